@@ -1,0 +1,45 @@
+/* Context: what every awaiting call needs: memory, the fiber, a deadline, and where an error's detail goes.
+ *
+ * A request, a job and a command of the shell each own one. It is the first argument of whatever can fail. */
+#ifndef BADAL_CORE_CTX_H
+#define BADAL_CORE_CTX_H
+
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/str.h"
+
+struct fib;
+
+struct defer {			/* private to ctx.c */
+	struct defer *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct ctx {
+	struct arena *arena;	/* owned; freed by ctx_fini */
+	struct fib *fib;	/* the fiber that runs it; NULL outside fibers (start-up) */
+	uint64_t deadline;	/* loop_now() milliseconds; 0: none. Awaits fail with ERR_TIMEOUT after it */
+	struct defer *defers;	/* run in reverse order by ctx_fini */
+	const char *message;	/* what the client is told instead of the table's words; in the arena; NULL: the table's */
+	const char *detail;	/* for the log only; in the arena; may be NULL */
+	/* what log lines add */
+	const char *id;		/* request or job id */
+	const char *project;	/* public project id, may be NULL */
+	const char *user;	/* user id, may be NULL */
+};
+
+void ctx_init(struct ctx *cx);		/* new arena, no deadline */
+void ctx_fini(struct ctx *cx);		/* runs the defers, frees the arena */
+
+/* Records the detail (log only) and returns e. The client gets the table's words. */
+err_t fail(struct ctx *cx, err_t e, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Records what the client is told and returns e. */
+err_t fail_msg(struct ctx *cx, err_t e, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Runs fn(arg) when the context ends: put it on the line after whatever needs freeing was acquired. */
+void defer(struct ctx *cx, void (*fn)(void *), void *arg);
+
+#endif

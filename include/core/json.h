@@ -1,0 +1,47 @@
+/* JSON: parsing by jansson with bounded depth, writing by a streaming writer of our own.
+ *
+ * The writer gives the wire form of the protocol: no blanks, "/" as "\/", UTF-8 left as it is, integral floats as integers. */
+#ifndef BADAL_CORE_JSON_H
+#define BADAL_CORE_JSON_H
+
+#include <jansson.h>
+
+#include "core/str.h"
+
+struct ctx;
+
+enum { JSON_DEPTH_MAX = 64 };	/* deeper documents are refused */
+
+/* Parses text (must be UTF-8; big integers become reals; duplicate keys: the last wins). The value is freed with the context
+ * (defer). NULL when malformed or too deep; `why_out` (may be NULL) then gets a short reason, static or in cx's arena. */
+json_t *json_parse(struct ctx *cx, struct str text, const char **why_out);
+/* Borrowed view of a JSON string; STR_NONE when j is not a string. */
+struct str json_str(const json_t *j);
+
+struct jw {			/* the writer: put values; commas and colons take care of themselves */
+	struct buf *b;
+	unsigned depth;
+	bool comma;		/* the next value or key needs a comma before it */
+	bool ascii;		/* escape non-ASCII as \uXXXX (webhooks) */
+	bool empty_as_list;	/* write {} as [] when re-encoding a json_t (event payloads, webhooks) */
+};
+
+void jw_init(struct jw *w, struct buf *b);
+void jw_obj(struct jw *w);
+void jw_obj_end(struct jw *w);
+void jw_arr(struct jw *w);
+void jw_arr_end(struct jw *w);
+void jw_key(struct jw *w, struct str key);		/* escaped like any string */
+#define JW_KEY(w, lit) jw_key((w), STR(lit))
+void jw_str(struct jw *w, struct str s);
+void jw_cstr(struct jw *w, const char *s);		/* NULL writes "" */
+void jw_i64(struct jw *w, int64_t v);
+void jw_f64(struct jw *w, double v);			/* shortest round trip; 5.0 -> 5; 1e20 -> 1.0e+20; not finite -> null */
+void jw_bool(struct jw *w, bool v);
+void jw_null(struct jw *w);
+void jw_raw(struct jw *w, struct str json);		/* a ready JSON value, trusted */
+void jw_value(struct jw *w, const json_t *j);		/* a whole tree */
+/* The text of a JSON string with quotes and escapes, appended to b. */
+void json_escape(struct buf *b, struct str s);
+
+#endif

@@ -1,0 +1,57 @@
+/* Redis: commands from fibers on one multiplexed asynchronous hiredis connection per process, and streams. */
+#ifndef BADAL_IO_BUS_H
+#define BADAL_IO_BUS_H
+
+#include "core/ctx.h"
+#include "core/fiber.h"
+
+struct bus_reply {		/* a copy in the asker's arena */
+	enum { BUS_NIL, BUS_INT, BUS_STR, BUS_LIST, BUS_ERROR } type;
+	int64_t i;		/* BUS_INT */
+	struct str s;		/* BUS_STR, BUS_ERROR */
+	int n;			/* BUS_LIST */
+	struct bus_reply *v;
+};
+
+void bus_init(void);		/* connects (conf.redis) and reconnects with back-off for ever */
+void bus_fini(void);
+bool bus_up(void);
+
+/* Awaits. argv in binary-safe pieces. ERR_BUS when Redis is away or answers an error (detail has it), ERR_TIMEOUT, ERR_CANCELLED. */
+err_t bus_cmd(struct ctx *cx, struct bus_reply **out, int argc, const struct str *argv) MUST_CHECK;
+#define BUS(...)                                                          \
+	(int)(sizeof((struct str[]){__VA_ARGS__}) / sizeof(struct str)), \
+	    (const struct str[]){__VA_ARGS__}
+/* Awaits. A Lua script by its text (EVALSHA, EVAL when unknown); keys first, then args, `nkeys` of them keys. */
+err_t bus_script(struct ctx *cx, struct bus_reply **out, const char *lua, int nkeys, int argc, const struct str *argv) MUST_CHECK;
+/* Fire and forget, bounded; false when it could not be queued (counted). */
+bool bus_post(int argc, const struct str *argv);
+
+/* The event stream: a position is "<ms>-<seq>" as Redis writes it; here <commit LSN>-<index in the transaction>. */
+struct stream_pos {
+	uint64_t lsn, index;
+};
+bool stream_pos_parse(struct str s, struct stream_pos *out);
+char *stream_pos_text(struct stream_pos p, char out[42]);
+int stream_pos_cmp(struct stream_pos a, struct stream_pos b);
+
+/* Follows the event stream from its end on a connection of its own (XREAD BLOCK), reconnecting without loss: after a break it goes
+ * on behind the last entry seen. `on_entry` is called on the loop in order; header and body are borrowed for the call.
+ * `on_gap` tells that the stream was replaced (new system identifier) or trimmed beyond our position. */
+struct bus_follow {
+	void (*on_entry)(struct stream_pos pos, struct str header, struct str body, void *arg);
+	void (*on_gap)(void *arg);
+	void *arg;
+};
+void bus_follow_start(const struct bus_follow *f);
+/* The current stream key ("events:0:<system identifier>"), "" before it is known. */
+const char *bus_stream_key(void);
+/* Awaits. Entries after `after` up to and including `upto`, at most `count`, in order. *oldest_out: the oldest id in the stream. */
+struct bus_entry {
+	struct stream_pos pos;
+	struct str header, body;
+};
+err_t bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out) MUST_CHECK;
+err_t bus_oldest(struct ctx *cx, struct stream_pos *oldest_out) MUST_CHECK;
+
+#endif

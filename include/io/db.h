@@ -1,0 +1,85 @@
+/* PostgreSQL: a bounded pool of asynchronous libpq connections, prepared statements, pipelined transactions.
+ *
+ * Values travel in text form as const char * (NULL is SQL NULL) and are always parameters; schema, table and column names come
+ * from internal ids and are formatted into the SQL by the model, never from user text. All calls marked "awaits" suspend. */
+#ifndef BADAL_IO_DB_H
+#define BADAL_IO_DB_H
+
+#include "core/ctx.h"
+#include "core/fiber.h"
+#include "core/json.h"
+
+struct db_res;		/* a result; freed with the context that asked */
+struct db_tx;
+
+/* A list of strings, e.g. a text[]; set tells an empty list from none. */
+struct strs {
+	int n;
+	bool set;
+	const char **v;		/* n NUL-terminated strings in the owner's arena */
+};
+
+/* Parameters: db_query(cx, &res, "… $1 … $2", DB(a, b)) ; DB0 when there are none. */
+#define DB(...)                                                                              \
+	(int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)),            \
+	    (const char *const[]){__VA_ARGS__}
+#define DB0 0, NULL
+
+/* Opens the pool (per process, lazily connected). Settings come from conf. */
+void db_init(void);
+void db_fini(void);		/* closes idle connections; busy ones when they are given back */
+
+/* Awaits. Runs one statement in its own transaction. Errors: ERR_DB_UNIQUE (23505), ERR_DB_DATA (22xxx), ERR_DB (others),
+ * ERR_DB_BUSY (no free connection within the deadline), ERR_DB_DOWN (cannot connect), ERR_TIMEOUT, ERR_CANCELLED. The message
+ * of PostgreSQL goes into cx->detail. A statement that was sent is never assumed undone after TIMEOUT or CANCELLED. */
+err_t db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK;
+/* The same for statements whose rows do not matter; *affected_out (may be NULL) gets the number of rows. */
+err_t db_exec(struct ctx *cx, int *affected_out, const char *sql, int n, const char *const *v) MUST_CHECK;
+/* Several statements without parameters in one string (migrations, DDL), simple protocol. Awaits. */
+err_t db_script(struct ctx *cx, const char *sql) MUST_CHECK;
+
+/* Transactions. BEGIN goes out with the first statement, COMMIT with the last: "lock and read; write, emit, commit" is two round
+ * trips. A transaction that is not committed when its context ends is rolled back. */
+err_t tx_begin(struct ctx *cx, struct db_tx **tx_out) MUST_CHECK;	/* awaits a connection */
+void tx_add(struct db_tx *tx, const char *sql, int n, const char *const *v);	/* queued; the values are copied; no wait */
+err_t tx_query(struct db_tx *tx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK; /* awaits */
+err_t tx_commit(struct db_tx *tx) MUST_CHECK;	/* awaits; an error of any queued statement is returned and nothing is kept */
+void tx_rollback(struct db_tx *tx);		/* idempotent; no wait */
+struct ctx *tx_ctx(struct db_tx *tx);
+
+int db_rows(const struct db_res *r);
+int db_cols(const struct db_res *r);
+int db_affected(const struct db_res *r);
+bool db_null(const struct db_res *r, int row, int col);
+struct str db_str(const struct db_res *r, int row, int col);	/* STR_NONE for NULL; borrowed from the result, NUL-terminated */
+const char *db_cstr(const struct db_res *r, int row, int col);	/* NULL for NULL */
+int64_t db_i64(const struct db_res *r, int row, int col);	/* 0 for NULL */
+bool db_bool(const struct db_res *r, int row, int col);
+int64_t db_time(const struct db_res *r, int row, int col);	/* TIME_NONE for NULL */
+struct strs db_strs(struct ctx *cx, const struct db_res *r, int row, int col);	/* a text[] */
+
+/* What went wrong last on this context: SQLSTATE (5 characters or "") and constraint name (or ""). */
+const char *db_sqlstate(const struct ctx *cx);
+const char *db_constraint(const struct ctx *cx);
+
+/* The literal of a text[] ({"a","b"}), escaped. NULL entries become NULL. */
+const char *pg_array(struct arena *a, const char *const *v, int n);
+/* Decimal text of v, for parameters. */
+const char *pg_i64(struct arena *a, int64_t v);
+/* "2022-10-04 12:34:56.789+00" for a timestamptz parameter; NULL for TIME_NONE. */
+const char *pg_time(struct arena *a, int64_t ms);
+static inline const char *
+pg_bool(bool v)
+{
+	return v ? "t" : "f";
+}
+
+/* Awaits. Brings schema badal and the per-project schemas up to date from sql/ (forward only, each file in a transaction, advisory
+ * lock). ERR_DB when the database is newer than the binary. */
+err_t db_migrate(struct ctx *cx, const char *sql_dir) MUST_CHECK;
+/* Awaits. Creates or updates one project schema from sql/project/ inside tx (files use the token :schema). */
+err_t db_migrate_project(struct db_tx *tx, const char *schema) MUST_CHECK;
+
+unsigned db_pool_busy(void), db_pool_waiting(void), db_pool_open(void);
+
+#endif

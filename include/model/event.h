@@ -1,0 +1,57 @@
+/* Events: what a write tells the world. A row of include/tbl/events.h names the pattern and the channels; event_emit is the only
+ * door to the stream: it puts the event into the write's own transaction (WAL message, prefix "event"). */
+#ifndef BADAL_MODEL_EVENT_H
+#define BADAL_MODEL_EVENT_H
+
+#include "io/db.h"
+
+enum event_kind {
+#define EVENT(name, pattern, channels, doc) EV_##name,
+#include "tbl/events.h"
+#undef EVENT
+	EV_N
+};
+
+struct event_info {
+	const char *pattern;	/* "users.[userId].sessions.[sessionId].create" */
+	const char *channels;	/* '|'-separated templates with [placeholders]; "" when it is not published */
+	const char *doc;
+};
+const struct event_info *event_info(enum event_kind k);
+/* The kind with this pattern, or EV_N. */
+enum event_kind event_by_pattern(struct str pattern);
+
+enum event_flags {
+	EVENT_ROLES = 1,	/* the roles of `user` may have changed: refresh its connections */
+	EVENT_LOGOUT = 2,	/* session `ids[1]` (or all, when there is none) of `user` ended: its connections lose the identity */
+	EVENT_USER_GONE = 4	/* `user` was blocked or deleted */
+};
+
+struct event {
+	enum event_kind kind;
+	const char *project;		/* public id of the project it is published on */
+	const char *ids[3];		/* values of the placeholders, in order */
+	struct strs roles;		/* who may receive it on realtime; "any", "user:…", "team:…" */
+	struct str payload;		/* JSON text; empty: [] */
+	unsigned flags;			/* enum event_flags */
+	const char *user;		/* whose connections `flags` concern, may be NULL */
+	const char *actor;		/* acting user id, NULL for guests and keys (webhooks) */
+	const char *stale[6];		/* cache keys (gen.h) that the write makes stale: bumped here after commit, elsewhere on arrival */
+};
+
+/* Adds the event to the transaction; its stale keys are bumped by event_commit. */
+void event_emit(struct db_tx *tx, const struct event *ev);
+/* Awaits. Commits tx, then bumps the stale keys of the `n` events. Use it instead of tx_commit wherever events have stale keys. */
+err_t event_commit(struct db_tx *tx, const struct event *const *ev, int n) MUST_CHECK;
+/* Awaits. One write and its event in one statement and one round trip. `sql` is an INSERT/UPDATE/DELETE ending in RETURNING …; the event
+ * is emitted once per returned row (so not at all when no row matched). *res_out (may be NULL) gets the RETURNING columns.
+ * Parameters as db_query. Bumps stale keys after success when a row was written. */
+err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
+
+/* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
+ * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, k stale keys as decimal hashes; absent when empty. */
+struct str event_message(struct ctx *cx, const struct event *ev);
+/* The expanded names of an event (spec functions-webhooks-events.md 2), in order, in cx's arena. */
+struct strs event_names(struct ctx *cx, const char *pattern, const char *const *ids);
+
+#endif

@@ -1,0 +1,62 @@
+/* Who is calling: users, sessions and their roles, from a cookie, a JWT or a session secret; cached without staleness.
+ *
+ * Used by the HTTP layer and by realtime alike. A cached login counts only while the generation "user:<project>:<user>" is
+ * unchanged; every write to a user, its sessions, or its memberships bumps it. */
+#ifndef BADAL_MODEL_IDENTITY_H
+#define BADAL_MODEL_IDENTITY_H
+
+#include "model/project.h"
+
+struct user {
+	int64_t internal;
+	const char *id, *name, *email, *phone, *password, *hash;
+	struct str hash_options;	/* JSON */
+	int64_t created, updated, registration, password_update;
+	bool status, email_verification, phone_verification, reset;
+	struct str prefs;		/* JSON object */
+};
+extern const struct shape user_shape;		/* with password, hash, hashOptions */
+extern const struct shape account_shape;	/* without */
+
+struct session {
+	const char *id, *user_id, *secret_hash, *provider, *provider_uid;
+	const char *provider_access_token, *provider_refresh_token;
+	int64_t provider_access_token_expiry, created, expire;
+	const char *ip, *user_agent;
+	const char *os_code, *os_name, *os_version, *client_type, *client_code, *client_name, *client_version, *client_engine,
+	    *client_engine_version, *device_name, *device_brand, *device_model, *country_code, *country_name;
+	bool current;
+};
+extern const struct shape session_shape;
+
+struct membership_role {	/* a confirmed membership */
+	const char *id, *team_id;
+	struct strs roles;
+};
+
+struct login {			/* an authenticated user; immutable, valid until the context it was resolved for ends */
+	struct user *user;
+	struct session *session;	/* NULL for a JWT */
+	struct membership_role *members;
+	int n_members;
+	struct strs roles;	/* of an ordinary caller (spec 2.7), including "any" and "users": ready for permission checks */
+};
+
+/* Roles of a guest: {"any", "guests"}. Static. */
+const struct strs *roles_guest(void);
+
+/* Awaits on a cache miss. `token`: base64 of {"id":…,"secret":…}. *out NULL (and OK) when it names no valid session: a guest. */
+err_t login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
+/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone. */
+err_t login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
+/* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must still exist. */
+err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
+/* A new JWT for the session (spec 2.4). */
+char *login_jwt(struct ctx *cx, const struct login *l);
+/* "a_session_<project>" cookie value among a Cookie header (lower-cased name), else its _legacy twin, else X-Fallback-Cookies JSON
+ * keyed by the un-lowered name. STR_NONE when there is none. *fallback_out: the fallback header was consulted. */
+struct str login_token_of(struct ctx *cx, const char *project_id, struct str cookie_header, struct str fallback_header, bool *fallback_out);
+/* gen.h key of a user's logins. */
+const char *user_stale_key(struct ctx *cx, const char *project_id, const char *user_id);
+
+#endif

@@ -1,0 +1,48 @@
+/* Queries of list endpoints: the 1.0 text grammar and the later JSON grammar, one tree, one compiler to parameterised SQL.
+ * Spec databases.md 8 and 9. An element whose first non-blank character is '{' is JSON. */
+#ifndef BADAL_MODEL_QUERY_H
+#define BADAL_MODEL_QUERY_H
+
+#include "model/shape.h"
+
+enum attr_type { ATTR_STRING, ATTR_INTEGER, ATTR_FLOAT, ATTR_BOOLEAN, ATTR_DATETIME };
+
+struct query_attr {		/* what may be filtered and ordered by */
+	const char *key;	/* "name", "$id", "$createdAt" */
+	const char *column;	/* quoted SQL column */
+	enum attr_type type;
+	bool array;
+};
+
+enum query_flags {
+	QUERY_NEEDS_INDEX = 1,	/* the index rule of 1.0 text queries (documents) */
+	QUERY_ONLY_PAGE = 2,	/* logs: limit and offset only */
+	QUERY_DOCUMENT_ERRORS = 4	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
+};
+
+struct query_list {		/* one list: a table with rules */
+	const char *entity;	/* "Database": words of the cursor error */
+	const char *from;	/* "p_1.databases" */
+	const char *columns;	/* NULL: shape_columns(shape) */
+	const char *where;	/* further condition with $1..$n, or NULL */
+	int n;			/* its parameters */
+	const char *const *v;
+	const char *seq;	/* column of the creation number, e.g. "internal" */
+	const char *id;		/* column of the public id */
+	const char *search;	/* column of the search text, NULL none */
+	const struct query_attr *attrs;	/* besides $id $createdAt $updatedAt, which are always allowed */
+	int n_attrs;
+	unsigned flags;
+};
+
+struct query_page {
+	int64_t total;		/* capped at 5000 */
+	struct db_res *res;	/* the rows, in order */
+};
+
+/* Awaits. Validates `queries`, resolves the cursor, runs page and count (the count is skipped when the page shows it).
+ * Errors: ERR_GENERAL_ARGUMENT_INVALID, ERR_GENERAL_QUERY_INVALID, ERR_GENERAL_CURSOR_NOT_FOUND. */
+err_t query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
+    struct query_page *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,65 @@
+/* Shapes: one table per model drives its SQL columns, reading a row, writing the JSON, and the OpenAPI document. */
+#ifndef BADAL_MODEL_SHAPE_H
+#define BADAL_MODEL_SHAPE_H
+
+#include <stddef.h>
+
+#include "io/db.h"
+
+enum field_type {
+	F_STR,		/* const char *; NULL writes "" */
+	F_TIME,		/* int64_t ms; TIME_NONE writes "" */
+	F_BOOL,		/* bool */
+	F_INT,		/* int64_t */
+	F_FLOAT,	/* double */
+	F_STRS,		/* struct strs; writes a list */
+	F_JSON,		/* struct str: JSON text written as it is; empty writes {} */
+	F_LIST,		/* struct objs: list of objects of `sub` */
+	F_CONST		/* not stored: `doc`'s neighbour `text` is written as JSON */
+};
+
+struct shape;
+struct objs {			/* a list of objects of one shape */
+	int n;
+	void **v;
+};
+
+struct field {
+	const char *key;	/* name on the wire */
+	const char *column;	/* SQL column or expression; NULL: not read from SQL */
+	enum field_type type;
+	size_t off;		/* in the model's struct */
+	const char *doc;
+	const struct shape *sub;	/* F_LIST */
+	const char *text;		/* F_CONST: JSON text */
+	bool hidden;			/* read from SQL, never written */
+};
+
+struct shape {
+	const char *model;	/* name in OpenAPI, e.g. "user" */
+	size_t size;		/* of the struct */
+	int n;
+	const struct field *fields;
+};
+
+#define SHAPE(model, type, rows) {model, sizeof(type), (int)(sizeof(rows) / sizeof(rows[0])), rows}
+#define FIELD(type_, st, member, key_, column_, doc_) \
+	{.key = key_, .column = column_, .type = type_, .off = offsetof(st, member), .doc = doc_}
+#define FIELD_HIDDEN(type_, st, member, column_) \
+	{.key = "", .column = column_, .type = type_, .off = offsetof(st, member), .doc = "", .hidden = true}
+
+/* "id, created_at, …" of the fields that have a column; static per shape. */
+const char *shape_columns(const struct shape *s);
+/* Reads columns [col, …) of a row, in the order of shape_columns, into obj (strings borrowed from the result). */
+void shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res *r, int row, int col);
+/* All rows of a result as objects in the arena. */
+struct objs shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r);
+/* Writes the object; shape_write_list writes {"total":total,"<key>":[…]}. */
+void shape_write(struct jw *w, const struct shape *s, const void *obj);
+void shape_write_list(struct jw *w, const struct shape *s, const char *key, int64_t total, const struct objs *list);
+/* JSON text of the object in cx's arena. */
+struct str shape_json(struct ctx *cx, const struct shape *s, const void *obj);
+/* Every shape registered for OpenAPI, in order of definition (shape.c lists them). */
+const struct shape *const *shape_all(int *n_out);
+
+#endif

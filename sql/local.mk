@@ -1,0 +1,1 @@
+# sql: migrations, installed beside the program

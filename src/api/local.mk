@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libbadal-api.a
+libbadal_api_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libbadal-io.a
+libbadal_io_a_SOURCES =

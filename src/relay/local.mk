@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libbadal-relay.a
+libbadal_relay_a_SOURCES =
