@@ -4,6 +4,7 @@
 #ifndef BADAL_CORE_CTX_H
 #define BADAL_CORE_CTX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/arena.h"
@@ -19,7 +20,8 @@ struct defer {			/* private to ctx.c */
 };
 
 struct ctx {
-	struct arena *arena;	/* owned; freed by ctx_fini */
+	struct arena *arena;	/* freed by ctx_fini when owned */
+	bool borrowed;		/* the arena belongs to somebody else (ctx_init_arena) */
 	struct fib *fib;	/* the fiber that runs it; NULL outside fibers (start-up) */
 	uint64_t deadline;	/* loop_now() milliseconds; 0: none. Awaits fail with ERR_TIMEOUT after it */
 	struct defer *defers;	/* run in reverse order by ctx_fini */
@@ -32,6 +34,7 @@ struct ctx {
 };
 
 void ctx_init(struct ctx *cx);		/* new arena, no deadline */
+void ctx_init_arena(struct ctx *cx, struct arena *a);	/* the same in an arena that ctx_fini leaves alone */
 void ctx_fini(struct ctx *cx);		/* runs the defers, frees the arena */
 
 /* Records the detail (log only) and returns e. The client gets the table's words. */

@@ -1,0 +1,502 @@
+/* Fibers on ucontext.
+ *
+ * Stacks are mmapped with a guard page and pooled. Wakers never switch: they put the fiber on the run queue, which the loop
+ * drains before polling and right after (uv_prepare, uv_check), so all callbacks of one turn run first and none is re-entered.
+ * Deadlines of waiting fibers are looked at by one timer, every DEADLINE_TICK ms: cheaper than a timer per await, and a
+ * deadline need not be exact. */
+#include "core/fiber.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/metric.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FIB_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FIB_ASAN 1
+#endif
+#endif
+#ifdef FIB_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+void fib_loop_setup(uv_loop_t *loop);
+
+enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, FIB_MAGIC = 0x66696265 };
+
+enum fib_state {
+	FIB_READY,	/* on the run queue */
+	FIB_RUNNING,
+	FIB_WAITING,	/* in an await, on the waiting list */
+	FIB_DONE
+};
+
+struct fib {
+	unsigned magic;
+	enum fib_state state;		/* moved by fib_move only */
+	struct fib *next, *prev;	/* run queue, or ring of the waiting */
+	ucontext_t uc;
+	char *stack;			/* lowest usable address */
+	struct ctx *cx;
+	fib_fn fn;
+	void *arg;
+	struct fib_event *event;	/* awaited */
+	uint64_t deadline;		/* of this await, loop_now() ms; 0 none */
+	err_t result;			/* of the await, when not the event's */
+	bool cancelled;
+	int shield;			/* > 0: awaits ignore cancellation */
+	void *fake;			/* ASan's fake stack */
+};
+
+static struct fib *running;
+static struct fib *ready_first, **ready_last = &ready_first;
+static struct fib waiting = {.next = &waiting, .prev = &waiting};
+static ucontext_t loop_uc;
+static unsigned alive;
+static char *stacks[STACKS_KEPT];
+static unsigned n_stacks;
+static uv_prepare_t prepare;
+static uv_check_t check;
+static uv_timer_t ticker;
+
+#ifdef FIB_ASAN
+static const void *loop_stack;
+static size_t loop_stack_size;
+#endif
+
+/* ---- stacks ---- */
+
+static char *
+stack_get(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *p;
+
+	if (n_stacks > 0)
+		return stacks[--n_stacks];
+	p = mmap(NULL, STACK_SIZE + page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (p == MAP_FAILED || mprotect(p, page, PROT_NONE) != 0)
+		mem_fatal(STACK_SIZE);
+	return p + page;
+}
+
+static void
+stack_put(char *stack)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (n_stacks == STACKS_KEPT) {
+		munmap(stack - page, STACK_SIZE + page);
+		return;
+	}
+	/* a burst must not leave its pages resident for ever; the few warm stacks keep theirs */
+	if (n_stacks >= STACKS_WARM)
+		madvise(stack, STACK_SIZE, MADV_DONTNEED);
+	stacks[n_stacks++] = stack;
+}
+
+/* ---- switching ---- */
+
+/* Leaves the running fiber for the loop, or the loop for `to` (NULL: the loop). */
+static void
+switch_out(struct fib *from, bool last)
+{
+#ifdef FIB_ASAN
+	__sanitizer_start_switch_fiber(last ? NULL : &from->fake, loop_stack, loop_stack_size);
+#endif
+	(void)last;
+	swapcontext(&from->uc, &loop_uc);
+#ifdef FIB_ASAN
+	__sanitizer_finish_switch_fiber(from->fake, &loop_stack, &loop_stack_size);
+#endif
+}
+
+static void
+switch_in(struct fib *to)
+{
+#ifdef FIB_ASAN
+	void *fake;
+
+	__sanitizer_start_switch_fiber(&fake, to->stack, STACK_SIZE);
+#endif
+	swapcontext(&loop_uc, &to->uc);
+#ifdef FIB_ASAN
+	__sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#endif
+}
+
+static void
+entry(void)
+{
+	struct fib *f = running;
+
+#ifdef FIB_ASAN
+	__sanitizer_finish_switch_fiber(NULL, &loop_stack, &loop_stack_size);
+#endif
+	f->fn(f->cx, f->arg);
+	f->state = FIB_DONE;
+	switch_out(f, true);
+	abort();	/* a finished fiber is never resumed */
+}
+
+/* ---- states ---- */
+
+static void
+unlink_waiting(struct fib *f)
+{
+	f->prev->next = f->next;
+	f->next->prev = f->prev;
+}
+
+static void
+fib_move(struct fib *f, enum fib_state to)
+{
+	if (f->state == FIB_WAITING)
+		unlink_waiting(f);
+	f->state = to;
+	if (to == FIB_WAITING) {
+		f->next = &waiting;
+		f->prev = waiting.prev;
+		waiting.prev->next = f;
+		waiting.prev = f;
+	} else if (to == FIB_READY) {
+		f->next = NULL;
+		*ready_last = f;
+		ready_last = &f->next;
+	}
+}
+
+static void
+fib_end(struct fib *f)
+{
+	stack_put(f->stack);
+	f->magic = 0;
+	free(f);
+	alive--;
+}
+
+/* Runs what is ready now; fibers made ready meanwhile run in the next round, within the same call, up to a bound. */
+static void
+run_ready(void)
+{
+	for (int rounds = 0; ready_first != NULL && rounds < 16; rounds++) {
+		struct fib *list = ready_first;
+
+		ready_first = NULL;
+		ready_last = &ready_first;
+		while (list != NULL) {
+			struct fib *f = list;
+
+			assert(f->magic == FIB_MAGIC && f->state == FIB_READY);
+			list = f->next;
+			fib_move(f, FIB_RUNNING);
+			running = f;
+			switch_in(f);
+			running = NULL;
+			if (f->state == FIB_DONE)
+				fib_end(f);
+		}
+	}
+}
+
+static void
+on_prepare(uv_prepare_t *h)
+{
+	(void)h;
+	run_ready();
+}
+
+static void
+on_check(uv_check_t *h)
+{
+	(void)h;
+	run_ready();
+}
+
+static void
+wake_with(struct fib *f, err_t result)
+{
+	if (f->event != NULL)
+		f->event->waiter = NULL;
+	f->event = NULL;
+	f->result = result;
+	fib_move(f, FIB_READY);
+}
+
+static void
+on_tick(uv_timer_t *h)
+{
+	uint64_t now = loop_now();
+	struct fib *f, *next;
+
+	(void)h;
+	for (f = waiting.next; f != &waiting; f = next) {
+		next = f->next;
+		if (f->deadline != 0 && f->deadline <= now)
+			wake_with(f, ERR_TIMEOUT);
+	}
+	if (alive == 0)
+		uv_timer_stop(&ticker);
+}
+
+void
+fib_loop_setup(uv_loop_t *loop)
+{
+	uv_prepare_init(loop, &prepare);
+	uv_prepare_start(&prepare, on_prepare);
+	uv_unref((uv_handle_t *)&prepare);
+	uv_check_init(loop, &check);
+	uv_check_start(&check, on_check);
+	uv_unref((uv_handle_t *)&check);
+	uv_timer_init(loop, &ticker);
+}
+
+/* ---- interface ---- */
+
+void
+fib_spawn(struct ctx *cx, fib_fn fn, void *arg)
+{
+	struct fib *f = mem_zalloc(sizeof *f);
+
+	f->magic = FIB_MAGIC;
+	f->stack = stack_get();
+	f->cx = cx;
+	f->fn = fn;
+	f->arg = arg;
+	cx->fib = f;
+	getcontext(&f->uc);
+	f->uc.uc_stack.ss_sp = f->stack;
+	f->uc.uc_stack.ss_size = STACK_SIZE;
+	f->uc.uc_link = NULL;
+	makecontext(&f->uc, entry, 0);
+	alive++;
+	if (!uv_is_active((uv_handle_t *)&ticker))
+		uv_timer_start(&ticker, on_tick, DEADLINE_TICK, DEADLINE_TICK);
+	fib_move(f, FIB_READY);
+}
+
+struct spawned {
+	struct ctx cx;
+	fib_fn fn;
+	void *arg;
+};
+
+static void
+run_spawned(struct ctx *cx, void *arg)
+{
+	struct spawned *s = arg;
+
+	s->fn(cx, s->arg);
+	ctx_fini(cx);
+	free(s);
+}
+
+void
+fib_spawn_new(const char *id, uint64_t timeout_ms, fib_fn fn, void *arg)
+{
+	struct spawned *s = mem_zalloc(sizeof *s);
+
+	ctx_init(&s->cx);
+	s->cx.id = arena_strdup(s->cx.arena, id);
+	s->cx.deadline = timeout_ms ? loop_now() + timeout_ms : 0;
+	s->fn = fn;
+	s->arg = arg;
+	fib_spawn(&s->cx, run_spawned, s);
+}
+
+struct fib *
+fib_current(void)
+{
+	return running;
+}
+
+unsigned
+fib_count(void)
+{
+	return alive;
+}
+
+static err_t
+await(struct ctx *cx, struct fib_event *ev, uint64_t deadline)
+{
+	struct fib *f = running;
+
+	assert(f != NULL);
+	cx->fib = f;
+	if (f->cancelled && f->shield == 0)
+		return fail(cx, ERR_CANCELLED, "cancelled");
+	if (ev != NULL && ev->set)
+		return OK;
+	if (deadline != 0 && deadline <= loop_now())
+		return fail(cx, ERR_TIMEOUT, "deadline passed");
+	if (ev != NULL) {
+		assert(ev->waiter == NULL);
+		ev->waiter = f;
+	}
+	f->event = ev;
+	f->deadline = deadline;
+	f->result = OK;
+	fib_move(f, FIB_WAITING);
+	switch_out(f, false);
+	if (f->result == ERR_CANCELLED)
+		return fail(cx, ERR_CANCELLED, "cancelled");
+	if (f->result == ERR_TIMEOUT)
+		return fail(cx, ERR_TIMEOUT, "deadline passed");
+	return OK;
+}
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+err_t
+fib_await(struct ctx *cx, struct fib_event *ev)
+{
+	return await(cx, ev, cx->deadline);
+}
+
+err_t
+fib_await_for(struct ctx *cx, struct fib_event *ev, uint64_t timeout_ms)
+{
+	return await(cx, ev, sooner(cx->deadline, loop_now() + timeout_ms));
+}
+
+void
+fib_signal(struct fib_event *ev)
+{
+	struct fib *f = ev->waiter;
+
+	ev->set = true;
+	if (f != NULL)
+		wake_with(f, OK);
+}
+
+void
+fib_event_reset(struct fib_event *ev)
+{
+	assert(ev->waiter == NULL);
+	ev->set = false;
+}
+
+static void
+on_slept(void *arg)
+{
+	fib_signal(arg);
+}
+
+err_t
+fib_sleep(struct ctx *cx, uint64_t ms)
+{
+	struct fib_event ev = {0};
+	struct loop_timer *t;
+	err_t e;
+
+	t = loop_after(ms, on_slept, &ev);
+	e = await(cx, &ev, cx->deadline);
+	if (!ev.set)
+		loop_timer_stop(&t);
+	return e;
+}
+
+void
+fib_cancel(struct fib *f)
+{
+	assert(f->magic == FIB_MAGIC);
+	f->cancelled = true;
+	if (f->state == FIB_WAITING && f->shield == 0)
+		wake_with(f, ERR_CANCELLED);
+}
+
+bool
+fib_cancelled(const struct fib *f)
+{
+	return f->cancelled;
+}
+
+void
+fib_shield(struct ctx *cx, bool on)
+{
+	cx->fib->shield += on ? 1 : -1;
+	assert(cx->fib->shield >= 0);
+}
+
+/* ---- offload ---- */
+
+struct work {
+	uv_work_t uv;
+	void (*fn)(void *);
+	void *arg;
+	struct fib_event done;
+};
+
+static unsigned n_offloaded;
+
+static void
+work_run(uv_work_t *u)
+{
+	struct work *w = u->data;
+
+	w->fn(w->arg);
+}
+
+static void
+work_done(uv_work_t *u, int status)
+{
+	struct work *w = u->data;
+
+	(void)status;
+	n_offloaded--;
+	metric_set(M_offload_queue, n_offloaded);
+	fib_signal(&w->done);
+}
+
+err_t
+offload(struct ctx *cx, void (*fn)(void *), void *arg)
+{
+	struct work w = {.fn = fn, .arg = arg};
+	uint64_t deadline = cx->deadline;
+	err_t e;
+
+	if (n_offloaded >= (unsigned)conf.offload_queue)
+		return fail(cx, ERR_BUSY, "offload queue is full");
+	if (fib_cancelled(cx->fib) && cx->fib->shield == 0)
+		return fail(cx, ERR_CANCELLED, "cancelled");
+	w.uv.data = &w;
+	if (uv_queue_work(loop_uv(), &w.uv, work_run, work_done) != 0)
+		return fail(cx, ERR_BUSY, "no work can be queued");
+	n_offloaded++;
+	metric_add(M_offload_jobs, 1);
+	metric_set(M_offload_queue, n_offloaded);
+	e = fib_await(cx, &w.done);
+	if (w.done.set)
+		return e;
+	/* The caller may not go on before fn is done with arg. Work that no thread has begun is taken back; it then still
+	 * ends through work_done. */
+	(void)uv_cancel((uv_req_t *)&w.uv);
+	fib_shield(cx, true);
+	cx->deadline = 0;
+	while (!w.done.set)
+		if (fib_await(cx, &w.done) != OK)
+			break;
+	cx->deadline = deadline;
+	fib_shield(cx, false);
+	return e;
+}
+
+unsigned
+offload_queued(void)
+{
+	return n_offloaded;
+}

@@ -1,0 +1,94 @@
+/* Identifiers and secrets: libsodium for randomness, hashes and base64. */
+#include "core/id.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "core/vtime.h"
+
+char *
+id_unique(struct arena *a)
+{
+	int64_t us = time_now_us();
+	char *d = arena_alloc(a, ID_LEN + 1);
+
+	snprintf(d, ID_LEN + 1, "%08x%05x%07x", (unsigned)(us / 1000000), (unsigned)(us % 1000000),
+	    (unsigned)(randombytes_random() & 0xfffffff));
+	return d;
+}
+
+static bool
+plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool
+id_valid(struct str s)
+{
+	if (s.n == 0 || s.n > ID_MAX || !plain(s.p[0]))
+		return false;
+	for (size_t i = 1; i < s.n; i++)
+		if (!plain(s.p[i]) && s.p[i] != '_' && s.p[i] != '-' && s.p[i] != '.')
+			return false;
+	return true;
+}
+
+char *
+secret_hex(struct arena *a, size_t nbytes)
+{
+	unsigned char *raw = arena_alloc(a, nbytes);
+	char *d;
+
+	randombytes_buf(raw, nbytes);
+	d = hex_encode(a, raw, nbytes);
+	sodium_memzero(raw, nbytes);
+	return d;
+}
+
+char *
+sha256_hex(struct arena *a, struct str s)
+{
+	unsigned char h[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(h, (const unsigned char *)s.p, s.n);
+	return hex_encode(a, h, sizeof h);
+}
+
+static int
+variant(bool url)
+{
+	return url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING : sodium_base64_VARIANT_ORIGINAL;
+}
+
+char *
+base64_encode(struct arena *a, struct str s, bool url)
+{
+	size_t n = sodium_base64_encoded_len(s.n, variant(url));
+	char *d = arena_alloc(a, n);
+
+	return sodium_bin2base64(d, n, (const unsigned char *)s.p, s.n, variant(url));
+}
+
+bool
+base64_decode(struct arena *a, struct str s, bool url, struct str *out)
+{
+	char *d = arena_alloc(a, s.n + 1);
+	size_t n;
+
+	if (sodium_base642bin((unsigned char *)d, s.n, s.p, s.n, NULL, &n, NULL, variant(url)) != 0)
+		return false;
+	d[n] = '\0';
+	*out = (struct str){d, n};
+	return true;
+}
+
+void
+hmac_sha256(struct str key, struct str msg, unsigned char out[32])
+{
+	crypto_auth_hmacsha256_state st;
+
+	crypto_auth_hmacsha256_init(&st, (const unsigned char *)key.p, key.n);
+	crypto_auth_hmacsha256_update(&st, (const unsigned char *)msg.p, msg.n);
+	crypto_auth_hmacsha256_final(&st, out);
+}

@@ -1,0 +1,355 @@
+/* JSON: jansson reads, a streaming writer of ours writes.
+ *
+ * jansson's own encoder cannot escape "/" alone, nor print floats the way the protocol does; and most replies come straight
+ * from database columns, without a tree. */
+#include "core/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/ctx.h"
+
+static void
+drop_json(void *j)
+{
+	json_decref(j);
+}
+
+/* Depth is bounded before parsing: jansson's own bound is a compile-time constant far above ours. */
+static bool
+too_deep(struct str text)
+{
+	size_t depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > JSON_DEPTH_MAX)
+				return true;
+		} else if ((c == '}' || c == ']') && depth > 0) {
+			depth--;
+		}
+	}
+	return false;
+}
+
+/* jansson refuses integers beyond 64 bits; the protocol reads them as floats. JSON_DECODE_INT_AS_REAL would make all of them
+ * reals, so it is used only for a second try when the first failed for that reason. */
+static json_t *
+load(struct str text, json_error_t *error)
+{
+	size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+	json_t *j = json_loadb(text.p, text.n, flags, error);
+
+	if (j == NULL && json_error_code(error) == json_error_numeric_overflow)
+		j = json_loadb(text.p, text.n, flags | JSON_DECODE_INT_AS_REAL, error);
+	return j;
+}
+
+json_t *
+json_parse(struct ctx *cx, struct str text, const char **why_out)
+{
+	json_error_t error;
+	const char *why = NULL;
+	json_t *j = NULL;
+
+	if (text.n == 0)
+		why = "empty";
+	else if (too_deep(text))
+		why = "nested too deeply";
+	else if ((j = load(text, &error)) == NULL)
+		why = arena_printf(cx->arena, "%s at byte %d", error.text, error.position);
+	if (why_out != NULL)
+		*why_out = why;
+	if (j != NULL)
+		defer(cx, drop_json, j);
+	return j;
+}
+
+struct str
+json_str(const json_t *j)
+{
+	if (!json_is_string(j))
+		return STR_NONE;
+	return (struct str){json_string_value(j), json_string_length(j)};
+}
+
+/* What each byte becomes: 0 as it is, 'u' \u00XX, else the letter after the backslash. */
+static const char escapes[256] = {
+    ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
+    [0] = 'u', [1] = 'u', [2] = 'u', [3] = 'u', [4] = 'u', [5] = 'u', [6] = 'u', [7] = 'u', [11] = 'u', [14] = 'u', [15] = 'u',
+    [16] = 'u', [17] = 'u', [18] = 'u', [19] = 'u', [20] = 'u', [21] = 'u', [22] = 'u', [23] = 'u', [24] = 'u', [25] = 'u',
+    [26] = 'u', [27] = 'u', [28] = 'u', [29] = 'u', [30] = 'u', [31] = 'u'};
+
+void
+json_escape(struct buf *b, struct str s)
+{
+	size_t from = 0;
+
+	buf_reserve(b, s.n + 2);
+	buf_ch(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		char e = escapes[(unsigned char)s.p[i]];
+
+		if (e == 0)
+			continue;
+		buf_add(b, s.p + from, i - from);
+		from = i + 1;
+		if (e == 'u')
+			buf_printf(b, "\\u%04x", (unsigned char)s.p[i]);
+		else
+			buf_add(b, (char[]){'\\', e}, 2);
+	}
+	buf_add(b, s.p + from, s.n - from);
+	buf_ch(b, '"');
+}
+
+/* One code point of well-formed UTF-8; advances *i. */
+static unsigned
+next_point(struct str s, size_t *i)
+{
+	const unsigned char *p = (const unsigned char *)s.p + *i;
+	unsigned len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	unsigned c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));
+
+	for (unsigned k = 1; k < len && *i + k < s.n; k++)
+		c = c << 6 | (p[k] & 0x3f);
+	*i += len;
+	return c;
+}
+
+static void
+escape_ascii(struct buf *b, struct str s)
+{
+	buf_ch(b, '"');
+	for (size_t i = 0; i < s.n;) {
+		unsigned c = next_point(s, &i);
+		char e = c < 128 ? escapes[c] : 'u';
+
+		if (e == 0)
+			buf_ch(b, (char)c);
+		else if (e != 'u')
+			buf_add(b, (char[]){'\\', e}, 2);
+		else if (c < 0x10000)
+			buf_printf(b, "\\u%04x", c);
+		else
+			buf_printf(b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+	}
+	buf_ch(b, '"');
+}
+
+void
+jw_init(struct jw *w, struct buf *b)
+{
+	*w = (struct jw){.b = b};
+}
+
+static void
+before(struct jw *w)
+{
+	if (w->comma)
+		buf_ch(w->b, ',');
+	w->comma = true;
+}
+
+static void
+open_with(struct jw *w, char c)
+{
+	before(w);
+	buf_ch(w->b, c);
+	w->depth++;
+	w->comma = false;
+}
+
+static void
+close_with(struct jw *w, char c)
+{
+	buf_ch(w->b, c);
+	w->depth--;
+	w->comma = true;
+}
+
+void
+jw_obj(struct jw *w)
+{
+	open_with(w, '{');
+}
+
+void
+jw_obj_end(struct jw *w)
+{
+	close_with(w, '}');
+}
+
+void
+jw_arr(struct jw *w)
+{
+	open_with(w, '[');
+}
+
+void
+jw_arr_end(struct jw *w)
+{
+	close_with(w, ']');
+}
+
+static void
+put_string(struct jw *w, struct str s)
+{
+	if (w->ascii)
+		escape_ascii(w->b, s);
+	else
+		json_escape(w->b, s);
+}
+
+void
+jw_key(struct jw *w, struct str key)
+{
+	before(w);
+	put_string(w, key);
+	buf_ch(w->b, ':');
+	w->comma = false;
+}
+
+void
+jw_str(struct jw *w, struct str s)
+{
+	before(w);
+	put_string(w, s);
+}
+
+void
+jw_cstr(struct jw *w, const char *s)
+{
+	jw_str(w, s != NULL ? str_c(s) : STR(""));
+}
+
+void
+jw_i64(struct jw *w, int64_t v)
+{
+	before(w);
+	buf_i64(w->b, v);
+}
+
+/* The shortest digits that read back as v. */
+static int
+shortest(char *d, size_t size, double v)
+{
+	for (int digits = 15; digits <= 17; digits++) {
+		int n = snprintf(d, size, "%.*g", digits, v);
+
+		if (digits == 17 || strtod(d, NULL) == v)
+			return n;
+	}
+	return 0;
+}
+
+void
+jw_f64(struct jw *w, double v)
+{
+	char d[40];
+	char *e;
+	int n;
+
+	if (!isfinite(v)) {
+		jw_null(w);
+		return;
+	}
+	if (v == floor(v) && fabs(v) < 1e15) {
+		jw_i64(w, (int64_t)v);
+		return;
+	}
+	before(w);
+	n = shortest(d, sizeof d, v);
+	e = strchr(d, 'e');
+	if (e == NULL) {
+		buf_add(w->b, d, (size_t)n);
+		return;
+	}
+	/* 1e+20 -> 1.0e+20, 1.5e-07 -> 1.5e-7 */
+	buf_add(w->b, d, (size_t)(e - d));
+	if (memchr(d, '.', (size_t)(e - d)) == NULL)
+		BUF_LIT(w->b, ".0");
+	buf_printf(w->b, "e%c%d", e[1], atoi(e + 2));
+}
+
+void
+jw_bool(struct jw *w, bool v)
+{
+	before(w);
+	buf_c(w->b, v ? "true" : "false");
+}
+
+void
+jw_null(struct jw *w)
+{
+	before(w);
+	BUF_LIT(w->b, "null");
+}
+
+void
+jw_raw(struct jw *w, struct str json)
+{
+	before(w);
+	buf_str(w->b, json);
+}
+
+static void
+value_object(struct jw *w, const json_t *j)
+{
+	/* jansson's iterators take a non-const pointer although they change nothing */
+	json_t *o = (json_t *)(uintptr_t)j;
+
+	if (w->empty_as_list && json_object_size(j) == 0) {
+		jw_raw(w, STR("[]"));
+		return;
+	}
+	jw_obj(w);
+	for (void *it = json_object_iter(o); it != NULL; it = json_object_iter_next(o, it)) {
+		jw_key(w, str_c(json_object_iter_key(it)));
+		jw_value(w, json_object_iter_value(it));
+	}
+	jw_obj_end(w);
+}
+
+void
+jw_value(struct jw *w, const json_t *j)
+{
+	switch (json_typeof(j)) {
+	case JSON_OBJECT:
+		value_object(w, j);
+		break;
+	case JSON_ARRAY:
+		jw_arr(w);
+		for (size_t i = 0; i < json_array_size(j); i++)
+			jw_value(w, json_array_get(j, i));
+		jw_arr_end(w);
+		break;
+	case JSON_STRING:
+		jw_str(w, json_str(j));
+		break;
+	case JSON_INTEGER:
+		jw_i64(w, json_integer_value(j));
+		break;
+	case JSON_REAL:
+		jw_f64(w, json_real_value(j));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		jw_bool(w, json_is_true(j));
+		break;
+	case JSON_NULL:
+		jw_null(w);
+		break;
+	}
+}

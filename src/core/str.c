@@ -1,0 +1,314 @@
+/* Strings and buffers. */
+#include "core/str.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+bool
+str_ieq(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (lower(a.p[i]) != lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool
+str_starts(struct str s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
+
+bool
+str_ends(struct str s, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0;
+}
+
+struct str
+str_trim(struct str s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s.p++, s.n--;
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+struct str
+str_cut(struct str *s, char sep)
+{
+	const char *at = s->n > 0 ? memchr(s->p, sep, s->n) : NULL;
+	struct str head = *s;
+
+	if (at == NULL) {
+		*s = STR_NONE;
+		return head;
+	}
+	head.n = (size_t)(at - s->p);
+	s->n -= head.n + 1;
+	s->p = at + 1;
+	return head;
+}
+
+char *
+str_dup(struct arena *a, struct str s)
+{
+	return arena_memdup(a, s.p, s.n);
+}
+
+struct str
+str_lower(struct arena *a, struct str s)
+{
+	char *d = str_dup(a, s);
+
+	for (size_t i = 0; i < s.n; i++)
+		d[i] = lower(d[i]);
+	return (struct str){d, s.n};
+}
+
+bool
+str_to_i64(struct str s, int64_t *out)
+{
+	bool neg = s.n > 0 && s.p[0] == '-';
+	size_t i = s.n > 0 && (neg || s.p[0] == '+') ? 1 : 0;
+	int64_t v = 0;
+
+	if (i == s.n)
+		return false;
+	for (; i < s.n; i++) {
+		int d = s.p[i] - '0';
+
+		if (d < 0 || d > 9 || __builtin_mul_overflow(v, 10, &v))
+			return false;
+		/* built up on the negative side, which reaches one further */
+		if (__builtin_sub_overflow(v, d, &v))
+			return false;
+	}
+	if (!neg && v == INT64_MIN)
+		return false;
+	*out = neg ? v : -v;
+	return true;
+}
+
+/* Length of the UTF-8 sequence at p (at most n bytes), 0 when malformed (RFC 3629). */
+static size_t
+utf8_len(const unsigned char *p, size_t n)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	if (len == 0 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if (len == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)))
+		return 0;
+	if (len == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
+		return 0;
+	return len;
+}
+
+bool
+str_utf8(struct str s, size_t *points_out)
+{
+	size_t points = 0;
+
+	for (size_t i = 0; i < s.n; points++) {
+		size_t len = utf8_len((const unsigned char *)s.p + i, s.n - i);
+
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	if (points_out != NULL)
+		*points_out = points;
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct str
+str_url_decode(struct arena *a, struct str s, bool plus)
+{
+	char *d = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		int hi, lo;
+
+		if (s.p[i] == '%' && i + 2 < s.n && (hi = hex_digit(s.p[i + 1])) >= 0 &&
+		    (lo = hex_digit(s.p[i + 2])) >= 0) {
+			d[n++] = (char)(hi << 4 | lo);
+			i += 2;
+		} else {
+			d[n++] = plus && s.p[i] == '+' ? ' ' : s.p[i];
+		}
+	}
+	d[n] = '\0';
+	return (struct str){d, n};
+}
+
+bool
+str_eq_secret(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || sodium_memcmp(a.p, b.p, a.n) == 0);
+}
+
+uint64_t
+str_hash(struct str s)
+{
+	static unsigned char key[crypto_shorthash_KEYBYTES];
+	static bool keyed;
+	uint64_t h;
+
+	if (!keyed) {
+		crypto_shorthash_keygen(key);
+		keyed = true;
+	}
+	crypto_shorthash((unsigned char *)&h, (const unsigned char *)s.p, s.n, key);
+	return h;
+}
+
+uint64_t
+str_hash_stable(struct str s)
+{
+	uint64_t h = 0xcbf29ce484222325u;	/* FNV-1a, 64 bits */
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3u;
+	return h;
+}
+
+char *
+hex_encode(struct arena *a, const void *p, size_t n)
+{
+	char *d = arena_alloc(a, 2 * n + 1);
+
+	sodium_bin2hex(d, 2 * n + 1, p, n);
+	return d;
+}
+
+void
+buf_init(struct buf *b, struct arena *a, size_t hint)
+{
+	*b = (struct buf){.arena = a};
+	if (hint > 0)
+		buf_reserve(b, hint);
+}
+
+void
+buf_fini(struct buf *b)
+{
+	if (b->arena == NULL)
+		free(b->p);
+	*b = (struct buf){0};
+}
+
+void
+buf_reserve(struct buf *b, size_t more)
+{
+	size_t want, cap;
+	char *p;
+
+	if (more > SIZE_MAX / 4)
+		mem_fatal(more);
+	want = b->n + more + 1;
+	if (want <= b->cap)
+		return;
+	cap = b->cap < 64 ? 64 : b->cap * 2;
+	if (cap < want)
+		cap = want;
+	if (b->arena == NULL) {
+		p = mem_realloc(b->p, cap);
+	} else {
+		p = arena_alloc(b->arena, cap);
+		if (b->n > 0)
+			memcpy(p, b->p, b->n);
+	}
+	p[b->n] = '\0';
+	b->p = p;
+	b->cap = cap;
+}
+
+void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	buf_reserve(b, n);
+	if (n > 0)
+		memcpy(b->p + b->n, p, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+void
+buf_str(struct buf *b, struct str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+void
+buf_c(struct buf *b, const char *c)
+{
+	buf_add(b, c, strlen(c));
+}
+
+void
+buf_ch(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+void
+buf_i64(struct buf *b, int64_t v)
+{
+	char d[24], *at = d + sizeof d;
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+	do
+		*--at = (char)('0' + u % 10);
+	while ((u /= 10) > 0);
+	if (v < 0)
+		*--at = '-';
+	buf_add(b, at, (size_t)(d + sizeof d - at));
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	buf_reserve(b, 64);
+	n = vsnprintf(b->p + b->n, b->cap - b->n, fmt, ap);
+	if (n > 0 && (size_t)n >= b->cap - b->n) {
+		buf_reserve(b, (size_t)n);
+		vsnprintf(b->p + b->n, b->cap - b->n, fmt, again);
+	}
+	if (n > 0)
+		b->n += (size_t)n;
+	va_end(again);
+	va_end(ap);
+}
