@@ -166,7 +166,7 @@ read_environment(struct conf *c)
 
 	for (char **e = environ; *e != NULL; e++) {
 		struct str rest = str_c(*e), name;
-		char lower[64], where[80];
+		char lower[64], where[96];
 		const struct row *r;
 		bool other = false;
 
