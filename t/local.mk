@@ -1,1 +1,2 @@
 # tests: see t/README.md
+include t/00-unit/local.mk

@@ -1,0 +1,14 @@
+# Units: criterion, one program per module, mirroring src/.
+if HAVE_CRITERION
+UNIT_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-missing-prototypes -Wno-strict-prototypes -Wno-shadow
+UNIT_LIBS = $(CRITERION_LIBS) $(LIBS_ALL)
+
+check_PROGRAMS += t/00-unit/test_core t/00-unit/test_fiber
+TESTS += t/00-unit/test_core t/00-unit/test_fiber
+t_00_unit_test_core_SOURCES = t/00-unit/test_core.c
+t_00_unit_test_core_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_core_LDADD = libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_fiber_SOURCES = t/00-unit/test_fiber.c
+t_00_unit_test_fiber_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_fiber_LDADD = libbadal-core.a $(UNIT_LIBS)
+endif

@@ -1,0 +1,373 @@
+/* Units of src/core that need no loop: strings, buffers, JSON, time, ids, maps, generations, errors, configuration. */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/ctx.h"
+#include "core/gen.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/map.h"
+#include "core/vtime.h"
+
+static struct arena *a;
+
+static void
+setup(void)
+{
+	a = arena_new();
+}
+
+static void
+teardown(void)
+{
+	arena_free(&a);
+}
+
+TestSuite(str, .init = setup, .fini = teardown);
+TestSuite(json, .init = setup, .fini = teardown);
+TestSuite(vtime);
+TestSuite(id, .init = setup, .fini = teardown);
+
+Test(str, cut_gives_head_and_leaves_tail)
+{
+	struct str s = STR("a,b");
+
+	cr_assert(str_is(str_cut(&s, ','), "a"));
+	cr_assert(str_is(str_cut(&s, ','), "b"));
+	cr_assert_null(s.p);
+}
+
+Test(str, integers)
+{
+	static const struct { const char *text; bool ok; int64_t v; } rows[] = {
+	    {"0", true, 0}, {"-1", true, -1}, {"+7", true, 7}, {"9223372036854775807", true, INT64_MAX},
+	    {"-9223372036854775808", true, INT64_MIN}, {"9223372036854775808", false, 0}, {"", false, 0}, {"-", false, 0},
+	    {"1 ", false, 0}, {" 1", false, 0}, {"0x1", false, 0}, {"99999999999999999999", false, 0}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int64_t v = 0;
+
+		cr_expect_eq(str_to_i64(str_c(rows[i].text), &v), rows[i].ok, "%s", rows[i].text);
+		if (rows[i].ok)
+			cr_expect_eq(v, rows[i].v, "%s", rows[i].text);
+	}
+}
+
+Test(str, utf8)
+{
+	static const struct { const char *text; bool ok; size_t points; } rows[] = {
+	    {"", true, 0}, {"abc", true, 3}, {"h\xc3\xa9", true, 2}, {"\xf0\x9f\x98\x80", true, 1}, {"\xc0\x80", false, 0},
+	    {"\xed\xa0\x80", false, 0}, {"\xe0\x80\x80", false, 0}, {"\xf4\x90\x80\x80", false, 0}, {"\xff", false, 0}, {"\xc3", false, 0}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t points = 0;
+
+		cr_expect_eq(str_utf8(str_c(rows[i].text), &points), rows[i].ok, "row %zu", i);
+		if (rows[i].ok)
+			cr_expect_eq(points, rows[i].points, "row %zu", i);
+	}
+}
+
+Test(str, url_decode_keeps_malformed_escapes)
+{
+	cr_assert(str_is(str_url_decode(a, STR("a%20b+c%zz%4"), true), "a b c%zz%4"));
+	cr_assert(str_is(str_url_decode(a, STR("a+%2B"), false), "a++"));
+}
+
+Test(str, secrets_compare_by_content)
+{
+	cr_assert(str_eq_secret(STR("abc"), STR("abc")));
+	cr_assert_not(str_eq_secret(STR("abc"), STR("abd")));
+	cr_assert_not(str_eq_secret(STR("abc"), STR("ab")));
+}
+
+Test(str, buffers_grow_in_an_arena_and_alone)
+{
+	struct buf in_arena, alone;
+
+	buf_init(&in_arena, a, 0);
+	buf_init(&alone, NULL, 0);
+	for (int i = 0; i < 5000; i++) {
+		buf_i64(&in_arena, i);
+		buf_i64(&alone, i);
+	}
+	buf_i64(&alone, INT64_MIN);
+	cr_assert(strncmp(in_arena.p, alone.p, in_arena.n) == 0);
+	cr_assert(str_ends(buf_view(&alone), "-9223372036854775808"));
+	buf_fini(&alone);
+}
+
+Test(str, arena_holds_large_and_small)
+{
+	size_t before = arena_used(a);
+	char *big = arena_alloc(a, 1 << 20), *text = arena_printf(a, "%0400d", 7);
+
+	memset(big, 1, 1 << 20);
+	cr_assert_eq(strlen(text), 400);
+	cr_assert_geq(arena_used(a) - before, 1 << 20);
+}
+
+static const char *
+written(double v)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, a, 32);
+	jw_init(&w, &b);
+	jw_f64(&w, v);
+	return b.p;
+}
+
+Test(json, floats_as_the_protocol_prints_them)
+{
+	static const struct { double v; const char *text; } rows[] = {{0, "0"}, {5, "5"}, {-3, "-3"}, {0.1, "0.1"}, {1e20, "1.0e+20"},
+	    {1.5e-7, "1.5e-7"}, {1.7976931348623157e308, "1.7976931348623157e+308"}, {3.14159265, "3.14159265"}, {NAN, "null"}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		cr_expect_str_eq(written(rows[i].v), rows[i].text);
+}
+
+Test(json, round_trip_with_escapes)
+{
+	struct ctx cx;
+	struct buf b;
+	struct jw w;
+	json_t *j;
+
+	ctx_init(&cx);
+	j = json_parse(&cx, STR("{\"a\":[1,2.5,true,null,\"x\\/\\u00e9\\n\"],\"e\":{},\"big\":12345678901234567890}"), NULL);
+	cr_assert_not_null(j);
+	buf_init(&b, a, 0);
+	jw_init(&w, &b);
+	jw_value(&w, j);
+	cr_expect_str_eq(b.p, "{\"a\":[1,2.5,true,null,\"x\\/\xc3\xa9\\n\"],\"e\":{},\"big\":1.2345678901234567e+19}");
+	buf_init(&b, a, 0);
+	jw_init(&w, &b);
+	w.ascii = w.empty_as_list = true;
+	jw_value(&w, j);
+	cr_expect_str_eq(b.p, "{\"a\":[1,2.5,true,null,\"x\\/\\u00e9\\n\"],\"e\":[],\"big\":1.2345678901234567e+19}");
+	ctx_fini(&cx);
+}
+
+Test(json, astral_characters_become_surrogate_pairs)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, a, 0);
+	jw_init(&w, &b);
+	w.ascii = true;
+	jw_str(&w, STR("\xf0\x9f\x98\x80"));
+	cr_expect_str_eq(b.p, "\"\\ud83d\\ude00\"");
+}
+
+Test(json, refuses_depth_and_garbage)
+{
+	char deep[2 * JSON_DEPTH_MAX + 4];
+	const char *why = NULL;
+	struct ctx cx;
+
+	ctx_init(&cx);
+	memset(deep, '[', sizeof deep);
+	cr_expect_null(json_parse(&cx, (struct str){deep, sizeof deep}, &why));
+	cr_expect_str_eq(why, "nested too deeply");
+	cr_expect_null(json_parse(&cx, STR("{\"a\":}"), &why));
+	cr_expect_null(json_parse(&cx, STR("\"\xff\""), NULL));
+	cr_expect_null(json_parse(&cx, STR(""), &why));
+	ctx_fini(&cx);
+}
+
+Test(vtime, wire_forms)
+{
+	char out[30];
+
+	cr_expect_str_eq(time_iso(1664886896789, out), "2022-10-04T12:34:56.789+00:00");
+	cr_expect_str_eq(time_sql(1664886896789, out), "2022-10-04 12:34:56.789");
+	cr_expect_str_eq(time_http(1664886896000, '-', out), "Tue, 04-Oct-2022 12:34:56 GMT");
+	cr_expect_str_eq(time_iso(-1, out), "1969-12-31T23:59:59.999+00:00");
+	cr_expect_eq(time_from_pg(STR("2022-10-04 12:34:56.7+00")), 1664886896700);
+	cr_expect_eq(time_from_pg(STR("2022-10-04 12:34:56+00")), 1664886896000);
+	cr_expect_eq(time_from_pg(STR("")), TIME_NONE);
+}
+
+Test(vtime, lenient_dates)
+{
+	static const struct { const char *text, *iso; } rows[] = {
+	    {"2022-01-02", "2022-01-02T00:00:00.000+00:00"}, {"2022-1-2", "2022-01-02T00:00:00.000+00:00"},
+	    {"2022/01/02", "2022-01-02T00:00:00.000+00:00"}, {"20220102", "2022-01-02T00:00:00.000+00:00"},
+	    {"2022-01", "2022-01-01T00:00:00.000+00:00"}, {"2022-01-02T03:04", "2022-01-02T03:04:00.000+00:00"},
+	    {"2022-01-02 03:04:05.6789", "2022-01-02T03:04:05.678+00:00"}, {"2022-01-02T03:04:05Z", "2022-01-02T03:04:05.000+00:00"},
+	    {"2022-01-02T03:04:05+02:00", "2022-01-02T01:04:05.000+00:00"}, {"2022-01-02T03:04:05-0130", "2022-01-02T04:34:05.000+00:00"},
+	    {"2022-01-02T03:04:05 EST", "2022-01-02T08:04:05.000+00:00"}, {"01/02/2022", "2022-01-02T00:00:00.000+00:00"},
+	    {"Sun, 02 Jan 2022 03:04:05 +0000", "2022-01-02T03:04:05.000+00:00"}, {"@1664886896", "2022-10-04T12:34:56.000+00:00"},
+	    {"2022-02-30", "2022-03-02T00:00:00.000+00:00"}, {"2022-01-01T24:00:00", "2022-01-02T00:00:00.000+00:00"},
+	    {"2022-01-01T23:59:60", "2022-01-02T00:00:00.000+00:00"}, {"2022-13-01", NULL}, {"2022-01-01T25:00", NULL}, {"0", NULL},
+	    {"hello", NULL}, {"12", NULL}, {"", NULL}, {"2022-01-02T", NULL}, {"2022-01-02 03:04:05 Nowhere", NULL}};
+	char out[30];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int64_t ms = 0;
+		bool ok = time_parse(str_c(rows[i].text), &ms);
+
+		cr_expect_eq(ok, rows[i].iso != NULL, "%s", rows[i].text);
+		if (ok && rows[i].iso != NULL)
+			cr_expect_str_eq(time_iso(ms, out), rows[i].iso, "%s -> %s", rows[i].text, out);
+	}
+}
+
+Test(vtime, words_are_relative_to_now)
+{
+	int64_t now = time_now_ms(), ms = 0;
+
+	cr_expect(time_parse(STR("+1 day"), &ms) && ms >= now + 86400000);
+	cr_expect(time_parse(STR("tomorrow"), &ms) && ms > now);
+	cr_expect(time_parse(STR("noon"), &ms) && ms % 86400000 == 43200000);
+}
+
+Test(id, unique_ids_are_valid_and_differ)
+{
+	char *x = id_unique(a), *y = id_unique(a);
+
+	cr_expect_eq(strlen(x), ID_LEN);
+	cr_expect(id_valid(str_c(x)));
+	cr_expect_str_neq(x, y);
+}
+
+Test(id, rule)
+{
+	cr_expect(id_valid(STR("a.b-c_1")));
+	cr_expect_not(id_valid(STR("")));
+	cr_expect_not(id_valid(STR(".a")));
+	cr_expect_not(id_valid(STR("a b")));
+	cr_expect_not(id_valid(STR("a%20b")));
+	cr_expect(id_valid(STR("123456789012345678901234567890123456")));
+	cr_expect_not(id_valid(STR("1234567890123456789012345678901234567")));
+}
+
+Test(id, digests_and_base64)
+{
+	unsigned char mac[32];
+	struct str back;
+
+	cr_expect_str_eq(sha256_hex(a, STR("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	cr_expect_str_eq(base64_encode(a, STR("hi?>"), false), "aGk/Pg==");
+	cr_expect_str_eq(base64_encode(a, STR("hi?>"), true), "aGk_Pg");
+	cr_expect(base64_decode(a, STR("aGk/Pg=="), false, &back) && str_is(back, "hi?>"));
+	cr_expect_not(base64_decode(a, STR("aGk/Pg==x"), false, &back));
+	/* RFC 4231, test case 2 */
+	hmac_sha256(STR("Jefe"), STR("what do ya want for nothing?"), mac);
+	cr_expect_str_eq(hex_encode(a, mac, 32), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+Test(map, random_operations_agree_with_an_array)
+{
+	enum { KEYS = 500 };
+	struct map *m = map_new();
+	void *model[KEYS] = {0};
+	size_t count = 0;
+
+	srand(1);
+	for (int i = 0; i < 200000; i++) {
+		int k = rand() % KEYS;
+		char key[16];
+		struct str s = {key, (size_t)snprintf(key, sizeof key, "key%d", k)};
+		void *v = rand() % 3 ? (void *)(uintptr_t)(i + 1) : NULL;
+
+		cr_assert_eq(map_get(m, s), model[k]);
+		count += (v != NULL) - (model[k] != NULL);
+		cr_assert_eq(v != NULL ? map_set(m, s, v) : map_del(m, s), model[k]);
+		model[k] = v;
+		cr_assert_eq(map_count(m), count);
+	}
+	map_free(&m);
+}
+
+static int dropped;
+
+static void
+count_drop(void *v)
+{
+	(void)v;
+	dropped++;
+}
+
+Test(map, lru_drops_the_least_recent)
+{
+	struct lru *l = lru_new(2, count_drop);
+	int x, y, z;
+
+	lru_put(l, STR("x"), &x);
+	lru_put(l, STR("y"), &y);
+	cr_expect_eq(lru_get(l, STR("x")), &x);
+	lru_put(l, STR("z"), &z);
+	cr_expect_null(lru_get(l, STR("y")));
+	cr_expect_eq(dropped, 1);
+	lru_free(&l);
+	cr_expect_eq(dropped, 3);
+}
+
+Test(gen, a_bump_is_seen)
+{
+	uint32_t before = gen_of(STR("user:p:u"));
+
+	gen_bump(STR("user:p:u"));
+	cr_expect_neq(gen_of(STR("user:p:u")), before);
+}
+
+Test(err, every_row_has_a_type_and_an_allowed_status)
+{
+	for (int e = 1; e < ERR_N; e++) {
+		const struct err_info *i = err_info((err_t)e);
+
+		cr_expect_not_null(i->type);
+		cr_expect(i->status >= 400 && i->status < 600, "%s", i->name);
+		cr_expect(strlen(i->message) > 3, "%s", i->name);
+	}
+	cr_expect_eq(err_info((err_t)9999)->status, 500);
+}
+
+Test(err, defers_run_in_reverse)
+{
+	struct ctx cx;
+
+	dropped = 0;
+	ctx_init(&cx);
+	defer(&cx, count_drop, NULL);
+	defer(&cx, count_drop, NULL);
+	cr_expect_eq(fail(&cx, ERR_BUSY, "n=%d", 3), ERR_BUSY);
+	cr_expect_str_eq(cx.detail, "n=3");
+	ctx_fini(&cx);
+	cr_expect_eq(dropped, 2);
+}
+
+Test(conf, sources_and_units, .init = cr_redirect_stderr)
+{
+	char path[] = "/tmp/badal-conf-XXXXXX", a0[32] = "port=9999", a1[] = "rt-queue-soft=2k", *args[] = {a0, a1};
+	const char *file = "# comment\nport = 1234\nlog_level = \"debug\"\nrequest_timeout = 5s\nrate_limits = off\n";
+	int fd = mkstemp(path);
+
+	cr_assert(fd >= 0 && write(fd, file, strlen(file)) > 0);
+	setenv("BADAL_LISTEN", "127.0.0.9", 1);
+	cr_assert(conf_load(path, 2, args, false));
+	cr_expect_eq(conf.port, 9999);
+	cr_expect_eq(conf.rt_queue_soft, 2048);
+	cr_expect_eq(conf.request_timeout, 5000);
+	cr_expect_not(conf.rate_limits);
+	cr_expect_str_eq(conf.log_level, "debug");
+	cr_expect_str_eq(conf.listen, "127.0.0.9");
+	strcpy(a0, "port=1");
+	cr_assert(conf_load(path, 1, args, true));
+	cr_expect_eq(conf.port, 9999, "a START row moved on reload");
+	strcpy(a0, "nonsense=1");
+	cr_expect_not(conf_load(NULL, 1, args, false));
+	strcpy(a0, "port=many");
+	cr_expect_not(conf_load(NULL, 1, args, false));
+	close(fd);
+	unlink(path);
+}

@@ -1,0 +1,162 @@
+/* Fibers on the loop: awaits, deadlines, cancellation, offload. */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/fiber.h"
+#include "core/loop.h"
+#include "core/metric.h"
+
+static int order[16], n_order;
+
+static void
+note(int what)
+{
+	order[n_order++] = what;
+}
+
+static void
+setup(void)
+{
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	loop_init();
+	n_order = 0;
+}
+
+TestSuite(fiber, .init = setup);
+
+static struct fib_event shared;
+
+static void
+waiter(struct ctx *cx, void *arg)
+{
+	note(1);
+	cr_expect_eq(fib_await(cx, &shared), OK);
+	note(3);
+	(void)arg;
+}
+
+static void
+waker(struct ctx *cx, void *arg)
+{
+	(void)cx;
+	(void)arg;
+	fib_signal(&shared);
+	note(2);
+}
+
+Test(fiber, a_signal_resumes_after_the_waker_goes_on)
+{
+	shared = (struct fib_event){0};
+	fib_spawn_new("a", 0, waiter, NULL);
+	fib_spawn_new("b", 0, waker, NULL);
+	loop_run();
+	cr_assert_eq(n_order, 3);
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(order[i], i + 1);
+	cr_expect_eq(fib_count(), 0);
+}
+
+static void
+times_out(struct ctx *cx, void *arg)
+{
+	struct fib_event never = {0};
+
+	(void)arg;
+	cr_expect_eq(fib_await_for(cx, &never, 30), ERR_TIMEOUT);
+	cr_expect_null(never.waiter);
+	cr_expect_eq(fib_sleep(cx, 5), OK);
+	note(1);
+}
+
+Test(fiber, deadlines_end_awaits)
+{
+	fib_spawn_new("a", 0, times_out, NULL);
+	loop_run();
+	cr_expect_eq(n_order, 1);
+}
+
+static struct fib *victim;
+
+static void
+is_cancelled(struct ctx *cx, void *arg)
+{
+	struct fib_event never = {0};
+
+	(void)arg;
+	victim = fib_current();
+	cr_expect_eq(fib_await(cx, &never), ERR_CANCELLED);
+	cr_expect_eq(fib_sleep(cx, 1), ERR_CANCELLED, "later awaits fail as well");
+	fib_shield(cx, true);
+	cr_expect_eq(fib_sleep(cx, 1), OK, "but not behind the shield");
+	fib_shield(cx, false);
+	note(1);
+}
+
+static void
+cancel(void *arg)
+{
+	(void)arg;
+	fib_cancel(victim);
+}
+
+Test(fiber, cancellation_reaches_awaits)
+{
+	fib_spawn_new("a", 0, is_cancelled, NULL);
+	loop_after(5, cancel, NULL);
+	loop_run();
+	cr_expect_eq(n_order, 1);
+}
+
+static void
+set_flag(void *arg)
+{
+	usleep(30000);
+	*(int *)arg = 1;
+}
+
+static void
+offloads(struct ctx *cx, void *arg)
+{
+	int done = 0;
+
+	(void)arg;
+	cr_expect_eq(offload(cx, set_flag, &done), OK);
+	cr_expect_eq(done, 1);
+	cx->deadline = loop_now() + 1;
+	done = 0;
+	cr_expect_eq(offload(cx, set_flag, &done), ERR_TIMEOUT);
+	cr_expect_eq(done, 1, "an offload that ran is waited for although the deadline passed");
+	note(1);
+}
+
+Test(fiber, offload_runs_on_the_pool)
+{
+	fib_spawn_new("a", 0, offloads, NULL);
+	loop_run();
+	cr_expect_eq(n_order, 1);
+	cr_expect_eq(offload_queued(), 0);
+}
+
+static int finished;
+
+static void
+naps(struct ctx *cx, void *arg)
+{
+	char page[8192];
+
+	memset(page, 1, sizeof page);
+	for (int i = 0; i < 10; i++)
+		cr_expect_eq(fib_sleep(cx, (uint64_t)(uintptr_t)arg % 7), OK);
+	cr_expect_eq(page[sizeof page - 1], 1);
+	finished++;
+}
+
+Test(fiber, thousands_at_once)
+{
+	for (uintptr_t i = 0; i < 3000; i++)
+		fib_spawn_new("n", 0, naps, (void *)i);
+	loop_run();
+	cr_expect_eq(finished, 3000);
+	cr_expect_eq(fib_count(), 0);
+}
