@@ -1,0 +1,93 @@
+/* A page on another origin in a real browser: preflights, cookies, WebSocket. The page uses the newest web SDK as published. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import { createRequire } from 'node:module'
+import { after, before, test } from 'node:test'
+
+import { chromium } from 'playwright-core'
+
+import { startServer } from '../lib/server.mjs'
+
+const sdk = readFileSync(new URL('./node_modules/appwrite-new/dist/iife/sdk.js', import.meta.url))
+let server, pages, browser, project
+
+/* The page runs this: everything a small app does, reported as one object. */
+async function app({ endpoint, projectId }) {
+	const { Client, Account, Databases, Realtime, ID } = window.Appwrite
+	const client = new Client().setEndpoint(endpoint).setProject(projectId), account = new Account(client), databases = new Databases(client)
+	const out = {}
+	const email = `u${Date.now()}${Math.random()}@example.org`.replace('0.', '')
+	await account.create({ userId: ID.unique(), email, password: 'correct-horse' })
+	await account.createEmailPasswordSession({ email, password: 'correct-horse' })
+	out.email = (await account.get()).email === email
+	/* without the SDK's fallback header only a cookie can say who we are */
+	const bare = await fetch(`${endpoint}/account`, { credentials: 'include', headers: { 'X-Appwrite-Project': projectId } })
+	out.cookie = bare.status
+	const realtime = new Realtime(client), events = []
+	await realtime.subscribe(['documents'], (e) => events.push(e))
+	const end = Date.now() + 8000
+	for (let n = 0; events.length === 0 && Date.now() < end; n++) {
+		await databases.createDocument({ databaseId: 'd', collectionId: 'c', documentId: ID.unique(), data: { text: `hello ${n}` } })
+		await new Promise((ok) => setTimeout(ok, 100))
+	}
+	out.event = events[0]?.payload.text?.startsWith('hello')
+	await realtime.disconnect?.()
+	return out
+}
+
+before(async () => {
+	server = await startServer({ config: { rate_limits: 'off', console_signup: 'open' } })
+	pages = http.createServer((rq, rs) => {
+		const js = rq.url === '/sdk.js'
+		rs.setHeader('content-type', js ? 'text/javascript' : 'text/html')
+		rs.end(js ? sdk : '<!doctype html><title>app</title><script src="/sdk.js"></script>')
+	})
+	await new Promise((ok) => pages.listen(0, '127.0.0.1', ok))
+	browser = await chromium.launch({ executablePath: '/usr/bin/chromium',
+		args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
+	project = await server.project({ name: 'Browser' })
+	const key = await project.key(['databases.write', 'collections.write', 'collections.read'])
+	const { serverNew } = { serverNew: createRequire(import.meta.url)('node-appwrite-new') }
+	const databases = new serverNew.Databases(new serverNew.Client().setEndpoint(server.url).setProject(project.id).setKey(key))
+	await databases.create('d', 'D')
+	await databases.createCollection('d', 'c', 'C', [serverNew.Permission.create(serverNew.Role.users())], true)
+	await databases.createStringAttribute('d', 'c', 'text', 100, true)
+})
+after(async () => {
+	await browser?.close()
+	pages?.close()
+	await server?.stop()
+})
+
+async function run(origin, endpoint) {
+	const page = await (await browser.newContext()).newPage()
+	await page.goto(origin)
+	return page.evaluate(app, { endpoint, projectId: project.id })
+}
+
+test('a page on another port of the same host: the cookie is kept', async () => {
+	const port = pages.address().port
+	const out = await run(`http://localhost:${port}/`, `http://localhost:${server.port}/v1`)
+	assert.deepEqual(out, { email: true, cookie: 200, event: true })
+})
+
+test('a page on another site that is a platform: the fallback header takes the place of the cookie', async () => {
+	await project.platform({ type: 'web', name: 'Page', hostname: '127.0.0.1' })
+	const port = pages.address().port
+	const out = await run(`http://127.0.0.1:${port}/`, `http://localhost:${server.port}/v1`)
+	assert.equal(out.email, true)
+	assert.equal(out.event, true)
+})
+
+test('a page on a site that is no platform is refused', async () => {
+	const other = await server.project({ name: 'Strict' }), port = pages.address().port
+	const page = await (await browser.newContext()).newPage()
+	await page.goto(`http://127.0.0.1:${port}/`)
+	const refused = await page.evaluate(async ({ endpoint, projectId }) => {
+		const { Client, Account, ID } = window.Appwrite
+		const account = new Account(new Client().setEndpoint(endpoint).setProject(projectId))
+		try { await account.create({ userId: ID.unique(), email: 'a@example.org', password: 'correct-horse' }); return 'accepted' } catch (e) { return String(e.message) }
+	}, { endpoint: `http://localhost:${server.port}/v1`, projectId: other.id })
+	assert.notEqual(refused, 'accepted')
+})
