@@ -7,9 +7,12 @@
 #include "core/fiber.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <uv.h>
@@ -31,7 +34,7 @@
 
 void fib_loop_setup(uv_loop_t *loop);
 
-enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, FIB_MAGIC = 0x66696265 };
+enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, POOL_NICE = 10, FIB_MAGIC = 0x66696265 };
 
 enum fib_state {
 	FIB_READY,	/* on the run queue */
@@ -252,6 +255,11 @@ on_tick(uv_timer_t *h)
 void
 fib_loop_setup(uv_loop_t *loop)
 {
+	char threads[24];
+
+	/* libuv reads this when its pool starts */
+	snprintf(threads, sizeof threads, "%lld", (long long)(conf.offload_threads > 0 ? conf.offload_threads : 2));
+	setenv("UV_THREADPOOL_SIZE", threads, 1);
 	uv_prepare_init(loop, &prepare);
 	uv_prepare_start(&prepare, on_prepare);
 	uv_unref((uv_handle_t *)&prepare);
@@ -443,11 +451,23 @@ struct work {
 
 static unsigned n_offloaded;
 
+/* Threads of the pool give way to the loop: a thousand password hashes must not delay a request by a time slice. */
+static void
+be_nice(void)
+{
+	static _Thread_local bool done;
+
+	if (!done)
+		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), POOL_NICE);
+	done = true;
+}
+
 static void
 work_run(uv_work_t *u)
 {
 	struct work *w = u->data;
 
+	be_nice();
 	w->fn(w->arg);
 }
 
