@@ -1,0 +1,747 @@
+/* HTTP and WebSocket: sockets, deadlines and draining.
+ *
+ * lws brings the sockets on the loop: polling, reads, writes with what the kernel did not take kept and continued. It runs in its raw
+ * role. Its own HTTP parser decodes and normalises request targets, cuts a query into at most about ninety parts, hides unknown
+ * headers of HTTP/2, and in 4.1 aborts on a pipelined request; so the bytes are parsed here (http_head.c, http_h1.c, http_ws.c),
+ * by nghttp2 (http_h2.c) and OpenSSL (http_tls.c), where every limit is ours. The rule: lws calls us with bytes, and a wsi is closed only by the
+ * return value of its callback or from reap(), never in the middle of somebody's work. */
+#include "http_priv.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libwebsockets.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "core/log.h"
+
+enum { LINGER_MS = 2000, LINGER_BYTES = 256 * 1024, CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
+
+struct list {
+	struct conn *first, *last;
+};
+
+const struct http_handler *http_handler;
+const char *http_ws_path;
+bool http_draining;
+unsigned http_sockets;
+char conn_scratch[SCRATCH_SIZE];
+
+static struct lws_context *context;
+static struct list lists[LIST_N];
+static struct loop_timer *tick;
+static uv_poll_t *listener;
+static int listen_fd = -1;
+static unsigned n_conns, n_given;
+static bool reap_due;
+static struct conn *serving;	/* the connection whose callback runs: lws closes it by our return value */
+
+struct conn *
+conn_cast(void *p)
+{
+	struct conn *c = p;
+
+	assert(c != NULL && c->magic == CONN_MAGIC);
+	return c;
+}
+
+void
+rest_add(struct rest *r, const void *p, size_t n)
+{
+	if (r->n + n > r->cap) {
+		r->cap = (uint32_t)(r->n + n + 512);
+		if (r->n > 0)
+			r->cap += r->cap / 2;
+		r->p = mem_realloc(r->p, r->cap);
+	}
+	memcpy(r->p + r->n, p, n);
+	r->n += (uint32_t)n;
+}
+
+void
+rest_cut(struct rest *r, size_t n)
+{
+	if (n >= r->n) {
+		rest_free(r);
+		return;
+	}
+	r->n -= (uint32_t)n;
+	memmove(r->p, r->p + n, r->n);
+}
+
+void
+rest_free(struct rest *r)
+{
+	free(r->p);
+	*r = (struct rest){0};
+}
+
+static void
+list_remove(struct conn *c)
+{
+	struct list *l = &lists[c->list];
+
+	*(c->prev ? &c->prev->next : &l->first) = c->next;
+	*(c->next ? &c->next->prev : &l->last) = c->prev;
+}
+
+static void
+list_append(struct conn *c, enum conn_list to)
+{
+	struct list *l = &lists[to];
+
+	c->list = (uint8_t)to;
+	c->since = loop_now();
+	c->next = NULL;
+	c->prev = l->last;
+	*(l->last ? &l->last->next : &l->first) = c;
+	l->last = c;
+}
+
+void
+conn_move(struct conn *c, enum conn_list to)
+{
+	if (c->list == LIST_DOOMED)
+		return;
+	list_remove(c);
+	list_append(c, to);
+}
+
+/* Closes what was doomed outside its own callback. */
+static void
+reap(void *arg)
+{
+	struct conn *c;
+
+	(void)arg;
+	reap_due = false;
+	while ((c = lists[LIST_DOOMED].first) != NULL)
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+void
+conn_doom(struct conn *c)
+{
+	conn_move(c, LIST_DOOMED);
+	if (!reap_due && c != serving) {
+		reap_due = true;
+		loop_soon(reap, NULL);
+	}
+}
+
+bool
+conn_clear(const struct conn *c)
+{
+	return !lws_partial_buffered(c->wsi);
+}
+
+void
+conn_send(struct conn *c, const void *p, size_t n)
+{
+	union {
+		const void *in;
+		unsigned char *out;
+	} u = {.in = p};	/* lws does not change raw output, its prototype only says so */
+
+	if (c->list == LIST_DOOMED || c->fin_sent || n == 0)
+		return;
+	if (lws_write(c->wsi, u.out, n, LWS_WRITE_RAW) < 0)
+		conn_doom(c);
+}
+
+void
+conn_write(struct conn *c, const void *p, size_t n)
+{
+	if (c->tls != NULL)
+		tls_write(c, p, n);
+	else
+		conn_send(c, p, n);
+}
+
+void
+conn_want_write(struct conn *c)
+{
+	if (c->list != LIST_DOOMED)
+		lws_callback_on_writable(c->wsi);
+}
+
+/* Our FIN; what the peer still sends is thrown away for a while, so that a reset does not destroy the answer on its way. */
+static void
+send_fin(struct conn *c)
+{
+	if (c->fin_sent || c->list == LIST_DOOMED)
+		return;
+	if (c->tls != NULL) {
+		tls_bye(c);
+		if (!conn_clear(c))
+			return;	/* once more when that is out */
+	}
+	c->fin_sent = true;
+	if (shutdown(lws_get_socket_fd(c->wsi), SHUT_WR) != 0)
+		conn_doom(c);
+	else
+		conn_move(c, LIST_CLOSING);
+}
+
+void
+conn_finish(struct conn *c)
+{
+	if (c->fin_due || c->list == LIST_DOOMED)
+		return;
+	conn_move(c, LIST_CLOSING);
+	c->fin_due = true;
+	if (conn_clear(c))
+		send_fin(c);
+	else
+		conn_want_write(c);
+}
+
+static void
+writable(struct conn *c)
+{
+	if (!conn_clear(c) || c->list == LIST_DOOMED)
+		return;
+	if (c->fin_due)
+		send_fin(c);
+	else if (c->proto == PROTO_WS)
+		ws_writable(c);
+	else if (c->proto == PROTO_H2)
+		h2_writable(c);
+}
+
+void
+conn_input(struct conn *c, char *p, size_t n)
+{
+	if (c->list == LIST_CLOSING && !(c->proto == PROTO_WS && !c->fin_due)) {
+		c->swallowed += (uint32_t)n;
+		if (c->swallowed > LINGER_BYTES)
+			conn_doom(c);
+		return;
+	}
+	if (c->proto == PROTO_WS)
+		ws_input(c, p, n);
+	else if (c->proto == PROTO_H2)
+		h2_input(c, p, n);
+	else
+		h1_input(c, p, n);
+}
+
+static void
+closed(struct conn *c)
+{
+	list_remove(c);
+	if (c->proto == PROTO_WS)
+		ws_closed(c);
+	else if (c->proto == PROTO_H2)
+		h2_closed(c);
+	else if (c->msg != NULL) {
+		struct msg *x = c->msg;
+
+		c->msg = NULL;
+		msg_gone(x);
+	}
+	if (c->tls != NULL)
+		tls_free(&c->tls);
+	rest_free(&c->in);
+	c->magic = 0;
+	n_conns--;
+	metric_add(M_http_connections, -1);
+}
+
+static int
+on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct conn *c = user, *outer = serving;
+
+	switch (reason) {
+	case LWS_CALLBACK_RAW_ADOPT:
+		c->magic = CONN_MAGIC;
+		c->wsi = wsi;
+		c->first = true;
+		list_append(c, LIST_HEAD);
+		n_conns++;
+		metric_add(M_http_connections, 1);
+		return 0;
+	case LWS_CALLBACK_RAW_RX:
+		c = CONN(c);
+		serving = c;
+		if (c->list != LIST_DOOMED) {
+			if (c->tls != NULL)
+				tls_input(c, in, len);
+			else
+				conn_input(c, in, len);
+		}
+		serving = outer;
+		return c->list == LIST_DOOMED ? -1 : 0;
+	case LWS_CALLBACK_RAW_WRITEABLE:
+		c = CONN(c);
+		serving = c;
+		writable(c);
+		serving = outer;
+		return c->list == LIST_DOOMED ? -1 : 0;
+	case LWS_CALLBACK_RAW_CLOSE:
+		if (c != NULL && c->magic == CONN_MAGIC)
+			closed(c);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static const struct lws_protocols protocols[] = {
+	{"badal", on_lws, sizeof(struct conn), 0, 0, NULL, 1 << 20},
+	{NULL, NULL, 0, 0, 0, NULL, 0},
+};
+
+/* ---- accepting ---- */
+
+static void
+adopt(int fd, const struct sockaddr_storage *a)
+{
+	struct lws_vhost *vh = lws_get_vhost_by_name(context, "default");
+	lws_sock_file_fd_type desc = {.sockfd = fd};
+	struct lws *wsi;
+	struct conn *c;
+
+	if (n_conns >= (uint64_t)conf.connections_max) {
+		metric_add(M_http_refused, 1);
+		close(fd);
+		return;
+	}
+	wsi = lws_adopt_descriptor_vhost(vh, LWS_ADOPT_SOCKET, desc, "badal", NULL);
+	if (wsi == NULL) {	/* lws has closed fd */
+		metric_add(M_http_refused, 1);
+		return;
+	}
+	c = CONN(lws_wsi_user(wsi));
+	c->family = (uint8_t)a->ss_family;
+	if (a->ss_family == AF_INET)
+		memcpy(c->addr, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+	else if (a->ss_family == AF_INET6)
+		memcpy(c->addr, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16);
+	if (*conf.tls_cert != '\0')
+		c->tls = tls_new();
+}
+
+static void on_accept(uv_poll_t *h, int status, int events);
+
+static void
+accept_again(void *arg)
+{
+	(void)arg;
+	if (listener != NULL)
+		uv_poll_start(listener, UV_READABLE, on_accept);
+}
+
+static void
+on_accept(uv_poll_t *h, int status, int events)
+{
+	struct sockaddr_storage a;
+	socklen_t n;
+	int i, fd;
+
+	(void)events;
+	if (status < 0)
+		return;
+	for (i = 0; i < ACCEPT_BATCH; i++) {
+		n = sizeof a;
+		fd = accept4(listen_fd, (struct sockaddr *)&a, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			adopt(fd, &a);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* Polling would spin: look again when some may have gone. */
+			log_warn(NULL, "cannot accept", "error=\"%s\" connections=%u", strerror(errno), n_conns);
+			metric_add(M_http_refused, 1);
+			uv_poll_stop(h);
+			loop_after(100, accept_again, NULL);
+		}
+		return;
+	}
+}
+
+static int
+listen_socket(void)
+{
+	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
+	const char *host = conf.listen;
+	char port[16];
+	int fd, on = 1, e;
+
+	snprintf(port, sizeof port, "%lld", (long long)conf.port);
+	e = getaddrinfo(*host == '\0' || strcmp(host, "*") == 0 ? NULL : host, port, &hint, &ai);
+	if (e != 0) {
+		log_error(NULL, "cannot listen", "address=%s error=\"%s\"", host, gai_strerror(e));
+		return -1;
+	}
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* Accepted sockets inherit TCP_NODELAY. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
+		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", host, port, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(ai);
+	return fd;
+}
+
+static void
+listener_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void
+listen_stop(void)
+{
+	if (listener == NULL)
+		return;
+	uv_close((uv_handle_t *)listener, listener_closed);
+	listener = NULL;
+	close(listen_fd);
+	listen_fd = -1;
+}
+
+/* ---- deadlines ---- */
+
+static void
+expired(struct conn *c)
+{
+	switch ((enum conn_list)c->list) {
+	case LIST_HEAD:
+	case LIST_BODY:
+	case LIST_IDLE:
+		h1_timeout(c);
+		break;
+	case LIST_H2:
+		h2_timeout(c);
+		break;
+	default:
+		conn_doom(c);
+	}
+}
+
+static void
+check_list(enum conn_list l, uint64_t ms)
+{
+	struct conn *c;
+	uint64_t now = loop_now();
+
+	while ((c = lists[l].first) != NULL && now - c->since >= ms) {
+		expired(c);
+		if (lists[l].first == c)	/* it stays: another life at the end of the list */
+			conn_move(c, l);
+	}
+}
+
+static void
+on_tick(void *arg)
+{
+	(void)arg;
+	check_list(LIST_IDLE, (uint64_t)conf.keepalive_timeout);
+	check_list(LIST_HEAD, (uint64_t)conf.head_timeout);
+	check_list(LIST_BODY, (uint64_t)conf.head_timeout);
+	check_list(LIST_H2, (uint64_t)conf.head_timeout);
+	for (struct conn *c = lists[LIST_CLOSING].first, *next; c != NULL; c = next) {
+		next = c->next;
+		if (loop_now() - c->since >= (c->fin_sent ? LINGER_MS : CLOSE_MS))
+			conn_doom(c);
+	}
+}
+
+/* ---- messages ---- */
+
+struct msg *
+msg_new(struct conn *c)
+{
+	struct arena *a = arena_new();
+	struct msg *x = arena_new_of(a, struct msg);
+	char *peer = arena_alloc(a, INET6_ADDRSTRLEN);
+
+	x->magic = MSG_MAGIC;
+	x->conn = c;
+	x->m.conn = x;
+	x->m.arena = a;
+	x->m.start_us = (int64_t)(uv_hrtime() / 1000);
+	x->m.tls = c->tls != NULL;
+	if (inet_ntop(c->family, c->addr, peer, INET6_ADDRSTRLEN) == NULL)
+		strcpy(peer, "0.0.0.0");
+	if (strncmp(peer, "::ffff:", 7) == 0 && strchr(peer, '.') != NULL)
+		peer += 7;
+	x->m.peer = peer;
+	return x;
+}
+
+void
+msg_give(struct msg *x)
+{
+	x->given = true;
+	n_given++;
+	http_handler->request(&x->m);
+}
+
+void
+msg_upgraded(struct msg *x)
+{
+	x->conn = NULL;
+	x->given = x->answered = true;
+	n_given++;
+}
+
+void
+msg_gone(struct msg *x)
+{
+	bool waiting = x->given && !x->answered;
+
+	x->conn = NULL;
+	if (!x->given) {
+		arena_free(&x->m.arena);
+		return;
+	}
+	if (waiting) {
+		metric_add(M_http_gone, 1);
+		http_handler->gone(&x->m);
+	}
+}
+
+static struct msg *
+msg_cast(struct http_msg *m)
+{
+	struct msg *x = m->conn;
+
+	assert(x->magic == MSG_MAGIC && &x->m == m);
+	return x;
+}
+
+void
+http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, struct str body)
+{
+	struct msg *x = msg_cast(m);
+	struct conn *c = x->conn;
+
+	assert(!x->answered);
+	x->answered = true;
+	x->conn = NULL;
+	if (c == NULL)
+		return;
+	if (c->proto == PROTO_H2)
+		h2_reply(c, x, status, h, nh, body);
+	else
+		h1_reply(c, x, status, h, nh, body);
+}
+
+void
+http_done(struct http_msg *m)
+{
+	struct msg *x = msg_cast(m);
+	struct arena *a = m->arena;
+
+	if (x->conn != NULL && !x->answered) {	/* a handler that gives no answer */
+		struct conn *c = x->conn;
+
+		if (c->proto == PROTO_H1)
+			c->msg = NULL;
+		conn_doom(c);
+	}
+	x->magic = 0;
+	n_given--;
+	arena_free(&a);
+}
+
+const char *
+http_date(void)
+{
+	static char text[32];
+	static time_t made;
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (now != made) {
+		made = now;
+		gmtime_r(&now, &tm);
+		strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	}
+	return text;
+}
+
+const char *
+status_text(int status)
+{
+	static const struct { int status; const char *text; } row[] = {
+		{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
+		{301, "Moved Permanently"}, {302, "Found"}, {304, "Not Modified"}, {307, "Temporary Redirect"},
+		{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
+		{405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"}, {411, "Length Required"},
+		{412, "Precondition Failed"}, {413, "Content Too Large"}, {416, "Range Not Satisfiable"},
+		{429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
+		{501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+	};
+
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
+		if (row[i].status == status)
+			return row[i].text;
+	return "Unknown";
+}
+
+/* A value with a line break would let whoever chose it write headers: such a header is left out. */
+bool
+header_sane(const struct http_header *h)
+{
+	if (strpbrk(h->value, "\r\n") == NULL && strpbrk(h->name, "\r\n :") == NULL && *h->name != '\0')
+		return true;
+	log_warn(NULL, "header left out", "reason=\"line break\"");
+	return false;
+}
+
+struct str
+error_body(err_t e)
+{
+	static char text[512];
+	const struct err_info *i = err_info(e);
+	const char *version = *conf.version_label ? conf.version_label : PACKAGE_VERSION;
+	int n = snprintf(text, sizeof text, "{\"message\":\"%s\",\"code\":%d,\"type\":\"%s\",\"version\":\"%s\"}", i->message,
+	    i->status, i->type, version);
+
+	return (struct str){text, n < (int)sizeof text ? (size_t)n : sizeof text - 1};
+}
+
+/* ---- set-up ---- */
+
+static void
+on_lws_log(int level, const char *line)
+{
+	int n = (int)strcspn(line, "\n");
+
+	if (level & (LLL_ERR | LLL_WARN))
+		log_debug(NULL, "lws", "text=\"%.*s\"", n, line);
+}
+
+/* lws sizes two tables by the limit of descriptors, so it is set to what is needed, up or down. */
+static void
+limit_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return;
+	r.rlim_cur = (rlim_t)conf.connections_max + 1024;
+	if (r.rlim_max != RLIM_INFINITY && r.rlim_cur > r.rlim_max)
+		r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		log_warn(NULL, "cannot set the limit of open files", "error=\"%s\"", strerror(errno));
+}
+
+static bool
+context_open(void)
+{
+	void *loops[1] = {loop_uv()};
+	struct lws_context_creation_info info = {0};
+
+	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+	info.options = LWS_SERVER_OPTION_LIBUV;
+	info.foreign_loops = loops;
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.vhost_name = "default";
+	info.protocols = protocols;
+	info.pcontext = &context;
+	info.pt_serv_buf_size = 64 * 1024;
+	info.max_http_header_pool = 1;
+	info.gid = (gid_t)-1;
+	info.uid = (uid_t)-1;
+	context = lws_create_context(&info);
+	if (context == NULL)
+		log_error(NULL, "cannot set up libwebsockets", "plugin=evlib-uv");
+	return context != NULL;
+}
+
+bool
+http_listen(const struct http_handler *h, const char *ws_path)
+{
+	http_handler = h;
+	http_ws_path = ws_path;
+	http_draining = false;
+	header_setup();
+	limit_descriptors();
+	if (*conf.tls_cert != '\0' && !tls_setup(conf.tls_cert, conf.tls_key))
+		return false;
+	if (!context_open())
+		return false;
+	listen_fd = listen_socket();
+	if (listen_fd < 0)
+		return false;
+	listener = mem_zalloc(sizeof *listener);
+	if (uv_poll_init(loop_uv(), listener, listen_fd) != 0 || uv_poll_start(listener, UV_READABLE, on_accept) != 0) {
+		log_error(NULL, "cannot poll the listening socket", "port=%lld", (long long)conf.port);
+		return false;
+	}
+	tick = loop_every(TICK_MS, on_tick, NULL);
+	return true;
+}
+
+void
+http_drain(void)
+{
+	struct conn *c, *next;
+
+	if (http_draining)
+		return;
+	http_draining = true;
+	listen_stop();
+	for (c = lists[LIST_IDLE].first; c != NULL; c = next) {
+		next = c->next;
+		conn_finish(c);
+	}
+	for (c = lists[LIST_WS].first; c != NULL; c = next) {
+		next = c->next;
+		ws_close(c->ws, 1012, "restart");
+	}
+	for (c = lists[LIST_H2].first; c != NULL; c = next) {
+		next = c->next;
+		h2_drain(c);
+	}
+}
+
+unsigned
+http_open_requests(void)
+{
+	return n_given;
+}
+
+unsigned
+http_open_sockets(void)
+{
+	return http_sockets;
+}
+
+void
+http_fini(void)
+{
+	int i;
+
+	listen_stop();
+	loop_timer_stop(&tick);
+	if (context == NULL)
+		return;
+	/* On a loop of ours lws closes its handles through the loop, then wants a second call. */
+	lws_context_destroy(context);
+	for (i = 0; i < 100; i++)
+		uv_run(loop_uv(), UV_RUN_NOWAIT);
+	if (context != NULL)
+		lws_context_destroy(context);
+	context = NULL;
+	tls_fini();
+}

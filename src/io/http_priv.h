@@ -1,0 +1,178 @@
+/* Private to the HTTP adapter (src/io/http*.c).
+ *
+ * A connection is a struct conn on one of the lists below; the list is its state and says which deadline it has. Bytes go
+ * socket (http.c, the only file that names lws) -> TLS if any (http_tls.c) -> HTTP/1.1 (http_h1.c), HTTP/2 (http_h2.c) or
+ * WebSocket (http_ws.c), and back through conn_write. Nobody closes a socket inside a call that others are in the middle of:
+ * conn_doom and conn_finish only mark; the loop does it. */
+#ifndef BADAL_IO_HTTP_PRIV_H
+#define BADAL_IO_HTTP_PRIV_H
+
+#include "config.h"
+
+#include <sys/types.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "io/http.h"
+
+struct lws;
+struct tls;
+struct h2;
+
+enum conn_list {	/* oldest first, so that the deadline check looks at heads only */
+	LIST_IDLE,	/* between two requests; keepalive_timeout */
+	LIST_HEAD,	/* new, or a head has begun to arrive; head_timeout in all */
+	LIST_BODY,	/* body arriving; head_timeout per part */
+	LIST_BUSY,	/* the handler has the request; no deadline of ours */
+	LIST_H2,	/* HTTP/2; looked at every head_timeout */
+	LIST_WS,	/* WebSocket; no deadline */
+	LIST_CLOSING,	/* flushing, or waiting for the peer to close */
+	LIST_DOOMED,	/* closed at the next turn of the loop */
+	LIST_N
+};
+
+enum proto { PROTO_H1, PROTO_H2, PROTO_WS };
+
+enum { CONN_MAGIC = 0x434f4e4e, MSG_MAGIC = 0x4d534721, WS_MAGIC = 0x57534f4b };
+
+/* Bytes kept between two reads. Freed when empty, so that an idle connection holds none. */
+struct rest {
+	char *p;
+	uint32_t n, cap;
+};
+void rest_add(struct rest *r, const void *p, size_t n);
+void rest_cut(struct rest *r, size_t n);	/* drops n bytes from the front */
+void rest_free(struct rest *r);
+
+struct msg {				/* what is behind a struct http_msg */
+	struct http_msg m;		/* first: handlers hold a pointer to it */
+	unsigned magic;
+	struct conn *conn;		/* NULL once answered, or gone */
+	int32_t stream;			/* HTTP/2 stream */
+	bool given;			/* the handler has it */
+	bool answered;
+	bool head;			/* HEAD: no body in the answer */
+	bool keep;			/* the client can keep the connection */
+	bool upgrade;			/* wants a WebSocket and may have it */
+	struct str ws_key;
+	size_t body_due;		/* Content-Length */
+	char *body;			/* room for that; m.body in the making */
+	bool expects;			/* waits for "100 Continue" */
+};
+
+struct ws {
+	unsigned magic;
+	struct conn *conn;		/* NULL after the socket went */
+	void *data;			/* the handler's */
+	struct frame **queue;		/* ring; NULL while empty */
+	uint32_t q_cap, q_head, q_n;
+	size_t q_bytes;
+	struct rest text;		/* fragments of a message so far */
+	bool in_message;		/* a fragmented message has begun */
+	bool closing;			/* a Close frame is queued or sent: nothing else follows */
+	bool dropping;			/* FIN instead, once the queue is empty */
+	bool heard_close;		/* the peer's Close has come */
+	bool lagging;
+};
+
+struct conn {
+	unsigned magic;
+	uint8_t list;			/* enum conn_list */
+	uint8_t proto;			/* enum proto */
+	uint8_t family;			/* AF_INET or AF_INET6 */
+	bool first;			/* nothing has arrived yet: it may become HTTP/2 */
+	bool surplus;			/* bytes behind an unanswered request: close after the answer */
+	bool fin_due;			/* FIN once all output is out */
+	bool fin_sent;
+	uint64_t since;			/* loop_now() when it joined its list */
+	uint8_t addr[16];		/* of the peer */
+	struct conn *prev, *next;
+	struct lws *wsi;
+	struct tls *tls;		/* NULL: plain */
+	struct rest in;			/* unparsed input: a partial head or frame */
+	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
+	uint32_t swallowed;		/* surplus or lingering input thrown away */
+	union {
+		struct msg *msg;	/* H1: request being read or answered */
+		struct h2 *h2;
+		struct ws *ws;
+	};
+};
+
+extern const struct http_handler *http_handler;
+extern const char *http_ws_path;
+extern bool http_draining;
+extern unsigned http_sockets;	/* WebSockets open */
+
+/* http.c */
+void conn_move(struct conn *c, enum conn_list to);	/* the only writer of c->list; restarts the deadline */
+void conn_write(struct conn *c, const void *p, size_t n);	/* through TLS; all of it is written or buffered, or c is doomed */
+void conn_send(struct conn *c, const void *p, size_t n);	/* past TLS */
+bool conn_clear(const struct conn *c);			/* nothing is buffered: the next write goes to the socket */
+void conn_want_write(struct conn *c);			/* conn_writable comes */
+void conn_finish(struct conn *c);			/* FIN after what is buffered, then wait for the peer's */
+void conn_doom(struct conn *c);				/* closed as soon as the loop turns */
+static inline bool
+conn_ending(const struct conn *c)
+{
+	return c->list == LIST_CLOSING || c->list == LIST_DOOMED;
+}
+void conn_input(struct conn *c, char *p, size_t n);	/* plain bytes; they may be changed in place */
+extern char conn_scratch[];				/* for building output; nobody keeps it across a call */
+enum { SCRATCH_SIZE = 128 * 1024 };
+
+struct msg *msg_new(struct conn *c);
+void msg_give(struct msg *x);		/* to the handler */
+void msg_upgraded(struct msg *x);	/* the handler has it with its WebSocket: only http_done is due */
+void msg_gone(struct msg *x);		/* its connection is going: tell the handler or free it */
+const char *http_date(void);		/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second */
+const char *status_text(int status);
+bool header_sane(const struct http_header *h);
+/* Envelope of an error that the adapter answers by itself. In a static buffer. */
+struct str error_body(err_t e);
+
+/* http_head.c */
+err_t head_parse(struct msg *x, char *head, size_t n);	/* head in the message's arena, through the empty line */
+/* Offset behind the empty line, 0: not there yet, -1: there never will be. `from` is where to begin. */
+ssize_t head_end(const char *p, size_t n, size_t from);
+int header_known(const char *name, size_t n);		/* enum http_hdr or -1 */
+void header_set(struct http_msg *m, int hdr, struct str value);
+bool header_value_ok(const char *p, size_t n);
+void header_setup(void);
+
+/* http_h1.c */
+void h1_input(struct conn *c, char *p, size_t n);
+void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
+void h1_timeout(struct conn *c);
+
+/* http_h2.c */
+bool h2_start(struct conn *c);
+void h2_input(struct conn *c, const char *p, size_t n);
+void h2_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
+void h2_writable(struct conn *c);
+void h2_timeout(struct conn *c);
+void h2_drain(struct conn *c);
+void h2_closed(struct conn *c);
+
+/* http_ws.c */
+bool ws_path_is(struct str path);
+void ws_upgrade(struct conn *c, struct msg *x);
+void ws_input(struct conn *c, char *p, size_t n);
+void ws_writable(struct conn *c);
+void ws_closed(struct conn *c);
+
+/* http_tls.c */
+bool tls_setup(const char *cert, const char *key);
+void tls_fini(void);
+struct tls *tls_new(void);
+void tls_free(struct tls **tp);
+void tls_input(struct conn *c, const char *p, size_t n);	/* ciphertext in, conn_input out */
+void tls_write(struct conn *c, const void *p, size_t n);
+void tls_bye(struct conn *c);		/* close_notify */
+bool tls_is_h2(const struct conn *c);
+
+#define CONN(ptr) conn_cast(ptr)
+struct conn *conn_cast(void *p);
+
+#endif

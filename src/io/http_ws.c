@@ -1,0 +1,608 @@
+/* WebSocket: the handshake, frames in, frames out.
+ *
+ * A socket that nobody reads slowly has no queue: a frame is header and text in one piece of memory, written straight from the
+ * fan-out. What the kernel does not take of one frame lws keeps; every further frame is queued as a reference until that is out. */
+#include "http_priv.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+enum { HEADROOM = 16, KEY_TEXT = 24, QUEUE_FIRST = 8, GATHER = 64 * 1024, CONTROL_MAX = 125, BIGGEST_FRAME_HEAD = 14 };
+enum opcode { OP_MORE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
+
+/* One frame of the peer, as far as its head. */
+struct incoming {
+	bool fin;
+	unsigned op;
+	size_t head, len;	/* of the header with mask, of the payload */
+	unsigned char mask[4];
+};
+
+/* ---- frames out ---- */
+
+static size_t
+head_size(size_t len)
+{
+	return len < 126 ? 2 : len < 65536 ? 4 : 10;
+}
+
+static size_t
+put_head(unsigned char *to, unsigned op, size_t len)
+{
+	size_t n = head_size(len), bytes = n - 2;
+
+	to[0] = (unsigned char)(0x80 | op);
+	to[1] = (unsigned char)(n == 2 ? len : n == 4 ? 126 : 127);
+	for (size_t i = 0; i < bytes; i++)
+		to[2 + i] = (unsigned char)(len >> (8 * (bytes - 1 - i)));
+	return n;
+}
+
+/* Room for `len` bytes at data, with the header already in front of it. The opcode of a control frame is in that header. */
+static struct frame *
+frame_make(unsigned op, size_t len)
+{
+	struct frame *f = mem_alloc(sizeof *f + HEADROOM + len + 1);
+	char *room = (char *)(f + 1);
+
+	f->refs = 1;
+	f->len = len;
+	f->data = room + HEADROOM;
+	f->data[len] = '\0';
+	put_head((unsigned char *)f->data - head_size(len), op, len);
+	return f;
+}
+
+struct frame *
+frame_new(struct str text)
+{
+	struct frame *f = frame_make(OP_TEXT, text.n);
+
+	if (text.n > 0)
+		memcpy(f->data, text.p, text.n);
+	return f;
+}
+
+struct frame *
+frame_ref(struct frame *f)
+{
+	f->refs++;
+	return f;
+}
+
+void
+frame_unref(struct frame *f)
+{
+	assert(f->refs > 0);
+	if (--f->refs == 0)
+		free(f);
+}
+
+static struct str
+frame_wire(const struct frame *f)
+{
+	size_t h = head_size(f->len);
+
+	return (struct str){f->data - h, f->len + h};
+}
+
+/* ---- the queue ---- */
+
+static void
+set_lagging(struct ws *w, bool on)
+{
+	if (w->lagging == on)
+		return;
+	w->lagging = on;
+	metric_add(M_rt_lagging, on ? 1 : -1);
+}
+
+static void
+queue_pop(struct ws *w)
+{
+	struct frame *f = w->queue[w->q_head];
+
+	w->q_bytes -= f->len;
+	w->q_head = (w->q_head + 1) % w->q_cap;
+	w->q_n--;
+	frame_unref(f);
+	if (w->q_n == 0) {
+		free(w->queue);
+		w->queue = NULL;
+		w->q_cap = w->q_head = 0;
+	}
+	if (w->lagging && w->q_bytes <= (size_t)conf.rt_queue_soft / 2)
+		set_lagging(w, false);
+}
+
+static void
+queue_clear(struct ws *w)
+{
+	while (w->q_n > 0)
+		queue_pop(w);
+}
+
+static void
+queue_grow(struct ws *w)
+{
+	uint32_t cap = w->q_cap ? w->q_cap * 2 : QUEUE_FIRST;
+	struct frame **q = mem_alloc(cap * sizeof(struct frame *));
+
+	for (uint32_t i = 0; i < w->q_n; i++)
+		q[i] = w->queue[(w->q_head + i) % w->q_cap];
+	free(w->queue);
+	w->queue = q;
+	w->q_cap = cap;
+	w->q_head = 0;
+}
+
+/* Takes over the caller's reference. */
+static void
+queue_push(struct ws *w, struct frame *f)
+{
+	if (w->q_n == w->q_cap)
+		queue_grow(w);
+	w->queue[(w->q_head + w->q_n) % w->q_cap] = f;
+	w->q_n++;
+	w->q_bytes += f->len;
+	if (w->q_bytes > (size_t)conf.rt_queue_soft)
+		set_lagging(w, true);
+	conn_want_write(w->conn);
+}
+
+static bool
+queue_full(const struct ws *w, size_t more)
+{
+	return w->q_bytes + more > (size_t)conf.rt_queue_hard || w->q_n >= (uint64_t)conf.rt_queue_frames;
+}
+
+static bool
+direct(const struct ws *w)
+{
+	return w->q_n == 0 && conn_clear(w->conn);
+}
+
+static struct frame *
+close_frame(int code, struct str reason)
+{
+	struct frame *f;
+
+	if (reason.n > CONTROL_MAX - 2)
+		reason.n = CONTROL_MAX - 2;
+	f = frame_make(OP_CLOSE, code == 0 ? 0 : 2 + reason.n);
+	if (code != 0) {
+		f->data[0] = (char)(code >> 8);
+		f->data[1] = (char)code;
+		if (reason.n > 0)
+			memcpy(f->data + 2, reason.p, reason.n);
+	}
+	return f;
+}
+
+/* Sends or queues the last frame; the peer's Close, or the deadline of the closing list, ends the connection. */
+static void
+begin_close(struct ws *w, struct frame *last)
+{
+	struct str wire = frame_wire(last);
+
+	w->closing = true;
+	conn_move(w->conn, LIST_CLOSING);
+	if (direct(w)) {
+		conn_write(w->conn, wire.p, wire.n);
+		frame_unref(last);
+	} else
+		queue_push(w, last);
+}
+
+static void
+too_slow(struct ws *w)
+{
+	metric_add(M_rt_dropped, 1);
+	queue_clear(w);
+	begin_close(w, close_frame(1013, STR("too slow")));
+}
+
+static bool
+open_for(struct ws *w)
+{
+	assert(w->magic == WS_MAGIC);
+	return w->conn != NULL && !w->closing && !w->dropping && w->conn->list != LIST_DOOMED;
+}
+
+/* Takes over the caller's reference. */
+static void
+enqueue(struct ws *w, struct frame *f)
+{
+	if (queue_full(w, f->len)) {
+		frame_unref(f);
+		too_slow(w);
+		return;
+	}
+	metric_add(M_rt_queued, 1);
+	queue_push(w, f);
+}
+
+void
+ws_send(struct ws *w, struct frame *f)
+{
+	struct str wire;
+
+	if (!open_for(w))
+		return;
+	if (!direct(w)) {
+		enqueue(w, frame_ref(f));
+		return;
+	}
+	wire = frame_wire(f);
+	conn_write(w->conn, wire.p, wire.n);
+}
+
+void
+ws_send_tail(struct ws *w, struct frame *f, struct str tail)
+{
+	size_t len = f->len + tail.n, h;
+	struct frame *whole;
+
+	if (!open_for(w))
+		return;
+	if (direct(w) && len + HEADROOM <= SCRATCH_SIZE) {
+		h = put_head((unsigned char *)conn_scratch, OP_TEXT, len);
+		memcpy(conn_scratch + h, f->data, f->len);
+		memcpy(conn_scratch + h + f->len, tail.p, tail.n);
+		conn_write(w->conn, conn_scratch, h + len);
+		return;
+	}
+	whole = frame_make(OP_TEXT, len);
+	memcpy(whole->data, f->data, f->len);
+	memcpy(whole->data + f->len, tail.p, tail.n);
+	ws_send(w, whole);
+	frame_unref(whole);
+}
+
+void
+ws_send_text(struct ws *w, struct str text)
+{
+	struct frame *f;
+
+	if (!open_for(w))
+		return;
+	f = frame_new(text);
+	ws_send(w, f);
+	frame_unref(f);
+}
+
+void
+ws_close(struct ws *w, int code, const char *reason)
+{
+	if (open_for(w))
+		begin_close(w, close_frame(code, str_c(reason)));
+}
+
+void
+ws_drop(struct ws *w)
+{
+	if (!open_for(w))
+		return;
+	w->dropping = true;
+	if (w->q_n == 0)
+		conn_finish(w->conn);
+	else
+		conn_move(w->conn, LIST_CLOSING);
+}
+
+void
+ws_writable(struct conn *c)
+{
+	struct ws *w = c->ws;
+
+	while (w->q_n > 0 && conn_clear(c) && c->list != LIST_DOOMED) {
+		struct str wire = frame_wire(w->queue[w->q_head]);
+		size_t n = 0;
+
+		if (wire.n > GATHER) {
+			conn_write(c, wire.p, wire.n);
+			queue_pop(w);
+			continue;
+		}
+		while (n + wire.n <= GATHER) {	/* several small frames in one write */
+			memcpy(conn_scratch + n, wire.p, wire.n);
+			n += wire.n;
+			queue_pop(w);
+			if (w->q_n == 0)
+				break;
+			wire = frame_wire(w->queue[w->q_head]);
+		}
+		conn_write(c, conn_scratch, n);
+	}
+	if (w->q_n > 0)
+		conn_want_write(c);
+	else if (w->dropping || (w->closing && w->heard_close))
+		conn_finish(c);
+}
+
+void
+ws_set_data(struct ws *w, void *data)
+{
+	w->data = data;
+}
+
+void *
+ws_data(const struct ws *w)
+{
+	return w->data;
+}
+
+bool
+ws_lagging(const struct ws *w)
+{
+	return w->lagging;
+}
+
+/* ---- frames in ---- */
+
+/* Reads a frame's head. 1: complete, 0: more bytes needed, -1: against the protocol. */
+static int
+read_head(const unsigned char *p, size_t n, struct incoming *in)
+{
+	size_t extra;
+
+	if (n < 2)
+		return 0;
+	in->fin = (p[0] & 0x80) != 0;
+	in->op = p[0] & 15;
+	in->len = p[1] & 127;
+	if ((p[0] & 0x70) != 0 || (p[1] & 0x80) == 0 || (in->op > OP_BINARY && in->op < OP_CLOSE) || in->op > OP_PONG)
+		return -1;
+	if (in->op >= OP_CLOSE && (!in->fin || in->len > CONTROL_MAX))
+		return -1;
+	extra = in->len == 126 ? 2 : in->len == 127 ? 8 : 0;
+	in->head = 2 + extra + 4;
+	if (n < in->head)
+		return 0;
+	if (extra > 0)
+		in->len = 0;
+	for (size_t i = 0; i < extra; i++)
+		in->len = in->len << 8 | p[2 + i];
+	memcpy(in->mask, p + 2 + extra, 4);
+	return 1;
+}
+
+static void
+unmask(char *p, size_t n, const unsigned char mask[4])
+{
+	uint64_t wide, m;
+	size_t i = 0;
+
+	memcpy(&m, mask, 4);
+	m |= m << 32;
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&wide, p + i, 8);
+		wide ^= m;
+		memcpy(p + i, &wide, 8);
+	}
+	for (; i < n; i++)
+		p[i] = (char)((unsigned char)p[i] ^ mask[i & 3]);
+}
+
+static void
+on_close(struct ws *w, struct str payload)
+{
+	struct frame *f;
+
+	w->heard_close = true;
+	if (!w->closing && !w->dropping) {
+		f = frame_make(OP_CLOSE, payload.n);
+		memcpy(f->data, payload.p, payload.n);
+		begin_close(w, f);
+	}
+	if (w->q_n == 0)
+		conn_finish(w->conn);
+}
+
+static void
+on_ping(struct ws *w, struct str payload)
+{
+	struct frame *f = frame_make(OP_PONG, payload.n);
+	struct str wire;
+
+	memcpy(f->data, payload.p, payload.n);
+	if (!direct(w)) {
+		enqueue(w, f);
+		return;
+	}
+	wire = frame_wire(f);
+	conn_write(w->conn, wire.p, wire.n);
+	frame_unref(f);
+}
+
+static void
+protocol_error(struct ws *w)
+{
+	ws_close(w, 1002, "protocol error");
+	w->heard_close = true;	/* nothing sensible can follow */
+	if (w->q_n == 0)
+		conn_finish(w->conn);
+}
+
+static void
+on_data(struct ws *w, const struct incoming *in, struct str payload)
+{
+	struct rest whole;
+
+	if (w->in_message != (in->op == OP_MORE)) {
+		protocol_error(w);
+		return;
+	}
+	if (in->fin && !w->in_message) {
+		http_handler->ws_message(w, payload);
+		return;
+	}
+	w->in_message = !in->fin;
+	rest_add(&w->text, payload.p, payload.n);
+	if (!in->fin)
+		return;
+	whole = w->text;
+	w->text = (struct rest){0};
+	http_handler->ws_message(w, (struct str){whole.p ? whole.p : "", whole.n});
+	rest_free(&whole);
+}
+
+static void
+on_frame(struct ws *w, const struct incoming *in, char *payload)
+{
+	struct str s = {payload, in->len};
+
+	unmask(payload, in->len, in->mask);
+	if (in->op == OP_CLOSE)
+		on_close(w, s);
+	else if (w->closing || w->dropping)
+		return;
+	else if (in->op == OP_PING)
+		on_ping(w, s);
+	else if (in->op != OP_PONG)
+		on_data(w, in, s);
+}
+
+/* One frame from p. Returns its size, 0 when it is not complete or the connection is ending. */
+static size_t
+take_frame(struct conn *c, char *p, size_t n)
+{
+	struct ws *w = c->ws;
+	struct incoming in;
+	int r = read_head((const unsigned char *)p, n, &in);
+
+	if (r < 0) {
+		protocol_error(w);
+		return 0;
+	}
+	if (r == 0)
+		return 0;
+	if (in.op < OP_CLOSE && (in.len > (size_t)conf.rt_message_max || w->text.n + in.len > (size_t)conf.rt_message_max)) {
+		conn_doom(c);
+		return 0;
+	}
+	if (n < in.head + in.len)
+		return 0;
+	on_frame(w, &in, p + in.head);
+	return in.head + in.len;
+}
+
+static bool
+reading(const struct conn *c)
+{
+	return c->list != LIST_DOOMED && !c->fin_due;
+}
+
+void
+ws_input(struct conn *c, char *p, size_t n)
+{
+	struct rest old = c->in;
+	size_t at = 0, used;
+
+	if (old.n > 0) {
+		rest_add(&old, p, n);
+		p = old.p;
+		n = old.n;
+	}
+	c->in = (struct rest){0};
+	while (at < n && reading(c) && (used = take_frame(c, p + at, n - at)) > 0)
+		at += used;
+	if (at < n && reading(c)) {
+		if (old.n > 0) {
+			rest_cut(&old, at);
+			c->in = old;
+			return;
+		}
+		rest_add(&c->in, p + at, n - at);
+	}
+	rest_free(&old);
+}
+
+/* ---- opening and closing ---- */
+
+bool
+ws_path_is(struct str path)
+{
+	size_t n = http_ws_path ? strlen(http_ws_path) : 0;
+
+	return n > 0 && path.n >= n && memcmp(path.p, http_ws_path, n) == 0 &&
+	    (path.n == n || (path.n == n + 1 && path.p[n] == '/'));
+}
+
+static bool
+key_ok(struct str key)
+{
+	unsigned char raw[KEY_TEXT];
+
+	return key.n == KEY_TEXT && key.p[22] == '=' && key.p[23] == '=' && key.p[21] != '=' &&
+	    EVP_DecodeBlock(raw, (const unsigned char *)key.p, KEY_TEXT) == 18;
+}
+
+static void
+accept_key(struct str key, char out[32])
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char text[KEY_TEXT + sizeof guid - 1], sum[SHA_DIGEST_LENGTH];
+
+	memcpy(text, key.p, KEY_TEXT);
+	memcpy(text + KEY_TEXT, guid, sizeof guid - 1);
+	SHA1(text, sizeof text, sum);
+	EVP_EncodeBlock((unsigned char *)out, sum, sizeof sum);
+}
+
+static void
+refuse_upgrade(struct conn *c, struct msg *x)
+{
+	static const struct http_header h[] = {
+		{"Content-Type", "application/json; charset=UTF-8"},
+		{"Sec-WebSocket-Version", "13"},
+	};
+
+	metric_add(M_http_refused, 1);
+	h1_reply(c, x, 400, h, 2, error_body(ERR_REQUEST_MALFORMED));
+	arena_free(&x->m.arena);
+}
+
+void
+ws_upgrade(struct conn *c, struct msg *x)
+{
+	static const char before[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+				     "Sec-WebSocket-Accept: ";
+	char text[sizeof before + 40];
+	struct ws *w;
+
+	if (!x->upgrade || x->body_due > 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
+		refuse_upgrade(c, x);
+		return;
+	}
+	memcpy(text, before, sizeof before - 1);
+	accept_key(x->ws_key, text + sizeof before - 1);
+	memcpy(text + sizeof before - 1 + 28, "\r\n\r\n", 4);
+	w = mem_zalloc(sizeof *w);
+	w->magic = WS_MAGIC;
+	w->conn = c;
+	c->proto = PROTO_WS;
+	c->ws = w;
+	http_sockets++;
+	conn_move(c, LIST_WS);
+	conn_write(c, text, sizeof before - 1 + 32);
+	msg_upgraded(x);
+	http_handler->ws_open(w, &x->m);
+}
+
+void
+ws_closed(struct conn *c)
+{
+	struct ws *w = c->ws;
+
+	w->conn = NULL;
+	queue_clear(w);
+	set_lagging(w, false);
+	rest_free(&w->text);
+	http_sockets--;
+	http_handler->ws_close(w);
+	w->magic = 0;
+	free(w);
+}
