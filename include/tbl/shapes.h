@@ -1,0 +1,2 @@
+/* Shapes of the public API, in the order of the OpenAPI document: SHAPE_ROW(variable of type const struct shape).
+ * The file that defines one adds its row here; src/model/shape_all.c makes the list. */
