@@ -40,3 +40,4 @@ EVENT(DOCUMENT_DELETE, "databases.[databaseId].collections.[collectionId].docume
 EVENT(PROJECT_CREATE, "projects.[projectId].create", "", "A project was created (internal).")
 EVENT(PROJECT_UPDATE, "projects.[projectId].update", "", "A project's settings, platforms or keys changed (internal).")
 EVENT(PROJECT_DELETE, "projects.[projectId].delete", "", "A project was deleted (internal).")
+EVENT(ROLES_UPDATE, "roles.[userId].update", "", "The roles of a user changed with somebody else's write (internal).")
