@@ -20,8 +20,8 @@ CREATE TABLE badal.projects (
 	services jsonb NOT NULL DEFAULT '{}',	-- service -> boolean; missing: on
 	providers jsonb NOT NULL DEFAULT '{}',	-- <provider>Appid, <provider>Secret -> sealed text
 	search text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX projects_id ON badal.projects (lower(id));
 CREATE INDEX projects_team ON badal.projects (lower(team_id));
@@ -35,8 +35,8 @@ CREATE TABLE badal.platforms (
 	key text NOT NULL DEFAULT '',
 	store text NOT NULL DEFAULT '',
 	hostname text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX platforms_id ON badal.platforms (lower(id));
 CREATE INDEX platforms_project ON badal.platforms (project, internal);
@@ -50,10 +50,10 @@ CREATE TABLE badal.keys (
 	secret text NOT NULL,			-- sealed
 	secret_hash text COLLATE "C" NOT NULL,	-- SHA-256 of the clear text
 	expire timestamptz(3),
-	accessed_at timestamptz(3),
+	accessed timestamptz(3),
 	sdks text[] NOT NULL DEFAULT '{}',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX keys_id ON badal.keys (lower(id));
 CREATE UNIQUE INDEX keys_secret ON badal.keys (secret_hash);
@@ -70,8 +70,8 @@ CREATE TABLE badal.webhooks (
 	http_user text NOT NULL DEFAULT '',
 	http_pass text NOT NULL DEFAULT '',	-- sealed
 	signature text NOT NULL,		-- sealed
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX webhooks_id ON badal.webhooks (lower(id));
 CREATE INDEX webhooks_project ON badal.webhooks (project, internal);
@@ -85,8 +85,8 @@ CREATE TABLE badal.domains (
 	registerable text NOT NULL DEFAULT '',
 	verification boolean NOT NULL DEFAULT false,
 	certificate text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX domains_id ON badal.domains (lower(id));
 CREATE UNIQUE INDEX domains_domain ON badal.domains (project, domain);
@@ -94,5 +94,5 @@ CREATE UNIQUE INDEX domains_domain ON badal.domains (project, domain);
 -- Data spaces of deleted projects that are still to be dropped.
 CREATE TABLE badal.trash (
 	schema text PRIMARY KEY,
-	created_at timestamptz(3) NOT NULL DEFAULT now()
+	created timestamptz(3) NOT NULL DEFAULT now()
 );

@@ -18,8 +18,8 @@ CREATE TABLE :schema.users (
 	registration timestamptz(3) NOT NULL,
 	password_update timestamptz(3),
 	search text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX users_id ON :schema.users (lower(id));
 CREATE UNIQUE INDEX users_email ON :schema.users (lower(email));
@@ -53,7 +53,7 @@ CREATE TABLE :schema.sessions (
 	device_model text NOT NULL DEFAULT '',
 	country_code text NOT NULL DEFAULT '--',
 	country_name text NOT NULL DEFAULT 'Unknown',
-	created_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX sessions_id ON :schema.sessions (lower(id));
 CREATE UNIQUE INDEX sessions_secret ON :schema.sessions (secret_hash);
@@ -69,7 +69,7 @@ CREATE TABLE :schema.tokens (
 	expire timestamptz(3) NOT NULL,
 	ip text NOT NULL DEFAULT '',
 	user_agent text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX tokens_id ON :schema.tokens (lower(id));
 CREATE INDEX tokens_user ON :schema.tokens (user_internal, type, secret_hash);
@@ -80,8 +80,8 @@ CREATE TABLE :schema.teams (
 	name text NOT NULL,
 	total bigint NOT NULL DEFAULT 0,	-- confirmed memberships
 	search text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX teams_id ON :schema.teams (lower(id));
 
@@ -98,8 +98,8 @@ CREATE TABLE :schema.memberships (
 	confirm boolean NOT NULL,
 	secret_hash text COLLATE "C" NOT NULL DEFAULT '',
 	search text NOT NULL DEFAULT '',
-	created_at timestamptz(3) NOT NULL,
-	updated_at timestamptz(3) NOT NULL
+	created timestamptz(3) NOT NULL,
+	updated timestamptz(3) NOT NULL
 );
 CREATE UNIQUE INDEX memberships_id ON :schema.memberships (lower(id));
 CREATE UNIQUE INDEX memberships_once ON :schema.memberships (team_internal, user_internal);
