@@ -27,10 +27,14 @@ struct ctx {
 	struct defer *defers;	/* run in reverse order by ctx_fini */
 	const char *message;	/* what the client is told instead of the table's words; in the arena; NULL: the table's */
 	const char *detail;	/* for the log only; in the arena; may be NULL */
+	const char *code;	/* the adapter's own code of the last failure (SQLSTATE), "" or NULL: none */
+	const char *subject;	/* what that failure names (constraint), may be NULL */
 	/* what log lines add */
 	const char *id;		/* request or job id */
 	const char *project;	/* public project id, may be NULL */
 	const char *user;	/* user id, may be NULL */
+	/* the last statement that PostgreSQL refused (io/db.h: db_sqlstate, db_constraint); NULL: none */
+	const char *sqlstate, *constraint;
 };
 
 void ctx_init(struct ctx *cx);		/* new arena, no deadline */

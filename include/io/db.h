@@ -35,7 +35,7 @@ void db_fini(void);		/* closes idle connections; busy ones when they are given b
 err_t db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK;
 /* The same for statements whose rows do not matter; *affected_out (may be NULL) gets the number of rows. */
 err_t db_exec(struct ctx *cx, int *affected_out, const char *sql, int n, const char *const *v) MUST_CHECK;
-/* Several statements without parameters in one string (migrations, DDL), simple protocol. Awaits. */
+/* Awaits. Several statements without parameters in one text, in one transaction. */
 err_t db_script(struct ctx *cx, const char *sql) MUST_CHECK;
 
 /* Transactions. BEGIN goes out with the first statement, COMMIT with the last: "lock and read; write, emit, commit" is two round
@@ -64,6 +64,11 @@ const char *db_constraint(const struct ctx *cx);
 
 /* The literal of a text[] ({"a","b"}), escaped. NULL entries become NULL. */
 const char *pg_array(struct arena *a, const char *const *v, int n);
+/* The elements of such a literal; NULL for NULL. An absent value gives an unset list. */
+struct strs pg_array_parse(struct arena *a, struct str literal);
+/* Reads such a literal, in any form PostgreSQL writes for one dimension; entries that are NULL become NULL. False, and an empty
+ * list, when it is malformed. */
+bool pg_array_parse(struct arena *a, struct str text, struct strs *out);
 /* Decimal text of v, for parameters. */
 const char *pg_i64(struct arena *a, int64_t v);
 /* "2022-10-04 12:34:56.789+00" for a timestamptz parameter; NULL for TIME_NONE. */
