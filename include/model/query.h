@@ -12,12 +12,21 @@ struct query_attr {		/* what may be filtered and ordered by */
 	const char *column;	/* quoted SQL column */
 	enum attr_type type;
 	bool array;
+	bool not_null;		/* never NULL: plain indexes serve its order */
+};
+
+struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */
+	struct strs attributes;	/* keys, in order */
+	bool available;
+	const char *words;	/* SQL of its words (tsvector) when it is a full-text index, else NULL */
 };
 
 enum query_flags {
 	QUERY_NEEDS_INDEX = 1,	/* the index rule of 1.0 text queries (documents) */
 	QUERY_ONLY_PAGE = 2,	/* logs: limit and offset only */
-	QUERY_DOCUMENT_ERRORS = 4	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
+	QUERY_DOCUMENT_ERRORS = 4,	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
+	QUERY_NO_TOTAL = 8,	/* do not count: total is 0 */
+	QUERY_SELECT = 16	/* select is allowed */
 };
 
 struct query_list {		/* one list: a table with rules */
@@ -28,19 +37,25 @@ struct query_list {		/* one list: a table with rules */
 	int n;			/* its parameters */
 	const char *const *v;
 	const char *seq;	/* column of the creation number, e.g. "internal" */
-	const char *id;		/* column of the public id */
+	const char *id;		/* column of the public id; looked up as lower(id) */
 	const char *search;	/* column of the search text, NULL none */
-	const struct query_attr *attrs;	/* besides $id $createdAt $updatedAt, which are always allowed */
+	/* Besides $id (id), $createdAt (created) and $updatedAt (updated), which are always allowed; a row with one of these keys
+	 * names another column for it. */
+	const struct query_attr *attrs;
 	int n_attrs;
 	unsigned flags;
+	const struct query_index *indexes;
+	int n_indexes;
 };
 
 struct query_page {
 	int64_t total;		/* capped at 5000 */
-	struct db_res *res;	/* the rows, in order */
+	struct db_res *res;	/* the rows, in order; NULL when there are none to read (limit 0) */
+	struct strs select;	/* keys of a select, when set */
 };
 
-/* Awaits. Validates `queries`, resolves the cursor, runs page and count (the count is skipped when the page shows it).
+/* Awaits. Validates `queries`, resolves the cursor, runs page and count in one statement (the count is skipped when the page shows it).
+ * The result may have columns after those asked for.
  * Errors: ERR_GENERAL_ARGUMENT_INVALID, ERR_GENERAL_QUERY_INVALID, ERR_GENERAL_CURSOR_NOT_FOUND. */
 err_t query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
