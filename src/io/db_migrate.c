@@ -1,0 +1,284 @@
+/* Migrations: sql/NNNN_name.sql for the platform, sql/project/NNNN_name.sql for each project's schema. Forward only.
+ *
+ * Every process that migrates takes the same advisory lock, so two starting at once do not meet. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "io/db_priv.h"
+
+enum { FILES_MAX = 1000 };
+
+struct file {
+	int number;
+	char *name;		/* "0001_init.sql" */
+	struct str text;
+};
+struct files {
+	struct file *v;
+	int n;
+	bool loaded;
+};
+
+static struct files platform, project;
+static char dir[PATH_MAX];
+
+static bool
+is_dir(const char *path)
+{
+	char probe[PATH_MAX + 32];
+
+	snprintf(probe, sizeof probe, "%s/project", path);
+	return access(probe, R_OK | X_OK) == 0;
+}
+
+/* The configured directory, else ../sql beside the program (a build tree), else where they were installed. */
+static const char *
+find_dir(const char *wanted)
+{
+	char exe[PATH_MAX];
+	ssize_t n;
+
+	if (wanted != NULL && wanted[0] != '\0') {
+		snprintf(dir, sizeof dir, "%s", wanted);
+		return dir;
+	}
+	n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+	if (n > 0) {
+		exe[n] = '\0';
+		for (int up = 0; up < 2; up++) {
+			char *slash = strrchr(exe, '/');
+
+			if (slash != NULL)
+				*slash = '\0';
+			snprintf(dir, sizeof dir, "%.4000s/sql", exe);
+			if (is_dir(dir))
+				return dir;
+		}
+	}
+	snprintf(dir, sizeof dir, "%s", SQL_DIR);
+	return dir;
+}
+
+static bool
+read_text(const char *path, struct str *out)
+{
+	struct buf b;
+	FILE *f = fopen(path, "r");
+	char chunk[8192];
+	size_t n;
+
+	if (f == NULL)
+		return false;
+	buf_init(&b, NULL, sizeof chunk);
+	while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+		buf_add(&b, chunk, n);
+	fclose(f);
+	*out = buf_view(&b);	/* kept for the process */
+	return true;
+}
+
+static int
+is_migration(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > 8 && strspn(d->d_name, "0123456789") == 4 && strcmp(d->d_name + n - 4, ".sql") == 0;
+}
+
+static err_t
+load(struct ctx *cx, struct files *fs, const char *sub)
+{
+	char path[PATH_MAX + 300];
+	struct dirent **list;
+	int n;
+
+	if (fs->loaded)
+		return OK;
+	snprintf(path, sizeof path, "%s%s", dir, sub);
+	n = scandir(path, &list, is_migration, alphasort);
+	if (n < 0)
+		return fail(cx, ERR_DB, "%s: %s", path, strerror(errno));
+	fs->v = mem_zalloc((size_t)(n > 0 ? n : 1) * sizeof *fs->v);
+	for (int i = 0; i < n; i++) {
+		struct file *f = &fs->v[fs->n++];
+
+		f->number = atoi(list[i]->d_name);
+		f->name = mem_strdup(list[i]->d_name);
+		snprintf(path, sizeof path, "%s%s/%s", dir, sub, f->name);
+		free(list[i]);
+		if (!read_text(path, &f->text))
+			return fail(cx, ERR_DB, "%s: %s", path, strerror(errno));
+	}
+	free(list);
+	fs->loaded = true;
+	return OK;
+}
+
+static err_t
+add_statement(struct ctx *cx, const char *sql, void *arg)
+{
+	(void)cx;
+	tx_add(arg, sql, 0, NULL);
+	return OK;
+}
+
+/* The text with every :schema replaced. */
+static struct str
+for_schema(struct ctx *cx, struct str text, const char *schema)
+{
+	static const char token[] = ":schema";
+	size_t n = sizeof token - 1;
+	struct buf b;
+
+	buf_init(&b, cx->arena, text.n + 256);
+	for (size_t i = 0; i < text.n;) {
+		if (text.n - i >= n && memcmp(text.p + i, token, n) == 0) {
+			buf_c(&b, schema);
+			i += n;
+		} else {
+			buf_ch(&b, text.p[i++]);
+		}
+	}
+	return buf_view(&b);
+}
+
+static const char lock_sql[] = "SELECT pg_advisory_xact_lock(4247160)";
+
+static err_t
+apply_platform(struct ctx *cx, const struct file *f)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx, lock_sql, 0, NULL);
+	TRY(tx_query(tx, &r, "SELECT 1 FROM badal.migrations WHERE number = $1::int", DB(pg_i64(cx->arena, f->number))));
+	if (db_rows(r) > 0) {
+		tx_rollback(tx);
+		return OK;
+	}
+	TRY(db_split(cx, f->text, add_statement, tx));
+	tx_add(tx, "INSERT INTO badal.migrations (number, name) VALUES ($1::int, $2)", DB(pg_i64(cx->arena, f->number), f->name));
+	TRY(tx_commit(tx));
+	log_info(cx, "migrated", "file=%s", f->name);
+	return OK;
+}
+
+static err_t
+refuse_newer(struct ctx *cx, int in_database, const struct files *fs, const char *what)
+{
+	int newest = fs->n > 0 ? fs->v[fs->n - 1].number : 0;
+
+	if (in_database <= newest)
+		return OK;
+	return fail(cx, ERR_DB, "the database's %s is at migration %d, this program knows %d: run a newer badal", what, in_database, newest);
+}
+
+static err_t
+prepare_book(struct ctx *cx)
+{
+	struct db_tx *tx;
+
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx, lock_sql, 0, NULL);
+	tx_add(tx, "CREATE SCHEMA IF NOT EXISTS badal", 0, NULL);
+	tx_add(tx, "CREATE TABLE IF NOT EXISTS badal.migrations (number int PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL DEFAULT now())",
+	    0, NULL);
+	tx_add(tx,
+	    "CREATE TABLE IF NOT EXISTS badal.project_migrations (schema text NOT NULL, number int NOT NULL, at timestamptz NOT NULL DEFAULT now(), "
+	    "PRIMARY KEY (schema, number))",
+	    0, NULL);
+	return tx_commit(tx);
+}
+
+static err_t
+apply_project(struct db_tx *tx, const char *schema, int above)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	for (int i = 0; i < project.n; i++) {
+		const struct file *f = &project.v[i];
+
+		if (f->number <= above)
+			continue;
+		TRY(db_split(cx, for_schema(cx, f->text, schema), add_statement, tx));
+		tx_add(tx, "INSERT INTO badal.project_migrations (schema, number) VALUES ($1, $2::int)",
+		    DB(schema, pg_i64(cx->arena, f->number)));
+	}
+	return OK;
+}
+
+static err_t
+find_files(struct ctx *cx)
+{
+	if (dir[0] == '\0')
+		find_dir(conf.sql_dir);
+	TRY(load(cx, &platform, ""));
+	return load(cx, &project, "/project");
+}
+
+err_t
+db_migrate_project(struct db_tx *tx, const char *schema)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	TRY(find_files(cx));
+	tx_add(tx, arena_printf(cx->arena, "CREATE SCHEMA IF NOT EXISTS %s", schema), 0, NULL);
+	return apply_project(tx, schema, 0);
+}
+
+static err_t
+migrate_schema(struct ctx *cx, const char *schema)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx, lock_sql, 0, NULL);
+	TRY(tx_query(tx, &r, "SELECT coalesce(max(number), 0) FROM badal.project_migrations WHERE schema = $1", DB(schema)));
+	TRY(refuse_newer(cx, (int)db_i64(r, 0, 0), &project, schema));
+	if (db_i64(r, 0, 0) == (project.n > 0 ? project.v[project.n - 1].number : 0)) {
+		tx_rollback(tx);
+		return OK;
+	}
+	tx_add(tx, arena_printf(cx->arena, "CREATE SCHEMA IF NOT EXISTS %s", schema), 0, NULL);
+	TRY(apply_project(tx, schema, (int)db_i64(r, 0, 0)));
+	TRY(tx_commit(tx));
+	log_info(cx, "migrated", "schema=%s", schema);
+	return OK;
+}
+
+err_t
+db_migrate(struct ctx *cx, const char *sql_dir)
+{
+	struct db_res *r;
+
+	find_dir(sql_dir);
+	TRY(find_files(cx));
+	TRY(prepare_book(cx));
+	TRY(db_query(cx, &r, "SELECT coalesce(max(number), 0) FROM badal.migrations", DB0));
+	TRY(refuse_newer(cx, (int)db_i64(r, 0, 0), &platform, "platform schema"));
+	for (int i = 0; i < platform.n; i++)
+		TRY(apply_platform(cx, &platform.v[i]));
+	TRY(migrate_schema(cx, "p_0"));
+	TRY(db_query(cx, &r, "SELECT 'p_' || internal FROM badal.projects ORDER BY internal", DB0));
+	for (int i = 0; i < db_rows(r); i++)
+		TRY(migrate_schema(cx, db_cstr(r, i, 0)));
+	return OK;
+}
+
+err_t
+db_script(struct ctx *cx, const char *sql)
+{
+	struct db_tx *tx;
+
+	TRY(tx_begin(cx, &tx));
+	TRY(db_split(cx, str_c(sql), add_statement, tx));
+	return tx_commit(tx);
+}

@@ -1,0 +1,169 @@
+/* Text forms of PostgreSQL values: arrays, numbers, times; and splitting a script into statements. */
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "core/vtime.h"
+#include "io/db_priv.h"
+
+const char *
+pg_array(struct arena *a, const char *const *v, int n)
+{
+	struct buf b;
+
+	buf_init(&b, a, 64);
+	buf_ch(&b, '{');
+	for (int i = 0; i < n; i++) {
+		if (i > 0)
+			buf_ch(&b, ',');
+		if (v[i] == NULL) {
+			BUF_LIT(&b, "NULL");
+			continue;
+		}
+		buf_ch(&b, '"');
+		for (const char *p = v[i]; *p != '\0'; p++) {
+			if (*p == '"' || *p == '\\')
+				buf_ch(&b, '\\');
+			buf_ch(&b, *p);
+		}
+		buf_ch(&b, '"');
+	}
+	buf_ch(&b, '}');
+	return b.p;
+}
+
+/* One element behind a '{' or ','; *i is left behind it. NULL for an unquoted NULL. */
+static const char *
+array_element(struct arena *a, struct str s, size_t *i)
+{
+	char *d = arena_alloc(a, s.n - *i + 1);
+	size_t n = 0;
+
+	if (s.p[*i] == '"') {
+		for (++*i; *i < s.n && s.p[*i] != '"'; ++*i) {
+			if (s.p[*i] == '\\' && *i + 1 < s.n)
+				++*i;
+			d[n++] = s.p[*i];
+		}
+		++*i;
+		d[n] = '\0';
+		return d;
+	}
+	for (; *i < s.n && s.p[*i] != ',' && s.p[*i] != '}'; ++*i)
+		d[n++] = s.p[*i];
+	d[n] = '\0';
+	return strcmp(d, "NULL") == 0 ? NULL : d;
+}
+
+struct strs
+pg_array_parse(struct arena *a, struct str s)
+{
+	struct strs list = {.set = s.p != NULL};
+	size_t i = 1, max = 1;
+
+	if (s.n < 2 || s.p[0] != '{' || s.p[1] == '}')
+		return list;
+	for (size_t k = 0; k < s.n; k++)
+		max += s.p[k] == ',';
+	list.v = arena_array(a, const char *, max);
+	while (i < s.n && s.p[i] != '}') {
+		list.v[list.n++] = array_element(a, s, &i);
+		if (i < s.n && s.p[i] == ',')
+			i++;
+	}
+	return list;
+}
+
+const char *
+pg_i64(struct arena *a, int64_t v)
+{
+	struct buf b;
+
+	buf_init(&b, a, 24);
+	buf_i64(&b, v);
+	return b.p;
+}
+
+const char *
+pg_time(struct arena *a, int64_t ms)
+{
+	char *d;
+
+	if (ms == TIME_NONE)
+		return NULL;
+	d = arena_alloc(a, 32);
+	time_sql(ms, d);
+	memcpy(d + TIME_SQL_LEN, "+00", 4);
+	return d;
+}
+
+/* ---- scripts ---- */
+
+/* The length of a dollar-quote tag at p ("$$", "$body$"), 0 when there is none. */
+static size_t
+dollar_tag(struct str s, size_t i)
+{
+	size_t k = i + 1;
+
+	while (k < s.n && (isalnum((unsigned char)s.p[k]) || s.p[k] == '_'))
+		k++;
+	return k < s.n && s.p[k] == '$' ? k - i + 1 : 0;
+}
+
+/* Where the token at i ends: a quoted text, a comment, or one character. */
+static size_t
+token_end(struct str s, size_t i)
+{
+	size_t n;
+
+	if (s.p[i] == '\'' || s.p[i] == '"') {
+		char q = s.p[i++];
+
+		while (i < s.n && s.p[i] != q)
+			i++;
+		return i < s.n ? i + 1 : i;
+	}
+	if (s.p[i] == '-' && i + 1 < s.n && s.p[i + 1] == '-') {
+		while (i < s.n && s.p[i] != '\n')
+			i++;
+		return i;
+	}
+	if (s.p[i] == '/' && i + 1 < s.n && s.p[i + 1] == '*') {
+		for (i += 2; i + 1 < s.n && !(s.p[i] == '*' && s.p[i + 1] == '/'); i++)
+			;
+		return i + 2 < s.n ? i + 2 : s.n;
+	}
+	if (s.p[i] == '$' && (n = dollar_tag(s, i)) > 0) {
+		size_t k = i + n;
+
+		while (k + n <= s.n && memcmp(s.p + k, s.p + i, n) != 0)
+			k++;
+		return k + n <= s.n ? k + n : s.n;
+	}
+	return i + 1;
+}
+
+err_t
+db_split(struct ctx *cx, struct str sql, err_t (*fn)(struct ctx *, const char *, void *), void *arg)
+{
+	size_t from = 0;
+	bool solid = false;	/* something other than blanks and comments since `from` */
+
+	for (size_t i = 0; i < sql.n;) {
+		size_t end = token_end(sql, i);
+		bool comment = sql.p[i] == '-' && end > i + 1;
+
+		comment = comment || (sql.p[i] == '/' && end > i + 1);
+		if (sql.p[i] == ';' && end == i + 1) {
+			if (solid)
+				TRY(fn(cx, str_dup(cx->arena, (struct str){sql.p + from, i - from}), arg));
+			from = end;
+			solid = false;
+		} else if (!comment && !isspace((unsigned char)sql.p[i])) {
+			solid = true;
+		}
+		i = end;
+	}
+	if (solid)
+		TRY(fn(cx, str_dup(cx->arena, (struct str){sql.p + from, sql.n - from}), arg));
+	return OK;
+}

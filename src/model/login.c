@@ -1,0 +1,489 @@
+/* Who is calling: logins resolved from tokens, cached per process.
+ *
+ * The rule: an entry counts only while the generation of its user, read before its rows were, has not moved. Entries are immutable and
+ * counted; a context that got one holds a reference until it ends. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/gen.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/map.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+#include "model/roles.h"
+#include "model/seal.h"
+
+enum { ENTRY_MAGIC = 0x6c6f6769, MEMBERS_MAX = 1000, TOKEN_MAX = 4096, JWT_LIFE = 900, JWT_LEEWAY = 10 };
+
+struct entry {			/* one allocation: everything it points to follows it */
+	unsigned magic;		/* ENTRY_MAGIC */
+	unsigned refs;		/* the cache's and one per context */
+	uint64_t stale;		/* stable hash of user_stale_key */
+	uint32_t gen;		/* its generation before the rows were read */
+	int64_t expire;		/* ms; INT64_MAX: of no session */
+	struct login login;
+	struct user user;
+	struct session session;
+};
+
+struct key {
+	int64_t project;
+	unsigned char tag[SEAL_TAG_LEN];
+};
+
+static struct lru *cache;
+
+static void
+entry_unref(void *arg)
+{
+	struct entry *e = arg;
+
+	assert(e->magic == ENTRY_MAGIC && e->refs > 0);
+	if (--e->refs == 0)
+		free(e);
+}
+
+static struct login *
+entry_use(struct ctx *cx, struct entry *e)
+{
+	e->refs++;
+	defer(cx, entry_unref, e);
+	return &e->login;
+}
+
+/* ---- packing: the same walk measures (base NULL) and copies ---- */
+
+struct pack {
+	char *base;
+	size_t n;
+};
+
+static void *
+pack_room(struct pack *k, size_t n)
+{
+	size_t at = (k->n + 15) & ~(size_t)15;
+
+	k->n = at + n;
+	return k->base ? k->base + at : NULL;
+}
+
+static const char *
+pack_str(struct pack *k, const char *s)
+{
+	size_t at = k->n, n;
+
+	if (s == NULL)
+		return NULL;
+	n = strlen(s) + 1;
+	k->n += n;
+	if (k->base == NULL)
+		return NULL;
+	return memcpy(k->base + at, s, n);
+}
+
+static struct strs
+pack_strs(struct pack *k, const struct strs *s)
+{
+	struct strs out = {.n = s->n, .set = s->set, .v = pack_room(k, sizeof(char *) * (size_t)s->n)};
+
+	for (int i = 0; i < s->n; i++) {
+		const char *copy = pack_str(k, s->v[i]);
+
+		if (out.v != NULL)
+			out.v[i] = copy;
+	}
+	return out;
+}
+
+static void
+pack_user(struct pack *k, struct user *to, const struct user *u)
+{
+	*to = *u;
+	to->id = pack_str(k, u->id);
+	to->name = pack_str(k, u->name);
+	to->email = pack_str(k, u->email);
+	to->phone = pack_str(k, u->phone);
+	to->password = pack_str(k, u->password);
+	to->hash = pack_str(k, u->hash);
+	to->hash_options.p = pack_str(k, u->hash_options.p);
+	to->prefs.p = pack_str(k, u->prefs.p);
+}
+
+static void
+pack_session(struct pack *k, struct session *to, const struct session *s)
+{
+	*to = *s;
+	to->id = pack_str(k, s->id);
+	to->user_id = pack_str(k, s->user_id);
+	to->secret_hash = pack_str(k, s->secret_hash);
+	to->provider = pack_str(k, s->provider);
+	to->provider_uid = pack_str(k, s->provider_uid);
+	to->provider_access_token = pack_str(k, s->provider_access_token);
+	to->provider_refresh_token = pack_str(k, s->provider_refresh_token);
+	to->ip = pack_str(k, s->ip);
+	to->user_agent = NULL;
+	to->os_code = pack_str(k, s->os_code);
+	to->os_name = pack_str(k, s->os_name);
+	to->os_version = pack_str(k, s->os_version);
+	to->client_type = pack_str(k, s->client_type);
+	to->client_code = pack_str(k, s->client_code);
+	to->client_name = pack_str(k, s->client_name);
+	to->client_version = pack_str(k, s->client_version);
+	to->client_engine = pack_str(k, s->client_engine);
+	to->client_engine_version = pack_str(k, s->client_engine_version);
+	to->device_name = pack_str(k, s->device_name);
+	to->device_brand = pack_str(k, s->device_brand);
+	to->device_model = pack_str(k, s->device_model);
+	to->country_code = pack_str(k, s->country_code);
+	to->country_name = pack_str(k, s->country_name);
+}
+
+static void
+pack_login(struct pack *k, struct entry *to, const struct login *l)
+{
+	pack_room(k, sizeof *to);
+	pack_user(k, &to->user, l->user);
+	if (l->session != NULL)
+		pack_session(k, &to->session, l->session);
+	to->login = (struct login){.user = &to->user, .session = l->session ? &to->session : NULL, .n_members = l->n_members};
+	to->login.members = pack_room(k, sizeof *l->members * (size_t)l->n_members);
+	for (int i = 0; i < l->n_members; i++) {
+		struct membership_role m = {
+			.id = pack_str(k, l->members[i].id),
+			.team_id = pack_str(k, l->members[i].team_id),
+			.roles = pack_strs(k, &l->members[i].roles),
+		};
+
+		if (to->login.members != NULL)
+			to->login.members[i] = m;
+	}
+	to->login.roles = pack_strs(k, &l->roles);
+}
+
+static struct entry *
+entry_new(const struct login *l)
+{
+	struct entry scratch, *e;
+	struct pack k = {0};
+
+	pack_login(&k, &scratch, l);
+	k.base = mem_zalloc(k.n);
+	k.n = 0;
+	e = (struct entry *)(void *)k.base;
+	pack_login(&k, e, l);
+	e->magic = ENTRY_MAGIC;
+	return e;
+}
+
+/* ---- the cache ---- */
+
+static struct str
+key_str(const struct key *k)
+{
+	return (struct str){(const char *)k, sizeof *k};
+}
+
+static struct login *
+cache_get(struct ctx *cx, const struct key *k)
+{
+	struct entry *e = cache ? lru_get(cache, key_str(k)) : NULL;
+
+	if (e != NULL && (e->gen != gen_of_hash(e->stale) || e->expire < time_now_ms())) {
+		lru_del(cache, key_str(k));
+		e = NULL;
+	}
+	if (e == NULL) {
+		metric_add(M_cache_misses, 1);
+		return NULL;
+	}
+	metric_add(M_cache_hits, 1);
+	return entry_use(cx, e);
+}
+
+static struct login *
+cache_put(struct ctx *cx, const struct key *k, const struct login *l, uint64_t stale, uint32_t gen)
+{
+	struct entry *e = entry_new(l);
+
+	if (cache == NULL)
+		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, entry_unref);
+	e->stale = stale;
+	e->gen = gen;
+	e->expire = l->session ? l->session->expire : INT64_MAX;
+	e->refs = 1;
+	lru_put(cache, key_str(k), e);
+	return entry_use(cx, e);
+}
+
+/* ---- reading ---- */
+
+static struct strs
+strs_of_json(struct ctx *cx, const json_t *list)
+{
+	struct strs s = {.set = true, .v = arena_array(cx->arena, const char *, json_array_size(list) + 1)};
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		s.v[s.n++] = str_dup(cx->arena, json_str(json_array_get(list, i)));
+	return s;
+}
+
+/* The text is our own SQL's: [[id, team, [role…]]…]. */
+static void
+read_members(struct ctx *cx, struct login *l, struct str text)
+{
+	const json_t *list = text.n > 0 ? json_parse(cx, text, NULL) : NULL;
+
+	l->members = arena_array(cx->arena, struct membership_role, json_array_size(list) + 1);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *m = json_array_get(list, i);
+
+		l->members[l->n_members++] = (struct membership_role){
+			.id = str_dup(cx->arena, json_str(json_array_get(m, 0))),
+			.team_id = str_dup(cx->arena, json_str(json_array_get(m, 1))),
+			.roles = strs_of_json(cx, json_array_get(m, 2)),
+		};
+	}
+}
+
+static const char *
+members_sql(struct ctx *cx, const char *schema)
+{
+	return arena_printf(cx->arena,
+	    "(SELECT json_agg(json_build_array(m.id, m.team_id, m.roles)) FROM (SELECT id, team_id, roles FROM %s.memberships "
+	    "WHERE user_internal = u.internal AND confirm ORDER BY internal LIMIT %d) m)",
+	    schema, MEMBERS_MAX);
+}
+
+static int
+n_columns(const struct shape *s)
+{
+	int n = 0;
+
+	for (int i = 0; i < s->n; i++)
+		n += s->fields[i].column != NULL;
+	return n;
+}
+
+/* Columns: memberships, the session's when `with_session`, the user's. */
+static struct login *
+read_login(struct ctx *cx, const struct db_res *r, bool with_session)
+{
+	struct login *l = arena_new_of(cx->arena, struct login);
+
+	l->user = arena_new_of(cx->arena, struct user);
+	if (with_session) {
+		l->session = arena_new_of(cx->arena, struct session);
+		shape_read(cx, &session_shape, l->session, r, 0, 1);
+		l->session->current = true;
+	}
+	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 1 + n_columns(&session_shape) : 1);
+	read_members(cx, l, db_str(r, 0, 0));
+	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members);
+	return l;
+}
+
+/* ---- tokens ---- */
+
+/* base64 of {"id":…,"secret":…}; false for anything else. */
+static bool
+token_decode(struct ctx *cx, struct str token, struct str *id_out, struct str *secret_out)
+{
+	struct str text;
+	const json_t *j;
+
+	if (token.n == 0 || token.n > TOKEN_MAX || !base64_decode(cx->arena, token, false, &text))
+		return false;
+	j = json_parse(cx, text, NULL);
+	if (!json_is_object(j))
+		return false;
+	*id_out = json_str(json_object_get(j, "id"));
+	*secret_out = json_str(json_object_get(j, "secret"));
+	return id_valid(*id_out) && secret_out->n > 0;
+}
+
+err_t
+login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out)
+{
+	struct key k = {.project = p->internal};
+	struct str id, secret;
+	struct db_res *r;
+	uint64_t stale;
+	uint32_t gen;
+
+	*out = NULL;
+	if (token.n == 0 || token.n > TOKEN_MAX)
+		return OK;
+	seal_tag(token, k.tag);
+	if ((*out = cache_get(cx, &k)) != NULL)
+		return OK;
+	if (!token_decode(cx, token, &id, &secret))
+		return OK;
+	stale = str_hash_stable(str_c(user_stale_key(cx, p->id, str_dup(cx->arena, id))));
+	gen = gen_of_hash(stale);
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena,
+		"SELECT %s, %s, %s FROM %s.sessions s JOIN %s.users u ON u.internal = s.user_internal "
+		"WHERE s.secret_hash = $1 AND lower(u.id) = lower($2) AND s.expire >= $3::timestamptz",
+		members_sql(cx, p->schema), shape_columns(&session_shape), shape_columns(&user_shape), p->schema, p->schema),
+	    DB(sha256_hex(cx->arena, secret), str_dup(cx->arena, id), pg_time(cx->arena, time_now_ms()))));
+	if (db_rows(r) > 0)
+		*out = cache_put(cx, &k, read_login(cx, r, true), stale, gen);
+	return OK;
+}
+
+err_t
+login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out)
+{
+	struct key k = {.project = p->internal};
+	struct db_res *r;
+	uint64_t stale;
+	uint32_t gen;
+
+	/* '!' cannot begin a token, nor be in an id: the two kinds of keys never meet */
+	seal_tag(str_c(arena_printf(cx->arena, "!%s!%s", user_id, session_id ? session_id : "")), k.tag);
+	if ((*out = cache_get(cx, &k)) != NULL)
+		return OK;
+	stale = str_hash_stable(str_c(user_stale_key(cx, p->id, user_id)));
+	gen = gen_of_hash(stale);
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena,
+		"SELECT %s, %s FROM %s.users u WHERE lower(u.id) = lower($1) AND ($2::text IS NULL OR EXISTS "
+		"(SELECT 1 FROM %s.sessions s WHERE lower(s.id) = lower($2) AND s.user_internal = u.internal))",
+		members_sql(cx, p->schema), shape_columns(&user_shape), p->schema, p->schema),
+	    DB(user_id, session_id)));
+	if (db_rows(r) > 0)
+		*out = cache_put(cx, &k, read_login(cx, r, false), stale, gen);
+	return OK;
+}
+
+/* ---- JSON web tokens ---- */
+
+static char *
+jwt_sign(struct ctx *cx, struct str head_and_payload)
+{
+	unsigned char mac[32];
+
+	hmac_sha256(str_c(conf.master_key), head_and_payload, mac);
+	return base64_encode(cx->arena, (struct str){(const char *)mac, sizeof mac}, true);
+}
+
+char *
+login_jwt(struct ctx *cx, const struct login *l)
+{
+	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld}", l->user->id,
+	    l->session ? l->session->id : "", (long long)(time_now_ms() / 1000 + JWT_LIFE));
+	const char *head = base64_encode(cx->arena, STR("{\"typ\":\"JWT\",\"alg\":\"HS256\"}"), true);
+	const char *text = arena_printf(cx->arena, "%s.%s", head, base64_encode(cx->arena, str_c(payload), true));
+
+	return arena_printf(cx->arena, "%s.%s", text, jwt_sign(cx, str_c(text)));
+}
+
+static err_t
+jwt_bad(struct ctx *cx, const char *why)
+{
+	return fail_msg(cx, ERR_USER_JWT_INVALID, "Failed to verify JWT. %s", why);
+}
+
+static bool
+jwt_alg_ok(struct ctx *cx, struct str head)
+{
+	struct str text;
+	const json_t *j;
+
+	if (!base64_decode(cx->arena, head, true, &text))
+		return false;
+	j = json_parse(cx, text, NULL);
+	return json_is_object(j) && str_is(json_str(json_object_get(j, "alg")), "HS256");
+}
+
+static err_t
+jwt_times(struct ctx *cx, const json_t *j)
+{
+	int64_t now = time_now_ms() / 1000;
+	const json_t *exp = json_object_get(j, "exp"), *iat = json_object_get(j, "iat"), *nbf = json_object_get(j, "nbf");
+
+	if (!json_is_integer(exp) || now - JWT_LEEWAY >= json_integer_value(exp))
+		return jwt_bad(cx, "It has expired.");
+	if (iat != NULL && (!json_is_integer(iat) || now - json_integer_value(iat) >= JWT_LIFE - JWT_LEEWAY))
+		return jwt_bad(cx, "It is too old.");
+	if (nbf != NULL && (!json_is_integer(nbf) || now <= json_integer_value(nbf) - JWT_LEEWAY))
+		return jwt_bad(cx, "It is not valid yet.");
+	return OK;
+}
+
+static err_t
+jwt_verify(struct ctx *cx, struct str jwt, const json_t **payload_out)
+{
+	struct str rest = jwt, head = str_cut(&rest, '.'), payload = str_cut(&rest, '.'), text;
+
+	if (jwt.n > TOKEN_MAX || head.n == 0 || payload.n == 0 || rest.n == 0 || memchr(rest.p, '.', rest.n) != NULL)
+		return jwt_bad(cx, "It does not have three parts.");
+	if (!str_eq_secret(rest, str_c(jwt_sign(cx, (struct str){jwt.p, head.n + 1 + payload.n}))) || !jwt_alg_ok(cx, head))
+		return jwt_bad(cx, "The signature is wrong.");
+	if (!base64_decode(cx->arena, payload, true, &text) || !json_is_object(*payload_out = json_parse(cx, text, NULL)))
+		return jwt_bad(cx, "The payload is not an object.");
+	return jwt_times(cx, *payload_out);
+}
+
+err_t
+login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
+{
+	const json_t *j;
+	struct str user, session;
+
+	*out = NULL;
+	TRY(jwt_verify(cx, jwt, &j));
+	user = json_str(json_object_get(j, "userId"));
+	session = json_str(json_object_get(j, "sessionId"));
+	if (!id_valid(user) || !id_valid(session))
+		return OK;
+	return login_by_id(cx, p, str_dup(cx->arena, user), str_dup(cx->arena, session), out);
+}
+
+/* ---- where the token is ---- */
+
+static struct str
+cookie_value(struct ctx *cx, struct str header, struct str name)
+{
+	while (header.p != NULL) {
+		struct str value = str_trim(str_cut(&header, ';'));
+		struct str key = str_trim(str_cut(&value, '='));
+
+		if (value.p != NULL && str_eq(key, name))
+			return str_url_decode(cx->arena, str_trim(value), false);
+	}
+	return STR_NONE;
+}
+
+/* Our own tokens begin like this: no need to decode them to know that they are some. */
+static bool
+token_plausible(struct ctx *cx, struct str token)
+{
+	struct str id, secret;
+
+	return str_starts(token, "eyJpZCI6") || token_decode(cx, token, &id, &secret);
+}
+
+struct str
+login_token_of(struct ctx *cx, const char *project_id, struct str cookie_header, struct str fallback_header, bool *fallback_out)
+{
+	const char *name = arena_printf(cx->arena, "a_session_%s", project_id);
+	struct str lower = str_lower(cx->arena, str_c(name)), token = STR_NONE;
+	const json_t *j;
+
+	*fallback_out = false;
+	if (cookie_header.n > 0) {
+		token = cookie_value(cx, cookie_header, lower);
+		if (token.n == 0)
+			token = cookie_value(cx, cookie_header, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
+		if (token.n > 0 && token_plausible(cx, token))
+			return token;
+	}
+	*fallback_out = true;
+	if (fallback_header.n == 0)
+		return STR_NONE;
+	j = json_parse(cx, fallback_header, NULL);
+	return json_is_object(j) ? json_str(json_object_get(j, name)) : STR_NONE;
+}

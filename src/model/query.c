@@ -1,0 +1,123 @@
+/* One list: parse, check, find the cursor, read the page. */
+#include "query_priv.h"
+
+const struct query_method_info query_methods[Q_N] = {
+#define M(name, text, kind, v1, min, max) {text, kind, v1, min, max},
+    QUERY_METHODS(M)
+#undef M
+};
+
+enum query_method
+query_method_by(struct str name)
+{
+	for (int i = 0; i < Q_N; i++)
+		if (str_is(name, query_methods[i].name))
+			return (enum query_method)i;
+	return Q_N;
+}
+
+bool
+query_parse(struct ctx *cx, struct str text, struct query *out, const char **why_out)
+{
+	size_t i = 0;
+
+	while (i < text.n && (text.p[i] == ' ' || text.p[i] == '\t' || text.p[i] == '\n' || text.p[i] == '\r'))
+		i++;
+	if (i < text.n && text.p[i] == '{')
+		return query_parse_json(cx, text, out, why_out);
+	return query_parse_text(cx, text, out, why_out);
+}
+
+static err_t
+refuse(struct ctx *cx, const struct query_list *l, const struct query *q, const char *why)
+{
+	err_t e = q->json && (l->flags & QUERY_DOCUMENT_ERRORS) ? ERR_GENERAL_QUERY_INVALID : ERR_GENERAL_ARGUMENT_INVALID;
+
+	return fail_msg(cx, e, "Invalid queries: %s.", why);
+}
+
+static err_t
+parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct query *q)
+{
+	const char *why = NULL;
+	struct query text = {.json = false};
+
+	for (int i = 0; i < queries->n; i++) {
+		if (!query_parse(cx, str_c(queries->v[i]), &q[i], &why) || !query_check(cx, l, &q[i], &why))
+			return refuse(cx, l, &q[i], why);
+	}
+	if ((l->flags & QUERY_NEEDS_INDEX) && !query_check_indexes(cx, l, q, queries->n, &why))
+		return refuse(cx, l, &text, why);
+	return OK;
+}
+
+static err_t
+read_cursor(struct query_plan *p, struct db_res **out)
+{
+	struct ctx *cx = p->cx;
+	const struct query_list *l = p->l;
+	const char **v = arena_array(cx->arena, const char *, l->n + 1);
+
+	for (int i = 0; i < l->n; i++)
+		v[i] = l->v[i];
+	v[l->n] = str_dup(cx->arena, str_lower(cx->arena, str_c(p->cursor)));
+	TRY(db_query(cx, out, query_plan_cursor(p), l->n + 1, v));
+	if (db_rows(*out) == 0)
+		return fail_msg(cx, ERR_GENERAL_CURSOR_NOT_FOUND, "%s \"%s\" of the cursor was not found.", l->entity, p->cursor);
+	return OK;
+}
+
+static err_t
+read_count(struct query_plan *p, int n_where, int64_t *total_out)
+{
+	struct db_res *r;
+
+	TRY(db_query(p->cx, &r, query_plan_count(p), n_where, p->v));
+	*total_out = db_i64(r, 0, 0);
+	return OK;
+}
+
+/* The statement counted (a number), or the page tells (-1), or it was empty. */
+static err_t
+total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t *out)
+{
+	int rows = db_rows(r);
+	int64_t counted = rows ? db_i64(r, 0, db_cols(r) - (p->before ? 2 : 1)) : -1;
+
+	*out = 0;
+	if (p->l->flags & QUERY_NO_TOTAL)
+		return OK;
+	if (counted >= 0)
+		*out = counted;
+	else if (rows == 0 && (p->offset > 0 || p->cursor != NULL))
+		return read_count(p, n_where, out);
+	else
+		*out = p->offset + rows;
+	if (*out > QUERY_TOTAL_MAX)
+		*out = QUERY_TOTAL_MAX;
+	return OK;
+}
+
+err_t
+query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
+    struct query_page *out)
+{
+	struct query *q = arena_array(cx->arena, struct query, queries->n + 1);
+	struct query_plan *p = arena_new_of(cx->arena, struct query_plan);
+	struct db_res *cursor = NULL;
+	const char *sql;
+	int n_where;
+
+	*out = (struct query_page){0};
+	TRY(parse_all(cx, l, queries, q));
+	query_plan_init(p, cx, l, q, queries->n, search);
+	out->select = p->select;
+	if (p->cursor != NULL)
+		TRY(read_cursor(p, &cursor));
+	n_where = p->n_v;
+	if (p->limit == 0)
+		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
+	sql = query_plan_page(p, l->columns ? l->columns : shape_columns(shape), cursor);
+	TRY(db_query(cx, &out->res, sql, p->n_v, p->v));
+	return total_of(p, out->res, n_where, &out->total);
+}

@@ -1,0 +1,357 @@
+/* The rules of queries: which values a method takes, which types an attribute compares with, which index a filter needs. */
+#include "query_priv.h"
+
+#include "core/id.h"
+#include "core/vtime.h"
+
+enum { VALUES_TEXT_MAX = 100, VALUES_JSON_MAX = 500 };
+
+static const struct query_attr builtin[] = {
+    {"$id", NULL, ATTR_STRING, false, true},
+    {"$createdAt", "created", ATTR_DATETIME, false, true},
+    {"$updatedAt", "updated", ATTR_DATETIME, false, true},
+};
+
+static const struct query_attr *
+find_attr(const struct query_list *l, const char *key)
+{
+	for (int i = 0; i < l->n_attrs; i++)
+		if (strcmp(l->attrs[i].key, key) == 0)
+			return &l->attrs[i];
+	for (size_t i = 0; i < sizeof builtin / sizeof builtin[0]; i++)
+		if (strcmp(builtin[i].key, key) == 0)
+			return &builtin[i];
+	return NULL;
+}
+
+static const char *
+type_name(enum attr_type t)
+{
+	static const char *const names[] = {"string", "integer", "double", "boolean", "datetime"};
+
+	return names[t];
+}
+
+static bool
+type_fits(const struct query *q, const struct query_value *v)
+{
+	switch (q->on->type) {
+	case ATTR_STRING:
+	case ATTR_DATETIME:
+		return v->type == QV_TEXT;
+	case ATTR_INTEGER:
+		return v->type == QV_INT;
+	case ATTR_FLOAT:	/* the text grammar tells 5 from 5.0 */
+		return v->type == QV_FLOAT || (q->json && v->type == QV_INT);
+	case ATTR_BOOLEAN:
+		return v->type == QV_BOOL;
+	}
+	return false;
+}
+
+static bool
+check_values(struct ctx *cx, const struct query *q, const char **why_out)
+{
+	for (int i = 0; i < q->n; i++) {
+		int64_t ms;
+
+		if (!type_fits(q, &q->v[i])) {
+			*why_out = arena_printf(cx->arena, "the attribute \"%s\" compares with values of type %s only", q->attr,
+			    type_name(q->on->type));
+			return false;
+		}
+		if (q->on->type == ATTR_DATETIME && !time_parse(q->v[i].s, &ms)) {
+			*why_out = arena_printf(cx->arena, "\"%s\" is no date", q->v[i].s.p);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+for_text(enum query_method m)
+{
+	switch (m) {
+	case Q_SEARCH:
+	case Q_NOT_SEARCH:
+	case Q_STARTS:
+	case Q_NOT_STARTS:
+	case Q_ENDS:
+	case Q_NOT_ENDS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+for_content(enum query_method m)
+{
+	return m == Q_CONTAINS || m == Q_CONTAINS_ANY || m == Q_CONTAINS_ALL || m == Q_NOT_CONTAINS;
+}
+
+/* Which methods go with which attribute (JSON grammar; the text grammar has no methods to tell apart but search). */
+static bool
+check_method(struct ctx *cx, const struct query *q, const char **why_out)
+{
+	const struct query_attr *a = q->on;
+	bool ok = true;
+
+	if (for_text(q->method))
+		ok = a->type == ATTR_STRING && (!a->array || !q->json);
+	else if (q->method == Q_CONTAINS_ALL)
+		ok = a->array;
+	else if (for_content(q->method))
+		ok = a->array || a->type == ATTR_STRING;
+	else if (a->array && q->json)
+		ok = q->method == Q_IS_NULL || q->method == Q_IS_NOT_NULL;
+	if (!ok)
+		*why_out = arena_printf(cx->arena, "%s does not go with the attribute \"%s\"", query_methods[q->method].name, q->attr);
+	return ok;
+}
+
+static bool
+check_arity(struct ctx *cx, const struct query *q, const char **why_out)
+{
+	const struct query_method_info *m = &query_methods[q->method];
+	int max = !q->json ? VALUES_TEXT_MAX : m->max < 0 ? VALUES_JSON_MAX : m->max;
+
+	if (q->n > max && (!q->json || m->max < 0))
+		*why_out = arena_printf(cx->arena, "more than %d values for \"%s\"", max, q->attr);
+	else if (q->n > max || q->n < m->min)
+		*why_out = arena_printf(cx->arena, "%s takes %s%d value%s", m->name, m->max < 0 ? "at least " : "", m->min,
+		    m->min == 1 ? "" : "s");
+	else
+		return true;
+	return false;
+}
+
+static bool
+resolve(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
+{
+	if ((q->on = find_attr(l, q->attr)) == NULL)
+		*why_out = arena_printf(cx->arena, "unknown attribute \"%s\"", q->attr);
+	return q->on != NULL;
+}
+
+static bool
+check_filter(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
+{
+	if (!resolve(cx, l, q, why_out) || !check_arity(cx, q, why_out) || !check_method(cx, q, why_out) ||
+	    !check_values(cx, q, why_out))
+		return false;
+	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->json || !(l->flags & QUERY_NEEDS_INDEX)) &&
+	    query_fulltext(l, q->attr) == NULL) {
+		*why_out = arena_printf(cx->arena, "search needs a fulltext index on \"%s\"", q->attr);
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_logic(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
+{
+	if (q->n_sub < query_methods[q->method].min || q->n_sub > VALUES_JSON_MAX) {
+		*why_out = arena_printf(cx->arena, "%s takes at least two queries", query_methods[q->method].name);
+		return false;
+	}
+	for (int i = 0; i < q->n_sub; i++) {
+		enum query_kind kind = query_methods[q->sub[i].method].kind;
+
+		if (kind != QK_FILTER && kind != QK_LOGIC) {
+			*why_out = arena_printf(cx->arena, "%s takes filters only", query_methods[q->method].name);
+			return false;
+		}
+		if (!query_check(cx, l, &q->sub[i], why_out))
+			return false;
+	}
+	return true;
+}
+
+/* limit and offset: whole numbers; the text grammar takes them in quotes, too. Leaves the number in v[0].i. */
+static bool
+check_number(struct ctx *cx, const struct query_list *l, struct query *q, int64_t min, int64_t max, const char **why_out)
+{
+	const char *name = query_methods[q->method].name;
+	bool ok = q->n >= 1 && (!q->json || q->n == 1);
+
+	if (ok && q->v[0].type == QV_TEXT && !q->json)
+		ok = str_to_i64(q->v[0].s, &q->v[0].i);
+	else if (ok)
+		ok = q->v[0].type == QV_INT;
+	if (ok && (q->v[0].i < min || (max >= 0 && q->v[0].i > max)))
+		ok = false;
+	if (!ok && max >= 0)
+		*why_out = arena_printf(cx->arena, "%s is a whole number from %lld to %lld", name, (long long)min, (long long)max);
+	else if (!ok)
+		*why_out = arena_printf(cx->arena, "%s is a whole number of at least %lld", name, (long long)min);
+	(void)l;
+	return ok;
+}
+
+static bool
+check_cursor(struct query *q, const char **why_out)
+{
+	if (q->n >= 1 && q->v[0].type == QV_INT && !q->json) {
+		/* a bare id of digits is an id all the same */
+		q->v[0].type = QV_TEXT;
+	}
+	if (q->n >= 1 && (!q->json || q->n == 1) && q->v[0].type == QV_TEXT && (q->v[0].s.p == NULL || id_valid(q->v[0].s)))
+		return true;
+	*why_out = "a cursor is the id of a record";
+	return false;
+}
+
+static bool
+check_select(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
+{
+	static const char *const system[] = {"*", "$permissions", "$collectionId", "$databaseId"};
+
+	if (!(l->flags & QUERY_SELECT)) {
+		*why_out = "select is not possible here";
+		return false;
+	}
+	if (!check_arity(cx, q, why_out))
+		return false;
+	for (int i = 0; i < q->n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < sizeof system / sizeof system[0] && q->v[i].type == QV_TEXT; k++)
+			known = known || str_is(q->v[i].s, system[k]);
+		if (known || (q->v[i].type == QV_TEXT && find_attr(l, q->v[i].s.p) != NULL))
+			continue;
+		*why_out = q->v[i].type == QV_TEXT ? arena_printf(cx->arena, "unknown attribute \"%s\"", q->v[i].s.p)
+						   : "select takes keys of attributes";
+		return false;
+	}
+	return true;
+}
+
+bool
+query_check(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
+{
+	enum query_kind kind = query_methods[q->method].kind;
+
+	if ((l->flags & QUERY_ONLY_PAGE) && kind != QK_LIMIT && kind != QK_OFFSET) {
+		*why_out = arena_printf(cx->arena, "%s is not possible here", query_methods[q->method].name);
+		return false;
+	}
+	switch (kind) {
+	case QK_FILTER:
+		return check_filter(cx, l, q, why_out);
+	case QK_LOGIC:
+		return check_logic(cx, l, q, why_out);
+	case QK_ORDER:
+		return q->method == Q_ORDER_RANDOM || *q->attr == '\0' || resolve(cx, l, q, why_out);
+	case QK_LIMIT:
+		return check_number(cx, l, q, q->json ? 1 : 0, q->json ? -1 : 100, why_out);
+	case QK_OFFSET:
+		return check_number(cx, l, q, 0, q->json ? -1 : 5000, why_out);
+	case QK_CURSOR:
+		return check_cursor(q, why_out);
+	case QK_SELECT:
+		return check_select(cx, l, q, why_out);
+	}
+	return false;
+}
+
+const struct query_index *
+query_fulltext(const struct query_list *l, const char *attr)
+{
+	for (int i = 0; i < l->n_indexes; i++) {
+		const struct query_index *x = &l->indexes[i];
+
+		if (x->words != NULL && x->available && x->attributes.n == 1 && strcmp(x->attributes.v[0], attr) == 0)
+			return x;
+	}
+	return NULL;
+}
+
+static bool
+has(const struct strs *s, const char *key)
+{
+	for (int i = 0; i < s->n; i++)
+		if (strcmp(s->v[i], key) == 0)
+			return true;
+	return false;
+}
+
+static bool
+same_set(const struct strs *a, const struct strs *b)
+{
+	for (int i = 0; i < a->n; i++)
+		if (!has(b, a->v[i]))
+			return false;
+	for (int i = 0; i < b->n; i++)
+		if (!has(a, b->v[i]))
+			return false;
+	return true;
+}
+
+static bool
+same_list(const struct strs *a, const struct strs *b)
+{
+	for (int i = 0; i < a->n && i < b->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
+/* $id, $createdAt and $updatedAt have indexes of their own from the start. */
+static bool
+built_in(const struct strs *s)
+{
+	if (s->n != 1)
+		return false;
+	for (size_t i = 0; i < sizeof builtin / sizeof builtin[0]; i++)
+		if (strcmp(builtin[i].key, s->v[0]) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+joined(struct ctx *cx, const struct strs *s)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, 64);
+	for (int i = 0; i < s->n; i++)
+		buf_printf(&b, "%s%s", i ? "," : "", s->v[i]);
+	return b.p ? b.p : "";
+}
+
+bool
+query_check_indexes(struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char **why_out)
+{
+	struct strs filters = {.v = arena_array(cx->arena, const char *, n + 1)};
+	struct strs orders = {.v = arena_array(cx->arena, const char *, n + 1)};
+	bool search = false, found = false, words = false, sorted = false;
+
+	for (int i = 0; i < n; i++) {
+		enum query_kind kind = query_methods[q[i].method].kind;
+
+		if (q[i].json)
+			continue;
+		if (kind == QK_FILTER && !has(&filters, q[i].attr))
+			filters.v[filters.n++] = q[i].attr;
+		if (kind == QK_ORDER && *q[i].attr)
+			orders.v[orders.n++] = q[i].attr;
+		search = search || q[i].method == Q_SEARCH;
+	}
+	for (int i = 0; i < l->n_indexes; i++) {
+		bool same = same_set(&l->indexes[i].attributes, &filters);
+
+		found = found || same;
+		words = words || (same && l->indexes[i].words != NULL && l->indexes[i].available);
+		sorted = sorted || (l->indexes[i].available && same_list(&l->indexes[i].attributes, &orders));
+	}
+	if (filters.n && !found && !built_in(&filters))
+		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", joined(cx, &filters));
+	else if (search && !words)
+		*why_out = arena_printf(cx->arena, "search needs a fulltext index: %s", joined(cx, &filters));
+	else if (orders.n && !sorted && !built_in(&orders))
+		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", joined(cx, &orders));
+	else
+		return true;
+	return false;
+}

@@ -1,0 +1,107 @@
+/* The JSON grammar of queries: {"method": …, "attribute": …, "values": […]}. */
+#include "query_priv.h"
+
+#include "core/json.h"
+
+static bool
+value_of(struct ctx *cx, const json_t *j, struct query_value *v, const char **why_out)
+{
+	*v = (struct query_value){.type = QV_NULL};
+	switch (json_typeof(j)) {
+	case JSON_NULL:
+		return true;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		v->type = QV_BOOL;
+		v->b = json_is_true(j);
+		return true;
+	case JSON_INTEGER:
+		v->type = QV_INT;
+		v->i = json_integer_value(j);
+		return true;
+	case JSON_REAL:
+		v->type = QV_FLOAT;
+		v->f = json_real_value(j);
+		return true;
+	case JSON_STRING:
+		v->type = QV_TEXT;
+		v->s = json_str(j);
+		if (memchr(v->s.p, '\0', v->s.n) == NULL) {
+			v->s.p = arena_memdup(cx->arena, v->s.p, v->s.n);
+			return true;
+		}
+		break;
+	case JSON_OBJECT:
+	case JSON_ARRAY:
+		break;
+	}
+	*why_out = "a value of a query is text, a number, a boolean or null";
+	return false;
+}
+
+static bool from_json(struct ctx *cx, const json_t *j, struct query *out, const char **why_out);
+
+static bool
+take_sub(struct ctx *cx, const json_t *values, struct query *q, const char **why_out)
+{
+	size_t n = json_array_size(values);
+
+	q->sub = arena_array(cx->arena, struct query, n ? n : 1);
+	for (size_t i = 0; i < n; i++)
+		if (!from_json(cx, json_array_get(values, i), &q->sub[q->n_sub++], why_out))
+			return false;
+	return true;
+}
+
+static bool
+take_values(struct ctx *cx, const json_t *values, struct query *q, const char **why_out)
+{
+	size_t n = json_array_size(values);
+
+	q->v = arena_array(cx->arena, struct query_value, n ? n : 1);
+	for (size_t i = 0; i < n; i++)
+		if (!value_of(cx, json_array_get(values, i), &q->v[q->n++], why_out))
+			return false;
+	return true;
+}
+
+/* Recursion is bounded by json_parse's depth. */
+static bool
+from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out)
+{
+	const json_t *method = json_object_get(j, "method");
+	const json_t *attr = json_object_get(j, "attribute");
+	const json_t *values = json_object_get(j, "values");
+
+	*q = (struct query){.json = true, .attr = ""};
+	if (!json_is_object(j) || !json_is_string(method)) {
+		*why_out = "a query is an object with a method";
+		return false;
+	}
+	if ((q->method = query_method_by(json_str(method))) == Q_N) {
+		*why_out = arena_printf(cx->arena, "unknown query method \"%s\"", json_string_value(method));
+		return false;
+	}
+	if (attr != NULL && !json_is_string(attr) && !json_is_null(attr)) {
+		*why_out = "the attribute of a query is text";
+		return false;
+	}
+	if (values != NULL && !json_is_array(values) && !json_is_null(values)) {
+		*why_out = "the values of a query are a list";
+		return false;
+	}
+	if (json_is_string(attr))
+		q->attr = str_dup(cx->arena, json_str(attr));
+	if (query_methods[q->method].kind == QK_LOGIC)
+		return take_sub(cx, values, q, why_out);
+	return take_values(cx, values, q, why_out);
+}
+
+bool
+query_parse_json(struct ctx *cx, struct str text, struct query *out, const char **why_out)
+{
+	json_t *j = json_parse(cx, text, why_out);
+
+	*out = (struct query){.json = true, .attr = ""};
+	return j != NULL && from_json(cx, j, out, why_out);
+}

@@ -1,0 +1,123 @@
+/* The tree that both grammars of queries become; private to src/model/query*.c and their tests. */
+#ifndef BADAL_MODEL_QUERY_PRIV_H
+#define BADAL_MODEL_QUERY_PRIV_H
+
+#include "model/query.h"
+
+enum query_kind { QK_FILTER, QK_LOGIC, QK_ORDER, QK_LIMIT, QK_OFFSET, QK_CURSOR, QK_SELECT };
+
+/* Methods: name on the wire, kind, part of the 1.0 text grammar, fewest and most values in JSON (-1: the limit of values). */
+#define QUERY_METHODS(M)                                              \
+	M(EQUAL, "equal", QK_FILTER, true, 1, -1)                     \
+	M(NOT_EQUAL, "notEqual", QK_FILTER, true, 1, 1)               \
+	M(LESS, "lessThan", QK_FILTER, true, 1, 1)                    \
+	M(LESS_EQUAL, "lessThanEqual", QK_FILTER, true, 1, 1)         \
+	M(GREATER, "greaterThan", QK_FILTER, true, 1, 1)              \
+	M(GREATER_EQUAL, "greaterThanEqual", QK_FILTER, true, 1, 1)   \
+	M(SEARCH, "search", QK_FILTER, true, 1, 1)                    \
+	M(NOT_SEARCH, "notSearch", QK_FILTER, false, 1, 1)            \
+	M(BETWEEN, "between", QK_FILTER, false, 2, 2)                 \
+	M(NOT_BETWEEN, "notBetween", QK_FILTER, false, 2, 2)          \
+	M(IS_NULL, "isNull", QK_FILTER, false, 0, 0)                  \
+	M(IS_NOT_NULL, "isNotNull", QK_FILTER, false, 0, 0)           \
+	M(STARTS, "startsWith", QK_FILTER, false, 1, 1)               \
+	M(NOT_STARTS, "notStartsWith", QK_FILTER, false, 1, 1)        \
+	M(ENDS, "endsWith", QK_FILTER, false, 1, 1)                   \
+	M(NOT_ENDS, "notEndsWith", QK_FILTER, false, 1, 1)            \
+	M(CONTAINS, "contains", QK_FILTER, false, 1, -1)              \
+	M(CONTAINS_ANY, "containsAny", QK_FILTER, false, 1, -1)       \
+	M(CONTAINS_ALL, "containsAll", QK_FILTER, false, 1, -1)       \
+	M(NOT_CONTAINS, "notContains", QK_FILTER, false, 1, -1)       \
+	M(AND, "and", QK_LOGIC, false, 2, -1)                         \
+	M(OR, "or", QK_LOGIC, false, 2, -1)                           \
+	M(ORDER_ASC, "orderAsc", QK_ORDER, true, 0, 0)                \
+	M(ORDER_DESC, "orderDesc", QK_ORDER, true, 0, 0)              \
+	M(ORDER_RANDOM, "orderRandom", QK_ORDER, false, 0, 0)         \
+	M(LIMIT, "limit", QK_LIMIT, true, 1, 1)                       \
+	M(OFFSET, "offset", QK_OFFSET, true, 1, 1)                    \
+	M(CURSOR_AFTER, "cursorAfter", QK_CURSOR, true, 1, 1)         \
+	M(CURSOR_BEFORE, "cursorBefore", QK_CURSOR, true, 1, 1)       \
+	M(SELECT, "select", QK_SELECT, false, 1, -1)
+
+enum query_method {
+#define M(name, text, kind, v1, min, max) Q_##name,
+	QUERY_METHODS(M)
+#undef M
+	Q_N
+};
+
+struct query_method_info {
+	const char *name;
+	enum query_kind kind;
+	bool v1;		/* exists in the text grammar */
+	int min, max;
+};
+extern const struct query_method_info query_methods[Q_N];
+/* The method of this name, or Q_N. */
+enum query_method query_method_by(struct str name);
+
+enum query_value_type { QV_NULL, QV_BOOL, QV_INT, QV_FLOAT, QV_TEXT };
+struct query_value {
+	enum query_value_type type;
+	bool b;
+	int64_t i;
+	double f;
+	struct str s;		/* QV_TEXT: NUL-terminated in the arena */
+};
+
+struct query {
+	enum query_method method;
+	bool json;
+	const char *attr;		/* "" when there is none */
+	const struct query_attr *on;	/* set by query_check */
+	struct query_value *v;
+	int n;
+	struct query *sub;		/* and, or */
+	int n_sub;
+};
+
+/* Parse one element; false with a reason (in the context's arena or static). */
+bool query_parse_text(struct ctx *cx, struct str text, struct query *out, const char **why_out);
+bool query_parse_json(struct ctx *cx, struct str text, struct query *out, const char **why_out);
+/* Either, by the first non-blank character. */
+bool query_parse(struct ctx *cx, struct str text, struct query *out, const char **why_out);
+
+/* The rules of one query on list `l`; resolves attributes. False with a reason. */
+bool query_check(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out);
+/* The index rule over all text queries of a request. False with a reason. */
+bool query_check_indexes(struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char **why_out);
+/* The full-text index over exactly this attribute, or NULL. */
+const struct query_index *query_fulltext(const struct query_list *l, const char *attr);
+
+/* A list as SQL, taken apart. */
+struct query_plan {
+	const struct query_list *l;
+	struct ctx *cx;
+	const struct query *q;
+	int n;
+	const char *search;
+	/* found in q */
+	const struct query *orders[100];	/* attribute orders only */
+	int n_orders;
+	bool by_id;		/* $id is among them: no tie-break is needed */
+	bool natural_desc;	/* creation order, newest first */
+	bool random;
+	int64_t limit, offset;
+	const char *cursor;
+	bool before;
+	struct strs select;
+	/* made from it */
+	struct str where;	/* "" or " WHERE …" */
+	const char **v;
+	int n_v, cap_v;
+};
+void query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char *search);
+/* The statement that reads the cursor's row: its creation number, then its value for each order. */
+const char *query_plan_cursor(struct query_plan *p);
+/* The statement that reads the page; `cursor` is the row of query_plan_cursor or NULL. Its last-but-`extra_out` columns are the list's. */
+const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
+const char *query_plan_count(struct query_plan *p);
+
+enum { QUERY_TOTAL_MAX = 5000, QUERY_ROWS_MAX = 5000, QUERY_DEFAULT_LIMIT = 25, QUERY_LOG_LIMIT = 5000 };
+
+#endif

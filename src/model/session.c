@@ -1,0 +1,209 @@
+/* Sessions: a random secret whose hash is stored; the cookie carries user id and secret. */
+#include "core/id.h"
+#include "core/vtime.h"
+#include "model/agent.h"
+#include "model/event.h"
+#include "model/roles.h"
+#include "model/user.h"
+
+enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000 };
+static const int64_t session_life_ms = INT64_C(31536000) * 1000;	/* one year, never extended */
+
+static const struct field session_fields[] = {
+	FIELD_HIDDEN(F_STR, struct session, secret_hash, "s.secret_hash"),
+	FIELD(F_STR, struct session, id, "$id", "s.id", "Session ID."),
+	FIELD(F_TIME, struct session, created, "$createdAt", "s.created", "Session creation date in ISO 8601 format."),
+	FIELD(F_STR, struct session, user_id, "userId", "s.user_id", "User ID."),
+	FIELD(F_TIME, struct session, expire, "expire", "s.expire", "Session expiration date in ISO 8601 format."),
+	FIELD(F_STR, struct session, provider, "provider", "s.provider", "How the session was made."),
+	FIELD(F_STR, struct session, provider_uid, "providerUid", "s.provider_uid", "User ID at the provider."),
+	FIELD(F_STR, struct session, provider_access_token, "providerAccessToken", "s.provider_access_token", "Access token of the provider."),
+	FIELD(F_TIME, struct session, provider_access_token_expiry, "providerAccessTokenExpiry", "s.provider_access_token_expiry",
+	    "When the provider's access token expires."),
+	FIELD(F_STR, struct session, provider_refresh_token, "providerRefreshToken", "s.provider_refresh_token", "Refresh token of the provider."),
+	FIELD(F_STR, struct session, ip, "ip", "s.ip", "Address of the client when the session began."),
+	FIELD(F_STR, struct session, os_code, "osCode", "s.os_code", "Operating system code."),
+	FIELD(F_STR, struct session, os_name, "osName", "s.os_name", "Operating system name."),
+	FIELD(F_STR, struct session, os_version, "osVersion", "s.os_version", "Operating system version."),
+	FIELD(F_STR, struct session, client_type, "clientType", "s.client_type", "Kind of client."),
+	FIELD(F_STR, struct session, client_code, "clientCode", "s.client_code", "Client code."),
+	FIELD(F_STR, struct session, client_name, "clientName", "s.client_name", "Client name."),
+	FIELD(F_STR, struct session, client_version, "clientVersion", "s.client_version", "Client version."),
+	FIELD(F_STR, struct session, client_engine, "clientEngine", "s.client_engine", "Client engine name."),
+	FIELD(F_STR, struct session, client_engine_version, "clientEngineVersion", "s.client_engine_version", "Client engine version."),
+	FIELD(F_STR, struct session, device_name, "deviceName", "s.device_name", "Kind of device."),
+	FIELD(F_STR, struct session, device_brand, "deviceBrand", "s.device_brand", "Device brand."),
+	FIELD(F_STR, struct session, device_model, "deviceModel", "s.device_model", "Device model."),
+	FIELD(F_STR, struct session, country_code, "countryCode", "s.country_code", "Country code of two characters."),
+	FIELD(F_STR, struct session, country_name, "countryName", "s.country_name", "Country name."),
+	FIELD(F_BOOL, struct session, current, "current", NULL, "True for the session of the request."),
+};
+const struct shape session_shape = SHAPE("session", struct session, session_fields);
+
+static struct event
+session_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const char *session_id, struct str payload)
+{
+	return (struct event){
+		.kind = kind,
+		.project = p->id,
+		.ids = {u->id, session_id},
+		.roles = roles_one(cx->arena, "user", u->id),
+		.payload = payload,
+		.user = u->id,
+		.actor = u->id,
+	};
+}
+
+static void
+session_client(struct ctx *cx, struct session *s, const char *user_agent)
+{
+	struct agent g;
+
+	s->user_agent = user_agent && user_agent[0] ? user_agent : "UNKNOWN";
+	g = agent_parse(cx->arena, str_c(s->user_agent));
+	s->os_code = g.os_code;
+	s->os_name = g.os_name;
+	s->os_version = g.os_version;
+	s->client_type = g.client_type;
+	s->client_code = g.client_code;
+	s->client_name = g.client_name;
+	s->client_version = g.client_version;
+	s->client_engine = g.client_engine;
+	s->client_engine_version = g.client_engine_version;
+	s->device_name = g.device_name;
+	s->device_brand = g.device_brand;
+	s->device_model = g.device_model;
+	s->country_code = "--";
+	s->country_name = "Unknown";
+}
+
+static char *
+session_token(struct ctx *cx, const char *user_id, const char *secret)
+{
+	const char *text = arena_printf(cx->arena, "{\"id\":\"%s\",\"secret\":\"%s\"}", user_id, secret);	/* ids need no escapes */
+
+	return base64_encode(cx->arena, str_c(text), false);
+}
+
+static err_t
+session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+{
+	struct event ev = session_event(cx, p, EV_SESSION_CREATE, u, s->id, shape_json(cx, &session_shape, s));
+
+	return event_write(cx, &ev, NULL,
+	    arena_printf(cx->arena,
+		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
+		"os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand, "
+		"device_model, country_code, country_name, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
+		"$18, $19, $20, $21, $22, $23, $24) RETURNING s.internal",
+		p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal), s->user_id, s->secret_hash, s->provider, s->provider_uid, pg_time(cx->arena, s->expire), s->ip,
+		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
+		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
+		pg_time(cx->arena, s->created)));
+}
+
+err_t
+session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out, char **token_out)
+{
+	struct session *s = arena_new_of(cx->arena, struct session);
+	char *secret = secret_hex(cx->arena, SECRET_BYTES);
+
+	s->id = id_unique(cx->arena);
+	s->user_id = u->id;
+	s->secret_hash = sha256_hex(cx->arena, str_c(secret));
+	s->provider = in->provider;
+	s->provider_uid = in->provider_uid ? in->provider_uid : "";
+	s->provider_access_token_expiry = TIME_NONE;
+	s->created = time_now_ms();
+	s->expire = s->created + session_life_ms;
+	s->ip = in->ip ? in->ip : "";
+	s->current = true;
+	session_client(cx, s, in->user_agent);
+	TRY(session_insert(cx, p, u, s));
+	*out = s;
+	*token_out = session_token(cx, u->id, secret);
+	return OK;
+}
+
+static void
+mark_current(struct session *s, const char *current_hash)
+{
+	s->current = current_hash != NULL && str_eq_secret(str_c(s->secret_hash), str_c(current_hash));
+}
+
+err_t
+session_list(struct ctx *cx, const struct project *p, const struct user *u, const char *current_hash, struct objs *out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE s.user_internal = $1::bigint ORDER BY s.internal LIMIT %d",
+		shape_columns(&session_shape), p->schema, SESSIONS_MAX),
+	    DB(pg_i64(cx->arena, u->internal))));
+	*out = shape_rows(cx, &session_shape, r);
+	for (int i = 0; i < out->n; i++)
+		mark_current(out->v[i], current_hash);
+	return OK;
+}
+
+err_t
+session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash, struct session **out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint",
+		shape_columns(&session_shape), p->schema),
+	    DB(id, pg_i64(cx->arena, u->internal))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", id);
+	*out = arena_new_of(cx->arena, struct session);
+	shape_read(cx, &session_shape, *out, r, 0, 0);
+	mark_current(*out, current_hash);
+	return OK;
+}
+
+err_t
+session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+{
+	struct event ev = session_event(cx, p, EV_SESSION_DELETE, u, s->id, shape_json(cx, &session_shape, s));
+	struct db_res *r;
+
+	ev.flags = EVENT_LOGOUT;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
+		p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
+	return OK;
+}
+
+err_t
+session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct session *current)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+	struct event ev;
+	const struct event *list[] = {&ev};
+	int last = 0;
+
+	TRY(tx_begin(cx, &tx));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE s.user_internal = $1::bigint RETURNING s.internal, s.id", p->schema),
+	    DB(pg_i64(cx->arena, u->internal))));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
+		return OK;
+	}
+	for (int i = 1; i < db_rows(r); i++)
+		if (db_i64(r, i, 0) > db_i64(r, last, 0))
+			last = i;
+	ev = session_event(cx, p, EV_SESSION_DELETE, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
+	/* one event for all of them: connections of the other sessions find out by the refresh that theirs is gone */
+	ev.flags = EVENT_LOGOUT | EVENT_ROLES;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	event_emit(tx, &ev);
+	return event_commit(tx, list, 1);
+}

@@ -1,0 +1,401 @@
+/* Users: creation, sign-in by password, changes of the account. Every write is one statement with its event, so a lost connection leaves
+ * either both or none. */
+#include "model/user.h"
+
+#include <stdio.h>
+
+#include "core/conf.h"
+#include "core/id.h"
+#include "core/vtime.h"
+#include "model/event.h"
+#include "model/password.h"
+#include "model/roles.h"
+
+#define ACCOUNT_FIELDS_HEAD                                                                                          \
+	FIELD(F_STR, struct user, id, "$id", "u.id", "User ID."),                                                    \
+	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format."), \
+	    FIELD(F_TIME, struct user, updated, "$updatedAt", "u.updated", "User update date in ISO 8601 format."),   \
+	    FIELD(F_STR, struct user, name, "name", "u.name", "User name.")
+#define ACCOUNT_FIELDS_TAIL                                                                                                          \
+	FIELD(F_TIME, struct user, registration, "registration", "u.registration", "Registration date in ISO 8601 format."),         \
+	    FIELD(F_BOOL, struct user, status, "status", "u.status", "False when the user is blocked."),                             \
+	    FIELD(F_TIME, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change."), \
+	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address."),                                                 \
+	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format."),                                   \
+	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified."),         \
+	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified."),          \
+	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object.")
+
+static const struct field user_fields[] = {
+	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),
+	FIELD_HIDDEN(F_BOOL, struct user, reset, "u.reset"),
+	ACCOUNT_FIELDS_HEAD,
+	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password."),
+	FIELD(F_STR, struct user, hash, "hash", "u.hash", "Hash algorithm."),
+	FIELD(F_JSON, struct user, hash_options, "hashOptions", "u.hash_options", "Options of the hash algorithm."),
+	ACCOUNT_FIELDS_TAIL,
+};
+const struct shape user_shape = SHAPE("user", struct user, user_fields);
+
+static const struct field account_fields[] = {ACCOUNT_FIELDS_HEAD, ACCOUNT_FIELDS_TAIL};
+const struct shape account_shape = SHAPE("account", struct user, account_fields);
+
+const char *
+user_stale_key(struct ctx *cx, const char *project_id, const char *user_id)
+{
+	/* ids are compared case-insensitively, so their key has one spelling */
+	return str_lower(cx->arena, str_c(arena_printf(cx->arena, "user:%s:%s", project_id, user_id))).p;
+}
+
+bool
+user_anonymous(const struct user *u)
+{
+	return u->password == NULL && (u->email == NULL || u->phone == NULL);
+}
+
+/* ---- reading ---- */
+
+static err_t
+user_find(struct ctx *cx, const struct project *p, const char *condition, const char *value, struct user **out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.users u WHERE %s", shape_columns(&user_shape), p->schema, condition), DB(value)));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_NOT_FOUND, "%s", condition);
+	*out = arena_new_of(cx->arena, struct user);
+	shape_read(cx, &user_shape, *out, r, 0, 0);
+	return OK;
+}
+
+err_t
+user_by_id(struct ctx *cx, const struct project *p, const char *id, struct user **out)
+{
+	return user_find(cx, p, "lower(u.id) = lower($1)", id, out);
+}
+
+err_t
+user_by_email(struct ctx *cx, const struct project *p, const char *email, struct user **out)
+{
+	return user_find(cx, p, "lower(u.email) = lower($1)", email, out);
+}
+
+/* ---- creation ---- */
+
+/* Is `what` an entry of the comma-separated list? An empty list admits everybody. */
+static bool
+listed(const char *list, const char *what)
+{
+	struct str rest = str_c(list);
+
+	if (rest.n == 0)
+		return true;
+	while (rest.p != NULL)
+		if (str_is(str_cut(&rest, ','), what))
+			return true;
+	return false;
+}
+
+err_t
+user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip)
+{
+	if (!p->console)
+		return OK;
+	if (!listed(conf.console_emails, str_lower(cx->arena, str_c(email)).p))
+		return fail(cx, ERR_USER_EMAIL_NOT_WHITELISTED, "email=%s", email);
+	if (!listed(conf.console_ips, ip))
+		return fail(cx, ERR_USER_IP_NOT_WHITELISTED, "ip=%s", ip);
+	return OK;
+}
+
+/* The parts that are there, joined by blanks: what the search of lists looks at. */
+static const char *
+search_text(struct ctx *cx, const char *const *v, int n)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, 128);
+	for (int i = 0; i < n; i++) {
+		if (v[i] == NULL || v[i][0] == '\0')
+			continue;
+		if (b.n > 0)
+			buf_ch(&b, ' ');
+		buf_c(&b, v[i]);
+	}
+	return buf_view(&b).p;
+}
+#define SEARCH(cx, ...) search_text(cx, (const char *const[]){__VA_ARGS__}, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
+
+static struct event
+user_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const struct shape *model)
+{
+	return (struct event){
+		.kind = kind,
+		.project = p->id,
+		.ids = {u->id},
+		.roles = roles_one(cx->arena, "user", u->id),
+		.payload = shape_json(cx, model, u),
+		.user = u->id,
+		.actor = u->id,
+	};
+}
+
+static err_t
+taken(struct ctx *cx, err_t e)
+{
+	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
+}
+
+/* Counting and inserting under one lock: two sign-ups at once may not both be the last one allowed. */
+static err_t
+insert_limited(struct ctx *cx, const struct project *p, const struct event *ev, const char *sql, int n, const char *const *v, int64_t *internal_out)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", DB(p->schema));
+	TRY(taken(cx, tx_query(tx, &r, sql, n, v)));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
+		return fail(cx, ERR_USER_COUNT_EXCEEDED, "limit=%lld", (long long)p->user_limit);
+	}
+	*internal_out = db_i64(r, 0, 0);
+	if (ev != NULL) {
+		event_emit(tx, ev);
+		return event_commit(tx, &ev, 1);
+	}
+	return tx_commit(tx);
+}
+
+static err_t
+user_insert(struct ctx *cx, const struct project *p, struct user *u, const char *search, unsigned flags)
+{
+	const char *created = pg_time(cx->arena, u->created);
+	struct event ev = user_event(cx, p, EV_USER_CREATE, u, flags & USER_AS_ACCOUNT ? &account_shape : &user_shape);
+	bool limited = (flags & USER_LIMIT) && p->user_limit > 0;
+	const char *room = limited ? arena_printf(cx->arena, "(SELECT count(*) FROM (SELECT 1 FROM %s.users LIMIT %lld) x) < %lld", p->schema,
+				   (long long)p->user_limit, (long long)p->user_limit)
+				   : "true";
+	const char *sql = arena_printf(cx->arena,
+	    "INSERT INTO %s.users AS u (id, name, email, phone, password, hash_options, registration, password_update, search, created, updated) "
+	    "SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::text, $7::timestamptz, "
+	    "$7::timestamptz WHERE %s RETURNING u.internal",
+	    p->schema, room);
+	const char *const v[] = {u->id, u->name, u->email, u->phone, u->password, u->hash_options.p, created, pg_time(cx->arena, u->password_update),
+		search};
+	int n = (int)(sizeof v / sizeof *v);
+	struct db_res *r;
+
+	if (limited)
+		return insert_limited(cx, p, flags & USER_SILENT ? NULL : &ev, sql, n, v, &u->internal);
+	if (flags & USER_SILENT)
+		TRY(taken(cx, db_query(cx, &r, sql, n, v)));
+	else
+		TRY(taken(cx, event_write(cx, &ev, &r, sql, n, v)));
+	u->internal = db_i64(r, 0, 0);
+	return OK;
+}
+
+err_t
+user_create(struct ctx *cx, const struct project *p, const struct user_in *in, unsigned flags, struct user **out)
+{
+	struct user *u = arena_new_of(cx->arena, struct user);
+
+	u->id = in->id ? in->id : id_unique(cx->arena);
+	u->email = in->email && in->email[0] ? str_lower(cx->arena, str_c(in->email)).p : NULL;
+	u->phone = in->phone && in->phone[0] ? in->phone : NULL;
+	u->name = in->name;
+	u->hash = PASSWORD_HASH_ID;
+	u->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	u->prefs = STR("{}");
+	u->status = true;
+	u->password_update = TIME_NONE;
+	if (in->password != NULL && in->password[0] != '\0')
+		TRY(password_hash(cx, in->password, &u->password));
+	u->created = u->updated = u->registration = time_now_ms();
+	if (u->password != NULL && !(flags & USER_SILENT))	/* an invited user's password is random: nobody knows the old one */
+		u->password_update = u->created;
+	TRY(user_insert(cx, p, u, SEARCH(cx, u->id, u->email, u->phone, u->name), flags));
+	*out = u;
+	return OK;
+}
+
+/* ---- sign-in ---- */
+
+err_t
+user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out)
+{
+	struct user *u = NULL;
+	err_t e = user_by_email(cx, p, email, &u);
+	bool ok;
+
+	if (e != OK && e != ERR_USER_NOT_FOUND)
+		return e;
+	TRY(password_verify(cx, password, u ? u->hash : NULL, u ? u->password : NULL, &ok));
+	if (!ok)
+		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "%s", u ? "wrong password" : "unknown e-mail");
+	if (!u->status)
+		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
+	*out = u;
+	return OK;
+}
+
+/* ---- changes ---- */
+
+/* Writes the columns `set` ($1 is the internal id, $2 the time) and the event with the new state `u`. */
+static err_t
+user_update(struct ctx *cx, const struct project *p, enum event_kind kind, unsigned ev_flags, struct user *u, const char *set, const char *a,
+    const char *b, const char *c)
+{
+	struct event ev;
+	struct db_res *r;
+	const char *v[5];
+	int n = 2 + (a != NULL || b != NULL || c != NULL) + (b != NULL || c != NULL) + (c != NULL);
+
+	u->updated = time_now_ms();
+	v[0] = pg_i64(cx->arena, u->internal);
+	v[1] = pg_time(cx->arena, u->updated);
+	v[2] = a;
+	v[3] = b;
+	v[4] = c;
+	ev = user_event(cx, p, kind, u, &account_shape);
+	ev.flags = ev_flags;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena, "UPDATE %s.users AS u SET %s, updated = $2::timestamptz WHERE u.internal = $1::bigint RETURNING u.internal",
+		p->schema, set),
+	    n, v));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_NOT_FOUND, "internal=%s", v[0]);
+	return OK;
+}
+
+static struct user *
+user_copy(struct ctx *cx, const struct user *u)
+{
+	struct user *c = arena_alloc(cx->arena, sizeof *c);
+
+	*c = *u;
+	return c;
+}
+
+err_t
+user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const char *name, struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+
+	n->name = name;
+	TRY(user_update(cx, p, EV_USER_UPDATE_NAME, 0, n, "name = $3::text, search = $4::text", name, SEARCH(cx, n->id, name, n->email, n->phone),
+	    NULL));
+	*out = n;
+	return OK;
+}
+
+err_t
+user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const json_t *prefs, struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+	struct buf b;
+	struct jw w;
+
+	if (prefs == NULL || (json_is_object(prefs) ? json_object_size(prefs) : json_array_size(prefs)) == 0) {
+		n->prefs = STR("{}");
+	} else {
+		buf_init(&b, cx->arena, 256);
+		jw_init(&w, &b);
+		w.empty_as_list = true;
+		jw_value(&w, prefs);
+		n->prefs = buf_view(&b);
+	}
+	TRY(user_update(cx, p, EV_USER_UPDATE_PREFS, 0, n, "prefs = $3::text", n->prefs.p, NULL, NULL));
+	*out = n;
+	return OK;
+}
+
+err_t
+user_set_status(struct ctx *cx, const struct project *p, const struct user *u, bool status, struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+
+	n->status = status;
+	TRY(user_update(cx, p, EV_USER_UPDATE_STATUS, status ? EVENT_ROLES : EVENT_USER_GONE, n, "status = $3::boolean", pg_bool(status), NULL, NULL));
+	*out = n;
+	return OK;
+}
+
+err_t
+user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const char *password, const char *old, struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+	bool ok = true;
+
+	if (u->password_update != TIME_NONE)
+		TRY(password_verify(cx, old ? old : "", u->hash, u->password, &ok));
+	if (!ok)
+		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "old password");
+	TRY(password_hash(cx, password, &n->password));
+	n->hash = PASSWORD_HASH_ID;
+	n->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	n->password_update = time_now_ms();
+	TRY(user_update(cx, p, EV_USER_UPDATE_PASSWORD, 0, n,
+	    "password = $3::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = $4::timestamptz",
+	    n->password, pg_time(cx->arena, n->password_update), NULL));
+	*out = n;
+	return OK;
+}
+
+/* E-mail and phone ask for the password; an anonymous user has none to ask for. */
+static err_t
+check_password(struct ctx *cx, const struct user *u, const char *password)
+{
+	bool ok;
+
+	if (user_anonymous(u))
+		return OK;
+	TRY(password_verify(cx, password, u->hash, u->password, &ok));
+	return ok ? OK : fail(cx, ERR_USER_INVALID_CREDENTIALS, "user=%s", u->id);
+}
+
+err_t
+user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const char *email, const char *password, struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+	err_t e;
+
+	TRY(check_password(cx, u, password));
+	if (user_anonymous(u)) {
+		TRY(password_hash(cx, password, &n->password));
+		n->hash = PASSWORD_HASH_ID;
+		n->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	}
+	n->email = str_lower(cx->arena, str_c(email)).p;
+	n->email_verification = false;
+	e = user_update(cx, p, EV_USER_UPDATE_EMAIL, EVENT_ROLES, n,
+	    "email = $3::text, email_verification = false, search = $4::text, password = $5::text", n->email,
+	    SEARCH(cx, n->id, n->name, n->email, n->phone), n->password);
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n->email);
+	TRY(e);
+	*out = n;
+	return OK;
+}
+
+err_t
+user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const char *phone, const char *password, struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+	err_t e;
+
+	TRY(check_password(cx, u, password));
+	n->phone = phone;
+	n->phone_verification = false;
+	e = user_update(cx, p, EV_USER_UPDATE_PHONE, EVENT_ROLES, n, "phone = $3::text, phone_verification = false, search = $4::text", phone,
+	    SEARCH(cx, n->id, n->name, n->email, phone), NULL);
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone);
+	TRY(e);
+	*out = n;
+	return OK;
+}
