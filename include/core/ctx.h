@@ -33,8 +33,6 @@ struct ctx {
 	const char *id;		/* request or job id */
 	const char *project;	/* public project id, may be NULL */
 	const char *user;	/* user id, may be NULL */
-	/* the last statement that PostgreSQL refused (io/db.h: db_sqlstate, db_constraint); NULL: none */
-	const char *sqlstate, *constraint;
 };
 
 void ctx_init(struct ctx *cx);		/* new arena, no deadline */

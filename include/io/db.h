@@ -64,11 +64,9 @@ const char *db_constraint(const struct ctx *cx);
 
 /* The literal of a text[] ({"a","b"}), escaped. NULL entries become NULL. */
 const char *pg_array(struct arena *a, const char *const *v, int n);
-/* The elements of such a literal; NULL for NULL. An absent value gives an unset list. */
+/* The elements of such a literal, in any form PostgreSQL writes for one dimension; NULL for NULL. An absent value gives an unset list,
+ * a malformed one an empty list. */
 struct strs pg_array_parse(struct arena *a, struct str literal);
-/* Reads such a literal, in any form PostgreSQL writes for one dimension; entries that are NULL become NULL. False, and an empty
- * list, when it is malformed. */
-bool pg_array_parse(struct arena *a, struct str text, struct strs *out);
 /* Decimal text of v, for parameters. */
 const char *pg_i64(struct arena *a, int64_t v);
 /* "2022-10-04 12:34:56.789+00" for a timestamptz parameter; NULL for TIME_NONE. */

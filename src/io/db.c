@@ -2,7 +2,7 @@
  *
  * A flight is what goes out between two Syncs: statements are put into libpq's buffer, sent at once, and their results collected until
  * the Sync comes back. A fiber waits for a whole flight; one that gives up leaves the connection to drain by itself. */
-#include "io/db_priv.h"
+#include "db_priv.h"
 
 #include <assert.h>
 #include <libpq-fe.h>

@@ -10,7 +10,7 @@
 
 #include "core/conf.h"
 #include "core/log.h"
-#include "io/db_priv.h"
+#include "db_priv.h"
 
 enum { FILES_MAX = 1000 };
 

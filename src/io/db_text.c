@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/vtime.h"
-#include "io/db_priv.h"
+#include "db_priv.h"
 
 const char *
 pg_array(struct arena *a, const char *const *v, int n)

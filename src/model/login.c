@@ -430,7 +430,7 @@ jwt_verify(struct ctx *cx, struct str jwt, const json_t **payload_out)
 err_t
 login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
 {
-	const json_t *j;
+	const json_t *j = NULL;
 	struct str user, session;
 
 	*out = NULL;
