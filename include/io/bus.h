@@ -27,10 +27,22 @@ err_t bus_script(struct ctx *cx, struct bus_reply **out, const char *lua, int nk
 /* Fire and forget, bounded; false when it could not be queued (counted). */
 bool bus_post(int argc, const struct str *argv);
 
+/* Connections of one's own, for blocking commands and for whoever must know when a connection broke. */
+struct bus_link;
+struct bus_link *bus_link_open(void (*on_down)(void *arg), void *arg);	/* connects and reconnects for ever; on_down may be NULL */
+void bus_link_close(struct bus_link **lp);	/* commands under way fail with ERR_BUS; on_down is not called */
+bool bus_link_up(const struct bus_link *l);
+/* As above on this link. A command that waits for its turn (BLOCK) must answer within 8 s: a link silent for longer is dropped. */
+err_t bus_link_cmd(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv) MUST_CHECK;
+err_t bus_link_script(struct ctx *cx, struct bus_link *l, struct bus_reply **out, const char *lua, int nkeys, int argc,
+    const struct str *argv) MUST_CHECK;
+
 /* The event stream: a position is "<ms>-<seq>" as Redis writes it; here <commit LSN>-<index in the transaction>. */
 struct stream_pos {
 	uint64_t lsn, index;
 };
+#define BUS_STREAM "events:0:"		/* + system identifier [":" + epoch]: a stream of events; its entries have the fields h and b */
+#define BUS_CURRENT "events:0:current"	/* stream of announcements: its last entry names the current stream (k) and where to begin (at) */
 bool stream_pos_parse(struct str s, struct stream_pos *out);
 char *stream_pos_text(struct stream_pos p, char out[42]);
 int stream_pos_cmp(struct stream_pos a, struct stream_pos b);
@@ -43,7 +55,8 @@ struct bus_follow {
 	void (*on_gap)(void *arg);
 	void *arg;
 };
-void bus_follow_start(const struct bus_follow *f);
+void bus_follow_start(const struct bus_follow *f);	/* one per process */
+void bus_follow_stop(void);
 /* The current stream key ("events:0:<system identifier>"), "" before it is known. */
 const char *bus_stream_key(void);
 /* Awaits. Entries after `after` up to and including `upto`, at most `count`, in order. *oldest_out: the oldest id in the stream. */
@@ -52,6 +65,7 @@ struct bus_entry {
 	struct str header, body;
 };
 err_t bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out) MUST_CHECK;
+/* Awaits. {0, 0} when the stream is empty or not there yet. */
 err_t bus_oldest(struct ctx *cx, struct stream_pos *oldest_out) MUST_CHECK;
 
 #endif

@@ -1,0 +1,2 @@
+/* Jobs: JOB(kind, handler, retries, what it does). Stream jobs:<kind>; handlers are in src/jobs (see jobs/jobs_priv.h). */
+JOB(sweep, job_sweep, 8, "Drops the data spaces of deleted projects.")
