@@ -161,7 +161,7 @@ read_file(struct conf *c, const char *path)
 static bool
 read_environment(struct conf *c)
 {
-	static const char *const others[] = {"BADAL_BIN", "BADAL_URL", "BADAL_ECHO", "BADAL_TEST", "BADAL_CHECK", NULL};
+	static const char *const others[] = {"BADAL_BIN", "BADAL_URL", "BADAL_ECHO", "BADAL_TEST", "BADAL_CHECK", "BADAL_ENDPOINT", NULL};
 	bool ok = true;
 
 	for (char **e = environ; *e != NULL; e++) {

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 
 import { chromium } from 'playwright-core'
 
-import { startServer } from '../lib/server.mjs'
+import { server as startServer } from '../lib/server.mjs'
 
 const sdk = readFileSync(new URL('./node_modules/appwrite-new/dist/iife/sdk.js', import.meta.url))
 let server, pages, browser, project
@@ -37,7 +37,7 @@ async function app({ endpoint, projectId }) {
 }
 
 before(async () => {
-	server = await startServer({ config: { rate_limits: 'off', console_signup: 'open' } })
+	server = await startServer()
 	pages = http.createServer((rq, rs) => {
 		const js = rq.url === '/sdk.js'
 		rs.setHeader('content-type', js ? 'text/javascript' : 'text/html')
@@ -47,7 +47,7 @@ before(async () => {
 	browser = await chromium.launch({ executablePath: '/usr/bin/chromium',
 		args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
 	project = await server.project({ name: 'Browser' })
-	const key = await project.key(['databases.write', 'collections.write', 'collections.read'])
+	const key = await project.addKey(['databases.write', 'collections.write', 'collections.read'])
 	const { serverNew } = { serverNew: createRequire(import.meta.url)('node-appwrite-new') }
 	const databases = new serverNew.Databases(new serverNew.Client().setEndpoint(server.url).setProject(project.id).setKey(key))
 	await databases.create('d', 'D')
@@ -73,7 +73,7 @@ test('a page on another port of the same host: the cookie is kept', async () => 
 })
 
 test('a page on another site that is a platform: the fallback header takes the place of the cookie', async () => {
-	await project.platform({ type: 'web', name: 'Page', hostname: '127.0.0.1' })
+	await project.addPlatform({ type: 'web', name: 'Page', hostname: '127.0.0.1' })
 	const port = pages.address().port
 	const out = await run(`http://127.0.0.1:${port}/`, `http://localhost:${server.port}/v1`)
 	assert.equal(out.email, true)

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 
-import { startServer } from '../lib/server.mjs'
+import { server as startServer } from '../lib/server.mjs'
 import { as, until } from './browser.mjs'
 import { generations } from './dialects.mjs'
 
 let server
-before(async () => { server = await startServer({ config: { rate_limits: 'off', console_signup: 'open' } }) })
+before(async () => { server = await startServer() })
 after(async () => { await server?.stop() })
 
 const password = 'correct-horse'
@@ -27,7 +27,7 @@ for (const g of generations) {
 		before(async () => {
 			project = await server.project({ name: 'Compat' })
 			const client = new g.server.Client().setEndpoint(server.url).setProject(project.id)
-				.setKey(await project.key(['databases.read', 'databases.write', 'collections.read', 'collections.write', 'attributes.read', 'attributes.write',
+				.setKey(await project.addKey(['databases.read', 'databases.write', 'collections.read', 'collections.write', 'attributes.read', 'attributes.write',
 					'indexes.read', 'indexes.write', 'documents.read', 'documents.write', 'users.read', 'users.write']))
 			databases = new g.server.Databases(client)
 			alice = person('alice')

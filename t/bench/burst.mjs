@@ -2,11 +2,11 @@
  * node t/bench/burst.mjs */
 import http from 'node:http'
 
-import { startServer } from '../lib/server.mjs'
+import { server as startServer } from '../lib/server.mjs'
 import { connect } from '../lib/ws.mjs'
 import { percentile, report, sleep } from './lib.mjs'
 
-const server = await startServer({ config: { rate_limits: 'off', console_signup: 'open', head_timeout: '60s', request_timeout: '600s' } })
+const server = await startServer({ own: true, conf: { rate_limits: 'off', console_signup: 'open', head_timeout: '60s', request_timeout: '600s' } })
 const project = await server.project({ name: 'Burst' })
 const agent = new http.Agent({ keepAlive: true, maxSockets: 5200 }), side = new http.Agent({ keepAlive: true, maxSockets: 4 })
 

@@ -2,14 +2,14 @@
  * node t/bench/latency.mjs [seconds] */
 import http from 'node:http'
 
-import { startServer } from '../lib/server.mjs'
+import { server as startServer } from '../lib/server.mjs'
 import { connect } from '../lib/ws.mjs'
 import { percentile, report } from './lib.mjs'
 
 const seconds = Number(process.argv[2] ?? 10), RATE = 300
-const server = await startServer({ config: { rate_limits: 'off', console_signup: 'open' } })
+const server = await startServer({ own: true, conf: { rate_limits: 'off', console_signup: 'open' } })
 const project = await server.project({ name: 'Latency' })
-const key = await project.key(['databases.write', 'collections.write', 'collections.read', 'documents.write'])
+const key = await project.addKey(['databases.write', 'collections.write', 'collections.read', 'documents.write'])
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 
 function post(path, body) {
