@@ -1,0 +1,210 @@
+/* Formats of text, checked by hand: what a library accepts differs from what clients of this protocol expect. */
+#include "model/format.h"
+
+#include <arpa/inet.h>
+
+enum { LOCAL_MAX = 64, LABEL_MAX = 63, HOST_MAX = 253, EMAIL_MAX = 320, IP_TEXT_MAX = 45, PORT_MAX = 65535 };
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Visible ASCII: no blanks, no controls, nothing beyond. */
+static bool
+visible(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return true;
+}
+
+/* The last c, or NULL. */
+static const char *
+last_of(struct str s, char c)
+{
+	while (s.n > 0)
+		if (s.p[--s.n] == c)
+			return s.p + s.n;
+	return NULL;
+}
+
+static bool
+label(struct str s)
+{
+	if (s.n == 0 || s.n > LABEL_MAX || s.p[0] == '-' || s.p[s.n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-')
+			return false;
+	return true;
+}
+
+bool
+format_hostname(struct str s)
+{
+	if (s.n > 0 && s.p[s.n - 1] == '.')
+		s.n--;
+	if (s.n == 0 || s.n > HOST_MAX)
+		return false;
+	while (s.p != NULL)
+		if (!label(str_cut(&s, '.')))
+			return false;
+	return true;
+}
+
+bool
+format_ip(struct str s)
+{
+	unsigned char bits[16];
+	char text[IP_TEXT_MAX + 1];
+
+	if (s.n == 0 || s.n > IP_TEXT_MAX || memchr(s.p, '\0', s.n) != NULL)
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	return inet_pton(strchr(text, ':') ? AF_INET6 : AF_INET, text, bits) == 1;
+}
+
+/* [127.0.0.1] or [IPv6:::1] behind the @. */
+static bool
+address_literal(struct str s)
+{
+	if (s.n < 3 || s.p[0] != '[' || s.p[s.n - 1] != ']')
+		return false;
+	s.p++;
+	s.n -= 2;
+	if (s.n > 5 && str_ieq((struct str){s.p, 5}, STR("ipv6:"))) {
+		s.p += 5;
+		s.n -= 5;
+		return memchr(s.p, ':', s.n) != NULL && format_ip(s);
+	}
+	return memchr(s.p, ':', s.n) == NULL && format_ip(s);
+}
+
+static bool
+email_domain(struct str s)
+{
+	if (s.n > 0 && s.p[0] == '[')
+		return address_literal(s);
+	return memchr(s.p, '.', s.n) != NULL && s.p[s.n - 1] != '.' && format_hostname(s) && !format_ip(s);
+}
+
+/* A dot-atom: no dot at either end, no two in a row. */
+static bool
+email_local(struct str s)
+{
+	if (s.n == 0 || s.n > LOCAL_MAX || s.p[0] == '.' || s.p[s.n - 1] == '.')
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == '.' ? s.p[i + 1] == '.' : !is_letter(c) && !is_digit(c) && memchr("!#$%&'*+-/=?^_`{|}~", c, 19) == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
+format_email(struct str s)
+{
+	const char *at = last_of(s, '@');
+
+	if (at == NULL || s.n > EMAIL_MAX || !visible(s) || at + 1 == s.p + s.n)
+		return false;
+	return email_local((struct str){s.p, (size_t)(at - s.p)}) &&
+	    email_domain((struct str){at + 1, (size_t)(s.p + s.n - at - 1)});
+}
+
+/* Digits after a host; none is fine, too. */
+static bool
+port(struct str s)
+{
+	int64_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_digit(s.p[i]))
+			return false;
+	return s.n == 0 || (s.n <= 5 && str_to_i64(s, &v) && v <= PORT_MAX);
+}
+
+static bool
+web_host(struct str s)
+{
+	const char *end;
+	struct str host;
+
+	if (s.n > 0 && s.p[0] == '[') {
+		if ((end = memchr(s.p, ']', s.n)) == NULL)
+			return false;
+		host = (struct str){s.p + 1, (size_t)(end - s.p - 1)};
+		s = (struct str){end + 1, (size_t)(s.p + s.n - end - 1)};
+		if (s.n > 0 && s.p[0] != ':')
+			return false;
+		return memchr(host.p, ':', host.n) != NULL && format_ip(host) &&
+		    (s.n == 0 || port((struct str){s.p + 1, s.n - 1}));
+	}
+	host = str_cut(&s, ':');
+	return format_hostname(host) && (s.p == NULL || port(s));
+}
+
+/* What stands between "//" and the path: [user[:password]@]host[:port]. */
+static bool
+authority(struct str rest, bool web)
+{
+	size_t n = 0;
+	const char *at;
+	struct str a;
+
+	while (n < rest.n && strchr("/?#", rest.p[n]) == NULL)
+		n++;
+	a = (struct str){rest.p, n};
+	if (!web)		/* file:///x has an empty one */
+		return n > 0 || (rest.n > 0 && rest.p[0] == '/');
+	if ((at = last_of(a, '@')) != NULL)
+		a = (struct str){at + 1, (size_t)(a.p + n - at - 1)};
+	return web_host(a);
+}
+
+static bool
+scheme_ok(struct str s)
+{
+	if (s.n == 0 || !is_letter(s.p[0]))
+		return false;
+	for (size_t i = 1; i < s.n; i++)
+		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && memchr("+-.", s.p[i], 3) == NULL)
+			return false;
+	return true;
+}
+
+bool
+format_url(struct str s)
+{
+	struct str rest = s, scheme;
+	bool web;
+
+	if (!visible(s) || s.n == 0 || memchr(s.p, ':', s.n) == NULL)
+		return false;
+	scheme = str_cut(&rest, ':');
+	if (!scheme_ok(scheme))
+		return false;
+	web = str_ieq(scheme, STR("http")) || str_ieq(scheme, STR("https"));
+	if (rest.n >= 2 && memcmp(rest.p, "//", 2) == 0) {
+		bool empty_host_ok = str_ieq(scheme, STR("file"));
+
+		rest.p += 2;
+		rest.n -= 2;
+		if (rest.n > 0 && rest.p[0] == '/' && !empty_host_ok)
+			return false;
+		return authority(rest, web);
+	}
+	return rest.n > 0 && (str_ieq(scheme, STR("mailto")) || str_ieq(scheme, STR("news")));
+}
