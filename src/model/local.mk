@@ -5,3 +5,4 @@ libbadal_model_a_SOURCES = \
 	src/model/query.c src/model/query_check.c src/model/query_json.c src/model/query_sql.c src/model/query_text.c \
 	src/model/roles.c src/model/seal.c src/model/session.c src/model/user.c
 libbadal_model_a_SOURCES += src/model/format.c
+libbadal_model_a_SOURCES += src/model/agent.c src/model/team.c

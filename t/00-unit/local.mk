@@ -11,4 +11,10 @@ t_00_unit_test_core_LDADD = libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_fiber_SOURCES = t/00-unit/test_fiber.c
 t_00_unit_test_fiber_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_fiber_LDADD = libbadal-core.a $(UNIT_LIBS)
+
+check_PROGRAMS += t/00-unit/test_agent
+TESTS += t/00-unit/test_agent
+t_00_unit_test_agent_SOURCES = t/00-unit/test_agent.c
+t_00_unit_test_agent_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_agent_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
 endif
