@@ -43,5 +43,6 @@ void jw_raw(struct jw *w, struct str json);		/* a ready JSON value, trusted */
 void jw_value(struct jw *w, const json_t *j);		/* a whole tree */
 /* The text of a JSON string with quotes and escapes, appended to b. */
 void json_escape(struct buf *b, struct str s);
+void json_escape_part(struct buf *b, struct str s);	/* the same without the quotes */
 
 #endif

@@ -55,7 +55,7 @@ struct collection {
 	struct query_index *query_indexes;
 	const char *table;		/* "p_1.c_5" */
 	const char *columns;		/* "_id,_created,_updated,_perms,a_1,…" */
-	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert;
+	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
 	struct str json_tail;		/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
 };
 

@@ -12,7 +12,9 @@ struct doc_caller {
 	const char *actor;		/* acting user for the event, or NULL */
 };
 
-/* All await; *json_out is the reply. `data` may be NULL; `perms->set` false: none given. */
+/* All await; *json_out is the reply. `data` may be NULL; `perms->set` false: none given. Errors: those of collection_get, and
+ * ERR_USER_UNAUTHORIZED, ERR_DOCUMENT_NOT_FOUND, ERR_DOCUMENT_MISSING_PAYLOAD, ERR_DOCUMENT_INVALID_STRUCTURE,
+ * ERR_DOCUMENT_ALREADY_EXISTS, and those of query_list. A collection that is switched off is not found. */
 err_t document_create(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
@@ -23,23 +25,31 @@ err_t document_update(struct ctx *cx, const struct project *p, const struct doc_
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id) MUST_CHECK;
+/* What a list would do: {"sql", "access", "indexes", "plan"}; nothing is read but statistics. */
+err_t document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, struct str *json_out) MUST_CHECK;
 
 /* ---- the check of data (document_check.c) ---- */
 struct doc_value {
 	bool given;			/* named by the data */
-	const char *v;			/* SQL text; NULL is null */
-	size_t n;
+	bool set;			/* to be written: given, or filled in with a default */
+	struct str v;			/* SQL text, NUL-terminated; STR_NONE is null */
 };
 /* Checks every member of `data` (object, list or NULL) and fills vals[place]. `stored` tells whether attribute `place` already has
- * a value (NULL: a new document). Defaults replace null and, in a new document, absence. ERR_DOCUMENT_INVALID_STRUCTURE. */
+ * a value (NULL: a new document). Defaults replace null, and absence where nothing is stored. ERR_DOCUMENT_INVALID_STRUCTURE. */
 err_t doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const bool *stored, struct doc_value *vals) MUST_CHECK;
 /* True for $createdAt and the other members that a client may send and the server ignores. */
-bool doc_member_ignored(struct str key);
-/* The JSON of one value from its SQL text (NULL text: null, or [] for arrays). */
-void doc_write_value(struct buf *b, const struct attribute *a, struct str text, bool null);
+bool doc_member_ignored(const char *key);
+/* One value of an attribute as SQL text (arrays: an element). False with the reason and the failed check ("type" or "format"). */
+bool doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *sql_out, const char **check_out,
+    const char **why_out);
+
+/* ---- SQL's text to JSON (document_json.c) ---- */
+/* The JSON of one value from its SQL text (STR_NONE: null, or [] for arrays). */
+void doc_write_value(struct buf *b, const struct attribute *a, struct str text);
 /* "2022-10-04 12:34:56.7+00" as "2022-10-04T12:34:56.700+00:00" in quotes. */
 void doc_write_time(struct buf *b, struct str text);
-/* Calls fn for each element of an array in SQL's text form; elements are unescaped into scratch memory that is reused. */
-void pg_array_each(struct arena *a, struct str text, void (*fn)(struct str element, bool null, void *arg), void *arg);
+/* A one-dimensional array in SQL's text form as a JSON list. */
+void doc_write_array(struct buf *b, enum attr_type type, struct str text);
 
 #endif

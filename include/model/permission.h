@@ -12,6 +12,8 @@ struct perms {			/* the roles of each verb */
 
 /* Takes the list apart; roles are copied into `a`. Texts that are no permission are left out. */
 void perms_split(struct arena *a, const struct strs *list, struct perms *out);
+/* The roles of one verb alone. */
+struct strs perms_roles(struct arena *a, const struct strs *list, struct str verb);
 /* True when the two lists share a role. */
 bool roles_meet(const struct strs *a, const struct strs *b);
 /* The first role in any of the permissions that `roles` lacks; NULL when it holds all. */

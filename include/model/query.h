@@ -59,5 +59,10 @@ struct query_page {
  * Errors: ERR_GENERAL_ARGUMENT_INVALID, ERR_GENERAL_QUERY_INVALID, ERR_GENERAL_CURSOR_NOT_FOUND. */
 err_t query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
+/* Awaits. The statement of that list and PostgreSQL's plan for it as JSON text; only the cursor is read. */
+err_t query_explain(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries,
+    const char **sql_out, struct str *plan_out) MUST_CHECK;
+/* Queries of one record: select only. *out is set when there was one. */
+err_t query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out) MUST_CHECK;
 
 #endif

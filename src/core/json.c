@@ -92,12 +92,10 @@ static const char escapes[256] = {
     [26] = 'u', [27] = 'u', [28] = 'u', [29] = 'u', [30] = 'u', [31] = 'u'};
 
 void
-json_escape(struct buf *b, struct str s)
+json_escape_part(struct buf *b, struct str s)
 {
 	size_t from = 0;
 
-	buf_reserve(b, s.n + 2);
-	buf_ch(b, '"');
 	for (size_t i = 0; i < s.n; i++) {
 		char e = escapes[(unsigned char)s.p[i]];
 
@@ -111,6 +109,14 @@ json_escape(struct buf *b, struct str s)
 			buf_add(b, (char[]){'\\', e}, 2);
 	}
 	buf_add(b, s.p + from, s.n - from);
+}
+
+void
+json_escape(struct buf *b, struct str s)
+{
+	buf_reserve(b, s.n + 2);
+	buf_ch(b, '"');
+	json_escape_part(b, s);
 	buf_ch(b, '"');
 }
 

@@ -254,7 +254,8 @@ make_all(struct collection *c, const char *schema)
 	make_query_indexes(c, schema);
 	make_tail(c);
 	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);
-	c->sql_get_readable = arena_printf(a, "%s AND _read && $2", c->sql_get);
+	c->sql_get_readable = arena_printf(a, "%s AND _read && $2::text[]", c->sql_get);
+	c->sql_delete = arena_printf(a, "DELETE FROM %s WHERE _seq = $1", c->table);
 	c->sql_lock = arena_printf(a, "SELECT %s,_seq FROM %s WHERE lower(_id) = $1 FOR NO KEY UPDATE", c->columns, c->table);
 }
 

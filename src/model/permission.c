@@ -12,8 +12,8 @@ role_of(struct str perm, struct str verb)
 	return (struct str){perm.p + verb.n + 2, perm.n - verb.n - 4};
 }
 
-static struct strs
-roles_for(struct arena *a, const struct strs *list, struct str verb)
+struct strs
+perms_roles(struct arena *a, const struct strs *list, struct str verb)
 {
 	struct strs out = {.set = true, .v = arena_array(a, const char *, list->n + 1)};
 
@@ -29,10 +29,10 @@ roles_for(struct arena *a, const struct strs *list, struct str verb)
 void
 perms_split(struct arena *a, const struct strs *list, struct perms *out)
 {
-	out->create = roles_for(a, list, STR("create"));
-	out->read = roles_for(a, list, STR("read"));
-	out->update = roles_for(a, list, STR("update"));
-	out->del = roles_for(a, list, STR("delete"));
+	out->create = perms_roles(a, list, STR("create"));
+	out->read = perms_roles(a, list, STR("read"));
+	out->update = perms_roles(a, list, STR("update"));
+	out->del = perms_roles(a, list, STR("delete"));
 }
 
 static bool

@@ -98,26 +98,71 @@ total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t *out
 	return OK;
 }
 
+/* Parses and checks everything and finds the cursor's row (NULL: no cursor). */
+static err_t
+prepare(struct ctx *cx, const struct query_list *l, const struct strs *queries, const char *search, struct query_plan **out,
+    struct db_res **cursor_out)
+{
+	struct query *q = arena_array(cx->arena, struct query, queries->n + 1);
+
+	*cursor_out = NULL;
+	*out = arena_new_of(cx->arena, struct query_plan);
+	TRY(parse_all(cx, l, queries, q));
+	query_plan_init(*out, cx, l, q, queries->n, search);
+	return (*out)->cursor != NULL ? read_cursor(*out, cursor_out) : OK;
+}
+
+static const char *
+columns_of(const struct query_list *l, const struct shape *shape)
+{
+	return l->columns ? l->columns : shape_columns(shape);
+}
+
 err_t
 query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
     struct query_page *out)
 {
-	struct query *q = arena_array(cx->arena, struct query, queries->n + 1);
-	struct query_plan *p = arena_new_of(cx->arena, struct query_plan);
-	struct db_res *cursor = NULL;
+	struct db_res *cursor;
+	struct query_plan *p;
 	const char *sql;
 	int n_where;
 
 	*out = (struct query_page){0};
-	TRY(parse_all(cx, l, queries, q));
-	query_plan_init(p, cx, l, q, queries->n, search);
+	TRY(prepare(cx, l, queries, search, &p, &cursor));
 	out->select = p->select;
-	if (p->cursor != NULL)
-		TRY(read_cursor(p, &cursor));
 	n_where = p->n_v;
 	if (p->limit == 0)
 		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
-	sql = query_plan_page(p, l->columns ? l->columns : shape_columns(shape), cursor);
+	sql = query_plan_page(p, columns_of(l, shape), cursor);
 	TRY(db_query(cx, &out->res, sql, p->n_v, p->v));
 	return total_of(p, out->res, n_where, &out->total);
+}
+
+err_t
+query_explain(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char **sql_out,
+    struct str *plan_out)
+{
+	struct db_res *cursor, *r;
+	struct query_plan *p;
+
+	TRY(prepare(cx, l, queries, NULL, &p, &cursor));
+	*sql_out = query_plan_page(p, columns_of(l, shape), cursor);
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "EXPLAIN (FORMAT JSON) %s", *sql_out), p->n_v, p->v));
+	*plan_out = db_str(r, 0, 0);
+	return OK;
+}
+
+err_t
+query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out)
+{
+	struct query *q = arena_array(cx->arena, struct query, queries->n + 1);
+	struct query_plan *p = arena_new_of(cx->arena, struct query_plan);
+
+	TRY(parse_all(cx, l, queries, q));
+	for (int i = 0; i < queries->n; i++)
+		if (q[i].method != Q_SELECT)
+			return refuse(cx, l, &q[i], "only select is possible here");
+	query_plan_init(p, cx, l, q, queries->n, NULL);
+	*out = p->select;
+	return OK;
 }

@@ -54,6 +54,15 @@ cast_of(enum attr_type t)
 	return casts[t];
 }
 
+/* What a value of the whole attribute is cast to. */
+static const char *
+whole_cast(const struct query_attr *a)
+{
+	static const char *const lists[] = {"text[]", "bigint[]", "float8[]", "boolean[]", "timestamptz[]"};
+
+	return a->array ? lists[a->type] : cast_of(a->type);
+}
+
 static const char *
 float_text(struct arena *a, double f)
 {
@@ -219,9 +228,9 @@ sql_logic(struct query_plan *p, struct buf *b, const struct query *q)
 static void
 sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 {
-	/* the text grammar compares a whole array with a value, which is never true */
+	/* the text grammar compares a whole array with a value: it never equals one */
 	if (q->on != NULL && q->on->array && !q->json && q->method != Q_SEARCH) {
-		BUF_LIT(b, "false");
+		buf_printf(b, q->method == Q_NOT_EQUAL ? "%s IS NOT NULL" : "false", q->on->column);
 		return;
 	}
 	switch (q->method) {
@@ -280,6 +289,16 @@ sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 
 /* ---- what the queries ask for ---- */
 
+/* A second order by the same attribute decides nothing. */
+static bool
+ordered_by(const struct query_plan *p, const struct query_attr *a)
+{
+	for (int i = 0; i < p->n_orders; i++)
+		if (p->orders[i]->on == a)
+			return true;
+	return false;
+}
+
 static void
 take(struct query_plan *p, const struct query *q)
 {
@@ -291,7 +310,7 @@ take(struct query_plan *p, const struct query *q)
 			p->random = true;
 		} else if (q->on == NULL) {
 			p->natural_desc = p->natural_desc || q->method == Q_ORDER_DESC;
-		} else if (p->n_orders < orders_max) {
+		} else if (p->n_orders < orders_max && !ordered_by(p, q->on)) {
 			p->orders[p->n_orders++] = q;
 			p->by_id = p->by_id || is_id(q->on);
 		}
@@ -426,9 +445,9 @@ sql_cursor(struct query_plan *p, struct buf *b, const struct db_res *row)
 		n[i] = db_null(row, 0, 1 + i) ? 0 : param(p, db_cstr(row, 0, 1 + i));
 	/* a bound that an index on the first order can use as it is */
 	if (n[0] && !descends(p, 0))
-		buf_printf(b, "%s >= $%d::%s AND ", column(p, p->orders[0]->on), n[0], cast_of(p->orders[0]->on->type));
+		buf_printf(b, "%s >= $%d::%s AND ", column(p, p->orders[0]->on), n[0], whole_cast(p->orders[0]->on));
 	else if (n[0] && p->orders[0]->on->not_null)
-		buf_printf(b, "%s <= $%d::%s AND ", column(p, p->orders[0]->on), n[0], cast_of(p->orders[0]->on->type));
+		buf_printf(b, "%s <= $%d::%s AND ", column(p, p->orders[0]->on), n[0], whole_cast(p->orders[0]->on));
 	buf_ch(b, '(');
 	for (int i = 0; i <= p->n_orders; i++) {
 		if (i == p->n_orders && p->by_id)
@@ -438,12 +457,12 @@ sql_cursor(struct query_plan *p, struct buf *b, const struct db_res *row)
 			const struct query_attr *a = p->orders[k]->on;
 
 			if (n[k])
-				buf_printf(b, "%s = $%d::%s AND ", column(p, a), n[k], cast_of(a->type));
+				buf_printf(b, "%s = $%d::%s AND ", column(p, a), n[k], whole_cast(a));
 			else
 				buf_printf(b, "%s IS NULL AND ", column(p, a));
 		}
 		if (i < p->n_orders)
-			sql_beyond(b, column(p, p->orders[i]->on), descends(p, i), n[i], cast_of(p->orders[i]->on->type));
+			sql_beyond(b, column(p, p->orders[i]->on), descends(p, i), n[i], whole_cast(p->orders[i]->on));
 		else
 			buf_printf(b, "%s %s $%d::bigint", p->l->seq, seq_descends(p) ? "<" : ">", seq);
 		buf_ch(b, ')');

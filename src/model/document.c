@@ -1,0 +1,538 @@
+/* Documents: who may do what with them, and the statements that do it.
+ *
+ * Creating, reading and listing are one statement each. Updating and deleting lock and read the row first, because the event carries
+ * the whole document; the write, the event and the commit then go out together. A statement that names a column which is gone
+ * found the cached collection out: it is forgotten and the operation runs once more. */
+#include "core/vtime.h"
+#include "document_priv.h"
+
+#include <stdio.h>
+
+struct op {
+	const struct project *p;
+	const struct doc_caller *who;
+	const char *db, *col, *id;
+	const json_t *data;
+	const struct strs *perms, *queries;
+	bool total;
+	struct str *out;
+};
+
+/* ---- the gate ---- */
+
+static err_t
+collection_of(struct ctx *cx, const struct op *o, const struct collection **out)
+{
+	TRY(collection_get(cx, o->p, o->db, o->col, out));
+	if (!(*out)->enabled && !o->who->see_disabled)
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s switched off", o->col);
+	return OK;
+}
+
+static bool
+granted(const struct op *o, const struct strs *roles)
+{
+	return o->who->bypass || roles_meet(o->who->roles, roles);
+}
+
+static err_t
+unauthorized(struct ctx *cx, const char *what)
+{
+	return fail(cx, ERR_USER_UNAUTHORIZED, "%s", what);
+}
+
+/* Callers give away only what they hold. */
+static err_t
+check_grants(struct ctx *cx, const struct op *o)
+{
+	const char *foreign = o->who->bypass || !o->perms->set ? NULL : perms_foreign(cx->arena, o->perms, o->who->roles);
+
+	if (foreign == NULL)
+		return OK;
+	return fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold the role \"%s\" and cannot give it permissions.", foreign);
+}
+
+static bool
+empty(const json_t *data)
+{
+	return data == NULL || (json_is_object(data) ? json_object_size(data) == 0 : json_array_size(data) == 0);
+}
+
+/* ---- events ---- */
+
+/* Who learns of a document: the readers of the collection, and with document security its own. After an update those of the new
+ * state: who just lost access is told nothing more. */
+static struct event
+event_of(struct ctx *cx, const struct op *o, enum event_kind kind, const struct collection *c, const char *id, const struct strs *readers,
+    struct str payload)
+{
+	struct event ev = {.kind = kind, .project = o->p->id, .ids = {c->database_id, c->id, id}, .payload = payload, .actor = o->who->actor};
+
+	ev.roles = c->document_security ? roles_union(cx->arena, &c->perms.read, readers) : c->perms.read;
+	return ev;
+}
+
+/* ---- create ---- */
+
+static err_t
+create(struct ctx *cx, const struct op *o)
+{
+	struct strs perms = *o->perms, readers;
+	const struct collection *c;
+	const char *now, **v;
+	struct doc_value *vals;
+	struct doc_head head;
+	struct event ev;
+	struct buf b;
+
+	TRY(collection_of(cx, o, &c));
+	if (!granted(o, &c->perms.create))
+		return unauthorized(cx, "create");
+	TRY(check_grants(cx, o));
+	vals = arena_alloc(cx->arena, sizeof *vals * (size_t)(c->n_live + 1));
+	TRY(doc_check(cx, c, o->data, NULL, vals));
+	if (!perms.set && o->who->user != NULL)
+		perms = perms_own(cx->arena, o->who->user);
+	readers = perms_roles(cx->arena, &perms, STR("read"));
+	now = pg_time(cx->arena, time_now_ms());
+	v = arena_alloc(cx->arena, sizeof *v * (size_t)(c->n_live + 4));
+	v[0] = o->id;
+	v[1] = now;
+	v[2] = pg_array(cx->arena, perms.v, perms.n);
+	v[3] = pg_array(cx->arena, readers.v, readers.n);
+	for (int i = 0; i < c->n_live; i++)
+		v[4 + i] = vals[i].v.p;
+	head = (struct doc_head){str_c(o->id), str_c(now), str_c(now), str_c(v[2])};
+	buf_init(&b, cx->arena, 1000);
+	doc_write_new(&b, c, &head, o->data, vals);
+	*o->out = buf_view(&b);
+	ev = event_of(cx, o, EV_DOCUMENT_CREATE, c, o->id, &readers, *o->out);
+	return event_write(cx, &ev, NULL, c->sql_insert, c->n_live + 4, v);
+}
+
+/* ---- read ---- */
+
+/* Whether the caller reads everything (*all_out) or what the documents themselves grant. */
+static err_t
+check_read(struct ctx *cx, const struct op *o, const struct collection *c, bool *all_out)
+{
+	*all_out = granted(o, &c->perms.read);
+	return *all_out || c->document_security ? OK : unauthorized(cx, "read");
+}
+
+static const char *
+own_roles(struct ctx *cx, const struct op *o)
+{
+	return pg_array(cx->arena, o->who->roles->v, o->who->roles->n);
+}
+
+static struct query_list
+list_of(const struct collection *c, unsigned flags)
+{
+	return (struct query_list){.entity = "Document", .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id",
+	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes,
+	    .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
+}
+
+/* The attributes of a select by place; NULL: all of them. System members are always there. */
+static const bool *
+selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
+{
+	bool *places = keys->set ? arena_array(cx->arena, bool, c->n_live + 1) : NULL;
+
+	for (int i = 0; i < keys->n; i++) {
+		const struct attribute *a = collection_attribute(c, str_c(keys->v[i]));
+
+		if (strcmp(keys->v[i], "*") == 0)
+			return NULL;
+		if (a != NULL && a->place >= 0)
+			places[a->place] = true;
+	}
+	return places;
+}
+
+static err_t
+get(struct ctx *cx, const struct op *o)
+{
+	const char *id = str_lower(cx->arena, str_c(o->id)).p;
+	struct strs select = {.set = false};
+	const struct collection *c;
+	struct doc_head head;
+	struct db_res *r;
+	struct buf b;
+	bool all;
+
+	TRY(collection_of(cx, o, &c));
+	TRY(check_read(cx, o, c, &all));
+	if (o->queries->n > 0) {
+		struct query_list l = list_of(c, 0);
+
+		TRY(query_select(cx, &l, o->queries, &select));
+	}
+	if (all)
+		TRY(db_query(cx, &r, c->sql_get, DB(id)));
+	else
+		TRY(db_query(cx, &r, c->sql_get_readable, DB(id, own_roles(cx, o))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
+	head = doc_head_of(r, 0);
+	buf_init(&b, cx->arena, 1000);
+	doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
+	*o->out = buf_view(&b);
+	return OK;
+}
+
+static struct query_list
+readable(struct ctx *cx, const struct op *o, const struct collection *c, bool all)
+{
+	struct query_list l = list_of(c, o->total ? 0 : QUERY_NO_TOTAL);
+	const char **v;
+
+	if (!all) {
+		v = arena_array(cx->arena, const char *, 1);
+		v[0] = own_roles(cx, o);
+		l.where = "_read && $1::text[]";
+		l.v = v;
+		l.n = 1;
+	}
+	return l;
+}
+
+static void
+write_list(struct ctx *cx, const struct collection *c, const struct query_page *page, struct str *out)
+{
+	const bool *select = selected(cx, c, &page->select);
+	int rows = page->res ? db_rows(page->res) : 0;
+	struct buf b;
+
+	buf_init(&b, cx->arena, 100 + 700 * (size_t)rows);
+	BUF_LIT(&b, "{\"total\":");
+	buf_i64(&b, page->total);
+	BUF_LIT(&b, ",\"documents\":[");
+	for (int i = 0; i < rows; i++) {
+		struct doc_head head = doc_head_of(page->res, i);
+
+		if (i > 0)
+			buf_ch(&b, ',');
+		doc_write_row(&b, c, &head, page->res, i, NULL, select);
+	}
+	BUF_LIT(&b, "]}");
+	*out = buf_view(&b);
+}
+
+static err_t
+list(struct ctx *cx, const struct op *o)
+{
+	const struct collection *c;
+	struct query_page page;
+	struct query_list l;
+	bool all;
+
+	TRY(collection_of(cx, o, &c));
+	TRY(check_read(cx, o, c, &all));
+	l = readable(cx, o, c, all);
+	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
+	write_list(cx, c, &page, o->out);
+	return OK;
+}
+
+/* ---- explain ---- */
+
+static void
+note_indexes(struct jw *w, const json_t *node, const struct collection *c)
+{
+	const char *name = json_string_value(json_object_get(node, "Index Name"));
+	const json_t *plans = json_object_get(node, "Plans");
+
+	for (int i = 0; name != NULL && i <= c->n_indexes; i++) {
+		long long number = i < c->n_indexes ? (long long)c->indexes[i].internal : -1;
+		char own[32];
+
+		snprintf(own, sizeof own, "i_%lld", number);
+		if (i == c->n_indexes || strcmp(own, name) == 0) {
+			jw_cstr(w, i < c->n_indexes ? c->indexes[i].key : name);
+			break;
+		}
+	}
+	for (size_t i = 0; i < json_array_size(plans); i++)
+		note_indexes(w, json_array_get(plans, i), c);
+}
+
+static err_t
+explain(struct ctx *cx, const struct op *o)
+{
+	const struct collection *c;
+	struct query_list l;
+	struct str text;
+	const char *sql;
+	const json_t *plan;
+	struct buf b;
+	struct jw w;
+	bool all;
+
+	TRY(collection_of(cx, o, &c));
+	TRY(check_read(cx, o, c, &all));
+	l = readable(cx, o, c, all);
+	TRY(query_explain(cx, &l, NULL, o->queries, &sql, &text));
+	if ((plan = json_parse(cx, text, NULL)) == NULL)
+		return fail(cx, ERR_GENERAL_UNKNOWN, "a plan does not parse");
+	plan = json_array_get(plan, 0);
+	buf_init(&b, cx->arena, 2000);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "sql");
+	jw_cstr(&w, sql);
+	JW_KEY(&w, "access");
+	jw_cstr(&w, o->who->bypass ? "bypass" : all ? "collection" : "document");
+	JW_KEY(&w, "indexes");
+	jw_arr(&w);
+	note_indexes(&w, json_object_get(plan, "Plan"), c);
+	jw_arr_end(&w);
+	JW_KEY(&w, "plan");
+	jw_value(&w, plan);
+	jw_obj_end(&w);
+	*o->out = buf_view(&b);
+	return OK;
+}
+
+/* ---- update and delete ---- */
+
+/* Locks and reads the row. */
+static err_t
+lock_row(struct ctx *cx, const struct op *o, struct db_tx *tx, const struct collection *c, struct db_res **out)
+{
+	const char *id = str_lower(cx->arena, str_c(o->id)).p;
+
+	TRY(tx_query(tx, out, c->sql_lock, DB(id)));
+	return db_rows(*out) ? OK : fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
+}
+
+static struct strs
+perms_of(struct ctx *cx, const struct db_res *r)
+{
+	return db_strs(cx, r, 0, DOC_PERMS);
+}
+
+/* What the collection does not grant the document itself may. */
+static err_t
+check_own(struct ctx *cx, const struct op *o, const struct strs *collection_roles, const struct strs *perms, struct str verb)
+{
+	struct strs own;
+
+	if (granted(o, collection_roles))
+		return OK;
+	own = perms_roles(cx->arena, perms, verb);
+	return roles_meet(o->who->roles, &own) ? OK : unauthorized(cx, "neither collection nor document grants it");
+}
+
+/* UPDATE … SET only what changes; the parameters are collected in v. */
+static const char *
+update_sql(struct ctx *cx, const struct collection *c, const struct doc_value *vals, bool perms, const char **v, int *n)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, 256);
+	buf_printf(&b, "UPDATE %s SET _updated=$2", c->table);
+	if (perms)
+		BUF_LIT(&b, ",_perms=$3,_read=$4");
+	for (int i = 0; i < c->n_live; i++) {
+		if (!vals[i].set)
+			continue;
+		v[(*n)++] = vals[i].v.p;
+		buf_ch(&b, ',');
+		buf_c(&b, c->live[i]->column);
+		BUF_LIT(&b, "=$");
+		buf_i64(&b, *n);
+	}
+	BUF_LIT(&b, " WHERE _seq=$1");
+	return b.p;
+}
+
+static err_t
+check_patch(struct ctx *cx, const struct op *o, const struct collection *c, const struct db_res *r, struct doc_value **vals_out)
+{
+	bool *stored = arena_alloc(cx->arena, (size_t)c->n_live + 1);
+
+	*vals_out = arena_alloc(cx->arena, sizeof **vals_out * (size_t)(c->n_live + 1));
+	for (int i = 0; i < c->n_live; i++)
+		stored[i] = !db_null(r, 0, DOC_ATTRS + i);
+	return doc_check(cx, c, o->data, stored, *vals_out);
+}
+
+static err_t
+update_locked(struct ctx *cx, const struct op *o, const struct collection *c, struct db_tx *tx)
+{
+	struct strs perms, readers;
+	struct doc_value *vals;
+	struct doc_head head;
+	struct db_res *r;
+	const char **v, *sql;
+	struct event ev;
+	struct buf b;
+	int n = 2;
+
+	TRY(lock_row(cx, o, tx, c, &r));
+	perms = perms_of(cx, r);
+	TRY(check_grants(cx, o));
+	TRY(check_own(cx, o, &c->perms.update, &perms, STR("update")));
+	TRY(check_patch(cx, o, c, r, &vals));
+	if (o->perms->set)
+		perms = *o->perms;
+	readers = perms_roles(cx->arena, &perms, STR("read"));
+	v = arena_alloc(cx->arena, sizeof *v * (size_t)(c->n_live + 4));
+	v[0] = db_cstr(r, 0, DOC_ATTRS + c->n_live);
+	v[1] = pg_time(cx->arena, time_now_ms());
+	head = doc_head_of(r, 0);
+	head.updated = str_c(v[1]);
+	if (o->perms->set) {
+		v[n++] = pg_array(cx->arena, perms.v, perms.n);
+		v[n++] = pg_array(cx->arena, readers.v, readers.n);
+		head.perms = str_c(v[2]);
+	}
+	sql = update_sql(cx, c, vals, o->perms->set, v, &n);
+	tx_add(tx, sql, n, v);
+	buf_init(&b, cx->arena, 1000);
+	doc_write_row(&b, c, &head, r, 0, vals, NULL);
+	*o->out = buf_view(&b);
+	ev = event_of(cx, o, EV_DOCUMENT_UPDATE, c, head.id.p, &readers, *o->out);
+	event_emit(tx, &ev);
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+static err_t
+delete_locked(struct ctx *cx, const struct op *o, const struct collection *c, struct db_tx *tx)
+{
+	struct strs perms, readers;
+	struct doc_head head;
+	struct db_res *r;
+	struct event ev;
+	struct buf b;
+
+	TRY(lock_row(cx, o, tx, c, &r));
+	perms = perms_of(cx, r);
+	TRY(check_own(cx, o, &c->perms.del, &perms, STR("delete")));
+	readers = perms_roles(cx->arena, &perms, STR("read"));
+	tx_add(tx, c->sql_delete, DB(db_cstr(r, 0, DOC_ATTRS + c->n_live)));
+	head = doc_head_of(r, 0);
+	buf_init(&b, cx->arena, 1000);
+	doc_write_row(&b, c, &head, r, 0, NULL, NULL);
+	ev = event_of(cx, o, EV_DOCUMENT_DELETE, c, head.id.p, &readers, buf_view(&b));
+	event_emit(tx, &ev);
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+/* An open transaction is not left to the end of the request: its lock would make others wait. */
+static err_t
+locked(struct ctx *cx, const struct op *o, const struct collection *c,
+    err_t (*fn)(struct ctx *, const struct op *, const struct collection *, struct db_tx *))
+{
+	struct db_tx *tx;
+	err_t e;
+
+	TRY(tx_begin(cx, &tx));
+	e = fn(cx, o, c, tx);
+	if (e != OK)
+		tx_rollback(tx);
+	return e;
+}
+
+static err_t
+update(struct ctx *cx, const struct op *o)
+{
+	const struct collection *c;
+
+	TRY(collection_of(cx, o, &c));
+	if (!granted(o, &c->perms.update) && !c->document_security)
+		return unauthorized(cx, "update");
+	return locked(cx, o, c, update_locked);
+}
+
+static err_t
+delete(struct ctx *cx, const struct op *o)
+{
+	const struct collection *c;
+
+	TRY(collection_of(cx, o, &c));
+	if (!granted(o, &c->perms.del) && !c->document_security)
+		return unauthorized(cx, "delete");
+	return locked(cx, o, c, delete_locked);
+}
+
+/* ---- the doors ---- */
+
+/* A column or the whole table is gone: the cache was late. */
+static bool
+stale(const struct ctx *cx, err_t e)
+{
+	const char *state = db_sqlstate(cx);
+
+	return e == ERR_DB && (strcmp(state, "42703") == 0 || strcmp(state, "42P01") == 0);
+}
+
+static err_t
+run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct op *))
+{
+	err_t e = fn(cx, o);
+
+	if (stale(cx, e)) {
+		collection_forget(o->p, o->db, o->col);
+		e = fn(cx, o);
+	}
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s constraint=%s", o->id, db_constraint(cx));
+	/* 54: a value too big for an index */
+	if (e == ERR_DB_DATA || (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0))
+		return fn == list || fn == explain ? ERR_GENERAL_ARGUMENT_INVALID : ERR_DOCUMENT_INVALID_STRUCTURE;
+	return e;
+}
+
+err_t
+document_create(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
+    const json_t *data, const struct strs *perms, struct str *json_out)
+{
+	const json_t *own_id = json_object_get(data, "$id");
+
+	if (empty(data))
+		return ERR_DOCUMENT_MISSING_PAYLOAD;
+	if (own_id != NULL && !json_is_null(own_id))
+		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "\"$id\" is no member of new data: name the id in documentId.");
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
+	    create);
+}
+
+err_t
+document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
+    const struct strs *queries, struct str *json_out)
+{
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .queries = queries, .out = json_out}, get);
+}
+
+err_t
+document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, bool total, struct str *json_out)
+{
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out}, list);
+}
+
+err_t
+document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
+    const json_t *data, const struct strs *perms, struct str *json_out)
+{
+	if (empty(data) && !perms->set)
+		return ERR_DOCUMENT_MISSING_PAYLOAD;
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
+	    update);
+}
+
+err_t
+document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id)
+{
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id}, delete);
+}
+
+err_t
+document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, struct str *json_out)
+{
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = true, .out = json_out}, explain);
+}

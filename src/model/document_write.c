@@ -1,0 +1,113 @@
+/* Documents as JSON, from rows and from checked values. */
+#include "document_priv.h"
+
+struct doc_head
+doc_head_of(const struct db_res *r, int row)
+{
+	return (struct doc_head){db_str(r, row, DOC_ID), db_str(r, row, DOC_CREATED), db_str(r, row, DOC_UPDATED),
+	    db_str(r, row, DOC_PERMS)};
+}
+
+static void
+write_attr(struct buf *b, const struct attribute *a, struct str text)
+{
+	buf_str(b, a->json_key);
+	doc_write_value(b, a, text);
+	buf_ch(b, ',');
+}
+
+/* Ids and collection ids hold nothing to escape (id_valid), but it costs little to be sure. */
+static void
+write_id(struct buf *b, const struct doc_head *h)
+{
+	BUF_LIT(b, "\"$id\":");
+	json_escape(b, h->id);
+	buf_ch(b, ',');
+}
+
+static void
+write_created(struct buf *b, const struct doc_head *h)
+{
+	BUF_LIT(b, "\"$createdAt\":");
+	doc_write_time(b, h->created);
+	buf_ch(b, ',');
+}
+
+static void
+write_updated(struct buf *b, const struct doc_head *h)
+{
+	BUF_LIT(b, "\"$updatedAt\":");
+	doc_write_time(b, h->updated);
+	buf_ch(b, ',');
+}
+
+static void
+write_perms(struct buf *b, const struct doc_head *h)
+{
+	BUF_LIT(b, "\"$permissions\":");
+	doc_write_array(b, ATTR_STRING, h->perms);
+	buf_ch(b, ',');
+}
+
+void
+doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *h, const struct db_res *r, int row,
+    const struct doc_value *vals, const bool *select)
+{
+	buf_ch(b, '{');
+	for (int i = 0; i < c->n_live; i++) {
+		if (select != NULL && !select[i])
+			continue;
+		write_attr(b, c->live[i], vals != NULL && vals[i].set ? vals[i].v : db_str(r, row, DOC_ATTRS + i));
+	}
+	write_id(b, h);
+	write_created(b, h);
+	write_updated(b, h);
+	write_perms(b, h);
+	buf_str(b, c->json_tail);
+}
+
+/* System members that the data named although the server decides them: they keep their place. */
+struct system_member {
+	const char *key;
+	void (*write)(struct buf *b, const struct doc_head *h);
+};
+static const struct system_member system_members[] = {
+    {"$permissions", write_perms}, {"$createdAt", write_created}, {"$updatedAt", write_updated}};
+enum { N_SYSTEM = sizeof system_members / sizeof system_members[0] };
+
+static void
+write_named(struct buf *b, const struct collection *c, const struct doc_head *h, const char *key, const struct doc_value *vals,
+    bool *done)
+{
+	const struct attribute *a = collection_attribute(c, str_c(key));
+
+	for (int i = 0; i < N_SYSTEM && key[0] == '$'; i++)
+		if (strcmp(system_members[i].key, key) == 0) {
+			system_members[i].write(b, h);
+			done[i] = true;
+		}
+	if (a != NULL && a->place >= 0)
+		write_attr(b, a, vals[a->place].v);
+}
+
+void
+doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *h, const json_t *data, const struct doc_value *vals)
+{
+	json_t *o = (json_t *)(uintptr_t)data;	/* jansson's iterators take a non-const pointer although they change nothing */
+	bool done[N_SYSTEM] = {false};
+
+	buf_ch(b, '{');
+	for (void *it = json_object_iter(o); it != NULL; it = json_object_iter_next(o, it))
+		write_named(b, c, h, json_object_iter_key(it), vals, done);
+	write_id(b, h);
+	for (int i = 0; i < N_SYSTEM; i++)
+		if (!done[i])
+			system_members[i].write(b, h);
+	for (int i = 0; i < c->n_live; i++)
+		if (vals[i].set && !vals[i].given)
+			write_attr(b, c->live[i], vals[i].v);
+	for (int i = 0; i < c->n_live; i++)
+		if (!vals[i].set)
+			write_attr(b, c->live[i], STR_NONE);
+	buf_str(b, c->json_tail);
+}
