@@ -10,6 +10,7 @@ struct doc_caller {
 	const struct strs *roles;
 	const char *user;		/* id of the user that documents without permissions are given to; NULL: nobody */
 	const char *actor;		/* acting user for the event, or NULL */
+	const char *label;		/* role label of the caller, for document_explain */
 };
 
 /* All await; *json_out is the reply. `data` may be NULL; `perms->set` false: none given. Errors: those of collection_get, and
@@ -25,7 +26,7 @@ err_t document_update(struct ctx *cx, const struct project *p, const struct doc_
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id) MUST_CHECK;
-/* What a list would do: {"sql", "access", "indexes", "plan"}; nothing is read but statistics. */
+/* What a list would do: {"sql", "role", "access", "indexes", "plan"}; nothing is read but statistics. */
 err_t document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, struct str *json_out) MUST_CHECK;
 

@@ -1,2 +1,3 @@
 noinst_LIBRARIES += libbadal-api.a
 libbadal_api_a_SOURCES =
+libbadal_api_a_SOURCES += src/api/documents.c

@@ -3,8 +3,9 @@
  * Creating, reading and listing are one statement each. Updating and deleting lock and read the row first, because the event carries
  * the whole document; the write, the event and the commit then go out together. A statement that names a column which is gone
  * found the cached collection out: it is forgotten and the operation runs once more. */
-#include "core/vtime.h"
 #include "document_priv.h"
+
+#include "core/vtime.h"
 
 #include <stdio.h>
 
@@ -282,6 +283,8 @@ explain(struct ctx *cx, const struct op *o)
 	jw_obj(&w);
 	JW_KEY(&w, "sql");
 	jw_cstr(&w, sql);
+	JW_KEY(&w, "role");
+	jw_cstr(&w, o->who->label);
 	JW_KEY(&w, "access");
 	jw_cstr(&w, o->who->bypass ? "bypass" : all ? "collection" : "document");
 	JW_KEY(&w, "indexes");

@@ -1,0 +1,169 @@
+/* The documents of a collection. The rules are the model's; here are parameters, and who the caller is to it. */
+#include "api/api.h"
+#include "model/document.h"
+
+static struct doc_caller
+caller_of(const struct req *rq)
+{
+	const char *user = rq->login ? rq->login->user->id : NULL;
+
+	return (struct doc_caller){.bypass = rq->bypass, .see_disabled = rq->caller == CALLER_ADMIN, .roles = &rq->roles, .user = user,
+	    .actor = user, .label = rq->role_label};
+}
+
+#define DATABASE(st) PATH("databaseId", P_UID, st, db, "Database ID.")
+#define COLLECTION(st) PATH("collectionId", P_UID, st, col, "Collection ID.")
+#define DOCUMENT(st) PATH("documentId", P_UID, st, id, "Document ID.")
+#define PERMISSIONS(st)                                                                                                              \
+	OPTIONAL("permissions", P_PERMISSIONS, st, perms, "Permissions: read, update, delete and write, with a role each.",          \
+	    .list = verbs)
+
+static const char *const verbs[] = {"read", "update", "delete", "write", NULL};
+
+/* ---- create ---- */
+
+struct create_in {
+	const char *db, *col, *id;
+	json_t *data;
+	struct strs perms;
+};
+static const struct param create_params[] = {
+    DATABASE(struct create_in),
+    COLLECTION(struct create_in),
+    REQUIRED("documentId", P_CUSTOM_ID, struct create_in, id, "Document ID: one of your own, or unique()."),
+    REQUIRED("data", P_JSON_OBJECT, struct create_in, data, "Document data as a JSON object.", .def = "[]"),
+    PERMISSIONS(struct create_in),
+};
+
+static err_t
+create_document(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_create(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
+	return reply_json(rq, 201, json);
+}
+
+/* ---- list ---- */
+
+struct list_in {
+	const char *db, *col;
+	struct strs queries;
+	int total, explain;
+};
+static const struct param list_params[] = {
+    DATABASE(struct list_in),
+    COLLECTION(struct list_in),
+    OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries: filters, orders, limit, offset, cursor, select."),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+    OPTIONAL("explain", P_BOOL_LOOSE, struct list_in, explain, "For keys and admins: how the list would be read."),
+};
+
+static err_t
+list_documents(struct req *rq, void *arg)
+{
+	const struct list_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	if (in->explain == 1 && !rq->bypass)
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "explain is for keys and admins");
+	if (in->explain == 1)
+		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, &json));
+	else
+		TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- get ---- */
+
+struct get_in {
+	const char *db, *col, *id;
+	struct strs queries;
+};
+static const struct param get_params[] = {
+    DATABASE(struct get_in),
+    COLLECTION(struct get_in),
+    DOCUMENT(struct get_in),
+    OPTIONAL("queries", P_QUERIES, struct get_in, queries, "Queries: select only."),
+};
+
+static err_t
+get_document(struct req *rq, void *arg)
+{
+	const struct get_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_get(&rq->cx, rq->project, &who, in->db, in->col, in->id, &in->queries, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- update ---- */
+
+struct update_in {
+	const char *db, *col, *id;
+	json_t *data;
+	struct strs perms;
+};
+static const struct param update_params[] = {
+    DATABASE(struct update_in),
+    COLLECTION(struct update_in),
+    DOCUMENT(struct update_in),
+    OPTIONAL("data", P_JSON_OBJECT, struct update_in, data, "Attributes to change; others stay.", .def = "[]"),
+    PERMISSIONS(struct update_in),
+};
+
+static err_t
+update_document(struct req *rq, void *arg)
+{
+	const struct update_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_update(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- delete ---- */
+
+struct delete_in {
+	const char *db, *col, *id;
+};
+static const struct param delete_params[] = {DATABASE(struct delete_in), COLLECTION(struct delete_in), DOCUMENT(struct delete_in)};
+
+static err_t
+delete_document(struct req *rq, void *arg)
+{
+	const struct delete_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+
+	TRY(document_delete(&rq->cx, rq->project, &who, in->db, in->col, in->id));
+	return reply_none(rq);
+}
+
+/* ---- routes: each also under the older path, which means the database "default" ---- */
+
+#define LIMIT(n) n "/60 ip:{ip},method:{method},url:{url},userId:{userId}"
+#define BOTH(method_, tail, name_, scope_, limit_, handler_, status_, doc_, st, rows)                                                 \
+	{.method = method_, .path = "/v1/databases/:databaseId/collections/:collectionId/documents" tail, .service = "databases",     \
+	    .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows)},  \
+	{                                                                                                                             \
+		.method = method_, .path = "/v1/database/collections/:collectionId/documents" tail, .service = "databases",           \
+		.name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_,                 \
+		.alias_database = "default", PARAMS(st, rows)                                                                         \
+	}
+
+static const struct route rows[] = {
+    BOTH("POST", "", "createDocument", "documents.write", LIMIT("120"), create_document, 201, "Create a document.", struct create_in,
+	create_params),
+    BOTH("GET", "", "listDocuments", "documents.read", "", list_documents, 200, "List documents.", struct list_in, list_params),
+    BOTH("GET", "/:documentId", "getDocument", "documents.read", "", get_document, 200, "Get a document.", struct get_in, get_params),
+    BOTH("PATCH", "/:documentId", "updateDocument", "documents.write", LIMIT("120"), update_document, 200,
+	"Change some attributes of a document, or its permissions.", struct update_in, update_params),
+    BOTH("DELETE", "/:documentId", "deleteDocument", "documents.write", LIMIT("60"), delete_document, 204, "Delete a document.",
+	struct delete_in, delete_params),
+};
+const struct routes document_routes = ROUTES(rows);
