@@ -7,3 +7,4 @@ libbadal_model_a_SOURCES = \
 libbadal_model_a_SOURCES += src/model/format.c
 libbadal_model_a_SOURCES += src/model/agent.c src/model/team.c
 libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_write.c
+libbadal_model_a_SOURCES += src/model/origin.c

@@ -1,0 +1,31 @@
+/* Where a request comes from: the client behind proxies, and whether a project lets its origin in (spec platform.md 2, 8).
+ * Used by the HTTP layer and by realtime alike. */
+#ifndef BADAL_MODEL_ORIGIN_H
+#define BADAL_MODEL_ORIGIN_H
+
+#include "io/http.h"
+#include "model/project.h"
+
+struct client {			/* strings in the message's arena, never NULL unless stated */
+	const char *ip;		/* first of X-Forwarded-For (conf.trust_proxy) when it is an address, else the peer */
+	const char *host;	/* of X-Forwarded-Host or Host: lower-case, without port; "localhost" when absent or malformed */
+	const char *scheme;	/* "http" or "https" */
+	const char *origin;	/* Origin, else Referer, as sent; NULL */
+};
+void client_of(const struct http_msg *m, struct client *out);
+
+struct origin {			/* an Origin or Referer taken apart; borrowed from the text */
+	struct str scheme, host, port;	/* host empty: the text names none ("null", "example.org") */
+};
+struct origin origin_parse(const char *text);	/* NULL gives an empty one */
+
+/* localhost, the request's own host, and the project's platforms of type web. */
+bool host_allowed(const struct project *p, struct str host, const char *own_host);
+/* The same, or a platform of an app whose key is the host. An origin without host is allowed. */
+bool origin_allowed(const struct project *p, const struct origin *o, const char *own_host);
+/* What a refused origin is told (spec platform.md 8.2), in a. */
+const char *origin_refusal(struct arena *a, const struct origin *o);
+/* The host is an IPv4 or bracketed IPv6 address. */
+bool host_is_address(struct str host);
+
+#endif

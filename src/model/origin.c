@@ -1,0 +1,208 @@
+/* Clients behind proxies, and origins against a project's platforms. Everything here comes from outside: a text that is not what it
+ * should be counts as absent. */
+#include "model/origin.h"
+
+#include <arpa/inet.h>
+
+#include "core/conf.h"
+
+enum { ADDRESS_MAX = 45, HOST_MAX = 253 };
+
+static bool
+is_address(struct str s)
+{
+	char text[ADDRESS_MAX + 1];
+	struct in6_addr a;
+
+	if (s.n == 0 || s.n > ADDRESS_MAX)
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	return inet_pton(AF_INET, text, &a) == 1 || inet_pton(AF_INET6, text, &a) == 1;
+}
+
+bool
+host_is_address(struct str host)
+{
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = (struct str){host.p + 1, host.n - 2};
+	return is_address(host);
+}
+
+static const char *
+client_ip(const struct http_msg *m)
+{
+	struct str list = m->hdr[HDR_X_FORWARDED_FOR], first;
+
+	if (!conf.trust_proxy || list.n == 0)
+		return m->peer;
+	first = str_trim(str_cut(&list, ','));
+	return is_address(first) ? str_dup(m->arena, first) : m->peer;
+}
+
+static bool
+host_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+}
+
+/* "host", "host:port" or "[v6]:port" without the port; empty when malformed. */
+static struct str
+host_part(struct str s)
+{
+	size_t n = 0;
+
+	if (s.n > 0 && s.p[0] == '[') {
+		const char *end = memchr(s.p, ']', s.n);
+		struct str whole = {s.p, end ? (size_t)(end - s.p) + 1 : 0};
+
+		return host_is_address(whole) ? whole : STR_NONE;
+	}
+	while (n < s.n && host_char(s.p[n]))
+		n++;
+	if (n > HOST_MAX || (n < s.n && s.p[n] != ':'))
+		return STR_NONE;
+	return (struct str){s.p, n};
+}
+
+static const char *
+client_host(const struct http_msg *m)
+{
+	struct str text = m->hdr[HDR_X_FORWARDED_HOST], host;
+
+	if (!conf.trust_proxy || text.n == 0)
+		text = m->hdr[HDR_HOST];
+	host = host_part(str_trim(str_cut(&text, ',')));
+	return host.n > 0 ? str_lower(m->arena, host).p : "localhost";
+}
+
+static const char *
+client_scheme(const struct http_msg *m)
+{
+	struct str proto = m->hdr[HDR_X_FORWARDED_PROTO];
+
+	if (!conf.trust_proxy || proto.n == 0)
+		return m->tls ? "https" : "http";
+	proto = str_trim(str_cut(&proto, ','));
+	return str_is(proto, "http") || str_is(proto, "ws") ? "http" : "https";
+}
+
+void
+client_of(const struct http_msg *m, struct client *out)
+{
+	struct str origin = m->hdr[HDR_ORIGIN].n > 0 ? m->hdr[HDR_ORIGIN] : m->hdr[HDR_REFERER];
+
+	out->ip = client_ip(m);
+	out->host = client_host(m);
+	out->scheme = client_scheme(m);
+	out->origin = origin.n > 0 ? str_dup(m->arena, origin) : NULL;
+}
+
+static bool
+scheme_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+}
+
+struct origin
+origin_parse(const char *text)
+{
+	struct origin o = {STR_NONE, STR_NONE, STR_NONE};
+	struct str s = str_c(text), host;
+	size_t n = 0;
+
+	while (n < s.n && scheme_char(s.p[n]))
+		n++;
+	if (n == 0 || s.n < n + 3 || memcmp(s.p + n, "://", 3) != 0)
+		return o;
+	s = (struct str){s.p + n + 3, s.n - n - 3};
+	for (n = 0; n < s.n && s.p[n] != '/' && s.p[n] != '?' && s.p[n] != '#'; n++)
+		;
+	s.n = n;
+	for (n = s.n; n > 0; n--)	/* what stands before the last @ is a user, never the host */
+		if (s.p[n - 1] == '@') {
+			s = (struct str){s.p + n, s.n - n};
+			break;
+		}
+	host = host_part(s);
+	if (host.n == 0)
+		return o;
+	o.scheme = (struct str){text, strcspn(text, ":")};
+	o.host = host;
+	if (s.n > host.n + 1 && s.n - host.n - 1 <= 5)
+		o.port = (struct str){s.p + host.n + 1, s.n - host.n - 1};
+	for (n = 0; n < o.port.n; n++)
+		if (o.port.p[n] < '0' || o.port.p[n] > '9')
+			o.port.n = 0;
+	return o;
+}
+
+static bool
+always_allowed(struct str host, const char *own_host)
+{
+	return str_is(host, "localhost") || str_is(host, own_host);
+}
+
+/* The platforms of each type that authorise an origin, and by what. */
+enum platform_by { BY_NOTHING, BY_HOSTNAME, BY_KEY };
+
+static enum platform_by
+platform_by(const char *type)
+{
+	static const char *const apps[] = {"flutter-ios", "flutter-android", "flutter-macos", "flutter-windows", "flutter-linux", "android",
+		"apple-ios"};
+
+	if (strcmp(type, "web") == 0)
+		return BY_HOSTNAME;
+	for (size_t i = 0; i < sizeof apps / sizeof *apps; i++)
+		if (strcmp(type, apps[i]) == 0)
+			return BY_KEY;
+	return BY_NOTHING;
+}
+
+static bool
+platforms_have(const struct project *p, struct str host, bool apps)
+{
+	for (int i = 0; i < p->platforms.n; i++) {
+		const struct platform *f = p->platforms.v[i];
+		enum platform_by by = platform_by(f->type);
+		const char *rule = by == BY_HOSTNAME ? f->hostname : by == BY_KEY && apps ? f->key : NULL;
+
+		if (rule != NULL && rule[0] != '\0' && project_host_matches(rule, host))
+			return true;
+	}
+	return false;
+}
+
+/* Bracketed addresses match nothing but the own host. */
+static bool
+may_match(struct str host)
+{
+	return host.n > 0 && memchr(host.p, ':', host.n) == NULL && memchr(host.p, '/', host.n) == NULL;
+}
+
+bool
+host_allowed(const struct project *p, struct str host, const char *own_host)
+{
+	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, host, false));
+}
+
+bool
+origin_allowed(const struct project *p, const struct origin *o, const char *own_host)
+{
+	return o->host.n == 0 || always_allowed(o->host, own_host) || (may_match(o->host) && platforms_have(p, o->host, true));
+}
+
+const char *
+origin_refusal(struct arena *a, const struct origin *o)
+{
+	static const char *const kinds[][2] = {{"http", "Web"}, {"https", "Web"}, {"appwrite-ios", "iOS"}, {"appwrite-android", "Android"},
+		{"appwrite-macos", "macOS"}, {"appwrite-windows", "Windows"}, {"appwrite-linux", "Linux"}};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (str_is(o->scheme, kinds[i][0]))
+			return arena_printf(a,
+			    "Invalid Origin. Register your new client (%.*s) as a new %s platform on your project console dashboard",
+			    STR_FMT(o->host), kinds[i][1]);
+	return "Unsupported platform";
+}
