@@ -5,6 +5,6 @@ libbadal_model_a_SOURCES = \
 	src/model/query.c src/model/query_check.c src/model/query_json.c src/model/query_sql.c src/model/query_text.c \
 	src/model/roles.c src/model/seal.c src/model/session.c src/model/user.c
 libbadal_model_a_SOURCES += src/model/format.c
-libbadal_model_a_SOURCES += src/model/agent.c src/model/team.c
+libbadal_model_a_SOURCES += src/model/agent.c src/model/link.c src/model/mail.c src/model/team.c
 libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_write.c
 libbadal_model_a_SOURCES += src/model/origin.c

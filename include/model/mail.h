@@ -1,0 +1,23 @@
+/* Mails that go out with a write: what is to be said, to whom, with which link. The mail module of the jobs role words and sends them. */
+#ifndef BADAL_MODEL_MAIL_H
+#define BADAL_MODEL_MAIL_H
+
+#include "model/project.h"
+
+enum mail_kind { MAIL_VERIFICATION, MAIL_MAGIC, MAIL_RECOVERY, MAIL_INVITATION };
+
+struct mail {
+	enum mail_kind kind;
+	const char *to;			/* address */
+	const char *name;		/* display name and the greeting's; "" none */
+	const char *link;		/* ready, with its secret */
+	const char *locale;		/* of the request */
+	const char *owner, *team;	/* invitations: who invites, and to what */
+};
+
+/* A mail server is configured; without one the API answers ERR_GENERAL_SMTP_DISABLED before it writes anything. */
+bool mail_ready(void);
+/* Leaves the mail to the jobs role, with the transaction's own commit. The texts are copied. No wait. */
+void mail_send(struct db_tx *tx, const struct project *p, const struct mail *m);
+
+#endif
