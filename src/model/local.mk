@@ -8,3 +8,4 @@ libbadal_model_a_SOURCES += src/model/format.c
 libbadal_model_a_SOURCES += src/model/agent.c src/model/link.c src/model/mail.c src/model/team.c
 libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_write.c
 libbadal_model_a_SOURCES += src/model/origin.c
+libbadal_model_a_SOURCES += src/model/password_kinds.c

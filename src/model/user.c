@@ -224,6 +224,28 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 
 /* ---- sign-in ---- */
 
+/* Imported hashes give way to ours as soon as the password is known. Nobody but the caches needs to hear of it. */
+static err_t
+rehash(struct ctx *cx, const struct project *p, struct user *u, const char *password)
+{
+	struct event ev = {.kind = EV_ROLES_UPDATE, .project = p->id, .ids = {u->id}, .user = u->id, .stale = {user_stale_key(cx, p->id, u->id)}};
+	const char *hash;
+
+	if (strcmp(u->hash, PASSWORD_HASH_ID) == 0)
+		return OK;
+	TRY(password_hash(cx, password, &hash));
+	TRY(event_write(cx, &ev, NULL,
+	    arena_printf(cx->arena,
+		"UPDATE %s.users AS u SET password = $2::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "' "
+		"WHERE u.internal = $1::bigint AND u.password = $3::text RETURNING u.internal",
+		p->schema),
+	    DB(pg_i64(cx->arena, u->internal), hash, u->password)));
+	u->password = hash;
+	u->hash = PASSWORD_HASH_ID;
+	u->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	return OK;
+}
+
 err_t
 user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out)
 {
@@ -233,11 +255,12 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 
 	if (e != OK && e != ERR_USER_NOT_FOUND)
 		return e;
-	TRY(password_verify(cx, password, u ? u->hash : NULL, u ? u->password : NULL, &ok));
+	TRY(password_verify(cx, password, u ? u->hash : NULL, u ? u->hash_options : STR_NONE, u ? u->password : NULL, &ok));
 	if (!ok)
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "%s", u ? "wrong password" : "unknown e-mail");
 	if (!u->status)
 		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
+	TRY(rehash(cx, p, u, password));
 	*out = u;
 	return OK;
 }
@@ -332,7 +355,7 @@ user_set_password(struct ctx *cx, const struct project *p, const struct user *u,
 	bool ok = true;
 
 	if (u->password_update != TIME_NONE)
-		TRY(password_verify(cx, old ? old : "", u->hash, u->password, &ok));
+		TRY(password_verify(cx, old ? old : "", u->hash, u->hash_options, u->password, &ok));
 	if (!ok)
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "old password");
 	TRY(password_hash(cx, password, &n->password));
@@ -354,7 +377,7 @@ check_password(struct ctx *cx, const struct user *u, const char *password)
 
 	if (user_anonymous(u))
 		return OK;
-	TRY(password_verify(cx, password, u->hash, u->password, &ok));
+	TRY(password_verify(cx, password, u->hash, u->hash_options, u->password, &ok));
 	return ok ? OK : fail(cx, ERR_USER_INVALID_CREDENTIALS, "user=%s", u->id);
 }
 

@@ -17,4 +17,16 @@ TESTS += t/00-unit/test_agent
 t_00_unit_test_agent_SOURCES = t/00-unit/test_agent.c
 t_00_unit_test_agent_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_agent_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+
+check_PROGRAMS += t/00-unit/test_password
+TESTS += t/00-unit/test_password
+t_00_unit_test_password_SOURCES = t/00-unit/test_password.c
+t_00_unit_test_password_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_password_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+
+check_PROGRAMS += t/00-unit/test_link
+TESTS += t/00-unit/test_link
+t_00_unit_test_link_SOURCES = t/00-unit/test_link.c
+t_00_unit_test_link_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_link_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
 endif
