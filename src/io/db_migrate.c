@@ -120,14 +120,6 @@ load(struct ctx *cx, struct files *fs, const char *sub)
 	return OK;
 }
 
-static err_t
-add_statement(struct ctx *cx, const char *sql, void *arg)
-{
-	(void)cx;
-	tx_add(arg, sql, 0, NULL);
-	return OK;
-}
-
 /* The text with every :schema replaced. */
 static struct str
 for_schema(struct ctx *cx, struct str text, const char *schema)
@@ -163,7 +155,7 @@ apply_platform(struct ctx *cx, const struct file *f)
 		tx_rollback(tx);
 		return OK;
 	}
-	TRY(db_split(cx, f->text, add_statement, tx));
+	TRY(tx_script(tx, f->text.p));
 	tx_add(tx, "INSERT INTO badal.migrations (number, name) VALUES ($1::int, $2)", DB(pg_i64(cx->arena, f->number), f->name));
 	TRY(tx_commit(tx));
 	log_info(cx, "migrated", "file=%s", f->name);
@@ -207,7 +199,7 @@ apply_project(struct db_tx *tx, const char *schema, int above)
 
 		if (f->number <= above)
 			continue;
-		TRY(db_split(cx, for_schema(cx, f->text, schema), add_statement, tx));
+		TRY(tx_script(tx, for_schema(cx, f->text, schema).p));
 		tx_add(tx, "INSERT INTO badal.project_migrations (schema, number) VALUES ($1, $2::int)",
 		    DB(schema, pg_i64(cx->arena, f->number)));
 	}
@@ -271,14 +263,4 @@ db_migrate(struct ctx *cx, const char *sql_dir)
 	for (int i = 0; i < db_rows(r); i++)
 		TRY(migrate_schema(cx, db_cstr(r, i, 0)));
 	return OK;
-}
-
-err_t
-db_script(struct ctx *cx, const char *sql)
-{
-	struct db_tx *tx;
-
-	TRY(tx_begin(cx, &tx));
-	TRY(db_split(cx, str_c(sql), add_statement, tx));
-	return tx_commit(tx);
 }

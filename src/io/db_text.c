@@ -1,5 +1,4 @@
-/* Text forms of PostgreSQL values: arrays, numbers, times; and splitting a script into statements. */
-#include <ctype.h>
+/* Text forms of PostgreSQL values: arrays, numbers, times. */
 #include <stdlib.h>
 
 #include "core/vtime.h"
@@ -94,76 +93,4 @@ pg_time(struct arena *a, int64_t ms)
 	time_sql(ms, d);
 	memcpy(d + TIME_SQL_LEN, "+00", 4);
 	return d;
-}
-
-/* ---- scripts ---- */
-
-/* The length of a dollar-quote tag at p ("$$", "$body$"), 0 when there is none. */
-static size_t
-dollar_tag(struct str s, size_t i)
-{
-	size_t k = i + 1;
-
-	while (k < s.n && (isalnum((unsigned char)s.p[k]) || s.p[k] == '_'))
-		k++;
-	return k < s.n && s.p[k] == '$' ? k - i + 1 : 0;
-}
-
-/* Where the token at i ends: a quoted text, a comment, or one character. */
-static size_t
-token_end(struct str s, size_t i)
-{
-	size_t n;
-
-	if (s.p[i] == '\'' || s.p[i] == '"') {
-		char q = s.p[i++];
-
-		while (i < s.n && s.p[i] != q)
-			i++;
-		return i < s.n ? i + 1 : i;
-	}
-	if (s.p[i] == '-' && i + 1 < s.n && s.p[i + 1] == '-') {
-		while (i < s.n && s.p[i] != '\n')
-			i++;
-		return i;
-	}
-	if (s.p[i] == '/' && i + 1 < s.n && s.p[i + 1] == '*') {
-		for (i += 2; i + 1 < s.n && !(s.p[i] == '*' && s.p[i + 1] == '/'); i++)
-			;
-		return i + 2 < s.n ? i + 2 : s.n;
-	}
-	if (s.p[i] == '$' && (n = dollar_tag(s, i)) > 0) {
-		size_t k = i + n;
-
-		while (k + n <= s.n && memcmp(s.p + k, s.p + i, n) != 0)
-			k++;
-		return k + n <= s.n ? k + n : s.n;
-	}
-	return i + 1;
-}
-
-err_t
-db_split(struct ctx *cx, struct str sql, err_t (*fn)(struct ctx *, const char *, void *), void *arg)
-{
-	size_t from = 0;
-	bool solid = false;	/* something other than blanks and comments since `from` */
-
-	for (size_t i = 0; i < sql.n;) {
-		size_t end = token_end(sql, i);
-		bool comment = sql.p[i] == '-' && end > i + 1;
-
-		comment = comment || (sql.p[i] == '/' && end > i + 1);
-		if (sql.p[i] == ';' && end == i + 1) {
-			if (solid)
-				TRY(fn(cx, str_dup(cx->arena, (struct str){sql.p + from, i - from}), arg));
-			from = end;
-			solid = false;
-		} else if (!comment && !isspace((unsigned char)sql.p[i])) {
-			solid = true;
-		}
-		i = end;
-	}
-	if (solid)
-		TRY(fn(cx, str_dup(cx->arena, (struct str){sql.p + from, sql.n - from}), arg));
-	return OK;
 }

@@ -1,0 +1,442 @@
+/* The pool: connections lent to fibers in the order they asked, opened when somebody waits.
+ *
+ * The rule: a connection is reused only when nothing of its last user is left on it. One whose flight was abandoned drains first, is
+ * cancelled when that takes long, and is then closed, since a late cancel request could hit somebody else's statement. */
+#include "db_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+
+enum {
+	BACKOFF_MIN = 50,	/* ms between attempts to connect while PostgreSQL is away */
+	BACKOFF_MAX = 2000,
+	WAIT_MAX = 10000,	/* ms a fiber waits for a connection, unless its own deadline is sooner */
+	DRAIN_CANCEL = 1000,	/* ms until an abandoned flight is cancelled */
+	DRAIN_MAX = 10000,	/* ms until its connection is dropped */
+	ROLLBACKS_MAX = 2,
+	DEAD_MAX = 32		/* dropped statements a connection may leave on the server */
+};
+
+struct waiter {
+	struct waiter *next;
+	struct fib_event ev;
+	struct db_conn *given;
+};
+
+struct cancel {			/* outlives a connection that is dropped meanwhile */
+	uv_work_t work;
+	PGcancel *request;
+	struct db_conn *conn;	/* NULL: gone */
+};
+
+static struct db_conn *all, *idle;
+static struct waiter *first, **last = &first;
+static unsigned n_open, n_busy, n_connecting, n_waiting;
+static uint64_t backoff;
+static struct loop_timer *retry;	/* set: no attempt to connect before it fires */
+static char *last_failure;		/* why connecting failed last */
+static bool closing;
+
+static void grow(void);
+
+static void
+gauges(void)
+{
+	metric_set(M_db_open, n_open);
+	metric_set(M_db_busy, n_busy);
+	metric_set(M_db_waiting, n_waiting);
+}
+
+unsigned
+db_pool_busy(void)
+{
+	return n_busy;
+}
+
+unsigned
+db_pool_waiting(void)
+{
+	return n_waiting;
+}
+
+unsigned
+db_pool_open(void)
+{
+	return n_open;
+}
+
+err_t
+dbp_check(struct ctx *cx)
+{
+	struct fib_event now = {.set = true};
+
+	if (cx->deadline != 0 && loop_now() >= cx->deadline)
+		return fail(cx, ERR_TIMEOUT, "deadline passed");
+	return fib_await(cx, &now);
+}
+
+/* ---- the set of all connections ---- */
+
+static void
+unlink_conn(struct db_conn *c)
+{
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		all = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	n_open--;
+}
+
+static void
+drop(struct db_conn *c)
+{
+	if (c->state == DBC_BUSY || c->state == DBC_DRAINING || c->state == DBC_BROKEN)
+		n_busy--;
+	else if (c->state == DBC_CONNECTING)
+		n_connecting--;
+	unlink_conn(c);
+	dbc_free(c);
+	gauges();
+	grow();
+}
+
+static void
+idle_remove(struct db_conn *c)
+{
+	for (struct db_conn **p = &idle; *p != NULL; p = &(*p)->below) {
+		if (*p == c) {
+			*p = c->below;
+			return;
+		}
+	}
+}
+
+/* ---- waiters ---- */
+
+static void
+waiter_remove(struct waiter *w)
+{
+	for (struct waiter **p = &first; *p != NULL; p = &(*p)->next) {
+		if (*p == w) {
+			*p = w->next;
+			if (*p == NULL)
+				last = p;
+			n_waiting--;
+			return;
+		}
+	}
+}
+
+/* A connection with nothing on it goes to the first who waits, else onto the stack of the idle. */
+static void
+settle(struct db_conn *c)
+{
+	struct waiter *w = first;
+
+	if (closing || n_open > (unsigned)conf.db_pool_size) {	/* the pool may have been made smaller */
+		drop(c);
+		return;
+	}
+	if (w != NULL) {
+		waiter_remove(w);
+		dbc_move(c, DBC_BUSY);
+		w->given = c;
+		fib_signal(&w->ev);
+	} else {
+		n_busy--;
+		dbc_move(c, DBC_IDLE);
+		c->below = idle;
+		idle = c;
+	}
+	gauges();
+}
+
+/* ---- opening ---- */
+
+static void
+retry_now(void *arg)
+{
+	(void)arg;
+	retry = NULL;
+	grow();
+}
+
+/* Opens what the waiters need, as far as the pool may grow and PostgreSQL is there. */
+static void
+grow(void)
+{
+	while (!closing && retry == NULL && n_connecting < n_waiting && n_open < (unsigned)conf.db_pool_size) {
+		struct db_conn *c = mem_zalloc(sizeof *c);
+
+		c->magic = DBC_MAGIC;
+		c->state = DBC_CONNECTING;
+		stmts_init(&c->stmts);
+		c->next = all;
+		if (all != NULL)
+			all->prev = c;
+		all = c;
+		n_open++;
+		n_connecting++;
+		gauges();
+		dbc_open(c);
+	}
+}
+
+void
+dbp_connected(struct db_conn *c)
+{
+	backoff = 0;
+	n_connecting--;
+	n_busy++;
+	dbc_move(c, DBC_BUSY);
+	settle(c);
+}
+
+void
+dbp_connect_failed(struct db_conn *c, const char *why)
+{
+	free(last_failure);
+	last_failure = mem_strdup(why);
+	log_debug(NULL, "cannot connect to PostgreSQL", "error=%s", last_failure);
+	backoff = backoff == 0 ? BACKOFF_MIN : backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : backoff * 2;
+	if (retry == NULL && !closing)
+		retry = loop_after(backoff, retry_now, NULL);
+	drop(c);
+}
+
+/* ---- lending ---- */
+
+static err_t
+no_connection(struct ctx *cx, err_t e)
+{
+	bool down = n_open == n_connecting && last_failure != NULL;
+
+	if (e != ERR_TIMEOUT)
+		return e;
+	metric_add(M_db_wait_timeouts, 1);
+	return fail(cx, down ? ERR_DB_DOWN : ERR_DB_BUSY, "no connection: %s", down ? last_failure : "the pool is busy");
+}
+
+err_t
+dbp_get(struct ctx *cx, struct db_conn **out)
+{
+	struct db_conn *c = idle;
+	struct waiter w = {0};
+	err_t e;
+
+	TRY(dbp_check(cx));
+	if (closing)
+		return fail(cx, ERR_STOPPING, "the pool is closed");
+	if (c != NULL) {
+		idle = c->below;
+		n_busy++;
+		dbc_move(c, DBC_BUSY);
+		gauges();
+		*out = c;
+		return OK;
+	}
+	*last = &w;
+	last = &w.next;
+	n_waiting++;
+	grow();
+	gauges();
+	e = fib_await_for(cx, &w.ev, WAIT_MAX);
+	if (e != OK && w.given != NULL)
+		dbp_put(w.given);	/* it came in the very turn in which the wait ended */
+	else if (e != OK)
+		waiter_remove(&w);
+	gauges();
+	*out = w.given;
+	return e == OK ? OK : no_connection(cx, e);
+}
+
+/* ---- draining ---- */
+
+static void
+cancel_run(uv_work_t *work)
+{
+	struct cancel *k = work->data;
+	char error[256];
+
+	PQcancel(k->request, error, sizeof error);	/* opens a connection of its own: blocks */
+}
+
+static void
+cancel_done(uv_work_t *work, int status)
+{
+	struct cancel *k = work->data;
+
+	(void)status;
+	if (k->conn != NULL)
+		k->conn->cancel = NULL;
+	PQfreeCancel(k->request);
+	free(k);
+}
+
+void
+dbp_cancel_forget(struct db_conn *c)
+{
+	if (c->cancel != NULL)
+		c->cancel->conn = NULL;
+	c->cancel = NULL;
+}
+
+static void
+drain_too_long(void *arg)
+{
+	struct db_conn *c = arg;
+
+	c->timer = NULL;
+	log_warn(NULL, "a statement would not end: connection dropped", "after_ms=%d", DRAIN_MAX);
+	drop(c);
+}
+
+static void
+drain_cancel(void *arg)
+{
+	struct db_conn *c = arg;
+	struct cancel *k = mem_zalloc(sizeof *k);
+
+	c->cancelled = true;
+	k->work.data = k;
+	k->conn = c;
+	k->request = PQgetCancel(c->pg);
+	c->timer = loop_after(DRAIN_MAX - DRAIN_CANCEL, drain_too_long, c);
+	if (k->request == NULL || uv_queue_work(loop_uv(), &k->work, cancel_run, cancel_done) != 0) {
+		PQfreeCancel(k->request);
+		free(k);
+		return;
+	}
+	c->cancel = k;
+}
+
+static void
+drain(struct db_conn *c)
+{
+	dbc_move(c, DBC_DRAINING);
+	if (c->timer == NULL)
+		c->timer = loop_after(DRAIN_CANCEL, drain_cancel, c);
+}
+
+static void
+roll_back(struct db_conn *c)
+{
+	c->rollbacks++;
+	drain(c);
+	dbc_begin(c);
+	dbc_statement(c, STEP_PLAIN, "ROLLBACK", 0, NULL);
+	dbc_sync(c);
+}
+
+/* Statements that the cache dropped are still known to the server. */
+static void
+deallocate(struct db_conn *c)
+{
+	char sql[32];
+
+	drain(c);
+	dbc_begin(c);
+	while (c->stmts.n_dead > 0) {
+		snprintf(sql, sizeof sql, "DEALLOCATE %s", c->stmts.dead[--c->stmts.n_dead]);
+		dbc_statement(c, STEP_PLAIN, sql, 0, NULL);
+	}
+	dbc_sync(c);
+}
+
+/* What is left to do before the connection may be lent again. */
+static void
+tidy(struct db_conn *c)
+{
+	if (dbc_in_tx(c) && c->rollbacks >= ROLLBACKS_MAX) {
+		drop(c);
+	} else if (dbc_in_tx(c)) {
+		roll_back(c);
+	} else if (c->stmts.n_dead >= DEAD_MAX) {
+		deallocate(c);
+	} else {
+		loop_timer_stop(&c->timer);
+		c->rollbacks = 0;
+		settle(c);
+	}
+}
+
+void
+dbp_flight_ended(struct db_conn *c)
+{
+	if (c->cancelled)
+		drop(c);
+	else
+		tidy(c);
+}
+
+void
+dbp_put(struct db_conn *c)
+{
+	assert(c->state == DBC_BUSY || c->state == DBC_BROKEN);
+	if (c->state == DBC_BROKEN || closing)
+		drop(c);
+	else if (c->flying)
+		drain(c);
+	else
+		tidy(c);
+}
+
+void
+dbp_lost(struct db_conn *c, const char *why)
+{
+	c->flying = false;
+	switch (c->state) {
+	case DBC_CONNECTING:
+		dbp_connect_failed(c, why);
+		return;
+	case DBC_BUSY:
+		c->why = mem_strdup(why);
+		dbc_watch(c, 0);
+		dbc_move(c, DBC_BROKEN);
+		fib_signal(&c->done);
+		return;
+	case DBC_IDLE:
+		idle_remove(c);
+		break;
+	case DBC_DRAINING:
+		break;
+	case DBC_BROKEN:
+		return;
+	}
+	log_debug(NULL, "connection to PostgreSQL lost", "error=%s", why);
+	drop(c);
+}
+
+/* ---- start and end ---- */
+
+void
+db_init(void)
+{
+	closing = false;
+	backoff = 0;
+}
+
+void
+db_fini(void)
+{
+	struct db_conn *c, *next;
+
+	closing = true;
+	loop_timer_stop(&retry);
+	for (c = all; c != NULL; c = next) {
+		next = c->next;
+		if (c->state == DBC_BUSY || c->state == DBC_BROKEN)
+			continue;	/* dropped when it is given back */
+		if (c->state == DBC_IDLE)
+			idle_remove(c);
+		drop(c);
+	}
+}
