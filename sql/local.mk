@@ -1,1 +1,8 @@
 # sql: migrations, installed beside the program
+sqldir = $(pkgdatadir)/sql
+dist_sql_DATA =
+dist_sql_DATA += sql/0001_platform.sql
+sqlprojectdir = $(sqldir)/project
+dist_sqlproject_DATA =
+dist_sqlproject_DATA += sql/project/0001_identity.sql
+dist_sqlproject_DATA += sql/project/0002_databases.sql

@@ -1,0 +1,16 @@
+# etc: a sample configuration (made by the program from its table), the unit file, and the manual page
+EXTRA_DIST += etc/badal.service.in
+CLEANFILES += etc/badal.conf etc/badal.service doc/badal.1
+sampledir = $(docdir)
+nodist_sample_DATA = etc/badal.conf
+unitdir = $(prefix)/lib/systemd/system
+nodist_unit_DATA = etc/badal.service
+man_MANS = doc/badal.1
+
+# An empty environment: what the builder has set is not the default.
+etc/badal.conf: badal$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) etc && env -i ./badal$(EXEEXT) config >$@.tmp && mv $@.tmp $@
+doc/badal.1: badal$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && env -i ./badal$(EXEEXT) manual >$@.tmp && mv $@.tmp $@
+etc/badal.service: $(srcdir)/etc/badal.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && sed -e 's|@bindir[@]|$(bindir)|g' $(srcdir)/etc/badal.service.in >$@.tmp && mv $@.tmp $@

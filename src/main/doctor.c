@@ -1,0 +1,295 @@
+/* badal doctor: looks over an installation, one line a finding, with advice. It changes nothing. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/vtime.h"
+#include "io/bus.h"
+#include "io/db.h"
+#include "main_priv.h"
+
+enum finding { FINE, WARN, WRONG };
+enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, PG_OLDEST = 140000 };
+
+static int n_wrong, n_warn;
+
+static void PRINTF_LIKE(3, 4)
+say(enum finding f, const char *advice, const char *fmt, ...)
+{
+	static const char *const words[] = {"ok", "warn", "WRONG"};
+	va_list ap;
+
+	n_warn += f == WARN;
+	n_wrong += f == WRONG;
+	printf("%-6s", words[f]);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	if (f != FINE && advice != NULL)
+		printf("\n        -> %s", advice);
+	printf("\n");
+}
+
+/* ---- this machine ---- */
+
+static void
+check_programs(const struct place *p)
+{
+	char path[PATH_MAX], dir[PATH_MAX + 16];
+
+	snprintf(dir, sizeof dir, "%s/postgres", p->data);
+	if (*conf.db_url == '\0') {
+		if (postgres_program("postgres", dir, path) != NULL)
+			say(FINE, NULL, "PostgreSQL to embed: %s", path);
+		else
+			say(WRONG, "apt-get install postgresql, or set db_url", "PostgreSQL is not installed");
+	}
+	if (*conf.redis_url == '\0') {
+		if (program_find("redis-server", path) != NULL)
+			say(FINE, NULL, "Redis to embed: %s", path);
+		else
+			say(WRONG, "apt-get install redis-server, or set redis_url", "Redis is not installed");
+	}
+}
+
+static void
+check_data(const struct place *p)
+{
+	char key[PATH_MAX + 16];
+	struct statvfs fs;
+	struct stat st;
+
+	if (stat(p->data, &st) != 0) {
+		say(WARN, "badal serve makes it at its first start; is --data-dir right?", "data directory %s: %s", p->data, strerror(errno));
+		return;
+	}
+	if ((st.st_mode & 077) != 0)
+		say(WRONG, "chmod 700: the database in it trusts whoever can enter", "data directory %s is open to others (mode %o)", p->data,
+		    (unsigned)(st.st_mode & 0777));
+	else if (st.st_uid != p->uid)
+		say(WRONG, "run badal as its owner, or set run_user", "data directory %s belongs to user %u, badal runs as %s", p->data,
+		    (unsigned)st.st_uid, p->user);
+	else
+		say(FINE, NULL, "data directory %s", p->data);
+	snprintf(key, sizeof key, "%s/master.key", p->data);
+	if (*conf.master_key == '\0' && stat(key, &st) != 0)
+		say(WARN, "made at the first start; restore it from a backup if there was one", "master key %s: %s", key, strerror(errno));
+	else if (*conf.master_key == '\0' && ((st.st_mode & 077) != 0 || st.st_size != 64))
+		say(WRONG, "chmod 600; if it is damaged restore it", "master key %s is damaged or open to others", key);
+	else
+		say(FINE, NULL, "master key %s", *conf.master_key ? "configured" : key);
+	if (statvfs(p->data, &fs) == 0) {
+		unsigned long long mb = (unsigned long long)fs.f_bavail * fs.f_frsize / (1024 * 1024);
+
+		say(mb < DISK_LOW_MB ? WARN : FINE, "make room: a full disk stops every write", "free disk space: %llu MiB", mb);
+	}
+}
+
+static long
+read_number(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long v = -1;
+
+	if (f == NULL)
+		return -1;
+	if (fscanf(f, "%ld", &v) != 1)
+		v = -1;
+	fclose(f);
+	return v;
+}
+
+static void
+check_limits(void)
+{
+	struct rlimit r;
+	long backlog = read_number("/proc/sys/net/core/somaxconn"), overcommit = read_number("/proc/sys/vm/overcommit_memory");
+	unsigned long long wanted = (unsigned long long)conf.connections_max + 1024;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		bool enough = geteuid() == 0 || r.rlim_max == RLIM_INFINITY || r.rlim_max >= wanted;
+
+		say(enough ? FINE : WARN, "raise it (LimitNOFILE= in the unit, ulimit -Hn), or lower connections_max",
+		    "open files: %llu allowed, %llu wanted", (unsigned long long)r.rlim_max, wanted);
+	}
+	if (backlog >= 0)
+		say(backlog < 4096 ? WARN : FINE, "sysctl net.core.somaxconn=4096, for bursts of connections", "listen backlog: %ld", backlog);
+	if (overcommit >= 0 && *conf.redis_url == '\0')
+		say(overcommit == 1 ? FINE : WARN, "sysctl vm.overcommit_memory=1, so that Redis can rewrite its file when memory is short",
+		    "memory overcommit: %ld", overcommit);
+}
+
+static void
+check_clock(void)
+{
+	struct timex t = {0};
+	int state = adjtimex(&t);
+
+	if (state < 0)
+		say(WARN, "tokens and expiry need a right clock", "clock: cannot tell whether it is synchronised");
+	else
+		say(state == TIME_ERROR ? WARN : FINE, "run chrony or systemd-timesyncd: tokens and expiry need a right clock", "clock: %s",
+		    state == TIME_ERROR ? "not synchronised" : "synchronised");
+}
+
+static void
+check_tls(void)
+{
+	const char *const files[] = {conf.tls_cert, conf.tls_key};
+
+	if (!*conf.tls_cert && !*conf.tls_key)
+		return;
+	if (!*conf.tls_cert || !*conf.tls_key) {
+		say(WRONG, "set both tls_cert and tls_key", "TLS: only one of certificate and key is configured");
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		if (access(files[i], R_OK) != 0)
+			say(WRONG, "badal reads it at start-up, before it drops privileges", "TLS: %s: %s", files[i], strerror(errno));
+		else
+			say(FINE, NULL, "TLS: %s", files[i]);
+}
+
+/* ---- the servers ---- */
+
+static err_t
+check_database(struct ctx *cx)
+{
+	struct db_res *r;
+	int64_t version, skew;
+
+	TRY(db_query(cx, &r,
+	    "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('wal_level'), "
+	    "current_setting('fsync'), current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots), "
+	    "(extract(epoch FROM clock_timestamp()) * 1000)::bigint, to_regclass('badal.migrations') IS NOT NULL", DB0));
+	version = db_i64(r, 0, 0);
+	say(version < PG_OLDEST ? WRONG : FINE, "badal needs PostgreSQL 14 or newer", "PostgreSQL %s answers", db_cstr(r, 0, 1));
+	say(str_is(db_str(r, 0, 2), "logical") ? FINE : WRONG, "set wal_level = logical and restart PostgreSQL: events come from the WAL",
+	    "wal_level: %s", db_cstr(r, 0, 2));
+	say(str_is(db_str(r, 0, 3), "on") ? FINE : WRONG, "set fsync = on: without it a crash loses acknowledged writes", "fsync: %s",
+	    db_cstr(r, 0, 3));
+	skew = db_i64(r, 0, 6) - time_now_ms();
+	say(skew > CLOCK_MS || skew < -CLOCK_MS ? WARN : FINE, "synchronise both clocks", "clock against the database's: %lld ms", (long long)skew);
+	say(db_bool(r, 0, 7) ? FINE : WARN, "badal migrate, or badal serve", "schema: %s", db_bool(r, 0, 7) ? "present" : "not made yet");
+	if (db_i64(r, 0, 5) > db_i64(r, 0, 4))
+		say(WRONG, "raise max_replication_slots", "replication slots: %lld of %lld", (long long)db_i64(r, 0, 5), (long long)db_i64(r, 0, 4));
+	return OK;
+}
+
+static err_t
+check_slot(struct ctx *cx)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    "SELECT active, coalesce(wal_status, ''), pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, "
+	    "(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size') "
+	    "FROM pg_replication_slots WHERE slot_name = 'badal'", DB0));
+	if (db_rows(r) == 0) {
+		say(WARN, "the relay makes it when it first runs (role relay)", "event slot: none");
+		return OK;
+	}
+	say(db_bool(r, 0, 0) ? FINE : WARN, "run the role relay on some machine: events wait", "event slot: %s",
+	    db_bool(r, 0, 0) ? "a relay reads it" : "nobody reads it");
+	if (str_is(db_str(r, 0, 1), "lost"))
+		say(WRONG, "the relay was away too long; raise max_slot_wal_keep_size. A new slot starts a fresh stream",
+		    "event slot: its WAL is gone");
+	else if (db_i64(r, 0, 3) > 0)
+		say(db_i64(r, 0, 2) / (1024 * 1024) * 100 > db_i64(r, 0, 3) * SLOT_WARN_PERCENT ? WARN : FINE,
+		    "look at the relay's log and at Redis", "event slot holds back %lld KiB of at most %lld MiB", (long long)(db_i64(r, 0, 2) / 1024),
+		    (long long)db_i64(r, 0, 3));
+	else
+		say(WARN, "set max_slot_wal_keep_size: without it a relay that is away fills the disk", "event slot holds back %lld KiB, without a limit",
+		    (long long)(db_i64(r, 0, 2) / 1024));
+	return OK;
+}
+
+static struct str
+redis_setting(struct ctx *cx, const char *name)
+{
+	struct bus_reply *r;
+
+	if (bus_cmd(cx, &r, BUS(STR("CONFIG"), STR("GET"), str_c(name))) != OK || r->type != BUS_LIST || r->n < 2)
+		return STR_NONE;	/* managed services forbid CONFIG */
+	return r->v[1].s;
+}
+
+static void
+check_setting(struct ctx *cx, const char *name, const char *wanted, const char *advice)
+{
+	struct str v = redis_setting(cx, name);
+
+	if (v.p == NULL)
+		say(WARN, advice, "Redis %s: cannot be asked", name);
+	else
+		say(str_is(v, wanted) ? FINE : WRONG, advice, "Redis %s: %.*s", name, STR_FMT(v));
+}
+
+static void
+check_redis(struct ctx *cx)
+{
+	uint64_t end = loop_now() + BUS_PATIENCE_MS;
+
+	bus_init();
+	while (!bus_up() && loop_now() < end)
+		if (fib_sleep(cx, 20) != OK)
+			break;
+	if (bus_up()) {
+		say(FINE, NULL, "Redis answers");
+		check_setting(cx, "appendonly", "yes", "set appendonly yes: the event stream must survive a restart");
+		check_setting(cx, "appendfsync", "everysec", "set appendfsync everysec: the relay waits for it, always is only slower");
+		check_setting(cx, "maxmemory-policy", "noeviction", "set maxmemory-policy noeviction: events must not be evicted");
+	} else {
+		say(WRONG, *conf.redis_url ? "is it running, and is redis_url right?" : "start badal serve", "Redis does not answer");
+	}
+	bus_fini();
+}
+
+static err_t
+check_servers(struct ctx *cx, void *arg)
+{
+	err_t e = check_database(cx);
+
+	(void)arg;
+	if (e == OK)
+		e = check_slot(cx);
+	if (e != OK)
+		say(WRONG, "is badal serve (or your PostgreSQL) running, and are data_dir or db_url right?", "PostgreSQL: %s",
+		    cx->detail ? cx->detail : err_info(e)->message);
+	check_redis(cx);
+	return OK;
+}
+
+int
+doctor_run(struct args *a)
+{
+	struct place p;
+	char why[256];
+
+	say(FINE, NULL, "badal %s", PACKAGE_VERSION);
+	if (!place_find(&p))
+		return 1;
+	check_programs(&p);
+	check_data(&p);
+	check_tls();
+	check_limits();
+	check_clock();
+	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
+		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p));
+		args_setting(a, "redis_url", *conf.redis_url ? conf.redis_url : place_redis_url(&p));
+		if (!args_conf(a, false) || with_loop(check_servers, NULL, ASK_MS, why, sizeof why) != OK)
+			return 1;
+	}
+	printf("%d wrong, %d to think about\n", n_wrong, n_warn);
+	return n_wrong > 0 ? 1 : 0;
+}

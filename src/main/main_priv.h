@@ -1,0 +1,130 @@
+/* The program: verbs of the shell (main.c, admin.c, doctor.c, manual.c), the supervisor (serve.c), its roles (role.c), and the embedded
+ * servers (embed*.c) in their data directory (place.c). */
+#ifndef BADAL_MAIN_PRIV_H
+#define BADAL_MAIN_PRIV_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/ctx.h"
+
+/* ---- main.c ---- */
+
+enum { EXIT_USAGE = 2, ARGS_MAX = 256 };
+
+struct args {			/* what was said on the command line */
+	const char *verb, *noun;	/* "key" "create"; noun "" when the verb has none */
+	const char *file;		/* --config */
+	int n;
+	char *settings[ARGS_MAX];	/* "name=value" of the configuration; the supervisor adds what it found out */
+	int n_own;
+	struct {
+		const char *name, *value;
+	} own[32];			/* options of the verb */
+};
+
+struct option {			/* of a verb */
+	const char *name, *arg, *doc;	/* arg NULL: a switch */
+	bool required;
+};
+
+struct verb {
+	const char *name, *noun;
+	int (*run)(struct args *a);
+	const struct option *options;	/* ended by an empty name */
+	const char *doc;
+};
+extern const struct verb verbs[];	/* ended by an empty name */
+
+const char *args_get(const struct args *a, const char *name);	/* of an option of the verb; NULL: absent */
+void args_setting(struct args *a, const char *name, const char *value);	/* one more setting, over all others */
+/* Loads the configuration; `reload` as in conf_load. */
+bool args_conf(const struct args *a, bool reload);
+
+/* ---- place.c: the data directory, and who runs there ---- */
+
+struct place {
+	char data[PATH_MAX];		/* absolute */
+	char sockets[PATH_MAX];		/* of the embedded servers: short enough for sun_path */
+	uid_t uid;			/* who the embedded servers and the roles run as */
+	gid_t gid;
+	char user[64];
+	bool root;			/* we are root and become somebody else */
+};
+/* Finds the names; makes nothing. False with a line on stderr or in the log. */
+bool place_find(struct place *p);
+/* Makes the directories, and takes the lock that keeps a second supervisor out. */
+bool place_make(struct place *p);
+/* The master key of the data directory, made when there is none; NULL: cannot. `make` false: NULL when there is none. */
+const char *place_master_key(const struct place *p, bool make);
+bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, and the directory belongs to the one who runs there */
+bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
+const char *place_db_url(const struct place *p);	/* of the embedded servers; static */
+const char *place_redis_url(const struct place *p);
+/* Settings for a verb that talks to the servers of a running instance. */
+bool place_settings(const struct place *p, struct args *a, bool make);
+
+/* ---- embed.c: embedded servers ---- */
+
+enum embed_state { EMBED_OFF, EMBED_STARTING, EMBED_UP, EMBED_STOPPING, EMBED_DOWN };
+
+struct embed {
+	const char *name;		/* "postgres", "redis" */
+	const char *process;		/* its name as the kernel knows it */
+	int stop_signal;		/* asks for an orderly end */
+	enum embed_state state;
+	pid_t pid;
+	char dir[PATH_MAX];
+	char log[PATH_MAX];
+	unsigned fails;			/* in a row */
+	int64_t started;		/* monotonic ms */
+	/* Prepares the directory (first start). Blocks. */
+	bool (*prepare)(struct embed *e, const struct place *p);
+	/* In the child: becomes the server, or returns. */
+	void (*exec)(struct embed *e, const struct place *p);
+	bool (*ready)(struct embed *e, const struct place *p);
+};
+extern struct embed embed_postgres, embed_redis;
+
+bool embed_start(struct embed *e, const struct place *p);	/* the first time: prepares, clears what a crash left, starts */
+bool embed_wait(struct embed *e, const struct place *p, int ms);	/* until it answers; false: it ended, or too late */
+bool embed_stop(struct embed *e, int ms);			/* orderly, then by force */
+void embed_log_tail(const struct embed *e);
+/* Runs a program as the unprivileged user, to its end; what it says goes to e->log. */
+bool embed_run(const struct embed *e, const struct place *p, char *const *argv);
+/* The program's path, looked for in $PATH and the usual places; NULL: not installed. */
+const char *program_find(const char *name, char out[PATH_MAX]);
+const char *postgres_program(const char *name, const char *data, char out[PATH_MAX]);
+
+/* ---- role.c ---- */
+
+struct role {
+	const char *name;
+	bool (*init)(void);	/* on the loop; may go on in the background */
+	void (*drain)(void);	/* calls loop_stop when it is done */
+	void (*fini)(void);	/* after the loop; may be NULL */
+	bool (*up)(struct ctx *cx);	/* awaits; can it do its work now? NULL: as soon as the loop runs */
+	bool each;		/* as many processes as web_processes says; else one */
+	bool last;		/* drained after the others: it carries what they write */
+};
+enum { ROLE_CANNOT = 78 };	/* exit status: the configuration can never work */
+extern const struct role roles[];	/* ended by an empty name */
+
+/* The life of a role in a forked process; never returns. A byte is written to ready_fd when it answers. */
+_Noreturn void role_main(const struct role *r, unsigned slot, const struct args *a, const struct place *p, int ready_fd);
+/* Runs fn on a fiber of a loop of its own and returns what it gives, with databases open. For verbs and the migration; once per process. */
+err_t with_loop(err_t (*fn)(struct ctx *cx, void *arg), void *arg, uint64_t timeout_ms, char *why_out, size_t why_size);
+
+/* ---- verbs ---- */
+int serve_run(struct args *a);
+int migrate_run(struct args *a);
+int doctor_run(struct args *a);
+int manual_run(struct args *a);
+int user_create_run(struct args *a);
+int project_create_run(struct args *a);
+int platform_create_run(struct args *a);
+int key_create_run(struct args *a);
+
+#endif

@@ -1,0 +1,94 @@
+/* The manual page, from the tables of the program. */
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "main_priv.h"
+
+static const struct {
+	const char *name, *def, *doc;
+	bool reload;
+} settings[] = {
+#define START false
+#define RELOAD true
+#define CONF(name, type, def, when, doc) {#name, def, doc, when},
+#include "tbl/config.h"
+#undef CONF
+#undef START
+#undef RELOAD
+};
+
+/* Text for roff: no escapes, no requests, hyphens that can be copied. */
+static void
+put(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == '\\')
+			fputs("\\e", stdout);
+		else if (*s == '-')
+			fputs("\\-", stdout);
+		else
+			putchar(*s);
+	}
+}
+
+static void
+put_option(const char *name, const char *arg)
+{
+	printf(".TP\n.B ");
+	put("--");
+	for (const char *s = name; *s != '\0'; s++)
+		put(*s == '_' ? "-" : (char[]){*s, '\0'});
+	if (arg != NULL) {
+		put("=");
+		put(arg);
+	}
+	putchar('\n');
+}
+
+static void
+put_verb(const struct verb *v)
+{
+	printf(".SS badal %s%s%s\n", v->name, v->noun[0] ? " " : "", v->noun);
+	put(v->doc);
+	putchar('\n');
+	for (const struct option *o = v->options; o->name != NULL; o++) {
+		put_option(o->name, o->arg);
+		put(o->doc);
+		puts(o->required ? " Required." : "");
+	}
+}
+
+static void
+put_setting(int i)
+{
+	put_option(settings[i].name, NULL);
+	put(settings[i].doc);
+	printf("\nDefault: ");
+	put(settings[i].def[0] ? settings[i].def : "empty");
+	printf("%s.\n", settings[i].reload ? "; SIGHUP applies a change" : "");
+}
+
+int
+manual_run(struct args *a)
+{
+	(void)a;
+	printf(".TH BADAL 1 \"\" \"badal %s\" \"User commands\"\n", PACKAGE_VERSION);
+	puts(".SH NAME\nbadal \\- realtime backend server");
+	puts(".SH SYNOPSIS\n.B badal\n.I verb\n.RB [ \\-\\-setting=value ]...\n.RB [ \\-\\-config\n.IR file ]");
+	puts(".SH DESCRIPTION\nBadal serves accounts, teams, databases and realtime events over HTTP and WebSocket, in the protocols of the Appwrite "
+	     "SDKs. It is one program beside PostgreSQL and Redis, and brings those two along when no addresses are configured.");
+	puts(".SH VERBS");
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		put_verb(v);
+	puts(".SH SETTINGS\nA setting comes from the command line, the environment\n.RB ( BADAL_ \"and the name in capitals)\"\n"
+	     "or the file that\n.B \\-\\-config\nnames, in this order. The file has lines\n.IR \"name = value\" .");
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+		put_setting((int)i);
+	puts(".SH SIGNALS\n.TP\n.BR SIGTERM \", \" SIGINT\nStop: no new connections, requests are finished, WebSockets are told to come again (1012), "
+	     "the embedded servers end last. A second one hurries.\n.TP\n.B SIGHUP\nRead the configuration again.");
+	puts(".SH EXIT STATUS\n0 in order, 1 failure, 2 wrong usage or configuration.");
+	puts(".SH FILES\nIn\n.IR data_dir :\n.IR postgres \" and \" redis\n(the embedded servers),\n.I run\n(their sockets),\n.I log\n(their logs),\n"
+	     ".I master.key\n(without it, secrets at rest are lost: keep a copy).");
+	return 0;
+}

@@ -1,0 +1,302 @@
+/* The data directory: where it is, whose it is, and the names of the sockets in it.
+ *
+ * The names follow from data_dir alone, so a verb of the shell finds the servers of a running instance without asking it. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/conf.h"
+#include "core/id.h"
+#include "core/log.h"
+#include "main_priv.h"
+
+/* sun_path is 108 bytes; the longest name in it is ".s.PGSQL.5432.lock" */
+enum { SOCKET_DIR_MAX = 107 - 19 };
+
+static bool
+find_user(struct place *p)
+{
+	const char *const names[] = {conf.run_user, "postgres", "nobody"};
+	const struct passwd *pw = NULL;
+	int i;
+
+	p->root = geteuid() == 0;
+	if (!p->root) {
+		pw = getpwuid(geteuid());
+		p->uid = geteuid();
+		p->gid = getegid();
+		snprintf(p->user, sizeof p->user, "%s", pw ? pw->pw_name : "");
+		return true;
+	}
+	for (i = *conf.run_user ? 0 : 1; i < 3 && pw == NULL; i++) {
+		pw = getpwnam(names[i]);
+		if (pw == NULL && i == 0) {
+			log_error(NULL, "no such user", "run_user=%s", conf.run_user);
+			return false;
+		}
+	}
+	if (pw == NULL || pw->pw_uid == 0) {
+		log_error(NULL, "as root, badal needs an unprivileged user to run as", "setting=run_user");
+		return false;
+	}
+	p->uid = pw->pw_uid;
+	p->gid = pw->pw_gid;
+	snprintf(p->user, sizeof p->user, "%s", pw->pw_name);
+	return true;
+}
+
+/* Absolute, without links where it exists already: two ways of writing it are one place. */
+static bool
+find_data(struct place *p)
+{
+	char cwd[PATH_MAX], whole[2 * PATH_MAX];
+
+	if (realpath(conf.data_dir, p->data) != NULL)
+		return true;
+	if (conf.data_dir[0] != '/' && getcwd(cwd, sizeof cwd) == NULL) {
+		log_error(NULL, "the current directory cannot be read", "error=\"%s\"", strerror(errno));
+		return false;
+	}
+	snprintf(whole, sizeof whole, "%s%s%s", conf.data_dir[0] == '/' ? "" : cwd, conf.data_dir[0] == '/' ? "" : "/", conf.data_dir);
+	if (strlen(whole) >= sizeof p->data - 64 || conf.data_dir[0] == '\0') {
+		log_error(NULL, "data_dir is empty or too long", "data_dir=%.100s", conf.data_dir);
+		return false;
+	}
+	snprintf(p->data, sizeof p->data, "%.*s", (int)sizeof p->data - 64, whole);
+	return true;
+}
+
+/* In the data directory, unless its name is too long for a socket's or has letters that connection strings treat apart. */
+static void
+find_sockets(struct place *p)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+";
+	size_t n = strlen(p->data);
+	uint64_t h;
+
+	if (n + sizeof "/run" - 1 <= SOCKET_DIR_MAX && strspn(p->data, plain) == n) {
+		snprintf(p->sockets, sizeof p->sockets, "%.*s/run", (int)n, p->data);
+		return;
+	}
+	h = str_hash_stable(str_c(p->data));
+	snprintf(p->sockets, sizeof p->sockets, "%s/badal-%u-%016llx", access("/run", W_OK) == 0 ? "/run" : "/tmp", (unsigned)p->uid,
+	    (unsigned long long)h);
+}
+
+bool
+place_find(struct place *p)
+{
+	memset(p, 0, sizeof *p);
+	if (!find_user(p) || !find_data(p))
+		return false;
+	find_sockets(p);
+	return true;
+}
+
+/* mkdir -p of what is above; these stay ours. */
+static bool
+make_parents(const char *path)
+{
+	char part[PATH_MAX];
+
+	snprintf(part, sizeof part, "%s", path);
+	for (char *s = strchr(part + 1, '/'); s != NULL; s = strchr(s + 1, '/')) {
+		*s = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST) {
+			log_error(NULL, "cannot make a directory", "path=%s error=\"%s\"", part, strerror(errno));
+			return false;
+		}
+		*s = '/';
+	}
+	return true;
+}
+
+bool
+place_own(const struct place *p, const char *path, mode_t mode)
+{
+	struct stat st;
+	int fd;
+	bool ok;
+
+	if (mkdir(path, mode) != 0 && errno != EEXIST) {
+		log_error(NULL, "cannot make a directory", "path=%s error=\"%s\"", path, strerror(errno));
+		return false;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	ok = fd >= 0 && fstat(fd, &st) == 0;
+	/* never take over what belongs to somebody else: /tmp is everybody's */
+	if (ok && st.st_uid != p->uid && st.st_uid != geteuid()) {
+		log_error(NULL, "a directory belongs to another user", "path=%s owner=%u wanted=%s", path, (unsigned)st.st_uid, p->user);
+		close(fd);
+		return false;
+	}
+	if (ok && st.st_uid != p->uid)
+		ok = fchown(fd, p->uid, p->gid) == 0;
+	if (ok && (st.st_mode & 07777) != mode)
+		ok = fchmod(fd, mode) == 0;
+	if (!ok)
+		log_error(NULL, "cannot use a directory", "path=%s error=\"%s\"", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* A lock of the process, not of the descriptor: the roles do not inherit it. */
+static bool
+take_lock(const struct place *p)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/badal.lock", p->data);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		log_error(NULL, "cannot open the lock file", "path=%s error=\"%s\"", path, strerror(errno));
+		return false;
+	}
+	if (fcntl(fd, F_SETLK, &l) != 0) {
+		l.l_pid = 0;
+		if (fcntl(fd, F_GETLK, &l) != 0)
+			l.l_pid = 0;
+		log_error(NULL, "another badal serves this data directory", "data_dir=%s pid=%d", p->data, (int)l.l_pid);
+		return false;
+	}
+	return true;	/* held until the process ends */
+}
+
+/* As the unprivileged user: can it get there at all? */
+static bool
+reachable(const struct place *p)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	if (!p->root)
+		return true;
+	snprintf(part, sizeof part, "%s", p->data);
+	for (char *s = strchr(part + 1, '/'); s != NULL; s = strchr(s + 1, '/')) {
+		*s = '\0';
+		if (stat(part, &st) != 0 || ((st.st_mode & S_IXOTH) == 0 && st.st_uid != p->uid && st.st_gid != p->gid)) {
+			log_error(NULL, "the user that badal runs as cannot enter a directory above data_dir",
+			    "user=%s directory=%s advice=\"chmod o+x it, or choose another --data-dir\"", p->user, part);
+			return false;
+		}
+		*s = '/';
+	}
+	return true;
+}
+
+bool
+place_make(struct place *p)
+{
+	char path[PATH_MAX + 16];
+
+	if (!make_parents(p->data) || !place_own(p, p->data, 0700) || !place_find(p) || !reachable(p) || !take_lock(p))
+		return false;
+	snprintf(path, sizeof path, "%s/log", p->data);
+	return place_own(p, path, 0700) && place_own(p, p->sockets, 0700);
+}
+
+static bool
+write_key(const struct place *p, const char *path, const char *key)
+{
+	char fresh[PATH_MAX + 32];
+	int fd;
+	bool ok;
+
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	unlink(fresh);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ok = fd >= 0 && write(fd, key, strlen(key)) == (ssize_t)strlen(key) && fsync(fd) == 0 && (!p->root || fchown(fd, p->uid, p->gid) == 0);
+	if (fd >= 0)
+		close(fd);
+	return ok && rename(fresh, path) == 0;
+}
+
+const char *
+place_master_key(const struct place *p, bool make)
+{
+	static char key[65];
+	unsigned char bytes[32];
+	char path[PATH_MAX + 16];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/master.key", p->data);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		n = read(fd, key, sizeof key - 1);
+		close(fd);
+		if (n == (ssize_t)sizeof key - 1)
+			return key;
+		log_error(NULL, "the master key is damaged", "path=%s", path);
+		return NULL;
+	}
+	if (errno != ENOENT || !make) {
+		log_error(NULL, "cannot read the master key", "path=%s error=\"%s\"", path, strerror(errno));
+		return NULL;
+	}
+	randombytes_buf(bytes, sizeof bytes);
+	sodium_bin2hex(key, sizeof key, bytes, sizeof bytes);
+	if (write_key(p, path, key))
+		return key;
+	log_error(NULL, "cannot keep the master key", "path=%s error=\"%s\"", path, strerror(errno));
+	return NULL;
+}
+
+bool
+place_become(const struct place *p)
+{
+	if (p->root && (initgroups(p->user, p->gid) != 0 || setgid(p->gid) != 0 || setuid(p->uid) != 0 || setuid(0) == 0)) {
+		log_error(NULL, "cannot drop privileges", "user=%s error=\"%s\"", p->user, strerror(errno));
+		return false;
+	}
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+const char *
+place_db_url(const struct place *p)
+{
+	static char url[PATH_MAX + 64];
+
+	snprintf(url, sizeof url, "host=%s port=5432 user=badal dbname=postgres", p->sockets);
+	return url;
+}
+
+const char *
+place_redis_url(const struct place *p)
+{
+	static char url[PATH_MAX + 32];
+
+	snprintf(url, sizeof url, "unix://%s/redis.sock", p->sockets);
+	return url;
+}
+
+bool
+place_settings(const struct place *p, struct args *a, bool make)
+{
+	if (*conf.db_url == '\0')
+		args_setting(a, "db_url", place_db_url(p));
+	if (*conf.redis_url == '\0')
+		args_setting(a, "redis_url", place_redis_url(p));
+	if (*conf.master_key == '\0') {
+		const char *key = place_master_key(p, make);
+
+		if (key == NULL)
+			return false;
+		args_setting(a, "master_key", key);
+	}
+	return true;
+}

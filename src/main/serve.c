@@ -1,0 +1,557 @@
+/* The supervisor: starts embedded servers, migrates, forks the roles and watches them until it is told to stop.
+ *
+ * It runs no loop of libuv (each role makes its own after the fork) and opens no connection: it waits for signals and for the
+ * roles' first words, so nothing that a request does can bring it down. What it starts ends with it, even when it is killed. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/gen.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "io/db.h"
+#include "main_priv.h"
+
+enum {
+	CHILDREN_MAX = 260, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000, STEADY_MS = 30000, TICK_MS = 50,
+	PORT_PATIENCE_MS = 3000,	/* a killed run's listeners need a moment to go */
+	DB_PATIENCE_MS = 60000, EMBED_READY_MS = 60000, EMBED_STOP_MS = 30000
+};
+
+struct child {
+	const struct role *role;
+	pid_t pid;		/* 0: not running */
+	int ready_fd;		/* -1: it has answered, or is gone */
+	bool ready;
+	int64_t started, retry_at;
+	unsigned fails;		/* in a row */
+};
+
+static struct args *args;
+static struct place place;
+static struct child children[CHILDREN_MAX];
+static int n_children;
+static struct embed *embeds[2];
+static int64_t embed_retry_at[2];
+static int n_embeds;
+static int signal_fd = -1, port_holder = -1;
+static bool stopping, hurry, announced;
+static int exit_status;
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- the port ---- */
+
+static int
+bind_to(const struct addrinfo *ai, bool share)
+{
+	int on = 1, e, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    (!share || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		return fd;
+	e = errno;
+	close(fd);
+	errno = e;
+	return -1;
+}
+
+/* The web processes share the port, so none of them would notice that somebody else listens there already: a socket that does not
+ * share must get it first. With port 0 the kernel chooses, and the sharing socket that was given it keeps it ours. */
+static bool
+claim_port(void)
+{
+	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
+	const char *host = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 ? NULL : conf.listen;
+	int64_t end = now_ms() + PORT_PATIENCE_MS;
+	char port[16];
+	int e, fd;
+
+	snprintf(port, sizeof port, "%lld", (long long)conf.port);
+	e = conf.port > 65535 ? EAI_SERVICE : getaddrinfo(host, port, &hint, &ai);
+	if (e != 0) {
+		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", conf.listen, port, gai_strerror(e));
+		return false;
+	}
+	while ((fd = bind_to(ai, conf.port == 0)) < 0 && errno == EADDRINUSE && now_ms() < end)
+		poll(NULL, 0, TICK_MS);
+	if (fd < 0)
+		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", conf.listen, port, strerror(errno));
+	freeaddrinfo(ai);
+	if (fd >= 0 && conf.port == 0) {
+		struct sockaddr_storage at;
+		socklen_t n = sizeof at;
+		char serv[16] = "0";
+
+		if (getsockname(fd, (struct sockaddr *)&at, &n) == 0)
+			(void)getnameinfo((struct sockaddr *)&at, n, NULL, 0, serv, sizeof serv, NI_NUMERICSERV);
+		args_setting(args, "port", serv);
+		port_holder = fd;
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	return fd >= 0;
+}
+
+/* ---- signals ---- */
+
+static void
+reload(void)
+{
+	if (!args_conf(args, true)) {
+		log_error(NULL, "configuration not applied", "reason=\"see the lines above\"");
+		return;
+	}
+	log_init("badal", conf.log_level, conf.log_json);
+	log_info(NULL, "configuration read again", "file=%s", args->file ? args->file : "");
+	for (int i = 0; i < n_children; i++)
+		if (children[i].pid > 0)
+			kill(children[i].pid, SIGHUP);
+}
+
+static void
+take_signals(void)
+{
+	struct signalfd_siginfo s;
+
+	while (read(signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
+		if (s.ssi_signo == SIGHUP && !stopping) {
+			reload();
+		} else if (s.ssi_signo == SIGTERM || s.ssi_signo == SIGINT) {
+			hurry = stopping;
+			if (!stopping)
+				log_info(NULL, "stopping", "signal=%s", s.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+			stopping = true;
+		}
+	}
+}
+
+static bool
+signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < 4; i++)
+		sigaddset(&set, ((const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD})[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (signal_fd < 0)
+		log_error(NULL, "cannot watch signals", "error=\"%s\"", strerror(errno));
+	return signal_fd >= 0;
+}
+
+/* ---- roles ---- */
+
+static void
+close_ours(void)
+{
+	close(signal_fd);
+	if (port_holder >= 0)
+		close(port_holder);
+	for (int i = 0; i < n_children; i++)
+		if (children[i].ready_fd >= 0)
+			close(children[i].ready_fd);
+}
+
+static void
+child_start(struct child *c)
+{
+	int fds[2];
+
+	c->started = now_ms();
+	c->retry_at = 0;
+	c->ready = false;
+	if (pipe2(fds, O_CLOEXEC) != 0) {
+		log_error(NULL, "cannot start a role", "role=%s error=\"%s\"", c->role->name, strerror(errno));
+		c->retry_at = now_ms() + 1000;
+		return;
+	}
+	fflush(NULL);
+	c->pid = fork();
+	if (c->pid == 0) {
+		close(fds[0]);
+		close_ours();
+		role_main(c->role, (unsigned)(c - children) + 1, args, &place, fds[1]);
+	}
+	close(fds[1]);
+	c->ready_fd = fds[0];
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	if (c->pid < 0) {
+		log_error(NULL, "cannot start a role", "role=%s error=\"%s\"", c->role->name, strerror(errno));
+		close(fds[0]);
+		c->pid = 0;
+		c->ready_fd = -1;
+		c->retry_at = now_ms() + 1000;
+	}
+}
+
+static int64_t
+back_off(unsigned *fails, int64_t started)
+{
+	int64_t ms;
+
+	if (now_ms() - started > STEADY_MS)
+		*fails = 0;
+	ms = (int64_t)BACKOFF_FIRST_MS << (*fails > 7 ? 7 : *fails);
+	++*fails;
+	return ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : ms;
+}
+
+static void
+child_ended(struct child *c, int status)
+{
+	int64_t wait;
+
+	c->pid = 0;
+	if (c->ready_fd >= 0)
+		close(c->ready_fd);
+	c->ready_fd = -1;
+	if (stopping)
+		return;
+	if (!announced && WIFEXITED(status) && WEXITSTATUS(status) == ROLE_CANNOT) {
+		log_error(NULL, "a role cannot start", "role=%s", c->role->name);
+		stopping = true;
+		exit_status = 1;
+		return;
+	}
+	wait = back_off(&c->fails, c->started);
+	c->retry_at = now_ms() + wait;
+	metric_add(M_role_restarts, 1);
+	log_warn(NULL, "a role ended", "role=%s %s=%d again_ms=%lld", c->role->name, WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)wait);
+}
+
+static void
+embed_ended(int i, int status)
+{
+	struct embed *e = embeds[i];
+	int64_t wait = back_off(&e->fails, e->started);
+
+	e->pid = 0;
+	e->state = EMBED_DOWN;
+	embed_retry_at[i] = now_ms() + wait;
+	log_error(NULL, "an embedded server ended", "server=%s %s=%d again_ms=%lld", e->name, WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)wait);
+	embed_log_tail(e);
+}
+
+static void
+reap(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (int i = 0; i < n_children; i++)
+			if (children[i].pid == pid)
+				child_ended(&children[i], status);
+		for (int i = 0; i < n_embeds; i++)
+			if (embeds[i]->pid == pid)
+				embed_ended(i, status);
+	}
+}
+
+static bool
+wanted(const char *name)
+{
+	char list[256], *rest = list, *one;
+
+	snprintf(list, sizeof list, "%s", conf.roles);
+	while ((one = strsep(&rest, ", ")) != NULL)
+		if (strcmp(one, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+known(const char *name)
+{
+	for (const struct role *r = roles; r->name != NULL; r++)
+		if (strcmp(r->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+plan_roles(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	char list[256], *rest = list, *one;
+
+	snprintf(list, sizeof list, "%s", conf.roles);
+	while ((one = strsep(&rest, ", ")) != NULL) {
+		if (*one == '\0' || known(one))
+			continue;
+		log_error(NULL, "no such role", "roles=%s role=%s", conf.roles, one);
+		return false;
+	}
+	for (const struct role *r = roles; r->name != NULL; r++) {
+		long n = !r->each ? 1 : conf.web_processes > 0 ? (long)conf.web_processes : cores > 0 ? cores : 1;
+
+		for (; wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
+			children[n_children++] = (struct child){.role = r, .ready_fd = -1};
+	}
+	if (n_children == 0)
+		log_error(NULL, "no roles to run", "roles=%s", conf.roles);
+	return n_children > 0;
+}
+
+/* ---- the database ---- */
+
+static err_t
+migrate(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	return db_migrate(cx, conf.sql_dir);
+}
+
+static int
+migrate_here(void)
+{
+	char why[1024];
+	err_t e = with_loop(migrate, NULL, 600000, why, sizeof why);
+
+	if (e != OK)
+		log_error(NULL, "cannot migrate", "reason=\"%s\"", why);
+	return e == OK ? 0 : e == ERR_DB_DOWN || e == ERR_DB_BUSY ? 3 : 1;
+}
+
+/* In a process of its own, so that the supervisor opens no connection. Waits for an outside database that is not up yet. */
+static bool
+migrate_apart(void)
+{
+	int64_t end = now_ms() + DB_PATIENCE_MS;
+	int status;
+	pid_t pid, self = getpid();
+
+	for (;;) {
+		fflush(NULL);
+		pid = fork();
+		if (pid == 0) {
+			close_ours();
+			log_init("migrate", conf.log_level, conf.log_json);
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			exit(place_become(&place) && getppid() == self ? migrate_here() : 1);
+		}
+		if (pid < 0)
+			return false;
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			continue;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			return true;
+		take_signals();
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 3 || now_ms() > end || stopping)
+			return false;
+		poll(NULL, 0, 500);
+	}
+}
+
+int
+migrate_run(struct args *a)
+{
+	if (!place_find(&place) || !place_settings(&place, a, false) || !args_conf(a, false))
+		return 1;
+	return migrate_here() == 0 ? 0 : 1;
+}
+
+/* ---- the life ---- */
+
+static bool
+start_embedded(void)
+{
+	if (*conf.redis_url == '\0')
+		embeds[n_embeds++] = &embed_redis;
+	if (*conf.db_url == '\0')
+		embeds[n_embeds++] = &embed_postgres;
+	for (int i = 0; i < n_embeds; i++)
+		if (!embed_start(embeds[i], &place))
+			return false;
+	for (int i = 0; i < n_embeds; i++)
+		if (!embed_wait(embeds[i], &place, EMBED_READY_MS))
+			return false;
+	take_signals();
+	return !stopping;
+}
+
+static void
+announce(void)
+{
+	bool any = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 || strcmp(conf.listen, "0.0.0.0") == 0 || strcmp(conf.listen, "::") == 0;
+	const char *host = any ? "127.0.0.1" : conf.listen;
+
+	announced = true;
+	if (wanted("web"))
+		printf("ready %s://%s%s%s:%lld/v1\n", *conf.tls_cert ? "https" : "http", strchr(host, ':') ? "[" : "", host,
+		    strchr(host, ':') ? "]" : "", (long long)conf.port);
+	else
+		printf("ready\n");
+	fflush(stdout);
+	log_info(NULL, "ready", "port=%lld roles=%s processes=%d", (long long)conf.port, conf.roles, n_children);
+}
+
+static void
+hear(void)
+{
+	bool all = true;
+	char byte;
+
+	for (int i = 0; i < n_children; i++) {
+		struct child *c = &children[i];
+
+		if (c->ready_fd >= 0 && read(c->ready_fd, &byte, 1) == 1) {
+			close(c->ready_fd);
+			c->ready_fd = -1;
+			c->ready = true;
+			log_debug(NULL, "a role answers", "role=%s pid=%d ms=%lld", c->role->name, (int)c->pid, (long long)(now_ms() - c->started));
+		}
+		all = all && c->ready;
+	}
+	if (all && !announced && !stopping)
+		announce();
+}
+
+/* What is due: restarts, and servers that are coming up. True while more is due soon. */
+static bool
+tend(void)
+{
+	int64_t now = now_ms();
+	bool busy = false;
+
+	for (int i = 0; i < n_embeds; i++) {
+		struct embed *e = embeds[i];
+
+		if (e->state == EMBED_STARTING && e->ready(e, &place)) {
+			e->state = EMBED_UP;
+			log_info(NULL, "an embedded server is back", "server=%s", e->name);
+		}
+		if (e->state == EMBED_DOWN && now >= embed_retry_at[i] && !embed_start(e, &place))
+			embed_retry_at[i] = now + back_off(&e->fails, now);
+		busy = busy || e->state != EMBED_UP;
+	}
+	for (int i = 0; i < n_children; i++) {
+		if (children[i].pid == 0 && now >= children[i].retry_at)
+			child_start(&children[i]);
+		busy = busy || children[i].pid == 0;
+	}
+	return busy;
+}
+
+static void
+watch(void)
+{
+	struct pollfd fds[CHILDREN_MAX + 1];
+
+	while (!stopping) {
+		int n = 0;
+		bool busy = tend();
+
+		fds[n++] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
+		for (int i = 0; i < n_children; i++)
+			if (children[i].ready_fd >= 0)
+				fds[n++] = (struct pollfd){.fd = children[i].ready_fd, .events = POLLIN};
+		if (poll(fds, (nfds_t)n, busy ? TICK_MS : -1) < 0 && errno != EINTR)
+			break;
+		hear();		/* before the dead are buried: a last word counts */
+		take_signals();
+		reap();
+	}
+}
+
+/* Orders these roles to end and waits for them; who takes too long is killed. */
+static void
+drain(bool last)
+{
+	int64_t end = now_ms() + conf.drain_timeout + 5000;
+	bool killed = false;
+
+	for (int i = 0; i < n_children; i++)
+		if (children[i].pid > 0 && children[i].role->last == last)
+			kill(children[i].pid, SIGTERM);
+	for (;;) {
+		struct pollfd fd = {.fd = signal_fd, .events = POLLIN};
+		int alive = 0;
+
+		reap();
+		for (int i = 0; i < n_children; i++)
+			alive += children[i].pid > 0 && children[i].role->last == last;
+		if (alive == 0)
+			return;
+		if ((now_ms() > end || hurry) && !killed) {
+			log_warn(NULL, "roles do not end in time", "roles=%d", alive);
+			for (int i = 0; i < n_children; i++)
+				if (children[i].pid > 0 && children[i].role->last == last)
+					kill(children[i].pid, SIGKILL);
+			killed = true;
+		}
+		poll(&fd, 1, TICK_MS * 4);
+		take_signals();
+	}
+}
+
+static void
+stop_all(void)
+{
+	stopping = true;
+	drain(false);
+	drain(true);
+	for (int i = n_embeds - 1; i >= 0; i--)
+		if (!embed_stop(embeds[i], hurry ? 2000 : EMBED_STOP_MS))
+			exit_status = 1;
+}
+
+static bool
+start_all(void)
+{
+	prctl(PR_SET_NAME, "badal");
+	if (!signals_open() || !place_find(&place) || !plan_roles())
+		return false;
+	if (wanted("web") && !claim_port())
+		return false;
+	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))
+		return false;
+	if (!migrate_apart())
+		return false;
+	gen_init();
+	metric_init((unsigned)n_children + 1);
+	metric_slot(0);
+	return true;
+}
+
+int
+serve_run(struct args *a)
+{
+	args = a;
+	if (start_all())
+		watch();
+	else
+		exit_status = stopping ? 0 : 1;
+	stop_all();
+	log_info(NULL, "stopped", "status=%d", exit_status);
+	return exit_status;
+}
