@@ -29,7 +29,7 @@ struct attribute {
 struct index {
 	int64_t internal;
 	const char *key, *type, *status;
-	struct strs attributes, orders;
+	struct strs attributes, orders;	/* orders may be shorter: the rest ascends */
 };
 
 struct collection {
@@ -113,11 +113,42 @@ err_t index_create(struct ctx *cx, const struct project *p, const char *actor, c
 err_t index_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key) MUST_CHECK;
 err_t index_find(struct ctx *cx, const struct collection *c, const char *key, const struct index **out) MUST_CHECK;
 
-/* For the files of this module: the tables of all collections of a schema are made and dropped here. */
-void collection_drop_table(struct db_tx *tx, const char *schema, int64_t internal);
-/* SQL that makes the index on the documents' table; NULL with a reason when its definition cannot work. An empty text: no
- * physical index is needed. `attrs` in the order of the index. */
-const char *index_sql(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, const char **why_out);
+/* ---- background work: the jobs role settles what a request could not do at once (include/tbl/jobs.h, kind schema) ---- */
+/* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end. Safe to repeat; gone
+ * collections are fine. ERR_BUSY: somebody else is at it, or the table is in use: try again. */
+err_t schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col) MUST_CHECK;
+/* Awaits. Drops the tables of the project's deleted collections. Safe to repeat. */
+err_t schema_sweep(struct ctx *cx, const struct project *p) MUST_CHECK;
+/* Awaits. A job by its payload, made by schema_job. */
+err_t schema_work(struct ctx *cx, struct str payload) MUST_CHECK;
+/* Awaits. All that is left over in all projects: run when the jobs role starts. */
+err_t schema_recover(struct ctx *cx) MUST_CHECK;
+
+/* ---- for the files of this module ---- */
+/* Adds the job that settles this collection (c NULL: that sweeps the project) to the transaction. */
+void schema_job(struct db_tx *tx, const struct project *p, const struct collection *c);
+/* Columns of a row of <schema>.collections that collection_read takes; a collection without what documents need. Give it back with
+ * collection_unref. */
+const char *collection_columns(struct ctx *cx, const char *schema);
+err_t collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_t database, const char *database_id,
+    struct collection **out) MUST_CHECK;
+void collection_unref(void *c);
+const char *attribute_type_name(enum attr_type t);
+const char *attribute_format_name(enum attr_format f);
+enum attr_type attribute_type_by(const char *name);
+enum attr_format attribute_format_by(const char *name);
+struct str attribute_json(struct ctx *cx, const struct attribute *a, const char *status);
+struct str index_json(struct ctx *cx, const struct index *x, const char *status);
+/* "bigint[]": the type of an attribute's column in this schema. */
+const char *attribute_sql_type(struct arena *a, const char *schema, enum attr_type t, bool array);
+/* Indexes on the documents' table that one index of the API is made of. */
+struct index_plan {
+	int n;				/* 0: one that every table has serves it */
+	const char *name[2], *sql[2];	/* names without schema; CREATE INDEX CONCURRENTLY statements */
+};
+/* False with a reason when the definition cannot work. */
+bool index_plan(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, struct index_plan *out,
+    const char **why_out);
 /* SQL of the words (tsvector) of a fulltext index over these attributes. */
 const char *index_words(struct arena *a, const char *schema, const struct collection *c, const struct strs *keys);
 const char *collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id);

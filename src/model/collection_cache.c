@@ -10,6 +10,7 @@
 #include "core/gen.h"
 #include "core/map.h"
 #include "core/metric.h"
+#include "core/vtime.h"
 
 static struct lru *cache;
 
@@ -67,28 +68,6 @@ texts_in(struct arena *a, const json_t *o, const char *key)
 	return s;
 }
 
-static enum attr_type
-type_of(const char *name)
-{
-	static const char *const names[] = {"string", "integer", "double", "boolean", "datetime"};
-
-	for (int i = 0; i < 5; i++)
-		if (strcmp(names[i], name) == 0)
-			return (enum attr_type)i;
-	return ATTR_STRING;
-}
-
-static enum attr_format
-format_of(const char *name)
-{
-	static const char *const names[] = {"", "email", "enum", "ip", "url"};
-
-	for (int i = 0; i < 5; i++)
-		if (strcmp(names[i], name) == 0)
-			return (enum attr_format)i;
-	return FORMAT_NONE;
-}
-
 static void
 read_bounds(struct attribute *a)
 {
@@ -112,14 +91,30 @@ key_json(struct arena *a, const char *key)
 	return buf_view(&b);
 }
 
+/* A default as the text that SQL takes: its JSON without quotes and escapes, a date in UTC. */
+static const char *
+default_value(struct arena *a, const struct attribute *at)
+{
+	json_t *j = at->def ? json_loads(at->def, JSON_DECODE_ANY, NULL) : NULL;
+	const char *text = at->def;
+	int64_t ms;
+
+	if (json_is_string(j))
+		text = str_dup(a, json_str(j));
+	if (text != NULL && at->type == ATTR_DATETIME)
+		text = time_parse(str_c(text), &ms) ? pg_time(a, ms) : NULL;
+	json_decref(j);
+	return text;
+}
+
 static void
 read_attribute(struct arena *a, const json_t *j, struct attribute *out)
 {
 	out->internal = json_integer_value(json_object_get(j, "internal"));
 	out->key = text_in(a, j, "key");
 	out->column = arena_printf(a, "a_%lld", (long long)out->internal);
-	out->type = type_of(text_in(a, j, "type"));
-	out->format = format_of(text_in(a, j, "format"));
+	out->type = attribute_type_by(text_in(a, j, "type"));
+	out->format = attribute_format_by(text_in(a, j, "format"));
 	out->size = json_integer_value(json_object_get(j, "size"));
 	out->required = json_is_true(json_object_get(j, "required"));
 	out->array = json_is_true(json_object_get(j, "array"));
@@ -130,7 +125,7 @@ read_attribute(struct arena *a, const json_t *j, struct attribute *out)
 	out->max = text_in(a, j, "max");
 	out->elements = texts_in(a, j, "elements");
 	out->def = text_in(a, j, "def");
-	out->def_value = text_in(a, j, "def_value");
+	out->def_value = default_value(a, out);
 	out->json_key = key_json(a, out->key);
 	out->place = -1;
 	read_bounds(out);
@@ -261,35 +256,72 @@ make_all(struct collection *c, const char *schema)
 
 /* ---- load ---- */
 
+const char *
+collection_columns(struct ctx *cx, const char *schema)
+{
+	return arena_printf(cx->arena,
+	    "collections.internal, collections.id, collections.name, collections.enabled, collections.document_security, "
+	    "collections.permissions, collections.created, collections.updated, "
+	    "(SELECT json_agg(a ORDER BY a.internal) FROM %s.attributes a WHERE a.collection = collections.internal) AS attrs, "
+	    "(SELECT json_agg(i ORDER BY i.internal) FROM %s.indexes i WHERE i.collection = collections.internal) AS idxs",
+	    schema, schema);
+}
+
 static const char *
 load_sql(struct ctx *cx, const char *schema)
 {
 	return arena_printf(cx->arena,
-	    "SELECT d.internal, d.id, c.internal, c.id, c.name, c.enabled, c.document_security, c.permissions, c.created, c.updated, "
-	    "(SELECT json_agg(a ORDER BY a.internal) FROM %s.attributes a WHERE a.collection = c.internal), "
-	    "(SELECT json_agg(i ORDER BY i.internal) FROM %s.indexes i WHERE i.collection = c.internal) "
-	    "FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal AND lower(c.id) = $2 WHERE lower(d.id) = $1",
-	    schema, schema, schema, schema);
+	    "SELECT d.internal, d.id, %s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
+	    "AND lower(collections.id) = $2 WHERE lower(d.id) = $1",
+	    collection_columns(cx, schema), schema, schema);
 }
 
 static err_t
-parse_list(struct ctx *cx, const struct db_res *r, int col, const json_t **out)
+parse_list(struct ctx *cx, const struct db_res *r, int row, int col, const json_t **out)
 {
 	*out = NULL;
-	if (db_null(r, 0, col))
+	if (db_null(r, row, col))
 		return OK;
-	*out = json_parse(cx, db_str(r, 0, col), NULL);
+	*out = json_parse(cx, db_str(r, row, col), NULL);
 	return *out ? OK : fail(cx, ERR_GENERAL_UNKNOWN, "a collection's schema does not parse");
+}
+
+err_t
+collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_t database, const char *database_id,
+    struct collection **out)
+{
+	const json_t *attrs, *indexes;
+	struct strs perms = db_strs(cx, r, row, col + 5);
+	struct collection *c;
+	struct arena *a;
+
+	TRY(parse_list(cx, r, row, col + 8, &attrs));
+	TRY(parse_list(cx, r, row, col + 9, &indexes));
+	a = arena_new();
+	c = arena_new_of(a, struct collection);
+	*c = (struct collection){.refs = 1, .arena = a, .by_key = map_new(), .database = database,
+	    .database_id = arena_strdup(a, database_id), .internal = db_i64(r, row, col), .id = arena_strdup(a, db_cstr(r, row, col + 1)),
+	    .name = arena_strdup(a, db_cstr(r, row, col + 2)), .enabled = db_bool(r, row, col + 3),
+	    .document_security = db_bool(r, row, col + 4), .created = db_time(r, row, col + 6), .updated = db_time(r, row, col + 7)};
+	c->permissions = (struct strs){.set = true, .v = arena_array(a, const char *, perms.n + 1)};
+	for (int i = 0; i < perms.n; i++)
+		c->permissions.v[c->permissions.n++] = arena_strdup(a, perms.v[i]);
+	perms_split(a, &c->permissions, &c->perms);
+	read_schema(c, attrs, indexes);
+	*out = c;
+	return OK;
+}
+
+void
+collection_unref(void *arg)
+{
+	unref(arg);
 }
 
 static err_t
 load(struct ctx *cx, const struct project *p, const char *db, const char *id, struct collection **out)
 {
-	const json_t *attrs, *indexes;
-	struct collection *c;
 	struct db_res *r;
-	struct arena *a;
-	struct strs perms;
 
 	TRY(db_query(cx, &r, load_sql(cx, p->schema),
 	    DB(str_dup(cx->arena, str_lower(cx->arena, str_c(db))), str_dup(cx->arena, str_lower(cx->arena, str_c(id))))));
@@ -297,22 +329,8 @@ load(struct ctx *cx, const struct project *p, const char *db, const char *id, st
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
 	if (db_null(r, 0, 2))
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
-	TRY(parse_list(cx, r, 10, &attrs));
-	TRY(parse_list(cx, r, 11, &indexes));
-	perms = db_strs(cx, r, 0, 7);
-	a = arena_new();
-	c = arena_new_of(a, struct collection);
-	*c = (struct collection){.refs = 1, .arena = a, .by_key = map_new(), .database = db_i64(r, 0, 0), .internal = db_i64(r, 0, 2),
-	    .database_id = arena_strdup(a, db_cstr(r, 0, 1)), .id = arena_strdup(a, db_cstr(r, 0, 3)),
-	    .name = arena_strdup(a, db_cstr(r, 0, 4)), .enabled = db_bool(r, 0, 5), .document_security = db_bool(r, 0, 6),
-	    .created = db_time(r, 0, 8), .updated = db_time(r, 0, 9)};
-	c->permissions = (struct strs){.set = true, .v = arena_array(a, const char *, perms.n + 1)};
-	for (int i = 0; i < perms.n; i++)
-		c->permissions.v[c->permissions.n++] = arena_strdup(a, perms.v[i]);
-	perms_split(a, &c->permissions, &c->perms);
-	read_schema(c, attrs, indexes);
-	make_all(c, p->schema);
-	*out = c;
+	TRY(collection_read(cx, r, 0, 2, db_i64(r, 0, 0), db_cstr(r, 0, 1), out));
+	make_all(*out, p->schema);
 	return OK;
 }
 
