@@ -5,6 +5,7 @@
 #include "core/vtime.h"
 #include "model/job.h"
 #include "model/roles.h"
+#include "schema_priv.h"
 
 static const char *
 search_text(struct ctx *cx, const char *id, const char *name)
@@ -40,19 +41,25 @@ perms_literal(struct ctx *cx, const struct strs *perms)
 
 /* ---- creation ---- */
 
-/* The documents' table. Its indexes serve ids, permissions, and the two orders that every collection has. */
-static void
-create_table(struct db_tx *tx, const char *schema, int64_t internal)
+void
+collection_table_indexes(struct db_tx *tx, const char *schema, int64_t internal)
 {
 	struct arena *a = tx_ctx(tx)->arena;
 	const char *c = arena_printf(a, "c_%lld", (long long)internal);
 
-	tx_add(tx, arena_printf(a, "CREATE TABLE %s.%s (_seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, _id text COLLATE \"C\" NOT NULL, "
-	    "_created timestamptz(3) NOT NULL, _updated timestamptz(3) NOT NULL, _perms text[] NOT NULL, _read text[] NOT NULL)", schema, c), DB0);
 	tx_add(tx, arena_printf(a, "CREATE UNIQUE INDEX %s_id ON %s.%s (lower(_id))", c, schema, c), DB0);
 	tx_add(tx, arena_printf(a, "CREATE INDEX %s_read ON %s.%s USING gin (_read)", c, schema, c), DB0);
 	tx_add(tx, arena_printf(a, "CREATE INDEX %s_created ON %s.%s (_created, _seq)", c, schema, c), DB0);
 	tx_add(tx, arena_printf(a, "CREATE INDEX %s_updated ON %s.%s (_updated, _seq)", c, schema, c), DB0);
+}
+
+static void
+create_table(struct db_tx *tx, const char *schema, int64_t internal)
+{
+	tx_add(tx, arena_printf(tx_ctx(tx)->arena, "CREATE TABLE %s.c_%lld (_seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+	    "_id text COLLATE \"C\" NOT NULL, _created timestamptz(3) NOT NULL, _updated timestamptz(3) NOT NULL, _perms text[] NOT NULL, "
+	    "_read text[] NOT NULL)", schema, (long long)internal), DB0);
+	collection_table_indexes(tx, schema, internal);
 }
 
 err_t

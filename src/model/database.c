@@ -107,21 +107,14 @@ database_delete(struct ctx *cx, const struct project *p, const char *actor, cons
 	struct db_tx *tx;
 	struct db_res *r;
 	struct event ev;
-	const char *sql, *internal;
 
 	TRY(tx_begin(cx, &tx));
-	tx_add(tx, "SET LOCAL lock_timeout = '5s'", DB0);
-	sql = arena_printf(cx->arena, "SELECT %s FROM %s.databases WHERE lower(id) = $1 FOR UPDATE", shape_columns(&database_shape),
-	    p->schema);
-	TRY(tx_query(tx, &r, sql, DB(lower_id(cx, id))));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.databases WHERE lower(id) = $1 RETURNING %s", p->schema,
+	    shape_columns(&database_shape)), DB(lower_id(cx, id))));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", id);
 	shape_read(cx, &database_shape, &d, r, 0, 0);
-	internal = pg_i64(cx->arena, d.internal);
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT internal FROM %s.collections WHERE database = $1", p->schema), DB(internal)));
-	for (int i = 0; i < db_rows(r); i++)
-		collection_drop_table(tx, p->schema, db_i64(r, i, 0));
-	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.databases WHERE internal = $1", p->schema), DB(internal));
+	schema_job(tx, p, NULL);	/* the documents' tables */
 	ev = database_event(cx, EV_DATABASE_DELETE, p, actor, &d);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);

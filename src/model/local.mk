@@ -9,3 +9,5 @@ libbadal_model_a_SOURCES += src/model/agent.c src/model/link.c src/model/mail.c 
 libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_write.c
 libbadal_model_a_SOURCES += src/model/origin.c
 libbadal_model_a_SOURCES += src/model/password_kinds.c
+libbadal_model_a_SOURCES += src/model/attribute.c src/model/collection.c src/model/collection_json.c src/model/index.c
+libbadal_model_a_SOURCES += src/model/index_plan.c src/model/schema_rebuild.c src/model/schema_work.c

@@ -1,0 +1,400 @@
+/* Schema work of the jobs role: indexes are built without blocking writers, changes that found the table busy are made, tables of deleted
+ * collections are dropped.
+ *
+ * The rows are the book: `processing` and `deleting` say what is left to do, so the work can stop anywhere and begin again. One worker at a
+ * time settles a collection (advisory lock, held by an idle transaction: it keeps no snapshot that a build would wait for). */
+#include "model/collection.h"
+
+#include "core/log.h"
+#include "model/job.h"
+#include "schema_priv.h"
+
+enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000, LOCK_TRIES = 100, LOCK_PAUSE_MS = 100 };
+
+/* ---- shared with the requests ---- */
+
+bool
+schema_in_use(const struct ctx *cx)
+{
+	return strcmp(db_sqlstate(cx), "55P03") == 0 || strcmp(db_sqlstate(cx), "40P01") == 0;
+}
+
+bool
+schema_columns_full(const struct ctx *cx)
+{
+	return strcmp(db_sqlstate(cx), "54011") == 0;
+}
+
+err_t
+schema_lock(struct db_tx *tx, const struct project *p, const struct collection *c, const char *wait, struct collection **out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const char *internal = pg_i64(cx->arena, c->internal);
+	struct db_res *r;
+	err_t e;
+
+	tx_add(tx, "SET LOCAL lock_timeout = '5s'", DB0);
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.collections WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
+	    DB(internal));
+	tx_add(tx, arena_printf(cx->arena, "SET LOCAL lock_timeout = '%s'", wait), DB0);
+	/* a statement of its own: it must see what the last holder of the lock wrote */
+	e = tx_query(tx, &r, arena_printf(cx->arena, "SELECT %s FROM %s.collections WHERE internal = $1::bigint",
+	    collection_columns(cx, p->schema), p->schema), DB(internal));
+	if (e == ERR_DB && schema_in_use(cx))
+		return fail(cx, ERR_BUSY, "the schema of %s is being changed", c->id);
+	TRY(e);
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", c->id);
+	TRY(collection_read(cx, r, 0, 0, c->database, c->database_id, out));
+	defer(cx, collection_unref, *out);
+	return OK;
+}
+
+void
+schema_job(struct db_tx *tx, const struct project *p, const struct collection *c)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, tx_ctx(tx)->arena, 128);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "project");
+	jw_cstr(&w, p->id);
+	if (c != NULL) {
+		JW_KEY(&w, "database");
+		jw_cstr(&w, c->database_id);
+		JW_KEY(&w, "collection");
+		jw_cstr(&w, c->id);
+	}
+	jw_obj_end(&w);
+	tx_job(tx, JOB_schema, buf_view(&b));
+}
+
+/* ---- one change each ---- */
+
+static bool
+is(const char *status, const char *what)
+{
+	return strcmp(status, what) == 0;
+}
+
+/* Errors that another try may not meet. */
+static bool
+passing(const struct ctx *cx, err_t e)
+{
+	const char *state = db_sqlstate(cx);
+
+	if (e != ERR_DB)
+		return e != ERR_DB_UNIQUE && e != ERR_DB_DATA;
+	return strncmp(state, "40", 2) == 0 || strncmp(state, "53", 2) == 0 || strncmp(state, "57", 2) == 0 || strncmp(state, "08", 2) == 0 ||
+	    is(state, "55P03") || is(state, "") || is(state, "42P01");
+}
+
+static err_t
+finish_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x, const char *status,
+    const char *why)
+{
+	struct event ev = collection_event(cx, EV_INDEX_UPDATE, p, NULL, c, x->key, index_json(cx, x, status));
+	const char *sql = arena_printf(cx->arena, "UPDATE %s.indexes SET status = $2, error = $3 WHERE internal = $1::bigint AND status = "
+	    "'processing' RETURNING internal", p->schema);
+
+	log_info(cx, "index settled", "schema=%s collection=%s index=%s status=%s reason=%s", p->schema, c->id, x->key, status, why);
+	return event_write(cx, &ev, NULL, sql, DB(pg_i64(cx->arena, x->internal), status, why));
+}
+
+/* Outside a transaction, beside readers and writers. */
+static err_t
+drop_built(struct ctx *cx, const struct project *p, const char *name)
+{
+	return db_exec(cx, NULL, arena_printf(cx->arena, "DROP INDEX CONCURRENTLY IF EXISTS %s.%s", p->schema, name), DB0);
+}
+
+static err_t
+drop_all(struct ctx *cx, const struct project *p, const struct index *x)
+{
+	TRY(drop_built(cx, p, arena_printf(cx->arena, "i_%lld", (long long)x->internal)));
+	return drop_built(cx, p, arena_printf(cx->arena, "i_%lld_h", (long long)x->internal));
+}
+
+/* A build that was interrupted leaves an index that is kept up but never used. */
+static err_t
+is_built(struct ctx *cx, const struct project *p, const char *name, bool *built_out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT x.indisvalid FROM pg_index x JOIN pg_class k ON k.oid = x.indexrelid JOIN pg_namespace n ON n.oid = "
+	    "k.relnamespace WHERE n.nspname = $1 AND k.relname = $2", DB(p->schema, name)));
+	*built_out = db_rows(r) > 0 && db_bool(r, 0, 0);
+	return db_rows(r) > 0 && !*built_out ? drop_built(cx, p, name) : OK;
+}
+
+static const char *
+reason(struct ctx *cx, err_t e)
+{
+	if (e == ERR_DB_UNIQUE)
+		return "documents have equal values";
+	return cx->detail ? cx->detail : "the database refused the index";
+}
+
+static err_t
+build_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
+{
+	struct index_plan plan;
+	const char *why = "";
+
+	if (!index_plan(cx, p->schema, c, x, &plan, &why))
+		return finish_index(cx, p, c, x, "failed", why);
+	for (int i = 0; i < plan.n; i++) {
+		bool built;
+		err_t e;
+
+		TRY(is_built(cx, p, plan.name[i], &built));
+		e = built ? OK : db_exec(cx, NULL, plan.sql[i], DB0);
+		if (e == OK)
+			continue;
+		if (passing(cx, e))
+			return e;
+		why = reason(cx, e);
+		TRY(drop_all(cx, p, x));
+		return finish_index(cx, p, c, x, "failed", why);
+	}
+	return finish_index(cx, p, c, x, "available", "");
+}
+
+static err_t
+remove_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
+{
+	struct event ev = collection_event(cx, EV_INDEX_DELETE, p, NULL, c, x->key, index_json(cx, x, NULL));
+
+	TRY(drop_all(cx, p, x));
+	return event_write(cx, &ev, NULL, arena_printf(cx->arena, "DELETE FROM %s.indexes WHERE internal = $1::bigint AND status = 'deleting' "
+	    "RETURNING internal", p->schema), DB(pg_i64(cx->arena, x->internal)));
+}
+
+/* An ALTER TABLE in a transaction with its row, waiting longer than a request may. */
+static err_t
+change_attribute(struct ctx *cx, const struct project *p, const struct collection *known, const struct attribute *asked)
+{
+	const struct attribute *a;
+	struct collection *c;
+	struct event ev;
+	struct db_tx *tx;
+	bool adds;
+
+	TRY(tx_begin(cx, &tx));
+	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_JOB, &c));
+	a = collection_attribute(c, str_c(asked->key));
+	adds = a != NULL && is(a->status, "processing");
+	if (a == NULL || a->internal != asked->internal || !(adds || is(a->status, "deleting"))) {
+		tx_rollback(tx);
+		return OK;
+	}
+	if (adds) {
+		attribute_add_column(tx, p->schema, c, a);
+		tx_add(tx, arena_printf(cx->arena, "UPDATE %s.attributes SET status = 'available' WHERE internal = $1::bigint", p->schema),
+		    DB(pg_i64(cx->arena, a->internal)));
+	} else {
+		attribute_drop(tx, p, c, a);
+	}
+	ev = collection_event(cx, adds ? EV_ATTRIBUTE_UPDATE : EV_ATTRIBUTE_DELETE, p, NULL, c, a->key,
+	    attribute_json(cx, a, adds ? "available" : NULL));
+	event_emit(tx, &ev);
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+static err_t
+fail_attribute(struct ctx *cx, const struct project *p, const struct collection *c, const struct attribute *a, const char *why)
+{
+	bool adds = is(a->status, "processing");
+	const char *status = adds ? "failed" : "stuck";
+	struct event ev = collection_event(cx, EV_ATTRIBUTE_UPDATE, p, NULL, c, a->key, attribute_json(cx, a, status));
+
+	log_warn(cx, "attribute settled", "schema=%s collection=%s attribute=%s status=%s reason=%s", p->schema, c->id, a->key, status, why);
+	return event_write(cx, &ev, NULL, arena_printf(cx->arena, "UPDATE %s.attributes SET status = $2, error = $3 WHERE internal = "
+	    "$1::bigint RETURNING internal", p->schema), DB(pg_i64(cx->arena, a->internal), status, why));
+}
+
+static err_t
+settle_attribute(struct ctx *cx, const struct project *p, const struct collection *c, const struct attribute *a)
+{
+	err_t e = change_attribute(cx, p, c, a);
+
+	if (e == ERR_DB && schema_columns_full(cx)) {
+		TRY(schema_rebuild(cx, p, c));
+		e = change_attribute(cx, p, c, a);
+	}
+	if (e == ERR_DB && schema_in_use(cx))
+		return fail(cx, ERR_BUSY, "the table of %s is in use", c->id);
+	if (e != OK && !passing(cx, e))
+		return fail_attribute(cx, p, c, a, reason(cx, e));
+	return e;
+}
+
+/* The next thing to do on a collection; *more_out false: nothing is left. */
+static err_t
+settle_one(struct ctx *cx, const struct project *p, const struct collection *c, bool *more_out)
+{
+	*more_out = true;
+	for (int i = 0; i < c->n_attrs; i++)
+		if (is(c->attrs[i].status, "processing") || is(c->attrs[i].status, "deleting"))
+			return settle_attribute(cx, p, c, &c->attrs[i]);
+	for (int i = 0; i < c->n_indexes; i++)
+		if (is(c->indexes[i].status, "deleting"))
+			return remove_index(cx, p, c, &c->indexes[i]);
+	for (int i = 0; i < c->n_indexes; i++)
+		if (is(c->indexes[i].status, "processing"))
+			return build_index(cx, p, c, &c->indexes[i]);
+	*more_out = false;
+	return OK;
+}
+
+/* ---- settle ---- */
+
+/* Awaits the right to work on the collection. No connection is held while it waits. */
+static err_t
+take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		struct db_res *r;
+
+		TRY(tx_begin(cx, tx_out));
+		TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))", DB(what)));
+		if (db_bool(r, 0, 0))
+			return OK;
+		tx_rollback(*tx_out);
+		TRY(fib_sleep(cx, LOCK_PAUSE_MS));
+	}
+	return fail(cx, ERR_BUSY, "%s is being settled", what);
+}
+
+static err_t
+read_now(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct collection **out)
+{
+	err_t e;
+
+	/* another machine's write may not have reached this cache yet */
+	collection_forget(p, db, col);
+	e = collection_get(cx, p, db, col, out);
+	if (e != ERR_COLLECTION_NOT_FOUND && e != ERR_DATABASE_NOT_FOUND)
+		return e;
+	*out = NULL;
+	return OK;
+}
+
+err_t
+schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col)
+{
+	const char *what = arena_printf(cx->arena, "%s:%s:%s", p->schema, str_lower(cx->arena, str_c(db)).p, str_lower(cx->arena, str_c(col)).p);
+	struct db_tx *turn;
+
+	TRY(take_turn(cx, what, &turn));
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		const struct collection *c;
+		bool more = false;
+		err_t e;
+
+		e = read_now(cx, p, db, col, &c);
+		if (e == OK && c != NULL)
+			e = settle_one(cx, p, c, &more);
+		if (e == OK && more)
+			continue;
+		tx_rollback(turn);
+		return e;
+	}
+	tx_rollback(turn);
+	return fail(cx, ERR_BUSY, "%s is changed all the time", what);
+}
+
+/* ---- tables of deleted collections ---- */
+
+err_t
+schema_sweep(struct ctx *cx, const struct project *p)
+{
+	struct db_res *r;
+	err_t last = OK;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT k.relname FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace WHERE n.nspname = $1 AND "
+	    "k.relkind = 'r' AND k.relname ~ '^c_[0-9]+$' AND NOT EXISTS (SELECT 1 FROM %s.collections c WHERE c.internal = "
+	    "substr(k.relname, 3)::bigint) LIMIT %d", p->schema, SWEEP_MAX), DB(p->schema)));
+	for (int i = 0; i < db_rows(r); i++) {
+		struct db_tx *tx;
+		err_t e;
+
+		TRY(tx_begin(cx, &tx));
+		tx_add(tx, "SET LOCAL lock_timeout = '" SCHEMA_WAIT_JOB "'", DB0);
+		tx_add(tx, arena_printf(cx->arena, "DROP TABLE IF EXISTS %s.%s", p->schema, db_cstr(r, i, 0)), DB0);
+		e = tx_commit(tx);
+		if (e == ERR_DB && schema_in_use(cx))
+			last = fail(cx, ERR_BUSY, "%s.%s is in use", p->schema, db_cstr(r, i, 0));
+		else
+			TRY(e);
+	}
+	return last;
+}
+
+/* ---- jobs ---- */
+
+err_t
+schema_work(struct ctx *cx, struct str payload)
+{
+	const json_t *j = json_parse(cx, payload, NULL);
+	struct str project = json_str(json_object_get(j, "project"));
+	const char *db = json_string_value(json_object_get(j, "database")), *col = json_string_value(json_object_get(j, "collection"));
+	struct project *p;
+	err_t e;
+
+	if (project.n == 0)
+		return fail(cx, ERR_GENERAL_UNKNOWN, "a schema job without a project");
+	e = project_get(cx, project, &p);
+	if (e == ERR_PROJECT_NOT_FOUND)		/* its whole space goes */
+		return OK;
+	TRY(e);
+	return db && col ? schema_settle(cx, p, db, col) : schema_sweep(cx, p);
+}
+
+static err_t
+recover_project(struct ctx *cx, const char *id, const char *schema)
+{
+	struct project *p;
+	struct db_res *r;
+	err_t e = project_get(cx, str_c(id), &p);
+
+	if (e == ERR_PROJECT_NOT_FOUND)
+		return OK;
+	TRY(e);
+	TRY(schema_sweep(cx, p));
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT d.id, c.id FROM %s.collections c JOIN %s.databases d ON d.internal = c.database WHERE "
+	    "EXISTS (SELECT 1 FROM %s.attributes a WHERE a.collection = c.internal AND a.status IN ('processing', 'deleting')) OR "
+	    "EXISTS (SELECT 1 FROM %s.indexes i WHERE i.collection = c.internal AND i.status IN ('processing', 'deleting'))",
+	    schema, schema, schema, schema), DB0));
+	for (int i = 0; i < db_rows(r); i++)
+		TRY(schema_settle(cx, p, db_cstr(r, i, 0), db_cstr(r, i, 1)));
+	return OK;
+}
+
+err_t
+schema_recover(struct ctx *cx)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT id, 'p_' || internal FROM badal.projects ORDER BY internal", DB0));
+	for (int i = 0; i < db_rows(r); i++) {
+		struct ctx one;
+		err_t e;
+
+		/* a context of its own: what one project takes is given back before the next */
+		ctx_init(&one);
+		one.fib = cx->fib;
+		one.deadline = cx->deadline;
+		e = recover_project(&one, db_cstr(r, i, 0), db_cstr(r, i, 1));
+		if (e != OK)
+			log_warn(&one, "schema work is left over", "project=%s error=%s detail=%s", db_cstr(r, i, 0), err_info(e)->name,
+			    one.detail ? one.detail : "");
+		ctx_fini(&one);
+		if (e == ERR_CANCELLED)
+			return e;
+	}
+	return OK;
+}
