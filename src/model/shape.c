@@ -1,0 +1,193 @@
+/* Shapes: rows into structs, structs into JSON, both by the model's table. */
+#include "model/shape.h"
+
+#include <stdlib.h>
+
+#include "core/vtime.h"
+
+/* The column lists, made once per shape. A shape is static, so its address is its name. */
+struct columns {
+	struct columns *next;
+	const struct shape *shape;
+	char *text;
+};
+static struct columns *made;
+
+const char *
+shape_columns(const struct shape *s)
+{
+	struct columns *c;
+	struct buf b;
+
+	for (c = made; c != NULL; c = c->next)
+		if (c->shape == s)
+			return c->text;
+	buf_init(&b, NULL, 256);
+	for (int i = 0; i < s->n; i++) {
+		if (s->fields[i].column == NULL)
+			continue;
+		if (b.n > 0)
+			BUF_LIT(&b, ", ");
+		buf_c(&b, s->fields[i].column);
+	}
+	c = mem_zalloc(sizeof *c);
+	c->shape = s;
+	c->text = b.p;
+	c->next = made;
+	made = c;
+	return c->text;
+}
+
+static void
+field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res *r, int row, int col)
+{
+	switch (f->type) {
+	case F_STR:
+		*(const char **)at = db_cstr(r, row, col);
+		return;
+	case F_TIME:
+		*(int64_t *)at = db_time(r, row, col);
+		return;
+	case F_BOOL:
+		*(bool *)at = db_bool(r, row, col);
+		return;
+	case F_INT:
+		*(int64_t *)at = db_i64(r, row, col);
+		return;
+	case F_FLOAT:
+		*(double *)at = db_null(r, row, col) ? 0 : strtod(db_cstr(r, row, col), NULL);
+		return;
+	case F_STRS:
+		*(struct strs *)at = db_strs(cx, r, row, col);
+		return;
+	case F_JSON:
+		*(struct str *)at = db_str(r, row, col);
+		return;
+	case F_LIST:
+	case F_CONST:
+		return;
+	}
+}
+
+void
+shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res *r, int row, int col)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->fields[i].column != NULL)
+			field_read(cx, &s->fields[i], (char *)obj + s->fields[i].off, r, row, col++);
+}
+
+struct objs
+shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r)
+{
+	struct objs out = {.v = arena_array(cx->arena, void *, db_rows(r) + 1)};
+
+	for (; out.n < db_rows(r); out.n++) {
+		out.v[out.n] = arena_zalloc(cx->arena, s->size);
+		shape_read(cx, s, out.v[out.n], r, out.n, 0);
+	}
+	return out;
+}
+
+/* ---- writing ---- */
+
+static void
+write_time(struct jw *w, int64_t ms)
+{
+	char text[30];
+
+	jw_cstr(w, ms == TIME_NONE ? "" : time_iso(ms, text));
+}
+
+static void
+write_texts(struct jw *w, const struct strs *v)
+{
+	jw_arr(w);
+	for (int i = 0; i < v->n; i++)
+		jw_cstr(w, v->v[i]);
+	jw_arr_end(w);
+}
+
+static void
+write_objs(struct jw *w, const struct shape *s, const struct objs *list)
+{
+	jw_arr(w);
+	for (int i = 0; i < list->n; i++)
+		shape_write(w, s, list->v[i]);
+	jw_arr_end(w);
+}
+
+static void
+field_write(struct jw *w, const struct field *f, const void *at)
+{
+	switch (f->type) {
+	case F_STR:
+		jw_cstr(w, *(const char *const *)at);
+		return;
+	case F_TIME:
+		write_time(w, *(const int64_t *)at);
+		return;
+	case F_BOOL:
+		jw_bool(w, *(const bool *)at);
+		return;
+	case F_INT:
+		jw_i64(w, *(const int64_t *)at);
+		return;
+	case F_FLOAT:
+		jw_f64(w, *(const double *)at);
+		return;
+	case F_STRS:
+		write_texts(w, at);
+		return;
+	case F_JSON: {
+		const struct str *j = at;
+
+		jw_raw(w, j->n > 0 ? *j : STR("{}"));
+		return;
+	}
+	case F_LIST:
+		write_objs(w, f->sub, at);
+		return;
+	case F_CONST:
+		jw_raw(w, str_c(f->text));
+		return;
+	}
+}
+
+void
+shape_write(struct jw *w, const struct shape *s, const void *obj)
+{
+	jw_obj(w);
+	for (int i = 0; i < s->n; i++) {
+		const struct field *f = &s->fields[i];
+
+		if (f->hidden)
+			continue;
+		jw_key(w, str_c(f->key));
+		field_write(w, f, (const char *)obj + f->off);
+	}
+	jw_obj_end(w);
+}
+
+void
+shape_write_list(struct jw *w, const struct shape *s, const char *key, int64_t total, const struct objs *list)
+{
+	jw_obj(w);
+	JW_KEY(w, "total");
+	jw_i64(w, total);
+	jw_key(w, str_c(key));
+	write_objs(w, s, list);
+	jw_obj_end(w);
+}
+
+struct str
+shape_json(struct ctx *cx, const struct shape *s, const void *obj)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, cx->arena, 512);
+	jw_init(&w, &b);
+	shape_write(&w, s, obj);
+	return buf_view(&b);
+}
