@@ -30,27 +30,26 @@ pg_array(struct arena *a, const char *const *v, int n)
 	return b.p;
 }
 
-/* One element behind a '{' or ','; *i is left behind it. NULL for an unquoted NULL. */
+/* One element behind a '{' or ',', unescaped into *d; *i and *d are left behind it. NULL for an unquoted NULL. */
 static const char *
-array_element(struct arena *a, struct str s, size_t *i)
+array_element(struct str s, size_t *i, char **d)
 {
-	char *d = arena_alloc(a, s.n - *i + 1);
-	size_t n = 0;
+	char *from = *d;
 
 	if (s.p[*i] == '"') {
 		for (++*i; *i < s.n && s.p[*i] != '"'; ++*i) {
 			if (s.p[*i] == '\\' && *i + 1 < s.n)
 				++*i;
-			d[n++] = s.p[*i];
+			*(*d)++ = s.p[*i];
 		}
 		++*i;
-		d[n] = '\0';
-		return d;
+		*(*d)++ = '\0';
+		return from;
 	}
 	for (; *i < s.n && s.p[*i] != ',' && s.p[*i] != '}'; ++*i)
-		d[n++] = s.p[*i];
-	d[n] = '\0';
-	return strcmp(d, "NULL") == 0 ? NULL : d;
+		*(*d)++ = s.p[*i];
+	*(*d)++ = '\0';
+	return strcmp(from, "NULL") == 0 ? NULL : from;
 }
 
 struct strs
@@ -58,17 +57,22 @@ pg_array_parse(struct arena *a, struct str s)
 {
 	struct strs list = {.set = s.p != NULL};
 	size_t i = 1, max = 1;
+	char *d;
 
 	if (s.n < 2 || s.p[0] != '{' || s.p[1] == '}')
 		return list;
 	for (size_t k = 0; k < s.n; k++)
 		max += s.p[k] == ',';
 	list.v = arena_array(a, const char *, max);
+	d = arena_alloc(a, s.n + 1);	/* each element is followed by a mark at least as long as its NUL */
 	while (i < s.n && s.p[i] != '}') {
-		list.v[list.n++] = array_element(a, s, &i);
-		if (i < s.n && s.p[i] == ',')
-			i++;
+		list.v[list.n++] = array_element(s, &i, &d);
+		if (i >= s.n || s.p[i] != ',')
+			break;
+		i++;
 	}
+	if (i != s.n - 1 || s.p[i] != '}')
+		list.n = 0;
 	return list;
 }
 

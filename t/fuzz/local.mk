@@ -1,0 +1,33 @@
+# Fuzzing: one libFuzzer program for each parser of outside bytes, four lines each, and seeds in corpus/<name>.
+#   ./configure --enable-fuzz CC=clang && make check TESTS= && t/fuzz/run.sh [seconds] [name…]
+# What once crashed becomes a file in regress/<name>; run.sh runs those first.
+FUZZ_LIBS = libbadal-model.a libbadal-io.a libbadal-core.a $(LIBS_ALL)
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/run.sh t/fuzz/corpus t/fuzz/regress
+
+if FUZZ
+check_PROGRAMS += t/fuzz/fuzz_query
+t_fuzz_fuzz_query_SOURCES = t/fuzz/fuzz_query.c
+t_fuzz_fuzz_query_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_query_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_permission
+t_fuzz_fuzz_permission_SOURCES = t/fuzz/fuzz_permission.c
+t_fuzz_fuzz_permission_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_permission_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_json
+t_fuzz_fuzz_json_SOURCES = t/fuzz/fuzz_json.c
+t_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_json_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_date
+t_fuzz_fuzz_date_SOURCES = t/fuzz/fuzz_date.c
+t_fuzz_fuzz_date_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_date_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_document
+t_fuzz_fuzz_document_SOURCES = t/fuzz/fuzz_document.c
+t_fuzz_fuzz_document_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_document_LDADD = $(FUZZ_LIBS)
+endif
