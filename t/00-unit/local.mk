@@ -29,4 +29,16 @@ TESTS += t/00-unit/test_link
 t_00_unit_test_link_SOURCES = t/00-unit/test_link.c
 t_00_unit_test_link_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_link_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+
+check_PROGRAMS += t/00-unit/test_query t/00-unit/test_permission t/00-unit/test_document
+TESTS += t/00-unit/test_query t/00-unit/test_permission t/00-unit/test_document
+t_00_unit_test_query_SOURCES = t/00-unit/test_query.c
+t_00_unit_test_query_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_query_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_permission_SOURCES = t/00-unit/test_permission.c
+t_00_unit_test_permission_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_permission_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_document_SOURCES = t/00-unit/test_document.c
+t_00_unit_test_document_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_document_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 endif
