@@ -3,6 +3,7 @@
 #define BADAL_MODEL_USER_H
 
 #include "model/identity.h"
+#include "model/query.h"
 
 enum user_create_flags {
 	USER_LIMIT = 1,		/* the project's user limit applies */
@@ -14,7 +15,10 @@ struct user_in {		/* NULL: none */
 	const char *id;		/* NULL: a new one */
 	const char *email;	/* stored lower-cased */
 	const char *phone, *name;
-	const char *password;	/* clear text */
+	const char *password;	/* clear text; or, with `hash`, the hash itself */
+	const char *hash;	/* kind of an imported hash */
+	struct str hash_options;	/* its options as JSON */
+	const char *actor;	/* who creates it; NULL: the user itself, or a key */
 };
 
 /* Awaits. ERR_USER_ALREADY_EXISTS, ERR_USER_COUNT_EXCEEDED, ERR_BUSY (too many password hashes wait). */
@@ -25,18 +29,33 @@ err_t user_by_email(struct ctx *cx, const struct project *p, const char *email, 
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
 
-/* Changes; `u` is not touched, *out is the new state. */
-err_t user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const char *name, struct user **out) MUST_CHECK;
-err_t user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const json_t *prefs, struct user **out) MUST_CHECK;
-err_t user_set_status(struct ctx *cx, const struct project *p, const struct user *u, bool status, struct user **out) MUST_CHECK;
+/* Who makes a change: NULL is the user itself, through the account; else somebody who manages users. */
+struct user_by {
+	const char *actor;	/* user id for webhooks, NULL for keys */
+};
+
+/* Changes; `u` is not touched, *out is the new state. With `by` no password is asked for and the event carries the user model. */
+err_t user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name,
+    struct user **out) MUST_CHECK;
+err_t user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs,
+    struct user **out) MUST_CHECK;
+err_t user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status,
+    struct user **out) MUST_CHECK;
 /* `old` is checked when the user has set a password before. ERR_USER_INVALID_CREDENTIALS. */
-err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const char *password, const char *old,
-    struct user **out) MUST_CHECK;
+err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password,
+    const char *old, struct user **out) MUST_CHECK;
 /* The password is checked, or becomes the password of an anonymous user. ERR_USER_EMAIL_ALREADY_EXISTS. */
-err_t user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const char *email, const char *password,
+err_t user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email,
+    const char *password, struct user **out) MUST_CHECK;
+/* ERR_USER_PHONE_ALREADY_EXISTS; with `by` ERR_USER_EMAIL_ALREADY_EXISTS (the contract has it so). */
+err_t user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone,
+    const char *password, struct user **out) MUST_CHECK;
+/* -1 leaves a flag as it is. */
+err_t user_set_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, int email, int phone,
     struct user **out) MUST_CHECK;
-err_t user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const char *phone, const char *password,
-    struct user **out) MUST_CHECK;
+/* Awaits. With sessions, tokens and memberships; the totals of teams follow. */
+err_t user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by) MUST_CHECK;
+err_t user_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out) MUST_CHECK;
 bool user_anonymous(const struct user *u);	/* spec identity.md 4.1 */
 
 struct session_in {
@@ -53,7 +72,9 @@ err_t session_list(struct ctx *cx, const struct project *p, const struct user *u
 err_t session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash,
     struct session **out) MUST_CHECK;
 /* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */
-err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
-err_t session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct session *current) MUST_CHECK;
+err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s) MUST_CHECK;
+/* With `by` the event is an internal one: only connections and caches hear of it. */
+err_t session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
+    MUST_CHECK;
 
 #endif

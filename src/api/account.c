@@ -166,7 +166,7 @@ account_delete_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
-	TRY(session_delete(&rq->cx, home, rq->login->user, s));
+	TRY(session_delete(&rq->cx, home, rq->login->user, NULL, s));
 	if (s->current)
 		reply_session(rq, NULL);
 	return reply_none(rq);
@@ -179,7 +179,7 @@ account_delete_sessions(struct req *rq, void *arg)
 
 	(void)arg;
 	TRY(account_home(rq, &home));
-	TRY(session_delete_all(&rq->cx, home, rq->login->user, rq->login->session));
+	TRY(session_delete_all(&rq->cx, home, rq->login->user, NULL, rq->login->session));
 	reply_session(rq, NULL);
 	return reply_none(rq);
 }
@@ -212,7 +212,7 @@ account_set_name(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_name(&rq->cx, home, rq->login->user, in->name, &u));
+	TRY(user_set_name(&rq->cx, home, rq->login->user, NULL, in->name, &u));
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -232,7 +232,7 @@ account_set_password(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_password(&rq->cx, home, rq->login->user, in->password, in->old, &u));
+	TRY(user_set_password(&rq->cx, home, rq->login->user, NULL, in->password, in->old, &u));
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -252,7 +252,7 @@ account_set_email(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_email(&rq->cx, home, rq->login->user, in->email, in->password, &u));
+	TRY(user_set_email(&rq->cx, home, rq->login->user, NULL, in->email, in->password, &u));
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -272,7 +272,7 @@ account_set_phone(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_phone(&rq->cx, home, rq->login->user, in->phone, in->password, &u));
+	TRY(user_set_phone(&rq->cx, home, rq->login->user, NULL, in->phone, in->password, &u));
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -291,7 +291,7 @@ account_set_prefs(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_prefs(&rq->cx, home, rq->login->user, in->prefs, &u));
+	TRY(user_set_prefs(&rq->cx, home, rq->login->user, NULL, in->prefs, &u));
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -304,7 +304,7 @@ account_block(struct req *rq, void *arg)
 
 	(void)arg;
 	TRY(account_home(rq, &home));
-	TRY(user_set_status(&rq->cx, home, rq->login->user, false, &u));
+	TRY(user_set_status(&rq->cx, home, rq->login->user, NULL, false, &u));
 	reply_header(rq, "X-Fallback-Cookies", "[]");
 	return reply(rq, 200, &account_shape, u);
 }

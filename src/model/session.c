@@ -165,12 +165,14 @@ session_get(struct ctx *cx, const struct project *p, const struct user *u, const
 }
 
 err_t
-session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
 {
 	struct event ev = session_event(cx, p, EV_SESSION_DELETE, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
 
 	ev.flags = EVENT_LOGOUT;
+	if (by != NULL)
+		ev.actor = by->actor;
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
@@ -182,7 +184,7 @@ session_delete(struct ctx *cx, const struct project *p, const struct user *u, co
 }
 
 err_t
-session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct session *current)
+session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
 {
 	struct db_tx *tx;
 	struct db_res *r;
@@ -203,6 +205,13 @@ session_delete_all(struct ctx *cx, const struct project *p, const struct user *u
 	ev = session_event(cx, p, EV_SESSION_DELETE, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
 	/* one event for all of them: connections of the other sessions find out by the refresh that theirs is gone */
 	ev.flags = EVENT_LOGOUT | EVENT_ROLES;
+	if (by != NULL) {
+		ev.kind = EV_ROLES_UPDATE;
+		ev.ids[1] = NULL;
+		ev.actor = by->actor;
+		ev.payload = STR("");
+		ev.roles = (struct strs){0};
+	}
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	event_emit(tx, &ev);
 	return event_commit(tx, list, 1);

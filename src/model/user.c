@@ -170,7 +170,7 @@ insert_limited(struct ctx *cx, const struct project *p, const struct event *ev, 
 }
 
 static err_t
-user_insert(struct ctx *cx, const struct project *p, struct user *u, const char *search, unsigned flags)
+user_insert(struct ctx *cx, const struct project *p, struct user *u, const char *actor, const char *search, unsigned flags)
 {
 	const char *created = pg_time(cx->arena, u->created);
 	struct event ev = user_event(cx, p, EV_USER_CREATE, u, flags & USER_AS_ACCOUNT ? &account_shape : &user_shape);
@@ -179,15 +179,17 @@ user_insert(struct ctx *cx, const struct project *p, struct user *u, const char 
 				   (long long)p->user_limit, (long long)p->user_limit)
 				   : "true";
 	const char *sql = arena_printf(cx->arena,
-	    "INSERT INTO %s.users AS u (id, name, email, phone, password, hash_options, registration, password_update, search, created, updated) "
+	    "INSERT INTO %s.users AS u (id, name, email, phone, password, hash_options, registration, password_update, search, created, updated, hash) "
 	    "SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::text, $7::timestamptz, "
-	    "$7::timestamptz WHERE %s RETURNING u.internal",
+	    "$7::timestamptz, $10::text WHERE %s RETURNING u.internal",
 	    p->schema, room);
 	const char *const v[] = {u->id, u->name, u->email, u->phone, u->password, u->hash_options.p, created, pg_time(cx->arena, u->password_update),
-		search};
+		search, u->hash};
 	int n = (int)(sizeof v / sizeof *v);
 	struct db_res *r;
 
+	if (!(flags & USER_AS_ACCOUNT))
+		ev.actor = actor;
 	if (limited)
 		return insert_limited(cx, p, flags & USER_SILENT ? NULL : &ev, sql, n, v, &u->internal);
 	if (flags & USER_SILENT)
@@ -212,12 +214,17 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 	u->prefs = STR("{}");
 	u->status = true;
 	u->password_update = TIME_NONE;
-	if (in->password != NULL && in->password[0] != '\0')
+	if (in->hash != NULL) {
+		u->password = in->password;
+		u->hash = in->hash;
+		u->hash_options = in->hash_options;
+	} else if (in->password != NULL && in->password[0] != '\0') {
 		TRY(password_hash(cx, in->password, &u->password));
+	}
 	u->created = u->updated = u->registration = time_now_ms();
 	if (u->password != NULL && !(flags & USER_SILENT))	/* an invited user's password is random: nobody knows the old one */
 		u->password_update = u->created;
-	TRY(user_insert(cx, p, u, SEARCH(cx, u->id, u->email, u->phone, u->name), flags));
+	TRY(user_insert(cx, p, u, in->actor, SEARCH(cx, u->id, u->email, u->phone, u->name), flags));
 	*out = u;
 	return OK;
 }
@@ -269,13 +276,13 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 
 /* Writes the columns `set` ($1 is the internal id, $2 the time) and the event with the new state `u`. */
 static err_t
-user_update(struct ctx *cx, const struct project *p, enum event_kind kind, unsigned ev_flags, struct user *u, const char *set, const char *a,
+user_update(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user_by *by, unsigned ev_flags, struct user *u, const char *set, const char *a,
     const char *b, const char *c)
 {
 	struct event ev;
 	struct db_res *r;
 	const char *v[5];
-	int n = 2 + (a != NULL || b != NULL || c != NULL) + (b != NULL || c != NULL) + (c != NULL);
+	int n = c != NULL ? 5 : strstr(set, "$4") ? 4 : 3;
 
 	u->updated = time_now_ms();
 	v[0] = pg_i64(cx->arena, u->internal);
@@ -283,7 +290,12 @@ user_update(struct ctx *cx, const struct project *p, enum event_kind kind, unsig
 	v[2] = a;
 	v[3] = b;
 	v[4] = c;
-	ev = user_event(cx, p, kind, u, &account_shape);
+	ev = user_event(cx, p, kind, u, by ? &user_shape : &account_shape);
+	if (by != NULL) {
+		ev.actor = by->actor;
+		if (kind == EV_USER_UPDATE_PREFS)
+			ev.payload = u->prefs;
+	}
 	ev.flags = ev_flags;
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(event_write(cx, &ev, &r,
@@ -305,19 +317,19 @@ user_copy(struct ctx *cx, const struct user *u)
 }
 
 err_t
-user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const char *name, struct user **out)
+user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name, struct user **out)
 {
 	struct user *n = user_copy(cx, u);
 
 	n->name = name;
-	TRY(user_update(cx, p, EV_USER_UPDATE_NAME, 0, n, "name = $3::text, search = $4::text", name, SEARCH(cx, n->id, name, n->email, n->phone),
+	TRY(user_update(cx, p, EV_USER_UPDATE_NAME, by, 0, n, "name = $3::text, search = $4::text", name, SEARCH(cx, n->id, name, n->email, n->phone),
 	    NULL));
 	*out = n;
 	return OK;
 }
 
 err_t
-user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const json_t *prefs, struct user **out)
+user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs, struct user **out)
 {
 	struct user *n = user_copy(cx, u);
 	struct buf b;
@@ -332,29 +344,30 @@ user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, co
 		jw_value(&w, prefs);
 		n->prefs = buf_view(&b);
 	}
-	TRY(user_update(cx, p, EV_USER_UPDATE_PREFS, 0, n, "prefs = $3::text", n->prefs.p, NULL, NULL));
+	TRY(user_update(cx, p, EV_USER_UPDATE_PREFS, by, 0, n, "prefs = $3::text", n->prefs.p, NULL, NULL));
 	*out = n;
 	return OK;
 }
 
 err_t
-user_set_status(struct ctx *cx, const struct project *p, const struct user *u, bool status, struct user **out)
+user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status, struct user **out)
 {
 	struct user *n = user_copy(cx, u);
 
 	n->status = status;
-	TRY(user_update(cx, p, EV_USER_UPDATE_STATUS, status ? EVENT_ROLES : EVENT_USER_GONE, n, "status = $3::boolean", pg_bool(status), NULL, NULL));
+	TRY(user_update(cx, p, EV_USER_UPDATE_STATUS, by, status ? EVENT_ROLES : EVENT_USER_GONE, n, "status = $3::boolean", pg_bool(status), NULL, NULL));
 	*out = n;
 	return OK;
 }
 
 err_t
-user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const char *password, const char *old, struct user **out)
+user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password, const char *old,
+    struct user **out)
 {
 	struct user *n = user_copy(cx, u);
 	bool ok = true;
 
-	if (u->password_update != TIME_NONE)
+	if (by == NULL && u->password_update != TIME_NONE)
 		TRY(password_verify(cx, old ? old : "", u->hash, u->hash_options, u->password, &ok));
 	if (!ok)
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "old password");
@@ -362,7 +375,7 @@ user_set_password(struct ctx *cx, const struct project *p, const struct user *u,
 	n->hash = PASSWORD_HASH_ID;
 	n->hash_options = STR(PASSWORD_HASH_OPTIONS);
 	n->password_update = time_now_ms();
-	TRY(user_update(cx, p, EV_USER_UPDATE_PASSWORD, 0, n,
+	TRY(user_update(cx, p, EV_USER_UPDATE_PASSWORD, by, 0, n,
 	    "password = $3::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = $4::timestamptz",
 	    n->password, pg_time(cx->arena, n->password_update), NULL));
 	*out = n;
@@ -382,22 +395,26 @@ check_password(struct ctx *cx, const struct user *u, const char *password)
 }
 
 err_t
-user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const char *email, const char *password, struct user **out)
+user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email, const char *password,
+    struct user **out)
 {
 	struct user *n = user_copy(cx, u);
+	const char *set = "email = $3::text, email_verification = false, search = $4::text", *hash = NULL;
 	err_t e;
 
-	TRY(check_password(cx, u, password));
-	if (user_anonymous(u)) {
-		TRY(password_hash(cx, password, &n->password));
+	if (by == NULL)
+		TRY(check_password(cx, u, password));
+	if (by == NULL && user_anonymous(u)) {
+		TRY(password_hash(cx, password, &hash));
+		n->password = hash;
 		n->hash = PASSWORD_HASH_ID;
 		n->hash_options = STR(PASSWORD_HASH_OPTIONS);
+		set = "email = $3::text, email_verification = false, search = $4::text, password = $5::text, hash = '" PASSWORD_HASH_ID
+		      "', hash_options = '" PASSWORD_HASH_OPTIONS "'";
 	}
 	n->email = str_lower(cx->arena, str_c(email)).p;
 	n->email_verification = false;
-	e = user_update(cx, p, EV_USER_UPDATE_EMAIL, EVENT_ROLES, n,
-	    "email = $3::text, email_verification = false, search = $4::text, password = $5::text", n->email,
-	    SEARCH(cx, n->id, n->name, n->email, n->phone), n->password);
+	e = user_update(cx, p, EV_USER_UPDATE_EMAIL, by, EVENT_ROLES, n, set, n->email, SEARCH(cx, n->id, n->name, n->email, n->phone), hash);
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n->email);
 	TRY(e);
@@ -406,19 +423,87 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
 }
 
 err_t
-user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const char *phone, const char *password, struct user **out)
+user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone, const char *password,
+    struct user **out)
 {
 	struct user *n = user_copy(cx, u);
 	err_t e;
 
-	TRY(check_password(cx, u, password));
+	if (by == NULL)
+		TRY(check_password(cx, u, password));
 	n->phone = phone;
 	n->phone_verification = false;
-	e = user_update(cx, p, EV_USER_UPDATE_PHONE, EVENT_ROLES, n, "phone = $3::text, phone_verification = false, search = $4::text", phone,
+	e = user_update(cx, p, EV_USER_UPDATE_PHONE, by, EVENT_ROLES, n, "phone = $3::text, phone_verification = false, search = $4::text", phone,
 	    SEARCH(cx, n->id, n->name, n->email, phone), NULL);
 	if (e == ERR_DB_UNIQUE)
-		return fail(cx, ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone);
+		return fail(cx, by ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone);
 	TRY(e);
 	*out = n;
 	return OK;
+}
+
+err_t
+user_set_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, int email, int phone,
+    struct user **out)
+{
+	struct user *n = user_copy(cx, u);
+
+	if (email >= 0)
+		n->email_verification = email;
+	if (phone >= 0)
+		n->phone_verification = phone;
+	TRY(user_update(cx, p, EV_USER_UPDATE_VERIFICATION, by, EVENT_ROLES, n,
+	    "email_verification = coalesce($3::boolean, u.email_verification), phone_verification = coalesce($4::boolean, u.phone_verification)",
+	    email >= 0 ? pg_bool(email) : NULL, phone >= 0 ? pg_bool(phone) : NULL, NULL));
+	*out = n;
+	return OK;
+}
+
+err_t
+user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by)
+{
+	const char *internal = pg_i64(cx->arena, u->internal);
+	struct event ev = user_event(cx, p, EV_USER_DELETE, u, &user_shape);
+	struct db_tx *tx;
+	struct db_res *r;
+
+	ev.flags = EVENT_USER_GONE;
+	ev.actor = by ? by->actor : u->id;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"UPDATE %s.teams AS t SET total = greatest(t.total - 1, 0) FROM %s.memberships m "
+		"WHERE m.user_internal = $1::bigint AND m.confirm AND t.internal = m.team_internal",
+		p->schema, p->schema),
+	    DB(internal));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.users WHERE internal = $1::bigint RETURNING internal", p->schema), DB(internal)));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
+		return fail(cx, ERR_USER_NOT_FOUND, "internal=%s", internal);
+	}
+	event_emit(tx, &ev);
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+err_t
+user_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out)
+{
+	static const struct query_attr attrs[] = {
+		{"name", "u.name", ATTR_STRING, false, false},
+		{"email", "u.email", ATTR_STRING, false, false},
+		{"phone", "u.phone", ATTR_STRING, false, false},
+		{"status", "u.status", ATTR_BOOLEAN, false, true},
+		{"passwordUpdate", "u.password_update", ATTR_DATETIME, false, false},
+		{"registration", "u.registration", ATTR_DATETIME, false, true},
+		{"emailVerification", "u.email_verification", ATTR_BOOLEAN, false, true},
+		{"phoneVerification", "u.phone_verification", ATTR_BOOLEAN, false, true},
+		{"$id", "u.id", ATTR_STRING, false, true},
+		{"$createdAt", "u.created", ATTR_DATETIME, false, true},
+		{"$updatedAt", "u.updated", ATTR_DATETIME, false, true},
+	};
+	const struct query_list l = {.entity = "User", .from = arena_printf(cx->arena, "%s.users u", p->schema), .seq = "u.internal", .id = "u.id",
+		.search = "u.search", .attrs = attrs, .n_attrs = (int)(sizeof attrs / sizeof *attrs)};
+
+	return query_list(cx, &l, &user_shape, queries, search, out);
 }
