@@ -80,6 +80,8 @@ pg_bool(bool v)
 /* Awaits. Brings schema badal and the per-project schemas up to date from sql/ (forward only, each file in a transaction, advisory
  * lock). ERR_DB when the database is newer than the binary. */
 err_t db_migrate(struct ctx *cx, const char *sql_dir) MUST_CHECK;
+/* Reads the migration files into memory, where the processes that are forked later find them: they may not be allowed to read the files. */
+err_t db_migrate_load(struct ctx *cx) MUST_CHECK;
 /* Awaits. Creates or updates one project schema from sql/project/ inside tx (files use the token :schema). */
 err_t db_migrate_project(struct db_tx *tx, const char *schema) MUST_CHECK;
 

@@ -206,8 +206,8 @@ apply_project(struct db_tx *tx, const char *schema, int above)
 	return OK;
 }
 
-static err_t
-find_files(struct ctx *cx)
+err_t
+db_migrate_load(struct ctx *cx)
 {
 	if (dir[0] == '\0')
 		find_dir(conf.sql_dir);
@@ -220,7 +220,7 @@ db_migrate_project(struct db_tx *tx, const char *schema)
 {
 	struct ctx *cx = tx_ctx(tx);
 
-	TRY(find_files(cx));
+	TRY(db_migrate_load(cx));
 	tx_add(tx, arena_printf(cx->arena, "CREATE SCHEMA IF NOT EXISTS %s", schema), 0, NULL);
 	return apply_project(tx, schema, 0);
 }
@@ -252,7 +252,7 @@ db_migrate(struct ctx *cx, const char *sql_dir)
 	struct db_res *r;
 
 	find_dir(sql_dir);
-	TRY(find_files(cx));
+	TRY(db_migrate_load(cx));
 	TRY(prepare_book(cx));
 	TRY(db_query(cx, &r, "SELECT coalesce(max(number), 0) FROM badal.migrations", DB0));
 	TRY(refuse_newer(cx, (int)db_i64(r, 0, 0), &platform, "platform schema"));

@@ -22,7 +22,7 @@
 #include "core/log.h"
 #include "main_priv.h"
 
-enum { LOG_KEEP = 8 * 1024 * 1024, STEP_MS = 5, LEFTOVER_MS = 6000 };
+enum { LOG_KEEP = 8 * 1024 * 1024, STEP_MS = 5, LEFTOVER_MS = 6000, TAIL = 2000 };
 
 static int64_t
 now_ms(void)
@@ -157,11 +157,16 @@ child_side(const struct embed *e, const struct place *p, pid_t parent)
 }
 
 static void
-trim_log(const struct embed *e)
+trim_log(struct embed *e)
 {
 	struct stat st;
 
-	if (lstat(e->log, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > LOG_KEEP && truncate(e->log, 0) != 0)
+	e->log_from = 0;
+	if (lstat(e->log, &st) != 0 || !S_ISREG(st.st_mode))
+		return;
+	if (st.st_size <= LOG_KEEP)
+		e->log_from = st.st_size;
+	else if (truncate(e->log, 0) != 0)
 		log_warn(NULL, "cannot shorten a log", "path=%s error=\"%s\"", e->log, strerror(errno));
 }
 
@@ -283,7 +288,7 @@ embed_log_tail(const struct embed *e)
 	if (fd >= 0) {
 		off_t size = lseek(fd, 0, SEEK_END);
 
-		n = pread(fd, text, sizeof text - 1, size > 1500 ? size - 1500 : 0);
+		n = pread(fd, text, sizeof text - 1, size - e->log_from > TAIL ? size - TAIL : e->log_from);
 		close(fd);
 	}
 	text[n > 0 ? n : 0] = '\0';

@@ -78,6 +78,7 @@ struct embed {
 	pid_t pid;
 	char dir[PATH_MAX];
 	char log[PATH_MAX];
+	off_t log_from;			/* where this start's lines begin */
 	unsigned fails;			/* in a row */
 	int64_t started;		/* monotonic ms */
 	/* Prepares the directory (first start). Blocks. */

@@ -258,7 +258,8 @@ embed_ended(int i, int status)
 	embed_retry_at[i] = now_ms() + wait;
 	log_error(NULL, "an embedded server ended", "server=%s %s=%d again_ms=%lld", e->name, WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)wait);
-	embed_log_tail(e);
+	if (!WIFSIGNALED(status))
+		embed_log_tail(e);
 }
 
 static void
@@ -525,11 +526,26 @@ stop_all(void)
 			exit_status = 1;
 }
 
+/* While we still may: the roles drop the rights to read them. */
+static bool
+read_migrations(void)
+{
+	struct ctx cx;
+	err_t e;
+
+	ctx_init(&cx);
+	e = db_migrate_load(&cx);
+	if (e != OK)
+		log_error(NULL, "cannot read the migrations", "reason=\"%s\"", cx.detail ? cx.detail : err_info(e)->message);
+	ctx_fini(&cx);
+	return e == OK;
+}
+
 static bool
 start_all(void)
 {
 	prctl(PR_SET_NAME, "badal");
-	if (!signals_open() || !place_find(&place) || !plan_roles())
+	if (!signals_open() || !place_find(&place) || !plan_roles() || !read_migrations())
 		return false;
 	if (wanted("web") && !claim_port())
 		return false;
