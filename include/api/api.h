@@ -126,7 +126,7 @@ struct route {
 /* Each service file exports its rows; src/api/routes.c lists the files. */
 struct routes { const struct route *v; int n; };
 #define ROUTES(rows) {rows, (int)(sizeof(rows) / sizeof(rows[0]))}
-extern const struct routes account_routes, database_routes, document_routes, health_routes, platform_routes, project_routes, team_routes, user_routes;
+extern const struct routes account_routes, attribute_routes, database_routes, document_routes, health_routes, platform_routes, project_routes, team_routes, user_routes;
 
 /* ---- replies: each sends the answer; at most one per request ---- */
 err_t reply(struct req *rq, int status, const struct shape *shape, const void *obj);
