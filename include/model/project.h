@@ -111,5 +111,14 @@ err_t webhook_update(struct ctx *cx, const struct project *p, const char *id, co
 err_t webhook_sign(struct ctx *cx, const struct project *p, const char *id, struct webhook **out) MUST_CHECK;	/* a new signature key */
 err_t webhook_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct webhook *webhook_find(const struct project *p, const char *id);
+/* A name that webhooks and functions may subscribe to (spec functions-webhooks-events.md 3). */
+bool event_subscribable(struct str name);
+
+/* Awaits. `name` lower-case, a valid host name. ERR_DOMAIN_ALREADY_EXISTS. */
+err_t domain_create(struct ctx *cx, const struct project *p, const char *name, struct domain **out) MUST_CHECK;
+/* Awaits a name server. The domain's CNAME must be conf.domain_target. ERR_DOMAIN_NOT_FOUND, ERR_DOMAIN_VERIFICATION_FAILED. */
+err_t domain_verify(struct ctx *cx, const struct project *p, const char *id, struct domain **out) MUST_CHECK;
+err_t domain_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
+struct domain *domain_find(const struct project *p, const char *id);
 
 #endif

@@ -31,6 +31,7 @@ CONF(force_https, BOOL, "off", RELOAD, "Redirect plain HTTP to HTTPS and send HS
 CONF(locale, STR, "en", RELOAD, "Locale when a request names none.")
 CONF(response_format, STR, "", RELOAD, "Response format when a request names none.")
 CONF(domain, STR, "localhost", RELOAD, "Main host name.")
+CONF(domain_target, STR, "", RELOAD, "Host name that custom domains must point at by CNAME; empty: none can be verified.")
 CONF(env, STR, "production", RELOAD, "production or development (error details in replies).")
 CONF(version_label, STR, "", RELOAD, "Version shown in error bodies; empty: the program's.")
 CONF(argon2_memory, SIZE, "64m", RELOAD, "Memory of one password hash.")
