@@ -98,19 +98,33 @@ membership_new(struct ctx *cx, const struct team *t, const struct user *u, const
 	return m;
 }
 
-static void
-membership_insert(struct db_tx *tx, const struct project *p, const struct membership *m)
+static err_t
+membership_insert(struct db_tx *tx, const struct project *p, struct membership *m)
 {
 	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
 
-	tx_add(tx,
+	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.memberships (id, user_internal, user_id, team_internal, team_id, roles, invited, joined, confirm, secret_hash, search, "
-		"created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $7, $7)",
+		"created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $7, $7) RETURNING internal",
 		p->schema),
 	    DB(m->id, pg_i64(cx->arena, m->user_internal), m->user_id, pg_i64(cx->arena, m->team_internal), m->team_id,
 		pg_array(cx->arena, m->roles.v, m->roles.n), pg_time(cx->arena, m->created), pg_time(cx->arena, m->joined), pg_bool(m->confirm),
-		m->secret_hash, two_words(cx, m->id, m->user_id)));
+		m->secret_hash, two_words(cx, m->id, m->user_id))));
+	m->internal = db_i64(r, 0, 0);
+	return OK;
+}
+
+/* What a violated constraint of the table means. */
+static err_t
+membership_failed(struct ctx *cx, const struct membership *m, err_t e)
+{
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_TEAM_INVITE_ALREADY_EXISTS, "team=%s user=%s", m->team_id, m->user_id);
+	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* foreign key: the team or the user went away */
+		return fail(cx, ERR_TEAM_NOT_FOUND, "team=%s user=%s", m->team_id, m->user_id);
+	return e;
 }
 
 err_t
@@ -139,7 +153,9 @@ team_create(struct ctx *cx, const struct project *p, const char *id, const char 
 	t->internal = db_i64(r, 0, 0);
 	ev = team_event(cx, p, EV_TEAM_CREATE, t, owner ? owner->id : NULL);
 	if (owner != NULL) {
-		membership_insert(tx, p, membership_new(cx, t, owner, roles, true));
+		struct membership *m = membership_new(cx, t, owner, roles, true);
+
+		TRY(membership_failed(cx, m, membership_insert(tx, p, m)));
 		ev.flags = EVENT_ROLES;
 		ev.user = owner->id;
 		ev.stale[0] = user_stale_key(cx, p->id, owner->id);
@@ -277,17 +293,6 @@ add_to_total(struct db_tx *tx, const struct project *p, const struct membership 
 	    DB(pg_i64(cx->arena, m->team_internal), pg_time(cx->arena, now)));
 }
 
-/* What a violated constraint of the table means. */
-static err_t
-membership_failed(struct ctx *cx, const struct membership *m, err_t e)
-{
-	if (e == ERR_DB_UNIQUE)
-		return fail(cx, ERR_TEAM_INVITE_ALREADY_EXISTS, "team=%s user=%s", m->team_id, m->user_id);
-	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* foreign key: the team or the user went away */
-		return fail(cx, ERR_TEAM_NOT_FOUND, "team=%s user=%s", m->team_id, m->user_id);
-	return e;
-}
-
 err_t
 membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
     const struct invitation *invite, const char *actor, struct membership **out)
@@ -302,13 +307,13 @@ membership_create(struct ctx *cx, const struct project *p, const struct team *t,
 	if (!m->confirm)
 		ev.flags = 0;
 	TRY(tx_begin(cx, &tx));
-	membership_insert(tx, p, m);
+	TRY(membership_failed(cx, m, membership_insert(tx, p, m)));
 	if (m->confirm)
 		add_to_total(tx, p, m, "+ 1", m->created);
 	if (invite != NULL && invite->send != NULL)
 		invite->send(tx, m, invite->arg);
 	event_emit(tx, &ev);
-	TRY(membership_failed(cx, m, event_commit(tx, (const struct event *const[]){&ev}, 1)));
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	*out = m;
 	return OK;
 }
