@@ -6,3 +6,4 @@ sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
 dist_sqlproject_DATA += sql/project/0001_identity.sql
 dist_sqlproject_DATA += sql/project/0002_databases.sql
+dist_sqlproject_DATA += sql/project/0003_audit.sql

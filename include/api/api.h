@@ -34,7 +34,12 @@ struct req {
 	const char *origin;		/* Origin or Referer as sent, NULL */
 	bool fallback;			/* the fallback header was consulted */
 	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
-	json_t *body;			/* parsed parameters (body or query string) as one object; never NULL in a handler */
+	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
+	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
+	const struct route_info *info;	/* private to the dispatcher, like the next three */
+	const char *body_error;		/* why the body could not be read; NULL */
+	int n_gate;			/* headers that an error keeps */
+	int status;			/* of the reply; 0 before */
 	/* the reply being built */
 	bool replied;
 	struct http_header out[40];
@@ -118,6 +123,9 @@ struct route {
 	const char *doc;	/* one sentence */
 	unsigned flags;
 	const char *alias_database;	/* legacy path: value forced for databaseId; NULL */
+	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
+	 * "document.delete database/{databaseId}/collection/{collectionId}/document/{documentId}"; NULL: none. */
+	const char *audit;
 	size_t in_size;
 	const struct param *params;
 	int n_params;
@@ -126,7 +134,16 @@ struct route {
 /* Each service file exports its rows; src/api/routes.c lists the files. */
 struct routes { const struct route *v; int n; };
 #define ROUTES(rows) {rows, (int)(sizeof(rows) / sizeof(rows[0]))}
-extern const struct routes account_routes, attribute_routes, database_routes, document_routes, health_routes, platform_routes, project_routes, team_routes, user_routes;
+extern const struct routes account_routes;
+extern const struct routes attribute_routes;
+extern const struct routes database_routes;
+extern const struct routes document_routes;
+extern const struct routes health_routes;
+extern const struct routes mock_routes;
+extern const struct routes platform_routes;
+extern const struct routes project_routes;
+extern const struct routes team_routes;
+extern const struct routes user_routes;
 
 /* ---- replies: each sends the answer; at most one per request ---- */
 err_t reply(struct req *rq, int status, const struct shape *shape, const void *obj);
@@ -138,10 +155,19 @@ void reply_header(struct req *rq, const char *name, const char *value);	/* value
 /* The session cookies and X-Fallback-Cookies of a sign-in (token NULL: of a sign-out). Spec identity.md 2.2, 2.3. */
 void reply_session(struct req *rq, const char *token);
 
+/* Gives the audit entry to `u` instead of the caller: sign-up, sign-in, and changes that an API key makes to a user. */
+static inline void
+audit_as(struct req *rq, const struct user *u)
+{
+	rq->audit_user = u;
+}
+
 /* ---- the server ---- */
 void api_init(void);				/* compiles the route table; aborts on a contradictory one */
+/* Starts writing what this process holds back (audit entries): when it drains. */
+void api_drain(void);
 extern const struct http_handler api_http;	/* request, gone; ws callbacks are those of rt */
 struct str api_openapi(struct ctx *cx);		/* the document of GET /v1/openapi.json */
-bool api_allowed_host(struct req *rq, struct str host);	/* localhost, own host, web platforms of the project */
+bool api_allowed_host(struct req *rq, struct str host);	/* localhost, own host, web platforms of the project (host_allowed) */
 
 #endif

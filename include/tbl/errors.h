@@ -1,6 +1,7 @@
 /* Errors: ERR(name, HTTP status, type on the wire, words for the client). One line per fact, in the order of the contract. */
 ERR(GENERAL_UNKNOWN, 500, "general_unknown", "Server Error")
 ERR(GENERAL_MOCK, 400, "general_mock", "Mock 400 error")
+ERR(MOCK_500, 500, "general_mock", "Server Error")
 ERR(GENERAL_ACCESS_FORBIDDEN, 401, "general_access_forbidden", "Only the console project may call this endpoint.")
 ERR(GENERAL_UNKNOWN_ORIGIN, 403, "general_unknown_origin", "This origin is not registered as a platform of the project.")
 ERR(GENERAL_SERVICE_DISABLED, 503, "general_service_disabled", "This service is switched off for the project.")

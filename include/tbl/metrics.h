@@ -43,6 +43,7 @@ METRIC(rt_resumes, COUNTER, "badal_rt_resumes_total", "WebSockets that resumed."
 METRIC(rt_gaps, COUNTER, "badal_rt_resume_gaps_total", "Resumes older than the window.")
 METRIC(rt_latency, HISTOGRAM, "badal_rt_commit_to_frame_seconds", "From the event's time to its delivery.")
 METRIC(rate_limited, COUNTER, "badal_rate_limited_total", "Requests refused by a rate limit.")
+METRIC(audit_dropped, COUNTER, "badal_audit_dropped_total", "Audit entries lost: queue full, or the database refused them.")
 METRIC(offload_jobs, COUNTER, "badal_offload_jobs_total", "Jobs given to the thread pool.")
 METRIC(offload_queue, GAUGE, "badal_offload_queue", "Jobs waiting for a thread.")
 METRIC(cache_hits, COUNTER, "badal_cache_hits_total", "Cached logins, projects and collections used.")

@@ -3,3 +3,7 @@ libbadal_api_a_SOURCES =
 libbadal_api_a_SOURCES += src/api/documents.c
 libbadal_api_a_SOURCES += src/api/account.c src/api/teams.c src/api/users.c
 libbadal_api_a_SOURCES += src/api/attributes.c src/api/databases.c
+libbadal_api_a_SOURCES += src/api/account.c src/api/teams.c
+libbadal_api_a_SOURCES += src/api/api.c src/api/body.c src/api/cors.c src/api/gate.c src/api/limit.c src/api/params.c src/api/reply.c
+libbadal_api_a_SOURCES += src/api/router.c src/api/routes.c src/api/scopes.c src/api/validators.c
+libbadal_api_a_SOURCES += src/api/health.c src/api/mock.c src/api/openapi.c src/api/platform.c

@@ -1,0 +1,233 @@
+/* The dispatcher: a request becomes a fiber, the fiber an answer.
+ *
+ * One arena per request, the message's own. Whatever happens, http_reply is called exactly once, and http_done is the last thing done
+ * with a message; a client that leaves cancels what its request waits for. */
+#include "api/api.h"
+
+#include <unistd.h>
+
+#include "api_priv.h"
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "model/audit.h"
+#include "model/origin.h"
+#include "rt/rt.h"
+
+static struct router *router;
+
+void
+api_init(void)
+{
+	const struct routes *const *tables;
+	int n;
+
+	if (router != NULL)
+		return;
+	tables = routes_all(&n);
+	router = router_new(tables, n);
+	audit_init();
+}
+
+void
+api_drain(void)
+{
+	audit_drain();
+}
+
+/* ---- the end of a request ---- */
+
+static void
+count(const struct req *rq, uint64_t us)
+{
+	metric_add(M_http_requests, 1);
+	metric_observe(M_http_latency, us);
+	if (rq->status >= 500)
+		metric_add(M_http_errors_5xx, 1);
+	else if (rq->status >= 400)
+		metric_add(M_http_errors_4xx, 1);
+}
+
+/* One line per request; one more for what went wrong on our side. */
+static void
+report(struct req *rq, err_t e)
+{
+	uint64_t us = request_us(rq);
+	const struct err_info *i = err_info(e);
+
+	count(rq, us);
+	if (rq->route->flags & ROUTE_PLAIN)
+		return;
+	if (e != OK && rq->status >= 500)
+		log_warn(&rq->cx, "request failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
+	log_info(&rq->cx, "request", "method=%.*s path=%.*s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), STR_FMT(rq->http->path), rq->status,
+	    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
+}
+
+/* ---- audit ---- */
+
+/* The value of a parameter by its name, of those that are texts. */
+static const char *
+param_text(const struct route *r, const void *in, struct str name)
+{
+	for (int i = 0; i < r->n_params; i++)
+		if (str_is(name, r->params[i].name) && r->params[i].type <= P_KEY)
+			return *(const char *const *)(const void *)((const char *)in + r->params[i].off);
+	return NULL;
+}
+
+static const char *
+resource_text(struct req *rq, const void *in, const char *template, const char *user)
+{
+	struct buf b;
+
+	buf_init(&b, rq->cx.arena, 128);
+	while (*template != '\0') {
+		const char *end = *template == '{' ? strchr(template, '}') : NULL;
+
+		if (end == NULL) {
+			buf_ch(&b, *template++);
+			continue;
+		}
+		struct str name = {template + 1, (size_t)(end - template - 1)};
+		const char *v = str_is(name, "user") ? user : param_text(rq->route, in, name);
+
+		buf_c(&b, v ? v : "");
+		template = end + 1;
+	}
+	return b.p ? b.p : "";
+}
+
+/* Entries have an acting user: calls by keys leave none, unless the handler named whom they concern. */
+static void
+audit(struct req *rq, const void *in)
+{
+	const struct user *u = rq->audit_user ? rq->audit_user : rq->login ? rq->login->user : NULL;
+	struct str rest = str_c(rq->route->audit), event = str_cut(&rest, ' ');
+
+	if (rq->route->audit == NULL || u == NULL)
+		return;
+	audit_add(rq->project, &(struct audit_entry){
+		.user_id = u->id,
+		.user_name = u->name ? u->name : "",
+		.user_email = u->email ? u->email : "",
+		.event = str_dup(rq->cx.arena, event),
+		.resource = resource_text(rq, in, rest.p ? rest.p : "", u->id),
+		.mode = rq->admin_mode ? "admin" : "default",
+		.ip = rq->ip,
+		.user_agent = rq->user_agent,
+	});
+}
+
+/* ---- the fiber ---- */
+
+static err_t
+serve(struct req *rq)
+{
+	void *in = NULL;
+
+	if (!(rq->route->flags & ROUTE_PLAIN)) {
+		TRY(gate_pass(rq));
+		if (rq->replied)
+			return OK;
+	}
+	TRY(params_read(rq, &in));
+	TRY(rq->route->handler(rq, in));
+	if (!rq->replied)
+		return fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
+	audit(rq, in);
+	return OK;
+}
+
+static void
+run(struct ctx *cx, void *arg)
+{
+	struct req *rq = arg;
+	struct http_msg *m = rq->http;
+	err_t e = serve(rq);
+
+	(void)cx;
+	if (!rq->replied)
+		reply_error(rq, e);
+	report(rq, e);
+	ctx_fini(&rq->cx);
+	http_done(m);
+}
+
+/* "<process>-<number>": enough to find the lines of one request. */
+static const char *
+request_id(struct arena *a)
+{
+	static uint64_t n;
+
+	return arena_printf(a, "%x-%llx", (unsigned)getpid(), (unsigned long long)++n);
+}
+
+static void
+start(struct http_msg *m, const struct route_info *info, enum method method, const struct str *args)
+{
+	struct req *rq = arena_new_of(m->arena, struct req);
+	struct client client;
+
+	ctx_init_arena(&rq->cx, m->arena);
+	client_of(m, &client);
+	rq->cx.id = request_id(m->arena);
+	rq->cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
+	rq->http = m;
+	rq->info = info;
+	rq->route = info->route;
+	rq->ip = client.ip;
+	rq->host = client.host;
+	rq->scheme = client.scheme;
+	rq->origin = client.origin;
+	rq->user_agent = m->hdr[HDR_USER_AGENT].n > 0 ? str_dup(m->arena, m->hdr[HDR_USER_AGENT]) : "";
+	memcpy(rq->path_arg, args, sizeof(struct str) * (size_t)info->n_args);
+	m->data = rq;
+	body_read(rq, method);
+	fib_spawn(&rq->cx, run, rq);
+}
+
+/* ---- the adapter's callbacks ---- */
+
+static void
+on_request(struct http_msg *m)
+{
+	const struct route_info *info = NULL;
+	struct str args[ROUTE_ARGS_MAX], path = m->path;
+	enum method method;
+
+	if (str_is(m->method, "OPTIONS")) {
+		metric_add(M_http_requests, 1);
+		cors_preflight(m);
+		return;
+	}
+	if (path.n > 1 && path.p[path.n - 1] == '/')	/* one trailing slash is forgiven */
+		path.n--;
+	if (method_parse(m->method, &method))
+		info = router_find(router, method, path, args);
+	if (info != NULL) {
+		start(m, info, method, args);
+		return;
+	}
+	metric_add(M_http_requests, 1);
+	metric_add(M_http_errors_4xx, 1);
+	reply_not_found(m);
+}
+
+static void
+on_gone(struct http_msg *m)
+{
+	struct req *rq = m->data;
+
+	if (rq != NULL && rq->cx.fib != NULL)
+		fib_cancel(rq->cx.fib);
+}
+
+const struct http_handler api_http = {
+    .request = on_request,
+    .gone = on_gone,
+    .ws_open = rt_ws_open,
+    .ws_message = rt_ws_message,
+    .ws_close = rt_ws_close,
+};

@@ -1,0 +1,21 @@
+/* The services' tables, in the order of the OpenAPI document. */
+#include "api_priv.h"
+
+static const struct routes *const tables[] = {
+    &account_routes,
+    &user_routes,
+    &team_routes,
+    &database_routes,
+    &attribute_routes,
+    &document_routes,
+    &health_routes,
+    &mock_routes,
+    &platform_routes,
+};
+
+const struct routes *const *
+routes_all(int *n_out)
+{
+	*n_out = (int)(sizeof tables / sizeof *tables);
+	return tables;
+}
