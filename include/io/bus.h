@@ -57,6 +57,10 @@ struct bus_follow {
 };
 void bus_follow_start(const struct bus_follow *f);	/* one per process */
 void bus_follow_stop(void);
+/* Position of the last entry given to on_entry, or where the stream ended when following began; 0-0 before that is known. */
+struct stream_pos bus_follow_pos(void);
+/* Stops reading on (a batch that was asked for still comes), and goes on. */
+void bus_follow_pause(bool on);
 /* The current stream key ("events:0:<system identifier>"), "" before it is known. */
 const char *bus_stream_key(void);
 /* Awaits. Entries after `after` up to and including `upto`, at most `count`, in order. *oldest_out: the oldest id in the stream. */

@@ -1,0 +1,165 @@
+/* Interned strings: a name is a number while somebody holds it.
+ *
+ * The table holds numbers, open addressing with backward shift, so there are no graves to sweep. */
+#include "rt_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct atom {
+	uint32_t refs, space, n, hash;
+	char text[];
+};
+
+static struct atom **atoms;	/* by number; 0 is never used */
+static uint32_t n_atoms, cap_atoms;
+static uint32_t *free_list, n_free, cap_free;
+static uint32_t *table, table_size, used;
+
+static uint32_t
+hash_of(atom_t space, struct str s)
+{
+	uint64_t h = str_hash(s) ^ (space * 0x9e3779b97f4a7c15u);
+
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+static void
+place(uint32_t number)
+{
+	uint32_t i = atoms[number]->hash & (table_size - 1);
+
+	while (table[i] != 0)
+		i = (i + 1) & (table_size - 1);
+	table[i] = number;
+}
+
+static void
+resize(uint32_t size)
+{
+	uint32_t *old = table, old_size = table_size;
+
+	table = mem_zalloc(size * sizeof *table);
+	table_size = size;
+	for (uint32_t i = 0; i < old_size; i++)
+		if (old[i] != 0)
+			place(old[i]);
+	free(old);
+}
+
+static uint32_t
+find(atom_t space, struct str s, uint32_t hash)
+{
+	if (table_size == 0)
+		return 0;
+	for (uint32_t i = hash & (table_size - 1); table[i] != 0; i = (i + 1) & (table_size - 1)) {
+		const struct atom *a = atoms[table[i]];
+
+		if (a->hash == hash && a->space == space && a->n == s.n && memcmp(a->text, s.p ? s.p : "", s.n) == 0)
+			return table[i];
+	}
+	return 0;
+}
+
+atom_t
+atom_find(atom_t space, struct str s)
+{
+	return find(space, s, hash_of(space, s));
+}
+
+static uint32_t
+number_new(void)
+{
+	if (n_free > 0)
+		return free_list[--n_free];
+	if (n_atoms + 1 >= cap_atoms) {
+		cap_atoms = cap_atoms ? cap_atoms + cap_atoms / 2 : 64;
+		atoms = mem_realloc(atoms, cap_atoms * sizeof(struct atom *));
+	}
+	return ++n_atoms;
+}
+
+atom_t
+atom_get(atom_t space, struct str s)
+{
+	uint32_t hash = hash_of(space, s), number = find(space, s, hash);
+	struct atom *a;
+
+	if (number != 0) {
+		atoms[number]->refs++;
+		return number;
+	}
+	assert(s.n < UINT32_MAX);
+	a = mem_alloc(sizeof *a + s.n + 1);
+	*a = (struct atom){.refs = 1, .space = space, .n = (uint32_t)s.n, .hash = hash};
+	if (s.n > 0)
+		memcpy(a->text, s.p, s.n);
+	a->text[s.n] = '\0';
+	number = number_new();
+	atoms[number] = a;
+	if ((used + 1) * 4 > table_size * 3)
+		resize(table_size ? table_size * 2 : 64);
+	place(number);
+	used++;
+	return number;
+}
+
+atom_t
+atom_ref(atom_t a)
+{
+	assert(a > 0 && a <= n_atoms && atoms[a] != NULL);
+	atoms[a]->refs++;
+	return a;
+}
+
+static void
+unplace(uint32_t number)
+{
+	uint32_t mask = table_size - 1, i = atoms[number]->hash & mask, hole;
+
+	while (table[i] != number)
+		i = (i + 1) & mask;
+	for (hole = i, i = (i + 1) & mask; table[i] != 0; i = (i + 1) & mask) {
+		uint32_t home = atoms[table[i]]->hash & mask;
+
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			table[hole] = table[i];
+			hole = i;
+		}
+	}
+	table[hole] = 0;
+}
+
+void
+atom_unref(atom_t a)
+{
+	if (a == 0)
+		return;
+	assert(a <= n_atoms && atoms[a] != NULL && atoms[a]->refs > 0);
+	if (--atoms[a]->refs > 0)
+		return;
+	unplace(a);
+	used--;
+	free(atoms[a]);
+	atoms[a] = NULL;
+	if (n_free == cap_free) {
+		cap_free = cap_free ? cap_free + cap_free / 2 : 64;
+		free_list = mem_realloc(free_list, cap_free * sizeof *free_list);
+	}
+	free_list[n_free++] = a;
+	if (table_size > 1024 && used * 8 < table_size)
+		resize(table_size / 2);
+}
+
+struct str
+atom_text(atom_t a)
+{
+	assert(a > 0 && a <= n_atoms && atoms[a] != NULL);
+	return (struct str){atoms[a]->text, atoms[a]->n};
+}
+
+size_t
+atom_count(void)
+{
+	return used;
+}

@@ -1,0 +1,307 @@
+/* From the stream to the sockets, one event after the other.
+ *
+ * An event's receivers are collected at once; that moment is its place in every connection's order (fanout_pos). Writing to them may
+ * take several turns of the loop, rt_slice at a time, and the next event waits for it. What arrives meanwhile is queued; over a bound
+ * the stream is not read on. */
+#include "rt_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+#include "rt/rt.h"
+
+enum { WAITING_BYTES = 32 << 20, EVENTS_PER_TURN = 64 };
+
+struct entry {
+	struct entry *next;
+	struct stream_pos pos;
+	size_t n_header, n_body;
+	char text[];
+};
+
+static struct entry *first, **last = &first;
+static size_t waiting;		/* bytes of text in that list */
+static bool paused, scheduled, begun;
+static struct stream_pos at;
+static uint64_t collected;	/* events so far: the mark of each */
+static uint64_t role_changes;
+
+static struct news now;		/* being delivered */
+static struct entry *now_entry;	/* its text; NULL: nothing is being delivered */
+static uint32_t *receivers, n_receivers, cap_receivers, next_receiver;
+
+struct stream_pos
+fanout_pos(void)
+{
+	/* With nothing queued the reader's position is ours: it knows where the stream stood when we began. */
+	if (!begun && first == NULL && now_entry == NULL)
+		at = bus_follow_pos();
+	return at;
+}
+
+uint64_t
+fanout_role_changes(void)
+{
+	return role_changes;
+}
+
+/* ---- receivers ---- */
+
+static void
+receive(struct peer *c)
+{
+	if (c->mark == collected)
+		return;
+	c->mark = collected;
+	if (n_receivers == cap_receivers) {
+		cap_receivers = cap_receivers ? cap_receivers * 2 : 1024;
+		receivers = mem_realloc(receivers, cap_receivers * sizeof *receivers);
+	}
+	receivers[n_receivers++] = c->num;
+}
+
+static bool
+holds_a_role(const struct peer *c, const struct news *n)
+{
+	for (int i = 0; i < n->n_roles; i++)
+		for (uint32_t k = 0; k < c->n_roles; k++)
+			if (c->roles[k] == n->role_atoms[i])
+				return true;
+	return false;
+}
+
+static void
+collect(const struct news *n)
+{
+	const struct seat *v;
+	uint32_t count;
+
+	collected++;
+	n_receivers = next_receiver = 0;
+	for (int i = 0; i < n->n_chans; i++) {
+		for (int k = 0; k < n->n_roles; k++) {
+			v = index_list(n->chans[i], n->role_atoms[k], &count);
+			for (uint32_t s = 0; s < count; s++)
+				receive(peer_by_num(v[s].conn));
+		}
+		v = index_list(n->chans[i], ROLE_WIDE, &count);
+		for (uint32_t s = 0; s < count; s++)
+			if (holds_a_role(peer_by_num(v[s].conn), n))
+				receive(peer_by_num(v[s].conn));
+	}
+}
+
+bool
+fanout_received(const struct peer *c)
+{
+	return c->mark == collected;
+}
+
+/* ---- sending ---- */
+
+void
+fanout_send(struct peer *c, struct news *n)
+{
+	static char tail[MATCHES_MAX + 2 * MARK_MAX];
+	struct frame *head;
+	struct str end;
+	enum dialect d;
+	bool later;
+	size_t len;
+
+	if (c->ws == NULL)
+		return;
+	len = peer_matches(c, n, tail, &later);
+	if (len == 0)
+		return;
+	d = c->by_url && !later ? DIALECT_OLD : DIALECT_NEW;
+	metric_add(M_rt_deliveries, 1);
+	if (c->simple) {
+		ws_send(c->ws, news_whole(n, d));
+		return;
+	}
+	head = news_head(n, d, &end);
+	memcpy(tail + len, end.p, end.n);
+	ws_send_tail(c->ws, head, (struct str){tail, len + end.n});
+}
+
+static bool
+send_slice(void)
+{
+	uint32_t end = n_receivers;
+
+	if (end - next_receiver > (uint64_t)conf.rt_slice)
+		end = next_receiver + (uint32_t)(conf.rt_slice > 0 ? conf.rt_slice : 1);
+	for (; next_receiver < end; next_receiver++) {
+		struct peer *c = peer_by_num(receivers[next_receiver]);
+
+		if (c != NULL && c->mark == collected)	/* else the number is somebody else's by now */
+			fanout_send(c, &now);
+	}
+	return next_receiver == n_receivers;
+}
+
+/* ---- one event ---- */
+
+static void
+observe_latency(const struct news *n)
+{
+	int64_t ms = time_now_ms() - n->time;
+
+	metric_add(M_rt_events, 1);
+	if (n->time > 0 && !n->local)
+		metric_observe(M_rt_latency, ms > 0 ? (uint64_t)ms * 1000 : 0);
+}
+
+/* Takes the oldest waiting entry as the one being delivered. */
+static void
+begin_next(void)
+{
+	struct entry *e = first;
+	bool good;
+
+	first = e->next;
+	if (first == NULL)
+		last = &first;
+	waiting -= e->n_header + e->n_body;
+	good = news_init(&now, e->pos, (struct str){e->text, e->n_header}, (struct str){e->text + e->n_header, e->n_body});
+	now_entry = e;
+	n_receivers = next_receiver = 0;
+	if (good)
+		news_bump(&now);
+	if (good && now.flags != 0)
+		role_changes++;
+	if (good && news_resolve(&now)) {
+		collect(&now);
+		if (n_receivers > 0)
+			observe_latency(&now);
+	} else
+		collected++;
+	begun = true;
+	at = e->pos;
+}
+
+static void
+end_current(void)
+{
+	if (now.flags != 0 && now.user.n > 0)
+		who_event(&now);
+	news_fini(&now);
+	free(now_entry);
+	now_entry = NULL;
+}
+
+static void turn(void *arg);
+
+static void
+schedule(void)
+{
+	if (scheduled || (first == NULL && now_entry == NULL))
+		return;
+	scheduled = true;
+	loop_soon(turn, NULL);
+}
+
+static void
+turn(void *arg)
+{
+	(void)arg;
+	scheduled = false;
+	for (uint32_t n = 0; n < EVENTS_PER_TURN;) {
+		if (now_entry == NULL && first == NULL)
+			break;
+		if (now_entry == NULL)
+			begin_next();
+		if (!send_slice())
+			break;
+		n += 1 + n_receivers / 16;
+		end_current();
+	}
+	if (paused && waiting < WAITING_BYTES / 2) {
+		paused = false;
+		bus_follow_pause(false);
+	}
+	schedule();
+}
+
+static void
+on_entry(struct stream_pos pos, struct str header, struct str body, void *arg)
+{
+	struct entry *e = mem_alloc(sizeof *e + header.n + body.n + 1);
+
+	(void)arg;
+	*e = (struct entry){.pos = pos, .n_header = header.n, .n_body = body.n};
+	memcpy(e->text, header.p, header.n);
+	if (body.n > 0)
+		memcpy(e->text + header.n, body.p, body.n);
+	*last = e;
+	last = &e->next;
+	waiting += header.n + body.n;
+	if (!paused && waiting > WAITING_BYTES) {
+		paused = true;
+		bus_follow_pause(true);
+	}
+	schedule();
+}
+
+/* Events are gone that we have not seen: nobody can be told which, so everybody begins anew, and who resumes is told of the gap. */
+static void
+on_gap(void *arg)
+{
+	unsigned n = 0;
+
+	(void)arg;
+	begun = false;
+	for (uint32_t i = 0; i < peer_numbers(); i++) {
+		struct peer *c = peer_by_num(i);
+
+		if (c != NULL && c->ws != NULL) {
+			n++;
+			ws_close(c->ws, 1012, "events were lost");
+		}
+	}
+	metric_add(M_rt_gaps, n);
+}
+
+void
+fanout_local(struct news *n)
+{
+	if (news_resolve(n) && now_entry == NULL) {	/* in the middle of an event: the next one will do */
+		collect(n);
+		for (uint32_t i = 0; i < n_receivers; i++)
+			fanout_send(peer_by_num(receivers[i]), n);
+		n_receivers = 0;
+	}
+	news_fini(n);
+}
+
+void
+fanout_init(void)
+{
+	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
+
+	bus_follow_start(&f);
+}
+
+void
+fanout_fini(void)
+{
+	struct entry *e;
+
+	bus_follow_stop();
+	if (now_entry != NULL)
+		end_current();
+	while ((e = first) != NULL) {
+		first = e->next;
+		free(e);
+	}
+	last = &first;
+	waiting = 0;
+	free(receivers);
+	receivers = NULL;
+	n_receivers = cap_receivers = 0;
+}

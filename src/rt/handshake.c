@@ -1,0 +1,382 @@
+/* The handshake (spec realtime.md A2, B2): project, user, limit, origin, channels; every refusal is an error frame. */
+#include "rt_priv.h"
+
+#include <stdlib.h>
+
+#include "core/id.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+#include "model/origin.h"
+
+struct greeting {		/* what the handshake finds out */
+	struct ctx *cx;
+	struct peer *c;
+	struct http_msg *up;
+	struct ask ask;
+	struct project *project, *home;	/* home: whose users are looked at */
+	struct str token, jwt;
+	struct login *login;
+	const char *session;
+	struct stream_pos at;
+	bool gap;
+};
+
+/* Returned after the peer has been told. */
+#define REFUSE(g, code, message)                       \
+	do {                                           \
+		peer_refuse((g)->c, (code), (message)); \
+		return false;                          \
+	} while (0)
+
+static bool
+broken(struct greeting *g, err_t e)
+{
+	const struct err_info *i = err_info(e);
+
+	if (g->c->ws == NULL)
+		return false;
+	log_warn(g->cx, "handshake failed", "error=%s detail=\"%s\"", i->name, g->cx->detail ? g->cx->detail : "");
+	REFUSE(g, i->status, "Error: Server Error");
+}
+
+static bool
+find_project(struct greeting *g)
+{
+	struct str id = g->ask.project, mode = g->ask.mode;
+	err_t e;
+
+	if (id.p == NULL)
+		id = g->up->hdr[HDR_X_PROJECT];
+	if (id.p == NULL)
+		id = STR("console");
+	if (mode.p == NULL)
+		mode = g->up->hdr[HDR_X_MODE];
+	e = id.n == 0 ? ERR_PROJECT_NOT_FOUND : project_get(g->cx, id, &g->project);
+	if (e == ERR_PROJECT_NOT_FOUND)
+		REFUSE(g, 1008, "Missing or unknown project ID");
+	if (e != OK)
+		return broken(g, e);
+	g->c->project = atom_get(0, str_c(g->project->id));
+	g->c->admin = str_is(mode, "admin") && !g->project->console;
+	g->home = g->project;
+	if (g->c->admin && (e = project_get(g->cx, STR("console"), &g->home)) != OK)
+		return broken(g, e);
+	return true;
+}
+
+/* The session that a JWT names; it has been verified. */
+static const char *
+session_of_jwt(struct ctx *cx, struct str jwt)
+{
+	struct str text, part;
+
+	str_cut(&jwt, '.');
+	part = str_cut(&jwt, '.');
+	if (!base64_decode(cx->arena, part, true, &text))
+		return NULL;
+	return json_string_value(json_object_get(json_parse(cx, text, NULL), "sessionId"));
+}
+
+static err_t
+read_login(struct greeting *g)
+{
+	g->login = NULL;
+	g->session = NULL;
+	if (g->jwt.n > 0) {
+		TRY(who_by_jwt(g->cx, g->home, g->jwt, &g->login));
+		g->session = session_of_jwt(g->cx, g->jwt);
+	} else if (g->token.n > 0) {
+		TRY(who_by_token(g->cx, g->home, g->token, &g->login));
+		if (g->login != NULL)
+			g->session = g->login->session->id;
+	}
+	if (g->login != NULL && g->c->admin && !who_owns(g->cx, g->project, g->login))
+		g->login = NULL;
+	return OK;
+}
+
+static bool
+find_user(struct greeting *g)
+{
+	bool fallback;
+	err_t e;
+
+	g->token = login_token_of(g->cx, g->home->id, g->up->hdr[HDR_COOKIE], g->up->hdr[HDR_X_FALLBACK_COOKIES], &fallback);
+	if (g->token.n == 0)
+		g->token = g->up->hdr[HDR_X_SESSION];
+	g->jwt = g->up->hdr[HDR_X_JWT].n > 0 ? g->up->hdr[HDR_X_JWT] : g->ask.jwt;
+	e = read_login(g);
+	if (e == ERR_USER_JWT_INVALID)
+		REFUSE(g, 401, g->cx->message ? g->cx->message : err_info(e)->message);
+	return e == OK || broken(g, e);
+}
+
+/* Counts exactly, over all processes; without Redis nobody is refused. */
+static bool
+within_limit(struct greeting *g)
+{
+	static const char lua[] = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], 120000) end return n";
+	struct bus_reply *r;
+	struct client from;
+	const char *key;
+
+	if (!conf.rate_limits)
+		return true;
+	client_of(g->up, &from);
+	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, from.ip, (long long)(time_now_ms() / 60000));
+	if (bus_script(g->cx, &r, lua, 1, BUS(str_c(key))) != OK || r->type != BUS_INT || r->i <= conf.rt_connect_rate)
+		return true;
+	metric_add(M_rate_limited, 1);
+	REFUSE(g, 1013, "Too many requests");
+}
+
+static bool
+origin_good(struct greeting *g)
+{
+	const char *text = g->up->hdr[HDR_ORIGIN].n > 0 ? str_dup(g->cx->arena, g->up->hdr[HDR_ORIGIN]) : NULL;
+	struct origin o = origin_parse(text);
+
+	if (!conf.rt_origin_check || g->project->console || origin_allowed(g->project, &o, NULL))
+		return true;
+	REFUSE(g, 1008, origin_refusal(g->cx->arena, &o));
+}
+
+/* ---- subscriptions of the URL ---- */
+
+/* "databases.a.b" -> "databases_a_b", the name that its queries have in a URL. */
+static struct str
+param_name(struct arena *a, struct str channel)
+{
+	char *copy = str_dup(a, channel);
+
+	for (char *p = copy; *p != '\0'; p++)
+		if (*p == '.' || *p == ' ')
+			*p = '_';
+	return str_c(copy);
+}
+
+/* The channel's part of a slot: its queries there. *found_out: the URL names this slot for it. */
+static bool
+slot_filter(struct greeting *g, struct str name, int slot, struct filter **f, bool *found_out)
+{
+	struct str *q = arena_array(g->cx->arena, struct str, g->ask.n_queries + 1);
+	const char *why;
+	int n = 0;
+
+	for (int i = 0; i < g->ask.n_queries; i++)
+		if (g->ask.queries[i].slot == slot && str_eq(g->ask.queries[i].name, name))
+			q[n++] = g->ask.queries[i].query;
+	*found_out = n > 0;
+	why = filter_new(g->cx, q, n, f);
+	if (why != NULL)
+		REFUSE(g, 1008, arena_printf(g->cx->arena, "Invalid query: %s", why));
+	return true;
+}
+
+static bool
+has_queries(const struct ask *q, struct str name)
+{
+	for (int i = 0; i < q->n_queries; i++)
+		if (str_eq(q->queries[i].name, name))
+			return true;
+	return false;
+}
+
+static void
+subscribe_slot(struct greeting *g, int slot, const struct str *channels, int n, struct filter *f)
+{
+	const char *id = arena_printf(g->cx->arena, URL_SUBSCRIPTIONS, (unsigned)slot);
+
+	peer_subscribe(g->c, str_c(id), channels, n, f, false);
+}
+
+/* The allowed channels without queries are slot 0; a channel with queries has a part in each slot that it names. */
+static bool
+subscribe_url(struct greeting *g)
+{
+	const struct ask *q = &g->ask;
+	struct str *plain = arena_array(g->cx->arena, struct str, q->n_channels + 1), *asked = plain;
+	struct str *named = arena_array(g->cx->arena, struct str, q->n_channels + 1);
+	int n = 0, n_named = 0;
+
+	for (int i = 0; i < q->n_channels; i++) {
+		struct str name = param_name(g->cx->arena, q->channels[i]);
+
+		if (!channel_allowed(q->channels[i]))
+			continue;
+		if (q->n_queries > 0 && has_queries(q, name))
+			named[n_named++] = q->channels[i];
+		else
+			plain[n++] = q->channels[i];
+	}
+	if (n > 0)
+		subscribe_slot(g, 0, asked, n, NULL);
+	for (int slot = 0; n_named > 0 && slot < SLOTS_MAX; slot++)
+		for (int i = 0; i < n_named; i++) {
+			struct filter *f;
+			bool found;
+
+			if (!slot_filter(g, param_name(g->cx->arena, named[i]), slot, &f, &found))
+				return false;
+			if (found)
+				subscribe_slot(g, slot, &named[i], 1, f);
+		}
+	return true;
+}
+
+static bool
+subscribe(struct greeting *g)
+{
+	const struct ask *q = &g->ask;
+
+	if (q->bad_channels)
+		REFUSE(g, 1008, "Channels must be a list");
+	if (!q->has_channels && strcmp(conf.rt_compat, "1.0") != 0)
+		return true;
+	if (q->n_channels > conf.rt_channels_max)
+		REFUSE(g, 1008, "Too many channels");
+	g->c->by_url = true;
+	if (!subscribe_url(g))
+		return false;
+	if (g->c->n_subs == 0)
+		REFUSE(g, 1008, "Missing channels");
+	return true;
+}
+
+static bool
+find_place(struct greeting *g)
+{
+	err_t e;
+
+	g->at = fanout_pos();
+	if (g->ask.since.n == 0)
+		return true;
+	e = resume_check(g->cx, g->ask.since, &g->at, &g->gap);
+	if (e == ERR_GENERAL_ARGUMENT_INVALID)
+		REFUSE(g, 1008, "Invalid since");
+	return e == OK || broken(g, e);
+}
+
+/* ---- connected ---- */
+
+/* A list when the slots are 0..n-1, else an object. The parts of one slot follow each other. */
+static void
+write_subscriptions(struct jw *w, const struct peer *c)
+{
+	bool list = true;
+	int slot = -1, next = 0;
+
+	for (uint32_t i = 0; i < c->n_subs; i++) {
+		int is = (int)strtol(c->subs[i].id, NULL, 16);
+
+		if (is == slot)
+			continue;
+		slot = is;
+		list &= slot == next++;
+	}
+	if (list)
+		jw_arr(w);
+	else
+		jw_obj(w);
+	slot = -1;
+	for (uint32_t i = 0; i < c->n_subs; i++) {
+		int is = (int)strtol(c->subs[i].id, NULL, 16);
+		char key[16];
+
+		if (is == slot)
+			continue;
+		slot = is;
+		snprintf(key, sizeof key, "%d", slot);
+		if (!list)
+			jw_key(w, str_c(key));
+		jw_cstr(w, c->subs[i].id);
+	}
+	if (list)
+		jw_arr_end(w);
+	else
+		jw_obj_end(w);
+}
+
+static void
+write_user(struct greeting *g, struct jw *w)
+{
+	JW_KEY(w, "user");
+	if (g->login == NULL)
+		jw_null(w);
+	else
+		shape_write(w, &account_shape, g->login->user);
+}
+
+static void
+connected(struct greeting *g)
+{
+	struct buf b;
+	struct jw w;
+	char mark[MARK_MAX];
+
+	buf_init(&b, g->cx->arena, 1024);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "type");
+	jw_cstr(&w, "connected");
+	JW_KEY(&w, "data");
+	jw_obj(&w);
+	JW_KEY(&w, "channels");
+	peer_write_channels(&w, g->c, STR_NONE);
+	if (g->c->by_url)
+		write_user(g, &w);
+	JW_KEY(&w, "subscriptions");
+	write_subscriptions(&w, g->c);
+	if (!g->c->by_url)
+		write_user(g, &w);
+	jw_obj_end(&w);
+	if (*mark_text(g->at, mark) != '\0') {
+		JW_KEY(&w, "id");
+		jw_cstr(&w, mark);
+	}
+	if (g->ask.since.n > 0) {
+		JW_KEY(&w, "gap");
+		jw_bool(&w, g->gap);
+	}
+	jw_obj_end(&w);
+	ws_send_text(g->c->ws, buf_view(&b));
+}
+
+static void
+begin(struct greeting *g)
+{
+	struct peer *c = g->c;
+
+	peer_identify(c, g->home->id, g->login, g->session, g->login && g->login->session ? g->login->session->expire : INT64_MAX);
+	connected(g);
+	if (c->ws == NULL)
+		return;
+	c->counted = true;
+	stats_count(c->project, 1);
+	c->at = g->at;
+	if (!c->by_url && g->ask.since.n > 0 && !g->gap) {
+		c->resumes = true;
+		c->since = g->at;
+		c->at = fanout_pos();
+	}
+	peer_move(c, RT_CATCHING);	/* the task brings it in, at once when nothing was missed */
+}
+
+void
+peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
+{
+	struct greeting g = {.cx = cx, .c = c, .up = up};
+	err_t e;
+
+	ask_parse(cx->arena, up->query, &g.ask);
+	if (!find_project(&g) || !find_user(&g) || !within_limit(&g) || !origin_good(&g) || !subscribe(&g) || !find_place(&g))
+		return;
+	e = read_login(&g);	/* roles may have changed since; from the cache if not */
+	if (c->ws == NULL)
+		return;
+	if (e != OK)
+		(void)broken(&g, e);
+	else
+		begin(&g);
+}

@@ -1,0 +1,173 @@
+/* The fan-out index: a hash table from (channel, role) to the connections under it.
+ *
+ * A key that one connection has (a user's own role) keeps it in the table itself; others have a growing list. The order of a list
+ * means nothing: who leaves is replaced by the last, which is told its new position. */
+#include "rt_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/metric.h"
+
+struct key {
+	atom_t chan, role;	/* chan 0: the place is empty */
+	uint32_t n, cap;	/* cap 0: the only one is inside */
+	union {
+		struct seat one;
+		struct seat *many;
+	};
+};
+
+static struct key *table;
+static uint32_t size, used;
+
+static uint32_t
+place_of(atom_t chan, atom_t role)
+{
+	uint64_t h = ((uint64_t)chan << 32 | role) * 0x9e3779b97f4a7c15u;
+
+	return (uint32_t)(h >> 32) & (size - 1);
+}
+
+static struct key *
+find(atom_t chan, atom_t role)
+{
+	if (size == 0)
+		return NULL;
+	for (uint32_t i = place_of(chan, role); table[i].chan != 0; i = (i + 1) & (size - 1))
+		if (table[i].chan == chan && table[i].role == role)
+			return &table[i];
+	return NULL;
+}
+
+static struct key *
+vacancy(atom_t chan, atom_t role)
+{
+	uint32_t i = place_of(chan, role);
+
+	while (table[i].chan != 0)
+		i = (i + 1) & (size - 1);
+	return &table[i];
+}
+
+static void
+resize(uint32_t to)
+{
+	struct key *old = table;
+	uint32_t old_size = size;
+
+	table = mem_zalloc(to * sizeof *table);
+	size = to;
+	for (uint32_t i = 0; i < old_size; i++)
+		if (old[i].chan != 0)
+			*vacancy(old[i].chan, old[i].role) = old[i];
+	free(old);
+}
+
+static struct seat *
+seats(struct key *k)
+{
+	return k->cap > 0 ? k->many : &k->one;
+}
+
+static void
+widen(struct key *k)
+{
+	struct seat *many;
+
+	if (k->cap > 0) {
+		k->cap += k->cap / 2 + 1;
+		k->many = mem_realloc(k->many, k->cap * sizeof(struct seat));
+		return;
+	}
+	many = mem_alloc(4 * sizeof *many);
+	many[0] = k->one;
+	k->many = many;
+	k->cap = 4;
+}
+
+uint32_t
+index_add(atom_t chan, atom_t role, struct seat s)
+{
+	struct key *k = find(chan, role);
+
+	assert(chan != 0 && role != 0);
+	if (k == NULL) {
+		if ((used + 1) * 4 > size * 3)
+			resize(size ? size * 2 : 64);
+		k = vacancy(chan, role);
+		*k = (struct key){.chan = chan, .role = role};
+		used++;
+	}
+	if (k->n > 0 && k->n >= k->cap)
+		widen(k);
+	seats(k)[k->n] = s;
+	metric_add(M_rt_subscriptions, 1);
+	return k->n++;
+}
+
+static void
+narrow(struct key *k)
+{
+	struct seat one;
+
+	if (k->n == 1) {
+		one = k->many[0];
+		free(k->many);
+		k->cap = 0;
+		k->one = one;
+	} else if (k->cap > 16 && k->n * 4 < k->cap) {
+		k->cap /= 2;
+		k->many = mem_realloc(k->many, k->cap * sizeof(struct seat));
+	}
+}
+
+static void
+vacate(struct key *k)
+{
+	uint32_t mask = size - 1, hole = (uint32_t)(k - table);
+
+	for (uint32_t i = (hole + 1) & mask; table[i].chan != 0; i = (i + 1) & mask) {
+		uint32_t home = place_of(table[i].chan, table[i].role);
+
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			table[hole] = table[i];
+			hole = i;
+		}
+	}
+	table[hole] = (struct key){0};
+	used--;
+	if (size > 1024 && used * 8 < size)
+		resize(size / 2);
+}
+
+void
+index_del(atom_t chan, atom_t role, uint32_t pos)
+{
+	struct key *k = find(chan, role);
+	struct seat *v;
+
+	assert(k != NULL && pos < k->n);
+	v = seats(k);
+	k->n--;
+	metric_add(M_rt_subscriptions, -1);
+	if (pos != k->n) {
+		v[pos] = v[k->n];
+		index_moved(v[pos], pos);
+	}
+	if (k->n == 0) {
+		if (k->cap > 0)
+			free(k->many);
+		vacate(k);
+	} else if (k->cap > 0)
+		narrow(k);
+}
+
+const struct seat *
+index_list(atom_t chan, atom_t role, uint32_t *n_out)
+{
+	struct key *k = find(chan, role);
+
+	*n_out = k ? k->n : 0;
+	return k ? seats(k) : NULL;
+}

@@ -1,0 +1,392 @@
+/* What clients say (spec realtime.md A5, B3). Every message is answered; a message that cannot be understood costs nothing but itself. */
+#include "rt_priv.h"
+
+#include <stdlib.h>
+
+#include "core/id.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+
+enum { SESSION_MAX = 2048, FILTER_BYTES_MAX = 512 * 1024 };
+
+bool
+message_counted(struct peer *c)
+{
+	uint32_t window = (uint32_t)(time_now_ms() / 60000);
+
+	if (!conf.rate_limits)
+		return true;
+	if (c->window != window) {
+		c->window = window;
+		c->messages = 0;
+	}
+	if (c->messages >= conf.rt_message_rate) {
+		metric_add(M_rate_limited, 1);
+		peer_error(c, 1013, c->by_url ? "Too many messages" : "Too many messages.");
+		return false;
+	}
+	c->messages++;
+	return true;
+}
+
+static void
+invalid(struct peer *c, const char *message)
+{
+	peer_error(c, 1003, message);
+}
+
+/* {"type":"response","data":{"to":…,"success":true, – the caller goes on and ends both objects. */
+static void
+begin_response(struct jw *w, struct buf *b, struct ctx *cx, const char *to)
+{
+	buf_init(b, cx->arena, 512);
+	jw_init(w, b);
+	jw_obj(w);
+	JW_KEY(w, "type");
+	jw_cstr(w, "response");
+	JW_KEY(w, "data");
+	jw_obj(w);
+	JW_KEY(w, "to");
+	jw_cstr(w, to);
+	JW_KEY(w, "success");
+	jw_bool(w, true);
+}
+
+static void
+end_response(struct jw *w, struct peer *c)
+{
+	jw_obj_end(w);
+	jw_obj_end(w);
+	if (c->ws != NULL)
+		ws_send_text(c->ws, buf_view(w->b));
+}
+
+/* ---- ping ---- */
+
+static void
+on_ping(struct ctx *cx, struct peer *c, const json_t *data)
+{
+	(void)cx;
+	(void)data;
+	ws_send_text(c->ws, STR("{\"type\":\"pong\"}"));
+}
+
+/* ---- authentication ---- */
+
+static void
+authenticated(struct ctx *cx, struct peer *c, const char *home, const struct login *l)
+{
+	struct buf b;
+	struct jw w;
+
+	peer_identify(c, home, l, l->session->id, l->session->expire);
+	begin_response(&w, &b, cx, "authentication");
+	JW_KEY(&w, "user");
+	shape_write(&w, &account_shape, l->user);
+	end_response(&w, c);
+}
+
+static err_t
+authenticate(struct ctx *cx, struct peer *c, struct str token)
+{
+	struct str home_id = c->admin ? STR("console") : atom_text(c->project);
+	struct project *home, *p;
+	struct login *l;
+
+	TRY(project_get(cx, home_id, &home));
+	TRY(project_get(cx, atom_text(c->project), &p));
+	TRY(who_by_token(cx, home, token, &l));
+	if (c->ws == NULL)
+		return OK;
+	if (l == NULL || (c->admin && !who_owns(cx, p, l)))
+		invalid(c, "Session is not valid.");
+	else
+		authenticated(cx, c, home->id, l);
+	return OK;
+}
+
+static void
+on_authentication(struct ctx *cx, struct peer *c, const json_t *data)
+{
+	const json_t *session = json_object_get(data, "session");
+	struct str token = json_str(session);
+	err_t e;
+
+	if (session == NULL)
+		invalid(c, c->by_url ? "Payload is not valid." : "Payload is not valid. Session is required");
+	else if (token.n == 0 || token.n > SESSION_MAX)
+		invalid(c, "Session is not valid.");
+	else if ((e = authenticate(cx, c, token)) != OK) {
+		log_warn(cx, "authentication failed", "error=%s", err_info(e)->name);
+		peer_error(c, err_info(e)->status, "Error: Server Error");
+	}
+}
+
+/* ---- subscribe ---- */
+
+struct wanted {			/* one subscription of a message */
+	struct str id;
+	struct str *channels;
+	int n;
+	struct filter *filter;
+};
+
+static const char *
+read_channels(struct ctx *cx, const json_t *list, struct wanted *w)
+{
+	if (list == NULL)
+		return "channels is not present in payload.";
+	if (!json_is_array(list))
+		return "channels is not a valid array.";
+	w->channels = arena_array(cx->arena, struct str, json_array_size(list) + 1);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		struct str name = json_str(json_array_get(list, i));
+
+		if (name.p == NULL)
+			return "channels must contain only strings.";
+		if (channel_allowed(name))
+			w->channels[w->n++] = name;
+	}
+	return NULL;
+}
+
+static const char *
+read_queries(struct ctx *cx, const json_t *list, struct wanted *w)
+{
+	size_t n = json_array_size(list);
+	struct str *text = arena_array(cx->arena, struct str, n + 1);
+	const char *why;
+
+	if (list == NULL || json_is_null(list))
+		return NULL;
+	if (!json_is_array(list))
+		return "queries is not a valid array.";
+	for (size_t i = 0; i < n; i++) {
+		text[i] = json_str(json_array_get(list, i));
+		if (text[i].p == NULL)
+			return "queries is not a valid array.";
+	}
+	why = filter_new(cx, text, (int)n, &w->filter);
+	return why ? arena_printf(cx->arena, "Invalid query: %s", why) : NULL;
+}
+
+static const char *
+read_wanted(struct ctx *cx, const json_t *j, struct wanted *w)
+{
+	const json_t *id = json_object_get(j, "subscriptionId");
+	const char *why;
+
+	if (!json_is_object(j))
+		return "Each subscribe payload must be an object.";
+	if (id == NULL || json_is_null(id) || str_is(json_str(id), "unique()"))
+		w->id = str_c(id_unique(cx->arena));
+	else if (!id_valid(w->id = json_str(id)))
+		return "subscriptionId is not a valid id.";
+	why = read_channels(cx, json_object_get(j, "channels"), w);
+	return why ? why : read_queries(cx, json_object_get(j, "queries"), w);
+}
+
+static bool
+is_subscribed(const struct peer *c, struct str id)
+{
+	for (uint32_t i = 0; i < c->n_subs; i++)
+		if (str_is(id, c->subs[i].id))
+			return true;
+	return false;
+}
+
+/* What the whole batch would come to. */
+static const char *
+check_limits(const struct peer *c, const struct wanted *v, int n)
+{
+	size_t channels = peer_channel_count(c), subs = c->n_subs, bytes = c->filter_bytes;
+
+	for (int i = 0; i < n; i++) {
+		subs += !is_subscribed(c, v[i].id);
+		channels += (size_t)v[i].n;
+		bytes += filter_size(v[i].filter);
+	}
+	if (subs > (size_t)conf.rt_subscriptions_max)
+		return "There are too many subscriptions.";
+	if (channels > (size_t)conf.rt_channels_max)
+		return "There are too many channels.";
+	return bytes > FILTER_BYTES_MAX ? "There are too many queries." : NULL;
+}
+
+static void
+write_sub(struct jw *w, const struct peer *c, struct str id)
+{
+	jw_obj(w);
+	JW_KEY(w, "subscriptionId");
+	jw_str(w, id);
+	JW_KEY(w, "channels");
+	peer_write_channels(w, c, id);
+	JW_KEY(w, "queries");
+	jw_arr(w);
+	for (uint32_t i = 0; i < c->n_subs; i++)
+		if (str_is(id, c->subs[i].id))
+			filter_write(w, c->subs[i].filter);
+	jw_arr_end(w);
+	jw_obj_end(w);
+}
+
+static void
+subscribe_all(struct ctx *cx, struct peer *c, struct wanted *v, int n)
+{
+	struct buf b;
+	struct jw w;
+
+	for (int i = 0; i < n; i++) {
+		peer_subscribe(c, v[i].id, v[i].channels, v[i].n, v[i].filter, true);
+		v[i].filter = NULL;
+	}
+	begin_response(&w, &b, cx, "subscribe");
+	JW_KEY(&w, "subscriptions");
+	jw_arr(&w);
+	for (int i = 0; i < n; i++)
+		write_sub(&w, c, v[i].id);
+	jw_arr_end(&w);
+	end_response(&w, c);
+}
+
+static void
+on_subscribe(struct ctx *cx, struct peer *c, const json_t *data)
+{
+	size_t n = json_array_size(data);
+	struct wanted *v = arena_array(cx->arena, struct wanted, n + 1);
+	const char *why = NULL;
+
+	if (data == NULL || json_is_null(data)) {
+		invalid(c, "Payload is not valid. Items is required");
+		return;
+	}
+	if (!json_is_array(data))
+		why = "Payload is not valid.";
+	for (size_t i = 0; i < n && why == NULL; i++)
+		why = read_wanted(cx, json_array_get(data, i), &v[i]);
+	if (why == NULL)
+		why = check_limits(c, v, (int)n);
+	if (why != NULL)
+		invalid(c, arena_printf(cx->arena, "%s%s", str_starts(str_c(why), "Invalid query") ? "" : "items: ", why));
+	else
+		subscribe_all(cx, c, v, (int)n);
+	for (size_t i = 0; i < n; i++)
+		filter_free(&v[i].filter);
+}
+
+/* The first subscription of a connection that resumes: it is brought up from its old place. */
+static void
+on_subscribe_resuming(struct ctx *cx, struct peer *c, const json_t *data)
+{
+	if (c->state == RT_LIVE)
+		peer_move(c, RT_CATCHING);
+	on_subscribe(cx, c, data);
+	if (c->n_subs == 0) {
+		c->at = fanout_pos();
+		return;
+	}
+	c->at = c->since;
+	c->resumes = false;
+}
+
+/* ---- unsubscribe ---- */
+
+static void
+on_unsubscribe(struct ctx *cx, struct peer *c, const json_t *data)
+{
+	struct buf b;
+	struct jw w;
+
+	if (data == NULL || json_is_null(data)) {
+		invalid(c, "Payload is not valid. Items is required");
+		return;
+	}
+	if (!json_is_array(data)) {
+		invalid(c, "items: Payload is not valid.");
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(data); i++)
+		if (json_str(json_object_get(json_array_get(data, i), "subscriptionId")).n == 0) {
+			invalid(c, "items: Each unsubscribe payload must include a non-empty subscriptionId.");
+			return;
+		}
+	begin_response(&w, &b, cx, "unsubscribe");
+	JW_KEY(&w, "subscriptions");
+	jw_arr(&w);
+	for (size_t i = 0; i < json_array_size(data); i++) {
+		struct str id = json_str(json_object_get(json_array_get(data, i), "subscriptionId"));
+
+		jw_obj(&w);
+		JW_KEY(&w, "subscriptionId");
+		jw_str(&w, id);
+		JW_KEY(&w, "removed");
+		jw_bool(&w, peer_unsubscribe(c, id));
+		jw_obj_end(&w);
+	}
+	jw_arr_end(&w);
+	end_response(&w, c);
+}
+
+/* ---- the table ---- */
+
+static const struct kind {
+	const char *type;
+	void (*fn)(struct ctx *cx, struct peer *c, const json_t *data);
+	bool slow;		/* needs a fiber */
+} kinds[] = {
+	{"ping", on_ping, false},
+	{"authentication", on_authentication, true},
+	{"subscribe", on_subscribe, false},
+	{"unsubscribe", on_unsubscribe, false},
+};
+
+/* The row of the message, or NULL after the client was told why there is none. */
+static const struct kind *
+kind_of(struct peer *c, const json_t *j)
+{
+	struct str type = json_str(json_object_get(j, "type"));
+
+	if (!json_is_object(j) || (json_object_get(j, "type") == NULL && json_object_get(j, "data") == NULL)) {
+		invalid(c, "Message format is not valid.");
+		return NULL;
+	}
+	for (size_t i = 0; type.n > 0 && i < sizeof kinds / sizeof *kinds; i++)
+		if (str_is(type, kinds[i].type))
+			return &kinds[i];
+	invalid(c, "Message type is not valid.");
+	return NULL;
+}
+
+static bool
+handle(struct ctx *cx, struct peer *c, struct str text, bool may_wait)
+{
+	const json_t *j = str_utf8(text, NULL) ? json_parse(cx, text, NULL) : NULL;
+	const struct kind *k = kind_of(c, j);
+	bool resuming = k != NULL && k->fn == on_subscribe && c->resumes;
+
+	if (k == NULL)
+		return true;
+	if ((k->slow || resuming) && !may_wait)
+		return false;
+	(resuming ? on_subscribe_resuming : k->fn)(cx, c, json_object_get(j, "data"));
+	return true;
+}
+
+bool
+message_quick(struct peer *c, struct str text)
+{
+	struct ctx cx;
+	bool done;
+
+	ctx_init(&cx);
+	done = handle(&cx, c, text, false);
+	ctx_fini(&cx);
+	return done;
+}
+
+void
+message_slow(struct ctx *cx, struct peer *c, struct str text)
+{
+	(void)handle(cx, c, text, true);
+}

@@ -1,0 +1,391 @@
+/* One event of the stream: its header taken apart, its receivers' atoms, and its frame in the two dialects, made when first needed.
+ *
+ * The dialects differ in the names they show (1.0 names only, or the later ones too) and in the form of the time; see spec B9. */
+#include "config.h"
+
+#include "rt_priv.h"
+
+#include <stdlib.h>
+
+#include "core/gen.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/vtime.h"
+
+/* ---- what clients resume from ---- */
+
+static uint32_t
+stream_tag(void)
+{
+	uint64_t h = str_hash_stable(str_c(bus_stream_key()));
+
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+char *
+mark_text(struct stream_pos p, char out[MARK_MAX])
+{
+	char pos[42];
+
+	if (*bus_stream_key() == '\0')
+		return strcpy(out, "");
+	snprintf(out, MARK_MAX, "%08x-%s", stream_tag(), stream_pos_text(p, pos));
+	return out;
+}
+
+static bool
+is_hex(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+			return false;
+	return true;
+}
+
+int
+mark_parse(struct str s, struct stream_pos *out)
+{
+	char tag[9];
+	struct str head;
+
+	if (s.n >= MARK_MAX)
+		return -1;
+	head = str_cut(&s, '-');
+	if (head.n != 8 || !is_hex(head) || s.p == NULL || !stream_pos_parse(s, out))
+		return -1;
+	snprintf(tag, sizeof tag, "%08x", stream_tag());
+	return str_is(head, tag);
+}
+
+/* ---- the header ---- */
+
+static struct strs
+list_of(struct news *n, const json_t *j)
+{
+	struct strs out = {.set = true, .v = arena_array(n->cx.arena, const char *, json_array_size(j) + 1)};
+
+	for (size_t i = 0; i < json_array_size(j); i++) {
+		const char *s = json_string_value(json_array_get(j, i));
+
+		if (s != NULL)
+			out.v[out.n++] = s;
+	}
+	return out;
+}
+
+void
+news_bump(const struct news *n)
+{
+	for (size_t i = 0; i < json_array_size(n->stale); i++) {
+		const char *s = json_string_value(json_array_get(n->stale, i));
+
+		if (s != NULL)
+			gen_bump_hash(strtoull(s, NULL, 10));
+	}
+}
+
+/* A relay of a later version may bring patterns that we do not know, but not of another shape. */
+static bool
+pattern_good(struct str pattern, const char *const *ids)
+{
+	int parts = 0, wanted = 0;
+
+	while (pattern.p != NULL) {
+		struct str part = str_cut(&pattern, '.');
+
+		if (part.n == 0)
+			return false;
+		wanted += part.p[0] == '[';
+		parts++;
+	}
+	for (int i = 0; i < wanted; i++)
+		if (i >= 3 || ids[i] == NULL)
+			return false;
+	return parts >= 3 && parts <= 7;
+}
+
+bool
+news_init(struct news *n, struct stream_pos pos, struct str header, struct str body)
+{
+	const json_t *j, *ids;
+
+	*n = (struct news){.pos = pos, .body = body};
+	ctx_init(&n->cx);
+	j = json_parse(&n->cx, header, NULL);
+	n->project = json_str(json_object_get(j, "p"));
+	n->pattern = json_str(json_object_get(j, "e"));
+	ids = json_object_get(j, "v");
+	for (size_t i = 0; i < json_array_size(ids) && i < 3; i++)
+		n->ids[i] = json_string_value(json_array_get(ids, i));
+	if (n->project.n == 0 || !pattern_good(n->pattern, n->ids)) {
+		char text[42];
+
+		log_error(NULL, "malformed event", "id=%s", stream_pos_text(pos, text));
+		return false;
+	}
+	n->user = json_str(json_object_get(j, "u"));
+	n->base = list_of(n, json_object_get(j, "c"));
+	n->roles = list_of(n, json_object_get(j, "r"));
+	n->time = (int64_t)json_number_value(json_object_get(j, "t"));
+	n->flags = (unsigned)json_integer_value(json_object_get(j, "f"));
+	n->stale = json_object_get(j, "k");
+	return true;
+}
+
+void
+news_local(struct news *n, const char *project, const char *name, const char *channel, const char *role, struct str payload)
+{
+	const char **v;
+
+	*n = (struct news){.local = true, .project = str_c(project), .pattern = str_c(name), .body = payload, .time = time_now_ms()};
+	ctx_init(&n->cx);
+	v = arena_array(n->cx.arena, const char *, 3);
+	v[0] = name;
+	v[1] = channel;
+	v[2] = role;
+	n->names = (struct strs){.n = 1, .set = true, .v = v};
+	n->base = (struct strs){.n = 1, .set = true, .v = v + 1};
+	n->roles = (struct strs){.n = 1, .set = true, .v = v + 2};
+}
+
+void
+news_fini(struct news *n)
+{
+	for (int d = 0; d < DIALECT_N; d++) {
+		if (n->whole[d] != NULL)
+			frame_unref(n->whole[d]);
+		if (n->head[d] != NULL)
+			frame_unref(n->head[d]);
+	}
+	ctx_fini(&n->cx);
+}
+
+/* ---- receivers ---- */
+
+/* Calls on the console itself are not published; what happens in a project and concerns the console is (spec A10). */
+static bool
+published(const struct news *n)
+{
+	if (n->base.n == 0 || n->roles.n == 0)
+		return false;
+	return n->local || !str_is(n->project, "console") || strcmp(n->base.v[0], "console") == 0;
+}
+
+bool
+news_resolve(struct news *n)
+{
+	struct arena *a = n->cx.arena;
+
+	if (!published(n) || (n->space = atom_find(0, n->project)) == 0)
+		return false;
+	n->n_channels = channels_of_event(a, n->project, n->pattern, n->ids, &n->base, &n->channels);
+	n->chans = arena_array(a, atom_t, n->n_channels + 1);
+	for (int later = 0; later < 2; later++) {
+		for (int i = 0; i < n->n_channels; i++) {
+			atom_t got = n->channels[i].later == (later == 1) ? atom_find(n->space, n->channels[i].name) : 0;
+
+			if (got != 0)
+				n->chans[n->n_chans++] = got;
+		}
+		if (later == 0)
+			n->n_old = n->n_chans;
+	}
+	n->role_atoms = arena_array(a, atom_t, n->roles.n + 1);
+	for (int i = 0; i < n->roles.n; i++) {
+		atom_t got = atom_find(n->space, str_c(n->roles.v[i]));
+
+		if (got != 0)
+			n->role_atoms[n->n_roles++] = got;
+	}
+	return n->n_chans > 0 && n->n_roles > 0;
+}
+
+/* ---- the payload ---- */
+
+/* Members that go no further than webhooks. `needs`: only when the payload has this one (a user's bare preferences have none). */
+static const struct secret {
+	const char *prefix, *needs, *drop[4], *blank[3];
+} secrets[] = {
+	{"users.[userId].recovery.", NULL, {"secret"}, {NULL}},
+	{"users.[userId].verification.", NULL, {"secret"}, {NULL}},
+	{"users.[userId].sessions.", NULL, {NULL}, {NULL}},
+	{"users.", "$id", {"password", "hash", "hashOptions"}, {NULL}},
+	{"functions.[functionId].executions.", NULL, {NULL}, {"stdout", "stderr"}},
+};
+
+static const struct secret *
+secret_of(struct str pattern)
+{
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+		if (str_starts(pattern, secrets[i].prefix))
+			return secrets[i].drop[0] || secrets[i].blank[0] ? &secrets[i] : NULL;
+	return NULL;
+}
+
+static bool
+starts_with_any(const char *const *list, const char *key)
+{
+	for (; *list != NULL; list++)
+		if (strcmp(*list, key) == 0)
+			return true;
+	return false;
+}
+
+static bool
+contains(struct str s, const char *what)
+{
+	return s.n > 0 && memmem(s.p, s.n, what, strlen(what)) != NULL;
+}
+
+const json_t *
+news_tree(struct news *n)
+{
+	if (!n->parsed) {
+		n->parsed = true;
+		n->tree = json_parse(&n->cx, n->body, NULL);
+	}
+	return n->tree;
+}
+
+static void
+write_clean(struct jw *w, const json_t *tree, const struct secret *s)
+{
+	const char *key;
+	void *it;
+
+	jw_obj(w);
+	for (it = json_object_iter((json_t *)(uintptr_t)tree); it != NULL; it = json_object_iter_next((json_t *)(uintptr_t)tree, it)) {
+		key = json_object_iter_key(it);
+		if (starts_with_any(s->drop, key))
+			continue;
+		jw_key(w, str_c(key));
+		if (starts_with_any(s->blank, key))
+			jw_cstr(w, "");
+		else
+			jw_value(w, json_object_iter_value(it));
+	}
+	jw_obj_end(w);
+}
+
+/* As clients get it: without secrets; empty objects are lists, as the protocol's clients have always seen them. */
+static struct str
+clean_payload(struct news *n)
+{
+	const struct secret *s = secret_of(n->pattern);
+	const json_t *tree;
+	struct buf b;
+	struct jw w;
+
+	if (n->body.n == 0)
+		return STR("[]");
+	if (s == NULL && !contains(n->body, "{}"))
+		return n->body;
+	tree = news_tree(n);
+	if (tree == NULL)
+		return STR("[]");	/* never what cannot be looked through */
+	buf_init(&b, n->cx.arena, n->body.n + 64);
+	jw_init(&w, &b);
+	w.empty_as_list = true;
+	if (s != NULL && json_is_object(tree) && (s->needs == NULL || json_object_get(tree, s->needs) != NULL))
+		write_clean(&w, tree, s);
+	else
+		jw_value(&w, tree);
+	return buf_view(&b);
+}
+
+/* ---- frames ---- */
+
+static struct strs
+names_of(struct news *n, enum dialect d)
+{
+	struct arena *a = n->cx.arena;
+	struct strs old, later, both = {.set = true};
+	struct str twin;
+
+	if (n->names.set)
+		return n->names;
+	old = event_names(&n->cx, str_dup(a, n->pattern), n->ids);
+	twin = d == DIALECT_NEW ? pattern_twin(a, n->pattern) : n->pattern;
+	if (str_eq(twin, n->pattern))
+		return old;
+	later = event_names(&n->cx, str_dup(a, twin), n->ids);
+	both.v = arena_array(a, const char *, old.n + later.n + 1);
+	for (int i = 0; i < old.n; i++) {
+		both.v[both.n++] = old.v[i];
+		if (i < later.n && strcmp(old.v[i], later.v[i]) != 0)
+			both.v[both.n++] = later.v[i];
+	}
+	return both;
+}
+
+static void
+write_head(struct news *n, enum dialect d, struct buf *b)
+{
+	struct strs names = names_of(n, d);
+	char time[30];
+	struct jw w;
+
+	if (n->payload.p == NULL)
+		n->payload = clean_payload(n);
+	jw_init(&w, b);
+	jw_obj(&w);
+	JW_KEY(&w, "type");
+	jw_cstr(&w, "event");
+	JW_KEY(&w, "data");
+	jw_obj(&w);
+	JW_KEY(&w, "events");
+	jw_arr(&w);
+	for (int i = 0; i < names.n; i++)
+		jw_cstr(&w, names.v[i]);
+	jw_arr_end(&w);
+	JW_KEY(&w, "channels");
+	jw_arr(&w);
+	for (int i = 0; i < n->n_channels; i++)
+		if (d == DIALECT_NEW || !n->channels[i].later)
+			jw_str(&w, n->channels[i].name);
+	jw_arr_end(&w);
+	JW_KEY(&w, "timestamp");
+	jw_cstr(&w, d == DIALECT_NEW ? time_iso(n->time, time) : time_sql(n->time, time));
+	JW_KEY(&w, "payload");
+	jw_raw(&w, n->payload);
+	BUF_LIT(b, ",\"subscriptions\":[");
+}
+
+static struct str
+end_of(struct news *n)
+{
+	char mark[MARK_MAX];
+
+	if (n->local || *mark_text(n->pos, mark) == '\0')
+		return STR("]}}");
+	return str_c(arena_printf(n->cx.arena, "]},\"id\":\"%s\"}", mark));
+}
+
+struct frame *
+news_head(struct news *n, enum dialect d, struct str *end_out)
+{
+	struct buf b;
+
+	if (n->head[d] == NULL) {
+		buf_init(&b, n->cx.arena, n->body.n + 4096);
+		write_head(n, d, &b);
+		n->head[d] = frame_new(buf_view(&b));
+	}
+	*end_out = end_of(n);
+	return n->head[d];
+}
+
+struct frame *
+news_whole(struct news *n, enum dialect d)
+{
+	struct buf b;
+
+	if (n->whole[d] == NULL) {
+		buf_init(&b, n->cx.arena, n->body.n + 4096);
+		write_head(n, d, &b);
+		buf_printf(&b, "\"%s\"", URL_SUBSCRIPTION);
+		buf_str(&b, end_of(n));
+		n->whole[d] = frame_new(buf_view(&b));
+	}
+	return n->whole[d];
+}

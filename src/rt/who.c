@@ -1,0 +1,171 @@
+/* Who a connection is: logins as fresh as the events that have been delivered, and what role events do to the connected.
+ *
+ * The rule: a login read before an event that changes roles is never put on a connection after that event. */
+#include "rt_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/vtime.h"
+#include "model/roles.h"
+
+enum { TRIES_MAX = 20 };
+
+static int64_t next_expiry = INT64_MAX;
+
+/* Runs `read` until no role event came in between: the second time the cache answers, unless that event concerned its user. */
+#define FRESH(read)                                                   \
+	do {                                                          \
+		uint64_t before_;                                     \
+		int tries_ = 0;                                       \
+                                                                      \
+		do {                                                  \
+			before_ = fanout_role_changes();              \
+			TRY(read);                                    \
+		} while (before_ != fanout_role_changes() && ++tries_ < TRIES_MAX); \
+		if (tries_ == TRIES_MAX)                              \
+			return fail(cx, ERR_BUSY, "roles change too fast"); \
+	} while (0)
+
+/* A blocked user is nobody here. */
+static void
+drop_blocked(struct login **l)
+{
+	if (*l != NULL && !(*l)->user->status)
+		*l = NULL;
+}
+
+err_t
+who_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out)
+{
+	FRESH(login_by_token(cx, p, token, out));
+	drop_blocked(out);
+	return OK;
+}
+
+err_t
+who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
+{
+	FRESH(login_by_jwt(cx, p, jwt, out));
+	drop_blocked(out);
+	return OK;
+}
+
+bool
+who_owns(struct ctx *cx, const struct project *p, const struct login *l)
+{
+	return p->team_id != NULL && roles_in_team(cx->arena, &l->roles, p->team_id, NULL);
+}
+
+err_t
+who_refresh(struct ctx *cx, struct peer *c)
+{
+	struct project *home, *p;
+	struct login *l = NULL;
+	const char *user, *session, *home_id;
+	int64_t expire = c->expire;
+	atom_t was = c->user;
+
+	if (was == 0)
+		return OK;
+	user = str_dup(cx->arena, peer_uid(c));
+	session = c->session ? str_dup(cx->arena, atom_text(c->session)) : NULL;
+	home_id = str_dup(cx->arena, atom_text(c->home));
+	TRY(project_get(cx, str_c(home_id), &home));
+	TRY(project_get(cx, atom_text(c->project), &p));
+	FRESH(login_by_id(cx, home, user, session, &l));
+	drop_blocked(&l);
+	if (l != NULL && c->admin && !who_owns(cx, p, l))
+		l = NULL;
+	if (c->ws != NULL && c->user == was)	/* else it lost the identity meanwhile */
+		peer_identify(c, home_id, l, session, expire);
+	return OK;
+}
+
+/* ---- role events ---- */
+
+static bool
+ends(const struct news *n, const struct peer *c)
+{
+	if (n->flags & EVENT_USER_GONE)
+		return true;
+	if (!(n->flags & EVENT_LOGOUT) || c->session == 0)
+		return false;
+	return n->ids[1] == NULL || str_is(atom_text(c->session), n->ids[1]);
+}
+
+/* The position right before p. */
+static struct stream_pos
+before(struct stream_pos p)
+{
+	if (p.index > 0)
+		return (struct stream_pos){p.lsn, p.index - 1};
+	return (struct stream_pos){p.lsn - 1, UINT64_MAX};
+}
+
+static void
+apply(const struct news *n, struct peer *c)
+{
+	if (c->ws == NULL || c->state == RT_REFUSED || c->state == RT_OPENING)
+		return;		/* a handshake looks again by itself */
+	if (ends(n, c)) {
+		peer_identify(c, "", NULL, NULL, INT64_MAX);
+		return;
+	}
+	if (!(n->flags & EVENT_ROLES))
+		return;
+	c->stale = true;
+	if (c->state != RT_LIVE)
+		return;
+	/* Who has received the event by the old roles does not get it again by the new ones; others may. */
+	c->at = fanout_received(c) ? n->pos : before(n->pos);
+	peer_move(c, RT_CATCHING);
+	task_settle(c);
+}
+
+void
+who_event(const struct news *n)
+{
+	atom_t home = atom_find(0, n->project);
+	struct arena *a = arena_new();
+	atom_t user = home ? atom_find(home, str_c(arena_printf(a, "user:%.*s", STR_FMT(n->user)))) : 0;
+	const struct seat *v;
+	uint32_t count, *nums;
+
+	v = user ? index_list(ATOM_WHO, user, &count) : (count = 0, NULL);
+	nums = arena_array(a, uint32_t, count + 1);
+	for (uint32_t i = 0; i < count; i++)	/* the list changes under our hands */
+		nums[i] = v[i].conn;
+	for (uint32_t i = 0; i < count; i++)
+		apply(n, peer_by_num(nums[i]));
+	arena_free(&a);
+}
+
+/* ---- sessions that end by time ---- */
+
+void
+who_watch(int64_t expire)
+{
+	if (expire < next_expiry)
+		next_expiry = expire;
+}
+
+void
+who_expire(void)
+{
+	int64_t now = time_now_ms();
+
+	if (now <= next_expiry)
+		return;
+	next_expiry = INT64_MAX;
+	for (uint32_t i = 0; i < peer_numbers(); i++) {
+		struct peer *c = peer_by_num(i);
+
+		if (c == NULL || c->ws == NULL || c->user == 0)
+			continue;
+		if (c->expire < now)
+			peer_identify(c, "", NULL, NULL, INT64_MAX);
+		else
+			who_watch(c->expire);
+	}
+}
