@@ -11,6 +11,7 @@ static const struct routes *const tables[] = {
     &health_routes,
     &mock_routes,
     &platform_routes,
+    &project_routes,
 };
 
 const struct routes *const *
