@@ -1,5 +1,6 @@
 # tests: see t/README.md
 EXTRA_DIST += t/README.md t/lib t/bench $(wildcard $(srcdir)/t/*-*/*.mjs $(srcdir)/t/*-*/*.json $(srcdir)/t/*-*/*.h)
 include t/00-unit/local.mk
+include t/10-module/local.mk
 include t/40-wire/local.mk
 include t/fuzz/local.mk

@@ -1,0 +1,337 @@
+/* Redis adapter against a real Redis: commands, scripts, posts, reconnection, the follower. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "io/bus.h"
+#include "servers.h"
+
+static struct server *redis;
+static bool finished;
+
+static void
+setup(void)
+{
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	log_init("test", "warn", false);
+	loop_init();
+	redis = server_redis();
+	conf.redis_url = server_url(redis);
+	bus_init();
+}
+
+TestSuite(bus, .init = setup, .fini = servers_clean, .timeout = 60);
+
+static void
+finish(void)
+{
+	finished = true;
+	loop_stop();
+}
+
+/* Runs fn on a fiber until it calls finish(). */
+static void
+run(fib_fn fn)
+{
+	fib_spawn_new("test", 30000, fn, NULL);
+	loop_run();
+	cr_assert(finished);
+}
+
+#define OKAY(expr)                                                                                          \
+	do {                                                                                                \
+		err_t e_ = (expr);                                                                          \
+		cr_assert_eq(e_, OK, #expr ": %s: %s", err_info(e_)->name, cx->detail ? cx->detail : "");   \
+	} while (0)
+
+/* ---- positions ---- */
+
+Test(bus, positions_are_read_and_compared)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		struct stream_pos pos;
+	} t[] = {
+	    {"0-0", true, {0, 0}}, {"12-3", true, {12, 3}}, {"18446744073709551615-1", true, {UINT64_MAX, 1}}, {"7", true, {7, 0}},
+	    {"", false, {0}}, {"-", false, {0}}, {"1-", false, {0}}, {"-1", false, {0}}, {"1-2-3", false, {0}}, {"1 -2", false, {0}},
+	    {"18446744073709551616-0", false, {0}}, {"a-1", false, {0}}, {"+1-1", false, {0}},
+	};
+	char text[42];
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct stream_pos p;
+
+		cr_assert_eq(stream_pos_parse(str_c(t[i].text), &p), t[i].ok, "%s", t[i].text);
+		if (t[i].ok)
+			cr_expect_eq(stream_pos_cmp(p, t[i].pos), 0, "%s", t[i].text);
+	}
+	cr_expect_str_eq(stream_pos_text((struct stream_pos){UINT64_MAX, UINT64_MAX}, text), "18446744073709551615-18446744073709551615");
+	cr_expect_lt(stream_pos_cmp((struct stream_pos){1, 9}, (struct stream_pos){2, 0}), 0);
+	cr_expect_gt(stream_pos_cmp((struct stream_pos){2, 1}, (struct stream_pos){2, 0}), 0);
+}
+
+/* ---- commands ---- */
+
+static void
+commands(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+
+	(void)arg;
+	OKAY(bus_cmd(cx, &r, BUS(STR("SET"), STR("a\0b"), STR("x\r\n\0y"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("GET"), STR("a\0b"))));
+	cr_expect(r->type == BUS_STR && str_eq(r->s, STR("x\r\n\0y")));
+	OKAY(bus_cmd(cx, &r, BUS(STR("GET"), STR("none"))));
+	cr_expect_eq(r->type, BUS_NIL);
+	OKAY(bus_cmd(cx, &r, BUS(STR("INCRBY"), STR("n"), STR("41"))));
+	cr_expect(r->type == BUS_INT && r->i == 41);
+	OKAY(bus_cmd(cx, &r, BUS(STR("MGET"), STR("n"), STR("none"))));
+	cr_expect(r->type == BUS_LIST && r->n == 2 && str_is(r->v[0].s, "41") && r->v[1].type == BUS_NIL);
+	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("INCR"), STR("a\0b"))), ERR_BUS);
+	cr_expect(r->type == BUS_ERROR && strstr(cx->detail, "not an integer"));
+	finish();
+}
+
+Test(bus, commands)
+{
+	run(commands);
+}
+
+static void
+scripts(struct ctx *cx, void *arg)
+{
+	static const char lua[] = "return {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])}";
+	struct bus_reply *r;
+
+	(void)arg;
+	for (int i = 1; i <= 3; i++) {
+		OKAY(bus_script(cx, &r, lua, 1, BUS(STR("k"), STR("v"))));
+		cr_expect(r->type == BUS_LIST && r->n == 3 && str_is(r->v[0].s, "k") && str_is(r->v[1].s, "v") && r->v[2].i == i);
+		if (i == 2)
+			OKAY(bus_cmd(cx, &r, BUS(STR("SCRIPT"), STR("FLUSH"))));
+	}
+	cr_expect_eq(bus_script(cx, &r, "return redis.error_reply('no')", 0, 0, NULL), ERR_BUS);
+	cr_expect(bus_post(BUS(STR("SET"), STR("posted"), STR("1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("GET"), STR("posted"))));
+	cr_expect(str_is(r->s, "1"));
+	finish();
+}
+
+Test(bus, scripts_and_posts)
+{
+	run(scripts);
+}
+
+/* ---- leaving early ---- */
+
+static struct fib *left;
+
+static void
+leaver(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+
+	(void)arg;
+	left = fib_current();
+	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("BLPOP"), STR("list"), STR("1"))), ERR_CANCELLED);
+	left = NULL;
+}
+
+static void
+leaving(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+
+	(void)arg;
+	OKAY(bus_cmd(cx, &r, BUS(STR("PING"))));
+	fib_spawn_new("leaver", 0, leaver, NULL);
+	OKAY(fib_sleep(cx, 20));
+	fib_cancel(left);
+	OKAY(fib_sleep(cx, 1));
+	cr_expect_null(left);
+	/* the reply nobody waits for still comes; commands behind it are answered in order */
+	OKAY(bus_cmd(cx, &r, BUS(STR("PING"))));
+	cr_expect(str_is(r->s, "PONG"));
+	cx->deadline = loop_now() + 50;
+	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("BLPOP"), STR("list"), STR("1"))), ERR_TIMEOUT);
+	cx->deadline = 0;
+	OKAY(bus_cmd(cx, &r, BUS(STR("PING"))));
+	finish();
+}
+
+Test(bus, a_fiber_may_leave_before_the_reply)
+{
+	run(leaving);
+}
+
+/* ---- reconnection ---- */
+
+static void
+reconnect(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+	err_t e = OK;
+
+	(void)arg;
+	OKAY(bus_cmd(cx, &r, BUS(STR("SET"), STR("k"), STR("1"))));
+	server_kill(redis);
+	for (int i = 0; i < 5; i++)
+		cr_expect_eq(bus_cmd(cx, &r, BUS(STR("GET"), STR("k"))), ERR_BUS);
+	cr_expect_not(bus_up());
+	server_start(redis);
+	for (int i = 0; i < 20 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
+		OKAY(fib_sleep(cx, 100));
+	OKAY(e);
+	cr_expect(bus_up());
+	finish();
+}
+
+Test(bus, comes_back_after_a_kill)
+{
+	run(reconnect);
+}
+
+/* ---- following ---- */
+
+static int n_seen, n_gaps;
+static struct stream_pos last_seen;
+
+static void
+on_entry(struct stream_pos pos, struct str header, struct str body, void *arg)
+{
+	char want[42];
+
+	(void)arg;
+	cr_expect_gt(stream_pos_cmp(pos, last_seen), 0);
+	last_seen = pos;
+	n_seen++;
+	cr_expect(str_is(header, "head"));
+	cr_expect(str_is(body, stream_pos_text(pos, want)));
+}
+
+static void
+on_gap(void *arg)
+{
+	(void)arg;
+	n_gaps++;
+	last_seen = (struct stream_pos){0, 0};
+}
+
+static void
+add(struct ctx *cx, const char *key, unsigned lsn)
+{
+	struct bus_reply *r;
+	char id[42];
+
+	stream_pos_text((struct stream_pos){lsn, 1}, id);
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), str_c(key), str_c(id), STR("h"), STR("head"), STR("b"), str_c(id))));
+}
+
+static void
+announce(struct ctx *cx, const char *key, const char *at)
+{
+	struct bus_reply *r;
+
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR(BUS_CURRENT), STR("*"), STR("k"), str_c(key), STR("at"), str_c(at))));
+}
+
+static void
+until(struct ctx *cx, const int *counter, int want)
+{
+	for (int i = 0; i < 1500 && *counter < want; i++)
+		OKAY(fib_sleep(cx, 10));
+	cr_assert_eq(*counter, want);
+}
+
+static void
+following(struct ctx *cx, void *arg)
+{
+	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
+	struct bus_entry *list;
+	struct bus_reply *r;
+	struct stream_pos oldest;
+	err_t e = OK;
+	int n;
+
+	(void)arg;
+	/* what was there before is not delivered; what comes is */
+	announce(cx, "events:0:one", "0-0");
+	add(cx, "events:0:one", 5);
+	bus_follow_start(&f);
+	for (int i = 0; i < 500 && bus_stream_key()[0] == '\0'; i++)
+		OKAY(fib_sleep(cx, 10));
+	OKAY(fib_sleep(cx, 50));
+	for (unsigned i = 10; i < 610; i++)
+		add(cx, "events:0:one", i);
+	until(cx, &n_seen, 600);
+	/* a break: on behind the last one */
+	server_kill(redis);
+	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("PING"))), ERR_BUS);
+	server_start(redis);
+	for (int i = 0; i < 20 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
+		OKAY(fib_sleep(cx, 100));
+	OKAY(e);
+	add(cx, "events:0:one", 1000);
+	until(cx, &n_seen, 601);
+	cr_expect_eq(n_gaps, 0);
+	/* ranges */
+	OKAY(bus_range(cx, (struct stream_pos){10, 1}, (struct stream_pos){600, 0}, 3, &list, &n));
+	cr_expect(n == 3 && list[0].pos.lsn == 11 && list[2].pos.lsn == 13 && str_is(list[0].body, "11-1"));
+	OKAY(bus_range(cx, (struct stream_pos){608, 1}, (struct stream_pos){UINT64_MAX, 0}, 100, &list, &n));
+	cr_expect(n == 2 && list[1].pos.lsn == 1000);
+	OKAY(bus_oldest(cx, &oldest));
+	cr_expect_eq(oldest.lsn, 5);
+	/* another database: a gap, then what comes after the place the announcement names */
+	add(cx, "events:0:two", 3);
+	add(cx, "events:0:two", 4);
+	announce(cx, "events:0:two", "3-1");
+	until(cx, &n_gaps, 1);
+	until(cx, &n_seen, 602);
+	cr_expect_str_eq(bus_stream_key(), "events:0:two");
+	/* trimmed beyond our place while we were away */
+	server_kill(redis);
+	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("PING"))), ERR_BUS);
+	bus_follow_stop();
+	finish();
+}
+
+Test(bus, follows_the_stream_across_breaks_and_replacement)
+{
+	run(following);
+}
+
+
+static void
+trimmed(struct ctx *cx, void *arg)
+{
+	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
+	struct bus_reply *r;
+
+	(void)arg;
+	bus_follow_start(&f);
+	OKAY(fib_sleep(cx, 50));
+	/* no stream at first: all of it is new */
+	add(cx, "events:0:one", 1);
+	announce(cx, "events:0:one", "0-0");
+	until(cx, &n_seen, 1);
+	/* the follower's connection breaks and its place is trimmed before it can come back */
+	OKAY(bus_cmd(cx, &r, BUS(STR("MULTI"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("normal"), STR("SKIPME"), STR("yes"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("events:0:one"), STR("2-1"), STR("h"), STR("head"), STR("b"), STR("2-1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("events:0:one"), STR("3-1"), STR("h"), STR("head"), STR("b"), STR("3-1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XTRIM"), STR("events:0:one"), STR("MAXLEN"), STR("1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("EXEC"))));
+	until(cx, &n_gaps, 1);
+	until(cx, &n_seen, 2);
+	bus_follow_stop();
+	finish();
+}
+
+Test(bus, tells_of_a_gap_when_its_place_was_trimmed)
+{
+	run(trimmed);
+}
