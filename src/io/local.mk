@@ -4,3 +4,4 @@ libbadal_io_a_SOURCES = \
 	src/io/http.c src/io/http_h1.c src/io/http_h2.c src/io/http_head.c src/io/http_tls.c src/io/http_ws.c
 libbadal_io_a_SOURCES += src/io/psl.c
 libbadal_io_a_SOURCES += src/io/bus.c src/io/bus_link.c src/io/bus_priv.h src/io/bus_stream.c src/io/bus_url.c
+libbadal_io_a_SOURCES += src/io/db_repl.c

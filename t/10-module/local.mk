@@ -9,4 +9,10 @@ TESTS += t/10-module/test_bus
 t_10_module_test_bus_SOURCES = t/10-module/test_bus.c $(SERVERS)
 t_10_module_test_bus_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_bus_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_relay
+TESTS += t/10-module/test_relay
+t_10_module_test_relay_SOURCES = t/10-module/test_relay.c $(SERVERS)
+t_10_module_test_relay_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_relay_LDADD = $(MODULE_LIBS)
 endif

@@ -220,6 +220,21 @@ server_kill(struct server *s)
 }
 
 void
+server_tear(struct server *s, long bytes)
+{
+	struct stat st;
+	char pattern[96];
+	glob_t g;
+
+	snprintf(pattern, sizeof pattern, "%s/append*/*.incr.aof", s->dir);
+	if (glob(pattern, 0, NULL, &g) != 0)
+		die("no append-only file", s->dir);
+	if (stat(g.gl_pathv[0], &st) != 0 || truncate(g.gl_pathv[0], st.st_size > bytes ? st.st_size - bytes : 0) != 0)
+		die("truncate", g.gl_pathv[0]);
+	globfree(&g);
+}
+
+void
 server_freeze(struct server *s, bool on)
 {
 	kill(s->pid, on ? SIGSTOP : SIGCONT);

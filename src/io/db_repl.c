@@ -1,0 +1,519 @@
+/* Logical replication over libpq: connecting on a thread, then everything on the loop.
+ *
+ * pgoutput, protocol version 1: BEGIN, the messages, COMMIT, one committed transaction after the other. The connection is made by a
+ * thread of the pool because libpq resolves names synchronously; afterwards only the loop touches it. */
+#include "io/repl.h"
+
+#include <assert.h>
+#include <libpq-fe.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+
+#define PG_EPOCH_MS INT64_C(946684800000)	/* 2000-01-01 */
+
+enum { REPL_MAGIC = 0x7265706c, SLICE = 256 };
+
+enum repl_state {
+	REPL_IDLE,	/* connected, takes statements */
+	REPL_ASKING,	/* a statement is under way */
+	REPL_STREAMING,
+	REPL_CLOSED	/* lost; waits for repl_close */
+};
+
+struct repl {
+	unsigned magic;
+	enum repl_state state;
+	struct repl_handler h;
+	PGconn *pg;
+	uv_poll_t *poll;
+	int events;
+	bool paused, soon;
+	bool starting;			/* the statement is START_REPLICATION */
+	PGresult *res;			/* of the statement */
+	struct fib_event done;
+	/* the transaction that is being read */
+	bool in_tx;
+	uint64_t commit_lsn, index;
+	int64_t commit_ms;
+	uint64_t server_end, confirmed;
+};
+
+struct reader {			/* big-endian fields of a replication message */
+	const unsigned char *p;
+	size_t n;
+	bool bad;
+};
+
+static void take(struct repl *r);
+
+/* ---- watching the socket ---- */
+
+static void
+poll_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void
+unwatch(struct repl *r)
+{
+	if (r->poll != NULL)
+		uv_close((uv_handle_t *)r->poll, poll_closed);
+	if (r->poll != NULL)
+		r->poll->data = NULL;
+	r->poll = NULL;
+	r->events = 0;
+}
+
+static void
+lost(struct repl *r, const char *why)
+{
+	char text[256];
+
+	if (r->state == REPL_CLOSED)
+		return;
+	snprintf(text, sizeof text, "%.*s", (int)strcspn(why, "\n"), why);
+	unwatch(r);
+	if (r->state == REPL_ASKING) {
+		r->state = REPL_CLOSED;
+		fib_signal(&r->done);
+		return;
+	}
+	r->state = REPL_CLOSED;
+	r->h.closed(text, r->h.arg);
+}
+
+static void
+on_poll(uv_poll_t *h, int status, int events)
+{
+	struct repl *r = h->data;
+
+	if (r == NULL)
+		return;
+	assert(r->magic == REPL_MAGIC);
+	(void)events;
+	if (status < 0 || PQflush(r->pg) < 0 || ((events & UV_READABLE) && !PQconsumeInput(r->pg))) {
+		lost(r, PQerrorMessage(r->pg));
+		return;
+	}
+	take(r);
+}
+
+static void
+watch(struct repl *r)
+{
+	int left = PQflush(r->pg);
+	int events = (r->paused ? 0 : UV_READABLE) | (left > 0 ? UV_WRITABLE : 0);
+
+	if (r->state == REPL_CLOSED || events == r->events)
+		return;
+	r->events = events;
+	if (r->poll == NULL) {
+		r->poll = mem_zalloc(sizeof *r->poll);
+		if (uv_poll_init(loop_uv(), r->poll, PQsocket(r->pg)) != 0)
+			abort();	/* the socket is open and nobody else's */
+		r->poll->data = r;
+	}
+	if (events != 0)
+		uv_poll_start(r->poll, events, on_poll);
+	else
+		uv_poll_stop(r->poll);
+}
+
+/* ---- messages ---- */
+
+static uint64_t
+get(struct reader *in, size_t bytes)
+{
+	uint64_t v = 0;
+
+	if (in->n < bytes) {
+		in->bad = true;
+		return 0;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		v = v << 8 | in->p[i];
+	in->p += bytes;
+	in->n -= bytes;
+	return v;
+}
+
+static struct str
+get_bytes(struct reader *in, size_t n)
+{
+	struct str s = {(const char *)in->p, n};
+
+	if (in->bad || in->n < n) {
+		in->bad = true;
+		return STR_NONE;
+	}
+	in->p += n;
+	in->n -= n;
+	return s;
+}
+
+static struct str
+get_cstr(struct reader *in)
+{
+	const unsigned char *end = in->n > 0 ? memchr(in->p, 0, in->n) : NULL;
+	struct str s;
+
+	if (end == NULL) {
+		in->bad = true;
+		return STR_NONE;
+	}
+	s = get_bytes(in, (size_t)(end - in->p));
+	(void)get(in, 1);
+	return s;
+}
+
+static void
+take_message(struct repl *r, struct reader *in)
+{
+	bool transactional = get(in, 1) & 1;
+	struct str prefix, content;
+
+	(void)get(in, 8);	/* its own LSN */
+	prefix = get_cstr(in);
+	content = get_bytes(in, (size_t)get(in, 4));
+	if (in->bad || !transactional || !r->in_tx)
+		return;
+	r->h.message(r->commit_lsn, r->index++, r->commit_ms, prefix, content, r->h.arg);
+}
+
+static void
+take_change(struct repl *r, struct reader *in)
+{
+	switch (get(in, 1)) {
+	case 'B':
+		r->commit_lsn = get(in, 8);
+		r->commit_ms = (int64_t)get(in, 8) / 1000 + PG_EPOCH_MS;
+		r->index = 0;
+		r->in_tx = !in->bad;
+		break;
+	case 'M':
+		take_message(r, in);
+		break;
+	case 'C': {
+		uint64_t end;
+
+		(void)get(in, 1 + 8);
+		end = get(in, 8);
+		r->in_tx = false;
+		if (!in->bad)
+			r->h.progress(end, r->h.arg);
+		break;
+	}
+	default:		/* rows of tables that somebody put into the publication, their descriptions, origins */
+		break;
+	}
+}
+
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
+send_status(struct repl *r)
+{
+	struct timespec ts;
+	uint64_t f[4] = {r->confirmed, r->confirmed, r->confirmed, 0};
+	char msg[34] = {'r'};
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	f[3] = (uint64_t)((int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 - PG_EPOCH_MS * 1000);
+	for (int i = 0; i < 32; i++)
+		msg[1 + i] = (char)(f[i / 8] >> (56 - 8 * (i % 8)));
+	if (PQputCopyData(r->pg, msg, sizeof msg) > 0)
+		watch(r);
+	/* else the connection is dead: the next read says so */
+}
+
+static void
+take_copy(struct repl *r, const char *p, int n)
+{
+	struct reader in = {(const unsigned char *)p, (size_t)n, false};
+	uint64_t end;
+
+	switch (get(&in, 1)) {
+	case 'w':
+		(void)get(&in, 8);
+		r->server_end = later(r->server_end, get(&in, 8));
+		(void)get(&in, 8);
+		if (!in.bad)
+			take_change(r, &in);
+		break;
+	case 'k':
+		end = get(&in, 8);
+		(void)get(&in, 8);
+		if (in.bad)
+			break;
+		r->server_end = later(r->server_end, end);
+		if (get(&in, 1) == 1)
+			send_status(r);
+		/* within a transaction it may speak of what has not been handed over yet */
+		if (!r->in_tx)
+			r->h.progress(end, r->h.arg);
+		break;
+	}
+	if (in.bad)
+		log_warn(NULL, "a replication message was cut short", NULL);
+}
+
+static void
+go_on(void *arg)
+{
+	struct repl *r = arg;
+
+	r->soon = false;
+	if (r->magic == 0)
+		free(r);	/* closed meanwhile */
+	else if (r->state == REPL_STREAMING)
+		take(r);
+}
+
+/* What remains is taken at the next turn of the loop. */
+static void
+later_on(struct repl *r)
+{
+	if (!r->soon)
+		loop_soon(go_on, r);
+	r->soon = true;
+}
+
+static void
+take_stream(struct repl *r)
+{
+	for (int i = 0; i < SLICE && r->state == REPL_STREAMING && !r->paused; i++) {
+		char *p;
+		int n = PQgetCopyData(r->pg, &p, 1);
+
+		if (n == 0) {
+			watch(r);
+			return;
+		}
+		if (n < 0) {	/* the reason is a result */
+			PGresult *res = n == -1 ? PQgetResult(r->pg) : NULL;
+
+			lost(r, res != NULL ? PQresultErrorMessage(res) : PQerrorMessage(r->pg));
+			PQclear(res);
+			return;
+		}
+		take_copy(r, p, n);
+		PQfreemem(p);
+	}
+	if (r->state != REPL_STREAMING)
+		return;
+	watch(r);
+	if (!r->paused)
+		later_on(r);
+}
+
+static void
+take_answer(struct repl *r)
+{
+	while (!PQisBusy(r->pg)) {
+		PGresult *res = PQgetResult(r->pg);
+		bool both = res != NULL && PQresultStatus(res) == PGRES_COPY_BOTH;
+
+		if (res != NULL) {
+			if (r->res == NULL)
+				r->res = res;
+			else
+				PQclear(res);
+			if (!both)
+				continue;
+		}
+		r->state = both ? REPL_STREAMING : REPL_IDLE;
+		fib_signal(&r->done);
+		break;
+	}
+	if (PQstatus(r->pg) == CONNECTION_BAD)
+		lost(r, PQerrorMessage(r->pg));
+}
+
+static void
+take(struct repl *r)
+{
+	if (r->state == REPL_ASKING)
+		take_answer(r);
+	if (r->state == REPL_STREAMING)
+		take_stream(r);
+	if (r->state == REPL_IDLE || r->state == REPL_ASKING)
+		watch(r);
+}
+
+/* ---- connecting and asking ---- */
+
+static void
+connect_now(void *arg)
+{
+	static const char *const names[] = {"dbname", "replication", "fallback_application_name", "connect_timeout", "client_encoding",
+	    "options", NULL};
+	const char *const values[] = {conf.db_url, "database", "badal relay", "10", "UTF8", "-c statement_timeout=0", NULL};
+
+	*(PGconn **)arg = PQconnectdbParams(names, values, 1);
+}
+
+err_t
+repl_open(struct ctx *cx, const struct repl_handler *h, struct repl **out)
+{
+	PGconn *pg = NULL;
+	struct repl *r;
+	err_t e = offload(cx, connect_now, &pg);
+
+	if (e == OK && PQstatus(pg) != CONNECTION_OK)
+		e = fail(cx, ERR_DB_DOWN, "%s", PQerrorMessage(pg));
+	if (e != OK || PQsetnonblocking(pg, 1) != 0) {
+		PQfinish(pg);
+		return e != OK ? e : fail(cx, ERR_DB_DOWN, "no non-blocking connection");
+	}
+	r = mem_zalloc(sizeof *r);
+	r->magic = REPL_MAGIC;
+	r->h = *h;
+	r->pg = pg;
+	*out = r;
+	return OK;
+}
+
+static err_t
+ask(struct ctx *cx, struct repl *r, const char *sql)
+{
+	err_t e;
+
+	assert(r->magic == REPL_MAGIC && r->state != REPL_STREAMING && r->state != REPL_ASKING);
+	if (r->state == REPL_CLOSED)
+		return fail(cx, ERR_DB_DOWN, "connection lost");
+	fib_event_reset(&r->done);
+	PQclear(r->res);
+	r->res = NULL;
+	r->state = REPL_ASKING;
+	if (!PQsendQuery(r->pg, sql)) {
+		r->state = REPL_CLOSED;
+		return fail(cx, ERR_DB_DOWN, "%s", PQerrorMessage(r->pg));
+	}
+	watch(r);
+	e = fib_await(cx, &r->done);
+	if (!r->done.set) {
+		unwatch(r);
+		r->state = REPL_CLOSED;	/* an answer nobody waits for would confuse the next question */
+		return e;
+	}
+	if (r->state == REPL_CLOSED && r->res == NULL)
+		return fail(cx, ERR_DB_DOWN, "%s", PQerrorMessage(r->pg));
+	return OK;
+}
+
+static err_t
+refused(struct ctx *cx, const PGresult *res)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+	cx->code = arena_strdup(cx->arena, state ? state : "");
+	return fail(cx, state != NULL && strcmp(state, "55006") == 0 ? ERR_DB_BUSY : ERR_DB, "%s", text ? text : PQresultErrorMessage(res));
+}
+
+err_t
+repl_row(struct ctx *cx, struct repl *r, struct strs *row_out, const char *sql)
+{
+	ExecStatusType st;
+
+	*row_out = (struct strs){0};
+	TRY(ask(cx, r, sql));
+	st = PQresultStatus(r->res);
+	if (st != PGRES_TUPLES_OK && st != PGRES_COMMAND_OK)
+		return refused(cx, r->res);
+	if (PQntuples(r->res) == 0)
+		return OK;
+	row_out->set = true;
+	row_out->n = PQnfields(r->res);
+	row_out->v = arena_array(cx->arena, const char *, row_out->n);
+	for (int i = 0; i < row_out->n; i++)
+		row_out->v[i] = PQgetisnull(r->res, 0, i) ? NULL : arena_strdup(cx->arena, PQgetvalue(r->res, 0, i));
+	return OK;
+}
+
+err_t
+repl_start(struct ctx *cx, struct repl *r, const char *slot, const char *publication)
+{
+	TRY(ask(cx, r, arena_printf(cx->arena, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '1', publication_names '%s', "
+	    "messages 'true')", slot, publication)));
+	if (PQresultStatus(r->res) != PGRES_COPY_BOTH)
+		return refused(cx, r->res);
+	return OK;
+}
+
+void
+repl_pause(struct repl *r)
+{
+	r->paused = true;
+	if (r->state == REPL_STREAMING)
+		watch(r);
+}
+
+void
+repl_resume(struct repl *r)
+{
+	if (!r->paused)
+		return;
+	r->paused = false;
+	if (r->state == REPL_STREAMING)
+		later_on(r);
+}
+
+void
+repl_confirm(struct repl *r, uint64_t lsn)
+{
+	r->confirmed = later(r->confirmed, lsn);
+	if (r->state == REPL_STREAMING)
+		send_status(r);
+}
+
+uint64_t
+repl_confirmed(const struct repl *r)
+{
+	return r->confirmed;
+}
+
+uint64_t
+repl_server_end(const struct repl *r)
+{
+	return r->server_end;
+}
+
+void
+repl_close(struct repl **rp)
+{
+	struct repl *r = *rp;
+
+	*rp = NULL;
+	if (r == NULL)
+		return;
+	assert(r->magic == REPL_MAGIC && r->done.waiter == NULL);
+	(void)PQflush(r->pg);
+	unwatch(r);
+	PQclear(r->res);
+	PQfinish(r->pg);
+	r->magic = 0;
+	if (!r->soon)
+		free(r);
+}
+
+bool
+lsn_parse(const char *text, uint64_t *out)
+{
+	unsigned hi, lo;
+	int n = 0;
+
+	if (text == NULL || sscanf(text, "%8X/%8X%n", &hi, &lo, &n) != 2 || text[n] != '\0')
+		return false;
+	*out = (uint64_t)hi << 32 | lo;
+	return true;
+}

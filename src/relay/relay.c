@@ -1,0 +1,241 @@
+/* The relay's life: one session after the other.
+ *
+ * A session holds the slot and one unbroken connection to Redis. When either ends, decoding begins again from what PostgreSQL has on
+ * record as confirmed; what Redis lost in a crash comes back that way, what it kept is recognised by its position. */
+#include "relay/relay.h"
+
+#include "relay_priv.h"
+
+#include <assert.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+
+enum {
+	BACKOFF_MIN = 100, BACKOFF_MAX = 2000,	/* ms between sessions */
+	STANDBY = 1000,		/* ms between tries of a relay that is not the leader */
+	UPKEEP_EVERY = 2000	/* ms */
+};
+
+static struct {
+	struct bus_link *link;
+	struct session *session;	/* the current one, NULL: none */
+	struct fib *fib;
+	bool running, stopping;
+	unsigned backoff;
+	char said[200];			/* the last complaint: not repeated */
+} me;
+
+static void
+broke(struct session *s, const char *why)
+{
+	if (!s->broken)
+		snprintf(s->why, sizeof s->why, "%s", why);
+	s->broken = true;
+	fib_signal(&s->more);
+}
+
+static void
+on_redis_down(void *arg)
+{
+	(void)arg;
+	if (me.session != NULL)
+		broke(me.session, "the connection to Redis broke");
+}
+
+static void
+on_message(uint64_t lsn, uint64_t index, int64_t commit_ms, struct str prefix, struct str content, void *arg)
+{
+	queue_message(arg, lsn, index, commit_ms, prefix, content);
+}
+
+static void
+on_progress(uint64_t lsn, void *arg)
+{
+	queue_progress(arg, lsn);
+}
+
+static void
+on_closed(const char *why, void *arg)
+{
+	broke(arg, why);
+}
+
+/* Ten times a second: what was in Redis two seconds ago is confirmed. */
+static void
+on_mark(void *arg)
+{
+	struct session *s = arg;
+	uint64_t safe = s->marks[s->mark];
+
+	s->marks[s->mark] = s->acked;
+	s->mark = (s->mark + 1) % MARKS;
+	/* at least once a second in any case: it keeps the connection alive */
+	if (!s->broken && (safe > repl_confirmed(s->repl) || s->mark % 10 == 0))
+		repl_confirm(s->repl, safe);
+}
+
+static void
+measure(const struct session *s)
+{
+	uint64_t end = repl_server_end(s->repl), confirmed = repl_confirmed(s->repl);
+
+	metric_set(M_relay_slot_lag, end > confirmed ? (int64_t)(end - confirmed) : 0);
+}
+
+static err_t
+upkeep(struct session *s)
+{
+	struct ctx cx;
+	err_t e;
+
+	if (loop_now() < s->next_upkeep)
+		return OK;
+	s->next_upkeep = loop_now() + UPKEEP_EVERY;
+	measure(s);
+	ctx_init(&cx);
+	e = stream_upkeep(&cx, s);
+	if (e == ERR_BUS && bus_link_up(s->link)) {	/* refused, not lost: the next time may do */
+		log_warn(NULL, "the stream could not be trimmed", "why=%s", cx.detail ? cx.detail : "");
+		e = OK;
+	}
+	ctx_fini(&cx);
+	return e;
+}
+
+/* Awaits. Moves messages until something breaks. */
+static err_t
+pump(struct ctx *cx, struct session *s)
+{
+	while (!s->broken) {
+		err_t e;
+
+		fib_event_reset(&s->more);
+		if (s->first == NULL) {
+			e = fib_await_for(cx, &s->more, UPKEEP_EVERY);
+			if (e != OK && e != ERR_TIMEOUT)
+				return e;
+		}
+		e = s->first != NULL && !s->broken ? queue_write(s) : OK;
+		if (e == OK && !s->broken)
+			e = upkeep(s);
+		if (e != OK)
+			return fail(cx, e, "%s", s->why[0] ? s->why : err_info(e)->name);
+	}
+	return fail(cx, ERR_BUS, "%s", s->why);
+}
+
+/* Awaits. As leader, until the end. */
+static err_t
+lead(struct ctx *cx, struct session *s, uint64_t confirmed)
+{
+	struct loop_timer *marks;
+	err_t e;
+
+	metric_set(M_relay_leader, 1);
+	s->acked = confirmed;
+	repl_confirm(s->repl, confirmed);
+	marks = loop_every(MARK_EVERY, on_mark, s);
+	e = stream_prepare(cx, s);
+	if (e == OK) {
+		log_info(NULL, "relaying events", "stream=%s", s->key);
+		me.said[0] = '\0';
+		me.backoff = BACKOFF_MIN;
+		metric_add(M_relay_restarts, 1);
+		e = pump(cx, s);
+	}
+	loop_timer_stop(&marks);
+	metric_set(M_relay_leader, 0);
+	return e;
+}
+
+static err_t
+session_run(struct ctx *cx, struct session *s)
+{
+	const struct repl_handler h = {.message = on_message, .progress = on_progress, .closed = on_closed, .arg = s};
+	uint64_t confirmed;
+
+	TRY(repl_open(cx, &h, &s->repl));
+	TRY(slot_prepare(cx, s, &confirmed));
+	TRY(repl_start(cx, s->repl, SLOT, SLOT));
+	return lead(cx, s, confirmed);
+}
+
+static void
+complain(const struct ctx *cx, err_t e)
+{
+	const char *why = cx->detail ? cx->detail : err_info(e)->name;
+
+	if (strncmp(me.said, why, sizeof me.said - 1) == 0)
+		return;
+	snprintf(me.said, sizeof me.said, "%s", why);
+	if (e == ERR_DB_BUSY)
+		log_info(NULL, "another relay is the leader: waiting", "why=%s", why);
+	else
+		log_warn(NULL, "the relay starts again", "why=%s", why);
+}
+
+/* Awaits. One session and the pause behind it. */
+static void
+session(void)
+{
+	struct session s = {.link = me.link};
+	struct ctx cx;
+	err_t e;
+
+	ctx_init(&cx);
+	cx.fib = me.fib;
+	me.session = &s;
+	e = session_run(&cx, &s);
+	me.session = NULL;
+	queue_clear(&s);
+	repl_close(&s.repl);
+	if (!me.stopping) {
+		complain(&cx, e);
+		if (fib_sleep(&cx, e == ERR_DB_BUSY ? STANDBY : me.backoff) == OK)
+			me.backoff = me.backoff * 2 < BACKOFF_MAX ? me.backoff * 2 : BACKOFF_MAX;
+	}
+	ctx_fini(&cx);
+}
+
+static void
+run(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	me.fib = cx->fib;
+	while (!me.stopping)
+		session();
+	me.running = false;
+	me.fib = NULL;
+	bus_link_close(&me.link);
+	loop_stop();
+}
+
+bool
+relay_init(void)
+{
+	assert(!me.running);
+	if (conf.db_url[0] == '\0' || conf.redis_url[0] == '\0') {
+		log_error(NULL, "the relay needs db_url and redis_url", NULL);
+		return false;
+	}
+	me.running = true;
+	me.stopping = false;
+	me.backoff = BACKOFF_MIN;
+	me.said[0] = '\0';
+	me.link = bus_link_open(on_redis_down, NULL);
+	fib_spawn_new("relay", 0, run, NULL);
+	return true;
+}
+
+void
+relay_drain(void)
+{
+	me.stopping = true;
+	if (me.fib != NULL)
+		fib_cancel(me.fib);
+	else if (!me.running)
+		loop_stop();
+}

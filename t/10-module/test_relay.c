@@ -1,0 +1,472 @@
+/* The relay against real servers: order, once, whatever is killed. The witness is a second slot of the same database. */
+#include <criterion/criterion.h>
+#include <hiredis/hiredis.h>
+#include <libpq-fe.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "io/bus.h"
+#include "relay/relay.h"
+#include "servers.h"
+
+enum { PATIENCE = 30 };		/* seconds until something must have happened */
+
+static struct server *pg, *redis;
+static redisContext *rc;
+
+/* ---- helpers ---- */
+
+static void
+on_term(int signo)
+{
+	(void)signo;
+	relay_drain();
+}
+
+/* A relay in a process of its own. */
+static pid_t
+relay_fork(void)
+{
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	loop_init();
+	loop_on_signal(SIGTERM, on_term);
+	if (!relay_init())
+		_exit(1);
+	loop_run();
+	_exit(0);
+}
+
+static void
+reap(pid_t pid, int signo)
+{
+	kill(pid, signo);
+	waitpid(pid, NULL, 0);
+}
+
+static PGconn *
+pg_connect(void)
+{
+	PGconn *c = PQconnectdb(conf.db_url);
+
+	cr_assert_eq(PQstatus(c), CONNECTION_OK, "%s", PQerrorMessage(c));
+	return c;
+}
+
+static PGresult *
+sql(PGconn *c, const char *text)
+{
+	PGresult *r = PQexec(c, text);
+
+	cr_assert(PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK, "%s: %s", text, PQerrorMessage(c));
+	return r;
+}
+
+static void
+run_sql(const char *text)
+{
+	PGconn *c = pg_connect();
+
+	PQclear(sql(c, text));
+	PQfinish(c);
+}
+
+static void
+rc_connect(void)
+{
+	if (rc != NULL)
+		redisFree(rc);
+	rc = redisConnectUnix(server_url(redis) + strlen("unix://"));
+	cr_assert(rc != NULL && rc->err == 0);
+}
+
+static redisReply *
+cmd(const char *fmt, ...)
+{
+	redisReply *r;
+	va_list ap;
+
+	va_start(ap, fmt);
+	r = redisvCommand(rc, fmt, ap);
+	va_end(ap);
+	cr_assert_not_null(r, "%s: %s", fmt, rc->errstr);
+	return r;
+}
+
+static long long
+number(const char *fmt, const char *arg)
+{
+	redisReply *r = cmd(fmt, arg);
+	long long v = r->integer;
+
+	cr_assert_eq(r->type, REDIS_REPLY_INTEGER, "%s", r->str ? r->str : fmt);
+	freeReplyObject(r);
+	return v;
+}
+
+/* The announced stream's key, "" when there is none. */
+static const char *
+current(void)
+{
+	static char key[160];
+	redisReply *r = cmd("XREVRANGE %s + - COUNT 1", BUS_CURRENT);
+
+	snprintf(key, sizeof key, "%s", r->elements > 0 ? r->element[0]->element[1]->element[1]->str : "");
+	freeReplyObject(r);
+	return key;
+}
+
+#define UNTIL(cond)                                                            \
+	do {                                                                   \
+		int tries_ = 0;                                                \
+		while (!(cond)) {                                              \
+			cr_assert_lt(tries_++, PATIENCE * 50, "waited for " #cond); \
+			usleep(20000);                                         \
+		}                                                              \
+	} while (0)
+
+static bool
+announced(const char *other_than)
+{
+	const char *k = current();
+
+	return k[0] != '\0' && strcmp(k, other_than) != 0;
+}
+
+static void
+setup(void)
+{
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	log_init("test", getenv("TEST_LOG") ? getenv("TEST_LOG") : "error", false);
+	pg = server_pg();
+	redis = server_redis();
+	conf.db_url = server_url(pg);
+	conf.redis_url = server_url(redis);
+	rc_connect();
+}
+
+static void
+teardown(void)
+{
+	if (rc != NULL)
+		redisFree(rc);
+	rc = NULL;
+	servers_clean();
+}
+
+TestSuite(relay, .init = setup, .fini = teardown, .timeout = 240);
+
+/* ---- the witness ---- */
+
+struct list {
+	int n, cap;
+	char **v;
+};
+
+static void
+list_add(struct list *l, const char *s, size_t n)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 1024;
+		l->v = mem_realloc(l->v, (size_t)l->cap * sizeof *l->v);
+	}
+	l->v[l->n] = mem_alloc(n + 1);
+	memcpy(l->v[l->n], s, n);
+	l->v[l->n++][n] = '\0';
+}
+
+/* Contents of the messages with this prefix, in commit order, as another slot decodes them. */
+static struct list
+witness(const char *prefix)
+{
+	PGconn *c = pg_connect();
+	const char *q = "SELECT data FROM pg_logical_slot_peek_binary_changes('witness', NULL, NULL, 'proto_version', '1', "
+	    "'publication_names', 'badal', 'messages', 'true')";
+	PGresult *r = PQexecParams(c, q, 0, NULL, NULL, NULL, NULL, 1);
+	struct list l = {0};
+
+	cr_assert_eq(PQresultStatus(r), PGRES_TUPLES_OK, "%s", PQerrorMessage(c));
+	for (int i = 0; i < PQntuples(r); i++) {
+		const char *p = PQgetvalue(r, i, 0), *name = p + 10;
+		size_t n = (size_t)PQgetlength(r, i, 0), head = 10 + strlen(name) + 1 + 4;
+
+		if (p[0] == 'M' && strcmp(name, prefix) == 0)
+			list_add(&l, p + head, n - head);
+	}
+	PQclear(r);
+	PQfinish(c);
+	return l;
+}
+
+/* "header\nbody" of the stream's entries; ids must ascend. */
+static struct list
+stream(const char *key)
+{
+	struct stream_pos last = {0, 0}, pos;
+	struct list l = {0};
+	redisReply *r = cmd("XRANGE %s - +", key);
+
+	for (size_t i = 0; i < r->elements; i++) {
+		redisReply *e = r->element[i], *f = e->element[1];
+		char *text = NULL;
+		int n = asprintf(&text, "%s\n%s", f->element[1]->str, f->element[3]->str);
+
+		cr_assert(stream_pos_parse(str_c(e->element[0]->str), &pos));
+		cr_assert_gt(stream_pos_cmp(pos, last), 0);
+		last = pos;
+		list_add(&l, text, (size_t)n);
+		free(text);
+	}
+	freeReplyObject(r);
+	return l;
+}
+
+static void
+same(struct list a, struct list b)
+{
+	cr_assert_eq(a.n, b.n, "%d in the WAL, %d in the stream", a.n, b.n);
+	for (int i = 0; i < a.n; i++)
+		cr_assert_str_eq(a.v[i], b.v[i], "at %d of %d", i, a.n);
+}
+
+/* Publication and slots as the first relay makes them, and the witness beside. */
+static void
+begin(void)
+{
+	pid_t r = relay_fork();
+
+	UNTIL(announced(""));
+	reap(r, SIGTERM);
+	run_sql("SELECT pg_create_logical_replication_slot('witness', 'pgoutput')");
+}
+
+/* ---- load ---- */
+
+struct load {
+	volatile int stop, events, jobs;
+};
+
+static void
+write_load(struct load *l, int who)
+{
+	PGconn *c = pg_connect();
+	char q[400];
+
+	for (int i = 0; !l->stop; i++) {
+		int events = i % 7 == 0 ? 3 : 1, jobs = i % 5 == 0;
+
+		snprintf(q, sizeof q, "BEGIN; SELECT pg_logical_emit_message(true, 'event', '{\"w\":%d,\"i\":%d,\"k\":' || k || E'}\\npay\\nload') "
+		    "FROM generate_series(1, %d) k; %s %s", who, i, events,
+		    jobs ? "SELECT pg_logical_emit_message(true, 'job', 'mail id' || txid_current() || E' 0\\n{}');" : "",
+		    i % 11 == 10 ? "ROLLBACK" : "COMMIT");
+		PQclear(sql(c, q));
+		if (i % 11 == 10)
+			continue;
+		__sync_fetch_and_add(&l->events, events);
+		__sync_fetch_and_add(&l->jobs, jobs);
+		usleep(300);
+	}
+	PQfinish(c);
+	_exit(0);
+}
+
+static void
+check_jobs(int want)
+{
+	struct list got = {0}, sent = witness("job");
+	redisReply *r = cmd("XRANGE jobs:mail - +");
+
+	for (size_t i = 0; i < r->elements; i++) {
+		char text[200];
+
+		snprintf(text, sizeof text, "mail %s\n%s", r->element[i]->element[1]->element[1]->str, r->element[i]->element[1]->element[3]->str);
+		list_add(&got, text, strlen(text));
+	}
+	freeReplyObject(r);
+	cr_assert_eq(got.n, want, "%d jobs in the stream, %d in the WAL, %d acknowledged", got.n, sent.n, want);
+	same(sent, got);
+}
+
+Test(relay, every_commit_is_in_the_stream_once_and_in_order_whatever_is_killed)
+{
+	struct load *l = mmap(NULL, sizeof *l, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t writers[3], relay;
+
+	begin();
+	relay = relay_fork();
+	for (int i = 0; i < 3; i++)
+		if ((writers[i] = fork()) == 0)
+			write_load(l, i);
+	srand((unsigned)getpid());
+	for (int i = 0; i < 9; i++) {
+		usleep(200000 + (useconds_t)(rand() % 500000));
+		switch (i % 3) {
+		case 0:
+			reap(relay, SIGKILL);
+			relay = relay_fork();
+			break;
+		case 1:
+			server_kill(redis);
+			server_start(redis);
+			break;
+		case 2:		/* and the newest entries did not survive */
+			server_kill(redis);
+			server_tear(redis, 5000);
+			server_start(redis);
+			break;
+		}
+	}
+	l->stop = 1;
+	for (int i = 0; i < 3; i++)
+		waitpid(writers[i], NULL, 0);
+	rc_connect();
+	cr_assert_gt(l->events, 200);
+	UNTIL(number("XLEN %s", current()) >= l->events && number("XLEN %s", "jobs:mail") >= l->jobs);
+	same(witness("event"), stream(current()));
+	check_jobs(l->jobs);
+	reap(relay, SIGTERM);
+}
+
+/* ---- the rest ---- */
+
+#define EMIT(n) run_sql("SELECT pg_logical_emit_message(true, 'event', 'h' || k || E'\\nb') FROM generate_series(1, " #n ") k")
+
+Test(relay, another_database_begins_another_stream)
+{
+	pid_t r = relay_fork();
+	char first[160], sysid[64];
+	PGconn *c;
+	PGresult *res;
+
+	UNTIL(announced(""));
+	snprintf(first, sizeof first, "%s", current());
+	c = pg_connect();
+	res = sql(c, "SELECT 'events:0:' || system_identifier FROM pg_control_system()");
+	snprintf(sysid, sizeof sysid, "%s", PQgetvalue(res, 0, 0));
+	cr_expect_str_eq(first, sysid);
+	PQclear(res);
+	PQfinish(c);
+	EMIT(5);
+	UNTIL(number("XLEN %s", first) == 5);
+	reap(r, SIGTERM);
+
+	server_stop(pg);
+	pg = server_pg();
+	conf.db_url = server_url(pg);
+	r = relay_fork();
+	UNTIL(announced(first));
+	EMIT(3);
+	UNTIL(number("XLEN %s", current()) == 3);
+	cr_expect_eq(number("XLEN %s", first), 5);
+	cr_expect_gt(number("PTTL %s", first), 0);
+	reap(r, SIGTERM);
+}
+
+Test(relay, a_slot_made_anew_begins_another_stream)
+{
+	pid_t r = relay_fork();
+	char first[160];
+
+	UNTIL(announced(""));
+	snprintf(first, sizeof first, "%s", current());
+	EMIT(5);
+	UNTIL(number("XLEN %s", first) == 5);
+	reap(r, SIGKILL);
+	UNTIL(({ PGconn *c = pg_connect(); PGresult *x = PQexec(c, "SELECT pg_drop_replication_slot('badal')");
+	    bool ok = PQresultStatus(x) == PGRES_TUPLES_OK; PQclear(x); PQfinish(c); ok; }));
+	r = relay_fork();
+	UNTIL(announced(first));
+	cr_expect(strncmp(current(), first, strlen(first)) == 0);
+	EMIT(2);
+	UNTIL(number("XLEN %s", current()) == 2);
+	reap(r, SIGTERM);
+}
+
+Test(relay, a_standby_takes_over)
+{
+	pid_t a = relay_fork(), b;
+
+	UNTIL(announced(""));
+	EMIT(4);
+	UNTIL(number("XLEN %s", current()) == 4);
+	b = relay_fork();
+	usleep(300000);
+	EMIT(4);
+	UNTIL(number("XLEN %s", current()) == 8);
+	reap(a, SIGKILL);
+	EMIT(4);
+	UNTIL(number("XLEN %s", current()) == 12);
+	reap(b, SIGTERM);
+}
+
+Test(relay, waits_while_redis_is_full)
+{
+	pid_t r = relay_fork();
+
+	UNTIL(announced(""));
+	run_sql("SELECT pg_create_logical_replication_slot('witness', 'pgoutput')");
+	EMIT(10);
+	UNTIL(number("XLEN %s", current()) == 10);
+	freeReplyObject(cmd("CONFIG SET maxmemory 1mb"));
+	EMIT(2000);
+	usleep(700000);
+	cr_expect_lt(number("XLEN %s", current()), 2010);
+	freeReplyObject(cmd("CONFIG SET maxmemory 0"));
+	UNTIL(number("XLEN %s", current()) == 2010);
+	same(witness("event"), stream(current()));
+	reap(r, SIGTERM);
+}
+
+static bool
+slot_caught_up(void)
+{
+	PGconn *c = pg_connect();
+	PGresult *r = sql(c, "SELECT confirmed_flush_lsn >= pg_current_wal_lsn() - 200 FROM pg_replication_slots WHERE slot_name = 'badal'");
+	bool ok = PQntuples(r) == 1 && PQgetvalue(r, 0, 0)[0] == 't';
+
+	PQclear(r);
+	PQfinish(c);
+	return ok;
+}
+
+Test(relay, an_idle_stream_does_not_hold_the_wal)
+{
+	pid_t r = relay_fork();
+
+	UNTIL(announced(""));
+	run_sql("CREATE TABLE noise AS SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) g");
+	UNTIL(slot_caught_up());
+	reap(r, SIGTERM);
+}
+
+Test(relay, trims_what_is_older_than_the_window_and_read_by_every_group)
+{
+	pid_t r;
+
+	conf.rt_resume_window = 1000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	EMIT(50);
+	UNTIL(number("XLEN %s", current()) == 50);
+	freeReplyObject(cmd("XGROUP CREATE %s hooks 0", current()));
+	usleep(2500000);
+	EMIT(1);
+	UNTIL(number("XLEN %s", current()) == 51);
+	usleep(4000000);
+	cr_expect_eq(number("XLEN %s", current()), 51);	/* the group has read nothing yet */
+	freeReplyObject(cmd("XGROUP DESTROY %s hooks", current()));
+	UNTIL(number("XLEN %s", current()) == 1);	/* the last one stays */
+	reap(r, SIGTERM);
+}
