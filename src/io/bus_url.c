@@ -1,4 +1,6 @@
 /* Addresses of Redis: redis://[[user]:password@]host[:port][/db] and unix:///path. */
+#include "config.h"
+
 #include "bus_priv.h"
 
 static const char *

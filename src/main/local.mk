@@ -8,6 +8,7 @@ badal_SOURCES += src/main/main_priv.h
 badal_SOURCES += src/main/manual.c
 badal_SOURCES += src/main/place.c
 badal_SOURCES += src/main/role.c
+badal_SOURCES += src/main/role_web.c
 badal_SOURCES += src/main/serve.c
 # Arrows point one way: main -> api, rt, relay, jobs -> model -> io -> core.
 BADAL_LIBS = libbadal-api.a libbadal-rt.a libbadal-relay.a libbadal-jobs.a libbadal-model.a libbadal-io.a libbadal-core.a

@@ -118,6 +118,12 @@ _Noreturn void role_main(const struct role *r, unsigned slot, const struct args 
 /* Runs fn on a fiber of a loop of its own and returns what it gives, with databases open. For verbs and the migration; once per process. */
 err_t with_loop(err_t (*fn)(struct ctx *cx, void *arg), void *arg, uint64_t timeout_ms, char *why_out, size_t why_size);
 
+/* ---- role_web.c ---- */
+bool web_init(void);
+void web_drain(void);
+void web_fini(void);
+bool servers_up(struct ctx *cx);	/* awaits: PostgreSQL and Redis answer */
+
 /* ---- verbs ---- */
 int serve_run(struct args *a);
 int migrate_run(struct args *a);

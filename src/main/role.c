@@ -13,8 +13,12 @@
 #include "io/db.h"
 #include "main_priv.h"
 #include "model/project.h"
+#include "relay/relay.h"
 
+/* Jobs go before the relay: what they write must still reach the stream. */
 const struct role roles[] = {
+    {.name = "web", .init = web_init, .drain = web_drain, .fini = web_fini, .up = servers_up, .each = true},
+    {.name = "relay", .init = relay_init, .drain = relay_drain, .last = true},
     {0}};
 
 static const struct role *role;
