@@ -15,4 +15,10 @@ TESTS += t/10-module/test_relay
 t_10_module_test_relay_SOURCES = t/10-module/test_relay.c $(SERVERS)
 t_10_module_test_relay_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_relay_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_fetch
+TESTS += t/10-module/test_fetch
+t_10_module_test_fetch_SOURCES = t/10-module/test_fetch.c $(SERVERS)
+t_10_module_test_fetch_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_fetch_LDADD = $(MODULE_LIBS)
 endif
