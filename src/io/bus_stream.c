@@ -26,6 +26,7 @@ static struct {
 	char key[KEY_MAX];
 	struct stream_pos pos;	/* of the last entry given to on_entry */
 	bool begun;		/* the first look for the current stream is over */
+	bool paused, held;	/* held: a read is due when the pause ends */
 } me;
 
 /* ---- positions ---- */
@@ -267,6 +268,9 @@ read_on(void)
 {
 	char pos[42], batch[12];
 
+	me.held = me.paused;
+	if (me.held)
+		return;
 	snprintf(batch, sizeof batch, "%d", BATCH);
 	if (me.key[0] == '\0')
 		SEND(on_read, STR("XREAD"), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT), str_c(me.seen));
@@ -279,6 +283,7 @@ static void
 on_up(void *arg)
 {
 	(void)arg;
+	me.held = false;	/* what was due went with the link */
 	look();
 }
 
@@ -295,6 +300,20 @@ void
 bus_follow_stop(void)
 {
 	bus_link_close(&me.link);
+}
+
+struct stream_pos
+bus_follow_pos(void)
+{
+	return me.pos;
+}
+
+void
+bus_follow_pause(bool on)
+{
+	me.paused = on;
+	if (!on && me.held)
+		read_on();
 }
 
 const char *
