@@ -7,7 +7,7 @@
 
 #include "core/vtime.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 struct op {
 	const struct project *p;
@@ -239,22 +239,27 @@ list(struct ctx *cx, const struct op *o)
 
 /* ---- explain ---- */
 
+/* "i_5" and "i_5_h" are the index with number 5; others, which every table has, keep their name. */
+static const char *
+index_key(const struct collection *c, const char *name)
+{
+	char *end;
+	long long number = strncmp(name, "i_", 2) == 0 ? strtoll(name + 2, &end, 10) : -1;
+
+	for (int i = 0; i < c->n_indexes; i++)
+		if (c->indexes[i].internal == number)
+			return c->indexes[i].key;
+	return name;
+}
+
 static void
 note_indexes(struct jw *w, const json_t *node, const struct collection *c)
 {
 	const char *name = json_string_value(json_object_get(node, "Index Name"));
 	const json_t *plans = json_object_get(node, "Plans");
 
-	for (int i = 0; name != NULL && i <= c->n_indexes; i++) {
-		long long number = i < c->n_indexes ? (long long)c->indexes[i].internal : -1;
-		char own[32];
-
-		snprintf(own, sizeof own, "i_%lld", number);
-		if (i == c->n_indexes || strcmp(own, name) == 0) {
-			jw_cstr(w, i < c->n_indexes ? c->indexes[i].key : name);
-			break;
-		}
-	}
+	if (name != NULL)
+		jw_cstr(w, index_key(c, name));
 	for (size_t i = 0; i < json_array_size(plans); i++)
 		note_indexes(w, json_array_get(plans, i), c);
 }
