@@ -26,7 +26,8 @@ enum query_flags {
 	QUERY_ONLY_PAGE = 2,	/* logs: limit and offset only, newest first */
 	QUERY_DOCUMENT_ERRORS = 4,	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
 	QUERY_NO_TOTAL = 8,	/* do not count: total is 0 */
-	QUERY_SELECT = 16	/* select is allowed */
+	QUERY_SELECT = 16,	/* select is allowed */
+	QUERY_WHERE_FIRST = 32	/* few rows fulfil `where`: find them before any order is thought of */
 };
 
 struct query_list {		/* one list: a table with rules */

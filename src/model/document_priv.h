@@ -18,4 +18,8 @@ void doc_write_row(struct buf *b, const struct collection *c, const struct doc_h
 /* A new document: the members of the data in their order, then what was filled in. */
 void doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *h, const json_t *data, const struct doc_value *vals);
 
+/* Awaits, once a minute for each collection. True when these roles read so few documents that the index of readers should be asked
+ * first. Only a matter of speed. */
+err_t doc_readable_few(struct ctx *cx, const struct collection *c, const struct strs *roles, bool *few_out) MUST_CHECK;
+
 #endif

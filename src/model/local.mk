@@ -6,7 +6,7 @@ libbadal_model_a_SOURCES = \
 	src/model/roles.c src/model/seal.c src/model/session.c src/model/user.c
 libbadal_model_a_SOURCES += src/model/format.c
 libbadal_model_a_SOURCES += src/model/agent.c src/model/link.c src/model/mail.c src/model/team.c
-libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_write.c
+libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_stats.c src/model/document_write.c
 libbadal_model_a_SOURCES += src/model/origin.c
 libbadal_model_a_SOURCES += src/model/password_kinds.c
 libbadal_model_a_SOURCES += src/model/attribute.c src/model/collection.c src/model/collection_json.c src/model/index.c

@@ -489,8 +489,10 @@ query_plan_cursor(struct query_plan *p)
 const char *
 query_plan_count(struct query_plan *p)
 {
-	return arena_printf(p->cx->arena, "SELECT count(*) FROM (SELECT 1 FROM %s%.*s LIMIT %d) AS x", p->l->from, STR_FMT(p->where),
-	    QUERY_TOTAL_MAX);
+	const char *fence = p->l->flags & QUERY_WHERE_FIRST ? " OFFSET 0) AS d" : "";
+
+	return arena_printf(p->cx->arena, "SELECT count(*) FROM (SELECT 1 FROM %s%s%.*s%s LIMIT %d) AS x", *fence ? "(SELECT 1 FROM " : "",
+	    p->l->from, STR_FMT(p->where), fence, QUERY_TOTAL_MAX);
 }
 
 /* The total beside the rows: counted only when the page cannot tell it, and then by the same statement. */
@@ -508,6 +510,7 @@ sql_total(struct query_plan *p, struct buf *b)
 const char *
 query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor)
 {
+	bool first = p->l->flags & QUERY_WHERE_FIRST;
 	struct buf b;
 
 	buf_init(&b, p->cx->arena, 1024);
@@ -515,11 +518,13 @@ query_plan_page(struct query_plan *p, const char *columns, const struct db_res *
 	sql_total(p, &b);
 	if (p->before)
 		BUF_LIT(&b, ", row_number() OVER () AS _place");
-	buf_printf(&b, " FROM (SELECT %s FROM %s%.*s", columns, p->l->from, STR_FMT(p->where));
+	buf_printf(&b, " FROM (SELECT %s FROM %s%s%.*s", columns, first ? "(SELECT * FROM " : "", p->l->from, STR_FMT(p->where));
 	if (cursor != NULL) {
 		buf_c(&b, p->where.n ? " AND " : " WHERE ");
 		sql_cursor(p, &b, cursor);
 	}
+	if (first)	/* OFFSET keeps the planner from looking through it */
+		BUF_LIT(&b, " OFFSET 0) AS d");
 	sql_order(p, &b);
 	/* limits are written out: the planner must know that 25 rows are few */
 	buf_printf(&b, " LIMIT %lld", (long long)p->limit);
