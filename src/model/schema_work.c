@@ -260,8 +260,9 @@ take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out)
 
 		TRY(tx_begin(cx, tx_out));
 		TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))", DB(what)));
+		/* the portal of a finished statement keeps its snapshot until the next one takes its place; SET needs none */
 		if (db_bool(r, 0, 0))
-			return OK;
+			return tx_query(*tx_out, &r, "SET LOCAL lock_timeout = 0", DB0);
 		tx_rollback(*tx_out);
 		TRY(fib_sleep(cx, LOCK_PAUSE_MS));
 	}
