@@ -88,8 +88,8 @@ struct param {
 	const char *const *list;	/* NULL-terminated */
 	const char *path;	/* "" for body/query; otherwise taken from the path placeholder of that name: set by PATH() */
 };
-#define PATH(name_, type_, st, member, doc_) \
-	{.name = name_, .type = type_, .off = offsetof(st, member), .required = true, .doc = doc_, .path = name_}
+#define PATH(name_, type_, st, member, doc_, ...) \
+	{.name = name_, .type = type_, .off = offsetof(st, member), .required = true, .doc = doc_, .path = name_, __VA_ARGS__}
 #define REQUIRED(name_, type_, st, member, doc_, ...) \
 	{.name = name_, .type = type_, .off = offsetof(st, member), .required = true, .doc = doc_, __VA_ARGS__}
 #define OPTIONAL(name_, type_, st, member, doc_, ...) \

@@ -194,7 +194,7 @@ static void
 on_request(struct http_msg *m)
 {
 	const struct route_info *info = NULL;
-	struct str args[ROUTE_ARGS_MAX], path = m->path;
+	struct str args[ROUTE_ARGS_MAX];
 	enum method method;
 
 	if (str_is(m->method, "OPTIONS")) {
@@ -202,10 +202,8 @@ on_request(struct http_msg *m)
 		cors_preflight(m);
 		return;
 	}
-	if (path.n > 1 && path.p[path.n - 1] == '/')	/* one trailing slash is forgiven */
-		path.n--;
 	if (method_parse(m->method, &method))
-		info = router_find(router, method, path, args);
+		info = router_find(router, method, m->path, args);
 	if (info != NULL) {
 		start(m, info, method, args);
 		return;

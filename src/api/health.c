@@ -8,6 +8,7 @@
 #include "core/loop.h"
 #include "core/vtime.h"
 #include "io/bus.h"
+#include "model/job.h"
 
 enum { PROBE_MS = 3000 };
 
@@ -110,34 +111,44 @@ get_time(struct req *rq, void *in)
 	return reply(rq, 200, &clock_shape, &c);
 }
 
-/* Jobs of one kind: entries that no consumer has acknowledged yet. */
 static err_t
-queue_size(struct req *rq, const char *kind, int64_t *out)
+queue_reply(struct req *rq, const char *job)
 {
-	struct bus_reply *r = NULL;
-
-	*out = 0;
-	if (kind == NULL)
-		return OK;
-	hurry(rq);
-	TRY(bus_cmd(&rq->cx, &r, BUS(STR("XLEN"), str_c(arena_printf(rq->cx.arena, "jobs:%s", kind)))));
-	*out = r->type == BUS_INT ? r->i : 0;
-	return OK;
-}
-
-static err_t
-get_queue(struct req *rq, void *in)
-{
-	/* what the names of the protocol are here; NULL: this server has no such queue, so nothing waits in it */
-	static const char *const kinds[][2] = {{"webhooks", "webhooks"}, {"logs", NULL}, {"certificates", NULL}, {"functions", NULL}};
-	struct str name = rq->http->path;
+	enum job_kind kind = job_by_name(str_c(job));
 	struct queue q = {0};
 
-	(void)in;
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (str_ends(name, kinds[i][0]))
-			TRY(queue_size(rq, kinds[i][1], &q.size));
+	hurry(rq);
+	if (kind != JOB_N)
+		TRY(job_depth(&rq->cx, kind, &q.size));
 	return reply(rq, 200, &queue_shape, &q);
+}
+
+/* The names of the protocol; those that are no kind of job here have an empty queue. */
+static err_t
+get_protocol_queue(struct req *rq, void *in)
+{
+	(void)in;
+	return queue_reply(rq, strrchr(rq->route->path, '/') + 1);
+}
+
+struct queue_in {
+	const char *kind;
+};
+static const char *const kinds[] = {
+#define JOB(kind, handler, retries, doc) #kind,
+#include "tbl/jobs.h"
+#undef JOB
+	NULL};
+static const struct param queue_params[] = {
+    PATH("kind", P_ENUM, struct queue_in, kind, "A kind of job.", .list = kinds),
+};
+
+static err_t
+get_queue(struct req *rq, void *arg)
+{
+	const struct queue_in *in = arg;
+
+	return queue_reply(rq, in->kind);
 }
 
 static err_t
@@ -183,10 +194,13 @@ static const struct route rows[] = {
     HEALTH("/db", "getDB", get_db, &status_shape, "The database answers."),
     HEALTH("/cache", "getCache", get_cache, &status_shape, "Redis answers."),
     HEALTH("/time", "getTime", get_time, &clock_shape, "The clocks of server and database agree."),
-    HEALTH("/queue/webhooks", "getQueueWebhooks", get_queue, &queue_shape, "Webhook deliveries that wait."),
-    HEALTH("/queue/logs", "getQueueLogs", get_queue, &queue_shape, "Log entries that wait."),
-    HEALTH("/queue/certificates", "getQueueCertificates", get_queue, &queue_shape, "Certificates that wait."),
-    HEALTH("/queue/functions", "getQueueFunctions", get_queue, &queue_shape, "Executions that wait."),
+    HEALTH("/queue/webhooks", "getQueueWebhooks", get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),
+    HEALTH("/queue/logs", "getQueueLogs", get_protocol_queue, &queue_shape, "Log entries that wait."),
+    HEALTH("/queue/certificates", "getQueueCertificates", get_protocol_queue, &queue_shape, "Certificates that wait."),
+    HEALTH("/queue/functions", "getQueueFunctions", get_protocol_queue, &queue_shape, "Executions that wait."),
+    {.method = "GET", .path = "/v1/health/queue/:kind", .service = "health", .name = "getQueue", .scope = "health.read", .limit = "",
+	.handler = get_queue, .model = &queue_shape, .status = 200, .doc = "Jobs of a kind that wait, run or wait for another try.",
+	PARAMS(struct queue_in, queue_params)},
     HEALTH("/storage/local", "getStorageLocal", get_storage, &status_shape, "The data directory is there."),
     HEALTH("/anti-virus", "getAntivirus", get_antivirus, &antivirus_shape, "The virus scanner answers."),
     {.method = "GET", .path = "/v1/health/stats", .service = "health", .name = "getStats", .scope = "root", .limit = "", .handler = get_stats,

@@ -1,6 +1,6 @@
 /* The route tables, compiled into one tree of path segments. Static segments come before placeholders; a node answers only for the
- * methods it has, so "/users/usage" (GET) and "/users/:userId" (DELETE) do not hide each other. The whole path counts: a longer or
- * shorter one is another request. */
+ * methods it has, so "/users/usage" (GET) and "/users/:userId" (DELETE) do not hide each other. The whole path counts, but for one
+ * slash at its end: a longer or shorter one is another request. */
 #include <stdio.h>
 #include <stdlib.h>
 

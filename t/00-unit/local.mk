@@ -41,4 +41,13 @@ t_00_unit_test_permission_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a
 t_00_unit_test_document_SOURCES = t/00-unit/test_document.c
 t_00_unit_test_document_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_document_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
+check_PROGRAMS += t/00-unit/test_api t/00-unit/test_origin
+TESTS += t/00-unit/test_api t/00-unit/test_origin
+t_00_unit_test_api_SOURCES = t/00-unit/test_api.c
+t_00_unit_test_api_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_api_LDADD = libbadal-api.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_origin_SOURCES = t/00-unit/test_origin.c
+t_00_unit_test_origin_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_origin_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 endif

@@ -1,0 +1,119 @@
+/* Clients behind proxies, origins, public suffixes. */
+#include <criterion/criterion.h>
+
+#include "core/conf.h"
+#include "io/psl.h"
+#include "model/origin.h"
+
+Test(origin, parse)
+{
+	static const struct { const char *text, *scheme, *host, *port; } rows[] = {
+		{"http://localhost", "http", "localhost", ""},
+		{"http://localhost:3000", "http", "localhost", "3000"},
+		{"https://a.b.c/page?x=http://evil", "https", "a.b.c", ""},
+		{"appwrite-ios://com.example.app", "appwrite-ios", "com.example.app", ""},
+		{"http://good@evil.example", "http", "evil.example", ""},
+		{"http://good.example:80@evil.example:81", "http", "evil.example", "81"},
+		{"http://evil.example#@localhost", "http", "evil.example", ""},
+		{"http://[::1]:8080", "http", "[::1]", "8080"},
+		{"http://a:80x", "http", "a", ""},
+		{"null", "", "", ""},
+		{"example.org", "", "", ""},
+		{"://a", "", "", ""},
+		{"http://", "", "", ""},
+		{"http://a b", "", "", ""},
+		{"http://[x]", "", "", ""},
+		{"", "", "", ""},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct origin o = origin_parse(rows[i].text);
+
+		cr_assert(str_is(o.scheme, rows[i].scheme) || (o.scheme.n == 0 && !*rows[i].scheme), "%s", rows[i].text);
+		cr_assert(str_is(o.host, rows[i].host) || (o.host.n == 0 && !*rows[i].host), "%s: %.*s", rows[i].text, STR_FMT(o.host));
+		cr_assert(str_is(o.port, rows[i].port) || (o.port.n == 0 && !*rows[i].port), "%s", rows[i].text);
+	}
+	cr_assert_eq(origin_parse(NULL).host.n, 0);
+}
+
+Test(origin, allowed)
+{
+	struct platform rows[] = {{.type = "web", .hostname = "*.example.org", .key = ""}, {.type = "android", .hostname = "", .key = "com.example.app"},
+		{.type = "apple-macos", .hostname = "", .key = "com.example.mac"}, {.type = "web", .hostname = "", .key = "webkey"}};
+	void *v[] = {&rows[0], &rows[1], &rows[2], &rows[3]};
+	struct project p = {.platforms = {4, v}};
+	static const struct { const char *origin; bool origin_ok, host_ok; } cases[] = {
+		{"http://localhost", true, true},
+		{"http://own.test:80", true, true},
+		{"https://a.example.org", true, true},
+		{"https://example.org", false, false},
+		{"https://a.b.example.org", false, false},
+		{"https://aexample.org", false, false},
+		{"appwrite-android://com.example.app", true, false},
+		{"appwrite-macos://com.example.mac", false, false},
+		{"http://webkey", false, false},
+		{"http://[::1]", false, false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct origin o = origin_parse(cases[i].origin);
+
+		cr_assert_eq(origin_allowed(&p, &o, "own.test"), cases[i].origin_ok, "%s", cases[i].origin);
+		cr_assert_eq(host_allowed(&p, o.host, "own.test"), cases[i].host_ok, "%s", cases[i].origin);
+	}
+}
+
+Test(origin, client)
+{
+	struct http_msg m = {.arena = arena_new(), .peer = "192.0.2.9"};
+	struct client c;
+
+	conf.trust_proxy = true;
+	client_of(&m, &c);
+	cr_assert_str_eq(c.ip, "192.0.2.9");
+	cr_assert_str_eq(c.host, "localhost");
+	cr_assert_str_eq(c.scheme, "http");
+	cr_assert_null(c.origin);
+	m.hdr[HDR_HOST] = STR("Api.Example.org:8080");
+	m.hdr[HDR_X_FORWARDED_FOR] = STR(" 2001:db8::1 , 10.0.0.1");
+	m.hdr[HDR_X_FORWARDED_PROTO] = STR("https");
+	m.hdr[HDR_REFERER] = STR("http://x/y");
+	client_of(&m, &c);
+	cr_assert_str_eq(c.ip, "2001:db8::1");
+	cr_assert_str_eq(c.host, "api.example.org");
+	cr_assert_str_eq(c.scheme, "https");
+	cr_assert_str_eq(c.origin, "http://x/y");
+	m.hdr[HDR_X_FORWARDED_FOR] = STR("not an address, 10.0.0.1");
+	m.hdr[HDR_HOST] = STR("a;b");
+	client_of(&m, &c);
+	cr_assert_str_eq(c.ip, "192.0.2.9");
+	cr_assert_str_eq(c.host, "localhost");
+	conf.trust_proxy = false;
+	m.hdr[HDR_X_FORWARDED_FOR] = STR("203.0.113.1");
+	m.hdr[HDR_X_FORWARDED_HOST] = STR("evil.example");
+	client_of(&m, &c);
+	cr_assert_str_eq(c.ip, "192.0.2.9");
+	cr_assert_str_eq(c.scheme, "http");
+	arena_free(&m.arena);
+}
+
+Test(origin, suffixes)
+{
+	static const struct { const char *host, *suffix, *registrable; } rows[] = {
+		{"www.example.co.uk", "co.uk", "example.co.uk"},
+		{"example.com", "com", "example.com"},
+		{"com", "com", ""},
+		{"localhost", "", ""},
+		{"a.test", "", ""},
+		{"127.0.0.1", "", ""},
+		{"[::1]", "", ""},
+		{"", "", ""},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct str s = psl_suffix(str_c(rows[i].host)), r = psl_registrable(str_c(rows[i].host));
+
+		cr_assert(s.n == strlen(rows[i].suffix) && memcmp(s.p ? s.p : "", rows[i].suffix, s.n) == 0, "%s", rows[i].host);
+		cr_assert(r.n == strlen(rows[i].registrable) && memcmp(r.p ? r.p : "", rows[i].registrable, r.n) == 0, "%s", rows[i].host);
+	}
+}
