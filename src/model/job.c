@@ -2,6 +2,7 @@
 #include "model/job.h"
 
 #include "core/id.h"
+#include "io/bus.h"
 
 static const char *const names[JOB_N] = {
 #define JOB(kind, handler, retries, doc) [JOB_##kind] = #kind,
@@ -32,4 +33,30 @@ tx_job(struct db_tx *tx, enum job_kind kind, struct str payload)
 	const char *text = arena_printf(a, "%s %s\n%.*s", names[kind], id_unique(a), STR_FMT(payload));
 
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'job', $1::text)", DB(text));
+}
+
+static err_t
+length(struct ctx *cx, const char *command, const char *key, int64_t *out)
+{
+	struct bus_reply *r;
+
+	TRY(bus_cmd(cx, &r, BUS(str_c(command), str_c(key))));
+	*out += r->type == BUS_INT ? r->i : 0;
+	return OK;
+}
+
+/* A finished job leaves its stream, so what is in it waits or runs; those that failed wait in a sorted set for their next try. */
+err_t
+job_depth(struct ctx *cx, enum job_kind kind, int64_t *out)
+{
+	*out = 0;
+	TRY(length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s", names[kind]), out));
+	return length(cx, "ZCARD", arena_printf(cx->arena, "jobs:%s:later", names[kind]), out);
+}
+
+err_t
+job_dead(struct ctx *cx, enum job_kind kind, int64_t *out)
+{
+	*out = 0;
+	return length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s:dead", names[kind]), out);
 }
