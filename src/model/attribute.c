@@ -146,15 +146,14 @@ insert(struct db_tx *tx, const struct project *p, const struct collection *c, co
 
 /* With `now` the column is made at once, else by a job. */
 static err_t
-create(struct ctx *cx, const struct project *p, const char *actor, const struct collection *known, const struct attribute_in *in, bool now,
+create(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct attribute_in *in, bool now,
     struct str *json_out)
 {
 	struct attribute a = from_input(in);
+	struct ctx *cx = tx_ctx(tx);
 	struct collection *c;
 	struct event asked, done;
-	struct db_tx *tx;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
 	TRY(check_new(cx, c, in));
 	TRY(insert(tx, p, c, in, now ? "available" : "processing", &a));
@@ -177,13 +176,19 @@ attribute_create(struct ctx *cx, const struct project *p, const char *actor, con
     const struct attribute_in *in, struct str *json_out)
 {
 	const struct collection *c;
+	struct db_tx *tx;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
 	TRY(check_values(cx, in));
-	e = create(cx, p, actor, c, in, true, json_out);
-	if (e == ERR_DB && (schema_in_use(cx) || schema_columns_full(cx)))
-		e = create(cx, p, actor, c, in, false, json_out);
+	TRY(tx_begin(cx, &tx));
+	e = create(tx, p, actor, c, in, true, json_out);
+	tx_rollback(tx);
+	if (e != ERR_DB || !(schema_in_use(cx) || schema_columns_full(cx)))
+		return e;
+	TRY(tx_begin(cx, &tx));
+	e = create(tx, p, actor, c, in, false, json_out);
+	tx_rollback(tx);
 	return e;
 }
 
@@ -296,15 +301,14 @@ set_status(struct db_tx *tx, const struct project *p, const struct attribute *a,
 }
 
 static err_t
-delete(struct ctx *cx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
+delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const struct attribute *a;
 	struct event asked, stuck;
 	struct collection *c;
-	struct db_tx *tx;
 	bool held;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
 	TRY(attribute_find(cx, c, key, &a));
 	held = attribute_is_held(c, a);
@@ -327,12 +331,18 @@ err_t
 attribute_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
 {
 	const struct collection *c;
+	struct db_tx *tx;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	e = delete(cx, p, actor, c, key, true);
-	if (e == ERR_DB && schema_in_use(cx))
-		e = delete(cx, p, actor, c, key, false);
+	TRY(tx_begin(cx, &tx));
+	e = delete(tx, p, actor, c, key, true);
+	tx_rollback(tx);
+	if (e != ERR_DB || !schema_in_use(cx))
+		return e;
+	TRY(tx_begin(cx, &tx));
+	e = delete(tx, p, actor, c, key, false);
+	tx_rollback(tx);
 	return e;
 }
 

@@ -45,28 +45,40 @@ check_new(struct ctx *cx, const struct collection *c, const char *key, const str
 	return find(c, key) ? fail(cx, ERR_INDEX_ALREADY_EXISTS, "key=%s", key) : OK;
 }
 
+static err_t
+create(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct index *x,
+    struct str *json_out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct collection *c;
+	struct event ev;
+
+	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
+	TRY(check_new(cx, c, x->key, &x->attributes));
+	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s.indexes (collection, key, type, attributes, orders, status) "
+	    "VALUES ($1::bigint, $2, $3, $4::text[], $5::text[], 'processing')", p->schema), DB(pg_i64(cx->arena, c->internal), x->key, x->type,
+	    pg_array(cx->arena, x->attributes.v, x->attributes.n), pg_array(cx->arena, x->orders.v, x->orders.n)));
+	schema_job(tx, p, c);
+	*json_out = index_json(cx, x, "processing");
+	ev = collection_event(cx, EV_INDEX_CREATE, p, actor, c, x->key, *json_out);
+	event_emit(tx, &ev);
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
 err_t
 index_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
     const char *type, const struct strs *attributes, const struct strs *orders, struct str *json_out)
 {
 	struct index x = {.key = key, .type = type, .attributes = *attributes, .orders = *orders};
-	const struct collection *known;
-	struct collection *c;
-	struct event ev;
+	const struct collection *c;
 	struct db_tx *tx;
+	err_t e;
 
-	TRY(collection_get(cx, p, db, col, &known));
+	TRY(collection_get(cx, p, db, col, &c));
 	TRY(tx_begin(cx, &tx));
-	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
-	TRY(check_new(cx, c, key, attributes));
-	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s.indexes (collection, key, type, attributes, orders, status) "
-	    "VALUES ($1::bigint, $2, $3, $4::text[], $5::text[], 'processing')", p->schema), DB(pg_i64(cx->arena, c->internal), key, type,
-	    pg_array(cx->arena, attributes->v, attributes->n), pg_array(cx->arena, orders->v, orders->n)));
-	schema_job(tx, p, c);
-	*json_out = index_json(cx, &x, "processing");
-	ev = collection_event(cx, EV_INDEX_CREATE, p, actor, c, key, *json_out);
-	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	e = create(tx, p, actor, c, &x, json_out);
+	tx_rollback(tx);
+	return e;
 }
 
 void
@@ -81,15 +93,14 @@ index_drop(struct db_tx *tx, const struct project *p, const struct index *x)
 
 /* A build that may be under way holds the table: its index is left to the job at once. */
 static err_t
-delete(struct ctx *cx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
+delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const struct index *x;
 	struct collection *c;
 	struct event ev;
-	struct db_tx *tx;
 	bool available;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
 	TRY(index_find(cx, c, key, &x));
 	available = strcmp(x->status, "available") == 0;
@@ -109,12 +120,18 @@ err_t
 index_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
 {
 	const struct collection *c;
+	struct db_tx *tx;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	e = delete(cx, p, actor, c, key, true);
-	if (e == ERR_DB && schema_in_use(cx))
-		e = delete(cx, p, actor, c, key, false);
+	TRY(tx_begin(cx, &tx));
+	e = delete(tx, p, actor, c, key, true);
+	tx_rollback(tx);
+	if (e != ERR_DB || !schema_in_use(cx))
+		return e;
+	TRY(tx_begin(cx, &tx));
+	e = delete(tx, p, actor, c, key, false);
+	tx_rollback(tx);
 	return e;
 }
 

@@ -174,22 +174,19 @@ remove_index(struct ctx *cx, const struct project *p, const struct collection *c
 
 /* An ALTER TABLE in a transaction with its row, waiting longer than a request may. */
 static err_t
-change_attribute(struct ctx *cx, const struct project *p, const struct collection *known, const struct attribute *asked)
+change_within(struct db_tx *tx, const struct project *p, const struct collection *known, const struct attribute *asked)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const struct attribute *a;
 	struct collection *c;
 	struct event ev;
-	struct db_tx *tx;
 	bool adds;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_JOB, &c));
 	a = collection_attribute(c, str_c(asked->key));
 	adds = a != NULL && is(a->status, "processing");
-	if (a == NULL || a->internal != asked->internal || !(adds || is(a->status, "deleting"))) {
-		tx_rollback(tx);
+	if (a == NULL || a->internal != asked->internal || !(adds || is(a->status, "deleting")))
 		return OK;
-	}
 	if (adds) {
 		attribute_add_column(tx, p->schema, c, a);
 		tx_add(tx, arena_printf(cx->arena, "UPDATE %s.attributes SET status = 'available' WHERE internal = $1::bigint", p->schema),
@@ -201,6 +198,18 @@ change_attribute(struct ctx *cx, const struct project *p, const struct collectio
 	    attribute_json(cx, a, adds ? "available" : NULL));
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+static err_t
+change_attribute(struct ctx *cx, const struct project *p, const struct collection *c, const struct attribute *a)
+{
+	struct db_tx *tx;
+	err_t e;
+
+	TRY(tx_begin(cx, &tx));
+	e = change_within(tx, p, c, a);
+	tx_rollback(tx);
+	return e;
 }
 
 static err_t

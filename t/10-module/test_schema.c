@@ -1,0 +1,423 @@
+/* Collections, attributes and indexes against a real PostgreSQL: rows and tables change together, background work ends from any point. */
+#include <criterion/criterion.h>
+
+#include "core/conf.h"
+#include "core/gen.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "model/collection.h"
+#include "servers.h"
+
+static struct server *pg;
+static struct project project = {.id = "shop", .schema = "p_1", .internal = 1, .team_id = "crew"};
+
+/* ---- helpers: a test is one fiber ---- */
+
+struct run {
+	void (*fn)(struct ctx *cx);
+	bool done;
+};
+
+static void
+body(struct ctx *cx, void *arg)
+{
+	struct run *r = arg;
+
+	r->fn(cx);
+	r->done = true;
+	loop_stop();
+}
+
+#define OK_(expr)                                                                                                              \
+	do {                                                                                                                   \
+		err_t e_ = (expr);                                                                                             \
+		cr_assert_eq(e_, OK, "%s: %s (%s)", #expr, err_info(e_)->name, cx->detail ? cx->detail : "");                  \
+	} while (0)
+#define ERR_(want, expr)                                                                                                       \
+	do {                                                                                                                   \
+		err_t e_ = (expr);                                                                                             \
+		cr_assert_eq(e_, want, "%s: %s (%s)", #expr, err_info(e_)->name, cx->detail ? cx->detail : "");                \
+	} while (0)
+
+static void
+prepare(struct ctx *cx)
+{
+	struct database d;
+	struct db_tx *tx;
+
+	OK_(db_migrate(cx, SOURCE_SQL));
+	OK_(db_exec(cx, NULL, "INSERT INTO badal.projects (id, name, team_id, created, updated) VALUES ('shop', 'Shop', 'crew', now(), now())", DB0));
+	OK_(tx_begin(cx, &tx));
+	OK_(db_migrate_project(tx, "p_1"));
+	OK_(tx_commit(tx));
+	OK_(database_create(cx, &project, NULL, "main", "Main", &d));
+}
+
+static void
+run(void (*fn)(struct ctx *cx))
+{
+	struct run pre = {.fn = prepare}, r = {.fn = fn};
+
+	gen_init();
+	metric_init(1);
+	metric_slot(0);
+	conf_load(NULL, 0, NULL, false);
+	log_init("test", "warn", false);
+	pg = server_pg();
+	conf.db_url = server_url(pg);
+	loop_init();
+	db_init();
+	fib_spawn_new("prepare", 60000, body, &pre);
+	loop_run();
+	cr_assert(pre.done);
+	fib_spawn_new("test", 120000, body, &r);
+	loop_run();
+	cr_assert(r.done);
+	servers_clean();
+}
+
+static struct str
+collection(struct ctx *cx, const char *id)
+{
+	struct collection_in in = {.id = id, .name = id, .enabled = true};
+	struct str json;
+
+	OK_(collection_create(cx, &project, NULL, "main", &in, &json));
+	return json;
+}
+
+static err_t
+try_attribute(struct ctx *cx, const char *col, const char *key, enum attr_type type, int64_t size, bool array)
+{
+	struct attribute_in in = {.key = key, .type = type, .size = size, .array = array};
+	struct str json;
+
+	return attribute_create(cx, &project, NULL, "main", col, &in, &json);
+}
+
+static void
+attribute(struct ctx *cx, const char *col, const char *key, enum attr_type type, int64_t size)
+{
+	OK_(try_attribute(cx, col, key, type, size, false));
+}
+
+static const struct collection *
+now(struct ctx *cx, const char *col)
+{
+	const struct collection *c;
+
+	OK_(collection_get(cx, &project, "main", col, &c));
+	return c;
+}
+
+static const char *
+index_status(struct ctx *cx, const char *col, const char *key)
+{
+	const struct index *x;
+
+	return index_find(cx, now(cx, col), key, &x) == OK ? x->status : "gone";
+}
+
+static const char *
+attribute_status(struct ctx *cx, const char *col, const char *key)
+{
+	const struct attribute *a;
+
+	return attribute_find(cx, now(cx, col), key, &a) == OK ? a->status : "gone";
+}
+
+static struct strs
+list(struct ctx *cx, const char *words)
+{
+	struct str rest = str_c(words);
+	struct strs s = {.set = true, .v = arena_array(cx->arena, const char *, 64)};
+
+	while (rest.n)
+		s.v[s.n++] = str_dup(cx->arena, str_cut(&rest, ' '));
+	return s;
+}
+
+static void
+index_(struct ctx *cx, const char *col, const char *key, const char *type, const char *attributes, const char *orders)
+{
+	struct strs a = list(cx, attributes), o = list(cx, orders);
+	struct str json;
+
+	OK_(index_create(cx, &project, NULL, "main", col, key, type, &a, &o, &json));
+}
+
+static int64_t
+number(struct ctx *cx, const char *sql)
+{
+	struct db_res *r;
+
+	OK_(db_query(cx, &r, sql, DB0));
+	return db_i64(r, 0, 0);
+}
+
+static int64_t
+physical(struct ctx *cx)
+{
+	return number(cx, "SELECT count(*) FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace WHERE nspname = 'p_1' AND "
+			  "relname ~ '^i_[0-9]+(_h)?$'");
+}
+
+/* ---- tests ---- */
+
+static void
+tables(struct ctx *cx)
+{
+	struct str json = collection(cx, "books");
+	struct collection_in in = {.id = "BOOKS", .name = "x"};
+
+	cr_assert(str_ends(json, "\"attributes\":[],\"indexes\":[]}"));
+	ERR_(ERR_COLLECTION_ALREADY_EXISTS, collection_create(cx, &project, NULL, "main", &in, &json));
+	ERR_(ERR_DATABASE_NOT_FOUND, collection_create(cx, &project, NULL, "none", &in, &json));
+	cr_assert_eq(number(cx, "SELECT count(*) FROM p_1.c_1"), 0);
+	OK_(schema_sweep(cx, &project));
+	cr_assert_eq(number(cx, "SELECT count(*) FROM p_1.c_1"), 0);
+	OK_(collection_delete(cx, &project, NULL, "main", "Books"));
+	ERR_(ERR_COLLECTION_NOT_FOUND, collection_delete(cx, &project, NULL, "main", "books"));
+	OK_(schema_sweep(cx, &project));
+	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_class WHERE relname = 'c_1'"), 0);
+	collection(cx, "books");
+	OK_(database_delete(cx, &project, NULL, "main"));
+	ERR_(ERR_DATABASE_NOT_FOUND, collection_delete(cx, &project, NULL, "main", "books"));
+	OK_(schema_recover(cx));
+	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_class WHERE relname ~ '^c_[0-9]+$'"), 0);
+}
+
+Test(schema, tables_go_with_their_rows)
+{
+	run(tables);
+}
+
+static void
+limits(struct ctx *cx)
+{
+	collection(cx, "wide");
+	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "a", ATTR_STRING, 16009, false));
+	OK_(try_attribute(cx, "wide", "a", ATTR_STRING, 16008, false));
+	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "b", ATTR_BOOLEAN, 0, false));
+	OK_(attribute_delete(cx, &project, NULL, "main", "wide", "A"));
+	ERR_(ERR_ATTRIBUTE_NOT_FOUND, attribute_delete(cx, &project, NULL, "main", "wide", "a"));
+	OK_(try_attribute(cx, "wide", "a", ATTR_STRING, 16384, false));
+	ERR_(ERR_ATTRIBUTE_ALREADY_EXISTS, try_attribute(cx, "wide", "A", ATTR_STRING, 10, false));
+	for (int i = 1; i < 1012; i++)
+		attribute(cx, "wide", arena_printf(cx->arena, "n%d", i), ATTR_BOOLEAN, 0);
+	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "n1012", ATTR_BOOLEAN, 0, false));
+	cr_assert_eq(now(cx, "wide")->n_live, 1012);
+}
+
+Test(schema, limits_of_attributes, .timeout = 120)
+{
+	run(limits);
+}
+
+static void
+builds(struct ctx *cx)
+{
+	static const struct { const char *key, *type, *attributes, *orders, *status; int n; } rows[] = {
+		{"k1", "key", "n", "", "available", 1},
+		{"k2", "key", "s n", "ASC desc", "available", 1},
+		{"k3", "key", "f", "DESC", "available", 1},
+		{"k4", "key", "b", "", "available", 1},
+		{"k5", "key", "d", "", "available", 1},
+		{"k6", "key", "huge", "", "available", 1},
+		{"k7", "key", "$createdAt", "", "available", 0},
+		{"k8", "key", "$id", "", "available", 0},
+		{"k9", "key", "$createdAt n", "", "available", 1},
+		{"k10", "key", "tags", "", "available", 1},
+		{"k11", "key", "nums", "", "available", 1},
+		{"k12", "key", "tags n", "", "available", 1},
+		{"k13", "key", "s url", "", "failed", 0},
+		{"k14", "key", "n n", "", "failed", 0},
+		{"k15", "key", "", "", "failed", 0},
+		{"u1", "unique", "n", "", "available", 1},
+		{"u2", "unique", "url", "", "available", 2},
+		{"u3", "unique", "s d", "", "available", 1},
+		{"u4", "unique", "huge", "", "failed", 0},
+		{"u5", "unique", "tags", "", "available", 2},
+		{"u6", "unique", "$id", "", "available", 0},
+		{"f1", "fulltext", "s", "", "available", 1},
+		{"f2", "fulltext", "s huge", "", "available", 1},
+		{"f3", "fulltext", "tags", "", "available", 1},
+		{"f4", "fulltext", "nums s", "", "available", 1},
+		{"f5", "fulltext", "n", "", "failed", 0},
+		{"f6", "fulltext", "$createdAt", "", "failed", 0},
+		{"x1", "spatial", "n", "", "failed", 0},
+		{"x2", "KEY", "n", "", "failed", 0},
+	};
+	int n = 0;
+
+	collection(cx, "c");
+	attribute(cx, "c", "n", ATTR_INTEGER, 0);
+	attribute(cx, "c", "f", ATTR_FLOAT, 0);
+	attribute(cx, "c", "b", ATTR_BOOLEAN, 0);
+	attribute(cx, "c", "d", ATTR_DATETIME, 0);
+	attribute(cx, "c", "s", ATTR_STRING, 100);
+	attribute(cx, "c", "url", ATTR_STRING, 2000);
+	attribute(cx, "c", "huge", ATTR_STRING, 1000000);
+	OK_(try_attribute(cx, "c", "tags", ATTR_STRING, 32, true));
+	OK_(try_attribute(cx, "c", "nums", ATTR_INTEGER, 0, true));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		index_(cx, "c", rows[i].key, rows[i].type, rows[i].attributes, rows[i].orders);
+		cr_assert_str_eq(index_status(cx, "c", rows[i].key), "processing");
+		n += rows[i].n;
+	}
+	OK_(schema_settle(cx, &project, "main", "c"));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_assert_str_eq(index_status(cx, "c", rows[i].key), rows[i].status, "%s is %s", rows[i].key, index_status(cx, "c", rows[i].key));
+	cr_assert_eq(physical(cx), n);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		OK_(index_delete(cx, &project, NULL, "main", "c", rows[i].key));
+	cr_assert_eq(physical(cx), 0);
+	cr_assert_eq(now(cx, "c")->n_indexes, 0);
+}
+
+Test(schema, indexes_of_every_kind, .timeout = 60)
+{
+	run(builds);
+}
+
+static void
+fill(struct ctx *cx, const char *columns, const char *values)
+{
+	OK_(db_exec(cx, NULL, arena_printf(cx->arena, "INSERT INTO p_1.c_1 (_id, _created, _updated, _perms, _read, %s) SELECT 'd' || i, now(), "
+	    "now(), '{}', '{}', %s FROM generate_series(1, 100) AS i", columns, values), DB0));
+}
+
+static void
+failures(struct ctx *cx)
+{
+	const char *broken;
+
+	collection(cx, "c");
+	attribute(cx, "c", "n", ATTR_INTEGER, 0);
+	attribute(cx, "c", "s", ATTR_STRING, 2000);
+	fill(cx, "a_1, a_2", "i / 2, repeat('x', i)");
+	index_(cx, "c", "dup", "unique", "n", "");
+	index_(cx, "c", "fine", "unique", "s", "");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	cr_assert_str_eq(index_status(cx, "c", "dup"), "failed");
+	cr_assert_str_eq(index_status(cx, "c", "fine"), "available");
+	cr_assert_eq(physical(cx), 2);
+	cr_assert_eq(number(cx, "SELECT count(*) FROM p_1.indexes WHERE error = 'documents have equal values'"), 1);
+
+	/* a build that was cut off leaves an invalid index of the same name: it is built anew */
+	index_(cx, "c", "again", "key", "n", "");
+	broken = "CREATE UNIQUE INDEX CONCURRENTLY i_3 ON p_1.c_1 (a_1)";
+	ERR_(ERR_DB_UNIQUE, db_exec(cx, NULL, broken, DB0));
+	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 1);
+	OK_(schema_recover(cx));
+	cr_assert_str_eq(index_status(cx, "c", "again"), "available");
+	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 0);
+
+	/* deleted before it was built */
+	index_(cx, "c", "late", "key", "s", "");
+	OK_(index_delete(cx, &project, NULL, "main", "c", "late"));
+	cr_assert_str_eq(index_status(cx, "c", "late"), "deleting");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	cr_assert_str_eq(index_status(cx, "c", "late"), "gone");
+	OK_(schema_settle(cx, &project, "main", "unknown"));
+	OK_(schema_settle(cx, &project, "unknown", "c"));
+}
+
+Test(schema, failed_and_interrupted_builds)
+{
+	run(failures);
+}
+
+static void
+shrinking(struct ctx *cx)
+{
+	const struct index *x;
+
+	collection(cx, "c");
+	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	attribute(cx, "c", "b", ATTR_INTEGER, 0);
+	attribute(cx, "c", "s", ATTR_STRING, 10);
+	index_(cx, "c", "a", "key", "a", "");
+	index_(cx, "c", "ab", "key", "a b", "");
+	index_(cx, "c", "sab", "key", "s a b", "ASC DESC");
+	index_(cx, "c", "uas", "unique", "a s", "");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(attribute_delete(cx, &project, NULL, "main", "c", "b"));
+	cr_assert_str_eq(index_status(cx, "c", "ab"), "gone");		/* the same as a */
+	OK_(index_find(cx, now(cx, "c"), "sab", &x));
+	cr_assert_eq(x->attributes.n, 2);
+	cr_assert_eq(x->orders.n, 2);
+	cr_assert_str_eq(x->status, "processing");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	cr_assert_str_eq(index_status(cx, "c", "sab"), "available");
+	cr_assert_eq(physical(cx), 3);
+	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
+	cr_assert_str_eq(attribute_status(cx, "c", "a"), "stuck");
+	OK_(index_delete(cx, &project, NULL, "main", "c", "uas"));
+	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
+	cr_assert_str_eq(attribute_status(cx, "c", "a"), "gone");
+	cr_assert_str_eq(index_status(cx, "c", "a"), "gone");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	cr_assert_eq(physical(cx), 1);
+	cr_assert_eq(now(cx, "c")->n_indexes, 1);
+}
+
+Test(schema, a_deleted_attribute_leaves_its_indexes)
+{
+	run(shrinking);
+}
+
+static void
+busy(struct ctx *cx)
+{
+	struct db_tx *reader;
+	struct db_res *r;
+
+	collection(cx, "c");
+	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	OK_(tx_begin(cx, &reader));
+	OK_(tx_query(reader, &r, "SELECT * FROM p_1.c_1", DB0));
+	attribute(cx, "c", "b", ATTR_INTEGER, 0);
+	cr_assert_str_eq(attribute_status(cx, "c", "b"), "processing");
+	cr_assert_eq(now(cx, "c")->n_live, 1);
+	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
+	cr_assert_str_eq(attribute_status(cx, "c", "a"), "deleting");
+	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c"));
+	tx_rollback(reader);
+	OK_(schema_settle(cx, &project, "main", "c"));
+	cr_assert_str_eq(attribute_status(cx, "c", "b"), "available");
+	cr_assert_str_eq(attribute_status(cx, "c", "a"), "gone");
+	cr_assert_eq(number(cx, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'c_1' AND column_name LIKE 'a\\_%'"), 1);
+}
+
+Test(schema, a_busy_table_is_changed_later)
+{
+	run(busy);
+}
+
+static void
+worn(struct ctx *cx)
+{
+	collection(cx, "c");
+	attribute(cx, "c", "keep", ATTR_INTEGER, 0);
+	index_(cx, "c", "k", "key", "keep", "");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	fill(cx, "a_1", "i");
+	OK_(db_exec(cx, NULL, "DO $$BEGIN FOR i IN 1..1593 LOOP EXECUTE 'ALTER TABLE p_1.c_1 ADD COLUMN x bool'; EXECUTE 'ALTER TABLE p_1.c_1 DROP "
+	    "COLUMN x'; END LOOP; END$$", DB0));
+	attribute(cx, "c", "new", ATTR_STRING, 5);
+	cr_assert_str_eq(attribute_status(cx, "c", "new"), "processing");
+	OK_(schema_settle(cx, &project, "main", "c"));
+	cr_assert_str_eq(attribute_status(cx, "c", "new"), "available");
+	cr_assert_eq(number(cx, "SELECT sum(a_1) FROM p_1.c_1"), 5050);
+	cr_assert_eq(physical(cx), 1);
+	OK_(db_exec(cx, NULL, "INSERT INTO p_1.c_1 (_id, _created, _updated, _perms, _read) VALUES ('new', now(), now(), '{}', '{}')", DB0));
+	cr_assert_eq(number(cx, "SELECT max(_seq) FROM p_1.c_1"), 101);
+	ERR_(ERR_DB_UNIQUE, db_exec(cx, NULL, "INSERT INTO p_1.c_1 (_id, _created, _updated, _perms, _read) VALUES ('D1', now(), now(), '{}', '{}')", DB0));
+}
+
+Test(schema, a_table_out_of_columns_is_copied, .timeout = 120)
+{
+	run(worn);
+}
