@@ -117,7 +117,7 @@ on_authentication(struct ctx *cx, struct peer *c, const json_t *data)
 		invalid(c, c->by_url ? "Payload is not valid." : "Payload is not valid. Session is required");
 	else if (token.n == 0 || token.n > SESSION_MAX)
 		invalid(c, "Session is not valid.");
-	else if ((e = authenticate(cx, c, token)) != OK) {
+	else if ((e = authenticate(cx, c, token)) != OK && c->ws != NULL) {
 		log_warn(cx, "authentication failed", "error=%s", err_info(e)->name);
 		peer_error(c, err_info(e)->status, "Error: Server Error");
 	}

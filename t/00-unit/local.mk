@@ -50,4 +50,15 @@ t_00_unit_test_api_LDADD = libbadal-api.a libbadal-model.a libbadal-io.a libbada
 t_00_unit_test_origin_SOURCES = t/00-unit/test_origin.c
 t_00_unit_test_origin_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_origin_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+check_PROGRAMS += t/00-unit/test_rt t/00-unit/test_rt_channel t/00-unit/test_rt_index
+TESTS += t/00-unit/test_rt t/00-unit/test_rt_channel t/00-unit/test_rt_index
+t_00_unit_test_rt_SOURCES = t/00-unit/test_rt.c t/00-unit/rt_world.h
+t_00_unit_test_rt_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_rt_LDADD = libbadal-rt.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_rt_channel_SOURCES = t/00-unit/test_rt_channel.c
+t_00_unit_test_rt_channel_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_rt_channel_LDADD = libbadal-rt.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_rt_index_SOURCES = t/00-unit/test_rt_index.c
+t_00_unit_test_rt_index_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_rt_index_LDADD = libbadal-rt.a libbadal-core.a $(UNIT_LIBS)
 endif

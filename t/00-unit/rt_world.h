@@ -1,0 +1,428 @@
+/* A world for realtime without PostgreSQL, Redis and sockets: a stream in memory, users whose roles change, sockets that keep what
+ * they were sent. Included by one test program. */
+#ifndef BADAL_T_RT_WORLD_H
+#define BADAL_T_RT_WORLD_H
+
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "../../src/rt/rt_priv.h"
+#include "core/gen.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "model/origin.h"
+#include "rt/rt.h"
+
+/* ---- the stream ---- */
+
+enum { ENTRIES = 2000 };
+static struct bus_entry stream[ENTRIES];
+static int n_stream, n_shown, n_trimmed;	/* shown to the follower; gone from the front */
+static struct bus_follow follower;
+static bool stream_paused, range_fails;
+static const char *stream_key = "events:0:1";
+
+void bus_follow_start(const struct bus_follow *f) { follower = *f; }
+void bus_follow_stop(void) {}
+void bus_follow_pause(bool on) { stream_paused = on; }
+const char *bus_stream_key(void) { return stream_key; }
+bool bus_post(int argc, const struct str *argv) { (void)argc; (void)argv; return true; }
+
+struct stream_pos
+bus_follow_pos(void)
+{
+	return n_shown > 0 ? stream[n_shown - 1].pos : (struct stream_pos){100, 0};
+}
+
+int
+stream_pos_cmp(struct stream_pos a, struct stream_pos b)
+{
+	return a.lsn != b.lsn ? (a.lsn < b.lsn ? -1 : 1) : a.index < b.index ? -1 : a.index > b.index;
+}
+
+char *
+stream_pos_text(struct stream_pos p, char out[42])
+{
+	snprintf(out, 42, "%llu-%llu", (unsigned long long)p.lsn, (unsigned long long)p.index);
+	return out;
+}
+
+bool
+stream_pos_parse(struct str s, struct stream_pos *out)
+{
+	unsigned long long a, b;
+	char text[64];
+
+	snprintf(text, sizeof text, "%.*s", STR_FMT(s));
+	if (sscanf(text, "%llu-%llu", &a, &b) != 2)
+		return false;
+	*out = (struct stream_pos){a, b};
+	return true;
+}
+
+err_t
+bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
+{
+	TRY(fib_sleep(cx, 1));
+	if (range_fails)
+		return ERR_BUS;
+	*out = arena_array(cx->arena, struct bus_entry, count);
+	*n_out = 0;
+	for (int i = n_trimmed; i < n_stream && *n_out < count; i++)
+		if (stream_pos_cmp(stream[i].pos, after) > 0 && stream_pos_cmp(stream[i].pos, upto) <= 0)
+			(*out)[(*n_out)++] = stream[i];
+	return OK;
+}
+
+err_t
+bus_oldest(struct ctx *cx, struct stream_pos *oldest_out)
+{
+	TRY(fib_sleep(cx, 1));
+	*oldest_out = n_trimmed < n_stream ? stream[n_trimmed].pos : (struct stream_pos){0, 0};
+	return OK;
+}
+
+err_t
+bus_cmd(struct ctx *cx, struct bus_reply **out, int argc, const struct str *argv)
+{
+	(void)out, (void)argc, (void)argv;
+	return fail(cx, ERR_BUS, "no Redis");
+}
+
+static int64_t connects;
+
+err_t
+bus_script(struct ctx *cx, struct bus_reply **out, const char *lua, int nkeys, int argc, const struct str *argv)
+{
+	(void)lua, (void)nkeys, (void)argc, (void)argv;
+	*out = arena_new_of(cx->arena, struct bus_reply);
+	(*out)->type = BUS_INT;
+	(*out)->i = ++connects;
+	return OK;
+}
+
+/* ---- users and projects ---- */
+
+struct person {
+	const char *id, *session;	/* session NULL: ended */
+	const char *roles[8];
+	bool blocked;
+	int64_t expire;
+};
+static struct person people[64];
+static int n_people;
+static int login_ms = 1;		/* how long the database takes; 0: the cache has it */
+static unsigned logins;
+static void (*during_login)(void);	/* something happens meanwhile, once */
+
+static struct person *
+person(const char *id)
+{
+	for (int i = 0; i < n_people; i++)
+		if (strcmp(people[i].id, id) == 0)
+			return &people[i];
+	people[n_people] = (struct person){.id = id, .session = "s", .roles = {"any", "users"}, .expire = INT64_MAX};
+	return &people[n_people++];
+}
+
+static err_t
+login_of(struct ctx *cx, struct person *p, const char *session, struct login **out)
+{
+	struct login *l = arena_new_of(cx->arena, struct login), seen = {0};
+	bool ok = p->session != NULL && (session == NULL || strcmp(session, p->session) == 0);
+
+	logins++;
+	l->user = arena_new_of(cx->arena, struct user);
+	*l->user = (struct user){.id = p->id, .name = "", .email = "", .phone = "", .status = !p->blocked, .created = 0, .updated = 0};
+	l->session = arena_new_of(cx->arena, struct session);
+	*l->session = (struct session){.id = p->session ? p->session : "", .expire = p->expire};
+	l->roles = (struct strs){.set = true, .v = arena_array(cx->arena, const char *, 10)};
+	for (int i = 0; i < 8 && p->roles[i] != NULL; i++)
+		l->roles.v[l->roles.n++] = p->roles[i];
+	l->roles.v[l->roles.n++] = arena_printf(cx->arena, "user:%s", p->id);
+	seen = *l;
+	if (during_login != NULL) {
+		void (*fn)(void) = during_login;
+
+		during_login = NULL;
+		fn();
+	}
+	if (login_ms > 0)
+		TRY(fib_sleep(cx, (uint64_t)login_ms));
+	*l = seen;
+	*out = ok ? l : NULL;
+	return OK;
+}
+
+err_t
+login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out)
+{
+	(void)p;
+	*out = NULL;
+	for (int i = 0; i < n_people; i++)
+		if (str_is(token, people[i].id))
+			return login_of(cx, &people[i], NULL, out);
+	return OK;
+}
+
+err_t
+login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
+{
+	(void)p, (void)jwt;
+	*out = NULL;
+	return fail_msg(cx, ERR_USER_JWT_INVALID, "Failed to verify JWT. No.");
+}
+
+err_t
+login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out)
+{
+	(void)p;
+	return login_of(cx, person(user_id), session_id, out);
+}
+
+struct str
+login_token_of(struct ctx *cx, const char *project_id, struct str cookie, struct str fallback, bool *fallback_out)
+{
+	(void)cx, (void)project_id, (void)fallback;
+	*fallback_out = false;
+	return cookie;
+}
+
+err_t
+project_get(struct ctx *cx, struct str id, struct project **out)
+{
+	static struct project p = {.id = "p", .team_id = "owners"}, console = {.id = "console", .console = true};
+
+	*out = str_is(id, "console") ? &console : &p;
+	return str_is(id, "p") || str_is(id, "console") ? OK : fail(cx, ERR_PROJECT_NOT_FOUND, "no");
+}
+
+void client_of(const struct http_msg *m, struct client *out) { *out = (struct client){.ip = m->peer}; }
+struct origin origin_parse(const char *text) { return (struct origin){.host = str_c(text)}; }
+bool origin_allowed(const struct project *p, const struct origin *o, const char *own) { (void)p, (void)own; return !str_is(o->host, "evil"); }
+const char *origin_refusal(struct arena *a, const struct origin *o) { (void)a, (void)o; return "Invalid Origin."; }
+
+/* ---- sockets ---- */
+
+struct ws {
+	void *data;
+	struct buf got;			/* frames, one a line */
+	int code;			/* of the close; -1: dropped */
+	bool lagging;
+};
+
+static struct frame *
+frame_of(struct str text)
+{
+	struct frame *f = mem_alloc(sizeof *f + text.n + 1);
+
+	*f = (struct frame){.refs = 1, .len = text.n, .data = (char *)(f + 1)};
+	memcpy(f->data, text.p, text.n);
+	return f;
+}
+
+struct frame *frame_new(struct str text) { return frame_of(text); }
+struct frame *frame_ref(struct frame *f) { f->refs++; return f; }
+void frame_unref(struct frame *f) { if (--f->refs == 0) free(f); }
+void ws_set_data(struct ws *w, void *data) { w->data = data; }
+void *ws_data(const struct ws *w) { return w->data; }
+bool ws_lagging(const struct ws *w) { return w->lagging; }
+void http_done(struct http_msg *m) { struct arena *a = m->arena; arena_free(&a); }
+
+void
+ws_send_text(struct ws *w, struct str text)
+{
+	if (w->code != 0)
+		return;
+	buf_str(&w->got, text);
+	buf_ch(&w->got, '\n');
+}
+
+void ws_send(struct ws *w, struct frame *f) { ws_send_text(w, (struct str){f->data, f->len}); }
+
+void
+ws_send_tail(struct ws *w, struct frame *f, struct str tail)
+{
+	if (w->code != 0)
+		return;
+	buf_add(&w->got, f->data, f->len);
+	ws_send_text(w, tail);
+}
+
+void ws_close(struct ws *w, int code, const char *reason) { (void)reason; if (w->code == 0) w->code = code; }
+void ws_drop(struct ws *w) { if (w->code == 0) w->code = -1; }
+
+/* ---- driving it ---- */
+
+static void
+turn(int ms)
+{
+	uint64_t end;
+
+	uv_update_time(loop_uv());
+	end = loop_now() + (uint64_t)ms;
+	do
+		uv_run(loop_uv(), UV_RUN_NOWAIT);
+	while (loop_now() < end);
+}
+
+/* Until nothing that matters runs any more. */
+static void
+settle_all(void)
+{
+	for (int i = 0; i < 200; i++) {
+		bool busy = fib_count() > 0;
+
+		turn(1);
+		if (!busy && i > 3)
+			return;
+	}
+}
+
+static struct ws *
+open_as(const char *user, const char *query)
+{
+	struct arena *a = arena_new();
+	struct http_msg *m = arena_new_of(a, struct http_msg);
+	struct ws *w = mem_zalloc(sizeof *w);
+
+	m->arena = a;
+	m->query = str_c(arena_strdup(a, query));
+	m->hdr[HDR_COOKIE] = str_c(user);
+	m->peer = "127.0.0.1";
+	rt_ws_open(w, m);
+	return w;
+}
+
+static struct ws *
+connect_as(const char *user, const char *query)
+{
+	struct ws *w = open_as(user, query);
+
+	settle_all();
+	return w;
+}
+
+static void
+close_ws(struct ws *w)
+{
+	rt_ws_close(w);
+	settle_all();
+	buf_fini(&w->got);
+	free(w);
+}
+
+static void
+say(struct ws *w, const char *text)
+{
+	rt_ws_message(w, str_c(text));
+	settle_all();
+}
+
+/* What was sent since the last call. */
+static const char *
+heard(struct ws *w)
+{
+	static char text[64 * 1024];
+
+	snprintf(text, sizeof text, "%s", w->got.n ? w->got.p : "");
+	w->got.n = 0;
+	return text;
+}
+
+/* Payloads of the events among it, "1 2 3". */
+static const char *
+events(struct ws *w)
+{
+	static char out[8192];
+	const char *p = w->got.n ? w->got.p : "";
+
+	out[0] = '\0';
+	while ((p = strstr(p, "\"payload\":{\"n\":")) != NULL) {
+		size_t len;
+
+		p += strlen("\"payload\":{\"n\":");
+		len = strlen(out);
+		snprintf(out + len, sizeof out - len, "%s%d", len ? " " : "", atoi(p));
+	}
+	w->got.n = 0;
+	return out;
+}
+
+/* Puts an event into the stream; `show` gives it to the follower. */
+static void
+append(const char *header, const char *payload)
+{
+	static uint64_t lsn = 1000;
+
+	stream[n_stream].pos = (struct stream_pos){lsn++, 0};
+	stream[n_stream].header = str_c(mem_strdup(header));
+	stream[n_stream].body = str_c(mem_strdup(payload));
+	n_stream++;
+}
+
+static void
+show(void)
+{
+	while (n_shown < n_stream) {
+		n_shown++;
+		follower.on_entry(stream[n_shown - 1].pos, stream[n_shown - 1].header, stream[n_shown - 1].body, follower.arg);
+	}
+}
+
+/* A document event with number n, readable by one role. */
+static void
+document(const char *role, int n)
+{
+	char header[700], payload[40];
+
+	snprintf(header, sizeof header,
+	    "{\"p\":\"p\",\"e\":\"databases.[databaseId].collections.[collectionId].documents.[documentId].create\",\"v\":[\"d\",\"c\",\"x%d\"],"
+	    "\"c\":[\"documents\",\"databases.d.collections.c.documents\",\"databases.d.collections.c.documents.x%d\"],\"r\":[\"%s\"],\"t\":0}",
+	    n, n, role);
+	snprintf(payload, sizeof payload, "{\"n\":%d}", n);
+	append(header, payload);
+}
+
+/* A membership event about a user, received by the team; number n. */
+static void
+membership(const char *user, unsigned flags, const char *role, int n)
+{
+	char header[500], payload[40];
+
+	snprintf(header, sizeof header,
+	    "{\"p\":\"p\",\"e\":\"teams.[teamId].memberships.[membershipId].create\",\"v\":[\"t\",\"m\"],\"c\":[\"memberships\"],"
+	    "\"r\":[\"%s\"],\"t\":0,\"f\":%u,\"u\":\"%s\"}",
+	    role, flags, user);
+	snprintf(payload, sizeof payload, "{\"n\":%d}", n);
+	append(header, payload);
+}
+
+static void
+session_end(const char *user, const char *session)
+{
+	char header[500];
+
+	snprintf(header, sizeof header,
+	    "{\"p\":\"p\",\"e\":\"users.[userId].sessions.[sessionId].delete\",\"v\":[\"%s\",\"%s\"],\"c\":[\"account\",\"account.%s\"],"
+	    "\"r\":[\"user:%s\"],\"t\":0,\"f\":%u,\"u\":\"%s\"}",
+	    user, session, user, user, EVENT_LOGOUT, user);
+	append(header, "{\"n\":777}");
+}
+
+static void
+world_init(void)
+{
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	conf.rate_limits = false;
+	gen_init();
+	metric_init(1);
+	metric_slot(0);
+	loop_init();
+	rt_init();
+}
+
+#endif
