@@ -2,6 +2,7 @@
 #include "model/job.h"
 
 #include "core/id.h"
+#include "core/vtime.h"
 #include "io/bus.h"
 
 static const char *const names[JOB_N] = {
@@ -25,12 +26,12 @@ job_by_name(struct str name)
 	return JOB_N;
 }
 
-/* "kind id\npayload"; the relay makes an entry of the stream jobs:<kind> of it. */
+/* "kind id tries-so-far ms\npayload"; the relay makes an entry of the stream jobs:<kind> of it. */
 void
 tx_job(struct db_tx *tx, enum job_kind kind, struct str payload)
 {
 	struct arena *a = tx_ctx(tx)->arena;
-	const char *text = arena_printf(a, "%s %s\n%.*s", names[kind], id_unique(a), STR_FMT(payload));
+	const char *text = arena_printf(a, "%s %s 0 %lld\n%.*s", names[kind], id_unique(a), (long long)time_now_ms(), STR_FMT(payload));
 
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'job', $1::text)", DB(text));
 }

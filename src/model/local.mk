@@ -14,4 +14,4 @@ libbadal_model_a_SOURCES += src/model/index_plan.c src/model/schema_rebuild.c sr
 libbadal_model_a_SOURCES += src/model/event.c src/model/shape.c src/model/shape_all.c
 libbadal_model_a_SOURCES += src/model/event_subscribable.c src/model/project.c src/model/project_child.c src/model/project_priv.h src/model/project_shape.c
 libbadal_model_a_SOURCES += src/model/audit.c
-libbadal_model_a_SOURCES += src/model/job.c
+libbadal_model_a_SOURCES += src/model/expire.c src/model/job.c

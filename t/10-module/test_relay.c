@@ -282,6 +282,17 @@ write_load(struct load *l, int who)
 	_exit(0);
 }
 
+static bool
+has(const struct list *l, const char *text)
+{
+	for (int i = l->n; i-- > 0;)
+		if (strcmp(l->v[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* At least once: an append-only file that was cut within a MULTI is continued behind its remains, and the next start of Redis plays
+ * them too. Entries of the event stream are safe from that by their ids; jobs have an id for the consumer to know them by. */
 static void
 check_jobs(int want)
 {
@@ -292,7 +303,8 @@ check_jobs(int want)
 		char text[200];
 
 		snprintf(text, sizeof text, "mail %s\n%s", r->element[i]->element[1]->element[1]->str, r->element[i]->element[1]->element[3]->str);
-		list_add(&got, text, strlen(text));
+		if (!has(&got, text))
+			list_add(&got, text, strlen(text));
 	}
 	freeReplyObject(r);
 	cr_assert_eq(got.n, want, "%d jobs in the stream, %d in the WAL, %d acknowledged", got.n, sent.n, want);

@@ -1,0 +1,86 @@
+/* Jobs, private: the consumer (jobs.c), what is done from time to time (jobs_upkeep.c), the role (jobs_role.c).
+ *
+ * jobs:<kind>         stream: entries wait or run; group "workers"; an entry is removed when its try has ended
+ * jobs:<kind>:later   sorted set: tries to come, by their time; the member is "header\npayload"
+ * jobs:<kind>:dead    stream: given up, with the reason (e)
+ * jobs:done:<id>      marks for an hour that a job has succeeded: a second copy of it is dropped
+ * The header h is "<id> <tries so far> <ms of its making>", the payload b. */
+#ifndef BADAL_JOBS_JOBS_PRIV_H
+#define BADAL_JOBS_JOBS_PRIV_H
+
+#include "core/ctx.h"
+#include "core/fiber.h"
+#include "io/bus.h"
+
+struct job {			/* what a handler gets; valid while it runs */
+	const char *kind, *id;
+	int tries;		/* before this one */
+	int64_t created;	/* ms */
+	struct str payload;
+};
+
+/* Awaits. OK: done. Any error: tried again later; ERR_CANCELLED while stopping: another consumer repeats it. The same job may run
+ * twice, even at once: its effects must not add up. */
+typedef err_t (*job_fn)(struct ctx *cx, const struct job *job);
+
+struct job_row {
+	const char *kind;
+	job_fn fn;
+	int retries;
+};
+
+struct job_task {		/* done once per interval by one process of all machines */
+	const char *name;
+	uint64_t every_ms;
+	err_t (*fn)(struct ctx *cx);
+};
+
+struct jobs_setup {
+	const struct job_row *rows;
+	int n_rows;
+	const struct job_task *tasks;
+	int n_tasks;
+	int at_once;		/* jobs that run at a time */
+	uint64_t timeout_ms;	/* of one try */
+	uint64_t backoff_ms;	/* before the first retry; doubles, an hour at most */
+	uint64_t claim_ms;	/* a consumer that shows no life for this long loses its jobs */
+	uint64_t upkeep_ms;
+};
+
+void jobs_start(const struct jobs_setup *s);	/* borrowed: static */
+
+/* ---- handlers ---- */
+#define JOB(kind, handler, retries, doc) err_t handler(struct ctx *cx, const struct job *job);
+#include "tbl/jobs.h"
+#undef JOB
+
+/* ---- between the files ---- */
+enum { DRAIN_EXTRA = 2000 };
+
+struct run {			/* a job that runs here */
+	struct run *prev, *next;
+	const struct job_row *row;
+	struct fib *fib;
+	struct job job;
+	char entry[48];		/* id of its stream entry */
+	char *text;		/* owns what job points to */
+};
+
+struct jobs_state {
+	const struct jobs_setup *set;
+	const char *me;		/* the consumer's name */
+	struct run *runs;
+	int n_runs;
+	bool stopping;
+	struct fib_event room;	/* a run ended, or stopping; the reader waits */
+	struct fib_event stop;	/* stopping; the upkeep waits */
+	unsigned fibers;	/* of ours that are alive, runs excluded */
+};
+extern struct jobs_state jobs;
+
+/* Begins a job from its stream entry; nothing when it runs here already. Poisonous: it goes to the dead letters. */
+void run_begin(const struct job_row *row, const struct bus_reply *entry, bool poisonous);
+void upkeep_fiber(struct ctx *cx, void *arg);
+void jobs_fiber_ended(void);
+
+#endif
