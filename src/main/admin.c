@@ -49,14 +49,12 @@ work(struct args *a, err_t (*fn)(struct ctx *cx, void *arg))
 	char why[1024];
 	err_t e;
 
-	if (!place_find(&p) || !place_settings(&p, a, false) || !args_conf(a, false))
+	if (!place_find(&p) || !place_served(&p) || !place_settings(&p, a, false) || !args_conf(a, false))
 		return 1;
 	e = with_loop(fn, a, WORK_MS, why, sizeof why);
 	if (e == OK)
 		return 0;
 	fprintf(stderr, "badal: %s\n", why);
-	if (e == ERR_DB_DOWN)
-		fprintf(stderr, "badal: is badal serve running, and is its data directory %s? (--data-dir)\n", p.data);
 	return 1;
 }
 

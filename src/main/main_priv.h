@@ -63,6 +63,7 @@ bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, 
 bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
 const char *place_db_url(const struct place *p);	/* of the embedded servers; static */
 const char *place_redis_url(const struct place *p);
+bool place_served(const struct place *p);	/* false and a line on stderr when no instance runs here and none is configured */
 /* Settings for a verb that talks to the servers of a running instance. */
 bool place_settings(const struct place *p, struct args *a, bool make);
 

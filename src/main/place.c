@@ -288,6 +288,18 @@ place_redis_url(const struct place *p)
 }
 
 bool
+place_served(const struct place *p)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof path, "%s/.s.PGSQL.5432", p->sockets);
+	if (*conf.db_url != '\0' || access(path, F_OK) == 0)
+		return true;
+	fprintf(stderr, "badal: the database is not reachable: is badal serve running, and is its data directory %s? (--data-dir)\n", p->data);
+	return false;
+}
+
+bool
 place_settings(const struct place *p, struct args *a, bool make)
 {
 	if (*conf.db_url == '\0')

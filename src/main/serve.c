@@ -376,7 +376,7 @@ migrate_apart(void)
 int
 migrate_run(struct args *a)
 {
-	if (!place_find(&place) || !place_settings(&place, a, false) || !args_conf(a, false))
+	if (!place_find(&place) || !place_served(&place) || !place_settings(&place, a, false) || !args_conf(a, false))
 		return 1;
 	return migrate_here() == 0 ? 0 : 1;
 }

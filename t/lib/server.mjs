@@ -136,7 +136,9 @@ export async function start({ data, conf = {}, env, args = [], ms = 30000, remov
 	s.stop = async () => {
 		child.ref()
 		if (!gone(child.pid)) child.kill('SIGTERM')
-		const e = await Promise.race([exit, sleep(30000).then(() => null)])
+		let patience
+		const e = await Promise.race([exit, new Promise((ok) => { patience = setTimeout(ok, 60000, null) })])
+		clearTimeout(patience)
 		const text = s.log()
 		if (e === null) { child.kill('SIGKILL'); await exit }
 		running.delete(r)
