@@ -6,7 +6,7 @@ CONF(tls_cert, STR, "", START, "Certificate chain file (PEM); with tls_key switc
 CONF(tls_key, STR, "", START, "Private key file (PEM).")
 CONF(data_dir, STR, "data", START, "Directory of the embedded servers, keys and files.")
 CONF(sql_dir, STR, "", START, "Directory of the migrations; empty: where they were installed.")
-CONF(roles, STR, "web,relay", START, "Roles that this machine runs.")
+CONF(roles, STR, "web,relay,jobs", START, "Roles that this machine runs.")
 CONF(web_processes, INT, "0", START, "Web processes; 0: one per core.")
 CONF(run_user, STR, "", START, "Unprivileged user to run as when started as root; empty: postgres if it exists, else nobody.")
 CONF(db_url, STR, "", START, "PostgreSQL connection string; empty: an embedded PostgreSQL.")

@@ -10,15 +10,33 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/bus.h"
 #include "io/db.h"
+#include "jobs/jobs.h"
 #include "main_priv.h"
 #include "model/project.h"
 #include "relay/relay.h"
+
+static bool
+jobs_start(void)
+{
+	db_init();
+	bus_init();
+	return jobs_init();
+}
+
+static void
+jobs_end(void)
+{
+	bus_fini();
+	db_fini();
+}
 
 /* Jobs go before the relay: what they write must still reach the stream. */
 const struct role roles[] = {
     {.name = "web", .init = web_init, .drain = web_drain, .fini = web_fini, .up = servers_up, .each = true},
     {.name = "relay", .init = relay_init, .drain = relay_drain, .last = true},
+    {.name = "jobs", .init = jobs_start, .drain = jobs_drain, .fini = jobs_end, .up = servers_up},
     {0}};
 
 static const struct role *role;
