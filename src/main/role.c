@@ -18,7 +18,7 @@
 #include "relay/relay.h"
 
 static bool
-jobs_start(void)
+jobs_begin(void)
 {
 	db_init();
 	bus_init();
@@ -36,7 +36,7 @@ jobs_end(void)
 const struct role roles[] = {
     {.name = "web", .init = web_init, .drain = web_drain, .fini = web_fini, .up = servers_up, .each = true},
     {.name = "relay", .init = relay_init, .drain = relay_drain, .last = true},
-    {.name = "jobs", .init = jobs_start, .drain = jobs_drain, .fini = jobs_end, .up = servers_up},
+    {.name = "jobs", .init = jobs_begin, .drain = jobs_drain, .fini = jobs_end, .up = servers_up},
     {0}};
 
 static const struct role *role;

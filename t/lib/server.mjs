@@ -131,7 +131,9 @@ export async function start({ data, conf = {}, env, args = [], ms = 30000, remov
 	child.unref()
 	child.stdout.unref()
 	const s = new Server(endpoint)
-	Object.assign(s, { pid: child.pid, data, dataDir: path.join(data, 'data'), exit, log: () => r.log ?? log(), kill: (signal) => process.kill(child.pid, signal) })
+	Object.assign(s, { pid: child.pid, data, dataDir: path.join(data, 'data'), log: () => r.log ?? log(), kill: (signal) => process.kill(child.pid, signal) })
+	/* who waits for the end keeps the process alive until then */
+	Object.defineProperty(s, 'exit', { get() { child.ref(); return exit } })
 	/* SIGTERM, and the status it ended with must be 0: a sanitizer's report makes it another. */
 	s.stop = async () => {
 		child.ref()
