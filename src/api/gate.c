@@ -193,14 +193,11 @@ key_has(const struct api_key *k, const char *scope)
 	return false;
 }
 
-/* In admin mode the caller is a user of another space: it has no account in the project that could be read or changed. */
 static bool
 scope_held(const struct req *rq)
 {
 	const char *scope = rq->route->scope;
 
-	if (rq->admin_mode && rq->login != NULL && strcmp(scope, "account") == 0)
-		return false;
 	if (rq->info->scope & scopes_of_role(rq->role_label))
 		return true;
 	return rq->caller == CALLER_KEY && key_has(rq->key, scope);

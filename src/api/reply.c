@@ -287,7 +287,8 @@ cookies_suffice(const struct req *rq)
 void
 reply_session(struct req *rq, const char *token)
 {
-	const char *name = arena_printf(rq->cx.arena, "a_session_%s", rq->project->id);
+	/* who signs out in admin mode leaves the console */
+	const char *name = arena_printf(rq->cx.arena, "a_session_%s", token == NULL && rq->admin_mode ? "console" : rq->project->id);
 	struct str lower = str_lower(rq->cx.arena, str_c(name));
 
 	session_cookie(rq, str_c(arena_printf(rq->cx.arena, "%s_legacy", lower.p)), token, false);

@@ -21,4 +21,10 @@ TESTS += t/10-module/test_fetch
 t_10_module_test_fetch_SOURCES = t/10-module/test_fetch.c $(SERVERS)
 t_10_module_test_fetch_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_fetch_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_identity
+TESTS += t/10-module/test_identity
+t_10_module_test_identity_SOURCES = t/10-module/test_identity.c $(SERVERS)
+t_10_module_test_identity_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_identity_LDADD = $(MODULE_LIBS)
 endif
