@@ -525,12 +525,25 @@ static const struct param domain_create_params[] = {
 static const struct param domain_path[] = {PROJECT(struct one_in), DOMAIN_ID};
 
 static err_t
+check_labels(struct req *rq, struct str name)
+{
+	while (name.p != NULL) {
+		struct str label = str_cut(&name, '.');
+
+		if (label.n == 0 || label.n > 63)
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid domain: a label is empty or longer than 63 characters.");
+	}
+	return OK;
+}
+
+static err_t
 create_domain(struct req *rq, void *arg)
 {
 	const struct domain_in *in = arg;
 	struct domain *made;
 	struct project *p;
 
+	TRY(check_labels(rq, str_c(in->name)));
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
 	TRY(domain_create(&rq->cx, p, str_lower(rq->cx.arena, str_c(in->name)).p, &made));
 	return reply(rq, 201, &domain_shape, made);

@@ -12,6 +12,12 @@ t_00_unit_test_fiber_SOURCES = t/00-unit/test_fiber.c
 t_00_unit_test_fiber_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_fiber_LDADD = libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_event
+TESTS += t/00-unit/test_event
+t_00_unit_test_event_SOURCES = t/00-unit/test_event.c
+t_00_unit_test_event_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_event_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_agent
 TESTS += t/00-unit/test_agent
 t_00_unit_test_agent_SOURCES = t/00-unit/test_agent.c

@@ -4,6 +4,12 @@ MODULE_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/t/10-module
 MODULE_LIBS = libbadal-relay.a libbadal-jobs.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 SERVERS = t/10-module/servers.c t/10-module/servers.h
 
+check_PROGRAMS += t/10-module/test_db
+TESTS += t/10-module/test_db
+t_10_module_test_db_SOURCES = t/10-module/test_db.c $(SERVERS)
+t_10_module_test_db_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_db_LDADD = $(MODULE_LIBS)
+
 check_PROGRAMS += t/10-module/test_bus
 TESTS += t/10-module/test_bus
 t_10_module_test_bus_SOURCES = t/10-module/test_bus.c $(SERVERS)

@@ -1,0 +1,210 @@
+/* Events and shapes: expanded names, the message, what may be subscribed to, JSON by table. */
+#include <criterion/criterion.h>
+
+#include "core/vtime.h"
+#include "model/event.h"
+#include "model/project.h"
+
+static struct ctx cx;
+
+static void
+setup(void)
+{
+	ctx_init(&cx);
+}
+
+static void
+teardown(void)
+{
+	ctx_fini(&cx);
+}
+
+TestSuite(event, .init = setup, .fini = teardown);
+
+static const char *
+joined(const char *pattern, const char *a, const char *b, const char *c)
+{
+	const char *ids[] = {a, b, c};
+	struct strs names = event_names(&cx, pattern, ids);
+	struct buf out;
+
+	buf_init(&out, cx.arena, 256);
+	for (int i = 0; i < names.n; i++) {
+		if (i > 0)
+			buf_ch(&out, ' ');
+		buf_c(&out, names.v[i]);
+	}
+	return buf_view(&out).p;
+}
+
+Test(event, names)
+{
+	static const struct {
+		const char *pattern, *ids[3], *want;
+	} cases[] = {
+		{"users.[userId].create", {"U"}, "users.U.create users.*.create users.U users.*"},
+		{"users.[userId].update.name", {"U"},
+		    "users.U.update users.*.update users.U.update.name users.*.update.name users.U users.*"},
+		{"users.[userId].sessions.[sessionId].create", {"U", "S"},
+		    "users.U.sessions.S.create users.*.sessions.*.create users.U.sessions.*.create users.*.sessions.S.create "
+		    "users.U.sessions.S users.*.sessions.* users.U.sessions.* users.*.sessions.S users.U users.*"},
+		{"teams.[teamId].memberships.[membershipId].update.status", {"T", "M"},
+		    "teams.T.memberships.M.update.status teams.*.memberships.*.update.status teams.T.memberships.*.update.status "
+		    "teams.*.memberships.M.update.status teams.T.memberships.M.update teams.*.memberships.*.update teams.T.memberships.*.update "
+		    "teams.*.memberships.M.update teams.T.memberships.M teams.*.memberships.* teams.T.memberships.* teams.*.memberships.M "
+		    "teams.T.update.status teams.*.update.status teams.T teams.*"},
+		{"databases.[databaseId].collections.[collectionId].documents.[documentId].create", {"D", "C", "X"},
+		    "databases.D.collections.C.documents.X.create databases.*.collections.*.documents.*.create "
+		    "databases.D.collections.*.documents.X.create databases.*.collections.*.documents.X.create "
+		    "databases.*.collections.C.documents.X.create databases.D.collections.C.documents.*.create "
+		    "databases.*.collections.C.documents.*.create databases.D.collections.*.documents.*.create "
+		    "databases.D.collections.C.documents.X databases.*.collections.*.documents.* "
+		    "databases.D.collections.*.documents.X databases.*.collections.*.documents.X "
+		    "databases.*.collections.C.documents.X databases.D.collections.C.documents.* "
+		    "databases.*.collections.C.documents.* databases.D.collections.*.documents.* "
+		    "databases.D.collections.C databases.*.collections.* databases.D.collections.* databases.*.collections.C "
+		    "databases.D databases.*"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		cr_expect_str_eq(joined(cases[i].pattern, cases[i].ids[0], cases[i].ids[1], cases[i].ids[2]), cases[i].want);
+}
+
+Test(event, every_row_expands_and_is_found)
+{
+	static const char *const ids[] = {"a", "b", "c"};
+
+	for (int k = 0; k < EV_N; k++) {
+		const char *pattern = event_info((enum event_kind)k)->pattern;
+
+		cr_expect_gt(event_names(&cx, pattern, ids).n, 3, "%s", pattern);
+		cr_expect_eq(event_by_pattern(str_c(pattern)), (enum event_kind)k);
+	}
+	cr_expect_eq(event_by_pattern(STR("nothing.[x].create")), EV_N);
+}
+
+Test(event, message)
+{
+	const char *roles[] = {"any", "user:\"u\""};
+	const struct event ev = {
+		.kind = EV_DOCUMENT_CREATE,
+		.project = "p",
+		.ids = {"d", "c", "x"},
+		.roles = {.n = 2, .set = true, .v = roles},
+		.payload = STR("{\"$id\":\"x\"}"),
+		.flags = EVENT_ROLES,
+		.user = "u",
+		.actor = "me",
+		.stale = {"user:p:u"},
+	};
+	struct str text = event_message(&cx, &ev), head = str_cut(&text, '\n');
+	const json_t *j = json_parse(&cx, head, NULL), *c = json_object_get(j, "c");
+
+	cr_assert_not_null(j);
+	cr_expect(str_is(text, "{\"$id\":\"x\"}"));
+	cr_expect(str_is(json_str(json_object_get(j, "p")), "p"));
+	cr_expect_eq(json_array_size(c), 3);
+	cr_expect(str_is(json_str(json_array_get(c, 2)), "databases.d.collections.c.documents.x"));
+	cr_expect(str_is(json_str(json_array_get(json_object_get(j, "r"), 1)), "user:\"u\""));
+	cr_expect(str_is(json_str(json_object_get(j, "a")), "me"));
+	cr_expect_eq(json_integer_value(json_object_get(j, "f")), EVENT_ROLES);
+	cr_expect(str_is(json_str(json_array_get(json_object_get(j, "k"), 0)),
+	    arena_printf(cx.arena, "%llu", (unsigned long long)str_hash_stable(STR("user:p:u")))));
+}
+
+Test(event, message_without_payload_or_channels)
+{
+	struct event ev = {.kind = EV_DATABASE_DELETE, .project = "p", .ids = {"d"}};
+	struct str text = event_message(&cx, &ev), head = str_cut(&text, '\n');
+	const json_t *j = json_parse(&cx, head, NULL);
+
+	cr_expect(str_is(text, "[]"));
+	cr_expect_null(json_object_get(j, "c"));
+	cr_expect_null(json_object_get(j, "r"));
+	cr_expect_null(json_object_get(j, "k"));
+}
+
+Test(event, subscribable)
+{
+	static const char *const good[] = {"users.*", "users.*.create", "users.u1.update.email", "users.*.sessions", "users.*.sessions.*",
+		"users.*.sessions.*.create", "teams.*.memberships.*.update.status", "buckets.*.files.*",
+		"functions.*.executions.*.create", "databases.*.collections.*.documents", "databases.*.collections.*.documents.*.create",
+		"databases.*.collections.*.attributes.*.update"};
+	static const char *const bad[] = {"", "users", "*", "nothing.*", "users.", "users..create", "users.0", "users.*.vanish",
+		"users.*.update.phone", "users.*.sessions.*.update", "users.*.sessions.0", "databases.*.collections.*.documents.*.create.x.y",
+		"users.*.create.email", ".*", "users.*.sessions.*.create.x"};
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		cr_expect(event_subscribable(str_c(good[i])), "%s", good[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		cr_expect_not(event_subscribable(str_c(bad[i])), "%s", bad[i]);
+}
+
+/* ---- shapes ---- */
+
+Test(event, a_shape_writes_every_type)
+{
+	struct part {
+		const char *name;
+	} one = {"1\"/"};
+	struct all {
+		const char *s;
+		int64_t t, i;
+		bool b;
+		double f;
+		struct strs list;
+		struct str json;
+		struct objs parts;
+		const char *secret;
+	};
+	static const struct field part_fields[] = {FIELD(F_STR, struct part, name, "name", "name", "")};
+	static const struct shape part_shape = SHAPE("part", struct part, part_fields);
+	const struct field fields[] = {
+		FIELD(F_STR, struct all, s, "s", "a", ""),
+		FIELD(F_TIME, struct all, t, "t", NULL, ""),
+		FIELD(F_BOOL, struct all, b, "b", "b", ""),
+		FIELD(F_INT, struct all, i, "i", "c", ""),
+		FIELD(F_FLOAT, struct all, f, "f", NULL, ""),
+		FIELD(F_STRS, struct all, list, "list", NULL, ""),
+		FIELD(F_JSON, struct all, json, "json", NULL, ""),
+		FIELD_HIDDEN(F_STR, struct all, secret, "d"),
+		{.key = "parts", .type = F_LIST, .off = offsetof(struct all, parts), .sub = &part_shape},
+		{.key = "fixed", .type = F_CONST, .text = "[1]"},
+	};
+	const struct shape shape = SHAPE("all", struct all, fields);
+	const char *words[] = {"x", "y"};
+	void *parts[] = {&one};
+	struct all all = {NULL, TIME_NONE, 7, true, 5.0, {2, true, words}, {NULL, 0}, {1, parts}, "hidden"};
+
+	cr_expect(str_is(shape_json(&cx, &shape, &all),
+	    "{\"s\":\"\",\"t\":\"\",\"b\":true,\"i\":7,\"f\":5,\"list\":[\"x\",\"y\"],\"json\":{},\"parts\":[{\"name\":\"1\\\"\\/\"}],\"fixed\":[1]}"),
+	    "%s", shape_json(&cx, &shape, &all).p);
+	cr_expect_str_eq(shape_columns(&shape), "a, b, c, d");
+	cr_expect_eq(shape_columns(&shape), shape_columns(&shape));
+}
+
+Test(event, the_project_model_has_its_members_in_order)
+{
+	struct project p = {.id = "p"};
+	const json_t *j = json_parse(&cx, shape_json(&cx, &project_shape, &p), NULL);
+
+	cr_expect_eq(json_object_size(j), 19 + 2 * PROJECT_PROVIDERS + PROJECT_AUTHS + PROJECT_SERVICES);
+	p.auths[5] = p.services[8] = true;
+	p.providers[22][1] = "s";
+	j = json_parse(&cx, shape_json(&cx, &project_shape, &p), NULL);
+	cr_expect(json_is_true(json_object_get(j, "authPhone")));
+	cr_expect(json_is_true(json_object_get(j, "serviceStatusForFunctions")));
+	cr_expect(json_is_false(json_object_get(j, "serviceStatusForAccount")));
+	cr_expect(str_is(json_str(json_object_get(j, "providerPaypalSandboxSecret")), "s"));
+}
+
+Test(event, every_shape_is_listed_once)
+{
+	int n;
+	const struct shape *const *all = shape_all(&n);
+
+	cr_assert_gt(n, 5);
+	for (int i = 0; i < n; i++)
+		for (int k = i + 1; k < n; k++)
+			cr_expect_neq(all[i], all[k]);
+}

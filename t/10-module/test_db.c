@@ -1,0 +1,424 @@
+/* The PostgreSQL adapter against a real server: the pool, deadlines, abandoned statements, transactions, prepared statements, lost
+ * connections, migrations. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/fiber.h"
+#include "core/gen.h"
+#include "core/loop.h"
+#include "io/db.h"
+#include "servers.h"
+
+static int failures;
+static struct server *pg;
+
+/* Assertions of the framework must not leave a fiber. */
+#define CHECK(what)                                                                \
+	do {                                                                       \
+		if (!(what)) {                                                     \
+			failures++;                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+		}                                                                  \
+	} while (0)
+#define GOOD(expr)                                                                                           \
+	do {                                                                                                 \
+		err_t e_ = (expr);                                                                           \
+		if (e_ != OK) {                                                                              \
+			failures++;                                                                          \
+			fprintf(stderr, "%s:%d: %s: %s %s\n", __FILE__, __LINE__, #expr, err_info(e_)->name, \
+			    cx->detail ? cx->detail : "");                                                   \
+			return;                                                                              \
+		}                                                                                            \
+	} while (0)
+#define FAILS(expr, code) CHECK((expr) == ERR_##code)
+
+struct run {
+	void (*fn)(struct ctx *cx);
+};
+
+static void
+on_fiber(struct ctx *cx, void *arg)
+{
+	const struct run *r = arg;
+
+	r->fn(cx);
+	db_fini();
+	loop_stop();
+}
+
+static void
+run(const char *setting, void (*fn)(struct ctx *cx))
+{
+	char text[64], *settings[] = {text};
+	struct run r = {fn};
+
+	snprintf(text, sizeof text, "%s", setting);
+	cr_assert(conf_load(NULL, 1, settings, false));
+	pg = server_pg();
+	conf.db_url = server_url(pg);
+	gen_init();
+	loop_init();
+	db_init();
+	fib_spawn_new("test", 0, on_fiber, &r);
+	loop_run();
+	servers_clean();
+	cr_assert_eq(failures, 0);
+}
+
+/* Waits until so many connections are in use. */
+static void
+until_busy(struct ctx *cx, unsigned n)
+{
+	uint64_t end = loop_now() + 20000;
+
+	while (db_pool_busy() != n && loop_now() < end)
+		GOOD(fib_sleep(cx, 5));
+	CHECK(db_pool_busy() == n);
+}
+
+/* ---- statements ---- */
+
+static void
+statements(struct ctx *cx)
+{
+	struct db_res *r;
+	struct strs list;
+	int n;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int PRIMARY KEY, b text, c text[], d timestamptz); INSERT INTO t VALUES (1, 'x;y', '{\"a b\",NULL}', now())"));
+	GOOD(db_query(cx, &r, "SELECT a, b, c, d, NULL::text FROM t WHERE a = $1", DB("1")));
+	CHECK(db_rows(r) == 1 && db_cols(r) == 5 && db_i64(r, 0, 0) == 1 && str_is(db_str(r, 0, 1), "x;y"));
+	CHECK(db_null(r, 0, 4) && db_cstr(r, 0, 4) == NULL && db_time(r, 0, 3) > 0);
+	list = db_strs(cx, r, 0, 2);
+	CHECK(list.n == 2 && strcmp(list.v[0], "a b") == 0 && list.v[1] == NULL);
+	GOOD(db_exec(cx, &n, "INSERT INTO t (a) SELECT generate_series(2, 5)", DB0));
+	CHECK(n == 4);
+	FAILS(db_exec(cx, NULL, "INSERT INTO t (a) VALUES (1)", DB0), DB_UNIQUE);
+	CHECK(strcmp(db_constraint(cx), "t_pkey") == 0 && strcmp(db_sqlstate(cx), "23505") == 0);
+	FAILS(db_exec(cx, NULL, "INSERT INTO t (a) VALUES ($1)", DB("many")), DB_DATA);
+	FAILS(db_exec(cx, NULL, "SELECT nonsense", DB0), DB);
+	CHECK(strcmp(db_sqlstate(cx), "42703") == 0);
+	/* a script is one transaction */
+	FAILS(db_script(cx, "INSERT INTO t (a) VALUES (100); INSERT INTO t (a) VALUES (1)"), DB_UNIQUE);
+	GOOD(db_query(cx, &r, "SELECT 1 FROM t WHERE a = 100", DB0));
+	CHECK(db_rows(r) == 0);
+	GOOD(db_exec(cx, NULL, "CREATE INDEX CONCURRENTLY ON t (b)", DB0));	/* not inside a transaction */
+	FAILS(db_exec(cx, NULL, "COPY t TO STDOUT", DB0), DB_DOWN);
+	GOOD(db_query(cx, &r, "SHOW TimeZone", DB0));
+	CHECK(str_is(db_str(r, 0, 0), "UTC"));
+	GOOD(db_query(cx, &r, "SHOW random_page_cost", DB0));
+	CHECK(str_is(db_str(r, 0, 0), "1.1"));
+	CHECK(db_pool_busy() == 0);
+}
+Test(db, statements, .timeout = 60)
+{
+	run("db_pool_size=2", statements);
+}
+
+/* A plan that is older than its table is made anew; a statement that is no longer cached is prepared again. */
+static void
+prepared(struct ctx *cx)
+{
+	struct db_res *r;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int)"));
+	GOOD(db_query(cx, &r, "SELECT * FROM t", DB0));
+	CHECK(db_cols(r) == 1);
+	GOOD(db_exec(cx, NULL, "ALTER TABLE t ADD b int", DB0));
+	GOOD(db_query(cx, &r, "SELECT * FROM t", DB0));
+	CHECK(db_cols(r) == 2);
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 100; i++) {
+			GOOD(db_query(cx, &r, arena_printf(cx->arena, "SELECT %d", i), DB0));
+			CHECK(db_i64(r, 0, 0) == i);
+		}
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_prepared_statements", DB0));
+	CHECK(db_i64(r, 0, 0) <= 4 + 33);	/* the cached ones, and those that wait to be deallocated */
+}
+Test(db, prepared, .timeout = 60)
+{
+	run("db_prepared_max=4", prepared);
+}
+
+static void
+unprepared(struct ctx *cx)
+{
+	struct db_res *r;
+
+	GOOD(db_query(cx, &r, "SELECT $1::int + 1", DB("1")));
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_prepared_statements", DB0));
+	CHECK(db_i64(r, 0, 0) == 0);
+}
+Test(db, unprepared, .timeout = 60)
+{
+	run("db_prepared=off", unprepared);
+}
+
+/* ---- transactions ---- */
+
+static void
+transactions(struct ctx *cx)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int PRIMARY KEY)"));
+	GOOD(tx_begin(cx, &tx));
+	CHECK(tx_ctx(tx) == cx);
+	tx_add(tx, "INSERT INTO t VALUES ($1::int)", DB("1"));
+	GOOD(tx_query(tx, &r, "SELECT count(*) FROM t", DB0));
+	CHECK(db_i64(r, 0, 0) == 1);
+	tx_add(tx, "INSERT INTO t VALUES (2)", DB0);
+	GOOD(tx_commit(tx));
+	FAILS(tx_commit(tx), DB);
+	FAILS(tx_query(tx, &r, "SELECT 1", DB0), DB);
+	/* any failure undoes all */
+	GOOD(tx_begin(cx, &tx));
+	tx_add(tx, "INSERT INTO t VALUES (3)", DB0);
+	tx_add(tx, "INSERT INTO t VALUES (1)", DB0);
+	tx_add(tx, "INSERT INTO t VALUES (4)", DB0);
+	FAILS(tx_commit(tx), DB_UNIQUE);
+	/* a failure that was not heeded does not become a commit */
+	GOOD(tx_begin(cx, &tx));
+	tx_add(tx, "INSERT INTO t VALUES (5)", DB0);
+	FAILS(tx_query(tx, &r, "INSERT INTO t VALUES (1)", DB0), DB_UNIQUE);
+	CHECK(tx_commit(tx) != OK);
+	/* rolled back: after a query, before anything was sent, with nothing at all */
+	GOOD(tx_begin(cx, &tx));
+	GOOD(tx_query(tx, &r, "INSERT INTO t VALUES (6) RETURNING a", DB0));
+	tx_rollback(tx);
+	tx_rollback(tx);
+	GOOD(tx_begin(cx, &tx));
+	tx_add(tx, "INSERT INTO t VALUES (7)", DB0);
+	tx_rollback(tx);
+	GOOD(tx_begin(cx, &tx));
+	tx_rollback(tx);
+	until_busy(cx, 0);
+	GOOD(db_query(cx, &r, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t", DB0));
+	CHECK(str_is(db_str(r, 0, 0), "1,2"));
+}
+Test(db, transactions, .timeout = 60)
+{
+	run("db_pool_size=2", transactions);
+}
+
+static void
+forgotten(struct ctx *cx, void *arg)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+
+	GOOD(tx_begin(cx, &tx));
+	GOOD(tx_query(tx, &r, "INSERT INTO t VALUES (1) RETURNING a", DB0));
+	*(bool *)arg = true;
+}
+
+/* The end of a context ends its transaction. */
+static void
+forgets(struct ctx *cx)
+{
+	struct db_res *r;
+	bool over = false;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int PRIMARY KEY)"));
+	fib_spawn_new("forgets", 5000, forgotten, &over);
+	while (!over)
+		GOOD(fib_sleep(cx, 5));
+	until_busy(cx, 0);
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM t", DB0));
+	CHECK(db_i64(r, 0, 0) == 0);
+}
+Test(db, forgets, .timeout = 60)
+{
+	run("db_pool_size=1", forgets);
+}
+
+/* ---- the pool ---- */
+
+static int done, order[200];
+
+static void
+one_of_many(struct ctx *cx, void *arg)
+{
+	struct db_res *r;
+	intptr_t i = (intptr_t)arg;
+
+	GOOD(db_query(cx, &r, "SELECT $1::int + 1, pg_sleep(0.002)", DB(pg_i64(cx->arena, i))));
+	CHECK(db_i64(r, 0, 0) == i + 1);
+	order[done++] = (int)i;
+}
+
+/* Bounded, and first come, first served. */
+static void
+pool(struct ctx *cx)
+{
+	uint64_t end = loop_now() + 20000;
+
+	done = 0;
+	for (intptr_t i = 0; i < 200; i++)
+		fib_spawn_new("many", 20000, one_of_many, (void *)i);
+	while (done < 200 && loop_now() < end) {
+		CHECK(db_pool_open() <= 1);
+		GOOD(fib_sleep(cx, 5));
+	}
+	CHECK(done == 200);
+	for (int i = 0; i < done; i++)
+		CHECK(order[i] == i);
+	CHECK(db_pool_busy() == 0 && db_pool_waiting() == 0);
+}
+Test(db, pool, .timeout = 60)
+{
+	run("db_pool_size=1", pool);
+}
+
+/* Waiting for a connection has an end, and a statement that nobody waits for any more is cancelled. */
+static void
+deadlines(struct ctx *cx)
+{
+	struct db_res *r;
+	struct db_tx *tx;
+
+	GOOD(tx_begin(cx, &tx));
+	cx->deadline = loop_now() + 50;
+	FAILS(db_query(cx, &r, "SELECT 1", DB0), DB_BUSY);
+	FAILS(db_query(cx, &r, "SELECT 1", DB0), TIMEOUT);	/* not sent at all */
+	cx->deadline = 0;
+	tx_rollback(tx);
+	cx->deadline = loop_now() + 50;
+	FAILS(db_query(cx, &r, "SELECT pg_sleep(600)", DB0), TIMEOUT);
+	cx->deadline = 0;
+	CHECK(db_pool_busy() == 1);	/* it drains, and nobody gets it meanwhile */
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND state = 'active'", DB0));
+	CHECK(db_i64(r, 0, 0) == 0);
+	until_busy(cx, 0);
+}
+Test(db, deadlines, .timeout = 60)
+{
+	run("db_pool_size=1", deadlines);
+}
+
+static void
+sleeper(struct ctx *cx, void *arg)
+{
+	struct db_res *r;
+
+	*(struct fib **)arg = cx->fib;
+	FAILS(db_query(cx, &r, "SELECT pg_sleep(600)", DB0), CANCELLED);
+	FAILS(db_query(cx, &r, "INSERT INTO t VALUES (1)", DB0), CANCELLED);
+	*(struct fib **)arg = NULL;
+}
+
+/* The client left: its statement ends early, and none follows. */
+static void
+cancels(struct ctx *cx)
+{
+	struct fib *f = NULL;
+	struct db_res *r;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int)"));
+	fib_spawn_new("sleeper", 0, sleeper, &f);
+	until_busy(cx, 1);
+	fib_cancel(f);
+	until_busy(cx, 0);
+	CHECK(f == NULL);
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM t", DB0));
+	CHECK(db_i64(r, 0, 0) == 0);
+}
+Test(db, cancels, .timeout = 60)
+{
+	run("db_pool_size=1", cancels);
+}
+
+/* ---- lost connections ---- */
+
+static void
+lost(struct ctx *cx)
+{
+	struct db_res *r;
+	struct db_tx *tx;
+
+	FAILS(db_query(cx, &r, "SELECT pg_terminate_backend(pg_backend_pid())", DB0), DB_DOWN);
+	GOOD(db_query(cx, &r, "SELECT 1", DB0));
+	GOOD(tx_begin(cx, &tx));
+	GOOD(tx_query(tx, &r, "SELECT 1", DB0));
+	server_kill(pg);
+	tx_add(tx, "SELECT 1", DB0);
+	FAILS(tx_commit(tx), DB_DOWN);
+	cx->deadline = loop_now() + 300;
+	FAILS(db_query(cx, &r, "SELECT 1", DB0), DB_DOWN);
+	cx->deadline = 0;
+	server_start(pg);
+	GOOD(db_query(cx, &r, "SELECT 1", DB0));
+	CHECK(db_pool_busy() == 0);
+}
+Test(db, lost, .timeout = 90)
+{
+	run("db_pool_size=2", lost);
+}
+
+/* ---- migrations ---- */
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+static void
+migrations(struct ctx *cx)
+{
+	char dir[] = "/tmp/badal-sql-XXXXXX";
+	struct db_res *r;
+	struct db_tx *tx;
+
+	CHECK(mkdtemp(dir) != NULL);
+	mkdir(arena_printf(cx->arena, "%s/project", dir), 0700);
+	write_file(arena_printf(cx->arena, "%s/0001_a.sql", dir),
+	    "CREATE TABLE badal.projects (internal bigint); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$; -- ;\n");
+	write_file(arena_printf(cx->arena, "%s/project/0001_b.sql", dir), "CREATE TABLE :schema.things (a int);");
+	GOOD(db_migrate(cx, dir));
+	GOOD(db_migrate(cx, dir));
+	GOOD(tx_begin(cx, &tx));
+	GOOD(db_migrate_project(tx, "p_7"));
+	GOOD(tx_commit(tx));
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_tables WHERE tablename = 'things'", DB0));
+	CHECK(db_i64(r, 0, 0) == 2);	/* the console's space and p_7 */
+	GOOD(db_exec(cx, NULL, "INSERT INTO badal.migrations (number, name) VALUES (99, 'later')", DB0));
+	FAILS(db_migrate(cx, dir), DB);
+	CHECK(strstr(cx->detail, "newer") != NULL);
+	unlink(arena_printf(cx->arena, "%s/project/0001_b.sql", dir));
+	unlink(arena_printf(cx->arena, "%s/0001_a.sql", dir));
+	rmdir(arena_printf(cx->arena, "%s/project", dir));
+	rmdir(dir);
+}
+Test(db, migrations, .timeout = 60)
+{
+	run("db_pool_size=2", migrations);
+}
+
+/* ---- literals ---- */
+
+Test(db, arrays)
+{
+	const char *v[] = {"a", "b \"c\" \\ d", "", NULL, "NULL", "{x,y}"};
+	struct arena *a = arena_new();
+	struct strs back = pg_array_parse(a, str_c(pg_array(a, v, 6)));
+
+	cr_assert_eq(back.n, 6);
+	for (int i = 0; i < 6; i++)
+		if (v[i] == NULL)
+			cr_expect_null(back.v[i]);
+		else
+			cr_expect_str_eq(back.v[i], v[i]);
+	cr_expect_eq(pg_array_parse(a, STR("{}")).n, 0);
+	cr_expect_not(pg_array_parse(a, STR_NONE).set);
+	cr_expect_eq(pg_array_parse(a, STR("{a")).n, 0);	/* malformed */
+	arena_free(&a);
+}
