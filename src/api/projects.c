@@ -1,5 +1,7 @@
 /* The projects service: for people of the console. A project is seen by the members of its team, changed by their owners and developers,
  * and deleted by owners; whoever may see it manages its platforms, keys, webhooks and domains. */
+#include <ctype.h>
+
 #include "api/api.h"
 #include "model/password.h"
 #include "model/query.h"
@@ -524,14 +526,24 @@ static const struct param domain_create_params[] = {
 };
 static const struct param domain_path[] = {PROJECT(struct one_in), DOMAIN_ID};
 
+static bool
+label_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+			return false;
+	return true;
+}
+
 static err_t
 check_labels(struct req *rq, struct str name)
 {
 	while (name.p != NULL) {
 		struct str label = str_cut(&name, '.');
 
-		if (label.n == 0 || label.n > 63)
-			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid domain: a label is empty or longer than 63 characters.");
+		if (label.n == 0 || label.n > 63 || !label_ok(label))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID,
+			    "Invalid domain: a label has 1 to 63 letters, digits and hyphens.");
 	}
 	return OK;
 }
