@@ -185,12 +185,12 @@ job_parse(struct run *r, struct str head, struct str body)
 	if (body.n > 0)
 		memcpy(r->text + head.n + 1, body.p, body.n);
 	r->text[head.n + 1 + body.n] = '\0';
+	r->job.payload = (struct str){r->text + head.n + 1, body.n};
 	head.p = r->text;
 	id = str_cut(&head, ' ');
 	word = str_cut(&head, ' ');
 	r->text[id.n] = '\0';
 	r->job.id = r->text;
-	r->job.payload = (struct str){r->text + (body.n > 0 ? strlen(r->text) + 1 : 0), body.n};
 	if ((word.p != NULL && !str_to_i64(word, &tries)) || tries < 0 || tries > 1000 || (head.p != NULL && !str_to_i64(head, &ms)))
 		return false;
 	r->job.tries = (int)tries;

@@ -1,0 +1,393 @@
+/* Documents: what each endpoint answers, each error, and who may do what. */
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { server, unique, until } from '../lib/server.mjs'
+import { collection, database, json, list } from './docs.mjs'
+import { fails, isTime } from './lib.mjs'
+
+const system = ['$id', '$createdAt', '$updatedAt', '$permissions', '$collectionId', '$databaseId']
+const attributes = {
+	title: { type: 'string', size: 20, required: true },
+	genre: { type: 'string', size: 20, default: 'novel' },
+	pages: { type: 'integer', min: -10, max: 1000 },
+	big: { type: 'integer' },
+	price: { type: 'float', min: -1000, max: 1e20 },
+	lent: { type: 'boolean' },
+	released: { type: 'datetime' },
+	mail: { type: 'email' },
+	host: { type: 'ip' },
+	link: { type: 'url' },
+	state: { type: 'enum', elements: ['new', 'used'] },
+	tags: { type: 'string', size: 5, array: true },
+	years: { type: 'integer', array: true },
+}
+let s, p, db, books, ada, bob
+const post = (caller, c, body) => caller('POST', c.docs, { body })
+const patch = (caller, c, id, body) => caller('PATCH', `${c.docs}/${id}`, { body })
+
+before(async () => {
+	s = await server()
+	p = await s.project()
+	db = await database(p)
+	books = await collection(p, db, { permissions: ['read("any")', 'create("users")', 'update("users")', 'delete("users")'], documentSecurity: true, attributes })
+	;[ada, bob] = await Promise.all([p.user({ name: 'Ada' }), p.user({ name: 'Bob' })])
+})
+
+describe('create', () => {
+	test('the reply: what was sent, then the system members, then what was filled in', async () => {
+		const id = unique(), r = await post(ada.call, books, { documentId: id, data: { pages: 5, title: 'Alpha' } })
+		assert.equal(r.status, 201, r.text)
+		assert.deepEqual(Object.keys(r.body), ['pages', 'title', '$id', '$permissions', '$createdAt', '$updatedAt', 'genre', 'big', 'price', 'lent', 'released', 'mail',
+			'host', 'link', 'state', 'tags', 'years', '$collectionId', '$databaseId'])
+		assert.equal(r.body.$id, id)
+		assert.equal(r.body.genre, 'novel')
+		assert.equal(r.body.big, null)
+		assert.deepEqual(r.body.tags, [])
+		assert.equal(r.body.$collectionId, books.id)
+		assert.equal(r.body.$databaseId, db)
+		isTime(r.body.$createdAt)
+		assert.equal(r.body.$createdAt, r.body.$updatedAt)
+		assert.deepEqual(r.body.$permissions, ['read', 'update', 'delete'].map((v) => `${v}("user:${ada.id}")`))
+		const got = await p.ok('GET', `${books.docs}/${id}`)
+		assert.deepEqual(Object.keys(got), [...Object.keys(attributes), ...system])
+		assert.deepEqual(got, r.body)
+	})
+
+	test('values come back in their one form', async () => {
+		const rows = [
+			['title', '', ''], ['title', 'é/"\\\n\u{1F600}', 'é/"\\\n\u{1F600}'], ['title', '\u{1F600}'.repeat(20), '\u{1F600}'.repeat(20)], ['genre', null, 'novel'],
+			['pages', '7', 7], ['pages', -10, -10], ['pages', null, null], ['price', 5, 5], ['price', 9.5, 9.5], ['price', '2.5', 2.5], ['price', 0.1, 0.1],
+			['price', 123456.789, 123456.789], ['price', 1e20, 1e20], ['price', 1e-7, 1e-7], ['price', -0.5, -0.5], ['lent', true, true], ['lent', false, false],
+			['released', '2020-01-01T00:00:00+05:30', '2019-12-31T18:30:00.000+00:00'], ['released', '2020-01-01 10:11:12.123456', '2020-01-01T10:11:12.123+00:00'],
+			['released', '1969-12-31', '1969-12-31T00:00:00.000+00:00'], ['released', '0001-01-01', '0001-01-01T00:00:00.000+00:00'],
+			['released', '9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999+00:00'], ['mail', 'A.b+c@example.org', 'A.b+c@example.org'], ['host', '2001:db8::1', '2001:db8::1'],
+			['link', 'https://example.org/1?q#f', 'https://example.org/1?q#f'], ['state', 'used', 'used'], ['tags', [], []], ['tags', '', []], ['tags', null, []],
+			['tags', ['a', null, '', 'NULL', '"\\{},'], ['a', null, '', 'NULL', '"\\{},']], ['years', ['1', 2, null], [1, 2, null]],
+		]
+		for (const [key, sent, kept] of rows) {
+			const r = await post(p.call, books, { documentId: 'unique()', data: { title: 't', [key]: sent } })
+			assert.equal(r.status, 201, `${key} ${JSON.stringify(sent)}: ${r.text}`)
+			assert.deepEqual(r.body[key], kept, key)
+			assert.deepEqual((await p.ok('GET', `${books.docs}/${r.body.$id}`))[key], kept, `${key} as it is stored`)
+		}
+		const big = await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: '{"documentId":"unique()","data":{"title":"t","big":9223372036854775807}}' })
+		assert.match(big.text, /"big":9223372036854775807[,}]/)
+	})
+
+	test('what does not fit', async () => {
+		const rows = [
+			['title', 5], ['title', null], ['title', 'x'.repeat(21)], ['title', 'a\0b'], ['title', ['x']], ['title', { a: 1 }], ['pages', 'many'], ['pages', 1.5],
+			['pages', '5.0'], ['pages', 1001], ['pages', -11], ['pages', true], ['big', 1e19], ['price', 'cheap'], ['price', 1e21], ['price', '0x10'],
+			['price', false], ['lent', 'true'], ['lent', 1], ['released', 'some day'], ['released', ''], ['released', []], ['released', {}],
+			['released', '2020-13-01'], ['released', '10000-01-01'], ['mail', 'nobody'], ['mail', 'a@localhost'], ['mail', ''], ['host', '1.2.3'], ['link', 'nowhere'], ['state', 'burnt'],
+			['state', 'NEW'], ['tags', 'one'], ['tags', {}], ['tags', ['a', 5]], ['tags', ['sixsix']], ['tags', [['a']]], ['years', [1.5]], ['colour', 'red'], ['Title', 'x'],
+			['$collectionId', 'x'], ['$databaseId', 'x'], ['$x', 1], ['$id', 'other'],
+		]
+		for (const [key, value] of rows) {
+			const r = await post(ada.call, books, { documentId: 'unique()', data: { title: 't', [key]: value } })
+			fails(r, 400, 'document_invalid_structure')
+			assert.ok(r.body.message.includes(`"${key}`), `${key}: ${r.body.message}`)
+		}
+		const r = await post(ada.call, books, { documentId: 'unique()', data: { tags: 'one', colour: 1 } })
+		assert.match(r.body.message, /"title"/, 'required attributes come first')
+		fails(await post(ada.call, books, { documentId: 'unique()', data: [1, 2] }), 400, 'document_invalid_structure')
+		assert.match((await post(ada.call, books, { documentId: 'unique()', data: { title: 't', tags: ['a', 5] } })).body.message, /"tags\['1'\]"/)
+	})
+
+	test('system members in the data are ignored', async () => {
+		const r = await post(p.call, books, { documentId: 'unique()', data: { $createdAt: '2000-01-01', $updatedAt: 5, $permissions: ['x'], $collection: 'x', $internalId: 1, title: 't', $id: null } })
+		assert.equal(r.status, 201, r.text)
+		assert.ok(Date.parse(r.body.$createdAt) > Date.now() - 3600e3)
+		assert.deepEqual(r.body.$permissions, [])
+		assert.equal(Object.keys(r.body).length, Object.keys(attributes).length + system.length)
+	})
+
+	test('data', async () => {
+		for (const data of [undefined, null, {}, [], ''])
+			fails(await post(ada.call, books, { documentId: 'unique()', data }), 400, 'document_missing_payload')
+		for (const data of ['hello', 5, true, '5', '"x"']) fails(await post(ada.call, books, { documentId: 'unique()', data }), 400, 'general_argument_invalid')
+		assert.equal((await post(ada.call, books, { documentId: 'unique()', data: '{"title":"Iota"}' })).body.title, 'Iota')
+	})
+
+	test('ids', async () => {
+		const id = unique('Mixed')
+		assert.equal((await post(ada.call, books, { documentId: id, data: { title: 't' } })).body.$id, id)
+		for (const taken of [id, id.toLowerCase(), id.toUpperCase()])
+			fails(await post(ada.call, books, { documentId: taken, data: { title: 't' } }), 409, 'document_already_exists')
+		for (const bad of ['_x', '.x', '-x', 'x y', 'x'.repeat(37), '$x', undefined, 5])
+			fails(await post(ada.call, books, { documentId: bad, data: { title: 't' } }), 400, 'general_argument_invalid')
+		assert.match((await post(ada.call, books, { documentId: 'unique()', data: { title: 't' } })).body.$id, /^[0-9a-f]{20}$/)
+		assert.equal((await p.ok('GET', `${books.docs}/${id.toUpperCase()}`)).$id, id)
+	})
+
+	test('permissions: given, empty, expanded, somebody else\'s', async () => {
+		const made = async (permissions, caller = ada.call) => post(caller, books, { documentId: 'unique()', data: { title: 't' }, permissions })
+		assert.deepEqual((await made([])).body.$permissions, [])
+		assert.deepEqual((await made(['read("any")', 'write("users")', 'read("any")'])).body.$permissions, ['read("any")', 'update("users")', 'delete("users")'])
+		for (const role of ['guests', `user:${bob.id}`, 'team:x', `user:${ada.id}/verified`, 'users/verified'])
+			fails(await made([`read("${role}")`]), 401, 'user_unauthorized')
+		assert.deepEqual((await made([`read("user:${ada.id}/unverified")`, 'update("users/unverified")'])).status, 201)
+		assert.deepEqual((await made([`read("user:${bob.id}")`, 'read("guests")'], p.call)).body.$permissions, [`read("user:${bob.id}")`, 'read("guests")'])
+		for (const bad of ['create("any")', 'read("nobody")', 'read(any)', 'readx("any")', 'read("user")', 'read("any:x")', 'read("users/x")', "read('any')", '*', 'role:all', 5])
+			fails(await made([bad]), 400, 'general_argument_invalid')
+		fails(await made('read("any")'), 400, 'general_argument_invalid')
+		fails(await made(Array(101).fill('read("any")')), 400, 'general_argument_invalid')
+		assert.equal((await made(undefined, p.call)).body.$permissions.length, 0)
+		assert.deepEqual((await made(undefined, p.admin)).body.$permissions, ['read', 'update', 'delete'].map((v) => `${v}("user:${p.console.id}")`))
+	})
+
+	test('places that are not there', async () => {
+		const body = { documentId: 'unique()', data: { title: 't' } }
+		fails(await p.call('POST', `/databases/${unique()}/collections/${books.id}/documents`, { body }), 404, 'database_not_found')
+		fails(await p.call('POST', `/databases/${db}/collections/${unique()}/documents`, { body }), 404, 'collection_not_found')
+		fails(await p.call('POST', `/databases/_x/collections/${books.id}/documents`, { body }), 400, 'general_argument_invalid')
+		fails(await p.call('POST', books.docs, { body, key: await p.addKey(['documents.read']) }), 401, 'general_unauthorized_scope')
+		fails(await p.guest('POST', books.docs, { body }), 401, 'user_unauthorized')
+		const bare = await collection(p, db)
+		fails(await post(p.call, bare, body), 400, 'document_invalid_structure')
+	})
+
+	test('a unique index', async () => {
+		const c = await collection(p, db, { attributes: { link: { type: 'string', size: 100 }, n: { type: 'integer' } }, indexes: { u: { type: 'unique', attributes: ['link'] } } })
+		await c.doc({ link: 'Éa' }, { id: 'one' })
+		await c.doc({ n: 1 })
+		await c.doc({ n: 2 })	/* nulls never conflict */
+		for (const link of ['Éa', 'ea', 'EA'])
+			fails(await post(p.call, c, { documentId: 'unique()', data: { link } }), 409, 'document_already_exists')
+		await c.doc({ link: 'b' }, { id: 'two' })
+		fails(await patch(p.call, c, 'two', { data: { link: 'EA' } }), 409, 'document_already_exists')
+		assert.equal((await p.ok('GET', `${c.docs}/two`)).link, 'b')
+	})
+})
+
+describe('get', () => {
+	test('unknown, malformed, elsewhere', async () => {
+		fails(await p.call('GET', `${books.docs}/${unique()}`), 404, 'document_not_found')
+		fails(await p.call('GET', `${books.docs}/_x`), 400, 'general_argument_invalid')
+		fails(await p.call('GET', `/databases/${db}/collections/${unique()}/documents/x`), 404, 'collection_not_found')
+		fails(await p.call('GET', `/databases/${unique()}/collections/x/documents/x`), 404, 'database_not_found')
+		fails(await p.call('GET', `${books.docs}/x`, { key: await p.addKey(['documents.write']) }), 401, 'general_unauthorized_scope')
+	})
+
+	test('select', async () => {
+		const { $id: id } = await books.doc({ title: 'Alpha', pages: 3 })
+		const get = (...queries) => p.call('GET', `${books.docs}/${id}`, { query: { queries } })
+		assert.deepEqual(Object.keys((await get(json('select', undefined, ['pages', 'title']))).body), ['title', 'pages', ...system])
+		assert.deepEqual(Object.keys((await get(json('select', undefined, ['$id']))).body), system)
+		assert.equal(Object.keys((await get(json('select', undefined, ['*']))).body).length, 19)
+		for (const bad of [json('select', undefined, ['x']), json('select', undefined, []), json('limit', undefined, [1]), '{'])
+			fails(await get(bad), 400, 'general_query_invalid')
+		fails(await get('limit(1)'), 400, 'general_argument_invalid')
+	})
+
+	test('by the older path', async () => {
+		fails(await p.call('GET', `/database/collections/${books.id}/documents`), 404, 'database_not_found')
+		await p.call('POST', '/databases', { body: { databaseId: 'default', name: 'Default' } })
+		const c = await collection(p, 'default', { attributes: { n: { type: 'integer' } } }), old = `/database/collections/${c.id}/documents`
+		const made = await p.ok('POST', old, { body: { documentId: 'x', data: { n: 1 }, databaseId: db } })
+		assert.equal(made.$databaseId, 'default')
+		assert.equal((await p.ok('GET', `${old}/x`)).n, 1)
+		assert.equal((await p.ok('GET', old)).total, 1)
+		assert.equal((await p.ok('PATCH', `${old}/x`, { body: { data: { n: 2 } } })).n, 2)
+		assert.equal((await p.call('DELETE', `${old}/x`)).status, 204)
+	})
+})
+
+describe('update', () => {
+	test('members replace, others stay, null clears or brings the default back', async () => {
+		const before_ = await books.doc({ title: 'Alpha', genre: 'poetry', pages: 3, tags: ['a'] }), id = before_.$id
+		let r = await patch(ada.call, books, id, { data: { pages: 4, tags: ['b', 'c'] } })
+		assert.equal(r.status, 200, r.text)
+		assert.deepEqual(Object.keys(r.body), [...Object.keys(attributes), ...system])
+		assert.deepEqual([r.body.title, r.body.genre, r.body.pages, r.body.tags], ['Alpha', 'poetry', 4, ['b', 'c']])
+		assert.equal(r.body.$createdAt, before_.$createdAt)
+		assert.ok(r.body.$updatedAt >= before_.$updatedAt)
+		r = await patch(ada.call, books, id, { data: { pages: null, genre: null, tags: null } })
+		assert.deepEqual([r.body.genre, r.body.pages, r.body.tags], ['novel', null, []])
+		assert.deepEqual(await p.ok('GET', `${books.docs}/${id}`), r.body)
+		r = await patch(ada.call, books, id, { data: '{"pages":9}' })
+		assert.equal(r.body.pages, 9)
+		r = await patch(ada.call, books, id, { data: { $id: 'other', $createdAt: '2000-01-01', $permissions: [] } })
+		assert.equal(r.status, 200, r.text)
+		assert.deepEqual([r.body.$id, r.body.$createdAt], [id, before_.$createdAt])
+	})
+
+	test('permissions: kept, replaced, cleared', async () => {
+		const { $id: id } = await post(ada.call, books, { documentId: 'unique()', data: { title: 't' } }).then((r) => r.body)
+		const after = async (body, caller = ada.call) => (await patch(caller, books, id, body)).body.$permissions
+		assert.equal((await after({ data: { pages: 1 } })).length, 3)
+		assert.deepEqual(await after({ permissions: ['read("any")', 'write("users")'] }), ['read("any")', 'update("users")', 'delete("users")'])
+		assert.deepEqual(await after({ permissions: [] }), [])
+		assert.deepEqual(await after({ permissions: ['read("team:x")'] }, p.call), ['read("team:x")'])
+		fails(await patch(ada.call, books, id, { permissions: ['read("any")', 'read("team:x")'] }), 401, 'user_unauthorized')
+		assert.deepEqual(await after({ data: { pages: 2 } }), ['read("team:x")'], 'grants that are there already stay')
+		fails(await patch(ada.call, books, id, { permissions: ['create("any")'] }), 400, 'general_argument_invalid')
+	})
+
+	test('errors', async () => {
+		const { $id: id } = await books.doc({ title: 't' })
+		for (const body of [{}, { data: {} }, { data: [] }, { data: null }]) fails(await patch(ada.call, books, id, body), 400, 'document_missing_payload')
+		for (const data of [{ title: null }, { title: 5 }, { colour: 1 }, { $collectionId: 'x' }, { pages: 'many' }, [1]])
+			fails(await patch(ada.call, books, id, { data }), 400, 'document_invalid_structure')
+		fails(await patch(ada.call, books, unique(), { data: { pages: 1 } }), 404, 'document_not_found')
+		fails(await patch(ada.call, books, unique(), { permissions: ['read("guests")'] }), 404, 'document_not_found')
+		fails(await patch(p.guest, books, id, { data: { pages: 1 } }), 401, 'user_unauthorized')
+		fails(await p.call('PATCH', `/databases/${db}/collections/${unique()}/documents/${id}`, { body: { data: { a: 1 } } }), 404, 'collection_not_found')
+	})
+
+	test('patches of many at once are all there', async () => {
+		const keys = Array.from({ length: 10 }, (_, i) => `n${i}`)
+		const c = await collection(p, db, { attributes: Object.fromEntries(keys.map((k) => [k, { type: 'integer' }])) })
+		const { $id: id } = await c.doc({ n0: 0 })
+		await Promise.all(keys.map((k, i) => p.ok('PATCH', `${c.docs}/${id}`, { body: { data: { [k]: i + 1 } } })))
+		const d = await p.ok('GET', `${c.docs}/${id}`)
+		assert.deepEqual(keys.map((k) => d[k]), keys.map((_, i) => i + 1))
+	})
+
+	test('an attribute that became required, one that is gone', async () => {
+		const c = await collection(p, db, { attributes: { a: { type: 'string', size: 5 }, b: { type: 'string', size: 5 } } })
+		const { $id: id } = await c.doc({ a: 'x', b: 'y' })
+		await p.ok('POST', `${c.path}/attributes/string`, { body: { key: 'isbn', size: 5, required: true } })
+		const has = async (key) => (await p.ok('GET', `${c.path}/attributes`)).attributes.some((a) => a.key === key && a.status === 'available')
+		await until('isbn', () => has('isbn'))
+		assert.equal((await p.ok('GET', `${c.docs}/${id}`)).isbn, null)
+		fails(await patch(p.call, c, id, { data: { a: 'z' } }), 400, 'document_invalid_structure')
+		assert.equal((await patch(p.call, c, id, { data: { isbn: '1' } })).body.isbn, '1')
+		await p.ok('DELETE', `${c.path}/attributes/b`)
+		await until('b', async () => !(await has('b')))
+		assert.ok(!('b' in (await p.ok('GET', `${c.docs}/${id}`))))
+		fails(await patch(p.call, c, id, { data: { b: 'z' } }), 400, 'document_invalid_structure')
+	})
+})
+
+describe('delete', () => {
+	test('it is gone, and its id free', async () => {
+		const { $id: id } = await books.doc({ title: 't' })
+		const r = await ada.call('DELETE', `${books.docs}/${id}`)
+		assert.equal(r.status, 204)
+		assert.equal(r.text, '')
+		fails(await p.call('GET', `${books.docs}/${id}`), 404, 'document_not_found')
+		fails(await ada.call('DELETE', `${books.docs}/${id}`), 404, 'document_not_found')
+		await books.doc({ title: 'again' }, { id })
+	})
+
+	test('errors', async () => {
+		const { $id: id } = await books.doc({ title: 't' })
+		fails(await p.guest('DELETE', `${books.docs}/${id}`), 401, 'user_unauthorized')
+		fails(await p.guest('DELETE', `${books.docs}/${unique()}`), 404, 'document_not_found')
+		fails(await p.call('DELETE', `${books.docs}/_x`), 400, 'general_argument_invalid')
+		fails(await p.call('DELETE', `/databases/${db}/collections/${unique()}/documents/x`), 404, 'collection_not_found')
+		fails(await p.call('DELETE', `${books.docs}/x`, { key: await p.addKey(['documents.read']) }), 401, 'general_unauthorized_scope')
+	})
+})
+
+test('a collection that is switched off is there for admins only', async () => {
+	const c = await collection(p, db, { permissions: ['read("any")', 'create("any")', 'update("any")', 'delete("any")'], attributes: { n: { type: 'integer' } } })
+	await c.doc({ n: 1 }, { id: 'x' })
+	await p.ok('PUT', c.path, { body: { name: 'Test', enabled: false } })
+	for (const caller of [p.guest, ada.call, p.call]) {
+		fails(await caller('GET', c.docs), 404, 'collection_not_found')
+		fails(await caller('GET', `${c.docs}/x`), 404, 'collection_not_found')
+		fails(await post(caller, c, { documentId: 'y', data: { n: 1 } }), 404, 'collection_not_found')
+		fails(await patch(caller, c, 'x', { data: { n: 1 } }), 404, 'collection_not_found')
+		fails(await caller('DELETE', `${c.docs}/x`), 404, 'collection_not_found')
+	}
+	assert.equal((await p.admin('GET', c.docs)).body.total, 1)
+	assert.equal((await patch(p.admin, c, 'x', { data: { n: 2 } })).body.n, 2)
+	assert.equal((await p.admin('DELETE', `${c.docs}/x`)).status, 204)
+})
+
+test('explain: for keys and admins', async () => {
+	const c = await collection(p, db, { permissions: ['read("any")'], attributes: { n: { type: 'integer' } } })
+	const r = await p.call('GET', c.docs, { query: { explain: '1', queries: [json('equal', 'n', [5]), json('equal', '$id', ["x'y"])] } })
+	assert.equal(r.status, 200, r.text)
+	assert.deepEqual(Object.keys(r.body), ['sql', 'role', 'access', 'indexes', 'plan'])
+	assert.equal(r.body.role, 'apps')
+	assert.equal(r.body.access, 'bypass')
+	assert.ok(r.body.plan.Plan['Node Type'])
+	assert.ok(!r.body.sql.includes("x'y"))
+	assert.equal((await p.admin('GET', c.docs, { query: { explain: 'true' } })).body.access, 'bypass')
+	fails(await ada.call('GET', c.docs, { query: { explain: '1' } }), 401, 'user_unauthorized')
+	fails(await p.guest('GET', c.docs, { query: { explain: '1' } }), 401, 'user_unauthorized')
+	fails(await p.call('GET', c.docs, { query: { explain: '1', queries: [json('equal', 'x', [5])] } }), 400, 'general_query_invalid')
+})
+
+/* Each role as a grant of the collection and as one of the document, for every caller and operation, against the rules written down once more. */
+describe('who may do what', () => {
+	const callers = {}
+	let grants
+
+	before(async () => {
+		const [ann, ben, cid] = await Promise.all([p.user(), p.user(), p.user()])
+		const team = await ann.ok('POST', '/teams', { body: { teamId: unique('t'), name: 'T' } })
+		const own = (await ann.ok('GET', `/teams/${team.$id}/memberships`)).memberships[0]
+		const other = await p.ok('POST', `/teams/${team.$id}/memberships`, { body: { email: cid.email, roles: ['player'], url: 'http://localhost/' } })
+		await p.ok('PATCH', `/users/${ann.id}/verification`, { body: { emailVerification: true } })
+		const user = (u, dim) => ['any', 'users', `user:${u.id}`, `user:${u.id}/${dim}`, `users/${dim}`]
+		Object.assign(callers, {
+			guest: { call: p.guest, roles: ['any', 'guests'] },
+			ann: { call: ann.call, roles: [...user(ann, 'verified'), `team:${team.$id}`, `team:${team.$id}/owner`, `member:${own.$id}`] },
+			ben: { call: ben.call, roles: user(ben, 'unverified') },
+			cid: { call: cid.call, roles: [...user(cid, 'unverified'), `team:${team.$id}`, `team:${team.$id}/player`, `member:${other.$id}`] },
+			key: { call: p.call, bypass: true },
+			admin: { call: p.admin, bypass: true },
+		})
+		grants = ['any', 'guests', 'users', 'users/verified', 'users/unverified', `user:${ann.id}`, `user:${ann.id}/verified`, `user:${ben.id}/verified`,
+			`team:${team.$id}`, `team:${team.$id}/owner`, `member:${own.$id}`, null]
+	})
+
+	for (const documentSecurity of [false, true])
+		for (const level of ['collection', 'document'])
+			test(`documentSecurity ${documentSecurity}, granted by the ${level}`, async () => {
+				for (const grant of grants) {
+					const on = (l) => (l === level && grant !== null ? grant : undefined)
+					const permissions = on('collection') ? ['create', 'read', 'update', 'delete'].map((v) => `${v}("${grant}")`) : []
+					const given = on('document') ? ['read', 'update', 'delete'].map((v) => `${v}("${grant}")`) : []
+					const c = await collection(p, db, { permissions, documentSecurity, attributes: { n: { type: 'integer' } } })
+					for (const [name, who] of Object.entries(callers)) {
+						const { $id: id } = await c.doc({ n: 1 }, { permissions: given })
+						const holds = who.bypass || who.roles.includes(grant)
+						const byCollection = who.bypass || (level === 'collection' && holds), byDocument = documentSecurity && level === 'document' && holds
+						const what = `${name}, ${grant}`, may = byCollection || byDocument
+						const statusOf = async (r) => (await r).status
+						assert.equal(await statusOf(post(who.call, c, { documentId: 'unique()', data: { n: 1 }, permissions: [] })), byCollection ? 201 : 401, `create: ${what}`)
+						assert.equal(await statusOf(who.call('GET', `${c.docs}/${id}`)), may ? 200 : documentSecurity ? 404 : 401, `get: ${what}`)
+						const l = await list(who.call, c, ['limit(100)'])
+						assert.equal(l.status, byCollection || documentSecurity ? 200 : 401, `list: ${what}`)
+						if (l.status === 200) {
+							assert.equal(l.body.documents.some((d) => d.$id === id), may, `list: ${what}`)
+							assert.equal(l.body.total, l.body.documents.length, `total: ${what}`)
+							assert.equal(await statusOf(list(who.call, c, [`cursorBefore("${id}")`])), may ? 200 : 400, `cursor: ${what}`)
+						}
+						assert.equal(await statusOf(patch(who.call, c, id, { data: { n: 2 } })), may ? 200 : 401, `update: ${what}`)
+						assert.equal(await statusOf(patch(who.call, c, 'missing', { data: { n: 2 } })), byCollection || documentSecurity ? 404 : 401, `update of none: ${what}`)
+						assert.equal(await statusOf(who.call('DELETE', `${c.docs}/${id}`)), may ? 204 : 401, `delete: ${what}`)
+					}
+				}
+			})
+
+	test('what a collection or document no longer grants is refused at once', async () => {
+		const c = await collection(p, db, { permissions: ['read("users")'], documentSecurity: true, attributes: { n: { type: 'integer' } } })
+		await c.doc({ n: 1 }, { id: 'x' })
+		assert.equal((await ada.call('GET', `${c.docs}/x`)).status, 200)
+		await p.ok('PUT', c.path, { body: { name: 'Test', permissions: [], documentSecurity: true } })
+		fails(await ada.call('GET', `${c.docs}/x`), 404, 'document_not_found')
+		await p.ok('PATCH', `${c.docs}/x`, { body: { permissions: [`read("user:${ada.id}")`] } })
+		assert.equal((await ada.call('GET', `${c.docs}/x`)).status, 200)
+		fails(await bob.call('GET', `${c.docs}/x`), 404, 'document_not_found')
+		fails(await ada.call('DELETE', `${c.docs}/x`), 401, 'user_unauthorized')
+		await p.ok('PATCH', `${c.docs}/x`, { body: { permissions: [] } })
+		fails(await ada.call('GET', `${c.docs}/x`), 404, 'document_not_found')
+	})
+
+	test('a guest may create where the collection lets it, and owns nothing', async () => {
+		const c = await collection(p, db, { permissions: ['create("guests")'], documentSecurity: true, attributes: { n: { type: 'integer' } } })
+		const r = await post(p.guest, c, { documentId: 'unique()', data: { n: 1 } })
+		assert.equal(r.status, 201, r.text)
+		assert.deepEqual(r.body.$permissions, [])
+		fails(await p.guest('GET', `${c.docs}/${r.body.$id}`), 404, 'document_not_found')
+		fails(await post(ada.call, c, { documentId: 'unique()', data: { n: 1 } }), 401, 'user_unauthorized')
+		fails(await post(p.guest, c, { documentId: 'unique()', data: { n: 1 }, permissions: ['read("users")'] }), 401, 'user_unauthorized')
+		assert.equal((await post(p.guest, c, { documentId: 'unique()', data: { n: 1 }, permissions: ['read("any")', 'read("guests")'] })).status, 201)
+	})
+})
