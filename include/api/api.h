@@ -126,6 +126,7 @@ struct route {
 	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
 	 * "document.delete database/{databaseId}/collection/{collectionId}/document/{documentId}"; NULL: none. */
 	const char *audit;
+	unsigned usage;		/* what a success counts as: USAGE of model/usage.h, with databaseId and collectionId; 0: nothing */
 	size_t in_size;
 	const struct param *params;
 	int n_params;

@@ -50,3 +50,4 @@ METRIC(cache_hits, COUNTER, "badal_cache_hits_total", "Cached logins, projects a
 METRIC(cache_misses, COUNTER, "badal_cache_misses_total", "Cache misses.")
 METRIC(fibers, GAUGE, "badal_fibers", "Fibers alive.")
 METRIC(role_restarts, COUNTER, "badal_role_restarts_total", "Roles restarted after a crash.")
+METRIC(usage_dropped, COUNTER, "badal_usage_dropped_total", "Usage counts lost or late: too many counters, or the database refused them.")

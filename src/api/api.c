@@ -12,6 +12,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "model/audit.h"
+#include "model/usage.h"
 #include "model/origin.h"
 #include "rt/rt.h"
 
@@ -28,12 +29,14 @@ api_init(void)
 	tables = routes_all(&n);
 	router = router_new(tables, n);
 	audit_init();
+	usage_init();
 }
 
 void
 api_drain(void)
 {
 	audit_drain();
+	usage_drain();
 }
 
 /* ---- the end of a request ---- */
@@ -120,6 +123,15 @@ audit(struct req *rq, const void *in)
 	});
 }
 
+/* Admins are not customers: what the console itself asks for is not counted. */
+static void
+usage(const struct req *rq, const void *in)
+{
+	if (rq->route->usage == 0 || rq->admin_mode)
+		return;
+	usage_count(rq->project, rq->route->usage, param_text(rq->route, in, STR("databaseId")), param_text(rq->route, in, STR("collectionId")));
+}
+
 /* ---- the fiber ---- */
 
 static err_t
@@ -137,6 +149,7 @@ serve(struct req *rq)
 	if (!rq->replied)
 		return fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
 	audit(rq, in);
+	usage(rq, in);
 	return OK;
 }
 

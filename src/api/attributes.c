@@ -298,7 +298,8 @@ delete_attribute(struct req *rq, void *arg)
 /* ---- routes ---- */
 
 #define CREATE(type, name, handler, st, params, doc) \
-	BOTH("POST", "/:collectionId/attributes/" type, name, "write", handler, 202, doc, st, params, "attribute.create")
+	BOTH("POST", "/:collectionId/attributes/" type, name, "collections.write", handler, 202, doc, st, params, \
+	    ON_COLLECTION("attribute.create"), CHANGES)
 
 static const struct route rows[] = {
     CREATE("string", "createStringAttribute", create_string, struct string_in, string_params, "Create a text attribute."),
@@ -310,11 +311,12 @@ static const struct route rows[] = {
     CREATE("float", "createFloatAttribute", create_float, struct float_in, float_params, "Create a floating point attribute."),
     CREATE("boolean", "createBooleanAttribute", create_boolean, struct boolean_in, boolean_params, "Create a boolean attribute."),
     CREATE("datetime", "createDatetimeAttribute", create_datetime, struct text_in, text_params, "Create a date attribute."),
-    BOTH("GET", "/:collectionId/attributes", "listAttributes", "read", list_attributes, 200, "List attributes.", struct list_in,
-	list_params, NULL),
-    BOTH("GET", "/:collectionId/attributes/:key", "getAttribute", "read", get_attribute, 200, "Get an attribute.", struct list_in,
-	one_params, NULL),
-    BOTH("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "write", delete_attribute, 204,
-	"Delete an attribute with its values.", struct list_in, one_params, "attribute.delete"),
+    BOTH("GET", "/:collectionId/attributes", "listAttributes", "collections.read", list_attributes, 200, "List attributes.", struct list_in,
+	list_params, READS),
+    BOTH("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", get_attribute, 200, "Get an attribute.", struct list_in,
+	one_params, READS),
+    BOTH("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "collections.write", delete_attribute, 204,
+	"Delete an attribute with its values.", struct list_in, one_params,
+	ON_COLLECTION("attribute.delete"), CHANGES),
 };
 const struct routes attribute_routes = ROUTES(rows);

@@ -274,41 +274,181 @@ delete_index(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
+/* ---- logs ---- */
+
+err_t
+databases_reply_logs(struct req *rq, const char *resource, const struct strs *queries)
+{
+	struct objs list;
+	int64_t total;
+
+	TRY(audit_list(&rq->cx, rq->project, AUDIT_OF_RESOURCE, resource, queries, false, &total, &list));
+	return reply_list(rq, &audit_shape, "logs", total, &list);
+}
+
+struct logs_in {
+	const char *db, *col;
+	struct strs queries;
+};
+static const struct param database_logs_params[] = {
+    DATABASE(struct logs_in), OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset.")};
+static const struct param collection_logs_params[] = {
+    DATABASE(struct logs_in), COLLECTION(struct logs_in),
+    OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset.")};
+
+static err_t
+list_database_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	struct database d;
+
+	TRY(database_get(&rq->cx, rq->project, in->db, &d));
+	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s", d.id), &in->queries);
+}
+
+static err_t
+list_collection_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	const struct collection *c;
+
+	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
+	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s/collection/%s", c->database_id, c->id), &in->queries);
+}
+
+/* ---- usage ---- */
+
+struct usage_in {
+	const char *db, *col, *range;
+};
+#define RANGE(st) OPTIONAL("range", P_ENUM, st, range, "How far back.", .def = "\"30d\"", .list = usage_ranges)
+static const struct param usage_params[] = {RANGE(struct usage_in)};
+static const struct param database_usage_params[] = {DATABASE(struct usage_in), RANGE(struct usage_in)};
+static const struct param collection_usage_params[] = {DATABASE(struct usage_in), COLLECTION(struct usage_in), RANGE(struct usage_in)};
+
+enum { SERIES_MAX = 15 };
+static const struct {
+	const char *name, *kind, *what;
+} series[SERIES_MAX] = {
+    {"databasesCount", "databases", "count.total"},
+    {"documentsCount", "documents", "count.total"},
+    {"collectionsCount", "collections", "count.total"},
+    {"databasesCreate", "databases", "requests.create"},
+    {"databasesRead", "databases", "requests.read"},
+    {"databasesUpdate", "databases", "requests.update"},
+    {"databasesDelete", "databases", "requests.delete"},
+    {"documentsCreate", "documents", "requests.create"},
+    {"documentsRead", "documents", "requests.read"},
+    {"documentsUpdate", "documents", "requests.update"},
+    {"documentsDelete", "documents", "requests.delete"},
+    {"collectionsCreate", "collections", "requests.create"},
+    {"collectionsRead", "collections", "requests.read"},
+    {"collectionsUpdate", "collections", "requests.update"},
+    {"collectionsDelete", "collections", "requests.delete"},
+};
+
+/* The series of a scope: a database has no databases in it, a collection documents only. */
+static err_t
+reply_usage(struct req *rq, const char *scope, const char *const *kinds, const char *range)
+{
+	struct usage_series v[SERIES_MAX];
+	struct str json;
+	int n = 0;
+
+	for (int i = 0; i < SERIES_MAX; i++)
+		for (const char *const *k = kinds; *k != NULL; k++)
+			if (strcmp(*k, series[i].kind) == 0)
+				v[n++] = (struct usage_series){series[i].name,
+				    arena_printf(rq->cx.arena, "%s.%s.%s", series[i].kind, scope, series[i].what)};
+	TRY(usage_snapshot(&rq->cx, rq->project));
+	TRY(usage_json(&rq->cx, rq->project, range, v, n, &json));
+	return reply_json(rq, 200, json);
+}
+
+static err_t
+get_usage(struct req *rq, void *arg)
+{
+	static const char *const kinds[] = {"databases", "collections", "documents", NULL};
+	const struct usage_in *in = arg;
+
+	return reply_usage(rq, "$all", kinds, in->range);
+}
+
+static err_t
+get_database_usage(struct req *rq, void *arg)
+{
+	static const char *const kinds[] = {"collections", "documents", NULL};
+	const struct usage_in *in = arg;
+
+	return reply_usage(rq, in->db, kinds, in->range);
+}
+
+static err_t
+get_collection_usage(struct req *rq, void *arg)
+{
+	static const char *const kinds[] = {"documents", NULL};
+	const struct usage_in *in = arg;
+	const struct collection *c;
+
+	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
+	return reply_usage(rq, arena_printf(rq->cx.arena, "%s/%s", c->database_id, c->id), kinds, in->range);
+}
+
 /* ---- routes ---- */
 
-#define DB_ROUTE(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows, ...)                                        \
-	{                                                                                                                             \
-		.method = method_, .path = "/v1/databases" tail, .service = "databases", .name = name_, .scope = "databases." scope_, \
-		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__      \
+#define DB_ROUTE(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows, ...)                              \
+	{                                                                                                                   \
+		.method = method_, .path = "/v1/databases" tail, .service = "databases", .name = name_, .scope = scope_,    \
+		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(st, rows),        \
+		__VA_ARGS__                                                                                                 \
 	}
+#define ON_DATABASE(event) .audit = event " database/{databaseId}"
 
 static const struct route rows[] = {
-    DB_ROUTE("POST", "", "create", "write", create_database, &database_shape, 201, "Create a database.", struct create_in, create_params),
-    DB_ROUTE("GET", "", "list", "read", list_databases, &database_shape, 200, "List databases.", struct list_in, list_params),
-    DB_ROUTE("GET", "/:databaseId", "get", "read", get_database, &database_shape, 200, "Get a database.", struct database_in,
-	database_params),
-    DB_ROUTE("PUT", "/:databaseId", "update", "write", update_database, &database_shape, 200, "Rename a database.", struct update_in,
-	update_params),
-    DB_ROUTE("DELETE", "/:databaseId", "delete", "write", delete_database, NULL, 204, "Delete a database with all that is in it.",
-	struct database_in, database_params),
+    DB_ROUTE("POST", "", "create", "databases.write", create_database, &database_shape, 201, "Create a database.", struct create_in,
+	create_params, ON_DATABASE("database.create"), .usage = USAGE(DATABASES, CREATE)),
+    DB_ROUTE("GET", "", "list", "databases.read", list_databases, &database_shape, 200, "List databases.", struct list_in, list_params,
+	.usage = USAGE(DATABASES, READ)),
+    DB_ROUTE("GET", "/usage", "getUsage", "collections.read", get_usage, NULL, 200, "How the databases are used.", struct usage_in,
+	usage_params, .usage = 0),
+    DB_ROUTE("GET", "/:databaseId", "get", "databases.read", get_database, &database_shape, 200, "Get a database.", struct database_in,
+	database_params, .usage = USAGE(DATABASES, READ)),
+    DB_ROUTE("PUT", "/:databaseId", "update", "databases.write", update_database, &database_shape, 200, "Rename a database.",
+	struct update_in, update_params, ON_DATABASE("database.update"), .usage = USAGE(DATABASES, UPDATE)),
+    DB_ROUTE("DELETE", "/:databaseId", "delete", "databases.write", delete_database, NULL, 204,
+	"Delete a database with all that is in it.", struct database_in, database_params, ON_DATABASE("database.delete"),
+	.usage = USAGE(DATABASES, DELETE)),
+    DB_ROUTE("GET", "/:databaseId/logs", "listLogs", "databases.read", list_database_logs, &audit_shape, 200, "Who changed the database.",
+	struct logs_in, database_logs_params, .usage = 0),
+    DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", get_database_usage, NULL, 200,
+	"How a database is used.", struct usage_in, database_usage_params, .usage = 0),
 
-    BOTH("POST", "", "createCollection", "write", create_collection, 201, "Create a collection.", struct create_collection_in,
-	create_collection_params, "collection.create"),
-    BOTH("GET", "", "listCollections", "read", list_collections, 200, "List collections.", struct list_collections_in,
-	list_collections_params, NULL),
-    BOTH("GET", "/:collectionId", "getCollection", "read", get_collection, 200, "Get a collection.", struct collection_path,
-	collection_params, NULL),
-    BOTH("PUT", "/:collectionId", "updateCollection", "write", update_collection, 200, "Change a collection.",
-	struct update_collection_in, update_collection_params, "collection.update"),
-    BOTH("DELETE", "/:collectionId", "deleteCollection", "write", delete_collection, 204, "Delete a collection with its documents.",
-	struct collection_path, collection_params, "collection.delete"),
+    BOTH("POST", "", "createCollection", "collections.write", create_collection, 201, "Create a collection.",
+	struct create_collection_in, create_collection_params, ON_COLLECTION("collection.create"), .usage = USAGE(COLLECTIONS, CREATE)),
+    BOTH("GET", "", "listCollections", "collections.read", list_collections, 200, "List collections.", struct list_collections_in,
+	list_collections_params, READS),
+    BOTH("GET", "/:collectionId", "getCollection", "collections.read", get_collection, 200, "Get a collection.", struct collection_path,
+	collection_params, READS),
+    BOTH("PUT", "/:collectionId", "updateCollection", "collections.write", update_collection, 200, "Change a collection.",
+	struct update_collection_in, update_collection_params, ON_COLLECTION("collection.update"), CHANGES),
+    BOTH("DELETE", "/:collectionId", "deleteCollection", "collections.write", delete_collection, 204,
+	"Delete a collection with its documents.", struct collection_path, collection_params, ON_COLLECTION("collection.delete"),
+	.usage = USAGE(COLLECTIONS, DELETE)),
+    BOTH("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", list_collection_logs, 200,
+	"Who changed the collection.", struct logs_in, collection_logs_params, READS),
+    DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage, NULL,
+	200, "How a collection is used.", struct usage_in, collection_usage_params, .usage = 0),
+    {.method = "GET", .path = "/v1/database/:collectionId/usage", .service = "databases", .name = "getCollectionUsage",
+	.scope = "collections.read", .limit = "", .handler = get_collection_usage, .status = 200, .doc = "How a collection is used.",
+	.alias_database = "default", PARAMS(struct usage_in, collection_usage_params)},
 
-    BOTH("POST", "/:collectionId/indexes", "createIndex", "write", create_index, 202, "Create an index.", struct create_index_in,
-	create_index_params, "index.create"),
-    BOTH("GET", "/:collectionId/indexes", "listIndexes", "read", list_indexes, 200, "List indexes.", struct collection_path,
-	collection_params, NULL),
-    BOTH("GET", "/:collectionId/indexes/:key", "getIndex", "read", get_index, 200, "Get an index.", struct index_path, index_params, NULL),
-    BOTH("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "write", delete_index, 204, "Delete an index.", struct index_path,
-	index_params, "index.delete"),
+    BOTH("POST", "/:collectionId/indexes", "createIndex", "collections.write", create_index, 202, "Create an index.",
+	struct create_index_in, create_index_params, ON_COLLECTION("index.create"), CHANGES),
+    BOTH("GET", "/:collectionId/indexes", "listIndexes", "collections.read", list_indexes, 200, "List indexes.", struct collection_path,
+	collection_params, READS),
+    BOTH("GET", "/:collectionId/indexes/:key", "getIndex", "collections.read", get_index, 200, "Get an index.", struct index_path,
+	index_params, READS),
+    BOTH("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "collections.write", delete_index, 204, "Delete an index.",
+	struct index_path, index_params, ON_COLLECTION("index.delete"), CHANGES),
 };
 const struct routes database_routes = ROUTES(rows);

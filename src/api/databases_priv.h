@@ -3,7 +3,9 @@
 #define BADAL_API_DATABASES_PRIV_H
 
 #include "api/api.h"
+#include "model/audit.h"
 #include "model/collection.h"
+#include "model/usage.h"
 
 #define DATABASE(st) PATH("databaseId", P_UID, st, db, "Database ID.")
 #define COLLECTION(st) PATH("collectionId", P_UID, st, col, "Collection ID.")
@@ -15,14 +17,20 @@ databases_actor(const struct req *rq)
 	return rq->login ? rq->login->user->id : NULL;
 }
 
-/* A route below a database, also under the older path, which means the database "default". */
-#define BOTH(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, audit_)                                                      \
+/* The audit entries of a resource, as every log list answers. */
+err_t databases_reply_logs(struct req *rq, const char *resource, const struct strs *queries) MUST_CHECK;
+
+/* A route below a database, also under the older path, which means the database "default". Last: audit entry and usage. */
+#define BOTH(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
 	{.method = method_, .path = "/v1/databases/:databaseId/collections" tail, .service = "databases", .name = name_,           \
-	    .scope = "collections." scope_, .limit = "", .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows)},   \
+	    .scope = scope_, .limit = "", .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__},      \
 	{                                                                                                                          \
 		.method = method_, .path = "/v1/database/collections" tail, .service = "databases", .name = name_,                 \
-		.scope = "collections." scope_, .limit = "", .handler = handler_, .status = status_, .doc = doc_,                  \
-		.alias_database = "default", PARAMS(st, rows)                                                                      \
+		.scope = scope_, .limit = "", .handler = handler_, .status = status_, .doc = doc_, .alias_database = "default",    \
+		PARAMS(st, rows), __VA_ARGS__                                                                                      \
 	}
+#define ON_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"
+#define READS .usage = USAGE(COLLECTIONS, READ)
+#define CHANGES .usage = USAGE(COLLECTIONS, UPDATE)
 
 #endif

@@ -1,0 +1,342 @@
+/* Usage counters: a table of this process, added to the projects' tables in batches. */
+#include "model/usage.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/map.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+
+enum { COUNTERS_MAX = 100000, FLUSH_MS = 10000, BATCH_MAX = 1000, SNAPSHOT_MS = 600000 };
+enum { HALF_HOUR_MS = 1800000, DAY_MS = 86400000 };
+
+struct project_counts {
+	char *schema;
+	struct map *metrics;	/* name -> int64_t */
+	uint64_t snapshot;	/* loop_now of the next one */
+};
+
+static struct map *projects;	/* schema -> project_counts */
+static size_t n_counters;
+static bool flushing;
+
+const char *const usage_ranges[] = {"24h", "7d", "30d", "90d", NULL};
+
+static const struct {
+	int64_t period;
+	int points;
+} ranges[] = {{HALF_HOUR_MS, 48}, {DAY_MS, 7}, {DAY_MS, 30}, {DAY_MS, 90}};
+
+/* ---- counting ---- */
+
+static struct project_counts *
+counts_of(const char *schema)
+{
+	struct project_counts *pc;
+
+	if (projects == NULL)
+		projects = map_new();
+	pc = map_get(projects, str_c(schema));
+	if (pc != NULL)
+		return pc;
+	pc = mem_zalloc(sizeof *pc);
+	pc->schema = mem_strdup(schema);
+	pc->metrics = map_new();
+	(void)map_set(projects, str_c(schema), pc);	/* there was none */
+	return pc;
+}
+
+static void
+add(const char *schema, struct str metric, int64_t n)
+{
+	struct project_counts *pc = counts_of(schema);
+	int64_t *v = map_get(pc->metrics, metric);
+
+	if (v == NULL) {
+		if (n_counters >= COUNTERS_MAX) {
+			metric_add(M_usage_dropped, n);
+			return;
+		}
+		v = mem_zalloc(sizeof *v);
+		(void)map_set(pc->metrics, metric, v);	/* there was none */
+		n_counters++;
+	}
+	*v += n;
+}
+
+static void
+add_scope(const struct project *p, const char *kind, const char *op, const char *db, const char *col)
+{
+	char text[160];
+	int n = snprintf(text, sizeof text, "%s.%s%s%s.requests.%s", kind, db ? db : "$all", col ? "/" : "", col ? col : "", op);
+
+	if (n > 0 && (size_t)n < sizeof text)
+		add(p->schema, (struct str){text, (size_t)n}, 1);
+}
+
+void
+usage_count(const struct project *p, unsigned what, const char *db, const char *col)
+{
+	static const char *const kinds[] = {"databases", "collections", "documents"};
+	static const char *const ops[] = {"create", "read", "update", "delete"};
+	unsigned kind = (what - 1) / 4;
+	const char *op = ops[(what - 1) % 4];
+
+	if (!conf.usage || p->console || what == 0)
+		return;
+	add_scope(p, kinds[kind], op, NULL, NULL);
+	if (kind >= USAGE_COLLECTIONS && db != NULL)
+		add_scope(p, kinds[kind], op, db, NULL);
+	if (kind == USAGE_DOCUMENTS && db != NULL && col != NULL)
+		add_scope(p, kinds[kind], op, db, col);
+}
+
+/* ---- writing ---- */
+
+static int64_t
+begin_of(int64_t ms, int64_t period)
+{
+	return ms - ms % period;
+}
+
+struct batch {
+	struct arena *arena;
+	const char *names[BATCH_MAX], *values[BATCH_MAX];
+	int n;
+};
+
+static bool
+take(struct str key, void *value, void *arg)
+{
+	struct batch *b = arg;
+
+	if (b->n == BATCH_MAX)
+		return false;
+	b->names[b->n] = str_dup(b->arena, key);
+	b->values[b->n++] = pg_i64(b->arena, *(int64_t *)value);
+	return true;
+}
+
+static err_t
+write_batch(struct ctx *cx, const char *schema, const struct batch *b)
+{
+	int64_t now = time_now_ms();
+
+	/* every process writes its rows in the same order, so that none waits for another in a circle */
+	return db_exec(cx, NULL,
+	    arena_printf(cx->arena,
+		"INSERT INTO %s.usage AS u (metric, day, time, value) SELECT c.metric, p.day, p.time, c.value "
+		"FROM unnest($1::text[], $2::bigint[]) AS c(metric, value), (VALUES (false, $3::timestamptz), (true, $4::timestamptz)) AS p(day, time) "
+		"ORDER BY 1, 2 ON CONFLICT (metric, day, time) DO UPDATE SET value = u.value + excluded.value", schema),
+	    DB(pg_array(cx->arena, b->names, b->n), pg_array(cx->arena, b->values, b->n), pg_time(cx->arena, begin_of(now, HALF_HOUR_MS)),
+		pg_time(cx->arena, begin_of(now, DAY_MS))));
+}
+
+/* Counters are taken off before the statement goes out: a lost reply loses counts, it never doubles them. */
+static err_t
+flush_one(struct ctx *cx, struct project_counts *pc)
+{
+	while (map_count(pc->metrics) > 0) {
+		struct batch *b = arena_new_of(cx->arena, struct batch);
+		err_t e;
+
+		b->arena = cx->arena;
+		map_each(pc->metrics, take, b);
+		for (int i = 0; i < b->n; i++)
+			free(map_del(pc->metrics, str_c(b->names[i])));
+		n_counters -= (size_t)b->n;
+		e = write_batch(cx, pc->schema, b);
+		if (e != OK)
+			metric_add(M_usage_dropped, b->n);
+		if (e == ERR_DB_DOWN || e == ERR_DB_BUSY)	/* certainly not written: later */
+			for (int i = 0; i < b->n; i++)
+				add(pc->schema, str_c(b->names[i]), strtoll(b->values[i], NULL, 10));
+		TRY(e);
+	}
+	return OK;
+}
+
+/* The console draws the counts as lines: points need values also when nobody looks. */
+static err_t snapshot(struct ctx *cx, const char *schema);
+
+struct names {
+	struct arena *arena;
+	const char **v;
+	int n;
+};
+
+static bool
+name(struct str key, void *value, void *arg)
+{
+	struct names *l = arg;
+
+	(void)value;
+	l->v[l->n++] = str_dup(l->arena, key);
+	return true;
+}
+
+err_t
+usage_flush(struct ctx *cx)
+{
+	struct names l = {.arena = cx->arena, .v = arena_array(cx->arena, const char *, (projects ? map_count(projects) : 0) + 1)};
+	err_t last = OK;
+
+	if (projects != NULL)
+		map_each(projects, name, &l);
+	for (int i = 0; i < l.n; i++) {
+		struct project_counts *pc = map_get(projects, str_c(l.v[i]));
+		err_t e = map_count(pc->metrics) > 0 ? flush_one(cx, pc) : OK;
+
+		if (e == OK && loop_now() >= pc->snapshot) {
+			pc->snapshot = loop_now() + SNAPSHOT_MS;
+			e = snapshot(cx, pc->schema);
+		}
+		if (e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN || e == ERR_DB_BUSY)
+			return e;
+		if (e != OK) {		/* the project is gone */
+			map_free(&pc->metrics);
+			(void)map_del(projects, str_c(l.v[i]));
+			free(pc->schema);
+			free(pc);
+			last = e;
+		}
+	}
+	return last;
+}
+
+static void
+flush_fiber(struct ctx *cx, void *arg)
+{
+	err_t e = usage_flush(cx);
+
+	(void)arg;
+	if (e != OK)
+		log_warn(cx, "usage is not written", "counters=%zu error=%s detail=%s", n_counters, err_info(e)->name, cx->detail ? cx->detail : "");
+	flushing = false;
+}
+
+static void
+on_tick(void *arg)
+{
+	(void)arg;
+	if (n_counters == 0 || flushing)
+		return;
+	flushing = true;
+	fib_spawn_new("usage", FLUSH_MS, flush_fiber, NULL);
+}
+
+void
+usage_init(void)
+{
+	static struct loop_timer *timer;
+
+	if (timer == NULL)
+		timer = loop_every(conf.usage_interval > 0 ? (uint64_t)conf.usage_interval : 30000, on_tick, NULL);
+}
+
+void
+usage_drain(void)
+{
+	on_tick(NULL);
+}
+
+/* ---- how many there are ---- */
+
+static err_t
+snapshot(struct ctx *cx, const char *schema)
+{
+	int64_t now = time_now_ms();
+	struct db_tx *tx;
+
+	TRY(tx_begin(cx, &tx));
+	/* documents are counted by the statistics of their tables: a count would read them all */
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"WITH n AS (SELECT d.id AS db, c.id AS col, CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END AS docs "
+		"FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal "
+		"LEFT JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace "
+		"LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid), m(metric, value) AS ("
+		"SELECT 'databases.$all', count(DISTINCT db) FROM n "
+		"UNION ALL SELECT 'collections.$all', count(col) FROM n UNION ALL SELECT 'collections.' || db, count(col) FROM n GROUP BY db "
+		"UNION ALL SELECT 'documents.$all', coalesce(sum(docs), 0) FROM n "
+		"UNION ALL SELECT 'documents.' || db, coalesce(sum(docs), 0) FROM n GROUP BY db "
+		"UNION ALL SELECT 'documents.' || db || '/' || col, coalesce(docs, 0) FROM n WHERE col IS NOT NULL) "
+		"INSERT INTO %s.usage (metric, day, time, value) SELECT metric || '.count.total', p.day, p.time, value FROM m, "
+		"(VALUES (false, $1::timestamptz), (true, $2::timestamptz)) AS p(day, time) ORDER BY 1, 2 "
+		"ON CONFLICT (metric, day, time) DO UPDATE SET value = excluded.value", schema, schema, schema, schema),
+	    DB(pg_time(cx->arena, begin_of(now, HALF_HOUR_MS)), pg_time(cx->arena, begin_of(now, DAY_MS))));
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.usage WHERE time < CASE WHEN day THEN now() - interval '100 days' ELSE now() - "
+	    "interval '2 days' END", schema), DB0);
+	return tx_commit(tx);
+}
+
+err_t
+usage_snapshot(struct ctx *cx, const struct project *p)
+{
+	return conf.usage ? snapshot(cx, p->schema) : OK;
+}
+
+/* ---- reading ---- */
+
+static void
+write_series(struct jw *w, const struct db_res *r, const struct usage_series *s, int64_t period, int points, int64_t newest)
+{
+	int64_t values[90] = {0};	/* the longest range */
+	char iso[30];
+
+	for (int i = 0; r != NULL && i < db_rows(r); i++) {
+		int64_t back = (newest - db_time(r, i, 1)) / period;
+
+		if (back >= 0 && back < points && str_is(db_str(r, i, 0), s->metric))
+			values[points - 1 - back] = db_i64(r, i, 2);
+	}
+	jw_key(w, str_c(s->name));
+	jw_arr(w);
+	for (int i = 0; i < points; i++) {
+		jw_obj(w);
+		JW_KEY(w, "value");
+		jw_i64(w, values[i]);
+		JW_KEY(w, "date");
+		jw_cstr(w, time_iso(newest - (points - 1 - i) * period, iso));
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+}
+
+err_t
+usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
+{
+	const char **metrics = arena_array(cx->arena, const char *, n + 1);
+	struct db_res *r = NULL;
+	int64_t period, newest;
+	struct buf b;
+	struct jw w;
+	int k = 0;
+
+	while (usage_ranges[k] != NULL && strcmp(usage_ranges[k], range) != 0)
+		k++;
+	if (usage_ranges[k] == NULL)
+		return fail(cx, ERR_GENERAL_ARGUMENT_INVALID, "range=%s", range);
+	period = ranges[k].period;
+	newest = begin_of(time_now_ms(), period);
+	for (int i = 0; i < n; i++)
+		metrics[i] = v[i].metric;
+	if (conf.usage)
+		TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT metric, time, value FROM %s.usage WHERE metric = ANY ($1::text[]) AND day = "
+		    "$2::boolean AND time > $3::timestamptz", p->schema), DB(pg_array(cx->arena, metrics, n), pg_bool(period == DAY_MS),
+		    pg_time(cx->arena, newest - ranges[k].points * period))));
+	buf_init(&b, cx->arena, 16384);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "range");
+	jw_cstr(&w, range);
+	for (int i = 0; i < n; i++)
+		write_series(&w, r, &v[i], period, ranges[k].points, newest);
+	jw_obj_end(&w);
+	*json_out = buf_view(&b);
+	return OK;
+}
