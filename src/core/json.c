@@ -43,16 +43,60 @@ too_deep(struct str text)
 	return false;
 }
 
-/* jansson refuses integers beyond 64 bits; the protocol reads them as floats. JSON_DECODE_INT_AS_REAL would make all of them
- * reals, so it is used only for a second try when the first failed for that reason. */
+/* The end of the number that begins at i; *whole_out: it has neither point nor exponent. */
+static size_t
+number_end(struct str t, size_t i, bool *whole_out)
+{
+	*whole_out = true;
+	for (i++; i < t.n && memchr("0123456789.eE+-", t.p[i], 15) != NULL; i++)
+		if (t.p[i] == '.' || t.p[i] == 'e' || t.p[i] == 'E')
+			*whole_out = false;
+	return i;
+}
+
+/* The text with ".0" behind every integer beyond 64 bits. */
+static struct str
+big_as_real(struct arena *a, struct str t)
+{
+	bool in_string = false, whole;
+	struct buf b;
+	size_t from = 0;
+	int64_t v;
+
+	buf_init(&b, a, t.n + 64);
+	for (size_t i = 0; i < t.n; i++) {
+		char c = t.p[i];
+		size_t end;
+
+		if (c == '"')
+			in_string = !in_string;
+		else if (in_string && c == '\\')
+			i++;
+		if (in_string || (c != '-' && (c < '0' || c > '9')))
+			continue;
+		end = number_end(t, i, &whole);
+		if (whole && !str_to_i64((struct str){t.p + i, end - i}, &v)) {
+			buf_add(&b, t.p + from, end - from);
+			BUF_LIT(&b, ".0");
+			from = end;
+		}
+		i = end - 1;
+	}
+	buf_add(&b, t.p + from, t.n - from);
+	return buf_view(&b);
+}
+
+/* jansson refuses integers beyond 64 bits; the protocol reads them as floats. They are rare enough for a second try. */
 static json_t *
-load(struct str text, json_error_t *error)
+load(struct ctx *cx, struct str text, json_error_t *error)
 {
 	size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
 	json_t *j = json_loadb(text.p, text.n, flags, error);
 
-	if (j == NULL && json_error_code(error) == json_error_numeric_overflow)
-		j = json_loadb(text.p, text.n, flags | JSON_DECODE_INT_AS_REAL, error);
+	if (j == NULL && json_error_code(error) == json_error_numeric_overflow) {
+		text = big_as_real(cx->arena, text);
+		j = json_loadb(text.p, text.n, flags, error);
+	}
 	return j;
 }
 
@@ -67,7 +111,7 @@ json_parse(struct ctx *cx, struct str text, const char **why_out)
 		why = "empty";
 	else if (too_deep(text))
 		why = "nested too deeply";
-	else if ((j = load(text, &error)) == NULL)
+	else if ((j = load(cx, text, &error)) == NULL)
 		why = arena_printf(cx->arena, "%s at byte %d", error.text, error.position);
 	if (why_out != NULL)
 		*why_out = why;

@@ -436,7 +436,7 @@ static void
 sql_cursor(struct query_plan *p, struct buf *b, const struct db_res *row)
 {
 	int n[sizeof p->orders / sizeof p->orders[0]];	/* parameter of each value, 0: NULL */
-	int seq = param(p, db_cstr(row, 0, 0));
+	int seq = p->by_id ? 0 : param(p, db_cstr(row, 0, 0));	/* an id leaves no tie to break */
 
 	if (p->n_orders == 0) {
 		buf_printf(b, "%s %s $%d::bigint", p->l->seq, seq_descends(p) ? "<" : ">", seq);

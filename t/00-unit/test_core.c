@@ -167,6 +167,23 @@ Test(json, astral_characters_become_surrogate_pairs)
 	cr_expect_str_eq(b.p, "\"\\ud83d\\ude00\"");
 }
 
+Test(json, only_big_integers_become_floats)
+{
+	struct ctx cx;
+	json_t *j;
+
+	ctx_init(&cx);
+	j = json_parse(&cx, STR("{\"a\":5,\"s\":\"\\\"99999999999999999999\",\"big\":[100000000000000000000,-9223372036854775808,-9223372036854775809]}"), NULL);
+	cr_assert_not_null(j);
+	cr_expect(json_is_integer(json_object_get(j, "a")));
+	cr_expect_str_eq(json_string_value(json_object_get(j, "s")), "\"99999999999999999999");
+	cr_expect_float_eq(json_real_value(json_array_get(json_object_get(j, "big"), 0)), 1e20, 1);
+	cr_expect(json_is_integer(json_array_get(json_object_get(j, "big"), 1)));
+	cr_expect(json_is_real(json_array_get(json_object_get(j, "big"), 2)));
+	cr_expect_null(json_parse(&cx, STR("[100000000000000000000,1e400]"), NULL));
+	ctx_fini(&cx);
+}
+
 Test(json, refuses_depth_and_garbage)
 {
 	char deep[2 * JSON_DEPTH_MAX + 4];
