@@ -1,6 +1,7 @@
 /* The documents of a collection. The rules are the model's; here are parameters, and who the caller is to it. */
 #include "api/api.h"
 #include "model/document.h"
+#include "model/usage.h"
 
 static struct doc_caller
 caller_of(const struct req *rq)
@@ -146,24 +147,29 @@ delete_document(struct req *rq, void *arg)
 
 /* ---- routes: each also under the older path, which means the database "default" ---- */
 
+/* A new document is noted in the log of its collection. */
+#define RESOURCE "database/{databaseId}/collection/{collectionId}"
 #define LIMIT(n) n "/60 ip:{ip},method:{method},url:{url},userId:{userId}"
-#define BOTH(method_, tail, name_, scope_, limit_, handler_, status_, doc_, st, rows)                                                 \
+#define BOTH(method_, tail, name_, scope_, limit_, handler_, status_, doc_, st, rows, ...)                                            \
 	{.method = method_, .path = "/v1/databases/:databaseId/collections/:collectionId/documents" tail, .service = "databases",     \
-	    .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows)},  \
+	    .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__}, \
 	{                                                                                                                             \
 		.method = method_, .path = "/v1/database/collections/:collectionId/documents" tail, .service = "databases",           \
 		.name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_,                 \
-		.alias_database = "default", PARAMS(st, rows)                                                                         \
+		.alias_database = "default", PARAMS(st, rows), __VA_ARGS__                                                            \
 	}
 
 static const struct route rows[] = {
     BOTH("POST", "", "createDocument", "documents.write", LIMIT("120"), create_document, 201, "Create a document.", struct create_in,
-	create_params),
-    BOTH("GET", "", "listDocuments", "documents.read", "", list_documents, 200, "List documents.", struct list_in, list_params),
-    BOTH("GET", "/:documentId", "getDocument", "documents.read", "", get_document, 200, "Get a document.", struct get_in, get_params),
+	create_params, .audit = "document.create " RESOURCE, .usage = USAGE(DOCUMENTS, CREATE)),
+    BOTH("GET", "", "listDocuments", "documents.read", "", list_documents, 200, "List documents.", struct list_in, list_params,
+	.usage = USAGE(DOCUMENTS, READ)),
+    BOTH("GET", "/:documentId", "getDocument", "documents.read", "", get_document, 200, "Get a document.", struct get_in, get_params,
+	.usage = USAGE(DOCUMENTS, READ)),
     BOTH("PATCH", "/:documentId", "updateDocument", "documents.write", LIMIT("120"), update_document, 200,
-	"Change some attributes of a document, or its permissions.", struct update_in, update_params),
+	"Change some attributes of a document, or its permissions.", struct update_in, update_params,
+	.audit = "document.update " RESOURCE "/document/{documentId}", .usage = USAGE(DOCUMENTS, UPDATE)),
     BOTH("DELETE", "/:documentId", "deleteDocument", "documents.write", LIMIT("60"), delete_document, 204, "Delete a document.",
-	struct delete_in, delete_params),
+	struct delete_in, delete_params, .audit = "document.delete " RESOURCE "/document/{documentId}", .usage = USAGE(DOCUMENTS, DELETE)),
 };
 const struct routes document_routes = ROUTES(rows);

@@ -14,6 +14,7 @@ static const struct job_row rows[] = {
 
 static const struct job_task tasks[] = {
     {"project-sweep", 10 * 60 * 1000, project_sweep},	/* those whose job was lost with a Redis */
+    {"schema-recover", 10 * 60 * 1000, schema_recover},	/* likewise */
     {"expire", 60 * 60 * 1000, expire_sweep},
 };
 

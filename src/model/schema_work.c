@@ -6,9 +6,11 @@
 #include "model/collection.h"
 
 #include "core/log.h"
+#include "core/loop.h"
 #include "model/job.h"
 #include "schema_priv.h"
 
+#define BUILD_MS (24 * 3600 * 1000ull)	/* longest build of one index */
 enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000, LOCK_TRIES = 100, LOCK_PAUSE_MS = 100 };
 
 /* ---- shared with the requests ---- */
@@ -137,6 +139,19 @@ reason(struct ctx *cx, err_t e)
 	return cx->detail ? cx->detail : "the database refused the index";
 }
 
+/* A large table takes longer than a job may otherwise. */
+static err_t
+build(struct ctx *cx, const char *sql)
+{
+	uint64_t deadline = cx->deadline;
+	err_t e;
+
+	cx->deadline = loop_now() + BUILD_MS;
+	e = db_exec(cx, NULL, sql, DB0);
+	cx->deadline = deadline > loop_now() || deadline == 0 ? deadline : loop_now() + 60000;
+	return e;
+}
+
 static err_t
 build_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
 {
@@ -150,7 +165,7 @@ build_index(struct ctx *cx, const struct project *p, const struct collection *c,
 		err_t e;
 
 		TRY(is_built(cx, p, plan.name[i], &built));
-		e = built ? OK : db_exec(cx, NULL, plan.sql[i], DB0);
+		e = built ? OK : build(cx, plan.sql[i]);
 		if (e == OK)
 			continue;
 		if (passing(cx, e))

@@ -33,4 +33,9 @@ TESTS += t/10-module/test_identity
 t_10_module_test_identity_SOURCES = t/10-module/test_identity.c $(SERVERS)
 t_10_module_test_identity_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_identity_LDADD = $(MODULE_LIBS)
+check_PROGRAMS += t/10-module/test_schema
+TESTS += t/10-module/test_schema
+t_10_module_test_schema_SOURCES = t/10-module/test_schema.c $(SERVERS)
+t_10_module_test_schema_CFLAGS = $(MODULE_CFLAGS) -DSOURCE_SQL='"$(abs_top_srcdir)/sql"'
+t_10_module_test_schema_LDADD = $(MODULE_LIBS)
 endif
