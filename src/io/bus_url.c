@@ -13,14 +13,16 @@ decoded(struct arena *a, struct str s)
 static void
 take_login(struct arena *a, struct str *rest, struct bus_url *out)
 {
-	const char *at = rest->n > 0 ? memrchr(rest->p, '@', rest->n) : NULL;
 	struct str login, user;
+	size_t at = rest->n;
 
-	if (at == NULL)
+	while (at > 0 && rest->p[at - 1] != '@')
+		at--;
+	if (at == 0)
 		return;
-	login = (struct str){rest->p, (size_t)(at - rest->p)};
-	rest->n -= login.n + 1;
-	rest->p = at + 1;
+	login = (struct str){rest->p, at - 1};
+	rest->p += at;
+	rest->n -= at;
 	user = str_cut(&login, ':');
 	if (login.p == NULL)
 		return;

@@ -38,4 +38,10 @@ TESTS += t/10-module/test_schema
 t_10_module_test_schema_SOURCES = t/10-module/test_schema.c $(SERVERS)
 t_10_module_test_schema_CFLAGS = $(MODULE_CFLAGS) -DSOURCE_SQL='"$(abs_top_srcdir)/sql"'
 t_10_module_test_schema_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_jobs
+TESTS += t/10-module/test_jobs
+t_10_module_test_jobs_SOURCES = t/10-module/test_jobs.c $(SERVERS)
+t_10_module_test_jobs_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_jobs_LDADD = $(MODULE_LIBS)
 endif

@@ -3,6 +3,8 @@
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -220,14 +222,13 @@ stream(const char *key)
 
 	for (size_t i = 0; i < r->elements; i++) {
 		redisReply *e = r->element[i], *f = e->element[1];
-		char *text = NULL;
-		int n = asprintf(&text, "%s\n%s", f->element[1]->str, f->element[3]->str);
+		char text[400];
+		int n = snprintf(text, sizeof text, "%s\n%s", f->element[1]->str, f->element[3]->str);
 
 		cr_assert(stream_pos_parse(str_c(e->element[0]->str), &pos));
 		cr_assert_gt(stream_pos_cmp(pos, last), 0);
 		last = pos;
 		list_add(&l, text, (size_t)n);
-		free(text);
 	}
 	freeReplyObject(r);
 	return l;

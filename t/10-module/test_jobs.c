@@ -1,0 +1,347 @@
+/* The consumer of jobs against a real Redis: once, again, given up, crashed, stopped. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../src/jobs/jobs_priv.h"
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "io/bus.h"
+#include "jobs/jobs.h"
+#include "model/job.h"
+#include "servers.h"
+
+/* What the handlers of all processes saw. */
+static struct seen {
+	volatile int calls, tries[16], tasks;
+	volatile char payload[64], id[64];
+} *seen;
+
+static bool finished;
+
+static err_t
+do_note(struct ctx *cx, const struct job *job)
+{
+	(void)cx;
+	snprintf((char *)(uintptr_t)seen->payload, sizeof seen->payload, "%.*s", STR_FMT(job->payload));
+	snprintf((char *)(uintptr_t)seen->id, sizeof seen->id, "%s", job->id);
+	seen->tries[seen->calls++ % 16] = job->tries;
+	return OK;
+}
+
+static err_t
+do_third(struct ctx *cx, const struct job *job)
+{
+	(void)do_note(cx, job);	/* never fails */
+	return job->tries < 2 ? fail(cx, ERR_FETCH, "not yet") : OK;
+}
+
+static err_t
+do_never(struct ctx *cx, const struct job *job)
+{
+	(void)do_note(cx, job);	/* never fails */
+	return fail(cx, ERR_FETCH, "never");
+}
+
+static err_t
+do_hang(struct ctx *cx, const struct job *job)
+{
+	(void)do_note(cx, job);	/* never fails */
+	return fib_sleep(cx, 60000);
+}
+
+static err_t
+do_crash(struct ctx *cx, const struct job *job)
+{
+	(void)do_note(cx, job);	/* never fails */
+	_exit(3);
+}
+
+static err_t
+do_slow(struct ctx *cx, const struct job *job)
+{
+	err_t e = fib_sleep(cx, 1500);
+
+	return e == OK ? do_note(cx, job) : e;
+}
+
+static err_t
+a_task(struct ctx *cx)
+{
+	(void)cx;
+	seen->tasks++;
+	return OK;
+}
+
+static const struct job_task tasks[] = {{"test", 600000, a_task}};
+#define SETUP(row_list)                                                                                                     \
+	{.rows = (row_list), .n_rows = sizeof(row_list) / sizeof((row_list)[0]), .tasks = tasks, .n_tasks = 1, .at_once = 4, \
+	    .timeout_ms = 20000, .backoff_ms = 30, .claim_ms = 700, .upkeep_ms = 100}
+
+/* The same names with other handlers: what another process makes of it. */
+static const struct job_row rows[] = {
+    {"note", do_note, 3}, {"third", do_third, 3}, {"never", do_never, 2}, {"hang", do_note, 3}, {"slow", do_slow, 3}, {"crash", do_note, 2}};
+static const struct job_row bad_rows[] = {{"hang", do_hang, 3}, {"crash", do_crash, 2}};
+static const struct jobs_setup set = SETUP(rows), bad_set = SETUP(bad_rows);
+
+static struct server *redis;
+
+static void
+setup(void)
+{
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	log_init("test", getenv("TEST_LOG") ? getenv("TEST_LOG") : "error", false);
+	redis = server_redis();
+	conf.redis_url = server_url(redis);
+	seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+TestSuite(jobs, .init = setup, .fini = servers_clean, .timeout = 60);
+
+/* A consumer in a process of its own. */
+static pid_t
+consumer_fork(const struct jobs_setup *s)
+{
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	loop_init();
+	bus_init();
+	jobs_start(s);
+	loop_run();
+	_exit(0);
+}
+
+static void
+run(fib_fn fn)
+{
+	loop_init();
+	bus_init();
+	fib_spawn_new("test", 50000, fn, NULL);
+	loop_run();
+	cr_assert(finished);
+}
+
+static void
+finish(void)
+{
+	finished = true;
+	loop_stop();
+}
+
+#define OKAY(expr)                                                                                          \
+	do {                                                                                                \
+		err_t e_ = (expr);                                                                          \
+		cr_assert_eq(e_, OK, #expr ": %s: %s", err_info(e_)->name, cx->detail ? cx->detail : "");   \
+	} while (0)
+#define UNTIL(cond)                                                               \
+	do {                                                                      \
+		for (int tries_ = 0; !(cond); tries_++) {                         \
+			cr_assert_lt(tries_, 1500, "waited for " #cond);          \
+			OKAY(fib_sleep(cx, 20));                                  \
+		}                                                                 \
+	} while (0)
+
+static void
+put(struct ctx *cx, const char *kind, const char *head, const char *body)
+{
+	struct bus_reply *r;
+
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), str_c(arena_printf(cx->arena, "jobs:%s", kind)), STR("*"), STR("h"), str_c(head), STR("b"),
+	    str_c(body))));
+}
+
+static int64_t
+number(struct ctx *cx, const char *command, const char *key)
+{
+	struct bus_reply *r;
+
+	OKAY(bus_cmd(cx, &r, BUS(str_c(command), str_c(key))));
+	return r->i;
+}
+
+static void
+good(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	put(cx, "note", "early 0 5", "{}");	/* before there is a consumer */
+	jobs_start(&set);
+	UNTIL(seen->calls == 1 && number(cx, "XLEN", "jobs:note") == 0);
+	put(cx, "note", "id1 0 5", "{\"a\":1}");
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", "jobs:note") == 0);
+	cr_expect_str_eq((const char *)(uintptr_t)seen->payload, "{\"a\":1}");
+	cr_expect_str_eq((const char *)(uintptr_t)seen->id, "id1");
+	/* a second copy is dropped; the next job shows that it was looked at */
+	put(cx, "note", "id1 0 5", "{\"a\":1}");
+	put(cx, "note", "id2", "");
+	UNTIL(seen->calls == 3 && number(cx, "XLEN", "jobs:note") == 0);
+	cr_expect_str_eq((const char *)(uintptr_t)seen->id, "id2");
+	cr_expect_str_eq((const char *)(uintptr_t)seen->payload, "");
+	for (int i = 0; i < 200; i++)
+		put(cx, "note", arena_printf(cx->arena, "many%d 0 0", i), "x");
+	UNTIL(seen->calls == 203 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->tasks == 1);
+	finish();
+}
+
+Test(jobs, run_once_and_leave_the_stream)
+{
+	run(good);
+}
+
+static void
+failing(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+
+	(void)arg;
+	jobs_start(&set);
+	put(cx, "third", "t 0 7", "line\nline");
+	UNTIL(seen->calls == 3 && number(cx, "XLEN", "jobs:third") == 0);
+	cr_expect(seen->tries[0] == 0 && seen->tries[1] == 1 && seen->tries[2] == 2);
+	cr_expect_str_eq((const char *)(uintptr_t)seen->payload, "line\nline");
+	cr_expect_eq(number(cx, "XLEN", "jobs:third:dead"), 0);
+
+	put(cx, "never", "n 0 7", "p");
+	UNTIL(number(cx, "XLEN", "jobs:never:dead") == 1);
+	cr_expect_eq(seen->calls, 6);
+	cr_expect(number(cx, "XLEN", "jobs:never") == 0 && number(cx, "ZCARD", "jobs:never:later") == 0);
+	OKAY(bus_cmd(cx, &r, BUS(STR("XRANGE"), STR("jobs:never:dead"), STR("-"), STR("+"))));
+	cr_expect(str_is(r->v[0].v[1].v[1].s, "n 3 7") && str_is(r->v[0].v[1].v[3].s, "p") && str_is(r->v[0].v[1].v[5].s, "FETCH: never"));
+
+	put(cx, "note", "\x01", "p");
+	put(cx, "note", "", "p");
+	put(cx, "note", "id -1 0", "p");
+	put(cx, "note", "id x 0", "p");
+	UNTIL(number(cx, "XLEN", "jobs:note:dead") == 4);
+	cr_expect_eq(seen->calls, 6);
+	finish();
+}
+
+Test(jobs, are_tried_again_and_given_up)
+{
+	run(failing);
+}
+
+static pid_t other;
+
+static void
+crash(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	put(cx, "hang", "h 0 0", "");
+	UNTIL(seen->calls == 1);	/* the other has it, and shows life beyond the time after which it could be claimed */
+	jobs_start(&set);
+	OKAY(fib_sleep(cx, 1500));
+	cr_expect_eq(seen->calls, 1);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", "jobs:hang") == 0);
+	finish();
+}
+
+Test(jobs, of_a_consumer_that_died_are_taken_over)
+{
+	other = consumer_fork(&bad_set);
+	run(crash);
+}
+
+/* The loop cannot be forked: the processes that crash are made by one that has none. */
+static pid_t
+breeder_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		pid_t c = consumer_fork(&bad_set);
+
+		waitpid(c, NULL, 0);
+	}
+}
+
+static void
+deadly(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	put(cx, "crash", "c 0 0", "");
+	UNTIL(number(cx, "XLEN", "jobs:crash:dead") == 1);
+	cr_expect_eq(number(cx, "XLEN", "jobs:crash"), 0);
+	cr_expect(seen->calls >= 3 && seen->calls <= 5, "%d", seen->calls);
+	finish();
+}
+
+Test(jobs, that_kill_their_consumers_are_given_up)
+{
+	pid_t breeder = breeder_fork();
+
+	run(deadly);
+	kill(breeder, SIGKILL);
+	waitpid(breeder, NULL, 0);
+}
+
+static void
+stopping(struct ctx *cx, void *arg)
+{
+	int64_t depth;
+
+	(void)arg;
+	put(cx, "slow", "s 0 0", "");
+	jobs_start(&set);
+	UNTIL(jobs.n_runs == 1);
+	jobs_drain();
+	put(cx, "note", "later 0 0", "");
+	finished = true;
+	/* the depth by the interface; kinds of this table only */
+	OKAY(job_depth(cx, JOB_sweep, &depth));
+	cr_expect_eq(depth, 0);
+	OKAY(job_dead(cx, JOB_sweep, &depth));
+	cr_expect_eq(depth, 0);
+	cr_expect_eq(job_by_name(STR("sweep")), JOB_sweep);
+	cr_expect_eq(job_by_name(STR("swee")), JOB_N);
+}
+
+Test(jobs, a_running_one_ends_before_the_process_does)
+{
+	run(stopping);		/* returns when jobs_drain has stopped the loop */
+	cr_expect_eq(seen->calls, 1);
+	cr_expect_str_eq((const char *)(uintptr_t)seen->id, "s");
+}
+
+static void
+redis_dies(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+
+	(void)arg;
+	jobs_start(&set);
+	put(cx, "note", "a 0 0", "");
+	UNTIL(seen->calls == 1);
+	server_kill(redis);
+	OKAY(fib_sleep(cx, 200));
+	server_start(redis);
+	UNTIL(bus_cmd(cx, &r, BUS(STR("PING"))) == OK);
+	put(cx, "note", "b 0 0", "");
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", "jobs:note") == 0);
+	/* and when it forgot everything, groups included */
+	OKAY(bus_cmd(cx, &r, BUS(STR("FLUSHALL"))));
+	put(cx, "note", "c 0 0", "");
+	UNTIL(seen->calls == 3 && number(cx, "XLEN", "jobs:note") == 0);
+	finish();
+}
+
+Test(jobs, survive_a_restart_of_redis)
+{
+	run(redis_dies);
+}
