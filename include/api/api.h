@@ -136,6 +136,7 @@ struct route {
 struct routes { const struct route *v; int n; };
 #define ROUTES(rows) {rows, (int)(sizeof(rows) / sizeof(rows[0]))}
 extern const struct routes account_routes;
+extern const struct routes account_token_routes;
 extern const struct routes attribute_routes;
 extern const struct routes database_routes;
 extern const struct routes document_routes;

@@ -26,6 +26,7 @@ err_t user_create(struct ctx *cx, const struct project *p, const struct user_in 
 /* Awaits. ERR_USER_NOT_FOUND. Ids and e-mails are compared case-insensitively. */
 err_t user_by_id(struct ctx *cx, const struct project *p, const char *id, struct user **out) MUST_CHECK;
 err_t user_by_email(struct ctx *cx, const struct project *p, const char *email, struct user **out) MUST_CHECK;
+err_t user_by_phone(struct ctx *cx, const struct project *p, const char *phone, struct user **out) MUST_CHECK;
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 SHAPE_ROW(user_shape)
 SHAPE_ROW(account_shape)
 SHAPE_ROW(session_shape)
+SHAPE_ROW(token_shape)
 SHAPE_ROW(team_shape)
 SHAPE_ROW(membership_shape)
 SHAPE_ROW(project_shape)

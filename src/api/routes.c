@@ -3,6 +3,7 @@
 
 static const struct routes *const tables[] = {
     &account_routes,
+    &account_token_routes,
     &user_routes,
     &team_routes,
     &database_routes,

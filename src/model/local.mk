@@ -15,5 +15,5 @@ libbadal_model_a_SOURCES += src/model/event.c src/model/shape.c src/model/shape_
 libbadal_model_a_SOURCES += src/model/event_subscribable.c src/model/project.c src/model/project_child.c src/model/project_priv.h src/model/project_shape.c
 libbadal_model_a_SOURCES += src/model/audit.c
 libbadal_model_a_SOURCES += src/model/expire.c src/model/job.c
-libbadal_model_a_SOURCES += src/model/job.c
 libbadal_model_a_SOURCES += src/model/usage.c
+libbadal_model_a_SOURCES += src/model/sms.c src/model/token.c

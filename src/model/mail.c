@@ -1,19 +1,42 @@
-/* Mails that go out with a write. No setting names a mail server yet, so nothing may be sent. */
+/* Mails that go out with a write: a job of the write's own transaction. */
 #include "model/mail.h"
 
-#include <assert.h>
+#include "core/conf.h"
+#include "model/job.h"
+
+static const char *const kinds[] = {[MAIL_VERIFICATION] = "verification", [MAIL_MAGIC] = "magicSession", [MAIL_RECOVERY] = "recovery",
+	[MAIL_INVITATION] = "invitation"};
 
 bool
 mail_ready(void)
 {
-	return false;
+	return conf.smtp_host != NULL && conf.smtp_host[0] != '\0';
+}
+
+static void
+put(struct jw *w, const char *key, const char *value)
+{
+	jw_key(w, str_c(key));
+	jw_cstr(w, value);
 }
 
 void
 mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 {
-	(void)tx;
-	(void)p;
-	(void)m;
-	assert(mail_ready());	/* who writes a mail asks first */
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, tx_ctx(tx)->arena, 1024);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	put(&w, "kind", kinds[m->kind]);
+	put(&w, "project", p->console ? "" : p->name);
+	put(&w, "to", m->to);
+	put(&w, "name", m->name);
+	put(&w, "link", m->link);
+	put(&w, "locale", m->locale);
+	put(&w, "owner", m->owner);
+	put(&w, "team", m->team);
+	jw_obj_end(&w);
+	tx_job(tx, JOB_mail, buf_view(&b));
 }

@@ -81,6 +81,12 @@ user_by_email(struct ctx *cx, const struct project *p, const char *email, struct
 	return user_find(cx, p, "lower(u.email) = lower($1)", email, out);
 }
 
+err_t
+user_by_phone(struct ctx *cx, const struct project *p, const char *phone, struct user **out)
+{
+	return user_find(cx, p, "u.phone = $1", phone, out);
+}
+
 /* ---- creation ---- */
 
 /* Is `what` an entry of the comma-separated list? An empty list admits everybody. */

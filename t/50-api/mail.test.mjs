@@ -1,0 +1,196 @@
+/* What is proved by a mail: magic URL, recovery, verification, invitations; the mail is read from the server and its link followed. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { cookieOf, server, unique } from '../lib/server.mjs'
+import { sink } from '../lib/smtp.mjs'
+import { fails, keysOf, membership, session } from './lib.mjs'
+
+let s, p, box, refuse = 0
+const password = 'password-1234', url = 'http://localhost/page?x=1#f'
+const mail = () => `${unique('m')}@example.org`
+const send = (m, path, body, o = {}) => p.guest(m, path, { body, ...o })
+const token = '$id $createdAt userId secret expire'
+
+before(async () => {
+	box = await sink({ reply: (line) => (/^RCPT/i.test(line) && refuse-- > 0 ? '451 later' : null) })
+	s = await server({ own: true, conf: { smtp_host: '127.0.0.1', smtp_port: box.port, web_processes: 1 } })
+	p = await s.project({ name: 'Ünïted & <Co>' })
+})
+after(async () => {
+	await s.stop()
+	box.stop()
+})
+
+/* The mail's link, which must be the given page with the parameters, in order. */
+function follow(m, page, names) {
+	const link = new URL(m.link)
+	assert.equal(`${link.origin}${link.pathname}`, page)
+	assert.deepEqual([...link.searchParams.keys()], names)
+	assert.match(link.searchParams.get('secret'), /^[0-9a-f]{256}$/)
+	assert.ok(m.html.includes(m.link.replaceAll('&', '&amp;')))
+	return Object.fromEntries(link.searchParams)
+}
+
+describe('recovery', () => {
+	test('sets a new password, once', async () => {
+		const u = await p.user({ name: 'Ada <b>' }), r = await send('POST', '/account/recovery', { email: u.email.toUpperCase(), url })
+		assert.equal(r.status, 201, r.text)
+		keysOf(r.body, token)
+		assert.equal(r.body.secret, '')
+		assert.equal(Date.parse(r.body.expire) - Date.parse(r.body.$createdAt), 3600000)
+		const m = await box.next(u.email)
+		assert.equal(m.headers.subject, 'Password Reset')
+		assert.equal(m.headers.from, 'Ünïted & <Co> Team <team@localhost.test>')
+		assert.ok(m.text.includes('Hello Ada <b>') && m.html.includes('Hello Ada &lt;b&gt;'))
+		assert.match(m.link, /#f$/)
+		const { userId, secret, expire } = follow(m, 'http://localhost/page', ['x', 'userId', 'secret', 'expire'])
+		assert.equal(userId, u.id)
+		assert.match(expire, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/)
+		const good = { userId, secret, password: 'password-5678', passwordAgain: 'password-5678' }
+		fails(await send('PUT', '/account/recovery', { ...good, passwordAgain: 'password-0000' }), 400, 'user_password_mismatch')
+		fails(await send('PUT', '/account/recovery', { ...good, userId: 'unknown' }), 404, 'user_not_found')
+		fails(await send('PUT', '/account/recovery', { ...good, secret: 'wrong' }), 401, 'user_invalid_token')
+		fails(await send('PUT', '/account/recovery', { ...good, secret: undefined }), 400, 'general_argument_invalid')
+		fails(await send('PUT', '/account/recovery', { ...good, password: 'short', passwordAgain: 'short' }), 400, 'general_argument_invalid')
+		/* the secret is good for nothing else */
+		fails(await send('PUT', '/account/verification', { userId, secret }), 401, 'user_invalid_token')
+		fails(await send('PUT', '/account/sessions/magic-url', { userId, secret }), 401, 'user_invalid_token')
+		const rs = await Promise.all([1, 2, 3].map(() => send('PUT', '/account/recovery', good)))
+		assert.deepEqual(rs.map((x) => x.status).sort(), [200, 401, 401])
+		keysOf(rs.find((x) => x.status === 200).body, token)
+		assert.equal((await send('POST', '/account/sessions/email', { email: u.email, password: 'password-5678' })).status, 201)
+		assert.equal((await u.ok('GET', '/account')).emailVerification, true)
+	})
+
+	test('errors', async () => {
+		const u = await p.user()
+		fails(await send('POST', '/account/recovery', { email: mail(), url }), 404, 'user_not_found')
+		for (const bad of [{ url: undefined }, { url: 'http://evil.example' }, { url: 'nowhere' }, { email: 'x' }])
+			fails(await send('POST', '/account/recovery', { email: u.email, url, ...bad }), 400, 'general_argument_invalid')
+		fails(await p.call('POST', '/account/recovery', { body: { email: u.email, url } }), 401, 'general_unauthorized_scope')
+		await u.ok('PATCH', '/account/status', { body: {} })
+		fails(await send('POST', '/account/recovery', { email: u.email, url }), 401, 'user_blocked')
+	})
+
+	test('the team of the project sees the secret', async () => {
+		const u = await p.user(), r = await p.admin('POST', '/account/recovery', { body: { email: u.email, url } })
+		assert.match(r.body.secret, /^[0-9a-f]{256}$/)
+		assert.equal(new URL((await box.next(u.email)).link).searchParams.get('secret'), r.body.secret)
+	})
+})
+
+describe('verification', () => {
+	test('of the own address, logged in or not', async () => {
+		const u = await p.user(), r = await u.call('POST', '/account/verification', { body: { url } })
+		assert.equal(r.status, 201, r.text)
+		assert.equal(Date.parse(r.body.expire) - Date.parse(r.body.$createdAt), 7 * 86400000)
+		const m = await box.next(u.email), { userId, secret } = follow(m, 'http://localhost/page', ['x', 'userId', 'secret', 'expire'])
+		assert.equal(m.headers.subject, 'Account Verification')
+		fails(await send('PUT', '/account/verification', { userId, secret: 'wrong' }), 401, 'user_invalid_token')
+		fails(await send('PUT', '/account/verification', { userId: 'unknown', secret }), 404, 'user_not_found')
+		assert.equal((await u.ok('GET', '/account')).emailVerification, false)
+		assert.equal((await send('PUT', '/account/verification', { userId, secret })).status, 200)
+		assert.equal((await u.ok('GET', '/account')).emailVerification, true)
+		fails(await send('PUT', '/account/verification', { userId, secret }), 401, 'user_invalid_token')
+	})
+
+	test('errors', async () => {
+		const u = await p.user(), cookie = cookieOf(await send('POST', '/account/sessions/anonymous', {}))
+		fails(await send('POST', '/account/verification', { url }), 401, 'general_unauthorized_scope')
+		fails(await u.call('POST', '/account/verification', { body: {} }), 400, 'general_argument_invalid')
+		fails(await u.call('POST', '/account/verification', { body: { url: 'http://evil.example' } }), 400, 'general_argument_invalid')
+		fails(await send('POST', '/account/verification', { url }, { cookie }), 400, 'general_argument_invalid')
+	})
+})
+
+describe('magic URL', () => {
+	test('signs a new person in, once', async () => {
+		const email = mail(), id = unique('u'), r = await send('POST', '/account/sessions/magic-url', { userId: id, email })
+		assert.equal(r.status, 201, r.text)
+		keysOf(r.body, token)
+		assert.equal(r.body.userId, id)
+		const m = await box.next(email), q = follow(m, `${s.base.protocol}//127.0.0.1/auth/magic-url`, ['userId', 'secret', 'expire', 'project'])
+		assert.equal(q.project, p.id)
+		fails(await send('PUT', '/account/sessions/magic-url', { userId: id, secret: 'wrong' }), 401, 'user_invalid_token')
+		fails(await send('PUT', '/account/sessions/magic-url', { userId: 'unknown', secret: q.secret }), 404, 'user_not_found')
+		const done = await send('PUT', '/account/sessions/magic-url', { userId: id, secret: q.secret })
+		assert.equal(done.status, 201, done.text)
+		keysOf(done.body, session)
+		assert.equal(done.body.provider, 'magic-url')
+		const cookie = cookieOf(done), me = await p.guest('GET', '/account', { cookie })
+		assert.equal(me.body.emailVerification, true)
+		assert.equal(me.body.passwordUpdate, '')
+		assert.equal((await send('PATCH', '/account/password', { password }, { cookie })).status, 200)
+		fails(await send('PUT', '/account/sessions/magic-url', { userId: id, secret: q.secret }), 401, 'user_invalid_token')
+		/* again, for somebody who is known: the id is not looked at */
+		assert.equal((await send('POST', '/account/sessions/magic-url', { userId: 'unique()', email, url })).body.userId, id)
+		follow(await box.next(email), 'http://localhost/page', ['x', 'userId', 'secret', 'expire', 'project'])
+	})
+
+	test('errors', async () => {
+		for (const bad of [{ userId: undefined }, { email: 'x' }, { url: 'http://evil.example' }])
+			fails(await send('POST', '/account/sessions/magic-url', { userId: 'unique()', email: mail(), ...bad }), 400, 'general_argument_invalid')
+		const u = await p.user()
+		fails(await send('POST', '/account/sessions/magic-url', { userId: u.id, email: mail() }), 409, 'user_already_exists')
+	})
+})
+
+describe('invitation', () => {
+	test('is accepted with the secret of its mail, and signs in', async () => {
+		const owner = await p.user({ name: 'Olga' }), email = mail(), id = unique('t')
+		await owner.ok('POST', '/teams', { body: { teamId: id, name: 'Red' } })
+		const invite = (body, who = owner) => who.call('POST', `/teams/${id}/memberships`, { body: { email, roles: ['player'], url, ...body } })
+		const r = await invite({ name: 'Ned' })
+		assert.equal(r.status, 201, r.text)
+		keysOf(r.body, membership)
+		assert.deepEqual([r.body.confirm, r.body.joined, r.body.userName], [false, '', 'Ned'])
+		fails(await invite({}), 409, 'team_invite_already_exists')
+		assert.equal((await owner.ok('GET', `/teams/${id}`)).total, 1)
+		assert.equal((await owner.ok('GET', `/teams/${id}/memberships`)).total, 2)
+		const m = await box.next(email), q = follow(m, 'http://localhost/page', ['x', 'membershipId', 'userId', 'secret', 'teamId'])
+		assert.equal(m.headers.subject, 'Invitation to Red Team at Ünïted & <Co>')
+		assert.ok(m.text.includes('Olga'))
+		const accept = (body, who = p.guest, t = id) => who('PATCH', `/teams/${t}/memberships/${q.membershipId}/status`, { body: { userId: q.userId, secret: q.secret, ...body } })
+		const other = await p.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'x' } })
+		fails(await accept({}, p.guest, other.$id), 404, 'team_membership_mismatch')
+		fails(await accept({ secret: 'wrong' }), 401, 'team_invalid_secret')
+		fails(await accept({ userId: owner.id }), 401, 'team_invite_mismatch')
+		fails(await accept({}, owner.call), 401, 'team_invite_mismatch')
+		const rs = await Promise.all([1, 2, 3].map(() => accept({})))
+		assert.deepEqual(rs.map((x) => x.status).sort(), [200, 409, 409])
+		const done = rs.find((x) => x.status === 200), cookie = cookieOf(done)
+		assert.equal(done.body.confirm, true)
+		assert.equal((await p.guest('GET', `/teams/${id}`, { cookie })).body.total, 2)
+		fails(await accept({}), 409, 'membership_already_confirmed')
+		/* a plain member may not invite */
+		fails(await p.guest('POST', `/teams/${id}/memberships`, { cookie, body: { email: mail(), roles: [], url } }), 401, 'user_unauthorized')
+		/* declining what one is not yet part of */
+		const late = await owner.ok('POST', `/teams/${id}/memberships`, { body: { email: owner.email.replace('@', '+x@'), roles: [], url } })
+		assert.equal((await owner.call('DELETE', `/teams/${id}/memberships/${late.$id}`)).status, 204)
+		assert.equal((await owner.ok('GET', `/teams/${id}`)).total, 2)
+	})
+})
+
+test('a mail that is refused is sent again', async () => {
+	const u = await p.user()
+	refuse = 1
+	await send('POST', '/account/recovery', { email: u.email, url })
+	assert.equal((await box.next(u.email)).headers.subject, 'Password Reset')
+})
+
+test('without a mail server or an SMS provider', async () => {
+	const bare = await server(), q = await bare.project(), u = await q.user(), phone = { userId: 'unique()', phone: '+4930123456' }
+	fails(await q.guest('POST', '/account/recovery', { body: { email: u.email, url } }), 503, 'general_smtp_disabled')
+	fails(await u.call('POST', '/account/verification', { body: { url } }), 503, 'general_smtp_disabled')
+	fails(await q.guest('POST', '/account/sessions/magic-url', { body: { userId: 'unique()', email: u.email } }), 503, 'general_smtp_disabled')
+	fails(await q.guest('POST', '/account/sessions/phone', { body: phone }), 503, 'general_phone_disabled')
+	fails(await q.guest('POST', '/account/sessions/phone', { body: { ...phone, phone: '1' } }), 400, 'general_argument_invalid')
+	fails(await u.call('POST', '/account/verification/phone', { body: {} }), 503, 'general_phone_disabled')
+	fails(await q.guest('POST', '/account/verification/phone', { body: {} }), 401, 'general_unauthorized_scope')
+	for (const path of ['/account/sessions/phone', '/account/verification/phone']) {
+		fails(await u.call('PUT', path, { body: { userId: u.id, secret: '000000' } }), 401, 'user_invalid_token')
+		fails(await u.call('PUT', path, { body: { userId: 'unknown', secret: '000000' } }), 404, 'user_not_found')
+		fails(await u.call('PUT', path, { body: { userId: u.id } }), 400, 'general_argument_invalid')
+	}
+	fails(await q.guest('PUT', '/account/verification/phone', { body: { userId: u.id, secret: '000000' } }), 401, 'user_invalid_token')
+})
