@@ -10,7 +10,7 @@ export function cpuOf(pids) {
 	for (const pid of pids) {
 		try {
 			const stat = readFileSync(`/proc/${pid}/stat`, 'utf8'), f = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-			ticks += Number(f[11]) + Number(f[12])
+			ticks += Number(f[11]) + Number(f[12]) + Number(f[13]) + Number(f[14])	/* the last two: of children that ended */
 		} catch { /* gone */ }
 	}
 	return ticks * TICK
