@@ -26,6 +26,10 @@ err_t document_update(struct ctx *cx, const struct project *p, const struct doc_
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id) MUST_CHECK;
+/* The resource "database/…/collection/…/document/…" of the audit log, for callers who may read both collection and document, switched off
+ * or not. ERR_COLLECTION_NOT_FOUND, ERR_DOCUMENT_NOT_FOUND. */
+err_t document_resource(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const char **out) MUST_CHECK;
 /* What a list would do: {"sql", "role", "access", "indexes", "plan"}; nothing is read but statistics. */
 err_t document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, struct str *json_out) MUST_CHECK;

@@ -316,37 +316,6 @@ list_collection_logs(struct req *rq, void *arg)
 	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s/collection/%s", c->database_id, c->id), &in->queries);
 }
 
-struct document_logs_in {
-	const char *db, *col, *doc;
-	struct strs queries;
-};
-static const struct param document_logs_params[] = {
-    DATABASE(struct document_logs_in), COLLECTION(struct document_logs_in),
-    PATH("documentId", P_UID, struct document_logs_in, doc, "Document ID."),
-    OPTIONAL("queries", P_QUERIES, struct document_logs_in, queries, "Queries: limit and offset.")};
-
-/* Open to users: they need to read both the collection and the document. */
-static err_t
-list_document_logs(struct req *rq, void *arg)
-{
-	const struct document_logs_in *in = arg;
-	const char *id = str_lower(rq->cx.arena, str_c(in->doc)).p;
-	const struct collection *c;
-	struct db_res *r;
-
-	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
-	if (!rq->bypass && !roles_meet(&c->perms.read, &rq->roles))
-		return fail(&rq->cx, ERR_COLLECTION_NOT_FOUND, "not readable");
-	if (rq->bypass)
-		TRY(db_query(&rq->cx, &r, c->sql_get, DB(id)));
-	else
-		TRY(db_query(&rq->cx, &r, c->sql_get_readable, DB(id, pg_array(rq->cx.arena, rq->roles.v, rq->roles.n))));
-	if (db_rows(r) == 0)
-		return fail(&rq->cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", in->doc);
-	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s/collection/%s/document/%s", c->database_id, c->id, in->doc),
-	    &in->queries);
-}
-
 /* ---- usage ---- */
 
 struct usage_in {
@@ -467,8 +436,6 @@ static const struct route rows[] = {
 	.usage = USAGE(COLLECTIONS, DELETE)),
     BOTH("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", list_collection_logs, 200,
 	"Who changed the collection.", struct logs_in, collection_logs_params, READS),
-    BOTH("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", list_document_logs, 200,
-	"Who changed the document.", struct document_logs_in, document_logs_params, .usage = USAGE(DOCUMENTS, READ)),
     DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage, NULL,
 	200, "How a collection is used.", struct usage_in, collection_usage_params, .usage = 0),
     {.method = "GET", .path = "/v1/database/:collectionId/usage", .service = "databases", .name = "getCollectionUsage",

@@ -23,10 +23,10 @@ err_t databases_reply_logs(struct req *rq, const char *resource, const struct st
 /* A route below a database, also under the older path, which means the database "default". Last: audit entry and usage. */
 #define BOTH(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
 	{.method = method_, .path = "/v1/databases/:databaseId/collections" tail, .service = "databases", .name = name_,           \
-	    .scope = scope_, .limit = "", .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__},      \
+	    .scope = scope_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__},      \
 	{                                                                                                                          \
 		.method = method_, .path = "/v1/database/collections" tail, .service = "databases", .name = name_,                 \
-		.scope = scope_, .limit = "", .handler = handler_, .status = status_, .doc = doc_, .alias_database = "default",    \
+		.scope = scope_, .handler = handler_, .status = status_, .doc = doc_, .alias_database = "default",    \
 		PARAMS(st, rows), __VA_ARGS__                                                                                      \
 	}
 #define ON_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"

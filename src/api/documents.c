@@ -1,7 +1,6 @@
 /* The documents of a collection. The rules are the model's; here are parameters, and who the caller is to it. */
-#include "api/api.h"
+#include "databases_priv.h"
 #include "model/document.h"
-#include "model/usage.h"
 
 static struct doc_caller
 caller_of(const struct req *rq)
@@ -12,8 +11,6 @@ caller_of(const struct req *rq)
 	    .actor = user, .label = rq->role_label};
 }
 
-#define DATABASE(st) PATH("databaseId", P_UID, st, db, "Database ID.")
-#define COLLECTION(st) PATH("collectionId", P_UID, st, col, "Collection ID.")
 #define DOCUMENT(st) PATH("documentId", P_UID, st, id, "Document ID.")
 #define PERMISSIONS(st)                                                                                                              \
 	OPTIONAL("permissions", P_PERMISSIONS, st, perms, "Permissions: read, update, delete and write, with a role each.",          \
@@ -145,31 +142,51 @@ delete_document(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
-/* ---- routes: each also under the older path, which means the database "default" ---- */
+/* ---- logs ---- */
 
-/* A new document is noted in the log of its collection. */
-#define RESOURCE "database/{databaseId}/collection/{collectionId}"
-#define LIMIT(n) n "/60 ip:{ip},method:{method},url:{url},userId:{userId}"
-#define BOTH(method_, tail, name_, scope_, limit_, handler_, status_, doc_, st, rows, ...)                                            \
-	{.method = method_, .path = "/v1/databases/:databaseId/collections/:collectionId/documents" tail, .service = "databases",     \
-	    .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__}, \
-	{                                                                                                                             \
-		.method = method_, .path = "/v1/database/collections/:collectionId/documents" tail, .service = "databases",           \
-		.name = name_, .scope = scope_, .limit = limit_, .handler = handler_, .status = status_, .doc = doc_,                 \
-		.alias_database = "default", PARAMS(st, rows), __VA_ARGS__                                                            \
-	}
+struct logs_in {
+	const char *db, *col, *id;
+	struct strs queries;
+};
+static const struct param logs_params[] = {
+    DATABASE(struct logs_in),
+    COLLECTION(struct logs_in),
+    DOCUMENT(struct logs_in),
+    OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset."),
+};
 
+static err_t
+list_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	const char *resource;
+
+	TRY(document_resource(&rq->cx, rq->project, &who, in->db, in->col, in->id, &resource));
+	return databases_reply_logs(rq, resource, &in->queries);
+}
+
+/* ---- routes ---- */
+
+#define OF_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"
+#define OF_DOCUMENT(event) OF_COLLECTION(event) "/document/{documentId}"
+#define COUNTS(op) .usage = USAGE(DOCUMENTS, op)
+#define LIMIT(n) .limit = n "/60 ip:{ip},method:{method},url:{url},userId:{userId}"
+
+/* A creation is an entry of the collection's log. */
 static const struct route rows[] = {
-    BOTH("POST", "", "createDocument", "documents.write", LIMIT("120"), create_document, 201, "Create a document.", struct create_in,
-	create_params, .audit = "document.create " RESOURCE, .usage = USAGE(DOCUMENTS, CREATE)),
-    BOTH("GET", "", "listDocuments", "documents.read", "", list_documents, 200, "List documents.", struct list_in, list_params,
-	.usage = USAGE(DOCUMENTS, READ)),
-    BOTH("GET", "/:documentId", "getDocument", "documents.read", "", get_document, 200, "Get a document.", struct get_in, get_params,
-	.usage = USAGE(DOCUMENTS, READ)),
-    BOTH("PATCH", "/:documentId", "updateDocument", "documents.write", LIMIT("120"), update_document, 200,
-	"Change some attributes of a document, or its permissions.", struct update_in, update_params,
-	.audit = "document.update " RESOURCE "/document/{documentId}", .usage = USAGE(DOCUMENTS, UPDATE)),
-    BOTH("DELETE", "/:documentId", "deleteDocument", "documents.write", LIMIT("60"), delete_document, 204, "Delete a document.",
-	struct delete_in, delete_params, .audit = "document.delete " RESOURCE "/document/{documentId}", .usage = USAGE(DOCUMENTS, DELETE)),
+    BOTH("POST", "/:collectionId/documents", "createDocument", "documents.write", create_document, 201, "Create a document.",
+	struct create_in, create_params, OF_COLLECTION("document.create"), COUNTS(CREATE), LIMIT("120")),
+    BOTH("GET", "/:collectionId/documents", "listDocuments", "documents.read", list_documents, 200, "List documents.", struct list_in,
+	list_params, COUNTS(READ)),
+    BOTH("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", get_document, 200, "Get a document.",
+	struct get_in, get_params, COUNTS(READ)),
+    BOTH("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", update_document, 200,
+	"Change some attributes of a document, or its permissions.", struct update_in, update_params, OF_DOCUMENT("document.update"),
+	COUNTS(UPDATE), LIMIT("120")),
+    BOTH("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", delete_document, 204,
+	"Delete a document.", struct delete_in, delete_params, OF_DOCUMENT("document.delete"), COUNTS(DELETE), LIMIT("60")),
+    BOTH("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", list_logs, 200,
+	"Who changed the document.", struct logs_in, logs_params, .model = &audit_shape, COUNTS(READ)),
 };
 const struct routes document_routes = ROUTES(rows);

@@ -127,6 +127,19 @@ own_roles(struct ctx *cx, const struct op *o)
 	return pg_array(cx->arena, o->who->roles->v, o->who->roles->n);
 }
 
+/* One row by id; with `all` whoever may read it. */
+static err_t
+read_row(struct ctx *cx, const struct op *o, const struct collection *c, bool all, struct db_res **out)
+{
+	const char *id = str_lower(cx->arena, str_c(o->id)).p;
+
+	if (all)
+		TRY(db_query(cx, out, c->sql_get, DB(id)));
+	else
+		TRY(db_query(cx, out, c->sql_get_readable, DB(id, own_roles(cx, o))));
+	return db_rows(*out) ? OK : fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
+}
+
 static struct query_list
 list_of(const struct collection *c, unsigned flags)
 {
@@ -155,7 +168,6 @@ selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 static err_t
 get(struct ctx *cx, const struct op *o)
 {
-	const char *id = str_lower(cx->arena, str_c(o->id)).p;
 	struct strs select = {.set = false};
 	const struct collection *c;
 	struct doc_head head;
@@ -170,12 +182,7 @@ get(struct ctx *cx, const struct op *o)
 
 		TRY(query_select(cx, &l, o->queries, &select));
 	}
-	if (all)
-		TRY(db_query(cx, &r, c->sql_get, DB(id)));
-	else
-		TRY(db_query(cx, &r, c->sql_get_readable, DB(id, own_roles(cx, o))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
+	TRY(read_row(cx, o, c, all, &r));
 	head = doc_head_of(r, 0);
 	buf_init(&b, cx->arena, 1000);
 	doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
@@ -542,6 +549,31 @@ err_t
 document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id)
 {
 	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id}, delete);
+}
+
+static err_t
+resource(struct ctx *cx, const struct op *o)
+{
+	const struct collection *c;
+	struct db_res *r;
+
+	TRY(collection_get(cx, o->p, o->db, o->col, &c));
+	if (!granted(o, &c->perms.read))
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s not readable", o->col);
+	TRY(read_row(cx, o, c, o->who->bypass, &r));
+	*o->out = str_c(arena_printf(cx->arena, "database/%s/collection/%s/document/%s", c->database_id, c->id, db_cstr(r, 0, DOC_ID)));
+	return OK;
+}
+
+err_t
+document_resource(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
+    const char **out)
+{
+	struct str text = STR_NONE;
+	err_t e = run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .out = &text}, resource);
+
+	*out = text.p;
+	return e;
 }
 
 err_t

@@ -391,3 +391,28 @@ describe('who may do what', () => {
 		assert.equal((await post(p.guest, c, { documentId: 'unique()', data: { n: 1 }, permissions: ['read("any")', 'read("guests")'] })).status, 201)
 	})
 })
+
+describe('logs', () => {
+	test('updates and deletions of users; the creation is the collection\'s', async () => {
+		const { $id: id } = (await post(ada.call, books, { documentId: 'unique()', data: { title: 't' } })).body
+		const logs = (caller, queries = []) => caller('GET', `${books.docs}/${id}/logs`, { query: { queries } })
+		assert.equal((await logs(ada.call)).body.total, 0)
+		await patch(ada.call, books, id, { data: { pages: 1 } })
+		await patch(p.call, books, id, { data: { pages: 2 } })	/* keys leave no entry */
+		await patch(ada.call, books, id, { data: { pages: 3 } })
+		const r = await until('entries', async () => { const l = (await logs(ada.call)).body; return l.total === 2 && l })
+		assert.deepEqual(r.logs.map((l) => [l.event, l.userId, l.mode]), Array(2).fill(['document.update', ada.id, 'default']))
+		assert.ok(r.logs[0].time >= r.logs[1].time)
+		assert.equal((await logs(p.call, ['limit(1)', 'offset(1)'])).body.logs.length, 1)
+		const ofCollection = await until('the creation', async () => (await p.ok('GET', `${books.path}/logs`)).logs.find((l) => l.event === 'document.create' && l.userId === ada.id))
+		assert.equal(ofCollection.userName, 'Ada')
+		for (const bad of ['equal("event", "x")', 'limit(101)', 'orderAsc("")']) fails(await logs(p.call, [bad]), 400, 'general_argument_invalid')
+		fails(await p.call('GET', `${books.docs}/${unique()}/logs`), 404, 'document_not_found')
+		fails(await logs(bob.call), 404, 'document_not_found')
+		fails(await logs(p.guest), 404, 'document_not_found')
+		fails(await p.call('GET', `/databases/${db}/collections/${unique()}/documents/x/logs`), 404, 'collection_not_found')
+		const hidden = await collection(p, db, { documentSecurity: true, attributes: { n: { type: 'integer' } } })
+		await hidden.doc({ n: 1 }, { id: 'x', permissions: ['read("any")'] })
+		fails(await ada.call('GET', `${hidden.docs}/x/logs`), 404, 'collection_not_found')
+	})
+})
