@@ -3,4 +3,5 @@ EXTRA_DIST += t/README.md t/lib t/bench $(wildcard $(srcdir)/t/*-*/*.mjs $(srcdi
 include t/00-unit/local.mk
 include t/10-module/local.mk
 include t/40-wire/local.mk
+include t/bench/local.mk
 include t/fuzz/local.mk

@@ -372,7 +372,7 @@ read_head(const unsigned char *p, size_t n, struct incoming *in)
 static void
 unmask(char *p, size_t n, const unsigned char mask[4])
 {
-	uint64_t wide, m;
+	uint64_t wide, m = 0;
 	size_t i = 0;
 
 	memcpy(&m, mask, 4);

@@ -182,7 +182,7 @@ channels_of_event(struct arena *a, struct str project, struct str pattern, const
 		l.v[l.n++] = (struct channel){str_c(base->v[i]), false};
 	if (base->n > 0 && str_starts(pattern, "databases.[databaseId].collections.[collectionId].documents.") && ids[2] != NULL)
 		add_tables(&l, ids);
-	if (base->n > 0 && str_starts(pattern, "functions.[functionId].executions.") && !str_is(project, "console"))
+	if (base->n > 0 && strcmp(base->v[0], "console") == 0 && !str_is(project, "console"))
 		add(&l, arena_printf(a, "projects.%.*s", STR_FMT(project)));
 	plain = l.n;
 	for (int i = 0; action.n > 0 && i < plain; i++)

@@ -162,21 +162,27 @@ news_fini(struct news *n)
 
 /* ---- receivers ---- */
 
-/* Calls on the console itself are not published; what happens in a project and concerns the console is (spec A10). */
-static bool
-published(const struct news *n)
+/* Where clients hear of it. What concerns only those who run a project is told on the console; calls on the console itself are told
+ * nowhere (spec A10). */
+static struct str
+published_on(const struct news *n)
 {
+	bool for_console = n->base.n == 1 && strcmp(n->base.v[0], "console") == 0;
+
 	if (n->base.n == 0 || n->roles.n == 0)
-		return false;
-	return n->local || !str_is(n->project, "console") || strcmp(n->base.v[0], "console") == 0;
+		return STR_NONE;
+	if (n->local || !str_is(n->project, "console"))
+		return for_console ? STR("console") : n->project;
+	return for_console ? n->project : STR_NONE;
 }
 
 bool
 news_resolve(struct news *n)
 {
 	struct arena *a = n->cx.arena;
+	struct str where = published_on(n);
 
-	if (!published(n) || (n->space = atom_find(0, n->project)) == 0)
+	if (where.n == 0 || (n->space = atom_find(0, where)) == 0)
 		return false;
 	n->n_channels = channels_of_event(a, n->project, n->pattern, n->ids, &n->base, &n->channels);
 	n->chans = arena_array(a, atom_t, n->n_channels + 1);

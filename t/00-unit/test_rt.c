@@ -408,7 +408,7 @@ Test(rt, the_console_hears_only_of_its_projects)
 	w = connect_as("root", "project=console&channels[]=console&channels[]=account");
 	heard(w);
 	append("{\"p\":\"console\",\"e\":\"users.[userId].update.name\",\"v\":[\"root\"],\"c\":[\"account\"],\"r\":[\"user:root\"],\"t\":0}", "{\"n\":1}");
-	append("{\"p\":\"console\",\"e\":\"databases.[databaseId].collections.[collectionId].attributes.[attributeId].create\",\"v\":[\"d\",\"c\",\"a\"],"
+	append("{\"p\":\"p\",\"e\":\"databases.[databaseId].collections.[collectionId].attributes.[attributeId].create\",\"v\":[\"d\",\"c\",\"a\"],"
 	       "\"c\":[\"console\"],\"r\":[\"team:owners\"],\"t\":0}",
 	    "{\"n\":2}");
 	show();

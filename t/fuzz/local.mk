@@ -30,4 +30,15 @@ check_PROGRAMS += t/fuzz/fuzz_document
 t_fuzz_fuzz_document_SOURCES = t/fuzz/fuzz_document.c
 t_fuzz_fuzz_document_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_document_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_channel
+t_fuzz_fuzz_channel_SOURCES = t/fuzz/fuzz_channel.c
+t_fuzz_fuzz_channel_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_channel_LDADD = libbadal-rt.a $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_ws
+t_fuzz_fuzz_ws_SOURCES = t/fuzz/fuzz_ws.c
+t_fuzz_fuzz_ws_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
+t_fuzz_fuzz_ws_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_ws_LDADD = libbadal-core.a $(LIBS_ALL)
 endif

@@ -1,0 +1,129 @@
+/* The handshake: who is let in, what `connected` says, how refusals look. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { server } from '../lib/server.mjs'
+import { channels, listen, open } from '../lib/ws.mjs'
+
+let s, p, alice
+
+before(async () => {
+	s = await server()
+	p = await s.project()
+	alice = await p.user({ name: 'Alice' })
+	await p.addPlatform({ hostname: '*.example.org' })
+	await p.addPlatform({ type: 'flutter-ios', key: 'com.example.ios', hostname: undefined })
+})
+after(() => s.stop?.call(s))
+
+const refused = async (query, options) => {
+	const w = await open(s, query, options), f = await w.next()
+	return [f, await w.closed]
+}
+const error = (code, message) => ({ type: 'error', data: { code, message } })
+
+test('connected says what a 1.0 client expects, in its order', async () => {
+	const w = await listen(s, `project=${p.id}&${channels('account', 'documents', 'documents', `account.${alice.id}`)}`, { cookie: alice.cookie })
+	assert.deepEqual(Object.keys(w.hello), ['type', 'data', ...(w.hello.id ? ['id'] : [])])
+	assert.deepEqual(Object.keys(w.hello.data), ['channels', 'user', 'subscriptions'])
+	assert.deepEqual(w.hello.data.channels, ['account', 'documents', `account.${alice.id}`])
+	assert.deepEqual(Object.keys(w.hello.data.user), ['$id', '$createdAt', '$updatedAt', 'name', 'registration', 'status', 'passwordUpdate', 'email', 'phone', 'emailVerification', 'phoneVerification', 'prefs'])
+	assert.equal(w.hello.data.user.name, 'Alice')
+	assert.equal(w.hello.data.subscriptions.length, 1)
+	assert.deepEqual(await w.close(), { code: 1000, reason: '' })
+})
+
+test('connected in message mode', async () => {
+	const w = await listen(s, `project=${p.id}`)
+	assert.deepEqual(w.hello.data, { channels: [], subscriptions: [], user: null })
+	assert.deepEqual(Object.keys(w.hello.data), ['channels', 'subscriptions', 'user'])
+	await w.close()
+})
+
+for (const [name, query, want] of [
+	['numbered channels', 'channels[0]=files&channels[1]=teams', ['files', 'teams']],
+	['percent-encoded brackets', 'channels%5B%5D=files', ['files']],
+	['an empty name', 'channels[]=', ['']],
+	['unknown names', 'channels[]=whatever&channels[]=collections.x', ['whatever', 'collections.x']],
+	['account of a guest', 'channels[]=account&channels[]=documents', ['account', 'documents']],
+])
+	test(`channels: ${name}`, async () => {
+		const w = await listen(s, `project=${p.id}&${query}`)
+		assert.deepEqual(w.hello.data.channels, want)
+		assert.equal(w.hello.data.user, null)
+		await w.close()
+	})
+
+test('the project: in a header, the console when none is named', async () => {
+	const a = await listen(s, channels('documents'), { headers: { 'x-appwrite-project': p.id, cookie: alice.cookie } })
+	assert.equal(a.hello.data.user.$id, alice.id)
+	const b = await listen(s, channels('documents'), { origin: 'https://evil.example' })
+	assert.equal(b.hello.data.user, null)
+	await Promise.all([a.close(), b.close()])
+})
+
+test('identity: legacy cookie, fallback header, JWT in header and query; garbage is a guest', async () => {
+	const token = alice.cookie.match(/a_session_[^=]*=([^;]*)/)[1], { jwt } = await alice.ok('POST', '/account/jwt')
+	const q = `project=${p.id}&${channels('account')}`
+	for (const [options, query] of [
+		[{ cookie: `a_session_${p.id.toLowerCase()}_legacy=${token}` }, q],
+		[{ headers: { 'x-fallback-cookies': JSON.stringify({ [`a_session_${p.id}`]: decodeURIComponent(token) }) } }, q],
+		[{ headers: { 'x-appwrite-jwt': jwt } }, q],
+		[{}, `${q}&jwt=${jwt}`],
+	]) {
+		const w = await listen(s, query, options)
+		assert.deepEqual(w.hello.data.channels, ['account', `account.${alice.id}`])
+		await w.close()
+	}
+	const w = await listen(s, q, { cookie: `a_session_${p.id}=garbage` })
+	assert.equal(w.hello.data.user, null)
+	await w.close()
+	const [f, close] = await refused(q, { headers: { 'x-appwrite-jwt': 'garbage' } })
+	assert.equal(f.data.code, 401)
+	assert.match(f.data.message, /^Failed to verify JWT/)
+	assert.equal(close.code, 1006)
+})
+
+test('mode admin: members of the owning team only', async () => {
+	const q = `project=${p.id}&${channels('documents')}&mode=admin`, stranger = await s.user()
+	const a = await listen(s, q, { cookie: p.console.cookie }), b = await listen(s, q, { cookie: stranger.cookie })
+	assert.equal(a.hello.data.user.$id, p.console.id)
+	assert.equal(b.hello.data.user, null)
+	await Promise.all([a.close(), b.close()])
+})
+
+for (const [name, query, code, message] of [
+	['an unknown project', () => `project=nosuch&${channels('a')}`, 1008, 'Missing or unknown project ID'],
+	['an empty project', () => `project=&${channels('a')}`, 1008, 'Missing or unknown project ID'],
+	['only the channel of somebody else', () => `project=${p.id}&${channels('account.x')}`, 1008, 'Missing channels'],
+	['a scalar', () => `project=${p.id}&channels=documents`, 1008, 'Channels must be a list'],
+	['too many channels', () => `project=${p.id}&${Array.from({ length: 1001 }, (_, i) => `channels[]=${i}`).join('&')}`, 1008, 'Too many channels'],
+	['a bad query', () => `project=${p.id}&${channels('a')}&a[0][]=x`, 1008, 'Invalid query: A query is no JSON.'],
+	['a place that is none', () => `project=${p.id}&${channels('a')}&since=x`, 1008, 'Invalid since'],
+])
+	test(`refused: ${name}`, async () => {
+		assert.deepEqual(await refused(query()), [error(code, message), { code: 1006, reason: '' }])
+	})
+
+const kind = (host, k) => `Invalid Origin. Register your new client (${host}) as a new ${k} platform on your project console dashboard`
+for (const [origin, want] of [
+	['http://localhost', null],
+	['https://app.example.org', null],
+	['appwrite-ios://com.example.ios', null],
+	[undefined, null],
+	['example.com', null],
+	['https://evil.example', kind('evil.example', 'Web')],
+	['http://127.0.0.1', kind('127.0.0.1', 'Web')],
+	['appwrite-android://com.unknown', kind('com.unknown', 'Android')],
+	['gopher://evil.example', 'Unsupported platform'],
+])
+	test(`origin ${origin}: ${want ? 'refused' : 'accepted'}`, async () => {
+		const w = await open(s, `project=${p.id}&${channels('documents')}`, { origin: origin ?? null }), f = await w.next()
+		if (want) assert.deepEqual(f, error(1008, want))
+		else assert.equal(f.type, 'connected')
+		w.end()
+	})
+
+test('a plain request to the endpoint is a bad one', async () => {
+	assert.equal((await s.call('GET', '/realtime', { project: p.id })).status, 400)
+})
