@@ -1,7 +1,11 @@
 /* Redis adapter against a real Redis: commands, scripts, posts, reconnection, the follower. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "../../src/io/bus_priv.h"
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/loop.h"
@@ -334,4 +338,87 @@ trimmed(struct ctx *cx, void *arg)
 Test(bus, tells_of_a_gap_when_its_place_was_trimmed)
 {
 	run(trimmed);
+}
+
+/* ---- addresses ---- */
+
+Test(bus, addresses, .init = NULL, .fini = NULL)
+{
+	static const struct {
+		const char *url;
+		bool ok;
+		struct bus_url want;
+	} t[] = {
+	    {"redis://h", true, {.host = "h", .port = "6379"}},
+	    {"redis://h:1/3", true, {.host = "h", .port = "1", .db = 3}},
+	    {"redis://[::1]:70/", true, {.host = "::1", .port = "70"}},
+	    {"redis://[fe80::1]", true, {.host = "fe80::1", .port = "6379"}},
+	    {"redis://:p%40w@h", true, {.host = "h", .port = "6379", .password = "p@w"}},
+	    {"redis://u:a:b@c@h:2", true, {.host = "h", .port = "2", .user = "u", .password = "a:b@c"}},
+	    {"unix:///run/r.sock", true, {.path = "/run/r.sock"}},
+	    {"unix://r.sock", false, {0}}, {"redis://", false, {0}}, {"redis://h:", false, {0}}, {"redis://h:0", false, {0}},
+	    {"redis://h:65536", false, {0}}, {"redis://h/x", false, {0}}, {"redis://h/-1", false, {0}}, {"redis://[::1", false, {0}},
+	    {"redis://[::1]x", false, {0}}, {"rediss://h", false, {0}}, {"h:1", false, {0}}, {"", false, {0}},
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct bus_url u;
+		const char *why;
+		const struct bus_url *w = &t[i].want;
+
+		cr_assert_eq(bus_url_parse(a, str_c(t[i].url), &u, &why), t[i].ok, "%s", t[i].url);
+		if (!t[i].ok)
+			continue;
+		cr_expect(str_eq(str_c(u.host), str_c(w->host)) && str_eq(str_c(u.port), str_c(w->port)), "%s", t[i].url);
+		cr_expect(str_eq(str_c(u.user), str_c(w->user)) && str_eq(str_c(u.password), str_c(w->password)), "%s", t[i].url);
+		cr_expect(str_eq(str_c(u.path), str_c(w->path)) && u.db == w->db, "%s", t[i].url);
+	}
+	arena_free(&a);
+}
+
+static int
+free_port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static void
+over_tcp(struct ctx *cx, void *arg)
+{
+	const char *port = arena_printf(cx->arena, "%d", free_port());
+	struct bus_link *l;
+	struct bus_reply *r;
+
+	(void)arg;
+	OKAY(bus_cmd(cx, &r, BUS(STR("CONFIG"), STR("SET"), STR("port"), str_c(port))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("CONFIG"), STR("SET"), STR("requirepass"), STR("se:c@ret"))));
+	conf.redis_url = arena_printf(cx->arena, "redis://:se:c%%40ret@localhost:%s/2", port);
+	l = bus_link_open(NULL, NULL);
+	OKAY(bus_link_cmd(cx, l, &r, BUS(STR("SET"), STR("there"), STR("1"))));
+	OKAY(bus_link_cmd(cx, l, &r, BUS(STR("CLIENT"), STR("INFO"))));
+	cr_expect_not_null(strstr(str_dup(cx->arena, r->s), " db=2 "));
+	bus_link_close(&l);
+	cr_expect_null(l);
+	/* refused: never up, and commands fail in time */
+	conf.redis_url = arena_printf(cx->arena, "redis://:wrong@localhost:%s", port);
+	l = bus_link_open(NULL, NULL);
+	cr_expect_eq(bus_link_cmd(cx, l, &r, BUS(STR("PING"))), ERR_BUS);
+	bus_link_close(&l);
+	conf.redis_url = arena_printf(cx->arena, "redis://localhost:%d", free_port());
+	l = bus_link_open(NULL, NULL);
+	cr_expect_eq(bus_link_cmd(cx, l, &r, BUS(STR("PING"))), ERR_BUS);
+	bus_link_close(&l);
+	finish();
+}
+
+Test(bus, speaks_tcp_with_a_password_and_a_database)
+{
+	run(over_tcp);
 }
