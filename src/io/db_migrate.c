@@ -37,7 +37,7 @@ is_dir(const char *path)
 	return access(probe, R_OK | X_OK) == 0;
 }
 
-/* The configured directory, else ../sql beside the program (a build tree), else where they were installed. */
+/* The configured directory, else sql beside the program or above it (a build tree), else where they were installed. */
 static const char *
 find_dir(const char *wanted)
 {
@@ -51,7 +51,7 @@ find_dir(const char *wanted)
 	n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	if (n > 0) {
 		exe[n] = '\0';
-		for (int up = 0; up < 2; up++) {
+		for (int up = 0; up < 4; up++) {
 			char *slash = strrchr(exe, '/');
 
 			if (slash != NULL)

@@ -376,7 +376,7 @@ unmask(char *p, size_t n, const unsigned char mask[4])
 	size_t i = 0;
 
 	memcpy(&m, mask, 4);
-	m |= m << 32;
+	memcpy((char *)&m + 4, mask, 4);
 	for (; i + 8 <= n; i += 8) {
 		memcpy(&wide, p + i, 8);
 		wide ^= m;
