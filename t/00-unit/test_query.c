@@ -440,6 +440,25 @@ Test(query, sql_of_orders_and_pages)
 	HAS(COMPILE("{\"method\":\"limit\",\"values\":[1000000]}"), " LIMIT 5000)");
 }
 
+Test(query, sql_that_finds_the_few_first)
+{
+	const char *roles[] = {"{any}"}, *text = "orderDesc(\"i\")", *why;
+	struct query_list l = list();
+	struct query_plan *p = arena_new_of(cx.arena, struct query_plan);
+	struct query *q = parsed(&text, 1);
+
+	l.where = "_read && $1::text[]";
+	l.n = 1;
+	l.v = roles;
+	l.flags |= QUERY_WHERE_FIRST;
+	cr_assert(query_check(&cx, &l, q, &why));
+	query_plan_init(p, &cx, &l, q, 1, NULL);
+	cr_expect(strstr(query_plan_page(p, "_id", NULL),
+	    "FROM (SELECT _id FROM (SELECT * FROM p_1.c_1 WHERE (_read && $1::text[]) OFFSET 0) AS d ORDER BY a_2 DESC NULLS LAST, _seq LIMIT 25)"));
+	cr_expect_str_eq(query_plan_count(p),
+	    "SELECT count(*) FROM (SELECT 1 FROM (SELECT 1 FROM p_1.c_1 WHERE (_read && $1::text[]) OFFSET 0) AS d LIMIT 5000) AS x");
+}
+
 /* No text of a caller may show in the statement itself. */
 Test(query, values_are_parameters)
 {
