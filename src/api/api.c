@@ -52,6 +52,13 @@ count(const struct req *rq, uint64_t us)
 		metric_add(M_http_errors_4xx, 1);
 }
 
+/* What is ours to mend: not what a client, a switch or a limit caused. */
+static bool
+our_fault(err_t e)
+{
+	return e != OK && e != ERR_CANCELLED && (err_info(e)->status == 500 || e > ERR_CANCELLED);
+}
+
 /* One line per request; one more for what went wrong on our side. */
 static void
 report(struct req *rq, err_t e)
@@ -62,7 +69,7 @@ report(struct req *rq, err_t e)
 	count(rq, us);
 	if (rq->route->flags & ROUTE_PLAIN)
 		return;
-	if (e != OK && rq->status >= 500)
+	if (our_fault(e))
 		log_warn(&rq->cx, "request failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
 	log_info(&rq->cx, "request", "method=%.*s path=%.*s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), STR_FMT(rq->http->path), rq->status,
 	    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
@@ -223,6 +230,8 @@ on_request(struct http_msg *m)
 	}
 	metric_add(M_http_requests, 1);
 	metric_add(M_http_errors_4xx, 1);
+	log_info(NULL, "request", "id=%s method=%.*s path=%.*s status=404 error=general_route_not_found", request_id(m->arena), STR_FMT(m->method),
+	    STR_FMT(m->path));
 	reply_not_found(m);
 }
 
