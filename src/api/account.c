@@ -314,7 +314,7 @@ static const struct route rows[] = {
 	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params)},
 	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 url:{url},email:{param-email}", "emailPassword",
 	    session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params)},
-	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:{url},email:{param-email}", "emailPassword", session_by_email,
+	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:{host}/v1/account/sessions/email,email:{param-email}", "emailPassword", session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params)},
 	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", session_anonymous,
 	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later."},

@@ -274,8 +274,9 @@ gate_pass(struct req *rq)
 	TRY(check_service(rq));
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
-	TRY(limit_pass(rq, trusted(rq)));
+	e = limit_pass(rq, trusted(rq));
 	rq->n_gate = rq->n_out;
+	TRY(e);
 	TRY(check_auth_method(rq));
 	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)
 		return ERR_GENERAL_ACCESS_FORBIDDEN;
