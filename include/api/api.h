@@ -141,6 +141,7 @@ extern const struct routes attribute_routes;
 extern const struct routes database_routes;
 extern const struct routes document_routes;
 extern const struct routes health_routes;
+extern const struct routes log_routes;
 extern const struct routes mock_routes;
 extern const struct routes platform_routes;
 extern const struct routes project_routes;

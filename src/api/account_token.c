@@ -69,6 +69,7 @@ mail_token(struct req *rq, enum token_type type, int64_t life_ms, enum event_kin
 
 	l->rq = rq;
 	TRY(token_create(&rq->cx, rq->project, l->to, &in, &t));
+	audit_as(rq, l->to);
 	return reply_token(rq, t);
 }
 
@@ -122,6 +123,7 @@ sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const c
 		.phone_verified = type == TOKEN_PHONE, .actor = u->id},
 	    &t));
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
+	audit_as(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 201, &session_shape, s);
 }
@@ -227,6 +229,7 @@ recovery_finish(struct req *rq, void *arg)
 	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = EV_RECOVERY_UPDATE, .email_verified = true,
 		.password = in->password, .actor = u->id},
 	    &t));
+	audit_as(rq, u);
 	return reply(rq, 200, &token_shape, t);
 }
 
@@ -306,24 +309,32 @@ phone_verification_finish(struct req *rq, void *arg)
 
 static const struct route rows[] = {
 	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL, magic_start, &token_shape, 201,
-	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params)},
+	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
+	    .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
-	     "Sign in with the secret of the link."), PARAMS(struct proof_in, proof_params)},
+	     "Sign in with the secret of the link."), PARAMS(struct proof_in, proof_params),
+	    .audit = "session.create user/{user}"},
 	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone}", phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params)},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, proof_params)},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
-	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params)},
+	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
+	    .audit = "recovery.create user/{user}"},
 	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
-	    PARAMS(struct proof_in, recover_params)},
+	    PARAMS(struct proof_in, recover_params),
+	    .audit = "recovery.update user/{user}"},
 	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", verification_start, &token_shape, 201,
-	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params)},
+	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params),
+	    .audit = "verification.create user/{user}"},
 	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, verification_finish, &token_shape, 200,
-	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params)},
+	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
+	    .audit = "verification.update user/{user}"},
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", phone_verification_start, &token_shape, 201,
-	     "Send a code that verifies the phone.")},
+	     "Send a code that verifies the phone."),
+	    .audit = "verification.create user/{user}"},
 	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", phone_verification_finish, &token_shape,
-	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params)},
+	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
+	    .audit = "verification.update user/{user}"},
 };
 const struct routes account_token_routes = ROUTES(rows);

@@ -10,3 +10,4 @@ libbadal_api_a_SOURCES += src/api/router.c src/api/routes.c src/api/scopes.c src
 libbadal_api_a_SOURCES += src/api/health.c src/api/mock.c src/api/openapi.c src/api/platform.c
 libbadal_api_a_SOURCES += src/api/projects.c
 libbadal_api_a_SOURCES += src/api/account_token.c
+libbadal_api_a_SOURCES += src/api/logs.c

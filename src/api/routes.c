@@ -6,6 +6,7 @@ static const struct routes *const tables[] = {
     &account_token_routes,
     &user_routes,
     &team_routes,
+    &log_routes,
     &database_routes,
     &attribute_routes,
     &document_routes,

@@ -331,6 +331,7 @@ membership_accept(struct req *rq, void *arg)
 	TRY(membership_confirm(&rq->cx, rq->project, m, &m));
 	session.provider_uid = u->email;
 	TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
+	audit_as(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 200, &membership_shape, m);
 }
@@ -358,14 +359,14 @@ membership_delete_(struct req *rq, void *arg)
 
 static const struct route rows[] = {
 	{"POST", "/v1/teams", "teams", "create", "teams.write", "", NULL, team_create_, &team_shape, 201, "Create a team; a user becomes its owner.",
-	    PARAMS(struct create_in, create_params)},
+	    PARAMS(struct create_in, create_params), .audit = "team.create team/{teamId}"},
 	{"GET", "/v1/teams", "teams", "list", "teams.read", "", NULL, team_list_, &team_shape, 200, "The teams the caller is in; all of them for keys.",
 	    PARAMS(struct list_in, list_params)},
 	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, team_get_, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params)},
 	{"PUT", "/v1/teams/:teamId", "teams", "update", "teams.write", "", NULL, team_update_, &team_shape, 200, "Rename a team.",
-	    PARAMS(struct team_in, update_params)},
+	    PARAMS(struct team_in, update_params), .audit = "team.update team/{teamId}"},
 	{"DELETE", "/v1/teams/:teamId", "teams", "delete", "teams.write", "", NULL, team_delete_, NULL, 204, "Delete a team and its memberships.",
-	    PARAMS(struct team_in, get_params)},
+	    PARAMS(struct team_in, get_params), .audit = "team.delete team/{teamId}"},
 	{"POST", "/v1/teams/:teamId/memberships", "teams", "createMembership", "teams.write", LIMIT_DEFAULT(10), "invites", membership_create_,
 	    &membership_shape, 201, "Invite somebody; keys add members at once.", PARAMS(struct invite_in, invite_params)},
 	{"GET", "/v1/teams/:teamId/memberships", "teams", "getMemberships", "teams.read", "", NULL, membership_list_, &membership_shape, 200,
@@ -373,10 +374,12 @@ static const struct route rows[] = {
 	{"GET", "/v1/teams/:teamId/memberships/:membershipId", "teams", "getMembership", "teams.read", "", NULL, membership_get_, &membership_shape, 200,
 	    "One membership.", PARAMS(struct member_in, member_params)},
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, membership_update_,
-	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params)},
+	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params),
+	    .audit = "membership.update team/{teamId}"},
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "", NULL, membership_accept,
-	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params)},
+	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
+	    .audit = "membership.update team/{teamId}"},
 	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, membership_delete_, NULL, 204,
-	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params)},
+	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}"},
 };
 const struct routes team_routes = ROUTES(rows);

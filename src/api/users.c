@@ -259,6 +259,7 @@ set_status(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_status(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
+	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
 
@@ -271,6 +272,7 @@ set_verification(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_verification(&rq->cx, rq->project, u, &by, in->flag == 1, -1, &u));
+	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
 
@@ -295,6 +297,7 @@ set_name(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_name(&rq->cx, rq->project, u, &by, in->text, &u));
+	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
 
@@ -307,6 +310,7 @@ set_password(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_password(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
+	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
 
@@ -319,6 +323,7 @@ set_email(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_email(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
+	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
 
@@ -388,13 +393,15 @@ delete_user(struct req *rq, void *arg)
 
 #define CREATE(tail, name_, handler_, doc_, rows_)                                                                                       \
 	{.method = "POST", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",             \
-	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_)}
+	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_), .audit = "user.create user/{userId}"}
 #define READ(tail, name_, handler_, model_, doc_, st, rows_)                                                                             \
 	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
 	    .handler = handler_, .model = model_, .status = 200, .doc = doc_, PARAMS(st, rows_)}
-#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_)                                                             \
+#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_)                                                             \
 	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",    \
-	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_)}
+	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_}
+
+#define USER_UPDATE "user.update user/{userId}"
 
 static const struct route rows[] = {
 	CREATE("", "create", create_plain, "Create a user.", create_params),
@@ -411,18 +418,18 @@ static const struct route rows[] = {
 	READ("/:userId/prefs", "getPrefs", get_prefs, NULL, "A user's preferences.", struct user_in_path, user_params),
 	READ("/:userId/sessions", "getSessions", get_sessions, &session_shape, "A user's sessions.", struct user_in_path, user_params),
 	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "A user's memberships.", struct user_in_path, user_params),
-	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params),
+	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params, USER_UPDATE),
 	CHANGE("PATCH", "/verification", "updateEmailVerification", set_verification, &user_shape, 200, "Set whether the e-mail is verified.",
-	    verification_params),
+	    verification_params, USER_UPDATE),
 	CHANGE("PATCH", "/verification/phone", "updatePhoneVerification", set_phone_verification, &user_shape, 200,
-	    "Set whether the phone is verified.", phone_verification_params),
-	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params),
-	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params),
-	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params),
-	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params),
-	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params),
-	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params),
-	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params),
-	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params),
+	    "Set whether the phone is verified.", phone_verification_params, USER_UPDATE),
+	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE),
+	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params, USER_UPDATE),
+	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params, USER_UPDATE),
+	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params, USER_UPDATE),
+	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params, NULL),
+	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params, "session.delete user/{userId}"),
+	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params, NULL),
+	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}"),
 };
 const struct routes user_routes = ROUTES(rows);

@@ -458,6 +458,40 @@ describe('the audit log', () => {
 	})
 })
 
+describe('logs of users and teams', () => {
+	const entries = (ask, n) => until(`${n} log entries`, async () => {
+		const r = await ask()
+		assert.equal(r.status, 200, r.text)
+		return r.body.total >= n && r.body.logs
+	})
+	test('changes by a key are told of the user; the list hides who', async () => {
+		const u = await p.user()
+		await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Renamed' } })
+		const logs = await entries(() => p.call('GET', `/users/${u.id}/logs`), 3)
+		assert.deepEqual(logs.map((l) => l.event), ['user.update', 'session.create', 'user.create'])
+		for (const l of logs) assert.deepEqual([l.userId, l.userEmail, l.userName, l.mode], ['', '', '', ''])
+		assertError(await p.call('GET', '/users/nobody/logs'), 404, 'user_not_found')
+		assertError(await u.call('GET', `/users/${u.id}/logs`), 401, 'general_unauthorized_scope')
+	})
+	test('a team, for its members', async () => {
+		const u = await p.user(), team = await u.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } })
+		await u.ok('PUT', `/teams/${team.$id}`, { body: { name: 'U' } })
+		const logs = await entries(() => u.call('GET', `/teams/${team.$id}/logs`), 2)
+		assert.deepEqual(logs.map((l) => [l.event, l.userId]), [['team.update', u.id], ['team.create', u.id]])
+		await p.ok('PUT', `/teams/${team.$id}`, { body: { name: 'V' } })
+		assert.equal((await p.ok('GET', `/teams/${team.$id}/logs`)).total, 2)
+		assertError(await alice.call('GET', `/teams/${team.$id}/logs`), 404, 'team_not_found')
+		assertError(await p.call('GET', '/teams/nothing/logs'), 404, 'team_not_found')
+	})
+	test('what failed leaves no entry', async () => {
+		const u = await p.user()
+		await u.call('PATCH', '/account/name', { body: {} })
+		await u.ok('PATCH', '/account/prefs', { body: { prefs: {} } })
+		const logs = await entries(() => u.call('GET', '/account/logs'), 3)
+		assert.equal(logs.length, 3)
+	})
+})
+
 describe('settings of its own', () => {
 	let own
 	before(async () => { own = await server({ own: true, conf: { rate_limits: 'on', web_processes: 2, metrics_token: 'secret', env: 'development' } }) })
