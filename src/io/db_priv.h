@@ -29,7 +29,7 @@ struct stmt {			/* a prepared statement of one connection */
 	unsigned flight;	/* the last that used it: it must not be dropped before that ends */
 	bool ready;		/* the server has confirmed it */
 	char name[12];
-	char sql[];
+	char *sql;		/* behind the struct */
 };
 
 struct stmts {

@@ -79,6 +79,7 @@ stmts_add(struct stmts *s, const char *sql, size_t len, uint64_t hash)
 	struct stmt *st = mem_alloc(sizeof *st + len + 1);
 
 	memset(st, 0, sizeof *st);
+	st->sql = (char *)(st + 1);
 	st->hash = hash;
 	st->len = len;
 	memcpy(st->sql, sql, len + 1);

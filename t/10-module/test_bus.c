@@ -48,7 +48,7 @@ run(fib_fn fn)
 #define OKAY(expr)                                                                                          \
 	do {                                                                                                \
 		err_t e_ = (expr);                                                                          \
-		cr_assert_eq(e_, OK, #expr ": %s: %s", err_info(e_)->name, cx->detail ? cx->detail : "");   \
+		cr_assert_eq(e_, OK, "%s: %s: %s", #expr, err_info(e_)->name, cx->detail ? cx->detail : "");   \
 	} while (0)
 
 /* ---- positions ---- */

@@ -141,12 +141,12 @@ finish(void)
 #define OKAY(expr)                                                                                          \
 	do {                                                                                                \
 		err_t e_ = (expr);                                                                          \
-		cr_assert_eq(e_, OK, #expr ": %s: %s", err_info(e_)->name, cx->detail ? cx->detail : "");   \
+		cr_assert_eq(e_, OK, "%s: %s: %s", #expr, err_info(e_)->name, cx->detail ? cx->detail : "");   \
 	} while (0)
 #define UNTIL(cond)                                                               \
 	do {                                                                      \
 		for (int tries_ = 0; !(cond); tries_++) {                         \
-			cr_assert_lt(tries_, 1500, "waited for " #cond);          \
+			cr_assert_lt(tries_, 1500, "waited for %s", #cond);          \
 			OKAY(fib_sleep(cx, 20));                                  \
 		}                                                                 \
 	} while (0)

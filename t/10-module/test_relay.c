@@ -134,7 +134,7 @@ current(void)
 	do {                                                                   \
 		int tries_ = 0;                                                \
 		while (!(cond)) {                                              \
-			cr_assert_lt(tries_++, PATIENCE * 50, "waited for " #cond); \
+			cr_assert_lt(tries_++, PATIENCE * 50, "waited for %s", #cond); \
 			usleep(20000);                                         \
 		}                                                              \
 	} while (0)

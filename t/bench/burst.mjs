@@ -3,7 +3,7 @@
 import http from 'node:http'
 
 import { server as startServer } from '../lib/server.mjs'
-import { connect } from '../lib/ws.mjs'
+import { listen } from '../lib/ws.mjs'
 import { percentile, report, sleep } from './lib.mjs'
 
 const server = await startServer({ own: true, conf: { rate_limits: 'off', console_signup: 'open', head_timeout: '60s', request_timeout: '600s' } })
@@ -13,7 +13,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 5200 }), side = new 
 function send(method, path, body, headers = {}, through = agent) {
 	return new Promise((ok, no) => {
 		const text = body ? JSON.stringify(body) : ''
-		const rq = http.request(`${server.url}${path}`, { agent: through, method, headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-appwrite-project': project.id, ...headers } }, (rs) => {
+		const rq = http.request(`${server.endpoint}${path}`, { agent: through, method, headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-appwrite-project': project.id, ...headers } }, (rs) => {
 			const parts = []
 			rs.on('data', (d) => parts.push(d))
 			rs.on('end', () => ok({ status: rs.statusCode, headers: rs.headers, body: Buffer.concat(parts).toString() }))
@@ -26,12 +26,11 @@ function send(method, path, body, headers = {}, through = agent) {
 /* handshakes: each asks for a channel of its own, so a mix-up shows */
 const at = performance.now()
 const sockets = await Promise.all(Array.from({ length: 1000 }, async (_, i) => {
-	const ws = await connect(`${server.url.replace('http', 'ws')}/realtime?project=${project.id}&channels[]=own.${i}`)
-	const hello = await ws.next((f) => f.type === 'connected', 20000)
-	return { ws, right: hello?.data.channels[0] === `own.${i}` }
+	const ws = await listen(server, `project=${project.id}&channels[]=own.${i}`)
+	return { ws, right: ws.hello.data.channels[0] === `own.${i}` }
 }))
 console.log(`handshakes in flight 1000, served ${sockets.length}, mixed up ${sockets.filter((s) => !s.right).length}, all within ${(performance.now() - at).toFixed(0)} ms`)
-for (const s of sockets) s.ws.drop()
+for (const s of sockets) s.ws.end()
 
 /* logins */
 await send('POST', '/account', { userId: 'u', email: 'u@example.org', password: 'correct-horse' })

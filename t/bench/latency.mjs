@@ -3,7 +3,7 @@
 import http from 'node:http'
 
 import { server as startServer } from '../lib/server.mjs'
-import { connect } from '../lib/ws.mjs'
+import { listen } from '../lib/ws.mjs'
 import { percentile, report } from './lib.mjs'
 
 const seconds = Number(process.argv[2] ?? 10), RATE = 300
@@ -15,7 +15,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 function post(path, body) {
 	return new Promise((ok, no) => {
 		const text = JSON.stringify(body)
-		const rq = http.request(`${server.url}${path}`, { agent, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-appwrite-project': project.id, 'x-appwrite-key': key } }, (rs) => {
+		const rq = http.request(`${server.endpoint}${path}`, { agent, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-appwrite-project': project.id, 'x-appwrite-key': key } }, (rs) => {
 			rs.resume()
 			rs.on('end', () => rs.statusCode < 300 ? ok() : no(new Error(`${path}: ${rs.statusCode}`)))
 		})
@@ -29,12 +29,13 @@ await post('/databases/d/collections', { collectionId: 'c', name: 'C', permissio
 await post('/databases/d/collections/c/attributes/string', { key: 'text', size: 1000, required: true })
 
 const sent = new Map(), took = []
-const ws = await connect(`${server.url.replace('http', 'ws')}/realtime?project=${project.id}&channels[]=documents`)
-ws.onframe = (frame) => {
-	const id = frame.data?.payload?.$id, at = sent.get(id)
-	if (at !== undefined) { took.push(performance.now() - at); sent.delete(id) }
-}
-await ws.next((f) => f.type === 'connected', 5000)
+const ws = await listen(server, `project=${project.id}&channels[]=documents`)
+const receiving = (async () => {
+	while (ws.open) {
+		const frame = await ws.next().catch(() => ({})), id = frame.data?.payload?.$id, at = sent.get(id)
+		if (at !== undefined) { took.push(performance.now() - at); sent.delete(id) }
+	}
+})()
 
 const text = 'x'.repeat(300), begin = performance.now()
 let n = 0, failed = 0
@@ -54,6 +55,7 @@ while (sent.size > 0 && performance.now() < end) await new Promise((ok) => setTi
 console.log(`writes ${n}, delivered ${took.length}, failed ${failed}`)
 report('write to delivery, p50', percentile(took, 0.5), 'ms', 4)
 report('write to delivery, p99', percentile(took, 0.99), 'ms', 15)
-ws.drop()
+ws.end()
+await receiving
 agent.destroy()
 await server.stop()
