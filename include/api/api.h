@@ -11,6 +11,8 @@
 #include "model/project.h"
 #include "model/shape.h"
 
+/* Formats of replies; the numbers are minor versions before 1.0. */
+enum format { FORMAT_NOW, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
 enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN };	/* ADMIN: console member in admin mode with a mapped role */
 
 struct req {
@@ -36,9 +38,11 @@ struct req {
 	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
 	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
 	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
-	const struct route_info *info;	/* private to the dispatcher, like the next three */
+	const struct route_info *info;	/* private to the dispatcher, like the next ones */
 	const char *body_error;		/* why the body could not be read; NULL */
 	int n_gate;			/* headers that an error keeps */
+	enum format format;		/* of the reply */
+	bool format_request;		/* the parameters are in the form of before 0.15.3 */
 	int status;			/* of the reply; 0 before */
 	/* the reply being built */
 	bool replied;

@@ -151,6 +151,7 @@ serve(struct req *rq)
 		if (rq->replied)
 			return OK;
 	}
+	compat_request(rq);
 	TRY(params_read(rq, &in));
 	TRY(rq->route->handler(rq, in));
 	if (!rq->replied)

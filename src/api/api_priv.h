@@ -68,6 +68,11 @@ int limit_parse(const char *text, struct limit_rule out[ROUTE_LIMITS_MAX]);
 struct str limit_key(struct req *rq, const char *key);
 err_t limit_pass(struct req *rq, bool exempt) MUST_CHECK;	/* awaits Redis once on limited routes; sets X-RateLimit-* */
 
+/* ---- compat.c ---- */
+void compat_choose(struct req *rq);			/* which older formats the caller asked for */
+void compat_request(struct req *rq);			/* old parameters become today's */
+struct str compat_reply(struct req *rq, const char *model, struct str json);	/* the reply's text in rq->format */
+
 /* ---- reply.c ---- */
 void reply_error(struct req *rq, err_t e);		/* the envelope, or the page of an HTML route */
 void reply_not_found(struct http_msg *m);		/* outside of any lifecycle */

@@ -258,6 +258,7 @@ gate_pass(struct req *rq)
 	rq->admin_mode = str_is(setting(rq, "mode", HDR_X_MODE, STR_NONE), "admin");
 	rq->fallback = true;
 	choose_locale(rq);
+	compat_choose(rq);
 	if ((e = find_project(rq)) == OK)
 		e = find_user(rq);
 	reply_static(rq, "X-Debug-Fallback", rq->fallback ? "true" : "false");

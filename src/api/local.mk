@@ -11,3 +11,4 @@ libbadal_api_a_SOURCES += src/api/health.c src/api/mock.c src/api/openapi.c src/
 libbadal_api_a_SOURCES += src/api/projects.c
 libbadal_api_a_SOURCES += src/api/account_token.c
 libbadal_api_a_SOURCES += src/api/logs.c
+libbadal_api_a_SOURCES += src/api/compat.c

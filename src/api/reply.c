@@ -78,6 +78,15 @@ send_reply(struct req *rq, int status, const char *type, struct str body)
 	http_reply(rq->http, status, rq->out, rq->n_out, body);
 }
 
+static err_t
+send_json(struct req *rq, int status, const struct shape *shape, struct str json)
+{
+	if (rq->format != FORMAT_NOW)
+		json = compat_reply(rq, shape ? shape->model : NULL, json);
+	send_reply(rq, status, JSON_TYPE, json);
+	return OK;
+}
+
 err_t
 reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 {
@@ -87,8 +96,7 @@ reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 	buf_init(&b, rq->cx.arena, BODY_HINT);
 	jw_init(&w, &b);
 	shape_write(&w, shape, obj);
-	send_reply(rq, status, JSON_TYPE, buf_view(&b));
-	return OK;
+	return send_json(rq, status, shape, buf_view(&b));
 }
 
 err_t
@@ -100,15 +108,13 @@ reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t t
 	buf_init(&b, rq->cx.arena, BODY_HINT * 4);
 	jw_init(&w, &b);
 	shape_write_list(&w, shape, key, total, list);
-	send_reply(rq, 200, JSON_TYPE, buf_view(&b));
-	return OK;
+	return send_json(rq, 200, shape, buf_view(&b));
 }
 
 err_t
 reply_json(struct req *rq, int status, struct str json)
 {
-	send_reply(rq, status, JSON_TYPE, json);
-	return OK;
+	return send_json(rq, status, rq->route->model, json);
 }
 
 err_t

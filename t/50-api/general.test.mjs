@@ -458,6 +458,67 @@ describe('the audit log', () => {
 	})
 })
 
+describe('older formats', () => {
+	const old = (v) => ({ headers: { 'x-appwrite-response-format': v } })
+	const unix = (v) => Number.isInteger(v) && v > 1.6e9
+	test('0.15: dates are Unix seconds', async () => {
+		for (const v of ['0.15.3', '0.15.0']) {
+			const a = await alice.ok('GET', '/account', old(v))
+			assert.deepEqual([unix(a.$createdAt), unix(a.$updatedAt), unix(a.registration), unix(a.passwordUpdate)], [true, true, true, true])
+			const u = await p.ok('GET', `/users/${alice.id}`, old(v))
+			assert.deepEqual([u.password, u.hash, u.hashOptions, unix(u.$createdAt)], [undefined, undefined, undefined, true])
+			assert.ok(unix((await p.ok('GET', '/users', old(v))).users[0].registration))
+		}
+		await alice.ok('PATCH', '/account/prefs', { body: { prefs: { expire: '2020-01-01', date: '' } } })
+		assert.deepEqual(await alice.ok('GET', '/account/prefs', old('0.15.0')), { expire: '2020-01-01', date: '' })
+		assert.deepEqual((await alice.ok('GET', '/account', old('0.15.0'))).prefs, { expire: '2020-01-01', date: '' })
+	})
+	test('0.14 and before', async () => {
+		const u = await p.user(), team = await u.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } })
+		assert.deepEqual(await u.ok('GET', `/teams/${team.$id}`, old('0.14.0')), { $id: team.$id, name: 'T', total: 1 })
+		assert.deepEqual(Object.keys((await u.ok('GET', `/teams/${team.$id}/memberships`, old('0.13.0'))).memberships[0]).filter((k) => /name|email/i.test(k)), ['name', 'email'])
+		assert.deepEqual(Object.keys(await u.ok('GET', '/teams', old('0.12.0'))).sort(), ['sum', 'teams'])
+	})
+	test('1.0, nothing and nonsense', async () => {
+		for (const v of ['1.0.0', '0.15.4', '', '0']) assert.match((await alice.ok('GET', '/account', old(v))).$createdAt, /^\d{4}-/)
+		assert.equal((await alice.call('GET', '/account', old('abc'))).status, 200)
+		assert.equal((await alice.call('GET', '/account', old('0.15.9999999999999999999'))).status, 200)
+	})
+	test('lists by parameters', async () => {
+		const list = (query) => p.ok('GET', '/users', { query, ...old('0.15.0') })
+		const all = (await list({ limit: 100 })).users.map((u) => u.$id)
+		assert.deepEqual((await list({ limit: 1, offset: 1 })).users.map((u) => u.$id), all.slice(1, 2))
+		assert.deepEqual((await list({ limit: 1, cursor: all[0] })).users.map((u) => u.$id), all.slice(1, 2))
+		assert.deepEqual((await list({ limit: 1, cursor: all[1], cursorDirection: 'before' })).users.map((u) => u.$id), all.slice(0, 1))
+		assert.deepEqual((await list({ limit: 1, orderType: 'DESC' })).users.map((u) => u.$id), all.slice(-1))
+		assertError(await p.call('GET', '/users', { query: { limit: '1) or (' }, ...old('0.15.0') }), 400, 'general_argument_invalid')
+		assertError(await p.call('GET', '/users?queries=x', old('0.15.0')), 400, 'general_argument_invalid')
+	})
+	test('documents', async () => {
+		const v = old('0.15.0'), db = unique(), path = `/databases/${db}/collections/c`
+		await p.ok('POST', '/databases', { body: { databaseId: db, name: 'D' } })
+		const c = await p.ok('POST', `/databases/${db}/collections`, { body: { collectionId: 'c', name: 'C', permission: 'document', read: ['role:all'], write: ['role:member', 'role:guest'] }, ...v })
+		assert.deepEqual([c.permission, c.$read, c.$write, unix(c.$createdAt)], ['document', ['role:all'], ['role:member'], true])
+		await p.ok('POST', `${path}/attributes/integer`, { body: { key: 'n', required: false } })
+		await until('attribute', async () => (await p.ok('GET', `${path}/attributes/n`)).status === 'available')
+		await p.ok('POST', `${path}/indexes`, { body: { key: 'n', type: 'key', attributes: ['n'] } })
+		await until('index', async () => (await p.ok('GET', `${path}/indexes/n`)).status === 'available')
+		for (const n of [1, 2, 3]) await p.ok('POST', `${path}/documents`, { body: { documentId: `d${n}`, data: { n }, read: ['role:all'], write: ['user:a'] }, ...v })
+		const d = await p.ok('GET', `${path}/documents/d1`, v)
+		assert.deepEqual([d.$collection, d.$databaseId, d.$permissions, d.$read, d.$write, unix(d.$createdAt)], ['c', undefined, undefined, ['role:all'], ['user:a'], true])
+		const list = async (query) => (await p.ok('GET', `${path}/documents`, { query, ...v })).documents.map((x) => x.n)
+		assert.deepEqual(await list({ orderAttributes: ['n'], orderTypes: ['DESC'], limit: 2 }), [3, 2])
+		assert.deepEqual(await list({ queries: ['n.greater(1)'], offset: 1 }), [3])
+		assert.deepEqual(await list({ queries: ['n.equal(2)'] }), [2])
+	})
+	test('keys by seconds', async () => {
+		const owner = await s.console()
+		const k = await owner.ok('POST', `/projects/${p.id}/keys`, { body: { name: 'k', scopes: [], expire: 1900000000 }, ...old('0.15.0') })
+		assert.equal(k.expire, 1900000000)
+		assert.equal((await owner.ok('POST', `/projects/${p.id}/keys`, { body: { name: 'k', scopes: [], expire: 0 }, ...old('0.15.0') })).expire, 0)
+	})
+})
+
 describe('logs of users and teams', () => {
 	const entries = (ask, n) => until(`${n} log entries`, async () => {
 		const r = await ask()

@@ -41,4 +41,9 @@ t_fuzz_fuzz_ws_SOURCES = t/fuzz/fuzz_ws.c
 t_fuzz_fuzz_ws_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
 t_fuzz_fuzz_ws_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_ws_LDADD = libbadal-core.a $(LIBS_ALL)
+
+check_PROGRAMS += t/fuzz/fuzz_body
+t_fuzz_fuzz_body_SOURCES = t/fuzz/fuzz_body.c
+t_fuzz_fuzz_body_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_body_LDADD = libbadal-api.a $(FUZZ_LIBS)
 endif
