@@ -134,6 +134,8 @@ member_15(struct ctx *cx, bool document, const char *key, json_t *v, json_t *int
 {
 	if (json_is_string(v) && (strcmp(key, "$createdAt") == 0 || strcmp(key, "$updatedAt") == 0 || (!document && among(dates, key))))
 		json_object_set_new(into, key, unix_seconds(v));
+	else if (strcmp(key, "$permissions") == 0 && json_is_array(v) && document)
+		;	/* they came last: old_object */
 	else if (strcmp(key, "$permissions") == 0 && json_is_array(v))
 		old_permissions(cx, v, into);
 	else if (strcmp(key, "documentSecurity") == 0 && !document)
@@ -165,6 +167,8 @@ old_object(struct req *rq, const char *model, json_t *j)
 		else if (i == n)
 			json_object_set(into, key, v);
 	}
+	if (rq->format == FORMAT_15 && document)
+		old_permissions(&rq->cx, json_object_get(j, "$permissions"), into);
 	return into;
 }
 
