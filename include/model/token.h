@@ -12,6 +12,8 @@ enum token_type {		/* as stored; codes of phone sign-in and phone verification a
 	TOKEN_PHONE = 6
 };
 
+enum { PHONE_CODE_LEN = 6 };
+
 struct token {
 	const char *id, *user_id;
 	const char *secret;	/* clear when just made; the hash when used */

@@ -186,6 +186,15 @@ phone_finish(struct req *rq, void *in)
 	return sign_in(rq, in, TOKEN_PHONE, "phone");
 }
 
+/* Later clients have one request for both: the secrets do not look alike. */
+static err_t
+any_finish(struct req *rq, void *arg)
+{
+	const struct proof_in *in = arg;
+
+	return strlen(in->secret) == PHONE_CODE_LEN ? phone_finish(rq, arg) : magic_finish(rq, arg);
+}
+
 /* ---- recovery ---- */
 
 static const struct param recovery_params[] = {
@@ -196,7 +205,7 @@ static const struct param recover_params[] = {
 	REQUIRED("userId", P_UID, struct proof_in, user, "User ID."),
 	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail.", .max = 256),
 	REQUIRED("password", P_PASSWORD, struct proof_in, password, "New password of at least 8 bytes."),
-	REQUIRED("passwordAgain", P_PASSWORD, struct proof_in, again, "The same again."),
+	OPTIONAL("passwordAgain", P_PASSWORD, struct proof_in, again, "The same again; later clients compare on their own."),
 };
 
 static err_t
@@ -222,7 +231,7 @@ recovery_finish(struct req *rq, void *arg)
 	struct token *t;
 	struct user *u;
 
-	if (strcmp(in->password, in->again) != 0)
+	if (in->again != NULL && strcmp(in->password, in->again) != 0)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(token_redeem(&rq->cx, rq->project, u,
@@ -303,6 +312,7 @@ phone_verification_finish(struct req *rq, void *arg)
 
 #define BY_EMAIL "10/3600 url:{url},email:{param-email}"
 #define BY_USER "10/3600 url:{url},userId:{param-userId}"
+#define BY_USER_PHONE "10/3600 url:{host}/v1/account/sessions/phone,userId:{param-userId}"	/* no second row of tries at a code */
 #define ROW(method_, tail, name_, scope_, limit_, handler_, model_, status_, doc_) \
 	.method = method_, .path = "/v1/account" tail, .service = "account", .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, \
 	.model = model_, .status = status_, .doc = doc_
@@ -318,6 +328,8 @@ static const struct route rows[] = {
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params)},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, proof_params)},
+	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}"},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
 	    .audit = "recovery.create user/{user}"},

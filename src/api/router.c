@@ -123,25 +123,42 @@ compile(const struct route *r)
 }
 
 static void
-router_add(struct router *t, const struct route *r)
+place(struct router *t, struct route_info *i, const char *path)
 {
-	struct route_info *i = compile(r);
-	struct str rest = str_c(r->path);
+	struct str rest = str_c(path);
 	struct node *n = &t->root;
 	enum method m;
 	int depth = 0;
 
-	if (!method_parse(str_c(r->method), &m) || strcmp(r->method, "HEAD") == 0)
-		refuse(r, "unknown method");
+	if (!method_parse(str_c(i->route->method), &m) || strcmp(i->route->method, "HEAD") == 0)
+		refuse(i->route, "unknown method");
 	str_cut(&rest, '/');
 	while (rest.n > 0) {
 		n = node_child(n, str_cut(&rest, '/'));
 		if (++depth > DEPTH_MAX)
-			refuse(r, "too many segments");
+			refuse(i->route, "too many segments");
 	}
 	if (n->route[m] != NULL)
-		refuse(r, "two rows for one request");
+		refuse(i->route, "two rows for one request");
 	n->route[m] = i;
+}
+
+/* Other paths of the same row: those that later clients use. */
+static void
+router_add(struct router *t, const struct route *r)
+{
+	static const struct {
+		const char *method, *later, *path;
+	} aliases[] = {
+#define PATH_ALIAS(...) {__VA_ARGS__},
+#include "tbl/paths.h"
+	};
+	struct route_info *i = compile(r);
+
+	place(t, i, r->path);
+	for (size_t k = 0; k < sizeof aliases / sizeof *aliases; k++)
+		if (strcmp(aliases[k].path, r->path) == 0 && strcmp(aliases[k].method, r->method) == 0)
+			place(t, i, aliases[k].later);
 }
 
 struct router *

@@ -36,7 +36,7 @@ token_event(struct ctx *cx, const struct project *p, enum event_kind kind, const
 static const char *
 new_secret(struct ctx *cx, enum token_type type)
 {
-	return type == TOKEN_PHONE ? arena_printf(cx->arena, "%06u", (unsigned)randombytes_uniform(1000000)) : secret_hex(cx->arena, SECRET_BYTES);
+	return type == TOKEN_PHONE ? arena_printf(cx->arena, "%0*u", PHONE_CODE_LEN, (unsigned)randombytes_uniform(1000000)) : secret_hex(cx->arena, SECRET_BYTES);
 }
 
 err_t
