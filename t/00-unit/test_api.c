@@ -165,6 +165,7 @@ read_one(struct param p, const char *json, struct one **out)
 
 	row = p;
 	route = (struct route){.method = "POST", .path = "/", .params = &row, .n_params = 1, .in_size = sizeof(struct one)};
+	json_decref(def[0]);
 	def[0] = p.def ? json_loads(p.def, JSON_DECODE_ANY, NULL) : NULL;
 	info = (struct route_info){.route = &route, .places = places, .defaults = def};
 	rq->route = &route;
@@ -422,19 +423,32 @@ Test(body, multipart)
 
 /* ---- limits ---- */
 
+/* Of the program they live as long as it does. */
+static void
+drop_keys(struct limit_rule *r)
+{
+	for (int i = 0; i < ROUTE_LIMITS_MAX; i++) {
+		free((void *)(uintptr_t)r[i].key);
+		r[i].key = NULL;
+	}
+}
+
 Test(limit, texts)
 {
-	struct limit_rule r[ROUTE_LIMITS_MAX];
+	struct limit_rule r[ROUTE_LIMITS_MAX] = {0};
 
 	cr_assert_eq(limit_parse("10/3600 url:{url},email:{param-email};5/60 ip:{ip}", r), 2);
 	cr_assert(r[0].max == 10 && r[0].period == 3600 && strcmp(r[0].key, "url:{url},email:{param-email}") == 0);
 	cr_assert(r[1].max == 5 && r[1].period == 60 && strcmp(r[1].key, "ip:{ip}") == 0);
+	drop_keys(r);
 	cr_assert_eq(limit_parse("10", r), 1);
 	cr_assert(r[0].period == 3600 && strcmp(r[0].key, "url:{url},ip:{ip}") == 0);
+	drop_keys(r);
 	cr_assert_eq(limit_parse("x/60 a", r), -1);
 	cr_assert_eq(limit_parse("10/0 a", r), -1);
 	cr_assert_eq(limit_parse("0/60 a", r), -1);
 	cr_assert_eq(limit_parse("1;1;1;1;1", r), -1);
+	drop_keys(r);
 }
 
 Test(limit, keys)
