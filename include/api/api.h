@@ -173,6 +173,7 @@ audit_as(struct req *rq, const struct user *u)
 void api_init(void);				/* compiles the route table; aborts on a contradictory one */
 /* Starts writing what this process holds back (audit entries): when it drains. */
 void api_drain(void);
+bool api_writing(void);				/* that goes on */
 extern const struct http_handler api_http;	/* request, gone; ws callbacks are those of rt */
 struct str api_openapi(struct ctx *cx);		/* the document of GET /v1/openapi.json */
 bool api_allowed_host(struct req *rq, struct str host);	/* localhost, own host, web platforms of the project (host_allowed) */

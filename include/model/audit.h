@@ -16,6 +16,7 @@ struct audit_entry {		/* all texts non-NULL; audit_add copies them */
 void audit_init(void);			/* per process, on the loop: starts the timer */
 void audit_add(const struct project *p, const struct audit_entry *e);	/* no wait */
 void audit_drain(void);			/* starts writing at once */
+bool audit_writing(void);		/* that goes on */
 /* Awaits. Writes what is queued. */
 err_t audit_flush(struct ctx *cx) MUST_CHECK;
 

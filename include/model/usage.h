@@ -15,6 +15,7 @@ enum usage_op { USAGE_CREATE, USAGE_READ, USAGE_UPDATE, USAGE_DELETE };
 
 void usage_init(void);		/* per process, on the loop: starts the timer */
 void usage_drain(void);		/* starts writing what is held back */
+bool usage_writing(void);	/* that goes on */
 /* Counts one request; `what` by USAGE. `db` and `col` narrow the scope, NULL: none. No wait. */
 void usage_count(const struct project *p, unsigned what, const char *db, const char *col);
 /* Awaits. Writes what is counted (drain, tests). */

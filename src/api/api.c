@@ -39,6 +39,12 @@ api_drain(void)
 	usage_drain();
 }
 
+bool
+api_writing(void)
+{
+	return audit_writing() || usage_writing();
+}
+
 /* ---- the end of a request ---- */
 
 static void

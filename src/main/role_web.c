@@ -37,8 +37,15 @@ servers_up(struct ctx *cx)
 static void
 drain_more(void *arg)
 {
+	static bool written;
+	bool busy = http_open_requests() > 0 || http_open_sockets() > 0;
+
 	(void)arg;
-	if ((http_open_requests() > 0 || http_open_sockets() > 0) && loop_now() < drain_end)
+	if (!busy && !written) {	/* after the last request: what it left behind in memory */
+		written = true;
+		api_drain();
+	}
+	if ((busy || api_writing()) && loop_now() < drain_end)
 		return;
 	loop_stop();
 }

@@ -194,6 +194,12 @@ audit_drain(void)
 	on_tick(NULL);
 }
 
+bool
+audit_writing(void)
+{
+	return flushing;
+}
+
 void
 audit_init(void)
 {

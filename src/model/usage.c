@@ -244,6 +244,12 @@ usage_drain(void)
 	on_tick(NULL);
 }
 
+bool
+usage_writing(void)
+{
+	return flushing;
+}
+
 /* ---- how many there are ---- */
 
 static err_t

@@ -2,8 +2,9 @@
  * metrics, the mock service, hostile input. */
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import net from 'node:net'
-import { cookieOf, server, unique, until } from '../lib/server.mjs'
+import { cookieOf, dataDir, server, start, unique, until } from '../lib/server.mjs'
 
 const envelope = ['message', 'code', 'type', 'version']
 const noCache = { 'cache-control': 'no-cache, no-store, must-revalidate', expires: '0', pragma: 'no-cache' }
@@ -601,6 +602,21 @@ describe('settings of its own', () => {
 	test('metrics without a token: this machine only', async () => {
 		assert.equal((await s.call('GET', '/metrics', { root: true })).status, 200)
 		assert.equal((await s.call('GET', '/metrics', { root: true, headers: { 'x-forwarded-for': '192.0.2.1' } })).status, 404)
+	})
+})
+
+describe('stopping', () => {
+	test('a drained server has written its log', async () => {
+		const data = dataDir()
+		try {
+			const first = await start({ data })
+			const u = await first.user()
+			await first.stop()
+			const second = await start({ data })
+			const r = await second.call('GET', '/account/logs', { project: 'console', cookie: u.cookie })
+			assert.deepEqual(r.body.logs.map((l) => l.event), ['session.create', 'user.create'])
+			await second.stop()
+		} finally { rmSync(data, { recursive: true, force: true }) }
 	})
 })
 
