@@ -12,4 +12,7 @@ struct link_param {
  * stays last. Values are percent-encoded, a blank as '+'. In the arena. */
 const char *link_with(struct arena *a, const char *url, const struct link_param *v, int n);
 
+/* Appends a name or value as a form or query string has it: percent-encoded, a blank as '+'. */
+void link_encode(struct buf *b, struct str s);
+
 #endif

@@ -2,3 +2,4 @@
 JOB(sweep, job_sweep, 8, "Drops the data spaces of deleted projects.")
 JOB(schema, job_schema, 30, "Builds and drops indexes, changes busy tables, drops the tables of deleted collections.")
 JOB(mail, job_mail, 12, "Sends a mail.")
+JOB(sms, job_sms, 5, "Sends a short message.")

@@ -263,7 +263,12 @@ conf_load(const char *file, int nargs, char *const *args, bool reload)
 static bool
 is_secret(const struct row *r)
 {
-	return strstr(r->name, "key") != NULL || strstr(r->name, "token") != NULL || strstr(r->name, "_url") != NULL;
+	static const char *const parts[] = {"key", "token", "password", "_url", "sms_provider"};
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (strstr(r->name, parts[i]) != NULL)
+			return true;
+	return false;
 }
 
 static void

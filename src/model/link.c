@@ -3,8 +3,8 @@
 
 #include <ctype.h>
 
-static void
-add_encoded(struct buf *b, struct str s)
+void
+link_encode(struct buf *b, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -23,9 +23,9 @@ add_pair(struct buf *b, bool *first, struct str name, struct str value)
 {
 	buf_ch(b, *first ? '?' : '&');
 	*first = false;
-	add_encoded(b, name);
+	link_encode(b, name);
 	buf_ch(b, '=');
-	add_encoded(b, value);
+	link_encode(b, value);
 }
 
 static int

@@ -1,0 +1,166 @@
+/* Codes by SMS: sign-in and verification, and the exact request of each provider, as a server in its place receives it. */
+import assert from 'node:assert/strict'
+import { rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { cookieOf, dataDir, server, unique, until } from '../lib/server.mjs'
+import { fails, keysOf, session } from './lib.mjs'
+
+let s, p, gate, file, dir, refuse = 0
+const got = []
+const number = () => `+49${String(BigInt(`0x${unique()}`) % 10n ** 11n).padStart(11, '0')}`
+const send = (m, target, body, o = {}) => p.guest(m, target, { body, ...o })
+
+/* The settings of the next messages. What comes with them has the provider's name before its path. */
+function use(provider, secret = 'se:cr@t', from = '+4911223344') {
+	const url = `http://127.0.0.1:${gate.address().port}/${provider}`
+	writeFileSync(file, `sms_provider = "sms://AC1:${secret}@${provider}"\nsms_from = "${from}"\nsms_url = "${url}"\n`, { mode: 0o644 })
+}
+
+/* A request that carries the code for `phone`: asks until one came by the new settings. */
+async function ask(provider, phone) {
+	for (;;) {
+		const r = await send('POST', '/account/sessions/phone', { userId: 'unique()', phone })
+		assert.equal(r.status, 201, r.text)
+		const one = await until('a message', () => got.shift())
+		if (one.url.startsWith(`/${provider}/`)) return { ...one, url: one.url.slice(provider.length + 1), userId: r.body.userId }
+	}
+}
+
+before(async () => {
+	gate = http.createServer((rq, rs) => {
+		let body = ''
+		rq.on('data', (d) => (body += d))
+		rq.on('end', () => {
+			rs.statusCode = refuse-- > 0 ? 503 : 200
+			if (rs.statusCode === 200) got.push({ method: rq.method, url: rq.url, headers: rq.headers, body })
+			rs.end('{}')
+		})
+	})
+	await new Promise((ok) => gate.listen(0, '127.0.0.1', ok))
+	gate.unref()
+	dir = dataDir()
+	file = path.join(dir, 'badal.conf')
+	use('mock')
+	s = await server({ own: true, conf: { web_processes: 1 }, args: ['--config', file] })
+	p = await s.project({ name: 'SMS' })
+})
+after(async () => {
+	await s.stop()
+	gate.close()
+	rmSync(dir, { recursive: true })
+})
+
+const form = (list) => ({ type: 'application/x-www-form-urlencoded', read: (text) => [...new URLSearchParams(text)].map(([k, v]) => `${k}=${v}`), list })
+const json = (list, type) => ({ type, read: (text) => Object.entries(JSON.parse(text)).map(([k, v]) => `${k}=${v}`), list })
+const basic = `Basic ${Buffer.from('AC1:se:cr@t').toString('base64')}`
+const providers = {
+	twilio: { url: '/2010-04-01/Accounts/AC1/Messages.json', body: form(['Body=CODE', 'From=+4911223344', 'To=+TO']), headers: { authorization: basic } },
+	'text-magic': { url: '/api/v2/messages', body: form(['text=CODE', 'from=4911223344', 'phones=TO']), headers: { 'x-tm-username': 'AC1', 'x-tm-key': 'se:cr@t' } },
+	telesign: { url: '/v1/messaging', body: form(['message=CODE', 'message_type=otp', 'phone_number=TO']), headers: { authorization: basic } },
+	msg91: { url: '/api/v5/flow/', body: json(['sender=AC1', 'otp=CODE', 'flow_id=+4911223344', 'mobiles=TO'], 'application/JSON'), headers: { authkey: 'se:cr@t' } },
+	vonage: { url: '/sms/json', body: form(['text=CODE', 'from=+4911223344', 'to=TO', 'api_key=AC1', 'api_secret=se:cr@t']), headers: {} },
+	mock: { url: '/mock-sms', body: json(['message=CODE', 'from=+4911223344', 'to=+TO'], 'application/json'), headers: { 'x-username': 'AC1', 'x-key': 'se:cr@t' } },
+}
+
+for (const [name, want] of Object.entries(providers)) {
+	test(`what ${name} is sent`, async () => {
+		use(name)
+		s.kill('SIGHUP')
+		const phone = number(), m = await ask(name, phone)
+		assert.equal(m.method, 'POST')
+		assert.equal(m.url, want.url)
+		assert.equal(m.headers['content-type'], want.body.type)
+		assert.equal(Number(m.headers['content-length']), m.body.length)
+		for (const [k, v] of Object.entries(want.headers)) assert.equal(m.headers[k], v)
+		assert.equal(m.headers.authorization, want.headers.authorization)
+		const code = m.body.match(/\b\d{6}\b/)[0]
+		assert.deepEqual(want.body.read(m.body), want.body.list.map((v) => v.replace('CODE', code).replace('TO', phone.slice(1))))
+		/* and it is the code */
+		const r = await send('PUT', '/account/sessions/phone', { userId: m.userId, secret: code })
+		assert.equal(r.status, 201, r.text)
+	})
+}
+
+describe('with a provider', () => {
+	before(async () => {
+		use('mock')
+		s.kill('SIGHUP')
+		await ask('mock', number())
+		got.length = 0
+	})
+	const code = async (phone) => JSON.parse((await until('the code', () => {
+		const i = got.findIndex((m) => JSON.parse(m.body).to === phone)
+		return i < 0 ? null : got.splice(i, 1)[0]
+	})).body).message
+
+	test('a new person signs in, once', async () => {
+		const phone = number(), id = unique('u'), r = await send('POST', '/account/sessions/phone', { userId: id, phone })
+		assert.equal(r.status, 201, r.text)
+		assert.equal(r.body.secret, '')
+		assert.equal(r.body.userId, id)
+		assert.equal(Date.parse(r.body.expire) - Date.parse(r.body.$createdAt), 15 * 60000)
+		const secret = await code(phone)
+		assert.match(secret, /^\d{6}$/)
+		const wrong = secret === '000000' ? '000001' : '000000'
+		fails(await send('PUT', '/account/sessions/phone', { userId: id, secret: wrong }), 401, 'user_invalid_token')
+		fails(await send('POST', '/account/sessions/token', { userId: id, secret: wrong }), 401, 'user_invalid_token')
+		const rs = await Promise.all([1, 2, 3].map(() => send('PUT', '/account/sessions/phone', { userId: id, secret })))
+		assert.deepEqual(rs.map((x) => x.status).sort(), [201, 401, 401])
+		const done = rs.find((x) => x.status === 201)
+		keysOf(done.body, session)
+		assert.deepEqual([done.body.provider, done.body.providerUid], ['phone', ''])
+		const me = (await p.guest('GET', '/account', { cookie: cookieOf(done) })).body
+		assert.deepEqual([me.phone, me.phoneVerification, me.email], [phone, true, ''])
+		/* again, and by the later request */
+		assert.equal((await send('POST', '/account/tokens/phone', { userId: 'unique()', phone })).body.userId, id)
+		const later = await send('POST', '/account/sessions/token', { userId: id, secret: await code(phone) })
+		assert.equal(later.status, 201, later.text)
+		assert.equal(later.body.provider, 'phone')
+	})
+
+	test('the own number is verified by its owner', async () => {
+		const u = await p.user(), phone = number()
+		fails(await u.call('POST', '/account/verification/phone', { body: {} }), 400, 'user_phone_not_found')
+		await u.ok('PATCH', '/account/phone', { body: { phone, password: u.password } })
+		const r = await u.call('POST', '/account/verification/phone', { body: {} })
+		assert.equal(r.status, 201, r.text)
+		const body = { userId: u.id, secret: await code(phone) }
+		fails(await send('PUT', '/account/verification/phone', body), 401, 'user_invalid_token')
+		fails(await (await p.user()).call('PUT', '/account/verification/phone', { body }), 401, 'user_invalid_token')
+		assert.equal((await u.ok('GET', '/account')).phoneVerification, false)
+		assert.equal((await u.call('PUT', '/account/verification/phone', { body })).status, 200)
+		assert.equal((await u.ok('GET', '/account')).phoneVerification, true)
+	})
+
+	test('the team of the project sees the code', async () => {
+		const phone = number(), r = await p.admin('POST', '/account/sessions/phone', { body: { userId: 'unique()', phone } })
+		assert.equal(r.body.secret, await code(phone))
+	})
+
+	test('a message that is refused is sent again', async () => {
+		const phone = number()
+		refuse = 1
+		assert.equal((await send('POST', '/account/sessions/phone', { userId: 'unique()', phone })).status, 201)
+		assert.match(await code(phone), /^\d{6}$/)
+		assert.ok(refuse <= 0)
+	})
+
+	test('a number in use by another id', async () => {
+		const u = await p.user()
+		fails(await send('POST', '/account/sessions/phone', { userId: u.id, phone: number() }), 409, 'user_already_exists')
+		fails(await send('POST', '/account/sessions/phone', { userId: 'unique()', phone: '12' }), 400, 'general_argument_invalid')
+	})
+})
+
+test('without a sender nothing is sent; with a provider nobody knows it fails later', async () => {
+	for (const [from, provider, line] of [['', 'mock', 'short message not sent'], ['+49', 'nobody', 'sms_provider names no provider']]) {
+		use(provider, 'x', from)
+		s.kill('SIGHUP')
+		await until(line, async () => {
+			assert.equal((await send('POST', '/account/sessions/phone', { userId: 'unique()', phone: number() })).status, 201)
+			return s.log().includes(line)
+		})
+	}
+})
