@@ -144,6 +144,23 @@ conn_clear(const struct conn *c)
 	return !lws_partial_buffered(c->wsi);
 }
 
+/* With nothing kept by lws the kernel is asked at once: a fan-out spares lws's part of the work for each of its sockets. Returns what
+ * was taken, -1 when the connection is broken. */
+static ssize_t
+send_now(struct conn *c, const void *p, size_t n)
+{
+	ssize_t sent;
+
+	if (!conn_clear(c))
+		return 0;
+	do
+		sent = send(lws_get_socket_fd(c->wsi), p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	return sent;
+}
+
 void
 conn_send(struct conn *c, const void *p, size_t n)
 {
@@ -151,10 +168,14 @@ conn_send(struct conn *c, const void *p, size_t n)
 		const void *in;
 		unsigned char *out;
 	} u = {.in = p};	/* lws does not change raw output, its prototype only says so */
+	ssize_t sent;
 
 	if (c->list == LIST_DOOMED || c->fin_sent || n == 0)
 		return;
-	if (lws_write(c->wsi, u.out, n, LWS_WRITE_RAW) < 0)
+	sent = send_now(c, p, n);
+	if (sent == (ssize_t)n)
+		return;
+	if (sent < 0 || lws_write(c->wsi, u.out + sent, n - (size_t)sent, LWS_WRITE_RAW) < 0)
 		conn_doom(c);
 }
 

@@ -29,6 +29,7 @@ static bool paused, scheduled, begun;
 static struct stream_pos at;
 static uint64_t collected;	/* events so far: the mark of each */
 static uint64_t role_changes;
+static uint64_t sent;		/* messages that have not been counted yet */
 
 static struct news now;		/* being delivered */
 static struct entry *now_entry;	/* its text; NULL: nothing is being delivered */
@@ -103,6 +104,14 @@ fanout_received(const struct peer *c)
 
 /* ---- sending ---- */
 
+/* Shared memory is written once per slice. */
+static void
+count_sent(void)
+{
+	metric_add(M_rt_deliveries, (int64_t)sent);
+	sent = 0;
+}
+
 void
 fanout_send(struct peer *c, struct news *n)
 {
@@ -119,7 +128,7 @@ fanout_send(struct peer *c, struct news *n)
 	if (len == 0)
 		return;
 	d = c->by_url && !later ? DIALECT_OLD : DIALECT_NEW;
-	metric_add(M_rt_deliveries, 1);
+	sent++;
 	if (c->simple) {
 		ws_send(c->ws, news_whole(n, d));
 		return;
@@ -142,6 +151,7 @@ send_slice(void)
 		if (c != NULL && c->mark == collected)	/* else the number is somebody else's by now */
 			fanout_send(c, &now);
 	}
+	count_sent();
 	return next_receiver == n_receivers;
 }
 
