@@ -213,10 +213,51 @@ server_stop(struct server *s)
 	end(s, s->pg ? SIGINT : SIGTERM);
 }
 
+/* True when no such process runs; one that only waits to be reaped counts as ended. */
+static bool
+ended(long pid)
+{
+	char path[48], state = 'Z';
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return true;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'Z';	/* it went while we read */
+	fclose(f);
+	return state == 'Z' || state == 'X';
+}
+
+/* Backends outlive a postmaster by the moment in which they notice, and answer meanwhile: all go, and all are waited for. The
+ * postmaster stands still first, so that it starts none behind our back. */
 void
 server_kill(struct server *s)
 {
-	end(s, SIGKILL);
+	char path[64];
+	long child[256];
+	int n = 0;
+	FILE *f;
+
+	kill(s->pid, SIGSTOP);
+	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)s->pid, (long)s->pid);
+	f = fopen(path, "r");
+	while (f != NULL && n < 256 && fscanf(f, "%ld", &child[n]) == 1)
+		n++;
+	if (f != NULL)
+		fclose(f);
+	for (int i = 0; i < n; i++)
+		kill((pid_t)child[i], SIGKILL);
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	s->pid = 0;
+	for (int i = 0; i < n; i++)
+		for (int tries = 0; !ended(child[i]); tries++) {
+			if (tries == READY_MAX * 200)
+				die("a killed backend does not end", s->dir);
+			usleep(5000);
+		}
 }
 
 void

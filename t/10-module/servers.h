@@ -13,7 +13,7 @@ struct server *server_pg(void);			/* initdb, start, ready */
 struct server *server_redis(void);		/* start, ready */
 const char *server_url(const struct server *s);	/* for conf.db_url / conf.redis_url */
 void server_stop(struct server *s);		/* orderly */
-void server_kill(struct server *s);		/* SIGKILL */
+void server_kill(struct server *s);		/* SIGKILL, to its children as well; gone when this returns */
 void server_tear(struct server *s, long bytes);	/* of a Redis that is down: as if its last bytes had not reached the disk */
 void server_freeze(struct server *s, bool on);	/* SIGSTOP / SIGCONT */
 void server_start(struct server *s);		/* again on the same data, until it is ready */
