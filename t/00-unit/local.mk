@@ -18,6 +18,12 @@ t_00_unit_test_event_SOURCES = t/00-unit/test_event.c
 t_00_unit_test_event_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_event_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_seal
+TESTS += t/00-unit/test_seal
+t_00_unit_test_seal_SOURCES = t/00-unit/test_seal.c
+t_00_unit_test_seal_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_seal_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_agent
 TESTS += t/00-unit/test_agent
 t_00_unit_test_agent_SOURCES = t/00-unit/test_agent.c
