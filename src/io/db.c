@@ -17,6 +17,7 @@ static const struct refusal refusals[] = {
 	{"23505", ERR_DB_UNIQUE},
 	{"22", ERR_DB_DATA},
 	{"08", ERR_DB_DOWN},	/* connection */
+	{"57014", ERR_TIMEOUT},	/* a statement_timeout of the operator's, or his cancel request */
 	{"57P01", ERR_DB_DOWN},	/* shutting down */
 	{"57P02", ERR_DB_DOWN},	/* crashed */
 	{"57P03", ERR_DB_DOWN},	/* starting up */

@@ -19,6 +19,11 @@ static const char settings_sql[] =
     "set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false), set_config('standard_conforming_strings', 'on', false), "
     "set_config('extra_float_digits', '1', false), set_config('idle_in_transaction_session_timeout', '60s', false)";
 
+/* A process of ours that died cannot cancel what it had sent: the server looks (14 and later). There is no statement_timeout:
+ * our deadlines cancel what nobody waits for, and building an index may take its time. */
+static const char watch_client_sql[] =
+    "SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+
 struct target {			/* one address to try */
 	char host[NAME_MAX_LEN], addr[64], port[8];
 };
@@ -81,6 +86,7 @@ session_settings(struct db_conn *c)
 	}
 	dbc_begin(c);
 	dbc_statement(c, STEP_PLAIN, settings_sql, 0, NULL);
+	dbc_statement(c, STEP_PLAIN, watch_client_sql, 0, NULL);
 	dbc_sync(c);
 }
 

@@ -205,7 +205,8 @@ dbp_connect_failed(struct db_conn *c, const char *why)
 {
 	free(last_failure);
 	last_failure = mem_strdup(why);
-	log_debug(NULL, "cannot connect to PostgreSQL", "error=%s", last_failure);
+	if (backoff == 0)	/* once per outage */
+		log_warn(NULL, "cannot connect to PostgreSQL", "error=%.*s", (int)strcspn(last_failure, "\n"), last_failure);
 	backoff = backoff == 0 ? BACKOFF_MIN : backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : backoff * 2;
 	if (retry == NULL && !closing)
 		retry = loop_after(backoff, retry_now, NULL);

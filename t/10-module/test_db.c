@@ -112,6 +112,10 @@ statements(struct ctx *cx)
 	CHECK(str_is(db_str(r, 0, 0), "UTC"));
 	GOOD(db_query(cx, &r, "SHOW random_page_cost", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "1.1"));
+	GOOD(db_query(cx, &r, "SHOW client_connection_check_interval", DB0));
+	CHECK(str_is(db_str(r, 0, 0), "10s"));
+	/* the operator's own limit is no mistake of ours */
+	FAILS(db_script(cx, "SET LOCAL statement_timeout = 10; SELECT pg_sleep(600)"), TIMEOUT);
 	CHECK(db_pool_busy() == 0);
 }
 Test(db, statements, .timeout = 60)
