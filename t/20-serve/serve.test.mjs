@@ -29,7 +29,13 @@ export function family(pid) {
 	return found
 }
 const named = (s, name) => [...family(s.pid)].filter(([, n]) => n === name).map(([p]) => p)
-const children = (s) => [...family(s.pid)].filter(([p]) => readFileSync(`/proc/${p}/stat`, 'latin1').split(') ')[1].split(' ')[1] === String(s.pid))
+/* null: it ended after it was listed */
+const parent = (p) => {
+	try {
+		return Number(readFileSync(`/proc/${p}/stat`, 'latin1').split(') ')[1].split(' ')[1])
+	} catch { return null }
+}
+const children = (s) => [...family(s.pid)].filter(([p]) => parent(p) === s.pid)
 const health = async (s) => (await s.call('GET', '/health/version')).status
 const answers = (s) => until('it answers', async () => (await s.call('GET', '/health/version').catch(() => ({}))).status === 200)
 
