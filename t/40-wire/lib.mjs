@@ -5,7 +5,7 @@ import net from 'node:net';
 
 export const echoPath = process.env.BADAL_ECHO;
 export const skip = echoPath ? false : 'BADAL_ECHO is not set';
-export const DEADLINE = 15000;
+export const DEADLINE = 60000;
 
 export async function freePort() {
   const s = net.createServer().listen(0, '127.0.0.1');
