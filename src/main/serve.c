@@ -30,7 +30,7 @@
 enum {
 	CHILDREN_MAX = 260, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000, STEADY_MS = 30000, TICK_MS = 50,
 	PORT_PATIENCE_MS = 3000,	/* a killed run's listeners need a moment to go */
-	DB_PATIENCE_MS = 60000, EMBED_READY_MS = 60000, EMBED_STOP_MS = 30000
+	DB_PATIENCE_MS = 60000, EMBED_READY_MS = 60000, EMBED_STOP_MS = 30000, FIRST_TRIES = 5
 };
 
 struct child {
@@ -234,7 +234,8 @@ child_ended(struct child *c, int status)
 	c->ready_fd = -1;
 	if (stopping)
 		return;
-	if (!announced && WIFEXITED(status) && WEXITSTATUS(status) == ROLE_CANNOT) {
+	/* A first start that cannot succeed says so; later, patience is better. */
+	if (!announced && ((WIFEXITED(status) && WEXITSTATUS(status) == ROLE_CANNOT) || c->fails >= FIRST_TRIES)) {
 		log_error(NULL, "a role cannot start", "role=%s", c->role->name);
 		stopping = true;
 		exit_status = 1;
