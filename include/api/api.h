@@ -38,6 +38,8 @@ struct req {
 	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
 	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
 	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
+	const char *usage_scope;	/* narrows what the request counts as, where the path does not: the provider of a session */
+	uint64_t sent;			/* bytes of the reply's body */
 	const struct route_info *info;	/* private to the dispatcher, like the next ones */
 	const char *body_error;		/* why the body could not be read; NULL */
 	int n_gate;			/* headers that an error keeps */
@@ -130,7 +132,7 @@ struct route {
 	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
 	 * "document.delete database/{databaseId}/collection/{collectionId}/document/{documentId}"; NULL: none. */
 	const char *audit;
-	unsigned usage;		/* what a success counts as: USAGE of model/usage.h, with databaseId and collectionId; 0: nothing */
+	unsigned usage;		/* what a success counts as: USAGE of model/usage.h, with databaseId and collectionId, or usage_scope; 0: nothing */
 	size_t in_size;
 	const struct param *params;
 	int n_params;
@@ -150,6 +152,7 @@ extern const struct routes mock_routes;
 extern const struct routes platform_routes;
 extern const struct routes project_routes;
 extern const struct routes team_routes;
+extern const struct routes usage_routes;
 extern const struct routes user_routes;
 
 /* ---- replies: each sends the answer; at most one per request ---- */
@@ -168,6 +171,10 @@ audit_as(struct req *rq, const struct user *u)
 {
 	rq->audit_user = u;
 }
+
+/* Awaits. How much `p` is used, as the `n` metrics have it; `range`: of usage_ranges. */
+struct usage_series;
+err_t reply_usage(struct req *rq, const struct project *p, const char *range, const struct usage_series *v, int n);
 
 /* ---- the server ---- */
 void api_init(void);				/* compiles the route table; aborts on a contradictory one */

@@ -1,4 +1,5 @@
-/* Sessions and tokens whose time is over. They are invalid without this already; it only frees their space. */
+/* Rows whose time is over: sessions and tokens (invalid without this already), audit entries older than conf.audit_retention, counts of
+ * usage that no chart shows any more. */
 #ifndef BADAL_MODEL_EXPIRE_H
 #define BADAL_MODEL_EXPIRE_H
 

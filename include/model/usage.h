@@ -1,14 +1,16 @@
-/* Usage: how often each part of the API is used, as the console draws it (spec databases.md 11).
+/* Usage: how often each part of the API is used, as the console draws it (spec platform.md 19, databases.md 11).
  *
- * Requests count in memory; each process writes its counts every conf.usage_interval in one statement per project. A process that is killed
- * loses at most its last interval, one that drains nothing. How many databases, collections and documents there are is taken from the
- * database's own statistics now and then and when somebody looks. */
+ * Requests count in memory; each process writes its counts every conf.usage_interval, in one statement per project and thousand counters.
+ * A process that is killed loses what it counted since (at most one interval), one that drains nothing. Counts are taken off before they
+ * are written: when a statement's outcome is unknown they are lost (metric usage_dropped), never written twice.
+ * How many users, databases, collections and documents there are is taken from the database now and then and when somebody looks.
+ * With conf.usage off nothing is counted, and what is asked for is zero. */
 #ifndef BADAL_MODEL_USAGE_H
 #define BADAL_MODEL_USAGE_H
 
 #include "model/project.h"
 
-enum usage_kind { USAGE_DATABASES, USAGE_COLLECTIONS, USAGE_DOCUMENTS };
+enum usage_kind { USAGE_DATABASES, USAGE_COLLECTIONS, USAGE_DOCUMENTS, USAGE_USERS, USAGE_SESSIONS, USAGE_BUCKETS, USAGE_FILES };
 enum usage_op { USAGE_CREATE, USAGE_READ, USAGE_UPDATE, USAGE_DELETE };
 /* What a route counts as (struct route): never 0. */
 #define USAGE(kind, op) (1 + USAGE_##kind * 4 + USAGE_##op)
@@ -16,11 +18,14 @@ enum usage_op { USAGE_CREATE, USAGE_READ, USAGE_UPDATE, USAGE_DELETE };
 void usage_init(void);		/* per process, on the loop: starts the timer */
 void usage_drain(void);		/* starts writing what is held back */
 bool usage_writing(void);	/* that goes on */
-/* Counts one request; `what` by USAGE. `db` and `col` narrow the scope, NULL: none. No wait. */
-void usage_count(const struct project *p, unsigned what, const char *db, const char *col);
+/* Counts one request as `what` (by USAGE) for all of the project, for `outer` (collections and documents: a database; sessions: the
+ * provider; files: a bucket) and, documents, for `inner` (a collection) in it; NULL: not. Letter case does not matter. No wait. */
+void usage_count(const struct project *p, unsigned what, const char *outer, const char *inner);
+/* Counts a request of any kind and the bytes of its body and reply. No wait. */
+void usage_network(const struct project *p, uint64_t bytes);
 /* Awaits. Writes what is counted (drain, tests). */
 err_t usage_flush(struct ctx *cx) MUST_CHECK;
-/* Awaits. Writes how many there are of everything in the project. */
+/* Awaits. Writes how many there are of everything in the project, and what is counted here. */
 err_t usage_snapshot(struct ctx *cx, const struct project *p) MUST_CHECK;
 
 extern const char *const usage_ranges[];	/* 24h 7d 30d 90d, NULL-terminated */

@@ -63,6 +63,7 @@ CONF(rt_slice, INT, "1000", RELOAD, "Deliveries of one event between two turns o
 CONF(rt_resume_window, TIME, "10m", RELOAD, "How far back a client may resume; older entries are trimmed from the stream.")
 CONF(rt_close_policy, BOOL, "off", RELOAD, "Send a Close frame with 1008 on a refused WebSocket instead of dropping it.")
 CONF(stream_max_wal, SIZE, "4096m", START, "WAL that the event slot may hold back (max_slot_wal_keep_size of the embedded PostgreSQL).")
+CONF(audit_retention, TIME, "14d", RELOAD, "How long audit entries are kept; 0: for ever.")
 CONF(usage, BOOL, "on", RELOAD, "Count requests and records for the usage charts of the console.")
 CONF(usage_interval, TIME, "30s", START, "How often a process writes its counts; a killed one loses those since.")
 CONF(log_level, STR, "info", RELOAD, "error, warn, info or debug.")

@@ -2,6 +2,7 @@
  *
  * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
 #include "api/caller.h"
+#include "model/usage.h"
 #include "model/user.h"
 
 static err_t
@@ -48,6 +49,7 @@ start_session(struct req *rq, const struct user *u, const char *provider, const 
 
 	TRY(session_create(&rq->cx, rq->project, u, &in, &s, &token));
 	audit_as(rq, u);
+	rq->usage_scope = provider;
 	reply_session(rq, token);
 	return reply(rq, 201, &session_shape, s);
 }
@@ -313,43 +315,50 @@ account_block(struct req *rq, void *arg)
 
 static const struct route rows[] = {
 	{"POST", "/v1/account", "account", "create", "public", LIMIT_DEFAULT(10), "emailPassword", account_create, &account_shape, 201,
-	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}"},
+	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}",
+	    .usage = USAGE(USERS, CREATE)},
 	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 url:{url},email:{param-email}", "emailPassword",
 	    session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
-	    .audit = "session.create user/{user}"},
+	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:{host}/v1/account/sessions/email,email:{param-email}", "emailPassword", session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
-	    .audit = "session.create user/{user}"},
+	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", session_anonymous,
 	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later.",
-	    .audit = "session.create user/{user}"},
+	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_jwt, &jwt_shape, 201,
 	    "A token that stands for the current session for 15 minutes."},
-	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account."},
-	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, NULL, 200, "The caller's preferences."},
+	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
+	    .usage = USAGE(USERS, READ)},
+	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, NULL, 200, "The caller's preferences.",
+	    .usage = USAGE(USERS, READ)},
 	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_sessions, &session_shape, 200,
-	    "The caller's sessions."},
+	    "The caller's sessions.", .usage = USAGE(USERS, READ)},
 	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_session, &session_shape, 200,
-	    "One session of the caller.", PARAMS(struct session_in_path, session_params)},
+	    "One session of the caller.", PARAMS(struct session_in_path, session_params), .usage = USAGE(USERS, READ)},
 	{"PATCH", "/v1/account/sessions/:sessionId", "account", "updateSession", "account", LIMIT_DEFAULT(10), NULL, account_update_session,
 	    &session_shape, 200, "Refresh the provider's tokens of a session.", PARAMS(struct session_in_path, session_params),
-	    .audit = "session.update user/{user}"},
+	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, UPDATE)},
 	{"DELETE", "/v1/account/sessions/:sessionId", "account", "deleteSession", "account", LIMIT_DEFAULT(100), NULL, account_delete_session, NULL, 204,
-	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}"},
+	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}",
+	    .usage = USAGE(SESSIONS, DELETE)},
 	{"DELETE", "/v1/account/sessions", "account", "deleteSessions", "account", LIMIT_DEFAULT(100), NULL, account_delete_sessions, NULL, 204,
-	    "Sign out everywhere.", .audit = "session.delete user/{user}"},
+	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = USAGE(SESSIONS, DELETE)},
 	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_set_name, &account_shape, 200, "Change the name.",
-	    PARAMS(struct name_in, name_params), .audit = "user.update user/{user}"},
+	    PARAMS(struct name_in, name_params), .audit = "user.update user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", "", NULL, account_set_password, &account_shape, 200,
-	    "Change the password.", PARAMS(struct password_in, password_params), .audit = "user.update user/{user}"},
+	    "Change the password.", PARAMS(struct password_in, password_params), .audit = "user.update user/{user}",
+	    .usage = USAGE(USERS, UPDATE)},
 	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", "", NULL, account_set_email, &account_shape, 200,
 	    "Change the e-mail address, or give an anonymous user e-mail and password.", PARAMS(struct email_in, email_params),
-	    .audit = "user.update user/{user}"},
+	    .audit = "user.update user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{"PATCH", "/v1/account/phone", "account", "updatePhone", "account", "", NULL, account_set_phone, &account_shape, 200,
-	    "Change the phone number.", PARAMS(struct phone_in, phone_params), .audit = "user.update user/{user}"},
+	    "Change the phone number.", PARAMS(struct phone_in, phone_params), .audit = "user.update user/{user}",
+	    .usage = USAGE(USERS, UPDATE)},
 	{"PATCH", "/v1/account/prefs", "account", "updatePrefs", "account", "", NULL, account_set_prefs, &account_shape, 200,
-	    "Replace the preferences.", PARAMS(struct prefs_in, prefs_params), .audit = "user.update user/{user}"},
+	    "Replace the preferences.", PARAMS(struct prefs_in, prefs_params), .audit = "user.update user/{user}",
+	    .usage = USAGE(USERS, UPDATE)},
 	{"PATCH", "/v1/account/status", "account", "updateStatus", "account", "", NULL, account_block, &account_shape, 200, "Block oneself.",
-	    .audit = "user.update user/{user}"},
+	    .audit = "user.update user/{user}", .usage = USAGE(USERS, DELETE)},
 };
 const struct routes account_routes = ROUTES(rows);

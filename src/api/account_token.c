@@ -5,6 +5,7 @@
 #include "model/mail.h"
 #include "model/sms.h"
 #include "model/token.h"
+#include "model/usage.h"
 
 static const int64_t minute_ms = 60000, hour_ms = 3600000, week_ms = INT64_C(7) * 86400000;
 
@@ -95,6 +96,7 @@ sms_token(struct req *rq, int64_t life_ms, enum event_kind event, const struct u
 	struct token *t;
 
 	TRY(token_create(&rq->cx, rq->project, to, &in, &t));
+	audit_as(rq, to);
 	return reply_token(rq, t);
 }
 
@@ -124,6 +126,7 @@ sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const c
 	    &t));
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	audit_as(rq, u);
+	rq->usage_scope = provider;
 	reply_session(rq, token);
 	return reply(rq, 201, &session_shape, s);
 }
@@ -323,30 +326,30 @@ static const struct route rows[] = {
 	    .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, proof_params),
-	    .audit = "session.create user/{user}"},
+	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone}", phone_start, &token_shape, 201,
-	     "Send a code that signs in."), PARAMS(struct start_in, phone_params)},
+	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
-	    PARAMS(struct proof_in, proof_params)},
+	    PARAMS(struct proof_in, proof_params), .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}"},
+	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
-	    .audit = "recovery.create user/{user}"},
+	    .audit = "recovery.create user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
 	    PARAMS(struct proof_in, recover_params),
-	    .audit = "recovery.update user/{user}"},
+	    .audit = "recovery.update user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", verification_start, &token_shape, 201,
 	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params),
-	    .audit = "verification.create user/{user}"},
+	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, verification_finish, &token_shape, 200,
 	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{user}"},
+	    .audit = "verification.update user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."),
-	    .audit = "verification.create user/{user}"},
+	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", phone_verification_finish, &token_shape,
 	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{user}"},
+	    .audit = "verification.update user/{user}", .usage = USAGE(USERS, UPDATE)},
 };
 const struct routes account_token_routes = ROUTES(rows);

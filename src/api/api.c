@@ -140,9 +140,14 @@ audit(struct req *rq, const void *in)
 static void
 usage(const struct req *rq, const void *in)
 {
-	if (rq->route->usage == 0 || rq->admin_mode)
+	const struct route *r = rq->route;
+
+	if (r->service == NULL || rq->admin_mode)
 		return;
-	usage_count(rq->project, rq->route->usage, param_text(rq->route, in, STR("databaseId")), param_text(rq->route, in, STR("collectionId")));
+	usage_network(rq->project, rq->http->body.n + rq->sent);
+	if (r->usage != 0)
+		usage_count(rq->project, r->usage, rq->usage_scope ? rq->usage_scope : param_text(r, in, STR("databaseId")),
+		    param_text(r, in, STR("collectionId")));
 }
 
 /* ---- the fiber ---- */

@@ -349,10 +349,9 @@ static const struct {
 
 /* The series of a scope: a database has no databases in it, a collection documents only. */
 static err_t
-reply_usage(struct req *rq, const char *scope, const char *const *kinds, const char *range)
+usage_of(struct req *rq, const char *scope, const char *const *kinds, const char *range)
 {
 	struct usage_series v[SERIES_MAX];
-	struct str json;
 	int n = 0;
 
 	for (int i = 0; i < SERIES_MAX; i++)
@@ -360,9 +359,7 @@ reply_usage(struct req *rq, const char *scope, const char *const *kinds, const c
 			if (strcmp(*k, series[i].kind) == 0)
 				v[n++] = (struct usage_series){series[i].name,
 				    arena_printf(rq->cx.arena, "%s.%s.%s", series[i].kind, scope, series[i].what)};
-	TRY(usage_snapshot(&rq->cx, rq->project));
-	TRY(usage_json(&rq->cx, rq->project, range, v, n, &json));
-	return reply_json(rq, 200, json);
+	return reply_usage(rq, rq->project, range, v, n);
 }
 
 static err_t
@@ -371,7 +368,7 @@ get_usage(struct req *rq, void *arg)
 	static const char *const kinds[] = {"databases", "collections", "documents", NULL};
 	const struct usage_in *in = arg;
 
-	return reply_usage(rq, "$all", kinds, in->range);
+	return usage_of(rq, "$all", kinds, in->range);
 }
 
 static err_t
@@ -380,7 +377,7 @@ get_database_usage(struct req *rq, void *arg)
 	static const char *const kinds[] = {"collections", "documents", NULL};
 	const struct usage_in *in = arg;
 
-	return reply_usage(rq, in->db, kinds, in->range);
+	return usage_of(rq, in->db, kinds, in->range);
 }
 
 static err_t
@@ -391,7 +388,7 @@ get_collection_usage(struct req *rq, void *arg)
 	const struct collection *c;
 
 	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
-	return reply_usage(rq, arena_printf(rq->cx.arena, "%s/%s", c->database_id, c->id), kinds, in->range);
+	return usage_of(rq, arena_printf(rq->cx.arena, "%s/%s", c->database_id, c->id), kinds, in->range);
 }
 
 /* ---- routes ---- */

@@ -12,3 +12,4 @@ libbadal_api_a_SOURCES += src/api/projects.c
 libbadal_api_a_SOURCES += src/api/account_token.c
 libbadal_api_a_SOURCES += src/api/logs.c
 libbadal_api_a_SOURCES += src/api/compat.c
+libbadal_api_a_SOURCES += src/api/usage.c

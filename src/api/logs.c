@@ -3,6 +3,7 @@
 #include "model/audit.h"
 #include "model/roles.h"
 #include "model/team.h"
+#include "model/usage.h"
 #include "model/user.h"
 
 struct logs_in {
@@ -54,12 +55,12 @@ team_logs(struct req *rq, void *arg)
 	return reply_logs(rq, rq->project, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "team/%s", t->id), &in->queries, false);
 }
 
-#define LOGS(path_, service_, scope_, handler_, doc_, rows_)                                                              \
+#define LOGS(path_, service_, scope_, usage_, handler_, doc_, rows_)                                                         \
 	{.method = "GET", .path = path_, .service = service_, .name = "getLogs", .scope = scope_, .limit = "", .handler = handler_, \
-	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(struct logs_in, rows_)}
+	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(struct logs_in, rows_), .usage = usage_}
 static const struct route rows[] = {
-    LOGS("/v1/account/logs", "account", "account", account_logs, "What the caller did.", account_params),
-    LOGS("/v1/users/:userId/logs", "users", "users.read", user_logs, "What a user did.", user_params),
-    LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", team_logs, "What was done to a team.", team_params),
+    LOGS("/v1/account/logs", "account", "account", USAGE(USERS, READ), account_logs, "What the caller did.", account_params),
+    LOGS("/v1/users/:userId/logs", "users", "users.read", USAGE(USERS, READ), user_logs, "What a user did.", user_params),
+    LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", 0, team_logs, "What was done to a team.", team_params),
 };
 const struct routes log_routes = ROUTES(rows);

@@ -7,6 +7,7 @@
 #include "model/query.h"
 #include "model/roles.h"
 #include "model/team.h"
+#include "model/usage.h"
 
 static const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos", "flutter-windows",
 	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
@@ -258,6 +259,35 @@ set_auth(struct req *rq, void *arg)
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_set_auth(&rq->cx, p, in->name, in->status == 1, &p));
 	return reply(rq, 200, &project_shape, p);
+}
+
+/* ---- usage ---- */
+
+struct usage_in {
+	const char *project, *range;
+};
+static const struct param usage_params[] = {
+	PROJECT(struct usage_in),
+	OPTIONAL("range", P_ENUM, struct usage_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges),
+};
+
+static err_t
+get_usage(struct req *rq, void *arg)
+{
+	static const struct usage_series v[] = {
+		{"requests", "project.$all.network.requests"},
+		{"network", "project.$all.network.bandwidth"},
+		{"executions", "executions.$all.compute.total"},
+		{"documents", "documents.$all.count.total"},
+		{"collections", "collections.$all.count.total"},
+		{"users", "users.$all.count.total"},
+		{"storage", "project.$all.storage.size"},
+	};
+	const struct usage_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply_usage(rq, p, in->range, v, sizeof v / sizeof v[0]);
 }
 
 /* ---- platforms ---- */
@@ -624,6 +654,7 @@ static const struct route rows[] = {
 	    struct project_params, update_params),
 	PROJECTS("DELETE", "/:projectId", "delete", "write", delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
 	    delete_params),
+	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", get_usage, NULL, 200, "How a project is used.", struct usage_in, usage_params),
 	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", set_service, &project_shape, 200, "Switch a service on or off.",
 	    struct setting_in, service_params),
 	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", set_oauth, &project_shape, 200, "Set the app of an OAuth2 provider.",

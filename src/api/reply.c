@@ -70,6 +70,7 @@ send_reply(struct req *rq, int status, const char *type, struct str body)
 	assert(!rq->replied);
 	rq->replied = true;
 	rq->status = status;
+	rq->sent = body.n;
 	if (!has_header(rq, "Content-Type"))
 		rq->out[rq->n_out++] = (struct http_header){"Content-Type", type};
 	if (!(rq->route->flags & ROUTE_PLAIN))

@@ -5,6 +5,7 @@ static const struct routes *const tables[] = {
     &account_routes,
     &account_token_routes,
     &user_routes,
+    &usage_routes,
     &team_routes,
     &log_routes,
     &database_routes,

@@ -2,6 +2,7 @@
 #include "api/caller.h"
 #include "model/password.h"
 #include "model/team.h"
+#include "model/usage.h"
 #include "model/user.h"
 
 static struct user_by
@@ -393,13 +394,15 @@ delete_user(struct req *rq, void *arg)
 
 #define CREATE(tail, name_, handler_, doc_, rows_)                                                                                       \
 	{.method = "POST", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",             \
-	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_), .audit = "user.create user/{userId}"}
+	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_),                      \
+	    .audit = "user.create user/{userId}", .usage = USAGE(USERS, CREATE)}
 #define READ(tail, name_, handler_, model_, doc_, st, rows_)                                                                             \
 	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
-	    .handler = handler_, .model = model_, .status = 200, .doc = doc_, PARAMS(st, rows_)}
-#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_)                                                             \
+	    .handler = handler_, .model = model_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = USAGE(USERS, READ)}
+#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, kind_, op_)                                 \
 	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",    \
-	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_}
+	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_,       \
+	    .usage = USAGE(kind_, op_)}
 
 #define USER_UPDATE "user.update user/{userId}"
 
@@ -418,18 +421,24 @@ static const struct route rows[] = {
 	READ("/:userId/prefs", "getPrefs", get_prefs, NULL, "A user's preferences.", struct user_in_path, user_params),
 	READ("/:userId/sessions", "getSessions", get_sessions, &session_shape, "A user's sessions.", struct user_in_path, user_params),
 	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "A user's memberships.", struct user_in_path, user_params),
-	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params, USER_UPDATE),
+	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params,
+	    USER_UPDATE, USERS, UPDATE),
 	CHANGE("PATCH", "/verification", "updateEmailVerification", set_verification, &user_shape, 200, "Set whether the e-mail is verified.",
-	    verification_params, USER_UPDATE),
+	    verification_params, "verification.update user/{userId}", USERS, UPDATE),
 	CHANGE("PATCH", "/verification/phone", "updatePhoneVerification", set_phone_verification, &user_shape, 200,
-	    "Set whether the phone is verified.", phone_verification_params, USER_UPDATE),
-	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE),
-	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params, USER_UPDATE),
-	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params, USER_UPDATE),
-	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params, USER_UPDATE),
-	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params, NULL),
-	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params, "session.delete user/{userId}"),
-	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params, NULL),
-	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}"),
+	    "Set whether the phone is verified.", phone_verification_params, "verification.update user/{userId}", USERS, UPDATE),
+	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params, NULL, USERS, UPDATE),
+	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params,
+	    "session.delete user/{userId}", SESSIONS, DELETE),
+	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
+	    NULL, SESSIONS, DELETE),
+	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", USERS, DELETE),
 };
 const struct routes user_routes = ROUTES(rows);

@@ -1,24 +1,42 @@
-/* Sessions and tokens whose time is over. */
+/* Rows whose time is over. */
 #include "model/expire.h"
 
+#include "core/conf.h"
+#include "core/vtime.h"
 #include "io/db.h"
 
 enum { STEP = 1000 };
 
-/* Data spaces that have the tables: a project's may not have been made yet. */
-#define SQL_TABLES                                                                                                            \
-	"SELECT quote_ident(n.nspname) || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "     \
-	"WHERE n.nspname ~ '^p_[0-9]+$' AND c.relname IN ('sessions', 'tokens') AND c.relkind = 'r' ORDER BY 1"
+/* Data spaces that have the table: a project's may not have been made yet. */
+#define SQL_SPACES                                                                                                                  \
+	"SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname ~ '^p_[0-9]+$' " \
+	"AND c.relname = $1 AND c.relkind = 'r' ORDER BY 1"
+
+#define DAYS(n) ((n) * INT64_C(86400000))
+
+static const struct {
+	const char *table, *row, *over;	/* `row` finds a row again; $1 of `over`: the time that `keep` begins with */
+	int64_t keep;
+	const int64_t *setting;		/* instead of `keep`; 0: for ever */
+} tables[] = {
+    {"sessions", "internal", "expire < $1::timestamptz", 0, NULL},
+    {"tokens", "internal", "expire < $1::timestamptz", 0, NULL},
+    {"audit", "internal", "created < $1::timestamptz", 0, &conf.audit_retention},
+    {"usage", "metric, day, time", "NOT day AND time < $1::timestamptz", DAYS(2), NULL},	/* charts show a day of half hours, */
+    {"usage", "metric, day, time", "day AND time < $1::timestamptz", DAYS(100), NULL},	/* and ninety days */
+};
 
 static err_t
-sweep_table(struct ctx *cx, const char *table)
+sweep_table(struct ctx *cx, const char *space, int i)
 {
-	char *sql = arena_printf(cx->arena, "DELETE FROM %s WHERE internal IN (SELECT internal FROM %s WHERE expire < now() LIMIT %d)", table,
-	    table, STEP);
+	const char *table = arena_printf(cx->arena, "%s.%s", space, tables[i].table);
+	int64_t keep = tables[i].setting ? *tables[i].setting : tables[i].keep;
+	const char *since = pg_time(cx->arena, time_now_ms() - keep);
 	int n;
 
 	do
-		TRY(db_exec(cx, &n, sql, DB0));
+		TRY(db_exec(cx, &n, arena_printf(cx->arena, "DELETE FROM %s WHERE (%s) IN (SELECT %s FROM %s WHERE %s LIMIT %d)", table,
+		    tables[i].row, tables[i].row, table, tables[i].over, STEP), DB(since)));
 	while (n == STEP);
 	return OK;
 }
@@ -26,17 +44,21 @@ sweep_table(struct ctx *cx, const char *table)
 err_t
 expire_sweep(struct ctx *cx)
 {
-	struct db_res *r;
 	err_t e = OK, first = OK;
+	struct db_res *r;
 
-	TRY(db_query(cx, &r, SQL_TABLES, DB0));
-	for (int i = 0; i < db_rows(r); i++) {
-		e = sweep_table(cx, db_cstr(r, i, 0));
-		/* a project may go meanwhile: its tables do not hold up the others' */
-		if (e == ERR_CANCELLED || e == ERR_TIMEOUT || e == ERR_DB_DOWN)
-			return e;
-		if (e != OK && first == OK)
-			first = e;
+	for (int t = 0; t < (int)(sizeof tables / sizeof tables[0]); t++) {
+		if (tables[t].setting != NULL && *tables[t].setting <= 0)
+			continue;
+		TRY(db_query(cx, &r, SQL_SPACES, DB(tables[t].table)));
+		for (int i = 0; i < db_rows(r); i++) {
+			e = sweep_table(cx, db_cstr(r, i, 0), t);
+			/* a project may go meanwhile: its tables do not hold up the others' */
+			if (e == ERR_CANCELLED || e == ERR_TIMEOUT || e == ERR_DB_DOWN)
+				return e;
+			if (e != OK && first == OK)
+				first = e;
+		}
 	}
 	return first;
 }

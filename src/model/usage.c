@@ -1,6 +1,7 @@
 /* Usage counters: a table of this process, added to the projects' tables in batches. */
 #include "model/usage.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,31 +69,48 @@ add(const char *schema, struct str metric, int64_t n)
 	*v += n;
 }
 
+/* The kinds of usage.h: their name, and how many scopes narrow them. */
+static const struct {
+	const char *name;
+	int scopes;
+} kinds[] = {{"databases", 0}, {"collections", 1}, {"documents", 2}, {"users", 0}, {"sessions", 1}, {"buckets", 0}, {"files", 1}};
+static const char *const ops[] = {"create", "read", "update", "delete"};
+
 static void
-add_scope(const struct project *p, const char *kind, const char *op, const char *db, const char *col)
+add_scope(const struct project *p, unsigned what, const char *outer, const char *inner)
 {
 	char text[160];
-	int n = snprintf(text, sizeof text, "%s.%s%s%s.requests.%s", kind, db ? db : "$all", col ? "/" : "", col ? col : "", op);
+	int n = snprintf(text, sizeof text, "%s.%s%s%s.requests.%s", kinds[(what - 1) / 4].name, outer, inner ? "/" : "", inner ? inner : "",
+	    ops[(what - 1) % 4]);
 
-	if (n > 0 && (size_t)n < sizeof text)
-		add(p->schema, (struct str){text, (size_t)n}, 1);
+	if (n <= 0 || (size_t)n >= sizeof text)
+		return;
+	for (int i = 0; i < n; i++)	/* ids do not differ by it */
+		text[i] = (char)tolower((unsigned char)text[i]);
+	add(p->schema, (struct str){text, (size_t)n}, 1);
 }
 
 void
-usage_count(const struct project *p, unsigned what, const char *db, const char *col)
+usage_count(const struct project *p, unsigned what, const char *outer, const char *inner)
 {
-	static const char *const kinds[] = {"databases", "collections", "documents"};
-	static const char *const ops[] = {"create", "read", "update", "delete"};
-	unsigned kind = (what - 1) / 4;
-	const char *op = ops[(what - 1) % 4];
+	int scopes = what > 0 ? kinds[(what - 1) / 4].scopes : 0;
 
 	if (!conf.usage || p->console || what == 0)
 		return;
-	add_scope(p, kinds[kind], op, NULL, NULL);
-	if (kind >= USAGE_COLLECTIONS && db != NULL)
-		add_scope(p, kinds[kind], op, db, NULL);
-	if (kind == USAGE_DOCUMENTS && db != NULL && col != NULL)
-		add_scope(p, kinds[kind], op, db, col);
+	add_scope(p, what, "$all", NULL);
+	if (scopes >= 1 && outer != NULL)
+		add_scope(p, what, outer, NULL);
+	if (scopes >= 2 && outer != NULL && inner != NULL)
+		add_scope(p, what, outer, inner);
+}
+
+void
+usage_network(const struct project *p, uint64_t bytes)
+{
+	if (!conf.usage || p->console)
+		return;
+	add(p->schema, STR("project.$all.network.requests"), 1);
+	add(p->schema, STR("project.$all.network.bandwidth"), (int64_t)bytes);
 }
 
 /* ---- writing ---- */
@@ -136,11 +154,20 @@ write_batch(struct ctx *cx, const char *schema, const struct batch *b)
 		pg_time(cx->arena, begin_of(now, DAY_MS))));
 }
 
+static struct project_counts *
+known(const char *schema)
+{
+	return projects ? map_get(projects, str_c(schema)) : NULL;
+}
+
 /* Counters are taken off before the statement goes out: a lost reply loses counts, it never doubles them. */
 static err_t
-flush_one(struct ctx *cx, struct project_counts *pc)
+flush_one(struct ctx *cx, const char *schema)
 {
-	while (map_count(pc->metrics) > 0) {
+	struct project_counts *pc;
+
+	/* looked up anew after each await: two may flush at once, and who learns that the project is gone forgets it */
+	while ((pc = known(schema)) != NULL && map_count(pc->metrics) > 0) {
 		struct batch *b = arena_new_of(cx->arena, struct batch);
 		err_t e;
 
@@ -149,15 +176,38 @@ flush_one(struct ctx *cx, struct project_counts *pc)
 		for (int i = 0; i < b->n; i++)
 			free(map_del(pc->metrics, str_c(b->names[i])));
 		n_counters -= (size_t)b->n;
-		e = write_batch(cx, pc->schema, b);
+		e = write_batch(cx, schema, b);
 		if (e != OK)
 			metric_add(M_usage_dropped, b->n);
 		if (e == ERR_DB_DOWN || e == ERR_DB_BUSY)	/* certainly not written: later */
 			for (int i = 0; i < b->n; i++)
-				add(pc->schema, str_c(b->names[i]), strtoll(b->values[i], NULL, 10));
+				add(schema, str_c(b->names[i]), strtoll(b->values[i], NULL, 10));
 		TRY(e);
 	}
 	return OK;
+}
+
+static bool
+free_count(struct str key, void *value, void *arg)
+{
+	(void)key;
+	(void)arg;
+	free(value);
+	n_counters--;
+	return true;
+}
+
+static void
+forget(const char *schema)
+{
+	struct project_counts *pc = projects ? map_del(projects, str_c(schema)) : NULL;
+
+	if (pc == NULL)
+		return;
+	map_each(pc->metrics, free_count, NULL);
+	map_free(&pc->metrics);
+	free(pc->schema);
+	free(pc);
 }
 
 /* The console draws the counts as lines: points need values also when nobody looks. */
@@ -188,20 +238,17 @@ usage_flush(struct ctx *cx)
 	if (projects != NULL)
 		map_each(projects, name, &l);
 	for (int i = 0; i < l.n; i++) {
-		struct project_counts *pc = map_get(projects, str_c(l.v[i]));
-		err_t e = map_count(pc->metrics) > 0 ? flush_one(cx, pc) : OK;
+		err_t e = flush_one(cx, l.v[i]);
+		struct project_counts *pc = known(l.v[i]);
 
-		if (e == OK && loop_now() >= pc->snapshot) {
+		if (e == OK && pc != NULL && loop_now() >= pc->snapshot) {
 			pc->snapshot = loop_now() + SNAPSHOT_MS;
-			e = snapshot(cx, pc->schema);
+			e = snapshot(cx, l.v[i]);
 		}
 		if (e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN || e == ERR_DB_BUSY)
 			return e;
 		if (e != OK) {		/* the project is gone */
-			map_free(&pc->metrics);
-			(void)map_del(projects, str_c(l.v[i]));
-			free(pc->schema);
-			free(pc);
+			forget(l.v[i]);
 			last = e;
 		}
 	}
@@ -252,15 +299,15 @@ usage_writing(void)
 
 /* ---- how many there are ---- */
 
+enum { EXACT_MAX = 10000 };	/* rows that are worth counting one by one */
+
 static err_t
 snapshot(struct ctx *cx, const char *schema)
 {
 	int64_t now = time_now_ms();
-	struct db_tx *tx;
 
-	TRY(tx_begin(cx, &tx));
 	/* documents are counted by the statistics of their tables: a count would read them all */
-	tx_add(tx,
+	return db_exec(cx, NULL,
 	    arena_printf(cx->arena,
 		"WITH n AS (SELECT d.id AS db, c.id AS col, CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END AS docs "
 		"FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal "
@@ -270,20 +317,24 @@ snapshot(struct ctx *cx, const char *schema)
 		"UNION ALL SELECT 'collections.$all', count(col) FROM n UNION ALL SELECT 'collections.' || db, count(col) FROM n GROUP BY db "
 		"UNION ALL SELECT 'documents.$all', coalesce(sum(docs), 0) FROM n "
 		"UNION ALL SELECT 'documents.' || db, coalesce(sum(docs), 0) FROM n GROUP BY db "
-		"UNION ALL SELECT 'documents.' || db || '/' || col, coalesce(docs, 0) FROM n WHERE col IS NOT NULL) "
-		"INSERT INTO %s.usage (metric, day, time, value) SELECT metric || '.count.total', p.day, p.time, value FROM m, "
+		"UNION ALL SELECT 'documents.' || db || '/' || col, coalesce(docs, 0) FROM n WHERE col IS NOT NULL "
+		"UNION ALL SELECT 'users.$all', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
+		"FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.users LIMIT %d) few) u, pg_class k "
+		"LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.users'::regclass) "
+		"INSERT INTO %s.usage (metric, day, time, value) SELECT lower(metric) || '.count.total', p.day, p.time, value FROM m, "
 		"(VALUES (false, $1::timestamptz), (true, $2::timestamptz)) AS p(day, time) ORDER BY 1, 2 "
-		"ON CONFLICT (metric, day, time) DO UPDATE SET value = excluded.value", schema, schema, schema, schema),
+		"ON CONFLICT (metric, day, time) DO UPDATE SET value = excluded.value",
+		schema, schema, schema, EXACT_MAX, schema, EXACT_MAX + 1, schema, schema),
 	    DB(pg_time(cx->arena, begin_of(now, HALF_HOUR_MS)), pg_time(cx->arena, begin_of(now, DAY_MS))));
-	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.usage WHERE time < CASE WHEN day THEN now() - interval '100 days' ELSE now() - "
-	    "interval '2 days' END", schema), DB0);
-	return tx_commit(tx);
 }
 
 err_t
 usage_snapshot(struct ctx *cx, const struct project *p)
 {
-	return conf.usage ? snapshot(cx, p->schema) : OK;
+	if (!conf.usage)
+		return OK;
+	TRY(flush_one(cx, p->schema));
+	return snapshot(cx, p->schema);
 }
 
 /* ---- reading ---- */
@@ -297,7 +348,7 @@ write_series(struct jw *w, const struct db_res *r, const struct usage_series *s,
 	for (int i = 0; r != NULL && i < db_rows(r); i++) {
 		int64_t back = (newest - db_time(r, i, 1)) / period;
 
-		if (back >= 0 && back < points && str_is(db_str(r, i, 0), s->metric))
+		if (back >= 0 && back < points && str_ieq(db_str(r, i, 0), str_c(s->metric)))
 			values[points - 1 - back] = db_i64(r, i, 2);
 	}
 	jw_key(w, str_c(s->name));
@@ -330,7 +381,7 @@ usage_json(struct ctx *cx, const struct project *p, const char *range, const str
 	period = ranges[k].period;
 	newest = begin_of(time_now_ms(), period);
 	for (int i = 0; i < n; i++)
-		metrics[i] = v[i].metric;
+		metrics[i] = str_lower(cx->arena, str_c(v[i].metric)).p;
 	if (conf.usage)
 		TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT metric, time, value FROM %s.usage WHERE metric = ANY ($1::text[]) AND day = "
 		    "$2::boolean AND time > $3::timestamptz", p->schema), DB(pg_array(cx->arena, metrics, n), pg_bool(period == DAY_MS),
