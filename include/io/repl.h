@@ -8,9 +8,16 @@
 
 struct repl;
 
+struct repl_tx {
+	uint64_t commit_lsn;
+	int64_t commit_ms;
+	uint32_t xid;
+};
+
 struct repl_handler {		/* all called on the loop, never inside repl_… calls except repl_resume */
-	/* A message of a committed transaction; `index` counts from 0 within it. prefix and content are borrowed for the call. */
-	void (*message)(uint64_t commit_lsn, uint64_t index, int64_t commit_ms, struct str prefix, struct str content, void *arg);
+	/* A message of a transaction whose commit is in the WAL (which is a moment before others see its rows); `index` counts from 0
+	 * within it. prefix and content are borrowed for the call. */
+	void (*message)(const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content, void *arg);
 	/* Everything of the server up to `lsn` has been handed over: a transaction ended, or there was nothing else. */
 	void (*progress)(uint64_t lsn, void *arg);
 	/* The stream ended; only repl_close is left to call. `why` is borrowed. */

@@ -1,5 +1,6 @@
 /* The relay: the WAL is the outbox. It decodes the messages of the logical slot "badal" in commit order and appends them to the Redis
- * stream under <commit LSN>-<index in the transaction>. Who holds the slot is the leader; others wait for it. */
+ * stream under <commit LSN>-<index in the transaction>, not before everybody can see what the transaction wrote. Who holds the slot is
+ * the leader; others wait for it. */
 #ifndef BADAL_RELAY_RELAY_H
 #define BADAL_RELAY_RELAY_H
 

@@ -37,8 +37,8 @@ struct repl {
 	struct fib_event done;
 	/* the transaction that is being read */
 	bool in_tx;
-	uint64_t commit_lsn, index;
-	int64_t commit_ms;
+	struct repl_tx tx;
+	uint64_t index;
 	uint64_t server_end, confirmed;
 };
 
@@ -182,7 +182,7 @@ take_message(struct repl *r, struct reader *in)
 	content = get_bytes(in, (size_t)get(in, 4));
 	if (in->bad || !transactional || !r->in_tx)
 		return;
-	r->h.message(r->commit_lsn, r->index++, r->commit_ms, prefix, content, r->h.arg);
+	r->h.message(&r->tx, r->index++, prefix, content, r->h.arg);
 }
 
 static void
@@ -190,8 +190,9 @@ take_change(struct repl *r, struct reader *in)
 {
 	switch (get(in, 1)) {
 	case 'B':
-		r->commit_lsn = get(in, 8);
-		r->commit_ms = (int64_t)get(in, 8) / 1000 + PG_EPOCH_MS;
+		r->tx.commit_lsn = get(in, 8);
+		r->tx.commit_ms = (int64_t)get(in, 8) / 1000 + PG_EPOCH_MS;
+		r->tx.xid = (uint32_t)get(in, 4);
 		r->index = 0;
 		r->in_tx = !in->bad;
 		break;

@@ -46,9 +46,9 @@ on_redis_down(void *arg)
 }
 
 static void
-on_message(uint64_t lsn, uint64_t index, int64_t commit_ms, struct str prefix, struct str content, void *arg)
+on_message(const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content, void *arg)
 {
-	queue_message(arg, lsn, index, commit_ms, prefix, content);
+	queue_message(arg, tx, index, prefix, content);
 }
 
 static void
@@ -210,6 +210,7 @@ run(struct ctx *cx, void *arg)
 	me.running = false;
 	me.fib = NULL;
 	bus_link_close(&me.link);
+	db_fini();
 	loop_stop();
 }
 
@@ -225,6 +226,7 @@ relay_init(void)
 	me.stopping = false;
 	me.backoff = BACKOFF_MIN;
 	me.said[0] = '\0';
+	db_init();
 	me.link = bus_link_open(on_redis_down, NULL);
 	fib_spawn_new("relay", 0, run, NULL);
 	return true;

@@ -20,6 +20,7 @@ struct item {			/* a message on its way to Redis */
 	struct stream_pos pos;
 	uint64_t end;		/* the server's WAL up to here is done with this item; 0: the transaction goes on */
 	int64_t commit_ms;
+	uint32_t xid;
 	struct str key;		/* of a job's stream; absent: an event */
 	struct str head, body;
 	size_t size;
@@ -54,7 +55,7 @@ err_t stream_prepare(struct ctx *cx, struct session *s) MUST_CHECK;
 err_t stream_upkeep(struct ctx *cx, struct session *s) MUST_CHECK;
 
 /* ---- relay_write.c ---- */
-void queue_message(struct session *s, uint64_t lsn, uint64_t index, int64_t commit_ms, struct str prefix, struct str content);
+void queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content);
 void queue_progress(struct session *s, uint64_t lsn);
 void queue_clear(struct session *s);
 /* Awaits. Puts the head of the queue into Redis, all of the batch or nothing. */

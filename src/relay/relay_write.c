@@ -17,6 +17,7 @@ enum {
 	BATCH_ITEMS = 512, BATCH_BYTES = 1 << 20,
 	QUEUE_ITEMS = 16384, QUEUE_BYTES = 16 << 20,	/* more: PostgreSQL waits */
 	REFUSED_WAIT = 500,	/* ms before a refused batch is tried again */
+	VISIBLE_WAIT = 1,	/* ms between two looks */
 	KIND_MAX = 40
 };
 
@@ -64,7 +65,7 @@ item_parse(struct item *it, bool job, struct str content)
 }
 
 void
-queue_message(struct session *s, uint64_t lsn, uint64_t index, int64_t commit_ms, struct str prefix, struct str content)
+queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content)
 {
 	bool job = str_is(prefix, "job");
 	struct item *it;
@@ -73,11 +74,12 @@ queue_message(struct session *s, uint64_t lsn, uint64_t index, int64_t commit_ms
 	if (!job && !str_is(prefix, "event"))
 		return;
 	it = mem_alloc(sizeof *it + KIND_MAX + 8 + content.n);
-	*it = (struct item){.pos = {lsn, index}, .commit_ms = commit_ms, .size = sizeof *it + content.n};
+	*it = (struct item){.pos = {tx->commit_lsn, index}, .commit_ms = tx->commit_ms, .xid = tx->xid, .size = sizeof *it + content.n};
 	text = it->data + KIND_MAX + 8;
 	memcpy(text, content.p, content.n);
 	if (!item_parse(it, job, (struct str){text, content.n})) {
-		log_error(NULL, "a message in the WAL is malformed", "lsn=%llu index=%llu", (unsigned long long)lsn, (unsigned long long)index);
+		log_error(NULL, "a message in the WAL is malformed", "lsn=%llu index=%llu",
+		    (unsigned long long)tx->commit_lsn, (unsigned long long)index);
 		free(it);
 		return;
 	}
@@ -204,6 +206,52 @@ wait_refused(struct ctx *cx, struct session *s, const struct bus_reply *r)
 	return fib_sleep(cx, REFUSED_WAIT);
 }
 
+/* ---- not before its rows can be seen ---- */
+
+/* A commit reaches the WAL, and so us, a moment before other sessions see what it wrote; with several commits flushed at once that
+ * moment can be long. Who acts on an event (reads roles anew, runs a function, fetches the document) must find the row. The 32 bits
+ * of each transaction's number are completed from the snapshot's, which is at most 2^31 away. */
+static const char visible_sql[] =
+    "WITH t AS (SELECT s, pg_snapshot_xmax(s)::text::bigint AS m FROM pg_current_snapshot() s) "
+    "SELECT bool_and(pg_visible_in_snapshot((m + (x - m % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8, s)) "
+    "FROM t, unnest($1::bigint[]) x";
+
+/* The transactions of the batch as an array's text. */
+static const char *
+batch_xids(struct ctx *cx, const struct session *s, int n)
+{
+	const struct item *it = s->first;
+	uint32_t last = 0;
+	struct buf b;
+
+	buf_init(&b, cx->arena, 64);
+	for (int i = 0; i < n; i++, it = it->next) {
+		if (i > 0 && it->xid == last)
+			continue;
+		buf_ch(&b, b.n == 0 ? '{' : ',');
+		buf_i64(&b, it->xid);
+		last = it->xid;
+	}
+	buf_ch(&b, '}');
+	return b.p;
+}
+
+static err_t
+wait_visible(struct ctx *cx, struct session *s, int n)
+{
+	const char *xids = batch_xids(cx, s, n);
+	struct db_res *r;
+
+	for (;;) {
+		TRY(db_query(cx, &r, visible_sql, DB(xids)));
+		if (db_bool(r, 0, 0))
+			return OK;
+		if (s->broken)
+			return fail(cx, ERR_BUS, "%s", s->why);
+		TRY(fib_sleep(cx, VISIBLE_WAIT));
+	}
+}
+
 static err_t
 batch_write(struct ctx *cx, struct session *s)
 {
@@ -212,6 +260,7 @@ batch_write(struct ctx *cx, struct session *s)
 	err_t e;
 
 	batch_make(cx, s, &b);
+	TRY(wait_visible(cx, s, b.n));
 	e = bus_link_script(cx, s->link, &r, write_lua, 1, b.argc, b.argv);
 	if (e == ERR_BUS && r != NULL && r->type == BUS_ERROR)
 		return wait_refused(cx, s, r);

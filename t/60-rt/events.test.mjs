@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { library, read } from './lib.mjs'
 
 let s, p, alice, bob
@@ -15,6 +15,7 @@ before(async () => {
 })
 after(() => s.stop?.call(s))
 
+const arrived = (w, n) => until(`document ${n}`, () => w.frames.some((f) => f.data.payload?.n === n))
 const end = (...sockets) => sockets.forEach((w) => w.end())
 
 test('an event of a document, as 1.0 sends it', async () => {
@@ -109,9 +110,11 @@ test('a team: its creator hears of it, members from their event on, former membe
 	const m = await p.ok('POST', `/teams/${team}/memberships`, { body: { email: bob.email, roles: ['editor'], url: 'http://localhost' } })
 	await p.write(2, [read(`team:${team}`)])
 	await p.write(3, [read(`team:${team}/editor`)])
+	await arrived(b, 3)	/* roles are read as they are by then: one step after the other */
 	await p.ok('PATCH', `/teams/${team}/memberships/${m.$id}`, { body: { roles: ['viewer'] } })
 	await p.write(4, [read(`team:${team}/editor`)])
 	await p.write(5, [read(`member:${m.$id}`)])
+	await arrived(b, 5)
 	await p.ok('DELETE', `/teams/${team}/memberships/${m.$id}`)
 	await p.write(6, [read(`team:${team}`)])
 	const of = (what) => `teams.${team}.memberships.${m.$id}.${what}`
