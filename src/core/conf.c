@@ -82,6 +82,29 @@ parse_bool(const char *text, bool *out)
 	return false;
 }
 
+/* Texts stay for the process, since readers hold plain pointers across reloads; the same text is kept once. */
+struct kept {
+	struct kept *next;
+	char text[];
+};
+static struct kept *kept;
+
+static const char *
+keep_text(const char *text)
+{
+	size_t n = strlen(text) + 1;
+	struct kept *k;
+
+	for (k = kept; k != NULL; k = k->next)
+		if (strcmp(k->text, text) == 0)
+			return k->text;
+	k = mem_alloc(sizeof *k + n);
+	memcpy(k->text, text, n);
+	k->next = kept;
+	kept = k;
+	return k->text;
+}
+
 static bool
 set(struct conf *c, const struct row *r, const char *value, const char *where)
 {
@@ -90,7 +113,7 @@ set(struct conf *c, const struct row *r, const char *value, const char *where)
 
 	switch (r->type) {
 	case CT_STR:
-		*(const char **)at = mem_strdup(value);	/* kept for the process: readers hold plain pointers across reloads */
+		*(const char **)at = keep_text(value);
 		ok = true;
 		break;
 	case CT_INT:
