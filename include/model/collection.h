@@ -114,8 +114,8 @@ err_t index_delete(struct ctx *cx, const struct project *p, const char *actor, c
 err_t index_find(struct ctx *cx, const struct collection *c, const char *key, const struct index **out) MUST_CHECK;
 
 /* ---- background work: the jobs role settles what a request could not do at once (include/tbl/jobs.h, kind schema) ---- */
-/* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end. Safe to repeat; gone
- * collections are fine. ERR_BUSY: somebody else is at it, or the table is in use: try again. */
+/* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to
+ * whoever is at it. Safe to repeat; gone collections are fine. ERR_BUSY: the table is in use: try again. */
 err_t schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col) MUST_CHECK;
 /* Awaits. Drops the tables of the project's deleted collections. Safe to repeat. */
 err_t schema_sweep(struct ctx *cx, const struct project *p) MUST_CHECK;

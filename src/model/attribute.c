@@ -300,6 +300,16 @@ set_status(struct db_tx *tx, const struct project *p, const struct attribute *a,
 	    DB(pg_i64(mem, a->internal), status));
 }
 
+/* A worker may be building or dropping one of the indexes, without a lock that a transaction would wait for. */
+static bool
+indexes_settled(const struct collection *c)
+{
+	for (int i = 0; i < c->n_indexes; i++)
+		if (strcmp(c->indexes[i].status, "processing") == 0 || strcmp(c->indexes[i].status, "deleting") == 0)
+			return false;
+	return true;
+}
+
 static err_t
 delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
 {
@@ -318,7 +328,7 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 		stuck = collection_event(cx, EV_ATTRIBUTE_UPDATE, p, actor, c, a->key, attribute_json(cx, a, "stuck"));
 		set_status(tx, p, a, "stuck");
 		event_emit(tx, &stuck);
-	} else if (now) {
+	} else if (now && indexes_settled(c)) {
 		attribute_drop(tx, p, c, a);
 	} else {
 		set_status(tx, p, a, "deleting");

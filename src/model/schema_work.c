@@ -11,14 +11,18 @@
 #include "schema_priv.h"
 
 #define BUILD_MS (24 * 3600 * 1000ull)	/* longest build of one index */
-enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000, LOCK_TRIES = 100, LOCK_PAUSE_MS = 100 };
+enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000 };
 
 /* ---- shared with the requests ---- */
 
 bool
 schema_in_use(const struct ctx *cx)
 {
-	return strcmp(db_sqlstate(cx), "55P03") == 0 || strcmp(db_sqlstate(cx), "40P01") == 0;
+	const char *state = db_sqlstate(cx);
+
+	/* the last: the catalogue's own row was changed between, by the drop of an index beside us */
+	return strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0 ||
+	    (strcmp(state, "XX000") == 0 && cx->detail != NULL && strstr(cx->detail, "tuple concurrently") != NULL);
 }
 
 bool
@@ -90,7 +94,7 @@ passing(const struct ctx *cx, err_t e)
 	if (e != ERR_DB)
 		return e != ERR_DB_UNIQUE && e != ERR_DB_DATA;
 	return strncmp(state, "40", 2) == 0 || strncmp(state, "53", 2) == 0 || strncmp(state, "57", 2) == 0 || strncmp(state, "08", 2) == 0 ||
-	    is(state, "55P03") || is(state, "") || is(state, "42P01");
+	    is(state, "") || is(state, "42P01") || schema_in_use(cx);
 }
 
 static err_t
@@ -255,11 +259,10 @@ settle_attribute(struct ctx *cx, const struct project *p, const struct collectio
 	return e;
 }
 
-/* The next thing to do on a collection; *more_out false: nothing is left. */
+/* The next thing to do on a collection that has work. */
 static err_t
-settle_one(struct ctx *cx, const struct project *p, const struct collection *c, bool *more_out)
+settle_one(struct ctx *cx, const struct project *p, const struct collection *c)
 {
-	*more_out = true;
 	for (int i = 0; i < c->n_attrs; i++)
 		if (is(c->attrs[i].status, "processing") || is(c->attrs[i].status, "deleting"))
 			return settle_attribute(cx, p, c, &c->attrs[i]);
@@ -269,28 +272,24 @@ settle_one(struct ctx *cx, const struct project *p, const struct collection *c, 
 	for (int i = 0; i < c->n_indexes; i++)
 		if (is(c->indexes[i].status, "processing"))
 			return build_index(cx, p, c, &c->indexes[i]);
-	*more_out = false;
 	return OK;
 }
 
 /* ---- settle ---- */
 
-/* Awaits the right to work on the collection. No connection is held while it waits. */
+/* *got_out false: somebody else is at it. */
 static err_t
-take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out)
+take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out, bool *got_out)
 {
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		struct db_res *r;
+	struct db_res *r;
 
-		TRY(tx_begin(cx, tx_out));
-		TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))", DB(what)));
-		/* the portal of a finished statement keeps its snapshot until the next one takes its place; SET needs none */
-		if (db_bool(r, 0, 0))
-			return tx_query(*tx_out, &r, "SET LOCAL lock_timeout = 0", DB0);
-		tx_rollback(*tx_out);
-		TRY(fib_sleep(cx, LOCK_PAUSE_MS));
-	}
-	return fail(cx, ERR_BUSY, "%s is being settled", what);
+	TRY(tx_begin(cx, tx_out));
+	TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))", DB(what)));
+	*got_out = db_bool(r, 0, 0);
+	if (*got_out)	/* the portal of a finished statement keeps its snapshot until the next one takes its place; SET needs none */
+		return tx_query(*tx_out, &r, "SET LOCAL lock_timeout = 0", DB0);
+	tx_rollback(*tx_out);
+	return OK;
 }
 
 static err_t
@@ -307,28 +306,58 @@ read_now(struct ctx *cx, const struct project *p, const char *db, const char *co
 	return OK;
 }
 
+static bool
+has_work(const struct collection *c)
+{
+	for (int i = 0; c != NULL && i < c->n_attrs; i++)
+		if (is(c->attrs[i].status, "processing") || is(c->attrs[i].status, "deleting"))
+			return true;
+	for (int i = 0; c != NULL && i < c->n_indexes; i++)
+		if (is(c->indexes[i].status, "processing") || is(c->indexes[i].status, "deleting"))
+			return true;
+	return false;
+}
+
+/* All there is to do on the collection. */
+static err_t
+settle_all(struct ctx *cx, const struct project *p, const char *db, const char *col)
+{
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		const struct collection *c;
+		err_t e;
+
+		TRY(read_now(cx, p, db, col, &c));
+		if (!has_work(c))
+			return OK;
+		e = settle_one(cx, p, c);
+		if (e != OK && e != ERR_COLLECTION_NOT_FOUND)	/* deleted meanwhile: the next look finds nothing */
+			return e;
+	}
+	return fail(cx, ERR_BUSY, "%s is changed all the time", col);
+}
+
+/* Who finds the turn taken leaves: whoever has it looks again after it has given it back, so it sees what was written before. */
 err_t
 schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col)
 {
 	const char *what = arena_printf(cx->arena, "%s:%s:%s", p->schema, str_lower(cx->arena, str_c(db)).p, str_lower(cx->arena, str_c(col)).p);
+	const struct collection *c;
 	struct db_tx *turn;
+	bool got;
 
-	TRY(take_turn(cx, what, &turn));
-	for (int i = 0; i < ROUNDS_MAX; i++) {
-		const struct collection *c;
-		bool more = false;
-		err_t e;
+	do {
+		err_t e, given_back;
 
-		e = read_now(cx, p, db, col, &c);
-		if (e == OK && c != NULL)
-			e = settle_one(cx, p, c, &more);
-		if (e == OK && more)
-			continue;
-		tx_rollback(turn);
-		return e;
-	}
-	tx_rollback(turn);
-	return fail(cx, ERR_BUSY, "%s is changed all the time", what);
+		TRY(take_turn(cx, what, &turn, &got));
+		if (!got)
+			return OK;
+		e = settle_all(cx, p, db, col);
+		given_back = tx_commit(turn);	/* awaited: the look comes after it */
+		TRY(e);
+		TRY(given_back);
+		TRY(read_now(cx, p, db, col, &c));
+	} while (has_work(c));
+	return OK;
 }
 
 /* ---- tables of deleted collections ---- */
