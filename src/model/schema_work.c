@@ -292,6 +292,19 @@ take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out, bool *got_out
 	return OK;
 }
 
+/* A job can be here before its write is visible: it comes with the WAL, and the writer is listed as running a little longer. But every writer
+ * of a schema holds the collection's row until it is not. */
+static err_t
+await_writers(struct ctx *cx, const struct project *p, const char *db, const char *col)
+{
+	struct db_res *r;
+
+	return db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT 1 FROM %s.collections c JOIN %s.databases d ON d.internal = c.database WHERE lower(d.id) = $1 AND "
+	    "lower(c.id) = $2 FOR SHARE OF c", p->schema, p->schema),
+	    DB(str_lower(cx->arena, str_c(db)).p, str_lower(cx->arena, str_c(col)).p));
+}
+
 static err_t
 read_now(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct collection **out)
 {
@@ -345,6 +358,7 @@ schema_settle(struct ctx *cx, const struct project *p, const char *db, const cha
 	struct db_tx *turn;
 	bool got;
 
+	TRY(await_writers(cx, p, db, col));
 	do {
 		err_t e, given_back;
 
@@ -366,14 +380,19 @@ err_t
 schema_sweep(struct ctx *cx, const struct project *p)
 {
 	struct db_res *r;
+	struct db_tx *tx;
 	err_t last = OK;
 
+	/* the deletion that this is about may not be visible yet, see await_writers */
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx, "SET LOCAL lock_timeout = '5s'", DB0);
+	tx_add(tx, arena_printf(cx->arena, "LOCK TABLE %s.collections IN SHARE MODE", p->schema), DB0);
+	TRY(tx_commit(tx));
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena, "SELECT k.relname FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace WHERE n.nspname = $1 AND "
 	    "k.relkind = 'r' AND k.relname ~ '^c_[0-9]+$' AND NOT EXISTS (SELECT 1 FROM %s.collections c WHERE c.internal = "
 	    "substr(k.relname, 3)::bigint) LIMIT %d", p->schema, SWEEP_MAX), DB(p->schema)));
 	for (int i = 0; i < db_rows(r); i++) {
-		struct db_tx *tx;
 		err_t e;
 
 		TRY(tx_begin(cx, &tx));
