@@ -44,4 +44,10 @@ TESTS += t/10-module/test_jobs
 t_10_module_test_jobs_SOURCES = t/10-module/test_jobs.c $(SERVERS)
 t_10_module_test_jobs_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_jobs_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_upkeep
+TESTS += t/10-module/test_upkeep
+t_10_module_test_upkeep_SOURCES = t/10-module/test_upkeep.c $(SERVERS)
+t_10_module_test_upkeep_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_upkeep_LDADD = $(MODULE_LIBS)
 endif

@@ -1,0 +1,187 @@
+/* What the log and the counters keep, and for how long, against a real PostgreSQL. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/fiber.h"
+#include "core/gen.h"
+#include "core/loop.h"
+#include "core/vtime.h"
+#include "io/db.h"
+#include "model/audit.h"
+#include "model/expire.h"
+#include "model/usage.h"
+#include "servers.h"
+
+static struct project one = {.id = "one", .internal = 1, .schema = "p_1", .name = "One"}, two = {.id = "two", .internal = 2, .schema = "p_2", .name = "Two"},
+		      gone = {.id = "gone", .internal = 3, .schema = "p_3", .name = "Gone"};
+static void (*test)(struct ctx *cx);
+static int failures;
+
+/* Assertions of the framework must not leave a fiber. */
+#define CHECK(what)                                                                \
+	do {                                                                       \
+		if (!(what)) {                                                     \
+			failures++;                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+		}                                                                  \
+	} while (0)
+#define GOOD(expr) CHECK((expr) == OK)
+
+static void
+on_fiber(struct ctx *cx, void *arg)
+{
+	const char *top = getenv("srcdir");
+	struct db_tx *tx;
+
+	(void)arg;
+	GOOD(db_migrate(cx, arena_printf(cx->arena, "%s/sql", top ? top : ".")));
+	GOOD(tx_begin(cx, &tx));
+	GOOD(db_migrate_project(tx, one.schema));
+	GOOD(db_migrate_project(tx, two.schema));
+	GOOD(tx_commit(tx));
+	test(cx);
+	db_fini();
+	loop_stop();
+}
+
+static void
+run(void (*fn)(struct ctx *cx))
+{
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	conf.db_url = server_url(server_pg());
+	gen_init();
+	loop_init();
+	db_init();
+	test = fn;
+	fib_spawn_new("test", 60000, on_fiber, NULL);
+	loop_run();
+	servers_clean();
+	cr_assert_eq(failures, 0);
+}
+
+static int64_t
+number(struct ctx *cx, const char *sql)
+{
+	struct db_res *r;
+
+	return db_query(cx, &r, sql, DB0) == OK && db_rows(r) == 1 ? db_i64(r, 0, 0) : -1;
+}
+
+static void
+note(const struct project *p, const char *event)
+{
+	audit_add(p, &(struct audit_entry){.user_id = "Ada", .user_name = "Ada", .user_email = "ada@example.org", .event = event, .resource = "user/Ada",
+		.mode = "default", .ip = "127.0.0.1", .user_agent = ""});
+}
+
+/* ---- the log ---- */
+
+static void
+entries(struct ctx *cx)
+{
+	const struct strs none = {0};
+	struct objs list;
+	int64_t total;
+
+	for (int i = 0; i < 1200; i++)	/* more than a batch */
+		note(i % 2 ? &one : &two, arena_printf(cx->arena, "event.%d", i));
+	note(&gone, "lost");
+	note(&one, "last");
+	GOOD(audit_flush(cx));	/* the others' are written although one project is gone */
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 601);
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 600);
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", &none, false, &total, &list));
+	CHECK(total == 601 && list.n == 601);
+	CHECK(strcmp(((struct audit_log *)list.v[0])->event, "last") == 0);
+	CHECK(strcmp(((struct audit_log *)list.v[600])->event, "event.1") == 0);
+	CHECK(strcmp(((struct audit_log *)list.v[0])->user_email, "ada@example.org") == 0);
+	GOOD(audit_list(cx, &one, AUDIT_OF_RESOURCE, "USER/ada", &none, true, &total, &list));
+	CHECK(total == 601 && ((struct audit_log *)list.v[0])->user_email[0] == '\0');
+	GOOD(audit_list(cx, &one, AUDIT_OF_RESOURCE, "user/Bob", &none, true, &total, &list));
+	CHECK(total == 0 && list.n == 0);
+}
+
+Test(upkeep, entries, .timeout = 60)
+{
+	run(entries);
+}
+
+#define FILL(schema)                                                                                                                  \
+	"INSERT INTO " schema ".audit (user_id, user_name, user_email, event, resource, mode, ip, user_agent, created) "               \
+	"SELECT 'u', '', '', 'e', 'r', '', '', '', now() - (n + 0.5) * interval '1 hour' FROM generate_series(0, 2999) n"
+#define COUNTS                                                                                                                        \
+	"INSERT INTO p_1.usage (metric, day, time, value) SELECT 'users.$all.count.total', d, now() - (n + 0.5) * interval '1 hour', 1 "     \
+	"FROM generate_series(0, 2999) n, (VALUES (true), (false)) AS v(d)"
+
+static void
+retention(struct ctx *cx)
+{
+	GOOD(db_exec(cx, NULL, FILL("p_1"), DB0));
+	GOOD(db_exec(cx, NULL, FILL("p_2"), DB0));
+	GOOD(db_exec(cx, NULL, COUNTS, DB0));
+	GOOD(db_exec(cx, NULL, "CREATE SCHEMA p_9", DB0));	/* one that is being made */
+	conf.audit_retention = 0;
+	GOOD(expire_sweep(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 3000);
+	conf.audit_retention = INT64_C(14) * 86400000;
+	GOOD(expire_sweep(cx));
+	GOOD(expire_sweep(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 14 * 24);
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 14 * 24);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE NOT day") == 48);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE day") == 100 * 24);
+}
+
+Test(upkeep, retention, .timeout = 60)
+{
+	run(retention);
+}
+
+/* ---- counters ---- */
+
+static void
+flush_too(struct ctx *cx, void *arg)
+{
+	int *left = arg;
+
+	GOOD(usage_snapshot(cx, &one));
+	(*left)--;
+}
+
+static void
+counters(struct ctx *cx)
+{
+	int left = 3;
+
+	for (int i = 0; i < 2500; i++) {	/* more counters than a statement takes */
+		usage_count(&one, USAGE(DOCUMENTS, READ), "DB", arena_printf(cx->arena, "c%d", i));
+		usage_network(&two, 10);
+	}
+	usage_count(&one, USAGE(SESSIONS, CREATE), "email", "never");
+	usage_count(&one, USAGE(USERS, CREATE), "never", NULL);
+	usage_count(&gone, USAGE(USERS, CREATE), NULL, NULL);
+	for (int i = 0; i < 3; i++)	/* several at once: each count is written once */
+		fib_spawn_new("flush", 10000, flush_too, &left);
+	CHECK(usage_flush(cx) != OK);	/* one project is gone; the others' are written nevertheless */
+	while (left > 0)
+		CHECK(fib_sleep(cx, 10) == OK);
+	GOOD(usage_flush(cx));
+	CHECK(number(cx, "SELECT sum(value) FROM p_1.usage WHERE day AND metric = 'documents.$all.requests.read'") == 2500);
+	CHECK(number(cx, "SELECT sum(value) FROM p_1.usage WHERE NOT day AND metric = 'documents.db.requests.read'") == 2500);
+	CHECK(number(cx, "SELECT sum(value) FROM p_1.usage WHERE day AND metric LIKE 'documents.db/c%'") == 2500);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE day AND metric LIKE 'sessions.%'") == 2);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE metric LIKE '%never%'") == 0);
+	CHECK(number(cx, "SELECT sum(value) FROM p_2.usage WHERE day AND metric = 'project.$all.network.bandwidth'") == 25000);
+	CHECK(number(cx, "SELECT sum(value) FROM p_2.usage WHERE day AND metric = 'users.$all.count.total'") == 0);
+	conf.usage = false;
+	usage_network(&two, 1000000);
+	GOOD(usage_flush(cx));
+	CHECK(number(cx, "SELECT sum(value) FROM p_2.usage WHERE day AND metric = 'project.$all.network.bandwidth'") == 25000);
+}
+
+Test(upkeep, counters, .timeout = 60)
+{
+	run(counters);
+}
