@@ -142,6 +142,7 @@ struct route {
 struct routes { const struct route *v; int n; };
 #define ROUTES(rows) {rows, (int)(sizeof(rows) / sizeof(rows[0]))}
 extern const struct routes account_routes;
+extern const struct routes account_oauth_routes;
 extern const struct routes account_token_routes;
 extern const struct routes attribute_routes;
 extern const struct routes database_routes;
@@ -149,6 +150,7 @@ extern const struct routes document_routes;
 extern const struct routes health_routes;
 extern const struct routes log_routes;
 extern const struct routes mock_routes;
+extern const struct routes page_routes;
 extern const struct routes platform_routes;
 extern const struct routes project_routes;
 extern const struct routes team_routes;

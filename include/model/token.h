@@ -9,7 +9,8 @@ enum token_type {		/* as stored; codes of phone sign-in and phone verification a
 	TOKEN_VERIFICATION = 2,
 	TOKEN_RECOVERY = 3,
 	TOKEN_MAGIC = 5,
-	TOKEN_PHONE = 6
+	TOKEN_PHONE = 6,
+	TOKEN_OAUTH2 = 8
 };
 
 enum { PHONE_CODE_LEN = 6 };

@@ -19,6 +19,8 @@ struct user_in {		/* NULL: none */
 	const char *hash;	/* kind of an imported hash */
 	struct str hash_options;	/* its options as JSON */
 	const char *actor;	/* who creates it; NULL: the user itself, or a key */
+	bool email_verified;
+	const char *provider, *provider_uid;	/* of the OAuth2 identity that is stored with it; NULL: none */
 };
 
 /* Awaits. ERR_USER_ALREADY_EXISTS, ERR_USER_COUNT_EXCEEDED, ERR_BUSY (too many password hashes wait). */
@@ -62,6 +64,8 @@ bool user_anonymous(const struct user *u);	/* spec identity.md 4.1 */
 struct session_in {
 	const char *provider, *provider_uid;
 	const char *ip, *user_agent;	/* user_agent NULL or "": unknown */
+	const char *access_token, *refresh_token;	/* of an OAuth2 provider, sealed at rest; NULL: none */
+	int64_t access_token_expiry;	/* counts with an access token only */
 };
 /* Awaits. A new session; *token_out is the encoded session for the cookie. */
 err_t session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out,
@@ -72,6 +76,8 @@ err_t user_sign_in(struct ctx *cx, const struct project *p, const char *email, c
 err_t session_list(struct ctx *cx, const struct project *p, const struct user *u, const char *current_hash, struct objs *out) MUST_CHECK;
 err_t session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash,
     struct session **out) MUST_CHECK;
+/* Awaits. Stores new provider tokens (those of `s`) and tells so. ERR_USER_SESSION_NOT_FOUND. */
+err_t session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
 /* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */
 err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s) MUST_CHECK;
 /* With `by` the event is an internal one: only connections and caches hear of it. */

@@ -2,6 +2,7 @@
  *
  * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
 #include "api/caller.h"
+#include "api_priv.h"
 #include "model/usage.h"
 #include "model/user.h"
 
@@ -198,7 +199,9 @@ account_update_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
-	return fail(&rq->cx, ERR_PROJECT_PROVIDER_UNSUPPORTED, "provider=%s", s->provider);
+	TRY(oauth_refresh_session(rq, home, s));
+	audit_as(rq, rq->login->user);
+	return reply(rq, 200, &session_shape, s);
 }
 
 /* ---- changes ---- */

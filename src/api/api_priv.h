@@ -81,5 +81,8 @@ const char *server_label(void);			/* version in error bodies */
 /* Adds a header whose value outlives the request. */
 void reply_static(struct req *rq, const char *name, const char *value);
 
+/* ---- account_oauth.c ---- */
+/* Awaits the provider of the caller's session for new tokens; stored, and in `s` as it is shown. */
+err_t oauth_refresh_session(struct req *rq, const struct project *home, struct session *s) MUST_CHECK;
 
 #endif

@@ -13,3 +13,4 @@ libbadal_api_a_SOURCES += src/api/account_token.c
 libbadal_api_a_SOURCES += src/api/logs.c
 libbadal_api_a_SOURCES += src/api/compat.c
 libbadal_api_a_SOURCES += src/api/usage.c
+libbadal_api_a_SOURCES += src/api/account_oauth.c src/api/pages.c

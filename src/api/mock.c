@@ -1,6 +1,7 @@
 /* The mock service: what SDK generators and OAuth2 trials call. It answers and keeps nothing. */
 #include "api_priv.h"
 #include "core/vtime.h"
+#include "model/oauth.h"
 
 static err_t
 passed(struct req *rq, void *in)
@@ -134,7 +135,7 @@ static const struct param authorize_params[] = {
     REQUIRED("client_id", P_TEXT, struct authorize_in, client, "Client id.", .max = 100),
     REQUIRED("redirect_uri", P_REDIRECT, struct authorize_in, redirect, "Where to go on: a page of localhost."),
     REQUIRED("scope", P_TEXT, struct authorize_in, scope, "Scope.", .max = 100),
-    REQUIRED("state", P_TEXT, struct authorize_in, state, "State, given back.", .max = 1024),
+    REQUIRED("state", P_TEXT, struct authorize_in, state, "State, given back.", .max = OAUTH_STATE_MAX),
 };
 
 static void
@@ -173,44 +174,29 @@ static const struct param token_params[] = {
     OPTIONAL("refresh_token", P_TEXT, struct token_in, refresh, "Refresh token.", .max = 100),
 };
 
-static bool
-same(const char *a, const char *b)
-{
-	return a != NULL && strcmp(a, b) == 0;
-}
-
 static err_t
 get_token(struct req *rq, void *arg)
 {
 	const struct token_in *in = arg;
-	bool refresh = same(in->grant, "refresh_token");
+	const char *why, *reply = oauth_mock_token(&(struct oauth_mock){in->client, in->secret, in->grant, in->code, in->refresh}, &why);
 
-	if (!same(in->client, "1"))
-		return fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Invalid client ID");
-	if (!same(in->secret, "123456"))
-		return fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Invalid client secret");
-	if (!refresh && !same(in->code, "abcdef"))
-		return fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Invalid token");
-	if (refresh && !same(in->refresh, "tuvwxyz"))
-		return fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Invalid refresh token");
-	return reply_json(rq, 200, STR("{\"access_token\":\"123456\",\"refresh_token\":\"tuvwxyz\",\"expires_in\":14400}"));
+	return reply ? reply_json(rq, 200, str_c(reply)) : fail_msg(&rq->cx, ERR_GENERAL_MOCK, "%s", why);
 }
 
-struct user_in {
+struct profile_in {
 	const char *token;
 };
 static const struct param user_params[] = {
-    REQUIRED("token", P_TEXT, struct user_in, token, "Access token.", .max = 100),
+    REQUIRED("token", P_TEXT, struct profile_in, token, "Access token.", .max = 100),
 };
 
 static err_t
 get_user(struct req *rq, void *arg)
 {
-	const struct user_in *in = arg;
+	const struct profile_in *in = arg;
+	const char *user = oauth_mock_user(in->token);
 
-	if (!same(in->token, "123456"))
-		return fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Invalid token");
-	return reply_json(rq, 200, STR("{\"id\":1,\"name\":\"User Name\",\"email\":\"useroauth@localhost.test\"}"));
+	return user ? reply_json(rq, 200, str_c(user)) : fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Invalid token");
 }
 
 static err_t
@@ -255,7 +241,7 @@ static const struct route rows[] = {
     MOCK("GET", "general/502-error", "mock502", fail_502, 200),
     MOCK("GET", "general/oauth2", "mockOAuth2", authorize, 301, PARAMS(struct authorize_in, authorize_params)),
     MOCK("GET", "general/oauth2/token", "mockOAuth2Token", get_token, 200, PARAMS(struct token_in, token_params)),
-    MOCK("GET", "general/oauth2/user", "mockOAuth2User", get_user, 200, PARAMS(struct user_in, user_params)),
+    MOCK("GET", "general/oauth2/user", "mockOAuth2User", get_user, 200, PARAMS(struct profile_in, user_params)),
     MOCK("GET", "general/oauth2/success", "mockOAuth2Success", get_success, 200),
     MOCK("GET", "general/oauth2/failure", "mockOAuth2Failure", get_failure, 200),
 };

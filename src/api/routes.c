@@ -4,6 +4,7 @@
 static const struct routes *const tables[] = {
     &account_routes,
     &account_token_routes,
+    &account_oauth_routes,
     &user_routes,
     &usage_routes,
     &team_routes,
@@ -13,6 +14,7 @@ static const struct routes *const tables[] = {
     &document_routes,
     &health_routes,
     &mock_routes,
+    &page_routes,
     &platform_routes,
     &project_routes,
 };

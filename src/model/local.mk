@@ -17,3 +17,4 @@ libbadal_model_a_SOURCES += src/model/audit.c
 libbadal_model_a_SOURCES += src/model/expire.c src/model/job.c
 libbadal_model_a_SOURCES += src/model/usage.c
 libbadal_model_a_SOURCES += src/model/sms.c src/model/token.c
+libbadal_model_a_SOURCES += src/model/oauth.c src/model/oauth_apple.c src/model/oauth_priv.h src/model/oauth_profile.c src/model/oauth_state.c src/model/oauth_user.c

@@ -276,6 +276,7 @@ read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 	if (with_session) {
 		l->session = arena_new_of(cx->arena, struct session);
 		shape_read(cx, &session_shape, l->session, r, 0, 1);
+		session_open(cx, l->session);
 		l->session->current = true;
 	}
 	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 1 + n_columns(&session_shape) : 1);

@@ -4,6 +4,7 @@
 #include "model/agent.h"
 #include "model/event.h"
 #include "model/roles.h"
+#include "model/seal.h"
 #include "model/user.h"
 
 enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000 };
@@ -85,6 +86,29 @@ session_token(struct ctx *cx, const char *user_id, const char *secret)
 	return base64_encode(cx->arena, str_c(text), false);
 }
 
+/* ---- provider tokens: sealed in the database, clear in the program ---- */
+
+static const char *
+sealed(struct ctx *cx, const char *token)
+{
+	return token[0] != '\0' ? seal_text(cx->arena, token) : "";
+}
+
+static const char *
+opened(struct ctx *cx, const char *text)
+{
+	const char *clear = text && text[0] != '\0' ? seal_open(cx->arena, str_c(text)) : NULL;
+
+	return clear ? clear : "";
+}
+
+void
+session_open(struct ctx *cx, struct session *s)
+{
+	s->provider_access_token = opened(cx, s->provider_access_token);
+	s->provider_refresh_token = opened(cx, s->provider_refresh_token);
+}
+
 static err_t
 session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
 {
@@ -94,13 +118,15 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
 		"os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand, "
-		"device_model, country_code, country_name, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-		"$18, $19, $20, $21, $22, $23, $24) RETURNING s.internal",
+		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) "
+		"RETURNING s.internal",
 		p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), s->user_id, s->secret_hash, s->provider, s->provider_uid, pg_time(cx->arena, s->expire), s->ip,
 		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
 		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
-		pg_time(cx->arena, s->created)));
+		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
+		sealed(cx, s->provider_refresh_token)));
 }
 
 err_t
@@ -114,7 +140,9 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->secret_hash = sha256_hex(cx->arena, str_c(secret));
 	s->provider = in->provider;
 	s->provider_uid = in->provider_uid ? in->provider_uid : "";
-	s->provider_access_token_expiry = TIME_NONE;
+	s->provider_access_token = in->access_token ? in->access_token : "";
+	s->provider_refresh_token = in->refresh_token ? in->refresh_token : "";
+	s->provider_access_token_expiry = in->access_token ? in->access_token_expiry : TIME_NONE;
 	s->created = time_now_ms();
 	s->expire = s->created + session_life_ms;
 	s->ip = in->ip ? in->ip : "";
@@ -142,8 +170,10 @@ session_list(struct ctx *cx, const struct project *p, const struct user *u, cons
 		shape_columns(&session_shape), p->schema, SESSIONS_MAX),
 	    DB(pg_i64(cx->arena, u->internal))));
 	*out = shape_rows(cx, &session_shape, r);
-	for (int i = 0; i < out->n; i++)
+	for (int i = 0; i < out->n; i++) {
+		session_open(cx, out->v[i]);
 		mark_current(out->v[i], current_hash);
+	}
 	return OK;
 }
 
@@ -160,7 +190,27 @@ session_get(struct ctx *cx, const struct project *p, const struct user *u, const
 		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", id);
 	*out = arena_new_of(cx->arena, struct session);
 	shape_read(cx, &session_shape, *out, r, 0, 0);
+	session_open(cx, *out);
 	mark_current(*out, current_hash);
+	return OK;
+}
+
+err_t
+session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+{
+	struct event ev = session_event(cx, p, EV_SESSION_UPDATE, u, s->id, shape_json(cx, &session_shape, s));
+	struct db_res *r;
+
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena,
+		"UPDATE %s.sessions AS s SET provider_access_token = $3, provider_access_token_expiry = $4, provider_refresh_token = $5 "
+		"WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
+		p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
+		sealed(cx, s->provider_refresh_token))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
 	return OK;
 }
 

@@ -176,7 +176,7 @@ insert_limited(struct ctx *cx, const struct project *p, const struct event *ev, 
 }
 
 static err_t
-user_insert(struct ctx *cx, const struct project *p, struct user *u, const char *actor, const char *search, unsigned flags)
+user_insert(struct ctx *cx, const struct project *p, struct user *u, const struct user_in *in, const char *search, unsigned flags)
 {
 	const char *created = pg_time(cx->arena, u->created);
 	struct event ev = user_event(cx, p, EV_USER_CREATE, u, flags & USER_AS_ACCOUNT ? &account_shape : &user_shape);
@@ -185,17 +185,22 @@ user_insert(struct ctx *cx, const struct project *p, struct user *u, const char 
 				   (long long)p->user_limit, (long long)p->user_limit)
 				   : "true";
 	const char *sql = arena_printf(cx->arena,
-	    "INSERT INTO %s.users AS u (id, name, email, phone, password, hash_options, registration, password_update, search, created, updated, hash) "
-	    "SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::text, $7::timestamptz, "
-	    "$7::timestamptz, $10::text WHERE %s RETURNING u.internal",
+	    "INSERT INTO %s.users AS u (id, name, email, phone, password, hash_options, registration, password_update, search, created, updated, hash, "
+	    "email_verification) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz, $9::text, "
+	    "$7::timestamptz, $7::timestamptz, $10::text, $11::boolean WHERE %s RETURNING u.internal",
 	    p->schema, room);
 	const char *const v[] = {u->id, u->name, u->email, u->phone, u->password, u->hash_options.p, created, pg_time(cx->arena, u->password_update),
-		search, u->hash};
-	int n = (int)(sizeof v / sizeof *v);
+		search, u->hash, pg_bool(u->email_verification), in->provider, in->provider_uid};
+	int n = (int)(sizeof v / sizeof *v) - (in->provider ? 0 : 2);
 	struct db_res *r;
 
+	if (in->provider != NULL)	/* both or neither: without the identity the user could not come back */
+		sql = arena_printf(cx->arena,
+		    "WITH u AS (%s) INSERT INTO %s.identities AS i (user_internal, provider, provider_uid, created) "
+		    "SELECT u.internal, $12::text, $13::text, $7::timestamptz FROM u RETURNING i.user_internal",
+		    sql, p->schema);
 	if (!(flags & USER_AS_ACCOUNT))
-		ev.actor = actor;
+		ev.actor = in->actor;
 	if (limited)
 		return insert_limited(cx, p, flags & USER_SILENT ? NULL : &ev, sql, n, v, &u->internal);
 	if (flags & USER_SILENT)
@@ -230,7 +235,8 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 	u->created = u->updated = u->registration = time_now_ms();
 	if (u->password != NULL && !(flags & USER_SILENT))	/* an invited user's password is random: nobody knows the old one */
 		u->password_update = u->created;
-	TRY(user_insert(cx, p, u, in->actor, SEARCH(cx, u->id, u->email, u->phone, u->name), flags));
+	u->email_verification = in->email_verified;
+	TRY(user_insert(cx, p, u, in, SEARCH(cx, u->id, u->email, u->phone, u->name), flags));
 	*out = u;
 	return OK;
 }

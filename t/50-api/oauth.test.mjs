@@ -1,0 +1,478 @@
+/* Signing in through a provider: the whole way with a provider of our own, and every way it can fail. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import http from 'node:http'
+import { after, before, describe, test } from 'node:test'
+import { provider } from '../lib/provider.mjs'
+import { cookieOf, server, unique } from '../lib/server.mjs'
+import { fails, keysOf, session } from './lib.mjs'
+
+let s, p, g
+const mail = () => `${unique('m')}@example.org`, password = 'password-1234'
+const person = (more = {}) => ({ id: Number.parseInt(randomBytes(5).toString('hex'), 16), email: mail(), name: 'Ada Lovelace', confirmed_at: '2020-01-01T00:00:00Z', ...more })
+const setup = (project, key = 'gitlab', appId = g.client, secret = g.secret) =>
+	project.console.ok('PATCH', `/projects/${project.id}/oauth2`, { body: { provider: key, appId, secret } })
+
+before(async () => {
+	g = await provider()
+	s = await server({ own: true, conf: { oauth_private: 'on', web_processes: 1 } })
+	p = await s.project()
+	await setup(p)
+})
+after(async () => {
+	await s.stop()
+	g.stop()
+})
+
+/* An error of these routes is a page. */
+function page(r, status, words) {
+	assert.equal(r.status, status, r.text)
+	assert.match(r.headers['content-type'], /^text\/html/)
+	assert.match(r.text, new RegExp(`Error ${status}`))
+	if (words) assert.match(r.text, words)
+	assert.equal(r.headers['set-cookie'], undefined)
+}
+
+/* Follows one Location, ours or the provider's, without a browser's help. */
+function visit(url, cookie) {
+	const u = new URL(url)
+	if (u.origin === new URL(s.endpoint).origin) return s.call('GET', u.pathname + u.search, { root: true, cookie })
+	return new Promise((ok, no) => http.get(u, (rs) => { rs.resume(); ok({ status: rs.statusCode, headers: rs.headers }) }).on('error', no))
+}
+
+const begin = (o = {}) => s.call('GET', `/account/${o.token ? 'tokens' : 'sessions'}/oauth2/${o.provider ?? 'gitlab'}`, {
+	cookie: o.cookie, key: o.key, query: { project: (o.project ?? p).id, success: 'http://localhost/ok', failure: 'http://localhost/no', ...o.query } })
+
+/* To the redirect step and not further: its address and the cookies. */
+async function way(who, o = {}) {
+	g.person = who
+	const first = await begin(o)
+	assert.equal(first.status, 301, first.text)
+	const cookies = [o.cookie, o.token ? undefined : cookieOf(first)].filter(Boolean).join('; ')
+	const there = await visit(first.headers.location), back = await visit(there.headers.location, cookies)
+	return { first, back, cookies, url: back.headers.location }
+}
+
+async function signIn(who, o = {}) {
+	const w = await way(who, o)
+	assert.equal(w.back.status, 301, w.back.text)
+	const r = await visit(w.url, w.cookies)
+	r.cookie = r.headers['set-cookie'] ? cookieOf(r) : undefined
+	return r
+}
+async function signedIn(who, o = {}) {
+	const r = await signIn(who, o)
+	assert.equal(r.status, 301, r.text)
+	assert.ok(r.cookie, 'a session')
+	const project = (o.project ?? p).id, at = { project, cookie: r.cookie }
+	return { ...at, reply: r, account: await s.ok('GET', '/account', at), sessions: (await s.ok('GET', '/account/sessions', at)).sessions }
+}
+
+describe('the whole way', () => {
+	test('a new user, with what the provider said', async () => {
+		const who = person({ email: mail().toUpperCase() }), w = await way(who, { query: { scopes: ['read_user', 'api'] } })
+		assert.equal(w.first.headers['cache-control'], 'no-store, no-cache, must-revalidate, max-age=0')
+		assert.equal(w.first.headers['content-type'], 'text/html')
+		const there = new URL(w.first.headers.location)
+		assert.equal(there.origin + there.pathname, `${g.url}/oauth/authorize`)
+		assert.deepEqual([...there.searchParams.keys()], ['client_id', 'redirect_uri', 'response_type', 'scope', 'state'])
+		assert.equal(there.searchParams.get('redirect_uri'), `${s.endpoint.replace(/\/v1$/, '')}/v1/account/sessions/oauth2/callback/gitlab/${p.id}`)
+		assert.equal(there.searchParams.get('scope'), 'read_user api')
+		assert.match(w.first.headers['set-cookie'][0], /; path=\/v1\/account\/sessions\/oauth2; httponly; samesite=Lax$/)
+		const r = await visit(w.url, w.cookies)
+		assert.equal(r.status, 301, r.text)
+		assert.equal(r.headers.location, 'http://localhost/ok')
+		assert.equal(r.headers['set-cookie'].length, 2)
+		assert.deepEqual(Object.keys(JSON.parse(r.headers['x-fallback-cookies'])), [`a_session_${p.id}`])
+		const at = { project: p.id, cookie: cookieOf(r) }, account = await s.ok('GET', '/account', at)
+		assert.deepEqual([account.email, account.name, account.emailVerification, account.passwordUpdate, account.status], [who.email.toLowerCase(), who.name, true, '', true])
+		const current = await s.ok('GET', '/account/sessions/current', at)
+		keysOf(current, session)
+		assert.deepEqual([current.provider, current.providerUid, current.current], ['gitlab', String(who.id), true])
+		assert.match(current.providerAccessToken, /^[0-9a-f]{16}$/)
+		assert.match(current.providerRefreshToken, /^[0-9a-f]{16}$/)
+		const left = Date.parse(current.providerAccessTokenExpiry) - Date.parse(current.$createdAt)
+		assert.ok(left > 7190e3 && left < 7210e3, left)
+		const call = g.asked.filter((a) => a.path === '/oauth/token').at(-1)
+		assert.deepEqual(Object.keys(call.query).sort(), ['client_id', 'client_secret', 'code', 'grant_type', 'redirect_uri'])
+		assert.equal(call.query.redirect_uri, there.searchParams.get('redirect_uri'))
+	})
+
+	test('coming back is the same user, by id, whatever the address is now', async () => {
+		const who = person(), first = await signedIn(who), again = await signedIn({ ...who, email: mail() })
+		assert.equal(again.account.$id, first.account.$id)
+		assert.equal(again.account.email, who.email)
+		assert.equal(again.sessions.length, 2)
+	})
+
+	test('a user without an address, and another one', async () => {
+		const a = person({ email: null }), b = person({ email: '' }), bad = person({ email: 'not an address' })
+		const ids = []
+		for (const who of [a, b, bad]) {
+			const u = await signedIn(who)
+			assert.deepEqual([u.account.email, u.account.emailVerification], ['', false])
+			ids.push(u.account.$id)
+		}
+		assert.equal(new Set(ids).size, 3)
+		assert.equal((await signedIn(a)).account.$id, ids[0])
+	})
+
+	test('two at once make one user', async () => {
+		const who = person(), ways = [await way(who), await way(who)]
+		const rs = await Promise.all(ways.map((w) => visit(w.url, w.cookies)))
+		assert.deepEqual(rs.map((r) => r.status), [301, 301])
+		const ids = await Promise.all(rs.map(async (r) => (await s.ok('GET', '/account', { project: p.id, cookie: cookieOf(r) })).$id))
+		assert.equal(ids[0], ids[1])
+	})
+
+	test('a provider that posts to the callback, from its own site', async () => {
+		g.person = person()
+		const first = await begin(), there = await visit(first.headers.location), back = new URL(there.headers.location)
+		const r = await s.call('POST', back.pathname, { root: true, body: back.searchParams.toString(), headers: { origin: 'https://provider.example', 'content-type': 'application/x-www-form-urlencoded' } })
+		assert.equal(r.status, 301, r.text)
+		assert.equal((await visit(r.headers.location, cookieOf(first))).status, 301)
+	})
+
+	test('the default success page of ours gets the session for an app; no other page does', async () => {
+		g.person = person()
+		const first = await s.call('GET', '/account/sessions/oauth2/gitlab', { query: { project: p.id } })
+		const there = await visit(first.headers.location), back = await visit(there.headers.location)
+		const r = await visit(back.headers.location, cookieOf(first)), u = new URL(r.headers.location)
+		assert.equal(u.origin + u.pathname, `${new URL(s.endpoint).origin}/v1/auth/oauth2/success`)
+		assert.deepEqual([...u.searchParams.keys()], ['project', 'key', 'secret'])
+		assert.equal(u.searchParams.get('key'), `a_session_${p.id}`)
+		assert.equal((await s.call('GET', '/account', { project: p.id, cookie: `a_session_${p.id}=${encodeURIComponent(u.searchParams.get('secret'))}` })).status, 200)
+		const html = await visit(r.headers.location)
+		assert.equal(html.status, 200)
+		assert.match(html.text, /appwrite-callback-/)
+		assert.equal(html.headers['referrer-policy'], 'no-referrer')
+		const other = await signIn(person(), { query: { success: 'http://localhost/v1/auth/oauth2/success' } })
+		assert.equal(other.headers.location, 'http://localhost/v1/auth/oauth2/success')
+	})
+
+	test('the host and the scheme of a proxy', async () => {
+		const r = await s.call('GET', '/account/sessions/oauth2/gitlab', { query: { project: p.id }, headers: { 'x-forwarded-host': 'api.example.org', 'x-forwarded-proto': 'https' } })
+		assert.equal(new URL(r.headers.location).searchParams.get('redirect_uri'), `https://api.example.org/v1/account/sessions/oauth2/callback/gitlab/${p.id}`)
+		assert.match(r.headers['set-cookie'][0], /; secure;/)
+		const host = await s.call('GET', '/account/sessions/oauth2/gitlab', { query: { project: p.id }, headers: { host: 'x.example:443@evil.example/' } })
+		assert.equal(new URL(new URL(host.headers.location).searchParams.get('redirect_uri')).host, 'x.example')
+	})
+})
+
+describe('who it is', () => {
+	test('a proven address links to the user that proved it', async () => {
+		const u = await p.user()
+		await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true } })
+		const o = await signedIn(person({ email: u.email.toUpperCase() }))
+		assert.equal(o.account.$id, u.id)
+		assert.equal((await u.call('GET', '/account')).status, 200, 'the other session stays')
+		assert.equal((await s.call('POST', '/account/sessions/email', { project: p.id, body: { email: u.email, password: u.password } })).status, 201)
+	})
+
+	test('who proves an address takes over from who never did', async () => {
+		const u = await p.user(), who = person({ email: u.email })
+		await p.ok('PATCH', `/users/${u.id}/phone`, { body: { number: '+4915' + String(Math.floor(Math.random() * 1e9)).padStart(9, '0') } })
+		const o = await signedIn(who)
+		assert.deepEqual([o.account.$id, o.account.emailVerification, o.account.phone], [u.id, true, ''])
+		assert.equal(o.sessions.length, 1)
+		assert.equal((await u.call('GET', '/account')).status, 401, 'the squatter is out')
+		fails(await s.call('POST', '/account/sessions/email', { project: p.id, body: { email: u.email, password: u.password } }), 401, 'user_invalid_credentials')
+		assert.equal((await s.call('PATCH', '/account/password', { project: p.id, cookie: o.cookie, body: { password } })).status, 200, 'a new password needs no old one')
+		assert.equal((await signedIn(who)).account.$id, u.id)
+	})
+
+	test('an address that the provider does not vouch for links nothing', async () => {
+		const u = await p.user()
+		page(await signIn(person({ email: u.email, confirmed_at: null })), 409)
+		assert.equal((await u.call('GET', '/account')).status, 200)
+		const who = person({ confirmed_at: null }), o = await signedIn(who)
+		assert.deepEqual([o.account.email, o.account.emailVerification], [who.email, false])
+		assert.equal((await signedIn(who)).account.$id, o.account.$id)
+	})
+
+	test('a user who is signed in keeps the account and gets another session', async () => {
+		const u = await p.user(), who = person(), o = await signedIn(who, { cookie: u.cookie })
+		assert.deepEqual([o.account.$id, o.account.email, o.account.name], [u.id, u.email, u.name])
+		assert.deepEqual(o.sessions.map((x) => x.provider), ['gitlab'])
+		assert.equal((await u.call('GET', '/account')).status, 401, 'the former session is over')
+		assert.equal((await signedIn(who)).account.$id, u.id, 'and may come back that way')
+		const other = await p.user()
+		page(await signIn(who, { cookie: other.cookie }), 409)
+		assert.equal((await other.call('GET', '/account')).status, 200)
+	})
+
+	test('an anonymous user becomes a person', async () => {
+		const anonymous = async () => cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: p.id }))
+		const cookie = await anonymous(), id = (await s.ok('GET', '/account', { project: p.id, cookie })).$id
+		const who = person(), o = await signedIn(who, { cookie })
+		assert.deepEqual([o.account.$id, o.account.email, o.account.name, o.account.emailVerification], [id, who.email, who.name, false])
+		assert.ok((await p.ok('GET', '/users', { query: { search: who.email.split('@')[0] } })).users.some((u) => u.$id === id), 'lists find the address')
+		const taken = await p.user(), again = await anonymous()
+		page(await signIn(person({ email: taken.email }), { cookie: again }), 409)
+		assert.equal((await s.call('GET', '/account', { project: p.id, cookie: again })).status, 200)
+	})
+
+	test('a blocked user', async () => {
+		const who = person(), o = await signedIn(who)
+		await p.ok('PATCH', `/users/${o.account.$id}/status`, { body: { status: false } })
+		page(await signIn(who), 401, /blocked/)
+		const u = await p.user()
+		await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true } })
+		await p.ok('PATCH', `/users/${u.id}/status`, { body: { status: false } })
+		page(await signIn(person({ email: u.email })), 401)
+	})
+
+	test('the user limit', async () => {
+		const q = await s.project()
+		await setup(q)
+		await q.console.ok('PATCH', `/projects/${q.id}/auth/limit`, { body: { limit: 1 } })
+		const who = person(), first = await signedIn(who, { project: q })
+		page(await signIn(person(), { project: q }), 501)
+		assert.equal((await signedIn(who, { project: q })).account.$id, first.account.$id)
+	})
+
+	test('a deleted user is a new one', async () => {
+		const who = person(), o = await signedIn(who)
+		await p.ok('DELETE', `/users/${o.account.$id}`)
+		assert.notEqual((await signedIn(who)).account.$id, o.account.$id)
+	})
+})
+
+describe('the start refuses', () => {
+	const get = (path, query, o = {}) => s.call('GET', `/account/sessions/oauth2/${path}`, { query: { project: p.id, ...query }, ...o })
+
+	test('what is no provider, and those without an app', async () => {
+		page(await get('nothing'), 400)
+		page(await get('Gitlab'), 400)
+		page(await get('github'), 412)
+		const q = await s.project()
+		await setup(q, 'github', 'id', '')
+		page(await begin({ project: q, provider: 'github' }), 412)
+		for (const [key, secret] of [['gitlab', 'plain'], ['gitlab', '{}'], ['okta', '{"clientSecret":"x"}'], ['okta', '{"clientSecret":"x","oktaDomain":"a b"}'], ['auth0', '{"clientSecret":"x","auth0Domain":"evil.example?x="}'],
+			['gitlab', '{"clientSecret":"x","endpoint":"javascript:alert(1)"}'], ['gitlab', '{"clientSecret":"x","endpoint":"ftp://x"}']]) {
+			await setup(q, key, 'id', secret)
+			page(await begin({ project: q, provider: key }), 412)
+		}
+	})
+
+	test('pages of strangers', async () => {
+		for (const url of ['http://evil.example', 'nowhere', '//localhost', 'http://localhost.evil.example/', 'http://localhost@evil.example/']) {
+			page(await get('gitlab', { success: url }), 400)
+			page(await get('gitlab', { failure: url }), 400)
+		}
+		await p.addPlatform({ hostname: 'app.example.org' })
+		assert.equal((await get('gitlab', { success: 'https://app.example.org/x' })).status, 301)
+		page(await get('gitlab', { success: 'http://localhost/' + 'x'.repeat(2000) }), 400, /too long/)
+	})
+
+	test('scopes', async () => {
+		page(await get('gitlab', { scopes: Array.from({ length: 101 }, () => 'x') }), 400)
+		page(await get('gitlab', { scopes: ['x'.repeat(4097)] }), 400)
+		page(await get('gitlab', { scopes: 'x' }), 400)
+	})
+
+	test('keys, and a service that is off', async () => {
+		page(await get('gitlab', {}, { key: p.key }), 401)
+		const q = await s.project()
+		await setup(q)
+		await q.console.ok('PATCH', `/projects/${q.id}/service`, { body: { service: 'account', status: false } })
+		page(await begin({ project: q }), 503)
+	})
+})
+
+describe('the way back refuses', () => {
+	test('a refusal of the provider', async () => {
+		const w = await way(null)
+		page(w.back, 400, /code.*access_denied/)
+		page(await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { error: '<script>' } }), 400, /&lt;script&gt;/)
+		page(await s.call('GET', '/account/sessions/oauth2/gitlab/redirect', { query: { project: p.id, state: 'x' } }), 400)
+		page(await s.call('GET', `/account/sessions/oauth2/callback/nothing/${p.id}`, { query: { code: 'x' } }), 400)
+	})
+
+	test('a state that is not ours, or is another one\'s', async () => {
+		const w = await way(person()), u = new URL(w.url), good = u.searchParams.get('state')
+		const redirect = (change, cookie = w.cookies, path = u.pathname) => s.call('GET', path, { root: true, cookie, query: { ...Object.fromEntries(u.searchParams), ...change } })
+		const flipped = good.slice(0, 40) + (good[40] === 'A' ? 'B' : 'A') + good.slice(41)
+		for (const state of ['', '{}', JSON.stringify({ success: 'http://localhost/ok', failure: '' }), flipped, good.slice(0, -1), good + 'AAAA', 'A', 'x'.repeat(2048)])
+			page(await redirect({ state }), 400, /Invalid state/)
+		page(await redirect({ state: 'x'.repeat(2049) }), 400)
+		page(await redirect({}, ''), 400, /Invalid state/)
+		page(await redirect({}, `a_oauth2_${p.id}=${'0'.repeat(32)}`), 400, /Invalid state/)
+		const u2 = await p.user()
+		page(await redirect({}, `${w.cookies}; ${u2.cookie}`), 400, /Invalid state/)
+		const q = await s.project()
+		await setup(q)
+		page(await redirect({ project: q.id }), 400, /Invalid state/)
+		await setup(p, 'google', 'a', 'b')
+		page(await redirect({}, w.cookies, u.pathname.replace('gitlab', 'google')), 400, /Invalid state/)
+		assert.equal((await redirect({})).status, 301, 'none of these used it up')
+	})
+
+	test('a code twice', async () => {
+		const w = await way(person())
+		assert.equal((await visit(w.url, w.cookies)).status, 301)
+		page(await visit(w.url, w.cookies), 500)
+	})
+
+	test('pages that are no platform any more', async () => {
+		const q = await s.project()
+		await setup(q)
+		const f = await q.addPlatform({ hostname: 'gone.example.org' })
+		const a = await way(person(), { project: q, query: { success: 'http://gone.example.org/' } }), b = await way(person(), { project: q, query: { failure: 'http://gone.example.org/' } })
+		await q.console.ok('DELETE', `/projects/${q.id}/platforms/${f.$id}`)
+		page(await visit(a.url, a.cookies), 400, /success URL/)
+		page(await visit(b.url, b.cookies), 400, /failure URL/)
+	})
+
+	test('an app that is gone', async () => {
+		const q = await s.project()
+		await setup(q)
+		const w = await way(person(), { project: q })
+		await setup(q, 'gitlab', '', '')
+		page(await visit(w.url, w.cookies), 412)
+	})
+
+	test('a provider that misbehaves', async () => {
+		const html = (rq, rs) => { rs.writeHead(200, { 'content-type': 'text/html' }); rs.end('<h1>no</h1>') }
+		const body = (text, status = 200) => (rq, rs) => { rs.writeHead(status); rs.end(text) }
+		for (const token of [html, body(''), body('[]'), body('{}'), body('"x"'), body('{"access_token":5.5}'), body('{"access_token":"a\\u0000b"}'), body('{"access_token":"a\\r\\nX: y"}'), body('{"error":"x"}', 400),
+			(rq, rs) => rs.destroy(), body('x'.repeat(2 << 20)), body('', 302)]) {
+			const w = await way(person())
+			g.answer.token = token
+			page(await visit(w.url, w.cookies), 500)
+			delete g.answer.token
+		}
+		for (const [user, status] of [[body('{}'), 400], [body('{"id":null}'), 400], [body('{"id":""}'), 400], [body('{"id":{"a":1}}'), 400], [body(JSON.stringify({ id: 'x'.repeat(600) })), 400], [html, 500], [body('[]'), 500], [body('{"id":1}', 403), 500]]) {
+			const w = await way(person())
+			g.answer.user = user
+			page(await visit(w.url, w.cookies), status)
+			delete g.answer.user
+		}
+	})
+
+	test('odd but harmless profiles', async () => {
+		g.answer.user = (rq, rs) => { rs.writeHead(200); rs.end(JSON.stringify({ id: unique('ä'), name: 'ü'.repeat(500), email: { a: 1 }, confirmed_at: 'x' })) }
+		const w = await way(person()), r = await visit(w.url, w.cookies)
+		delete g.answer.user
+		assert.equal(r.status, 301, r.text)
+		const account = await s.ok('GET', '/account', { project: p.id, cookie: cookieOf(r) })
+		assert.deepEqual([account.name, account.email], ['ü'.repeat(128), ''])
+	})
+
+	test('a provider inside, when that is not allowed', async () => {
+		const strict = await server({ own: true, conf: { web_processes: 1 } })
+		try {
+			const q = await strict.project()
+			await setup(q)
+			g.person = person()
+			const first = await strict.call('GET', '/account/sessions/oauth2/gitlab', { query: { project: q.id } })
+			const there = await visit(first.headers.location), back = new URL(there.headers.location)
+			const r = await strict.call('GET', back.pathname + back.search, { root: true }), on = new URL(r.headers.location)
+			page(await strict.call('GET', on.pathname + on.search, { root: true, cookie: cookieOf(first) }), 500, /could not be reached/)
+		} finally { await strict.stop() }
+	})
+})
+
+describe('new tokens', () => {
+	const patch = (o, id = 'current') => s.call('PATCH', `/account/sessions/${id}`, { project: p.id, cookie: o.cookie })
+
+	test('replace the old ones', async () => {
+		const o = await signedIn(person()), before = o.sessions[0], r = await patch(o)
+		assert.equal(r.status, 200, r.text)
+		keysOf(r.body, session)
+		assert.notEqual(r.body.providerAccessToken, before.providerAccessToken)
+		assert.notEqual(r.body.providerRefreshToken, before.providerRefreshToken)
+		assert.deepEqual([r.body.current, r.body.countryName], [false, ''])
+		const call = g.asked.filter((a) => a.path === '/oauth/token').at(-1)
+		assert.deepEqual(call.query, { client_id: g.client, client_secret: g.password, grant_type: 'refresh_token', refresh_token: before.providerRefreshToken })
+		const now = await s.ok('GET', '/account/sessions/current', o)
+		assert.deepEqual([now.providerAccessToken, now.providerRefreshToken, now.current], [r.body.providerAccessToken, r.body.providerRefreshToken, true])
+		assert.equal((await patch(o, before.$id)).status, 200)
+	})
+
+	test('a reply without a refresh token keeps the old one', async () => {
+		const o = await signedIn(person())
+		g.answer.token = (rq, rs) => { rs.writeHead(200); rs.end('{"access_token":"new","expires_in":"60"}') }
+		const r = await patch(o)
+		delete g.answer.token
+		assert.deepEqual([r.body.providerAccessToken, r.body.providerRefreshToken], ['new', o.sessions[0].providerRefreshToken])
+	})
+
+	test('sessions that have none, and those of others', async () => {
+		const u = await p.user()
+		fails(await patch(u), 501, 'project_provider_unsupported')
+		fails(await patch(u, 'nothing'), 404, 'user_session_not_found')
+		const o = await signedIn(person())
+		fails(await patch(u, o.sessions[0].$id), 404, 'user_session_not_found')
+		g.answer.token = (rq, rs) => { rs.writeHead(400); rs.end('{}') }
+		fails(await patch(o), 500, 'general_server_error')
+		g.answer.token = (rq, rs) => { rs.writeHead(200); rs.end('{"access_token":"only"}') }
+		g.answer.user = (rq, rs) => { rs.writeHead(200); rs.end(`{"id":"${unique()}"}`) }
+		const poor = await signedIn(person())
+		g.answer = {}
+		fails(await patch(poor), 400, 'general_argument_invalid')
+	})
+})
+
+describe('a token instead of a session', () => {
+	const redeem = (body, method = 'POST', o = {}) => s.call(method, '/account/sessions/token', { project: p.id, body, ...o })
+
+	test('is given to the success page, and makes a session once', async () => {
+		for (const method of ['POST', 'PUT']) {
+			const who = person(), r = await signIn(who, { token: true, key: p.key, query: { success: 'http://localhost/ok?a=b#c' } })
+			assert.equal(r.status, 301, r.text)
+			assert.equal(r.cookie, undefined)
+			const u = new URL(r.headers.location)
+			assert.equal(u.origin + u.pathname + u.hash, 'http://localhost/ok#c')
+			assert.deepEqual([...u.searchParams.keys()], ['a', 'userId', 'secret'])
+			const proof = { userId: u.searchParams.get('userId'), secret: u.searchParams.get('secret') }
+			fails(await redeem({ ...proof, secret: 'wrong' }, method), 401, 'user_invalid_token')
+			fails(await redeem({ ...proof, userId: 'nobody' }, method), 404, 'user_not_found')
+			const made = await redeem(proof, method)
+			assert.equal(made.status, 201, made.text)
+			keysOf(made.body, session)
+			assert.equal(made.body.provider, 'oauth2')
+			assert.equal((await s.ok('GET', '/account', { project: p.id, cookie: cookieOf(made) })).email, who.email)
+			fails(await redeem(proof, method), 401, 'user_invalid_token')
+		}
+		fails(await redeem({ userId: 'x' }), 400, 'general_argument_invalid')
+	})
+
+	test('failures go to the failure page', async () => {
+		const error = (r) => { assert.equal(r.status, 301, r.text); const u = new URL(r.headers.location); assert.equal(u.origin + u.pathname, 'http://localhost/no'); return JSON.parse(u.searchParams.get('error')) }
+		const denied = await signIn(null, { token: true })
+		assert.deepEqual([error(denied).type, error(denied).code], ['general_argument_invalid', 400])
+		const u = await p.user()
+		assert.equal(error(await signIn(person({ email: u.email, confirmed_at: null }), { token: true })).type, 'user_already_exists')
+		page(await s.call('GET', '/account/tokens/oauth2/github', { query: { project: p.id } }), 412)
+	})
+})
+
+describe('the provider for trials', () => {
+	test('signs in and refreshes', async () => {
+		const q = await s.project()
+		await setup(q, 'mock', '1', '123456')
+		const first = await begin({ project: q, provider: 'mock' })
+		const there = new URL(first.headers.location)
+		assert.equal(there.pathname, '/v1/mock/tests/general/oauth2')
+		assert.deepEqual([...there.searchParams.keys()], ['client_id', 'redirect_uri', 'scope', 'state'])
+		const back = await visit((await visit(there)).headers.location), r = await visit(back.headers.location, cookieOf(first))
+		assert.equal(r.status, 301, r.text)
+		const at = { project: q.id, cookie: cookieOf(r) }, account = await s.ok('GET', '/account', at), now = await s.ok('GET', '/account/sessions/current', at)
+		assert.deepEqual([account.email, account.name, account.emailVerification], ['useroauth@localhost.test', 'User Name', true])
+		assert.deepEqual([now.provider, now.providerUid, now.providerAccessToken, now.providerRefreshToken], ['mock', '1', '123456', 'tuvwxyz'])
+		assert.equal((await s.call('PATCH', '/account/sessions/current', at)).status, 200)
+		const wrong = new URL(back.headers.location)
+		wrong.searchParams.set('code', 'wrong')
+		page(await visit(wrong.toString(), cookieOf(first)), 500)
+	})
+
+	test('pages of a sign-in', async () => {
+		for (const path of ['/auth/oauth2/success', '/auth/oauth2/failure', '/auth/magic-url'])
+			for (const r of [await s.call('GET', path, { root: true }), await s.call('GET', path)]) {
+				assert.equal(r.status, 200, path)
+				assert.match(r.headers['content-type'], /^text\/html/)
+				assert.equal(r.headers['cache-control'], 'no-store')
+			}
+	})
+})

@@ -1,0 +1,55 @@
+/* An OAuth2 provider for tests, in the dialect of GitLab: the project's secret names its address, so every step runs against it.
+ *
+ *   const g = await provider()
+ *   g.secret                 what the project stores
+ *   g.person = { id, email, name, confirmed_at }    who signs in there
+ *   g.answer.token / g.answer.user = (rq, rs) => …   to misbehave
+ *   g.asked                  the requests it saw: { method, path, query } */
+import { randomBytes } from 'node:crypto'
+import http from 'node:http'
+
+export async function provider() {
+	const g = { asked: [], answer: {}, person: null, codes: new Map(), refresh: new Map(), client: 'client-1', password: 'hush' }
+	const json = (rs, status, body) => { rs.writeHead(status, { 'content-type': 'application/json' }); rs.end(JSON.stringify(body)) }
+	const grant = (person) => {
+		const access = randomBytes(8).toString('hex'), again = randomBytes(8).toString('hex')
+		g.codes.set(access, person)
+		g.refresh.set(again, person)
+		return { access_token: access, refresh_token: again, expires_in: 7200, token_type: 'bearer' }
+	}
+	const web = http.createServer((rq, rs) => {
+		const u = new URL(rq.url, 'http://provider'), q = Object.fromEntries(u.searchParams)
+		g.asked.push({ method: rq.method, path: u.pathname, query: q, headers: rq.headers })
+		if (u.pathname === '/oauth/authorize') {
+			const back = new URL(q.redirect_uri)
+			back.searchParams.set('state', q.state)
+			if (g.person === null) back.searchParams.set('error', 'access_denied')
+			else { const code = randomBytes(8).toString('hex'); g.codes.set(code, g.person); back.searchParams.set('code', code) }
+			rs.writeHead(302, { location: back.toString() })
+			return rs.end()
+		}
+		if (u.pathname === '/oauth/token' && rq.method === 'POST') {
+			if (g.answer.token) return g.answer.token(rq, rs, q)
+			if (q.client_id !== g.client || q.client_secret !== g.password) return json(rs, 401, { error: 'invalid_client' })
+			if (q.grant_type === 'refresh_token') {
+				if (!g.refresh.has(q.refresh_token)) return json(rs, 400, { error: 'invalid_grant' })
+				return json(rs, 200, grant(g.refresh.get(q.refresh_token)))
+			}
+			if (!g.codes.has(q.code)) return json(rs, 400, { error: 'invalid_grant' })
+			const person = g.codes.get(q.code)
+			g.codes.delete(q.code)
+			return json(rs, 200, grant(person))
+		}
+		if (u.pathname === '/api/v4/user') {
+			if (g.answer.user) return g.answer.user(rq, rs, q)
+			return g.codes.has(q.access_token) ? json(rs, 200, g.codes.get(q.access_token)) : json(rs, 401, { message: '401' })
+		}
+		json(rs, 404, {})
+	})
+	await new Promise((ok) => web.listen(0, '127.0.0.1', ok))
+	web.unref()
+	g.url = `http://127.0.0.1:${web.address().port}`
+	g.secret = JSON.stringify({ clientSecret: g.password, endpoint: g.url })
+	g.stop = () => { web.closeAllConnections(); web.close() }
+	return g
+}
