@@ -13,7 +13,7 @@ enum token_type {		/* as stored; codes of phone sign-in and phone verification a
 	TOKEN_OAUTH2 = 8
 };
 
-enum { PHONE_CODE_LEN = 6 };
+enum { PHONE_CODE_LEN = 6, OAUTH2_SECRET_LEN = 64 };
 
 struct token {
 	const char *id, *user_id;
@@ -32,7 +32,7 @@ struct token_in {
 	void *arg;
 };
 
-/* Awaits. A new token of `u`: 256 hex characters, or 6 digits for a phone. */
+/* Awaits. A new token of `u`: 256 hex characters, 64 for OAuth2, or 6 digits for a phone. */
 err_t token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out) MUST_CHECK;
 
 struct token_use {

@@ -14,6 +14,7 @@
 #include "model/oauth.h"
 #include "model/origin.h"
 #include "model/token.h"
+#include "model/usage.h"
 
 enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048 };
 static const int64_t token_life_ms = 60000;
@@ -295,6 +296,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 			return e;
 	}
 	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
+	rq->usage_scope = si.provider;
 	reply_session(rq, token);
 	return go(rq, with_secret(rq, s->success, token));
 }
@@ -362,51 +364,6 @@ redirect(struct req *rq, void *arg)
 	return e == OK ? OK : fail_to(rq, &s, e);
 }
 
-/* ---- a token for a session ---- */
-
-struct proof_in {
-	const char *user, *secret;
-};
-static const struct param proof_params[] = {
-    REQUIRED("userId", P_CUSTOM_ID, struct proof_in, user, "User ID."),
-    REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret that came with the redirection, by mail or by SMS.", .max = 256),
-};
-
-static err_t
-session_by_token(struct req *rq, void *arg)
-{
-	static const struct {
-		enum token_type type;
-		const char *provider;
-		bool email, phone;
-	} kinds[] = {{TOKEN_OAUTH2, "oauth2", false, false}, {TOKEN_MAGIC, "magic-url", true, false}, {TOKEN_PHONE, "phone", false, true}};
-	const struct proof_in *in = arg;
-	err_t e = ERR_USER_INVALID_TOKEN;
-	struct session *made;
-	struct token *t;
-	struct user *u;
-	char *token;
-	size_t i;
-
-	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	for (i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		e = token_redeem(&rq->cx, rq->project, u,
-		    &(struct token_use){.type = kinds[i].type, .secret = in->secret, .event = EV_N, .email_verified = kinds[i].email,
-			.phone_verified = kinds[i].phone, .actor = u->id},
-		    &t);
-		if (e != ERR_USER_INVALID_TOKEN)
-			break;
-	}
-	TRY(e);
-	if (!u->status)
-		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
-	TRY(session_create(&rq->cx, rq->project, u, &(struct session_in){.provider = kinds[i].provider, .ip = rq->ip, .user_agent = rq->user_agent}, &made,
-	    &token));
-	audit_as(rq, u);
-	reply_session(rq, token);
-	return reply(rq, 201, &session_shape, made);
-}
-
 /* ---- new tokens ---- */
 
 err_t
@@ -428,7 +385,6 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 }
 
 #define START "50/3600 ip:{ip}"
-#define PROOF_LIMIT "10/3600 url:{url},userId:{param-userId}"
 #define ROW(method_, path_, name_, handler_, status_, doc_, ...)                                                                              \
 	{.method = method_, .path = "/v1/account/" path_, .name = name_, .handler = handler_, .status = status_, .doc = doc_, __VA_ARGS__}
 
@@ -440,13 +396,9 @@ static const struct route rows[] = {
     ROW("POST", "sessions/oauth2/callback/:provider/:projectId", NULL, callback, 301, "The same for a provider that posts.", .scope = "public",
 	.limit = "", .flags = ROUTE_HTML | ROUTE_NO_ORIGIN, PARAMS(struct back_in, callback_params)),
     ROW("GET", "sessions/oauth2/:provider/redirect", NULL, redirect, 301, "Trade the provider's code for a session.", .scope = "public",
-	.limit = START, .flags = ROUTE_HTML, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}"),
-    /* of later versions; a server may call these with its key */
+	.limit = START, .flags = ROUTE_HTML, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)),
+    /* of later versions; a server may call it with its key. The token is for POST sessions/token (account_token.c) */
     ROW("GET", "tokens/oauth2/:provider", "createOAuth2Token", start_token, 301, "Go to a provider for a token that makes a session.",
 	.service = "account", .limit = START, .flags = ROUTE_HTML, PARAMS(struct start_in, start_params)),
-    ROW("POST", "sessions/token", "createSession", session_by_token, 201, "Sign in with a token.", .model = &session_shape, .service = "account",
-	.limit = PROOF_LIMIT, PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}"),
-    ROW("PUT", "sessions/token", NULL, session_by_token, 201, "Sign in with a token.", .model = &session_shape, .service = "account",
-	.limit = PROOF_LIMIT, PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}"),
 };
 const struct routes account_oauth_routes = ROUTES(rows);

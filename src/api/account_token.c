@@ -189,13 +189,16 @@ phone_finish(struct req *rq, void *in)
 	return sign_in(rq, in, TOKEN_PHONE, "phone");
 }
 
-/* Later clients have one request for both: the secrets do not look alike. */
+/* Later clients have one request for all, and for what an OAuth2 sign-in ended with: the secrets do not look alike. */
 static err_t
 any_finish(struct req *rq, void *arg)
 {
 	const struct proof_in *in = arg;
+	size_t n = strlen(in->secret);
 
-	return strlen(in->secret) == PHONE_CODE_LEN ? phone_finish(rq, arg) : magic_finish(rq, arg);
+	if (n == OAUTH2_SECRET_LEN)
+		return sign_in(rq, in, TOKEN_OAUTH2, "oauth2");
+	return n == PHONE_CODE_LEN ? phone_finish(rq, arg) : magic_finish(rq, arg);
 }
 
 /* ---- recovery ---- */
@@ -332,6 +335,8 @@ static const struct route rows[] = {
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, proof_params), .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
 	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),

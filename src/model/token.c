@@ -36,7 +36,9 @@ token_event(struct ctx *cx, const struct project *p, enum event_kind kind, const
 static const char *
 new_secret(struct ctx *cx, enum token_type type)
 {
-	return type == TOKEN_PHONE ? arena_printf(cx->arena, "%0*u", PHONE_CODE_LEN, (unsigned)randombytes_uniform(1000000)) : secret_hex(cx->arena, SECRET_BYTES);
+	if (type == TOKEN_PHONE)
+		return arena_printf(cx->arena, "%0*u", PHONE_CODE_LEN, (unsigned)randombytes_uniform(1000000));
+	return secret_hex(cx->arena, type == TOKEN_OAUTH2 ? OAUTH2_SECRET_LEN / 2 : SECRET_BYTES);
 }
 
 err_t
