@@ -227,7 +227,8 @@ ended(struct embed *e)
 		return true;
 	if (waitpid(e->pid, &status, WNOHANG) != e->pid)
 		return false;
-	log_warn(NULL, "an embedded server ended", "server=%s status=%d", e->name, status);
+	if (e->state != EMBED_STOPPING)
+		log_warn(NULL, "an embedded server ended", "server=%s status=%d", e->name, status);
 	e->pid = 0;
 	e->state = EMBED_DOWN;
 	return true;
