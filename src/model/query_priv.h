@@ -118,6 +118,14 @@ const char *query_plan_cursor(struct query_plan *p);
 const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
 const char *query_plan_count(struct query_plan *p);
 
+/* ---- between query_sql.c and query_page.c ---- */
+/* The number of a new parameter. */
+int query_param(struct query_plan *p, const char *v);
+/* The column of an attribute; ids compare without regard to case. */
+const char *query_column(struct query_plan *p, const struct query_attr *a);
+/* What a value of the whole attribute is cast to. */
+const char *query_whole_cast(const struct query_attr *a);
+
 enum { QUERY_TOTAL_MAX = 5000, QUERY_ROWS_MAX = 5000, QUERY_DEFAULT_LIMIT = 25, QUERY_LOG_LIMIT = 5000 };
 
 #endif

@@ -1,13 +1,12 @@
-/* From the tree of queries to one SQL statement with parameters.
+/* From the tree of queries to the conditions of one SQL statement with parameters; query_page.c makes the statement.
  *
- * Columns come from the list's table, values are always parameters. NULLs are the smallest values of every order: first when it
- * ascends, last when it descends; a cursor compares with that in mind over all orders and the creation number at the end. */
+ * Columns come from the list's table, values are always parameters. */
 #include "query_priv.h"
 
 #include "core/vtime.h"
 
-static int
-param(struct query_plan *p, const char *v)
+int
+query_param(struct query_plan *p, const char *v)
 {
 	if (p->n_v == p->cap_v) {
 		int cap = p->cap_v ? p->cap_v * 2 : 16;
@@ -28,9 +27,8 @@ is_id(const struct query_attr *a)
 	return strcmp(a->key, "$id") == 0;
 }
 
-/* The column of an attribute; ids compare without regard to case. */
-static const char *
-column(struct query_plan *p, const struct query_attr *a)
+const char *
+query_column(struct query_plan *p, const struct query_attr *a)
 {
 	return is_id(a) ? arena_printf(p->cx->arena, "lower(%s)", p->l->id) : a->column;
 }
@@ -54,9 +52,8 @@ cast_of(enum attr_type t)
 	return casts[t];
 }
 
-/* What a value of the whole attribute is cast to. */
-static const char *
-whole_cast(const struct query_attr *a)
+const char *
+query_whole_cast(const struct query_attr *a)
 {
 	static const char *const lists[] = {"text[]", "bigint[]", "float8[]", "boolean[]", "timestamptz[]"};
 
@@ -93,7 +90,7 @@ value_text(struct query_plan *p, const struct query_attr *a, const struct query_
 static int
 param_of(struct query_plan *p, const struct query *q, int i)
 {
-	return param(p, value_text(p, q->on, &q->v[i]));
+	return query_param(p, value_text(p, q->on, &q->v[i]));
 }
 
 static int
@@ -103,7 +100,7 @@ param_array(struct query_plan *p, const struct query *q)
 
 	for (int i = 0; i < q->n; i++)
 		v[i] = value_text(p, q->on, &q->v[i]);
-	return param(p, pg_array(p->cx->arena, v, q->n));
+	return query_param(p, pg_array(p->cx->arena, v, q->n));
 }
 
 static void
@@ -111,7 +108,7 @@ sql_compare(struct query_plan *p, struct buf *b, const struct query *q, const ch
 {
 	buf_ch(b, '(');
 	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s %s $%d::%s", i ? " OR " : "", column(p, q->on), op, param_of(p, q, i), cast_of(q->on->type));
+		buf_printf(b, "%s%s %s $%d::%s", i ? " OR " : "", query_column(p, q->on), op, param_of(p, q, i), cast_of(q->on->type));
 	buf_ch(b, ')');
 }
 
@@ -121,7 +118,7 @@ sql_equal(struct query_plan *p, struct buf *b, const struct query *q)
 	if (q->n == 1)
 		sql_compare(p, b, q, "=");
 	else
-		buf_printf(b, "%s = ANY ($%d::%s[])", column(p, q->on), param_array(p, q), cast_of(q->on->type));
+		buf_printf(b, "%s = ANY ($%d::%s[])", query_column(p, q->on), param_array(p, q), cast_of(q->on->type));
 }
 
 static void
@@ -130,7 +127,7 @@ sql_between(struct query_plan *p, struct buf *b, const struct query *q)
 	const char *cast = cast_of(q->on->type);
 	int low = param_of(p, q, 0), high = param_of(p, q, 1);
 
-	buf_printf(b, "%s %sBETWEEN $%d::%s AND $%d::%s", column(p, q->on), q->method == Q_NOT_BETWEEN ? "NOT " : "", low, cast, high,
+	buf_printf(b, "%s %sBETWEEN $%d::%s AND $%d::%s", query_column(p, q->on), q->method == Q_NOT_BETWEEN ? "NOT " : "", low, cast, high,
 	    cast);
 }
 
@@ -138,7 +135,7 @@ sql_between(struct query_plan *p, struct buf *b, const struct query *q)
 static const char *
 folded(struct query_plan *p, const struct query *q)
 {
-	return arena_printf(p->cx->arena, "%s.fold(%s COLLATE \"C\")", schema_of(p), column(p, q->on));
+	return arena_printf(p->cx->arena, "%s.fold(%s COLLATE \"C\")", schema_of(p), query_column(p, q->on));
 }
 
 static void
@@ -199,7 +196,7 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 {
 	const struct query_index *x = query_fulltext(p->l, q->attr);
 	const char *schema = schema_of(p);
-	const char *words = x ? x->words : arena_printf(p->cx->arena, "%s.words(%s)", schema, column(p, q->on));
+	const char *words = x ? x->words : arena_printf(p->cx->arena, "%s.words(%s)", schema, query_column(p, q->on));
 
 	/* a composite fulltext index that holds the attribute serves the column's own words without the index */
 	if (q->on->array && x == NULL)
@@ -207,7 +204,7 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 	buf_ch(b, '(');
 	for (int i = 0; i < q->n; i++)
 		buf_printf(b, "%s%s%s @@ %s.wanted($%d::text)", i ? " OR " : "", q->method == Q_NOT_SEARCH ? "NOT " : "", words, schema,
-		    param(p, wanted(p, q->v[i].s, q->json)));
+		    query_param(p, wanted(p, q->v[i].s, q->json)));
 	buf_ch(b, ')');
 }
 
@@ -257,10 +254,10 @@ sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 		sql_between(p, b, q);
 		break;
 	case Q_IS_NULL:
-		buf_printf(b, "%s IS NULL", column(p, q->on));
+		buf_printf(b, "%s IS NULL", query_column(p, q->on));
 		break;
 	case Q_IS_NOT_NULL:
-		buf_printf(b, "%s IS NOT NULL", column(p, q->on));
+		buf_printf(b, "%s IS NOT NULL", query_column(p, q->on));
 		break;
 	case Q_STARTS:
 	case Q_NOT_STARTS:
@@ -364,7 +361,7 @@ sql_where(struct query_plan *p)
 	}
 	if (p->search != NULL && *p->search && p->l->search != NULL)
 		buf_printf(&b, "%s%s.words(%s) @@ %s.wanted($%d::text)", glue, schema_of(p), p->l->search, schema_of(p),
-		    param(p, wanted(p, str_c(p->search), false)));
+		    query_param(p, wanted(p, str_c(p->search), false)));
 	p->where = buf_view(&b);
 }
 
@@ -374,7 +371,7 @@ query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l
 	*p = (struct query_plan){.l = l, .cx = cx, .q = q, .n = n, .search = search, .limit = -1, .offset = -1};
 	p->natural_desc = l->flags & QUERY_ONLY_PAGE;
 	for (int i = 0; i < l->n; i++)
-		param(p, l->v[i]);
+		query_param(p, l->v[i]);
 	for (int i = 0; i < n; i++)
 		take(p, &q[i]);
 	if (p->limit < 0)
@@ -384,154 +381,4 @@ query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l
 	if (p->offset < 0)
 		p->offset = 0;
 	sql_where(p);
-}
-
-/* ---- order and cursor ---- */
-
-static bool
-descends(const struct query_plan *p, int i)
-{
-	return (p->orders[i]->method == Q_ORDER_DESC) != p->before;
-}
-
-/* The creation number follows at the end, ascending, unless the ids decide or it is the only order and descends. */
-static bool
-seq_descends(const struct query_plan *p)
-{
-	return (p->n_orders == 0 && p->natural_desc) != p->before;
-}
-
-static void
-sql_order(struct query_plan *p, struct buf *b)
-{
-	if (p->random && p->n_orders == 0) {
-		BUF_LIT(b, " ORDER BY random()");
-		return;
-	}
-	BUF_LIT(b, " ORDER BY ");
-	for (int i = 0; i < p->n_orders; i++) {
-		const struct query_attr *a = p->orders[i]->on;
-		const char *nulls = a->not_null ? "" : descends(p, i) ? " NULLS LAST" : " NULLS FIRST";
-
-		buf_printf(b, "%s%s%s%s", i ? ", " : "", column(p, a), descends(p, i) ? " DESC" : "", nulls);
-	}
-	if (!p->by_id)
-		buf_printf(b, "%s%s%s", p->n_orders ? ", " : "", p->l->seq, seq_descends(p) ? " DESC" : "");
-}
-
-/* Rows beyond the cursor's in one order alone. */
-static void
-sql_beyond(struct buf *b, const char *col, bool desc, int n, const char *cast)
-{
-	if (n == 0)
-		buf_printf(b, desc ? "false" : "%s IS NOT NULL", col);
-	else if (desc)
-		buf_printf(b, "(%s < $%d::%s OR %s IS NULL)", col, n, cast, col);
-	else
-		buf_printf(b, "%s > $%d::%s", col, n, cast);
-}
-
-/* Rows after the cursor's: further in the first order, or equal in it and further in the second, and so on. */
-static void
-sql_cursor(struct query_plan *p, struct buf *b, const struct db_res *row)
-{
-	int n[sizeof p->orders / sizeof p->orders[0]];	/* parameter of each value, 0: NULL */
-	int seq = p->by_id ? 0 : param(p, db_cstr(row, 0, 0));	/* an id leaves no tie to break */
-
-	if (p->n_orders == 0) {
-		buf_printf(b, "%s %s $%d::bigint", p->l->seq, seq_descends(p) ? "<" : ">", seq);
-		return;
-	}
-	for (int i = 0; i < p->n_orders; i++)
-		n[i] = db_null(row, 0, 1 + i) ? 0 : param(p, db_cstr(row, 0, 1 + i));
-	/* a bound that an index on the first order can use as it is */
-	if (n[0] && !descends(p, 0))
-		buf_printf(b, "%s >= $%d::%s AND ", column(p, p->orders[0]->on), n[0], whole_cast(p->orders[0]->on));
-	else if (n[0] && p->orders[0]->on->not_null)
-		buf_printf(b, "%s <= $%d::%s AND ", column(p, p->orders[0]->on), n[0], whole_cast(p->orders[0]->on));
-	buf_ch(b, '(');
-	for (int i = 0; i <= p->n_orders; i++) {
-		if (i == p->n_orders && p->by_id)
-			break;
-		buf_c(b, i ? " OR (" : "(");
-		for (int k = 0; k < i; k++) {
-			const struct query_attr *a = p->orders[k]->on;
-
-			if (n[k])
-				buf_printf(b, "%s = $%d::%s AND ", column(p, a), n[k], whole_cast(a));
-			else
-				buf_printf(b, "%s IS NULL AND ", column(p, a));
-		}
-		if (i < p->n_orders)
-			sql_beyond(b, column(p, p->orders[i]->on), descends(p, i), n[i], whole_cast(p->orders[i]->on));
-		else
-			buf_printf(b, "%s %s $%d::bigint", p->l->seq, seq_descends(p) ? "<" : ">", seq);
-		buf_ch(b, ')');
-	}
-	buf_ch(b, ')');
-}
-
-const char *
-query_plan_cursor(struct query_plan *p)
-{
-	struct buf b;
-
-	buf_init(&b, p->cx->arena, 256);
-	buf_printf(&b, "SELECT %s", p->l->seq);
-	for (int i = 0; i < p->n_orders; i++)
-		buf_printf(&b, ", %s", column(p, p->orders[i]->on));
-	buf_printf(&b, " FROM %s WHERE lower(%s) = $%d", p->l->from, p->l->id, p->l->n + 1);
-	if (p->l->where != NULL)
-		buf_printf(&b, " AND (%s)", p->l->where);
-	return b.p;
-}
-
-const char *
-query_plan_count(struct query_plan *p)
-{
-	const char *fence = p->l->flags & QUERY_WHERE_FIRST ? " OFFSET 0) AS d" : "";
-
-	return arena_printf(p->cx->arena, "SELECT count(*) FROM (SELECT 1 FROM %s%s%.*s%s LIMIT %d) AS x", *fence ? "(SELECT 1 FROM " : "",
-	    p->l->from, STR_FMT(p->where), fence, QUERY_TOTAL_MAX);
-}
-
-/* The total beside the rows: counted only when the page cannot tell it, and then by the same statement. */
-static void
-sql_total(struct query_plan *p, struct buf *b)
-{
-	if (p->l->flags & QUERY_NO_TOTAL)
-		BUF_LIT(b, "-1");
-	else if (p->cursor != NULL)
-		buf_printf(b, "(%s)", query_plan_count(p));
-	else
-		buf_printf(b, "CASE WHEN count(*) OVER () < %lld THEN -1 ELSE (%s) END", (long long)p->limit, query_plan_count(p));
-}
-
-const char *
-query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor)
-{
-	bool first = p->l->flags & QUERY_WHERE_FIRST;
-	struct buf b;
-
-	buf_init(&b, p->cx->arena, 1024);
-	BUF_LIT(&b, "SELECT q.*, ");
-	sql_total(p, &b);
-	if (p->before)
-		BUF_LIT(&b, ", row_number() OVER () AS _place");
-	buf_printf(&b, " FROM (SELECT %s FROM %s%s%.*s", columns, first ? "(SELECT * FROM " : "", p->l->from, STR_FMT(p->where));
-	if (cursor != NULL) {
-		buf_c(&b, p->where.n ? " AND " : " WHERE ");
-		sql_cursor(p, &b, cursor);
-	}
-	if (first)	/* OFFSET keeps the planner from looking through it */
-		BUF_LIT(&b, " OFFSET 0) AS d");
-	sql_order(p, &b);
-	/* limits are written out: the planner must know that 25 rows are few */
-	buf_printf(&b, " LIMIT %lld", (long long)p->limit);
-	if (p->offset > 0)
-		buf_printf(&b, " OFFSET $%d::bigint", param(p, pg_i64(p->cx->arena, p->offset)));
-	BUF_LIT(&b, ") AS q");
-	if (p->before)
-		BUF_LIT(&b, " ORDER BY _place DESC");
-	return b.p;
 }
