@@ -12,7 +12,7 @@
 #include "model/shape.h"
 
 /* Formats of replies; the numbers are minor versions before 1.0. */
-enum format { FORMAT_NOW, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
+enum format { FORMAT_NOW, FORMAT_11, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
 enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN };	/* ADMIN: console member in admin mode with a mapped role */
 
 struct req {
@@ -44,7 +44,7 @@ struct req {
 	const char *body_error;		/* why the body could not be read; NULL */
 	int n_gate;			/* headers that an error keeps */
 	enum format format;		/* of the reply */
-	bool format_request;		/* the parameters are in the form of before 0.15.3 */
+	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */
 	int status;			/* of the reply; 0 before */
 	/* the reply being built */
 	bool replied;

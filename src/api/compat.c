@@ -36,8 +36,10 @@ compat_choose(struct req *rq)
 	rq->format = FORMAT_NOW;
 	if (v < 0)
 		return;
-	rq->format_request = v < V(0, 15, 3);
-	if (v <= V(0, 12, 4))
+	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
+	if (v <= V(0, 11, 2))
+		rq->format = FORMAT_11;
+	else if (v <= V(0, 12, 4))
 		rq->format = FORMAT_12;
 	else if (v <= V(0, 13, 4))
 		rq->format = FORMAT_13;
@@ -49,20 +51,51 @@ compat_choose(struct req *rq)
 
 /* ---- replies ---- */
 
-/* Members of a model that were named otherwise (`to`), or were not there (NULL), in one format. */
+/* Members of a model that were named otherwise (`to`; they came last), or were not there (NULL), in one format. */
 static const struct {
 	enum format format;
 	const char *model, *key, *to;
 } renames[] = {
-    {FORMAT_15, "user", "password", NULL}, {FORMAT_15, "user", "hash", NULL}, {FORMAT_15, "user", "hashOptions", NULL},
-    {FORMAT_14, "user", "$createdAt", NULL}, {FORMAT_14, "user", "$updatedAt", NULL},
-    {FORMAT_14, "team", "$createdAt", NULL}, {FORMAT_14, "team", "$updatedAt", NULL},
-    {FORMAT_14, "membership", "$createdAt", NULL}, {FORMAT_14, "membership", "$updatedAt", NULL},
-    {FORMAT_14, "session", "$createdAt", NULL}, {FORMAT_14, "token", "$createdAt", NULL},
-    {FORMAT_13, "membership", "userName", "name"}, {FORMAT_13, "membership", "userEmail", "email"}, {FORMAT_13, "membership", "teamName", NULL},
-    {FORMAT_12, "session", "providerAccessToken", "providerToken"}, {FORMAT_12, "session", "providerAccessTokenExpiry", NULL},
-    {FORMAT_12, "session", "providerRefreshToken", NULL}, {FORMAT_12, "team", "total", "sum"},
+    {FORMAT_15, "user", "password", NULL},
+    {FORMAT_15, "user", "hash", NULL},
+    {FORMAT_15, "user", "hashOptions", NULL},
+    {FORMAT_15, "usageProject", "executions", "functions"},
+    {FORMAT_15, "usageStorage", "storage", "filesStorage"},
+    {FORMAT_14, "user", "$createdAt", NULL},
+    {FORMAT_14, "user", "$updatedAt", NULL},
+    {FORMAT_14, "team", "$createdAt", NULL},
+    {FORMAT_14, "team", "$updatedAt", NULL},
+    {FORMAT_14, "membership", "$createdAt", NULL},
+    {FORMAT_14, "membership", "$updatedAt", NULL},
+    {FORMAT_14, "session", "$createdAt", NULL},
+    {FORMAT_14, "token", "$createdAt", NULL},
+    {FORMAT_13, "membership", "userName", "name"},
+    {FORMAT_13, "membership", "userEmail", "email"},
+    {FORMAT_13, "membership", "teamName", NULL},
+    {FORMAT_12, "session", "providerAccessToken", "providerToken"},
+    {FORMAT_12, "session", "providerAccessTokenExpiry", NULL},
+    {FORMAT_12, "session", "providerRefreshToken", NULL},
+    {FORMAT_12, "team", "total", "sum"},
+    {FORMAT_11, "log", "userId", NULL},
+    {FORMAT_11, "log", "userEmail", NULL},
+    {FORMAT_11, "log", "userName", NULL},
+    {FORMAT_11, "log", "mode", NULL},
 };
+
+/* Replies that have no shape, but a form of their own in older formats. */
+static const char *const usage_models[][2] = {
+    {"projects", "usageProject"}, {"users", "usageUsers"}, {"databases", "usageDatabase"}, {"storage", "usageStorage"}, {"functions", "usageFunctions"}};
+
+static const char *
+usage_model(const struct route *r)
+{
+	size_t n = strlen(r->path);
+
+	for (size_t i = 0; r->service != NULL && n > 6 && strcmp(r->path + n - 6, "/usage") == 0 && i < sizeof usage_models / sizeof *usage_models; i++)
+		if (strcmp(r->service, usage_models[i][0]) == 0)
+			return usage_models[i][1];
+	return NULL;
+}
 
 /* Dates of the models, which were Unix seconds. */
 static const char *const dates[] = {"registration", "passwordUpdate", "startTime", "endTime", "scheduleNext", "schedulePrevious", "expire",
@@ -146,29 +179,73 @@ member_15(struct ctx *cx, bool document, const char *key, json_t *v, json_t *int
 		json_object_set(into, key, v);
 }
 
+/* 0: active, 1: active and verified, 2: blocked. */
+static json_t *
+old_status(const json_t *user)
+{
+	return json_integer(!json_is_true(json_object_get(user, "status")) ? 2 : json_is_true(json_object_get(user, "emailVerification")));
+}
+
+static json_t *
+old_metrics(struct ctx *cx, const json_t *list)
+{
+	json_t *into = json_array(), *v;
+	const char *key;
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e) {
+		json_t *point = json_object();
+
+		json_object_foreach((json_t *)(uintptr_t)e, key, v)
+			member_15(cx, false, key, v, point);
+		json_array_append_new(into, point);
+	}
+	return into;
+}
+
+static const char *const *
+renamed(const struct req *rq, const char *model, const char *key)
+{
+	for (size_t i = 0; model != NULL && i < sizeof renames / sizeof *renames; i++)
+		if (renames[i].format == rq->format && strcmp(renames[i].model, model) == 0 && strcmp(renames[i].key, key) == 0)
+			return &renames[i].to;
+	return NULL;
+}
+
+static void
+member(struct req *rq, const char *model, const json_t *j, const char *key, json_t *v, json_t *into)
+{
+	bool document = json_object_get(j, "$collectionId") != NULL;	/* its other members are the client's own */
+
+	if (rq->format == FORMAT_15 && usage_model(rq->route) != NULL && json_is_array(v))
+		json_object_set_new(into, key, old_metrics(&rq->cx, v));
+	else if (rq->format == FORMAT_15)
+		member_15(&rq->cx, document, key, v, into);
+	else if (rq->format == FORMAT_11 && model != NULL && strcmp(model, "user") == 0 && strcmp(key, "status") == 0)
+		json_object_set_new(into, key, old_status(j));
+	else
+		json_object_set(into, key, v);
+}
+
 /* A new reference to the object in the older format. */
 static json_t *
 old_object(struct req *rq, const char *model, json_t *j)
 {
-	bool document = json_object_get(j, "$collectionId") != NULL;	/* its other members are the client's own */
 	json_t *into = json_object(), *v;
+	const char *const *to;
 	const char *key;
 
-	json_object_foreach(j, key, v) {
-		size_t i = 0, n = sizeof renames / sizeof *renames;
-
-		while (i < n && !(renames[i].format == rq->format && model != NULL && strcmp(renames[i].model, model) == 0 &&
-		    strcmp(renames[i].key, key) == 0))
-			i++;
-		if (i < n && renames[i].to != NULL)
-			json_object_set(into, renames[i].to, v);
-		else if (i == n && rq->format == FORMAT_15)
-			member_15(&rq->cx, document, key, v, into);
-		else if (i == n)
-			json_object_set(into, key, v);
-	}
-	if (rq->format == FORMAT_15 && document)
+	json_object_foreach(j, key, v)
+		if (renamed(rq, model, key) == NULL)
+			member(rq, model, j, key, v, into);
+	json_object_foreach(j, key, v)
+		if ((to = renamed(rq, model, key)) != NULL && *to != NULL)
+			member(rq, model, j, *to, v, into);
+	if (rq->format == FORMAT_15 && json_object_get(j, "$collectionId") != NULL)
 		old_permissions(&rq->cx, json_object_get(j, "$permissions"), into);
+	if (rq->format == FORMAT_13 && model != NULL && strcmp(model, "project") == 0)
+		json_object_set_new(into, "providers", json_null());
 	return into;
 }
 
@@ -187,6 +264,7 @@ is_list(const json_t *j)
 	return false;
 }
 
+/* In 0.12 the number came last, as "sum". */
 static json_t *
 old_list(struct req *rq, const char *model, json_t *j)
 {
@@ -194,11 +272,14 @@ old_list(struct req *rq, const char *model, json_t *j)
 	const char *key;
 	size_t i;
 
+	if (rq->format == FORMAT_14 && model != NULL && strcmp(model, "session") == 0)	/* only lists of them had their dates */
+		return json_incref(j);
 	json_object_foreach(j, key, v) {
 		json_t *list;
 
 		if (!json_is_array(v)) {
-			json_object_set(into, rq->format == FORMAT_12 ? "sum" : key, v);
+			if (rq->format != FORMAT_12)
+				json_object_set(into, key, v);
 			continue;
 		}
 		list = json_array();
@@ -206,6 +287,8 @@ old_list(struct req *rq, const char *model, json_t *j)
 			json_array_append_new(list, json_is_object(e) ? old_object(rq, model, e) : json_incref(e));
 		json_object_set_new(into, key, list);
 	}
+	if (rq->format == FORMAT_12)
+		json_object_set(into, "sum", json_object_get(j, "total"));
 	return into;
 }
 
@@ -222,6 +305,8 @@ compat_reply(struct req *rq, const char *model, struct str json)
 	struct buf b;
 	struct jw w;
 
+	if (model == NULL)
+		model = usage_model(rq->route);
 	/* preferences and the like are the client's own */
 	if (model == NULL && (rq->route->service == NULL || strcmp(rq->route->service, "databases") != 0))
 		return json;
@@ -393,6 +478,22 @@ old_key_request(struct req *rq, json_t *into)
 		json_object_set_new(into, "expire", json_string(time_iso(json_integer_value(expire) * 1000, iso)));
 }
 
+/* Ids that clients before 0.12 did not choose. */
+static const char *const made_ids[][2] = {{"/v1/account", "userId"}, {"/v1/account/sessions/magic-url", "userId"}, {"/v1/users", "userId"},
+	{"/v1/teams", "teamId"}, {"/v1/functions", "functionId"}};
+
+static void
+request_12(struct req *rq, json_t *into)
+{
+	const json_t *status = json_object_get(rq->body, "status");
+
+	for (size_t i = 0; i < sizeof made_ids / sizeof *made_ids; i++)
+		if (strcmp(rq->route->method, "POST") == 0 && strcmp(rq->route->path, made_ids[i][0]) == 0)
+			json_object_set_new(into, made_ids[i][1], json_string("unique()"));
+	if (strcmp(rq->route->path, "/v1/users/:userId/status") == 0 && status != NULL)
+		json_object_set_new(into, "status", json_boolean(!json_is_integer(status) || json_integer_value(status) != 2));
+}
+
 static bool
 takes(const struct route *r, const char *name, enum param_type type)
 {
@@ -408,10 +509,12 @@ compat_request(struct req *rq)
 	const struct route *r = rq->route;
 	json_t *into;
 
-	if (!rq->format_request || r->n_params == 0)
+	if (rq->format_request == FORMAT_NOW || r->n_params == 0)
 		return;
 	into = json_copy(rq->body);
 	defer(&rq->cx, drop, into);
+	if (rq->format_request == FORMAT_12)
+		request_12(rq, into);
 	if (takes(r, "queries", P_QUERIES))
 		old_list_request(rq, into);
 	if (takes(r, "permissions", P_PERMISSIONS))

@@ -142,15 +142,17 @@ error_words(const struct req *rq, const struct err_info *i)
 }
 
 static void
-write_envelope(struct jw *w, const struct err_info *i, const char *words, const char *detail)
+write_envelope(struct jw *w, const struct err_info *i, const char *words, const char *detail, bool typed)
 {
 	jw_obj(w);
 	JW_KEY(w, "message");
 	jw_cstr(w, words);
 	JW_KEY(w, "code");
 	jw_i64(w, i->status);
-	JW_KEY(w, "type");
-	jw_cstr(w, i->type);
+	if (typed) {	/* 0.12 had none */
+		JW_KEY(w, "type");
+		jw_cstr(w, i->type);
+	}
 	JW_KEY(w, "version");
 	jw_cstr(w, server_label());
 	if (strcmp(conf.env, "development") == 0) {
@@ -223,7 +225,7 @@ reply_error(struct req *rq, err_t e)
 		write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
 	} else {
 		jw_init(&w, &b);
-		write_envelope(&w, i, error_words(rq, i), rq->cx.detail);
+		write_envelope(&w, i, error_words(rq, i), rq->cx.detail, rq->format != FORMAT_12);
 	}
 	send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));
 }
@@ -239,7 +241,7 @@ reply_not_found(struct http_msg *m)
 
 	buf_init(&b, m->arena, 256);
 	jw_init(&w, &b);
-	write_envelope(&w, i, i->message, NULL);
+	write_envelope(&w, i, i->message, NULL, true);
 	http_reply(m, i->status, h, sizeof h / sizeof *h, buf_view(&b));
 	http_done(m);
 }
