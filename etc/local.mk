@@ -7,6 +7,11 @@ unitdir = $(prefix)/lib/systemd/system
 nodist_unit_DATA = etc/badal.service
 man_MANS = doc/badal.1
 
+# Mails: the layouts, and the words of each language
+maildir = $(pkgdatadir)/mail
+dist_mail_DATA = etc/mail/mail.html etc/mail/mail.txt
+dist_mail_DATA += etc/mail/ar.json etc/mail/de.json etc/mail/en.json etc/mail/es.json etc/mail/fr.json etc/mail/he.json etc/mail/hi.json
+
 # An empty environment: what the builder has set is not the default.
 etc/badal.conf: badal$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) etc && env -i ./badal$(EXEEXT) config >$@.tmp && mv $@.tmp $@

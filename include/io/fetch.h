@@ -31,6 +31,7 @@ struct fetch {
 	int redirects;		/* followed at most; 0: none, a 3xx is a reply */
 	bool private_ok;	/* may reach private, loopback and link-local addresses */
 	bool insecure;		/* do not verify the certificate */
+	const char *ca_file;	/* certificates to trust instead of the system's; NULL or "": these */
 	/* SMTP */
 	const char *mail_from;	/* bare addresses */
 	const char *const *mail_to;
@@ -39,7 +40,7 @@ struct fetch {
 };
 
 struct fetch_reply {		/* in the asker's arena */
-	int status;		/* HTTP: of the last response; SMTP: 250 … */
+	int status;		/* HTTP: of the last response; SMTP: 250 …, or the refusal */
 	const char *url;	/* where the redirects ended */
 	struct fetch_header *headers;	/* of the last response, names lower-case; bounded: 100, 32 KiB */
 	int n_headers;

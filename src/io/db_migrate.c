@@ -6,10 +6,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/conf.h"
 #include "core/log.h"
+#include "core/share.h"
 #include "db_priv.h"
 
 enum { FILES_MAX = 1000 };
@@ -28,59 +28,12 @@ struct files {
 static struct files platform, project;
 static char dir[PATH_MAX];
 
-static bool
-is_dir(const char *path)
-{
-	char probe[PATH_MAX + 32];
+enum { FILE_BYTES_MAX = 1 << 20 };
 
-	snprintf(probe, sizeof probe, "%s/project", path);
-	return access(probe, R_OK | X_OK) == 0;
-}
-
-/* The configured directory, else sql beside the program or above it (a build tree), else where they were installed. */
-static const char *
+static void
 find_dir(const char *wanted)
 {
-	char exe[PATH_MAX];
-	ssize_t n;
-
-	if (wanted != NULL && wanted[0] != '\0') {
-		snprintf(dir, sizeof dir, "%s", wanted);
-		return dir;
-	}
-	n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-	if (n > 0) {
-		exe[n] = '\0';
-		for (int up = 0; up < 4; up++) {
-			char *slash = strrchr(exe, '/');
-
-			if (slash != NULL)
-				*slash = '\0';
-			snprintf(dir, sizeof dir, "%.4000s/sql", exe);
-			if (is_dir(dir))
-				return dir;
-		}
-	}
-	snprintf(dir, sizeof dir, "%s", SQL_DIR);
-	return dir;
-}
-
-static bool
-read_text(const char *path, struct str *out)
-{
-	struct buf b;
-	FILE *f = fopen(path, "r");
-	char chunk[8192];
-	size_t n;
-
-	if (f == NULL)
-		return false;
-	buf_init(&b, NULL, sizeof chunk);
-	while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-		buf_add(&b, chunk, n);
-	fclose(f);
-	*out = buf_view(&b);	/* kept for the process */
-	return true;
+	share_dir(wanted, "sql", "project/0001_identity.sql", SQL_DIR, dir, sizeof dir);
 }
 
 static int
@@ -112,7 +65,7 @@ load(struct ctx *cx, struct files *fs, const char *sub)
 		f->name = mem_strdup(list[i]->d_name);
 		snprintf(path, sizeof path, "%s%s/%s", dir, sub, f->name);
 		free(list[i]);
-		if (!read_text(path, &f->text))
+		if (!share_read(path, FILE_BYTES_MAX, &f->text))
 			return fail(cx, ERR_DB, "%s: %s", path, strerror(errno));
 	}
 	free(list);

@@ -340,6 +340,8 @@ set_common(struct transfer *t)
 	SET(FORBID_REUSE, f->private_ok ? 1L : 0L);
 	SET(SSL_VERIFYPEER, f->insecure ? 0L : 1L);
 	SET(SSL_VERIFYHOST, f->insecure ? 0L : 2L);
+	if (f->ca_file != NULL && f->ca_file[0] != '\0')
+		SET(CAINFO, f->ca_file);
 	SET(WRITEFUNCTION, on_body);
 	SET(WRITEDATA, t);
 	SET(HEADERFUNCTION, on_header);
@@ -403,6 +405,16 @@ set_mail(struct ctx *cx, struct transfer *t)
 	return OK;
 }
 
+/* To curl a refusal by a mail server is a failure; here it is a reply like that of any server. */
+static bool
+refused_mail(const struct transfer *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	return is_mail(t->f) && status >= 400 && status < 600;
+}
+
 static err_t
 judge(struct ctx *cx, struct transfer *t)
 {
@@ -419,6 +431,8 @@ judge(struct ctx *cx, struct transfer *t)
 	case CURLE_URL_MALFORMAT:
 		return fail(cx, ERR_FETCH_REFUSED, "%s", why);
 	default:
+		if (refused_mail(t))
+			return OK;
 		if (t->too_large)
 			return fail(cx, ERR_FETCH, "the response is too large");
 		if (t->refused)

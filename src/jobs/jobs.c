@@ -106,7 +106,7 @@ judge(struct ctx *cx, const struct run *r, err_t e)
 		return v;
 	}
 	v.why = arena_printf(cx->arena, "%s: %s", err_info(e)->name, cx->detail ? cx->detail : "");
-	v.outcome = r->job.tries < r->row->retries ? "retry" : "dead";
+	v.outcome = r->job.tries < r->row->retries && e != ERR_JOB_HOPELESS ? "retry" : "dead";
 	metric_add(v.outcome[0] == 'r' ? M_jobs_retried : M_jobs_dead, 1);
 	if (v.outcome[0] == 'r')
 		log_info(cx, "job failed, to be tried again", "kind=%s tries=%d why=%s", r->job.kind, r->job.tries + 1, v.why);

@@ -19,7 +19,7 @@ struct job {			/* what a handler gets; valid while it runs */
 	struct str payload;
 };
 
-/* Awaits. OK: done. Any error: tried again later; ERR_CANCELLED while stopping: another consumer repeats it. The same job may run
+/* Awaits. OK: done. ERR_JOB_HOPELESS: given up at once. Any other error: tried again later; ERR_CANCELLED while stopping: another consumer repeats it. The same job may run
  * twice, even at once: its effects must not add up. */
 typedef err_t (*job_fn)(struct ctx *cx, const struct job *job);
 

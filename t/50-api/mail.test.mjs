@@ -1,18 +1,21 @@
 /* What is proved by a mail: magic URL, recovery, verification, invitations; the mail is read from the server and its link followed. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { cookieOf, server, unique } from '../lib/server.mjs'
+import { cookieOf, dataDir, server, unique, until } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
 import { fails, keysOf, membership, session } from './lib.mjs'
 
-let s, p, box, refuse = 0
+let s, p, box, refuse = 0, never = ''
 const password = 'password-1234', url = 'http://localhost/page?x=1#f'
 const mail = () => `${unique('m')}@example.org`
 const send = (m, path, body, o = {}) => p.guest(m, path, { body, ...o })
 const token = '$id $createdAt userId secret expire'
 
 before(async () => {
-	box = await sink({ reply: (line) => (/^RCPT/i.test(line) && refuse-- > 0 ? '451 later' : null) })
+	box = await sink({ reply: (line) => (!/^RCPT/i.test(line) ? null : never && line.includes(never) ? '550 nobody here' : refuse-- > 0 ? '451 later' : null) })
 	s = await server({ own: true, conf: { smtp_host: '127.0.0.1', smtp_port: box.port, web_processes: 1 } })
 	p = await s.project({ name: 'Ünïted & <Co>' })
 })
@@ -41,7 +44,7 @@ describe('recovery', () => {
 		const m = await box.next(u.email)
 		assert.equal(m.headers.subject, 'Password Reset')
 		assert.equal(m.headers.from, 'Ünïted & <Co> Team <team@localhost.test>')
-		assert.ok(m.text.includes('Hello Ada <b>') && m.html.includes('Hello Ada &lt;b&gt;'))
+		assert.ok(m.text.includes('Hello Ada <b>') && m.html.includes('Hello <bdi>Ada &lt;b&gt;</bdi>'))
 		assert.match(m.link, /#f$/)
 		const { userId, secret, expire } = follow(m, 'http://localhost/page', ['x', 'userId', 'secret', 'expire'])
 		assert.equal(userId, u.id)
@@ -193,4 +196,107 @@ test('without a mail server or an SMS provider', async () => {
 		fails(await u.call('PUT', path, { body: { userId: u.id } }), 400, 'general_argument_invalid')
 	}
 	fails(await q.guest('PUT', '/account/verification/phone', { body: { userId: u.id, secret: '000000' } }), 401, 'user_invalid_token')
+})
+
+/* The English words, for those languages that are not there; each other language in its own. */
+describe('languages', () => {
+	const recovery = { en: 'Password Reset', de: 'Passwort zurücksetzen', fr: 'Réinitialisation du mot de passe', es: 'Restablecer la contraseña', hi: 'पासवर्ड रीसेट',
+		ar: 'إعادة تعيين كلمة المرور', he: 'איפוס סיסמה', sv: 'Password Reset' }
+	for (const [locale, subject] of Object.entries(recovery)) {
+		test(locale, async () => {
+			const u = await p.user({ name: 'Zoë' }), r = await send('POST', '/account/recovery', { email: u.email, url }, { headers: { 'X-Appwrite-Locale': locale } })
+			assert.equal(r.status, 201, r.text)
+			const m = await box.next(u.email), rtl = ['ar', 'he'].includes(locale)
+			assert.equal(m.headers.subject, subject)
+			assert.ok(m.html.includes(`dir="${rtl ? 'rtl' : 'ltr'}"`))
+			assert.ok(m.html.includes(`lang="${locale === 'sv' ? 'en' : locale}"`))
+			assert.ok(m.text.includes('Zoë') && m.html.includes('Ünïted &amp; &lt;Co&gt;'))
+			for (const part of [m.text, m.html, m.headers.from]) assert.ok(!part.includes('{{'), part)
+			assert.ok(!/[^\r]\n/.test(m.text))
+			follow(m, 'http://localhost/page', ['x', 'userId', 'secret', 'expire'])
+		})
+	}
+	test('each kind in each language', async () => {
+		const owner = await p.user({ name: 'Olga' }), id = unique('t')
+		await owner.ok('POST', '/teams', { body: { teamId: id, name: 'Red {{name}} {{link}}' } })
+		for (const locale of Object.keys(recovery)) {
+			const headers = { 'X-Appwrite-Locale': locale }, email = mail()
+			await send('POST', '/account/sessions/magic-url', { userId: 'unique()', email }, { headers })
+			assert.ok((await box.next(email)).text.includes('/auth/magic-url'))
+			const other = mail()
+			await owner.ok('POST', `/teams/${id}/memberships`, { body: { email: other, roles: [], url }, headers })
+			const m = await box.next(other)
+			assert.ok(m.text.includes('Olga') && m.headers.subject.includes('Red {{name}} {{link}}'), m.text)
+		}
+	})
+})
+
+test('names cannot add headers, lines or markup', async () => {
+	const evil = 'Eve\r\nBcc: victim@example.org\r\n\r\n<script>alert(1)</script>\u202e" ', u = await p.user({ name: evil })
+	await send('POST', '/account/recovery', { email: u.email, url })
+	const m = await box.next(u.email)
+	assert.deepEqual(m.to, [u.email])
+	assert.deepEqual(Object.keys(m.headers), ['from', 'to', 'subject', 'date', 'message-id', 'x-mailer', 'mime-version', 'content-type'])
+	assert.ok(!m.html.includes('<script>'))
+	assert.ok(m.text.startsWith('Hello Eve  Bcc: victim'))
+	for (const line of m.raw.split('\r\n')) assert.ok(line.length <= 998)
+})
+
+test('a mail that can never be delivered is given up at once', async () => {
+	const u = await p.user()
+	never = u.email
+	await send('POST', '/account/recovery', { email: u.email, url })
+	await until('it is given up', () => /job given up.*kind=mail.*550/.test(s.log()))
+	assert.equal(box.commands.filter((c) => c.includes(u.email)).length, 1)
+})
+
+describe('a mail server with TLS and a login', () => {
+	const dir = dataDir(), file = (name) => path.join(dir, name)
+	let strict, t, q
+	const make = (name) => execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+		'-addext', 'subjectAltName=DNS:localhost', '-keyout', file(`${name}.key`), '-out', file(`${name}.pem`)], { stdio: 'ignore' })
+	/* the settings, then a mail; read again because a running process is told of a change by a signal only */
+	const set = (more) => {
+		const all = { smtp_host: 'localhost', smtp_port: strict.port, smtp_secure: 'tls', smtp_username: 'badal', smtp_password: 'pass word', smtp_ca: file('good.pem'), ...more }
+		writeFileSync(file('badal.conf'), Object.entries(all).map(([k, v]) => `${k} = "${v}"\n`).join(''), { mode: 0o644 })
+	}
+	const sent = async (more, want) => {
+		set(more)
+		t.kill('SIGHUP')
+		const u = await q.user()
+		return until('a mail by the new settings', async () => {
+			const before = strict.mails.length, log = t.log().length
+			await q.guest('POST', '/account/recovery', { body: { email: u.email, url } })
+			const r = await until('sent or refused', () => (strict.mails.length > before ? strict.mails.at(-1) : t.log().slice(log).match(/job failed.*kind=mail.* why=(.*)/)?.[1]))
+			return want(r) ? r : null
+		})
+	}
+	before(async () => {
+		make('good')
+		make('other')
+		strict = await sink({ tls: { key: readFileSync(file('good.key')), cert: readFileSync(file('good.pem')) }, login: { user: 'badal', password: 'pass word' } })
+		set({})
+		t = await server({ own: true, conf: { web_processes: 1 }, args: ['--config', file('badal.conf')] })
+		q = await t.project({ name: 'TLS' })
+	})
+	after(async () => {
+		await t.stop()
+		strict.stop()
+		rmSync(dir, { recursive: true })
+	})
+
+	test('STARTTLS, then the login', async () => {
+		const m = await sent({}, (r) => r.secure)
+		assert.deepEqual([m.secure, m.login], [true, true])
+		assert.equal(m.from, 'team@localhost.test')
+	})
+	test('a certificate of somebody else is refused', async () => {
+		await sent({ smtp_ca: file('other.pem') }, (r) => /certificate/.test(r))
+	})
+	test('a wrong password fails', async () => {
+		await sent({ smtp_password: 'wrong' }, (r) => /535|denied/.test(r))
+	})
+	test('where TLS is only tried, any certificate will do', async () => {
+		assert.equal((await sent({ smtp_secure: '', smtp_ca: '' }, (r) => r.secure)).login, true)
+	})
 })

@@ -1,0 +1,309 @@
+/* The words of mails. mail.html and mail.txt are the layouts, <language>.json the sentences; both have slots, {{name}}. Sentences are
+ * filled first, then the layout with them; what was filled in is never looked at for slots again.
+ *
+ * Names come from strangers. In HTML they are escaped, and set apart so that their writing direction stays theirs; control characters
+ * (line ends above all) become blanks before they get here. */
+#include "mail_words.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/share.h"
+
+enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16 };
+
+/* Sentences of a language; each member is a name in its file. */
+enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_SIGNATURE, W_N };
+static const char *const common_names[W_N] = {"direction", "sender", "somebody", "hello", "hello_unnamed", "thanks", "signature"};
+enum { K_SUBJECT, K_BODY, K_FOOTER, K_N };
+static const char *const part_names[K_N] = {"subject", "body", "footer"};
+enum { KIND_N = 4 };
+static const char *const kind_names[KIND_N] = {"verification", "magicSession", "recovery", "invitation"};
+
+struct language {
+	char code[CODE_MAX];
+	const char *common[W_N];
+	const char *part[KIND_N][K_N];
+};
+
+static struct {
+	bool loaded;
+	struct str html, text;
+	struct language *v;
+	int n;
+} words;
+
+/* ---- loading ---- */
+
+/* A sentence kept for the process; NULL when it is missing or empty. */
+static const char *
+sentence(const json_t *o, const char *name)
+{
+	struct str s = json_str(json_object_get(o, name));
+	char *copy;
+
+	if (s.n == 0)
+		return NULL;
+	copy = mem_alloc(s.n + 1);
+	memcpy(copy, s.p, s.n);
+	copy[s.n] = '\0';
+	return copy;
+}
+
+static bool
+language_read(const json_t *o, struct language *out)
+{
+	for (int i = 0; i < W_N; i++)
+		if ((out->common[i] = sentence(o, common_names[i])) == NULL)
+			return false;
+	for (int k = 0; k < KIND_N; k++)
+		for (int i = 0; i < K_N; i++)
+			if ((out->part[k][i] = sentence(json_object_get(o, kind_names[k]), part_names[i])) == NULL)
+				return false;
+	return true;
+}
+
+static int
+is_language(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > 5 && n - 5 < CODE_MAX && strcmp(d->d_name + n - 5, ".json") == 0;
+}
+
+/* A language with a gap is left out: its mails go out in English, whole. */
+static void
+language_load(struct ctx *cx, const char *dir, const char *file)
+{
+	char path[2 * PATH_MAX];
+	struct language *l = &words.v[words.n];
+	struct str text = STR_NONE;
+	const json_t *o;
+
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	snprintf(l->code, sizeof l->code, "%.*s", (int)(strlen(file) - 5), file);
+	o = share_read(path, FILE_MAX, &text) ? json_parse(cx, text, NULL) : NULL;
+	if (o == NULL || !language_read(o, l))
+		log_error(cx, "a language of the mails is left out: a text is missing", "file=%s", path);
+	else
+		words.n++;
+}
+
+static err_t
+load(struct ctx *cx)
+{
+	char dir[PATH_MAX], html[2 * PATH_MAX], text[2 * PATH_MAX];
+	struct dirent **list;
+	int n;
+
+	share_dir(conf.mail_dir, "etc/mail", "mail.html", MAIL_DIR, dir, sizeof dir);
+	snprintf(html, sizeof html, "%s/mail.html", dir);
+	snprintf(text, sizeof text, "%s/mail.txt", dir);
+	n = scandir(dir, &list, is_language, alphasort);
+	if (n < 0 || !share_read(html, FILE_MAX, &words.html) || !share_read(text, FILE_MAX, &words.text))
+		return fail(cx, ERR_GENERAL_SERVER_ERROR, "no mail templates in %s", dir);
+	words.v = mem_zalloc(sizeof *words.v * (size_t)(n + 1));
+	for (int i = 0; i < n; i++) {
+		if (i < LANGUAGES_MAX)
+			language_load(cx, dir, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	words.loaded = true;
+	return OK;
+}
+
+static const struct language *
+language_by_code(struct str code)
+{
+	for (int i = 0; i < words.n; i++)
+		if (str_is(code, words.v[i].code))
+			return &words.v[i];
+	return NULL;
+}
+
+/* "pt-br" is also served by "pt". */
+static const struct language *
+language_for(const char *locale)
+{
+	struct str code = str_c(locale), rest = code;
+	const struct language *l = language_by_code(code);
+
+	if (l == NULL)
+		l = language_by_code(str_cut(&rest, '-'));
+	return l != NULL ? l : language_by_code(STR("en"));
+}
+
+/* ---- filling ---- */
+
+struct slot {
+	const char *name;
+	struct str value;
+};
+
+enum style {
+	PLAIN,		/* everything as it is */
+	HTML		/* text and values are escaped, values stand apart */
+};
+
+static void
+add_html(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		switch (s.p[i]) {
+		case '&': buf_c(b, "&amp;"); break;
+		case '<': buf_c(b, "&lt;"); break;
+		case '>': buf_c(b, "&gt;"); break;
+		case '"': buf_c(b, "&quot;"); break;
+		default: buf_ch(b, s.p[i]);
+		}
+	}
+}
+
+static void
+add_value(struct buf *b, struct str v, enum style style)
+{
+	if (style == PLAIN) {
+		buf_str(b, v);
+		return;
+	}
+	buf_c(b, "<bdi>");
+	add_html(b, v);
+	buf_c(b, "</bdi>");
+}
+
+static void
+add_text(struct buf *b, struct str s, enum style style)
+{
+	if (style == PLAIN)
+		buf_str(b, s);
+	else
+		add_html(b, s);
+}
+
+static const struct slot *
+slot_at(const struct slot *v, int n, struct str *rest)
+{
+	const char *end = rest->n > 2 ? memmem(rest->p + 2, rest->n - 2, "}}", 2) : NULL;
+
+	for (int i = 0; end != NULL && i < n; i++)
+		if (str_is((struct str){rest->p + 2, (size_t)(end - rest->p) - 2}, v[i].name)) {
+			rest->n -= (size_t)(end + 2 - rest->p);
+			rest->p = end + 2;
+			return &v[i];
+		}
+	return NULL;
+}
+
+/* The text with its slots filled; what is no slot of ours stays. */
+static struct str
+fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, text.n + 256);
+	while (text.n > 0) {
+		const char *open = memmem(text.p, text.n, "{{", 2);
+		size_t before = open ? (size_t)(open - text.p) : text.n;
+		const struct slot *s;
+
+		add_text(&b, (struct str){text.p, before}, style);
+		text.p += before;
+		text.n -= before;
+		if (open == NULL)
+			break;
+		if ((s = slot_at(v, n, &text)) != NULL) {
+			add_value(&b, s->value, style);
+			continue;
+		}
+		add_text(&b, (struct str){text.p, 2}, style);
+		text.p += 2;
+		text.n -= 2;
+	}
+	return buf_view(&b);
+}
+
+struct sheet {			/* a language with the names of a letter */
+	const struct language *in;
+	const char *const *part;
+	struct slot names[4];
+	bool greets;		/* by name */
+};
+
+static struct str
+said(struct ctx *cx, const struct sheet *s, const char *sentence_, enum style style)
+{
+	return fill(cx, str_c(sentence_), style, s->names, 4);
+}
+
+static struct str
+escaped(struct ctx *cx, struct str s)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, s.n + 32);
+	add_html(&b, s);
+	return buf_view(&b);
+}
+
+static struct str
+lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style style, const char *link)
+{
+	const char *hello = s->in->common[s->greets ? W_HELLO : W_HELLO_UNNAMED];
+	struct str subject = said(cx, s, s->part[K_SUBJECT], PLAIN), target = str_c(link);
+	const struct slot v[] = {
+		{"language", str_c(s->in->code)},
+		{"direction", str_c(s->in->common[W_DIRECTION])},
+		{"subject", style == HTML ? escaped(cx, subject) : subject},
+		{"hello", said(cx, s, hello, style)},
+		{"body", said(cx, s, s->part[K_BODY], style)},
+		{"link", style == HTML ? escaped(cx, target) : target},
+		{"footer", said(cx, s, s->part[K_FOOTER], style)},
+		{"thanks", said(cx, s, s->in->common[W_THANKS], style)},
+		{"signature", said(cx, s, s->in->common[W_SIGNATURE], style)},
+	};
+
+	return fill(cx, layout, PLAIN, v, (int)(sizeof v / sizeof *v));
+}
+
+static int
+kind_by_name(const char *name)
+{
+	for (int k = 0; k < KIND_N; k++)
+		if (strcmp(kind_names[k], name) == 0)
+			return k;
+	return -1;
+}
+
+err_t
+mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
+{
+	int kind = kind_by_name(l->kind);
+	const struct language *in;
+	const char *project = l->project[0] ? l->project : conf.mail_from_name;
+
+	if (kind < 0)
+		return fail(cx, ERR_JOB_HOPELESS, "mail of an unknown kind: %s", l->kind);
+	if (!words.loaded)
+		TRY(load(cx));
+	in = language_for(l->locale);
+	if (in == NULL)
+		return fail(cx, ERR_GENERAL_SERVER_ERROR, "the English mail texts are missing");
+	const struct sheet s = {
+		.in = in,
+		.part = in->part[kind],
+		.names = {{"name", str_c(l->name)}, {"project", str_c(project)}, {"team", str_c(l->team)},
+			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}},
+		.greets = l->name[0] != '\0',
+	};
+	out->sender = l->project[0] ? said(cx, &s, in->common[W_SENDER], PLAIN).p : conf.mail_from_name;
+	out->subject = said(cx, &s, s.part[K_SUBJECT], PLAIN).p;
+	out->text = lay_out(cx, &s, words.text, PLAIN, l->link);
+	out->html = lay_out(cx, &s, words.html, HTML, l->link);
+	return OK;
+}
