@@ -73,4 +73,9 @@ t_00_unit_test_rt_channel_LDADD = libbadal-rt.a libbadal-model.a libbadal-io.a l
 t_00_unit_test_rt_index_SOURCES = t/00-unit/test_rt_index.c
 t_00_unit_test_rt_index_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_rt_index_LDADD = libbadal-rt.a libbadal-core.a $(UNIT_LIBS)
+check_PROGRAMS += t/00-unit/test_oauth
+TESTS += t/00-unit/test_oauth
+t_00_unit_test_oauth_SOURCES = t/00-unit/test_oauth.c
+t_00_unit_test_oauth_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_oauth_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 endif
