@@ -13,11 +13,15 @@
 
 enum { CONNECT_MAX = 10000, TARGETS_MAX = 16, NAME_MAX_LEN = 256 };
 
-/* Sent as statements, not as start-up options, because poolers refuse those. */
+/* Sent as statements, not as start-up options, because poolers refuse those.
+ *
+ * A page costs little: what is asked for is mostly in memory, and with the planner's defaults, made for disks, it would rather walk a
+ * whole order than sort the thousand rows that an index finds (in a million documents 280 ms against 1.2 ms). */
 static const char settings_sql[] =
     "SELECT set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false), set_config('IntervalStyle', 'postgres', false), "
-    "set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false), set_config('standard_conforming_strings', 'on', false), "
-    "set_config('extra_float_digits', '1', false), set_config('idle_in_transaction_session_timeout', '60s', false)";
+    "set_config('seq_page_cost', '0.1', false), set_config('random_page_cost', '0.11', false), set_config('jit', 'off', false), "
+    "set_config('standard_conforming_strings', 'on', false), set_config('extra_float_digits', '1', false), "
+    "set_config('idle_in_transaction_session_timeout', '60s', false)";
 
 /* A process of ours that died cannot cancel what it had sent: the server looks (14 and later). There is no statement_timeout:
  * our deadlines cancel what nobody waits for, and building an index may take its time. */

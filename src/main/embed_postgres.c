@@ -151,7 +151,8 @@ exec(struct embed *e, const struct place *p)
 	SET("logical_decoding_work_mem=16MB");
 	SET("max_wal_size=1GB");
 	SET("checkpoint_timeout=15min");
-	SET("random_page_cost=1.1");
+	SET("seq_page_cost=0.1");		/* as our sessions have it: db_connect.c */
+	SET("random_page_cost=0.11");
 	SET("jit=off");
 	SET("max_parallel_workers_per_gather=0");	/* short statements; and /dev/shm is small in containers */
 	SET("huge_pages=off");

@@ -118,6 +118,9 @@ const char *query_plan_cursor(struct query_plan *p);
 const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
 const char *query_plan_count(struct query_plan *p);
 
+/* The tsquery for a search of this text, as the project's function wanted() makes it; NULL: the text is not ASCII, only the function can. */
+const char *query_wanted(struct arena *a, struct str text);
+
 /* ---- between query_sql.c and query_page.c ---- */
 /* The number of a new parameter. */
 int query_param(struct query_plan *p, const char *v);

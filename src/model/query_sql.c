@@ -180,15 +180,25 @@ despaced(struct query_plan *p, struct str s, const char *drop)
 }
 
 /* What the text of a search becomes: operators turn into blanks; the later grammar knows a phrase only as the whole text. */
-static const char *
-wanted(struct query_plan *p, struct str s, bool json)
+static struct str
+cleaned(struct query_plan *p, struct str s, bool json)
 {
 	struct str w = despaced(p, s, "@+-*()<>~");
 	bool phrase = w.n >= 2 && w.p[0] == '"' && w.p[w.n - 1] == '"';
 
-	if (json && !phrase)
-		w = despaced(p, w, "\"");
-	return str_dup(p->cx->arena, w);
+	return json && !phrase ? despaced(p, w, "\"") : w;
+}
+
+static const char *
+wanted(struct query_plan *p, struct str s, bool json)
+{
+	struct arena *mem = p->cx->arena;
+	struct str text = cleaned(p, s, json);
+	const char *query = query_wanted(mem, text);
+
+	if (query != NULL)
+		return arena_printf(mem, "$%d::tsquery", query_param(p, query));
+	return arena_printf(mem, "%s.wanted($%d::text)", schema_of(p), query_param(p, str_dup(mem, text)));
 }
 
 static void
@@ -203,8 +213,8 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 		words = arena_printf(p->cx->arena, "%s.words(%s.flat(%s))", schema, schema, q->on->column);
 	buf_ch(b, '(');
 	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s%s @@ %s.wanted($%d::text)", i ? " OR " : "", q->method == Q_NOT_SEARCH ? "NOT " : "", words, schema,
-		    query_param(p, wanted(p, q->v[i].s, q->json)));
+		buf_printf(b, "%s%s%s @@ %s", i ? " OR " : "", q->method == Q_NOT_SEARCH ? "NOT " : "", words,
+		    wanted(p, q->v[i].s, q->json));
 	buf_ch(b, ')');
 }
 
@@ -360,8 +370,7 @@ sql_where(struct query_plan *p)
 		glue = " AND ";
 	}
 	if (p->search != NULL && *p->search && p->l->search != NULL)
-		buf_printf(&b, "%s%s.words(%s) @@ %s.wanted($%d::text)", glue, schema_of(p), p->l->search, schema_of(p),
-		    query_param(p, wanted(p, str_c(p->search), false)));
+		buf_printf(&b, "%s%s.words(%s) @@ %s", glue, schema_of(p), p->l->search, wanted(p, str_c(p->search), false));
 	p->where = buf_view(&b);
 }
 

@@ -411,9 +411,10 @@ Test(query, sql_of_filters)
 	    {"{\"method\":\"notContains\",\"attribute\":\"ii\",\"values\":[1]}", "WHERE NOT (a_7 && $1::bigint[])", "{\"1\"}"},
 	    {"{\"method\":\"or\",\"values\":[{\"method\":\"isNull\",\"attribute\":\"s\"},{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[1]}]}",
 		"WHERE (a_1 IS NULL OR (a_2 = $1::bigint))", "1"},
-	    {"search(\"s\", \"+alpha (beta)\")", "words_s @@ p_1.wanted($1::text)", "alpha  beta"},
-	    {"{\"method\":\"search\",\"attribute\":\"s\",\"values\":[\"a \\\"b\"]}", "words_s @@ p_1.wanted($1::text)", "a  b"},
-	    {"{\"method\":\"search\",\"attribute\":\"s\",\"values\":[\"\\\"a b\\\"\"]}", "words_s @@ p_1.wanted($1::text)", "\"a b\""},
+	    {"search(\"s\", \"+alpha (beta)\")", "words_s @@ $1::tsquery", "('alpha'|'beta':*)"},
+	    {"{\"method\":\"search\",\"attribute\":\"s\",\"values\":[\"a \\\"b\"]}", "words_s @@ $1::tsquery", "('b':*)"},
+	    {"{\"method\":\"search\",\"attribute\":\"s\",\"values\":[\"\\\"a b\\\"\"]}", "words_s @@ $1::tsquery", ""},
+	    {"search(\"s\", \"+\u00e9t\u00e9\")", "words_s @@ p_1.wanted($1::text)", "\u00e9t\u00e9"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -438,6 +439,29 @@ Test(query, sql_of_orders_and_pages)
 	HAS(COMPILE("{\"method\":\"orderRandom\"}"), " ORDER BY random() LIMIT");
 	HAS(COMPILE("offset(3)"), " OFFSET $1::bigint)");
 	HAS(COMPILE("{\"method\":\"limit\",\"values\":[1000000]}"), " LIMIT 5000)");
+}
+
+Test(query, words_of_a_search)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+	    {"", ""},
+	    {"  . ,", ""},
+	    {"Alpha", "('alpha':*)"},
+	    {"the alpha and Beta_1 x", "('alpha'|'beta_1'|'x':*)"},
+	    {"the", "('the':*)"},
+	    {"\"one two\"", "('one'<1>'two')"},
+	    {"\"one of the two\" three", "('one'<3>'two')|('three':*)"},
+	    {"one \"two the\"", "('one')|('two')"},
+	    {"one \"two", "('one')|('two')"},
+	    {"\"the\"", ""},
+	    {"it's", "('s':*)"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		cr_expect_str_eq(query_wanted(cx.arena, str_c(rows[i].text)), rows[i].want, "%s", rows[i].text);
+	cr_expect(query_wanted(cx.arena, STR("caf\xc3\xa9")) == NULL);
 }
 
 Test(query, sql_that_finds_the_few_first)

@@ -111,7 +111,7 @@ statements(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SHOW TimeZone", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "UTC"));
 	GOOD(db_query(cx, &r, "SHOW random_page_cost", DB0));
-	CHECK(str_is(db_str(r, 0, 0), "1.1"));
+	CHECK(str_is(db_str(r, 0, 0), "0.11"));
 	GOOD(db_query(cx, &r, "SHOW client_connection_check_interval", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "10s"));
 	/* the operator's own limit is no mistake of ours */

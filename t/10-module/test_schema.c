@@ -8,6 +8,7 @@
 #include "core/metric.h"
 #include "model/collection.h"
 #include "servers.h"
+#include "../../src/model/query_priv.h"
 
 static struct server *pg;
 static struct project project = {.id = "shop", .schema = "p_1", .internal = 1, .team_id = "crew"};
@@ -421,3 +422,23 @@ Test(schema, a_table_out_of_columns_is_copied, .timeout = 120)
 {
 	run(worn);
 }
+
+/* ---- words ---- */
+
+/* The program's own making of a search agrees with the function of the project. */
+static void
+searches(struct ctx *cx)
+{
+	static const char *const texts[] = {"", " ", "Alpha", "the", "the alpha and Beta_1 x", "\"one two\"", "\"one of the two\" three four",
+	    "one \"two the\"", "one \"two", "\"the\"", "it's", "a.b.c def", "\"a\" \"bcd\" \"the efg\" the", "und und \"", "x\ty\nzzz 123 4_5", "\"\"\"abc",
+	    "''quoted'' \\ back:* & | ! ()", "\"alpha and the beta\"\"gamma\""};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		const char *ours = query_wanted(cx->arena, str_c(texts[i]));
+		struct db_res *r;
+
+		OK_(db_query(cx, &r, "SELECT p_1.wanted($1::text)::text, $2::tsquery::text, p_1.wanted($1::text) = $2::tsquery", DB(texts[i], ours)));
+		cr_expect(db_bool(r, 0, 2), "%s: %s and %s", texts[i], db_cstr(r, 0, 0), db_cstr(r, 0, 1));
+	}
+}
+Test(schema, searches, .timeout = 60) { run(searches); }
