@@ -25,6 +25,9 @@ struct strs {
 	    (const char *const[]){__VA_ARGS__}
 #define DB0 0, NULL
 
+/* Begins a statement that is not kept prepared: its best plan depends so much on the values that PostgreSQL must see them each time. */
+#define DB_PLAN_ANEW "/* planned anew */ "
+
 /* Opens the pool (per process, lazily connected). Settings come from conf. */
 void db_init(void);
 void db_fini(void);		/* closes idle connections; busy ones when they are given back */

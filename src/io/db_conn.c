@@ -120,6 +120,7 @@ dbc_in_tx(const struct db_conn *c)
 
 /* ---- sending ---- */
 
+/* Not true of what begins with DB_PLAN_ANEW. */
 bool
 sql_is_dml(const char *sql)
 {

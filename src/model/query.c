@@ -72,7 +72,7 @@ read_count(struct query_plan *p, int n_where, int64_t *total_out)
 {
 	struct db_res *r;
 
-	TRY(db_query(p->cx, &r, query_plan_count(p), n_where, p->v));
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, "%s%s", p->begin, query_plan_count(p)), n_where, p->v));
 	*total_out = db_i64(r, 0, 0);
 	return OK;
 }

@@ -246,7 +246,7 @@ query_plan_page(struct query_plan *p, const char *columns, const struct db_res *
 		n = 1;
 	}
 	buf_init(&b, p->cx->arena, 1024);
-	BUF_LIT(&b, "SELECT q.*, ");
+	buf_printf(&b, "%sSELECT q.*, ", p->begin);
 	sql_total(p, &b);
 	if (p->before)
 		BUF_LIT(&b, ", row_number() OVER () AS _place");

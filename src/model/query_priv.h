@@ -108,6 +108,7 @@ struct query_plan {
 	struct strs select;
 	/* made from it */
 	struct str where;	/* "" or " WHERE …" */
+	const char *begin;	/* of the statement: "" or DB_PLAN_ANEW */
 	const char **v;
 	int n_v, cap_v;
 };
@@ -116,6 +117,7 @@ void query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_li
 const char *query_plan_cursor(struct query_plan *p);
 /* The statement that reads the page; `cursor` is the row of query_plan_cursor or NULL. Its last-but-`extra_out` columns are the list's. */
 const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
+/* A part of the page's statement; it stands alone behind p->begin. */
 const char *query_plan_count(struct query_plan *p);
 
 /* The tsquery for a search of this text, as the project's function wanted() makes it; NULL: the text is not ASCII, only the function can. */

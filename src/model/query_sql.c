@@ -196,6 +196,8 @@ wanted(struct query_plan *p, struct str s, bool json)
 	struct str text = cleaned(p, s, json);
 	const char *query = query_wanted(mem, text);
 
+	/* a rare word is looked up and its rows sorted, a common one met soon on any walk */
+	p->begin = DB_PLAN_ANEW;
 	if (query != NULL)
 		return arena_printf(mem, "$%d::tsquery", query_param(p, query));
 	return arena_printf(mem, "%s.wanted($%d::text)", schema_of(p), query_param(p, str_dup(mem, text)));
@@ -377,7 +379,7 @@ sql_where(struct query_plan *p)
 void
 query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char *search)
 {
-	*p = (struct query_plan){.l = l, .cx = cx, .q = q, .n = n, .search = search, .limit = -1, .offset = -1};
+	*p = (struct query_plan){.l = l, .cx = cx, .q = q, .n = n, .search = search, .begin = "", .limit = -1, .offset = -1};
 	p->natural_desc = l->flags & QUERY_ONLY_PAGE;
 	for (int i = 0; i < l->n; i++)
 		query_param(p, l->v[i]);

@@ -51,5 +51,6 @@ schema_rebuild(struct ctx *cx, const struct project *p, const struct collection 
 	tx_add(tx, arena_printf(cx->arena, "ALTER TABLE %s ADD CONSTRAINT c_%lld_pkey PRIMARY KEY (_seq)", table, (long long)c->internal), DB0);
 	collection_table_indexes(tx, p->schema, c->internal);
 	TRY(copy_indexes(tx, p, c));
+	tx_add(tx, arena_printf(cx->arena, "ANALYZE %s", table), DB0);
 	return tx_commit(tx);
 }

@@ -156,6 +156,18 @@ build(struct ctx *cx, const char *sql)
 	return e;
 }
 
+/* What words are common is known of the index alone; PostgreSQL would look at it only after many more writes. Other indexes need nothing:
+ * the columns were looked at. Without, plans are worse and nothing is wrong. */
+static void
+learn(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
+{
+	if (!is(x->type, "fulltext"))
+		return;
+	if (build(cx, arena_printf(cx->arena, "ANALYZE %s.c_%lld", p->schema, (long long)c->internal)) != OK)
+		log_warn(cx, "an index is not analyzed", "schema=%s collection=%s index=%s detail=%s", p->schema, c->id, x->key,
+		    cx->detail ? cx->detail : "");
+}
+
 static err_t
 build_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
 {
@@ -178,6 +190,7 @@ build_index(struct ctx *cx, const struct project *p, const struct collection *c,
 		TRY(drop_all(cx, p, x));
 		return finish_index(cx, p, c, x, "failed", why);
 	}
+	learn(cx, p, c, x);
 	return finish_index(cx, p, c, x, "available", "");
 }
 
