@@ -1,7 +1,9 @@
 /* Signing in through a provider: the whole way with a provider of our own, and every way it can fail. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
+import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { provider } from '../lib/provider.mjs'
 import { cookieOf, server, unique } from '../lib/server.mjs'
@@ -370,6 +372,21 @@ describe('the way back refuses', () => {
 			const r = await strict.call('GET', back.pathname + back.search, { root: true }), on = new URL(r.headers.location)
 			page(await strict.call('GET', on.pathname + on.search, { root: true, cookie: cookieOf(first) }), 500, /could not be reached/)
 		} finally { await strict.stop() }
+	})
+})
+
+describe('at rest', () => {
+	test('tokens are sealed, and each seal is another one', async () => {
+		const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+		const o = await signedIn(person()), now = o.sessions[0], schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+		const stored = () => psql(`SELECT provider_access_token || ' ' || provider_refresh_token FROM ${schema}.sessions WHERE id = '${now.$id}'`)
+		const first = stored()
+		assert.match(first, /^v1:\S+ v1:\S+$/)
+		for (const token of [now.providerAccessToken, now.providerRefreshToken]) assert.ok(!first.includes(token) && !first.includes(Buffer.from(token).toString('base64').slice(0, 16)))
+		await s.ok('PATCH', '/account/sessions/current', o)
+		const second = stored()
+		assert.match(second, /^v1:\S+ v1:\S+$/)
+		assert.notEqual(second, first)
 	})
 })
 
