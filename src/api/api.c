@@ -142,7 +142,7 @@ usage(const struct req *rq, const void *in)
 {
 	const struct route *r = rq->route;
 
-	if (r->service == NULL || rq->admin_mode)
+	if ((r->service == NULL && r->usage == 0) || rq->admin_mode)
 		return;
 	usage_network(rq->project, rq->http->body.n + rq->sent);
 	if (r->usage != 0)

@@ -33,6 +33,7 @@ get_users_usage(struct req *rq, void *arg)
 {
 	const struct users_in *in = arg;
 	const char *provider = in->provider && in->provider[0] ? in->provider : "$all";
+	const char *name = strncmp(provider, "oauth-", 6) == 0 ? provider + 6 : provider;	/* sessions bear it without */
 	const struct usage_series v[] = {
 		{"usersCount", "users.$all.count.total"},
 		{"usersCreate", "users.$all.requests.create"},
@@ -40,7 +41,7 @@ get_users_usage(struct req *rq, void *arg)
 		{"usersUpdate", "users.$all.requests.update"},
 		{"usersDelete", "users.$all.requests.delete"},
 		{"sessionsCreate", "sessions.$all.requests.create"},
-		{"sessionsProviderCreate", arena_printf(rq->cx.arena, "sessions.%s.requests.create", provider)},
+		{"sessionsProviderCreate", arena_printf(rq->cx.arena, "sessions.%s.requests.create", name)},
 		{"sessionsDelete", "sessions.$all.requests.delete"},
 	};
 

@@ -97,6 +97,8 @@ usage_count(const struct project *p, unsigned what, const char *outer, const cha
 
 	if (!conf.usage || p->console || what == 0)
 		return;
+	if (what == USAGE(SESSIONS, CREATE) && outer == NULL)	/* only a token so far */
+		return;
 	add_scope(p, what, "$all", NULL);
 	if (scopes >= 1 && outer != NULL)
 		add_scope(p, what, outer, NULL);

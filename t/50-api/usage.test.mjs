@@ -81,6 +81,20 @@ describe('counts', () => {
 		await becomes(q, { sessionsProviderCreate: 1, sessionsCreate: 3 }, { provider: 'anonymous', range: '24h' })
 		await becomes(q, { sessionsProviderCreate: 0 }, { provider: 'oauth-github' })
 	})
+	test('sign-ins by OAuth2', async () => {
+		const q = await s.project()
+		await q.console.ok('PATCH', `/projects/${q.id}/oauth2`, { body: { provider: 'mock', appId: '1', secret: '123456' } })
+		const query = { success: 'http://localhost/yes', failure: 'http://localhost/no' }, jar = { project: q.id, cookie: '' }
+		let r = await q.guest('GET', '/account/sessions/oauth2/mock', { query })
+		for (let i = 0; i < 6 && r.status === 301 && !r.headers.location.startsWith(query.success); i++) {
+			jar.cookie ||= cookieOf(r)
+			const to = new URL(r.headers.location, s.endpoint)
+			r = await s.call('GET', to.pathname + to.search, { cookie: jar.cookie })
+		}
+		assert.ok(r.headers.location?.startsWith(query.success), r.text)
+		await becomes(q, { sessionsCreate: 1, sessionsProviderCreate: 1 }, { provider: 'oauth-mock' })
+		await becomes(q, { sessionsProviderCreate: 0 }, { provider: 'oauth-github' })
+	})
 	test('users, by a key', async () => {
 		const q = await s.project(), id = unique()
 		await q.ok('POST', '/users', { body: { userId: id } })
