@@ -145,7 +145,7 @@ async function sent(f, c) {
 
 let files = 0
 /* Milliseconds of one execution. */
-async function timed(statements, roles, mode, word = '') {
+async function timed(statements, roles, mode, word = 'none') {
 	const file = path.join(s.data, `q${files++}.sql`), variables = []
 	const name = (v) => { variables.push(`v${variables.length}=${v}`); return `:v${variables.length - 1}` }
 	const text = statements.map(({ sql, params }) => {
@@ -163,7 +163,7 @@ async function compare(f, c) {
 	const { found, body } = await sent(f, c)
 	const roles = f.guest ? '{any,guests}' : `{any,users,user:${user.id}}`
 	const best = [{ sql: f.hand(c).replaceAll('@member@', member[c.id]), params: [] }]
-	const word = f.word ? `('${f.word(c)}':*)` : '', literal = (text) => `'${text.replaceAll("'", "''")}'`
+	const word = f.word ? `('${f.word(c)}':*)` : 'none', literal = (text) => `'${text.replaceAll("'", "''")}'`
 	const rows = await psql(best[0].sql.replaceAll(':roles', literal(roles)).replaceAll(':word', literal(word))), ids = rows.split('\n').map((l) => l.split('|')[0])
 	if (ids.join() !== body.documents.map((d) => d.$id).join()) throw new Error(`${f.name}: the SQL by hand gives other rows:\n${ids}\n${body.documents.map((d) => d.$id)}`)
 	const ours = [], theirs = []
