@@ -37,6 +37,8 @@ void repl_resume(struct repl *r);
 /* Tells the server that everything up to lsn is safe with us; 0: nothing new. Also what keeps the connection alive: call it often. */
 void repl_confirm(struct repl *r, uint64_t lsn);
 uint64_t repl_confirmed(const struct repl *r);
+/* The stream ended because the publication did not exist where decoding is: it never will there, so the slot cannot go on. */
+bool repl_undecodable(const struct repl *r);
 /* The end of the server's WAL as last heard. */
 uint64_t repl_server_end(const struct repl *r);
 void repl_close(struct repl **rp);	/* NULL is fine */

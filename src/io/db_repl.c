@@ -34,6 +34,7 @@ struct repl {
 	bool paused, soon;
 	bool starting;			/* the statement is START_REPLICATION */
 	PGresult *res;			/* of the statement */
+	char code[6];			/* SQLSTATE of what ended the stream */
 	struct fib_event done;
 	/* the transaction that is being read */
 	bool in_tx;
@@ -288,6 +289,15 @@ later_on(struct repl *r)
 	r->soon = true;
 }
 
+/* "" when there is none. */
+static const char *
+sql_state(const PGresult *res)
+{
+	const char *state = res != NULL ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+
+	return state != NULL ? state : "";
+}
+
 static void
 take_stream(struct repl *r)
 {
@@ -302,6 +312,7 @@ take_stream(struct repl *r)
 		if (n < 0) {	/* the reason is a result */
 			PGresult *res = n == -1 ? PQgetResult(r->pg) : NULL;
 
+			snprintf(r->code, sizeof r->code, "%s", sql_state(res));
 			lost(r, res != NULL ? PQresultErrorMessage(res) : PQerrorMessage(r->pg));
 			PQclear(res);
 			return;
@@ -414,11 +425,10 @@ ask(struct ctx *cx, struct repl *r, const char *sql)
 static err_t
 refused(struct ctx *cx, const PGresult *res)
 {
-	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
-	cx->code = arena_strdup(cx->arena, state ? state : "");
-	return fail(cx, state != NULL && strcmp(state, "55006") == 0 ? ERR_DB_BUSY : ERR_DB, "%s", text ? text : PQresultErrorMessage(res));
+	cx->code = arena_strdup(cx->arena, sql_state(res));
+	return fail(cx, strcmp(cx->code, "55006") == 0 ? ERR_DB_BUSY : ERR_DB, "%s", text ? text : PQresultErrorMessage(res));
 }
 
 err_t
@@ -475,6 +485,12 @@ repl_confirm(struct repl *r, uint64_t lsn)
 	r->confirmed = later(r->confirmed, lsn);
 	if (r->state == REPL_STREAMING)
 		send_status(r);
+}
+
+bool
+repl_undecodable(const struct repl *r)
+{
+	return strcmp(r->code, "42704") == 0;
 }
 
 uint64_t

@@ -26,6 +26,7 @@ static struct {
 	bool running, stopping;
 	unsigned backoff;
 	char said[200];			/* the last complaint: not repeated */
+	bool stuck;			/* what the last session found out about the slot */
 } me;
 
 static void
@@ -60,7 +61,10 @@ on_progress(uint64_t lsn, void *arg)
 static void
 on_closed(const char *why, void *arg)
 {
-	broke(arg, why);
+	struct session *s = arg;
+
+	s->stuck = repl_undecodable(s->repl);
+	broke(s, why);
 }
 
 /* Ten times a second: what was in Redis two seconds ago is confirmed. */
@@ -181,7 +185,7 @@ complain(const struct ctx *cx, err_t e)
 static void
 session(void)
 {
-	struct session s = {.link = me.link};
+	struct session s = {.link = me.link, .stuck = me.stuck};
 	struct ctx cx;
 	err_t e;
 
@@ -190,6 +194,7 @@ session(void)
 	me.session = &s;
 	e = session_run(&cx, &s);
 	me.session = NULL;
+	me.stuck = s.stuck;
 	queue_clear(&s);
 	repl_close(&s.repl);
 	if (!me.stopping) {
@@ -226,6 +231,7 @@ relay_init(void)
 	me.stopping = false;
 	me.backoff = BACKOFF_MIN;
 	me.said[0] = '\0';
+	me.stuck = false;
 	db_init();
 	me.link = bus_link_open(on_redis_down, NULL);
 	fib_spawn_new("relay", 0, run, NULL);

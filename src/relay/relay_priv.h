@@ -44,10 +44,12 @@ struct session {		/* from START_REPLICATION to the first trouble on either side 
 	unsigned mark;
 	uint64_t next_upkeep;
 	bool refused;		/* Redis refuses writes: said once */
+	bool stuck;		/* the slot cannot be decoded any further */
 };
 
 /* ---- relay_slot.c ---- */
-/* Awaits. Makes publication, slot and stream key where they are missing, notes the slot's lag. *confirmed_out: where decoding begins. */
+/* Awaits. Makes publication, slot and stream key where they are missing, and a stuck slot anew; notes the slot's lag. *confirmed_out: where
+ * decoding begins. */
 err_t slot_prepare(struct ctx *cx, struct session *s, uint64_t *confirmed_out) MUST_CHECK;
 /* Awaits, as leader. Where the stream ends; tells readers which stream is the current one. */
 err_t stream_prepare(struct ctx *cx, struct session *s) MUST_CHECK;

@@ -138,9 +138,9 @@ key_set(struct ctx *cx, struct session *s)
 	return bus_link_cmd(cx, s->link, &r, BUS(STR("HSET"), STR(RELAY_KEYS), str_c(s->system), str_c(s->key)));
 }
 
-/* The name is written before the slot exists: a crash in between only costs another name. */
+/* The name is written before the slot exists: a crash in between only costs another name. `lost`: why the one there is given up. */
 static err_t
-slot_make(struct ctx *cx, struct session *s, bool lost)
+slot_make(struct ctx *cx, struct session *s, const char *lost)
 {
 	struct strs row;
 	bool had;
@@ -152,8 +152,8 @@ slot_make(struct ctx *cx, struct session *s, bool lost)
 	if (had)
 		snprintf(s->key, sizeof s->key, BUS_STREAM "%s:%lld", s->system, (long long)time_now_ms());
 	TRY(key_set(cx, s));
-	if (lost) {
-		log_error(NULL, "the slot fell too far behind and was given up: events are lost, a fresh stream begins", "stream=%s", s->key);
+	if (lost != NULL) {
+		log_error(NULL, "the slot is given up: events are lost, a fresh stream begins", "stream=%s why=\"%s\"", s->key, lost);
 		TRY(repl_row(cx, s->repl, &row, "SELECT pg_drop_replication_slot('" SLOT "')"));
 	}
 	TRY(repl_row(cx, s->repl, &row, "CREATE_REPLICATION_SLOT " SLOT " LOGICAL pgoutput NOEXPORT_SNAPSHOT"));
@@ -171,8 +171,9 @@ slot_prepare(struct ctx *cx, struct session *s, uint64_t *confirmed_out)
 	TRY(slot_look(cx, s, &slot));
 	if (!bus_link_up(s->link))
 		return fail(cx, ERR_BUS, "Redis is away");
-	if (!slot.there || slot.lost) {
-		TRY(slot_make(cx, s, slot.lost));
+	if (!slot.there || slot.lost || s->stuck) {
+		TRY(slot_make(cx, s, !slot.there ? NULL : slot.lost ? "it fell too far behind" : "the publication was away (a backup was restored?)"));
+		s->stuck = false;
 		TRY(slot_look(cx, s, &slot));
 	}
 	*confirmed_out = slot.confirmed;

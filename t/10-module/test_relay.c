@@ -407,6 +407,28 @@ Test(relay, a_slot_made_anew_begins_another_stream)
 	reap(r, SIGTERM);
 }
 
+/* As when a dump that has the publication in it is restored over it: what was written meanwhile can never be decoded. */
+Test(relay, a_publication_that_was_away_begins_another_stream)
+{
+	pid_t r = relay_fork();
+	char first[160];
+
+	UNTIL(announced(""));
+	snprintf(first, sizeof first, "%s", current());
+	EMIT(5);
+	UNTIL(number("XLEN %s", first) == 5);
+	reap(r, SIGKILL);
+	run_sql("DROP PUBLICATION badal");
+	run_sql("CREATE TABLE meanwhile (n int)");
+	run_sql("INSERT INTO meanwhile VALUES (1)");
+	run_sql("CREATE PUBLICATION badal");
+	r = relay_fork();
+	UNTIL(announced(first));
+	EMIT(2);
+	UNTIL(number("XLEN %s", current()) == 2);
+	reap(r, SIGTERM);
+}
+
 Test(relay, a_standby_takes_over)
 {
 	pid_t a = relay_fork(), b;
