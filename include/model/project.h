@@ -103,7 +103,8 @@ err_t key_update(struct ctx *cx, const struct project *p, const char *id, const 
     struct api_key **out) MUST_CHECK;
 err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct api_key *key_find(const struct project *p, const char *id);	/* NULL: none */
-/* The 25 scopes a key may have, NULL-terminated. */
+extern const char *const platform_types[];	/* NULL-terminated, as is the next */
+/* The 25 scopes a key may have. */
 extern const char *const key_scopes[];
 
 err_t webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in, struct webhook **out) MUST_CHECK;

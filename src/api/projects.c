@@ -9,8 +9,6 @@
 #include "model/team.h"
 #include "model/usage.h"
 
-static const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos", "flutter-windows",
-	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
 static const char *const web_schemes[] = {"http", "https", NULL};
 static const char *const service_names[] = {
 #define SERVICE(name, label) name,

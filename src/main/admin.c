@@ -14,13 +14,20 @@
 
 enum { WORK_MS = 30000, PASSWORD_MIN = 8, NAME_MAX_POINTS = 128, HOST_MAX = 256 };
 
-static const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos",
-    "flutter-windows", "apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
-
 static int
 refuse(const char *what, const char *value)
 {
 	fprintf(stderr, "badal: %s%s\n", what, value);
+	return EXIT_USAGE;
+}
+
+static int
+refuse_listing(const char *what, const char *value, const char *const *list)
+{
+	fprintf(stderr, "badal: no such %s: %s; there are:", what, value);
+	for (; *list != NULL; list++)
+		fprintf(stderr, " %s", *list);
+	fprintf(stderr, "\n");
 	return EXIT_USAGE;
 }
 
@@ -192,7 +199,7 @@ platform_create_run(struct args *a)
 	const char *host = args_get(a, "hostname");
 
 	if (!in_list(platform_types, str_c(args_get(a, "type"))))
-		return refuse("no such type of platform: ", args_get(a, "type"));
+		return refuse_listing("type of platform", args_get(a, "type"), platform_types);
 	if (!good_name(args_get(a, "name")) || *args_get(a, "name") == '\0')
 		return refuse("the name is empty, too long or not UTF-8", "");
 	if (host != NULL && strlen(host) > HOST_MAX)
@@ -223,10 +230,7 @@ read_scopes(const char *text)
 		if (*one == '\0')
 			continue;
 		if (!in_list(key_scopes, str_c(one)) || n_wanted_scopes == 64) {
-			fprintf(stderr, "badal: no such scope: %s; there are:", one);
-			for (int i = 0; key_scopes[i] != NULL; i++)
-				fprintf(stderr, " %s", key_scopes[i]);
-			fprintf(stderr, "\n");
+			refuse_listing("scope", one, key_scopes);
 			return false;
 		}
 		wanted_scopes[n_wanted_scopes++] = one;

@@ -27,7 +27,7 @@ static const struct option project_options[] = {
     {0}};
 static const struct option platform_options[] = {
     {"project", "ID", "Project.", true},
-    {"type", "TYPE", "web, flutter-ios, flutter-android, ios, android, …", true},
+    {"type", "TYPE", "web, android, apple-ios, flutter-ios, flutter-android, unity and others.", true},
     {"name", "NAME", "Name.", true},
     {"hostname", "HOST", "Host name of a web platform; *.example.org is allowed.", false},
     {"key", "KEY", "Package name or bundle id of an app.", false},
@@ -54,7 +54,7 @@ const struct verb verbs[] = {
     {"key", "create", key_create_run, key_options, "Make an API key and print its secret; it is not shown again."},
     {"version", "", version_run, no_options, "Print the version."},
     {"manual", "", manual_run, no_options, "Print the manual page."},
-    {"help", "", help_run, no_options, "Print this."},
+    {"help", "", help_run, no_options, "Print this; help VERB prints one of them."},
     {0}};
 
 const char *
@@ -152,24 +152,64 @@ check_required(const struct args *a, const struct verb *v)
 	return 0;
 }
 
+static void
+put_verb(const struct verb *v)
+{
+	printf("  %s%s%s\n      %s\n", v->name, v->noun[0] ? " " : "", v->noun, v->doc);
+	for (const struct option *o = v->options; o->name != NULL; o++) {
+		char left[64];
+
+		snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+		printf("        %-22s %s%s\n", left, o->doc, o->required ? " Required." : "");
+	}
+}
+
+/* All verbs, or those of this name. */
+static int
+help(const char *name)
+{
+	printf("usage: badal VERB [--setting=value]... [--config FILE]\n\n");
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		if (name == NULL || strcmp(v->name, name) == 0)
+			put_verb(v);
+	printf("\nSettings come from the command line, the environment (BADAL_*) and the file, in this order; badal config prints them all.\n");
+	return 0;
+}
+
 static int
 help_run(struct args *a)
 {
-	FILE *out = stdout;
-
 	(void)a;
-	fprintf(out, "usage: badal VERB [--setting=value]... [--config FILE]\n\n");
-	for (const struct verb *v = verbs; v->name != NULL; v++) {
-		fprintf(out, "  %s%s%s\n      %s\n", v->name, v->noun[0] ? " " : "", v->noun, v->doc);
-		for (const struct option *o = v->options; o->name != NULL; o++) {
-			char left[64];
+	return help(NULL);
+}
 
-			snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
-			fprintf(out, "        %-22s %s%s\n", left, o->doc, o->required ? " Required." : "");
-		}
-	}
-	fprintf(out, "\nSettings come from the command line, the environment (BADAL_*) and the file, in this order; badal config prints them all.\n");
-	return 0;
+static bool
+is_help(const char *s)
+{
+	return strcmp(s, "--help") == 0 || strcmp(s, "-h") == 0;
+}
+
+static bool
+verb_named(const char *name)
+{
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		if (strcmp(v->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Says what there is instead. */
+static int
+no_verb(const char *name)
+{
+	bool half = verb_named(name);
+
+	fprintf(stderr, half ? "badal: %s what? There is:" : "badal: no such verb: %s; there are:", name);
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		if (!half || strcmp(v->name, name) == 0)
+			fprintf(stderr, "%s %s%s%s", v == verbs || half ? "" : ",", v->name, v->noun[0] ? " " : "", v->noun);
+	fprintf(stderr, " (see badal help)\n");
+	return EXIT_USAGE;
 }
 
 static int
@@ -195,22 +235,23 @@ main(int argc, char **argv)
 	const char *first = argc > 1 ? argv[1] : "help";
 	int i = 2, e = 0;
 
-	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)
+	if (is_help(first))
 		first = "help";
 	if (strcmp(first, "--version") == 0)
 		first = "version";
+	if (strcmp(first, "help") == 0 && argc > 2 && argv[2][0] != '-')
+		return verb_named(argv[2]) ? help(argv[2]) : no_verb(argv[2]);
+	if (argc > 2 && is_help(argv[argc - 1]) && verb_named(first))
+		return help(first);
 	v = verb_find(first, argc > 2 ? argv[2] : "");
 	if (v == NULL)
-		return usage("no such verb: ", first);
+		return no_verb(first);
 	a.verb = v->name;
 	a.noun = v->noun;
 	if (v->noun[0] != '\0')
 		i++;
-	for (; i < argc && e == 0; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return help_run(&a);
+	for (; i < argc && e == 0; i++)
 		e = take_option(&a, v, argc, argv, &i);
-	}
 	if (e == 0)
 		e = check_required(&a, v);
 	if (e != 0)

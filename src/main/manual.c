@@ -18,6 +18,19 @@ static const struct {
 #undef RELOAD
 };
 
+/* One character beyond ASCII, as its number; returns its last byte. The texts are ours and sound. */
+static const char *
+put_wide(const char *s)
+{
+	unsigned point = (unsigned char)*s, more = point >= 0xf0 ? 3 : point >= 0xe0 ? 2 : 1;
+
+	point &= 0x3fu >> more;
+	for (; more > 0 && s[1] != '\0'; more--)
+		point = point << 6 | ((unsigned char)*++s & 0x3f);
+	printf("\\[u%04X]", point);
+	return s;
+}
+
 /* Text for roff: no escapes, no requests, hyphens that can be copied. */
 static void
 put(const char *s)
@@ -27,6 +40,8 @@ put(const char *s)
 			fputs("\\e", stdout);
 		else if (*s == '-')
 			fputs("\\-", stdout);
+		else if ((unsigned char)*s >= 0xc0)
+			s = put_wide(s);
 		else
 			putchar(*s);
 	}

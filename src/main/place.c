@@ -56,21 +56,42 @@ find_user(struct place *p)
 	return true;
 }
 
+/* The same for the server and for the verbs beside it, wherever they are called; "" when nothing tells a home. */
+static void
+usual_data(const struct place *p, char *out, size_t size)
+{
+	const char *share = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	const struct passwd *pw = getpwuid(p->uid);
+
+	if (home == NULL || *home != '/')
+		home = pw != NULL ? pw->pw_dir : "";
+	if (p->root)
+		snprintf(out, size, "/var/lib/badal");
+	else if (share != NULL && *share == '/')
+		snprintf(out, size, "%s/badal", share);
+	else
+		snprintf(out, size, "%s%s", home, *home ? "/.local/share/badal" : "");
+}
+
 /* Absolute, without links where it exists already: two ways of writing it are one place. */
 static bool
 find_data(struct place *p)
 {
-	char cwd[PATH_MAX], whole[2 * PATH_MAX];
+	char cwd[PATH_MAX], given[PATH_MAX], whole[2 * PATH_MAX];
 
-	if (realpath(conf.data_dir, p->data) != NULL)
+	if (*conf.data_dir != '\0')
+		snprintf(given, sizeof given, "%s", conf.data_dir);
+	else
+		usual_data(p, given, sizeof given);
+	if (realpath(given, p->data) != NULL)
 		return true;
-	if (conf.data_dir[0] != '/' && getcwd(cwd, sizeof cwd) == NULL) {
+	if (given[0] != '/' && getcwd(cwd, sizeof cwd) == NULL) {
 		log_error(NULL, "the current directory cannot be read", "error=\"%s\"", strerror(errno));
 		return false;
 	}
-	snprintf(whole, sizeof whole, "%s%s%s", conf.data_dir[0] == '/' ? "" : cwd, conf.data_dir[0] == '/' ? "" : "/", conf.data_dir);
-	if (strlen(whole) >= sizeof p->data - 64 || conf.data_dir[0] == '\0') {
-		log_error(NULL, "data_dir is empty or too long", "data_dir=%.100s", conf.data_dir);
+	snprintf(whole, sizeof whole, "%s%s%s", given[0] == '/' ? "" : cwd, given[0] == '/' ? "" : "/", given);
+	if (given[0] == '\0' || strlen(whole) >= sizeof p->data - 64) {
+		log_error(NULL, given[0] ? "data_dir is too long" : "no home directory: set data_dir", "data_dir=%.100s", given);
 		return false;
 	}
 	snprintf(p->data, sizeof p->data, "%.*s", (int)sizeof p->data - 64, whole);
@@ -306,6 +327,8 @@ place_settings(const struct place *p, struct args *a, bool make)
 		args_setting(a, "db_url", place_db_url(p));
 	if (*conf.redis_url == '\0')
 		args_setting(a, "redis_url", place_redis_url(p));
+	if (*conf.data_dir == '\0')
+		args_setting(a, "data_dir", p->data);
 	if (*conf.master_key == '\0') {
 		const char *key = place_master_key(p, make);
 

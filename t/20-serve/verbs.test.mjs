@@ -1,18 +1,25 @@
 /* The verbs of the shell. */
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { run, server, settings, unique } from '../lib/server.mjs'
+import { dataDir, run, server, settings, unique } from '../lib/server.mjs'
 
 const words = (r) => r.out.trim()
 
 describe('without a server', () => {
 	test('help, version, manual, config', async () => {
-		for (const args of [['help'], ['--help'], ['serve', '--help'], []]) {
+		for (const args of [['help'], ['--help'], ['-h'], []]) {
 			const r = await run(args)
 			assert.equal(r.code, 0)
 			for (const verb of ['serve', 'migrate', 'doctor', 'config', 'user create', 'project create', 'platform create', 'key create', 'version'])
 				assert.ok(r.out.includes(`  ${verb}\n`), verb)
+		}
+		for (const args of [['help', 'key'], ['key', '--help'], ['key', 'create', '-h']]) {
+			const r = await run(args)
+			assert.equal(r.code, 0)
+			assert.match(r.out, /^ {2}key create\n.*--scopes/ms)
+			assert.doesNotMatch(r.out, /^ {2}serve/m)
 		}
 		assert.match((await run(['version'])).out, /^badal \d+\.\d+\.\d+\n$/)
 		assert.match((await run(['--version'])).out, /^badal /)
@@ -24,6 +31,26 @@ describe('without a server', () => {
 		for (const line of ['db_pool_size = 3', 'locale = de', 'metrics_token = (set)', 'request_timeout = 5000ms']) assert.ok(r.out.includes(`${line}\n`), line)
 		assert.ok(!r.out.includes('hush'))
 		assert.match((await run(['config', '--secrets', '--metrics-token=hush'])).out, /metrics_token = hush/)
+	})
+	test('wrong usage says what there is instead', async () => {
+		for (const [args, words] of [
+			[['user'], /user what\? There is: user create/], [['frobnicate'], /no such verb: frobnicate; there are: serve, migrate/], [['help', 'frobnicate'], /no such verb/],
+			[['platform', 'create', '--project=p', '--type=toaster', '--name=A'], /no such type of platform: toaster; there are: web /],
+			[['key', 'create', '--project=p', '--name=A', '--scopes=everything.read'], /no such scope: everything\.read; there are: users\.read /],
+			[['serve', '--prot=1'], /'prot=1' is not a setting/], [['serve', 'prot'], /cannot make sense of prot/],
+		]) {
+			const r = await run(args)
+			assert.equal(r.code, 2, args.join(' '))
+			assert.match(r.err, words)
+		}
+	})
+	test('the data is at home when no setting says where', async () => {
+		const home = dataDir()
+		for (const [env, where] of [[{ HOME: home }, `${home}/.local/share/badal`], [{ HOME: home, XDG_DATA_HOME: `${home}/share` }, `${home}/share/badal`], [{ HOME: home, XDG_DATA_HOME: 'relative' }, `${home}/.local/share/badal`]]) {
+			const r = await run(['doctor'], { env })
+			assert.ok(r.out.includes(`data directory ${process.getuid() === 0 ? '/var/lib/badal' : where}`), r.out)
+		}
+		rmSync(home, { recursive: true })
 	})
 	test('verbs that need a server say so', async () => {
 		for (const args of [['migrate'], ['user', 'create', '--email=a@example.org', '--password=correct-horse']]) {
