@@ -54,7 +54,8 @@ const figures = [
 
 const postmaster = Number((await psql("SELECT pg_read_file('postmaster.pid')")).split('\n')[0])
 const postgres = () => family(postmaster)
-const badal = () => family(s.pid).filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('badal'))
+const nameOf = (pid) => { try { return readFileSync(`/proc/${pid}/comm`, 'utf8') } catch { return '' } }	/* it ended */
+const badal = () => family(s.pid).filter((pid) => nameOf(pid).startsWith('badal'))
 
 async function http(f) {
 	const script = path.join(tmp, 'wrk.lua')
