@@ -29,6 +29,7 @@ struct ctx {
 	const char *detail;	/* for the log only; in the arena; may be NULL */
 	const char *code;	/* the adapter's own code of the last failure (SQLSTATE), "" or NULL: none */
 	const char *subject;	/* what that failure names (constraint), may be NULL */
+	const char *locale;	/* for texts that depend on it; NULL: English */
 	/* what log lines add */
 	const char *id;		/* request or job id */
 	const char *project;	/* public project id, may be NULL */

@@ -35,6 +35,7 @@ CONF(smtp_ca, STR, "", RELOAD, "File of certificates (PEM) that the mail server'
 CONF(mail_from, STR, "team@localhost.test", RELOAD, "Sender address of mails.")
 CONF(mail_from_name, STR, "Badal", RELOAD, "Sender name of the console's mails; a project's mails carry its name.")
 CONF(mail_dir, STR, "", START, "Directory of the mail templates: mail.html, mail.txt and the words of each language; empty: where they were installed.")
+CONF(country_db, STR, "", START, "MaxMind database (.mmdb) of countries, for sessions and logs; empty: countries are unknown.")
 CONF(sms_provider, STR, "", RELOAD, "Sender of short messages, sms://user:secret@provider (twilio, text-magic, telesign, msg91, vonage, mock); empty: none.")
 CONF(sms_from, STR, "", RELOAD, "Sender number or name of short messages; empty: they are not sent.")
 CONF(sms_url, STR, "", RELOAD, "Scheme and host that stand for those of the provider (a gateway, a trial); empty: the provider itself.")

@@ -28,6 +28,7 @@ choose_locale(struct req *rq)
 		rq->locale = locale_known(rq->http->hdr[HDR_X_LOCALE]);
 	if (rq->locale == NULL)
 		rq->locale = conf.locale;
+	rq->cx.locale = rq->locale;
 }
 
 /* A parameter of the request wins over the header; without both it is `none`. A header that is sent empty is a value. */

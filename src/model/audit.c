@@ -7,6 +7,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "io/country.h"
 #include "model/agent.h"
 #include "model/query.h"
 
@@ -240,6 +241,7 @@ static void
 complete(struct ctx *cx, struct audit_log *l, struct str user_agent, bool hide_user)
 {
 	struct agent g = agent_parse(cx->arena, user_agent);
+	struct country c = country_of(cx->arena, l->ip, cx->locale);
 
 	l->os_code = g.os_code;
 	l->os_name = g.os_name;
@@ -253,8 +255,8 @@ complete(struct ctx *cx, struct audit_log *l, struct str user_agent, bool hide_u
 	l->device_name = g.device_name;
 	l->device_brand = g.device_brand;
 	l->device_model = g.device_model;
-	l->country_code = "--";
-	l->country_name = "Unknown";
+	l->country_code = c.code;
+	l->country_name = c.name;
 	if (hide_user)
 		l->user_id = l->user_email = l->user_name = l->mode = "";
 }

@@ -1,6 +1,7 @@
 /* Sessions: a random secret whose hash is stored; the cookie carries user id and secret. */
 #include "core/id.h"
 #include "core/vtime.h"
+#include "io/country.h"
 #include "model/agent.h"
 #include "model/event.h"
 #include "model/roles.h"
@@ -58,6 +59,7 @@ session_event(struct ctx *cx, const struct project *p, enum event_kind kind, con
 static void
 session_client(struct ctx *cx, struct session *s, const char *user_agent)
 {
+	struct country c;
 	struct agent g;
 
 	s->user_agent = user_agent && user_agent[0] ? user_agent : "UNKNOWN";
@@ -74,8 +76,9 @@ session_client(struct ctx *cx, struct session *s, const char *user_agent)
 	s->device_name = g.device_name;
 	s->device_brand = g.device_brand;
 	s->device_model = g.device_model;
-	s->country_code = "--";
-	s->country_name = "Unknown";
+	c = country_of(cx->arena, s->ip, cx->locale);
+	s->country_code = c.code;
+	s->country_name = c.name;
 }
 
 static char *
@@ -154,6 +157,16 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	return OK;
 }
 
+/* A country's name is in the reader's language; where the database does not know it any more, in that of the sign-in. */
+static void
+name_country(struct ctx *cx, struct session *s)
+{
+	struct country c = country_of(cx->arena, s->ip, cx->locale);
+
+	if (strcmp(c.code, s->country_code) == 0)
+		s->country_name = c.name;
+}
+
 static void
 mark_current(struct session *s, const char *current_hash)
 {
@@ -172,6 +185,7 @@ session_list(struct ctx *cx, const struct project *p, const struct user *u, cons
 	*out = shape_rows(cx, &session_shape, r);
 	for (int i = 0; i < out->n; i++) {
 		session_open(cx, out->v[i]);
+		name_country(cx, out->v[i]);
 		mark_current(out->v[i], current_hash);
 	}
 	return OK;
@@ -191,6 +205,7 @@ session_get(struct ctx *cx, const struct project *p, const struct user *u, const
 	*out = arena_new_of(cx->arena, struct session);
 	shape_read(cx, &session_shape, *out, r, 0, 0);
 	session_open(cx, *out);
+	name_country(cx, *out);
 	mark_current(*out, current_hash);
 	return OK;
 }
