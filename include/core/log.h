@@ -1,7 +1,7 @@
 /* Structured log: one line per event on stderr: time level role[pid] message key=value…
  *
  * log_info(cx, "user created", "user=%s", id): a fixed message, then key=value. cx adds request id, project and user;
- * NULL is fine. Debug costs one test when off. Never log secrets or bodies. */
+ * NULL is fine, for cx as for a line without further keys. Debug costs one test when off. Never log secrets or bodies. */
 #ifndef BADAL_CORE_LOG_H
 #define BADAL_CORE_LOG_H
 

@@ -78,9 +78,12 @@ log_write(enum log_level lv, const struct ctx *cx, const char *message, const ch
 	struct buf b;
 	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(detail, sizeof detail, fmt, ap);
-	va_end(ap);
+	detail[0] = '\0';
+	if (fmt != NULL) {
+		va_start(ap, fmt);
+		vsnprintf(detail, sizeof detail, fmt, ap);
+		va_end(ap);
+	}
 	buf_init(&b, NULL, 256);
 	if (log_as_json)
 		json_line(&b, lv, cx, message, detail);
