@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libwebsockets.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -397,7 +399,7 @@ listen_socket(void)
 	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
 	const char *host = conf.listen;
 	char port[16];
-	int fd, on = 1, e;
+	int fd, on = 1, idle = 120, every = 15, times = 4, e;
 
 	snprintf(port, sizeof port, "%lld", (long long)conf.port);
 	e = getaddrinfo(*host == '\0' || strcmp(host, "*") == 0 ? NULL : host, port, &hint, &ai);
@@ -406,10 +408,14 @@ listen_socket(void)
 		return -1;
 	}
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* Accepted sockets inherit TCP_NODELAY. */
+	/* Accepted sockets inherit TCP_NODELAY and the probes, without which a WebSocket whose client lost its network would stay for ever. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times) != 0 ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
 		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", host, port, strerror(errno));
 		if (fd >= 0)
@@ -469,6 +475,20 @@ check_list(enum conn_list l, uint64_t ms)
 	}
 }
 
+/* A client that takes an answer slowly gets all of it, as long as it takes any. */
+static bool
+reads_on(struct conn *c)
+{
+	int unsent = 0;
+
+	if (c->proto == PROTO_WS || c->fin_sent || conn_clear(c))
+		return false;
+	if (ioctl(lws_get_socket_fd(c->wsi), SIOCOUTQ, &unsent) != 0 || unsent == c->unsent)
+		return false;
+	c->unsent = unsent;
+	return true;
+}
+
 static void
 on_tick(void *arg)
 {
@@ -479,7 +499,9 @@ on_tick(void *arg)
 	check_list(LIST_H2, (uint64_t)conf.head_timeout);
 	for (struct conn *c = lists[LIST_CLOSING].first, *next; c != NULL; c = next) {
 		next = c->next;
-		if (loop_now() - c->since >= (c->fin_sent ? LINGER_MS : CLOSE_MS))
+		if (reads_on(c))
+			c->since = loop_now();	/* this list is looked at as a whole: its order does not matter */
+		else if (loop_now() - c->since >= (c->fin_sent ? LINGER_MS : CLOSE_MS))
 			conn_doom(c);
 	}
 }

@@ -93,6 +93,7 @@ struct conn {
 	struct rest in;			/* unparsed input: a partial head or frame */
 	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
+	int unsent;			/* LIST_CLOSING: bytes that the kernel held when last looked at */
 	union {
 		struct msg *msg;	/* H1: request being read or answered */
 		struct h2 *h2;

@@ -1,5 +1,6 @@
 // HTTP/1.1 as it should be: what arrives, what is answered, keep-alive.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { Wire, ask, skip, startEcho, until } from './lib.mjs';
@@ -140,6 +141,30 @@ test('large bodies both ways, to a slow reader', { skip }, async () => {
   assert.equal(r.body.length, 20_000_000);
   w.send(get('/after'));
   assert.equal((await w.response()).json().path, '/after');
+  w.close();
+});
+
+// The server gives a connection that it closes five seconds to take what is left, anew whenever it takes some.
+test('an answer that ends the connection is whole, however slowly it is read', { skip }, async () => {
+  const w = await Wire.open(s.port);
+  const end = Date.now() + 8000;
+  w.socket.on('data', () => {
+    if (Date.now() > end) return;
+    w.socket.pause();
+    setTimeout(() => w.socket.resume(), 50);
+  });
+  w.send('GET /text/40000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  assert.equal((await w.response()).body.length, 40_000_000);
+  await w.end();
+});
+
+test('a connection whose client says nothing is probed', { skip }, async () => {
+  const w = await Wire.open(s.port);
+  const hex = (n) => n.toString(16).toUpperCase().padStart(4, '0');
+  const ours = `:${hex(s.port)} `, theirs = `:${hex(w.socket.localPort)} 01 `;
+  const line = () => readFileSync('/proc/net/tcp', 'latin1').split('\n').find((l) => l.includes(ours) && l.includes(theirs));
+  await until(line, 'the connection is there');
+  assert.match(line().trim().split(/\s+/)[5], /^02:/); // the keep-alive timer
   w.close();
 });
 
