@@ -115,8 +115,11 @@ tx_commit(struct db_tx *tx)
 
 	if (tx->c == NULL)
 		return over(tx);
-	queue(tx, STEP_WANTED, "COMMIT", 0, NULL);
-	e = fly(tx, &r);
+	e = dbp_check(tx->cx);	/* before: what is queued cannot be taken back */
+	if (e == OK) {
+		queue(tx, STEP_WANTED, "COMMIT", 0, NULL);
+		e = fly(tx, &r);
+	}
 	if (e != OK) {
 		tx_rollback(tx);
 		return e;

@@ -201,6 +201,12 @@ transactions(struct ctx *cx)
 	tx_rollback(tx);
 	GOOD(tx_begin(cx, &tx));
 	tx_rollback(tx);
+	/* who is told that it is too late can rely on it */
+	GOOD(tx_begin(cx, &tx));
+	GOOD(tx_query(tx, &r, "INSERT INTO t VALUES (8) RETURNING a", DB0));
+	cx->deadline = loop_now();
+	FAILS(tx_commit(tx), TIMEOUT);
+	cx->deadline = 0;
 	until_busy(cx, 0);
 	GOOD(db_query(cx, &r, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "1,2"));
