@@ -21,7 +21,7 @@ static const struct refusal refusals[] = {
 	{"57P01", ERR_DB_DOWN},	/* shutting down */
 	{"57P02", ERR_DB_DOWN},	/* crashed */
 	{"57P03", ERR_DB_DOWN},	/* starting up */
-	{"53300", ERR_DB_BUSY},	/* too many connections */
+	{"53", ERR_DB_BUSY},	/* out of connections, memory or disk */
 };
 
 err_t
