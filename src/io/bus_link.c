@@ -215,6 +215,8 @@ on_reply(redisAsyncContext *ac, void *reply, void *privdata)
 static bool
 op_send(struct bus_link *l, struct op *op, const char *text, size_t len)
 {
+	if (l->ac == NULL)	/* it is being let go of: what was under way is answered first, and may ask anew */
+		return false;
 	if (redisAsyncFormattedCommand(l->ac, on_reply, op, text, len) != REDIS_OK)
 		return false;
 	if (l->pending++ == 0)
