@@ -11,6 +11,7 @@ void gen_init(void);			/* in the supervisor, before fork */
 uint32_t gen_of(struct str key);
 void gen_bump(struct str key);
 void gen_bump_hash(uint64_t stable_hash);	/* the key's str_hash_stable, as carried by events */
+void gen_bump_all(void);			/* news of changes were lost: nothing cached counts any more */
 uint32_t gen_of_hash(uint64_t stable_hash);
 
 #endif

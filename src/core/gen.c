@@ -33,6 +33,13 @@ gen_bump_hash(uint64_t h)
 	atomic_fetch_add_explicit(&slots[h % GEN_SLOTS], 1, memory_order_release);
 }
 
+void
+gen_bump_all(void)
+{
+	for (uint64_t h = 0; h < GEN_SLOTS; h++)
+		gen_bump_hash(h);
+}
+
 uint32_t
 gen_of(struct str key)
 {

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/gen.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
@@ -258,7 +259,8 @@ on_entry(struct stream_pos pos, struct str header, struct str body, void *arg)
 	schedule();
 }
 
-/* Events are gone that we have not seen: nobody can be told which, so everybody begins anew, and who resumes is told of the gap. */
+/* Events are gone that we have not seen: nobody can be told which, so everybody begins anew, and who resumes is told of the gap. What other
+ * machines changed was among them: no cache may be trusted. */
 static void
 on_gap(void *arg)
 {
@@ -266,6 +268,7 @@ on_gap(void *arg)
 
 	(void)arg;
 	begun = false;
+	gen_bump_all();
 	for (uint32_t i = 0; i < peer_numbers(); i++) {
 		struct peer *c = peer_by_num(i);
 

@@ -335,6 +335,9 @@ Test(gen, a_bump_is_seen)
 
 	gen_bump(STR("user:p:u"));
 	cr_expect_neq(gen_of(STR("user:p:u")), before);
+	before = gen_of(STR("user:p:other"));
+	gen_bump_all();
+	cr_expect_neq(gen_of(STR("user:p:other")), before);
 }
 
 Test(err, every_row_has_a_type_and_an_allowed_status)

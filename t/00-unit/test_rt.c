@@ -613,9 +613,11 @@ Test(rt, catching_up_waits_for_a_slow_reader)
 Test(rt, a_stream_that_was_replaced_ends_the_connections)
 {
 	struct ws *w = connect_as("", URL);
+	uint32_t before = gen_of(STR("project:p"));
 
 	follower.on_gap(follower.arg);
 	cr_expect_eq(w->code, 1012);
+	cr_expect_neq(gen_of(STR("project:p")), before, "what others changed meanwhile is unknown: caches begin anew");
 	close_ws(w);
 }
 
