@@ -8,13 +8,20 @@
 
 enum { BATCH = 128, RETRY_MS = 200, DRAIN_MS = 20, BEHIND_MS = 2000 };
 
-/* Waits while the client reads slower than we could send: what it missed must not make it a slow reader. */
+/* Waits while the client reads slower than we could send: what it missed must not make it a slow reader. Slow clients keep nobody
+ * else from being served. */
 static err_t
 wait_for_room(struct ctx *cx, const struct peer *c)
 {
-	while (c->ws != NULL && ws_lagging(c->ws))
-		TRY(fib_sleep(cx, DRAIN_MS));
-	return OK;
+	err_t e = OK;
+
+	if (c->ws == NULL || !ws_lagging(c->ws))
+		return OK;
+	task_step_aside(true);
+	while (e == OK && c->ws != NULL && ws_lagging(c->ws))
+		e = fib_sleep(cx, DRAIN_MS);
+	task_step_aside(false);
+	return e;
 }
 
 /* Serves entries up to `upto`. Stops behind one that fills the connection's queue. No await in here. */

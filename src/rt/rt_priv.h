@@ -234,6 +234,8 @@ void task_open(struct peer *c, struct http_msg *up);
 void task_settle(struct peer *c);		/* the connection is RT_CATCHING */
 /* Queues a message behind what runs. False when the connection has too many waiting. */
 bool task_message(struct peer *c, struct str text);
+/* The running task waits for its client: others may run meanwhile. */
+void task_step_aside(bool on);
 void task_abandon(struct peer *c);		/* the socket is gone */
 
 /* ---- handshake.c, message.c, resume.c, who.c (on a fiber; all await) ---- */

@@ -44,6 +44,17 @@ start_waiting(void)
 	}
 }
 
+void
+task_step_aside(bool on)
+{
+	if (!on) {
+		running++;
+		return;
+	}
+	running--;
+	start_waiting();
+}
+
 static struct task *
 task_of(struct peer *c)
 {
