@@ -323,7 +323,7 @@ static const struct route rows[] = {
 	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 url:{url},email:{param-email}", "emailPassword",
 	    session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
-	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:{host}/v1/account/sessions/email,email:{param-email}", "emailPassword", session_by_email,
+	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:/v1/account/sessions/email,email:{param-email}", "emailPassword", session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", session_anonymous,

@@ -318,7 +318,7 @@ phone_verification_finish(struct req *rq, void *arg)
 
 #define BY_EMAIL "10/3600 url:{url},email:{param-email}"
 #define BY_USER "10/3600 url:{url},userId:{param-userId}"
-#define BY_USER_PHONE "10/3600 url:{host}/v1/account/sessions/phone,userId:{param-userId}"	/* no second row of tries at a code */
+#define BY_USER_PHONE "10/3600 url:/v1/account/sessions/phone,userId:{param-userId}"	/* no second row of tries at a code */
 #define ROW(method_, tail, name_, scope_, limit_, handler_, model_, status_, doc_) \
 	.method = method_, .path = "/v1/account" tail, .service = "account", .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, \
 	.model = model_, .status = status_, .doc = doc_

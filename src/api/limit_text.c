@@ -66,9 +66,7 @@ static bool
 add_value(struct req *rq, struct buf *b, struct str name)
 {
 	if (str_is(name, "url"))
-		buf_printf(b, "%s%s", rq->host, rq->route->path);
-	else if (str_is(name, "host"))
-		buf_c(b, rq->host);
+		buf_c(b, rq->route->path);
 	else if (str_is(name, "ip"))
 		buf_c(b, rq->ip);
 	else if (str_is(name, "userId"))
@@ -84,6 +82,8 @@ add_value(struct req *rq, struct buf *b, struct str name)
 	return true;
 }
 
+/* A bucket must not be left by spelling a value differently: who calls chooses the name of the host, which is therefore no part of {url},
+ * and addresses and ids are compared without case. */
 struct str
 limit_key(struct req *rq, const char *key)
 {
@@ -98,5 +98,5 @@ limit_key(struct req *rq, const char *key)
 		else
 			buf_ch(&b, *key++);
 	}
-	return buf_view(&b);
+	return str_lower(rq->cx.arena, buf_view(&b));
 }

@@ -455,16 +455,17 @@ Test(limit, keys)
 {
 	static const struct route route = {.method = "POST", .path = "/v1/a/:b"};
 	static const struct { const char *key, *text; } rows[] = {
-		{"url:{url},ip:{ip}", "url:api.example.org/v1/a/:b,ip:192.0.2.1"},
-		{"ip:{ip},method:{method},userId:{userId}", "ip:192.0.2.1,method:POST,userId:"},
+		{"url:{url},ip:{ip}", "url:/v1/a/:b,ip:192.0.2.1"},
+		{"ip:{ip},method:{method},userId:{userId}", "ip:192.0.2.1,method:post,userid:"},
 		{"email:{param-email}", "email:x@y.z"},
 		{"email:{param-none}", "email:{param-none}"},
+		{"email:{param-shout}", "email:x@y.z"},
 		{"{param-list}", "[1,2]"},
 		{"{unknown} {", "{unknown} {"},
 	};
 
 	rq->route = &route;
-	rq->body = json_parse(&rq->cx, STR("{\"email\":\"x@y.z\",\"list\":[1,2],\"none\":\"\"}"), NULL);
+	rq->body = json_parse(&rq->cx, STR("{\"email\":\"x@y.z\",\"list\":[1,2],\"none\":\"\",\"shout\":\"X@y.Z\"}"), NULL);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct str got = limit_key(rq, rows[i].key);
 
