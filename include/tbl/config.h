@@ -21,6 +21,7 @@ CONF(keepalive_timeout, TIME, "75s", RELOAD, "How long an idle connection is kep
 CONF(head_max, SIZE, "16k", START, "Largest request head.")
 CONF(body_max, SIZE, "6291456", RELOAD, "Largest request, head and body.")
 CONF(connections_max, INT, "100000", START, "Connections per web process.")
+CONF(requests_max, INT, "10000", RELOAD, "Requests that a web process works on at once; more are refused with 503.")
 CONF(drain_timeout, TIME, "10s", RELOAD, "How long a stopping process may finish requests.")
 CONF(rate_limits, BOOL, "on", RELOAD, "Count and refuse requests over the limits of the route table.")
 CONF(console_signup, STR, "first", RELOAD, "Who may sign up on the console: first (only the first user), open.")

@@ -17,6 +17,7 @@
 #include "rt/rt.h"
 
 static struct router *router;
+static int64_t n_running;	/* requests that have a fiber */
 
 void
 api_init(void)
@@ -184,6 +185,7 @@ run(struct ctx *cx, void *arg)
 		reply_error(rq, e);
 	report(rq, e);
 	ctx_fini(&rq->cx);
+	n_running--;
 	http_done(m);
 }
 
@@ -217,10 +219,22 @@ start(struct http_msg *m, const struct route_info *info, enum method method, con
 	memcpy(rq->path_arg, args, sizeof(struct str) * (size_t)info->n_args);
 	m->data = rq;
 	body_read(rq, method);
+	n_running++;
 	fib_spawn(&rq->cx, run, rq);
 }
 
 /* ---- the adapter's callbacks ---- */
+
+/* Answers without a fiber. */
+static void
+refuse(struct http_msg *m, err_t e)
+{
+	metric_add(M_http_requests, 1);
+	metric_add(err_info(e)->status < 500 ? M_http_errors_4xx : M_http_errors_5xx, 1);
+	log_info(NULL, "request", "id=%s method=%.*s path=%.*s status=%d error=%s", request_id(m->arena), STR_FMT(m->method), STR_FMT(m->path),
+	    err_info(e)->status, err_info(e)->type);
+	reply_refused(m, e);
+}
 
 static void
 on_request(struct http_msg *m)
@@ -236,15 +250,12 @@ on_request(struct http_msg *m)
 	}
 	if (method_parse(m->method, &method))
 		info = router_find(router, method, m->path, args);
-	if (info != NULL) {
+	if (info == NULL)
+		refuse(m, ERR_GENERAL_ROUTE_NOT_FOUND);
+	else if (n_running >= conf.requests_max && !(info->route->flags & ROUTE_PLAIN))	/* metrics are wanted most then */
+		refuse(m, ERR_BUSY);
+	else
 		start(m, info, method, args);
-		return;
-	}
-	metric_add(M_http_requests, 1);
-	metric_add(M_http_errors_4xx, 1);
-	log_info(NULL, "request", "id=%s method=%.*s path=%.*s status=404 error=general_route_not_found", request_id(m->arena), STR_FMT(m->method),
-	    STR_FMT(m->path));
-	reply_not_found(m);
 }
 
 static void

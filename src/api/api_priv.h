@@ -75,7 +75,7 @@ struct str compat_reply(struct req *rq, const char *model, struct str json);	/* 
 
 /* ---- reply.c ---- */
 void reply_error(struct req *rq, err_t e);		/* the envelope, or the page of an HTML route */
-void reply_not_found(struct http_msg *m);		/* outside of any lifecycle */
+void reply_refused(struct http_msg *m, err_t e);	/* outside of any lifecycle */
 uint64_t request_us(const struct req *rq);		/* since its head was complete */
 const char *server_label(void);			/* version in error bodies */
 /* Adds a header whose value outlives the request. */

@@ -231,11 +231,11 @@ reply_error(struct req *rq, err_t e)
 }
 
 void
-reply_not_found(struct http_msg *m)
+reply_refused(struct http_msg *m, err_t e)
 {
 	static const struct http_header h[] = {{"Cache-Control", "no-cache, no-store, must-revalidate"}, {"Expires", "0"},
 		{"Pragma", "no-cache"}, {"Content-Type", JSON_TYPE}};
-	const struct err_info *i = err_info(ERR_GENERAL_ROUTE_NOT_FOUND);
+	const struct err_info *i = err_info(e);
 	struct buf b;
 	struct jw w;
 
