@@ -324,13 +324,13 @@ phone_verification_finish(struct req *rq, void *arg)
 	.model = model_, .status = status_, .doc = doc_
 
 static const struct route rows[] = {
-	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL, magic_start, &token_shape, 201,
+	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL ";100/3600 url:{url},ip:{ip}", magic_start, &token_shape, 201,
 	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
 	    .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, proof_params),
 	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, CREATE)},
-	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone}", phone_start, &token_shape, 201,
+	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, proof_params), .usage = USAGE(SESSIONS, CREATE)},

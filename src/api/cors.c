@@ -56,17 +56,35 @@ cors_preflight(struct http_msg *m)
 	http_done(m);
 }
 
+/* What a browser adds on its own, whatever page asks: cookies, but neither JWTs nor the fallback header. */
+static bool
+by_cookie(const struct req *rq)
+{
+	return rq->login != NULL && !rq->jwt && !rq->fallback;
+}
+
+/* The header of a key switches the check off, for servers; a page that adds one must not ride on somebody's cookie with it. */
 err_t
 cors_check(struct req *rq)
 {
 	struct origin o;
 
-	if ((rq->route->flags & ROUTE_NO_ORIGIN) || rq->http->hdr[HDR_X_KEY].n > 0 || strcmp(rq->route->method, "GET") == 0)
+	if ((rq->route->flags & ROUTE_NO_ORIGIN) || strcmp(rq->route->method, "GET") == 0)
+		return OK;
+	if (rq->http->hdr[HDR_X_KEY].n > 0 && !by_cookie(rq))
 		return OK;
 	o = origin_parse(rq->origin);
 	if (origin_allowed(rq->project, &o, rq->host))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", origin_refusal(rq->cx.arena, &o));
+}
+
+bool
+cors_may_sign_in(struct req *rq)
+{
+	struct origin o = origin_parse(rq->origin);
+
+	return rq->http->hdr[HDR_X_KEY].n == 0 || origin_allowed(rq->project, &o, rq->host);
 }
 
 bool

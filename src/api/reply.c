@@ -300,8 +300,10 @@ reply_session(struct req *rq, const char *token)
 	const char *name = arena_printf(rq->cx.arena, "a_session_%s", token == NULL && rq->admin_mode ? "console" : rq->project->id);
 	struct str lower = str_lower(rq->cx.arena, str_c(name));
 
-	session_cookie(rq, str_c(arena_printf(rq->cx.arena, "%s_legacy", lower.p)), token, false);
-	session_cookie(rq, lower, token, true);
+	if (cors_may_sign_in(rq)) {
+		session_cookie(rq, str_c(arena_printf(rq->cx.arena, "%s_legacy", lower.p)), token, false);
+		session_cookie(rq, lower, token, true);
+	}
 	if (!cookies_suffice(rq))
 		reply_static(rq, "X-Fallback-Cookies", token ? arena_printf(rq->cx.arena, "{\"%s\":\"%s\"}", name, token) : "[]");
 }

@@ -188,6 +188,16 @@ describe('origins and CORS', () => {
 		assertError(await q.guest('POST', '/account', { headers: { referer: 'https://evil.example/page' }, body: {} }), 403, 'general_unknown_origin')
 		assertError(await q.guest('POST', '/account', { headers: evil, key: 'whatever', body: {} }), 400, 'general_argument_invalid')
 		assertError(await q.guest('DELETE', '/account/sessions', { headers: evil }), 403, 'general_unknown_origin')
+		/* a key's header does not let a page ride on the cookie of who looks at it, nor sign that browser in */
+		const u = await q.user()
+		assertError(await u.call('PATCH', '/account/name', { headers: evil, key: 'whatever', body: { name: 'Eve' } }), 403, 'general_unknown_origin')
+		assert.equal((await u.call('PATCH', '/account/name', { headers: { origin: 'http://localhost' }, key: 'whatever', body: { name: 'Ada' } })).status, 200)
+		const signIn = (more) => q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password }, ...more })
+		for (const [more, cookies] of [[{ headers: evil, key: 'whatever' }, undefined], [{ headers: { origin: 'http://localhost' }, key: 'whatever' }, 2], [{ key: 'whatever' }, 2]]) {
+			const r = await signIn(more)
+			assert.equal(r.status, 201, r.text)
+			assert.equal(r.headers['set-cookie']?.length, cookies)
+		}
 	})
 	test('a forwarded scheme', async () => {
 		assert.equal(allow(await s.call('GET', '/health/version', { headers: { 'x-forwarded-proto': 'https' } })), 'https://localhost')
@@ -617,6 +627,16 @@ describe('settings of its own', () => {
 			assert.equal(r.body.type, 'general_rate_limit_exceeded')
 		}
 		assert.notEqual((await own.call('POST', '/account/sessions/email', { body: { ...body, email: `x${email}` } })).status, 429)
+	})
+	test('neither another host nor another case of letters is another limit', async () => {
+		const id = unique('u'), codes = []
+		for (let i = 0; i < 12; i++) {
+			const userId = [...id].map((c, k) => ((i >> k % 4) & 1 ? c.toUpperCase() : c)).join(''), headers = { host: `h${i}.example.org`, 'x-forwarded-host': `f${i}.example.org` }
+			codes.push((await own.call('PUT', '/account/sessions/phone', { body: { userId, secret: String(i).padStart(6, '0') }, headers })).status)
+		}
+		/* the later request for a code is no second row of tries */
+		codes.push((await own.call('POST', '/account/sessions/token', { body: { userId: id, secret: '000000' } })).status)
+		assert.ok(codes.filter((c) => c === 429).length === 3 || new Date().getMinutes() === 0, String(codes))
 	})
 	test('limits count before parameters are looked at', async () => {
 		const codes = []
