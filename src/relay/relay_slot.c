@@ -24,7 +24,8 @@ static const char announce_lua[] =
     "return 1";
 
 /* The last entry is never trimmed: readers can tell that they missed nothing. Ids are compared as text of equal length: numbers of
- * Lua lose the last bits. A mark that is repeated keeps its first time. */
+ * Lua lose the last bits. A mark that is repeated keeps its first time. It comes last and may fail: a Redis without memory refuses it, and
+ * must still be trimmed, or it would stay full. */
 static const char upkeep_lua[] =
     "local function less(a, b)\n"
     "  local ah, al = string.match(a, '^(%d+)-(%d+)$')\n"
@@ -36,7 +37,6 @@ static const char upkeep_lua[] =
     "end\n"
     "local key, marks = KEYS[1], KEYS[2]\n"
     "if redis.call('EXISTS', key) == 0 then return 0 end\n"
-    "redis.call('ZADD', marks, 'NX', ARGV[2], ARGV[1])\n"
     "local m = redis.call('ZREVRANGEBYSCORE', marks, ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, 1)\n"
     "if m[1] then\n"
     "  local low = m[1]\n"
@@ -52,6 +52,7 @@ static const char upkeep_lua[] =
     "  redis.call('XTRIM', key, 'MINID', low)\n"
     "  redis.call('ZREMRANGEBYSCORE', marks, '-inf', '(' .. m[2])\n"
     "end\n"
+    "redis.pcall('ZADD', marks, 'NX', ARGV[2], ARGV[1])\n"
     "return redis.call('XLEN', key)";
 
 /* ---- PostgreSQL ---- */

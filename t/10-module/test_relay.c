@@ -505,3 +505,35 @@ Test(relay, trims_what_is_older_than_the_window_and_read_by_every_group)
 	UNTIL(number("XLEN %s", current()) == 1);	/* the last one stays */
 	reap(r, SIGTERM);
 }
+
+/* The end of the stream has its time. */
+static bool
+marked(void)
+{
+	redisReply *end = cmd("XREVRANGE %s + - COUNT 1", current()), *mark = cmd("ZREVRANGE relay:marks:%s 0 0", current());
+	bool is = end->elements == 1 && mark->elements == 1 && strcmp(end->element[0]->element[0]->str, mark->element[0]->str) == 0;
+
+	freeReplyObject(end);
+	freeReplyObject(mark);
+	return is;
+}
+
+Test(relay, trims_a_redis_that_is_full)
+{
+	pid_t r;
+
+	conf.rt_resume_window = 1000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	for (int i = 0; i < 2; i++) {
+		EMIT(20);
+		UNTIL(number("XLEN %s", current()) == 20 * (i + 1));
+		UNTIL(marked());
+	}
+	freeReplyObject(cmd("CONFIG SET maxmemory 1"));
+	UNTIL(number("XLEN %s", current()) == 1);
+	freeReplyObject(cmd("CONFIG SET maxmemory 0"));
+	EMIT(5);
+	UNTIL(number("XLEN %s", current()) >= 5);
+	reap(r, SIGTERM);
+}
