@@ -23,7 +23,7 @@ struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) 
 
 enum query_flags {
 	QUERY_NEEDS_INDEX = 1,	/* the index rule of 1.0 text queries (documents) */
-	QUERY_ONLY_PAGE = 2,	/* logs: limit and offset only, newest first */
+	QUERY_ONLY_PAGE = 2,	/* logs: limit and offset only, newest first by the column `created` */
 	QUERY_DOCUMENT_ERRORS = 4,	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
 	QUERY_NO_TOTAL = 8,	/* do not count: total is 0 */
 	QUERY_SELECT = 16,	/* select is allowed */

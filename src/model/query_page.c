@@ -30,6 +30,9 @@ sql_order(struct query_plan *p, struct buf *b)
 		return;
 	}
 	BUF_LIT(b, " ORDER BY ");
+	/* processes write their entries when they get to it: the numbers tell less than the time */
+	if (p->l->flags & QUERY_ONLY_PAGE)
+		BUF_LIT(b, "created DESC, ");
 	for (int i = 0; i < p->n_orders; i++) {
 		const struct query_attr *a = p->orders[i]->on;
 		const char *nulls = a->not_null ? "" : descends(p, i) ? " NULLS LAST" : " NULLS FIRST";
