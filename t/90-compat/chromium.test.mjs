@@ -8,9 +8,10 @@ import { after, before, test } from 'node:test'
 import { chromium } from 'playwright-core'
 
 import { server as startServer } from '../lib/server.mjs'
+import { move, page as readmePage } from './readme.mjs'
 
 const sdk = readFileSync(new URL('./node_modules/appwrite-new/dist/iife/sdk.js', import.meta.url))
-let server, pages, browser, project
+let server, pages, browser, project, example
 
 /* The page runs this: everything a small app does, reported as one object. */
 async function app({ endpoint, projectId }) {
@@ -39,9 +40,9 @@ async function app({ endpoint, projectId }) {
 before(async () => {
 	server = await startServer()
 	pages = http.createServer((rq, rs) => {
-		const js = rq.url === '/sdk.js'
+		const js = rq.url.endsWith('/sdk.js')
 		rs.setHeader('content-type', js ? 'text/javascript' : 'text/html')
-		rs.end(js ? sdk : '<!doctype html><title>app</title><script src="/sdk.js"></script>')
+		rs.end(js ? sdk : rq.url === '/readme' ? example : '<!doctype html><title>app</title><script src="/sdk.js"></script>')
 	})
 	await new Promise((ok) => pages.listen(0, '127.0.0.1', ok))
 	browser = await chromium.launch({ executablePath: '/usr/bin/chromium',
@@ -90,4 +91,24 @@ test('a page on a site that is no platform is refused', async () => {
 		try { await account.create({ userId: ID.unique(), email: 'a@example.org', password: 'correct-horse' }); return 'accepted' } catch (e) { return String(e.message) }
 	}, { endpoint: `http://localhost:${server.port}/v1`, projectId: other.id })
 	assert.notEqual(refused, 'accepted')
+})
+
+test('the page of the README: what one tab writes, both show', async () => {
+	await project.ok('POST', '/databases', { body: { databaseId: 'app', name: 'App' } })
+	await project.ok('POST', '/databases/app/collections', { body: { collectionId: 'notes', name: 'Notes', permissions: ['create("users")'], documentSecurity: true } })
+	await project.ok('POST', '/databases/app/collections/notes/attributes/string', { body: { key: 'text', size: 200, required: true } })
+	example = move(readmePage(server), "'demo'", `'${project.id}'`)
+	const context = await browser.newContext(), tabs = []
+	for (let i = 0; i < 2; i++) {
+		const tab = await context.newPage()
+		await tab.goto(`http://localhost:${pages.address().port}/readme`)
+		await tab.waitForFunction(() => document.querySelector('button').onclick !== null)
+		tabs.push(tab)
+	}
+	const notes = async (tab) => (await tab.textContent('pre')).split('Hello, cloud').length - 1, end = Date.now() + 10000
+	while (!(await notes(tabs[0]) > 0 && await notes(tabs[1]) > 0) && Date.now() < end) {
+		await tabs[0].click('button')
+		await new Promise((ok) => setTimeout(ok, 100))
+	}
+	assert.ok(await notes(tabs[0]) > 0 && await notes(tabs[1]) > 0)
 })
