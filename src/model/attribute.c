@@ -340,20 +340,7 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 err_t
 attribute_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
 {
-	const struct collection *c;
-	struct db_tx *tx;
-	err_t e;
-
-	TRY(collection_get(cx, p, db, col, &c));
-	TRY(tx_begin(cx, &tx));
-	e = delete(tx, p, actor, c, key, true);
-	tx_rollback(tx);
-	if (e != ERR_DB || !schema_in_use(cx))
-		return e;
-	TRY(tx_begin(cx, &tx));
-	e = delete(tx, p, actor, c, key, false);
-	tx_rollback(tx);
-	return e;
+	return schema_delete(cx, p, actor, db, col, key, delete);
 }
 
 err_t

@@ -11,6 +11,11 @@
 /* Awaits. Locks the collection's row, so that its schema has one writer, and reads it as it is now. Waits for the table's users at most
  * `wait` from then on. ERR_COLLECTION_NOT_FOUND, ERR_BUSY. */
 err_t schema_lock(struct db_tx *tx, const struct project *p, const struct collection *c, const char *wait, struct collection **out) MUST_CHECK;
+/* Awaits. Deletes what `fn` deletes: at once (`now`), or, when the table is in use, by leaving it to the jobs role. */
+typedef err_t (*schema_delete_fn)(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *c, const char *key,
+    bool now);
+err_t schema_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
+    schema_delete_fn fn) MUST_CHECK;
 /* True when the last error says that the table is in use. */
 bool schema_in_use(const struct ctx *cx);
 /* True when the table's columns are used up, dropped ones included. */

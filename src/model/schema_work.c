@@ -56,6 +56,25 @@ schema_lock(struct db_tx *tx, const struct project *p, const struct collection *
 	return OK;
 }
 
+err_t
+schema_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key, schema_delete_fn fn)
+{
+	const struct collection *c;
+	struct db_tx *tx;
+	err_t e;
+
+	TRY(collection_get(cx, p, db, col, &c));
+	TRY(tx_begin(cx, &tx));
+	e = fn(tx, p, actor, c, key, true);
+	tx_rollback(tx);
+	if (e != ERR_DB || !schema_in_use(cx))
+		return e;
+	TRY(tx_begin(cx, &tx));
+	e = fn(tx, p, actor, c, key, false);
+	tx_rollback(tx);
+	return e;
+}
+
 void
 schema_job(struct db_tx *tx, const struct project *p, const struct collection *c)
 {

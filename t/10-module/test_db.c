@@ -11,30 +11,10 @@
 #include "core/gen.h"
 #include "core/loop.h"
 #include "io/db.h"
+#include "check.h"
 #include "servers.h"
 
-static int failures;
 static struct server *pg;
-
-/* Assertions of the framework must not leave a fiber. */
-#define CHECK(what)                                                                \
-	do {                                                                       \
-		if (!(what)) {                                                     \
-			failures++;                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
-		}                                                                  \
-	} while (0)
-#define GOOD(expr)                                                                                           \
-	do {                                                                                                 \
-		err_t e_ = (expr);                                                                           \
-		if (e_ != OK) {                                                                              \
-			failures++;                                                                          \
-			fprintf(stderr, "%s:%d: %s: %s %s\n", __FILE__, __LINE__, #expr, err_info(e_)->name, \
-			    cx->detail ? cx->detail : "");                                                   \
-			return;                                                                              \
-		}                                                                                            \
-	} while (0)
-#define FAILS(expr, code) CHECK((expr) == ERR_##code)
 
 struct run {
 	void (*fn)(struct ctx *cx);

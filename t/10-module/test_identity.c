@@ -12,30 +12,10 @@
 #include "core/vtime.h"
 #include "model/roles.h"
 #include "model/team.h"
+#include "check.h"
 #include "servers.h"
 
 static struct project p = {.id = "proj", .internal = 1, .schema = "p_1", .name = "Project"};
-static int failures;
-
-/* Assertions of the framework must not leave a fiber. */
-#define CHECK(what)                                                                 \
-	do {                                                                        \
-		if (!(what)) {                                                      \
-			failures++;                                                 \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);  \
-		}                                                                   \
-	} while (0)
-#define GOOD(expr)                                                                                                     \
-	do {                                                                                                           \
-		err_t e_ = (expr);                                                                                     \
-		if (e_ != OK) {                                                                                        \
-			failures++;                                                                                    \
-			fprintf(stderr, "%s:%d: %s: %s %s\n", __FILE__, __LINE__, #expr, err_info(e_)->name,           \
-			    cx->detail ? cx->detail : "");                                                             \
-			return;                                                                                        \
-		}                                                                                                      \
-	} while (0)
-#define FAILS(expr, code) CHECK((expr) == ERR_##code)
 
 static struct {
 	void (*fn)(struct ctx *cx);

@@ -12,22 +12,12 @@
 #include "model/audit.h"
 #include "model/expire.h"
 #include "model/usage.h"
+#include "check.h"
 #include "servers.h"
 
 static struct project one = {.id = "one", .internal = 1, .schema = "p_1", .name = "One"}, two = {.id = "two", .internal = 2, .schema = "p_2", .name = "Two"},
 		      gone = {.id = "gone", .internal = 3, .schema = "p_3", .name = "Gone"};
 static void (*test)(struct ctx *cx);
-static int failures;
-
-/* Assertions of the framework must not leave a fiber. */
-#define CHECK(what)                                                                \
-	do {                                                                       \
-		if (!(what)) {                                                     \
-			failures++;                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
-		}                                                                  \
-	} while (0)
-#define GOOD(expr) CHECK((expr) == OK)
 
 static void
 on_fiber(struct ctx *cx, void *arg)
