@@ -14,12 +14,13 @@ struct password_options {	/* of a stored hash; unused ones NULL and 0 */
 	const char *version;	/* sha: the digest's name */
 	const char *salt, *separator, *signer;	/* scrypt; base64 for the modified one */
 	int64_t cpu, memory, parallel, length;	/* scrypt: N, r, p, bytes */
+	bool own;		/* argon2: made here, not imported */
 };
 
 /* Awaits. A PHC string of `password` in cx's arena. */
 err_t password_hash(struct ctx *cx, const char *password, const char **out) MUST_CHECK;
 /* Awaits. *ok_out: the password belongs to the stored hash of kind `hash_id` with `options` (JSON, may be absent). `stored` NULL (no such
- * user, no password) is false and costs what a comparison with an argon2id hash of ours does; so does a wrong password of a cheaper kind. */
+ * user, no password) is false and costs what a comparison with an argon2id hash of ours does; so does a wrong password of an imported one. */
 err_t password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out) MUST_CHECK;
 
 /* The comparison itself, for a thread of the pool: does not touch the loop. Unknown kinds and costs out of bounds are false. */

@@ -24,15 +24,15 @@ work_hash(void *arg)
 	w->ok = crypto_pwhash_str_alg(w->out, w->password, strlen(w->password), w->passes, w->memory, crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
-/* A fresh hash is the same work as a comparison with one: it stands in where there is nothing to compare, and makes up for what a
- * cheaper kind of hash did not cost. */
+/* A fresh hash is the same work as a comparison with one: it stands in where there is nothing to compare, and makes up for what an
+ * imported hash did not cost. */
 static void
 work_verify(void *arg)
 {
 	struct work *w = arg;
 	bool ok = w->stored != NULL && password_matches(w->hash_id, &w->options, w->stored, w->password);
 
-	if (w->stored == NULL || (!ok && strcmp(w->hash_id, PASSWORD_HASH_ID) != 0))
+	if (w->stored == NULL || (!ok && !w->options.own))
 		work_hash(w);
 	w->ok = ok;
 }
@@ -83,6 +83,7 @@ options_of(struct ctx *cx, struct str text)
 		.memory = json_integer_value(json_object_get(o, "costMemory")),
 		.parallel = json_integer_value(json_object_get(o, "costParallel")),
 		.length = json_integer_value(json_object_get(o, "length")),
+		.own = json_object_get(o, "memoryCost") != NULL,	/* imported ones have no options */
 	};
 }
 

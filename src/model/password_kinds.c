@@ -1,5 +1,6 @@
-/* The kinds of password hashes that users are imported with. Whoever imports them chooses their costs, so each cost has a ceiling above
- * which a hash matches nothing: a login may not hold a thread for minutes. */
+/* The kinds of password hashes that users are imported with. Whoever imports them chooses their costs, and who signs in the length of the
+ * password, so what both come to has a ceiling above which a hash matches nothing: a login may not hold a thread for minutes, nor take
+ * the machine's memory. */
 #include "model/password.h"
 
 #include <crypt.h>
@@ -11,13 +12,13 @@ enum {
 	BCRYPT_COST_MAX = 16,
 	PHPASS_LOG2_MIN = 7,
 	PHPASS_LOG2_MAX = 20,
+	PHPASS_BLOCKS_MAX = 1 << 22,	/* that MD5 reads, over all rounds: each reads the password again */
 	CRYPT_ROUNDS_MAX = 1000000,
-	ARGON2_KIB_MAX = 1 << 20,
-	ARGON2_PASSES_MAX = 64,
+	PHC_MAX = 1024,
 	KEY_MAX = 1024,		/* bytes of a scrypt key */
 	SALT_MAX = 512
 };
-static const int64_t scrypt_memory_max = INT64_C(512) << 20;
+static const int64_t memory_max = INT64_C(256) << 20, work_max = INT64_C(1) << 30;	/* bytes of argon2 and scrypt, once and over all passes */
 
 static bool
 same(const char *a, const char *b)
@@ -111,16 +112,23 @@ match_crypt(const char *stored, const char *password)
 	return ok;
 }
 
-/* Argon2 of any flavour; the prefix decides, so bcrypt comes the same way. */
+static bool
+argon2_bounded(const char *stored)
+{
+	int64_t kib = number_after(stored, "$m="), passes = number_after(stored, ",t=");
+
+	return kib > 0 && passes > 0 && kib <= memory_max >> 10 && passes <= (work_max >> 10) / kib;
+}
+
+/* Argon2 of any flavour; the prefix decides, so bcrypt comes the same way. The costs of our own are the operator's choice. */
 static bool
 match_argon2(const struct password_options *o, const char *stored, const char *password)
 {
-	char text[crypto_pwhash_STRBYTES] = "";
+	char text[PHC_MAX] = "";	/* salts and sums may be longer than ours */
 
-	(void)o;
 	if (strncmp(stored, "$argon2", 7) != 0)
 		return match_crypt(stored, password);
-	if (strlen(stored) >= sizeof text || number_after(stored, "$m=") > ARGON2_KIB_MAX || number_after(stored, ",t=") > ARGON2_PASSES_MAX)
+	if (strlen(stored) >= sizeof text || (!o->own && !argon2_bounded(stored)))
 		return false;
 	memcpy(text, stored, strlen(stored));	/* the library reads all of its array */
 	return crypto_pwhash_str_verify(text, password, strlen(password)) == 0;
@@ -166,6 +174,7 @@ match_phpass(const struct password_options *o, const char *stored, const char *p
 	const char *at;
 	unsigned char sum[16];
 	char text[23];
+	long rounds;
 
 	(void)o;
 	if (strncmp(stored, "$P$", 3) != 0 && strncmp(stored, "$H$", 3) != 0)
@@ -174,7 +183,8 @@ match_phpass(const struct password_options *o, const char *stored, const char *p
 		return false;
 	if (at - phpass_alphabet < PHPASS_LOG2_MIN || at - phpass_alphabet > PHPASS_LOG2_MAX)
 		return false;
-	if (!phpass_sum(stored + 4, password, 1L << (at - phpass_alphabet), sum))
+	rounds = 1L << (at - phpass_alphabet);
+	if (strlen(password) / 64 >= (size_t)(PHPASS_BLOCKS_MAX / rounds) || !phpass_sum(stored + 4, password, rounds, sum))
 		return false;
 	phpass_encode(sum, text);
 	return same(text, stored + 12);
@@ -185,7 +195,7 @@ match_phpass(const struct password_options *o, const char *stored, const char *p
 static bool
 scrypt(const char *password, size_t n, const unsigned char *salt, size_t n_salt, int64_t N, int64_t r, int64_t p, unsigned char *key, size_t n_key)
 {
-	return EVP_PBE_scrypt(password, n, salt, n_salt, (uint64_t)N, (uint64_t)r, (uint64_t)p, (uint64_t)scrypt_memory_max + (1 << 20), key, n_key) == 1;
+	return EVP_PBE_scrypt(password, n, salt, n_salt, (uint64_t)N, (uint64_t)r, (uint64_t)p, (uint64_t)memory_max + (1 << 20), key, n_key) == 1;
 }
 
 static int64_t
@@ -207,7 +217,7 @@ match_scrypt(const struct password_options *o, const char *stored, const char *p
 
 	if (o->salt == NULL || N < 2 || N > (1 << 24) || o->memory < 1 || o->memory > 1024 || o->parallel < 1 || o->parallel > 16)
 		return false;
-	if (o->length < 1 || o->length > KEY_MAX || 128 * N * o->memory > scrypt_memory_max)
+	if (o->length < 1 || o->length > KEY_MAX || 128 * N * o->memory > memory_max || 128 * N * o->memory * o->parallel > work_max)
 		return false;
 	if (!scrypt(password, strlen(password), (const unsigned char *)o->salt, strlen(o->salt), N, o->memory, o->parallel, key, (size_t)o->length))
 		return false;

@@ -32,6 +32,10 @@ static const struct row {
 	{"argon2", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U", {0}},
 	{"argon2", "$argon2i$v=19$m=20,t=3,p=2$YXBwd3JpdGU$A/54i238ed09ZR4NwlACU5XnkjNBZU9QeOEuhjLiexI", "appwrite", {0}},
 	{"argon2", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "password", {0}},	/* phc-winner-argon2 */
+	{"argon2",	/* libargon2: a salt of 32 bytes, a sum of 64 */
+	    "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHRzb21lc2FsdHNvbWVzYWx0c29tZXNhbHQ$"
+	    "ZLIBcVoWryPtaa3UGkMejFZVJxhcLISwgiRTd5J2NiXsB36eEJL3xNa++YiN8XsoKcGKtbZlQJvqXjzls2DQjw",
+	    "password", {0}},
 	{"phpass", "$P$Br387rwferoKN7uwHZqNMu98q3U8RO.", "appwrite", {0}},
 	{"phpass", "$H$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "test12345", {0}},
 	{"phpass", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U", {0}},
@@ -78,6 +82,22 @@ Test(password, published_values)
 		cr_expect(password_matches(r->kind, &r->o, r->stored, r->password), "%s %s", r->kind, r->stored);
 		cr_expect_not(password_matches(r->kind, &r->o, r->stored, "another one"), "%s %s", r->kind, r->stored);
 	}
+}
+
+/* Right, but for their cost: whoever imports hashes chooses it, and who signs in the password's length. What we made ourselves always counts. */
+Test(password, right_but_too_expensive)
+{
+	static char phc[crypto_pwhash_STRBYTES], xs[32800 + 1];
+	const struct password_options imported = {0}, own = {.own = true};
+
+	cr_assert_geq(sodium_init(), 0);
+	cr_assert_eq(crypto_pwhash_str_alg(phc, "password", 8, 17, 64 << 20, crypto_pwhash_ALG_ARGON2ID13), 0);
+	cr_expect(password_matches("argon2", &own, phc, "password"));
+	cr_expect_not(password_matches("argon2", &imported, phc, "password"));
+	memset(xs, 'x', sizeof xs - 1);
+	cr_expect_not(password_matches("phpass", &imported, "$P$Br387rwfeiQtT8ZNVfbsMwn8WfOaas1", xs));
+	xs[4096] = '\0';
+	cr_expect(password_matches("phpass", &imported, "$P$Br387rwfe9JXLF6VwyX3ez9d8i9css/", xs));
 }
 
 Test(password, nonsense_and_excess_match_nothing)
