@@ -39,7 +39,8 @@ struct invitation {
 	void (*send)(struct db_tx *tx, const struct membership *m, void *arg);
 	void *arg;
 };
-/* A membership of `u`: confirmed, or pending with an invitation. ERR_TEAM_INVITE_ALREADY_EXISTS, ERR_TEAM_NOT_FOUND (gone meanwhile). */
+/* A membership of `u`: confirmed, or pending with an invitation. ERR_TEAM_INVITE_ALREADY_EXISTS; gone meanwhile:
+ * ERR_TEAM_NOT_FOUND, ERR_USER_NOT_FOUND. */
 err_t membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
     const struct invitation *invite, const char *actor, struct membership **out) MUST_CHECK;
 err_t membership_get(struct ctx *cx, const struct project *p, const char *id, struct membership **out) MUST_CHECK; /* ERR_MEMBERSHIP_NOT_FOUND */
@@ -49,7 +50,7 @@ err_t membership_list(struct ctx *cx, const struct project *p, const struct team
 err_t membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out) MUST_CHECK;
 err_t membership_set_roles(struct ctx *cx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor,
     struct membership **out) MUST_CHECK;
-/* Accepts an invitation, once. ERR_MEMBERSHIP_ALREADY_CONFIRMED. */
+/* Accepts an invitation, once. ERR_MEMBERSHIP_ALREADY_CONFIRMED; gone meanwhile: ERR_MEMBERSHIP_NOT_FOUND. */
 err_t membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out) MUST_CHECK;
 err_t membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor) MUST_CHECK;
 

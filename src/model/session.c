@@ -116,8 +116,9 @@ static err_t
 session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
 {
 	struct event ev = session_event(cx, p, EV_SESSION_CREATE, u, s->id, shape_json(cx, &session_shape, s));
+	err_t e;
 
-	return event_write(cx, &ev, NULL,
+	e = event_write(cx, &ev, NULL,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
 		"os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand, "
@@ -130,6 +131,9 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
 		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
 		sealed(cx, s->provider_refresh_token)));
+	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* foreign key: deleted meanwhile */
+		return fail(cx, ERR_USER_NOT_FOUND, "user=%s", u->id);
+	return e;
 }
 
 err_t

@@ -1,5 +1,6 @@
 /* Teams and memberships. What must stay true: a team's total is the number of its confirmed memberships, and whoever gains or loses a
- * membership is told with the same commit. */
+ * membership is told with the same commit. So whoever writes memberships first locks what they belong to, always in this order: the user,
+ * then the team, then the memberships (user_delete too). */
 #include "model/team.h"
 
 #include "core/id.h"
@@ -122,9 +123,30 @@ membership_failed(struct ctx *cx, const struct membership *m, err_t e)
 {
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_TEAM_INVITE_ALREADY_EXISTS, "team=%s user=%s", m->team_id, m->user_id);
-	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* foreign key: the team or the user went away */
-		return fail(cx, ERR_TEAM_NOT_FOUND, "team=%s user=%s", m->team_id, m->user_id);
-	return e;
+	if (e != ERR_DB || strcmp(db_sqlstate(cx), "23503") != 0)
+		return e;
+	/* foreign key: one of them went away */
+	if (strstr(db_constraint(cx), "user") != NULL)
+		return fail(cx, ERR_USER_NOT_FOUND, "user=%s", m->user_id);
+	return fail(cx, ERR_TEAM_NOT_FOUND, "team=%s", m->team_id);
+}
+
+/* Keeps the user, if there still is one, from being deleted. */
+static void
+lock_user(struct db_tx *tx, const struct project *p, int64_t internal)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR KEY SHARE", p->schema), DB(pg_i64(cx->arena, internal)));
+}
+
+static void
+lock_team(struct db_tx *tx, const struct project *p, int64_t internal)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.teams WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
+	    DB(pg_i64(cx->arena, internal)));
 }
 
 err_t
@@ -142,6 +164,8 @@ team_create(struct ctx *cx, const struct project *p, const char *id, const char 
 	t->total = owner ? 1 : 0;
 	t->created = t->updated = time_now_ms();
 	TRY(tx_begin(cx, &tx));
+	if (owner != NULL)
+		lock_user(tx, p, owner->internal);
 	e = tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.teams AS t (id, name, total, search, created, updated) VALUES ($1, $2, $3, $4, $5, $5) RETURNING t.internal",
@@ -254,14 +278,15 @@ team_delete(struct ctx *cx, const struct project *p, const struct team *t, const
 	int n = 0;
 
 	TRY(tx_begin(cx, &tx));
-	TRY(tx_query(tx, &members,
-	    arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE team_internal = $1::bigint RETURNING user_id, confirm", p->schema),
-	    DB(internal)));
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.teams WHERE internal = $1::bigint RETURNING internal", p->schema), DB(internal)));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.teams WHERE internal = $1::bigint FOR UPDATE", p->schema), DB(internal)));
 	if (db_rows(r) == 0) {
 		tx_rollback(tx);
 		return fail(cx, ERR_TEAM_NOT_FOUND, "id=%s", t->id);
 	}
+	TRY(tx_query(tx, &members,
+	    arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE team_internal = $1::bigint RETURNING user_id, confirm", p->schema),
+	    DB(internal)));
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.teams WHERE internal = $1::bigint", p->schema), DB(internal));
 	list = arena_array(cx->arena, const struct event *, db_rows(members) + 1);
 	list[n++] = &ev;
 	event_emit(tx, &ev);
@@ -307,9 +332,10 @@ membership_create(struct ctx *cx, const struct project *p, const struct team *t,
 	if (!m->confirm)
 		ev.flags = 0;
 	TRY(tx_begin(cx, &tx));
-	TRY(membership_failed(cx, m, membership_insert(tx, p, m)));
+	lock_user(tx, p, u->internal);
 	if (m->confirm)
 		add_to_total(tx, p, m, "+ 1", m->created);
+	TRY(membership_failed(cx, m, membership_insert(tx, p, m)));
 	if (invite != NULL && invite->send != NULL)
 		invite->send(tx, m, invite->arg);
 	event_emit(tx, &ev);
@@ -409,16 +435,15 @@ membership_confirm(struct ctx *cx, const struct project *p, const struct members
 	n->joined = n->updated;
 	ev = membership_event(cx, p, EV_MEMBERSHIP_STATUS, n, m->user_id);
 	TRY(tx_begin(cx, &tx));
-	TRY(tx_query(tx, &r,
-	    arena_printf(cx->arena,
-		"UPDATE %s.memberships AS m SET confirm = true, joined = $2, updated = $2 WHERE m.internal = $1::bigint AND NOT m.confirm "
-		"RETURNING m.internal",
-		p->schema),
-	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, n->joined))));
-	if (db_rows(r) == 0) {	/* accepted twice at once */
+	lock_team(tx, p, m->team_internal);
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT confirm FROM %s.memberships WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
+	    DB(pg_i64(cx->arena, m->internal))));
+	if (db_rows(r) == 0 || db_bool(r, 0, 0)) {	/* deleted, or accepted, meanwhile */
 		tx_rollback(tx);
-		return fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
+		return fail(cx, db_rows(r) == 0 ? ERR_MEMBERSHIP_NOT_FOUND : ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
 	}
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET confirm = true, joined = $2, updated = $2 WHERE internal = $1::bigint", p->schema),
+	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, n->joined)));
 	add_to_total(tx, p, n, "+ 1", n->joined);
 	event_emit(tx, &ev);
 	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
@@ -434,6 +459,7 @@ membership_delete(struct ctx *cx, const struct project *p, const struct membersh
 	struct db_res *r;
 
 	TRY(tx_begin(cx, &tx));
+	lock_team(tx, p, m->team_internal);
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE internal = $1::bigint RETURNING confirm", p->schema),
 	    DB(pg_i64(cx->arena, m->internal))));
 	if (db_rows(r) == 0) {

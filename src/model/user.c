@@ -286,22 +286,24 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 
 /* ---- changes ---- */
 
-/* Writes the columns `set` ($1 is the internal id, $2 the time) and the event with the new state `u`. */
+/* The search text, from the row itself: what another request changed since we read it must stay. */
+#define SET_SEARCH(name, email, phone) ", search = concat_ws(' ', u.id, nullif(" name ", ''), " email ", " phone ")"
+
+/* Writes the columns `set` ($1 is the internal id, $2 the time, $3 and $4 are a and b) and the event with the new state `u`. */
 static err_t
-user_update(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user_by *by, unsigned ev_flags, struct user *u, const char *set, const char *a,
-    const char *b, const char *c)
+user_update(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user_by *by, unsigned ev_flags, struct user *u, const char *set,
+    const char *a, const char *b)
 {
 	struct event ev;
 	struct db_res *r;
-	const char *v[5];
-	int n = c != NULL ? 5 : strstr(set, "$4") ? 4 : 3;
+	const char *v[4];
+	int n = strstr(set, "$4") ? 4 : 3;
 
 	u->updated = time_now_ms();
 	v[0] = pg_i64(cx->arena, u->internal);
 	v[1] = pg_time(cx->arena, u->updated);
 	v[2] = a;
 	v[3] = b;
-	v[4] = c;
 	ev = user_event(cx, p, kind, u, by ? &user_shape : &account_shape);
 	if (by != NULL) {
 		ev.actor = by->actor;
@@ -334,8 +336,7 @@ user_set_name(struct ctx *cx, const struct project *p, const struct user *u, con
 	struct user *n = user_copy(cx, u);
 
 	n->name = name;
-	TRY(user_update(cx, p, EV_USER_UPDATE_NAME, by, 0, n, "name = $3::text, search = $4::text", name, SEARCH(cx, n->id, name, n->email, n->phone),
-	    NULL));
+	TRY(user_update(cx, p, EV_USER_UPDATE_NAME, by, 0, n, "name = $3::text" SET_SEARCH("$3::text", "u.email", "u.phone"), name, NULL));
 	*out = n;
 	return OK;
 }
@@ -356,7 +357,7 @@ user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, co
 		jw_value(&w, prefs);
 		n->prefs = buf_view(&b);
 	}
-	TRY(user_update(cx, p, EV_USER_UPDATE_PREFS, by, 0, n, "prefs = $3::text", n->prefs.p, NULL, NULL));
+	TRY(user_update(cx, p, EV_USER_UPDATE_PREFS, by, 0, n, "prefs = $3::text", n->prefs.p, NULL));
 	*out = n;
 	return OK;
 }
@@ -367,7 +368,7 @@ user_set_status(struct ctx *cx, const struct project *p, const struct user *u, c
 	struct user *n = user_copy(cx, u);
 
 	n->status = status;
-	TRY(user_update(cx, p, EV_USER_UPDATE_STATUS, by, status ? EVENT_ROLES : EVENT_USER_GONE, n, "status = $3::boolean", pg_bool(status), NULL, NULL));
+	TRY(user_update(cx, p, EV_USER_UPDATE_STATUS, by, status ? EVENT_ROLES : EVENT_USER_GONE, n, "status = $3::boolean", pg_bool(status), NULL));
 	*out = n;
 	return OK;
 }
@@ -389,7 +390,7 @@ user_set_password(struct ctx *cx, const struct project *p, const struct user *u,
 	n->password_update = time_now_ms();
 	TRY(user_update(cx, p, EV_USER_UPDATE_PASSWORD, by, 0, n,
 	    "password = $3::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = $4::timestamptz",
-	    n->password, pg_time(cx->arena, n->password_update), NULL));
+	    n->password, pg_time(cx->arena, n->password_update)));
 	*out = n;
 	return OK;
 }
@@ -411,7 +412,7 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
     struct user **out)
 {
 	struct user *n = user_copy(cx, u);
-	const char *set = "email = $3::text, email_verification = false, search = $4::text", *hash = NULL;
+	const char *set = "email = $3::text, email_verification = false" SET_SEARCH("u.name", "$3::text", "u.phone"), *hash = NULL;
 	err_t e;
 
 	if (by == NULL)
@@ -421,12 +422,12 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
 		n->password = hash;
 		n->hash = PASSWORD_HASH_ID;
 		n->hash_options = STR(PASSWORD_HASH_OPTIONS);
-		set = "email = $3::text, email_verification = false, search = $4::text, password = $5::text, hash = '" PASSWORD_HASH_ID
-		      "', hash_options = '" PASSWORD_HASH_OPTIONS "'";
+		set = "email = $3::text, email_verification = false, password = $4::text, hash = '" PASSWORD_HASH_ID
+		      "', hash_options = '" PASSWORD_HASH_OPTIONS "'" SET_SEARCH("u.name", "$3::text", "u.phone");
 	}
 	n->email = str_lower(cx->arena, str_c(email)).p;
 	n->email_verification = false;
-	e = user_update(cx, p, EV_USER_UPDATE_EMAIL, by, EVENT_ROLES, n, set, n->email, SEARCH(cx, n->id, n->name, n->email, n->phone), hash);
+	e = user_update(cx, p, EV_USER_UPDATE_EMAIL, by, EVENT_ROLES, n, set, n->email, hash);
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n->email);
 	TRY(e);
@@ -445,8 +446,8 @@ user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, co
 		TRY(check_password(cx, u, password));
 	n->phone = phone;
 	n->phone_verification = false;
-	e = user_update(cx, p, EV_USER_UPDATE_PHONE, by, EVENT_ROLES, n, "phone = $3::text, phone_verification = false, search = $4::text", phone,
-	    SEARCH(cx, n->id, n->name, n->email, phone), NULL);
+	e = user_update(cx, p, EV_USER_UPDATE_PHONE, by, EVENT_ROLES, n,
+	    "phone = $3::text, phone_verification = false" SET_SEARCH("u.name", "u.email", "$3::text"), phone, NULL);
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, by ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone);
 	TRY(e);
@@ -466,9 +467,29 @@ user_set_verification(struct ctx *cx, const struct project *p, const struct user
 		n->phone_verification = phone;
 	TRY(user_update(cx, p, EV_USER_UPDATE_VERIFICATION, by, EVENT_ROLES, n,
 	    "email_verification = coalesce($3::boolean, u.email_verification), phone_verification = coalesce($4::boolean, u.phone_verification)",
-	    email >= 0 ? pg_bool(email) : NULL, phone >= 0 ? pg_bool(phone) : NULL, NULL));
+	    email >= 0 ? pg_bool(email) : NULL, phone >= 0 ? pg_bool(phone) : NULL));
 	*out = n;
 	return OK;
+}
+
+/* The user is locked, so no membership comes in between; the teams are, so none is accepted: what is deleted is what was counted. */
+static void
+leave_teams(struct db_tx *tx, const struct project *p, const char *internal)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"SELECT 1 FROM %s.teams WHERE internal IN (SELECT team_internal FROM %s.memberships WHERE user_internal = $1::bigint) "
+		"ORDER BY internal FOR NO KEY UPDATE",
+		p->schema, p->schema),
+	    DB(internal));
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"WITH gone AS (DELETE FROM %s.memberships WHERE user_internal = $1::bigint RETURNING team_internal, confirm) "
+		"UPDATE %s.teams AS t SET total = greatest(t.total - 1, 0), updated = $2 FROM gone WHERE gone.confirm AND t.internal = gone.team_internal",
+		p->schema, p->schema),
+	    DB(internal, pg_time(cx->arena, time_now_ms())));
 }
 
 err_t
@@ -483,17 +504,13 @@ user_delete(struct ctx *cx, const struct project *p, const struct user *u, const
 	ev.actor = by ? by->actor : u->id;
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(tx_begin(cx, &tx));
-	tx_add(tx,
-	    arena_printf(cx->arena,
-		"UPDATE %s.teams AS t SET total = greatest(t.total - 1, 0) FROM %s.memberships m "
-		"WHERE m.user_internal = $1::bigint AND m.confirm AND t.internal = m.team_internal",
-		p->schema, p->schema),
-	    DB(internal));
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.users WHERE internal = $1::bigint RETURNING internal", p->schema), DB(internal)));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR UPDATE", p->schema), DB(internal)));
 	if (db_rows(r) == 0) {
 		tx_rollback(tx);
 		return fail(cx, ERR_USER_NOT_FOUND, "internal=%s", internal);
 	}
+	leave_teams(tx, p, internal);
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.users WHERE internal = $1::bigint", p->schema), DB(internal));
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }

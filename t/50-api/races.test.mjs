@@ -1,0 +1,139 @@
+/* Users, teams and memberships that change at once. Somebody else's lock on a row holds one request in the middle while another runs. */
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { server, unique, until } from '../lib/server.mjs'
+import { fails } from './lib.mjs'
+
+let s, p, args, schema
+const url = 'http://localhost/join', secret = 'known'
+const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
+
+before(async () => {
+	s = await server({ own: true })
+	p = await s.project()
+	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
+	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+})
+after(() => s.stop())
+
+/* Locks rows until the function it gives is called, which may first do more. */
+async function hold(sql) {
+	const c = spawn('psql', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+	let out = ''
+	c.stdout.on('data', (d) => (out += d))
+	c.stdin.write(`BEGIN; ${sql}; SELECT 'held';\n`)
+	await until('the lock', () => out.includes('held'))
+	return (more = '') => new Promise((ok) => { c.on('exit', ok); c.stdin.end(`${more} COMMIT;\n`) })
+}
+const waiting = (n) => until(`${n} wait`, () => Number(psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) === n)
+
+const add = (t, u) => p.call('POST', `/teams/${t}/memberships`, { body: { email: u.email, roles: [], url } })
+const accept = ({ t, m, u }) => p.guest('PATCH', `/teams/${t}/memberships/${m}/status`, { body: { userId: u.id, secret } })
+const remove = ({ u }) => p.call('DELETE', `/users/${u.id}`)
+
+async function team() {
+	const id = unique('t')
+	await p.ok('POST', '/teams', { body: { teamId: id, name: 'Team' } })
+	return id
+}
+
+/* Somebody who is invited, as if by mail. */
+async function invited() {
+	const u = await p.user(), t = await team(), m = (await add(t, u)).body.$id
+	psql(`UPDATE ${schema}.memberships SET confirm = false, joined = NULL, secret_hash = '${createHash('sha256').update(secret).digest('hex')}' WHERE id = '${m}';
+		UPDATE ${schema}.teams SET total = 0 WHERE id = '${t}'`)
+	return { u, t, m }
+}
+
+/* The total is the number of those who are in. */
+async function counted(t, n) {
+	const list = await p.ok('GET', `/teams/${t}/memberships`)
+	assert.equal((await p.ok('GET', `/teams/${t}`)).total, n)
+	assert.equal(list.memberships.filter((m) => m.confirm).length, n)
+}
+
+test('one invitation, accepted many times at once: one session, one member', async () => {
+	const i = await invited(), sessions = async () => (await p.ok('GET', `/users/${i.u.id}/sessions`)).total, was = await sessions()
+	const all = await Promise.all(Array.from({ length: 6 }, () => accept(i)))
+	assert.equal(all.filter((r) => r.status === 200).length, 1)
+	for (const r of all) if (r.status !== 200) fails(r, 409, 'membership_already_confirmed')
+	assert.equal(await sessions(), was + 1)
+	await counted(i.t, 1)
+})
+
+test('an invitation that is withdrawn while it is accepted', async () => {
+	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.memberships WHERE id = '${i.m}' FOR UPDATE`), a = accept(i)
+	await waiting(1)
+	await go(`DELETE FROM ${schema}.memberships WHERE id = '${i.m}';`)
+	fails(await a, 404, 'membership_not_found')
+	await counted(i.t, 0)
+})
+
+test('a team that is deleted while an invitation is accepted', async () => {
+	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${i.t}' FOR UPDATE`), d = p.call('DELETE', `/teams/${i.t}`)
+	await waiting(1)
+	const a = accept(i)
+	await waiting(2)
+	await go()
+	assert.equal((await d).status, 204)
+	fails(await a, 404, 'membership_not_found')
+	assert.equal((await p.ok('GET', `/users/${i.u.id}/memberships`)).total, 0)
+})
+
+test('a user who is deleted while accepting does not stay in the total', async () => {
+	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${i.t}' FOR UPDATE`), a = accept(i)
+	await waiting(1)
+	const d = remove(i)
+	await waiting(2)
+	await go()
+	assert.equal((await d).status, 204)
+	const r = await a	/* the session came before the end, or too late */
+	if (r.status !== 200) fails(r, 404, 'user_not_found')
+	await counted(i.t, 0)
+})
+
+test('a user who is deleted while being added does not stay in the total', async () => {
+	const u = await p.user(), one = await team(), two = await team()
+	await add(one, u)
+	const go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${one}' FOR UPDATE`), d = remove({ u })
+	await waiting(1)
+	const a = add(two, u)
+	await waiting(2)
+	await go()
+	assert.equal((await d).status, 204)
+	fails(await a, 404, 'user_not_found')
+	await counted(one, 0)
+	await counted(two, 0)
+})
+
+test('users and teams that share memberships go at once', async () => {
+	const teams = await Promise.all(Array.from({ length: 6 }, team)), users = await Promise.all(Array.from({ length: 6 }, () => p.user()))
+	for (const t of teams) await Promise.all(users.map((u) => add(t, u)))
+	const all = await Promise.all([...users.slice(0, 5).map((u) => remove({ u })), ...teams.slice(0, 2).map((t) => p.call('DELETE', `/teams/${t}`))])
+	assert.deepEqual(all.map((r) => r.status), Array(7).fill(204))
+	for (const t of teams.slice(2)) await counted(t, 1)
+})
+
+test('members who are added while their team goes', async () => {
+	for (let i = 0; i < 3; i++) {
+		const t = await team(), users = await Promise.all(Array.from({ length: 8 }, () => p.user()))
+		const [gone, ...all] = await Promise.all([p.call('DELETE', `/teams/${t}`), ...users.map((u) => add(t, u))])
+		assert.equal(gone.status, 204)
+		for (const r of all) if (r.status !== 201) fails(r, 404, 'team_not_found')
+		for (const u of users) assert.equal((await p.ok('GET', `/users/${u.id}/memberships`)).total, 0)
+	}
+})
+
+test('name, e-mail and phone that change at once are all found', async () => {
+	const u = await p.user(), go = await hold(`SELECT 1 FROM ${schema}.users WHERE id = '${u.id}' FOR UPDATE`), found = async (search) =>
+		(await p.ok('GET', '/users', { query: { search } })).users.map((x) => x.$id)
+	const all = [['name', { name: 'Zyxwvu' }], ['email', { email: 'qqwwee@example.org' }], ['phone', { number: '+4915550001' }]]
+		.map(([tail, body]) => p.call('PATCH', `/users/${u.id}/${tail}`, { body }))
+	await waiting(3)
+	await go()
+	assert.deepEqual((await Promise.all(all)).map((r) => r.status), [200, 200, 200])
+	for (const word of ['Zyxwvu', 'qqwwee', '4915550001']) assert.deepEqual(await found(word), [u.id], word)
+})
