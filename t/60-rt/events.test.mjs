@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { server, unique, until } from '../lib/server.mjs'
+import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { library, read } from './lib.mjs'
 
 let s, p, alice, bob
@@ -125,6 +125,39 @@ test('a team: its creator hears of it, members from their event on, former membe
 	await p.write(7, [read(`team:${team}`)])
 	assert.deepEqual(await p.heard(a, b), [[`teams.${team}.delete`], []])
 	end(a, b)
+})
+
+test('every change reaches all connections of the user, of whatever session', async () => {
+	const u = await p.user(), team = unique(), again = await s.call('POST', '/account/sessions/email', { project: p.id, body: { email: u.email, password: u.password } })
+	const all = await Promise.all([u, u, u, { cookie: cookieOf(again) }].map((as) => p.listen(['documents'], { as })))
+	await all[2].ask({ type: 'authentication', data: { session: u.cookie.match(/=(.*?)(;|$)/)[1].replaceAll('%3D', '=') } })
+	const tell = async (...want) => {
+		const roles = [`team:${team}`, `team:${team}/editor`, `team:${team}/viewer`, 'users', `user:${u.id}`]
+		for (const [n, r] of roles.entries()) await p.write(n, [read(r)])
+		const lists = await p.heard(...all)
+		for (const list of lists) assert.deepEqual(list, want)
+	}
+	await p.ok('POST', '/teams', { body: { teamId: team, name: 'T' } })
+	await tell(3, 4)
+	const member = await p.ok('POST', `/teams/${team}/memberships`, { body: { email: u.email, roles: ['editor'], url: 'http://localhost' } })
+	await tell(0, 1, 3, 4)
+	await p.ok('PATCH', `/teams/${team}/memberships/${member.$id}`, { body: { roles: ['viewer'] } })
+	await tell(0, 2, 3, 4)
+	await p.ok('DELETE', `/teams/${team}/memberships/${member.$id}`)
+	await tell(3, 4)
+	await p.ok('POST', `/teams/${team}/memberships`, { body: { email: u.email, roles: ['editor'], url: 'http://localhost' } })
+	await tell(0, 1, 3, 4)
+	await p.ok('DELETE', `/teams/${team}`)
+	await tell(3, 4)
+	await p.ok('PATCH', `/users/${u.id}/status`, { body: { status: false } })
+	await tell()
+	await p.ok('PATCH', `/users/${u.id}/status`, { body: { status: true } })
+	const two = [await p.listen(['documents'], { as: u }), await p.listen(['documents'], { as: { cookie: cookieOf(again) } })]
+	end(...all.splice(0, all.length, ...two))
+	await tell(3, 4)
+	await p.ok('DELETE', `/users/${u.id}/sessions`)
+	await tell()
+	end(...all)
 })
 
 test('verification gives and takes the roles it names', async () => {
