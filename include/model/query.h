@@ -13,6 +13,7 @@ struct query_attr {		/* what may be filtered and ordered by */
 	enum attr_type type;
 	bool array;
 	bool not_null;		/* never NULL: plain indexes serve its order */
+	bool lower;		/* the column is lower(…): values compare in lower case too */
 };
 
 struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */

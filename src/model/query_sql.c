@@ -74,7 +74,7 @@ value_text(struct query_plan *p, const struct query_attr *a, const struct query_
 
 	switch (a->type) {
 	case ATTR_STRING:
-		return is_id(a) ? str_dup(mem, str_lower(mem, v->s)) : v->s.p;
+		return is_id(a) || a->lower ? str_dup(mem, str_lower(mem, v->s)) : v->s.p;
 	case ATTR_INTEGER:
 		return pg_i64(mem, v->i);
 	case ATTR_FLOAT:

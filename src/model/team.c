@@ -364,8 +364,8 @@ membership_list(struct ctx *cx, const struct project *p, const struct team *t, c
     struct query_page *out)
 {
 	static const struct query_attr attrs[] = {
-		{"userId", "m.user_id", ATTR_STRING, false, true},
-		{"teamId", "m.team_id", ATTR_STRING, false, true},
+		{"userId", "lower(m.user_id)", ATTR_STRING, .not_null = true, .lower = true},
+		{"teamId", "lower(m.team_id)", ATTR_STRING, .not_null = true, .lower = true},
 		{"invited", "m.invited", ATTR_DATETIME, false, true},
 		{"joined", "m.joined", ATTR_DATETIME, false, false},
 		{"confirm", "m.confirm", ATTR_BOOLEAN, false, true},

@@ -520,7 +520,7 @@ user_list(struct ctx *cx, const struct project *p, const struct strs *queries, c
 {
 	static const struct query_attr attrs[] = {
 		{"name", "u.name", ATTR_STRING, false, false},
-		{"email", "u.email", ATTR_STRING, false, false},
+		{"email", "lower(u.email)", ATTR_STRING, .lower = true},
 		{"phone", "u.phone", ATTR_STRING, false, false},
 		{"status", "u.status", ATTR_BOOLEAN, false, true},
 		{"passwordUpdate", "u.password_update", ATTR_DATETIME, false, false},

@@ -1,7 +1,7 @@
 /* The users service: a project's users for keys and admins. */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { server, unique } from '../lib/server.mjs'
+import { server, sleep, unique } from '../lib/server.mjs'
 import { fails, isTime, keysOf, session, user } from './lib.mjs'
 
 let s, p
@@ -131,7 +131,10 @@ describe('read', () => {
 
 	test('list', async () => {
 		const q = await s.project(), ids = ['ann', 'ben', 'cid', 'dan']
-		for (const id of ids) await q.ok('POST', '/users', { body: { userId: id, email: `${id}@example.org`, name: `User ${id}`, phone: id === 'cid' ? '+49301' : undefined } })
+		for (const id of ids) {
+			await q.ok('POST', '/users', { body: { userId: id, email: `${id}@example.org`, name: `User ${id}`, phone: id === 'cid' ? '+49301' : undefined } })
+			await sleep(2)	/* one time each */
+		}
 		await q.ok('PATCH', '/users/ben/status', { body: { status: false } })
 		await q.ok('PATCH', '/users/ann/verification', { body: { emailVerification: true } })
 		const all = await q.ok('GET', '/users')
@@ -140,7 +143,9 @@ describe('read', () => {
 		const of = async (queries, more = {}) => (await q.ok('GET', '/users', { query: { queries, ...more } })).users.map((u) => u.$id).join()
 		const rows = [[[], 'ann,ben,cid,dan'], [['limit(2)', 'offset(1)'], 'ben,cid'], [['cursorAfter("ben")'], 'cid,dan'], [['limit(1)', 'cursorBefore("cid")'], 'ben'],
 			[['equal("email", "ann@example.org")'], 'ann'], [['equal("name", ["User ann", "User dan"])'], 'ann,dan'], [['equal("status", false)'], 'ben'],
-			[['equal("emailVerification", true)'], 'ann'], [['equal("phone", "+49301")'], 'cid'], [['orderDesc("email")'], 'dan,cid,ben,ann'],
+			[['equal("emailVerification", true)'], 'ann'], [['equal("phone", "+49301")'], 'cid'],
+			[['equal("email", "ANN@Example.org")'], 'ann'], [['equal("email", ["CID@example.org", "dan@example.ORG"])'], 'cid,dan'], [['equal("name", "USER ánn")'], 'ann'],
+			[['orderAsc("email")', 'cursorAfter("ben")'], 'cid,dan'], [['orderDesc("email")'], 'dan,cid,ben,ann'],
 			[['orderDesc("")', 'limit(1)'], 'dan'], [['orderDesc("$createdAt")', 'limit(1)'], 'dan'], [['greaterThan("registration", "2020-01-01 00:00:00")', 'limit(1)'], 'ann'],
 			[['lessThan("registration", "2020-01-01")'], ''], [['notEqual("$id", "ann")'], 'ben,cid,dan'], [['orderDesc("name")', 'cursorAfter("cid")'], 'ben,ann'],
 			[['{"method":"equal","attribute":"$id","values":["cid"]}'], 'cid']]
