@@ -282,7 +282,7 @@ databases_reply_logs(struct req *rq, const char *resource, const struct strs *qu
 	struct objs list;
 	int64_t total;
 
-	TRY(audit_list(&rq->cx, rq->project, AUDIT_OF_RESOURCE, resource, queries, false, &total, &list));
+	TRY(audit_list(&rq->cx, rq->project, AUDIT_OF_RESOURCE, resource, 0, queries, false, &total, &list));
 	return reply_list(rq, &audit_shape, "logs", total, &list);
 }
 

@@ -16,12 +16,13 @@ static const struct param user_params[] = {PATH("userId", P_UID, struct logs_in,
 static const struct param team_params[] = {PATH("teamId", P_UID, struct logs_in, id, "Team ID."), QUERIES};
 
 static err_t
-reply_logs(struct req *rq, const struct project *p, enum audit_by by, const char *what, const struct strs *queries, bool hide_user)
+reply_logs(struct req *rq, const struct project *p, enum audit_by by, const char *what, int64_t since, const struct strs *queries,
+    bool hide_user)
 {
 	struct objs list;
 	int64_t total;
 
-	TRY(audit_list(&rq->cx, p, by, what, queries, hide_user, &total, &list));
+	TRY(audit_list(&rq->cx, p, by, what, since, queries, hide_user, &total, &list));
 	return reply_list(rq, &audit_shape, "logs", total, &list);
 }
 
@@ -29,8 +30,9 @@ static err_t
 account_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
+	const struct user *u = rq->login->user;
 
-	return reply_logs(rq, rq->project, AUDIT_OF_USER, rq->login->user->id, &in->queries, false);
+	return reply_logs(rq, rq->project, AUDIT_OF_USER, u->id, u->created, &in->queries, false);
 }
 
 static err_t
@@ -40,7 +42,7 @@ user_logs(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
-	return reply_logs(rq, rq->project, AUDIT_OF_USER, u->id, &in->queries, true);
+	return reply_logs(rq, rq->project, AUDIT_OF_USER, u->id, u->created, &in->queries, true);
 }
 
 static err_t
@@ -52,7 +54,7 @@ team_logs(struct req *rq, void *arg)
 	TRY(team_get(&rq->cx, rq->project, in->id, &t));
 	if (!rq->bypass && !roles_in_team(rq->cx.arena, &rq->roles, t->id, NULL))
 		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member of %s", in->id);
-	return reply_logs(rq, rq->project, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "team/%s", t->id), &in->queries, false);
+	return reply_logs(rq, rq->project, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "team/%s", t->id), t->created, &in->queries, false);
 }
 
 #define LOGS(path_, service_, scope_, usage_, handler_, doc_, rows_)                                                         \

@@ -262,18 +262,20 @@ complete(struct ctx *cx, struct audit_log *l, struct str user_agent, bool hide_u
 }
 
 err_t
-audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char *what, const struct strs *queries, bool hide_user,
-    int64_t *total_out, struct objs *out)
+audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char *what, int64_t since, const struct strs *queries,
+    bool hide_user, int64_t *total_out, struct objs *out)
 {
+	const char *const v[] = {what, pg_time(cx->arena, since)};
 	const char *fields = shape_columns(&audit_shape);
 	struct query_page page;
 	const struct query_list l = {
 		.entity = "Log",
 		.from = arena_printf(cx->arena, "%s.audit", p->schema),
 		.columns = arena_printf(cx->arena, "user_agent, %s", fields),
-		.where = by == AUDIT_OF_USER ? "lower(user_id) = lower($1)" : "lower(resource) = lower($1)",
-		.n = 1,
-		.v = &what,
+		.where = by == AUDIT_OF_USER ? "lower(user_id) = lower($1) AND created >= $2::timestamptz"
+					     : "lower(resource) = lower($1) AND created >= $2::timestamptz",
+		.n = 2,
+		.v = v,
 		.seq = "internal",
 		.id = "internal",
 		.flags = QUERY_ONLY_PAGE,

@@ -150,6 +150,19 @@ describe('secrets by mail', () => {
 	})
 })
 
+test('who takes the id of a deleted user or team does not see its log', async () => {
+	const u = await p.user(), team = unique('t'), body = { teamId: team, name: 'T' }
+	await u.ok('POST', '/teams', { body })
+	await events(ofUser(u.id), ['user.create', 'session.create', 'team.create'])
+	await u.ok('DELETE', `/teams/${team}`)
+	await events(ofUser(u.id), ['user.create', 'session.create', 'team.create', 'team.delete'])
+	await p.ok('DELETE', `/users/${u.id}`)
+	const v = await p.user({ id: u.id })
+	await v.ok('POST', '/teams', { body })
+	await events(() => v.call('GET', '/account/logs'), ['user.create', 'session.create', 'team.create'])
+	await events(() => v.call('GET', `/teams/${team}/logs`), ['team.create'])
+})
+
 describe('users, by a key and by an admin', () => {
 	const changes = [['status', { status: false }, 'user.update'], ['status', { status: true }, 'user.update'], ['name', { name: 'N' }, 'user.update'], ['password', { password: 'password-2' }, 'user.update'],
 		['verification', { emailVerification: true }, 'verification.update']]
