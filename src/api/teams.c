@@ -336,6 +336,13 @@ membership_accept(struct req *rq, void *arg)
 	return reply(rq, 200, &membership_shape, m);
 }
 
+/* This route has a name of its own for a membership that is not there. */
+static err_t
+as_invite(struct req *rq, const struct member_in *in, err_t e)
+{
+	return e == ERR_MEMBERSHIP_NOT_FOUND ? fail(&rq->cx, ERR_TEAM_INVITE_NOT_FOUND, "id=%s", in->member) : e;
+}
+
 static err_t
 membership_delete_(struct req *rq, void *arg)
 {
@@ -343,17 +350,14 @@ membership_delete_(struct req *rq, void *arg)
 	const struct user *caller = caller_user(rq);
 	struct membership *m;
 	struct team *t;
-	err_t e = membership_get(&rq->cx, rq->project, in->member, &m);
 
-	if (e == ERR_MEMBERSHIP_NOT_FOUND)
-		return fail(&rq->cx, ERR_TEAM_INVITE_NOT_FOUND, "id=%s", in->member);
-	TRY(e);
+	TRY(as_invite(rq, in, membership_get(&rq->cx, rq->project, in->member, &m)));
 	if (!str_ieq(str_c(in->team), str_c(m->team_id)))
 		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", in->team);
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t) && (caller == NULL || caller->internal != m->user_internal))
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "membership=%s", m->id);
-	TRY(membership_delete(&rq->cx, rq->project, m, caller_id(rq)));
+	TRY(as_invite(rq, in, membership_delete(&rq->cx, rq->project, m, caller_id(rq))));
 	return reply_none(rq);
 }
 

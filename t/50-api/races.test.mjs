@@ -64,6 +64,17 @@ test('one invitation, accepted many times at once: one session, one member', asy
 	await counted(i.t, 1)
 })
 
+test('a membership that is ended twice at once', async () => {
+	const i = await invited(), del = () => p.call('DELETE', `/teams/${i.t}/memberships/${i.m}`)
+	const go = await hold(`SELECT 1 FROM ${schema}.memberships WHERE id = '${i.m}' FOR UPDATE`), two = [del(), del()]
+	await waiting(2)
+	await go()
+	const [first, second] = (await Promise.all(two)).sort((a, b) => a.status - b.status)
+	assert.equal(first.status, 204)
+	fails(second, 404, 'team_invite_not_found')
+	await counted(i.t, 0)
+})
+
 test('an invitation that is withdrawn while it is accepted', async () => {
 	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.memberships WHERE id = '${i.m}' FOR UPDATE`), a = accept(i)
 	await waiting(1)
