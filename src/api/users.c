@@ -20,9 +20,10 @@ struct create_in {
 };
 #define USER_ID REQUIRED("userId", P_CUSTOM_ID, struct create_in, id, "User ID, or unique() for a generated one.")
 #define USER_NAME OPTIONAL("name", P_TEXT, struct create_in, name, "User name.", .def = "\"\"", .max = 128)
+/* A hash is kept and shown as it is, so it is bounded: lists show a hundred. */
 #define IMPORT                                                                              \
 	USER_ID, REQUIRED("email", P_EMAIL, struct create_in, email, "E-mail address."),    \
-	    REQUIRED("password", P_PASSWORD, struct create_in, password, "The stored hash.")
+	    REQUIRED("password", P_PASSWORD, struct create_in, password, "The stored hash.", .max = 16384)
 static const struct param create_params[] = {
 	USER_ID,
 	OPTIONAL("email", P_EMAIL, struct create_in, email, "E-mail address."),

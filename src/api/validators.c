@@ -95,9 +95,10 @@ check_email(struct req *rq, const struct param *p, json_t *v, void *out)
 static const char *
 check_password(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	(void)p;
 	if (!json_is_string(v) || has_nul(v) || json_string_length(v) < PASSWORD_MIN)
 		return "A password has at least 8 characters.";
+	if (p->max > 0 && json_string_length(v) > (size_t)p->max)
+		return arena_printf(rq->cx.arena, "It has at most %" PRId64 " bytes.", p->max);
 	*(const char **)out = copy(rq, v);
 	return NULL;
 }

@@ -95,7 +95,7 @@ describe('import of hashes', () => {
 		const taken = good()
 		await p.ok('POST', '/users/md5', { body: taken })
 		fails(await p.call('POST', '/users/md5', { body: taken }), 409, 'user_already_exists')
-		for (const [path, bad] of [['md5', { email: undefined }], ['md5', { password: 'short' }], ['sha', { passwordVersion: 'sha9' }], ['scrypt', {}],
+		for (const [path, bad] of [['md5', { email: undefined }], ['md5', { password: 'short' }], ['argon2', { password: 'h'.repeat(16385) }], ['sha', { passwordVersion: 'sha9' }], ['scrypt', {}],
 			['scrypt', { passwordSalt: 's', passwordCpu: '8' }], ['scrypt', { passwordSalt: 's'.repeat(129) }], ['scrypt-modified', { passwordSalt: 's' }]])
 			fails(await p.call('POST', `/users/${path}`, { body: { ...good(), ...bad } }), 400, 'general_argument_invalid')
 		for (const path of ['md5', 'bcrypt', 'argon2', 'sha', 'phpass', 'scrypt', 'scrypt-modified'])
