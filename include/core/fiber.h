@@ -43,10 +43,4 @@ bool fib_cancelled(const struct fib *f);
 /* Runs the body of critical work to its end although the client left: awaits ignore cancellation (not deadlines) while > 0. */
 void fib_shield(struct ctx *cx, bool on);
 
-/* Awaits: runs fn(arg) on the thread pool (password hashes, images, compression). fn must not touch the loop, fibers or the
- * arena. Even when the wait ends early fn runs to its end, so arg must stay valid: offload keeps the context's arena alive
- * by waiting for fn when cancelled (bounded by fn itself). Bounded queue: ERR_BUSY when it is full. */
-err_t offload(struct ctx *cx, void (*fn)(void *), void *arg) MUST_CHECK;
-unsigned offload_queued(void);
-
 #endif

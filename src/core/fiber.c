@@ -7,19 +7,14 @@
 #include "core/fiber.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "core/conf.h"
 #include "core/loop.h"
-#include "core/metric.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define FIB_ASAN 1
@@ -34,7 +29,7 @@
 
 void fib_loop_setup(uv_loop_t *loop);
 
-enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, POOL_NICE = 10, FIB_MAGIC = 0x66696265 };
+enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, FIB_MAGIC = 0x66696265 };
 
 enum fib_state {
 	FIB_READY,	/* on the run queue */
@@ -255,11 +250,6 @@ on_tick(uv_timer_t *h)
 void
 fib_loop_setup(uv_loop_t *loop)
 {
-	char threads[24];
-
-	/* libuv reads this when its pool starts */
-	snprintf(threads, sizeof threads, "%lld", (long long)(conf.offload_threads > 0 ? conf.offload_threads : 2));
-	setenv("UV_THREADPOOL_SIZE", threads, 1);
 	uv_prepare_init(loop, &prepare);
 	uv_prepare_start(&prepare, on_prepare);
 	uv_unref((uv_handle_t *)&prepare);
@@ -438,85 +428,4 @@ fib_shield(struct ctx *cx, bool on)
 {
 	cx->fib->shield += on ? 1 : -1;
 	assert(cx->fib->shield >= 0);
-}
-
-/* ---- offload ---- */
-
-struct work {
-	uv_work_t uv;
-	void (*fn)(void *);
-	void *arg;
-	struct fib_event done;
-};
-
-static unsigned n_offloaded;
-
-/* Threads of the pool give way to the loop: a thousand password hashes must not delay a request by a time slice. */
-static void
-be_nice(void)
-{
-	static _Thread_local bool done;
-
-	if (!done)
-		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), POOL_NICE);
-	done = true;
-}
-
-static void
-work_run(uv_work_t *u)
-{
-	struct work *w = u->data;
-
-	be_nice();
-	w->fn(w->arg);
-}
-
-static void
-work_done(uv_work_t *u, int status)
-{
-	struct work *w = u->data;
-
-	(void)status;
-	n_offloaded--;
-	metric_set(M_offload_queue, n_offloaded);
-	fib_signal(&w->done);
-}
-
-err_t
-offload(struct ctx *cx, void (*fn)(void *), void *arg)
-{
-	struct work w = {.fn = fn, .arg = arg};
-	uint64_t deadline = cx->deadline;
-	err_t e;
-
-	if (n_offloaded >= (unsigned)conf.offload_queue)
-		return fail(cx, ERR_BUSY, "offload queue is full");
-	if (fib_cancelled(cx->fib) && cx->fib->shield == 0)
-		return fail(cx, ERR_CANCELLED, "cancelled");
-	w.uv.data = &w;
-	if (uv_queue_work(loop_uv(), &w.uv, work_run, work_done) != 0)
-		return fail(cx, ERR_BUSY, "no work can be queued");
-	n_offloaded++;
-	metric_add(M_offload_jobs, 1);
-	metric_set(M_offload_queue, n_offloaded);
-	e = fib_await(cx, &w.done);
-	if (w.done.set)
-		return e;
-	/* The caller may not go on before fn is done with arg. Work that no thread has begun is taken back; it then still
-	 * ends through work_done. */
-	(void)uv_cancel((uv_req_t *)&w.uv);
-	fib_shield(cx, true);
-	cx->deadline = 0;
-	while (!w.done.set)
-		if (fib_await(cx, &w.done) != OK)
-			break;
-	cx->deadline = deadline;
-	fib_shield(cx, false);
-	return e;
-}
-
-unsigned
-offload_queued(void)
-{
-	return n_offloaded;
 }

@@ -59,6 +59,7 @@ loop_init(void)
 {
 	assert(!ready);
 	signal(SIGPIPE, SIG_IGN);
+	setenv("UV_THREADPOOL_SIZE", "2", 1);	/* host names and cancelled queries; heavy work has its own pool (offload.c) */
 	if (uv_loop_init(&loop) != 0)
 		abort();
 	uv_prepare_init(&loop, &soon_handle);

@@ -12,6 +12,7 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/offload.h"
 
 #define PG_EPOCH_MS INT64_C(946684800000)	/* 2000-01-01 */
 

@@ -4,7 +4,7 @@
 #include <sodium.h>
 
 #include "core/conf.h"
-#include "core/fiber.h"
+#include "core/offload.h"
 
 struct work {			/* lives in the waiting fiber's arena; the worker touches nothing else */
 	const char *password;

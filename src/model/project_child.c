@@ -6,6 +6,7 @@
 #include "core/conf.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "core/offload.h"
 #include "core/vtime.h"
 #include "io/psl.h"
 #include "model/seal.h"
