@@ -2,7 +2,7 @@
  *
  * Creating, reading and listing are one statement each. Updating and deleting lock and read the row first, because the event carries
  * the whole document; the write, the event and the commit then go out together. A statement that names a column which is gone
- * found the cached collection out: it is forgotten and the operation runs once more. */
+ * found the cached collection out: it is forgotten and the operation runs again. */
 #include "document_priv.h"
 
 #include "core/vtime.h"
@@ -481,6 +481,8 @@ delete(struct ctx *cx, const struct op *o)
 
 /* ---- the doors ---- */
 
+enum { STALE_MAX = 5 };	/* a try may wait behind one drop and then behind the next */
+
 /* A column or the whole table is gone: the cache was late. */
 static bool
 stale(const struct ctx *cx, err_t e)
@@ -495,7 +497,7 @@ run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct o
 {
 	err_t e = fn(cx, o);
 
-	if (stale(cx, e)) {
+	for (int i = 0; i < STALE_MAX && stale(cx, e); i++) {
 		collection_forget(o->p, o->db, o->col);
 		e = fn(cx, o);
 	}

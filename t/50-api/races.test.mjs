@@ -1,10 +1,11 @@
-/* Users, teams and memberships that change at once. Somebody else's lock on a row holds one request in the middle while another runs. */
+/* Users, teams, memberships and collections that change at once. Somebody else's lock on a row or a table holds one request in the middle while another runs. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { server, unique, until } from '../lib/server.mjs'
+import { collection, database } from './docs.mjs'
 import { fails } from './lib.mjs'
 
 let s, p, args, schema
@@ -148,3 +149,27 @@ test('name, e-mail and phone that change at once are all found', async () => {
 	assert.deepEqual((await Promise.all(all)).map((r) => r.status), [200, 200, 200])
 	for (const word of ['Zyxwvu', 'qqwwee', '4915550001']) assert.deepEqual(await found(word), [u.id], word)
 })
+
+for (const [what, ask, status] of [
+	['a list', (c) => p.call('GET', c.docs), 200],
+	['a new document', (c) => p.call('POST', c.docs, { body: { documentId: 'new', data: { kept: 1 } } }), 201],
+	['an update', (c) => p.call('PATCH', `${c.docs}/old`, { body: { data: { kept: 2 } } }), 200],
+])
+	test(`${what} that waits behind one dropped attribute and then behind the next`, async () => {
+		const c = await collection(p, await database(p), { attributes: { kept: { type: 'integer' }, one: { type: 'integer' }, two: { type: 'integer' } } })
+		await c.doc({ kept: 0 }, { id: 'old' })
+		const drop = (key) => {
+			const [table, column, internal] = psql(`SELECT 'c_' || c.internal, 'a_' || a.internal, a.internal FROM ${schema}.attributes a
+				JOIN ${schema}.collections c ON c.internal = a.collection WHERE c.id = '${c.id}' AND a.key = '${key}'`).split('|')
+			return `ALTER TABLE ${schema}.${table} DROP COLUMN ${column}; DELETE FROM ${schema}.attributes WHERE internal = ${internal}`
+		}
+		const sql = [drop('one'), drop('two')], first = await hold(sql[0]), reply = ask(c)
+		await waiting(1)
+		const second = hold(sql[1])
+		await waiting(2)
+		await first()
+		await (await second)()
+		const r = await reply
+		assert.equal(r.status, status, r.text)
+		assert.ok(!('one' in r.body) && !('two' in r.body))
+	})
