@@ -39,6 +39,7 @@ struct membership_role {	/* a confirmed membership */
 struct login {			/* an authenticated user; immutable, valid until the context it was resolved for ends */
 	struct user *user;
 	struct session *session;	/* NULL for a JWT */
+	int64_t expire;		/* ms: when its session ends by itself, a JWT's too; INT64_MAX: it stands on none */
 	struct membership_role *members;
 	int n_members;
 	struct strs roles;	/* of an ordinary caller (spec 2.7), including "any" and "users": ready for permission checks */
@@ -49,9 +50,11 @@ const struct strs *roles_guest(void);
 
 /* Awaits on a cache miss. `token`: base64 of {"id":…,"secret":…}. *out NULL (and OK) when it names no valid session: a guest. */
 err_t login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
-/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone. */
+/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone, or the session
+ * has expired. */
 err_t login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
-/* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must still exist. */
+/* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must be one of
+ * the user's and not expired. */
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
 /* A new JWT for the session (spec 2.4). */
 char *login_jwt(struct ctx *cx, const struct login *l);

@@ -22,7 +22,6 @@ struct entry {			/* one allocation: everything it points to follows it */
 	unsigned refs;		/* the cache's and one per context */
 	uint64_t stale;		/* stable hash of user_stale_key */
 	uint32_t gen;		/* its generation before the rows were read */
-	int64_t expire;		/* ms; INT64_MAX: of no session */
 	struct login login;
 	struct user user;
 	struct session session;
@@ -147,7 +146,7 @@ pack_login(struct pack *k, struct entry *to, const struct login *l)
 	pack_user(k, &to->user, l->user);
 	if (l->session != NULL)
 		pack_session(k, &to->session, l->session);
-	to->login = (struct login){.user = &to->user, .session = l->session ? &to->session : NULL, .n_members = l->n_members};
+	to->login = (struct login){.user = &to->user, .session = l->session ? &to->session : NULL, .expire = l->expire, .n_members = l->n_members};
 	to->login.members = pack_room(k, sizeof *l->members * (size_t)l->n_members);
 	for (int i = 0; i < l->n_members; i++) {
 		struct membership_role m = {
@@ -190,7 +189,7 @@ cache_get(struct ctx *cx, const struct key *k)
 {
 	struct entry *e = cache ? lru_get(cache, key_str(k)) : NULL;
 
-	if (e != NULL && (e->gen != gen_of_hash(e->stale) || e->expire < time_now_ms())) {
+	if (e != NULL && (e->gen != gen_of_hash(e->stale) || e->login.expire < time_now_ms())) {
 		lru_del(cache, key_str(k));
 		e = NULL;
 	}
@@ -211,7 +210,6 @@ cache_put(struct ctx *cx, const struct key *k, const struct login *l, uint64_t s
 		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, entry_unref);
 	e->stale = stale;
 	e->gen = gen;
-	e->expire = l->session ? l->session->expire : INT64_MAX;
 	e->refs = 1;
 	lru_put(cache, key_str(k), e);
 	return entry_use(cx, e);
@@ -266,20 +264,21 @@ n_columns(const struct shape *s)
 	return n;
 }
 
-/* Columns: memberships, the session's when `with_session`, the user's. */
+/* Columns: memberships, the end of the session, the session's when `with_session`, the user's. */
 static struct login *
 read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 {
 	struct login *l = arena_new_of(cx->arena, struct login);
 
+	l->expire = db_null(r, 0, 1) ? INT64_MAX : db_time(r, 0, 1);
 	l->user = arena_new_of(cx->arena, struct user);
 	if (with_session) {
 		l->session = arena_new_of(cx->arena, struct session);
-		shape_read(cx, &session_shape, l->session, r, 0, 1);
+		shape_read(cx, &session_shape, l->session, r, 0, 2);
 		session_open(cx, l->session);
 		l->session->current = true;
 	}
-	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 1 + n_columns(&session_shape) : 1);
+	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 2 + n_columns(&session_shape) : 2);
 	read_members(cx, l, db_str(r, 0, 0));
 	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members);
 	return l;
@@ -325,7 +324,7 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 	gen = gen_of_hash(stale);
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena,
-		"SELECT %s, %s, %s FROM %s.sessions s JOIN %s.users u ON u.internal = s.user_internal "
+		"SELECT %s, s.expire, %s, %s FROM %s.sessions s JOIN %s.users u ON u.internal = s.user_internal "
 		"WHERE s.secret_hash = $1 AND lower(u.id) = lower($2) AND s.expire >= $3::timestamptz",
 		members_sql(cx, p->schema), shape_columns(&session_shape), shape_columns(&user_shape), p->schema, p->schema),
 	    DB(sha256_hex(cx->arena, secret), str_dup(cx->arena, id), pg_time(cx->arena, time_now_ms()))));
@@ -350,10 +349,10 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 	gen = gen_of_hash(stale);
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena,
-		"SELECT %s, %s FROM %s.users u WHERE lower(u.id) = lower($1) AND ($2::text IS NULL OR EXISTS "
-		"(SELECT 1 FROM %s.sessions s WHERE lower(s.id) = lower($2) AND s.user_internal = u.internal))",
+		"SELECT %s, s.expire, %s FROM %s.users u LEFT JOIN %s.sessions s ON lower(s.id) = lower($2::text) AND s.user_internal = u.internal "
+		"WHERE lower(u.id) = lower($1) AND ($2::text IS NULL OR s.expire >= $3::timestamptz)",
 		members_sql(cx, p->schema), shape_columns(&user_shape), p->schema, p->schema),
-	    DB(user_id, session_id)));
+	    DB(user_id, session_id, pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) > 0)
 		*out = cache_put(cx, &k, read_login(cx, r, false), stale, gen);
 	return OK;

@@ -348,7 +348,7 @@ begin(struct greeting *g)
 {
 	struct peer *c = g->c;
 
-	peer_identify(c, g->home->id, g->login, g->session, g->login && g->login->session ? g->login->session->expire : INT64_MAX);
+	peer_identify(c, g->home->id, g->login, g->session, g->login ? g->login->expire : INT64_MAX);
 	connected(g);
 	if (c->ws == NULL)
 		return;
