@@ -26,6 +26,7 @@ struct token_in {
 	enum token_type type;
 	int64_t life_ms;
 	const char *ip, *user_agent;
+	const char *sent_to;	/* the e-mail address or phone number that it proves; NULL: it goes to none */
 	enum event_kind event;	/* EV_N: none */
 	/* Puts the mail or SMS into the transaction. */
 	void (*send)(struct db_tx *tx, const struct token *t, void *arg);
@@ -43,7 +44,8 @@ struct token_use {
 	const char *password;	/* new password in clear, NULL: none */
 	const char *actor;
 };
-/* Awaits. Takes the token and does what it allows in one transaction. ERR_USER_INVALID_TOKEN when it is unknown, used or expired. */
+/* Awaits. Takes the token and does what it allows in one transaction. ERR_USER_INVALID_TOKEN when it is unknown, used or
+ * expired, or was sent to an address that is not the user's any more. */
 err_t token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out) MUST_CHECK;
 
 #endif

@@ -64,8 +64,8 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 static err_t
 mail_token(struct req *rq, enum token_type type, int64_t life_ms, enum event_kind event, struct letter *l)
 {
-	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .event = event, .send = send_mail,
-		.arg = l};
+	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .sent_to = l->to->email,
+		.event = event, .send = send_mail, .arg = l};
 	struct token *t;
 
 	l->rq = rq;
@@ -91,8 +91,8 @@ static err_t
 sms_token(struct req *rq, int64_t life_ms, enum event_kind event, const struct user *to)
 {
 	struct text_message m = {rq, to};
-	const struct token_in in = {.type = TOKEN_PHONE, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .event = event,
-		.send = send_code, .arg = &m};
+	const struct token_in in = {.type = TOKEN_PHONE, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent,
+		.sent_to = to->phone, .event = event, .send = send_code, .arg = &m};
 	struct token *t;
 
 	TRY(token_create(&rq->cx, rq->project, to, &in, &t));

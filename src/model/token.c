@@ -56,11 +56,12 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	TRY(tx_begin(cx, &tx));
 	tx_add(tx,
 	    arena_printf(cx->arena,
-		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		p->schema),
 	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
-		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created)));
+		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
+		in->sent_to));
 	in->send(tx, t, in->arg);
 	if (in->event == EV_N) {
 		TRY(tx_commit(tx));
@@ -73,6 +74,7 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	return OK;
 }
 
+/* The user is locked first, so that the address that is compared is still the user's when it is said to be verified. */
 static err_t
 take(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, struct token *t)
 {
@@ -81,11 +83,12 @@ take(struct db_tx *tx, const struct project *p, const struct user *u, const stru
 
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
-		"DELETE FROM %s.tokens AS t WHERE t.user_internal = $1::bigint AND t.type = $2::integer AND t.secret_hash = $3 AND t.expire >= $4 "
-		"RETURNING %s",
-		p->schema, shape_columns(&token_shape)),
+		"DELETE FROM %s.tokens AS t USING (SELECT internal, email, phone FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE) AS u "
+		"WHERE t.user_internal = u.internal AND t.type = $2::integer AND t.secret_hash = $3 AND t.expire >= $4 "
+		"AND (t.sent_to IS NULL OR lower(t.sent_to) = lower(CASE WHEN t.type = $5::integer THEN u.phone ELSE u.email END)) RETURNING %s",
+		p->schema, p->schema, shape_columns(&token_shape)),
 	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->type), sha256_hex(cx->arena, str_c(use->secret)),
-		pg_time(cx->arena, time_now_ms()))));
+		pg_time(cx->arena, time_now_ms()), pg_i64(cx->arena, TOKEN_PHONE))));
 	if (db_rows(r) == 0) {
 		tx_rollback(tx);
 		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);

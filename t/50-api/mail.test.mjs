@@ -198,6 +198,21 @@ test('without a mail server or an SMS provider', async () => {
 	fails(await q.guest('PUT', '/account/verification/phone', { body: { userId: u.id, secret: '000000' } }), 401, 'user_invalid_token')
 })
 
+test('a secret proves the address that it was sent to, and no other', async () => {
+	const u = await p.user(), next = mail(), sent = async (path, body) => {
+		assert.equal((await u.call('POST', `/account/${path}`, { body })).status, 201)
+		return { userId: u.id, secret: new URL((await box.next(u.email)).link).searchParams.get('secret') }
+	}
+	const all = { verification: await sent('verification', { url }), recovery: await sent('recovery', { url, email: u.email }),
+		'sessions/magic-url': await sent('sessions/magic-url', { userId: 'unique()', email: u.email }) }
+	await u.ok('PATCH', '/account/email', { body: { email: next, password: u.password } })
+	for (const [path, body] of Object.entries(all))
+		fails(await send('PUT', `/account/${path}`, { ...body, password: 'password-9', passwordAgain: 'password-9' }), 401, 'user_invalid_token')
+	assert.deepEqual(await u.ok('GET', '/account').then((a) => [a.email, a.emailVerification]), [next, false])
+	await p.ok('PATCH', `/users/${u.id}/email`, { body: { email: u.email } })
+	assert.equal((await send('PUT', '/account/verification', all.verification)).status, 200)
+})
+
 /* The English words, for those languages that are not there; each other language in its own. */
 describe('languages', () => {
 	const recovery = { en: 'Password Reset', de: 'Passwort zurücksetzen', fr: 'Réinitialisation du mot de passe', es: 'Restablecer la contraseña', hi: 'पासवर्ड रीसेट',

@@ -134,6 +134,17 @@ describe('with a provider', () => {
 		assert.equal((await u.ok('GET', '/account')).phoneVerification, true)
 	})
 
+	test('a code proves the number that it was sent to, and no other', async () => {
+		const u = await p.user(), phone = number()
+		await u.ok('PATCH', '/account/phone', { body: { phone, password: u.password } })
+		assert.equal((await u.call('POST', '/account/verification/phone', { body: {} })).status, 201)
+		const body = { userId: u.id, secret: await code(phone) }
+		await u.ok('PATCH', '/account/phone', { body: { phone: number(), password: u.password } })
+		fails(await u.call('PUT', '/account/verification/phone', { body }), 401, 'user_invalid_token')
+		fails(await send('PUT', '/account/sessions/phone', body), 401, 'user_invalid_token')
+		assert.equal((await u.ok('GET', '/account')).phoneVerification, false)
+	})
+
 	test('the team of the project sees the code', async () => {
 		const phone = number(), r = await p.admin('POST', '/account/sessions/phone', { body: { userId: 'unique()', phone } })
 		assert.equal(r.body.secret, await code(phone))
