@@ -37,7 +37,8 @@ struct user_by {
 	const char *actor;	/* user id for webhooks, NULL for keys */
 };
 
-/* Changes; `u` is not touched, *out is the new state. With `by` no password is asked for and the event carries the user model. */
+/* Changes, awaiting; `u` is not touched, *out is the new state, with what others changed since `u` was read. With `by` no password is asked for
+ * and the event carries the user model; without, a password that another request changed meanwhile is ERR_USER_INVALID_CREDENTIALS. */
 err_t user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name,
     struct user **out) MUST_CHECK;
 err_t user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs,
@@ -53,8 +54,9 @@ err_t user_set_email(struct ctx *cx, const struct project *p, const struct user 
 /* ERR_USER_PHONE_ALREADY_EXISTS; with `by` ERR_USER_EMAIL_ALREADY_EXISTS (the contract has it so). */
 err_t user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone,
     const char *password, struct user **out) MUST_CHECK;
-/* -1 leaves a flag as it is. */
-err_t user_set_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, int email, int phone,
+err_t user_set_email_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on,
+    struct user **out) MUST_CHECK;
+err_t user_set_phone_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on,
     struct user **out) MUST_CHECK;
 /* Awaits. With sessions, tokens and memberships; the totals of teams follow. */
 err_t user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by) MUST_CHECK;
@@ -66,8 +68,10 @@ struct session_in {
 	const char *ip, *user_agent;	/* user_agent NULL or "": unknown */
 	const char *access_token, *refresh_token;	/* of an OAuth2 provider, sealed at rest; NULL: none */
 	int64_t access_token_expiry;	/* counts with an access token only */
+	const char *password;	/* the stored hash that the password was found right by, and that must still be the user's; NULL: of no matter */
 };
-/* Awaits. A new session; *token_out is the encoded session for the cookie. */
+/* Awaits. A new session; *token_out is the encoded session for the cookie. ERR_USER_INVALID_CREDENTIALS when the password changed meanwhile,
+ * ERR_USER_NOT_FOUND when the user is gone. */
 err_t session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out,
     char **token_out) MUST_CHECK;
 /* Awaits. The user with this e-mail and password, with equal work for an unknown e-mail. ERR_USER_INVALID_CREDENTIALS, ERR_USER_BLOCKED. */

@@ -44,7 +44,7 @@ account_create(struct req *rq, void *arg)
 static err_t
 start_session(struct req *rq, const struct user *u, const char *provider, const char *uid)
 {
-	const struct session_in in = {.provider = provider, .provider_uid = uid, .ip = rq->ip, .user_agent = rq->user_agent};
+	const struct session_in in = {.provider = provider, .provider_uid = uid, .ip = rq->ip, .user_agent = rq->user_agent, .password = u->password};
 	struct session *s;
 	char *token;
 

@@ -273,7 +273,7 @@ set_verification(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
-	TRY(user_set_verification(&rq->cx, rq->project, u, &by, in->flag == 1, -1, &u));
+	TRY(user_set_email_verification(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
 	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
@@ -286,7 +286,7 @@ set_phone_verification(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
-	TRY(user_set_verification(&rq->cx, rq->project, u, &by, -1, in->flag == 1, &u));
+	TRY(user_set_phone_verification(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
 	return reply(rq, 200, &user_shape, u);
 }
 

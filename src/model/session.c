@@ -112,28 +112,31 @@ session_open(struct ctx *cx, struct session *s)
 	s->provider_refresh_token = opened(cx, s->provider_refresh_token);
 }
 
+/* The user is locked while the session goes in: an end of all sessions, or a change of the password that was checked, comes wholly before or
+ * wholly after it. */
 static err_t
-session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, const char *password)
 {
 	struct event ev = session_event(cx, p, EV_SESSION_CREATE, u, s->id, shape_json(cx, &session_shape, s));
-	err_t e;
+	struct db_res *r;
 
-	e = event_write(cx, &ev, NULL,
+	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
 		"os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand, "
 		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) "
-		"RETURNING s.internal",
-		p->schema),
+		"SELECT $1, u.internal, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, "
+		"$24::timestamptz, $25, $26::timestamptz, $27 FROM %s.users u "
+		"WHERE u.internal = $2::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE RETURNING s.internal",
+		p->schema, p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), s->user_id, s->secret_hash, s->provider, s->provider_uid, pg_time(cx->arena, s->expire), s->ip,
 		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
 		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
 		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
-		sealed(cx, s->provider_refresh_token)));
-	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* foreign key: deleted meanwhile */
-		return fail(cx, ERR_USER_NOT_FOUND, "user=%s", u->id);
-	return e;
+		sealed(cx, s->provider_refresh_token), password)));
+	if (db_rows(r) > 0)
+		return OK;
+	return fail(cx, password ? ERR_USER_INVALID_CREDENTIALS : ERR_USER_NOT_FOUND, "user=%s was deleted or changed meanwhile", u->id);
 }
 
 err_t
@@ -155,7 +158,7 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->ip = in->ip ? in->ip : "";
 	s->current = true;
 	session_client(cx, s, in->user_agent);
-	TRY(session_insert(cx, p, u, s));
+	TRY(session_insert(cx, p, u, s, in->password));
 	*out = s;
 	*token_out = session_token(cx, u->id, secret);
 	return OK;

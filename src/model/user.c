@@ -243,30 +243,34 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 
 /* ---- sign-in ---- */
 
-/* Imported hashes give way to ours as soon as the password is known. Nobody but the caches needs to hear of it. */
+/* Imported hashes give way to ours as soon as the password is known. Nobody but the caches needs to hear of it. *moved_out: the password
+ * is not the one any more that was read, so what was found out about it may not hold. */
 static err_t
-rehash(struct ctx *cx, const struct project *p, struct user *u, const char *password)
+rehash(struct ctx *cx, const struct project *p, struct user *u, const char *password, bool *moved_out)
 {
 	struct event ev = {.kind = EV_ROLES_UPDATE, .project = p->id, .ids = {u->id}, .user = u->id, .stale = {user_stale_key(cx, p->id, u->id)}};
 	const char *hash;
+	struct db_res *r;
 
+	*moved_out = false;
 	if (strcmp(u->hash, PASSWORD_HASH_ID) == 0)
 		return OK;
 	TRY(password_hash(cx, password, &hash));
-	TRY(event_write(cx, &ev, NULL,
+	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena,
 		"UPDATE %s.users AS u SET password = $2::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "' "
 		"WHERE u.internal = $1::bigint AND u.password = $3::text RETURNING u.internal",
 		p->schema),
 	    DB(pg_i64(cx->arena, u->internal), hash, u->password)));
+	*moved_out = db_rows(r) == 0;
 	u->password = hash;
 	u->hash = PASSWORD_HASH_ID;
 	u->hash_options = STR(PASSWORD_HASH_OPTIONS);
 	return OK;
 }
 
-err_t
-user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out)
+static err_t
+check_credentials(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out)
 {
 	struct user *u = NULL;
 	err_t e = user_by_email(cx, p, email, &u);
@@ -279,9 +283,21 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "%s", u ? "wrong password" : "unknown e-mail");
 	if (!u->status)
 		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
-	TRY(rehash(cx, p, u, password));
 	*out = u;
 	return OK;
+}
+
+err_t
+user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out)
+{
+	bool moved = true;
+
+	/* another first sign-in of an imported user may have been faster: then the password is looked at once more */
+	for (int tries = 0; moved && tries < 2; tries++) {
+		TRY(check_credentials(cx, p, email, password, out));
+		TRY(rehash(cx, p, *out, password, &moved));
+	}
+	return moved ? fail(cx, ERR_USER_INVALID_CREDENTIALS, "the password changed meanwhile") : OK;
 }
 
 /* ---- changes ---- */
@@ -289,110 +305,165 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 /* The search text, from the row itself: what another request changed since we read it must stay. */
 #define SET_SEARCH(name, email, phone) ", search = concat_ws(' ', u.id, nullif(" name ", ''), " email ", " phone ")"
 
-/* Writes the columns `set` ($1 is the internal id, $2 the time, $3 and $4 are a and b) and the event with the new state `u`. */
-static err_t
-user_update(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user_by *by, unsigned ev_flags, struct user *u, const char *set,
-    const char *a, const char *b)
-{
-	struct event ev;
-	struct db_res *r;
-	const char *v[4];
-	int n = strstr(set, "$4") ? 4 : 3;
+struct change {
+	enum event_kind kind;
+	unsigned flags;		/* of the event */
+	const char *set;	/* columns; $1 is the internal id, $2 the time, $3 and $4 are a and b */
+	const char *a, *b;
+	void (*copy)(struct user *to, const struct user *from);	/* the members that `set` writes */
+	bool knows_password;	/* the password was asked for, or there was none to ask for */
+};
 
-	u->updated = time_now_ms();
-	v[0] = pg_i64(cx->arena, u->internal);
-	v[1] = pg_time(cx->arena, u->updated);
-	v[2] = a;
-	v[3] = b;
-	ev = user_event(cx, p, kind, u, by ? &user_shape : &account_shape);
-	if (by != NULL) {
-		ev.actor = by->actor;
-		if (kind == EV_USER_UPDATE_PREFS)
-			ev.payload = u->prefs;
-	}
-	ev.flags = ev_flags;
-	ev.stale[0] = user_stale_key(cx, p->id, u->id);
-	TRY(event_write(cx, &ev, &r,
-	    arena_printf(cx->arena, "UPDATE %s.users AS u SET %s, updated = $2::timestamptz WHERE u.internal = $1::bigint RETURNING u.internal",
-		p->schema, set),
-	    n, v));
+static bool
+same_password(const struct user *a, const struct user *b)
+{
+	return a->password == NULL || b->password == NULL ? a->password == b->password : strcmp(a->password, b->password) == 0;
+}
+
+/* Locks and reads the row: what else changed since `u` was read goes into the reply and the event, and a password that was changed meanwhile
+ * allows nothing any more. */
+static err_t
+user_lock(struct db_tx *tx, const struct project *p, const struct user *u, bool knows_password, struct user *out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.users u WHERE u.internal = $1::bigint FOR NO KEY UPDATE", shape_columns(&user_shape), p->schema),
+	    DB(pg_i64(cx->arena, u->internal))));
 	if (db_rows(r) == 0)
-		return fail(cx, ERR_USER_NOT_FOUND, "internal=%s", v[0]);
+		return fail(cx, ERR_USER_NOT_FOUND, "user=%s", u->id);
+	shape_read(cx, &user_shape, out, r, 0, 0);
+	if (knows_password && !same_password(out, u))
+		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
 	return OK;
 }
 
-static struct user *
-user_copy(struct ctx *cx, const struct user *u)
+/* Makes `u` what `n` wants; *out is the new state. */
+static err_t
+user_update(struct ctx *cx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c,
+    struct user **out)
 {
-	struct user *c = arena_alloc(cx->arena, sizeof *c);
+	struct user *now = arena_new_of(cx->arena, struct user);
+	const char *v[4];
+	struct db_tx *tx;
+	struct event ev;
+	err_t e;
 
-	*c = *u;
-	return c;
+	TRY(tx_begin(cx, &tx));
+	e = user_lock(tx, p, u, c->knows_password, now);
+	if (e != OK) {
+		tx_rollback(tx);
+		return e;
+	}
+	c->copy(now, n);
+	now->updated = time_now_ms();
+	v[0] = pg_i64(cx->arena, now->internal);
+	v[1] = pg_time(cx->arena, now->updated);
+	v[2] = c->a;
+	v[3] = c->b;
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.users AS u SET %s, updated = $2::timestamptz WHERE u.internal = $1::bigint", p->schema, c->set),
+	    strstr(c->set, "$4") ? 4 : 3, v);
+	ev = user_event(cx, p, c->kind, now, by ? &user_shape : &account_shape);
+	if (by != NULL) {
+		ev.actor = by->actor;
+		if (c->kind == EV_USER_UPDATE_PREFS)
+			ev.payload = now->prefs;
+	}
+	ev.flags = c->flags;
+	ev.stale[0] = user_stale_key(cx, p->id, now->id);
+	event_emit(tx, &ev);
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
+	*out = now;
+	return OK;
+}
+
+static void
+copy_name(struct user *to, const struct user *from)
+{
+	to->name = from->name;
 }
 
 err_t
 user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name, struct user **out)
 {
-	struct user *n = user_copy(cx, u);
+	const struct user n = {.name = name};
 
-	n->name = name;
-	TRY(user_update(cx, p, EV_USER_UPDATE_NAME, by, 0, n, "name = $3::text" SET_SEARCH("$3::text", "u.email", "u.phone"), name, NULL));
-	*out = n;
-	return OK;
+	return user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_NAME, .set = "name = $3::text" SET_SEARCH("$3::text", "u.email", "u.phone"), .a = name,
+		.copy = copy_name},
+	    out);
+}
+
+static void
+copy_prefs(struct user *to, const struct user *from)
+{
+	to->prefs = from->prefs;
 }
 
 err_t
 user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs, struct user **out)
 {
-	struct user *n = user_copy(cx, u);
+	struct user n = {.prefs = STR("{}")};
 	struct buf b;
 	struct jw w;
 
-	if (prefs == NULL || (json_is_object(prefs) ? json_object_size(prefs) : json_array_size(prefs)) == 0) {
-		n->prefs = STR("{}");
-	} else {
+	if (prefs != NULL && (json_is_object(prefs) ? json_object_size(prefs) : json_array_size(prefs)) > 0) {
 		buf_init(&b, cx->arena, 256);
 		jw_init(&w, &b);
 		w.empty_as_list = true;
 		jw_value(&w, prefs);
-		n->prefs = buf_view(&b);
+		n.prefs = buf_view(&b);
 	}
-	TRY(user_update(cx, p, EV_USER_UPDATE_PREFS, by, 0, n, "prefs = $3::text", n->prefs.p, NULL));
-	*out = n;
-	return OK;
+	return user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_PREFS, .set = "prefs = $3::text", .a = n.prefs.p, .copy = copy_prefs}, out);
+}
+
+static void
+copy_status(struct user *to, const struct user *from)
+{
+	to->status = from->status;
 }
 
 err_t
 user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status, struct user **out)
 {
-	struct user *n = user_copy(cx, u);
+	const struct user n = {.status = status};
 
-	n->status = status;
-	TRY(user_update(cx, p, EV_USER_UPDATE_STATUS, by, status ? EVENT_ROLES : EVENT_USER_GONE, n, "status = $3::boolean", pg_bool(status), NULL));
-	*out = n;
-	return OK;
+	return user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_STATUS, .flags = status ? EVENT_ROLES : EVENT_USER_GONE, .set = "status = $3::boolean",
+		.a = pg_bool(status), .copy = copy_status},
+	    out);
+}
+
+static void
+copy_password(struct user *to, const struct user *from)
+{
+	to->password = from->password;
+	to->hash = PASSWORD_HASH_ID;
+	to->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	to->password_update = from->password_update;
 }
 
 err_t
 user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password, const char *old,
     struct user **out)
 {
-	struct user *n = user_copy(cx, u);
+	struct user n = {0};
 	bool ok = true;
 
 	if (by == NULL && u->password_update != TIME_NONE)
 		TRY(password_verify(cx, old ? old : "", u->hash, u->hash_options, u->password, &ok));
 	if (!ok)
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "old password");
-	TRY(password_hash(cx, password, &n->password));
-	n->hash = PASSWORD_HASH_ID;
-	n->hash_options = STR(PASSWORD_HASH_OPTIONS);
-	n->password_update = time_now_ms();
-	TRY(user_update(cx, p, EV_USER_UPDATE_PASSWORD, by, 0, n,
-	    "password = $3::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = $4::timestamptz",
-	    n->password, pg_time(cx->arena, n->password_update)));
-	*out = n;
-	return OK;
+	TRY(password_hash(cx, password, &n.password));
+	n.password_update = time_now_ms();
+	return user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_PASSWORD,
+		.set = "password = $3::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS
+		       "', password_update = $4::timestamptz",
+		.a = n.password, .b = pg_time(cx->arena, n.password_update), .copy = copy_password, .knows_password = by == NULL},
+	    out);
 }
 
 /* E-mail and phone ask for the password; an anonymous user has none to ask for. */
@@ -407,69 +478,101 @@ check_password(struct ctx *cx, const struct user *u, const char *password)
 	return ok ? OK : fail(cx, ERR_USER_INVALID_CREDENTIALS, "user=%s", u->id);
 }
 
+static void
+copy_email(struct user *to, const struct user *from)
+{
+	to->email = from->email;
+	to->email_verification = false;
+}
+
+static void
+copy_email_password(struct user *to, const struct user *from)
+{
+	copy_email(to, from);
+	to->password = from->password;
+	to->hash = PASSWORD_HASH_ID;
+	to->hash_options = STR(PASSWORD_HASH_OPTIONS);
+}
+
 err_t
 user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email, const char *password,
     struct user **out)
 {
-	struct user *n = user_copy(cx, u);
-	const char *set = "email = $3::text, email_verification = false" SET_SEARCH("u.name", "$3::text", "u.phone"), *hash = NULL;
+	struct user n = {.email = str_lower(cx->arena, str_c(email)).p};
+	struct change c = {.kind = EV_USER_UPDATE_EMAIL, .flags = EVENT_ROLES, .copy = copy_email, .knows_password = by == NULL,
+		.set = "email = $3::text, email_verification = false" SET_SEARCH("u.name", "$3::text", "u.phone")};
 	err_t e;
 
 	if (by == NULL)
 		TRY(check_password(cx, u, password));
 	if (by == NULL && user_anonymous(u)) {
-		TRY(password_hash(cx, password, &hash));
-		n->password = hash;
-		n->hash = PASSWORD_HASH_ID;
-		n->hash_options = STR(PASSWORD_HASH_OPTIONS);
-		set = "email = $3::text, email_verification = false, password = $4::text, hash = '" PASSWORD_HASH_ID
-		      "', hash_options = '" PASSWORD_HASH_OPTIONS "'" SET_SEARCH("u.name", "$3::text", "u.phone");
+		TRY(password_hash(cx, password, &n.password));
+		c.copy = copy_email_password;
+		c.set = "email = $3::text, email_verification = false, password = $4::text, hash = '" PASSWORD_HASH_ID
+			"', hash_options = '" PASSWORD_HASH_OPTIONS "'" SET_SEARCH("u.name", "$3::text", "u.phone");
 	}
-	n->email = str_lower(cx->arena, str_c(email)).p;
-	n->email_verification = false;
-	e = user_update(cx, p, EV_USER_UPDATE_EMAIL, by, EVENT_ROLES, n, set, n->email, hash);
-	if (e == ERR_DB_UNIQUE)
-		return fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n->email);
-	TRY(e);
-	*out = n;
-	return OK;
+	c.a = n.email;
+	c.b = n.password;
+	e = user_update(cx, p, by, u, &n, &c, out);
+	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n.email) : e;
+}
+
+static void
+copy_phone(struct user *to, const struct user *from)
+{
+	to->phone = from->phone;
+	to->phone_verification = false;
 }
 
 err_t
 user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone, const char *password,
     struct user **out)
 {
-	struct user *n = user_copy(cx, u);
+	const struct user n = {.phone = phone};
 	err_t e;
 
 	if (by == NULL)
 		TRY(check_password(cx, u, password));
-	n->phone = phone;
-	n->phone_verification = false;
-	e = user_update(cx, p, EV_USER_UPDATE_PHONE, by, EVENT_ROLES, n,
-	    "phone = $3::text, phone_verification = false" SET_SEARCH("u.name", "u.email", "$3::text"), phone, NULL);
-	if (e == ERR_DB_UNIQUE)
-		return fail(cx, by ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone);
-	TRY(e);
-	*out = n;
-	return OK;
+	e = user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_PHONE, .flags = EVENT_ROLES,
+		.set = "phone = $3::text, phone_verification = false" SET_SEARCH("u.name", "u.email", "$3::text"), .a = phone, .copy = copy_phone,
+		.knows_password = by == NULL},
+	    out);
+	return e == ERR_DB_UNIQUE ? fail(cx, by ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone) : e;
+}
+
+static void
+copy_email_verification(struct user *to, const struct user *from)
+{
+	to->email_verification = from->email_verification;
+}
+
+static void
+copy_phone_verification(struct user *to, const struct user *from)
+{
+	to->phone_verification = from->phone_verification;
 }
 
 err_t
-user_set_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, int email, int phone,
-    struct user **out)
+user_set_email_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
 {
-	struct user *n = user_copy(cx, u);
+	const struct user n = {.email_verification = on};
 
-	if (email >= 0)
-		n->email_verification = email;
-	if (phone >= 0)
-		n->phone_verification = phone;
-	TRY(user_update(cx, p, EV_USER_UPDATE_VERIFICATION, by, EVENT_ROLES, n,
-	    "email_verification = coalesce($3::boolean, u.email_verification), phone_verification = coalesce($4::boolean, u.phone_verification)",
-	    email >= 0 ? pg_bool(email) : NULL, phone >= 0 ? pg_bool(phone) : NULL));
-	*out = n;
-	return OK;
+	return user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_VERIFICATION, .flags = EVENT_ROLES, .set = "email_verification = $3::boolean", .a = pg_bool(on),
+		.copy = copy_email_verification},
+	    out);
+}
+
+err_t
+user_set_phone_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
+{
+	const struct user n = {.phone_verification = on};
+
+	return user_update(cx, p, by, u, &n,
+	    &(struct change){.kind = EV_USER_UPDATE_VERIFICATION, .flags = EVENT_ROLES, .set = "phone_verification = $3::boolean", .a = pg_bool(on),
+		.copy = copy_phone_verification},
+	    out);
 }
 
 /* The user is locked, so no membership comes in between; the teams are, so none is accepted: what is deleted is what was counted. */

@@ -121,8 +121,8 @@ users(struct ctx *cx)
 	FAILS(user_set_phone(cx, &p, u, NULL, "+4930999", "password-1", &same), USER_PHONE_ALREADY_EXISTS);
 	FAILS(user_set_password(cx, &p, u, NULL, "password-9", "wrong-one", &same), USER_INVALID_CREDENTIALS);
 	GOOD(user_set_password(cx, &p, u, NULL, "password-2", "password-1", &u));
-	GOOD(user_set_verification(cx, &p, u, &server, 1, -1, &u));
-	GOOD(user_set_verification(cx, &p, u, &server, -1, 1, &u));
+	GOOD(user_set_email_verification(cx, &p, u, &server, true, &u));
+	GOOD(user_set_phone_verification(cx, &p, u, &server, true, &u));
 	GOOD(user_set_prefs(cx, &p, u, NULL, json_parse(cx, STR("{\"a\":{},\"b\":[1,\"\xc3\xa4\"]}"), NULL), &u));
 	u = by_id(cx, "alice");
 	CHECK(strcmp(u->name, "Alice L") == 0 && strcmp(u->email, "a2@example.org") == 0 && strcmp(u->phone, "+4930123") == 0);

@@ -1,0 +1,119 @@
+/* Accounts that change at once, and secrets that are used twice at once. Somebody else's lock on a user holds requests in the middle. */
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { cookieOf, server, sleep, unique, until } from '../lib/server.mjs'
+import { sink } from '../lib/smtp.mjs'
+import { fails } from './lib.mjs'
+
+let s, p, box, args, schema
+const url = 'http://localhost/page'
+const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
+
+before(async () => {
+	box = await sink()
+	s = await server({ own: true, conf: { smtp_host: '127.0.0.1', smtp_port: box.port } })
+	p = await s.project()
+	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
+	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+})
+after(async () => {
+	await s.stop()
+	box.stop()
+})
+
+/* Locks a user until the function it gives is called, which may first do more. */
+async function holdUser(id) {
+	const c = spawn('psql', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+	let out = ''
+	c.stdout.on('data', (d) => (out += d))
+	c.stdin.write(`BEGIN; SELECT 1 FROM ${schema}.users WHERE id = '${id}' FOR UPDATE; SELECT 'held';\n`)
+	await until('the lock', () => out.includes('held'))
+	return (more = '') => new Promise((ok) => { c.on('exit', ok); c.stdin.end(`${more} COMMIT;\n`) })
+}
+const waiting = (n) => until(`${n} wait`, () => Number(psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) === n)
+
+const statuses = async (list) => (await Promise.all(list)).map((r) => r.status).sort()
+const signIn = (email, password) => p.guest('POST', '/account/sessions/email', { body: { email, password } })
+const sessionsOf = async (id) => (await p.ok('GET', `/users/${id}/sessions`)).total
+
+test('changes of an account at once: each reply has those before it', async () => {
+	const u = await p.user(), go = await holdUser(u.id)
+	const all = [['name', { name: 'Grace' }], ['prefs', { prefs: { theme: 'dark' } }]].map(([tail, body]) => u.call('PATCH', `/account/${tail}`, { body }))
+	await waiting(2)
+	await go(`UPDATE ${schema}.users SET phone = '+4915550002' WHERE id = '${u.id}';`)
+	const replies = (await Promise.all(all)).map((r) => r.body)
+	for (const r of replies) assert.equal(r.phone, '+4915550002')
+	assert.equal(replies.filter((r) => r.name === 'Grace' && r.prefs.theme === 'dark').length, 1)
+})
+
+test('one password that is changed twice at once: one of them wins', async () => {
+	const u = await p.user(), go = await holdUser(u.id), next = ['password-one', 'password-two']
+	const all = next.map((password) => u.call('PATCH', '/account/password', { body: { password, oldPassword: u.password } }))
+	await waiting(2)
+	await go()
+	assert.deepEqual(await statuses(all), [200, 401])
+	assert.deepEqual(await statuses(next.map((password) => signIn(u.email, password))), [201, 401])
+})
+
+test('an anonymous user who becomes two persons at once is one of them', async () => {
+	const r = await p.guest('POST', '/account/sessions/anonymous'), cookie = cookieOf(r), go = await holdUser(r.body.userId)
+	const all = [1, 2].map((i) => p.guest('PATCH', '/account/email', { cookie, body: { email: `${unique('m')}@example.org`, password: `password-${i}` } }))
+	await waiting(2)
+	await go()
+	assert.deepEqual(await statuses(all), [200, 401])
+})
+
+test('a password that changes while it signs in, or changes the address', async () => {
+	const u = await p.user(), go = await holdUser(u.id)
+	const all = [signIn(u.email, u.password), u.call('PATCH', '/account/email', { body: { email: `${unique('m')}@example.org`, password: u.password } })]
+	await waiting(2)
+	await go(`UPDATE ${schema}.users SET password = 'another' WHERE id = '${u.id}';`)
+	for (const r of await Promise.all(all)) fails(r, 401, 'user_invalid_credentials')
+	assert.equal(await sessionsOf(u.id), 1)
+})
+
+test('first sign-ins of an imported user at once', async () => {
+	const email = `${unique('m')}@example.org`
+	await p.ok('POST', '/users/md5', { body: { userId: 'unique()', email, password: '144fa7eaa4904e8ee120651997f70dcc' } })
+	assert.deepEqual(await statuses(Array.from({ length: 4 }, () => signIn(email, 'appwrite'))), [201, 201, 201, 201])
+})
+
+test('an address that changes while it is verified', async () => {
+	const u = await p.user()
+	await u.ok('POST', '/account/verification', { body: { url } })
+	const secret = new URL((await box.next(u.email)).link).searchParams.get('secret'), go = await holdUser(u.id)
+	const r = p.guest('PUT', '/account/verification', { body: { userId: u.id, secret } })
+	await waiting(1)
+	await go(`UPDATE ${schema}.users SET email = '${unique('m')}@example.org' WHERE id = '${u.id}';`)
+	fails(await r, 401, 'user_invalid_token')
+	assert.equal((await u.ok('GET', '/account')).emailVerification, false)
+})
+
+test('each kind of secret that is used many times at once is used once', async () => {
+	const u = await p.user(), link = async (m, path, body) => {
+		assert.equal((await u.call(m, path, { body })).status, 201)
+		const q = new URL((await box.next(u.email)).link).searchParams
+		return { userId: q.get('userId'), secret: q.get('secret') }
+	}
+	for (const [path, start, more, good] of [['verification', { url }, {}, 200], ['recovery', { url, email: u.email }, { password: 'password-9', passwordAgain: 'password-9' }, 200],
+		['sessions/magic-url', { userId: 'unique()', email: u.email }, {}, 201]]) {
+		const body = { ...await link('POST', `/account/${path}`, start), ...more }, was = await sessionsOf(u.id)
+		assert.deepEqual(await statuses(Array.from({ length: 5 }, () => p.guest('PUT', `/account/${path}`, { body }))), [good, 401, 401, 401, 401], path)
+		assert.equal(await sessionsOf(u.id), was + (good === 201))
+	}
+})
+
+test('a session that has expired, and its JWT, known before or not', async () => {
+	const u = await p.user(), jwt = [(await u.ok('POST', '/account/jwt')).jwt, (await u.ok('POST', '/account/jwt')).jwt]
+	const expires = (when) => psql(`UPDATE ${schema}.sessions SET expire = now() + interval '${when}' WHERE id = '${u.session.$id}'`)
+	expires('2 seconds')
+	await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Read again' } })
+	assert.equal((await p.guest('GET', '/account', { jwt: jwt[0] })).status, 200)
+	await sleep(2100)
+	for (const by of [{ jwt: jwt[0] }, { jwt: jwt[1] }, { cookie: u.cookie }]) fails(await p.guest('GET', '/account', by), 401, 'general_unauthorized_scope')
+	/* by a process that has never seen it */
+	await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Read once more' } })
+	fails(await p.guest('GET', '/account', { jwt: jwt[1] }), 401, 'general_unauthorized_scope')
+})
