@@ -166,6 +166,8 @@ err_t reply_raw(struct req *rq, int status, const char *content_type, struct str
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 /* The session cookies and X-Fallback-Cookies of a sign-in (token NULL: of a sign-out). Spec identity.md 2.2, 2.3. */
 void reply_session(struct req *rq, const char *token);
+/* X-Fallback-Cookies alone, where the browser does not keep our cookies. */
+void reply_fallback(struct req *rq, const char *value);
 
 /* Gives the audit entry to `u` instead of the caller: sign-up, sign-in, and changes that an API key makes to a user. */
 static inline void

@@ -185,7 +185,10 @@ account_delete_sessions(struct req *rq, void *arg)
 	(void)arg;
 	TRY(account_home(rq, &home));
 	TRY(session_delete_all(&rq->cx, home, rq->login->user, NULL, rq->login->session));
-	reply_session(rq, NULL);
+	if (rq->jwt)	/* the request came without a session of its own */
+		reply_fallback(rq, "[]");
+	else
+		reply_session(rq, NULL);
 	return reply_none(rq);
 }
 
@@ -312,7 +315,7 @@ account_block(struct req *rq, void *arg)
 	(void)arg;
 	TRY(account_home(rq, &home));
 	TRY(user_set_status(&rq->cx, home, rq->login->user, NULL, false, &u));
-	reply_header(rq, "X-Fallback-Cookies", "[]");
+	reply_fallback(rq, "[]");
 	return reply(rq, 200, &account_shape, u);
 }
 

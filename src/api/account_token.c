@@ -18,6 +18,7 @@ find_or_create(struct req *rq, err_t (*find)(struct ctx *, const struct project 
 
 	if (e != ERR_USER_NOT_FOUND)
 		return e;
+	TRY(user_signup_allowed(&rq->cx, rq->project, in->email ? in->email : "", rq->ip));
 	e = user_create(&rq->cx, rq->project, in, USER_LIMIT | USER_SILENT, out);
 	if (e == ERR_USER_ALREADY_EXISTS && find(&rq->cx, rq->project, by, out) == OK)
 		return OK;
@@ -349,7 +350,7 @@ static const struct route rows[] = {
 	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, verification_finish, &token_shape, 200,
 	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "verification.update user/{userId}", .usage = USAGE(USERS, UPDATE)},
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."),
 	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},

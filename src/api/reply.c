@@ -294,6 +294,13 @@ cookies_suffice(const struct req *rq)
 }
 
 void
+reply_fallback(struct req *rq, const char *value)
+{
+	if (!cookies_suffice(rq))
+		reply_header(rq, "X-Fallback-Cookies", value);
+}
+
+void
 reply_session(struct req *rq, const char *token)
 {
 	/* who signs out in admin mode leaves the console */
@@ -304,6 +311,5 @@ reply_session(struct req *rq, const char *token)
 		session_cookie(rq, str_c(arena_printf(rq->cx.arena, "%s_legacy", lower.p)), token, false);
 		session_cookie(rq, lower, token, true);
 	}
-	if (!cookies_suffice(rq))
-		reply_static(rq, "X-Fallback-Cookies", token ? arena_printf(rq->cx.arena, "{\"%s\":\"%s\"}", name, token) : "[]");
+	reply_fallback(rq, token ? arena_printf(rq->cx.arena, "{\"%s\":\"%s\"}", name, token) : "[]");
 }

@@ -62,12 +62,16 @@ describe('sign-up', () => {
 
 describe('console sign-up', () => {
 	test('only the first person, unless it is open; lists of addresses', async () => {
-		const own = await server({ own: true, conf: { console_signup: 'first', console_emails: 'root@example.org,second@example.org' } })
+		const own = await server({ own: true, conf: { console_signup: 'first', console_emails: 'root@example.org,second@example.org', smtp_host: '127.0.0.1', smtp_port: 1 } })
 		try {
 			const up = (email) => own.call('POST', '/account', { body: { userId: 'unique()', email, password } })
+			const magic = (email) => own.call('POST', '/account/sessions/magic-url', { body: { userId: 'unique()', email } })
 			fails(await up('other@example.org'), 401, 'user_email_not_whitelisted')
+			fails(await magic('other@example.org'), 401, 'user_email_not_whitelisted')
 			assert.equal((await up('ROOT@example.org')).status, 201)
 			fails(await up('second@example.org'), 501, 'user_count_exceeded')
+			fails(await magic('second@example.org'), 501, 'user_count_exceeded')
+			assert.equal((await magic('root@example.org')).status, 201)
 		} finally {
 			await own.stop()
 		}
@@ -367,6 +371,13 @@ describe('sessions', () => {
 		assert.equal(r.headers['x-fallback-cookies'], '[]')
 		for (const c of [u.cookie, cookie]) fails(await p.guest('GET', '/account', { cookie: c }), 401, 'general_unauthorized_scope')
 		fails(await p.guest('DELETE', '/account/sessions'), 401, 'general_unauthorized_scope')
+	})
+
+	test('delete all by a JWT: the cookies are another sign-in\'s', async () => {
+		const u = await p.user(), { jwt } = await u.ok('POST', '/account/jwt'), r = await p.guest('DELETE', '/account/sessions', { jwt })
+		assert.equal(r.status, 204, r.text)
+		assert.deepEqual([r.headers['x-fallback-cookies'], r.headers['set-cookie']], ['[]', undefined])
+		fails(await u.call('GET', '/account'), 401, 'general_unauthorized_scope')
 	})
 
 	test('a session that has nothing to refresh', async () => {
