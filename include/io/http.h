@@ -64,6 +64,7 @@ bool http_listen(const struct http_handler *h, const char *ws_path);
 /* Draining: stop accepting, answer "Connection: close", close idle keep-alive connections, close WebSockets with 1012. */
 void http_drain(void);
 unsigned http_open_requests(void), http_open_sockets(void);
+unsigned http_unsent_answers(void);	/* connections that end once the kernel has taken their answer: slow readers of a large one */
 void http_fini(void);
 
 /* Sends status line, headers and body in one write (Content-Length, Date and Connection are added; no body for HEAD, 204, 304).

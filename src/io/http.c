@@ -765,6 +765,16 @@ http_open_requests(void)
 }
 
 unsigned
+http_unsent_answers(void)
+{
+	unsigned n = 0;
+
+	for (const struct conn *c = lists[LIST_CLOSING].first; c != NULL; c = c->next)
+		n += c->fin_due && !c->fin_sent;
+	return n;
+}
+
+unsigned
 http_open_sockets(void)
 {
 	return http_sockets;

@@ -296,7 +296,7 @@ static void
 check_end(void *arg)
 {
 	(void)arg;
-	if (stopping && http_open_requests() == 0 && http_open_sockets() == 0)
+	if (stopping && http_open_requests() == 0 && http_unsent_answers() == 0 && http_open_sockets() == 0)
 		loop_stop();
 }
 

@@ -227,6 +227,21 @@ test('draining: late answers say close, idle connections end, nobody new gets in
   await stopped;
 });
 
+test('draining: who reads slowly gets the whole of a large answer', { skip }, async () => {
+  const size = 16_000_000, d = await startEcho();
+  const slow = await Wire.open(d.port);
+  slow.socket.pause(); // the answer is more than the kernel buffers on both sides
+  slow.send(`GET /text/${size} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  let asked = 0;
+  await until(async () => (await d.stats()).requests === ++asked + 1, 'it is answered');
+  const stopped = d.stop();
+  await Promise.race([d.exit, new Promise((ok) => setTimeout(ok, 500))]); // a server that does not wait has ended by now
+  slow.socket.resume();
+  assert.equal((await slow.response()).body.length, size);
+  await slow.end();
+  await stopped;
+});
+
 test('stopping at once with everything open', { skip }, async () => {
   const d = await startEcho();
   const open = await Promise.all(
