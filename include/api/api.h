@@ -61,6 +61,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_EMAIL, P_PASSWORD, P_PHONE, P_HOSTNAME,	/* (const char *) */
 	P_URL,		/* (const char *); `list`: allowed schemes, NULL any */
 	P_REDIRECT,	/* (const char *) URL whose host the project allows (spec platform.md 10 Host) */
+	P_MAIL_LINK,	/* the same for a link in a mail: see host_for_mails */
 	P_ENUM,		/* (const char *) one of `list`, exact */
 	P_ENUM_NOCASE,	/* the same, lower-cased compare; value as sent */
 	P_BOOL,		/* (int: 0, 1, or -1 absent) JSON booleans only */

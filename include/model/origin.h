@@ -21,7 +21,10 @@ struct origin origin_parse(const char *text);	/* NULL gives an empty one */
 
 /* localhost, the request's own host, and the project's platforms of type web. */
 bool host_allowed(const struct project *p, struct str host, const char *own_host);
-/* The same, or a platform of an app whose key is the host. An origin without host is allowed. */
+/* Our host as mails name it. They go to others than who asks for them, and who asks can write any Host header: once the setting `domain` names
+ * a host, only that and verified domains of the project count. */
+const char *host_for_mails(const struct project *p, const char *asked);
+/* The same as host_allowed, or a platform of an app whose key is the host. An origin without host is allowed. */
 bool origin_allowed(const struct project *p, const struct origin *o, const char *own_host);
 /* What a refused origin is told (spec platform.md 8.2), in a. */
 const char *origin_refusal(struct arena *a, const struct origin *o);

@@ -45,7 +45,7 @@ CONF(trust_proxy, BOOL, "on", RELOAD, "Believe X-Forwarded-For, -Host, -Proto an
 CONF(force_https, BOOL, "off", RELOAD, "Redirect plain HTTP to HTTPS and send HSTS.")
 CONF(locale, STR, "en", RELOAD, "Locale when a request names none.")
 CONF(response_format, STR, "", RELOAD, "Response format when a request names none.")
-CONF(domain, STR, "localhost", RELOAD, "Main host name.")
+CONF(domain, STR, "localhost", RELOAD, "Main host name. When it is set, links in mails lead to it, to verified domains and to platforms, whatever Host a request names.")
 CONF(domain_target, STR, "", RELOAD, "Host name that custom domains must point at by CNAME; empty: none can be verified.")
 CONF(env, STR, "production", RELOAD, "production or development (error details in replies).")
 CONF(version_label, STR, "", RELOAD, "Version shown in error bodies; empty: the program's.")

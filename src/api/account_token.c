@@ -3,6 +3,7 @@
 #include "core/vtime.h"
 #include "model/link.h"
 #include "model/mail.h"
+#include "model/origin.h"
 #include "model/sms.h"
 #include "model/token.h"
 #include "model/usage.h"
@@ -140,7 +141,7 @@ struct start_in {
 static const struct param magic_params[] = {
 	REQUIRED("userId", P_CUSTOM_ID, struct start_in, id, "ID of the user, when it is a new one; unique() for a generated one."),
 	REQUIRED("email", P_EMAIL, struct start_in, email, "E-mail address."),
-	OPTIONAL("url", P_REDIRECT, struct start_in, url, "Page of the app that the mail links to.", .def = "\"\""),
+	OPTIONAL("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to.", .def = "\"\""),
 };
 
 static err_t
@@ -153,7 +154,7 @@ magic_start(struct req *rq, void *arg)
 	if (!mail_ready())
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "magic URL");
 	if (l.url == NULL || l.url[0] == '\0')
-		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, rq->host);
+		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
 	TRY(find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
 	l.to = u;
 	return mail_token(rq, TOKEN_MAGIC, week_ms, EV_N, &l);
@@ -206,7 +207,7 @@ any_finish(struct req *rq, void *arg)
 
 static const struct param recovery_params[] = {
 	REQUIRED("email", P_EMAIL, struct start_in, email, "E-mail address."),
-	REQUIRED("url", P_REDIRECT, struct start_in, url, "Page of the app that the mail links to."),
+	REQUIRED("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to."),
 };
 static const struct param recover_params[] = {
 	REQUIRED("userId", P_UID, struct proof_in, user, "User ID."),
@@ -252,7 +253,7 @@ recovery_finish(struct req *rq, void *arg)
 /* ---- verification ---- */
 
 static const struct param verification_params[] = {
-	REQUIRED("url", P_REDIRECT, struct start_in, url, "Page of the app that the mail links to."),
+	REQUIRED("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to."),
 };
 
 static err_t

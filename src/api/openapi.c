@@ -21,6 +21,7 @@ kind_of(enum param_type t)
 		return (struct param_kind){"string", "phone"};
 	case P_URL:
 	case P_REDIRECT:
+	case P_MAIL_LINK:
 		return (struct param_kind){"string", "uri"};
 	case P_DATETIME:
 		return (struct param_kind){"string", "date-time"};

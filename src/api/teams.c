@@ -146,7 +146,7 @@ static const struct param invite_params[] = {
 	PATH("teamId", P_UID, struct invite_in, team, "Team ID."),
 	REQUIRED("email", P_EMAIL, struct invite_in, email, "E-mail address of the new member."),
 	REQUIRED("roles", P_KEYS, struct invite_in, roles, "Roles in the team.", .def = "[]"),
-	REQUIRED("url", P_REDIRECT, struct invite_in, url, "Page of the app that the mail links to."),
+	REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the mail links to."),
 	OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128),
 };
 

@@ -173,10 +173,10 @@ static const char *
 check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	const char *text = copy(rq, v);
+	const char *own = p->type == P_MAIL_LINK ? host_for_mails(rq->project, rq->host) : rq->host;
 	struct origin o = origin_parse(text);
 
-	(void)p;
-	if (!json_is_string(v) || has_nul(v) || !format_url(json_str(v)) || o.host.n == 0 || !api_allowed_host(rq, o.host))
+	if (!json_is_string(v) || has_nul(v) || !format_url(json_str(v)) || o.host.n == 0 || !host_allowed(rq->project, o.host, own))
 		return "The host of the URL must be localhost, this server, or a platform of the project.";
 	*(const char **)out = text;
 	return NULL;
@@ -549,6 +549,7 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_HOSTNAME] = check_hostname,
 	    [P_URL] = check_url,
 	    [P_REDIRECT] = check_redirect,
+	    [P_MAIL_LINK] = check_redirect,
 	    [P_ENUM] = check_enum,
 	    [P_ENUM_NOCASE] = check_enum,
 	    [P_BOOL] = check_bool,

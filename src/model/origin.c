@@ -187,6 +187,20 @@ host_allowed(const struct project *p, struct str host, const char *own_host)
 	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, host, false));
 }
 
+const char *
+host_for_mails(const struct project *p, const char *asked)
+{
+	if (conf.domain[0] == '\0' || strcmp(conf.domain, "localhost") == 0 || str_ieq(str_c(asked), str_c(conf.domain)))
+		return asked;
+	for (int i = 0; i < p->domains.n; i++) {
+		const struct domain *d = p->domains.v[i];
+
+		if (d->verification && str_ieq(str_c(asked), str_c(d->domain)))
+			return asked;
+	}
+	return conf.domain;
+}
+
 bool
 origin_allowed(const struct project *p, const struct origin *o, const char *own_host)
 {

@@ -63,6 +63,27 @@ Test(origin, allowed)
 	}
 }
 
+Test(origin, host_for_mails)
+{
+	struct domain mine = {.domain = "Mine.example", .verification = true}, claimed = {.domain = "claimed.example"};
+	const void *v[] = {&claimed, &mine};
+	const struct project p = {.domains = {.n = 2, .v = (void *)v}};
+	static const struct { const char *domain, *asked, *host; } cases[] = {
+		{"", "any.example", "any.example"},
+		{"localhost", "any.example", "any.example"},
+		{"Api.example", "any.example", "Api.example"},
+		{"Api.example", "api.example", "api.example"},
+		{"Api.example", "mine.example", "mine.example"},
+		{"Api.example", "claimed.example", "Api.example"},
+		{"Api.example", "localhost", "Api.example"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		conf.domain = cases[i].domain;
+		cr_assert_str_eq(host_for_mails(&p, cases[i].asked), cases[i].host, "%s %s", cases[i].domain, cases[i].asked);
+	}
+}
+
 Test(origin, client)
 {
 	struct http_msg m = {.arena = arena_new(), .peer = "192.0.2.9"};

@@ -198,6 +198,28 @@ test('without a mail server or an SMS provider', async () => {
 	fails(await q.guest('PUT', '/account/verification/phone', { body: { userId: u.id, secret: '000000' } }), 401, 'user_invalid_token')
 })
 
+test('a host that anybody can write into a request is none for mails', async () => {
+	const own = await server({ own: true, conf: { smtp_host: '127.0.0.1', smtp_port: box.port, domain: 'api.example.org' } })
+	try {
+		const q = await own.project(), u = await q.user(), evil = 'https://evil.example/page'
+		await q.addPlatform({ hostname: 'app.example.org' })
+		for (const headers of [{ host: 'evil.example' }, { 'x-forwarded-host': 'evil.example' }]) {
+			const ask = (path, body) => q.guest('POST', path, { body, headers })
+			fails(await ask('/account/recovery', { email: u.email, url: evil }), 400, 'general_argument_invalid')
+			fails(await ask('/account/sessions/magic-url', { userId: 'unique()', email: u.email, url: evil }), 400, 'general_argument_invalid')
+			fails(await u.call('POST', '/account/verification', { body: { url: evil }, headers }), 400, 'general_argument_invalid')
+			assert.equal((await ask('/account/sessions/magic-url', { userId: 'unique()', email: u.email })).status, 201)
+			assert.match((await box.next(u.email)).link, /^http:\/\/api\.example\.org\/auth\/magic-url\?/)
+		}
+		for (const good of ['https://api.example.org/page', 'https://app.example.org/page', 'http://localhost/page']) {
+			assert.equal((await q.guest('POST', '/account/recovery', { body: { email: u.email, url: good } })).status, 201, good)
+			assert.ok((await box.next(u.email)).link.startsWith(`${good}?`))
+		}
+	} finally {
+		await own.stop()
+	}
+})
+
 test('a secret proves the address that it was sent to, and no other', async () => {
 	const u = await p.user(), next = mail(), sent = async (path, body) => {
 		assert.equal((await u.call('POST', `/account/${path}`, { body })).status, 201)
