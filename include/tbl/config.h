@@ -41,7 +41,7 @@ CONF(sms_provider, STR, "", RELOAD, "Sender of short messages, sms://user:secret
 CONF(sms_from, STR, "", RELOAD, "Sender number or name of short messages; empty: they are not sent.")
 CONF(sms_url, STR, "", RELOAD, "Scheme and host that stand for those of the provider (a gateway, a trial); empty: the provider itself.")
 CONF(oauth_private, BOOL, "off", RELOAD, "OAuth2 providers that a project names by address (GitLab, Okta, …) may be in a private network.")
-CONF(trust_proxy, BOOL, "on", RELOAD, "Believe X-Forwarded-For, -Host, -Proto and -Port.")
+CONF(trust_proxy, STR, "private", RELOAD, "Whose X-Forwarded-For, -Host, -Proto are believed: addresses and networks (10.1.0.0/16), private (loopback and private networks), on (everybody), off.")
 CONF(force_https, BOOL, "off", RELOAD, "Redirect plain HTTP to HTTPS and send HSTS.")
 CONF(locale, STR, "en", RELOAD, "Locale when a request names none.")
 CONF(response_format, STR, "", RELOAD, "Response format when a request names none.")

@@ -6,13 +6,13 @@
  * there it is the server that takes the token. */
 #include "api/caller.h"
 #include "api_priv.h"
-#include "core/conf.h"
 #include "core/id.h"
 #include "core/vtime.h"
 #include "model/format.h"
 #include "model/link.h"
 #include "model/oauth.h"
 #include "model/origin.h"
+#include "model/proxy.h"
 #include "model/token.h"
 #include "model/usage.h"
 
@@ -38,7 +38,7 @@ self_of(struct req *rq)
 	struct str text = rq->http->hdr[HDR_X_FORWARDED_HOST], port;
 	bool tls = strcmp(rq->scheme, "https") == 0;
 
-	if (!conf.trust_proxy || text.n == 0)
+	if (text.n == 0 || !proxy_trusted(rq->http))
 		text = rq->http->hdr[HDR_HOST];
 	text = str_trim(str_cut(&text, ','));
 	port = origin_parse(arena_printf(rq->cx.arena, "http://%.*s", STR_FMT(text))).port;

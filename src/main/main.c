@@ -9,6 +9,7 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "main_priv.h"
+#include "model/proxy.h"
 
 static const struct option no_options[] = {{0}};
 static const struct option config_options[] = {{"secrets", NULL, "Print passwords and keys as well.", false}, {0}};
@@ -80,7 +81,14 @@ args_setting(struct args *a, const char *name, const char *value)
 bool
 args_conf(const struct args *a, bool reload)
 {
-	return conf_load(a->file, a->n, a->settings, reload);
+	const char *wrong;
+
+	if (!conf_load(a->file, a->n, a->settings, reload))
+		return false;
+	wrong = proxy_wrong_entry();
+	if (wrong != NULL)
+		fprintf(stderr, "badal: trust_proxy: '%s' is not an address, a network, private, on or off\n", wrong);
+	return wrong == NULL;
 }
 
 static const struct verb *

@@ -4,7 +4,7 @@
 
 #include <arpa/inet.h>
 
-#include "core/conf.h"
+#include "model/proxy.h"
 
 enum { ADDRESS_MAX = 45, HOST_MAX = 253 };
 
@@ -34,7 +34,7 @@ client_ip(const struct http_msg *m)
 {
 	struct str list = m->hdr[HDR_X_FORWARDED_FOR], first;
 
-	if (!conf.trust_proxy || list.n == 0)
+	if (list.n == 0 || !proxy_trusted(m))
 		return m->peer;
 	first = str_trim(str_cut(&list, ','));
 	return is_address(first) ? str_dup(m->arena, first) : m->peer;
@@ -70,7 +70,7 @@ client_host(const struct http_msg *m)
 {
 	struct str text = m->hdr[HDR_X_FORWARDED_HOST], host;
 
-	if (!conf.trust_proxy || text.n == 0)
+	if (text.n == 0 || !proxy_trusted(m))
 		text = m->hdr[HDR_HOST];
 	host = host_part(str_trim(str_cut(&text, ',')));
 	return host.n > 0 ? str_lower(m->arena, host).p : "localhost";
@@ -81,7 +81,7 @@ client_scheme(const struct http_msg *m)
 {
 	struct str proto = m->hdr[HDR_X_FORWARDED_PROTO];
 
-	if (!conf.trust_proxy || proto.n == 0)
+	if (proto.n == 0 || !proxy_trusted(m))
 		return m->tls ? "https" : "http";
 	proto = str_trim(str_cut(&proto, ','));
 	return str_is(proto, "http") || str_is(proto, "ws") ? "http" : "https";

@@ -4,6 +4,7 @@
 #include "core/conf.h"
 #include "io/psl.h"
 #include "model/origin.h"
+#include "model/proxy.h"
 
 Test(origin, parse)
 {
@@ -89,7 +90,7 @@ Test(origin, client)
 	struct http_msg m = {.arena = arena_new(), .peer = "192.0.2.9"};
 	struct client c;
 
-	conf.trust_proxy = true;
+	conf.trust_proxy = "on";
 	client_of(&m, &c);
 	cr_assert_str_eq(c.ip, "192.0.2.9");
 	cr_assert_str_eq(c.host, "localhost");
@@ -109,13 +110,62 @@ Test(origin, client)
 	client_of(&m, &c);
 	cr_assert_str_eq(c.ip, "192.0.2.9");
 	cr_assert_str_eq(c.host, "localhost");
-	conf.trust_proxy = false;
+	conf.trust_proxy = "off";
 	m.hdr[HDR_X_FORWARDED_FOR] = STR("203.0.113.1");
 	m.hdr[HDR_X_FORWARDED_HOST] = STR("evil.example");
 	client_of(&m, &c);
 	cr_assert_str_eq(c.ip, "192.0.2.9");
 	cr_assert_str_eq(c.scheme, "http");
 	arena_free(&m.arena);
+}
+
+Test(origin, proxies)
+{
+	static const struct { const char *trust, *peer; bool trusted; } rows[] = {
+		{"on", "203.0.113.1", true},
+		{"on", "2001:db8::1", true},
+		{"off", "127.0.0.1", false},
+		{"", "127.0.0.1", false},
+		{"private", "127.0.0.1", true},
+		{"private", "::1", true},
+		{"private", "::2", false},
+		{"private", "10.255.255.255", true},
+		{"private", "11.0.0.0", false},
+		{"private", "172.15.255.255", false},
+		{"private", "172.16.0.0", true},
+		{"private", "172.31.255.255", true},
+		{"private", "172.32.0.0", false},
+		{"private", "192.168.1.1", true},
+		{"private", "fe80::1", true},
+		{"private", "fec0::1", false},
+		{"private", "fd00::1", true},
+		{"private", "203.0.113.1", false},
+		{"private", "", false},
+		{"203.0.113.1", "203.0.113.1", true},
+		{"203.0.113.1", "203.0.113.2", false},
+		{" 203.0.113.8/29, private", "203.0.113.15", true},
+		{"203.0.113.8/29 private", "203.0.113.16", false},
+		{"203.0.113.8/29,private", "127.0.0.1", true},
+		{"2001:db8::/33", "2001:db8:7fff::1", true},
+		{"2001:db8::/33", "2001:db8:8000::1", false},
+		{"0.0.0.0/0", "203.0.113.1", true},
+		{"0.0.0.0/0", "2001:db8::1", false},
+	};
+	static const char *const wrong[] = {"perhaps", "203.0.113.1/33", "::1/129", "::1/-1", "::1/x", "::1/", "203.0.113.1 10.0.0", "private/8",
+		"1234:1234:1234:1234:1234:1234:1234:1234:1234:1234"};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct http_msg m = {.peer = rows[i].peer};
+
+		conf.trust_proxy = rows[i].trust;
+		cr_assert_eq(proxy_trusted(&m), rows[i].trusted, "%s %s", rows[i].trust, rows[i].peer);
+		cr_assert_null(proxy_wrong_entry(), "%s", rows[i].trust);
+	}
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		conf.trust_proxy = wrong[i];
+		cr_assert_not_null(proxy_wrong_entry(), "%s", wrong[i]);
+		cr_assert(!proxy_trusted(&(struct http_msg){.peer = "203.0.113.1"}), "%s", wrong[i]);
+	}
 }
 
 Test(origin, suffixes)

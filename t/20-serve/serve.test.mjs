@@ -204,7 +204,7 @@ describe('refusals', () => {
 			await assert.rejects(start({ conf }), (e) => (assert.equal(e.exit.code, 1), assert.match(e.log, words), true))
 		})
 	test('an unknown setting, a malformed value: status 2', async () => {
-		for (const args of [['serve', '--nonsense=1'], ['serve', '--port=many'], ['serve', '--rate-limits=perhaps'], ['serve', 'extra'], ['serve', '--port'], ['cook']]) {
+		for (const args of [['serve', '--nonsense=1'], ['serve', '--port=many'], ['serve', '--rate-limits=perhaps'], ['serve', '--trust-proxy=perhaps'], ['serve', 'extra'], ['serve', '--port'], ['cook']]) {
 			const r = await run(args)
 			assert.equal(r.code, 2, args.join(' '))
 			assert.match(r.err, /^badal: /)

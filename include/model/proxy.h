@@ -1,0 +1,12 @@
+/* Whom to believe about a client: the proxies in front of the server. */
+#ifndef BADAL_MODEL_PROXY_H
+#define BADAL_MODEL_PROXY_H
+
+#include "io/http.h"
+
+/* The message's peer is in conf.trust_proxy, so its X-Forwarded-* headers count. */
+bool proxy_trusted(const struct http_msg *m);
+/* conf.trust_proxy can be read; else the entry that cannot (static). Until it is corrected nobody is believed. */
+const char *proxy_wrong_entry(void);
+
+#endif
