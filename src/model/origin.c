@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include "core/conf.h"
 #include "model/proxy.h"
 
 enum { ADDRESS_MAX = 45, HOST_MAX = 253 };
