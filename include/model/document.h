@@ -32,7 +32,7 @@ err_t document_resource(struct ctx *cx, const struct project *p, const struct do
     const char *id, const char **out) MUST_CHECK;
 /* What a list would do: {"sql", "role", "access", "indexes", "plan"}; nothing is read but statistics. */
 err_t document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, struct str *json_out) MUST_CHECK;
+    const struct strs *queries, bool total, struct str *json_out) MUST_CHECK;
 
 /* ---- the check of data (document_check.c) ---- */
 struct doc_value {

@@ -69,7 +69,7 @@ list_documents(struct req *rq, void *arg)
 	if (in->explain == 1 && !rq->bypass)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "explain is for keys and admins");
 	if (in->explain == 1)
-		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, &json));
+		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
 	else
 		TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
 	return reply_json(rq, 200, json);

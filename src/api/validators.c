@@ -478,12 +478,24 @@ check_permissions(struct req *rq, const struct param *p, json_t *v, void *out)
 
 /* ---- JSON ---- */
 
+/* null, false, 0 and "" */
+static bool
+holds_nothing(const json_t *v)
+{
+	return json_is_null(v) || json_is_false(v) || (json_is_integer(v) && json_integer_value(v) == 0) ||
+	    (json_is_string(v) && json_string_length(v) == 0);
+}
+
+/* A text is JSON once more; one that says nothing is as good as none. */
 static const char *
 check_json(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	(void)p;
-	if (json_is_string(v))
+	if (json_is_string(v)) {
 		v = json_parse(&rq->cx, json_str(v), NULL);
+		if (holds_nothing(v))
+			return NULL;
+	}
 	if (!json_is_object(v) && !json_is_array(v))
 		return "It must be a JSON object.";
 	*(json_t **)out = v;

@@ -413,6 +413,13 @@ date_and_clock(struct str s, struct parts *t)
 	return false;
 }
 
+/* From 0001-01-01 to the end of 9999. */
+static bool
+in_range(int64_t ms)
+{
+	return ms >= -62135596800000 && ms <= 253402300799999;
+}
+
 static bool
 assemble(const struct parts *t, int64_t *ms_out)
 {
@@ -422,11 +429,8 @@ assemble(const struct parts *t, int64_t *ms_out)
 		return false;
 	ms = days_from_civil(t->y, t->mo, t->d) * DAY_MS + t->h * 3600000 + t->mi * 60000 + t->s * 1000 + t->ms -
 	    t->offset_min * 60000;
-	/* -62135596800000: 0001-01-01; 253402300799999: the end of 9999 */
-	if (ms < -62135596800000 || ms > 253402300799999)
-		return false;
 	*ms_out = ms;
-	return true;
+	return in_range(ms);
 }
 
 struct unit {
@@ -454,7 +458,7 @@ relative(struct str s, int64_t now, int64_t *ms_out)
 		if (eat_word(&c, units[i].name)) {
 			(void)eat(&c, 's');
 			*ms_out = now + sign * v * units[i].ms;
-			return at_end(&c);
+			return at_end(&c) && in_range(*ms_out);
 		}
 	}
 	return false;
@@ -497,7 +501,7 @@ unix_time(struct str s, int64_t *ms_out)
 		ms = fraction(&c);
 	v = v * 1000 + ms;
 	*ms_out = neg ? -v : v;
-	return at_end(&c) && *ms_out >= -62135596800000 && *ms_out <= 253402300799999;
+	return at_end(&c) && in_range(*ms_out);
 }
 
 bool

@@ -580,7 +580,7 @@ document_resource(struct ctx *cx, const struct project *p, const struct doc_call
 
 err_t
 document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, struct str *json_out)
+    const struct strs *queries, bool total, struct str *json_out)
 {
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = true, .out = json_out}, explain);
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out}, explain);
 }

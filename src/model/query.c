@@ -146,7 +146,8 @@ query_explain(struct ctx *cx, const struct query_list *l, const struct shape *sh
 	struct query_plan *p;
 
 	TRY(prepare(cx, l, queries, NULL, &p, &cursor));
-	*sql_out = query_plan_page(p, columns_of(l, shape), cursor);
+	*sql_out = p->limit ? query_plan_page(p, columns_of(l, shape), cursor)
+			    : arena_printf(cx->arena, "%s%s", p->begin, query_plan_count(p));
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "EXPLAIN (FORMAT JSON) %s", *sql_out), p->n_v, p->v));
 	*plan_out = db_str(r, 0, 0);
 	return OK;

@@ -192,11 +192,7 @@ check_number(struct ctx *cx, const struct query_list *l, struct query *q, int64_
 static bool
 check_cursor(struct query *q, const char **why_out)
 {
-	if (q->n >= 1 && q->v[0].type == QV_INT && !q->json) {
-		/* a bare id of digits is an id all the same */
-		q->v[0].type = QV_TEXT;
-	}
-	if (q->n >= 1 && (!q->json || q->n == 1) && q->v[0].type == QV_TEXT && (q->v[0].s.p == NULL || id_valid(q->v[0].s)))
+	if (q->n >= 1 && (!q->json || q->n == 1) && q->v[0].type == QV_TEXT && id_valid(q->v[0].s))
 		return true;
 	*why_out = "a cursor is the id of a record";
 	return false;

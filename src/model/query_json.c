@@ -82,8 +82,8 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 		*why_out = arena_printf(cx->arena, "unknown query method \"%s\"", json_string_value(method));
 		return false;
 	}
-	if (attr != NULL && !json_is_string(attr) && !json_is_null(attr)) {
-		*why_out = "the attribute of a query is text";
+	if (attr != NULL && !json_is_null(attr) && (!json_is_string(attr) || strlen(json_string_value(attr)) != json_string_length(attr))) {
+		*why_out = "the attribute of a query is text without U+0000";
 		return false;
 	}
 	if (values != NULL && !json_is_array(values) && !json_is_null(values)) {

@@ -213,10 +213,11 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 	/* a composite fulltext index that holds the attribute serves the column's own words without the index */
 	if (q->on->array && x == NULL)
 		words = arena_printf(p->cx->arena, "%s.words(%s.flat(%s))", schema, schema, q->on->column);
+	if (q->method == Q_NOT_SEARCH)	/* null has no words, yet nothing but isNull finds it */
+		buf_printf(b, "%s IS NOT NULL AND NOT ", query_column(p, q->on));
 	buf_ch(b, '(');
 	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s%s @@ %s", i ? " OR " : "", q->method == Q_NOT_SEARCH ? "NOT " : "", words,
-		    wanted(p, q->v[i].s, q->json));
+		buf_printf(b, "%s%s @@ %s", i ? " OR " : "", words, wanted(p, q->v[i].s, q->json));
 	buf_ch(b, ')');
 }
 
@@ -334,7 +335,7 @@ take(struct query_plan *p, const struct query *q)
 		break;
 	case QK_CURSOR:
 		if (p->cursor == NULL) {
-			p->cursor = q->v[0].s.p ? q->v[0].s.p : pg_i64(p->cx->arena, q->v[0].i);
+			p->cursor = q->v[0].s.p;
 			p->before = q->method == Q_CURSOR_BEFORE;
 		}
 		break;
@@ -391,5 +392,7 @@ query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l
 		p->limit = QUERY_ROWS_MAX;
 	if (p->offset < 0)
 		p->offset = 0;
+	if (p->offset > QUERY_OFFSET_MAX)
+		p->offset = QUERY_OFFSET_MAX;
 	sql_where(p);
 }

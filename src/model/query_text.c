@@ -163,7 +163,7 @@ unquoted(struct ctx *cx, struct str s)
 
 		return (struct str){arena_memdup(cx->arena, s.p + 1, n), n};
 	}
-	return s;
+	return (struct str){arena_memdup(cx->arena, s.p, s.n), s.n};
 }
 
 static struct query_value
@@ -188,12 +188,17 @@ value_of(struct ctx *cx, struct str item)
 	return v;
 }
 
-static void
+/* The byte that is cut off an item, or off the query, may have been part of a character. */
+static bool
 take_values(struct ctx *cx, const struct part *p, struct query *q)
 {
 	q->v = arena_array(cx->arena, struct query_value, p->n ? p->n : 1);
-	for (int i = 0; i < p->n; i++)
-		q->v[q->n++] = value_of(cx, p->items[i]);
+	for (int i = 0; i < p->n; i++) {
+		q->v[q->n] = value_of(cx, p->items[i]);
+		if (!str_utf8(q->v[q->n++].s, NULL))
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -201,8 +206,8 @@ take_attr(struct ctx *cx, const struct part *p, struct query *q)
 {
 	if (p->array)
 		return false;
-	q->attr = p->n ? str_dup(cx->arena, unquoted(cx, str_trim(p->items[0]))) : "";
-	return true;
+	q->attr = p->n ? unquoted(cx, str_trim(p->items[0])).p : "";
+	return str_utf8(str_c(q->attr), NULL);
 }
 
 /* What a method makes of its parameters. */
@@ -214,15 +219,11 @@ fill(struct ctx *cx, const struct scan *sc, struct query *q)
 	if (kind == QK_FILTER) {
 		if (sc->n < 1 || !take_attr(cx, &sc->parts[0], q))
 			return false;
-		if (sc->n > 1)
-			take_values(cx, &sc->parts[1], q);
-		return true;
+		return sc->n == 1 || take_values(cx, &sc->parts[1], q);
 	}
 	if (kind == QK_ORDER)
 		return sc->n == 0 || take_attr(cx, &sc->parts[0], q);
-	if (sc->n > 0)
-		take_values(cx, &sc->parts[0], q);
-	return true;
+	return sc->n == 0 || take_values(cx, &sc->parts[0], q);
 }
 
 bool

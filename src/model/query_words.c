@@ -23,6 +23,13 @@ is_common(struct str w)
 	return false;
 }
 
+/* Longer words are in no index: a prefix of that length finds nothing, and PostgreSQL would refuse one of 2 kB. */
+static bool
+is_wanted(struct str w, bool prefix)
+{
+	return prefix ? w.n <= WORD_MAX : !is_common(w);
+}
+
 static bool
 is_letter(char c)
 {
@@ -61,7 +68,7 @@ add_part(struct buf *b, struct str part, bool phrase, const char *last)
 		if (w.n == 0)
 			break;
 		place++;
-		if (!prefix && is_common(w))
+		if (!is_wanted(w, prefix))
 			continue;
 		if (before == 0)
 			buf_c(b, b->n ? "|(" : "(");

@@ -106,6 +106,7 @@ Test(query, text_grammar)
 	    {"equal(\"a\", 0x10)", "equal a <0x10>"},
 	    {"equal(\"a\", 1e)", "equal a <1e>"},
 	    {"equal(\"a\", bare word)", "equal a <bareword>"},
+	    {"equal(\"a\", bare\t)", "equal a <bare>"},
 	    {"equal(\"a\", \"x y\")", "equal a <x y>"},
 	    {"equal(\"a\", \"it's\")", "equal a <it's>"},
 	    {"equal(\"a\", 'say \"hi\"')", "equal a <say \"hi\">"},
@@ -152,6 +153,10 @@ Test(query, text_grammar)
 	    {"equal(\"a\", \"x\"", NULL},	/* the last byte is never looked at, but the quote it cost is missed */
 	    {"equal()", NULL},
 	    {"equal(\"a\", \"\xff\")", NULL},
+	    {"equal(\"a\", \"x\"\xc3\xa9)", NULL},	/* the byte that is cut off belonged to a character */
+	    {"equal(\"a\"\xc3\xa9, 1)", NULL},
+	    {"equal(\"a\", \xc3\xa9", NULL},
+	    {"orderAsc(\"a\"\xc3\xa9)", NULL},
 	};
 
 	CHECK(samples);
@@ -184,6 +189,7 @@ Test(query, json_grammar)
 	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[[1]]}", NULL},
 	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[{}]}", NULL},
 	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[\"\\u0000\"]}", NULL},
+	    {"{\"method\":\"isNull\",\"attribute\":\"a\\u0000b\"}", NULL},
 	    {"{\"method\":\"or\",\"values\":[\"x\",\"y\"]}", NULL},
 	    {"{\"method\":\"equal\"} trailing", NULL},
 	};
@@ -253,7 +259,7 @@ Test(query, rules)
 	static const char *const good[] = {
 	    "equal(\"s\", \"x\")", "equal(\"i\", 5)", "equal(\"f\", 5.5)", "equal(\"b\", true)", "equal(\"d\", \"2020-01-01\")",
 	    "equal(\"ss\", \"x\")", "equal(\"$id\", \"x\")", "greaterThan(\"$createdAt\", \"2020-01-01\")", "limit(0)", "limit(100)",
-	    "limit(\"7\")", "offset(5000)", "cursorAfter(\"a-b.c_d\")", "cursorAfter(17)", "orderAsc(\"ss\")", "notEqual(\"i\", [1, 2])",
+	    "limit(\"7\")", "offset(5000)", "cursorAfter(\"a-b.c_d\")", "orderAsc(\"ss\")", "notEqual(\"i\", [1, 2])",
 	    "{\"method\":\"equal\",\"attribute\":\"f\",\"values\":[5]}", "{\"method\":\"limit\",\"values\":[1000]}",
 	    "{\"method\":\"offset\",\"values\":[100000]}", "{\"method\":\"contains\",\"attribute\":\"ss\",\"values\":[\"x\"]}",
 	    "{\"method\":\"contains\",\"attribute\":\"s\",\"values\":[\"x\",\"y\"]}",
@@ -265,7 +271,7 @@ Test(query, rules)
 	    "equal(\"x\", 1)", "equal(\"S\", \"x\")", "equal(\"s\", 5)", "equal(\"i\", \"5\")", "equal(\"i\", 5.5)", "equal(\"f\", 5)",
 	    "equal(\"b\", \"true\")", "equal(\"b\", 1)", "equal(\"d\", \"some day\")", "equal(\"i\", null)", "equal(\"i\")",
 	    "equal(\"i\", [])", "equal(\"$permissions\", \"x\")", "limit(101)", "limit(-1)", "limit(1.5)", "limit(\"x\")", "limit()",
-	    "offset(5001)", "offset(-1)", "cursorAfter(\"_x\")", "cursorAfter(\"\")", "cursorAfter()", "orderAsc(\"x\")",
+	    "offset(5001)", "offset(-1)", "cursorAfter(\"_x\")", "cursorAfter(\"\")", "cursorAfter()", "cursorAfter(17)", "cursorAfter(007)", "orderAsc(\"x\")",
 	    "search(\"i\", \"x\")", "{\"method\":\"limit\",\"values\":[0]}", "{\"method\":\"limit\",\"values\":[1,2]}",
 	    "{\"method\":\"limit\",\"values\":[\"1\"]}", "{\"method\":\"offset\",\"values\":[-1]}",
 	    "{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[5.5]}", "{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[null]}",
@@ -414,6 +420,7 @@ Test(query, sql_of_filters)
 	    {"search(\"s\", \"+alpha (beta)\")", "words_s @@ $1::tsquery", "('alpha'|'beta':*)"},
 	    {"{\"method\":\"search\",\"attribute\":\"s\",\"values\":[\"a \\\"b\"]}", "words_s @@ $1::tsquery", "('b':*)"},
 	    {"{\"method\":\"search\",\"attribute\":\"s\",\"values\":[\"\\\"a b\\\"\"]}", "words_s @@ $1::tsquery", ""},
+	    {"{\"method\":\"notSearch\",\"attribute\":\"s\",\"values\":[\"alpha\"]}", "WHERE a_1 IS NOT NULL AND NOT (words_s @@ $1::tsquery)", "('alpha':*)"},
 	    {"search(\"s\", \"+\u00e9t\u00e9\")", "words_s @@ p_1.wanted($1::text)", "\u00e9t\u00e9"},
 	};
 
@@ -439,6 +446,7 @@ Test(query, sql_of_orders_and_pages)
 	HAS(COMPILE("{\"method\":\"orderRandom\"}"), " ORDER BY random() LIMIT");
 	HAS(COMPILE("offset(3)"), " OFFSET $1::bigint)");
 	HAS(COMPILE("{\"method\":\"limit\",\"values\":[1000000]}"), " LIMIT 5000)");
+	cr_expect_str_eq(COMPILE("{\"method\":\"offset\",\"values\":[9223372036854775807]}").params, "9223372036854770807");
 }
 
 Test(query, words_of_a_search)
@@ -462,6 +470,8 @@ Test(query, words_of_a_search)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		cr_expect_str_eq(query_wanted(cx.arena, str_c(rows[i].text)), rows[i].want, "%s", rows[i].text);
 	cr_expect(query_wanted(cx.arena, STR("caf\xc3\xa9")) == NULL);
+	cr_expect_str_eq(query_wanted(cx.arena, str_c(arena_printf(cx.arena, "alpha %085d", 1))), "('alpha')", "no index has words so long");
+	cr_expect_str_eq(query_wanted(cx.arena, str_c(arena_printf(cx.arena, "%084d", 1))), arena_printf(cx.arena, "('%084d':*)", 1));
 }
 
 Test(query, sql_that_finds_the_few_first)

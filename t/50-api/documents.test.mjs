@@ -79,7 +79,7 @@ describe('create', () => {
 			['title', 5], ['title', null], ['title', 'x'.repeat(21)], ['title', 'a\0b'], ['title', ['x']], ['title', { a: 1 }], ['pages', 'many'], ['pages', 1.5],
 			['pages', '5.0'], ['pages', 1001], ['pages', -11], ['pages', true], ['big', 1e19], ['price', 'cheap'], ['price', 1e21], ['price', '0x10'],
 			['price', false], ['lent', 'true'], ['lent', 1], ['released', 'some day'], ['released', ''], ['released', []], ['released', {}],
-			['released', '2020-13-01'], ['released', '10000-01-01'], ['mail', 'nobody'], ['mail', 'a@localhost'], ['mail', ''], ['host', '1.2.3'], ['link', 'nowhere'], ['state', 'burnt'],
+			['released', '2020-13-01'], ['released', '10000-01-01'], ['released', '+500000 weeks'], ['released', '-500000 weeks'], ['mail', 'nobody'], ['mail', 'a@localhost'], ['mail', ''], ['host', '1.2.3'], ['link', 'nowhere'], ['state', 'burnt'],
 			['state', 'NEW'], ['tags', 'one'], ['tags', {}], ['tags', ['a', 5]], ['tags', ['sixsix']], ['tags', [['a']]], ['years', [1.5]], ['colour', 'red'], ['Title', 'x'],
 			['$collectionId', 'x'], ['$databaseId', 'x'], ['$x', 1], ['$id', 'other'],
 		]
@@ -105,7 +105,11 @@ describe('create', () => {
 	test('data', async () => {
 		for (const data of [undefined, null, {}, [], ''])
 			fails(await post(ada.call, books, { documentId: 'unique()', data }), 400, 'document_missing_payload')
-		for (const data of ['hello', 5, true, '5', '"x"']) fails(await post(ada.call, books, { documentId: 'unique()', data }), 400, 'general_argument_invalid')
+		for (const data of ['{}', '[]', 'null', 'false', '0', '""']) {
+			fails(await post(ada.call, books, { documentId: 'unique()', data }), 400, 'document_missing_payload')
+			fails(await patch(ada.call, books, unique(), { data }), 400, 'document_missing_payload')
+		}
+		for (const data of ['hello', 5, 0, false, true, '5', 'true', '"x"', ' ', '{']) fails(await post(ada.call, books, { documentId: 'unique()', data }), 400, 'general_argument_invalid')
 		assert.equal((await post(ada.call, books, { documentId: 'unique()', data: '{"title":"Iota"}' })).body.title, 'Iota')
 	})
 
@@ -307,6 +311,9 @@ test('explain: for keys and admins', async () => {
 	assert.ok(r.body.plan.Plan['Node Type'])
 	assert.ok(!r.body.sql.includes("x'y"))
 	assert.equal((await p.admin('GET', c.docs, { query: { explain: 'true' } })).body.access, 'bypass')
+	const sql = async (queries, more) => (await p.call('GET', c.docs, { query: { explain: '1', queries, ...more } })).body.sql
+	assert.match(await sql(['limit(0)']), /^SELECT count/)
+	assert.match(await sql([], { total: 'false' }), /^SELECT q\.\*, -1 FROM/)
 	fails(await ada.call('GET', c.docs, { query: { explain: '1' } }), 401, 'user_unauthorized')
 	fails(await p.guest('GET', c.docs, { query: { explain: '1' } }), 401, 'user_unauthorized')
 	fails(await p.call('GET', c.docs, { query: { explain: '1', queries: [json('equal', 'x', [5])] } }), 400, 'general_query_invalid')
