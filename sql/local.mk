@@ -11,3 +11,4 @@ dist_sqlproject_DATA += sql/project/0004_usage.sql
 dist_sqlproject_DATA += sql/project/0005_identities.sql
 dist_sqlproject_DATA += sql/project/0006_names.sql
 dist_sqlproject_DATA += sql/project/0007_token_address.sql
+dist_sqlproject_DATA += sql/project/0008_search.sql

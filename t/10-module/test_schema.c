@@ -433,12 +433,19 @@ searches(struct ctx *cx)
 	    "one \"two the\"", "one \"two", "\"the\"", "it's", "a.b.c def", "\"a\" \"bcd\" \"the efg\" the", "und und \"", "x\ty\nzzz 123 4_5", "\"\"\"abc",
 	    "''quoted'' \\ back:* & | ! ()", "\"alpha and the beta\"\"gamma\""};
 
+	struct db_res *r;
+
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		const char *ours = query_wanted(cx->arena, str_c(texts[i]));
-		struct db_res *r;
 
 		OK_(db_query(cx, &r, "SELECT p_1.wanted($1::text)::text, $2::tsquery::text, p_1.wanted($1::text) = $2::tsquery", DB(texts[i], ours)));
 		cr_expect(db_bool(r, 0, 2), "%s: %s and %s", texts[i], db_cstr(r, 0, 0), db_cstr(r, 0, 1));
 	}
+	/* longer than any word of an index, and than PostgreSQL takes */
+	OK_(db_query(cx, &r, "SELECT p_1.wanted(repeat('\u65e5', 1000))::text, p_1.wanted('x ' || repeat('a', 85))::text, "
+	    "length(p_1.wanted(repeat('a', 84))::text)", DB0));
+	cr_expect_str_eq(db_cstr(r, 0, 0), "");
+	cr_expect_str_eq(db_cstr(r, 0, 1), "");
+	cr_expect_eq(db_i64(r, 0, 2), 84 + 4);
 }
 Test(schema, searches, .timeout = 60) { run(searches); }

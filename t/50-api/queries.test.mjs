@@ -187,6 +187,10 @@ describe('the JSON grammar', () => {
 		}
 	})
 
+	/* or(or(… isNull, isNull), isNull) */
+	const leaf = { method: 'isNull', attribute: 'i' }
+	const nested = (depth) => JSON.stringify(Array.from({ length: depth }).reduce((q) => ({ method: 'or', values: [q, leaf] }), leaf))
+
 	test('types that do not fit', async () => {
 		const wrong = { s: [5, true, null], i: ['5', 5.5, true, null], f: ['x', true, null], b: ['true', 1, null], d: ['some day', 5, null], e: [5] }
 		for (const [key, values] of Object.entries(wrong))
@@ -194,8 +198,10 @@ describe('the JSON grammar', () => {
 		for (const bad of ['{', '{}', '{"method":5}', json('near', 'i', [1]), json('equal', 'x', [1]), json('equal', 'i', []), json('notEqual', 'i', [1, 2]), json('limit', undefined, [0]),
 			json('limit', undefined, ['5']), json('offset', undefined, [-1]), json('or', undefined, [{ method: 'isNull', attribute: 'i' }]), json('search', 's', ['x']),
 			json('or', undefined, ['x', 'y']), json('cursorAfter', undefined, ['_x']), json('select', undefined, ['x']), json('equal', '$permissions', ['x']),
-			json('equal', 'i', Array(501).fill(1))])
+			json('equal', 'i', Array(501).fill(1)), json('isNull', 'i\0s'), json('orderAsc', 'i\0'), '{"method":"equal","attribute":"s","values":["\\ud800"]}',
+			'{"method":"equal","attribute":"f","values":[1e400]}', nested(64), json('select', undefined, [])])
 			fails(await list(p.call, c, [bad]), 400, 'general_query_invalid')
+		await agrees([nested(25)], all.filter((d) => d.i === null))
 		await agrees([json('equal', 'f', [100, 0.5])], all.filter((d) => d.f === 0.5))
 	})
 
@@ -328,6 +334,10 @@ describe('the text grammar', () => {
 		assert.deepEqual([far.total, far.documents.length], [all.length, 0])
 		const first = await query(['limit("2")', 'limit(9)', 'offset("3")'])
 		assert.deepEqual(idsOf(first.documents), idsOf(all.slice(3, 5)))
+		for (const queries of [[], [json('orderDesc', 'i'), json('cursorAfter', undefined, [all[1].$id])], [json('orderAsc', 'e'), json('orderDesc', 'i'), json('cursorBefore', undefined, [all[1].$id])]]) {
+			const none = await query([...queries, '{"method":"offset","values":[9223372036854775807]}'])
+			assert.deepEqual([none.total, none.documents.length], [all.length, 0])
+		}
 		const both = await query([`cursorAfter("${all[1].$id.toUpperCase()}")`, 'offset(1)', 'limit(1)'])
 		assert.deepEqual(idsOf(both.documents), [all[3].$id])
 		for (const bad of ['limit(101)', 'limit(-1)', 'limit(1.5)', 'offset(5001)', 'offset(-1)', 'limit("x")'])
@@ -337,7 +347,7 @@ describe('the text grammar', () => {
 	test('what is no query', async () => {
 		for (const bad of ['', 'limit', ' limit(1)', 'near("i", 1)', 'contains("ss", "a")', 'isNull("i")', 'between("i", 1, 2)', 'select(["i"])', 'i.equal(1)', 'equal("x", 1)',
 			'equal("i", "1")', 'equal("i", 1.5)', 'equal("f", 5)', 'equal("b", "true")', 'equal("d", "some day")', 'equal("i", null)', 'equal("i")', 'equal("i", [])',
-			'equal("$permissions", "x")', 'equal(["i"], 1)', 'cursorAfter("_x")', `equal("i", [${Array(101).fill(1)}])`])
+			'equal("$permissions", "x")', 'equal(["i"], 1)', 'cursorAfter("_x")', 'cursorAfter(7)', 'equal("s", "a"é)', 'equal("d", "a"é)', 'equal("s"é, "a")', 'orderAsc("s"é)', 'equal("s", é', `equal("i", [${Array(101).fill(1)}])`])
 			fails(await list(p.call, c, [bad]), 400, 'general_argument_invalid')
 		fails(await list(p.call, c, Array(101).fill('limit(1)')), 400, 'general_argument_invalid')
 		fails(await list(p.call, c, [`equal("s", "${'x'.repeat(4090)}")`]), 400, 'general_argument_invalid')
@@ -354,10 +364,13 @@ describe('search', () => {
 	before(async () => {
 		w = await collection(p, await database(p), { attributes: { t: { type: 'string', size: 100 }, n: { type: 'integer' } }, indexes: { words: { type: 'fulltext', attributes: ['t'] } } })
 		for (const t of texts) await w.doc({ t })
+		await w.doc({ n: 1 })	/* null: nothing finds it, and nothing that is negated */
 	})
 
 	test('words, the last one as a prefix', async () => {
-		const rows = [['spider', [0]], ['man', [0]], ['hom', [0]], ['spider-man', [0]], ['zzz home', [0]], ['ider', []], ["captain's", [0, 1, 2]], ['captain', [1, 2]], ['world', []],
+		const long = 'x'.repeat(3000)	/* longer than any word of an index */
+		const rows = [[long, []], [`captain ${long}`, [1, 2]], ['日'.repeat(700), []], [`"${long}"`, []], ["'", []], ['%', []], ['spid%', [0]], ['!|&:*', []], ['spid:*', [0]],
+			['man <-> spider', [0]], ['spider \u{1F577}', [0]], ['"', []], ['""x', []], ['spider', [0]], ['man', [0]], ['hom', [0]], ['spider-man', [0]], ['zzz home', [0]], ['ider', []], ["captain's", [0, 1, 2]], ['captain', [1, 2]], ['world', []],
 			['hello_wor', [3]], ['UBER', [4]], ['ecl', [4]], ['', []], ['+++', []], ['red blue', [6, 7]], ['"red green"', [6]], ['the', []], ['gre)(re<', [6, 7]]]
 		for (const [q, want] of rows) {
 			assert.deepEqual(await found([`search("t", "${q.replaceAll('"', '\\"')}")`]), want, q)
@@ -365,6 +378,17 @@ describe('search', () => {
 		}
 		assert.deepEqual(await found([json('notSearch', 't', ['captain'])]), [0, 3, 4, 5, 6, 7])
 		assert.deepEqual(await found([json('search', 't', ['red']), json('orderDesc')]), [7, 6])
+	})
+
+	test('words of other scripts', async () => {
+		const c = await collection(p, await database(p), { attributes: { t: { type: 'string', size: 100 } }, indexes: { words: { type: 'fulltext', attributes: ['t'] } } })
+		const texts = ['बादल साफ है', 'ที่บ้านสวย', 'مُحَمَّد رسول', 'שָׁלוֹם עולם', 'தமிழ் மொழி', '한국어 검색', '日本語検索', 'かばんとがっこう', 'Αθήνα ΟΔΟΣ', 'кофе Ёлка', 'Tiếng Việt', 'ﬁnal ①②③', 'বাংলা ভাষা', 'සිංහල', 'မြန်မာ']
+		const rows = [['बादल', 0], ['साफ', 0], ['बाद', 0], ['ที่บ้าน', 1], ['مُحَمَّد', 2], ['محمد', 2], ['"محمد رسول"', 2], ['שָׁלוֹם', 3], ['שלום', 3], ['தமிழ்', 4], ['மொழி', 4], ['한국', 5], ['검색', 5], ['日本', 6], ['検索'],
+			['かばん', 7], ['αθηνα', 8], ['ЕЛКА', 9], ['viet', 10], ['final', 11], ['123', 11], ['বাংলা', 12], ['ভাষা', 12], ['සිංහ', 13], ['မြန်မာ', 14], ['।'], ['ा']]
+		for (const t of texts) await c.doc({ t })
+		for (const [q, ...want] of rows)
+			for (const text of [json('search', 't', [q]), `search("t", '${q}')`])
+				assert.deepEqual((await p.ok('GET', c.docs, { query: { queries: [text] } })).documents.map((d) => texts.indexOf(d.t)), want, text)
 	})
 
 	test('without an index', async () => {
