@@ -391,6 +391,25 @@ describe('indexes', () => {
 	})
 })
 
+describe('below what is absent', () => {
+	const kinds = { boolean: {}, datetime: {}, email: {}, enum: { elements: ['a'] }, float: {}, integer: {}, ip: {}, string: { size: 9 }, url: {} }
+	const routes = [
+		['GET', ''], ['PUT', '', { name: 'x' }], ['DELETE', ''], ['GET', '/logs'], ['GET', '/usage'],
+		['GET', '/attributes'], ['GET', '/attributes/a'], ['DELETE', '/attributes/a'],
+		...Object.entries(kinds).map(([kind, more]) => ['POST', `/attributes/${kind}`, { key: 'a', required: false, ...more }]),
+		['GET', '/indexes'], ['GET', '/indexes/a'], ['DELETE', '/indexes/a'], ['POST', '/indexes', { key: 'a', type: 'key', attributes: ['a'] }],
+		['GET', '/documents'], ['POST', '/documents', { documentId: 'a', data: { a: 1 } }], ['GET', '/documents/a'], ['PATCH', '/documents/a', { data: { a: 1 } }],
+		['DELETE', '/documents/a'], ['GET', '/documents/a/logs'],
+	]
+	for (const [method, tail, body] of routes)
+		test(`${method} …/collections/{collectionId}${tail}`, async () => {
+			const db = await newDb()
+			fails(await p.call(method, `/databases/none/collections/none${tail}`, { body }), 404, 'database_not_found')
+			fails(await p.call(method, `/databases/${db}/collections/none${tail}`, { body }), 404, 'collection_not_found')
+			fails(await p.admin(method, `/databases/${db}/collections/none${tail}`, { body }), 404, 'collection_not_found')
+		})
+})
+
 describe('who may', () => {
 	const calls = [['GET', '/databases', 'databases.read'], ['POST', '/databases', 'databases.write'], ['GET', '/databases/x', 'databases.read'], ['PUT', '/databases/x', 'databases.write'],
 		['DELETE', '/databases/x', 'databases.write'], ['GET', '/databases/x/logs', 'databases.read'], ['GET', '/databases/usage', 'collections.read'], ['GET', '/databases/x/usage', 'collections.read'],
