@@ -112,6 +112,12 @@ static const struct param proof_params[] = {
 	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail or SMS.", .max = 256),
 };
 
+/* Those that sign in take the id as its creation did: unique() is one that nobody has. */
+static const struct param sign_in_params[] = {
+	REQUIRED("userId", P_CUSTOM_ID, struct proof_in, user, "User ID."),
+	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail or SMS.", .max = 256),
+};
+
 static err_t
 sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const char *provider)
 {
@@ -330,16 +336,16 @@ static const struct route rows[] = {
 	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
 	    .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
-	     "Sign in with the secret of the link."), PARAMS(struct proof_in, proof_params),
+	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
 	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
-	    PARAMS(struct proof_in, proof_params), .usage = USAGE(SESSIONS, CREATE)},
+	    PARAMS(struct proof_in, sign_in_params), .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, proof_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
 	    .audit = "recovery.create user/{user}", .usage = USAGE(USERS, UPDATE)},

@@ -112,8 +112,8 @@ session_open(struct ctx *cx, struct session *s)
 	s->provider_refresh_token = opened(cx, s->provider_refresh_token);
 }
 
-/* The user is locked while the session goes in: an end of all sessions, or a change of the password that was checked, comes wholly before or
- * wholly after it. */
+/* The user is locked while the session goes in: a change of the password that was checked, and the end of the sessions where it brings that
+ * along, comes wholly before or wholly after it. */
 static err_t
 session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, const char *password)
 {

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { cookieOf, server, sleep, unique, until } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
+import { listen } from '../lib/ws.mjs'
 import { fails } from './lib.mjs'
 
 let s, p, box, args, schema
@@ -109,11 +110,22 @@ test('a session that has expired, and its JWT, known before or not', async () =>
 	const u = await p.user(), jwt = [(await u.ok('POST', '/account/jwt')).jwt, (await u.ok('POST', '/account/jwt')).jwt]
 	const expires = (when) => psql(`UPDATE ${schema}.sessions SET expire = now() + interval '${when}' WHERE id = '${u.session.$id}'`)
 	expires('2 seconds')
-	await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Read again' } })
+	const rename = (name) => p.ok('PATCH', `/users/${u.id}/name`, { body: { name } })
+	await rename('Read again')
+	const on = (o) => listen(s, `project=${p.id}&channels[]=account`, o), w = await on({ headers: { 'x-appwrite-jwt': jwt[0] } })
+	const other = await on({ cookie: cookieOf(await signIn(u.email, u.password)) })
+	await rename('Heard')
+	const named = (name) => (e) => e.payload.name === name
+	for (const c of [w, other]) await c.event(named('Heard'))
 	assert.equal((await p.guest('GET', '/account', { jwt: jwt[0] })).status, 200)
 	await sleep(2100)
 	for (const by of [{ jwt: jwt[0] }, { jwt: jwt[1] }, { cookie: u.cookie }]) fails(await p.guest('GET', '/account', by), 401, 'general_unauthorized_scope')
-	/* by a process that has never seen it */
-	await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Read once more' } })
+	/* read anew; a connection that began with it hears no more */
+	await sleep(1500)
+	await rename('Not heard')
 	fails(await p.guest('GET', '/account', { jwt: jwt[1] }), 401, 'general_unauthorized_scope')
+	await other.event(named('Not heard'))
+	await sleep(200)
+	assert.ok(!w.texts.some((text) => text.includes('Not heard')))
+	await Promise.all([w.close(), other.close()])
 })

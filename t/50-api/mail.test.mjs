@@ -115,7 +115,7 @@ describe('magic URL', () => {
 		const m = await box.next(email), q = follow(m, `${s.base.protocol}//127.0.0.1/auth/magic-url`, ['userId', 'secret', 'expire', 'project'])
 		assert.equal(q.project, p.id)
 		fails(await send('PUT', '/account/sessions/magic-url', { userId: id, secret: 'wrong' }), 401, 'user_invalid_token')
-		fails(await send('PUT', '/account/sessions/magic-url', { userId: 'unknown', secret: q.secret }), 404, 'user_not_found')
+		for (const userId of ['unknown', 'unique()']) fails(await send('PUT', '/account/sessions/magic-url', { userId, secret: q.secret }), 404, 'user_not_found')
 		const done = await send('PUT', '/account/sessions/magic-url', { userId: id, secret: q.secret })
 		assert.equal(done.status, 201, done.text)
 		keysOf(done.body, session)
