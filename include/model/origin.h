@@ -19,6 +19,10 @@ struct origin {			/* an Origin or Referer taken apart; borrowed from the text */
 };
 struct origin origin_parse(const char *text);	/* NULL gives an empty one */
 
+/* "null": a page that does not say where it is from. Any site can make its pages such (a sandboxed frame), so what a browser adds to their
+ * requests by itself counts for nothing. Servers and apps send no origin at all. */
+bool origin_hidden(const char *text);
+
 /* localhost, the request's own host, and the project's platforms of type web. */
 bool host_allowed(const struct project *p, struct str host, const char *own_host);
 /* Our host as mails name it. They go to others than who asks for them, and who asks can write any Host header: once the setting `domain` names

@@ -60,7 +60,7 @@ err_t gate_pass(struct req *rq) MUST_CHECK;		/* everything between route and par
 void cors_headers(struct req *rq);
 void cors_preflight(struct http_msg *m);
 err_t cors_check(struct req *rq) MUST_CHECK;		/* the origin of a write */
-bool cors_may_sign_in(struct req *rq);			/* false: the check was passed by a key's header, so no cookies are set */
+bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */
 
 /* ---- limit.c ---- */
 /* Parses "max/period key;…"; the number of rules, -1 when malformed. Keys are static copies. */

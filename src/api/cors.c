@@ -74,7 +74,7 @@ cors_check(struct req *rq)
 	if (rq->http->hdr[HDR_X_KEY].n > 0 && !by_cookie(rq))
 		return OK;
 	o = origin_parse(rq->origin);
-	if (origin_allowed(rq->project, &o, rq->host))
+	if (origin_allowed(rq->project, &o, rq->host) && !(by_cookie(rq) && origin_hidden(rq->origin)))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", origin_refusal(rq->cx.arena, &o));
 }
@@ -84,7 +84,7 @@ cors_may_sign_in(struct req *rq)
 {
 	struct origin o = origin_parse(rq->origin);
 
-	return rq->http->hdr[HDR_X_KEY].n == 0 || origin_allowed(rq->project, &o, rq->host);
+	return !origin_hidden(rq->origin) && (rq->http->hdr[HDR_X_KEY].n == 0 || origin_allowed(rq->project, &o, rq->host));
 }
 
 bool

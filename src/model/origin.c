@@ -138,6 +138,12 @@ origin_parse(const char *text)
 	return o;
 }
 
+bool
+origin_hidden(const char *text)
+{
+	return text != NULL && strcmp(text, "null") == 0;
+}
+
 static bool
 always_allowed(struct str host, const char *own_host)
 {

@@ -96,13 +96,28 @@ read_login(struct greeting *g)
 	return OK;
 }
 
+/* A page's script does not add cookies, its browser does, and there is no preflight. Where the origin is not checked, or hidden, they must not
+ * open the user's events to any page. */
+static struct str
+cookies(struct greeting *g)
+{
+	struct client from;
+	struct origin o;
+
+	client_of(g->up, &from);
+	o = origin_parse(from.origin);
+	if (conf.rt_origin_check && (origin_hidden(from.origin) || (g->project->console && !origin_allowed(g->project, &o, from.host))))
+		return STR_NONE;
+	return g->up->hdr[HDR_COOKIE];
+}
+
 static bool
 find_user(struct greeting *g)
 {
 	bool fallback;
 	err_t e;
 
-	g->token = login_token_of(g->cx, g->home->id, g->up->hdr[HDR_COOKIE], g->up->hdr[HDR_X_FALLBACK_COOKIES], &fallback);
+	g->token = login_token_of(g->cx, g->home->id, cookies(g), g->up->hdr[HDR_X_FALLBACK_COOKIES], &fallback);
 	if (g->token.n == 0)
 		g->token = g->up->hdr[HDR_X_SESSION];
 	g->jwt = g->up->hdr[HDR_X_JWT].n > 0 ? g->up->hdr[HDR_X_JWT] : g->ask.jwt;

@@ -149,6 +149,17 @@ describe('sign-in by e-mail', () => {
 		fails(await post('/account/sessions/email', { email, password }), 401, 'user_invalid_credentials')
 	})
 
+	test('a page that hides its origin rides on no cookie and gets none', async () => {
+		const u = await p.user(), headers = { origin: 'null' }, token = decodeURIComponent(u.cookie.match(/=([^;]*)/)[1])
+		const rename = (o) => p.guest('PATCH', '/account/name', { body: { name: 'Mallory' }, ...o })
+		fails(await rename({ cookie: u.cookie, headers }), 403, 'general_unknown_origin')
+		fails(await rename({ cookie: u.cookie, headers, key: 'x' }), 403, 'general_unknown_origin')
+		/* what its own script adds is as good as ever */
+		assert.equal((await rename({ headers: { ...headers, 'x-fallback-cookies': JSON.stringify({ [`a_session_${p.id}`]: token }) } })).status, 200)
+		const r = await post('/account/sessions/email', { email: u.email, password: u.password }, { headers })
+		assert.deepEqual([r.status, r.headers['set-cookie']], [201, undefined])
+	})
+
 	test('a bad cookie makes a guest', async () => {
 		const name = `a_session_${p.id}`
 		for (const v of ['', 'x', 'eyJpZCI6IngifQ==', Buffer.from('{"id":"x","secret":"y"}').toString('base64'), Buffer.from('[]').toString('base64')])

@@ -84,6 +84,20 @@ test('identity: legacy cookie, fallback header, JWT in header and query; garbage
 	assert.equal(close.code, 1006)
 })
 
+test('cookies do not count for a page that hides its origin, nor on the console for one of another site', async () => {
+	const token = alice.cookie.match(/a_session_[^=]*=([^;]*)/)[1], who = async (query, options) => {
+		const w = await listen(s, `${query}&${channels('documents')}`, options), user = w.hello.data.user
+		await w.close()
+		return user && user.$id
+	}
+	const script = { 'x-fallback-cookies': JSON.stringify({ [`a_session_${p.id}`]: decodeURIComponent(token) }) }
+	assert.equal(await who(`project=${p.id}`, { cookie: alice.cookie, origin: 'null' }), null)
+	assert.equal(await who(`project=${p.id}`, { headers: script, origin: 'null' }), alice.id)
+	const me = await s.console()
+	for (const [origin, id] of [['https://evil.example', null], ['null', null], ['http://localhost:3000', me.id], [`${s.base.protocol}//${s.base.host}`, me.id], [null, me.id]])
+		assert.equal(await who('project=console', { cookie: me.cookie, origin }), id, origin)
+})
+
 test('mode admin: members of the owning team only', async () => {
 	const q = `project=${p.id}&${channels('documents')}&mode=admin`, stranger = await s.user()
 	const a = await listen(s, q, { cookie: p.console.cookie }), b = await listen(s, q, { cookie: stranger.cookie })
