@@ -8,7 +8,7 @@
 #include "model/password.h"
 #include "model/roles.h"
 
-enum { SECRET_BYTES = 128 };
+enum { SECRET_BYTES = 128, PHONE_CODES_MAX = 3 };
 
 static const struct field token_fields[] = {
 	FIELD(F_STR, struct token, id, "$id", "t.id", "Token ID."),
@@ -41,6 +41,20 @@ new_secret(struct ctx *cx, enum token_type type)
 	return secret_hex(cx->arena, type == TOKEN_OAUTH2 ? OAUTH2_SECRET_LEN / 2 : SECRET_BYTES);
 }
 
+/* A code is short, and each one more that is valid makes guessing one likelier: of those of a user the newest few count. */
+static void
+drop_old_codes(struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"DELETE FROM %s.tokens WHERE internal IN (SELECT internal FROM %s.tokens WHERE user_internal = $1::bigint AND type = $2::integer "
+		"ORDER BY internal DESC OFFSET %d)",
+		p->schema, p->schema, PHONE_CODES_MAX),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, TOKEN_PHONE)));
+}
+
 err_t
 token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out)
 {
@@ -62,6 +76,8 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
 		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
 		in->sent_to));
+	if (in->type == TOKEN_PHONE)
+		drop_old_codes(tx, p, u);
 	in->send(tx, t, in->arg);
 	if (in->event == EV_N) {
 		TRY(tx_commit(tx));
