@@ -21,7 +21,7 @@ struct attribute {
 	double float_min, float_max;
 	struct strs elements;		/* of an enum */
 	const char *def;		/* default as JSON, NULL: none */
-	const char *def_value;		/* the same as SQL text */
+	const char *def_value;		/* the same as SQL text; a date as it was given, for it may be "now" */
 	struct str json_key;		/* "\"key\":" */
 	int place;			/* in collection.live, -1 when not available */
 };

@@ -91,18 +91,15 @@ key_json(struct arena *a, const char *key)
 	return buf_view(&b);
 }
 
-/* A default as the text that SQL takes: its JSON without quotes and escapes, a date in UTC. */
+/* A default's JSON without quotes and escapes. */
 static const char *
 default_value(struct arena *a, const struct attribute *at)
 {
 	json_t *j = at->def ? json_loads(at->def, JSON_DECODE_ANY, NULL) : NULL;
 	const char *text = at->def;
-	int64_t ms;
 
 	if (json_is_string(j))
 		text = str_dup(a, json_str(j));
-	if (text != NULL && at->type == ATTR_DATETIME)
-		text = time_parse(str_c(text), &ms) ? pg_time(a, ms) : NULL;
 	json_decref(j);
 	return text;
 }

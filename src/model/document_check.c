@@ -309,6 +309,17 @@ check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 	return OK;
 }
 
+/* A date such as "now" means the moment when it is filled in. */
+static struct str
+default_of(struct ctx *cx, const struct attribute *a)
+{
+	int64_t ms;
+
+	if (a->def_value == NULL || a->type != ATTR_DATETIME)
+		return str_c(a->def_value);
+	return time_parse(str_c(a->def_value), &ms) ? str_c(pg_time(cx->arena, ms)) : STR_NONE;
+}
+
 /* null clears, or brings the default back. */
 static err_t
 check_member(struct ctx *cx, const struct attribute *a, const json_t *j, struct doc_value *val)
@@ -317,7 +328,7 @@ check_member(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 
 	val->given = val->set = true;
 	if (json_is_null(j))
-		val->v = str_c(a->def_value);
+		val->v = default_of(cx, a);
 	else if (a->array)
 		return check_array(cx, a, j, &val->v);
 	else if (!doc_value_ok(cx, a, j, &val->v, &check, &why))
@@ -374,7 +385,7 @@ check_required(struct ctx *cx, const struct collection *c, const struct member *
 			return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE,
 			    "Invalid document structure: the required attribute \"%s\" is missing.", a->key);
 		if (absent && a->def_value != NULL)
-			vals[i] = (struct doc_value){.set = true, .v = str_c(a->def_value)};
+			vals[i] = (struct doc_value){.set = true, .v = default_of(cx, a)};
 	}
 	return OK;
 }

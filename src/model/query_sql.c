@@ -309,6 +309,20 @@ ordered_by(const struct query_plan *p, const struct query_attr *a)
 	return false;
 }
 
+/* Several selects ask for what any of them names. */
+static void
+select_more(struct query_plan *p, const struct query *q)
+{
+	const char **v = arena_array(p->cx->arena, const char *, p->select.n + q->n + 1);
+
+	for (int i = 0; i < p->select.n; i++)
+		v[i] = p->select.v[i];
+	for (int i = 0; i < q->n; i++)
+		v[p->select.n++] = q->v[i].s.p;
+	p->select.v = v;
+	p->select.set = true;
+}
+
 static void
 take(struct query_plan *p, const struct query *q)
 {
@@ -340,11 +354,7 @@ take(struct query_plan *p, const struct query *q)
 		}
 		break;
 	case QK_SELECT:
-		if (p->select.v == NULL)
-			p->select.v = arena_array(p->cx->arena, const char *, q->n);
-		for (int i = 0; i < q->n && !p->select.set; i++)
-			p->select.v[p->select.n++] = q->v[i].s.p;
-		p->select.set = true;
+		select_more(p, q);
 		break;
 	case QK_FILTER:
 	case QK_LOGIC:

@@ -1,7 +1,7 @@
 /* Documents: what each endpoint answers, each error, and who may do what. */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { server, unique, until } from '../lib/server.mjs'
+import { server, sleep, unique, until } from '../lib/server.mjs'
 import { collection, database, json, list } from './docs.mjs'
 import { fails, isTime } from './lib.mjs'
 
@@ -92,6 +92,17 @@ describe('create', () => {
 		assert.match(r.body.message, /"title"/, 'required attributes come first')
 		fails(await post(ada.call, books, { documentId: 'unique()', data: [1, 2] }), 400, 'document_invalid_structure')
 		assert.match((await post(ada.call, books, { documentId: 'unique()', data: { title: 't', tags: ['a', 5] } })).body.message, /"tags\['1'\]"/)
+	})
+
+	test('a default date of words is the moment it is filled in', async () => {
+		const c = await collection(p, db, { attributes: { n: { type: 'integer' }, at: { type: 'datetime', default: 'now' }, day: { type: 'datetime', default: '2020-01-01T00:00:00+05:30' } } })
+		const near = (d) => assert.ok(Math.abs(Date.parse(d.at) - Date.parse(d.$updatedAt)) < 500, `${d.at} and ${d.$updatedAt}`)
+		const first = await c.doc({ n: 1 })
+		near(first)
+		assert.equal(first.day, '2019-12-31T18:30:00.000+00:00')
+		await sleep(600)
+		near(await c.doc({ n: 2 }))
+		near(await p.ok('PATCH', `${c.docs}/${first.$id}`, { body: { data: { at: null } } }))
 	})
 
 	test('system members in the data are ignored', async () => {

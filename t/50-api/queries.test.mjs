@@ -238,6 +238,9 @@ describe('the JSON grammar', () => {
 		const body = await query([json('select', undefined, ['i', 'ss']), json('limit', undefined, [2])])
 		assert.deepEqual(Object.keys(body.documents[0]), ['i', 'ss', '$id', '$createdAt', '$updatedAt', '$permissions', '$collectionId', '$databaseId'])
 		assert.equal(body.total, all.length)
+		const both = await query([json('select', undefined, ['i', '$id']), json('select', undefined, ['s', 'i', '$databaseId']), json('limit', undefined, [1])])
+		assert.deepEqual(Object.keys(both.documents[0]).slice(0, 3), ['s', 'i', '$id'])
+		assert.deepEqual(Object.keys((await query([json('select', undefined, ['i']), json('select', undefined, ['*']), json('limit', undefined, [1])])).documents[0]).length, keys.length + 6)
 	})
 
 	test('integers of 64 bits', async () => {
