@@ -29,6 +29,8 @@ struct ctx {
 	const char *detail;	/* for the log only; in the arena; may be NULL */
 	const char *code;	/* the adapter's own code of the last failure (SQLSTATE), "" or NULL: none */
 	const char *subject;	/* what that failure names (constraint), may be NULL */
+	bool acted;		/* something outside was changed, or may have been: what was begun cannot simply be begun anew */
+	int retries;		/* of statements and the whole, see db_again */
 	const char *locale;	/* for texts that depend on it; NULL: English */
 	/* what log lines add */
 	const char *id;		/* request or job id */
@@ -39,6 +41,9 @@ struct ctx {
 void ctx_init(struct ctx *cx);		/* new arena, no deadline */
 void ctx_init_arena(struct ctx *cx, struct arena *a);	/* the same in an arena that ctx_fini leaves alone */
 void ctx_fini(struct ctx *cx);		/* runs the defers, frees the arena */
+
+/* Runs and forgets the defers that were added after `mark`, an earlier cx->defers. */
+void ctx_unwind(struct ctx *cx, struct defer *mark);
 
 /* Records the detail (log only) and returns e. The client gets the table's words. */
 err_t fail(struct ctx *cx, err_t e, const char *fmt, ...) PRINTF_LIKE(3, 4);

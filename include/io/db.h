@@ -30,9 +30,12 @@ struct strs {
 
 /* Opens the pool (per process, lazily connected). Settings come from conf. */
 void db_init(void);
+/* Connections opened from now on serve requests: their statements are bounded by conf.db_statement_timeout and conf.db_lock_timeout. */
+void db_bound_statements(void);
 void db_fini(void);		/* closes idle connections; busy ones when they are given back */
 
 /* Awaits. Runs one statement in its own transaction. Errors: ERR_DB_UNIQUE (23505), ERR_DB_DATA (22xxx), ERR_DB (others),
+ * ERR_DB_CONFLICT (a deadlock or a serialization failure, after some more tries, or a lock timeout: nothing was done),
  * ERR_DB_BUSY (no free connection within the deadline), ERR_DB_DOWN (cannot connect), ERR_TIMEOUT, ERR_CANCELLED. The message
  * of PostgreSQL goes into cx->detail. A statement that was sent is never assumed undone after TIMEOUT or CANCELLED. */
 err_t db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK;
@@ -64,6 +67,12 @@ struct strs db_strs(struct ctx *cx, const struct db_res *r, int row, int col);	/
 /* What went wrong last on this context: SQLSTATE (5 characters or "") and constraint name (or ""). */
 const char *db_sqlstate(const struct ctx *cx);
 const char *db_constraint(const struct ctx *cx);
+
+/* Awaits. After a transaction failed with e: true when it lost against another (deadlock, serialization failure) and is to be begun anew; a
+ * little pause has passed. A context has a few such retries, whatever they are for. */
+bool db_again(struct ctx *cx, err_t e);
+/* A statement with this outcome was or may have been carried out: its answer was good, or lost. */
+bool db_maybe_done(err_t e);
 
 /* The literal of a text[] ({"a","b"}), escaped. NULL entries become NULL. */
 const char *pg_array(struct arena *a, const char *const *v, int n);

@@ -13,6 +13,8 @@ CONF(db_url, STR, "", START, "PostgreSQL connection string; empty: an embedded P
 CONF(db_pool_size, INT, "8", RELOAD, "Connections to PostgreSQL per process.")
 CONF(db_prepared, BOOL, "on", START, "Use prepared statements (off behind a transaction-pooling PgBouncer).")
 CONF(db_prepared_max, INT, "512", RELOAD, "Prepared statements kept per connection.")
+CONF(db_statement_timeout, TIME, "20s", START, "Longest time a statement of a request may take, then 503; builds of indexes and other jobs are exempt; 0, or without db_prepared: as PostgreSQL is set.")
+CONF(db_lock_timeout, TIME, "10s", START, "Longest time a statement of a request waits for a lock, then 503; jobs are exempt; 0, or without db_prepared: as PostgreSQL is set.")
 CONF(redis_url, STR, "", START, "Redis, redis://[user:password@]host:port[/db] or unix:///path; empty: an embedded Redis.")
 CONF(master_key, STR, "", START, "Key for JWTs and secrets at rest; empty: made once and kept in the data directory.")
 CONF(request_timeout, TIME, "30s", RELOAD, "Longest time a request may take.")

@@ -19,14 +19,20 @@ ctx_init_arena(struct ctx *cx, struct arena *a)
 }
 
 void
-ctx_fini(struct ctx *cx)
+ctx_unwind(struct ctx *cx, struct defer *mark)
 {
-	while (cx->defers != NULL) {
+	while (cx->defers != mark) {
 		struct defer *d = cx->defers;
 
 		cx->defers = d->next;
 		d->fn(d->arg);
 	}
+}
+
+void
+ctx_fini(struct ctx *cx)
+{
+	ctx_unwind(cx, NULL);
 	if (!cx->borrowed)
 		arena_free(&cx->arena);
 	cx->arena = NULL;

@@ -8,6 +8,11 @@
 
 /* ---- errors ---- */
 
+enum {
+	RETRIES_MAX = 4,
+	PAUSE = 10	/* ms */
+};
+
 struct refusal {
 	const char *state;	/* SQLSTATE or its class */
 	err_t err;
@@ -17,7 +22,9 @@ static const struct refusal refusals[] = {
 	{"23505", ERR_DB_UNIQUE},
 	{"22", ERR_DB_DATA},
 	{"08", ERR_DB_DOWN},	/* connection */
-	{"57014", ERR_TIMEOUT},	/* a statement_timeout of the operator's, or his cancel request */
+	{"40", ERR_DB_CONFLICT},	/* deadlock, serialization failure */
+	{"55P03", ERR_DB_CONFLICT},	/* lock_timeout */
+	{"57014", ERR_TIMEOUT},	/* statement_timeout, or a cancel request of the operator's */
 	{"57P01", ERR_DB_DOWN},	/* shutting down */
 	{"57P02", ERR_DB_DOWN},	/* crashed */
 	{"57P03", ERR_DB_DOWN},	/* starting up */
@@ -37,6 +44,8 @@ db_fail(struct ctx *cx, const PGresult *r)
 	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
 		if (str_starts(str_c(cx->code), refusals[i].state))
 			e = refusals[i].err;
+	if (e == ERR_DB_CONFLICT)
+		metric_add(M_db_conflicts, 1);
 	return fail(cx, e, "sqlstate=%s constraint=%s %s", cx->code, cx->subject, text ? text : PQresultErrorMessage(r));
 }
 
@@ -46,10 +55,28 @@ db_sqlstate(const struct ctx *cx)
 	return cx->code ? cx->code : "";
 }
 
+/* Who waited for a lock has waited enough; who lost a race wins the next. The pause lets the other one end, and is not the same for all. */
+bool
+db_again(struct ctx *cx, err_t e)
+{
+	if (e != ERR_DB_CONFLICT || strcmp(db_sqlstate(cx), "55P03") == 0 || cx->retries >= RETRIES_MAX)
+		return false;
+	if (fib_sleep(cx, (uint64_t)++cx->retries * PAUSE + (uint64_t)time_now_us() % PAUSE) != OK)
+		return false;
+	metric_add(M_db_retries, 1);
+	return true;
+}
+
 const char *
 db_constraint(const struct ctx *cx)
 {
 	return cx->subject ? cx->subject : "";
+}
+
+bool
+db_maybe_done(err_t e)
+{
+	return e == OK || e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN;
 }
 
 /* ---- single statements ---- */
@@ -77,18 +104,31 @@ query_once(struct ctx *cx, struct db_conn *c, PGresult **out, const char *sql, i
 	return dbc_result(cx, c, out);
 }
 
-err_t
-db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char *const *v)
+static err_t
+query_fresh(struct ctx *cx, PGresult **out, const char *sql, int n, const char *const *v)
 {
 	struct db_conn *c;
-	PGresult *r;
 	err_t e;
 
 	TRY(dbp_get(cx, &c));
-	e = query_once(cx, c, &r, sql, n, v);
+	e = query_once(cx, c, out, sql, n, v);
 	if (e == ERR_DB && c->stale && !c->flying)	/* its plan was older than its tables: nothing was done */
-		e = query_once(cx, c, &r, sql, n, v);
+		e = query_once(cx, c, out, sql, n, v);
 	dbp_put(c);
+	return e;
+}
+
+err_t
+db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char *const *v)
+{
+	PGresult *r;
+	err_t e;
+
+	do
+		e = query_fresh(cx, &r, sql, n, v);
+	while (db_again(cx, e));	/* a statement that fails does nothing */
+	if (db_maybe_done(e) && strncmp(sql, "SELECT", 6) != 0)
+		cx->acted = true;
 	if (e == OK)
 		*out = db_keep(cx, r);
 	return e;
@@ -113,6 +153,7 @@ db_script(struct ctx *cx, const char *sql)
 	PGresult *r = NULL;
 	err_t e;
 
+	cx->acted = true;
 	TRY(dbp_get(cx, &c));
 	dbc_script(c, sql);
 	e = dbc_await(cx, c);

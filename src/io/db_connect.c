@@ -23,10 +23,14 @@ static const char settings_sql[] =
     "set_config('standard_conforming_strings', 'on', false), set_config('extra_float_digits', '1', false), "
     "set_config('idle_in_transaction_session_timeout', '60s', false)";
 
-/* A process of ours that died cannot cancel what it had sent: the server looks (14 and later). There is no statement_timeout:
- * our deadlines cancel what nobody waits for, and building an index may take its time. */
+/* A process of ours that died cannot cancel what it had sent: the server looks (14 and later). */
 static const char watch_client_sql[] =
     "SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+
+/* Builds of indexes and what else jobs do may take their time, whatever the operator has set for the rest; deadlines of ours bound them. A pooler
+ * hands one server connection to requests and to jobs: there it must be the same for all, so it is left alone. */
+static const char bounds_sql[] = "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false)";
+static bool bounded;
 
 struct target {			/* one address to try */
 	char host[NAME_MAX_LEN], addr[64], port[8];
@@ -80,6 +84,28 @@ notice(void *arg, const char *text)
 	log_debug(NULL, "notice of PostgreSQL", "text=%.*s", (int)strcspn(text, "\n"), text);
 }
 
+void
+db_bound_statements(void)
+{
+	bounded = true;
+}
+
+static const char *
+bound(char text[24], int64_t ms)
+{
+	snprintf(text, 24, "%lld", (long long)(!bounded ? 0 : ms < INT32_MAX ? ms : INT32_MAX));
+	return text;
+}
+
+static void
+bounds(struct db_conn *c)
+{
+	char statement[24], lock[24];
+	const char *const v[] = {bound(statement, conf.db_statement_timeout), bound(lock, conf.db_lock_timeout)};
+
+	dbc_statement(c, STEP_PLAIN, bounds_sql, 2, v);
+}
+
 static void
 session_settings(struct db_conn *c)
 {
@@ -91,6 +117,8 @@ session_settings(struct db_conn *c)
 	dbc_begin(c);
 	dbc_statement(c, STEP_PLAIN, settings_sql, 0, NULL);
 	dbc_statement(c, STEP_PLAIN, watch_client_sql, 0, NULL);
+	if (conf.db_prepared)
+		bounds(c);
 	dbc_sync(c);
 }
 

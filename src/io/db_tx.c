@@ -120,6 +120,8 @@ tx_commit(struct db_tx *tx)
 		queue(tx, STEP_WANTED, "COMMIT", 0, NULL);
 		e = fly(tx, &r);
 	}
+	if (db_maybe_done(e))
+		tx->cx->acted = true;
 	if (e != OK) {
 		tx_rollback(tx);
 		return e;

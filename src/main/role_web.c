@@ -20,6 +20,7 @@ web_init(void)
 	handler.ws_message = rt_ws_message;
 	handler.ws_close = rt_ws_close;
 	db_init();
+	db_bound_statements();
 	bus_init();
 	api_init();
 	rt_init();

@@ -184,7 +184,7 @@ attribute_create(struct ctx *cx, const struct project *p, const char *actor, con
 	TRY(tx_begin(cx, &tx));
 	e = create(tx, p, actor, c, in, true, json_out);
 	tx_rollback(tx);
-	if (e != ERR_DB || !(schema_in_use(cx) || schema_columns_full(cx)))
+	if (!schema_in_use(cx, e) && !(e == ERR_DB && schema_columns_full(cx)))
 		return e;
 	TRY(tx_begin(cx, &tx));
 	e = create(tx, p, actor, c, in, false, json_out);

@@ -245,13 +245,6 @@ bump(const struct event *ev)
 		gen_bump(str_c(ev->stale[i]));
 }
 
-/* A write whose answer was lost may still have been done. */
-static bool
-maybe_written(err_t e)
-{
-	return e == OK || e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN;
-}
-
 void
 event_emit(struct db_tx *tx, const struct event *ev)
 {
@@ -263,7 +256,7 @@ event_commit(struct db_tx *tx, const struct event *const *ev, int n)
 {
 	err_t e = tx_commit(tx);
 
-	for (int i = 0; maybe_written(e) && i < n; i++)
+	for (int i = 0; db_maybe_done(e) && i < n; i++)
 		bump(ev[i]);
 	return e;
 }
@@ -280,7 +273,7 @@ event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, con
 	values[n] = event_message(cx, ev).p;
 	e = db_query(cx, &r, arena_printf(cx->arena, "WITH w AS (%s) SELECT w.*, pg_logical_emit_message(true, 'event', $%d::text) FROM w", sql, n + 1),
 	    n + 1, values);
-	if (e != OK && maybe_written(e))
+	if (e != OK && db_maybe_done(e))
 		bump(ev);
 	TRY(e);
 	if (db_rows(r) > 0)

@@ -16,8 +16,8 @@ typedef err_t (*schema_delete_fn)(struct db_tx *tx, const struct project *p, con
     bool now);
 err_t schema_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
     schema_delete_fn fn) MUST_CHECK;
-/* True when the last error says that the table is in use. */
-bool schema_in_use(const struct ctx *cx);
+/* True when the error e, the last of cx, says that the table is in use. */
+bool schema_in_use(const struct ctx *cx, err_t e);
 /* True when the table's columns are used up, dropped ones included. */
 bool schema_columns_full(const struct ctx *cx);
 

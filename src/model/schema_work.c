@@ -16,13 +16,11 @@ enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000 };
 /* ---- shared with the requests ---- */
 
 bool
-schema_in_use(const struct ctx *cx)
+schema_in_use(const struct ctx *cx, err_t e)
 {
-	const char *state = db_sqlstate(cx);
-
 	/* the last: the catalogue's own row was changed between, by the drop of an index beside us */
-	return strcmp(state, "55P03") == 0 || strcmp(state, "40P01") == 0 ||
-	    (strcmp(state, "XX000") == 0 && cx->detail != NULL && strstr(cx->detail, "tuple concurrently") != NULL);
+	return e == ERR_DB_CONFLICT ||
+	    (e == ERR_DB && strcmp(db_sqlstate(cx), "XX000") == 0 && cx->detail != NULL && strstr(cx->detail, "tuple concurrently") != NULL);
 }
 
 bool
@@ -46,7 +44,7 @@ schema_lock(struct db_tx *tx, const struct project *p, const struct collection *
 	/* a statement of its own: it must see what the last holder of the lock wrote */
 	e = tx_query(tx, &r, arena_printf(cx->arena, "SELECT %s FROM %s.collections WHERE internal = $1::bigint",
 	    collection_columns(cx, p->schema), p->schema), DB(internal));
-	if (e == ERR_DB && schema_in_use(cx))
+	if (schema_in_use(cx, e))
 		return fail(cx, ERR_BUSY, "the schema of %s is being changed", c->id);
 	TRY(e);
 	if (db_rows(r) == 0)
@@ -67,7 +65,7 @@ schema_delete(struct ctx *cx, const struct project *p, const char *actor, const 
 	TRY(tx_begin(cx, &tx));
 	e = fn(tx, p, actor, c, key, true);
 	tx_rollback(tx);
-	if (e != ERR_DB || !schema_in_use(cx))
+	if (!schema_in_use(cx, e))
 		return e;
 	TRY(tx_begin(cx, &tx));
 	e = fn(tx, p, actor, c, key, false);
@@ -112,8 +110,8 @@ passing(const struct ctx *cx, err_t e)
 
 	if (e != ERR_DB)
 		return e != ERR_DB_UNIQUE && e != ERR_DB_DATA;
-	return strncmp(state, "40", 2) == 0 || strncmp(state, "53", 2) == 0 || strncmp(state, "57", 2) == 0 || strncmp(state, "08", 2) == 0 ||
-	    is(state, "") || is(state, "42P01") || schema_in_use(cx);
+	return strncmp(state, "53", 2) == 0 || strncmp(state, "57", 2) == 0 || strncmp(state, "08", 2) == 0 ||
+	    is(state, "") || is(state, "42P01") || schema_in_use(cx, e);
 }
 
 static err_t
@@ -284,7 +282,7 @@ settle_attribute(struct ctx *cx, const struct project *p, const struct collectio
 		TRY(schema_rebuild(cx, p, c));
 		e = change_attribute(cx, p, c, a);
 	}
-	if (e == ERR_DB && schema_in_use(cx))
+	if (schema_in_use(cx, e))
 		return fail(cx, ERR_BUSY, "the table of %s is in use", c->id);
 	if (e != OK && !passing(cx, e))
 		return fail_attribute(cx, p, c, a, reason(cx, e));
@@ -318,8 +316,9 @@ take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out, bool *got_out
 	TRY(tx_begin(cx, tx_out));
 	TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))", DB(what)));
 	*got_out = db_bool(r, 0, 0);
-	if (*got_out)	/* the portal of a finished statement keeps its snapshot until the next one takes its place; SET needs none */
-		return tx_query(*tx_out, &r, "SET LOCAL lock_timeout = 0", DB0);
+	if (*got_out)	/* the portal of a finished statement keeps its snapshot until the next one takes its place; SET needs none. A build
+			 * takes longer than a transaction may be idle otherwise, and the turn must not end before it. */
+		return tx_query(*tx_out, &r, "SET LOCAL idle_in_transaction_session_timeout = 0", DB0);
 	tx_rollback(*tx_out);
 	return OK;
 }
@@ -431,7 +430,7 @@ schema_sweep(struct ctx *cx, const struct project *p)
 		tx_add(tx, "SET LOCAL lock_timeout = '" SCHEMA_WAIT_JOB "'", DB0);
 		tx_add(tx, arena_printf(cx->arena, "DROP TABLE IF EXISTS %s.%s", p->schema, db_cstr(r, i, 0)), DB0);
 		e = tx_commit(tx);
-		if (e == ERR_DB && schema_in_use(cx))
+		if (schema_in_use(cx, e))
 			last = fail(cx, ERR_BUSY, "%s.%s is in use", p->schema, db_cstr(r, i, 0));
 		else
 			TRY(e);

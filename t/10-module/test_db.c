@@ -94,6 +94,9 @@ statements(struct ctx *cx)
 	CHECK(str_is(db_str(r, 0, 0), "0.11"));
 	GOOD(db_query(cx, &r, "SHOW client_connection_check_interval", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "10s"));
+	/* what is no request is not bounded, whatever the operator has set for the rest */
+	GOOD(db_query(cx, &r, "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'", DB0));
+	CHECK(str_is(db_str(r, 0, 0), "0"));
 	/* the operator's own limit is no mistake of ours */
 	FAILS(db_script(cx, "SET LOCAL statement_timeout = 10; SELECT pg_sleep(600)"), TIMEOUT);
 	CHECK(db_pool_busy() == 0);

@@ -1,0 +1,129 @@
+/* Requests that lose against others in the database, or take too long there: what was undone is done again, else the answer is 503 and nothing is kept. */
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { server, sleep, until } from '../lib/server.mjs'
+import { collection, database } from './docs.mjs'
+import { fails } from './lib.mjs'
+
+let s, p, args, schema, db
+const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
+
+before(async () => {
+	s = await server({ own: true, conf: { db_statement_timeout: '3s', db_lock_timeout: '2s', web_processes: 1 } })
+	p = await s.project()
+	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
+	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+	db = await database(p)
+})
+after(() => s.stop())
+
+/* A transaction that has done `sql`; the function it gives does more and ends it. In a deadlock it is the other one that gives in. */
+async function hold(sql) {
+	const c = spawn('psql', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+	let out = ''
+	c.stdout.on('data', (d) => (out += d))
+	c.stdin.write(`SET deadlock_timeout = '100s'; BEGIN; ${sql}; SELECT 'held';\n`)
+	await until('the lock', () => out.includes('held'))
+	return (more = '') => new Promise((ok) => { c.on('exit', ok); c.stdin.end(`${more} COMMIT;\n`) })
+}
+const waiting = (n) => until(`${n} wait`, () => Number(psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) === n)
+const retries = async () => Number((await s.call('GET', '/metrics', { root: true })).text.match(/^badal_db_retries_total (\d+)/m)[1])
+
+/* A collection with a unique value, and its table as PostgreSQL knows it. */
+async function unique() {
+	const c = await collection(p, db, { attributes: { u: { type: 'string', size: 20 } }, indexes: { u: { type: 'unique', attributes: ['u'] } } })
+	const [table, column] = psql(`SELECT 'c_' || c.internal, 'a_' || a.internal FROM ${schema}.attributes a JOIN ${schema}.collections c
+		ON c.internal = a.collection WHERE c.id = '${c.id}'`).split('|')
+	c.table = `${schema}.${table}`
+	c.column = column
+	c.insert = (id, u) => `INSERT INTO ${c.table} (_id, _created, _updated, _perms, _read, ${column}) VALUES ('${id}', now(), now(), '{}', '{}', '${u}')`
+	c.update = (id, u) => p.call('PATCH', `${c.docs}/${id}`, { body: { data: { u } } })
+	c.create = (id, u) => p.call('POST', c.docs, { body: { documentId: id, data: { u } } })
+	c.all = async () => (await p.ok('GET', c.docs)).documents.map((d) => `${d.$id}=${d.u}`).sort()
+	return c
+}
+
+test('a transaction that loses a deadlock is done again', async () => {
+	const c = await unique(), was = await retries()
+	await c.doc({ u: 'old' }, { id: 'a' })
+	const go = await hold(c.insert('other', 'new')), reply = c.update('a', 'new')	/* has the row, wants the value */
+	await waiting(1)
+	await go(`SELECT 1 FROM ${c.table} WHERE _id = 'a' FOR UPDATE; DELETE FROM ${c.table} WHERE _id = 'other';`)
+	const r = await reply
+	assert.equal(r.status, 200, r.text)
+	assert.equal(r.body.u, 'new')
+	assert.deepEqual(await c.all(), ['a=new'])
+	assert.equal(await retries(), was + 1)
+})
+
+test('a transaction that loses a deadlock and then meets what the other has done', async () => {
+	const c = await unique()
+	await c.doc({ u: 'old' }, { id: 'a' })
+	const go = await hold(c.insert('other', 'new')), reply = c.update('a', 'new')
+	await waiting(1)
+	await go(`SELECT 1 FROM ${c.table} WHERE _id = 'a' FOR UPDATE;`)
+	fails(await reply, 409, 'document_already_exists')
+	assert.deepEqual(await c.all(), ['a=old', 'other=new'])
+})
+
+test('a single statement that loses a deadlock is done again', async () => {
+	const c = await unique(), was = await retries()
+	const go = await hold(c.insert('other', 'new')), reply = c.create('a', 'new')	/* has the id, wants the value */
+	await waiting(1)
+	await go(`${c.insert('a', 'x')}; DELETE FROM ${c.table};`)
+	const r = await reply
+	assert.equal(r.status, 201, r.text)
+	assert.deepEqual(await c.all(), ['a=new'])
+	assert.equal(await retries(), was + 1)
+})
+
+test('serialization failures: again, a bounded number of times', async () => {
+	const c = await unique(), fail = (times) => psql(`CREATE SEQUENCE IF NOT EXISTS public.tries; SELECT setval('public.tries', 1, false);
+		CREATE OR REPLACE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF nextval('public.tries') <= ${times} THEN RAISE 'no' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$;
+		DROP TRIGGER IF EXISTS fail ON ${c.table}; CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON ${c.table} FOR EACH ROW EXECUTE FUNCTION public.fail()`)
+	fail(2)
+	assert.equal((await c.create('a', 'one')).status, 201)
+	fail(2)
+	assert.equal((await c.update('a', 'two')).status, 200)
+	fail(1000)
+	fails(await c.create('b', 'x'), 503, 'general_busy')
+	fails(await c.update('a', 'x'), 503, 'general_busy')
+	assert.ok(Number(psql('SELECT last_value FROM public.tries')) <= 12)
+	assert.deepEqual(await c.all(), ['a=two'])
+})
+
+test('a lock that is not given in time', async () => {
+	const c = await unique()
+	await c.doc({ u: 'old' }, { id: 'a' })
+	const go = await hold(`SELECT 1 FROM ${c.table} WHERE _id = 'a' FOR UPDATE`), began = Date.now()
+	fails(await c.update('a', 'new'), 503, 'general_busy')
+	assert.ok(Date.now() - began < 10000)
+	await go()
+	assert.deepEqual(await c.all(), ['a=old'])
+	assert.equal((await c.update('a', 'new')).status, 200)
+})
+
+test('a statement that takes too long', async () => {
+	const c = await unique(), began = Date.now()
+	psql(`CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+		CREATE TRIGGER slow BEFORE INSERT ON ${c.table} FOR EACH ROW EXECUTE FUNCTION public.slow()`)
+	fails(await c.create('a', 'one'), 503, 'general_timeout')
+	assert.ok(Date.now() - began < 20000)
+	assert.equal(psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), '0')
+	psql(`DROP TRIGGER slow ON ${c.table}`)
+	assert.deepEqual(await c.all(), [])
+	assert.equal((await c.create('a', 'one')).status, 201)
+})
+
+test('the build of an index may take its time, and wait for others', async () => {
+	const c = await unique(), go = await hold(`LOCK TABLE ${c.table} IN ROW EXCLUSIVE MODE`)
+	await p.ok('POST', `${c.path}/indexes`, { body: { key: 'k', type: 'key', attributes: ['u'] } })
+	await waiting(1)
+	await sleep(4000)
+	assert.equal((await p.ok('GET', `${c.path}/indexes/k`)).status, 'processing')
+	await go()
+	await until('the index', async () => (await p.ok('GET', `${c.path}/indexes/k`)).status === 'available')
+})
