@@ -29,6 +29,8 @@ err_t user_create(struct ctx *cx, const struct project *p, const struct user_in 
 err_t user_by_id(struct ctx *cx, const struct project *p, const char *id, struct user **out) MUST_CHECK;
 err_t user_by_email(struct ctx *cx, const struct project *p, const char *email, struct user **out) MUST_CHECK;
 err_t user_by_phone(struct ctx *cx, const struct project *p, const char *phone, struct user **out) MUST_CHECK;
+/* Awaits. Locks the user until the end of tx; *out is it as it is now. ERR_USER_NOT_FOUND. */
+err_t user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struct user *out) MUST_CHECK;
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
 

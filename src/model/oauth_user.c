@@ -87,6 +87,7 @@ attach(struct ctx *cx, const struct project *p, const char *provider, const stru
 	struct user *u = arena_alloc(cx->arena, sizeof *u);
 	struct event ev = quiet_event(cx, p, current, EVENT_ROLES);
 	struct db_tx *tx;
+	err_t e;
 
 	if (owner != NULL && owner->internal != current->internal)
 		return fail(cx, ERR_USER_ALREADY_EXISTS, "the identity is user %s", owner->id);
@@ -95,7 +96,12 @@ attach(struct ctx *cx, const struct project *p, const char *provider, const stru
 	if (owner != NULL && !user_anonymous(current))
 		return OK;
 	TRY(tx_begin(cx, &tx));
-	if (user_anonymous(current))
+	e = user_lock(tx, p, current, u);
+	if (e != OK) {
+		tx_rollback(tx);
+		return e;
+	}
+	if (user_anonymous(u))	/* still: it may have got an address and a password of its own meanwhile */
 		convert(tx, p, who, u);
 	add_identity(tx, p, provider, who->id, u);
 	return finish(cx, tx, &ev, ERR_USER_EMAIL_ALREADY_EXISTS);

@@ -320,10 +320,8 @@ same_password(const struct user *a, const struct user *b)
 	return a->password == NULL || b->password == NULL ? a->password == b->password : strcmp(a->password, b->password) == 0;
 }
 
-/* Locks and reads the row: what else changed since `u` was read goes into the reply and the event, and a password that was changed meanwhile
- * allows nothing any more. */
-static err_t
-user_lock(struct db_tx *tx, const struct project *p, const struct user *u, bool knows_password, struct user *out)
+err_t
+user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struct user *out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
@@ -334,12 +332,11 @@ user_lock(struct db_tx *tx, const struct project *p, const struct user *u, bool 
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_USER_NOT_FOUND, "user=%s", u->id);
 	shape_read(cx, &user_shape, out, r, 0, 0);
-	if (knows_password && !same_password(out, u))
-		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
 	return OK;
 }
 
-/* Makes `u` what `n` wants; *out is the new state. */
+/* Makes `u` what `n` wants; *out is the new state. What else changed since `u` was read goes into the reply and the event, and a password that
+ * was changed meanwhile allows nothing any more. */
 static err_t
 user_update(struct ctx *cx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c,
     struct user **out)
@@ -351,7 +348,9 @@ user_update(struct ctx *cx, const struct project *p, const struct user_by *by, c
 	err_t e;
 
 	TRY(tx_begin(cx, &tx));
-	e = user_lock(tx, p, u, c->knows_password, now);
+	e = user_lock(tx, p, u, now);
+	if (e == OK && c->knows_password && !same_password(now, u))
+		e = fail(cx, ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
 	if (e != OK) {
 		tx_rollback(tx);
 		return e;

@@ -1,12 +1,12 @@
 /* Signing in through a provider: the whole way with a provider of our own, and every way it can fail. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { provider } from '../lib/provider.mjs'
-import { cookieOf, server, unique } from '../lib/server.mjs'
+import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { fails, keysOf, session } from './lib.mjs'
 
 let s, p, g
@@ -212,6 +212,22 @@ describe('who it is', () => {
 		const taken = await p.user(), again = await anonymous()
 		page(await signIn(person({ email: taken.email }), { cookie: again }), 409)
 		assert.equal((await s.call('GET', '/account', { project: p.id, cookie: again })).status, 200)
+	})
+
+	test('an anonymous user who becomes somebody else meanwhile stays that', async () => {
+		const cookie = cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: p.id })), { $id } = await s.ok('GET', '/account', { project: p.id, cookie })
+		const w = await way(person(), { cookie }), args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq']
+		const schema = execFileSync('psql', [...args, '-c', `SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`], { encoding: 'utf8' }).trim()
+		const c = spawn('psql', args, { stdio: ['pipe', 'ignore', 'inherit'] }), gone = new Promise((ok) => c.on('exit', ok)), email = mail()
+		c.stdin.write(`BEGIN; UPDATE ${schema}.users SET email = '${email}', password = 'x' WHERE id = '${$id}';\n`)
+		const count = (sql) => Number(execFileSync('psql', [...args, '-c', `SELECT count(*) FROM pg_stat_activity WHERE ${sql}`], { encoding: 'utf8' }))
+		await until('the change', () => count("state = 'idle in transaction'") === 1)
+		const r = visit(w.url, w.cookies)
+		await until('the sign-in waits', () => count("wait_event_type = 'Lock'") === 1)
+		c.stdin.end('COMMIT;\n')
+		await gone
+		assert.equal((await r).status, 301)
+		assert.equal((await p.ok('GET', `/users/${$id}`)).email, email)
 	})
 
 	test('a blocked user', async () => {
