@@ -32,6 +32,7 @@ struct ctx {
 	bool acted;		/* something outside was changed, or may have been: what was begun cannot simply be begun anew */
 	int retries;		/* of statements and the whole, see db_again */
 	const char *locale;	/* for texts that depend on it; NULL: English */
+	int64_t format;		/* version of the protocol that the client speaks, 1004000 for 1.4.0; 0: it does not say */
 	/* what log lines add */
 	const char *id;		/* request or job id */
 	const char *project;	/* public project id, may be NULL */

@@ -36,6 +36,7 @@ compat_choose(struct req *rq)
 	rq->format = FORMAT_NOW;
 	if (v < 0)
 		return;
+	rq->cx.format = v;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
 	if (v <= V(0, 11, 2))
 		rq->format = FORMAT_11;

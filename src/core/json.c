@@ -100,6 +100,18 @@ load(struct ctx *cx, struct str text, json_error_t *error)
 	return j;
 }
 
+/* What jansson quotes may end within a character: then it is left out. */
+static const char *
+reason(struct ctx *cx, const json_error_t *error)
+{
+	const char *quote = strstr(error->text, " near ");
+	struct str words = str_c(error->text);
+
+	if (!str_utf8(words, NULL))
+		words.n = quote != NULL ? (size_t)(quote - error->text) : 0;
+	return arena_printf(cx->arena, "%.*s at byte %d", STR_FMT(words), error->position);
+}
+
 json_t *
 json_parse(struct ctx *cx, struct str text, const char **why_out)
 {
@@ -112,7 +124,7 @@ json_parse(struct ctx *cx, struct str text, const char **why_out)
 	else if (too_deep(text))
 		why = "nested too deeply";
 	else if ((j = load(cx, text, &error)) == NULL)
-		why = arena_printf(cx->arena, "%s at byte %d", error.text, error.position);
+		why = reason(cx, &error);
 	if (why_out != NULL)
 		*why_out = why;
 	if (j != NULL)

@@ -2,7 +2,7 @@
 #include "query_priv.h"
 
 const struct query_method_info query_methods[Q_N] = {
-#define M(name, text, kind, v1, min, max) {text, kind, v1, min, max},
+#define M(name, word, kind, text, min, max) {word, kind, text, min, max},
     QUERY_METHODS(M)
 #undef M
 };

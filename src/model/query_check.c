@@ -41,8 +41,8 @@ type_fits(const struct query *q, const struct query_value *v)
 		return v->type == QV_TEXT;
 	case ATTR_INTEGER:
 		return v->type == QV_INT;
-	case ATTR_FLOAT:	/* the text grammar tells 5 from 5.0 */
-		return v->type == QV_FLOAT || (q->json && v->type == QV_INT);
+	case ATTR_FLOAT:	/* the text grammar of 1.0 tells 5 from 5.0 */
+		return v->type == QV_FLOAT || (q->later && v->type == QV_INT);
 	case ATTR_BOOLEAN:
 		return v->type == QV_BOOL;
 	}
@@ -90,7 +90,7 @@ for_content(enum query_method m)
 	return m == Q_CONTAINS || m == Q_CONTAINS_ANY || m == Q_CONTAINS_ALL || m == Q_NOT_CONTAINS;
 }
 
-/* Which methods go with which attribute (JSON grammar; the text grammar has no methods to tell apart but search). */
+/* Which methods go with which attribute; the text grammar of 1.0 has no methods to tell apart but search. */
 static bool
 check_method(struct ctx *cx, const struct query *q, const char **why_out)
 {
@@ -98,12 +98,12 @@ check_method(struct ctx *cx, const struct query *q, const char **why_out)
 	bool ok = true;
 
 	if (for_text(q->method))
-		ok = a->type == ATTR_STRING && (!a->array || !q->json);
+		ok = a->type == ATTR_STRING && (!a->array || !q->later);
 	else if (q->method == Q_CONTAINS_ALL)
 		ok = a->array;
 	else if (for_content(q->method))
 		ok = a->array || a->type == ATTR_STRING;
-	else if (a->array && q->json)
+	else if (a->array && q->later)
 		ok = q->method == Q_IS_NULL || q->method == Q_IS_NOT_NULL;
 	if (!ok)
 		*why_out = arena_printf(cx->arena, "%s does not go with the attribute \"%s\"", query_methods[q->method].name, q->attr);
@@ -114,9 +114,9 @@ static bool
 check_arity(struct ctx *cx, const struct query *q, const char **why_out)
 {
 	const struct query_method_info *m = &query_methods[q->method];
-	int max = !q->json ? VALUES_TEXT_MAX : m->max < 0 ? VALUES_JSON_MAX : m->max;
+	int max = !q->later ? VALUES_TEXT_MAX : m->max < 0 ? VALUES_JSON_MAX : m->max;
 
-	if (q->n > max && (!q->json || m->max < 0))
+	if (q->n > max && (!q->later || m->max < 0))
 		*why_out = arena_printf(cx->arena, "more than %d values for \"%s\"", max, q->attr);
 	else if (q->n > max || q->n < m->min)
 		*why_out = arena_printf(cx->arena, "%s takes %s%d value%s", m->name, m->max < 0 ? "at least " : "", m->min,
@@ -140,7 +140,7 @@ check_filter(struct ctx *cx, const struct query_list *l, struct query *q, const 
 	if (!resolve(cx, l, q, why_out) || !check_arity(cx, q, why_out) || !check_method(cx, q, why_out) ||
 	    !check_values(cx, q, why_out))
 		return false;
-	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->json || !(l->flags & QUERY_NEEDS_INDEX)) &&
+	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->later || !(l->flags & QUERY_NEEDS_INDEX)) &&
 	    query_fulltext(l, q->attr) == NULL) {
 		*why_out = arena_printf(cx->arena, "search needs a fulltext index on \"%s\"", q->attr);
 		return false;
@@ -240,9 +240,9 @@ query_check(struct ctx *cx, const struct query_list *l, struct query *q, const c
 	case QK_ORDER:
 		return q->method == Q_ORDER_RANDOM || *q->attr == '\0' || resolve(cx, l, q, why_out);
 	case QK_LIMIT:
-		return check_number(cx, l, q, q->json ? 1 : 0, q->json ? -1 : 100, why_out);
+		return check_number(cx, l, q, q->json ? 1 : 0, q->later ? -1 : 100, why_out);
 	case QK_OFFSET:
-		return check_number(cx, l, q, 0, q->json ? -1 : 5000, why_out);
+		return check_number(cx, l, q, 0, q->later ? -1 : 5000, why_out);
 	case QK_CURSOR:
 		return check_cursor(q, why_out);
 	case QK_SELECT:
@@ -326,7 +326,7 @@ query_check_indexes(struct ctx *cx, const struct query_list *l, const struct que
 	for (int i = 0; i < n; i++) {
 		enum query_kind kind = query_methods[q[i].method].kind;
 
-		if (q[i].json)
+		if (q[i].later)
 			continue;
 		if (kind == QK_FILTER && !has(&filters, q[i].attr))
 			filters.v[filters.n++] = q[i].attr;

@@ -73,7 +73,7 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 	const json_t *attr = json_object_get(j, "attribute");
 	const json_t *values = json_object_get(j, "values");
 
-	*q = (struct query){.json = true, .attr = ""};
+	*q = (struct query){.json = true, .later = true, .attr = ""};
 	if (!json_is_object(j) || !json_is_string(method)) {
 		*why_out = "a query is an object with a method";
 		return false;

@@ -6,41 +6,44 @@
 
 enum query_kind { QK_FILTER, QK_LOGIC, QK_ORDER, QK_LIMIT, QK_OFFSET, QK_CURSOR, QK_SELECT };
 
-/* Methods: name on the wire, kind, part of the 1.0 text grammar, fewest and most values in JSON (-1: the limit of values). */
-#define QUERY_METHODS(M)                                              \
-	M(EQUAL, "equal", QK_FILTER, true, 1, -1)                     \
-	M(NOT_EQUAL, "notEqual", QK_FILTER, true, 1, 1)               \
-	M(LESS, "lessThan", QK_FILTER, true, 1, 1)                    \
-	M(LESS_EQUAL, "lessThanEqual", QK_FILTER, true, 1, 1)         \
-	M(GREATER, "greaterThan", QK_FILTER, true, 1, 1)              \
-	M(GREATER_EQUAL, "greaterThanEqual", QK_FILTER, true, 1, 1)   \
-	M(SEARCH, "search", QK_FILTER, true, 1, 1)                    \
-	M(NOT_SEARCH, "notSearch", QK_FILTER, false, 1, 1)            \
-	M(BETWEEN, "between", QK_FILTER, false, 2, 2)                 \
-	M(NOT_BETWEEN, "notBetween", QK_FILTER, false, 2, 2)          \
-	M(IS_NULL, "isNull", QK_FILTER, false, 0, 0)                  \
-	M(IS_NOT_NULL, "isNotNull", QK_FILTER, false, 0, 0)           \
-	M(STARTS, "startsWith", QK_FILTER, false, 1, 1)               \
-	M(NOT_STARTS, "notStartsWith", QK_FILTER, false, 1, 1)        \
-	M(ENDS, "endsWith", QK_FILTER, false, 1, 1)                   \
-	M(NOT_ENDS, "notEndsWith", QK_FILTER, false, 1, 1)            \
-	M(CONTAINS, "contains", QK_FILTER, false, 1, -1)              \
-	M(CONTAINS_ANY, "containsAny", QK_FILTER, false, 1, -1)       \
-	M(CONTAINS_ALL, "containsAll", QK_FILTER, false, 1, -1)       \
-	M(NOT_CONTAINS, "notContains", QK_FILTER, false, 1, -1)       \
-	M(AND, "and", QK_LOGIC, false, 2, -1)                         \
-	M(OR, "or", QK_LOGIC, false, 2, -1)                           \
-	M(ORDER_ASC, "orderAsc", QK_ORDER, true, 0, 0)                \
-	M(ORDER_DESC, "orderDesc", QK_ORDER, true, 0, 0)              \
-	M(ORDER_RANDOM, "orderRandom", QK_ORDER, false, 0, 0)         \
-	M(LIMIT, "limit", QK_LIMIT, true, 1, 1)                       \
-	M(OFFSET, "offset", QK_OFFSET, true, 1, 1)                    \
-	M(CURSOR_AFTER, "cursorAfter", QK_CURSOR, true, 1, 1)         \
-	M(CURSOR_BEFORE, "cursorBefore", QK_CURSOR, true, 1, 1)       \
-	M(SELECT, "select", QK_SELECT, false, 1, -1)
+/* Which servers' text grammar has a method. */
+enum query_text { JSON_ONLY, TEXT_1_3, TEXT_1_0 };
+
+/* Methods: name on the wire, kind, its first text grammar, fewest and most values by the later rules (-1: the limit of values). */
+#define QUERY_METHODS(M)                                                \
+	M(EQUAL, "equal", QK_FILTER, TEXT_1_0, 1, -1)                   \
+	M(NOT_EQUAL, "notEqual", QK_FILTER, TEXT_1_0, 1, 1)             \
+	M(LESS, "lessThan", QK_FILTER, TEXT_1_0, 1, 1)                  \
+	M(LESS_EQUAL, "lessThanEqual", QK_FILTER, TEXT_1_0, 1, 1)       \
+	M(GREATER, "greaterThan", QK_FILTER, TEXT_1_0, 1, 1)            \
+	M(GREATER_EQUAL, "greaterThanEqual", QK_FILTER, TEXT_1_0, 1, 1) \
+	M(SEARCH, "search", QK_FILTER, TEXT_1_0, 1, 1)                  \
+	M(NOT_SEARCH, "notSearch", QK_FILTER, JSON_ONLY, 1, 1)          \
+	M(BETWEEN, "between", QK_FILTER, TEXT_1_3, 2, 2)                \
+	M(NOT_BETWEEN, "notBetween", QK_FILTER, JSON_ONLY, 2, 2)        \
+	M(IS_NULL, "isNull", QK_FILTER, TEXT_1_3, 0, 0)                 \
+	M(IS_NOT_NULL, "isNotNull", QK_FILTER, TEXT_1_3, 0, 0)          \
+	M(STARTS, "startsWith", QK_FILTER, TEXT_1_3, 1, 1)              \
+	M(NOT_STARTS, "notStartsWith", QK_FILTER, JSON_ONLY, 1, 1)      \
+	M(ENDS, "endsWith", QK_FILTER, TEXT_1_3, 1, 1)                  \
+	M(NOT_ENDS, "notEndsWith", QK_FILTER, JSON_ONLY, 1, 1)          \
+	M(CONTAINS, "contains", QK_FILTER, JSON_ONLY, 1, -1)            \
+	M(CONTAINS_ANY, "containsAny", QK_FILTER, JSON_ONLY, 1, -1)     \
+	M(CONTAINS_ALL, "containsAll", QK_FILTER, JSON_ONLY, 1, -1)     \
+	M(NOT_CONTAINS, "notContains", QK_FILTER, JSON_ONLY, 1, -1)     \
+	M(AND, "and", QK_LOGIC, JSON_ONLY, 2, -1)                       \
+	M(OR, "or", QK_LOGIC, JSON_ONLY, 2, -1)                         \
+	M(ORDER_ASC, "orderAsc", QK_ORDER, TEXT_1_0, 0, 0)              \
+	M(ORDER_DESC, "orderDesc", QK_ORDER, TEXT_1_0, 0, 0)            \
+	M(ORDER_RANDOM, "orderRandom", QK_ORDER, JSON_ONLY, 0, 0)       \
+	M(LIMIT, "limit", QK_LIMIT, TEXT_1_0, 1, 1)                     \
+	M(OFFSET, "offset", QK_OFFSET, TEXT_1_0, 1, 1)                  \
+	M(CURSOR_AFTER, "cursorAfter", QK_CURSOR, TEXT_1_0, 1, 1)       \
+	M(CURSOR_BEFORE, "cursorBefore", QK_CURSOR, TEXT_1_0, 1, 1)     \
+	M(SELECT, "select", QK_SELECT, TEXT_1_3, 1, -1)
 
 enum query_method {
-#define M(name, text, kind, v1, min, max) Q_##name,
+#define M(name, word, kind, text, min, max) Q_##name,
 	QUERY_METHODS(M)
 #undef M
 	Q_N
@@ -49,7 +52,7 @@ enum query_method {
 struct query_method_info {
 	const char *name;
 	enum query_kind kind;
-	bool v1;		/* exists in the text grammar */
+	enum query_text text;
 	int min, max;
 };
 extern const struct query_method_info query_methods[Q_N];
@@ -68,6 +71,7 @@ struct query_value {
 struct query {
 	enum query_method method;
 	bool json;
+	bool later;			/* the rules of servers since 1.3 hold: JSON, or the text of a client of 1.3 and 1.4 */
 	const char *attr;		/* "" when there is none */
 	const struct query_attr *on;	/* set by query_check */
 	struct query_value *v;

@@ -179,21 +179,21 @@ despaced(struct query_plan *p, struct str s, const char *drop)
 	return str_trim((struct str){c, s.n});
 }
 
-/* What the text of a search becomes: operators turn into blanks; the later grammar knows a phrase only as the whole text. */
+/* What the text of a search becomes: operators turn into blanks; later servers know a phrase only as the whole text. */
 static struct str
-cleaned(struct query_plan *p, struct str s, bool json)
+cleaned(struct query_plan *p, struct str s, bool later)
 {
 	struct str w = despaced(p, s, "@+-*()<>~");
 	bool phrase = w.n >= 2 && w.p[0] == '"' && w.p[w.n - 1] == '"';
 
-	return json && !phrase ? despaced(p, w, "\"") : w;
+	return later && !phrase ? despaced(p, w, "\"") : w;
 }
 
 static const char *
-wanted(struct query_plan *p, struct str s, bool json)
+wanted(struct query_plan *p, struct str s, bool later)
 {
 	struct arena *mem = p->cx->arena;
-	struct str text = cleaned(p, s, json);
+	struct str text = cleaned(p, s, later);
 	const char *query = query_wanted(mem, text);
 
 	/* a rare word is looked up and its rows sorted, a common one met soon on any walk */
@@ -217,7 +217,7 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 		buf_printf(b, "%s IS NOT NULL AND NOT ", query_column(p, q->on));
 	buf_ch(b, '(');
 	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s @@ %s", i ? " OR " : "", words, wanted(p, q->v[i].s, q->json));
+		buf_printf(b, "%s%s @@ %s", i ? " OR " : "", words, wanted(p, q->v[i].s, q->later));
 	buf_ch(b, ')');
 }
 
@@ -238,8 +238,8 @@ sql_logic(struct query_plan *p, struct buf *b, const struct query *q)
 static void
 sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 {
-	/* the text grammar compares a whole array with a value: it never equals one */
-	if (q->on != NULL && q->on->array && !q->json && q->method != Q_SEARCH) {
+	/* the text grammar of 1.0 compares a whole array with a value: it never equals one */
+	if (q->on != NULL && q->on->array && !q->later && q->method != Q_SEARCH) {
 		buf_printf(b, q->method == Q_NOT_EQUAL ? "%s IS NOT NULL" : "false", q->on->column);
 		return;
 	}

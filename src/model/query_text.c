@@ -1,4 +1,5 @@
-/* The text grammar of queries: method("attribute", ["value", 1, true]).
+/* The text grammar of queries: method("attribute", ["value", 1, true]). Clients of 1.3 and 1.4 know some methods more, and other rules hold
+ * for what they ask.
  *
  * It is scanned byte by byte exactly as clients of that generation expect, odd corners included (spec databases.md 8.1): the last
  * byte is not looked at, blanks outside strings vanish, a backslash escapes only , [ ] " and '. */
@@ -22,7 +23,8 @@ struct scan {
 	bool in_array, closed;	/* within [ ] / after ] */
 };
 
-enum { PARTS_MAX = 3 };		/* attribute, value and one to spare: further ones are ignored */
+enum { PARTS_MAX = 4 };		/* attribute, two values and one to spare: further ones are ignored */
+enum { FORMAT_1_3 = 1003000, FORMAT_1_5 = 1005000 };
 
 static struct part *
 part_now(struct scan *sc)
@@ -190,14 +192,19 @@ value_of(struct ctx *cx, struct str item)
 
 /* The byte that is cut off an item, or off the query, may have been part of a character. */
 static bool
-take_values(struct ctx *cx, const struct part *p, struct query *q)
+take_values(struct ctx *cx, const struct part *p, int n_parts, struct query *q)
 {
-	q->v = arena_array(cx->arena, struct query_value, p->n ? p->n : 1);
-	for (int i = 0; i < p->n; i++) {
-		q->v[q->n] = value_of(cx, p->items[i]);
-		if (!str_utf8(q->v[q->n++].s, NULL))
-			return false;
-	}
+	int n = 0;
+
+	for (int k = 0; k < n_parts; k++)
+		n += p[k].n;
+	q->v = arena_array(cx->arena, struct query_value, n ? n : 1);
+	for (int k = 0; k < n_parts; k++)
+		for (int i = 0; i < p[k].n; i++) {
+			q->v[q->n] = value_of(cx, p[k].items[i]);
+			if (!str_utf8(q->v[q->n++].s, NULL))
+				return false;
+		}
 	return true;
 }
 
@@ -219,11 +226,11 @@ fill(struct ctx *cx, const struct scan *sc, struct query *q)
 	if (kind == QK_FILTER) {
 		if (sc->n < 1 || !take_attr(cx, &sc->parts[0], q))
 			return false;
-		return sc->n == 1 || take_values(cx, &sc->parts[1], q);
+		return take_values(cx, &sc->parts[1], q->method == Q_BETWEEN ? 2 : 1, q);
 	}
 	if (kind == QK_ORDER)
 		return sc->n == 0 || take_attr(cx, &sc->parts[0], q);
-	return sc->n == 0 || take_values(cx, &sc->parts[0], q);
+	return take_values(cx, &sc->parts[0], 1, q);
 }
 
 bool
@@ -243,7 +250,8 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 		return false;
 	}
 	out->method = query_method_by(method);
-	if (out->method == Q_N || !query_methods[out->method].v1) {
+	out->later = cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5;
+	if (out->method == Q_N || query_methods[out->method].text < (out->later ? TEXT_1_3 : TEXT_1_0)) {
 		*why_out = arena_printf(cx->arena, "unknown query method \"%.*s\"", STR_FMT(method));
 		return false;
 	}

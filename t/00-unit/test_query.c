@@ -162,6 +162,32 @@ Test(query, text_grammar)
 	CHECK(samples);
 }
 
+/* What clients of 1.3 and 1.4 say. */
+Test(query, text_grammar_of_later_clients)
+{
+	static const struct sample samples[] = {
+	    {"isNull(\"a\")", "isNull a"},
+	    {"isNotNull(\"a\")", "isNotNull a"},
+	    {"between(\"a\", 1, 2)", "between a 1i,2i"},
+	    {"between(\"a\", \"x,y\", \"z\")", "between a <x,y>,<z>"},
+	    {"between(\"a\", [1, 2])", "between a 1i,2i"},
+	    {"between(\"a\", 1, 2, 3)", "between a 1i,2i"},
+	    {"startsWith(\"a\", [\"x\"])", "startsWith a <x>"},
+	    {"endsWith(\"a\", \"x\")", "endsWith a <x>"},
+	    {"select([\"a\",\"b\"])", "select  <a>,<b>"},
+	    {"equal(\"a\", \"x\", \"y\")", "equal a <x>"},
+	    {"contains(\"a\", [\"x\"])", NULL},
+	    {"notBetween(\"a\", 1, 2)", NULL},
+	    {"or(\"a\", 1)", NULL},
+	    {"orderRandom()", NULL},
+	};
+
+	cx.format = 1004000;
+	CHECK(samples);
+	cx.format = 1005000;
+	cr_expect(!query_parse(&cx, STR("isNull(\"a\")"), &(struct query){.n = 0}, &(const char *){NULL}));
+}
+
 Test(query, json_grammar)
 {
 	static const struct sample samples[] = {

@@ -8,6 +8,7 @@ export function fails(reply, status, type) {
 	assert.equal(reply.body.code, status)
 	assert.deepEqual(Object.keys(reply.body), ['message', 'code', 'type', 'version'])
 	assert.ok(reply.body.message.length > 0)
+	assert.ok(!reply.text.includes('\ufffd'), 'the reply is UTF-8')
 }
 
 export const keysOf = (body, list) => assert.deepEqual(Object.keys(body), list.split(' '))

@@ -223,7 +223,7 @@ describe('the JSON grammar', () => {
 			json('limit', undefined, ['5']), json('offset', undefined, [-1]), json('or', undefined, [{ method: 'isNull', attribute: 'i' }]), json('search', 's', ['x']),
 			json('or', undefined, ['x', 'y']), json('cursorAfter', undefined, ['_x']), json('select', undefined, ['x']), json('equal', '$permissions', ['x']),
 			json('equal', 'i', Array(501).fill(1)), json('isNull', 'i\0s'), json('orderAsc', 'i\0'), '{"method":"equal","attribute":"s","values":["\\ud800"]}',
-			'{"method":"equal","attribute":"f","values":[1e400]}', nested(64), json('select', undefined, [])])
+			'{"method":"equal","attribute":"f","values":[1e400]}', '{"method":"\\é"}', nested(64), json('select', undefined, [])])
 			fails(await list(p.call, c, [bad]), 400, 'general_query_invalid')
 		await agrees([nested(25)], all.filter((d) => d.i === null))
 		await agrees([json('equal', 'f', [100, 0.5])], all.filter((d) => d.f === 0.5))
@@ -365,6 +365,50 @@ describe('the text grammar', () => {
 		await agrees(['orderDesc("")', 'limit(100)'], [...all].reverse())
 		for (const bad of [['orderAsc("i")', 'orderAsc("s")'], ['orderAsc("ii")'], ['orderAsc("$createdAt")', 'orderAsc("$id")']])
 			fails(await list(p.call, c, bad), 400, 'general_argument_invalid')
+	})
+
+	/* Clients of 1.3 and 1.4 say so; their text knows some methods more, and needs indexes for a search only. */
+	describe('of clients of 1.3 and 1.4', () => {
+		const later = (m, t, o = {}) => p.call(m, t, { ...o, headers: { 'x-appwrite-response-format': '1.4.0' } })
+		const said = ({ method, attribute, values }) => {
+			if (method.startsWith('is')) return `${method}("${attribute}")`
+			return method === 'between' ? `${method}("${attribute}", ${values.map((v) => literal(attribute, v)).join(', ')})` : text(method, attribute, values)
+		}
+
+		for (const key of [...keys, '$id'])
+			test(`filters on ${key}`, async () => {
+				for (const method of ['equal', 'notEqual', 'lessThan', 'lessThanEqual', 'greaterThan', 'greaterThanEqual', 'between', 'startsWith', 'endsWith', 'isNull', 'isNotNull'])
+					for (let n = 0; n < 3; n++) {
+						const q = filter(method, key)
+						if (!q.values.every(sayable)) continue
+						if (goesWith(method, key)) await agrees([said(q), 'limit(1000)'], all.filter((d) => holds(d, q)), later)
+						else fails(await list(later, c, [said(q)]), 400, 'general_argument_invalid')
+					}
+			})
+
+		test('without an index, in any order, with whole numbers for floats', async () => {
+			const q = [{ method: 'greaterThan', attribute: 'f', values: [0] }, { method: 'isNotNull', attribute: 'uu', values: [] }]
+			const expected = sorted(all.filter((d) => q.every((x) => holds(d, x))), [{ attribute: 'ii', desc: true }, { attribute: 'u' }])
+			await agrees(['greaterThan("f", [0])', 'isNotNull("uu")', 'orderDesc("ii")', 'orderAsc("u")', 'limit(1000)', 'offset(0)'], expected, later)
+			const after = await query(['greaterThan("f", [0])', 'isNotNull("uu")', 'orderDesc("ii")', 'orderAsc("u")', `cursorAfter("${expected[0].$id}")`, 'limit(2)'], later)
+			assert.deepEqual(idsOf(after.documents), idsOf(expected.slice(1, 3)))
+			assert.equal((await query(['limit(0)'], later)).documents.length, 0)
+		})
+
+		test('select', async () => {
+			const d = (await query(['select(["i","ss"])', 'limit(1)'], later)).documents[0]
+			assert.deepEqual(Object.keys(d).slice(0, 3), ['i', 'ss', '$id'])
+			const one = await later('GET', `${c.docs}/${d.$id}`, { query: { queries: ['select(["i"])'] } })
+			assert.deepEqual(Object.keys(one.body).slice(0, 2), ['i', '$id'])
+		})
+
+		test('what is no query, here or elsewhere', async () => {
+			for (const bad of ['contains("ss", ["a"])', 'or("i", 1)', 'notBetween("i", 1, 2)', 'between("i", 1)', 'between("i", [1, 2], 3)', 'isNull("i", 1)', 'isNull()', 'startsWith("s", ["a", "b"])',
+				'startsWith("i", "a")', 'select([])', 'select(["x"])', 'select()', 'search("s", "a")', 'limit(-1)', 'offset(-1)', 'notEqual("i", [1, 2])', 'between("i", null, 2)', 'isNull(["i"])'])
+				fails(await list(later, c, [bad]), 400, 'general_argument_invalid')
+			for (const format of ['1.0.0', '1.2.0', '1.5.0', undefined])
+				fails(await p.call('GET', c.docs, { query: { queries: ['isNull("i")'] }, headers: format ? { 'x-appwrite-response-format': format } : {} }), 400, 'general_argument_invalid')
+		})
 	})
 
 	test('filters need an index over exactly their attributes', async () => {

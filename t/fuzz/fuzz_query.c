@@ -31,11 +31,12 @@ fuzz_one(struct ctx *cx, struct str input)
 	const char *why = NULL;
 	int n = 0;
 
+	cx->format = input.n % 2 ? 1004000 : 0;
 	while (input.p != NULL && n < QUERIES_MAX) {
 		struct str line = str_cut(&input, '\n');
 
 		if (!query_parse(cx, line, &q[n], &why) || !query_check(cx, &l, &q[n], &why)) {
-			FUZZ_CHECK(why != NULL, "no reason", line);
+			FUZZ_CHECK(why != NULL && str_utf8(str_c(why), NULL), "no reason, or one of broken text", line);
 			continue;
 		}
 		n++;
@@ -45,4 +46,6 @@ fuzz_one(struct ctx *cx, struct str input)
 	check_sql(query_plan_count(p));
 	check_sql(query_plan_cursor(p));
 	check_sql(query_plan_page(p, "_id", NULL));
+	for (int i = 0; i < p->n_v; i++)
+		FUZZ_CHECK(p->v[i] != NULL && str_utf8(str_c(p->v[i]), NULL), "a broken value", str_c(p->v[i]));
 }
