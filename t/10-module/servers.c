@@ -143,9 +143,9 @@ launch(struct server *s)
 		s->pid = spawn(s, (const char *const[]){pg_bin("postgres"), "-D", data, "-c", sockets, "-c", "listen_addresses=",
 		    "-c", "port=5432", "-c", "wal_level=logical", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c",
 		    "wal_sender_timeout=30s", "-c", "autovacuum=off", NULL});
-	else
+	else	/* "everysec" puts writes off while the disk is slow, and a kill takes what was answered: that is for server_tear to do */
 		s->pid = spawn(s, (const char *const[]){"redis-server", "--port", "0", "--unixsocket", s->url + strlen("unix://"), "--dir",
-		    s->dir, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", NULL});
+		    s->dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "", NULL});
 }
 
 /* A killed postmaster leaves children that hold its shared memory for a moment: starting may take some tries. */
