@@ -203,13 +203,20 @@ names(const struct index *x, const char *key)
 	return false;
 }
 
+/* Or will work. */
+static bool
+works(const struct index *x)
+{
+	return strcmp(x->status, "available") == 0 || strcmp(x->status, "processing") == 0;
+}
+
 bool
 attribute_is_held(const struct collection *c, const struct attribute *a)
 {
 	for (int i = 0; i < c->n_indexes; i++) {
 		const struct index *x = &c->indexes[i];
 
-		if (strcmp(x->type, "unique") == 0 && strcmp(x->status, "failed") != 0 && x->attributes.n > 1 && names(x, a->key))
+		if (strcmp(x->type, "unique") == 0 && works(x) && x->attributes.n > 1 && names(x, a->key))
 			return true;
 	}
 	return false;
@@ -242,12 +249,12 @@ same_texts(const struct strs *a, const struct strs *b)
 	return a->n == b->n;
 }
 
+/* The definitions as they are by now: those before x are shrunken already. */
 static bool
-has_twin(const struct collection *c, const struct index *x)
+has_twin(const struct index *all, int n, const struct index *x)
 {
-	for (int i = 0; i < c->n_indexes; i++)
-		if (c->indexes[i].internal != x->internal && same_texts(&c->indexes[i].attributes, &x->attributes) &&
-		    same_texts(&c->indexes[i].orders, &x->orders))
+	for (int i = 0; i < n; i++)
+		if (all[i].internal != x->internal && same_texts(&all[i].attributes, &x->attributes) && same_texts(&all[i].orders, &x->orders))
 			return true;
 	return false;
 }
@@ -257,28 +264,41 @@ static void
 shrink_indexes(struct db_tx *tx, const struct project *p, const struct collection *c, const struct attribute *a)
 {
 	struct arena *mem = tx_ctx(tx)->arena;
+	struct index *now = arena_array(mem, struct index, c->n_indexes + 1);
 	bool rebuild = false;
 
+	memcpy(now, c->indexes, sizeof *now * (size_t)c->n_indexes);
 	for (int i = 0; i < c->n_indexes; i++) {
 		struct index y;
 
 		if (!names(&c->indexes[i], a->key))
 			continue;
-		y = without(mem, &c->indexes[i], a->key);
-		if (y.attributes.n == 0 || has_twin(c, &y)) {
+		now[i] = y = without(mem, &c->indexes[i], a->key);
+		if (y.attributes.n == 0 || has_twin(now, c->n_indexes, &y)) {
 			struct event ev = collection_event(tx_ctx(tx), EV_INDEX_DELETE, p, NULL, c, y.key, index_json(tx_ctx(tx), &c->indexes[i], NULL));
 
 			index_drop(tx, p, &c->indexes[i]);
 			event_emit(tx, &ev);
 			continue;
 		}
-		rebuild = true;
-		tx_add(tx, arena_printf(mem, "UPDATE %s.indexes SET attributes = $2::text[], orders = $3::text[], status = 'processing', error = '' "
+		if (works(&y)) {	/* what has failed does not come to life, nor what is deleted */
+			rebuild = true;
+			y.status = "processing";
+		}
+		tx_add(tx, arena_printf(mem, "UPDATE %s.indexes SET attributes = $2::text[], orders = $3::text[], status = $4 "
 		    "WHERE internal = $1::bigint", p->schema), DB(pg_i64(mem, y.internal), pg_array(mem, y.attributes.v, y.attributes.n),
-		    pg_array(mem, y.orders.v, y.orders.n)));
+		    pg_array(mem, y.orders.v, y.orders.n), y.status));
 	}
 	if (rebuild)
 		schema_job(tx, p, c);
+}
+
+static void
+delete_row(struct db_tx *tx, const struct project *p, const struct attribute *a)
+{
+	struct arena *mem = tx_ctx(tx)->arena;
+
+	tx_add(tx, arena_printf(mem, "DELETE FROM %s.attributes WHERE internal = $1::bigint", p->schema), DB(pg_i64(mem, a->internal)));
 }
 
 void
@@ -287,7 +307,7 @@ attribute_drop(struct db_tx *tx, const struct project *p, const struct collectio
 	struct arena *mem = tx_ctx(tx)->arena;
 
 	tx_add(tx, arena_printf(mem, "ALTER TABLE %s.c_%lld DROP COLUMN IF EXISTS %s", p->schema, (long long)c->internal, a->column), DB0);
-	tx_add(tx, arena_printf(mem, "DELETE FROM %s.attributes WHERE internal = $1::bigint", p->schema), DB(pg_i64(mem, a->internal)));
+	delete_row(tx, p, a);
 	shrink_indexes(tx, p, c, a);
 }
 
@@ -324,7 +344,9 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	held = attribute_is_held(c, a);
 	asked = collection_event(cx, EV_ATTRIBUTE_DELETE, p, actor, c, a->key, attribute_json(cx, a, NULL));
 	event_emit(tx, &asked);
-	if (held) {
+	if (!a->available) {	/* it has no column, and must not be taken for one that still has it */
+		delete_row(tx, p, a);
+	} else if (held) {
 		stuck = collection_event(cx, EV_ATTRIBUTE_UPDATE, p, actor, c, a->key, attribute_json(cx, a, "stuck"));
 		set_status(tx, p, a, "stuck");
 		event_emit(tx, &stuck);

@@ -501,6 +501,8 @@ run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct o
 		collection_forget(o->p, o->db, o->col);
 		e = fn(cx, o);
 	}
+	if (stale(cx, e))
+		return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", o->col, cx->detail);
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s constraint=%s", o->id, db_constraint(cx));
 	/* 54: a value too big for an index */

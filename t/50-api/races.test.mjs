@@ -173,3 +173,50 @@ for (const [what, ask, status] of [
 		assert.equal(r.status, status, r.text)
 		assert.ok(!('one' in r.body) && !('two' in r.body))
 	})
+
+/* The table of a collection is in use until the function it gives is called: changes of its schema are left to the jobs. */
+const busy = (c) => hold(`LOCK TABLE ${schema}.c_${psql(`SELECT internal FROM ${schema}.collections WHERE id = '${c.id}'`)} IN ACCESS SHARE MODE`)
+const left = async (c) => Object.fromEntries((await p.ok('GET', `${c.path}/indexes`)).indexes.map((x) => [x.key, `${x.status} ${x.attributes}`]))
+const gone = (target) => until(`${target} is gone`, async () => (await p.call('GET', target)).status === 404)
+const two = { a: { type: 'integer' }, b: { type: 'integer' } }
+
+test('an index that is deleted before one of its attributes stays deleted', async () => {
+	const c = await collection(p, await database(p), { attributes: two, indexes: { ab: { type: 'key', attributes: ['a', 'b'] }, u: { type: 'unique', attributes: ['b', 'a'] } } })
+	const go = await busy(c)
+	await p.ok('DELETE', `${c.path}/indexes/ab`)
+	await p.ok('DELETE', `${c.path}/indexes/u`)
+	await p.ok('DELETE', `${c.path}/attributes/b`)
+	assert.equal((await p.ok('GET', `${c.path}/attributes/b`)).status, 'deleting')
+	await go()
+	await gone(`${c.path}/attributes/b`)
+	await gone(`${c.path}/indexes/ab`)
+	await gone(`${c.path}/indexes/u`)
+	assert.deepEqual(await left(c), {})
+})
+
+test('an attribute leaves indexes that become equal, and one that had failed', async () => {
+	const c = await collection(p, await database(p), { attributes: two, indexes: { ab: { type: 'key', attributes: ['a', 'b'] }, ba: { type: 'key', attributes: ['b', 'a'] } } })
+	for (const n of [1, 2]) await c.doc({ a: 5, b: 5 })
+	await p.ok('POST', `${c.path}/indexes`, { body: { key: 'u', type: 'unique', attributes: ['b', 'a'], orders: ['DESC', 'DESC'] } })
+	await until('it fails', async () => (await p.ok('GET', `${c.path}/indexes/u`)).status === 'failed')
+	psql(`DELETE FROM ${schema}.c_${psql(`SELECT internal FROM ${schema}.collections WHERE id = '${c.id}'`)} WHERE _seq = 1`)
+	await p.ok('DELETE', `${c.path}/attributes/b`)
+	await gone(`${c.path}/attributes/b`)
+	await until('one of the two is left', async () => JSON.stringify(await left(c)) === '{"ab":"available a","u":"failed a"}')
+	for (const id of ['x', 'y']) await c.doc({ a: 7 }, { id })
+})
+
+test('an attribute that is deleted before it could be made', async () => {
+	const c = await collection(p, await database(p), { attributes: two }), go = await busy(c), at = `${c.path}/attributes/new`
+	await p.ok('POST', `${c.path}/attributes/integer`, { body: { key: 'new', required: false } })
+	assert.equal((await p.ok('GET', at)).status, 'processing')
+	assert.equal((await p.call('POST', c.docs, { body: { documentId: 'x', data: { new: 1 } } })).status, 400)
+	await p.ok('DELETE', at)
+	fails(await p.call('GET', at), 404, 'attribute_not_found')
+	await c.doc({ a: 1 }, { id: 'one' })	/* meanwhile documents are as before */
+	assert.equal((await p.ok('GET', c.docs)).total, 1)
+	await go()
+	await p.ok('POST', `${c.path}/attributes/boolean`, { body: { key: 'new', required: false } })
+	await until('another is made', async () => (await p.ok('GET', at)).status === 'available')
+	assert.equal((await p.ok('GET', `${c.docs}/one`)).new, null)
+})
