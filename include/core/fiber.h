@@ -1,4 +1,4 @@
-/* Fibers: straight-line code on the event loop (ucontext, pooled mmap stacks with a guard page).
+/* Fibers: straight-line code on the event loop (pooled mmap stacks with a guard page).
  *
  * One fiber runs at a time, on the loop's thread; nothing else runs between two awaits. An adapter that waits holds a
  * struct fib_event; its callback calls fib_signal, and the fiber is resumed from the run queue, never inside the callback. */

@@ -1,4 +1,4 @@
-/* Fibers on ucontext.
+/* Fibers.
  *
  * Stacks are mmapped with a guard page and pooled. Wakers never switch: they put the fiber on the run queue, which the loop
  * drains before polling and right after (uv_prepare, uv_check), so all callbacks of one turn run first and none is re-entered.
@@ -10,19 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "core/loop.h"
+#include "fiber_priv.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FIB_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FIB_ASAN 1
-#endif
-#endif
 #ifdef FIB_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -42,7 +35,7 @@ struct fib {
 	unsigned magic;
 	enum fib_state state;		/* moved by fib_move only */
 	struct fib *next, *prev;	/* run queue, or ring of the waiting */
-	ucontext_t uc;
+	struct registers registers;
 	char *stack;			/* lowest usable address */
 	struct ctx *cx;
 	fib_fn fn;
@@ -58,7 +51,7 @@ struct fib {
 static struct fib *running;
 static struct fib *ready_first, **ready_last = &ready_first;
 static struct fib waiting = {.next = &waiting, .prev = &waiting};
-static ucontext_t loop_uc;
+static struct registers loop_registers;
 static unsigned alive;
 static char *stacks[STACKS_KEPT];
 static unsigned n_stacks;
@@ -113,7 +106,7 @@ switch_out(struct fib *from, bool last)
 	__sanitizer_start_switch_fiber(last ? NULL : &from->fake, loop_stack, loop_stack_size);
 #endif
 	(void)last;
-	swapcontext(&from->uc, &loop_uc);
+	registers_swap(&from->registers, &loop_registers);
 #ifdef FIB_ASAN
 	__sanitizer_finish_switch_fiber(from->fake, &loop_stack, &loop_stack_size);
 #endif
@@ -127,7 +120,7 @@ switch_in(struct fib *to)
 
 	__sanitizer_start_switch_fiber(&fake, to->stack, STACK_SIZE);
 #endif
-	swapcontext(&loop_uc, &to->uc);
+	registers_swap(&loop_registers, &to->registers);
 #ifdef FIB_ASAN
 	__sanitizer_finish_switch_fiber(fake, NULL, NULL);
 #endif
@@ -272,11 +265,7 @@ fib_spawn(struct ctx *cx, fib_fn fn, void *arg)
 	f->fn = fn;
 	f->arg = arg;
 	cx->fib = f;
-	getcontext(&f->uc);
-	f->uc.uc_stack.ss_sp = f->stack;
-	f->uc.uc_stack.ss_size = STACK_SIZE;
-	f->uc.uc_link = NULL;
-	makecontext(&f->uc, entry, 0);
+	registers_make(&f->registers, f->stack, STACK_SIZE, entry);
 	alive++;
 	if (!uv_is_active((uv_handle_t *)&ticker))
 		uv_timer_start(&ticker, on_tick, DEADLINE_TICK, DEADLINE_TICK);

@@ -1,5 +1,6 @@
 /* Fibers on the loop: awaits, deadlines, cancellation, offload. */
 #include <criterion/criterion.h>
+#include <fenv.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -108,6 +109,44 @@ Test(fiber, cancellation_reaches_awaits)
 	loop_after(5, cancel, NULL);
 	loop_run();
 	cr_expect_eq(n_order, 1);
+}
+
+/* ---- registers ---- */
+
+/* Many values that live across a switch, and a mode of arithmetic of its own. */
+static void
+computes(struct ctx *cx, void *arg)
+{
+	int mode = *(int *)arg;
+	unsigned long a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7;
+	double x = 1.5;
+
+	cr_expect_eq(fegetround(), FE_TONEAREST);
+	fesetround(mode);
+	for (unsigned long i = 0; i < 100; i++) {
+		a += b + i, b ^= c * 3, c += d, d ^= e + i, e += f * 5, f ^= g, g += a;
+		x = x * 1.25 + (double)i;
+		cr_expect_eq(fib_sleep(cx, i % 3), OK);
+		cr_expect_eq(fegetround(), mode);
+	}
+	fesetround(FE_TONEAREST);
+	for (unsigned long i = 100; i-- > 0;) {	/* back to the beginning */
+		g -= a, f ^= g, e -= f * 5, d ^= e + i, c -= d, b ^= c * 3, a -= b + i;
+	}
+	cr_expect(a == 1 && b == 2 && c == 3 && d == 4 && e == 5 && f == 6 && g == 7);
+	cr_expect(x > 1e9);
+	note(1);
+}
+
+Test(fiber, keep_their_registers_and_their_arithmetic)
+{
+	static int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO, FE_TONEAREST};
+
+	for (int i = 0; i < 4; i++)
+		fib_spawn_new("a", 0, computes, &modes[i]);
+	loop_run();
+	cr_expect_eq(n_order, 4);
+	cr_expect_eq(fegetround(), FE_TONEAREST);
 }
 
 /* ---- offload ---- */
