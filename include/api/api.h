@@ -137,6 +137,7 @@ struct route {
 	size_t in_size;
 	const struct param *params;
 	int n_params;
+	const char *list;	/* the reply is a list of the model under this name, for OpenAPI; NULL: one object */
 };
 
 /* Each service file exports its rows; src/api/routes.c lists the files. */

@@ -113,6 +113,11 @@ err_t index_create(struct ctx *cx, const struct project *p, const char *actor, c
 err_t index_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key) MUST_CHECK;
 err_t index_find(struct ctx *cx, const struct collection *c, const char *key, const struct index **out) MUST_CHECK;
 
+/* What replies look like, for OpenAPI. An attribute is one of the others. */
+extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_email_shape,
+    attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
+    attribute_datetime_shape;
+
 /* ---- background work: the jobs role settles what a request could not do at once (include/tbl/jobs.h, kind schema) ---- */
 /* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to
  * whoever is at it. Safe to repeat; gone collections are fine. ERR_BUSY: the table is in use: try again. */

@@ -33,6 +33,7 @@ struct field {
 	const struct shape *sub;	/* F_LIST */
 	const char *text;		/* F_CONST: JSON text */
 	bool hidden;			/* read from SQL, never written */
+	bool nullable;			/* may be null; for OpenAPI, of models that are written by hand */
 };
 
 struct shape {
@@ -40,9 +41,10 @@ struct shape {
 	size_t size;		/* of the struct */
 	int n;
 	const struct field *fields;
+	const struct shape *const *any;	/* it is one of these, NULL at the end, and has no fields of its own; for OpenAPI */
 };
 
-#define SHAPE(model, type, rows) {model, sizeof(type), (int)(sizeof(rows) / sizeof(rows[0])), rows}
+#define SHAPE(model, type, rows) {model, sizeof(type), (int)(sizeof(rows) / sizeof(rows[0])), rows, NULL}
 #define FIELD(type_, st, member, key_, column_, doc_) \
 	{.key = key_, .column = column_, .type = type_, .off = offsetof(st, member), .doc = doc_}
 #define FIELD_HIDDEN(type_, st, member, column_) \

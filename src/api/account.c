@@ -339,7 +339,7 @@ static const struct route rows[] = {
 	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, NULL, 200, "The caller's preferences.",
 	    .usage = USAGE(USERS, READ)},
 	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_sessions, &session_shape, 200,
-	    "The caller's sessions.", .usage = USAGE(USERS, READ)},
+	    "The caller's sessions.", .list = "sessions", .usage = USAGE(USERS, READ)},
 	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_session, &session_shape, 200,
 	    "One session of the caller.", PARAMS(struct session_in_path, session_params), .usage = USAGE(USERS, READ)},
 	{"PATCH", "/v1/account/sessions/:sessionId", "account", "updateSession", "account", LIMIT_DEFAULT(10), NULL, account_update_session,

@@ -297,24 +297,24 @@ delete_attribute(struct req *rq, void *arg)
 
 /* ---- routes ---- */
 
-#define CREATE(type, name, handler, st, params, doc) \
+#define CREATE(type, name, handler, shape, st, params, doc) \
 	BOTH("POST", "/:collectionId/attributes/" type, name, "collections.write", handler, 202, doc, st, params, \
-	    ON_COLLECTION("attribute.create"), CHANGES)
+	    .model = &shape, ON_COLLECTION("attribute.create"), CHANGES)
 
 static const struct route rows[] = {
-    CREATE("string", "createStringAttribute", create_string, struct string_in, string_params, "Create a text attribute."),
-    CREATE("email", "createEmailAttribute", create_email, struct text_in, text_params, "Create an e-mail attribute."),
-    CREATE("enum", "createEnumAttribute", create_enum, struct enum_in, enum_params, "Create an attribute with a list of values."),
-    CREATE("ip", "createIpAttribute", create_ip, struct text_in, text_params, "Create an IP address attribute."),
-    CREATE("url", "createUrlAttribute", create_url, struct text_in, text_params, "Create a URL attribute."),
-    CREATE("integer", "createIntegerAttribute", create_integer, struct integer_in, integer_params, "Create an integer attribute."),
-    CREATE("float", "createFloatAttribute", create_float, struct float_in, float_params, "Create a floating point attribute."),
-    CREATE("boolean", "createBooleanAttribute", create_boolean, struct boolean_in, boolean_params, "Create a boolean attribute."),
-    CREATE("datetime", "createDatetimeAttribute", create_datetime, struct text_in, text_params, "Create a date attribute."),
+    CREATE("string", "createStringAttribute", create_string, attribute_string_shape, struct string_in, string_params, "Create a text attribute."),
+    CREATE("email", "createEmailAttribute", create_email, attribute_email_shape, struct text_in, text_params, "Create an e-mail attribute."),
+    CREATE("enum", "createEnumAttribute", create_enum, attribute_enum_shape, struct enum_in, enum_params, "Create an attribute with a list of values."),
+    CREATE("ip", "createIpAttribute", create_ip, attribute_ip_shape, struct text_in, text_params, "Create an IP address attribute."),
+    CREATE("url", "createUrlAttribute", create_url, attribute_url_shape, struct text_in, text_params, "Create a URL attribute."),
+    CREATE("integer", "createIntegerAttribute", create_integer, attribute_integer_shape, struct integer_in, integer_params, "Create an integer attribute."),
+    CREATE("float", "createFloatAttribute", create_float, attribute_float_shape, struct float_in, float_params, "Create a floating point attribute."),
+    CREATE("boolean", "createBooleanAttribute", create_boolean, attribute_boolean_shape, struct boolean_in, boolean_params, "Create a boolean attribute."),
+    CREATE("datetime", "createDatetimeAttribute", create_datetime, attribute_datetime_shape, struct text_in, text_params, "Create a date attribute."),
     BOTH("GET", "/:collectionId/attributes", "listAttributes", "collections.read", list_attributes, 200, "List attributes.", struct list_in,
-	list_params, READS),
+	list_params, .model = &attribute_shape, .list = "attributes", READS),
     BOTH("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", get_attribute, 200, "Get an attribute.", struct list_in,
-	one_params, READS),
+	one_params, .model = &attribute_shape, READS),
     BOTH("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "collections.write", delete_attribute, 204,
 	"Delete an attribute with its values.", struct list_in, one_params,
 	ON_COLLECTION("attribute.delete"), CHANGES),

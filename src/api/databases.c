@@ -277,12 +277,12 @@ delete_index(struct req *rq, void *arg)
 /* ---- logs ---- */
 
 err_t
-databases_reply_logs(struct req *rq, const char *resource, const struct strs *queries)
+databases_reply_logs(struct req *rq, const char *resource, int64_t since, const struct strs *queries)
 {
 	struct objs list;
 	int64_t total;
 
-	TRY(audit_list(&rq->cx, rq->project, AUDIT_OF_RESOURCE, resource, 0, queries, false, &total, &list));
+	TRY(audit_list(&rq->cx, rq->project, AUDIT_OF_RESOURCE, resource, since, queries, false, &total, &list));
 	return reply_list(rq, &audit_shape, "logs", total, &list);
 }
 
@@ -303,7 +303,8 @@ list_database_logs(struct req *rq, void *arg)
 	struct database d;
 
 	TRY(database_get(&rq->cx, rq->project, in->db, &d));
-	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s", d.id), &in->queries);
+	/* an earlier database of this id is not this one */
+	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s", d.id), d.created, &in->queries);
 }
 
 static err_t
@@ -313,7 +314,7 @@ list_collection_logs(struct req *rq, void *arg)
 	const struct collection *c;
 
 	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
-	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s/collection/%s", c->database_id, c->id), &in->queries);
+	return databases_reply_logs(rq, arena_printf(rq->cx.arena, "database/%s/collection/%s", c->database_id, c->id), 0, &in->queries);
 }
 
 /* ---- usage ---- */
@@ -405,7 +406,7 @@ static const struct route rows[] = {
     DB_ROUTE("POST", "", "create", "databases.write", create_database, &database_shape, 201, "Create a database.", struct create_in,
 	create_params, ON_DATABASE("database.create"), .usage = USAGE(DATABASES, CREATE)),
     DB_ROUTE("GET", "", "list", "databases.read", list_databases, &database_shape, 200, "List databases.", struct list_in, list_params,
-	.usage = USAGE(DATABASES, READ)),
+	.list = "databases", .usage = USAGE(DATABASES, READ)),
     DB_ROUTE("GET", "/usage", "getUsage", "collections.read", get_usage, NULL, 200, "How the databases are used.", struct usage_in,
 	usage_params, .usage = 0),
     DB_ROUTE("GET", "/:databaseId", "get", "databases.read", get_database, &database_shape, 200, "Get a database.", struct database_in,
@@ -416,23 +417,23 @@ static const struct route rows[] = {
 	"Delete a database with all that is in it.", struct database_in, database_params, ON_DATABASE("database.delete"),
 	.usage = USAGE(DATABASES, DELETE)),
     DB_ROUTE("GET", "/:databaseId/logs", "listLogs", "databases.read", list_database_logs, &audit_shape, 200, "Who changed the database.",
-	struct logs_in, database_logs_params, .usage = 0),
+	struct logs_in, database_logs_params, .list = "logs", .usage = 0),
     DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", get_database_usage, NULL, 200,
 	"How a database is used.", struct usage_in, database_usage_params, .usage = 0),
 
     BOTH("POST", "", "createCollection", "collections.write", create_collection, 201, "Create a collection.",
-	struct create_collection_in, create_collection_params, ON_COLLECTION("collection.create"), .usage = USAGE(COLLECTIONS, CREATE)),
+	struct create_collection_in, create_collection_params, .model = &collection_shape, ON_COLLECTION("collection.create"), .usage = USAGE(COLLECTIONS, CREATE)),
     BOTH("GET", "", "listCollections", "collections.read", list_collections, 200, "List collections.", struct list_collections_in,
-	list_collections_params, READS),
+	list_collections_params, .model = &collection_shape, .list = "collections", READS),
     BOTH("GET", "/:collectionId", "getCollection", "collections.read", get_collection, 200, "Get a collection.", struct collection_path,
-	collection_params, READS),
+	collection_params, .model = &collection_shape, READS),
     BOTH("PUT", "/:collectionId", "updateCollection", "collections.write", update_collection, 200, "Change a collection.",
-	struct update_collection_in, update_collection_params, ON_COLLECTION("collection.update"), CHANGES),
+	struct update_collection_in, update_collection_params, .model = &collection_shape, ON_COLLECTION("collection.update"), CHANGES),
     BOTH("DELETE", "/:collectionId", "deleteCollection", "collections.write", delete_collection, 204,
 	"Delete a collection with its documents.", struct collection_path, collection_params, ON_COLLECTION("collection.delete"),
 	.usage = USAGE(COLLECTIONS, DELETE)),
     BOTH("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", list_collection_logs, 200,
-	"Who changed the collection.", struct logs_in, collection_logs_params, READS),
+	"Who changed the collection.", struct logs_in, collection_logs_params, .model = &audit_shape, .list = "logs", READS),
     DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage, NULL,
 	200, "How a collection is used.", struct usage_in, collection_usage_params, .usage = 0),
     {.method = "GET", .path = "/v1/database/:collectionId/usage", .service = "databases", .name = "getCollectionUsage",
@@ -440,11 +441,11 @@ static const struct route rows[] = {
 	.alias_database = "default", PARAMS(struct usage_in, collection_usage_params)},
 
     BOTH("POST", "/:collectionId/indexes", "createIndex", "collections.write", create_index, 202, "Create an index.",
-	struct create_index_in, create_index_params, ON_COLLECTION("index.create"), CHANGES),
+	struct create_index_in, create_index_params, .model = &index_shape, ON_COLLECTION("index.create"), CHANGES),
     BOTH("GET", "/:collectionId/indexes", "listIndexes", "collections.read", list_indexes, 200, "List indexes.", struct collection_path,
-	collection_params, READS),
+	collection_params, .model = &index_shape, .list = "indexes", READS),
     BOTH("GET", "/:collectionId/indexes/:key", "getIndex", "collections.read", get_index, 200, "Get an index.", struct index_path,
-	index_params, READS),
+	index_params, .model = &index_shape, READS),
     BOTH("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "collections.write", delete_index, 204, "Delete an index.",
 	struct index_path, index_params, ON_COLLECTION("index.delete"), CHANGES),
 };

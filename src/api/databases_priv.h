@@ -17,8 +17,8 @@ databases_actor(const struct req *rq)
 	return rq->login ? rq->login->user->id : NULL;
 }
 
-/* The audit entries of a resource, as every log list answers. */
-err_t databases_reply_logs(struct req *rq, const char *resource, const struct strs *queries) MUST_CHECK;
+/* The audit entries of a resource since then, as every log list answers. */
+err_t databases_reply_logs(struct req *rq, const char *resource, int64_t since, const struct strs *queries) MUST_CHECK;
 
 /* A route below a database, also under the older path, which means the database "default". Last: audit entry and usage. */
 #define BOTH(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \

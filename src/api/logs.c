@@ -59,7 +59,7 @@ team_logs(struct req *rq, void *arg)
 
 #define LOGS(path_, service_, scope_, usage_, handler_, doc_, rows_)                                                         \
 	{.method = "GET", .path = path_, .service = service_, .name = "getLogs", .scope = scope_, .limit = "", .handler = handler_, \
-	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(struct logs_in, rows_), .usage = usage_}
+	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(struct logs_in, rows_), .usage = usage_, .list = "logs"}
 static const struct route rows[] = {
     LOGS("/v1/account/logs", "account", "account", USAGE(USERS, READ), account_logs, "What the caller did.", account_params),
     LOGS("/v1/users/:userId/logs", "users", "users.read", USAGE(USERS, READ), user_logs, "What a user did.", user_params),

@@ -207,6 +207,15 @@ write_reference(struct jw *w, const char *model)
 	jw_obj_end(w);
 }
 
+/* The model of the reply, "userList" for a list of "user"; NULL none. */
+static const char *
+reply_model(struct arena *a, const struct route *r)
+{
+	if (r->model == NULL)
+		return NULL;
+	return r->list ? arena_printf(a, "%sList", r->model->model) : r->model->model;
+}
+
 static void
 write_response(struct jw *w, const char *status, const char *doc, const char *model)
 {
@@ -256,7 +265,7 @@ write_operation(struct jw *w, const struct route *r)
 	write_body(w, r);
 	JW_KEY(w, "responses");
 	jw_obj(w);
-	write_response(w, status, "Done.", r->model ? r->model->model : NULL);
+	write_response(w, status, "Done.", reply_model(w->b->arena, r));
 	write_response(w, "default", "An error.", "error");
 	jw_obj_end(w);
 	if (r->scope != NULL)
@@ -342,8 +351,22 @@ write_field(struct jw *w, const struct field *f)
 			jw_obj_end(w);
 		}
 	}
+	if (f->nullable) {
+		JW_KEY(w, "nullable");
+		jw_bool(w, true);
+	}
 	member(w, "description", f->doc ? f->doc : "");
 	jw_obj_end(w);
+}
+
+static void
+write_any(struct jw *w, const struct shape *const *any)
+{
+	JW_KEY(w, "anyOf");
+	jw_arr(w);
+	for (; *any != NULL; any++)
+		write_reference(w, (*any)->model);
+	jw_arr_end(w);
 }
 
 static void
@@ -351,6 +374,11 @@ write_model(struct jw *w, const struct shape *s)
 {
 	jw_key(w, str_c(s->model));
 	jw_obj(w);
+	if (s->any != NULL) {
+		write_any(w, s->any);
+		jw_obj_end(w);
+		return;
+	}
 	member(w, "type", "object");
 	JW_KEY(w, "properties");
 	jw_obj(w);
@@ -359,6 +387,50 @@ write_model(struct jw *w, const struct shape *s)
 			write_field(w, &s->fields[i]);
 	jw_obj_end(w);
 	jw_obj_end(w);
+}
+
+/* {"total": …, "<list>": [ … ]} */
+static void
+write_list_model(struct jw *w, const struct route *r)
+{
+	jw_key(w, str_c(reply_model(w->b->arena, r)));
+	jw_obj(w);
+	member(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	JW_KEY(w, "total");
+	jw_obj(w);
+	member(w, "type", "integer");
+	member(w, "description", "How many there are, at most 5000.");
+	jw_obj_end(w);
+	jw_key(w, str_c(r->list));
+	jw_obj(w);
+	member(w, "type", "array");
+	JW_KEY(w, "items");
+	write_reference(w, r->model->model);
+	for (int i = 0; i < 3; i++)
+		jw_obj_end(w);
+}
+
+/* One for each model of which there are lists: no two routes name theirs differently. */
+static void
+write_list_models(struct jw *w, const struct routes *const *tables, int n)
+{
+	const struct shape *seen[64];
+	int n_seen = 0;
+
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < tables[i]->n; j++) {
+			const struct route *r = &tables[i]->v[j];
+			int k = 0;
+
+			while (k < n_seen && seen[k] != r->model)
+				k++;
+			if (r->list == NULL || k < n_seen || n_seen == (int)(sizeof seen / sizeof *seen))
+				continue;
+			seen[n_seen++] = r->model;
+			write_list_model(w, r);
+		}
 }
 
 static void
@@ -433,6 +505,7 @@ write_models(struct jw *w, const struct routes *const *tables, int n)
 	write_error_model(w);
 	for (int i = 0; i < m.n; i++)
 		write_model(w, m.v[i]);
+	write_list_models(w, tables, n);
 	jw_obj_end(w);
 	JW_KEY(w, "securitySchemes");
 	jw_obj(w);

@@ -643,10 +643,16 @@ delete_domain(struct req *rq, void *arg)
 		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, .flags = ROUTE_CONSOLE,          \
 		PARAMS(st, rows)                                                                                                    \
 	}
+#define LISTS(tail, name_, handler_, model_, list_, doc_, st, rows)                                                                 \
+	{                                                                                                                           \
+		.method = "GET", .path = "/v1/projects" tail, .service = "projects", .name = name_, .scope = "projects.read",       \
+		.limit = "", .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_,                       \
+		.flags = ROUTE_CONSOLE, PARAMS(st, rows)                                                                            \
+	}
 
 static const struct route rows[] = {
 	PROJECTS("POST", "", "create", "write", create, &project_shape, 201, "Create a project.", struct project_params, create_params),
-	PROJECTS("GET", "", "list", "read", list, &project_shape, 200, "The projects of the caller's teams.", struct list_in, list_params),
+	LISTS("", "list", list, &project_shape, "projects", "The projects of the caller's teams.", struct list_in, list_params),
 	PROJECTS("GET", "/:projectId", "get", "read", get, &project_shape, 200, "One project.", struct one_in, project_path),
 	PROJECTS("PATCH", "/:projectId", "update", "write", update, &project_shape, 200, "Change a project; what is left out is emptied.",
 	    struct project_params, update_params),
@@ -664,7 +670,7 @@ static const struct route rows[] = {
 
 	PROJECTS("POST", "/:projectId/platforms", "createPlatform", "write", create_platform, &platform_shape, 201, "Add a platform.",
 	    struct platform_in, platform_create_params),
-	PROJECTS("GET", "/:projectId/platforms", "listPlatforms", "read", list_platforms, &platform_shape, 200, "List platforms.", struct one_in,
+	LISTS("/:projectId/platforms", "listPlatforms", list_platforms, &platform_shape, "platforms", "List platforms.", struct one_in,
 	    project_path),
 	PROJECTS("GET", "/:projectId/platforms/:platformId", "getPlatform", "read", get_platform, &platform_shape, 200, "One platform.", struct one_in,
 	    platform_path),
@@ -674,7 +680,7 @@ static const struct route rows[] = {
 	    struct one_in, platform_path),
 
 	PROJECTS("POST", "/:projectId/keys", "createKey", "write", create_key, &key_shape, 201, "Create an API key.", struct key_in, key_create_params),
-	PROJECTS("GET", "/:projectId/keys", "listKeys", "read", list_keys, &key_shape, 200, "List API keys.", struct one_in, project_path),
+	LISTS("/:projectId/keys", "listKeys", list_keys, &key_shape, "keys", "List API keys.", struct one_in, project_path),
 	PROJECTS("GET", "/:projectId/keys/:keyId", "getKey", "read", get_key, &key_shape, 200, "One API key.", struct one_in, key_path),
 	PROJECTS("PUT", "/:projectId/keys/:keyId", "updateKey", "write", update_key, &key_shape, 200, "Change an API key.", struct key_in,
 	    key_update_params),
@@ -682,7 +688,7 @@ static const struct route rows[] = {
 
 	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
 	    webhook_create_params),
-	PROJECTS("GET", "/:projectId/webhooks", "listWebhooks", "read", list_webhooks, &webhook_shape, 200, "List webhooks.", struct one_in,
+	LISTS("/:projectId/webhooks", "listWebhooks", list_webhooks, &webhook_shape, "webhooks", "List webhooks.", struct one_in,
 	    project_path),
 	PROJECTS("GET", "/:projectId/webhooks/:webhookId", "getWebhook", "read", get_webhook, &webhook_shape, 200, "One webhook.", struct one_in,
 	    webhook_path),
@@ -695,7 +701,7 @@ static const struct route rows[] = {
 
 	PROJECTS("POST", "/:projectId/domains", "createDomain", "write", create_domain, &domain_shape, 201, "Add a domain.", struct domain_in,
 	    domain_create_params),
-	PROJECTS("GET", "/:projectId/domains", "listDomains", "read", list_domains, &domain_shape, 200, "List domains.", struct one_in, project_path),
+	LISTS("/:projectId/domains", "listDomains", list_domains, &domain_shape, "domains", "List domains.", struct one_in, project_path),
 	PROJECTS("GET", "/:projectId/domains/:domainId", "getDomain", "read", get_domain, &domain_shape, 200, "One domain.", struct one_in,
 	    domain_path),
 	PROJECTS("PATCH", "/:projectId/domains/:domainId/verification", "updateDomainVerification", "write", verify_domain, &domain_shape, 200,

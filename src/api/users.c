@@ -397,9 +397,9 @@ delete_user(struct req *rq, void *arg)
 	{.method = "POST", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",             \
 	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_),                      \
 	    .audit = "user.create user/{userId}", .usage = USAGE(USERS, CREATE)}
-#define READ(tail, name_, handler_, model_, doc_, st, rows_)                                                                             \
+#define READ(tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                      \
 	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
-	    .handler = handler_, .model = model_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = USAGE(USERS, READ)}
+	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = USAGE(USERS, READ)}
 #define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, kind_, op_)                                 \
 	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",    \
 	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_,       \
@@ -417,11 +417,12 @@ static const struct route rows[] = {
 	CREATE("/scrypt", "createScryptUser", create_scrypt, "Import a user with a scrypt hash.", scrypt_params),
 	CREATE("/scrypt-modified", "createScryptModifiedUser", create_scrypt_modified, "Import a user with a modified scrypt hash.",
 	    scrypt_modified_params),
-	READ("", "list", list, &user_shape, "The project's users.", struct list_in, list_params),
-	READ("/:userId", "get", get, &user_shape, "One user.", struct user_in_path, user_params),
-	READ("/:userId/prefs", "getPrefs", get_prefs, NULL, "A user's preferences.", struct user_in_path, user_params),
-	READ("/:userId/sessions", "getSessions", get_sessions, &session_shape, "A user's sessions.", struct user_in_path, user_params),
-	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "A user's memberships.", struct user_in_path, user_params),
+	READ("", "list", list, &user_shape, "users", "The project's users.", struct list_in, list_params),
+	READ("/:userId", "get", get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
+	READ("/:userId/prefs", "getPrefs", get_prefs, NULL, NULL, "A user's preferences.", struct user_in_path, user_params),
+	READ("/:userId/sessions", "getSessions", get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
+	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "memberships", "A user's memberships.",
+	    struct user_in_path, user_params),
 	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params,
 	    USER_UPDATE, USERS, UPDATE),
 	CHANGE("PATCH", "/verification", "updateEmailVerification", set_verification, &user_shape, 200, "Set whether the e-mail is verified.",

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += libbadal-model.a
 libbadal_model_a_SOURCES = \
-	src/model/collection_cache.c src/model/database.c \
+	src/model/collection_cache.c src/model/collection_shape.c src/model/database.c \
 	src/model/login.c src/model/password.c src/model/permission.c src/model/project_cache.c \
 	src/model/query.c src/model/query_check.c src/model/query_json.c src/model/query_page.c src/model/query_sql.c src/model/query_text.c src/model/query_words.c \
 	src/model/roles.c src/model/seal.c src/model/session.c src/model/user.c

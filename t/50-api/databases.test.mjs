@@ -77,6 +77,16 @@ describe('databases', () => {
 		await newDb('Again', c.db)
 		fails(await p.call('GET', c.path), 404, 'collection_not_found')
 	})
+	test('a database that has the id of an earlier one has none of its log', async () => {
+		const id = await newDb(), events = async () => (await p.ok('GET', `/databases/${id}/logs`)).logs.map((l) => l.event)
+		await p.admin('PUT', `/databases/${id}`, { body: { name: 'x' } })
+		await until('its log', async () => (await events()).length === 1)
+		await p.ok('DELETE', `/databases/${id}`)
+		await newDb('Again', id)
+		assert.deepEqual(await events(), [])
+		await p.admin('PUT', `/databases/${id}`, { body: { name: 'y' } })
+		await until('its log', async () => (await events()).length === 1)
+	})
 })
 
 describe('collections', () => {
@@ -528,5 +538,65 @@ describe('usage', () => {
 		} finally {
 			await own.stop()
 		}
+	})
+})
+
+describe('the OpenAPI document', () => {
+	const types = { string: 'string', number: 'number', boolean: 'boolean' }
+	let d
+	/* What is answered is what the document says of the reply of this route: the same members, of their types. */
+	function agrees(value, schema, where) {
+		if (schema.$ref) return agrees(value, d.components.schemas[schema.$ref.split('/').pop()], where)
+		if (schema.anyOf) {
+			const name = `attribute${{ string: 'String', integer: 'Integer', double: 'Float', boolean: 'Boolean', datetime: 'Datetime' }[value.type]}`
+			const model = value.type === 'string' && value.format ? `attribute${value.format[0].toUpperCase()}${value.format.slice(1)}` : name
+			assert.ok(schema.anyOf.some((one) => one.$ref.endsWith(`/${model}`)), where)
+			return agrees(value, d.components.schemas[model], where)
+		}
+		if (value === null) return assert.equal(schema.nullable, true, where)
+		if (schema.type === 'array') {
+			assert.ok(Array.isArray(value), where)
+			for (const one of value) agrees(one, schema.items, `${where}[]`)
+		} else if (schema.type === 'object') {
+			if (schema.properties === undefined) return assert.equal(typeof value, 'object', where)	/* free, like preferences */
+			assert.deepEqual(Object.keys(value).filter((k) => k !== 'own').sort(), Object.keys(schema.properties).sort(), where)
+			for (const [k, v] of Object.entries(value)) if (k !== 'own') agrees(v, schema.properties[k], `${where}.${k}`)
+		} else assert.equal(types[typeof value], schema.type.replace('integer', 'number'), where)
+	}
+	async function check(method, path, template, body) {
+		const r = await p.ok(method, path, { body })
+		const op = d.paths[`/v1${template}`][method.toLowerCase()], [, said] = Object.entries(op.responses).find(([status]) => status !== 'default')
+		agrees(r, said.content['application/json'].schema, `${method} ${template}`)
+		return r
+	}
+	test('tells of databases, collections, attributes, indexes and documents what is answered', async () => {
+		d = await s.ok('GET', '/openapi.json')
+		const db = (await check('POST', '/databases', '/databases', { databaseId: 'unique()', name: 'x' })).$id, C = `/databases/${db}/collections`
+		const T = '/databases/{databaseId}/collections'
+		await check('GET', '/databases', '/databases')
+		await check('GET', `/databases/${db}`, '/databases/{databaseId}')
+		await check('GET', `/databases/${db}/logs`, '/databases/{databaseId}/logs')
+		await check('POST', C, T, { collectionId: 'c', name: 'x', permissions: ['read("any")'] })
+		for (const [i, [type, body]] of kinds.entries()) await check('POST', `${C}/c/attributes/${type}`, `${T}/{collectionId}/attributes/${type}`, { required: false, key: `k${i}`, ...body })
+		await check('GET', `${C}/c/attributes`, `${T}/{collectionId}/attributes`)
+		await check('GET', `${C}/c/attributes/k0`, `${T}/{collectionId}/attributes/{key}`)
+		await check('POST', `${C}/c/indexes`, `${T}/{collectionId}/indexes`, { key: 'x', type: 'key', attributes: ['k0'], orders: ['ASC'] })
+		await check('GET', `${C}/c/indexes`, `${T}/{collectionId}/indexes`)
+		await check('GET', `${C}/c/indexes/x`, `${T}/{collectionId}/indexes/{key}`)
+		await check('GET', C, T)
+		await check('GET', `${C}/c`, `${T}/{collectionId}`)
+		await check('PUT', `${C}/c`, `${T}/{collectionId}`, { name: 'y' })
+		await check('POST', C, T, { collectionId: 'e', name: 'x' })
+		await p.ok('POST', `${C}/e/attributes/integer`, { body: { key: 'own', required: false } })
+		await check('POST', `${C}/e/documents`, `${T}/{collectionId}/documents`, { documentId: 'd', data: { own: 1 }, permissions: ['read("any")'] })
+		await check('GET', `${C}/e/documents`, `${T}/{collectionId}/documents`)
+		await check('GET', `${C}/e/documents/d`, `${T}/{collectionId}/documents/{documentId}`)
+		await check('PATCH', `${C}/e/documents/d`, `${T}/{collectionId}/documents/{documentId}`, { data: { own: 2 } })
+	})
+	test('calls a list a list', async () => {
+		const team = (await p.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'x' } })).$id
+		for (const [path, template] of [['/teams', '/teams'], [`/teams/${team}/memberships`, '/teams/{teamId}/memberships'], [`/teams/${team}/logs`, '/teams/{teamId}/logs'], ['/users', '/users'],
+			[`/users/${ada.id}/sessions`, '/users/{userId}/sessions'], [`/users/${ada.id}/memberships`, '/users/{userId}/memberships'], [`/users/${ada.id}/logs`, '/users/{userId}/logs']])
+			await check('GET', path, template)
 	})
 })
