@@ -267,6 +267,22 @@ describe('the JSON grammar', () => {
 			fails(await list(p.call, w, [`{"method":"equal","attribute":"n","values":[${v}]}`]), 400, 'general_query_invalid')
 	})
 
+	test('lists and totals end at 5000', async (t) => {
+		if (!s.dataDir) return t.skip('needs the database')
+		const w = await collection(p, await database(p), { attributes: { n: { type: 'integer' } } }), psql = (sql) =>
+			execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atqc', sql], { encoding: 'utf8' }).trim()
+		const schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+		const [table, column] = psql(`SELECT '${schema}.c_' || collection, 'a_' || a.internal FROM ${schema}.attributes a JOIN ${schema}.collections c ON c.internal = a.collection WHERE c.id = '${w.id}'`).split('|')
+		psql(`INSERT INTO ${table} (_id, _created, _updated, _perms, _read, ${column}) SELECT 'd' || g, now(), now(), '{}', '{}', g FROM generate_series(1, 5100) g`)
+		const rows = [[[], 25], [['limit(100)', 'offset(5000)'], 100], [[json('limit', undefined, [1000000])], 5000], [[json('offset', undefined, [5095])], 5], [[json('offset', undefined, [6000])], 0],
+			[['cursorAfter("d5098")'], 2], [['limit(0)'], 0], [[json('greaterThan', 'n', [50])], 25]]
+		for (const [queries, n] of rows) {
+			const { body } = await list(p.call, w, queries)
+			assert.deepEqual([body.total, body.documents.length], [5000, n], queries.join(' '))
+		}
+		assert.equal((await list(p.call, w, [json('greaterThan', 'n', [101])])).body.total, 4999)
+	})
+
 	test('total=false', async () => assert.equal((await list(p.call, c, [], { total: 'false' })).body.total, 0))
 })
 
