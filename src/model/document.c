@@ -505,7 +505,9 @@ run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct o
 		return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", o->col, cx->detail);
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s constraint=%s", o->id, db_constraint(cx));
-	/* 54: a value too big for an index */
+	/* 54: nothing that a parameter's check could have known */
+	if (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0)
+		cx->message = "A value is too large for an index, or all of them together are for a document.";
 	if (e == ERR_DB_DATA || (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0))
 		return fn == list || fn == explain ? ERR_GENERAL_ARGUMENT_INVALID : ERR_DOCUMENT_INVALID_STRUCTURE;
 	return e;
