@@ -185,6 +185,19 @@ static const struct param callback_params[] = {
 };
 static const struct param redirect_params[] = {BACK_PARAMS};
 
+static bool
+has(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+static err_t
+no_code(struct req *rq, const struct back_in *in)
+{
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "%s%s", "Param \"code\" is not optional.",
+	    has(in->error) ? arena_printf(rq->cx.arena, " The provider said: %s", in->error) : "");
+}
+
 /* The cookie is bound to the step that follows, and Apple posts here from its own site: so nothing is decided yet. */
 static err_t
 callback(struct req *rq, void *arg)
@@ -196,14 +209,13 @@ callback(struct req *rq, void *arg)
 	struct oauth_state s;
 	struct buf b;
 
-	if ((in->code == NULL || in->code[0] == '\0') && !(oauth_state_open(&rq->cx, in->state, &s) && s.token))
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "%s%s", "Param \"code\" is not optional.",
-		    in->error && in->error[0] ? arena_printf(rq->cx.arena, " The provider said: %s", in->error) : "");
+	if (!has(in->code) && !(oauth_state_open(&rq->cx, in->state, &s) && s.token))
+		return no_code(rq, in);
 	buf_init(&b, rq->cx.arena, 512);
 	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", self_of(rq), in->provider);
 	link_encode(&b, str_c(in->project));
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
-		if (v[i].value == NULL || v[i].value[0] == '\0')
+		if (!has(v[i].value))
 			continue;
 		buf_printf(&b, "&%s=", v[i].name);
 		link_encode(&b, str_c(v[i].value));
@@ -318,8 +330,6 @@ finish_token(struct req *rq, const struct back_in *in, const struct oauth_state 
 	struct token *t;
 	struct user *u;
 
-	if (in->code == NULL || in->code[0] == '\0')
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"code\" is not optional.");
 	TRY(identify(rq, in, s, NULL, &u, &si));
 	TRY(token_create(&rq->cx, rq->project, u, &ti, &t));
 	return go(rq, link_with(rq->cx.arena, s->success, (struct link_param[]){{"userId", u->id}, {"secret", t->secret}}, 2));
@@ -353,15 +363,13 @@ redirect(struct req *rq, void *arg)
 	struct oauth_state s;
 	err_t e;
 
-	if ((in->code == NULL || in->code[0] == '\0') && (in->error == NULL || in->error[0] == '\0'))
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"code\" is not optional.");
+	if (!has(in->code) && !has(in->error))
+		return no_code(rq, in);
 	TRY(check_state(rq, in, &s));
 	TRY(check_url(rq, s.success, ERR_PROJECT_INVALID_SUCCESS_URL));
 	TRY(check_url(rq, s.failure, ERR_PROJECT_INVALID_FAILURE_URL));
-	if (!s.token)
-		return finish_session(rq, in, &s);
-	e = finish_token(rq, in, &s);
-	return e == OK ? OK : fail_to(rq, &s, e);
+	e = !has(in->code) ? no_code(rq, in) : s.token ? finish_token(rq, in, &s) : finish_session(rq, in, &s);
+	return e == OK || !s.token ? e : fail_to(rq, &s, e);
 }
 
 /* ---- new tokens ---- */

@@ -169,6 +169,18 @@ check_url(struct req *rq, const struct param *p, json_t *v, void *out)
 	return NULL;
 }
 
+/* Schemes whose rest is no place to go to, but text for whoever follows the link to run or show. */
+static bool
+is_script(struct str scheme)
+{
+	static const char *const schemes[] = {"javascript", "data", "vbscript"};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+		if (str_ieq(scheme, str_c(schemes[i])))
+			return true;
+	return false;
+}
+
 static const char *
 check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 {
@@ -176,7 +188,8 @@ check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 	const char *own = p->type == P_MAIL_LINK ? host_for_mails(rq->project, rq->host) : rq->host;
 	struct origin o = origin_parse(text);
 
-	if (!json_is_string(v) || has_nul(v) || !format_url(json_str(v)) || o.host.n == 0 || !host_allowed(rq->project, o.host, own))
+	if (!json_is_string(v) || has_nul(v) || !format_url(json_str(v)) || o.host.n == 0 || is_script(o.scheme) ||
+	    !host_allowed(rq->project, o.host, own))
 		return "The host of the URL must be localhost, this server, or a platform of the project.";
 	*(const char **)out = text;
 	return NULL;

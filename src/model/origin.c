@@ -105,6 +105,16 @@ scheme_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
 }
 
+/* What RFC 3986 lets stand before the path, 3.2. A browser takes a backslash for a slash, so that the host of "http://a\\@b" is a. */
+static bool
+authority_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!host_char(s.p[i]) && strchr("@:[]~!$&'()*+,;=%", s.p[i]) == NULL)
+			return false;
+	return true;
+}
+
 struct origin
 origin_parse(const char *text)
 {
@@ -120,6 +130,8 @@ origin_parse(const char *text)
 	for (n = 0; n < s.n && s.p[n] != '/' && s.p[n] != '?' && s.p[n] != '#'; n++)
 		;
 	s.n = n;
+	if (!authority_ok(s))
+		return o;
 	for (n = s.n; n > 0; n--)	/* what stands before the last @ is a user, never the host */
 		if (s.p[n - 1] == '@') {
 			s = (struct str){s.p + n, s.n - n};

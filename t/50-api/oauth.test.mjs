@@ -274,7 +274,9 @@ describe('the start refuses', () => {
 	})
 
 	test('pages of strangers', async () => {
-		for (const url of ['http://evil.example', 'nowhere', '//localhost', 'http://localhost.evil.example/', 'http://localhost@evil.example/']) {
+		for (const url of ['http://evil.example', 'nowhere', '//localhost', 'http://localhost.evil.example/', 'http://localhost@evil.example/',
+			/* browsers go to evil.example, take out the tab, run the script */
+			'http://evil.example\\@localhost/', 'http://evil.example\t@localhost/', 'http://évil.example@localhost/', 'javascript://localhost/%0aalert(1)', 'Data://localhost/,x']) {
 			page(await get('gitlab', { success: url }), 400)
 			page(await get('gitlab', { failure: url }), 400)
 		}
@@ -305,6 +307,12 @@ describe('the way back refuses', () => {
 		page(await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { error: '<script>' } }), 400, /&lt;script&gt;/)
 		page(await s.call('GET', '/account/sessions/oauth2/gitlab/redirect', { query: { project: p.id, state: 'x' } }), 400)
 		page(await s.call('GET', `/account/sessions/oauth2/callback/nothing/${p.id}`, { query: { code: 'x' } }), 400)
+		/* with a good state but no code the provider is not even asked */
+		const v = await way(person()), u = new URL(v.url), asked = g.asked.length
+		u.searchParams.delete('code')
+		u.searchParams.set('error', 'access_denied')
+		page(await visit(u.href, v.cookies), 400, /code.*access_denied/)
+		assert.equal(g.asked.length, asked)
 	})
 
 	test('a state that is not ours, or is another one\'s', async () => {
