@@ -11,7 +11,7 @@
 
 struct arena;
 
-/* A new arena; its first block comes from a small per-process cache. Free with arena_free. */
+/* A new arena; its first block comes from a small cache per thread. Free with arena_free. */
 struct arena *arena_new(void);
 /* Frees everything allocated from *ap and clears *ap; NULL is fine. Does not run defers (see ctx.h). */
 void arena_free(struct arena **ap);

@@ -2,8 +2,7 @@
 #ifndef BADAL_MODEL_AGENT_H
 #define BADAL_MODEL_AGENT_H
 
-#include "core/arena.h"
-#include "core/str.h"
+#include "core/ctx.h"
 
 struct agent {			/* "" where unknown */
 	const char *os_code, *os_name, *os_version;
@@ -11,6 +10,10 @@ struct agent {			/* "" where unknown */
 	const char *device_name, *device_brand, *device_model;
 };
 
-struct agent agent_parse(struct arena *a, struct str user_agent);
+/* Awaits, when the text is asked for the first time and a rule set is installed; not after `until`, in loop_now()'s milliseconds: then,
+ * and whenever the rules cannot be asked, it is what our own table knows. */
+struct agent agent_of(struct ctx *cx, struct str user_agent, uint64_t until);
+/* How long those who ask should wait: for one text or for many. */
+enum { AGENT_PATIENCE_MS = 3000 };
 
 #endif

@@ -1,9 +1,13 @@
 /* What user agents look like. The first row whose texts are all in the user agent wins.
  *
- * AGENT_OS(text, code, name, version, flags)   version: "=10" is fixed, another text is what the number follows, NULL: none
+ * AGENT_OS(text, code, name, version, flags)   version: "=10" is fixed, another text is what the number follows, NULL: none;
+ *   OS_BROAD: a rule set may know it more exactly
  * AGENT_CLIENT(text, text or NULL, version, type, code, name, engine)
  * AGENT_ENGINE(name, texts its version follows, separated by '|')
- * AGENT_BRAND(beginning of an Android model, brand) */
+ * AGENT_BRAND(beginning of an Android model, brand)
+ * AGENT_RULES(group, file, type, gate)   the files of a rule set, in the order in which they are asked until one of the group matches
+ *   type: of the client; of a device of which the file knows no more; NULL: what the rules say
+ *   gate: '|'-separated texts, without all of which the file is not asked; NULL: always */
 #ifndef AGENT_OS
 #define AGENT_OS(text, code, name, version, flags)
 #endif
@@ -16,6 +20,9 @@
 #ifndef AGENT_BRAND
 #define AGENT_BRAND(prefix, brand)
 #endif
+#ifndef AGENT_RULES
+#define AGENT_RULES(group, file, type, gate)
+#endif
 AGENT_OS("Windows Phone", "WPH", "Windows Phone", "Windows Phone |Windows Phone OS ", 0)
 AGENT_OS("Windows NT 10.0", "WIN", "Windows", "=10", OS_DESKTOP)
 AGENT_OS("Windows NT 6.3", "WIN", "Windows", "=8.1", OS_DESKTOP)
@@ -25,7 +32,7 @@ AGENT_OS("Windows NT 6.0", "WIN", "Windows", "=Vista", OS_DESKTOP)
 AGENT_OS("Windows NT 5.2", "WIN", "Windows", "=Server 2003", OS_DESKTOP)
 AGENT_OS("Windows NT 5.1", "WIN", "Windows", "=XP", OS_DESKTOP)
 AGENT_OS("Windows NT 5.0", "WIN", "Windows", "=2000", OS_DESKTOP)
-AGENT_OS("Windows", "WIN", "Windows", NULL, OS_DESKTOP)
+AGENT_OS("Windows", "WIN", "Windows", NULL, OS_DESKTOP | OS_BROAD)
 AGENT_OS("Tizen", "TIZ", "Tizen", "Tizen ", 0)
 AGENT_OS("HarmonyOS", "HAR", "HarmonyOS", "HarmonyOS ", OS_MODEL)
 AGENT_OS("KAIOS", "KOS", "KaiOS", "KAIOS/", 0)
@@ -38,7 +45,7 @@ AGENT_OS("Silk/", "FIR", "Fire OS", NULL, OS_MODEL)
 AGENT_OS("iPad", "IPA", "iPadOS", "CPU OS |iPadOS ", OS_APPLE)
 AGENT_OS("iPhone", "IOS", "iOS", "iPhone OS |iOS ", OS_APPLE)
 AGENT_OS("iPod", "IOS", "iOS", "iPhone OS |iOS ", OS_APPLE)
-AGENT_OS("Android", "AND", "Android", "Android ", OS_MODEL)
+AGENT_OS("Android", "AND", "Android", "Android ", OS_MODEL | OS_BROAD)
 AGENT_OS("okhttp/", "AND", "Android", NULL, 0)
 AGENT_OS("CrOS", "COS", "Chrome OS", "CrOS x86_64 |CrOS aarch64 |CrOS armv7l ", OS_DESKTOP)
 AGENT_OS("Mac OS X", "MAC", "Mac", "Mac OS X ", OS_DESKTOP | OS_APPLE)
@@ -52,7 +59,7 @@ AGENT_OS("CentOS", "CES", "CentOS", "CentOS/", OS_DESKTOP)
 AGENT_OS("SUSE", "SSE", "SUSE", "SUSE/", OS_DESKTOP)
 AGENT_OS("Arch Linux", "ARL", "Arch Linux", NULL, OS_DESKTOP)
 AGENT_OS("FreeBSD", "BSD", "FreeBSD", "FreeBSD ", OS_DESKTOP)
-AGENT_OS("Linux", "LIN", "GNU/Linux", NULL, OS_DESKTOP)
+AGENT_OS("Linux", "LIN", "GNU/Linux", NULL, OS_DESKTOP | OS_BROAD)
 
 AGENT_CLIENT("EdgA/", NULL, "EdgA/", "browser", "PS", "Microsoft Edge", "Blink")
 AGENT_CLIENT("EdgiOS/", NULL, "EdgiOS/", "browser", "PS", "Microsoft Edge", "WebKit")
@@ -133,7 +140,24 @@ AGENT_BRAND("vivo", "Vivo")
 AGENT_BRAND("ASUS", "Asus")
 AGENT_BRAND("Lenovo", "Lenovo")
 AGENT_BRAND("KF", "Amazon")
+
+AGENT_RULES(SYSTEM, "oss", NULL, NULL)
+AGENT_RULES(CLIENT, "client/feed_readers", "feed reader", NULL)
+AGENT_RULES(CLIENT, "client/mobile_apps", "mobile app", NULL)
+AGENT_RULES(CLIENT, "client/mediaplayers", "mediaplayer", NULL)
+AGENT_RULES(CLIENT, "client/pim", "pim", NULL)
+AGENT_RULES(CLIENT, "client/browsers", "browser", NULL)
+AGENT_RULES(CLIENT, "client/libraries", "library", NULL)
+AGENT_RULES(DEVICE, "device/televisions", "tv", "HbbTV/|SmartTvA/")
+AGENT_RULES(DEVICE, "device/shell_tv", NULL, "Shell|tclwebkit")
+AGENT_RULES(DEVICE, "device/notebooks", NULL, "FBMD/")
+AGENT_RULES(DEVICE, "device/consoles", NULL, NULL)
+AGENT_RULES(DEVICE, "device/car_browsers", NULL, NULL)
+AGENT_RULES(DEVICE, "device/cameras", NULL, NULL)
+AGENT_RULES(DEVICE, "device/portable_media_player", NULL, NULL)
+AGENT_RULES(DEVICE, "device/mobiles", NULL, NULL)
 #undef AGENT_OS
 #undef AGENT_CLIENT
 #undef AGENT_ENGINE
 #undef AGENT_BRAND
+#undef AGENT_RULES

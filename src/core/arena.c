@@ -1,6 +1,6 @@
 /* Arena: a chain of blocks, bump-allocated; everything is freed together.
  *
- * First blocks are kept in a small per-process cache, so a request usually costs no malloc. Unused space is poisoned. */
+ * First blocks are kept in a small cache per thread, so a request usually costs no malloc. Unused space is poisoned. */
 #include "core/arena.h"
 
 #include <stdint.h>
@@ -36,8 +36,8 @@ struct arena {			/* lives at the start of its first block's data */
 	size_t used;
 };
 
-static struct block *cached;	/* first blocks of finished arenas */
-static unsigned n_cached;
+static _Thread_local struct block *cached;	/* first blocks of finished arenas */
+static _Thread_local unsigned n_cached;
 
 _Noreturn void
 mem_fatal(size_t wanted)

@@ -1,10 +1,11 @@
 /* User agents, by the rows of include/tbl/agents.h. The text is a stranger's: it is cut to a bounded length, and what is taken from it
  * goes out as JSON text. */
-#include "model/agent.h"
+#include "agent_priv.h"
 
 #include <ctype.h>
+#include <strings.h>
 
-enum { AGENT_MAX = 2048, MODEL_MAX = 64, OS_DESKTOP = 1, OS_APPLE = 2, OS_MODEL = 4 };
+enum { AGENT_MAX = 2048, MODEL_MAX = 64, OS_DESKTOP = 1, OS_APPLE = 2, OS_MODEL = 4, OS_BROAD = 8 };
 
 static const struct os {
 	const char *text, *code, *name, *version;
@@ -183,26 +184,116 @@ set_apple(const char *ua, struct agent *g)
 		}
 }
 
+/* ---- what a rule set adds ---- */
+
+static const char *
+known(struct arena *a, const char *text)
+{
+	return text[0] != '\0' ? arena_strdup(a, text) : "";
+}
+
+static const struct os *
+os_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(systems); i++)
+		if (strcasecmp(systems[i].name, name) == 0)
+			return &systems[i];
+	return NULL;
+}
+
+/* A system that the table does not know, or only its family. The flags of what it is then. */
+static unsigned
+add_os(struct arena *a, const char *ua, const struct found *f, const struct os *o, struct agent *g)
+{
+	const struct os *named = os_named(f->os_name);
+
+	if (f->os_name[0] == '\0' || (o != NULL && (!(o->flags & OS_BROAD) || strcasecmp(f->os_name, o->name) == 0)))
+		return o ? o->flags : 0;
+	g->os_code = named ? named->code : "";
+	g->os_name = named ? named->name : known(a, f->os_name);
+	g->os_version = known(a, f->os_version);
+	if (named != NULL)
+		return named->flags;
+	return strstr(ua, "X11") ? OS_DESKTOP : o ? o->flags & OS_MODEL : 0;
+}
+
+static const struct client *
+client_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(clients); i++)
+		if (strcasecmp(clients[i].name, name) == 0)
+			return &clients[i];
+	return NULL;
+}
+
+/* Rules of apps come before browsers; a browser that only the rules know is one built on what the table saw. */
+static bool
+client_better(const struct found *f, const struct agent *g)
+{
+	if (f->client_name[0] == '\0' || strcmp(g->client_code, "cli") == 0)
+		return false;
+	if (g->client_type[0] == '\0')
+		return true;
+	if (strcmp(f->client_type, "library") == 0 || strcmp(g->client_type, "library") == 0)
+		return false;
+	return strcmp(f->client_type, "browser") != 0 || client_named(f->client_name) == NULL;
+}
+
+static void
+add_client(struct arena *a, const char *ua, const struct found *f, struct agent *g)
+{
+	const struct client *named = client_named(f->client_name);
+
+	if (!client_better(f, g))
+		return;
+	g->client_type = f->client_type;
+	g->client_code = named && strcmp(f->client_type, "browser") == 0 ? named->code : "";
+	g->client_name = known(a, f->client_name);
+	g->client_version = known(a, f->client_version);
+	g->client_engine = known(a, f->client_engine);
+	g->client_engine_version = "";
+	set_engine(a, ua, g->client_engine, g);
+}
+
+/* What runs Apple's systems is Apple's, whatever its text reminds of. */
+static void
+add_device(struct arena *a, const struct found *f, unsigned flags, struct agent *g)
+{
+	if ((flags & OS_APPLE) && f->device_brand[0] != '\0' && strcmp(f->device_brand, "Apple") != 0)
+		return;
+	if (f->device_name[0] != '\0')
+		g->device_name = known(a, f->device_name);
+	if (f->device_brand[0] == '\0')
+		return;
+	if (f->device_model[0] != '\0' || strcmp(f->device_brand, g->device_brand) != 0)
+		g->device_model = known(a, f->device_model);
+	g->device_brand = known(a, f->device_brand);
+}
+
 struct agent
-agent_parse(struct arena *a, struct str user_agent)
+agent_read(struct arena *a, struct str user_agent, const struct found *f)
 {
 	struct agent g = {"", "", "", "", "", "", "", "", "", "", "", ""};
 	const char *ua;
 	const struct os *o;
+	unsigned flags;
 
 	if (user_agent.n > AGENT_MAX)
 		user_agent.n = AGENT_MAX;
 	ua = str_dup(a, user_agent);
 	o = set_os(a, ua, &g);
+	flags = f ? add_os(a, ua, f, o, &g) : o ? o->flags : 0;
 	if (!set_cli(a, ua, &g))
 		set_client(a, ua, &g);
-	if (o == NULL)
-		return g;
-	if (o->flags & OS_APPLE)
+	if (f != NULL)
+		add_client(a, ua, f, &g);
+	if (flags & OS_APPLE)
 		set_apple(ua, &g);
-	if (o->flags & OS_MODEL)
+	if (flags & OS_MODEL)
 		set_android(a, ua, &g);
-	if ((o->flags & OS_DESKTOP) && g.device_name[0] == '\0' && strcmp(g.client_type, "browser") == 0)
+	if (f != NULL)
+		add_device(a, f, flags, &g);
+	if ((flags & OS_DESKTOP) && g.device_name[0] == '\0' && strcmp(g.client_type, "browser") == 0)
 		g.device_name = "desktop";
 	return g;
 }

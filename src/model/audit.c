@@ -238,9 +238,9 @@ static const struct field audit_fields[] = {
 const struct shape audit_shape = SHAPE("log", struct audit_log, audit_fields);
 
 static void
-complete(struct ctx *cx, struct audit_log *l, struct str user_agent, bool hide_user)
+complete(struct ctx *cx, struct audit_log *l, struct str user_agent, uint64_t until, bool hide_user)
 {
-	struct agent g = agent_parse(cx->arena, user_agent);
+	struct agent g = agent_of(cx, user_agent, until);
 	struct country c = country_of(cx->arena, l->ip, cx->locale);
 
 	l->os_code = g.os_code;
@@ -267,6 +267,7 @@ audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char
 {
 	const char *const v[] = {what, pg_time(cx->arena, since)};
 	const char *fields = shape_columns(&audit_shape);
+	uint64_t until;
 	struct query_page page;
 	const struct query_list l = {
 		.entity = "Log",
@@ -284,12 +285,13 @@ audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char
 	TRY(audit_flush(cx));	/* what this process has not written yet */
 	TRY(query_list(cx, &l, &audit_shape, queries, NULL, &page));
 	*total_out = page.total;
+	until = loop_now() + AGENT_PATIENCE_MS;
 	*out = (struct objs){.v = arena_array(cx->arena, void *, (page.res ? db_rows(page.res) : 0) + 1)};
 	for (int i = 0; page.res != NULL && i < db_rows(page.res); i++) {
 		struct audit_log *log = arena_new_of(cx->arena, struct audit_log);
 
 		shape_read(cx, &audit_shape, log, page.res, i, 1);
-		complete(cx, log, db_str(page.res, i, 0), hide_user);
+		complete(cx, log, db_str(page.res, i, 0), until, hide_user);
 		out->v[out->n++] = log;
 	}
 	return OK;

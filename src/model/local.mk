@@ -5,7 +5,7 @@ libbadal_model_a_SOURCES = \
 	src/model/query.c src/model/query_check.c src/model/query_json.c src/model/query_page.c src/model/query_sql.c src/model/query_text.c src/model/query_words.c \
 	src/model/roles.c src/model/seal.c src/model/session.c src/model/user.c
 libbadal_model_a_SOURCES += src/model/format.c
-libbadal_model_a_SOURCES += src/model/agent.c src/model/link.c src/model/mail.c src/model/team.c
+libbadal_model_a_SOURCES += src/model/agent.c src/model/agent_ask.c src/model/agent_priv.h src/model/agent_rules.c src/model/link.c src/model/mail.c src/model/team.c
 libbadal_model_a_SOURCES += src/model/document.c src/model/document_check.c src/model/document_json.c src/model/document_stats.c src/model/document_write.c
 libbadal_model_a_SOURCES += src/model/origin.c src/model/proxy.c
 libbadal_model_a_SOURCES += src/model/password_kinds.c

@@ -1,5 +1,6 @@
 /* Sessions: a random secret whose hash is stored; the cookie carries user id and secret. */
 #include "core/id.h"
+#include "core/loop.h"
 #include "core/vtime.h"
 #include "io/country.h"
 #include "model/agent.h"
@@ -63,7 +64,7 @@ session_client(struct ctx *cx, struct session *s, const char *user_agent)
 	struct agent g;
 
 	s->user_agent = user_agent && user_agent[0] ? user_agent : "UNKNOWN";
-	g = agent_parse(cx->arena, str_c(s->user_agent));
+	g = agent_of(cx, str_c(s->user_agent), loop_now() + AGENT_PATIENCE_MS);
 	s->os_code = g.os_code;
 	s->os_name = g.os_name;
 	s->os_version = g.os_version;

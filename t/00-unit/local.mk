@@ -27,8 +27,8 @@ t_00_unit_test_seal_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
 check_PROGRAMS += t/00-unit/test_agent
 TESTS += t/00-unit/test_agent
 t_00_unit_test_agent_SOURCES = t/00-unit/test_agent.c
-t_00_unit_test_agent_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_agent_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_agent_CFLAGS = $(UNIT_CFLAGS) -DRULES_DIR='"$(abs_top_srcdir)/t/rules"'
+t_00_unit_test_agent_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
 check_PROGRAMS += t/00-unit/test_password
 TESTS += t/00-unit/test_password
