@@ -270,18 +270,42 @@ identify(struct req *rq, const struct back_in *in, const struct oauth_state *s, 
 	return OK;
 }
 
+static int64_t
+port_of(const struct origin *o)
+{
+	int64_t n = str_is(o->scheme, "https") ? 443 : 80;
+
+	return o->port.n > 0 && !str_to_i64(o->port, &n) ? -1 : n;
+}
+
+/* Is it the page of ours that a sign-in without an address ends on? Behind a proxy the scheme may be another one, and the port with it. */
+static bool
+own_page(struct req *rq, const char *url)
+{
+	struct origin o = origin_parse(url), self = origin_parse(self_of(rq));
+	struct str rest = str_c(url), path = str_cut(&rest, '#');
+
+	if ((!str_is(o.scheme, "http") && !str_is(o.scheme, "https")) || !str_eq(o.host, self.host))
+		return false;
+	if (str_eq(o.scheme, self.scheme) ? port_of(&o) != port_of(&self) : !str_eq(o.port, self.port))
+		return false;
+	path = str_cut(&path, '?');
+	path.n -= o.scheme.n + 3;
+	path.p += o.scheme.n + 3;
+	(void)str_cut(&path, '/');
+	return str_is(path, SUCCESS_PAGE + 1);
+}
+
 /* Our own page hands the session over to an app; no page of anybody else ever sees it. */
 static const char *
 with_secret(struct req *rq, const char *url, const char *token)
 {
-	struct origin o = origin_parse(url);
-	struct str rest = str_c(url), path = str_cut(&rest, '?');
 	bool named = strcmp(rq->host, "localhost") != 0 && !host_is_address(str_c(rq->host));
 	const char *key = arena_printf(rq->cx.arena, "a_session_%s", rq->project->id);
 	struct link_param v[4];
 	int n = 0;
 
-	if (!str_eq(o.host, str_c(rq->host)) || !str_ends(str_cut(&path, '#'), SUCCESS_PAGE) || strncmp(url, "http", 4) != 0)
+	if (!own_page(rq, url))
 		return url;
 	v[n++] = (struct link_param){"project", rq->project->id};
 	if (named)

@@ -156,6 +156,16 @@ web_host(struct str s)
 	return format_hostname(host) && (s.p == NULL || port(s));
 }
 
+/* Signs of [user[:password]]. No backslash among them: browsers read it as the slash that ends the host. */
+static bool
+userinfo(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && memchr("-._~!$&'()*+,;=:%", s.p[i], 17) == NULL)
+			return false;
+	return true;
+}
+
 /* What stands between "//" and the path: [user[:password]@]host[:port]. */
 static bool
 authority(struct str rest, bool web)
@@ -169,9 +179,9 @@ authority(struct str rest, bool web)
 	a = (struct str){rest.p, n};
 	if (!web)		/* file:///x has an empty one */
 		return n > 0 || (rest.n > 0 && rest.p[0] == '/');
-	if ((at = last_of(a, '@')) != NULL)
-		a = (struct str){at + 1, (size_t)(a.p + n - at - 1)};
-	return web_host(a);
+	if ((at = last_of(a, '@')) == NULL)
+		return web_host(a);
+	return userinfo((struct str){a.p, (size_t)(at - a.p)}) && web_host((struct str){at + 1, (size_t)(a.p + n - at - 1)});
 }
 
 static bool

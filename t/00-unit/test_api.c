@@ -199,7 +199,7 @@ Test(params, accepts_and_refuses)
 		{P_PHONE, .good = {"\"+12\"", "\"+123456789012345\""}, .bad = {"\"+1\"", "\"12\"", "\"+02\"", "\"+1234567890123456\"", "\"+1 2\"", "12"}},
 		{P_HOSTNAME, .good = {"\"a.b\"", "\"*\""}, .bad = {"\"a:1\"", "\"a/b\"", "1"}},
 		{P_URL, .good = {"\"http://a.b\"", "\"custom://x\"", "\"mailto:a@b\""}, .bad = {"\"//a\"", "\"a.b/c\"", "\"http://a b\"", "1"}},
-		{P_URL, .list = web, .good = {"\"http://a.b/c?d\"", "\"https://a\""}, .bad = {"\"ftp://a\"", "\"HTTP://a\""}},
+		{P_URL, .list = web, .good = {"\"http://a.b/c?d\"", "\"https://a\"", "\"http://u:p%40@a/\\\\\""}, .bad = {"\"ftp://a\"", "\"HTTP://a\"", "\"http://b\\\\@a/\""}},
 		{P_ENUM, .list = abc, .good = {"\"a\"", "\"Cc\""}, .bad = {"\"A\"", "\"d\"", "1"}},
 		{P_ENUM_NOCASE, .list = abc, .good = {"\"A\"", "\"cc\""}, .bad = {"\"d\""}},
 		{P_BOOL, .good = {"true", "false"}, .bad = {"\"true\"", "1", "0", "\"1\""}},

@@ -150,6 +150,12 @@ describe('the whole way', () => {
 		assert.equal(html.headers['referrer-policy'], 'no-referrer')
 		const other = await signIn(person(), { query: { success: 'http://localhost/v1/auth/oauth2/success' } })
 		assert.equal(other.headers.location, 'http://localhost/v1/auth/oauth2/success')
+		const { host, hostname, port } = new URL(s.endpoint)
+		for (const url of [`http://${hostname}:${Number(port) ^ 1}/v1/auth/oauth2/success`, `http://${hostname}/v1/auth/oauth2/success`, `http://${host}/x/v1/auth/oauth2/success`,
+			`http://${host}/x?/v1/auth/oauth2/success`, `http://${host}/x#/v1/auth/oauth2/success`, `https://${hostname}:443/v1/auth/oauth2/success`, `httpx://${host}/v1/auth/oauth2/success`])
+			assert.equal((await signIn(person(), { query: { success: url } })).headers.location, url)
+		for (const tail of ['', '?a=b', '#c', '?a=b#c'])
+			assert.match((await signIn(person(), { query: { success: `http://${host}/v1/auth/oauth2/success${tail}` } })).headers.location, /[?&]secret=/)
 	})
 
 	test('the host and the scheme of a proxy', async () => {
@@ -276,7 +282,8 @@ describe('the start refuses', () => {
 	test('pages of strangers', async () => {
 		for (const url of ['http://evil.example', 'nowhere', '//localhost', 'http://localhost.evil.example/', 'http://localhost@evil.example/',
 			/* browsers go to evil.example, take out the tab, run the script */
-			'http://evil.example\\@localhost/', 'http://evil.example\t@localhost/', 'http://évil.example@localhost/', 'javascript://localhost/%0aalert(1)', 'Data://localhost/,x']) {
+			'http://evil.example\\@localhost/', 'http://evil.example\t@localhost/', 'http://évil.example@localhost/', 'javascript://localhost/%0aalert(1)', 'Data://localhost/,x',
+			'http://localhost:80@evil.example/', 'http:\\\\localhost/', 'http://localhost%2eevil.example/', 'http:///evil.example/']) {
 			page(await get('gitlab', { success: url }), 400)
 			page(await get('gitlab', { failure: url }), 400)
 		}
