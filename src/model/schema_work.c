@@ -458,24 +458,28 @@ schema_work(struct ctx *cx, struct str payload)
 	return db && col ? schema_settle(cx, p, db, col) : schema_sweep(cx, p);
 }
 
+/* A table that is in use for long keeps nobody from the others. */
 static err_t
 recover_project(struct ctx *cx, const char *id, const char *schema)
 {
 	struct project *p;
 	struct db_res *r;
-	err_t e = project_get(cx, str_c(id), &p);
+	err_t e = project_get(cx, str_c(id), &p), last;
 
 	if (e == ERR_PROJECT_NOT_FOUND)
 		return OK;
 	TRY(e);
-	TRY(schema_sweep(cx, p));
+	last = schema_sweep(cx, p);
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT d.id, c.id FROM %s.collections c JOIN %s.databases d ON d.internal = c.database WHERE "
 	    "EXISTS (SELECT 1 FROM %s.attributes a WHERE a.collection = c.internal AND a.status IN ('processing', 'deleting')) OR "
 	    "EXISTS (SELECT 1 FROM %s.indexes i WHERE i.collection = c.internal AND i.status IN ('processing', 'deleting'))",
 	    schema, schema, schema, schema), DB0));
-	for (int i = 0; i < db_rows(r); i++)
-		TRY(schema_settle(cx, p, db_cstr(r, i, 0), db_cstr(r, i, 1)));
-	return OK;
+	for (int i = 0; i < db_rows(r) && last != ERR_CANCELLED && last != ERR_TIMEOUT; i++) {
+		e = schema_settle(cx, p, db_cstr(r, i, 0), db_cstr(r, i, 1));
+		if (e != OK)
+			last = e;
+	}
+	return last;
 }
 
 err_t

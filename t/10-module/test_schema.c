@@ -194,6 +194,39 @@ Test(schema, tables_go_with_their_rows)
 	run(tables);
 }
 
+/* Tables in use, one of a deleted collection and one that waits for a change, do not keep the rest from being recovered. */
+static void
+recovery(struct ctx *cx)
+{
+	static const char *const names[] = {"gone", "used", "free"};
+	struct db_tx *user;
+	struct db_res *r;
+
+	for (int i = 0; i < 3; i++) {
+		collection(cx, names[i]);
+		attribute(cx, names[i], "n", ATTR_INTEGER, 0);
+	}
+	OK_(tx_begin(cx, &user));
+	OK_(tx_query(user, &r, "SELECT 1 FROM p_1.c_1, p_1.c_2", DB0));
+	OK_(tx_query(user, &r, "SET LOCAL work_mem = '1MB'", DB0));	/* takes the place of the other, whose snapshot a build would wait for */
+	OK_(collection_delete(cx, &project, NULL, "main", "gone"));
+	OK_(attribute_delete(cx, &project, NULL, "main", "used", "n"));
+	cr_assert_str_eq(attribute_status(cx, "used", "n"), "deleting");
+	index_(cx, "free", "n", "key", "n", "");
+	OK_(schema_recover(cx));
+	cr_assert_str_eq(index_status(cx, "free", "n"), "available");
+	cr_assert_str_eq(attribute_status(cx, "used", "n"), "deleting");
+	tx_rollback(user);
+	OK_(schema_recover(cx));
+	ERR_(ERR_ATTRIBUTE_NOT_FOUND, attribute_delete(cx, &project, NULL, "main", "used", "n"));
+	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_class WHERE relname ~ '^c_[0-9]+$'"), 2);
+}
+
+Test(schema, recovery_passes_tables_in_use, .timeout = 60)
+{
+	run(recovery);
+}
+
 static void
 limits(struct ctx *cx)
 {
