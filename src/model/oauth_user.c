@@ -110,25 +110,35 @@ attach(struct ctx *cx, const struct project *p, const char *provider, const stru
 /* ---- somebody whose address we know ---- */
 
 /* Nobody ever proved that the account's address is theirs; now somebody does. Whatever else opens the account goes. */
-static err_t
-take_over(struct ctx *cx, struct db_tx *tx, const struct project *p, const struct user *u, const char *hash)
+static void
+take_over(struct db_tx *tx, const struct project *p, const struct user *u, const char *hash)
 {
 	static const char *const others[] = {"sessions", "tokens", "identities"};
+	struct ctx *cx = tx_ctx(tx);
 	const char *internal = pg_i64(cx->arena, u->internal);
-	struct db_res *r;
 
-	TRY(tx_query(tx, &r,
+	tx_add(tx,
 	    arena_printf(cx->arena,
 		"UPDATE %s.users AS u SET email_verification = true, phone = NULL, phone_verification = false, password = $2::text, "
-		"hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = NULL, updated = $3::timestamptz "
-		"WHERE u.internal = $1::bigint AND lower(u.email) = lower($4::text) RETURNING u.internal",
+		"hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = NULL, updated = $3::timestamptz, "
+		"search = concat_ws(' ', u.id, u.email, nullif(u.name, '')) WHERE u.internal = $1::bigint",
 		p->schema),
-	    DB(internal, hash, pg_time(cx->arena, time_now_ms()), u->email)));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_USER_ALREADY_EXISTS, "the address moved");
+	    DB(internal, hash, pg_time(cx->arena, time_now_ms())));
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.%s WHERE user_internal = $1::bigint", p->schema, others[i]), DB(internal));
-	return OK;
+}
+
+/* Locks the user. Whether the address is still theirs, and proven or not, decides what is done with the account: if any of that changed since it
+ * was read, nothing is. */
+static err_t
+lock_unchanged(struct ctx *cx, struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	struct user now;
+
+	TRY(user_lock(tx, p, u, &now));
+	if (now.email == NULL || !str_ieq(str_c(now.email), str_c(u->email)) || now.email_verification != u->email_verification)
+		return fail(cx, ERR_USER_ALREADY_EXISTS, "the address of %s changed meanwhile", u->id);
+	return now.status ? OK : fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
 }
 
 static err_t
@@ -144,7 +154,7 @@ link_email(struct ctx *cx, const struct project *p, const char *provider, const 
 	struct event ev = quiet_event(cx, p, u, EVENT_ROLES | (proven ? 0 : EVENT_LOGOUT));
 	const char *hash = NULL;
 	struct db_tx *tx;
-	err_t e = OK;
+	err_t e;
 
 	if (!who->verified)
 		return fail(cx, ERR_USER_ALREADY_EXISTS, "the provider does not vouch for the address");
@@ -153,12 +163,13 @@ link_email(struct ctx *cx, const struct project *p, const char *provider, const 
 	if (!proven)
 		TRY(random_password(cx, &hash));
 	TRY(tx_begin(cx, &tx));
-	if (!proven)
-		e = take_over(cx, tx, p, u, hash);
+	e = lock_unchanged(cx, tx, p, u);
 	if (e != OK) {
 		tx_rollback(tx);
 		return e;
 	}
+	if (!proven)
+		take_over(tx, p, u, hash);
 	add_identity(tx, p, provider, who->id, u);
 	return finish(cx, tx, &ev, ERR_USER_ALREADY_EXISTS);
 }

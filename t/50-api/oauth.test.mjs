@@ -179,8 +179,11 @@ describe('who it is', () => {
 
 	test('who proves an address takes over from who never did', async () => {
 		const u = await p.user(), who = person({ email: u.email })
-		await p.ok('PATCH', `/users/${u.id}/phone`, { body: { number: '+4915' + String(Math.floor(Math.random() * 1e9)).padStart(9, '0') } })
+		const phone = '4915' + String(Math.floor(Math.random() * 1e9)).padStart(9, '0'), found = async (search) => (await p.ok('GET', '/users', { query: { search } })).users.map((x) => x.$id)
+		await p.ok('PATCH', `/users/${u.id}/phone`, { body: { number: `+${phone}` } })
+		assert.deepEqual(await found(phone), [u.id])
 		const o = await signedIn(who)
+		assert.deepEqual([await found(phone), await found(u.email.split('@')[0])], [[], [u.id]], 'lists find it by what it has, not by what it had')
 		assert.deepEqual([o.account.$id, o.account.emailVerification, o.account.phone], [u.id, true, ''])
 		assert.equal(o.sessions.length, 1)
 		assert.equal((await u.call('GET', '/account')).status, 401, 'the squatter is out')
@@ -220,20 +223,37 @@ describe('who it is', () => {
 		assert.equal((await s.call('GET', '/account', { project: p.id, cookie: again })).status, 200)
 	})
 
-	test('an anonymous user who becomes somebody else meanwhile stays that', async () => {
-		const cookie = cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: p.id })), { $id } = await s.ok('GET', '/account', { project: p.id, cookie })
-		const w = await way(person(), { cookie }), args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq']
+	/* What `sql` does to the user's row while the sign-in waits for it. */
+	async function meanwhile($id, sql, signIn) {
+		const args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq']
 		const schema = execFileSync('psql', [...args, '-c', `SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`], { encoding: 'utf8' }).trim()
-		const c = spawn('psql', args, { stdio: ['pipe', 'ignore', 'inherit'] }), gone = new Promise((ok) => c.on('exit', ok)), email = mail()
-		c.stdin.write(`BEGIN; UPDATE ${schema}.users SET email = '${email}', password = 'x' WHERE id = '${$id}';\n`)
+		const c = spawn('psql', args, { stdio: ['pipe', 'ignore', 'inherit'] }), gone = new Promise((ok) => c.on('exit', ok))
+		c.stdin.write(`BEGIN; UPDATE ${schema}.users SET ${sql} WHERE id = '${$id}';\n`)
 		const count = (sql) => Number(execFileSync('psql', [...args, '-c', `SELECT count(*) FROM pg_stat_activity WHERE ${sql}`], { encoding: 'utf8' }))
 		await until('the change', () => count("state = 'idle in transaction'") === 1)
-		const r = visit(w.url, w.cookies)
+		const r = signIn()
 		await until('the sign-in waits', () => count("wait_event_type = 'Lock'") === 1)
 		c.stdin.end('COMMIT;\n')
 		await gone
-		assert.equal((await r).status, 301)
+		return r
+	}
+
+	test('an anonymous user who becomes somebody else meanwhile stays that', async () => {
+		const cookie = cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: p.id })), { $id } = await s.ok('GET', '/account', { project: p.id, cookie })
+		const w = await way(person(), { cookie }), email = mail(), r = await meanwhile($id, `email = '${email}', password = 'x'`, () => visit(w.url, w.cookies))
+		assert.equal(r.status, 301)
 		assert.equal((await p.ok('GET', `/users/${$id}`)).email, email)
+	})
+
+	test('a user whose address moves, or is proven, meanwhile is nobody else\'s', async () => {
+		for (const [proven, change, status] of [[false, 'email_verification = true', 409], [true, `email = '${mail()}'`, 409], [true, 'email_verification = false', 409], [true, 'status = false', 401]]) {
+			const u = await p.user()
+			await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: proven } })
+			const w = await way(person({ email: u.email })), before = await p.ok('GET', `/users/${u.id}`)
+			page(await meanwhile(u.id, change, () => visit(w.url, w.cookies)), status)
+			assert.equal((await p.ok('GET', `/users/${u.id}`)).password, before.password, change)
+			assert.equal((await p.ok('GET', `/users/${u.id}/sessions`)).total, 1)
+		}
 	})
 
 	test('a blocked user', async () => {
