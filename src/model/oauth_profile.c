@@ -185,14 +185,18 @@ oauth_profile(struct ctx *cx, const struct oauth_app *app, const struct oauth_to
 
 /* ---- the irregular ones ---- */
 
-/* Its main address is the first of a list, if it is marked as that. */
+/* Its main address is the first of a list, if it is marked as that. An account may be verified by its bank while the address is not. */
 err_t
 oauth_paypal_profile(struct ctx *cx, const struct oauth_app *app, const struct oauth_tokens *t, const json_t *user, struct oauth_profile *out)
 {
+	const json_t *confirmed = oauth_at(user, "emails.0.confirmed");
+
 	(void)app;
 	(void)t;
 	if (oauth_true(oauth_at(user, "emails.0.primary")))
 		out->email = oauth_text(cx, user, "emails.0.value");
+	if (confirmed != NULL && !oauth_true(confirmed))
+		out->verified = false;
 	return OK;
 }
 

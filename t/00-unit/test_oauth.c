@@ -312,6 +312,29 @@ Test(oauth, rows_stand_as_in_the_project_model)
 
 /* ---- refreshing ---- */
 
+/* That the account is verified says nothing of an address which PayPal itself calls unconfirmed. */
+Test(oauth, paypal_tells_of_its_addresses)
+{
+	static const struct { const char *confirmed; bool verified; } rows[] = {{"true", true}, {"\"true\"", true}, {"false", false}, {"null", false}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct oauth_tokens t = {.access = "7.tok"};
+		struct oauth_profile who;
+		struct project p = {0};
+		struct oauth_app app;
+		struct ctx cx;
+
+		ctx_init(&cx);
+		app = app_of(&cx, &p, "paypal", NULL);
+		memset(&net, 0, sizeof net);
+		net.answers[0] = arena_printf(cx.arena,
+		    "{\"payer_id\":\"u\",\"emails\":[{\"value\":\"a@b.co\",\"primary\":true,\"confirmed\":%s}],\"verified_account\":true}", rows[i].confirmed);
+		cr_assert_eq(oauth_profile(&cx, &app, &t, &who), OK);
+		cr_expect(who.email != NULL && who.verified == rows[i].verified, "%s", rows[i].confirmed);
+		ctx_fini(&cx);
+	}
+}
+
 Test(oauth, refresh_sends_what_each_wants)
 {
 	static const struct { const char *key, *call, *body; bool basic; } rows[] = {
