@@ -222,6 +222,20 @@ request_id(struct arena *a)
 	return arena_printf(a, "%x-%llx", (unsigned)getpid(), (unsigned long long)++n);
 }
 
+/* It is kept, so it must be text: a batch of audit entries is written as a whole, or not. */
+static const char *
+user_agent_of(const struct http_msg *m)
+{
+	struct str given = m->hdr[HDR_USER_AGENT];
+	char *text = str_dup(m->arena, given.n > 0 ? given : STR(""));
+
+	if (!str_utf8(given, NULL))
+		for (char *p = text; *p != '\0'; p++)
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+	return text;
+}
+
 static void
 start(struct http_msg *m, const struct route_info *info, enum method method, const struct str *args)
 {
@@ -239,7 +253,7 @@ start(struct http_msg *m, const struct route_info *info, enum method method, con
 	rq->host = client.host;
 	rq->scheme = client.scheme;
 	rq->origin = client.origin;
-	rq->user_agent = m->hdr[HDR_USER_AGENT].n > 0 ? str_dup(m->arena, m->hdr[HDR_USER_AGENT]) : "";
+	rq->user_agent = user_agent_of(m);
 	memcpy(rq->path_arg, args, sizeof(struct str) * (size_t)info->n_args);
 	m->data = rq;
 	body_read(rq, method);

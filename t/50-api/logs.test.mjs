@@ -72,6 +72,16 @@ describe('an account', () => {
 		assert.deepEqual([cli.clientType, cli.clientCode, cli.clientName, cli.clientVersion], ['desktop', 'cli', 'Appwrite CLI', '1.0.0'])
 		assert.deepEqual([first.event, first.userName, first.osCode, first.clientName, first.countryCode, first.countryName], ['user.create', 'Ada', '', '', '--', 'Unknown'])
 	})
+	test('a user agent that is no text takes nobody\'s entry along', async () => {
+		const u = await p.user(), other = await p.user(), body = Buffer.from('{"prefs":{}}')	/* a buffer: else the head is sent as UTF-8 */
+		const send = (who, ua) => who.ok('PATCH', '/account/prefs', { body, headers: { 'content-type': 'application/json', 'user-agent': ua } })
+		await Promise.all([send(u, 'curl/7.85.0 \xff\xfe'), send(other, 'curl/7.85.0'), send(u, '\xc3')])
+		await logs(ofUser(other.id), 3)
+		const mine = await logs(ofUser(u.id), 4)
+		assert.deepEqual(mine.slice(0, 2).map((l) => l.clientName).sort(), ['', 'curl'])
+		const r = await p.guest('POST', '/account/sessions/anonymous', { headers: { 'user-agent': 'curl/7.85.0 \xe4' } })
+		assert.deepEqual([r.status, r.body.clientName], [201, 'curl'])
+	})
 	test('pages', async () => {
 		const u = await p.user()
 		for (let i = 0; i < 4; i++) await u.ok('PATCH', '/account/prefs', { body: { prefs: { i } } })
