@@ -108,13 +108,13 @@ matcher_free(struct matcher **mp)
 bool
 pattern_match(struct matcher *m, struct pattern *p, struct str groups[PATTERN_GROUPS])
 {
-	void *code = code_of(m, p);
 	const size_t *at;
+	void *code;
 	int n;
 
 	if (!m->spent && ++m->n % CLOCK_EVERY == 0)
 		m->spent = thread_ns() > m->end;
-	if (m->spent || code == &refused)
+	if (m->spent || (code = code_of(m, p)) == &refused)
 		return false;
 	n = pcre2_match(code, (PCRE2_SPTR)m->text.p, m->text.n, 0, 0, m->data, m->limits);
 	if (n < 0)

@@ -14,7 +14,7 @@
 
 #define DEBIAN_RULES "/usr/share/rubygems-integration/all/gems/device_detector-*/regexes"
 
-enum { CACHE_MAX = 512 };
+enum { CACHE_MAX = 2000 };
 
 struct question {		/* a thread's while it is there */
 	struct str user_agent;

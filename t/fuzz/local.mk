@@ -36,6 +36,12 @@ t_fuzz_fuzz_channel_SOURCES = t/fuzz/fuzz_channel.c
 t_fuzz_fuzz_channel_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_channel_LDADD = libbadal-rt.a $(FUZZ_LIBS)
 
+check_PROGRAMS += t/fuzz/fuzz_agent
+t_fuzz_fuzz_agent_SOURCES = t/fuzz/fuzz_agent.c
+t_fuzz_fuzz_agent_CPPFLAGS = $(AM_CPPFLAGS) -DRULES_DIR='"$(abs_top_srcdir)/t/rules"'
+t_fuzz_fuzz_agent_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_agent_LDADD = $(FUZZ_LIBS)
+
 check_PROGRAMS += t/fuzz/fuzz_ws
 t_fuzz_fuzz_ws_SOURCES = t/fuzz/fuzz_ws.c
 t_fuzz_fuzz_ws_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
