@@ -18,7 +18,8 @@ int64_t time_from_pg(struct str s);
 /* "Sun, 22-Oct-2023 12:00:00 GMT" (cookies, '-') or "Sun, 22 Oct 2023 12:00:00 GMT" (HTTP dates, ' ') into out[30]. */
 char *time_http(int64_t ms, char sep, char out[30]);
 /* Lenient dates of users (spec databases.md 4.6): ISO 8601 and its short forms, RFC 2822, MM/DD/YYYY, @unix, HH:MM, now,
- * today, tomorrow, noon, "+1 day". No zone: UTC. Fractions beyond ms are cut. False when not understood. */
+ * today, tomorrow, noon, "+1 day"; zones as offsets, abbreviations or names (zone.h). No zone: UTC. Fractions beyond ms are cut.
+ * False when not understood. */
 bool time_parse(struct str s, int64_t *ms_out);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/zone.h"
+
 enum { DAY_MS = 86400000 };
 
 int64_t
@@ -224,6 +226,7 @@ time_from_pg(struct str s)
 struct parts {
 	int64_t y, mo, d, h, mi, s, ms;
 	int64_t offset_min;	/* of the zone, east positive */
+	struct str zone;	/* or its name */
 	bool date, time;
 };
 
@@ -240,6 +243,17 @@ at_end(struct cur *c)
 {
 	blanks(c);
 	return c->p == c->end;
+}
+
+/* "Europe/Paris": whether there is such a zone is found out later. */
+static bool
+zone_name(struct cur *c, struct parts *t)
+{
+	t->zone.p = c->p;
+	while (c->p < c->end && *c->p != ' ' && *c->p != '\t')
+		c->p++;
+	t->zone.n = (size_t)(c->p - t->zone.p);
+	return memchr(t->zone.p, '/', t->zone.n) != NULL;
 }
 
 /* Z, ±HH[:]MM, ±HH, or a name; true when nothing or a zone was read. */
@@ -267,6 +281,8 @@ read_zone(struct cur *c, struct parts *t)
 		t->offset_min = sign * (h * 60 + m);
 		return true;
 	}
+	if (memchr(c->p, '/', (size_t)(c->end - c->p)) != NULL)
+		return zone_name(c, t);
 	for (size_t i = 0; i < sizeof zones / sizeof zones[0]; i++) {
 		if (eat_word(c, zones[i].name)) {
 			t->offset_min = zones[i].offset_min;
@@ -423,12 +439,15 @@ in_range(int64_t ms)
 static bool
 assemble(const struct parts *t, int64_t *ms_out)
 {
+	int offset_s = 0;
 	int64_t ms;
 
 	if (t->mo < 1 || t->mo > 12 || t->d < 1 || t->d > 31 || t->y < 1)
 		return false;
-	ms = days_from_civil(t->y, t->mo, t->d) * DAY_MS + t->h * 3600000 + t->mi * 60000 + t->s * 1000 + t->ms -
-	    t->offset_min * 60000;
+	ms = days_from_civil(t->y, t->mo, t->d) * DAY_MS + t->h * 3600000 + t->mi * 60000 + t->s * 1000 + t->ms;
+	if (t->zone.n > 0 && !zone_offset(t->zone, (ms - t->ms) / 1000, &offset_s))
+		return false;
+	ms -= t->offset_min * 60000 + offset_s * INT64_C(1000);
 	*ms_out = ms;
 	return in_range(ms);
 }

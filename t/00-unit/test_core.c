@@ -226,6 +226,8 @@ Test(vtime, lenient_dates)
 	    {"2022-02-30", "2022-03-02T00:00:00.000+00:00"}, {"2022-01-01T24:00:00", "2022-01-02T00:00:00.000+00:00"},
 	    {"2022-01-01T23:59:60", "2022-01-02T00:00:00.000+00:00"}, {"2022-13-01", NULL}, {"2022-01-01T25:00", NULL}, {"0", NULL},
 	    {"hello", NULL}, {"12", NULL}, {"", NULL}, {"2022-01-02T", NULL}, {"2022-01-02 03:04:05 Nowhere", NULL},
+	    {"2022-01-02 03:04:05 Nowhere/City", NULL}, {"2022-01-02 03:04:05 Etc/../UTC", NULL}, {"2022-01-02 03:04:05 /etc/passwd", NULL},
+	    {"2022-01-02 03:04:05 Etc/", NULL},
 	    {"+500000 weeks", NULL}, {"-500000 weeks", NULL}, {"@253402300800", NULL}, {"9999-12-31T23:59:59-01:00", NULL}};
 	char out[30];
 
@@ -236,6 +238,30 @@ Test(vtime, lenient_dates)
 		cr_expect_eq(ok, rows[i].iso != NULL, "%s", rows[i].text);
 		if (ok && rows[i].iso != NULL)
 			cr_expect_str_eq(time_iso(ms, out), rows[i].iso, "%s -> %s", rows[i].text, out);
+	}
+}
+
+/* Summer time is skipped into and left twice; behind the last known change a rule goes on. */
+Test(vtime, zones_by_name)
+{
+	static const struct {
+		const char *text, *iso;
+	} rows[] = {{"2022-01-02 03:04:05 Etc/UTC", "2022-01-02T03:04:05.000+00:00"},
+	    {"2022-01-02T03:04:05.678 Asia/Kolkata", "2022-01-01T21:34:05.678+00:00"},
+	    {"2022-07-01 12:00 Europe/Paris", "2022-07-01T10:00:00.000+00:00"}, {"2022-03-27 01:59 Europe/Paris", "2022-03-27T00:59:00.000+00:00"},
+	    {"2022-03-27 02:30 Europe/Paris", "2022-03-27T01:30:00.000+00:00"}, {"2022-03-27 03:00 Europe/Paris", "2022-03-27T01:00:00.000+00:00"},
+	    {"2022-10-30 02:30 Europe/Paris", "2022-10-30T00:30:00.000+00:00"}, {"2022-10-30 03:00 Europe/Paris", "2022-10-30T02:00:00.000+00:00"},
+	    {"2400-07-01 12:00 Europe/Paris", "2400-07-01T10:00:00.000+00:00"}, {"2400-07-01 12:00 Australia/Sydney", "2400-07-01T02:00:00.000+00:00"},
+	    {"2400-01-01 12:00 America/New_York", "2400-01-01T17:00:00.000+00:00"}, {"1880-01-01 00:00 Europe/Paris", "1879-12-31T23:50:39.000+00:00"}};
+	char out[30];
+
+	if (access("/usr/share/zoneinfo/Europe/Paris", R_OK) != 0)
+		cr_skip_test("no zone files here");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int64_t ms = 0;
+
+		cr_expect(time_parse(str_c(rows[i].text), &ms), "%s", rows[i].text);
+		cr_expect_str_eq(time_iso(ms, out), rows[i].iso, "%s -> %s", rows[i].text, out);
 	}
 }
 

@@ -59,6 +59,7 @@ describe('create', () => {
 			['pages', '7', 7], ['pages', -10, -10], ['pages', null, null], ['price', 5, 5], ['price', 9.5, 9.5], ['price', '2.5', 2.5], ['price', 0.1, 0.1],
 			['price', 123456.789, 123456.789], ['price', 1e20, 1e20], ['price', 1e-7, 1e-7], ['price', -0.5, -0.5], ['lent', true, true], ['lent', false, false],
 			['released', '2020-01-01T00:00:00+05:30', '2019-12-31T18:30:00.000+00:00'], ['released', '2020-01-01 10:11:12.123456', '2020-01-01T10:11:12.123+00:00'],
+			['released', '2020-07-01 12:00 Europe/Paris', '2020-07-01T10:00:00.000+00:00'],
 			['released', '1969-12-31', '1969-12-31T00:00:00.000+00:00'], ['released', '0001-01-01', '0001-01-01T00:00:00.000+00:00'],
 			['released', '9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999+00:00'], ['mail', 'A.b+c@example.org', 'A.b+c@example.org'], ['host', '2001:db8::1', '2001:db8::1'],
 			['link', 'https://example.org/1?q#f', 'https://example.org/1?q#f'], ['state', 'used', 'used'], ['tags', [], []], ['tags', '', []], ['tags', null, []],
