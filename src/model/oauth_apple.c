@@ -14,11 +14,22 @@ static const int64_t life_s = 15552000;
 
 /* ---- ES256 ---- */
 
+/* Without it OpenSSL would ask at the terminal for the passphrase of an encrypted key, and everything would wait. */
+static int
+no_passphrase(char *out, int n, int writing, void *arg)
+{
+	(void)out;
+	(void)n;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
 static EVP_PKEY *
 read_key(const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
-	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
 
 	BIO_free(bio);
 	if (key != NULL && (EVP_PKEY_base_id(key) != EVP_PKEY_EC || EVP_PKEY_bits(key) != HALF * 8)) {

@@ -2,6 +2,7 @@
  * notes down; Apple's signature; the state. The expectations are written out, not derived from the table. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "io/fetch.h"
 
@@ -428,7 +429,7 @@ new_key(int curve)
 }
 
 static const char *
-apple_secret(struct ctx *cx, EVP_PKEY *key)
+apple_secret_as(struct ctx *cx, EVP_PKEY *key, const char *passphrase)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *pem;
@@ -436,7 +437,8 @@ apple_secret(struct ctx *cx, EVP_PKEY *key)
 	struct buf b;
 	struct jw w;
 
-	cr_assert_eq(PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	cr_assert_eq(PEM_write_bio_PKCS8PrivateKey(bio, key, passphrase ? EVP_aes_128_cbc() : NULL, passphrase, passphrase ? (int)strlen(passphrase) : 0,
+			 NULL, NULL), 1);
 	n = BIO_get_mem_data(bio, &pem);
 	buf_init(&b, cx->arena, 512);
 	jw_init(&w, &b);
@@ -450,6 +452,12 @@ apple_secret(struct ctx *cx, EVP_PKEY *key)
 	jw_obj_end(&w);
 	BIO_free(bio);
 	return b.p;
+}
+
+static const char *
+apple_secret(struct ctx *cx, EVP_PKEY *key)
+{
+	return apple_secret_as(cx, key, NULL);
 }
 
 static bool
@@ -533,6 +541,25 @@ Test(oauth, apple_refuses_other_keys)
 		cr_assert_eq(oauth_apple_secret(&cx, &app, &secret), ERR_PROJECT_PROVIDER_DISABLED);
 	}
 	EVP_PKEY_free(other);
+	ctx_fini(&cx);
+}
+
+/* Who runs the server at a terminal is not asked, and what is typed there opens nothing. */
+Test(oauth, apple_asks_nobody_for_a_passphrase)
+{
+	EVP_PKEY *key = new_key(NID_X9_62_prime256v1);
+	struct project p = {0};
+	struct oauth_app app;
+	const char *secret;
+	struct ctx cx;
+	int ends[2];
+
+	ctx_init(&cx);
+	(void)setsid();		/* no terminal: then OpenSSL would read the standard input */
+	cr_assert(pipe(ends) == 0 && write(ends[1], "pass-1234\n", 10) == 10 && dup2(ends[0], 0) == 0);
+	app = app_of(&cx, &p, "apple", apple_secret_as(&cx, key, "pass-1234"));
+	cr_assert_eq(oauth_apple_secret(&cx, &app, &secret), ERR_PROJECT_PROVIDER_DISABLED);
+	EVP_PKEY_free(key);
 	ctx_fini(&cx);
 }
 
