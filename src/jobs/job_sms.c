@@ -156,6 +156,8 @@ deliver(struct ctx *cx, const struct provider *p, const struct message *m)
 	};
 
 	TRY(fetch(cx, &f, &reply));
+	if (reply->status == 400 || reply->status == 422)	/* not this number, ever; others are troubles with the login, the load and the like */
+		return fail(cx, ERR_JOB_HOPELESS, "the provider said %d", reply->status);
 	if (reply->status >= 400)
 		return fail(cx, ERR_FETCH, "the provider said %d", reply->status);
 	return OK;

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { cookieOf, dataDir, server, unique, until } from '../lib/server.mjs'
 import { fails, keysOf, session } from './lib.mjs'
 
-let s, p, gate, file, dir, refuse = 0
+let s, p, gate, file, dir, refuse = 0, refusal = 503, asked = 0
 const got = []
 const number = () => `+49${String(BigInt(`0x${unique()}`) % 10n ** 11n).padStart(11, '0')}`
 const send = (m, target, body, o = {}) => p.guest(m, target, { body, ...o })
@@ -33,9 +33,10 @@ before(async () => {
 		let body = ''
 		rq.on('data', (d) => (body += d))
 		rq.on('end', () => {
-			rs.statusCode = refuse-- > 0 ? 503 : 200
+			asked++
+			rs.statusCode = refuse-- > 0 ? refusal : 200
 			if (rs.statusCode === 200) got.push({ method: rq.method, url: rq.url, headers: rq.headers, body })
-			rs.end('{}')
+			rs.end('{"error":"not se:cr@t"}')
 		})
 	})
 	await new Promise((ok) => gate.listen(0, '127.0.0.1', ok))
@@ -163,11 +164,31 @@ describe('with a provider', () => {
 	})
 
 	test('a message that is refused is sent again', async () => {
-		const phone = number()
-		refuse = 1
-		assert.equal((await send('POST', '/account/sessions/phone', { userId: 'unique()', phone })).status, 201)
-		assert.match(await code(phone), /^\d{6}$/)
-		assert.ok(refuse <= 0)
+		for (refusal of [503, 429, 401]) {
+			const phone = number()
+			refuse = 1
+			assert.equal((await send('POST', '/account/sessions/phone', { userId: 'unique()', phone })).status, 201)
+			assert.match(await code(phone), /^\d{6}$/)
+			assert.ok(refuse <= 0)
+		}
+	})
+
+	test('a message that no number can get is given up at once; the log names neither number nor code nor secret', async () => {
+		for (refusal of [400, 422]) {
+			const phone = number(), was = asked
+			refuse = 1
+			const r = await p.admin('POST', '/account/sessions/phone', { body: { userId: 'unique()', phone } })
+			await until('it is given up', () => new RegExp(`job given up.*kind=sms tries=1 .*the provider said ${refusal}`).test(s.log()))
+			assert.equal(asked - was, 1)
+			for (const text of [phone.slice(1), r.body.secret, 'se:cr@t']) assert.ok(!s.log().includes(text), text)
+		}
+	})
+
+	test('numbers that are none', async () => {
+		const was = asked
+		for (const phone of ['', '+', '+1', '+0123456', '491234567', '+49 1234', ' +491234', '+491234 ', '+49-1234', '+49123;x', '+49123&to=+1', '+49123\n4', '+49123\u0000', '+4912345678901234', '+\u0664\u0669123456', 5, null, ['+491234'], { a: '+491234' }])
+			fails(await send('POST', '/account/sessions/phone', { userId: 'unique()', phone }), 400, 'general_argument_invalid')
+		assert.equal(asked, was)
 	})
 
 	test('a number in use by another id', async () => {
