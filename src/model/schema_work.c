@@ -362,16 +362,16 @@ has_work(const struct collection *c)
 	return false;
 }
 
-/* All there is to do on the collection. */
+/* All there is to do on the collection with this number. */
 static err_t
-settle_all(struct ctx *cx, const struct project *p, const char *db, const char *col)
+settle_all(struct ctx *cx, const struct project *p, const char *db, const char *col, int64_t internal)
 {
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		const struct collection *c;
 		err_t e;
 
 		TRY(read_now(cx, p, db, col, &c));
-		if (!has_work(c))
+		if (!has_work(c) || c->internal != internal)
 			return OK;
 		e = settle_one(cx, p, c);
 		if (e != OK && e != ERR_COLLECTION_NOT_FOUND)	/* deleted meanwhile: the next look finds nothing */
@@ -380,28 +380,29 @@ settle_all(struct ctx *cx, const struct project *p, const char *db, const char *
 	return fail(cx, ERR_BUSY, "%s is changed all the time", col);
 }
 
-/* Who finds the turn taken leaves: whoever has it looks again after it has given it back, so it sees what was written before. */
+/* Who finds the turn taken leaves: whoever has it looks again after it has given it back, so it sees what was written before. The turn is one
+ * of a number: a collection that is made anew does not wait for the work on the one that had its id. */
 err_t
 schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col)
 {
-	const char *what = arena_printf(cx->arena, "%s:%s:%s", p->schema, str_lower(cx->arena, str_c(db)).p, str_lower(cx->arena, str_c(col)).p);
 	const struct collection *c;
 	struct db_tx *turn;
 	bool got;
 
 	TRY(await_writers(cx, p, db, col));
-	do {
+	TRY(read_now(cx, p, db, col, &c));
+	while (has_work(c)) {
 		err_t e, given_back;
 
-		TRY(take_turn(cx, what, &turn, &got));
+		TRY(take_turn(cx, arena_printf(cx->arena, "%s:%lld", p->schema, (long long)c->internal), &turn, &got));
 		if (!got)
 			return OK;
-		e = settle_all(cx, p, db, col);
+		e = settle_all(cx, p, db, col, c->internal);
 		given_back = tx_commit(turn);	/* awaited: the look comes after it */
 		TRY(e);
 		TRY(given_back);
 		TRY(read_now(cx, p, db, col, &c));
-	} while (has_work(c));
+	}
 	return OK;
 }
 

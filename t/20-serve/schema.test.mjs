@@ -151,3 +151,16 @@ test('a unique index that cannot be leaves nothing behind', async () => {
 	assert.equal(await halves(c.table), '0')
 	assert.equal(await c.built(), '2')
 })
+
+test('a collection that is made anew does not wait for an index of the one that had its id', { timeout: 120000 }, async () => {
+	const c = await small('again'), go = await hold(c.table, 'ROW EXCLUSIVE')
+	await p.ok('POST', `${c.at}/indexes`, { body: { key: 'new', type: 'key', attributes: ['a'] } })
+	await until('the job waits', async () => (await psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) === '1')
+	await p.ok('DELETE', c.at)
+	const d = await small('again')
+	assert.equal(await d.built(), '2')
+	assert.ok(await exists(c.table))
+	await go()
+	await until('the old table is gone', async () => !(await exists(c.table)), 90000)
+	assert.equal(await d.built(), '2')
+})
