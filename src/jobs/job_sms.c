@@ -129,6 +129,7 @@ headers(struct ctx *cx, const struct provider *p, const struct message *m, struc
 	struct str rest = str_c(p->headers);
 	int n = 0;
 
+	out[n++] = (struct fetch_header){"user-agent", "Appwrite Phone Authentication"};
 	if (p->kind == SMS_FORM)
 		out[n++] = (struct fetch_header){"content-type", "application/x-www-form-urlencoded"};
 	while (rest.n > 0 && n < HEADERS_MAX) {

@@ -273,8 +273,8 @@ parse_form(struct ctx *cx, struct str body)
 static err_t
 fetched(struct ctx *cx, const struct oauth_ask *a, struct str *out)
 {
-	struct fetch_header h[4] = {{"Accept", "application/json"}};
-	struct fetch f = {.url = a->url, .headers = h, .n_headers = 1, .body = a->body, .user = a->user, .password = a->password,
+	struct fetch_header h[5] = {{"User-Agent", "Appwrite OAuth2"}, {"Accept", "application/json"}};
+	struct fetch f = {.url = a->url, .headers = h, .n_headers = 2, .body = a->body, .user = a->user, .password = a->password,
 		.private_ok = conf.oauth_private};
 	struct fetch_reply *reply;
 	err_t e;

@@ -37,7 +37,9 @@ fake_fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 	snprintf(net.body[i], sizeof net.body[i], "%.*s", STR_FMT(f->body));
 	snprintf(net.user[i], sizeof net.user[i], "%s%s%s", f->user ? f->user : "", f->user ? ":" : "", f->user ? f->password : "");
 	net.header[i][0] = '\0';
-	for (int k = 0; k < f->n_headers; k++)
+	cr_assert_str_eq(f->headers[0].name, "User-Agent");
+	cr_assert_str_eq(f->headers[0].value, "Appwrite OAuth2");
+	for (int k = 1; k < f->n_headers; k++)
 		if (strcmp(f->headers[k].name, "Accept") != 0)
 			snprintf(net.header[i] + strlen(net.header[i]), sizeof net.header[i] - strlen(net.header[i]), "%s: %s\n", f->headers[k].name,
 			    f->headers[k].value);

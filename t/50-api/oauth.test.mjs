@@ -7,6 +7,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { provider } from '../lib/provider.mjs'
 import { cookieOf, server, unique, until } from '../lib/server.mjs'
+import { channels, listen } from '../lib/ws.mjs'
 import { fails, keysOf, session } from './lib.mjs'
 
 let s, p, g
@@ -182,7 +183,15 @@ describe('who it is', () => {
 		const phone = '4915' + String(Math.floor(Math.random() * 1e9)).padStart(9, '0'), found = async (search) => (await p.ok('GET', '/users', { query: { search } })).users.map((x) => x.$id)
 		await p.ok('PATCH', `/users/${u.id}/phone`, { body: { number: `+${phone}` } })
 		assert.deepEqual(await found(phone), [u.id])
-		const o = await signedIn(who)
+		const w = await listen(s, `project=${p.id}&${channels('account')}`, { cookie: u.cookie })
+		assert.equal(w.hello.data.user.$id, u.id)
+		const o = await signedIn(who), mine = await listen(s, `project=${p.id}&${channels('account')}`, { cookie: o.cookie })
+		await s.ok('PATCH', '/account/prefs', { project: p.id, cookie: o.cookie, body: { prefs: { mine: true } } })
+		await mine.next((f) => f.data.payload?.prefs?.mine)
+		await w.ask({ type: 'ping' })
+		assert.equal(w.frames.find((f) => f.data?.payload?.prefs?.mine), undefined, 'nor does a connection of the squatter hear any more')
+		w.end()
+		mine.end()
 		assert.deepEqual([await found(phone), await found(u.email.split('@')[0])], [[], [u.id]], 'lists find it by what it has, not by what it had')
 		assert.deepEqual([o.account.$id, o.account.emailVerification, o.account.phone], [u.id, true, ''])
 		assert.equal(o.sessions.length, 1)

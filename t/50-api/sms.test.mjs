@@ -73,6 +73,7 @@ for (const [name, want] of Object.entries(providers)) {
 		assert.equal(m.method, 'POST')
 		assert.equal(m.url, want.url)
 		assert.equal(m.headers['content-type'], want.body.type)
+		assert.equal(m.headers['user-agent'], 'Appwrite Phone Authentication')
 		assert.equal(Number(m.headers['content-length']), m.body.length)
 		for (const [k, v] of Object.entries(want.headers)) assert.equal(m.headers[k], v)
 		assert.equal(m.headers.authorization, want.headers.authorization)
