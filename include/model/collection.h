@@ -88,6 +88,12 @@ err_t collection_delete(struct ctx *cx, const struct project *p, const char *act
 err_t collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
     struct str *json_out) MUST_CHECK;
 
+/* {"total":…,"attributes":[…]} and {"total":…,"indexes":[…]}; without queries all of them, else a page. */
+err_t attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total,
+    struct str *json_out) MUST_CHECK;
+err_t index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total,
+    struct str *json_out) MUST_CHECK;
+
 /* A new attribute, checked by attribute_create as far as the collection matters. `def` is JSON text or NULL. */
 struct attribute_in {
 	const char *key;

@@ -245,30 +245,23 @@ create_boolean(struct req *rq, void *arg)
 
 struct list_in {
 	struct base_in base;
+	struct strs queries;
+	int total;
 };
-static const struct param list_params[] = {WHERE(struct list_in)};
+static const struct param list_params[] = {
+    WHERE(struct list_in),
+    OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries on key, type, size, required, array and status."),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+};
 
 static err_t
 list_attributes(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
-	const struct collection *c;
-	struct buf b;
-	struct jw w;
+	struct str json;
 
-	TRY(collection_get(&rq->cx, rq->project, in->base.db, in->base.col, &c));
-	buf_init(&b, rq->cx.arena, 512);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	JW_KEY(&w, "total");
-	jw_i64(&w, c->n_attrs);
-	JW_KEY(&w, "attributes");
-	jw_arr(&w);
-	for (int i = 0; i < c->n_attrs; i++)
-		attribute_write(&w, &c->attrs[i], NULL);
-	jw_arr_end(&w);
-	jw_obj_end(&w);
-	return reply_json(rq, 200, buf_view(&b));
+	TRY(attribute_list_json(&rq->cx, rq->project, in->base.db, in->base.col, &in->queries, in->total != 0, &json));
+	return reply_json(rq, 200, json);
 }
 
 static const struct param one_params[] = {

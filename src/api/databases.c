@@ -224,27 +224,25 @@ create_index(struct req *rq, void *arg)
 	return reply_json(rq, 202, json);
 }
 
+struct list_indexes_in {
+	const char *db, *col;
+	struct strs queries;
+	int total;
+};
+static const struct param list_indexes_params[] = {
+    DATABASE(struct list_indexes_in), COLLECTION(struct list_indexes_in),
+    OPTIONAL("queries", P_QUERIES, struct list_indexes_in, queries, "Queries on key, type, status and attributes."),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_indexes_in, total, "false: do not count; total is 0."),
+};
+
 static err_t
 list_indexes(struct req *rq, void *arg)
 {
-	const struct collection_path *in = arg;
-	const struct collection *c;
-	struct buf b;
-	struct jw w;
+	const struct list_indexes_in *in = arg;
+	struct str json;
 
-	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
-	buf_init(&b, rq->cx.arena, 512);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	JW_KEY(&w, "total");
-	jw_i64(&w, c->n_indexes);
-	JW_KEY(&w, "indexes");
-	jw_arr(&w);
-	for (int i = 0; i < c->n_indexes; i++)
-		index_write(&w, &c->indexes[i], NULL);
-	jw_arr_end(&w);
-	jw_obj_end(&w);
-	return reply_json(rq, 200, buf_view(&b));
+	TRY(index_list_json(&rq->cx, rq->project, in->db, in->col, &in->queries, in->total != 0, &json));
+	return reply_json(rq, 200, json);
 }
 
 struct index_path {
@@ -442,8 +440,8 @@ static const struct route rows[] = {
 
     BOTH("POST", "/:collectionId/indexes", "createIndex", "collections.write", create_index, 202, "Create an index.",
 	struct create_index_in, create_index_params, .model = &index_shape, ON_COLLECTION("index.create"), CHANGES),
-    BOTH("GET", "/:collectionId/indexes", "listIndexes", "collections.read", list_indexes, 200, "List indexes.", struct collection_path,
-	collection_params, .model = &index_shape, .list = "indexes", READS),
+    BOTH("GET", "/:collectionId/indexes", "listIndexes", "collections.read", list_indexes, 200, "List indexes.", struct list_indexes_in,
+	list_indexes_params, .model = &index_shape, .list = "indexes", READS),
     BOTH("GET", "/:collectionId/indexes/:key", "getIndex", "collections.read", get_index, 200, "Get an index.", struct index_path,
 	index_params, .model = &index_shape, READS),
     BOTH("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "collections.write", delete_index, 204, "Delete an index.",

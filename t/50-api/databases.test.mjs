@@ -401,6 +401,50 @@ describe('indexes', () => {
 	})
 })
 
+describe('lists of attributes and indexes', () => {
+	let c
+	const keys = async (what, queries, more = {}) => {
+		const r = await p.ok('GET', `${c.path}/${what}`, { query: { queries, ...more } })
+		return [r.total, r[what].map((x) => x.key).join(' ')]
+	}
+	before(async () => {
+		c = await place()
+		await attrs(c, { title: ['string', { size: 30 }], year: ['integer', { required: true }], tags: ['string', { size: 10, array: true }], draft: ['boolean'] })
+		await until('attributes', async () => (await p.ok('GET', `${c.path}/attributes`)).attributes.every((a) => a.status === 'available'))
+		for (const [key, type, attributes] of [['by_year', 'key', ['year']], ['words', 'fulltext', ['title']], ['both', 'key', ['title', 'year']]]) await c.index({ key, type, attributes })
+		for (const key of ['by_year', 'words', 'both']) await settled(c, key, 'available')
+	})
+
+	test('without queries: all', async () => {
+		assert.deepEqual(await keys('attributes', []), [4, 'title year tags draft'])
+		assert.deepEqual(await keys('indexes', []), [3, 'by_year words both'])
+		assert.deepEqual(await keys('indexes', [], { total: 'false' }), [0, 'by_year words both'])
+	})
+	test('filters, orders, pages', async () => {
+		for (const [what, queries, total, expected] of [
+			['attributes', [json('equal', 'type', ['string'])], 2, 'title tags'],
+			['attributes', [json('equal', 'array', [true])], 1, 'tags'],
+			['attributes', [json('equal', 'required', [true])], 1, 'year'],
+			['attributes', [json('greaterThan', 'size', [10])], 1, 'title'],
+			['attributes', [json('orderDesc', 'key'), json('limit', undefined, [2])], 4, 'year title'],
+			['attributes', [json('limit', undefined, [2]), json('offset', undefined, [1])], 4, 'year tags'],
+			['attributes', [json('cursorAfter', undefined, ['year'])], 4, 'tags draft'],
+			['attributes', [json('equal', 'status', ['failed'])], 0, ''],
+			['attributes', ['equal("key", ["draft"])'], 1, 'draft'],
+			['indexes', [json('equal', 'type', ['fulltext'])], 1, 'words'],
+			['indexes', [json('contains', 'attributes', ['year'])], 2, 'by_year both'],
+			['indexes', [json('orderAsc', 'key'), json('limit', undefined, [1])], 3, 'both'],
+		])
+			assert.deepEqual(await keys(what, queries), [total, expected], queries.join())
+	})
+	test('errors', async () => {
+		for (const what of ['attributes', 'indexes'])
+			for (const bad of [json('equal', 'nothing', ['x']), json('limit', undefined, ['x']), 'nonsense', json('equal', 'key', [1])])
+				fails(await p.call('GET', `${c.path}/${what}`, q(bad)), 400, 'general_argument_invalid')
+		fails(await p.call('GET', `${c.path}/attributes`, q(json('cursorAfter', undefined, ['nowhere']))), 400, 'general_cursor_not_found')
+	})
+})
+
 describe('below what is absent', () => {
 	const kinds = { boolean: {}, datetime: {}, email: {}, enum: { elements: ['a'] }, float: {}, integer: {}, ip: {}, string: { size: 9 }, url: {} }
 	const routes = [
