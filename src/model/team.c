@@ -232,20 +232,28 @@ team_list(struct ctx *cx, const struct project *p, const struct user *member, co
 err_t
 team_rename(struct ctx *cx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team **out)
 {
+	const char *internal = pg_i64(cx->arena, t->internal);
 	struct team *n = arena_new_of(cx->arena, struct team);
 	struct event ev;
+	struct db_tx *tx;
 	struct db_res *r;
 
-	*n = *t;
+	TRY(tx_begin(cx, &tx));
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.teams t WHERE t.internal = $1::bigint FOR NO KEY UPDATE", shape_columns(&team_shape), p->schema),
+	    DB(internal)));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
+		return fail(cx, ERR_TEAM_NOT_FOUND, "id=%s", t->id);
+	}
+	shape_read(cx, &team_shape, n, r, 0, 0);	/* the total may be another one than when the team was found */
 	n->name = name;
 	n->updated = time_now_ms();
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.teams SET name = $2, search = $3, updated = $4 WHERE internal = $1::bigint", p->schema),
+	    DB(internal, name, two_words(cx, n->id, name), pg_time(cx->arena, n->updated)));
 	ev = team_event(cx, p, EV_TEAM_UPDATE, n, actor);
-	TRY(event_write(cx, &ev, &r,
-	    arena_printf(cx->arena, "UPDATE %s.teams AS t SET name = $2, search = $3, updated = $4 WHERE t.internal = $1::bigint RETURNING t.internal",
-		p->schema),
-	    DB(pg_i64(cx->arena, t->internal), name, two_words(cx, t->id, name), pg_time(cx->arena, n->updated))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_TEAM_NOT_FOUND, "id=%s", t->id);
+	event_emit(tx, &ev);
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	*out = n;
 	return OK;
 }
@@ -393,32 +401,45 @@ membership_list_user(struct ctx *cx, const struct project *p, const struct user 
 	return OK;
 }
 
-static struct membership *
-membership_copy(struct ctx *cx, const struct membership *m)
+/* The membership as it is now, locked: since it was found it may have been accepted, or got other roles. */
+static err_t
+membership_lock(struct db_tx *tx, const struct project *p, const struct membership *m, struct membership *out)
 {
-	struct membership *n = arena_new_of(cx->arena, struct membership);
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
 
-	*n = *m;
-	n->updated = time_now_ms();
-	return n;
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s WHERE m.internal = $1::bigint FOR NO KEY UPDATE OF m", shape_columns(&membership_shape),
+		membership_from(cx, p)),
+	    DB(pg_i64(cx->arena, m->internal))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_MEMBERSHIP_NOT_FOUND, "id=%s", m->id);
+	shape_read(cx, &membership_shape, out, r, 0, 0);
+	out->updated = time_now_ms();
+	return OK;
 }
 
 err_t
 membership_set_roles(struct ctx *cx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor,
     struct membership **out)
 {
-	struct membership *n = membership_copy(cx, m);
+	struct membership *n = arena_new_of(cx->arena, struct membership);
 	struct event ev;
-	struct db_res *r;
+	struct db_tx *tx;
+	err_t e;
 
+	TRY(tx_begin(cx, &tx));
+	e = membership_lock(tx, p, m, n);
+	if (e != OK) {
+		tx_rollback(tx);
+		return e;
+	}
 	n->roles = *roles;
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET roles = $2::text[], updated = $3 WHERE internal = $1::bigint", p->schema),
+	    DB(pg_i64(cx->arena, n->internal), pg_array(cx->arena, roles->v, roles->n), pg_time(cx->arena, n->updated)));
 	ev = membership_event(cx, p, EV_MEMBERSHIP_UPDATE, n, actor);
-	TRY(event_write(cx, &ev, &r,
-	    arena_printf(cx->arena,
-		"UPDATE %s.memberships AS m SET roles = $2::text[], updated = $3 WHERE m.internal = $1::bigint RETURNING m.internal", p->schema),
-	    DB(pg_i64(cx->arena, m->internal), pg_array(cx->arena, roles->v, roles->n), pg_time(cx->arena, n->updated))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_MEMBERSHIP_NOT_FOUND, "id=%s", m->id);
+	event_emit(tx, &ev);
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	*out = n;
 	return OK;
 }
@@ -426,22 +447,23 @@ membership_set_roles(struct ctx *cx, const struct project *p, const struct membe
 err_t
 membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out)
 {
-	struct membership *n = membership_copy(cx, m);
+	struct membership *n = arena_new_of(cx->arena, struct membership);
 	struct event ev;
 	struct db_tx *tx;
-	struct db_res *r;
+	err_t e;
 
+	TRY(tx_begin(cx, &tx));
+	lock_team(tx, p, m->team_internal);
+	e = membership_lock(tx, p, m, n);
+	if (e == OK && n->confirm)
+		e = fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
+	if (e != OK) {
+		tx_rollback(tx);
+		return e;
+	}
 	n->confirm = true;
 	n->joined = n->updated;
 	ev = membership_event(cx, p, EV_MEMBERSHIP_STATUS, n, m->user_id);
-	TRY(tx_begin(cx, &tx));
-	lock_team(tx, p, m->team_internal);
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT confirm FROM %s.memberships WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
-	    DB(pg_i64(cx->arena, m->internal))));
-	if (db_rows(r) == 0 || db_bool(r, 0, 0)) {	/* deleted, or accepted, meanwhile */
-		tx_rollback(tx);
-		return fail(cx, db_rows(r) == 0 ? ERR_MEMBERSHIP_NOT_FOUND : ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
-	}
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET confirm = true, joined = $2, updated = $2 WHERE internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, n->joined)));
 	add_to_total(tx, p, n, "+ 1", n->joined);

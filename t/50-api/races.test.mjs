@@ -84,6 +84,24 @@ test('an invitation that is withdrawn while it is accepted', async () => {
 	await counted(i.t, 0)
 })
 
+test('replies and events have what changed meanwhile', async () => {
+	const i = await invited(), roles = (list) => p.call('PATCH', `/teams/${i.t}/memberships/${i.m}`, { body: { roles: list } })
+	const held = async (ask, table, change) => {
+		const id = table === 'teams' ? i.t : i.m, go = await hold(`SELECT 1 FROM ${schema}.${table} WHERE id = '${id}' FOR UPDATE`), r = ask()
+		await waiting(1)
+		await go(`UPDATE ${schema}.${table} SET ${change} WHERE id = '${id}';`)
+		return (await r).body
+	}
+	assert.deepEqual((await held(() => accept(i), 'memberships', "roles = '{late}'")).roles, ['late'])
+	assert.equal((await held(() => roles(['a']), 'memberships', 'confirm = false')).confirm, false)
+	assert.equal((await held(() => roles(['b']), 'memberships', 'confirm = true')).confirm, true)
+	assert.equal((await held(() => p.call('PUT', `/teams/${i.t}`, { body: { name: 'New' } }), 'teams', 'total = 7')).total, 7)
+	psql(`UPDATE ${schema}.teams SET total = 1 WHERE id = '${i.t}'`)
+	assert.equal((await p.ok('GET', `/teams/${i.t}`)).name, 'New')
+	assert.deepEqual((await p.ok('GET', '/teams', { query: { search: 'New' } })).teams.map((t) => t.$id), [i.t])
+	await counted(i.t, 1)
+})
+
 test('a team that is deleted while an invitation is accepted', async () => {
 	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${i.t}' FOR UPDATE`), d = p.call('DELETE', `/teams/${i.t}`)
 	await waiting(1)
