@@ -2,7 +2,7 @@
  *
  * AGENT_OS(text, code, name, version, flags)   version: "=10" is fixed, another text is what the number follows, NULL: none;
  *   OS_BROAD: a rule set may know it more exactly
- * AGENT_CLIENT(text, text or NULL, version, type, code, name, engine)
+ * AGENT_CLIENT(text, text or NULL, version, type, code, name, engine)   name "": nothing is said of it, whatever a rule set knows
  * AGENT_ENGINE(name, texts its version follows, separated by '|')
  * AGENT_BRAND(beginning of an Android model, brand)
  * AGENT_RULES(group, file, type, gate)   the files of a rule set, in the order in which they are asked until one of the group matches
@@ -104,6 +104,10 @@ AGENT_CLIENT("PostmanRuntime/", NULL, "PostmanRuntime/", "library", "", "Postman
 AGENT_CLIENT("node-fetch/", NULL, "node-fetch/", "library", "", "Node Fetch", NULL)
 AGENT_CLIENT("Guzzle", NULL, NULL, "library", "", "Guzzle (PHP HTTP Client)", NULL)
 AGENT_CLIENT("libwww-perl/", NULL, "libwww-perl/", "library", "", "libwww-perl", NULL)
+AGENT_CLIENT("axios/", NULL, NULL, "", "", "", NULL)
+AGENT_CLIENT("Dart/", NULL, NULL, "", "", "", NULL)
+AGENT_CLIENT("undici", NULL, NULL, "", "", "", NULL)
+AGENT_CLIENT("Deno/", NULL, NULL, "", "", "", NULL)
 
 AGENT_ENGINE("Blink", "Chrome/|HeadlessChrome/|Chromium/")
 AGENT_ENGINE("WebKit", "AppleWebKit/")

@@ -112,7 +112,8 @@ set_cli(struct arena *a, const char *ua, struct agent *g)
 	return true;
 }
 
-static void
+/* True when a row says something, or says that nothing is to be said. */
+static bool
 set_client(struct arena *a, const char *ua, struct agent *g)
 {
 	for (size_t i = 0; i < COUNT(clients); i++) {
@@ -127,19 +128,34 @@ set_client(struct arena *a, const char *ua, struct agent *g)
 			g->client_version = number_after(a, ua, c->version, 2);
 		if (c->engine != NULL)
 			set_engine(a, ua, c->engine, g);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* How much comes before the ')' that closes what is open; a model may have its own: "moto g(7)". */
+static size_t
+until_closed(struct str s)
+{
+	int open = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '(')
+			open++;
+		else if (s.p[i] == ')' && open-- == 0)
+			return i;
+	return s.n;
 }
 
 /* "Android 12; Pixel 6 Build/…)" or "Android 12; Pixel 6)": the part after the version. Firefox says only Mobile or Tablet there. */
 static struct str
 android_model(const char *ua)
 {
-	struct str rest = str_c(strstr(ua, "Android")), model, inside;
+	struct str inside = str_c(strstr(ua, "Android")), model;
 
-	if (rest.p == NULL)
+	if (inside.p == NULL)
 		return STR_NONE;
-	inside = str_cut(&rest, ')');
+	inside.n = until_closed(inside);
 	(void)str_cut(&inside, ';');
 	model = str_trim(str_cut(&inside, ';'));
 	if (model.n == 2 || (model.n == 5 && model.p[2] == '-'))	/* a language, in old ones */
@@ -228,11 +244,11 @@ client_named(const char *name)
 
 /* Rules of apps come before browsers; a browser that only the rules know is one built on what the table saw. */
 static bool
-client_better(const struct found *f, const struct agent *g)
+client_better(const struct found *f, bool seen, const struct agent *g)
 {
 	if (f->client_name[0] == '\0' || strcmp(g->client_code, "cli") == 0)
 		return false;
-	if (g->client_type[0] == '\0')
+	if (!seen)
 		return true;
 	if (strcmp(f->client_type, "library") == 0 || strcmp(g->client_type, "library") == 0)
 		return false;
@@ -240,22 +256,25 @@ client_better(const struct found *f, const struct agent *g)
 }
 
 static void
-add_client(struct arena *a, const char *ua, const struct found *f, struct agent *g)
+add_client(struct arena *a, const char *ua, const struct found *f, bool seen, struct agent *g)
 {
 	const struct client *named = client_named(f->client_name);
 
-	if (!client_better(f, g))
+	if (!client_better(f, seen, g))
 		return;
 	g->client_type = f->client_type;
 	g->client_code = named && strcmp(f->client_type, "browser") == 0 ? named->code : "";
 	g->client_name = known(a, f->client_name);
 	g->client_version = known(a, f->client_version);
+	if (strcmp(f->client_type, "browser") == 0 && f->client_engine[0] == '\0')
+		return;		/* that of the browser that it is built on */
 	g->client_engine = known(a, f->client_engine);
 	g->client_engine_version = "";
 	set_engine(a, ua, g->client_engine, g);
 }
 
-/* What runs Apple's systems is Apple's, whatever its text reminds of. */
+/* What runs Apple's systems is Apple's, whatever its text reminds of. Rules older than a model know its line alone ("Moto G"): then what
+ * the text says is more exact. */
 static void
 add_device(struct arena *a, const struct found *f, unsigned flags, struct agent *g)
 {
@@ -265,7 +284,7 @@ add_device(struct arena *a, const struct found *f, unsigned flags, struct agent 
 		g->device_name = known(a, f->device_name);
 	if (f->device_brand[0] == '\0')
 		return;
-	if (f->device_model[0] != '\0' || strcmp(f->device_brand, g->device_brand) != 0)
+	if (strcmp(f->device_brand, g->device_brand) != 0 || strncasecmp(g->device_model, f->device_model, strlen(f->device_model)) != 0)
 		g->device_model = known(a, f->device_model);
 	g->device_brand = known(a, f->device_brand);
 }
@@ -277,16 +296,16 @@ agent_read(struct arena *a, struct str user_agent, const struct found *f)
 	const char *ua;
 	const struct os *o;
 	unsigned flags;
+	bool seen;
 
 	if (user_agent.n > AGENT_MAX)
 		user_agent.n = AGENT_MAX;
 	ua = str_dup(a, user_agent);
 	o = set_os(a, ua, &g);
 	flags = f ? add_os(a, ua, f, o, &g) : o ? o->flags : 0;
-	if (!set_cli(a, ua, &g))
-		set_client(a, ua, &g);
+	seen = set_cli(a, ua, &g) || set_client(a, ua, &g);
 	if (f != NULL)
-		add_client(a, ua, f, &g);
+		add_client(a, ua, f, seen, &g);
 	if (flags & OS_APPLE)
 		set_apple(ua, &g);
 	if (flags & OS_MODEL)

@@ -60,6 +60,8 @@ static const struct row { const char *ua, *os, *client, *device; } rows[] = {
 /* hostile or cut short: nothing to find, nothing to trip over */
 static const struct row scraps[] = {
     {"Android", "AND|Android|", "|||||", "tablet||"},
+    {"Android 9; moto g(7) power) Mobile", "AND|Android|9", "|||||", "smartphone|Motorola|moto g(7) power"},
+    {"Android 9; moto g((7) ;;", "AND|Android|9", "|||||", "tablet|Motorola|moto g((7)"},
     {"Android;;;;)", "AND|Android|", "|||||", "tablet||"},
     {"Chrome/", "||", "browser|CH|Chrome||Blink|", "||"},
     {"Chrome/1_._2..", "||", "browser|CH|Chrome|1|Blink|1", "||"},
@@ -114,6 +116,15 @@ static const struct row more[] = {
     {"xWalnut", "||", "|||||", "||"},	/* no word begins there */
     {"ACN-W1", "||", "|||||", "wearable|Chestnut|Ring"},
     {"ACN-Z", "||", "|||||", "smartphone|Acorn|"},
+    /* old rules know a line of models, the text the model */
+    {"Mozilla/5.0 (Linux; Android 12; moto g(7) power) " WEBKIT "Chrome/105.0.0.0 Mobile Safari/537.36", "AND|Android|12",
+	"browser|CM|Chrome Mobile|105.0|Blink|105.0.0.0", "smartphone|Motorola|moto g(7) power"},
+    {"Mozilla/5.0 (Linux; Android 12; moto e5) " WEBKIT "Chrome/105.0.0.0 Mobile Safari/537.36", "AND|Android|12",
+	"browser|CM|Chrome Mobile|105.0|Blink|105.0.0.0", "smartphone|Motorola|Moto Elm"},
+    /* a browser whose rule names no engine has that of the one that it is built on */
+    {"Mozilla/5.0 (X11; Linux x86_64) " WEBKIT "Chrome/105.0.0.0 Safari/537.36 Candle/4.5.6", "LIN|GNU/Linux|", "browser||Candle|4.5|Blink|105.0.0.0",
+	"desktop||"},
+    {"Candle/4.5.6", "||", "browser||Candle|4.5||", "||"},
     /* an Apple system is not another's, whatever the rules say */
     {"Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) Walnut", "IOS|iOS|16.0", "|||||", "smartphone|Apple|iPhone"},
     /* the families that the table knows are known more exactly, the others stay */
