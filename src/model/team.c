@@ -415,7 +415,6 @@ membership_lock(struct db_tx *tx, const struct project *p, const struct membersh
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_MEMBERSHIP_NOT_FOUND, "id=%s", m->id);
 	shape_read(cx, &membership_shape, out, r, 0, 0);
-	out->updated = time_now_ms();
 	return OK;
 }
 
@@ -435,6 +434,7 @@ membership_set_roles(struct ctx *cx, const struct project *p, const struct membe
 		return e;
 	}
 	n->roles = *roles;
+	n->updated = time_now_ms();
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET roles = $2::text[], updated = $3 WHERE internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, n->internal), pg_array(cx->arena, roles->v, roles->n), pg_time(cx->arena, n->updated)));
 	ev = membership_event(cx, p, EV_MEMBERSHIP_UPDATE, n, actor);
@@ -462,7 +462,7 @@ membership_confirm(struct ctx *cx, const struct project *p, const struct members
 		return e;
 	}
 	n->confirm = true;
-	n->joined = n->updated;
+	n->joined = n->updated = time_now_ms();
 	ev = membership_event(cx, p, EV_MEMBERSHIP_STATUS, n, m->user_id);
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET confirm = true, joined = $2, updated = $2 WHERE internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, n->joined)));
@@ -476,20 +476,22 @@ membership_confirm(struct ctx *cx, const struct project *p, const struct members
 err_t
 membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor)
 {
-	struct event ev = membership_event(cx, p, EV_MEMBERSHIP_DELETE, m, actor);
+	struct membership *now = arena_new_of(cx->arena, struct membership);
+	struct event ev;
 	struct db_tx *tx;
-	struct db_res *r;
+	err_t e;
 
 	TRY(tx_begin(cx, &tx));
 	lock_team(tx, p, m->team_internal);
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE internal = $1::bigint RETURNING confirm", p->schema),
-	    DB(pg_i64(cx->arena, m->internal))));
-	if (db_rows(r) == 0) {
+	e = membership_lock(tx, p, m, now);
+	if (e != OK) {
 		tx_rollback(tx);
-		return fail(cx, ERR_MEMBERSHIP_NOT_FOUND, "id=%s", m->id);
+		return e;
 	}
-	if (db_bool(r, 0, 0))
-		add_to_total(tx, p, m, "- 1", time_now_ms());
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE internal = $1::bigint", p->schema), DB(pg_i64(cx->arena, now->internal)));
+	if (now->confirm)
+		add_to_total(tx, p, now, "- 1", time_now_ms());
+	ev = membership_event(cx, p, EV_MEMBERSHIP_DELETE, now, actor);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { server, unique, until } from '../lib/server.mjs'
+import { channels, listen } from '../lib/ws.mjs'
 import { collection, database } from './docs.mjs'
 import { fails } from './lib.mjs'
 
@@ -99,6 +100,14 @@ test('replies and events have what changed meanwhile', async () => {
 	psql(`UPDATE ${schema}.teams SET total = 1 WHERE id = '${i.t}'`)
 	assert.equal((await p.ok('GET', `/teams/${i.t}`)).name, 'New')
 	assert.deepEqual((await p.ok('GET', '/teams', { query: { search: 'New' } })).teams.map((t) => t.$id), [i.t])
+	await counted(i.t, 1)
+	const other = await p.user()
+	await add(i.t, other)
+	const w = await listen(s, `project=${p.id}&${channels('memberships')}`, { cookie: other.cookie })
+	await held(() => p.call('DELETE', `/teams/${i.t}/memberships/${i.m}`), 'memberships', "roles = '{last}'")
+	const { payload } = await w.event((e) => e.events.includes(`teams.${i.t}.memberships.${i.m}.delete`))
+	assert.deepEqual([payload.$id, payload.roles, payload.confirm], [i.m, ['last'], true])
+	await w.close()
 	await counted(i.t, 1)
 })
 
