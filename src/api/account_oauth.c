@@ -261,6 +261,8 @@ identify(struct req *rq, const struct back_in *in, const struct oauth_state *s, 
 	struct oauth_tokens t;
 	struct oauth_app app;
 
+	if (in->code == NULL || in->code[0] == '\0')	/* an error of the provider's: there is nothing to trade */
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"code\" is not optional.");
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));

@@ -358,6 +358,9 @@ describe('the way back refuses', () => {
 		for (const state of ['', '{}', JSON.stringify({ success: 'http://localhost/ok', failure: '' }), flipped, good.slice(0, -1), good + 'AAAA', 'A', 'x'.repeat(2048)])
 			page(await redirect({ state }), 400, /Invalid state/)
 		page(await redirect({ state: 'x'.repeat(2049) }), 400)
+		const asked = g.asked.length
+		page(await redirect({ code: '', error: 'access_denied' }), 400, /code/)
+		assert.equal(g.asked.length, asked, 'without a code nobody is asked for tokens')
 		page(await redirect({}, ''), 400, /Invalid state/)
 		page(await redirect({}, `a_oauth2_${p.id}=${'0'.repeat(32)}`), 400, /Invalid state/)
 		const u2 = await p.user()
