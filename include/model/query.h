@@ -41,6 +41,8 @@ struct query_list {		/* one list: a table with rules */
 	const char *seq;	/* column of the creation number, e.g. "internal" */
 	const char *id;		/* column of the public id; looked up as lower(id) */
 	const char *search;	/* column of the search text, NULL none */
+	const char *width;	/* SQL of the bytes in a row's long columns, NULL: rows are short */
+	int64_t width_max;	/* most that can be, at least 1 */
 	/* Besides $id (id), $createdAt (created) and $updatedAt (updated), which are always allowed; a row with one of these keys
 	 * names another column for it. */
 	const struct query_attr *attrs;
@@ -58,7 +60,8 @@ struct query_page {
 
 /* Awaits. Validates `queries`, resolves the cursor, runs page and count in one statement (the count is skipped when the page shows it).
  * The result may have columns after those asked for.
- * Errors: ERR_GENERAL_ARGUMENT_INVALID, ERR_GENERAL_QUERY_INVALID, ERR_GENERAL_CURSOR_NOT_FOUND. */
+ * Errors: ERR_GENERAL_ARGUMENT_INVALID (a page of more than conf.list_bytes_max, too), ERR_GENERAL_QUERY_INVALID,
+ * ERR_GENERAL_CURSOR_NOT_FOUND. */
 err_t query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
 /* Awaits. The statement of that list and PostgreSQL's plan for it as JSON text; only the cursor is read. */

@@ -17,6 +17,7 @@ CONF(db_statement_timeout, TIME, "20s", START, "Longest time a statement of a re
 CONF(db_lock_timeout, TIME, "10s", START, "Longest time a statement of a request waits for a lock, then 503; jobs are exempt; 0, or without db_prepared: as PostgreSQL is set.")
 CONF(redis_url, STR, "", START, "Redis, redis://[user:password@]host:port[/db] or unix:///path; empty: an embedded Redis.")
 CONF(master_key, STR, "", START, "Key for JWTs and secrets at rest; empty: made once and kept in the data directory.")
+CONF(list_bytes_max, SIZE, "64m", RELOAD, "Most bytes of long values that a page of a list may hold; larger ones are refused.")
 CONF(request_timeout, TIME, "30s", RELOAD, "Longest time a request may take.")
 CONF(head_timeout, TIME, "10s", RELOAD, "Longest time for a request's head, and for each part of its body.")
 CONF(keepalive_timeout, TIME, "75s", RELOAD, "How long an idle connection is kept.")

@@ -12,6 +12,8 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 
+enum { SHORT_TEXT = 100 /* code points */, SHORT_LIST = 200 /* bytes */ };
+
 static struct lru *cache;
 
 static void
@@ -177,6 +179,30 @@ make_columns(struct collection *c)
 	c->columns = b.p;
 }
 
+/* The length of a text is known without reading it. A list's is not: a short one is taken as it is stored, perhaps compressed. */
+static void
+make_width(struct collection *c)
+{
+	struct buf b;
+
+	buf_init(&b, c->arena, 256);
+	for (int i = 0; i < c->n_live; i++) {
+		const struct attribute *at = c->live[i];
+		const char *col = at->column;
+
+		if (!at->array && (at->type != ATTR_STRING || at->size <= SHORT_TEXT))
+			continue;
+		buf_c(&b, b.n ? " + " : "");
+		if (at->array)
+			buf_printf(&b, "CASE WHEN pg_column_size(%s) < %d THEN %d ELSE coalesce(octet_length(%s::text), 0) END", col, SHORT_LIST, SHORT_LIST,
+			    col);
+		else
+			buf_printf(&b, "coalesce(octet_length(%s), 0)", col);
+		c->width_max += at->array ? conf.body_max : at->size * 4;
+	}
+	c->width = b.n ? buf_view(&b).p : NULL;
+}
+
 static void
 make_insert(struct collection *c)
 {
@@ -241,6 +267,7 @@ make_all(struct collection *c, const char *schema)
 
 	c->table = arena_printf(a, "%s.c_%lld", schema, (long long)c->internal);
 	make_columns(c);
+	make_width(c);
 	make_insert(c);
 	make_query_attrs(c);
 	make_query_indexes(c, schema);

@@ -1,6 +1,8 @@
 /* One list: parse, check, find the cursor, read the page. */
 #include "query_priv.h"
 
+#include "core/conf.h"
+
 const struct query_method_info query_methods[Q_N] = {
 #define M(name, word, kind, text, min, max) {word, kind, text, min, max},
     QUERY_METHODS(M)
@@ -126,6 +128,7 @@ query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape
 	struct query_plan *p;
 	const char *sql;
 	int n_where;
+	err_t e;
 
 	*out = (struct query_page){0};
 	TRY(prepare(cx, l, queries, search, &p, &cursor));
@@ -134,7 +137,11 @@ query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape
 	if (p->limit == 0)
 		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
 	sql = query_plan_page(p, columns_of(l, shape), cursor);
-	TRY(db_query(cx, &out->res, sql, p->n_v, p->v));
+	e = db_query(cx, &out->res, sql, p->n_v, p->v);
+	if (e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0)	/* sql_bound's division */
+		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The page holds more than %lld bytes: ask for fewer entries at a time.",
+		    (long long)conf.list_bytes_max);
+	TRY(e);
 	return total_of(p, out->res, n_where, &out->total);
 }
 

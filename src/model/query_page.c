@@ -4,6 +4,8 @@
  * all orders and the creation number at the end. */
 #include "query_priv.h"
 
+#include "core/conf.h"
+
 enum {
 	ORDERS_MAX = sizeof((struct query_plan *)0)->orders / sizeof((struct query_plan *)0)->orders[0],
 	STEPS_MAX = 8	/* more are not worth their planning */
@@ -211,6 +213,16 @@ sql_total(struct query_plan *p, struct buf *b)
 		buf_printf(b, "CASE WHEN count(*) OVER () < %lld THEN -1 ELSE (%s) END", (long long)p->limit, query_plan_count(p));
 }
 
+/* Raises an error before the first row is sent when the rows hold more than a page may: what PostgreSQL sends, libpq keeps in memory. */
+static void
+sql_bound(const struct query_plan *p, struct buf *b)
+{
+	const struct query_list *l = p->l;
+
+	if (l->width != NULL && p->limit > conf.list_bytes_max / l->width_max)
+		buf_printf(b, "1 / (sum(%s) OVER () <= %lld)::int, ", l->width, (long long)conf.list_bytes_max);
+}
+
 static void
 sql_rows(struct query_plan *p, struct buf *b, const char *columns, const char *step)
 {
@@ -250,6 +262,7 @@ query_plan_page(struct query_plan *p, const char *columns, const struct db_res *
 	}
 	buf_init(&b, p->cx->arena, 1024);
 	buf_printf(&b, "%sSELECT q.*, ", p->begin);
+	sql_bound(p, &b);
 	sql_total(p, &b);
 	if (p->before)
 		BUF_LIT(&b, ", row_number() OVER () AS _place");

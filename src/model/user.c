@@ -11,6 +11,8 @@
 #include "model/password.h"
 #include "model/roles.h"
 
+enum { PREFS_MAX = 65535 };	/* bytes */
+
 #define ACCOUNT_FIELDS_HEAD                                                                                          \
 	FIELD(F_STR, struct user, id, "$id", "u.id", "User ID."),                                                    \
 	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format."), \
@@ -634,7 +636,7 @@ user_list(struct ctx *cx, const struct project *p, const struct strs *queries, c
 		{"$updatedAt", "u.updated", ATTR_DATETIME, false, true},
 	};
 	const struct query_list l = {.entity = "User", .from = arena_printf(cx->arena, "%s.users u", p->schema), .seq = "u.internal", .id = "u.id",
-		.search = "u.search", .attrs = attrs, .n_attrs = (int)(sizeof attrs / sizeof *attrs)};
+		.search = "u.search", .attrs = attrs, .n_attrs = (int)(sizeof attrs / sizeof *attrs), .width = "octet_length(prefs)", .width_max = PREFS_MAX};
 
 	return query_list(cx, &l, &user_shape, queries, search, out);
 }

@@ -1,6 +1,6 @@
 /* Documents: what each endpoint answers, each error, and who may do what. */
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { server, sleep, unique, until } from '../lib/server.mjs'
 import { collection, database, json, list } from './docs.mjs'
 import { fails, isTime } from './lib.mjs'
@@ -433,5 +433,42 @@ describe('logs', () => {
 		const hidden = await collection(p, db, { documentSecurity: true, attributes: { n: { type: 'integer' } } })
 		await hidden.doc({ n: 1 }, { id: 'x', permissions: ['read("any")'] })
 		fails(await ada.call('GET', `${hidden.docs}/x/logs`), 404, 'collection_not_found')
+	})
+})
+
+describe('pages have a bound in bytes', () => {
+	let own, q
+	before(async () => {
+		own = await server({ own: true, conf: { list_bytes_max: '90k' } })
+		q = await own.project()
+	})
+	after(() => own?.stop())
+
+	for (const [what, attribute, value] of [
+		['texts', { type: 'string', size: 50000 }, 'ä'.repeat(10000)],
+		['lists', { type: 'string', size: 1000, array: true }, Array.from({ length: 20 }, () => 'x'.repeat(1000))],
+		['texts that compress well', { type: 'string', size: 1000000 }, ' '.repeat(20000)],
+		['lists that compress well', { type: 'integer', array: true }, Array(10000).fill(1)],
+	])
+		test(what, async () => {
+			const c = await collection(q, await database(q), { permissions: ['read("any")'], attributes: { v: attribute } })
+			for (let i = 0; i < 6; i++) await c.doc({ v: value }, { id: `d${i}` })
+			const ask = (...queries) => list(q.guest, c, queries)
+			fails(await ask(), 400, 'general_argument_invalid')
+			fails(await ask(json('limit', undefined, [6])), 400, 'general_argument_invalid')
+			fails(await ask(json('cursorBefore', undefined, ['d5']), json('orderAsc', '$createdAt'), json('limit', undefined, [30]), json('notEqual', '$id', ['x'])), 400, 'general_argument_invalid')
+			const r = await ask(json('limit', undefined, [4]))
+			assert.equal(r.status, 200, r.text)
+			assert.deepEqual([r.body.total, r.body.documents.map((d) => d.$id)], [6, ['d0', 'd1', 'd2', 'd3']])
+			assert.deepEqual(r.body.documents[0].v, value)
+			assert.equal((await ask(json('cursorAfter', undefined, ['d3']))).body.documents.length, 2)
+		})
+	test('users with much in their preferences', async () => {
+		for (let i = 0; i < 3; i++) {
+			const u = await q.user()
+			await u.ok('PATCH', '/account/prefs', { body: { prefs: { a: 'x'.repeat(60000) } } })
+		}
+		fails(await q.call('GET', '/users'), 400, 'general_argument_invalid')
+		assert.equal((await q.ok('GET', '/users', { query: { queries: [json('limit', undefined, [1])] } })).users.length, 1)
 	})
 })
