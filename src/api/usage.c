@@ -22,7 +22,7 @@ static const char *const providers[] = {"email", "anonymous", "magic-url", "phon
 #define PROVIDER(name, label) "oauth-" #name,
 #include "tbl/providers.h"
 #undef PROVIDER
-	"oauth-mock", NULL};
+	NULL};
 static const struct param users_params[] = {
 	OPTIONAL("range", P_ENUM, struct users_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges),
 	OPTIONAL("provider", P_ENUM, struct users_in, provider, "How people signed in, for sessionsProviderCreate.", .def = "\"\"", .list = providers),

@@ -54,6 +54,8 @@ describe('answers', () => {
 			fails(await p.console.call('GET', `/projects/${p.id}/usage`, { query: { range } }), 400, 'general_argument_invalid')
 		}
 		for (const provider of ['github', 'oauth-', 'oauth-nothing', '$all']) fails(await p.call('GET', '/users/usage', { query: { provider } }), 400, 'general_argument_invalid')
+		const named = (await p.call('GET', '/users/usage', { query: { provider: 'x' } })).body.message.match(/\((.*)\)/)[1].split(', ')
+		assert.equal(new Set(named).size, named.length, 'each provider once')
 		for (const provider of ['email', 'anonymous', 'oauth-github', 'oauth-paypalSandbox', 'oauth-mock', '']) await p.ok('GET', '/users/usage', { query: { provider } })
 		for (const call of [p.guest, u.call]) fails(await call('GET', '/users/usage'), 401, 'general_unauthorized_scope')
 		fails(await p.call('GET', '/users/usage', { key: await p.addKey(['users.write']) }), 401, 'general_unauthorized_scope')
