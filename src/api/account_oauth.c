@@ -295,7 +295,7 @@ own_page(struct req *rq, const char *url)
 	path.n -= o.scheme.n + 3;
 	path.p += o.scheme.n + 3;
 	(void)str_cut(&path, '/');
-	return str_is(path, SUCCESS_PAGE + 1);
+	return str_is(path, &SUCCESS_PAGE[1]);
 }
 
 /* Our own page hands the session over to an app; no page of anybody else ever sees it. */
