@@ -56,8 +56,8 @@ struct collection {
 	const char *table;		/* "p_1.c_5" */
 	const char *columns;		/* "_id,_created,_updated,_perms,a_1,…" */
 	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
-	const char *width;		/* SQL of a row's bytes in long columns, NULL: there are none */
-	int64_t width_max;		/* most that can be */
+	const char *width;		/* SQL of the bytes of a row's values */
+	int64_t width_max;		/* about the most that they can be */
 	struct str json_tail;		/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
 };
 

@@ -41,8 +41,8 @@ struct query_list {		/* one list: a table with rules */
 	const char *seq;	/* column of the creation number, e.g. "internal" */
 	const char *id;		/* column of the public id; looked up as lower(id) */
 	const char *search;	/* column of the search text, NULL none */
-	const char *width;	/* SQL of the bytes in a row's long columns, NULL: rows are short */
-	int64_t width_max;	/* most that can be, at least 1 */
+	const char *width;	/* SQL of the bytes of a row, NULL: rows are short */
+	int64_t width_max;	/* about the most that they can be, at least 1 */
 	/* Besides $id (id), $createdAt (created) and $updatedAt (updated), which are always allowed; a row with one of these keys
 	 * names another column for it. */
 	const struct query_attr *attrs;

@@ -29,7 +29,9 @@ static const char watch_client_sql[] =
 
 /* Builds of indexes and what else jobs do may take their time, whatever the operator has set for the rest; deadlines of ours bound them. A pooler
  * hands one server connection to requests and to jobs: there it must be the same for all, so it is left alone. */
-static const char bounds_sql[] = "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false)";
+static const char bounds_sql[] =
+    "SELECT set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false), "
+    "set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false)";
 static bool bounded;
 
 struct target {			/* one address to try */
@@ -90,9 +92,12 @@ db_bound_statements(void)
 	bounded = true;
 }
 
+/* NULL: as the operator has set it. */
 static const char *
 bound(char text[24], int64_t ms)
 {
+	if (bounded && ms == 0)
+		return NULL;
 	snprintf(text, 24, "%lld", (long long)(!bounded ? 0 : ms < INT32_MAX ? ms : INT32_MAX));
 	return text;
 }

@@ -12,7 +12,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { SHORT_TEXT = 100 /* code points */, SHORT_LIST = 200 /* bytes */ };
+enum { WIDTH_SYSTEM = 200, WIDTH_PLAIN = 30, WIDTH_LIST_MAX = 6 << 20 };	/* bytes */
 
 static struct lru *cache;
 
@@ -179,28 +179,28 @@ make_columns(struct collection *c)
 	c->columns = b.p;
 }
 
-/* The length of a text is known without reading it. A list's is not: a short one is taken as it is stored, perhaps compressed. */
+/* What a row's values come to as text. The length of a text is known without reading it; a list has to be read, for it may be stored
+ * compressed. */
 static void
 make_width(struct collection *c)
 {
+	int64_t fixed = WIDTH_SYSTEM;
 	struct buf b;
 
 	buf_init(&b, c->arena, 256);
 	for (int i = 0; i < c->n_live; i++) {
 		const struct attribute *at = c->live[i];
-		const char *col = at->column;
 
-		if (!at->array && (at->type != ATTR_STRING || at->size <= SHORT_TEXT))
-			continue;
-		buf_c(&b, b.n ? " + " : "");
 		if (at->array)
-			buf_printf(&b, "CASE WHEN pg_column_size(%s) < %d THEN %d ELSE coalesce(octet_length(%s::text), 0) END", col, SHORT_LIST, SHORT_LIST,
-			    col);
+			buf_printf(&b, " + coalesce(octet_length(%s::text), 0)", at->column);
+		else if (at->type == ATTR_STRING)
+			buf_printf(&b, " + coalesce(octet_length(%s), 0)", at->column);
 		else
-			buf_printf(&b, "coalesce(octet_length(%s), 0)", col);
-		c->width_max += at->array ? conf.body_max : at->size * 4;
+			fixed += WIDTH_PLAIN;
+		c->width_max += at->array ? WIDTH_LIST_MAX : at->size * 4;
 	}
-	c->width = b.n ? buf_view(&b).p : NULL;
+	c->width_max += fixed;
+	c->width = arena_printf(c->arena, "%lld::bigint%.*s", (long long)fixed, STR_FMT(buf_view(&b)));
 }
 
 static void

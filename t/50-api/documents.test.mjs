@@ -449,6 +449,7 @@ describe('pages have a bound in bytes', () => {
 		['lists', { type: 'string', size: 1000, array: true }, Array.from({ length: 20 }, () => 'x'.repeat(1000))],
 		['texts that compress well', { type: 'string', size: 1000000 }, ' '.repeat(20000)],
 		['lists that compress well', { type: 'integer', array: true }, Array(10000).fill(1)],
+		['lists of which little is stored', { type: 'string', size: 1000, array: true }, Array(20).fill(' '.repeat(1000))],
 	])
 		test(what, async () => {
 			const c = await collection(q, await database(q), { permissions: ['read("any")'], attributes: { v: attribute } })
@@ -463,6 +464,15 @@ describe('pages have a bound in bytes', () => {
 			assert.deepEqual(r.body.documents[0].v, value)
 			assert.equal((await ask(json('cursorAfter', undefined, ['d3']))).body.documents.length, 2)
 		})
+	test('many short texts', async () => {
+		const names = Array.from({ length: 20 }, (_, i) => `t${i}`), value = '😀'.repeat(100)
+		const c = await collection(q, await database(q), { permissions: ['read("any")'], attributes: Object.fromEntries(names.map((k) => [k, { type: 'string', size: 100 }])) })
+		for (let i = 0; i < 15; i++) await c.doc(Object.fromEntries(names.map((k) => [k, value])), { id: `d${i}` })
+		fails(await list(q.guest, c), 400, 'general_argument_invalid')
+		assert.equal((await list(q.guest, c, [json('limit', undefined, [10])])).body.documents.length, 10)
+		for (let i = 0; i < 15; i++) await q.ok('PATCH', `${c.docs}/d${i}`, { body: { data: Object.fromEntries(names.map((k) => [k, 'short'])) } })
+		assert.equal((await list(q.guest, c)).body.documents.length, 15, 'what they are counts, not what they could be')
+	})
 	test('users with much in their preferences', async () => {
 		for (let i = 0; i < 3; i++) {
 			const u = await q.user()
