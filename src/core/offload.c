@@ -26,7 +26,7 @@
 enum { POOL_NICE = 10 };
 
 struct work {
-	TAILQ_ENTRY(work) link;		/* in `todo` until a thread begins it; under the lock */
+	TAILQ_ENTRY(work) link;		/* in `waiting` until a thread begins it; under the lock */
 	struct work *next;		/* in `finished` */
 	bool begun;			/* under the lock */
 	void (*fn)(void *);
@@ -36,7 +36,7 @@ struct work {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
-static TAILQ_HEAD(, work) todo = TAILQ_HEAD_INITIALIZER(todo);
+static TAILQ_HEAD(, work) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static _Atomic(struct work *) finished;	/* a stack: latest first */
 static int bell = -1;			/* eventfd: rung after each push on `finished` */
 static uv_poll_t bell_handle;		/* keeps the loop running while n_offloaded > 0 */
@@ -50,9 +50,9 @@ take(void)
 	struct work *w;
 
 	pthread_mutex_lock(&lock);
-	while ((w = TAILQ_FIRST(&todo)) == NULL)
+	while ((w = TAILQ_FIRST(&waiting)) == NULL)
 		pthread_cond_wait(&more, &lock);
-	TAILQ_REMOVE(&todo, w, link);
+	TAILQ_REMOVE(&waiting, w, link);
 	w->begun = true;
 	pthread_mutex_unlock(&lock);
 	return w;
@@ -157,7 +157,7 @@ static void
 put(struct work *w)
 {
 	pthread_mutex_lock(&lock);
-	TAILQ_INSERT_TAIL(&todo, w, link);
+	TAILQ_INSERT_TAIL(&waiting, w, link);
 	pthread_mutex_unlock(&lock);
 	pthread_cond_signal(&more);
 }
@@ -171,7 +171,7 @@ take_back(struct work *w)
 	pthread_mutex_lock(&lock);
 	mine = !w->begun;
 	if (mine)
-		TAILQ_REMOVE(&todo, w, link);
+		TAILQ_REMOVE(&waiting, w, link);
 	pthread_mutex_unlock(&lock);
 	return mine;
 }

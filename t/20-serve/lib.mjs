@@ -1,9 +1,8 @@
 /* A server whose database and processes are looked at from outside. */
 import { execFile } from 'node:child_process'
-import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 
-import { server } from '../lib/server.mjs'
+import { children, server } from '../lib/server.mjs'
 
 export const psqlArgs = (s) => ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
 
@@ -15,16 +14,4 @@ export async function schemaServer() {
 	/* indexes of a table that are not whole */
 	const halves = (table) => psql(`SELECT count(*) FROM pg_index WHERE indrelid = '${table}'::regclass AND NOT (indisvalid AND indisready)`)
 	return { s, p, psql, halves, children: (name) => children(s, name) }
-}
-
-/* The supervisor's own children of this name. */
-function children(s, name) {
-	const found = []
-	for (const pid of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
-		try {
-			const stat = readFileSync(`/proc/${pid}/stat`, 'latin1'), end = stat.lastIndexOf(')')
-			if (Number(stat.slice(end + 2).split(' ')[1]) === s.pid && stat.slice(stat.indexOf('(') + 1, end) === name && stat[end + 2] !== 'Z') found.push(Number(pid))
-		} catch { /* it went meanwhile */ }
-	}
-	return found
 }

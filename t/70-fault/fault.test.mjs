@@ -2,11 +2,10 @@
  * database and in the stream exactly once, in an order that agrees with what writers saw, and a client that resumed saw each event once. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { server, sleep, until } from '../lib/server.mjs'
+import { children, server, sleep, until } from '../lib/server.mjs'
 import { open } from '../lib/ws.mjs'
 
 const WRITERS = 8, ROUNDS = 2, VICTIMS = ['badal-relay', 'badal-web', 'redis-server', 'postgres']
@@ -22,18 +21,6 @@ before(async () => {
 	await until('the attribute is available', async () => (await p.ok('GET', '/databases/d/collections/c/attributes/text')).status === 'available')
 })
 after(() => s?.stop())
-
-/* The supervisor's own children of this name. */
-function children(name) {
-	const found = []
-	for (const pid of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
-		try {
-			const stat = readFileSync(`/proc/${pid}/stat`, 'latin1'), end = stat.lastIndexOf(')')
-			if (Number(stat.slice(end + 2).split(' ')[1]) === s.pid && stat.slice(stat.indexOf('(') + 1, end) === name && stat[end + 2] !== 'Z') found.push(Number(pid))
-		} catch { /* it went meanwhile */ }
-	}
-	return found
-}
 
 /* Writes one document after the other; what was acknowledged is kept with its times. */
 async function writer(no, state) {
@@ -74,10 +61,10 @@ async function reader(state) {
 
 async function killOne(name, state) {
 	await sleep(150 + Math.random() * 700)
-	const pids = children(name)
+	const pids = children(s, name)
 	assert.ok(pids.length > 0, `${name} runs`)
 	for (const pid of pids) process.kill(pid, 'SIGKILL')	/* of the web, all: so every client has to come back */
-	await until(`${name} is back`, () => children(name).filter((q) => !pids.includes(q)).length === pids.length, 60000)
+	await until(`${name} is back`, () => children(s, name).filter((q) => !pids.includes(q)).length === pids.length, 60000)
 	const before = state.acked.length
 	await until(`writes go on after ${name} was killed`, () => state.acked.length > before + WRITERS, 60000)
 }

@@ -7,7 +7,7 @@
  * temporary directory, and both are gone when the process ends, however it ends. */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import os from 'node:os'
@@ -148,6 +148,18 @@ export async function start({ data, conf = {}, env, args = [], ms = 30000, remov
 		if (e === null || e.code !== 0) throw new Error(`badal serve ended with ${JSON.stringify(e)}\n${text.slice(-4000)}`)
 	}
 	return s
+}
+
+/* The own children of a server's supervisor, by the name of their process. */
+export function children(s, name) {
+	const found = []
+	for (const pid of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
+		try {
+			const stat = readFileSync(`/proc/${pid}/stat`, 'latin1'), end = stat.lastIndexOf(')')
+			if (Number(stat.slice(end + 2).split(' ')[1]) === s.pid && stat.slice(stat.indexOf('(') + 1, end) === name && stat[end + 2] !== 'Z') found.push(Number(pid))
+		} catch { /* it went meanwhile */ }
+	}
+	return found
 }
 
 /* ---- requests ---- */
