@@ -54,4 +54,7 @@ struct str event_message(struct ctx *cx, const struct event *ev);
 /* The expanded names of an event (spec functions-webhooks-events.md 2), in order, in cx's arena. */
 struct strs event_names(struct ctx *cx, const char *pattern, const char *const *ids);
 
+/* A name that webhooks and functions may subscribe to (spec functions-webhooks-events.md 3). */
+bool event_subscribable(struct str name);
+
 #endif

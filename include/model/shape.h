@@ -61,7 +61,5 @@ void shape_write(struct jw *w, const struct shape *s, const void *obj);
 void shape_write_list(struct jw *w, const struct shape *s, const char *key, int64_t total, const struct objs *list);
 /* JSON text of the object in cx's arena. */
 struct str shape_json(struct ctx *cx, const struct shape *s, const void *obj);
-/* Every shape registered for OpenAPI, in order of definition (shape.c lists them). */
-const struct shape *const *shape_all(int *n_out);
 
 #endif

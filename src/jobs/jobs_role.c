@@ -2,9 +2,9 @@
 #include "jobs/jobs.h"
 
 #include "jobs_priv.h"
-#include "model/collection.h"
 #include "model/expire.h"
-#include "model/project.h"
+#include "svc/databases/collection.h"
+#include "svc/projects/project.h"
 
 static const struct job_row rows[] = {
 #define JOB(kind, handler, retries, doc) {#kind, handler, retries},

@@ -8,9 +8,9 @@
 #include "io/db.h"
 #include "main_priv.h"
 #include "model/format.h"
-#include "model/project.h"
-#include "model/team.h"
-#include "model/user.h"
+#include "svc/projects/project.h"
+#include "svc/teams/team.h"
+#include "svc/users/user.h"
 
 enum { WORK_MS = 30000, PASSWORD_MIN = 8, NAME_MAX_POINTS = 128, HOST_MAX = 256 };
 

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "main_priv.h"
 #include "model/proxy.h"
+#include "svc/services.h"
 
 static const struct option no_options[] = {{0}};
 static const struct option config_options[] = {{"secrets", NULL, "Print passwords and keys as well.", false}, {0}};
@@ -243,6 +244,7 @@ main(int argc, char **argv)
 	const char *first = argc > 1 ? argv[1] : "help";
 	int i = 2, e = 0;
 
+	services_init();
 	if (is_help(first))
 		first = "help";
 	if (strcmp(first, "--version") == 0)

@@ -14,8 +14,8 @@
 #include "io/db.h"
 #include "jobs/jobs.h"
 #include "main_priv.h"
-#include "model/project.h"
 #include "relay/relay.h"
+#include "svc/projects/project.h"
 
 static bool
 jobs_begin(void)

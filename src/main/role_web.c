@@ -1,7 +1,7 @@
 /* The web role: HTTP, WebSocket and the fan-out of events. */
-#include "api/api.h"
 #include "core/conf.h"
 #include "core/loop.h"
+#include "gate/gate.h"
 #include "io/bus.h"
 #include "io/db.h"
 #include "main_priv.h"

@@ -1,5 +1,5 @@
 /* Which event names webhooks and functions may subscribe to (spec functions-webhooks-events.md 1 and 3). */
-#include "model/project.h"
+#include "model/event.h"
 
 enum { PARTS_MIN = 2, PARTS_MAX = 7 };
 

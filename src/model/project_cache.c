@@ -9,8 +9,8 @@
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/project_write.h"
 #include "model/seal.h"
-#include "project_priv.h"
 
 struct entry {			/* in its own arena */
 	struct project p;	/* must be first */

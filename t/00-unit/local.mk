@@ -16,60 +16,60 @@ check_PROGRAMS += t/00-unit/test_event
 TESTS += t/00-unit/test_event
 t_00_unit_test_event_SOURCES = t/00-unit/test_event.c
 t_00_unit_test_event_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_event_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_event_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
 check_PROGRAMS += t/00-unit/test_seal
 TESTS += t/00-unit/test_seal
 t_00_unit_test_seal_SOURCES = t/00-unit/test_seal.c
 t_00_unit_test_seal_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_seal_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_seal_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
 check_PROGRAMS += t/00-unit/test_agent
 TESTS += t/00-unit/test_agent
 t_00_unit_test_agent_SOURCES = t/00-unit/test_agent.c
 t_00_unit_test_agent_CFLAGS = $(UNIT_CFLAGS) -DRULES_DIR='"$(abs_top_srcdir)/t/rules"'
-t_00_unit_test_agent_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_agent_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
 check_PROGRAMS += t/00-unit/test_password
 TESTS += t/00-unit/test_password
 t_00_unit_test_password_SOURCES = t/00-unit/test_password.c
 t_00_unit_test_password_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_password_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_password_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
 check_PROGRAMS += t/00-unit/test_link
 TESTS += t/00-unit/test_link
 t_00_unit_test_link_SOURCES = t/00-unit/test_link.c
 t_00_unit_test_link_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_link_LDADD = libbadal-model.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_link_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
 check_PROGRAMS += t/00-unit/test_query t/00-unit/test_permission t/00-unit/test_document
 TESTS += t/00-unit/test_query t/00-unit/test_permission t/00-unit/test_document
 t_00_unit_test_query_SOURCES = t/00-unit/test_query.c
 t_00_unit_test_query_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_query_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_query_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_permission_SOURCES = t/00-unit/test_permission.c
 t_00_unit_test_permission_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_permission_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_permission_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_document_SOURCES = t/00-unit/test_document.c
 t_00_unit_test_document_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_document_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_document_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
-check_PROGRAMS += t/00-unit/test_api t/00-unit/test_origin
-TESTS += t/00-unit/test_api t/00-unit/test_origin
-t_00_unit_test_api_SOURCES = t/00-unit/test_api.c
-t_00_unit_test_api_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_api_LDADD = libbadal-api.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+check_PROGRAMS += t/00-unit/test_gate t/00-unit/test_origin
+TESTS += t/00-unit/test_gate t/00-unit/test_origin
+t_00_unit_test_gate_SOURCES = t/00-unit/test_gate.c
+t_00_unit_test_gate_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_gate_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_origin_SOURCES = t/00-unit/test_origin.c
 t_00_unit_test_origin_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_origin_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_origin_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 check_PROGRAMS += t/00-unit/test_rt t/00-unit/test_rt_channel t/00-unit/test_rt_index
 TESTS += t/00-unit/test_rt t/00-unit/test_rt_channel t/00-unit/test_rt_index
 t_00_unit_test_rt_SOURCES = t/00-unit/test_rt.c t/00-unit/rt_world.h
 t_00_unit_test_rt_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_rt_LDADD = libbadal-rt.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_rt_LDADD = libbadal-rt.a libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_rt_channel_SOURCES = t/00-unit/test_rt_channel.c
 t_00_unit_test_rt_channel_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_rt_channel_LDADD = libbadal-rt.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_rt_channel_LDADD = libbadal-rt.a libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_rt_index_SOURCES = t/00-unit/test_rt_index.c
 t_00_unit_test_rt_index_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_rt_index_LDADD = libbadal-rt.a libbadal-core.a $(UNIT_LIBS)
@@ -77,5 +77,5 @@ check_PROGRAMS += t/00-unit/test_oauth
 TESTS += t/00-unit/test_oauth
 t_00_unit_test_oauth_SOURCES = t/00-unit/test_oauth.c
 t_00_unit_test_oauth_CFLAGS = $(UNIT_CFLAGS)
-t_00_unit_test_oauth_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+t_00_unit_test_oauth_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 endif

@@ -1,7 +1,7 @@
 /* Documents: the check of data against a schema, and SQL's text as JSON. */
 #include <criterion/criterion.h>
 
-#include "../../src/model/document_priv.h"
+#include "../../src/svc/databases/document_priv.h"
 #include "core/map.h"
 
 static struct ctx cx;

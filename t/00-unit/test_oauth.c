@@ -8,7 +8,7 @@
 
 static err_t fake_fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out);
 #define fetch(cx, f, out) fake_fetch(cx, f, out)
-#include "../../src/model/oauth.c"
+#include "../../src/svc/account/oauth.c"
 #undef fetch
 #include "model/seal.h"
 

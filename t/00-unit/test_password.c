@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
 
-#include "model/password.h"
+#include "svc/users/password.h"
 
 #define SIGNER "XyEKE9RcTDeLEsL/RjwPDBv/RqDl8fb3gpYEOQaPihbxf1ZAtSOHCjuAAa7Q3oHpCYhXSN9tizHgVOwn6krflQ=="
 

@@ -1,7 +1,7 @@
 # Modules against real servers: each test starts its own PostgreSQL and Redis (servers.c).
 if HAVE_CRITERION
 MODULE_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/t/10-module
-MODULE_LIBS = libbadal-relay.a libbadal-jobs.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+MODULE_LIBS = libbadal-relay.a libbadal-jobs.a libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 SERVERS = t/10-module/servers.c t/10-module/servers.h
 
 check_PROGRAMS += t/10-module/test_db

@@ -11,7 +11,7 @@
 #include "core/loop.h"
 #include "core/vtime.h"
 #include "model/roles.h"
-#include "model/team.h"
+#include "svc/teams/team.h"
 #include "check.h"
 #include "servers.h"
 

@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
-#include "model/collection.h"
+#include "svc/databases/collection.h"
 #include "servers.h"
 #include "../../src/model/query_priv.h"
 

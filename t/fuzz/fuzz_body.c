@@ -1,5 +1,5 @@
 /* Bodies: the first byte says which kind; what comes out must be UTF-8 throughout, and bounded. */
-#include "../../src/api/api_priv.h"
+#include "../../src/gate/gate_priv.h"
 #include "fuzz.h"
 
 static void

@@ -2,7 +2,7 @@
 #include "core/map.h"
 #include "fuzz.h"
 
-#include "../../src/model/document_priv.h"
+#include "../../src/svc/databases/document_priv.h"
 
 static const char *states[] = {"new", "used"};
 static struct attribute attrs[] = {

@@ -1,6 +1,6 @@
 /* Permission lists, one text a line, and the array literals that carry them. */
 #include "fuzz.h"
-#include "model/document.h"
+#include "svc/databases/document.h"
 
 enum { LINES_MAX = 200 };
 

@@ -1,7 +1,7 @@
 # Fuzzing: one libFuzzer program for each parser of outside bytes, four lines each, and seeds in corpus/<name>.
 #   ./configure --enable-fuzz CC=clang && make check TESTS= && t/fuzz/run.sh [seconds] [name…]
 # What once crashed becomes a file in regress/<name>; run.sh runs those first.
-FUZZ_LIBS = libbadal-model.a libbadal-io.a libbadal-core.a $(LIBS_ALL)
+FUZZ_LIBS = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(LIBS_ALL)
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/run.sh t/fuzz/corpus t/fuzz/regress
 
@@ -51,5 +51,5 @@ t_fuzz_fuzz_ws_LDADD = libbadal-core.a $(LIBS_ALL)
 check_PROGRAMS += t/fuzz/fuzz_body
 t_fuzz_fuzz_body_SOURCES = t/fuzz/fuzz_body.c
 t_fuzz_fuzz_body_LDFLAGS = $(FUZZ_LINK)
-t_fuzz_fuzz_body_LDADD = libbadal-api.a $(FUZZ_LIBS)
+t_fuzz_fuzz_body_LDADD = $(FUZZ_LIBS)
 endif

@@ -1,0 +1,38 @@
+/* Who calls, for the services of accounts, users and teams. */
+#ifndef BADAL_GATE_CALLER_H
+#define BADAL_GATE_CALLER_H
+
+#include "gate/gate.h"
+
+/* Keys and members of the project's team in admin mode: permissions of single records do not matter to them. */
+static inline bool
+caller_is_server(const struct req *rq)
+{
+	return rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
+}
+
+/* The user of the request's project who calls; NULL for guests, keys and people of the console. */
+static inline const struct user *
+caller_user(const struct req *rq)
+{
+	return rq->caller == CALLER_USER && rq->login != NULL && (!rq->admin_mode || rq->project->console) ? rq->login->user : NULL;
+}
+
+/* For the `actor` of events: whoever is signed in. */
+static inline const char *
+caller_id(const struct req *rq)
+{
+	return rq->login != NULL ? rq->login->user->id : NULL;
+}
+
+/* The stored hash of the request's session secret; NULL without one (JWT). */
+static inline const char *
+caller_session_hash(const struct req *rq)
+{
+	return rq->login != NULL && !rq->jwt && rq->login->session != NULL ? rq->login->session->secret_hash : NULL;
+}
+
+/* The id parameters CustomId, with "unique()" replaced, are in the handlers' inputs; this is the default limit of a route. */
+#define LIMIT_DEFAULT(n) #n "/3600 url:{url},ip:{ip}"
+
+#endif

@@ -1,0 +1,191 @@
+/* The HTTP API: routes, parameters, validators and replies as tables; handlers are straight-line functions on fibers.
+ *
+ * Lifecycle of a request (spec platform.md 5): route, project, identity, origin, key, service switch, scope, blocked, rate limit, auth method,
+ * parameters, handler. The first failure answers. A handler reads its parameters from a struct filled by its table. */
+#ifndef BADAL_GATE_GATE_H
+#define BADAL_GATE_GATE_H
+
+#include "io/http.h"
+#include "model/audit.h"
+#include "model/event.h"
+#include "model/identity.h"
+#include "model/project.h"
+#include "model/shape.h"
+
+/* Formats of replies; the numbers are minor versions before 1.0. */
+enum format { FORMAT_NOW, FORMAT_11, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
+enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN };	/* ADMIN: console member in admin mode with a mapped role */
+
+struct req {
+	struct ctx cx;			/* must be first: model calls take &rq->cx */
+	struct http_msg *http;
+	const struct route *route;
+	struct project *project;	/* the request's project; never NULL in a handler */
+	enum caller caller;
+	const char *role_label;		/* guests users owner admin developer apps */
+	struct login *login;		/* the user (of the project, or of the console in admin mode); NULL for guests and keys */
+	bool jwt;			/* login came from a JWT: no current session */
+	struct api_key *key;		/* the key, or NULL */
+	bool bypass;			/* keys and admins: permissions are not evaluated */
+	bool admin_mode;		/* mode=admin */
+	struct strs roles;		/* roles of the caller for permission checks (spec databases.md 7.2) */
+	const char *locale;
+	const char *ip;			/* client address after X-Forwarded-For */
+	const char *user_agent;		/* "" when absent */
+	const char *host;		/* host name without port, after X-Forwarded-Host */
+	const char *scheme;		/* "http" or "https", after X-Forwarded-Proto */
+	const char *origin;		/* Origin or Referer as sent, NULL */
+	bool fallback;			/* the fallback header was consulted */
+	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
+	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
+	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
+	const char *usage_scope;	/* narrows what the request counts as, where the path does not: the provider of a session */
+	uint64_t sent;			/* bytes of the reply's body */
+	const struct route_info *info;	/* private to the dispatcher, like the next ones */
+	const char *body_error;		/* why the body could not be read; NULL */
+	int n_gate;			/* headers that an error keeps */
+	enum format format;		/* of the reply */
+	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */
+	int status;			/* of the reply; 0 before */
+	/* the reply being built */
+	bool replied;
+	struct http_header out[40];
+	int n_out;
+};
+
+/* ---- parameters ---- */
+enum param_type {	/* C type of the target member in parentheses; absent optional values leave the stated "absent" value */
+	P_UID,		/* (const char *, NULL) */
+	P_CUSTOM_ID,	/* (const char *, NULL); "unique()" is already replaced by a new id */
+	P_KEY,		/* (const char *) attribute/index key */
+	P_TEXT,		/* (const char *) at most `max` code points (0: any) */
+	P_EMAIL, P_PASSWORD, P_PHONE, P_HOSTNAME,	/* (const char *) */
+	P_URL,		/* (const char *); `list`: allowed schemes, NULL any */
+	P_REDIRECT,	/* (const char *) URL whose host the project allows (spec platform.md 10 Host) */
+	P_MAIL_LINK,	/* the same for a link in a mail: see host_for_mails */
+	P_ENUM,		/* (const char *) one of `list`, exact */
+	P_ENUM_NOCASE,	/* the same, lower-cased compare; value as sent */
+	P_BOOL,		/* (int: 0, 1, or -1 absent) JSON booleans only */
+	P_BOOL_LOOSE,	/* the same; also "true" "false" "1" "0" 1 0 ("false" is false) */
+	P_INT,		/* (struct opt_int) JSON integer */
+	P_RANGE,	/* (struct opt_int) integer or integer-looking string in min..max */
+	P_NUMBER,	/* (struct opt_float) JSON number */
+	P_DATETIME,	/* (int64_t ms, TIME_NONE) lenient date */
+	P_TEXTS,	/* (struct strs) list of texts; at most `count` of `max` code points */
+	P_ENUMS,	/* (struct strs) list of `list` members, at most `count` */
+	P_KEYS,		/* (struct strs) list of keys; `list` may name further literals such as $id */
+	P_PERMISSIONS,	/* (struct strs) at most 100, verbs of `list`; already expanded and de-duplicated (write -> update,delete[,create]) */
+	P_ROLES,	/* (struct strs) */
+	P_QUERIES,	/* (struct strs) list of query texts, at most 100 of 4096; parsed by the model */
+	P_JSON_OBJECT,	/* (json_t *, NULL) object or list, or a string that decodes to one; borrowed from rq->body or the arena */
+	P_ASSOC,	/* (json_t *, NULL) prefs: object, compact ASCII JSON <= 65535 bytes */
+	P_ANY		/* (json_t *, NULL) any JSON value, unchecked */
+};
+struct opt_int { bool set; int64_t v; };
+struct opt_float { bool set; double v; };
+
+struct param {
+	const char *name;
+	enum param_type type;
+	size_t off;		/* of the member in the handler's input struct */
+	bool required;
+	const char *doc;
+	const char *def;	/* default as JSON text, NULL: none (absent value). A required parameter with a default may be omitted */
+	int64_t min, max;	/* P_RANGE bounds; P_TEXT/P_TEXTS max code points */
+	int count;		/* list length limit, 0: 100 */
+	const char *const *list;	/* NULL-terminated */
+	const char *path;	/* "" for body/query; otherwise taken from the path placeholder of that name: set by PATH() */
+};
+#define PATH(name_, type_, st, member, doc_, ...) \
+	{.name = name_, .type = type_, .off = offsetof(st, member), .required = true, .doc = doc_, .path = name_, __VA_ARGS__}
+#define REQUIRED(name_, type_, st, member, doc_, ...) \
+	{.name = name_, .type = type_, .off = offsetof(st, member), .required = true, .doc = doc_, __VA_ARGS__}
+#define OPTIONAL(name_, type_, st, member, doc_, ...) \
+	{.name = name_, .type = type_, .off = offsetof(st, member), .doc = doc_, __VA_ARGS__}
+
+/* Fills `in` from path, body or query string in declaration order; the first violation is ERR_GENERAL_ARGUMENT_INVALID with the wire words.
+ * The dispatcher calls it before the handler for routes that have a table; rq->in then points at the struct. */
+#define PARAMS(st, rows) .in_size = sizeof(st), .params = rows, .n_params = (int)(sizeof(rows) / sizeof(rows[0]))
+
+/* ---- routes ---- */
+typedef err_t (*handler_fn)(struct req *rq, void *in);
+
+enum route_flags {
+	ROUTE_HTML = 1,		/* errors are HTML pages */
+	ROUTE_CONSOLE = 2,	/* project must be the console (projects service) */
+	ROUTE_NO_ORIGIN = 4,	/* open to any origin */
+	ROUTE_PLAIN = 8		/* no lifecycle at all: metrics, robots.txt */
+};
+
+struct route {
+	const char *method;	/* "GET" also serves HEAD */
+	const char *path;	/* "/v1/databases/:databaseId/collections" */
+	const char *service;	/* switch and OpenAPI tag: "account", "databases", "projects", …; NULL none */
+	const char *name;	/* OpenAPI operation: "createDocument" */
+	const char *scope;	/* "public", "account", "documents.write", … */
+	const char *limit;	/* rate limits: "10/3600 url:{url},ip:{ip}"; several separated by ';'; "" none */
+	const char *auth;	/* stored key of the sign-in method that guards it, NULL none */
+	handler_fn handler;
+	const struct shape *model;	/* of the reply, for OpenAPI; NULL none or free form */
+	int status;		/* of success, for OpenAPI: 200 201 202 204 */
+	const char *doc;	/* one sentence */
+	unsigned flags;
+	const char *alias_database;	/* legacy path: value forced for databaseId; NULL */
+	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
+	 * "document.delete database/{databaseId}/collection/{collectionId}/document/{documentId}"; NULL: none. */
+	const char *audit;
+	unsigned usage;		/* what a success counts as: USAGE of model/usage.h, with databaseId and collectionId, or usage_scope; 0: nothing */
+	size_t in_size;
+	const struct param *params;
+	int n_params;
+	const char *list;	/* the reply is a list of the model under this name, for OpenAPI; NULL: one object */
+};
+
+/* Each file of handlers exports its rows; the service.c of its room lists them (model/service.h). */
+struct routes { const struct route *v; int n; };
+#define ROUTES(rows) {rows, (int)(sizeof(rows) / sizeof(rows[0]))}
+
+/* ---- replies: each sends the answer; at most one per request ---- */
+err_t reply(struct req *rq, int status, const struct shape *shape, const void *obj);
+err_t reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list);
+err_t reply_json(struct req *rq, int status, struct str json);		/* ready JSON text */
+err_t reply_none(struct req *rq);					/* 204 */
+err_t reply_raw(struct req *rq, int status, const char *content_type, struct str body);
+void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
+void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */
+bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */
+/* The session cookies and X-Fallback-Cookies of a sign-in (token NULL: of a sign-out). Spec identity.md 2.2, 2.3. */
+void reply_session(struct req *rq, const char *token);
+/* X-Fallback-Cookies alone, where the browser does not keep our cookies. */
+void reply_fallback(struct req *rq, const char *value);
+
+/* Gives the audit entry to `u` instead of the caller: sign-up, sign-in, and changes that an API key makes to a user. */
+static inline void
+audit_as(struct req *rq, const struct user *u)
+{
+	rq->audit_user = u;
+}
+
+/* Awaits. How much `p` is used, as the `n` metrics have it; `range`: of usage_ranges. */
+struct usage_series;
+err_t reply_usage(struct req *rq, const struct project *p, const char *range, const struct usage_series *v, int n);
+
+/* Awaits. What was done by a user or to a resource, as audit_list has it. */
+err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t since, const struct strs *queries, bool hide_user);
+/* A row of that kind, and its one parameter besides those of the path. */
+#define LOG_QUERIES(st) OPTIONAL("queries", P_QUERIES, st, queries, "Queries: limit and offset.")
+#define LOGS(path_, service_, scope_, handler_, doc_, st, rows_, ...)                                                            \
+	{.method = "GET", .path = path_, .service = service_, .name = "getLogs", .scope = scope_, .limit = "", .handler = handler_, \
+	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(st, rows_), .list = "logs", __VA_ARGS__}
+
+/* ---- the server ---- */
+const char *server_label(void);			/* version in error bodies */
+void api_init(void);				/* compiles the route table; aborts on a contradictory one */
+/* Starts writing what this process holds back (audit entries): when it drains. */
+void api_drain(void);
+bool api_writing(void);				/* that goes on */
+extern const struct http_handler api_http;	/* request, gone; ws callbacks are those of rt */
+struct str api_openapi(struct ctx *cx);		/* the document of GET /v1/openapi.json */
+bool api_allowed_host(struct req *rq, struct str host);	/* localhost, own host, web platforms of the project (host_allowed) */
+
+#endif

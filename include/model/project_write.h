@@ -1,0 +1,14 @@
+/* Changes of a project that refresh it everywhere: for the kernel and the projects service. */
+#ifndef BADAL_MODEL_PROJECT_WRITE_H
+#define BADAL_MODEL_PROJECT_WRITE_H
+
+#include "model/event.h"
+#include "model/project.h"
+
+extern const char *const project_auth_keys[PROJECT_AUTHS];	/* as stored, in the order of include/tbl/toggles.h */
+
+struct event project_event(struct ctx *cx, enum event_kind kind, const char *id, const char *actor);
+/* Awaits. One statement that ends in RETURNING, with the event that refreshes the project everywhere; no row: `missing`. */
+err_t project_write(struct ctx *cx, const struct project *p, err_t missing, const char *sql, int n, const char *const *v) MUST_CHECK;
+
+#endif

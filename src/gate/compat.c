@@ -1,0 +1,526 @@
+/* Older formats (X-Appwrite-Response-Format, spec platform.md 12): what clients before 1.0 send is turned into today's parameters,
+ * and replies into what they expect. One filter for requests and one for replies is picked by version; they are not chained.
+ * Filters work on JSON trees: only those who ask for an older format pay for it. */
+#include "gate_priv.h"
+#include "core/conf.h"
+#include "core/vtime.h"
+
+enum { VERSION_PARTS = 3 };
+
+/* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. */
+static int64_t
+version_of(struct str s)
+{
+	int64_t v = 0;
+
+	if (s.n == 0 || str_is(s, "0"))
+		return -1;
+	for (int i = 0; i < VERSION_PARTS; i++) {
+		struct str part = s.p ? str_cut(&s, '.') : STR("0");
+		int64_t n;
+
+		if (!str_to_i64(part, &n) || n < 0 || n > 999)
+			return 0;
+		v = v * 1000 + n;
+	}
+	return v;
+}
+#define V(major, minor, patch) ((major) * INT64_C(1000000) + (minor) * 1000 + (patch))
+
+void
+compat_choose(struct req *rq)
+{
+	struct str s = rq->http->hdr[HDR_X_RESPONSE_FORMAT];
+	int64_t v = version_of(s.n > 0 ? s : str_c(conf.response_format));
+
+	rq->format = FORMAT_NOW;
+	if (v < 0)
+		return;
+	rq->cx.format = v;
+	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
+	if (v <= V(0, 11, 2))
+		rq->format = FORMAT_11;
+	else if (v <= V(0, 12, 4))
+		rq->format = FORMAT_12;
+	else if (v <= V(0, 13, 4))
+		rq->format = FORMAT_13;
+	else if (v <= V(0, 14, 0))
+		rq->format = FORMAT_14;
+	else if (v <= V(0, 15, 3))
+		rq->format = FORMAT_15;
+}
+
+/* ---- replies ---- */
+
+/* Members of a model that were named otherwise (`to`; they came last), or were not there (NULL), in one format. */
+static const struct {
+	enum format format;
+	const char *model, *key, *to;
+} renames[] = {
+    {FORMAT_15, "user", "password", NULL},
+    {FORMAT_15, "user", "hash", NULL},
+    {FORMAT_15, "user", "hashOptions", NULL},
+    {FORMAT_15, "usageProject", "executions", "functions"},
+    {FORMAT_15, "usageStorage", "storage", "filesStorage"},
+    {FORMAT_14, "user", "$createdAt", NULL},
+    {FORMAT_14, "user", "$updatedAt", NULL},
+    {FORMAT_14, "team", "$createdAt", NULL},
+    {FORMAT_14, "team", "$updatedAt", NULL},
+    {FORMAT_14, "membership", "$createdAt", NULL},
+    {FORMAT_14, "membership", "$updatedAt", NULL},
+    {FORMAT_14, "session", "$createdAt", NULL},
+    {FORMAT_14, "token", "$createdAt", NULL},
+    {FORMAT_13, "membership", "userName", "name"},
+    {FORMAT_13, "membership", "userEmail", "email"},
+    {FORMAT_13, "membership", "teamName", NULL},
+    {FORMAT_12, "session", "providerAccessToken", "providerToken"},
+    {FORMAT_12, "session", "providerAccessTokenExpiry", NULL},
+    {FORMAT_12, "session", "providerRefreshToken", NULL},
+    {FORMAT_12, "team", "total", "sum"},
+    {FORMAT_11, "log", "userId", NULL},
+    {FORMAT_11, "log", "userEmail", NULL},
+    {FORMAT_11, "log", "userName", NULL},
+    {FORMAT_11, "log", "mode", NULL},
+};
+
+/* Replies that have no shape, but a form of their own in older formats. */
+static const char *const usage_models[][2] = {
+    {"projects", "usageProject"}, {"users", "usageUsers"}, {"databases", "usageDatabase"}, {"storage", "usageStorage"}, {"functions", "usageFunctions"}};
+
+static const char *
+usage_model(const struct route *r)
+{
+	size_t n = strlen(r->path);
+
+	for (size_t i = 0; r->service != NULL && n > 6 && strcmp(r->path + n - 6, "/usage") == 0 && i < sizeof usage_models / sizeof *usage_models; i++)
+		if (strcmp(r->service, usage_models[i][0]) == 0)
+			return usage_models[i][1];
+	return NULL;
+}
+
+/* Dates of the models, which were Unix seconds. */
+static const char *const dates[] = {"registration", "passwordUpdate", "startTime", "endTime", "scheduleNext", "schedulePrevious", "expire",
+	"providerAccessTokenExpiry", "invited", "joined", "time", "date", "accessedAt", NULL};
+
+static bool
+among(const char *const *list, const char *key)
+{
+	for (; *list != NULL; list++)
+		if (strcmp(*list, key) == 0)
+			return true;
+	return false;
+}
+
+static json_t *
+unix_seconds(const json_t *v)
+{
+	int64_t ms;
+
+	return json_integer(time_parse(json_str(v), &ms) ? ms / 1000 : 0);
+}
+
+static void
+add_once(json_t *list, const char *text)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		if (strcmp(json_string_value(v), text) == 0)
+			return;
+	json_array_append_new(list, json_string(text));
+}
+
+/* "any" was role:all and so on; the others kept their form. */
+static const char *
+old_role(struct ctx *cx, struct str role)
+{
+	static const char *const names[][2] = {{"any", "role:all"}, {"users", "role:member"}, {"guests", "role:guest"}};
+
+	for (int i = 0; i < 3; i++)
+		if (str_is(role, names[i][0]))
+			return names[i][1];
+	return str_dup(cx->arena, role);
+}
+
+static void
+old_permissions(struct ctx *cx, const json_t *list, json_t *into)
+{
+	json_t *read = json_array(), *write = json_array();
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v) {
+		struct str role = json_str(v), verb = str_cut(&role, '(');
+
+		if (role.n < 4)
+			continue;
+		role = (struct str){role.p + 1, role.n - 3};
+		add_once(str_is(verb, "read") ? read : write, old_role(cx, role));
+	}
+	json_object_set_new(into, "$read", read);
+	json_object_set_new(into, "$write", write);
+}
+
+/* Puts the member into the object of the older format 0.15. */
+static void
+member_15(struct ctx *cx, bool document, const char *key, json_t *v, json_t *into)
+{
+	if (json_is_string(v) && (strcmp(key, "$createdAt") == 0 || strcmp(key, "$updatedAt") == 0 || (!document && among(dates, key))))
+		json_object_set_new(into, key, unix_seconds(v));
+	else if (strcmp(key, "$permissions") == 0 && json_is_array(v) && document)
+		;	/* they came last: old_object */
+	else if (strcmp(key, "$permissions") == 0 && json_is_array(v))
+		old_permissions(cx, v, into);
+	else if (strcmp(key, "documentSecurity") == 0 && !document)
+		json_object_set_new(into, "permission", json_string(json_is_true(v) ? "document" : "collection"));
+	else if (strcmp(key, "$collectionId") == 0 && document)
+		json_object_set(into, "$collection", v);
+	else if (strcmp(key, "$databaseId") != 0 || !document)
+		json_object_set(into, key, v);
+}
+
+/* 0: active, 1: active and verified, 2: blocked. */
+static json_t *
+old_status(const json_t *user)
+{
+	return json_integer(!json_is_true(json_object_get(user, "status")) ? 2 : json_is_true(json_object_get(user, "emailVerification")));
+}
+
+static json_t *
+old_metrics(struct ctx *cx, const json_t *list)
+{
+	json_t *into = json_array(), *v;
+	const char *key;
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e) {
+		json_t *point = json_object();
+
+		json_object_foreach((json_t *)(uintptr_t)e, key, v)
+			member_15(cx, false, key, v, point);
+		json_array_append_new(into, point);
+	}
+	return into;
+}
+
+static const char *const *
+renamed(const struct req *rq, const char *model, const char *key)
+{
+	for (size_t i = 0; model != NULL && i < sizeof renames / sizeof *renames; i++)
+		if (renames[i].format == rq->format && strcmp(renames[i].model, model) == 0 && strcmp(renames[i].key, key) == 0)
+			return &renames[i].to;
+	return NULL;
+}
+
+static void
+member(struct req *rq, const char *model, const json_t *j, const char *key, json_t *v, json_t *into)
+{
+	bool document = json_object_get(j, "$collectionId") != NULL;	/* its other members are the client's own */
+
+	if (rq->format == FORMAT_15 && usage_model(rq->route) != NULL && json_is_array(v))
+		json_object_set_new(into, key, old_metrics(&rq->cx, v));
+	else if (rq->format == FORMAT_15)
+		member_15(&rq->cx, document, key, v, into);
+	else if (rq->format == FORMAT_11 && model != NULL && strcmp(model, "user") == 0 && strcmp(key, "status") == 0)
+		json_object_set_new(into, key, old_status(j));
+	else
+		json_object_set(into, key, v);
+}
+
+/* A new reference to the object in the older format. */
+static json_t *
+old_object(struct req *rq, const char *model, json_t *j)
+{
+	json_t *into = json_object(), *v;
+	const char *const *to;
+	const char *key;
+
+	json_object_foreach(j, key, v)
+		if (renamed(rq, model, key) == NULL)
+			member(rq, model, j, key, v, into);
+	json_object_foreach(j, key, v)
+		if ((to = renamed(rq, model, key)) != NULL && *to != NULL)
+			member(rq, model, j, *to, v, into);
+	if (rq->format == FORMAT_15 && json_object_get(j, "$collectionId") != NULL)
+		old_permissions(&rq->cx, json_object_get(j, "$permissions"), into);
+	if (rq->format == FORMAT_13 && model != NULL && strcmp(model, "project") == 0)
+		json_object_set_new(into, "providers", json_null());
+	return into;
+}
+
+static bool
+is_list(const json_t *j)
+{
+	const char *key;
+	json_t *v;
+	bool total = json_is_integer(json_object_get(j, "total"));
+
+	if (!total || json_object_size(j) != 2)
+		return false;
+	json_object_foreach((json_t *)(uintptr_t)j, key, v)
+		if (json_is_array(v))
+			return true;
+	return false;
+}
+
+/* In 0.12 the number came last, as "sum". */
+static json_t *
+old_list(struct req *rq, const char *model, json_t *j)
+{
+	json_t *into = json_object(), *v, *e;
+	const char *key;
+	size_t i;
+
+	if (rq->format == FORMAT_14 && model != NULL && strcmp(model, "session") == 0)	/* only lists of them had their dates */
+		return json_incref(j);
+	json_object_foreach(j, key, v) {
+		json_t *list;
+
+		if (!json_is_array(v)) {
+			if (rq->format != FORMAT_12)
+				json_object_set(into, key, v);
+			continue;
+		}
+		list = json_array();
+		json_array_foreach(v, i, e)
+			json_array_append_new(list, json_is_object(e) ? old_object(rq, model, e) : json_incref(e));
+		json_object_set_new(into, key, list);
+	}
+	if (rq->format == FORMAT_12)
+		json_object_set(into, "sum", json_object_get(j, "total"));
+	return into;
+}
+
+static void
+drop(void *j)
+{
+	json_decref(j);
+}
+
+struct str
+compat_reply(struct req *rq, const char *model, struct str json)
+{
+	json_t *j, *old;
+	struct buf b;
+	struct jw w;
+
+	if (model == NULL)
+		model = usage_model(rq->route);
+	/* preferences and the like are the client's own */
+	if (model == NULL && (rq->route->service == NULL || strcmp(rq->route->service, "databases") != 0))
+		return json;
+	j = json_parse(&rq->cx, json, NULL);
+	if (!json_is_object(j))
+		return json;
+	old = is_list(j) ? old_list(rq, model, j) : old_object(rq, model, j);
+	defer(&rq->cx, drop, old);
+	buf_init(&b, rq->cx.arena, json.n + 64);
+	jw_init(&w, &b);
+	jw_value(&w, old);
+	return buf_view(&b);
+}
+
+/* ---- requests ---- */
+
+static struct str
+take_text(struct req *rq, const char *name)
+{
+	const json_t *v = json_object_get(rq->body, name);
+
+	if (json_is_integer(v))
+		return str_c(arena_printf(rq->cx.arena, "%lld", (long long)json_integer_value(v)));
+	return json_str(v);
+}
+
+/* The text in double quotes, as the grammar of queries wants it. */
+static const char *
+quoted(struct req *rq, struct str s)
+{
+	struct buf b;
+
+	buf_init(&b, rq->cx.arena, s.n + 8);
+	buf_ch(&b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_ch(&b, '\\');
+		buf_ch(&b, s.p[i]);
+	}
+	buf_ch(&b, '"');
+	return b.p;
+}
+
+static void
+add_query(json_t *queries, const char *text)
+{
+	json_t *v = json_string(text);
+
+	if (v != NULL)
+		json_array_append_new(queries, v);
+}
+
+/* attr.equal(v) is equal("attr", [v]). */
+static void
+add_filter(struct req *rq, json_t *queries, const json_t *v)
+{
+	static const char *const methods[][2] = {{"equal", "equal"}, {"notEqual", "notEqual"}, {"lesser", "lessThan"}, {"lesserEqual", "lessThanEqual"},
+		{"greater", "greaterThan"}, {"greaterEqual", "greaterThanEqual"}, {"search", "search"}};
+	struct str s = json_str(v);
+	const char *open = s.n > 0 ? memchr(s.p, '(', s.n) : NULL, *dot = NULL;
+
+	for (const char *c = s.p; open != NULL && c < open; c++)
+		if (*c == '.')
+			dot = c;
+	for (size_t i = 0; dot != NULL && s.p[s.n - 1] == ')' && i < sizeof methods / sizeof *methods; i++)
+		if (str_is((struct str){dot + 1, (size_t)(open - dot - 1)}, methods[i][0])) {
+			add_query(queries, arena_printf(rq->cx.arena, "%s(%s, [%.*s])", methods[i][1], quoted(rq, (struct str){s.p, (size_t)(dot - s.p)}),
+			    (int)(s.p + s.n - 1 - open - 1), open + 1));
+			return;
+		}
+	json_array_append(queries, (json_t *)(uintptr_t)v);
+}
+
+static void
+add_orders(struct req *rq, json_t *queries)
+{
+	const json_t *attrs = json_object_get(rq->body, "orderAttributes"), *types = json_object_get(rq->body, "orderTypes"), *v;
+	struct str type = take_text(rq, "orderType");
+	size_t i;
+
+	if (type.n > 0)
+		add_query(queries, str_ieq(type, STR("DESC")) ? "orderDesc(\"\")" : "orderAsc(\"\")");
+	json_array_foreach(attrs, i, v)
+		if (json_is_string(v))
+			add_query(queries, arena_printf(rq->cx.arena, "%s(%s)",
+			    str_ieq(json_str(json_array_get(types, i)), STR("DESC")) ? "orderDesc" : "orderAsc", quoted(rq, json_str(v))));
+}
+
+static void
+old_list_request(struct req *rq, json_t *into)
+{
+	struct str limit = take_text(rq, "limit"), offset = take_text(rq, "offset"), cursor = take_text(rq, "cursor");
+	const json_t *given = json_object_get(rq->body, "queries"), *v;
+	json_t *queries = json_array();
+	size_t i;
+
+	if (given != NULL && !json_is_array(given)) {	/* the validator's to refuse */
+		json_decref(queries);
+		return;
+	}
+	json_array_foreach(given, i, v)
+		add_filter(rq, queries, v);
+	if (limit.n > 0)
+		add_query(queries, arena_printf(rq->cx.arena, "limit(%.*s)", STR_FMT(limit)));
+	if (offset.n > 0)
+		add_query(queries, arena_printf(rq->cx.arena, "offset(%.*s)", STR_FMT(offset)));
+	if (cursor.n > 0)
+		add_query(queries, arena_printf(rq->cx.arena, "%s(%s)",
+		    str_is(take_text(rq, "cursorDirection"), "before") ? "cursorBefore" : "cursorAfter", quoted(rq, cursor)));
+	add_orders(rq, queries);
+	json_object_set_new(into, "queries", queries);
+}
+
+/* role:all and the like to today's roles; NULL: dropped. */
+static const char *
+new_role(struct req *rq, struct str role, bool write)
+{
+	if (str_is(role, "role:all"))
+		return write ? "users" : "any";
+	if (str_is(role, "role:member"))
+		return "users";
+	if (str_is(role, "role:guest"))
+		return write ? NULL : "guests";
+	return str_dup(rq->cx.arena, role);
+}
+
+static void
+add_permissions(struct req *rq, json_t *list, const char *verb)
+{
+	const json_t *roles = json_object_get(rq->body, verb), *v;
+	size_t i;
+
+	json_array_foreach(roles, i, v) {
+		const char *role = json_is_string(v) ? new_role(rq, json_str(v), verb[0] == 'w') : NULL;
+
+		if (role != NULL)
+			add_query(list, arena_printf(rq->cx.arena, "%s(\"%s\")", verb, role));
+	}
+}
+
+static void
+old_write_request(struct req *rq, json_t *into)
+{
+	const json_t *given = json_object_get(rq->body, "permissions");
+	struct str permission = take_text(rq, "permission");
+	json_t *list;
+
+	if (permission.n > 0)
+		json_object_set_new(into, "documentSecurity", json_boolean(str_is(permission, "document")));
+	if (json_object_get(rq->body, "read") == NULL && json_object_get(rq->body, "write") == NULL)
+		return;
+	list = json_is_array(given) ? json_copy((json_t *)(uintptr_t)given) : json_array();
+	add_permissions(rq, list, "read");
+	add_permissions(rq, list, "write");
+	json_object_set_new(into, "permissions", list);
+}
+
+static void
+old_key_request(struct req *rq, json_t *into)
+{
+	const json_t *expire = json_object_get(rq->body, "expire");
+	char iso[30];
+
+	if (!json_is_integer(expire))
+		return;
+	if (json_integer_value(expire) == 0)
+		json_object_del(into, "expire");
+	else if (json_integer_value(expire) > 0 && json_integer_value(expire) < INT64_C(200000000000))
+		json_object_set_new(into, "expire", json_string(time_iso(json_integer_value(expire) * 1000, iso)));
+}
+
+/* Ids that clients before 0.12 did not choose. */
+static const char *const made_ids[][2] = {{"/v1/account", "userId"}, {"/v1/account/sessions/magic-url", "userId"}, {"/v1/users", "userId"},
+	{"/v1/teams", "teamId"}, {"/v1/functions", "functionId"}};
+
+static void
+request_12(struct req *rq, json_t *into)
+{
+	const json_t *status = json_object_get(rq->body, "status");
+
+	for (size_t i = 0; i < sizeof made_ids / sizeof *made_ids; i++)
+		if (strcmp(rq->route->method, "POST") == 0 && strcmp(rq->route->path, made_ids[i][0]) == 0)
+			json_object_set_new(into, made_ids[i][1], json_string("unique()"));
+	if (strcmp(rq->route->path, "/v1/users/:userId/status") == 0 && status != NULL)
+		json_object_set_new(into, "status", json_boolean(!json_is_integer(status) || json_integer_value(status) != 2));
+}
+
+static bool
+takes(const struct route *r, const char *name, enum param_type type)
+{
+	for (int i = 0; i < r->n_params; i++)
+		if (r->params[i].type == type && strcmp(r->params[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+void
+compat_request(struct req *rq)
+{
+	const struct route *r = rq->route;
+	json_t *into;
+
+	if (rq->format_request == FORMAT_NOW || r->n_params == 0)
+		return;
+	into = json_copy(rq->body);
+	defer(&rq->cx, drop, into);
+	if (rq->format_request == FORMAT_12)
+		request_12(rq, into);
+	if (takes(r, "queries", P_QUERIES))
+		old_list_request(rq, into);
+	if (takes(r, "permissions", P_PERMISSIONS))
+		old_write_request(rq, into);
+	if (takes(r, "expire", P_DATETIME))
+		old_key_request(rq, into);
+	rq->body = into;
+}

@@ -1,0 +1,94 @@
+/* Cross-origin requests (spec platform.md 8). */
+#include "gate_priv.h"
+#include "core/conf.h"
+#include "model/origin.h"
+
+#define ALLOW_METHODS "GET, POST, PUT, PATCH, DELETE"
+#define ALLOW_HEADERS                                                                                                         \
+	"Origin, Cookie, Set-Cookie, X-Requested-With, Content-Type, Access-Control-Allow-Origin, "                           \
+	"Access-Control-Request-Headers, Accept, X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Locale, X-Appwrite-Mode, "    \
+	"X-Appwrite-JWT, X-Appwrite-Response-Format, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-Appwrite-ID, " \
+	"Content-Range, Range, Cache-Control, Expires, Pragma"
+
+/* An allowed host, else localhost, so that a browser refuses the answer elsewhere; scheme and port as they came. */
+static const char *
+allow_origin(struct req *rq)
+{
+	struct origin o = origin_parse(rq->origin);
+	struct arena *a = rq->cx.arena;
+
+	if (o.host.n == 0)
+		return arena_printf(a, "%s://localhost", rq->scheme);
+	if (!(rq->route->flags & ROUTE_NO_ORIGIN) && !host_allowed(rq->project, o.host, rq->host))
+		o.host = STR("localhost");
+	return arena_printf(a, "%.*s://%.*s%s%.*s", STR_FMT(o.scheme), STR_FMT(o.host), o.port.n ? ":" : "", STR_FMT(o.port));
+}
+
+void
+cors_headers(struct req *rq)
+{
+	reply_static(rq, "Server", "Appwrite");
+	reply_static(rq, "X-Content-Type-Options", "nosniff");
+	reply_static(rq, "Access-Control-Allow-Methods", ALLOW_METHODS);
+	reply_static(rq, "Access-Control-Allow-Headers", ALLOW_HEADERS);
+	reply_static(rq, "Access-Control-Expose-Headers", "X-Fallback-Cookies");
+	reply_static(rq, "Access-Control-Allow-Origin", allow_origin(rq));
+	reply_static(rq, "Access-Control-Allow-Credentials", "true");
+	if (conf.force_https && strcmp(rq->scheme, "https") == 0)
+		reply_static(rq, "Strict-Transport-Security", "max-age=10886400");
+}
+
+void
+cors_preflight(struct http_msg *m)
+{
+	struct str origin = m->hdr[HDR_ORIGIN];
+	const struct http_header h[] = {
+	    {"Server", "Appwrite"},
+	    {"Access-Control-Allow-Methods", ALLOW_METHODS},
+	    {"Access-Control-Allow-Headers", ALLOW_HEADERS ", X-Fallback-Cookies"},
+	    {"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
+	    {"Access-Control-Allow-Origin", origin.n > 0 ? str_dup(m->arena, origin) : ""},
+	    {"Access-Control-Allow-Credentials", "true"},
+	    {"Content-Type", "text/html"},
+	};
+
+	http_reply(m, 204, h, sizeof h / sizeof *h, STR_NONE);
+	http_done(m);
+}
+
+/* What a browser adds on its own, whatever page asks: cookies, but neither JWTs nor the fallback header. */
+static bool
+by_cookie(const struct req *rq)
+{
+	return rq->login != NULL && !rq->jwt && !rq->fallback;
+}
+
+/* The header of a key switches the check off, for servers; a page that adds one must not ride on somebody's cookie with it. */
+err_t
+cors_check(struct req *rq)
+{
+	struct origin o;
+
+	if ((rq->route->flags & ROUTE_NO_ORIGIN) || strcmp(rq->route->method, "GET") == 0)
+		return OK;
+	if (rq->http->hdr[HDR_X_KEY].n > 0 && !by_cookie(rq))
+		return OK;
+	o = origin_parse(rq->origin);
+	if (origin_allowed(rq->project, &o, rq->host) && !(by_cookie(rq) && origin_hidden(rq->origin)))
+		return OK;
+	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", origin_refusal(rq->cx.arena, &o));
+}
+
+bool
+cors_may_sign_in(struct req *rq)
+{
+	struct origin o = origin_parse(rq->origin);
+
+	return !origin_hidden(rq->origin) && (rq->http->hdr[HDR_X_KEY].n == 0 || origin_allowed(rq->project, &o, rq->host));
+}
+
+bool
+api_allowed_host(struct req *rq, struct str host)
+{
+	return host_allowed(rq->project, host, rq->host);
+}

@@ -1,0 +1,310 @@
+/* The dispatcher: a request becomes a fiber, the fiber an answer.
+ *
+ * One arena per request, the message's own. Whatever happens, http_reply is called exactly once, and http_done is the last thing done
+ * with a message; a client that leaves cancels what its request waits for. */
+#include "gate/gate.h"
+
+#include <unistd.h>
+
+#include "gate_priv.h"
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "io/db.h"
+#include "model/audit.h"
+#include "model/origin.h"
+#include "model/usage.h"
+
+static struct router *router;
+static int64_t n_running;	/* requests that have a fiber */
+
+void
+api_init(void)
+{
+	const struct routes *const *tables;
+	int n;
+
+	if (router != NULL)
+		return;
+	tables = routes_all(&n);
+	router = router_new(tables, n);
+	audit_init();
+	usage_init();
+}
+
+void
+api_drain(void)
+{
+	audit_drain();
+	usage_drain();
+}
+
+bool
+api_writing(void)
+{
+	return audit_writing() || usage_writing();
+}
+
+/* ---- the end of a request ---- */
+
+static void
+count(const struct req *rq, uint64_t us)
+{
+	metric_add(M_http_requests, 1);
+	metric_observe(M_http_latency, us);
+	if (rq->status >= 500)
+		metric_add(M_http_errors_5xx, 1);
+	else if (rq->status >= 400)
+		metric_add(M_http_errors_4xx, 1);
+}
+
+/* What is ours to mend: not what a client, a switch or a limit caused. */
+static bool
+our_fault(err_t e)
+{
+	return e != OK && e != ERR_CANCELLED && (err_info(e)->status == 500 || e > ERR_CANCELLED);
+}
+
+/* One line per request; one more for what went wrong on our side. */
+static void
+report(struct req *rq, err_t e)
+{
+	uint64_t us = request_us(rq);
+	const struct err_info *i = err_info(e);
+
+	count(rq, us);
+	if (rq->route->flags & ROUTE_PLAIN)
+		return;
+	if (our_fault(e))
+		log_warn(&rq->cx, "request failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
+	log_info(&rq->cx, "request", "method=%.*s path=%.*s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), STR_FMT(rq->http->path), rq->status,
+	    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
+}
+
+/* ---- audit ---- */
+
+/* The value of a parameter by its name, of those that are texts. */
+static const char *
+param_text(const struct route *r, const void *in, struct str name)
+{
+	for (int i = 0; i < r->n_params; i++)
+		if (str_is(name, r->params[i].name) && r->params[i].type <= P_KEY)
+			return *(const char *const *)(const void *)((const char *)in + r->params[i].off);
+	return NULL;
+}
+
+static const char *
+resource_text(struct req *rq, const void *in, const char *template, const char *user)
+{
+	struct buf b;
+
+	buf_init(&b, rq->cx.arena, 128);
+	while (*template != '\0') {
+		const char *end = *template == '{' ? strchr(template, '}') : NULL;
+
+		if (end == NULL) {
+			buf_ch(&b, *template++);
+			continue;
+		}
+		struct str name = {template + 1, (size_t)(end - template - 1)};
+		const char *v = str_is(name, "user") ? user : param_text(rq->route, in, name);
+
+		buf_c(&b, v ? v : "");
+		template = end + 1;
+	}
+	return b.p ? b.p : "";
+}
+
+/* Entries have an acting user: calls by keys leave none, unless the handler named whom they concern. */
+static void
+audit(struct req *rq, const void *in)
+{
+	const struct user *u = rq->audit_user ? rq->audit_user : rq->login ? rq->login->user : NULL;
+	struct str rest = str_c(rq->route->audit), event = str_cut(&rest, ' ');
+
+	if (rq->route->audit == NULL || u == NULL)
+		return;
+	audit_add(rq->project, &(struct audit_entry){
+		.user_id = u->id,
+		.user_name = u->name ? u->name : "",
+		.user_email = u->email ? u->email : "",
+		.event = str_dup(rq->cx.arena, event),
+		.resource = resource_text(rq, in, rest.p ? rest.p : "", u->id),
+		.mode = rq->admin_mode ? "admin" : "default",
+		.ip = rq->ip,
+		.user_agent = rq->user_agent,
+	});
+}
+
+/* Admins are not customers: what the console itself asks for is not counted. */
+static void
+usage(const struct req *rq, const void *in)
+{
+	const struct route *r = rq->route;
+
+	if ((r->service == NULL && r->usage == 0) || rq->admin_mode)
+		return;
+	usage_network(rq->project, rq->http->body.n + rq->sent);
+	if (r->usage != 0)
+		usage_count(rq->project, r->usage, rq->usage_scope ? rq->usage_scope : param_text(r, in, STR("databaseId")),
+		    param_text(r, in, STR("collectionId")));
+}
+
+/* ---- the fiber ---- */
+
+/* The handler, and again from its beginning when its transaction lost against another one before anything was done. What it had noted in
+ * the request is forgotten. */
+static err_t
+handle(struct req *rq, void **in_out)
+{
+	struct req *before = arena_new_of(rq->cx.arena, struct req);
+
+	rq->cx.acted = false;
+	*before = *rq;
+	for (;;) {
+		err_t e;
+
+		TRY(params_read(rq, in_out));
+		e = rq->route->handler(rq, *in_out);
+		if (e != ERR_DB_CONFLICT || rq->replied || rq->cx.acted)
+			return e;
+		ctx_unwind(&rq->cx, before->cx.defers);	/* its connection is given back before the pause */
+		if (!db_again(&rq->cx, e))
+			return e;
+		before->cx.retries = rq->cx.retries;
+		*rq = *before;
+	}
+}
+
+static err_t
+serve(struct req *rq)
+{
+	void *in = NULL;
+
+	if (!(rq->route->flags & ROUTE_PLAIN)) {
+		TRY(gate_pass(rq));
+		if (rq->replied)
+			return OK;
+	}
+	compat_request(rq);
+	TRY(handle(rq, &in));
+	if (!rq->replied)
+		return fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
+	audit(rq, in);
+	usage(rq, in);
+	return OK;
+}
+
+static void
+run(struct ctx *cx, void *arg)
+{
+	struct req *rq = arg;
+	struct http_msg *m = rq->http;
+	err_t e = serve(rq);
+
+	(void)cx;
+	if (!rq->replied)
+		reply_error(rq, e);
+	report(rq, e);
+	ctx_fini(&rq->cx);
+	n_running--;
+	http_done(m);
+}
+
+/* "<process>-<number>": enough to find the lines of one request. */
+static const char *
+request_id(struct arena *a)
+{
+	static uint64_t n;
+
+	return arena_printf(a, "%x-%llx", (unsigned)getpid(), (unsigned long long)++n);
+}
+
+/* It is kept, so it must be text: a batch of audit entries is written as a whole, or not. */
+static const char *
+user_agent_of(const struct http_msg *m)
+{
+	struct str given = m->hdr[HDR_USER_AGENT];
+	char *text = str_dup(m->arena, given.n > 0 ? given : STR(""));
+
+	if (!str_utf8(given, NULL))
+		for (char *p = text; *p != '\0'; p++)
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+	return text;
+}
+
+static void
+start(struct http_msg *m, const struct route_info *info, enum method method, const struct str *args)
+{
+	struct req *rq = arena_new_of(m->arena, struct req);
+	struct client client;
+
+	ctx_init_arena(&rq->cx, m->arena);
+	client_of(m, &client);
+	rq->cx.id = request_id(m->arena);
+	rq->cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
+	rq->http = m;
+	rq->info = info;
+	rq->route = info->route;
+	rq->ip = client.ip;
+	rq->host = client.host;
+	rq->scheme = client.scheme;
+	rq->origin = client.origin;
+	rq->user_agent = user_agent_of(m);
+	memcpy(rq->path_arg, args, sizeof(struct str) * (size_t)info->n_args);
+	m->data = rq;
+	body_read(rq, method);
+	n_running++;
+	fib_spawn(&rq->cx, run, rq);
+}
+
+/* ---- the adapter's callbacks ---- */
+
+/* Answers without a fiber. */
+static void
+refuse(struct http_msg *m, err_t e)
+{
+	metric_add(M_http_requests, 1);
+	metric_add(err_info(e)->status < 500 ? M_http_errors_4xx : M_http_errors_5xx, 1);
+	log_info(NULL, "request", "id=%s method=%.*s path=%.*s status=%d error=%s", request_id(m->arena), STR_FMT(m->method), STR_FMT(m->path),
+	    err_info(e)->status, err_info(e)->type);
+	reply_refused(m, e);
+}
+
+static void
+on_request(struct http_msg *m)
+{
+	const struct route_info *info = NULL;
+	struct str args[ROUTE_ARGS_MAX];
+	enum method method;
+
+	if (str_is(m->method, "OPTIONS")) {
+		metric_add(M_http_requests, 1);
+		cors_preflight(m);
+		return;
+	}
+	if (method_parse(m->method, &method))
+		info = router_find(router, method, m->path, args);
+	if (info == NULL)
+		refuse(m, ERR_GENERAL_ROUTE_NOT_FOUND);
+	else if (n_running >= conf.requests_max && !(info->route->flags & ROUTE_PLAIN))	/* metrics are wanted most then */
+		refuse(m, ERR_BUSY);
+	else
+		start(m, info, method, args);
+}
+
+static void
+on_gone(struct http_msg *m)
+{
+	struct req *rq = m->data;
+
+	if (rq != NULL && rq->cx.fib != NULL)
+		fib_cancel(rq->cx.fib);
+}
+
+const struct http_handler api_http = {
+    .request = on_request,
+    .gone = on_gone,
+};

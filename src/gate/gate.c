@@ -1,0 +1,286 @@
+/* The way of a request from its route to its parameters (spec platform.md 5): every check in the order of the contract, the first
+ * failure answers. What the handler learns about its caller is decided here and nowhere else. */
+#include "gate_priv.h"
+#include "core/conf.h"
+#include "core/vtime.h"
+#include "model/origin.h"
+#include "model/roles.h"
+
+static const char *const locales[] = {"af", "ar", "as", "az", "be", "bg", "bh", "bn", "bs", "ca", "cs", "da", "de", "en", "eo", "es", "fa", "fi",
+	"fo", "fr", "el", "ga", "gu", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "jv", "kn", "km", "ko", "la", "lb", "lt", "lv", "ml",
+	"mr", "ms", "nb", "nl", "nn", "ne", "or", "tl", "pl", "pt-br", "pt-pt", "pa", "ro", "ru", "sa", "sd", "si", "sk", "sl", "sn", "sq", "sv",
+	"ta", "te", "th", "tr", "uk", "ur", "vi", "zh-cn", "zh-tw"};
+
+static const char *
+locale_known(struct str s)
+{
+	for (size_t i = 0; s.n > 0 && i < sizeof locales / sizeof *locales; i++)
+		if (str_is(s, locales[i]))
+			return locales[i];
+	return NULL;
+}
+
+static void
+choose_locale(struct req *rq)
+{
+	rq->locale = locale_known(body_text(rq, "locale"));
+	if (rq->locale == NULL)
+		rq->locale = locale_known(rq->http->hdr[HDR_X_LOCALE]);
+	if (rq->locale == NULL)
+		rq->locale = conf.locale;
+	rq->cx.locale = rq->locale;
+}
+
+/* A parameter of the request wins over the header; without both it is `none`. A header that is sent empty is a value. */
+static struct str
+setting(const struct req *rq, const char *name, enum http_hdr header, struct str none)
+{
+	struct str s = body_text(rq, name);
+
+	if (s.n > 0)
+		return s;
+	return rq->http->hdr[header].p != NULL ? rq->http->hdr[header] : none;
+}
+
+static err_t
+find_project(struct req *rq)
+{
+	TRY(project_get(&rq->cx, setting(rq, "project", HDR_X_PROJECT, STR("console")), &rq->project));
+	rq->cx.project = rq->project->id;
+	return OK;
+}
+
+/* ---- identity ---- */
+
+static const struct membership_role *
+member_of(const struct login *l, const char *team_id)
+{
+	for (int i = 0; team_id != NULL && i < l->n_members; i++)
+		if (strcmp(l->members[i].team_id, team_id) == 0)
+			return &l->members[i];
+	return NULL;
+}
+
+/* A console user counts only as a confirmed member of the team that owns the project; its roles there decide what it is. */
+static err_t
+find_admin(struct req *rq, struct str token)
+{
+	static const char *const ranks[] = {"owner", "admin", "developer"};
+	const struct membership_role *m;
+	struct project *console;
+
+	if (rq->project->console)
+		return OK;
+	TRY(project_get(&rq->cx, STR("console"), &console));
+	TRY(login_by_token(&rq->cx, console, token, &rq->login));
+	if (rq->login == NULL)
+		return OK;
+	if ((m = member_of(rq->login, rq->project->team_id)) == NULL) {
+		rq->login = NULL;
+		return OK;
+	}
+	rq->caller = CALLER_USER;
+	rq->role_label = "users";
+	for (int i = 0; i < m->roles.n; i++)
+		for (int k = 0; k < 3; k++)
+			if (strcmp(m->roles.v[i], ranks[k]) == 0)
+				rq->role_label = ranks[k];
+	if (strcmp(rq->role_label, "users") != 0)
+		rq->caller = CALLER_ADMIN;
+	return OK;
+}
+
+static err_t
+find_user(struct req *rq)
+{
+	const struct http_msg *m = rq->http;
+	const char *space = rq->admin_mode ? "console" : rq->project->id;
+	struct str token = login_token_of(&rq->cx, space, m->hdr[HDR_COOKIE], m->hdr[HDR_X_FALLBACK_COOKIES], &rq->fallback);
+
+	if (token.n == 0)
+		token = m->hdr[HDR_X_SESSION];
+	if (m->hdr[HDR_X_JWT].n > 0) {
+		rq->jwt = true;
+		rq->admin_mode = false;
+		TRY(login_by_jwt(&rq->cx, rq->project, m->hdr[HDR_X_JWT], &rq->login));
+	} else if (token.n > 0) {
+		TRY(rq->admin_mode ? find_admin(rq, token) : login_by_token(&rq->cx, rq->project, token, &rq->login));
+	}
+	if (rq->login == NULL)
+		return OK;
+	rq->cx.user = rq->login->user->id;
+	if (rq->caller == CALLER_GUEST) {
+		rq->caller = CALLER_USER;
+		rq->role_label = "users";
+	}
+	return OK;
+}
+
+static err_t
+find_key(struct req *rq)
+{
+	struct str secret = rq->http->hdr[HDR_X_KEY];
+	struct api_key *k;
+
+	if (rq->login != NULL || secret.n == 0 || (k = project_key_find(rq->project, secret)) == NULL)
+		return OK;
+	rq->key = k;
+	rq->caller = CALLER_KEY;
+	rq->role_label = "apps";
+	if (k->expire != TIME_NONE && k->expire < time_now_ms())
+		return ERR_PROJECT_KEY_EXPIRED;
+	project_key_touch(&rq->cx, rq->project, k, rq->http->hdr[HDR_X_SDK_NAME]);
+	return OK;
+}
+
+/* Roles for permission checks. Keys and admins hold few, since for them no permission is evaluated. */
+static void
+find_roles(struct req *rq)
+{
+	const char **v;
+	int n = 0;
+
+	rq->bypass = rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
+	if (rq->caller == CALLER_GUEST)
+		rq->roles = *roles_guest();
+	if (rq->caller == CALLER_USER)
+		rq->roles = rq->login->roles;
+	if (!rq->bypass)
+		return;
+	v = arena_array(rq->cx.arena, const char *, 2 + (rq->login ? rq->login->roles.n : 0));
+	v[n++] = "any";
+	v[n++] = rq->role_label;
+	for (int i = 0; rq->login != NULL && i < rq->login->roles.n; i++)
+		if (strncmp(rq->login->roles.v[i], "team:", 5) == 0 || strncmp(rq->login->roles.v[i], "member:", 7) == 0)
+			v[n++] = rq->login->roles.v[i];
+	rq->roles = (struct strs){.n = n, .set = true, .v = v};
+}
+
+/* ---- what it may do ---- */
+
+static err_t
+check_https(struct req *rq)
+{
+	if (!conf.force_https || strcmp(rq->scheme, "https") == 0)
+		return OK;
+	if (strcmp(rq->route->method, "GET") != 0)
+		return ERR_GENERAL_PROTOCOL_UNSUPPORTED;
+	reply_static(rq, "Location", arena_printf(rq->cx.arena, "https://%s%.*s", rq->host, STR_FMT(rq->http->path)));
+	return reply_raw(rq, 301, "text/html", STR_NONE);
+}
+
+static bool
+trusted(const struct req *rq)
+{
+	return rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
+}
+
+static err_t
+check_service(struct req *rq)
+{
+	const char *service = rq->route->service;
+
+	if (service == NULL || trusted(rq) || project_service_on(rq->project, service))
+		return OK;
+	return ERR_GENERAL_SERVICE_DISABLED;
+}
+
+static bool
+key_has(const struct api_key *k, const char *scope)
+{
+	for (int i = 0; i < k->scopes.n; i++)
+		if (strcmp(k->scopes.v[i], scope) == 0)
+			return true;
+	return false;
+}
+
+static bool
+scope_held(const struct req *rq)
+{
+	const char *scope = rq->route->scope;
+
+	if (rq->info->scope & scopes_of_role(rq->role_label))
+		return true;
+	return rq->caller == CALLER_KEY && key_has(rq->key, scope);
+}
+
+/* Whom the words of a missing scope name. */
+static const char *
+who(struct req *rq)
+{
+	if (rq->caller == CALLER_KEY)
+		return arena_printf(rq->cx.arena, "app.%s@service.%s", rq->project->id, rq->host);
+	if (rq->login != NULL && rq->login->user->email != NULL && rq->login->user->email[0] != '\0')
+		return rq->login->user->email;
+	return "User";
+}
+
+static err_t
+check_scope(struct req *rq)
+{
+	if (rq->route->scope == NULL || scope_held(rq))
+		return OK;
+	return fail_msg(&rq->cx, ERR_GENERAL_UNAUTHORIZED_SCOPE, "%s (role: %s) missing scope (%s)", who(rq),
+	    rq->caller == CALLER_KEY ? "applications" : rq->role_label, rq->route->scope);
+}
+
+static err_t
+check_user(struct req *rq)
+{
+	if (rq->login == NULL)
+		return OK;
+	if (!rq->login->user->status)
+		return ERR_USER_BLOCKED;
+	return rq->login->user->reset ? ERR_USER_PASSWORD_RESET_REQUIRED : OK;
+}
+
+static err_t
+check_auth_method(struct req *rq)
+{
+	static const char *const names[][2] = {{"emailPassword", "Email / Password"}, {"usersAuthMagicURL", "Magic URL"}, {"anonymous", "Anonymous"},
+		{"invites", "Invites"}, {"JWT", "JWT"}, {"phone", "Phone"}};
+	const char *method = rq->route->auth;
+
+	if (method == NULL || trusted(rq) || project_auth_on(rq->project, method))
+		return OK;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(names[i][0], method) == 0)
+			method = names[i][1];
+	return fail_msg(&rq->cx, ERR_USER_AUTH_METHOD_UNSUPPORTED, "%s authentication is disabled for this project", method);
+}
+
+err_t
+gate_pass(struct req *rq)
+{
+	err_t e;
+
+	rq->caller = CALLER_GUEST;
+	rq->role_label = "guests";
+	rq->admin_mode = str_is(setting(rq, "mode", HDR_X_MODE, STR_NONE), "admin");
+	rq->fallback = true;
+	choose_locale(rq);
+	compat_choose(rq);
+	if ((e = find_project(rq)) == OK)
+		e = find_user(rq);
+	reply_static(rq, "X-Debug-Fallback", rq->fallback ? "true" : "false");
+	rq->n_gate = rq->n_out;
+	TRY(e);
+	TRY(check_https(rq));
+	if (rq->replied)
+		return OK;
+	cors_headers(rq);
+	rq->n_gate = rq->n_out;
+	TRY(cors_check(rq));
+	TRY(find_key(rq));
+	find_roles(rq);
+	TRY(check_service(rq));
+	TRY(check_scope(rq));
+	TRY(check_user(rq));
+	e = limit_pass(rq, trusted(rq));
+	rq->n_gate = rq->n_out;
+	TRY(e);
+	TRY(check_auth_method(rq));
+	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)
+		return ERR_GENERAL_ACCESS_FORBIDDEN;
+	return OK;
+}

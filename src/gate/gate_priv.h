@@ -1,0 +1,81 @@
+/* Between the files of the dispatcher. */
+#ifndef BADAL_GATE_PRIV_H
+#define BADAL_GATE_PRIV_H
+
+#include "gate/gate.h"
+#include "model/service.h"
+
+enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_N };
+enum { ROUTE_ARGS_MAX = 8, ROUTE_LIMITS_MAX = 4 };
+
+/* ---- router.c ---- */
+struct limit_rule {		/* "10/3600 url:{url},ip:{ip}" */
+	int64_t max, period;	/* seconds */
+	const char *key;
+};
+
+struct route_info {		/* a row of a table, compiled */
+	const struct route *route;
+	uint64_t scope;		/* bit; 0: a scope no role has */
+	int n_args;
+	struct str args[ROUTE_ARGS_MAX];	/* names of the placeholders */
+	int *places;		/* per parameter: which placeholder, -1: the body */
+	json_t **defaults;	/* per parameter: parsed `def`, NULL none */
+	struct limit_rule limits[ROUTE_LIMITS_MAX];
+	int n_limits;
+};
+
+struct router;
+/* Process lifetime. Aborts with a message on two rows for one request, malformed patterns, limits and defaults. */
+struct router *router_new(const struct routes *const *tables, int n);
+/* Every list of rows of every service, in order. Process lifetime. */
+const struct routes *const *routes_all(int *n_out);
+/* The row for the request; `args_out` gets the raw segments of its placeholders. NULL: none. */
+const struct route_info *router_find(const struct router *r, enum method m, struct str path, struct str args_out[ROUTE_ARGS_MAX]);
+bool method_parse(struct str s, enum method *out);	/* HEAD is GET */
+const char *method_name(enum method m);
+
+/* ---- body.c ---- */
+/* Sets rq->body from query string or body; what cannot be read leaves rq->body_error. */
+void body_read(struct req *rq, enum method m);
+/* name=value&… with brackets into `into`; false when a bound or UTF-8 is violated (`why_out`). */
+bool body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out);
+bool body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *into, const char **why_out);
+/* A text parameter outside the tables (project, mode, locale); STR_NONE when absent or no text. */
+struct str body_text(const struct req *rq, const char *name);
+
+/* ---- params.c ---- */
+err_t params_read(struct req *rq, void **in_out) MUST_CHECK;
+/* NULL when the value is fine and stored at `out`, else the words after "Invalid <name>: ". */
+const char *param_check(struct req *rq, const struct param *p, json_t *v, void *out);
+
+/* ---- scopes.c ---- */
+uint64_t scope_bit(const char *scope);			/* 0: no role has it */
+uint64_t scopes_of_role(const char *role);
+
+/* ---- gate.c ---- */
+err_t gate_pass(struct req *rq) MUST_CHECK;		/* everything between route and parameters; awaits */
+
+/* ---- cors.c ---- */
+void cors_headers(struct req *rq);
+void cors_preflight(struct http_msg *m);
+err_t cors_check(struct req *rq) MUST_CHECK;		/* the origin of a write */
+
+/* ---- limit.c ---- */
+/* Parses "max/period key;…"; the number of rules, -1 when malformed. Keys are static copies. */
+int limit_parse(const char *text, struct limit_rule out[ROUTE_LIMITS_MAX]);
+/* A rule's key for this request, in the arena. */
+struct str limit_key(struct req *rq, const char *key);
+err_t limit_pass(struct req *rq, bool exempt) MUST_CHECK;	/* awaits Redis once on limited routes; sets X-RateLimit-* */
+
+/* ---- compat.c ---- */
+void compat_choose(struct req *rq);			/* which older formats the caller asked for */
+void compat_request(struct req *rq);			/* old parameters become today's */
+struct str compat_reply(struct req *rq, const char *model, struct str json);	/* the reply's text in rq->format */
+
+/* ---- reply.c ---- */
+void reply_error(struct req *rq, err_t e);		/* the envelope, or the page of an HTML route */
+void reply_refused(struct http_msg *m, err_t e);	/* outside of any lifecycle */
+uint64_t request_us(const struct req *rq);		/* since its head was complete */
+
+#endif

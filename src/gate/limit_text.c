@@ -1,0 +1,102 @@
+/* The texts of rate limits in the route tables: rules, and the key of a bucket with its placeholders. */
+#include "gate_priv.h"
+#include "core/json.h"
+
+enum { PERIOD_DEFAULT = 3600 };
+
+#define KEY_DEFAULT "url:{url},ip:{ip}"
+
+/* ---- the text of a table ---- */
+
+static bool
+parse_rule(struct str text, struct limit_rule *out)
+{
+	struct str key = str_trim(text), numbers = str_cut(&key, ' '), max = str_cut(&numbers, '/');
+
+	out->period = PERIOD_DEFAULT;
+	if (!str_to_i64(max, &out->max) || out->max < 1)
+		return false;
+	if (numbers.p != NULL && (!str_to_i64(numbers, &out->period) || out->period < 1))
+		return false;
+	key = str_trim(key);
+	if (key.n == 0)
+		key = STR(KEY_DEFAULT);
+	out->key = memcpy(mem_zalloc(key.n + 1), key.p, key.n);
+	return true;
+}
+
+int
+limit_parse(const char *text, struct limit_rule out[ROUTE_LIMITS_MAX])
+{
+	struct str rest = str_c(text);
+	int n = 0;
+
+	while (rest.p != NULL) {
+		struct str rule = str_cut(&rest, ';');
+
+		if (n == ROUTE_LIMITS_MAX || !parse_rule(rule, &out[n]))
+			return -1;
+		n++;
+	}
+	return n;
+}
+
+/* ---- keys ---- */
+
+/* Lists and objects stand as their JSON; false when the request has no such parameter. */
+static bool
+add_param(struct req *rq, struct buf *b, struct str name)
+{
+	const json_t *j = json_object_get(rq->body, str_dup(rq->cx.arena, name));
+	struct str text = json_str(j);
+	struct jw w;
+
+	if (j == NULL || json_is_null(j) || (json_is_string(j) && text.n == 0))
+		return false;
+	if (json_is_string(j)) {
+		buf_str(b, text);
+		return true;
+	}
+	jw_init(&w, b);
+	jw_value(&w, j);
+	return true;
+}
+
+static bool
+add_value(struct req *rq, struct buf *b, struct str name)
+{
+	if (str_is(name, "url"))
+		buf_c(b, rq->route->path);
+	else if (str_is(name, "ip"))
+		buf_c(b, rq->ip);
+	else if (str_is(name, "userId"))
+		buf_c(b, rq->login ? rq->login->user->id : "");
+	else if (str_is(name, "userAgent"))
+		buf_c(b, rq->user_agent);
+	else if (str_is(name, "method"))
+		buf_c(b, rq->route->method);
+	else if (str_starts(name, "param-"))
+		return add_param(rq, b, (struct str){name.p + 6, name.n - 6});
+	else
+		return false;
+	return true;
+}
+
+/* A bucket must not be left by spelling a value differently: who calls chooses the name of the host, which is therefore no part of {url},
+ * and addresses and ids are compared without case. */
+struct str
+limit_key(struct req *rq, const char *key)
+{
+	struct buf b;
+
+	buf_init(&b, rq->cx.arena, 96);
+	while (*key != '\0') {
+		const char *end = *key == '{' ? strchr(key, '}') : NULL;
+
+		if (end != NULL && add_value(rq, &b, (struct str){key + 1, (size_t)(end - key - 1)}))
+			key = end + 1;
+		else
+			buf_ch(&b, *key++);
+	}
+	return str_lower(rq->cx.arena, buf_view(&b));
+}

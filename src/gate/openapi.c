@@ -1,0 +1,562 @@
+/* GET /v1/openapi.json: the API as its tables say it, so that the document cannot differ from what runs. Made once per process. */
+#include "gate_priv.h"
+#include "core/conf.h"
+
+enum { DOCUMENT_HINT = 256 * 1024 };
+
+struct param_kind {
+	const char *type;	/* of JSON Schema; "array" has texts as elements */
+	const char *format;	/* NULL none */
+};
+
+static struct param_kind
+kind_of(enum param_type t)
+{
+	switch (t) {
+	case P_EMAIL:
+		return (struct param_kind){"string", "email"};
+	case P_PASSWORD:
+		return (struct param_kind){"string", "password"};
+	case P_PHONE:
+		return (struct param_kind){"string", "phone"};
+	case P_URL:
+	case P_REDIRECT:
+	case P_MAIL_LINK:
+		return (struct param_kind){"string", "uri"};
+	case P_DATETIME:
+		return (struct param_kind){"string", "date-time"};
+	case P_BOOL:
+	case P_BOOL_LOOSE:
+		return (struct param_kind){"boolean", NULL};
+	case P_INT:
+	case P_RANGE:
+		return (struct param_kind){"integer", "int64"};
+	case P_NUMBER:
+		return (struct param_kind){"number", "double"};
+	case P_TEXTS:
+	case P_ENUMS:
+	case P_KEYS:
+	case P_PERMISSIONS:
+	case P_ROLES:
+	case P_QUERIES:
+		return (struct param_kind){"array", NULL};
+	case P_JSON_OBJECT:
+	case P_ASSOC:
+		return (struct param_kind){"object", NULL};
+	case P_ANY:
+		return (struct param_kind){NULL, NULL};
+	default:
+		return (struct param_kind){"string", NULL};
+	}
+}
+
+static void
+member(struct jw *w, const char *key, const char *value)
+{
+	jw_key(w, str_c(key));
+	jw_cstr(w, value);
+}
+
+static void
+write_enum(struct jw *w, const char *const *list)
+{
+	JW_KEY(w, "enum");
+	jw_arr(w);
+	for (; *list != NULL; list++)
+		jw_cstr(w, *list);
+	jw_arr_end(w);
+}
+
+static void
+write_items(struct jw *w, const struct param *p)
+{
+	JW_KEY(w, "items");
+	jw_obj(w);
+	member(w, "type", "string");
+	if (p->type == P_ENUMS)
+		write_enum(w, p->list);
+	jw_obj_end(w);
+	JW_KEY(w, "maxItems");
+	jw_i64(w, p->count > 0 ? p->count : 100);
+}
+
+static void
+write_param_schema(struct jw *w, const struct param *p, bool describe)
+{
+	struct param_kind k = kind_of(p->type);
+
+	jw_obj(w);
+	if (k.type != NULL)
+		member(w, "type", k.type);
+	if (k.format != NULL)
+		member(w, "format", k.format);
+	if (describe)
+		member(w, "description", p->doc);
+	if (p->type == P_ENUM || p->type == P_ENUM_NOCASE)
+		write_enum(w, p->list);
+	if (p->type == P_TEXT && p->max > 0) {
+		JW_KEY(w, "maxLength");
+		jw_i64(w, p->max);
+	}
+	if (p->type == P_RANGE && (p->min != INT64_MIN || p->max != INT64_MAX)) {
+		JW_KEY(w, "minimum");
+		jw_i64(w, p->min);
+		JW_KEY(w, "maximum");
+		jw_i64(w, p->max);
+	}
+	if (k.type != NULL && strcmp(k.type, "array") == 0)
+		write_items(w, p);
+	if (p->def != NULL) {
+		JW_KEY(w, "default");
+		jw_raw(w, str_c(p->def));
+	}
+	jw_obj_end(w);
+}
+
+/* Path and query parameters; those of lists are sent as name[]. */
+static void
+write_parameter(struct jw *w, const struct param *p)
+{
+	struct param_kind k = kind_of(p->type);
+	char name[64];
+
+	snprintf(name, sizeof name, "%s%s", p->name, !p->path && k.type && strcmp(k.type, "array") == 0 ? "[]" : "");
+	jw_obj(w);
+	member(w, "name", name);
+	member(w, "in", p->path ? "path" : "query");
+	member(w, "description", p->doc);
+	JW_KEY(w, "required");
+	jw_bool(w, p->path || (p->required && p->def == NULL));
+	JW_KEY(w, "schema");
+	write_param_schema(w, p, false);
+	jw_obj_end(w);
+}
+
+static bool
+in_body(const struct route *r, const struct param *p)
+{
+	return p->path == NULL && strcmp(r->method, "GET") != 0;
+}
+
+static bool
+hidden(const struct route *r, const struct param *p)
+{
+	return r->alias_database != NULL && strcmp(p->name, "databaseId") == 0;
+}
+
+static void
+write_parameters(struct jw *w, const struct route *r)
+{
+	JW_KEY(w, "parameters");
+	jw_arr(w);
+	for (int i = 0; i < r->n_params; i++)
+		if (!in_body(r, &r->params[i]) && !hidden(r, &r->params[i]))
+			write_parameter(w, &r->params[i]);
+	jw_arr_end(w);
+}
+
+static void
+write_body(struct jw *w, const struct route *r)
+{
+	int n = 0;
+
+	for (int i = 0; i < r->n_params; i++)
+		n += in_body(r, &r->params[i]) && !hidden(r, &r->params[i]);
+	if (n == 0)
+		return;
+	JW_KEY(w, "requestBody");
+	jw_obj(w);
+	JW_KEY(w, "content");
+	jw_obj(w);
+	JW_KEY(w, "application/json");
+	jw_obj(w);
+	JW_KEY(w, "schema");
+	jw_obj(w);
+	member(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	for (int i = 0; i < r->n_params; i++)
+		if (in_body(r, &r->params[i]) && !hidden(r, &r->params[i])) {
+			jw_key(w, str_c(r->params[i].name));
+			write_param_schema(w, &r->params[i], true);
+		}
+	jw_obj_end(w);
+	n = 0;
+	for (int i = 0; i < r->n_params; i++)
+		if (in_body(r, &r->params[i]) && r->params[i].required && r->params[i].def == NULL) {
+			if (n++ == 0) {
+				JW_KEY(w, "required");
+				jw_arr(w);
+			}
+			jw_cstr(w, r->params[i].name);
+		}
+	if (n > 0)
+		jw_arr_end(w);
+	for (int i = 0; i < 4; i++)
+		jw_obj_end(w);
+}
+
+static void
+write_reference(struct jw *w, const char *model)
+{
+	char ref[96];
+
+	snprintf(ref, sizeof ref, "#/components/schemas/%s", model);
+	jw_obj(w);
+	member(w, "$ref", ref);
+	jw_obj_end(w);
+}
+
+/* The model of the reply, "userList" for a list of "user"; NULL none. */
+static const char *
+reply_model(struct arena *a, const struct route *r)
+{
+	if (r->model == NULL)
+		return NULL;
+	return r->list ? arena_printf(a, "%sList", r->model->model) : r->model->model;
+}
+
+static void
+write_response(struct jw *w, const char *status, const char *doc, const char *model)
+{
+	jw_key(w, str_c(status));
+	jw_obj(w);
+	member(w, "description", doc);
+	if (model != NULL) {
+		JW_KEY(w, "content");
+		jw_obj(w);
+		JW_KEY(w, "application/json");
+		jw_obj(w);
+		JW_KEY(w, "schema");
+		write_reference(w, model);
+		jw_obj_end(w);
+		jw_obj_end(w);
+	}
+	jw_obj_end(w);
+}
+
+static void
+write_operation(struct jw *w, const struct route *r)
+{
+	char status[16];
+
+	snprintf(status, sizeof status, "%d", r->status);
+	for (char *c = arena_strdup(w->b->arena, r->method), *from = c; from != NULL; from = NULL) {
+		for (; *c != '\0'; c++)
+			*c = (char)(*c + 'a' - 'A');
+		jw_key(w, str_c(from));
+	}
+	jw_obj(w);
+	member(w, "summary", r->doc ? r->doc : "");
+	if (r->name != NULL)
+		member(w, "operationId", arena_printf(w->b->arena, "%s%s%s%s", r->service ? r->service : "", r->service ? "." : "", r->name,
+		    r->alias_database ? ".legacy" : ""));
+	if (r->service != NULL) {
+		JW_KEY(w, "tags");
+		jw_arr(w);
+		jw_cstr(w, r->service);
+		jw_arr_end(w);
+	}
+	if (r->alias_database != NULL) {
+		JW_KEY(w, "deprecated");
+		jw_bool(w, true);
+	}
+	write_parameters(w, r);
+	write_body(w, r);
+	JW_KEY(w, "responses");
+	jw_obj(w);
+	write_response(w, status, "Done.", reply_model(w->b->arena, r));
+	write_response(w, "default", "An error.", "error");
+	jw_obj_end(w);
+	if (r->scope != NULL)
+		member(w, "x-scope", r->scope);
+	if (r->limit != NULL && r->limit[0] != '\0')
+		member(w, "x-rate-limit", r->limit);
+	jw_obj_end(w);
+}
+
+/* "/v1/users/:userId" is "/v1/users/{userId}" there. */
+static const char *
+template_of(struct arena *a, const char *path)
+{
+	struct str rest = str_c(path);
+	struct buf b;
+
+	buf_init(&b, a, 64);
+	str_cut(&rest, '/');
+	while (rest.p != NULL) {
+		struct str s = str_cut(&rest, '/');
+
+		if (s.n > 0 && s.p[0] == ':')
+			buf_printf(&b, "/{%.*s}", (int)s.n - 1, s.p + 1);
+		else
+			buf_printf(&b, "/%.*s", STR_FMT(s));
+	}
+	return b.p;
+}
+
+/* Rows of one path may stand apart, even in different tables: each path is written where it is first seen. */
+static void
+write_paths(struct jw *w, const struct routes *const *tables, int n)
+{
+	const struct route **all;
+	int n_all = 0, k = 0;
+
+	for (int i = 0; i < n; i++)
+		n_all += tables[i]->n;
+	all = arena_array(w->b->arena, const struct route *, n_all);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < tables[i]->n; j++)
+			all[k++] = &tables[i]->v[j];
+	JW_KEY(w, "paths");
+	jw_obj(w);
+	for (int i = 0; i < n_all; i++) {
+		const char *path = all[i] ? template_of(w->b->arena, all[i]->path) : NULL;
+
+		if (path == NULL)
+			continue;
+		jw_key(w, str_c(path));
+		jw_obj(w);
+		for (int j = i; j < n_all; j++)
+			if (all[j] != NULL && strcmp(template_of(w->b->arena, all[j]->path), path) == 0) {
+				write_operation(w, all[j]);
+				all[j] = NULL;
+			}
+		jw_obj_end(w);
+	}
+	jw_obj_end(w);
+}
+
+/* ---- models ---- */
+
+static void
+write_field(struct jw *w, const struct field *f)
+{
+	static const char *const types[] = {[F_STR] = "string", [F_TIME] = "string", [F_BOOL] = "boolean", [F_INT] = "integer",
+		[F_FLOAT] = "number", [F_STRS] = "array", [F_JSON] = "object", [F_LIST] = "array", [F_CONST] = "string"};
+
+	jw_key(w, str_c(f->key));
+	jw_obj(w);
+	if (f->type != F_CONST)
+		member(w, "type", types[f->type]);
+	if (f->type == F_TIME)
+		member(w, "format", "date-time");
+	if (f->type == F_STRS || f->type == F_LIST) {
+		JW_KEY(w, "items");
+		if (f->sub != NULL) {
+			write_reference(w, f->sub->model);
+		} else {
+			jw_obj(w);
+			member(w, "type", "string");
+			jw_obj_end(w);
+		}
+	}
+	if (f->nullable) {
+		JW_KEY(w, "nullable");
+		jw_bool(w, true);
+	}
+	member(w, "description", f->doc ? f->doc : "");
+	jw_obj_end(w);
+}
+
+static void
+write_any(struct jw *w, const struct shape *const *any)
+{
+	JW_KEY(w, "anyOf");
+	jw_arr(w);
+	for (; *any != NULL; any++)
+		write_reference(w, (*any)->model);
+	jw_arr_end(w);
+}
+
+static void
+write_model(struct jw *w, const struct shape *s)
+{
+	jw_key(w, str_c(s->model));
+	jw_obj(w);
+	if (s->any != NULL) {
+		write_any(w, s->any);
+		jw_obj_end(w);
+		return;
+	}
+	member(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	for (int i = 0; i < s->n; i++)
+		if (!s->fields[i].hidden)
+			write_field(w, &s->fields[i]);
+	jw_obj_end(w);
+	jw_obj_end(w);
+}
+
+/* {"total": …, "<list>": [ … ]} */
+static void
+write_list_model(struct jw *w, const struct route *r)
+{
+	jw_key(w, str_c(reply_model(w->b->arena, r)));
+	jw_obj(w);
+	member(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	JW_KEY(w, "total");
+	jw_obj(w);
+	member(w, "type", "integer");
+	member(w, "description", "How many there are, at most 5000.");
+	jw_obj_end(w);
+	jw_key(w, str_c(r->list));
+	jw_obj(w);
+	member(w, "type", "array");
+	JW_KEY(w, "items");
+	write_reference(w, r->model->model);
+	for (int i = 0; i < 3; i++)
+		jw_obj_end(w);
+}
+
+/* One for each model of which there are lists: no two routes name theirs differently. */
+static void
+write_list_models(struct jw *w, const struct routes *const *tables, int n)
+{
+	const struct shape *seen[64];
+	int n_seen = 0;
+
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < tables[i]->n; j++) {
+			const struct route *r = &tables[i]->v[j];
+			int k = 0;
+
+			while (k < n_seen && seen[k] != r->model)
+				k++;
+			if (r->list == NULL || k < n_seen || n_seen == (int)(sizeof seen / sizeof *seen))
+				continue;
+			seen[n_seen++] = r->model;
+			write_list_model(w, r);
+		}
+}
+
+static void
+write_error_model(struct jw *w)
+{
+	static const char *const keys[][2] = {{"message", "string"}, {"code", "integer"}, {"version", "string"}};
+
+	JW_KEY(w, "error");
+	jw_obj(w);
+	member(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	for (int i = 0; i < 3; i++) {
+		jw_key(w, str_c(keys[i][0]));
+		jw_obj(w);
+		member(w, "type", keys[i][1]);
+		jw_obj_end(w);
+	}
+	JW_KEY(w, "type");
+	jw_obj(w);
+	member(w, "type", "string");
+	JW_KEY(w, "enum");
+	jw_arr(w);
+	for (int e = 1; e < ERR_N; e++) {
+		bool seen = false;
+
+		for (int k = 1; k < e; k++)
+			seen = seen || strcmp(err_info((err_t)k)->type, err_info((err_t)e)->type) == 0;
+		if (!seen)
+			jw_cstr(w, err_info((err_t)e)->type);
+	}
+	jw_arr_end(w);
+	for (int i = 0; i < 3; i++)
+		jw_obj_end(w);
+}
+
+/* Every model that a route or another model names, and every registered one, once. */
+struct models {
+	const struct shape *v[256];
+	int n;
+};
+
+static void
+models_add(struct models *m, const struct shape *s)
+{
+	if (s == NULL || m->n == (int)(sizeof m->v / sizeof *m->v))
+		return;
+	for (int i = 0; i < m->n; i++)
+		if (strcmp(m->v[i]->model, s->model) == 0)
+			return;
+	m->v[m->n++] = s;
+	for (int i = 0; i < s->n; i++)
+		models_add(m, s->fields[i].sub);
+}
+
+static void
+write_models(struct jw *w, const struct routes *const *tables, int n)
+{
+	struct models m = {.n = 0};
+	int n_services;
+	const struct service *const *services = service_all(&n_services);
+
+	for (int i = 0; i < n_services; i++)
+		for (const struct shape *const *s = services[i]->shapes; s != NULL && *s != NULL; s++)
+			models_add(&m, *s);
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < tables[i]->n; j++)
+			models_add(&m, tables[i]->v[j].model);
+	JW_KEY(w, "components");
+	jw_obj(w);
+	JW_KEY(w, "schemas");
+	jw_obj(w);
+	write_error_model(w);
+	for (int i = 0; i < m.n; i++)
+		write_model(w, m.v[i]);
+	write_list_models(w, tables, n);
+	jw_obj_end(w);
+	JW_KEY(w, "securitySchemes");
+	jw_obj(w);
+	static const char *const schemes[][2] = {{"Project", "X-Appwrite-Project"}, {"Key", "X-Appwrite-Key"}, {"JWT", "X-Appwrite-JWT"},
+		{"Locale", "X-Appwrite-Locale"}, {"Mode", "X-Appwrite-Mode"}};
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		jw_key(w, str_c(schemes[i][0]));
+		jw_obj(w);
+		member(w, "type", "apiKey");
+		member(w, "in", "header");
+		member(w, "name", schemes[i][1]);
+		jw_obj_end(w);
+	}
+	jw_obj_end(w);
+	jw_obj_end(w);
+}
+
+struct str
+api_openapi(struct ctx *cx)
+{
+	static char *text;
+	static size_t n_text;
+	const struct routes *const *tables;
+	struct buf b;
+	struct jw w;
+	int n;
+
+	if (text != NULL)
+		return (struct str){text, n_text};
+	tables = routes_all(&n);
+	buf_init(&b, cx->arena, DOCUMENT_HINT);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	member(&w, "openapi", "3.0.0");
+	JW_KEY(&w, "info");
+	jw_obj(&w);
+	member(&w, "title", "Badal");
+	member(&w, "version", "1.0.2");
+	member(&w, "description", "A realtime backend. Made from the tables of the running server.");
+	jw_obj_end(&w);
+	JW_KEY(&w, "servers");
+	jw_arr(&w);
+	jw_obj(&w);
+	member(&w, "url", "/");
+	jw_obj_end(&w);
+	jw_arr_end(&w);
+	write_paths(&w, tables, n);
+	write_models(&w, tables, n);
+	jw_obj_end(&w);
+	text = memcpy(mem_alloc(b.n + 1), b.p, b.n);
+	n_text = b.n;
+	return (struct str){text, n_text};
+}

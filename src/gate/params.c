@@ -1,0 +1,78 @@
+/* Parameters: each row of a route's table takes its value from path, body or query string, in order; the first violation answers. */
+#include "gate_priv.h"
+#include "core/vtime.h"
+
+/* What an optional member holds when nothing was given; zero for every other type. */
+static void
+set_absent(const struct param *p, void *out)
+{
+	if (p->type == P_BOOL || p->type == P_BOOL_LOOSE)
+		*(int *)out = -1;
+	else if (p->type == P_DATETIME)
+		*(int64_t *)out = TIME_NONE;
+}
+
+static void
+drop(void *j)
+{
+	json_decref(j);
+}
+
+/* A text that is not UTF-8 cannot be a JSON string: it becomes one that no validator of ids takes. */
+static json_t *
+path_value(struct req *rq, struct str s)
+{
+	json_t *j = str_utf8(s, NULL) ? json_stringn_nocheck(s.p, s.n) : json_string("%");
+
+	defer(&rq->cx, drop, j);
+	return j;
+}
+
+static bool
+is_nothing(const json_t *j)
+{
+	return j == NULL || json_is_null(j) || (json_is_string(j) && json_string_length(j) == 0);
+}
+
+static json_t *
+find_value(struct req *rq, const struct param *p, int place)
+{
+	const struct route *r = rq->route;
+
+	if (r->alias_database != NULL && strcmp(p->name, "databaseId") == 0)
+		return path_value(rq, str_c(r->alias_database));
+	if (place >= 0)
+		return path_value(rq, rq->path_arg[place]);
+	return json_object_get(rq->body, p->name);
+}
+
+static err_t
+read_param(struct req *rq, const struct param *p, int place, json_t *def, void *out)
+{
+	json_t *v = find_value(rq, p, place);
+	const char *why;
+
+	set_absent(p, out);
+	if (is_nothing(v))
+		v = def;
+	if (is_nothing(v))
+		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", p->name) : OK;
+	if ((why = param_check(rq, p, v, out)) != NULL)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", p->name, why);
+	return OK;
+}
+
+err_t
+params_read(struct req *rq, void **in_out)
+{
+	const struct route *r = rq->route;
+	char *in = r->in_size > 0 ? arena_zalloc(rq->cx.arena, r->in_size) : NULL;
+
+	for (int i = 0; i < r->n_params; i++)
+		TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], in + r->params[i].off));
+	/* A broken body gives no parameters: where all are optional that would pass for an empty one. */
+	if (rq->body_error != NULL)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. %s", rq->body_error);
+	*in_out = in;
+	return OK;
+}

@@ -1,0 +1,315 @@
+/* Replies: status, headers and body in one http_reply; the envelope of errors. */
+#include <assert.h>
+#include <time.h>
+
+#include "gate_priv.h"
+#include "core/conf.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/vtime.h"
+#include "io/psl.h"
+#include "model/origin.h"
+
+#include "config.h"
+
+enum { HEADERS_MAX = sizeof ((struct req *)0)->out / sizeof(struct http_header), HEADERS_KEPT = 3, BODY_HINT = 1024 };
+
+#define JSON_TYPE "application/json; charset=UTF-8"
+
+static const int64_t cookie_life_ms = INT64_C(31536000) * 1000;
+
+const char *
+server_label(void)
+{
+	return conf.version_label[0] ? conf.version_label : PACKAGE_VERSION;
+}
+
+/* ---- headers ---- */
+
+void
+reply_static(struct req *rq, const char *name, const char *value)
+{
+	if (rq->n_out >= HEADERS_MAX - HEADERS_KEPT) {
+		log_error(&rq->cx, "too many reply headers", "name=%s", name);
+		return;
+	}
+	rq->out[rq->n_out++] = (struct http_header){name, value};
+}
+
+void
+reply_header(struct req *rq, const char *name, const char *value)
+{
+	reply_static(rq, name, arena_strdup(rq->cx.arena, value));
+}
+
+static bool
+has_header(const struct req *rq, const char *name)
+{
+	for (int i = 0; i < rq->n_out; i++)
+		if (str_ieq(str_c(rq->out[i].name), str_c(name)))
+			return true;
+	return false;
+}
+
+/* ---- sending ---- */
+
+uint64_t
+request_us(const struct req *rq)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 - (uint64_t)rq->http->start_us;
+}
+
+static void
+send_reply(struct req *rq, int status, const char *type, struct str body)
+{
+	uint64_t us = request_us(rq);
+
+	assert(!rq->replied);
+	rq->replied = true;
+	rq->status = status;
+	rq->sent = body.n;
+	if (!has_header(rq, "Content-Type"))
+		rq->out[rq->n_out++] = (struct http_header){"Content-Type", type};
+	if (!(rq->route->flags & ROUTE_PLAIN))
+		rq->out[rq->n_out++] = (struct http_header){"X-Debug-Speed",
+		    arena_printf(rq->cx.arena, "%llu.%06llu", (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000))};
+	http_reply(rq->http, status, rq->out, rq->n_out, body);
+}
+
+static err_t
+send_json(struct req *rq, int status, const struct shape *shape, struct str json)
+{
+	if (rq->format != FORMAT_NOW)
+		json = compat_reply(rq, shape ? shape->model : NULL, json);
+	send_reply(rq, status, JSON_TYPE, json);
+	return OK;
+}
+
+err_t
+reply(struct req *rq, int status, const struct shape *shape, const void *obj)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, rq->cx.arena, BODY_HINT);
+	jw_init(&w, &b);
+	shape_write(&w, shape, obj);
+	return send_json(rq, status, shape, buf_view(&b));
+}
+
+err_t
+reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, rq->cx.arena, BODY_HINT * 4);
+	jw_init(&w, &b);
+	shape_write_list(&w, shape, key, total, list);
+	return send_json(rq, 200, shape, buf_view(&b));
+}
+
+err_t
+reply_json(struct req *rq, int status, struct str json)
+{
+	return send_json(rq, status, rq->route->model, json);
+}
+
+err_t
+reply_none(struct req *rq)
+{
+	send_reply(rq, 204, "text/html", STR_NONE);
+	return OK;
+}
+
+err_t
+reply_raw(struct req *rq, int status, const char *content_type, struct str body)
+{
+	send_reply(rq, status, content_type, body);
+	return OK;
+}
+
+/* ---- errors ---- */
+
+/* Of a 500 nobody learns more than that it happened. */
+static const char *
+error_words(const struct req *rq, const struct err_info *i)
+{
+	return i->status == 500 ? "Server Error" : rq->cx.message ? rq->cx.message : i->message;
+}
+
+static void
+write_envelope(struct jw *w, const struct err_info *i, const char *words, const char *detail, bool typed)
+{
+	jw_obj(w);
+	JW_KEY(w, "message");
+	jw_cstr(w, words);
+	JW_KEY(w, "code");
+	jw_i64(w, i->status);
+	if (typed) {	/* 0.12 had none */
+		JW_KEY(w, "type");
+		jw_cstr(w, i->type);
+	}
+	JW_KEY(w, "version");
+	jw_cstr(w, server_label());
+	if (strcmp(conf.env, "development") == 0) {
+		JW_KEY(w, "file");
+		jw_cstr(w, i->name);
+		JW_KEY(w, "line");
+		jw_i64(w, 0);
+		JW_KEY(w, "trace");
+		jw_arr(w);
+		if (detail != NULL)
+			jw_cstr(w, detail);
+		jw_arr_end(w);
+	}
+	jw_obj_end(w);
+}
+
+static void
+add_html(struct buf *b, const char *text)
+{
+	for (; *text != '\0'; text++)
+		switch (*text) {
+		case '<':
+			BUF_LIT(b, "&lt;");
+			break;
+		case '>':
+			BUF_LIT(b, "&gt;");
+			break;
+		case '&':
+			BUF_LIT(b, "&amp;");
+			break;
+		case '"':
+			BUF_LIT(b, "&quot;");
+			break;
+		default:
+			buf_ch(b, *text);
+		}
+}
+
+static void
+write_page(struct buf *b, const struct req *rq, const struct err_info *i, const char *words)
+{
+	const char *url = rq->project ? rq->project->url : NULL;
+
+	buf_printf(b, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Error %d</title>\n<h1>Error %d</h1>\n<p>", i->status,
+	    i->status);
+	add_html(b, words);
+	BUF_LIT(b, "</p>\n");
+	if (url != NULL && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)) {
+		BUF_LIT(b, "<p><a href=\"");
+		add_html(b, url);
+		BUF_LIT(b, "\">Go back</a></p>\n");
+	}
+	BUF_LIT(b, "</html>\n");
+}
+
+void
+reply_error(struct req *rq, err_t e)
+{
+	const struct err_info *i = err_info(e);
+	bool html = rq->route->flags & ROUTE_HTML;
+	struct buf b;
+	struct jw w;
+
+	rq->n_out = rq->n_gate;	/* what a handler had added goes, cookies above all */
+	reply_static(rq, "Cache-Control", "no-cache, no-store, must-revalidate");
+	reply_static(rq, "Expires", "0");
+	reply_static(rq, "Pragma", "no-cache");
+	buf_init(&b, rq->cx.arena, 256);
+	if (html) {
+		write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
+	} else {
+		jw_init(&w, &b);
+		write_envelope(&w, i, error_words(rq, i), rq->cx.detail, rq->format != FORMAT_12);
+	}
+	send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));
+}
+
+void
+reply_refused(struct http_msg *m, err_t e)
+{
+	static const struct http_header h[] = {{"Cache-Control", "no-cache, no-store, must-revalidate"}, {"Expires", "0"},
+		{"Pragma", "no-cache"}, {"Content-Type", JSON_TYPE}};
+	const struct err_info *i = err_info(e);
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, m->arena, 256);
+	jw_init(&w, &b);
+	write_envelope(&w, i, i->message, NULL, true);
+	http_reply(m, i->status, h, sizeof h / sizeof *h, buf_view(&b));
+	http_done(m);
+}
+
+/* ---- sessions ---- */
+
+/* Base64 needs no more than these. */
+static void
+add_cookie_value(struct buf *b, const char *token)
+{
+	for (; *token != '\0'; token++)
+		if (*token == '=' || *token == '+' || *token == '/')
+			buf_printf(b, "%%%02X", (unsigned char)*token);
+		else
+			buf_ch(b, *token);
+}
+
+static void
+session_cookie(struct req *rq, struct str name, const char *token, bool same_site)
+{
+	struct buf b;
+	char date[30];
+
+	buf_init(&b, rq->cx.arena, 512);
+	buf_str(&b, name);
+	BUF_LIT(&b, "=");
+	if (token != NULL)
+		add_cookie_value(&b, token);
+	else
+		BUF_LIT(&b, "deleted");
+	buf_printf(&b, "; expires=%s; path=/", time_http(token ? time_now_ms() + cookie_life_ms : 1000, '-', date));
+	if (strcmp(rq->host, "localhost") != 0 && !host_is_address(str_c(rq->host)))
+		buf_printf(&b, "; domain=.%s", rq->host);
+	if (strcmp(rq->scheme, "https") == 0)
+		BUF_LIT(&b, "; secure");
+	BUF_LIT(&b, "; httponly");
+	if (same_site)
+		BUF_LIT(&b, "; samesite=None");
+	reply_static(rq, "Set-Cookie", b.p);
+}
+
+/* The browser keeps the cookies of this host when it shows a page of the same registrable domain. */
+static bool
+cookies_suffice(const struct req *rq)
+{
+	struct origin o = origin_parse(rq->origin);
+	struct str own = psl_registrable(str_c(rq->host));
+
+	return own.n > 0 && str_eq(own, psl_registrable(o.host));
+}
+
+void
+reply_fallback(struct req *rq, const char *value)
+{
+	if (!cookies_suffice(rq))
+		reply_header(rq, "X-Fallback-Cookies", value);
+}
+
+void
+reply_session(struct req *rq, const char *token)
+{
+	/* who signs out in admin mode leaves the console */
+	const char *name = arena_printf(rq->cx.arena, "a_session_%s", token == NULL && rq->admin_mode ? "console" : rq->project->id);
+	struct str lower = str_lower(rq->cx.arena, str_c(name));
+
+	if (cors_may_sign_in(rq)) {
+		session_cookie(rq, str_c(arena_printf(rq->cx.arena, "%s_legacy", lower.p)), token, false);
+		session_cookie(rq, lower, token, true);
+	}
+	reply_fallback(rq, token ? arena_printf(rq->cx.arena, "{\"%s\":\"%s\"}", name, token) : "[]");
+}

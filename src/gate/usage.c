@@ -1,0 +1,14 @@
+/* How a resource is used: the reply that every service's usage route gives. */
+#include "model/usage.h"
+
+#include "gate/gate.h"
+
+err_t
+reply_usage(struct req *rq, const struct project *p, const char *range, const struct usage_series *v, int n)
+{
+	struct str json;
+
+	TRY(usage_snapshot(&rq->cx, p));
+	TRY(usage_json(&rq->cx, p, range, v, n, &json));
+	return reply_json(rq, 200, json);
+}

@@ -1,0 +1,86 @@
+/* Users and sessions as everybody reads them: the kernel's part of them, which logins are made of. What changes them is the users service's. */
+#include "model/identity.h"
+
+#include "model/seal.h"
+
+#define ACCOUNT_FIELDS_HEAD                                                                                          \
+	FIELD(F_STR, struct user, id, "$id", "u.id", "User ID."),                                                    \
+	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format."), \
+	    FIELD(F_TIME, struct user, updated, "$updatedAt", "u.updated", "User update date in ISO 8601 format."),   \
+	    FIELD(F_STR, struct user, name, "name", "u.name", "User name.")
+#define ACCOUNT_FIELDS_TAIL                                                                                                          \
+	FIELD(F_TIME, struct user, registration, "registration", "u.registration", "Registration date in ISO 8601 format."),         \
+	    FIELD(F_BOOL, struct user, status, "status", "u.status", "False when the user is blocked."),                             \
+	    FIELD(F_TIME, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change."), \
+	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address."),                                                 \
+	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format."),                                   \
+	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified."),         \
+	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified."),          \
+	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object.")
+
+static const struct field user_fields[] = {
+	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),
+	FIELD_HIDDEN(F_BOOL, struct user, reset, "u.reset"),
+	ACCOUNT_FIELDS_HEAD,
+	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password."),
+	FIELD(F_STR, struct user, hash, "hash", "u.hash", "Hash algorithm."),
+	FIELD(F_JSON, struct user, hash_options, "hashOptions", "u.hash_options", "Options of the hash algorithm."),
+	ACCOUNT_FIELDS_TAIL,
+};
+const struct shape user_shape = SHAPE("user", struct user, user_fields);
+
+static const struct field account_fields[] = {ACCOUNT_FIELDS_HEAD, ACCOUNT_FIELDS_TAIL};
+const struct shape account_shape = SHAPE("account", struct user, account_fields);
+
+static const struct field session_fields[] = {
+	FIELD_HIDDEN(F_STR, struct session, secret_hash, "s.secret_hash"),
+	FIELD(F_STR, struct session, id, "$id", "s.id", "Session ID."),
+	FIELD(F_TIME, struct session, created, "$createdAt", "s.created", "Session creation date in ISO 8601 format."),
+	FIELD(F_STR, struct session, user_id, "userId", "s.user_id", "User ID."),
+	FIELD(F_TIME, struct session, expire, "expire", "s.expire", "Session expiration date in ISO 8601 format."),
+	FIELD(F_STR, struct session, provider, "provider", "s.provider", "How the session was made."),
+	FIELD(F_STR, struct session, provider_uid, "providerUid", "s.provider_uid", "User ID at the provider."),
+	FIELD(F_STR, struct session, provider_access_token, "providerAccessToken", "s.provider_access_token", "Access token of the provider."),
+	FIELD(F_TIME, struct session, provider_access_token_expiry, "providerAccessTokenExpiry", "s.provider_access_token_expiry",
+	    "When the provider's access token expires."),
+	FIELD(F_STR, struct session, provider_refresh_token, "providerRefreshToken", "s.provider_refresh_token", "Refresh token of the provider."),
+	FIELD(F_STR, struct session, ip, "ip", "s.ip", "Address of the client when the session began."),
+	FIELD(F_STR, struct session, os_code, "osCode", "s.os_code", "Operating system code."),
+	FIELD(F_STR, struct session, os_name, "osName", "s.os_name", "Operating system name."),
+	FIELD(F_STR, struct session, os_version, "osVersion", "s.os_version", "Operating system version."),
+	FIELD(F_STR, struct session, client_type, "clientType", "s.client_type", "Kind of client."),
+	FIELD(F_STR, struct session, client_code, "clientCode", "s.client_code", "Client code."),
+	FIELD(F_STR, struct session, client_name, "clientName", "s.client_name", "Client name."),
+	FIELD(F_STR, struct session, client_version, "clientVersion", "s.client_version", "Client version."),
+	FIELD(F_STR, struct session, client_engine, "clientEngine", "s.client_engine", "Client engine name."),
+	FIELD(F_STR, struct session, client_engine_version, "clientEngineVersion", "s.client_engine_version", "Client engine version."),
+	FIELD(F_STR, struct session, device_name, "deviceName", "s.device_name", "Kind of device."),
+	FIELD(F_STR, struct session, device_brand, "deviceBrand", "s.device_brand", "Device brand."),
+	FIELD(F_STR, struct session, device_model, "deviceModel", "s.device_model", "Device model."),
+	FIELD(F_STR, struct session, country_code, "countryCode", "s.country_code", "Country code of two characters."),
+	FIELD(F_STR, struct session, country_name, "countryName", "s.country_name", "Country name."),
+	FIELD(F_BOOL, struct session, current, "current", NULL, "True for the session of the request."),
+};
+const struct shape session_shape = SHAPE("session", struct session, session_fields);
+
+const char *
+user_stale_key(struct ctx *cx, const char *project_id, const char *user_id)
+{
+	/* ids are compared case-insensitively, so their key has one spelling */
+	return str_lower(cx->arena, str_c(arena_printf(cx->arena, "user:%s:%s", project_id, user_id))).p;
+}
+
+static const char *
+opened(struct ctx *cx, const char *text)
+{
+	const char *clear = text && text[0] != '\0' ? seal_open(cx->arena, str_c(text)) : NULL;
+
+	return clear ? clear : "";
+}
+
+void
+session_open(struct ctx *cx, struct session *s)
+{
+	s->provider_access_token = opened(cx, s->provider_access_token);
+	s->provider_refresh_token = opened(cx, s->provider_refresh_token);
+}

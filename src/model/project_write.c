@@ -1,0 +1,50 @@
+/* Changes of a project, as far as every service may cause them: the write that refreshes it everywhere, and the use of its keys. */
+#include "core/log.h"
+#include "core/vtime.h"
+#include "model/project_write.h"
+
+enum { TOUCH_EVERY = 24 * 3600 * 1000 };	/* ms */
+
+/* Names of SDKs that a key remembers. */
+static const char *const known_sdks[] = {"node.js", "deno", "php", "python", "ruby", "go", "java", ".net", "dart", "kotlin", "swift", NULL};
+
+struct event
+project_event(struct ctx *cx, enum event_kind kind, const char *id, const char *actor)
+{
+	return (struct event){.kind = kind, .project = id, .ids = {id}, .actor = actor, .stale = {project_stale_key(cx, id)}};
+}
+
+err_t
+project_write(struct ctx *cx, const struct project *p, err_t missing, const char *sql, int n, const char *const *v)
+{
+	struct event ev = project_event(cx, EV_PROJECT_UPDATE, p->id, NULL);
+	struct db_res *r;
+
+	TRY(event_write(cx, &ev, &r, sql, n, v));
+	return db_rows(r) > 0 ? OK : fail(cx, missing, "project=%s", p->id);
+}
+
+static bool
+listed(const char *const *list, int n, struct str s)
+{
+	for (int i = 0; i < n; i++)
+		if (str_is(s, list[i]))
+			return true;
+	return false;
+}
+
+void
+project_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk)
+{
+	bool known = listed(known_sdks, (int)(sizeof known_sdks / sizeof *known_sdks) - 1, sdk) && !listed(k->sdks.v, k->sdks.n, sdk);
+	err_t e;
+
+	if (!known && k->accessed != TIME_NONE && k->accessed > time_now_ms() - TOUCH_EVERY)
+		return;
+	e = project_write(cx, p, ERR_KEY_NOT_FOUND,
+	    "UPDATE badal.keys AS c SET accessed = $3, sdks = CASE WHEN $4::text IS NULL OR $4 = ANY (sdks) THEN sdks ELSE sdks || $4::text END "
+	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
+	    DB(pg_i64(cx->arena, p->internal), k->id, pg_time(cx->arena, time_now_ms()), known ? str_dup(cx->arena, sdk) : NULL));
+	if (e != OK)
+		log_warn(cx, "cannot note the use of a key", "key=%s error=%s", k->id, cx->detail ? cx->detail : "");
+}

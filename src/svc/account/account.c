@@ -1,0 +1,388 @@
+/* The account service: what a signed-in user does with the own account, and how people sign up and in.
+ *
+ * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
+#include "gate/caller.h"
+#include "account_priv.h"
+#include "model/usage.h"
+#include "svc/users/user.h"
+
+static err_t
+account_home(struct req *rq, struct project **out)
+{
+	if (rq->admin_mode && !rq->project->console)
+		return project_get(&rq->cx, STR("console"), out);
+	*out = rq->project;
+	return OK;
+}
+
+/* ---- signing up and in ---- */
+
+struct create_in {
+	const char *id, *email, *password, *name;
+};
+static const struct param create_params[] = {
+	REQUIRED("userId", P_CUSTOM_ID, struct create_in, id, "User ID, or unique() for a generated one."),
+	REQUIRED("email", P_EMAIL, struct create_in, email, "E-mail address."),
+	REQUIRED("password", P_PASSWORD, struct create_in, password, "Password of at least 8 bytes."),
+	OPTIONAL("name", P_TEXT, struct create_in, name, "User name.", .def = "\"\"", .max = 128),
+};
+
+static err_t
+account_create(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	struct user *u;
+
+	TRY(user_signup_allowed(&rq->cx, rq->project, in->email, rq->ip));
+	TRY(user_create(&rq->cx, rq->project,
+	    &(struct user_in){.id = in->id, .email = in->email, .password = in->password, .name = in->name ? in->name : ""}, USER_LIMIT | USER_AS_ACCOUNT,
+	    &u));
+	audit_as(rq, u);
+	return reply(rq, 201, &account_shape, u);
+}
+
+static err_t
+start_session(struct req *rq, const struct user *u, const char *provider, const char *uid)
+{
+	const struct session_in in = {.provider = provider, .provider_uid = uid, .ip = rq->ip, .user_agent = rq->user_agent, .password = u->password};
+	struct session *s;
+	char *token;
+
+	TRY(session_create(&rq->cx, rq->project, u, &in, &s, &token));
+	audit_as(rq, u);
+	rq->usage_scope = provider;
+	reply_session(rq, token);
+	return reply(rq, 201, &session_shape, s);
+}
+
+struct email_session_in {
+	const char *email, *password;
+};
+static const struct param email_session_params[] = {
+	REQUIRED("email", P_EMAIL, struct email_session_in, email, "E-mail address."),
+	REQUIRED("password", P_PASSWORD, struct email_session_in, password, "Password."),
+};
+
+static err_t
+session_by_email(struct req *rq, void *arg)
+{
+	const struct email_session_in *in = arg;
+	struct user *u;
+
+	TRY(user_sign_in(&rq->cx, rq->project, in->email, in->password, &u));
+	return start_session(rq, u, "email", str_lower(rq->cx.arena, str_c(in->email)).p);
+}
+
+static err_t
+session_anonymous(struct req *rq, void *arg)
+{
+	struct user *u;
+
+	(void)arg;
+	if (rq->project->console)
+		return fail(&rq->cx, ERR_USER_ANONYMOUS_CONSOLE_PROHIBITED, "console");
+	if (rq->login != NULL)
+		return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
+	TRY(user_create(&rq->cx, rq->project, &(struct user_in){0}, USER_LIMIT | USER_SILENT, &u));
+	return start_session(rq, u, "anonymous", "");
+}
+
+struct jwt {
+	const char *jwt;
+};
+static const struct field jwt_fields[] = {FIELD(F_STR, struct jwt, jwt, "jwt", NULL, "JSON web token of 15 minutes.")};
+static const struct shape jwt_shape = SHAPE("jwt", struct jwt, jwt_fields);
+
+static err_t
+account_jwt(struct req *rq, void *arg)
+{
+	(void)arg;
+	if (caller_session_hash(rq) == NULL)
+		return fail(&rq->cx, ERR_USER_SESSION_NOT_FOUND, "no session to stand for");
+	return reply(rq, 201, &jwt_shape, &(struct jwt){login_jwt(&rq->cx, rq->login)});
+}
+
+/* ---- reading ---- */
+
+static err_t
+account_get(struct req *rq, void *arg)
+{
+	(void)arg;
+	return reply(rq, 200, &account_shape, rq->login->user);
+}
+
+static err_t
+account_get_prefs(struct req *rq, void *arg)
+{
+	const struct user *u = rq->login->user;
+
+	(void)arg;
+	return reply_json(rq, 200, u->prefs.n > 0 ? u->prefs : STR("{}"));
+}
+
+static err_t
+account_sessions(struct req *rq, void *arg)
+{
+	struct project *home;
+	struct objs list;
+
+	(void)arg;
+	TRY(account_home(rq, &home));
+	TRY(session_list(&rq->cx, home, rq->login->user, caller_session_hash(rq), &list));
+	return reply_list(rq, &session_shape, "sessions", list.n, &list);
+}
+
+struct session_in_path {
+	const char *id;
+};
+static const struct param session_params[] = {PATH("sessionId", P_UID, struct session_in_path, id, "Session ID, or current.")};
+
+/* The session named in the path, which must be the caller's own. */
+static err_t
+named_session(struct req *rq, const struct project *home, const char *id, struct session **out)
+{
+	if (strcmp(id, "current") != 0)
+		return session_get(&rq->cx, home, rq->login->user, id, caller_session_hash(rq), out);
+	if (caller_session_hash(rq) == NULL)
+		return fail(&rq->cx, ERR_USER_SESSION_NOT_FOUND, "no current session");
+	return session_get(&rq->cx, home, rq->login->user, rq->login->session->id, caller_session_hash(rq), out);
+}
+
+static err_t
+account_session(struct req *rq, void *arg)
+{
+	const struct session_in_path *in = arg;
+	struct project *home;
+	struct session *s;
+
+	TRY(account_home(rq, &home));
+	TRY(named_session(rq, home, in->id, &s));
+	return reply(rq, 200, &session_shape, s);
+}
+
+/* ---- ending sessions ---- */
+
+static err_t
+account_delete_session(struct req *rq, void *arg)
+{
+	const struct session_in_path *in = arg;
+	struct project *home;
+	struct session *s;
+
+	TRY(account_home(rq, &home));
+	TRY(named_session(rq, home, in->id, &s));
+	TRY(session_delete(&rq->cx, home, rq->login->user, NULL, s));
+	if (s->current)
+		reply_session(rq, NULL);
+	return reply_none(rq);
+}
+
+static err_t
+account_delete_sessions(struct req *rq, void *arg)
+{
+	struct project *home;
+
+	(void)arg;
+	TRY(account_home(rq, &home));
+	TRY(session_delete_all(&rq->cx, home, rq->login->user, NULL, rq->login->session));
+	if (rq->jwt)	/* the request came without a session of its own */
+		reply_fallback(rq, "[]");
+	else
+		reply_session(rq, NULL);
+	return reply_none(rq);
+}
+
+/* Only sessions of OAuth2 providers have something to refresh. */
+static err_t
+account_update_session(struct req *rq, void *arg)
+{
+	const struct session_in_path *in = arg;
+	struct project *home;
+	struct session *s;
+
+	TRY(account_home(rq, &home));
+	TRY(named_session(rq, home, in->id, &s));
+	TRY(oauth_refresh_session(rq, home, s));
+	audit_as(rq, rq->login->user);
+	return reply(rq, 200, &session_shape, s);
+}
+
+/* ---- changes ---- */
+
+struct name_in {
+	const char *name;
+};
+static const struct param name_params[] = {REQUIRED("name", P_TEXT, struct name_in, name, "User name.", .max = 128)};
+
+static err_t
+account_set_name(struct req *rq, void *arg)
+{
+	const struct name_in *in = arg;
+	struct project *home;
+	struct user *u;
+
+	TRY(account_home(rq, &home));
+	TRY(user_set_name(&rq->cx, home, rq->login->user, NULL, in->name, &u));
+	return reply(rq, 200, &account_shape, u);
+}
+
+struct password_in {
+	const char *password, *old;
+};
+static const struct param password_params[] = {
+	REQUIRED("password", P_PASSWORD, struct password_in, password, "New password of at least 8 bytes."),
+	OPTIONAL("oldPassword", P_PASSWORD, struct password_in, old, "Current password; not needed as long as none was set.", .def = "\"\""),
+};
+
+static err_t
+account_set_password(struct req *rq, void *arg)
+{
+	const struct password_in *in = arg;
+	struct project *home;
+	struct user *u;
+
+	TRY(account_home(rq, &home));
+	TRY(user_set_password(&rq->cx, home, rq->login->user, NULL, in->password, in->old, &u));
+	return reply(rq, 200, &account_shape, u);
+}
+
+struct email_in {
+	const char *email, *password;
+};
+static const struct param email_params[] = {
+	REQUIRED("email", P_EMAIL, struct email_in, email, "New e-mail address."),
+	REQUIRED("password", P_PASSWORD, struct email_in, password, "Current password; the new one of an anonymous user."),
+};
+
+static err_t
+account_set_email(struct req *rq, void *arg)
+{
+	const struct email_in *in = arg;
+	struct project *home;
+	struct user *u;
+
+	TRY(account_home(rq, &home));
+	TRY(user_set_email(&rq->cx, home, rq->login->user, NULL, in->email, in->password, &u));
+	return reply(rq, 200, &account_shape, u);
+}
+
+struct phone_in {
+	const char *phone, *password;
+};
+static const struct param phone_params[] = {
+	REQUIRED("phone", P_PHONE, struct phone_in, phone, "New phone number: + and digits."),
+	REQUIRED("password", P_PASSWORD, struct phone_in, password, "Current password."),
+};
+
+static err_t
+account_set_phone(struct req *rq, void *arg)
+{
+	const struct phone_in *in = arg;
+	struct project *home;
+	struct user *u;
+
+	TRY(account_home(rq, &home));
+	TRY(user_set_phone(&rq->cx, home, rq->login->user, NULL, in->phone, in->password, &u));
+	return reply(rq, 200, &account_shape, u);
+}
+
+struct prefs_in {
+	json_t *prefs;
+};
+static const struct param prefs_params[] = {
+	REQUIRED("prefs", P_ASSOC, struct prefs_in, prefs, "Preferences; they replace the former ones.", .def = "[]"),
+};
+
+static err_t
+account_set_prefs(struct req *rq, void *arg)
+{
+	const struct prefs_in *in = arg;
+	struct project *home;
+	struct user *u;
+
+	TRY(account_home(rq, &home));
+	TRY(user_set_prefs(&rq->cx, home, rq->login->user, NULL, in->prefs, &u));
+	return reply(rq, 200, &account_shape, u);
+}
+
+/* Blocks oneself. Sessions stay: they work again when the user is unblocked. */
+static err_t
+account_block(struct req *rq, void *arg)
+{
+	struct project *home;
+	struct user *u;
+
+	(void)arg;
+	TRY(account_home(rq, &home));
+	TRY(user_set_status(&rq->cx, home, rq->login->user, NULL, false, &u));
+	reply_fallback(rq, "[]");
+	return reply(rq, 200, &account_shape, u);
+}
+
+/* ---- logs ---- */
+
+struct logs_in {
+	struct strs queries;
+};
+static const struct param logs_params[] = {LOG_QUERIES(struct logs_in)};
+
+static err_t
+account_list_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	const struct user *u = rq->login->user;
+
+	return reply_logs(rq, AUDIT_OF_USER, u->id, u->created, &in->queries, false);
+}
+
+static const struct route rows[] = {
+	{"POST", "/v1/account", "account", "create", "public", LIMIT_DEFAULT(10), "emailPassword", account_create, &account_shape, 201,
+	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}",
+	    .usage = USAGE(USERS, CREATE)},
+	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 url:{url},email:{param-email}", "emailPassword",
+	    session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
+	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:/v1/account/sessions/email,email:{param-email}", "emailPassword", session_by_email,
+	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
+	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", session_anonymous,
+	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later.",
+	    .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_jwt, &jwt_shape, 201,
+	    "A token that stands for the current session for 15 minutes."},
+	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
+	    .usage = USAGE(USERS, READ)},
+	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, NULL, 200, "The caller's preferences.",
+	    .usage = USAGE(USERS, READ)},
+	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_sessions, &session_shape, 200,
+	    "The caller's sessions.", .list = "sessions", .usage = USAGE(USERS, READ)},
+	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_session, &session_shape, 200,
+	    "One session of the caller.", PARAMS(struct session_in_path, session_params), .usage = USAGE(USERS, READ)},
+	{"PATCH", "/v1/account/sessions/:sessionId", "account", "updateSession", "account", LIMIT_DEFAULT(10), NULL, account_update_session,
+	    &session_shape, 200, "Refresh the provider's tokens of a session.", PARAMS(struct session_in_path, session_params),
+	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, UPDATE)},
+	{"DELETE", "/v1/account/sessions/:sessionId", "account", "deleteSession", "account", LIMIT_DEFAULT(100), NULL, account_delete_session, NULL, 204,
+	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}",
+	    .usage = USAGE(SESSIONS, DELETE)},
+	{"DELETE", "/v1/account/sessions", "account", "deleteSessions", "account", LIMIT_DEFAULT(100), NULL, account_delete_sessions, NULL, 204,
+	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = USAGE(SESSIONS, DELETE)},
+	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_set_name, &account_shape, 200, "Change the name.",
+	    PARAMS(struct name_in, name_params), .audit = "user.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", "", NULL, account_set_password, &account_shape, 200,
+	    "Change the password.", PARAMS(struct password_in, password_params), .audit = "user.update user/{user}",
+	    .usage = USAGE(USERS, UPDATE)},
+	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", "", NULL, account_set_email, &account_shape, 200,
+	    "Change the e-mail address, or give an anonymous user e-mail and password.", PARAMS(struct email_in, email_params),
+	    .audit = "user.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+	{"PATCH", "/v1/account/phone", "account", "updatePhone", "account", "", NULL, account_set_phone, &account_shape, 200,
+	    "Change the phone number.", PARAMS(struct phone_in, phone_params), .audit = "user.update user/{user}",
+	    .usage = USAGE(USERS, UPDATE)},
+	{"PATCH", "/v1/account/prefs", "account", "updatePrefs", "account", "", NULL, account_set_prefs, &account_shape, 200,
+	    "Replace the preferences.", PARAMS(struct prefs_in, prefs_params), .audit = "user.update user/{user}",
+	    .usage = USAGE(USERS, UPDATE)},
+	{"PATCH", "/v1/account/status", "account", "updateStatus", "account", "", NULL, account_block, &account_shape, 200, "Block oneself.",
+	    .audit = "user.update user/{user}", .usage = USAGE(USERS, DELETE)},
+	LOGS("/v1/account/logs", "account", "account", account_list_logs, "What the caller did.", struct logs_in, logs_params,
+	    .usage = USAGE(USERS, READ)),
+};
+const struct routes account_routes = ROUTES(rows);

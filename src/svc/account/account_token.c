@@ -1,0 +1,368 @@
+/* The account service: signing in, recovering and verifying by a secret that comes by mail or SMS. */
+#include "core/vtime.h"
+#include "gate/caller.h"
+#include "model/link.h"
+#include "model/mail.h"
+#include "model/origin.h"
+#include "model/sms.h"
+#include "model/usage.h"
+#include "svc/account/token.h"
+
+static const int64_t minute_ms = 60000, hour_ms = 3600000, week_ms = INT64_C(7) * 86400000;
+
+/* The user with this e-mail or phone; a new one when there is none. Two requests at once may both have found none. */
+static err_t
+find_or_create(struct req *rq, err_t (*find)(struct ctx *, const struct project *, const char *, struct user **), const char *by,
+    const struct user_in *in, struct user **out)
+{
+	err_t e = find(&rq->cx, rq->project, by, out);
+
+	if (e != ERR_USER_NOT_FOUND)
+		return e;
+	TRY(user_signup_allowed(&rq->cx, rq->project, in->email ? in->email : "", rq->ip));
+	e = user_create(&rq->cx, rq->project, in, USER_LIMIT | USER_SILENT, out);
+	if (e == ERR_USER_ALREADY_EXISTS && find(&rq->cx, rq->project, by, out) == OK)
+		return OK;
+	return e;
+}
+
+/* Only the project's team may see the secret that was sent to somebody else. */
+static err_t
+reply_token(struct req *rq, const struct token *t)
+{
+	struct token shown = *t;
+
+	if (rq->caller != CALLER_ADMIN)
+		shown.secret = "";
+	return reply(rq, 201, &token_shape, &shown);
+}
+
+struct letter {
+	struct req *rq;
+	enum mail_kind kind;
+	const struct user *to;
+	const char *url;
+	bool with_project;	/* the link names the project */
+};
+
+static void
+send_mail(struct db_tx *tx, const struct token *t, void *arg)
+{
+	const struct letter *l = arg;
+	char expire[24];
+	const struct link_param v[] = {{"userId", t->user_id}, {"secret", t->secret}, {"expire", time_sql(t->expire, expire)},
+		{"project", l->rq->project->id}};
+	const struct mail mail = {
+		.kind = l->kind,
+		.to = l->to->email,
+		.name = l->kind != MAIL_MAGIC && l->to->name ? l->to->name : "",
+		.link = link_with(l->rq->cx.arena, l->url, v, l->with_project ? 4 : 3),
+		.locale = l->rq->locale,
+	};
+
+	mail_send(tx, l->rq->project, &mail);
+}
+
+static err_t
+mail_token(struct req *rq, enum token_type type, int64_t life_ms, enum event_kind event, struct letter *l)
+{
+	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .sent_to = l->to->email,
+		.event = event, .send = send_mail, .arg = l};
+	struct token *t;
+
+	l->rq = rq;
+	TRY(token_create(&rq->cx, rq->project, l->to, &in, &t));
+	audit_as(rq, l->to);
+	return reply_token(rq, t);
+}
+
+struct text_message {
+	struct req *rq;
+	const struct user *to;
+};
+
+static void
+send_code(struct db_tx *tx, const struct token *t, void *arg)
+{
+	const struct text_message *m = arg;
+
+	sms_send(tx, m->rq->project, m->to->phone, t->secret);
+}
+
+static err_t
+sms_token(struct req *rq, int64_t life_ms, enum event_kind event, const struct user *to)
+{
+	struct text_message m = {rq, to};
+	const struct token_in in = {.type = TOKEN_PHONE, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent,
+		.sent_to = to->phone, .event = event, .send = send_code, .arg = &m};
+	struct token *t;
+
+	TRY(token_create(&rq->cx, rq->project, to, &in, &t));
+	audit_as(rq, to);
+	return reply_token(rq, t);
+}
+
+/* ---- the second half of each way: a secret that was sent ---- */
+
+struct proof_in {
+	const char *user, *secret, *password, *again;
+};
+static const struct param proof_params[] = {
+	REQUIRED("userId", P_UID, struct proof_in, user, "User ID."),
+	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail or SMS.", .max = 256),
+};
+
+/* Those that sign in take the id as its creation did: unique() is one that nobody has. */
+static const struct param sign_in_params[] = {
+	REQUIRED("userId", P_CUSTOM_ID, struct proof_in, user, "User ID."),
+	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail or SMS.", .max = 256),
+};
+
+static err_t
+sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const char *provider)
+{
+	const struct session_in how = {.provider = provider, .provider_uid = "", .ip = rq->ip, .user_agent = rq->user_agent};
+	struct session *s;
+	struct token *t;
+	struct user *u;
+	char *token;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
+	TRY(token_redeem(&rq->cx, rq->project, u,
+	    &(struct token_use){.type = type, .secret = in->secret, .event = EV_N, .email_verified = type == TOKEN_MAGIC,
+		.phone_verified = type == TOKEN_PHONE, .actor = u->id},
+	    &t));
+	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
+	audit_as(rq, u);
+	rq->usage_scope = provider;
+	reply_session(rq, token);
+	return reply(rq, 201, &session_shape, s);
+}
+
+/* ---- magic URL ---- */
+
+struct start_in {
+	const char *id, *email, *url, *phone;
+};
+static const struct param magic_params[] = {
+	REQUIRED("userId", P_CUSTOM_ID, struct start_in, id, "ID of the user, when it is a new one; unique() for a generated one."),
+	REQUIRED("email", P_EMAIL, struct start_in, email, "E-mail address."),
+	OPTIONAL("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to.", .def = "\"\""),
+};
+
+static err_t
+magic_start(struct req *rq, void *arg)
+{
+	const struct start_in *in = arg;
+	struct letter l = {.kind = MAIL_MAGIC, .url = in->url, .with_project = true};
+	struct user *u;
+
+	if (!mail_ready())
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "magic URL");
+	if (l.url == NULL || l.url[0] == '\0')
+		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
+	TRY(find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
+	l.to = u;
+	return mail_token(rq, TOKEN_MAGIC, week_ms, EV_N, &l);
+}
+
+static err_t
+magic_finish(struct req *rq, void *in)
+{
+	return sign_in(rq, in, TOKEN_MAGIC, "magic-url");
+}
+
+/* ---- phone ---- */
+
+static const struct param phone_params[] = {
+	REQUIRED("userId", P_CUSTOM_ID, struct start_in, id, "ID of the user, when it is a new one; unique() for a generated one."),
+	REQUIRED("phone", P_PHONE, struct start_in, phone, "Phone number: + and digits."),
+};
+
+static err_t
+phone_start(struct req *rq, void *arg)
+{
+	const struct start_in *in = arg;
+	struct user *u;
+
+	if (!sms_ready())
+		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "sign-in");
+	TRY(find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone}, &u));
+	return sms_token(rq, 15 * minute_ms, EV_N, u);
+}
+
+static err_t
+phone_finish(struct req *rq, void *in)
+{
+	return sign_in(rq, in, TOKEN_PHONE, "phone");
+}
+
+/* Later clients have one request for all, and for what an OAuth2 sign-in ended with: the secrets do not look alike. */
+static err_t
+any_finish(struct req *rq, void *arg)
+{
+	const struct proof_in *in = arg;
+	size_t n = strlen(in->secret);
+
+	if (n == OAUTH2_SECRET_LEN)
+		return sign_in(rq, in, TOKEN_OAUTH2, "oauth2");
+	return n == PHONE_CODE_LEN ? phone_finish(rq, arg) : magic_finish(rq, arg);
+}
+
+/* ---- recovery ---- */
+
+static const struct param recovery_params[] = {
+	REQUIRED("email", P_EMAIL, struct start_in, email, "E-mail address."),
+	REQUIRED("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to."),
+};
+static const struct param recover_params[] = {
+	REQUIRED("userId", P_UID, struct proof_in, user, "User ID."),
+	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail.", .max = 256),
+	REQUIRED("password", P_PASSWORD, struct proof_in, password, "New password of at least 8 bytes."),
+	OPTIONAL("passwordAgain", P_PASSWORD, struct proof_in, again, "The same again; later clients compare on their own."),
+};
+
+static err_t
+recovery_start(struct req *rq, void *arg)
+{
+	const struct start_in *in = arg;
+	struct letter l = {.kind = MAIL_RECOVERY, .url = in->url};
+	struct user *u;
+
+	if (!mail_ready())
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "recovery");
+	TRY(user_by_email(&rq->cx, rq->project, in->email, &u));
+	if (!u->status)
+		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
+	l.to = u;
+	return mail_token(rq, TOKEN_RECOVERY, hour_ms, EV_RECOVERY_CREATE, &l);
+}
+
+static err_t
+recovery_finish(struct req *rq, void *arg)
+{
+	const struct proof_in *in = arg;
+	struct token *t;
+	struct user *u;
+
+	if (in->again != NULL && strcmp(in->password, in->again) != 0)
+		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
+	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
+	TRY(token_redeem(&rq->cx, rq->project, u,
+	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = EV_RECOVERY_UPDATE, .email_verified = true,
+		.password = in->password, .actor = u->id},
+	    &t));
+	audit_as(rq, u);
+	return reply(rq, 200, &token_shape, t);
+}
+
+/* ---- verification ---- */
+
+static const struct param verification_params[] = {
+	REQUIRED("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to."),
+};
+
+static err_t
+verification_start(struct req *rq, void *arg)
+{
+	const struct start_in *in = arg;
+	struct letter l = {.kind = MAIL_VERIFICATION, .url = in->url, .to = rq->login->user};
+
+	if (!mail_ready())
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "verification");
+	if (caller_user(rq) == NULL)
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
+	if (l.to->email == NULL || l.to->email[0] == '\0')
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The account has no e-mail address.");
+	return mail_token(rq, TOKEN_VERIFICATION, week_ms, EV_VERIFICATION_CREATE, &l);
+}
+
+static err_t
+verification_finish(struct req *rq, void *arg)
+{
+	const struct proof_in *in = arg;
+	struct token *t;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
+	TRY(token_redeem(&rq->cx, rq->project, u,
+	    &(struct token_use){.type = TOKEN_VERIFICATION, .secret = in->secret, .event = EV_VERIFICATION_UPDATE, .email_verified = true,
+		.actor = caller_id(rq)},
+	    &t));
+	return reply(rq, 200, &token_shape, t);
+}
+
+static err_t
+phone_verification_start(struct req *rq, void *arg)
+{
+	const struct user *u = rq->login->user;
+
+	(void)arg;
+	if (!sms_ready())
+		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "verification");
+	if (caller_user(rq) == NULL)
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
+	if (u->phone == NULL || u->phone[0] == '\0')
+		return fail(&rq->cx, ERR_USER_PHONE_NOT_FOUND, "user=%s", u->id);
+	return sms_token(rq, week_ms, EV_VERIFICATION_CREATE, u);
+}
+
+/* A code is short: only its own user, signed in, may try it. */
+static err_t
+phone_verification_finish(struct req *rq, void *arg)
+{
+	const struct proof_in *in = arg;
+	const struct user *caller = caller_user(rq);
+	struct token *t;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
+	if (caller == NULL || caller->internal != u->internal)
+		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not the caller");
+	TRY(token_redeem(&rq->cx, rq->project, u,
+	    &(struct token_use){.type = TOKEN_PHONE, .secret = in->secret, .event = EV_VERIFICATION_UPDATE, .phone_verified = true, .actor = u->id}, &t));
+	return reply(rq, 200, &token_shape, t);
+}
+
+#define BY_EMAIL "10/3600 url:{url},email:{param-email}"
+#define BY_USER "10/3600 url:{url},userId:{param-userId}"
+#define BY_USER_PHONE "10/3600 url:/v1/account/sessions/phone,userId:{param-userId}"	/* no second row of tries at a code */
+#define ROW(method_, tail, name_, scope_, limit_, handler_, model_, status_, doc_) \
+	.method = method_, .path = "/v1/account" tail, .service = "account", .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, \
+	.model = model_, .status = status_, .doc = doc_
+
+static const struct route rows[] = {
+	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL ";100/3600 url:{url},ip:{ip}", magic_start, &token_shape, 201,
+	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
+	    .audit = "session.create user/{user}"},
+	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
+	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
+	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", phone_start, &token_shape, 201,
+	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
+	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
+	    PARAMS(struct proof_in, sign_in_params), .usage = USAGE(SESSIONS, CREATE)},
+	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
+	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
+	    .audit = "recovery.create user/{user}", .usage = USAGE(USERS, UPDATE)},
+	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
+	    PARAMS(struct proof_in, recover_params),
+	    .audit = "recovery.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", verification_start, &token_shape, 201,
+	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params),
+	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
+	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, verification_finish, &token_shape, 200,
+	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
+	    .audit = "verification.update user/{userId}", .usage = USAGE(USERS, UPDATE)},
+	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", phone_verification_start, &token_shape, 201,
+	     "Send a code that verifies the phone."),
+	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
+	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", phone_verification_finish, &token_shape,
+	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
+	    .audit = "verification.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+};
+const struct routes account_token_routes = ROUTES(rows);

@@ -1,0 +1,15 @@
+libbadal_svc_a_SOURCES += src/svc/account/account.c
+libbadal_svc_a_SOURCES += src/svc/account/account_oauth.c
+libbadal_svc_a_SOURCES += src/svc/account/account_priv.h
+libbadal_svc_a_SOURCES += src/svc/account/account_token.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth.h
+libbadal_svc_a_SOURCES += src/svc/account/oauth_apple.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth_priv.h
+libbadal_svc_a_SOURCES += src/svc/account/oauth_profile.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth_state.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth_user.c
+libbadal_svc_a_SOURCES += src/svc/account/pages.c
+libbadal_svc_a_SOURCES += src/svc/account/service.c
+libbadal_svc_a_SOURCES += src/svc/account/token.c
+libbadal_svc_a_SOURCES += src/svc/account/token.h

@@ -1,0 +1,215 @@
+/* Which user of ours somebody from a provider is. The provider's own id decides; an address does only when the provider vouches for it, for
+ * otherwise whoever can type an address into an account there could have the account here. */
+#include "core/id.h"
+#include "core/vtime.h"
+#include "model/event.h"
+#include "svc/account/oauth.h"
+#include "svc/users/password.h"
+
+enum { PASSWORD_BYTES = 20 };
+
+static err_t
+by_identity(struct ctx *cx, const struct project *p, const char *provider, const char *uid, struct user **out)
+{
+	struct db_res *r;
+
+	*out = NULL;
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.identities i JOIN %s.users u ON u.internal = i.user_internal WHERE i.provider = $1 AND i.provider_uid = $2",
+		shape_columns(&user_shape), p->schema, p->schema),
+	    DB(provider, uid)));
+	if (db_rows(r) == 0)
+		return OK;
+	*out = arena_new_of(cx->arena, struct user);
+	shape_read(cx, &user_shape, *out, r, 0, 0);
+	return OK;
+}
+
+/* A change that only caches and connections hear of: the session's own event tells the rest. */
+static struct event
+quiet_event(struct ctx *cx, const struct project *p, const struct user *u, unsigned flags)
+{
+	return (struct event){.kind = EV_ROLES_UPDATE, .project = p->id, .ids = {u->id}, .user = u->id, .flags = flags,
+		.stale = {user_stale_key(cx, p->id, u->id)}};
+}
+
+static void
+add_identity(struct db_tx *tx, const struct project *p, const char *provider, const char *uid, const struct user *u)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	/* two sign-ins at once: the first one has it, and this one is good for its session all the same */
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"INSERT INTO %s.identities (user_internal, provider, provider_uid, created) VALUES ($1::bigint, $2::text, $3::text, $4::timestamptz) "
+		"ON CONFLICT DO NOTHING",
+		p->schema),
+	    DB(pg_i64(cx->arena, u->internal), provider, uid, pg_time(cx->arena, time_now_ms())));
+}
+
+static err_t
+finish(struct ctx *cx, struct db_tx *tx, const struct event *ev, err_t unique)
+{
+	err_t e;
+
+	event_emit(tx, ev);
+	e = event_commit(tx, &ev, 1);
+	return e == ERR_DB_UNIQUE ? fail(cx, unique, "%s", db_constraint(cx)) : e;
+}
+
+/* ---- somebody who is signed in already ---- */
+
+/* An anonymous user becomes a person with name and address. An address that was there already stays: it may be a proven one. */
+static void
+convert(struct db_tx *tx, const struct project *p, const struct oauth_profile *who, struct user *u)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	if (who->name[0] != '\0')
+		u->name = who->name;
+	if (u->email == NULL && who->email != NULL) {
+		u->email = str_lower(cx->arena, str_c(who->email)).p;
+		u->email_verification = false;
+	}
+	u->updated = time_now_ms();
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"UPDATE %s.users SET name = $2::text, email = $3::text, email_verification = $4::boolean, updated = $5::timestamptz, "
+		"search = concat_ws(' ', id, $3::text, phone, $2::text) WHERE internal = $1::bigint",
+		p->schema),
+	    DB(pg_i64(cx->arena, u->internal), u->name, u->email, pg_bool(u->email_verification), pg_time(cx->arena, u->updated)));
+}
+
+static err_t
+attach(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, const struct user *owner,
+    struct user **out)
+{
+	struct user *u = arena_alloc(cx->arena, sizeof *u);
+	struct event ev = quiet_event(cx, p, current, EVENT_ROLES);
+	struct db_tx *tx;
+	err_t e;
+
+	if (owner != NULL && owner->internal != current->internal)
+		return fail(cx, ERR_USER_ALREADY_EXISTS, "the identity is user %s", owner->id);
+	*u = *current;
+	*out = u;
+	if (owner != NULL && !user_anonymous(current))
+		return OK;
+	TRY(tx_begin(cx, &tx));
+	e = user_lock(tx, p, current, u);
+	if (e != OK) {
+		tx_rollback(tx);
+		return e;
+	}
+	if (user_anonymous(u))	/* still: it may have got an address and a password of its own meanwhile */
+		convert(tx, p, who, u);
+	add_identity(tx, p, provider, who->id, u);
+	return finish(cx, tx, &ev, ERR_USER_EMAIL_ALREADY_EXISTS);
+}
+
+/* ---- somebody whose address we know ---- */
+
+/* Nobody ever proved that the account's address is theirs; now somebody does. Whatever else opens the account goes. */
+static void
+take_over(struct db_tx *tx, const struct project *p, const struct user *u, const char *hash)
+{
+	static const char *const others[] = {"sessions", "tokens", "identities"};
+	struct ctx *cx = tx_ctx(tx);
+	const char *internal = pg_i64(cx->arena, u->internal);
+
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"UPDATE %s.users AS u SET email_verification = true, phone = NULL, phone_verification = false, password = $2::text, "
+		"hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = NULL, updated = $3::timestamptz, "
+		"search = concat_ws(' ', u.id, u.email, nullif(u.name, '')) WHERE u.internal = $1::bigint",
+		p->schema),
+	    DB(internal, hash, pg_time(cx->arena, time_now_ms())));
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.%s WHERE user_internal = $1::bigint", p->schema, others[i]), DB(internal));
+}
+
+/* Locks the user. Whether the address is still theirs, and proven or not, decides what is done with the account: if any of that changed since it
+ * was read, nothing is. */
+static err_t
+lock_unchanged(struct ctx *cx, struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	struct user now;
+
+	TRY(user_lock(tx, p, u, &now));
+	if (now.email == NULL || !str_ieq(str_c(now.email), str_c(u->email)) || now.email_verification != u->email_verification)
+		return fail(cx, ERR_USER_ALREADY_EXISTS, "the address of %s changed meanwhile", u->id);
+	return now.status ? OK : fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
+}
+
+static err_t
+random_password(struct ctx *cx, const char **hash_out)
+{
+	return password_hash(cx, secret_hex(cx->arena, PASSWORD_BYTES), hash_out);
+}
+
+static err_t
+link_email(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user *u)
+{
+	bool proven = u->email_verification;
+	struct event ev = quiet_event(cx, p, u, EVENT_ROLES | (proven ? 0 : EVENT_LOGOUT));
+	const char *hash = NULL;
+	struct db_tx *tx;
+	err_t e;
+
+	if (!who->verified)
+		return fail(cx, ERR_USER_ALREADY_EXISTS, "the provider does not vouch for the address");
+	if (!u->status)
+		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
+	if (!proven)
+		TRY(random_password(cx, &hash));
+	TRY(tx_begin(cx, &tx));
+	e = lock_unchanged(cx, tx, p, u);
+	if (e != OK) {
+		tx_rollback(tx);
+		return e;
+	}
+	if (!proven)
+		take_over(tx, p, u, hash);
+	add_identity(tx, p, provider, who->id, u);
+	return finish(cx, tx, &ev, ERR_USER_ALREADY_EXISTS);
+}
+
+/* ---- */
+
+static err_t
+find_or_create(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user **out)
+{
+	const struct user_in in = {.email = who->email, .name = who->name, .password = secret_hex(cx->arena, PASSWORD_BYTES),
+		.email_verified = who->verified, .provider = provider, .provider_uid = who->id};
+	err_t e = who->email ? user_by_email(cx, p, who->email, out) : ERR_USER_NOT_FOUND;
+
+	if (e == OK) {
+		TRY(link_email(cx, p, provider, who, *out));
+		return user_by_id(cx, p, (*out)->id, out);
+	}
+	return e == ERR_USER_NOT_FOUND ? user_create(cx, p, &in, USER_LIMIT | USER_SILENT, out) : e;
+}
+
+err_t
+oauth_user(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, struct user **out)
+{
+	struct user *owner;
+	err_t e;
+
+	TRY(by_identity(cx, p, provider, who->id, &owner));
+	if (current != NULL)
+		return attach(cx, p, provider, who, current, owner, out);
+	if (owner == NULL) {
+		e = find_or_create(cx, p, provider, who, out);
+		if (e != ERR_USER_ALREADY_EXISTS)
+			return e;
+		/* the first sign-in of somebody, twice at once: the other one made the user */
+		TRY(by_identity(cx, p, provider, who->id, &owner));
+		if (owner == NULL)
+			return e;
+	}
+	if (!owner->status)
+		return fail(cx, ERR_USER_BLOCKED, "user=%s", owner->id);
+	*out = owner;
+	return OK;
+}

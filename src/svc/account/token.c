@@ -1,0 +1,154 @@
+/* Tokens: taking one is a DELETE … RETURNING in the transaction of what it allows, so that it serves once however many try. */
+#include "svc/account/token.h"
+
+#include <sodium.h>
+
+#include "core/id.h"
+#include "core/vtime.h"
+#include "model/roles.h"
+#include "svc/users/password.h"
+
+enum { SECRET_BYTES = 128, PHONE_CODES_MAX = 3 };
+
+static const struct field token_fields[] = {
+	FIELD(F_STR, struct token, id, "$id", "t.id", "Token ID."),
+	FIELD(F_TIME, struct token, created, "$createdAt", "t.created", "Token creation date in ISO 8601 format."),
+	FIELD(F_STR, struct token, user_id, "userId", "t.user_id", "User ID."),
+	FIELD(F_STR, struct token, secret, "secret", "t.secret_hash", "Secret; empty for clients, who get it by mail or SMS."),
+	FIELD(F_TIME, struct token, expire, "expire", "t.expire", "Token expiration date in ISO 8601 format."),
+};
+const struct shape token_shape = SHAPE("token", struct token, token_fields);
+
+static struct event
+token_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const struct token *t)
+{
+	return (struct event){
+		.kind = kind,
+		.project = p->id,
+		.ids = {u->id, t->id},
+		.roles = roles_one(cx->arena, "user", u->id),
+		.payload = shape_json(cx, &token_shape, t),
+		.user = u->id,
+		.actor = u->id,
+	};
+}
+
+static const char *
+new_secret(struct ctx *cx, enum token_type type)
+{
+	if (type == TOKEN_PHONE)
+		return arena_printf(cx->arena, "%0*u", PHONE_CODE_LEN, (unsigned)randombytes_uniform(1000000));
+	return secret_hex(cx->arena, type == TOKEN_OAUTH2 ? OAUTH2_SECRET_LEN / 2 : SECRET_BYTES);
+}
+
+/* A code is short, and each one more that is valid makes guessing one likelier: of those of a user the newest few count. */
+static void
+drop_old_codes(struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"DELETE FROM %s.tokens WHERE internal IN (SELECT internal FROM %s.tokens WHERE user_internal = $1::bigint AND type = $2::integer "
+		"ORDER BY internal DESC OFFSET %d)",
+		p->schema, p->schema, PHONE_CODES_MAX),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, TOKEN_PHONE)));
+}
+
+err_t
+token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out)
+{
+	struct token *t = arena_new_of(cx->arena, struct token);
+	struct db_tx *tx;
+	struct event ev;
+
+	t->id = id_unique(cx->arena);
+	t->user_id = u->id;
+	t->secret = new_secret(cx, in->type);
+	t->created = time_now_ms();
+	t->expire = t->created + in->life_ms;
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		p->schema),
+	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
+		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
+		in->sent_to));
+	if (in->type == TOKEN_PHONE)
+		drop_old_codes(tx, p, u);
+	in->send(tx, t, in->arg);
+	if (in->event == EV_N) {
+		TRY(tx_commit(tx));
+	} else {
+		ev = token_event(cx, p, in->event, u, t);
+		event_emit(tx, &ev);
+		TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
+	}
+	*out = t;
+	return OK;
+}
+
+/* The user is locked first, so that the address that is compared is still the user's when it is said to be verified. */
+static err_t
+take(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, struct token *t)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena,
+		"DELETE FROM %s.tokens AS t USING (SELECT internal, email, phone FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE) AS u "
+		"WHERE t.user_internal = u.internal AND t.type = $2::integer AND t.secret_hash = $3 AND t.expire >= $4 "
+		"AND (t.sent_to IS NULL OR lower(t.sent_to) = lower(CASE WHEN t.type = $5::integer THEN u.phone ELSE u.email END)) RETURNING %s",
+		p->schema, p->schema, shape_columns(&token_shape)),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->type), sha256_hex(cx->arena, str_c(use->secret)),
+		pg_time(cx->arena, time_now_ms()), pg_i64(cx->arena, TOKEN_PHONE))));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
+		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
+	}
+	shape_read(cx, &token_shape, t, r, 0, 0);
+	return OK;
+}
+
+err_t
+token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out)
+{
+	struct token *t = arena_new_of(cx->arena, struct token);
+	const char *hash = NULL, *now;
+	struct db_tx *tx;
+	struct event ev;
+
+	if (use->password != NULL)	/* before the transaction: nothing may be locked meanwhile */
+		TRY(password_hash(cx, use->password, &hash));
+	TRY(tx_begin(cx, &tx));
+	TRY(take(tx, p, u, use, t));
+	now = pg_time(cx->arena, time_now_ms());
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"UPDATE %s.users SET updated = $2, email_verification = email_verification OR $3::boolean, "
+		"phone_verification = phone_verification OR $4::boolean WHERE internal = $1::bigint",
+		p->schema),
+	    DB(pg_i64(cx->arena, u->internal), now, pg_bool(use->email_verified), pg_bool(use->phone_verified)));
+	if (hash != NULL)
+		tx_add(tx,
+		    arena_printf(cx->arena,
+			"UPDATE %s.users SET password = $2, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS
+			"', password_update = $3 WHERE internal = $1::bigint",
+			p->schema),
+		    DB(pg_i64(cx->arena, u->internal), hash, now));
+	ev = token_event(cx, p, use->event == EV_N ? EV_ROLES_UPDATE : use->event, u, t);
+	if (use->event == EV_N) {
+		ev.ids[1] = NULL;
+		ev.payload = STR("");
+	}
+	ev.actor = use->actor;
+	ev.flags = EVENT_ROLES;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	event_emit(tx, &ev);
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
+	*out = t;
+	return OK;
+}

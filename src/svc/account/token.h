@@ -1,0 +1,51 @@
+/* Tokens: secrets sent by mail or SMS that prove who reads there. Stored hashed, used once, and only until they expire. */
+#ifndef BADAL_SVC_ACCOUNT_TOKEN_H
+#define BADAL_SVC_ACCOUNT_TOKEN_H
+
+#include "model/event.h"
+#include "svc/users/user.h"
+
+enum token_type {		/* as stored; codes of phone sign-in and phone verification are one type */
+	TOKEN_VERIFICATION = 2,
+	TOKEN_RECOVERY = 3,
+	TOKEN_MAGIC = 5,
+	TOKEN_PHONE = 6,
+	TOKEN_OAUTH2 = 8
+};
+
+enum { PHONE_CODE_LEN = 6, OAUTH2_SECRET_LEN = 64 };
+
+struct token {
+	const char *id, *user_id;
+	const char *secret;	/* clear when just made; the hash when used */
+	int64_t created, expire;
+};
+extern const struct shape token_shape;
+
+struct token_in {
+	enum token_type type;
+	int64_t life_ms;
+	const char *ip, *user_agent;
+	const char *sent_to;	/* the e-mail address or phone number that it proves; NULL: it goes to none */
+	enum event_kind event;	/* EV_N: none */
+	/* Puts the mail or SMS into the transaction. */
+	void (*send)(struct db_tx *tx, const struct token *t, void *arg);
+	void *arg;
+};
+
+/* Awaits. A new token of `u`: 256 hex characters, 64 for OAuth2, or 6 digits for a phone. */
+err_t token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out) MUST_CHECK;
+
+struct token_use {
+	enum token_type type;
+	const char *secret;
+	enum event_kind event;	/* EV_N: only caches and connections hear of it */
+	bool email_verified, phone_verified;	/* what its use proves */
+	const char *password;	/* new password in clear, NULL: none */
+	const char *actor;
+};
+/* Awaits. Takes the token and does what it allows in one transaction. ERR_USER_INVALID_TOKEN when it is unknown, used or
+ * expired, or was sent to an address that is not the user's any more. */
+err_t token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out) MUST_CHECK;
+
+#endif

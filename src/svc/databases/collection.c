@@ -1,0 +1,205 @@
+/* Collections: creation, changes, deletion, lists. The table of the documents is made with the row; when the row goes, the table is
+ * unreachable at once and dropped in the background. */
+#include "svc/databases/collection.h"
+
+#include "core/vtime.h"
+#include "model/job.h"
+#include "model/roles.h"
+#include "schema_priv.h"
+
+static const char *
+search_text(struct ctx *cx, const char *id, const char *name)
+{
+	return arena_printf(cx->arena, "%s %s", id, name);
+}
+
+static struct event
+changed(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct collection *c)
+{
+	return (struct event){.kind = kind, .project = p->id, .ids = {c->database_id, c->id}, .payload = collection_json(cx, c),
+	    .actor = actor, .stale = {collection_stale_key(cx, p->id, c->database_id, c->id)}};
+}
+
+struct event
+collection_event(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct collection *c,
+    const char *key, struct str payload)
+{
+	const char *id = arena_printf(cx->arena, "%lld_%lld_%s", (long long)c->database, (long long)c->internal, key);
+	struct event ev = {.kind = kind, .project = p->id, .ids = {c->database_id, c->id, id}, .payload = payload, .actor = actor,
+	    .stale = {collection_stale_key(cx, p->id, c->database_id, c->id)}};
+
+	if (p->team_id != NULL)
+		ev.roles = roles_one(cx->arena, "team", p->team_id);
+	return ev;
+}
+
+static const char *
+perms_literal(struct ctx *cx, const struct strs *perms)
+{
+	return perms->set ? pg_array(cx->arena, perms->v, perms->n) : NULL;
+}
+
+/* ---- creation ---- */
+
+void
+collection_table_indexes(struct db_tx *tx, const char *schema, int64_t internal)
+{
+	struct arena *a = tx_ctx(tx)->arena;
+	const char *c = arena_printf(a, "c_%lld", (long long)internal);
+
+	tx_add(tx, arena_printf(a, "CREATE UNIQUE INDEX %s_id ON %s.%s (lower(_id))", c, schema, c), DB0);
+	tx_add(tx, arena_printf(a, "CREATE INDEX %s_read ON %s.%s USING gin (_read)", c, schema, c), DB0);
+	tx_add(tx, arena_printf(a, "CREATE INDEX %s_created ON %s.%s (_created, _seq)", c, schema, c), DB0);
+	tx_add(tx, arena_printf(a, "CREATE INDEX %s_updated ON %s.%s (_updated, _seq)", c, schema, c), DB0);
+}
+
+static void
+create_table(struct db_tx *tx, const char *schema, int64_t internal)
+{
+	tx_add(tx, arena_printf(tx_ctx(tx)->arena, "CREATE TABLE %s.c_%lld (_seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+	    "_id text COLLATE \"C\" NOT NULL, _created timestamptz(3) NOT NULL, _updated timestamptz(3) NOT NULL, _perms text[] NOT NULL, "
+	    "_read text[] NOT NULL)", schema, (long long)internal), DB0);
+	collection_table_indexes(tx, schema, internal);
+}
+
+err_t
+collection_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const struct collection_in *in,
+    struct str *json_out)
+{
+	struct collection c = {.id = in->id, .name = in->name, .permissions = in->permissions, .enabled = in->enabled,
+	    .document_security = in->document_security, .created = time_now_ms()};
+	struct database d;
+	struct db_tx *tx;
+	struct db_res *r;
+	struct event ev;
+	err_t e;
+
+	TRY(database_get(cx, p, db, &d));
+	c.updated = c.created;
+	c.database = d.internal;
+	c.database_id = d.id;
+	c.permissions.set = true;
+	TRY(tx_begin(cx, &tx));
+	/* the lock keeps a deletion of the database from passing between */
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.databases WHERE internal = $1 FOR KEY SHARE", p->schema),
+	    DB(pg_i64(cx->arena, d.internal)));
+	e = tx_query(tx, &r,
+	    arena_printf(cx->arena, "INSERT INTO %s.collections (database, id, name, search, enabled, document_security, permissions, created, "
+	    "updated) SELECT internal, $2, $3, $4, $5::boolean, $6::boolean, $7::text[], $8::timestamptz, $8::timestamptz "
+	    "FROM %s.databases WHERE internal = $1::bigint RETURNING internal", p->schema, p->schema),
+	    DB(pg_i64(cx->arena, d.internal), c.id, c.name, search_text(cx, c.id, c.name), pg_bool(c.enabled), pg_bool(c.document_security),
+	    perms_literal(cx, &c.permissions), pg_time(cx->arena, c.created)));
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_COLLECTION_ALREADY_EXISTS, "id=%s", c.id);
+	TRY(e);
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
+	c.internal = db_i64(r, 0, 0);
+	create_table(tx, p->schema, c.internal);
+	ev = changed(cx, EV_COLLECTION_CREATE, p, actor, &c);
+	event_emit(tx, &ev);
+	*json_out = ev.payload;
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+/* ---- changes ---- */
+
+err_t
+collection_update(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id,
+    const struct collection_in *in, struct str *json_out)
+{
+	const struct collection *old;
+	struct collection c;
+	struct db_res *r;
+	struct event ev;
+	const char *sql;
+
+	TRY(collection_get(cx, p, db, id, &old));
+	c = *old;
+	c.name = in->name;
+	c.enabled = in->enabled;
+	c.document_security = in->document_security;
+	if (in->permissions.set)
+		c.permissions = in->permissions;
+	c.updated = time_now_ms();
+	ev = changed(cx, EV_COLLECTION_UPDATE, p, actor, &c);
+	sql = arena_printf(cx->arena, "UPDATE %s.collections SET name = $2, search = $3, enabled = $4::boolean, document_security = $5::boolean, "
+	    "permissions = coalesce($6::text[], permissions), updated = $7::timestamptz WHERE internal = $1::bigint RETURNING internal",
+	    p->schema);
+	TRY(event_write(cx, &ev, &r, sql, DB(pg_i64(cx->arena, c.internal), c.name, search_text(cx, c.id, c.name), pg_bool(c.enabled),
+	    pg_bool(c.document_security), perms_literal(cx, &in->permissions), pg_time(cx->arena, c.updated))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
+	*json_out = ev.payload;
+	return OK;
+}
+
+err_t
+collection_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id)
+{
+	const struct collection *c;
+	struct db_tx *tx;
+	struct db_res *r;
+	struct event ev;
+
+	TRY(collection_get(cx, p, db, id, &c));
+	TRY(tx_begin(cx, &tx));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.collections WHERE internal = $1 RETURNING 1", p->schema),
+	    DB(pg_i64(cx->arena, c->internal))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
+	schema_job(tx, p, NULL);
+	ev = changed(cx, EV_COLLECTION_DELETE, p, actor, c);
+	event_emit(tx, &ev);
+	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+}
+
+/* ---- lists ---- */
+
+static err_t
+write_page(struct ctx *cx, const struct database *d, const struct query_page *page, struct str *json_out)
+{
+	int n = page->res ? db_rows(page->res) : 0;
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, cx->arena, 1024);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "total");
+	jw_i64(&w, page->total);
+	JW_KEY(&w, "collections");
+	jw_arr(&w);
+	for (int i = 0; i < n; i++) {
+		struct collection *c;
+
+		TRY(collection_read(cx, page->res, i, 0, d->internal, d->id, &c));
+		collection_write(&w, c);
+		collection_unref(c);
+	}
+	jw_arr_end(&w);
+	jw_obj_end(&w);
+	*json_out = buf_view(&b);
+	return OK;
+}
+
+err_t
+collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
+    struct str *json_out)
+{
+	static const struct query_attr attrs[] = {
+	    {"name", "name", ATTR_STRING, false, true},
+	    {"enabled", "enabled", ATTR_BOOLEAN, false, true},
+	    {"documentSecurity", "document_security", ATTR_BOOLEAN, false, true},
+	};
+	struct query_list l = {.entity = "Collection", .from = arena_printf(cx->arena, "%s.collections", p->schema),
+	    .columns = collection_columns(cx, p->schema), .where = "database = $1::bigint", .n = 1, .seq = "internal", .id = "id",
+	    .search = "search", .attrs = attrs, .n_attrs = 3, .flags = total ? 0 : QUERY_NO_TOTAL};
+	struct query_page page;
+	struct database d;
+
+	TRY(database_get(cx, p, db, &d));
+	l.v = (const char *const[]){pg_i64(cx->arena, d.internal)};
+	TRY(query_list(cx, &l, NULL, queries, search, &page));
+	return write_page(cx, &d, &page, json_out);
+}

@@ -1,0 +1,172 @@
+/* Collections, their attributes and indexes. A collection is cached per process with the SQL of its documents' table made once;
+ * every change of it or of its database bumps a generation, so that no process works with an old schema. */
+#ifndef BADAL_SVC_DATABASES_COLLECTION_H
+#define BADAL_SVC_DATABASES_COLLECTION_H
+
+#include "model/permission.h"
+#include "svc/databases/database.h"
+
+enum attr_format { FORMAT_NONE, FORMAT_EMAIL, FORMAT_ENUM, FORMAT_IP, FORMAT_URL };
+
+struct attribute {
+	int64_t internal;
+	const char *key, *column;	/* column: "a_<internal>" */
+	enum attr_type type;
+	enum attr_format format;
+	int64_t size;			/* code points of a string */
+	bool required, array, available;
+	const char *status;		/* processing available deleting stuck failed */
+	const char *min, *max;		/* JSON numbers; NULL for types without bounds */
+	int64_t int_min, int_max;
+	double float_min, float_max;
+	struct strs elements;		/* of an enum */
+	const char *def;		/* default as JSON, NULL: none */
+	const char *def_value;		/* the same as SQL text; a date as it was given, for it may be "now" */
+	struct str json_key;		/* "\"key\":" */
+	int place;			/* in collection.live, -1 when not available */
+};
+
+struct index {
+	int64_t internal;
+	const char *key, *type, *status;
+	struct strs attributes, orders;	/* orders may be shorter: the rest ascends */
+};
+
+struct collection {
+	unsigned refs;			/* private to the cache, like the next four */
+	uint32_t gen, db_gen;
+	struct arena *arena;
+	struct map *by_key;
+	int64_t database, internal;
+	const char *database_id, *id, *name;	/* as they were spelt at creation */
+	bool enabled, document_security;
+	struct strs permissions;
+	struct perms perms;
+	int64_t created, updated;
+	struct attribute *attrs;
+	int n_attrs;
+	struct index *indexes;
+	int n_indexes;
+	const struct attribute **live;	/* the available ones, in order */
+	int n_live;
+	/* for documents */
+	struct query_attr *query_attrs;
+	int n_query_attrs;
+	struct query_index *query_indexes;
+	const char *table;		/* "p_1.c_5" */
+	const char *columns;		/* "_id,_created,_updated,_perms,a_1,…" */
+	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
+	const char *width;		/* SQL of the bytes of a row's values */
+	int64_t width_max;		/* about the most that they can be */
+	struct str json_tail;		/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
+};
+
+struct collection_in {
+	const char *id, *name;
+	struct strs permissions;	/* not set: [] on create, kept on update */
+	bool enabled, document_security;
+};
+
+/* Awaits on a miss. Valid until cx ends. ERR_DATABASE_NOT_FOUND, ERR_COLLECTION_NOT_FOUND. */
+err_t collection_get(struct ctx *cx, const struct project *p, const char *db, const char *id, const struct collection **out) MUST_CHECK;
+/* Drops it from this process's cache: its table turned out to be newer. */
+void collection_forget(const struct project *p, const char *db, const char *id);
+/* The attribute with exactly this key, available or not; NULL. */
+const struct attribute *collection_attribute(const struct collection *c, struct str key);
+
+/* The reply and event payload of a collection. */
+struct str collection_json(struct ctx *cx, const struct collection *c);
+void collection_write(struct jw *w, const struct collection *c);
+void attribute_write(struct jw *w, const struct attribute *a, const char *status);
+void index_write(struct jw *w, const struct index *x, const char *status);
+
+/* All await. */
+err_t collection_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const struct collection_in *in,
+    struct str *json_out) MUST_CHECK;
+err_t collection_update(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id,
+    const struct collection_in *in, struct str *json_out) MUST_CHECK;
+err_t collection_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id) MUST_CHECK;
+/* {"total":…,"collections":[…]} */
+err_t collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
+    struct str *json_out) MUST_CHECK;
+
+/* {"total":…,"attributes":[…]} and {"total":…,"indexes":[…]}; without queries all of them, else a page. */
+err_t attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total,
+    struct str *json_out) MUST_CHECK;
+err_t index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total,
+    struct str *json_out) MUST_CHECK;
+
+/* A new attribute, checked by attribute_create as far as the collection matters. `def` is JSON text or NULL. */
+struct attribute_in {
+	const char *key;
+	enum attr_type type;
+	enum attr_format format;
+	int64_t size;
+	bool required, array;
+	const char *min, *max;		/* JSON numbers or NULL */
+	struct strs elements;
+	const char *def;
+};
+err_t attribute_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col,
+    const struct attribute_in *in, struct str *json_out) MUST_CHECK;
+err_t attribute_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
+    MUST_CHECK;
+/* The attribute without regard to case; ERR_ATTRIBUTE_NOT_FOUND. */
+err_t attribute_find(struct ctx *cx, const struct collection *c, const char *key, const struct attribute **out) MUST_CHECK;
+/* Bytes that an attribute counts against the width of a row (spec databases.md 4.5). */
+int64_t attribute_width(const struct attribute_in *in);
+
+err_t index_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
+    const char *type, const struct strs *attributes, const struct strs *orders, struct str *json_out) MUST_CHECK;
+err_t index_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key) MUST_CHECK;
+err_t index_find(struct ctx *cx, const struct collection *c, const char *key, const struct index **out) MUST_CHECK;
+
+/* What replies look like, for OpenAPI. An attribute is one of the others. */
+extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_email_shape,
+    attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
+    attribute_datetime_shape;
+
+/* ---- background work: the jobs role settles what a request could not do at once (include/tbl/jobs.h, kind schema) ---- */
+/* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to
+ * whoever is at it. Safe to repeat; gone collections are fine. ERR_BUSY: the table is in use: try again. */
+err_t schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col) MUST_CHECK;
+/* Awaits. Drops the tables of the project's deleted collections. Safe to repeat. */
+err_t schema_sweep(struct ctx *cx, const struct project *p) MUST_CHECK;
+/* Awaits. A job by its payload, made by schema_job. */
+err_t schema_work(struct ctx *cx, struct str payload) MUST_CHECK;
+/* Awaits. All that is left over in all projects: run when the jobs role starts. */
+err_t schema_recover(struct ctx *cx) MUST_CHECK;
+
+/* ---- for the files of this module ---- */
+/* Adds the job that settles this collection (c NULL: that sweeps the project) to the transaction. */
+void schema_job(struct db_tx *tx, const struct project *p, const struct collection *c);
+/* Columns of a row of <schema>.collections that collection_read takes; a collection without what documents need. Give it back with
+ * collection_unref. */
+const char *collection_columns(struct ctx *cx, const char *schema);
+err_t collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_t database, const char *database_id,
+    struct collection **out) MUST_CHECK;
+void collection_unref(void *c);
+const char *attribute_type_name(enum attr_type t);
+const char *attribute_format_name(enum attr_format f);
+enum attr_type attribute_type_by(const char *name);
+enum attr_format attribute_format_by(const char *name);
+struct str attribute_json(struct ctx *cx, const struct attribute *a, const char *status);
+struct str index_json(struct ctx *cx, const struct index *x, const char *status);
+/* "bigint[]": the type of an attribute's column in this schema. */
+const char *attribute_sql_type(struct arena *a, const char *schema, enum attr_type t, bool array);
+/* Indexes on the documents' table that one index of the API is made of. */
+struct index_plan {
+	int n;				/* 0: one that every table has serves it */
+	const char *name[2], *sql[2];	/* names without schema; CREATE INDEX CONCURRENTLY statements */
+};
+/* False with a reason when the definition cannot work. */
+bool index_plan(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, struct index_plan *out,
+    const char **why_out);
+/* SQL of the words (tsvector) of a fulltext index over these attributes. */
+const char *index_words(struct arena *a, const char *schema, const struct collection *c, const struct strs *keys);
+const char *collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id);
+/* An event of this collection's schema on the console's channel, for the project's owners. */
+struct event collection_event(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct collection *c,
+    const char *key, struct str payload);
+
+#endif

@@ -1,0 +1,400 @@
+/* The cache of collections: read in one round trip, with everything a document request needs made in advance.
+ *
+ * An entry counts while two generations stand: its own and its database's. It is immutable and counted: a request that holds it
+ * keeps working with the schema it started with. */
+#include "svc/databases/collection.h"
+
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/gen.h"
+#include "core/map.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+
+enum { WIDTH_SYSTEM = 200, WIDTH_PLAIN = 30, WIDTH_LIST_MAX = 6 << 20 };	/* bytes */
+
+static struct lru *cache;
+
+static void
+unref(void *arg)
+{
+	struct collection *c = arg;
+
+	if (--c->refs > 0)
+		return;
+	map_free(&c->by_key);
+	struct arena *a = c->arena;	/* holds c itself */
+	arena_free(&a);
+}
+
+static struct str
+lower_key(struct arena *a, const char *kind, const char *project, const char *db, const char *id)
+{
+	struct buf b;
+
+	buf_init(&b, a, 128);
+	buf_printf(&b, "%s:%s:", kind, project);
+	buf_str(&b, str_lower(a, str_c(db)));
+	if (id != NULL) {
+		buf_ch(&b, ':');
+		buf_str(&b, str_lower(a, str_c(id)));
+	}
+	return buf_view(&b);
+}
+
+const char *
+collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id)
+{
+	return lower_key(cx->arena, "collection", project_id, db, id).p;
+}
+
+/* ---- from the row ---- */
+
+static const char *
+text_in(struct arena *a, const json_t *o, const char *key)
+{
+	const json_t *j = json_object_get(o, key);
+
+	return json_is_string(j) ? str_dup(a, json_str(j)) : NULL;
+}
+
+static struct strs
+texts_in(struct arena *a, const json_t *o, const char *key)
+{
+	const json_t *j = json_object_get(o, key);
+	struct strs s = {.set = true, .v = arena_array(a, const char *, json_array_size(j) + 1)};
+
+	for (size_t i = 0; i < json_array_size(j); i++)
+		s.v[s.n++] = str_dup(a, json_str(json_array_get(j, i)));
+	return s;
+}
+
+static void
+read_bounds(struct attribute *a)
+{
+	if (a->type == ATTR_INTEGER) {
+		a->int_min = a->min ? strtoll(a->min, NULL, 10) : INT64_MIN;
+		a->int_max = a->max ? strtoll(a->max, NULL, 10) : INT64_MAX;
+	} else if (a->type == ATTR_FLOAT) {
+		a->float_min = a->min ? strtod(a->min, NULL) : -1.7976931348623157e308;
+		a->float_max = a->max ? strtod(a->max, NULL) : 1.7976931348623157e308;
+	}
+}
+
+static struct str
+key_json(struct arena *a, const char *key)
+{
+	struct buf b;
+
+	buf_init(&b, a, strlen(key) + 4);
+	json_escape(&b, str_c(key));
+	buf_ch(&b, ':');
+	return buf_view(&b);
+}
+
+/* A default's JSON without quotes and escapes. */
+static const char *
+default_value(struct arena *a, const struct attribute *at)
+{
+	json_t *j = at->def ? json_loads(at->def, JSON_DECODE_ANY, NULL) : NULL;
+	const char *text = at->def;
+
+	if (json_is_string(j))
+		text = str_dup(a, json_str(j));
+	json_decref(j);
+	return text;
+}
+
+static void
+read_attribute(struct arena *a, const json_t *j, struct attribute *out)
+{
+	out->internal = json_integer_value(json_object_get(j, "internal"));
+	out->key = text_in(a, j, "key");
+	out->column = arena_printf(a, "a_%lld", (long long)out->internal);
+	out->type = attribute_type_by(text_in(a, j, "type"));
+	out->format = attribute_format_by(text_in(a, j, "format"));
+	out->size = json_integer_value(json_object_get(j, "size"));
+	out->required = json_is_true(json_object_get(j, "required"));
+	out->array = json_is_true(json_object_get(j, "array"));
+	out->status = text_in(a, j, "status");
+	/* a stuck attribute is still there; only what is being made or has failed is not */
+	out->available = strcmp(out->status, "processing") != 0 && strcmp(out->status, "failed") != 0;
+	out->min = text_in(a, j, "min");
+	out->max = text_in(a, j, "max");
+	out->elements = texts_in(a, j, "elements");
+	out->def = text_in(a, j, "def");
+	out->def_value = default_value(a, out);
+	out->json_key = key_json(a, out->key);
+	out->place = -1;
+	read_bounds(out);
+}
+
+static void
+read_index(struct arena *a, const json_t *j, struct index *out)
+{
+	out->internal = json_integer_value(json_object_get(j, "internal"));
+	out->key = text_in(a, j, "key");
+	out->type = text_in(a, j, "type");
+	out->status = text_in(a, j, "status");
+	out->attributes = texts_in(a, j, "attributes");
+	out->orders = texts_in(a, j, "orders");
+}
+
+static void
+read_schema(struct collection *c, const json_t *attrs, const json_t *indexes)
+{
+	struct arena *a = c->arena;
+
+	c->n_attrs = (int)json_array_size(attrs);
+	c->attrs = arena_array(a, struct attribute, c->n_attrs + 1);
+	c->live = arena_array(a, const struct attribute *, c->n_attrs + 1);
+	for (int i = 0; i < c->n_attrs; i++) {
+		struct attribute *at = &c->attrs[i];
+
+		read_attribute(a, json_array_get(attrs, (size_t)i), at);
+		(void)map_set(c->by_key, str_c(at->key), at);	/* keys are unique: nothing is replaced */
+		if (at->available) {
+			at->place = c->n_live;
+			c->live[c->n_live++] = at;
+		}
+	}
+	c->n_indexes = (int)json_array_size(indexes);
+	c->indexes = arena_array(a, struct index, c->n_indexes + 1);
+	for (int i = 0; i < c->n_indexes; i++)
+		read_index(a, json_array_get(indexes, (size_t)i), &c->indexes[i]);
+}
+
+/* ---- made in advance ---- */
+
+static void
+make_columns(struct collection *c)
+{
+	struct buf b;
+
+	buf_init(&b, c->arena, 256);
+	BUF_LIT(&b, "_id,_created,_updated,_perms");
+	for (int i = 0; i < c->n_live; i++)
+		buf_printf(&b, ",%s", c->live[i]->column);
+	c->columns = b.p;
+}
+
+/* What a row's values come to as text. The length of a text is known without reading it; a list has to be read, for it may be stored
+ * compressed. */
+static void
+make_width(struct collection *c)
+{
+	int64_t fixed = WIDTH_SYSTEM;
+	struct buf b;
+
+	buf_init(&b, c->arena, 256);
+	for (int i = 0; i < c->n_live; i++) {
+		const struct attribute *at = c->live[i];
+
+		if (at->array)
+			buf_printf(&b, " + coalesce(octet_length(%s::text), 0)", at->column);
+		else if (at->type == ATTR_STRING)
+			buf_printf(&b, " + coalesce(octet_length(%s), 0)", at->column);
+		else
+			fixed += WIDTH_PLAIN;
+		c->width_max += at->array ? WIDTH_LIST_MAX : at->size * 4;
+	}
+	c->width_max += fixed;
+	c->width = arena_printf(c->arena, "%lld::bigint%.*s", (long long)fixed, STR_FMT(buf_view(&b)));
+}
+
+static void
+make_insert(struct collection *c)
+{
+	struct buf b;
+
+	buf_init(&b, c->arena, 512);
+	buf_printf(&b, "INSERT INTO %s (_id,_created,_updated,_perms,_read", c->table);
+	for (int i = 0; i < c->n_live; i++)
+		buf_printf(&b, ",%s", c->live[i]->column);
+	BUF_LIT(&b, ") VALUES ($1,$2,$2,$3,$4");
+	for (int i = 0; i < c->n_live; i++)
+		buf_printf(&b, ",$%d", 5 + i);
+	BUF_LIT(&b, ") RETURNING _seq");
+	c->sql_insert = b.p;
+}
+
+static void
+make_query_attrs(struct collection *c)
+{
+	int n = 0;
+
+	c->query_attrs = arena_array(c->arena, struct query_attr, c->n_live + 3);
+	for (int i = 0; i < c->n_live; i++)
+		c->query_attrs[n++] = (struct query_attr){c->live[i]->key, c->live[i]->column, c->live[i]->type, c->live[i]->array, false};
+	c->query_attrs[n++] = (struct query_attr){"$createdAt", "_created", ATTR_DATETIME, false, true};
+	c->query_attrs[n++] = (struct query_attr){"$updatedAt", "_updated", ATTR_DATETIME, false, true};
+	c->n_query_attrs = n;
+}
+
+static void
+make_query_indexes(struct collection *c, const char *schema)
+{
+	c->query_indexes = arena_array(c->arena, struct query_index, c->n_indexes + 1);
+	for (int i = 0; i < c->n_indexes; i++) {
+		const struct index *x = &c->indexes[i];
+		bool available = strcmp(x->status, "available") == 0;
+
+		c->query_indexes[i] = (struct query_index){.attributes = x->attributes, .available = available};
+		if (available && strcmp(x->type, "fulltext") == 0)
+			c->query_indexes[i].words = index_words(c->arena, schema, c, &x->attributes);
+	}
+}
+
+static void
+make_tail(struct collection *c)
+{
+	struct buf b;
+
+	buf_init(&b, c->arena, 96);
+	BUF_LIT(&b, "\"$collectionId\":");
+	json_escape(&b, str_c(c->id));
+	BUF_LIT(&b, ",\"$databaseId\":");
+	json_escape(&b, str_c(c->database_id));
+	buf_ch(&b, '}');
+	c->json_tail = buf_view(&b);
+}
+
+static void
+make_all(struct collection *c, const char *schema)
+{
+	struct arena *a = c->arena;
+
+	c->table = arena_printf(a, "%s.c_%lld", schema, (long long)c->internal);
+	make_columns(c);
+	make_width(c);
+	make_insert(c);
+	make_query_attrs(c);
+	make_query_indexes(c, schema);
+	make_tail(c);
+	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);
+	c->sql_get_readable = arena_printf(a, "%s AND _read && $2::text[]", c->sql_get);
+	c->sql_delete = arena_printf(a, "DELETE FROM %s WHERE _seq = $1", c->table);
+	c->sql_lock = arena_printf(a, "SELECT %s,_seq FROM %s WHERE lower(_id) = $1 FOR NO KEY UPDATE", c->columns, c->table);
+}
+
+/* ---- load ---- */
+
+const char *
+collection_columns(struct ctx *cx, const char *schema)
+{
+	return arena_printf(cx->arena,
+	    "collections.internal, collections.id, collections.name, collections.enabled, collections.document_security, "
+	    "collections.permissions, collections.created, collections.updated, "
+	    "(SELECT json_agg(a ORDER BY a.internal) FROM %s.attributes a WHERE a.collection = collections.internal) AS attrs, "
+	    "(SELECT json_agg(i ORDER BY i.internal) FROM %s.indexes i WHERE i.collection = collections.internal) AS idxs",
+	    schema, schema);
+}
+
+static const char *
+load_sql(struct ctx *cx, const char *schema)
+{
+	return arena_printf(cx->arena,
+	    "SELECT d.internal, d.id, %s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
+	    "AND lower(collections.id) = $2 WHERE lower(d.id) = $1",
+	    collection_columns(cx, schema), schema, schema);
+}
+
+static err_t
+parse_list(struct ctx *cx, const struct db_res *r, int row, int col, const json_t **out)
+{
+	*out = NULL;
+	if (db_null(r, row, col))
+		return OK;
+	*out = json_parse(cx, db_str(r, row, col), NULL);
+	return *out ? OK : fail(cx, ERR_GENERAL_UNKNOWN, "a collection's schema does not parse");
+}
+
+err_t
+collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_t database, const char *database_id,
+    struct collection **out)
+{
+	const json_t *attrs, *indexes;
+	struct strs perms = db_strs(cx, r, row, col + 5);
+	struct collection *c;
+	struct arena *a;
+
+	TRY(parse_list(cx, r, row, col + 8, &attrs));
+	TRY(parse_list(cx, r, row, col + 9, &indexes));
+	a = arena_new();
+	c = arena_new_of(a, struct collection);
+	*c = (struct collection){.refs = 1, .arena = a, .by_key = map_new(), .database = database,
+	    .database_id = arena_strdup(a, database_id), .internal = db_i64(r, row, col), .id = arena_strdup(a, db_cstr(r, row, col + 1)),
+	    .name = arena_strdup(a, db_cstr(r, row, col + 2)), .enabled = db_bool(r, row, col + 3),
+	    .document_security = db_bool(r, row, col + 4), .created = db_time(r, row, col + 6), .updated = db_time(r, row, col + 7)};
+	c->permissions = (struct strs){.set = true, .v = arena_array(a, const char *, perms.n + 1)};
+	for (int i = 0; i < perms.n; i++)
+		c->permissions.v[c->permissions.n++] = arena_strdup(a, perms.v[i]);
+	perms_split(a, &c->permissions, &c->perms);
+	read_schema(c, attrs, indexes);
+	*out = c;
+	return OK;
+}
+
+void
+collection_unref(void *arg)
+{
+	unref(arg);
+}
+
+static err_t
+load(struct ctx *cx, const struct project *p, const char *db, const char *id, struct collection **out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, load_sql(cx, p->schema),
+	    DB(str_dup(cx->arena, str_lower(cx->arena, str_c(db))), str_dup(cx->arena, str_lower(cx->arena, str_c(id))))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
+	if (db_null(r, 0, 2))
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
+	TRY(collection_read(cx, r, 0, 2, db_i64(r, 0, 0), db_cstr(r, 0, 1), out));
+	make_all(*out, p->schema);
+	return OK;
+}
+
+err_t
+collection_get(struct ctx *cx, const struct project *p, const char *db, const char *id, const struct collection **out)
+{
+	struct str key = lower_key(cx->arena, "collection", p->id, db, id);
+	uint32_t gen = gen_of(key), db_gen = gen_of(lower_key(cx->arena, "database", p->id, db, NULL));
+	struct collection *c;
+
+	if (cache == NULL)
+		cache = lru_new((size_t)conf.cache_entries, unref);
+	c = lru_get(cache, key);
+	if (c != NULL && c->gen == gen && c->db_gen == db_gen) {
+		metric_add(M_cache_hits, 1);
+	} else {
+		metric_add(M_cache_misses, 1);
+		TRY(load(cx, p, db, id, &c));
+		c->gen = gen;
+		c->db_gen = db_gen;
+		lru_put(cache, key, c);
+	}
+	c->refs++;
+	defer(cx, unref, c);
+	*out = c;
+	return OK;
+}
+
+void
+collection_forget(const struct project *p, const char *db, const char *id)
+{
+	struct arena *a = arena_new();
+
+	if (cache != NULL)
+		lru_del(cache, lower_key(a, "collection", p->id, db, id));
+	arena_free(&a);
+}
+
+const struct attribute *
+collection_attribute(const struct collection *c, struct str key)
+{
+	return map_get(c->by_key, key);
+}

@@ -1,0 +1,440 @@
+/* Databases and their collections. The rules are the model's; here are the parameters and the routes. */
+#include "databases_priv.h"
+
+/* ---- databases ---- */
+
+struct create_in {
+	const char *id, *name;
+};
+static const struct param create_params[] = {
+    REQUIRED("databaseId", P_CUSTOM_ID, struct create_in, id, "Database ID: one of your own, or unique()."),
+    REQUIRED("name", P_TEXT, struct create_in, name, "Database name, at most 128 characters.", .max = 128),
+};
+
+static err_t
+create_database(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	struct database d;
+
+	TRY(database_create(&rq->cx, rq->project, databases_actor(rq), in->id, in->name, &d));
+	return reply(rq, 201, &database_shape, &d);
+}
+
+struct list_in {
+	struct strs queries;
+	const char *search;
+	int total;
+};
+static const struct param list_params[] = {
+    OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries on name, $id, $createdAt and $updatedAt."),
+    OPTIONAL("search", P_TEXT, struct list_in, search, "Words of the id or name.", .max = 256),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+};
+
+static err_t
+list_databases(struct req *rq, void *arg)
+{
+	const struct list_in *in = arg;
+	struct query_page page;
+	struct objs list = {0};
+
+	TRY(database_list(&rq->cx, rq->project, &in->queries, in->search, in->total != 0, &page));
+	if (page.res != NULL)
+		list = shape_rows(&rq->cx, &database_shape, page.res);
+	return reply_list(rq, &database_shape, "databases", page.total, &list);
+}
+
+struct database_in {
+	const char *db;
+};
+static const struct param database_params[] = {DATABASE(struct database_in)};
+
+static err_t
+get_database(struct req *rq, void *arg)
+{
+	const struct database_in *in = arg;
+	struct database d;
+
+	TRY(database_get(&rq->cx, rq->project, in->db, &d));
+	return reply(rq, 200, &database_shape, &d);
+}
+
+static err_t
+delete_database(struct req *rq, void *arg)
+{
+	const struct database_in *in = arg;
+
+	TRY(database_delete(&rq->cx, rq->project, databases_actor(rq), in->db));
+	return reply_none(rq);
+}
+
+struct update_in {
+	const char *db, *name;
+};
+static const struct param update_params[] = {
+    DATABASE(struct update_in),
+    REQUIRED("name", P_TEXT, struct update_in, name, "Database name, at most 128 characters.", .max = 128),
+};
+
+static err_t
+update_database(struct req *rq, void *arg)
+{
+	const struct update_in *in = arg;
+	struct database d;
+
+	TRY(database_rename(&rq->cx, rq->project, databases_actor(rq), in->db, in->name, &d));
+	return reply(rq, 200, &database_shape, &d);
+}
+
+/* ---- collections ---- */
+
+static const char *const verbs[] = {"create", "read", "update", "delete", "write", NULL};
+
+struct create_collection_in {
+	const char *db, *id, *name;
+	struct strs perms;
+	int security;
+};
+static const struct param create_collection_params[] = {
+    DATABASE(struct create_collection_in),
+    REQUIRED("collectionId", P_CUSTOM_ID, struct create_collection_in, id, "Collection ID: one of your own, or unique()."),
+    REQUIRED("name", P_TEXT, struct create_collection_in, name, "Collection name, at most 128 characters.", .max = 128),
+    OPTIONAL("permissions", P_PERMISSIONS, struct create_collection_in, perms, "Permissions on all documents.", .list = verbs),
+    OPTIONAL("documentSecurity", P_BOOL_LOOSE, struct create_collection_in, security, "Documents have permissions of their own, too.",
+	.def = "false"),
+};
+
+static err_t
+create_collection(struct req *rq, void *arg)
+{
+	const struct create_collection_in *in = arg;
+	struct collection_in c = {.id = in->id, .name = in->name, .permissions = in->perms, .enabled = true,
+	    .document_security = in->security == 1};
+	struct str json;
+
+	TRY(collection_create(&rq->cx, rq->project, databases_actor(rq), in->db, &c, &json));
+	return reply_json(rq, 201, json);
+}
+
+struct list_collections_in {
+	const char *db, *search;
+	struct strs queries;
+	int total;
+};
+static const struct param list_collections_params[] = {
+    DATABASE(struct list_collections_in),
+    OPTIONAL("queries", P_QUERIES, struct list_collections_in, queries,
+	"Queries on name, enabled, documentSecurity, $id, $createdAt and $updatedAt."),
+    OPTIONAL("search", P_TEXT, struct list_collections_in, search, "Words of the id or name.", .max = 256),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_collections_in, total, "false: do not count; total is 0."),
+};
+
+static err_t
+list_collections(struct req *rq, void *arg)
+{
+	const struct list_collections_in *in = arg;
+	struct str json;
+
+	TRY(collection_list(&rq->cx, rq->project, in->db, &in->queries, in->search, in->total != 0, &json));
+	return reply_json(rq, 200, json);
+}
+
+struct collection_path {
+	const char *db, *col;
+};
+static const struct param collection_params[] = {DATABASE(struct collection_path), COLLECTION(struct collection_path)};
+
+static err_t
+get_collection(struct req *rq, void *arg)
+{
+	const struct collection_path *in = arg;
+	const struct collection *c;
+
+	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
+	return reply_json(rq, 200, collection_json(&rq->cx, c));
+}
+
+static err_t
+delete_collection(struct req *rq, void *arg)
+{
+	const struct collection_path *in = arg;
+
+	TRY(collection_delete(&rq->cx, rq->project, databases_actor(rq), in->db, in->col));
+	return reply_none(rq);
+}
+
+struct update_collection_in {
+	const char *db, *col, *name;
+	struct strs perms;
+	int security, enabled;
+};
+static const struct param update_collection_params[] = {
+    DATABASE(struct update_collection_in),
+    COLLECTION(struct update_collection_in),
+    REQUIRED("name", P_TEXT, struct update_collection_in, name, "Collection name, at most 128 characters.", .max = 128),
+    OPTIONAL("permissions", P_PERMISSIONS, struct update_collection_in, perms, "Permissions on all documents; omitted: they stay.",
+	.list = verbs),
+    OPTIONAL("documentSecurity", P_BOOL_LOOSE, struct update_collection_in, security, "Documents have permissions of their own, too.",
+	.def = "false"),
+    OPTIONAL("enabled", P_BOOL, struct update_collection_in, enabled, "false hides the documents from everybody but admins.",
+	.def = "true"),
+};
+
+static err_t
+update_collection(struct req *rq, void *arg)
+{
+	const struct update_collection_in *in = arg;
+	struct collection_in c = {.name = in->name, .permissions = in->perms, .enabled = in->enabled != 0,
+	    .document_security = in->security == 1};
+	struct str json;
+
+	TRY(collection_update(&rq->cx, rq->project, databases_actor(rq), in->db, in->col, &c, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- indexes ---- */
+
+struct create_index_in {
+	const char *db, *col, *key, *type;
+	struct strs attributes, orders;
+};
+static const char *const types[] = {"key", "fulltext", "unique", "spatial", "array", "case-insensitive", NULL};
+static const char *const system_keys[] = {"$id", "$createdAt", "$updatedAt", NULL};
+static const struct param create_index_params[] = {
+    DATABASE(struct create_index_in),
+    COLLECTION(struct create_index_in),
+    REQUIRED("key", P_KEY, struct create_index_in, key, "Index key."),
+    REQUIRED("type", P_ENUM_NOCASE, struct create_index_in, type, "Index type.", .list = types),
+    REQUIRED("attributes", P_KEYS, struct create_index_in, attributes, "Keys of attributes, at most 100.", .list = system_keys),
+    OPTIONAL("orders", P_TEXTS, struct create_index_in, orders, "ASC or DESC for each attribute; missing ones ascend.", .def = "[]",
+	.max = 4),
+};
+
+static err_t
+create_index(struct req *rq, void *arg)
+{
+	const struct create_index_in *in = arg;
+	struct str json;
+
+	for (int i = 0; i < in->orders.n; i++)
+		if (!str_ieq(str_c(in->orders.v[i]), STR("asc")) && !str_ieq(str_c(in->orders.v[i]), STR("desc")))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid orders: an order is ASC or DESC.");
+	TRY(index_create(&rq->cx, rq->project, databases_actor(rq), in->db, in->col, in->key, in->type, &in->attributes, &in->orders, &json));
+	return reply_json(rq, 202, json);
+}
+
+struct list_indexes_in {
+	const char *db, *col;
+	struct strs queries;
+	int total;
+};
+static const struct param list_indexes_params[] = {
+    DATABASE(struct list_indexes_in), COLLECTION(struct list_indexes_in),
+    OPTIONAL("queries", P_QUERIES, struct list_indexes_in, queries, "Queries on key, type, status and attributes."),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_indexes_in, total, "false: do not count; total is 0."),
+};
+
+static err_t
+list_indexes(struct req *rq, void *arg)
+{
+	const struct list_indexes_in *in = arg;
+	struct str json;
+
+	TRY(index_list_json(&rq->cx, rq->project, in->db, in->col, &in->queries, in->total != 0, &json));
+	return reply_json(rq, 200, json);
+}
+
+struct index_path {
+	const char *db, *col, *key;
+};
+static const struct param index_params[] = {
+    DATABASE(struct index_path), COLLECTION(struct index_path), PATH("key", P_KEY, struct index_path, key, "Index key.")};
+
+static err_t
+get_index(struct req *rq, void *arg)
+{
+	const struct index_path *in = arg;
+	const struct collection *c;
+	const struct index *x;
+
+	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
+	TRY(index_find(&rq->cx, c, in->key, &x));
+	return reply_json(rq, 200, index_json(&rq->cx, x, NULL));
+}
+
+static err_t
+delete_index(struct req *rq, void *arg)
+{
+	const struct index_path *in = arg;
+
+	TRY(index_delete(&rq->cx, rq->project, databases_actor(rq), in->db, in->col, in->key));
+	return reply_none(rq);
+}
+
+/* ---- logs ---- */
+
+struct logs_in {
+	const char *db, *col;
+	struct strs queries;
+};
+static const struct param database_logs_params[] = {
+    DATABASE(struct logs_in), OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset.")};
+static const struct param collection_logs_params[] = {
+    DATABASE(struct logs_in), COLLECTION(struct logs_in),
+    OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset.")};
+
+static err_t
+list_database_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	struct database d;
+
+	TRY(database_get(&rq->cx, rq->project, in->db, &d));
+	/* an earlier database of this id is not this one */
+	return reply_logs(rq, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "database/%s", d.id), d.created, &in->queries, false);
+}
+
+static err_t
+list_collection_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	const struct collection *c;
+
+	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
+	return reply_logs(rq, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "database/%s/collection/%s", c->database_id, c->id), 0, &in->queries, false);
+}
+
+/* ---- usage ---- */
+
+struct usage_in {
+	const char *db, *col, *range;
+};
+#define RANGE(st) OPTIONAL("range", P_ENUM, st, range, "How far back.", .def = "\"30d\"", .list = usage_ranges)
+static const struct param usage_params[] = {RANGE(struct usage_in)};
+static const struct param database_usage_params[] = {DATABASE(struct usage_in), RANGE(struct usage_in)};
+static const struct param collection_usage_params[] = {DATABASE(struct usage_in), COLLECTION(struct usage_in), RANGE(struct usage_in)};
+
+enum { SERIES_MAX = 15 };
+static const struct {
+	const char *name, *kind, *what;
+} series[SERIES_MAX] = {
+    {"databasesCount", "databases", "count.total"},
+    {"documentsCount", "documents", "count.total"},
+    {"collectionsCount", "collections", "count.total"},
+    {"databasesCreate", "databases", "requests.create"},
+    {"databasesRead", "databases", "requests.read"},
+    {"databasesUpdate", "databases", "requests.update"},
+    {"databasesDelete", "databases", "requests.delete"},
+    {"documentsCreate", "documents", "requests.create"},
+    {"documentsRead", "documents", "requests.read"},
+    {"documentsUpdate", "documents", "requests.update"},
+    {"documentsDelete", "documents", "requests.delete"},
+    {"collectionsCreate", "collections", "requests.create"},
+    {"collectionsRead", "collections", "requests.read"},
+    {"collectionsUpdate", "collections", "requests.update"},
+    {"collectionsDelete", "collections", "requests.delete"},
+};
+
+/* The series of a scope: a database has no databases in it, a collection documents only. */
+static err_t
+usage_of(struct req *rq, const char *scope, const char *const *kinds, const char *range)
+{
+	struct usage_series v[SERIES_MAX];
+	int n = 0;
+
+	for (int i = 0; i < SERIES_MAX; i++)
+		for (const char *const *k = kinds; *k != NULL; k++)
+			if (strcmp(*k, series[i].kind) == 0)
+				v[n++] = (struct usage_series){series[i].name,
+				    arena_printf(rq->cx.arena, "%s.%s.%s", series[i].kind, scope, series[i].what)};
+	return reply_usage(rq, rq->project, range, v, n);
+}
+
+static err_t
+get_usage(struct req *rq, void *arg)
+{
+	static const char *const kinds[] = {"databases", "collections", "documents", NULL};
+	const struct usage_in *in = arg;
+
+	return usage_of(rq, "$all", kinds, in->range);
+}
+
+static err_t
+get_database_usage(struct req *rq, void *arg)
+{
+	static const char *const kinds[] = {"collections", "documents", NULL};
+	const struct usage_in *in = arg;
+
+	return usage_of(rq, in->db, kinds, in->range);
+}
+
+static err_t
+get_collection_usage(struct req *rq, void *arg)
+{
+	static const char *const kinds[] = {"documents", NULL};
+	const struct usage_in *in = arg;
+	const struct collection *c;
+
+	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
+	return usage_of(rq, arena_printf(rq->cx.arena, "%s/%s", c->database_id, c->id), kinds, in->range);
+}
+
+/* ---- routes ---- */
+
+#define DB_ROUTE(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows, ...)                              \
+	{                                                                                                                   \
+		.method = method_, .path = "/v1/databases" tail, .service = "databases", .name = name_, .scope = scope_,    \
+		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(st, rows),        \
+		__VA_ARGS__                                                                                                 \
+	}
+#define ON_DATABASE(event) .audit = event " database/{databaseId}"
+
+static const struct route rows[] = {
+    DB_ROUTE("POST", "", "create", "databases.write", create_database, &database_shape, 201, "Create a database.", struct create_in,
+	create_params, ON_DATABASE("database.create"), .usage = USAGE(DATABASES, CREATE)),
+    DB_ROUTE("GET", "", "list", "databases.read", list_databases, &database_shape, 200, "List databases.", struct list_in, list_params,
+	.list = "databases", .usage = USAGE(DATABASES, READ)),
+    DB_ROUTE("GET", "/usage", "getUsage", "collections.read", get_usage, NULL, 200, "How the databases are used.", struct usage_in,
+	usage_params, .usage = 0),
+    DB_ROUTE("GET", "/:databaseId", "get", "databases.read", get_database, &database_shape, 200, "Get a database.", struct database_in,
+	database_params, .usage = USAGE(DATABASES, READ)),
+    DB_ROUTE("PUT", "/:databaseId", "update", "databases.write", update_database, &database_shape, 200, "Rename a database.",
+	struct update_in, update_params, ON_DATABASE("database.update"), .usage = USAGE(DATABASES, UPDATE)),
+    DB_ROUTE("DELETE", "/:databaseId", "delete", "databases.write", delete_database, NULL, 204,
+	"Delete a database with all that is in it.", struct database_in, database_params, ON_DATABASE("database.delete"),
+	.usage = USAGE(DATABASES, DELETE)),
+    DB_ROUTE("GET", "/:databaseId/logs", "listLogs", "databases.read", list_database_logs, &audit_shape, 200, "Who changed the database.",
+	struct logs_in, database_logs_params, .list = "logs", .usage = 0),
+    DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", get_database_usage, NULL, 200,
+	"How a database is used.", struct usage_in, database_usage_params, .usage = 0),
+
+    BOTH("POST", "", "createCollection", "collections.write", create_collection, 201, "Create a collection.",
+	struct create_collection_in, create_collection_params, .model = &collection_shape, ON_COLLECTION("collection.create"), .usage = USAGE(COLLECTIONS, CREATE)),
+    BOTH("GET", "", "listCollections", "collections.read", list_collections, 200, "List collections.", struct list_collections_in,
+	list_collections_params, .model = &collection_shape, .list = "collections", READS),
+    BOTH("GET", "/:collectionId", "getCollection", "collections.read", get_collection, 200, "Get a collection.", struct collection_path,
+	collection_params, .model = &collection_shape, READS),
+    BOTH("PUT", "/:collectionId", "updateCollection", "collections.write", update_collection, 200, "Change a collection.",
+	struct update_collection_in, update_collection_params, .model = &collection_shape, ON_COLLECTION("collection.update"), CHANGES),
+    BOTH("DELETE", "/:collectionId", "deleteCollection", "collections.write", delete_collection, 204,
+	"Delete a collection with its documents.", struct collection_path, collection_params, ON_COLLECTION("collection.delete"),
+	.usage = USAGE(COLLECTIONS, DELETE)),
+    BOTH("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", list_collection_logs, 200,
+	"Who changed the collection.", struct logs_in, collection_logs_params, .model = &audit_shape, .list = "logs", READS),
+    DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage, NULL,
+	200, "How a collection is used.", struct usage_in, collection_usage_params, .usage = 0),
+    {.method = "GET", .path = "/v1/database/:collectionId/usage", .service = "databases", .name = "getCollectionUsage",
+	.scope = "collections.read", .limit = "", .handler = get_collection_usage, .status = 200, .doc = "How a collection is used.",
+	.alias_database = "default", PARAMS(struct usage_in, collection_usage_params)},
+
+    BOTH("POST", "/:collectionId/indexes", "createIndex", "collections.write", create_index, 202, "Create an index.",
+	struct create_index_in, create_index_params, .model = &index_shape, ON_COLLECTION("index.create"), CHANGES),
+    BOTH("GET", "/:collectionId/indexes", "listIndexes", "collections.read", list_indexes, 200, "List indexes.", struct list_indexes_in,
+	list_indexes_params, .model = &index_shape, .list = "indexes", READS),
+    BOTH("GET", "/:collectionId/indexes/:key", "getIndex", "collections.read", get_index, 200, "Get an index.", struct index_path,
+	index_params, .model = &index_shape, READS),
+    BOTH("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "collections.write", delete_index, 204, "Delete an index.",
+	struct index_path, index_params, ON_COLLECTION("index.delete"), CHANGES),
+};
+const struct routes database_routes = ROUTES(rows);

@@ -1,0 +1,33 @@
+/* What the files of the databases service share. */
+#ifndef BADAL_SVC_DATABASES_DATABASES_PRIV_H
+#define BADAL_SVC_DATABASES_DATABASES_PRIV_H
+
+#include "gate/gate.h"
+#include "model/audit.h"
+#include "model/usage.h"
+#include "svc/databases/collection.h"
+
+#define DATABASE(st) PATH("databaseId", P_UID, st, db, "Database ID.")
+#define COLLECTION(st) PATH("collectionId", P_UID, st, col, "Collection ID.")
+
+/* The acting user of events, or NULL. */
+static inline const char *
+databases_actor(const struct req *rq)
+{
+	return rq->login ? rq->login->user->id : NULL;
+}
+
+/* A route below a database, also under the older path, which means the database "default". Last: audit entry and usage. */
+#define BOTH(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
+	{.method = method_, .path = "/v1/databases/:databaseId/collections" tail, .service = "databases", .name = name_,           \
+	    .scope = scope_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__},      \
+	{                                                                                                                          \
+		.method = method_, .path = "/v1/database/collections" tail, .service = "databases", .name = name_,                 \
+		.scope = scope_, .handler = handler_, .status = status_, .doc = doc_, .alias_database = "default",    \
+		PARAMS(st, rows), __VA_ARGS__                                                                                      \
+	}
+#define ON_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"
+#define READS .usage = USAGE(COLLECTIONS, READ)
+#define CHANGES .usage = USAGE(COLLECTIONS, UPDATE)
+
+#endif

@@ -1,0 +1,60 @@
+/* Documents: rows of a collection's table, read and written as JSON text without trees in between. */
+#ifndef BADAL_SVC_DATABASES_DOCUMENT_H
+#define BADAL_SVC_DATABASES_DOCUMENT_H
+
+#include "svc/databases/collection.h"
+
+struct doc_caller {
+	bool bypass;			/* keys and admins: permissions are not evaluated */
+	bool see_disabled;		/* admins: a disabled collection is there */
+	const struct strs *roles;
+	const char *user;		/* id of the user that documents without permissions are given to; NULL: nobody */
+	const char *actor;		/* acting user for the event, or NULL */
+	const char *label;		/* role label of the caller, for document_explain */
+};
+
+/* All await; *json_out is the reply. `data` may be NULL; `perms->set` false: none given. Errors: those of collection_get, and
+ * ERR_USER_UNAUTHORIZED, ERR_DOCUMENT_NOT_FOUND, ERR_DOCUMENT_MISSING_PAYLOAD, ERR_DOCUMENT_INVALID_STRUCTURE,
+ * ERR_DOCUMENT_ALREADY_EXISTS, and those of query_list. A collection that is switched off is not found. */
+err_t document_create(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
+err_t document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const struct strs *queries, struct str *json_out) MUST_CHECK;
+err_t document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, bool total, struct str *json_out) MUST_CHECK;
+err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
+err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id) MUST_CHECK;
+/* The resource "database/…/collection/…/document/…" of the audit log, for callers who may read both collection and document, switched off
+ * or not. ERR_COLLECTION_NOT_FOUND, ERR_DOCUMENT_NOT_FOUND. */
+err_t document_resource(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const char **out) MUST_CHECK;
+/* What a list would do: {"sql", "role", "access", "indexes", "plan"}; nothing is read but statistics. */
+err_t document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, bool total, struct str *json_out) MUST_CHECK;
+
+/* ---- the check of data (document_check.c) ---- */
+struct doc_value {
+	bool given;			/* named by the data */
+	bool set;			/* to be written: given, or filled in with a default */
+	struct str v;			/* SQL text, NUL-terminated; STR_NONE is null */
+};
+/* Checks every member of `data` (object, list or NULL) and fills vals[place]. `stored` tells whether attribute `place` already has
+ * a value (NULL: a new document). Defaults replace null, and absence where nothing is stored. ERR_DOCUMENT_INVALID_STRUCTURE. */
+err_t doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const bool *stored, struct doc_value *vals) MUST_CHECK;
+/* True for $createdAt and the other members that a client may send and the server ignores. */
+bool doc_member_ignored(const char *key);
+/* One value of an attribute as SQL text (arrays: an element). False with the reason and the failed check ("type" or "format"). */
+bool doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *sql_out, const char **check_out,
+    const char **why_out);
+
+/* ---- SQL's text to JSON (document_json.c) ---- */
+/* The JSON of one value from its SQL text (STR_NONE: null, or [] for arrays). */
+void doc_write_value(struct buf *b, const struct attribute *a, struct str text);
+/* "2022-10-04 12:34:56.7+00" as "2022-10-04T12:34:56.700+00:00" in quotes. */
+void doc_write_time(struct buf *b, struct str text);
+/* A one-dimensional array in SQL's text form as a JSON list. */
+void doc_write_array(struct buf *b, enum attr_type type, struct str text);
+
+#endif

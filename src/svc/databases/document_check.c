@@ -1,0 +1,411 @@
+/* The check of a document's data against its collection (spec databases.md 6.6), which leaves every value as SQL text.
+ *
+ * Texts are borrowed from the data; what is formatted anew lies in the context's arena. Nothing that PostgreSQL would refuse gets through:
+ * no U+0000, no number beyond 64 bits, no date out of its years. */
+#include "svc/databases/document.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/vtime.h"
+#include "model/format.h"
+
+enum { FLOAT_TEXT_MAX = 400 };
+
+bool
+doc_member_ignored(const char *key)
+{
+	static const char *const keys[] = {"$id", "$createdAt", "$updatedAt", "$permissions", "$collection", "$internalId"};
+
+	for (size_t i = 0; key[0] == '$' && i < sizeof keys / sizeof keys[0]; i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* ---- reasons ---- */
+
+/* Digits in groups of three. */
+static const char *
+grouped(struct arena *a, const char *digits)
+{
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, a, 64);
+	if (*digits == '-')
+		buf_ch(&b, *digits++);
+	n = strlen(digits);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && (n - i) % 3 == 0)
+			buf_ch(&b, ',');
+		buf_ch(&b, digits[i]);
+	}
+	return b.p;
+}
+
+static const char *
+range(struct arena *a, const struct attribute *at)
+{
+	const char *low, *high;
+
+	if (at->type == ATTR_INTEGER) {
+		low = pg_i64(a, at->int_min);
+		high = pg_i64(a, at->int_max);
+	} else {
+		low = arena_printf(a, "%.0f", at->float_min);
+		high = arena_printf(a, "%.0f", at->float_max);
+	}
+	return arena_printf(a, "it must be a number from %s to %s", grouped(a, low), grouped(a, high));
+}
+
+static const char *
+choices(struct arena *a, const struct attribute *at)
+{
+	struct buf b;
+
+	buf_init(&b, a, 128);
+	BUF_LIT(&b, "it must be one of (");
+	for (int i = 0; i < at->elements.n; i++) {
+		buf_c(&b, i ? ", " : "");
+		buf_c(&b, at->elements.v[i]);
+	}
+	buf_ch(&b, ')');
+	return b.p;
+}
+
+static const char *
+format_reason(struct arena *a, const struct attribute *at)
+{
+	switch (at->format) {
+	case FORMAT_EMAIL:
+		return "it must be an e-mail address";
+	case FORMAT_IP:
+		return "it must be an IP address";
+	case FORMAT_URL:
+		return "it must be a URL";
+	case FORMAT_ENUM:
+		return choices(a, at);
+	case FORMAT_NONE:
+		break;
+	}
+	return arena_printf(a, "it must be text of at most %lld characters", (long long)at->size);
+}
+
+/* ---- one value ---- */
+
+static bool
+in_elements(const struct attribute *a, struct str s)
+{
+	for (int i = 0; i < a->elements.n; i++)
+		if (str_is(s, a->elements.v[i]))
+			return true;
+	return false;
+}
+
+static bool
+fits_format(const struct attribute *a, struct str s)
+{
+	switch (a->format) {
+	case FORMAT_EMAIL:
+		return format_email(s);
+	case FORMAT_IP:
+		return format_ip(s);
+	case FORMAT_URL:
+		return format_url(s);
+	case FORMAT_ENUM:
+		return in_elements(a, s);
+	case FORMAT_NONE:
+		break;
+	}
+	return true;
+}
+
+/* At most `max` code points; a text of no more bytes than that needs no counting. */
+static bool
+fits_size(struct str s, int64_t max)
+{
+	size_t points;
+
+	return (int64_t)s.n <= max || (str_utf8(s, &points) && (int64_t)points <= max);
+}
+
+static bool
+check_string(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out, const char **why_out)
+{
+	struct str s = json_str(j);
+
+	if (s.p != NULL && memchr(s.p, '\0', s.n) != NULL) {
+		*why_out = "it must not contain U+0000";
+		return false;
+	}
+	if (s.p != NULL && (a->format == FORMAT_ENUM || fits_size(s, a->size)) && fits_format(a, s)) {
+		*out = s;
+		return true;
+	}
+	*why_out = format_reason(cx->arena, a);
+	return false;
+}
+
+static bool
+check_integer(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out, const char **why_out)
+{
+	int64_t v = json_integer_value(j);
+
+	if ((json_is_integer(j) || (json_is_string(j) && str_to_i64(str_trim(json_str(j)), &v))) && v >= a->int_min && v <= a->int_max) {
+		*out = str_c(pg_i64(cx->arena, v));
+		return true;
+	}
+	*why_out = range(cx->arena, a);
+	return false;
+}
+
+/* Sign, digits with a point, exponent: strtod alone would take hexadecimal, "inf" and "nan", too. */
+static bool
+float_of(struct str s, double *out)
+{
+	char text[FLOAT_TEXT_MAX + 1], *end;
+
+	s = str_trim(s);
+	if (s.n == 0 || s.n > FLOAT_TEXT_MAX)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (memchr("0123456789+-.eE", s.p[i], 15) == NULL)
+			return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	*out = strtod(text, &end);
+	return *end == '\0' && isfinite(*out);
+}
+
+/* The shortest text that reads back as v, as PostgreSQL writes it. */
+static struct str
+float_text(struct arena *a, double v)
+{
+	char d[32];
+	int n = 0;
+
+	for (int digits = 15; digits <= 17; digits++) {
+		n = snprintf(d, sizeof d, "%.*g", digits, v);
+		if (strtod(d, NULL) == v)
+			break;
+	}
+	return (struct str){arena_memdup(a, d, (size_t)n), (size_t)n};
+}
+
+static bool
+check_float(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out, const char **why_out)
+{
+	double v = json_number_value(j);
+
+	if (json_is_integer(j) && v >= a->float_min && v <= a->float_max && fabs(v) < 1e15) {
+		*out = str_c(pg_i64(cx->arena, json_integer_value(j)));
+		return true;
+	}
+	if ((json_is_number(j) || (json_is_string(j) && float_of(json_str(j), &v))) && v >= a->float_min && v <= a->float_max) {
+		*out = float_text(cx->arena, v);
+		return true;
+	}
+	*why_out = range(cx->arena, a);
+	return false;
+}
+
+static bool
+check_boolean(const json_t *j, struct str *out, const char **why_out)
+{
+	*out = json_is_true(j) ? STR("t") : STR("f");
+	*why_out = "it must be true or false";
+	return json_is_boolean(j);
+}
+
+static bool
+check_datetime(struct ctx *cx, const json_t *j, struct str *out, const char **why_out)
+{
+	struct str s = json_is_integer(j) ? str_c(pg_i64(cx->arena, json_integer_value(j))) : json_str(j);
+	int64_t ms;
+
+	if (s.n > 0 && time_parse(s, &ms)) {
+		*out = str_c(pg_time(cx->arena, ms));
+		return true;
+	}
+	*why_out = "it must be a date";
+	return false;
+}
+
+bool
+doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out, const char **check_out, const char **why_out)
+{
+	*check_out = a->type == ATTR_INTEGER || a->type == ATTR_FLOAT || a->format != FORMAT_NONE ? "format" : "type";
+	switch (a->type) {
+	case ATTR_STRING:
+		return check_string(cx, a, j, out, why_out);
+	case ATTR_INTEGER:
+		return check_integer(cx, a, j, out, why_out);
+	case ATTR_FLOAT:
+		return check_float(cx, a, j, out, why_out);
+	case ATTR_BOOLEAN:
+		return check_boolean(j, out, why_out);
+	case ATTR_DATETIME:
+		return check_datetime(cx, j, out, why_out);
+	}
+	return false;
+}
+
+/* ---- a member ---- */
+
+static err_t
+bad(struct ctx *cx, const char *name, const char *check, const char *why)
+{
+	return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: attribute \"%s\" has an invalid %s: %s.", name,
+	    check, why);
+}
+
+static void
+add_element(struct buf *b, struct str s)
+{
+	buf_ch(b, '"');
+	for (size_t i = 0, from = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != '"' && s.p[i] != '\\')
+			continue;
+		buf_add(b, s.p + from, i - from);
+		from = i;
+		if (i < s.n)
+			buf_ch(b, '\\');
+	}
+	buf_ch(b, '"');
+}
+
+static err_t
+check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out)
+{
+	size_t n = json_array_size(j);
+	struct buf b;
+
+	*out = STR("{}");
+	if (!a->required && json_is_string(j) && json_string_length(j) == 0)
+		return OK;
+	if (!json_is_array(j))
+		return bad(cx, a->key, "type", "it must be a list");
+	buf_init(&b, cx->arena, 16 * n + 2);
+	buf_ch(&b, '{');
+	for (size_t i = 0; i < n; i++) {
+		const json_t *e = json_array_get(j, i);
+		const char *check = "type", *why = "it must not be null";
+		struct str s;
+
+		if (i > 0)
+			buf_ch(&b, ',');
+		if (json_is_null(e) && !a->required) {
+			BUF_LIT(&b, "NULL");
+		} else if (json_is_null(e) || !doc_value_ok(cx, a, e, &s, &check, &why)) {
+			return bad(cx, arena_printf(cx->arena, "%s['%zu']", a->key, i), check, why);
+		} else {
+			add_element(&b, s);
+		}
+	}
+	buf_ch(&b, '}');
+	*out = buf_view(&b);
+	return OK;
+}
+
+/* A date such as "now" means the moment when it is filled in. */
+static struct str
+default_of(struct ctx *cx, const struct attribute *a)
+{
+	int64_t ms;
+
+	if (a->def_value == NULL || a->type != ATTR_DATETIME)
+		return str_c(a->def_value);
+	return time_parse(str_c(a->def_value), &ms) ? str_c(pg_time(cx->arena, ms)) : STR_NONE;
+}
+
+/* null clears, or brings the default back. */
+static err_t
+check_member(struct ctx *cx, const struct attribute *a, const json_t *j, struct doc_value *val)
+{
+	const char *check, *why;
+
+	val->given = val->set = true;
+	if (json_is_null(j))
+		val->v = default_of(cx, a);
+	else if (a->array)
+		return check_array(cx, a, j, &val->v);
+	else if (!doc_value_ok(cx, a, j, &val->v, &check, &why))
+		return bad(cx, a->key, check, why);
+	return OK;
+}
+
+static err_t
+unknown(struct ctx *cx, const char *key)
+{
+	return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: unknown attribute \"%s\".", key);
+}
+
+/* ---- the whole ---- */
+
+struct member {
+	const char *key;
+	const json_t *j;
+	const struct attribute *a;	/* NULL: unknown, or ignored */
+};
+
+static struct member *
+members_of(struct ctx *cx, const struct collection *c, const json_t *data, int *n_out)
+{
+	json_t *o = (json_t *)(uintptr_t)data;	/* jansson's iterators take a non-const pointer although they change nothing */
+	struct member *m = arena_array(cx->arena, struct member, json_object_size(data) + 1);
+	int n = 0;
+
+	for (void *it = json_object_iter(o); it != NULL; it = json_object_iter_next(o, it), n++) {
+		m[n].key = json_object_iter_key(it);
+		m[n].j = json_object_iter_value(it);
+		m[n].a = collection_attribute(c, str_c(m[n].key));
+		if (m[n].a != NULL && m[n].a->place < 0)
+			m[n].a = NULL;
+	}
+	*n_out = n;
+	return m;
+}
+
+/* In the order of the schema: required attributes need a value, absent ones get their default. */
+static err_t
+check_required(struct ctx *cx, const struct collection *c, const struct member *m, int n, const bool *stored, struct doc_value *vals)
+{
+	const json_t **given = arena_array(cx->arena, const json_t *, c->n_live + 1);
+
+	for (int i = 0; i < n; i++)
+		if (m[i].a != NULL)
+			given[m[i].a->place] = m[i].j;
+	for (int i = 0; i < c->n_live; i++) {
+		const struct attribute *a = c->live[i];
+		bool absent = given[i] == NULL && (stored == NULL || !stored[i]);
+
+		if (a->required && (absent || json_is_null(given[i])))
+			return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE,
+			    "Invalid document structure: the required attribute \"%s\" is missing.", a->key);
+		if (absent && a->def_value != NULL)
+			vals[i] = (struct doc_value){.set = true, .v = default_of(cx, a)};
+	}
+	return OK;
+}
+
+err_t
+doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const bool *stored, struct doc_value *vals)
+{
+	struct member *m;
+	int n;
+
+	memset(vals, 0, sizeof *vals * (size_t)c->n_live);
+	m = members_of(cx, c, data, &n);
+	TRY(check_required(cx, c, m, n, stored, vals));
+	if (json_is_array(data) && json_array_size(data) > 0)
+		return unknown(cx, "0");
+	for (int i = 0; i < n; i++) {
+		if (m[i].a != NULL)
+			TRY(check_member(cx, m[i].a, m[i].j, &vals[m[i].a->place]));
+		else if (!doc_member_ignored(m[i].key))
+			return unknown(cx, m[i].key);
+	}
+	return OK;
+}

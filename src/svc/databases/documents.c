@@ -1,0 +1,192 @@
+/* The documents of a collection. The rules are the model's; here are parameters, and who the caller is to it. */
+#include "databases_priv.h"
+#include "svc/databases/document.h"
+
+static struct doc_caller
+caller_of(const struct req *rq)
+{
+	const char *user = rq->login ? rq->login->user->id : NULL;
+
+	return (struct doc_caller){.bypass = rq->bypass, .see_disabled = rq->caller == CALLER_ADMIN, .roles = &rq->roles, .user = user,
+	    .actor = user, .label = rq->role_label};
+}
+
+#define DOCUMENT(st) PATH("documentId", P_UID, st, id, "Document ID.")
+#define PERMISSIONS(st)                                                                                                              \
+	OPTIONAL("permissions", P_PERMISSIONS, st, perms, "Permissions: read, update, delete and write, with a role each.",          \
+	    .list = verbs)
+
+static const char *const verbs[] = {"read", "update", "delete", "write", NULL};
+
+/* ---- create ---- */
+
+struct create_in {
+	const char *db, *col, *id;
+	json_t *data;
+	struct strs perms;
+};
+static const struct param create_params[] = {
+    DATABASE(struct create_in),
+    COLLECTION(struct create_in),
+    REQUIRED("documentId", P_CUSTOM_ID, struct create_in, id, "Document ID: one of your own, or unique()."),
+    REQUIRED("data", P_JSON_OBJECT, struct create_in, data, "Document data as a JSON object.", .def = "[]"),
+    PERMISSIONS(struct create_in),
+};
+
+static err_t
+create_document(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_create(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
+	return reply_json(rq, 201, json);
+}
+
+/* ---- list ---- */
+
+struct list_in {
+	const char *db, *col;
+	struct strs queries;
+	int total, explain;
+};
+static const struct param list_params[] = {
+    DATABASE(struct list_in),
+    COLLECTION(struct list_in),
+    OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries: filters, orders, limit, offset, cursor, select."),
+    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+    OPTIONAL("explain", P_BOOL_LOOSE, struct list_in, explain, "For keys and admins: how the list would be read."),
+};
+
+static err_t
+list_documents(struct req *rq, void *arg)
+{
+	const struct list_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	if (in->explain == 1 && !rq->bypass)
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "explain is for keys and admins");
+	if (in->explain == 1)
+		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
+	else
+		TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- get ---- */
+
+struct get_in {
+	const char *db, *col, *id;
+	struct strs queries;
+};
+static const struct param get_params[] = {
+    DATABASE(struct get_in),
+    COLLECTION(struct get_in),
+    DOCUMENT(struct get_in),
+    OPTIONAL("queries", P_QUERIES, struct get_in, queries, "Queries: select only."),
+};
+
+static err_t
+get_document(struct req *rq, void *arg)
+{
+	const struct get_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_get(&rq->cx, rq->project, &who, in->db, in->col, in->id, &in->queries, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- update ---- */
+
+struct update_in {
+	const char *db, *col, *id;
+	json_t *data;
+	struct strs perms;
+};
+static const struct param update_params[] = {
+    DATABASE(struct update_in),
+    COLLECTION(struct update_in),
+    DOCUMENT(struct update_in),
+    OPTIONAL("data", P_JSON_OBJECT, struct update_in, data, "Attributes to change; others stay.", .def = "[]"),
+    PERMISSIONS(struct update_in),
+};
+
+static err_t
+update_document(struct req *rq, void *arg)
+{
+	const struct update_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_update(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- delete ---- */
+
+struct delete_in {
+	const char *db, *col, *id;
+};
+static const struct param delete_params[] = {DATABASE(struct delete_in), COLLECTION(struct delete_in), DOCUMENT(struct delete_in)};
+
+static err_t
+delete_document(struct req *rq, void *arg)
+{
+	const struct delete_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+
+	TRY(document_delete(&rq->cx, rq->project, &who, in->db, in->col, in->id));
+	return reply_none(rq);
+}
+
+/* ---- logs ---- */
+
+struct logs_in {
+	const char *db, *col, *id;
+	struct strs queries;
+};
+static const struct param logs_params[] = {
+    DATABASE(struct logs_in),
+    COLLECTION(struct logs_in),
+    DOCUMENT(struct logs_in),
+    OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset."),
+};
+
+static err_t
+list_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	const char *resource;
+
+	TRY(document_resource(&rq->cx, rq->project, &who, in->db, in->col, in->id, &resource));
+	return reply_logs(rq, AUDIT_OF_RESOURCE, resource, 0, &in->queries, false);
+}
+
+/* ---- routes ---- */
+
+#define OF_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"
+#define OF_DOCUMENT(event) OF_COLLECTION(event) "/document/{documentId}"
+#define COUNTS(op) .usage = USAGE(DOCUMENTS, op)
+#define LIMIT(n) .limit = n "/60 ip:{ip},method:{method},url:{url},userId:{userId}"
+
+/* A creation is an entry of the collection's log. */
+static const struct route rows[] = {
+    BOTH("POST", "/:collectionId/documents", "createDocument", "documents.write", create_document, 201, "Create a document.",
+	struct create_in, create_params, .model = &document_shape, OF_COLLECTION("document.create"), COUNTS(CREATE), LIMIT("120")),
+    BOTH("GET", "/:collectionId/documents", "listDocuments", "documents.read", list_documents, 200, "List documents.", struct list_in,
+	list_params, .model = &document_shape, .list = "documents", COUNTS(READ)),
+    BOTH("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", get_document, 200, "Get a document.",
+	struct get_in, get_params, .model = &document_shape, COUNTS(READ)),
+    BOTH("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", update_document, 200,
+	"Change some attributes of a document, or its permissions.", struct update_in, update_params, .model = &document_shape,
+	OF_DOCUMENT("document.update"), COUNTS(UPDATE), LIMIT("120")),
+    BOTH("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", delete_document, 204,
+	"Delete a document.", struct delete_in, delete_params, OF_DOCUMENT("document.delete"), COUNTS(DELETE), LIMIT("60")),
+    BOTH("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", list_logs, 200,
+	"Who changed the document.", struct logs_in, logs_params, .model = &audit_shape, .list = "logs", COUNTS(READ)),
+};
+const struct routes document_routes = ROUTES(rows);

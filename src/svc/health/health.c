@@ -1,0 +1,209 @@
+/* The health service: whether the parts that this server needs answer. */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/vtime.h"
+#include "gate/gate.h"
+#include "io/bus.h"
+#include "model/job.h"
+
+enum { PROBE_MS = 3000 };
+
+struct status {
+	int64_t ping;
+	const char *status;
+};
+static const struct field status_fields[] = {
+	FIELD(F_INT, struct status, ping, "ping", NULL, "Duration of the check in milliseconds."),
+	FIELD(F_STR, struct status, status, "status", NULL, "pass, or fail."),
+};
+static const struct shape status_shape = SHAPE("healthStatus", struct status, status_fields);
+
+struct queue {
+	int64_t size;
+};
+static const struct field queue_fields[] = {
+	FIELD(F_INT, struct queue, size, "size", NULL, "Jobs that wait."),
+};
+static const struct shape queue_shape = SHAPE("healthQueue", struct queue, queue_fields);
+
+struct clock {
+	int64_t remote, local, diff;
+};
+static const struct field clock_fields[] = {
+	FIELD(F_INT, struct clock, remote, "remoteTime", NULL, "Time of the database in Unix seconds."),
+	FIELD(F_INT, struct clock, local, "localTime", NULL, "Time of this server in Unix seconds."),
+	FIELD(F_INT, struct clock, diff, "diff", NULL, "Difference in seconds."),
+};
+static const struct shape clock_shape = SHAPE("healthTime", struct clock, clock_fields);
+
+struct antivirus {
+	const char *version, *status;
+};
+static const struct field antivirus_fields[] = {
+	FIELD(F_STR, struct antivirus, version, "version", NULL, "Version of the scanner."),
+	FIELD(F_STR, struct antivirus, status, "status", NULL, "disabled, pass or fail."),
+};
+static const struct shape antivirus_shape = SHAPE("healthAntivirus", struct antivirus, antivirus_fields);
+
+static err_t
+pass(struct req *rq, int64_t ms)
+{
+	return reply(rq, 200, &status_shape, &(struct status){ms, "pass"});
+}
+
+static err_t
+get_http(struct req *rq, void *in)
+{
+	(void)in;
+	return pass(rq, 0);
+}
+
+/* A probe does not wait as long as a request may. */
+static void
+hurry(struct req *rq)
+{
+	rq->cx.deadline = loop_now() + PROBE_MS;
+}
+
+static err_t
+get_db(struct req *rq, void *in)
+{
+	int64_t from = time_now_us();
+	struct db_res *r;
+
+	(void)in;
+	hurry(rq);
+	TRY(db_query(&rq->cx, &r, "SELECT 1", DB0));
+	return pass(rq, (time_now_us() - from) / 1000);
+}
+
+static err_t
+get_cache(struct req *rq, void *in)
+{
+	int64_t from = time_now_us();
+	struct bus_reply *r;
+
+	(void)in;
+	hurry(rq);
+	TRY(bus_cmd(&rq->cx, &r, BUS(STR("PING"))));
+	return pass(rq, (time_now_us() - from) / 1000);
+}
+
+/* No clock outside is asked: what must agree are this process and the database. */
+static err_t
+get_time(struct req *rq, void *in)
+{
+	struct clock c;
+	struct db_res *r;
+
+	(void)in;
+	hurry(rq);
+	TRY(db_query(&rq->cx, &r, "SELECT extract(epoch FROM clock_timestamp())::bigint", DB0));
+	c.remote = db_i64(r, 0, 0);
+	c.local = time_now_ms() / 1000;
+	c.diff = c.remote - c.local;
+	if (c.diff > 60 || c.diff < -60)
+		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "clocks differ by %lld s", (long long)c.diff);
+	return reply(rq, 200, &clock_shape, &c);
+}
+
+static err_t
+queue_reply(struct req *rq, const char *job)
+{
+	enum job_kind kind = job_by_name(str_c(job));
+	struct queue q = {0};
+
+	hurry(rq);
+	if (kind != JOB_N)
+		TRY(job_depth(&rq->cx, kind, &q.size));
+	return reply(rq, 200, &queue_shape, &q);
+}
+
+/* The names of the protocol; those that are no kind of job here have an empty queue. */
+static err_t
+get_protocol_queue(struct req *rq, void *in)
+{
+	(void)in;
+	return queue_reply(rq, strrchr(rq->route->path, '/') + 1);
+}
+
+struct queue_in {
+	const char *kind;
+};
+static const char *const kinds[] = {
+#define JOB(kind, handler, retries, doc) #kind,
+#include "tbl/jobs.h"
+#undef JOB
+	NULL};
+static const struct param queue_params[] = {
+    PATH("kind", P_ENUM, struct queue_in, kind, "A kind of job.", .list = kinds),
+};
+
+static err_t
+get_queue(struct req *rq, void *arg)
+{
+	const struct queue_in *in = arg;
+
+	return queue_reply(rq, in->kind);
+}
+
+static err_t
+get_storage(struct req *rq, void *in)
+{
+	struct stat st;
+
+	(void)in;
+	if (stat(conf.data_dir, &st) != 0 || !S_ISDIR(st.st_mode) || access(conf.data_dir, R_OK | X_OK) != 0)
+		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "data_dir=%s errno=%d", conf.data_dir, errno);
+	return pass(rq, 0);
+}
+
+static err_t
+get_antivirus(struct req *rq, void *in)
+{
+	(void)in;
+	return reply(rq, 200, &antivirus_shape, &(struct antivirus){"", "disabled"});
+}
+
+/* Nobody has its scope. */
+static err_t
+get_stats(struct req *rq, void *in)
+{
+	(void)in;
+	return fail(&rq->cx, ERR_GENERAL_ROUTE_NOT_FOUND, "not provided");
+}
+
+static err_t
+get_version(struct req *rq, void *in)
+{
+	(void)in;
+	return reply_json(rq, 200, STR("{\"version\":\"1.0.2\"}"));
+}
+
+#define HEALTH(path_, name_, handler_, model_, doc_)                                                                          \
+	{.method = "GET", .path = "/v1/health" path_, .service = "health", .name = name_, .scope = "health.read", .limit = "", \
+	    .handler = handler_, .model = model_, .status = 200, .doc = doc_}
+static const struct route rows[] = {
+    HEALTH("", "get", get_http, &status_shape, "The HTTP server answers."),
+    {.method = "GET", .path = "/v1/health/version", .name = "getVersion", .scope = "public", .limit = "", .handler = get_version, .status = 200,
+	.doc = "The version of the API."},
+    HEALTH("/db", "getDB", get_db, &status_shape, "The database answers."),
+    HEALTH("/cache", "getCache", get_cache, &status_shape, "Redis answers."),
+    HEALTH("/time", "getTime", get_time, &clock_shape, "The clocks of server and database agree."),
+    HEALTH("/queue/webhooks", "getQueueWebhooks", get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),
+    HEALTH("/queue/logs", "getQueueLogs", get_protocol_queue, &queue_shape, "Log entries that wait."),
+    HEALTH("/queue/certificates", "getQueueCertificates", get_protocol_queue, &queue_shape, "Certificates that wait."),
+    HEALTH("/queue/functions", "getQueueFunctions", get_protocol_queue, &queue_shape, "Executions that wait."),
+    {.method = "GET", .path = "/v1/health/queue/:kind", .service = "health", .name = "getQueue", .scope = "health.read", .limit = "",
+	.handler = get_queue, .model = &queue_shape, .status = 200, .doc = "Jobs of a kind that wait, run or wait for another try.",
+	PARAMS(struct queue_in, queue_params)},
+    HEALTH("/storage/local", "getStorageLocal", get_storage, &status_shape, "The data directory is there."),
+    HEALTH("/anti-virus", "getAntivirus", get_antivirus, &antivirus_shape, "The virus scanner answers."),
+    {.method = "GET", .path = "/v1/health/stats", .service = "health", .name = "getStats", .scope = "root", .limit = "", .handler = get_stats,
+	.status = 200, .doc = "Statistics of the machine; reserved."},
+};
+const struct routes health_routes = ROUTES(rows);

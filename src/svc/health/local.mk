@@ -1,0 +1,2 @@
+libbadal_svc_a_SOURCES += src/svc/health/health.c
+libbadal_svc_a_SOURCES += src/svc/health/service.c

@@ -1,0 +1,15 @@
+/* The health service. */
+#include "gate/gate.h"
+#include "model/service.h"
+
+extern const struct routes health_routes;
+
+static const struct routes *const routes[] = {
+	&health_routes,
+	NULL,
+};
+
+const struct service health_service = {
+	.name = "health",
+	.routes = routes,
+};

@@ -1,0 +1,2 @@
+libbadal_svc_a_SOURCES += src/svc/mock/mock.c
+libbadal_svc_a_SOURCES += src/svc/mock/service.c

@@ -1,0 +1,15 @@
+/* The mock service. */
+#include "gate/gate.h"
+#include "model/service.h"
+
+extern const struct routes mock_routes;
+
+static const struct routes *const routes[] = {
+	&mock_routes,
+	NULL,
+};
+
+const struct service mock_service = {
+	.name = "mock",
+	.routes = routes,
+};

@@ -1,0 +1,130 @@
+/* Routes outside of the services: files at the root, the API's own description, metrics. */
+#include <stdio.h>
+
+#include "core/conf.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+#include "gate/gate.h"
+
+#define PLAIN "text/plain; charset=UTF-8"
+
+static const int64_t page_life_ms = INT64_C(3888000) * 1000;
+
+static err_t
+get_robots(struct req *rq, void *in)
+{
+	(void)in;
+	return reply_raw(rq, 200, PLAIN, STR("# robotstxt.org/\n\nUser-agent: *\n"));
+}
+
+static err_t
+get_humans(struct req *rq, void *in)
+{
+	(void)in;
+	return reply_raw(rq, 200, PLAIN, STR("# humanstxt.org/\n# A realtime backend, made by people who like small programs.\n"));
+}
+
+static err_t
+get_manifest(struct req *rq, void *in)
+{
+	(void)in;
+	return reply_json(rq, 200,
+	    STR("{\"name\":\"Appwrite\",\"short_name\":\"Appwrite\",\"start_url\":\".\",\"url\":\"https:\\/\\/appwrite.io\\/\",\"display\":\"standalone\","
+		"\"background_color\":\"#fff\",\"theme_color\":\"#f02e65\",\"description\":\"A backend for web and mobile applications.\","
+		"\"icons\":[{\"src\":\"images\\/favicon.png\",\"sizes\":\"256x256\",\"type\":\"image\\/png\"}]}"));
+}
+
+static err_t
+get_versions(struct req *rq, void *in)
+{
+	char date[30];
+
+	(void)in;
+	reply_static(rq, "Cache-Control", "public, max-age=3888000");
+	reply_header(rq, "Expires", time_http(time_now_ms() + page_life_ms, ' ', date));
+	reply_static(rq, "X-Frame-Options", "SAMEORIGIN");
+	reply_static(rq, "X-XSS-Protection", arena_printf(rq->cx.arena, "1; mode=block; report=/v1/xss?url=%s",
+	    rq->route->path[1] == 'v' && rq->route->path[2] == '1' ? "%2Fv1%2Fversions" : "%2Fversions"));
+	reply_static(rq, "X-UA-Compatible", "IE=Edge");
+	return reply_json(rq, 200,
+	    STR("{\"server\":\"1.0.2\",\"client-web\":\"10.1.0\",\"client-flutter\":\"8.1.0\",\"client-apple\":\"1.1.0\",\"client-android\":\"1.1.0\","
+		"\"console-web\":\"7.1.0\",\"console-cli\":\"1.1.1\",\"server-nodejs\":\"8.1.0\",\"server-deno\":\"6.1.0\",\"server-php\":\"7.1.0\","
+		"\"server-python\":\"1.1.0\",\"server-ruby\":\"7.1.0\",\"server-dart\":\"7.1.0\",\"server-kotlin\":\"1.1.0\",\"server-swift\":\"1.1.0\"}"));
+}
+
+/* Not in this version of the API: the type says server error, the status says unavailable, and the words are shown. */
+static err_t
+post_graphql(struct req *rq, void *in)
+{
+	struct buf b;
+	struct jw w;
+
+	(void)in;
+	reply_static(rq, "Cache-Control", "no-cache, no-store, must-revalidate");
+	reply_static(rq, "Expires", "0");
+	reply_static(rq, "Pragma", "no-cache");
+	buf_init(&b, rq->cx.arena, 160);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "message");
+	jw_cstr(&w, "GraphQL support is coming soon!");
+	JW_KEY(&w, "code");
+	jw_i64(&w, 503);
+	JW_KEY(&w, "type");
+	jw_cstr(&w, "general_server_error");
+	JW_KEY(&w, "version");
+	jw_cstr(&w, server_label());
+	jw_obj_end(&w);
+	return reply_json(rq, 503, buf_view(&b));
+}
+
+static err_t
+get_openapi(struct req *rq, void *in)
+{
+	(void)in;
+	return reply_json(rq, 200, api_openapi(&rq->cx));
+}
+
+/* ---- metrics ---- */
+
+/* With a token whoever has it; without, this machine only. What a proxy brings comes from elsewhere. */
+static bool
+may_scrape(const struct http_msg *m)
+{
+	struct str auth = m->hdr[HDR_AUTHORIZATION];
+
+	if (conf.metrics_token[0] != '\0')
+		return str_starts(auth, "Bearer ") && str_eq_secret((struct str){auth.p + 7, auth.n - 7}, str_c(conf.metrics_token));
+	return m->hdr[HDR_X_FORWARDED_FOR].n == 0 &&
+	    (strncmp(m->peer, "127.", 4) == 0 || strcmp(m->peer, "::1") == 0 || strncmp(m->peer, "::ffff:127.", 11) == 0);
+}
+
+static err_t
+get_metrics(struct req *rq, void *in)
+{
+	struct buf b;
+
+	(void)in;
+	if (!may_scrape(rq->http))
+		return ERR_GENERAL_ROUTE_NOT_FOUND;
+	buf_init(&b, rq->cx.arena, 16384);
+	metric_write(&b);
+	return reply_raw(rq, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&b));
+}
+
+#define PAGE(path_, handler_, doc_)                                                                                            \
+	{.method = "GET", .path = path_, .scope = "public", .limit = "", .handler = handler_, .status = 200, .doc = doc_}
+static const struct route rows[] = {
+    PAGE("/robots.txt", get_robots, "For robots."),
+    PAGE("/v1/robots.txt", get_robots, "For robots."),
+    PAGE("/humans.txt", get_humans, "For humans."),
+    PAGE("/v1/humans.txt", get_humans, "For humans."),
+    PAGE("/manifest.json", get_manifest, "The web application manifest."),
+    PAGE("/v1/manifest.json", get_manifest, "The web application manifest."),
+    PAGE("/versions", get_versions, "Versions of server and SDKs."),
+    PAGE("/v1/versions", get_versions, "Versions of server and SDKs."),
+    {.method = "POST", .path = "/v1/graphql", .scope = "public", .limit = "", .handler = post_graphql, .status = 200, .doc = "Reserved."},
+    PAGE("/v1/openapi.json", get_openapi, "This description of the API."),
+    {.method = "GET", .path = "/metrics", .handler = get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN},
+};
+const struct routes platform_routes = ROUTES(rows);

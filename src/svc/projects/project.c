@@ -1,0 +1,242 @@
+/* Projects: creation, settings, deletion. Every write tells the stream, so that caches everywhere drop the former state. */
+#include "svc/projects/project.h"
+
+#include "core/id.h"
+#include "core/log.h"
+#include "core/vtime.h"
+#include "model/event.h"
+#include "model/project_write.h"
+#include "model/seal.h"
+#include "svc/teams/team.h"
+
+enum { DROP_BATCH = 50 };	/* tables dropped in one transaction: each needs a lock, and locks are limited */
+
+static const char insert_sql[] =
+    "INSERT INTO badal.projects AS p (id, name, team_id, description, logo, url, legal_name, legal_country, legal_state, legal_city, "
+    "legal_address, legal_tax_id, search, created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) "
+    "RETURNING p.internal";
+static const char update_sql[] =
+    "UPDATE badal.projects AS p SET name = $2, description = $3, logo = $4, url = $5, legal_name = $6, legal_country = $7, legal_state = $8, "
+    "legal_city = $9, legal_address = $10, legal_tax_id = $11, search = $12, updated = $13 WHERE p.internal = $1 RETURNING p.internal";
+
+static const char *
+text(const char *s)
+{
+	return s ? s : "";
+}
+
+/* ---- creation ---- */
+
+/* The team must stay as long as the project is being made. */
+static err_t
+lock_team(struct db_tx *tx, const char *team_id, const char **id_out)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "SELECT id FROM p_0.teams WHERE lower(id) = lower($1) FOR SHARE", DB(team_id)));
+	if (db_rows(r) == 0)
+		return fail(tx_ctx(tx), ERR_TEAM_NOT_FOUND, "team=%s", team_id);
+	*id_out = db_cstr(r, 0, 0);
+	return OK;
+}
+
+static err_t
+insert(struct db_tx *tx, const struct project_in *in, const char *id, const char *team, int64_t *internal_out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+	err_t e = tx_query(tx, &r, insert_sql,
+	    DB(id, in->name, team, text(in->description), text(in->logo), text(in->url), text(in->legal_name), text(in->legal_country),
+		text(in->legal_state), text(in->legal_city), text(in->legal_address), text(in->legal_tax_id),
+		arena_printf(cx->arena, "%s %s", id, in->name), pg_time(cx->arena, time_now_ms())));
+
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_PROJECT_ALREADY_EXISTS, "id=%s", id);
+	TRY(e);
+	*internal_out = db_i64(r, 0, 0);
+	return OK;
+}
+
+err_t
+project_create(struct ctx *cx, const struct project_in *in, struct project **out)
+{
+	const char *id = in->id ? in->id : id_unique(cx->arena), *team = NULL;
+	struct event ev = project_event(cx, EV_PROJECT_CREATE, id, NULL);
+	struct db_tx *tx;
+	int64_t internal = 0;
+
+	TRY(tx_begin(cx, &tx));
+	TRY(lock_team(tx, in->team_id, &team));
+	if (str_ieq(str_c(id), STR("console")))
+		return fail(cx, ERR_PROJECT_RESERVED_PROJECT, "id=%s", id);
+	TRY(insert(tx, in, id, team, &internal));
+	TRY(db_migrate_project(tx, arena_printf(cx->arena, "p_%lld", (long long)internal)));
+	event_emit(tx, &ev);
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
+	return project_get(cx, str_c(id), out);
+}
+
+/* ---- settings ---- */
+
+err_t
+project_update(struct ctx *cx, const struct project *p, const struct project_in *in, struct project **out)
+{
+	struct arena *a = cx->arena;
+
+	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND, update_sql,
+	    DB(pg_i64(a, p->internal), in->name, text(in->description), text(in->logo), text(in->url), text(in->legal_name),
+		text(in->legal_country), text(in->legal_state), text(in->legal_city), text(in->legal_address), text(in->legal_tax_id),
+		arena_printf(a, "%s %s", p->id, in->name), pg_time(a, time_now_ms()))));
+	return project_get(cx, str_c(p->id), out);
+}
+
+/* Sets one member of a JSON column. */
+static err_t
+set_toggle(struct ctx *cx, const struct project *p, const char *column, const char *key, bool on, struct project **out)
+{
+	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
+	    arena_printf(cx->arena,
+		"UPDATE badal.projects AS p SET %s = %s || jsonb_build_object($2::text, $3::boolean), updated = $4 WHERE p.internal = $1 RETURNING p.internal",
+		column, column),
+	    DB(pg_i64(cx->arena, p->internal), key, pg_bool(on), pg_time(cx->arena, time_now_ms()))));
+	return project_get(cx, str_c(p->id), out);
+}
+
+err_t
+project_set_service(struct ctx *cx, const struct project *p, const char *service, bool on, struct project **out)
+{
+	return set_toggle(cx, p, "services", service, on, out);
+}
+
+static const char *const auth_paths[PROJECT_AUTHS] = {
+#define AUTH(path, key, label) path,
+#include "tbl/toggles.h"
+};
+
+err_t
+project_set_auth(struct ctx *cx, const struct project *p, const char *method_path, bool on, struct project **out)
+{
+	for (int i = 0; i < PROJECT_AUTHS; i++)
+		if (strcmp(auth_paths[i], method_path) == 0)
+			return set_toggle(cx, p, "auths", project_auth_keys[i], on, out);
+	return fail(cx, ERR_GENERAL_ARGUMENT_INVALID, "method=%s", method_path);
+}
+
+err_t
+project_set_limit(struct ctx *cx, const struct project *p, int64_t limit, struct project **out)
+{
+	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
+	    "UPDATE badal.projects AS p SET user_limit = $2, updated = $3 WHERE p.internal = $1 RETURNING p.internal",
+	    DB(pg_i64(cx->arena, p->internal), pg_i64(cx->arena, limit), pg_time(cx->arena, time_now_ms()))));
+	return project_get(cx, str_c(p->id), out);
+}
+
+err_t
+project_set_provider(struct ctx *cx, const struct project *p, const char *provider, const char *app_id, const char *secret, struct project **out)
+{
+	struct arena *a = cx->arena;
+
+	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
+	    "UPDATE badal.projects AS p SET providers = providers || jsonb_build_object($2::text || 'Appid', $3::text, $2::text || 'Secret', $4::text), "
+	    "updated = $5 WHERE p.internal = $1 RETURNING p.internal",
+	    DB(pg_i64(a, p->internal), provider, seal_text(a, text(app_id)), seal_text(a, text(secret)), pg_time(a, time_now_ms()))));
+	return project_get(cx, str_c(p->id), out);
+}
+
+/* ---- deletion ---- */
+
+/* A team exists for its projects: with the last one it goes, too. */
+static err_t
+delete_team(struct ctx *cx, const char *team_id, const char *actor)
+{
+	struct project *console;
+	struct db_res *r;
+	struct team *t;
+	err_t e;
+
+	TRY(db_query(cx, &r, "SELECT 1 FROM badal.projects WHERE lower(team_id) = lower($1) LIMIT 1", DB(team_id)));
+	if (db_rows(r) > 0)
+		return OK;
+	TRY(project_get(cx, STR("console"), &console));
+	e = team_get(cx, console, team_id, &t);
+	if (e == ERR_TEAM_NOT_FOUND)
+		return OK;
+	TRY(e);
+	return team_delete(cx, console, t, actor);
+}
+
+err_t
+project_delete(struct ctx *cx, const struct project *p, const char *actor)
+{
+	struct event ev = project_event(cx, EV_PROJECT_DELETE, p->id, actor);
+	const char *internal = pg_i64(cx->arena, p->internal), *id = arena_strdup(cx->arena, p->id), *team = arena_strdup(cx->arena, p->team_id);
+	struct db_tx *tx;
+	struct db_res *r;
+
+	TRY(tx_begin(cx, &tx));
+	TRY(tx_query(tx, &r, "DELETE FROM badal.projects WHERE internal = $1 RETURNING 1", DB(internal)));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", id);
+	tx_add(tx, "INSERT INTO badal.trash (schema) VALUES ($1) ON CONFLICT DO NOTHING", DB(p->schema));
+	tx_add(tx, "DELETE FROM badal.project_migrations WHERE schema = $1", DB(p->schema));
+	event_emit(tx, &ev);
+	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
+	return delete_team(cx, team, actor);
+}
+
+/* True in *ours_out: this transaction is the only one that sweeps now. */
+static err_t
+sweep_begin(struct ctx *cx, struct db_tx **tx_out, bool *ours_out)
+{
+	struct db_res *r;
+
+	TRY(tx_begin(cx, tx_out));
+	TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(4247161)", DB0));
+	*ours_out = db_bool(r, 0, 0);
+	if (!*ours_out)
+		tx_rollback(*tx_out);
+	return OK;
+}
+
+/* One batch of a schema's tables, or the empty schema itself. */
+static err_t
+sweep_step(struct ctx *cx, const char *schema, bool *done_out)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+	bool ours;
+
+	*done_out = true;
+	TRY(sweep_begin(cx, &tx, &ours));
+	if (!ours)
+		return OK;
+	TRY(tx_query(tx, &r, "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = $1 LIMIT $2",
+	    DB(schema, pg_i64(cx->arena, DROP_BATCH))));
+	for (int i = 0; i < db_rows(r); i++)
+		tx_add(tx, arena_printf(cx->arena, "DROP TABLE IF EXISTS %s CASCADE", db_cstr(r, i, 0)), DB0);
+	*done_out = db_rows(r) < DROP_BATCH;
+	if (*done_out) {
+		tx_add(tx, arena_printf(cx->arena, "DROP SCHEMA IF EXISTS %s CASCADE", schema), DB0);
+		tx_add(tx, "DELETE FROM badal.trash WHERE schema = $1", DB(schema));
+	}
+	TRY(tx_commit(tx));
+	if (*done_out)
+		log_info(cx, "data space dropped", "schema=%s", schema);
+	return OK;
+}
+
+err_t
+project_sweep(struct ctx *cx)
+{
+	struct db_res *r;
+
+	/* names are ours, but they go into statements as they are */
+	TRY(db_query(cx, &r, "SELECT schema FROM badal.trash WHERE schema ~ '^p_[1-9][0-9]*$' ORDER BY created", DB0));
+	for (int i = 0; i < db_rows(r); i++) {
+		bool done = false;
+
+		while (!done)
+			TRY(sweep_step(cx, db_cstr(r, i, 0), &done));
+	}
+	return OK;
+}

@@ -1,0 +1,59 @@
+/* Changes of projects, their platforms, keys, webhooks and domains. */
+#ifndef BADAL_SVC_PROJECTS_PROJECT_H
+#define BADAL_SVC_PROJECTS_PROJECT_H
+
+#include "model/project.h"
+
+/* ---- writes: each emits its event and leaves no stale cache behind ---- */
+
+struct project_in {		/* NULL: empty */
+	const char *id;		/* NULL: a new one */
+	const char *name, *team_id;
+	const char *description, *logo, *url;
+	const char *legal_name, *legal_country, *legal_state, *legal_city, *legal_address, *legal_tax_id;
+};
+/* Awaits. The row and its data space in one transaction. ERR_PROJECT_RESERVED_PROJECT, ERR_TEAM_NOT_FOUND (no such team in the console),
+ * ERR_PROJECT_ALREADY_EXISTS. */
+err_t project_create(struct ctx *cx, const struct project_in *in, struct project **out) MUST_CHECK;
+err_t project_update(struct ctx *cx, const struct project *p, const struct project_in *in, struct project **out) MUST_CHECK;
+err_t project_set_service(struct ctx *cx, const struct project *p, const char *service, bool on, struct project **out) MUST_CHECK;
+err_t project_set_auth(struct ctx *cx, const struct project *p, const char *method_path, bool on, struct project **out) MUST_CHECK;
+err_t project_set_limit(struct ctx *cx, const struct project *p, int64_t limit, struct project **out) MUST_CHECK;
+err_t project_set_provider(struct ctx *cx, const struct project *p, const char *provider, const char *app_id, const char *secret,
+    struct project **out) MUST_CHECK;
+/* Awaits. The project, and its team when no other project belongs to it. The data space is dropped in the background (project_sweep). */
+err_t project_delete(struct ctx *cx, const struct project *p, const char *actor) MUST_CHECK;
+/* Awaits. Drops the data spaces of deleted projects; safe to run anywhere and again (advisory lock). */
+err_t project_sweep(struct ctx *cx) MUST_CHECK;
+
+/* Awaits. in->id is ignored: a new one is made. */
+err_t platform_create(struct ctx *cx, const struct project *p, const struct platform *in, struct platform **out) MUST_CHECK;
+err_t platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, struct platform **out) MUST_CHECK;
+err_t platform_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
+struct platform *platform_find(const struct project *p, const char *id);	/* NULL: none */
+
+/* Awaits. expire TIME_NONE: never. (*out)->secret is the clear text. */
+err_t key_create(struct ctx *cx, const struct project *p, const char *name, const struct strs *scopes, int64_t expire,
+    struct api_key **out) MUST_CHECK;
+err_t key_update(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct strs *scopes, int64_t expire,
+    struct api_key **out) MUST_CHECK;
+err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
+struct api_key *key_find(const struct project *p, const char *id);	/* NULL: none */
+extern const char *const platform_types[];	/* NULL-terminated, as is the next */
+/* The 25 scopes a key may have. */
+extern const char *const key_scopes[];
+
+err_t webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in, struct webhook **out) MUST_CHECK;
+err_t webhook_update(struct ctx *cx, const struct project *p, const char *id, const struct webhook *in, struct webhook **out) MUST_CHECK;
+err_t webhook_sign(struct ctx *cx, const struct project *p, const char *id, struct webhook **out) MUST_CHECK;	/* a new signature key */
+err_t webhook_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
+struct webhook *webhook_find(const struct project *p, const char *id);
+
+/* Awaits. `name` lower-case, a valid host name. ERR_DOMAIN_ALREADY_EXISTS. */
+err_t domain_create(struct ctx *cx, const struct project *p, const char *name, struct domain **out) MUST_CHECK;
+/* Awaits a name server. The domain's CNAME must be conf.domain_target. ERR_DOMAIN_NOT_FOUND, ERR_DOMAIN_VERIFICATION_FAILED. */
+err_t domain_verify(struct ctx *cx, const struct project *p, const char *id, struct domain **out) MUST_CHECK;
+err_t domain_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
+struct domain *domain_find(const struct project *p, const char *id);
+
+#endif

@@ -1,0 +1,713 @@
+/* The projects service: for people of the console. A project is seen by the members of its team, changed by their owners and developers,
+ * and deleted by owners; whoever may see it manages its platforms, keys, webhooks and domains. */
+#include <ctype.h>
+
+#include "gate/gate.h"
+#include "model/query.h"
+#include "model/roles.h"
+#include "model/usage.h"
+#include "svc/projects/project.h"
+#include "svc/teams/team.h"
+#include "svc/users/password.h"
+
+static const char *const web_schemes[] = {"http", "https", NULL};
+static const char *const service_names[] = {
+#define SERVICE(name, label) name,
+#include "tbl/toggles.h"
+	NULL};
+static const char *const auth_paths[] = {
+#define AUTH(path, key, label) path,
+#include "tbl/toggles.h"
+	NULL};
+static const char *const provider_names[] = {
+#define PROVIDER(name, label) #name,
+#include "tbl/providers.h"
+#undef PROVIDER
+	NULL};
+
+/* ---- who may do what ---- */
+
+enum right { RIGHT_READ, RIGHT_CHANGE, RIGHT_DELETE };
+
+static bool
+has_right(struct req *rq, const struct project *p, enum right right)
+{
+	struct arena *a = rq->cx.arena;
+
+	if (right == RIGHT_READ)
+		return roles_in_team(a, &rq->roles, p->team_id, NULL);
+	return roles_in_team(a, &rq->roles, p->team_id, "owner") ||
+	       (right == RIGHT_CHANGE && roles_in_team(a, &rq->roles, p->team_id, "developer"));
+}
+
+/* The project, unless the caller may not know of it. */
+static err_t
+project_for(struct req *rq, const char *id, enum right right, struct project **out)
+{
+	TRY(project_get(&rq->cx, str_c(id), out));
+	if ((*out)->console || !has_right(rq, *out, RIGHT_READ))
+		return fail(&rq->cx, ERR_PROJECT_NOT_FOUND, "not readable: %s", id);
+	return has_right(rq, *out, right) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", id);
+}
+
+#define PROJECT(st) PATH("projectId", P_UID, st, project, "Project ID.")
+
+/* ---- projects ---- */
+
+struct project_params {
+	const char *project;
+	struct project_in in;
+};
+#define DETAILS                                                                                                              \
+	OPTIONAL("description", P_TEXT, struct project_params, in.description, "Description.", .max = 256),                  \
+	    OPTIONAL("logo", P_TEXT, struct project_params, in.logo, "Logo.", .max = 1024),                                  \
+	    OPTIONAL("url", P_URL, struct project_params, in.url, "Website."),                                               \
+	    OPTIONAL("legalName", P_TEXT, struct project_params, in.legal_name, "Company legal name.", .max = 256),          \
+	    OPTIONAL("legalCountry", P_TEXT, struct project_params, in.legal_country, "Company country.", .max = 256),       \
+	    OPTIONAL("legalState", P_TEXT, struct project_params, in.legal_state, "Company state.", .max = 256),             \
+	    OPTIONAL("legalCity", P_TEXT, struct project_params, in.legal_city, "Company city.", .max = 256),                \
+	    OPTIONAL("legalAddress", P_TEXT, struct project_params, in.legal_address, "Company address.", .max = 256),       \
+	    OPTIONAL("legalTaxId", P_TEXT, struct project_params, in.legal_tax_id, "Company tax ID.", .max = 256)
+static const struct param create_params[] = {
+	REQUIRED("projectId", P_CUSTOM_ID, struct project_params, in.id, "Project ID, or unique() for a generated one."),
+	REQUIRED("name", P_TEXT, struct project_params, in.name, "Project name.", .max = 128),
+	REQUIRED("teamId", P_UID, struct project_params, in.team_id, "Team that owns the project."),
+	DETAILS,
+};
+static const struct param update_params[] = {
+	PROJECT(struct project_params),
+	REQUIRED("name", P_TEXT, struct project_params, in.name, "Project name.", .max = 128),
+	DETAILS,
+};
+
+static err_t
+create(struct req *rq, void *arg)
+{
+	const struct project_params *in = arg;
+	struct project *p;
+
+	if (!roles_in_team(rq->cx.arena, &rq->roles, in->in.team_id, NULL))
+		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", in->in.team_id);
+	TRY(project_create(&rq->cx, &in->in, &p));
+	return reply(rq, 201, &project_shape, p);
+}
+
+struct list_in {
+	struct strs queries;
+	const char *search;
+};
+static const struct param list_params[] = {
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name.", .def = "[]"),
+	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+};
+
+/* Ids of the caller's teams, in lower case. */
+static const char *
+own_teams(struct req *rq)
+{
+	const char **v = arena_array(rq->cx.arena, const char *, rq->login->n_members + 1);
+
+	for (int i = 0; i < rq->login->n_members; i++)
+		v[i] = str_lower(rq->cx.arena, str_c(rq->login->members[i].team_id)).p;
+	return pg_array(rq->cx.arena, v, rq->login->n_members);
+}
+
+static err_t
+list(struct req *rq, void *arg)
+{
+	static const struct query_attr attrs[] = {{"name", "name", ATTR_STRING, false, true}};
+	const struct list_in *in = arg;
+	const char *teams = own_teams(rq);
+	const struct query_list l = {.entity = "Project", .from = "badal.projects", .columns = "id", .where = "lower(team_id) = ANY ($1::text[])",
+		.n = 1, .v = &teams, .seq = "internal", .id = "id", .search = "search", .attrs = attrs, .n_attrs = 1};
+	struct query_page page;
+	struct objs found = {0};
+
+	TRY(query_list(&rq->cx, &l, NULL, &in->queries, in->search, &page));
+	found.v = arena_array(rq->cx.arena, void *, page.res ? db_rows(page.res) : 0);
+	for (int i = 0; page.res != NULL && i < db_rows(page.res); i++) {
+		struct project *p;
+		err_t e = project_get(&rq->cx, db_str(page.res, i, 0), &p);
+
+		if (e == ERR_PROJECT_NOT_FOUND)	/* deleted meanwhile */
+			continue;
+		TRY(e);
+		found.v[found.n++] = p;
+	}
+	return reply_list(rq, &project_shape, "projects", page.total, &found);
+}
+
+struct one_in {
+	const char *project, *id;
+};
+static const struct param project_path[] = {PROJECT(struct one_in)};
+
+static err_t
+get(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply(rq, 200, &project_shape, p);
+}
+
+static err_t
+update(struct req *rq, void *arg)
+{
+	const struct project_params *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
+	TRY(project_update(&rq->cx, p, &in->in, &p));
+	return reply(rq, 200, &project_shape, p);
+}
+
+struct delete_in {
+	const char *project, *password;
+};
+static const struct param delete_params[] = {
+	PROJECT(struct delete_in),
+	REQUIRED("password", P_PASSWORD, struct delete_in, password, "The caller's own password."),
+};
+
+static err_t
+delete (struct req *rq, void *arg)
+{
+	const struct delete_in *in = arg;
+	const struct user *u = rq->login->user;
+	struct project *p;
+	bool ok;
+
+	TRY(password_verify(&rq->cx, in->password, u->hash, u->hash_options, u->password, &ok));
+	if (!ok)
+		return fail(&rq->cx, ERR_USER_INVALID_CREDENTIALS, "deleting a project");
+	TRY(project_for(rq, in->project, RIGHT_DELETE, &p));
+	TRY(project_delete(&rq->cx, p, u->id));
+	return reply_none(rq);
+}
+
+/* ---- settings ---- */
+
+struct setting_in {
+	const char *project, *name, *app_id, *secret;
+	int status;
+	struct opt_int limit;
+};
+static const struct param service_params[] = {
+	PROJECT(struct setting_in),
+	REQUIRED("service", P_ENUM, struct setting_in, name, "Service.", .list = service_names),
+	REQUIRED("status", P_BOOL, struct setting_in, status, "On or off."),
+};
+static const struct param oauth_params[] = {
+	PROJECT(struct setting_in),
+	REQUIRED("provider", P_ENUM, struct setting_in, name, "Provider.", .list = provider_names),
+	OPTIONAL("appId", P_TEXT, struct setting_in, app_id, "App ID at the provider.", .max = 256),
+	OPTIONAL("secret", P_TEXT, struct setting_in, secret, "Secret of the app.", .max = 512),
+};
+static const struct param limit_params[] = {
+	PROJECT(struct setting_in),
+	REQUIRED("limit", P_RANGE, struct setting_in, limit, "Most users; 0: no limit.", .min = 0, .max = 10000),
+};
+static const struct param auth_params[] = {
+	PROJECT(struct setting_in),
+	{.name = "method", .type = P_ENUM, .off = offsetof(struct setting_in, name), .required = true, .doc = "Sign-in method.", .path = "method",
+	    .list = auth_paths},
+	OPTIONAL("status", P_BOOL_LOOSE, struct setting_in, status, "On or off.", .def = "false"),
+};
+
+static err_t
+set_service(struct req *rq, void *arg)
+{
+	const struct setting_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
+	TRY(project_set_service(&rq->cx, p, in->name, in->status == 1, &p));
+	return reply(rq, 200, &project_shape, p);
+}
+
+static err_t
+set_oauth(struct req *rq, void *arg)
+{
+	const struct setting_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
+	TRY(project_set_provider(&rq->cx, p, in->name, in->app_id, in->secret, &p));
+	return reply(rq, 200, &project_shape, p);
+}
+
+static err_t
+set_limit(struct req *rq, void *arg)
+{
+	const struct setting_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
+	TRY(project_set_limit(&rq->cx, p, in->limit.v, &p));
+	return reply(rq, 200, &project_shape, p);
+}
+
+static err_t
+set_auth(struct req *rq, void *arg)
+{
+	const struct setting_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
+	TRY(project_set_auth(&rq->cx, p, in->name, in->status == 1, &p));
+	return reply(rq, 200, &project_shape, p);
+}
+
+/* ---- usage ---- */
+
+struct usage_in {
+	const char *project, *range;
+};
+static const struct param usage_params[] = {
+	PROJECT(struct usage_in),
+	OPTIONAL("range", P_ENUM, struct usage_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges),
+};
+
+static err_t
+get_usage(struct req *rq, void *arg)
+{
+	static const struct usage_series v[] = {
+		{"requests", "project.$all.network.requests"},
+		{"network", "project.$all.network.bandwidth"},
+		{"executions", "executions.$all.compute.total"},
+		{"documents", "documents.$all.count.total"},
+		{"collections", "collections.$all.count.total"},
+		{"users", "users.$all.count.total"},
+		{"storage", "project.$all.storage.size"},
+	};
+	const struct usage_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply_usage(rq, p, in->range, v, sizeof v / sizeof v[0]);
+}
+
+/* ---- platforms ---- */
+
+struct platform_in {
+	const char *project, *id;
+	struct platform in;
+};
+#define PLATFORM_FIELDS                                                                                             \
+	REQUIRED("name", P_TEXT, struct platform_in, in.name, "Platform name.", .max = 128),                        \
+	    OPTIONAL("key", P_TEXT, struct platform_in, in.key, "Package name or bundle ID.", .max = 256),          \
+	    OPTIONAL("store", P_TEXT, struct platform_in, in.store, "App store ID.", .max = 256),                   \
+	    OPTIONAL("hostname", P_HOSTNAME, struct platform_in, in.hostname, "Host name of a web app.")
+#define PLATFORM_ID(st) PATH("platformId", P_UID, st, id, "Platform ID.")
+static const struct param platform_create_params[] = {
+	PROJECT(struct platform_in),
+	REQUIRED("type", P_ENUM, struct platform_in, in.type, "Platform type.", .list = platform_types),
+	PLATFORM_FIELDS,
+};
+static const struct param platform_update_params[] = {PROJECT(struct platform_in), PLATFORM_ID(struct platform_in), PLATFORM_FIELDS};
+static const struct param platform_path[] = {PROJECT(struct one_in), PLATFORM_ID(struct one_in)};
+
+static err_t
+create_platform(struct req *rq, void *arg)
+{
+	const struct platform_in *in = arg;
+	struct platform *made;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(platform_create(&rq->cx, p, &in->in, &made));
+	return reply(rq, 201, &platform_shape, made);
+}
+
+static err_t
+list_platforms(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply_list(rq, &platform_shape, "platforms", p->platforms.n, &p->platforms);
+}
+
+static err_t
+get_platform(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct platform *found;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	if ((found = platform_find(p, in->id)) == NULL)
+		return fail(&rq->cx, ERR_PLATFORM_NOT_FOUND, "id=%s", in->id);
+	return reply(rq, 200, &platform_shape, found);
+}
+
+static err_t
+update_platform(struct req *rq, void *arg)
+{
+	const struct platform_in *in = arg;
+	struct platform *now;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(platform_update(&rq->cx, p, in->id, &in->in, &now));
+	return reply(rq, 200, &platform_shape, now);
+}
+
+static err_t
+delete_platform(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(platform_delete(&rq->cx, p, in->id));
+	return reply_none(rq);
+}
+
+/* ---- keys ---- */
+
+struct key_in {
+	const char *project, *id, *name;
+	struct strs scopes;
+	int64_t expire;
+};
+#define KEY_FIELDS                                                                                       \
+	REQUIRED("name", P_TEXT, struct key_in, name, "Key name.", .max = 128),                          \
+	    REQUIRED("scopes", P_ENUMS, struct key_in, scopes, "Allowed scopes.", .list = key_scopes),   \
+	    OPTIONAL("expire", P_DATETIME, struct key_in, expire, "Expiration date; null: never.")
+#define KEY_ID(st) PATH("keyId", P_UID, st, id, "Key ID.")
+static const struct param key_create_params[] = {PROJECT(struct key_in), KEY_FIELDS};
+static const struct param key_update_params[] = {PROJECT(struct key_in), KEY_ID(struct key_in), KEY_FIELDS};
+static const struct param key_path[] = {PROJECT(struct one_in), KEY_ID(struct one_in)};
+
+static err_t
+create_key(struct req *rq, void *arg)
+{
+	const struct key_in *in = arg;
+	struct api_key *made;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(key_create(&rq->cx, p, in->name, &in->scopes, in->expire, &made));
+	return reply(rq, 201, &key_shape, made);
+}
+
+static err_t
+list_keys(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply_list(rq, &key_shape, "keys", p->keys.n, &p->keys);
+}
+
+static err_t
+get_key(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct api_key *found;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	if ((found = key_find(p, in->id)) == NULL)
+		return fail(&rq->cx, ERR_KEY_NOT_FOUND, "id=%s", in->id);
+	return reply(rq, 200, &key_shape, found);
+}
+
+static err_t
+update_key(struct req *rq, void *arg)
+{
+	const struct key_in *in = arg;
+	struct api_key *now;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(key_update(&rq->cx, p, in->id, in->name, &in->scopes, in->expire, &now));
+	return reply(rq, 200, &key_shape, now);
+}
+
+static err_t
+delete_key(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(key_delete(&rq->cx, p, in->id));
+	return reply_none(rq);
+}
+
+/* ---- webhooks ---- */
+
+struct webhook_in {
+	const char *project, *id;
+	int security;
+	struct webhook in;
+};
+#define WEBHOOK_FIELDS                                                                                                                 \
+	REQUIRED("name", P_TEXT, struct webhook_in, in.name, "Webhook name.", .max = 128),                                             \
+	    REQUIRED("events", P_TEXTS, struct webhook_in, in.events, "Names of events.", .max = 1024, .count = 100),                  \
+	    REQUIRED("url", P_URL, struct webhook_in, in.url, "Where events are posted to.", .list = web_schemes),                     \
+	    OPTIONAL("security", P_BOOL_LOOSE, struct webhook_in, security, "Verify the receiver's certificate.", .def = "false"),     \
+	    OPTIONAL("httpUser", P_TEXT, struct webhook_in, in.http_user, "Name for basic authentication.", .max = 256),               \
+	    OPTIONAL("httpPass", P_TEXT, struct webhook_in, in.http_pass, "Password for basic authentication.", .max = 256)
+#define WEBHOOK_ID(st) PATH("webhookId", P_UID, st, id, "Webhook ID.")
+static const struct param webhook_create_params[] = {PROJECT(struct webhook_in), WEBHOOK_FIELDS};
+static const struct param webhook_update_params[] = {PROJECT(struct webhook_in), WEBHOOK_ID(struct webhook_in), WEBHOOK_FIELDS};
+static const struct param webhook_path[] = {PROJECT(struct one_in), WEBHOOK_ID(struct one_in)};
+
+static err_t
+check_events(struct req *rq, const struct strs *events)
+{
+	for (int i = 0; i < events->n; i++)
+		if (!event_subscribable(str_c(events->v[i])))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid events: '%s' is no event.", events->v[i]);
+	return OK;
+}
+
+static err_t
+create_webhook(struct req *rq, void *arg)
+{
+	struct webhook_in *in = arg;
+	struct webhook *made;
+	struct project *p;
+
+	TRY(check_events(rq, &in->in.events));
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	in->in.security = in->security == 1;
+	TRY(webhook_create(&rq->cx, p, &in->in, &made));
+	return reply(rq, 201, &webhook_shape, made);
+}
+
+static err_t
+list_webhooks(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply_list(rq, &webhook_shape, "webhooks", p->webhooks.n, &p->webhooks);
+}
+
+static err_t
+get_webhook(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct webhook *found;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	if ((found = webhook_find(p, in->id)) == NULL)
+		return fail(&rq->cx, ERR_WEBHOOK_NOT_FOUND, "id=%s", in->id);
+	return reply(rq, 200, &webhook_shape, found);
+}
+
+static err_t
+update_webhook(struct req *rq, void *arg)
+{
+	struct webhook_in *in = arg;
+	struct webhook *now;
+	struct project *p;
+
+	TRY(check_events(rq, &in->in.events));
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	in->in.security = in->security == 1;
+	TRY(webhook_update(&rq->cx, p, in->id, &in->in, &now));
+	return reply(rq, 200, &webhook_shape, now);
+}
+
+static err_t
+sign_webhook(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct webhook *now;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(webhook_sign(&rq->cx, p, in->id, &now));
+	return reply(rq, 200, &webhook_shape, now);
+}
+
+static err_t
+delete_webhook(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(webhook_delete(&rq->cx, p, in->id));
+	return reply_none(rq);
+}
+
+/* ---- domains ---- */
+
+struct domain_in {
+	const char *project, *name;
+};
+#define DOMAIN_ID PATH("domainId", P_UID, struct one_in, id, "Domain ID.")
+static const struct param domain_create_params[] = {
+	PROJECT(struct domain_in),
+	REQUIRED("domain", P_HOSTNAME, struct domain_in, name, "Domain name."),
+};
+static const struct param domain_path[] = {PROJECT(struct one_in), DOMAIN_ID};
+
+static bool
+label_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isalnum((unsigned char)s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+			return false;
+	return true;
+}
+
+static err_t
+check_labels(struct req *rq, struct str name)
+{
+	while (name.p != NULL) {
+		struct str label = str_cut(&name, '.');
+
+		if (label.n == 0 || label.n > 63 || !label_ok(label))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID,
+			    "Invalid domain: a label has 1 to 63 letters, digits and hyphens.");
+	}
+	return OK;
+}
+
+static err_t
+create_domain(struct req *rq, void *arg)
+{
+	const struct domain_in *in = arg;
+	struct domain *made;
+	struct project *p;
+
+	TRY(check_labels(rq, str_c(in->name)));
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(domain_create(&rq->cx, p, str_lower(rq->cx.arena, str_c(in->name)).p, &made));
+	return reply(rq, 201, &domain_shape, made);
+}
+
+static err_t
+list_domains(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	return reply_list(rq, &domain_shape, "domains", p->domains.n, &p->domains);
+}
+
+static err_t
+get_domain(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct domain *found;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	if ((found = domain_find(p, in->id)) == NULL)
+		return fail(&rq->cx, ERR_DOMAIN_NOT_FOUND, "id=%s", in->id);
+	return reply(rq, 200, &domain_shape, found);
+}
+
+static err_t
+verify_domain(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct domain *now;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(domain_verify(&rq->cx, p, in->id, &now));
+	return reply(rq, 200, &domain_shape, now);
+}
+
+static err_t
+delete_domain(struct req *rq, void *arg)
+{
+	const struct one_in *in = arg;
+	struct project *p;
+
+	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(domain_delete(&rq->cx, p, in->id));
+	return reply_none(rq);
+}
+
+/* ---- routes ---- */
+
+#define PROJECTS(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows)                                           \
+	{                                                                                                                           \
+		.method = method_, .path = "/v1/projects" tail, .service = "projects", .name = name_, .scope = "projects." scope_,  \
+		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, .flags = ROUTE_CONSOLE,          \
+		PARAMS(st, rows)                                                                                                    \
+	}
+#define LISTS(tail, name_, handler_, model_, list_, doc_, st, rows)                                                                 \
+	{                                                                                                                           \
+		.method = "GET", .path = "/v1/projects" tail, .service = "projects", .name = name_, .scope = "projects.read",       \
+		.limit = "", .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_,                       \
+		.flags = ROUTE_CONSOLE, PARAMS(st, rows)                                                                            \
+	}
+
+static const struct route rows[] = {
+	PROJECTS("POST", "", "create", "write", create, &project_shape, 201, "Create a project.", struct project_params, create_params),
+	LISTS("", "list", list, &project_shape, "projects", "The projects of the caller's teams.", struct list_in, list_params),
+	PROJECTS("GET", "/:projectId", "get", "read", get, &project_shape, 200, "One project.", struct one_in, project_path),
+	PROJECTS("PATCH", "/:projectId", "update", "write", update, &project_shape, 200, "Change a project; what is left out is emptied.",
+	    struct project_params, update_params),
+	PROJECTS("DELETE", "/:projectId", "delete", "write", delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
+	    delete_params),
+	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", get_usage, NULL, 200, "How a project is used.", struct usage_in, usage_params),
+	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", set_service, &project_shape, 200, "Switch a service on or off.",
+	    struct setting_in, service_params),
+	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", set_oauth, &project_shape, 200, "Set the app of an OAuth2 provider.",
+	    struct setting_in, oauth_params),
+	PROJECTS("PATCH", "/:projectId/auth/limit", "updateAuthLimit", "write", set_limit, &project_shape, 200, "Limit the number of users.",
+	    struct setting_in, limit_params),
+	PROJECTS("PATCH", "/:projectId/auth/:method", "updateAuthStatus", "write", set_auth, &project_shape, 200, "Switch a sign-in method on or off.",
+	    struct setting_in, auth_params),
+
+	PROJECTS("POST", "/:projectId/platforms", "createPlatform", "write", create_platform, &platform_shape, 201, "Add a platform.",
+	    struct platform_in, platform_create_params),
+	LISTS("/:projectId/platforms", "listPlatforms", list_platforms, &platform_shape, "platforms", "List platforms.", struct one_in,
+	    project_path),
+	PROJECTS("GET", "/:projectId/platforms/:platformId", "getPlatform", "read", get_platform, &platform_shape, 200, "One platform.", struct one_in,
+	    platform_path),
+	PROJECTS("PUT", "/:projectId/platforms/:platformId", "updatePlatform", "write", update_platform, &platform_shape, 200, "Change a platform.",
+	    struct platform_in, platform_update_params),
+	PROJECTS("DELETE", "/:projectId/platforms/:platformId", "deletePlatform", "write", delete_platform, NULL, 204, "Remove a platform.",
+	    struct one_in, platform_path),
+
+	PROJECTS("POST", "/:projectId/keys", "createKey", "write", create_key, &key_shape, 201, "Create an API key.", struct key_in, key_create_params),
+	LISTS("/:projectId/keys", "listKeys", list_keys, &key_shape, "keys", "List API keys.", struct one_in, project_path),
+	PROJECTS("GET", "/:projectId/keys/:keyId", "getKey", "read", get_key, &key_shape, 200, "One API key.", struct one_in, key_path),
+	PROJECTS("PUT", "/:projectId/keys/:keyId", "updateKey", "write", update_key, &key_shape, 200, "Change an API key.", struct key_in,
+	    key_update_params),
+	PROJECTS("DELETE", "/:projectId/keys/:keyId", "deleteKey", "write", delete_key, NULL, 204, "Delete an API key.", struct one_in, key_path),
+
+	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
+	    webhook_create_params),
+	LISTS("/:projectId/webhooks", "listWebhooks", list_webhooks, &webhook_shape, "webhooks", "List webhooks.", struct one_in,
+	    project_path),
+	PROJECTS("GET", "/:projectId/webhooks/:webhookId", "getWebhook", "read", get_webhook, &webhook_shape, 200, "One webhook.", struct one_in,
+	    webhook_path),
+	PROJECTS("PUT", "/:projectId/webhooks/:webhookId", "updateWebhook", "write", update_webhook, &webhook_shape, 200, "Change a webhook.",
+	    struct webhook_in, webhook_update_params),
+	PROJECTS("PATCH", "/:projectId/webhooks/:webhookId/signature", "updateWebhookSignature", "write", sign_webhook, &webhook_shape, 200,
+	    "Make a new signature key.", struct one_in, webhook_path),
+	PROJECTS("DELETE", "/:projectId/webhooks/:webhookId", "deleteWebhook", "write", delete_webhook, NULL, 204, "Delete a webhook.", struct one_in,
+	    webhook_path),
+
+	PROJECTS("POST", "/:projectId/domains", "createDomain", "write", create_domain, &domain_shape, 201, "Add a domain.", struct domain_in,
+	    domain_create_params),
+	LISTS("/:projectId/domains", "listDomains", list_domains, &domain_shape, "domains", "List domains.", struct one_in, project_path),
+	PROJECTS("GET", "/:projectId/domains/:domainId", "getDomain", "read", get_domain, &domain_shape, 200, "One domain.", struct one_in,
+	    domain_path),
+	PROJECTS("PATCH", "/:projectId/domains/:domainId/verification", "updateDomainVerification", "write", verify_domain, &domain_shape, 200,
+	    "Look whether the domain points here.", struct one_in, domain_path),
+	PROJECTS("DELETE", "/:projectId/domains/:domainId", "deleteDomain", "write", delete_domain, NULL, 204, "Remove a domain.", struct one_in,
+	    domain_path),
+};
+const struct routes project_routes = ROUTES(rows);

@@ -1,0 +1,4 @@
+libbadal_svc_a_SOURCES += src/svc/teams/service.c
+libbadal_svc_a_SOURCES += src/svc/teams/team.c
+libbadal_svc_a_SOURCES += src/svc/teams/team.h
+libbadal_svc_a_SOURCES += src/svc/teams/teams.c

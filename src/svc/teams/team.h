@@ -1,0 +1,57 @@
+/* Teams and memberships. A change of a membership changes the roles of its user: it bumps user_stale_key and carries EVENT_ROLES. */
+#ifndef BADAL_SVC_TEAMS_TEAM_H
+#define BADAL_SVC_TEAMS_TEAM_H
+
+#include "model/query.h"
+#include "svc/users/user.h"
+
+struct team {
+	int64_t internal;
+	const char *id, *name;
+	int64_t created, updated, total;	/* total: confirmed memberships */
+};
+
+struct membership {
+	int64_t internal, user_internal, team_internal;
+	const char *id, *user_id, *user_name, *user_email, *team_id, *team_name, *secret_hash;
+	int64_t created, updated, invited, joined;	/* joined TIME_NONE until confirmed */
+	bool confirm;
+	struct strs roles;
+};
+extern const struct shape team_shape, membership_shape;
+
+/* `actor` is everywhere the acting user's id, NULL for guests and keys. All of these await. */
+
+/* `id` NULL: a new one. `owner` (may be NULL) becomes a confirmed member with `roles`. An id that is taken: ERR_TEAM_ALREADY_EXISTS. */
+err_t team_create(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct user *owner,
+    const struct strs *roles, struct team **out) MUST_CHECK;
+err_t team_get(struct ctx *cx, const struct project *p, const char *id, struct team **out) MUST_CHECK;	/* ERR_TEAM_NOT_FOUND */
+/* `member` not NULL: only the teams of that user (confirmed). Errors of query_list. */
+err_t team_list(struct ctx *cx, const struct project *p, const struct user *member, const struct strs *queries, const char *search,
+    struct query_page *out) MUST_CHECK;
+err_t team_rename(struct ctx *cx, const struct project *p, const struct team *t, const char *name, const char *actor,
+    struct team **out) MUST_CHECK;
+err_t team_delete(struct ctx *cx, const struct project *p, const struct team *t, const char *actor) MUST_CHECK;
+
+/* What accompanies a membership that is to be accepted: the hash of its secret, and `send`, which puts the mail into the transaction. */
+struct invitation {
+	const char *secret_hash;
+	void (*send)(struct db_tx *tx, const struct membership *m, void *arg);
+	void *arg;
+};
+/* A membership of `u`: confirmed, or pending with an invitation. ERR_TEAM_INVITE_ALREADY_EXISTS; gone meanwhile:
+ * ERR_TEAM_NOT_FOUND, ERR_USER_NOT_FOUND. */
+err_t membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
+    const struct invitation *invite, const char *actor, struct membership **out) MUST_CHECK;
+err_t membership_get(struct ctx *cx, const struct project *p, const char *id, struct membership **out) MUST_CHECK; /* ERR_MEMBERSHIP_NOT_FOUND */
+err_t membership_list(struct ctx *cx, const struct project *p, const struct team *t, const struct strs *queries, const char *search,
+    struct query_page *out) MUST_CHECK;
+/* All memberships of a user, pending ones included, oldest first; at most 1000. */
+err_t membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out) MUST_CHECK;
+err_t membership_set_roles(struct ctx *cx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor,
+    struct membership **out) MUST_CHECK;
+/* Accepts an invitation, once. ERR_MEMBERSHIP_ALREADY_CONFIRMED; gone meanwhile: ERR_MEMBERSHIP_NOT_FOUND. */
+err_t membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out) MUST_CHECK;
+err_t membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor) MUST_CHECK;
+
+#endif

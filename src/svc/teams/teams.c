@@ -1,0 +1,408 @@
+/* The teams service. Whoever is not in a team learns nothing of it: it is "not found". Changes are for its owners, for keys, and for
+ * the project's own team in admin mode. */
+#include "core/id.h"
+#include "gate/caller.h"
+#include "model/link.h"
+#include "model/mail.h"
+#include "model/roles.h"
+#include "svc/teams/team.h"
+
+enum { SECRET_BYTES = 128, PASSWORD_BYTES = 20 };
+
+static bool
+is_owner(struct req *rq, const struct team *t)
+{
+	return caller_is_server(rq) || roles_in_team(rq->cx.arena, &rq->roles, t->id, "owner");
+}
+
+/* The team, if the caller may see it. */
+static err_t
+visible_team(struct req *rq, const char *id, struct team **out)
+{
+	TRY(team_get(&rq->cx, rq->project, id, out));
+	if (!caller_is_server(rq) && !roles_in_team(rq->cx.arena, &rq->roles, (*out)->id, NULL))
+		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", id);
+	return OK;
+}
+
+static err_t
+owned_team(struct req *rq, const char *id, struct team **out)
+{
+	TRY(visible_team(rq, id, out));
+	return is_owner(rq, *out) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "not an owner: %s", id);
+}
+
+/* ---- teams ---- */
+
+struct create_in {
+	const char *id, *name;
+	struct strs roles;
+};
+static const struct param create_params[] = {
+	REQUIRED("teamId", P_CUSTOM_ID, struct create_in, id, "Team ID, or unique() for a generated one."),
+	REQUIRED("name", P_TEXT, struct create_in, name, "Team name.", .max = 128),
+	OPTIONAL("roles", P_KEYS, struct create_in, roles, "Roles of the creator in the team.", .def = "[\"owner\"]"),
+};
+
+static struct strs
+with_owner(struct arena *a, const struct strs *roles)
+{
+	struct strs r = {.set = true, .v = arena_array(a, const char *, roles->n + 1)};
+
+	for (int i = 0; i < roles->n; i++)
+		r.v[r.n++] = roles->v[i];
+	if (!roles_have(roles, "owner"))
+		r.v[r.n++] = "owner";
+	return r;
+}
+
+static err_t
+team_create_(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	const struct user *owner = caller_user(rq);
+	struct strs roles = with_owner(rq->cx.arena, &in->roles);
+	struct team *t;
+
+	if (owner == NULL && !caller_is_server(rq))	/* somebody of the console without a role in this project */
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
+	TRY(team_create(&rq->cx, rq->project, in->id, in->name, owner, &roles, &t));
+	return reply(rq, 201, &team_shape, t);
+}
+
+struct list_in {
+	struct strs queries;
+	const char *search, *team;
+};
+static const struct param list_params[] = {
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name and total.", .def = "[]"),
+	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+};
+
+static err_t
+team_list_(struct req *rq, void *arg)
+{
+	const struct list_in *in = arg;
+	const struct user *member = caller_user(rq);
+	struct query_page page;
+	struct objs list = {0};
+
+	if (member == NULL && !caller_is_server(rq))
+		return reply_list(rq, &team_shape, "teams", 0, &list);
+	TRY(team_list(&rq->cx, rq->project, member, &in->queries, in->search, &page));
+	if (page.res != NULL)
+		list = shape_rows(&rq->cx, &team_shape, page.res);
+	return reply_list(rq, &team_shape, "teams", page.total, &list);
+}
+
+struct team_in {
+	const char *team, *name;
+};
+static const struct param get_params[] = {PATH("teamId", P_UID, struct team_in, team, "Team ID.")};
+static const struct param update_params[] = {
+	PATH("teamId", P_UID, struct team_in, team, "Team ID."),
+	REQUIRED("name", P_TEXT, struct team_in, name, "Team name.", .max = 128),
+};
+
+static err_t
+team_get_(struct req *rq, void *arg)
+{
+	const struct team_in *in = arg;
+	struct team *t;
+
+	TRY(visible_team(rq, in->team, &t));
+	return reply(rq, 200, &team_shape, t);
+}
+
+static err_t
+team_update_(struct req *rq, void *arg)
+{
+	const struct team_in *in = arg;
+	struct team *t;
+
+	TRY(owned_team(rq, in->team, &t));
+	TRY(team_rename(&rq->cx, rq->project, t, in->name, caller_id(rq), &t));
+	return reply(rq, 200, &team_shape, t);
+}
+
+static err_t
+team_delete_(struct req *rq, void *arg)
+{
+	const struct team_in *in = arg;
+	struct team *t;
+
+	TRY(owned_team(rq, in->team, &t));
+	TRY(team_delete(&rq->cx, rq->project, t, caller_id(rq)));
+	return reply_none(rq);
+}
+
+/* ---- members ---- */
+
+struct invite_in {
+	const char *team, *email, *url, *name;
+	struct strs roles;
+};
+static const struct param invite_params[] = {
+	PATH("teamId", P_UID, struct invite_in, team, "Team ID."),
+	REQUIRED("email", P_EMAIL, struct invite_in, email, "E-mail address of the new member."),
+	REQUIRED("roles", P_KEYS, struct invite_in, roles, "Roles in the team.", .def = "[]"),
+	REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the mail links to."),
+	OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128),
+};
+
+/* The person with this address, who gets an account when there is none. */
+static err_t
+invitee(struct req *rq, const struct invite_in *in, struct user **out)
+{
+	const struct user_in new_user = {
+		.email = in->email,
+		.name = in->name && in->name[0] ? in->name : in->email,
+		.password = secret_hex(rq->cx.arena, PASSWORD_BYTES),
+	};
+	err_t e = user_by_email(&rq->cx, rq->project, in->email, out);
+
+	if (e != ERR_USER_NOT_FOUND)
+		return e;
+	e = user_create(&rq->cx, rq->project, &new_user, USER_SILENT | (rq->project->console ? 0 : USER_LIMIT), out);
+	if (e == ERR_USER_ALREADY_EXISTS)	/* somebody was quicker */
+		return user_by_email(&rq->cx, rq->project, in->email, out);
+	return e;
+}
+
+struct letter {			/* what the mail says beside what the membership knows */
+	struct req *rq;
+	const struct invite_in *in;
+	const char *secret;
+};
+
+static void
+send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
+{
+	const struct letter *l = arg;
+	const struct user *owner = caller_user(l->rq);
+	const struct link_param v[] = {{"membershipId", m->id}, {"userId", m->user_id}, {"secret", l->secret}, {"teamId", m->team_id}};
+	const struct mail mail = {
+		.kind = MAIL_INVITATION,
+		.to = l->in->email,
+		.name = l->in->name && l->in->name[0] ? l->in->name : l->in->email,
+		.link = link_with(l->rq->cx.arena, l->in->url, v, (int)(sizeof v / sizeof *v)),
+		.locale = l->rq->locale,
+		.owner = owner && owner->name ? owner->name : "",
+		.team = m->team_name,
+	};
+
+	mail_send(tx, l->rq->project, &mail);
+}
+
+static err_t
+membership_create_(struct req *rq, void *arg)
+{
+	struct invite_in *in = arg;
+	bool server = caller_is_server(rq);
+	const char *secret = secret_hex(rq->cx.arena, SECRET_BYTES);
+	struct letter letter = {rq, in, secret};
+	const struct invitation invite = {.secret_hash = sha256_hex(rq->cx.arena, str_c(secret)), .send = send_invitation, .arg = &letter};
+	struct team *t;
+	struct user *u;
+	struct membership *m;
+
+	if (!server && !mail_ready())
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
+	in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
+	TRY(visible_team(rq, in->team, &t));
+	if (!is_owner(rq, t))
+		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
+	TRY(invitee(rq, in, &u));
+	TRY(membership_create(&rq->cx, rq->project, t, u, &in->roles, server ? NULL : &invite, caller_id(rq), &m));
+	return reply(rq, 201, &membership_shape, m);
+}
+
+static const struct param members_params[] = {
+	PATH("teamId", P_UID, struct list_in, team, "Team ID."),
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined and confirm.", .def = "[]"),
+	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+};
+
+static err_t
+membership_list_(struct req *rq, void *arg)
+{
+	const struct list_in *in = arg;
+	struct query_page page;
+	struct objs list = {0};
+	struct team *t;
+
+	TRY(visible_team(rq, in->team, &t));
+	TRY(membership_list(&rq->cx, rq->project, t, &in->queries, in->search, &page));
+	if (page.res != NULL)
+		list = shape_rows(&rq->cx, &membership_shape, page.res);
+	return reply_list(rq, &membership_shape, "memberships", page.total, &list);
+}
+
+struct member_in {
+	const char *team, *member;
+	struct strs roles;
+	const char *user, *secret;
+};
+#define MEMBER_PATH                                                        \
+	PATH("teamId", P_UID, struct member_in, team, "Team ID."),         \
+	    PATH("membershipId", P_UID, struct member_in, member, "Membership ID.")
+static const struct param member_params[] = {MEMBER_PATH};
+static const struct param roles_params[] = {
+	MEMBER_PATH,
+	REQUIRED("roles", P_KEYS, struct member_in, roles, "New roles in the team.", .def = "[]"),
+};
+static const struct param status_params[] = {
+	MEMBER_PATH,
+	REQUIRED("userId", P_UID, struct member_in, user, "User ID."),
+	REQUIRED("secret", P_TEXT, struct member_in, secret, "Secret of the invitation.", .max = 256),
+};
+
+/* A membership of a team the caller may see. */
+static err_t
+visible_member(struct req *rq, const struct member_in *in, struct team **t_out, struct membership **out)
+{
+	TRY(visible_team(rq, in->team, t_out));
+	TRY(membership_get(&rq->cx, rq->project, in->member, out));
+	if ((*out)->team_internal != (*t_out)->internal)
+		return fail(&rq->cx, ERR_MEMBERSHIP_NOT_FOUND, "of another team: %s", in->member);
+	return OK;
+}
+
+static err_t
+membership_get_(struct req *rq, void *arg)
+{
+	const struct member_in *in = arg;
+	struct team *t;
+	struct membership *m;
+
+	TRY(visible_member(rq, in, &t, &m));
+	return reply(rq, 200, &membership_shape, m);
+}
+
+static err_t
+membership_update_(struct req *rq, void *arg)
+{
+	const struct member_in *in = arg;
+	struct team *t;
+	struct membership *m;
+
+	TRY(visible_member(rq, in, &t, &m));
+	if (!is_owner(rq, t))
+		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to modify roles");
+	TRY(membership_set_roles(&rq->cx, rq->project, m, &in->roles, caller_id(rq), &m));
+	return reply(rq, 200, &membership_shape, m);
+}
+
+/* May this invitation be accepted by who calls? The secret is judged before anything is said about its owner. */
+static err_t
+check_invitation(struct req *rq, const struct member_in *in, const struct membership *m)
+{
+	struct ctx *cx = &rq->cx;
+
+	if (!str_eq_secret(str_c(sha256_hex(cx->arena, str_c(in->secret))), str_c(m->secret_hash)))
+		return fail(cx, ERR_TEAM_INVALID_SECRET, "membership=%s", m->id);
+	if (!str_ieq(str_c(in->user), str_c(m->user_id)))
+		return fail(cx, ERR_TEAM_INVITE_MISMATCH, "user=%s", in->user);
+	if (rq->login != NULL && strcmp(rq->login->user->id, m->user_id) != 0)
+		return fail(cx, ERR_TEAM_INVITE_MISMATCH, "signed in as %s", rq->login->user->id);
+	if (m->confirm)
+		return fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "membership=%s", m->id);
+	return OK;
+}
+
+static err_t
+membership_accept(struct req *rq, void *arg)
+{
+	const struct member_in *in = arg;
+	const struct session_in how = {.provider = "email", .ip = rq->ip, .user_agent = rq->user_agent};
+	struct session_in session = how;
+	struct membership *m;
+	struct session *s;
+	struct team *t;
+	struct user *u;
+	char *token;
+
+	TRY(membership_get(&rq->cx, rq->project, in->member, &m));
+	if (!str_ieq(str_c(in->team), str_c(m->team_id)))
+		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", in->team);
+	TRY(team_get(&rq->cx, rq->project, in->team, &t));
+	TRY(check_invitation(rq, in, m));
+	TRY(user_by_id(&rq->cx, rq->project, m->user_id, &u));
+	TRY(membership_confirm(&rq->cx, rq->project, m, &m));
+	session.provider_uid = u->email;
+	TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
+	audit_as(rq, u);
+	reply_session(rq, token);
+	return reply(rq, 200, &membership_shape, m);
+}
+
+/* This route has a name of its own for a membership that is not there. */
+static err_t
+as_invite(struct req *rq, const struct member_in *in, err_t e)
+{
+	return e == ERR_MEMBERSHIP_NOT_FOUND ? fail(&rq->cx, ERR_TEAM_INVITE_NOT_FOUND, "id=%s", in->member) : e;
+}
+
+static err_t
+membership_delete_(struct req *rq, void *arg)
+{
+	const struct member_in *in = arg;
+	const struct user *caller = caller_user(rq);
+	struct membership *m;
+	struct team *t;
+
+	TRY(as_invite(rq, in, membership_get(&rq->cx, rq->project, in->member, &m)));
+	if (!str_ieq(str_c(in->team), str_c(m->team_id)))
+		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", in->team);
+	TRY(visible_team(rq, in->team, &t));
+	if (!is_owner(rq, t) && (caller == NULL || caller->internal != m->user_internal))
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "membership=%s", m->id);
+	TRY(as_invite(rq, in, membership_delete(&rq->cx, rq->project, m, caller_id(rq))));
+	return reply_none(rq);
+}
+
+/* ---- logs ---- */
+
+struct logs_in {
+	const char *id;
+	struct strs queries;
+};
+static const struct param logs_params[] = {PATH("teamId", P_UID, struct logs_in, id, "Team ID."), LOG_QUERIES(struct logs_in)};
+
+static err_t
+teams_list_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	struct team *t;
+
+	TRY(visible_team(rq, in->id, &t));
+	return reply_logs(rq, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "team/%s", t->id), t->created, &in->queries, false);
+}
+
+static const struct route rows[] = {
+	{"POST", "/v1/teams", "teams", "create", "teams.write", "", NULL, team_create_, &team_shape, 201, "Create a team; a user becomes its owner.",
+	    PARAMS(struct create_in, create_params), .audit = "team.create team/{teamId}"},
+	{"GET", "/v1/teams", "teams", "list", "teams.read", "", NULL, team_list_, &team_shape, 200, "The teams the caller is in; all of them for keys.",
+	    PARAMS(struct list_in, list_params), .list = "teams"},
+	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, team_get_, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params)},
+	{"PUT", "/v1/teams/:teamId", "teams", "update", "teams.write", "", NULL, team_update_, &team_shape, 200, "Rename a team.",
+	    PARAMS(struct team_in, update_params), .audit = "team.update team/{teamId}"},
+	{"DELETE", "/v1/teams/:teamId", "teams", "delete", "teams.write", "", NULL, team_delete_, NULL, 204, "Delete a team and its memberships.",
+	    PARAMS(struct team_in, get_params), .audit = "team.delete team/{teamId}"},
+	{"POST", "/v1/teams/:teamId/memberships", "teams", "createMembership", "teams.write", LIMIT_DEFAULT(10), "invites", membership_create_,
+	    &membership_shape, 201, "Invite somebody; keys add members at once.", PARAMS(struct invite_in, invite_params)},
+	{"GET", "/v1/teams/:teamId/memberships", "teams", "getMemberships", "teams.read", "", NULL, membership_list_, &membership_shape, 200,
+	    "Members and invited people of a team.", PARAMS(struct list_in, members_params), .list = "memberships"},
+	{"GET", "/v1/teams/:teamId/memberships/:membershipId", "teams", "getMembership", "teams.read", "", NULL, membership_get_, &membership_shape, 200,
+	    "One membership.", PARAMS(struct member_in, member_params)},
+	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, membership_update_,
+	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params),
+	    .audit = "membership.update team/{teamId}"},
+	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "", NULL, membership_accept,
+	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
+	    .audit = "membership.update team/{teamId}"},
+	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, membership_delete_, NULL, 204,
+	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}"},
+	LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", teams_list_logs, "What was done to a team.", struct logs_in, logs_params),
+};
+const struct routes team_routes = ROUTES(rows);

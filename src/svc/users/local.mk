@@ -1,0 +1,9 @@
+libbadal_svc_a_SOURCES += src/svc/users/password.c
+libbadal_svc_a_SOURCES += src/svc/users/password.h
+libbadal_svc_a_SOURCES += src/svc/users/password_kinds.c
+libbadal_svc_a_SOURCES += src/svc/users/service.c
+libbadal_svc_a_SOURCES += src/svc/users/session.c
+libbadal_svc_a_SOURCES += src/svc/users/user.c
+libbadal_svc_a_SOURCES += src/svc/users/user.h
+libbadal_svc_a_SOURCES += src/svc/users/users.c
+libbadal_svc_a_SOURCES += src/svc/users/users_usage.c

@@ -1,0 +1,104 @@
+/* Passwords in the thread pool. Nothing here may take longer for an e-mail that exists than for one that does not. */
+#include "svc/users/password.h"
+
+#include <sodium.h>
+
+#include "core/conf.h"
+#include "core/offload.h"
+
+struct work {			/* lives in the waiting fiber's arena; the worker touches nothing else */
+	const char *password;
+	const char *hash_id, *stored;	/* NULL: hash */
+	struct password_options options;
+	char out[crypto_pwhash_STRBYTES];
+	unsigned long long passes;
+	size_t memory;
+	bool ok;
+};
+
+static void
+work_hash(void *arg)
+{
+	struct work *w = arg;
+
+	w->ok = crypto_pwhash_str_alg(w->out, w->password, strlen(w->password), w->passes, w->memory, crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+/* A fresh hash is the same work as a comparison with one: it stands in where there is nothing to compare, and makes up for what an
+ * imported hash did not cost. */
+static void
+work_verify(void *arg)
+{
+	struct work *w = arg;
+	bool ok = w->stored != NULL && password_matches(w->hash_id, &w->options, w->stored, w->password);
+
+	if (w->stored == NULL || (!ok && !w->options.own))
+		work_hash(w);
+	w->ok = ok;
+}
+
+static struct work *
+work_new(struct ctx *cx, const char *password)
+{
+	struct work *w = arena_zalloc(cx->arena, sizeof *w);
+	int64_t memory = conf.argon2_memory, passes = conf.argon2_time;
+
+	w->password = password;
+	w->memory = memory < (int64_t)crypto_pwhash_MEMLIMIT_MIN ? crypto_pwhash_MEMLIMIT_MIN : (size_t)memory;
+	w->passes = passes < (int64_t)crypto_pwhash_OPSLIMIT_MIN ? crypto_pwhash_OPSLIMIT_MIN : (unsigned long long)passes;
+	return w;
+}
+
+err_t
+password_hash(struct ctx *cx, const char *password, const char **out)
+{
+	struct work *w = work_new(cx, password);
+
+	TRY(offload(cx, work_hash, w));
+	if (!w->ok)
+		return fail(cx, ERR_BUSY, "no memory for a password hash");
+	*out = w->out;
+	return OK;
+}
+
+static const char *
+text_of(struct ctx *cx, const json_t *o, const char *key)
+{
+	struct str s = json_str(json_object_get(o, key));
+
+	return s.p ? str_dup(cx->arena, s) : NULL;
+}
+
+static struct password_options
+options_of(struct ctx *cx, struct str text)
+{
+	const json_t *o = text.n > 0 ? json_parse(cx, text, NULL) : NULL;
+
+	return (struct password_options){
+		.version = text_of(cx, o, "version"),
+		.salt = text_of(cx, o, "salt"),
+		.separator = text_of(cx, o, "saltSeparator"),
+		.signer = text_of(cx, o, "signerKey"),
+		.cpu = json_integer_value(json_object_get(o, "costCpu")),
+		.memory = json_integer_value(json_object_get(o, "costMemory")),
+		.parallel = json_integer_value(json_object_get(o, "costParallel")),
+		.length = json_integer_value(json_object_get(o, "length")),
+		.own = json_object_get(o, "memoryCost") != NULL,	/* imported ones have no options */
+	};
+}
+
+err_t
+password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out)
+{
+	struct work *w = work_new(cx, password);
+
+	*ok_out = false;
+	if (stored != NULL && hash_id != NULL) {
+		w->stored = stored;
+		w->hash_id = hash_id;
+		w->options = options_of(cx, options);
+	}
+	TRY(offload(cx, work_verify, w));
+	*ok_out = w->ok;
+	return OK;
+}

@@ -1,0 +1,31 @@
+/* Passwords, hashed in the thread pool: argon2id for all new ones, and the kinds that imported users bring. The pool's queue is
+ * bounded: ERR_BUSY when too many wait. */
+#ifndef BADAL_SVC_USERS_PASSWORD_H
+#define BADAL_SVC_USERS_PASSWORD_H
+
+#include "core/ctx.h"
+#include "core/json.h"
+
+#define PASSWORD_HASH_ID "argon2"
+/* What the user model reports; the real parameters are in the hash itself. */
+#define PASSWORD_HASH_OPTIONS "{\"memoryCost\":2048,\"timeCost\":4,\"threads\":3}"
+
+struct password_options {	/* of a stored hash; unused ones NULL and 0 */
+	const char *version;	/* sha: the digest's name */
+	const char *salt, *separator, *signer;	/* scrypt; base64 for the modified one */
+	int64_t cpu, memory, parallel, length;	/* scrypt: N, r, p, bytes */
+	bool own;		/* argon2: made here, not imported */
+};
+
+/* Awaits. A PHC string of `password` in cx's arena. */
+err_t password_hash(struct ctx *cx, const char *password, const char **out) MUST_CHECK;
+/* Awaits. *ok_out: the password belongs to the stored hash of kind `hash_id` with `options` (JSON, may be absent). `stored` NULL (no such
+ * user, no password) is false and costs what a comparison with an argon2id hash of ours does; so does a wrong password of an imported one. */
+err_t password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out) MUST_CHECK;
+
+/* The comparison itself, for a thread of the pool: does not touch the loop. Unknown kinds and costs out of bounds are false. */
+bool password_matches(const char *hash_id, const struct password_options *o, const char *stored, const char *password);
+/* The eleven digests of kind "sha", NULL-terminated, lower-case. */
+extern const char *const password_sha_versions[];
+
+#endif

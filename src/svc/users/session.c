@@ -1,0 +1,245 @@
+/* Sessions: a random secret whose hash is stored; the cookie carries user id and secret. */
+#include "core/id.h"
+#include "core/loop.h"
+#include "core/vtime.h"
+#include "io/country.h"
+#include "model/agent.h"
+#include "model/event.h"
+#include "model/roles.h"
+#include "model/seal.h"
+#include "svc/users/user.h"
+
+enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000 };
+static const int64_t session_life_ms = INT64_C(31536000) * 1000;	/* one year, never extended */
+
+static struct event
+session_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const char *session_id, struct str payload)
+{
+	return (struct event){
+		.kind = kind,
+		.project = p->id,
+		.ids = {u->id, session_id},
+		.roles = roles_one(cx->arena, "user", u->id),
+		.payload = payload,
+		.user = u->id,
+		.actor = u->id,
+	};
+}
+
+static void
+session_client(struct ctx *cx, struct session *s, const char *user_agent)
+{
+	struct country c;
+	struct agent g;
+
+	s->user_agent = user_agent && user_agent[0] ? user_agent : "UNKNOWN";
+	g = agent_of(cx, str_c(s->user_agent), loop_now() + AGENT_PATIENCE_MS);
+	s->os_code = g.os_code;
+	s->os_name = g.os_name;
+	s->os_version = g.os_version;
+	s->client_type = g.client_type;
+	s->client_code = g.client_code;
+	s->client_name = g.client_name;
+	s->client_version = g.client_version;
+	s->client_engine = g.client_engine;
+	s->client_engine_version = g.client_engine_version;
+	s->device_name = g.device_name;
+	s->device_brand = g.device_brand;
+	s->device_model = g.device_model;
+	c = country_of(cx->arena, s->ip, cx->locale);
+	s->country_code = c.code;
+	s->country_name = c.name;
+}
+
+static char *
+session_token(struct ctx *cx, const char *user_id, const char *secret)
+{
+	const char *text = arena_printf(cx->arena, "{\"id\":\"%s\",\"secret\":\"%s\"}", user_id, secret);	/* ids need no escapes */
+
+	return base64_encode(cx->arena, str_c(text), false);
+}
+
+/* ---- provider tokens: sealed in the database, clear in the program ---- */
+
+static const char *
+sealed(struct ctx *cx, const char *token)
+{
+	return token[0] != '\0' ? seal_text(cx->arena, token) : "";
+}
+
+/* The user is locked while the session goes in: a change of the password that was checked, and the end of the sessions where it brings that
+ * along, comes wholly before or wholly after it. */
+static err_t
+session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, const char *password)
+{
+	struct event ev = session_event(cx, p, EV_SESSION_CREATE, u, s->id, shape_json(cx, &session_shape, s));
+	struct db_res *r;
+
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena,
+		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
+		"os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand, "
+		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token) "
+		"SELECT $1, u.internal, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, "
+		"$24::timestamptz, $25, $26::timestamptz, $27 FROM %s.users u "
+		"WHERE u.internal = $2::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE RETURNING s.internal",
+		p->schema, p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal), s->user_id, s->secret_hash, s->provider, s->provider_uid, pg_time(cx->arena, s->expire), s->ip,
+		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
+		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
+		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
+		sealed(cx, s->provider_refresh_token), password)));
+	if (db_rows(r) > 0)
+		return OK;
+	return fail(cx, password ? ERR_USER_INVALID_CREDENTIALS : ERR_USER_NOT_FOUND, "user=%s was deleted or changed meanwhile", u->id);
+}
+
+err_t
+session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out, char **token_out)
+{
+	struct session *s = arena_new_of(cx->arena, struct session);
+	char *secret = secret_hex(cx->arena, SECRET_BYTES);
+
+	s->id = id_unique(cx->arena);
+	s->user_id = u->id;
+	s->secret_hash = sha256_hex(cx->arena, str_c(secret));
+	s->provider = in->provider;
+	s->provider_uid = in->provider_uid ? in->provider_uid : "";
+	s->provider_access_token = in->access_token ? in->access_token : "";
+	s->provider_refresh_token = in->refresh_token ? in->refresh_token : "";
+	s->provider_access_token_expiry = in->access_token ? in->access_token_expiry : TIME_NONE;
+	s->created = time_now_ms();
+	s->expire = s->created + session_life_ms;
+	s->ip = in->ip ? in->ip : "";
+	s->current = true;
+	session_client(cx, s, in->user_agent);
+	TRY(session_insert(cx, p, u, s, in->password));
+	*out = s;
+	*token_out = session_token(cx, u->id, secret);
+	return OK;
+}
+
+/* A country's name is in the reader's language; where the database does not know it any more, in that of the sign-in. */
+static void
+name_country(struct ctx *cx, struct session *s)
+{
+	struct country c = country_of(cx->arena, s->ip, cx->locale);
+
+	if (strcmp(c.code, s->country_code) == 0)
+		s->country_name = c.name;
+}
+
+static void
+mark_current(struct session *s, const char *current_hash)
+{
+	s->current = current_hash != NULL && str_eq_secret(str_c(s->secret_hash), str_c(current_hash));
+}
+
+err_t
+session_list(struct ctx *cx, const struct project *p, const struct user *u, const char *current_hash, struct objs *out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE s.user_internal = $1::bigint ORDER BY s.internal LIMIT %d",
+		shape_columns(&session_shape), p->schema, SESSIONS_MAX),
+	    DB(pg_i64(cx->arena, u->internal))));
+	*out = shape_rows(cx, &session_shape, r);
+	for (int i = 0; i < out->n; i++) {
+		session_open(cx, out->v[i]);
+		name_country(cx, out->v[i]);
+		mark_current(out->v[i], current_hash);
+	}
+	return OK;
+}
+
+err_t
+session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash, struct session **out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint",
+		shape_columns(&session_shape), p->schema),
+	    DB(id, pg_i64(cx->arena, u->internal))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", id);
+	*out = arena_new_of(cx->arena, struct session);
+	shape_read(cx, &session_shape, *out, r, 0, 0);
+	session_open(cx, *out);
+	name_country(cx, *out);
+	mark_current(*out, current_hash);
+	return OK;
+}
+
+err_t
+session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+{
+	struct event ev = session_event(cx, p, EV_SESSION_UPDATE, u, s->id, shape_json(cx, &session_shape, s));
+	struct db_res *r;
+
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena,
+		"UPDATE %s.sessions AS s SET provider_access_token = $3, provider_access_token_expiry = $4, provider_refresh_token = $5 "
+		"WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
+		p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
+		sealed(cx, s->provider_refresh_token))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
+	return OK;
+}
+
+err_t
+session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
+{
+	struct event ev = session_event(cx, p, EV_SESSION_DELETE, u, s->id, shape_json(cx, &session_shape, s));
+	struct db_res *r;
+
+	ev.flags = EVENT_LOGOUT;
+	if (by != NULL)
+		ev.actor = by->actor;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
+		p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
+	return OK;
+}
+
+err_t
+session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
+{
+	struct db_tx *tx;
+	struct db_res *r;
+	struct event ev;
+	const struct event *list[] = {&ev};
+	int last = 0;
+
+	TRY(tx_begin(cx, &tx));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE s.user_internal = $1::bigint RETURNING s.internal, s.id", p->schema),
+	    DB(pg_i64(cx->arena, u->internal))));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
+		return OK;
+	}
+	for (int i = 1; i < db_rows(r); i++)
+		if (db_i64(r, i, 0) > db_i64(r, last, 0))
+			last = i;
+	ev = session_event(cx, p, EV_SESSION_DELETE, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
+	/* one event for all of them: connections of the other sessions find out by the refresh that theirs is gone */
+	ev.flags = EVENT_LOGOUT | EVENT_ROLES;
+	if (by != NULL) {
+		ev.kind = EV_ROLES_UPDATE;
+		ev.ids[1] = NULL;
+		ev.actor = by->actor;
+		ev.payload = STR("");
+		ev.roles = (struct strs){0};
+	}
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	event_emit(tx, &ev);
+	return event_commit(tx, list, 1);
+}

@@ -1,0 +1,93 @@
+/* Users and sessions: creation, sign-in, changes. Every write emits its event and bumps user_stale_key where a cached login shows it. */
+#ifndef BADAL_SVC_USERS_USER_H
+#define BADAL_SVC_USERS_USER_H
+
+#include "model/identity.h"
+#include "model/query.h"
+
+enum user_create_flags {
+	USER_LIMIT = 1,		/* the project's user limit applies */
+	USER_AS_ACCOUNT = 2,	/* the event carries the account model (the caller's own sign-up), not the user model */
+	USER_SILENT = 4		/* no event of its own: part of another write */
+};
+
+struct user_in {		/* NULL: none */
+	const char *id;		/* NULL: a new one */
+	const char *email;	/* stored lower-cased */
+	const char *phone, *name;
+	const char *password;	/* clear text; or, with `hash`, the hash itself */
+	const char *hash;	/* kind of an imported hash */
+	struct str hash_options;	/* its options as JSON */
+	const char *actor;	/* who creates it; NULL: the user itself, or a key */
+	bool email_verified;
+	const char *provider, *provider_uid;	/* of the OAuth2 identity that is stored with it; NULL: none */
+};
+
+/* Awaits. ERR_USER_ALREADY_EXISTS, ERR_USER_COUNT_EXCEEDED, ERR_BUSY (too many password hashes wait). */
+err_t user_create(struct ctx *cx, const struct project *p, const struct user_in *in, unsigned flags, struct user **out) MUST_CHECK;
+/* Awaits. ERR_USER_NOT_FOUND. Ids and e-mails are compared case-insensitively. */
+err_t user_by_id(struct ctx *cx, const struct project *p, const char *id, struct user **out) MUST_CHECK;
+err_t user_by_email(struct ctx *cx, const struct project *p, const char *email, struct user **out) MUST_CHECK;
+err_t user_by_phone(struct ctx *cx, const struct project *p, const char *phone, struct user **out) MUST_CHECK;
+/* Awaits. Locks the user until the end of tx; *out is it as it is now. ERR_USER_NOT_FOUND. */
+err_t user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struct user *out) MUST_CHECK;
+/* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
+err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
+
+/* Who makes a change: NULL is the user itself, through the account; else somebody who manages users. */
+struct user_by {
+	const char *actor;	/* user id for webhooks, NULL for keys */
+};
+
+/* Changes, awaiting; `u` is not touched, *out is the new state, with what others changed since `u` was read. With `by` no password is asked for
+ * and the event carries the user model; without, a password that another request changed meanwhile is ERR_USER_INVALID_CREDENTIALS. */
+err_t user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name,
+    struct user **out) MUST_CHECK;
+err_t user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs,
+    struct user **out) MUST_CHECK;
+err_t user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status,
+    struct user **out) MUST_CHECK;
+/* `old` is checked when the user has set a password before. ERR_USER_INVALID_CREDENTIALS. */
+err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password,
+    const char *old, struct user **out) MUST_CHECK;
+/* The password is checked, or becomes the password of an anonymous user. ERR_USER_EMAIL_ALREADY_EXISTS. */
+err_t user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email,
+    const char *password, struct user **out) MUST_CHECK;
+/* ERR_USER_PHONE_ALREADY_EXISTS; with `by` ERR_USER_EMAIL_ALREADY_EXISTS (the contract has it so). */
+err_t user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone,
+    const char *password, struct user **out) MUST_CHECK;
+err_t user_set_email_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on,
+    struct user **out) MUST_CHECK;
+err_t user_set_phone_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on,
+    struct user **out) MUST_CHECK;
+/* Awaits. With sessions, tokens and memberships; the totals of teams follow. */
+err_t user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by) MUST_CHECK;
+err_t user_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out) MUST_CHECK;
+bool user_anonymous(const struct user *u);	/* spec identity.md 4.1 */
+
+struct session_in {
+	const char *provider, *provider_uid;
+	const char *ip, *user_agent;	/* user_agent NULL or "": unknown */
+	const char *access_token, *refresh_token;	/* of an OAuth2 provider, sealed at rest; NULL: none */
+	int64_t access_token_expiry;	/* counts with an access token only */
+	const char *password;	/* the stored hash that the password was found right by, and that must still be the user's; NULL: of no matter */
+};
+/* Awaits. A new session; *token_out is the encoded session for the cookie. ERR_USER_INVALID_CREDENTIALS when the password changed meanwhile,
+ * ERR_USER_NOT_FOUND when the user is gone. */
+err_t session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out,
+    char **token_out) MUST_CHECK;
+/* Awaits. The user with this e-mail and password, with equal work for an unknown e-mail. ERR_USER_INVALID_CREDENTIALS, ERR_USER_BLOCKED. */
+err_t user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out) MUST_CHECK;
+/* Awaits. The user's sessions, oldest first; `current_hash` (may be NULL) marks the current one. */
+err_t session_list(struct ctx *cx, const struct project *p, const struct user *u, const char *current_hash, struct objs *out) MUST_CHECK;
+err_t session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash,
+    struct session **out) MUST_CHECK;
+/* Awaits. Stores new provider tokens (those of `s`) and tells so. ERR_USER_SESSION_NOT_FOUND. */
+err_t session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
+/* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */
+err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s) MUST_CHECK;
+/* With `by` the event is an internal one: only connections and caches hear of it. */
+err_t session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
+    MUST_CHECK;
+
+#endif

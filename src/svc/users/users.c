@@ -1,0 +1,466 @@
+/* The users service: a project's users, for its servers (keys) and its team (admin mode). */
+#include "gate/caller.h"
+#include "model/usage.h"
+#include "svc/teams/team.h"
+#include "svc/users/password.h"
+#include "svc/users/user.h"
+
+static struct user_by
+by_caller(const struct req *rq)
+{
+	return (struct user_by){.actor = caller_id(rq)};
+}
+
+/* ---- creation ---- */
+
+struct create_in {
+	const char *id, *email, *phone, *password, *name;
+	const char *version, *salt, *separator, *signer;
+	struct opt_int cpu, memory, parallel, length;
+};
+#define USER_ID REQUIRED("userId", P_CUSTOM_ID, struct create_in, id, "User ID, or unique() for a generated one.")
+#define USER_NAME OPTIONAL("name", P_TEXT, struct create_in, name, "User name.", .def = "\"\"", .max = 128)
+/* A hash is kept and shown as it is, so it is bounded: lists show a hundred. */
+#define IMPORT                                                                              \
+	USER_ID, REQUIRED("email", P_EMAIL, struct create_in, email, "E-mail address."),    \
+	    REQUIRED("password", P_PASSWORD, struct create_in, password, "The stored hash.", .max = 16384)
+static const struct param create_params[] = {
+	USER_ID,
+	OPTIONAL("email", P_EMAIL, struct create_in, email, "E-mail address."),
+	OPTIONAL("phone", P_PHONE, struct create_in, phone, "Phone number: + and digits."),
+	OPTIONAL("password", P_PASSWORD, struct create_in, password, "Password in clear, of at least 8 bytes."),
+	USER_NAME,
+};
+static const struct param import_params[] = {IMPORT, USER_NAME};
+static const struct param sha_params[] = {
+	IMPORT,
+	OPTIONAL("passwordVersion", P_ENUM_NOCASE, struct create_in, version, "Digest; sha3-512 when absent.", .def = "\"\"",
+	    .list = password_sha_versions),
+	USER_NAME,
+};
+static const struct param scrypt_params[] = {
+	IMPORT,
+	REQUIRED("passwordSalt", P_TEXT, struct create_in, salt, "Salt.", .max = 128),
+	REQUIRED("passwordCpu", P_INT, struct create_in, cpu, "CPU cost N.", .def = "8"),
+	REQUIRED("passwordMemory", P_INT, struct create_in, memory, "Memory cost r.", .def = "14"),
+	REQUIRED("passwordParallel", P_INT, struct create_in, parallel, "Parallelisation p.", .def = "1"),
+	REQUIRED("passwordLength", P_INT, struct create_in, length, "Bytes of the hash.", .def = "64"),
+	USER_NAME,
+};
+static const struct param scrypt_modified_params[] = {
+	IMPORT,
+	REQUIRED("passwordSalt", P_TEXT, struct create_in, salt, "Salt, base64.", .max = 128),
+	REQUIRED("passwordSaltSeparator", P_TEXT, struct create_in, separator, "Salt separator, base64.", .max = 128),
+	REQUIRED("passwordSignerKey", P_TEXT, struct create_in, signer, "Signer key, base64.", .max = 128),
+	USER_NAME,
+};
+
+static err_t
+create(struct req *rq, const struct create_in *in, const char *hash, struct str options)
+{
+	const struct user_in user = {
+		.id = in->id,
+		.email = in->email,
+		.phone = in->phone,
+		.name = in->name ? in->name : "",
+		.password = in->password,
+		.hash = hash,
+		.hash_options = options,
+		.actor = caller_id(rq),
+	};
+	struct user *u;
+
+	TRY(user_create(&rq->cx, rq->project, &user, 0, &u));
+	return reply(rq, 201, &user_shape, u);
+}
+
+static err_t
+create_plain(struct req *rq, void *in)
+{
+	return create(rq, in, NULL, STR_NONE);
+}
+
+/* These carry all they need in the hash itself. */
+static err_t
+create_bcrypt(struct req *rq, void *in)
+{
+	return create(rq, in, "bcrypt", STR("[]"));
+}
+
+static err_t
+create_md5(struct req *rq, void *in)
+{
+	return create(rq, in, "md5", STR("[]"));
+}
+
+static err_t
+create_argon2(struct req *rq, void *in)
+{
+	return create(rq, in, "argon2", STR("[]"));
+}
+
+static err_t
+create_phpass(struct req *rq, void *in)
+{
+	return create(rq, in, "phpass", STR("[]"));
+}
+
+struct option {			/* text, or a number when there is none */
+	const char *key, *text;
+	int64_t number;
+};
+
+static struct str
+options_json(struct req *rq, const struct option *v, int n)
+{
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, rq->cx.arena, 256);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	for (int i = 0; i < n; i++) {
+		jw_key(&w, str_c(v[i].key));
+		if (v[i].text != NULL)
+			jw_cstr(&w, v[i].text);
+		else
+			jw_i64(&w, v[i].number);
+	}
+	jw_obj_end(&w);
+	return buf_view(&b);
+}
+
+static err_t
+create_sha(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	const struct option v[] = {{"version", in->version, 0}};
+
+	return create(rq, in, "sha", in->version && in->version[0] ? options_json(rq, v, 1) : STR("[]"));
+}
+
+static err_t
+create_scrypt(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	const struct option v[] = {{"salt", in->salt, 0}, {"costCpu", NULL, in->cpu.v}, {"costMemory", NULL, in->memory.v},
+		{"costParallel", NULL, in->parallel.v}, {"length", NULL, in->length.v}};
+
+	return create(rq, in, "scrypt", options_json(rq, v, 5));
+}
+
+static err_t
+create_scrypt_modified(struct req *rq, void *arg)
+{
+	const struct create_in *in = arg;
+	const struct option v[] = {{"signerKey", in->signer, 0}, {"saltSeparator", in->separator, 0}, {"salt", in->salt, 0}};
+
+	return create(rq, in, "scryptMod", options_json(rq, v, 3));
+}
+
+/* ---- reading ---- */
+
+struct list_in {
+	struct strs queries;
+	const char *search;
+};
+static const struct param list_params[] = {
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries,
+	    "Queries over name, email, phone, status, passwordUpdate, registration, emailVerification and phoneVerification.", .def = "[]"),
+	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+};
+
+static err_t
+list(struct req *rq, void *arg)
+{
+	const struct list_in *in = arg;
+	struct query_page page;
+	struct objs users = {0};
+
+	TRY(user_list(&rq->cx, rq->project, &in->queries, in->search, &page));
+	if (page.res != NULL)
+		users = shape_rows(&rq->cx, &user_shape, page.res);
+	return reply_list(rq, &user_shape, "users", page.total, &users);
+}
+
+struct user_in_path {		/* the path, and the one thing a change sets */
+	const char *id, *session, *text;
+	int flag;
+	json_t *prefs;
+};
+#define USER_PATH PATH("userId", P_UID, struct user_in_path, id, "User ID.")
+static const struct param user_params[] = {USER_PATH};
+
+static err_t
+get(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+get_prefs(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	return reply_json(rq, 200, u->prefs.n > 0 ? u->prefs : STR("{}"));
+}
+
+static err_t
+get_sessions(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct objs sessions;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(session_list(&rq->cx, rq->project, u, NULL, &sessions));
+	return reply_list(rq, &session_shape, "sessions", sessions.n, &sessions);
+}
+
+static err_t
+get_memberships(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct objs members;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(membership_list_user(&rq->cx, rq->project, u, &members));
+	return reply_list(rq, &membership_shape, "memberships", members.n, &members);
+}
+
+/* ---- changes ---- */
+
+static const struct param status_params[] = {USER_PATH,
+	REQUIRED("status", P_BOOL_LOOSE, struct user_in_path, flag, "False blocks the user.")};
+static const struct param verification_params[] = {USER_PATH,
+	REQUIRED("emailVerification", P_BOOL, struct user_in_path, flag, "E-mail verified.", .def = "false")};
+static const struct param phone_verification_params[] = {USER_PATH,
+	REQUIRED("phoneVerification", P_BOOL, struct user_in_path, flag, "Phone verified.", .def = "false")};
+static const struct param name_params[] = {USER_PATH, REQUIRED("name", P_TEXT, struct user_in_path, text, "User name.", .max = 128)};
+static const struct param password_params[] = {USER_PATH,
+	REQUIRED("password", P_PASSWORD, struct user_in_path, text, "New password of at least 8 bytes.")};
+static const struct param email_params[] = {USER_PATH, REQUIRED("email", P_EMAIL, struct user_in_path, text, "New e-mail address.")};
+static const struct param phone_params[] = {USER_PATH, REQUIRED("number", P_PHONE, struct user_in_path, text, "New phone number: + and digits.")};
+static const struct param prefs_params[] = {USER_PATH,
+	REQUIRED("prefs", P_ASSOC, struct user_in_path, prefs, "Preferences; they replace the former ones.")};
+static const struct param session_params[] = {USER_PATH, PATH("sessionId", P_UID, struct user_in_path, session, "Session ID.")};
+
+static err_t
+set_status(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_status(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_verification(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_email_verification(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_phone_verification(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_phone_verification(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_name(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_name(&rq->cx, rq->project, u, &by, in->text, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_password(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_password(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_email(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_email(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_phone(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_phone(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
+	return reply(rq, 200, &user_shape, u);
+}
+
+static err_t
+set_prefs(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_prefs(&rq->cx, rq->project, u, &by, in->prefs, &u));
+	return reply_json(rq, 200, u->prefs);
+}
+
+/* ---- endings ---- */
+
+static err_t
+delete_session(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct session *s;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(session_get(&rq->cx, rq->project, u, in->session, NULL, &s));
+	TRY(session_delete(&rq->cx, rq->project, u, &by, s));
+	return reply_none(rq);
+}
+
+static err_t
+delete_sessions(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(session_delete_all(&rq->cx, rq->project, u, &by, NULL));
+	return reply_none(rq);
+}
+
+static err_t
+delete_user(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_delete(&rq->cx, rq->project, u, &by));
+	return reply_none(rq);
+}
+
+#define CREATE(tail, name_, handler_, doc_, rows_)                                                                                       \
+	{.method = "POST", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",             \
+	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_),                      \
+	    .audit = "user.create user/{userId}", .usage = USAGE(USERS, CREATE)}
+#define READ(tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                      \
+	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
+	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = USAGE(USERS, READ)}
+#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, kind_, op_)                                 \
+	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",    \
+	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_,       \
+	    .usage = USAGE(kind_, op_)}
+
+#define USER_UPDATE "user.update user/{userId}"
+
+/* ---- logs ---- */
+
+struct logs_in {
+	const char *id;
+	struct strs queries;
+};
+static const struct param logs_params[] = {PATH("userId", P_UID, struct logs_in, id, "User ID."), LOG_QUERIES(struct logs_in)};
+
+static err_t
+users_list_logs(struct req *rq, void *arg)
+{
+	const struct logs_in *in = arg;
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	return reply_logs(rq, AUDIT_OF_USER, u->id, u->created, &in->queries, true);
+}
+
+static const struct route rows[] = {
+	CREATE("", "create", create_plain, "Create a user.", create_params),
+	CREATE("/bcrypt", "createBcryptUser", create_bcrypt, "Import a user with a bcrypt hash.", import_params),
+	CREATE("/md5", "createMD5User", create_md5, "Import a user with an MD5 hash.", import_params),
+	CREATE("/argon2", "createArgon2User", create_argon2, "Import a user with an Argon2 hash.", import_params),
+	CREATE("/sha", "createSHAUser", create_sha, "Import a user with a hash of the SHA family.", sha_params),
+	CREATE("/phpass", "createPHPassUser", create_phpass, "Import a user with a PHPass hash.", import_params),
+	CREATE("/scrypt", "createScryptUser", create_scrypt, "Import a user with a scrypt hash.", scrypt_params),
+	CREATE("/scrypt-modified", "createScryptModifiedUser", create_scrypt_modified, "Import a user with a modified scrypt hash.",
+	    scrypt_modified_params),
+	READ("", "list", list, &user_shape, "users", "The project's users.", struct list_in, list_params),
+	READ("/:userId", "get", get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
+	READ("/:userId/prefs", "getPrefs", get_prefs, NULL, NULL, "A user's preferences.", struct user_in_path, user_params),
+	READ("/:userId/sessions", "getSessions", get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
+	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "memberships", "A user's memberships.",
+	    struct user_in_path, user_params),
+	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/verification", "updateEmailVerification", set_verification, &user_shape, 200, "Set whether the e-mail is verified.",
+	    verification_params, "verification.update user/{userId}", USERS, UPDATE),
+	CHANGE("PATCH", "/verification/phone", "updatePhoneVerification", set_phone_verification, &user_shape, 200,
+	    "Set whether the phone is verified.", phone_verification_params, "verification.update user/{userId}", USERS, UPDATE),
+	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params,
+	    USER_UPDATE, USERS, UPDATE),
+	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params, NULL, USERS, UPDATE),
+	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params,
+	    "session.delete user/{userId}", SESSIONS, DELETE),
+	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
+	    NULL, SESSIONS, DELETE),
+	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", USERS, DELETE),
+	LOGS("/v1/users/:userId/logs", "users", "users.read", users_list_logs, "What a user did.", struct logs_in, logs_params,
+	    .usage = USAGE(USERS, READ)),
+};
+const struct routes user_routes = ROUTES(rows);

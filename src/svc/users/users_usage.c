@@ -1,0 +1,43 @@
+/* How the accounts of a project are used. */
+#include "model/usage.h"
+
+#include "gate/gate.h"
+
+struct users_in {
+	const char *range, *provider;
+};
+static const char *const providers[] = {"email", "anonymous", "magic-url", "phone",
+#define PROVIDER(name, label) "oauth-" #name,
+#include "tbl/providers.h"
+#undef PROVIDER
+	NULL};
+static const struct param users_params[] = {
+	OPTIONAL("range", P_ENUM, struct users_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges),
+	OPTIONAL("provider", P_ENUM, struct users_in, provider, "How people signed in, for sessionsProviderCreate.", .def = "\"\"", .list = providers),
+};
+
+static err_t
+get_users_usage(struct req *rq, void *arg)
+{
+	const struct users_in *in = arg;
+	const char *provider = in->provider && in->provider[0] ? in->provider : "$all";
+	const char *name = strncmp(provider, "oauth-", 6) == 0 ? provider + 6 : provider;	/* sessions bear it without */
+	const struct usage_series v[] = {
+		{"usersCount", "users.$all.count.total"},
+		{"usersCreate", "users.$all.requests.create"},
+		{"usersRead", "users.$all.requests.read"},
+		{"usersUpdate", "users.$all.requests.update"},
+		{"usersDelete", "users.$all.requests.delete"},
+		{"sessionsCreate", "sessions.$all.requests.create"},
+		{"sessionsProviderCreate", arena_printf(rq->cx.arena, "sessions.%s.requests.create", name)},
+		{"sessionsDelete", "sessions.$all.requests.delete"},
+	};
+
+	return reply_usage(rq, rq->project, in->range, v, sizeof v / sizeof v[0]);
+}
+
+static const struct route rows[] = {
+	{"GET", "/v1/users/usage", "users", "getUsage", "users.read", "", NULL, get_users_usage, NULL, 200, "How accounts are used.",
+	    PARAMS(struct users_in, users_params)},
+};
+const struct routes usage_routes = ROUTES(rows);
