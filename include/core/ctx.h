@@ -37,6 +37,7 @@ struct ctx {
 	const char *id;		/* request or job id */
 	const char *project;	/* public project id, may be NULL */
 	const char *user;	/* user id, may be NULL */
+	const char *client;	/* address of who asked, NULL: nobody from outside. Not logged; who waits takes turns by it and by project (core/fair.h) */
 };
 
 void ctx_init(struct ctx *cx);		/* new arena, no deadline */

@@ -55,8 +55,12 @@ CONF(env, STR, "production", RELOAD, "production or development (error details i
 CONF(version_label, STR, "", RELOAD, "Version shown in error bodies; empty: the program's.")
 CONF(argon2_memory, SIZE, "64m", RELOAD, "Memory of one password hash.")
 CONF(argon2_time, INT, "3", RELOAD, "Passes of one password hash.")
-CONF(offload_threads, INT, "2", START, "Threads for password hashes and other heavy work, per process.")
-CONF(offload_queue, INT, "10000", RELOAD, "Jobs that may wait for these threads; more are refused with 503.")
+#define LANE(name, threads, queue, doc)                                                                                \
+	CONF(offload_##name##_threads, INT, #threads, START, "Threads for " doc ", per process; started when needed.") \
+	CONF(offload_##name##_queue, INT, #queue, RELOAD, "How many of these may wait; more are refused with 503. One client may have an eighth, one project half of them.")
+#include "tbl/lanes.h"
+#undef LANE
+CONF(offload_wait, TIME, "15s", RELOAD, "Longest time that heavy work waits for a thread, then 503; 0: as long as the request may take.")
 CONF(cache_entries, INT, "20000", START, "Logins, projects and collections cached per process, each.")
 CONF(rt_compat, STR, "auto", RELOAD, "Realtime without channels in the URL: auto (message mode) or 1.0 (error 1008).")
 CONF(rt_origin_check, BOOL, "on", RELOAD, "Check the Origin of WebSockets against the project's platforms.")

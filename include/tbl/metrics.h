@@ -46,8 +46,14 @@ METRIC(rt_gaps, COUNTER, "badal_rt_resume_gaps_total", "Resumes older than the w
 METRIC(rt_latency, HISTOGRAM, "badal_rt_commit_to_frame_seconds", "From the event's time to its delivery.")
 METRIC(rate_limited, COUNTER, "badal_rate_limited_total", "Requests refused by a rate limit.")
 METRIC(audit_dropped, COUNTER, "badal_audit_dropped_total", "Audit entries lost: queue full, or the database refused them.")
-METRIC(offload_jobs, COUNTER, "badal_offload_jobs_total", "Jobs given to the thread pool.")
-METRIC(offload_queue, GAUGE, "badal_offload_queue", "Jobs waiting for a thread.")
+METRIC(offload_jobs, COUNTER, "badal_offload_jobs_total", "Pieces of heavy work given to threads.")
+METRIC(offload_queue, GAUGE, "badal_offload_queue", "Pieces of heavy work that wait or run.")
+METRIC(offload_refused, COUNTER, "badal_offload_refused_total", "Pieces of heavy work refused: the queue was full, or the client's part of it.")
+METRIC(offload_late, COUNTER, "badal_offload_late_total", "Pieces of heavy work refused after offload_wait in the queue.")
+METRIC(offload_wait, HISTOGRAM, "badal_offload_wait_seconds", "From giving heavy work to a lane to its begin.")
+#define LANE(name, threads, queue, doc) METRIC(offload_queue_##name, GAUGE, "badal_offload_queue_" #name, "Of these, " doc ".")
+#include "tbl/lanes.h"
+#undef LANE
 METRIC(cache_hits, COUNTER, "badal_cache_hits_total", "Cached logins, projects and collections used.")
 METRIC(cache_misses, COUNTER, "badal_cache_misses_total", "Cache misses.")
 METRIC(fibers, GAUGE, "badal_fibers", "Fibers alive.")

@@ -248,7 +248,7 @@ start(struct http_msg *m, const struct route_info *info, enum method method, con
 	rq->http = m;
 	rq->info = info;
 	rq->route = info->route;
-	rq->ip = client.ip;
+	rq->ip = rq->cx.client = client.ip;
 	rq->host = client.host;
 	rq->scheme = client.scheme;
 	rq->origin = client.origin;

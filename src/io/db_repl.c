@@ -379,7 +379,7 @@ repl_open(struct ctx *cx, const struct repl_handler *h, struct repl **out)
 {
 	PGconn *pg = NULL;
 	struct repl *r;
-	err_t e = offload(cx, connect_now, &pg);
+	err_t e = offload(cx, LANE_resolve, connect_now, &pg);
 
 	if (e == OK && PQstatus(pg) != CONNECTION_OK)
 		e = fail(cx, ERR_DB_DOWN, "%s", PQerrorMessage(pg));

@@ -95,7 +95,7 @@ ask(struct ctx *cx, struct str user_agent, uint64_t until)
 	if (loop_now() >= until)
 		return NULL;
 	cx->deadline = deadline && deadline < until ? deadline : until;
-	e = offload(cx, answer, &q);
+	e = offload(cx, LANE_agent, answer, &q);
 	cx->deadline = deadline;
 	if (e != OK && !q.answered)	/* where the client has left the next await says so */
 		return NULL;

@@ -3,8 +3,11 @@ if HAVE_CRITERION
 UNIT_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-missing-prototypes -Wno-strict-prototypes -Wno-shadow
 UNIT_LIBS = $(CRITERION_LIBS) $(LIBS_ALL)
 
-check_PROGRAMS += t/00-unit/test_core t/00-unit/test_fiber
-TESTS += t/00-unit/test_core t/00-unit/test_fiber
+check_PROGRAMS += t/00-unit/test_core t/00-unit/test_fiber t/00-unit/test_lanes
+TESTS += t/00-unit/test_core t/00-unit/test_fiber t/00-unit/test_lanes
+t_00_unit_test_lanes_SOURCES = t/00-unit/test_lanes.c
+t_00_unit_test_lanes_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_lanes_LDADD = libbadal-core.a $(UNIT_LIBS)
 t_00_unit_test_core_SOURCES = t/00-unit/test_core.c
 t_00_unit_test_core_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_core_LDADD = libbadal-core.a $(UNIT_LIBS)

@@ -1,14 +1,11 @@
-/* Fibers on the loop: awaits, deadlines, cancellation, offload. */
+/* Fibers on the loop: awaits, deadlines, cancellation. */
 #include <criterion/criterion.h>
 #include <fenv.h>
-#include <stdatomic.h>
-#include <unistd.h>
 
 #include "core/conf.h"
 #include "core/fiber.h"
 #include "core/loop.h"
 #include "core/metric.h"
-#include "core/offload.h"
 
 static int order[16], n_order;
 
@@ -149,112 +146,6 @@ Test(fiber, keep_their_registers_and_their_arithmetic)
 	loop_run();
 	cr_expect_eq(n_order, 4);
 	cr_expect_eq(fegetround(), FE_TONEAREST);
-}
-
-/* ---- offload ---- */
-
-enum { JOBS = 3 };
-
-static struct job {
-	struct fib *fib;
-	atomic_bool begun, release, ended;
-	err_t result;
-	bool returned;
-} jobs[JOBS];
-
-static void
-blocks(void *arg)
-{
-	struct job *j = arg;
-
-	atomic_store(&j->begun, true);
-	while (!atomic_load(&j->release))
-		usleep(1000);
-	atomic_store(&j->ended, true);
-}
-
-static void
-offloads(struct ctx *cx, void *arg)
-{
-	struct job *j = arg;
-
-	j->fib = fib_current();
-	j->result = offload(cx, blocks, j);
-	cr_expect(!atomic_load(&j->begun) || atomic_load(&j->ended), "work that began is waited for");
-	j->returned = true;
-}
-
-static void
-until(struct ctx *cx, atomic_bool *what)
-{
-	for (int i = 0; i < 2000 && !atomic_load(what); i++)
-		cr_assert_eq(fib_sleep(cx, 5), OK);
-	cr_assert(atomic_load(what));
-}
-
-/* The single thread is busy with the first job; the second waits in the queue, then is cancelled; the third finds the queue full. */
-static void
-directs(struct ctx *cx, void *arg)
-{
-	(void)arg;
-	fib_spawn_new("first", 0, offloads, &jobs[0]);
-	until(cx, &jobs[0].begun);
-	fib_spawn_new("second", 0, offloads, &jobs[1]);
-	cr_expect_eq(fib_sleep(cx, 5), OK);
-	cr_expect_eq(offload_queued(), 2);
-	fib_spawn_new("third", 0, offloads, &jobs[2]);
-	cr_expect_eq(fib_sleep(cx, 5), OK);
-	cr_expect(jobs[2].returned);
-	cr_expect_eq(jobs[2].result, ERR_BUSY);
-	fib_cancel(jobs[1].fib);
-	fib_cancel(jobs[0].fib);
-	cr_expect_eq(fib_sleep(cx, 5), OK);
-	cr_expect(jobs[1].returned, "work that no thread began is taken back");
-	cr_expect_not(atomic_load(&jobs[1].begun));
-	cr_expect_not(jobs[0].returned);
-	cr_expect_eq(offload_queued(), 1);
-	atomic_store(&jobs[0].release, true);
-	note(1);
-}
-
-Test(fiber, offload_waits_for_what_began_and_takes_back_what_did_not)
-{
-	conf.offload_threads = 1;
-	conf.offload_queue = 2;
-	fib_spawn_new("a", 0, directs, NULL);
-	loop_run();	/* ends when the last job is back */
-	cr_expect_eq(n_order, 1);
-	cr_expect(jobs[0].returned);
-	cr_expect_eq(jobs[0].result, ERR_CANCELLED);
-	cr_expect_eq(jobs[1].result, ERR_CANCELLED);
-	cr_expect_not(atomic_load(&jobs[1].begun));
-	cr_expect_eq(offload_queued(), 0);
-}
-
-static atomic_int sum;
-
-static void
-adds(void *arg)
-{
-	atomic_fetch_add(&sum, (int)(intptr_t)arg);
-}
-
-static void
-offloads_many(struct ctx *cx, void *arg)
-{
-	for (int i = 0; i < 50; i++)
-		cr_expect_eq(offload(cx, adds, arg), OK);
-}
-
-Test(fiber, offload_loses_no_work)
-{
-	conf.offload_threads = 4;
-	for (int i = 0; i < 200; i++)
-		fib_spawn_new("a", 0, offloads_many, (void *)(intptr_t)1);
-	loop_run();
-	cr_expect_eq(atomic_load(&sum), 200 * 50);
-	cr_expect_eq(offload_queued(), 0);
-	cr_expect_eq(fib_count(), 0);
 }
 
 static int finished;

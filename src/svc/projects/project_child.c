@@ -268,7 +268,7 @@ domain_verify(struct ctx *cx, const struct project *p, const char *id, struct do
 	snprintf(l->name, sizeof l->name, "%s", d->domain);
 	snprintf(l->target, sizeof l->target, "%s", conf.domain_target);
 	if (l->target[0] != '\0')
-		TRY(offload(cx, lookup_run, l));
+		TRY(offload(cx, LANE_resolve, lookup_run, l));
 	if (!l->found)
 		return fail(cx, ERR_DOMAIN_VERIFICATION_FAILED, "domain=%s target=%s", d->domain, conf.domain_target);
 	return WRITE_CHILD(cx, p, domains, id, ERR_DOMAIN_NOT_FOUND, out,

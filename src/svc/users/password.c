@@ -54,7 +54,7 @@ password_hash(struct ctx *cx, const char *password, const char **out)
 {
 	struct work *w = work_new(cx, password);
 
-	TRY(offload(cx, work_hash, w));
+	TRY(offload(cx, LANE_password, work_hash, w));
 	if (!w->ok)
 		return fail(cx, ERR_BUSY, "no memory for a password hash");
 	*out = w->out;
@@ -98,7 +98,7 @@ password_verify(struct ctx *cx, const char *password, const char *hash_id, struc
 		w->hash_id = hash_id;
 		w->options = options_of(cx, options);
 	}
-	TRY(offload(cx, work_verify, w));
+	TRY(offload(cx, LANE_password, work_verify, w));
 	*ok_out = w->ok;
 	return OK;
 }
