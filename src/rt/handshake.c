@@ -57,6 +57,7 @@ find_project(struct greeting *g)
 		REFUSE(g, 1008, "Missing or unknown project ID");
 	if (e != OK)
 		return broken(g, e);
+	g->cx->project = g->project->id;
 	g->c->project = atom_get(0, str_c(g->project->id));
 	g->c->admin = str_is(mode, "admin") && !g->project->console;
 	g->home = g->project;
@@ -133,13 +134,11 @@ within_limit(struct greeting *g)
 {
 	static const char lua[] = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], 120000) end return n";
 	struct bus_reply *r;
-	struct client from;
 	const char *key;
 
 	if (!conf.rate_limits)
 		return true;
-	client_of(g->up, &from);
-	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, from.ip, (long long)(time_now_ms() / 60000));
+	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, g->cx->client, (long long)(time_now_ms() / 60000));
 	if (bus_script(g->cx, &r, lua, 1, BUS(str_c(key))) != OK || r->type != BUS_INT || r->i <= conf.rt_connect_rate)
 		return true;
 	metric_add(M_rate_limited, 1);
@@ -382,8 +381,11 @@ void
 peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
 {
 	struct greeting g = {.cx = cx, .c = c, .up = up};
+	struct client from;
 	err_t e;
 
+	client_of(up, &from);
+	cx->client = from.ip;
 	ask_parse(cx->arena, up->query, &g.ask);
 	if (!find_project(&g) || !find_user(&g) || !within_limit(&g) || !origin_good(&g) || !subscribe(&g) || !find_place(&g))
 		return;
