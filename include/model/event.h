@@ -1,25 +1,15 @@
-/* Events: what a write tells the world. A row of include/tbl/events.h names the pattern and the channels; event_emit is the only
+/* Events: what a write tells the world. A row of a room's events.h names the pattern and the channels; event_emit is the only
  * door to the stream: it puts the event into the write's own transaction (WAL message, prefix "event"). */
 #ifndef BADAL_MODEL_EVENT_H
 #define BADAL_MODEL_EVENT_H
 
 #include "io/db.h"
+#include "model/service.h"
 
-enum event_kind {
-#define EVENT(name, pattern, channels, doc) EV_##name,
+/* The kernel's own. */
+#define EVENT EVENT_DECLARE
 #include "tbl/events.h"
 #undef EVENT
-	EV_N
-};
-
-struct event_info {
-	const char *pattern;	/* "users.[userId].sessions.[sessionId].create" */
-	const char *channels;	/* '|'-separated templates with [placeholders]; "" when it is not published */
-	const char *doc;
-};
-const struct event_info *event_info(enum event_kind k);
-/* The kind with this pattern, or EV_N. */
-enum event_kind event_by_pattern(struct str pattern);
 
 enum event_flags {
 	EVENT_ROLES = 1,	/* the roles of `user` may have changed: refresh its connections */
@@ -28,7 +18,7 @@ enum event_flags {
 };
 
 struct event {
-	enum event_kind kind;
+	const struct event_info *kind;	/* &ev_… of the room's header */
 	const char *project;		/* public id of the project it is published on */
 	const char *ids[3];		/* values of the placeholders, in order */
 	struct strs roles;		/* who may receive it on realtime; "any", "user:…", "team:…" */

@@ -40,8 +40,8 @@ struct project {
 	const char *description, *logo, *url;
 	const char *legal_name, *legal_country, *legal_state, *legal_city, *legal_address, *legal_tax_id;
 	int64_t user_limit;		/* 0: none */
-	bool auths[PROJECT_AUTHS];	/* in the order of include/tbl/toggles.h */
-	bool services[PROJECT_SERVICES];
+	bool auths[PROJECT_AUTHS];	/* in the order of include/tbl/sign_in.h */
+	bool services[PROJECT_SERVICES];	/* that can be switched off, in the order of include/tbl/services.h */
 	const char *providers[PROJECT_PROVIDERS][2];	/* app id and secret, in the order of include/tbl/providers.h; NULL: none */
 	struct objs platforms;		/* struct platform */
 	struct objs webhooks;		/* struct webhook */

@@ -5,9 +5,9 @@
 #include "model/event.h"
 #include "model/project.h"
 
-extern const char *const project_auth_keys[PROJECT_AUTHS];	/* as stored, in the order of include/tbl/toggles.h */
+extern const char *const project_auth_keys[PROJECT_AUTHS];	/* as stored, in the order of include/tbl/sign_in.h */
 
-struct event project_event(struct ctx *cx, enum event_kind kind, const char *id, const char *actor);
+struct event project_event(struct ctx *cx, const struct event_info *kind, const char *id, const char *actor);
 /* Awaits. One statement that ends in RETURNING, with the event that refreshes the project everywhere; no row: `missing`. */
 err_t project_write(struct ctx *cx, const struct project *p, err_t missing, const char *sql, int n, const char *const *v) MUST_CHECK;
 

@@ -1,19 +1,79 @@
-/* A service, described once: what its room tells the kernel, the dispatcher, realtime and the jobs. */
+/* A service, described once. Its room exports one `const struct service`; router, key scopes, switches, event validation, realtime, usage,
+ * OpenAPI and older formats read it, so that no layer below the rooms names a service. Lists end with a row of zeros, and may be NULL. */
 #ifndef BADAL_MODEL_SERVICE_H
 #define BADAL_MODEL_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct routes;
 struct shape;
 
-struct service {
-	const char *name;			/* of the room */
-	const struct routes *const *routes;	/* gate/gate.h; NULL at the end */
-	const struct shape *const *shapes;	/* its models, in the order of the OpenAPI document; NULL at the end */
+struct scope {			/* spec platform.md 7 */
+	const char *name;	/* "teams.read" */
+	const char *roles;	/* who has it: g guests, u users, a admin and developer (an owner has those of users and admin), k any API key */
+	int key;		/* its place among the scopes that a key may be given, from 1; 0: none */
 };
 
-/* The services of this program, handed down by main before anything asks for them; `v` must live as long as the process. */
+struct event_info {		/* a row of a room's events.h */
+	const char *pattern;	/* "users.[userId].sessions.[sessionId].create" */
+	const char *channels;	/* '|'-separated templates with [placeholders]; "" when it is not published */
+	bool subscribable;	/* by webhooks and functions */
+	const char *doc;
+};
+
+/* Members of a payload that go no further than webhooks: of the events whose pattern begins with `prefix`; the first row that fits counts,
+ * of the first service that has one. */
+struct event_secret {
+	const char *prefix;
+	const char *needs;	/* only when the payload has this member; NULL: always */
+	const char *drop[4], *blank[3];	/* left out; made an empty text */
+};
+
+struct channel_twin {		/* later names of what an event is published on */
+	const char *prefix;	/* of the pattern */
+	const char *channels;	/* '|'-separated templates with the pattern's [placeholders] */
+};
+
+struct word_twin {		/* a later word of the API for the same thing */
+	const char *word, *later;
+};
+
+/* Another path of a route, or of all routes below one. Segments of both that are ":" alone stand for one placeholder each, in the same
+ * order; a placeholder of `path` that `alias` lacks has the value `bound`. Limits are counted for the route, whatever name was used. */
+struct path_alias {
+	const char *method;	/* NULL: any */
+	const char *alias;	/* "/v1/database/collections" */
+	const char *path;	/* "/v1/databases/:/collections" */
+	const char *bound;	/* "default" */
+	bool below;		/* routes below it too, with the same rest of the path */
+	bool documented;	/* it has an operation of its own in the OpenAPI document: the clients of 1.0 know it */
+};
+
+struct service {
+	const char *name;			/* of the room; switch, and tag in the OpenAPI document */
+	const struct routes *const *routes;	/* gate/gate.h; NULL at the end */
+	const struct path_alias *aliases;
+	const struct shape *const *shapes;	/* its models, in the order of the OpenAPI document; NULL at the end */
+	const struct scope *scopes;
+	const struct event_info *const *events;	/* NULL at the end */
+	const struct event_secret *secrets;
+	const char *const *acted_on;		/* channels that end so, or so and an id, have a twin for each action; NULL at the end */
+	const struct channel_twin *channels;
+	const struct word_twin *words;		/* of event names */
+};
+
+/* The rows of an events.h: EVENT(name, pattern, channels, subscribable, doc) declared, defined, and listed. */
+#define EVENT_DECLARE(name, ...) extern const struct event_info ev_##name;
+#define EVENT_DEFINE(name, ...) const struct event_info ev_##name = {__VA_ARGS__};
+#define EVENT_LISTED(name, ...) &ev_##name,
+
+enum { KEY_SCOPES_MAX = 64 };
+/* The scopes that a key may be given, in the order of the contract; NULL at the end. Filled in by service_init. */
+extern const char *key_scopes[KEY_SCOPES_MAX + 1];
+
+/* The services of this program, handed down by main before anything asks for them; `v` must live as long as the process. Aborts on a
+ * contradictory description. */
 void service_init(const struct service *const *v, int n);
 /* Them, in order. */
 const struct service *const *service_all(int *n_out);

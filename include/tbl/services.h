@@ -1,10 +1,23 @@
-/* The only list of services, in the order of the OpenAPI document: SERVICE(room in src/svc). Each room describes its service in
- * `const struct service <room>_service` (model/service.h). */
-SERVICE(account)
-SERVICE(users)
-SERVICE(teams)
-SERVICE(databases)
-SERVICE(health)
-SERVICE(mock)
-SERVICE(platform)
-SERVICE(projects)
+/* The only list of services, in the order of the contract: SERVICE(room in src/svc, member of the project model that says whether it is on);
+ * FIXED(room): it cannot be switched off. Each room describes its service in `const struct service <room>_service` (model/service.h). */
+#ifndef FIXED
+#define FIXED(room) SERVICE(room, NULL)
+#define FIXED_IS_SERVICE
+#endif
+SERVICE(account, "serviceStatusForAccount")
+SERVICE(avatars, "serviceStatusForAvatars")
+SERVICE(databases, "serviceStatusForDatabases")
+SERVICE(locale, "serviceStatusForLocale")
+SERVICE(health, "serviceStatusForHealth")
+SERVICE(storage, "serviceStatusForStorage")
+SERVICE(teams, "serviceStatusForTeams")
+SERVICE(users, "serviceStatusForUsers")
+SERVICE(functions, "serviceStatusForFunctions")
+FIXED(general)
+FIXED(mock)
+FIXED(projects)
+#ifdef FIXED_IS_SERVICE
+#undef FIXED
+#undef FIXED_IS_SERVICE
+#endif
+#undef SERVICE

@@ -237,15 +237,19 @@ check_user(struct req *rq)
 static err_t
 check_auth_method(struct req *rq)
 {
-	static const char *const names[][2] = {{"emailPassword", "Email / Password"}, {"usersAuthMagicURL", "Magic URL"}, {"anonymous", "Anonymous"},
-		{"invites", "Invites"}, {"JWT", "JWT"}, {"phone", "Phone"}};
+	static const struct {
+		const char *key, *words;
+	} methods[] = {
+#define AUTH(path, key, label, words) {key, words},
+#include "tbl/sign_in.h"
+	};
 	const char *method = rq->route->auth;
 
 	if (method == NULL || trusted(rq) || project_auth_on(rq->project, method))
 		return OK;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(names[i][0], method) == 0)
-			method = names[i][1];
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+		if (strcmp(methods[i].key, method) == 0)
+			method = methods[i].words;
 	return fail_msg(&rq->cx, ERR_USER_AUTH_METHOD_UNSUPPORTED, "%s authentication is disabled for this project", method);
 }
 

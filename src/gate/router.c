@@ -183,7 +183,7 @@ routes_all(int *n_out)
 	if (all == NULL) {
 		services = service_all(&n);
 		for (int i = 0; i < n; i++)
-			for (const struct routes *const *list = services[i]->routes; *list != NULL; list++) {
+			for (const struct routes *const *list = services[i]->routes; list != NULL && *list != NULL; list++) {
 				all = mem_realloc(all, sizeof *all * (size_t)(n_all + 1));
 				all[n_all++] = *list;
 			}

@@ -10,28 +10,9 @@
 
 enum { PARTS_MAX = 7, IDS_MAX = 3, NAMES_MAX = 40 };
 
-static const struct event_info infos[EV_N] = {
-#define EVENT(name, pattern, channels, doc) [EV_##name] = {pattern, channels, doc},
+#define EVENT EVENT_DEFINE
 #include "tbl/events.h"
 #undef EVENT
-};
-
-const struct event_info *
-event_info(enum event_kind k)
-{
-	assert(k < EV_N);
-	return &infos[k];
-}
-
-enum event_kind
-event_by_pattern(struct str pattern)
-{
-	int k = 0;
-
-	while (k < EV_N && !str_is(pattern, infos[k].pattern))
-		k++;
-	return (enum event_kind)k;
-}
 
 /* ---- names (spec functions-webhooks-events.md 2) ---- */
 
@@ -118,7 +99,7 @@ event_names(struct ctx *cx, const char *pattern, const char *const *ids)
 static const char *
 id_of(const struct event *ev, struct str placeholder)
 {
-	struct str rest = str_c(infos[ev->kind].pattern);
+	struct str rest = str_c(ev->kind->pattern);
 	int id = 0;
 
 	while (rest.p != NULL) {
@@ -157,7 +138,7 @@ channel(struct ctx *cx, const struct event *ev, struct str template)
 static void
 write_channels(struct ctx *cx, struct jw *w, const struct event *ev)
 {
-	struct str rest = str_c(infos[ev->kind].channels);
+	struct str rest = str_c(ev->kind->channels);
 
 	if (rest.n == 0)
 		return;
@@ -211,7 +192,7 @@ event_message(struct ctx *cx, const struct event *ev)
 	JW_KEY(&w, "p");
 	jw_cstr(&w, ev->project);
 	JW_KEY(&w, "e");
-	jw_cstr(&w, infos[ev->kind].pattern);
+	jw_cstr(&w, ev->kind->pattern);
 	write_texts(&w, STR("v"), ev->ids, ids);
 	write_channels(cx, &w, ev);
 	write_texts(&w, STR("r"), ev->roles.v, ev->roles.n);

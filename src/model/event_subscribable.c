@@ -1,79 +1,71 @@
-/* Which event names webhooks and functions may subscribe to (spec functions-webhooks-events.md 1 and 3). */
+/* Which event names webhooks and functions may subscribe to (spec functions-webhooks-events.md 1 and 3): the grammar is read off the patterns
+ * that services mark as subscribable.
+ *
+ * A resource is a stem of words: "users", "teams.memberships". What may follow its id is an action or a part of it, and what may follow an
+ * action is an attribute. The contract checks what follows the third id against the resource above it; that is kept. */
 #include "model/event.h"
 
 enum { PARTS_MIN = 2, PARTS_MAX = 7 };
 
-struct action {
-	const char *name;
-	const char *attributes;	/* ' '-separated, "" none */
-};
-struct resource {
-	const char *name;
-	struct action actions[4];
-	const char *subs;	/* ' '-separated names of what may follow its id, besides actions */
-};
-
-#define ACTIONS(...) {__VA_ARGS__}
-static const struct resource types[] = {
-	{"users", ACTIONS({"create", ""}, {"delete", ""}, {"update", "email name password status prefs"}), "sessions recovery verification"},
-	{"databases", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), "collections"},
-	{"buckets", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), "files"},
-	{"teams", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), "memberships"},
-	{"functions", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), "deployments executions"},
-};
-static const struct resource subs[] = {
-	{"sessions", ACTIONS({"create", ""}, {"delete", ""}), ""},
-	{"recovery", ACTIONS({"create", ""}, {"update", ""}), ""},
-	{"verification", ACTIONS({"create", ""}, {"update", ""}), ""},
-	{"collections", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), "documents attributes indexes"},
-	{"files", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), ""},
-	{"memberships", ACTIONS({"create", ""}, {"delete", ""}, {"update", "status"}), ""},
-	{"deployments", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), ""},
-	{"executions", ACTIONS({"create", ""}, {"update", ""}, {"delete", ""}), ""},
+/* The words of a pattern or name, and its ids: every other part is an id as long as resources go on. */
+struct parts {
+	struct str v[PARTS_MAX];
+	int n;
 };
 
 static bool
-word_in(const char *words, struct str w)
+split(struct str name, struct parts *out)
 {
-	struct str rest = str_c(words);
+	out->n = 0;
+	while (name.p != NULL && out->n < PARTS_MAX)
+		out->v[out->n++] = str_cut(&name, '.');
+	return name.p == NULL;
+}
 
-	while (rest.p != NULL)
-		if (w.n > 0 && str_eq(str_cut(&rest, ' '), w))
-			return true;
+static bool
+is_placeholder(struct str part)
+{
+	return part.n > 0 && part.p[0] == '[';
+}
+
+/* Does the pattern begin with the resource `stem` (its words, `depth` of them) and an id for each? */
+static bool
+begins_with(const struct parts *pattern, const struct str *const *stem, int depth)
+{
+	for (int i = 0; i < depth; i++)
+		if (pattern->n < 2 * i + 2 || !str_eq(pattern->v[2 * i], *stem[i]) || !is_placeholder(pattern->v[2 * i + 1]))
+			return false;
+	return true;
+}
+
+enum what { RESOURCE, FOLLOWS, ATTRIBUTE, PART };
+
+/* Is there a subscribable pattern in which the resource stands, `word` follows its id (FOLLOWS; PART: and is followed by an id), or
+ * `attribute` the action `word`? */
+static bool
+described(enum what what, const struct str *const *stem, int depth, struct str word, struct str attribute)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct event_info *const *e = v[i]->events; e != NULL && *e != NULL; e++) {
+			struct parts p;
+			int at = 2 * depth;
+			bool next;
+
+			if (!(*e)->subscribable || !split(str_c((*e)->pattern), &p) || !begins_with(&p, stem, depth))
+				continue;
+			if (what == RESOURCE)
+				return true;
+			if (p.n <= at || !str_eq(p.v[at], word))
+				continue;
+			next = p.n > at + 1;
+			if (what == FOLLOWS || (what == PART && next && is_placeholder(p.v[at + 1])) ||
+			    (what == ATTRIBUTE && next && !is_placeholder(p.v[at + 1]) && str_eq(p.v[at + 1], attribute)))
+				return true;
+		}
 	return false;
-}
-
-static const struct resource *
-resource_named(const struct resource *list, size_t n, struct str name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_is(name, list[i].name))
-			return &list[i];
-	return NULL;
-}
-
-static const struct action *
-action_named(const struct resource *r, struct str name)
-{
-	for (int i = 0; i < 4 && r->actions[i].name != NULL; i++)
-		if (str_is(name, r->actions[i].name))
-			return &r->actions[i];
-	return NULL;
-}
-
-/* An action of r, or the name of what lies below it. */
-static bool
-follows(const struct resource *r, struct str name)
-{
-	return action_named(r, name) != NULL || word_in(r->subs, name);
-}
-
-static bool
-attribute_of(const struct resource *r, struct str action, struct str attribute)
-{
-	const struct action *a = action_named(r, action);
-
-	return a != NULL && word_in(a->attributes, attribute);
 }
 
 static bool
@@ -82,39 +74,34 @@ id_ok(struct str id)
 	return id.n > 0 && !str_is(id, "0");
 }
 
-/* Parts from the sub-resource's id on. */
+/* Parts from the second id on. */
 static bool
-sub_ok(const struct resource *sub, const struct str *part, int n)
+below_ok(const struct str *const *stem, const struct parts *p)
 {
-	if (n >= 5 && !follows(sub, part[4]))
+	if (p->n >= 5 && !described(FOLLOWS, stem, 2, p->v[4], STR_NONE))
 		return false;
-	if (n >= 6 && word_in(sub->subs, part[4]))
-		return id_ok(part[5]) && (n < 7 || follows(sub, part[6]));
-	return n < 6 || attribute_of(sub, part[4], part[5]);
+	if (p->n >= 6 && described(PART, stem, 2, p->v[4], STR_NONE))
+		return id_ok(p->v[5]) && (p->n < 7 || described(FOLLOWS, stem, 2, p->v[6], STR_NONE));
+	return p->n < 6 || described(ATTRIBUTE, stem, 2, p->v[4], p->v[5]);
 }
 
 bool
 event_subscribable(struct str name)
 {
-	struct str rest = name, part[PARTS_MAX];
-	const struct resource *type, *sub;
-	int n = 0;
+	struct parts p;
+	const struct str *const stem[] = {&p.v[0], &p.v[2]};
 
-	while (rest.p != NULL && n < PARTS_MAX)
-		part[n++] = str_cut(&rest, '.');
-	if (rest.p != NULL || n < PARTS_MIN)
+	if (!split(name, &p) || p.n < PARTS_MIN)
 		return false;
-	type = resource_named(types, sizeof types / sizeof *types, part[0]);
-	if (type == NULL || !id_ok(part[1]))
+	if (!described(RESOURCE, stem, 1, STR_NONE, STR_NONE) || !id_ok(p.v[1]))
 		return false;
-	if (n == 2)
+	if (p.n == 2)
 		return true;
-	if (!follows(type, part[2]))
+	if (!described(FOLLOWS, stem, 1, p.v[2], STR_NONE))
 		return false;
-	if (n == 3)
+	if (p.n == 3)
 		return true;
-	sub = word_in(type->subs, part[2]) ? resource_named(subs, sizeof subs / sizeof *subs, part[2]) : NULL;
-	if (sub != NULL)
-		return id_ok(part[3]) && sub_ok(sub, part, n);
-	return n == 4 && attribute_of(type, part[2], part[3]);
+	if (described(PART, stem, 1, p.v[2], STR_NONE))
+		return id_ok(p.v[3]) && below_ok(stem, &p);
+	return p.n == 4 && described(ATTRIBUTE, stem, 1, p.v[2], p.v[3]);
 }

@@ -22,12 +22,14 @@ struct entry {			/* in its own arena */
 static struct lru *cache;
 
 const char *const project_auth_keys[PROJECT_AUTHS] = {
-#define AUTH(path, key, label) key,
-#include "tbl/toggles.h"
+#define AUTH(path, key, label, words) key,
+#include "tbl/sign_in.h"
 };
 const char *const project_service_names[PROJECT_SERVICES] = {
-#define SERVICE(name, label) name,
-#include "tbl/toggles.h"
+#define FIXED(room)
+#define SERVICE(room, label) #room,
+#include "tbl/services.h"
+#undef FIXED
 };
 const char *const project_provider_keys[PROJECT_PROVIDERS] = {
 #define PROVIDER(name, label) #name,

@@ -67,8 +67,9 @@ enum provider {
 
 /* The table's rows are counted as they are read: their names are no identifiers. */
 #define TOGGLE(member, base, label, text) {.key = label, .type = F_BOOL, .off = offsetof(struct project, member) + (__COUNTER__ - base) * sizeof(bool), .doc = text},
-#define AUTH(path, stored, label) TOGGLE(auths, AUTH_BASE, label, "Sign-in method " path " is on.")
-#define SERVICE(name, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " name " is on.")
+#define AUTH(path, stored, label, words) TOGGLE(auths, AUTH_BASE, label, "Sign-in method " path " is on.")
+#define FIXED(room)
+#define SERVICE(room, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #room " is on.")
 enum { AUTH_BASE = __COUNTER__ + 1 };
 
 /* clang-format off */
@@ -93,7 +94,8 @@ static const struct field project_fields[] = {
 	{.key = "keys", .type = F_LIST, .off = offsetof(struct project, keys), .doc = "API keys.", .sub = &key_shape},
 	{.key = "domains", .type = F_LIST, .off = offsetof(struct project, domains), .doc = "Domains.", .sub = &domain_shape},
 #include "tbl/providers.h"
-#include "tbl/toggles.h"
+#include "tbl/sign_in.h"
+#include "tbl/services.h"
 };
 /* clang-format on */
 const struct shape project_shape = SHAPE("project", struct project, project_fields);

@@ -9,7 +9,7 @@ enum { TOUCH_EVERY = 24 * 3600 * 1000 };	/* ms */
 static const char *const known_sdks[] = {"node.js", "deno", "php", "python", "ruby", "go", "java", ".net", "dart", "kotlin", "swift", NULL};
 
 struct event
-project_event(struct ctx *cx, enum event_kind kind, const char *id, const char *actor)
+project_event(struct ctx *cx, const struct event_info *kind, const char *id, const char *actor)
 {
 	return (struct event){.kind = kind, .project = id, .ids = {id}, .actor = actor, .stale = {project_stale_key(cx, id)}};
 }
@@ -17,7 +17,7 @@ project_event(struct ctx *cx, enum event_kind kind, const char *id, const char *
 err_t
 project_write(struct ctx *cx, const struct project *p, err_t missing, const char *sql, int n, const char *const *v)
 {
-	struct event ev = project_event(cx, EV_PROJECT_UPDATE, p->id, NULL);
+	struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
 	struct db_res *r;
 
 	TRY(event_write(cx, &ev, &r, sql, n, v));

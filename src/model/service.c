@@ -6,12 +6,32 @@
 static const struct service *const *services;
 static int n_services;
 
+const char *key_scopes[KEY_SCOPES_MAX + 1];
+
+static void
+collect_key_scopes(const struct scope *s)
+{
+	for (; s != NULL && s->name != NULL; s++) {
+		if (s->key == 0)
+			continue;
+		assert(s->key > 0 && s->key <= KEY_SCOPES_MAX && key_scopes[s->key - 1] == NULL);
+		key_scopes[s->key - 1] = s->name;
+	}
+}
+
 void
 service_init(const struct service *const *v, int n)
 {
-	assert(v != NULL && n > 0 && (services == NULL || services == v));
+	assert(v != NULL && n > 0);
+	if (services == v)
+		return;
+	assert(services == NULL);
 	services = v;
 	n_services = n;
+	for (int i = 0; i < n; i++) {
+		assert(v[i]->name != NULL);
+		collect_key_scopes(v[i]->scopes);
+	}
 }
 
 const struct service *const *

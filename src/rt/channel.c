@@ -4,10 +4,6 @@
 enum { PARAMS_MAX = 5000 };
 
 static const char *const actions[] = {"create", "update", "upsert", "delete", NULL};
-/* Channels of which the last or last but one segment is one of these have a twin for each action. */
-static const char *const acted_on[] = {"documents", "rows", "files", "executions", "functions", "account", "teams", "memberships",
-	"presences", NULL};
-
 static bool
 one_of(struct str s, const char *const *list)
 {
@@ -132,6 +128,19 @@ action_of(struct str pattern)
 	return STR_NONE;
 }
 
+/* Some service says that its channels which end so have a twin for each action. */
+static bool
+acted_on(struct str segment)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		if (v[i]->acted_on != NULL && one_of(segment, v[i]->acted_on))
+			return true;
+	return false;
+}
+
 static bool
 takes_action(struct str name)
 {
@@ -141,7 +150,7 @@ takes_action(struct str name)
 		before = last;
 		last = str_cut(&name, '.');
 	}
-	return one_of(last, acted_on) || (before.p != NULL && one_of(before, acted_on));
+	return acted_on(last) || (before.p != NULL && acted_on(before));
 }
 
 struct list {
@@ -157,16 +166,49 @@ add(struct list *l, const char *name)
 		l->v[l->n++] = (struct channel){str_c(name), true};
 }
 
-static void
-add_tables(struct list *l, const char *const *ids)
+/* The value of a placeholder such as "[tableId]" of the pattern; STR_NONE when it has none of that name. */
+static struct str
+placeholder(struct str pattern, struct str name, const char *const *ids)
 {
-	static const char *const kind[] = {"databases", "tablesdb"};
+	while (pattern.p != NULL) {
+		struct str part = str_cut(&pattern, '.');
 
-	add(l, "rows");
-	for (int i = 0; i < 2; i++) {
-		add(l, arena_printf(l->a, "%s.%s.tables.%s.rows", kind[i], ids[0], ids[1]));
-		add(l, arena_printf(l->a, "%s.%s.tables.%s.rows.%s", kind[i], ids[0], ids[1], ids[2]));
+		if (part.n == 0 || part.p[0] != '[')
+			continue;
+		if (str_eq(part, name))
+			return *ids != NULL ? str_c(*ids) : STR_NONE;
+		ids += *ids != NULL;
 	}
+	return STR_NONE;
+}
+
+static const char *
+filled_in(struct arena *a, struct str template, struct str pattern, const char *const *ids)
+{
+	struct buf b;
+
+	buf_init(&b, a, 128);
+	while (template.p != NULL) {
+		struct str part = str_cut(&template, '.');
+
+		if (b.n > 0)
+			buf_ch(&b, '.');
+		buf_str(&b, part.n > 0 && part.p[0] == '[' ? placeholder(pattern, part, ids) : part);
+	}
+	return buf_view(&b).p;
+}
+
+/* The later names, of the services that have some. */
+static void
+add_twins(struct list *l, struct str pattern, const char *const *ids)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct channel_twin *t = v[i]->channels; t != NULL && t->prefix != NULL; t++)
+			for (struct str rest = str_starts(pattern, t->prefix) ? str_c(t->channels) : STR_NONE; rest.p != NULL;)
+				add(l, filled_in(l->a, str_cut(&rest, '|'), pattern, ids));
 }
 
 int
@@ -180,8 +222,8 @@ channels_of_event(struct arena *a, struct str project, struct str pattern, const
 	l.v = arena_array(a, struct channel, l.room);
 	for (int i = 0; i < base->n; i++)
 		l.v[l.n++] = (struct channel){str_c(base->v[i]), false};
-	if (base->n > 0 && str_starts(pattern, "databases.[databaseId].collections.[collectionId].documents.") && ids[2] != NULL)
-		add_tables(&l, ids);
+	if (base->n > 0)
+		add_twins(&l, pattern, ids);
 	if (base->n > 0 && strcmp(base->v[0], "console") == 0 && !str_is(project, "console"))
 		add(&l, arena_printf(a, "projects.%.*s", STR_FMT(project)));
 	plain = l.n;
@@ -192,23 +234,35 @@ channels_of_event(struct arena *a, struct str project, struct str pattern, const
 	return l.n;
 }
 
+/* The later words of the service whose events begin like this. */
+static const struct word_twin *
+words_of(struct str pattern)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+	struct str type = str_cut(&pattern, '.');
+
+	for (int i = 0; i < n; i++)
+		if (v[i]->words != NULL && str_is(type, v[i]->name))
+			return v[i]->words;
+	return NULL;
+}
+
 struct str
 pattern_twin(struct arena *a, struct str pattern)
 {
-	static const struct { const char *old, *later; } word[] = {
-		{"collections", "tables"}, {"documents", "rows"}, {"attributes", "columns"},
-	};
+	const struct word_twin *words = words_of(pattern);
 	struct buf b;
 
-	if (!str_starts(pattern, "databases."))
+	if (words == NULL)
 		return pattern;
 	buf_init(&b, a, pattern.n + 1);
 	while (pattern.p != NULL) {
 		struct str part = str_cut(&pattern, '.');
 
-		for (size_t i = 0; i < sizeof word / sizeof *word; i++)
-			if (str_is(part, word[i].old))
-				part = str_c(word[i].later);
+		for (const struct word_twin *t = words; t->word != NULL; t++)
+			if (str_is(part, t->word))
+				part = str_c(t->later);
 		if (b.n > 0)
 			buf_ch(&b, '.');
 		buf_str(&b, part);

@@ -208,23 +208,16 @@ news_resolve(struct news *n)
 
 /* ---- the payload ---- */
 
-/* Members that go no further than webhooks. `needs`: only when the payload has this one (a user's bare preferences have none). */
-static const struct secret {
-	const char *prefix, *needs, *drop[4], *blank[3];
-} secrets[] = {
-	{"users.[userId].recovery.", NULL, {"secret"}, {NULL}},
-	{"users.[userId].verification.", NULL, {"secret"}, {NULL}},
-	{"users.[userId].sessions.", NULL, {NULL}, {NULL}},
-	{"users.", "$id", {"password", "hash", "hashOptions"}, {NULL}},
-	{"functions.[functionId].executions.", NULL, {NULL}, {"stdout", "stderr"}},
-};
-
-static const struct secret *
+static const struct event_secret *
 secret_of(struct str pattern)
 {
-	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-		if (str_starts(pattern, secrets[i].prefix))
-			return secrets[i].drop[0] || secrets[i].blank[0] ? &secrets[i] : NULL;
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct event_secret *s = v[i]->secrets; s != NULL && s->prefix != NULL; s++)
+			if (str_starts(pattern, s->prefix))
+				return s->drop[0] || s->blank[0] ? s : NULL;
 	return NULL;
 }
 
@@ -254,7 +247,7 @@ news_tree(struct news *n)
 }
 
 static void
-write_clean(struct jw *w, const json_t *tree, const struct secret *s)
+write_clean(struct jw *w, const json_t *tree, const struct event_secret *s)
 {
 	const char *key;
 	void *it;
@@ -277,7 +270,7 @@ write_clean(struct jw *w, const json_t *tree, const struct secret *s)
 static struct str
 clean_payload(struct news *n)
 {
-	const struct secret *s = secret_of(n->pattern);
+	const struct event_secret *s = secret_of(n->pattern);
 	const json_t *tree;
 	struct buf b;
 	struct jw w;

@@ -1,17 +1,15 @@
 /* The rooms of this program. */
 #include "svc/services.h"
 
-#define SERVICE(room) extern const struct service room##_service;
+#define SERVICE(room, label) extern const struct service room##_service;
 #include "tbl/services.h"
-#undef SERVICE
 
 void
 services_init(void)
 {
 	static const struct service *const all[] = {
-#define SERVICE(room) &room##_service,
+#define SERVICE(room, label) &room##_service,
 #include "tbl/services.h"
-#undef SERVICE
 	};
 
 	service_init(all, (int)(sizeof all / sizeof *all));

@@ -15,6 +15,7 @@
 #include "core/metric.h"
 #include "model/origin.h"
 #include "rt/rt.h"
+#include "model/service.h"
 
 /* ---- the stream ---- */
 
@@ -414,6 +415,33 @@ session_end(const char *user, const char *session)
 	append(header, "{\"n\":777}");
 }
 
+/* What realtime reads of the services' descriptions. */
+static void
+world_services(void)
+{
+	static const struct event_secret secrets[] = {
+		{"users.[userId].recovery.", NULL, {"secret"}, {NULL}},
+		{"users.[userId].verification.", NULL, {"secret"}, {NULL}},
+		{"users.[userId].sessions.", NULL, {NULL}, {NULL}},
+		{"users.", "$id", {"password", "hash", "hashOptions"}, {NULL}},
+		{"functions.[functionId].executions.", NULL, {NULL}, {"stdout", "stderr"}},
+		{0},
+	};
+	static const char *const acted_on[] = {"account", "teams", "memberships", "documents", "rows", "files", "executions", "functions", NULL};
+	static const struct channel_twin channels[] = {
+		{"databases.[databaseId].collections.[collectionId].documents.",
+		    "rows|databases.[databaseId].tables.[collectionId].rows|databases.[databaseId].tables.[collectionId].rows.[documentId]|"
+		    "tablesdb.[databaseId].tables.[collectionId].rows|tablesdb.[databaseId].tables.[collectionId].rows.[documentId]"},
+		{0},
+	};
+	static const struct word_twin words[] = {{"collections", "tables"}, {"documents", "rows"}, {"attributes", "columns"}, {0}};
+	static const struct service databases = {
+		.name = "databases", .secrets = secrets, .acted_on = acted_on, .channels = channels, .words = words};
+	static const struct service *const all[] = {&databases};
+
+	service_init(all, 1);
+}
+
 static void
 world_init(void)
 {
@@ -423,6 +451,7 @@ world_init(void)
 	metric_init(1);
 	metric_slot(0);
 	loop_init();
+	world_services();
 	rt_init();
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "../../src/rt/rt_priv.h"
+#include "svc/services.h"
 
 static struct ctx cx;
 
@@ -10,6 +11,7 @@ static void
 setup(void)
 {
 	ctx_init(&cx);
+	services_init();
 }
 
 static void

@@ -350,7 +350,7 @@ send_nothing(struct db_tx *tx, const struct token *t, void *arg)
 static err_t
 finish_token(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 {
-	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = token_life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .event = EV_N,
+	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = token_life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .event = NULL,
 		.send = send_nothing};
 	struct session_in si;
 	struct token *t;

@@ -64,7 +64,7 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 }
 
 static err_t
-mail_token(struct req *rq, enum token_type type, int64_t life_ms, enum event_kind event, struct letter *l)
+mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l)
 {
 	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .sent_to = l->to->email,
 		.event = event, .send = send_mail, .arg = l};
@@ -90,7 +90,7 @@ send_code(struct db_tx *tx, const struct token *t, void *arg)
 }
 
 static err_t
-sms_token(struct req *rq, int64_t life_ms, enum event_kind event, const struct user *to)
+sms_token(struct req *rq, int64_t life_ms, const struct event_info *event, const struct user *to)
 {
 	struct text_message m = {rq, to};
 	const struct token_in in = {.type = TOKEN_PHONE, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent,
@@ -129,7 +129,7 @@ sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const c
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = type, .secret = in->secret, .event = EV_N, .email_verified = type == TOKEN_MAGIC,
+	    &(struct token_use){.type = type, .secret = in->secret, .event = NULL, .email_verified = type == TOKEN_MAGIC,
 		.phone_verified = type == TOKEN_PHONE, .actor = u->id},
 	    &t));
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
@@ -163,7 +163,7 @@ magic_start(struct req *rq, void *arg)
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
 	TRY(find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
 	l.to = u;
-	return mail_token(rq, TOKEN_MAGIC, week_ms, EV_N, &l);
+	return mail_token(rq, TOKEN_MAGIC, week_ms, NULL, &l);
 }
 
 static err_t
@@ -188,7 +188,7 @@ phone_start(struct req *rq, void *arg)
 	if (!sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "sign-in");
 	TRY(find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone}, &u));
-	return sms_token(rq, 15 * minute_ms, EV_N, u);
+	return sms_token(rq, 15 * minute_ms, NULL, u);
 }
 
 static err_t
@@ -235,7 +235,7 @@ recovery_start(struct req *rq, void *arg)
 	if (!u->status)
 		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
 	l.to = u;
-	return mail_token(rq, TOKEN_RECOVERY, hour_ms, EV_RECOVERY_CREATE, &l);
+	return mail_token(rq, TOKEN_RECOVERY, hour_ms, &ev_recovery_create, &l);
 }
 
 static err_t
@@ -249,7 +249,7 @@ recovery_finish(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = EV_RECOVERY_UPDATE, .email_verified = true,
+	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = &ev_recovery_update, .email_verified = true,
 		.password = in->password, .actor = u->id},
 	    &t));
 	audit_as(rq, u);
@@ -274,7 +274,7 @@ verification_start(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (l.to->email == NULL || l.to->email[0] == '\0')
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The account has no e-mail address.");
-	return mail_token(rq, TOKEN_VERIFICATION, week_ms, EV_VERIFICATION_CREATE, &l);
+	return mail_token(rq, TOKEN_VERIFICATION, week_ms, &ev_verification_create, &l);
 }
 
 static err_t
@@ -286,7 +286,7 @@ verification_finish(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = TOKEN_VERIFICATION, .secret = in->secret, .event = EV_VERIFICATION_UPDATE, .email_verified = true,
+	    &(struct token_use){.type = TOKEN_VERIFICATION, .secret = in->secret, .event = &ev_verification_update, .email_verified = true,
 		.actor = caller_id(rq)},
 	    &t));
 	return reply(rq, 200, &token_shape, t);
@@ -304,7 +304,7 @@ phone_verification_start(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (u->phone == NULL || u->phone[0] == '\0')
 		return fail(&rq->cx, ERR_USER_PHONE_NOT_FOUND, "user=%s", u->id);
-	return sms_token(rq, week_ms, EV_VERIFICATION_CREATE, u);
+	return sms_token(rq, week_ms, &ev_verification_create, u);
 }
 
 /* A code is short: only its own user, signed in, may try it. */
@@ -320,7 +320,7 @@ phone_verification_finish(struct req *rq, void *arg)
 	if (caller == NULL || caller->internal != u->internal)
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not the caller");
 	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = TOKEN_PHONE, .secret = in->secret, .event = EV_VERIFICATION_UPDATE, .phone_verified = true, .actor = u->id}, &t));
+	    &(struct token_use){.type = TOKEN_PHONE, .secret = in->secret, .event = &ev_verification_update, .phone_verified = true, .actor = u->id}, &t));
 	return reply(rq, 200, &token_shape, t);
 }
 

@@ -29,7 +29,7 @@ by_identity(struct ctx *cx, const struct project *p, const char *provider, const
 static struct event
 quiet_event(struct ctx *cx, const struct project *p, const struct user *u, unsigned flags)
 {
-	return (struct event){.kind = EV_ROLES_UPDATE, .project = p->id, .ids = {u->id}, .user = u->id, .flags = flags,
+	return (struct event){.kind = &ev_roles_update, .project = p->id, .ids = {u->id}, .user = u->id, .flags = flags,
 		.stale = {user_stale_key(cx, p->id, u->id)}};
 }
 

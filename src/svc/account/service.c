@@ -1,7 +1,7 @@
-/* The account service. */
+/* The account service: the caller's own user, its sessions and its ways to sign in. */
 #include "gate/gate.h"
-#include "model/service.h"
 #include "model/identity.h"
+#include "model/service.h"
 #include "svc/account/token.h"
 
 extern const struct routes account_routes;
@@ -19,8 +19,35 @@ static const struct routes *const routes[] = {
 
 static const struct shape *const shapes[] = {&account_shape, &token_shape, NULL};
 
+static const struct scope scopes[] = {
+	{"account", "u", 0},
+	{0},
+};
+
+#define EVENT EVENT_DEFINE
+#include "events.h"
+#undef EVENT
+static const struct event_info *const events[] = {
+#define EVENT EVENT_LISTED
+#include "events.h"
+#undef EVENT
+	NULL,
+};
+
+static const struct event_secret secrets[] = {
+	{"users.[userId].recovery.", NULL, {"secret"}, {NULL}},
+	{"users.[userId].verification.", NULL, {"secret"}, {NULL}},
+	{0},
+};
+
+static const char *const acted_on[] = {"account", NULL};
+
 const struct service account_service = {
 	.name = "account",
 	.routes = routes,
 	.shapes = shapes,
+	.scopes = scopes,
+	.events = events,
+	.secrets = secrets,
+	.acted_on = acted_on,
 };

@@ -20,7 +20,7 @@ static const struct field token_fields[] = {
 const struct shape token_shape = SHAPE("token", struct token, token_fields);
 
 static struct event
-token_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const struct token *t)
+token_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const struct token *t)
 {
 	return (struct event){
 		.kind = kind,
@@ -79,7 +79,7 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	if (in->type == TOKEN_PHONE)
 		drop_old_codes(tx, p, u);
 	in->send(tx, t, in->arg);
-	if (in->event == EV_N) {
+	if (in->event == NULL) {
 		TRY(tx_commit(tx));
 	} else {
 		ev = token_event(cx, p, in->event, u, t);
@@ -139,8 +139,8 @@ token_redeem(struct ctx *cx, const struct project *p, const struct user *u, cons
 			"', password_update = $3 WHERE internal = $1::bigint",
 			p->schema),
 		    DB(pg_i64(cx->arena, u->internal), hash, now));
-	ev = token_event(cx, p, use->event == EV_N ? EV_ROLES_UPDATE : use->event, u, t);
-	if (use->event == EV_N) {
+	ev = token_event(cx, p, use->event == NULL ? &ev_roles_update : use->event, u, t);
+	if (use->event == NULL) {
 		ev.ids[1] = NULL;
 		ev.payload = STR("");
 	}

@@ -5,6 +5,10 @@
 #include "model/event.h"
 #include "svc/users/user.h"
 
+#define EVENT EVENT_DECLARE
+#include "svc/account/events.h"
+#undef EVENT
+
 enum token_type {		/* as stored; codes of phone sign-in and phone verification are one type */
 	TOKEN_VERIFICATION = 2,
 	TOKEN_RECOVERY = 3,
@@ -27,7 +31,7 @@ struct token_in {
 	int64_t life_ms;
 	const char *ip, *user_agent;
 	const char *sent_to;	/* the e-mail address or phone number that it proves; NULL: it goes to none */
-	enum event_kind event;	/* EV_N: none */
+	const struct event_info *event;	/* NULL: none */
 	/* Puts the mail or SMS into the transaction. */
 	void (*send)(struct db_tx *tx, const struct token *t, void *arg);
 	void *arg;
@@ -39,7 +43,7 @@ err_t token_create(struct ctx *cx, const struct project *p, const struct user *u
 struct token_use {
 	enum token_type type;
 	const char *secret;
-	enum event_kind event;	/* EV_N: only caches and connections hear of it */
+	const struct event_info *event;	/* NULL: only caches and connections hear of it */
 	bool email_verified, phone_verified;	/* what its use proves */
 	const char *password;	/* new password in clear, NULL: none */
 	const char *actor;

@@ -162,10 +162,10 @@ create(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	else
 		schema_job(tx, p, c);
 	*json_out = attribute_json(cx, &a, "processing");
-	asked = collection_event(cx, EV_ATTRIBUTE_CREATE, p, actor, c, a.key, *json_out);
+	asked = collection_event(cx, &ev_attribute_create, p, actor, c, a.key, *json_out);
 	event_emit(tx, &asked);
 	if (now) {
-		done = collection_event(cx, EV_ATTRIBUTE_UPDATE, p, actor, c, a.key, attribute_json(cx, &a, "available"));
+		done = collection_event(cx, &ev_attribute_update, p, actor, c, a.key, attribute_json(cx, &a, "available"));
 		event_emit(tx, &done);
 	}
 	return event_commit(tx, (const struct event *const[]){&asked}, 1);
@@ -275,7 +275,7 @@ shrink_indexes(struct db_tx *tx, const struct project *p, const struct collectio
 			continue;
 		now[i] = y = without(mem, &c->indexes[i], a->key);
 		if (y.attributes.n == 0 || has_twin(now, c->n_indexes, &y)) {
-			struct event ev = collection_event(tx_ctx(tx), EV_INDEX_DELETE, p, NULL, c, y.key, index_json(tx_ctx(tx), &c->indexes[i], NULL));
+			struct event ev = collection_event(tx_ctx(tx), &ev_index_delete, p, NULL, c, y.key, index_json(tx_ctx(tx), &c->indexes[i], NULL));
 
 			index_drop(tx, p, &c->indexes[i]);
 			event_emit(tx, &ev);
@@ -342,12 +342,12 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
 	TRY(attribute_find(cx, c, key, &a));
 	held = attribute_is_held(c, a);
-	asked = collection_event(cx, EV_ATTRIBUTE_DELETE, p, actor, c, a->key, attribute_json(cx, a, NULL));
+	asked = collection_event(cx, &ev_attribute_delete, p, actor, c, a->key, attribute_json(cx, a, NULL));
 	event_emit(tx, &asked);
 	if (!a->available) {	/* it has no column, and must not be taken for one that still has it */
 		delete_row(tx, p, a);
 	} else if (held) {
-		stuck = collection_event(cx, EV_ATTRIBUTE_UPDATE, p, actor, c, a->key, attribute_json(cx, a, "stuck"));
+		stuck = collection_event(cx, &ev_attribute_update, p, actor, c, a->key, attribute_json(cx, a, "stuck"));
 		set_status(tx, p, a, "stuck");
 		event_emit(tx, &stuck);
 	} else if (now && indexes_settled(c)) {

@@ -14,14 +14,14 @@ search_text(struct ctx *cx, const char *id, const char *name)
 }
 
 static struct event
-changed(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct collection *c)
+changed(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c)
 {
 	return (struct event){.kind = kind, .project = p->id, .ids = {c->database_id, c->id}, .payload = collection_json(cx, c),
 	    .actor = actor, .stale = {collection_stale_key(cx, p->id, c->database_id, c->id)}};
 }
 
 struct event
-collection_event(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct collection *c,
+collection_event(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c,
     const char *key, struct str payload)
 {
 	const char *id = arena_printf(cx->arena, "%lld_%lld_%s", (long long)c->database, (long long)c->internal, key);
@@ -96,7 +96,7 @@ collection_create(struct ctx *cx, const struct project *p, const char *actor, co
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
 	c.internal = db_i64(r, 0, 0);
 	create_table(tx, p->schema, c.internal);
-	ev = changed(cx, EV_COLLECTION_CREATE, p, actor, &c);
+	ev = changed(cx, &ev_collection_create, p, actor, &c);
 	event_emit(tx, &ev);
 	*json_out = ev.payload;
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
@@ -122,7 +122,7 @@ collection_update(struct ctx *cx, const struct project *p, const char *actor, co
 	if (in->permissions.set)
 		c.permissions = in->permissions;
 	c.updated = time_now_ms();
-	ev = changed(cx, EV_COLLECTION_UPDATE, p, actor, &c);
+	ev = changed(cx, &ev_collection_update, p, actor, &c);
 	sql = arena_printf(cx->arena, "UPDATE %s.collections SET name = $2, search = $3, enabled = $4::boolean, document_security = $5::boolean, "
 	    "permissions = coalesce($6::text[], permissions), updated = $7::timestamptz WHERE internal = $1::bigint RETURNING internal",
 	    p->schema);
@@ -149,7 +149,7 @@ collection_delete(struct ctx *cx, const struct project *p, const char *actor, co
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
 	schema_job(tx, p, NULL);
-	ev = changed(cx, EV_COLLECTION_DELETE, p, actor, c);
+	ev = changed(cx, &ev_collection_delete, p, actor, c);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }

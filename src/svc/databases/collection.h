@@ -166,7 +166,7 @@ bool index_plan(struct ctx *cx, const char *schema, const struct collection *c, 
 const char *index_words(struct arena *a, const char *schema, const struct collection *c, const struct strs *keys);
 const char *collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id);
 /* An event of this collection's schema on the console's channel, for the project's owners. */
-struct event collection_event(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct collection *c,
+struct event collection_event(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c,
     const char *key, struct str payload);
 
 #endif

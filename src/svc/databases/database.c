@@ -26,7 +26,7 @@ database_stale_key(struct ctx *cx, const char *project_id, const char *id)
 }
 
 static struct event
-database_event(struct ctx *cx, enum event_kind kind, const struct project *p, const char *actor, const struct database *d)
+database_event(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct database *d)
 {
 	return (struct event){.kind = kind, .project = p->id, .ids = {d->id}, .payload = shape_json(cx, &database_shape, d),
 	    .actor = actor, .stale = {database_stale_key(cx, p->id, d->id)}};
@@ -48,7 +48,7 @@ database_create(struct ctx *cx, const struct project *p, const char *actor, cons
 	*out = (struct database){.id = id, .name = name, .created = time_now_ms()};
 	out->updated = out->created;
 	now = pg_time(cx->arena, out->created);
-	ev = database_event(cx, EV_DATABASE_CREATE, p, actor, out);
+	ev = database_event(cx, &ev_database_create, p, actor, out);
 	sql = arena_printf(cx->arena, "INSERT INTO %s.databases (id, name, search, created, updated) VALUES ($1, $2, $3, $4, $4) "
 	    "RETURNING internal", p->schema);
 	e = event_write(cx, &ev, NULL, sql, DB(id, name, search_text(cx, id, name), now));
@@ -92,7 +92,7 @@ database_rename(struct ctx *cx, const struct project *p, const char *actor, cons
 	TRY(database_get(cx, p, id, out));
 	out->name = name;
 	out->updated = time_now_ms();
-	ev = database_event(cx, EV_DATABASE_UPDATE, p, actor, out);
+	ev = database_event(cx, &ev_database_update, p, actor, out);
 	sql = arena_printf(cx->arena, "UPDATE %s.databases SET name = $2, search = $3, updated = $4 WHERE internal = $1 RETURNING internal",
 	    p->schema);
 	TRY(event_write(cx, &ev, &r, sql, DB(pg_i64(cx->arena, out->internal), name, search_text(cx, out->id, name),
@@ -115,7 +115,7 @@ database_delete(struct ctx *cx, const struct project *p, const char *actor, cons
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", id);
 	shape_read(cx, &database_shape, &d, r, 0, 0);
 	schema_job(tx, p, NULL);	/* the documents' tables */
-	ev = database_event(cx, EV_DATABASE_DELETE, p, actor, &d);
+	ev = database_event(cx, &ev_database_delete, p, actor, &d);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }

@@ -6,6 +6,10 @@
 #include "model/project.h"
 #include "model/query.h"
 
+#define EVENT EVENT_DECLARE
+#include "svc/databases/events.h"
+#undef EVENT
+
 struct database {
 	int64_t internal;
 	const char *id, *name;

@@ -64,7 +64,7 @@ empty(const json_t *data)
 /* Who learns of a document: the readers of the collection, and with document security its own. After an update those of the new
  * state: who just lost access is told nothing more. */
 static struct event
-event_of(struct ctx *cx, const struct op *o, enum event_kind kind, const struct collection *c, const char *id, const struct strs *readers,
+event_of(struct ctx *cx, const struct op *o, const struct event_info *kind, const struct collection *c, const char *id, const struct strs *readers,
     struct str payload)
 {
 	struct event ev = {.kind = kind, .project = o->p->id, .ids = {c->database_id, c->id, id}, .payload = payload, .actor = o->who->actor};
@@ -107,7 +107,7 @@ create(struct ctx *cx, const struct op *o)
 	buf_init(&b, cx->arena, 1000);
 	doc_write_new(&b, c, &head, o->data, vals);
 	*o->out = buf_view(&b);
-	ev = event_of(cx, o, EV_DOCUMENT_CREATE, c, o->id, &readers, *o->out);
+	ev = event_of(cx, o, &ev_document_create, c, o->id, &readers, *o->out);
 	return event_write(cx, &ev, NULL, c->sql_insert, c->n_live + 4, v);
 }
 
@@ -415,7 +415,7 @@ update_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	buf_init(&b, cx->arena, 1000);
 	doc_write_row(&b, c, &head, r, 0, vals, NULL);
 	*o->out = buf_view(&b);
-	ev = event_of(cx, o, EV_DOCUMENT_UPDATE, c, head.id.p, &readers, *o->out);
+	ev = event_of(cx, o, &ev_document_update, c, head.id.p, &readers, *o->out);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }
@@ -437,7 +437,7 @@ delete_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	head = doc_head_of(r, 0);
 	buf_init(&b, cx->arena, 1000);
 	doc_write_row(&b, c, &head, r, 0, NULL, NULL);
-	ev = event_of(cx, o, EV_DOCUMENT_DELETE, c, head.id.p, &readers, buf_view(&b));
+	ev = event_of(cx, o, &ev_document_delete, c, head.id.p, &readers, buf_view(&b));
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }

@@ -60,7 +60,7 @@ create(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	    pg_array(cx->arena, x->attributes.v, x->attributes.n), pg_array(cx->arena, x->orders.v, x->orders.n)));
 	schema_job(tx, p, c);
 	*json_out = index_json(cx, x, "processing");
-	ev = collection_event(cx, EV_INDEX_CREATE, p, actor, c, x->key, *json_out);
+	ev = collection_event(cx, &ev_index_create, p, actor, c, x->key, *json_out);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }
@@ -104,7 +104,7 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
 	TRY(index_find(cx, c, key, &x));
 	available = strcmp(x->status, "available") == 0;
-	ev = collection_event(cx, EV_INDEX_DELETE, p, actor, c, x->key, index_json(cx, x, available ? "deleting" : NULL));
+	ev = collection_event(cx, &ev_index_delete, p, actor, c, x->key, index_json(cx, x, available ? "deleting" : NULL));
 	event_emit(tx, &ev);
 	if (now && strcmp(x->status, "processing") != 0 && strcmp(x->status, "deleting") != 0) {
 		index_drop(tx, p, x);

@@ -1,7 +1,8 @@
-/* The databases service. */
+/* The databases service: databases, collections, attributes, indexes, documents. */
 #include "gate/gate.h"
 #include "model/service.h"
 #include "svc/databases/collection.h"
+#include "svc/databases/database.h"
 #include "svc/databases/document.h"
 
 extern const struct routes database_routes;
@@ -17,8 +18,53 @@ static const struct routes *const routes[] = {
 
 static const struct shape *const shapes[] = {&database_shape, &collection_shape, &attribute_shape, &attribute_string_shape, &attribute_email_shape, &attribute_enum_shape, &attribute_ip_shape, &attribute_url_shape, &attribute_integer_shape, &attribute_float_shape, &attribute_boolean_shape, &attribute_datetime_shape, &index_shape, &document_shape, NULL};
 
+static const struct scope scopes[] = {
+	{"documents.read", "gua", 13},
+	{"documents.write", "gua", 14},
+	{"databases.read", "a", 5},
+	{"databases.write", "a", 6},
+	{"collections.read", "a", 7},
+	{"collections.write", "a", 8},
+	{"attributes.read", "", 9},
+	{"attributes.write", "", 10},
+	{"indexes.read", "", 11},
+	{"indexes.write", "", 12},
+	{0},
+};
+
+#define EVENT EVENT_DEFINE
+#include "events.h"
+#undef EVENT
+static const struct event_info *const events[] = {
+#define EVENT EVENT_LISTED
+#include "events.h"
+#undef EVENT
+	NULL,
+};
+
+static const char *const acted_on[] = {"documents", "rows", NULL};
+
+/* What the API calls tables, rows and columns since 1.8. */
+static const struct channel_twin channels[] = {
+	{"databases.[databaseId].collections.[collectionId].documents.",
+	    "rows|databases.[databaseId].tables.[collectionId].rows|databases.[databaseId].tables.[collectionId].rows.[documentId]|"
+	    "tablesdb.[databaseId].tables.[collectionId].rows|tablesdb.[databaseId].tables.[collectionId].rows.[documentId]"},
+	{0},
+};
+static const struct word_twin words[] = {
+	{"collections", "tables"},
+	{"documents", "rows"},
+	{"attributes", "columns"},
+	{0},
+};
+
 const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
 	.shapes = shapes,
+	.scopes = scopes,
+	.events = events,
+	.acted_on = acted_on,
+	.channels = channels,
+	.words = words,
 };

@@ -9,7 +9,13 @@ static const struct routes *const routes[] = {
 	NULL,
 };
 
+static const struct scope scopes[] = {
+	{"health.read", "ak", 25},
+	{0},
+};
+
 const struct service health_service = {
 	.name = "health",
 	.routes = routes,
+	.scopes = scopes,
 };

@@ -1,4 +1,4 @@
-/* The mock service. */
+/* Answers that the clients' own tests ask for; in development only. */
 #include "gate/gate.h"
 #include "model/service.h"
 

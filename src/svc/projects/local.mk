@@ -1,3 +1,4 @@
+libbadal_svc_a_SOURCES += src/svc/projects/errors.h
 libbadal_svc_a_SOURCES += src/svc/projects/project.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.h
 libbadal_svc_a_SOURCES += src/svc/projects/project_child.c

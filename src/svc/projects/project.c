@@ -61,7 +61,7 @@ err_t
 project_create(struct ctx *cx, const struct project_in *in, struct project **out)
 {
 	const char *id = in->id ? in->id : id_unique(cx->arena), *team = NULL;
-	struct event ev = project_event(cx, EV_PROJECT_CREATE, id, NULL);
+	struct event ev = project_event(cx, &ev_project_create, id, NULL);
 	struct db_tx *tx;
 	int64_t internal = 0;
 
@@ -109,8 +109,8 @@ project_set_service(struct ctx *cx, const struct project *p, const char *service
 }
 
 static const char *const auth_paths[PROJECT_AUTHS] = {
-#define AUTH(path, key, label) path,
-#include "tbl/toggles.h"
+#define AUTH(path, key, label, words) path,
+#include "tbl/sign_in.h"
 };
 
 err_t
@@ -168,7 +168,7 @@ delete_team(struct ctx *cx, const char *team_id, const char *actor)
 err_t
 project_delete(struct ctx *cx, const struct project *p, const char *actor)
 {
-	struct event ev = project_event(cx, EV_PROJECT_DELETE, p->id, actor);
+	struct event ev = project_event(cx, &ev_project_delete, p->id, actor);
 	const char *internal = pg_i64(cx->arena, p->internal), *id = arena_strdup(cx->arena, p->id), *team = arena_strdup(cx->arena, p->team_id);
 	struct db_tx *tx;
 	struct db_res *r;

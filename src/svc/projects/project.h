@@ -3,6 +3,7 @@
 #define BADAL_SVC_PROJECTS_PROJECT_H
 
 #include "model/project.h"
+#include "model/service.h"
 
 /* ---- writes: each emits its event and leaves no stale cache behind ---- */
 
@@ -39,9 +40,7 @@ err_t key_update(struct ctx *cx, const struct project *p, const char *id, const 
     struct api_key **out) MUST_CHECK;
 err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct api_key *key_find(const struct project *p, const char *id);	/* NULL: none */
-extern const char *const platform_types[];	/* NULL-terminated, as is the next */
-/* The 25 scopes a key may have. */
-extern const char *const key_scopes[];
+extern const char *const platform_types[];	/* NULL-terminated */
 
 err_t webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in, struct webhook **out) MUST_CHECK;
 err_t webhook_update(struct ctx *cx, const struct project *p, const char *id, const struct webhook *in, struct webhook **out) MUST_CHECK;

@@ -18,11 +18,6 @@ enum { SECRET_BYTES = 128, SIGNATURE_BYTES = 64, NAME_LEN = 256 };
 const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos", "flutter-windows",
 	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
 
-const char *const key_scopes[] = {"users.read", "users.write", "teams.read", "teams.write", "databases.read", "databases.write",
-	"collections.read", "collections.write", "attributes.read", "attributes.write", "indexes.read", "indexes.write", "documents.read",
-	"documents.write", "files.read", "files.write", "buckets.read", "buckets.write", "functions.read", "functions.write", "execution.read",
-	"execution.write", "locale.read", "avatars.read", "health.read", NULL};
-
 /* ---- shared ---- */
 
 /* Each child begins with its id. */

@@ -12,12 +12,14 @@
 
 static const char *const web_schemes[] = {"http", "https", NULL};
 static const char *const service_names[] = {
-#define SERVICE(name, label) name,
-#include "tbl/toggles.h"
+#define FIXED(room)
+#define SERVICE(room, label) #room,
+#include "tbl/services.h"
+#undef FIXED
 	NULL};
 static const char *const auth_paths[] = {
-#define AUTH(path, key, label) path,
-#include "tbl/toggles.h"
+#define AUTH(path, key, label, words) path,
+#include "tbl/sign_in.h"
 	NULL};
 static const char *const provider_names[] = {
 #define PROVIDER(name, label) #name,

@@ -1,4 +1,4 @@
-/* The teams service. */
+/* The teams service: teams, memberships, invitations. */
 #include "gate/gate.h"
 #include "model/service.h"
 #include "svc/teams/team.h"
@@ -12,8 +12,29 @@ static const struct routes *const routes[] = {
 
 static const struct shape *const shapes[] = {&team_shape, &membership_shape, NULL};
 
+static const struct scope scopes[] = {
+	{"teams.read", "ua", 3},
+	{"teams.write", "ua", 4},
+	{0},
+};
+
+#define EVENT EVENT_DEFINE
+#include "events.h"
+#undef EVENT
+static const struct event_info *const events[] = {
+#define EVENT EVENT_LISTED
+#include "events.h"
+#undef EVENT
+	NULL,
+};
+
+static const char *const acted_on[] = {"teams", "memberships", NULL};
+
 const struct service teams_service = {
 	.name = "teams",
 	.routes = routes,
 	.shapes = shapes,
+	.scopes = scopes,
+	.events = events,
+	.acted_on = acted_on,
 };

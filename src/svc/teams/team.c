@@ -41,7 +41,7 @@ static const struct field membership_fields[] = {
 const struct shape membership_shape = SHAPE("membership", struct membership, membership_fields);
 
 static struct event
-team_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct team *t, const char *actor)
+team_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct team *t, const char *actor)
 {
 	return (struct event){
 		.kind = kind,
@@ -55,7 +55,7 @@ team_event(struct ctx *cx, const struct project *p, enum event_kind kind, const 
 
 /* Every change of a membership may change what its user is allowed to see. */
 static struct event
-membership_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct membership *m, const char *actor)
+membership_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct membership *m, const char *actor)
 {
 	return (struct event){
 		.kind = kind,
@@ -175,7 +175,7 @@ team_create(struct ctx *cx, const struct project *p, const char *id, const char 
 		return fail(cx, ERR_TEAM_ALREADY_EXISTS, "id=%s", t->id);
 	TRY(e);
 	t->internal = db_i64(r, 0, 0);
-	ev = team_event(cx, p, EV_TEAM_CREATE, t, owner ? owner->id : NULL);
+	ev = team_event(cx, p, &ev_team_create, t, owner ? owner->id : NULL);
 	if (owner != NULL) {
 		struct membership *m = membership_new(cx, t, owner, roles, true);
 
@@ -251,7 +251,7 @@ team_rename(struct ctx *cx, const struct project *p, const struct team *t, const
 	n->updated = time_now_ms();
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.teams SET name = $2, search = $3, updated = $4 WHERE internal = $1::bigint", p->schema),
 	    DB(internal, name, two_words(cx, n->id, name), pg_time(cx->arena, n->updated)));
-	ev = team_event(cx, p, EV_TEAM_UPDATE, n, actor);
+	ev = team_event(cx, p, &ev_team_update, n, actor);
 	event_emit(tx, &ev);
 	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	*out = n;
@@ -265,7 +265,7 @@ roles_event(struct ctx *cx, const struct project *p, const char *user_id)
 	struct event *ev = arena_new_of(cx->arena, struct event);
 
 	*ev = (struct event){
-		.kind = EV_ROLES_UPDATE,
+		.kind = &ev_roles_update,
 		.project = p->id,
 		.ids = {user_id},
 		.flags = EVENT_ROLES,
@@ -280,7 +280,7 @@ team_delete(struct ctx *cx, const struct project *p, const struct team *t, const
 {
 	const char *internal = pg_i64(cx->arena, t->internal);
 	const struct event **list;
-	struct event ev = team_event(cx, p, EV_TEAM_DELETE, t, actor);
+	struct event ev = team_event(cx, p, &ev_team_delete, t, actor);
 	struct db_tx *tx;
 	struct db_res *r, *members;
 	int n = 0;
@@ -336,7 +336,7 @@ membership_create(struct ctx *cx, const struct project *p, const struct team *t,
 
 	if (invite != NULL)
 		m->secret_hash = invite->secret_hash;
-	ev = membership_event(cx, p, EV_MEMBERSHIP_CREATE, m, actor);
+	ev = membership_event(cx, p, &ev_membership_create, m, actor);
 	if (!m->confirm)
 		ev.flags = 0;
 	TRY(tx_begin(cx, &tx));
@@ -437,7 +437,7 @@ membership_set_roles(struct ctx *cx, const struct project *p, const struct membe
 	n->updated = time_now_ms();
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET roles = $2::text[], updated = $3 WHERE internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, n->internal), pg_array(cx->arena, roles->v, roles->n), pg_time(cx->arena, n->updated)));
-	ev = membership_event(cx, p, EV_MEMBERSHIP_UPDATE, n, actor);
+	ev = membership_event(cx, p, &ev_membership_update, n, actor);
 	event_emit(tx, &ev);
 	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	*out = n;
@@ -463,7 +463,7 @@ membership_confirm(struct ctx *cx, const struct project *p, const struct members
 	}
 	n->confirm = true;
 	n->joined = n->updated = time_now_ms();
-	ev = membership_event(cx, p, EV_MEMBERSHIP_STATUS, n, m->user_id);
+	ev = membership_event(cx, p, &ev_membership_status, n, m->user_id);
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET confirm = true, joined = $2, updated = $2 WHERE internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, n->joined)));
 	add_to_total(tx, p, n, "+ 1", n->joined);
@@ -491,7 +491,7 @@ membership_delete(struct ctx *cx, const struct project *p, const struct membersh
 	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE internal = $1::bigint", p->schema), DB(pg_i64(cx->arena, now->internal)));
 	if (now->confirm)
 		add_to_total(tx, p, now, "- 1", time_now_ms());
-	ev = membership_event(cx, p, EV_MEMBERSHIP_DELETE, now, actor);
+	ev = membership_event(cx, p, &ev_membership_delete, now, actor);
 	event_emit(tx, &ev);
 	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }

@@ -2,8 +2,13 @@
 #ifndef BADAL_SVC_TEAMS_TEAM_H
 #define BADAL_SVC_TEAMS_TEAM_H
 
+#include "model/event.h"
 #include "model/query.h"
 #include "svc/users/user.h"
+
+#define EVENT EVENT_DECLARE
+#include "svc/teams/events.h"
+#undef EVENT
 
 struct team {
 	int64_t internal;

@@ -1,3 +1,5 @@
+libbadal_svc_a_SOURCES += src/svc/users/errors.h
+libbadal_svc_a_SOURCES += src/svc/users/events.h
 libbadal_svc_a_SOURCES += src/svc/users/password.c
 libbadal_svc_a_SOURCES += src/svc/users/password.h
 libbadal_svc_a_SOURCES += src/svc/users/password_kinds.c

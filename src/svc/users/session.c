@@ -13,7 +13,7 @@ enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000 };
 static const int64_t session_life_ms = INT64_C(31536000) * 1000;	/* one year, never extended */
 
 static struct event
-session_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const char *session_id, struct str payload)
+session_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const char *session_id, struct str payload)
 {
 	return (struct event){
 		.kind = kind,
@@ -72,7 +72,7 @@ sealed(struct ctx *cx, const char *token)
 static err_t
 session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, const char *password)
 {
-	struct event ev = session_event(cx, p, EV_SESSION_CREATE, u, s->id, shape_json(cx, &session_shape, s));
+	struct event ev = session_event(cx, p, &ev_session_create, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
 
 	TRY(event_write(cx, &ev, &r,
@@ -175,7 +175,7 @@ session_get(struct ctx *cx, const struct project *p, const struct user *u, const
 err_t
 session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
 {
-	struct event ev = session_event(cx, p, EV_SESSION_UPDATE, u, s->id, shape_json(cx, &session_shape, s));
+	struct event ev = session_event(cx, p, &ev_session_update, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
 
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
@@ -194,7 +194,7 @@ session_update_tokens(struct ctx *cx, const struct project *p, const struct user
 err_t
 session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
 {
-	struct event ev = session_event(cx, p, EV_SESSION_DELETE, u, s->id, shape_json(cx, &session_shape, s));
+	struct event ev = session_event(cx, p, &ev_session_delete, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
 
 	ev.flags = EVENT_LOGOUT;
@@ -229,11 +229,11 @@ session_delete_all(struct ctx *cx, const struct project *p, const struct user *u
 	for (int i = 1; i < db_rows(r); i++)
 		if (db_i64(r, i, 0) > db_i64(r, last, 0))
 			last = i;
-	ev = session_event(cx, p, EV_SESSION_DELETE, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
+	ev = session_event(cx, p, &ev_session_delete, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
 	/* one event for all of them: connections of the other sessions find out by the refresh that theirs is gone */
 	ev.flags = EVENT_LOGOUT | EVENT_ROLES;
 	if (by != NULL) {
-		ev.kind = EV_ROLES_UPDATE;
+		ev.kind = &ev_roles_update;
 		ev.ids[1] = NULL;
 		ev.actor = by->actor;
 		ev.payload = STR("");

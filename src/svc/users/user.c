@@ -100,7 +100,7 @@ search_text(struct ctx *cx, const char *const *v, int n)
 #define SEARCH(cx, ...) search_text(cx, (const char *const[]){__VA_ARGS__}, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
 
 static struct event
-user_event(struct ctx *cx, const struct project *p, enum event_kind kind, const struct user *u, const struct shape *model)
+user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const struct shape *model)
 {
 	return (struct event){
 		.kind = kind,
@@ -145,7 +145,7 @@ static err_t
 user_insert(struct ctx *cx, const struct project *p, struct user *u, const struct user_in *in, const char *search, unsigned flags)
 {
 	const char *created = pg_time(cx->arena, u->created);
-	struct event ev = user_event(cx, p, EV_USER_CREATE, u, flags & USER_AS_ACCOUNT ? &account_shape : &user_shape);
+	struct event ev = user_event(cx, p, &ev_user_create, u, flags & USER_AS_ACCOUNT ? &account_shape : &user_shape);
 	bool limited = (flags & USER_LIMIT) && p->user_limit > 0;
 	const char *room = limited ? arena_printf(cx->arena, "(SELECT count(*) FROM (SELECT 1 FROM %s.users LIMIT %lld) x) < %lld", p->schema,
 				   (long long)p->user_limit, (long long)p->user_limit)
@@ -214,7 +214,7 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 static err_t
 rehash(struct ctx *cx, const struct project *p, struct user *u, const char *password, bool *moved_out)
 {
-	struct event ev = {.kind = EV_ROLES_UPDATE, .project = p->id, .ids = {u->id}, .user = u->id, .stale = {user_stale_key(cx, p->id, u->id)}};
+	struct event ev = {.kind = &ev_roles_update, .project = p->id, .ids = {u->id}, .user = u->id, .stale = {user_stale_key(cx, p->id, u->id)}};
 	const char *hash;
 	struct db_res *r;
 
@@ -272,7 +272,7 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 #define SET_SEARCH(name, email, phone) ", search = concat_ws(' ', u.id, nullif(" name ", ''), " email ", " phone ")"
 
 struct change {
-	enum event_kind kind;
+	const struct event_info *kind;
 	unsigned flags;		/* of the event */
 	const char *set;	/* columns; $1 is the internal id, $2 the time, $3 and $4 are a and b */
 	const char *a, *b;
@@ -332,7 +332,7 @@ user_update(struct ctx *cx, const struct project *p, const struct user_by *by, c
 	ev = user_event(cx, p, c->kind, now, by ? &user_shape : &account_shape);
 	if (by != NULL) {
 		ev.actor = by->actor;
-		if (c->kind == EV_USER_UPDATE_PREFS)
+		if (c->kind == &ev_user_update_prefs)
 			ev.payload = now->prefs;
 	}
 	ev.flags = c->flags;
@@ -355,7 +355,7 @@ user_set_name(struct ctx *cx, const struct project *p, const struct user *u, con
 	const struct user n = {.name = name};
 
 	return user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_NAME, .set = "name = $3::text" SET_SEARCH("$3::text", "u.email", "u.phone"), .a = name,
+	    &(struct change){.kind = &ev_user_update_name, .set = "name = $3::text" SET_SEARCH("$3::text", "u.email", "u.phone"), .a = name,
 		.copy = copy_name},
 	    out);
 }
@@ -381,7 +381,7 @@ user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, co
 		n.prefs = buf_view(&b);
 	}
 	return user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_PREFS, .set = "prefs = $3::text", .a = n.prefs.p, .copy = copy_prefs}, out);
+	    &(struct change){.kind = &ev_user_update_prefs, .set = "prefs = $3::text", .a = n.prefs.p, .copy = copy_prefs}, out);
 }
 
 static void
@@ -396,7 +396,7 @@ user_set_status(struct ctx *cx, const struct project *p, const struct user *u, c
 	const struct user n = {.status = status};
 
 	return user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_STATUS, .flags = status ? EVENT_ROLES : EVENT_USER_GONE, .set = "status = $3::boolean",
+	    &(struct change){.kind = &ev_user_update_status, .flags = status ? EVENT_ROLES : EVENT_USER_GONE, .set = "status = $3::boolean",
 		.a = pg_bool(status), .copy = copy_status},
 	    out);
 }
@@ -424,7 +424,7 @@ user_set_password(struct ctx *cx, const struct project *p, const struct user *u,
 	TRY(password_hash(cx, password, &n.password));
 	n.password_update = time_now_ms();
 	return user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_PASSWORD,
+	    &(struct change){.kind = &ev_user_update_password,
 		.set = "password = $3::text, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS
 		       "', password_update = $4::timestamptz",
 		.a = n.password, .b = pg_time(cx->arena, n.password_update), .copy = copy_password, .knows_password = by == NULL},
@@ -464,7 +464,7 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
     struct user **out)
 {
 	struct user n = {.email = str_lower(cx->arena, str_c(email)).p};
-	struct change c = {.kind = EV_USER_UPDATE_EMAIL, .flags = EVENT_ROLES, .copy = copy_email, .knows_password = by == NULL,
+	struct change c = {.kind = &ev_user_update_email, .flags = EVENT_ROLES, .copy = copy_email, .knows_password = by == NULL,
 		.set = "email = $3::text, email_verification = false" SET_SEARCH("u.name", "$3::text", "u.phone")};
 	err_t e;
 
@@ -499,7 +499,7 @@ user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, co
 	if (by == NULL)
 		TRY(check_password(cx, u, password));
 	e = user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_PHONE, .flags = EVENT_ROLES,
+	    &(struct change){.kind = &ev_user_update_phone, .flags = EVENT_ROLES,
 		.set = "phone = $3::text, phone_verification = false" SET_SEARCH("u.name", "u.email", "$3::text"), .a = phone, .copy = copy_phone,
 		.knows_password = by == NULL},
 	    out);
@@ -524,7 +524,7 @@ user_set_email_verification(struct ctx *cx, const struct project *p, const struc
 	const struct user n = {.email_verification = on};
 
 	return user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_VERIFICATION, .flags = EVENT_ROLES, .set = "email_verification = $3::boolean", .a = pg_bool(on),
+	    &(struct change){.kind = &ev_user_update_verification, .flags = EVENT_ROLES, .set = "email_verification = $3::boolean", .a = pg_bool(on),
 		.copy = copy_email_verification},
 	    out);
 }
@@ -535,7 +535,7 @@ user_set_phone_verification(struct ctx *cx, const struct project *p, const struc
 	const struct user n = {.phone_verification = on};
 
 	return user_update(cx, p, by, u, &n,
-	    &(struct change){.kind = EV_USER_UPDATE_VERIFICATION, .flags = EVENT_ROLES, .set = "phone_verification = $3::boolean", .a = pg_bool(on),
+	    &(struct change){.kind = &ev_user_update_verification, .flags = EVENT_ROLES, .set = "phone_verification = $3::boolean", .a = pg_bool(on),
 		.copy = copy_phone_verification},
 	    out);
 }
@@ -564,7 +564,7 @@ err_t
 user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by)
 {
 	const char *internal = pg_i64(cx->arena, u->internal);
-	struct event ev = user_event(cx, p, EV_USER_DELETE, u, &user_shape);
+	struct event ev = user_event(cx, p, &ev_user_delete, u, &user_shape);
 	struct db_tx *tx;
 	struct db_res *r;
 

@@ -2,8 +2,13 @@
 #ifndef BADAL_SVC_USERS_USER_H
 #define BADAL_SVC_USERS_USER_H
 
+#include "model/event.h"
 #include "model/identity.h"
 #include "model/query.h"
+
+#define EVENT EVENT_DECLARE
+#include "svc/users/events.h"
+#undef EVENT
 
 enum user_create_flags {
 	USER_LIMIT = 1,		/* the project's user limit applies */

@@ -127,4 +127,4 @@ static const struct route rows[] = {
     PAGE("/v1/openapi.json", get_openapi, "This description of the API."),
     {.method = "GET", .path = "/metrics", .handler = get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN},
 };
-const struct routes platform_routes = ROUTES(rows);
+const struct routes general_routes = ROUTES(rows);

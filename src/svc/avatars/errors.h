@@ -1,0 +1,1 @@
+/* The avatars service has no errors of its own. */

@@ -1,0 +1,2 @@
+libbadal_svc_a_SOURCES += src/svc/avatars/errors.h
+libbadal_svc_a_SOURCES += src/svc/avatars/service.c

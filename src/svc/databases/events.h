@@ -1,0 +1,17 @@
+/* Events of the databases service: EVENT(name, pattern, channels, may be subscribed to, meaning). Channels are the 1.0 names; later names are
+ * derived from them (service.c). */
+EVENT(database_create, "databases.[databaseId].create", "", true, "A database was created.")
+EVENT(database_update, "databases.[databaseId].update", "", true, "A database was renamed.")
+EVENT(database_delete, "databases.[databaseId].delete", "", true, "A database was deleted.")
+EVENT(collection_create, "databases.[databaseId].collections.[collectionId].create", "", true, "A collection was created.")
+EVENT(collection_update, "databases.[databaseId].collections.[collectionId].update", "", true, "A collection was changed.")
+EVENT(collection_delete, "databases.[databaseId].collections.[collectionId].delete", "", true, "A collection was deleted.")
+EVENT(attribute_create, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].create", "console", true, "An attribute was asked for.")
+EVENT(attribute_update, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].update", "console", false, "An attribute became available or failed.")
+EVENT(attribute_delete, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].delete", "console", true, "An attribute was deleted.")
+EVENT(index_create, "databases.[databaseId].collections.[collectionId].indexes.[indexId].create", "console", true, "An index was asked for.")
+EVENT(index_update, "databases.[databaseId].collections.[collectionId].indexes.[indexId].update", "console", false, "An index became available or failed.")
+EVENT(index_delete, "databases.[databaseId].collections.[collectionId].indexes.[indexId].delete", "console", true, "An index was deleted.")
+EVENT(document_create, "databases.[databaseId].collections.[collectionId].documents.[documentId].create", "documents|databases.[databaseId].collections.[collectionId].documents|databases.[databaseId].collections.[collectionId].documents.[documentId]", true, "A document was created.")
+EVENT(document_update, "databases.[databaseId].collections.[collectionId].documents.[documentId].update", "documents|databases.[databaseId].collections.[collectionId].documents|databases.[databaseId].collections.[collectionId].documents.[documentId]", true, "A document was changed.")
+EVENT(document_delete, "databases.[databaseId].collections.[collectionId].documents.[documentId].delete", "documents|databases.[databaseId].collections.[collectionId].documents|databases.[databaseId].collections.[collectionId].documents.[documentId]", true, "A document was deleted.")

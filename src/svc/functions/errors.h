@@ -1,0 +1,1 @@
+/* The functions service has no errors of its own. */

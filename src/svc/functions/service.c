@@ -1,0 +1,35 @@
+/* The functions service: what projects and keys can be told of it. */
+#include "model/service.h"
+
+static const struct scope scopes[] = {
+	{"execution.read", "ua", 21},
+	{"execution.write", "gua", 22},
+	{"functions.read", "a", 19},
+	{"functions.write", "a", 20},
+	{0},
+};
+
+#define EVENT EVENT_DEFINE
+#include "events.h"
+#undef EVENT
+static const struct event_info *const events[] = {
+#define EVENT EVENT_LISTED
+#include "events.h"
+#undef EVENT
+	NULL,
+};
+
+static const struct event_secret secrets[] = {
+	{"functions.[functionId].executions.", NULL, {NULL}, {"stdout", "stderr"}},
+	{0},
+};
+
+static const char *const acted_on[] = {"executions", "functions", NULL};
+
+const struct service functions_service = {
+	.name = "functions",
+	.scopes = scopes,
+	.events = events,
+	.secrets = secrets,
+	.acted_on = acted_on,
+};

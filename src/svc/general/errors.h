@@ -1,0 +1,1 @@
+/* The general service has no errors of its own. */

@@ -1,0 +1,3 @@
+libbadal_svc_a_SOURCES += src/svc/general/errors.h
+libbadal_svc_a_SOURCES += src/svc/general/general.c
+libbadal_svc_a_SOURCES += src/svc/general/service.c

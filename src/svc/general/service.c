@@ -1,0 +1,23 @@
+/* Routes outside of the services: files at the root, the API's own description, metrics. */
+#include "gate/gate.h"
+#include "model/service.h"
+
+extern const struct routes general_routes;
+
+static const struct routes *const routes[] = {
+	&general_routes,
+	NULL,
+};
+
+static const struct scope scopes[] = {
+	{"public", "gu", 0},
+	{"home", "gu", 0},
+	{"console", "gu", 0},
+	{0},
+};
+
+const struct service general_service = {
+	.name = "general",
+	.routes = routes,
+	.scopes = scopes,
+};

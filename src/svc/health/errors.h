@@ -1,0 +1,1 @@
+/* The health service has no errors of its own. */

@@ -1,0 +1,1 @@
+/* The locale service has no errors of its own. */

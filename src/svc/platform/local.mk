@@ -1,2 +1,0 @@
-libbadal_svc_a_SOURCES += src/svc/platform/platform.c
-libbadal_svc_a_SOURCES += src/svc/platform/service.c

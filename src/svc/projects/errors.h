@@ -1,0 +1,10 @@
+/* Errors of the projects service: ERR(name, HTTP status, type on the wire, words for the client). */
+ERR(PROJECT_ALREADY_EXISTS, 409, "project_already_exists", "A project with this id exists already.")
+ERR(PROJECT_UNKNOWN, 400, "project_unknown", "Name a project.")
+ERR(PROJECT_RESERVED_PROJECT, 400, "project_reserved_project", "'console' is a reserved project.")
+ERR(WEBHOOK_NOT_FOUND, 404, "webhook_not_found", "No webhook has this id.")
+ERR(KEY_NOT_FOUND, 404, "key_not_found", "No key has this id.")
+ERR(PLATFORM_NOT_FOUND, 404, "platform_not_found", "No platform has this id.")
+ERR(DOMAIN_NOT_FOUND, 404, "domain_not_found", "No domain has this id.")
+ERR(DOMAIN_ALREADY_EXISTS, 409, "domain_already_exists", "The project has this domain already.")
+ERR(DOMAIN_VERIFICATION_FAILED, 401, "domain_verification_failed", "The domain does not point at this server.")

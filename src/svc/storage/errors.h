@@ -1,0 +1,1 @@
+/* The storage service has no errors of its own. */

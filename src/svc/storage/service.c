@@ -1,0 +1,29 @@
+/* The storage service: what projects and keys can be told of it. */
+#include "model/service.h"
+
+static const struct scope scopes[] = {
+	{"files.read", "gua", 15},
+	{"files.write", "gua", 16},
+	{"buckets.read", "a", 17},
+	{"buckets.write", "a", 18},
+	{0},
+};
+
+#define EVENT EVENT_DEFINE
+#include "events.h"
+#undef EVENT
+static const struct event_info *const events[] = {
+#define EVENT EVENT_LISTED
+#include "events.h"
+#undef EVENT
+	NULL,
+};
+
+static const char *const acted_on[] = {"files", NULL};
+
+const struct service storage_service = {
+	.name = "storage",
+	.scopes = scopes,
+	.events = events,
+	.acted_on = acted_on,
+};

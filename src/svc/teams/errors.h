@@ -1,0 +1,10 @@
+/* Errors of the teams service: ERR(name, HTTP status, type on the wire, words for the client). */
+ERR(TEAM_ALREADY_EXISTS, 409, "team_already_exists", "A team with this id exists already.")
+ERR(TEAM_NOT_FOUND, 404, "team_not_found", "No team has this id.")
+ERR(TEAM_INVITE_ALREADY_EXISTS, 409, "team_invite_already_exists", "This user is already a member or invited.")
+ERR(TEAM_INVITE_NOT_FOUND, 404, "team_invite_not_found", "No such invitation.")
+ERR(TEAM_INVALID_SECRET, 401, "team_invalid_secret", "The invitation secret is wrong.")
+ERR(TEAM_MEMBERSHIP_MISMATCH, 404, "team_membership_mismatch", "The membership belongs to another team.")
+ERR(TEAM_INVITE_MISMATCH, 401, "team_invite_mismatch", "The invitation belongs to another user.")
+ERR(MEMBERSHIP_NOT_FOUND, 404, "membership_not_found", "No such membership.")
+ERR(MEMBERSHIP_ALREADY_CONFIRMED, 409, "membership_already_confirmed", "The invitation was already accepted.")

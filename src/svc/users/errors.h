@@ -1,0 +1,11 @@
+/* Errors of the users service: ERR(name, HTTP status, type on the wire, words for the client). */
+ERR(USER_COUNT_EXCEEDED, 501, "user_count_exceeded", "The project accepts no more users.")
+ERR(USER_ALREADY_EXISTS, 409, "user_already_exists", "A user with this id, e-mail or phone exists already.")
+ERR(USER_EMAIL_NOT_WHITELISTED, 401, "user_email_not_whitelisted", "Sign-up is not open to this e-mail address.")
+ERR(USER_IP_NOT_WHITELISTED, 401, "user_ip_not_whitelisted", "Sign-up is not open to this address.")
+ERR(USER_INVALID_CREDENTIALS, 401, "user_invalid_credentials", "Wrong e-mail or password.")
+ERR(USER_NOT_FOUND, 404, "user_not_found", "No user has this id.")
+ERR(USER_EMAIL_ALREADY_EXISTS, 409, "user_email_already_exists", "This e-mail address is taken.")
+ERR(USER_PASSWORD_MISMATCH, 400, "user_password_mismatch", "The two passwords differ.")
+ERR(USER_SESSION_NOT_FOUND, 404, "user_session_not_found", "No such session.")
+ERR(USER_PHONE_ALREADY_EXISTS, 409, "user_phone_already_exists", "This phone number is taken.")
