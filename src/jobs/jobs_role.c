@@ -34,7 +34,7 @@ job_sweep(struct ctx *cx, const struct job *job)
 err_t
 job_schema(struct ctx *cx, const struct job *job)
 {
-	return schema_work(cx, job->payload);
+	return schema_work(cx, job->payload, job->id);
 }
 
 bool

@@ -7,3 +7,4 @@ libbadal_model_a_SOURCES += src/model/origin.c src/model/permission.c src/model/
 libbadal_model_a_SOURCES += src/model/query.c src/model/query_check.c src/model/query_json.c src/model/query_page.c src/model/query_sql.c
 libbadal_model_a_SOURCES += src/model/query_text.c src/model/query_words.c
 libbadal_model_a_SOURCES += src/model/roles.c src/model/seal.c src/model/service.c src/model/shape.c src/model/sms.c src/model/usage.c
+libbadal_model_a_SOURCES += src/model/turn.c

@@ -6,6 +6,8 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/bus.h"
+#include "model/turn.h"
 #include "svc/databases/collection.h"
 #include "servers.h"
 #include "../../src/model/query_priv.h"
@@ -67,7 +69,9 @@ run(void (*fn)(struct ctx *cx))
 	log_init("test", "warn", false);
 	pg = server_pg();
 	conf.db_url = server_url(pg);
+	conf.redis_url = server_url(server_redis());
 	loop_init();
+	bus_init();
 	db_init();
 	fib_spawn_new("prepare", 60000, body, &pre);
 	loop_run();
@@ -300,7 +304,7 @@ builds(struct ctx *cx)
 		cr_assert_str_eq(index_status(cx, "c", rows[i].key), "processing");
 		n += rows[i].n;
 	}
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		cr_assert_str_eq(index_status(cx, "c", rows[i].key), rows[i].status, "%s is %s", rows[i].key, index_status(cx, "c", rows[i].key));
 	cr_assert_eq(physical(cx), n);
@@ -333,7 +337,7 @@ failures(struct ctx *cx)
 	fill(cx, "a_1, a_2", "i / 2, repeat('x', i)");
 	index_(cx, "c", "dup", "unique", "n", "");
 	index_(cx, "c", "fine", "unique", "s", "");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(index_status(cx, "c", "dup"), "failed");
 	cr_assert_str_eq(index_status(cx, "c", "fine"), "available");
 	cr_assert_eq(physical(cx), 2);
@@ -352,10 +356,10 @@ failures(struct ctx *cx)
 	index_(cx, "c", "late", "key", "s", "");
 	OK_(index_delete(cx, &project, NULL, "main", "c", "late"));
 	cr_assert_str_eq(index_status(cx, "c", "late"), "deleting");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(index_status(cx, "c", "late"), "gone");
-	OK_(schema_settle(cx, &project, "main", "unknown"));
-	OK_(schema_settle(cx, &project, "unknown", "c"));
+	OK_(schema_settle(cx, &project, "main", "unknown", NULL));
+	OK_(schema_settle(cx, &project, "unknown", "c", NULL));
 }
 
 Test(schema, failed_and_interrupted_builds)
@@ -376,14 +380,14 @@ shrinking(struct ctx *cx)
 	index_(cx, "c", "ab", "key", "a b", "");
 	index_(cx, "c", "sab", "key", "s a b", "ASC DESC");
 	index_(cx, "c", "uas", "unique", "a s", "");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "b"));
 	cr_assert_str_eq(index_status(cx, "c", "ab"), "gone");		/* the same as a */
 	OK_(index_find(cx, now(cx, "c"), "sab", &x));
 	cr_assert_eq(x->attributes.n, 2);
 	cr_assert_eq(x->orders.n, 2);
 	cr_assert_str_eq(x->status, "processing");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(index_status(cx, "c", "sab"), "available");
 	cr_assert_eq(physical(cx), 3);
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
@@ -392,7 +396,7 @@ shrinking(struct ctx *cx)
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
 	cr_assert_str_eq(attribute_status(cx, "c", "a"), "gone");
 	cr_assert_str_eq(index_status(cx, "c", "a"), "gone");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_eq(physical(cx), 1);
 	cr_assert_eq(now(cx, "c")->n_indexes, 1);
 }
@@ -417,9 +421,9 @@ busy(struct ctx *cx)
 	cr_assert_eq(now(cx, "c")->n_live, 1);
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
 	cr_assert_str_eq(attribute_status(cx, "c", "a"), "deleting");
-	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c"));
+	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", NULL));
 	tx_rollback(reader);
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(attribute_status(cx, "c", "b"), "available");
 	cr_assert_str_eq(attribute_status(cx, "c", "a"), "gone");
 	cr_assert_eq(number(cx, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'c_1' AND column_name LIKE 'a\\_%'"), 1);
@@ -436,13 +440,13 @@ worn(struct ctx *cx)
 	collection(cx, "c");
 	attribute(cx, "c", "keep", ATTR_INTEGER, 0);
 	index_(cx, "c", "k", "key", "keep", "");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	fill(cx, "a_1", "i");
 	OK_(db_exec(cx, NULL, "DO $$BEGIN FOR i IN 1..1593 LOOP EXECUTE 'ALTER TABLE p_1.c_1 ADD COLUMN x bool'; EXECUTE 'ALTER TABLE p_1.c_1 DROP "
 	    "COLUMN x'; END LOOP; END$$", DB0));
 	attribute(cx, "c", "new", ATTR_STRING, 5);
 	cr_assert_str_eq(attribute_status(cx, "c", "new"), "processing");
-	OK_(schema_settle(cx, &project, "main", "c"));
+	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(attribute_status(cx, "c", "new"), "available");
 	cr_assert_eq(number(cx, "SELECT sum(a_1) FROM p_1.c_1"), 5050);
 	cr_assert_eq(physical(cx), 1);
@@ -454,6 +458,148 @@ worn(struct ctx *cx)
 Test(schema, a_table_out_of_columns_is_copied, .timeout = 120)
 {
 	run(worn);
+}
+
+/* ---- turns at a collection ---- */
+
+/* One connection is enough for a worker. */
+static void
+alone(struct ctx *cx)
+{
+	collection(cx, "c");
+	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	index_(cx, "c", "k", "key", "a", "");
+	conf.db_pool_size = 1;
+	OK_(schema_settle(cx, &project, "main", "c", "job"));
+	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
+}
+
+Test(schema, a_turn_holds_no_connection, .timeout = 60)
+{
+	run(alone);
+}
+
+static void
+turns(struct ctx *cx)
+{
+	struct turn *mine, *other, *again;
+	enum turn_found found;
+
+	collection(cx, "c");
+	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	index_(cx, "c", "k", "key", "a", "");
+	/* another job has it: it will do what there is to do */
+	OK_(turn_take(cx, "p_1:1", "other", &found, &other));
+	cr_assert_eq(found, TURN_OURS);
+	cr_assert(turn_ours(other));
+	OK_(schema_settle(cx, &project, "main", "c", "job"));
+	cr_assert_str_eq(index_status(cx, "c", "k"), "processing");
+	/* its next try takes it over, and the former learns of it when it gives it back: that changes nothing */
+	OK_(turn_take(cx, "p_1:1", "other", &found, &again));
+	cr_assert_eq(found, TURN_OURS);
+	OK_(turn_give(cx, &other));
+	cr_assert_null(other);
+	OK_(turn_take(cx, "p_1:1", "job", &found, &mine));
+	cr_assert_eq(found, TURN_AT_A_JOB);
+	cr_assert_null(mine);
+	OK_(turn_give(cx, &again));
+	/* who is no job may never come back */
+	OK_(turn_take(cx, "p_1:1", NULL, &found, &other));
+	cr_assert_eq(found, TURN_OURS);
+	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", "job"));
+	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", NULL));
+	/* other turns are others */
+	OK_(turn_take(cx, "p_1:2", "job", &found, &mine));
+	cr_assert_eq(found, TURN_OURS);
+	OK_(turn_give(cx, &mine));
+	OK_(turn_give(cx, &other));
+	OK_(schema_settle(cx, &project, "main", "c", "job"));
+	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
+}
+
+Test(schema, one_worker_at_a_collection, .timeout = 60)
+{
+	run(turns);
+}
+
+static void
+forgets(struct ctx *cx)
+{
+	struct bus_reply *r;
+	enum turn_found found;
+	struct turn *t;
+
+	OK_(turn_take(cx, "x", "job", &found, &t));
+	OK_(bus_cmd(cx, &r, BUS(STR("FLUSHALL"))));
+	for (int i = 0; i < 1000 && turn_ours(t); i++)
+		OK_(fib_sleep(cx, 20));
+	cr_assert_not(turn_ours(t));
+	OK_(turn_give(cx, &t));
+}
+
+Test(schema, a_turn_that_redis_forgot_is_lost, .timeout = 60)
+{
+	run(forgets);
+}
+
+static struct fib_event built;
+
+static void
+builder(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	OK_(db_exec(cx, NULL, "CREATE INDEX CONCURRENTLY i_1 ON p_1.c_1 (a_1)", DB0));
+	fib_signal(&built);
+}
+
+/* A build whose worker has died goes on in PostgreSQL: it is neither undone nor taken for one that was cut off. */
+static void
+orphans(struct ctx *cx)
+{
+	struct db_tx *old;
+	struct db_res *r;
+
+	collection(cx, "c");
+	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	index_(cx, "c", "k", "key", "a", "");
+	OK_(tx_begin(cx, &old));
+	OK_(tx_query(old, &r, "SELECT 1 FROM p_1.c_1", DB0));	/* the build waits for it */
+	fib_spawn_new("builder", 0, builder, NULL);
+	while (number(cx, "SELECT count(*) FROM pg_index x JOIN pg_stat_progress_create_index g ON g.relid = x.indrelid WHERE NOT indisvalid") == 0)
+		OK_(fib_sleep(cx, 10));
+	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", "job"));
+	tx_rollback(old);
+	OK_(fib_await(cx, &built));
+	OK_(schema_settle(cx, &project, "main", "c", "job"));
+	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
+	cr_assert_eq(physical(cx), 1);
+}
+
+Test(schema, a_build_without_its_worker_is_left_alone, .timeout = 60)
+{
+	run(orphans);
+}
+
+static void
+lock_row(struct ctx *cx)
+{
+	struct db_tx *writer;
+	struct db_res *r;
+
+	collection(cx, "c");
+	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	index_(cx, "c", "k", "key", "a", "");
+	OK_(tx_begin(cx, &writer));
+	OK_(tx_query(writer, &r, "SELECT 1 FROM p_1.collections FOR NO KEY UPDATE", DB0));
+	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", "job"));
+	tx_rollback(writer);
+	OK_(schema_settle(cx, &project, "main", "c", "job"));
+	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
+}
+
+Test(schema, a_writer_that_does_not_end_is_come_back_for, .timeout = 60)
+{
+	run(lock_row);
 }
 
 /* ---- words ---- */

@@ -128,12 +128,13 @@ extern const struct shape collection_shape, index_shape, document_shape, attribu
 
 /* ---- background work: the jobs role settles what a request could not do at once (include/tbl/jobs.h, kind schema) ---- */
 /* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to
- * whoever is at it. Safe to repeat; gone collections are fine. ERR_BUSY: the table is in use: try again. */
-err_t schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col) MUST_CHECK;
+ * the job that is at it. Safe to repeat; gone collections are fine. `job` is the id of the job that this is done for, or NULL. ERR_BUSY: the
+ * table is in use, or somebody without a job is at it: try again. */
+err_t schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col, const char *job) MUST_CHECK;
 /* Awaits. Drops the tables of the project's deleted collections. Safe to repeat. */
 err_t schema_sweep(struct ctx *cx, const struct project *p) MUST_CHECK;
-/* Awaits. A job by its payload, made by schema_job. */
-err_t schema_work(struct ctx *cx, struct str payload) MUST_CHECK;
+/* Awaits. A job by its payload, made by schema_job, and its id. */
+err_t schema_work(struct ctx *cx, struct str payload, const char *job) MUST_CHECK;
 /* Awaits. All that is left over in all projects: run when the jobs role starts. */
 err_t schema_recover(struct ctx *cx) MUST_CHECK;
 

@@ -2,16 +2,18 @@
  * collections are dropped.
  *
  * The rows are the book: `processing` and `deleting` say what is left to do, so the work can stop anywhere and begin again. One worker at a
- * time settles a collection (advisory lock, held by an idle transaction: it keeps no snapshot that a build would wait for). */
+ * time settles a collection (model/turn.h); should there be two, each change of a row is made under the collection's lock by whoever finds it not
+ * made, and an index that somebody builds is left to him. */
 #include "svc/databases/collection.h"
 
 #include "core/log.h"
 #include "core/loop.h"
 #include "model/job.h"
+#include "model/turn.h"
 #include "schema_priv.h"
 
 #define BUILD_MS (24 * 3600 * 1000ull)	/* longest build of one index */
-enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000 };
+enum { ROUNDS_MAX = 2000, SWEEP_MAX = 10000, WRITERS_MS = 5000, PAUSE_MAX = 320 };
 
 /* ---- shared with the requests ---- */
 
@@ -111,7 +113,7 @@ passing(const struct ctx *cx, err_t e)
 	if (e != ERR_DB)
 		return e != ERR_DB_UNIQUE && e != ERR_DB_DATA;
 	return strncmp(state, "53", 2) == 0 || strncmp(state, "57", 2) == 0 || strncmp(state, "08", 2) == 0 ||
-	    is(state, "") || is(state, "42P01") || schema_in_use(cx, e);
+	    is(state, "") || is(state, "42P01") || is(state, "42P07") || schema_in_use(cx, e);
 }
 
 static err_t
@@ -140,16 +142,22 @@ drop_all(struct ctx *cx, const struct project *p, const struct index *x)
 	return drop_built(cx, p, arena_printf(cx->arena, "i_%lld_h", (long long)x->internal));
 }
 
-/* A build that was interrupted leaves an index that is kept up but never used. */
+/* A build that was interrupted leaves an index that is kept up but never used. But PostgreSQL notices only at the end of a build that its client
+ * has died: then the index is not good yet, and will be. */
 static err_t
 is_built(struct ctx *cx, const struct project *p, const char *name, bool *built_out)
 {
 	struct db_res *r;
 
-	TRY(db_query(cx, &r, "SELECT x.indisvalid FROM pg_index x JOIN pg_class k ON k.oid = x.indexrelid JOIN pg_namespace n ON n.oid = "
+	TRY(db_query(cx, &r, "SELECT x.indisvalid, EXISTS (SELECT 1 FROM pg_stat_progress_create_index g WHERE g.relid = x.indrelid AND g.datname = "
+	    "current_database()) FROM pg_index x JOIN pg_class k ON k.oid = x.indexrelid JOIN pg_namespace n ON n.oid = "
 	    "k.relnamespace WHERE n.nspname = $1 AND k.relname = $2", DB(p->schema, name)));
 	*built_out = db_rows(r) > 0 && db_bool(r, 0, 0);
-	return db_rows(r) > 0 && !*built_out ? drop_built(cx, p, name) : OK;
+	if (db_rows(r) == 0 || *built_out)
+		return OK;
+	if (db_bool(r, 0, 1))
+		return fail(cx, ERR_BUSY, "%s.%s is being built", p->schema, name);
+	return drop_built(cx, p, name);
 }
 
 static const char *
@@ -307,33 +315,27 @@ settle_one(struct ctx *cx, const struct project *p, const struct collection *c)
 
 /* ---- settle ---- */
 
-/* *got_out false: somebody else is at it. */
-static err_t
-take_turn(struct ctx *cx, const char *what, struct db_tx **tx_out, bool *got_out)
-{
-	struct db_res *r;
-
-	TRY(tx_begin(cx, tx_out));
-	TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))", DB(what)));
-	*got_out = db_bool(r, 0, 0);
-	if (*got_out)	/* the portal of a finished statement keeps its snapshot until the next one takes its place; SET needs none. A build
-			 * takes longer than a transaction may be idle otherwise, and the turn must not end before it. */
-		return tx_query(*tx_out, &r, "SET LOCAL idle_in_transaction_session_timeout = 0", DB0);
-	tx_rollback(*tx_out);
-	return OK;
-}
-
 /* A job can be here before its write is visible: it comes with the WAL, and the writer is listed as running a little longer. But every writer
- * of a schema holds the collection's row until it is not. */
+ * of a schema holds the collection's row until it is not. It is looked at again and again: waiting for its lock would keep a connection. */
 static err_t
 await_writers(struct ctx *cx, const struct project *p, const char *db, const char *col)
 {
+	const char *rows = arena_printf(cx->arena, "SELECT c.internal FROM %s.collections c JOIN %s.databases d ON d.internal = c.database WHERE "
+	    "lower(d.id) = $1 AND lower(c.id) = $2", p->schema, p->schema);
+	const char *sql = arena_printf(cx->arena, "WITH held AS (%s FOR SHARE OF c SKIP LOCKED) SELECT count(*) FROM (%s) AS all_rows WHERE internal NOT "
+	    "IN (SELECT internal FROM held)", rows, rows);
+	uint64_t until = loop_now() + WRITERS_MS, pause = 5;
 	struct db_res *r;
 
-	return db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT 1 FROM %s.collections c JOIN %s.databases d ON d.internal = c.database WHERE lower(d.id) = $1 AND "
-	    "lower(c.id) = $2 FOR SHARE OF c", p->schema, p->schema),
-	    DB(str_lower(cx->arena, str_c(db)).p, str_lower(cx->arena, str_c(col)).p));
+	for (;;) {
+		TRY(db_query(cx, &r, sql, DB(str_lower(cx->arena, str_c(db)).p, str_lower(cx->arena, str_c(col)).p)));
+		if (db_i64(r, 0, 0) == 0)
+			return OK;
+		if (loop_now() >= until)
+			return fail(cx, ERR_BUSY, "the schema of %s is being changed", col);
+		TRY(fib_sleep(cx, pause));
+		pause = pause < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
+	}
 }
 
 static err_t
@@ -364,7 +366,7 @@ has_work(const struct collection *c)
 
 /* All there is to do on the collection with this number. */
 static err_t
-settle_all(struct ctx *cx, const struct project *p, const char *db, const char *col, int64_t internal)
+settle_all(struct ctx *cx, const struct turn *turn, const struct project *p, const char *db, const char *col, int64_t internal)
 {
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		const struct collection *c;
@@ -373,6 +375,8 @@ settle_all(struct ctx *cx, const struct project *p, const char *db, const char *
 		TRY(read_now(cx, p, db, col, &c));
 		if (!has_work(c) || c->internal != internal)
 			return OK;
+		if (!turn_ours(turn))
+			return fail(cx, ERR_BUSY, "the turn at %s was lost", col);
 		e = settle_one(cx, p, c);
 		if (e != OK && e != ERR_COLLECTION_NOT_FOUND)	/* deleted meanwhile: the next look finds nothing */
 			return e;
@@ -380,25 +384,28 @@ settle_all(struct ctx *cx, const struct project *p, const char *db, const char *
 	return fail(cx, ERR_BUSY, "%s is changed all the time", col);
 }
 
-/* Who finds the turn taken leaves: whoever has it looks again after it has given it back, so it sees what was written before. The turn is one
- * of a number: a collection that is made anew does not wait for the work on the one that had its id. */
+/* A job that finds another job at its turn leaves: the other looks again after it has given the turn back, so it sees what was written before.
+ * If its process dies it is repeated, and takes the turn from itself. The turn is one of a number: a collection that is made anew does not wait
+ * for the work on the one that had its id. */
 err_t
-schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col)
+schema_settle(struct ctx *cx, const struct project *p, const char *db, const char *col, const char *job)
 {
 	const struct collection *c;
-	struct db_tx *turn;
-	bool got;
+	enum turn_found found;
+	struct turn *turn;
 
 	TRY(await_writers(cx, p, db, col));
 	TRY(read_now(cx, p, db, col, &c));
 	while (has_work(c)) {
 		err_t e, given_back;
 
-		TRY(take_turn(cx, arena_printf(cx->arena, "%s:%lld", p->schema, (long long)c->internal), &turn, &got));
-		if (!got)
+		TRY(turn_take(cx, arena_printf(cx->arena, "%s:%lld", p->schema, (long long)c->internal), job, &found, &turn));
+		if (found == TURN_ELSEWHERE)
+			return fail(cx, ERR_BUSY, "somebody is at %s", col);
+		if (found == TURN_AT_A_JOB)
 			return OK;
-		e = settle_all(cx, p, db, col, c->internal);
-		given_back = tx_commit(turn);	/* awaited: the look comes after it */
+		e = settle_all(cx, turn, p, db, col, c->internal);
+		given_back = turn_give(cx, &turn);	/* awaited: the look comes after it */
 		TRY(e);
 		TRY(given_back);
 		TRY(read_now(cx, p, db, col, &c));
@@ -442,7 +449,7 @@ schema_sweep(struct ctx *cx, const struct project *p)
 /* ---- jobs ---- */
 
 err_t
-schema_work(struct ctx *cx, struct str payload)
+schema_work(struct ctx *cx, struct str payload, const char *job)
 {
 	const json_t *j = json_parse(cx, payload, NULL);
 	struct str project = json_str(json_object_get(j, "project"));
@@ -456,7 +463,7 @@ schema_work(struct ctx *cx, struct str payload)
 	if (e == ERR_PROJECT_NOT_FOUND)		/* its whole space goes */
 		return OK;
 	TRY(e);
-	return db && col ? schema_settle(cx, p, db, col) : schema_sweep(cx, p);
+	return db && col ? schema_settle(cx, p, db, col, job) : schema_sweep(cx, p);
 }
 
 /* A table that is in use for long keeps nobody from the others. */
@@ -476,7 +483,7 @@ recover_project(struct ctx *cx, const char *id, const char *schema)
 	    "EXISTS (SELECT 1 FROM %s.indexes i WHERE i.collection = c.internal AND i.status IN ('processing', 'deleting'))",
 	    schema, schema, schema, schema), DB0));
 	for (int i = 0; i < db_rows(r) && last != ERR_CANCELLED && last != ERR_TIMEOUT; i++) {
-		e = schema_settle(cx, p, db_cstr(r, i, 0), db_cstr(r, i, 1));
+		e = schema_settle(cx, p, db_cstr(r, i, 0), db_cstr(r, i, 1), NULL);
 		if (e != OK)
 			last = e;
 	}

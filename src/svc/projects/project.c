@@ -184,32 +184,22 @@ project_delete(struct ctx *cx, const struct project *p, const char *actor)
 	return delete_team(cx, team, actor);
 }
 
-/* True in *ours_out: this transaction is the only one that sweeps now. */
-static err_t
-sweep_begin(struct ctx *cx, struct db_tx **tx_out, bool *ours_out)
-{
-	struct db_res *r;
-
-	TRY(tx_begin(cx, tx_out));
-	TRY(tx_query(*tx_out, &r, "SELECT pg_try_advisory_xact_lock(4247161)", DB0));
-	*ours_out = db_bool(r, 0, 0);
-	if (!*ours_out)
-		tx_rollback(*tx_out);
-	return OK;
-}
-
-/* One batch of a schema's tables, or the empty schema itself. */
+/* One batch of a schema's tables, or the empty schema itself. Who finds another at it leaves it to him; a table that somebody still uses is
+ * come back for: waiting would keep a connection. */
 static err_t
 sweep_step(struct ctx *cx, const char *schema, bool *done_out)
 {
 	struct db_tx *tx;
 	struct db_res *r;
-	bool ours;
 
 	*done_out = true;
-	TRY(sweep_begin(cx, &tx, &ours));
-	if (!ours)
+	TRY(tx_begin(cx, &tx));
+	tx_add(tx, "SET LOCAL lock_timeout = '2s'", DB0);
+	TRY(tx_query(tx, &r, "SELECT 1 FROM badal.trash WHERE schema = $1 FOR UPDATE SKIP LOCKED", DB(schema)));
+	if (db_rows(r) == 0) {
+		tx_rollback(tx);
 		return OK;
+	}
 	TRY(tx_query(tx, &r, "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = $1 LIMIT $2",
 	    DB(schema, pg_i64(cx->arena, DROP_BATCH))));
 	for (int i = 0; i < db_rows(r); i++)
