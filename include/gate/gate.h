@@ -12,8 +12,6 @@
 #include "model/project.h"
 #include "model/shape.h"
 
-/* Formats of replies; the numbers are minor versions before 1.0. */
-enum format { FORMAT_NOW, FORMAT_11, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
 enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN };	/* ADMIN: console member in admin mode with a mapped role */
 
 struct req {
@@ -134,7 +132,7 @@ struct route {
 	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
 	 * "document.delete database/{databaseId}/collection/{collectionId}/document/{documentId}"; NULL: none. */
 	const char *audit;
-	unsigned usage;		/* what a success counts as: USAGE of model/usage.h, with databaseId and collectionId, or usage_scope; 0: nothing */
+	const char *usage;	/* what a success counts as: "documents.create" (struct usage_kind); NULL: nothing */
 	size_t in_size;
 	const struct param *params;
 	int n_params;

@@ -4,10 +4,8 @@
 
 #include "model/project.h"
 
-enum mail_kind { MAIL_VERIFICATION, MAIL_MAGIC, MAIL_RECOVERY, MAIL_INVITATION };
-
 struct mail {
-	enum mail_kind kind;
+	const char *kind;		/* one of its service's mails */
 	const char *to;			/* address */
 	const char *name;		/* display name and the greeting's; "" none */
 	const char *link;		/* ready, with its secret */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
 struct routes;
 struct shape;
 
@@ -39,6 +40,23 @@ struct word_twin {		/* a later word of the API for the same thing */
 	const char *word, *later;
 };
 
+/* Formats of replies; the numbers are minor versions before 1.0. */
+enum format { FORMAT_NOW, FORMAT_11, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
+
+struct older {			/* a member of a model that had another name in one format, and came last then */
+	enum format format;
+	const char *model, *key;
+	const char *to;		/* NULL: it was not there */
+};
+
+enum usage_op { USAGE_CREATE, USAGE_READ, USAGE_UPDATE, USAGE_DELETE };
+
+struct usage_kind {		/* what requests count as, for the console's charts; a route names "<kind>.<op>" */
+	const char *name;	/* "documents" */
+	const char *scopes[2];	/* path parameters that narrow it, outer and inner; NULL: none */
+	bool handed;		/* its scope is no parameter: the handler says it (rq->usage_scope), and what it creates counts only with one */
+};
+
 /* Another path of a route, or of all routes below one. Segments of both that are ":" alone stand for one placeholder each, in the same
  * order; a placeholder of `path` that `alias` lacks has the value `bound`. Limits are counted for the route, whatever name was used. */
 struct path_alias {
@@ -61,6 +79,12 @@ struct service {
 	const char *const *acted_on;		/* channels that end so, or so and an id, have a twin for each action; NULL at the end */
 	const struct channel_twin *channels;
 	const struct word_twin *words;		/* of event names */
+	const struct usage_kind *usage;
+	/* How many there are of its things: a SELECT of metric and value over the project's schema, in the arena; NULL: it counts none. */
+	const char *(*gauges)(struct arena *a, const char *schema);
+	const struct older *older;
+	const char *usage_model;		/* of its replies about usage, in `older`; NULL: it has none */
+	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 
 /* The rows of an events.h: EVENT(name, pattern, channels, subscribable, doc) declared, defined, and listed. */

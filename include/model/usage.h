@@ -9,18 +9,16 @@
 #define BADAL_MODEL_USAGE_H
 
 #include "model/project.h"
-
-enum usage_kind { USAGE_DATABASES, USAGE_COLLECTIONS, USAGE_DOCUMENTS, USAGE_USERS, USAGE_SESSIONS, USAGE_BUCKETS, USAGE_FILES };
-enum usage_op { USAGE_CREATE, USAGE_READ, USAGE_UPDATE, USAGE_DELETE };
-/* What a route counts as (struct route): never 0. */
-#define USAGE(kind, op) (1 + USAGE_##kind * 4 + USAGE_##op)
+#include "model/service.h"
 
 void usage_init(void);		/* per process, on the loop: starts the timer */
 void usage_drain(void);		/* starts writing what is held back */
 bool usage_writing(void);	/* that goes on */
-/* Counts one request as `what` (by USAGE) for all of the project, for `outer` (collections and documents: a database; sessions: the
- * provider; files: a bucket) and, documents, for `inner` (a collection) in it; NULL: not. Letter case does not matter. No wait. */
-void usage_count(const struct project *p, unsigned what, const char *outer, const char *inner);
+/* Finds "documents.create" among what the services count; false: none does. */
+bool usage_find(const char *text, const struct usage_kind **kind_out, enum usage_op *op_out);
+/* Counts one request for all of the project, for `outer` (a database, the provider of a session, a bucket) and for `inner` (a collection) in it, as
+ * far as the kind has such scopes; NULL: not. Letter case does not matter. No wait. */
+void usage_count(const struct project *p, const struct usage_kind *kind, enum usage_op op, const char *outer, const char *inner);
 /* Counts a request of any kind and the bytes of its body and reply. No wait. */
 void usage_network(const struct project *p, uint64_t bytes);
 /* Awaits. Writes what is counted (drain, tests). */

@@ -52,49 +52,17 @@ compat_choose(struct req *rq)
 
 /* ---- replies ---- */
 
-/* Members of a model that were named otherwise (`to`; they came last), or were not there (NULL), in one format. */
-static const struct {
-	enum format format;
-	const char *model, *key, *to;
-} renames[] = {
-    {FORMAT_15, "user", "password", NULL},
-    {FORMAT_15, "user", "hash", NULL},
-    {FORMAT_15, "user", "hashOptions", NULL},
-    {FORMAT_15, "usageProject", "executions", "functions"},
-    {FORMAT_15, "usageStorage", "storage", "filesStorage"},
-    {FORMAT_14, "user", "$createdAt", NULL},
-    {FORMAT_14, "user", "$updatedAt", NULL},
-    {FORMAT_14, "team", "$createdAt", NULL},
-    {FORMAT_14, "team", "$updatedAt", NULL},
-    {FORMAT_14, "membership", "$createdAt", NULL},
-    {FORMAT_14, "membership", "$updatedAt", NULL},
-    {FORMAT_14, "session", "$createdAt", NULL},
-    {FORMAT_14, "token", "$createdAt", NULL},
-    {FORMAT_13, "membership", "userName", "name"},
-    {FORMAT_13, "membership", "userEmail", "email"},
-    {FORMAT_13, "membership", "teamName", NULL},
-    {FORMAT_12, "session", "providerAccessToken", "providerToken"},
-    {FORMAT_12, "session", "providerAccessTokenExpiry", NULL},
-    {FORMAT_12, "session", "providerRefreshToken", NULL},
-    {FORMAT_12, "team", "total", "sum"},
-    {FORMAT_11, "log", "userId", NULL},
-    {FORMAT_11, "log", "userEmail", NULL},
-    {FORMAT_11, "log", "userName", NULL},
-    {FORMAT_11, "log", "mode", NULL},
-};
-
-/* Replies that have no shape, but a form of their own in older formats. */
-static const char *const usage_models[][2] = {
-    {"projects", "usageProject"}, {"users", "usageUsers"}, {"databases", "usageDatabase"}, {"storage", "usageStorage"}, {"functions", "usageFunctions"}};
-
+/* Usage replies have no shape, but a form of their own in older formats. */
 static const char *
 usage_model(const struct route *r)
 {
-	size_t n = strlen(r->path);
+	int n;
+	const struct service *const *v = service_all(&n);
+	size_t len = strlen(r->path);
 
-	for (size_t i = 0; r->service != NULL && n > 6 && strcmp(r->path + n - 6, "/usage") == 0 && i < sizeof usage_models / sizeof *usage_models; i++)
-		if (strcmp(r->service, usage_models[i][0]) == 0)
-			return usage_models[i][1];
+	for (int i = 0; r->service != NULL && len > 6 && strcmp(r->path + len - 6, "/usage") == 0 && i < n; i++)
+		if (strcmp(r->service, v[i]->name) == 0)
+			return v[i]->usage_model;
 	return NULL;
 }
 
@@ -205,12 +173,17 @@ old_metrics(struct ctx *cx, const json_t *list)
 	return into;
 }
 
-static const char *const *
+/* The row of the member in the format that is asked for; NULL: it stays as it is. */
+static const struct older *
 renamed(const struct req *rq, const char *model, const char *key)
 {
-	for (size_t i = 0; model != NULL && i < sizeof renames / sizeof *renames; i++)
-		if (renames[i].format == rq->format && strcmp(renames[i].model, model) == 0 && strcmp(renames[i].key, key) == 0)
-			return &renames[i].to;
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; model != NULL && i < n; i++)
+		for (const struct older *o = v[i]->older; o != NULL && o->model != NULL; o++)
+			if (o->format == rq->format && strcmp(o->model, model) == 0 && strcmp(o->key, key) == 0)
+				return o;
 	return NULL;
 }
 
@@ -234,15 +207,15 @@ static json_t *
 old_object(struct req *rq, const char *model, json_t *j)
 {
 	json_t *into = json_object(), *v;
-	const char *const *to;
+	const struct older *old;
 	const char *key;
 
 	json_object_foreach(j, key, v)
 		if (renamed(rq, model, key) == NULL)
 			member(rq, model, j, key, v, into);
 	json_object_foreach(j, key, v)
-		if ((to = renamed(rq, model, key)) != NULL && *to != NULL)
-			member(rq, model, j, *to, v, into);
+		if ((old = renamed(rq, model, key)) != NULL && old->to != NULL)
+			member(rq, model, j, old->to, v, into);
 	if (rq->format == FORMAT_15 && json_object_get(j, "$collectionId") != NULL)
 		old_permissions(&rq->cx, json_object_get(j, "$permissions"), into);
 	if (rq->format == FORMAT_13 && model != NULL && strcmp(model, "project") == 0)

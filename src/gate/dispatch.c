@@ -137,18 +137,25 @@ audit(struct req *rq, const void *in)
 	});
 }
 
+static const char *
+scope_text(const struct route *r, const void *in, const char *param)
+{
+	return param ? param_text(r, in, str_c(param)) : NULL;
+}
+
 /* Admins are not customers: what the console itself asks for is not counted. */
 static void
 usage(const struct req *rq, const void *in)
 {
 	const struct route *r = rq->route;
+	const struct usage_kind *k = rq->info->usage;
 
-	if ((r->service == NULL && r->usage == 0) || rq->admin_mode)
+	if ((r->service == NULL && r->usage == NULL) || rq->admin_mode)
 		return;
 	usage_network(rq->project, rq->http->body.n + rq->sent);
-	if (r->usage != 0)
-		usage_count(rq->project, r->usage, rq->usage_scope ? rq->usage_scope : param_text(r, in, STR("databaseId")),
-		    param_text(r, in, STR("collectionId")));
+	if (k != NULL)
+		usage_count(rq->project, k, rq->info->usage_op, rq->usage_scope ? rq->usage_scope : scope_text(r, in, k->scopes[0]),
+		    scope_text(r, in, k->scopes[1]));
 }
 
 /* ---- the fiber ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gate_priv.h"
+#include "model/usage.h"
 
 enum { DEPTH_MAX = 16 };
 
@@ -118,6 +119,8 @@ compile(const struct route *r)
 	i->scope = r->scope ? scope_bit(r->scope) : 0;
 	if (r->limit != NULL && r->limit[0] != '\0' && (i->n_limits = limit_parse(r->limit, i->limits)) < 0)
 		refuse(r, "malformed rate limit");
+	if (r->usage != NULL && !usage_find(r->usage, &i->usage, &i->usage_op))
+		refuse(r, "no service counts this usage");
 	compile_params(i);
 	return i;
 }

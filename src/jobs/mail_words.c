@@ -5,6 +5,7 @@
  * (line ends above all) become blanks before they get here. */
 #include "mail_words.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/share.h"
+#include "model/service.h"
 
 enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16 };
 
@@ -22,13 +24,14 @@ enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_
 static const char *const common_names[W_N] = {"direction", "sender", "somebody", "hello", "hello_unnamed", "thanks", "signature"};
 enum { K_SUBJECT, K_BODY, K_FOOTER, K_N };
 static const char *const part_names[K_N] = {"subject", "body", "footer"};
-enum { KIND_N = 4 };
-static const char *const kind_names[KIND_N] = {"verification", "magicSession", "recovery", "invitation"};
+enum { KIND_MAX = 64 };
+static const char *kind_names[KIND_MAX];	/* what the services send */
+static int n_kinds;
 
 struct language {
 	char code[CODE_MAX];
 	const char *common[W_N];
-	const char *part[KIND_N][K_N];
+	const char *part[KIND_MAX][K_N];
 };
 
 static struct {
@@ -61,7 +64,7 @@ language_read(const json_t *o, struct language *out)
 	for (int i = 0; i < W_N; i++)
 		if ((out->common[i] = sentence(o, common_names[i])) == NULL)
 			return false;
-	for (int k = 0; k < KIND_N; k++)
+	for (int k = 0; k < n_kinds; k++)
 		for (int i = 0; i < K_N; i++)
 			if ((out->part[k][i] = sentence(json_object_get(o, kind_names[k]), part_names[i])) == NULL)
 				return false;
@@ -94,6 +97,20 @@ language_load(struct ctx *cx, const char *dir, const char *file)
 		words.n++;
 }
 
+static void
+collect_kinds(void)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	n_kinds = 0;
+	for (int i = 0; i < n; i++)
+		for (const char *const *m = v[i]->mails; m != NULL && *m != NULL; m++) {
+			assert(n_kinds < KIND_MAX);
+			kind_names[n_kinds++] = *m;
+		}
+}
+
 static err_t
 load(struct ctx *cx)
 {
@@ -101,6 +118,7 @@ load(struct ctx *cx)
 	struct dirent **list;
 	int n;
 
+	collect_kinds();
 	share_dir(conf.mail_dir, "etc/mail", "mail.html", MAIL_DIR, dir, sizeof dir);
 	snprintf(html, sizeof html, "%s/mail.html", dir);
 	snprintf(text, sizeof text, "%s/mail.txt", dir);
@@ -274,7 +292,7 @@ lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style sty
 static int
 kind_by_name(const char *name)
 {
-	for (int k = 0; k < KIND_N; k++)
+	for (int k = 0; k < n_kinds; k++)
 		if (strcmp(kind_names[k], name) == 0)
 			return k;
 	return -1;
@@ -283,14 +301,14 @@ kind_by_name(const char *name)
 err_t
 mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 {
-	int kind = kind_by_name(l->kind);
 	const struct language *in;
 	const char *project = l->project[0] ? l->project : conf.mail_from_name;
+	int kind;
 
-	if (kind < 0)
-		return fail(cx, ERR_JOB_HOPELESS, "mail of an unknown kind: %s", l->kind);
 	if (!words.loaded)
 		TRY(load(cx));
+	if ((kind = kind_by_name(l->kind)) < 0)
+		return fail(cx, ERR_JOB_HOPELESS, "mail of an unknown kind: %s", l->kind);
 	in = language_for(l->locale);
 	if (in == NULL)
 		return fail(cx, ERR_GENERAL_SERVER_ERROR, "the English mail texts are missing");

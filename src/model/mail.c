@@ -4,9 +4,6 @@
 #include "core/conf.h"
 #include "model/job.h"
 
-static const char *const kinds[] = {[MAIL_VERIFICATION] = "verification", [MAIL_MAGIC] = "magicSession", [MAIL_RECOVERY] = "recovery",
-	[MAIL_INVITATION] = "invitation"};
-
 bool
 mail_ready(void)
 {
@@ -29,7 +26,7 @@ mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 	buf_init(&b, tx_ctx(tx)->arena, 1024);
 	jw_init(&w, &b);
 	jw_obj(&w);
-	put(&w, "kind", kinds[m->kind]);
+	put(&w, "kind", m->kind);
 	put(&w, "project", p->console ? "" : p->name);
 	put(&w, "to", m->to);
 	put(&w, "name", m->name);

@@ -1,6 +1,7 @@
 /* Usage counters: a table of this process, added to the projects' tables in batches. */
 #include "model/usage.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,19 +70,31 @@ add(const char *schema, struct str metric, int64_t n)
 	*v += n;
 }
 
-/* The kinds of usage.h: their name, and how many scopes narrow them. */
-static const struct {
-	const char *name;
-	int scopes;
-} kinds[] = {{"databases", 0}, {"collections", 1}, {"documents", 2}, {"users", 0}, {"sessions", 1}, {"buckets", 0}, {"files", 1}};
 static const char *const ops[] = {"create", "read", "update", "delete"};
 
+bool
+usage_find(const char *text, const struct usage_kind **kind_out, enum usage_op *op_out)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+	struct str op = str_c(text), name = str_cut(&op, '.');
+
+	for (int i = 0; i < n; i++)
+		for (const struct usage_kind *k = v[i]->usage; k != NULL && k->name != NULL; k++)
+			for (int o = 0; str_is(name, k->name) && o < (int)(sizeof ops / sizeof *ops); o++)
+				if (str_is(op, ops[o])) {
+					*kind_out = k;
+					*op_out = (enum usage_op)o;
+					return true;
+				}
+	return false;
+}
+
 static void
-add_scope(const struct project *p, unsigned what, const char *outer, const char *inner)
+add_scope(const struct project *p, const char *kind, enum usage_op op, const char *outer, const char *inner)
 {
 	char text[160];
-	int n = snprintf(text, sizeof text, "%s.%s%s%s.requests.%s", kinds[(what - 1) / 4].name, outer, inner ? "/" : "", inner ? inner : "",
-	    ops[(what - 1) % 4]);
+	int n = snprintf(text, sizeof text, "%s.%s%s%s.requests.%s", kind, outer, inner ? "/" : "", inner ? inner : "", ops[op]);
 
 	if (n <= 0 || (size_t)n >= sizeof text)
 		return;
@@ -91,19 +104,18 @@ add_scope(const struct project *p, unsigned what, const char *outer, const char 
 }
 
 void
-usage_count(const struct project *p, unsigned what, const char *outer, const char *inner)
+usage_count(const struct project *p, const struct usage_kind *kind, enum usage_op op, const char *outer, const char *inner)
 {
-	int scopes = what > 0 ? kinds[(what - 1) / 4].scopes : 0;
-
-	if (!conf.usage || p->console || what == 0)
+	assert(kind != NULL && op <= USAGE_DELETE);
+	if (!conf.usage || p->console)
 		return;
-	if (what == USAGE(SESSIONS, CREATE) && outer == NULL)	/* only a token so far */
+	if (kind->handed && op == USAGE_CREATE && outer == NULL)	/* only a token so far */
 		return;
-	add_scope(p, what, "$all", NULL);
-	if (scopes >= 1 && outer != NULL)
-		add_scope(p, what, outer, NULL);
-	if (scopes >= 2 && outer != NULL && inner != NULL)
-		add_scope(p, what, outer, inner);
+	add_scope(p, kind->name, op, "$all", NULL);
+	if (outer != NULL && (kind->handed || kind->scopes[0] != NULL))
+		add_scope(p, kind->name, op, outer, NULL);
+	if (outer != NULL && inner != NULL && kind->scopes[1] != NULL)
+		add_scope(p, kind->name, op, outer, inner);
 }
 
 void
@@ -301,32 +313,25 @@ usage_writing(void)
 
 /* ---- how many there are ---- */
 
-enum { EXACT_MAX = 10000 };	/* rows that are worth counting one by one */
-
 static err_t
 snapshot(struct ctx *cx, const char *schema)
 {
 	int64_t now = time_now_ms();
+	int n;
+	const struct service *const *v = service_all(&n);
+	struct buf gauges;
 
-	/* documents are counted by the statistics of their tables: a count would read them all */
+	buf_init(&gauges, cx->arena, 2048);
+	for (int i = 0; i < n; i++)
+		if (v[i]->gauges != NULL)
+			buf_printf(&gauges, "%s%s", gauges.n > 0 ? " UNION ALL " : "", v[i]->gauges(cx->arena, schema));
 	return db_exec(cx, NULL,
 	    arena_printf(cx->arena,
-		"WITH n AS (SELECT d.id AS db, c.id AS col, CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END AS docs "
-		"FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal "
-		"LEFT JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace "
-		"LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid), m(metric, value) AS ("
-		"SELECT 'databases.$all', count(DISTINCT db) FROM n "
-		"UNION ALL SELECT 'collections.$all', count(col) FROM n UNION ALL SELECT 'collections.' || db, count(col) FROM n GROUP BY db "
-		"UNION ALL SELECT 'documents.$all', coalesce(sum(docs), 0) FROM n "
-		"UNION ALL SELECT 'documents.' || db, coalesce(sum(docs), 0) FROM n GROUP BY db "
-		"UNION ALL SELECT 'documents.' || db || '/' || col, coalesce(docs, 0) FROM n WHERE col IS NOT NULL "
-		"UNION ALL SELECT 'users.$all', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
-		"FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.users LIMIT %d) few) u, pg_class k "
-		"LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.users'::regclass) "
+		"WITH m(metric, value) AS (%s) "
 		"INSERT INTO %s.usage (metric, day, time, value) SELECT lower(metric) || '.count.total', p.day, p.time, value FROM m, "
 		"(VALUES (false, $1::timestamptz), (true, $2::timestamptz)) AS p(day, time) ORDER BY 1, 2 "
 		"ON CONFLICT (metric, day, time) DO UPDATE SET value = excluded.value",
-		schema, schema, schema, EXACT_MAX, schema, EXACT_MAX + 1, schema, schema),
+		buf_view(&gauges).p, schema),
 	    DB(pg_time(cx->arena, begin_of(now, HALF_HOUR_MS)), pg_time(cx->arena, begin_of(now, DAY_MS))));
 }
 

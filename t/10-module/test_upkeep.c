@@ -12,12 +12,24 @@
 #include "model/audit.h"
 #include "model/expire.h"
 #include "model/usage.h"
+#include "svc/services.h"
 #include "check.h"
 #include "servers.h"
 
 static struct project one = {.id = "one", .internal = 1, .schema = "p_1", .name = "One"}, two = {.id = "two", .internal = 2, .schema = "p_2", .name = "Two"},
 		      gone = {.id = "gone", .internal = 3, .schema = "p_3", .name = "Gone"};
 static void (*test)(struct ctx *cx);
+
+/* One request, as a route names it. */
+static void
+count(const struct project *p, const char *usage, const char *outer, const char *inner)
+{
+	const struct usage_kind *kind;
+	enum usage_op op;
+
+	CHECK(usage_find(usage, &kind, &op));
+	usage_count(p, kind, op, outer, inner);
+}
 
 static void
 on_fiber(struct ctx *cx, void *arg)
@@ -42,6 +54,7 @@ run(void (*fn)(struct ctx *cx))
 	cr_assert(conf_load(NULL, 0, NULL, false));
 	conf.db_url = server_url(server_pg());
 	gen_init();
+	services_init();
 	loop_init();
 	db_init();
 	test = fn;
@@ -148,12 +161,12 @@ counters(struct ctx *cx)
 	int left = 3;
 
 	for (int i = 0; i < 2500; i++) {	/* more counters than a statement takes */
-		usage_count(&one, USAGE(DOCUMENTS, READ), "DB", arena_printf(cx->arena, "c%d", i));
+		count(&one, "documents.read", "DB", arena_printf(cx->arena, "c%d", i));
 		usage_network(&two, 10);
 	}
-	usage_count(&one, USAGE(SESSIONS, CREATE), "email", "never");
-	usage_count(&one, USAGE(USERS, CREATE), "never", NULL);
-	usage_count(&gone, USAGE(USERS, CREATE), NULL, NULL);
+	count(&one, "sessions.create", "email", "never");
+	count(&one, "users.create", "never", NULL);
+	count(&gone, "users.create", NULL, NULL);
 	for (int i = 0; i < 3; i++)	/* several at once: each count is written once */
 		fib_spawn_new("flush", 10000, flush_too, &left);
 	CHECK(usage_flush(cx) != OK);	/* one project is gone; the others' are written nevertheless */

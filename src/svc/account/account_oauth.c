@@ -430,7 +430,7 @@ static const struct route rows[] = {
     ROW("POST", "sessions/oauth2/callback/:provider/:projectId", NULL, callback, 301, "The same for a provider that posts.", .scope = "public",
 	.limit = "", .flags = ROUTE_HTML | ROUTE_NO_ORIGIN, PARAMS(struct back_in, callback_params)),
     ROW("GET", "sessions/oauth2/:provider/redirect", NULL, redirect, 301, "Trade the provider's code for a session.", .scope = "public",
-	.limit = START, .flags = ROUTE_HTML, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)),
+	.limit = START, .flags = ROUTE_HTML, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}", .usage = "sessions.create"),
     /* of later versions; a server may call it with its key. The token is for POST sessions/token (account_token.c) */
     ROW("GET", "tokens/oauth2/:provider", "createOAuth2Token", start_token, 301, "Go to a provider for a token that makes a session.",
 	.service = "account", .limit = START, .flags = ROUTE_HTML, PARAMS(struct start_in, start_params)),

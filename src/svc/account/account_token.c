@@ -39,7 +39,7 @@ reply_token(struct req *rq, const struct token *t)
 
 struct letter {
 	struct req *rq;
-	enum mail_kind kind;
+	const char *kind;
 	const struct user *to;
 	const char *url;
 	bool with_project;	/* the link names the project */
@@ -55,7 +55,7 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 	const struct mail mail = {
 		.kind = l->kind,
 		.to = l->to->email,
-		.name = l->kind != MAIL_MAGIC && l->to->name ? l->to->name : "",
+		.name = strcmp(l->kind, "magicSession") != 0 && l->to->name ? l->to->name : "",
 		.link = link_with(l->rq->cx.arena, l->url, v, l->with_project ? 4 : 3),
 		.locale = l->rq->locale,
 	};
@@ -154,7 +154,7 @@ static err_t
 magic_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
-	struct letter l = {.kind = MAIL_MAGIC, .url = in->url, .with_project = true};
+	struct letter l = {.kind = "magicSession", .url = in->url, .with_project = true};
 	struct user *u;
 
 	if (!mail_ready())
@@ -226,7 +226,7 @@ static err_t
 recovery_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
-	struct letter l = {.kind = MAIL_RECOVERY, .url = in->url};
+	struct letter l = {.kind = "recovery", .url = in->url};
 	struct user *u;
 
 	if (!mail_ready())
@@ -266,7 +266,7 @@ static err_t
 verification_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
-	struct letter l = {.kind = MAIL_VERIFICATION, .url = in->url, .to = rq->login->user};
+	struct letter l = {.kind = "verification", .url = in->url, .to = rq->login->user};
 
 	if (!mail_ready())
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "verification");
@@ -337,32 +337,32 @@ static const struct route rows[] = {
 	    .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
-	    .audit = "session.update user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	    .audit = "session.update user/{user}", .usage = "sessions.create"},
 	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
-	    PARAMS(struct proof_in, sign_in_params), .usage = USAGE(SESSIONS, CREATE)},
+	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create"},
 	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create"},
 	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = USAGE(SESSIONS, CREATE)},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create"},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
-	    .audit = "recovery.create user/{user}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "recovery.create user/{user}", .usage = "users.update"},
 	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
 	    PARAMS(struct proof_in, recover_params),
-	    .audit = "recovery.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "recovery.update user/{user}", .usage = "users.update"},
 	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", verification_start, &token_shape, 201,
 	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params),
-	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "verification.create user/{user}", .usage = "users.update"},
 	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, verification_finish, &token_shape, 200,
 	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{userId}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "verification.update user/{userId}", .usage = "users.update"},
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."),
-	    .audit = "verification.create user/{user}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "verification.create user/{user}", .usage = "users.update"},
 	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", phone_verification_finish, &token_shape,
 	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{user}", .usage = USAGE(USERS, UPDATE)},
+	    .audit = "verification.update user/{user}", .usage = "users.update"},
 };
 const struct routes account_token_routes = ROUTES(rows);

@@ -42,6 +42,13 @@ static const struct event_secret secrets[] = {
 
 static const char *const acted_on[] = {"account", NULL};
 
+static const char *const mails[] = {"verification", "magicSession", "recovery", NULL};
+
+static const struct older older[] = {
+	{FORMAT_14, "token", "$createdAt", NULL},
+	{0},
+};
+
 const struct service account_service = {
 	.name = "account",
 	.routes = routes,
@@ -50,4 +57,6 @@ const struct service account_service = {
 	.events = events,
 	.secrets = secrets,
 	.acted_on = acted_on,
+	.mails = mails,
+	.older = older,
 };

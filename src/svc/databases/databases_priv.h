@@ -27,7 +27,7 @@ databases_actor(const struct req *rq)
 		PARAMS(st, rows), __VA_ARGS__                                                                                      \
 	}
 #define ON_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"
-#define READS .usage = USAGE(COLLECTIONS, READ)
-#define CHANGES .usage = USAGE(COLLECTIONS, UPDATE)
+#define READS .usage = "collections.read"
+#define CHANGES .usage = "collections.update"
 
 #endif

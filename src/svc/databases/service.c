@@ -58,6 +58,30 @@ static const struct word_twin words[] = {
 	{0},
 };
 
+static const struct usage_kind usage[] = {
+	{"databases", {NULL, NULL}, false},
+	{"collections", {"databaseId", NULL}, false},
+	{"documents", {"databaseId", "collectionId"}, false},
+	{0},
+};
+
+/* Documents are counted by the statistics of their tables: a count would read them all. */
+static const char *
+databases_gauges(struct arena *a, const char *schema)
+{
+	return arena_printf(a,
+	    "(WITH n AS (SELECT d.id AS db, c.id AS col, CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END AS docs "
+	    "FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal "
+	    "LEFT JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace "
+	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid) "
+	    "SELECT 'databases.$all', count(DISTINCT db) FROM n "
+	    "UNION ALL SELECT 'collections.$all', count(col) FROM n UNION ALL SELECT 'collections.' || db, count(col) FROM n GROUP BY db "
+	    "UNION ALL SELECT 'documents.$all', coalesce(sum(docs), 0) FROM n "
+	    "UNION ALL SELECT 'documents.' || db, coalesce(sum(docs), 0) FROM n GROUP BY db "
+	    "UNION ALL SELECT 'documents.' || db || '/' || col, coalesce(docs, 0) FROM n WHERE col IS NOT NULL)",
+	    schema, schema, schema);
+}
+
 const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
@@ -67,4 +91,7 @@ const struct service databases_service = {
 	.acted_on = acted_on,
 	.channels = channels,
 	.words = words,
+	.usage = usage,
+	.gauges = databases_gauges,
+	.usage_model = "usageDatabase",
 };

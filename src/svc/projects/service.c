@@ -24,9 +24,16 @@ static const struct scope scopes[] = {
 	{0},
 };
 
+static const struct older older[] = {
+	{FORMAT_15, "usageProject", "executions", "functions"},
+	{0},
+};
+
 const struct service projects_service = {
 	.name = "projects",
 	.routes = routes,
 	.shapes = shapes,
 	.scopes = scopes,
+	.older = older,
+	.usage_model = "usageProject",
 };

@@ -21,9 +21,23 @@ static const struct event_info *const events[] = {
 
 static const char *const acted_on[] = {"files", NULL};
 
+static const struct usage_kind usage[] = {
+	{"buckets", {NULL, NULL}, false},
+	{"files", {"bucketId", NULL}, false},
+	{0},
+};
+
+static const struct older older[] = {
+	{FORMAT_15, "usageStorage", "storage", "filesStorage"},
+	{0},
+};
+
 const struct service storage_service = {
 	.name = "storage",
 	.scopes = scopes,
 	.events = events,
 	.acted_on = acted_on,
+	.usage = usage,
+	.older = older,
+	.usage_model = "usageStorage",
 };

@@ -30,6 +30,20 @@ static const struct event_info *const events[] = {
 
 static const char *const acted_on[] = {"teams", "memberships", NULL};
 
+static const char *const mails[] = {"invitation", NULL};
+
+static const struct older older[] = {
+	{FORMAT_14, "team", "$createdAt", NULL},
+	{FORMAT_14, "team", "$updatedAt", NULL},
+	{FORMAT_14, "membership", "$createdAt", NULL},
+	{FORMAT_14, "membership", "$updatedAt", NULL},
+	{FORMAT_13, "membership", "userName", "name"},
+	{FORMAT_13, "membership", "userEmail", "email"},
+	{FORMAT_13, "membership", "teamName", NULL},
+	{FORMAT_12, "team", "total", "sum"},
+	{0},
+};
+
 const struct service teams_service = {
 	.name = "teams",
 	.routes = routes,
@@ -37,4 +51,6 @@ const struct service teams_service = {
 	.scopes = scopes,
 	.events = events,
 	.acted_on = acted_on,
+	.mails = mails,
+	.older = older,
 };

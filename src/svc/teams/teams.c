@@ -182,7 +182,7 @@ send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 	const struct user *owner = caller_user(l->rq);
 	const struct link_param v[] = {{"membershipId", m->id}, {"userId", m->user_id}, {"secret", l->secret}, {"teamId", m->team_id}};
 	const struct mail mail = {
-		.kind = MAIL_INVITATION,
+		.kind = "invitation",
 		.to = l->in->email,
 		.name = l->in->name && l->in->name[0] ? l->in->name : l->in->email,
 		.link = link_with(l->rq->cx.arena, l->in->url, v, (int)(sizeof v / sizeof *v)),

@@ -40,6 +40,41 @@ static const struct event_secret secrets[] = {
 
 static const char *const acted_on[] = {"presences", NULL};
 
+static const struct usage_kind usage[] = {
+	{"users", {NULL, NULL}, false},
+	{"sessions", {NULL, NULL}, true},	/* by provider */
+	{0},
+};
+
+enum { EXACT_MAX = 10000 };	/* rows that are worth counting one by one */
+
+static const char *
+users_gauges(struct arena *a, const char *schema)
+{
+	return arena_printf(a,
+	    "SELECT 'users.$all', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
+	    "FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.users LIMIT %d) few) u, pg_class k "
+	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.users'::regclass",
+	    EXACT_MAX, schema, EXACT_MAX + 1, schema);
+}
+
+static const struct older older[] = {
+	{FORMAT_15, "user", "password", NULL},
+	{FORMAT_15, "user", "hash", NULL},
+	{FORMAT_15, "user", "hashOptions", NULL},
+	{FORMAT_14, "user", "$createdAt", NULL},
+	{FORMAT_14, "user", "$updatedAt", NULL},
+	{FORMAT_14, "session", "$createdAt", NULL},
+	{FORMAT_12, "session", "providerAccessToken", "providerToken"},
+	{FORMAT_12, "session", "providerAccessTokenExpiry", NULL},
+	{FORMAT_12, "session", "providerRefreshToken", NULL},
+	{FORMAT_11, "log", "userId", NULL},
+	{FORMAT_11, "log", "userEmail", NULL},
+	{FORMAT_11, "log", "userName", NULL},
+	{FORMAT_11, "log", "mode", NULL},
+	{0},
+};
+
 const struct service users_service = {
 	.name = "users",
 	.routes = routes,
@@ -48,4 +83,8 @@ const struct service users_service = {
 	.events = events,
 	.secrets = secrets,
 	.acted_on = acted_on,
+	.usage = usage,
+	.gauges = users_gauges,
+	.older = older,
+	.usage_model = "usageUsers",
 };

@@ -396,14 +396,14 @@ delete_user(struct req *rq, void *arg)
 #define CREATE(tail, name_, handler_, doc_, rows_)                                                                                       \
 	{.method = "POST", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",             \
 	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_),                      \
-	    .audit = "user.create user/{userId}", .usage = USAGE(USERS, CREATE)}
+	    .audit = "user.create user/{userId}", .usage = "users.create"}
 #define READ(tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                      \
 	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
-	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = USAGE(USERS, READ)}
-#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, kind_, op_)                                 \
+	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = "users.read"}
+#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, usage_)                                 \
 	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",    \
 	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_,       \
-	    .usage = USAGE(kind_, op_)}
+	    .usage = usage_}
 
 #define USER_UPDATE "user.update user/{userId}"
 
@@ -442,25 +442,25 @@ static const struct route rows[] = {
 	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "memberships", "A user's memberships.",
 	    struct user_in_path, user_params),
 	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params,
-	    USER_UPDATE, USERS, UPDATE),
+	    USER_UPDATE, "users.update"),
 	CHANGE("PATCH", "/verification", "updateEmailVerification", set_verification, &user_shape, 200, "Set whether the e-mail is verified.",
-	    verification_params, "verification.update user/{userId}", USERS, UPDATE),
+	    verification_params, "verification.update user/{userId}", "users.update"),
 	CHANGE("PATCH", "/verification/phone", "updatePhoneVerification", set_phone_verification, &user_shape, 200,
-	    "Set whether the phone is verified.", phone_verification_params, "verification.update user/{userId}", USERS, UPDATE),
-	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE, USERS, UPDATE),
+	    "Set whether the phone is verified.", phone_verification_params, "verification.update user/{userId}", "users.update"),
+	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE, "users.update"),
 	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params,
-	    USER_UPDATE, USERS, UPDATE),
+	    USER_UPDATE, "users.update"),
 	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params,
-	    USER_UPDATE, USERS, UPDATE),
+	    USER_UPDATE, "users.update"),
 	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params,
-	    USER_UPDATE, USERS, UPDATE),
-	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params, NULL, USERS, UPDATE),
+	    USER_UPDATE, "users.update"),
+	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, NULL, 200, "Replace a user's preferences.", prefs_params, NULL, "users.update"),
 	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params,
-	    "session.delete user/{userId}", SESSIONS, DELETE),
+	    "session.delete user/{userId}", "sessions.delete"),
 	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
-	    NULL, SESSIONS, DELETE),
-	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", USERS, DELETE),
+	    NULL, "sessions.delete"),
+	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", "users.delete"),
 	LOGS("/v1/users/:userId/logs", "users", "users.read", users_list_logs, "What a user did.", struct logs_in, logs_params,
-	    .usage = USAGE(USERS, READ)),
+	    .usage = "users.read"),
 };
 const struct routes user_routes = ROUTES(rows);
