@@ -3,7 +3,8 @@
  * Stacks are mmapped with a guard page and pooled. Wakers never switch: they put the fiber on the run queue, which the loop
  * drains before polling and right after (uv_prepare, uv_check), so all callbacks of one turn run first and none is re-entered.
  * Deadlines of waiting fibers are looked at by one timer, every DEADLINE_TICK ms: cheaper than a timer per await, and a
- * deadline need not be exact. */
+ * deadline need not be exact. A fiber that yields stands in a queue of its own, of which one goes on per turn: however many work
+ * long, a turn costs about one share, and who waits for little is served between. */
 #include "core/fiber.h"
 
 #include <assert.h>
@@ -22,12 +23,14 @@
 
 void fib_loop_setup(uv_loop_t *loop);
 
+enum { SHARE_NS = 1000000 };
 enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, FIB_MAGIC = 0x66696265 };
 
 enum fib_state {
 	FIB_READY,	/* on the run queue */
 	FIB_RUNNING,
 	FIB_WAITING,	/* in an await, on the waiting list */
+	FIB_YIELDED,	/* in fib_yield, in its queue */
 	FIB_DONE
 };
 
@@ -50,6 +53,9 @@ struct fib {
 
 static struct fib *running;
 static struct fib *ready_first, **ready_last = &ready_first;
+static struct fib *yielded_first, **yielded_last = &yielded_first;
+static uint64_t share_began;		/* uv_hrtime() of the first fib_yield in this turn; 0: none yet */
+static uv_idle_t awake;			/* runs while somebody has yielded, so that polling does not block */
 static struct fib waiting = {.next = &waiting, .prev = &waiting};
 static struct registers loop_registers;
 static unsigned alive;
@@ -164,6 +170,10 @@ fib_move(struct fib *f, enum fib_state to)
 		f->next = NULL;
 		*ready_last = f;
 		ready_last = &f->next;
+	} else if (to == FIB_YIELDED) {
+		f->next = NULL;
+		*yielded_last = f;
+		yielded_last = &f->next;
 	}
 }
 
@@ -201,9 +211,34 @@ run_ready(void)
 }
 
 static void
+stay_awake(uv_idle_t *h)
+{
+	(void)h;
+}
+
+/* The first of those that yielded is ready again. */
+static void
+resume_yielded(void)
+{
+	struct fib *f = yielded_first;
+
+	if (f == NULL)
+		return;
+	assert(f->magic == FIB_MAGIC && f->state == FIB_YIELDED);
+	yielded_first = f->next;
+	if (yielded_first == NULL) {
+		yielded_last = &yielded_first;
+		uv_idle_stop(&awake);
+	}
+	fib_move(f, FIB_READY);
+}
+
+static void
 on_prepare(uv_prepare_t *h)
 {
 	(void)h;
+	share_began = 0;
+	resume_yielded();
 	run_ready();
 }
 
@@ -250,6 +285,8 @@ fib_loop_setup(uv_loop_t *loop)
 	uv_check_start(&check, on_check);
 	uv_unref((uv_handle_t *)&check);
 	uv_timer_init(loop, &ticker);
+	uv_idle_init(loop, &awake);
+	uv_unref((uv_handle_t *)&awake);
 }
 
 /* ---- interface ---- */
@@ -375,6 +412,29 @@ fib_event_reset(struct fib_event *ev)
 {
 	assert(ev->waiter == NULL);
 	ev->set = false;
+}
+
+err_t
+fib_yield(struct ctx *cx)
+{
+	struct fib *f = running;
+	uint64_t now = uv_hrtime();
+
+	assert(f != NULL);
+	if (share_began == 0)
+		share_began = now;
+	if (now - share_began < SHARE_NS)
+		return OK;
+	cx->fib = f;
+	if (yielded_first == NULL)
+		uv_idle_start(&awake, stay_awake);
+	fib_move(f, FIB_YIELDED);
+	switch_out(f, false);
+	if (f->cancelled && f->shield == 0)
+		return fail(cx, ERR_CANCELLED, "cancelled");
+	if (cx->deadline != 0 && cx->deadline <= loop_now())
+		return fail(cx, ERR_TIMEOUT, "deadline passed");
+	return OK;
 }
 
 static void

@@ -1,6 +1,7 @@
 /* Fibers on the loop: awaits, deadlines, cancellation. */
 #include <criterion/criterion.h>
 #include <fenv.h>
+#include <uv.h>
 
 #include "core/conf.h"
 #include "core/fiber.h"
@@ -169,4 +170,80 @@ Test(fiber, thousands_at_once)
 	loop_run();
 	cr_expect_eq(finished, 3000);
 	cr_expect_eq(fib_count(), 0);
+}
+
+/* ---- yielding ---- */
+
+static int turns_seen, heavy_left;
+
+static void
+count_turn(void *arg)
+{
+	(void)arg;
+	turns_seen++;
+	if (heavy_left > 0)
+		loop_soon(count_turn, NULL);
+}
+
+static void
+burn(uint64_t ns)
+{
+	uint64_t end = uv_hrtime() + ns;
+
+	while (uv_hrtime() < end)
+		continue;
+}
+
+static void
+heavy(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 20; i++) {
+		burn(1100000);
+		cr_expect_eq(fib_yield(cx), OK);
+	}
+	heavy_left--;
+}
+
+/* Each burst is longer than a share, so of all fibers together at most two go on in one turn: the one whose turn it is, and one that found the
+ * share fresh. */
+Test(fiber, those_who_work_long_take_turns)
+{
+	for (int i = 0; i < 4; i++)
+		fib_spawn_new("h", 0, heavy, NULL);
+	heavy_left = 4;
+	loop_soon(count_turn, NULL);
+	loop_run();
+	cr_expect_geq(turns_seen, 38);
+	cr_expect_eq(fib_count(), 0);
+}
+
+static void
+quick(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 5; i++)
+		cr_expect_eq(fib_yield(cx), OK);
+	note(7);
+}
+
+static void
+yield_cancelled(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	cr_expect_eq(fib_yield(cx), OK);	/* the share begins */
+	fib_cancel(cx->fib);
+	burn(2000000);
+	cr_expect_eq(fib_yield(cx), ERR_CANCELLED);
+	note(8);
+}
+
+Test(fiber, yielding_costs_nothing_while_there_is_time_and_ends_with_a_cancellation)
+{
+	fib_spawn_new("q", 0, quick, NULL);
+	fib_spawn_new("c", 0, yield_cancelled, NULL);
+	loop_run();
+	cr_expect_eq(n_order, 2);
+	cr_expect_eq(order[0], 7);
+	cr_expect_eq(order[1], 8);
 }
