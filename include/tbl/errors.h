@@ -29,6 +29,8 @@ ERR(REQUEST_TIMEOUT, 408, "general_request_timeout", "The request did not arrive
 ERR(LENGTH_REQUIRED, 411, "general_length_required", "Send the body with a Content-Length.")
 ERR(REQUEST_TOO_LARGE, 413, "general_request_too_large", "The request is too large.")
 ERR(HEADERS_TOO_LARGE, 431, "general_headers_too_large", "The request head is too large.")
+ERR(BYTES_SPENT, 503, "general_busy", "The server holds too much already: try again.")
+ERR(BYTES_ADDRESS, 429, "general_rate_limit_exceeded", "Too much is being sent from this address: try again.")
 ERR(STOPPING, 503, "general_server_stopping", "The server is stopping: try again.")
 /* Inside: callers translate them where the client can do something about it. */
 ERR(CANCELLED, 503, "general_cancelled", "The request was cancelled.")

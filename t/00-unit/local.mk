@@ -15,6 +15,12 @@ t_00_unit_test_fiber_SOURCES = t/00-unit/test_fiber.c
 t_00_unit_test_fiber_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_fiber_LDADD = libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_budget
+TESTS += t/00-unit/test_budget
+t_00_unit_test_budget_SOURCES = t/00-unit/test_budget.c
+t_00_unit_test_budget_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_budget_LDADD = libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_event
 TESTS += t/00-unit/test_event
 t_00_unit_test_event_SOURCES = t/00-unit/test_event.c

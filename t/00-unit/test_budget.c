@@ -1,0 +1,93 @@
+/* The budget of bytes: what is charged comes back, by process and by address. */
+#include <criterion/criterion.h>
+
+#include "core/conf.h"
+#include "core/metric.h"
+#include "io/budget.h"
+
+static void
+setup(void)
+{
+	char *args[] = {(char[]){"bytes_max=1000"}, (char[]){"bytes_per_address=600"}};
+
+	cr_assert(conf_load(NULL, 2, args, false));
+	metric_init(1);
+	metric_slot(0);
+}
+
+static void
+all_back(void)
+{
+	cr_expect_eq(budget_held(), 0);
+	cr_expect_eq(budget_owners(), 0);
+	cr_expect_eq(metric_value(M_bytes_held), 0);
+}
+
+TestSuite(budget, .init = setup, .fini = all_back);
+
+Test(budget, the_process_has_a_bound)
+{
+	struct budget a = {0}, b = {0};
+
+	cr_expect_eq(budget_charge(&a, 700), OK);
+	cr_expect_eq(budget_charge(&b, 301), ERR_BYTES_SPENT);
+	cr_expect_eq(b.held, 0);
+	cr_expect_eq(budget_charge(&b, 300), OK);
+	budget_force(&b, 50);	/* what is there is there */
+	cr_expect_eq(budget_held(), 1050);
+	cr_expect_eq(metric_value(M_bytes_refused), 1);
+	budget_release(&a, 100);
+	cr_expect_eq(a.held, 600);
+	budget_close(&a);
+	budget_close(&b);
+	budget_close(&b);
+}
+
+Test(budget, an_address_has_a_bound_of_its_own)
+{
+	struct budget a = {.address = "10.0.0.1"}, b = {.address = "::ffff:10.0.0.1"}, c = {.address = "10.0.0.2"};
+
+	cr_expect_eq(budget_charge(&a, 400), OK);
+	cr_expect_eq(budget_charge(&b, 201), ERR_BYTES_ADDRESS);
+	cr_expect_eq(budget_charge(&b, 200), OK);
+	cr_expect_eq(budget_charge(&c, 300), OK);
+	cr_expect_eq(budget_owners(), 2);
+	cr_expect_eq(metric_value(M_bytes_refused_address), 1);
+	budget_known(&a);	/* it is somebody: the address has room again */
+	cr_expect_eq(budget_charge(&b, 100), OK);
+	cr_expect_eq(budget_held(), 1000);
+	budget_close(&a);
+	budget_close(&b);
+	budget_close(&c);
+}
+
+Test(budget, addresses_of_version_6_are_a_64)
+{
+	struct budget a = {.address = "2001:db8:1:2::1"}, b = {.address = "2001:db8:1:2:ffff::9"}, c = {.address = "2001:db8:1:3::1"};
+
+	cr_expect_eq(budget_charge(&a, 600), OK);
+	cr_expect_eq(budget_charge(&b, 1), ERR_BYTES_ADDRESS);
+	cr_expect_eq(budget_charge(&c, 1), OK);
+	budget_close(&a);
+	budget_close(&c);
+}
+
+Test(budget, what_is_no_address_is_one)
+{
+	struct budget a = {.address = "nonsense"}, b = {.address = ""};
+
+	cr_expect_eq(budget_charge(&a, 600), OK);
+	cr_expect_eq(budget_charge(&b, 1), ERR_BYTES_ADDRESS);
+	budget_close(&a);
+}
+
+Test(budget, a_context_gives_back_what_it_held)
+{
+	struct ctx cx;
+
+	ctx_init(&cx);
+	cr_expect_eq(budget_hold(&cx, 900), OK);
+	cr_expect_eq(budget_hold(&cx, 200), ERR_BYTES_SPENT);
+	cr_expect_eq(budget_held(), 900);
+	ctx_fini(&cx);
+}
