@@ -112,7 +112,8 @@ enum route_flags {
 	ROUTE_HTML = 1,		/* errors are HTML pages */
 	ROUTE_CONSOLE = 2,	/* project must be the console (projects service) */
 	ROUTE_NO_ORIGIN = 4,	/* open to any origin */
-	ROUTE_PLAIN = 8		/* no lifecycle at all: metrics, robots.txt */
+	ROUTE_PLAIN = 8,	/* no lifecycle at all: metrics, robots.txt */
+	ROUTE_STREAM = 16	/* the handler runs at the head and reads the body itself: http_body_read, multipart_open; parameters are the query's */
 };
 
 struct route {

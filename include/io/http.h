@@ -2,11 +2,15 @@
  *
  * HTTP/1.1 with keep-alive, HTTP/2 over TLS. One request in flight per HTTP/1.1 connection; pipelining, chunked request bodies and
  * bodies longer than declared end the connection (411 where an answer is possible). The adapter answers by itself, as JSON error
- * envelope: 400 malformed, 408 slow head or body, 411, 413, 431. */
+ * envelope: 400 malformed, 408 slow head or body, 411, 413, 431, and 429 or 503 when a body finds no room in the budget of bytes.
+ *
+ * A request is handed over at its head. Its body is then kept until it is complete (http_collect), taken in pieces (http_body_read),
+ * or not wanted; its answer is one buffer (http_reply), pieces (http_begin, http_write, http_end) or a file (http_send_file). */
 #ifndef BADAL_IO_HTTP_H
 #define BADAL_IO_HTTP_H
 
 #include "core/arena.h"
+#include "core/ctx.h"
 #include "core/str.h"
 
 enum http_hdr {			/* request headers the program reads; any other is dropped */
@@ -16,13 +20,16 @@ enum http_hdr {			/* request headers the program reads; any other is dropped */
 	HDR_N
 };
 
-struct http_msg {		/* one complete request; lives until http_done */
+struct http_msg {		/* one request; lives until http_done */
 	struct arena *arena;	/* holds everything below; owned by the message */
 	struct str method;	/* "GET"… upper case as sent */
 	struct str path;	/* raw bytes before '?', starts with '/' */
 	struct str query;	/* raw bytes after '?', may be empty */
 	struct str hdr[HDR_N];	/* values, trimmed; a duplicate: Cookie joined with "; ", others: the first */
-	struct str body;
+	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (HTTP/2) */
+	uint64_t received;	/* bytes of the body so far */
+	struct str body;	/* of http_collect: all of it */
+	const char *client;	/* whom its bytes count for while its caller is nobody: the peer, until the handler knows better */
 	const char *peer;	/* address of the peer as text, "127.0.0.1" */
 	bool tls;
 	int version;		/* 10, 11, 20 */
@@ -49,9 +56,12 @@ struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);
 
 struct http_handler {
-	/* A request is complete. Called on the loop; http_reply must be called once, now or later, then http_done. */
+	/* The head of a request is complete, its body (m->length != 0) is not. Called on the loop. Unless it calls http_collect, the message
+	 * is the handler's: it must be answered once, now or later, then http_done. */
 	void (*request)(struct http_msg *m);
-	/* The client left before the reply: cancel what runs. http_reply is a no-op then; http_done is still due. */
+	/* All of a body that was to be collected is in m->body. The message is the handler's now, as above. */
+	void (*collected)(struct http_msg *m);
+	/* The client left before the end of the answer: cancel what runs. Answers are no-ops then; http_done is still due. */
 	void (*gone)(struct http_msg *m);
 	/* An upgrade on the WebSocket path succeeded (101 always). `up` is valid until http_done(up), which is due. */
 	void (*ws_open)(struct ws *w, struct http_msg *up);
@@ -70,7 +80,32 @@ void http_fini(void);
 /* Sends status line, headers and body in one write (Content-Length, Date and Connection are added; no body for HEAD, 204, 304).
  * headers and body are copied when they cannot be written at once. */
 void http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, struct str body);
-void http_done(struct http_msg *m);	/* frees the message and its arena */
+void http_done(struct http_msg *m);	/* frees the message and its arena; an answer without its end is cut off, so that the client sees it */
+
+/* From `request` only, and only when there is a body: keeps it, at most `max` bytes, and calls `collected`. The message is the adapter's
+ * until then, and may be so for ever: a body that is too large, too slow, or one too many is answered by the adapter. */
+void http_collect(struct http_msg *m, int64_t max);
+/* The caller is somebody: what the message holds counts for the process alone. */
+void http_known(struct http_msg *m);
+
+/* The calls below await on the fiber that serves the message. While they wait for the client, the deadline of cx stands still; the client
+ * has deadlines of its own: conf.transfer_stall without a byte, conf.rate_min on average, conf.transfer_timeout in all. Once the client has
+ * left they return ERR_CANCELLED. */
+
+/* The next piece of the body, as it comes; n is 0 at its end. Valid until the next call. The socket is not read (HTTP/2: the window is not
+ * given back) while pieces wait. ERR_REQUEST_TIMEOUT: too slow; ERR_BYTES_…: no room in the budget. Not after the answer has begun. */
+err_t http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out) MUST_CHECK;
+
+/* Begins an answer in pieces of `length` bytes in all; -1: not known before (chunked, or until the connection ends for HTTP/1.0). A body that
+ * was not read to its end is not wanted any more. */
+void http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, int64_t length);
+/* Awaits until at most a piece of 64 KiB waits for the client besides this one's last. ERR_CANCELLED also when it takes too
+ * little; end the message then. */
+err_t http_write(struct ctx *cx, struct http_msg *m, struct str piece) MUST_CHECK;
+void http_end(struct http_msg *m);	/* all of `length` must have been written */
+/* Begins, writes and ends an answer of n bytes of the file from `offset`. Awaits its end, or an error, after which the answer is cut. */
+err_t http_send_file(struct ctx *cx, struct http_msg *m, int status, const struct http_header *h, int nh, int fd, uint64_t offset, uint64_t n) MUST_CHECK;
+bool http_begun(const struct http_msg *m);	/* an answer has been begun or given */
 
 /* WebSocket. ws_send writes at once when nothing is queued and the connection is not choked, else queues a reference.
  * Over conf.rt_queue_soft the connection counts as lagging, over conf.rt_queue_hard (bytes) or rt_queue_frames it is closed with 1013. */

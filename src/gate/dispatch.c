@@ -152,7 +152,7 @@ usage(const struct req *rq, const void *in)
 
 	if ((r->service == NULL && r->usage == NULL) || rq->admin_mode)
 		return;
-	usage_network(rq->project, rq->http->body.n + rq->sent);
+	usage_network(rq->project, rq->http->received + rq->sent);
 	if (k != NULL)
 		usage_count(rq->project, k, rq->info->usage_op, rq->usage_scope ? rq->usage_scope : scope_text(r, in, k->scopes[0]),
 		    scope_text(r, in, k->scopes[1]));
@@ -242,14 +242,22 @@ user_agent_of(const struct http_msg *m)
 	return text;
 }
 
+/* What is known at the head of a request. */
+struct head {
+	const struct route_info *info;
+	enum method method;
+	struct str args[ROUTE_ARGS_MAX];
+	struct client client;
+};
+
 static void
-start(struct http_msg *m, const struct route_info *info, enum method method, const struct str *args)
+start(struct http_msg *m, const struct head *head)
 {
 	struct req *rq = arena_new_of(m->arena, struct req);
-	struct client client;
+	const struct route_info *info = head->info;
+	struct client client = head->client;
 
 	ctx_init_arena(&rq->cx, m->arena);
-	client_of(m, &client);
 	rq->cx.id = request_id(m->arena);
 	rq->cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
 	rq->http = m;
@@ -260,9 +268,9 @@ start(struct http_msg *m, const struct route_info *info, enum method method, con
 	rq->scheme = client.scheme;
 	rq->origin = client.origin;
 	rq->user_agent = user_agent_of(m);
-	memcpy(rq->path_arg, args, sizeof(struct str) * (size_t)info->n_args);
+	memcpy(rq->path_arg, head->args, sizeof(struct str) * (size_t)info->n_args);
 	m->data = rq;
-	body_read(rq, method);
+	body_read(rq, rq->route->flags & ROUTE_STREAM ? METHOD_GET : head->method);
 	n_running++;
 	fib_spawn(&rq->cx, run, rq);
 }
@@ -280,26 +288,50 @@ refuse(struct http_msg *m, err_t e)
 	reply_refused(m, e);
 }
 
+/* Metrics are wanted most when everything else is refused. */
+static bool
+busy(const struct route_info *info)
+{
+	return n_running >= conf.requests_max && !(info->route->flags & ROUTE_PLAIN);
+}
+
+/* At the head: who is refused is so before its body is kept. */
 static void
 on_request(struct http_msg *m)
 {
-	const struct route_info *info = NULL;
-	struct str args[ROUTE_ARGS_MAX];
-	enum method method;
+	struct head h = {0};
 
 	if (str_is(m->method, "OPTIONS")) {
 		metric_add(M_http_requests, 1);
 		cors_preflight(m);
 		return;
 	}
-	if (method_parse(m->method, &method))
-		info = router_find(router, method, m->path, args);
-	if (info == NULL)
-		refuse(m, ERR_GENERAL_ROUTE_NOT_FOUND);
-	else if (n_running >= conf.requests_max && !(info->route->flags & ROUTE_PLAIN))	/* metrics are wanted most then */
+	if (method_parse(m->method, &h.method))
+		h.info = router_find(router, h.method, m->path, h.args);
+	if (h.info == NULL || busy(h.info)) {
+		refuse(m, h.info == NULL ? ERR_GENERAL_ROUTE_NOT_FOUND : ERR_BUSY);
+		return;
+	}
+	client_of(m, &h.client);
+	m->client = h.client.ip;
+	if (m->length == 0 || (h.info->route->flags & ROUTE_STREAM)) {
+		start(m, &h);
+		return;
+	}
+	m->data = arena_memdup(m->arena, &h, sizeof h);
+	http_collect(m, conf.body_max);
+}
+
+static void
+on_collected(struct http_msg *m)
+{
+	const struct head *h = m->data;
+
+	m->data = NULL;
+	if (busy(h->info))
 		refuse(m, ERR_BUSY);
 	else
-		start(m, info, method, args);
+		start(m, h);
 }
 
 static void
@@ -313,5 +345,6 @@ on_gone(struct http_msg *m)
 
 const struct http_handler api_http = {
     .request = on_request,
+    .collected = on_collected,
     .gone = on_gone,
 };

@@ -277,6 +277,8 @@ gate_pass(struct req *rq)
 	TRY(cors_check(rq));
 	TRY(find_key(rq));
 	find_roles(rq);
+	if (rq->caller != CALLER_GUEST)
+		http_known(rq->http);
 	TRY(check_service(rq));
 	TRY(check_scope(rq));
 	TRY(check_user(rq));

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,7 +44,7 @@ static struct list lists[LIST_N];
 static struct loop_timer *tick;
 static uv_poll_t *listener;
 static int listen_fd = -1;
-static unsigned n_conns, n_given;
+static unsigned n_conns;
 static bool reap_due;
 static struct conn *serving;	/* the connection whose callback runs: lws closes it by our return value */
 
@@ -179,6 +180,41 @@ conn_send(struct conn *c, const void *p, size_t n)
 		return;
 	if (sent < 0 || lws_write(c->wsi, u.out + sent, n - (size_t)sent, LWS_WRITE_RAW) < 0)
 		conn_doom(c);
+	else
+		budget_force(&c->unread, n - (size_t)sent);
+}
+
+ssize_t
+conn_send_file(struct conn *c, int fd, uint64_t *offset, size_t n)
+{
+	off_t at = (off_t)*offset;
+	ssize_t sent;
+
+	assert(c->tls == NULL && conn_clear(c));
+	do
+		sent = sendfile(lws_get_socket_fd(c->wsi), fd, &at, n);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -1;
+	*offset = (uint64_t)at;
+	return sent > 0 ? sent : -1;	/* the file is shorter than it was */
+}
+
+void
+conn_listen(struct conn *c, bool on)
+{
+	if (c->deaf == !on || c->list == LIST_DOOMED)
+		return;
+	c->deaf = !on;
+	lws_rx_flow_control(c->wsi, on);
+}
+
+int
+conn_unsent(const struct conn *c)
+{
+	int n = 0;
+
+	return ioctl(lws_get_socket_fd(c->wsi), SIOCOUTQ, &n) == 0 ? n : 0;
 }
 
 void
@@ -209,6 +245,7 @@ send_fin(struct conn *c)
 			return;	/* once more when that is out */
 	}
 	c->fin_sent = true;
+	conn_listen(c, true);
 	if (shutdown(lws_get_socket_fd(c->wsi), SHUT_WR) != 0)
 		conn_doom(c);
 	else
@@ -233,12 +270,17 @@ writable(struct conn *c)
 {
 	if (!conn_clear(c) || c->list == LIST_DOOMED)
 		return;
+	budget_close(&c->unread);
 	if (c->fin_due)
 		send_fin(c);
 	else if (c->proto == PROTO_WS)
 		ws_writable(c);
 	else if (c->proto == PROTO_H2)
 		h2_writable(c);
+	else if (c->msg != NULL && c->msg->begun) {
+		c->msg->choked = false;
+		stream_wake(c->msg);
+	}
 }
 
 void
@@ -246,7 +288,9 @@ conn_input(struct conn *c, char *p, size_t n)
 {
 	if (c->list == LIST_CLOSING && !(c->proto == PROTO_WS && !c->fin_due)) {
 		c->swallowed += (uint32_t)n;
-		if (c->swallowed > LINGER_BYTES)
+		if (c->swallowed > LINGER_BYTES && c->fin_sent)
+			conn_listen(c, false);	/* closing now would reset what is on its way: on_tick does it when all has been taken */
+		else if (c->swallowed > LINGER_BYTES)
 			conn_doom(c);
 		return;
 	}
@@ -275,6 +319,7 @@ closed(struct conn *c)
 	if (c->tls != NULL)
 		tls_free(&c->tls);
 	rest_free(&c->in);
+	budget_close(&c->unread);
 	c->magic = 0;
 	n_conns--;
 	metric_add(M_http_connections, -1);
@@ -450,7 +495,6 @@ expired(struct conn *c)
 {
 	switch ((enum conn_list)c->list) {
 	case LIST_HEAD:
-	case LIST_BODY:
 	case LIST_IDLE:
 		h1_timeout(c);
 		break;
@@ -479,11 +523,9 @@ check_list(enum conn_list l, uint64_t ms)
 static bool
 reads_on(struct conn *c)
 {
-	int unsent = 0;
+	int unsent;
 
-	if (c->proto == PROTO_WS || c->fin_sent || conn_clear(c))
-		return false;
-	if (ioctl(lws_get_socket_fd(c->wsi), SIOCOUTQ, &unsent) != 0 || unsent == c->unsent)
+	if (c->proto == PROTO_WS || (c->fin_sent ? !c->deaf : conn_clear(c)) || (unsent = conn_unsent(c)) == c->unsent)
 		return false;
 	c->unsent = unsent;
 	return true;
@@ -495,115 +537,18 @@ on_tick(void *arg)
 	(void)arg;
 	check_list(LIST_IDLE, (uint64_t)conf.keepalive_timeout);
 	check_list(LIST_HEAD, (uint64_t)conf.head_timeout);
-	check_list(LIST_BODY, (uint64_t)conf.head_timeout);
 	check_list(LIST_H2, (uint64_t)conf.head_timeout);
 	for (struct conn *c = lists[LIST_CLOSING].first, *next; c != NULL; c = next) {
 		next = c->next;
 		if (reads_on(c))
 			c->since = loop_now();	/* this list is looked at as a whole: its order does not matter */
-		else if (loop_now() - c->since >= (c->fin_sent ? LINGER_MS : CLOSE_MS))
+		else if (loop_now() - c->since >= (c->fin_sent && !c->deaf ? LINGER_MS : CLOSE_MS) || (c->deaf && c->fin_sent && conn_unsent(c) == 0))
 			conn_doom(c);
 	}
+	watch_tick();
 }
 
-/* ---- messages ---- */
-
-struct msg *
-msg_new(struct conn *c)
-{
-	struct arena *a = arena_new();
-	struct msg *x = arena_new_of(a, struct msg);
-	char *peer = arena_alloc(a, INET6_ADDRSTRLEN);
-
-	x->magic = MSG_MAGIC;
-	x->conn = c;
-	x->m.conn = x;
-	x->m.arena = a;
-	x->m.start_us = (int64_t)(uv_hrtime() / 1000);
-	x->m.tls = c->tls != NULL;
-	if (inet_ntop(c->family, c->addr, peer, INET6_ADDRSTRLEN) == NULL)
-		strcpy(peer, "0.0.0.0");
-	if (strncmp(peer, "::ffff:", 7) == 0 && strchr(peer, '.') != NULL)
-		peer += 7;
-	x->m.peer = peer;
-	return x;
-}
-
-void
-msg_give(struct msg *x)
-{
-	x->given = true;
-	n_given++;
-	http_handler->request(&x->m);
-}
-
-void
-msg_upgraded(struct msg *x)
-{
-	x->conn = NULL;
-	x->given = x->answered = true;
-	n_given++;
-}
-
-void
-msg_gone(struct msg *x)
-{
-	bool waiting = x->given && !x->answered;
-
-	x->conn = NULL;
-	if (!x->given) {
-		arena_free(&x->m.arena);
-		return;
-	}
-	if (waiting) {
-		metric_add(M_http_gone, 1);
-		http_handler->gone(&x->m);
-	}
-}
-
-static struct msg *
-msg_cast(struct http_msg *m)
-{
-	struct msg *x = m->conn;
-
-	assert(x->magic == MSG_MAGIC && &x->m == m);
-	return x;
-}
-
-void
-http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, struct str body)
-{
-	struct msg *x = msg_cast(m);
-	struct conn *c = x->conn;
-
-	assert(!x->answered);
-	x->answered = true;
-	x->conn = NULL;
-	if (c == NULL)
-		return;
-	if (c->proto == PROTO_H2)
-		h2_reply(c, x, status, h, nh, body);
-	else
-		h1_reply(c, x, status, h, nh, body);
-}
-
-void
-http_done(struct http_msg *m)
-{
-	struct msg *x = msg_cast(m);
-	struct arena *a = m->arena;
-
-	if (x->conn != NULL && !x->answered) {	/* a handler that gives no answer */
-		struct conn *c = x->conn;
-
-		if (c->proto == PROTO_H1)
-			c->msg = NULL;
-		conn_doom(c);
-	}
-	x->magic = 0;
-	n_given--;
-	arena_free(&a);
-}
+/* ---- texts ---- */
 
 const char *
 http_date(void)
@@ -761,7 +706,7 @@ http_drain(void)
 unsigned
 http_open_requests(void)
 {
-	return n_given;
+	return msgs_given;
 }
 
 unsigned

@@ -1,25 +1,24 @@
-/* HTTP/1.1 on one connection: read a head, read the body it announced, hand the request over, write the answer, begin again.
+/* HTTP/1.1 on one connection: read a head, hand the request over, read the body it announced, write the answer, begin again.
  *
- * One request at a time. Bytes that arrive behind an unanswered request are thrown away and the connection is closed after its
+ * One request at a time. What is left of a body that nobody wanted is skipped when it is little; else the connection ends with the answer. Bytes that arrive behind an unanswered request are thrown away and the connection is closed after its
  * answer: who pipelines gets the first answer and "Connection: close". */
 #include "http_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 
-enum { SURPLUS_MAX = 64 * 1024 };
+enum { SURPLUS_MAX = 64 * 1024, SKIP_MAX = 64 * 1024 };
 
-/* An answer of the adapter's own to a request that no handler sees; the connection ends with it. */
-static void
-refuse(struct conn *c, err_t e)
+void
+h1_refuse(struct conn *c, struct msg *x, err_t e)
 {
 	static const struct http_header json = {"Content-Type", "application/json; charset=UTF-8"};
-	struct msg *x = c->msg;
 
 	metric_add(M_http_refused, 1);
 	c->surplus = true;
 	h1_reply(c, x, err_info(e)->status, &json, 1, error_body(e));
 	if (x != NULL)
-		arena_free(&x->m.arena);
+		msg_free(x);
 }
 
 static void
@@ -35,7 +34,7 @@ dispatch(struct conn *c)
 	msg_give(x);
 }
 
-/* The head is complete and in the message's arena. True when a handler, or nobody, waits for more of this request. */
+/* The head is complete and in the message's arena. False: it was refused. */
 static bool
 begin(struct conn *c, const char *head, size_t n)
 {
@@ -43,31 +42,15 @@ begin(struct conn *c, const char *head, size_t n)
 	err_t e = head_parse(x, arena_memdup(x->m.arena, head, n), n);
 
 	c->first = false;
-	if (e != OK) {
-		refuse(c, e);
-		return false;
-	}
-	if (x->body_due == 0)
-		return true;
-	x->m.body.p = x->body = arena_alloc(x->m.arena, x->body_due + 1);
-	conn_move(c, LIST_BODY);
-	if (x->expects)
-		conn_write(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-	return true;
+	if (e != OK)
+		h1_refuse(c, x, e);
+	return e == OK;
 }
 
-static size_t
-take_body(struct conn *c, const char *p, size_t n)
+static uint64_t
+body_left(const struct msg *x)
 {
-	struct msg *x = c->msg;
-	size_t left = x->body_due - x->m.body.n;
-
-	if (n > left)
-		n = left;
-	memcpy(x->body + x->m.body.n, p, n);
-	x->m.body.n += n;
-	x->body[x->m.body.n] = '\0';
-	return n;
+	return (uint64_t)x->m.length - x->m.received;
 }
 
 static const char *
@@ -101,7 +84,7 @@ take_head(struct conn *c, const char *p, size_t n, size_t scanned)
 
 	if (end < 0 || end > conf.head_max || (end == 0 && n > (size_t)conf.head_max)) {
 		conn_move(c, LIST_HEAD);
-		refuse(c, end < 0 ? ERR_REQUEST_MALFORMED : ERR_HEADERS_TOO_LARGE);
+		h1_refuse(c, NULL, end < 0 ? ERR_REQUEST_MALFORMED : ERR_HEADERS_TOO_LARGE);
 		return 0;
 	}
 	if (end == 0) {
@@ -127,28 +110,59 @@ surplus(struct conn *c, const char *p, size_t n)
 		conn_doom(c);
 }
 
+/* Bytes behind the head of a request: its body, then what should not be there before its answer is. */
+static size_t
+take_body(struct conn *c, const char *p, size_t n)
+{
+	struct msg *x = c->msg;
+	uint64_t left = body_left(x);
+	size_t used = left < n ? (size_t)left : n;
+
+	if (used < left) {
+		msg_body(x, p, used);
+		return used;
+	}
+	if (used > 0)
+		msg_body(x, p, used);
+	if (c->msg != x)	/* refused */
+		return used;
+	if (used < n)		/* known before the answer is written, so that it says close */
+		surplus(c, p + used, n - used);
+	if (!x->ended && c->list != LIST_DOOMED)
+		msg_body_end(x);
+	return n;
+}
+
+static size_t
+skip_body(struct conn *c, size_t n)
+{
+	if (n > c->skip)
+		n = (size_t)c->skip;
+	c->skip -= n;
+	if (c->skip == 0)
+		conn_move(c, LIST_IDLE);
+	return n;
+}
+
 /* One request's worth of p. Returns what is used; 0 ends the round. */
 static size_t
 step(struct conn *c, const char *p, size_t n, size_t scanned)
 {
 	size_t used;
 
-	if (c->msg != NULL) {
-		used = take_body(c, p, n);
-		if (c->msg->m.body.n < c->msg->body_due)
-			conn_move(c, LIST_BODY);
-	} else {
-		used = take_head(c, p, n, scanned);
-		if (used == 0)
-			return 0;
+	if (c->skip > 0)
+		return skip_body(c, n);
+	if (c->msg != NULL)
+		return take_body(c, p, n);
+	used = take_head(c, p, n, scanned);
+	if (used == 0)
+		return 0;
+	if (c->msg->m.length == 0 && used < n) {
+		surplus(c, p + used, n - used);
+		used = n;
 	}
-	if (c->msg->m.body.n == c->msg->body_due) {
-		if (p + used < p + n)	/* known before the answer is written, so that it says close */
-			surplus(c, p + used, n - used);
-		if (c->list != LIST_DOOMED)
-			dispatch(c);
-		return n;
-	}
+	if (c->list != LIST_DOOMED)
+		dispatch(c);
 	return used;
 }
 
@@ -160,10 +174,6 @@ h1_input(struct conn *c, char *p, size_t n)
 	size_t used, scanned = c->scanned;
 	int h2;
 
-	if (c->list == LIST_BUSY) {
-		surplus(c, p, n);
-		return;
-	}
 	c->scanned = 0;
 	if (c->in.n > 0) {	/* the head began in an earlier read */
 		rest_add(&c->in, p, n);
@@ -184,11 +194,11 @@ h1_input(struct conn *c, char *p, size_t n)
 		rest_free(&old);
 		return;
 	}
-	at = c->msg == NULL ? skip_empty_lines(p, p + n) : p;
+	at = c->msg == NULL && c->skip == 0 ? skip_empty_lines(p, p + n) : p;
 	end = p + n;
 	if (at > p)
 		scanned = 0;
-	while (at < end && !conn_ending(c) && c->list != LIST_BUSY && c->proto == PROTO_H1) {
+	while (at < end && !conn_ending(c) && c->proto == PROTO_H1) {
 		used = step(c, at, (size_t)(end - at), scanned);
 		scanned = 0;
 		if (used == 0)
@@ -215,7 +225,7 @@ put(char *to, size_t at, const char *p, size_t n)
 
 /* Status line and headers into the scratch buffer. Headers that do not fit are left out (they are bounded upstream). */
 static size_t
-build_head(int status, const struct http_header *h, int nh, size_t length, bool none, bool keep)
+build_head(int status, const struct http_header *h, int nh, const char *framing, bool keep)
 {
 	char *b = conn_scratch;
 	size_t at, room = SCRATCH_SIZE / 2;
@@ -231,30 +241,49 @@ build_head(int status, const struct http_header *h, int nh, size_t length, bool 
 		at = put(b, at, h[i].value, nv);
 		at = put(b, at, "\r\n", 2);
 	}
-	if (!none)
-		at += (size_t)snprintf(b + at, 64, "Content-Length: %zu\r\n", length);
+	at = put(b, at, framing, strlen(framing));
 	at = put(b, at, "Date: ", 6);
 	at = put(b, at, http_date(), 29);
 	return keep ? put(b, at, "\r\nConnection: keep-alive\r\n\r\n", 28) : put(b, at, "\r\nConnection: close\r\n\r\n", 23);
 }
 
+/* Whether the connection lives on after the answer that is about to be given: what was read of the body decides. */
+static bool
+may_keep(struct conn *c, struct msg *x)
+{
+	uint64_t left;
+
+	if (x == NULL || !x->keep)
+		return false;
+	left = body_left(x);
+	if (left > SKIP_MAX || (left > 0 && x->expects))	/* who expects "100 Continue" may send the body or not */
+		c->surplus = true;
+	return !c->surplus && !http_draining;
+}
+
 static void
-finish_request(struct conn *c, bool keep)
+finish_request(struct conn *c, struct msg *x, bool keep)
 {
 	c->msg = NULL;
-	if (keep)
-		conn_move(c, LIST_IDLE);
-	else
+	if (!keep) {
 		conn_finish(c);
+		return;
+	}
+	c->skip = body_left(x);
+	conn_listen(c, true);
+	conn_move(c, c->skip > 0 ? LIST_HEAD : LIST_IDLE);
 }
 
 void
 h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body)
 {
-	bool keep = x != NULL && x->keep && !c->surplus && !http_draining;
-	bool none = bodiless(status);
-	size_t at = build_head(status, h, nh, body.n, none, keep);
+	bool keep = may_keep(c, x), none = bodiless(status);
+	char framing[64] = "";
+	size_t at;
 
+	if (!none)
+		snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", body.n);
+	at = build_head(status, h, nh, framing, keep);
 	if (!none && (x == NULL || !x->head) && body.n > 0) {
 		size_t now = body.n < SCRATCH_SIZE - at ? body.n : SCRATCH_SIZE - at;
 
@@ -265,7 +294,51 @@ h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	conn_write(c, conn_scratch, at);
 	if (body.n > 0)
 		conn_write(c, body.p, body.n);
-	finish_request(c, keep);
+	finish_request(c, x, keep);
+}
+
+/* ---- answers in pieces ---- */
+
+void
+h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh)
+{
+	char framing[64] = "";
+
+	x->chunked = x->out_length < 0 && x->m.version == 11 && !bodiless(status);
+	if (x->out_length < 0 && !x->chunked && !x->bodiless)	/* its end is that of the connection */
+		x->keep = false;
+	x->keep = may_keep(c, x);
+	if (x->chunked)
+		strcpy(framing, "Transfer-Encoding: chunked\r\n");
+	else if (x->out_length >= 0 && !bodiless(status))
+		snprintf(framing, sizeof framing, "Content-Length: %lld\r\n", (long long)x->out_length);
+	conn_write(c, conn_scratch, build_head(status, h, nh, framing, x->keep));
+	if (c->surplus)		/* a large body that nobody wants must not drown the answer */
+		conn_listen(c, false);
+}
+
+void
+h1_write(struct conn *c, struct msg *x, struct str piece)
+{
+	size_t at;
+
+	if (!x->chunked) {
+		conn_write(c, piece.p, piece.n);
+		return;
+	}
+	assert(piece.n + 32 < SCRATCH_SIZE);
+	at = (size_t)snprintf(conn_scratch, 32, "%zx\r\n", piece.n);
+	at = put(conn_scratch, at, piece.p, piece.n);
+	at = put(conn_scratch, at, "\r\n", 2);
+	conn_write(c, conn_scratch, at);
+}
+
+void
+h1_end(struct conn *c, struct msg *x)
+{
+	if (x->chunked && !x->bodiless)
+		conn_write(c, "0\r\n\r\n", 5);
+	finish_request(c, x, x->keep && !c->surplus && !http_draining);
 }
 
 void
@@ -274,5 +347,5 @@ h1_timeout(struct conn *c)
 	if (c->list == LIST_IDLE || (c->list == LIST_HEAD && c->in.n == 0))
 		conn_finish(c);
 	else
-		refuse(c, ERR_REQUEST_TIMEOUT);
+		h1_refuse(c, NULL, ERR_REQUEST_TIMEOUT);
 }

@@ -1,30 +1,38 @@
 /* HTTP/2 on one connection, through nghttp2: over TLS by ALPN, in the clear by prior knowledge.
  *
  * A stream is one message. nghttp2 checks the protocol and the flow; the limits on heads, bodies, streams, resets and time are
- * ours. Nothing is submitted to the socket while lws still keeps bytes, so a client that does not read holds at most its windows. */
+ * ours. Nothing is submitted to the socket while lws still keeps bytes, so a client that does not read holds at most its windows.
+ *
+ * Windows: that of a stream is given back when its bytes were taken, so a handler that does not ask stops its client; that of the
+ * connection at once, so that one such stream does not stop the others. What waits then is charged to the budget. */
 #include "http_priv.h"
 
+#include <assert.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STREAMS_MAX = 100, RESETS_MAX = 1000, BODIES = 4, HEADERS_MAX = 64, WINDOW = 1 << 20 };
+enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
 
-struct answer {			/* a body on its way out */
-	size_t n, at;
-	char data[];
-};
+enum { STREAM_MAGIC = 0x53545232 };
 
 struct stream {
+	unsigned magic;
 	struct stream *prev, *next;
+	struct conn *conn;
 	int32_t id;
 	struct msg *msg;	/* NULL once answered */
-	struct answer *out;
-	uint64_t since;		/* last part of the request */
+	struct rest out;	/* of the answer: what nghttp2 has not taken; charged to `held` */
+	size_t out_at;		/* of it, what has been taken */
+	struct budget held;
+	bool more;		/* further pieces of the answer may follow */
+	bool heard_all;		/* the request has ended */
+	struct watch watch;	/* until the head is complete; then an answer that nobody writes to any more, until it is taken */
+	uint64_t moved;		/* loop_now() when it began, then when some of the answer was taken */
 	size_t head_bytes;
 	err_t bad;		/* refused when the head is complete */
-	size_t held;		/* its part of the connection's */
 	bool has_length;
+	int64_t length;
 };
 
 struct h2 {
@@ -32,20 +40,33 @@ struct h2 {
 	struct stream *streams;
 	unsigned resets;
 	uint64_t heard;		/* last input */
-	size_t held;		/* bytes of bodies of requests that no handler has yet */
 	bool busy;		/* inside nghttp2: output waits */
 };
+
+static void pump(struct conn *c);
+
+static struct stream *
+stream_of(const struct conn *c, int32_t id)
+{
+	struct stream *st = nghttp2_session_get_stream_user_data(c->h2->s, id);
+
+	assert(st == NULL || (st->magic == STREAM_MAGIC && st->conn == c));
+	return st;
+}
 
 static void
 free_stream(struct h2 *h, struct stream *st)
 {
+	assert(st->magic == STREAM_MAGIC);
 	*(st->prev ? &st->prev->next : &h->streams) = st->next;
 	if (st->next != NULL)
 		st->next->prev = st->prev;
-	h->held -= st->held;
 	if (st->msg != NULL)
 		msg_gone(st->msg);
-	free(st->out);
+	watch_remove(&st->watch);
+	rest_free(&st->out);
+	budget_close(&st->held);
+	st->magic = 0;
 	free(st);
 }
 
@@ -90,6 +111,18 @@ pump(struct conn *c)
 
 /* ---- requests ---- */
 
+static void
+head_check(struct watch *w, uint64_t now)
+{
+	struct stream *st = (struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
+
+	assert(st->magic == STREAM_MAGIC);
+	if (now - st->moved < (uint64_t)conf.head_timeout)
+		return;
+	metric_add(M_http_slow, 1);
+	conn_doom(st->conn);	/* nothing else can arrive before the rest of the head */
+}
+
 static int
 on_begin(nghttp2_session *s, const nghttp2_frame *f, void *user)
 {
@@ -100,8 +133,11 @@ on_begin(nghttp2_session *s, const nghttp2_frame *f, void *user)
 	if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	st = mem_zalloc(sizeof *st);
+	st->magic = STREAM_MAGIC;
+	st->conn = c;
 	st->id = f->hd.stream_id;
-	st->since = loop_now();
+	st->moved = loop_now();
+	watch_add(&st->watch, head_check);
 	st->msg = msg_new(c);
 	st->msg->stream = st->id;
 	st->msg->m.version = 20;
@@ -138,11 +174,9 @@ set_length(struct stream *st, struct str v)
 
 	if (!str_to_i64(v, &n) || n < 0)
 		st->bad = ERR_REQUEST_MALFORMED;
-	else if (n > conf.body_max)
-		st->bad = ERR_REQUEST_TOO_LARGE;
 	else {
 		st->has_length = true;
-		st->msg->body_due = (size_t)n;
+		st->length = n;
 	}
 }
 
@@ -185,63 +219,56 @@ on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_
 	return 0;
 }
 
-/* An error of the adapter's own; what else arrives on the stream is thrown away. */
-static void
-refuse(struct conn *c, struct stream *st, err_t e)
+void
+h2_refuse(struct conn *c, struct msg *x, err_t e)
 {
 	static const struct http_header json = {"content-type", "application/json; charset=UTF-8"};
-	struct msg *x = st->msg;
 
 	metric_add(M_http_refused, 1);
 	h2_reply(c, x, err_info(e)->status, &json, 1, error_body(e));
-	st->msg = NULL;
-	arena_free(&x->m.arena);
+	msg_free(x);
 }
 
 static void
-on_head(struct conn *c, struct stream *st)
+on_head(struct conn *c, struct stream *st, bool last)
 {
 	struct msg *x = st->msg;
 
+	watch_remove(&st->watch);
 	x->head = str_is(x->m.method, "HEAD");
+	x->m.length = last ? 0 : st->has_length && st->length > 0 ? st->length : -1;
 	if (st->bad == OK && (x->m.path.n == 0 || (x->m.path.p[0] != '/' && !str_is(x->m.path, "*"))))
 		st->bad = ERR_REQUEST_MALFORMED;
 	if (st->bad != OK)
-		refuse(c, st, st->bad);
-	else if (st->has_length && x->body_due > 0)
-		x->m.body.p = x->body = arena_alloc(x->m.arena, x->body_due + 1);
+		h2_refuse(c, x, st->bad);
+	else
+		msg_give(x);
 }
 
 static int
 on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *user)
 {
-	struct stream *st = nghttp2_session_get_stream_user_data(s, id);
+	struct conn *c = user;
+	struct stream *st = stream_of(c, id);
 	struct msg *x = st ? st->msg : NULL;
-	struct h2 *h = ((struct conn *)user)->h2;
 
 	(void)flags;
-	if (x == NULL || x->given)
+	if (nghttp2_session_consume_connection(s, n) != 0)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (x == NULL)
 		return 0;
-	st->since = loop_now();
-	h->held += n;
-	st->held += n;
-	if (x->m.body.n + n > (size_t)conf.body_max || h->held > BODIES * (size_t)conf.body_max) {
-		refuse(user, st, ERR_REQUEST_TOO_LARGE);
-		return 0;
-	}
-	if (x->m.body.n + n > x->body_due) {	/* no length was given: room doubles, the arena keeps the old pieces until the end */
-		size_t room = (x->m.body.n + n) * 2 + 4096;
-		char *bigger = arena_alloc(x->m.arena, room + 1);
-
-		if (x->m.body.n > 0)
-			memcpy(bigger, x->body, x->m.body.n);
-		x->m.body.p = x->body = bigger;
-		x->body_due = room;
-	}
-	memcpy(x->body + x->m.body.n, p, n);
-	x->m.body.n += n;
-	x->body[x->m.body.n] = '\0';
+	msg_body(x, (const char *)p, n);
+	if (st->msg == x && x->collecting && nghttp2_session_consume_stream(s, id, n) != 0)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return 0;
+}
+
+void
+h2_took(struct conn *c, const struct msg *x, size_t n)
+{
+	if (nghttp2_session_consume_stream(c->h2->s, x->stream, n) != 0)
+		conn_doom(c);
+	pump(c);
 }
 
 static int
@@ -249,19 +276,35 @@ on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
 {
 	struct conn *c = user;
 	struct stream *st;
+	bool last = (f->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
+	(void)s;
 	if (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA)
 		return 0;
-	st = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
-	if (st == NULL || st->msg == NULL || st->msg->given)
+	st = stream_of(c, f->hd.stream_id);
+	if (st == NULL)
+		return 0;
+	st->heard_all = st->heard_all || last;
+	if (st->msg == NULL)
 		return 0;
 	if (f->hd.type == NGHTTP2_HEADERS && f->headers.cat == NGHTTP2_HCAT_REQUEST)
-		on_head(c, st);
-	if (st->msg != NULL && (f->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-		c->h2->held -= st->held;
-		st->held = 0;
-		msg_give(st->msg);
-	}
+		on_head(c, st, last);
+	else if (last)
+		msg_body_end(st->msg);
+	return 0;
+}
+
+/* A client that still sends what nobody wants is told when it has its answer. */
+static int
+on_sent(nghttp2_session *s, const nghttp2_frame *f, void *user)
+{
+	struct stream *st;
+
+	if ((f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) || (f->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+		return 0;
+	st = stream_of(user, f->hd.stream_id);
+	if (st != NULL && !st->heard_all)
+		nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id, NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -269,7 +312,7 @@ static int
 on_stream_close(nghttp2_session *s, int32_t id, uint32_t code, void *user)
 {
 	struct conn *c = user;
-	struct stream *st = nghttp2_session_get_stream_user_data(s, id);
+	struct stream *st = stream_of(c, id);
 
 	if (st == NULL)
 		return 0;
@@ -282,20 +325,62 @@ on_stream_close(nghttp2_session *s, int32_t id, uint32_t code, void *user)
 
 /* ---- answers ---- */
 
+static size_t
+out_left(const struct stream *st)
+{
+	return st->out.n - st->out_at;
+}
+
 static ssize_t
 read_answer(nghttp2_session *s, int32_t id, uint8_t *to, size_t room, uint32_t *flags, nghttp2_data_source *src, void *user)
 {
-	struct answer *a = src->ptr;
-	size_t n = a->n - a->at < room ? a->n - a->at : room;
+	struct stream *st = src->ptr;
+	size_t n = out_left(st) < room ? out_left(st) : room;
 
 	(void)s;
 	(void)id;
 	(void)user;
-	memcpy(to, a->data + a->at, n);
-	a->at += n;
-	if (a->at == a->n)
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	assert(st->magic == STREAM_MAGIC);
+	if (n == 0 && st->more)
+		return NGHTTP2_ERR_DEFERRED;
+	if (n > 0)
+		memcpy(to, st->out.p + st->out_at, n);
+	st->out_at += n;
+	st->moved = loop_now();
+	if (out_left(st) == 0) {
+		rest_free(&st->out);
+		st->out_at = 0;
+		budget_close(&st->held);
+		if (!st->more)
+			*flags |= NGHTTP2_DATA_FLAG_EOF;
+		else if (st->msg != NULL)
+			stream_wake(st->msg);
+	}
 	return (ssize_t)n;
+}
+
+static void
+out_add(struct stream *st, struct str piece)
+{
+	budget_force(&st->held, piece.n);
+	rest_add(&st->out, piece.p, piece.n);
+	if (out_left(st) == piece.n)
+		st->moved = loop_now();
+}
+
+/* The fiber has gone: who does not take the rest of its answer is given up. */
+static void
+out_check(struct watch *w, uint64_t now)
+{
+	struct stream *st = (struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
+
+	assert(st->magic == STREAM_MAGIC);
+	if (now - st->moved < (uint64_t)conf.transfer_stall)
+		return;
+	metric_add(M_http_slow, 1);
+	nghttp2_submit_rst_stream(st->conn->h2->s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
+	watch_remove(w);
+	pump(st->conn);
 }
 
 static nghttp2_nv
@@ -319,7 +404,7 @@ hop_by_hop(const char *name)
 }
 
 static size_t
-build_headers(nghttp2_nv *nv, int status, const struct http_header *h, int nh, size_t length, bool none)
+build_headers(nghttp2_nv *nv, int status, const struct http_header *h, int nh, int64_t length)
 {
 	char *room = conn_scratch, *end = conn_scratch + SCRATCH_SIZE / 2, number[24];
 	size_t n = 0;
@@ -332,36 +417,121 @@ build_headers(nghttp2_nv *nv, int status, const struct http_header *h, int nh, s
 		nv[n++] = pair(&room, h[i].name, h[i].value);
 	}
 	nv[n++] = pair(&room, "date", http_date());
-	if (!none) {
-		snprintf(number, sizeof number, "%zu", length);
+	if (length >= 0 && status != 204 && status != 304) {
+		snprintf(number, sizeof number, "%lld", (long long)length);
 		nv[n++] = pair(&room, "content-length", number);
 	}
 	return n;
 }
 
+/* The head of an answer, with a body to follow or not. */
+static void
+submit(struct conn *c, struct stream *st, int status, const struct http_header *h, int nh, int64_t length, bool body)
+{
+	nghttp2_data_provider from = {.source.ptr = st, .read_callback = read_answer};
+	nghttp2_nv nv[HEADERS_MAX];
+	size_t n = build_headers(nv, status, h, nh, length);
+
+	if (nghttp2_submit_response(c->h2->s, st->id, nv, n, body ? &from : NULL) != 0)
+		conn_doom(c);
+}
+
+static void
+let_go(struct stream *st)
+{
+	st->msg = NULL;
+	st->more = false;
+	if (out_left(st) > 0)
+		watch_add(&st->watch, out_check);
+}
+
 void
 h2_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body)
 {
-	struct h2 *h2 = c->h2;
-	struct stream *st = nghttp2_session_get_stream_user_data(h2->s, x->stream);
-	bool none = status == 204 || status == 304;
-	nghttp2_data_provider from = {.read_callback = read_answer};
-	nghttp2_nv nv[HEADERS_MAX];
-	size_t n;
+	struct stream *st = stream_of(c, x->stream);
+	bool none = status == 204 || status == 304 || x->head || body.n == 0;
 
 	if (st == NULL)
 		return;
-	st->msg = NULL;
-	n = build_headers(nv, status, h, nh, body.n, none);
-	if (!none && !x->head && body.n > 0) {
-		st->out = mem_alloc(sizeof *st->out + body.n);
-		st->out->n = body.n;
-		st->out->at = 0;
-		memcpy(st->out->data, body.p, body.n);
-		from.source.ptr = st->out;
-	}
-	if (nghttp2_submit_response(h2->s, x->stream, nv, n, st->out != NULL ? &from : NULL) != 0)
+	if (!none)
+		out_add(st, body);
+	let_go(st);
+	submit(c, st, status, h, nh, (int64_t)body.n, !none);
+	pump(c);
+}
+
+void
+h2_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh)
+{
+	struct stream *st = stream_of(c, x->stream);
+
+	assert(st != NULL && st->msg == x);
+	st->more = !x->bodiless;
+	submit(c, st, status, h, nh, x->out_length, st->more);
+	pump(c);
+}
+
+static void
+go_on(struct conn *c, const struct stream *st)
+{
+	int e = nghttp2_session_resume_data(c->h2->s, st->id);
+
+	if (e != 0 && e != NGHTTP2_ERR_INVALID_ARGUMENT)	/* that: it was not deferred */
 		conn_doom(c);
+	pump(c);
+}
+
+void
+h2_write(struct conn *c, struct msg *x, struct str piece)
+{
+	struct stream *st = stream_of(c, x->stream);
+
+	assert(st != NULL && st->msg == x && st->more);
+	out_add(st, piece);
+	go_on(c, st);
+}
+
+bool
+h2_room(const struct conn *c, const struct msg *x)
+{
+	const struct stream *st = stream_of(c, x->stream);
+
+	assert(st != NULL && st->msg == x);
+	return out_left(st) == 0;
+}
+
+uint64_t
+h2_moved(const struct conn *c, const struct msg *x)
+{
+	const struct stream *st = stream_of(c, x->stream);
+
+	return st != NULL ? st->moved : 0;
+}
+
+void
+h2_end(struct conn *c, struct msg *x)
+{
+	struct stream *st = stream_of(c, x->stream);
+	bool body = st->more;
+
+	assert(st != NULL && st->msg == x);
+	let_go(st);
+	if (body)
+		go_on(c, st);
+}
+
+void
+h2_cut(struct conn *c, struct msg *x, bool cancel)
+{
+	struct stream *st = stream_of(c, x->stream);
+
+	assert(st != NULL && st->msg == x);
+	st->msg = NULL;
+	if (!x->given)
+		msg_free(x);
+	else
+		x->conn = NULL;
+	nghttp2_submit_rst_stream(c->h2->s, NGHTTP2_FLAG_NONE, st->id, cancel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 	pump(c);
 }
 
@@ -384,13 +554,16 @@ session_new(struct conn *c, struct h2 *h)
 	if (nghttp2_option_new(&opt) != 0)
 		mem_fatal(sizeof *h);
 	nghttp2_option_set_max_send_header_block_length(opt, SCRATCH_SIZE);
+	nghttp2_option_set_no_auto_window_update(opt, 1);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	ok = nghttp2_session_server_new2(&h->s, cb, c, opt) == 0 &&
-	    nghttp2_submit_settings(h->s, NGHTTP2_FLAG_NONE, set, sizeof set / sizeof set[0]) == 0;
+	    nghttp2_submit_settings(h->s, NGHTTP2_FLAG_NONE, set, sizeof set / sizeof set[0]) == 0 &&
+	    nghttp2_session_set_local_window_size(h->s, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
 	nghttp2_option_del(opt);
 	nghttp2_session_callbacks_del(cb);
 	return ok;
@@ -438,8 +611,8 @@ h2_writable(struct conn *c)
 	pump(c);
 }
 
-/* Looked at every head_timeout: ends streams whose request stalled, and a connection that was silent long while no handler works for
- * it (a client that does not fetch its answers is one of these). */
+/* Looked at every head_timeout: ends a connection that was silent long while no handler works for it. Requests that stall and answers
+ * that nobody fetches have deadlines of their own. */
 void
 h2_timeout(struct conn *c)
 {
@@ -447,12 +620,9 @@ h2_timeout(struct conn *c)
 	uint64_t now = loop_now();
 	bool working = false;
 
-	for (struct stream *st = h->streams; st != NULL; st = st->next) {
-		if (st->msg != NULL && st->msg->given)
+	for (const struct stream *st = h->streams; st != NULL; st = st->next)
+		if (st->msg != NULL)
 			working = true;
-		else if (st->msg != NULL && now - st->since >= (uint64_t)conf.head_timeout)
-			nghttp2_submit_rst_stream(h->s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
-	}
 	if (!working && now - h->heard >= (uint64_t)conf.keepalive_timeout) {
 		nghttp2_session_terminate_session(h->s, NGHTTP2_NO_ERROR);
 		pump(c);

@@ -276,9 +276,7 @@ apply(struct msg *x, const struct framing *f)
 	x->expects = x->m.version == 11 && f->expects;
 	x->ws_key = f->ws_key;
 	x->upgrade = x->m.version == 11 && f->upgrade && f->websocket && f->version_13 && str_is(x->m.method, "GET");
-	if (f->length > conf.body_max)
-		return ERR_REQUEST_TOO_LARGE;
-	x->body_due = (size_t)f->length;
+	x->m.length = f->length;
 	return OK;
 }
 

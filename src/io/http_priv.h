@@ -3,7 +3,8 @@
  * A connection is a struct conn on one of the lists below; the list is its state and says which deadline it has. Bytes go
  * socket (http.c, the only file that names lws) -> TLS if any (http_tls.c) -> HTTP/1.1 (http_h1.c), HTTP/2 (http_h2.c) or
  * WebSocket (http_ws.c), and back through conn_write. Nobody closes a socket inside a call that others are in the middle of:
- * conn_doom and conn_finish only mark; the loop does it. */
+ * conn_doom and conn_finish only mark; the loop does it. A message (http_msg.c) is a request and its answer, whatever the protocol; bodies
+ * and answers in pieces are in http_stream.c, files in http_file.c. */
 #ifndef BADAL_IO_HTTP_PRIV_H
 #define BADAL_IO_HTTP_PRIV_H
 
@@ -12,8 +13,10 @@
 #include <sys/types.h>
 
 #include "core/conf.h"
+#include "core/fiber.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/budget.h"
 #include "io/http.h"
 
 struct lws;
@@ -23,7 +26,7 @@ struct h2;
 enum conn_list {	/* oldest first, so that the deadline check looks at heads only */
 	LIST_IDLE,	/* between two requests; keepalive_timeout */
 	LIST_HEAD,	/* new, or a head has begun to arrive; head_timeout in all */
-	LIST_BODY,	/* body arriving; head_timeout per part */
+	LIST_BODY,	/* body being collected; the message has its deadlines (struct watch) */
 	LIST_BUSY,	/* the handler has the request; no deadline of ours */
 	LIST_H2,	/* HTTP/2; looked at every head_timeout */
 	LIST_WS,	/* WebSocket; no deadline */
@@ -45,20 +48,48 @@ void rest_add(struct rest *r, const void *p, size_t n);
 void rest_cut(struct rest *r, size_t n);	/* drops n bytes from the front */
 void rest_free(struct rest *r);
 
+/* Something that waits for its client without a fiber: looked at several times a second. All zero when it is not watched. */
+struct watch {
+	struct watch *prev, *next;
+	void (*check)(struct watch *w, uint64_t now);	/* ends it when it has waited too long */
+};
+void watch_add(struct watch *w, void (*check)(struct watch *w, uint64_t now));
+void watch_remove(struct watch *w);
+void watch_tick(void);
+
 struct msg {				/* what is behind a struct http_msg */
 	struct http_msg m;		/* first: handlers hold a pointer to it */
 	unsigned magic;
 	struct conn *conn;		/* NULL once answered, or gone */
 	int32_t stream;			/* HTTP/2 stream */
 	bool given;			/* the handler has it */
+	bool collecting;		/* its body is kept for the handler */
 	bool answered;
+	bool begun;			/* an answer in pieces has begun */
 	bool head;			/* HEAD: no body in the answer */
 	bool keep;			/* the client can keep the connection */
 	bool upgrade;			/* wants a WebSocket and may have it */
-	struct str ws_key;
-	size_t body_due;		/* Content-Length */
-	char *body;			/* room for that; m.body in the making */
 	bool expects;			/* waits for "100 Continue" */
+	bool ended;			/* all of the body has arrived */
+	bool unwanted;			/* what is left of the body is thrown away */
+	bool bodiless;			/* the answer in pieces has none: HEAD, 204, 304 */
+	bool chunked;
+	bool choked;			/* the kernel takes nothing of the file just now */
+	err_t refused;			/* why pieces of the body were lost: no room in the budget */
+	struct str ws_key;
+	struct budget held;		/* bytes of the body that are here */
+	/* collecting */
+	struct watch watch;
+	uint64_t started, heard;	/* loop_now() of the head, of the last bytes of the body */
+	int64_t limit;
+	char *kept;			/* malloc; NULL: small ones are in the arena */
+	size_t room;			/* of m.body */
+	/* streaming */
+	struct rest arrived, taken;	/* of the body: for the next http_body_read, of the last one */
+	struct fib_event event;		/* something of what the fiber waits for may have come */
+	uint64_t waited;		/* ms that it has waited for the client, for this body or answer */
+	uint64_t out;			/* bytes of the answer written */
+	int64_t out_length;		/* announced, or -1 */
 };
 
 struct ws {
@@ -85,6 +116,7 @@ struct conn {
 	bool surplus;			/* bytes behind an unanswered request: close after the answer */
 	bool fin_due;			/* FIN once all output is out */
 	bool fin_sent;
+	bool deaf;			/* the socket is not read */
 	uint64_t since;			/* loop_now() when it joined its list */
 	uint8_t addr[16];		/* of the peer */
 	struct conn *prev, *next;
@@ -93,6 +125,8 @@ struct conn {
 	struct rest in;			/* unparsed input: a partial head or frame */
 	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
+	uint64_t skip;			/* bytes left of a body that nobody wanted, between two requests */
+	struct budget unread;		/* answers that lws keeps for the socket */
 	int unsent;			/* LIST_CLOSING: bytes that the kernel held when last looked at */
 	union {
 		struct msg *msg;	/* H1: request being read or answered */
@@ -114,6 +148,11 @@ bool conn_clear(const struct conn *c);			/* nothing is buffered: the next write 
 void conn_want_write(struct conn *c);			/* conn_writable comes */
 void conn_finish(struct conn *c);			/* FIN after what is buffered, then wait for the peer's */
 void conn_doom(struct conn *c);				/* closed as soon as the loop turns */
+void conn_listen(struct conn *c, bool on);		/* whether the socket is read */
+/* The next bytes of the file at *offset straight to a plain socket with nothing buffered; what was taken, 0: nothing just now, -1: broken
+ * (connection or file). */
+ssize_t conn_send_file(struct conn *c, int fd, uint64_t *offset, size_t n);
+int conn_unsent(const struct conn *c);			/* bytes that the kernel holds for the peer */
 static inline bool
 conn_ending(const struct conn *c)
 {
@@ -123,10 +162,29 @@ void conn_input(struct conn *c, char *p, size_t n);	/* plain bytes; they may be 
 extern char conn_scratch[];				/* for building output; nobody keeps it across a call */
 enum { SCRATCH_SIZE = 128 * 1024 };
 
+/* http_msg.c */
+enum { PIECE = 64 * 1024 };
 struct msg *msg_new(struct conn *c);
-void msg_give(struct msg *x);		/* to the handler */
+void msg_give(struct msg *x);		/* to the handler, at its head */
 void msg_upgraded(struct msg *x);	/* the handler has it with its WebSocket: only http_done is due */
 void msg_gone(struct msg *x);		/* its connection is going: tell the handler or free it */
+void msg_free(struct msg *x);		/* one that no handler has */
+struct msg *msg_cast(const struct http_msg *m);
+void msg_body(struct msg *x, const char *p, size_t n);	/* bytes of its body; it may have been refused afterwards */
+void msg_body_end(struct msg *x);	/* that was all */
+/* The body is asked for: who waits for it says so. */
+void msg_body_wanted(struct msg *x);
+bool client_too_slow(uint64_t bytes, uint64_t ms);	/* under conf.rate_min */
+extern unsigned msgs_given;
+
+/* http_stream.c */
+void stream_body(struct msg *x, const char *p, size_t n);
+void stream_wake(struct msg *x);	/* something came, went or ended */
+void stream_fini(struct msg *x);
+/* Awaits room for another piece of the answer. */
+err_t stream_room(struct ctx *cx, struct msg *x) MUST_CHECK;
+err_t stream_gone(struct ctx *cx, const struct msg *x) MUST_CHECK;	/* ERR_CANCELLED once the client has left */
+
 const char *http_date(void);		/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second */
 const char *status_text(int status);
 bool header_sane(const struct http_header *h);
@@ -146,11 +204,23 @@ void header_setup(void);
 void h1_input(struct conn *c, char *p, size_t n);
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
 void h1_timeout(struct conn *c);
+void h1_refuse(struct conn *c, struct msg *x, err_t e);	/* an answer of the adapter's own; frees x */
+void h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh);
+void h1_write(struct conn *c, struct msg *x, struct str piece);
+void h1_end(struct conn *c, struct msg *x);
 
 /* http_h2.c */
 bool h2_start(struct conn *c);
 void h2_input(struct conn *c, const char *p, size_t n);
 void h2_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
+void h2_refuse(struct conn *c, struct msg *x, err_t e);
+void h2_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh);
+void h2_write(struct conn *c, struct msg *x, struct str piece);
+void h2_end(struct conn *c, struct msg *x);
+bool h2_room(const struct conn *c, const struct msg *x);	/* its last pieces are on their way */
+uint64_t h2_moved(const struct conn *c, const struct msg *x);	/* loop_now() when the client last took some */
+void h2_cut(struct conn *c, struct msg *x, bool cancel);	/* resets the stream: cancelled, or an error of ours; forgets x */
+void h2_took(struct conn *c, const struct msg *x, size_t n);	/* n bytes of the body were taken: their window is given back */
 void h2_writable(struct conn *c);
 void h2_timeout(struct conn *c);
 void h2_drain(struct conn *c);

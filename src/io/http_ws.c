@@ -562,7 +562,7 @@ refuse_upgrade(struct conn *c, struct msg *x)
 
 	metric_add(M_http_refused, 1);
 	h1_reply(c, x, 400, h, 2, error_body(ERR_REQUEST_MALFORMED));
-	arena_free(&x->m.arena);
+	msg_free(x);
 }
 
 void
@@ -573,7 +573,7 @@ ws_upgrade(struct conn *c, struct msg *x)
 	char text[sizeof before + 40];
 	struct ws *w;
 
-	if (!x->upgrade || x->body_due > 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
+	if (!x->upgrade || x->m.length > 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
 		refuse_upgrade(c, x);
 		return;
 	}

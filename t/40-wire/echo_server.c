@@ -2,6 +2,9 @@
  *
  *   echo name=value…		configuration; prints "ready PORT" once it listens; SIGTERM drains, SIGINT stops
  *
+ * /sink takes the body in pieces and says what it was, /sink/MS takes a piece every MS; /early/N answers N without taking it;
+ * /pieces/N/SIZE answers N pieces without a length, /known/N/SIZE with one, /cut/N/SIZE breaks off after N of N + 1; /file/PATH answers
+ * a file of data_dir; /held says what the budget holds and what fibers live.
  * /delay/MS answers late, /text/N answers N bytes, /headers sends awkward ones, /status/N, /silent never answers (until the client
  * leaves), /stats counts, /broadcast sends the body to all sockets; anything else is echoed as JSON, bytes as code points. */
 #include <inttypes.h>
@@ -11,10 +14,14 @@
 #include <unistd.h>
 
 #include "core/conf.h"
+#include "core/ctx.h"
+#include "core/fiber.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/budget.h"
 #include "io/http.h"
+#include "io/static.h"
 
 struct sock {
 	struct sock *prev, *next;
@@ -27,7 +34,7 @@ struct late {
 };
 
 static struct sock *socks;
-static unsigned n_gone, n_requests, n_closed;
+static unsigned n_gone, n_requests, n_closed, n_cancelled, n_written;
 static bool stopping;
 
 static void
@@ -81,6 +88,14 @@ answer(struct http_msg *m, int status, struct str body)
 
 	http_reply(m, status, &h, 1, body);
 	http_done(m);
+}
+
+static void
+answer_text(struct http_msg *m, const char *text)
+{
+	static const struct http_header h = {"Content-Type", "application/json; charset=UTF-8"};
+
+	http_reply(m, 200, &h, 1, str_c(text));
 }
 
 static void
@@ -168,12 +183,205 @@ broadcast(struct str body)
 	frame_unref(f);
 }
 
+/* ---- on fibers ---- */
+
+struct work {
+	struct ctx cx;
+	struct http_msg *m;
+	err_t (*fn)(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size);
+	int64_t n, size;
+};
+
+static void
+run_work(struct ctx *cx, void *arg)
+{
+	struct work *w = arg;
+	struct http_msg *m = w->m;
+	err_t e = w->fn(cx, m, w->n, w->size);
+
+	if (e != OK && !http_begun(m)) {
+		static const struct http_header h = {"Content-Type", "text/plain"};
+
+		http_reply(m, err_info(e)->status, &h, 1, str_c(err_info(e)->name));
+	}
+	if (e == ERR_CANCELLED)
+		n_cancelled++;
+	ctx_fini(cx);
+	http_done(m);
+}
+
+static void
+work(struct http_msg *m, err_t (*fn)(struct ctx *, struct http_msg *, int64_t, int64_t), int64_t n, int64_t size)
+{
+	struct work *w = arena_new_of(m->arena, struct work);
+
+	ctx_init_arena(&w->cx, m->arena);
+	*w = (struct work){w->cx, m, fn, n, size};
+	m->data = w;
+	fib_spawn(&w->cx, run_work, w);
+}
+
+/* FNV-1a, so that what arrived can be told from what was sent. */
+static err_t
+sink(struct ctx *cx, struct http_msg *m, int64_t ms, int64_t size)
+{
+	uint32_t sum = 2166136261u;
+	int64_t n = 0, pieces = 0, biggest = 0;
+	struct str p;
+
+	(void)size;
+	cx->deadline = loop_now() + 2000;
+	for (;;) {
+		TRY(http_body_read(cx, m, &p));
+		if (p.n == 0)
+			break;
+		pieces++;
+		n += (int64_t)p.n;
+		biggest = (int64_t)p.n > biggest ? (int64_t)p.n : biggest;
+		for (size_t i = 0; i < p.n; i++)
+			sum = (sum ^ (unsigned char)p.p[i]) * 16777619u;
+		if (ms > 0)
+			TRY(fib_sleep(cx, (uint64_t)ms));
+		if (ms > 0)
+			cx->deadline += (uint64_t)ms + 100;
+	}
+	answer_text(m, arena_printf(m->arena, "{\"bytes\":%" PRId64 ",\"sum\":%u,\"pieces\":%" PRId64 ",\"biggest\":%" PRId64 ",\"held\":%zu}", n, sum,
+	    pieces, biggest, budget_held()));
+	return OK;
+}
+
+static char *
+filled(struct http_msg *m, int64_t size)
+{
+	char *p = arena_alloc(m->arena, (size_t)size + 1);
+
+	for (int64_t i = 0; i < size; i++)
+		p[i] = (char)('a' + i % 26);
+	return p;
+}
+
+static err_t
+send_pieces(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size, int64_t length, bool end)
+{
+	static const struct http_header h = {"Content-Type", "text/plain"};
+	struct str piece = {filled(m, size), (size_t)size};
+
+	cx->deadline = loop_now() + 2000;
+	http_begin(m, 200, &h, 1, length);
+	for (int64_t i = 0; i < n; i++) {
+		TRY(http_write(cx, m, piece));
+		n_written++;
+	}
+	if (end)
+		http_end(m);
+	return OK;
+}
+
+static err_t
+pieces(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
+{
+	return send_pieces(cx, m, n, size, -1, true);
+}
+
+static err_t
+known(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
+{
+	return send_pieces(cx, m, n, size, n * size, true);
+}
+
+static err_t
+cut(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
+{
+	return send_pieces(cx, m, n, size, (n + 1) * size, false);
+}
+
+static err_t
+file(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
+{
+	static struct static_dir dir = {.immutable = "hashed/"};
+
+	(void)n, (void)size;
+	dir.path = conf.data_dir;
+	return static_serve(cx, m, &dir, (struct str){m->path.p + 6, m->path.n - 6}, NULL, 0, NULL);
+}
+
+static bool
+two_numbers(struct str path, const char *prefix, int64_t *n, int64_t *size)
+{
+	struct str rest = {path.p + strlen(prefix), path.n - strlen(prefix)};
+
+	return str_starts(path, prefix) && str_to_i64(str_cut(&rest, '/'), n) && str_to_i64(rest, size);
+}
+
+/* Those whose message has a struct work. */
+static bool
+on_fiber_path(struct str path)
+{
+	static const char *const begin[] = {"/sink", "/pieces/", "/known/", "/cut/", "/file/"};
+
+	for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+		if (str_starts(path, begin[i]))
+			return true;
+	return false;
+}
+
+static bool
+on_fiber(struct http_msg *m)
+{
+	int64_t n, size;
+
+	if (str_is(m->path, "/sink"))
+		work(m, sink, 0, 0);
+	else if ((n = number(m->path, "/sink/")) >= 0)
+		work(m, sink, n, 0);
+	else if (two_numbers(m->path, "/pieces/", &n, &size))
+		work(m, pieces, n, size);
+	else if (two_numbers(m->path, "/known/", &n, &size))
+		work(m, known, n, size);
+	else if (two_numbers(m->path, "/cut/", &n, &size))
+		work(m, cut, n, size);
+	else if (str_starts(m->path, "/file/"))
+		work(m, file, 0, 0);
+	else
+		return false;
+	return true;
+}
+
+static void
+held(struct http_msg *m)
+{
+	answer(m, 200, str_c(arena_printf(m->arena, "{\"held\":%zu,\"owners\":%u,\"fibers\":%u,\"cancelled\":%u,\"written\":%u,\"slow\":%" PRId64
+	    ",\"refused\":%" PRId64 ",\"refused_address\":%" PRId64 "}", budget_held(), budget_owners(), fib_count(), n_cancelled, n_written,
+	    metric_value(M_http_slow), metric_value(M_bytes_refused), metric_value(M_bytes_refused_address))));
+}
+
+/* ---- requests ---- */
+
+static void on_whole(struct http_msg *m);
+
 static void
 on_request(struct http_msg *m)
 {
 	int64_t n;
 
 	n_requests++;
+	if ((n = number(m->path, "/early/")) >= 0)
+		answer(m, (int)n, STR("{}"));
+	else if (str_is(m->path, "/held"))
+		held(m);
+	else if (on_fiber(m))
+		return;
+	else if (m->length != 0)
+		http_collect(m, conf.body_max);
+	else
+		on_whole(m);
+}
+
+static void
+on_whole(struct http_msg *m)
+{
+	int64_t n;
+
 	if ((n = number(m->path, "/delay/")) >= 0)
 		delay(m, n);
 	else if ((n = number(m->path, "/text/")) >= 0)
@@ -196,11 +404,13 @@ on_request(struct http_msg *m)
 static void
 on_gone(struct http_msg *m)
 {
-	struct late *l = m->data;
-
 	n_gone++;
-	if (l != NULL)
-		loop_timer_stop(&l->timer);
+	if (m->data != NULL && on_fiber_path(m->path)) {
+		fib_cancel(((struct work *)m->data)->cx.fib);
+		return;
+	}
+	if (m->data != NULL)
+		loop_timer_stop(&((struct late *)m->data)->timer);
 	http_done(m);
 }
 
@@ -303,7 +513,7 @@ check_end(void *arg)
 int
 main(int argc, char **argv)
 {
-	static const struct http_handler handler = {on_request, on_gone, on_open, on_message, on_close};
+	static const struct http_handler handler = {on_request, on_whole, on_gone, on_open, on_message, on_close};
 	struct loop_timer *t;
 
 	if (!conf_load(NULL, argc - 1, argv + 1, false))

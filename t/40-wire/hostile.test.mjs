@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { Wire, ask, parseResponse, skip, startEcho, until } from './lib.mjs';
 
 let s;
-before(async () => !skip && (s = await startEcho({ head_timeout: '600ms', keepalive_timeout: '1s', body_max: 100000, connections_max: 300 })));
+before(async () => !skip && (s = await startEcho({ head_timeout: '600ms', keepalive_timeout: '1s', body_max: 100000, connections_max: 300, rate_min: 0 })));
 after(() => s?.stop());
 afterEach(async () => !skip && assert.equal((await ask(s.port, 'GET /alive HTTP/1.1\r\nHost: a\r\n\r\n')).status, 200));
 

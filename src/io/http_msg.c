@@ -1,0 +1,359 @@
+/* Messages: a request from its head to its answer, whatever the protocol, and bodies that are kept until they are complete.
+ *
+ * A message is the adapter's while its head or a body to be kept arrives (msg_free), and the handler's from then until http_done. What
+ * is kept is charged to the budget as it arrives, not as it is announced: who announces much and sends little takes nobody's room. */
+#include "http_priv.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <uv.h>
+
+/* SMALL: bodies in the message's arena; MANY: what one tick looks at, so that a crowd of slow clients does not hold up the loop. */
+enum { SMALL = 16 * 1024, MANY = 1000 };
+
+unsigned msgs_given;
+
+static struct watch watched = {.prev = &watched, .next = &watched};
+
+/* ---- who waits for a client without a fiber ---- */
+
+void
+watch_add(struct watch *w, void (*check)(struct watch *w, uint64_t now))
+{
+	assert(w->next == NULL);
+	w->check = check;
+	w->next = &watched;
+	w->prev = watched.prev;
+	watched.prev->next = w;
+	watched.prev = w;
+}
+
+void
+watch_remove(struct watch *w)
+{
+	if (w->next == NULL)
+		return;
+	w->prev->next = w->next;
+	w->next->prev = w->prev;
+	w->prev = w->next = NULL;
+}
+
+/* Each goes to the end before it is looked at: it may be gone afterwards. */
+void
+watch_tick(void)
+{
+	struct watch *last = watched.prev, *w;
+	uint64_t now = loop_now();
+
+	for (int i = 0; i < MANY && (w = watched.next) != &watched; i++) {
+		bool end = w == last;
+
+		watch_remove(w);
+		watch_add(w, w->check);
+		w->check(w, now);
+		if (end)
+			return;
+	}
+}
+
+bool
+client_too_slow(uint64_t bytes, uint64_t ms)
+{
+	uint64_t rate = (uint64_t)conf.rate_min;
+
+	return rate > 0 && ms > (uint64_t)conf.head_timeout + bytes * 1000 / rate;
+}
+
+/* ---- life ---- */
+
+struct msg *
+msg_new(struct conn *c)
+{
+	struct arena *a = arena_new();
+	struct msg *x = arena_new_of(a, struct msg);
+	char *peer = arena_alloc(a, INET6_ADDRSTRLEN);
+
+	x->magic = MSG_MAGIC;
+	x->conn = c;
+	x->m.conn = x;
+	x->m.arena = a;
+	x->m.start_us = (int64_t)(uv_hrtime() / 1000);
+	x->m.tls = c->tls != NULL;
+	if (inet_ntop(c->family, c->addr, peer, INET6_ADDRSTRLEN) == NULL)
+		strcpy(peer, "0.0.0.0");
+	if (strncmp(peer, "::ffff:", 7) == 0 && strchr(peer, '.') != NULL)
+		peer += 7;
+	x->m.peer = x->m.client = peer;
+	return x;
+}
+
+struct msg *
+msg_cast(const struct http_msg *m)
+{
+	struct msg *x = m->conn;
+
+	assert(x->magic == MSG_MAGIC && &x->m == m);
+	return x;
+}
+
+static void
+msg_end(struct msg *x)
+{
+	struct arena *a = x->m.arena;
+
+	assert(x->event.waiter == NULL);
+	x->magic = 0;
+	watch_remove(&x->watch);
+	stream_fini(x);
+	free(x->kept);
+	budget_close(&x->held);
+	arena_free(&a);
+}
+
+void
+msg_free(struct msg *x)
+{
+	assert(x->magic == MSG_MAGIC && !x->given);
+	msg_end(x);
+}
+
+static void
+give(struct msg *x, void (*to)(struct http_msg *m))
+{
+	x->given = true;
+	msgs_given++;
+	to(&x->m);
+}
+
+void
+msg_give(struct msg *x)
+{
+	x->ended = x->m.length == 0;
+	give(x, http_handler->request);
+}
+
+void
+msg_upgraded(struct msg *x)
+{
+	x->conn = NULL;
+	x->given = x->answered = true;
+	msgs_given++;
+}
+
+void
+msg_gone(struct msg *x)
+{
+	bool waiting = x->given && !x->answered;
+
+	x->conn = NULL;
+	if (!x->given) {
+		msg_free(x);
+		return;
+	}
+	if (!waiting)
+		return;
+	metric_add(M_http_gone, 1);
+	stream_wake(x);		/* a fiber that is shielded from the cancellation must look */
+	http_handler->gone(&x->m);
+}
+
+static void
+msg_refuse(struct msg *x, err_t e)
+{
+	if (x->conn->proto == PROTO_H2)
+		h2_refuse(x->conn, x, e);
+	else
+		h1_refuse(x->conn, x, e);
+}
+
+/* ---- bodies that are kept ---- */
+
+static void
+collect_check(struct watch *w, uint64_t now)
+{
+	struct msg *x = (struct msg *)(void *)((char *)w - offsetof(struct msg, watch));
+	uint64_t all = now - x->started;
+
+	assert(x->magic == MSG_MAGIC && x->collecting && x->conn != NULL);
+	if (now - x->heard < (uint64_t)conf.head_timeout && all < (uint64_t)conf.body_timeout && !client_too_slow(x->m.received, all))
+		return;
+	metric_add(M_http_slow, 1);
+	if (x->conn->proto == PROTO_H2)
+		h2_cut(x->conn, x, true);	/* frees it, as the adapter's */
+	else
+		h1_refuse(x->conn, x, ERR_REQUEST_TIMEOUT);
+}
+
+void
+msg_body_wanted(struct msg *x)
+{
+	if (x->expects && x->m.received == 0)
+		conn_write(x->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	x->expects = false;
+}
+
+void
+http_collect(struct http_msg *m, int64_t max)
+{
+	struct msg *x = msg_cast(m);
+	err_t e = OK;
+
+	assert(x->given && !x->answered && !x->begun && m->length != 0 && m->received == 0);
+	x->given = false;
+	msgs_given--;
+	x->collecting = true;
+	x->limit = max;
+	x->held.address = m->client;
+	if (m->length > max)
+		e = ERR_REQUEST_TOO_LARGE;
+	else if (m->length > SMALL)
+		e = budget_room(&x->held, (size_t)m->length);
+	if (e != OK) {
+		msg_refuse(x, e);
+		return;
+	}
+	x->started = x->heard = loop_now();
+	watch_add(&x->watch, collect_check);
+	if (x->conn->proto == PROTO_H1)
+		conn_move(x->conn, LIST_BODY);
+	msg_body_wanted(x);
+}
+
+/* Room for n bytes in all. A small body of known length is in the arena at once; others double. */
+static err_t
+make_room(struct msg *x, size_t n)
+{
+	size_t room = n * 2 < SMALL ? SMALL : n * 2;
+	bool first;
+
+	if (n <= x->room)
+		return OK;
+	if (x->m.length > 0 && room > (size_t)x->m.length)
+		room = (size_t)x->m.length;
+	if (x->room == 0 && room <= SMALL) {
+		x->m.body.p = arena_alloc(x->m.arena, room + 1);
+		x->room = room;
+		return OK;
+	}
+	first = x->kept == NULL;
+	TRY(budget_charge(&x->held, room - x->held.held));
+	x->kept = mem_realloc(x->kept, room + 1);
+	if (first && x->m.body.n > 0)
+		memcpy(x->kept, x->m.body.p, x->m.body.n);
+	x->m.body.p = x->kept;
+	x->room = room;
+	return OK;
+}
+
+static void
+keep(struct msg *x, const char *p, size_t n)
+{
+	size_t at = x->m.body.n;
+	char *to;
+	err_t e = OK;
+
+	if (at + n > (size_t)x->limit)
+		e = ERR_REQUEST_TOO_LARGE;
+	else
+		e = make_room(x, at + n);
+	/* what is complete at once is as short-lived as its request; what the rest is awaited of is not */
+	if (e == OK && x->kept == NULL && x->held.held == 0 && x->m.length != (int64_t)(at + n))
+		e = budget_charge(&x->held, x->room);
+	if (e != OK) {
+		msg_refuse(x, e);
+		return;
+	}
+	x->heard = loop_now();
+	to = x->kept != NULL ? x->kept : (char *)(uintptr_t)x->m.body.p;	/* ours, in the arena */
+	memcpy(to + at, p, n);
+	to[at + n] = '\0';
+	x->m.body.n = at + n;
+	x->m.received += n;
+}
+
+void
+msg_body(struct msg *x, const char *p, size_t n)
+{
+	assert(x->magic == MSG_MAGIC && !x->ended);
+	if (x->collecting)
+		keep(x, p, n);
+	else
+		stream_body(x, p, n);
+}
+
+void
+msg_body_end(struct msg *x)
+{
+	assert(x->magic == MSG_MAGIC && !x->ended);
+	x->ended = true;
+	if (!x->collecting) {
+		stream_wake(x);
+		return;
+	}
+	x->collecting = false;
+	watch_remove(&x->watch);
+	give(x, http_handler->collected);
+}
+
+/* ---- for the handler ---- */
+
+void
+http_known(struct http_msg *m)
+{
+	struct msg *x = msg_cast(m);
+
+	m->client = NULL;
+	budget_known(&x->held);
+}
+
+bool
+http_begun(const struct http_msg *m)
+{
+	const struct msg *x = msg_cast(m);
+
+	return x->answered || x->begun;
+}
+
+void
+http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, struct str body)
+{
+	static const struct http_header json = {"Content-Type", "application/json; charset=UTF-8"};
+	struct msg *x = msg_cast(m);
+	struct conn *c = x->conn;
+	struct budget mine = {0};
+	err_t e;
+
+	assert(x->given && !x->answered && !x->begun);
+	x->answered = true;
+	x->conn = NULL;
+	if (c == NULL)
+		return;
+	if (body.n > PIECE && (e = budget_room(&mine, body.n)) != OK) {	/* the reader may be slow */
+		h = &json;
+		nh = 1;
+		status = err_info(e)->status;
+		body = error_body(e);
+	}
+	if (c->proto == PROTO_H2)
+		h2_reply(c, x, status, h, nh, body);
+	else
+		h1_reply(c, x, status, h, nh, body);
+}
+
+void
+http_done(struct http_msg *m)
+{
+	struct msg *x = msg_cast(m);
+	struct conn *c = x->conn;
+
+	assert(x->given);
+	if (c != NULL && c->proto == PROTO_H2)	/* no answer, or one without its end */
+		h2_cut(c, x, false);
+	else if (c != NULL) {
+		c->msg = NULL;
+		conn_doom(c);
+	}
+	msgs_given--;
+	msg_end(x);
+}

@@ -1,0 +1,245 @@
+/* Bodies and answers in pieces: what the fiber of a request awaits of its client.
+ *
+ * Back-pressure both ways: while pieces of a body wait for the handler the socket is not read (HTTP/2: no window is given back), and
+ * while a piece of an answer waits for the client the handler does not go on. So a transfer of any size holds a few pieces. Time that
+ * passes while the client is waited for is the client's: the deadline of the request stands still, those of the transfer run. */
+#include "http_priv.h"
+
+#include <assert.h>
+
+enum { AHEAD = 2 * PIECE };	/* bytes of a body that are read before they are asked for */
+
+/* ---- waiting for the client ---- */
+
+void
+stream_wake(struct msg *x)
+{
+	fib_signal(&x->event);
+}
+
+void
+stream_fini(struct msg *x)
+{
+	rest_free(&x->arrived);
+	rest_free(&x->taken);
+}
+
+err_t
+stream_gone(struct ctx *cx, const struct msg *x)
+{
+	if (x->conn == NULL || x->conn->list == LIST_DOOMED)
+		return fail(cx, ERR_CANCELLED, "the client left");
+	return OK;
+}
+
+/* Milliseconds that the client has left for its next bytes, when `bytes` have passed. */
+static uint64_t
+patience(const struct msg *x, uint64_t bytes)
+{
+	uint64_t left = (uint64_t)conf.transfer_stall, all = (uint64_t)conf.transfer_timeout, slow;
+
+	if (client_too_slow(bytes, x->waited) || x->waited >= all)
+		return 0;
+	if (conf.rate_min > 0) {
+		slow = (uint64_t)conf.head_timeout + bytes * 1000 / (uint64_t)conf.rate_min + 1 - x->waited;
+		left = slow < left ? slow : left;
+	}
+	return all - x->waited < left ? all - x->waited : left;
+}
+
+/* Awaits the event that the caller has reset. ERR_TIMEOUT when the client's patience is over. */
+static err_t
+await_client(struct ctx *cx, struct msg *x, uint64_t bytes)
+{
+	uint64_t began = loop_now(), deadline = cx->deadline, ms = patience(x, bytes);
+	err_t e;
+
+	if (ms == 0)
+		return fail(cx, ERR_TIMEOUT, "the client is too slow: bytes=%llu ms=%llu", (unsigned long long)bytes, (unsigned long long)x->waited);
+	cx->deadline = 0;
+	e = fib_await_for(cx, &x->event, ms);
+	cx->deadline = deadline ? deadline + (loop_now() - began) : 0;
+	x->waited += loop_now() - began;
+	return e;
+}
+
+/* ---- bodies ---- */
+
+void
+stream_body(struct msg *x, const char *p, size_t n)
+{
+	x->m.received += n;
+	if (x->unwanted || x->refused != OK)
+		return;
+	x->held.address = x->m.client;
+	x->refused = budget_charge(&x->held, n);
+	if (x->refused == OK)
+		rest_add(&x->arrived, p, n);
+	if (x->conn->proto == PROTO_H1 && (x->arrived.n >= AHEAD || x->refused != OK))
+		conn_listen(x->conn, false);
+	stream_wake(x);
+}
+
+/* The piece that the handler is done with. */
+static void
+put_back(struct msg *x)
+{
+	size_t n = x->taken.n;
+
+	if (n == 0)
+		return;
+	rest_free(&x->taken);
+	budget_release(&x->held, n);
+	if (x->conn != NULL && x->conn->proto == PROTO_H2)
+		h2_took(x->conn, x, n);
+}
+
+static err_t
+await_piece(struct ctx *cx, struct msg *x)
+{
+	err_t e;
+
+	fib_event_reset(&x->event);
+	if (x->conn->proto == PROTO_H1)
+		conn_listen(x->conn, true);
+	e = await_client(cx, x, x->m.received);
+	if (e != ERR_TIMEOUT)
+		return e;
+	metric_add(M_http_slow, 1);
+	x->keep = false;	/* nobody waits for the rest */
+	return fail(cx, ERR_REQUEST_TIMEOUT, "the body stalls");
+}
+
+err_t
+http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out)
+{
+	struct msg *x = msg_cast(m);
+
+	assert(x->given && !x->collecting && !x->answered && !x->begun);
+	*piece_out = STR("");
+	put_back(x);
+	if (x->conn != NULL && !x->ended)
+		msg_body_wanted(x);
+	while (x->arrived.n == 0) {
+		TRY(stream_gone(cx, x));
+		if (x->refused != OK)
+			return fail(cx, x->refused, "no room for the body: received=%llu", (unsigned long long)m->received);
+		if (x->ended)
+			return OK;
+		TRY(await_piece(cx, x));
+	}
+	TRY(stream_gone(cx, x));
+	x->taken = x->arrived;
+	x->arrived = (struct rest){0};
+	if (x->conn->proto == PROTO_H1 && !x->ended)	/* the next is read while the handler works on this one */
+		conn_listen(x->conn, true);
+	*piece_out = (struct str){x->taken.p, x->taken.n};
+	return OK;
+}
+
+/* ---- answers ---- */
+
+void
+http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, int64_t length)
+{
+	struct msg *x = msg_cast(m);
+	struct conn *c = x->conn;
+
+	assert(x->given && !x->answered && !x->begun);
+	x->begun = x->unwanted = true;
+	x->out_length = length;
+	x->waited = 0;
+	x->bodiless = x->head || status == 204 || status == 304;
+	put_back(x);
+	rest_free(&x->arrived);
+	budget_close(&x->held);
+	if (c == NULL)
+		return;
+	if (c->proto == PROTO_H2)
+		h2_begin(c, x, status, h, nh);
+	else
+		h1_begin(c, x, status, h, nh);
+}
+
+static bool
+room(const struct msg *x)
+{
+	const struct conn *c = x->conn;
+
+	return c->proto == PROTO_H2 ? h2_room(c, x) : conn_clear(c) && !x->choked;
+}
+
+/* A socket becomes writable only when a good part of its buffer is free: a slow client has taken something before that. */
+static bool
+took_some(const struct msg *x, int *unsent)
+{
+	int now = conn_unsent(x->conn), before = *unsent;
+
+	if (x->conn->proto == PROTO_H2 && loop_now() - h2_moved(x->conn, x) < (uint64_t)conf.transfer_stall)
+		return true;
+	*unsent = now;
+	return now < before;
+}
+
+err_t
+stream_room(struct ctx *cx, struct msg *x)
+{
+	int unsent = 0;
+	err_t e;
+
+	TRY(stream_gone(cx, x));
+	while (!room(x)) {
+		fib_event_reset(&x->event);
+		conn_want_write(x->conn);
+		if (unsent == 0)
+			unsent = conn_unsent(x->conn);
+		e = await_client(cx, x, x->out);
+		TRY(stream_gone(cx, x));
+		if (e == ERR_TIMEOUT && !(patience(x, x->out) > 0 && took_some(x, &unsent))) {
+			metric_add(M_http_slow, 1);
+			return fail(cx, ERR_CANCELLED, "the client takes too little: bytes=%llu", (unsigned long long)x->out);
+		}
+		if (e != OK && e != ERR_TIMEOUT)
+			return e;
+	}
+	return OK;
+}
+
+err_t
+http_write(struct ctx *cx, struct http_msg *m, struct str piece)
+{
+	struct msg *x = msg_cast(m);
+
+	assert(x->begun && !x->answered);
+	assert(x->out_length < 0 || x->out + piece.n <= (uint64_t)x->out_length);
+	while (piece.n > 0) {
+		struct str part = {piece.p, piece.n < PIECE ? piece.n : PIECE};
+
+		TRY(stream_room(cx, x));
+		if (!x->bodiless && x->conn->proto == PROTO_H2)
+			h2_write(x->conn, x, part);
+		else if (!x->bodiless)
+			h1_write(x->conn, x, part);
+		x->out += part.n;
+		piece = (struct str){piece.p + part.n, piece.n - part.n};
+	}
+	return stream_gone(cx, x);
+}
+
+void
+http_end(struct http_msg *m)
+{
+	struct msg *x = msg_cast(m);
+	struct conn *c = x->conn;
+
+	assert(x->begun && !x->answered);
+	assert(x->out_length < 0 || x->bodiless || c == NULL || x->out == (uint64_t)x->out_length);
+	x->answered = true;
+	x->conn = NULL;
+	if (c == NULL)
+		return;
+	if (c->proto == PROTO_H2)
+		h2_end(c, x);
+	else
+		h1_end(c, x);
+}
