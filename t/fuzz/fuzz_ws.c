@@ -17,6 +17,7 @@ void conn_want_write(struct conn *c) { (void)c; }
 void conn_finish(struct conn *c) { c->fin_due = true; conn_move(c, LIST_CLOSING); }
 void conn_doom(struct conn *c) { conn_move(c, LIST_DOOMED); }
 void msg_upgraded(struct msg *x) { (void)x; }
+void msg_free(struct msg *x) { (void)x; }
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body) { (void)c, (void)x, (void)status, (void)h, (void)nh, (void)body; }
 struct str error_body(err_t e) { (void)e; return STR("{}"); }
 
