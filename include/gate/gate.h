@@ -129,7 +129,6 @@ struct route {
 	int status;		/* of success, for OpenAPI: 200 201 202 204 */
 	const char *doc;	/* one sentence */
 	unsigned flags;
-	const char *alias_database;	/* legacy path: value forced for databaseId; NULL */
 	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
 	 * "document.delete database/{databaseId}/collection/{collectionId}/document/{documentId}"; NULL: none. */
 	const char *audit;

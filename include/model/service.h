@@ -57,15 +57,16 @@ struct usage_kind {		/* what requests count as, for the console's charts; a rout
 	bool handed;		/* its scope is no parameter: the handler says it (rq->usage_scope), and what it creates counts only with one */
 };
 
-/* Another path of a route, or of all routes below one. Segments of both that are ":" alone stand for one placeholder each, in the same
- * order; a placeholder of `path` that `alias` lacks has the value `bound`. Limits are counted for the route, whatever name was used. */
+/* Another path of a route, or of all routes below one. A segment ":" stands for a placeholder; the placeholders of `path` that `alias` lacks are
+ * its first ones, and have the value `bound`. Rate limits are counted for the route, whatever path was used. A documented row for one
+ * route stands before those of a whole branch, which then leave that route alone. */
 struct path_alias {
 	const char *method;	/* NULL: any */
 	const char *alias;	/* "/v1/database/collections" */
 	const char *path;	/* "/v1/databases/:/collections" */
-	const char *bound;	/* "default" */
-	bool below;		/* routes below it too, with the same rest of the path */
-	bool documented;	/* it has an operation of its own in the OpenAPI document: the clients of 1.0 know it */
+	const char *bound;	/* "default"; NULL: nothing is bound */
+	bool below;		/* also of the routes below it, with the same rest of the path */
+	bool documented;	/* it has operations of its own in the OpenAPI document: the clients of 1.0 know it */
 };
 
 struct service {

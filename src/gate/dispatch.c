@@ -22,15 +22,21 @@ static int64_t n_running;	/* requests that have a fiber */
 void
 api_init(void)
 {
-	const struct routes *const *tables;
+	const struct service *const *services;
 	int n;
 
 	if (router != NULL)
 		return;
-	tables = routes_all(&n);
-	router = router_new(tables, n);
+	services = service_all(&n);
+	router = router_new(services, n);
 	audit_init();
 	usage_init();
+}
+
+const struct route_info *const *
+gate_routes(int *n_out)
+{
+	return router_all(router, n_out);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "model/service.h"
 
 enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_N };
+enum { PLACE_BODY = -1, PLACE_BOUND = -2 };	/* no placeholder: from body or query string; the alias says it */
 enum { ROUTE_ARGS_MAX = 8, ROUTE_LIMITS_MAX = 4 };
 
 /* ---- router.c ---- */
@@ -19,7 +20,9 @@ struct route_info {		/* a row of a table, compiled */
 	uint64_t scope;		/* bit; 0: a scope no role has */
 	int n_args;
 	struct str args[ROUTE_ARGS_MAX];	/* names of the placeholders */
-	int *places;		/* per parameter: which placeholder, -1: the body */
+	const char *path;	/* the row's, or that of the alias */
+	const struct path_alias *alias;	/* NULL: the row's own path */
+	int *places;		/* per parameter: which placeholder, PLACE_BODY, PLACE_BOUND */
 	json_t **defaults;	/* per parameter: parsed `def`, NULL none */
 	struct limit_rule limits[ROUTE_LIMITS_MAX];
 	int n_limits;
@@ -29,13 +32,16 @@ struct route_info {		/* a row of a table, compiled */
 
 struct router;
 /* Process lifetime. Aborts with a message on two rows for one request, malformed patterns, limits and defaults. */
-struct router *router_new(const struct routes *const *tables, int n);
-/* Every list of rows of every service, in order. Process lifetime. */
-const struct routes *const *routes_all(int *n_out);
+struct router *router_new(const struct service *const *services, int n);
+/* Each row, followed by its aliases, in the order of the tables. */
+const struct route_info *const *router_all(const struct router *r, int *n_out);
 /* The row for the request; `args_out` gets the raw segments of its placeholders. NULL: none. */
 const struct route_info *router_find(const struct router *r, enum method m, struct str path, struct str args_out[ROUTE_ARGS_MAX]);
 bool method_parse(struct str s, enum method *out);	/* HEAD is GET */
 const char *method_name(enum method m);
+
+/* ---- dispatch.c ---- */
+const struct route_info *const *gate_routes(int *n_out);	/* router_all of the process's router */
 
 /* ---- body.c ---- */
 /* Sets rq->body from query string or body; what cannot be read leaves rq->body_error. */

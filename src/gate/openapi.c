@@ -138,30 +138,27 @@ in_body(const struct route *r, const struct param *p)
 	return p->path == NULL && strcmp(r->method, "GET") != 0;
 }
 
-static bool
-hidden(const struct route *r, const struct param *p)
-{
-	return r->alias_database != NULL && strcmp(p->name, "databaseId") == 0;
-}
-
 static void
-write_parameters(struct jw *w, const struct route *r)
+write_parameters(struct jw *w, const struct route_info *info)
 {
+	const struct route *r = info->route;
+
 	JW_KEY(w, "parameters");
 	jw_arr(w);
 	for (int i = 0; i < r->n_params; i++)
-		if (!in_body(r, &r->params[i]) && !hidden(r, &r->params[i]))
+		if (!in_body(r, &r->params[i]) && info->places[i] != PLACE_BOUND)
 			write_parameter(w, &r->params[i]);
 	jw_arr_end(w);
 }
 
 static void
-write_body(struct jw *w, const struct route *r)
+write_body(struct jw *w, const struct route_info *info)
 {
+	const struct route *r = info->route;
 	int n = 0;
 
 	for (int i = 0; i < r->n_params; i++)
-		n += in_body(r, &r->params[i]) && !hidden(r, &r->params[i]);
+		n += in_body(r, &r->params[i]) && info->places[i] != PLACE_BOUND;
 	if (n == 0)
 		return;
 	JW_KEY(w, "requestBody");
@@ -176,7 +173,7 @@ write_body(struct jw *w, const struct route *r)
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	for (int i = 0; i < r->n_params; i++)
-		if (in_body(r, &r->params[i]) && !hidden(r, &r->params[i])) {
+		if (in_body(r, &r->params[i]) && info->places[i] != PLACE_BOUND) {
 			jw_key(w, str_c(r->params[i].name));
 			write_param_schema(w, &r->params[i], true);
 		}
@@ -236,8 +233,9 @@ write_response(struct jw *w, const char *status, const char *doc, const char *mo
 }
 
 static void
-write_operation(struct jw *w, const struct route *r)
+write_operation(struct jw *w, const struct route_info *info)
 {
+	const struct route *r = info->route;
 	char status[16];
 
 	snprintf(status, sizeof status, "%d", r->status);
@@ -250,19 +248,19 @@ write_operation(struct jw *w, const struct route *r)
 	member(w, "summary", r->doc ? r->doc : "");
 	if (r->name != NULL)
 		member(w, "operationId", arena_printf(w->b->arena, "%s%s%s%s", r->service ? r->service : "", r->service ? "." : "", r->name,
-		    r->alias_database ? ".legacy" : ""));
+		    info->alias ? ".legacy" : ""));
 	if (r->service != NULL) {
 		JW_KEY(w, "tags");
 		jw_arr(w);
 		jw_cstr(w, r->service);
 		jw_arr_end(w);
 	}
-	if (r->alias_database != NULL) {
+	if (info->alias != NULL) {
 		JW_KEY(w, "deprecated");
 		jw_bool(w, true);
 	}
-	write_parameters(w, r);
-	write_body(w, r);
+	write_parameters(w, info);
+	write_body(w, info);
 	JW_KEY(w, "responses");
 	jw_obj(w);
 	write_response(w, status, "Done.", reply_model(w->b->arena, r));
@@ -297,27 +295,22 @@ template_of(struct arena *a, const char *path)
 
 /* Rows of one path may stand apart, even in different tables: each path is written where it is first seen. */
 static void
-write_paths(struct jw *w, const struct routes *const *tables, int n)
+write_paths(struct jw *w, const struct route_info *const *infos, int n)
 {
-	const struct route **all;
-	int n_all = 0, k = 0;
+	const struct route_info **all = arena_array(w->b->arena, const struct route_info *, n);
 
 	for (int i = 0; i < n; i++)
-		n_all += tables[i]->n;
-	all = arena_array(w->b->arena, const struct route *, n_all);
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < tables[i]->n; j++)
-			all[k++] = &tables[i]->v[j];
+		all[i] = infos[i]->alias == NULL || infos[i]->alias->documented ? infos[i] : NULL;
 	JW_KEY(w, "paths");
 	jw_obj(w);
-	for (int i = 0; i < n_all; i++) {
+	for (int i = 0; i < n; i++) {
 		const char *path = all[i] ? template_of(w->b->arena, all[i]->path) : NULL;
 
 		if (path == NULL)
 			continue;
 		jw_key(w, str_c(path));
 		jw_obj(w);
-		for (int j = i; j < n_all; j++)
+		for (int j = i; j < n; j++)
 			if (all[j] != NULL && strcmp(template_of(w->b->arena, all[j]->path), path) == 0) {
 				write_operation(w, all[j]);
 				all[j] = NULL;
@@ -414,23 +407,22 @@ write_list_model(struct jw *w, const struct route *r)
 
 /* One for each model of which there are lists: no two routes name theirs differently. */
 static void
-write_list_models(struct jw *w, const struct routes *const *tables, int n)
+write_list_models(struct jw *w, const struct route_info *const *infos, int n)
 {
 	const struct shape *seen[64];
 	int n_seen = 0;
 
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < tables[i]->n; j++) {
-			const struct route *r = &tables[i]->v[j];
-			int k = 0;
+	for (int i = 0; i < n; i++) {
+		const struct route *r = infos[i]->route;
+		int k = 0;
 
-			while (k < n_seen && seen[k] != r->model)
-				k++;
-			if (r->list == NULL || k < n_seen || n_seen == (int)(sizeof seen / sizeof *seen))
-				continue;
-			seen[n_seen++] = r->model;
-			write_list_model(w, r);
-		}
+		while (k < n_seen && seen[k] != r->model)
+			k++;
+		if (r->list == NULL || k < n_seen || n_seen == (int)(sizeof seen / sizeof *seen))
+			continue;
+		seen[n_seen++] = r->model;
+		write_list_model(w, r);
+	}
 }
 
 static void
@@ -487,7 +479,7 @@ models_add(struct models *m, const struct shape *s)
 }
 
 static void
-write_models(struct jw *w, const struct routes *const *tables, int n)
+write_models(struct jw *w, const struct route_info *const *infos, int n)
 {
 	struct models m = {.n = 0};
 	int n_services;
@@ -497,8 +489,7 @@ write_models(struct jw *w, const struct routes *const *tables, int n)
 		for (const struct shape *const *s = services[i]->shapes; s != NULL && *s != NULL; s++)
 			models_add(&m, *s);
 	for (int i = 0; i < n; i++)
-		for (int j = 0; j < tables[i]->n; j++)
-			models_add(&m, tables[i]->v[j].model);
+		models_add(&m, infos[i]->route->model);
 	JW_KEY(w, "components");
 	jw_obj(w);
 	JW_KEY(w, "schemas");
@@ -506,7 +497,7 @@ write_models(struct jw *w, const struct routes *const *tables, int n)
 	write_error_model(w);
 	for (int i = 0; i < m.n; i++)
 		write_model(w, m.v[i]);
-	write_list_models(w, tables, n);
+	write_list_models(w, infos, n);
 	jw_obj_end(w);
 	JW_KEY(w, "securitySchemes");
 	jw_obj(w);
@@ -529,14 +520,14 @@ api_openapi(struct ctx *cx)
 {
 	static char *text;
 	static size_t n_text;
-	const struct routes *const *tables;
+	const struct route_info *const *infos;
 	struct buf b;
 	struct jw w;
 	int n;
 
 	if (text != NULL)
 		return (struct str){text, n_text};
-	tables = routes_all(&n);
+	infos = gate_routes(&n);
 	buf_init(&b, cx->arena, DOCUMENT_HINT);
 	jw_init(&w, &b);
 	jw_obj(&w);
@@ -553,8 +544,8 @@ api_openapi(struct ctx *cx)
 	member(&w, "url", "/");
 	jw_obj_end(&w);
 	jw_arr_end(&w);
-	write_paths(&w, tables, n);
-	write_models(&w, tables, n);
+	write_paths(&w, infos, n);
+	write_models(&w, infos, n);
 	jw_obj_end(&w);
 	text = memcpy(mem_alloc(b.n + 1), b.p, b.n);
 	n_text = b.n;

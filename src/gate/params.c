@@ -37,10 +37,8 @@ is_nothing(const json_t *j)
 static json_t *
 find_value(struct req *rq, const struct param *p, int place)
 {
-	const struct route *r = rq->route;
-
-	if (r->alias_database != NULL && strcmp(p->name, "databaseId") == 0)
-		return path_value(rq, str_c(r->alias_database));
+	if (place == PLACE_BOUND)
+		return path_value(rq, str_c(rq->info->alias->bound));
 	if (place >= 0)
 		return path_value(rq, rq->path_arg[place]);
 	return json_object_get(rq->body, p->name);

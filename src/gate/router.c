@@ -19,6 +19,8 @@ struct node {
 
 struct router {
 	struct node root;
+	const struct route_info **all;
+	int n;
 };
 
 static const char *const method_names[METHOD_N] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
@@ -68,12 +70,14 @@ node_child(struct node *n, struct str segment)
 }
 
 static int
-place_of(const struct route_info *i, const char *name)
+place_of(const struct route_info *i, const struct param *p)
 {
+	if (p->path == NULL)
+		return PLACE_BODY;
 	for (int k = 0; k < i->n_args; k++)
-		if (str_is(i->args[k], name))
+		if (str_is(i->args[k], p->name))
 			return k;
-	return -1;
+	refuse(i->route, "a path parameter has no placeholder");
 }
 
 /* Parameters against the pattern: each PATH() row has its placeholder, defaults are JSON. */
@@ -87,9 +91,7 @@ compile_params(struct route_info *i)
 	for (int k = 0; k < r->n_params; k++) {
 		const struct param *p = &r->params[k];
 
-		i->places[k] = p->path != NULL ? place_of(i, p->name) : -1;
-		if (p->path != NULL && i->places[k] < 0 && (r->alias_database == NULL || strcmp(p->name, "databaseId") != 0))
-			refuse(r, "a path parameter has no placeholder");
+		i->places[k] = place_of(i, p);
 		if ((p->type == P_ENUM || p->type == P_ENUM_NOCASE || p->type == P_ENUMS || p->type == P_PERMISSIONS) && p->list == NULL)
 			refuse(r, "a parameter needs a list");
 		if (p->def != NULL && (i->defaults[k] = json_loads(p->def, JSON_DECODE_ANY, NULL)) == NULL)
@@ -104,6 +106,7 @@ compile(const struct route *r)
 	struct str rest = str_c(r->path);
 
 	i->route = r;
+	i->path = r->path;
 	if (r->handler == NULL || r->path[0] != '/')
 		refuse(r, "no handler, or not a path");
 	str_cut(&rest, '/');
@@ -125,10 +128,94 @@ compile(const struct route *r)
 	return i;
 }
 
-static void
-place(struct router *t, struct route_info *i, const char *path)
+/* ---- aliases ---- */
+
+/* Takes the segments of `pattern` off the path. `rest_out` is what is left of it; `names_out` (may be NULL) gets the names of its placeholders. */
+static bool
+strip(struct str path, const char *pattern, struct str *rest_out, struct str *names_out, int *n_names_out)
 {
-	struct str rest = str_c(path);
+	struct str want = str_c(pattern);
+	int n = 0;
+
+	while (want.p != NULL) {
+		struct str w = str_cut(&want, '/'), have = path.p ? str_cut(&path, '/') : STR_NONE;
+		bool any = str_is(w, ":");
+
+		if (have.p == NULL || (any ? have.n == 0 || have.p[0] != ':' : !str_eq(w, have)))
+			return false;
+		if (any)
+			names_out[n++] = have;
+	}
+	*rest_out = path;
+	*n_names_out = n;
+	return true;
+}
+
+/* The alias's path for a route, its placeholders by the route's names. */
+static const char *
+alias_path(const char *alias, const struct str *names, struct str rest)
+{
+	struct str from = str_c(alias);
+	struct buf b;
+	int n = 0;
+
+	buf_init(&b, NULL, 128);
+	str_cut(&from, '/');
+	while (from.p != NULL) {
+		struct str segment = str_cut(&from, '/');
+
+		buf_ch(&b, '/');
+		buf_str(&b, str_is(segment, ":") ? names[n++] : segment);
+	}
+	if (rest.p != NULL) {
+		buf_ch(&b, '/');
+		buf_str(&b, rest);
+	}
+	buf_ch(&b, '\0');
+	return b.p;
+}
+
+static int
+count_args(const char *pattern)
+{
+	int n = 0;
+
+	for (; *pattern != '\0'; pattern++)
+		n += pattern[0] == ':';
+	return n;
+}
+
+/* The row once more, under the alias's path; NULL: it is none of this row. */
+static struct route_info *
+compile_alias(const struct route_info *of, const struct path_alias *a)
+{
+	struct str names[ROUTE_ARGS_MAX], rest;
+	struct route_info *i;
+	int n_names, missing;
+
+	if (a->method != NULL && strcmp(a->method, of->route->method) != 0)
+		return NULL;
+	if (!strip(str_c(of->route->path), a->path, &rest, names, &n_names) || (rest.p != NULL && !a->below))
+		return NULL;
+	missing = n_names - count_args(a->alias);
+	if (missing < 0 || (missing > 0 && a->bound == NULL))
+		refuse(of->route, "an alias has too many placeholders, or too few and no value for them");
+	i = mem_zalloc(sizeof *i);
+	*i = *of;
+	i->alias = a;
+	i->path = alias_path(a->alias, names + missing, rest);
+	i->n_args -= missing;
+	memmove(i->args, i->args + missing, sizeof *i->args * (size_t)i->n_args);
+	i->places = mem_zalloc(sizeof(int) * (size_t)(of->route->n_params + 1));
+	for (int k = 0; k < of->route->n_params; k++)
+		i->places[k] = of->places[k] < 0 ? of->places[k] : of->places[k] < missing ? PLACE_BOUND : of->places[k] - missing;
+	return i;
+}
+
+static void
+place(struct router *t, struct route_info *i)
+{
+	struct str rest = str_c(i->path);
 	struct node *n = &t->root;
 	enum method m;
 	int depth = 0;
@@ -144,55 +231,43 @@ place(struct router *t, struct route_info *i, const char *path)
 	if (n->route[m] != NULL)
 		refuse(i->route, "two rows for one request");
 	n->route[m] = i;
+	t->all = mem_realloc(t->all, sizeof *t->all * (size_t)(t->n + 1));
+	t->all[t->n++] = i;
 }
 
-/* Other paths of the same row: those that later clients use. */
+/* An alias of the very route stands before one of the whole branch, which then leaves the route alone. */
 static void
-router_add(struct router *t, const struct route *r)
+router_add(struct router *t, const struct route *r, const struct path_alias *aliases)
 {
-	static const struct {
-		const char *method, *later, *path;
-	} aliases[] = {
-#define PATH_ALIAS(...) {__VA_ARGS__},
-#include "tbl/paths.h"
-	};
-	struct route_info *i = compile(r);
+	struct route_info *i = compile(r), *other;
+	bool exact = false;
 
-	place(t, i, r->path);
-	for (size_t k = 0; k < sizeof aliases / sizeof *aliases; k++)
-		if (strcmp(aliases[k].path, r->path) == 0 && strcmp(aliases[k].method, r->method) == 0)
-			place(t, i, aliases[k].later);
+	place(t, i);
+	for (const struct path_alias *a = aliases; a != NULL && a->alias != NULL; a++) {
+		if ((exact && a->below) || (other = compile_alias(i, a)) == NULL)
+			continue;
+		exact = exact || (!a->below && a->documented);
+		place(t, other);
+	}
 }
 
 struct router *
-router_new(const struct routes *const *tables, int n)
+router_new(const struct service *const *services, int n)
 {
 	struct router *t = mem_zalloc(sizeof *t);
 
 	for (int i = 0; i < n; i++)
-		for (int k = 0; k < tables[i]->n; k++)
-			router_add(t, &tables[i]->v[k]);
+		for (const struct routes *const *list = services[i]->routes; list != NULL && *list != NULL; list++)
+			for (int k = 0; k < (*list)->n; k++)
+				router_add(t, &(*list)->v[k], services[i]->aliases);
 	return t;
 }
 
-const struct routes *const *
-routes_all(int *n_out)
+const struct route_info *const *
+router_all(const struct router *r, int *n_out)
 {
-	static const struct routes **all;
-	static int n_all;
-	const struct service *const *services;
-	int n;
-
-	if (all == NULL) {
-		services = service_all(&n);
-		for (int i = 0; i < n; i++)
-			for (const struct routes *const *list = services[i]->routes; list != NULL && *list != NULL; list++) {
-				all = mem_realloc(all, sizeof *all * (size_t)(n_all + 1));
-				all[n_all++] = *list;
-			}
-	}
-	*n_out = n_all;
-	return all;
+	*n_out = r->n;
+	return r->all;
 }
 
 static const struct route_info *

@@ -4,6 +4,7 @@
 
 #include "../../src/gate/gate_priv.h"
 #include "core/vtime.h"
+#include "svc/services.h"
 
 static struct ctx cx;
 static struct req *rq;
@@ -46,23 +47,38 @@ nothing(struct req *r, void *in)
 
 #define R(m, p) {.method = m, .path = p, .handler = nothing}
 
+struct places_in {
+	const char *x, *y, *z;
+};
+static const struct param places[] = {PATH("x", P_UID, struct places_in, x, ""), PATH("y", P_UID, struct places_in, y, ""),
+	OPTIONAL("z", P_UID, struct places_in, z, "")};
 static const struct route few[] = {R("GET", "/"), R("GET", "/v1/users"), R("GET", "/v1/users/usage"), R("GET", "/v1/users/:userId"),
-	R("DELETE", "/v1/users/:userId"), R("GET", "/v1/users/:userId/logs"), R("POST", "/v1/a/:x/b/:y/c"), R("GET", "/v1/a/fixed/b/:y")};
+	R("DELETE", "/v1/users/:userId"), R("GET", "/v1/users/:userId/logs"), {.method = "POST", .path = "/v1/a/:x/b/:y/c", .handler = nothing, .params = places, .n_params = 3}, R("GET", "/v1/a/fixed/b/:y")};
+
+static const struct path_alias aliases[] = {
+	{"GET", "/v1/people", "/v1/users", NULL},
+	{NULL, "/v1/b", "/v1/a/:/b", "one", .below = true},
+	{NULL, "/v1/z/:", "/v1/users/:", NULL, .below = true},
+	{0},
+};
+static const struct route_info *found;
 
 static const char *
 route_of(const char *method, const char *path, struct str *args)
 {
 	static const struct routes table = ROUTES(few);
-	static const struct routes *const tables[] = {&table};
+	static const struct routes *const tables[] = {&table, NULL};
+	static const struct service service = {.name = "test", .routes = tables, .aliases = aliases}, *const services[] = {&service};
 	static struct router *r;
 	const struct route_info *i;
 	enum method m;
 
 	if (r == NULL)
-		r = router_new(tables, 1);
+		r = router_new(services, 1);
 	if (!method_parse(str_c(method), &m))
 		return NULL;
 	i = router_find(r, m, str_c(path), args);
+	found = i;
 	return i ? i->route->path : NULL;
 }
 
@@ -90,6 +106,13 @@ Test(router, finds)
 		{"get", "/v1/users", NULL, NULL},
 		{"GET", "", NULL, NULL},
 		{"GET", "v1/users", NULL, NULL},
+		{"GET", "/v1/people", "/v1/users", NULL},
+		{"POST", "/v1/people", NULL, NULL},
+		{"GET", "/v1/people/x", NULL, NULL},
+		{"POST", "/v1/b/7/c", "/v1/a/:x/b/:y/c", "7"},
+		{"GET", "/v1/b/7", NULL, NULL},
+		{"GET", "/v1/z/7", "/v1/users/:userId", "7"},
+		{"GET", "/v1/z/7/logs", "/v1/users/:userId/logs", "7"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -102,30 +125,46 @@ Test(router, finds)
 	}
 }
 
-static void
-compile(const struct route *r)
+Test(router, binds_what_an_alias_lacks)
 {
-	const struct routes table = {r, 1}, *const tables[] = {&table};
+	struct str args[ROUTE_ARGS_MAX];
 
-	router_new(tables, 1);
+	cr_assert_not_null(route_of("POST", "/v1/b/7/c", args));
+	cr_assert_str_eq(found->path, "/v1/b/:y/c");
+	cr_assert_str_eq(found->alias->bound, "one");
+	cr_assert_eq(found->places[0], PLACE_BOUND);
+	cr_assert_eq(found->places[1], 0);
+	cr_assert_eq(found->places[2], PLACE_BODY);
+	cr_assert_not_null(route_of("POST", "/v1/a/5/b/7/c", args));
+	cr_assert_eq(found->places[0], 0);
+	cr_assert_eq(found->places[1], 1);
+}
+
+static void
+compile(const struct route *r, int n)
+{
+	const struct routes table = {r, n}, *const tables[] = {&table, NULL};
+	const struct service service = {.name = "test", .routes = tables}, *const services[] = {&service};
+
+	services_init();
+	router_new(services, 1);
 }
 
 Test(router, refuses_two_rows, .signal = SIGABRT)
 {
 	static const struct route twice[] = {R("GET", "/v1/a/:x"), R("GET", "/v1/a/:y")};
-	const struct routes table = ROUTES(twice), *const tables[] = {&table};
 
-	router_new(tables, 1);
+	compile(twice, 2);
 }
 
 Test(router, refuses_method, .signal = SIGABRT)
 {
-	compile(&(struct route)R("TRACE", "/"));
+	compile(&(struct route)R("TRACE", "/"), 1);
 }
 
 Test(router, refuses_limit, .signal = SIGABRT)
 {
-	compile(&(struct route){.method = "GET", .path = "/", .handler = nothing, .limit = "many"});
+	compile(&(struct route){.method = "GET", .path = "/", .handler = nothing, .limit = "many"}, 1);
 }
 
 struct one {
@@ -144,7 +183,7 @@ Test(router, refuses_default, .signal = SIGABRT)
 {
 	static const struct param p[] = {OPTIONAL("a", P_TEXT, struct one, v, "", .def = "{")};
 
-	compile(&(struct route){.method = "GET", .path = "/", .handler = nothing, PARAMS(struct one, p)});
+	compile(&(struct route){.method = "GET", .path = "/", .handler = nothing, PARAMS(struct one, p)}, 1);
 }
 
 /* ---- parameters ---- */

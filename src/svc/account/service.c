@@ -49,9 +49,22 @@ static const struct older older[] = {
 	{0},
 };
 
+/* Later names of requests; only what means the same thing is here. */
+static const struct path_alias aliases[] = {
+	{"POST", "/v1/account/jwts", "/v1/account/jwt", NULL},
+	{"POST", "/v1/account/tokens/magic-url", "/v1/account/sessions/magic-url", NULL},
+	{"POST", "/v1/account/tokens/phone", "/v1/account/sessions/phone", NULL},
+	{"POST", "/v1/account/verifications/email", "/v1/account/verification", NULL},
+	{"PUT", "/v1/account/verifications/email", "/v1/account/verification", NULL},
+	{"POST", "/v1/account/verifications/phone", "/v1/account/verification/phone", NULL},
+	{"PUT", "/v1/account/verifications/phone", "/v1/account/verification/phone", NULL},
+	{0},
+};
+
 const struct service account_service = {
 	.name = "account",
 	.routes = routes,
+	.aliases = aliases,
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,

@@ -291,7 +291,7 @@ delete_attribute(struct req *rq, void *arg)
 /* ---- routes ---- */
 
 #define CREATE(type, name, handler, shape, st, params, doc) \
-	BOTH("POST", "/:collectionId/attributes/" type, name, "collections.write", handler, 202, doc, st, params, \
+	BELOW("POST", "/:collectionId/attributes/" type, name, "collections.write", handler, 202, doc, st, params, \
 	    .model = &shape, ON_COLLECTION("attribute.create"), CHANGES)
 
 static const struct route rows[] = {
@@ -304,11 +304,11 @@ static const struct route rows[] = {
     CREATE("float", "createFloatAttribute", create_float, attribute_float_shape, struct float_in, float_params, "Create a floating point attribute."),
     CREATE("boolean", "createBooleanAttribute", create_boolean, attribute_boolean_shape, struct boolean_in, boolean_params, "Create a boolean attribute."),
     CREATE("datetime", "createDatetimeAttribute", create_datetime, attribute_datetime_shape, struct text_in, text_params, "Create a date attribute."),
-    BOTH("GET", "/:collectionId/attributes", "listAttributes", "collections.read", list_attributes, 200, "List attributes.", struct list_in,
+    BELOW("GET", "/:collectionId/attributes", "listAttributes", "collections.read", list_attributes, 200, "List attributes.", struct list_in,
 	list_params, .model = &attribute_shape, .list = "attributes", READS),
-    BOTH("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", get_attribute, 200, "Get an attribute.", struct list_in,
+    BELOW("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", get_attribute, 200, "Get an attribute.", struct list_in,
 	one_params, .model = &attribute_shape, READS),
-    BOTH("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "collections.write", delete_attribute, 204,
+    BELOW("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "collections.write", delete_attribute, 204,
 	"Delete an attribute with its values.", struct list_in, one_params,
 	ON_COLLECTION("attribute.delete"), CHANGES),
 };

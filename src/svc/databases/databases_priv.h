@@ -17,14 +17,11 @@ databases_actor(const struct req *rq)
 	return rq->login ? rq->login->user->id : NULL;
 }
 
-/* A route below a database, also under the older path, which means the database "default". Last: audit entry and usage. */
-#define BOTH(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
-	{.method = method_, .path = "/v1/databases/:databaseId/collections" tail, .service = "databases", .name = name_,           \
-	    .scope = scope_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__},      \
+/* A route below a database. Last: audit entry and usage. */
+#define BELOW(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
 	{                                                                                                                          \
-		.method = method_, .path = "/v1/database/collections" tail, .service = "databases", .name = name_,                 \
-		.scope = scope_, .handler = handler_, .status = status_, .doc = doc_, .alias_database = "default",    \
-		PARAMS(st, rows), __VA_ARGS__                                                                                      \
+		.method = method_, .path = "/v1/databases/:databaseId/collections" tail, .service = "databases", .name = name_,    \
+		.scope = scope_, .handler = handler_, .status = status_, .doc = doc_, PARAMS(st, rows), __VA_ARGS__                \
 	}
 #define ON_COLLECTION(event) .audit = event " database/{databaseId}/collection/{collectionId}"
 #define READS .usage = "collections.read"

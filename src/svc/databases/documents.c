@@ -175,18 +175,18 @@ list_logs(struct req *rq, void *arg)
 
 /* A creation is an entry of the collection's log. */
 static const struct route rows[] = {
-    BOTH("POST", "/:collectionId/documents", "createDocument", "documents.write", create_document, 201, "Create a document.",
+    BELOW("POST", "/:collectionId/documents", "createDocument", "documents.write", create_document, 201, "Create a document.",
 	struct create_in, create_params, .model = &document_shape, OF_COLLECTION("document.create"), COUNTS(create), LIMIT("120")),
-    BOTH("GET", "/:collectionId/documents", "listDocuments", "documents.read", list_documents, 200, "List documents.", struct list_in,
+    BELOW("GET", "/:collectionId/documents", "listDocuments", "documents.read", list_documents, 200, "List documents.", struct list_in,
 	list_params, .model = &document_shape, .list = "documents", COUNTS(read)),
-    BOTH("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", get_document, 200, "Get a document.",
+    BELOW("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", get_document, 200, "Get a document.",
 	struct get_in, get_params, .model = &document_shape, COUNTS(read)),
-    BOTH("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", update_document, 200,
+    BELOW("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", update_document, 200,
 	"Change some attributes of a document, or its permissions.", struct update_in, update_params, .model = &document_shape,
 	OF_DOCUMENT("document.update"), COUNTS(update), LIMIT("120")),
-    BOTH("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", delete_document, 204,
+    BELOW("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", delete_document, 204,
 	"Delete a document.", struct delete_in, delete_params, OF_DOCUMENT("document.delete"), COUNTS(delete), LIMIT("60")),
-    BOTH("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", list_logs, 200,
+    BELOW("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", list_logs, 200,
 	"Who changed the document.", struct logs_in, logs_params, .model = &audit_shape, .list = "logs", COUNTS(read)),
 };
 const struct routes document_routes = ROUTES(rows);

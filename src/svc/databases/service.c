@@ -82,9 +82,17 @@ databases_gauges(struct arena *a, const char *schema)
 	    schema, schema, schema);
 }
 
+/* The paths of one database, before there were several. */
+static const struct path_alias aliases[] = {
+	{"GET", "/v1/database/:/usage", "/v1/databases/:/collections/:/usage", "default", .documented = true},
+	{NULL, "/v1/database/collections", "/v1/databases/:/collections", "default", .below = true, .documented = true},
+	{0},
+};
+
 const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
+	.aliases = aliases,
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,
