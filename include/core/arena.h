@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "core/err.h"
 
@@ -35,6 +36,13 @@ void *mem_alloc(size_t n);
 void *mem_zalloc(size_t n);
 void *mem_realloc(void *p, size_t n);
 char *mem_strdup(const char *s);
+/* memcpy where there may be nothing to copy: memcpy itself allows no NULL, not even for 0 bytes. */
+static inline void
+mem_copy(void *to, const void *from, size_t n)
+{
+	if (n > 0)
+		memcpy(to, from, n);
+}
 _Noreturn void mem_fatal(size_t wanted);
 
 #endif

@@ -209,8 +209,7 @@ arena_memdup(struct arena *a, const void *p, size_t n)
 {
 	char *d = arena_alloc(a, n + 1);
 
-	if (n > 0)
-		memcpy(d, p, n);
+	mem_copy(d, p, n);
 	d[n] = '\0';
 	return d;
 }

@@ -53,7 +53,7 @@ find(const struct map *m, uint64_t h, struct str key)
 	for (;; i = (i + 1) & (m->cap - 1)) {
 		struct slot *s = &m->v[i];
 
-		if (s->hash == 0 || (s->hash == h && s->n == key.n && memcmp(s->key, key.p, key.n) == 0))
+		if (s->hash == 0 || (s->hash == h && str_eq((struct str){s->key, s->n}, key)))
 			return s;
 	}
 }
@@ -93,7 +93,7 @@ map_set(struct map *m, struct str key, void *value)
 	if (s->hash == 0) {
 		s->hash = h;
 		s->key = mem_alloc(key.n + 1);
-		memcpy(s->key, key.p, key.n);
+		mem_copy(s->key, key.p, key.n);
 		s->key[key.n] = '\0';
 		s->n = key.n;
 		m->count++;
@@ -238,7 +238,7 @@ lru_put(struct lru *l, struct str key, void *value)
 	while (map_count(l->map) >= l->max && l->head.prev != &l->head)
 		remove_node(l, l->head.prev);
 	n->key = mem_alloc(key.n + 1);
-	memcpy(n->key, key.p, key.n);
+	mem_copy(n->key, key.p, key.n);
 	n->key[key.n] = '\0';
 	n->n = key.n;
 	n->value = value;

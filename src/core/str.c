@@ -27,7 +27,7 @@ str_starts(struct str s, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
-	return s.n >= n && memcmp(s.p, prefix, n) == 0;
+	return n == 0 || (s.n >= n && memcmp(s.p, prefix, n) == 0);
 }
 
 bool
@@ -35,7 +35,7 @@ str_ends(struct str s, const char *suffix)
 {
 	size_t n = strlen(suffix);
 
-	return s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0;
+	return n == 0 || (s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0);
 }
 
 struct str
@@ -243,8 +243,7 @@ buf_reserve(struct buf *b, size_t more)
 		p = mem_realloc(b->p, cap);
 	} else {
 		p = arena_alloc(b->arena, cap);
-		if (b->n > 0)
-			memcpy(p, b->p, b->n);
+		mem_copy(p, b->p, b->n);
 	}
 	p[b->n] = '\0';
 	b->p = p;
@@ -255,8 +254,7 @@ void
 buf_add(struct buf *b, const void *p, size_t n)
 {
 	buf_reserve(b, n);
-	if (n > 0)
-		memcpy(b->p + b->n, p, n);
+	mem_copy(b->p + b->n, p, n);
 	b->n += n;
 	b->p[b->n] = '\0';
 }

@@ -176,8 +176,7 @@ bus_link_script(struct ctx *cx, struct bus_link *l, struct bus_reply **out, cons
 	v[0] = STR("EVALSHA");
 	v[1] = sha_of(cx, str_c(lua));
 	v[2] = str_c(n);
-	if (argc > 0)
-		memcpy(v + 3, argv, (size_t)argc * sizeof *v);
+	mem_copy(v + 3, argv, (size_t)argc * sizeof *v);
 	TRY(ask(cx, l, out, argc + 3, v));
 	if ((*out)->type != BUS_ERROR || !str_starts((*out)->s, "NOSCRIPT"))
 		return judge(cx, *out);

@@ -218,7 +218,7 @@ on_upload(char *p, size_t size, size_t n, void *arg)
 	n *= size;
 	if (n > left)
 		n = left;
-	if (n > 0)
+	if (n > 0)	/* no body may be NULL, which nothing may be added to */
 		memcpy(p, t->f->body.p + t->sent, n);
 	t->sent += n;
 	return n;

@@ -96,9 +96,9 @@ header_set(struct http_msg *m, int hdr, struct str value)
 	if (hdr != HDR_COOKIE)
 		return;
 	joined = arena_alloc(m->arena, s->n + 2 + value.n);
-	memcpy(joined, s->p, s->n);
+	mem_copy(joined, s->p, s->n);
 	memcpy(joined + s->n, "; ", 2);
-	memcpy(joined + s->n + 2, value.p, value.n);
+	mem_copy(joined + s->n + 2, value.p, value.n);
 	*s = (struct str){joined, s->n + 2 + value.n};
 }
 
