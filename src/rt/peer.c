@@ -116,10 +116,34 @@ leave(struct peer *c)
 	c->pos = NULL;
 }
 
+static struct peer *
+peer_of(const struct ws *w)
+{
+	struct peer *c = ws_data(w);
+
+	assert(c != NULL && c->magic == PEER_MAGIC && c->ws == w && c->state != RT_CLOSED);
+	return c;
+}
+
+/* Whether a connection may go from one state to another. */
+static bool
+may_move(enum rt_state from, enum rt_state to)
+{
+	static const bool may[][RT_CLOSED + 1] = {
+		[RT_OPENING] = {[RT_CATCHING] = true, [RT_REFUSED] = true, [RT_CLOSED] = true},
+		[RT_CATCHING] = {[RT_LIVE] = true, [RT_REFUSED] = true, [RT_CLOSED] = true},
+		[RT_LIVE] = {[RT_CATCHING] = true, [RT_REFUSED] = true, [RT_CLOSED] = true},
+		[RT_REFUSED] = {[RT_CLOSED] = true},
+		[RT_CLOSED] = {false},
+	};
+
+	return may[from][to];
+}
+
 void
 peer_move(struct peer *c, enum rt_state to)
 {
-	assert(c->magic == PEER_MAGIC && c->state != RT_CLOSED);
+	assert(c->magic == PEER_MAGIC && may_move(c->state, to));
 	if (c->state == RT_LIVE && to != RT_LIVE)
 		leave(c);
 	else if (c->state != RT_LIVE && to == RT_LIVE)
@@ -524,9 +548,8 @@ rt_ws_open(struct ws *w, struct http_msg *up)
 void
 rt_ws_message(struct ws *w, struct str text)
 {
-	struct peer *c = ws_data(w);
+	struct peer *c = peer_of(w);
 
-	assert(c->magic == PEER_MAGIC);
 	if (c->state == RT_REFUSED || !message_counted(c))
 		return;
 	if (c->task == NULL && message_quick(c, text))
@@ -538,9 +561,8 @@ rt_ws_message(struct ws *w, struct str text)
 void
 rt_ws_close(struct ws *w)
 {
-	struct peer *c = ws_data(w);
+	struct peer *c = peer_of(w);
 
-	assert(c->magic == PEER_MAGIC);
 	if (c->counted)
 		stats_count(c->project, -1);
 	peer_move(c, RT_CLOSED);
