@@ -71,6 +71,8 @@ CONF(cache_entries, INT, "20000", START, "Logins, projects and collections cache
 CONF(rt_compat, STR, "auto", RELOAD, "Realtime without channels in the URL: auto (message mode) or 1.0 (error 1008).")
 CONF(rt_origin_check, BOOL, "on", RELOAD, "Check the Origin of WebSockets against the project's platforms.")
 CONF(rt_message_max, SIZE, "63992", START, "Largest message of a WebSocket client.")
+CONF(rt_message_timeout, TIME, "30s", RELOAD, "Longest time for one message of a WebSocket client, from its first byte to its last; 0: no limit.")
+CONF(rt_ping_interval, TIME, "25s", RELOAD, "A WebSocket that says nothing for so long gets a ping, and is closed after as long without an answer; 0: never.")
 CONF(rt_message_rate, INT, "32", RELOAD, "Messages of a WebSocket client per minute (with rate_limits).")
 CONF(rt_connect_rate, INT, "128", RELOAD, "WebSocket handshakes per minute and address (with rate_limits).")
 CONF(rt_channels_max, INT, "1000", RELOAD, "Channels of one WebSocket.")

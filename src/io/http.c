@@ -60,6 +60,8 @@ conn_cast(void *p)
 void
 rest_add(struct rest *r, const void *p, size_t n)
 {
+	if (n == 0)
+		return;
 	if (r->n + n > r->cap) {
 		r->cap = (uint32_t)(r->n + n + 512);
 		if (r->n > 0)
@@ -110,11 +112,24 @@ list_append(struct conn *c, enum conn_list to)
 	l->last = c;
 }
 
+/* A WebSocket is on its own lists until it ends, and nobody else is. */
+static bool
+list_fits(const struct conn *c, enum conn_list to)
+{
+	bool of_sockets = to == LIST_WS || to == LIST_WS_ASKED || to == LIST_WS_PART;
+
+	if (to == LIST_CLOSING || to == LIST_DOOMED)
+		return true;
+	return of_sockets == (c->proto == PROTO_WS) && (!of_sockets || c->list != LIST_CLOSING);
+}
+
 void
 conn_move(struct conn *c, enum conn_list to)
 {
+	assert(c->magic == CONN_MAGIC && to < LIST_N);
 	if (c->list == LIST_DOOMED)
 		return;
+	assert(list_fits(c, to));
 	list_remove(c);
 	list_append(c, to);
 }
@@ -506,13 +521,20 @@ expired(struct conn *c)
 	}
 }
 
+struct conn *
+conn_oldest(enum conn_list l, uint64_t ms)
+{
+	struct conn *c = lists[l].first;
+
+	return c != NULL && loop_now() - c->since >= ms ? c : NULL;
+}
+
 static void
 check_list(enum conn_list l, uint64_t ms)
 {
 	struct conn *c;
-	uint64_t now = loop_now();
 
-	while ((c = lists[l].first) != NULL && now - c->since >= ms) {
+	while ((c = conn_oldest(l, ms)) != NULL) {
 		expired(c);
 		if (lists[l].first == c)	/* it stays: another life at the end of the list */
 			conn_move(c, l);
@@ -538,6 +560,7 @@ on_tick(void *arg)
 	check_list(LIST_IDLE, (uint64_t)conf.keepalive_timeout);
 	check_list(LIST_HEAD, (uint64_t)conf.head_timeout);
 	check_list(LIST_H2, (uint64_t)conf.head_timeout);
+	ws_sweep();
 	for (struct conn *c = lists[LIST_CLOSING].first, *next; c != NULL; c = next) {
 		next = c->next;
 		if (reads_on(c))
@@ -693,10 +716,7 @@ http_drain(void)
 		next = c->next;
 		conn_finish(c);
 	}
-	for (c = lists[LIST_WS].first; c != NULL; c = next) {
-		next = c->next;
-		ws_close(c->ws, 1012, "restart");
-	}
+	ws_drain();
 	for (c = lists[LIST_H2].first; c != NULL; c = next) {
 		next = c->next;
 		h2_drain(c);

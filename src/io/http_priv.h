@@ -29,7 +29,9 @@ enum conn_list {	/* oldest first, so that the deadline check looks at heads only
 	LIST_BODY,	/* body being collected; the message has its deadlines (struct watch) */
 	LIST_BUSY,	/* the handler has the request; no deadline of ours */
 	LIST_H2,	/* HTTP/2; looked at every head_timeout */
-	LIST_WS,	/* WebSocket; no deadline */
+	LIST_WS,	/* WebSocket between two messages; asked for a sign of life after rt_ping_interval */
+	LIST_WS_ASKED,	/* has had a ping; has said nothing since; closed after another rt_ping_interval */
+	LIST_WS_PART,	/* in the middle of a message; rt_message_timeout from its first byte */
 	LIST_CLOSING,	/* flushing, or waiting for the peer to close */
 	LIST_DOOMED,	/* closed at the next turn of the loop */
 	LIST_N
@@ -92,19 +94,24 @@ struct msg {				/* what is behind a struct http_msg */
 	int64_t out_length;		/* announced, or -1 */
 };
 
+enum ws_state {		/* only forward; ws_move is the only writer */
+	WS_OPEN,
+	WS_CLOSING,	/* our Close is queued or sent, nothing else follows; the peer's is due */
+	WS_ENDING,	/* nothing is due: FIN once the queue is empty */
+	WS_GONE		/* the socket went; the handler is being told */
+};
+
 struct ws {
 	unsigned magic;
-	struct conn *conn;		/* NULL after the socket went */
+	uint8_t state;			/* enum ws_state */
+	bool in_message;		/* a fragmented message has begun */
+	bool lagging;
+	struct conn *conn;		/* NULL when WS_GONE */
 	void *data;			/* the handler's */
 	struct frame **queue;		/* ring; NULL while empty */
 	uint32_t q_cap, q_head, q_n;
 	size_t q_bytes;
 	struct rest text;		/* fragments of a message so far */
-	bool in_message;		/* a fragmented message has begun */
-	bool closing;			/* a Close frame is queued or sent: nothing else follows */
-	bool dropping;			/* FIN instead, once the queue is empty */
-	bool heard_close;		/* the peer's Close has come */
-	bool lagging;
 };
 
 struct conn {
@@ -127,7 +134,7 @@ struct conn {
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
 	uint64_t skip;			/* bytes left of a body that nobody wanted, between two requests */
 	struct budget unread;		/* answers that lws keeps for the socket */
-	int unsent;			/* LIST_CLOSING: bytes that the kernel held when last looked at */
+	int unsent;			/* LIST_CLOSING, LIST_WS_ASKED: bytes that the kernel held when last looked at */
 	union {
 		struct msg *msg;	/* H1: request being read or answered */
 		struct h2 *h2;
@@ -144,6 +151,7 @@ extern unsigned http_sockets;	/* WebSockets open */
 void conn_move(struct conn *c, enum conn_list to);	/* the only writer of c->list; restarts the deadline */
 void conn_write(struct conn *c, const void *p, size_t n);	/* through TLS; all of it is written or buffered, or c is doomed */
 void conn_send(struct conn *c, const void *p, size_t n);	/* past TLS */
+struct conn *conn_oldest(enum conn_list l, uint64_t ms);	/* head of the list if it has been there for `ms`, or NULL */
 bool conn_clear(const struct conn *c);			/* nothing is buffered: the next write goes to the socket */
 void conn_want_write(struct conn *c);			/* conn_writable comes */
 void conn_finish(struct conn *c);			/* FIN after what is buffered, then wait for the peer's */
@@ -232,6 +240,8 @@ void ws_upgrade(struct conn *c, struct msg *x);
 void ws_input(struct conn *c, char *p, size_t n);
 void ws_writable(struct conn *c);
 void ws_closed(struct conn *c);
+void ws_sweep(void);	/* deadlines of WebSockets: pings, and who did not answer or does not end a message */
+void ws_drain(void);
 
 /* http_tls.c */
 bool tls_setup(const char *cert, const char *key);

@@ -1,7 +1,11 @@
-/* WebSocket: the handshake, frames in, frames out.
+/* WebSocket: the handshake, frames in, frames out, and who is still there.
  *
  * A socket that nobody reads slowly has no queue: a frame is header and text in one piece of memory, written straight from the
- * fan-out. What the kernel does not take of one frame lws keeps; every further frame is queued as a reference until that is out. */
+ * fan-out. What the kernel does not take of one frame lws keeps; every further frame is queued as a reference until that is out.
+ *
+ * Nobody has a timer. Which of three lists a socket is on says what is due (http_priv.h): whatever the client sends puts it at the end of LIST_WS,
+ * so the head of that list is who has been silent longest. It is asked with a ping, and closed when it does not answer that either. A message has
+ * its deadline from the first byte to the last, however it drips. Why lws does not do all this: doc/architecture.md. */
 #include "http_priv.h"
 
 #include <assert.h>
@@ -9,7 +13,9 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-enum { HEADROOM = 16, KEY_TEXT = 24, QUEUE_FIRST = 8, GATHER = 64 * 1024, CONTROL_MAX = 125, BIGGEST_FRAME_HEAD = 14 };
+enum { HEADROOM = 16, KEY_TEXT = 24, QUEUE_FIRST = 8, GATHER = 64 * 1024, CONTROL_MAX = 125 };
+enum { SWEEP_SLICE = 200 };	/* pings at once: about a millisecond */
+enum { CODE_PROTOCOL = 1002, CODE_RESTART = 1012, CODE_SLOW = 1013, CODE_TIMEOUT = 3008 };
 enum opcode { OP_MORE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 
 /* One frame of the peer, as far as its head. */
@@ -60,14 +66,14 @@ frame_new(struct str text)
 {
 	struct frame *f = frame_make(OP_TEXT, text.n);
 
-	if (text.n > 0)
-		memcpy(f->data, text.p, text.n);
+	mem_copy(f->data, text.p, text.n);
 	return f;
 }
 
 struct frame *
 frame_ref(struct frame *f)
 {
+	assert(f->refs > 0);
 	f->refs++;
 	return f;
 }
@@ -88,6 +94,45 @@ frame_wire(const struct frame *f)
 	return (struct str){f->data - h, f->len + h};
 }
 
+/* ---- states ---- */
+
+static struct ws *
+ws_cast(struct ws *w)
+{
+	assert(w != NULL && w->magic == WS_MAGIC);
+	return w;
+}
+
+static struct ws *
+ws_of(const struct conn *c)
+{
+	struct ws *w = ws_cast(c->ws);
+
+	assert(c->proto == PROTO_WS && w->conn == c && w->state != WS_GONE);
+	return w;
+}
+
+static void
+ws_move(struct ws *w, enum ws_state to)
+{
+	assert(ws_cast(w)->state < to && to <= WS_GONE);
+	w->state = (uint8_t)to;
+	if (to == WS_GONE) {
+		w->conn = NULL;
+		return;
+	}
+	conn_move(w->conn, LIST_CLOSING);
+	if (to == WS_ENDING && w->q_n == 0)
+		conn_finish(w->conn);
+}
+
+static bool
+open_for(const struct ws *w)
+{
+	assert(w->magic == WS_MAGIC);
+	return w->state == WS_OPEN && w->conn->list != LIST_DOOMED;
+}
+
 /* ---- the queue ---- */
 
 static void
@@ -104,6 +149,7 @@ queue_pop(struct ws *w)
 {
 	struct frame *f = w->queue[w->q_head];
 
+	assert(w->q_n > 0 && w->q_bytes >= f->len);
 	w->q_bytes -= f->len;
 	w->q_head = (w->q_head + 1) % w->q_cap;
 	w->q_n--;
@@ -175,8 +221,7 @@ close_frame(int code, struct str reason)
 	if (code != 0) {
 		f->data[0] = (char)(code >> 8);
 		f->data[1] = (char)code;
-		if (reason.n > 0)
-			memcpy(f->data + 2, reason.p, reason.n);
+		mem_copy(f->data + 2, reason.p, reason.n);
 	}
 	return f;
 }
@@ -187,8 +232,7 @@ begin_close(struct ws *w, struct frame *last)
 {
 	struct str wire = frame_wire(last);
 
-	w->closing = true;
-	conn_move(w->conn, LIST_CLOSING);
+	ws_move(w, WS_CLOSING);
 	if (direct(w)) {
 		conn_write(w->conn, wire.p, wire.n);
 		frame_unref(last);
@@ -201,14 +245,7 @@ too_slow(struct ws *w)
 {
 	metric_add(M_rt_dropped, 1);
 	queue_clear(w);
-	begin_close(w, close_frame(1013, STR("too slow")));
-}
-
-static bool
-open_for(struct ws *w)
-{
-	assert(w->magic == WS_MAGIC);
-	return w->conn != NULL && !w->closing && !w->dropping && w->conn->list != LIST_DOOMED;
+	begin_close(w, close_frame(CODE_SLOW, STR("too slow")));
 }
 
 /* Takes over the caller's reference. */
@@ -250,13 +287,13 @@ ws_send_tail(struct ws *w, struct frame *f, struct str tail)
 	if (direct(w) && len + HEADROOM <= SCRATCH_SIZE) {
 		h = put_head((unsigned char *)conn_scratch, OP_TEXT, len);
 		memcpy(conn_scratch + h, f->data, f->len);
-		memcpy(conn_scratch + h + f->len, tail.p, tail.n);
+		mem_copy(conn_scratch + h + f->len, tail.p, tail.n);
 		conn_write(w->conn, conn_scratch, h + len);
 		return;
 	}
 	whole = frame_make(OP_TEXT, len);
 	memcpy(whole->data, f->data, f->len);
-	memcpy(whole->data + f->len, tail.p, tail.n);
+	mem_copy(whole->data + f->len, tail.p, tail.n);
 	ws_send(w, whole);
 	frame_unref(whole);
 }
@@ -283,20 +320,17 @@ ws_close(struct ws *w, int code, const char *reason)
 void
 ws_drop(struct ws *w)
 {
-	if (!open_for(w))
-		return;
-	w->dropping = true;
-	if (w->q_n == 0)
-		conn_finish(w->conn);
-	else
-		conn_move(w->conn, LIST_CLOSING);
+	if (open_for(w))
+		ws_move(w, WS_ENDING);
 }
 
 void
 ws_writable(struct conn *c)
 {
-	struct ws *w = c->ws;
+	struct ws *w = ws_of(c);
 
+	if (c->list == LIST_WS_ASKED)
+		conn_move(c, LIST_WS);	/* it reads: the ping may be behind a lot */
 	while (w->q_n > 0 && conn_clear(c) && c->list != LIST_DOOMED) {
 		struct str wire = frame_wire(w->queue[w->q_head]);
 		size_t n = 0;
@@ -318,19 +352,20 @@ ws_writable(struct conn *c)
 	}
 	if (w->q_n > 0)
 		conn_want_write(c);
-	else if (w->dropping || (w->closing && w->heard_close))
+	else if (w->state == WS_ENDING)
 		conn_finish(c);
 }
 
 void
 ws_set_data(struct ws *w, void *data)
 {
-	w->data = data;
+	ws_cast(w)->data = data;
 }
 
 void *
 ws_data(const struct ws *w)
 {
+	assert(w->magic == WS_MAGIC);
 	return w->data;
 }
 
@@ -391,39 +426,31 @@ on_close(struct ws *w, struct str payload)
 {
 	struct frame *f;
 
-	w->heard_close = true;
-	if (!w->closing && !w->dropping) {
+	if (w->state == WS_OPEN) {
 		f = frame_make(OP_CLOSE, payload.n);
-		memcpy(f->data, payload.p, payload.n);
+		mem_copy(f->data, payload.p, payload.n);
 		begin_close(w, f);
 	}
-	if (w->q_n == 0)
-		conn_finish(w->conn);
+	if (w->state == WS_CLOSING)
+		ws_move(w, WS_ENDING);
 }
 
 static void
-on_ping(struct ws *w, struct str payload)
+send_control(struct ws *w, enum opcode op, struct str payload)
 {
-	struct frame *f = frame_make(OP_PONG, payload.n);
-	struct str wire;
+	struct frame *f = frame_make(op, payload.n);
 
-	memcpy(f->data, payload.p, payload.n);
-	if (!direct(w)) {
-		enqueue(w, f);
-		return;
-	}
-	wire = frame_wire(f);
-	conn_write(w->conn, wire.p, wire.n);
+	mem_copy(f->data, payload.p, payload.n);
+	ws_send(w, f);
 	frame_unref(f);
 }
 
 static void
 protocol_error(struct ws *w)
 {
-	ws_close(w, 1002, "protocol error");
-	w->heard_close = true;	/* nothing sensible can follow */
-	if (w->q_n == 0)
-		conn_finish(w->conn);
+	ws_close(w, CODE_PROTOCOL, "protocol error");
+	if (w->state < WS_ENDING)
+		ws_move(w, WS_ENDING);	/* nothing sensible can follow */
 }
 
 static void
@@ -457,10 +484,10 @@ on_frame(struct ws *w, const struct incoming *in, char *payload)
 	unmask(payload, in->len, in->mask);
 	if (in->op == OP_CLOSE)
 		on_close(w, s);
-	else if (w->closing || w->dropping)
+	else if (w->state != WS_OPEN)
 		return;
 	else if (in->op == OP_PING)
-		on_ping(w, s);
+		send_control(w, OP_PONG, s);
 	else if (in->op != OP_PONG)
 		on_data(w, in, s);
 }
@@ -469,7 +496,7 @@ on_frame(struct ws *w, const struct incoming *in, char *payload)
 static size_t
 take_frame(struct conn *c, char *p, size_t n)
 {
-	struct ws *w = c->ws;
+	struct ws *w = ws_of(c);
 	struct incoming in;
 	int r = read_head((const unsigned char *)p, n, &in);
 
@@ -495,11 +522,27 @@ reading(const struct conn *c)
 	return c->list != LIST_DOOMED && !c->fin_due;
 }
 
+/* The client has said something. `rested`: it was between two messages meanwhile, so what has begun by now began just now. */
+static void
+heard(struct conn *c, bool rested)
+{
+	const struct ws *w = ws_of(c);
+
+	if (!open_for(w))
+		return;
+	if (c->in.n == 0 && !w->in_message)
+		conn_move(c, LIST_WS);
+	else if (rested || c->list != LIST_WS_PART)
+		conn_move(c, LIST_WS_PART);
+}
+
 void
 ws_input(struct conn *c, char *p, size_t n)
 {
+	const struct ws *w = ws_of(c);
 	struct rest old = c->in;
 	size_t at = 0, used;
+	bool rested = false;
 
 	if (old.n > 0) {
 		rest_add(&old, p, n);
@@ -507,17 +550,101 @@ ws_input(struct conn *c, char *p, size_t n)
 		n = old.n;
 	}
 	c->in = (struct rest){0};
-	while (at < n && reading(c) && (used = take_frame(c, p + at, n - at)) > 0)
+	while (at < n && reading(c) && (used = take_frame(c, p + at, n - at)) > 0) {
 		at += used;
+		rested |= !w->in_message;
+	}
 	if (at < n && reading(c)) {
 		if (old.n > 0) {
 			rest_cut(&old, at);
 			c->in = old;
-			return;
-		}
-		rest_add(&c->in, p + at, n - at);
+			old = (struct rest){0};
+		} else
+			rest_add(&c->in, p + at, n - at);
 	}
 	rest_free(&old);
+	heard(c, rested);
+}
+
+/* ---- deadlines ---- */
+
+static void
+ask(struct conn *c)
+{
+	conn_move(c, LIST_WS_ASKED);
+	metric_add(M_rt_pings, 1);
+	send_control(ws_of(c), OP_PING, STR_NONE);
+	c->unsent = conn_unsent(c);
+}
+
+/* No answer. As long as the peer takes what is on the way to it, the ping may be behind that. */
+static void
+silent(struct conn *c)
+{
+	int before = c->unsent;
+
+	c->unsent = conn_unsent(c);
+	if (c->unsent < before) {
+		conn_move(c, LIST_WS_ASKED);
+		return;
+	}
+	metric_add(M_rt_silent, 1);
+	ws_close(ws_of(c), CODE_TIMEOUT, "no answer to a ping");
+}
+
+static void
+late(struct conn *c)
+{
+	metric_add(M_rt_late, 1);
+	ws_close(ws_of(c), CODE_TIMEOUT, "message takes too long");
+}
+
+/* What is overdue on one list, `left` at most; returns how many more may be. Each leaves the head of its list. */
+static unsigned
+overdue(enum conn_list l, int64_t ms, void (*act)(struct conn *), unsigned left)
+{
+	struct conn *c;
+
+	if (ms <= 0)
+		return left;
+	for (; left > 0 && (c = conn_oldest(l, (uint64_t)ms)) != NULL; left--)
+		act(c);
+	return left;
+}
+
+static void
+sweep_on(void *arg)
+{
+	bool *sweeping = arg;
+
+	*sweeping = false;
+	ws_sweep();
+}
+
+void
+ws_sweep(void)
+{
+	static bool sweeping;
+	unsigned left = SWEEP_SLICE;
+
+	left = overdue(LIST_WS_PART, conf.rt_message_timeout, late, left);
+	left = overdue(LIST_WS_ASKED, conf.rt_ping_interval, silent, left);
+	left = overdue(LIST_WS, conf.rt_ping_interval, ask, left);
+	if (left > 0 || sweeping)
+		return;
+	sweeping = true;	/* thousands may have come in one moment: the loop turns between the slices */
+	loop_soon(sweep_on, &sweeping);
+}
+
+void
+ws_drain(void)
+{
+	static const enum conn_list of_sockets[] = {LIST_WS, LIST_WS_ASKED, LIST_WS_PART};
+	struct conn *c;
+
+	for (size_t i = 0; i < sizeof of_sockets / sizeof of_sockets[0]; i++)
+		while ((c = conn_oldest(of_sockets[i], 0)) != NULL)
+			ws_close(ws_of(c), CODE_RESTART, "restart");
 }
 
 /* ---- opening and closing ---- */
@@ -595,9 +722,9 @@ ws_upgrade(struct conn *c, struct msg *x)
 void
 ws_closed(struct conn *c)
 {
-	struct ws *w = c->ws;
+	struct ws *w = ws_of(c);
 
-	w->conn = NULL;
+	ws_move(w, WS_GONE);
 	queue_clear(w);
 	set_lagging(w, false);
 	rest_free(&w->text);

@@ -21,6 +21,12 @@ t_00_unit_test_budget_SOURCES = t/00-unit/test_budget.c
 t_00_unit_test_budget_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_budget_LDADD = libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_ws
+TESTS += t/00-unit/test_ws
+t_00_unit_test_ws_SOURCES = t/00-unit/test_ws.c t/00-unit/ws_world.h
+t_00_unit_test_ws_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_ws_LDADD = libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_event
 TESTS += t/00-unit/test_event
 t_00_unit_test_event_SOURCES = t/00-unit/test_event.c

@@ -146,9 +146,10 @@ stats(struct http_msg *m)
 	buf_init(&b, m->arena, 256);
 	buf_printf(&b,
 	    "{\"requests\":%u,\"gone\":%u,\"closed\":%u,\"open\":%u,\"sockets\":%u,\"connections\":%" PRId64 ",\"slow\":%" PRId64
-	    ",\"lagging\":%" PRId64 ",\"pid\":%d}",
+	    ",\"lagging\":%" PRId64 ",\"pings\":%" PRId64 ",\"silent\":%" PRId64 ",\"late\":%" PRId64 ",\"pid\":%d}",
 	    n_requests, n_gone, n_closed, http_open_requests(), http_open_sockets(), metric_value(M_http_connections),
-	    metric_value(M_rt_dropped), metric_value(M_rt_lagging), (int)getpid());
+	    metric_value(M_rt_dropped), metric_value(M_rt_lagging), metric_value(M_rt_pings), metric_value(M_rt_silent),
+	    metric_value(M_rt_late), (int)getpid());
 	answer(m, 200, buf_view(&b));
 }
 

@@ -245,6 +245,53 @@ test('a thousand handshakes at once, none mixed up, and one message to all', { s
   for (const k of socks) k.wire.close();
 });
 
+// ---- deadlines: t/00-unit/test_ws.c has the rules by a clock of its own; here, that the clock ticks ----
+
+test('who says nothing is asked; any answer will do, none is the end', { skip }, async () => {
+  const d = await startEcho({ rt_ping_interval: '1s' });
+  const alive = await Sock.open(d.port);
+  const mute = await Sock.open(d.port);
+  const ping = await mute.frame();
+  assert.deepEqual([ping.fin, ping.op, ping.payload.length], [1, OP.ping, 0]);
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await alive.frame()).op, OP.ping);
+    if (i % 2) alive.send(OP.pong);
+    else assert.equal((await alive.text('here').frame()).text, 'here');
+  }
+  assert.equal(await mute.closeCode(), 3008);
+  mute.wire.close();
+  alive.wire.close();
+  const { pings, silent } = await d.stats();
+  assert.ok(pings >= 3, `${pings} pings`);
+  assert.equal(silent, 1);
+  await d.stop();
+});
+
+test('a message that drips has one deadline, in one frame or in many', { skip }, async () => {
+  const d = await startEcho({ rt_message_timeout: '300ms' });
+  for (const [begin, more] of [
+    [frame(OP.text, '', { length: 1000 }), Buffer.from('x')],
+    [frame(OP.text, 'a', { fin: false }), frame(OP.ping)],
+    [frame(OP.text, 'a', { fin: false }), frame(OP.more, 'x', { fin: false })],
+  ]) {
+    const k = await Sock.open(d.port);
+    k.wire.socket.on('error', () => {});
+    k.wire.send(begin);
+    const drip = setInterval(() => k.wire.send(more), 20);
+    try {
+      let f;
+      do f = await k.frame();
+      while (f.op === OP.pong);
+      assert.deepEqual([f.op, f.payload.readUInt16BE(0)], [OP.close, 3008]);
+    } finally {
+      clearInterval(drip);
+      k.wire.close();
+    }
+  }
+  assert.equal((await d.stats()).late, 3);
+  await d.stop();
+});
+
 test('draining closes sockets with 1012', { skip }, async () => {
   const d = await startEcho();
   const socks = await Promise.all(Array.from({ length: 20 }, () => Sock.open(d.port)));

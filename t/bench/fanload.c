@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPENING_MAX = 200, EVENTS = 1024 };
+enum { OPENING_MAX = 200, EVENTS = 1024, OP_PING = 9 };
 
 struct sock {
 	int fd;
@@ -112,6 +112,12 @@ take_head(struct sock *s, const unsigned char *p, size_t n)
 		return used;
 	s->skip = need == 2 ? s->part[1] & 127 : (uint64_t)s->part[2] << 8 | s->part[3];
 	s->head = 0;
+	if ((s->part[0] & 15) == OP_PING) {
+		static const unsigned char pong[6] = {0x8a, 0x80};	/* masked with zeroes */
+
+		send(s->fd, pong, sizeof pong, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return used;
+	}
 	frames++;
 	if (!s->open) {
 		s->open = true;

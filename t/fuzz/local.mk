@@ -43,7 +43,7 @@ t_fuzz_fuzz_agent_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_agent_LDADD = $(FUZZ_LIBS)
 
 check_PROGRAMS += t/fuzz/fuzz_ws
-t_fuzz_fuzz_ws_SOURCES = t/fuzz/fuzz_ws.c
+t_fuzz_fuzz_ws_SOURCES = t/fuzz/fuzz_ws.c t/00-unit/ws_world.h
 t_fuzz_fuzz_ws_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
 t_fuzz_fuzz_ws_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_ws_LDADD = libbadal-core.a $(LIBS_ALL)

@@ -62,7 +62,9 @@ export class Socket {
 				this.#code = n >= 2 ? payload.readUInt16BE(0) : 1005
 				this.#reason = payload.subarray(2).toString()
 				this.socket.end()
-			} else if ((d[0] & 15) === 1) {
+			} else if ((d[0] & 15) === 9)
+				this.raw(10, payload)
+			else if ((d[0] & 15) === 1) {
 				this.texts.push(payload.toString())
 				this.frames.push(JSON.parse(payload))
 			}
