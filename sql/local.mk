@@ -2,13 +2,18 @@
 sqldir = $(pkgdatadir)/sql
 dist_sql_DATA =
 dist_sql_DATA += sql/0001_platform.sql
+dist_sql_DATA += sql/0002_projects.sql
 sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
-dist_sqlproject_DATA += sql/project/0001_identity.sql
+dist_sqlproject_DATA += sql/project/0001_users.sql
 dist_sqlproject_DATA += sql/project/0002_databases.sql
 dist_sqlproject_DATA += sql/project/0003_audit.sql
 dist_sqlproject_DATA += sql/project/0004_usage.sql
-dist_sqlproject_DATA += sql/project/0005_identities.sql
-dist_sqlproject_DATA += sql/project/0006_names.sql
-dist_sqlproject_DATA += sql/project/0007_token_address.sql
+dist_sqlproject_DATA += sql/project/0005_account.sql
+dist_sqlproject_DATA += sql/project/0006_users.sql
+dist_sqlproject_DATA += sql/project/0007_account.sql
 dist_sqlproject_DATA += sql/project/0008_search.sql
+
+# Files that were named otherwise: one that a former version left behind would be a second one with the same number.
+install-data-hook:
+	cd $(DESTDIR)$(sqlprojectdir) && rm -f 0001_identity.sql 0005_identities.sql 0006_names.sql 0007_token_address.sql

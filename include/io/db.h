@@ -89,12 +89,21 @@ pg_bool(bool v)
 	return v ? "t" : "f";
 }
 
-/* Awaits. Brings schema badal and the per-project schemas up to date from sql/ (forward only, each file in a transaction, advisory
- * lock). ERR_DB when the database is newer than the binary. */
+/* Awaits. Brings schema badal and the console's schema p_0 up to date from sql/ (forward only, each file in a transaction, advisory
+ * lock). ERR_DB when the database is newer than the binary. The schemas of the projects: model/space.h. */
 err_t db_migrate(struct ctx *cx, const char *sql_dir) MUST_CHECK;
-/* Reads the migration files into memory, where the processes that are forked later find them: they may not be allowed to read the files. */
+/* Reads the migration files into memory, where the processes that are forked later find them: they may not be allowed to read the files.
+ * Does nothing when they are there; the calls below need them. */
 err_t db_migrate_load(struct ctx *cx) MUST_CHECK;
-/* Awaits. Creates or updates one project schema from sql/project/ inside tx (files use the token :schema). */
+/* The number of the newest file in sql/project. */
+int db_migrate_newest(void);
+/* The newest file up to `at` that programs must know to use a schema (one that does not begin with "-- compatible"). */
+int db_migrate_needed(int at);
+/* Awaits. The newest file that was applied to a schema; 0: none. */
+err_t db_migrate_at(struct db_tx *tx, const char *schema, int *at_out) MUST_CHECK;
+/* Awaits. Applies the next file after *at to an existing schema, inside tx, and moves *at to its number. There must be one. */
+err_t db_migrate_next(struct db_tx *tx, const char *schema, int *at) MUST_CHECK;
+/* Awaits. Makes one project's schema by all files of sql/project, inside tx (they use the token :schema). Reads them when nobody has. */
 err_t db_migrate_project(struct db_tx *tx, const char *schema) MUST_CHECK;
 
 unsigned db_pool_busy(void), db_pool_waiting(void), db_pool_open(void);

@@ -36,6 +36,9 @@ struct project {
 	int64_t internal;		/* 0 for the console */
 	const char *id, *name, *schema;	/* schema: "p_<internal>" */
 	const char *team_id;		/* owning team in the console's space; NULL for the console */
+	int version, needs;		/* migration that the data space is at; the oldest that a program must know to use it */
+	const char *stuck;		/* why its last migration failed, "" */
+	int64_t stuck_at;		/* when; TIME_NONE: it did not */
 	int64_t created, updated;
 	const char *description, *logo, *url;
 	const char *legal_name, *legal_country, *legal_state, *legal_city, *legal_address, *legal_tax_id;
@@ -51,8 +54,11 @@ struct project {
 
 extern const struct shape project_shape, platform_shape, key_shape, webhook_shape, domain_shape;
 
-/* Awaits on a cache miss. The project with this public id, valid until cx ends. ERR_PROJECT_NOT_FOUND. */
+/* Awaits on a cache miss. The project with this public id, valid until cx ends; its data space has been brought up to what this program
+ * knows. ERR_PROJECT_NOT_FOUND, and as space_bring_up (model/space.h) ERR_PROJECT_BEHIND, _STUCK, _NEWER. */
 err_t project_get(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
+/* The same for those who look at its settings alone: in whatever state its data space is, which must not be touched. */
+err_t project_get_bare(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
 /* Drops this process's cache (reload of the configuration, tests). */
 void project_cache_clear(void);
 bool project_service_on(const struct project *p, const char *service);	/* "account", "databases", … */

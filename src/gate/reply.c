@@ -208,6 +208,16 @@ write_page(struct buf *b, const struct req *rq, const struct err_info *i, const 
 	BUF_LIT(b, "</html>\n");
 }
 
+/* When a project whose data space is not ready may be asked for again. */
+static void
+retry_header(struct req *rq, err_t e)
+{
+	if (e == ERR_PROJECT_BEHIND)
+		reply_static(rq, "Retry-After", "5");
+	else if (e == ERR_PROJECT_STUCK || e == ERR_PROJECT_NEWER)
+		reply_static(rq, "Retry-After", "60");
+}
+
 void
 reply_error(struct req *rq, err_t e)
 {
@@ -220,6 +230,7 @@ reply_error(struct req *rq, err_t e)
 	reply_static(rq, "Cache-Control", "no-cache, no-store, must-revalidate");
 	reply_static(rq, "Expires", "0");
 	reply_static(rq, "Pragma", "no-cache");
+	retry_header(rq, e);
 	buf_init(&b, rq->cx.arena, 256);
 	if (html) {
 		write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);

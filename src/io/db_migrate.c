@@ -1,6 +1,9 @@
-/* Migrations: sql/NNNN_name.sql for the platform, sql/project/NNNN_name.sql for each project's schema. Forward only.
+/* Migrations: sql/NNNN_name.sql for the platform, sql/project/NNNN_service.sql for each project's schema. Forward only, each file in a
+ * transaction; badal.migrations and badal.project_migrations say which were applied, by their numbers alone.
  *
- * Every process that migrates takes the same advisory lock, so two starting at once do not meet. */
+ * The platform and the console's own schema (p_0) are brought up to date here, at the start: every process that does so takes the same
+ * advisory lock, so two starting at once do not meet. When the other schemas are is decided in model/space.c. */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -17,6 +20,7 @@ enum { FILES_MAX = 1000 };
 struct file {
 	int number;
 	char *name;		/* "0001_init.sql" */
+	bool compatible;	/* programs that do not know it may go on using the schema */
 	struct str text;
 };
 struct files {
@@ -30,10 +34,13 @@ static char dir[PATH_MAX];
 
 enum { FILE_BYTES_MAX = 1 << 20 };
 
+/* How a file of sql/project begins that adds only what former programs do not see. */
+static const char compatible_mark[] = "-- compatible";
+
 static void
 find_dir(const char *wanted)
 {
-	share_dir(wanted, "sql", "project/0001_identity.sql", SQL_DIR, dir, sizeof dir);
+	share_dir(wanted, "sql", "0001_platform.sql", SQL_DIR, dir, sizeof dir);
 }
 
 static int
@@ -67,6 +74,10 @@ load(struct ctx *cx, struct files *fs, const char *sub)
 		free(list[i]);
 		if (!share_read(path, FILE_BYTES_MAX, &f->text))
 			return fail(cx, ERR_DB, "%s: %s", path, strerror(errno));
+		f->compatible = str_starts(f->text, compatible_mark);
+		if (i > 0 && f[-1].number == f->number)	/* installed over an older version that named it otherwise */
+			return fail(cx, ERR_DB, "%s%s: %s and %s have the same number: remove the one that is not of this version", dir, sub,
+			    f[-1].name, f->name);
 	}
 	free(list);
 	fs->loaded = true;
@@ -142,22 +153,7 @@ prepare_book(struct ctx *cx)
 	return tx_commit(tx);
 }
 
-static err_t
-apply_project(struct db_tx *tx, const char *schema, int above)
-{
-	struct ctx *cx = tx_ctx(tx);
-
-	for (int i = 0; i < project.n; i++) {
-		const struct file *f = &project.v[i];
-
-		if (f->number <= above)
-			continue;
-		TRY(tx_script(tx, for_schema(cx, f->text, schema).p));
-		tx_add(tx, "INSERT INTO badal.project_migrations (schema, number) VALUES ($1, $2::int)",
-		    DB(schema, pg_i64(cx->arena, f->number)));
-	}
-	return OK;
-}
+/* ---- the schemas of projects ---- */
 
 err_t
 db_migrate_load(struct ctx *cx)
@@ -168,34 +164,92 @@ db_migrate_load(struct ctx *cx)
 	return load(cx, &project, "/project");
 }
 
+int
+db_migrate_newest(void)
+{
+	assert(project.loaded);
+	return project.n > 0 ? project.v[project.n - 1].number : 0;
+}
+
+int
+db_migrate_needed(int at)
+{
+	int needed = 0;
+
+	assert(project.loaded);
+	for (int i = 0; i < project.n && project.v[i].number <= at; i++)
+		if (!project.v[i].compatible)
+			needed = project.v[i].number;
+	return needed;
+}
+
+static const struct file *
+next_after(int at)
+{
+	for (int i = 0; i < project.n; i++)
+		if (project.v[i].number > at)
+			return &project.v[i];
+	return NULL;
+}
+
+err_t
+db_migrate_at(struct db_tx *tx, const char *schema, int *at_out)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "SELECT coalesce(max(number), 0) FROM badal.project_migrations WHERE schema = $1", DB(schema)));
+	*at_out = (int)db_i64(r, 0, 0);
+	return OK;
+}
+
+err_t
+db_migrate_next(struct db_tx *tx, const char *schema, int *at)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const struct file *f = next_after(*at);
+
+	assert(f != NULL);
+	TRY(tx_script(tx, for_schema(cx, f->text, schema).p));
+	tx_add(tx, "INSERT INTO badal.project_migrations (schema, number) VALUES ($1, $2::int)", DB(schema, pg_i64(cx->arena, f->number)));
+	*at = f->number;
+	return OK;
+}
+
 err_t
 db_migrate_project(struct db_tx *tx, const char *schema)
 {
 	struct ctx *cx = tx_ctx(tx);
+	int at = 0;
 
 	TRY(db_migrate_load(cx));
 	tx_add(tx, arena_printf(cx->arena, "CREATE SCHEMA IF NOT EXISTS %s", schema), 0, NULL);
-	return apply_project(tx, schema, 0);
+	while (at < db_migrate_newest())
+		TRY(db_migrate_next(tx, schema, &at));
+	return OK;
 }
 
+/* ---- what a start waits for ---- */
+
+/* One file, or none when there is nothing left to do. */
 static err_t
-migrate_schema(struct ctx *cx, const char *schema)
+console_step(struct ctx *cx, bool *done_out)
 {
 	struct db_tx *tx;
-	struct db_res *r;
+	int at;
 
 	TRY(tx_begin(cx, &tx));
 	tx_add(tx, lock_sql, 0, NULL);
-	TRY(tx_query(tx, &r, "SELECT coalesce(max(number), 0) FROM badal.project_migrations WHERE schema = $1", DB(schema)));
-	TRY(refuse_newer(cx, (int)db_i64(r, 0, 0), &project, schema));
-	if (db_i64(r, 0, 0) == (project.n > 0 ? project.v[project.n - 1].number : 0)) {
+	TRY(db_migrate_at(tx, "p_0", &at));
+	TRY(refuse_newer(cx, at, &project, "schema p_0"));
+	*done_out = at == db_migrate_newest();
+	if (*done_out) {
 		tx_rollback(tx);
 		return OK;
 	}
-	tx_add(tx, arena_printf(cx->arena, "CREATE SCHEMA IF NOT EXISTS %s", schema), 0, NULL);
-	TRY(apply_project(tx, schema, (int)db_i64(r, 0, 0)));
+	tx_add(tx, "CREATE SCHEMA IF NOT EXISTS p_0", 0, NULL);
+	TRY(db_migrate_next(tx, "p_0", &at));
 	TRY(tx_commit(tx));
-	log_info(cx, "migrated", "schema=%s", schema);
+	log_info(cx, "migrated", "schema=p_0 migration=%d", at);
 	return OK;
 }
 
@@ -203,6 +257,7 @@ err_t
 db_migrate(struct ctx *cx, const char *sql_dir)
 {
 	struct db_res *r;
+	bool done = false;
 
 	find_dir(sql_dir);
 	TRY(db_migrate_load(cx));
@@ -211,9 +266,7 @@ db_migrate(struct ctx *cx, const char *sql_dir)
 	TRY(refuse_newer(cx, (int)db_i64(r, 0, 0), &platform, "platform schema"));
 	for (int i = 0; i < platform.n; i++)
 		TRY(apply_platform(cx, &platform.v[i]));
-	TRY(migrate_schema(cx, "p_0"));
-	TRY(db_query(cx, &r, "SELECT 'p_' || internal FROM badal.projects ORDER BY internal", DB0));
-	for (int i = 0; i < db_rows(r); i++)
-		TRY(migrate_schema(cx, db_cstr(r, i, 0)));
+	while (!done)
+		TRY(console_step(cx, &done));
 	return OK;
 }

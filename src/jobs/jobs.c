@@ -399,6 +399,7 @@ jobs_drain(void)
 		fib_cancel(reader);
 	fib_signal(&jobs.room);
 	fib_signal(&jobs.stop);
+	jobs_spaces_stop();
 	(void)loop_after((uint64_t)conf.drain_timeout, cancel_runs, NULL);
 	(void)loop_after((uint64_t)conf.drain_timeout + DRAIN_EXTRA, leave, NULL);
 	jobs_fiber_ended();

@@ -80,6 +80,9 @@ extern struct jobs_state jobs;
 
 /* Begins a job from its stream entry; nothing when it runs here already. Poisonous: it goes to the dead letters. */
 void run_begin(const struct job_row *row, const struct bus_reply *entry, bool poisonous);
+/* Brings data spaces up to date in the background (jobs_spaces.c). */
+void jobs_spaces_start(void);
+void jobs_spaces_stop(void);
 void upkeep_fiber(struct ctx *cx, void *arg);
 void jobs_fiber_ended(void);
 

@@ -5,6 +5,7 @@
 #include "model/expire.h"
 #include "svc/databases/collection.h"
 #include "svc/projects/project.h"
+#include "svc/projects/spare.h"
 
 static const struct job_row rows[] = {
 #define JOB(kind, handler, retries, doc) {#kind, handler, retries},
@@ -32,6 +33,13 @@ job_sweep(struct ctx *cx, const struct job *job)
 }
 
 err_t
+job_spare(struct ctx *cx, const struct job *job)
+{
+	(void)job;
+	return spare_fill(cx);
+}
+
+err_t
 job_schema(struct ctx *cx, const struct job *job)
 {
 	return schema_work(cx, job->payload, job->id);
@@ -41,5 +49,6 @@ bool
 jobs_init(void)
 {
 	jobs_start(&setup);
+	jobs_spaces_start();
 	return true;
 }

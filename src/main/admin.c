@@ -71,6 +71,12 @@ project_named(struct ctx *cx, const char *id, struct project **out)
 	return project_get(cx, id ? str_c(id) : STR("console"), out);
 }
 
+static err_t
+settings_of(struct ctx *cx, const char *id, struct project **out)
+{
+	return project_get_bare(cx, id ? str_c(id) : STR("console"), out);
+}
+
 /* ---- user create ---- */
 
 static char password_line[512];
@@ -150,7 +156,7 @@ project_work(struct ctx *cx, void *arg)
 
 	TRY(project_named(cx, NULL, &console));
 	/* before a team is made for it */
-	if (in.id != NULL && project_get(cx, str_c(in.id), &taken) == OK)
+	if (in.id != NULL && project_get_bare(cx, str_c(in.id), &taken) == OK)
 		return fail(cx, ERR_PROJECT_ALREADY_EXISTS, "id=%s", in.id);
 	if (in.team_id == NULL) {
 		TRY(find_owner(cx, console, args_get(a, "owner"), &owner));
@@ -187,7 +193,7 @@ platform_work(struct ctx *cx, void *arg)
 	in.key = in.key ? in.key : "";
 	in.hostname = in.hostname ? in.hostname : "";
 	in.store = "";
-	TRY(project_named(cx, args_get(a, "project"), &p));
+	TRY(settings_of(cx, args_get(a, "project"), &p));
 	TRY(platform_create(cx, p, &in, &made));
 	printf("%s\n", made->id);
 	return OK;
@@ -250,7 +256,7 @@ key_work(struct ctx *cx, void *arg)
 
 	if (expire != NULL && !time_parse(str_c(expire), &at))
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Not a date: %s", expire);
-	TRY(project_named(cx, args_get(a, "project"), &p));
+	TRY(settings_of(cx, args_get(a, "project"), &p));
 	TRY(key_create(cx, p, args_get(a, "name"), &scopes, at, &k));
 	printf("%s\n", k->secret);
 	return OK;

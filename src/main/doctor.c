@@ -17,9 +17,10 @@
 #include "io/bus.h"
 #include "io/db.h"
 #include "main_priv.h"
+#include "model/space.h"
 
 enum finding { FINE, WARN, WRONG };
-enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, PG_OLDEST = 140000 };
+enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, STUCK_MAX = 20, PG_OLDEST = 140000 };
 
 static int n_wrong, n_warn;
 
@@ -214,6 +215,30 @@ check_slot(struct ctx *cx)
 	return OK;
 }
 
+/* Projects that are not at this program's migration; the stuck ones by name. */
+static err_t
+check_projects(struct ctx *cx)
+{
+	struct space_report s;
+	struct objs stuck;
+
+	TRY(space_report(cx, &s));
+	TRY(space_stuck(cx, STUCK_MAX, &stuck));
+	say(s.behind > 0 ? WARN : FINE, "they are brought up to date at their first use and by the role jobs; or badal migrate",
+	    "projects to bring up to date: %lld", (long long)s.behind);
+	if (s.newer > 0)
+		say(WRONG, "run the newer badal here, too", "projects that a newer badal has migrated: %lld", (long long)s.newer);
+	for (int i = 0; i < stuck.n; i++) {
+		const struct project *p = stuck.v[i];
+
+		say(WRONG, "it answers 503 until this is mended; then badal migrate, or wait", "project %s (%s, at migration %d) cannot be brought up to date: %s",
+		    p->id, p->schema, p->version, p->stuck);
+	}
+	if (s.stuck > stuck.n)
+		printf("        and %lld more\n", (long long)(s.stuck - stuck.n));
+	return OK;
+}
+
 static struct str
 redis_setting(struct ctx *cx, const char *name)
 {
@@ -258,7 +283,7 @@ check_redis(struct ctx *cx)
 static err_t
 check_servers(struct ctx *cx, void *arg)
 {
-	err_t e = check_database(cx);
+	err_t e = check_database(cx), p;
 
 	(void)arg;
 	if (e == OK)
@@ -266,6 +291,8 @@ check_servers(struct ctx *cx, void *arg)
 	if (e != OK)
 		say(WRONG, "is badal serve (or your PostgreSQL) running, and are data_dir or db_url right?", "PostgreSQL: %s",
 		    cx->detail ? cx->detail : err_info(e)->message);
+	else if ((p = check_projects(cx)) != OK)
+		say(WARN, "badal migrate, or badal serve", "projects: %s", cx->detail ? cx->detail : err_info(p)->message);
 	check_redis(cx);
 	return OK;
 }

@@ -26,11 +26,13 @@
 #include "core/metric.h"
 #include "io/db.h"
 #include "main_priv.h"
+#include "model/space.h"
 
 enum {
 	CHILDREN_MAX = 260, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000, STEADY_MS = 30000, TICK_MS = 50,
 	PORT_PATIENCE_MS = 3000,	/* a killed run's listeners need a moment to go */
-	DB_PATIENCE_MS = 60000, EMBED_READY_MS = 60000, EMBED_STOP_MS = 30000, FIRST_TRIES = 5
+	DB_PATIENCE_MS = 60000, EMBED_READY_MS = 60000, EMBED_STOP_MS = 30000, FIRST_TRIES = 5,
+	START_MS = 600000, VERB_MS = 24 * 3600 * 1000	/* of migrations */
 };
 
 struct child {
@@ -326,6 +328,7 @@ plan_roles(void)
 
 /* ---- the database ---- */
 
+/* What a start waits for: the platform's own migrations. The projects' are done when they are used, and in the background. */
 static err_t
 migrate(struct ctx *cx, void *arg)
 {
@@ -333,11 +336,24 @@ migrate(struct ctx *cx, void *arg)
 	return db_migrate(cx, conf.sql_dir);
 }
 
+/* The verb: the projects, too, and those at once that have failed before. */
+static err_t
+migrate_all(struct ctx *cx, void *arg)
+{
+	struct space_report r;
+
+	TRY(migrate(cx, arg));
+	TRY(db_exec(cx, NULL, "UPDATE badal.projects SET stuck_at = NULL WHERE stuck_at IS NOT NULL", DB0));
+	TRY(space_walk(cx, false));
+	TRY(space_report(cx, &r));
+	return r.behind == 0 ? OK : fail_msg(cx, ERR_PROJECT_STUCK, "%lld projects cannot be brought up to date: badal doctor names them.", (long long)r.behind);
+}
+
 static int
-migrate_here(void)
+migrate_here(err_t (*what)(struct ctx *cx, void *arg), uint64_t timeout_ms)
 {
 	char why[1024];
-	err_t e = with_loop(migrate, NULL, 600000, why, sizeof why);
+	err_t e = with_loop(what, NULL, timeout_ms, why, sizeof why);
 
 	if (e != OK)
 		log_error(NULL, "cannot migrate", "reason=\"%s\"", why);
@@ -359,7 +375,7 @@ migrate_apart(void)
 			close_ours();
 			log_init("migrate", conf.log_level, conf.log_json);
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			exit(place_become(&place) && getppid() == self ? migrate_here() : 1);
+			exit(place_become(&place) && getppid() == self ? migrate_here(migrate, START_MS) : 1);
 		}
 		if (pid < 0)
 			return false;
@@ -379,7 +395,7 @@ migrate_run(struct args *a)
 {
 	if (!place_find(&place) || !place_served(&place) || !place_settings(&place, a, false) || !args_conf(a, false))
 		return 1;
-	return migrate_here() == 0 ? 0 : 1;
+	return migrate_here(migrate_all, VERB_MS) == 0 ? 0 : 1;
 }
 
 /* ---- the life ---- */

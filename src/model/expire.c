@@ -7,10 +7,11 @@
 
 enum { STEP = 1000 };
 
-/* Data spaces that have the table: a project's may not have been made yet. */
+/* Data spaces that have the table and are as this program knows them: others get their turn when they have been brought up to date. */
 #define SQL_SPACES                                                                                                                  \
 	"SELECT quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname ~ '^p_[0-9]+$' " \
-	"AND c.relname = $1 AND c.relkind = 'r' ORDER BY 1"
+	"AND c.relname = $1 AND c.relkind = 'r' AND (SELECT max(m.number) FROM badal.project_migrations m WHERE m.schema = n.nspname) = $2::int " \
+	"ORDER BY 1"
 
 #define DAYS(n) ((n) * INT64_C(86400000))
 
@@ -47,10 +48,11 @@ expire_sweep(struct ctx *cx)
 	err_t e = OK, first = OK;
 	struct db_res *r;
 
+	TRY(db_migrate_load(cx));
 	for (int t = 0; t < (int)(sizeof tables / sizeof tables[0]); t++) {
 		if (tables[t].setting != NULL && *tables[t].setting <= 0)
 			continue;
-		TRY(db_query(cx, &r, SQL_SPACES, DB(tables[t].table)));
+		TRY(db_query(cx, &r, SQL_SPACES, DB(tables[t].table, pg_i64(cx->arena, db_migrate_newest()))));
 		for (int i = 0; i < db_rows(r); i++) {
 			e = sweep_table(cx, db_cstr(r, i, 0), t);
 			/* a project may go meanwhile: its tables do not hold up the others' */

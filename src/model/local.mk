@@ -8,3 +8,4 @@ libbadal_model_a_SOURCES += src/model/query.c src/model/query_check.c src/model/
 libbadal_model_a_SOURCES += src/model/query_text.c src/model/query_words.c
 libbadal_model_a_SOURCES += src/model/roles.c src/model/seal.c src/model/service.c src/model/shape.c src/model/sms.c src/model/usage.c
 libbadal_model_a_SOURCES += src/model/turn.c
+libbadal_model_a_SOURCES += src/model/space.c src/model/space_walk.c

@@ -11,6 +11,9 @@
 #include "core/vtime.h"
 #include "model/project_write.h"
 #include "model/seal.h"
+#include "model/space.h"
+
+enum { LOOKS = 3 };
 
 struct entry {			/* in its own arena */
 	struct project p;	/* must be first */
@@ -181,7 +184,8 @@ domain_read(struct arena *a, const json_t *row)
 	")) FROM (SELECT * FROM badal." table " WHERE project = p.internal ORDER BY internal LIMIT 1000) c)"
 
 static const char load_sql[] = "SELECT p.internal, p.id, p.name, p.team_id, p.created, p.updated, p.description, p.logo, p.url, p.legal_name, "
-			       "p.legal_country, p.legal_state, p.legal_city, p.legal_address, p.legal_tax_id, p.user_limit, p.auths, p.services, p.providers"
+			       "p.legal_country, p.legal_state, p.legal_city, p.legal_address, p.legal_tax_id, p.user_limit, p.auths, p.services, p.providers, "
+			       "p.version, p.needs, p.stuck, p.stuck_at"
     CHILD("platforms", "c.type, c.name, c.key, c.store, c.hostname")
     CHILD("webhooks", "c.name, c.url, c.events, c.security, c.http_user, c.http_pass, c.signature")
     CHILD("keys", "c.name, c.scopes, c.secret, c.secret_hash, (extract(epoch FROM c.expire) * 1000)::bigint, "
@@ -239,10 +243,14 @@ entry_read(struct ctx *cx, const struct db_res *r)
 	read_toggles(p->auths, project_auth_keys, PROJECT_AUTHS, json_parse(cx, db_str(r, 0, 16), NULL));
 	read_toggles(p->services, project_service_names, PROJECT_SERVICES, json_parse(cx, db_str(r, 0, 17), NULL));
 	read_providers(cx, a, p, json_parse(cx, db_str(r, 0, 18), NULL));
-	p->platforms = children(cx, a, db_str(r, 0, 19), platform_read);
-	p->webhooks = children(cx, a, db_str(r, 0, 20), webhook_read);
-	p->keys = children(cx, a, db_str(r, 0, 21), key_read);
-	p->domains = children(cx, a, db_str(r, 0, 22), domain_read);
+	p->version = (int)db_i64(r, 0, 19);
+	p->needs = (int)db_i64(r, 0, 20);
+	p->stuck = str_dup(a, db_str(r, 0, 21));
+	p->stuck_at = db_time(r, 0, 22);
+	p->platforms = children(cx, a, db_str(r, 0, 23), platform_read);
+	p->webhooks = children(cx, a, db_str(r, 0, 24), webhook_read);
+	p->keys = children(cx, a, db_str(r, 0, 25), key_read);
+	p->domains = children(cx, a, db_str(r, 0, 26), domain_read);
 	return e;
 }
 
@@ -292,7 +300,7 @@ cache_get(struct ctx *cx, struct str key)
 }
 
 err_t
-project_get(struct ctx *cx, struct str id, struct project **out)
+project_get_bare(struct ctx *cx, struct str id, struct project **out)
 {
 	struct str key = str_lower(cx->arena, id);
 	struct db_res *r;
@@ -322,6 +330,21 @@ project_get(struct ctx *cx, struct str id, struct project **out)
 	lru_put(cache, key, e);
 	*out = entry_use(cx, e);
 	return OK;
+}
+
+/* What brings a space up bumps the project's generation, so the next look reads the row. A row that others have changed in the meantime
+ * may be behind once more. */
+err_t
+project_get(struct ctx *cx, struct str id, struct project **out)
+{
+	TRY(db_migrate_load(cx));
+	for (int i = 0; i < LOOKS; i++) {
+		TRY(project_get_bare(cx, id, out));
+		if (space_fits(*out))
+			return OK;
+		TRY(space_bring_up(cx, *out));
+	}
+	return fail(cx, ERR_PROJECT_BEHIND, "project=%s is behind again and again", (*out)->id);
 }
 
 void

@@ -139,7 +139,7 @@ publish(struct ctx *cx, const struct map *totals)
 		struct project *p;
 		struct news n;
 
-		if (project_get(cx, str_c(l->v[i]), &p) != OK || p->team_id == NULL)
+		if (project_get_bare(cx, str_c(l->v[i]), &p) != OK || p->team_id == NULL)
 			continue;
 		news_local(&n, "console", "stats.connections", "project", arena_printf(cx->arena, "team:%s", p->team_id),
 		    str_c(arena_printf(cx->arena, "{\"%s\":%ld}", p->id, (long)l->count[i])));

@@ -201,6 +201,12 @@ project_get(struct ctx *cx, struct str id, struct project **out)
 	return str_is(id, "p") || str_is(id, "console") ? OK : fail(cx, ERR_PROJECT_NOT_FOUND, "no");
 }
 
+err_t
+project_get_bare(struct ctx *cx, struct str id, struct project **out)
+{
+	return project_get(cx, id, out);
+}
+
 void client_of(const struct http_msg *m, struct client *out) { *out = (struct client){.ip = m->peer}; }
 struct origin origin_parse(const char *text) { return (struct origin){.host = str_c(text)}; }
 bool origin_hidden(const char *text) { return text != NULL && strcmp(text, "null") == 0; }

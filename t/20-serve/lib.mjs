@@ -1,5 +1,6 @@
 /* A server whose database and processes are looked at from outside. */
 import { execFile } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 
 import { children, server } from '../lib/server.mjs'
@@ -14,4 +15,18 @@ export async function schemaServer() {
 	/* indexes of a table that are not whole */
 	const halves = (table) => psql(`SELECT count(*) FROM pg_index WHERE indrelid = '${table}'::regclass AND NOT (indisvalid AND indisready)`)
 	return { s, p, psql, halves, children: (name) => children(s, name) }
+}
+
+/* pid -> name of everything that descends from `pid`. */
+export function family(pid) {
+	const all = new Map()
+	for (const p of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
+		try {
+			const stat = readFileSync(`/proc/${p}/stat`, 'latin1'), f = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+			if (f[0] !== 'Z') all.set(Number(p), { parent: Number(f[1]), name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')) })
+		} catch { /* gone meanwhile */ }
+	}
+	const found = new Map(), walk = (p) => { for (const [q, x] of all) if (x.parent === p) { found.set(q, x.name); walk(q) } }
+	walk(pid)
+	return found
 }

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 
 import { dataDir, gone, run, settings, start, until } from '../lib/server.mjs'
+import { family } from './lib.mjs'
 
 const dirs = []
 function fresh() {
@@ -15,19 +16,6 @@ function fresh() {
 }
 after(() => { for (const d of dirs) rmSync(d, { recursive: true, force: true }) })
 
-/* pid -> name of everything that descends from `pid`. */
-export function family(pid) {
-	const all = new Map()
-	for (const p of readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
-		try {
-			const stat = readFileSync(`/proc/${p}/stat`, 'latin1'), f = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-			if (f[0] !== 'Z') all.set(Number(p), { parent: Number(f[1]), name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')) })
-		} catch { /* gone meanwhile */ }
-	}
-	const found = new Map(), walk = (p) => { for (const [q, x] of all) if (x.parent === p) { found.set(q, x.name); walk(q) } }
-	walk(pid)
-	return found
-}
 const named = (s, name) => [...family(s.pid)].filter(([, n]) => n === name).map(([p]) => p)
 /* null: it ended after it was listed */
 const parent = (p) => {

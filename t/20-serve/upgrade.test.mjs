@@ -1,11 +1,12 @@
-/* A database of an earlier version is brought up to date at the start, and what its indexes held is built anew. */
+/* A database of an earlier version: what is brought up to date when, what its indexes held is built anew, and what is refused. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { dataDir, server, until } from '../lib/server.mjs'
+import { dataDir, run, server, settings, until } from '../lib/server.mjs'
+import { family } from './lib.mjs'
 
 const at = '/databases/d/collections/c', search = (word) => ({ query: { queries: [JSON.stringify({ method: 'search', attribute: 't', values: [word] })] } })
 const psql = (s, sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
@@ -16,6 +17,208 @@ function before(number, to) {
 	for (const f of readdirSync(path.join(to, 'project'))) if (Number(f.slice(0, 4)) >= number) rmSync(path.join(to, 'project', f))
 	return to
 }
+
+/* The migrations, and later ones of the projects: { '0901_users': 'SQL' }. */
+function after(files, to) {
+	cpSync(fileURLToPath(new URL('../../sql', import.meta.url)), to, { recursive: true })
+	for (const [name, text] of Object.entries(files)) writeFileSync(path.join(to, 'project', `${name}.sql`), text)
+	return to
+}
+const newest = Math.max(...readdirSync(fileURLToPath(new URL('../../sql/project', import.meta.url))).map((f) => Number(f.slice(0, 4))))
+/* "1 8" … in the order they were made */
+const versions = (s) => psql(s, 'SELECT version FROM badal.projects ORDER BY internal').split('\n').map(Number)
+const schemaOf = (s, p) => psql(s, `SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+const has = (s, p, table) => psql(s, `SELECT to_regclass('${schemaOf(s, p)}.${table}') IS NOT NULL`) === 't'
+const as = (s, p) => (method, target, more) => s.call(method, target, { project: p.id, key: p.key, ...more })
+const healthKey = ['health.read', 'users.read', 'teams.read', 'teams.write']
+
+/* A data directory of this version with n projects in it. */
+async function filled(n, use = async () => {}) {
+	const data = dataDir(), s = await server({ own: true, data, conf: { project_spares: 0 } }), projects = []
+	for (let i = 0; i < n; i++) projects.push(await s.project({ scopes: healthKey }))
+	await use(s, projects)
+	await s.stop()
+	return { data, projects }
+}
+
+test('a start waits for no project: one is migrated when it is used, the others in the background', { timeout: 120000 }, async () => {
+	const { data, projects: [a, b, c] } = await filled(3)
+	try {
+		const conf = { sql_dir: after({ '0901_users': 'CREATE TABLE :schema.one (a int);', '0902_users': 'CREATE TABLE :schema.two (a int);' }, path.join(data, 'sql')) }
+		let s = await server({ own: true, data, conf: { ...conf, roles: 'web,relay' } })
+		assert.deepEqual(versions(s), [newest, newest, newest])
+		assert.equal((await as(s, a)('GET', '/users')).status, 200)
+		assert.deepEqual(versions(s), [902, newest, newest])
+		assert.ok(has(s, a, 'one') && has(s, a, 'two') && !has(s, b, 'one'))
+		/* many at once, in both processes */
+		const all = await Promise.all(Array.from({ length: 40 }, () => as(s, b)('GET', '/users', { headers: { connection: 'close' } })))
+		assert.ok(all.every((r) => r.status === 200))
+		assert.equal(psql(s, `SELECT count(*) FROM badal.project_migrations WHERE schema = '${schemaOf(s, b)}' AND number > ${newest}`), '2')
+		/* its settings do not need its data space */
+		const owner = { cookie: c.console.cookie, project: 'console' }
+		assert.ok((await s.ok('GET', '/projects', owner)).projects.some((p) => p.$id === c.id))
+		assert.equal((await s.ok('GET', `/projects/${c.id}`, owner)).$id, c.id)
+		assert.equal((await s.ok('PATCH', `/projects/${c.id}`, { ...owner, body: { name: 'Later' } })).name, 'Later')
+		assert.deepEqual(versions(s), [902, 902, newest])
+		assert.deepEqual((await as(s, a)('GET', '/health/projects')).body, { behind: 1, newer: 0, failed: 0, projects: [] })
+		assert.match((await run(['doctor', ...settings({ data_dir: s.dataDir, ...conf })])).out, /warn +projects to bring up to date: 1/)
+		await s.stop()
+
+		s = await server({ own: true, data, conf })
+		await until('the background has done the rest', () => versions(s).every((v) => v === 902))
+		assert.ok(has(s, c, 'two'))
+		await until('the log says so', () => / projects brought up to date .*done=1 failed=0 left=0/.test(s.log()))
+		await until('the gauge says so', async () => /^badal_projects_to_migrate 0$/m.test((await s.call('GET', '/metrics', { root: true })).text))
+		assert.equal((await as(s, c)('GET', '/users')).status, 200)
+		await s.stop()
+	} finally {
+		rmSync(data, { recursive: true, force: true })
+	}
+})
+
+/* A session that keeps an advisory lock until it is ended. */
+async function keepLock(s, number) {
+	const held = spawn('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq'], { stdio: ['pipe', 'pipe', 'ignore'] })
+	held.stdin.write(`SELECT pg_advisory_lock(${number});\nSELECT 'held';\n`)
+	await new Promise((ok) => held.stdout.on('data', (d) => String(d).includes('held') && ok()))
+	return () => new Promise((ok) => { held.on('exit', ok); held.stdin.end() })
+}
+const waits = (s) => Number(psql(s, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 77"))
+
+test('kill -9 in the middle of a project: what was applied stays, the rest follows', { timeout: 120000 }, async () => {
+	const { data, projects: [a, b] } = await filled(2)
+	try {
+		const conf = { sql_dir: after({
+			'0901_users': 'CREATE TABLE :schema.one (a int);',
+			'0902_users': 'CREATE TABLE :schema.two (a int); SELECT pg_advisory_xact_lock_shared(77) WHERE \':schema\' <> \'p_0\'; CREATE TABLE :schema.three (a int);',
+		}, path.join(data, 'sql')), migrate_wait: '300ms', log_level: 'debug' }
+		let s = await server({ own: true, data, conf: { ...conf, roles: 'web,relay' } })
+		const release = await keepLock(s, 77)
+		const late = await as(s, a)('GET', '/users')
+		assert.equal(late.status, 503)
+		assert.equal(late.body.type, 'general_project_migrating')
+		assert.equal(late.headers['retry-after'], '5')
+		await until('a migration stands in the middle of its second file', () => waits(s) > 0)
+		assert.deepEqual(versions(s), [901, newest])
+		for (const p of [s.pid, ...family(s.pid).keys()]) try { process.kill(p, 'SIGKILL') } catch { /* went with its parent */ }
+		await s.exit
+		await release()
+
+		s = await server({ own: true, data, conf })
+		await until('all are up to date', () => versions(s).every((v) => v === 902))
+		for (const p of [a, b]) {
+			assert.ok(has(s, p, 'one') && has(s, p, 'two') && has(s, p, 'three'))
+			assert.equal((await as(s, p)('GET', '/users')).status, 200)
+		}
+		await s.stop()
+	} finally {
+		rmSync(data, { recursive: true, force: true })
+	}
+})
+
+test('a migration that fails stops its project alone, and is named', { timeout: 120000 }, async () => {
+	const { data, projects: [a, b] } = await filled(2, async (s, [p]) => {
+		for (const teamId of ['one', 'two']) await p.ok('POST', '/teams', { body: { teamId, name: 'Same' } })
+	})
+	try {
+		const conf = { sql_dir: after({ '0901_teams': "CREATE UNIQUE INDEX teams_name ON :schema.teams (name) WHERE name = 'Same';" }, path.join(data, 'sql')) }
+		const s = await server({ own: true, data, conf }), verb = (name) => run([name, ...settings({ data_dir: s.dataDir, ...conf })])
+		await until('the background has tried both', () => versions(s)[1] === 901 && psql(s, 'SELECT count(*) FROM badal.projects WHERE stuck_at IS NOT NULL') === '1')
+		for (let i = 0; i < 3; i++) {
+			const r = await as(s, a)('GET', '/teams')
+			assert.equal(r.status, 503)
+			assert.equal(r.body.type, 'general_project_stuck')
+			assert.equal(r.headers['retry-after'], '60')
+			assert.ok(!r.text.includes('teams_name'))
+		}
+		assert.equal((await as(s, b)('GET', '/teams')).status, 200)
+		assert.deepEqual((await as(s, b)('GET', '/health/projects')).body, { behind: 1, newer: 0, failed: 1, projects: [a.id] })
+		await until('the log says so', () => new RegExp(`error jobs\\S* a project cannot be migrated .*project=${a.id} .*teams_name`).test(s.log()))
+		await until('the gauge says so', async () => /^badal_projects_stuck 1$/m.test((await s.call('GET', '/metrics', { root: true })).text))
+		assert.match((await run(['doctor', ...settings({ data_dir: s.dataDir, ...conf })])).out, new RegExp(`WRONG project ${a.id} \\(p_\\d+, at migration ${newest}\\) cannot be brought up to date: .*teams_name`))
+		const failed = await verb('migrate')
+		assert.equal(failed.code, 1)
+		assert.match(failed.err, /1 projects cannot be brought up to date/)
+		/* the owner still reaches its settings */
+		assert.equal((await s.call('GET', `/projects/${a.id}`, { cookie: a.console.cookie, project: 'console' })).status, 200)
+
+		psql(s, `DELETE FROM ${schemaOf(s, a)}.teams WHERE id = 'two'`)
+		assert.equal((await verb('migrate')).code, 0)
+		await until('it answers', async () => (await as(s, a)('GET', '/teams')).status === 200)
+		assert.doesNotMatch(s.log(), / a role ended /)
+		await s.stop()
+	} finally {
+		rmSync(data, { recursive: true, force: true })
+	}
+})
+
+test('a project that a newer program has migrated is refused, unless that is declared compatible', { timeout: 120000 }, async () => {
+	const { data, projects: [a, b] } = await filled(2)
+	const later = after({ '0901_users': '-- compatible: a table of its own\nCREATE TABLE :schema.one (a int);' }, path.join(data, 'sql901'))
+	const latest = after({ '0901_users': readFileSync(path.join(later, 'project', '0901_users.sql')), '0902_users': 'CREATE TABLE :schema.two (a int);' }, path.join(data, 'sql902'))
+	try {
+		let s = await server({ own: true, data, conf: { sql_dir: later } })
+		await until('all are up to date', () => versions(s).every((v) => v === 901))
+		assert.equal(psql(s, 'SELECT DISTINCT needs FROM badal.projects'), String(newest))
+		/* as an older machine of a rolling upgrade finds it, which was started before */
+		psql(s, "DELETE FROM badal.project_migrations WHERE schema = 'p_0' AND number > 900")
+		await s.stop()
+		s = await server({ own: true, data })
+		assert.equal((await as(s, a)('GET', '/users')).status, 200)
+		psql(s, "DROP TABLE p_0.one")
+		await s.stop()
+
+		s = await server({ own: true, data, conf: { sql_dir: latest, roles: 'web,relay' } })
+		assert.equal((await as(s, a)('GET', '/users')).status, 200)
+		psql(s, "DELETE FROM badal.project_migrations WHERE schema = 'p_0' AND number > 900")
+		await s.stop()
+		s = await server({ own: true, data, conf: { roles: 'web,relay' } })
+		const r = await as(s, a)('GET', '/users')
+		assert.equal(r.status, 503)
+		assert.equal(r.body.type, 'general_project_newer')
+		assert.equal(r.headers['retry-after'], '60')
+		await until('the log says so', () => new RegExp(`PROJECT_NEWER detail=project=${a.id} is at migration 902 and needs a program that knows 902, this one knows ${newest}`).test(s.log()))
+		assert.equal((await as(s, b)('GET', '/users')).status, 200)
+		assert.equal((await as(s, b)('GET', '/health/projects')).body.newer, 1)
+		await s.stop()
+	} finally {
+		rmSync(data, { recursive: true, force: true })
+	}
+})
+
+/* All that pg_dump knows of a schema, without its name. */
+const shapeOf = (s, schema) => execFileSync('pg_dump', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-s', '-n', schema, 'postgres'], { encoding: 'utf8' })
+	.split('\n').filter((l) => !l.startsWith('\\')).join('\n').replaceAll(new RegExp(`\\b${schema}\\b`, 'g'), 'SPACE')
+
+test('a data space is the same however it came about', { timeout: 120000 }, async () => {
+	const data = dataDir()
+	try {
+		let s = await server({ own: true, data, conf: { sql_dir: before(5, path.join(data, 'sql')), project_spares: 0 } })
+		const old = await s.project()
+		assert.deepEqual(versions(s), [4])
+		await s.stop()
+		s = await server({ own: true, data })
+		await until('it is migrated', () => versions(s).every((v) => v === newest))
+		const spares = () => psql(s, 'SELECT count(*) FROM badal.spares')
+		await until('a data space is there in advance', () => spares() === '1')
+		const spare = psql(s, "SELECT 'p_' || internal FROM badal.spares"), taken = await s.project()
+		assert.equal(schemaOf(s, taken), spare)
+		await until('there are two', () => spares() === '2')
+		/* lists are in the order of the numbers */
+		psql(s, "SELECT setval(pg_get_serial_sequence('badal.projects', 'internal'), 1000)")
+		psql(s, 'UPDATE badal.spares SET version = 1')
+		const made = await s.project()
+		assert.equal(schemaOf(s, made), 'p_1001')
+		await until('what is of no use is given up', () => psql(s, 'SELECT count(*) FROM badal.spares WHERE internal < 1001') === '0' && spares() === '3')
+		assert.equal(psql(s, 'SELECT count(*) FROM badal.trash'), '2')
+		const shape = shapeOf(s, schemaOf(s, made))
+		assert.ok(shape.length > 10000 && /CREATE FUNCTION SPACE\.wanted/.test(shape) && /CREATE UNIQUE INDEX users_id/.test(shape))
+		for (const schema of ['p_0', schemaOf(s, old), schemaOf(s, taken)]) assert.equal(shapeOf(s, schema), shape)
+		await s.stop()
+	} finally {
+		rmSync(data, { recursive: true, force: true })
+	}
+})
 
 test('words of every script are found after an upgrade', { timeout: 120000 }, async () => {
 	const data = dataDir()

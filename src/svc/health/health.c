@@ -9,8 +9,9 @@
 #include "gate/gate.h"
 #include "io/bus.h"
 #include "model/job.h"
+#include "model/space.h"
 
-enum { PROBE_MS = 3000 };
+enum { PROBE_MS = 3000, STUCK_MAX = 25 };
 
 struct status {
 	int64_t ping;
@@ -29,6 +30,18 @@ static const struct field queue_fields[] = {
 	FIELD(F_INT, struct queue, size, "size", NULL, "Jobs that wait."),
 };
 static const struct shape queue_shape = SHAPE("healthQueue", struct queue, queue_fields);
+
+struct migrations {
+	int64_t behind, newer, failed;
+	struct strs projects;
+};
+static const struct field migrations_fields[] = {
+	FIELD(F_INT, struct migrations, behind, "behind", NULL, "Projects that are still to be brought up to date."),
+	FIELD(F_INT, struct migrations, newer, "newer", NULL, "Projects that only a newer version of the server can work with."),
+	FIELD(F_INT, struct migrations, failed, "failed", NULL, "Projects whose migration has failed; they answer 503."),
+	FIELD(F_STRS, struct migrations, projects, "projects", NULL, "IDs of these, as far as they are few."),
+};
+static const struct shape migrations_shape = SHAPE("healthProjects", struct migrations, migrations_fields);
 
 struct clock {
 	int64_t remote, local, diff;
@@ -91,6 +104,27 @@ get_cache(struct req *rq, void *in)
 	hurry(rq);
 	TRY(bus_cmd(&rq->cx, &r, BUS(STR("PING"))));
 	return pass(rq, (time_now_us() - from) / 1000);
+}
+
+/* Reasons are for the operator (badal doctor): a key of one project does not see into others. */
+static err_t
+get_projects(struct req *rq, void *in)
+{
+	struct migrations m = {0};
+	struct space_report s;
+	struct objs stuck;
+
+	(void)in;
+	hurry(rq);
+	TRY(space_report(&rq->cx, &s));
+	TRY(space_stuck(&rq->cx, STUCK_MAX, &stuck));
+	m.behind = s.behind;
+	m.newer = s.newer;
+	m.failed = s.stuck;
+	m.projects = (struct strs){.set = true, .v = arena_array(rq->cx.arena, const char *, stuck.n + 1)};
+	for (int i = 0; i < stuck.n; i++)
+		m.projects.v[m.projects.n++] = ((const struct project *)stuck.v[i])->id;
+	return reply(rq, 200, &migrations_shape, &m);
 }
 
 /* No clock outside is asked: what must agree are this process and the database. */
@@ -193,6 +227,7 @@ static const struct route rows[] = {
 	.doc = "The version of the API."},
     HEALTH("/db", "getDB", get_db, &status_shape, "The database answers."),
     HEALTH("/cache", "getCache", get_cache, &status_shape, "Redis answers."),
+    HEALTH("/projects", "getProjects", get_projects, &migrations_shape, "Whether the data spaces of all projects are up to date."),
     HEALTH("/time", "getTime", get_time, &clock_shape, "The clocks of server and database agree."),
     HEALTH("/queue/webhooks", "getQueueWebhooks", get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),
     HEALTH("/queue/logs", "getQueueLogs", get_protocol_queue, &queue_shape, "Log entries that wait."),

@@ -1,20 +1,24 @@
 /* Projects: creation, settings, deletion. Every write tells the stream, so that caches everywhere drop the former state. */
 #include "svc/projects/project.h"
 
+#include "core/conf.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/vtime.h"
 #include "model/event.h"
+#include "model/job.h"
 #include "model/project_write.h"
 #include "model/seal.h"
+#include "svc/projects/spare.h"
 #include "svc/teams/team.h"
 
 enum { DROP_BATCH = 50 };	/* tables dropped in one transaction: each needs a lock, and locks are limited */
 
 static const char insert_sql[] =
-    "INSERT INTO badal.projects AS p (id, name, team_id, description, logo, url, legal_name, legal_country, legal_state, legal_city, "
-    "legal_address, legal_tax_id, search, created, updated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) "
-    "RETURNING p.internal";
+    "INSERT INTO badal.projects AS p (internal, id, name, team_id, description, logo, url, legal_name, legal_country, legal_state, legal_city, "
+    "legal_address, legal_tax_id, search, created, updated, version, needs) OVERRIDING SYSTEM VALUE VALUES (coalesce($15::bigint, "
+    "nextval(pg_get_serial_sequence('badal.projects', 'internal'))), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $16::int, "
+    "$17::int) RETURNING p.internal";
 static const char update_sql[] =
     "UPDATE badal.projects AS p SET name = $2, description = $3, logo = $4, url = $5, legal_name = $6, legal_country = $7, legal_state = $8, "
     "legal_city = $9, legal_address = $10, legal_tax_id = $11, search = $12, updated = $13 WHERE p.internal = $1 RETURNING p.internal";
@@ -41,14 +45,16 @@ lock_team(struct db_tx *tx, const char *team_id, const char **id_out)
 }
 
 static err_t
-insert(struct db_tx *tx, const struct project_in *in, const char *id, const char *team, int64_t *internal_out)
+insert(struct db_tx *tx, const struct project_in *in, const char *id, const char *team, int64_t spare, int64_t *internal_out)
 {
 	struct ctx *cx = tx_ctx(tx);
+	int version = db_migrate_newest();
 	struct db_res *r;
 	err_t e = tx_query(tx, &r, insert_sql,
 	    DB(id, in->name, team, text(in->description), text(in->logo), text(in->url), text(in->legal_name), text(in->legal_country),
 		text(in->legal_state), text(in->legal_city), text(in->legal_address), text(in->legal_tax_id),
-		arena_printf(cx->arena, "%s %s", id, in->name), pg_time(cx->arena, time_now_ms())));
+		arena_printf(cx->arena, "%s %s", id, in->name), pg_time(cx->arena, time_now_ms()), spare ? pg_i64(cx->arena, spare) : NULL,
+		pg_i64(cx->arena, version), pg_i64(cx->arena, db_migrate_needed(version))));
 
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_PROJECT_ALREADY_EXISTS, "id=%s", id);
@@ -63,17 +69,22 @@ project_create(struct ctx *cx, const struct project_in *in, struct project **out
 	const char *id = in->id ? in->id : id_unique(cx->arena), *team = NULL;
 	struct event ev = project_event(cx, &ev_project_create, id, NULL);
 	struct db_tx *tx;
-	int64_t internal = 0;
+	int64_t internal = 0, spare = 0;
 
+	TRY(db_migrate_load(cx));
 	TRY(tx_begin(cx, &tx));
 	TRY(lock_team(tx, in->team_id, &team));
 	if (str_ieq(str_c(id), STR("console")))
 		return fail(cx, ERR_PROJECT_RESERVED_PROJECT, "id=%s", id);
-	TRY(insert(tx, in, id, team, &internal));
-	TRY(db_migrate_project(tx, arena_printf(cx->arena, "p_%lld", (long long)internal)));
+	TRY(spare_take(tx, &spare));
+	TRY(insert(tx, in, id, team, spare, &internal));
+	if (spare == 0)
+		TRY(db_migrate_project(tx, arena_printf(cx->arena, "p_%lld", (long long)internal)));
+	if (conf.project_spares > 0)
+		tx_job(tx, JOB_spare, STR_NONE);
 	event_emit(tx, &ev);
 	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	return project_get(cx, str_c(id), out);
+	return project_get_bare(cx, str_c(id), out);
 }
 
 /* ---- settings ---- */
@@ -87,7 +98,7 @@ project_update(struct ctx *cx, const struct project *p, const struct project_in 
 	    DB(pg_i64(a, p->internal), in->name, text(in->description), text(in->logo), text(in->url), text(in->legal_name),
 		text(in->legal_country), text(in->legal_state), text(in->legal_city), text(in->legal_address), text(in->legal_tax_id),
 		arena_printf(a, "%s %s", p->id, in->name), pg_time(a, time_now_ms()))));
-	return project_get(cx, str_c(p->id), out);
+	return project_get_bare(cx, str_c(p->id), out);
 }
 
 /* Sets one member of a JSON column. */
@@ -99,7 +110,7 @@ set_toggle(struct ctx *cx, const struct project *p, const char *column, const ch
 		"UPDATE badal.projects AS p SET %s = %s || jsonb_build_object($2::text, $3::boolean), updated = $4 WHERE p.internal = $1 RETURNING p.internal",
 		column, column),
 	    DB(pg_i64(cx->arena, p->internal), key, pg_bool(on), pg_time(cx->arena, time_now_ms()))));
-	return project_get(cx, str_c(p->id), out);
+	return project_get_bare(cx, str_c(p->id), out);
 }
 
 err_t
@@ -128,7 +139,7 @@ project_set_limit(struct ctx *cx, const struct project *p, int64_t limit, struct
 	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
 	    "UPDATE badal.projects AS p SET user_limit = $2, updated = $3 WHERE p.internal = $1 RETURNING p.internal",
 	    DB(pg_i64(cx->arena, p->internal), pg_i64(cx->arena, limit), pg_time(cx->arena, time_now_ms()))));
-	return project_get(cx, str_c(p->id), out);
+	return project_get_bare(cx, str_c(p->id), out);
 }
 
 err_t
@@ -140,7 +151,7 @@ project_set_provider(struct ctx *cx, const struct project *p, const char *provid
 	    "UPDATE badal.projects AS p SET providers = providers || jsonb_build_object($2::text || 'Appid', $3::text, $2::text || 'Secret', $4::text), "
 	    "updated = $5 WHERE p.internal = $1 RETURNING p.internal",
 	    DB(pg_i64(a, p->internal), provider, seal_text(a, text(app_id)), seal_text(a, text(secret)), pg_time(a, time_now_ms()))));
-	return project_get(cx, str_c(p->id), out);
+	return project_get_bare(cx, str_c(p->id), out);
 }
 
 /* ---- deletion ---- */

@@ -46,7 +46,7 @@ write_child(struct ctx *cx, const struct project *p, size_t list, const char *id
 	struct project *now;
 
 	TRY(project_write(cx, p, missing, sql, n, v));
-	TRY(project_get(cx, str_c(p->id), &now));
+	TRY(project_get_bare(cx, str_c(p->id), &now));
 	*out = child_find((const struct objs *)(const void *)((const char *)now + list), id);
 	return *out ? OK : fail(cx, missing, "id=%s", id);
 }

@@ -42,11 +42,11 @@ has_right(struct req *rq, const struct project *p, enum right right)
 	       (right == RIGHT_CHANGE && roles_in_team(a, &rq->roles, p->team_id, "developer"));
 }
 
-/* The project, unless the caller may not know of it. */
+/* The project, unless the caller may not know of it. Its data space may be behind: settings are not in it. */
 static err_t
 project_for(struct req *rq, const char *id, enum right right, struct project **out)
 {
-	TRY(project_get(&rq->cx, str_c(id), out));
+	TRY(project_get_bare(&rq->cx, str_c(id), out));
 	if ((*out)->console || !has_right(rq, *out, RIGHT_READ))
 		return fail(&rq->cx, ERR_PROJECT_NOT_FOUND, "not readable: %s", id);
 	return has_right(rq, *out, right) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", id);
@@ -129,7 +129,7 @@ list(struct req *rq, void *arg)
 	found.v = arena_array(rq->cx.arena, void *, page.res ? db_rows(page.res) : 0);
 	for (int i = 0; page.res != NULL && i < db_rows(page.res); i++) {
 		struct project *p;
-		err_t e = project_get(&rq->cx, db_str(page.res, i, 0), &p);
+		err_t e = project_get_bare(&rq->cx, db_str(page.res, i, 0), &p);
 
 		if (e == ERR_PROJECT_NOT_FOUND)	/* deleted meanwhile */
 			continue;
@@ -288,6 +288,7 @@ get_usage(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_get(&rq->cx, str_c(p->id), &p));	/* its data space is read */
 	return reply_usage(rq, p, in->range, v, sizeof v / sizeof v[0]);
 }
 
