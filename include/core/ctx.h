@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/str.h"
 
+struct db_share;
 struct fib;
 
 struct defer {			/* private to ctx.c */
@@ -37,6 +38,7 @@ struct ctx {
 	const char *id;		/* request or job id */
 	const char *project;	/* public project id, may be NULL */
 	const char *user;	/* user id, may be NULL */
+	struct db_share *share;	/* of the connections to PostgreSQL, see io/db.h; NULL: that of requests */
 	const char *client;	/* address of who asked, NULL: nobody from outside. Not logged; who waits takes turns by it and by project (core/fair.h) */
 };
 

@@ -34,6 +34,11 @@ void db_init(void);
 void db_bound_statements(void);
 void db_fini(void);		/* closes idle connections; busy ones when they are given back */
 
+/* Shares: a context whose `share` is set has at most `max` connections at a time together with all others of that share (and leaves one of the
+ * pool to others). Who waits takes turns by project and client. Whoever asks for a second connection while holding one needs a share of more
+ * than one, and may still wait for itself: avoid it. Lives as long as the process. */
+struct db_share *db_share_new(unsigned max);
+
 /* Awaits. Runs one statement in its own transaction. Errors: ERR_DB_UNIQUE (23505), ERR_DB_DATA (22xxx), ERR_DB (others),
  * ERR_DB_CONFLICT (a deadlock or a serialization failure, after some more tries, or a lock timeout: nothing was done),
  * ERR_DB_BUSY (no free connection within the deadline), ERR_DB_DOWN (cannot connect), ERR_TIMEOUT, ERR_CANCELLED. The message

@@ -1,4 +1,4 @@
-/* The pool: connections lent to fibers in the order they asked, opened when somebody waits.
+/* The pool: connections lent to fibers in turns (db_share.c), opened when somebody waits.
  *
  * The rule: a connection is reused only when nothing of its last user is left on it. One whose flight was abandoned drains first, is
  * cancelled when that takes long, and is then closed, since a late cancel request could hit somebody else's statement. */
@@ -16,17 +16,10 @@
 enum {
 	BACKOFF_MIN = 50,	/* ms between attempts to connect while PostgreSQL is away */
 	BACKOFF_MAX = 2000,
-	WAIT_MAX = 10000,	/* ms a fiber waits for a connection, unless its own deadline is sooner */
 	DRAIN_CANCEL = 1000,	/* ms until an abandoned flight is cancelled */
 	DRAIN_MAX = 10000,	/* ms until its connection is dropped */
 	ROLLBACKS_MAX = 2,
 	DEAD_MAX = 32		/* dropped statements a connection may leave on the server */
-};
-
-struct waiter {
-	struct waiter *next;
-	struct fib_event ev;
-	struct db_conn *given;
 };
 
 struct cancel {			/* outlives a connection that is dropped meanwhile */
@@ -36,14 +29,13 @@ struct cancel {			/* outlives a connection that is dropped meanwhile */
 };
 
 static struct db_conn *all, *idle;
-static struct waiter *first, **last = &first;
 static unsigned n_open, n_busy, n_connecting, n_waiting;
 static uint64_t backoff;
 static struct loop_timer *retry;	/* set: no attempt to connect before it fires */
 static char *last_failure;		/* why connecting failed last */
 static bool closing;
 
-static void grow(void);
+static void hand_out(void);
 
 static void
 gauges(void)
@@ -102,10 +94,11 @@ drop(struct db_conn *c)
 		n_busy--;
 	else if (c->state == DBC_CONNECTING)
 		n_connecting--;
+	dbs_returned(c);
 	unlink_conn(c);
 	dbc_free(c);
 	gauges();
-	grow();
+	hand_out();
 }
 
 static void
@@ -119,44 +112,20 @@ idle_remove(struct db_conn *c)
 	}
 }
 
-/* ---- waiters ---- */
-
-static void
-waiter_remove(struct waiter *w)
-{
-	for (struct waiter **p = &first; *p != NULL; p = &(*p)->next) {
-		if (*p == w) {
-			*p = w->next;
-			if (*p == NULL)
-				last = p;
-			n_waiting--;
-			return;
-		}
-	}
-}
-
-/* A connection with nothing on it goes to the first who waits, else onto the stack of the idle. */
+/* A connection with nothing on it goes onto the stack of the idle, and from there to whose turn it is. */
 static void
 settle(struct db_conn *c)
 {
-	struct waiter *w = first;
-
 	if (closing || n_open > (unsigned)conf.db_pool_size) {	/* the pool may have been made smaller */
 		drop(c);
 		return;
 	}
-	if (w != NULL) {
-		waiter_remove(w);
-		dbc_move(c, DBC_BUSY);
-		w->given = c;
-		fib_signal(&w->ev);
-	} else {
-		n_busy--;
-		dbc_move(c, DBC_IDLE);
-		c->below = idle;
-		idle = c;
-	}
-	gauges();
+	dbs_returned(c);
+	n_busy--;
+	dbc_move(c, DBC_IDLE);
+	c->below = idle;
+	idle = c;
+	hand_out();
 }
 
 /* ---- opening ---- */
@@ -166,14 +135,16 @@ retry_now(void *arg)
 {
 	(void)arg;
 	retry = NULL;
-	grow();
+	hand_out();
 }
 
 /* Opens what the waiters need, as far as the pool may grow and PostgreSQL is there. */
 static void
 grow(void)
 {
-	while (!closing && retry == NULL && n_connecting < n_waiting && n_open < (unsigned)conf.db_pool_size) {
+	if (n_waiting == 0)
+		return;
+	while (!closing && retry == NULL && n_open < (unsigned)conf.db_pool_size && n_connecting < dbs_wanted()) {
 		struct db_conn *c = mem_zalloc(sizeof *c);
 
 		c->magic = DBC_MAGIC;
@@ -215,6 +186,33 @@ dbp_connect_failed(struct db_conn *c, const char *why)
 
 /* ---- lending ---- */
 
+static void
+lend(struct db_share *s, const struct ctx *cx, struct db_conn **out)
+{
+	struct db_conn *c = idle;
+
+	idle = c->below;
+	n_busy++;
+	dbc_move(c, DBC_BUSY);
+	dbs_lend(c, s, cx);
+	*out = c;
+}
+
+/* Idle connections to those who wait, and more when they are too few. */
+static void
+hand_out(void)
+{
+	struct db_waiter *w;
+
+	while (!closing && n_waiting > 0 && idle != NULL && (w = dbs_next(all)) != NULL) {
+		n_waiting--;
+		lend(w->share, w->cx, &w->given);
+		fib_signal(&w->ev);
+	}
+	grow();
+	gauges();
+}
+
 static err_t
 no_connection(struct ctx *cx, err_t e)
 {
@@ -229,31 +227,28 @@ no_connection(struct ctx *cx, err_t e)
 err_t
 dbp_get(struct ctx *cx, struct db_conn **out)
 {
-	struct db_conn *c = idle;
-	struct waiter w = {0};
+	struct db_share *s = dbs_of(cx);
+	struct db_waiter w = {0};
 	err_t e;
 
 	TRY(dbp_check(cx));
 	if (closing)
 		return fail(cx, ERR_STOPPING, "the pool is closed");
-	if (c != NULL) {
-		idle = c->below;
-		n_busy++;
-		dbc_move(c, DBC_BUSY);
+	if (idle != NULL && dbs_has_room(s)) {
+		lend(s, cx, out);
 		gauges();
-		*out = c;
 		return OK;
 	}
-	*last = &w;
-	last = &w.next;
+	dbs_wait(&w, s, cx);
 	n_waiting++;
-	grow();
-	gauges();
-	e = fib_await_for(cx, &w.ev, WAIT_MAX);
-	if (e != OK && w.given != NULL)
+	hand_out();
+	e = conf.db_wait > 0 ? fib_await_for(cx, &w.ev, (uint64_t)conf.db_wait) : fib_await(cx, &w.ev);
+	if (e != OK && w.given != NULL) {
 		dbp_put(w.given);	/* it came in the very turn in which the wait ended */
-	else if (e != OK)
-		waiter_remove(&w);
+	} else if (e != OK) {
+		dbs_leave(&w);
+		n_waiting--;
+	}
 	gauges();
 	*out = w.given;
 	return e == OK ? OK : no_connection(cx, e);
@@ -322,6 +317,7 @@ drain_cancel(void *arg)
 static void
 drain(struct db_conn *c)
 {
+	dbs_outlive(c);
 	dbc_move(c, DBC_DRAINING);
 	if (c->timer == NULL)
 		c->timer = loop_after(DRAIN_CANCEL, drain_cancel, c);

@@ -1,4 +1,4 @@
-/* PostgreSQL, private: connections (db_conn.c, db_connect.c), their statements (db_stmt.c) and the pool (db_pool.c).
+/* PostgreSQL, private: connections (db_conn.c, db_connect.c), their statements (db_stmt.c), the pool (db_pool.c) and its shares (db_share.c).
  *
  * A connection is lent to one fiber at a time and stays in libpq's pipeline mode. What a fiber sends up to one sync point is a
  * flight: one send, and the fiber sleeps until the sync point has come back. Results live in the connection until the fiber
@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 #include <uv.h>
 
+#include "core/fair.h"
 #include "io/db.h"
 
 enum { DBC_MAGIC = 0x70676378, STMT_BUCKETS = 512 };
@@ -56,6 +57,9 @@ struct db_conn {
 	enum dbc_state state;		/* moved by dbc_move only */
 	struct db_conn *prev, *next;	/* of all connections */
 	struct db_conn *below;		/* of the idle */
+	struct db_share *share;		/* it is lent to, or not clean since; NULL: nobody's */
+	const struct ctx *borrower;	/* NULL: has given it back; then */
+	struct fair_key borrower_key;	/* says who it was */
 	PGconn *pg;
 	uv_poll_t *poll;		/* NULL: not watched */
 	int events;			/* it is watched for */
@@ -125,6 +129,26 @@ void dbp_connect_failed(struct db_conn *c, const char *why);
 void dbp_flight_ended(struct db_conn *c);	/* of one that drains */
 void dbp_lost(struct db_conn *c, const char *why);	/* the server is gone; c may be freed */
 void dbp_cancel_forget(struct db_conn *c);
+
+/* ---- db_share.c ---- */
+struct db_waiter {		/* a fiber that waits for a connection. First the item: the queue gives it back */
+	struct fair_item item;
+	struct db_share *share;
+	const struct ctx *cx;
+	struct fib_event ev;
+	struct db_conn *given;
+};
+struct db_share *dbs_of(const struct ctx *cx);
+bool dbs_has_room(const struct db_share *s);
+void dbs_lend(struct db_conn *c, struct db_share *s, const struct ctx *cx);
+void dbs_outlive(struct db_conn *c);	/* its borrower leaves, it is not clean yet */
+void dbs_returned(struct db_conn *c);	/* clean, or gone */
+void dbs_wait(struct db_waiter *w, struct db_share *s, const struct ctx *cx);
+void dbs_leave(struct db_waiter *w);
+/* How many of those who wait could have a connection. */
+unsigned dbs_wanted(void);
+/* Takes out who is next, NULL: nobody that may have one. `all`: the connections. */
+struct db_waiter *dbs_next(const struct db_conn *all);
 
 /* ---- db.c ---- */
 /* Notes what PostgreSQL said in cx and maps its SQLSTATE. */

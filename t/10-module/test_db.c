@@ -268,6 +268,163 @@ Test(db, pool, .timeout = 60)
 	run("db_pool_size=1", pool);
 }
 
+/* ---- turns ---- */
+
+static char lent[64];
+static int n_lent;
+
+/* Notes its name when it has a connection, and keeps it until it is released. */
+struct borrower {
+	const char *name, *project, *client;
+	struct db_share *share;
+	struct fib_event release;
+	struct ctx cx;
+};
+
+static void
+borrows(struct ctx *cx, void *arg)
+{
+	struct borrower *b = arg;
+	struct db_tx *tx;
+
+	GOOD(tx_begin(cx, &tx));
+	lent[n_lent++] = b->name[0];
+	GOOD(fib_await(cx, &b->release));
+	tx_rollback(tx);
+	ctx_fini(cx);
+}
+
+static void
+borrow(struct borrower *b)
+{
+	ctx_init(&b->cx);
+	b->cx.project = b->project;
+	b->cx.client = b->client;
+	b->cx.share = b->share;
+	fib_spawn(&b->cx, borrows, b);
+}
+
+static void
+until_lent(struct ctx *cx, const char *want)
+{
+	for (int i = 0; i < 1000 && n_lent < (int)strlen(want); i++)
+		GOOD(fib_sleep(cx, 5));
+	GOOD(fib_sleep(cx, 10));	/* nobody else comes */
+	if (strcmp(lent, want) != 0)
+		fprintf(stderr, "lent %s, wanted %s\n", lent, want);
+	CHECK(strcmp(lent, want) == 0);
+}
+
+static void
+clients(struct ctx *cx)
+{
+	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "a"}, {"2", "p", "a"}, {"3", "p", "b"}, {"4", "q", "c"}};
+
+	for (size_t i = 0; i < sizeof b / sizeof *b; i++)
+		borrow(&b[i]);
+	until_lent(cx, "0");
+	CHECK(db_pool_waiting() == 4);
+	for (size_t i = 0; i < sizeof b / sizeof *b; i++)
+		fib_signal(&b[i].release);
+	until_lent(cx, "04312");
+	CHECK(db_pool_busy() == 0 && db_pool_waiting() == 0);
+}
+
+Test(db, waiting_clients_take_turns, .timeout = 60)
+{
+	run("db_pool_size=1", clients);
+}
+
+/* Nobody waited when the first client took all; it gets no more than its half while another waits, and all again when none does. */
+static void
+parts(struct ctx *cx)
+{
+	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "a"}, {"2", "p", "a"}, {"3", "p", "a"}, {"4", "p", "b"}, {"5", "p", "a"}};
+
+	for (int i = 0; i < 4; i++)
+		borrow(&b[i]);
+	until_lent(cx, "0123");
+	borrow(&b[5]);
+	borrow(&b[4]);
+	until_lent(cx, "0123");
+	CHECK(db_pool_waiting() == 2);
+	fib_signal(&b[0].release);
+	until_lent(cx, "01234");
+	fib_signal(&b[1].release);
+	until_lent(cx, "012345");
+	for (size_t i = 0; i < sizeof b / sizeof *b; i++)
+		fib_signal(&b[i].release);
+	until_busy(cx, 0);
+}
+
+Test(db, one_client_has_its_part_while_others_wait, .timeout = 60)
+{
+	run("db_pool_size=4", parts);
+}
+
+static void
+shares(struct ctx *cx)
+{
+	struct db_share *two = db_share_new(2), *all = db_share_new(100);
+	struct borrower b[] = {{"0", "p", "a", two}, {"1", "p", "b", two}, {"2", "q", "c", two}, {"3", "p", "a"}, {"4", "x", "y", all}};
+	struct db_res *r;
+
+	for (int i = 0; i < 4; i++)
+		borrow(&b[i]);
+	until_lent(cx, "302");
+	CHECK(db_pool_waiting() == 1);
+	CHECK(db_pool_open() == 3);	/* what may not be lent is not opened */
+	GOOD(db_query(cx, &r, "SELECT 1", DB0));
+	fib_signal(&b[3].release);
+	until_lent(cx, "302");
+	fib_signal(&b[0].release);
+	until_lent(cx, "3021");
+	fib_signal(&b[1].release);
+	fib_signal(&b[2].release);
+	until_busy(cx, 0);
+	/* a share of everything leaves one */
+	for (size_t i = 0; i < sizeof b / sizeof *b; i++)
+		b[i] = (struct borrower){"x", "x", "y", all};
+	for (int i = 0; i < 4; i++)
+		borrow(&b[i]);
+	until_lent(cx, "3021xxx");
+	GOOD(db_query(cx, &r, "SELECT 1", DB0));
+	for (int i = 0; i < 4; i++)
+		fib_signal(&b[i].release);
+	until_busy(cx, 0);
+}
+
+Test(db, a_share_is_the_most_that_its_kind_has, .timeout = 60)
+{
+	run("db_pool_size=4", shares);
+}
+
+static void
+unclean(struct ctx *cx)
+{
+	struct borrower b[] = {{"0", "p", "a", db_share_new(1)}, {"1", "p", "a", NULL}};
+	struct db_res *r;
+	struct ctx gone;
+
+	ctx_init(&gone);
+	gone.fib = cx->fib;
+	gone.share = b[1].share = b[0].share;
+	gone.deadline = loop_now() + 50;
+	FAILS(db_query(&gone, &r, "SELECT pg_sleep(60)", DB0), TIMEOUT);
+	ctx_fini(&gone);
+	borrow(&b[0]);
+	GOOD(fib_sleep(cx, 100));
+	CHECK(n_lent == 0);	/* the abandoned statement is of the share until it has ended */
+	until_lent(cx, "0");
+	fib_signal(&b[0].release);
+	until_busy(cx, 0);
+}
+
+Test(db, an_abandoned_statement_counts, .timeout = 60)
+{
+	run("db_pool_size=4", unclean);
+}
+
 /* Waiting for a connection has an end, and a statement that nobody waits for any more is cancelled. */
 static void
 deadlines(struct ctx *cx)

@@ -504,6 +504,7 @@ schema_recover(struct ctx *cx)
 		ctx_init(&one);
 		one.fib = cx->fib;
 		one.deadline = cx->deadline;
+		one.share = cx->share;
 		e = recover_project(&one, db_cstr(r, i, 0), db_cstr(r, i, 1));
 		if (e != OK)
 			log_warn(&one, "schema work is left over", "project=%s error=%s detail=%s", db_cstr(r, i, 0), err_info(e)->name,
