@@ -1,4 +1,4 @@
-/* The jobs role: consumers of the job streams (include/tbl/jobs.h), retries, dead letters, periodic maintenance. */
+/* The jobs role: consumers of the services' job streams, retries, dead letters, periodic maintenance. */
 #ifndef BADAL_JOBS_JOBS_H
 #define BADAL_JOBS_JOBS_H
 

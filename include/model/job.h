@@ -5,22 +5,37 @@
 
 #include "io/db.h"
 
-enum job_kind {
-#define JOB(kind, handler, retries, doc) JOB_##kind,
-#include "tbl/jobs.h"
-#undef JOB
-	JOB_N
+struct job {			/* what a handler gets; valid while it runs */
+	const char *kind, *id;
+	int tries;		/* before this one */
+	int64_t created;	/* ms */
+	struct str payload;
 };
 
-/* "sweep", …: the name in keys (jobs:<kind>), metrics and the health endpoints. Static. */
-const char *job_name(enum job_kind k);
-/* The kind with this name, or JOB_N. */
-enum job_kind job_by_name(struct str name);
+/* Awaits. OK: done. ERR_JOB_HOPELESS: given up at once. Any other error: tried again later; ERR_CANCELLED while stopping: another consumer
+ * repeats it. The same job may run twice, even at once: its effects must not add up. */
+typedef err_t (*job_fn)(struct ctx *cx, const struct job *job);
 
-/* Adds a job to the transaction. The payload (JSON, may be empty) is copied. No wait. */
-void tx_job(struct db_tx *tx, enum job_kind kind, struct str payload);
+struct job_kind {		/* a service's list of them ends with a row of zeros */
+	const char *kind;	/* stream jobs:<kind>, metrics, health */
+	job_fn fn;
+	int retries;
+	const char *doc;
+};
+
+struct job_task {		/* done once per interval by one process of all machines */
+	const char *name;
+	uint64_t every_ms;
+	err_t (*fn)(struct ctx *cx);
+};
+
+/* Some service has jobs of this kind. */
+bool job_known(struct str kind);
+
+/* Adds a job to the transaction. `kind` must be known; the payload (JSON, may be empty) is copied. No wait. */
+void tx_job(struct db_tx *tx, const char *kind, struct str payload);
 /* Awaits. How many jobs of a kind wait, run or wait for their next try / have failed for good. ERR_BUS. */
-err_t job_depth(struct ctx *cx, enum job_kind kind, int64_t *out) MUST_CHECK;
-err_t job_dead(struct ctx *cx, enum job_kind kind, int64_t *out) MUST_CHECK;
+err_t job_depth(struct ctx *cx, const char *kind, int64_t *out) MUST_CHECK;
+err_t job_dead(struct ctx *cx, const char *kind, int64_t *out) MUST_CHECK;
 
 #endif

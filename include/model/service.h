@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 struct arena;
+struct job_kind;
+struct job_task;
 struct routes;
 struct shape;
 
@@ -85,6 +87,8 @@ struct service {
 	const char *(*gauges)(struct arena *a, const char *schema);
 	const struct older *older;
 	const char *usage_model;		/* of its replies about usage, in `older`; NULL: it has none */
+	const struct job_kind *jobs;		/* model/job.h */
+	const struct job_task *tasks;		/* done now and then */
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 
@@ -93,9 +97,11 @@ struct service {
 #define EVENT_DEFINE(name, ...) const struct event_info ev_##name = {__VA_ARGS__};
 #define EVENT_LISTED(name, ...) &ev_##name,
 
-enum { KEY_SCOPES_MAX = 64 };
+enum { KEY_SCOPES_MAX = 64, JOB_KINDS_MAX = 64 };
 /* The scopes that a key may be given, in the order of the contract; NULL at the end. Filled in by service_init. */
 extern const char *key_scopes[KEY_SCOPES_MAX + 1];
+/* The kinds of jobs; NULL at the end. Filled in by service_init. */
+extern const char *job_kinds[JOB_KINDS_MAX + 1];
 
 /* The services of this program, handed down by main before anything asks for them; `v` must live as long as the process. Aborts on a
  * contradictory description. */

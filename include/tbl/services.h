@@ -14,6 +14,7 @@ SERVICE(teams, "serviceStatusForTeams")
 SERVICE(users, "serviceStatusForUsers")
 SERVICE(functions, "serviceStatusForFunctions")
 FIXED(general)
+FIXED(messages)
 FIXED(mock)
 FIXED(projects)
 #ifdef FIXED_IS_SERVICE

@@ -222,9 +222,9 @@ poison(struct ctx *cx, const struct job *job)
 }
 
 void
-run_begin(const struct job_row *row, const struct bus_reply *entry, bool poisonous)
+run_begin(const struct job_kind *row, const struct bus_reply *entry, bool poisonous)
 {
-	static const struct job_row bad = {.fn = malformed, .retries = 0}, deadly = {.fn = poison, .retries = 0};
+	static const struct job_kind bad = {.fn = malformed, .retries = 0}, deadly = {.fn = poison, .retries = 0};
 	struct run *r;
 
 	if (entry->type != BUS_LIST || entry->n != 2 || entry->v[0].type != BUS_STR || entry->v[0].s.n >= sizeof r->entry)
@@ -266,7 +266,7 @@ make_groups(struct ctx *cx)
 	return OK;
 }
 
-static const struct job_row *
+static const struct job_kind *
 row_of(struct str key)
 {
 	for (int i = 0; i < jobs.set->n_rows; i++)
@@ -298,7 +298,7 @@ read_some(struct ctx *cx, int room)
 	TRY(bus_link_cmd(cx, link, &r, argc + 2 * n, v));
 	for (int i = 0; r->type == BUS_LIST && i < r->n; i++) {
 		const struct bus_reply *s = &r->v[i];
-		const struct job_row *row = s->type == BUS_LIST && s->n == 2 ? row_of(s->v[0].s) : NULL;
+		const struct job_kind *row = s->type == BUS_LIST && s->n == 2 ? row_of(s->v[0].s) : NULL;
 
 		for (int k = 0; row != NULL && k < s->v[1].n; k++)
 			run_begin(row, &s->v[1].v[k], false);

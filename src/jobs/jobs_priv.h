@@ -11,32 +11,10 @@
 #include "core/ctx.h"
 #include "core/fiber.h"
 #include "io/bus.h"
-
-struct job {			/* what a handler gets; valid while it runs */
-	const char *kind, *id;
-	int tries;		/* before this one */
-	int64_t created;	/* ms */
-	struct str payload;
-};
-
-/* Awaits. OK: done. ERR_JOB_HOPELESS: given up at once. Any other error: tried again later; ERR_CANCELLED while stopping: another consumer repeats it. The same job may run
- * twice, even at once: its effects must not add up. */
-typedef err_t (*job_fn)(struct ctx *cx, const struct job *job);
-
-struct job_row {
-	const char *kind;
-	job_fn fn;
-	int retries;
-};
-
-struct job_task {		/* done once per interval by one process of all machines */
-	const char *name;
-	uint64_t every_ms;
-	err_t (*fn)(struct ctx *cx);
-};
+#include "model/job.h"
 
 struct jobs_setup {
-	const struct job_row *rows;
+	const struct job_kind *rows;
 	int n_rows;
 	const struct job_task *tasks;
 	int n_tasks;
@@ -49,17 +27,12 @@ struct jobs_setup {
 
 void jobs_start(const struct jobs_setup *s);	/* borrowed: static */
 
-/* ---- handlers ---- */
-#define JOB(kind, handler, retries, doc) err_t handler(struct ctx *cx, const struct job *job);
-#include "tbl/jobs.h"
-#undef JOB
-
 /* ---- between the files ---- */
 enum { DRAIN_EXTRA = 2000 };
 
 struct run {			/* a job that runs here */
 	struct run *prev, *next;
-	const struct job_row *row;
+	const struct job_kind *row;
 	struct fib *fib;
 	struct job job;
 	char entry[48];		/* id of its stream entry */
@@ -79,7 +52,7 @@ struct jobs_state {
 extern struct jobs_state jobs;
 
 /* Begins a job from its stream entry; nothing when it runs here already. Poisonous: it goes to the dead letters. */
-void run_begin(const struct job_row *row, const struct bus_reply *entry, bool poisonous);
+void run_begin(const struct job_kind *row, const struct bus_reply *entry, bool poisonous);
 /* Brings data spaces up to date in the background (jobs_spaces.c). */
 void jobs_spaces_start(void);
 void jobs_spaces_stop(void);

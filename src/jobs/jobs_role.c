@@ -1,53 +1,44 @@
-/* The jobs role: its table of jobs and its periodic tasks. */
+/* The jobs role: the jobs and tasks of all services, and the kernel's own. */
 #include "jobs/jobs.h"
+
+#include <assert.h>
 
 #include "jobs_priv.h"
 #include "model/expire.h"
-#include "svc/databases/collection.h"
-#include "svc/projects/project.h"
-#include "svc/projects/spare.h"
+#include "model/service.h"
 
-static const struct job_row rows[] = {
-#define JOB(kind, handler, retries, doc) {#kind, handler, retries},
-#include "tbl/jobs.h"
-#undef JOB
-};
+enum { KINDS_MAX = 64, TASKS_MAX = 64 };
 
-static const struct job_task tasks[] = {
-    {"project-sweep", 10 * 60 * 1000, project_sweep},	/* those whose job was lost with a Redis */
-    {"schema-recover", 10 * 60 * 1000, schema_recover},	/* likewise */
-    {"expire", 60 * 60 * 1000, expire_sweep},
-};
+static struct job_kind kinds[KINDS_MAX];
+static struct job_task tasks[TASKS_MAX] = {{"expire", 60 * 60 * 1000, expire_sweep}};
 
-static const struct jobs_setup setup = {
-    .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
-    .tasks = tasks, .n_tasks = sizeof tasks / sizeof tasks[0],
+static struct jobs_setup setup = {
+    .rows = kinds, .tasks = tasks, .n_tasks = 1,
     .at_once = 16, .timeout_ms = 30 * 60 * 1000, .backoff_ms = 5000, .claim_ms = 30000, .upkeep_ms = 1000,
 };
 
-err_t
-job_sweep(struct ctx *cx, const struct job *job)
+static void
+collect(const struct service *s)
 {
-	(void)job;
-	return project_sweep(cx);
-}
-
-err_t
-job_spare(struct ctx *cx, const struct job *job)
-{
-	(void)job;
-	return spare_fill(cx);
-}
-
-err_t
-job_schema(struct ctx *cx, const struct job *job)
-{
-	return schema_work(cx, job->payload, job->id);
+	for (const struct job_kind *k = s->jobs; k != NULL && k->kind != NULL; k++) {
+		assert(setup.n_rows < KINDS_MAX);
+		kinds[setup.n_rows++] = *k;
+	}
+	for (const struct job_task *t = s->tasks; t != NULL && t->name != NULL; t++) {
+		assert(setup.n_tasks < TASKS_MAX);
+		tasks[setup.n_tasks++] = *t;
+	}
 }
 
 bool
 jobs_init(void)
 {
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	assert(setup.n_rows == 0);
+	for (int i = 0; i < n; i++)
+		collect(v[i]);
 	jobs_start(&setup);
 	jobs_spaces_start();
 	return true;

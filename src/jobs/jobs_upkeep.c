@@ -64,7 +64,7 @@ show_life(struct ctx *cx)
 
 /* A job whose consumers die has no failed try to count: Redis counts how often it was handed out. */
 static err_t
-is_poisonous(struct ctx *cx, const struct job_row *row, struct str id, bool *out)
+is_poisonous(struct ctx *cx, const struct job_kind *row, struct str id, bool *out)
 {
 	struct bus_reply *r;
 
@@ -74,7 +74,7 @@ is_poisonous(struct ctx *cx, const struct job_row *row, struct str id, bool *out
 }
 
 static err_t
-claim(struct ctx *cx, const struct job_row *row)
+claim(struct ctx *cx, const struct job_kind *row)
 {
 	int room = jobs.set->at_once - jobs.n_runs;
 	struct bus_reply *r;
@@ -96,7 +96,7 @@ claim(struct ctx *cx, const struct job_row *row)
 }
 
 static err_t
-move_due(struct ctx *cx, const struct job_row *row)
+move_due(struct ctx *cx, const struct job_kind *row)
 {
 	struct bus_reply *r;
 	char max[12], now[24];

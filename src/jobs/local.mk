@@ -1,5 +1,2 @@
 noinst_LIBRARIES += libbadal-jobs.a
 libbadal_jobs_a_SOURCES = src/jobs/jobs.c src/jobs/jobs_priv.h src/jobs/jobs_role.c src/jobs/jobs_spaces.c src/jobs/jobs_upkeep.c
-libbadal_jobs_a_SOURCES += src/jobs/job_mail.c
-libbadal_jobs_a_SOURCES += src/jobs/job_sms.c
-libbadal_jobs_a_SOURCES += src/jobs/mail_words.c src/jobs/mail_words.h

@@ -1,38 +1,31 @@
 /* Jobs leave by the same door as events: a message in the WAL of the write's own transaction. */
 #include "model/job.h"
 
+#include <assert.h>
+
 #include "core/id.h"
 #include "core/vtime.h"
 #include "io/bus.h"
+#include "model/service.h"
 
-static const char *const names[JOB_N] = {
-#define JOB(kind, handler, retries, doc) [JOB_##kind] = #kind,
-#include "tbl/jobs.h"
-#undef JOB
-};
-
-const char *
-job_name(enum job_kind k)
+bool
+job_known(struct str kind)
 {
-	return names[k];
-}
-
-enum job_kind
-job_by_name(struct str name)
-{
-	for (int k = 0; k < JOB_N; k++)
-		if (str_is(name, names[k]))
-			return (enum job_kind)k;
-	return JOB_N;
+	for (const char **k = job_kinds; *k != NULL; k++)
+		if (str_is(kind, *k))
+			return true;
+	return false;
 }
 
 /* "kind id tries-so-far ms\npayload"; the relay makes an entry of the stream jobs:<kind> of it. */
 void
-tx_job(struct db_tx *tx, enum job_kind kind, struct str payload)
+tx_job(struct db_tx *tx, const char *kind, struct str payload)
 {
 	struct arena *a = tx_ctx(tx)->arena;
-	const char *text = arena_printf(a, "%s %s 0 %lld\n%.*s", names[kind], id_unique(a), (long long)time_now_ms(), STR_FMT(payload));
+	const char *text;
 
+	assert(job_known(str_c(kind)));
+	text = arena_printf(a, "%s %s 0 %lld\n%.*s", kind, id_unique(a), (long long)time_now_ms(), STR_FMT(payload));
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'job', $1::text)", DB(text));
 }
 
@@ -48,16 +41,16 @@ length(struct ctx *cx, const char *command, const char *key, int64_t *out)
 
 /* A finished job leaves its stream, so what is in it waits or runs; those that failed wait in a sorted set for their next try. */
 err_t
-job_depth(struct ctx *cx, enum job_kind kind, int64_t *out)
+job_depth(struct ctx *cx, const char *kind, int64_t *out)
 {
 	*out = 0;
-	TRY(length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s", names[kind]), out));
-	return length(cx, "ZCARD", arena_printf(cx->arena, "jobs:%s:later", names[kind]), out);
+	TRY(length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s", kind), out));
+	return length(cx, "ZCARD", arena_printf(cx->arena, "jobs:%s:later", kind), out);
 }
 
 err_t
-job_dead(struct ctx *cx, enum job_kind kind, int64_t *out)
+job_dead(struct ctx *cx, const char *kind, int64_t *out)
 {
 	*out = 0;
-	return length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s:dead", names[kind]), out);
+	return length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s:dead", kind), out);
 }

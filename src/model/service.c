@@ -3,10 +3,12 @@
 
 #include <assert.h>
 
+#include "model/job.h"
+
 static const struct service *const *services;
 static int n_services;
 
-const char *key_scopes[KEY_SCOPES_MAX + 1];
+const char *key_scopes[KEY_SCOPES_MAX + 1], *job_kinds[JOB_KINDS_MAX + 1];
 
 static void
 collect_key_scopes(const struct scope *s)
@@ -16,6 +18,17 @@ collect_key_scopes(const struct scope *s)
 			continue;
 		assert(s->key > 0 && s->key <= KEY_SCOPES_MAX && key_scopes[s->key - 1] == NULL);
 		key_scopes[s->key - 1] = s->name;
+	}
+}
+
+static void
+collect_job_kinds(const struct job_kind *k)
+{
+	static int n_kinds;
+
+	for (; k != NULL && k->kind != NULL; k++) {
+		assert(n_kinds < JOB_KINDS_MAX && k->fn != NULL && !job_known(str_c(k->kind)));
+		job_kinds[n_kinds++] = k->kind;
 	}
 }
 
@@ -31,6 +44,7 @@ service_init(const struct service *const *v, int n)
 	for (int i = 0; i < n; i++) {
 		assert(v[i]->name != NULL);
 		collect_key_scopes(v[i]->scopes);
+		collect_job_kinds(v[i]->jobs);
 	}
 }
 

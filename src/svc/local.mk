@@ -8,6 +8,7 @@ include src/svc/functions/local.mk
 include src/svc/general/local.mk
 include src/svc/health/local.mk
 include src/svc/locale/local.mk
+include src/svc/messages/local.mk
 include src/svc/mock/local.mk
 include src/svc/projects/local.mk
 include src/svc/storage/local.mk

@@ -15,6 +15,7 @@
 #include "io/bus.h"
 #include "jobs/jobs.h"
 #include "model/job.h"
+#include "svc/services.h"
 #include "servers.h"
 
 /* What the handlers of all processes saw. */
@@ -85,9 +86,9 @@ static const struct job_task tasks[] = {{"test", 600000, a_task}};
 	    .timeout_ms = 20000, .backoff_ms = 30, .claim_ms = 700, .upkeep_ms = 100}
 
 /* The same names with other handlers: what another process makes of it. */
-static const struct job_row rows[] = {
+static const struct job_kind rows[] = {
     {"note", do_note, 3}, {"third", do_third, 3}, {"never", do_never, 2}, {"hang", do_note, 3}, {"slow", do_slow, 3}, {"crash", do_note, 2}};
-static const struct job_row bad_rows[] = {{"hang", do_hang, 3}, {"crash", do_crash, 2}};
+static const struct job_kind bad_rows[] = {{"hang", do_hang, 3}, {"crash", do_crash, 2}};
 static const struct jobs_setup set = SETUP(rows), bad_set = SETUP(bad_rows);
 
 static struct server *redis;
@@ -304,12 +305,13 @@ stopping(struct ctx *cx, void *arg)
 	put(cx, "note", "later 0 0", "");
 	finished = true;
 	/* the depth by the interface; kinds of this table only */
-	OKAY(job_depth(cx, JOB_sweep, &depth));
+	OKAY(job_depth(cx, "sweep", &depth));
 	cr_expect_eq(depth, 0);
-	OKAY(job_dead(cx, JOB_sweep, &depth));
+	OKAY(job_dead(cx, "sweep", &depth));
 	cr_expect_eq(depth, 0);
-	cr_expect_eq(job_by_name(STR("sweep")), JOB_sweep);
-	cr_expect_eq(job_by_name(STR("swee")), JOB_N);
+	services_init();
+	cr_expect(job_known(STR("sweep")));
+	cr_expect_not(job_known(STR("swee")));
 }
 
 Test(jobs, a_running_one_ends_before_the_process_does)

@@ -2,9 +2,9 @@
 #include "core/vtime.h"
 #include "gate/caller.h"
 #include "model/link.h"
-#include "model/mail.h"
+#include "svc/messages/mail.h"
 #include "model/origin.h"
-#include "model/sms.h"
+#include "svc/messages/sms.h"
 #include "model/usage.h"
 #include "svc/account/token.h"
 

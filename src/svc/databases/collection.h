@@ -126,7 +126,7 @@ extern const struct shape collection_shape, index_shape, document_shape, attribu
     attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
     attribute_datetime_shape;
 
-/* ---- background work: the jobs role settles what a request could not do at once (include/tbl/jobs.h, kind schema) ---- */
+/* ---- background work: the jobs role settles what a request could not do at once (kind schema of service.c) ---- */
 /* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to
  * the job that is at it. Safe to repeat; gone collections are fine. `job` is the id of the job that this is done for, or NULL. ERR_BUSY: the
  * table is in use, or somebody without a job is at it: try again. */

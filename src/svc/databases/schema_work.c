@@ -93,7 +93,7 @@ schema_job(struct db_tx *tx, const struct project *p, const struct collection *c
 		jw_cstr(&w, c->id);
 	}
 	jw_obj_end(&w);
-	tx_job(tx, JOB_schema, buf_view(&b));
+	tx_job(tx, "schema", buf_view(&b));
 }
 
 /* ---- one change each ---- */

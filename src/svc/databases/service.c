@@ -1,5 +1,6 @@
 /* The databases service: databases, collections, attributes, indexes, documents. */
 #include "gate/gate.h"
+#include "model/job.h"
 #include "model/service.h"
 #include "svc/databases/collection.h"
 #include "svc/databases/database.h"
@@ -89,6 +90,21 @@ static const struct path_alias aliases[] = {
 	{0},
 };
 
+static err_t
+databases_change_schema(struct ctx *cx, const struct job *job)
+{
+	return schema_work(cx, job->payload, job->id);
+}
+
+static const struct job_kind jobs[] = {
+	{"schema", databases_change_schema, 30, "Builds and drops indexes, changes busy tables, drops the tables of deleted collections."},
+	{0},
+};
+static const struct job_task tasks[] = {
+	{"schema-recover", 10 * 60 * 1000, schema_recover},	/* those whose job was lost with a Redis */
+	{0},
+};
+
 const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
@@ -102,4 +118,6 @@ const struct service databases_service = {
 	.usage = usage,
 	.gauges = databases_gauges,
 	.usage_model = "usageDatabase",
+	.jobs = jobs,
+	.tasks = tasks,
 };

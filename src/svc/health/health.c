@@ -148,12 +148,11 @@ get_time(struct req *rq, void *in)
 static err_t
 queue_reply(struct req *rq, const char *job)
 {
-	enum job_kind kind = job_by_name(str_c(job));
 	struct queue q = {0};
 
 	hurry(rq);
-	if (kind != JOB_N)
-		TRY(job_depth(&rq->cx, kind, &q.size));
+	if (job_known(str_c(job)))
+		TRY(job_depth(&rq->cx, job, &q.size));
 	return reply(rq, 200, &queue_shape, &q);
 }
 
@@ -168,13 +167,8 @@ get_protocol_queue(struct req *rq, void *in)
 struct queue_in {
 	const char *kind;
 };
-static const char *const kinds[] = {
-#define JOB(kind, handler, retries, doc) #kind,
-#include "tbl/jobs.h"
-#undef JOB
-	NULL};
 static const struct param queue_params[] = {
-    PATH("kind", P_ENUM, struct queue_in, kind, "A kind of job.", .list = kinds),
+    PATH("kind", P_ENUM, struct queue_in, kind, "A kind of job.", .list = job_kinds),
 };
 
 static err_t

@@ -81,7 +81,7 @@ project_create(struct ctx *cx, const struct project_in *in, struct project **out
 	if (spare == 0)
 		TRY(db_migrate_project(tx, arena_printf(cx->arena, "p_%lld", (long long)internal)));
 	if (conf.project_spares > 0)
-		tx_job(tx, JOB_spare, STR_NONE);
+		tx_job(tx, "spare", STR_NONE);
 	event_emit(tx, &ev);
 	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	return project_get_bare(cx, str_c(id), out);

@@ -1,6 +1,8 @@
 /* The projects service: for people of the console. */
 #include "gate/gate.h"
-#include "model/project.h"
+#include "svc/projects/project.h"
+#include "svc/projects/spare.h"
+#include "model/job.h"
 #include "model/service.h"
 
 extern const struct routes project_routes;
@@ -29,6 +31,30 @@ static const struct older older[] = {
 	{0},
 };
 
+static err_t
+projects_drop_deleted(struct ctx *cx, const struct job *job)
+{
+	(void)job;
+	return project_sweep(cx);
+}
+
+static err_t
+projects_make_spares(struct ctx *cx, const struct job *job)
+{
+	(void)job;
+	return spare_fill(cx);
+}
+
+static const struct job_kind jobs[] = {
+	{"spare", projects_make_spares, 4, "Makes data spaces in advance, so that creating a project is quick."},
+	{"sweep", projects_drop_deleted, 8, "Drops the data spaces of deleted projects."},
+	{0},
+};
+static const struct job_task tasks[] = {
+	{"project-sweep", 10 * 60 * 1000, project_sweep},	/* those whose job was lost with a Redis */
+	{0},
+};
+
 const struct service projects_service = {
 	.name = "projects",
 	.routes = routes,
@@ -36,4 +62,6 @@ const struct service projects_service = {
 	.scopes = scopes,
 	.older = older,
 	.usage_model = "usageProject",
+	.jobs = jobs,
+	.tasks = tasks,
 };

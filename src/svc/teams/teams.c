@@ -3,7 +3,7 @@
 #include "core/id.h"
 #include "gate/caller.h"
 #include "model/link.h"
-#include "model/mail.h"
+#include "svc/messages/mail.h"
 #include "model/roles.h"
 #include "svc/teams/team.h"
 

@@ -1,6 +1,6 @@
 /* Mails that go out with a write: what is to be said, to whom, with which link. The mail module of the jobs role words and sends them. */
-#ifndef BADAL_MODEL_MAIL_H
-#define BADAL_MODEL_MAIL_H
+#ifndef BADAL_SVC_MESSAGES_MAIL_H
+#define BADAL_SVC_MESSAGES_MAIL_H
 
 #include "model/project.h"
 

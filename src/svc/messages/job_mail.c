@@ -1,7 +1,7 @@
 /* Mails: worded by mail_words.c, as text and HTML, to the mail server that is configured.
  *
  * Names come from strangers: in headers they go encoded, so that no line can be added. */
-#include "jobs_priv.h"
+#include "messages_priv.h"
 
 #include "core/conf.h"
 #include "core/id.h"
@@ -142,7 +142,7 @@ deliver(struct ctx *cx, const char *to, struct str text)
 }
 
 err_t
-job_mail(struct ctx *cx, const struct job *job)
+messages_send_mail(struct ctx *cx, const struct job *job)
 {
 	const json_t *o = json_parse(cx, job->payload, NULL);
 	const struct letter l = {.kind = member(cx, o, "kind"), .project = member(cx, o, "project"), .to = member(cx, o, "to"),

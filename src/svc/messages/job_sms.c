@@ -1,5 +1,5 @@
 /* Short messages, by the provider's row of include/tbl/sms.h. */
-#include "jobs_priv.h"
+#include "messages_priv.h"
 
 #include "core/conf.h"
 #include "core/json.h"
@@ -17,7 +17,7 @@ static const struct provider {
 	bool password;
 } providers[] = {
 #define SMS(...) {__VA_ARGS__},
-#include "tbl/sms.h"
+#include "sms_providers.h"
 };
 
 struct message {
@@ -165,7 +165,7 @@ deliver(struct ctx *cx, const struct provider *p, const struct message *m)
 }
 
 err_t
-job_sms(struct ctx *cx, const struct job *job)
+messages_send_sms(struct ctx *cx, const struct job *job)
 {
 	const json_t *o = json_parse(cx, job->payload, NULL);
 	struct str to = json_str(json_object_get(o, "to")), text = json_str(json_object_get(o, "text"));

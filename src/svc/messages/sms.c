@@ -1,5 +1,5 @@
 /* Short messages that go out with a write: a job of the write's own transaction. */
-#include "model/sms.h"
+#include "svc/messages/sms.h"
 
 #include "core/conf.h"
 #include "model/job.h"
@@ -25,5 +25,5 @@ sms_send(struct db_tx *tx, const struct project *p, const char *to, const char *
 	JW_KEY(&w, "text");
 	jw_cstr(&w, text);
 	jw_obj_end(&w);
-	tx_job(tx, JOB_sms, buf_view(&b));
+	tx_job(tx, "sms", buf_view(&b));
 }

@@ -1,6 +1,6 @@
 /* The words of mails: layouts and languages from files, filled with what a mail says. */
-#ifndef BADAL_JOBS_MAIL_WORDS_H
-#define BADAL_JOBS_MAIL_WORDS_H
+#ifndef BADAL_SVC_MESSAGES_MAIL_WORDS_H
+#define BADAL_SVC_MESSAGES_MAIL_WORDS_H
 
 #include "core/ctx.h"
 

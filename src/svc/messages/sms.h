@@ -1,6 +1,6 @@
 /* Short messages that go out with a write. */
-#ifndef BADAL_MODEL_SMS_H
-#define BADAL_MODEL_SMS_H
+#ifndef BADAL_SVC_MESSAGES_SMS_H
+#define BADAL_SVC_MESSAGES_SMS_H
 
 #include "model/project.h"
 

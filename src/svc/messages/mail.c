@@ -1,5 +1,5 @@
 /* Mails that go out with a write: a job of the write's own transaction. */
-#include "model/mail.h"
+#include "svc/messages/mail.h"
 
 #include "core/conf.h"
 #include "model/job.h"
@@ -35,5 +35,5 @@ mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 	put(&w, "owner", m->owner);
 	put(&w, "team", m->team);
 	jw_obj_end(&w);
-	tx_job(tx, JOB_mail, buf_view(&b));
+	tx_job(tx, "mail", buf_view(&b));
 }

@@ -1,0 +1,1 @@
+/* Mails and short messages have no errors of their own. */

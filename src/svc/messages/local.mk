@@ -1,0 +1,12 @@
+libbadal_svc_a_SOURCES += src/svc/messages/errors.h
+libbadal_svc_a_SOURCES += src/svc/messages/job_mail.c
+libbadal_svc_a_SOURCES += src/svc/messages/job_sms.c
+libbadal_svc_a_SOURCES += src/svc/messages/mail.c
+libbadal_svc_a_SOURCES += src/svc/messages/mail.h
+libbadal_svc_a_SOURCES += src/svc/messages/mail_words.c
+libbadal_svc_a_SOURCES += src/svc/messages/mail_words.h
+libbadal_svc_a_SOURCES += src/svc/messages/messages_priv.h
+libbadal_svc_a_SOURCES += src/svc/messages/service.c
+libbadal_svc_a_SOURCES += src/svc/messages/sms.c
+libbadal_svc_a_SOURCES += src/svc/messages/sms.h
+libbadal_svc_a_SOURCES += src/svc/messages/sms_providers.h
