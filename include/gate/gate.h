@@ -146,6 +146,26 @@ struct routes { const struct route *v; int n; };
 /* ---- replies: each sends the answer; at most one per request ---- */
 err_t reply(struct req *rq, int status, const struct shape *shape, const void *obj);
 err_t reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list);
+/* A list whose members are written one by one: {"total":total,"<key>":[…]}. What is large goes out in pieces (chunked), with a turn of the loop
+ * between them; one piece and one member are held. Awaits. */
+struct member_list {
+	const struct shape *shape;
+	const char *key;
+	int64_t total;
+	int n;
+	void (*write)(struct buf *b, int i, const void *arg);	/* the i-th member's JSON */
+	const void *arg;
+};
+err_t reply_members(struct req *rq, const struct member_list *l);
+/* An answer in pieces: of `length` bytes, or -1. All await; an error after reply_begin ends the request, and the client sees that it broke off. */
+err_t reply_begin(struct req *rq, int status, const char *content_type, int64_t length);
+err_t reply_write(struct req *rq, struct str piece);
+err_t reply_end(struct req *rq);
+/* n bytes of a file from `offset`. Awaits. */
+err_t reply_file(struct req *rq, int status, const char *content_type, int fd, uint64_t offset, uint64_t n);
+/* The file of the directory that `rest` names (static_serve). Awaits. */
+struct static_dir;
+err_t reply_directory(struct req *rq, const struct static_dir *dir, struct str rest);
 err_t reply_json(struct req *rq, int status, struct str json);		/* ready JSON text */
 err_t reply_none(struct req *rq);					/* 204 */
 err_t reply_raw(struct req *rq, int status, const char *content_type, struct str body);

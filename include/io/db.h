@@ -60,6 +60,7 @@ struct ctx *tx_ctx(struct db_tx *tx);
 
 int db_rows(const struct db_res *r);
 int db_cols(const struct db_res *r);
+size_t db_bytes(const struct db_res *r);	/* memory that it takes */
 int db_affected(const struct db_res *r);
 bool db_null(const struct db_res *r, int row, int col);
 struct str db_str(const struct db_res *r, int row, int col);	/* STR_NONE for NULL; borrowed from the result, NUL-terminated */

@@ -56,9 +56,8 @@ const char *shape_columns(const struct shape *s);
 void shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res *r, int row, int col);
 /* All rows of a result as objects in the arena. */
 struct objs shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r);
-/* Writes the object; shape_write_list writes {"total":total,"<key>":[…]}. */
+/* Writes the object. */
 void shape_write(struct jw *w, const struct shape *s, const void *obj);
-void shape_write_list(struct jw *w, const struct shape *s, const char *key, int64_t total, const struct objs *list);
 /* JSON text of the object in cx's arena. */
 struct str shape_json(struct ctx *cx, const struct shape *s, const void *obj);
 

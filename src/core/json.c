@@ -147,16 +147,42 @@ static const char escapes[256] = {
     [16] = 'u', [17] = 'u', [18] = 'u', [19] = 'u', [20] = 'u', [21] = 'u', [22] = 'u', [23] = 'u', [24] = 'u', [25] = 'u',
     [26] = 'u', [27] = 'u', [28] = 'u', [29] = 'u', [30] = 'u', [31] = 'u'};
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether one of eight bytes has to be escaped. The high bit of a byte is set where it is below a bound and was not set before. */
+static bool
+any_escaped(uint64_t w)
+{
+	uint64_t quote = w ^ EACH('"'), backslash = w ^ EACH('\\'), slash = w ^ EACH('/');
+	uint64_t found = ((w - EACH(0x20)) & ~w) | ((quote - EACH(1)) & ~quote) | ((backslash - EACH(1)) & ~backslash) | ((slash - EACH(1)) & ~slash);
+
+	return (found & EACH(0x80)) != 0;
+}
+
+/* The first byte from i on that has to be escaped, or s.n. Eight at a time: values of megabytes are written on the loop. */
+static size_t
+next_escaped(struct str s, size_t i)
+{
+	uint64_t w;
+
+	for (; i + sizeof w <= s.n; i += sizeof w) {
+		memcpy(&w, s.p + i, sizeof w);
+		if (any_escaped(w))
+			break;
+	}
+	while (i < s.n && escapes[(unsigned char)s.p[i]] == 0)
+		i++;
+	return i;
+}
+
 void
 json_escape_part(struct buf *b, struct str s)
 {
 	size_t from = 0;
 
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = next_escaped(s, 0); i < s.n; i = next_escaped(s, i + 1)) {
 		char e = escapes[(unsigned char)s.p[i]];
 
-		if (e == 0)
-			continue;
 		buf_add(b, s.p + from, i - from);
 		from = i + 1;
 		if (e == 'u')

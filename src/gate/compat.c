@@ -3,9 +3,10 @@
  * Filters work on JSON trees: only those who ask for an older format pay for it. */
 #include "gate_priv.h"
 #include "core/conf.h"
+#include "core/offload.h"
 #include "core/vtime.h"
 
-enum { VERSION_PARTS = 3 };
+enum { VERSION_PARTS = 3, CONVERT_HERE_MAX = 64 * 1024 };
 
 /* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. */
 static int64_t
@@ -246,7 +247,7 @@ old_list(struct req *rq, const char *model, json_t *j)
 	const char *key;
 	size_t i;
 
-	if (rq->format == FORMAT_14 && model != NULL && strcmp(model, "session") == 0)	/* only lists of them had their dates */
+	if (rq->format == FORMAT_14 && model != NULL && strcmp(model, "session") == 0)	/* as in convert */
 		return json_incref(j);
 	json_object_foreach(j, key, v) {
 		json_t *list;
@@ -272,27 +273,105 @@ drop(void *j)
 	json_decref(j);
 }
 
-struct str
-compat_reply(struct req *rq, const char *model, struct str json)
+bool
+compat_wanted(const struct req *rq, const char **model)
 {
-	json_t *j, *old;
+	if (rq->format == FORMAT_NOW)
+		return false;
+	if (*model == NULL)
+		*model = usage_model(rq->route);
+	/* preferences and the like are the client's own */
+	return *model != NULL || (rq->route->service != NULL && strcmp(rq->route->service, "databases") == 0);
+}
+
+bool
+compat_total_last(const struct req *rq)
+{
+	return rq->format == FORMAT_12;
+}
+
+struct conversion {
+	struct req rq;		/* a copy: its context is the conversion's own, so that what it needs goes with it */
+	const char *model;
+	struct str json;
+	bool member;		/* of a list */
+	struct str out;
+};
+
+/* On the loop, or on a thread. */
+static void
+convert(void *arg)
+{
+	struct conversion *c = arg;
+	json_t *j = json_parse(&c->rq.cx, c->json, NULL), *old;
 	struct buf b;
 	struct jw w;
 
-	if (model == NULL)
-		model = usage_model(rq->route);
-	/* preferences and the like are the client's own */
-	if (model == NULL && (rq->route->service == NULL || strcmp(rq->route->service, "databases") != 0))
-		return json;
-	j = json_parse(&rq->cx, json, NULL);
+	c->out = c->json;
 	if (!json_is_object(j))
-		return json;
-	old = is_list(j) ? old_list(rq, model, j) : old_object(rq, model, j);
-	defer(&rq->cx, drop, old);
-	buf_init(&b, rq->cx.arena, json.n + 64);
+		return;
+	if (c->member && c->rq.format == FORMAT_14 && c->model != NULL && strcmp(c->model, "session") == 0)	/* only lists of them had their dates */
+		return;
+	old = !c->member && is_list(j) ? old_list(&c->rq, c->model, j) : old_object(&c->rq, c->model, j);
+	defer(&c->rq.cx, drop, old);
+	buf_init(&b, c->rq.cx.arena, c->json.n + 64);
 	jw_init(&w, &b);
 	jw_value(&w, old);
-	return buf_view(&b);
+	c->out = buf_view(&b);
+}
+
+/* What is large would hold up the loop: parsing takes about five times as long as writing. */
+static err_t
+run_conversion(struct req *rq, struct conversion *c)
+{
+	if (c->json.n > CONVERT_HERE_MAX)
+		return offload(&rq->cx, LANE_json, convert, c);
+	convert(c);
+	return OK;
+}
+
+static void
+end_conversion(void *arg)
+{
+	struct conversion *c = arg;
+
+	ctx_fini(&c->rq.cx);
+}
+
+static struct conversion *
+begin_conversion(struct req *rq, struct conversion *c, const char *model, struct str json, bool member)
+{
+	*c = (struct conversion){.rq = *rq, .model = model, .json = json, .member = member, .out = json};
+	ctx_init(&c->rq.cx);
+	return c;
+}
+
+err_t
+compat_reply(struct req *rq, const char *model, struct str *json)
+{
+	struct conversion *c;
+
+	if (!compat_wanted(rq, &model))
+		return OK;
+	c = begin_conversion(rq, arena_new_of(rq->cx.arena, struct conversion), model, *json, false);
+	defer(&rq->cx, end_conversion, c);
+	TRY(run_conversion(rq, c));
+	*json = c->out;
+	return OK;
+}
+
+err_t
+compat_member(struct req *rq, const char *model, struct str json, struct buf *out)
+{
+	struct conversion c;
+	err_t e;
+
+	begin_conversion(rq, &c, model, json, true);
+	e = run_conversion(rq, &c);
+	if (e == OK)
+		buf_str(out, c.out);
+	end_conversion(&c);
+	return e;
 }
 
 /* ---- requests ---- */

@@ -194,6 +194,7 @@ static err_t
 serve(struct req *rq)
 {
 	void *in = NULL;
+	err_t e;
 
 	if (!(rq->route->flags & ROUTE_PLAIN)) {
 		TRY(gate_pass(rq));
@@ -201,12 +202,12 @@ serve(struct req *rq)
 			return OK;
 	}
 	compat_request(rq);
-	TRY(handle(rq, &in));
+	e = handle(rq, &in);
 	if (!rq->replied)
-		return fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
-	audit(rq, in);
+		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
+	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */
 	usage(rq, in);
-	return OK;
+	return e;
 }
 
 static void

@@ -79,11 +79,17 @@ err_t limit_pass(struct req *rq, bool exempt) MUST_CHECK;	/* awaits Redis once o
 /* ---- compat.c ---- */
 void compat_choose(struct req *rq);			/* which older formats the caller asked for */
 void compat_request(struct req *rq);			/* old parameters become today's */
-struct str compat_reply(struct req *rq, const char *model, struct str json);	/* the reply's text in rq->format */
+/* Whether replies about *model (NULL: found by the route) are turned into the older format rq->format. */
+bool compat_wanted(const struct req *rq, const char **model);
+bool compat_total_last(const struct req *rq);		/* lists end with "sum" instead of beginning with "total" */
+err_t compat_reply(struct req *rq, const char *model, struct str *json) MUST_CHECK;	/* its text in rq->format; awaits a thread when it is large */
+err_t compat_member(struct req *rq, const char *model, struct str json, struct buf *out) MUST_CHECK;	/* the same of a member of a list, appended */
 
 /* ---- reply.c ---- */
 void reply_error(struct req *rq, err_t e);		/* the envelope, or the page of an HTML route */
 void reply_refused(struct http_msg *m, err_t e);	/* outside of any lifecycle */
 uint64_t request_us(const struct req *rq);		/* since its head was complete */
+enum { REPLY_WHOLE_MAX = 128 * 1024 };			/* larger answers are sent in pieces, as their reader takes them */
+void reply_head(struct req *rq, int status, const char *type);	/* the answer begins: what every one of them carries */
 
 #endif

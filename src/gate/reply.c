@@ -1,4 +1,4 @@
-/* Replies: status, headers and body in one http_reply; the envelope of errors. */
+/* Replies: status, headers and body in one http_reply, or in pieces when they are large; the envelope of errors. */
 #include <assert.h>
 #include <time.h>
 
@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/vtime.h"
+#include "io/budget.h"
 #include "io/psl.h"
 #include "model/origin.h"
 
@@ -62,30 +63,41 @@ request_us(const struct req *rq)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 - (uint64_t)rq->http->start_us;
 }
 
-static void
-send_reply(struct req *rq, int status, const char *type, struct str body)
+void
+reply_head(struct req *rq, int status, const char *type)
 {
 	uint64_t us = request_us(rq);
 
 	assert(!rq->replied);
 	rq->replied = true;
 	rq->status = status;
-	rq->sent = body.n;
 	if (!has_header(rq, "Content-Type"))
 		rq->out[rq->n_out++] = (struct http_header){"Content-Type", type};
 	if (!(rq->route->flags & ROUTE_PLAIN))
 		rq->out[rq->n_out++] = (struct http_header){"X-Debug-Speed",
 		    arena_printf(rq->cx.arena, "%llu.%06llu", (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000))};
+}
+
+static err_t
+send_reply(struct req *rq, int status, const char *type, struct str body)
+{
+	if (body.n > REPLY_WHOLE_MAX) {
+		TRY(budget_hold(&rq->cx, body.n));
+		TRY(reply_begin(rq, status, type, (int64_t)body.n));
+		TRY(reply_write(rq, body));
+		return reply_end(rq);
+	}
+	reply_head(rq, status, type);
+	rq->sent = body.n;
 	http_reply(rq->http, status, rq->out, rq->n_out, body);
+	return OK;
 }
 
 static err_t
 send_json(struct req *rq, int status, const struct shape *shape, struct str json)
 {
-	if (rq->format != FORMAT_NOW)
-		json = compat_reply(rq, shape ? shape->model : NULL, json);
-	send_reply(rq, status, JSON_TYPE, json);
-	return OK;
+	TRY(compat_reply(rq, shape ? shape->model : NULL, &json));
+	return send_reply(rq, status, JSON_TYPE, json);
 }
 
 err_t
@@ -101,18 +113,6 @@ reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 }
 
 err_t
-reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list)
-{
-	struct buf b;
-	struct jw w;
-
-	buf_init(&b, rq->cx.arena, BODY_HINT * 4);
-	jw_init(&w, &b);
-	shape_write_list(&w, shape, key, total, list);
-	return send_json(rq, 200, shape, buf_view(&b));
-}
-
-err_t
 reply_json(struct req *rq, int status, struct str json)
 {
 	return send_json(rq, status, rq->route->model, json);
@@ -121,15 +121,13 @@ reply_json(struct req *rq, int status, struct str json)
 err_t
 reply_none(struct req *rq)
 {
-	send_reply(rq, 204, "text/html", STR_NONE);
-	return OK;
+	return send_reply(rq, 204, "text/html", STR_NONE);
 }
 
 err_t
 reply_raw(struct req *rq, int status, const char *content_type, struct str body)
 {
-	send_reply(rq, status, content_type, body);
-	return OK;
+	return send_reply(rq, status, content_type, body);
 }
 
 /* ---- errors ---- */
@@ -238,7 +236,7 @@ reply_error(struct req *rq, err_t e)
 		jw_init(&w, &b);
 		write_envelope(&w, i, error_words(rq, i), rq->cx.detail, rq->format != FORMAT_12);
 	}
-	send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));
+	(void)send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));	/* small: it does not fail */
 }
 
 void

@@ -184,6 +184,12 @@ db_cols(const struct db_res *r)
 	return PQnfields(pg(r));
 }
 
+size_t
+db_bytes(const struct db_res *r)
+{
+	return PQresultMemorySize(pg(r));
+}
+
 int
 db_affected(const struct db_res *r)
 {

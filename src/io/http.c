@@ -27,7 +27,7 @@
 
 #include "core/log.h"
 
-enum { LINGER_MS = 2000, LINGER_BYTES = 256 * 1024, CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
+enum { LINGER_MS = 2000, LINGER_BYTES = 8 << 20, CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
 
 struct list {
 	struct conn *first, *last;

@@ -2,6 +2,9 @@
 #include "query_priv.h"
 
 #include "core/conf.h"
+#include "io/budget.h"
+
+enum { RESULT_SMALL = 256 * 1024 };	/* results that are not charged to the budget of bytes */
 
 const struct query_method_info query_methods[Q_N] = {
 #define M(name, word, kind, text, min, max) {word, kind, text, min, max},
@@ -142,6 +145,8 @@ query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The page holds more than %lld bytes: ask for fewer entries at a time.",
 		    (long long)conf.list_bytes_max);
 	TRY(e);
+	if (db_bytes(out->res) > RESULT_SMALL)
+		TRY(budget_hold(cx, db_bytes(out->res)));
 	return total_of(p, out->res, n_where, &out->total);
 }
 

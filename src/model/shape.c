@@ -169,17 +169,6 @@ shape_write(struct jw *w, const struct shape *s, const void *obj)
 	jw_obj_end(w);
 }
 
-void
-shape_write_list(struct jw *w, const struct shape *s, const char *key, int64_t total, const struct objs *list)
-{
-	jw_obj(w);
-	JW_KEY(w, "total");
-	jw_i64(w, total);
-	jw_key(w, str_c(key));
-	write_objs(w, s, list);
-	jw_obj_end(w);
-}
-
 struct str
 shape_json(struct ctx *cx, const struct shape *s, const void *obj)
 {

@@ -418,3 +418,26 @@ Test(conf, sources_and_units, .init = cr_redirect_stderr)
 	close(fd);
 	unlink(path);
 }
+
+/* Every byte at every place of a word. */
+Test(json, escapes_wherever_the_byte_stands)
+{
+	char text[20];
+
+	for (int c = 0; c < 256; c++)
+		for (size_t at = 0; at < sizeof text; at++) {
+			struct buf fast, slow;
+
+			memset(text, 'x', sizeof text);
+			text[at] = (char)c;
+			text[(at + 5) % sizeof text] = (char)0xff;
+			buf_init(&fast, NULL, 0);
+			buf_init(&slow, NULL, 0);
+			json_escape_part(&fast, (struct str){text, sizeof text});
+			for (size_t i = 0; i < sizeof text; i++)
+				json_escape_part(&slow, (struct str){text + i, 1});
+			cr_assert(str_eq(buf_view(&fast), buf_view(&slow)), "byte %d at %zu", c, at);
+			buf_fini(&fast);
+			buf_fini(&slow);
+		}
+}

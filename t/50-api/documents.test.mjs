@@ -482,3 +482,43 @@ describe('pages have a bound in bytes', () => {
 		assert.equal((await q.ok('GET', '/users', { query: { queries: [json('limit', undefined, [1])] } })).users.length, 1)
 	})
 })
+
+describe('large lists go out in pieces', () => {
+	let p, c, value
+	before(async () => {
+		p = await (await server()).project()
+		c = await collection(p, await database(p), { permissions: ['read("any")'], attributes: { v: { type: 'string', size: 20000 } } })
+		value = (i) => `"${i}/\\ü`.repeat(1500)
+		for (let i = 0; i < 30; i++) await c.doc({ v: value(i) }, { id: `d${String(i).padStart(2, '0')}` })
+	})
+
+	test('chunked, whole, and with the same headers as small ones', async () => {
+		const r = await list(p.guest, c, [json('limit', undefined, [30])]), small = await list(p.guest, c, [json('limit', undefined, [1])])
+		assert.deepEqual([r.status, r.headers['transfer-encoding'], r.headers['content-length']], [200, 'chunked', undefined])
+		assert.deepEqual([small.headers['transfer-encoding'], small.headers['content-length']], [undefined, String(small.raw.length)])
+		const names = (x) => Object.keys(x.headers).filter((k) => !['transfer-encoding', 'content-length'].includes(k))
+		assert.deepEqual(names(r), names(small))
+		assert.equal(r.body.total, 30)
+		r.body.documents.forEach((d, i) => assert.equal(d.v, value(i)))
+		assert.equal(JSON.stringify(Object.keys(r.body)), '["total","documents"]')
+	})
+	test('in older formats member by member', async () => {
+		for (const [format, keys, member] of [['0.15.0', ['total', 'documents'], '$collection'], ['0.12.0', ['documents', 'sum'], '$collectionId']]) {
+			const r = await p.call('GET', c.docs, { headers: { 'x-appwrite-response-format': format }, query: { limit: 30 } })
+			assert.equal(r.status, 200, r.text.slice(0, 300))
+			assert.deepEqual(Object.keys(r.body), keys)
+			assert.equal(r.body.documents.length, 30)
+			assert.equal(r.headers['transfer-encoding'], 'chunked')
+			r.body.documents.forEach((d, i) => assert.equal(d.v, value(i)))
+			assert.ok(member in r.body.documents[0], member)
+		}
+	})
+	test('a large document alone has its length, in every format', async () => {
+		const big = await collection(p, await database(p), { permissions: ['read("any")'], attributes: { v: { type: 'string', size: 1000000 } } }), text = 'ä'.repeat(150000)
+		await big.doc({ v: text }, { id: 'x' })
+		for (const format of ['1.4.0', '0.15.0']) {
+			const r = await p.call('GET', `${big.docs}/x`, { headers: { 'x-appwrite-response-format': format } })
+			assert.deepEqual([r.status, r.body.v === text, r.headers['content-length']], [200, true, String(r.raw.length)])
+		}
+	})
+})

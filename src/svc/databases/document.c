@@ -17,6 +17,7 @@ struct op {
 	const struct strs *perms, *queries;
 	bool total;
 	struct str *out;
+	struct doc_list *list;
 };
 
 /* ---- the gate ---- */
@@ -212,26 +213,12 @@ readable(struct ctx *cx, const struct op *o, const struct collection *c, bool al
 	return OK;
 }
 
-static void
-write_list(struct ctx *cx, const struct collection *c, const struct query_page *page, struct str *out)
+void
+document_list_write(const struct doc_list *l, int i, struct buf *b)
 {
-	const bool *select = selected(cx, c, &page->select);
-	int rows = page->res ? db_rows(page->res) : 0;
-	struct buf b;
+	struct doc_head head = doc_head_of(l->res, i);
 
-	buf_init(&b, cx->arena, 100 + 700 * (size_t)rows);
-	BUF_LIT(&b, "{\"total\":");
-	buf_i64(&b, page->total);
-	BUF_LIT(&b, ",\"documents\":[");
-	for (int i = 0; i < rows; i++) {
-		struct doc_head head = doc_head_of(page->res, i);
-
-		if (i > 0)
-			buf_ch(&b, ',');
-		doc_write_row(&b, c, &head, page->res, i, NULL, select);
-	}
-	BUF_LIT(&b, "]}");
-	*out = buf_view(&b);
+	doc_write_row(b, l->c, &head, l->res, i, NULL, l->select);
 }
 
 static err_t
@@ -246,7 +233,7 @@ list(struct ctx *cx, const struct op *o)
 	TRY(check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
-	write_list(cx, c, &page, o->out);
+	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select)};
 	return OK;
 }
 
@@ -536,9 +523,9 @@ document_get(struct ctx *cx, const struct project *p, const struct doc_caller *w
 
 err_t
 document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct str *json_out)
+    const struct strs *queries, bool total, struct doc_list *out)
 {
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out}, list);
+	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out}, list);
 }
 
 err_t

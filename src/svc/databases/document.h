@@ -20,8 +20,16 @@ err_t document_create(struct ctx *cx, const struct project *p, const struct doc_
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const struct strs *queries, struct str *json_out) MUST_CHECK;
+struct doc_list {
+	int64_t total;
+	int n;
+	const struct collection *c;	/* private, like the next ones; they live as long as cx */
+	const struct db_res *res;
+	const bool *select;
+};
 err_t document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct str *json_out) MUST_CHECK;
+    const struct strs *queries, bool total, struct doc_list *out) MUST_CHECK;
+void document_list_write(const struct doc_list *l, int i, struct buf *b);	/* the i-th document as JSON; no wait */
 err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,

@@ -59,20 +59,28 @@ static const struct param list_params[] = {
     OPTIONAL("explain", P_BOOL_LOOSE, struct list_in, explain, "For keys and admins: how the list would be read."),
 };
 
+static void
+write_document(struct buf *b, int i, const void *arg)
+{
+	document_list_write(arg, i, b);
+}
+
 static err_t
 list_documents(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct doc_caller who = caller_of(rq);
+	struct doc_list list;
 	struct str json;
 
 	if (in->explain == 1 && !rq->bypass)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "explain is for keys and admins");
-	if (in->explain == 1)
+	if (in->explain == 1) {
 		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
-	else
-		TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
-	return reply_json(rq, 200, json);
+		return reply_json(rq, 200, json);
+	}
+	TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &list));
+	return reply_members(rq, &(struct member_list){&document_shape, "documents", list.total, list.n, write_document, &list});
 }
 
 /* ---- get ---- */
