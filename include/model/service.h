@@ -51,6 +51,10 @@ struct older {			/* a member of a model that had another name in one format, and
 	const char *to;		/* NULL: it was not there */
 };
 
+struct made_id {		/* an id that clients before 0.12 did not choose */
+	const char *path, *param;	/* of a POST */
+};
+
 enum usage_op { USAGE_CREATE, USAGE_READ, USAGE_UPDATE, USAGE_DELETE };
 
 struct usage_kind {		/* what requests count as, for the console's charts; a route names "<kind>.<op>" */
@@ -86,6 +90,7 @@ struct service {
 	/* How many there are of its things: a SELECT of metric and value over the project's schema, in the arena; NULL: it counts none. */
 	const char *(*gauges)(struct arena *a, const char *schema);
 	const struct older *older;
+	const struct made_id *made_ids;
 	const char *usage_model;		/* of its replies about usage, in `older`; NULL: it has none */
 	const struct job_kind *jobs;		/* model/job.h */
 	const struct job_task *tasks;		/* done now and then */

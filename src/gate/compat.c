@@ -281,7 +281,7 @@ compat_wanted(const struct req *rq, const char **model)
 	if (*model == NULL)
 		*model = usage_model(rq->route);
 	/* preferences and the like are the client's own */
-	return *model != NULL || (rq->route->service != NULL && strcmp(rq->route->service, "databases") == 0);
+	return *model != NULL || rq->route->model != NULL;
 }
 
 bool
@@ -531,22 +531,6 @@ old_key_request(struct req *rq, json_t *into)
 		json_object_set_new(into, "expire", json_string(time_iso(json_integer_value(expire) * 1000, iso)));
 }
 
-/* Ids that clients before 0.12 did not choose. */
-static const char *const made_ids[][2] = {{"/v1/account", "userId"}, {"/v1/account/sessions/magic-url", "userId"}, {"/v1/users", "userId"},
-	{"/v1/teams", "teamId"}, {"/v1/functions", "functionId"}};
-
-static void
-request_12(struct req *rq, json_t *into)
-{
-	const json_t *status = json_object_get(rq->body, "status");
-
-	for (size_t i = 0; i < sizeof made_ids / sizeof *made_ids; i++)
-		if (strcmp(rq->route->method, "POST") == 0 && strcmp(rq->route->path, made_ids[i][0]) == 0)
-			json_object_set_new(into, made_ids[i][1], json_string("unique()"));
-	if (strcmp(rq->route->path, "/v1/users/:userId/status") == 0 && status != NULL)
-		json_object_set_new(into, "status", json_boolean(!json_is_integer(status) || json_integer_value(status) != 2));
-}
-
 static bool
 takes(const struct route *r, const char *name, enum param_type type)
 {
@@ -554,6 +538,21 @@ takes(const struct route *r, const char *name, enum param_type type)
 		if (r->params[i].type == type && strcmp(r->params[i].name, name) == 0)
 			return true;
 	return false;
+}
+
+static void
+request_12(struct req *rq, json_t *into)
+{
+	const json_t *status = json_object_get(rq->body, "status");
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct made_id *m = v[i]->made_ids; m != NULL && m->path != NULL; m++)
+			if (strcmp(rq->route->method, "POST") == 0 && strcmp(rq->route->path, m->path) == 0)
+				json_object_set_new(into, m->param, json_string("unique()"));
+	if (takes(rq->route, "userId", P_UID) && takes(rq->route, "status", P_BOOL_LOOSE) && status != NULL)	/* of a user: a number then */
+		json_object_set_new(into, "status", json_boolean(!json_is_integer(status) || json_integer_value(status) != 2));
 }
 
 void

@@ -3,19 +3,11 @@
 
 #include "core/log.h"
 #include "model/space.h"
-#include "svc/projects/spare.h"
 
 enum { LOOK_MS = 60 * 1000 };
 
 static struct fib_event stop;
 static struct fib *walker;
-
-static err_t
-round_of(struct ctx *cx)
-{
-	TRY(space_walk(cx, true));
-	return spare_fill(cx);		/* after an upgrade the old ones are of no use */
-}
 
 static void
 spaces_fiber(struct ctx *outer, void *arg)
@@ -28,7 +20,7 @@ spaces_fiber(struct ctx *outer, void *arg)
 
 		ctx_init(&cx);
 		cx.fib = walker;
-		e = round_of(&cx);
+		e = space_walk(&cx, true);
 		if (e != OK && !jobs.stopping)
 			log_warn(&cx, "projects are not looked after", "error=%s detail=%s", err_info(e)->name, cx.detail ? cx.detail : "");
 		if (!jobs.stopping && (e = fib_await_for(&cx, &stop, LOOK_MS)) != OK && e != ERR_TIMEOUT)

@@ -15,7 +15,7 @@
 #include "jobs/jobs.h"
 #include "main_priv.h"
 #include "relay/relay.h"
-#include "svc/projects/project.h"
+#include "model/project.h"
 
 static bool
 jobs_begin(void)

@@ -9,6 +9,7 @@ libbadal_svc_a_SOURCES += src/svc/account/oauth.h
 libbadal_svc_a_SOURCES += src/svc/account/oauth_apple.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth_priv.h
 libbadal_svc_a_SOURCES += src/svc/account/oauth_profile.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth_providers.h
 libbadal_svc_a_SOURCES += src/svc/account/oauth_state.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth_user.c
 libbadal_svc_a_SOURCES += src/svc/account/pages.c

@@ -15,7 +15,7 @@ static const int64_t expiry_max_s = INT64_C(10) * 365 * 86400;
 
 const struct oauth_row oauth_rows[PROJECT_PROVIDERS] = {
 #define OAUTH(key_, ...) {.key = #key_, __VA_ARGS__},
-#include "tbl/oauth.h"
+#include "oauth_providers.h"
 #undef OAUTH
 };
 

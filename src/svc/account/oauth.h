@@ -1,4 +1,4 @@
-/* OAuth2: signing in through somebody else's accounts. The providers are the rows of include/tbl/oauth.h; here is what is done with them:
+/* OAuth2: signing in through somebody else's accounts. The providers are the rows of oauth_providers.h; here is what is done with them:
  * the way there, the code for tokens, who it is, and which user of ours that is (spec identity.md 10). */
 #ifndef BADAL_SVC_ACCOUNT_OAUTH_H
 #define BADAL_SVC_ACCOUNT_OAUTH_H

@@ -61,6 +61,8 @@ static const struct path_alias aliases[] = {
 	{0},
 };
 
+static const struct made_id made_ids[] = {{"/v1/account", "userId"}, {"/v1/account/sessions/magic-url", "userId"}, {0}};
+
 const struct service account_service = {
 	.name = "account",
 	.routes = routes,
@@ -72,4 +74,5 @@ const struct service account_service = {
 	.acted_on = acted_on,
 	.mails = mails,
 	.older = older,
+	.made_ids = made_ids,
 };

@@ -26,6 +26,8 @@ static const struct event_secret secrets[] = {
 
 static const char *const acted_on[] = {"executions", "functions", NULL};
 
+static const struct made_id made_ids[] = {{"/v1/functions", "functionId"}, {0}};
+
 const struct service functions_service = {
 	.name = "functions",
 	.scopes = scopes,
@@ -33,4 +35,5 @@ const struct service functions_service = {
 	.secrets = secrets,
 	.acted_on = acted_on,
 	.usage_model = "usageFunctions",
+	.made_ids = made_ids,
 };

@@ -51,6 +51,7 @@ static const struct job_kind jobs[] = {
 	{0},
 };
 static const struct job_task tasks[] = {
+	{"project-spares", 60 * 1000, spare_fill},		/* after an upgrade the old ones are of no use */
 	{"project-sweep", 10 * 60 * 1000, project_sweep},	/* those whose job was lost with a Redis */
 	{0},
 };

@@ -44,6 +44,8 @@ static const struct older older[] = {
 	{0},
 };
 
+static const struct made_id made_ids[] = {{"/v1/teams", "teamId"}, {0}};
+
 const struct service teams_service = {
 	.name = "teams",
 	.routes = routes,
@@ -53,4 +55,5 @@ const struct service teams_service = {
 	.acted_on = acted_on,
 	.mails = mails,
 	.older = older,
+	.made_ids = made_ids,
 };

@@ -75,6 +75,8 @@ static const struct older older[] = {
 	{0},
 };
 
+static const struct made_id made_ids[] = {{"/v1/users", "userId"}, {0}};
+
 const struct service users_service = {
 	.name = "users",
 	.routes = routes,
@@ -87,4 +89,5 @@ const struct service users_service = {
 	.gauges = users_gauges,
 	.older = older,
 	.usage_model = "usageUsers",
+	.made_ids = made_ids,
 };

@@ -1,0 +1,90 @@
+/* What the source itself must hold: the arrows between layers, what one room may know of another, and who may name a service. */
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const top = fileURLToPath(new URL('../../', import.meta.url))
+const read = (file) => readFileSync(path.join(top, file), 'utf8')
+
+function files(dir) {
+	return readdirSync(path.join(top, dir), { withFileTypes: true }).flatMap((e) =>
+		e.isDirectory() ? files(`${dir}/${e.name}`) : /\.[ch]$/.test(e.name) ? [`${dir}/${e.name}`] : [])
+}
+const sources = [...files('src'), ...files('include')]
+
+/* Without comments; strings stay. */
+const code = (file) => read(file).replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (c) => c.replace(/[^\n]/g, ' '))
+
+const rooms = [...read('include/tbl/services.h').matchAll(/^(?:SERVICE|FIXED)\((\w+)/gm)].map((m) => m[1])
+
+/* A layer may include itself and those after it. */
+const below = {
+	core: [], io: ['core'], model: ['io', 'core'], gate: ['model', 'io', 'core'],
+	svc: ['gate', 'model', 'io', 'core'], rt: ['gate', 'model', 'io', 'core'], relay: ['model', 'io', 'core'], jobs: ['model', 'io', 'core'],
+	main: ['svc', 'rt', 'relay', 'jobs', 'gate', 'model', 'io', 'core'],
+}
+const layer = (file) => /^(?:src|include)\/(\w+)\//.exec(file)[1]
+
+/* Which rooms a room may know, and why. */
+const knows = {
+	account: { users: 'it changes the caller\'s own user', messages: 'links and codes' },
+	teams: { users: 'an invited person gets an account', messages: 'invitations' },
+	users: { teams: 'the memberships of a user' },
+	mock: { account: 'the provider that trials of OAuth2 sign in at' },
+	projects: { teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
+}
+
+test('arrows point one way', () => {
+	for (const file of sources.filter((f) => !f.startsWith('include/tbl/')))
+		for (const [, to] of code(file).matchAll(/^#include "(\w+)\/[^"]+"/gm))
+			if (to in below) assert.ok(to === layer(file) || below[layer(file)].includes(to), `${file} includes ${to}/`)
+})
+
+test('a room knows the rooms that it says it knows', () => {
+	const seen = {}
+	for (const file of files('src/svc').filter((f) => f.split('/').length > 3)) {
+		const room = file.split('/')[2]
+		assert.ok(rooms.includes(room), `${file} stands in no room of services.h`)
+		for (const [, to] of code(file).matchAll(/^#include "svc\/(\w+)\//gm))
+			if (to !== room) {
+				assert.ok(knows[room]?.[to], `${file} knows ${to}`)
+				seen[`${room} ${to}`] = true
+			}
+	}
+	for (const [room, others] of Object.entries(knows))
+		for (const to of Object.keys(others)) assert.ok(seen[`${room} ${to}`], `${room} does not know ${to} any more: take it off the list`)
+})
+
+/* Who outside of a room names it (by an include, its description, its paths, or its name as a string): the list of services, and these. */
+const sayers = {
+	'src/main/admin.c': 'verbs of the shell make users, teams and projects',
+	'src/model/identity.c': '"account" is also the model of the caller\'s own user',
+	'src/rt/channel.c': '"account" is the channel of whoever listens, in the protocol itself',
+}
+/* These are words of the contract besides: a role, and a parameter of every request. */
+const ordinary = ['users', 'locale', 'general']
+
+test('nobody outside of the rooms names a service', () => {
+	for (const file of sources.filter((f) => !f.startsWith('src/svc/') && f !== 'include/tbl/services.h' && !(f in sayers)))
+		for (const room of rooms) {
+			const word = ordinary.includes(room) ? 'no such word' : room
+			const said = new RegExp(`svc/${room}/|\\b${room}_service\\b|"${word}"|"/v1/${room}\\b`).exec(code(file))
+			assert.equal(said, null, `${file} names ${room}: ${said?.[0]}`)
+		}
+	for (const file of Object.keys(sayers)) {
+		const text = code(file)
+		assert.ok(rooms.some((r) => text.includes(`svc/${r}/`) || text.includes(`"${r}"`)), `${file} names none any more: take it off the list`)
+	}
+})
+
+test('a room is complete: described, built, and its errors are its own', () => {
+	for (const room of rooms) {
+		assert.match(read(`src/svc/${room}/service.c`), new RegExp(`const struct service ${room}_service = \\{`))
+		assert.match(read('src/svc/local.mk'), new RegExp(`include src/svc/${room}/local.mk`))
+		const made = read(`src/svc/${room}/local.mk`)
+		for (const file of files(`src/svc/${room}`)) assert.ok(made.includes(file), `${file} is not built`)
+		read(`src/svc/${room}/errors.h`)
+	}
+})
