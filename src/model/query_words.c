@@ -8,9 +8,9 @@
 
 enum { WORD_MIN = 3, WORD_MAX = 84, GAP_MAX = 16384 };
 
-/* As in the function common(). */
-static const char *const common_words[] = {"about", "and", "are", "com", "for", "from", "how", "that", "the", "this", "was", "what", "when",
-    "where", "who", "will", "with", "und", "www"};
+static const char *const common_words[] = {
+#include "common_words.h"
+};
 
 static bool
 is_common(struct str w)
