@@ -16,6 +16,8 @@ struct bus_reply {		/* a copy in the asker's arena */
 void bus_init(void);		/* connects (conf.redis) and reconnects with back-off for ever */
 void bus_fini(void);
 bool bus_up(void);
+/* Why the configured Redis can never be used (it is one of several nodes of a cluster), NULL while nothing is known against it. */
+const char *bus_refusal(void);
 
 /* Awaits. argv in binary-safe pieces. ERR_BUS when Redis is away or answers an error (detail has it), ERR_TIMEOUT, ERR_CANCELLED. */
 err_t bus_cmd(struct ctx *cx, struct bus_reply **out, int argc, const struct str *argv) MUST_CHECK;
@@ -37,39 +39,71 @@ err_t bus_link_cmd(struct ctx *cx, struct bus_link *l, struct bus_reply **out, i
 err_t bus_link_script(struct ctx *cx, struct bus_link *l, struct bus_reply **out, const char *lua, int nkeys, int argc,
     const struct str *argv) MUST_CHECK;
 
-/* The event stream: a position is "<ms>-<seq>" as Redis writes it; here <commit LSN>-<index in the transaction>. */
+struct bus_call {		/* one run of a script among several */
+	int nkeys, argc;
+	const struct str *argv;
+	struct bus_reply *reply;	/* out; BUS_ERROR when Redis refused this one */
+};
+/* Awaits. One script `n` times at once, for keys in different slots. OK when each has its reply, be it an error; else ERR_BUS,
+ * ERR_TIMEOUT, ERR_CANCELLED, and each may have run or not. */
+err_t bus_link_scripts(struct ctx *cx, struct bus_link *l, const char *lua, struct bus_call *calls, int n) MUST_CHECK;
+
+/* ---- the event stream ---- */
+
+/* A position is "<ms>-<seq>" as Redis writes it; here <commit LSN>-<index in the transaction>. Positions order all events of a
+ * generation of the stream, whatever their shard. */
 struct stream_pos {
 	uint64_t lsn, index;
 };
-#define BUS_STREAM "events:0:"		/* + system identifier [":" + epoch]: a stream of events; its entries have the fields h and b */
-#define BUS_CURRENT "events:0:current"	/* stream of announcements: its last entry names the current stream (k) and where to begin (at) */
 bool stream_pos_parse(struct str s, struct stream_pos *out);
 char *stream_pos_text(struct stream_pos p, char out[42]);
 int stream_pos_cmp(struct stream_pos a, struct stream_pos b);
 
-/* Follows the event stream from its end on a connection of its own (XREAD BLOCK), reconnecting without loss: after a break it goes
- * on behind the last entry seen. `on_entry` is called on the loop in order; header and body are borrowed for the call.
- * `on_gap` tells that the stream was replaced (new system identifier) or trimmed beyond our position. */
+/* The stream has a name, its generation (system identifier [":" + epoch]), and shards, each with keys of its own. The number in braces
+ * is the hash tag: what one command or script touches is of one shard, so it lies in one slot of a Redis cluster. */
+enum { BUS_SHARDS_MAX = 64, BUS_NAME_MAX = 64, BUS_KEY_MAX = 128 };
+enum stream_key {
+	STREAM_EVENTS,		/* events:{k}:<name>       stream: entries have the fields h and b */
+	STREAM_POS,		/* relay:{k}:pos:<name>    position of the last entry, written together with it */
+	STREAM_MARKS,		/* relay:{k}:marks:<name>  sorted set of positions by the time at which they were the last */
+	STREAM_FLOOR,		/* relay:{k}:floor:<name>  entries up to this position may be gone; "(<pos>": those before it */
+	STREAM_KEYS
+};
+char *stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_MAX]);
+/* Stream of announcements: its last entry names the current stream (g), the number of its shards (n) and where to begin in each (at,
+ * comma-separated). */
+#define BUS_CURRENT "events:{0}:current"
+/* The shard of a project's events, of n. */
+int stream_shard(struct str project, int n);
+
+/* Follows all shards of the event stream from their ends, each on a connection of its own (XREAD BLOCK), reconnecting without loss: after
+ * a break it goes on behind the last entry seen. `on_entry` is called on the loop, in the order of its shard; header and body are borrowed
+ * for the call. `on_gap` tells that the stream was replaced (shard -1), or that entries of a shard were trimmed before we read them. */
 struct bus_follow {
-	void (*on_entry)(struct stream_pos pos, struct str header, struct str body, void *arg);
-	void (*on_gap)(void *arg);
+	void (*on_entry)(int shard, struct stream_pos pos, struct str header, struct str body, void *arg);
+	void (*on_gap)(int shard, void *arg);
 	void *arg;
 };
 void bus_follow_start(const struct bus_follow *f);	/* one per process */
 void bus_follow_stop(void);
-/* Position of the last entry given to on_entry, or where the stream ended when following began; 0-0 before that is known. */
-struct stream_pos bus_follow_pos(void);
+/* True once it is known where the shard stood when following began: what comes behind that is given to on_entry. */
+bool bus_follow_ready(int shard);
+/* Position of the last entry given to on_entry (within it: of the one before), or where the shard ended when following began; 0-0 before
+ * that is known. */
+struct stream_pos bus_follow_pos(int shard);
 /* Stops reading on (a batch that was asked for still comes), and goes on. */
 void bus_follow_pause(bool on);
-/* The current stream key ("events:0:<system identifier>"), "" before it is known. */
-const char *bus_stream_key(void);
-/* Awaits. Entries after `after` up to and including `upto`, at most `count`, in order. *oldest_out: the oldest id in the stream. */
+/* The current stream's name, "" before it is known; the number of its shards, 1 before. */
+const char *bus_stream_name(void);
+int bus_stream_shards(void);
+/* Awaits. Entries of the followed stream's shard after `after` up to and including `upto`, at most `count`, in order. */
 struct bus_entry {
 	struct stream_pos pos;
 	struct str header, body;
 };
-err_t bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out) MUST_CHECK;
-/* Awaits. {0, 0} when the stream is empty or not there yet. */
-err_t bus_oldest(struct ctx *cx, struct stream_pos *oldest_out) MUST_CHECK;
+err_t bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out,
+    int *n_out) MUST_CHECK;
+/* Awaits. True when entries of the shard behind `after` may be gone. */
+err_t bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out) MUST_CHECK;
 
 #endif

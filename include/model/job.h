@@ -5,6 +5,10 @@
 
 #include "io/db.h"
 
+/* Before all keys of jobs in Redis. The braces are the hash tag: consumers read all kinds with one command and settle with one script, so in
+ * a cluster all of it lies in one slot. */
+#define JOB_KEYS "{jobs}:"
+
 struct job {			/* what a handler gets; valid while it runs */
 	const char *kind, *id;
 	int tries;		/* before this one */
@@ -17,7 +21,7 @@ struct job {			/* what a handler gets; valid while it runs */
 typedef err_t (*job_fn)(struct ctx *cx, const struct job *job);
 
 struct job_kind {		/* a service's list of them ends with a row of zeros */
-	const char *kind;	/* stream jobs:<kind>, metrics, health */
+	const char *kind;	/* stream {jobs}:<kind>, metrics, health */
 	job_fn fn;
 	int retries;
 	const char *doc;

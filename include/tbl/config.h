@@ -90,6 +90,8 @@ CONF(rt_queue_frames, INT, "10000", RELOAD, "Queued messages over which a WebSoc
 CONF(rt_slice, INT, "1000", RELOAD, "Deliveries of one event between two turns of the loop.")
 CONF(rt_resume_window, TIME, "10m", RELOAD, "How far back a client may resume; older entries are trimmed from the stream.")
 CONF(rt_close_policy, BOOL, "off", RELOAD, "Send a Close frame with 1008 on a refused WebSocket instead of dropping it.")
+CONF(rt_resume_bytes, SIZE, "512m", RELOAD, "Memory of Redis that the event stream may take, about; older entries are trimmed although clients might still resume; 0: no bound.")
+CONF(event_shards, INT, "1", START, "Shards of the event stream, 1 to 64: more spread over several threads or machines of Redis; the relay's value counts. After a change who resumes is told of a gap.")
 CONF(stream_max_wal, SIZE, "4096m", START, "WAL that the event slot may hold back (max_slot_wal_keep_size of the embedded PostgreSQL).")
 CONF(audit_retention, TIME, "14d", RELOAD, "How long audit entries are kept; 0: for ever.")
 CONF(usage, BOOL, "on", RELOAD, "Count requests and records for the usage charts of the console.")

@@ -29,6 +29,7 @@ METRIC(relay_leader, GAUGE, "badal_relay_leader", "1 where the relay holds the s
 METRIC(relay_slot_lag, GAUGE, "badal_relay_slot_lag_bytes", "WAL that the slot holds back.")
 METRIC(relay_stream_lag, GAUGE, "badal_relay_stream_lag_ms", "Age of the newest event when it reached the stream.")
 METRIC(relay_stream_len, GAUGE, "badal_relay_stream_entries", "Entries in the stream.")
+METRIC(relay_trimmed, COUNTER, "badal_relay_trimmed_total", "Entries trimmed from the stream before their time, for rt_resume_bytes.")
 METRIC(relay_restarts, COUNTER, "badal_relay_restarts_total", "Times decoding began again.")
 METRIC(bus_connects, COUNTER, "badal_bus_connects_total", "Connections made to Redis.")
 METRIC(jobs_done, COUNTER, "badal_jobs_done_total", "Jobs that succeeded.")

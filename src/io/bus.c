@@ -94,23 +94,33 @@ on_answer(const redisReply *r, void *arg)
 	fib_signal(&c->done);
 }
 
-/* As bus_link_cmd, but an error reply is not an error yet. */
-static err_t
-ask(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv)
+/* Sends; NULL when it cannot. What comes back belongs to finish(). */
+static struct call *
+begin(struct ctx *cx, struct bus_link *l, int argc, const struct str *argv)
 {
 	struct call *c;
+
+	assert(argc > 0);
+	if (argc > ARGS_MAX)
+		return NULL;
+	c = mem_zalloc(sizeof *c);
+	c->cx = cx;
+	if (link_send(l, on_answer, c, argc, argv))
+		return c;
+	free(c);
+	return NULL;
+}
+
+/* Awaits the reply; an error reply is not an error yet. c NULL: it was never sent. */
+static err_t
+finish(struct ctx *cx, struct call *c, struct bus_reply **out)
+{
 	err_t e;
 
 	*out = NULL;
-	assert(argc > 0);
-	if (argc > ARGS_MAX)
-		return fail(cx, ERR_BUS, "a command of %d words", argc);
-	c = mem_zalloc(sizeof *c);
-	c->cx = cx;
-	if (!link_send(l, on_answer, c, argc, argv)) {
-		free(c);
+	if (c == NULL)
 		return fail(cx, ERR_BUS, "Redis is away or too far behind");
-	}
+	assert(c->cx == cx);
 	e = fib_await(cx, &c->done);
 	if (!c->done.set) {
 		c->cx = NULL;
@@ -119,6 +129,28 @@ ask(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const 
 	*out = c->reply;
 	free(c);
 	return *out != NULL ? OK : fail(cx, ERR_BUS, "Redis is away");
+}
+
+/* Nobody waits for it any more. */
+static void
+abandon(struct call *c)
+{
+	if (c == NULL)
+		return;
+	if (c->done.set)
+		free(c);
+	else
+		c->cx = NULL;
+}
+
+/* As bus_link_cmd, but an error reply is not an error yet. */
+static err_t
+ask(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv)
+{
+	*out = NULL;
+	if (argc > ARGS_MAX)
+		return fail(cx, ERR_BUS, "a command of %d words", argc);
+	return finish(cx, begin(cx, l, argc, argv), out);
 }
 
 static err_t
@@ -164,25 +196,65 @@ sha_of(struct ctx *cx, struct str lua)
 	return str_c(hex);
 }
 
+/* EVALSHA and its arguments in cx's arena. */
+static struct str *
+script_words(struct ctx *cx, const char *lua, int nkeys, int argc, const struct str *argv)
+{
+	struct str *v = arena_array(cx->arena, struct str, argc + 3);
+
+	assert(nkeys >= 0 && nkeys <= argc);
+	v[0] = STR("EVALSHA");
+	v[1] = sha_of(cx, str_c(lua));
+	v[2] = str_c(arena_printf(cx->arena, "%d", nkeys));
+	mem_copy(v + 3, argv, (size_t)argc * sizeof *v);
+	return v;
+}
+
+static bool
+unknown_script(const struct bus_reply *r)
+{
+	return r->type == BUS_ERROR && str_starts(r->s, "NOSCRIPT");
+}
+
+/* The reply to an EVALSHA; when Redis does not know the script it gets its text. */
+static err_t
+script_finish(struct ctx *cx, struct bus_link *l, struct call *c, const char *lua, int argc, struct str *v, struct bus_reply **out)
+{
+	TRY(finish(cx, c, out));
+	if (!unknown_script(*out))
+		return OK;
+	v[0] = STR("EVAL");
+	v[1] = str_c(lua);
+	return ask(cx, l, out, argc + 3, v);
+}
+
 err_t
 bus_link_script(struct ctx *cx, struct bus_link *l, struct bus_reply **out, const char *lua, int nkeys, int argc, const struct str *argv)
 {
-	struct str *v;
-	char n[16];
+	struct str *v = script_words(cx, lua, nkeys, argc, argv);
 
-	assert(nkeys >= 0 && nkeys <= argc);
-	v = arena_array(cx->arena, struct str, argc + 3);
-	snprintf(n, sizeof n, "%d", nkeys);
-	v[0] = STR("EVALSHA");
-	v[1] = sha_of(cx, str_c(lua));
-	v[2] = str_c(n);
-	mem_copy(v + 3, argv, (size_t)argc * sizeof *v);
-	TRY(ask(cx, l, out, argc + 3, v));
-	if ((*out)->type != BUS_ERROR || !str_starts((*out)->s, "NOSCRIPT"))
-		return judge(cx, *out);
-	v[0] = STR("EVAL");
-	v[1] = str_c(lua);
-	return bus_link_cmd(cx, l, out, argc + 3, v);
+	TRY(script_finish(cx, l, begin(cx, l, argc + 3, v), lua, argc, v, out));
+	return judge(cx, *out);
+}
+
+err_t
+bus_link_scripts(struct ctx *cx, struct bus_link *l, const char *lua, struct bus_call *calls, int n)
+{
+	struct call **under_way = arena_array(cx->arena, struct call *, n);
+	struct str **v = arena_array(cx->arena, struct str *, n);
+	err_t e = OK;
+
+	for (int i = 0; i < n; i++) {
+		v[i] = script_words(cx, lua, calls[i].nkeys, calls[i].argc, calls[i].argv);
+		under_way[i] = begin(cx, l, calls[i].argc + 3, v[i]);
+	}
+	for (int i = 0; i < n; i++) {
+		if (e == OK)
+			e = script_finish(cx, l, under_way[i], lua, calls[i].argc, v[i], &calls[i].reply);
+		else
+			abandon(under_way[i]);
+	}
+	return e;
 }
 
 err_t

@@ -72,6 +72,8 @@ struct bus_link {
 	void *arg;
 };
 
+static const char *refusal;	/* why the configured Redis cannot be used; NULL: it can, or has not answered yet */
+
 static void begin(void *arg);
 static void watch_tick(void *arg);
 
@@ -420,6 +422,52 @@ on_hello(redisAsyncContext *ac, void *reply, void *privdata)
 	send_held(l);
 }
 
+/* Nodes of a cluster that hold slots; 0 when the server is not in cluster mode, or does not tell. */
+static size_t
+masters(const redisReply *r)
+{
+	size_t n = 0;
+
+	if (r->type != REDIS_REPLY_ARRAY)
+		return 0;
+	for (size_t i = 0; i < r->elements; i++) {
+		const redisReply *range = r->element[i], *node = range->elements > 2 ? range->element[2] : NULL;
+		bool seen = node == NULL || node->elements < 3 || node->element[2]->type != REDIS_REPLY_STRING;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = r->element[k]->elements > 2 && r->element[k]->element[2]->elements > 2 &&
+			    strcmp(r->element[k]->element[2]->element[2]->str, node->element[2]->str) == 0;
+		n += !seen;
+	}
+	return n;
+}
+
+/* We do not follow a redirection to another node: half of all commands would fail, so none is sent. */
+static void
+on_slots(redisAsyncContext *ac, void *reply, void *privdata)
+{
+	static const char why[] = "redis_url names one of several nodes of a cluster: one node must hold all slots";
+	struct bus_link *l = ac->data;
+
+	(void)privdata;
+	if (l == NULL || reply == NULL)
+		return;
+	if (masters(reply) < 2) {
+		refusal = NULL;
+		return;
+	}
+	if (refusal == NULL)
+		log_error(NULL, "this Redis cannot be used", "why=\"%s\"", why);
+	refusal = why;
+	link_drop(l, why);
+}
+
+const char *
+bus_refusal(void)
+{
+	return refusal;
+}
+
 static void
 hello(struct bus_link *l)
 {
@@ -431,6 +479,7 @@ hello(struct bus_link *l)
 		redisAsyncCommand(l->ac, on_hello, NULL, "AUTH %s", u->password);
 	if (u->db != 0)
 		redisAsyncCommand(l->ac, on_hello, NULL, "SELECT %lld", (long long)u->db);
+	redisAsyncCommand(l->ac, on_slots, NULL, "CLUSTER SLOTS");
 	redisAsyncCommand(l->ac, on_hello, l, "PING");	/* refused while the server still loads */
 }
 

@@ -1,8 +1,9 @@
 /* The event stream: following it from its end, ranges for those who resume.
  *
- * BUS_CURRENT is a stream too: one XREAD waits for the next event and for the next announcement alike, so a reader can never miss that
- * the stream was replaced. The relay never trims the last entry: an empty stream, or one whose oldest entry is behind our position,
- * means that we may have missed something. */
+ * Each shard is followed on a link of its own: the shards of a cluster may be in different places, and a blocking read takes one at a time.
+ * BUS_CURRENT is a stream too and lies beside shard 0: one XREAD waits for the next event and for the next announcement alike, so a reader
+ * can never miss that the stream was replaced. The relay notes beside each shard up to where entries may be gone (STREAM_FLOOR): behind
+ * our own position nothing is. */
 #include "bus_priv.h"
 
 #include <assert.h>
@@ -10,24 +11,33 @@
 #include "core/log.h"
 #include "core/loop.h"
 
-enum { KEY_MAX = 160, BATCH = 256 };
+enum { BATCH = 256, SHARD_MAGIC = 0x73686172 };
 #define BLOCK_MS "5000"
 
 struct announcement {		/* the last entry of BUS_CURRENT */
 	char id[48];
-	char key[KEY_MAX];	/* "": none */
-	struct stream_pos at;
+	char name[BUS_NAME_MAX];	/* of the stream */
+	int shards;
+	struct stream_pos at[BUS_SHARDS_MAX];
+};
+
+struct shard {			/* static: late replies of a closed link find it */
+	unsigned magic;
+	int no;
+	struct bus_link *link;	/* NULL: not followed */
+	struct stream_pos pos;	/* of the last entry given to on_entry */
+	bool begun;		/* pos is known */
+	bool held;		/* a read is due when the pause ends */
 };
 
 static struct {
-	struct bus_link *link;
 	struct bus_follow f;
+	bool on, paused;
 	char seen[48];		/* the last announcement */
-	char key[KEY_MAX];
-	struct stream_pos pos;	/* of the last entry given to on_entry */
-	bool begun;		/* the first look for the current stream is over */
-	bool paused, held;	/* held: a read is due when the pause ends */
-} me;
+	char name[BUS_NAME_MAX];
+	int n;
+	struct shard shards[BUS_SHARDS_MAX];
+} me = {.n = 1};
 
 /* ---- positions ---- */
 
@@ -67,6 +77,32 @@ stream_pos_cmp(struct stream_pos a, struct stream_pos b)
 	return a.index < b.index ? -1 : a.index > b.index;
 }
 
+/* ---- names ---- */
+
+char *
+stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_MAX])
+{
+	static const char *const parts[STREAM_KEYS][2] = {
+	    [STREAM_EVENTS] = {"events", ""}, [STREAM_POS] = {"relay", "pos:"}, [STREAM_MARKS] = {"relay", "marks:"},
+	    [STREAM_FLOOR] = {"relay", "floor:"}};
+
+	assert(what < STREAM_KEYS && shard >= 0 && shard < BUS_SHARDS_MAX && strlen(name) < BUS_NAME_MAX);
+	snprintf(out, BUS_KEY_MAX, "%s:{%d}:%s%s", parts[what][0], shard, parts[what][1], name);
+	return out;
+}
+
+int
+stream_shard(struct str project, int n)
+{
+	uint64_t h;
+
+	assert(n >= 1 && n <= BUS_SHARDS_MAX);
+	if (n == 1)
+		return 0;
+	h = str_hash_stable(project);
+	return (int)((h ^ h >> 32) % (unsigned)n);
+}
+
 /* ---- replies ---- */
 
 static struct str
@@ -93,233 +129,364 @@ field_of(const redisReply *entry, const char *name)
 	return STR_NONE;
 }
 
+/* Comma-separated; those that are not named stay 0-0. */
+static bool
+places_of(struct str list, struct announcement *a)
+{
+	for (int i = 0; i < a->shards && list.p != NULL; i++)
+		if (!stream_pos_parse(str_cut(&list, ','), &a->at[i]))
+			return false;
+	return true;
+}
+
 static bool
 announcement_of(const redisReply *entry, struct announcement *out)
 {
-	struct str key, id;
+	struct str name, id;
+	int64_t n = 0;
 
 	*out = (struct announcement){.id = "0-0"};
 	if (!is_entry(entry))
 		return false;
-	key = field_of(entry, "k");
+	name = field_of(entry, "g");
 	id = text_of(entry->element[0]);
-	if (!str_starts(key, BUS_STREAM) || key.n >= KEY_MAX || id.n >= sizeof out->id)
+	if (name.n == 0 || name.n >= sizeof out->name || id.n >= sizeof out->id)
 		return false;
-	snprintf(out->key, sizeof out->key, "%.*s", STR_FMT(key));
+	if (!str_to_i64(field_of(entry, "n"), &n) || n < 1 || n > BUS_SHARDS_MAX)
+		return false;
+	snprintf(out->name, sizeof out->name, "%.*s", STR_FMT(name));
 	snprintf(out->id, sizeof out->id, "%.*s", STR_FMT(id));
-	return stream_pos_parse(field_of(entry, "at"), &out->at);
+	out->shards = (int)n;
+	return places_of(field_of(entry, "at"), out);
+}
+
+/* "<pos>": up to it; "(<pos>": before it. */
+static bool
+floor_parse(struct str s, struct stream_pos *out)
+{
+	bool before = s.n > 0 && s.p[0] == '(';
+
+	if (before)
+		s = (struct str){s.p + 1, s.n - 1};
+	if (!stream_pos_parse(s, out))
+		return false;
+	if (before && out->index-- == 0 && out->lsn-- == 0)
+		*out = (struct stream_pos){0, 0};
+	return true;
 }
 
 /* ---- following ---- */
 
 static void look(void);
-static void read_on(void);
+static void read_on(struct shard *sh);
+static void on_up(void *arg);
+
+static struct shard *
+shard_of(void *arg)
+{
+	struct shard *sh = arg;
+
+	assert(sh->magic == SHARD_MAGIC);
+	return sh;
+}
 
 static bool
-usable(const redisReply *r)
+usable(struct shard *sh, const redisReply *r)
 {
-	if (r == NULL)
+	if (r == NULL || sh->link == NULL)
 		return false;	/* the link is down: on_up begins anew */
 	if (r->type == REDIS_REPLY_ERROR) {
-		link_drop(me.link, r->str);
+		link_drop(sh->link, r->str);
 		return false;
 	}
 	return true;
 }
 
-#define SEND(fn, ...)                                                          \
-	do {                                                                   \
-		if (me.link != NULL && !link_send(me.link, (fn), NULL, BUS(__VA_ARGS__))) \
-			link_drop(me.link, "the follower cannot send");        \
+#define SEND(sh, fn, ...)                                                               \
+	do {                                                                            \
+		if ((sh)->link != NULL && !link_send((sh)->link, (fn), (sh), BUS(__VA_ARGS__))) \
+			link_drop((sh)->link, "the follower cannot send");              \
 	} while (0)
 
 static void
-gap(void)
+gap(int shard)
 {
-	log_warn(NULL, "events may have been missed", "stream=%s", me.key);
+	log_warn(NULL, "events may have been missed", "stream=%s shard=%d", me.name, shard);
 	if (me.f.on_gap != NULL)
-		me.f.on_gap(me.f.arg);
+		me.f.on_gap(shard, me.f.arg);
 }
 
-/* After a break: is what follows our position still there? */
+/* No floor is known (a stream of an older version, or Redis forgot it): then the oldest entry tells. */
 static void
 on_first(const redisReply *r, void *arg)
 {
+	struct shard *sh = shard_of(arg);
 	struct stream_pos first;
 
-	(void)arg;
-	if (!usable(r) || r->type != REDIS_REPLY_ARRAY)
+	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;
-	if (me.pos.lsn != 0 && (r->elements == 0 || (is_entry(r->element[0]) &&
-	    stream_pos_parse(text_of(r->element[0]->element[0]), &first) && stream_pos_cmp(first, me.pos) > 0)))
-		gap();
-	read_on();
+	if (sh->pos.lsn != 0 && (r->elements == 0 || (is_entry(r->element[0]) &&
+	    stream_pos_parse(text_of(r->element[0]->element[0]), &first) && stream_pos_cmp(first, sh->pos) > 0)))
+		gap(sh->no);
+	read_on(sh);
+}
+
+static void
+on_floor(const redisReply *r, void *arg)
+{
+	struct shard *sh = shard_of(arg);
+	struct stream_pos floor;
+	char key[BUS_KEY_MAX];
+
+	if (!usable(sh, r))
+		return;
+	if (!floor_parse(text_of(r), &floor)) {
+		SEND(sh, on_first, STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, sh->no, me.name, key)), STR("-"), STR("+"), STR("COUNT"),
+		    STR("1"));
+		return;
+	}
+	if (stream_pos_cmp(sh->pos, floor) < 0)
+		gap(sh->no);
+	read_on(sh);
 }
 
 /* At the start of the process: from the end. */
 static void
 on_last(const redisReply *r, void *arg)
 {
-	(void)arg;
-	if (!usable(r) || r->type != REDIS_REPLY_ARRAY)
+	struct shard *sh = shard_of(arg);
+
+	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;
 	if (r->elements > 0 && is_entry(r->element[0]))
-		(void)stream_pos_parse(text_of(r->element[0]->element[0]), &me.pos);
-	me.begun = true;
-	read_on();
+		(void)stream_pos_parse(text_of(r->element[0]->element[0]), &sh->pos);
+	sh->begun = true;
+	read_on(sh);
 }
 
-/* Moves to the announced stream. */
+/* The stream is known: from the shard's end at first; after a break, is what follows our position still there? */
 static void
+find_place(struct shard *sh)
+{
+	char key[BUS_KEY_MAX];
+
+	assert(me.name[0] != '\0');
+	if (!sh->begun)
+		SEND(sh, on_last, STR("XREVRANGE"), str_c(stream_key(STREAM_EVENTS, sh->no, me.name, key)), STR("+"), STR("-"), STR("COUNT"),
+		    STR("1"));
+	else
+		SEND(sh, on_floor, STR("GET"), str_c(stream_key(STREAM_FLOOR, sh->no, me.name, key)));
+}
+
+static void
+shard_open(struct shard *sh, int no, bool begun, struct stream_pos at)
+{
+	assert(sh->link == NULL);
+	*sh = (struct shard){.magic = SHARD_MAGIC, .no = no, .begun = begun, .pos = at};
+	sh->link = link_open(on_up, NULL, sh);
+}
+
+/* Shard 0 tells of the stream; the others come and go with it. `begun`: all of them begin where the announcement says. */
+static void
+open_others(const struct announcement *a, bool begun)
+{
+	for (int i = 1; i < BUS_SHARDS_MAX; i++)
+		bus_link_close(&me.shards[i].link);
+	for (int i = 1; i < a->shards; i++)
+		shard_open(&me.shards[i], i, begun, begun ? a->at[i] : (struct stream_pos){0, 0});
+}
+
+/* Moves to the announced stream; false when it is the one we are at. */
+static bool
 follow(const struct announcement *a)
 {
-	bool had = me.key[0] != '\0';
+	struct shard *sh = &me.shards[0];
+	bool had = me.name[0] != '\0';
 
 	snprintf(me.seen, sizeof me.seen, "%s", a->id);
-	if (strcmp(me.key, a->key) == 0)
-		return;
-	snprintf(me.key, sizeof me.key, "%s", a->key);
-	me.pos = a->at;
+	if (strcmp(me.name, a->name) == 0 && me.n == a->shards)
+		return false;
+	snprintf(me.name, sizeof me.name, "%s", a->name);
+	me.n = a->shards;
+	if (sh->begun)
+		sh->pos = a->at[0];
+	open_others(a, sh->begun);
 	if (had)
-		gap();
-	log_info(NULL, "following events", "stream=%s", me.key);
+		gap(-1);
+	log_info(NULL, "following events", "stream=%s shards=%d", me.name, me.n);
+	return true;
 }
 
 static void
 on_current(const redisReply *r, void *arg)
 {
+	struct shard *sh = shard_of(arg);
 	struct announcement a;
-	bool same;
 
-	(void)arg;
-	if (!usable(r) || r->type != REDIS_REPLY_ARRAY)
+	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;
 	if (r->elements == 0 || !announcement_of(r->element[0], &a)) {
-		snprintf(me.seen, sizeof me.seen, "0-0");
-		me.begun = true;	/* the stream will be born after us: all of it is new */
-		read_on();
+		snprintf(me.seen, sizeof me.seen, "%s", a.id);
+		sh->begun = true;	/* the stream will be born after us: all of it is new */
+		read_on(sh);
 		return;
 	}
-	same = strcmp(me.key, a.key) == 0;
-	follow(&a);
-	if (!me.begun)
-		SEND(on_last, STR("XREVRANGE"), str_c(me.key), STR("+"), STR("-"), STR("COUNT"), STR("1"));
-	else if (same)
-		SEND(on_first, STR("XRANGE"), str_c(me.key), STR("-"), STR("+"), STR("COUNT"), STR("1"));
-	else
-		read_on();
+	if (follow(&a) && sh->begun)
+		read_on(sh);
+	else if (sh->link != NULL)
+		find_place(sh);
 }
 
 static void
 look(void)
 {
-	SEND(on_current, STR("XREVRANGE"), STR(BUS_CURRENT), STR("+"), STR("-"), STR("COUNT"), STR("1"));
+	SEND(&me.shards[0], on_current, STR("XREVRANGE"), STR(BUS_CURRENT), STR("+"), STR("-"), STR("COUNT"), STR("1"));
 }
 
 static void
-take_entries(const redisReply *list)
+take_entries(struct shard *sh, const redisReply *list)
 {
 	struct stream_pos pos;
 
-	for (size_t i = 0; i < list->elements && me.link != NULL; i++) {
+	for (size_t i = 0; i < list->elements && sh->link != NULL; i++) {
 		const redisReply *e = list->element[i];
 
-		if (!is_entry(e) || !stream_pos_parse(text_of(e->element[0]), &pos))
+		if (!is_entry(e) || !stream_pos_parse(text_of(e->element[0]), &pos) || stream_pos_cmp(pos, sh->pos) <= 0)
 			continue;
-		me.pos = pos;
-		me.f.on_entry(pos, field_of(e, "h"), field_of(e, "b"), me.f.arg);
+		me.f.on_entry(sh->no, pos, field_of(e, "h"), field_of(e, "b"), me.f.arg);
+		sh->pos = pos;
 	}
+}
+
+/* Announcements came: true when we are at the stream of the last of them and may read on. */
+static bool
+take_news(struct shard *sh, const redisReply *news)
+{
+	struct announcement a;
+
+	if (!announcement_of(news->element[news->elements - 1], &a)) {
+		snprintf(me.seen, sizeof me.seen, "%.*s", STR_FMT(text_of(news->element[news->elements - 1]->element[0])));
+		return true;
+	}
+	if (follow(&a))
+		return true;
+	find_place(sh);		/* announced again: Redis may have forgotten more than the announcement */
+	return false;
 }
 
 static void
 on_read(const redisReply *r, void *arg)
 {
+	struct shard *sh = shard_of(arg);
 	const redisReply *news = NULL;
-	struct announcement a;
 
-	(void)arg;
-	if (!usable(r))
+	if (!usable(sh, r))
 		return;
-	if (r->type != REDIS_REPLY_ARRAY) {	/* nothing for a while: time to make sure of the name */
+	if (r->type != REDIS_REPLY_ARRAY && sh->no == 0) {	/* nothing for a while: time to make sure of the name */
 		look();
 		return;
 	}
-	for (size_t i = 0; i < r->elements; i++) {
+	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements; i++) {
 		const redisReply *s = r->element[i];
 
 		if (s->type != REDIS_REPLY_ARRAY || s->elements != 2 || s->element[1]->type != REDIS_REPLY_ARRAY)
 			continue;
-		if (str_is(text_of(s->element[0]), me.key))
-			take_entries(s->element[1]);
-		else if (s->element[1]->elements > 0)
-			news = s->element[1]->element[s->element[1]->elements - 1];
+		if (!str_is(text_of(s->element[0]), BUS_CURRENT))
+			take_entries(sh, s->element[1]);
+		else if (s->element[1]->elements > 0 && is_entry(s->element[1]->element[s->element[1]->elements - 1]))
+			news = s->element[1];
 	}
-	if (me.link == NULL)
-		return;		/* an entry's reader stopped us */
-	if (news != NULL && announcement_of(news, &a))
-		follow(&a);
-	else if (news != NULL)
-		snprintf(me.seen, sizeof me.seen, "%.*s", STR_FMT(text_of(news->element[0])));
-	read_on();
+	if (sh->link != NULL && (news == NULL || take_news(sh, news)))	/* else an entry's reader stopped us */
+		read_on(sh);
 }
 
 static void
-read_on(void)
+read_on(struct shard *sh)
 {
-	char pos[42], batch[12];
+	char key[BUS_KEY_MAX], pos[42], batch[12];
 
-	me.held = me.paused;
-	if (me.held)
+	sh->held = me.paused;
+	if (sh->held)
 		return;
 	snprintf(batch, sizeof batch, "%d", BATCH);
-	if (me.key[0] == '\0')
-		SEND(on_read, STR("XREAD"), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT), str_c(me.seen));
+	if (me.name[0] == '\0') {
+		SEND(sh, on_read, STR("XREAD"), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT), str_c(me.seen));
+		return;
+	}
+	stream_key(STREAM_EVENTS, sh->no, me.name, key);
+	stream_pos_text(sh->pos, pos);
+	if (sh->no == 0)
+		SEND(sh, on_read, STR("XREAD"), STR("COUNT"), str_c(batch), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT),
+		    str_c(key), str_c(me.seen), str_c(pos));
 	else
-		SEND(on_read, STR("XREAD"), STR("COUNT"), str_c(batch), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT),
-		    str_c(me.key), str_c(me.seen), str_c(stream_pos_text(me.pos, pos)));
+		SEND(sh, on_read, STR("XREAD"), STR("COUNT"), str_c(batch), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), str_c(key),
+		    str_c(pos));
 }
 
 static void
 on_up(void *arg)
 {
-	(void)arg;
-	me.held = false;	/* what was due went with the link */
-	look();
+	struct shard *sh = shard_of(arg);
+
+	sh->held = false;	/* what was due went with the link */
+	if (sh->no == 0)
+		look();
+	else
+		find_place(sh);
 }
 
 void
 bus_follow_start(const struct bus_follow *f)
 {
-	assert(me.link == NULL && f->on_entry != NULL);
+	assert(!me.on && f->on_entry != NULL);
 	memset(&me, 0, sizeof me);
 	me.f = *f;
-	me.link = link_open(on_up, NULL, NULL);
+	me.on = true;
+	me.n = 1;
+	shard_open(&me.shards[0], 0, false, (struct stream_pos){0, 0});
 }
 
 void
 bus_follow_stop(void)
 {
-	bus_link_close(&me.link);
+	me.on = false;
+	for (int i = 0; i < BUS_SHARDS_MAX; i++)
+		bus_link_close(&me.shards[i].link);
+}
+
+bool
+bus_follow_ready(int shard)
+{
+	assert(shard >= 0 && shard < BUS_SHARDS_MAX);
+	return me.on && me.shards[shard].begun;
 }
 
 struct stream_pos
-bus_follow_pos(void)
+bus_follow_pos(int shard)
 {
-	return me.pos;
+	assert(shard >= 0 && shard < BUS_SHARDS_MAX);
+	return me.shards[shard].pos;
 }
 
 void
 bus_follow_pause(bool on)
 {
 	me.paused = on;
-	if (!on && me.held)
-		read_on();
+	for (int i = 0; i < me.n && !on; i++)
+		if (me.shards[i].held)
+			read_on(&me.shards[i]);
 }
 
 const char *
-bus_stream_key(void)
+bus_stream_name(void)
 {
-	return me.key;
+	return me.name;
+}
+
+int
+bus_stream_shards(void)
+{
+	return me.n;
 }
 
 /* ---- ranges ---- */
@@ -339,39 +506,20 @@ reply_is_entry(const struct bus_reply *e)
 	return e->type == BUS_LIST && e->n == 2 && e->v[0].type == BUS_STR && e->v[1].type == BUS_LIST;
 }
 
-/* The current stream's key, looked up by those who do not follow it; absent when there is none. */
-static err_t
-current_key(struct ctx *cx, struct str *out)
-{
-	struct bus_reply *r;
-
-	*out = str_c(arena_strdup(cx->arena, me.key));
-	if (out->n > 0)
-		return OK;
-	TRY(bus_cmd(cx, &r, BUS(STR("XREVRANGE"), STR(BUS_CURRENT), STR("+"), STR("-"), STR("COUNT"), STR("1"))));
-	if (r->type == BUS_LIST && r->n > 0 && reply_is_entry(&r->v[0]))
-		*out = reply_field(&r->v[0].v[1], "k");
-	return OK;
-}
-
 err_t
-bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
+bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
 {
-	char from[42], to[42], max[16];
+	char key[BUS_KEY_MAX], from[42], to[42], max[16];
 	struct bus_reply *r;
-	struct str key;
 
 	*out = NULL;
 	*n_out = 0;
 	assert(count > 0);
-	if (++after.index == 0 && ++after.lsn == 0)
-		return OK;
-	TRY(current_key(cx, &key));
-	if (key.n == 0)
+	if ((++after.index == 0 && ++after.lsn == 0) || me.name[0] == '\0')
 		return OK;
 	snprintf(max, sizeof max, "%d", count);
-	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), key, str_c(stream_pos_text(after, from)), str_c(stream_pos_text(upto, to)), STR("COUNT"),
-	    str_c(max))));
+	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, shard, me.name, key)), str_c(stream_pos_text(after, from)),
+	    str_c(stream_pos_text(upto, to)), STR("COUNT"), str_c(max))));
 	if (r->type != BUS_LIST)
 		return OK;
 	*out = arena_array(cx->arena, struct bus_entry, r->n);
@@ -388,17 +536,22 @@ bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int c
 }
 
 err_t
-bus_oldest(struct ctx *cx, struct stream_pos *oldest_out)
+bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out)
 {
+	struct stream_pos floor, oldest;
+	char key[BUS_KEY_MAX];
 	struct bus_reply *r;
-	struct str key;
 
-	*oldest_out = (struct stream_pos){0, 0};
-	TRY(current_key(cx, &key));
-	if (key.n == 0)
+	*gap_out = true;
+	if (me.name[0] == '\0')
 		return OK;
-	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), key, STR("-"), STR("+"), STR("COUNT"), STR("1"))));
-	if (r->type == BUS_LIST && r->n > 0 && reply_is_entry(&r->v[0]))
-		(void)stream_pos_parse(r->v[0].v[0].s, oldest_out);
+	TRY(bus_cmd(cx, &r, BUS(STR("GET"), str_c(stream_key(STREAM_FLOOR, shard, me.name, key)))));
+	if (r->type == BUS_STR && floor_parse(r->s, &floor)) {
+		*gap_out = stream_pos_cmp(after, floor) < 0;
+		return OK;
+	}
+	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, shard, me.name, key)), STR("-"), STR("+"), STR("COUNT"), STR("1"))));
+	if (r->type == BUS_LIST && r->n > 0 && reply_is_entry(&r->v[0]) && stream_pos_parse(r->v[0].v[0].s, &oldest))
+		*gap_out = stream_pos_cmp(oldest, after) > 0;
 	return OK;
 }

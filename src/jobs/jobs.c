@@ -15,6 +15,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "jobs/jobs.h"
+#include "model/job.h"
 
 enum { BLOCK_MS = 2000, RETRY_MAX = 3600 * 1000, AGAIN = 500 };
 
@@ -67,9 +68,9 @@ settle_once(struct ctx *cx, const struct run *r, const struct verdict *v)
 	const struct job *j = &r->job;
 	struct bus_reply *reply;
 
-	return bus_script(cx, &reply, settle_lua, 4, BUS(str_c(arena_printf(a, "jobs:%s", j->kind)),
-	    str_c(arena_printf(a, "jobs:%s:later", j->kind)), str_c(arena_printf(a, "jobs:%s:dead", j->kind)),
-	    str_c(arena_printf(a, "jobs:done:%s", j->id)), str_c(r->entry), str_c(v->outcome),
+	return bus_script(cx, &reply, settle_lua, 4, BUS(str_c(arena_printf(a, JOB_KEYS "%s", j->kind)),
+	    str_c(arena_printf(a, JOB_KEYS "%s:later", j->kind)), str_c(arena_printf(a, JOB_KEYS "%s:dead", j->kind)),
+	    str_c(arena_printf(a, JOB_KEYS "done:%s", j->id)), str_c(r->entry), str_c(v->outcome),
 	    str_c(arena_printf(a, "%lld", (long long)time_now_ms() + (long long)backoff(j->tries))),
 	    str_c(arena_printf(a, "%s %d %lld", j->id, j->tries + 1, (long long)j->created)), j->payload, str_c(v->why)));
 }
@@ -122,7 +123,7 @@ is_done(struct ctx *cx, const struct job *j, bool *out)
 {
 	struct bus_reply *r;
 
-	TRY(bus_cmd(cx, &r, BUS(STR("EXISTS"), str_c(arena_printf(cx->arena, "jobs:done:%s", j->id)))));
+	TRY(bus_cmd(cx, &r, BUS(STR("EXISTS"), str_c(arena_printf(cx->arena, JOB_KEYS "done:%s", j->id)))));
 	*out = r->type == BUS_INT && r->i != 0;
 	return OK;
 }
@@ -258,7 +259,7 @@ make_groups(struct ctx *cx)
 
 	for (int i = 0; i < jobs.set->n_rows; i++) {
 		err_t e = bus_link_cmd(cx, link, &r, BUS(STR("XGROUP"), STR("CREATE"),
-		    str_c(arena_printf(cx->arena, "jobs:%s", jobs.set->rows[i].kind)), STR("workers"), STR("0"), STR("MKSTREAM")));
+		    str_c(arena_printf(cx->arena, JOB_KEYS "%s", jobs.set->rows[i].kind)), STR("workers"), STR("0"), STR("MKSTREAM")));
 
 		if (e != OK && (r == NULL || r->type != BUS_ERROR || !str_starts(r->s, "BUSYGROUP")))
 			return e;
@@ -270,7 +271,7 @@ static const struct job_kind *
 row_of(struct str key)
 {
 	for (int i = 0; i < jobs.set->n_rows; i++)
-		if (str_starts(key, "jobs:") && str_is((struct str){key.p + 5, key.n - 5}, jobs.set->rows[i].kind))
+		if (str_starts(key, JOB_KEYS) && str_is((struct str){key.p + strlen(JOB_KEYS), key.n - strlen(JOB_KEYS)}, jobs.set->rows[i].kind))
 			return &jobs.set->rows[i];
 	return NULL;
 }
@@ -292,7 +293,7 @@ read_some(struct ctx *cx, int room)
 	v[argc++] = str_c(arena_printf(cx->arena, "%d", BLOCK_MS));
 	v[argc++] = STR("STREAMS");
 	for (int i = 0; i < n; i++) {
-		v[argc + i] = str_c(arena_printf(cx->arena, "jobs:%s", jobs.set->rows[i].kind));
+		v[argc + i] = str_c(arena_printf(cx->arena, JOB_KEYS "%s", jobs.set->rows[i].kind));
 		v[argc + n + i] = STR(">");
 	}
 	TRY(bus_link_cmd(cx, link, &r, argc + 2 * n, v));
@@ -311,6 +312,7 @@ read_round(struct ctx *cx, bool *groups)
 {
 	if (!*groups) {
 		TRY(make_groups(cx));
+		TRY(jobs_adopt(cx, link));
 		*groups = true;
 	}
 	fib_event_reset(&jobs.room);

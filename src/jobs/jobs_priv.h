@@ -1,9 +1,10 @@
-/* Jobs, private: the consumer (jobs.c), what is done from time to time (jobs_upkeep.c), the role (jobs_role.c).
+/* Jobs, private: the consumer (jobs.c), what is done from time to time (jobs_upkeep.c), what an earlier version left (jobs_old.c), the role
+ * (jobs_role.c).
  *
- * jobs:<kind>         stream: entries wait or run; group "workers"; an entry is removed when its try has ended
- * jobs:<kind>:later   sorted set: tries to come, by their time; the member is "header\npayload"
- * jobs:<kind>:dead    stream: given up, with the reason (e)
- * jobs:done:<id>      marks for an hour that a job has succeeded: a second copy of it is dropped
+ * {jobs}:<kind>         stream: entries wait or run; group "workers"; an entry is removed when its try has ended
+ * {jobs}:<kind>:later   sorted set: tries to come, by their time; the member is "header\npayload"
+ * {jobs}:<kind>:dead    stream: given up, with the reason (e)
+ * {jobs}:done:<id>      marks for an hour that a job has succeeded: a second copy of it is dropped
  * The header h is "<id> <tries so far> <ms of its making>", the payload b. */
 #ifndef BADAL_JOBS_JOBS_PRIV_H
 #define BADAL_JOBS_JOBS_PRIV_H
@@ -58,5 +59,7 @@ void jobs_spaces_start(void);
 void jobs_spaces_stop(void);
 void upkeep_fiber(struct ctx *cx, void *arg);
 void jobs_fiber_ended(void);
+/* Awaits. Takes over the jobs that an earlier version left under its keys; nothing when there are none. */
+err_t jobs_adopt(struct ctx *cx, struct bus_link *link) MUST_CHECK;
 
 #endif

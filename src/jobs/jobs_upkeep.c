@@ -8,6 +8,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/job.h"
 
 enum { MOVE = 100, TASK_MAX = 10 * 60 * 1000, LEAD_MS = 10000 };
 
@@ -50,7 +51,7 @@ key(struct ctx *cx, const char *prefix, const char *name)
 static struct str
 later(struct ctx *cx, const char *kind)
 {
-	return str_c(arena_printf(cx->arena, "jobs:%s:later", kind));
+	return str_c(arena_printf(cx->arena, JOB_KEYS "%s:later", kind));
 }
 
 /* A claim by the owner itself resets the idle time and, with JUSTID, counts nothing. */
@@ -58,7 +59,7 @@ static void
 show_life(struct ctx *cx)
 {
 	for (const struct run *r = jobs.runs; r != NULL; r = r->next)
-		(void)bus_post(BUS(STR("XCLAIM"), key(cx, "jobs:", r->job.kind), STR("workers"), str_c(jobs.me), STR("0"), str_c(r->entry),
+		(void)bus_post(BUS(STR("XCLAIM"), key(cx, JOB_KEYS, r->job.kind), STR("workers"), str_c(jobs.me), STR("0"), str_c(r->entry),
 		    STR("JUSTID")));	/* a lost one is made up for by the next */
 }
 
@@ -68,7 +69,7 @@ is_poisonous(struct ctx *cx, const struct job_kind *row, struct str id, bool *ou
 {
 	struct bus_reply *r;
 
-	TRY(bus_cmd(cx, &r, BUS(STR("XPENDING"), key(cx, "jobs:", row->kind), STR("workers"), id, id, STR("1"))));
+	TRY(bus_cmd(cx, &r, BUS(STR("XPENDING"), key(cx, JOB_KEYS, row->kind), STR("workers"), id, id, STR("1"))));
 	*out = r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 4 && r->v[0].v[3].i > row->retries + 1;
 	return OK;
 }
@@ -81,7 +82,7 @@ claim(struct ctx *cx, const struct job_kind *row)
 
 	if (room <= 0)
 		return OK;
-	TRY(bus_cmd(cx, &r, BUS(STR("XAUTOCLAIM"), key(cx, "jobs:", row->kind), STR("workers"), str_c(jobs.me),
+	TRY(bus_cmd(cx, &r, BUS(STR("XAUTOCLAIM"), key(cx, JOB_KEYS, row->kind), STR("workers"), str_c(jobs.me),
 	    str_c(arena_printf(cx->arena, "%llu", (unsigned long long)jobs.set->claim_ms)), STR("0"), STR("COUNT"),
 	    str_c(arena_printf(cx->arena, "%d", room)))));
 	for (int i = 0; r->type == BUS_LIST && r->n >= 2 && i < r->v[1].n; i++) {
@@ -104,7 +105,7 @@ move_due(struct ctx *cx, const struct job_kind *row)
 	snprintf(max, sizeof max, "%d", MOVE);
 	snprintf(now, sizeof now, "%lld", (long long)time_now_ms());
 	do
-		TRY(bus_script(cx, &r, move_lua, 2, BUS(later(cx, row->kind), key(cx, "jobs:", row->kind), str_c(now), str_c(max))));
+		TRY(bus_script(cx, &r, move_lua, 2, BUS(later(cx, row->kind), key(cx, JOB_KEYS, row->kind), str_c(now), str_c(max))));
 	while (r->type == BUS_INT && r->i == MOVE);
 	return OK;
 }
@@ -120,7 +121,7 @@ task_fiber(struct ctx *cx, void *arg)
 	if (e != OK) {
 		log_warn(cx, "a periodic task failed", "task=%s why=%s %s", t->name, err_info(e)->name, cx->detail ? cx->detail : "");
 		/* another try in a tenth of the interval */
-		(void)bus_post(BUS(STR("PEXPIRE"), key(cx, "jobs:task:", t->name),
+		(void)bus_post(BUS(STR("PEXPIRE"), key(cx, JOB_KEYS "task:", t->name),
 		    str_c(arena_printf(cx->arena, "%llu", (unsigned long long)t->every_ms / 10 + 1))));
 		next_run[t - jobs.set->tasks] = loop_now() + t->every_ms / 10 + 1;
 	}
@@ -140,7 +141,7 @@ tasks(struct ctx *cx)
 		if (loop_now() < next_run[i])
 			continue;
 		snprintf(ms, sizeof ms, "%llu", (unsigned long long)t->every_ms);
-		TRY(bus_cmd(cx, &r, BUS(STR("SET"), key(cx, "jobs:task:", t->name), str_c(jobs.me), STR("NX"), STR("PX"), str_c(ms))));
+		TRY(bus_cmd(cx, &r, BUS(STR("SET"), key(cx, JOB_KEYS "task:", t->name), str_c(jobs.me), STR("NX"), STR("PX"), str_c(ms))));
 		next_run[i] = loop_now() + (r->type == BUS_STR ? t->every_ms : t->every_ms / 10 + 1);
 		if (r->type != BUS_STR || jobs.stopping)
 			continue;
@@ -158,7 +159,7 @@ lead(struct ctx *cx)
 	char ms[12];
 
 	snprintf(ms, sizeof ms, "%d", LEAD_MS);
-	TRY(bus_script(cx, &r, lead_lua, 1, BUS(STR("jobs:leader"), str_c(jobs.me), str_c(ms))));
+	TRY(bus_script(cx, &r, lead_lua, 1, BUS(STR(JOB_KEYS "leader"), str_c(jobs.me), str_c(ms))));
 	if (r->type != BUS_INT || r->i != 1) {
 		metric_set(M_jobs_queued, 0);
 		return OK;
@@ -166,7 +167,7 @@ lead(struct ctx *cx)
 	for (int i = 0; i < jobs.set->n_rows; i++) {
 		const char *kind = jobs.set->rows[i].kind;
 
-		TRY(bus_script(cx, &r, tidy_lua, 2, BUS(key(cx, "jobs:", kind), later(cx, kind))));
+		TRY(bus_script(cx, &r, tidy_lua, 2, BUS(key(cx, JOB_KEYS, kind), later(cx, kind))));
 		waiting += r->type == BUS_INT ? r->i : 0;
 	}
 	metric_set(M_jobs_queued, waiting);

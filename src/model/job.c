@@ -17,7 +17,7 @@ job_known(struct str kind)
 	return false;
 }
 
-/* "kind id tries-so-far ms\npayload"; the relay makes an entry of the stream jobs:<kind> of it. */
+/* "kind id tries-so-far ms\npayload"; the relay makes an entry of the stream {jobs}:<kind> of it. */
 void
 tx_job(struct db_tx *tx, const char *kind, struct str payload)
 {
@@ -44,13 +44,13 @@ err_t
 job_depth(struct ctx *cx, const char *kind, int64_t *out)
 {
 	*out = 0;
-	TRY(length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s", kind), out));
-	return length(cx, "ZCARD", arena_printf(cx->arena, "jobs:%s:later", kind), out);
+	TRY(length(cx, "XLEN", arena_printf(cx->arena, JOB_KEYS "%s", kind), out));
+	return length(cx, "ZCARD", arena_printf(cx->arena, JOB_KEYS "%s:later", kind), out);
 }
 
 err_t
 job_dead(struct ctx *cx, const char *kind, int64_t *out)
 {
 	*out = 0;
-	return length(cx, "XLEN", arena_printf(cx->arena, "jobs:%s:dead", kind), out);
+	return length(cx, "XLEN", arena_printf(cx->arena, JOB_KEYS "%s:dead", kind), out);
 }

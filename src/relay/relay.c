@@ -7,6 +7,7 @@
 #include "relay_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "core/conf.h"
 #include "core/log.h"
@@ -46,22 +47,31 @@ on_redis_down(void *arg)
 		broke(me.session, "the connection to Redis broke");
 }
 
+static struct session *
+session_of(void *arg)
+{
+	struct session *s = arg;
+
+	assert(s->magic == SESSION_MAGIC);
+	return s;
+}
+
 static void
 on_message(const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content, void *arg)
 {
-	queue_message(arg, tx, index, prefix, content);
+	queue_message(session_of(arg), tx, index, prefix, content);
 }
 
 static void
 on_progress(uint64_t lsn, void *arg)
 {
-	queue_progress(arg, lsn);
+	queue_progress(session_of(arg), lsn);
 }
 
 static void
 on_closed(const char *why, void *arg)
 {
-	struct session *s = arg;
+	struct session *s = session_of(arg);
 
 	s->stuck = repl_undecodable(s->repl);
 	broke(s, why);
@@ -71,7 +81,7 @@ on_closed(const char *why, void *arg)
 static void
 on_mark(void *arg)
 {
-	struct session *s = arg;
+	struct session *s = session_of(arg);
 	uint64_t safe = s->marks[s->mark];
 
 	s->marks[s->mark] = s->acked;
@@ -142,9 +152,9 @@ lead(struct ctx *cx, struct session *s, uint64_t confirmed)
 	s->acked = confirmed;
 	repl_confirm(s->repl, confirmed);
 	marks = loop_every(MARK_EVERY, on_mark, s);
-	e = stream_prepare(cx, s);
+	e = stream_prepare(cx, s, confirmed);
 	if (e == OK) {
-		log_info(NULL, "relaying events", "stream=%s", s->key);
+		log_info(NULL, "relaying events", "stream=%s shards=%d", s->name, s->shards);
 		me.said[0] = '\0';
 		me.backoff = BACKOFF_MIN;
 		metric_add(M_relay_restarts, 1);
@@ -185,18 +195,23 @@ complain(const struct ctx *cx, err_t e)
 static void
 session(void)
 {
-	struct session s = {.link = me.link, .stuck = me.stuck};
+	struct session *s = mem_zalloc(sizeof *s);
 	struct ctx cx;
 	err_t e;
 
 	ctx_init(&cx);
 	cx.fib = me.fib;
-	me.session = &s;
-	e = session_run(&cx, &s);
+	s->magic = SESSION_MAGIC;
+	s->link = me.link;
+	s->stuck = me.stuck;
+	me.session = s;
+	e = session_run(&cx, s);
 	me.session = NULL;
-	me.stuck = s.stuck;
-	queue_clear(&s);
-	repl_close(&s.repl);
+	me.stuck = s->stuck;
+	queue_clear(s);
+	repl_close(&s->repl);
+	s->magic = 0;
+	free(s);
 	if (!me.stopping) {
 		complain(&cx, e);
 		if (fib_sleep(&cx, e == ERR_DB_BUSY ? STANDBY : me.backoff) == OK)
@@ -223,6 +238,10 @@ bool
 relay_init(void)
 {
 	assert(!me.running);
+	if (conf.event_shards < 1 || conf.event_shards > BUS_SHARDS_MAX) {
+		log_error(NULL, "event_shards cannot be used", "least=1 most=%d", BUS_SHARDS_MAX);
+		return false;
+	}
 	if (conf.db_url[0] == '\0' || conf.redis_url[0] == '\0') {
 		log_error(NULL, "the relay needs db_url and redis_url", NULL);
 		return false;

@@ -1,4 +1,5 @@
-/* The relay, private: sessions (relay.c), what is known of slot and stream (relay_slot.c), the queue to Redis (relay_write.c). */
+/* The relay, private: sessions (relay.c), the slot (relay_slot.c), the stream's names and bounds (relay_stream.c), the queue to Redis
+ * (relay_write.c). */
 #ifndef BADAL_RELAY_RELAY_PRIV_H
 #define BADAL_RELAY_RELAY_PRIV_H
 
@@ -6,11 +7,10 @@
 #include "io/repl.h"
 
 #define SLOT "badal"
-#define RELAY_KEYS "relay:0:keys"	/* hash: system identifier -> key of its stream */
-#define RELAY_POS "relay:pos:"		/* + stream key: position of the last message in Redis, written together with it */
-#define RELAY_MARKS "relay:marks:"	/* + stream key: sorted set of positions by the time at which they were the last */
+#define RELAY_STREAMS "relay:streams"	/* hash: system identifier -> "<life> <name> <shards>" of its stream */
 
 enum {
+	SESSION_MAGIC = 0x72656c73,
 	MARK_EVERY = 100,	/* ms */
 	MARKS = 20		/* so a position is confirmed 2 s after Redis had it: appendfsync everysec has written it by then */
 };
@@ -21,19 +21,30 @@ struct item {			/* a message on its way to Redis */
 	uint64_t end;		/* the server's WAL up to here is done with this item; 0: the transaction goes on */
 	int64_t commit_ms;
 	uint32_t xid;
+	int lane;		/* index in session.lanes; -1: not looked up yet */
 	struct str key;		/* of a job's stream; absent: an event */
 	struct str head, body;
 	size_t size;
 	char data[];
 };
 
+/* What is written by one script, because it lies in one slot of a cluster: a shard of the stream, or all job streams. Its position is
+ * written together with its entries. */
+struct lane {
+	char pos[42];		/* as this session knows it; "" when it is not set */
+	struct stream_pos written;
+};
+
 struct session {		/* from START_REPLICATION to the first trouble on either side */
+	unsigned magic;
 	struct repl *repl;
 	struct bus_link *link;
 	char system[32];	/* system identifier */
-	char key[128];		/* of the stream */
-	char pos[42];		/* RELAY_POS as this session knows it; "" when it is not set */
-	struct stream_pos written;
+	char life[BUS_NAME_MAX];	/* of the slot: positions are comparable within it */
+	char name[BUS_NAME_MAX];	/* of the stream: the life's own, or a later one with another number of shards */
+	int shards;
+	struct lane lanes[BUS_SHARDS_MAX + 1];	/* the shards, then the jobs */
+	bool fresh;		/* the name was made by this session: nothing was ever in the stream */
 	struct item *first, *last;
 	size_t n, bytes;
 	struct fib_event more;	/* something is queued, or broken */
@@ -51,16 +62,24 @@ struct session {		/* from START_REPLICATION to the first trouble on either side 
 /* Awaits. Makes publication, slot and stream key where they are missing, and a stuck slot anew; notes the slot's lag. *confirmed_out: where
  * decoding begins. */
 err_t slot_prepare(struct ctx *cx, struct session *s, uint64_t *confirmed_out) MUST_CHECK;
-/* Awaits, as leader. Where the stream ends; tells readers which stream is the current one. */
-err_t stream_prepare(struct ctx *cx, struct session *s) MUST_CHECK;
+
+/* ---- relay_stream.c ---- */
+/* Awaits. What Redis has on record of this database's stream; defaults when it has nothing. */
+err_t stream_name_get(struct ctx *cx, struct session *s, bool *found_out) MUST_CHECK;
+/* Awaits. Begins a fresh stream; `life`: positions begin anew as well. */
+err_t stream_name_new(struct ctx *cx, struct session *s, bool life) MUST_CHECK;
+/* Awaits, as leader. Where the lanes end; tells readers which stream is the current one. `confirmed`: where decoding begins. */
+err_t stream_prepare(struct ctx *cx, struct session *s, uint64_t confirmed) MUST_CHECK;
 /* Awaits. Announces again what was lost, trims, counts. */
 err_t stream_upkeep(struct ctx *cx, struct session *s) MUST_CHECK;
+/* Key under which the position of the jobs is kept. */
+const char *jobs_pos_key(struct ctx *cx, const struct session *s);
 
 /* ---- relay_write.c ---- */
 void queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content);
 void queue_progress(struct session *s, uint64_t lsn);
 void queue_clear(struct session *s);
-/* Awaits. Puts the head of the queue into Redis, all of the batch or nothing. */
+/* Awaits. Puts the head of the queue into Redis, of each lane all of the batch or nothing. */
 err_t queue_write(struct session *s) MUST_CHECK;
 
 #endif

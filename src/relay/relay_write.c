@@ -1,8 +1,9 @@
 /* The queue from PostgreSQL to Redis.
  *
- * One batch is under way at a time, one script that writes all of it and the new position, or nothing: so a refused write (memory,
- * disk) can never leave a hole behind which later events land. The script first compares the position with the one this relay knows:
- * a former leader whose last batch was still on the wire cannot double a job, and it is found out. */
+ * One batch is under way at a time: the head of the queue, split by lanes. Each lane's part is one script that writes all of it and the
+ * lane's new position, or nothing: so a refused write (memory, disk) can never leave a hole behind which later entries of the lane land.
+ * What is acknowledged to PostgreSQL is what all lanes have. The script first compares the position with the one this relay knows: a former
+ * leader whose last batch was still on the wire cannot double a job, and it is found out. */
 #include "relay_priv.h"
 
 #include <assert.h>
@@ -12,20 +13,23 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/job.h"
 
 enum {
 	BATCH_ITEMS = 512, BATCH_BYTES = 1 << 20,
 	QUEUE_ITEMS = 16384, QUEUE_BYTES = 16 << 20,	/* more: PostgreSQL waits */
 	REFUSED_WAIT = 500,	/* ms before a refused batch is tried again */
 	VISIBLE_WAIT = 1,	/* ms between two looks */
-	KIND_MAX = 40
+	KIND_MAX = 40, KEY_ROOM = KIND_MAX + sizeof JOB_KEYS,
+	KINDS_MAX = 32		/* job streams of one batch */
 };
 
+/* -1: the position is not the one we know; else how many entries were there already. */
 static const char write_lua[] =
-    "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return redis.error_reply('STALE') end\n"
+    "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return -1 end\n"
     "local double = 0\n"
     "for i = 3, #ARGV, 4 do\n"
-    "  local r = redis.pcall('XADD', ARGV[i], ARGV[i + 1], 'h', ARGV[i + 2], 'b', ARGV[i + 3])\n"
+    "  local r = redis.pcall('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'h', ARGV[i + 2], 'b', ARGV[i + 3])\n"
     "  if type(r) == 'table' and r.err then\n"
     "    if not string.find(r.err, 'equal or smaller', 1, true) then return r end\n"
     "    double = double + 1\n"
@@ -59,7 +63,7 @@ item_parse(struct item *it, bool job, struct str content)
 	kind = str_cut(&it->head, ' ');
 	if (!kind_valid(kind) || it->head.n == 0)
 		return false;
-	n = (size_t)sprintf(it->data, "jobs:%.*s", STR_FMT(kind));
+	n = (size_t)sprintf(it->data, JOB_KEYS "%.*s", STR_FMT(kind));
 	it->key = (struct str){it->data, n};
 	return true;
 }
@@ -73,9 +77,9 @@ queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struc
 
 	if (!job && !str_is(prefix, "event"))
 		return;
-	it = mem_alloc(sizeof *it + KIND_MAX + 8 + content.n);
-	*it = (struct item){.pos = {tx->commit_lsn, index}, .commit_ms = tx->commit_ms, .xid = tx->xid, .size = sizeof *it + content.n};
-	text = it->data + KIND_MAX + 8;
+	it = mem_alloc(sizeof *it + KEY_ROOM + content.n);
+	*it = (struct item){.pos = {tx->commit_lsn, index}, .commit_ms = tx->commit_ms, .xid = tx->xid, .lane = -1, .size = sizeof *it + content.n};
+	text = it->data + KEY_ROOM;
 	memcpy(text, content.p, content.n);
 	if (!item_parse(it, job, (struct str){text, content.n})) {
 		log_error(NULL, "a message in the WAL is malformed", "lsn=%llu index=%llu",
@@ -128,64 +132,182 @@ queue_clear(struct session *s)
 		pop(s);
 }
 
-/* What the stream has already: decoding began again before it. */
+/* The project of an event: the header's first member, as we write it ourselves. Ids need no escapes. */
+static struct str
+project_of(struct str head)
+{
+	static const char before[] = "{\"p\":\"";
+
+	if (!str_starts(head, before))
+		return STR_NONE;
+	head = (struct str){head.p + sizeof before - 1, head.n - (sizeof before - 1)};
+	return str_cut(&head, '"');
+}
+
+static struct lane *
+lane_of(struct session *s, struct item *it)
+{
+	if (it->lane < 0)
+		it->lane = it->key.n > 0 ? s->shards : stream_shard(project_of(it->head), s->shards);
+	assert(it->lane <= s->shards);
+	return &s->lanes[it->lane];
+}
+
+/* Redis has it already: decoding began again before it, or another lane's part of the batch was refused. */
+static bool
+is_known(struct session *s, struct item *it)
+{
+	return stream_pos_cmp(it->pos, lane_of(s, it)->written) <= 0;
+}
+
 static void
 skip_known(struct session *s)
 {
-	while (s->first != NULL && stream_pos_cmp(s->first->pos, s->written) <= 0) {
+	while (s->first != NULL && is_known(s, s->first)) {
 		metric_add(M_relay_duplicates, 1);
 		pop(s);
 	}
 }
 
-struct batch {
-	int n, events;
+struct part {			/* of a batch, for one lane */
+	int lane, n;
 	struct stream_pos last;
-	int64_t commit_ms;
 	char pos[42];
-	int argc;
-	struct str *argv;
+	int n_keys;
+	struct str *keys, *args;	/* of the script: KEYS, ARGV */
+	int n_args;
 };
 
-static void
-batch_make(struct ctx *cx, const struct session *s, struct batch *b)
+struct batch {
+	int n;			/* items at the head of the queue */
+	int64_t commit_ms;
+	int n_parts;
+	struct part *parts;
+	struct bus_call *calls;	/* of the parts */
+};
+
+static struct part *
+part_of(struct ctx *cx, struct batch *b, const struct session *s, int lane)
 {
-	const struct item *it = s->first;
-	size_t bytes = 0;
+	struct part *p;
+	bool jobs = lane == s->shards;
 
-	*b = (struct batch){.argc = 3, .argv = arena_array(cx->arena, struct str, 3 + 4 * BATCH_ITEMS)};
-	for (; it != NULL && b->n < BATCH_ITEMS && (b->n == 0 || bytes + it->size <= BATCH_BYTES); it = it->next) {
-		bool job = it->key.n > 0;
-		struct str *v = b->argv + b->argc;
-
-		v[0] = job ? it->key : str_c(s->key);
-		v[1] = job ? STR("*") : str_c(stream_pos_text(it->pos, arena_alloc(cx->arena, 42)));
-		v[2] = it->head;
-		v[3] = it->body;
-		b->argc += 4;
-		b->n++;
-		b->events += !job;
-		b->last = it->pos;
-		b->commit_ms = it->commit_ms;
-		bytes += it->size;
+	for (int i = 0; i < b->n_parts; i++)
+		if (b->parts[i].lane == lane)
+			return &b->parts[i];
+	p = &b->parts[b->n_parts++];
+	*p = (struct part){.lane = lane, .n_keys = 1, .n_args = 2};
+	p->keys = arena_array(cx->arena, struct str, 1 + KINDS_MAX);
+	p->args = arena_array(cx->arena, struct str, 2 + 4 * b->n);
+	if (jobs) {
+		p->keys[0] = str_c(jobs_pos_key(cx, s));
+	} else {
+		p->keys[0] = str_c(stream_key(STREAM_POS, lane, s->name, arena_alloc(cx->arena, BUS_KEY_MAX)));
+		p->keys[p->n_keys++] = str_c(stream_key(STREAM_EVENTS, lane, s->name, arena_alloc(cx->arena, BUS_KEY_MAX)));
 	}
-	stream_pos_text(b->last, b->pos);
-	b->argv[0] = str_c(arena_printf(cx->arena, RELAY_POS "%s", s->key));
-	b->argv[1] = str_c(s->pos);
-	b->argv[2] = str_c(b->pos);
+	p->args[0] = str_c(s->lanes[lane].pos);
+	return p;
+}
+
+/* Its number in KEYS; 0: too many streams. */
+static int
+key_index(struct part *p, struct str key)
+{
+	for (int i = 1; i < p->n_keys; i++)
+		if (str_eq(p->keys[i], key))
+			return i + 1;
+	if (p->n_keys > KINDS_MAX)
+		return 0;
+	p->keys[p->n_keys++] = key;
+	return p->n_keys;
+}
+
+/* False when the batch must end before it. */
+static bool
+part_add(struct ctx *cx, struct part *p, const struct item *it)
+{
+	bool job = it->key.n > 0;
+	int index = job ? key_index(p, it->key) : 2;
+	struct str *v = p->args + p->n_args;
+
+	if (index == 0)
+		return false;
+	v[0] = str_c(arena_printf(cx->arena, "%d", index));
+	v[1] = job ? STR("*") : str_c(stream_pos_text(it->pos, arena_alloc(cx->arena, 42)));
+	v[2] = it->head;
+	v[3] = it->body;
+	p->n_args += 4;
+	p->n++;
+	p->last = it->pos;
+	return true;
+}
+
+/* How many items a batch takes, by number and size. */
+static int
+batch_size(const struct session *s)
+{
+	size_t bytes = 0;
+	int n = 0;
+
+	for (const struct item *it = s->first; it != NULL && n < BATCH_ITEMS && (n == 0 || bytes + it->size <= BATCH_BYTES); it = it->next) {
+		bytes += it->size;
+		n++;
+	}
+	return n;
+}
+
+static struct bus_call
+part_call(struct ctx *cx, struct part *p)
+{
+	struct str *v = arena_array(cx->arena, struct str, p->n_keys + p->n_args);
+
+	stream_pos_text(p->last, p->pos);
+	p->args[1] = str_c(p->pos);
+	memcpy(v, p->keys, (size_t)p->n_keys * sizeof *v);
+	memcpy(v + p->n_keys, p->args, (size_t)p->n_args * sizeof *v);
+	return (struct bus_call){.nkeys = p->n_keys, .argc = p->n_keys + p->n_args, .argv = v};
 }
 
 static void
-batch_done(struct session *s, const struct batch *b, int64_t doubles)
+batch_make(struct ctx *cx, struct session *s, struct batch *b)
+{
+	struct item *it = s->first;
+	int n = 0;
+
+	*b = (struct batch){.n = batch_size(s), .parts = arena_array(cx->arena, struct part, s->shards + 1)};
+	for (; n < b->n; n++, it = it->next) {
+		if (!is_known(s, it) && !part_add(cx, part_of(cx, b, s, it->lane), it))
+			break;
+		b->commit_ms = it->commit_ms;
+	}
+	b->n = n;
+	b->calls = arena_array(cx->arena, struct bus_call, b->n_parts);
+	for (int i = 0; i < b->n_parts; i++)
+		b->calls[i] = part_call(cx, &b->parts[i]);
+}
+
+/* The lane has its part. */
+static void
+part_done(struct session *s, const struct part *p, int64_t doubles)
+{
+	struct lane *l = &s->lanes[p->lane];
+
+	assert(stream_pos_cmp(l->written, p->last) < 0);
+	memcpy(l->pos, p->pos, sizeof l->pos);
+	l->written = p->last;
+	metric_add(M_relay_events, p->lane < s->shards ? p->n - doubles : 0);
+	metric_add(M_relay_duplicates, doubles);
+}
+
+static void
+batch_done(struct session *s, const struct batch *b)
 {
 	int64_t lag = time_now_ms() - b->commit_ms;
 
-	for (int i = 0; i < b->n; i++)
+	for (int i = 0; i < b->n; i++) {
+		assert(is_known(s, s->first));
 		pop(s);
-	memcpy(s->pos, b->pos, sizeof s->pos);
-	s->written = b->last;
-	metric_add(M_relay_events, b->events - doubles);
-	metric_add(M_relay_duplicates, doubles);
+	}
 	metric_set(M_relay_stream_lag, lag > 0 ? lag : 0);
 	if (s->n < QUEUE_ITEMS / 2 && s->bytes < QUEUE_BYTES / 2)
 		repl_resume(s->repl);
@@ -198,8 +320,6 @@ batch_done(struct session *s, const struct batch *b, int64_t doubles)
 static err_t
 wait_refused(struct ctx *cx, struct session *s, const struct bus_reply *r)
 {
-	if (str_starts(r->s, "STALE"))
-		return fail(cx, ERR_BUS, "another relay has written meanwhile");
 	if (!s->refused)
 		log_error(NULL, "redis refuses events", "why=%.*s", STR_FMT(r->s));
 	s->refused = true;
@@ -255,17 +375,25 @@ wait_visible(struct ctx *cx, struct session *s, int n)
 static err_t
 batch_write(struct ctx *cx, struct session *s)
 {
-	struct bus_reply *r;
+	const struct bus_reply *refusal = NULL;
 	struct batch b;
-	err_t e;
 
 	batch_make(cx, s, &b);
 	TRY(wait_visible(cx, s, b.n));
-	e = bus_link_script(cx, s->link, &r, write_lua, 1, b.argc, b.argv);
-	if (e == ERR_BUS && r != NULL && r->type == BUS_ERROR)
-		return wait_refused(cx, s, r);
-	TRY(e);
-	batch_done(s, &b, r->type == BUS_INT ? r->i : 0);
+	TRY(bus_link_scripts(cx, s->link, write_lua, b.calls, b.n_parts));
+	for (int i = 0; i < b.n_parts; i++) {
+		const struct bus_reply *r = b.calls[i].reply;
+
+		if (r->type == BUS_INT && r->i < 0)
+			return fail(cx, ERR_BUS, "another relay has written meanwhile");
+		if (r->type == BUS_ERROR)
+			refusal = r;
+		else
+			part_done(s, &b.parts[i], r->type == BUS_INT ? r->i : 0);
+	}
+	if (refusal != NULL)
+		return wait_refused(cx, s, refusal);
+	batch_done(s, &b);
 	return OK;
 }
 

@@ -19,6 +19,7 @@ enum { WAITING_BYTES = 32 << 20, EVENTS_PER_TURN = 64 };
 
 struct entry {
 	struct entry *next;
+	int shard;
 	struct stream_pos pos;
 	size_t n_header, n_body;
 	char text[];
@@ -26,8 +27,11 @@ struct entry {
 
 static struct entry *first, **last = &first;
 static size_t waiting;		/* bytes of text in that list */
-static bool paused, scheduled, begun;
-static struct stream_pos at;
+static bool paused, scheduled;
+static struct place {			/* of a shard */
+	struct stream_pos at;		/* collected up to here */
+	bool begun;			/* an entry came; before, the reader's position is ours */
+} places[BUS_SHARDS_MAX];
 static uint64_t collected;	/* events so far: the mark of each */
 static uint64_t role_changes;
 static uint64_t sent;		/* messages that have not been counted yet */
@@ -36,13 +40,25 @@ static struct news now;		/* being delivered */
 static struct entry *now_entry;	/* its text; NULL: nothing is being delivered */
 static uint32_t *receivers, n_receivers, cap_receivers, next_receiver;
 
-struct stream_pos
-fanout_pos(void)
+int
+peer_shard(const struct peer *c)
 {
-	/* With nothing queued the reader's position is ours: it knows where the stream stood when we began. */
-	if (!begun && first == NULL && now_entry == NULL)
-		at = bus_follow_pos();
-	return at;
+	assert(c->magic == PEER_MAGIC);
+	return stream_shard(atom_text(c->project), bus_stream_shards());
+}
+
+struct stream_pos
+fanout_pos(const struct peer *c)
+{
+	int shard = peer_shard(c);
+
+	return places[shard].begun ? places[shard].at : bus_follow_pos(shard);
+}
+
+bool
+fanout_ready(const struct peer *c)
+{
+	return bus_follow_ready(peer_shard(c));
 }
 
 uint64_t
@@ -123,7 +139,7 @@ fanout_send(struct peer *c, struct news *n)
 	bool later;
 	size_t len;
 
-	if (c->ws == NULL)
+	if (c->ws == NULL || (!n->local && stream_pos_cmp(n->pos, c->ahead) <= 0))
 		return;
 	len = peer_matches(c, n, tail, &later);
 	if (len == 0)
@@ -192,8 +208,8 @@ begin_next(void)
 			observe_latency(&now);
 	} else
 		collected++;
-	begun = true;
-	at = e->pos;
+	assert(places[e->shard].begun && stream_pos_cmp(places[e->shard].at, e->pos) < 0);
+	places[e->shard].at = e->pos;
 }
 
 static void
@@ -240,12 +256,15 @@ turn(void *arg)
 }
 
 static void
-on_entry(struct stream_pos pos, struct str header, struct str body, void *arg)
+on_entry(int shard, struct stream_pos pos, struct str header, struct str body, void *arg)
 {
 	struct entry *e = mem_alloc(sizeof *e + header.n + body.n + 1);
 
 	(void)arg;
-	*e = (struct entry){.pos = pos, .n_header = header.n, .n_body = body.n};
+	assert(shard >= 0 && shard < BUS_SHARDS_MAX);
+	if (!places[shard].begun)
+		places[shard] = (struct place){bus_follow_pos(shard), true};
+	*e = (struct entry){.shard = shard, .pos = pos, .n_header = header.n, .n_body = body.n};
 	memcpy(e->text, header.p, header.n);
 	if (body.n > 0)
 		memcpy(e->text + header.n, body.p, body.n);
@@ -259,20 +278,40 @@ on_entry(struct stream_pos pos, struct str header, struct str body, void *arg)
 	schedule();
 }
 
-/* Events are gone that we have not seen: nobody can be told which, so everybody begins anew, and who resumes is told of the gap. What other
- * machines changed was among them: no cache may be trusted. */
+/* Drops what waits of a shard, -1: of all. */
 static void
-on_gap(void *arg)
+forget_waiting(int shard)
+{
+	struct entry **at = &first, *e;
+
+	while ((e = *at) != NULL) {
+		if (shard >= 0 && e->shard != shard) {
+			at = &e->next;
+			continue;
+		}
+		*at = e->next;
+		waiting -= e->n_header + e->n_body;
+		free(e);
+	}
+	last = at;
+}
+
+/* Events are gone that we have not seen: nobody can be told which, so everybody of the shard begins anew, and who resumes is told of the gap
+ * if there is one for him. What other machines changed was among them: no cache may be trusted. */
+static void
+on_gap(int shard, void *arg)
 {
 	unsigned n = 0;
 
 	(void)arg;
-	begun = false;
+	forget_waiting(shard);
+	for (int i = 0; i < BUS_SHARDS_MAX; i++)
+		places[i].begun = places[i].begun && shard >= 0 && shard != i;
 	gen_bump_all();
 	for (uint32_t i = 0; i < peer_numbers(); i++) {
 		struct peer *c = peer_by_num(i);
 
-		if (c != NULL && c->ws != NULL) {
+		if (c != NULL && c->ws != NULL && (shard < 0 || c->project == 0 || peer_shard(c) == shard)) {
 			n++;
 			ws_close(c->ws, 1012, "events were lost");
 		}
@@ -303,17 +342,11 @@ fanout_init(void)
 void
 fanout_fini(void)
 {
-	struct entry *e;
-
 	bus_follow_stop();
 	if (now_entry != NULL)
 		end_current();
-	while ((e = first) != NULL) {
-		first = e->next;
-		free(e);
-	}
-	last = &first;
-	waiting = 0;
+	forget_waiting(-1);
+	memset(places, 0, sizeof places);
 	free(receivers);
 	receivers = NULL;
 	n_receivers = cap_receivers = 0;

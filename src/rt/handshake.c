@@ -18,7 +18,6 @@ struct greeting {		/* what the handshake finds out */
 	struct str token, jwt;
 	struct login *login;
 	const char *session;
-	struct stream_pos at;
 	bool gap;
 };
 
@@ -263,12 +262,14 @@ find_place(struct greeting *g)
 {
 	err_t e;
 
-	g->at = fanout_pos();
 	if (g->ask.since.n == 0)
-		return true;
-	e = resume_check(g->cx, g->ask.since, &g->at, &g->gap);
+		e = resume_now(g->cx, g->c);
+	else
+		e = resume_check(g->cx, g->c, g->ask.since, &g->gap);
 	if (e == ERR_GENERAL_ARGUMENT_INVALID)
 		REFUSE(g, 1008, "Invalid since");
+	if (e == ERR_BUS && g->c->ws != NULL)
+		REFUSE(g, 1013, "Try again later");
 	return e == OK || broken(g, e);
 }
 
@@ -345,7 +346,7 @@ connected(struct greeting *g)
 	if (!g->c->by_url)
 		write_user(g, &w);
 	jw_obj_end(&w);
-	if (*mark_text(g->at, mark) != '\0') {
+	if (*mark_text(g->c->at, mark) != '\0') {
 		JW_KEY(&w, "id");
 		jw_cstr(&w, mark);
 	}
@@ -368,12 +369,13 @@ begin(struct greeting *g)
 		return;
 	c->counted = true;
 	stats_count(c->project, 1);
-	c->at = g->at;
 	if (!c->by_url && g->ask.since.n > 0 && !g->gap) {
 		c->resumes = true;
-		c->since = g->at;
-		c->at = fanout_pos();
+		c->since = c->at;
+		c->at = fanout_pos(c);
 	}
+	if (g->ask.since.n > 0 && !g->gap)
+		c->ahead = c->resumes ? c->since : c->at;
 	peer_move(c, RT_CATCHING);	/* the task brings it in, at once when nothing was missed */
 }
 

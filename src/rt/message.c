@@ -283,7 +283,7 @@ on_subscribe_resuming(struct ctx *cx, struct peer *c, const json_t *data)
 		peer_move(c, RT_CATCHING);
 	on_subscribe(cx, c, data);
 	if (c->n_subs == 0) {
-		c->at = fanout_pos();
+		c->at = fanout_pos(c);
 		return;
 	}
 	c->at = c->since;

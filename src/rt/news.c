@@ -14,11 +14,15 @@
 
 /* ---- what clients resume from ---- */
 
+/* Of the stream, not of the shard: positions order the events of all shards. */
 static uint32_t
 stream_tag(void)
 {
-	uint64_t h = str_hash_stable(str_c(bus_stream_key()));
+	char text[16 + BUS_NAME_MAX];
+	uint64_t h;
 
+	snprintf(text, sizeof text, "events:0:%s", bus_stream_name());
+	h = str_hash_stable(str_c(text));
 	return (uint32_t)(h ^ (h >> 32));
 }
 
@@ -27,7 +31,7 @@ mark_text(struct stream_pos p, char out[MARK_MAX])
 {
 	char pos[42];
 
-	if (*bus_stream_key() == '\0')
+	if (*bus_stream_name() == '\0')
 		return strcpy(out, "");
 	snprintf(out, MARK_MAX, "%08x-%s", stream_tag(), stream_pos_text(p, pos));
 	return out;

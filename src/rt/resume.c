@@ -6,7 +6,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 
-enum { BATCH = 128, RETRY_MS = 200, DRAIN_MS = 20, BEHIND_MS = 2000 };
+enum { BATCH = 128, RETRY_MS = 200, DRAIN_MS = 20, STREAM_MS = 10000 };
 
 /* Waits while the client reads slower than we could send: what it missed must not make it a slow reader. Slow clients keep nobody
  * else from being served. */
@@ -46,7 +46,7 @@ serve(struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
 static err_t
 advance(struct ctx *outer, struct peer *c)
 {
-	struct stream_pos upto = fanout_pos();
+	struct stream_pos upto = fanout_pos(c);
 	struct bus_entry *v;
 	struct ctx cx;
 	err_t e;
@@ -57,7 +57,7 @@ advance(struct ctx *outer, struct peer *c)
 	cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
 	e = wait_for_room(&cx, c);
 	if (e == OK)
-		e = bus_range(&cx, c->at, upto, BATCH, &v, &n);
+		e = bus_range(&cx, peer_shard(c), c->at, upto, BATCH, &v, &n);
 	if (e == OK && c->ws != NULL && !c->stale)	/* stale: first the roles, then the same batch */
 		serve(c, v, n, upto);
 	ctx_fini(&cx);
@@ -101,7 +101,7 @@ peer_settle(struct ctx *cx, struct peer *c)
 	while (c->ws != NULL && c->state == RT_CATCHING) {
 		err_t e;
 
-		if (!c->stale && stream_pos_cmp(c->at, fanout_pos()) >= 0) {
+		if (!c->stale && stream_pos_cmp(c->at, fanout_pos(c)) >= 0) {
 			peer_move(c, RT_LIVE);
 			return;
 		}
@@ -117,42 +117,49 @@ peer_settle(struct ctx *cx, struct peer *c)
 
 /* ---- resuming ---- */
 
-/* Another process may have been ahead of this one. */
-static err_t
-wait_until_there(struct ctx *cx, struct stream_pos at, bool *there)
+/* A process that began while Redis was away does not know where the stream stands, and would miss what is written before it does. That is
+ * over soon, or the client comes again; meanwhile others may run. */
+err_t
+resume_now(struct ctx *cx, struct peer *c)
 {
-	uint64_t end = loop_now() + BEHIND_MS;
+	uint64_t end = loop_now() + STREAM_MS;
+	err_t e = OK;
 
-	while (stream_pos_cmp(at, fanout_pos()) > 0 && loop_now() < end)
-		TRY(fib_sleep(cx, DRAIN_MS));
-	*there = stream_pos_cmp(at, fanout_pos()) <= 0;
-	return OK;
+	if (!fanout_ready(c)) {
+		task_step_aside(true);
+		while (e == OK && c->ws != NULL && !fanout_ready(c) && loop_now() < end)
+			e = fib_sleep(cx, RETRY_MS);
+		task_step_aside(false);
+	}
+	if (e == OK && !fanout_ready(c))
+		e = fail(cx, ERR_BUS, "where the stream stands is not known yet");
+	c->at = fanout_pos(c);
+	return e;
 }
 
+/* A client may be ahead of us: another process served it, or Redis lost the newest entries in a crash and gets them anew. It has missed
+ * nothing, and is not sent again what it has seen (peer.ahead). */
 err_t
-resume_check(struct ctx *cx, struct str since, struct stream_pos *at_out, bool *gap_out)
+resume_check(struct ctx *cx, struct peer *c, struct str since, bool *gap_out)
 {
-	struct stream_pos at, oldest;
-	bool there = false;
-	int known = mark_parse(since, &at);
+	struct stream_pos at;
+	int known;
 
 	*gap_out = true;
-	*at_out = fanout_pos();
+	TRY(resume_now(cx, c));
+	known = mark_parse(since, &at);
 	if (known < 0)
 		return ERR_GENERAL_ARGUMENT_INVALID;
 	metric_add(M_rt_resumes, 1);
-	if (known == 1)
-		TRY(wait_until_there(cx, at, &there));
-	if (there && stream_pos_cmp(at, fanout_pos()) != 0) {
-		TRY(bus_oldest(cx, &oldest));
-		there = stream_pos_cmp(oldest, at) <= 0 && oldest.lsn != 0;
-	}
-	if (there) {
-		*at_out = at;
+	if (known == 1 && stream_pos_cmp(at, c->at) >= 0)
 		*gap_out = false;
-	} else {
+	else if (known == 1)
+		TRY(bus_gap(cx, peer_shard(c), at, gap_out));
+	if (*gap_out) {
 		metric_add(M_rt_gaps, 1);
-		*at_out = fanout_pos();
+		c->at = fanout_pos(c);
+	} else {
+		c->at = at;
 	}
 	return OK;
 }

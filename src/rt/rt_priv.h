@@ -135,7 +135,8 @@ const json_t *news_tree(struct news *n);	/* the payload, NULL when it is no JSON
 struct frame *news_whole(struct news *n, enum dialect d);
 struct frame *news_head(struct news *n, enum dialect d, struct str *end_out);
 
-/* "<tag>-<lsn>-<index>": what clients resume from; "" while there is no stream. */
+/* "<tag>-<lsn>-<index>": what clients resume from; "" while there is no stream. The tag is that of the stream's name: a fresh stream has
+ * another. */
 enum { MARK_MAX = 64 };
 char *mark_text(struct stream_pos p, char out[MARK_MAX]);
 /* 1: a position of the current stream, 0: of another, -1: malformed. */
@@ -184,6 +185,7 @@ struct peer {
 	int64_t expire;		/* of the session, ms */
 	uint64_t mark;		/* number of the last event collected for it */
 	struct stream_pos at;	/* served up to here, while RT_CATCHING */
+	struct stream_pos ahead;	/* has seen up to here, elsewhere: this process or the stream is not that far yet */
 	struct stream_pos since;	/* where to begin with the first subscription, when it `resumes` */
 	uint32_t n_chans, n_roles;
 	atom_t *chans;		/* union over the subscriptions; references are theirs */
@@ -222,7 +224,10 @@ bool peer_concerned(const struct peer *c, const struct news *n);
 
 void fanout_init(void);
 void fanout_fini(void);
-struct stream_pos fanout_pos(void);	/* everything up to here has been collected */
+/* Everything of the connection's shard up to here has been collected. */
+struct stream_pos fanout_pos(const struct peer *c);
+int peer_shard(const struct peer *c);	/* of its project */
+bool fanout_ready(const struct peer *c);	/* that is known: nothing that is written from now on will be missed */
 uint64_t fanout_role_changes(void);	/* counts events with flags */
 void fanout_local(struct news *n);	/* delivers one of our own making and ends it */
 bool fanout_received(const struct peer *c);	/* the event that is being delivered was for it */
@@ -248,9 +253,11 @@ void message_slow(struct ctx *cx, struct peer *c, struct str text);
 bool message_counted(struct peer *c);
 /* Brings an RT_CATCHING connection into the index. */
 void peer_settle(struct ctx *cx, struct peer *c);
-/* Where a client that names `since` goes on. *gap_out: what it missed is not all there, and *at_out is now.
+/* Where the stream stands for a client that connects: c->at. ERR_BUS when it cannot be known now. */
+err_t resume_now(struct ctx *cx, struct peer *c) MUST_CHECK;
+/* The same for one that names `since`: c->at is where it goes on. *gap_out: what it missed may not all be there, and c->at is now.
  * ERR_GENERAL_ARGUMENT_INVALID when it is no position. */
-err_t resume_check(struct ctx *cx, struct str since, struct stream_pos *at_out, bool *gap_out) MUST_CHECK;
+err_t resume_check(struct ctx *cx, struct peer *c, struct str since, bool *gap_out) MUST_CHECK;
 /* The login of a token or JWT as of now: not older than any role change that fanout has seen. */
 err_t who_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
 err_t who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;

@@ -117,8 +117,12 @@ apply(const struct news *n, struct peer *c)
 	c->stale = true;
 	if (c->state != RT_LIVE)
 		return;
-	/* Who has received the event by the old roles does not get it again by the new ones; others may. */
-	c->at = fanout_received(c) ? n->pos : before(n->pos);
+	/* Who has received the event by the old roles does not get it again by the new ones; others may. A console user's event is not of the
+	 * project that is looked at, nor of its shard. */
+	if (c->home != c->project)
+		c->at = fanout_pos(c);
+	else
+		c->at = fanout_received(c) ? n->pos : before(n->pos);
 	peer_move(c, RT_CATCHING);
 	task_settle(c);
 }

@@ -24,17 +24,22 @@ static struct bus_entry stream[ENTRIES];
 static int n_stream, n_shown, n_trimmed;	/* shown to the follower; gone from the front */
 static struct bus_follow follower;
 static bool stream_paused, range_fails;
-static const char *stream_key = "events:0:1";
+static const char *stream_name = "1";
+static bool stream_known = true;	/* the follower has found its place */
 
 void bus_follow_start(const struct bus_follow *f) { follower = *f; }
 void bus_follow_stop(void) {}
 void bus_follow_pause(bool on) { stream_paused = on; }
-const char *bus_stream_key(void) { return stream_key; }
+const char *bus_stream_name(void) { return stream_name; }
+int bus_stream_shards(void) { return 1; }
+int stream_shard(struct str project, int n) { (void)project, (void)n; return 0; }
+bool bus_follow_ready(int shard) { (void)shard; return stream_known; }
 bool bus_post(int argc, const struct str *argv) { (void)argc; (void)argv; return true; }
 
 struct stream_pos
-bus_follow_pos(void)
+bus_follow_pos(int shard)
 {
+	(void)shard;
 	return n_shown > 0 ? stream[n_shown - 1].pos : (struct stream_pos){100, 0};
 }
 
@@ -65,8 +70,9 @@ stream_pos_parse(struct str s, struct stream_pos *out)
 }
 
 err_t
-bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
+bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
 {
+	(void)shard;
 	TRY(fib_sleep(cx, 1));
 	if (range_fails)
 		return ERR_BUS;
@@ -79,10 +85,11 @@ bus_range(struct ctx *cx, struct stream_pos after, struct stream_pos upto, int c
 }
 
 err_t
-bus_oldest(struct ctx *cx, struct stream_pos *oldest_out)
+bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out)
 {
+	(void)shard;
 	TRY(fib_sleep(cx, 1));
-	*oldest_out = n_trimmed < n_stream ? stream[n_trimmed].pos : (struct stream_pos){0, 0};
+	*gap_out = n_trimmed > 0 && stream_pos_cmp(after, stream[n_trimmed - 1].pos) < 0;
 	return OK;
 }
 
@@ -376,8 +383,8 @@ static void
 show(void)
 {
 	while (n_shown < n_stream) {
+		follower.on_entry(0, stream[n_shown].pos, stream[n_shown].header, stream[n_shown].body, follower.arg);
 		n_shown++;
-		follower.on_entry(stream[n_shown - 1].pos, stream[n_shown - 1].header, stream[n_shown - 1].body, follower.arg);
 	}
 }
 

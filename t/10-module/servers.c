@@ -1,6 +1,7 @@
 /* Private PostgreSQL and Redis for tests. */
 #include "servers.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <hiredis/hiredis.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -23,6 +25,7 @@ enum { READY_MAX = 60, SERVERS_MAX = 16 };	/* READY_MAX: seconds */
 
 struct server {
 	bool pg;
+	int port;		/* of a Redis in cluster mode, which wants one; 0: none */
 	pid_t pid;		/* 0: not running */
 	char dir[64], url[256];
 };
@@ -135,14 +138,18 @@ ready(const struct server *s)
 static void
 launch(struct server *s)
 {
-	char data[80], sockets[96];
+	char data[80], sockets[96], port[12];
 
+	snprintf(port, sizeof port, "%d", s->port);
 	snprintf(data, sizeof data, "%s/data", s->dir);
 	snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", s->dir);
 	if (s->pg)
 		s->pid = spawn(s, (const char *const[]){pg_bin("postgres"), "-D", data, "-c", sockets, "-c", "listen_addresses=",
 		    "-c", "port=5432", "-c", "wal_level=logical", "-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c",
 		    "wal_sender_timeout=30s", "-c", "autovacuum=off", NULL});
+	else if (s->port != 0)
+		s->pid = spawn(s, (const char *const[]){"redis-server", "--port", port, "--bind", "127.0.0.1", "--unixsocket",
+		    s->url + strlen("unix://"), "--dir", s->dir, "--cluster-enabled", "yes", "--appendonly", "yes", "--save", "", NULL});
 	else	/* "everysec" puts writes off while the disk is slow, and a kill takes what was answered: that is for server_tear to do */
 		s->pid = spawn(s, (const char *const[]){"redis-server", "--port", "0", "--unixsocket", s->url + strlen("unix://"), "--dir",
 		    s->dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "", NULL});
@@ -187,6 +194,55 @@ server_redis(void)
 	struct server *s = server_new(false);
 
 	server_start(s);
+	return s;
+}
+
+/* One whose bus, 10000 higher, is free as well, as far as can be told. */
+static int
+free_port(void)
+{
+	for (;;) {
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		socklen_t len = sizeof a;
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+			die("no port", "");
+		close(fd);
+		if (ntohs(a.sin_port) < 55000)
+			return ntohs(a.sin_port);
+	}
+}
+
+static bool
+says(const struct server *s, const char *wanted, const char *command)
+{
+	redisContext *c = redisConnectUnix(s->url + strlen("unix://"));
+	redisReply *r = NULL;
+	bool ok;
+
+	redisAppendFormattedCommand(c, command, strlen(command));	/* an inline command */
+	(void)redisGetReply(c, (void **)&r);
+	ok = r != NULL && r->str != NULL && strstr(r->str, wanted) != NULL;
+	freeReplyObject(r);
+	redisFree(c);
+	return ok;
+}
+
+struct server *
+server_redis_cluster(void)
+{
+	struct server *s = server_new(false);
+
+	s->port = free_port();
+	server_start(s);
+	if (!says(s, "OK", "CLUSTER ADDSLOTSRANGE 0 16383\r\n"))
+		die("no slots", s->dir);
+	for (int i = 0; !says(s, "cluster_state:ok", "CLUSTER INFO\r\n"); i++) {
+		if (i == READY_MAX * 50)
+			die("the cluster is not ready", s->dir);
+		usleep(20000);
+	}
 	return s;
 }
 

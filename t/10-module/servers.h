@@ -11,6 +11,7 @@ struct server;
 
 struct server *server_pg(void);			/* initdb, start, ready */
 struct server *server_redis(void);		/* start, ready */
+struct server *server_redis_cluster(void);	/* a cluster of this one node, which holds all slots; ready */
 const char *server_url(const struct server *s);	/* for conf.db_url / conf.redis_url */
 void server_stop(struct server *s);		/* orderly */
 void server_kill(struct server *s);		/* SIGKILL, to its children as well; gone when this returns */

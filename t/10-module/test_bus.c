@@ -202,27 +202,29 @@ Test(bus, comes_back_after_a_kill)
 /* ---- following ---- */
 
 static int n_seen, n_gaps;
-static struct stream_pos last_seen;
+static int n_seen_in[BUS_SHARDS_MAX];
+static struct stream_pos last_seen[BUS_SHARDS_MAX];
 
 static void
-on_entry(struct stream_pos pos, struct str header, struct str body, void *arg)
+on_entry(int shard, struct stream_pos pos, struct str header, struct str body, void *arg)
 {
 	char want[42];
 
 	(void)arg;
-	cr_expect_gt(stream_pos_cmp(pos, last_seen), 0);
-	last_seen = pos;
+	cr_expect_gt(stream_pos_cmp(pos, last_seen[shard]), 0);
+	last_seen[shard] = pos;
 	n_seen++;
+	n_seen_in[shard]++;
 	cr_expect(str_is(header, "head"));
 	cr_expect(str_is(body, stream_pos_text(pos, want)));
 }
 
 static void
-on_gap(void *arg)
+on_gap(int shard, void *arg)
 {
 	(void)arg;
 	n_gaps++;
-	last_seen = (struct stream_pos){0, 0};
+	memset(&last_seen[shard < 0 ? 0 : shard], 0, sizeof last_seen[0] * (shard < 0 ? BUS_SHARDS_MAX : 1));
 }
 
 static void
@@ -236,11 +238,12 @@ add(struct ctx *cx, const char *key, unsigned lsn)
 }
 
 static void
-announce(struct ctx *cx, const char *key, const char *at)
+announce(struct ctx *cx, const char *name, const char *shards, const char *at)
 {
 	struct bus_reply *r;
 
-	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR(BUS_CURRENT), STR("*"), STR("k"), str_c(key), STR("at"), str_c(at))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR(BUS_CURRENT), STR("*"), STR("g"), str_c(name), STR("n"), str_c(shards), STR("at"),
+	    str_c(at))));
 }
 
 static void
@@ -256,21 +259,27 @@ following(struct ctx *cx, void *arg)
 {
 	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
 	struct bus_entry *list;
+	static const struct {
+		const char *floor;
+		struct stream_pos after;
+		bool lost;
+	} floors[] = {
+	    {"0-0", {0, 0}, false}, {"3-1", {3, 1}, false}, {"3-1", {3, 0}, true}, {"(3-1", {3, 0}, false}, {"(3-0", {2, 9}, true},
+	    {"(3-0", {2, UINT64_MAX}, false}, {"(0-0", {0, 0}, false}};
 	struct bus_reply *r;
-	struct stream_pos oldest;
 	err_t e = OK;
+	bool lost;
 	int n;
 
 	(void)arg;
 	/* what was there before is not delivered; what comes is */
-	announce(cx, "events:0:one", "0-0");
-	add(cx, "events:0:one", 5);
+	announce(cx, "one", "1", "0-0");
+	add(cx, "events:{0}:one", 5);
 	bus_follow_start(&f);
-	for (int i = 0; i < 500 && bus_stream_key()[0] == '\0'; i++)
+	for (int i = 0; i < 500 && !bus_follow_ready(0); i++)
 		OKAY(fib_sleep(cx, 10));
-	OKAY(fib_sleep(cx, 50));
 	for (unsigned i = 10; i < 610; i++)
-		add(cx, "events:0:one", i);
+		add(cx, "events:{0}:one", i);
 	until(cx, &n_seen, 600);
 	/* a break: on behind the last one */
 	server_kill(redis);
@@ -279,23 +288,31 @@ following(struct ctx *cx, void *arg)
 	for (int i = 0; i < 20 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
 		OKAY(fib_sleep(cx, 100));
 	OKAY(e);
-	add(cx, "events:0:one", 1000);
+	add(cx, "events:{0}:one", 1000);
 	until(cx, &n_seen, 601);
 	cr_expect_eq(n_gaps, 0);
 	/* ranges */
-	OKAY(bus_range(cx, (struct stream_pos){10, 1}, (struct stream_pos){600, 0}, 3, &list, &n));
+	OKAY(bus_range(cx, 0, (struct stream_pos){10, 1}, (struct stream_pos){600, 0}, 3, &list, &n));
 	cr_expect(n == 3 && list[0].pos.lsn == 11 && list[2].pos.lsn == 13 && str_is(list[0].body, "11-1"));
-	OKAY(bus_range(cx, (struct stream_pos){608, 1}, (struct stream_pos){UINT64_MAX, 0}, 100, &list, &n));
+	OKAY(bus_range(cx, 0, (struct stream_pos){608, 1}, (struct stream_pos){UINT64_MAX, 0}, 100, &list, &n));
 	cr_expect(n == 2 && list[1].pos.lsn == 1000);
-	OKAY(bus_oldest(cx, &oldest));
-	cr_expect_eq(oldest.lsn, 5);
+	/* without a floor the oldest entry tells what may be gone; with one it does, to the entry */
+	OKAY(bus_gap(cx, 0, (struct stream_pos){5, 1}, &lost));
+	cr_expect_not(lost);
+	OKAY(bus_gap(cx, 0, (struct stream_pos){4, 9}, &lost));
+	cr_expect(lost);
+	for (size_t i = 0; i < sizeof floors / sizeof floors[0]; i++) {
+		OKAY(bus_cmd(cx, &r, BUS(STR("SET"), STR("relay:{0}:floor:one"), str_c(floors[i].floor))));
+		OKAY(bus_gap(cx, 0, floors[i].after, &lost));
+		cr_expect_eq(lost, floors[i].lost, "%s", floors[i].floor);
+	}
 	/* another database: a gap, then what comes after the place the announcement names */
-	add(cx, "events:0:two", 3);
-	add(cx, "events:0:two", 4);
-	announce(cx, "events:0:two", "3-1");
+	add(cx, "events:{0}:two", 3);
+	add(cx, "events:{0}:two", 4);
+	announce(cx, "two", "1", "3-1");
 	until(cx, &n_gaps, 1);
 	until(cx, &n_seen, 602);
-	cr_expect_str_eq(bus_stream_key(), "events:0:two");
+	cr_expect_str_eq(bus_stream_name(), "two");
 	/* trimmed beyond our place while we were away */
 	server_kill(redis);
 	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("PING"))), ERR_BUS);
@@ -319,15 +336,15 @@ trimmed(struct ctx *cx, void *arg)
 	bus_follow_start(&f);
 	OKAY(fib_sleep(cx, 50));
 	/* no stream at first: all of it is new */
-	add(cx, "events:0:one", 1);
-	announce(cx, "events:0:one", "0-0");
+	add(cx, "events:{0}:one", 1);
+	announce(cx, "one", "1", "0-0");
 	until(cx, &n_seen, 1);
 	/* the follower's connection breaks and its place is trimmed before it can come back */
 	OKAY(bus_cmd(cx, &r, BUS(STR("MULTI"))));
 	OKAY(bus_cmd(cx, &r, BUS(STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("normal"), STR("SKIPME"), STR("yes"))));
-	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("events:0:one"), STR("2-1"), STR("h"), STR("head"), STR("b"), STR("2-1"))));
-	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("events:0:one"), STR("3-1"), STR("h"), STR("head"), STR("b"), STR("3-1"))));
-	OKAY(bus_cmd(cx, &r, BUS(STR("XTRIM"), STR("events:0:one"), STR("MAXLEN"), STR("1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("events:{0}:one"), STR("2-1"), STR("h"), STR("head"), STR("b"), STR("2-1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("events:{0}:one"), STR("3-1"), STR("h"), STR("head"), STR("b"), STR("3-1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XTRIM"), STR("events:{0}:one"), STR("MAXLEN"), STR("1"))));
 	OKAY(bus_cmd(cx, &r, BUS(STR("EXEC"))));
 	until(cx, &n_gaps, 1);
 	until(cx, &n_seen, 2);
@@ -338,6 +355,95 @@ trimmed(struct ctx *cx, void *arg)
 Test(bus, tells_of_a_gap_when_its_place_was_trimmed)
 {
 	run(trimmed);
+}
+
+static void
+shards(struct ctx *cx, void *arg)
+{
+	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
+	struct bus_reply *r;
+
+	(void)arg;
+	add(cx, "events:{2}:four", 7);
+	announce(cx, "four", "4", "0-0,0-0,7-1,0-0");
+	bus_follow_start(&f);
+	for (int i = 0; i < 4; i++)
+		for (int n = 0; n < 500 && !bus_follow_ready(i); n++)
+			OKAY(fib_sleep(cx, 10));
+	cr_expect_eq(bus_stream_shards(), 4);
+	cr_expect_eq(bus_follow_pos(2).lsn, 7);
+	for (unsigned i = 10; i < 50; i++)
+		add(cx, arena_printf(cx->arena, "events:{%u}:four", i % 4), i);
+	until(cx, &n_seen, 40);
+	for (int i = 0; i < 4; i++)
+		cr_expect_eq(n_seen_in[i], 10);
+	/* one shard lost what we have not seen: only that one's readers begin anew */
+	OKAY(bus_cmd(cx, &r, BUS(STR("MULTI"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("SET"), STR("relay:{3}:floor:four"), STR("60-1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("SET"), STR("relay:{1}:floor:four"), STR("10-1"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("CLIENT"), STR("KILL"), STR("TYPE"), STR("normal"), STR("SKIPME"), STR("yes"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("EXEC"))));
+	until(cx, &n_gaps, 1);
+	cr_expect(last_seen[3].lsn == 0 && last_seen[1].lsn != 0);
+	/* another number of shards: all begin where the announcement says */
+	add(cx, "events:{1}:two", 100);
+	announce(cx, "two", "2", "0-0,0-0");
+	until(cx, &n_gaps, 2);
+	until(cx, &n_seen, 41);
+	add(cx, "events:{0}:two", 101);
+	add(cx, "events:{3}:four", 200);	/* nobody's any more */
+	until(cx, &n_seen, 42);
+	cr_expect_eq(bus_stream_shards(), 2);
+	bus_follow_stop();
+	finish();
+}
+
+Test(bus, follows_every_shard)
+{
+	run(shards);
+}
+
+Test(bus, a_project_keeps_its_shard_and_projects_spread, .init = NULL, .fini = NULL)
+{
+	int n[4] = {0};
+	char id[24];
+
+	for (int i = 0; i < 4000; i++) {
+		snprintf(id, sizeof id, "project%d", i);
+		n[stream_shard(str_c(id), 4)]++;
+	}
+	for (int i = 0; i < 4; i++)
+		cr_expect(n[i] > 800 && n[i] < 1200, "%d in %d", n[i], i);
+	cr_expect_eq(stream_shard(str_c("console"), 1), 0);
+	/* the hash is part of the data: another one would part a project's events */
+	cr_expect_eq(stream_shard(str_c("console"), 64), 52);
+}
+
+static void
+many(struct ctx *cx, void *arg)
+{
+	static const char lua[] = "if ARGV[1] == 'no' then return redis.error_reply('REFUSED') end return {KEYS[1], ARGV[1]}";
+	struct str a[] = {STR("k1"), STR("v1")}, b[] = {STR("k2"), STR("no")}, c[] = {STR("k3"), STR("v3")};
+	struct bus_call calls[] = {{1, 2, a, NULL}, {1, 2, b, NULL}, {1, 2, c, NULL}};
+	struct bus_link *l = bus_link_open(NULL, NULL);
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {	/* unknown to Redis at first */
+		OKAY(bus_link_scripts(cx, l, lua, calls, 3));
+		cr_expect(calls[0].reply->n == 2 && str_is(calls[0].reply->v[1].s, "v1"));
+		cr_expect(calls[1].reply->type == BUS_ERROR);
+		cr_expect(calls[2].reply->n == 2 && str_is(calls[2].reply->v[0].s, "k3"));
+	}
+	OKAY(bus_link_scripts(cx, l, lua, calls, 0));
+	server_kill(redis);
+	cr_expect_eq(bus_link_scripts(cx, l, lua, calls, 3), ERR_BUS);
+	bus_link_close(&l);
+	finish();
+}
+
+Test(bus, runs_a_script_for_several_slots_at_once)
+{
+	run(many);
 }
 
 /* ---- addresses ---- */

@@ -157,7 +157,7 @@ put(struct ctx *cx, const char *kind, const char *head, const char *body)
 {
 	struct bus_reply *r;
 
-	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), str_c(arena_printf(cx->arena, "jobs:%s", kind)), STR("*"), STR("h"), str_c(head), STR("b"),
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), str_c(arena_printf(cx->arena, JOB_KEYS "%s", kind)), STR("*"), STR("h"), str_c(head), STR("b"),
 	    str_c(body))));
 }
 
@@ -176,20 +176,20 @@ good(struct ctx *cx, void *arg)
 	(void)arg;
 	put(cx, "note", "early 0 5", "{}");	/* before there is a consumer */
 	jobs_start(&set);
-	UNTIL(seen->calls == 1 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->calls == 1 && number(cx, "XLEN", JOB_KEYS "note") == 0);
 	put(cx, "note", "id1 0 5", "{\"a\":1}");
-	UNTIL(seen->calls == 2 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", JOB_KEYS "note") == 0);
 	cr_expect_str_eq((const char *)(uintptr_t)seen->payload, "{\"a\":1}");
 	cr_expect_str_eq((const char *)(uintptr_t)seen->id, "id1");
 	/* a second copy is dropped; the next job shows that it was looked at */
 	put(cx, "note", "id1 0 5", "{\"a\":1}");
 	put(cx, "note", "id2", "");
-	UNTIL(seen->calls == 3 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->calls == 3 && number(cx, "XLEN", JOB_KEYS "note") == 0);
 	cr_expect_str_eq((const char *)(uintptr_t)seen->id, "id2");
 	cr_expect_str_eq((const char *)(uintptr_t)seen->payload, "");
 	for (int i = 0; i < 200; i++)
 		put(cx, "note", arena_printf(cx->arena, "many%d 0 0", i), "x");
-	UNTIL(seen->calls == 203 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->calls == 203 && number(cx, "XLEN", JOB_KEYS "note") == 0);
 	UNTIL(seen->tasks == 1);
 	finish();
 }
@@ -207,23 +207,23 @@ failing(struct ctx *cx, void *arg)
 	(void)arg;
 	jobs_start(&set);
 	put(cx, "third", "t 0 7", "line\nline");
-	UNTIL(seen->calls == 3 && number(cx, "XLEN", "jobs:third") == 0);
+	UNTIL(seen->calls == 3 && number(cx, "XLEN", JOB_KEYS "third") == 0);
 	cr_expect(seen->tries[0] == 0 && seen->tries[1] == 1 && seen->tries[2] == 2);
 	cr_expect_str_eq((const char *)(uintptr_t)seen->payload, "line\nline");
-	cr_expect_eq(number(cx, "XLEN", "jobs:third:dead"), 0);
+	cr_expect_eq(number(cx, "XLEN", JOB_KEYS "third:dead"), 0);
 
 	put(cx, "never", "n 0 7", "p");
-	UNTIL(number(cx, "XLEN", "jobs:never:dead") == 1);
+	UNTIL(number(cx, "XLEN", JOB_KEYS "never:dead") == 1);
 	cr_expect_eq(seen->calls, 6);
-	cr_expect(number(cx, "XLEN", "jobs:never") == 0 && number(cx, "ZCARD", "jobs:never:later") == 0);
-	OKAY(bus_cmd(cx, &r, BUS(STR("XRANGE"), STR("jobs:never:dead"), STR("-"), STR("+"))));
+	cr_expect(number(cx, "XLEN", JOB_KEYS "never") == 0 && number(cx, "ZCARD", JOB_KEYS "never:later") == 0);
+	OKAY(bus_cmd(cx, &r, BUS(STR("XRANGE"), STR(JOB_KEYS "never:dead"), STR("-"), STR("+"))));
 	cr_expect(str_is(r->v[0].v[1].v[1].s, "n 3 7") && str_is(r->v[0].v[1].v[3].s, "p") && str_is(r->v[0].v[1].v[5].s, "FETCH: never"));
 
 	put(cx, "note", "\x01", "p");
 	put(cx, "note", "", "p");
 	put(cx, "note", "id -1 0", "p");
 	put(cx, "note", "id x 0", "p");
-	UNTIL(number(cx, "XLEN", "jobs:note:dead") == 4);
+	UNTIL(number(cx, "XLEN", JOB_KEYS "note:dead") == 4);
 	cr_expect_eq(seen->calls, 6);
 	finish();
 }
@@ -246,7 +246,7 @@ crash(struct ctx *cx, void *arg)
 	cr_expect_eq(seen->calls, 1);
 	kill(other, SIGKILL);
 	waitpid(other, NULL, 0);
-	UNTIL(seen->calls == 2 && number(cx, "XLEN", "jobs:hang") == 0);
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", JOB_KEYS "hang") == 0);
 	finish();
 }
 
@@ -277,8 +277,8 @@ deadly(struct ctx *cx, void *arg)
 {
 	(void)arg;
 	put(cx, "crash", "c 0 0", "");
-	UNTIL(number(cx, "XLEN", "jobs:crash:dead") == 1);
-	cr_expect_eq(number(cx, "XLEN", "jobs:crash"), 0);
+	UNTIL(number(cx, "XLEN", JOB_KEYS "crash:dead") == 1);
+	cr_expect_eq(number(cx, "XLEN", JOB_KEYS "crash"), 0);
 	cr_expect(seen->calls >= 3 && seen->calls <= 5, "%d", seen->calls);
 	finish();
 }
@@ -329,21 +329,64 @@ redis_dies(struct ctx *cx, void *arg)
 	(void)arg;
 	jobs_start(&set);
 	put(cx, "note", "a 0 0", "");
-	UNTIL(seen->calls == 1 && number(cx, "XLEN", "jobs:note") == 0);	/* one that is not settled would run again */
+	UNTIL(seen->calls == 1 && number(cx, "XLEN", JOB_KEYS "note") == 0);	/* one that is not settled would run again */
 	server_kill(redis);
 	OKAY(fib_sleep(cx, 200));
 	server_start(redis);
 	UNTIL(bus_cmd(cx, &r, BUS(STR("PING"))) == OK);
 	put(cx, "note", "b 0 0", "");
-	UNTIL(seen->calls == 2 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", JOB_KEYS "note") == 0);
 	/* and when it forgot everything, groups included */
 	OKAY(bus_cmd(cx, &r, BUS(STR("FLUSHALL"))));
 	put(cx, "note", "c 0 0", "");
-	UNTIL(seen->calls == 3 && number(cx, "XLEN", "jobs:note") == 0);
+	UNTIL(seen->calls == 3 && number(cx, "XLEN", JOB_KEYS "note") == 0);
 	finish();
 }
 
 Test(jobs, survive_a_restart_of_redis)
 {
 	run(redis_dies);
+}
+
+/* An earlier version had other keys; its jobs go on, the tries to come and the dead letters too. */
+static void
+earlier(struct ctx *cx, void *arg)
+{
+	struct bus_reply *r;
+
+	(void)arg;
+	for (int i = 0; i < 450; i++)
+		OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("jobs:note"), STR("*"), STR("h"), str_c(arena_printf(cx->arena, "old%d 0 1", i)),
+		    STR("b"), STR("{}"))));
+	/* one is held by a consumer that is no more */
+	OKAY(bus_cmd(cx, &r, BUS(STR("XGROUP"), STR("CREATE"), STR("jobs:note"), STR("workers"), STR("0"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XREADGROUP"), STR("GROUP"), STR("workers"), STR("gone"), STR("COUNT"), STR("1"), STR("STREAMS"),
+	    STR("jobs:note"), STR(">"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("ZADD"), STR("jobs:note:later"), STR("1"), STR("due 1 1\n{}"), STR("99999999999999"), STR("later 1 1\n{}"))));
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), STR("jobs:third:dead"), STR("*"), STR("h"), STR("dead 3 1"), STR("b"), STR("{}"), STR("e"),
+	    STR("no"))));
+	jobs_start(&set);
+	UNTIL(seen->calls == 451 && number(cx, "XLEN", JOB_KEYS "note") == 0);
+	cr_expect_eq(number(cx, "ZCARD", JOB_KEYS "note:later"), 1);
+	cr_expect_eq(number(cx, "XLEN", JOB_KEYS "third:dead"), 1);
+	UNTIL(number(cx, "EXISTS", "jobs:note") == 0 && number(cx, "EXISTS", "jobs:third:dead") == 0);
+	finish();
+}
+
+Test(jobs, of_an_earlier_version_go_on)
+{
+	run(earlier);
+}
+
+static void
+cluster_setup(void)
+{
+	setup();
+	redis = server_redis_cluster();
+	conf.redis_url = server_url(redis);
+}
+
+Test(jobs, run_on_a_cluster, .init = cluster_setup)
+{
+	run(failing);
 }

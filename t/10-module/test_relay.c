@@ -16,10 +16,14 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "io/bus.h"
+#include "model/job.h"
 #include "relay/relay.h"
 #include "servers.h"
 
-enum { PATIENCE = 30 };		/* seconds until something must have happened */
+enum {
+	PATIENCE = 30,		/* seconds until something must have happened */
+	WRITERS = 3
+};
 
 static struct server *pg, *redis;
 static redisContext *rc;
@@ -118,16 +122,49 @@ number(const char *fmt, const char *arg)
 	return v;
 }
 
-/* The announced stream's key, "" when there is none. */
+/* A field of the last announcement, "" when there is none. */
+static const char *
+announcement(const char *field)
+{
+	static char text[4][BUS_NAME_MAX];
+	static int turn;
+	char *out = text[turn++ % 4];
+	redisReply *r = cmd("XREVRANGE %s + - COUNT 1", BUS_CURRENT);
+
+	*out = '\0';
+	for (size_t i = 0; r->elements > 0 && i < r->element[0]->element[1]->elements; i += 2)
+		if (strcmp(r->element[0]->element[1]->element[i]->str, field) == 0)
+			snprintf(out, BUS_NAME_MAX, "%s", r->element[0]->element[1]->element[i + 1]->str);
+	freeReplyObject(r);
+	return out;
+}
+
+/* The announced stream's name, "" when there is none. */
 static const char *
 current(void)
 {
-	static char key[160];
-	redisReply *r = cmd("XREVRANGE %s + - COUNT 1", BUS_CURRENT);
+	return announcement("g");
+}
 
-	snprintf(key, sizeof key, "%s", r->elements > 0 ? r->element[0]->element[1]->element[1]->str : "");
-	freeReplyObject(r);
-	return key;
+static const char *
+key_of(enum stream_key what, int shard, const char *name)
+{
+	static char text[4][BUS_KEY_MAX];
+	static int turn;
+
+	return stream_key(what, shard, name, text[turn++ % 4]);
+}
+
+/* Entries in the shards of a stream. */
+static long long
+entries(const char *name)
+{
+	int shards = atoi(announcement("n"));
+	long long n = 0;
+
+	for (int i = 0; i < shards; i++)
+		n += number("XLEN %s", key_of(STREAM_EVENTS, i, name));
+	return n;
 }
 
 #define UNTIL(cond)                                                            \
@@ -234,6 +271,21 @@ stream(const char *key)
 	return l;
 }
 
+/* Those whose project is of the shard. */
+static struct list
+of_shard(struct list all, int shard, int shards)
+{
+	struct list l = {0};
+	char id[64];
+
+	for (int i = 0; i < all.n; i++) {
+		cr_assert_eq(sscanf(all.v[i], "{\"p\":\"%63[^\"]", id), 1, "%s", all.v[i]);
+		if (stream_shard(str_c(id), shards) == shard)
+			list_add(&l, all.v[i], strlen(all.v[i]));
+	}
+	return l;
+}
+
 static void
 same(struct list a, struct list b)
 {
@@ -268,7 +320,7 @@ write_load(struct load *l, int who)
 	for (int i = 0; !l->stop; i++) {
 		int events = i % 7 == 0 ? 3 : 1, jobs = i % 5 == 0;
 
-		snprintf(q, sizeof q, "BEGIN; SELECT pg_logical_emit_message(true, 'event', '{\"w\":%d,\"i\":%d,\"k\":' || k || E'}\\npay\\nload') "
+		snprintf(q, sizeof q, "BEGIN; SELECT pg_logical_emit_message(true, 'event', '{\"p\":\"project%d\",\"i\":%d,\"k\":' || k || E'}\\npay\\nload') "
 		    "FROM generate_series(1, %d) k; %s %s", who, i, events,
 		    jobs ? "SELECT pg_logical_emit_message(true, 'job', 'mail id' || txid_current() || E' 0\\n{}');" : "",
 		    i % 11 == 10 ? "ROLLBACK" : "COMMIT");
@@ -298,7 +350,7 @@ static void
 check_jobs(int want)
 {
 	struct list got = {0}, sent = witness("job");
-	redisReply *r = cmd("XRANGE jobs:mail - +");
+	redisReply *r = cmd("XRANGE %s - +", JOB_KEYS "mail");
 
 	for (size_t i = 0; i < r->elements; i++) {
 		char text[200];
@@ -312,14 +364,15 @@ check_jobs(int want)
 	same(sent, got);
 }
 
-Test(relay, every_commit_is_in_the_stream_once_and_in_order_whatever_is_killed)
+static void
+under_fire(int shards)
 {
 	struct load *l = mmap(NULL, sizeof *l, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t writers[3], relay;
+	pid_t writers[WRITERS], relay;
 
 	begin();
 	relay = relay_fork();
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < WRITERS; i++)
 		if ((writers[i] = fork()) == 0)
 			write_load(l, i);
 	srand((unsigned)getpid());
@@ -342,14 +395,26 @@ Test(relay, every_commit_is_in_the_stream_once_and_in_order_whatever_is_killed)
 		}
 	}
 	l->stop = 1;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < WRITERS; i++)
 		waitpid(writers[i], NULL, 0);
 	rc_connect();
 	cr_assert_gt(l->events, 200);
-	UNTIL(number("XLEN %s", current()) >= l->events && number("XLEN %s", "jobs:mail") >= l->jobs);
-	same(witness("event"), stream(current()));
+	UNTIL(entries(current()) >= l->events && number("XLEN %s", JOB_KEYS "mail") >= l->jobs);
+	for (int i = 0; i < shards; i++)
+		same(of_shard(witness("event"), i, shards), stream(key_of(STREAM_EVENTS, i, current())));
 	check_jobs(l->jobs);
 	reap(relay, SIGTERM);
+}
+
+Test(relay, every_commit_is_in_the_stream_once_and_in_order_whatever_is_killed)
+{
+	under_fire(1);
+}
+
+Test(relay, every_commit_is_in_its_shard_once_and_in_order_whatever_is_killed)
+{
+	conf.event_shards = 4;
+	under_fire(4);
 }
 
 /* ---- the rest ---- */
@@ -366,13 +431,13 @@ Test(relay, another_database_begins_another_stream)
 	UNTIL(announced(""));
 	snprintf(first, sizeof first, "%s", current());
 	c = pg_connect();
-	res = sql(c, "SELECT 'events:0:' || system_identifier FROM pg_control_system()");
+	res = sql(c, "SELECT system_identifier FROM pg_control_system()");
 	snprintf(sysid, sizeof sysid, "%s", PQgetvalue(res, 0, 0));
 	cr_expect_str_eq(first, sysid);
 	PQclear(res);
 	PQfinish(c);
 	EMIT(5);
-	UNTIL(number("XLEN %s", first) == 5);
+	UNTIL(entries(first) == 5);
 	reap(r, SIGTERM);
 
 	server_stop(pg);
@@ -381,9 +446,9 @@ Test(relay, another_database_begins_another_stream)
 	r = relay_fork();
 	UNTIL(announced(first));
 	EMIT(3);
-	UNTIL(number("XLEN %s", current()) == 3);
-	cr_expect_eq(number("XLEN %s", first), 5);
-	cr_expect_gt(number("PTTL %s", first), 0);
+	UNTIL(entries(current()) == 3);
+	cr_expect_eq(entries(first), 5);
+	cr_expect_gt(number("PTTL %s", key_of(STREAM_EVENTS, 0, first)), 0);
 	reap(r, SIGTERM);
 }
 
@@ -395,7 +460,7 @@ Test(relay, a_slot_made_anew_begins_another_stream)
 	UNTIL(announced(""));
 	snprintf(first, sizeof first, "%s", current());
 	EMIT(5);
-	UNTIL(number("XLEN %s", first) == 5);
+	UNTIL(entries(first) == 5);
 	reap(r, SIGKILL);
 	UNTIL(({ PGconn *c = pg_connect(); PGresult *x = PQexec(c, "SELECT pg_drop_replication_slot('badal')");
 	    bool ok = PQresultStatus(x) == PGRES_TUPLES_OK; PQclear(x); PQfinish(c); ok; }));
@@ -403,7 +468,7 @@ Test(relay, a_slot_made_anew_begins_another_stream)
 	UNTIL(announced(first));
 	cr_expect(strncmp(current(), first, strlen(first)) == 0);
 	EMIT(2);
-	UNTIL(number("XLEN %s", current()) == 2);
+	UNTIL(entries(current()) == 2);
 	reap(r, SIGTERM);
 }
 
@@ -416,7 +481,7 @@ Test(relay, a_publication_that_was_away_begins_another_stream)
 	UNTIL(announced(""));
 	snprintf(first, sizeof first, "%s", current());
 	EMIT(5);
-	UNTIL(number("XLEN %s", first) == 5);
+	UNTIL(entries(first) == 5);
 	reap(r, SIGKILL);
 	run_sql("DROP PUBLICATION badal");
 	run_sql("CREATE TABLE meanwhile (n int)");
@@ -425,7 +490,7 @@ Test(relay, a_publication_that_was_away_begins_another_stream)
 	r = relay_fork();
 	UNTIL(announced(first));
 	EMIT(2);
-	UNTIL(number("XLEN %s", current()) == 2);
+	UNTIL(entries(current()) == 2);
 	reap(r, SIGTERM);
 }
 
@@ -435,15 +500,31 @@ Test(relay, a_standby_takes_over)
 
 	UNTIL(announced(""));
 	EMIT(4);
-	UNTIL(number("XLEN %s", current()) == 4);
+	UNTIL(entries(current()) == 4);
 	b = relay_fork();
 	usleep(300000);
 	EMIT(4);
-	UNTIL(number("XLEN %s", current()) == 8);
+	UNTIL(entries(current()) == 8);
 	reap(a, SIGKILL);
 	EMIT(4);
-	UNTIL(number("XLEN %s", current()) == 12);
+	UNTIL(entries(current()) == 12);
 	reap(b, SIGTERM);
+}
+
+/* Its batch arrives when the next leader is at work. */
+Test(relay, a_former_leader_is_found_out)
+{
+	pid_t r = relay_fork();
+	redisReply *pos;
+
+	UNTIL(announced(""));
+	EMIT(4);
+	UNTIL(entries(current()) == 4);
+	pos = cmd("GETSET %s 5-0", key_of(STREAM_POS, 0, current()));
+	EMIT(4);
+	UNTIL(entries(current()) == 8);	/* the relay begins anew, from what is on record */
+	freeReplyObject(pos);
+	reap(r, SIGTERM);
 }
 
 Test(relay, waits_while_redis_is_full)
@@ -453,14 +534,14 @@ Test(relay, waits_while_redis_is_full)
 	UNTIL(announced(""));
 	run_sql("SELECT pg_create_logical_replication_slot('witness', 'pgoutput')");
 	EMIT(10);
-	UNTIL(number("XLEN %s", current()) == 10);
+	UNTIL(entries(current()) == 10);
 	freeReplyObject(cmd("CONFIG SET maxmemory 1mb"));
 	EMIT(2000);
 	usleep(700000);
-	cr_expect_lt(number("XLEN %s", current()), 2010);
+	cr_expect_lt(entries(current()), 2010);
 	freeReplyObject(cmd("CONFIG SET maxmemory 0"));
-	UNTIL(number("XLEN %s", current()) == 2010);
-	same(witness("event"), stream(current()));
+	UNTIL(entries(current()) == 2010);
+	same(witness("event"), stream(key_of(STREAM_EVENTS, 0, current())));
 	reap(r, SIGTERM);
 }
 
@@ -486,6 +567,212 @@ Test(relay, an_idle_stream_does_not_hold_the_wal)
 	reap(r, SIGTERM);
 }
 
+/* The end of the stream has its time. */
+static bool
+marked(void)
+{
+	redisReply *end = cmd("XREVRANGE %s + - COUNT 1", key_of(STREAM_EVENTS, 0, current())),
+		   *mark = cmd("ZREVRANGE %s 0 0", key_of(STREAM_MARKS, 0, current()));
+	bool is = end->elements == 1 && mark->elements == 1 && strcmp(end->element[0]->element[0]->str, mark->element[0]->str) == 0;
+
+	freeReplyObject(end);
+	freeReplyObject(mark);
+	return is;
+}
+
+/* The floor is below the oldest entry, and not 0-0. */
+static bool
+floor_is_before_first(void)
+{
+	redisReply *floor = cmd("GET %s", key_of(STREAM_FLOOR, 0, current()));
+	redisReply *first = cmd("XRANGE %s - + COUNT 1", key_of(STREAM_EVENTS, 0, current()));
+	struct stream_pos f, e;
+	bool open = floor->str != NULL && floor->str[0] == '(';
+	bool ok = floor->str != NULL && stream_pos_parse(str_c(floor->str + open), &f) && f.lsn > 0 &&
+	    stream_pos_parse(str_c(first->element[0]->element[0]->str), &e) && stream_pos_cmp(f, e) < open;
+
+	freeReplyObject(floor);
+	freeReplyObject(first);
+	return ok;
+}
+
+/* The header of the last entry. */
+static bool
+ends_with(const char *head)
+{
+	redisReply *r = cmd("XREVRANGE %s + - COUNT 1", key_of(STREAM_EVENTS, 0, current()));
+	bool ok = r->elements == 1 && strcmp(r->element[0]->element[1]->element[1]->str, head) == 0;
+
+	freeReplyObject(r);
+	return ok;
+}
+
+Test(relay, trims_what_is_larger_than_the_bound_and_says_so)
+{
+	pid_t r;
+
+	conf.rt_resume_bytes = 200000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	for (int i = 1; i <= 5; i++) {
+		run_sql("SELECT pg_logical_emit_message(true, 'event', 'h' || k || E'\\n' || repeat('x', 1000)) FROM generate_series(1, 400) k");
+		run_sql(i % 2 ? "SELECT pg_logical_emit_message(true, 'event', E'odd\\n')" : "SELECT pg_logical_emit_message(true, 'event', E'even\\n')");
+		UNTIL(ends_with(i % 2 ? "odd" : "even"));
+		UNTIL(entries(current()) < 200);	/* of 400 kB half a one, at most */
+		cr_expect_gt(entries(current()), 80);
+	}
+	cr_expect(floor_is_before_first());
+	reap(r, SIGTERM);
+}
+
+/* What a group has not read stays, whatever it takes. */
+Test(relay, a_bound_in_bytes_takes_nothing_from_a_group)
+{
+	pid_t r;
+
+	conf.rt_resume_bytes = 20000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	freeReplyObject(cmd("XGROUP CREATE %s hooks 0 MKSTREAM", key_of(STREAM_EVENTS, 0, current())));
+	EMIT(1000);
+	UNTIL(entries(current()) == 1000);
+	UNTIL(marked());
+	cr_expect_eq(entries(current()), 1000);
+	freeReplyObject(cmd("XREADGROUP GROUP hooks me COUNT 990 NOACK STREAMS %s >", key_of(STREAM_EVENTS, 0, current())));
+	UNTIL(entries(current()) < 990);
+	cr_expect_geq(entries(current()), 10);
+	reap(r, SIGTERM);
+}
+
+/* ---- shards, names ---- */
+
+#define EMIT_OF(project, n) \
+	run_sql("SELECT pg_logical_emit_message(true, 'event', '{\"p\":\"" project "\",\"n\":' || k || E'}\\nb') FROM generate_series(1, " #n ") k")
+
+Test(relay, another_number_of_shards_begins_another_stream)
+{
+	pid_t r = relay_fork();
+	char first[BUS_NAME_MAX], second[BUS_NAME_MAX];
+
+	UNTIL(announced(""));
+	snprintf(first, sizeof first, "%s", current());
+	EMIT_OF("a", 5);
+	run_sql("SELECT pg_logical_emit_message(true, 'job', E'mail one 0 1\\n{}')");
+	UNTIL(entries(first) == 5 && number("XLEN %s", JOB_KEYS "mail") == 1);
+	reap(r, SIGTERM);
+
+	conf.event_shards = 4;
+	EMIT_OF("b", 3);	/* while nobody relays */
+	r = relay_fork();
+	UNTIL(announced(first));
+	cr_expect_str_eq(announcement("n"), "4");
+	snprintf(second, sizeof second, "%s", current());
+	EMIT_OF("c", 2);
+	UNTIL(number("XLEN %s", key_of(STREAM_EVENTS, stream_shard(str_c("c"), 4), second)) >= 2);
+	cr_expect_geq(number("XLEN %s", key_of(STREAM_EVENTS, stream_shard(str_c("b"), 4), second)), 3);
+	cr_expect_eq(number("XLEN %s", key_of(STREAM_EVENTS, 0, first)), 5);
+	cr_expect_gt(number("PTTL %s", key_of(STREAM_EVENTS, 0, first)), 0);
+	cr_expect_eq(number("XLEN %s", JOB_KEYS "mail"), 1, "a job is not doubled");
+	reap(r, SIGTERM);
+
+	conf.event_shards = 1;
+	r = relay_fork();
+	UNTIL(announced(second));
+	cr_expect_str_neq(current(), first, "what is in the first one has a hole behind it");
+	reap(r, SIGTERM);
+}
+
+/* A stream that Redis has forgotten goes on under its name; what PostgreSQL does not decode again is below the floor. */
+Test(relay, a_redis_that_forgot_is_noticed)
+{
+	pid_t r = relay_fork();
+	char name[BUS_NAME_MAX];
+	redisReply *floor;
+
+	UNTIL(announced(""));
+	snprintf(name, sizeof name, "%s", current());
+	EMIT(5);
+	UNTIL(entries(name) == 5);
+	UNTIL(slot_caught_up());
+	floor = cmd("GET %s", key_of(STREAM_FLOOR, 0, name));
+	cr_expect_str_eq(floor->str, "0-0");
+	freeReplyObject(floor);
+	reap(r, SIGTERM);
+	freeReplyObject(cmd("FLUSHALL"));
+	r = relay_fork();
+	UNTIL(announced(""));
+	cr_expect_str_eq(current(), name);
+	EMIT(2);
+	UNTIL(entries(name) == 2);
+	cr_expect(floor_is_before_first());
+	reap(r, SIGTERM);
+}
+
+/* Makes of the stream what an earlier version had. */
+static void
+age(const char *name)
+{
+	char old[2 * BUS_NAME_MAX];
+
+	snprintf(old, sizeof old, "events:0:%s", name);
+	freeReplyObject(cmd("RENAME %s %s", key_of(STREAM_EVENTS, 0, name), old));
+	freeReplyObject(cmd("RENAME %srelay:%s relay:pos:%s", JOB_KEYS, name, old));	/* the job was last */
+	freeReplyObject(cmd("HSET relay:0:keys %s %s", name, old));
+	freeReplyObject(cmd("XADD events:0:current * k %s at 0-0", old));
+	freeReplyObject(cmd("DEL relay:streams %s %s %s", BUS_CURRENT, key_of(STREAM_FLOOR, 0, name), JOB_KEYS "mail"));
+	freeReplyObject(cmd("DEL %s %s", key_of(STREAM_POS, 0, name), key_of(STREAM_MARKS, 0, name)));
+}
+
+Test(relay, the_stream_of_an_earlier_version_goes_on)
+{
+	char name[BUS_NAME_MAX];
+	pid_t r;
+
+	begin();
+	snprintf(name, sizeof name, "%s", current());
+	r = relay_fork();
+	EMIT(5);
+	run_sql("SELECT pg_logical_emit_message(true, 'job', E'mail one 0 1\\n{}')");
+	UNTIL(entries(name) == 5 && number("XLEN %s", JOB_KEYS "mail") == 1);
+	reap(r, SIGKILL);	/* confirms nothing: all of it is decoded again */
+	age(name);
+	EMIT(4);
+	r = relay_fork();
+	UNTIL(announced(""));
+	cr_expect_str_eq(current(), name);
+	UNTIL(entries(name) == 9);
+	same(witness("event"), stream(key_of(STREAM_EVENTS, 0, name)));
+	cr_expect_eq(number("XLEN %s", JOB_KEYS "mail"), 0, "the earlier version has written it");
+	cr_expect_eq(number("EXISTS %s", "relay:0:keys"), 0);
+	reap(r, SIGTERM);
+}
+
+Test(relay, runs_on_a_cluster)
+{
+	pid_t r;
+
+	redis = server_redis_cluster();
+	conf.redis_url = server_url(redis);
+	conf.event_shards = 4;
+	conf.rt_resume_window = 500;
+	rc_connect();
+	begin();
+	r = relay_fork();
+	for (int i = 0; i < 3; i++) {
+		EMIT_OF("a", 100);
+		EMIT_OF("b", 100);
+		EMIT_OF("c", 100);
+		run_sql("SELECT pg_logical_emit_message(true, 'job', E'mail one 0 1\\n{}'), pg_logical_emit_message(true, 'job', E'sms one 0 1\\n{}')");
+	}
+	UNTIL(number("XLEN %s", JOB_KEYS "mail") == 3 && number("XLEN %s", JOB_KEYS "sms") == 3);
+	UNTIL(number("XLEN %s", key_of(STREAM_EVENTS, stream_shard(str_c("c"), 4), current())) > 0);
+	for (int i = 0; i < 2; i++) {	/* trimmed to the last one, again and again */
+		EMIT_OF("c", 10);
+		UNTIL(number("XLEN %s", key_of(STREAM_EVENTS, stream_shard(str_c("c"), 4), current())) == 1);
+	}
+	reap(r, SIGTERM);
+}
+
 Test(relay, trims_what_is_older_than_the_window_and_read_by_every_group)
 {
 	pid_t r;
@@ -494,28 +781,17 @@ Test(relay, trims_what_is_older_than_the_window_and_read_by_every_group)
 	r = relay_fork();
 	UNTIL(announced(""));
 	EMIT(50);
-	UNTIL(number("XLEN %s", current()) == 50);
-	freeReplyObject(cmd("XGROUP CREATE %s hooks 0", current()));
+	UNTIL(entries(current()) == 50);
+	freeReplyObject(cmd("XGROUP CREATE %s hooks 0", key_of(STREAM_EVENTS, 0, current())));
 	usleep(2500000);
 	EMIT(1);
-	UNTIL(number("XLEN %s", current()) == 51);
+	UNTIL(entries(current()) == 51);
 	usleep(4000000);
-	cr_expect_eq(number("XLEN %s", current()), 51);	/* the group has read nothing yet */
-	freeReplyObject(cmd("XGROUP DESTROY %s hooks", current()));
-	UNTIL(number("XLEN %s", current()) == 1);	/* the last one stays */
+	cr_expect_eq(entries(current()), 51);	/* the group has read nothing yet */
+	freeReplyObject(cmd("XGROUP DESTROY %s hooks", key_of(STREAM_EVENTS, 0, current())));
+	UNTIL(entries(current()) == 1);	/* the last one stays */
+	cr_expect(floor_is_before_first());
 	reap(r, SIGTERM);
-}
-
-/* The end of the stream has its time. */
-static bool
-marked(void)
-{
-	redisReply *end = cmd("XREVRANGE %s + - COUNT 1", current()), *mark = cmd("ZREVRANGE relay:marks:%s 0 0", current());
-	bool is = end->elements == 1 && mark->elements == 1 && strcmp(end->element[0]->element[0]->str, mark->element[0]->str) == 0;
-
-	freeReplyObject(end);
-	freeReplyObject(mark);
-	return is;
 }
 
 Test(relay, trims_a_redis_that_is_full)
@@ -527,13 +803,13 @@ Test(relay, trims_a_redis_that_is_full)
 	UNTIL(announced(""));
 	for (int i = 0; i < 2; i++) {
 		EMIT(20);
-		UNTIL(number("XLEN %s", current()) == 20 * (i + 1));
+		UNTIL(entries(current()) == 20 * (i + 1));
 		UNTIL(marked());
 	}
 	freeReplyObject(cmd("CONFIG SET maxmemory 1"));
-	UNTIL(number("XLEN %s", current()) == 1);
+	UNTIL(entries(current()) == 1);
 	freeReplyObject(cmd("CONFIG SET maxmemory 0"));
 	EMIT(5);
-	UNTIL(number("XLEN %s", current()) >= 5);
+	UNTIL(entries(current()) >= 5);
 	reap(r, SIGTERM);
 }
