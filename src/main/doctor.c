@@ -265,8 +265,9 @@ check_redis(struct ctx *cx)
 {
 	uint64_t end = loop_now() + BUS_PATIENCE_MS;
 
+	cx->deadline = loop_now() + ASK_MS;	/* whatever PostgreSQL has taken of the first one */
 	bus_init();
-	while (!bus_up() && loop_now() < end)
+	while (!bus_up() && bus_refusal() == NULL && loop_now() < end)
 		if (fib_sleep(cx, 20) != OK)
 			break;
 	if (bus_up()) {
@@ -274,6 +275,8 @@ check_redis(struct ctx *cx)
 		check_setting(cx, "appendonly", "yes", "set appendonly yes: the event stream must survive a restart");
 		check_setting(cx, "appendfsync", "everysec", "set appendfsync everysec: the relay waits for it, always is only slower");
 		check_setting(cx, "maxmemory-policy", "noeviction", "set maxmemory-policy noeviction: events must not be evicted");
+	} else if (bus_refusal() != NULL) {
+		say(WRONG, "name a Redis that holds all slots", "Redis: %s", bus_refusal());
 	} else {
 		say(WRONG, *conf.redis_url ? "is it running, and is redis_url right?" : "start badal serve", "Redis does not answer");
 	}

@@ -21,9 +21,12 @@
 #include <unistd.h>
 
 #include "core/conf.h"
+#include "core/fiber.h"
 #include "core/gen.h"
 #include "core/log.h"
+#include "core/loop.h"
 #include "core/metric.h"
+#include "io/bus.h"
 #include "io/db.h"
 #include "main_priv.h"
 #include "model/space.h"
@@ -32,7 +35,8 @@ enum {
 	CHILDREN_MAX = 260, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000, STEADY_MS = 30000, TICK_MS = 50,
 	PORT_PATIENCE_MS = 3000,	/* a killed run's listeners need a moment to go */
 	DB_PATIENCE_MS = 60000, EMBED_READY_MS = 60000, EMBED_STOP_MS = 30000, FIRST_TRIES = 5,
-	START_MS = 600000, VERB_MS = 24 * 3600 * 1000	/* of migrations */
+	START_MS = 600000, VERB_MS = 24 * 3600 * 1000,	/* of migrations */
+	BUS_PATIENCE_MS = 2000
 };
 
 struct child {
@@ -328,12 +332,27 @@ plan_roles(void)
 
 /* ---- the database ---- */
 
+/* Awaits. One that is away comes back some time; one that can never be used is told of before anything begins. */
+static err_t
+usable_redis(struct ctx *cx)
+{
+	uint64_t end = loop_now() + BUS_PATIENCE_MS;
+	err_t e = OK;
+
+	bus_init();
+	while (e == OK && !bus_up() && bus_refusal() == NULL && loop_now() < end)
+		e = fib_sleep(cx, 20);
+	bus_fini();
+	return e == OK && bus_refusal() != NULL ? fail(cx, ERR_BUS, "%s", bus_refusal()) : e;
+}
+
 /* What a start waits for: the platform's own migrations. The projects' are done when they are used, and in the background. */
 static err_t
-migrate(struct ctx *cx, void *arg)
+prepare(struct ctx *cx, void *arg)
 {
 	(void)arg;
-	return db_migrate(cx, conf.sql_dir);
+	TRY(db_migrate(cx, conf.sql_dir));
+	return *conf.redis_url != '\0' ? usable_redis(cx) : OK;
 }
 
 /* The verb: the projects, too, and those at once that have failed before. */
@@ -342,7 +361,8 @@ migrate_all(struct ctx *cx, void *arg)
 {
 	struct space_report r;
 
-	TRY(migrate(cx, arg));
+	(void)arg;
+	TRY(db_migrate(cx, conf.sql_dir));
 	TRY(db_exec(cx, NULL, "UPDATE badal.projects SET stuck_at = NULL WHERE stuck_at IS NOT NULL", DB0));
 	TRY(space_walk(cx, false));
 	TRY(space_report(cx, &r));
@@ -356,7 +376,7 @@ migrate_here(err_t (*what)(struct ctx *cx, void *arg), uint64_t timeout_ms)
 	err_t e = with_loop(what, NULL, timeout_ms, why, sizeof why);
 
 	if (e != OK)
-		log_error(NULL, "cannot migrate", "reason=\"%s\"", why);
+		log_error(NULL, e == ERR_BUS ? "cannot use Redis" : "cannot migrate", "reason=\"%s\"", why);
 	return e == OK ? 0 : e == ERR_DB_DOWN || e == ERR_DB_BUSY ? 3 : 1;
 }
 
@@ -375,7 +395,7 @@ migrate_apart(void)
 			close_ours();
 			log_init("migrate", conf.log_level, conf.log_json);
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			exit(place_become(&place) && getppid() == self ? migrate_here(migrate, START_MS) : 1);
+			exit(place_become(&place) && getppid() == self ? migrate_here(prepare, START_MS) : 1);
 		}
 		if (pid < 0)
 			return false;
