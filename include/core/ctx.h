@@ -30,8 +30,8 @@ struct ctx {
 	const char *detail;	/* for the log only; in the arena; may be NULL */
 	const char *code;	/* the adapter's own code of the last failure (SQLSTATE), "" or NULL: none */
 	const char *subject;	/* what that failure names (constraint), may be NULL */
-	bool acted;		/* something outside was changed, or may have been: what was begun cannot simply be begun anew */
-	int retries;		/* of statements and the whole, see db_again */
+	int retries;		/* of statements and transactions, see db_again */
+	const char *holds;	/* what must not be held while anything is awaited, e.g. "a transaction"; NULL: nothing */
 	const char *locale;	/* for texts that depend on it; NULL: English */
 	int64_t format;		/* version of the protocol that the client speaks, 1004000 for 1.4.0; 0: it does not say */
 	/* what log lines add */

@@ -49,13 +49,30 @@ err_t db_exec(struct ctx *cx, int *affected_out, const char *sql, int n, const c
 /* Awaits. Several statements without parameters in one text, in one transaction. */
 err_t db_script(struct ctx *cx, const char *sql) MUST_CHECK;
 
-/* Transactions. BEGIN goes out with the first statement, COMMIT with the last: "lock and read; write, emit, commit" is two round
- * trips. A transaction that is not committed when its context ends is rolled back. */
-err_t tx_begin(struct ctx *cx, struct db_tx **tx_out) MUST_CHECK;	/* awaits a connection */
+/* Awaits. A transaction: `body`, an expression of type err_t in which `tx` is a struct db_tx *, between BEGIN and COMMIT.
+ *
+ *	return TX_RUN(cx, tx, rename_locked(tx, p, t, name, out));
+ *
+ * It commits when the body's value is OK, and then bumps what tx_stale named; anything else is rolled back, and the connection is given back
+ * before the value comes out. A deadlock, a serialization failure and a plan older than its tables begin the body anew a few times: it
+ * does nothing but to read and to write through `tx`, and has nothing in it that returns. Bodies await nothing but tx_query: asserted, as is that
+ * a context has one transaction at a time. BEGIN goes out with the first statement, COMMIT with the last: "lock and read; write, emit,
+ * commit" is two round trips. Errors as db_query. */
+#define TX_RUN(cx, tx, body)                         \
+	__extension__({                              \
+		struct db_tx *tx = tx_new(cx);       \
+		err_t tx_err_ = OK;                  \
+		while (tx_next(tx, &tx_err_))        \
+			tx_err_ = (body);            \
+		tx_err_;                             \
+	})
+struct db_tx *tx_new(struct ctx *cx);			/* for TX_RUN */
+bool tx_next(struct db_tx *tx, err_t *e) MUST_CHECK;	/* for TX_RUN: ends a try, begins the first one or another */
+
 void tx_add(struct db_tx *tx, const char *sql, int n, const char *const *v);	/* queued; the values are copied; no wait */
 err_t tx_query(struct db_tx *tx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK; /* awaits */
-err_t tx_commit(struct db_tx *tx) MUST_CHECK;	/* awaits; an error of any queued statement is returned and nothing is kept */
-void tx_rollback(struct db_tx *tx);		/* idempotent; no wait */
+/* The generation of this cache key (gen.h) is bumped when tx is committed, or may be. */
+void tx_stale(struct db_tx *tx, const char *key);
 struct ctx *tx_ctx(struct db_tx *tx);
 
 int db_rows(const struct db_res *r);
@@ -74,9 +91,6 @@ struct strs db_strs(struct ctx *cx, const struct db_res *r, int row, int col);	/
 const char *db_sqlstate(const struct ctx *cx);
 const char *db_constraint(const struct ctx *cx);
 
-/* Awaits. After a transaction failed with e: true when it lost against another (deadlock, serialization failure) and is to be begun anew; a
- * little pause has passed. A context has a few such retries, whatever they are for. */
-bool db_again(struct ctx *cx, err_t e);
 /* A statement with this outcome was or may have been carried out: its answer was good, or lost. */
 bool db_maybe_done(err_t e);
 

@@ -29,10 +29,8 @@ struct event {
 	const char *stale[6];		/* cache keys (gen.h) that the write makes stale: bumped here after commit, elsewhere on arrival */
 };
 
-/* Adds the event to the transaction; its stale keys are bumped by event_commit. */
+/* Adds the event to the transaction, and its stale keys (tx_stale). No wait. */
 void event_emit(struct db_tx *tx, const struct event *ev);
-/* Awaits. Commits tx, then bumps the stale keys of the `n` events. Use it instead of tx_commit wherever events have stale keys. */
-err_t event_commit(struct db_tx *tx, const struct event *const *ev, int n) MUST_CHECK;
 /* Awaits. One write and its event in one statement and one round trip. `sql` is an INSERT/UPDATE/DELETE ending in RETURNING …; the event
  * is emitted once per returned row (so not at all when no row matched). *res_out (may be NULL) gets the RETURNING columns.
  * Parameters as db_query. Bumps stale keys after success when a row was written. */

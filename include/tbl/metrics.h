@@ -13,7 +13,7 @@ METRIC(bytes_refused_address, COUNTER, "badal_bytes_refused_address_total", "Req
 METRIC(db_queries, COUNTER, "badal_db_queries_total", "Statements sent to PostgreSQL.")
 METRIC(db_errors, COUNTER, "badal_db_errors_total", "Statements that failed.")
 METRIC(db_conflicts, COUNTER, "badal_db_conflicts_total", "Statements undone for a deadlock, a serialization failure or a lock timeout.")
-METRIC(db_retries, COUNTER, "badal_db_retries_total", "Statements and requests that were begun anew after such a conflict.")
+METRIC(db_retries, COUNTER, "badal_db_retries_total", "Statements and transactions that were begun anew after such a conflict.")
 METRIC(db_connects, COUNTER, "badal_db_connects_total", "Connections made to PostgreSQL.")
 METRIC(db_busy, GAUGE, "badal_db_pool_busy", "Connections in use.")
 METRIC(db_open, GAUGE, "badal_db_pool_open", "Connections open.")

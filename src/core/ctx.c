@@ -1,6 +1,7 @@
 /* Contexts: what an awaiting call carries, and the way out of an error. */
 #include "core/ctx.h"
 
+#include <assert.h>
 #include <string.h>
 
 void
@@ -32,6 +33,7 @@ ctx_unwind(struct ctx *cx, struct defer *mark)
 void
 ctx_fini(struct ctx *cx)
 {
+	assert(cx->holds == NULL);
 	ctx_unwind(cx, NULL);
 	if (!cx->borrowed)
 		arena_free(&cx->arena);

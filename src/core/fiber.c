@@ -356,6 +356,7 @@ await(struct ctx *cx, struct fib_event *ev, uint64_t deadline)
 	struct fib *f = running;
 
 	assert(f != NULL);
+	assert(cx->holds == NULL);	/* e.g. a transaction: its locks and its connection would wait, too */
 	cx->fib = f;
 	if (f->cancelled && f->shield == 0)
 		return fail(cx, ERR_CANCELLED, "cancelled");

@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
-#include "io/db.h"
 #include "model/audit.h"
 #include "model/origin.h"
 #include "model/usage.h"
@@ -166,30 +165,6 @@ usage(const struct req *rq, const void *in)
 
 /* ---- the fiber ---- */
 
-/* The handler, and again from its beginning when its transaction lost against another one before anything was done. What it had noted in
- * the request is forgotten. */
-static err_t
-handle(struct req *rq, void **in_out)
-{
-	struct req *before = arena_new_of(rq->cx.arena, struct req);
-
-	rq->cx.acted = false;
-	*before = *rq;
-	for (;;) {
-		err_t e;
-
-		TRY(params_read(rq, in_out));
-		e = rq->route->handler(rq, *in_out);
-		if (e != ERR_DB_CONFLICT || rq->replied || rq->cx.acted)
-			return e;
-		ctx_unwind(&rq->cx, before->cx.defers);	/* its connection is given back before the pause */
-		if (!db_again(&rq->cx, e))
-			return e;
-		before->cx.retries = rq->cx.retries;
-		*rq = *before;
-	}
-}
-
 static err_t
 serve(struct req *rq)
 {
@@ -202,7 +177,8 @@ serve(struct req *rq)
 			return OK;
 	}
 	compat_request(rq);
-	e = handle(rq, &in);
+	TRY(params_read(rq, &in));
+	e = rq->route->handler(rq, in);
 	if (!rq->replied)
 		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
 	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */

@@ -171,7 +171,6 @@ bus_link_cmd(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int arg
 err_t
 bus_cmd(struct ctx *cx, struct bus_reply **out, int argc, const struct str *argv)
 {
-	cx->acted = true;
 	return bus_link_cmd(cx, bus_shared(), out, argc, argv);
 }
 
@@ -260,7 +259,6 @@ bus_link_scripts(struct ctx *cx, struct bus_link *l, const char *lua, struct bus
 err_t
 bus_script(struct ctx *cx, struct bus_reply **out, const char *lua, int nkeys, int argc, const struct str *argv)
 {
-	cx->acted = true;
 	return bus_link_script(cx, bus_shared(), out, lua, nkeys, argc, argv);
 }
 

@@ -127,8 +127,6 @@ db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char
 	do
 		e = query_fresh(cx, &r, sql, n, v);
 	while (db_again(cx, e));	/* a statement that fails does nothing */
-	if (db_maybe_done(e) && strncmp(sql, "SELECT", 6) != 0)
-		cx->acted = true;
 	if (e == OK)
 		*out = db_keep(cx, r);
 	return e;
@@ -153,7 +151,6 @@ db_script(struct ctx *cx, const char *sql)
 	PGresult *r = NULL;
 	err_t e;
 
-	cx->acted = true;
 	TRY(dbp_get(cx, &c));
 	dbc_script(c, sql);
 	e = dbc_await(cx, c);

@@ -107,22 +107,29 @@ for_schema(struct ctx *cx, struct str text, const char *schema)
 static const char lock_sql[] = "SELECT pg_advisory_xact_lock(4247160)";
 
 static err_t
-apply_platform(struct ctx *cx, const struct file *f)
+apply_platform(struct db_tx *tx, const struct file *f, bool *done_out)
 {
-	struct db_tx *tx;
+	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
 
-	TRY(tx_begin(cx, &tx));
 	tx_add(tx, lock_sql, 0, NULL);
 	TRY(tx_query(tx, &r, "SELECT 1 FROM badal.migrations WHERE number = $1::int", DB(pg_i64(cx->arena, f->number))));
-	if (db_rows(r) > 0) {
-		tx_rollback(tx);
+	*done_out = db_rows(r) == 0;
+	if (!*done_out)
 		return OK;
-	}
 	TRY(tx_script(tx, f->text.p));
 	tx_add(tx, "INSERT INTO badal.migrations (number, name) VALUES ($1::int, $2)", DB(pg_i64(cx->arena, f->number), f->name));
-	TRY(tx_commit(tx));
-	log_info(cx, "migrated", "file=%s", f->name);
+	return OK;
+}
+
+static err_t
+migrate_platform(struct ctx *cx, const struct file *f)
+{
+	bool done = false;
+
+	TRY(TX_RUN(cx, tx, apply_platform(tx, f, &done)));
+	if (done)
+		log_info(cx, "migrated", "file=%s", f->name);
 	return OK;
 }
 
@@ -137,11 +144,8 @@ refuse_newer(struct ctx *cx, int in_database, const struct files *fs, const char
 }
 
 static err_t
-prepare_book(struct ctx *cx)
+prepare_book(struct db_tx *tx)
 {
-	struct db_tx *tx;
-
-	TRY(tx_begin(cx, &tx));
 	tx_add(tx, lock_sql, 0, NULL);
 	tx_add(tx, "CREATE SCHEMA IF NOT EXISTS badal", 0, NULL);
 	tx_add(tx, "CREATE TABLE IF NOT EXISTS badal.migrations (number int PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL DEFAULT now())",
@@ -150,7 +154,7 @@ prepare_book(struct ctx *cx)
 	    "CREATE TABLE IF NOT EXISTS badal.project_migrations (schema text NOT NULL, number int NOT NULL, at timestamptz NOT NULL DEFAULT now(), "
 	    "PRIMARY KEY (schema, number))",
 	    0, NULL);
-	return tx_commit(tx);
+	return OK;
 }
 
 /* ---- the schemas of projects ---- */
@@ -230,26 +234,18 @@ db_migrate_project(struct db_tx *tx, const char *schema)
 
 /* ---- what a start waits for ---- */
 
-/* One file, or none when there is nothing left to do. */
+/* One file, or none when there is nothing left to do; *at is the newest that was applied. */
 static err_t
-console_step(struct ctx *cx, bool *done_out)
+console_step(struct db_tx *tx, int *at)
 {
-	struct db_tx *tx;
-	int at;
-
-	TRY(tx_begin(cx, &tx));
 	tx_add(tx, lock_sql, 0, NULL);
-	TRY(db_migrate_at(tx, "p_0", &at));
-	TRY(refuse_newer(cx, at, &project, "schema p_0"));
-	*done_out = at == db_migrate_newest();
-	if (*done_out) {
-		tx_rollback(tx);
+	TRY(db_migrate_at(tx, "p_0", at));
+	TRY(refuse_newer(tx_ctx(tx), *at, &project, "schema p_0"));
+	if (*at == db_migrate_newest())
 		return OK;
-	}
 	tx_add(tx, "CREATE SCHEMA IF NOT EXISTS p_0", 0, NULL);
-	TRY(db_migrate_next(tx, "p_0", &at));
-	TRY(tx_commit(tx));
-	log_info(cx, "migrated", "schema=p_0 migration=%d", at);
+	TRY(db_migrate_next(tx, "p_0", at));
+	log_info(tx_ctx(tx), "migrating", "schema=p_0 migration=%d", *at);
 	return OK;
 }
 
@@ -257,16 +253,16 @@ err_t
 db_migrate(struct ctx *cx, const char *sql_dir)
 {
 	struct db_res *r;
-	bool done = false;
+	int at = 0;
 
 	find_dir(sql_dir);
 	TRY(db_migrate_load(cx));
-	TRY(prepare_book(cx));
+	TRY(TX_RUN(cx, tx, prepare_book(tx)));
 	TRY(db_query(cx, &r, "SELECT coalesce(max(number), 0) FROM badal.migrations", DB0));
 	TRY(refuse_newer(cx, (int)db_i64(r, 0, 0), &platform, "platform schema"));
 	for (int i = 0; i < platform.n; i++)
-		TRY(apply_platform(cx, &platform.v[i]));
-	while (!done)
-		TRY(console_step(cx, &done));
+		TRY(migrate_platform(cx, &platform.v[i]));
+	while (at < db_migrate_newest())
+		TRY(TX_RUN(cx, tx, console_step(tx, &at)));
 	return OK;
 }

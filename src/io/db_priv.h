@@ -153,6 +153,9 @@ struct db_waiter *dbs_next(const struct db_conn *all);
 /* ---- db.c ---- */
 /* Notes what PostgreSQL said in cx and maps its SQLSTATE. */
 err_t db_fail(struct ctx *cx, const PGresult *r) MUST_CHECK;
+/* Awaits. After a statement or a transaction failed with e: true when it lost against another (deadlock, serialization failure) and is to be
+ * begun anew; a little pause has passed. A context has a few such retries, whatever they are for. */
+bool db_again(struct ctx *cx, err_t e);
 /* A result that lives as long as cx. */
 struct db_res *db_keep(struct ctx *cx, PGresult *r);
 

@@ -484,7 +484,6 @@ fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 		return fail(cx, ERR_FETCH_REFUSED, "the URL is malformed");
 	if (n_transfers >= AT_ONCE)
 		return fail(cx, ERR_BUSY, "too many outgoing requests");
-	cx->acted = true;
 	start();
 	metric_add(M_fetches, 1);
 	t = transfer_new(cx, f);

@@ -230,16 +230,8 @@ void
 event_emit(struct db_tx *tx, const struct event *ev)
 {
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'event', $1::text)", DB(event_message(tx_ctx(tx), ev).p));
-}
-
-err_t
-event_commit(struct db_tx *tx, const struct event *const *ev, int n)
-{
-	err_t e = tx_commit(tx);
-
-	for (int i = 0; db_maybe_done(e) && i < n; i++)
-		bump(ev[i]);
-	return e;
+	for (size_t i = 0; i < sizeof ev->stale / sizeof ev->stale[0] && ev->stale[i] != NULL; i++)
+		tx_stale(tx, ev->stale[i]);
 }
 
 err_t

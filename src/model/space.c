@@ -61,7 +61,7 @@ static const char patience_sql[] = "SET LOCAL lock_timeout = '3s'";
 static const char no_limit_sql[] = "SET LOCAL statement_timeout = 0";
 static const char lock_sql[] = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 2))";
 
-static err_t
+static void
 record(struct db_tx *tx, const struct work *w, int at)
 {
 	struct ctx *cx = tx_ctx(tx);
@@ -70,7 +70,6 @@ record(struct db_tx *tx, const struct work *w, int at)
 	tx_add(tx, "UPDATE badal.projects SET version = $2::int, needs = $3::int, stuck = '', stuck_at = NULL WHERE internal = $1::bigint",
 	    DB(pg_i64(cx->arena, w->internal), pg_i64(cx->arena, at), pg_i64(cx->arena, db_migrate_needed(at))));
 	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
 }
 
 /* The next file. The project must not be deleted meanwhile, but may be changed. */
@@ -91,14 +90,15 @@ apply(struct db_tx *tx, const struct work *w, const char *schema, enum step *out
 	if (at > db_migrate_newest() && version != at)
 		return fail(cx, ERR_PROJECT_NEWER, "the space is at migration %d, the project at %d", at, version);
 	if (at >= db_migrate_newest() && version == at) {	/* others did it */
-		tx_rollback(tx);
-		gen_bump(str_c(project_stale_key(cx, w->id)));
+		tx_stale(tx, project_stale_key(cx, w->id));
 		return OK;
 	}
-	if (at == db_migrate_newest())	/* made by an older program, which knows no version */
-		return record(tx, w, at);
+	if (at == db_migrate_newest()) {	/* made by an older program, which knows no version */
+		record(tx, w, at);
+		return OK;
+	}
 	TRY(db_migrate_next(tx, schema, &at));
-	TRY(record(tx, w, at));
+	record(tx, w, at);
 	metric_add(M_migrations, 1);
 	log_info(cx, "project migrated", "schema=%s migration=%d ms=%llu", schema, at, (unsigned long long)(loop_now() - began));
 	if (at < db_migrate_newest())
@@ -107,23 +107,16 @@ apply(struct db_tx *tx, const struct work *w, const char *schema, enum step *out
 }
 
 static err_t
-step(struct ctx *cx, const struct work *w, enum step *out)
+step(struct db_tx *tx, const struct work *w, enum step *out)
 {
-	const char *schema = arena_printf(cx->arena, "p_%lld", (long long)w->internal);
-	struct db_tx *tx;
+	const char *schema = arena_printf(tx_ctx(tx)->arena, "p_%lld", (long long)w->internal);
 	struct db_res *r;
-	err_t e;
 
-	TRY(tx_begin(cx, &tx));
+	*out = STEP_ELSEWHERE;
 	tx_add(tx, no_limit_sql, DB0);
 	tx_add(tx, patience_sql, DB0);
-	e = tx_query(tx, &r, lock_sql, DB(schema));
-	if (e == OK && db_bool(r, 0, 0))
-		e = apply(tx, w, schema, out);
-	else
-		*out = STEP_ELSEWHERE;
-	tx_rollback(tx);
-	return e;
+	TRY(tx_query(tx, &r, lock_sql, DB(schema)));
+	return db_bool(r, 0, 0) ? apply(tx, w, schema, out) : OK;
 }
 
 /* ---- one project ---- */
@@ -148,7 +141,7 @@ migrate(struct ctx *cx, const struct work *w)
 	int tries = 0;
 
 	while (now != STEP_DONE) {
-		err_t e = step(cx, w, &now);
+		err_t e = TX_RUN(cx, tx, step(tx, w, &now));
 
 		if (e == ERR_DB_CONFLICT && ++tries < TRIES) {
 			TRY(fib_sleep(cx, (uint64_t)tries * TRY_PAUSE_MS));

@@ -1,6 +1,7 @@
 /* The PostgreSQL adapter against a real server: the pool, deadlines, abandoned statements, transactions, prepared statements, lost
  * connections, migrations. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "io/db.h"
 #include "check.h"
 #include "servers.h"
+#include "../../src/io/db_priv.h"
 
 static struct server *pg;
 
@@ -147,49 +149,96 @@ Test(db, unprepared, .timeout = 60)
 
 /* ---- transactions ---- */
 
-static void
-transactions(struct ctx *cx)
+/* Counts its tries. */
+static err_t
+insert(struct db_tx *tx, const char *a, int *tries)
 {
-	struct db_tx *tx;
+	(*tries)++;
+	tx_add(tx, "INSERT INTO t VALUES ($1::int)", DB(a));
+	return OK;
+}
+
+static err_t
+insert_and_count(struct db_tx *tx, struct ctx *cx, int64_t *n_out)
+{
 	struct db_res *r;
 
-	GOOD(db_script(cx, "CREATE TABLE t (a int PRIMARY KEY)"));
-	GOOD(tx_begin(cx, &tx));
-	CHECK(tx_ctx(tx) == cx);
+	CHECK(tx_ctx(tx) == cx && cx->holds != NULL);
 	tx_add(tx, "INSERT INTO t VALUES ($1::int)", DB("1"));
-	GOOD(tx_query(tx, &r, "SELECT count(*) FROM t", DB0));
-	CHECK(db_i64(r, 0, 0) == 1);
+	TRY(tx_query(tx, &r, "SELECT count(*) FROM t", DB0));
+	*n_out = db_i64(r, 0, 0);
 	tx_add(tx, "INSERT INTO t VALUES (2)", DB0);
-	GOOD(tx_commit(tx));
-	FAILS(tx_commit(tx), DB);
-	FAILS(tx_query(tx, &r, "SELECT 1", DB0), DB);
-	/* any failure undoes all */
-	GOOD(tx_begin(cx, &tx));
+	tx_stale(tx, "t");
+	return OK;
+}
+
+/* Any failure undoes all. */
+static err_t
+insert_twice(struct db_tx *tx)
+{
 	tx_add(tx, "INSERT INTO t VALUES (3)", DB0);
 	tx_add(tx, "INSERT INTO t VALUES (1)", DB0);
 	tx_add(tx, "INSERT INTO t VALUES (4)", DB0);
-	FAILS(tx_commit(tx), DB_UNIQUE);
-	/* a failure that was not heeded does not become a commit */
-	GOOD(tx_begin(cx, &tx));
+	tx_stale(tx, "t");
+	return OK;
+}
+
+/* A failure that was not heeded does not become a commit. */
+static err_t
+heedless(struct db_tx *tx)
+{
+	struct db_res *r;
+
 	tx_add(tx, "INSERT INTO t VALUES (5)", DB0);
-	FAILS(tx_query(tx, &r, "INSERT INTO t VALUES (1)", DB0), DB_UNIQUE);
-	CHECK(tx_commit(tx) != OK);
-	/* rolled back: after a query, before anything was sent, with nothing at all */
-	GOOD(tx_begin(cx, &tx));
-	GOOD(tx_query(tx, &r, "INSERT INTO t VALUES (6) RETURNING a", DB0));
-	tx_rollback(tx);
-	tx_rollback(tx);
-	GOOD(tx_begin(cx, &tx));
-	tx_add(tx, "INSERT INTO t VALUES (7)", DB0);
-	tx_rollback(tx);
-	GOOD(tx_begin(cx, &tx));
-	tx_rollback(tx);
-	/* who is told that it is too late can rely on it */
-	GOOD(tx_begin(cx, &tx));
-	GOOD(tx_query(tx, &r, "INSERT INTO t VALUES (8) RETURNING a", DB0));
-	cx->deadline = loop_now();
-	FAILS(tx_commit(tx), TIMEOUT);
+	CHECK(tx_query(tx, &r, "INSERT INTO t VALUES (1)", DB0) == ERR_DB_UNIQUE);
+	return OK;
+}
+
+/* The body gives up: after a query, before anything was sent, with nothing at all. */
+static err_t
+give_up(struct db_tx *tx, const char *asked, const char *queued)
+{
+	struct db_res *r;
+
+	tx_stale(tx, "t");
+	if (asked != NULL)
+		TRY(tx_query(tx, &r, asked, DB0));
+	if (queued != NULL)
+		tx_add(tx, queued, DB0);
+	return ERR_STOPPING;
+}
+
+/* Who is told that it is too late can rely on it. */
+static err_t
+late(struct db_tx *tx)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "INSERT INTO t VALUES (8) RETURNING a", DB0));
+	tx_ctx(tx)->deadline = loop_now();
+	return OK;
+}
+
+static void
+transactions(struct ctx *cx)
+{
+	uint32_t gen = gen_of(STR("t"));
+	struct db_res *r;
+	int64_t n = 0;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int PRIMARY KEY)"));
+	GOOD(TX_RUN(cx, tx, insert_and_count(tx, cx, &n)));
+	CHECK(n == 1 && cx->holds == NULL && db_pool_busy() == 0);
+	CHECK(gen_of(STR("t")) != gen);
+	gen = gen_of(STR("t"));
+	FAILS(TX_RUN(cx, tx, insert_twice(tx)), DB_UNIQUE);
+	CHECK(TX_RUN(cx, tx, heedless(tx)) == ERR_DB);
+	FAILS(TX_RUN(cx, tx, give_up(tx, "INSERT INTO t VALUES (6) RETURNING a", NULL)), STOPPING);
+	FAILS(TX_RUN(cx, tx, give_up(tx, NULL, "INSERT INTO t VALUES (7)")), STOPPING);
+	FAILS(TX_RUN(cx, tx, give_up(tx, NULL, NULL)), STOPPING);
+	FAILS(TX_RUN(cx, tx, late(tx)), TIMEOUT);
 	cx->deadline = 0;
+	CHECK(gen_of(STR("t")) == gen);
 	until_busy(cx, 0);
 	GOOD(db_query(cx, &r, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "1,2"));
@@ -199,35 +248,99 @@ Test(db, transactions, .timeout = 60)
 	run("db_pool_size=2", transactions);
 }
 
+/* `failures` tries fail as if they had lost against another transaction. */
 static void
-forgotten(struct ctx *cx, void *arg)
+lose(struct ctx *cx, int n)
 {
-	struct db_tx *tx;
-	struct db_res *r;
-
-	GOOD(tx_begin(cx, &tx));
-	GOOD(tx_query(tx, &r, "INSERT INTO t VALUES (1) RETURNING a", DB0));
-	*(bool *)arg = true;
+	GOOD(db_script(cx, arena_printf(cx->arena,
+	    "DROP SEQUENCE IF EXISTS lost CASCADE; CREATE SEQUENCE lost; CREATE OR REPLACE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+	    "IF nextval('lost') <= %d THEN RAISE 'no' USING ERRCODE = '40001'; END IF; RETURN NULL; END $$; "
+	    "DROP TRIGGER IF EXISTS lose ON t; CREATE CONSTRAINT TRIGGER lose AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED "
+	    "FOR EACH ROW EXECUTE FUNCTION lose()", n)));
 }
 
-/* The end of a context ends its transaction. */
+/* Lost at the commit itself: the body runs again, on what is there then. */
 static void
-forgets(struct ctx *cx)
+retries(struct ctx *cx)
 {
 	struct db_res *r;
-	bool over = false;
+	int tries = 0;
 
 	GOOD(db_script(cx, "CREATE TABLE t (a int PRIMARY KEY)"));
-	fib_spawn_new("forgets", 5000, forgotten, &over);
-	while (!over)
-		GOOD(fib_sleep(cx, 5));
+	lose(cx, 2);
+	GOOD(TX_RUN(cx, tx, insert(tx, "1", &tries)));
+	CHECK(tries == 3);
+	lose(cx, 1000);
+	tries = 0;
+	FAILS(TX_RUN(cx, tx, insert(tx, "2", &tries)), DB_CONFLICT);
+	CHECK(tries > 1 && tries < 6);
 	until_busy(cx, 0);
-	GOOD(db_query(cx, &r, "SELECT count(*) FROM t", DB0));
-	CHECK(db_i64(r, 0, 0) == 0);
+	GOOD(db_query(cx, &r, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t", DB0));
+	CHECK(str_is(db_str(r, 0, 0), "1"));
 }
-Test(db, forgets, .timeout = 60)
+Test(db, retries, .timeout = 60)
 {
-	run("db_pool_size=1", forgets);
+	run("db_pool_size=2", retries);
+}
+
+static err_t
+read_all(struct db_tx *tx, int *cols_out)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "SELECT * FROM t", DB0));
+	*cols_out = db_cols(r);
+	return OK;
+}
+
+/* A table that got another column since its statement was prepared. */
+static void
+replans(struct ctx *cx)
+{
+	int cols = 0;
+
+	GOOD(db_script(cx, "CREATE TABLE t (a int)"));
+	GOOD(TX_RUN(cx, tx, read_all(tx, &cols)));
+	GOOD(db_script(cx, "ALTER TABLE t ADD COLUMN b int"));
+	GOOD(TX_RUN(cx, tx, read_all(tx, &cols)));
+	CHECK(cols == 2);
+}
+Test(db, replans, .timeout = 60)
+{
+	run("db_pool_size=1", replans);
+}
+
+static err_t
+await_other(struct db_tx *tx)
+{
+	return fib_sleep(tx_ctx(tx), 1);
+}
+
+static void
+awaits(struct ctx *cx)
+{
+	GOOD(TX_RUN(cx, tx, await_other(tx)));
+}
+/* What is locked must not wait for anything else. */
+Test(db, awaits_only_itself, .timeout = 60, .signal = SIGABRT)
+{
+	run("db_pool_size=1", awaits);
+}
+
+static err_t
+again(struct db_tx *tx)
+{
+	return TX_RUN(tx_ctx(tx), inner, read_all(inner, &(int){0}));
+}
+
+static void
+nests(struct ctx *cx)
+{
+	GOOD(TX_RUN(cx, tx, again(tx)));
+}
+Test(db, one_at_a_time, .timeout = 60, .signal = SIGABRT)
+{
+	run("db_pool_size=2", nests);
 }
 
 /* ---- the pool ---- */
@@ -285,12 +398,12 @@ static void
 borrows(struct ctx *cx, void *arg)
 {
 	struct borrower *b = arg;
-	struct db_tx *tx;
+	struct db_conn *c;
 
-	GOOD(tx_begin(cx, &tx));
+	GOOD(dbp_get(cx, &c));
 	lent[n_lent++] = b->name[0];
 	GOOD(fib_await(cx, &b->release));
-	tx_rollback(tx);
+	dbp_put(c);
 	ctx_fini(cx);
 }
 
@@ -425,19 +538,29 @@ Test(db, an_abandoned_statement_counts, .timeout = 60)
 	run("db_pool_size=4", unclean);
 }
 
+/* The only connection is in use for a while. */
+static void
+holder(struct ctx *cx, void *arg)
+{
+	struct db_res *r;
+
+	(void)arg;
+	GOOD(db_query(cx, &r, "SELECT pg_sleep(0.5)", DB0));
+}
+
 /* Waiting for a connection has an end, and a statement that nobody waits for any more is cancelled. */
 static void
 deadlines(struct ctx *cx)
 {
 	struct db_res *r;
-	struct db_tx *tx;
 
-	GOOD(tx_begin(cx, &tx));
+	fib_spawn_new("holder", 0, holder, NULL);
+	until_busy(cx, 1);
 	cx->deadline = loop_now() + 50;
 	FAILS(db_query(cx, &r, "SELECT 1", DB0), DB_BUSY);
 	FAILS(db_query(cx, &r, "SELECT 1", DB0), TIMEOUT);	/* not sent at all */
 	cx->deadline = 0;
-	tx_rollback(tx);
+	until_busy(cx, 0);
 	cx->deadline = loop_now() + 50;
 	FAILS(db_query(cx, &r, "SELECT pg_sleep(600)", DB0), TIMEOUT);
 	cx->deadline = 0;
@@ -485,19 +608,25 @@ Test(db, cancels, .timeout = 60)
 
 /* ---- lost connections ---- */
 
+static err_t
+killed(struct db_tx *tx)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "SELECT 1", DB0));
+	server_kill(pg);
+	tx_add(tx, "SELECT 1", DB0);
+	return OK;
+}
+
 static void
 lost(struct ctx *cx)
 {
 	struct db_res *r;
-	struct db_tx *tx;
 
 	FAILS(db_query(cx, &r, "SELECT pg_terminate_backend(pg_backend_pid())", DB0), DB_DOWN);
 	GOOD(db_query(cx, &r, "SELECT 1", DB0));
-	GOOD(tx_begin(cx, &tx));
-	GOOD(tx_query(tx, &r, "SELECT 1", DB0));
-	server_kill(pg);
-	tx_add(tx, "SELECT 1", DB0);
-	FAILS(tx_commit(tx), DB_DOWN);
+	FAILS(TX_RUN(cx, tx, killed(tx)), DB_DOWN);
 	cx->deadline = loop_now() + 300;
 	FAILS(db_query(cx, &r, "SELECT 1", DB0), DB_DOWN);
 	cx->deadline = 0;
@@ -526,7 +655,6 @@ migrations(struct ctx *cx)
 {
 	char dir[] = "/tmp/badal-sql-XXXXXX";
 	struct db_res *r;
-	struct db_tx *tx;
 
 	CHECK(mkdtemp(dir) != NULL);
 	mkdir(arena_printf(cx->arena, "%s/project", dir), 0700);
@@ -535,9 +663,7 @@ migrations(struct ctx *cx)
 	write_file(arena_printf(cx->arena, "%s/project/0001_b.sql", dir), "CREATE TABLE :schema.things (a int);");
 	GOOD(db_migrate(cx, dir));
 	GOOD(db_migrate(cx, dir));
-	GOOD(tx_begin(cx, &tx));
-	GOOD(db_migrate_project(tx, "p_7"));
-	GOOD(tx_commit(tx));
+	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, "p_7")));
 	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_tables WHERE tablename = 'things'", DB0));
 	CHECK(db_i64(r, 0, 0) == 2);	/* the console's space and p_7 */
 	GOOD(db_exec(cx, NULL, "INSERT INTO badal.migrations (number, name) VALUES (99, 'later')", DB0));

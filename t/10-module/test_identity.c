@@ -25,12 +25,9 @@ static void
 prepare(struct ctx *cx)
 {
 	const char *top = getenv("srcdir");
-	struct db_tx *tx;
 
 	GOOD(db_migrate(cx, arena_printf(cx->arena, "%s/sql", top ? top : ".")));
-	GOOD(tx_begin(cx, &tx));
-	GOOD(db_migrate_project(tx, p.schema));
-	GOOD(tx_commit(tx));
+	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, p.schema)));
 	test.fn(cx);
 }
 

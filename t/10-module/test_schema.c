@@ -1,5 +1,6 @@
 /* Collections, attributes and indexes against a real PostgreSQL: rows and tables change together, background work ends from any point. */
 #include <criterion/criterion.h>
+#include <libpq-fe.h>
 
 #include "core/conf.h"
 #include "core/gen.h"
@@ -47,14 +48,23 @@ static void
 prepare(struct ctx *cx)
 {
 	struct database d;
-	struct db_tx *tx;
 
 	OK_(db_migrate(cx, SOURCE_SQL));
 	OK_(db_exec(cx, NULL, "INSERT INTO badal.projects (id, name, team_id, created, updated) VALUES ('shop', 'Shop', 'crew', now(), now())", DB0));
-	OK_(tx_begin(cx, &tx));
-	OK_(db_migrate_project(tx, "p_1"));
-	OK_(tx_commit(tx));
+	OK_(TX_RUN(cx, tx, db_migrate_project(tx, "p_1")));
 	OK_(database_create(cx, &project, NULL, "main", "Main", &d));
+}
+
+/* Another program's transaction that has done `sql`; PQfinish ends it. */
+static PGconn *
+other(const char *sql)
+{
+	PGconn *c = PQconnectdb(server_url(pg));
+
+	PQclear(PQexec(c, "BEGIN"));
+	PQclear(PQexec(c, sql));
+	cr_assert_eq(PQtransactionStatus(c), PQTRANS_INTRANS, "%s", PQerrorMessage(c));
+	return c;
 }
 
 static void
@@ -203,16 +213,13 @@ static void
 recovery(struct ctx *cx)
 {
 	static const char *const names[] = {"gone", "used", "free"};
-	struct db_tx *user;
-	struct db_res *r;
+	PGconn *user;
 
 	for (int i = 0; i < 3; i++) {
 		collection(cx, names[i]);
 		attribute(cx, names[i], "n", ATTR_INTEGER, 0);
 	}
-	OK_(tx_begin(cx, &user));
-	OK_(tx_query(user, &r, "SELECT 1 FROM p_1.c_1, p_1.c_2", DB0));
-	OK_(tx_query(user, &r, "SET LOCAL work_mem = '1MB'", DB0));	/* takes the place of the other, whose snapshot a build would wait for */
+	user = other("SELECT 1 FROM p_1.c_1, p_1.c_2");
 	OK_(collection_delete(cx, &project, NULL, "main", "gone"));
 	OK_(attribute_delete(cx, &project, NULL, "main", "used", "n"));
 	cr_assert_str_eq(attribute_status(cx, "used", "n"), "deleting");
@@ -220,7 +227,7 @@ recovery(struct ctx *cx)
 	OK_(schema_recover(cx));
 	cr_assert_str_eq(index_status(cx, "free", "n"), "available");
 	cr_assert_str_eq(attribute_status(cx, "used", "n"), "deleting");
-	tx_rollback(user);
+	PQfinish(user);
 	OK_(schema_recover(cx));
 	ERR_(ERR_ATTRIBUTE_NOT_FOUND, attribute_delete(cx, &project, NULL, "main", "used", "n"));
 	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_class WHERE relname ~ '^c_[0-9]+$'"), 2);
@@ -409,20 +416,18 @@ Test(schema, a_deleted_attribute_leaves_its_indexes)
 static void
 busy(struct ctx *cx)
 {
-	struct db_tx *reader;
-	struct db_res *r;
+	PGconn *reader;
 
 	collection(cx, "c");
 	attribute(cx, "c", "a", ATTR_INTEGER, 0);
-	OK_(tx_begin(cx, &reader));
-	OK_(tx_query(reader, &r, "SELECT * FROM p_1.c_1", DB0));
+	reader = other("SELECT * FROM p_1.c_1");
 	attribute(cx, "c", "b", ATTR_INTEGER, 0);
 	cr_assert_str_eq(attribute_status(cx, "c", "b"), "processing");
 	cr_assert_eq(now(cx, "c")->n_live, 1);
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
 	cr_assert_str_eq(attribute_status(cx, "c", "a"), "deleting");
 	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", NULL));
-	tx_rollback(reader);
+	PQfinish(reader);
 	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(attribute_status(cx, "c", "b"), "available");
 	cr_assert_str_eq(attribute_status(cx, "c", "a"), "gone");
@@ -556,19 +561,17 @@ builder(struct ctx *cx, void *arg)
 static void
 orphans(struct ctx *cx)
 {
-	struct db_tx *old;
-	struct db_res *r;
+	PGconn *old;
 
 	collection(cx, "c");
 	attribute(cx, "c", "a", ATTR_INTEGER, 0);
 	index_(cx, "c", "k", "key", "a", "");
-	OK_(tx_begin(cx, &old));
-	OK_(tx_query(old, &r, "SELECT 1 FROM p_1.c_1", DB0));	/* the build waits for it */
+	old = other("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM p_1.c_1");	/* the build waits for its snapshot */
 	fib_spawn_new("builder", 0, builder, NULL);
 	while (number(cx, "SELECT count(*) FROM pg_index x JOIN pg_stat_progress_create_index g ON g.relid = x.indrelid WHERE NOT indisvalid") == 0)
 		OK_(fib_sleep(cx, 10));
 	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", "job"));
-	tx_rollback(old);
+	PQfinish(old);
 	OK_(fib_await(cx, &built));
 	OK_(schema_settle(cx, &project, "main", "c", "job"));
 	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
@@ -583,16 +586,14 @@ Test(schema, a_build_without_its_worker_is_left_alone, .timeout = 60)
 static void
 lock_row(struct ctx *cx)
 {
-	struct db_tx *writer;
-	struct db_res *r;
+	PGconn *writer;
 
 	collection(cx, "c");
 	attribute(cx, "c", "a", ATTR_INTEGER, 0);
 	index_(cx, "c", "k", "key", "a", "");
-	OK_(tx_begin(cx, &writer));
-	OK_(tx_query(writer, &r, "SELECT 1 FROM p_1.collections FOR NO KEY UPDATE", DB0));
+	writer = other("SELECT 1 FROM p_1.collections FOR NO KEY UPDATE");
 	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", "job"));
-	tx_rollback(writer);
+	PQfinish(writer);
 	OK_(schema_settle(cx, &project, "main", "c", "job"));
 	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
 }

@@ -35,14 +35,11 @@ static void
 on_fiber(struct ctx *cx, void *arg)
 {
 	const char *top = getenv("srcdir");
-	struct db_tx *tx;
 
 	(void)arg;
 	GOOD(db_migrate(cx, arena_printf(cx->arena, "%s/sql", top ? top : ".")));
-	GOOD(tx_begin(cx, &tx));
-	GOOD(db_migrate_project(tx, one.schema));
-	GOOD(db_migrate_project(tx, two.schema));
-	GOOD(tx_commit(tx));
+	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, one.schema)));
+	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, two.schema)));
 	test(cx);
 	db_fini();
 	loop_stop();

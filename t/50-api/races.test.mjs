@@ -111,6 +111,49 @@ test('replies and events have what changed meanwhile', async () => {
 	await counted(i.t, 1)
 })
 
+test('what a team was when it was deleted', async () => {
+	const t = await team(), u = await p.user()
+	await add(t, u)
+	const w = await listen(s, `project=${p.id}&${channels('teams')}`, { cookie: u.cookie })
+	const go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${t}' FOR UPDATE`), d = p.call('DELETE', `/teams/${t}`)
+	await waiting(1)
+	await go(`UPDATE ${schema}.teams SET name = 'Late' WHERE id = '${t}';`)
+	assert.equal((await d).status, 204)
+	const { payload } = await w.event((e) => e.events.includes(`teams.${t}.delete`))
+	assert.deepEqual([payload.$id, payload.name, payload.total], [t, 'Late', 1])
+	await w.close()
+})
+
+test('a collection is answered as it was written, not as it was known', async () => {
+	const db = await database(p), c = await collection(p, db), row = `${schema}.collections WHERE id = '${c.id}'`
+	const go = await hold(`SELECT 1 FROM ${row} FOR NO KEY UPDATE`), r = p.call('PUT', c.path, { body: { name: 'New', documentSecurity: true } })
+	await waiting(1)
+	await go(`UPDATE ${schema}.collections SET permissions = ARRAY['read("any")'], enabled = false WHERE id = '${c.id}';
+		INSERT INTO ${schema}.attributes (collection, key, type, format, size, width, required, "array", elements, status)
+		SELECT internal, 'late', 'boolean', '', 0, 1, false, false, '{}', 'failed' FROM ${row};`)
+	const now = (await r).body
+	assert.deepEqual([now.name, now.documentSecurity, now.$permissions], ['New', true, ['read("any")']])
+	assert.deepEqual(now.attributes.map((a) => `${a.key} ${a.status}`), ['late failed'])
+	assert.deepEqual(await p.ok('GET', c.path), now)
+})
+
+test('two changes of a collection at once, and a new attribute: each answer has the rows of its moment', async () => {
+	const db = await database(p), c = await collection(p, db), go = await hold(`SELECT 1 FROM ${schema}.collections WHERE id = '${c.id}' FOR UPDATE`)
+	const first = p.call('PUT', c.path, { body: { name: 'First', permissions: ['read("any")'] } })
+	await waiting(1)
+	const attribute = p.call('POST', `${c.path}/attributes/boolean`, { body: { key: 'flag', required: false } })
+	await waiting(2)
+	const second = p.call('PUT', c.path, { body: { name: 'Second' } })
+	await waiting(3)
+	await go()
+	assert.equal((await attribute).status, 202)
+	const [a, b] = [(await first).body, (await second).body], now = await p.ok('GET', c.path)
+	assert.deepEqual([a.name, a.$permissions], ['First', ['read("any")']])
+	assert.deepEqual([b.name, b.$permissions], ['Second', ['read("any")']])
+	assert.deepEqual([now.$permissions, now.attributes.map((x) => x.key)], [['read("any")'], ['flag']])
+	assert.deepEqual(now.name === 'First' ? now.$updatedAt : b.$updatedAt, now.$updatedAt)
+})
+
 test('a team that is deleted while an invitation is accepted', async () => {
 	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${i.t}' FOR UPDATE`), d = p.call('DELETE', `/teams/${i.t}`)
 	await waiting(1)

@@ -47,16 +47,6 @@ add_identity(struct db_tx *tx, const struct project *p, const char *provider, co
 	    DB(pg_i64(cx->arena, u->internal), provider, uid, pg_time(cx->arena, time_now_ms())));
 }
 
-static err_t
-finish(struct ctx *cx, struct db_tx *tx, const struct event *ev, err_t unique)
-{
-	err_t e;
-
-	event_emit(tx, ev);
-	e = event_commit(tx, &ev, 1);
-	return e == ERR_DB_UNIQUE ? fail(cx, unique, "%s", db_constraint(cx)) : e;
-}
-
 /* ---- somebody who is signed in already ---- */
 
 /* An anonymous user becomes a person with name and address. An address that was there already stays: it may be a proven one. */
@@ -81,12 +71,23 @@ convert(struct db_tx *tx, const struct project *p, const struct oauth_profile *w
 }
 
 static err_t
+add_to_account(struct db_tx *tx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, struct user *u)
+{
+	struct event ev = quiet_event(tx_ctx(tx), p, current, EVENT_ROLES);
+
+	TRY(user_lock(tx, p, current, u));
+	if (user_anonymous(u))	/* still: it may have got an address and a password of its own meanwhile */
+		convert(tx, p, who, u);
+	add_identity(tx, p, provider, who->id, u);
+	event_emit(tx, &ev);
+	return OK;
+}
+
+static err_t
 attach(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, const struct user *owner,
     struct user **out)
 {
 	struct user *u = arena_alloc(cx->arena, sizeof *u);
-	struct event ev = quiet_event(cx, p, current, EVENT_ROLES);
-	struct db_tx *tx;
 	err_t e;
 
 	if (owner != NULL && owner->internal != current->internal)
@@ -95,16 +96,8 @@ attach(struct ctx *cx, const struct project *p, const char *provider, const stru
 	*out = u;
 	if (owner != NULL && !user_anonymous(current))
 		return OK;
-	TRY(tx_begin(cx, &tx));
-	e = user_lock(tx, p, current, u);
-	if (e != OK) {
-		tx_rollback(tx);
-		return e;
-	}
-	if (user_anonymous(u))	/* still: it may have got an address and a password of its own meanwhile */
-		convert(tx, p, who, u);
-	add_identity(tx, p, provider, who->id, u);
-	return finish(cx, tx, &ev, ERR_USER_EMAIL_ALREADY_EXISTS);
+	e = TX_RUN(cx, tx, add_to_account(tx, p, provider, who, current, u));
+	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 
 /* ---- somebody whose address we know ---- */
@@ -147,31 +140,35 @@ random_password(struct ctx *cx, const char **hash_out)
 	return password_hash(cx, secret_hex(cx->arena, PASSWORD_BYTES), hash_out);
 }
 
+/* `hash`: of a password that nobody knows, for an account whose address was not proven; else NULL. */
 static err_t
-link_email(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user *u)
+link_locked(struct db_tx *tx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u, const char *hash)
 {
-	bool proven = u->email_verification;
-	struct event ev = quiet_event(cx, p, u, EVENT_ROLES | (proven ? 0 : EVENT_LOGOUT));
+	struct ctx *cx = tx_ctx(tx);
+	struct event ev = quiet_event(cx, p, u, EVENT_ROLES | (hash ? EVENT_LOGOUT : 0));
+
+	TRY(lock_unchanged(cx, tx, p, u));
+	if (hash != NULL)
+		take_over(tx, p, u, hash);
+	add_identity(tx, p, provider, who->id, u);
+	event_emit(tx, &ev);
+	return OK;
+}
+
+static err_t
+link_email(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u)
+{
 	const char *hash = NULL;
-	struct db_tx *tx;
 	err_t e;
 
 	if (!who->verified)
 		return fail(cx, ERR_USER_ALREADY_EXISTS, "the provider does not vouch for the address");
 	if (!u->status)
 		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
-	if (!proven)
+	if (!u->email_verification)
 		TRY(random_password(cx, &hash));
-	TRY(tx_begin(cx, &tx));
-	e = lock_unchanged(cx, tx, p, u);
-	if (e != OK) {
-		tx_rollback(tx);
-		return e;
-	}
-	if (!proven)
-		take_over(tx, p, u, hash);
-	add_identity(tx, p, provider, who->id, u);
-	return finish(cx, tx, &ev, ERR_USER_ALREADY_EXISTS);
+	e = TX_RUN(cx, tx, link_locked(tx, p, provider, who, u, hash));
+	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 
 /* ---- */

@@ -55,19 +55,12 @@ drop_old_codes(struct db_tx *tx, const struct project *p, const struct user *u)
 	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, TOKEN_PHONE)));
 }
 
-err_t
-token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out)
+static err_t
+insert(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_in *in, const struct token *t)
 {
-	struct token *t = arena_new_of(cx->arena, struct token);
-	struct db_tx *tx;
+	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
 
-	t->id = id_unique(cx->arena);
-	t->user_id = u->id;
-	t->secret = new_secret(cx, in->type);
-	t->created = time_now_ms();
-	t->expire = t->created + in->life_ms;
-	TRY(tx_begin(cx, &tx));
 	tx_add(tx,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to) "
@@ -79,15 +72,25 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	if (in->type == TOKEN_PHONE)
 		drop_old_codes(tx, p, u);
 	in->send(tx, t, in->arg);
-	if (in->event == NULL) {
-		TRY(tx_commit(tx));
-	} else {
-		ev = token_event(cx, p, in->event, u, t);
-		event_emit(tx, &ev);
-		TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	}
-	*out = t;
+	if (in->event == NULL)
+		return OK;
+	ev = token_event(cx, p, in->event, u, t);
+	event_emit(tx, &ev);
 	return OK;
+}
+
+err_t
+token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out)
+{
+	struct token *t = arena_new_of(cx->arena, struct token);
+
+	t->id = id_unique(cx->arena);
+	t->user_id = u->id;
+	t->secret = new_secret(cx, in->type);
+	t->created = time_now_ms();
+	t->expire = t->created + in->life_ms;
+	*out = t;
+	return TX_RUN(cx, tx, insert(tx, p, u, in, t));
 }
 
 /* The user is locked first, so that the address that is compared is still the user's when it is said to be verified. */
@@ -105,25 +108,20 @@ take(struct db_tx *tx, const struct project *p, const struct user *u, const stru
 		p->schema, p->schema, shape_columns(&token_shape)),
 	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->type), sha256_hex(cx->arena, str_c(use->secret)),
 		pg_time(cx->arena, time_now_ms()), pg_i64(cx->arena, TOKEN_PHONE))));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
+	if (db_rows(r) == 0)
 		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
-	}
 	shape_read(cx, &token_shape, t, r, 0, 0);
 	return OK;
 }
 
-err_t
-token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out)
+/* `hash`: of a new password, NULL: it stays. */
+static err_t
+redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t)
 {
-	struct token *t = arena_new_of(cx->arena, struct token);
-	const char *hash = NULL, *now;
-	struct db_tx *tx;
+	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
+	const char *now;
 
-	if (use->password != NULL)	/* before the transaction: nothing may be locked meanwhile */
-		TRY(password_hash(cx, use->password, &hash));
-	TRY(tx_begin(cx, &tx));
 	TRY(take(tx, p, u, use, t));
 	now = pg_time(cx->arena, time_now_ms());
 	tx_add(tx,
@@ -148,7 +146,16 @@ token_redeem(struct ctx *cx, const struct project *p, const struct user *u, cons
 	ev.flags = EVENT_ROLES;
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	*out = t;
 	return OK;
+}
+
+err_t
+token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out)
+{
+	const char *hash = NULL;
+
+	*out = arena_new_of(cx->arena, struct token);
+	if (use->password != NULL)	/* before the transaction: nothing may be locked meanwhile */
+		TRY(password_hash(cx, use->password, &hash));
+	return TX_RUN(cx, tx, redeem(tx, p, u, use, hash, *out));
 }

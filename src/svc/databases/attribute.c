@@ -168,7 +168,7 @@ create(struct db_tx *tx, const struct project *p, const char *actor, const struc
 		done = collection_event(cx, &ev_attribute_update, p, actor, c, a.key, attribute_json(cx, &a, "available"));
 		event_emit(tx, &done);
 	}
-	return event_commit(tx, (const struct event *const[]){&asked}, 1);
+	return OK;
 }
 
 err_t
@@ -176,20 +176,14 @@ attribute_create(struct ctx *cx, const struct project *p, const char *actor, con
     const struct attribute_in *in, struct str *json_out)
 {
 	const struct collection *c;
-	struct db_tx *tx;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
 	TRY(check_values(cx, in));
-	TRY(tx_begin(cx, &tx));
-	e = create(tx, p, actor, c, in, true, json_out);
-	tx_rollback(tx);
+	e = TX_RUN(cx, tx, create(tx, p, actor, c, in, true, json_out));
 	if (!schema_in_use(cx, e) && !(e == ERR_DB && schema_columns_full(cx)))
 		return e;
-	TRY(tx_begin(cx, &tx));
-	e = create(tx, p, actor, c, in, false, json_out);
-	tx_rollback(tx);
-	return e;
+	return TX_RUN(cx, tx, create(tx, p, actor, c, in, false, json_out));
 }
 
 /* ---- deletion ---- */
@@ -356,7 +350,7 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 		set_status(tx, p, a, "deleting");
 		schema_job(tx, p, c);
 	}
-	return event_commit(tx, (const struct event *const[]){&asked}, 1);
+	return OK;
 }
 
 err_t

@@ -62,6 +62,36 @@ create_table(struct db_tx *tx, const char *schema, int64_t internal)
 	collection_table_indexes(tx, schema, internal);
 }
 
+static err_t
+insert(struct db_tx *tx, const struct project *p, const char *actor, struct collection *c, struct str *json_out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const char *database = pg_i64(cx->arena, c->database);
+	struct db_res *r;
+	struct event ev;
+	err_t e;
+
+	/* the lock keeps a deletion of the database from passing between */
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.databases WHERE internal = $1 FOR KEY SHARE", p->schema), DB(database));
+	e = tx_query(tx, &r,
+	    arena_printf(cx->arena, "INSERT INTO %s.collections (database, id, name, search, enabled, document_security, permissions, created, "
+	    "updated) SELECT internal, $2, $3, $4, $5::boolean, $6::boolean, $7::text[], $8::timestamptz, $8::timestamptz "
+	    "FROM %s.databases WHERE internal = $1::bigint RETURNING internal", p->schema, p->schema),
+	    DB(database, c->id, c->name, search_text(cx, c->id, c->name), pg_bool(c->enabled), pg_bool(c->document_security),
+	    perms_literal(cx, &c->permissions), pg_time(cx->arena, c->created)));
+	if (e == ERR_DB_UNIQUE)
+		return fail(cx, ERR_COLLECTION_ALREADY_EXISTS, "id=%s", c->id);
+	TRY(e);
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", c->database_id);
+	c->internal = db_i64(r, 0, 0);
+	create_table(tx, p->schema, c->internal);
+	ev = changed(cx, &ev_collection_create, p, actor, c);
+	event_emit(tx, &ev);
+	*json_out = ev.payload;
+	return OK;
+}
+
 err_t
 collection_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const struct collection_in *in,
     struct str *json_out)
@@ -69,68 +99,76 @@ collection_create(struct ctx *cx, const struct project *p, const char *actor, co
 	struct collection c = {.id = in->id, .name = in->name, .permissions = in->permissions, .enabled = in->enabled,
 	    .document_security = in->document_security, .created = time_now_ms()};
 	struct database d;
-	struct db_tx *tx;
-	struct db_res *r;
-	struct event ev;
-	err_t e;
 
 	TRY(database_get(cx, p, db, &d));
 	c.updated = c.created;
 	c.database = d.internal;
 	c.database_id = d.id;
 	c.permissions.set = true;
-	TRY(tx_begin(cx, &tx));
-	/* the lock keeps a deletion of the database from passing between */
-	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.databases WHERE internal = $1 FOR KEY SHARE", p->schema),
-	    DB(pg_i64(cx->arena, d.internal)));
-	e = tx_query(tx, &r,
-	    arena_printf(cx->arena, "INSERT INTO %s.collections (database, id, name, search, enabled, document_security, permissions, created, "
-	    "updated) SELECT internal, $2, $3, $4, $5::boolean, $6::boolean, $7::text[], $8::timestamptz, $8::timestamptz "
-	    "FROM %s.databases WHERE internal = $1::bigint RETURNING internal", p->schema, p->schema),
-	    DB(pg_i64(cx->arena, d.internal), c.id, c.name, search_text(cx, c.id, c.name), pg_bool(c.enabled), pg_bool(c.document_security),
-	    perms_literal(cx, &c.permissions), pg_time(cx->arena, c.created)));
-	if (e == ERR_DB_UNIQUE)
-		return fail(cx, ERR_COLLECTION_ALREADY_EXISTS, "id=%s", c.id);
-	TRY(e);
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
-	c.internal = db_i64(r, 0, 0);
-	create_table(tx, p->schema, c.internal);
-	ev = changed(cx, &ev_collection_create, p, actor, &c);
-	event_emit(tx, &ev);
-	*json_out = ev.payload;
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return TX_RUN(cx, tx, insert(tx, p, actor, &c, json_out));
 }
 
 /* ---- changes ---- */
+
+/* The collection as `sql` leaves it, with its attributes and indexes. `strength` is the lock it needs anyway: whoever has it may be changing those,
+ * and a statement sees only what was there when it began. */
+static err_t
+write_row(struct db_tx *tx, const struct project *p, const struct collection *known, const char *strength, struct collection **out, const char *sql,
+    int n, const char *const *v)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.collections WHERE internal = $1::bigint FOR %s", p->schema, strength), DB(v[0]));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "%s WHERE internal = $1::bigint RETURNING %s", sql, collection_columns(cx, p->schema)), n, v));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", known->id);
+	TRY(collection_read(cx, r, 0, 0, known->database, known->database_id, out));
+	defer(cx, collection_unref, *out);
+	return OK;
+}
+
+static err_t
+update(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct collection_in *in,
+    struct str *json_out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct collection *c;
+	struct event ev;
+
+	TRY(write_row(tx, p, known, "NO KEY UPDATE", &c,
+	    arena_printf(cx->arena, "UPDATE %s.collections SET name = $2, search = $3, enabled = $4::boolean, document_security = $5::boolean, "
+	    "permissions = coalesce($6::text[], permissions), updated = $7::timestamptz", p->schema),
+	    DB(pg_i64(cx->arena, known->internal), in->name, search_text(cx, known->id, in->name), pg_bool(in->enabled),
+	    pg_bool(in->document_security), perms_literal(cx, &in->permissions), pg_time(cx->arena, time_now_ms()))));
+	ev = changed(cx, &ev_collection_update, p, actor, c);
+	event_emit(tx, &ev);
+	*json_out = ev.payload;
+	return OK;
+}
 
 err_t
 collection_update(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id,
     const struct collection_in *in, struct str *json_out)
 {
-	const struct collection *old;
-	struct collection c;
-	struct db_res *r;
-	struct event ev;
-	const char *sql;
+	const struct collection *c;
 
-	TRY(collection_get(cx, p, db, id, &old));
-	c = *old;
-	c.name = in->name;
-	c.enabled = in->enabled;
-	c.document_security = in->document_security;
-	if (in->permissions.set)
-		c.permissions = in->permissions;
-	c.updated = time_now_ms();
-	ev = changed(cx, &ev_collection_update, p, actor, &c);
-	sql = arena_printf(cx->arena, "UPDATE %s.collections SET name = $2, search = $3, enabled = $4::boolean, document_security = $5::boolean, "
-	    "permissions = coalesce($6::text[], permissions), updated = $7::timestamptz WHERE internal = $1::bigint RETURNING internal",
-	    p->schema);
-	TRY(event_write(cx, &ev, &r, sql, DB(pg_i64(cx->arena, c.internal), c.name, search_text(cx, c.id, c.name), pg_bool(c.enabled),
-	    pg_bool(c.document_security), perms_literal(cx, &in->permissions), pg_time(cx->arena, c.updated))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
-	*json_out = ev.payload;
+	TRY(collection_get(cx, p, db, id, &c));
+	return TX_RUN(cx, tx, update(tx, p, actor, c, in, json_out));
+}
+
+static err_t
+delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct collection *c;
+	struct event ev;
+
+	TRY(write_row(tx, p, known, "UPDATE", &c, arena_printf(cx->arena, "DELETE FROM %s.collections", p->schema),
+	    DB(pg_i64(cx->arena, known->internal))));
+	schema_job(tx, p, NULL);
+	ev = changed(cx, &ev_collection_delete, p, actor, c);
+	event_emit(tx, &ev);
 	return OK;
 }
 
@@ -138,20 +176,9 @@ err_t
 collection_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id)
 {
 	const struct collection *c;
-	struct db_tx *tx;
-	struct db_res *r;
-	struct event ev;
 
 	TRY(collection_get(cx, p, db, id, &c));
-	TRY(tx_begin(cx, &tx));
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.collections WHERE internal = $1 RETURNING 1", p->schema),
-	    DB(pg_i64(cx->arena, c->internal))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
-	schema_job(tx, p, NULL);
-	ev = changed(cx, &ev_collection_delete, p, actor, c);
-	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return TX_RUN(cx, tx, delete(tx, p, actor, c));
 }
 
 /* ---- lists ---- */

@@ -100,15 +100,14 @@ database_rename(struct ctx *cx, const struct project *p, const char *actor, cons
 	return db_rows(r) ? OK : fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", id);
 }
 
-err_t
-database_delete(struct ctx *cx, const struct project *p, const char *actor, const char *id)
+static err_t
+delete(struct db_tx *tx, const struct project *p, const char *actor, const char *id)
 {
+	struct ctx *cx = tx_ctx(tx);
 	struct database d;
-	struct db_tx *tx;
 	struct db_res *r;
 	struct event ev;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.databases WHERE lower(id) = $1 RETURNING %s", p->schema,
 	    shape_columns(&database_shape)), DB(lower_id(cx, id))));
 	if (db_rows(r) == 0)
@@ -117,5 +116,11 @@ database_delete(struct ctx *cx, const struct project *p, const char *actor, cons
 	schema_job(tx, p, NULL);	/* the documents' tables */
 	ev = database_event(cx, &ev_database_delete, p, actor, &d);
 	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return OK;
+}
+
+err_t
+database_delete(struct ctx *cx, const struct project *p, const char *actor, const char *id)
+{
+	return TX_RUN(cx, tx, delete(tx, p, actor, id));
 }

@@ -404,7 +404,7 @@ update_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	*o->out = buf_view(&b);
 	ev = event_of(cx, o, &ev_document_update, c, head.id.p, &readers, *o->out);
 	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return OK;
 }
 
 static err_t
@@ -426,22 +426,7 @@ delete_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	doc_write_row(&b, c, &head, r, 0, NULL, NULL);
 	ev = event_of(cx, o, &ev_document_delete, c, head.id.p, &readers, buf_view(&b));
 	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
-}
-
-/* An open transaction is not left to the end of the request: its lock would make others wait. */
-static err_t
-locked(struct ctx *cx, const struct op *o, const struct collection *c,
-    err_t (*fn)(struct ctx *, const struct op *, const struct collection *, struct db_tx *))
-{
-	struct db_tx *tx;
-	err_t e;
-
-	TRY(tx_begin(cx, &tx));
-	e = fn(cx, o, c, tx);
-	if (e != OK)
-		tx_rollback(tx);
-	return e;
+	return OK;
 }
 
 static err_t
@@ -452,7 +437,7 @@ update(struct ctx *cx, const struct op *o)
 	TRY(collection_of(cx, o, &c));
 	if (!granted(o, &c->perms.update) && !c->document_security)
 		return unauthorized(cx, "update");
-	return locked(cx, o, c, update_locked);
+	return TX_RUN(cx, tx, update_locked(cx, o, c, tx));
 }
 
 static err_t
@@ -463,7 +448,7 @@ delete(struct ctx *cx, const struct op *o)
 	TRY(collection_of(cx, o, &c));
 	if (!granted(o, &c->perms.del) && !c->document_security)
 		return unauthorized(cx, "delete");
-	return locked(cx, o, c, delete_locked);
+	return TX_RUN(cx, tx, delete_locked(cx, o, c, tx));
 }
 
 /* ---- the doors ---- */

@@ -62,7 +62,7 @@ create(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	*json_out = index_json(cx, x, "processing");
 	ev = collection_event(cx, &ev_index_create, p, actor, c, x->key, *json_out);
 	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return OK;
 }
 
 err_t
@@ -71,14 +71,9 @@ index_create(struct ctx *cx, const struct project *p, const char *actor, const c
 {
 	struct index x = {.key = key, .type = type, .attributes = *attributes, .orders = *orders};
 	const struct collection *c;
-	struct db_tx *tx;
-	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	TRY(tx_begin(cx, &tx));
-	e = create(tx, p, actor, c, &x, json_out);
-	tx_rollback(tx);
-	return e;
+	return TX_RUN(cx, tx, create(tx, p, actor, c, &x, json_out));
 }
 
 void
@@ -113,7 +108,7 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 		    DB(pg_i64(cx->arena, x->internal)));
 		schema_job(tx, p, c);
 	}
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return OK;
 }
 
 err_t

@@ -31,15 +31,14 @@ copy_indexes(struct db_tx *tx, const struct project *p, const struct collection 
 	return OK;
 }
 
-err_t
-schema_rebuild(struct ctx *cx, const struct project *p, const struct collection *known)
+static err_t
+rebuild(struct db_tx *tx, const struct project *p, const struct collection *known)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const char *table = arena_printf(cx->arena, "%s.c_%lld", p->schema, (long long)known->internal);
 	const char *copy = arena_printf(cx->arena, "%s_copy", table);
 	struct collection *c;
-	struct db_tx *tx;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_JOB, &c));
 	log_info(cx, "table is copied", "table=%s", table);
 	tx_add(tx, arena_printf(cx->arena, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", table), DB0);
@@ -52,5 +51,11 @@ schema_rebuild(struct ctx *cx, const struct project *p, const struct collection 
 	collection_table_indexes(tx, p->schema, c->internal);
 	TRY(copy_indexes(tx, p, c));
 	tx_add(tx, arena_printf(cx->arena, "ANALYZE %s", table), DB0);
-	return tx_commit(tx);
+	return OK;
+}
+
+err_t
+schema_rebuild(struct ctx *cx, const struct project *p, const struct collection *known)
+{
+	return TX_RUN(cx, tx, rebuild(tx, p, known));
 }

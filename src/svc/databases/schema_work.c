@@ -60,19 +60,13 @@ err_t
 schema_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key, schema_delete_fn fn)
 {
 	const struct collection *c;
-	struct db_tx *tx;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	TRY(tx_begin(cx, &tx));
-	e = fn(tx, p, actor, c, key, true);
-	tx_rollback(tx);
+	e = TX_RUN(cx, tx, fn(tx, p, actor, c, key, true));
 	if (!schema_in_use(cx, e))
 		return e;
-	TRY(tx_begin(cx, &tx));
-	e = fn(tx, p, actor, c, key, false);
-	tx_rollback(tx);
-	return e;
+	return TX_RUN(cx, tx, fn(tx, p, actor, c, key, false));
 }
 
 void
@@ -254,19 +248,7 @@ change_within(struct db_tx *tx, const struct project *p, const struct collection
 	ev = collection_event(cx, adds ? &ev_attribute_update : &ev_attribute_delete, p, NULL, c, a->key,
 	    attribute_json(cx, a, adds ? "available" : NULL));
 	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
-}
-
-static err_t
-change_attribute(struct ctx *cx, const struct project *p, const struct collection *c, const struct attribute *a)
-{
-	struct db_tx *tx;
-	err_t e;
-
-	TRY(tx_begin(cx, &tx));
-	e = change_within(tx, p, c, a);
-	tx_rollback(tx);
-	return e;
+	return OK;
 }
 
 static err_t
@@ -284,11 +266,11 @@ fail_attribute(struct ctx *cx, const struct project *p, const struct collection 
 static err_t
 settle_attribute(struct ctx *cx, const struct project *p, const struct collection *c, const struct attribute *a)
 {
-	err_t e = change_attribute(cx, p, c, a);
+	err_t e = TX_RUN(cx, tx, change_within(tx, p, c, a));
 
 	if (e == ERR_DB && schema_columns_full(cx)) {
 		TRY(schema_rebuild(cx, p, c));
-		e = change_attribute(cx, p, c, a);
+		e = TX_RUN(cx, tx, change_within(tx, p, c, a));
 	}
 	if (schema_in_use(cx, e))
 		return fail(cx, ERR_BUSY, "the table of %s is in use", c->id);
@@ -415,29 +397,31 @@ schema_settle(struct ctx *cx, const struct project *p, const char *db, const cha
 
 /* ---- tables of deleted collections ---- */
 
+/* `sql` in a transaction that waits for locks as long as `wait`. */
+static err_t
+patiently(struct db_tx *tx, const char *wait, const char *sql)
+{
+	tx_add(tx, arena_printf(tx_ctx(tx)->arena, "SET LOCAL lock_timeout = '%s'", wait), DB0);
+	tx_add(tx, sql, DB0);
+	return OK;
+}
+
 err_t
 schema_sweep(struct ctx *cx, const struct project *p)
 {
 	struct db_res *r;
-	struct db_tx *tx;
 	err_t last = OK;
 
 	/* the deletion that this is about may not be visible yet, see await_writers */
-	TRY(tx_begin(cx, &tx));
-	tx_add(tx, "SET LOCAL lock_timeout = '5s'", DB0);
-	tx_add(tx, arena_printf(cx->arena, "LOCK TABLE %s.collections IN SHARE MODE", p->schema), DB0);
-	TRY(tx_commit(tx));
+	TRY(TX_RUN(cx, tx, patiently(tx, "5s", arena_printf(cx->arena, "LOCK TABLE %s.collections IN SHARE MODE", p->schema))));
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena, "SELECT k.relname FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace WHERE n.nspname = $1 AND "
 	    "k.relkind = 'r' AND k.relname ~ '^c_[0-9]+$' AND NOT EXISTS (SELECT 1 FROM %s.collections c WHERE c.internal = "
 	    "substr(k.relname, 3)::bigint) LIMIT %d", p->schema, SWEEP_MAX), DB(p->schema)));
 	for (int i = 0; i < db_rows(r); i++) {
-		err_t e;
+		const char *sql = arena_printf(cx->arena, "DROP TABLE IF EXISTS %s.%s", p->schema, db_cstr(r, i, 0));
+		err_t e = TX_RUN(cx, tx, patiently(tx, SCHEMA_WAIT_JOB, sql));
 
-		TRY(tx_begin(cx, &tx));
-		tx_add(tx, "SET LOCAL lock_timeout = '" SCHEMA_WAIT_JOB "'", DB0);
-		tx_add(tx, arena_printf(cx->arena, "DROP TABLE IF EXISTS %s.%s", p->schema, db_cstr(r, i, 0)), DB0);
-		e = tx_commit(tx);
 		if (schema_in_use(cx, e))
 			last = fail(cx, ERR_BUSY, "%s.%s is in use", p->schema, db_cstr(r, i, 0));
 		else

@@ -63,16 +63,14 @@ insert(struct db_tx *tx, const struct project_in *in, const char *id, const char
 	return OK;
 }
 
-err_t
-project_create(struct ctx *cx, const struct project_in *in, struct project **out)
+static err_t
+create(struct db_tx *tx, const struct project_in *in, const char *id)
 {
-	const char *id = in->id ? in->id : id_unique(cx->arena), *team = NULL;
+	struct ctx *cx = tx_ctx(tx);
 	struct event ev = project_event(cx, &ev_project_create, id, NULL);
-	struct db_tx *tx;
+	const char *team = NULL;
 	int64_t internal = 0, spare = 0;
 
-	TRY(db_migrate_load(cx));
-	TRY(tx_begin(cx, &tx));
 	TRY(lock_team(tx, in->team_id, &team));
 	if (str_ieq(str_c(id), STR("console")))
 		return fail(cx, ERR_PROJECT_RESERVED_PROJECT, "id=%s", id);
@@ -83,7 +81,16 @@ project_create(struct ctx *cx, const struct project_in *in, struct project **out
 	if (conf.project_spares > 0)
 		tx_job(tx, "spare", STR_NONE);
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
+	return OK;
+}
+
+err_t
+project_create(struct ctx *cx, const struct project_in *in, struct project **out)
+{
+	const char *id = in->id ? in->id : id_unique(cx->arena);
+
+	TRY(db_migrate_load(cx));
+	TRY(TX_RUN(cx, tx, create(tx, in, id)));
 	return project_get_bare(cx, str_c(id), out);
 }
 
@@ -176,41 +183,42 @@ delete_team(struct ctx *cx, const char *team_id, const char *actor)
 	return team_delete(cx, console, t, actor);
 }
 
-err_t
-project_delete(struct ctx *cx, const struct project *p, const char *actor)
+static err_t
+delete(struct db_tx *tx, const struct project *p, const char *actor)
 {
+	struct ctx *cx = tx_ctx(tx);
 	struct event ev = project_event(cx, &ev_project_delete, p->id, actor);
-	const char *internal = pg_i64(cx->arena, p->internal), *id = arena_strdup(cx->arena, p->id), *team = arena_strdup(cx->arena, p->team_id);
-	struct db_tx *tx;
 	struct db_res *r;
 
-	TRY(tx_begin(cx, &tx));
-	TRY(tx_query(tx, &r, "DELETE FROM badal.projects WHERE internal = $1 RETURNING 1", DB(internal)));
+	TRY(tx_query(tx, &r, "DELETE FROM badal.projects WHERE internal = $1 RETURNING 1", DB(pg_i64(cx->arena, p->internal))));
 	if (db_rows(r) == 0)
-		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", id);
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", p->id);
 	tx_add(tx, "INSERT INTO badal.trash (schema) VALUES ($1) ON CONFLICT DO NOTHING", DB(p->schema));
 	tx_add(tx, "DELETE FROM badal.project_migrations WHERE schema = $1", DB(p->schema));
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	return delete_team(cx, team, actor);
+	return OK;
+}
+
+err_t
+project_delete(struct ctx *cx, const struct project *p, const char *actor)
+{
+	TRY(TX_RUN(cx, tx, delete(tx, p, actor)));
+	return delete_team(cx, p->team_id, actor);
 }
 
 /* One batch of a schema's tables, or the empty schema itself. Who finds another at it leaves it to him; a table that somebody still uses is
  * come back for: waiting would keep a connection. */
 static err_t
-sweep_step(struct ctx *cx, const char *schema, bool *done_out)
+sweep_step(struct db_tx *tx, const char *schema, bool *done_out)
 {
-	struct db_tx *tx;
+	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
 
 	*done_out = true;
-	TRY(tx_begin(cx, &tx));
 	tx_add(tx, "SET LOCAL lock_timeout = '2s'", DB0);
 	TRY(tx_query(tx, &r, "SELECT 1 FROM badal.trash WHERE schema = $1 FOR UPDATE SKIP LOCKED", DB(schema)));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
+	if (db_rows(r) == 0)
 		return OK;
-	}
 	TRY(tx_query(tx, &r, "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = $1 LIMIT $2",
 	    DB(schema, pg_i64(cx->arena, DROP_BATCH))));
 	for (int i = 0; i < db_rows(r); i++)
@@ -219,10 +227,8 @@ sweep_step(struct ctx *cx, const char *schema, bool *done_out)
 	if (*done_out) {
 		tx_add(tx, arena_printf(cx->arena, "DROP SCHEMA IF EXISTS %s CASCADE", schema), DB0);
 		tx_add(tx, "DELETE FROM badal.trash WHERE schema = $1", DB(schema));
+		log_info(cx, "data space is dropped", "schema=%s", schema);
 	}
-	TRY(tx_commit(tx));
-	if (*done_out)
-		log_info(cx, "data space dropped", "schema=%s", schema);
 	return OK;
 }
 
@@ -237,7 +243,7 @@ project_sweep(struct ctx *cx)
 		bool done = false;
 
 		while (!done)
-			TRY(sweep_step(cx, db_cstr(r, i, 0), &done));
+			TRY(TX_RUN(cx, tx, sweep_step(tx, db_cstr(r, i, 0), &done)));
 	}
 	return OK;
 }

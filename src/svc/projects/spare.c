@@ -35,14 +35,13 @@ spare_take(struct db_tx *tx, int64_t *internal_out)
 
 /* One more, or *done_out: there are enough, or another process makes them. */
 static err_t
-make_one(struct ctx *cx, bool *done_out)
+make_one(struct db_tx *tx, bool *done_out)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const char *newest = pg_i64(cx->arena, db_migrate_newest()), *internal;
-	struct db_tx *tx;
 	struct db_res *r;
 
 	*done_out = true;
-	TRY(tx_begin(cx, &tx));
 	TRY(tx_query(tx, &r, "SELECT pg_try_advisory_xact_lock(4247163)", DB0));
 	if (db_bool(r, 0, 0)) {
 		tx_add(tx, drop_sql, DB(newest));
@@ -55,7 +54,7 @@ make_one(struct ctx *cx, bool *done_out)
 		TRY(db_migrate_project(tx, arena_printf(cx->arena, "p_%s", internal)));
 		tx_add(tx, "INSERT INTO badal.spares (internal, version) VALUES ($1::bigint, $2::int)", DB(internal, newest));
 	}
-	return tx_commit(tx);
+	return OK;
 }
 
 err_t
@@ -71,7 +70,7 @@ spare_fill(struct ctx *cx)
 		ctx_init(&one);
 		one.fib = cx->fib;
 		one.deadline = cx->deadline;
-		e = make_one(&one, &done);
+		e = TX_RUN(&one, tx, make_one(tx, &done));
 		if (e != OK)
 			e = fail(cx, e, "%s", one.detail ? one.detail : err_info(e)->name);
 		ctx_fini(&one);

@@ -149,28 +149,21 @@ lock_team(struct db_tx *tx, const struct project *p, int64_t internal)
 	    DB(pg_i64(cx->arena, internal)));
 }
 
-err_t
-team_create(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct user *owner, const struct strs *roles,
-    struct team **out)
+static err_t
+create(struct db_tx *tx, const struct project *p, struct team *t, const struct user *owner, const struct strs *roles)
 {
-	struct team *t = arena_new_of(cx->arena, struct team);
+	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
-	struct db_tx *tx;
 	struct db_res *r;
 	err_t e;
 
-	t->id = id ? id : id_unique(cx->arena);
-	t->name = name;
-	t->total = owner ? 1 : 0;
-	t->created = t->updated = time_now_ms();
-	TRY(tx_begin(cx, &tx));
 	if (owner != NULL)
 		lock_user(tx, p, owner->internal);
 	e = tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.teams AS t (id, name, total, search, created, updated) VALUES ($1, $2, $3, $4, $5, $5) RETURNING t.internal",
 		p->schema),
-	    DB(t->id, name, pg_i64(cx->arena, t->total), two_words(cx, t->id, name), pg_time(cx->arena, t->created)));
+	    DB(t->id, t->name, pg_i64(cx->arena, t->total), two_words(cx, t->id, t->name), pg_time(cx->arena, t->created)));
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_TEAM_ALREADY_EXISTS, "id=%s", t->id);
 	TRY(e);
@@ -185,9 +178,21 @@ team_create(struct ctx *cx, const struct project *p, const char *id, const char 
 		ev.stale[0] = user_stale_key(cx, p->id, owner->id);
 	}
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	*out = t;
 	return OK;
+}
+
+err_t
+team_create(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct user *owner, const struct strs *roles,
+    struct team **out)
+{
+	struct team *t = arena_new_of(cx->arena, struct team);
+
+	t->id = id ? id : id_unique(cx->arena);
+	t->name = name;
+	t->total = owner ? 1 : 0;
+	t->created = t->updated = time_now_ms();
+	*out = t;
+	return TX_RUN(cx, tx, create(tx, p, t, owner, roles));
 }
 
 err_t
@@ -229,82 +234,81 @@ team_list(struct ctx *cx, const struct project *p, const struct user *member, co
 	return query_list(cx, &l, &team_shape, queries, search, out);
 }
 
-err_t
-team_rename(struct ctx *cx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team **out)
+static err_t
+rename_locked(struct db_tx *tx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team *out)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const char *internal = pg_i64(cx->arena, t->internal);
-	struct team *n = arena_new_of(cx->arena, struct team);
 	struct event ev;
-	struct db_tx *tx;
 	struct db_res *r;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena, "SELECT %s FROM %s.teams t WHERE t.internal = $1::bigint FOR NO KEY UPDATE", shape_columns(&team_shape), p->schema),
 	    DB(internal)));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
+	if (db_rows(r) == 0)
 		return fail(cx, ERR_TEAM_NOT_FOUND, "id=%s", t->id);
-	}
-	shape_read(cx, &team_shape, n, r, 0, 0);	/* the total may be another one than when the team was found */
-	n->name = name;
-	n->updated = time_now_ms();
+	shape_read(cx, &team_shape, out, r, 0, 0);	/* the total may be another one than when the team was found */
+	out->name = name;
+	out->updated = time_now_ms();
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.teams SET name = $2, search = $3, updated = $4 WHERE internal = $1::bigint", p->schema),
-	    DB(internal, name, two_words(cx, n->id, name), pg_time(cx->arena, n->updated)));
-	ev = team_event(cx, p, &ev_team_update, n, actor);
+	    DB(internal, name, two_words(cx, out->id, name), pg_time(cx->arena, out->updated)));
+	ev = team_event(cx, p, &ev_team_update, out, actor);
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	*out = n;
 	return OK;
 }
 
-/* One internal event for each member: their connections lose the team's roles. */
-static struct event *
-roles_event(struct ctx *cx, const struct project *p, const char *user_id)
+err_t
+team_rename(struct ctx *cx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team **out)
 {
-	struct event *ev = arena_new_of(cx->arena, struct event);
+	*out = arena_new_of(cx->arena, struct team);
+	return TX_RUN(cx, tx, rename_locked(tx, p, t, name, actor, *out));
+}
 
-	*ev = (struct event){
+/* One internal event for each member: their connections lose the team's roles. */
+static void
+emit_roles(struct db_tx *tx, const struct project *p, const char *user_id)
+{
+	event_emit(tx, &(struct event){
 		.kind = &ev_roles_update,
 		.project = p->id,
 		.ids = {user_id},
 		.flags = EVENT_ROLES,
 		.user = user_id,
-		.stale = {user_stale_key(cx, p->id, user_id)},
-	};
-	return ev;
+		.stale = {user_stale_key(tx_ctx(tx), p->id, user_id)},
+	});
+}
+
+static err_t
+delete_locked(struct db_tx *tx, const struct project *p, const struct team *t, const char *actor)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const char *internal = pg_i64(cx->arena, t->internal);
+	struct db_res *r, *members;
+	struct team now;
+	struct event ev;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.teams t WHERE t.internal = $1::bigint FOR UPDATE", shape_columns(&team_shape), p->schema),
+	    DB(internal)));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_TEAM_NOT_FOUND, "id=%s", t->id);
+	shape_read(cx, &team_shape, &now, r, 0, 0);
+	TRY(tx_query(tx, &members,
+	    arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE team_internal = $1::bigint RETURNING user_id, confirm", p->schema),
+	    DB(internal)));
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.teams WHERE internal = $1::bigint", p->schema), DB(internal));
+	ev = team_event(cx, p, &ev_team_delete, &now, actor);
+	event_emit(tx, &ev);
+	for (int i = 0; i < db_rows(members); i++)
+		if (db_bool(members, i, 1))
+			emit_roles(tx, p, db_cstr(members, i, 0));
+	return OK;
 }
 
 err_t
 team_delete(struct ctx *cx, const struct project *p, const struct team *t, const char *actor)
 {
-	const char *internal = pg_i64(cx->arena, t->internal);
-	const struct event **list;
-	struct event ev = team_event(cx, p, &ev_team_delete, t, actor);
-	struct db_tx *tx;
-	struct db_res *r, *members;
-	int n = 0;
-
-	TRY(tx_begin(cx, &tx));
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.teams WHERE internal = $1::bigint FOR UPDATE", p->schema), DB(internal)));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
-		return fail(cx, ERR_TEAM_NOT_FOUND, "id=%s", t->id);
-	}
-	TRY(tx_query(tx, &members,
-	    arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE team_internal = $1::bigint RETURNING user_id, confirm", p->schema),
-	    DB(internal)));
-	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.teams WHERE internal = $1::bigint", p->schema), DB(internal));
-	list = arena_array(cx->arena, const struct event *, db_rows(members) + 1);
-	list[n++] = &ev;
-	event_emit(tx, &ev);
-	for (int i = 0; i < db_rows(members); i++) {
-		if (!db_bool(members, i, 1))
-			continue;
-		list[n] = roles_event(cx, p, db_cstr(members, i, 0));
-		event_emit(tx, list[n++]);
-	}
-	return event_commit(tx, list, n);
+	return TX_RUN(cx, tx, delete_locked(tx, p, t, actor));
 }
 
 /* ---- memberships ---- */
@@ -326,30 +330,33 @@ add_to_total(struct db_tx *tx, const struct project *p, const struct membership 
 	    DB(pg_i64(cx->arena, m->team_internal), pg_time(cx->arena, now)));
 }
 
+static err_t
+join(struct db_tx *tx, const struct project *p, struct membership *m, const struct invitation *invite, const char *actor)
+{
+	struct event ev = membership_event(tx_ctx(tx), p, &ev_membership_create, m, actor);
+
+	lock_user(tx, p, m->user_internal);
+	if (m->confirm)
+		add_to_total(tx, p, m, "+ 1", m->created);
+	else
+		ev.flags = 0;
+	TRY(membership_failed(tx_ctx(tx), m, membership_insert(tx, p, m)));
+	if (invite != NULL && invite->send != NULL)
+		invite->send(tx, m, invite->arg);
+	event_emit(tx, &ev);
+	return OK;
+}
+
 err_t
 membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
     const struct invitation *invite, const char *actor, struct membership **out)
 {
 	struct membership *m = membership_new(cx, t, u, roles, invite == NULL);
-	struct event ev;
-	struct db_tx *tx;
 
 	if (invite != NULL)
 		m->secret_hash = invite->secret_hash;
-	ev = membership_event(cx, p, &ev_membership_create, m, actor);
-	if (!m->confirm)
-		ev.flags = 0;
-	TRY(tx_begin(cx, &tx));
-	lock_user(tx, p, u->internal);
-	if (m->confirm)
-		add_to_total(tx, p, m, "+ 1", m->created);
-	TRY(membership_failed(cx, m, membership_insert(tx, p, m)));
-	if (invite != NULL && invite->send != NULL)
-		invite->send(tx, m, invite->arg);
-	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
 	*out = m;
-	return OK;
+	return TX_RUN(cx, tx, join(tx, p, m, invite, actor));
 }
 
 err_t
@@ -418,80 +425,76 @@ membership_lock(struct db_tx *tx, const struct project *p, const struct membersh
 	return OK;
 }
 
+static err_t
+set_roles(struct db_tx *tx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor, struct membership *out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct event ev;
+
+	TRY(membership_lock(tx, p, m, out));
+	out->roles = *roles;
+	out->updated = time_now_ms();
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET roles = $2::text[], updated = $3 WHERE internal = $1::bigint", p->schema),
+	    DB(pg_i64(cx->arena, out->internal), pg_array(cx->arena, roles->v, roles->n), pg_time(cx->arena, out->updated)));
+	ev = membership_event(cx, p, &ev_membership_update, out, actor);
+	event_emit(tx, &ev);
+	return OK;
+}
+
 err_t
 membership_set_roles(struct ctx *cx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor,
     struct membership **out)
 {
-	struct membership *n = arena_new_of(cx->arena, struct membership);
-	struct event ev;
-	struct db_tx *tx;
-	err_t e;
+	*out = arena_new_of(cx->arena, struct membership);
+	return TX_RUN(cx, tx, set_roles(tx, p, m, roles, actor, *out));
+}
 
-	TRY(tx_begin(cx, &tx));
-	e = membership_lock(tx, p, m, n);
-	if (e != OK) {
-		tx_rollback(tx);
-		return e;
-	}
-	n->roles = *roles;
-	n->updated = time_now_ms();
-	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET roles = $2::text[], updated = $3 WHERE internal = $1::bigint", p->schema),
-	    DB(pg_i64(cx->arena, n->internal), pg_array(cx->arena, roles->v, roles->n), pg_time(cx->arena, n->updated)));
-	ev = membership_event(cx, p, &ev_membership_update, n, actor);
+static err_t
+confirm(struct db_tx *tx, const struct project *p, const struct membership *m, struct membership *out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct event ev;
+
+	lock_team(tx, p, m->team_internal);
+	TRY(membership_lock(tx, p, m, out));
+	if (out->confirm)
+		return fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
+	out->confirm = true;
+	out->joined = out->updated = time_now_ms();
+	ev = membership_event(cx, p, &ev_membership_status, out, m->user_id);
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET confirm = true, joined = $2, updated = $2 WHERE internal = $1::bigint", p->schema),
+	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, out->joined)));
+	add_to_total(tx, p, out, "+ 1", out->joined);
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	*out = n;
 	return OK;
 }
 
 err_t
 membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out)
 {
-	struct membership *n = arena_new_of(cx->arena, struct membership);
-	struct event ev;
-	struct db_tx *tx;
-	err_t e;
+	*out = arena_new_of(cx->arena, struct membership);
+	return TX_RUN(cx, tx, confirm(tx, p, m, *out));
+}
 
-	TRY(tx_begin(cx, &tx));
+static err_t
+leave(struct db_tx *tx, const struct project *p, const struct membership *m, const char *actor)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct membership now;
+	struct event ev;
+
 	lock_team(tx, p, m->team_internal);
-	e = membership_lock(tx, p, m, n);
-	if (e == OK && n->confirm)
-		e = fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
-	if (e != OK) {
-		tx_rollback(tx);
-		return e;
-	}
-	n->confirm = true;
-	n->joined = n->updated = time_now_ms();
-	ev = membership_event(cx, p, &ev_membership_status, n, m->user_id);
-	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.memberships SET confirm = true, joined = $2, updated = $2 WHERE internal = $1::bigint", p->schema),
-	    DB(pg_i64(cx->arena, m->internal), pg_time(cx->arena, n->joined)));
-	add_to_total(tx, p, n, "+ 1", n->joined);
+	TRY(membership_lock(tx, p, m, &now));
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE internal = $1::bigint", p->schema), DB(pg_i64(cx->arena, now.internal)));
+	if (now.confirm)
+		add_to_total(tx, p, &now, "- 1", time_now_ms());
+	ev = membership_event(cx, p, &ev_membership_delete, &now, actor);
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	*out = n;
 	return OK;
 }
 
 err_t
 membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor)
 {
-	struct membership *now = arena_new_of(cx->arena, struct membership);
-	struct event ev;
-	struct db_tx *tx;
-	err_t e;
-
-	TRY(tx_begin(cx, &tx));
-	lock_team(tx, p, m->team_internal);
-	e = membership_lock(tx, p, m, now);
-	if (e != OK) {
-		tx_rollback(tx);
-		return e;
-	}
-	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE internal = $1::bigint", p->schema), DB(pg_i64(cx->arena, now->internal)));
-	if (now->confirm)
-		add_to_total(tx, p, now, "- 1", time_now_ms());
-	ev = membership_event(cx, p, &ev_membership_delete, now, actor);
-	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return TX_RUN(cx, tx, leave(tx, p, m, actor));
 }

@@ -210,22 +210,18 @@ session_delete(struct ctx *cx, const struct project *p, const struct user *u, co
 	return OK;
 }
 
-err_t
-session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
+static err_t
+delete_all(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
 {
-	struct db_tx *tx;
+	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
 	struct event ev;
-	const struct event *list[] = {&ev};
 	int last = 0;
 
-	TRY(tx_begin(cx, &tx));
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE s.user_internal = $1::bigint RETURNING s.internal, s.id", p->schema),
 	    DB(pg_i64(cx->arena, u->internal))));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
+	if (db_rows(r) == 0)
 		return OK;
-	}
 	for (int i = 1; i < db_rows(r); i++)
 		if (db_i64(r, i, 0) > db_i64(r, last, 0))
 			last = i;
@@ -241,5 +237,11 @@ session_delete_all(struct ctx *cx, const struct project *p, const struct user *u
 	}
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	event_emit(tx, &ev);
-	return event_commit(tx, list, 1);
+	return OK;
+}
+
+err_t
+session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
+{
+	return TX_RUN(cx, tx, delete_all(tx, p, u, by, current));
 }

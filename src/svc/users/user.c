@@ -121,24 +121,20 @@ taken(struct ctx *cx, err_t e)
 
 /* Counting and inserting under one lock: two sign-ups at once may not both be the last one allowed. */
 static err_t
-insert_limited(struct ctx *cx, const struct project *p, const struct event *ev, const char *sql, int n, const char *const *v, int64_t *internal_out)
+insert_limited(struct db_tx *tx, const struct project *p, const struct event *ev, const char *sql, int n, const char *const *v,
+    int64_t *internal_out)
 {
-	struct db_tx *tx;
+	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
 
-	TRY(tx_begin(cx, &tx));
 	tx_add(tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", DB(p->schema));
 	TRY(taken(cx, tx_query(tx, &r, sql, n, v)));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
+	if (db_rows(r) == 0)
 		return fail(cx, ERR_USER_COUNT_EXCEEDED, "limit=%lld", (long long)p->user_limit);
-	}
 	*internal_out = db_i64(r, 0, 0);
-	if (ev != NULL) {
+	if (ev != NULL)
 		event_emit(tx, ev);
-		return event_commit(tx, &ev, 1);
-	}
-	return tx_commit(tx);
+	return OK;
 }
 
 static err_t
@@ -168,7 +164,7 @@ user_insert(struct ctx *cx, const struct project *p, struct user *u, const struc
 	if (!(flags & USER_AS_ACCOUNT))
 		ev.actor = in->actor;
 	if (limited)
-		return insert_limited(cx, p, flags & USER_SILENT ? NULL : &ev, sql, n, v, &u->internal);
+		return TX_RUN(cx, tx, insert_limited(tx, p, flags & USER_SILENT ? NULL : &ev, sql, n, v, &u->internal));
 	if (flags & USER_SILENT)
 		TRY(taken(cx, db_query(cx, &r, sql, n, v)));
 	else
@@ -301,26 +297,19 @@ user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struc
 	return OK;
 }
 
-/* Makes `u` what `n` wants; *out is the new state. What else changed since `u` was read goes into the reply and the event, and a password that
+/* Makes `u` what `n` wants; *now is the new state. What else changed since `u` was read goes into the reply and the event, and a password that
  * was changed meanwhile allows nothing any more. */
 static err_t
-user_update(struct ctx *cx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c,
-    struct user **out)
+update_locked(struct db_tx *tx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c,
+    struct user *now)
 {
-	struct user *now = arena_new_of(cx->arena, struct user);
+	struct ctx *cx = tx_ctx(tx);
 	const char *v[4];
-	struct db_tx *tx;
 	struct event ev;
-	err_t e;
 
-	TRY(tx_begin(cx, &tx));
-	e = user_lock(tx, p, u, now);
-	if (e == OK && c->knows_password && !same_password(now, u))
-		e = fail(cx, ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
-	if (e != OK) {
-		tx_rollback(tx);
-		return e;
-	}
+	TRY(user_lock(tx, p, u, now));
+	if (c->knows_password && !same_password(now, u))
+		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
 	c->copy(now, n);
 	now->updated = time_now_ms();
 	v[0] = pg_i64(cx->arena, now->internal);
@@ -338,9 +327,15 @@ user_update(struct ctx *cx, const struct project *p, const struct user_by *by, c
 	ev.flags = c->flags;
 	ev.stale[0] = user_stale_key(cx, p->id, now->id);
 	event_emit(tx, &ev);
-	TRY(event_commit(tx, (const struct event *const[]){&ev}, 1));
-	*out = now;
 	return OK;
+}
+
+static err_t
+user_update(struct ctx *cx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c,
+    struct user **out)
+{
+	*out = arena_new_of(cx->arena, struct user);
+	return TX_RUN(cx, tx, update_locked(tx, p, by, u, n, c, *out));
 }
 
 static void
@@ -560,27 +555,35 @@ leave_teams(struct db_tx *tx, const struct project *p, const char *internal)
 	    DB(internal, pg_time(cx->arena, time_now_ms())));
 }
 
+static err_t
+delete_locked(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const char *internal = pg_i64(cx->arena, u->internal);
+	struct db_res *r;
+	struct event ev;
+	struct user now;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.users u WHERE u.internal = $1::bigint FOR UPDATE", shape_columns(&user_shape), p->schema),
+	    DB(internal)));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_NOT_FOUND, "internal=%s", internal);
+	shape_read(cx, &user_shape, &now, r, 0, 0);
+	leave_teams(tx, p, internal);
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.users WHERE internal = $1::bigint", p->schema), DB(internal));
+	ev = user_event(cx, p, &ev_user_delete, &now, &user_shape);
+	ev.flags = EVENT_USER_GONE;
+	ev.actor = by ? by->actor : now.id;
+	ev.stale[0] = user_stale_key(cx, p->id, now.id);
+	event_emit(tx, &ev);
+	return OK;
+}
+
 err_t
 user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by)
 {
-	const char *internal = pg_i64(cx->arena, u->internal);
-	struct event ev = user_event(cx, p, &ev_user_delete, u, &user_shape);
-	struct db_tx *tx;
-	struct db_res *r;
-
-	ev.flags = EVENT_USER_GONE;
-	ev.actor = by ? by->actor : u->id;
-	ev.stale[0] = user_stale_key(cx, p->id, u->id);
-	TRY(tx_begin(cx, &tx));
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR UPDATE", p->schema), DB(internal)));
-	if (db_rows(r) == 0) {
-		tx_rollback(tx);
-		return fail(cx, ERR_USER_NOT_FOUND, "internal=%s", internal);
-	}
-	leave_teams(tx, p, internal);
-	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.users WHERE internal = $1::bigint", p->schema), DB(internal));
-	event_emit(tx, &ev);
-	return event_commit(tx, (const struct event *const[]){&ev}, 1);
+	return TX_RUN(cx, tx, delete_locked(tx, p, u, by));
 }
 
 err_t
