@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/arena.h"
+#include "core/str.h"
 
 enum { READY_MAX = 60, SERVERS_MAX = 16 };	/* READY_MAX: seconds */
 
@@ -175,13 +176,19 @@ struct server *
 server_pg(void)
 {
 	struct server *s = server_new(true);
-	char data[80];
+	/* initdb takes a second of processor time; a copy of what it made for somebody else, a twentieth */
+	static const char script[] =
+	    "if [ -d \"$1\" ] && [ -O \"$1\" ]; then exec cp -a --reflink=auto \"$1\" \"$2\"; fi; "
+	    "\"$3\" -D \"$2\" -U postgres -A trust -E UTF8 --locale=C -N || exit 1; "
+	    "cp -a \"$2\" \"$1.$$\" && mv -T \"$1.$$\" \"$1\" || rm -rf \"$1.$$\"";
+	const char *tmp = getenv("TMPDIR"), *initdb = pg_bin("initdb");
+	char data[80], seed[128];
 	int status;
 	pid_t pid;
 
 	snprintf(data, sizeof data, "%s/data", s->dir);
-	pid = spawn(s, (const char *const[]){pg_bin("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N",
-	    NULL});
+	snprintf(seed, sizeof seed, "%s/badal-seed-module-%zx", tmp != NULL && strlen(tmp) < 40 ? tmp : "/tmp", (size_t)str_hash_stable(str_c(initdb)));
+	pid = spawn(s, (const char *const[]){"sh", "-c", script, "seed", seed, data, initdb, NULL});
 	if (waitpid(pid, &status, 0) != pid || status != 0)
 		die("initdb failed", s->dir);
 	server_start(s);

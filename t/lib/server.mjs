@@ -13,6 +13,7 @@ import https from 'node:https'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { seed } from './seed.mjs'
 
 export const binary = process.env.BADAL || fileURLToPath(new URL('../../build/badal', import.meta.url))
 export const unique = (prefix = '') => prefix + randomBytes(8).toString('hex')
@@ -96,6 +97,7 @@ export const settings = (conf) => Object.entries(conf).map(([k, v]) => `--${k.re
 /* Starts `badal serve` and waits for its ready line. */
 export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined } = {}) {
 	data ??= dataDir()
+	if (remove) seed(path.join(data, 'data'))
 	const logFile = path.join(remove ? data : os.tmpdir(), `badal-${unique()}.log`), fd = openSync(logFile, 'w')
 	const argv = ['serve', ...settings({ ...testSettings, data_dir: path.join(data, 'data'), ...conf }), ...args]
 	/* the kernel ends it when we are killed */
