@@ -17,7 +17,7 @@ void audit_init(void);			/* per process, on the loop: starts the timer */
 void audit_add(const struct project *p, const struct audit_entry *e);	/* no wait */
 void audit_drain(void);			/* starts writing at once */
 bool audit_writing(void);		/* that goes on */
-/* Awaits. Writes what is queued. */
+/* Awaits. Writes what is queued, of all projects, in turns. */
 err_t audit_flush(struct ctx *cx) MUST_CHECK;
 
 /* An entry as the API shows it. */
@@ -30,7 +30,7 @@ struct audit_log {
 extern const struct shape audit_shape;	/* model "log"; lists: reply_list(rq, &audit_shape, "logs", total, &list) */
 
 enum audit_by { AUDIT_OF_USER, AUDIT_OF_RESOURCE };
-/* Awaits. Newest first; `queries` may hold limit and offset only (no limit: 5000 entries). `what`: a user's id, or a resource such as
+/* Awaits, for entries of this project that are not written yet, too. Newest first; `queries` may hold limit and offset only (no limit: 5000 entries). `what`: a user's id, or a resource such as
  * "team/<id>". Entries before `since` are left out: an id may have had another owner. With `hide_user` the entries leave userId, userEmail, userName and mode empty (the users service).
  * ERR_GENERAL_ARGUMENT_INVALID. */
 err_t audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char *what, int64_t since, const struct strs *queries,

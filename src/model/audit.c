@@ -1,10 +1,15 @@
-/* The audit log: a bounded queue, written in batches, one statement per project. An entry is one allocation that holds its texts. */
+/* The audit log: a bounded queue, written in batches. An entry is one allocation that holds its texts.
+ *
+ * What must stay true: entries wait in the book of their project, of which one batch at a time is written. Projects take turns, and who
+ * reads the log of one waits for what was queued there before, not for the entries of others. */
 #include "model/audit.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "io/country.h"
@@ -17,15 +22,79 @@ enum { TEXTS = 8, USER_AGENT_MAX = 1024, TEXT_MAX = 512 };
 struct queued {
 	struct queued *next;
 	int64_t time;
-	const char *schema;
 	const char *text[TEXTS];	/* in the order of the columns below */
 };
 
 static const char columns[] = "user_id, user_name, user_email, event, resource, mode, ip, user_agent";
 
-static struct queued *first, **last = &first;
+struct waiter {			/* on the stack of who waits */
+	struct waiter *next;
+	struct fib_event ev;
+};
+
+struct book {			/* what one project has queued; gone when there is nothing and nobody */
+	struct book *next;	/* on the list of those that are due */
+	bool due;		/* it has entries, and no batch of it is being written */
+	bool writing;
+	struct queued *first, **last;
+	unsigned n;
+	uint64_t added, done;	/* entries since it was opened; `done` are written, or lost */
+	struct waiter *waiters;	/* for the end of the batch */
+	unsigned users;		/* fibers that hold it */
+	char schema[];
+};
+
+static struct map *books;	/* by schema */
+static struct book *due_first, **due_last = &due_first;
 static unsigned n_queued;
 static bool flushing;
+
+/* ---- books ---- */
+
+static struct book *
+book_open(const char *schema)
+{
+	struct book *b = map_get(books, str_c(schema));
+
+	if (b != NULL)
+		return b;
+	b = mem_zalloc(sizeof *b + strlen(schema) + 1);
+	strcpy(b->schema, schema);
+	b->last = &b->first;
+	(void)map_set(books, str_c(schema), b);
+	return b;
+}
+
+/* After anything that may have left it with work, or without. */
+static void
+book_settle(struct book *b)
+{
+	if (b->n > 0 && !b->writing && !b->due) {
+		b->due = true;
+		b->next = NULL;
+		*due_last = b;
+		due_last = &b->next;
+	}
+	if (b->n > 0 || b->writing || b->users > 0)
+		return;
+	assert(!b->due && b->waiters == NULL && b->added == b->done);
+	(void)map_del(books, str_c(b->schema));
+	free(b);
+}
+
+static void
+not_due(struct book *b)
+{
+	struct book **at = &due_first;
+
+	assert(b->due);
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+	if (*at == NULL)
+		due_last = at;
+	b->due = false;
+}
 
 /* ---- the queue ---- */
 
@@ -47,7 +116,8 @@ void
 audit_add(const struct project *p, const struct audit_entry *e)
 {
 	const char *const text[TEXTS] = {e->user_id, e->user_name, e->user_email, e->event, e->resource, e->mode, e->ip, e->user_agent};
-	size_t size = sizeof(struct queued) + strlen(p->schema) + 1;
+	size_t size = sizeof(struct queued);
+	struct book *b;
 	struct queued *q;
 	char *at;
 
@@ -60,54 +130,51 @@ audit_add(const struct project *p, const struct audit_entry *e)
 	q = mem_zalloc(size);
 	at = (char *)(q + 1);
 	q->time = time_now_ms();
-	q->schema = put_text(&at, p->schema, TEXT_MAX);
 	for (int i = 0; i < TEXTS; i++)
 		q->text[i] = put_text(&at, text[i], i == TEXTS - 1 ? USER_AGENT_MAX : TEXT_MAX);
-	*last = q;
-	last = &q->next;
+	if (books == NULL)
+		books = map_new();
+	b = book_open(p->schema);
+	*b->last = q;
+	b->last = &q->next;
+	b->n++;
+	b->added++;
 	n_queued++;
+	book_settle(b);
 }
 
-/* Takes the first entries that belong to one project, in order; NULL when there are none. */
+/* Takes the oldest entries. */
 static struct queued *
-take_batch(int *n_out)
+take_batch(struct book *b, unsigned *n_out)
 {
-	struct queued *batch = NULL, **end = &batch, **at = &first;
-	const char *schema = first ? first->schema : NULL;
-	int n = 0;
+	struct queued *batch = b->first, **end = &b->first;
+	unsigned n = 0;
 
-	while (*at != NULL && n < BATCH_MAX) {
-		struct queued *q = *at;
-
-		if (strcmp(q->schema, schema) != 0) {
-			at = &q->next;
-			continue;
-		}
-		*at = q->next;
-		q->next = NULL;
-		*end = q;
-		end = &q->next;
-		n++;
-	}
-	if (*at == NULL)
-		last = at;
-	n_queued -= (unsigned)n;
+	for (; *end != NULL && n < BATCH_MAX; n++)
+		end = &(*end)->next;
+	b->first = *end;
+	*end = NULL;
+	if (b->first == NULL)
+		b->last = &b->first;
+	b->n -= n;
+	n_queued -= n;
 	*n_out = n;
 	return batch;
 }
 
 static void
-put_back(struct queued *batch, int n)
+put_back(struct book *b, struct queued *batch, unsigned n)
 {
 	struct queued *end = batch;
 
 	while (end->next != NULL)
 		end = end->next;
-	end->next = first;
-	if (first == NULL)
-		last = &end->next;
-	first = batch;
-	n_queued += (unsigned)n;
+	end->next = b->first;
+	if (b->first == NULL)
+		b->last = &end->next;
+	b->first = batch;
+	b->n += n;
+	n_queued += n;
 }
 
 static void
@@ -124,47 +191,111 @@ free_batch(struct queued *batch)
 /* ---- writing ---- */
 
 static err_t
-write_batch(struct ctx *cx, const struct queued *batch, int n)
+write_batch(struct ctx *cx, const char *schema, const struct queued *batch, unsigned n)
 {
 	const char **list = arena_array(cx->arena, const char *, n), *v[TEXTS + 1];
 
 	for (int c = 0; c <= TEXTS; c++) {
 		const struct queued *q = batch;
 
-		for (int i = 0; i < n; i++, q = q->next)
+		for (unsigned i = 0; i < n; i++, q = q->next)
 			list[i] = c < TEXTS ? q->text[c] : pg_time(cx->arena, q->time);
-		v[c] = pg_array(cx->arena, list, n);
+		v[c] = pg_array(cx->arena, list, (int)n);
 	}
 	return db_exec(cx, NULL,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.audit (%s, created) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], "
 		"$6::text[], $7::text[], $8::text[], $9::timestamptz[])",
-		batch->schema, columns),
+		schema, columns),
 	    TEXTS + 1, v);
+}
+
+static void
+wake(struct book *b)
+{
+	struct waiter *next;
+
+	for (struct waiter *w = b->waiters; w != NULL; w = next) {
+		next = w->next;
+		fib_signal(&w->ev);
+	}
+	b->waiters = NULL;
+}
+
+/* Awaits. One batch of a book that is due. */
+static err_t
+write_book(struct ctx *cx, struct book *b)
+{
+	struct queued *batch;
+	unsigned n;
+	err_t e;
+
+	not_due(b);
+	batch = take_batch(b, &n);
+	b->writing = true;
+	e = write_batch(cx, b->schema, batch, n);
+	b->writing = false;
+	if (e == ERR_DB_DOWN || e == ERR_DB_BUSY) {	/* certainly not written: later */
+		put_back(b, batch, n);
+	} else {
+		b->done += n;
+		free_batch(batch);
+	}
+	wake(b);
+	if (e == OK || e == ERR_DB_DOWN || e == ERR_DB_BUSY) {
+		book_settle(b);
+		return e;
+	}
+	/* perhaps written, or the project is gone: no second try, the others go on */
+	metric_add(M_audit_dropped, n);
+	log_warn(cx, "audit entries lost", "schema=%s entries=%u error=%s detail=%s", b->schema, n, err_info(e)->name, cx->detail ? cx->detail : "");
+	book_settle(b);
+	return e == ERR_TIMEOUT || e == ERR_CANCELLED ? e : OK;
 }
 
 err_t
 audit_flush(struct ctx *cx)
 {
-	struct queued *batch;
-	err_t e = OK;
-	int n;
+	while (due_first != NULL)
+		TRY(write_book(cx, due_first));
+	return OK;
+}
 
-	while (e == OK && (batch = take_batch(&n)) != NULL) {
-		e = write_batch(cx, batch, n);
-		if (e == ERR_DB_DOWN || e == ERR_DB_BUSY) {	/* certainly not written: later */
-			put_back(batch, n);
-			break;
-		}
-		if (e != OK) {	/* perhaps written, or the project is gone: no second try, the others go on */
-			metric_add(M_audit_dropped, n);
-			log_warn(cx, "audit entries lost", "schema=%s entries=%d error=%s detail=%s", batch->schema, n, err_info(e)->name,
-			    cx->detail ? cx->detail : "");
-			if (e != ERR_TIMEOUT && e != ERR_CANCELLED)
-				e = OK;
-		}
-		free_batch(batch);
+/* Awaits the end of the batch that is being written. */
+static err_t
+await_batch(struct ctx *cx, struct book *b)
+{
+	struct waiter w = {.next = b->waiters};
+	err_t e;
+
+	b->waiters = &w;
+	e = fib_await(cx, &w.ev);
+	if (!w.ev.set) {
+		struct waiter **at = &b->waiters;
+
+		while (*at != &w)
+			at = &(*at)->next;
+		*at = w.next;
 	}
+	return e;
+}
+
+/* Awaits. What is queued for this project now. */
+static err_t
+flush_own(struct ctx *cx, const char *schema)
+{
+	struct book *b = books ? map_get(books, str_c(schema)) : NULL;
+	uint64_t until;
+	err_t e = OK;
+
+	if (b == NULL)
+		return OK;
+	until = b->added;
+	b->users++;
+	while (e == OK && b->done < until)
+		e = b->writing ? await_batch(cx, b) : write_book(cx, b);
+	b->users--;
+	book_settle(b);
 	return e;
 }
 
@@ -183,7 +314,7 @@ static void
 on_tick(void *arg)
 {
 	(void)arg;
-	if (first == NULL || flushing)
+	if (due_first == NULL || flushing)
 		return;
 	flushing = true;
 	fib_spawn_new("audit", FLUSH_MS, flush_fiber, NULL);
@@ -282,7 +413,7 @@ audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char
 		.flags = QUERY_ONLY_PAGE,
 	};
 
-	TRY(audit_flush(cx));	/* what this process has not written yet */
+	TRY(flush_own(cx, p->schema));	/* what this process has not written yet */
 	TRY(query_list(cx, &l, &audit_shape, queries, NULL, &page));
 	*total_out = page.total;
 	until = loop_now() + AGENT_PATIENCE_MS;

@@ -105,6 +105,69 @@ entries(struct ctx *cx)
 	CHECK(total == 0 && list.n == 0);
 }
 
+/* The log of one project has what was queued for it, in this order, and leaves the others' entries where they are. */
+static void
+own_entries(struct ctx *cx)
+{
+	const struct strs none = {0};
+	struct objs list;
+	int64_t total;
+
+	for (int i = 0; i < 300; i++) {
+		note(&two, arena_printf(cx->arena, "event.%d", i));
+		note(&gone, "lost");
+		note(&one, arena_printf(cx->arena, "event.%d", i));
+	}
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, &total, &list));
+	CHECK(total == 300 && strcmp(((struct audit_log *)list.v[0])->event, "event.299") == 0);
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 0);
+	GOOD(audit_flush(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 300);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 300);
+}
+
+static int finished;
+
+static void
+lists(struct ctx *cx, void *arg)
+{
+	const struct strs none = {0};
+	struct objs list;
+	int64_t total;
+
+	(void)arg;
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, &total, &list));
+	CHECK(total == 1200 && strcmp(((struct audit_log *)list.v[0])->event, "event.1199") == 0);
+	finished++;
+}
+
+/* Those who find a batch on its way wait for it, and write what is left. */
+static void
+at_once(struct ctx *cx)
+{
+	uint64_t end = loop_now() + 20000;
+
+	finished = 0;
+	for (int i = 0; i < 1200; i++)
+		note(&one, arena_printf(cx->arena, "event.%d", i));
+	for (int i = 0; i < 5; i++)
+		fib_spawn_new("list", 20000, lists, NULL);
+	while (finished < 5 && loop_now() < end)
+		GOOD(fib_sleep(cx, 5));
+	CHECK(finished == 5);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 1200);
+}
+
+Test(upkeep, own_entries, .timeout = 60)
+{
+	run(own_entries);
+}
+
+Test(upkeep, lists_at_once, .timeout = 60)
+{
+	run(at_once);
+}
+
 Test(upkeep, entries, .timeout = 60)
 {
 	run(entries);
