@@ -48,6 +48,7 @@ struct ws;			/* one WebSocket */
 /* A WebSocket text message, encoded once, shared by all sockets that send it. Private headroom precedes the data. */
 struct frame {
 	unsigned refs;
+	unsigned queued;	/* sockets whose queue it is in */
 	size_t len;
 	char *data;
 };

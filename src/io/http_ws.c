@@ -54,6 +54,7 @@ frame_make(unsigned op, size_t len)
 	char *room = (char *)(f + 1);
 
 	f->refs = 1;
+	f->queued = 0;
 	f->len = len;
 	f->data = room + HEADROOM;
 	f->data[len] = '\0';
@@ -135,6 +136,9 @@ open_for(const struct ws *w)
 
 /* ---- the queue ---- */
 
+/* A frame that waits is charged once, in however many queues it stands. */
+static struct budget queued;
+
 static void
 set_lagging(struct ws *w, bool on)
 {
@@ -151,6 +155,8 @@ queue_pop(struct ws *w)
 
 	assert(w->q_n > 0 && w->q_bytes >= f->len);
 	w->q_bytes -= f->len;
+	if (--f->queued == 0)
+		budget_release(&queued, f->len);
 	w->q_head = (w->q_head + 1) % w->q_cap;
 	w->q_n--;
 	frame_unref(f);
@@ -193,6 +199,8 @@ queue_push(struct ws *w, struct frame *f)
 	w->queue[(w->q_head + w->q_n) % w->q_cap] = f;
 	w->q_n++;
 	w->q_bytes += f->len;
+	if (f->queued++ == 0)
+		budget_force(&queued, f->len);
 	if (w->q_bytes > (size_t)conf.rt_queue_soft)
 		set_lagging(w, true);
 	conn_want_write(w->conn);
@@ -252,7 +260,7 @@ too_slow(struct ws *w)
 static void
 enqueue(struct ws *w, struct frame *f)
 {
-	if (queue_full(w, f->len)) {
+	if (queue_full(w, f->len) || (f->queued == 0 && budget_room(&queued, f->len) != OK)) {
 		frame_unref(f);
 		too_slow(w);
 		return;

@@ -81,6 +81,9 @@ void conn_want_write(struct conn *c) { (void)c; }
 void conn_finish(struct conn *c) { c->fin_due = true; conn_move(c, LIST_CLOSING); }
 void conn_doom(struct conn *c) { conn_move(c, LIST_DOOMED); }
 void msg_upgraded(struct msg *x) { (void)x; }
+void budget_force(struct budget *b, size_t n) { b->held += n; }
+void budget_release(struct budget *b, size_t n) { assert(n <= b->held); b->held -= n; }
+err_t budget_room(const struct budget *b, size_t n) { return b->held + n > 1000000 ? ERR_BYTES_SPENT : OK; }
 void msg_free(struct msg *x) { (void)x; }
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body) { (void)c, (void)x, (void)status, (void)h, (void)nh, (void)body; }
 struct str error_body(err_t e) { (void)e; return STR("{}"); }

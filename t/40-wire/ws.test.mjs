@@ -305,3 +305,17 @@ test('draining closes sockets with 1012', { skip }, async () => {
 });
 
 test('parser of this test', { skip }, () => assert.equal(parseFrame(frame(OP.text, 'abc', { mask: null })).text, 'abc'));
+
+test('queues are charged to the budget of bytes, and one that finds no room is closed with 1013', { skip }, async () => {
+  const e = await startEcho({ bytes_max: '2m', rt_queue_soft: '64k', rt_queue_hard: '100m', rt_queue_frames: 100000 });
+  const held = async () => (await ask(e.port, 'GET /held HTTP/1.1\r\nHost: a\r\n\r\n')).json();
+  const a = await Sock.open(e.port), b = await Sock.open(e.port);
+  for (const k of [a, b]) k.wire.socket.pause();
+  a.text('flood:900:60000');
+  await until(async () => (await e.stats()).slow === 1, 'there is no room');
+  assert.ok((await held()).refused > 0);
+  a.wire.close();
+  b.wire.close();
+  await until(async () => (await held()).held === 0 && (await e.stats()).sockets === 0, 'all of it came back');
+  await e.stop();
+});
