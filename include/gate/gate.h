@@ -143,6 +143,21 @@ struct route {
 struct routes { const struct route *v; int n; };
 #define ROUTES(rows) {rows, (int)(sizeof(rows) / sizeof(rows[0]))}
 
+/* ---- bodies in pieces, for routes with ROUTE_STREAM (a body of another kind: http_body_read) ---- */
+struct multipart;
+struct part_head {	/* absent fields are STR_NONE; UTF-8, in the request's arena */
+	struct str name;
+	struct str filename;	/* of filename*, else of filename; a file may have an empty one */
+	struct str type;	/* Content-Type */
+};
+/* All but the first await. ERR_REQUEST_MALFORMED: the body is no multipart/form-data; ERR_REQUEST_TOO_LARGE: it has more parts than that; others
+ * as http_body_read. */
+err_t multipart_open(struct req *rq, int parts_max, struct multipart **out) MUST_CHECK;
+/* The next part, whether the one before was read to its end or not; *more_out is false behind the last. */
+err_t multipart_next(struct multipart *m, struct part_head *head_out, bool *more_out) MUST_CHECK;
+/* The next bytes of the part, valid until the next call; n is 0 at its end. */
+err_t multipart_read(struct multipart *m, struct str *piece_out) MUST_CHECK;
+
 /* ---- replies: each sends the answer; at most one per request ---- */
 err_t reply(struct req *rq, int status, const struct shape *shape, const void *obj);
 err_t reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list);

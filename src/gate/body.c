@@ -1,12 +1,11 @@
 /* Query strings and bodies become one JSON object of parameters (spec platform.md 4). All of it is from outside: the number of variables,
  * the depth of brackets and the encoding are bounded here, the size by the adapter. */
-#include "config.h"	/* memmem */
-
 #include <stdio.h>
 
 #include "gate_priv.h"
+#include "multipart.h"
 
-enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256, BOUNDARY_MAX = 200 };
+enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256 };
 
 static const char too_many[] = "It has too many fields.";
 static const char bad_utf8[] = "It is not valid UTF-8.";
@@ -178,138 +177,43 @@ body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 
 /* ---- multipart/form-data ---- */
 
-static struct str
-skip(struct str s, size_t n)
-{
-	return (struct str){s.p + n, s.n - n};
-}
-
+/* Fields alone: files are left out, the services that take them read the parts themselves. */
 static const char *
-find(struct str s, struct str what)
+read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into)
 {
-	return s.n >= what.n && s.n > 0 ? memmem(s.p, s.n, what.p, what.n) : NULL;
-}
+	struct part_head head;
+	enum mp_event e;
+	struct str data;
+	struct buf b;
+	bool known = part_head_parse(cx->arena, mp->head, &head);
 
-/* The value of  name="…"  in a Content-Disposition; \" is a quote. STR_NONE when absent. */
-static struct str
-disposition_value(struct ctx *cx, struct str header, const char *name)
-{
-	struct str rest = header;
-
-	for (;;) {
-		struct buf b;
-		struct str key;
-		const char *semi = memchr(rest.p, ';', rest.n);
-		size_t i;
-
-		if (semi == NULL)
-			return STR_NONE;
-		rest = str_trim(skip(rest, (size_t)(semi - rest.p) + 1));
-		for (i = 0; i < rest.n && rest.p[i] != '=' && rest.p[i] != ';'; i++)
-			;
-		key = str_trim((struct str){rest.p, i});
-		if (i + 1 >= rest.n || rest.p[i] != '=' || rest.p[i + 1] != '"')
-			continue;
-		buf_init(&b, cx->arena, 32);
-		for (i += 2; i < rest.n && rest.p[i] != '"'; i++) {
-			if (rest.p[i] == '\\' && i + 1 < rest.n && (rest.p[i + 1] == '"' || rest.p[i + 1] == '\\'))
-				i++;
-			buf_ch(&b, rest.p[i]);
-		}
-		rest = skip(rest, i < rest.n ? i + 1 : rest.n);
-		if (str_ieq(key, str_c(name)))
-			return (struct str){b.p ? b.p : "", b.n};
-		if (rest.n == 0)
-			return STR_NONE;
-	}
-}
-
-/* The name of a field among the head lines of a part; *file_out when it is a file. */
-static struct str
-part_name(struct ctx *cx, struct str head, bool *file_out)
-{
-	while (head.p != NULL && head.n > 0) {
-		struct str line = str_cut(&head, '\n'), name = str_cut(&line, ':');
-
-		if (line.p == NULL || !str_ieq(str_trim(name), STR("content-disposition")))
-			continue;
-		if (line.n > 0 && line.p[line.n - 1] == '\r')
-			line.n--;
-		*file_out = disposition_value(cx, line, "filename").p != NULL;
-		return disposition_value(cx, line, "name");
-	}
-	return STR_NONE;
-}
-
-/* Files are left out: the services that take them read the parts themselves. */
-static const char *
-read_part(struct ctx *cx, struct str part, json_t *into)
-{
-	const char *end;
-	struct str head, name;
-	bool file = false;
-
-	if (part.n >= 2 && memcmp(part.p, "\r\n", 2) == 0)
-		return NULL;	/* a part without head has no name */
-	if ((end = find(part, STR("\r\n\r\n"))) == NULL)
+	buf_init(&b, cx->arena, 0);
+	while ((e = mp_step(mp, text, &data)) == MP_DATA)
+		if (known && head.name.n > 0 && head.filename.p == NULL)
+			buf_str(&b, data);
+	if (e != MP_PART_END)
 		return bad_parts;
-	head = (struct str){part.p, (size_t)(end - part.p)};
-	name = part_name(cx, head, &file);
-	if (name.n == 0 || file)
-		return NULL;
-	return put(cx, into, name, skip(part, head.n + 4));
+	if (!known && head.name.n > 0 && head.filename.p == NULL)
+		return bad_utf8;
+	return head.name.n > 0 && head.filename.p == NULL ? put(cx, into, head.name, buf_view(&b)) : NULL;
 }
 
 bool
 body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *into, const char **why_out)
 {
-	struct str mark = str_c(arena_printf(cx->arena, "\r\n--%.*s", STR_FMT(boundary)));
-	struct str first = skip(mark, 2);
-	const char *at;
+	struct mp *mp = arena_alloc(cx->arena, sizeof *mp);
+	const char *why = mp_init(mp, boundary) ? NULL : bad_parts;
+	enum mp_event e = MP_BAD;
+	struct str data;
 
-	*why_out = bad_parts;
-	if (boundary.n == 0 || boundary.n > BOUNDARY_MAX)
-		return false;
-	if (text.n >= first.n && memcmp(text.p, first.p, first.n) == 0)
-		text = skip(text, first.n);
-	else if ((at = find(text, mark)) != NULL)
-		text = skip(text, (size_t)(at - text.p) + mark.n);
-	else
-		return false;
-	for (int n = 0; !(text.n >= 2 && memcmp(text.p, "--", 2) == 0); n++) {
-		struct str part;
-		const char *why;
-
-		if (text.n < 2 || memcmp(text.p, "\r\n", 2) != 0)
-			return false;
-		text = skip(text, 2);
-		if ((at = find(text, mark)) == NULL)
-			return false;
-		part = (struct str){text.p, (size_t)(at - text.p)};
-		text = skip(text, part.n + mark.n);
-		if ((why = n >= VARIABLES_MAX ? too_many : read_part(cx, part, into)) != NULL) {
-			*why_out = why;
-			return false;
-		}
-	}
-	*why_out = NULL;
-	settle_members(into);
-	return true;
-}
-
-static struct str
-boundary_of(struct str type)
-{
-	while (type.p != NULL) {
-		struct str value = str_trim(str_cut(&type, ';')), name = str_cut(&value, '=');
-
-		if (!str_ieq(name, STR("boundary")) || value.p == NULL)
-			continue;
-		if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
-			value = (struct str){value.p + 1, value.n - 2};
-		return value;
-	}
-	return STR_NONE;
+	for (int n = 0; why == NULL && (e = mp_step(mp, &text, &data)) == MP_PART; n++)
+		why = n >= VARIABLES_MAX ? too_many : read_part(cx, mp, &text, into);
+	if (why == NULL && e != MP_END)
+		why = bad_parts;
+	*why_out = why;
+	if (why == NULL)
+		settle_members(into);
+	return why == NULL;
 }
 
 /* ---- requests ---- */
@@ -356,7 +260,7 @@ body_read(struct req *rq, enum method m)
 		read_fields(rq, text);
 	else if (str_is(kind, "multipart/form-data") && text.n > 0) {
 		rq->body = new_object(&rq->cx);
-		(void)body_multipart(&rq->cx, text, boundary_of(type), rq->body, &rq->body_error);	/* as above */
+		(void)body_multipart(&rq->cx, text, mp_boundary(type), rq->body, &rq->body_error);	/* as above */
 	}
 }
 

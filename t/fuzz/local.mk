@@ -52,4 +52,9 @@ check_PROGRAMS += t/fuzz/fuzz_body
 t_fuzz_fuzz_body_SOURCES = t/fuzz/fuzz_body.c
 t_fuzz_fuzz_body_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_body_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_multipart
+t_fuzz_fuzz_multipart_SOURCES = t/fuzz/fuzz_multipart.c
+t_fuzz_fuzz_multipart_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_multipart_LDADD = $(FUZZ_LIBS)
 endif

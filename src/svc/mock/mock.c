@@ -1,7 +1,11 @@
 /* The mock service: what SDK generators and OAuth2 trials call. It answers and keeps nothing. */
+#include "core/conf.h"
+#include "core/fiber.h"
 #include "core/vtime.h"
 #include "gate/gate.h"
 #include "svc/account/oauth.h"
+
+enum { PARTS_MAX = 100 };
 
 static err_t
 passed(struct req *rq, void *in)
@@ -213,6 +217,79 @@ get_failure(struct req *rq, void *in)
 	return reply_json(rq, 400, STR("{\"result\":\"failure\"}"));
 }
 
+/* ---- bodies in pieces, for trials and measurements of a development server ---- */
+
+static err_t
+for_development(struct req *rq)
+{
+	return strcmp(conf.env, "development") == 0 ? OK : fail(&rq->cx, ERR_GENERAL_ROUTE_NOT_FOUND, "only for development");
+}
+
+static err_t
+sink(struct req *rq, void *in)
+{
+	uint64_t n = 0;
+	struct str piece;
+
+	(void)in;
+	TRY(for_development(rq));
+	do {
+		TRY(http_body_read(&rq->cx, rq->http, &piece));
+		n += piece.n;
+		TRY(fib_yield(&rq->cx));
+	} while (piece.n > 0);
+	return reply_json(rq, 200, str_c(arena_printf(rq->cx.arena, "{\"bytes\":%llu}", (unsigned long long)n)));
+}
+
+/* What a part is, and how long; one named "skipped" is not read to its end. */
+static err_t
+describe_part(struct req *rq, struct multipart *m, const struct part_head *h, struct jw *w)
+{
+	struct str piece;
+	int64_t n = 0;
+
+	do {
+		TRY(multipart_read(m, &piece));
+		n += (int64_t)piece.n;
+		TRY(fib_yield(&rq->cx));
+	} while (piece.n > 0 && !str_is(h->name, "skipped"));
+	jw_obj(w);
+	JW_KEY(w, "name");
+	jw_str(w, h->name.p ? h->name : STR(""));
+	JW_KEY(w, "filename");
+	jw_str(w, h->filename.p ? h->filename : STR(""));
+	JW_KEY(w, "type");
+	jw_str(w, h->type.p ? h->type : STR(""));
+	JW_KEY(w, "size");
+	jw_i64(w, n);
+	jw_obj_end(w);
+	return OK;
+}
+
+static err_t
+parts(struct req *rq, void *in)
+{
+	struct multipart *m;
+	struct part_head h;
+	bool more;
+	struct buf b;
+	struct jw w;
+
+	(void)in;
+	TRY(for_development(rq));
+	TRY(multipart_open(rq, PARTS_MAX, &m));
+	buf_init(&b, rq->cx.arena, 512);
+	jw_init(&w, &b);
+	jw_arr(&w);
+	TRY(multipart_next(m, &h, &more));
+	while (more) {
+		TRY(describe_part(rq, m, &h, &w));
+		TRY(multipart_next(m, &h, &more));
+	}
+	jw_arr_end(&w);
+	return reply_json(rq, 200, buf_view(&b));
+}
+
 #define MOCK(method_, path_, name_, handler_, status_, ...)                                                                     \
 	{.method = method_, .path = "/v1/mock/tests/" path_, .name = name_, .scope = "public", .limit = "", .handler = handler_, \
 	    .status = status_, .doc = "A route for trials.", __VA_ARGS__}
@@ -239,6 +316,8 @@ static const struct route rows[] = {
     MOCK("GET", "general/400-error", "mock400", fail_400, 200),
     MOCK("GET", "general/500-error", "mock500", fail_500, 200),
     MOCK("GET", "general/502-error", "mock502", fail_502, 200),
+    MOCK("POST", "general/sink", "mockSink", sink, 200, .flags = ROUTE_STREAM),
+    MOCK("POST", "general/parts", "mockParts", parts, 200, .flags = ROUTE_STREAM),
     MOCK("GET", "general/oauth2", "mockOAuth2", authorize, 301, PARAMS(struct authorize_in, authorize_params)),
     MOCK("GET", "general/oauth2/token", "mockOAuth2Token", get_token, 200, PARAMS(struct token_in, token_params)),
     MOCK("GET", "general/oauth2/user", "mockOAuth2User", get_user, 200, PARAMS(struct profile_in, user_params)),
