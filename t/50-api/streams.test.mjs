@@ -36,7 +36,7 @@ describe('at the head', () => {
 		test(what, async () => assert.equal(await atHead([`POST ${path} HTTP/1.1`, 'Host: localhost', ...headers]), status))
 
 	test('the project may be a parameter', async () => assert.equal(await atHead([`POST ${root}/sink?project=nobody HTTP/1.1`, 'Host: localhost', 'Content-Length: 5']), 404))
-	test('only development has these routes', async () => assert.equal((await (await server()).call('POST', `${root}/sink`, { body: 'x' })).status, 404))
+	test('only development has these routes', async () => assert.equal((await (await server()).call('POST', `${root}/sink`, { body: 'x' })).status, 503))
 })
 
 test('a body of any size', async () => {

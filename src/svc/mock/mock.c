@@ -222,7 +222,7 @@ get_failure(struct req *rq, void *in)
 static err_t
 for_development(struct req *rq)
 {
-	return strcmp(conf.env, "development") == 0 ? OK : fail(&rq->cx, ERR_GENERAL_ROUTE_NOT_FOUND, "only for development");
+	return strcmp(conf.env, "development") == 0 ? OK : fail(&rq->cx, ERR_GENERAL_SERVICE_DISABLED, "only for development");
 }
 
 static err_t
