@@ -125,8 +125,8 @@ struct route {
 	const char *limit;	/* rate limits: "10/3600 url:{url},ip:{ip}"; several separated by ';'; "" none */
 	const char *auth;	/* stored key of the sign-in method that guards it, NULL none */
 	handler_fn handler;
-	const struct shape *model;	/* of the reply, for OpenAPI; NULL none or free form */
-	int status;		/* of success, for OpenAPI: 200 201 202 204 */
+	const struct shape *model;	/* of the reply, for OpenAPI; NULL: it is no JSON (media), or has no body */
+	int status;		/* of success, for OpenAPI: 200 201 202 204 301; of routes that only fail: that */
 	const char *doc;	/* one sentence */
 	unsigned flags;
 	/* Entry of the audit log after success: the event, a blank, the resource with {parameter} or {user} in it, e.g.
@@ -137,6 +137,8 @@ struct route {
 	const struct param *params;
 	int n_params;
 	const char *list;	/* the reply is a list of the model under this name, for OpenAPI; NULL: one object */
+	const struct shape *or_model;	/* the reply when a parameter asks for something else, for OpenAPI; NULL: there is no such */
+	const char *media;	/* type of a reply that is no JSON, for OpenAPI; NULL */
 };
 
 /* Each file of handlers exports its rows; the service.c of its room lists them (model/service.h). */

@@ -17,6 +17,7 @@ struct user {
 };
 extern const struct shape user_shape;		/* with password, hash, hashOptions */
 extern const struct shape account_shape;	/* without */
+extern const struct shape preferences_shape;	/* the client's own members, and none besides */
 
 struct session {
 	const char *id, *user_id, *secret_hash, *provider, *provider_uid;

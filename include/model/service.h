@@ -91,7 +91,6 @@ struct service {
 	const char *(*gauges)(struct arena *a, const char *schema);
 	const struct older *older;
 	const struct made_id *made_ids;
-	const char *usage_model;		/* of its replies about usage, in `older`; NULL: it has none */
 	const struct job_kind *jobs;		/* model/job.h */
 	const struct job_task *tasks;		/* done now and then */
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */

@@ -8,12 +8,15 @@
 
 enum field_type {
 	F_STR,		/* const char *; NULL writes "" */
-	F_TIME,		/* int64_t ms; TIME_NONE writes "" */
+	F_ID,		/* the same: an id */
+	F_ENUM,		/* the same: one of `values` */
+	F_TIME,		/* int64_t ms; a date in ISO 8601 */
+	F_TIME_OR_NONE,	/* the same; TIME_NONE writes "" */
 	F_BOOL,		/* bool */
 	F_INT,		/* int64_t */
 	F_FLOAT,	/* double */
 	F_STRS,		/* struct strs; writes a list */
-	F_JSON,		/* struct str: JSON text written as it is; empty writes {} */
+	F_JSON,		/* struct str: JSON text of an object, written as it is; empty writes {} */
 	F_LIST,		/* struct objs: list of objects of `sub` */
 	F_CONST		/* not stored: `doc`'s neighbour `text` is written as JSON */
 };
@@ -32,6 +35,7 @@ struct field {
 	const char *doc;
 	const struct shape *sub;	/* F_LIST */
 	const char *text;		/* F_CONST: JSON text */
+	const char *const *values;	/* F_ENUM: NULL at the end */
 	bool hidden;			/* read from SQL, never written */
 	bool nullable;			/* may be null; for OpenAPI, of models that are written by hand */
 };
@@ -42,13 +46,20 @@ struct shape {
 	int n;
 	const struct field *fields;
 	const struct shape *const *any;	/* it is one of these, NULL at the end, and has no fields of its own; for OpenAPI */
+	bool open;		/* it has further members, which are the client's own */
 };
 
-#define SHAPE(model, type, rows) {model, sizeof(type), (int)(sizeof(rows) / sizeof(rows[0])), rows, NULL}
+#define SHAPE(model_, type_, rows_) {.model = model_, .size = sizeof(type_), .n = (int)(sizeof(rows_) / sizeof(rows_[0])), .fields = rows_}
 #define FIELD(type_, st, member, key_, column_, doc_) \
 	{.key = key_, .column = column_, .type = type_, .off = offsetof(st, member), .doc = doc_}
 #define FIELD_HIDDEN(type_, st, member, column_) \
 	{.key = "", .column = column_, .type = type_, .off = offsetof(st, member), .doc = "", .hidden = true}
+#define FIELD_ENUM(values_, st, member, key_, column_, doc_) \
+	{.key = key_, .column = column_, .type = F_ENUM, .off = offsetof(st, member), .doc = doc_, .values = values_}
+
+/* Models of replies that are written by hand: these tables only tell, for OpenAPI, and the tests hold every reply against them. */
+#define SHAPE_TOLD(model_, rows_) {.model = model_, .n = (int)(sizeof(rows_) / sizeof(rows_[0])), .fields = rows_}
+#define TOLD(key_, type_, doc_, ...) {.key = key_, .type = type_, .doc = doc_, __VA_ARGS__}
 
 /* "id, created_at, …" of the fields that have a column; static per shape. */
 const char *shape_columns(const struct shape *s);

@@ -10,6 +10,7 @@
 
 #include "model/project.h"
 #include "model/service.h"
+#include "model/shape.h"
 
 void usage_init(void);		/* per process, on the loop: starts the timer */
 void usage_drain(void);		/* starts writing what is held back */
@@ -34,5 +35,10 @@ struct usage_series {
 /* Awaits. {"range":…,"<name>":[{"value":…,"date":…},…],…}: as many points as the range has, oldest first. */
 err_t usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
     MUST_CHECK;
+
+/* Rows of the models of such replies (SHAPE_TOLD). */
+extern const struct shape metric_shape;
+#define USAGE_RANGE TOLD("range", F_ENUM, "How far back.", .values = usage_ranges)
+#define USAGE_ROW(key_, doc_) TOLD(key_, F_LIST, doc_, .sub = &metric_shape)
 
 #endif

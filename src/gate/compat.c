@@ -28,6 +28,19 @@ version_of(struct str s)
 }
 #define V(major, minor, patch) ((major) * INT64_C(1000000) + (minor) * 1000 + (patch))
 
+/* Up to which version each format goes. */
+static const struct {
+	enum format format;
+	const char *name, *up_to;
+} formats[] = {
+    {FORMAT_11, "0.11", "0.11.2"},
+    {FORMAT_12, "0.12", "0.12.4"},
+    {FORMAT_13, "0.13", "0.13.4"},
+    {FORMAT_14, "0.14", "0.14.0"},
+    {FORMAT_15, "0.15", "0.15.3"},
+};
+enum { FORMATS_N = sizeof formats / sizeof *formats };
+
 void
 compat_choose(struct req *rq)
 {
@@ -39,37 +52,65 @@ compat_choose(struct req *rq)
 		return;
 	rq->cx.format = v;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
-	if (v <= V(0, 11, 2))
-		rq->format = FORMAT_11;
-	else if (v <= V(0, 12, 4))
-		rq->format = FORMAT_12;
-	else if (v <= V(0, 13, 4))
-		rq->format = FORMAT_13;
-	else if (v <= V(0, 14, 0))
-		rq->format = FORMAT_14;
-	else if (v <= V(0, 15, 3))
-		rq->format = FORMAT_15;
+	for (int i = FORMATS_N - 1; i >= 0 && v <= version_of(str_c(formats[i].up_to)); i--)
+		rq->format = formats[i].format;
 }
 
 /* ---- replies ---- */
 
-/* Usage replies have no shape, but a form of their own in older formats. */
-static const char *
-usage_model(const struct route *r)
-{
-	int n;
-	const struct service *const *v = service_all(&n);
-	size_t len = strlen(r->path);
-
-	for (int i = 0; r->service != NULL && len > 6 && strcmp(r->path + len - 6, "/usage") == 0 && i < n; i++)
-		if (strcmp(r->service, v[i]->name) == 0)
-			return v[i]->usage_model;
-	return NULL;
-}
 
 /* Dates of the models, which were Unix seconds. */
 static const char *const dates[] = {"registration", "passwordUpdate", "startTime", "endTime", "scheduleNext", "schedulePrevious", "expire",
 	"providerAccessTokenExpiry", "invited", "joined", "time", "date", "accessedAt", NULL};
+
+static void
+describe_renames(struct jw *w, enum format format)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	JW_KEY(w, "renames");
+	jw_arr(w);
+	for (int i = 0; i < n; i++)
+		for (const struct older *o = v[i]->older; o != NULL && o->model != NULL; o++) {
+			if (o->format != format)
+				continue;
+			jw_arr(w);
+			jw_cstr(w, o->model);
+			jw_cstr(w, o->key);
+			if (o->to != NULL)
+				jw_cstr(w, o->to);
+			else
+				jw_null(w);
+			jw_arr_end(w);
+		}
+	jw_arr_end(w);
+}
+
+/* x-formats: what of this can be said in tables. The tests know the rest, which is old_object and old_list. */
+void
+compat_describe(struct jw *w)
+{
+	JW_KEY(w, "x-formats");
+	jw_arr(w);
+	for (int f = 0; f < FORMATS_N; f++) {
+		jw_obj(w);
+		JW_KEY(w, "name");
+		jw_cstr(w, formats[f].name);
+		JW_KEY(w, "upTo");
+		jw_cstr(w, formats[f].up_to);
+		describe_renames(w, formats[f].format);
+		if (formats[f].format == FORMAT_15) {
+			JW_KEY(w, "unixSeconds");
+			jw_arr(w);
+			for (const char *const *d = dates; *d != NULL; d++)
+				jw_cstr(w, *d);
+			jw_arr_end(w);
+		}
+		jw_obj_end(w);
+	}
+	jw_arr_end(w);
+}
 
 static bool
 among(const char *const *list, const char *key)
@@ -193,7 +234,7 @@ member(struct req *rq, const char *model, const json_t *j, const char *key, json
 {
 	bool document = json_object_get(j, "$collectionId") != NULL;	/* its other members are the client's own */
 
-	if (rq->format == FORMAT_15 && usage_model(rq->route) != NULL && json_is_array(v))
+	if (rq->format == FORMAT_15 && model != NULL && strncmp(model, "usage", 5) == 0 && json_is_array(v))
 		json_object_set_new(into, key, old_metrics(&rq->cx, v));
 	else if (rq->format == FORMAT_15)
 		member_15(&rq->cx, document, key, v, into);
@@ -274,14 +315,10 @@ drop(void *j)
 }
 
 bool
-compat_wanted(const struct req *rq, const char **model)
+compat_wanted(const struct req *rq, const struct shape *shape)
 {
-	if (rq->format == FORMAT_NOW)
-		return false;
-	if (*model == NULL)
-		*model = usage_model(rq->route);
 	/* preferences and the like are the client's own */
-	return *model != NULL || rq->route->model != NULL;
+	return rq->format != FORMAT_NOW && shape != NULL && (!shape->open || shape->n > 0);
 }
 
 bool
@@ -310,7 +347,7 @@ convert(void *arg)
 	c->out = c->json;
 	if (!json_is_object(j))
 		return;
-	if (c->member && c->rq.format == FORMAT_14 && c->model != NULL && strcmp(c->model, "session") == 0)	/* only lists of them had their dates */
+	if (c->member && c->rq.format == FORMAT_14 && strcmp(c->model, "session") == 0)	/* only lists of them had their dates */
 		return;
 	old = !c->member && is_list(j) ? old_list(&c->rq, c->model, j) : old_object(&c->rq, c->model, j);
 	defer(&c->rq.cx, drop, old);
@@ -339,21 +376,21 @@ end_conversion(void *arg)
 }
 
 static struct conversion *
-begin_conversion(struct req *rq, struct conversion *c, const char *model, struct str json, bool member)
+begin_conversion(struct req *rq, struct conversion *c, const struct shape *shape, struct str json, bool member)
 {
-	*c = (struct conversion){.rq = *rq, .model = model, .json = json, .member = member, .out = json};
+	*c = (struct conversion){.rq = *rq, .model = shape->model, .json = json, .member = member, .out = json};
 	ctx_init(&c->rq.cx);
 	return c;
 }
 
 err_t
-compat_reply(struct req *rq, const char *model, struct str *json)
+compat_reply(struct req *rq, const struct shape *shape, struct str *json)
 {
 	struct conversion *c;
 
-	if (!compat_wanted(rq, &model))
+	if (!compat_wanted(rq, shape))
 		return OK;
-	c = begin_conversion(rq, arena_new_of(rq->cx.arena, struct conversion), model, *json, false);
+	c = begin_conversion(rq, arena_new_of(rq->cx.arena, struct conversion), shape, *json, false);
 	defer(&rq->cx, end_conversion, c);
 	TRY(run_conversion(rq, c));
 	*json = c->out;
@@ -361,12 +398,12 @@ compat_reply(struct req *rq, const char *model, struct str *json)
 }
 
 err_t
-compat_member(struct req *rq, const char *model, struct str json, struct buf *out)
+compat_member(struct req *rq, const struct shape *shape, struct str json, struct buf *out)
 {
 	struct conversion c;
 	err_t e;
 
-	begin_conversion(rq, &c, model, json, true);
+	begin_conversion(rq, &c, shape, json, true);
 	e = run_conversion(rq, &c);
 	if (e == OK)
 		buf_str(out, c.out);

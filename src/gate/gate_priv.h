@@ -76,14 +76,22 @@ int limit_parse(const char *text, struct limit_rule out[ROUTE_LIMITS_MAX]);
 struct str limit_key(struct req *rq, const char *key);
 err_t limit_pass(struct req *rq, bool exempt) MUST_CHECK;	/* awaits Redis once on limited routes; sets X-RateLimit-* */
 
+/* ---- openapi_models.c ---- */
+void openapi_models(struct jw *w, const struct route_info *const *infos, int n);	/* the member "components" */
+void openapi_events(struct jw *w);			/* the member "x-events" */
+void openapi_enum(struct jw *w, const char *const *list);
+void openapi_reference(struct jw *w, const char *model);
+
 /* ---- compat.c ---- */
+void compat_describe(struct jw *w);			/* the member "x-formats" of the OpenAPI document */
 void compat_choose(struct req *rq);			/* which older formats the caller asked for */
 void compat_request(struct req *rq);			/* old parameters become today's */
-/* Whether replies about *model (NULL: found by the route) are turned into the older format rq->format. */
-bool compat_wanted(const struct req *rq, const char **model);
+/* Whether replies of this shape are turned into the older format rq->format. */
+bool compat_wanted(const struct req *rq, const struct shape *shape);
 bool compat_total_last(const struct req *rq);		/* lists end with "sum" instead of beginning with "total" */
-err_t compat_reply(struct req *rq, const char *model, struct str *json) MUST_CHECK;	/* its text in rq->format; awaits a thread when it is large */
-err_t compat_member(struct req *rq, const char *model, struct str json, struct buf *out) MUST_CHECK;	/* the same of a member of a list, appended */
+/* The reply's text in rq->format; awaits a thread when it is large. */
+err_t compat_reply(struct req *rq, const struct shape *shape, struct str *json) MUST_CHECK;
+err_t compat_member(struct req *rq, const struct shape *shape, struct str json, struct buf *out) MUST_CHECK;	/* the same of a member of a list, appended */
 
 /* ---- reply.c ---- */
 void reply_error(struct req *rq, err_t e);		/* the envelope, or the page of an HTML route */

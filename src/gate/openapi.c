@@ -58,23 +58,13 @@ member(struct jw *w, const char *key, const char *value)
 }
 
 static void
-write_enum(struct jw *w, const char *const *list)
-{
-	JW_KEY(w, "enum");
-	jw_arr(w);
-	for (; *list != NULL; list++)
-		jw_cstr(w, *list);
-	jw_arr_end(w);
-}
-
-static void
 write_items(struct jw *w, const struct param *p)
 {
 	JW_KEY(w, "items");
 	jw_obj(w);
 	member(w, "type", "string");
 	if (p->type == P_ENUMS)
-		write_enum(w, p->list);
+		openapi_enum(w, p->list);
 	jw_obj_end(w);
 	JW_KEY(w, "maxItems");
 	jw_i64(w, p->count > 0 ? p->count : 100);
@@ -93,7 +83,7 @@ write_param_schema(struct jw *w, const struct param *p, bool describe)
 	if (describe)
 		member(w, "description", p->doc);
 	if (p->type == P_ENUM || p->type == P_ENUM_NOCASE)
-		write_enum(w, p->list);
+		openapi_enum(w, p->list);
 	if (p->type == P_TEXT && p->max > 0) {
 		JW_KEY(w, "maxLength");
 		jw_i64(w, p->max);
@@ -193,42 +183,87 @@ write_body(struct jw *w, const struct route_info *info)
 		jw_obj_end(w);
 }
 
-static void
-write_reference(struct jw *w, const char *model)
-{
-	char ref[96];
-
-	snprintf(ref, sizeof ref, "#/components/schemas/%s", model);
-	jw_obj(w);
-	member(w, "$ref", ref);
-	jw_obj_end(w);
-}
-
-/* The model of the reply, "userList" for a list of "user"; NULL none. */
+/* "userList" for a list of "user". */
 static const char *
 reply_model(struct arena *a, const struct route *r)
 {
-	if (r->model == NULL)
-		return NULL;
 	return r->list ? arena_printf(a, "%sList", r->model->model) : r->model->model;
 }
 
 static void
-write_response(struct jw *w, const char *status, const char *doc, const char *model)
+write_json_content(struct jw *w, const char *model, const char *or_model)
 {
-	jw_key(w, str_c(status));
+	JW_KEY(w, "application/json");
 	jw_obj(w);
-	member(w, "description", doc);
-	if (model != NULL) {
-		JW_KEY(w, "content");
+	JW_KEY(w, "schema");
+	if (or_model == NULL) {
+		openapi_reference(w, model);
+	} else {
 		jw_obj(w);
-		JW_KEY(w, "application/json");
-		jw_obj(w);
-		JW_KEY(w, "schema");
-		write_reference(w, model);
-		jw_obj_end(w);
+		JW_KEY(w, "oneOf");
+		jw_arr(w);
+		openapi_reference(w, model);
+		openapi_reference(w, or_model);
+		jw_arr_end(w);
 		jw_obj_end(w);
 	}
+	jw_obj_end(w);
+}
+
+/* What is no JSON: its type, and nothing about what is in it. */
+static void
+write_text_content(struct jw *w, const char *media)
+{
+	jw_key(w, str_c(media));
+	jw_obj(w);
+	JW_KEY(w, "schema");
+	jw_obj(w);
+	member(w, "type", "string");
+	jw_obj_end(w);
+	jw_obj_end(w);
+}
+
+static void
+write_success(struct jw *w, const struct route *r)
+{
+	char status[16];
+
+	snprintf(status, sizeof status, "%d", r->status);
+	jw_key(w, str_c(status));
+	jw_obj(w);
+	member(w, "description", r->status < 400 ? "Done." : "What it is there for.");
+	if (r->model != NULL || r->media != NULL) {
+		JW_KEY(w, "content");
+		jw_obj(w);
+		if (r->model != NULL)
+			write_json_content(w, reply_model(w->b->arena, r), r->or_model ? r->or_model->model : NULL);
+		else
+			write_text_content(w, r->media);
+		jw_obj_end(w);
+	}
+	jw_obj_end(w);
+}
+
+/* Its answer is an error like any other. */
+static bool
+fails_only(const struct route *r)
+{
+	return r->status >= 400 && r->model == NULL && r->media == NULL;
+}
+
+static void
+write_failure(struct jw *w, const struct route *r)
+{
+	JW_KEY(w, "default");
+	jw_obj(w);
+	member(w, "description", "An error.");
+	JW_KEY(w, "content");
+	jw_obj(w);
+	if (r->flags & ROUTE_HTML)
+		write_text_content(w, "text/html; charset=UTF-8");
+	else
+		write_json_content(w, "error", NULL);
+	jw_obj_end(w);
 	jw_obj_end(w);
 }
 
@@ -236,9 +271,7 @@ static void
 write_operation(struct jw *w, const struct route_info *info)
 {
 	const struct route *r = info->route;
-	char status[16];
 
-	snprintf(status, sizeof status, "%d", r->status);
 	for (char *c = arena_strdup(w->b->arena, r->method), *from = c; from != NULL; from = NULL) {
 		for (; *c != '\0'; c++)
 			*c = (char)(*c + 'a' - 'A');
@@ -263,8 +296,9 @@ write_operation(struct jw *w, const struct route_info *info)
 	write_body(w, info);
 	JW_KEY(w, "responses");
 	jw_obj(w);
-	write_response(w, status, "Done.", reply_model(w->b->arena, r));
-	write_response(w, "default", "An error.", "error");
+	if (!fails_only(r))
+		write_success(w, r);
+	write_failure(w, r);
 	jw_obj_end(w);
 	if (r->scope != NULL)
 		member(w, "x-scope", r->scope);
@@ -320,199 +354,22 @@ write_paths(struct jw *w, const struct route_info *const *infos, int n)
 	jw_obj_end(w);
 }
 
-/* ---- models ---- */
-
+/* x-aliases: other paths of the same operations, which have none of their own here: [method, path, the operation's path]. */
 static void
-write_field(struct jw *w, const struct field *f)
+write_aliases(struct jw *w, const struct route_info *const *infos, int n)
 {
-	static const char *const types[] = {[F_STR] = "string", [F_TIME] = "string", [F_BOOL] = "boolean", [F_INT] = "integer",
-		[F_FLOAT] = "number", [F_STRS] = "array", [F_JSON] = "object", [F_LIST] = "array", [F_CONST] = "string"};
-
-	jw_key(w, str_c(f->key));
-	jw_obj(w);
-	if (f->type != F_CONST)
-		member(w, "type", types[f->type]);
-	if (f->type == F_TIME)
-		member(w, "format", "date-time");
-	if (f->type == F_STRS || f->type == F_LIST) {
-		JW_KEY(w, "items");
-		if (f->sub != NULL) {
-			write_reference(w, f->sub->model);
-		} else {
-			jw_obj(w);
-			member(w, "type", "string");
-			jw_obj_end(w);
-		}
-	}
-	if (f->nullable) {
-		JW_KEY(w, "nullable");
-		jw_bool(w, true);
-	}
-	member(w, "description", f->doc ? f->doc : "");
-	jw_obj_end(w);
-}
-
-static void
-write_any(struct jw *w, const struct shape *const *any)
-{
-	JW_KEY(w, "anyOf");
+	JW_KEY(w, "x-aliases");
 	jw_arr(w);
-	for (; *any != NULL; any++)
-		write_reference(w, (*any)->model);
-	jw_arr_end(w);
-}
-
-static void
-write_model(struct jw *w, const struct shape *s)
-{
-	jw_key(w, str_c(s->model));
-	jw_obj(w);
-	if (s->any != NULL) {
-		write_any(w, s->any);
-		jw_obj_end(w);
-		return;
-	}
-	member(w, "type", "object");
-	JW_KEY(w, "properties");
-	jw_obj(w);
-	for (int i = 0; i < s->n; i++)
-		if (!s->fields[i].hidden)
-			write_field(w, &s->fields[i]);
-	jw_obj_end(w);
-	jw_obj_end(w);
-}
-
-/* {"total": …, "<list>": [ … ]} */
-static void
-write_list_model(struct jw *w, const struct route *r)
-{
-	jw_key(w, str_c(reply_model(w->b->arena, r)));
-	jw_obj(w);
-	member(w, "type", "object");
-	JW_KEY(w, "properties");
-	jw_obj(w);
-	JW_KEY(w, "total");
-	jw_obj(w);
-	member(w, "type", "integer");
-	member(w, "description", "How many there are, at most 5000.");
-	jw_obj_end(w);
-	jw_key(w, str_c(r->list));
-	jw_obj(w);
-	member(w, "type", "array");
-	JW_KEY(w, "items");
-	write_reference(w, r->model->model);
-	for (int i = 0; i < 3; i++)
-		jw_obj_end(w);
-}
-
-/* One for each model of which there are lists: no two routes name theirs differently. */
-static void
-write_list_models(struct jw *w, const struct route_info *const *infos, int n)
-{
-	const struct shape *seen[64];
-	int n_seen = 0;
-
 	for (int i = 0; i < n; i++) {
-		const struct route *r = infos[i]->route;
-		int k = 0;
-
-		while (k < n_seen && seen[k] != r->model)
-			k++;
-		if (r->list == NULL || k < n_seen || n_seen == (int)(sizeof seen / sizeof *seen))
+		if (infos[i]->alias == NULL || infos[i]->alias->documented)
 			continue;
-		seen[n_seen++] = r->model;
-		write_list_model(w, r);
-	}
-}
-
-static void
-write_error_model(struct jw *w)
-{
-	static const char *const keys[][2] = {{"message", "string"}, {"code", "integer"}, {"version", "string"}};
-
-	JW_KEY(w, "error");
-	jw_obj(w);
-	member(w, "type", "object");
-	JW_KEY(w, "properties");
-	jw_obj(w);
-	for (int i = 0; i < 3; i++) {
-		jw_key(w, str_c(keys[i][0]));
-		jw_obj(w);
-		member(w, "type", keys[i][1]);
-		jw_obj_end(w);
-	}
-	JW_KEY(w, "type");
-	jw_obj(w);
-	member(w, "type", "string");
-	JW_KEY(w, "enum");
-	jw_arr(w);
-	for (int e = 1; e < ERR_N; e++) {
-		bool seen = false;
-
-		for (int k = 1; k < e; k++)
-			seen = seen || strcmp(err_info((err_t)k)->type, err_info((err_t)e)->type) == 0;
-		if (!seen)
-			jw_cstr(w, err_info((err_t)e)->type);
+		jw_arr(w);
+		jw_cstr(w, infos[i]->route->method);
+		jw_cstr(w, template_of(w->b->arena, infos[i]->path));
+		jw_cstr(w, template_of(w->b->arena, infos[i]->route->path));
+		jw_arr_end(w);
 	}
 	jw_arr_end(w);
-	for (int i = 0; i < 3; i++)
-		jw_obj_end(w);
-}
-
-/* Every model that a route or another model names, and every registered one, once. */
-struct models {
-	const struct shape *v[256];
-	int n;
-};
-
-static void
-models_add(struct models *m, const struct shape *s)
-{
-	if (s == NULL || m->n == (int)(sizeof m->v / sizeof *m->v))
-		return;
-	for (int i = 0; i < m->n; i++)
-		if (strcmp(m->v[i]->model, s->model) == 0)
-			return;
-	m->v[m->n++] = s;
-	for (int i = 0; i < s->n; i++)
-		models_add(m, s->fields[i].sub);
-}
-
-static void
-write_models(struct jw *w, const struct route_info *const *infos, int n)
-{
-	struct models m = {.n = 0};
-	int n_services;
-	const struct service *const *services = service_all(&n_services);
-
-	for (int i = 0; i < n_services; i++)
-		for (const struct shape *const *s = services[i]->shapes; s != NULL && *s != NULL; s++)
-			models_add(&m, *s);
-	for (int i = 0; i < n; i++)
-		models_add(&m, infos[i]->route->model);
-	JW_KEY(w, "components");
-	jw_obj(w);
-	JW_KEY(w, "schemas");
-	jw_obj(w);
-	write_error_model(w);
-	for (int i = 0; i < m.n; i++)
-		write_model(w, m.v[i]);
-	write_list_models(w, infos, n);
-	jw_obj_end(w);
-	JW_KEY(w, "securitySchemes");
-	jw_obj(w);
-	static const char *const schemes[][2] = {{"Project", "X-Appwrite-Project"}, {"Key", "X-Appwrite-Key"}, {"JWT", "X-Appwrite-JWT"},
-		{"Locale", "X-Appwrite-Locale"}, {"Mode", "X-Appwrite-Mode"}};
-	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-		jw_key(w, str_c(schemes[i][0]));
-		jw_obj(w);
-		member(w, "type", "apiKey");
-		member(w, "in", "header");
-		member(w, "name", schemes[i][1]);
-		jw_obj_end(w);
-	}
-	jw_obj_end(w);
-	jw_obj_end(w);
 }
 
 struct str
@@ -545,7 +402,10 @@ api_openapi(struct ctx *cx)
 	jw_obj_end(&w);
 	jw_arr_end(&w);
 	write_paths(&w, infos, n);
-	write_models(&w, infos, n);
+	write_aliases(&w, infos, n);
+	openapi_models(&w, infos, n);
+	openapi_events(&w);
+	compat_describe(&w);
 	jw_obj_end(&w);
 	text = memcpy(mem_alloc(b.n + 1), b.p, b.n);
 	n_text = b.n;

@@ -96,7 +96,7 @@ send_reply(struct req *rq, int status, const char *type, struct str body)
 static err_t
 send_json(struct req *rq, int status, const struct shape *shape, struct str json)
 {
-	TRY(compat_reply(rq, shape ? shape->model : NULL, &json));
+	TRY(compat_reply(rq, shape, &json));
 	return send_reply(rq, status, JSON_TYPE, json);
 }
 

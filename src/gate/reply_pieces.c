@@ -62,7 +62,7 @@ reply_directory(struct req *rq, const struct static_dir *dir, struct str rest)
 struct writer {
 	struct req *rq;
 	const struct member_list *l;
-	const char *model;
+	const struct shape *shape;	/* of the members */
 	bool old;		/* members are turned into an older format */
 	bool begun;
 	struct buf b;		/* what has not been sent */
@@ -79,7 +79,7 @@ write_member(struct writer *w, int i)
 	}
 	w->member.n = 0;
 	w->l->write(&w->member, i, w->l->arg);
-	return compat_member(w->rq, w->model, buf_view(&w->member), &w->b);
+	return compat_member(w->rq, w->shape, buf_view(&w->member), &w->b);
 }
 
 static err_t
@@ -133,8 +133,8 @@ writer_new(struct req *rq, const struct member_list *l)
 {
 	struct writer *w = arena_new_of(rq->cx.arena, struct writer);
 
-	*w = (struct writer){.rq = rq, .l = l, .model = l->shape ? l->shape->model : NULL};
-	w->old = compat_wanted(rq, &w->model);
+	*w = (struct writer){.rq = rq, .l = l, .shape = l->shape ? l->shape : rq->route->model};
+	w->old = compat_wanted(rq, w->shape);
 	buf_init(&w->b, l->n <= FEW ? rq->cx.arena : NULL, l->n <= FEW ? 100 + 700 * (size_t)l->n : PIECE / 2);
 	buf_init(&w->member, NULL, 0);
 	defer(&rq->cx, free_buffers, w);

@@ -343,12 +343,13 @@ audit_init(void)
 
 /* ---- reading ---- */
 
+static const char *const modes[] = {"default", "admin", "", NULL};
 static const struct field audit_fields[] = {
 	FIELD(F_STR, struct audit_log, event, "event", "event", "What was done."),
-	FIELD(F_STR, struct audit_log, user_id, "userId", "user_id", "User ID."),
+	FIELD(F_STR, struct audit_log, user_id, "userId", "user_id", "User ID; empty in lists that hide who it was."),
 	FIELD(F_STR, struct audit_log, user_email, "userEmail", "user_email", "User e-mail address."),
 	FIELD(F_STR, struct audit_log, user_name, "userName", "user_name", "User name."),
-	FIELD(F_STR, struct audit_log, mode, "mode", "mode", "default, or admin for the console's admin mode."),
+	FIELD_ENUM(modes, struct audit_log, mode, "mode", "mode", "default, or admin for the console's admin mode; empty in lists that hide who it was."),
 	FIELD(F_STR, struct audit_log, ip, "ip", "ip", "Address of the client."),
 	FIELD(F_TIME, struct audit_log, time, "time", "created", "When it was done, in ISO 8601 format."),
 	FIELD(F_STR, struct audit_log, os_code, "osCode", NULL, "Operating system code."),

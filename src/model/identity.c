@@ -4,14 +4,14 @@
 #include "model/seal.h"
 
 #define ACCOUNT_FIELDS_HEAD                                                                                          \
-	FIELD(F_STR, struct user, id, "$id", "u.id", "User ID."),                                                    \
+	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID."),                                                    \
 	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format."), \
 	    FIELD(F_TIME, struct user, updated, "$updatedAt", "u.updated", "User update date in ISO 8601 format."),   \
 	    FIELD(F_STR, struct user, name, "name", "u.name", "User name.")
 #define ACCOUNT_FIELDS_TAIL                                                                                                          \
 	FIELD(F_TIME, struct user, registration, "registration", "u.registration", "Registration date in ISO 8601 format."),         \
 	    FIELD(F_BOOL, struct user, status, "status", "u.status", "False when the user is blocked."),                             \
-	    FIELD(F_TIME, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change."), \
+	    FIELD(F_TIME_OR_NONE, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change."), \
 	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address."),                                                 \
 	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format."),                                   \
 	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified."),         \
@@ -32,16 +32,18 @@ const struct shape user_shape = SHAPE("user", struct user, user_fields);
 static const struct field account_fields[] = {ACCOUNT_FIELDS_HEAD, ACCOUNT_FIELDS_TAIL};
 const struct shape account_shape = SHAPE("account", struct user, account_fields);
 
+const struct shape preferences_shape = {.model = "preferences", .open = true};
+
 static const struct field session_fields[] = {
 	FIELD_HIDDEN(F_STR, struct session, secret_hash, "s.secret_hash"),
-	FIELD(F_STR, struct session, id, "$id", "s.id", "Session ID."),
+	FIELD(F_ID, struct session, id, "$id", "s.id", "Session ID."),
 	FIELD(F_TIME, struct session, created, "$createdAt", "s.created", "Session creation date in ISO 8601 format."),
-	FIELD(F_STR, struct session, user_id, "userId", "s.user_id", "User ID."),
+	FIELD(F_ID, struct session, user_id, "userId", "s.user_id", "User ID."),
 	FIELD(F_TIME, struct session, expire, "expire", "s.expire", "Session expiration date in ISO 8601 format."),
 	FIELD(F_STR, struct session, provider, "provider", "s.provider", "How the session was made."),
 	FIELD(F_STR, struct session, provider_uid, "providerUid", "s.provider_uid", "User ID at the provider."),
 	FIELD(F_STR, struct session, provider_access_token, "providerAccessToken", "s.provider_access_token", "Access token of the provider."),
-	FIELD(F_TIME, struct session, provider_access_token_expiry, "providerAccessTokenExpiry", "s.provider_access_token_expiry",
+	FIELD(F_TIME_OR_NONE, struct session, provider_access_token_expiry, "providerAccessTokenExpiry", "s.provider_access_token_expiry",
 	    "When the provider's access token expires."),
 	FIELD(F_STR, struct session, provider_refresh_token, "providerRefreshToken", "s.provider_refresh_token", "Refresh token of the provider."),
 	FIELD(F_STR, struct session, ip, "ip", "s.ip", "Address of the client when the session began."),

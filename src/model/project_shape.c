@@ -2,7 +2,7 @@
 #include "model/project.h"
 
 static const struct field platform_fields[] = {
-	FIELD(F_STR, struct platform, id, "$id", NULL, "Platform ID."),
+	FIELD(F_ID, struct platform, id, "$id", NULL, "Platform ID."),
 	FIELD(F_TIME, struct platform, created, "$createdAt", NULL, "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct platform, updated, "$updatedAt", NULL, "Update date in ISO 8601 format."),
 	FIELD(F_STR, struct platform, name, "name", NULL, "Platform name."),
@@ -16,7 +16,7 @@ static const struct field platform_fields[] = {
 const struct shape platform_shape = SHAPE("platform", struct platform, platform_fields);
 
 static const struct field webhook_fields[] = {
-	FIELD(F_STR, struct webhook, id, "$id", NULL, "Webhook ID."),
+	FIELD(F_ID, struct webhook, id, "$id", NULL, "Webhook ID."),
 	FIELD(F_TIME, struct webhook, created, "$createdAt", NULL, "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct webhook, updated, "$updatedAt", NULL, "Update date in ISO 8601 format."),
 	FIELD(F_STR, struct webhook, name, "name", NULL, "Webhook name."),
@@ -30,20 +30,20 @@ static const struct field webhook_fields[] = {
 const struct shape webhook_shape = SHAPE("webhook", struct webhook, webhook_fields);
 
 static const struct field key_fields[] = {
-	FIELD(F_STR, struct api_key, id, "$id", NULL, "Key ID."),
+	FIELD(F_ID, struct api_key, id, "$id", NULL, "Key ID."),
 	FIELD(F_TIME, struct api_key, created, "$createdAt", NULL, "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct api_key, updated, "$updatedAt", NULL, "Update date in ISO 8601 format."),
 	FIELD(F_STR, struct api_key, name, "name", NULL, "Key name."),
-	FIELD(F_TIME, struct api_key, expire, "expire", NULL, "Expiration date in ISO 8601 format; empty: never."),
+	FIELD(F_TIME_OR_NONE, struct api_key, expire, "expire", NULL, "Expiration date in ISO 8601 format; empty: never."),
 	FIELD(F_STRS, struct api_key, scopes, "scopes", NULL, "Allowed scopes."),
 	FIELD(F_STR, struct api_key, secret, "secret", NULL, "The key itself."),
-	FIELD(F_TIME, struct api_key, accessed, "accessedAt", NULL, "Last use, by the day; empty: never."),
+	FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", NULL, "Last use, by the day; empty: never."),
 	FIELD(F_STRS, struct api_key, sdks, "sdks", NULL, "SDKs that used the key."),
 };
 const struct shape key_shape = SHAPE("key", struct api_key, key_fields);
 
 static const struct field domain_fields[] = {
-	FIELD(F_STR, struct domain, id, "$id", NULL, "Domain ID."),
+	FIELD(F_ID, struct domain, id, "$id", NULL, "Domain ID."),
 	FIELD(F_TIME, struct domain, created, "$createdAt", NULL, "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct domain, updated, "$updatedAt", NULL, "Update date in ISO 8601 format."),
 	FIELD(F_STR, struct domain, domain, "domain", NULL, "Domain name."),
@@ -74,12 +74,12 @@ enum { AUTH_BASE = __COUNTER__ + 1 };
 
 /* clang-format off */
 static const struct field project_fields[] = {
-	FIELD(F_STR, struct project, id, "$id", NULL, "Project ID."),
+	FIELD(F_ID, struct project, id, "$id", NULL, "Project ID."),
 	FIELD(F_TIME, struct project, created, "$createdAt", NULL, "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct project, updated, "$updatedAt", NULL, "Update date in ISO 8601 format."),
 	FIELD(F_STR, struct project, name, "name", NULL, "Project name."),
 	FIELD(F_STR, struct project, description, "description", NULL, "Description."),
-	FIELD(F_STR, struct project, team_id, "teamId", NULL, "Team that owns the project."),
+	FIELD(F_ID, struct project, team_id, "teamId", NULL, "Team that owns the project."),
 	FIELD(F_STR, struct project, logo, "logo", NULL, "Logo file ID."),
 	FIELD(F_STR, struct project, url, "url", NULL, "Website."),
 	FIELD(F_STR, struct project, legal_name, "legalName", NULL, "Company legal name."),

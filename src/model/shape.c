@@ -43,9 +43,12 @@ field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res 
 {
 	switch (f->type) {
 	case F_STR:
+	case F_ID:
+	case F_ENUM:
 		*(const char **)at = db_cstr(r, row, col);
 		return;
 	case F_TIME:
+	case F_TIME_OR_NONE:
 		*(int64_t *)at = db_time(r, row, col);
 		return;
 	case F_BOOL:
@@ -122,9 +125,12 @@ field_write(struct jw *w, const struct field *f, const void *at)
 {
 	switch (f->type) {
 	case F_STR:
+	case F_ID:
+	case F_ENUM:
 		jw_cstr(w, *(const char *const *)at);
 		return;
 	case F_TIME:
+	case F_TIME_OR_NONE:
 		write_time(w, *(const int64_t *)at);
 		return;
 	case F_BOOL:

@@ -28,6 +28,12 @@ static bool flushing;
 
 const char *const usage_ranges[] = {"24h", "7d", "30d", "90d", NULL};
 
+static const struct field metric_fields[] = {
+	TOLD("value", F_INT, "The number."),
+	TOLD("date", F_TIME, "When it was so, or the period began, in ISO 8601 format."),
+};
+const struct shape metric_shape = SHAPE_TOLD("metric", metric_fields);
+
 static const struct {
 	int64_t period;
 	int points;

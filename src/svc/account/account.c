@@ -352,7 +352,7 @@ static const struct route rows[] = {
 	    "A token that stands for the current session for 15 minutes."},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
 	    .usage = "users.read"},
-	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, NULL, 200, "The caller's preferences.",
+	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, &preferences_shape, 200, "The caller's preferences.",
 	    .usage = "users.read"},
 	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_sessions, &session_shape, 200,
 	    "The caller's sessions.", .list = "sessions", .usage = "users.read"},

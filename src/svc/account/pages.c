@@ -1,6 +1,7 @@
 /* The few pages that a sign-in may end on: they hand what is in their address over to an app, by its own scheme. */
 #include "gate/gate.h"
 
+#define HTML "text/html; charset=UTF-8"
 #define HEAD(title)                                                                                                                       \
 	"<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>" title \
 	"</title>\n"
@@ -22,7 +23,7 @@ page(struct req *rq, struct str html)
 	reply_static(rq, "Referrer-Policy", "no-referrer");
 	reply_static(rq, "X-Frame-Options", "SAMEORIGIN");
 	reply_static(rq, "Content-Security-Policy", "default-src 'none'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'self'");
-	return reply_raw(rq, 200, "text/html; charset=UTF-8", html);
+	return reply_raw(rq, 200, HTML, html);
 }
 
 static err_t
@@ -46,7 +47,8 @@ magic_url(struct req *rq, void *in)
 }
 
 #define PAGE(path_, handler_, doc_)                                                                                                          \
-	{.method = "GET", .path = path_, .scope = "home", .limit = "", .handler = handler_, .status = 200, .doc = doc_, .flags = ROUTE_HTML}
+	{.method = "GET", .path = path_, .scope = "home", .limit = "", .handler = handler_, .status = 200, .doc = doc_, .flags = ROUTE_HTML, \
+	    .media = HTML}
 static const struct route rows[] = {
     PAGE("/auth/oauth2/success", hand_over, "Ends a sign-in of an app."),
     PAGE("/v1/auth/oauth2/success", hand_over, "Ends a sign-in of an app."),

@@ -17,7 +17,7 @@ static const struct routes *const routes[] = {
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&account_shape, &token_shape, NULL};
+static const struct shape *const shapes[] = {&account_shape, &preferences_shape, &token_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"account", "u", 0},

@@ -11,9 +11,9 @@
 enum { SECRET_BYTES = 128, PHONE_CODES_MAX = 3 };
 
 static const struct field token_fields[] = {
-	FIELD(F_STR, struct token, id, "$id", "t.id", "Token ID."),
+	FIELD(F_ID, struct token, id, "$id", "t.id", "Token ID."),
 	FIELD(F_TIME, struct token, created, "$createdAt", "t.created", "Token creation date in ISO 8601 format."),
-	FIELD(F_STR, struct token, user_id, "userId", "t.user_id", "User ID."),
+	FIELD(F_ID, struct token, user_id, "userId", "t.user_id", "User ID."),
 	FIELD(F_STR, struct token, secret, "secret", "t.secret_hash", "Secret; empty for clients, who get it by mail or SMS."),
 	FIELD(F_TIME, struct token, expire, "expire", "t.expire", "Token expiration date in ISO 8601 format."),
 };

@@ -124,7 +124,7 @@ err_t index_find(struct ctx *cx, const struct collection *c, const char *key, co
 /* What replies look like, for OpenAPI. An attribute is one of the others. */
 extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_email_shape,
     attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
-    attribute_datetime_shape;
+    attribute_datetime_shape, document_plan_shape, databases_usage_shape, database_usage_shape, collection_usage_shape;
 
 /* ---- background work: the jobs role settles what a request could not do at once (kind schema of service.c) ---- */
 /* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to

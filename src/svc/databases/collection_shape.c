@@ -1,38 +1,42 @@
 /* The models of collections, attributes, indexes and documents for the OpenAPI document: what these are written as (collection_json.c,
- * document_json.c) depends on types and schemas, so the shapes only tell. t/50-api compares them with replies. */
+ * document_json.c) depends on types and schemas, so the shapes only tell. Every reply in the tests is held against them. */
+#include "model/usage.h"
 #include "svc/databases/collection.h"
 
-#define TELL(name, model, rows) const struct shape name = {model, 0, (int)(sizeof(rows) / sizeof(rows[0])), rows, NULL}
-#define ROW(key_, type_, doc_) {.key = key_, .type = type_, .doc = doc_}
-#define ROW_OR_NULL(key_, type_, doc_) {.key = key_, .type = type_, .doc = doc_, .nullable = true}
-#define ROWS_OF(key_, sub_, doc_) {.key = key_, .type = F_LIST, .doc = doc_, .sub = sub_}
+#define LIST_OF(key_, sub_, doc_) TOLD(key_, F_LIST, doc_, .sub = sub_)
+#define ONE_OF(key_, doc_, ...) TOLD(key_, F_ENUM, doc_, .values = (const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- attributes ---- */
 
-#define BASE                                                                                        \
-	ROW("key", F_STR, "Attribute key."), ROW("type", F_STR, "Attribute type."),                 \
-	    ROW("status", F_STR, "available, processing, deleting, stuck or failed."),              \
-	    ROW("required", F_BOOL, "Documents must have a value."), ROW("array", F_BOOL, "Values are lists.")
-#define DEFAULT(type) ROW_OR_NULL("default", type, "Value of documents that give none.")
-#define FORMAT ROW("format", F_STR, "Format of the values.")
+#define STATUS ONE_OF("status", "State of the change.", "available", "processing", "deleting", "stuck", "failed")
+#define BASE(type_) \
+	TOLD("key", F_STR, "Attribute key."), ONE_OF("type", "Attribute type.", type_), STATUS, \
+	    TOLD("required", F_BOOL, "Documents must have a value."), TOLD("array", F_BOOL, "Values are lists.")
+#define BOUND(key_, type_, doc_) TOLD(key_, type_, doc_, .nullable = true)
+#define DEFAULT(type_) TOLD("default", type_, "Value of documents that give none.", .nullable = true)
+#define FORMAT(name) ONE_OF("format", "Format of the values.", name)
 
-static const struct field string_fields[] = {BASE, ROW("size", F_INT, "Most characters of a value."), DEFAULT(F_STR)};
-static const struct field format_fields[] = {BASE, FORMAT, DEFAULT(F_STR)};
-static const struct field enum_fields[] = {BASE, ROW("elements", F_STRS, "The values."), FORMAT, DEFAULT(F_STR)};
-static const struct field integer_fields[] = {BASE, ROW("min", F_INT, "Smallest value."), ROW("max", F_INT, "Largest value."), DEFAULT(F_INT)};
-static const struct field float_fields[] = {BASE, ROW("min", F_FLOAT, "Smallest value."), ROW("max", F_FLOAT, "Largest value."),
+static const struct field string_fields[] = {BASE("string"), TOLD("size", F_INT, "Most characters of a value."), DEFAULT(F_STR)};
+static const struct field email_fields[] = {BASE("string"), FORMAT("email"), DEFAULT(F_STR)};
+static const struct field ip_fields[] = {BASE("string"), FORMAT("ip"), DEFAULT(F_STR)};
+static const struct field url_fields[] = {BASE("string"), FORMAT("url"), DEFAULT(F_STR)};
+static const struct field datetime_fields[] = {BASE("datetime"), FORMAT(""), DEFAULT(F_STR)};
+static const struct field enum_fields[] = {BASE("string"), TOLD("elements", F_STRS, "The values."), FORMAT("enum"), DEFAULT(F_STR)};
+static const struct field integer_fields[] = {BASE("integer"), BOUND("min", F_INT, "Smallest value."), BOUND("max", F_INT, "Largest value."),
+    DEFAULT(F_INT)};
+static const struct field float_fields[] = {BASE("double"), BOUND("min", F_FLOAT, "Smallest value."), BOUND("max", F_FLOAT, "Largest value."),
     DEFAULT(F_FLOAT)};
-static const struct field boolean_fields[] = {BASE, DEFAULT(F_BOOL)};
+static const struct field boolean_fields[] = {BASE("boolean"), DEFAULT(F_BOOL)};
 
-TELL(attribute_string_shape, "attributeString", string_fields);
-TELL(attribute_email_shape, "attributeEmail", format_fields);
-TELL(attribute_enum_shape, "attributeEnum", enum_fields);
-TELL(attribute_ip_shape, "attributeIp", format_fields);
-TELL(attribute_url_shape, "attributeUrl", format_fields);
-TELL(attribute_integer_shape, "attributeInteger", integer_fields);
-TELL(attribute_float_shape, "attributeFloat", float_fields);
-TELL(attribute_boolean_shape, "attributeBoolean", boolean_fields);
-TELL(attribute_datetime_shape, "attributeDatetime", format_fields);
+const struct shape attribute_string_shape = SHAPE_TOLD("attributeString", string_fields);
+const struct shape attribute_email_shape = SHAPE_TOLD("attributeEmail", email_fields);
+const struct shape attribute_enum_shape = SHAPE_TOLD("attributeEnum", enum_fields);
+const struct shape attribute_ip_shape = SHAPE_TOLD("attributeIp", ip_fields);
+const struct shape attribute_url_shape = SHAPE_TOLD("attributeUrl", url_fields);
+const struct shape attribute_integer_shape = SHAPE_TOLD("attributeInteger", integer_fields);
+const struct shape attribute_float_shape = SHAPE_TOLD("attributeFloat", float_fields);
+const struct shape attribute_boolean_shape = SHAPE_TOLD("attributeBoolean", boolean_fields);
+const struct shape attribute_datetime_shape = SHAPE_TOLD("attributeDatetime", datetime_fields);
 
 static const struct shape *const attributes[] = {&attribute_boolean_shape, &attribute_integer_shape, &attribute_float_shape,
     &attribute_email_shape, &attribute_enum_shape, &attribute_url_shape, &attribute_ip_shape, &attribute_datetime_shape,
@@ -42,34 +46,61 @@ const struct shape attribute_shape = {.model = "attribute", .any = attributes};
 /* ---- the rest ---- */
 
 static const struct field index_fields[] = {
-    ROW("key", F_STR, "Index key."),
-    ROW("type", F_STR, "Index type."),
-    ROW("status", F_STR, "available, processing, deleting, stuck or failed."),
-    ROWS_OF("attributes", NULL, "Keys of attributes."),
-    ROWS_OF("orders", NULL, "Their orders; missing ones ascend."),
+    TOLD("key", F_STR, "Index key."),
+    TOLD("type", F_STR, "key, unique or fulltext; indexes of any other type end failed."),
+    STATUS,
+    TOLD("attributes", F_STRS, "Keys of attributes."),
+    TOLD("orders", F_STRS, "Their orders; missing ones ascend."),
 };
-TELL(index_shape, "index", index_fields);
+const struct shape index_shape = SHAPE_TOLD("index", index_fields);
 
 static const struct field collection_fields[] = {
-    ROW("$id", F_STR, "Collection ID."),
-    ROW("$createdAt", F_TIME, "Creation date in ISO 8601."),
-    ROW("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
-    ROW("$permissions", F_STRS, "Permissions on all documents."),
-    ROW("databaseId", F_STR, "Database ID."),
-    ROW("name", F_STR, "Collection name."),
-    ROW("enabled", F_BOOL, "false: the documents are hidden from everybody but admins."),
-    ROW("documentSecurity", F_BOOL, "Documents have permissions of their own, too."),
-    ROWS_OF("attributes", &attribute_shape, "Attributes, whatever their status."),
-    ROWS_OF("indexes", &index_shape, "Indexes, whatever their status."),
+    TOLD("$id", F_ID, "Collection ID."),
+    TOLD("$createdAt", F_TIME, "Creation date in ISO 8601."),
+    TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
+    TOLD("$permissions", F_STRS, "Permissions on all documents."),
+    TOLD("databaseId", F_ID, "Database ID."),
+    TOLD("name", F_STR, "Collection name."),
+    TOLD("enabled", F_BOOL, "false: the documents are hidden from everybody but admins."),
+    TOLD("documentSecurity", F_BOOL, "Documents have permissions of their own, too."),
+    LIST_OF("attributes", &attribute_shape, "Attributes, whatever their status."),
+    LIST_OF("indexes", &index_shape, "Indexes, whatever their status."),
 };
-TELL(collection_shape, "collection", collection_fields);
+const struct shape collection_shape = SHAPE_TOLD("collection", collection_fields);
 
 static const struct field document_fields[] = {
-    ROW("$id", F_STR, "Document ID."),
-    ROW("$createdAt", F_TIME, "Creation date in ISO 8601."),
-    ROW("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
-    ROW("$permissions", F_STRS, "Permissions on the document."),
-    ROW("$collectionId", F_STR, "Collection ID."),
-    ROW("$databaseId", F_STR, "Database ID."),
+    TOLD("$id", F_ID, "Document ID."),
+    TOLD("$createdAt", F_TIME, "Creation date in ISO 8601."),
+    TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
+    TOLD("$permissions", F_STRS, "Permissions on the document."),
+    TOLD("$collectionId", F_ID, "Collection ID."),
+    TOLD("$databaseId", F_ID, "Database ID."),
 };
-TELL(document_shape, "document", document_fields);
+const struct shape document_shape = {.model = "document", .n = (int)(sizeof document_fields / sizeof *document_fields), .fields = document_fields,
+    .open = true};
+
+/* GET …/documents?explain=1 */
+static const struct field plan_fields[] = {
+    TOLD("sql", F_STR, "The statement, with $1 and so on for its values."),
+    TOLD("role", F_STR, "Who reads."),
+    ONE_OF("access", "What permissions do: nothing, decide on the collection, or on each document.", "bypass", "collection", "document"),
+    TOLD("indexes", F_STRS, "Keys of the indexes that are read."),
+    TOLD("plan", F_JSON, "The plan of PostgreSQL."),
+};
+const struct shape document_plan_shape = SHAPE_TOLD("documentPlan", plan_fields);
+
+/* ---- usage ---- */
+
+#define REQUESTS(what) \
+	USAGE_ROW(what "Create", "Creations."), USAGE_ROW(what "Read", "Reads."), USAGE_ROW(what "Update", "Updates."), \
+	    USAGE_ROW(what "Delete", "Deletions.")
+#define DATABASES USAGE_ROW("databasesCount", "Databases.")
+#define DOCUMENTS USAGE_ROW("documentsCount", "Documents.")
+#define COLLECTIONS USAGE_ROW("collectionsCount", "Collections.")
+static const struct field all_usage_fields[] = {USAGE_RANGE, DATABASES, DOCUMENTS, COLLECTIONS, REQUESTS("databases"), REQUESTS("documents"),
+    REQUESTS("collections")};
+static const struct field database_usage_fields[] = {USAGE_RANGE, DOCUMENTS, COLLECTIONS, REQUESTS("documents"), REQUESTS("collections")};
+static const struct field collection_usage_fields[] = {USAGE_RANGE, DOCUMENTS, REQUESTS("documents")};
+const struct shape databases_usage_shape = SHAPE_TOLD("usageDatabases", all_usage_fields);
+const struct shape database_usage_shape = SHAPE_TOLD("usageDatabase", database_usage_fields);
+const struct shape collection_usage_shape = SHAPE_TOLD("usageCollection", collection_usage_fields);

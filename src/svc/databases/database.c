@@ -5,7 +5,7 @@
 #include "svc/databases/collection.h"
 
 static const struct field database_fields[] = {
-    FIELD(F_STR, struct database, id, "$id", "id", "Database ID."),
+    FIELD(F_ID, struct database, id, "$id", "id", "Database ID."),
     FIELD(F_STR, struct database, name, "name", "name", "Database name."),
     FIELD(F_TIME, struct database, created, "$createdAt", "created", "Creation date in ISO 8601."),
     FIELD(F_TIME, struct database, updated, "$updatedAt", "updated", "Date of the last change in ISO 8601."),

@@ -395,7 +395,7 @@ static const struct route rows[] = {
 	create_params, ON_DATABASE("database.create"), .usage = "databases.create"),
     DB_ROUTE("GET", "", "list", "databases.read", list_databases, &database_shape, 200, "List databases.", struct list_in, list_params,
 	.list = "databases", .usage = "databases.read"),
-    DB_ROUTE("GET", "/usage", "getUsage", "collections.read", get_usage, NULL, 200, "How the databases are used.", struct usage_in,
+    DB_ROUTE("GET", "/usage", "getUsage", "collections.read", get_usage, &databases_usage_shape, 200, "How the databases are used.", struct usage_in,
 	usage_params),
     DB_ROUTE("GET", "/:databaseId", "get", "databases.read", get_database, &database_shape, 200, "Get a database.", struct database_in,
 	database_params, .usage = "databases.read"),
@@ -406,7 +406,7 @@ static const struct route rows[] = {
 	.usage = "databases.delete"),
     DB_ROUTE("GET", "/:databaseId/logs", "listLogs", "databases.read", list_database_logs, &audit_shape, 200, "Who changed the database.",
 	struct logs_in, database_logs_params, .list = "logs"),
-    DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", get_database_usage, NULL, 200,
+    DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", get_database_usage, &database_usage_shape, 200,
 	"How a database is used.", struct usage_in, database_usage_params),
 
     BELOW("POST", "", "createCollection", "collections.write", create_collection, 201, "Create a collection.",
@@ -422,8 +422,8 @@ static const struct route rows[] = {
 	.usage = "collections.delete"),
     BELOW("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", list_collection_logs, 200,
 	"Who changed the collection.", struct logs_in, collection_logs_params, .model = &audit_shape, .list = "logs", READS),
-    DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage, NULL,
-	200, "How a collection is used.", struct usage_in, collection_usage_params),
+    DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage,
+	&collection_usage_shape, 200, "How a collection is used.", struct usage_in, collection_usage_params),
 
     BELOW("POST", "/:collectionId/indexes", "createIndex", "collections.write", create_index, 202, "Create an index.",
 	struct create_index_in, create_index_params, .model = &index_shape, ON_COLLECTION("index.create"), CHANGES),

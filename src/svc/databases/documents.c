@@ -186,7 +186,7 @@ static const struct route rows[] = {
     BELOW("POST", "/:collectionId/documents", "createDocument", "documents.write", create_document, 201, "Create a document.",
 	struct create_in, create_params, .model = &document_shape, OF_COLLECTION("document.create"), COUNTS(create), LIMIT("120")),
     BELOW("GET", "/:collectionId/documents", "listDocuments", "documents.read", list_documents, 200, "List documents.", struct list_in,
-	list_params, .model = &document_shape, .list = "documents", COUNTS(read)),
+	list_params, .model = &document_shape, .list = "documents", .or_model = &document_plan_shape, COUNTS(read)),
     BELOW("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", get_document, 200, "Get a document.",
 	struct get_in, get_params, .model = &document_shape, COUNTS(read)),
     BELOW("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", update_document, 200,

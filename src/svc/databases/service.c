@@ -117,7 +117,6 @@ const struct service databases_service = {
 	.words = words,
 	.usage = usage,
 	.gauges = databases_gauges,
-	.usage_model = "usageDatabase",
 	.jobs = jobs,
 	.tasks = tasks,
 };

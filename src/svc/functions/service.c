@@ -34,6 +34,5 @@ const struct service functions_service = {
 	.events = events,
 	.secrets = secrets,
 	.acted_on = acted_on,
-	.usage_model = "usageFunctions",
 	.made_ids = made_ids,
 };

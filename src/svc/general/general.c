@@ -7,6 +7,7 @@
 #include "gate/gate.h"
 
 #define PLAIN "text/plain; charset=UTF-8"
+#define METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 static const int64_t page_life_ms = INT64_C(3888000) * 1000;
 
@@ -52,30 +53,13 @@ get_versions(struct req *rq, void *in)
 		"\"server-python\":\"1.1.0\",\"server-ruby\":\"7.1.0\",\"server-dart\":\"7.1.0\",\"server-kotlin\":\"1.1.0\",\"server-swift\":\"1.1.0\"}"));
 }
 
-/* Not in this version of the API: the type says server error, the status says unavailable, and the words are shown. */
+/* Not in this version of the API. */
 static err_t
 post_graphql(struct req *rq, void *in)
 {
-	struct buf b;
-	struct jw w;
-
+	(void)rq;
 	(void)in;
-	reply_static(rq, "Cache-Control", "no-cache, no-store, must-revalidate");
-	reply_static(rq, "Expires", "0");
-	reply_static(rq, "Pragma", "no-cache");
-	buf_init(&b, rq->cx.arena, 160);
-	jw_init(&w, &b);
-	jw_obj(&w);
-	JW_KEY(&w, "message");
-	jw_cstr(&w, "GraphQL support is coming soon!");
-	JW_KEY(&w, "code");
-	jw_i64(&w, 503);
-	JW_KEY(&w, "type");
-	jw_cstr(&w, "general_server_error");
-	JW_KEY(&w, "version");
-	jw_cstr(&w, server_label());
-	jw_obj_end(&w);
-	return reply_json(rq, 503, buf_view(&b));
+	return ERR_GRAPHQL;
 }
 
 static err_t
@@ -109,22 +93,47 @@ get_metrics(struct req *rq, void *in)
 		return ERR_GENERAL_ROUTE_NOT_FOUND;
 	buf_init(&b, rq->cx.arena, 16384);
 	metric_write(&b);
-	return reply_raw(rq, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&b));
+	return reply_raw(rq, 200, METRICS, buf_view(&b));
 }
 
-#define PAGE(path_, handler_, doc_)                                                                                            \
-	{.method = "GET", .path = path_, .scope = "public", .limit = "", .handler = handler_, .status = 200, .doc = doc_}
+static const struct field icon_fields[] = {
+    TOLD("src", F_STR, "Where it is."),
+    TOLD("sizes", F_STR, "Width x height."),
+    TOLD("type", F_STR, "Media type."),
+};
+static const struct shape icon_shape = SHAPE_TOLD("icon", icon_fields);
+static const struct field manifest_fields[] = {
+    TOLD("name", F_STR, "Name."),
+    TOLD("short_name", F_STR, "Name where there is little room."),
+    TOLD("start_url", F_STR, "Where it starts."),
+    TOLD("url", F_STR, "Website."),
+    TOLD("display", F_STR, "How it is shown."),
+    TOLD("background_color", F_STR, "Background colour."),
+    TOLD("theme_color", F_STR, "Colour."),
+    TOLD("description", F_STR, "Description."),
+    TOLD("icons", F_LIST, "Icons.", .sub = &icon_shape),
+};
+static const struct shape manifest_shape = SHAPE_TOLD("manifest", manifest_fields);
+static const struct field versions_fields[] = {
+    TOLD("server", F_STR, "Version of the API; the other members are those of SDKs."),
+};
+static const struct shape versions_shape = {.model = "versions", .n = 1, .fields = versions_fields, .open = true};
+static const struct shape description_shape = {.model = "openapi", .open = true};
+
+#define PAGE(path_, handler_, doc_, ...)                                                                                            \
+	{.method = "GET", .path = path_, .scope = "public", .limit = "", .handler = handler_, .status = 200, .doc = doc_, __VA_ARGS__}
 static const struct route rows[] = {
-    PAGE("/robots.txt", get_robots, "For robots."),
-    PAGE("/v1/robots.txt", get_robots, "For robots."),
-    PAGE("/humans.txt", get_humans, "For humans."),
-    PAGE("/v1/humans.txt", get_humans, "For humans."),
-    PAGE("/manifest.json", get_manifest, "The web application manifest."),
-    PAGE("/v1/manifest.json", get_manifest, "The web application manifest."),
-    PAGE("/versions", get_versions, "Versions of server and SDKs."),
-    PAGE("/v1/versions", get_versions, "Versions of server and SDKs."),
-    {.method = "POST", .path = "/v1/graphql", .scope = "public", .limit = "", .handler = post_graphql, .status = 200, .doc = "Reserved."},
-    PAGE("/v1/openapi.json", get_openapi, "This description of the API."),
-    {.method = "GET", .path = "/metrics", .handler = get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN},
+    PAGE("/robots.txt", get_robots, "For robots.", .media = PLAIN),
+    PAGE("/v1/robots.txt", get_robots, "For robots.", .media = PLAIN),
+    PAGE("/humans.txt", get_humans, "For humans.", .media = PLAIN),
+    PAGE("/v1/humans.txt", get_humans, "For humans.", .media = PLAIN),
+    PAGE("/manifest.json", get_manifest, "The web application manifest.", .model = &manifest_shape),
+    PAGE("/v1/manifest.json", get_manifest, "The web application manifest.", .model = &manifest_shape),
+    PAGE("/versions", get_versions, "Versions of server and SDKs.", .model = &versions_shape),
+    PAGE("/v1/versions", get_versions, "Versions of server and SDKs.", .model = &versions_shape),
+    {.method = "POST", .path = "/v1/graphql", .scope = "public", .limit = "", .handler = post_graphql, .status = 503, .doc = "Reserved."},
+    PAGE("/v1/openapi.json", get_openapi, "This description of the API.", .model = &description_shape),
+    {.method = "GET", .path = "/metrics", .handler = get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN,
+	.media = METRICS},
 };
 const struct routes general_routes = ROUTES(rows);

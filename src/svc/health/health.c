@@ -17,9 +17,10 @@ struct status {
 	int64_t ping;
 	const char *status;
 };
+static const char *const states[] = {"pass", "fail", NULL};
 static const struct field status_fields[] = {
 	FIELD(F_INT, struct status, ping, "ping", NULL, "Duration of the check in milliseconds."),
-	FIELD(F_STR, struct status, status, "status", NULL, "pass, or fail."),
+	FIELD_ENUM(states, struct status, status, "status", NULL, "pass, or fail."),
 };
 static const struct shape status_shape = SHAPE("healthStatus", struct status, status_fields);
 
@@ -56,9 +57,10 @@ static const struct shape clock_shape = SHAPE("healthTime", struct clock, clock_
 struct antivirus {
 	const char *version, *status;
 };
+static const char *const scanner_states[] = {"disabled", "pass", "fail", NULL};
 static const struct field antivirus_fields[] = {
 	FIELD(F_STR, struct antivirus, version, "version", NULL, "Version of the scanner."),
-	FIELD(F_STR, struct antivirus, status, "status", NULL, "disabled, pass or fail."),
+	FIELD_ENUM(scanner_states, struct antivirus, status, "status", NULL, "disabled, pass or fail."),
 };
 static const struct shape antivirus_shape = SHAPE("healthAntivirus", struct antivirus, antivirus_fields);
 
@@ -205,6 +207,11 @@ get_stats(struct req *rq, void *in)
 	return fail(&rq->cx, ERR_GENERAL_ROUTE_NOT_FOUND, "not provided");
 }
 
+static const struct field version_fields[] = {
+	TOLD("version", F_STR, "Version of the API."),
+};
+static const struct shape version_shape = SHAPE_TOLD("healthVersion", version_fields);
+
 static err_t
 get_version(struct req *rq, void *in)
 {
@@ -217,7 +224,7 @@ get_version(struct req *rq, void *in)
 	    .handler = handler_, .model = model_, .status = 200, .doc = doc_}
 static const struct route rows[] = {
     HEALTH("", "get", get_http, &status_shape, "The HTTP server answers."),
-    {.method = "GET", .path = "/v1/health/version", .name = "getVersion", .scope = "public", .limit = "", .handler = get_version, .status = 200,
+    {.method = "GET", .path = "/v1/health/version", .name = "getVersion", .scope = "public", .limit = "", .handler = get_version, .model = &version_shape, .status = 200,
 	.doc = "The version of the API."},
     HEALTH("/db", "getDB", get_db, &status_shape, "The database answers."),
     HEALTH("/cache", "getCache", get_cache, &status_shape, "Redis answers."),

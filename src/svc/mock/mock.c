@@ -280,6 +280,8 @@ parts(struct req *rq, void *in)
 	TRY(multipart_open(rq, PARTS_MAX, &m));
 	buf_init(&b, rq->cx.arena, 512);
 	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "parts");
 	jw_arr(&w);
 	TRY(multipart_next(m, &h, &more));
 	while (more) {
@@ -287,14 +289,49 @@ parts(struct req *rq, void *in)
 		TRY(multipart_next(m, &h, &more));
 	}
 	jw_arr_end(&w);
+	jw_obj_end(&w);
 	return reply_json(rq, 200, buf_view(&b));
 }
 
+static const struct field result_fields[] = {
+    TOLD("result", F_STR, "What was called, or what came of it."),
+};
+static const struct shape result_shape = SHAPE_TOLD("mock", result_fields);
+static const struct field tokens_fields[] = {
+    TOLD("access_token", F_STR, "Access token."),
+    TOLD("refresh_token", F_STR, "Refresh token."),
+    TOLD("expires_in", F_INT, "Life of the access token in seconds."),
+};
+static const struct shape tokens_shape = SHAPE_TOLD("mockTokens", tokens_fields);
+static const struct field person_fields[] = {
+    TOLD("id", F_INT, "User ID."),
+    TOLD("name", F_STR, "User name."),
+    TOLD("email", F_STR, "User e-mail address."),
+};
+static const struct shape person_shape = SHAPE_TOLD("mockUser", person_fields);
+
+static const struct field bytes_fields[] = {
+    TOLD("bytes", F_INT, "How long the body was."),
+};
+static const struct shape bytes_shape = SHAPE_TOLD("mockBytes", bytes_fields);
+static const struct field part_fields[] = {
+    TOLD("name", F_STR, "Name of the part."),
+    TOLD("filename", F_STR, "Name of its file."),
+    TOLD("type", F_STR, "Type of its file."),
+    TOLD("size", F_INT, "How much of it was read."),
+};
+static const struct shape part_shape = SHAPE_TOLD("mockPart", part_fields);
+static const struct field parts_fields[] = {
+    TOLD("parts", F_LIST, "The parts.", .sub = &part_shape),
+};
+static const struct shape parts_shape = SHAPE_TOLD("mockParts", parts_fields);
+
+#define RESULT .model = &result_shape
 #define MOCK(method_, path_, name_, handler_, status_, ...)                                                                     \
 	{.method = method_, .path = "/v1/mock/tests/" path_, .name = name_, .scope = "public", .limit = "", .handler = handler_, \
 	    .status = status_, .doc = "A route for trials.", __VA_ARGS__}
-#define FOO PARAMS(struct foo_in, foo_params)
-#define BAR PARAMS(struct foo_in, bar_params)
+#define FOO RESULT, PARAMS(struct foo_in, foo_params)
+#define BAR RESULT, PARAMS(struct foo_in, bar_params)
 static const struct route rows[] = {
     MOCK("GET", "foo", "mockGetFoo", passed, 200, FOO),
     MOCK("POST", "foo", "mockPostFoo", passed, 200, FOO),
@@ -306,22 +343,22 @@ static const struct route rows[] = {
     MOCK("PATCH", "bar", "mockPatchBar", passed, 200, BAR),
     MOCK("PUT", "bar", "mockPutBar", passed, 200, BAR),
     MOCK("DELETE", "bar", "mockDeleteBar", passed, 200, BAR),
-    MOCK("GET", "general/headers", "mockHeaders", get_headers, 200),
-    MOCK("GET", "general/download", "mockDownload", get_download, 200),
+    MOCK("GET", "general/headers", "mockHeaders", get_headers, 200, RESULT),
+    MOCK("GET", "general/download", "mockDownload", get_download, 200, .media = "text/plain"),
     MOCK("GET", "general/redirect", "mockRedirect", get_redirect, 301),
-    MOCK("GET", "general/redirect/done", "mockRedirected", passed, 200),
-    MOCK("GET", "general/set-cookie", "mockSetCookie", set_cookie, 200),
-    MOCK("GET", "general/get-cookie", "mockGetCookie", get_cookie, 200),
+    MOCK("GET", "general/redirect/done", "mockRedirected", passed, 200, RESULT),
+    MOCK("GET", "general/set-cookie", "mockSetCookie", set_cookie, 200, RESULT),
+    MOCK("GET", "general/get-cookie", "mockGetCookie", get_cookie, 200, RESULT),
     MOCK("GET", "general/empty", "mockEmpty", get_empty, 204),
-    MOCK("GET", "general/400-error", "mock400", fail_400, 200),
-    MOCK("GET", "general/500-error", "mock500", fail_500, 200),
-    MOCK("GET", "general/502-error", "mock502", fail_502, 200),
-    MOCK("POST", "general/sink", "mockSink", sink, 200, .flags = ROUTE_STREAM),
-    MOCK("POST", "general/parts", "mockParts", parts, 200, .flags = ROUTE_STREAM),
+    MOCK("GET", "general/400-error", "mock400", fail_400, 400),
+    MOCK("GET", "general/500-error", "mock500", fail_500, 500),
+    MOCK("GET", "general/502-error", "mock502", fail_502, 502, .media = "text/plain; charset=UTF-8"),
+    MOCK("POST", "general/sink", "mockSink", sink, 200, .model = &bytes_shape, .flags = ROUTE_STREAM),
+    MOCK("POST", "general/parts", "mockParts", parts, 200, .model = &parts_shape, .flags = ROUTE_STREAM),
     MOCK("GET", "general/oauth2", "mockOAuth2", authorize, 301, PARAMS(struct authorize_in, authorize_params)),
-    MOCK("GET", "general/oauth2/token", "mockOAuth2Token", get_token, 200, PARAMS(struct token_in, token_params)),
-    MOCK("GET", "general/oauth2/user", "mockOAuth2User", get_user, 200, PARAMS(struct profile_in, user_params)),
-    MOCK("GET", "general/oauth2/success", "mockOAuth2Success", get_success, 200),
-    MOCK("GET", "general/oauth2/failure", "mockOAuth2Failure", get_failure, 200),
+    MOCK("GET", "general/oauth2/token", "mockOAuth2Token", get_token, 200, .model = &tokens_shape, PARAMS(struct token_in, token_params)),
+    MOCK("GET", "general/oauth2/user", "mockOAuth2User", get_user, 200, .model = &person_shape, PARAMS(struct profile_in, user_params)),
+    MOCK("GET", "general/oauth2/success", "mockOAuth2Success", get_success, 200, RESULT),
+    MOCK("GET", "general/oauth2/failure", "mockOAuth2Failure", get_failure, 400, RESULT),
 };
 const struct routes mock_routes = ROUTES(rows);

@@ -272,6 +272,18 @@ static const struct param usage_params[] = {
 	OPTIONAL("range", P_ENUM, struct usage_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges),
 };
 
+static const struct field usage_fields[] = {
+	USAGE_RANGE,
+	USAGE_ROW("requests", "Requests."),
+	USAGE_ROW("network", "Bytes of bodies and replies."),
+	USAGE_ROW("executions", "Executions of functions."),
+	USAGE_ROW("documents", "Documents."),
+	USAGE_ROW("collections", "Collections."),
+	USAGE_ROW("users", "Users."),
+	USAGE_ROW("storage", "Bytes of files."),
+};
+static const struct shape usage_shape = SHAPE_TOLD("usageProject", usage_fields);
+
 static err_t
 get_usage(struct req *rq, void *arg)
 {
@@ -662,7 +674,7 @@ static const struct route rows[] = {
 	    struct project_params, update_params),
 	PROJECTS("DELETE", "/:projectId", "delete", "write", delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
 	    delete_params),
-	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", get_usage, NULL, 200, "How a project is used.", struct usage_in, usage_params),
+	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
 	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", set_service, &project_shape, 200, "Switch a service on or off.",
 	    struct setting_in, service_params),
 	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", set_oauth, &project_shape, 200, "Set the app of an OAuth2 provider.",

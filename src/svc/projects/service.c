@@ -62,7 +62,6 @@ const struct service projects_service = {
 	.shapes = shapes,
 	.scopes = scopes,
 	.older = older,
-	.usage_model = "usageProject",
 	.jobs = jobs,
 	.tasks = tasks,
 };

@@ -39,5 +39,4 @@ const struct service storage_service = {
 	.acted_on = acted_on,
 	.usage = usage,
 	.older = older,
-	.usage_model = "usageStorage",
 };

@@ -88,6 +88,5 @@ const struct service users_service = {
 	.usage = usage,
 	.gauges = users_gauges,
 	.older = older,
-	.usage_model = "usageUsers",
 	.made_ids = made_ids,
 };

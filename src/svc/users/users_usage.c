@@ -36,8 +36,21 @@ get_users_usage(struct req *rq, void *arg)
 	return reply_usage(rq, rq->project, in->range, v, sizeof v / sizeof v[0]);
 }
 
+static const struct field usage_fields[] = {
+	USAGE_RANGE,
+	USAGE_ROW("usersCount", "Users."),
+	USAGE_ROW("usersCreate", "Users created."),
+	USAGE_ROW("usersRead", "Reads of users."),
+	USAGE_ROW("usersUpdate", "Changes of users."),
+	USAGE_ROW("usersDelete", "Users deleted."),
+	USAGE_ROW("sessionsCreate", "Sign-ins."),
+	USAGE_ROW("sessionsProviderCreate", "Sign-ins by the provider."),
+	USAGE_ROW("sessionsDelete", "Sessions ended."),
+};
+static const struct shape usage_shape = SHAPE_TOLD("usageUsers", usage_fields);
+
 static const struct route rows[] = {
-	{"GET", "/v1/users/usage", "users", "getUsage", "users.read", "", NULL, get_users_usage, NULL, 200, "How accounts are used.",
+	{"GET", "/v1/users/usage", "users", "getUsage", "users.read", "", NULL, get_users_usage, &usage_shape, 200, "How accounts are used.",
 	    PARAMS(struct users_in, users_params)},
 };
 const struct routes usage_routes = ROUTES(rows);

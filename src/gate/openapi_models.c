@@ -1,0 +1,423 @@
+/* The models of GET /v1/openapi.json: every member that a reply has, with its type and form, and none besides. The tests hold each reply
+ * that they see against it (t/lib/shapes.mjs), so what is vague here is unchecked there. */
+#include <assert.h>
+
+#include "gate_priv.h"
+#include "model/service.h"
+
+static void
+add(struct jw *w, const char *key, const char *value)
+{
+	jw_key(w, str_c(key));
+	jw_cstr(w, value);
+}
+
+void
+openapi_enum(struct jw *w, const char *const *list)
+{
+	JW_KEY(w, "enum");
+	jw_arr(w);
+	for (; *list != NULL; list++)
+		jw_cstr(w, *list);
+	jw_arr_end(w);
+}
+
+void
+openapi_reference(struct jw *w, const char *model)
+{
+	char ref[96];
+
+	snprintf(ref, sizeof ref, "#/components/schemas/%s", model);
+	jw_obj(w);
+	add(w, "$ref", ref);
+	jw_obj_end(w);
+}
+
+/* ---- members ---- */
+
+/* NULL: write_form says more. */
+static const char *
+type_of(const struct field *f)
+{
+	static const char *const types[] = {[F_STR] = "string", [F_ID] = "string", [F_ENUM] = "string", [F_TIME] = "string",
+		[F_TIME_OR_NONE] = "string", [F_BOOL] = "boolean", [F_INT] = "integer", [F_FLOAT] = "number", [F_STRS] = "array",
+		[F_LIST] = "array"};
+
+	if (f->type != F_CONST)
+		return types[f->type];
+	return f->text[0] == '"' ? "string" : f->text[0] == '[' ? "array" : f->text[0] == '{' ? "object" : f->text[0] == 'n' ? "null" :
+	    f->text[0] == 't' || f->text[0] == 'f' ? "boolean" : "number";
+}
+
+/* What texts look like, beyond being texts. */
+static void
+write_form(struct jw *w, const struct field *f)
+{
+	switch (f->type) {
+	case F_ID:
+		add(w, "pattern", "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$");
+		return;
+	case F_ENUM:
+		openapi_enum(w, f->values);
+		return;
+	case F_TIME:
+		add(w, "format", "date-time");
+		return;
+	case F_TIME_OR_NONE:
+		JW_KEY(w, "anyOf");
+		jw_raw(w, STR("[{\"format\":\"date-time\"},{\"maxLength\":0}]"));
+		return;
+	case F_JSON:	/* an empty one may be written as a list: so it came, and the contract has it so in places */
+		JW_KEY(w, "anyOf");
+		jw_raw(w, STR("[{\"type\":\"object\"},{\"type\":\"array\",\"maxItems\":0}]"));
+		return;
+	case F_CONST:
+		JW_KEY(w, "enum");
+		jw_arr(w);
+		jw_raw(w, str_c(f->text));
+		jw_arr_end(w);
+		return;
+	default:
+		return;
+	}
+}
+
+static void
+write_items(struct jw *w, const struct field *f)
+{
+	JW_KEY(w, "items");
+	if (f->sub != NULL) {
+		openapi_reference(w, f->sub->model);
+		return;
+	}
+	jw_obj(w);
+	add(w, "type", "string");
+	jw_obj_end(w);
+}
+
+static void
+write_field(struct jw *w, const struct field *f)
+{
+	jw_key(w, str_c(f->key));
+	jw_obj(w);
+	if (type_of(f) != NULL)
+		add(w, "type", type_of(f));
+	write_form(w, f);
+	if (f->type == F_STRS || f->type == F_LIST)
+		write_items(w, f);
+	if (f->nullable) {
+		JW_KEY(w, "nullable");
+		jw_bool(w, true);
+	}
+	add(w, "description", f->doc ? f->doc : "");
+	jw_obj_end(w);
+}
+
+/* ---- models ---- */
+
+static void
+write_any(struct jw *w, const struct shape *const *any)
+{
+	JW_KEY(w, "anyOf");
+	jw_arr(w);
+	for (; *any != NULL; any++)
+		openapi_reference(w, (*any)->model);
+	jw_arr_end(w);
+}
+
+/* An object with just these members, each of which is there, or with more that are the client's own. */
+static void
+write_fields(struct jw *w, const struct shape *s)
+{
+	int n = 0;
+
+	add(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	for (int i = 0; i < s->n; i++)
+		if (!s->fields[i].hidden)
+			write_field(w, &s->fields[i]);
+	jw_obj_end(w);
+	for (int i = 0; i < s->n; i++) {
+		if (s->fields[i].hidden)
+			continue;
+		if (n++ == 0) {
+			JW_KEY(w, "required");
+			jw_arr(w);
+		}
+		jw_cstr(w, s->fields[i].key);
+	}
+	if (n > 0)
+		jw_arr_end(w);
+	JW_KEY(w, "additionalProperties");
+	jw_bool(w, s->open);
+}
+
+static void
+write_model(struct jw *w, const struct shape *s)
+{
+	jw_key(w, str_c(s->model));
+	jw_obj(w);
+	if (s->any != NULL)
+		write_any(w, s->any);
+	else
+		write_fields(w, s);
+	jw_obj_end(w);
+}
+
+/* {"total": …, "<list>": [ … ]} */
+static void
+write_list_model(struct jw *w, const struct route *r)
+{
+	jw_key(w, str_c(arena_printf(w->b->arena, "%sList", r->model->model)));
+	jw_obj(w);
+	add(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	JW_KEY(w, "total");
+	jw_raw(w, STR("{\"type\":\"integer\",\"minimum\":0,\"description\":\"How many there are, at most 5000.\"}"));
+	jw_key(w, str_c(r->list));
+	jw_obj(w);
+	add(w, "type", "array");
+	JW_KEY(w, "items");
+	openapi_reference(w, r->model->model);
+	jw_obj_end(w);
+	jw_obj_end(w);
+	JW_KEY(w, "required");
+	jw_arr(w);
+	jw_cstr(w, "total");
+	jw_cstr(w, r->list);
+	jw_arr_end(w);
+	JW_KEY(w, "additionalProperties");
+	jw_bool(w, false);
+	jw_obj_end(w);
+}
+
+/* One for each model of which there are lists: no two routes name theirs differently. */
+static void
+write_list_models(struct jw *w, const struct route_info *const *infos, int n)
+{
+	const struct route *seen[64];
+	int n_seen = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct route *r = infos[i]->route;
+		int k = 0;
+
+		if (r->list == NULL)
+			continue;
+		while (k < n_seen && seen[k]->model != r->model)
+			k++;
+		if (k < n_seen) {
+			assert(strcmp(seen[k]->list, r->list) == 0);
+			continue;
+		}
+		assert(n_seen < (int)(sizeof seen / sizeof *seen));
+		seen[n_seen++] = r;
+		write_list_model(w, r);
+	}
+}
+
+/* ---- errors ---- */
+
+static bool
+first_of_its_type(int e)
+{
+	for (int k = 1; k < e; k++)
+		if (strcmp(err_info((err_t)k)->type, err_info((err_t)e)->type) == 0)
+			return false;
+	return true;
+}
+
+/* x-statuses: with which statuses each type goes. */
+static void
+write_statuses(struct jw *w)
+{
+	JW_KEY(w, "x-statuses");
+	jw_obj(w);
+	for (int e = 1; e < ERR_N; e++) {
+		if (!first_of_its_type(e))
+			continue;
+		jw_key(w, str_c(err_info((err_t)e)->type));
+		jw_arr(w);
+		for (int k = e; k < ERR_N; k++)
+			if (strcmp(err_info((err_t)k)->type, err_info((err_t)e)->type) == 0)
+				jw_i64(w, err_info((err_t)k)->status);
+		jw_arr_end(w);
+	}
+	jw_obj_end(w);
+}
+
+/* The last three are there when the server runs as env=development. */
+static void
+write_error_model(struct jw *w)
+{
+	JW_KEY(w, "error");
+	jw_obj(w);
+	add(w, "type", "object");
+	JW_KEY(w, "properties");
+	jw_obj(w);
+	JW_KEY(w, "message");
+	jw_raw(w, STR("{\"type\":\"string\",\"minLength\":1,\"description\":\"What is wrong, in words.\"}"));
+	JW_KEY(w, "code");
+	jw_raw(w, STR("{\"type\":\"integer\",\"description\":\"The status of the reply.\"}"));
+	JW_KEY(w, "type");
+	jw_obj(w);
+	add(w, "type", "string");
+	JW_KEY(w, "enum");
+	jw_arr(w);
+	for (int e = 1; e < ERR_N; e++)
+		if (first_of_its_type(e))
+			jw_cstr(w, err_info((err_t)e)->type);
+	jw_arr_end(w);
+	jw_obj_end(w);
+	JW_KEY(w, "version");
+	jw_raw(w, STR("{\"type\":\"string\",\"description\":\"Version of the server.\"}"));
+	JW_KEY(w, "file");
+	jw_raw(w, STR("{\"type\":\"string\"}"));
+	JW_KEY(w, "line");
+	jw_raw(w, STR("{\"type\":\"integer\"}"));
+	JW_KEY(w, "trace");
+	jw_raw(w, STR("{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"));
+	jw_obj_end(w);
+	JW_KEY(w, "required");
+	jw_raw(w, STR("[\"message\",\"code\",\"type\",\"version\"]"));
+	JW_KEY(w, "additionalProperties");
+	jw_bool(w, false);
+	write_statuses(w);
+	jw_obj_end(w);
+}
+
+/* ---- all of them ---- */
+
+/* Every model that a route or another model names, and every registered one, once. */
+struct models {
+	const struct shape *v[256];
+	int n;
+};
+
+static void
+models_add(struct models *m, const struct shape *s)
+{
+	if (s == NULL)
+		return;
+	for (int i = 0; i < m->n; i++)
+		if (strcmp(m->v[i]->model, s->model) == 0)
+			return;
+	assert(m->n < (int)(sizeof m->v / sizeof *m->v));
+	m->v[m->n++] = s;
+	for (int i = 0; i < s->n; i++)
+		models_add(m, s->fields[i].sub);
+	for (const struct shape *const *any = s->any; any != NULL && *any != NULL; any++)
+		models_add(m, *any);
+}
+
+static void
+write_schemes(struct jw *w)
+{
+	static const char *const schemes[][2] = {{"Project", "X-Appwrite-Project"}, {"Key", "X-Appwrite-Key"}, {"JWT", "X-Appwrite-JWT"},
+		{"Locale", "X-Appwrite-Locale"}, {"Mode", "X-Appwrite-Mode"}};
+
+	JW_KEY(w, "securitySchemes");
+	jw_obj(w);
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		jw_key(w, str_c(schemes[i][0]));
+		jw_obj(w);
+		add(w, "type", "apiKey");
+		add(w, "in", "header");
+		add(w, "name", schemes[i][1]);
+		jw_obj_end(w);
+	}
+	jw_obj_end(w);
+}
+
+void
+openapi_models(struct jw *w, const struct route_info *const *infos, int n)
+{
+	struct models m = {.n = 0};
+	int n_services;
+	const struct service *const *services = service_all(&n_services);
+
+	for (int i = 0; i < n_services; i++)
+		for (const struct shape *const *s = services[i]->shapes; s != NULL && *s != NULL; s++)
+			models_add(&m, *s);
+	for (int i = 0; i < n; i++) {
+		models_add(&m, infos[i]->route->model);
+		models_add(&m, infos[i]->route->or_model);
+	}
+	JW_KEY(w, "components");
+	jw_obj(w);
+	JW_KEY(w, "schemas");
+	jw_obj(w);
+	write_error_model(w);
+	for (int i = 0; i < m.n; i++)
+		write_model(w, m.v[i]);
+	write_list_models(w, infos, n);
+	jw_obj_end(w);
+	write_schemes(w);
+	jw_obj_end(w);
+}
+
+/* ---- events ---- */
+
+enum { PAYLOADS_MAX = 3 };
+/* What an event's payload is, by its pattern or the last resource in it. A user is shown as its caller sees it; who changes preferences by
+ * a key sees nothing but them. */
+static const char *const payloads[][1 + PAYLOADS_MAX] = {
+    {"users.[userId].update.prefs", "account", "user", "preferences"},
+    {"users", "account", "user"},
+    {"sessions", "session"},
+    {"recovery", "token"},
+    {"verification", "token"},
+    {"teams", "team"},
+    {"memberships", "membership"},
+    {"databases", "database"},
+    {"collections", "collection"},
+    {"attributes", "attribute"},
+    {"indexes", "index"},
+    {"documents", "document"},
+};
+
+static const char *const *
+payload_of(const char *pattern)
+{
+	struct str rest = str_c(pattern), word = {0}, last = {0};
+
+	while (rest.p != NULL) {
+		struct str s = str_cut(&rest, '.');
+
+		if (s.n > 0 && s.p[0] == '[')
+			last = word;
+		word = s;
+	}
+	for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++)
+		if (strcmp(pattern, payloads[i][0]) == 0 || str_is(last, payloads[i][0]))
+			return payloads[i] + 1;
+	return NULL;
+}
+
+/* x-events: by name, what they mean and the models that their payload may be of. */
+void
+openapi_events(struct jw *w)
+{
+	int n;
+	const struct service *const *services = service_all(&n);
+
+	JW_KEY(w, "x-events");
+	jw_obj(w);
+	for (int i = 0; i < n; i++)
+		for (const struct event_info *const *e = services[i]->events; e != NULL && *e != NULL; e++) {
+			const char *const *models = payload_of((*e)->pattern);
+
+			jw_key(w, str_c((*e)->pattern));
+			jw_obj(w);
+			add(w, "description", (*e)->doc);
+			JW_KEY(w, "models");
+			jw_arr(w);
+			for (int k = 0; models != NULL && k < PAYLOADS_MAX && models[k] != NULL; k++)
+				jw_cstr(w, models[k]);
+			jw_arr_end(w);
+			jw_obj_end(w);
+		}
+	jw_obj_end(w);
+}
