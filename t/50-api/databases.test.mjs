@@ -172,7 +172,29 @@ describe('collections', () => {
 		assert.equal((await own.ok('GET', `${P}/c`)).databaseId, 'default')
 		for (const t of ['', '/attributes', '/attributes/s', '/indexes', '/indexes/x', '/logs']) await own.ok('GET', `${P}/c${t}`)
 		await own.ok('GET', '/database/c/usage')
+		assert.equal((await own.ok('PUT', `${P}/c`, { body: { name: 'y' } })).name, 'y')
+		assert.equal((await own.ok('GET', P)).total, 1)
 		for (const t of ['/indexes/x', '/attributes/s', '']) await own.ok('DELETE', `${P}/c${t}`)
+	})
+	test('every operation of the older paths does the same, and fails the same', async () => {
+		const own = await s.project(), P = '/database/collections'
+		await own.ok('POST', '/databases', { body: { databaseId: 'default', name: 'x' } })
+		await own.ok('POST', P, { body: { collectionId: 'c', name: 'x' } })
+		for (const [i, [type, body, base, added]] of kinds.entries())
+			assert.deepEqual(await own.ok('POST', `${P}/c/attributes/${type}`, { body: { key: `k${i}`, required: false, ...body } }),
+				{ key: `k${i}`, type: base.type, status: 'processing', required: base.required ?? false, array: base.array ?? false, ...added })
+		await until('attributes', async () => (await own.ok('GET', `${P}/c/attributes`)).attributes.every((a) => a.status === 'available'))
+		const ada = await own.user()
+		await own.ok('POST', `${P}/c/documents`, { body: { documentId: 'd', data: Object.fromEntries(kinds.flatMap(([, body], i) => (body.required ? [[`k${i}`, 'x']] : []))) } })
+		assert.equal((await own.ok('GET', `${P}/c/documents/d/logs`)).total, 0)
+		for (const [type, body] of kinds) fails(await own.call('POST', `${P}/none/attributes/${type}`, { body: { key: 'k', required: false, ...body } }), 404, 'collection_not_found')
+		for (const [method, tail, body] of [['GET', ''], ['PUT', '', { name: 'x' }], ['DELETE', ''], ['GET', '/logs'], ['GET', '/attributes'], ['GET', '/attributes/k'], ['DELETE', '/attributes/k'],
+			['POST', '/indexes', { key: 'i', type: 'key', attributes: ['k0'] }], ['GET', '/indexes'], ['GET', '/indexes/i'], ['DELETE', '/indexes/i'], ['POST', '/documents', { documentId: 'x', data: { k0: 'x' } }],
+			['GET', '/documents'], ['GET', '/documents/x'], ['PATCH', '/documents/x', { data: { k0: 'x' } }], ['DELETE', '/documents/x'], ['GET', '/documents/x/logs']])
+			fails(await own.call(method, `${P}/none${tail}`, { body }), 404, 'collection_not_found')
+		fails(await own.call('GET', '/database/none/usage'), 404, 'collection_not_found')
+		fails(await own.call('POST', P, { body: { collectionId: 'c', name: 'x' } }), 409, 'collection_already_exists')
+		fails(await ada.call('GET', P), 401, 'general_unauthorized_scope')
 	})
 })
 
@@ -582,65 +604,5 @@ describe('usage', () => {
 		} finally {
 			await own.stop()
 		}
-	})
-})
-
-describe('the OpenAPI document', () => {
-	const types = { string: 'string', number: 'number', boolean: 'boolean' }
-	let d
-	/* What is answered is what the document says of the reply of this route: the same members, of their types. */
-	function agrees(value, schema, where) {
-		if (schema.$ref) return agrees(value, d.components.schemas[schema.$ref.split('/').pop()], where)
-		if (schema.anyOf) {
-			const name = `attribute${{ string: 'String', integer: 'Integer', double: 'Float', boolean: 'Boolean', datetime: 'Datetime' }[value.type]}`
-			const model = value.type === 'string' && value.format ? `attribute${value.format[0].toUpperCase()}${value.format.slice(1)}` : name
-			assert.ok(schema.anyOf.some((one) => one.$ref.endsWith(`/${model}`)), where)
-			return agrees(value, d.components.schemas[model], where)
-		}
-		if (value === null) return assert.equal(schema.nullable, true, where)
-		if (schema.type === 'array') {
-			assert.ok(Array.isArray(value), where)
-			for (const one of value) agrees(one, schema.items, `${where}[]`)
-		} else if (schema.type === 'object') {
-			if (schema.properties === undefined) return assert.equal(typeof value, 'object', where)	/* free, like preferences */
-			assert.deepEqual(Object.keys(value).filter((k) => k !== 'own').sort(), Object.keys(schema.properties).sort(), where)
-			for (const [k, v] of Object.entries(value)) if (k !== 'own') agrees(v, schema.properties[k], `${where}.${k}`)
-		} else assert.equal(types[typeof value], schema.type.replace('integer', 'number'), where)
-	}
-	async function check(method, path, template, body) {
-		const r = await p.ok(method, path, { body })
-		const op = d.paths[`/v1${template}`][method.toLowerCase()], [, said] = Object.entries(op.responses).find(([status]) => status !== 'default')
-		agrees(r, said.content['application/json'].schema, `${method} ${template}`)
-		return r
-	}
-	test('tells of databases, collections, attributes, indexes and documents what is answered', async () => {
-		d = await s.ok('GET', '/openapi.json')
-		const db = (await check('POST', '/databases', '/databases', { databaseId: 'unique()', name: 'x' })).$id, C = `/databases/${db}/collections`
-		const T = '/databases/{databaseId}/collections'
-		await check('GET', '/databases', '/databases')
-		await check('GET', `/databases/${db}`, '/databases/{databaseId}')
-		await check('GET', `/databases/${db}/logs`, '/databases/{databaseId}/logs')
-		await check('POST', C, T, { collectionId: 'c', name: 'x', permissions: ['read("any")'] })
-		for (const [i, [type, body]] of kinds.entries()) await check('POST', `${C}/c/attributes/${type}`, `${T}/{collectionId}/attributes/${type}`, { required: false, key: `k${i}`, ...body })
-		await check('GET', `${C}/c/attributes`, `${T}/{collectionId}/attributes`)
-		await check('GET', `${C}/c/attributes/k0`, `${T}/{collectionId}/attributes/{key}`)
-		await check('POST', `${C}/c/indexes`, `${T}/{collectionId}/indexes`, { key: 'x', type: 'key', attributes: ['k0'], orders: ['ASC'] })
-		await check('GET', `${C}/c/indexes`, `${T}/{collectionId}/indexes`)
-		await check('GET', `${C}/c/indexes/x`, `${T}/{collectionId}/indexes/{key}`)
-		await check('GET', C, T)
-		await check('GET', `${C}/c`, `${T}/{collectionId}`)
-		await check('PUT', `${C}/c`, `${T}/{collectionId}`, { name: 'y' })
-		await check('POST', C, T, { collectionId: 'e', name: 'x' })
-		await p.ok('POST', `${C}/e/attributes/integer`, { body: { key: 'own', required: false } })
-		await check('POST', `${C}/e/documents`, `${T}/{collectionId}/documents`, { documentId: 'd', data: { own: 1 }, permissions: ['read("any")'] })
-		await check('GET', `${C}/e/documents`, `${T}/{collectionId}/documents`)
-		await check('GET', `${C}/e/documents/d`, `${T}/{collectionId}/documents/{documentId}`)
-		await check('PATCH', `${C}/e/documents/d`, `${T}/{collectionId}/documents/{documentId}`, { data: { own: 2 } })
-	})
-	test('calls a list a list', async () => {
-		const team = (await p.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'x' } })).$id
-		for (const [path, template] of [['/teams', '/teams'], [`/teams/${team}/memberships`, '/teams/{teamId}/memberships'], [`/teams/${team}/logs`, '/teams/{teamId}/logs'], ['/users', '/users'],
-			[`/users/${ada.id}/sessions`, '/users/{userId}/sessions'], [`/users/${ada.id}/memberships`, '/users/{userId}/memberships'], [`/users/${ada.id}/logs`, '/users/{userId}/logs']])
-			await check('GET', path, template)
 	})
 })

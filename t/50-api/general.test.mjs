@@ -323,6 +323,7 @@ describe('the mock service', () => {
 				assert.equal(r.status, 200, r.text)
 				assert.deepEqual(r.body, { result: `${method}:/v1/mock/tests/${name}:passed` })
 				assert.match(r.text, /\\\/v1\\\//)
+				assertError(await s.call(method, `/mock/tests/${name}`, method === 'GET' ? { query: { z: ['q'] } } : { body: { ...values, z: 5 } }), 400, 'general_argument_invalid')
 			}
 		})
 	test('general', async () => {
@@ -330,11 +331,13 @@ describe('the mock service', () => {
 		assertError(await s.call('GET', '/mock/tests/foo', { query: { ...args, y: 'b' } }), 400, 'general_argument_invalid')
 		assert.equal((await get('download')).text, 'GET:/v1/mock/tests/general/download:passed')
 		assert.equal((await get('redirect')).headers.location, '/v1/mock/tests/general/redirect/done')
+		assert.deepEqual((await get('redirect/done')).body, { result: 'GET:/v1/mock/tests/general/redirect/done:passed' })
 		assert.equal((await get('empty')).status, 204)
 		assert.equal((await get('502-error')).status, 502)
 		assertError(await get('get-cookie'), 400, 'general_mock')
 		assert.equal((await get('get-cookie', { cookie: 'a=b; cookiename=cookieValue' })).status, 200)
 		assert.match((await get('set-cookie')).headers['set-cookie'][0], /^cookiename=cookieValue; /)
+		for (const path of ['headers', 'download', 'redirect', 'redirect/done', 'set-cookie', 'empty', 'oauth2/success']) assertError(await get(path, { project: 'nothing' }), 404, 'project_not_found')
 		assert.equal((await get('headers', { headers: { 'x-sdk-name': 'n"' } })).body.result, 'x-sdk-name: n"; x-sdk-platform: ; x-sdk-language: ; x-sdk-version: ')
 	})
 	test('its OAuth2', async () => {
@@ -364,6 +367,17 @@ describe('files and metadata', () => {
 			assert.equal(v.headers['cache-control'], 'public, max-age=3888000')
 		}
 	})
+	test('they are there for projects that are, and for nobody else', async () => {
+		for (const path of ['/robots.txt', '/humans.txt', '/manifest.json', '/versions'])
+			for (const at of ['', '/v1']) assertError(await s.call('GET', at + path, { root: true, project: 'nothing' }), 404, 'project_not_found')
+		assertError(await s.call('GET', '/openapi.json', { project: 'nothing' }), 404, 'project_not_found')
+		for (const path of ['/auth/oauth2/success', '/auth/oauth2/failure', '/auth/magic-url'])
+			for (const at of ['', '/v1']) {
+				const r = await s.call('GET', at + path, { root: true, project: 'nothing' })
+				assert.equal(r.status, 404)
+				assert.match(r.text, /<h1>Error 404<\/h1>/)
+			}
+	})
 	test('GraphQL is not there yet', async () => {
 		assertError(await s.call('POST', '/graphql', { body: { query: '{a}' } }), 503, 'general_server_error', 'GraphQL support is coming soon!')
 	})
@@ -373,8 +387,9 @@ describe('files and metadata', () => {
 			assert.equal(r.status, 200, path + r.text)
 			assert.deepEqual(Object.keys(r.body), ['ping', 'status'])
 			assert.equal(r.body.status, 'pass')
-			assertError(await p.guest('GET', `/health${path}`), 401, 'general_unauthorized_scope')
 		}
+		for (const path of ['', '/db', '/cache', '/storage/local', '/time', '/anti-virus', '/queue/webhooks', '/queue/logs', '/queue/certificates', '/queue/functions', '/queue/mail'])
+			assertError(await p.guest('GET', `/health${path}`), 401, 'general_unauthorized_scope')
 		for (const queue of ['webhooks', 'logs', 'certificates', 'functions', 'sweep', 'schema'])
 			assert.equal(typeof (await p.ok('GET', `/health/queue/${queue}`)).size, 'number', queue)
 		assertError(await p.call('GET', '/health/queue/none'), 400, 'general_argument_invalid')
@@ -397,12 +412,12 @@ describe('files and metadata', () => {
 				if (op.operationId) assert.ok(!ids.has(op.operationId), `${op.operationId} twice`)
 				ids.add(op.operationId)
 				for (const r of Object.values(op.responses))
-					for (const c of Object.values(r.content ?? {}))
-						assert.ok(d.components.schemas[c.schema.$ref.split('/').pop()], c.schema.$ref)
+					for (const [type, { schema }] of Object.entries(r.content ?? {}))
+						for (const one of type === 'application/json' ? schema.oneOf ?? [schema] : []) assert.ok(d.components.schemas[one.$ref.split('/').pop()], one.$ref)
 				/* every route of the document answers: not with 404 for want of a route */
 				const real = path.replace(/\{\w+\}/g, '_')
 				if (path === '/metrics') continue
-				const r = await s.call(method.toUpperCase(), real, { root: true, project: p.id })
+				const r = await s.call(method.toUpperCase(), real, { root: true, project: p.id, unseen: true })
 				if (r.status === 404) assert.notEqual(r.body.type, 'general_route_not_found', `${method} ${path}`)
 			}
 		assert.ok(n > 80, `${n} operations`)

@@ -5,7 +5,10 @@
 import { createRequire } from 'node:module'
 import WebSocket from 'ws'
 
+import { watch } from '../lib/watch.mjs'
+
 const require = createRequire(import.meta.url)
+watch(require('undici'))	/* the newest server SDK's own */
 
 class Storage {
 	#items = new Map()

@@ -15,6 +15,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { seed } from './seed.mjs'
 
+import { description } from './shapes.mjs'
+
 export const binary = process.env.BADAL || fileURLToPath(new URL('../../build/badal', import.meta.url))
 export const unique = (prefix = '') => prefix + randomBytes(8).toString('hex')
 export const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms))
@@ -133,7 +135,7 @@ export async function start({ data, conf = {}, env, args = [], ms = 30000, remov
 	child.unref()
 	child.stdout.unref()
 	const s = new Server(endpoint)
-	Object.assign(s, { pid: child.pid, data, dataDir: path.join(data, 'data'), log: () => r.log ?? log(), kill: (signal) => process.kill(child.pid, signal) })
+	Object.assign(s, { responseFormat: conf.response_format, pid: child.pid, data, dataDir: path.join(data, 'data'), log: () => r.log ?? log(), kill: (signal) => process.kill(child.pid, signal) })
 	/* who waits for the end keeps the process alive until then */
 	Object.defineProperty(s, 'exit', { get() { child.ref(); return exit } })
 	/* SIGTERM, and the status it ended with must be 0: a sanitizer's report makes it another. */
@@ -177,17 +179,22 @@ function encode(body, headers) {
 	return JSON.stringify(body)
 }
 
+/* Where servers of this process are: lib/watch.mjs looks at what other clients get from them. */
+export const served = new Set()
+
 export class Server {
 	#console
 	constructor(endpoint) {
 		this.endpoint = this.url = endpoint
 		this.base = new URL(endpoint)
+		served.add(this.base.origin)
 		this.port = Number(this.base.port)
 	}
 
-	/* Path below the endpoint ("/account"), or from the root when it begins with "/v1/" or `root` is set. `body`: an object is sent as
-	 * JSON, text and buffers as they are. `query`: an object of parameters, lists as name[]. The body of the reply is parsed when it is JSON. */
-	call(method, target, { project, key, cookie, jwt, mode, headers = {}, body, query, root = false, ms = 30000 } = {}) {
+	/* Throws when the reply is not as the server describes it (shapes.mjs).
+	 * Path below the endpoint ("/account"), or from the root when it begins with "/v1/" or `root` is set. `body`: an object is sent as
+	 * JSON, text and buffers as they are. `query`: an object of parameters, lists as name[]. `unseen`: it is no test of the operation (50-api/coverage). The body of the reply is parsed when it is JSON. */
+	call(method, target, { project, key, cookie, jwt, mode, headers = {}, body, query, root = false, ms = 30000, unseen = false } = {}) {
 		const h = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k.toLowerCase(), v]))
 		const data = encode(body, h), url = new URL((root || target.startsWith('/v1/') ? '' : '/v1') + target, this.base)
 		for (const [name, value] of Object.entries({ 'x-appwrite-project': project, 'x-appwrite-key': key, 'x-appwrite-jwt': jwt, 'x-appwrite-mode': mode, cookie }))
@@ -208,6 +215,10 @@ export class Server {
 			rq.on('timeout', () => rq.destroy(new Error(`${method} ${target}: no answer within ${ms} ms`)))
 			rq.on('error', no)
 			rq.end(data)
+		}).then(async (reply) => {
+			const api = await description(this.base)
+			api.reply(method, url, h['x-appwrite-response-format'] ?? this.responseFormat, reply, unseen)
+			return reply
 		})
 	}
 

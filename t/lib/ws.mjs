@@ -6,6 +6,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import net from 'node:net'
 
+import { description } from './shapes.mjs'
+
 const DEADLINE = 15000
 
 function within(promise, what, ms = DEADLINE) {
@@ -22,8 +24,10 @@ export class Socket {
 	#upgraded = false
 	#code = 1006
 	#reason = ''
-	constructor(socket) {
+	#wrong		/* what a frame had that is not described */
+	constructor(socket, api) {
 		this.socket = socket
+		this.api = api
 		this.open = true
 		this.up = new Promise((ok, no) => { this.#resolveUp = ok; this.#rejectUp = no })
 		this.#closed = new Promise((ok) => socket.on('close', () => { this.open = false; this.#rejectUp(new Error('closed before the upgrade')); this.#wake(); ok({ code: this.#code, reason: this.#reason }) }))
@@ -67,15 +71,23 @@ export class Socket {
 			else if ((d[0] & 15) === 1) {
 				this.texts.push(payload.toString())
 				this.frames.push(JSON.parse(payload))
+				this.#look(this.frames.at(-1))
 			}
 			this.#wake()
 		}
+	}
+
+	/* The payload of an event is as the server describes it (shapes.mjs); else whoever waits for a frame hears of it. */
+	#look(frame) {
+		if (frame.type !== 'event') return
+		try { this.api?.event(frame.data) } catch (e) { this.#wrong ??= e }
 	}
 
 	/* The next frame for which test(frame) holds; others stay where they are. */
 	async next(test = () => true, what = 'a frame') {
 		const wait = async () => {
 			for (;;) {
+				if (this.#wrong) throw this.#wrong
 				const at = this.frames.findIndex(test)
 				if (at >= 0) {
 					[this.text] = this.texts.splice(at, 1)
@@ -115,8 +127,8 @@ export class Socket {
 
 /* An upgraded connection; nothing has been read from it. */
 export async function open(server, query, { cookie, headers = {}, path = '/v1/realtime', origin = 'http://localhost' } = {}) {
-	const socket = net.connect({ host: server.base.hostname, port: server.port, noDelay: true }), key = randomBytes(16).toString('base64')
-	const w = new Socket(socket), h = { host: server.base.host, upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': 13, 'sec-websocket-key': key, ...headers }
+	const api = await description(server.base), socket = net.connect({ host: server.base.hostname, port: server.port, noDelay: true }), key = randomBytes(16).toString('base64')
+	const w = new Socket(socket, api), h = { host: server.base.host, upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': 13, 'sec-websocket-key': key, ...headers }
 	if (origin) h.origin ??= origin
 	if (cookie) h.cookie = cookie
 	socket.write(`GET ${path}?${query} HTTP/1.1\r\n${Object.entries(h).map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`)
