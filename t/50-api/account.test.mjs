@@ -250,6 +250,7 @@ describe('the account', () => {
 	test('preferences', async () => {
 		const u = await p.user()
 		assert.equal((await u.call('GET', '/account/prefs')).text, '{}')
+		fails(await p.guest('GET', '/account/prefs'), 401, 'general_unauthorized_scope')
 		const prefs = { theme: 'dark', size: 12, ratio: 1.5, on: true, nested: { list: [1, 'two', null] }, 'ключ': 'ü/"' }
 		const r = await u.call('PATCH', '/account/prefs', { body: { prefs } })
 		keysOf(r.body, account)

@@ -343,6 +343,7 @@ describe('the way back refuses', () => {
 		page(await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { error: '<script>' } }), 400, /&lt;script&gt;/)
 		page(await s.call('GET', '/account/sessions/oauth2/gitlab/redirect', { query: { project: p.id, state: 'x' } }), 400)
 		page(await s.call('GET', `/account/sessions/oauth2/callback/nothing/${p.id}`, { query: { code: 'x' } }), 400)
+		page(await s.call('POST', `/account/sessions/oauth2/callback/nothing/${p.id}`, { body: { code: 'x' } }), 400)
 		/* with a good state but no code the provider is not even asked */
 		const v = await way(person()), u = new URL(v.url), asked = g.asked.length
 		u.searchParams.delete('code')
