@@ -44,6 +44,8 @@ struct ctx {
 
 void ctx_init(struct ctx *cx);		/* new arena, no deadline */
 void ctx_init_arena(struct ctx *cx, struct arena *a);	/* the same in an arena that ctx_fini leaves alone */
+/* Memory of its own for a part of what `of` does: on its fiber, within its deadline, in its name and its share. */
+void ctx_init_part(struct ctx *cx, const struct ctx *of);
 void ctx_fini(struct ctx *cx);		/* runs the defers, frees the arena */
 
 /* Runs and forgets the defers that were added after `mark`, an earlier cx->defers. */

@@ -11,6 +11,7 @@
 
 struct job {			/* what a handler gets; valid while it runs */
 	const char *kind, *id;
+	const char *project;	/* for whom it is, "": unknown */
 	int tries;		/* before this one */
 	int64_t created;	/* ms */
 	struct str payload;
@@ -24,8 +25,13 @@ struct job_kind {		/* a service's list of them ends with a row of zeros */
 	const char *kind;	/* stream {jobs}:<kind>, metrics, health */
 	job_fn fn;
 	int retries;
+	int width;		/* how many run at once in each process of the jobs role; nobody waits for another kind */
+	uint64_t limit_ms;	/* of one try: then it is cancelled, and has failed */
+	unsigned connections;	/* to PostgreSQL that they have together, at most */
 	const char *doc;
 };
+
+#define JOB_MINUTES(n) ((n) * 60 * 1000ull)	/* for limit_ms */
 
 struct job_task {		/* done once per interval by one process of all machines */
 	const char *name;
@@ -36,7 +42,7 @@ struct job_task {		/* done once per interval by one process of all machines */
 /* Some service has jobs of this kind. */
 bool job_known(struct str kind);
 
-/* Adds a job to the transaction. `kind` must be known; the payload (JSON, may be empty) is copied. No wait. */
+/* Adds a job to the transaction, in the name of the context's project: projects take turns. `kind` must be known; the payload (JSON, may be empty) is copied. No wait. */
 void tx_job(struct db_tx *tx, const char *kind, struct str payload);
 /* Awaits. How many jobs of a kind wait, run or wait for their next try / have failed for good. ERR_BUS. */
 err_t job_depth(struct ctx *cx, const char *kind, int64_t *out) MUST_CHECK;

@@ -20,6 +20,19 @@ ctx_init_arena(struct ctx *cx, struct arena *a)
 }
 
 void
+ctx_init_part(struct ctx *cx, const struct ctx *of)
+{
+	ctx_init(cx);
+	cx->fib = of->fib;
+	cx->deadline = of->deadline;
+	cx->share = of->share;
+	cx->client = of->client;
+	cx->id = of->id;
+	cx->project = of->project;
+	cx->user = of->user;
+}
+
+void
 ctx_unwind(struct ctx *cx, struct defer *mark)
 {
 	while (cx->defers != mark) {

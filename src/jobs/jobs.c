@@ -1,4 +1,4 @@
-/* The consumer: takes entries of all job streams, runs each on a fiber, settles it.
+/* The consumer: runs each job on a fiber, settles it, within the time that its kind allows. Where jobs come from: jobs_lane.c.
  *
  * Whatever happens to this process, an entry stays pending in its group until its outcome and its removal are written by one script;
  * a consumer that died shows no life, and others claim what it held. */
@@ -15,13 +15,10 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "jobs/jobs.h"
-#include "model/job.h"
 
-enum { BLOCK_MS = 2000, RETRY_MAX = 3600 * 1000, AGAIN = 500 };
+enum { RETRY_MAX = 3600 * 1000, AGAIN = 500, LATER_MS = 1000, RUN_MAGIC = 0x72756e6a };
 
 struct jobs_state jobs;
-static struct bus_link *link;
-static struct fib *reader;
 
 /* Outcome and removal at once. 0: another consumer has settled it. */
 static const char settle_lua[] =
@@ -48,9 +45,8 @@ backoff(int tries)
 	return ms - ms / 8 + (uint64_t)time_now_us() % (ms / 4 + 1);	/* not all at once */
 }
 
-/* Awaits. It ends early only when the process stops, which every loop here looks at. */
-static void
-pause_for(struct ctx *cx, uint64_t ms)
+void
+jobs_pause(struct ctx *cx, uint64_t ms)
 {
 	if (fib_sleep(cx, ms) != OK)
 		log_debug(cx, "a pause was cut short", NULL);
@@ -60,6 +56,12 @@ struct verdict {
 	const char *outcome;	/* done retry dead drop */
 	const char *why;
 };
+
+struct str
+job_head(struct arena *a, const struct job *j, int tries)
+{
+	return str_c(arena_printf(a, "%s %d %lld%s%s", j->id, tries, (long long)j->created, j->project[0] ? " " : "", j->project));
+}
 
 static err_t
 settle_once(struct ctx *cx, const struct run *r, const struct verdict *v)
@@ -72,7 +74,7 @@ settle_once(struct ctx *cx, const struct run *r, const struct verdict *v)
 	    str_c(arena_printf(a, JOB_KEYS "%s:later", j->kind)), str_c(arena_printf(a, JOB_KEYS "%s:dead", j->kind)),
 	    str_c(arena_printf(a, JOB_KEYS "done:%s", j->id)), str_c(r->entry), str_c(v->outcome),
 	    str_c(arena_printf(a, "%lld", (long long)time_now_ms() + (long long)backoff(j->tries))),
-	    str_c(arena_printf(a, "%s %d %lld", j->id, j->tries + 1, (long long)j->created)), j->payload, str_c(v->why)));
+	    job_head(a, j, j->tries + 1), j->payload, str_c(v->why)));
 }
 
 /* Awaits, until it is written: meanwhile the claim is kept up. A stopping process gives up: the job is then repeated elsewhere. */
@@ -91,7 +93,7 @@ settle(const struct run *r, const struct verdict *v)
 		e = settle_once(&cx, r, v);
 		cx.deadline = 0;
 		if (e != OK && !jobs.stopping)
-			pause_for(&cx, AGAIN);
+			jobs_pause(&cx, AGAIN);
 		fib_shield(&cx, false);
 		ctx_fini(&cx);
 	} while (e != OK && !jobs.stopping);
@@ -107,7 +109,11 @@ judge(struct ctx *cx, const struct run *r, err_t e)
 		return v;
 	}
 	v.why = arena_printf(cx->arena, "%s: %s", err_info(e)->name, cx->detail ? cx->detail : "");
-	v.outcome = r->job.tries < r->row->retries && e != ERR_JOB_HOPELESS ? "retry" : "dead";
+	if (r->late) {
+		metric_add(M_jobs_late, 1);
+		v.why = arena_printf(cx->arena, "not done within %llu ms", (unsigned long long)r->info->limit_ms);
+	}
+	v.outcome = r->job.tries < r->info->retries && e != ERR_JOB_HOPELESS ? "retry" : "dead";
 	metric_add(v.outcome[0] == 'r' ? M_jobs_retried : M_jobs_dead, 1);
 	if (v.outcome[0] == 'r')
 		log_info(cx, "job failed, to be tried again", "kind=%s tries=%d why=%s", r->job.kind, r->job.tries + 1, v.why);
@@ -128,19 +134,31 @@ is_done(struct ctx *cx, const struct job *j, bool *out)
 	return OK;
 }
 
-static void
-run_end(struct run *r)
+void
+run_forget(struct run *r)
 {
+	assert(r->magic == RUN_MAGIC);
 	if (r->prev != NULL)
 		r->prev->next = r->next;
 	else
 		jobs.runs = r->next;
 	if (r->next != NULL)
 		r->next->prev = r->prev;
-	metric_set(M_jobs_running, --jobs.n_runs);
-	fib_signal(&jobs.room);
+	r->magic = 0;
 	free(r->text);
 	free(r);
+}
+
+static void
+run_end(struct run *r)
+{
+	struct lane *l = r->lane;
+
+	assert(r->limit == NULL);
+	run_forget(r);
+	l->n_runs--;
+	metric_set(M_jobs_running, --jobs.n_runs);
+	lane_go_on(l);
 	jobs_fiber_ended();
 }
 
@@ -152,10 +170,14 @@ run_fiber(struct ctx *cx, void *arg)
 	bool done = false;
 	err_t e;
 
+	assert(r->magic == RUN_MAGIC && r->begun);
 	r->fib = cx->fib;
+	cx->project = r->job.project[0] ? r->job.project : NULL;
+	cx->share = r->lane->share;
 	if (is_done(cx, &r->job, &done) != OK)
 		done = false;	/* it may run twice: handlers cope */
-	e = done ? OK : r->row->fn(cx, &r->job);
+	e = done ? OK : r->fn(cx, &r->job);
+	loop_timer_stop(&r->limit);
 	if (e != ERR_CANCELLED || !jobs.stopping) {
 		if (!done)
 			v = judge(cx, r, e);
@@ -164,11 +186,48 @@ run_fiber(struct ctx *cx, void *arg)
 	run_end(r);
 }
 
+/* Whatever it waits for, the wait is over, in contexts of its own as well. (The deadline, a little later, is for adapters that plan by it.) */
+static void
+run_too_long(void *arg)
+{
+	struct run *r = arg;
+
+	assert(r->magic == RUN_MAGIC);
+	r->limit = NULL;
+	r->late = true;
+	if (r->fib != NULL)
+		fib_cancel(r->fib);
+}
+
+void
+run_begin(struct run *r)
+{
+	assert(r->magic == RUN_MAGIC && !r->begun);
+	r->begun = true;
+	r->lane->n_runs++;
+	metric_set(M_jobs_running, ++jobs.n_runs);
+	if (r->lowered)
+		(void)run_claim(r, r->deaths + 1);	/* a lost one only makes it look better than it is, once */
+	r->limit = loop_after(r->info->limit_ms, run_too_long, r);
+	fib_spawn_new(r->job.id, r->info->limit_ms + LATER_MS, run_fiber, r);
+}
+
+bool
+run_claim(const struct run *r, int64_t deliveries)
+{
+	char key[64], count[24];
+
+	snprintf(key, sizeof key, JOB_KEYS "%s", r->job.kind);
+	snprintf(count, sizeof count, "%lld", (long long)deliveries);
+	return bus_post(BUS(STR("XCLAIM"), str_c(key), STR("workers"), str_c(jobs.me), STR("0"), str_c(r->entry), STR("RETRYCOUNT"), str_c(count),
+	    STR("JUSTID")));
+}
+
 static bool
-running(const char *entry)
+held(const char *entry, const struct lane *l)
 {
 	for (const struct run *r = jobs.runs; r != NULL; r = r->next)
-		if (strcmp(r->entry, entry) == 0)
+		if (r->lane == l && strcmp(r->entry, entry) == 0)
 			return true;
 	return false;
 }
@@ -192,8 +251,14 @@ job_parse(struct run *r, struct str head, struct str body)
 	word = str_cut(&head, ' ');
 	r->text[id.n] = '\0';
 	r->job.id = r->text;
-	if ((word.p != NULL && !str_to_i64(word, &tries)) || tries < 0 || tries > 1000 || (head.p != NULL && !str_to_i64(head, &ms)))
+	r->job.project = "";
+	if ((word.p != NULL && !str_to_i64(word, &tries)) || tries < 0 || tries > 1000)
 		return false;
+	word = str_cut(&head, ' ');
+	if (word.n > 0 && !str_to_i64(word, &ms))
+		return false;
+	if (head.n > 0)		/* the last word of the header, which ends with NUL */
+		r->job.project = head.p;
 	r->job.tries = (int)tries;
 	r->job.created = ms;
 	return id_valid(id);
@@ -212,142 +277,44 @@ static err_t
 malformed(struct ctx *cx, const struct job *job)
 {
 	(void)job;
-	return fail(cx, ERR_GENERAL_ARGUMENT_INVALID, "the entry is malformed");
+	return fail(cx, ERR_JOB_HOPELESS, "the entry is malformed");
 }
 
 static err_t
 poison(struct ctx *cx, const struct job *job)
 {
 	(void)job;
-	return fail(cx, ERR_GENERAL_SERVER_ERROR, "its consumers died again and again");
+	return fail(cx, ERR_JOB_HOPELESS, "its consumers died again and again");
 }
 
-void
-run_begin(const struct job_kind *row, const struct bus_reply *entry, bool poisonous)
+struct run *
+run_new(struct lane *l, const struct bus_reply *entry, int64_t deliveries)
 {
-	static const struct job_kind bad = {.fn = malformed, .retries = 0}, deadly = {.fn = poison, .retries = 0};
 	struct run *r;
 
 	if (entry->type != BUS_LIST || entry->n != 2 || entry->v[0].type != BUS_STR || entry->v[0].s.n >= sizeof r->entry)
-		return;		/* deleted meanwhile */
+		return NULL;		/* deleted meanwhile */
 	r = mem_zalloc(sizeof *r);
 	snprintf(r->entry, sizeof r->entry, "%.*s", STR_FMT(entry->v[0].s));
-	if (running(r->entry) || jobs.stopping) {
+	if (held(r->entry, l) || jobs.stopping) {
 		free(r);
-		return;
+		return NULL;
 	}
-	r->row = row;
-	r->job.kind = row->kind;
+	r->magic = RUN_MAGIC;
+	r->lane = l;
+	r->info = l->info;
+	r->fn = l->info->fn;
+	r->deaths = deliveries > 0 ? deliveries - 1 : 0;
+	r->job.kind = l->info->kind;
 	if (!job_parse(r, field(&entry->v[1], "h"), field(&entry->v[1], "b")))
-		r->row = &bad;
-	else if (poisonous)
-		r->row = &deadly;
+		r->fn = malformed;
+	else if (r->deaths > l->info->retries)
+		r->fn = poison;
 	r->next = jobs.runs;
 	if (jobs.runs != NULL)
 		jobs.runs->prev = r;
 	jobs.runs = r;
-	metric_set(M_jobs_running, ++jobs.n_runs);
-	fib_spawn_new(r->job.id, jobs.set->timeout_ms, run_fiber, r);
-}
-
-/* ---- reading ---- */
-
-static err_t
-make_groups(struct ctx *cx)
-{
-	struct bus_reply *r;
-
-	for (int i = 0; i < jobs.set->n_rows; i++) {
-		err_t e = bus_link_cmd(cx, link, &r, BUS(STR("XGROUP"), STR("CREATE"),
-		    str_c(arena_printf(cx->arena, JOB_KEYS "%s", jobs.set->rows[i].kind)), STR("workers"), STR("0"), STR("MKSTREAM")));
-
-		if (e != OK && (r == NULL || r->type != BUS_ERROR || !str_starts(r->s, "BUSYGROUP")))
-			return e;
-	}
-	return OK;
-}
-
-static const struct job_kind *
-row_of(struct str key)
-{
-	for (int i = 0; i < jobs.set->n_rows; i++)
-		if (str_starts(key, JOB_KEYS) && str_is((struct str){key.p + strlen(JOB_KEYS), key.n - strlen(JOB_KEYS)}, jobs.set->rows[i].kind))
-			return &jobs.set->rows[i];
-	return NULL;
-}
-
-static err_t
-read_some(struct ctx *cx, int room)
-{
-	int n = jobs.set->n_rows, argc = 0;
-	struct str *v = arena_array(cx->arena, struct str, 9 + 2 * n);
-	struct bus_reply *r;
-
-	v[argc++] = STR("XREADGROUP");
-	v[argc++] = STR("GROUP");
-	v[argc++] = STR("workers");
-	v[argc++] = str_c(jobs.me);
-	v[argc++] = STR("COUNT");
-	v[argc++] = str_c(arena_printf(cx->arena, "%d", room > n ? room / n : 1));
-	v[argc++] = STR("BLOCK");
-	v[argc++] = str_c(arena_printf(cx->arena, "%d", BLOCK_MS));
-	v[argc++] = STR("STREAMS");
-	for (int i = 0; i < n; i++) {
-		v[argc + i] = str_c(arena_printf(cx->arena, JOB_KEYS "%s", jobs.set->rows[i].kind));
-		v[argc + n + i] = STR(">");
-	}
-	TRY(bus_link_cmd(cx, link, &r, argc + 2 * n, v));
-	for (int i = 0; r->type == BUS_LIST && i < r->n; i++) {
-		const struct bus_reply *s = &r->v[i];
-		const struct job_kind *row = s->type == BUS_LIST && s->n == 2 ? row_of(s->v[0].s) : NULL;
-
-		for (int k = 0; row != NULL && k < s->v[1].n; k++)
-			run_begin(row, &s->v[1].v[k], false);
-	}
-	return OK;
-}
-
-static err_t
-read_round(struct ctx *cx, bool *groups)
-{
-	if (!*groups) {
-		TRY(make_groups(cx));
-		TRY(jobs_adopt(cx, link));
-		*groups = true;
-	}
-	fib_event_reset(&jobs.room);
-	if (jobs.n_runs >= jobs.set->at_once)
-		return fib_await(cx, &jobs.room);
-	return read_some(cx, jobs.set->at_once - jobs.n_runs);
-}
-
-static void
-reader_fiber(struct ctx *outer, void *arg)
-{
-	bool groups = false, said = false;
-
-	(void)arg;
-	reader = outer->fib;
-	while (!jobs.stopping) {
-		struct ctx cx;
-		err_t e;
-
-		ctx_init(&cx);
-		cx.fib = reader;
-		e = read_round(&cx, &groups);
-		if (e != OK && !jobs.stopping) {
-			groups = false;		/* a Redis that forgot may be behind it */
-			if (!said)
-				log_warn(&cx, "no jobs can be read", "why=%s", cx.detail ? cx.detail : err_info(e)->name);
-			pause_for(&cx, AGAIN);
-		}
-		said = e != OK;
-		ctx_fini(&cx);
-	}
-	reader = NULL;
-	bus_link_close(&link);
-	jobs.fibers--;
-	jobs_fiber_ended();
+	return r;
 }
 
 /* ---- life ---- */
@@ -358,12 +325,12 @@ jobs_start(const struct jobs_setup *s)
 	static char me[ID_LEN + 1];
 	struct arena *a = arena_new();
 
-	assert(s->n_rows > 0 && s->at_once > 0);
+	assert(s->n_kinds > 0);
 	snprintf(me, sizeof me, "%s", id_unique(a));
 	arena_free(&a);
-	jobs = (struct jobs_state){.set = s, .me = me, .fibers = 2};
-	link = bus_link_open(NULL, NULL);
-	fib_spawn_new("jobs", 0, reader_fiber, NULL);
+	jobs = (struct jobs_state){.set = s, .me = me, .fibers = 1, .lanes = mem_zalloc((size_t)s->n_kinds * sizeof *jobs.lanes)};
+	for (int i = 0; i < s->n_kinds; i++)
+		lane_start(&jobs.lanes[i], &s->kinds[i]);
 	fib_spawn_new("jobs-upkeep", 0, upkeep_fiber, NULL);
 }
 
@@ -397,9 +364,8 @@ jobs_drain(void)
 	if (jobs.stopping)
 		return;
 	jobs.stopping = true;
-	if (reader != NULL)
-		fib_cancel(reader);
-	fib_signal(&jobs.room);
+	for (int i = 0; i < jobs.set->n_kinds; i++)
+		lane_stop(&jobs.lanes[i]);
 	fib_signal(&jobs.stop);
 	jobs_spaces_stop();
 	(void)loop_after((uint64_t)conf.drain_timeout, cancel_runs, NULL);

@@ -42,8 +42,8 @@ any(struct ctx *cx, struct bus_link *link, const struct str *keys, int n, bool *
 	return OK;
 }
 
-static err_t
-adopt(struct ctx *cx, struct bus_link *link, const char *kind)
+err_t
+jobs_adopt(struct ctx *cx, struct bus_link *link, const char *kind)
 {
 	static const char *const tails[] = {"", ":later", ":dead"};
 	struct str v[7];
@@ -65,13 +65,5 @@ adopt(struct ctx *cx, struct bus_link *link, const char *kind)
 	} while (r->type == BUS_INT && r->i > 0);
 	if (moved > 0)
 		log_info(cx, "jobs of an earlier version go on", "kind=%s jobs=%lld", kind, (long long)moved);
-	return OK;
-}
-
-err_t
-jobs_adopt(struct ctx *cx, struct bus_link *link)
-{
-	for (int i = 0; i < jobs.set->n_rows; i++)
-		TRY(adopt(cx, link, jobs.set->rows[i].kind));
 	return OK;
 }

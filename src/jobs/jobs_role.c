@@ -13,16 +13,16 @@ static struct job_kind kinds[KINDS_MAX];
 static struct job_task tasks[TASKS_MAX] = {{"expire", 60 * 60 * 1000, expire_sweep}};
 
 static struct jobs_setup setup = {
-    .rows = kinds, .tasks = tasks, .n_tasks = 1,
-    .at_once = 16, .timeout_ms = 30 * 60 * 1000, .backoff_ms = 5000, .claim_ms = 30000, .upkeep_ms = 1000,
+    .kinds = kinds, .tasks = tasks, .n_tasks = 1,
+    .backoff_ms = 5000, .claim_ms = 30000, .upkeep_ms = 1000,
 };
 
 static void
 collect(const struct service *s)
 {
 	for (const struct job_kind *k = s->jobs; k != NULL && k->kind != NULL; k++) {
-		assert(setup.n_rows < KINDS_MAX);
-		kinds[setup.n_rows++] = *k;
+		assert(setup.n_kinds < KINDS_MAX);
+		kinds[setup.n_kinds++] = *k;
 	}
 	for (const struct job_task *t = s->tasks; t != NULL && t->name != NULL; t++) {
 		assert(setup.n_tasks < TASKS_MAX);
@@ -36,7 +36,7 @@ jobs_init(void)
 	int n;
 	const struct service *const *v = service_all(&n);
 
-	assert(setup.n_rows == 0);
+	assert(setup.n_kinds == 0);
 	for (int i = 0; i < n; i++)
 		collect(v[i]);
 	jobs_start(&setup);

@@ -8,7 +8,6 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
-#include "model/job.h"
 
 enum { MOVE = 100, TASK_MAX = 10 * 60 * 1000, LEAD_MS = 10000 };
 
@@ -38,7 +37,7 @@ static const char tidy_lua[] =
     "    if v.pending == 0 and v.idle > 3600000 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', v.name) end\n"
     "  end\n"
     "end\n"
-    "return redis.call('XLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2])";
+    "return redis.call('XLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2]) + redis.call('ZCARD', KEYS[3])";
 
 static uint64_t *next_run;	/* of each task here: no need to ask Redis before */
 
@@ -54,45 +53,51 @@ later(struct ctx *cx, const char *kind)
 	return str_c(arena_printf(cx->arena, JOB_KEYS "%s:later", kind));
 }
 
-/* A claim by the owner itself resets the idle time and, with JUSTID, counts nothing. */
+/* A claim by the owner itself resets the idle time. */
 static void
-show_life(struct ctx *cx)
+show_life(void)
 {
-	for (const struct run *r = jobs.runs; r != NULL; r = r->next)
-		(void)bus_post(BUS(STR("XCLAIM"), key(cx, JOB_KEYS, r->job.kind), STR("workers"), str_c(jobs.me), STR("0"), str_c(r->entry),
-		    STR("JUSTID")));	/* a lost one is made up for by the next */
+	for (struct run *r = jobs.runs; r != NULL; r = r->next) {
+		(void)run_claim(r, r->deaths + r->begun);	/* a lost one is made up for by the next */
+		r->lowered |= !r->begun;
+	}
 }
 
 /* A job whose consumers die has no failed try to count: Redis counts how often it was handed out. */
 static err_t
-is_poisonous(struct ctx *cx, const struct job_kind *row, struct str id, bool *out)
+deliveries(struct ctx *cx, const struct lane *l, struct str id, int64_t *out)
 {
 	struct bus_reply *r;
 
-	TRY(bus_cmd(cx, &r, BUS(STR("XPENDING"), key(cx, JOB_KEYS, row->kind), STR("workers"), id, id, STR("1"))));
-	*out = r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 4 && r->v[0].v[3].i > row->retries + 1;
+	*out = 1;
+	TRY(bus_cmd(cx, &r, BUS(STR("XPENDING"), key(cx, JOB_KEYS, l->info->kind), STR("workers"), id, id, STR("1"))));
+	if (r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 4)
+		*out = r->v[0].v[3].i;
 	return OK;
 }
 
 static err_t
-claim(struct ctx *cx, const struct job_kind *row)
+claim(struct ctx *cx, struct lane *l)
 {
-	int room = jobs.set->at_once - jobs.n_runs;
+	int room = lane_room(l);
 	struct bus_reply *r;
 
 	if (room <= 0)
 		return OK;
-	TRY(bus_cmd(cx, &r, BUS(STR("XAUTOCLAIM"), key(cx, JOB_KEYS, row->kind), STR("workers"), str_c(jobs.me),
+	TRY(bus_cmd(cx, &r, BUS(STR("XAUTOCLAIM"), key(cx, JOB_KEYS, l->info->kind), STR("workers"), str_c(jobs.me),
 	    str_c(arena_printf(cx->arena, "%llu", (unsigned long long)jobs.set->claim_ms)), STR("0"), STR("COUNT"),
 	    str_c(arena_printf(cx->arena, "%d", room)))));
 	for (int i = 0; r->type == BUS_LIST && r->n >= 2 && i < r->v[1].n; i++) {
 		const struct bus_reply *entry = &r->v[1].v[i];
-		bool bad = false;
+		struct run *run;
+		int64_t n = 1;
 
 		if (entry->type == BUS_LIST && entry->n == 2)
-			TRY(is_poisonous(cx, row, entry->v[0].s, &bad));
-		run_begin(row, entry, bad);
+			TRY(deliveries(cx, l, entry->v[0].s, &n));
+		if ((run = run_new(l, entry, n)) != NULL)
+			lane_put(l, run);
 	}
+	lane_go_on(l);
 	return OK;
 }
 
@@ -164,10 +169,10 @@ lead(struct ctx *cx)
 		metric_set(M_jobs_queued, 0);
 		return OK;
 	}
-	for (int i = 0; i < jobs.set->n_rows; i++) {
-		const char *kind = jobs.set->rows[i].kind;
+	for (int i = 0; i < jobs.set->n_kinds; i++) {
+		const char *kind = jobs.set->kinds[i].kind;
 
-		TRY(bus_script(cx, &r, tidy_lua, 2, BUS(key(cx, JOB_KEYS, kind), later(cx, kind))));
+		TRY(bus_script(cx, &r, tidy_lua, 3, BUS(key(cx, JOB_KEYS, kind), later(cx, kind), str_c(arena_printf(cx->arena, JOB_KEYS "%s:aside", kind)))));
 		waiting += r->type == BUS_INT ? r->i : 0;
 	}
 	metric_set(M_jobs_queued, waiting);
@@ -177,10 +182,11 @@ lead(struct ctx *cx)
 static err_t
 upkeep(struct ctx *cx)
 {
-	show_life(cx);
-	for (int i = 0; i < jobs.set->n_rows && !jobs.stopping; i++) {
-		TRY(move_due(cx, &jobs.set->rows[i]));
-		TRY(claim(cx, &jobs.set->rows[i]));
+	show_life();
+	for (int i = 0; i < jobs.set->n_kinds && !jobs.stopping; i++) {
+		TRY(move_due(cx, &jobs.set->kinds[i]));
+		TRY(claim(cx, &jobs.lanes[i]));
+		TRY(lane_look_aside(cx, &jobs.lanes[i]));
 	}
 	return jobs.stopping ? OK : lead(cx);
 }

@@ -17,15 +17,16 @@ job_known(struct str kind)
 	return false;
 }
 
-/* "kind id tries-so-far ms\npayload"; the relay makes an entry of the stream {jobs}:<kind> of it. */
+/* "kind id tries-so-far ms[ project]\npayload"; the relay makes an entry of the stream {jobs}:<kind> of it. */
 void
 tx_job(struct db_tx *tx, const char *kind, struct str payload)
 {
 	struct arena *a = tx_ctx(tx)->arena;
-	const char *text;
+	const char *project = tx_ctx(tx)->project, *text;
 
 	assert(job_known(str_c(kind)));
-	text = arena_printf(a, "%s %s 0 %lld\n%.*s", kind, id_unique(a), (long long)time_now_ms(), STR_FMT(payload));
+	text = arena_printf(a, "%s %s 0 %lld%s%s\n%.*s", kind, id_unique(a), (long long)time_now_ms(), project ? " " : "", project ? project : "",
+	    STR_FMT(payload));
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'job', $1::text)", DB(text));
 }
 
@@ -45,6 +46,7 @@ job_depth(struct ctx *cx, const char *kind, int64_t *out)
 {
 	*out = 0;
 	TRY(length(cx, "XLEN", arena_printf(cx->arena, JOB_KEYS "%s", kind), out));
+	TRY(length(cx, "ZCARD", arena_printf(cx->arena, JOB_KEYS "%s:aside", kind), out));
 	return length(cx, "ZCARD", arena_printf(cx->arena, JOB_KEYS "%s:later", kind), out);
 }
 

@@ -12,6 +12,7 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/metric.h"
 #include "io/bus.h"
 #include "jobs/jobs.h"
 #include "model/job.h"
@@ -72,6 +73,22 @@ do_slow(struct ctx *cx, const struct job *job)
 	return e == OK ? do_note(cx, job) : e;
 }
 
+/* The first try waits for ever, in a context of its own. */
+static err_t
+do_late(struct ctx *outer, const struct job *job)
+{
+	struct ctx cx;
+	err_t e;
+
+	(void)do_note(outer, job);	/* never fails */
+	if (job->tries > 0)
+		return OK;
+	ctx_init(&cx);
+	e = fib_sleep(&cx, 600000);
+	ctx_fini(&cx);
+	return e;
+}
+
 static err_t
 a_task(struct ctx *cx)
 {
@@ -81,15 +98,17 @@ a_task(struct ctx *cx)
 }
 
 static const struct job_task tasks[] = {{"test", 600000, a_task}};
-#define SETUP(row_list)                                                                                                     \
-	{.rows = (row_list), .n_rows = sizeof(row_list) / sizeof((row_list)[0]), .tasks = tasks, .n_tasks = 1, .at_once = 4, \
-	    .timeout_ms = 20000, .backoff_ms = 30, .claim_ms = 700, .upkeep_ms = 100}
+#define SETUP(list)                                                                            \
+	{.kinds = (list), .n_kinds = sizeof(list) / sizeof((list)[0]), .tasks = tasks, .n_tasks = 1, \
+	    .backoff_ms = 30, .claim_ms = 700, .upkeep_ms = 100}
+#define KIND(name, handler, tries) {name, handler, tries, .width = 4, .limit_ms = 20000, .connections = 1}
 
 /* The same names with other handlers: what another process makes of it. */
-static const struct job_kind rows[] = {
-    {"note", do_note, 3}, {"third", do_third, 3}, {"never", do_never, 2}, {"hang", do_note, 3}, {"slow", do_slow, 3}, {"crash", do_note, 2}};
-static const struct job_kind bad_rows[] = {{"hang", do_hang, 3}, {"crash", do_crash, 2}};
-static const struct jobs_setup set = SETUP(rows), bad_set = SETUP(bad_rows);
+static const struct job_kind kinds[] = {KIND("note", do_note, 3), KIND("third", do_third, 3), KIND("never", do_never, 2), KIND("hang", do_note, 3),
+    KIND("slow", do_slow, 3), KIND("crash", do_note, 2),
+    {"late", do_late, 1, .width = 2, .limit_ms = 60, .connections = 1}};
+static const struct job_kind bad_kinds[] = {KIND("hang", do_hang, 3), KIND("crash", do_crash, 2)};
+static const struct jobs_setup set = SETUP(kinds), bad_set = SETUP(bad_kinds);
 
 static struct server *redis;
 
@@ -312,6 +331,162 @@ stopping(struct ctx *cx, void *arg)
 	services_init();
 	cr_expect(job_known(STR("sweep")));
 	cr_expect_not(job_known(STR("swee")));
+}
+
+/* ---- lanes ---- */
+
+static struct {
+	char name;
+	struct fib_event *release;
+} gates[64];
+static int n_gates, most_at_once;
+static char begun[600];
+static int n_begun;
+
+/* Notes the project, and waits to be released. */
+static err_t
+do_gate(struct ctx *cx, const struct job *job)
+{
+	struct fib_event release = {0};
+	int i = n_gates++;
+	err_t e;
+
+	cr_expect(cx->share != NULL);
+	cr_expect_str_eq(cx->project, job->project);
+	gates[i].release = &release;
+	begun[n_begun++] = job->project[0];
+	most_at_once = jobs.lanes[0].n_runs > most_at_once ? jobs.lanes[0].n_runs : most_at_once;
+	e = fib_await(cx, &release);
+	n_gates--;
+	for (int k = 0; k <= n_gates; k++)
+		if (gates[k].release == &release)
+			gates[k] = gates[n_gates];
+	return e;
+}
+
+static err_t
+do_quick(struct ctx *cx, const struct job *job)
+{
+	(void)cx;
+	begun[n_begun++] = job->project[0];
+	return OK;
+}
+
+static const struct job_kind gated_kinds[] = {
+    {"gate", do_gate, 1, .width = 2, .limit_ms = 20000, .connections = 1}, KIND("note", do_note, 1)};
+static const struct job_kind quick_kinds[] = {{"quick", do_quick, 1, .width = 1, .limit_ms = 20000, .connections = 1}};
+static const struct jobs_setup gated_set = SETUP(gated_kinds), quick_set = SETUP(quick_kinds);
+
+static void
+lanes(struct ctx *cx, void *arg)
+{
+	int64_t aside;
+
+	(void)arg;
+	for (int i = 0; i < 300; i++)
+		put(cx, "gate", arena_printf(cx->arena, "a%d 0 0 a", i), "x");
+	put(cx, "gate", "b0 0 0 b", "x");
+	jobs_start(&gated_set);
+	UNTIL(n_gates == 2 && (aside = number(cx, "ZCARD", JOB_KEYS "gate:aside")) == 300 - 2 - 2);	/* two run, two of a and that of b are in hand */
+	cr_expect_eq(jobs.lanes[0].hand.n, 3);
+	put(cx, "note", "n 0 0 a", "");	/* another kind does not wait */
+	UNTIL(seen->calls == 1);
+	while (memchr(begun, 'b', (size_t)n_begun) == NULL) {
+		int before = n_begun;
+
+		fib_signal(gates[0].release);
+		UNTIL(n_begun > before);
+	}
+	cr_expect_leq(n_begun, 2 + 2, "%s", begun);
+	/* nothing is lost, and all are there */
+	while (n_begun < 301 || n_gates > 0) {
+		int before = n_begun;
+
+		UNTIL(n_gates > 0);
+		fib_signal(gates[0].release);
+		UNTIL(n_begun > before || n_begun == 301);
+		if (n_begun == 301 && n_gates > 0)
+			OKAY(fib_sleep(cx, 5));
+	}
+	UNTIL(number(cx, "XLEN", JOB_KEYS "gate") == 0 && number(cx, "ZCARD", JOB_KEYS "gate:aside") == 0);
+	cr_expect_eq(most_at_once, 2);
+	cr_expect_eq(number(cx, "EXISTS", JOB_KEYS "gate:turns"), 0);
+	finish();
+}
+
+Test(jobs, a_project_of_many_does_not_keep_others_waiting)
+{
+	run(lanes);
+}
+
+/* Two projects with many aside take turns from there, too. */
+static void
+aside(struct ctx *cx, void *arg)
+{
+	int a = 0, b = 0;
+
+	(void)arg;
+	for (int i = 0; i < 200; i++)
+		put(cx, "quick", arena_printf(cx->arena, "a%d 0 0 a", i), "x");
+	for (int i = 0; i < 100; i++)
+		put(cx, "quick", arena_printf(cx->arena, "b%d 0 0 b", i), "x");
+	jobs_start(&quick_set);
+	UNTIL(n_begun == 300 && number(cx, "XLEN", JOB_KEYS "quick") == 0);
+	for (int i = 0; i < 300; i++) {
+		a += begun[i] == 'a';
+		b += begun[i] == 'b';
+		if (b == 100)
+			break;
+	}
+	cr_expect(a < 190, "b had to wait for %d of a", a);
+	finish();
+}
+
+Test(jobs, of_two_projects_take_turns_when_put_aside)
+{
+	run(aside);
+}
+
+static void
+late(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	jobs_start(&set);
+	put(cx, "late", "l 0 0", "");
+	UNTIL(seen->calls == 2 && number(cx, "XLEN", JOB_KEYS "late") == 0);
+	cr_expect(seen->tries[0] == 0 && seen->tries[1] == 1);
+	cr_expect_eq(metric_value(M_jobs_late), 1);
+	cr_expect_eq(metric_value(M_jobs_retried), 1);
+	finish();
+}
+
+Test(jobs, over_their_time_are_cancelled_and_tried_again)
+{
+	run(late);
+}
+
+static void
+leaving(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 4; i++)
+		put(cx, "gate", arena_printf(cx->arena, "%c 0 0 %c", 'a' + i, 'a' + i), "");
+	jobs_start(&gated_set);
+	UNTIL(n_gates == 2 && jobs.lanes[0].hand.n == 2);
+	jobs_drain();
+	UNTIL(number(cx, "ZCARD", JOB_KEYS "gate:aside") == 2);
+	cr_expect_eq(jobs.lanes[0].hand.n, 0);
+	while (n_gates > 0) {
+		fib_signal(gates[0].release);
+		OKAY(fib_sleep(cx, 5));
+	}
+	finished = true;
+}
+
+Test(jobs, that_were_not_begun_are_given_back)
+{
+	run(leaving);
+	cr_expect_eq(n_begun, 2);
 }
 
 Test(jobs, a_running_one_ends_before_the_process_does)

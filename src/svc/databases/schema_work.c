@@ -485,10 +485,7 @@ schema_recover(struct ctx *cx)
 		err_t e;
 
 		/* a context of its own: what one project takes is given back before the next */
-		ctx_init(&one);
-		one.fib = cx->fib;
-		one.deadline = cx->deadline;
-		one.share = cx->share;
+		ctx_init_part(&one, cx);
 		e = recover_project(&one, db_cstr(r, i, 0), db_cstr(r, i, 1));
 		if (e != OK)
 			log_warn(&one, "schema work is left over", "project=%s error=%s detail=%s", db_cstr(r, i, 0), err_info(e)->name,

@@ -97,7 +97,7 @@ databases_change_schema(struct ctx *cx, const struct job *job)
 }
 
 static const struct job_kind jobs[] = {
-	{"schema", databases_change_schema, 30, "Builds and drops indexes, changes busy tables, drops the tables of deleted collections."},
+	{"schema", databases_change_schema, 30, 4, JOB_MINUTES(24 * 60), 4, "Builds and drops indexes, changes busy tables, drops the tables of deleted collections."},
 	{0},
 };
 static const struct job_task tasks[] = {

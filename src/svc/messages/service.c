@@ -3,8 +3,8 @@
 #include "model/service.h"
 
 static const struct job_kind jobs[] = {
-	{"mail", messages_send_mail, 12, "Sends a mail."},
-	{"sms", messages_send_sms, 5, "Sends a short message."},
+	{"mail", messages_send_mail, 12, 8, JOB_MINUTES(5), 2, "Sends a mail."},
+	{"sms", messages_send_sms, 5, 4, JOB_MINUTES(5), 2, "Sends a short message."},
 	{0},
 };
 

@@ -24,7 +24,7 @@ err_t project_set_provider(struct ctx *cx, const struct project *p, const char *
     struct project **out) MUST_CHECK;
 /* Awaits. The project, and its team when no other project belongs to it. The data space is dropped in the background (project_sweep). */
 err_t project_delete(struct ctx *cx, const struct project *p, const char *actor) MUST_CHECK;
-/* Awaits. Drops the data spaces of deleted projects; safe to run anywhere and again (advisory lock). */
+/* Awaits. Drops the data spaces of deleted projects; safe to run anywhere and again. */
 err_t project_sweep(struct ctx *cx) MUST_CHECK;
 
 /* Awaits. in->id is ignored: a new one is made. */

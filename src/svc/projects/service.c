@@ -46,8 +46,8 @@ projects_make_spares(struct ctx *cx, const struct job *job)
 }
 
 static const struct job_kind jobs[] = {
-	{"spare", projects_make_spares, 4, "Makes data spaces in advance, so that creating a project is quick."},
-	{"sweep", projects_drop_deleted, 8, "Drops the data spaces of deleted projects."},
+	{"spare", projects_make_spares, 4, 1, JOB_MINUTES(10), 1, "Makes data spaces in advance, so that creating a project is quick."},
+	{"sweep", projects_drop_deleted, 8, 1, JOB_MINUTES(30), 1, "Drops the data spaces of deleted projects."},
 	{0},
 };
 static const struct job_task tasks[] = {

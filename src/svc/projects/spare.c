@@ -67,9 +67,7 @@ spare_fill(struct ctx *cx)
 		struct ctx one;
 		err_t e;
 
-		ctx_init(&one);
-		one.fib = cx->fib;
-		one.deadline = cx->deadline;
+		ctx_init_part(&one, cx);
 		e = TX_RUN(&one, tx, make_one(tx, &done));
 		if (e != OK)
 			e = fail(cx, e, "%s", one.detail ? one.detail : err_info(e)->name);
