@@ -62,6 +62,10 @@ parse_number(const char *text, const struct suffix *suffixes, int64_t *out)
 	v = strtoll(text, &end, 10);
 	if (end == text || errno != 0 || v < 0)
 		return false;
+	if (v == 0 && *end == '\0') {	/* nought is the same in every unit */
+		*out = 0;
+		return true;
+	}
 	for (; suffixes->text != NULL; suffixes++)
 		if (strcmp(end, suffixes->text) == 0)
 			return !__builtin_mul_overflow((int64_t)v, suffixes->factor, out);

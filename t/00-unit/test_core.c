@@ -396,7 +396,7 @@ Test(err, defers_run_in_reverse)
 Test(conf, sources_and_units, .init = cr_redirect_stderr)
 {
 	char path[] = "/tmp/badal-conf-XXXXXX", a0[32] = "port=9999", a1[] = "rt-queue-soft=2k", *args[] = {a0, a1};
-	const char *file = "# comment\nport = 1234\nlog_level = \"debug\"\nrequest_timeout = 5s\nrate_limits = off\n";
+	const char *file = "# comment\nport = 1234\nlog_level = \"debug\"\nrequest_timeout = 5s\nrate_limits = off\nrt_ping_interval = 0\n";
 	int fd = mkstemp(path);
 
 	cr_assert(fd >= 0 && write(fd, file, strlen(file)) > 0);
@@ -404,6 +404,7 @@ Test(conf, sources_and_units, .init = cr_redirect_stderr)
 	cr_assert(conf_load(path, 2, args, false));
 	cr_expect_eq(conf.port, 9999);
 	cr_expect_eq(conf.rt_queue_soft, 2048);
+	cr_expect_eq(conf.rt_ping_interval, 0);
 	cr_expect_eq(conf.request_timeout, 5000);
 	cr_expect_not(conf.rate_limits);
 	cr_expect_str_eq(conf.log_level, "debug");
