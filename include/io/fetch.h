@@ -25,9 +25,13 @@ struct fetch {
 	int n_headers;
 	struct str body;	/* HTTP: request body; SMTP: the message, CRLF lines, header and text */
 	const char *user, *password;	/* Basic, SMTP AUTH; NULL: none. Not sent to another host after a redirect */
-	uint64_t timeout_ms;	/* for the whole; 0: 15 s. cx->deadline applies too */
+	const char *aws_sigv4;	/* sign with user and password as the key pair, "aws:amz:<region>:s3"; NULL: Basic */
+	uint64_t timeout_ms;	/* for the whole; 0: 15 s, of a stream: no bound. cx->deadline applies too */
+	uint64_t progress_ms;	/* of a stream: no byte moves for so long although we are ready; 0: 30 s */
 	uint64_t connect_ms;	/* for the connection; 0: 5 s */
-	size_t max_bytes;	/* largest response body; 0: 1 MiB */
+	size_t max_bytes;	/* largest response body; 0: 1 MiB, of a stream: no bound */
+	bool upload;		/* of a stream: the request's body is given by fetch_write, `body` is not used; no redirects */
+	int64_t length;		/* of that body; -1: unknown, it is sent chunked */
 	int redirects;		/* followed at most; 0: none, a 3xx is a reply */
 	bool private_ok;	/* may reach private, loopback and link-local addresses */
 	bool insecure;		/* do not verify the certificate */
@@ -53,10 +57,29 @@ err_t fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out) MUS
 /* The value of a response header, NULL when absent. */
 const char *fetch_header(const struct fetch_reply *r, const char *lower_name);
 
+/* ---- in pieces ---- */
+
+/* A request whose body is given, and whose response is taken, in pieces: HTTP/1.1 of one fiber. What curl and we hold of it is bounded
+ * (FETCH_WINDOW each way); a side that is not served holds the other up. After an error nothing but fetch_close is left to do. */
+struct fetch_stream;
+enum { FETCH_WINDOW = 128 * 1024 };
+
+/* Begins. The strings of f are borrowed until the stream is closed: at the end of cx, or before by fetch_close. Errors as fetch. */
+err_t fetch_open(struct ctx *cx, const struct fetch *f, struct fetch_stream **out) MUST_CHECK;
+/* Awaits until the piece is taken. Once the server has answered without waiting for it, it is dropped. More than f.length is ERR_FETCH. */
+err_t fetch_write(struct ctx *cx, struct fetch_stream *s, struct str piece) MUST_CHECK;
+/* The body is complete. Less than f.length is ERR_FETCH, and the request is given up. */
+err_t fetch_end(struct ctx *cx, struct fetch_stream *s) MUST_CHECK;
+/* Awaits status and headers; *out has no body. */
+err_t fetch_head(struct ctx *cx, struct fetch_stream *s, struct fetch_reply **out) MUST_CHECK;
+/* Awaits what comes next of the response's body, borrowed until the next call; empty: it is complete. A body that is cut off is ERR_FETCH. */
+err_t fetch_read(struct ctx *cx, struct fetch_stream *s, struct str *piece_out) MUST_CHECK;
+void fetch_close(struct fetch_stream **sp);	/* whatever is under way is dropped; NULL inside is fine */
+
 /* True for addresses that only make sense inside: private, loopback, link-local, shared, multicast, reserved, and IPv6 forms that embed
  * one. `text` is a numeric address; anything else is true. */
 bool fetch_address_private(const char *text);
 
-void fetch_fini(void);		/* drops what is under way: waiting fibers get ERR_FETCH */
+void fetch_fini(void);		/* drops what is under way: waiting fibers get ERR_FETCH. Streams are still to be closed */
 
 #endif

@@ -1,14 +1,13 @@
-/* Outgoing requests: libcurl's multi interface on the loop.
+/* Outgoing requests: transfers of curl, in pieces; a buffered request is one whose pieces are put together.
  *
- * A transfer belongs to its fiber's wait: whoever leaves early takes it off the multi handle before its memory goes. Private addresses
- * are refused where the socket is made, so what was checked is what is connected to. Connections made with private_ok are not kept:
- * another request could get one without having been allowed to. */
+ * A transfer belongs to a fiber: whoever leaves early takes it off the loop before its memory goes. curl asks for the next piece of the body
+ * and hands over what it has read; whoever has nothing to give, or no room, pauses it, and goes on where the fiber comes for more. Private
+ * addresses are refused where the socket is made, so what was checked is what is connected to. Connections made with private_ok are not
+ * kept: another request could get one without having been allowed to. */
 #include "fetch_priv.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <stdlib.h>
-#include <uv.h>
 
 #include "core/loop.h"
 #include "core/metric.h"
@@ -16,167 +15,123 @@
 enum {
 	FETCH_MAGIC = 0x66657463,
 	AT_ONCE = 256,			/* requests under way */
-	TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, BYTES = 1 << 20,	/* defaults */
+	TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, PROGRESS = 30000, BYTES = 1 << 20,	/* defaults */
 	HEADERS_MAX = 100, HEADER_BYTES = 32768,
 	URL_MAX = 8192
 };
 
-struct transfer {
+/* What was read and not yet taken: curl fills `back` while the fiber has `front`. */
+struct pieces {
+	char *front, *back;
+	size_t n;		/* in back */
+	size_t room_front, room_back;
+};
+
+struct fetch_stream {
 	unsigned magic;
-	struct ctx *cx;
-	const struct fetch *f;
+	struct arena *arena;	/* of the reply */
+	struct fetch f;
+	bool whole;		/* a buffered request */
 	struct fetch_reply *reply;
 	CURL *easy;
 	struct curl_slist *headers, *rcpt;
-	struct fib_event done;
+	struct fib_event change;	/* any of what follows */
+	bool under_way;		/* on the loop */
+	bool head;		/* status and headers are those of the last response */
+	bool ended;		/* result is set */
 	CURLcode result;
-	struct buf body;
-	size_t max, header_bytes, sent;
+	uint64_t moved;		/* loop time at which the last byte moved, or we began to wait */
+	/* the response */
+	struct pieces in;
+	uint64_t got, max;
+	bool full;		/* curl waits for room */
+	/* the request's body */
+	struct str out;		/* being sent; borrowed from who waits in fetch_write */
+	uint64_t given;
+	bool out_ended;
+	bool hungry;		/* curl waits for more */
+	size_t header_bytes;
 	bool too_large, refused, lost;
+	bool counted;		/* its failure, in the metrics */
 	char error[CURL_ERROR_SIZE];
-	struct transfer *prev, *next;
+	struct fetch_stream *prev, *next;
 };
 
-struct watch {			/* a socket of curl */
-	uv_poll_t uv;
-	curl_socket_t fd;
-};
-
-static CURLM *multi;
-static uv_timer_t *timer;
-static struct transfer *transfers;
+static struct fetch_stream *transfers;
 static unsigned n_transfers;
-
-/* ---- curl and the loop ---- */
-
-static void
-collect(void)
-{
-	CURLMsg *m;
-	int left;
-
-	while ((m = curl_multi_info_read(multi, &left)) != NULL) {
-		struct transfer *t = NULL;
-
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		assert(t != NULL && t->magic == FETCH_MAGIC);
-		t->result = m->data.result;
-		curl_multi_remove_handle(multi, t->easy);
-		fib_signal(&t->done);
-	}
-}
-
-static void
-on_timer(uv_timer_t *h)
-{
-	int running;
-
-	(void)h;
-	curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect();
-}
-
-static int
-set_timer(CURLM *m, long ms, void *arg)
-{
-	(void)m;
-	(void)arg;
-	if (timer == NULL)
-		return 0;
-	if (ms < 0)
-		uv_timer_stop(timer);
-	else	/* never at once: curl must not be called from within its own callback */
-		uv_timer_start(timer, on_timer, ms > 0 ? (uint64_t)ms : 1, 0);
-	return 0;
-}
-
-static void
-on_socket(uv_poll_t *h, int status, int events)
-{
-	struct watch *w = h->data;
-	int flags = 0, running;
-
-	if (status < 0)
-		flags = CURL_CSELECT_ERR;
-	if (events & UV_READABLE)
-		flags |= CURL_CSELECT_IN;
-	if (events & UV_WRITABLE)
-		flags |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(multi, w->fd, flags, &running);
-	collect();
-}
-
-static void
-watch_closed(uv_handle_t *h)
-{
-	free(h->data);
-}
-
-static int
-set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock)
-{
-	struct watch *w = sock;
-	int events = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
-
-	(void)easy;
-	(void)arg;
-	if (what == CURL_POLL_REMOVE) {
-		if (w != NULL)
-			uv_close((uv_handle_t *)&w->uv, watch_closed);
-		curl_multi_assign(multi, fd, NULL);
-		return 0;
-	}
-	if (w == NULL) {
-		w = mem_zalloc(sizeof *w);
-		w->fd = fd;
-		w->uv.data = w;
-		if (uv_poll_init_socket(loop_uv(), &w->uv, fd) != 0) {
-			free(w);
-			return -1;
-		}
-		curl_multi_assign(multi, fd, w);
-	}
-	uv_poll_start(&w->uv, events, on_socket);
-	return 0;
-}
-
-static void
-start(void)
-{
-	if (multi != NULL)
-		return;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || (multi = curl_multi_init()) == NULL)
-		mem_fatal(0);
-	timer = mem_zalloc(sizeof *timer);
-	uv_timer_init(loop_uv(), timer);
-	uv_unref((uv_handle_t *)timer);
-	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 32L);
-}
+static bool started;
 
 /* ---- what a transfer takes and gives ---- */
+
+static struct fetch_stream *
+stream_of(void *arg)
+{
+	struct fetch_stream *t = arg;
+
+	assert(t->magic == FETCH_MAGIC);
+	return t;
+}
+
+static void
+moved(struct fetch_stream *t)
+{
+	t->moved = loop_now();
+	fib_signal(&t->change);
+}
+
+static void
+pieces_add(struct pieces *p, const char *text, size_t n)
+{
+	if (p->n + n > p->room_back) {
+		p->room_back = p->n + n > FETCH_WINDOW / 4 ? FETCH_WINDOW : FETCH_WINDOW / 4;
+		p->back = mem_realloc(p->back, p->room_back);
+	}
+	assert(p->n + n <= p->room_back);
+	memcpy(p->back + p->n, text, n);
+	p->n += n;
+}
+
+/* What has come; curl gets the room of the piece before. */
+static struct str
+pieces_take(struct pieces *p)
+{
+	struct str piece = {p->back, p->n};
+	char *buf = p->front;
+	size_t room = p->room_front;
+
+	p->front = p->back;
+	p->room_front = p->room_back;
+	p->back = buf;
+	p->room_back = room;
+	p->n = 0;
+	return piece;
+}
 
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct transfer *t = arg;
+	struct fetch_stream *t = stream_of(arg);
 
 	n *= size;
-	if (n > t->max - t->body.n) {
+	if (n > t->max - t->got) {
 		t->too_large = true;
 		return 0;
 	}
-	buf_add(&t->body, p, n);
+	assert(n <= FETCH_WINDOW);
+	t->head = true;
+	t->full = n > FETCH_WINDOW - t->in.n;
+	if (t->full)
+		return CURL_WRITEFUNC_PAUSE;
+	pieces_add(&t->in, p, n);
+	t->got += n;
+	moved(t);
 	return n;
 }
 
 static void
-add_header(struct transfer *t, struct str line)
+add_header(struct fetch_stream *t, struct str line)
 {
-	struct arena *a = t->cx->arena;
+	struct arena *a = t->arena;
 	struct str name = str_cut(&line, ':');
 
 	if (line.p == NULL || t->reply->n_headers == HEADERS_MAX)
@@ -184,11 +139,22 @@ add_header(struct transfer *t, struct str line)
 	t->reply->headers[t->reply->n_headers++] = (struct fetch_header){str_dup(a, str_lower(a, str_trim(name))), str_dup(a, str_trim(line))};
 }
 
+/* An interim response, or a redirect that is followed, is not the last one. */
+static void
+head_ended(struct fetch_stream *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	t->head = t->head || (status >= 200 && (t->f.redirects == 0 || status / 100 != 3));
+	moved(t);
+}
+
 /* Each response of a chain of redirects begins with its status line: only the last one's headers stay. */
 static size_t
 on_header(char *p, size_t size, size_t n, void *arg)
 {
-	struct transfer *t = arg;
+	struct fetch_stream *t = stream_of(arg);
 	struct str line;
 
 	n *= size;
@@ -203,6 +169,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	if (str_starts(line, "HTTP/")) {
 		t->reply->n_headers = 0;
 		t->header_bytes = n;
+	} else if (line.n == 0) {
+		head_ended(t);
 	} else {
 		add_header(t, line);
 	}
@@ -212,25 +180,30 @@ on_header(char *p, size_t size, size_t n, void *arg)
 static size_t
 on_upload(char *p, size_t size, size_t n, void *arg)
 {
-	struct transfer *t = arg;
-	size_t left = t->f->body.n - t->sent;
+	struct fetch_stream *t = stream_of(arg);
 
 	n *= size;
-	if (n > left)
-		n = left;
-	if (n > 0)	/* no body may be NULL, which nothing may be added to */
-		memcpy(p, t->f->body.p + t->sent, n);
-	t->sent += n;
+	if (n > t->out.n)
+		n = t->out.n;
+	t->hungry = n == 0 && !t->out_ended;
+	if (t->hungry)
+		return CURL_READFUNC_PAUSE;
+	if (n > 0) {	/* no body may be NULL, which nothing may be added to */
+		memcpy(p, t->out.p, n);
+		t->out.p += n;
+		t->out.n -= n;
+	}
+	moved(t);
 	return n;
 }
 
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
-	struct transfer *t = arg;
+	struct fetch_stream *t = stream_of(arg);
 
 	(void)purpose;
-	if (!t->f->private_ok && sockaddr_private(&a->addr)) {
+	if (!t->f.private_ok && sockaddr_private(&a->addr)) {
 		t->refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -240,12 +213,55 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 /* ---- a transfer's life ---- */
 
 static void
-drop(struct transfer *t)
+on_done(void *arg, CURLcode result)
+{
+	struct fetch_stream *t = stream_of(arg);
+
+	assert(t->under_way && !t->ended);
+	t->under_way = false;
+	t->ended = true;
+	t->result = result;
+	moved(t);
+}
+
+/* It ends here. The connection goes with it. */
+static void
+give_up(struct fetch_stream *t)
+{
+	if (t->under_way)
+		fetch_loop_remove(t->easy);
+	t->under_way = false;
+	t->out = STR_NONE;
+	if (!t->ended)
+		t->result = CURLE_ABORTED_BY_CALLBACK;
+	t->ended = true;
+}
+
+static void
+go_on(struct fetch_stream *t)
+{
+	CURLcode e;
+
+	if (t->ended)
+		return;
+	assert(t->under_way);
+	e = fetch_loop_go_on(t->easy);
+	if (e == CURLE_OK)
+		return;
+	give_up(t);
+	t->result = e;
+}
+
+static void
+drop(struct fetch_stream *t)
 {
 	assert(t->magic == FETCH_MAGIC);
+	give_up(t);
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->rcpt);
+	free(t->in.front);
+	free(t->in.back);
 	if (t->prev != NULL)
 		t->prev->next = t->next;
 	else
@@ -256,21 +272,25 @@ drop(struct transfer *t)
 	t->magic = 0;
 }
 
-static struct transfer *
-transfer_new(struct ctx *cx, const struct fetch *f)
+static struct fetch_stream *
+transfer_new(struct ctx *cx, const struct fetch *f, bool whole)
 {
-	struct transfer *t = arena_new_of(cx->arena, struct transfer);
+	struct fetch_stream *t = arena_new_of(cx->arena, struct fetch_stream);
 
 	t->magic = FETCH_MAGIC;
-	t->cx = cx;
-	t->f = f;
-	t->max = f->max_bytes ? f->max_bytes : BYTES;
+	t->arena = cx->arena;
+	t->f = *f;
+	t->whole = whole;
+	t->max = f->max_bytes ? f->max_bytes : whole ? BYTES : UINT64_MAX;
 	t->reply = arena_new_of(cx->arena, struct fetch_reply);
 	t->reply->headers = arena_array(cx->arena, struct fetch_header, HEADERS_MAX);
-	buf_init(&t->body, cx->arena, 0);
 	t->easy = curl_easy_init();
 	if (t->easy == NULL)
 		mem_fatal(0);
+	if (!t->f.upload) {
+		t->out = f->body;
+		t->out_ended = true;
+	}
 	t->next = transfers;
 	if (transfers != NULL)
 		transfers->prev = t;
@@ -311,7 +331,7 @@ is_mail(const struct fetch *f)
 #define SET(opt, value) curl_easy_setopt(t->easy, CURLOPT_##opt, (value))
 
 static void
-set_protocols(struct transfer *t, bool mail)
+set_protocols(struct fetch_stream *t, bool mail)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
 	SET(PROTOCOLS_STR, mail ? "smtp,smtps" : "http,https");
@@ -323,9 +343,10 @@ set_protocols(struct transfer *t, bool mail)
 }
 
 static void
-set_common(struct transfer *t)
+set_common(struct fetch_stream *t)
 {
-	const struct fetch *f = t->f;
+	const struct fetch *f = &t->f;
+	uint64_t timeout = f->timeout_ms == 0 && t->whole ? TIMEOUT : f->timeout_ms;
 
 	set_protocols(t, is_mail(f));
 	SET(URL, f->url);
@@ -333,7 +354,7 @@ set_common(struct transfer *t)
 	SET(NOSIGNAL, 1L);
 	SET(PROXY, "");
 	SET(ERRORBUFFER, t->error);
-	SET(TIMEOUT_MS, (long)(f->timeout_ms ? f->timeout_ms : TIMEOUT));
+	SET(TIMEOUT_MS, (long)timeout);
 	SET(CONNECTTIMEOUT_MS, (long)(f->connect_ms ? f->connect_ms : CONNECT_TIMEOUT));
 	SET(OPENSOCKETFUNCTION, open_socket);
 	SET(OPENSOCKETDATA, t);
@@ -346,6 +367,8 @@ set_common(struct transfer *t)
 	SET(WRITEDATA, t);
 	SET(HEADERFUNCTION, on_header);
 	SET(HEADERDATA, t);
+	if (!t->whole)	/* of HTTP/2 curl reads megabytes ahead of who has paused it */
+		SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	if (f->user != NULL) {
 		SET(USERNAME, f->user);
 		SET(PASSWORD, f->password ? f->password : "");
@@ -353,9 +376,33 @@ set_common(struct transfer *t)
 }
 
 static err_t
-set_http(struct ctx *cx, struct transfer *t)
+set_signature(struct ctx *cx, struct fetch_stream *t)
 {
-	const struct fetch *f = t->f;
+	if (t->f.aws_sigv4 == NULL)
+		return OK;
+#if LIBCURL_VERSION_NUM >= 0x074b00
+	if (SET(AWS_SIGV4, t->f.aws_sigv4) == CURLE_OK)
+		return OK;
+#endif
+	return fail(cx, ERR_FETCH_REFUSED, "this libcurl cannot sign requests");
+}
+
+/* The body from fetch_write. curl would have to send it anew behind a redirect, and cannot. */
+static void
+set_upload(struct fetch_stream *t)
+{
+	SET(UPLOAD, 1L);
+	SET(READFUNCTION, on_upload);
+	SET(READDATA, t);
+	SET(INFILESIZE_LARGE, (curl_off_t)t->f.length);
+	SET(FOLLOWLOCATION, 0L);
+	SET(CUSTOMREQUEST, t->f.method ? t->f.method : "POST");
+}
+
+static err_t
+set_http(struct ctx *cx, struct fetch_stream *t)
+{
+	const struct fetch *f = &t->f;
 
 	for (int i = 0; i < f->n_headers; i++) {
 		const struct fetch_header *h = &f->headers[i];
@@ -370,7 +417,9 @@ set_http(struct ctx *cx, struct transfer *t)
 	SET(USERAGENT, "Badal");
 	SET(FOLLOWLOCATION, f->redirects > 0 ? 1L : 0L);
 	SET(MAXREDIRS, (long)f->redirects);
-	if (f->body.p != NULL) {
+	if (f->upload) {
+		set_upload(t);
+	} else if (f->body.p != NULL) {
 		SET(POST, 1L);
 		SET(POSTFIELDSIZE_LARGE, (curl_off_t)f->body.n);
 		SET(POSTFIELDS, f->body.p);
@@ -379,14 +428,15 @@ set_http(struct ctx *cx, struct transfer *t)
 		SET(NOBODY, 1L);
 	else if (f->method != NULL)
 		SET(CUSTOMREQUEST, f->method);
+	TRY(set_signature(cx, t));
 	return f->method == NULL || clean(f->method) ? OK : fail(cx, ERR_FETCH_REFUSED, "the method is malformed");
 }
 
 static err_t
-set_mail(struct ctx *cx, struct transfer *t)
+set_mail(struct ctx *cx, struct fetch_stream *t)
 {
 	static const long tls[] = {[FETCH_TLS_TRY] = CURLUSESSL_TRY, [FETCH_TLS_NEED] = CURLUSESSL_ALL, [FETCH_TLS_OFF] = CURLUSESSL_NONE};
-	const struct fetch *f = t->f;
+	const struct fetch *f = &t->f;
 
 	if (f->mail_from == NULL || f->n_mail_to == 0 || !clean(f->mail_from) || strpbrk(f->mail_from, "<> ") != NULL)
 		return fail(cx, ERR_FETCH_REFUSED, "a mail needs a sender and receivers");
@@ -407,16 +457,16 @@ set_mail(struct ctx *cx, struct transfer *t)
 
 /* To curl a refusal by a mail server is a failure; here it is a reply like that of any server. */
 static bool
-refused_mail(const struct transfer *t)
+refused_mail(const struct fetch_stream *t)
 {
 	long status = 0;
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	return is_mail(t->f) && status >= 400 && status < 600;
+	return is_mail(&t->f) && status >= 400 && status < 600;
 }
 
 static err_t
-judge(struct ctx *cx, struct transfer *t)
+verdict(struct ctx *cx, struct fetch_stream *t)
 {
 	const char *why = t->error[0] ? t->error : curl_easy_strerror(t->result);
 
@@ -441,8 +491,20 @@ judge(struct ctx *cx, struct transfer *t)
 	}
 }
 
+static err_t
+judge(struct ctx *cx, struct fetch_stream *t)
+{
+	err_t e = verdict(cx, t);
+
+	if (e != OK && !t->counted)
+		metric_add(M_fetch_errors, 1);
+	t->counted = t->counted || e != OK;
+	return e;
+}
+
+/* Status and address, known with the head. */
 static void
-finish(struct ctx *cx, struct transfer *t)
+note_head(struct fetch_stream *t)
 {
 	const char *url = NULL;
 	long status = 0;
@@ -450,33 +512,23 @@ finish(struct ctx *cx, struct transfer *t)
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
 	t->reply->status = (int)status;
-	t->reply->url = arena_strdup(cx->arena, url ? url : t->f->url);
-	t->reply->body = buf_view(&t->body);
+	t->reply->url = arena_strdup(t->arena, url ? url : t->f.url);
 }
 
 static err_t
-perform(struct ctx *cx, struct transfer *t)
+begin(struct ctx *cx, struct fetch_stream *t)
 {
-	err_t e;
-
 	set_common(t);
-	TRY(is_mail(t->f) ? set_mail(cx, t) : set_http(cx, t));
-	if (curl_multi_add_handle(multi, t->easy) != CURLM_OK)
+	TRY(is_mail(&t->f) ? set_mail(cx, t) : set_http(cx, t));
+	if (!fetch_loop_add(t->easy))
 		return fail(cx, ERR_FETCH, "curl takes no more");
-	e = fib_await(cx, &t->done);
-	if (!t->done.set) {
-		curl_multi_remove_handle(multi, t->easy);
-		return e;
-	}
-	TRY(judge(cx, t));
-	finish(cx, t);
+	t->under_way = true;
 	return OK;
 }
 
-err_t
-fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
+static err_t
+transfer_begin(struct ctx *cx, const struct fetch *f, bool whole, struct fetch_stream **out)
 {
-	struct transfer *t;
 	err_t e;
 
 	*out = NULL;
@@ -484,14 +536,172 @@ fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 		return fail(cx, ERR_FETCH_REFUSED, "the URL is malformed");
 	if (n_transfers >= AT_ONCE)
 		return fail(cx, ERR_BUSY, "too many outgoing requests");
-	start();
+	fetch_loop_start(on_done);
+	started = true;
 	metric_add(M_fetches, 1);
-	t = transfer_new(cx, f);
-	e = perform(cx, t);
+	*out = transfer_new(cx, f, whole);
+	e = begin(cx, *out);
+	if (e == OK)
+		return OK;
+	drop(*out);
+	*out = NULL;
+	metric_add(M_fetch_errors, 1);
+	return e;
+}
+
+/* ---- in pieces ---- */
+
+/* Awaits the next change. Only the time in which we wait counts for progress. */
+static err_t
+wait_change(struct ctx *cx, struct fetch_stream *t)
+{
+	uint64_t progress = t->f.progress_ms ? t->f.progress_ms : PROGRESS, still = loop_now() - t->moved;
+	err_t e;
+
+	fib_event_reset(&t->change);
+	if (t->whole)
+		return fib_await(cx, &t->change);
+	if (still >= progress)
+		return fail(cx, ERR_TIMEOUT, "nothing moved for %llu ms", (unsigned long long)still);
+	e = fib_await_for(cx, &t->change, progress - still);
+	if (e != ERR_TIMEOUT || (cx->deadline != 0 && loop_now() >= cx->deadline))
+		return e;
+	return OK;	/* the caller looks again, and so do we */
+}
+
+/* Whoever leaves a stream in the middle, leaves it for good. */
+static err_t
+wait_or_give_up(struct ctx *cx, struct fetch_stream *t)
+{
+	err_t e = wait_change(cx, t);
+
+	if (e != OK && !t->ended) {
+		t->counted = true;
+		metric_add(M_fetch_errors, 1);
+		give_up(t);
+	}
+	return e;
+}
+
+static void
+close_deferred(void *arg)
+{
+	struct fetch_stream *t = arg;	/* its memory is the context's */
+
+	if (t->magic == FETCH_MAGIC)
+		drop(t);
+}
+
+err_t
+fetch_open(struct ctx *cx, const struct fetch *f, struct fetch_stream **out)
+{
+	TRY(transfer_begin(cx, f, false, out));
+	defer(cx, close_deferred, *out);
+	return OK;
+}
+
+void
+fetch_close(struct fetch_stream **sp)
+{
+	if (*sp != NULL)
+		drop(stream_of(*sp));
+	*sp = NULL;
+}
+
+err_t
+fetch_write(struct ctx *cx, struct fetch_stream *t, struct str piece)
+{
+	err_t e = OK;
+
+	assert(stream_of(t)->f.upload && !t->out_ended && t->out.n == 0);
+	t->given += piece.n;
+	if (t->f.length >= 0 && t->given > (uint64_t)t->f.length) {
+		give_up(t);
+		return fail(cx, ERR_FETCH, "the body is longer than announced");
+	}
+	t->out = piece;
+	t->moved = loop_now();
+	if (t->hungry)
+		go_on(t);
+	while (e == OK && t->out.n > 0 && !t->ended)
+		e = wait_or_give_up(cx, t);
+	t->out = STR_NONE;
+	return e == OK && t->ended ? judge(cx, t) : e;
+}
+
+err_t
+fetch_end(struct ctx *cx, struct fetch_stream *t)
+{
+	assert(stream_of(t)->f.upload && !t->out_ended);
+	t->out_ended = true;
+	if (t->f.length >= 0 && t->given < (uint64_t)t->f.length && !t->ended) {
+		give_up(t);
+		return fail(cx, ERR_FETCH, "the body is shorter than announced");
+	}
+	if (t->hungry)
+		go_on(t);
+	return OK;
+}
+
+err_t
+fetch_head(struct ctx *cx, struct fetch_stream *t, struct fetch_reply **out)
+{
+	*out = NULL;
+	stream_of(t)->moved = loop_now();
+	while (!t->head && !t->ended)
+		TRY(wait_or_give_up(cx, t));
+	if (!t->head)
+		TRY(judge(cx, t));
+	note_head(t);
+	*out = t->reply;
+	return OK;
+}
+
+err_t
+fetch_read(struct ctx *cx, struct fetch_stream *t, struct str *piece_out)
+{
+	*piece_out = STR_NONE;
+	stream_of(t)->moved = loop_now();
+	while (t->in.n == 0 && !t->ended)
+		TRY(wait_or_give_up(cx, t));
+	if (t->in.n == 0)
+		return judge(cx, t);
+	*piece_out = pieces_take(&t->in);
+	if (t->full)
+		go_on(t);
+	return OK;
+}
+
+/* ---- at once ---- */
+
+static err_t
+read_whole(struct ctx *cx, struct fetch_stream *t)
+{
+	struct str piece;
+	struct buf body;
+
+	buf_init(&body, cx->arena, 0);
+	do {
+		TRY(fetch_read(cx, t, &piece));
+		buf_str(&body, piece);
+	} while (piece.n > 0);
+	note_head(t);
+	t->reply->body = buf_view(&body);
+	return OK;
+}
+
+err_t
+fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
+{
+	struct fetch_stream *t;
+	err_t e;
+
+	*out = NULL;
+	assert(!f->upload);
+	TRY(transfer_begin(cx, f, true, &t));
+	e = read_whole(cx, t);
 	if (e == OK)
 		*out = t->reply;
-	else
-		metric_add(M_fetch_errors, 1);
 	drop(t);
 	return e;
 }
@@ -505,26 +715,18 @@ fetch_header(const struct fetch_reply *r, const char *lower_name)
 	return NULL;
 }
 
-static void
-timer_closed(uv_handle_t *h)
-{
-	free(h);
-}
-
 void
 fetch_fini(void)
 {
-	if (multi == NULL)
+	if (!started)
 		return;
-	for (struct transfer *t = transfers; t != NULL; t = t->next) {
-		if (t->done.set)
+	for (struct fetch_stream *t = transfers; t != NULL; t = t->next) {
+		if (t->ended)
 			continue;
-		curl_multi_remove_handle(multi, t->easy);
 		t->lost = true;
-		fib_signal(&t->done);
+		give_up(t);
+		fib_signal(&t->change);
 	}
-	curl_multi_cleanup(multi);
-	multi = NULL;
-	uv_close((uv_handle_t *)timer, timer_closed);
-	timer = NULL;
+	fetch_loop_stop();
+	started = false;
 }

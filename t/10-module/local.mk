@@ -28,6 +28,12 @@ t_10_module_test_fetch_SOURCES = t/10-module/test_fetch.c $(SERVERS)
 t_10_module_test_fetch_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_fetch_LDADD = $(MODULE_LIBS)
 
+check_PROGRAMS += t/10-module/test_fetch_stream
+TESTS += t/10-module/test_fetch_stream
+t_10_module_test_fetch_stream_SOURCES = t/10-module/test_fetch_stream.c
+t_10_module_test_fetch_stream_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_fetch_stream_LDADD = $(MODULE_LIBS)
+
 check_PROGRAMS += t/10-module/test_identity
 TESTS += t/10-module/test_identity
 t_10_module_test_identity_SOURCES = t/10-module/test_identity.c $(SERVERS)
