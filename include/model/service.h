@@ -22,6 +22,7 @@ struct event_info {		/* a row of a room's events.h */
 	const char *pattern;	/* "users.[userId].sessions.[sessionId].create" */
 	const char *channels;	/* '|'-separated templates with [placeholders]; "" when it is not published */
 	bool subscribable;	/* by webhooks and functions */
+	const char *payload;	/* '|'-separated models it may be of; "": none, or not a reply's */
 	const char *doc;
 };
 
@@ -96,7 +97,7 @@ struct service {
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 
-/* The rows of an events.h: EVENT(name, pattern, channels, subscribable, doc) declared, defined, and listed. */
+/* The rows of an events.h: EVENT(name, pattern, channels, subscribable, payload, doc) declared, defined, and listed. */
 #define EVENT_DECLARE(name, ...) extern const struct event_info ev_##name;
 #define EVENT_DEFINE(name, ...) const struct event_info ev_##name = {__VA_ARGS__};
 #define EVENT_LISTED(name, ...) &ev_##name,

@@ -360,42 +360,6 @@ openapi_models(struct jw *w, const struct route_info *const *infos, int n)
 
 /* ---- events ---- */
 
-enum { PAYLOADS_MAX = 3 };
-/* What an event's payload is, by its pattern or the last resource in it. A user is shown as its caller sees it; who changes preferences by
- * a key sees nothing but them. */
-static const char *const payloads[][1 + PAYLOADS_MAX] = {
-    {"users.[userId].update.prefs", "account", "user", "preferences"},
-    {"users", "account", "user"},
-    {"sessions", "session"},
-    {"recovery", "token"},
-    {"verification", "token"},
-    {"teams", "team"},
-    {"memberships", "membership"},
-    {"databases", "database"},
-    {"collections", "collection"},
-    {"attributes", "attribute"},
-    {"indexes", "index"},
-    {"documents", "document"},
-};
-
-static const char *const *
-payload_of(const char *pattern)
-{
-	struct str rest = str_c(pattern), word = {0}, last = {0};
-
-	while (rest.p != NULL) {
-		struct str s = str_cut(&rest, '.');
-
-		if (s.n > 0 && s.p[0] == '[')
-			last = word;
-		word = s;
-	}
-	for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++)
-		if (strcmp(pattern, payloads[i][0]) == 0 || str_is(last, payloads[i][0]))
-			return payloads[i] + 1;
-	return NULL;
-}
-
 /* x-events: by name, what they mean and the models that their payload may be of. */
 void
 openapi_events(struct jw *w)
@@ -407,15 +371,15 @@ openapi_events(struct jw *w)
 	jw_obj(w);
 	for (int i = 0; i < n; i++)
 		for (const struct event_info *const *e = services[i]->events; e != NULL && *e != NULL; e++) {
-			const char *const *models = payload_of((*e)->pattern);
+			struct str models = (*e)->payload[0] != '\0' ? str_c((*e)->payload) : STR_NONE;
 
 			jw_key(w, str_c((*e)->pattern));
 			jw_obj(w);
 			add(w, "description", (*e)->doc);
 			JW_KEY(w, "models");
 			jw_arr(w);
-			for (int k = 0; models != NULL && k < PAYLOADS_MAX && models[k] != NULL; k++)
-				jw_cstr(w, models[k]);
+			while (models.p != NULL)
+				jw_str(w, str_cut(&models, '|'));
 			jw_arr_end(w);
 			jw_obj_end(w);
 		}
