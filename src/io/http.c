@@ -1,9 +1,8 @@
 /* HTTP and WebSocket: sockets, deadlines and draining.
  *
  * lws brings the sockets on the loop: polling, reads, writes with what the kernel did not take kept and continued. It runs in its raw
- * role. Its own HTTP parser decodes and normalises request targets, cuts a query into at most about ninety parts, hides unknown
- * headers of HTTP/2, and in 4.1 aborts on a pipelined request; so the bytes are parsed here (http_head.c, http_h1.c, http_ws.c),
- * by nghttp2 (http_h2.c) and OpenSSL (http_tls.c), where every limit is ours. The rule: lws calls us with bytes, and a wsi is closed only by the
+ * role; the bytes are parsed here (http_head.c, http_h1.c, http_ws.c), by nghttp2 (http_h2.c) and OpenSSL (http_tls.c), where every
+ * limit is ours. What was seen of lws's own roles, and measured, is in doc/architecture.md. The rule: lws calls us with bytes, and a wsi is closed only by the
  * return value of its callback or from reap(), never in the middle of somebody's work. */
 #include "http_priv.h"
 
