@@ -76,10 +76,10 @@ test('a start waits for no project: one is migrated when it is used, the others 
 	}
 })
 
-/* A session that keeps an advisory lock until it is ended. */
-async function keepLock(s, number) {
+/* A session that keeps what the statements lock until it is ended. */
+async function keep(s, sql) {
 	const held = spawn('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq'], { stdio: ['pipe', 'pipe', 'ignore'] })
-	held.stdin.write(`SELECT pg_advisory_lock(${number});\nSELECT 'held';\n`)
+	held.stdin.write(`${sql}\nSELECT 'held';\n`)
 	await new Promise((ok) => held.stdout.on('data', (d) => String(d).includes('held') && ok()))
 	return () => new Promise((ok) => { held.on('exit', ok); held.stdin.end() })
 }
@@ -93,7 +93,7 @@ test('kill -9 in the middle of a project: what was applied stays, the rest follo
 			'0902_users': 'CREATE TABLE :schema.two (a int); SELECT pg_advisory_xact_lock_shared(77) WHERE \':schema\' <> \'p_0\'; CREATE TABLE :schema.three (a int);',
 		}, path.join(data, 'sql')), migrate_wait: '300ms', log_level: 'debug' }
 		let s = await server({ own: true, data, conf: { ...conf, roles: 'web,relay' } })
-		const release = await keepLock(s, 77)
+		const release = await keep(s, 'SELECT pg_advisory_lock(77);')
 		const late = await as(s, a)('GET', '/users')
 		assert.equal(late.status, 503)
 		assert.equal(late.body.type, 'general_project_migrating')
@@ -200,17 +200,22 @@ test('a data space is the same however it came about', { timeout: 120000 }, asyn
 		s = await server({ own: true, data })
 		await until('it is migrated', () => versions(s).every((v) => v === newest))
 		const spares = () => psql(s, 'SELECT count(*) FROM badal.spares')
-		await until('a data space is there in advance', () => spares() === '1')
-		const spare = psql(s, "SELECT 'p_' || internal FROM badal.spares"), taken = await s.project()
+		const made = await s.project()	/* without one: there is none yet */
+		await until('data spaces are there in advance', () => spares() === '2')
+		const spare = psql(s, "SELECT 'p_' || min(internal) FROM badal.spares"), taken = await s.project()
 		assert.equal(schemaOf(s, taken), spare)
-		await until('there are two', () => spares() === '2')
-		/* lists are in the order of the numbers */
-		psql(s, "SELECT setval(pg_get_serial_sequence('badal.projects', 'internal'), 1000)")
+		await until('there are enough again', () => spares() === '3')
+		/* lists are in the order of creation, whatever the numbers are */
+		const release = await keep(s, 'BEGIN; SELECT FROM badal.spares FOR UPDATE;'), high = await s.project()
+		await release()
+		const low = await s.project(), owner = { cookie: old.console.cookie, project: 'console' }, everybody = { cookie: (await s.console()).cookie, project: 'console' }
+		assert.ok(Number(schemaOf(s, low).slice(2)) < Number(schemaOf(s, high).slice(2)))
+		assert.deepEqual([...(await s.ok('GET', '/projects', owner)).projects, ...(await s.ok('GET', '/projects', everybody)).projects].map((p) => p.$id), [old, made, taken, high, low].map((p) => p.id))
+		/* what is of no use any more is given up */
+		await until('there are enough', () => spares() === '5')
 		psql(s, 'UPDATE badal.spares SET version = 1')
-		const made = await s.project()
-		assert.equal(schemaOf(s, made), 'p_1001')
-		await until('what is of no use is given up', () => psql(s, 'SELECT count(*) FROM badal.spares WHERE internal < 1001') === '0' && spares() === '3')
-		assert.equal(psql(s, 'SELECT count(*) FROM badal.trash'), '2')
+		await s.project()
+		await until('the old ones are in the trash, and there are others', () => psql(s, 'SELECT count(*) FROM badal.trash') === '5' && spares() === '6')
 		const shape = shapeOf(s, schemaOf(s, made))
 		assert.ok(shape.length > 10000 && /CREATE FUNCTION SPACE\.wanted/.test(shape) && /CREATE UNIQUE INDEX users_id/.test(shape))
 		for (const schema of ['p_0', schemaOf(s, old), schemaOf(s, taken)]) assert.equal(shapeOf(s, schema), shape)

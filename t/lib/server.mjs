@@ -97,13 +97,13 @@ const testSettings = { port: 0, listen: '127.0.0.1', rate_limits: 'off', console
 export const settings = (conf) => Object.entries(conf).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
 
 /* Starts `badal serve` and waits for its ready line. */
-export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined } = {}) {
+export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined, program = binary } = {}) {
 	data ??= dataDir()
 	if (remove) seed(path.join(data, 'data'))
 	const logFile = path.join(remove ? data : os.tmpdir(), `badal-${unique()}.log`), fd = openSync(logFile, 'w')
 	const argv = ['serve', ...settings({ ...testSettings, data_dir: path.join(data, 'data'), ...conf }), ...args]
 	/* the kernel ends it when we are killed */
-	const child = spawn('setpriv', ['--pdeathsig', 'TERM', binary, ...argv], { env: cleanEnv(env), stdio: ['ignore', 'pipe', fd] })
+	const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...argv], { env: cleanEnv(env), stdio: ['ignore', 'pipe', fd] })
 	const r = { pid: child.pid, data, remove }
 	let out = ''
 	const log = () => { try { return readFileSync(logFile, 'utf8') } catch { return '' } }

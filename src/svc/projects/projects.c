@@ -121,7 +121,7 @@ list(struct req *rq, void *arg)
 	const struct list_in *in = arg;
 	const char *teams = own_teams(rq);
 	const struct query_list l = {.entity = "Project", .from = "badal.projects", .columns = "id", .where = "lower(team_id) = ANY ($1::text[])",
-		.n = 1, .v = &teams, .seq = "internal", .id = "id", .search = "search", .attrs = attrs, .n_attrs = 1};
+		.n = 1, .v = &teams, .seq = "seq", .id = "id", .search = "search", .attrs = attrs, .n_attrs = 1};
 	struct query_page page;
 	struct objs found = {0};
 

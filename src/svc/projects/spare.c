@@ -1,6 +1,4 @@
-/* Data spaces made in advance: badal.spares has their numbers, taken from the sequence of the projects' own.
- *
- * A project's number tells when it was made, and lists are in this order: a spare counts only while no project has a greater number. */
+/* Data spaces made in advance: badal.spares has their numbers, taken from the sequence of the projects' own. */
 #include "svc/projects/spare.h"
 
 #include "core/conf.h"
@@ -9,12 +7,11 @@
 
 /* Taken by somebody whose transaction is not over: the next. */
 static const char take_sql[] =
-    "DELETE FROM badal.spares WHERE internal = (SELECT internal FROM badal.spares WHERE version = $1::int AND internal > "
-    "(SELECT coalesce(max(internal), 0) FROM badal.projects) ORDER BY internal LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING internal";
+    "DELETE FROM badal.spares WHERE internal = (SELECT internal FROM badal.spares WHERE version = $1::int "
+    "ORDER BY internal LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING internal";
 static const char drop_sql[] =
-    "WITH old AS (DELETE FROM badal.spares WHERE internal IN (SELECT internal FROM badal.spares WHERE version < $1::int OR internal < "
-    "(SELECT coalesce(max(internal), 0) FROM badal.projects) FOR UPDATE SKIP LOCKED) RETURNING 'p_' || internal AS schema), book AS "
-    "(DELETE FROM badal.project_migrations WHERE schema IN (SELECT schema FROM old)) "
+    "WITH old AS (DELETE FROM badal.spares WHERE internal IN (SELECT internal FROM badal.spares WHERE version < $1::int "
+    "FOR UPDATE SKIP LOCKED) RETURNING 'p_' || internal AS schema), book AS (DELETE FROM badal.project_migrations WHERE schema IN (SELECT schema FROM old)) "
     "INSERT INTO badal.trash (schema) SELECT schema FROM old ON CONFLICT DO NOTHING";
 /* None beside a newer program's. */
 static const char missing_sql[] =
