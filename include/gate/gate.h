@@ -41,6 +41,7 @@ struct req {
 	uint64_t sent;			/* bytes of the reply's body */
 	const struct route_info *info;	/* private to the dispatcher, like the next ones */
 	const char *body_error;		/* why the body could not be read; NULL */
+	err_t param_error;		/* what became of a wait while a parameter was checked */
 	int n_gate;			/* headers that an error keeps */
 	enum format format;		/* of the reply */
 	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */

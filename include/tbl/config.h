@@ -30,6 +30,7 @@ CONF(head_timeout, TIME, "10s", RELOAD, "Longest time for a request's head, and 
 CONF(keepalive_timeout, TIME, "75s", RELOAD, "How long an idle connection is kept.")
 CONF(head_max, SIZE, "16k", START, "Largest request head.")
 CONF(body_max, SIZE, "6291456", RELOAD, "Largest request, head and body.")
+CONF(body_values_max, INT, "100000", RELOAD, "Most values (members and elements) in a JSON body; one with more is refused.")
 CONF(body_timeout, TIME, "5m", RELOAD, "Longest time for a request's body as a whole, where it is kept until it is complete.")
 CONF(transfer_timeout, TIME, "6h", RELOAD, "Longest time that a body or an answer in pieces may wait for its client, as a whole.")
 CONF(transfer_stall, TIME, "30s", RELOAD, "Longest time in which the client of such a transfer may send or take nothing.")

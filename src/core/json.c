@@ -43,6 +43,25 @@ too_deep(struct str text)
 	return false;
 }
 
+size_t
+json_values(struct str text)
+{
+	size_t n = 1;
+	bool in_string = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (in_string && c == '\\')
+			i++;
+		else if (c == '"')
+			in_string = !in_string;
+		else if (!in_string && (c == ',' || c == '[' || c == '{'))
+			n++;
+	}
+	return n;
+}
+
 /* The end of the number that begins at i; *whole_out: it has neither point nor exponent. */
 static size_t
 number_end(struct str t, size_t i, bool *whole_out)

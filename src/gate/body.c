@@ -1,11 +1,15 @@
-/* Query strings and bodies become one JSON object of parameters (spec platform.md 4). All of it is from outside: the number of variables,
- * the depth of brackets and the encoding are bounded here, the size by the adapter. */
+/* Query strings and bodies become one JSON object of parameters (spec platform.md 4). All of it is from outside: the number of variables
+ * and values, the depth of brackets and the encoding are bounded here, the size by the adapter; what is large is read on a thread. */
 #include <stdio.h>
 
 #include "gate_priv.h"
+#include "core/conf.h"
+#include "core/offload.h"
+#include "io/budget.h"
 #include "multipart.h"
 
-enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256 };
+enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256, KEY_TRIES = 16 };
+enum { READ_HERE_MAX = 32 * 1024 };	/* a tree of that is made in well under a millisecond */
 
 static const char too_many[] = "It has too many fields.";
 static const char bad_utf8[] = "It is not valid UTF-8.";
@@ -40,16 +44,21 @@ new_object(struct ctx *cx)
 
 /* ---- brackets: a[b][]=v ---- */
 
-/* The next free number of a container that began as a list. */
+/* The next free number of a container that began as a list. NULL: it has been given numbers as keys that are in the way, more than
+ * anybody has but who wants us to look for long. */
 static const char *
 next_key(struct ctx *cx, const json_t *container)
 {
 	size_t n = json_object_size(container);
-	const char *key = arena_printf(cx->arena, "%zu", n);
 
-	while (json_object_get(container, key) != NULL)
-		key = arena_printf(cx->arena, "%zu", ++n);
-	return key;
+	for (size_t i = n; i < n + KEY_TRIES; i++) {
+		char key[24];
+
+		snprintf(key, sizeof key, "%zu", i);
+		if (json_object_get(container, key) == NULL)
+			return arena_strdup(cx->arena, key);
+	}
+	return NULL;
 }
 
 /* "a.b c" is a_b_c, as forms have always had it; leading blanks go. */
@@ -108,7 +117,8 @@ put(struct ctx *cx, json_t *into, struct str name, struct str value)
 			return bad_name;
 		part = (struct str){rest.p + 1, (size_t)(close - rest.p) - 1};
 		into = container_at(into, key);
-		key = part.n > 0 ? str_dup(cx->arena, part) : next_key(cx, into);
+		if ((key = part.n > 0 ? str_dup(cx->arena, part) : next_key(cx, into)) == NULL)
+			return bad_name;
 		rest = (struct str){close + 1, rest.n - (size_t)(close + 1 - rest.p)};
 	}
 	v = json_stringn_nocheck(value.p ? value.p : "", value.n);
@@ -160,12 +170,10 @@ body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 {
 	for (int n = 0; text.p != NULL && text.n > 0; n++) {
 		struct str value = str_cut(&text, '&'), name = str_cut(&value, '=');
-		const char *why;
+		const char *why = n >= VARIABLES_MAX ? too_many : NULL;
 
-		if (name.n == 0)
-			continue;
-		why = n >= VARIABLES_MAX ? too_many
-		                         : put(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
+		if (why == NULL && name.n > 0)
+			why = put(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
 		if (why != NULL) {
 			*why_out = why;
 			return false;
@@ -218,50 +226,116 @@ body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *int
 
 /* ---- requests ---- */
 
-/* A list is as good as no parameters; a lone scalar is a mistake. */
+enum kind { KIND_NONE, KIND_JSON, KIND_FORM, KIND_MULTIPART };
+
+struct reading {
+	struct ctx *cx;		/* the request's own, or `own`, so that a thread can use it */
+	struct ctx own;
+	enum kind kind;
+	struct str text, boundary;
+	json_t *body;		/* NULL: none */
+	const char *error;
+};
+
 static void
-read_json(struct req *rq, struct str text)
+read_json(struct reading *r)
 {
 	const char *why = NULL;
-	json_t *j = text.n > 0 ? json_parse(&rq->cx, text, &why) : NULL;
 
-	if (json_is_object(j))
-		rq->body = j;
-	else if (text.n > 0 && j == NULL)
-		rq->body_error = arena_printf(rq->cx.arena, "It is not valid JSON: %s.", why);
-	else if (json_is_string(j) || json_is_number(j) || json_is_true(j))
-		rq->body_error = "It is no JSON object.";
+	if (r->text.n > READ_HERE_MAX && json_values(r->text) > (size_t)conf.body_values_max)
+		r->error = arena_printf(r->cx->arena, "It has more than %lld values.", (long long)conf.body_values_max);
+	else if ((r->body = json_parse(r->cx, r->text, &why)) == NULL)
+		r->error = arena_printf(r->cx->arena, "It is not valid JSON: %s.", why);
+}
+
+/* On the loop, or on a thread. What is wrong is kept for the parameters' turn. */
+static void
+read_text(void *arg)
+{
+	struct reading *r = arg;
+
+	if (r->kind == KIND_JSON) {
+		read_json(r);
+		return;
+	}
+	r->body = new_object(r->cx);
+	if (r->kind == KIND_FORM)
+		(void)body_form(r->cx, r->text, r->body, &r->error);
+	else
+		(void)body_multipart(r->cx, r->text, r->boundary, r->body, &r->error);
 }
 
 static void
-read_fields(struct req *rq, struct str text)
+end_reading(void *arg)
 {
-	if (text.n == 0)
-		return;
-	rq->body = new_object(&rq->cx);
-	(void)body_form(&rq->cx, text, rq->body, &rq->body_error);	/* the error is kept for the parameters' turn */
+	struct reading *r = arg;
+
+	ctx_fini(&r->own);
 }
 
-void
-body_read(struct req *rq, enum method m)
+/* What is large would hold up the loop. Its copy in the tree is charged, as the text itself is. */
+static err_t
+read_any(struct req *rq, enum kind kind, struct str text, struct str boundary, struct reading **out)
+{
+	struct reading *r = *out = arena_new_of(rq->cx.arena, struct reading);
+
+	*r = (struct reading){.cx = &rq->cx, .kind = kind, .text = text, .boundary = boundary};
+	if (text.n <= READ_HERE_MAX) {
+		read_text(r);
+		return OK;
+	}
+	TRY(budget_hold(&rq->cx, text.n));
+	ctx_init(&r->own);
+	defer(&rq->cx, end_reading, r);
+	r->cx = &r->own;
+	return offload(&rq->cx, LANE_json, read_text, r);
+}
+
+static enum kind
+kind_of(struct str type, struct str *boundary_out)
+{
+	struct str kind = str_trim(str_cut(&type, ';'));
+
+	*boundary_out = STR_NONE;
+	if (str_is(kind, "application/json"))
+		return KIND_JSON;
+	if (str_ieq(kind, STR("application/x-www-form-urlencoded")))
+		return KIND_FORM;
+	if (!str_is(kind, "multipart/form-data"))
+		return KIND_NONE;
+	*boundary_out = mp_boundary(type);
+	return KIND_MULTIPART;
+}
+
+err_t
+body_read(struct req *rq)
 {
 	const struct http_msg *h = rq->http;
-	struct str type = h->hdr[HDR_CONTENT_TYPE], kind, text = h->body;
+	bool query = strcmp(rq->route->method, "GET") == 0 || (rq->route->flags & ROUTE_STREAM);
+	struct reading *r;
+	struct str boundary = STR_NONE, text = query ? h->query : h->body;
+	enum kind kind = query ? KIND_FORM : kind_of(h->hdr[HDR_CONTENT_TYPE], &boundary);
 
 	rq->body = nothing();
-	if (m == METHOD_GET) {
-		read_fields(rq, h->query);
-		return;
-	}
-	kind = str_trim(str_cut(&type, ';'));
-	if (str_is(kind, "application/json"))
-		read_json(rq, text);
-	else if (str_ieq(kind, STR("application/x-www-form-urlencoded")))
-		read_fields(rq, text);
-	else if (str_is(kind, "multipart/form-data") && text.n > 0) {
-		rq->body = new_object(&rq->cx);
-		(void)body_multipart(&rq->cx, text, mp_boundary(type), rq->body, &rq->body_error);	/* as above */
-	}
+	if (text.n == 0 || kind == KIND_NONE)
+		return OK;
+	TRY(read_any(rq, kind, text, boundary, &r));
+	if (json_is_object(r->body))
+		rq->body = r->body;
+	else if (json_is_string(r->body) || json_is_number(r->body) || json_is_true(r->body))	/* a list is as good as no parameters */
+		r->error = "It is no JSON object.";
+	rq->body_error = r->error;
+	return OK;
+}
+
+err_t
+body_json(struct req *rq, struct str text, json_t **out)
+{
+	struct reading *r;
+
+	TRY(read_any(rq, KIND_JSON, text, STR_NONE, &r));
+	*out = r->body;
+	return OK;
 }
 
 struct str

@@ -6,6 +6,7 @@
 #include "core/offload.h"
 #include "core/vtime.h"
 
+enum { OLD_LIST_MAX = 100 };	/* as validators have it */
 enum { VERSION_PARTS = 3, CONVERT_HERE_MAX = 64 * 1024 };
 
 /* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. */
@@ -497,6 +498,11 @@ old_list_request(struct req *rq, json_t *into)
 		json_decref(queries);
 		return;
 	}
+	if (json_array_size(given) > OLD_LIST_MAX || json_array_size(json_object_get(rq->body, "orderAttributes")) > OLD_LIST_MAX) {
+		json_object_set_new(into, "queries", json_string("too many"));	/* likewise */
+		json_decref(queries);
+		return;
+	}
 	json_array_foreach(given, i, v)
 		add_filter(rq, queries, v);
 	if (limit.n > 0)
@@ -529,6 +535,10 @@ add_permissions(struct req *rq, json_t *list, const char *verb)
 	const json_t *roles = json_object_get(rq->body, verb), *v;
 	size_t i;
 
+	if (json_array_size(roles) > OLD_LIST_MAX) {
+		json_array_extend(list, (json_t *)(uintptr_t)roles);	/* the validator's to refuse: there are too many, and they are no permissions */
+		return;
+	}
 	json_array_foreach(roles, i, v) {
 		const char *role = json_is_string(v) ? new_role(rq, json_str(v), verb[0] == 'w') : NULL;
 

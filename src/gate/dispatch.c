@@ -171,6 +171,7 @@ serve(struct req *rq)
 	void *in = NULL;
 	err_t e;
 
+	TRY(body_read(rq));	/* the project may be one of its parameters */
 	if (!(rq->route->flags & ROUTE_PLAIN)) {
 		TRY(gate_pass(rq));
 		if (rq->replied)
@@ -253,7 +254,6 @@ start(struct http_msg *m, const struct head *head)
 	rq->user_agent = user_agent_of(m);
 	memcpy(rq->path_arg, head->args, sizeof(struct str) * (size_t)info->n_args);
 	m->data = rq;
-	body_read(rq, rq->route->flags & ROUTE_STREAM ? METHOD_GET : head->method);
 	n_running++;
 	fib_spawn(&rq->cx, run, rq);
 }

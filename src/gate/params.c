@@ -55,7 +55,9 @@ read_param(struct req *rq, const struct param *p, int place, json_t *def, void *
 		v = def;
 	if (is_nothing(v))
 		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", p->name) : OK;
-	if ((why = param_check(rq, p, v, out)) != NULL)
+	why = param_check(rq, p, v, out);
+	TRY(rq->param_error);
+	if (why != NULL)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", p->name, why);
 	return OK;
 }

@@ -505,7 +505,8 @@ check_json(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	(void)p;
 	if (json_is_string(v)) {
-		v = json_parse(&rq->cx, json_str(v), NULL);
+		if ((rq->param_error = body_json(rq, json_str(v), &v)) != OK)
+			return "";
 		if (holds_nothing(v))
 			return NULL;
 	}
@@ -532,13 +533,43 @@ keys_are_numbers(const json_t *v)
 	return i > 0;
 }
 
+/* Whether v has at least *left bytes of compact JSON, told without writing more than that; *left: what remains. */
+static bool
+is_longer(const json_t *v, size_t *left)
+{
+	size_t own = json_is_string(v) ? json_string_length(v) + 2 : 1, i;
+	const char *key;
+	json_t *e;
+
+	if (own >= *left)
+		return true;
+	*left -= own;
+	json_object_foreach((json_t *)(uintptr_t)v, key, e) {
+		size_t n = strlen(key) + 3;
+
+		if (n >= *left)
+			return true;
+		*left -= n;
+		if (is_longer(e, left))
+			return true;
+	}
+	json_array_foreach(v, i, e)
+		if (is_longer(e, left))
+			return true;
+	return false;
+}
+
 static const char *
 check_assoc(struct req *rq, const struct param *p, json_t *v, void *out)
 {
+	static const char too_long[] = "It must be at most 65535 bytes of JSON.";
+	size_t left = ASSOC_MAX + 1;
 	struct buf b;
 	struct jw w;
 
 	(void)p;
+	if (is_longer(v, &left))
+		return too_long;
 	if (!(json_is_object(v) && !keys_are_numbers(v)) && !(json_is_array(v) && json_array_size(v) == 0))
 		return "It must be a JSON object.";
 	buf_init(&b, rq->cx.arena, 256);
@@ -546,7 +577,7 @@ check_assoc(struct req *rq, const struct param *p, json_t *v, void *out)
 	w.ascii = true;
 	jw_value(&w, v);
 	if (b.n > ASSOC_MAX)
-		return "It must be at most 65535 bytes of JSON.";
+		return too_long;
 	*(json_t **)out = v;
 	return NULL;
 }

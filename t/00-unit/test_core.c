@@ -194,6 +194,8 @@ Test(json, refuses_depth_and_garbage)
 	memset(deep, '[', sizeof deep);
 	cr_expect_null(json_parse(&cx, (struct str){deep, sizeof deep}, &why));
 	cr_expect_str_eq(why, "nested too deeply");
+	cr_expect_eq(json_values(STR("5")), 1);
+	cr_expect_eq(json_values(STR("{\"a\":[1,2,{}],\"[{,\\\"[\":\",,,\"}")), 7);
 	cr_expect_null(json_parse(&cx, STR("{\"a\":}"), &why));
 	cr_expect_null(json_parse(&cx, STR("\"\xff\""), NULL));
 	cr_expect_null(json_parse(&cx, STR(""), &why));

@@ -415,6 +415,23 @@ Test(body, many_fields)
 	for (int i = 0; i < 1001; i++)
 		BUF_LIT(&b, "a[]=&");
 	cr_assert_str_eq(form(b.p), "It has too many fields.");
+	b.n = 0;
+	for (int i = 0; i < 1001; i++)
+		buf_ch(&b, '&');
+	cr_assert_str_eq(form(b.p), "It has too many fields.");
+}
+
+/* Keys in the way of a list's next number are passed by, but not any number of them: each [] would look through all. */
+Test(body, numbers_in_the_way)
+{
+	struct buf b;
+
+	cr_assert_str_eq(form("a[2]=x&a[3]=x&a[]=y"), "{\"a\":{\"2\":\"x\",\"3\":\"x\",\"4\":\"y\"}}");
+	buf_init(&b, cx.arena, 1024);
+	for (int i = 20; i < 40; i++)
+		buf_printf(&b, "a[%d]=&", i);
+	BUF_LIT(&b, "a[]=");
+	cr_assert_str_eq(form(b.p), "A field's name is too long or nested too deeply.");
 }
 
 static const char *
@@ -499,15 +516,22 @@ Test(limit, keys)
 		{"email:{param-email}", "email:x@y.z"},
 		{"email:{param-none}", "email:{param-none}"},
 		{"email:{param-shout}", "email:x@y.z"},
-		{"{param-list}", "[1,2]"},
+		{"{param-list}", "[]"},
+		{"{param-object}", "[]"},
+		{"{param-number}", "5"},
 		{"{unknown} {", "{unknown} {"},
 	};
 
 	rq->route = &route;
-	rq->body = json_parse(&rq->cx, STR("{\"email\":\"x@y.z\",\"list\":[1,2],\"none\":\"\",\"shout\":\"X@y.Z\"}"), NULL);
+	rq->body = json_parse(&rq->cx, STR("{\"email\":\"x@y.z\",\"list\":[1,2],\"object\":{\"a\":1},\"number\":5,\"none\":\"\",\"shout\":\"X@y.Z\"}"), NULL);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct str got = limit_key(rq, rows[i].key);
 
 		cr_assert(str_is(got, rows[i].text), "%.*s", STR_FMT(got));
 	}
+	/* no longer than what can be valid */
+	rq->body = json_object();
+	json_object_set_new(rq->body, "email", json_string(arena_printf(cx.arena, "%0*d", 100000, 0)));
+	cr_assert_eq(limit_key(rq, "{param-email}").n, 512);
+	json_decref(rq->body);
 }

@@ -463,6 +463,36 @@ describe('hostile input', () => {
 		const r = await p.call('POST', '/teams', { headers: { 'content-type': 'application/json' }, body: `{"name":${'['.repeat(100)}${']'.repeat(100)}}` })
 		assertError(r, 400, 'general_argument_invalid')
 	})
+	test('what is large is read like what is small', async () => {
+		const pad = 'x'.repeat(100000), want = { result: 'POST:/v1/mock/tests/foo:passed' }, foo = (body, type) => s.call('POST', '/mock/tests/foo', { body, headers: { 'content-type': type } })
+		const part = (name, value) => `--XX\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
+		for (const [type, body] of [['application/json', JSON.stringify({ x: 'a', y: 1, z: ['q'], pad })], ['application/x-www-form-urlencoded', `pad=${pad}&x=a&y=1&z[]=q`],
+			['multipart/form-data; boundary=XX', `${part('pad', pad)}${part('x', 'a')}${part('y', 1)}${part('z[]', 'q')}--XX--\r\n`]])
+			assert.deepEqual((await foo(body, type)).body, want, type)
+		assertError(await foo(`{"x":"a","y":1,"z":["q"],"pad":"${pad}`, 'application/json'), 400, 'general_argument_invalid')
+		assertError(await foo(`[${JSON.stringify(pad)}]`, 'application/json'), 400, 'general_argument_invalid')
+	})
+	test('more values than a body may have, more fields, numbers in the way of a list', async () => {
+		const foo = (body, type) => s.call('POST', '/mock/tests/foo', { body, headers: { 'content-type': type } })
+		const json = await foo(`{"x":"a","y":1,"z":["q"],"more":[1${',1'.repeat(100000)}]}`, 'application/json')
+		assertError(json, 400, 'general_argument_invalid')
+		assert.match(json.body.message, /Param "x" is not optional|more than 100000 values/)
+		assert.equal((await foo(`{"x":"a","y":1,"z":["q"],"more":[1${',1'.repeat(90000)}]}`, 'application/json')).status, 200)
+		for (const form of [`x=a&y=1&z[]=q${'&'.repeat(40000)}`, `x=a&y=1&${Array.from({ length: 30 }, (_, i) => `z[${i + 20}]=q&`).join('')}z[]=q`])
+			assertError(await foo(form, 'application/x-www-form-urlencoded'), 400, 'general_argument_invalid')
+	})
+	test('JSON in a text has no more values than a body', async () => {
+		const create = (data) => p.call('POST', '/databases/none/collections/none/documents', { body: { documentId: 'x', data } })
+		assertError(await create(`[1${',1'.repeat(100000)}]`), 400, 'general_argument_invalid')
+		assertError(await create(`{"a":"${'x'.repeat(100000)}"}`), 404, 'database_not_found')
+	})
+	test('preferences and old lists that are far too long', async () => {
+		assertError(await alice.call('PATCH', '/account/prefs', { body: { prefs: { a: 'é'.repeat(1000000) } } }), 400, 'general_argument_invalid')
+		const old = { 'x-appwrite-response-format': '0.14.0' }, none = '/databases/none/collections/none/documents'
+		assertError(await p.call('POST', none, { headers: old, body: { documentId: 'x', data: { a: 1 }, read: Array(101).fill('role:all') } }), 400, 'general_argument_invalid')
+		assertError(await p.call('POST', none, { headers: old, body: { documentId: 'x', data: { a: 1 }, read: Array(100).fill('role:all') } }), 404, 'database_not_found')
+		assertError(await p.call('GET', none, { headers: old, query: { queries: Array(101).fill('a.equal(1)') } }), 400, 'general_argument_invalid')
+	})
 })
 
 describe('the audit log', () => {
