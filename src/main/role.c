@@ -7,6 +7,7 @@
 
 #include "core/conf.h"
 #include "core/fiber.h"
+#include "core/heap.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
@@ -103,6 +104,7 @@ role_main(const struct role *r, unsigned slot, const struct args *a, const struc
 	log_init(r->name, conf.log_level, conf.log_json);
 	metric_slot(slot);
 	loop_init();
+	heap_setup();
 	loop_on_signal(SIGTERM, on_term);
 	loop_on_signal(SIGHUP, on_hup);
 	if (!r->init() || !place_become(p))	/* what needs rights (ports, keys, limits) is done by init */

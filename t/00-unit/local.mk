@@ -21,6 +21,12 @@ t_00_unit_test_multipart_SOURCES = t/00-unit/test_multipart.c t/00-unit/multipar
 t_00_unit_test_multipart_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_multipart_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_heap
+TESTS += t/00-unit/test_heap
+t_00_unit_test_heap_SOURCES = t/00-unit/test_heap.c
+t_00_unit_test_heap_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_heap_LDADD = libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_budget
 TESTS += t/00-unit/test_budget
 t_00_unit_test_budget_SOURCES = t/00-unit/test_budget.c
