@@ -388,11 +388,12 @@ describe('files and metadata', () => {
 			assert.deepEqual(Object.keys(r.body), ['ping', 'status'])
 			assert.equal(r.body.status, 'pass')
 		}
-		for (const path of ['', '/db', '/cache', '/storage/local', '/time', '/anti-virus', '/queue/webhooks', '/queue/logs', '/queue/certificates', '/queue/functions', '/queue/mail'])
+		for (const path of ['', '/db', '/cache', '/storage/local', '/time', '/projects', '/anti-virus', '/queue/webhooks', '/queue/logs', '/queue/certificates', '/queue/functions', '/queue/mail'])
 			assertError(await p.guest('GET', `/health${path}`), 401, 'general_unauthorized_scope')
 		for (const queue of ['webhooks', 'logs', 'certificates', 'functions', 'sweep', 'schema'])
 			assert.equal(typeof (await p.ok('GET', `/health/queue/${queue}`)).size, 'number', queue)
 		assertError(await p.call('GET', '/health/queue/none'), 400, 'general_argument_invalid')
+		assert.deepEqual(Object.keys(await p.ok('GET', '/health/projects')), ['behind', 'newer', 'failed', 'projects'])
 		assert.deepEqual(await p.ok('GET', '/health/anti-virus'), { version: '', status: 'disabled' })
 		assert.deepEqual(Object.keys(await p.ok('GET', '/health/time')), ['remoteTime', 'localTime', 'diff'])
 		assert.deepEqual(await s.ok('GET', '/health/version'), { version: '1.0.2' })
