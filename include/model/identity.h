@@ -29,8 +29,6 @@ struct session {
 	bool current;
 };
 extern const struct shape session_shape;
-/* Opens the sealed provider tokens of a session that was just read from the database. */
-void session_open(struct ctx *cx, struct session *s);
 
 struct membership_role {	/* a confirmed membership */
 	const char *id, *team_id;

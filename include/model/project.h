@@ -6,17 +6,20 @@
 
 struct platform {
 	const char *id, *type, *name, *key, *store, *hostname;
+	int64_t internal, project;	/* numbers of it and of its project */
 	int64_t created, updated;
 };
 
 struct api_key {
 	const char *id, *name, *secret, *secret_hash;	/* secret: clear text, sealed at rest (conf.master_key) */
+	int64_t internal, project;	/* numbers of it and of its project */
 	int64_t created, updated, expire, accessed;	/* ms; TIME_NONE: none */
 	struct strs scopes, sdks;
 };
 
 struct webhook {
 	const char *id, *name, *url, *http_user, *http_pass, *signature;	/* pass and signature key: sealed at rest */
+	int64_t internal, project;	/* numbers of it and of its project */
 	int64_t created, updated;
 	struct strs events;
 	bool security;		/* verify the receiver's certificate */
@@ -24,6 +27,7 @@ struct webhook {
 
 struct domain {
 	const char *id, *domain, *registerable, *tld, *certificate;
+	int64_t internal, project;	/* numbers of it and of its project */
 	int64_t created, updated;
 	bool verification;
 };
@@ -36,7 +40,7 @@ struct project {
 	int64_t internal;		/* 0 for the console */
 	const char *id, *name, *schema;	/* schema: "p_<internal>" */
 	const char *team_id;		/* owning team in the console's space; NULL for the console */
-	int version, needs;		/* migration that the data space is at; the oldest that a program must know to use it */
+	int64_t version, needs;		/* migration that the data space is at; the oldest that a program must know to use it */
 	const char *stuck;		/* why its last migration failed, "" */
 	int64_t stuck_at;		/* when; TIME_NONE: it did not */
 	int64_t created, updated;

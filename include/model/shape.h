@@ -27,10 +27,19 @@ struct objs {			/* a list of objects of one shape */
 	void **v;
 };
 
+enum column_flags {
+	COL_ASKED = 1,	/* lists are filtered and ordered by it */
+	COL_NULL = 2,	/* it may be NULL in the table; a text that is NULL in the program is '' there without this */
+	COL_LOWER = 4,	/* its values are compared in lower case */
+	COL_SEARCH = 8,	/* it is part of what searches look at */
+	COL_SEALED = 16	/* a text that is sealed at rest (seal.h) and clear in the program; "" when it cannot be opened */
+};
+
 struct field {
 	const char *key;	/* name on the wire */
 	const char *column;	/* SQL column or expression; NULL: not read from SQL */
 	enum field_type type;
+	unsigned flags;		/* of its column: enum column_flags */
 	size_t off;		/* in the model's struct */
 	const char *doc;
 	const struct shape *sub;	/* F_LIST */
@@ -50,12 +59,14 @@ struct shape {
 };
 
 #define SHAPE(model_, type_, rows_) {.model = model_, .size = sizeof(type_), .n = (int)(sizeof(rows_) / sizeof(rows_[0])), .fields = rows_}
-#define FIELD(type_, st, member, key_, column_, doc_) \
-	{.key = key_, .column = column_, .type = type_, .off = offsetof(st, member), .doc = doc_}
-#define FIELD_HIDDEN(type_, st, member, column_) \
-	{.key = "", .column = column_, .type = type_, .off = offsetof(st, member), .doc = "", .hidden = true}
-#define FIELD_ENUM(values_, st, member, key_, column_, doc_) \
-	{.key = key_, .column = column_, .type = F_ENUM, .off = offsetof(st, member), .doc = doc_, .values = values_}
+/* FIELD(type, struct, member, key, column, doc) and perhaps ", .flags = …" */
+#define FIELD(type_, st, member, key_, column_, ...) \
+	{.key = key_, .column = column_, .type = type_, .off = offsetof(st, member), .doc = __VA_ARGS__}
+/* FIELD_HIDDEN(type, struct, member, column) and perhaps ", .flags = …" */
+#define FIELD_HIDDEN(type_, st, member, ...) \
+	{.key = "", .type = type_, .off = offsetof(st, member), .doc = "", .hidden = true, .column = __VA_ARGS__}
+#define FIELD_ENUM(values_, st, member, key_, column_, ...) \
+	{.key = key_, .column = column_, .type = F_ENUM, .off = offsetof(st, member), .values = values_, .doc = __VA_ARGS__}
 
 /* Models of replies that are written by hand: these tables only tell, for OpenAPI, and the tests hold every reply against them. */
 #define SHAPE_TOLD(model_, rows_) {.model = model_, .n = (int)(sizeof(rows_) / sizeof(rows_[0])), .fields = rows_}
@@ -65,6 +76,12 @@ struct shape {
 const char *shape_columns(const struct shape *s);
 /* Reads columns [col, …) of a row, in the order of shape_columns, into obj (strings borrowed from the result). */
 void shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res *r, int row, int col);
+/* The same row as one JSON value (NULL for none), "json_build_array(…)", and reading it (strings borrowed from the JSON). For the rows of another
+ * table that come with a row. */
+const char *shape_json_columns(const struct shape *s);
+void shape_read_json(struct ctx *cx, const struct shape *s, void *obj, const json_t *row);
+/* All rows of a JSON list of such values (may be NULL) as objects in the arena. */
+struct objs shape_rows_json(struct ctx *cx, const struct shape *s, const json_t *list);
 /* All rows of a result as objects in the arena. */
 struct objs shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r);
 /* Writes the object. */

@@ -231,8 +231,8 @@ check_projects(struct ctx *cx)
 	for (int i = 0; i < stuck.n; i++) {
 		const struct project *p = stuck.v[i];
 
-		say(WRONG, "it answers 503 until this is mended; then badal migrate, or wait", "project %s (%s, at migration %d) cannot be brought up to date: %s",
-		    p->id, p->schema, p->version, p->stuck);
+		say(WRONG, "it answers 503 until this is mended; then badal migrate, or wait", "project %s (%s, at migration %lld) cannot be brought up to date: %s",
+		    p->id, p->schema, (long long)p->version, p->stuck);
 	}
 	if (s.stuck > stuck.n)
 		printf("        and %lld more\n", (long long)(s.stuck - stuck.n));

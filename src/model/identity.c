@@ -1,28 +1,26 @@
 /* Users and sessions as everybody reads them: the kernel's part of them, which logins are made of. What changes them is the users service's. */
 #include "model/identity.h"
 
-#include "model/seal.h"
-
-#define ACCOUNT_FIELDS_HEAD                                                                                          \
-	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID."),                                                    \
-	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format."), \
-	    FIELD(F_TIME, struct user, updated, "$updatedAt", "u.updated", "User update date in ISO 8601 format."),   \
-	    FIELD(F_STR, struct user, name, "name", "u.name", "User name.")
-#define ACCOUNT_FIELDS_TAIL                                                                                                          \
-	FIELD(F_TIME, struct user, registration, "registration", "u.registration", "Registration date in ISO 8601 format."),         \
-	    FIELD(F_BOOL, struct user, status, "status", "u.status", "False when the user is blocked."),                             \
-	    FIELD(F_TIME_OR_NONE, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change."), \
-	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address."),                                                 \
-	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format."),                                   \
-	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified."),         \
-	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified."),          \
+#define ACCOUNT_FIELDS_HEAD                                                                                                               \
+	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID.", .flags = COL_ASKED | COL_SEARCH),                                        \
+	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format.", .flags = COL_ASKED), \
+	    FIELD(F_TIME, struct user, updated, "$updatedAt", "u.updated", "User update date in ISO 8601 format.", .flags = COL_ASKED),   \
+	    FIELD(F_STR, struct user, name, "name", "u.name", "User name.", .flags = COL_ASKED | COL_NULL | COL_SEARCH)
+#define ACCOUNT_FIELDS_TAIL                                                                                                                                         \
+	FIELD(F_TIME, struct user, registration, "registration", "u.registration", "Registration date in ISO 8601 format.", .flags = COL_ASKED),                    \
+	    FIELD(F_BOOL, struct user, status, "status", "u.status", "False when the user is blocked.", .flags = COL_ASKED),                                        \
+	    FIELD(F_TIME_OR_NONE, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change.", .flags = COL_ASKED | COL_NULL), \
+	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address.", .flags = COL_ASKED | COL_LOWER | COL_NULL | COL_SEARCH),                        \
+	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format.", .flags = COL_ASKED | COL_NULL | COL_SEARCH),                      \
+	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified.", .flags = COL_ASKED),                    \
+	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
 	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object.")
 
 static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),
 	FIELD_HIDDEN(F_BOOL, struct user, reset, "u.reset"),
 	ACCOUNT_FIELDS_HEAD,
-	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password."),
+	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password.", .flags = COL_NULL),
 	FIELD(F_STR, struct user, hash, "hash", "u.hash", "Hash algorithm."),
 	FIELD(F_JSON, struct user, hash_options, "hashOptions", "u.hash_options", "Options of the hash algorithm."),
 	ACCOUNT_FIELDS_TAIL,
@@ -42,10 +40,10 @@ static const struct field session_fields[] = {
 	FIELD(F_TIME, struct session, expire, "expire", "s.expire", "Session expiration date in ISO 8601 format."),
 	FIELD(F_STR, struct session, provider, "provider", "s.provider", "How the session was made."),
 	FIELD(F_STR, struct session, provider_uid, "providerUid", "s.provider_uid", "User ID at the provider."),
-	FIELD(F_STR, struct session, provider_access_token, "providerAccessToken", "s.provider_access_token", "Access token of the provider."),
+	FIELD(F_STR, struct session, provider_access_token, "providerAccessToken", "s.provider_access_token", "Access token of the provider.", .flags = COL_SEALED),
 	FIELD(F_TIME_OR_NONE, struct session, provider_access_token_expiry, "providerAccessTokenExpiry", "s.provider_access_token_expiry",
 	    "When the provider's access token expires."),
-	FIELD(F_STR, struct session, provider_refresh_token, "providerRefreshToken", "s.provider_refresh_token", "Refresh token of the provider."),
+	FIELD(F_STR, struct session, provider_refresh_token, "providerRefreshToken", "s.provider_refresh_token", "Refresh token of the provider.", .flags = COL_SEALED),
 	FIELD(F_STR, struct session, ip, "ip", "s.ip", "Address of the client when the session began."),
 	FIELD(F_STR, struct session, os_code, "osCode", "s.os_code", "Operating system code."),
 	FIELD(F_STR, struct session, os_name, "osName", "s.os_name", "Operating system name."),
@@ -70,19 +68,4 @@ user_stale_key(struct ctx *cx, const char *project_id, const char *user_id)
 {
 	/* ids are compared case-insensitively, so their key has one spelling */
 	return str_lower(cx->arena, str_c(arena_printf(cx->arena, "user:%s:%s", project_id, user_id))).p;
-}
-
-static const char *
-opened(struct ctx *cx, const char *text)
-{
-	const char *clear = text && text[0] != '\0' ? seal_open(cx->arena, str_c(text)) : NULL;
-
-	return clear ? clear : "";
-}
-
-void
-session_open(struct ctx *cx, struct session *s)
-{
-	s->provider_access_token = opened(cx, s->provider_access_token);
-	s->provider_refresh_token = opened(cx, s->provider_refresh_token);
 }

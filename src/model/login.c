@@ -12,6 +12,7 @@
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/pack.h"
 #include "model/roles.h"
 #include "model/seal.h"
 
@@ -52,102 +53,13 @@ entry_use(struct ctx *cx, struct entry *e)
 	return &e->login;
 }
 
-/* ---- packing: the same walk measures (base NULL) and copies ---- */
-
-struct pack {
-	char *base;
-	size_t n;
-};
-
-static void *
-pack_room(struct pack *k, size_t n)
-{
-	size_t at = (k->n + 15) & ~(size_t)15;
-
-	k->n = at + n;
-	return k->base ? k->base + at : NULL;
-}
-
-static const char *
-pack_str(struct pack *k, const char *s)
-{
-	size_t at = k->n, n;
-
-	if (s == NULL)
-		return NULL;
-	n = strlen(s) + 1;
-	k->n += n;
-	if (k->base == NULL)
-		return NULL;
-	return memcpy(k->base + at, s, n);
-}
-
-static struct strs
-pack_strs(struct pack *k, const struct strs *s)
-{
-	struct strs out = {.n = s->n, .set = s->set, .v = pack_room(k, sizeof(char *) * (size_t)s->n)};
-
-	for (int i = 0; i < s->n; i++) {
-		const char *copy = pack_str(k, s->v[i]);
-
-		if (out.v != NULL)
-			out.v[i] = copy;
-	}
-	return out;
-}
+/* ---- packing ---- */
 
 static void
-pack_user(struct pack *k, struct user *to, const struct user *u)
+pack_members(struct pack *k, struct login *to, const struct login *l)
 {
-	*to = *u;
-	to->id = pack_str(k, u->id);
-	to->name = pack_str(k, u->name);
-	to->email = pack_str(k, u->email);
-	to->phone = pack_str(k, u->phone);
-	to->password = pack_str(k, u->password);
-	to->hash = pack_str(k, u->hash);
-	to->hash_options.p = pack_str(k, u->hash_options.p);
-	to->prefs.p = pack_str(k, u->prefs.p);
-}
+	struct membership_role *all = pack_room(k, sizeof *l->members * (size_t)l->n_members);
 
-static void
-pack_session(struct pack *k, struct session *to, const struct session *s)
-{
-	*to = *s;
-	to->id = pack_str(k, s->id);
-	to->user_id = pack_str(k, s->user_id);
-	to->secret_hash = pack_str(k, s->secret_hash);
-	to->provider = pack_str(k, s->provider);
-	to->provider_uid = pack_str(k, s->provider_uid);
-	to->provider_access_token = pack_str(k, s->provider_access_token);
-	to->provider_refresh_token = pack_str(k, s->provider_refresh_token);
-	to->ip = pack_str(k, s->ip);
-	to->user_agent = NULL;
-	to->os_code = pack_str(k, s->os_code);
-	to->os_name = pack_str(k, s->os_name);
-	to->os_version = pack_str(k, s->os_version);
-	to->client_type = pack_str(k, s->client_type);
-	to->client_code = pack_str(k, s->client_code);
-	to->client_name = pack_str(k, s->client_name);
-	to->client_version = pack_str(k, s->client_version);
-	to->client_engine = pack_str(k, s->client_engine);
-	to->client_engine_version = pack_str(k, s->client_engine_version);
-	to->device_name = pack_str(k, s->device_name);
-	to->device_brand = pack_str(k, s->device_brand);
-	to->device_model = pack_str(k, s->device_model);
-	to->country_code = pack_str(k, s->country_code);
-	to->country_name = pack_str(k, s->country_name);
-}
-
-static void
-pack_login(struct pack *k, struct entry *to, const struct login *l)
-{
-	pack_room(k, sizeof *to);
-	pack_user(k, &to->user, l->user);
-	if (l->session != NULL)
-		pack_session(k, &to->session, l->session);
-	to->login = (struct login){.user = &to->user, .session = l->session ? &to->session : NULL, .expire = l->expire, .n_members = l->n_members};
-	to->login.members = pack_room(k, sizeof *l->members * (size_t)l->n_members);
 	for (int i = 0; i < l->n_members; i++) {
 		struct membership_role m = {
 			.id = pack_str(k, l->members[i].id),
@@ -155,23 +67,44 @@ pack_login(struct pack *k, struct entry *to, const struct login *l)
 			.roles = pack_strs(k, &l->members[i].roles),
 		};
 
-		if (to->login.members != NULL)
-			to->login.members[i] = m;
+		if (all != NULL)
+			all[i] = m;
 	}
-	to->login.roles = pack_strs(k, &l->roles);
+	if (to != NULL)
+		to->members = all;
+}
+
+static struct entry *
+pack_login(struct pack *k, const struct login *l)
+{
+	struct entry *to = pack_room(k, sizeof *to);
+	struct strs roles;
+
+	shape_pack(k, &user_shape, to ? &to->user : NULL, l->user);
+	if (l->session != NULL)
+		shape_pack(k, &session_shape, to ? &to->session : NULL, l->session);
+	if (to != NULL) {
+		to->login = *l;
+		to->login.user = &to->user;
+		to->login.session = l->session ? &to->session : NULL;
+		to->session.user_agent = NULL;	/* of new ones alone */
+	}
+	pack_members(k, to ? &to->login : NULL, l);
+	roles = pack_strs(k, &l->roles);
+	if (to != NULL)
+		to->login.roles = roles;
+	return to;
 }
 
 static struct entry *
 entry_new(const struct login *l)
 {
-	struct entry scratch, *e;
 	struct pack k = {0};
+	struct entry *e;
 
-	pack_login(&k, &scratch, l);
-	k.base = mem_zalloc(k.n);
-	k.n = 0;
-	e = (struct entry *)(void *)k.base;
-	pack_login(&k, e, l);
+	(void)pack_login(&k, l);
+	pack_begin(&k);
+	e = pack_login(&k, l);
 	e->magic = ENTRY_MAGIC;
 	return e;
 }
@@ -275,7 +208,6 @@ read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 	if (with_session) {
 		l->session = arena_new_of(cx->arena, struct session);
 		shape_read(cx, &session_shape, l->session, r, 0, 2);
-		session_open(cx, l->session);
 		l->session->current = true;
 	}
 	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 2 + n_columns(&session_shape) : 2);

@@ -1,6 +1,7 @@
 /* Projects as every request needs them, with platforms and keys: one statement on a miss, a generation check on a hit. Entries are immutable
  * and counted; a context that got one holds a reference until it ends. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "core/conf.h"
 #include "core/gen.h"
@@ -10,14 +11,14 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "model/project_write.h"
+#include "model/pack.h"
 #include "model/seal.h"
 #include "model/space.h"
 
 enum { LOOKS = 3 };
 
-struct entry {			/* in its own arena */
+struct entry {			/* one allocation: everything it points to follows it */
 	struct project p;	/* must be first */
-	struct arena *arena;
 	uint64_t stale;		/* stable hash of project_stale_key */
 	uint32_t gen;		/* its generation before the row was read */
 };
@@ -50,11 +51,10 @@ static void
 entry_unref(void *arg)
 {
 	struct entry *e = arg;
-	struct arena *a = e->arena;
 
 	assert(e->p.refs > 0);
 	if (--e->p.refs == 0)
-		arena_free(&a);
+		free(e);
 }
 
 static struct project *
@@ -65,143 +65,26 @@ entry_use(struct ctx *cx, struct entry *e)
 	return &e->p;
 }
 
-/* ---- reading: children come as JSON lists of our own SQL ---- */
+/* ---- reading ---- */
+
+/* The rows of a child table as a JSON list. */
+#define CHILDREN ", (SELECT json_agg(%s) FROM (SELECT * FROM badal.%s WHERE project = p.internal ORDER BY internal LIMIT %d) c)"
 
 static const char *
-text_at(struct arena *a, const json_t *row, size_t i)
+load_sql(void)
 {
-	const json_t *j = json_array_get(row, i);
+	static const struct { const char *table; const struct shape *shape; } children[] = {
+		{"platforms", &platform_shape}, {"webhooks", &webhook_shape}, {"keys", &key_shape}, {"domains", &domain_shape}};
+	static struct buf b;
 
-	return json_is_string(j) ? str_dup(a, json_str(j)) : "";
-}
-
-static int64_t
-time_at(const json_t *row, size_t i)
-{
-	const json_t *j = json_array_get(row, i);
-
-	return json_is_integer(j) ? json_integer_value(j) : TIME_NONE;
-}
-
-static struct strs
-texts_at(struct arena *a, const json_t *row, size_t i)
-{
-	const json_t *list = json_array_get(row, i);
-	struct strs s = {.set = true, .v = arena_array(a, const char *, json_array_size(list) + 1)};
-
-	for (size_t k = 0; k < json_array_size(list); k++)
-		s.v[s.n++] = str_dup(a, json_str(json_array_get(list, k)));
-	return s;
-}
-
-static const char *
-sealed_at(struct arena *a, const json_t *row, size_t i)
-{
-	const char *clear = seal_open(a, json_str(json_array_get(row, i)));
-
-	return clear ? clear : "";
-}
-
-static void *
-platform_read(struct arena *a, const json_t *row)
-{
-	struct platform *c = arena_new_of(a, struct platform);
-
-	*c = (struct platform){
-		.id = text_at(a, row, 0),
-		.created = time_at(row, 1),
-		.updated = time_at(row, 2),
-		.type = text_at(a, row, 3),
-		.name = text_at(a, row, 4),
-		.key = text_at(a, row, 5),
-		.store = text_at(a, row, 6),
-		.hostname = text_at(a, row, 7),
-	};
-	return c;
-}
-
-static void *
-key_read(struct arena *a, const json_t *row)
-{
-	struct api_key *c = arena_new_of(a, struct api_key);
-
-	*c = (struct api_key){
-		.id = text_at(a, row, 0),
-		.created = time_at(row, 1),
-		.updated = time_at(row, 2),
-		.name = text_at(a, row, 3),
-		.scopes = texts_at(a, row, 4),
-		.secret = sealed_at(a, row, 5),
-		.secret_hash = text_at(a, row, 6),
-		.expire = time_at(row, 7),
-		.accessed = time_at(row, 8),
-		.sdks = texts_at(a, row, 9),
-	};
-	return c;
-}
-
-static void *
-webhook_read(struct arena *a, const json_t *row)
-{
-	struct webhook *c = arena_new_of(a, struct webhook);
-
-	*c = (struct webhook){
-		.id = text_at(a, row, 0),
-		.created = time_at(row, 1),
-		.updated = time_at(row, 2),
-		.name = text_at(a, row, 3),
-		.url = text_at(a, row, 4),
-		.events = texts_at(a, row, 5),
-		.security = json_is_true(json_array_get(row, 6)),
-		.http_user = text_at(a, row, 7),
-		.http_pass = sealed_at(a, row, 8),
-		.signature = sealed_at(a, row, 9),
-	};
-	return c;
-}
-
-static void *
-domain_read(struct arena *a, const json_t *row)
-{
-	struct domain *c = arena_new_of(a, struct domain);
-
-	*c = (struct domain){
-		.id = text_at(a, row, 0),
-		.created = time_at(row, 1),
-		.updated = time_at(row, 2),
-		.domain = text_at(a, row, 3),
-		.registerable = text_at(a, row, 4),
-		.tld = text_at(a, row, 5),
-		.verification = json_is_true(json_array_get(row, 6)),
-		.certificate = text_at(a, row, 7),
-	};
-	return c;
-}
-
-/* id, created, updated and `columns` of a child table as a JSON list of lists. */
-#define CHILD(table, columns)                                                                                                                 \
-	", (SELECT json_agg(json_build_array(c.id, (extract(epoch FROM c.created) * 1000)::bigint, (extract(epoch FROM c.updated) * 1000)::bigint, " columns \
-	")) FROM (SELECT * FROM badal." table " WHERE project = p.internal ORDER BY internal LIMIT 1000) c)"
-
-static const char load_sql[] = "SELECT p.internal, p.id, p.name, p.team_id, p.created, p.updated, p.description, p.logo, p.url, p.legal_name, "
-			       "p.legal_country, p.legal_state, p.legal_city, p.legal_address, p.legal_tax_id, p.user_limit, p.auths, p.services, p.providers, "
-			       "p.version, p.needs, p.stuck, p.stuck_at"
-    CHILD("platforms", "c.type, c.name, c.key, c.store, c.hostname")
-    CHILD("webhooks", "c.name, c.url, c.events, c.security, c.http_user, c.http_pass, c.signature")
-    CHILD("keys", "c.name, c.scopes, c.secret, c.secret_hash, (extract(epoch FROM c.expire) * 1000)::bigint, "
-		  "(extract(epoch FROM c.accessed) * 1000)::bigint, c.sdks")
-    CHILD("domains", "c.domain, c.registerable, c.tld, c.verification, c.certificate")
-    " FROM badal.projects p WHERE lower(p.id) = lower($1)";
-
-static struct objs
-children(struct ctx *cx, struct arena *a, struct str text, void *(*read)(struct arena *, const json_t *))
-{
-	const json_t *list = text.n > 0 ? json_parse(cx, text, NULL) : NULL;
-	struct objs o = {.v = arena_array(a, void *, json_array_size(list) + 1)};
-
-	for (size_t i = 0; i < json_array_size(list); i++)
-		o.v[o.n++] = read(a, json_array_get(list, i));
-	return o;
+	if (b.n > 0)
+		return b.p;
+	buf_init(&b, NULL, 2048);
+	BUF_LIT(&b, "SELECT p.auths, p.services, p.providers");
+	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
+		buf_printf(&b, CHILDREN, shape_json_columns(children[i].shape), children[i].table, PROJECT_CHILDREN_MAX);
+	buf_printf(&b, ", %s FROM badal.projects p WHERE lower(p.id) = lower($1)", shape_columns(&project_shape));
+	return b.p;
 }
 
 static void
@@ -212,46 +95,48 @@ read_toggles(bool *to, const char *const *names, int n, const json_t *j)
 }
 
 static void
-read_providers(struct ctx *cx, struct arena *a, struct project *p, const json_t *j)
+read_providers(struct ctx *cx, struct project *p, const json_t *j)
 {
+	struct arena *a = cx->arena;
+
 	for (int i = 0; i < PROJECT_PROVIDERS; i++) {
-		p->providers[i][0] = seal_open(a, json_str(json_object_get(j, arena_printf(cx->arena, "%sAppid", project_provider_keys[i]))));
-		p->providers[i][1] = seal_open(a, json_str(json_object_get(j, arena_printf(cx->arena, "%sSecret", project_provider_keys[i]))));
+		p->providers[i][0] = seal_open(a, json_str(json_object_get(j, arena_printf(a, "%sAppid", project_provider_keys[i]))));
+		p->providers[i][1] = seal_open(a, json_str(json_object_get(j, arena_printf(a, "%sSecret", project_provider_keys[i]))));
 	}
+}
+
+static struct objs
+children(struct ctx *cx, const struct shape *s, const struct db_res *r, int col)
+{
+	return shape_rows_json(cx, s, db_null(r, 0, col) ? NULL : json_parse(cx, db_str(r, 0, col), NULL));
+}
+
+static struct entry *
+entry_pack(struct pack *k, const struct project *p)
+{
+	struct entry *to = pack_room(k, sizeof *to);
+
+	shape_pack(k, &project_shape, to ? &to->p : NULL, p);
+	return to;
 }
 
 static struct entry *
 entry_read(struct ctx *cx, const struct db_res *r)
 {
-	struct arena *a = arena_new();
-	struct entry *e = arena_new_of(a, struct entry);
-	struct project *p = &e->p;
-	const char **texts[] = {&p->description, &p->logo, &p->url, &p->legal_name, &p->legal_country, &p->legal_state, &p->legal_city,
-		&p->legal_address, &p->legal_tax_id};
+	struct project p = {0};
+	struct pack k = {0};
 
-	e->arena = a;
-	p->internal = db_i64(r, 0, 0);
-	p->id = str_dup(a, db_str(r, 0, 1));
-	p->name = str_dup(a, db_str(r, 0, 2));
-	p->team_id = str_dup(a, db_str(r, 0, 3));
-	p->schema = arena_printf(a, "p_%lld", (long long)p->internal);
-	p->created = db_time(r, 0, 4);
-	p->updated = db_time(r, 0, 5);
-	for (int i = 0; i < (int)(sizeof texts / sizeof *texts); i++)
-		*texts[i] = str_dup(a, db_str(r, 0, 6 + i));
-	p->user_limit = db_i64(r, 0, 15);
-	read_toggles(p->auths, project_auth_keys, PROJECT_AUTHS, json_parse(cx, db_str(r, 0, 16), NULL));
-	read_toggles(p->services, project_service_names, PROJECT_SERVICES, json_parse(cx, db_str(r, 0, 17), NULL));
-	read_providers(cx, a, p, json_parse(cx, db_str(r, 0, 18), NULL));
-	p->version = (int)db_i64(r, 0, 19);
-	p->needs = (int)db_i64(r, 0, 20);
-	p->stuck = str_dup(a, db_str(r, 0, 21));
-	p->stuck_at = db_time(r, 0, 22);
-	p->platforms = children(cx, a, db_str(r, 0, 23), platform_read);
-	p->webhooks = children(cx, a, db_str(r, 0, 24), webhook_read);
-	p->keys = children(cx, a, db_str(r, 0, 25), key_read);
-	p->domains = children(cx, a, db_str(r, 0, 26), domain_read);
-	return e;
+	read_toggles(p.auths, project_auth_keys, PROJECT_AUTHS, json_parse(cx, db_str(r, 0, 0), NULL));
+	read_toggles(p.services, project_service_names, PROJECT_SERVICES, json_parse(cx, db_str(r, 0, 1), NULL));
+	read_providers(cx, &p, json_parse(cx, db_str(r, 0, 2), NULL));
+	p.platforms = children(cx, &platform_shape, r, 3);
+	p.webhooks = children(cx, &webhook_shape, r, 4);
+	p.keys = children(cx, &key_shape, r, 5);
+	p.domains = children(cx, &domain_shape, r, 6);
+	shape_read(cx, &project_shape, &p, r, 0, 7);
+	(void)entry_pack(&k, &p);
+	pack_begin(&k);
+	return entry_pack(&k, &p);
 }
 
 /* Built in, never stored. */
@@ -318,7 +203,7 @@ project_get_bare(struct ctx *cx, struct str id, struct project **out)
 		return OK;
 	stale = str_hash_stable(str_c(project_stale_key(cx, key.p)));
 	gen = gen_of_hash(stale);
-	TRY(db_query(cx, &r, load_sql, DB(key.p)));
+	TRY(db_query(cx, &r, load_sql(), DB(key.p)));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", key.p);
 	e = entry_read(cx, r);

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "core/json.h"
 #include "core/vtime.h"
+#include "model/seal.h"
 
 /* The column lists, made once per shape. A shape is static, so its address is its name. */
 struct columns {
@@ -11,31 +13,80 @@ struct columns {
 	const struct shape *shape;
 	char *text;
 };
-static struct columns *made;
+
+static const char *
+columns_made(struct columns **made, const struct shape *s, const char *before, void (*put)(struct buf *b, const struct field *f), const char *after)
+{
+	struct columns *c;
+	struct buf b;
+	bool more = false;
+
+	for (c = *made; c != NULL; c = c->next)
+		if (c->shape == s)
+			return c->text;
+	buf_init(&b, NULL, 256);
+	buf_c(&b, before);
+	for (int i = 0; i < s->n; i++) {
+		if (s->fields[i].column == NULL)
+			continue;
+		if (more)
+			BUF_LIT(&b, ", ");
+		put(&b, &s->fields[i]);
+		more = true;
+	}
+	buf_c(&b, after);
+	c = mem_zalloc(sizeof *c);
+	c->shape = s;
+	c->text = b.p;
+	c->next = *made;
+	*made = c;
+	return c->text;
+}
+
+static void
+put_column(struct buf *b, const struct field *f)
+{
+	buf_c(b, f->column);
+}
 
 const char *
 shape_columns(const struct shape *s)
 {
-	struct columns *c;
-	struct buf b;
+	static struct columns *made;
 
-	for (c = made; c != NULL; c = c->next)
-		if (c->shape == s)
-			return c->text;
-	buf_init(&b, NULL, 256);
-	for (int i = 0; i < s->n; i++) {
-		if (s->fields[i].column == NULL)
-			continue;
-		if (b.n > 0)
-			BUF_LIT(&b, ", ");
-		buf_c(&b, s->fields[i].column);
-	}
-	c = mem_zalloc(sizeof *c);
-	c->shape = s;
-	c->text = b.p;
-	c->next = made;
-	made = c;
-	return c->text;
+	return columns_made(&made, s, "", put_column, "");
+}
+
+/* Times as milliseconds: JSON has no other that is cheap to read. */
+static void
+put_json_column(struct buf *b, const struct field *f)
+{
+	if (f->type == F_TIME || f->type == F_TIME_OR_NONE)
+		buf_printf(b, "(extract(epoch FROM %s) * 1000)::bigint", f->column);
+	else
+		buf_c(b, f->column);
+}
+
+const char *
+shape_json_columns(const struct shape *s)
+{
+	static struct columns *made;
+
+	return columns_made(&made, s, "json_build_array(", put_json_column, ")");
+}
+
+/* ---- reading ---- */
+
+/* What is sealed is opened; what is no seal of ours is nothing. */
+static const char *
+text_of(struct ctx *cx, const struct field *f, const char *text)
+{
+	const char *clear;
+
+	if (!(f->flags & COL_SEALED))
+		return text;
+	clear = text != NULL && text[0] != '\0' ? seal_open(cx->arena, str_c(text)) : NULL;
+	return clear ? clear : "";
 }
 
 static void
@@ -45,7 +96,7 @@ field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res 
 	case F_STR:
 	case F_ID:
 	case F_ENUM:
-		*(const char **)at = db_cstr(r, row, col);
+		*(const char **)at = text_of(cx, f, db_cstr(r, row, col));
 		return;
 	case F_TIME:
 	case F_TIME_OR_NONE:
@@ -78,6 +129,72 @@ shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res
 	for (int i = 0; i < s->n; i++)
 		if (s->fields[i].column != NULL)
 			field_read(cx, &s->fields[i], (char *)obj + s->fields[i].off, r, row, col++);
+}
+
+static struct strs
+strs_of_json(struct ctx *cx, const json_t *list)
+{
+	struct strs s = {.set = list != NULL && !json_is_null(list), .v = arena_array(cx->arena, const char *, json_array_size(list) + 1)};
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		s.v[s.n++] = json_string_value(json_array_get(list, i));
+	return s;
+}
+
+static void
+field_read_json(struct ctx *cx, const struct field *f, void *at, const json_t *j)
+{
+	switch (f->type) {
+	case F_STR:
+	case F_ID:
+	case F_ENUM:
+		*(const char **)at = text_of(cx, f, json_string_value(j));
+		return;
+	case F_TIME:
+	case F_TIME_OR_NONE:
+		*(int64_t *)at = json_is_integer(j) ? json_integer_value(j) : TIME_NONE;
+		return;
+	case F_BOOL:
+		*(bool *)at = json_is_true(j);
+		return;
+	case F_INT:
+		*(int64_t *)at = json_integer_value(j);
+		return;
+	case F_FLOAT:
+		*(double *)at = json_number_value(j);
+		return;
+	case F_STRS:
+		*(struct strs *)at = strs_of_json(cx, j);
+		return;
+	case F_JSON:	/* of columns that are texts */
+		*(struct str *)at = json_str(j);
+		return;
+	case F_LIST:
+	case F_CONST:
+		return;
+	}
+}
+
+void
+shape_read_json(struct ctx *cx, const struct shape *s, void *obj, const json_t *row)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < s->n; i++)
+		if (s->fields[i].column != NULL)
+			field_read_json(cx, &s->fields[i], (char *)obj + s->fields[i].off, json_array_get(row, at++));
+}
+
+struct objs
+shape_rows_json(struct ctx *cx, const struct shape *s, const json_t *list)
+{
+	struct objs out = {.v = arena_array(cx->arena, void *, json_array_size(list) + 1)};
+
+	for (; (size_t)out.n < json_array_size(list); out.n++) {
+		out.v[out.n] = arena_zalloc(cx->arena, s->size);
+		shape_read_json(cx, s, out.v[out.n], json_array_get(list, (size_t)out.n));
+	}
+	return out;
 }
 
 struct objs

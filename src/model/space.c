@@ -292,8 +292,8 @@ space_bring_up(struct ctx *cx, const struct project *p)
 
 	assert(!p->console && p->internal > 0);
 	if (p->version > db_migrate_newest())
-		return fail(cx, ERR_PROJECT_NEWER, "project=%s is at migration %d and needs a program that knows %d, this one knows %d", p->id,
-		    p->version, p->needs, db_migrate_newest());
+		return fail(cx, ERR_PROJECT_NEWER, "project=%s is at migration %lld and needs a program that knows %lld, this one knows %d", p->id,
+		    (long long)p->version, (long long)p->needs, db_migrate_newest());
 	if (p->stuck_at != TIME_NONE && time_now_ms() - p->stuck_at < conf.migrate_retry)
 		return fail(cx, ERR_PROJECT_STUCK, "project=%s %s", p->id, p->stuck);
 	w = work_for(p);

@@ -28,7 +28,7 @@ read_row(struct ctx *cx, const struct db_res *r, int row)
 
 	p->internal = db_i64(r, row, 0);
 	p->id = db_cstr(r, row, 1);
-	p->version = (int)db_i64(r, row, 2);
+	p->version = db_i64(r, row, 2);
 	p->stuck = db_cstr(r, row, 3);
 	p->stuck_at = db_time(r, row, 4);
 	p->schema = arena_printf(cx->arena, "p_%lld", (long long)p->internal);

@@ -27,6 +27,12 @@ t_00_unit_test_heap_SOURCES = t/00-unit/test_heap.c
 t_00_unit_test_heap_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_heap_LDADD = libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_record
+TESTS += t/00-unit/test_record
+t_00_unit_test_record_SOURCES = t/00-unit/test_record.c
+t_00_unit_test_record_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_record_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_budget
 TESTS += t/00-unit/test_budget
 t_00_unit_test_budget_SOURCES = t/00-unit/test_budget.c

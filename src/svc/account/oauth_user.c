@@ -11,18 +11,13 @@ enum { PASSWORD_BYTES = 20 };
 static err_t
 by_identity(struct ctx *cx, const struct project *p, const char *provider, const char *uid, struct user **out)
 {
-	struct db_res *r;
+	const struct rows w = {"@.internal = (SELECT i.user_internal FROM :schema.identities i WHERE i.provider = $1 AND i.provider_uid = $2)", 2,
+		{provider, uid}};
+	struct user *u = arena_new_of(cx->arena, struct user);
+	err_t e = record_get(cx, p, &user_record, w, u);
 
-	*out = NULL;
-	TRY(db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT %s FROM %s.identities i JOIN %s.users u ON u.internal = i.user_internal WHERE i.provider = $1 AND i.provider_uid = $2",
-		shape_columns(&user_shape), p->schema, p->schema),
-	    DB(provider, uid)));
-	if (db_rows(r) == 0)
-		return OK;
-	*out = arena_new_of(cx->arena, struct user);
-	shape_read(cx, &user_shape, *out, r, 0, 0);
-	return OK;
+	*out = e == OK ? u : NULL;
+	return e == ERR_USER_NOT_FOUND ? OK : e;
 }
 
 /* A change that only caches and connections hear of: the session's own event tells the rest. */

@@ -4,6 +4,7 @@
 
 #include "core/vtime.h"
 #include "model/job.h"
+#include "model/record.h"
 #include "model/roles.h"
 #include "schema_priv.h"
 
@@ -214,18 +215,14 @@ err_t
 collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
     struct str *json_out)
 {
-	static const struct query_attr attrs[] = {
-	    {"name", "name", ATTR_STRING, false, true},
-	    {"enabled", "enabled", ATTR_BOOLEAN, false, true},
-	    {"documentSecurity", "document_security", ATTR_BOOLEAN, false, true},
-	};
 	struct query_list l = {.entity = "Collection", .from = arena_printf(cx->arena, "%s.collections", p->schema),
 	    .columns = collection_columns(cx, p->schema), .where = "database = $1::bigint", .n = 1, .seq = "internal", .id = "id",
-	    .search = "search", .attrs = attrs, .n_attrs = 3, .flags = total ? 0 : QUERY_NO_TOTAL};
+	    .search = "search", .flags = total ? 0 : QUERY_NO_TOTAL};
 	struct query_page page;
 	struct database d;
 
 	TRY(database_get(cx, p, db, &d));
+	l.attrs = shape_asked(&collection_shape, &l.n_attrs);
 	l.v = (const char *const[]){pg_i64(cx->arena, d.internal)};
 	TRY(query_list(cx, &l, NULL, queries, search, &page));
 	return write_page(cx, &d, &page, json_out);

@@ -60,9 +60,9 @@ static const struct field collection_fields[] = {
     TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
     TOLD("$permissions", F_STRS, "Permissions on all documents."),
     TOLD("databaseId", F_ID, "Database ID."),
-    TOLD("name", F_STR, "Collection name."),
-    TOLD("enabled", F_BOOL, "false: the documents are hidden from everybody but admins."),
-    TOLD("documentSecurity", F_BOOL, "Documents have permissions of their own, too."),
+    TOLD("name", F_STR, "Collection name.", .column = "name", .flags = COL_ASKED),
+    TOLD("enabled", F_BOOL, "false: the documents are hidden from everybody but admins.", .column = "enabled", .flags = COL_ASKED),
+    TOLD("documentSecurity", F_BOOL, "Documents have permissions of their own, too.", .column = "document_security", .flags = COL_ASKED),
     LIST_OF("attributes", &attribute_shape, "Attributes, whatever their status."),
     LIST_OF("indexes", &index_shape, "Indexes, whatever their status."),
 };

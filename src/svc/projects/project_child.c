@@ -1,22 +1,29 @@
 /* What belongs to a project: platforms, keys, webhooks, domains. They are read with the project; a write here makes every cached
- * copy of it stale, and the answer is read back from the new one. */
+ * copy of it stale, and is answered by the row that it wrote. */
 #include <netdb.h>
 #include <resolv.h>
 
 #include "core/conf.h"
 #include "core/id.h"
-#include "core/log.h"
 #include "core/offload.h"
 #include "core/vtime.h"
 #include "io/psl.h"
 #include "model/project_write.h"
-#include "model/seal.h"
+#include "model/record.h"
 #include "svc/projects/project.h"
 
 enum { SECRET_BYTES = 128, SIGNATURE_BYTES = 64, NAME_LEN = 256 };
 
 const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos", "flutter-windows",
 	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
+
+#define CHILD(name, shape_, missing_, taken_) \
+	static const struct record name = {.shape = shape_, .table = "badal." #name, .alias = "c", .missing = missing_, .taken = taken_}
+
+CHILD(platforms, &platform_shape, ERR_PLATFORM_NOT_FOUND, ERR_DB_UNIQUE);
+CHILD(keys, &key_shape, ERR_KEY_NOT_FOUND, ERR_DB_UNIQUE);
+CHILD(webhooks, &webhook_shape, ERR_WEBHOOK_NOT_FOUND, ERR_DB_UNIQUE);
+CHILD(domains, &domain_shape, ERR_DOMAIN_NOT_FOUND, ERR_DOMAIN_ALREADY_EXISTS);
 
 /* ---- shared ---- */
 
@@ -30,47 +37,54 @@ child_find(const struct objs *list, const char *id)
 	return NULL;
 }
 
+/* Id and times are made here; `siblings` are those there are. */
 static err_t
-room_for(struct ctx *cx, const struct objs *list)
+add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child)
 {
-	if (list->n < PROJECT_CHILDREN_MAX)
-		return OK;
-	return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "A project has at most %d of these.", PROJECT_CHILDREN_MAX);
+	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
+
+	if (siblings->n >= PROJECT_CHILDREN_MAX)
+		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "A project has at most %d of these.", PROJECT_CHILDREN_MAX);
+	record_init(cx, rec, child);
+	return record_add(cx, p, rec, child, &ev);
 }
 
-/* Writes, then finds the child in the project as it is now. `list` is the offset of its list in struct project. */
+static struct rows
+rows_child(struct ctx *cx, const struct project *p, const char *id)
+{
+	return (struct rows){"@.project = $1::bigint AND lower(@.id) = lower($2)", 2, {pg_i64(cx->arena, p->internal), id}};
+}
+
+/* `set` NULL: it is deleted. */
 static err_t
-write_child(struct ctx *cx, const struct project *p, size_t list, const char *id, err_t missing, void **out, const char *sql, int n,
-    const char *const *v)
+write_within(struct db_tx *tx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values, void *out)
 {
-	struct project *now;
+	struct ctx *cx = tx_ctx(tx);
+	const struct rows w = rows_child(cx, p, id);
+	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
 
-	TRY(project_write(cx, p, missing, sql, n, v));
-	TRY(project_get_bare(cx, str_c(p->id), &now));
-	*out = child_find((const struct objs *)(const void *)((const char *)now + list), id);
-	return *out ? OK : fail(cx, missing, "id=%s", id);
+	if (set != NULL)
+		TRY(record_set(tx, p, rec, w, set, values, out));
+	else
+		TRY(record_delete(tx, p, rec, w, out));
+	event_emit(tx, &ev);
+	return OK;
 }
-#define WRITE_CHILD(cx, p, member, id, missing, out, sql, ...) \
-	write_child(cx, p, offsetof(struct project, member), id, missing, (void **)(out), sql, DB(__VA_ARGS__))
+
+/* The columns `set` from `values`; *out is the row as it is then. */
+static err_t
+change(struct ctx *cx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values, void **out)
+{
+	*out = arena_zalloc(cx->arena, rec->shape->size);
+	return TX_RUN(cx, tx, write_within(tx, p, rec, id, set, values, *out));
+}
 
 static err_t
-delete_child(struct ctx *cx, const struct project *p, const char *table, const char *id, err_t missing)
+delete(struct ctx *cx, const struct project *p, const struct record *rec, const char *id)
 {
-	return project_write(cx, p, missing,
-	    arena_printf(cx->arena, "DELETE FROM badal.%s AS c WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal", table),
-	    DB(pg_i64(cx->arena, p->internal), id));
-}
+	void *gone = arena_zalloc(cx->arena, rec->shape->size);
 
-static const char *
-now_text(struct ctx *cx)
-{
-	return pg_time(cx->arena, time_now_ms());
-}
-
-static const char *
-text(const char *s)
-{
-	return s ? s : "";
+	return TX_RUN(cx, tx, write_within(tx, p, rec, id, NULL, NULL, gone));
 }
 
 /* ---- platforms ---- */
@@ -84,28 +98,25 @@ platform_find(const struct project *p, const char *id)
 err_t
 platform_create(struct ctx *cx, const struct project *p, const struct platform *in, struct platform **out)
 {
-	const char *id = id_unique(cx->arena);
+	struct platform *c = arena_new_of(cx->arena, struct platform);
 
-	TRY(room_for(cx, &p->platforms));
-	return WRITE_CHILD(cx, p, platforms, id, ERR_PLATFORM_NOT_FOUND, out,
-	    "INSERT INTO badal.platforms AS c (project, id, type, name, key, store, hostname, created, updated) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING c.internal",
-	    pg_i64(cx->arena, p->internal), id, in->type, in->name, text(in->key), text(in->store), text(in->hostname), now_text(cx));
+	*c = *in;
+	c->id = NULL;
+	c->project = p->internal;
+	*out = c;
+	return add(cx, p, &platforms, &p->platforms, c);
 }
 
 err_t
 platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, struct platform **out)
 {
-	return WRITE_CHILD(cx, p, platforms, id, ERR_PLATFORM_NOT_FOUND, out,
-	    "UPDATE badal.platforms AS c SET name = $3, key = $4, store = $5, hostname = $6, updated = $7 "
-	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
-	    pg_i64(cx->arena, p->internal), id, in->name, text(in->key), text(in->store), text(in->hostname), now_text(cx));
+	return change(cx, p, &platforms, id, "name key store hostname", in, (void **)out);
 }
 
 err_t
 platform_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete_child(cx, p, "platforms", id, ERR_PLATFORM_NOT_FOUND);
+	return delete(cx, p, &platforms, id);
 }
 
 /* ---- keys ---- */
@@ -119,33 +130,26 @@ key_find(const struct project *p, const char *id)
 err_t
 key_create(struct ctx *cx, const struct project *p, const char *name, const struct strs *scopes, int64_t expire, struct api_key **out)
 {
-	struct arena *a = cx->arena;
-	const char *id = id_unique(a), *secret = secret_hex(a, SECRET_BYTES);
+	struct api_key *c = arena_new_of(cx->arena, struct api_key);
 
-	TRY(room_for(cx, &p->keys));
-	return WRITE_CHILD(cx, p, keys, id, ERR_KEY_NOT_FOUND, out,
-	    "INSERT INTO badal.keys AS c (project, id, name, scopes, secret, secret_hash, expire, created, updated) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING c.internal",
-	    pg_i64(a, p->internal), id, name, pg_array(a, scopes->v, scopes->n), seal_text(a, secret), sha256_hex(a, str_c(secret)),
-	    pg_time(a, expire), now_text(cx));
+	*c = (struct api_key){.project = p->internal, .name = name, .scopes = *scopes, .expire = expire, .accessed = TIME_NONE,
+		.secret = secret_hex(cx->arena, SECRET_BYTES)};
+	c->secret_hash = sha256_hex(cx->arena, str_c(c->secret));
+	*out = c;
+	return add(cx, p, &keys, &p->keys, c);
 }
 
 err_t
 key_update(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct strs *scopes, int64_t expire,
     struct api_key **out)
 {
-	struct arena *a = cx->arena;
-
-	return WRITE_CHILD(cx, p, keys, id, ERR_KEY_NOT_FOUND, out,
-	    "UPDATE badal.keys AS c SET name = $3, scopes = $4, expire = $5, updated = $6 "
-	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
-	    pg_i64(a, p->internal), id, name, pg_array(a, scopes->v, scopes->n), pg_time(a, expire), now_text(cx));
+	return change(cx, p, &keys, id, "name scopes expire", &(struct api_key){.name = name, .scopes = *scopes, .expire = expire}, (void **)out);
 }
 
 err_t
 key_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete_child(cx, p, "keys", id, ERR_KEY_NOT_FOUND);
+	return delete(cx, p, &keys, id);
 }
 
 /* ---- webhooks ---- */
@@ -159,43 +163,32 @@ webhook_find(const struct project *p, const char *id)
 err_t
 webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in, struct webhook **out)
 {
-	struct arena *a = cx->arena;
-	const char *id = id_unique(a);
+	struct webhook *c = arena_new_of(cx->arena, struct webhook);
 
-	TRY(room_for(cx, &p->webhooks));
-	return WRITE_CHILD(cx, p, webhooks, id, ERR_WEBHOOK_NOT_FOUND, out,
-	    "INSERT INTO badal.webhooks AS c (project, id, name, url, events, security, http_user, http_pass, signature, created, updated) "
-	    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING c.internal",
-	    pg_i64(a, p->internal), id, in->name, in->url, pg_array(a, in->events.v, in->events.n), pg_bool(in->security), text(in->http_user),
-	    seal_text(a, text(in->http_pass)), seal_text(a, secret_hex(a, SIGNATURE_BYTES)), now_text(cx));
+	*c = *in;
+	c->id = NULL;
+	c->project = p->internal;
+	c->signature = secret_hex(cx->arena, SIGNATURE_BYTES);
+	*out = c;
+	return add(cx, p, &webhooks, &p->webhooks, c);
 }
 
 err_t
 webhook_update(struct ctx *cx, const struct project *p, const char *id, const struct webhook *in, struct webhook **out)
 {
-	struct arena *a = cx->arena;
-
-	return WRITE_CHILD(cx, p, webhooks, id, ERR_WEBHOOK_NOT_FOUND, out,
-	    "UPDATE badal.webhooks AS c SET name = $3, url = $4, events = $5, security = $6, http_user = $7, http_pass = $8, updated = $9 "
-	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
-	    pg_i64(a, p->internal), id, in->name, in->url, pg_array(a, in->events.v, in->events.n), pg_bool(in->security), text(in->http_user),
-	    seal_text(a, text(in->http_pass)), now_text(cx));
+	return change(cx, p, &webhooks, id, "name url events security http_user http_pass", in, (void **)out);
 }
 
 err_t
 webhook_sign(struct ctx *cx, const struct project *p, const char *id, struct webhook **out)
 {
-	struct arena *a = cx->arena;
-
-	return WRITE_CHILD(cx, p, webhooks, id, ERR_WEBHOOK_NOT_FOUND, out,
-	    "UPDATE badal.webhooks AS c SET signature = $3, updated = $4 WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
-	    pg_i64(a, p->internal), id, seal_text(a, secret_hex(a, SIGNATURE_BYTES)), now_text(cx));
+	return change(cx, p, &webhooks, id, "signature", &(struct webhook){.signature = secret_hex(cx->arena, SIGNATURE_BYTES)}, (void **)out);
 }
 
 err_t
 webhook_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete_child(cx, p, "webhooks", id, ERR_WEBHOOK_NOT_FOUND);
+	return delete(cx, p, &webhooks, id);
 }
 
 /* ---- domains ---- */
@@ -209,16 +202,12 @@ domain_find(const struct project *p, const char *id)
 err_t
 domain_create(struct ctx *cx, const struct project *p, const char *name, struct domain **out)
 {
-	struct arena *a = cx->arena;
-	const char *id = id_unique(a);
-	err_t e;
+	struct domain *c = arena_new_of(cx->arena, struct domain);
 
-	TRY(room_for(cx, &p->domains));
-	e = WRITE_CHILD(cx, p, domains, id, ERR_DOMAIN_NOT_FOUND, out,
-	    "INSERT INTO badal.domains AS c (project, id, domain, tld, registerable, created, updated) VALUES ($1, $2, $3, $4, $5, $6, $6) "
-	    "RETURNING c.internal",
-	    pg_i64(a, p->internal), id, name, str_dup(a, psl_suffix(str_c(name))), str_dup(a, psl_registrable(str_c(name))), now_text(cx));
-	return e == ERR_DB_UNIQUE ? fail(cx, ERR_DOMAIN_ALREADY_EXISTS, "domain=%s", name) : e;
+	*c = (struct domain){.project = p->internal, .domain = name, .tld = str_dup(cx->arena, psl_suffix(str_c(name))),
+		.registerable = str_dup(cx->arena, psl_registrable(str_c(name)))};
+	*out = c;
+	return add(cx, p, &domains, &p->domains, c);
 }
 
 struct lookup {			/* runs on a thread of the pool: the resolver blocks */
@@ -266,13 +255,11 @@ domain_verify(struct ctx *cx, const struct project *p, const char *id, struct do
 		TRY(offload(cx, LANE_resolve, lookup_run, l));
 	if (!l->found)
 		return fail(cx, ERR_DOMAIN_VERIFICATION_FAILED, "domain=%s target=%s", d->domain, conf.domain_target);
-	return WRITE_CHILD(cx, p, domains, id, ERR_DOMAIN_NOT_FOUND, out,
-	    "UPDATE badal.domains AS c SET verification = true, updated = $3 WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
-	    pg_i64(cx->arena, p->internal), id, now_text(cx));
+	return change(cx, p, &domains, id, "verification", &(struct domain){.verification = true}, (void **)out);
 }
 
 err_t
 domain_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete_child(cx, p, "domains", id, ERR_DOMAIN_NOT_FOUND);
+	return delete(cx, p, &domains, id);
 }

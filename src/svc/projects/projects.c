@@ -4,6 +4,7 @@
 
 #include "gate/gate.h"
 #include "model/query.h"
+#include "model/record.h"
 #include "model/roles.h"
 #include "model/usage.h"
 #include "svc/projects/project.h"
@@ -117,14 +118,14 @@ own_teams(struct req *rq)
 static err_t
 list(struct req *rq, void *arg)
 {
-	static const struct query_attr attrs[] = {{"name", "name", ATTR_STRING, false, true}};
 	const struct list_in *in = arg;
 	const char *teams = own_teams(rq);
-	const struct query_list l = {.entity = "Project", .from = "badal.projects", .columns = "id", .where = "lower(team_id) = ANY ($1::text[])",
-		.n = 1, .v = &teams, .seq = "seq", .id = "id", .search = "search", .attrs = attrs, .n_attrs = 1};
+	struct query_list l = {.entity = "Project", .from = "badal.projects p", .columns = "p.id", .where = "lower(p.team_id) = ANY ($1::text[])",
+		.n = 1, .v = &teams, .seq = "p.seq", .id = "p.id", .search = "p.search"};
 	struct query_page page;
 	struct objs found = {0};
 
+	l.attrs = shape_asked(&project_shape, &l.n_attrs);
 	TRY(query_list(&rq->cx, &l, NULL, &in->queries, in->search, &page));
 	found.v = arena_array(rq->cx.arena, void *, page.res ? db_rows(page.res) : 0);
 	for (int i = 0; page.res != NULL && i < db_rows(page.res); i++) {

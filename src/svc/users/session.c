@@ -146,7 +146,6 @@ session_list(struct ctx *cx, const struct project *p, const struct user *u, cons
 	    DB(pg_i64(cx->arena, u->internal))));
 	*out = shape_rows(cx, &session_shape, r);
 	for (int i = 0; i < out->n; i++) {
-		session_open(cx, out->v[i]);
 		name_country(cx, out->v[i]);
 		mark_current(out->v[i], current_hash);
 	}
@@ -166,7 +165,6 @@ session_get(struct ctx *cx, const struct project *p, const struct user *u, const
 		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", id);
 	*out = arena_new_of(cx->arena, struct session);
 	shape_read(cx, &session_shape, *out, r, 0, 0);
-	session_open(cx, *out);
 	name_country(cx, *out);
 	mark_current(*out, current_hash);
 	return OK;

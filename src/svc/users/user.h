@@ -5,6 +5,7 @@
 #include "model/event.h"
 #include "model/identity.h"
 #include "model/query.h"
+#include "model/record.h"
 
 #define EVENT EVENT_DECLARE
 #include "svc/users/events.h"
@@ -68,6 +69,7 @@ err_t user_set_phone_verification(struct ctx *cx, const struct project *p, const
 /* Awaits. With sessions, tokens and memberships; the totals of teams follow. */
 err_t user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by) MUST_CHECK;
 err_t user_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out) MUST_CHECK;
+extern const struct record user_record;
 bool user_anonymous(const struct user *u);	/* spec identity.md 4.1 */
 
 struct session_in {
