@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import WebSocket from 'ws'
 
-import { watch } from '../lib/watch.mjs'
+import { watch, watchSocket } from '../lib/watch.mjs'
 
 const require = createRequire(import.meta.url)
 watch(require('undici'))	/* the newest server SDK's own */
@@ -18,7 +18,7 @@ class Storage {
 }
 
 const quiet = { ...console, warn() {} }
-globalThis.WebSocket = WebSocket
+globalThis.WebSocket = watchSocket(WebSocket)
 globalThis.window = {
 	localStorage: new Storage(), console: quiet, setTimeout, clearTimeout, setInterval, clearInterval,
 	location: { host: 'localhost', href: 'http://localhost/' },

@@ -1,4 +1,4 @@
-/* For clients that are not ours: what fetch, http and https bring from a server of the tests is held against its description (shapes.mjs), as
+/* For clients that are not ours: what fetch, http, https and WebSockets bring from a server of the tests is held against its description (shapes.mjs), as
  * the helper's own calls are. Import it before the client. A misfit fails the client's request, so it fails the test that made it. */
 import { createRequire } from 'node:module'
 import zlib from 'node:zlib'
@@ -23,6 +23,21 @@ export function watch(holder) {
 	}
 }
 watch(globalThis)
+
+/* ---- WebSocket ---- */
+
+/* The class of the package ws, looking at the events that its sockets get. */
+export const watchSocket = (WebSocket) => class extends WebSocket {
+	constructor(address, ...more) {
+		super(address, ...more)
+		const url = new URL(String(address).replace(/^ws/, 'http'))
+		if (!served.has(url.origin)) return
+		this.on('message', async (text) => {	/* who throws here ends the test's process */
+			const frame = JSON.parse(text)
+			if (frame.type === 'event') (await description(url)).event(frame.data)
+		})
+	}
+}
 
 /* ---- http, https ---- */
 
