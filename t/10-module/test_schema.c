@@ -10,6 +10,7 @@
 #include "io/bus.h"
 #include "model/turn.h"
 #include "svc/databases/collection.h"
+#include "svc/services.h"
 #include "servers.h"
 #include "../../src/model/query_priv.h"
 
@@ -72,6 +73,7 @@ run(void (*fn)(struct ctx *cx))
 {
 	struct run pre = {.fn = prepare}, r = {.fn = fn};
 
+	services_init();
 	gen_init();
 	metric_init(1);
 	metric_slot(0);
