@@ -6,7 +6,8 @@ import { server as startServer } from '../lib/server.mjs'
 import { listen } from '../lib/ws.mjs'
 import { percentile, report, sleep } from './lib.mjs'
 
-const server = await startServer({ own: true, conf: { rate_limits: 'off', console_signup: 'open', argon2_memory: '64m', argon2_time: 3, head_timeout: '60s', request_timeout: '600s' } })
+const server = await startServer({ own: true, conf: { rate_limits: 'off', console_signup: 'open', argon2_memory: '64m', argon2_time: 3, head_timeout: '60s', request_timeout: '600s',
+	offload_password_queue: 100000, offload_wait: 0 } })
 const project = await server.project({ name: 'Burst' })
 const agent = new http.Agent({ keepAlive: true, maxSockets: 5200 }), side = new http.Agent({ keepAlive: true, maxSockets: 4 })
 

@@ -1,11 +1,13 @@
 /* Indexes on many collections at once: from the last request to the last index that can be used, with 8, 16 and 24 collections of some documents.
- * BADAL_BEFORE names another binary, to compare with in the same run.
+ * BADAL_BEFORE names the sources of another version, built in build/check, to compare with in the same run (with its own t/lib: replies are checked
+ * against what the server says of itself).
  * node t/bench/indexes.mjs [documents of each collection] */
 import { execFile } from 'node:child_process'
 import path from 'node:path'
 
-import { start, until } from '../lib/server.mjs'
 import { report } from './lib.mjs'
+
+const { start, until } = await import(process.env.BENCH_LIB ?? '../lib/server.mjs')
 
 const DOCUMENTS = Number(process.argv[2] ?? 1000), COUNTS = [8, 16, 24]
 
@@ -39,7 +41,7 @@ if (process.env.BENCH_JSON) {
 	console.log(JSON.stringify(now))
 } else {
 	const before = process.env.BADAL_BEFORE ? JSON.parse(await new Promise((ok, no) => execFile(process.execPath, [process.argv[1], String(DOCUMENTS)],
-		{ env: { ...process.env, BADAL: process.env.BADAL_BEFORE, BENCH_JSON: '1' } }, (e, out) => (e ? no(e) : ok(out))))) : {}
+		{ env: { ...process.env, BADAL: `${process.env.BADAL_BEFORE}/build/check/badal`, BENCH_LIB: `${process.env.BADAL_BEFORE}/t/lib/server.mjs`, BENCH_JSON: '1' } }, (e, out) => (e ? no(e) : ok(out))))) : {}
 	for (const count of COUNTS) {
 		report(`${count} collections: until the last index can be used`, now[count], 's')
 		if (before[count]) report(`${count} collections: before / now`, before[count] / now[count], 'x')
