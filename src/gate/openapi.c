@@ -331,23 +331,23 @@ template_of(struct arena *a, const char *path)
 static void
 write_paths(struct jw *w, const struct route_info *const *infos, int n)
 {
-	const struct route_info **all = arena_array(w->b->arena, const struct route_info *, n);
+	const char **paths = arena_array(w->b->arena, const char *, n);	/* NULL: it is written, or has no operation of its own */
 
 	for (int i = 0; i < n; i++)
-		all[i] = infos[i]->alias == NULL || infos[i]->alias->documented ? infos[i] : NULL;
+		paths[i] = infos[i]->alias == NULL || infos[i]->alias->documented ? template_of(w->b->arena, infos[i]->path) : NULL;
 	JW_KEY(w, "paths");
 	jw_obj(w);
 	for (int i = 0; i < n; i++) {
-		const char *path = all[i] ? template_of(w->b->arena, all[i]->path) : NULL;
+		const char *path = paths[i];
 
 		if (path == NULL)
 			continue;
 		jw_key(w, str_c(path));
 		jw_obj(w);
 		for (int j = i; j < n; j++)
-			if (all[j] != NULL && strcmp(template_of(w->b->arena, all[j]->path), path) == 0) {
-				write_operation(w, all[j]);
-				all[j] = NULL;
+			if (paths[j] != NULL && strcmp(paths[j], path) == 0) {
+				write_operation(w, infos[j]);
+				paths[j] = NULL;
 			}
 		jw_obj_end(w);
 	}
