@@ -165,7 +165,7 @@ arena_used(const struct arena *a)
 
 /* A new block that holds at least n bytes; blocks double so that their number stays small. */
 static void
-grow(struct arena *a, size_t n)
+arena_grow(struct arena *a, size_t n)
 {
 	size_t size = a->last->size * 2;
 	struct block *b;
@@ -190,7 +190,7 @@ arena_alloc(struct arena *a, size_t n)
 		mem_fatal(n);
 	n = round_up(n ? n : 1);
 	if ((size_t)(a->end - a->at) < n)
-		grow(a, n);
+		arena_grow(a, n);
 	p = a->at;
 	a->at += n;
 	a->used += n;

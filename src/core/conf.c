@@ -94,7 +94,7 @@ struct kept {
 static struct kept *kept;
 
 static const char *
-keep_text(const char *text)
+conf_keep_text(const char *text)
 {
 	size_t n = strlen(text) + 1;
 	struct kept *k;
@@ -110,14 +110,14 @@ keep_text(const char *text)
 }
 
 static bool
-set(struct conf *c, const struct row *r, const char *value, const char *where)
+conf_set(struct conf *c, const struct row *r, const char *value, const char *where)
 {
 	void *at = (char *)c + r->off;
 	bool ok;
 
 	switch (r->type) {
 	case CT_STR:
-		*(const char **)at = keep_text(value);
+		*(const char **)at = conf_keep_text(value);
 		ok = true;
 		break;
 	case CT_INT:
@@ -162,11 +162,11 @@ read_line(struct conf *c, char *line, const char *where)
 	if (rest.n >= 2 && rest.p[0] == '"' && rest.p[rest.n - 1] == '"')
 		rest = (struct str){rest.p + 1, rest.n - 2};
 	snprintf(value, sizeof value, "%.*s", STR_FMT(rest));
-	return set(c, r, value, where);
+	return conf_set(c, r, value, where);
 }
 
 static bool
-read_file(struct conf *c, const char *path)
+conf_read_file(struct conf *c, const char *path)
 {
 	FILE *f = fopen(path, "r");
 	char line[4096], where[512];
@@ -209,7 +209,7 @@ read_environment(struct conf *c)
 		snprintf(where, sizeof where, "environment BADAL_%s", lower);
 		r = row_by_name(str_c(lower));
 		if (r != NULL)
-			ok = set(c, r, rest.p ? rest.p : "", where) && ok;
+			ok = conf_set(c, r, rest.p ? rest.p : "", where) && ok;
 		else if (!other)
 			fprintf(stderr, "badal: warning: environment %.*s is not a setting\n", STR_FMT(name));
 	}
@@ -236,13 +236,13 @@ read_args(struct conf *c, int nargs, char *const *args)
 			ok = false;
 			continue;
 		}
-		ok = set(c, r, rest.p, "command line") && ok;
+		ok = conf_set(c, r, rest.p, "command line") && ok;
 	}
 	return ok;
 }
 
 static bool
-same(const struct row *r, const struct conf *a, const struct conf *b)
+conf_same(const struct row *r, const struct conf *a, const struct conf *b)
 {
 	const void *x = (const char *)a + r->off, *y = (const char *)b + r->off;
 
@@ -260,7 +260,7 @@ keep_start_rows(struct conf *fresh)
 		const struct row *r = &rows[i];
 		size_t size = r->type == CT_BOOL ? sizeof(bool) : r->type == CT_STR ? sizeof(char *) : sizeof(int64_t);
 
-		if (r->when != CW_START || same(r, fresh, &conf))
+		if (r->when != CW_START || conf_same(r, fresh, &conf))
 			continue;
 		fprintf(stderr, "badal: %s changes at the next start only\n", r->name);
 		memcpy((char *)fresh + r->off, (const char *)&conf + r->off, size);
@@ -274,9 +274,9 @@ conf_load(const char *file, int nargs, char *const *args, bool reload)
 	bool ok = true;
 
 	for (int i = 0; i < N_ROWS; i++)
-		ok = set(&fresh, &rows[i], rows[i].def, "default") && ok;
+		ok = conf_set(&fresh, &rows[i], rows[i].def, "default") && ok;
 	if (file != NULL)
-		ok = read_file(&fresh, file) && ok;
+		ok = conf_read_file(&fresh, file) && ok;
 	ok = read_environment(&fresh) && ok;
 	ok = read_args(&fresh, nargs, args) && ok;
 	if (!ok)

@@ -48,15 +48,15 @@ fair_key_same(struct fair_key a, struct fair_key b)
 /* ---- flows ---- */
 
 static unsigned
-bucket(const struct fair_flow *above, uint64_t key)
+fair_bucket(const struct fair_flow *above, uint64_t key)
 {
 	return (unsigned)((key ^ (above ? above->key * 31 + 1 : 0)) % FAIR_BUCKETS);
 }
 
 static struct fair_flow *
-find(const struct fair *f, const struct fair_flow *above, uint64_t key)
+fair_find(const struct fair *f, const struct fair_flow *above, uint64_t key)
 {
-	struct fair_flow *w = f->buckets[bucket(above, key)];
+	struct fair_flow *w = f->buckets[fair_bucket(above, key)];
 
 	while (w != NULL && (w->above != above || w->key != key))
 		w = w->chain;
@@ -94,9 +94,9 @@ turn_of(struct fair *f, struct fair_flow *above)
 }
 
 static struct fair_flow *
-enter(struct fair *f, struct fair_flow *above, uint64_t key)
+fair_enter(struct fair *f, struct fair_flow *above, uint64_t key)
 {
-	struct fair_flow *w = find(f, above, key), **slot;
+	struct fair_flow *w = fair_find(f, above, key), **slot;
 
 	if (w != NULL)
 		return w;
@@ -105,7 +105,7 @@ enter(struct fair *f, struct fair_flow *above, uint64_t key)
 	w->key = key;
 	w->above = above;
 	w->last = &w->first;
-	slot = &f->buckets[bucket(above, key)];
+	slot = &f->buckets[fair_bucket(above, key)];
 	w->chain = *slot;
 	*slot = w;
 	ring_add(turn_of(f, above), w);
@@ -113,9 +113,9 @@ enter(struct fair *f, struct fair_flow *above, uint64_t key)
 }
 
 static void
-leave(struct fair *f, struct fair_flow *w)
+fair_leave(struct fair *f, struct fair_flow *w)
 {
-	struct fair_flow **slot = &f->buckets[bucket(w->above, w->key)];
+	struct fair_flow **slot = &f->buckets[fair_bucket(w->above, w->key)];
 
 	assert(w->magic == FLOW_MAGIC && w->n == 0);
 	while (*slot != w)
@@ -131,7 +131,7 @@ leave(struct fair *f, struct fair_flow *w)
 void
 fair_put(struct fair *f, struct fair_item *it, struct fair_key key)
 {
-	struct fair_flow *project = enter(f, NULL, key.project), *client = enter(f, project, key.client);
+	struct fair_flow *project = fair_enter(f, NULL, key.project), *client = fair_enter(f, project, key.client);
 
 	assert(it->flow == NULL);
 	*it = (struct fair_item){.flow = client, .key = key, .back = client->last};
@@ -156,14 +156,14 @@ fair_remove(struct fair *f, struct fair_item *it)
 	it->flow = NULL;
 	f->n--;
 	if (--client->n == 0)
-		leave(f, client);
+		fair_leave(f, client);
 	if (--project->n == 0)
-		leave(f, project);
+		fair_leave(f, project);
 }
 
 /* The turn passes on before the item leaves, since its flows may go with it. */
 static struct fair_item *
-serve(struct fair *f, struct fair_flow *client)
+fair_serve(struct fair *f, struct fair_flow *client)
 {
 	struct fair_item *it = client->first;
 	struct fair_flow *project = client->above;
@@ -177,7 +177,7 @@ serve(struct fair *f, struct fair_flow *client)
 struct fair_item *
 fair_take(struct fair *f)
 {
-	return f->turn == NULL ? NULL : serve(f, f->turn->turn);
+	return f->turn == NULL ? NULL : fair_serve(f, f->turn->turn);
 }
 
 struct fair_item *
@@ -193,7 +193,7 @@ fair_take_if(struct fair *f, bool (*may)(const struct fair_item *it, void *arg),
 
 		do {
 			if (may(client->first, arg))
-				return serve(f, client);
+				return fair_serve(f, client);
 			client = client->next;
 		} while (client != project->turn && ++looked < LOOK_MAX);
 		project = project->next;
@@ -204,7 +204,7 @@ fair_take_if(struct fair *f, bool (*may)(const struct fair_item *it, void *arg),
 unsigned
 fair_of_project(const struct fair *f, struct fair_key key)
 {
-	const struct fair_flow *project = find(f, NULL, key.project);
+	const struct fair_flow *project = fair_find(f, NULL, key.project);
 
 	return project ? project->n : 0;
 }
@@ -212,7 +212,7 @@ fair_of_project(const struct fair *f, struct fair_key key)
 unsigned
 fair_of_client(const struct fair *f, struct fair_key key)
 {
-	const struct fair_flow *project = find(f, NULL, key.project), *client = project ? find(f, project, key.client) : NULL;
+	const struct fair_flow *project = fair_find(f, NULL, key.project), *client = project ? fair_find(f, project, key.client) : NULL;
 
 	return client ? client->n : 0;
 }

@@ -211,7 +211,7 @@ run_ready(void)
 }
 
 static void
-stay_awake(uv_idle_t *h)
+fiber_stay_awake(uv_idle_t *h)
 {
 	(void)h;
 }
@@ -260,7 +260,7 @@ wake_with(struct fib *f, err_t result)
 }
 
 static void
-on_tick(uv_timer_t *h)
+fiber_on_tick(uv_timer_t *h)
 {
 	uint64_t now = loop_now();
 	struct fib *f, *next;
@@ -305,7 +305,7 @@ fib_spawn(struct ctx *cx, fib_fn fn, void *arg)
 	registers_make(&f->registers, f->stack, STACK_SIZE, entry);
 	alive++;
 	if (!uv_is_active((uv_handle_t *)&ticker))
-		uv_timer_start(&ticker, on_tick, DEADLINE_TICK, DEADLINE_TICK);
+		uv_timer_start(&ticker, fiber_on_tick, DEADLINE_TICK, DEADLINE_TICK);
 	fib_move(f, FIB_READY);
 }
 
@@ -428,7 +428,7 @@ fib_yield(struct ctx *cx)
 		return OK;
 	cx->fib = f;
 	if (yielded_first == NULL)
-		uv_idle_start(&awake, stay_awake);
+		uv_idle_start(&awake, fiber_stay_awake);
 	fib_move(f, FIB_YIELDED);
 	switch_out(f, false);
 	if (f->cancelled && f->shield == 0)

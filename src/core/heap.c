@@ -25,7 +25,7 @@ enum {
 static uv_timer_t timer;
 
 static void
-give_back(size_t top)
+heap_give_back(size_t top)
 {
 	void *volatile p;
 
@@ -38,17 +38,17 @@ give_back(size_t top)
 }
 
 static void
-on_timer(uv_timer_t *t)
+heap_on_timer(uv_timer_t *t)
 {
 	size_t top = mallinfo2().keepcost;
 	uint64_t next = LOOK_MS;
 
 	if (top > KEEP + SLICE) {
 		if (top < INT_MAX)
-			give_back(top);
+			heap_give_back(top);
 		next = NEXT_MS;
 	}
-	uv_timer_start(t, on_timer, next, 0);
+	uv_timer_start(t, heap_on_timer, next, 0);
 	uv_unref((uv_handle_t *)t);
 }
 
@@ -66,6 +66,6 @@ heap_setup(void)
 	mallopt(M_TOP_PAD, TOP_PAD);
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 	uv_timer_init(loop_uv(), &timer);
-	uv_timer_start(&timer, on_timer, LOOK_MS, 0);
+	uv_timer_start(&timer, heap_on_timer, LOOK_MS, 0);
 	uv_unref((uv_handle_t *)&timer);
 }

@@ -18,7 +18,7 @@ id_unique(struct arena *a)
 }
 
 static bool
-plain(char c)
+id_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -26,10 +26,10 @@ plain(char c)
 bool
 id_valid(struct str s)
 {
-	if (s.n == 0 || s.n > ID_MAX || !plain(s.p[0]))
+	if (s.n == 0 || s.n > ID_MAX || !id_plain(s.p[0]))
 		return false;
 	for (size_t i = 1; i < s.n; i++)
-		if (!plain(s.p[i]) && s.p[i] != '_' && s.p[i] != '-' && s.p[i] != '.')
+		if (!id_plain(s.p[i]) && s.p[i] != '_' && s.p[i] != '-' && s.p[i] != '.')
 			return false;
 	return true;
 }

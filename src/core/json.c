@@ -107,7 +107,7 @@ big_as_real(struct arena *a, struct str t)
 
 /* jansson refuses integers beyond 64 bits; the protocol reads them as floats. They are rare enough for a second try. */
 static json_t *
-load(struct ctx *cx, struct str text, json_error_t *error)
+json_load(struct ctx *cx, struct str text, json_error_t *error)
 {
 	size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
 	json_t *j = json_loadb(text.p, text.n, flags, error);
@@ -121,7 +121,7 @@ load(struct ctx *cx, struct str text, json_error_t *error)
 
 /* What jansson quotes may end within a character: then it is left out. */
 static const char *
-reason(struct ctx *cx, const json_error_t *error)
+json_reason(struct ctx *cx, const json_error_t *error)
 {
 	const char *quote = strstr(error->text, " near ");
 	struct str words = str_c(error->text);
@@ -142,8 +142,8 @@ json_parse(struct ctx *cx, struct str text, const char **why_out)
 		why = "empty";
 	else if (too_deep(text))
 		why = "nested too deeply";
-	else if ((j = load(cx, text, &error)) == NULL)
-		why = reason(cx, &error);
+	else if ((j = json_load(cx, text, &error)) == NULL)
+		why = json_reason(cx, &error);
 	if (why_out != NULL)
 		*why_out = why;
 	if (j != NULL)
@@ -262,7 +262,7 @@ jw_init(struct jw *w, struct buf *b)
 }
 
 static void
-before(struct jw *w)
+json_before(struct jw *w)
 {
 	if (w->comma)
 		buf_ch(w->b, ',');
@@ -272,7 +272,7 @@ before(struct jw *w)
 static void
 open_with(struct jw *w, char c)
 {
-	before(w);
+	json_before(w);
 	buf_ch(w->b, c);
 	w->depth++;
 	w->comma = false;
@@ -322,7 +322,7 @@ put_string(struct jw *w, struct str s)
 void
 jw_key(struct jw *w, struct str key)
 {
-	before(w);
+	json_before(w);
 	put_string(w, key);
 	buf_ch(w->b, ':');
 	w->comma = false;
@@ -331,7 +331,7 @@ jw_key(struct jw *w, struct str key)
 void
 jw_str(struct jw *w, struct str s)
 {
-	before(w);
+	json_before(w);
 	put_string(w, s);
 }
 
@@ -344,7 +344,7 @@ jw_cstr(struct jw *w, const char *s)
 void
 jw_i64(struct jw *w, int64_t v)
 {
-	before(w);
+	json_before(w);
 	buf_i64(w->b, v);
 }
 
@@ -376,7 +376,7 @@ jw_f64(struct jw *w, double v)
 		jw_i64(w, (int64_t)v);
 		return;
 	}
-	before(w);
+	json_before(w);
 	n = shortest(d, sizeof d, v);
 	e = strchr(d, 'e');
 	if (e == NULL) {
@@ -393,21 +393,21 @@ jw_f64(struct jw *w, double v)
 void
 jw_bool(struct jw *w, bool v)
 {
-	before(w);
+	json_before(w);
 	buf_c(w->b, v ? "true" : "false");
 }
 
 void
 jw_null(struct jw *w)
 {
-	before(w);
+	json_before(w);
 	BUF_LIT(w->b, "null");
 }
 
 void
 jw_raw(struct jw *w, struct str json)
 {
-	before(w);
+	json_before(w);
 	buf_str(w->b, json);
 }
 

@@ -49,7 +49,7 @@ run_soon(uv_prepare_t *h)
 }
 
 static void
-stay_awake(uv_idle_t *h)
+loop_stay_awake(uv_idle_t *h)
 {
 	(void)h;
 }
@@ -97,7 +97,7 @@ loop_now(void)
 }
 
 static void
-timer_closed(uv_handle_t *h)
+loop_timer_closed(uv_handle_t *h)
 {
 	free(h->data);
 }
@@ -111,7 +111,7 @@ loop_timer_stop(struct loop_timer **tp)
 	if (t == NULL || t->closing)
 		return;
 	t->closing = true;
-	uv_close((uv_handle_t *)&t->uv, timer_closed);
+	uv_close((uv_handle_t *)&t->uv, loop_timer_closed);
 }
 
 static void
@@ -164,7 +164,7 @@ loop_soon(void (*fn)(void *), void *arg)
 	s->arg = arg;
 	*soon_last = s;
 	soon_last = &s->next;
-	uv_idle_start(&soon_awake, stay_awake);
+	uv_idle_start(&soon_awake, loop_stay_awake);
 }
 
 struct signal_hook {

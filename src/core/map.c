@@ -16,7 +16,7 @@ struct map {
 };
 
 static uint64_t
-hash_of(struct str key)
+map_hash_of(struct str key)
 {
 	uint64_t h = str_hash(key);
 
@@ -46,7 +46,7 @@ map_free(struct map **mp)
 
 /* The slot that holds the key, or the empty one where it belongs. */
 static struct slot *
-find(const struct map *m, uint64_t h, struct str key)
+map_find(const struct map *m, uint64_t h, struct str key)
 {
 	size_t i = h & (m->cap - 1);
 
@@ -67,7 +67,7 @@ map_grow(struct map *m)
 	m->v = mem_zalloc(m->cap * sizeof *m->v);
 	for (size_t i = 0; i < old.cap; i++)
 		if (old.v[i].hash)
-			*find(m, old.v[i].hash, (struct str){old.v[i].key, old.v[i].n}) = old.v[i];
+			*map_find(m, old.v[i].hash, (struct str){old.v[i].key, old.v[i].n}) = old.v[i];
 	free(old.v);
 }
 
@@ -76,19 +76,19 @@ map_get(const struct map *m, struct str key)
 {
 	if (m->count == 0)
 		return NULL;
-	return find(m, hash_of(key), key)->value;
+	return map_find(m, map_hash_of(key), key)->value;
 }
 
 void *
 map_set(struct map *m, struct str key, void *value)
 {
-	uint64_t h = hash_of(key);
+	uint64_t h = map_hash_of(key);
 	struct slot *s;
 	void *old;
 
 	if (m->cap * 3 <= (m->count + 1) * 4)
 		map_grow(m);
-	s = find(m, h, key);
+	s = map_find(m, h, key);
 	old = s->value;
 	if (s->hash == 0) {
 		s->hash = h;
@@ -109,7 +109,7 @@ map_del(struct map *m, struct str key)
 	struct slot *s;
 	void *value;
 
-	if (m->count == 0 || (s = find(m, hash_of(key), key))->hash == 0)
+	if (m->count == 0 || (s = map_find(m, map_hash_of(key), key))->hash == 0)
 		return NULL;
 	value = s->value;
 	free(s->key);

@@ -68,7 +68,7 @@ static unsigned n_offloaded;
 /* ---- threads ---- */
 
 static struct work *
-take(struct lane_state *l)
+offload_take(struct lane_state *l)
 {
 	struct work *w;
 
@@ -87,7 +87,7 @@ take(struct lane_state *l)
 
 /* Once w is on the stack its caller may be gone at any moment. */
 static void
-give(struct work *w)
+offload_give(struct work *w)
 {
 	w->next = atomic_load(&finished);
 	while (!atomic_compare_exchange_weak(&finished, &w->next, w))
@@ -101,10 +101,10 @@ thread(void *arg)
 	/* a thousand password hashes must not delay a request by a time slice */
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), POOL_NICE);
 	for (;;) {
-		struct work *w = take(arg);
+		struct work *w = offload_take(arg);
 
 		w->fn(w->arg);
-		give(w);
+		offload_give(w);
 	}
 	return arg;
 }
@@ -134,7 +134,7 @@ thread_start(struct lane_state *l)
 /* ---- the loop's side ---- */
 
 static void
-count(struct lane_state *l, int by)
+offload_count(struct lane_state *l, int by)
 {
 	if (n_offloaded == 0)
 		uv_ref((uv_handle_t *)&bell_handle);
@@ -167,7 +167,7 @@ on_bell(uv_poll_t *h, int status, int events)
 
 		assert(w->magic == WORK_MAGIC && w->begun);
 		first = w->next;
-		count(w->lane, -1);
+		offload_count(w->lane, -1);
 		metric_observe(M_offload_wait, (w->taken - w->given) / 1000);
 		fib_signal(&w->done);
 	}
@@ -198,7 +198,7 @@ has_room(const struct lane_state *l, struct fair_key key)
 
 /* *short_out: fewer threads are free than works wait. (One that was woken and has not looked yet is free, and its work waits.) */
 static bool
-put(struct work *w, struct fair_key key, bool *short_out)
+offload_put(struct work *w, struct fair_key key, bool *short_out)
 {
 	struct lane_state *l = w->lane;
 	bool room;
@@ -211,7 +211,7 @@ put(struct work *w, struct fair_key key, bool *short_out)
 	pthread_mutex_unlock(&l->lock);
 	if (room) {
 		pthread_cond_signal(&l->more);
-		count(l, 1);
+		offload_count(l, 1);
 	}
 	return room;
 }
@@ -229,7 +229,7 @@ take_back(struct work *w)
 		fair_remove(&l->waiting, &w->item);
 	pthread_mutex_unlock(&l->lock);
 	if (mine)
-		count(l, -1);
+		offload_count(l, -1);
 	return mine;
 }
 
@@ -278,7 +278,7 @@ offload(struct ctx *cx, enum lane lane, void (*fn)(void *), void *arg)
 	assert(lane < LANE_N);
 	if (!bell_start())
 		return fail(cx, ERR_BUSY, "no descriptor for the threads' bell");
-	if (!put(&w, fair_key(cx), &too_few)) {
+	if (!offload_put(&w, fair_key(cx), &too_few)) {
 		metric_add(M_offload_refused, 1);
 		return fail(cx, ERR_BUSY, "the queue of this heavy work is full");
 	}

@@ -8,7 +8,7 @@
 enum { LEVELS = 4 };	/* build/badal, build/t/10-module/test_db, … */
 
 static bool
-holds(const char *dir, const char *probe)
+share_holds(const char *dir, const char *probe)
 {
 	char path[2 * PATH_MAX];
 
@@ -34,7 +34,7 @@ share_dir(const char *configured, const char *sub, const char *probe, const char
 			break;
 		*slash = '\0';
 		snprintf(out, size, "%s/%s", exe, sub);
-		if (holds(out, probe))
+		if (share_holds(out, probe))
 			return out;
 	}
 	snprintf(out, size, "%s", installed);

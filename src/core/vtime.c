@@ -79,7 +79,7 @@ civil_of(int64_t ms)
 }
 
 static void
-put(char *at, int v, int digits)
+vtime_put(char *at, int v, int digits)
 {
 	while (digits-- > 0) {
 		at[digits] = (char)('0' + v % 10);
@@ -92,19 +92,19 @@ put_civil(int64_t ms, char *out, char sep)
 {
 	struct civil c = civil_of(ms);
 
-	put(out, c.y, 4);
+	vtime_put(out, c.y, 4);
 	out[4] = '-';
-	put(out + 5, c.mo, 2);
+	vtime_put(out + 5, c.mo, 2);
 	out[7] = '-';
-	put(out + 8, c.d, 2);
+	vtime_put(out + 8, c.d, 2);
 	out[10] = sep;
-	put(out + 11, c.h, 2);
+	vtime_put(out + 11, c.h, 2);
 	out[13] = ':';
-	put(out + 14, c.mi, 2);
+	vtime_put(out + 14, c.mi, 2);
 	out[16] = ':';
-	put(out + 17, c.s, 2);
+	vtime_put(out + 17, c.s, 2);
 	out[19] = '.';
-	put(out + 20, c.ms, 3);
+	vtime_put(out + 20, c.ms, 3);
 }
 
 char *
@@ -161,7 +161,7 @@ digits(struct cur *c, int max, int64_t *v)
 }
 
 static bool
-eat(struct cur *c, char ch)
+vtime_eat(struct cur *c, char ch)
 {
 	if (c->p < c->end && *c->p == ch) {
 		c->p++;
@@ -212,11 +212,11 @@ time_from_pg(struct str s)
 	struct cur c = {s.p, s.p + s.n};
 	int64_t y, mo, d, h, mi, sec, ms = 0;
 
-	if (s.n == 0 || digits(&c, 6, &y) < 4 || !eat(&c, '-') || digits(&c, 2, &mo) != 2 || !eat(&c, '-') ||
-	    digits(&c, 2, &d) != 2 || !eat(&c, ' ') || digits(&c, 2, &h) != 2 || !eat(&c, ':') ||
-	    digits(&c, 2, &mi) != 2 || !eat(&c, ':') || digits(&c, 2, &sec) != 2)
+	if (s.n == 0 || digits(&c, 6, &y) < 4 || !vtime_eat(&c, '-') || digits(&c, 2, &mo) != 2 || !vtime_eat(&c, '-') ||
+	    digits(&c, 2, &d) != 2 || !vtime_eat(&c, ' ') || digits(&c, 2, &h) != 2 || !vtime_eat(&c, ':') ||
+	    digits(&c, 2, &mi) != 2 || !vtime_eat(&c, ':') || digits(&c, 2, &sec) != 2)
 		return TIME_NONE;
-	if (eat(&c, '.'))
+	if (vtime_eat(&c, '.'))
 		ms = fraction(&c);
 	return days_from_civil(y, mo, d) * DAY_MS + h * 3600000 + mi * 60000 + sec * 1000 + ms;
 }
@@ -258,7 +258,7 @@ zone_name(struct cur *c, struct parts *t)
 
 /* Z, ±HH[:]MM, ±HH, or a name; true when nothing or a zone was read. */
 static bool
-read_zone(struct cur *c, struct parts *t)
+vtime_read_zone(struct cur *c, struct parts *t)
 {
 	int64_t h, m = 0;
 	int sign;
@@ -270,7 +270,7 @@ read_zone(struct cur *c, struct parts *t)
 		sign = *c->p++ == '-' ? -1 : 1;
 		if (digits(c, 2, &h) == 0)
 			return false;
-		if (eat(c, ':')) {
+		if (vtime_eat(c, ':')) {
 			if (digits(c, 2, &m) != 2)
 				return false;
 		} else if (digits(c, 2, &m) == 1) {
@@ -297,12 +297,12 @@ static bool
 read_clock(struct cur *c, struct parts *t)
 {
 	blanks(c);
-	if (digits(c, 2, &t->h) == 0 || !eat(c, ':') || digits(c, 2, &t->mi) != 2)
+	if (digits(c, 2, &t->h) == 0 || !vtime_eat(c, ':') || digits(c, 2, &t->mi) != 2)
 		return false;
-	if (eat(c, ':')) {
+	if (vtime_eat(c, ':')) {
 		if (digits(c, 2, &t->s) != 2)
 			return false;
-		if (eat(c, '.') || eat(c, ',')) {
+		if (vtime_eat(c, '.') || vtime_eat(c, ',')) {
 			if (c->p == c->end || *c->p < '0' || *c->p > '9')
 				return false;
 			t->ms = fraction(c);
@@ -311,7 +311,7 @@ read_clock(struct cur *c, struct parts *t)
 	if (t->h > 24 || t->mi > 59 || t->s > 60 || (t->h == 24 && (t->mi > 0 || t->s > 0)))
 		return false;
 	t->time = true;
-	return read_zone(c, t);
+	return vtime_read_zone(c, t);
 }
 
 static bool
@@ -341,7 +341,7 @@ date_year_first(struct cur *c, struct parts *t)
 	if (digits(c, 2, &t->mo) == 0)
 		return false;
 	t->d = 1;
-	if (eat(c, sep) && digits(c, 2, &t->d) == 0)
+	if (vtime_eat(c, sep) && digits(c, 2, &t->d) == 0)
 		return false;
 	return true;
 }
@@ -350,7 +350,7 @@ date_year_first(struct cur *c, struct parts *t)
 static bool
 date_american(struct cur *c, struct parts *t)
 {
-	return digits(c, 2, &t->mo) > 0 && eat(c, '/') && digits(c, 2, &t->d) > 0 && eat(c, '/') && digits(c, 4, &t->y) == 4;
+	return digits(c, 2, &t->mo) > 0 && vtime_eat(c, '/') && digits(c, 2, &t->d) > 0 && vtime_eat(c, '/') && digits(c, 4, &t->y) == 4;
 }
 
 /* YYYYMMDD */
@@ -376,18 +376,18 @@ date_rfc2822(struct cur *c, struct parts *t)
 		if (eat_word(c, day_names[i])) {
 			while (c->p < c->end && ((*c->p | 32) >= 'a' && (*c->p | 32) <= 'z'))
 				c->p++;
-			(void)eat(c, ',');
+			(void)vtime_eat(c, ',');
 			blanks(c);
 			break;
 		}
 	}
 	if (digits(c, 2, &t->d) == 0)
 		return false;
-	while (eat(c, ' ') || eat(c, '-'))
+	while (vtime_eat(c, ' ') || vtime_eat(c, '-'))
 		;
 	if (!month_by_name(c, &t->mo))
 		return false;
-	while (eat(c, ' ') || eat(c, '-') || eat(c, ','))
+	while (vtime_eat(c, ' ') || vtime_eat(c, '-') || vtime_eat(c, ','))
 		;
 	return digits(c, 4, &t->y) == 4;
 }
@@ -401,7 +401,7 @@ date_month_first(struct cur *c, struct parts *t)
 	blanks(c);
 	if (digits(c, 2, &t->d) == 0)
 		return false;
-	while (eat(c, ' ') || eat(c, ','))
+	while (vtime_eat(c, ' ') || vtime_eat(c, ','))
 		;
 	return digits(c, 4, &t->y) == 4;
 }
@@ -422,7 +422,7 @@ date_and_clock(struct str s, struct parts *t)
 		t->date = true;
 		if (at_end(&c))
 			return true;
-		(void)(eat(&c, 'T') || eat(&c, 't') || eat(&c, ','));
+		(void)(vtime_eat(&c, 'T') || vtime_eat(&c, 't') || vtime_eat(&c, ','));
 		if (read_clock(&c, t) && at_end(&c))
 			return true;
 	}
@@ -466,16 +466,16 @@ relative(struct str s, int64_t now, int64_t *ms_out)
 	struct cur c = {s.p, s.p + s.n};
 	int64_t sign = 1, v;
 
-	if (eat(&c, '-'))
+	if (vtime_eat(&c, '-'))
 		sign = -1;
-	else if (!eat(&c, '+'))
+	else if (!vtime_eat(&c, '+'))
 		return false;
 	if (digits(&c, 6, &v) == 0)
 		return false;
 	blanks(&c);
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
 		if (eat_word(&c, units[i].name)) {
-			(void)eat(&c, 's');
+			(void)vtime_eat(&c, 's');
 			*ms_out = now + sign * v * units[i].ms;
 			return at_end(&c) && in_range(*ms_out);
 		}
@@ -511,12 +511,12 @@ unix_time(struct str s, int64_t *ms_out)
 	bool neg;
 	int64_t v, ms = 0;
 
-	if (!eat(&c, '@'))
+	if (!vtime_eat(&c, '@'))
 		return false;
-	neg = eat(&c, '-');
+	neg = vtime_eat(&c, '-');
 	if (digits(&c, 12, &v) == 0)
 		return false;
-	if (eat(&c, '.'))
+	if (vtime_eat(&c, '.'))
 		ms = fraction(&c);
 	v = v * 1000 + ms;
 	*ms_out = neg ? -v : v;

@@ -33,7 +33,7 @@ struct zone {
 static struct lru *cache;
 
 static void
-drop(void *arg)
+zone_drop(void *arg)
 {
 	struct zone *z = arg;
 
@@ -45,7 +45,7 @@ drop(void *arg)
 /* ---- the rule: CET-1CEST,M3.5.0,M10.5.0/3 ---- */
 
 static bool
-eat(struct str *s, char c)
+zone_eat(struct str *s, char c)
 {
 	if (s->n == 0 || s->p[0] != c)
 		return false;
@@ -55,7 +55,7 @@ eat(struct str *s, char c)
 }
 
 static bool
-number(struct str *s, int max, int *out)
+zone_number(struct str *s, int max, int *out)
 {
 	size_t n = 0;
 
@@ -71,10 +71,10 @@ number(struct str *s, int max, int *out)
 static bool
 clock_of(struct str *s, int64_t *out)
 {
-	int sign = eat(s, '-') ? -1 : 1, h, m = 0, sec = 0;
+	int sign = zone_eat(s, '-') ? -1 : 1, h, m = 0, sec = 0;
 
-	(void)eat(s, '+');
-	if (!number(s, 167, &h) || (eat(s, ':') && (!number(s, 59, &m) || (eat(s, ':') && !number(s, 59, &sec)))))
+	(void)zone_eat(s, '+');
+	if (!zone_number(s, 167, &h) || (zone_eat(s, ':') && (!zone_number(s, 59, &m) || (zone_eat(s, ':') && !zone_number(s, 59, &sec)))))
 		return false;
 	*out = sign * ((int64_t)h * HOUR + m * 60 + sec);
 	return true;
@@ -84,33 +84,33 @@ clock_of(struct str *s, int64_t *out)
 static bool
 skip_name(struct str *s)
 {
-	bool quoted = eat(s, '<');
+	bool quoted = zone_eat(s, '<');
 	size_t n = 0;
 
 	while (n < s->n && (quoted ? s->p[n] != '>' : (s->p[n] | 32) >= 'a' && (s->p[n] | 32) <= 'z'))
 		n++;
 	s->p += n;
 	s->n -= n;
-	return n > 0 && (!quoted || eat(s, '>'));
+	return n > 0 && (!quoted || zone_eat(s, '>'));
 }
 
 static bool
 change_of(struct str *s, struct change *out)
 {
 	*out = (struct change){.at = 2 * HOUR};
-	if (!eat(s, ','))
+	if (!zone_eat(s, ','))
 		return false;
-	if (eat(s, 'M')) {
+	if (zone_eat(s, 'M')) {
 		out->kind = 'M';
-		if (!number(s, 12, &out->month) || out->month == 0 || !eat(s, '.') || !number(s, 5, &out->week) || out->week == 0 || !eat(s, '.') ||
-		    !number(s, 6, &out->day))
+		if (!zone_number(s, 12, &out->month) || out->month == 0 || !zone_eat(s, '.') || !zone_number(s, 5, &out->week) || out->week == 0 || !zone_eat(s, '.') ||
+		    !zone_number(s, 6, &out->day))
 			return false;
 	} else {
-		out->kind = eat(s, 'J') ? 'J' : 0;
-		if (!number(s, 365, &out->day))
+		out->kind = zone_eat(s, 'J') ? 'J' : 0;
+		if (!zone_number(s, 365, &out->day))
 			return false;
 	}
-	return !eat(s, '/') || clock_of(s, &out->at);
+	return !zone_eat(s, '/') || clock_of(s, &out->at);
 }
 
 static bool
@@ -152,7 +152,7 @@ struct counts {
 };
 
 static bool
-read_head(struct str s, struct counts *out)
+zone_read_head(struct str s, struct counts *out)
 {
 	if (s.n < HEAD || memcmp(s.p, "TZif", 4) != 0)
 		return false;
@@ -177,16 +177,16 @@ behind(struct str s, size_t n)
 
 /* Zones with leap seconds count otherwise than everybody. */
 static bool
-read_zone(struct str s, struct zone *z)
+zone_read_zone(struct str s, struct zone *z)
 {
 	struct counts c;
 	const char *kinds, *types;
 	size_t size;
 
-	if (!read_head(s, &c) || s.p[4] < '2' || s.n - HEAD < (size = body_size(&c, 4)))
+	if (!zone_read_head(s, &c) || s.p[4] < '2' || s.n - HEAD < (size = body_size(&c, 4)))
 		return false;
 	s = behind(s, HEAD + size);
-	if (!read_head(s, &c) || c.leaps > 0 || s.n - HEAD < (size = body_size(&c, 8)))
+	if (!zone_read_head(s, &c) || c.leaps > 0 || s.n - HEAD < (size = body_size(&c, 8)))
 		return false;
 	s = behind(s, HEAD);
 	kinds = s.p + c.times * 8;
@@ -204,7 +204,7 @@ read_zone(struct str s, struct zone *z)
 		z->offset[i + 1] = (int)big_endian(types + kind * 6, 4);
 	}
 	s = behind(s, size);
-	if (eat(&s, '\n') && s.n > 1 && s.p[s.n - 1] == '\n')
+	if (zone_eat(&s, '\n') && s.n > 1 && s.p[s.n - 1] == '\n')
 		z->rule = rule_of((struct str){s.p, s.n - 1}, z);
 	return true;
 }
@@ -225,7 +225,7 @@ name_ok(struct str s)
 }
 
 static struct zone *
-load(struct str name)
+zone_load(struct str name)
 {
 	char path[sizeof ZONE_DIR + NAME_MAX_BYTES], *text;
 	struct zone *z = NULL;
@@ -242,8 +242,8 @@ load(struct str name)
 		text = mem_alloc((size_t)st.st_size);
 		n = read(fd, text, (size_t)st.st_size);
 		z = mem_zalloc(sizeof *z);
-		if (n <= 0 || !read_zone((struct str){text, (size_t)n}, z)) {
-			drop(z);
+		if (n <= 0 || !zone_read_zone((struct str){text, (size_t)n}, z)) {
+			zone_drop(z);
 			z = NULL;
 		}
 		free(text);
@@ -327,9 +327,9 @@ zone_offset(struct str name, int64_t local_s, int *offset_s_out)
 	if (!name_ok(name))
 		return false;
 	if (cache == NULL)
-		cache = lru_new(ZONES_MAX, drop);
+		cache = lru_new(ZONES_MAX, zone_drop);
 	if ((z = lru_get(cache, name)) == NULL) {
-		if ((z = load(name)) == NULL)
+		if ((z = zone_load(name)) == NULL)
 			return false;
 		lru_put(cache, name, z);
 	}

@@ -28,7 +28,7 @@ nothing(void)
 }
 
 static void
-drop(void *j)
+body_drop(void *j)
 {
 	json_decref(j);
 }
@@ -38,7 +38,7 @@ new_object(struct ctx *cx)
 {
 	json_t *j = json_object();
 
-	defer(cx, drop, j);
+	defer(cx, body_drop, j);
 	return j;
 }
 
@@ -90,7 +90,7 @@ container_at(json_t *parent, const char *key)
 
 /* Puts the value at name[part][part]…; a bracket that is not closed belongs to the name. */
 static const char *
-put(struct ctx *cx, json_t *into, struct str name, struct str value)
+body_put(struct ctx *cx, json_t *into, struct str name, struct str value)
 {
 	const char *open = memchr(name.p, '[', name.n), *key;
 	struct str rest = STR_NONE;
@@ -128,7 +128,7 @@ put(struct ctx *cx, json_t *into, struct str name, struct str value)
 
 /* Containers whose keys are 0..n-1 in order were lists. */
 static json_t *
-settle(json_t *j)
+body_settle(json_t *j)
 {
 	const char *key;
 	json_t *v, *list;
@@ -140,7 +140,7 @@ settle(json_t *j)
 		char want[24];
 
 		if (json_is_object(v))
-			json_object_set_new(j, key, settle(json_incref(v)));
+			json_object_set_new(j, key, body_settle(json_incref(v)));
 		snprintf(want, sizeof want, "%zu", i++);
 		is_list = is_list && strcmp(key, want) == 0;
 	}
@@ -162,7 +162,7 @@ settle_members(json_t *into)
 
 	json_object_foreach_safe(into, tmp, key, v)
 		if (json_is_object(v))
-			json_object_set_new(into, key, settle(json_incref(v)));
+			json_object_set_new(into, key, body_settle(json_incref(v)));
 }
 
 bool
@@ -173,7 +173,7 @@ body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 		const char *why = n >= VARIABLES_MAX ? too_many : NULL;
 
 		if (why == NULL && name.n > 0)
-			why = put(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
+			why = body_put(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
 		if (why != NULL) {
 			*why_out = why;
 			return false;
@@ -187,7 +187,7 @@ body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 
 /* Fields alone: files are left out, the services that take them read the parts themselves. */
 static const char *
-read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into)
+body_read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into)
 {
 	struct part_head head;
 	enum mp_event e;
@@ -203,7 +203,7 @@ read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into)
 		return bad_parts;
 	if (!known && head.name.n > 0 && head.filename.p == NULL)
 		return bad_utf8;
-	return head.name.n > 0 && head.filename.p == NULL ? put(cx, into, head.name, buf_view(&b)) : NULL;
+	return head.name.n > 0 && head.filename.p == NULL ? body_put(cx, into, head.name, buf_view(&b)) : NULL;
 }
 
 bool
@@ -215,7 +215,7 @@ body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *int
 	struct str data;
 
 	for (int n = 0; why == NULL && (e = mp_step(mp, &text, &data)) == MP_PART; n++)
-		why = n >= VARIABLES_MAX ? too_many : read_part(cx, mp, &text, into);
+		why = n >= VARIABLES_MAX ? too_many : body_read_part(cx, mp, &text, into);
 	if (why == NULL && e != MP_END)
 		why = bad_parts;
 	*why_out = why;
@@ -292,7 +292,7 @@ read_any(struct req *rq, enum kind kind, struct str text, struct str boundary, s
 }
 
 static enum kind
-kind_of(struct str type, struct str *boundary_out)
+body_kind_of(struct str type, struct str *boundary_out)
 {
 	struct str kind = str_trim(str_cut(&type, ';'));
 
@@ -314,7 +314,7 @@ body_read(struct req *rq)
 	bool query = strcmp(rq->route->method, "GET") == 0 || (rq->route->flags & ROUTE_STREAM);
 	struct reading *r;
 	struct str boundary = STR_NONE, text = query ? h->query : h->body;
-	enum kind kind = query ? KIND_FORM : kind_of(h->hdr[HDR_CONTENT_TYPE], &boundary);
+	enum kind kind = query ? KIND_FORM : body_kind_of(h->hdr[HDR_CONTENT_TYPE], &boundary);
 
 	rq->body = nothing();
 	if (text.n == 0 || kind == KIND_NONE)

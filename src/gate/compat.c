@@ -11,7 +11,7 @@ enum { VERSION_PARTS = 3, CONVERT_HERE_MAX = 64 * 1024 };
 
 /* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. */
 static int64_t
-version_of(struct str s)
+compat_version_of(struct str s)
 {
 	int64_t v = 0;
 
@@ -46,14 +46,14 @@ void
 compat_choose(struct req *rq)
 {
 	struct str s = rq->http->hdr[HDR_X_RESPONSE_FORMAT];
-	int64_t v = version_of(s.n > 0 ? s : str_c(conf.response_format));
+	int64_t v = compat_version_of(s.n > 0 ? s : str_c(conf.response_format));
 
 	rq->format = FORMAT_NOW;
 	if (v < 0)
 		return;
 	rq->cx.format = v;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
-	for (int i = FORMATS_N - 1; i >= 0 && v <= version_of(str_c(formats[i].up_to)); i--)
+	for (int i = FORMATS_N - 1; i >= 0 && v <= compat_version_of(str_c(formats[i].up_to)); i--)
 		rq->format = formats[i].format;
 }
 
@@ -231,7 +231,7 @@ renamed(const struct req *rq, const char *model, const char *key)
 }
 
 static void
-member(struct req *rq, const char *model, const json_t *j, const char *key, json_t *v, json_t *into)
+compat_put_member(struct req *rq, const char *model, const json_t *j, const char *key, json_t *v, json_t *into)
 {
 	bool document = json_object_get(j, "$collectionId") != NULL;	/* its other members are the client's own */
 
@@ -255,10 +255,10 @@ old_object(struct req *rq, const char *model, json_t *j)
 
 	json_object_foreach(j, key, v)
 		if (renamed(rq, model, key) == NULL)
-			member(rq, model, j, key, v, into);
+			compat_put_member(rq, model, j, key, v, into);
 	json_object_foreach(j, key, v)
 		if ((old = renamed(rq, model, key)) != NULL && old->to != NULL)
-			member(rq, model, j, old->to, v, into);
+			compat_put_member(rq, model, j, old->to, v, into);
 	if (rq->format == FORMAT_15 && json_object_get(j, "$collectionId") != NULL)
 		old_permissions(&rq->cx, json_object_get(j, "$permissions"), into);
 	if (rq->format == FORMAT_13 && model != NULL && strcmp(model, "project") == 0)
@@ -310,7 +310,7 @@ old_list(struct req *rq, const char *model, json_t *j)
 }
 
 static void
-drop(void *j)
+compat_drop(void *j)
 {
 	json_decref(j);
 }
@@ -338,7 +338,7 @@ struct conversion {
 
 /* On the loop, or on a thread. */
 static void
-convert(void *arg)
+compat_convert(void *arg)
 {
 	struct conversion *c = arg;
 	json_t *j = json_parse(&c->rq.cx, c->json, NULL), *old;
@@ -351,7 +351,7 @@ convert(void *arg)
 	if (c->member && c->rq.format == FORMAT_14 && strcmp(c->model, "session") == 0)	/* only lists of them had their dates */
 		return;
 	old = !c->member && is_list(j) ? old_list(&c->rq, c->model, j) : old_object(&c->rq, c->model, j);
-	defer(&c->rq.cx, drop, old);
+	defer(&c->rq.cx, compat_drop, old);
 	buf_init(&b, c->rq.cx.arena, c->json.n + 64);
 	jw_init(&w, &b);
 	jw_value(&w, old);
@@ -363,8 +363,8 @@ static err_t
 run_conversion(struct req *rq, struct conversion *c)
 {
 	if (c->json.n > CONVERT_HERE_MAX)
-		return offload(&rq->cx, LANE_json, convert, c);
-	convert(c);
+		return offload(&rq->cx, LANE_json, compat_convert, c);
+	compat_convert(c);
 	return OK;
 }
 
@@ -611,7 +611,7 @@ compat_request(struct req *rq)
 	if (rq->format_request == FORMAT_NOW || r->n_params == 0)
 		return;
 	into = json_copy(rq->body);
-	defer(&rq->cx, drop, into);
+	defer(&rq->cx, compat_drop, into);
 	if (rq->format_request == FORMAT_12)
 		request_12(rq, into);
 	if (takes(r, "queries", P_QUERIES))

@@ -54,7 +54,7 @@ api_writing(void)
 /* ---- the end of a request ---- */
 
 static void
-count(const struct req *rq, uint64_t us)
+dispatch_count(const struct req *rq, uint64_t us)
 {
 	metric_add(M_http_requests, 1);
 	metric_observe(M_http_latency, us);
@@ -73,12 +73,12 @@ our_fault(err_t e)
 
 /* One line per request; one more for what went wrong on our side. */
 static void
-report(struct req *rq, err_t e)
+dispatch_report(struct req *rq, err_t e)
 {
 	uint64_t us = request_us(rq);
 	const struct err_info *i = err_info(e);
 
-	count(rq, us);
+	dispatch_count(rq, us);
 	if (rq->route->flags & ROUTE_PLAIN)
 		return;
 	if (our_fault(e))
@@ -150,7 +150,7 @@ scope_text(const struct route *r, const void *in, const char *param)
 
 /* Admins are not customers: what the console itself asks for is not counted. */
 static void
-usage(const struct req *rq, const void *in)
+dispatch_usage(const struct req *rq, const void *in)
 {
 	const struct route *r = rq->route;
 	const struct usage_kind *k = rq->info->usage;
@@ -166,7 +166,7 @@ usage(const struct req *rq, const void *in)
 /* ---- the fiber ---- */
 
 static err_t
-serve(struct req *rq)
+dispatch_serve(struct req *rq)
 {
 	void *in = NULL;
 	err_t e;
@@ -183,21 +183,21 @@ serve(struct req *rq)
 	if (!rq->replied)
 		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
 	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */
-	usage(rq, in);
+	dispatch_usage(rq, in);
 	return e;
 }
 
 static void
-run(struct ctx *cx, void *arg)
+dispatch_run(struct ctx *cx, void *arg)
 {
 	struct req *rq = arg;
 	struct http_msg *m = rq->http;
-	err_t e = serve(rq);
+	err_t e = dispatch_serve(rq);
 
 	(void)cx;
 	if (!rq->replied)
 		reply_error(rq, e);
-	report(rq, e);
+	dispatch_report(rq, e);
 	ctx_fini(&rq->cx);
 	n_running--;
 	http_done(m);
@@ -235,7 +235,7 @@ struct head {
 };
 
 static void
-start(struct http_msg *m, const struct head *head)
+dispatch_start(struct http_msg *m, const struct head *head)
 {
 	struct req *rq = arena_new_of(m->arena, struct req);
 	const struct route_info *info = head->info;
@@ -255,14 +255,14 @@ start(struct http_msg *m, const struct head *head)
 	memcpy(rq->path_arg, head->args, sizeof(struct str) * (size_t)info->n_args);
 	m->data = rq;
 	n_running++;
-	fib_spawn(&rq->cx, run, rq);
+	fib_spawn(&rq->cx, dispatch_run, rq);
 }
 
 /* ---- the adapter's callbacks ---- */
 
 /* Answers without a fiber. */
 static void
-refuse(struct http_msg *m, err_t e)
+dispatch_refuse(struct http_msg *m, err_t e)
 {
 	metric_add(M_http_requests, 1);
 	metric_add(err_info(e)->status < 500 ? M_http_errors_4xx : M_http_errors_5xx, 1);
@@ -292,13 +292,13 @@ on_request(struct http_msg *m)
 	if (method_parse(m->method, &h.method))
 		h.info = router_find(router, h.method, m->path, h.args);
 	if (h.info == NULL || busy(h.info)) {
-		refuse(m, h.info == NULL ? ERR_GENERAL_ROUTE_NOT_FOUND : ERR_BUSY);
+		dispatch_refuse(m, h.info == NULL ? ERR_GENERAL_ROUTE_NOT_FOUND : ERR_BUSY);
 		return;
 	}
 	client_of(m, &h.client);
 	m->client = h.client.ip;
 	if (m->length == 0 || (h.info->route->flags & ROUTE_STREAM)) {
-		start(m, &h);
+		dispatch_start(m, &h);
 		return;
 	}
 	m->data = arena_memdup(m->arena, &h, sizeof h);
@@ -312,9 +312,9 @@ on_collected(struct http_msg *m)
 
 	m->data = NULL;
 	if (busy(h->info))
-		refuse(m, ERR_BUSY);
+		dispatch_refuse(m, ERR_BUSY);
 	else
-		start(m, h);
+		dispatch_start(m, h);
 }
 
 static void

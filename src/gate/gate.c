@@ -43,7 +43,7 @@ setting(const struct req *rq, const char *name, enum http_hdr header, struct str
 }
 
 static err_t
-find_project(struct req *rq)
+gate_find_project(struct req *rq)
 {
 	TRY(project_get(&rq->cx, setting(rq, "project", HDR_X_PROJECT, STR("console")), &rq->project));
 	rq->cx.project = rq->project->id;
@@ -91,7 +91,7 @@ find_admin(struct req *rq, struct str token)
 }
 
 static err_t
-find_user(struct req *rq)
+gate_find_user(struct req *rq)
 {
 	const struct http_msg *m = rq->http;
 	const char *space = rq->admin_mode ? "console" : rq->project->id;
@@ -264,8 +264,8 @@ gate_pass(struct req *rq)
 	rq->fallback = true;
 	choose_locale(rq);
 	compat_choose(rq);
-	if ((e = find_project(rq)) == OK)
-		e = find_user(rq);
+	if ((e = gate_find_project(rq)) == OK)
+		e = gate_find_user(rq);
 	reply_static(rq, "X-Debug-Fallback", rq->fallback ? "true" : "false");
 	rq->n_gate = rq->n_out;
 	TRY(e);

@@ -29,7 +29,7 @@ static uint64_t bus_again;	/* loop time before which a Redis that timed out is n
 
 /* The bucket's name in Redis: long keys as their hash. The braces keep one project's buckets in one slot of a cluster. */
 static struct str
-bucket(struct req *rq, const struct limit_rule *r, int64_t start)
+limit_bucket(struct req *rq, const struct limit_rule *r, int64_t start)
 {
 	struct str key = limit_key(rq, r->key);
 
@@ -112,7 +112,7 @@ limit_pass(struct req *rq, bool exempt)
 		return OK;
 	if (conf.rate_limits && !exempt) {
 		for (int i = 0; i < info->n_limits; i++)
-			keys[i] = bucket(rq, &r[i], now - now % r[i].period);
+			keys[i] = limit_bucket(rq, &r[i], now - now % r[i].period);
 		err_t e = count_shared(rq, keys, r, info->n_limits, counts);
 
 		if (e == ERR_CANCELLED)

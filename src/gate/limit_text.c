@@ -46,7 +46,7 @@ limit_parse(const char *text, struct limit_rule out[ROUTE_LIMITS_MAX])
 /* False when the request has no such parameter. What no validator will take needs no bucket of its own: the beginning of a text that is
  * longer than any e-mail address or id stands for all of it, and one word for all lists and objects. */
 static bool
-add_param(struct req *rq, struct buf *b, struct str name)
+limit_text_add_param(struct req *rq, struct buf *b, struct str name)
 {
 	const json_t *j = json_object_get(rq->body, str_dup(rq->cx.arena, name));
 	struct str text = json_str(j);
@@ -66,7 +66,7 @@ add_param(struct req *rq, struct buf *b, struct str name)
 }
 
 static bool
-add_value(struct req *rq, struct buf *b, struct str name)
+limit_text_add_value(struct req *rq, struct buf *b, struct str name)
 {
 	if (str_is(name, "url"))
 		buf_c(b, rq->route->path);
@@ -79,7 +79,7 @@ add_value(struct req *rq, struct buf *b, struct str name)
 	else if (str_is(name, "method"))
 		buf_c(b, rq->route->method);
 	else if (str_starts(name, "param-"))
-		return add_param(rq, b, (struct str){name.p + 6, name.n - 6});
+		return limit_text_add_param(rq, b, (struct str){name.p + 6, name.n - 6});
 	else
 		return false;
 	return true;
@@ -96,7 +96,7 @@ limit_key(struct req *rq, const char *key)
 	while (*key != '\0') {
 		const char *end = *key == '{' ? strchr(key, '}') : NULL;
 
-		if (end != NULL && add_value(rq, &b, (struct str){key + 1, (size_t)(end - key - 1)}))
+		if (end != NULL && limit_text_add_value(rq, &b, (struct str){key + 1, (size_t)(end - key - 1)}))
 			key = end + 1;
 		else
 			buf_ch(&b, *key++);

@@ -50,7 +50,7 @@ tail(const struct mp *mp, struct str s)
 
 /* Goes on with a delimiter that began in an earlier piece. */
 static enum mp_event
-go_on(struct mp *mp, struct str *in, struct str *data)
+multipart_go_on(struct mp *mp, struct str *in, struct str *data)
 {
 	while (in->n > 0 && mp->matched < mp->n_mark && in->p[0] == mp->mark[mp->matched]) {
 		mp->matched++;
@@ -94,7 +94,7 @@ step_data(struct mp *mp, struct str *in, struct str *data)
 		mp->in_part = false;
 		return MP_PART_END;
 	}
-	e = mp->matched > 0 ? go_on(mp, in, data) : take_data(mp, in, data);
+	e = mp->matched > 0 ? multipart_go_on(mp, in, data) : take_data(mp, in, data);
 	return mp->in_part ? e : MP_MORE;	/* the preamble is nobody's */
 }
 
@@ -158,7 +158,7 @@ step_byte(struct mp *mp, struct str *in)
 }
 
 static enum mp_event
-step(struct mp *mp, struct str *in, struct str *data)
+multipart_step(struct mp *mp, struct str *in, struct str *data)
 {
 	switch ((enum state)mp->state) {
 	case IN_DATA:
@@ -182,7 +182,7 @@ mp_step(struct mp *mp, struct str *in, struct str *data)
 
 	*data = STR("");
 	while (e == MP_MORE && (in->n > 0 || (mp->state == IN_DATA && mp->matched == mp->n_mark)))
-		e = step(mp, in, data);
+		e = multipart_step(mp, in, data);
 	if (e == MP_MORE && mp->state == AT_END)
 		e = MP_END;
 	if (e == MP_BAD)
@@ -313,7 +313,7 @@ struct multipart {
 };
 
 static err_t
-bad(struct multipart *m)
+multipart_bad(struct multipart *m)
 {
 	return fail_msg(&m->rq->cx, ERR_REQUEST_MALFORMED, "The body is not valid multipart/form-data.");
 }
@@ -328,7 +328,7 @@ multipart_open(struct req *rq, int parts_max, struct multipart **out)
 	m->parts_max = parts_max;
 	m->in = STR("");
 	if (!str_ieq(kind, STR("multipart/form-data")) || !mp_init(&m->mp, mp_boundary(type)))
-		return bad(m);
+		return multipart_bad(m);
 	return OK;
 }
 
@@ -339,12 +339,12 @@ next_event(struct multipart *m, struct str *data, enum mp_event *e)
 	for (;;) {
 		*e = mp_step(&m->mp, &m->in, data);
 		if (*e == MP_BAD)
-			return bad(m);
+			return multipart_bad(m);
 		if (*e != MP_MORE)
 			return OK;
 		TRY(http_body_read(&m->rq->cx, m->rq->http, &m->in));
 		if (m->in.n == 0)	/* it ends before its end */
-			return bad(m);
+			return multipart_bad(m);
 	}
 }
 
@@ -377,7 +377,7 @@ multipart_next(struct multipart *m, struct part_head *head_out, bool *more_out)
 		if (++m->parts > m->parts_max)
 			return fail_msg(&m->rq->cx, ERR_REQUEST_TOO_LARGE, "The body has more than %d parts.", m->parts_max);
 		if (!part_head_parse(m->rq->cx.arena, m->mp.head, head_out))
-			return bad(m);
+			return multipart_bad(m);
 		*more_out = m->in_part = true;
 		return OK;
 	}

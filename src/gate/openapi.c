@@ -10,7 +10,7 @@ struct param_kind {
 };
 
 static struct param_kind
-kind_of(enum param_type t)
+openapi_kind_of(enum param_type t)
 {
 	switch (t) {
 	case P_EMAIL:
@@ -51,18 +51,18 @@ kind_of(enum param_type t)
 }
 
 static void
-member(struct jw *w, const char *key, const char *value)
+openapi_member(struct jw *w, const char *key, const char *value)
 {
 	jw_key(w, str_c(key));
 	jw_cstr(w, value);
 }
 
 static void
-write_items(struct jw *w, const struct param *p)
+openapi_write_items(struct jw *w, const struct param *p)
 {
 	JW_KEY(w, "items");
 	jw_obj(w);
-	member(w, "type", "string");
+	openapi_member(w, "type", "string");
 	if (p->type == P_ENUMS)
 		openapi_enum(w, p->list);
 	jw_obj_end(w);
@@ -73,15 +73,15 @@ write_items(struct jw *w, const struct param *p)
 static void
 write_param_schema(struct jw *w, const struct param *p, bool describe)
 {
-	struct param_kind k = kind_of(p->type);
+	struct param_kind k = openapi_kind_of(p->type);
 
 	jw_obj(w);
 	if (k.type != NULL)
-		member(w, "type", k.type);
+		openapi_member(w, "type", k.type);
 	if (k.format != NULL)
-		member(w, "format", k.format);
+		openapi_member(w, "format", k.format);
 	if (describe)
-		member(w, "description", p->doc);
+		openapi_member(w, "description", p->doc);
 	if (p->type == P_ENUM || p->type == P_ENUM_NOCASE)
 		openapi_enum(w, p->list);
 	if (p->type == P_TEXT && p->max > 0) {
@@ -95,7 +95,7 @@ write_param_schema(struct jw *w, const struct param *p, bool describe)
 		jw_i64(w, p->max);
 	}
 	if (k.type != NULL && strcmp(k.type, "array") == 0)
-		write_items(w, p);
+		openapi_write_items(w, p);
 	if (p->def != NULL) {
 		JW_KEY(w, "default");
 		jw_raw(w, str_c(p->def));
@@ -107,14 +107,14 @@ write_param_schema(struct jw *w, const struct param *p, bool describe)
 static void
 write_parameter(struct jw *w, const struct param *p)
 {
-	struct param_kind k = kind_of(p->type);
+	struct param_kind k = openapi_kind_of(p->type);
 	char name[64];
 
 	snprintf(name, sizeof name, "%s%s", p->name, !p->path && k.type && strcmp(k.type, "array") == 0 ? "[]" : "");
 	jw_obj(w);
-	member(w, "name", name);
-	member(w, "in", p->path ? "path" : "query");
-	member(w, "description", p->doc);
+	openapi_member(w, "name", name);
+	openapi_member(w, "in", p->path ? "path" : "query");
+	openapi_member(w, "description", p->doc);
 	JW_KEY(w, "required");
 	jw_bool(w, p->path || (p->required && p->def == NULL));
 	JW_KEY(w, "schema");
@@ -159,7 +159,7 @@ write_body(struct jw *w, const struct route_info *info)
 	jw_obj(w);
 	JW_KEY(w, "schema");
 	jw_obj(w);
-	member(w, "type", "object");
+	openapi_member(w, "type", "object");
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	for (int i = 0; i < r->n_params; i++)
@@ -218,7 +218,7 @@ write_text_content(struct jw *w, const char *media)
 	jw_obj(w);
 	JW_KEY(w, "schema");
 	jw_obj(w);
-	member(w, "type", "string");
+	openapi_member(w, "type", "string");
 	jw_obj_end(w);
 	jw_obj_end(w);
 }
@@ -231,7 +231,7 @@ write_success(struct jw *w, const struct route *r)
 	snprintf(status, sizeof status, "%d", r->status);
 	jw_key(w, str_c(status));
 	jw_obj(w);
-	member(w, "description", r->status < 400 ? "Done." : "What it is there for.");
+	openapi_member(w, "description", r->status < 400 ? "Done." : "What it is there for.");
 	if (r->model != NULL || r->media != NULL) {
 		JW_KEY(w, "content");
 		jw_obj(w);
@@ -256,7 +256,7 @@ write_failure(struct jw *w, const struct route *r)
 {
 	JW_KEY(w, "default");
 	jw_obj(w);
-	member(w, "description", "An error.");
+	openapi_member(w, "description", "An error.");
 	JW_KEY(w, "content");
 	jw_obj(w);
 	if (r->flags & ROUTE_HTML)
@@ -278,9 +278,9 @@ write_operation(struct jw *w, const struct route_info *info)
 		jw_key(w, str_c(from));
 	}
 	jw_obj(w);
-	member(w, "summary", r->doc ? r->doc : "");
+	openapi_member(w, "summary", r->doc ? r->doc : "");
 	if (r->name != NULL)
-		member(w, "operationId", arena_printf(w->b->arena, "%s%s%s%s", r->service ? r->service : "", r->service ? "." : "", r->name,
+		openapi_member(w, "operationId", arena_printf(w->b->arena, "%s%s%s%s", r->service ? r->service : "", r->service ? "." : "", r->name,
 		    info->alias ? ".legacy" : ""));
 	if (r->service != NULL) {
 		JW_KEY(w, "tags");
@@ -301,9 +301,9 @@ write_operation(struct jw *w, const struct route_info *info)
 	write_failure(w, r);
 	jw_obj_end(w);
 	if (r->scope != NULL)
-		member(w, "x-scope", r->scope);
+		openapi_member(w, "x-scope", r->scope);
 	if (r->limit != NULL && r->limit[0] != '\0')
-		member(w, "x-rate-limit", r->limit);
+		openapi_member(w, "x-rate-limit", r->limit);
 	jw_obj_end(w);
 }
 
@@ -388,17 +388,17 @@ api_openapi(struct ctx *cx)
 	buf_init(&b, cx->arena, DOCUMENT_HINT);
 	jw_init(&w, &b);
 	jw_obj(&w);
-	member(&w, "openapi", "3.0.0");
+	openapi_member(&w, "openapi", "3.0.0");
 	JW_KEY(&w, "info");
 	jw_obj(&w);
-	member(&w, "title", "Badal");
-	member(&w, "version", "1.0.2");
-	member(&w, "description", "A realtime backend. Made from the tables of the running server.");
+	openapi_member(&w, "title", "Badal");
+	openapi_member(&w, "version", "1.0.2");
+	openapi_member(&w, "description", "A realtime backend. Made from the tables of the running server.");
 	jw_obj_end(&w);
 	JW_KEY(&w, "servers");
 	jw_arr(&w);
 	jw_obj(&w);
-	member(&w, "url", "/");
+	openapi_member(&w, "url", "/");
 	jw_obj_end(&w);
 	jw_arr_end(&w);
 	write_paths(&w, infos, n);

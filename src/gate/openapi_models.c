@@ -6,7 +6,7 @@
 #include "model/service.h"
 
 static void
-add(struct jw *w, const char *key, const char *value)
+openapi_models_add(struct jw *w, const char *key, const char *value)
 {
 	jw_key(w, str_c(key));
 	jw_cstr(w, value);
@@ -29,7 +29,7 @@ openapi_reference(struct jw *w, const char *model)
 
 	snprintf(ref, sizeof ref, "#/components/schemas/%s", model);
 	jw_obj(w);
-	add(w, "$ref", ref);
+	openapi_models_add(w, "$ref", ref);
 	jw_obj_end(w);
 }
 
@@ -37,7 +37,7 @@ openapi_reference(struct jw *w, const char *model)
 
 /* NULL: write_form says more. */
 static const char *
-type_of(const struct field *f)
+openapi_models_type_of(const struct field *f)
 {
 	static const char *const types[] = {[F_STR] = "string", [F_ID] = "string", [F_ENUM] = "string", [F_TIME] = "string",
 		[F_TIME_OR_NONE] = "string", [F_BOOL] = "boolean", [F_INT] = "integer", [F_FLOAT] = "number", [F_STRS] = "array",
@@ -55,13 +55,13 @@ write_form(struct jw *w, const struct field *f)
 {
 	switch (f->type) {
 	case F_ID:
-		add(w, "pattern", "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$");
+		openapi_models_add(w, "pattern", "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,35}$");
 		return;
 	case F_ENUM:
 		openapi_enum(w, f->values);
 		return;
 	case F_TIME:
-		add(w, "format", "date-time");
+		openapi_models_add(w, "format", "date-time");
 		return;
 	case F_TIME_OR_NONE:
 		JW_KEY(w, "anyOf");
@@ -83,7 +83,7 @@ write_form(struct jw *w, const struct field *f)
 }
 
 static void
-write_items(struct jw *w, const struct field *f)
+openapi_models_write_items(struct jw *w, const struct field *f)
 {
 	JW_KEY(w, "items");
 	if (f->sub != NULL) {
@@ -91,7 +91,7 @@ write_items(struct jw *w, const struct field *f)
 		return;
 	}
 	jw_obj(w);
-	add(w, "type", "string");
+	openapi_models_add(w, "type", "string");
 	jw_obj_end(w);
 }
 
@@ -100,16 +100,16 @@ write_field(struct jw *w, const struct field *f)
 {
 	jw_key(w, str_c(f->key));
 	jw_obj(w);
-	if (type_of(f) != NULL)
-		add(w, "type", type_of(f));
+	if (openapi_models_type_of(f) != NULL)
+		openapi_models_add(w, "type", openapi_models_type_of(f));
 	write_form(w, f);
 	if (f->type == F_STRS || f->type == F_LIST)
-		write_items(w, f);
+		openapi_models_write_items(w, f);
 	if (f->nullable) {
 		JW_KEY(w, "nullable");
 		jw_bool(w, true);
 	}
-	add(w, "description", f->doc ? f->doc : "");
+	openapi_models_add(w, "description", f->doc ? f->doc : "");
 	jw_obj_end(w);
 }
 
@@ -131,7 +131,7 @@ write_fields(struct jw *w, const struct shape *s)
 {
 	int n = 0;
 
-	add(w, "type", "object");
+	openapi_models_add(w, "type", "object");
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	for (int i = 0; i < s->n; i++)
@@ -171,14 +171,14 @@ write_list_model(struct jw *w, const struct route *r)
 {
 	jw_key(w, str_c(arena_printf(w->b->arena, "%sList", r->model->model)));
 	jw_obj(w);
-	add(w, "type", "object");
+	openapi_models_add(w, "type", "object");
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	JW_KEY(w, "total");
 	jw_raw(w, STR("{\"type\":\"integer\",\"minimum\":0,\"description\":\"How many there are, at most 5000.\"}"));
 	jw_key(w, str_c(r->list));
 	jw_obj(w);
-	add(w, "type", "array");
+	openapi_models_add(w, "type", "array");
 	JW_KEY(w, "items");
 	openapi_reference(w, r->model->model);
 	jw_obj_end(w);
@@ -254,7 +254,7 @@ write_error_model(struct jw *w)
 {
 	JW_KEY(w, "error");
 	jw_obj(w);
-	add(w, "type", "object");
+	openapi_models_add(w, "type", "object");
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	JW_KEY(w, "message");
@@ -263,7 +263,7 @@ write_error_model(struct jw *w)
 	jw_raw(w, STR("{\"type\":\"integer\",\"description\":\"The status of the reply.\"}"));
 	JW_KEY(w, "type");
 	jw_obj(w);
-	add(w, "type", "string");
+	openapi_models_add(w, "type", "string");
 	JW_KEY(w, "enum");
 	jw_arr(w);
 	for (int e = 1; e < ERR_N; e++)
@@ -323,9 +323,9 @@ write_schemes(struct jw *w)
 	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
 		jw_key(w, str_c(schemes[i][0]));
 		jw_obj(w);
-		add(w, "type", "apiKey");
-		add(w, "in", "header");
-		add(w, "name", schemes[i][1]);
+		openapi_models_add(w, "type", "apiKey");
+		openapi_models_add(w, "in", "header");
+		openapi_models_add(w, "name", schemes[i][1]);
 		jw_obj_end(w);
 	}
 	jw_obj_end(w);
@@ -375,7 +375,7 @@ openapi_events(struct jw *w)
 
 			jw_key(w, str_c((*e)->pattern));
 			jw_obj(w);
-			add(w, "description", (*e)->doc);
+			openapi_models_add(w, "description", (*e)->doc);
 			JW_KEY(w, "models");
 			jw_arr(w);
 			while (models.p != NULL)

@@ -13,7 +13,7 @@ set_absent(const struct param *p, void *out)
 }
 
 static void
-drop(void *j)
+params_drop(void *j)
 {
 	json_decref(j);
 }
@@ -24,7 +24,7 @@ path_value(struct req *rq, struct str s)
 {
 	json_t *j = str_utf8(s, NULL) ? json_stringn_nocheck(s.p, s.n) : json_string("%");
 
-	defer(&rq->cx, drop, j);
+	defer(&rq->cx, params_drop, j);
 	return j;
 }
 

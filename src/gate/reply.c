@@ -168,7 +168,7 @@ write_envelope(struct jw *w, const struct err_info *i, const char *words, const 
 }
 
 static void
-add_html(struct buf *b, const char *text)
+reply_add_html(struct buf *b, const char *text)
 {
 	for (; *text != '\0'; text++)
 		switch (*text) {
@@ -190,17 +190,17 @@ add_html(struct buf *b, const char *text)
 }
 
 static void
-write_page(struct buf *b, const struct req *rq, const struct err_info *i, const char *words)
+reply_write_page(struct buf *b, const struct req *rq, const struct err_info *i, const char *words)
 {
 	const char *url = rq->project ? rq->project->url : NULL;
 
 	buf_printf(b, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Error %d</title>\n<h1>Error %d</h1>\n<p>", i->status,
 	    i->status);
-	add_html(b, words);
+	reply_add_html(b, words);
 	BUF_LIT(b, "</p>\n");
 	if (url != NULL && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)) {
 		BUF_LIT(b, "<p><a href=\"");
-		add_html(b, url);
+		reply_add_html(b, url);
 		BUF_LIT(b, "\">Go back</a></p>\n");
 	}
 	BUF_LIT(b, "</html>\n");
@@ -231,7 +231,7 @@ reply_error(struct req *rq, err_t e)
 	retry_header(rq, e);
 	buf_init(&b, rq->cx.arena, 256);
 	if (html) {
-		write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
+		reply_write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
 	} else {
 		jw_init(&w, &b);
 		write_envelope(&w, i, error_words(rq, i), rq->cx.detail, rq->format != FORMAT_12);

@@ -26,7 +26,7 @@ struct router {
 static const char *const method_names[METHOD_N] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
 static _Noreturn void
-refuse(const struct route *r, const char *why)
+router_refuse(const struct route *r, const char *why)
 {
 	fprintf(stderr, "route %s %s: %s\n", r->method, r->path, why);
 	abort();
@@ -70,14 +70,14 @@ node_child(struct node *n, struct str segment)
 }
 
 static int
-place_of(const struct route_info *i, const struct param *p)
+router_place_of(const struct route_info *i, const struct param *p)
 {
 	if (p->path == NULL)
 		return PLACE_BODY;
 	for (int k = 0; k < i->n_args; k++)
 		if (str_is(i->args[k], p->name))
 			return k;
-	refuse(i->route, "a path parameter has no placeholder");
+	router_refuse(i->route, "a path parameter has no placeholder");
 }
 
 /* Parameters against the pattern: each PATH() row has its placeholder, defaults are JSON. */
@@ -91,16 +91,16 @@ compile_params(struct route_info *i)
 	for (int k = 0; k < r->n_params; k++) {
 		const struct param *p = &r->params[k];
 
-		i->places[k] = place_of(i, p);
+		i->places[k] = router_place_of(i, p);
 		if ((p->type == P_ENUM || p->type == P_ENUM_NOCASE || p->type == P_ENUMS || p->type == P_PERMISSIONS) && p->list == NULL)
-			refuse(r, "a parameter needs a list");
+			router_refuse(r, "a parameter needs a list");
 		if (p->def != NULL && (i->defaults[k] = json_loads(p->def, JSON_DECODE_ANY, NULL)) == NULL)
-			refuse(r, "a default is not JSON");
+			router_refuse(r, "a default is not JSON");
 	}
 }
 
 static struct route_info *
-compile(const struct route *r)
+router_compile(const struct route *r)
 {
 	struct route_info *i = mem_zalloc(sizeof *i);
 	struct str rest = str_c(r->path);
@@ -108,7 +108,7 @@ compile(const struct route *r)
 	i->route = r;
 	i->path = r->path;
 	if (r->handler == NULL || r->path[0] != '/')
-		refuse(r, "no handler, or not a path");
+		router_refuse(r, "no handler, or not a path");
 	str_cut(&rest, '/');
 	while (rest.p != NULL) {
 		struct str segment = str_cut(&rest, '/');
@@ -116,14 +116,14 @@ compile(const struct route *r)
 		if (segment.n == 0 || segment.p[0] != ':')
 			continue;
 		if (i->n_args == ROUTE_ARGS_MAX)
-			refuse(r, "too many placeholders");
+			router_refuse(r, "too many placeholders");
 		i->args[i->n_args++] = (struct str){segment.p + 1, segment.n - 1};
 	}
 	i->scope = r->scope ? scope_bit(r->scope) : 0;
 	if (r->limit != NULL && r->limit[0] != '\0' && (i->n_limits = limit_parse(r->limit, i->limits)) < 0)
-		refuse(r, "malformed rate limit");
+		router_refuse(r, "malformed rate limit");
 	if (r->usage != NULL && !usage_find(r->usage, &i->usage, &i->usage_op))
-		refuse(r, "no service counts this usage");
+		router_refuse(r, "no service counts this usage");
 	compile_params(i);
 	return i;
 }
@@ -199,7 +199,7 @@ compile_alias(const struct route_info *of, const struct path_alias *a)
 		return NULL;
 	missing = n_names - count_args(a->alias);
 	if (missing < 0 || (missing > 0 && a->bound == NULL))
-		refuse(of->route, "an alias has too many placeholders, or too few and no value for them");
+		router_refuse(of->route, "an alias has too many placeholders, or too few and no value for them");
 	i = mem_zalloc(sizeof *i);
 	*i = *of;
 	i->alias = a;
@@ -213,7 +213,7 @@ compile_alias(const struct route_info *of, const struct path_alias *a)
 }
 
 static void
-place(struct router *t, struct route_info *i)
+router_place(struct router *t, struct route_info *i)
 {
 	struct str rest = str_c(i->path);
 	struct node *n = &t->root;
@@ -221,15 +221,15 @@ place(struct router *t, struct route_info *i)
 	int depth = 0;
 
 	if (!method_parse(str_c(i->route->method), &m) || strcmp(i->route->method, "HEAD") == 0)
-		refuse(i->route, "unknown method");
+		router_refuse(i->route, "unknown method");
 	str_cut(&rest, '/');
 	while (rest.n > 0) {
 		n = node_child(n, str_cut(&rest, '/'));
 		if (++depth > DEPTH_MAX)
-			refuse(i->route, "too many segments");
+			router_refuse(i->route, "too many segments");
 	}
 	if (n->route[m] != NULL)
-		refuse(i->route, "two rows for one request");
+		router_refuse(i->route, "two rows for one request");
 	n->route[m] = i;
 	t->all = mem_realloc(t->all, sizeof *t->all * (size_t)(t->n + 1));
 	t->all[t->n++] = i;
@@ -239,15 +239,15 @@ place(struct router *t, struct route_info *i)
 static void
 router_add(struct router *t, const struct route *r, const struct path_alias *aliases)
 {
-	struct route_info *i = compile(r), *other;
+	struct route_info *i = router_compile(r), *other;
 	bool exact = false;
 
-	place(t, i);
+	router_place(t, i);
 	for (const struct path_alias *a = aliases; a != NULL && a->alias != NULL; a++) {
 		if ((exact && a->below) || (other = compile_alias(i, a)) == NULL)
 			continue;
 		exact = exact || (!a->below && a->documented);
-		place(t, other);
+		router_place(t, other);
 	}
 }
 

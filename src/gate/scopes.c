@@ -13,7 +13,7 @@ static const struct scope *scopes[SCOPES_MAX];	/* of all services */
 static int n_scopes;
 
 static void
-collect(void)
+scopes_collect(void)
 {
 	int n;
 	const struct service *const *v = service_all(&n);
@@ -30,7 +30,7 @@ collect(void)
 uint64_t
 scope_bit(const char *scope)
 {
-	collect();
+	scopes_collect();
 	for (int i = 0; i < n_scopes; i++)
 		if (scopes[i]->roles[0] != '\0' && strcmp(scopes[i]->name, scope) == 0)
 			return UINT64_C(1) << i;
@@ -42,7 +42,7 @@ mask_of(const char *marks)
 {
 	uint64_t mask = 0;
 
-	collect();
+	scopes_collect();
 	for (int i = 0; i < n_scopes; i++)
 		if (strpbrk(scopes[i]->roles, marks) != NULL)
 			mask |= UINT64_C(1) << i;

@@ -22,7 +22,7 @@ list_max(const struct param *p)
 }
 
 static char *
-copy(struct req *rq, const json_t *v)
+validators_copy(struct req *rq, const json_t *v)
 {
 	return str_dup(rq->cx.arena, json_str(v));
 }
@@ -59,7 +59,7 @@ check_text(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	if (!text_ok(v, p->max))
 		return text_tail(rq, p->max);
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
@@ -69,7 +69,7 @@ check_uid(struct req *rq, const struct param *p, json_t *v, void *out)
 	(void)p;
 	if (!id_valid(json_str(v)))
 		return bad_id;
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
@@ -88,18 +88,18 @@ check_email(struct req *rq, const struct param *p, json_t *v, void *out)
 	(void)p;
 	if (!json_is_string(v) || !format_email(json_str(v)))
 		return "Value must be a valid email address";
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
 static const char *
-check_password(struct req *rq, const struct param *p, json_t *v, void *out)
+validators_check_password(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	if (!json_is_string(v) || has_nul(v) || json_string_length(v) < PASSWORD_MIN)
 		return "A password has at least 8 characters.";
 	if (p->max > 0 && json_string_length(v) > (size_t)p->max)
 		return arena_printf(rq->cx.arena, "It has at most %" PRId64 " bytes.", p->max);
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
@@ -114,7 +114,7 @@ check_phone(struct req *rq, const struct param *p, json_t *v, void *out)
 		ok = s.p[i] >= '0' && s.p[i] <= '9';
 	if (!ok)
 		return "A phone number is a plus sign and 2 to 15 digits, the first not 0.";
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
@@ -126,12 +126,12 @@ check_hostname(struct req *rq, const struct param *p, json_t *v, void *out)
 	(void)p;
 	if (s.n == 0 || s.n > HOSTNAME_MAX || has_nul(v) || memchr(s.p, '/', s.n) != NULL || memchr(s.p, ':', s.n) != NULL)
 		return "A host name has at most 253 characters, no slash and no colon.";
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
 static bool
-in_list(const char *const *list, struct str s, bool nocase)
+validators_in_list(const char *const *list, struct str s, bool nocase)
 {
 	for (; *list != NULL; list++)
 		if (nocase ? str_ieq(s, str_c(*list)) : str_is(s, *list))
@@ -140,7 +140,7 @@ in_list(const char *const *list, struct str s, bool nocase)
 }
 
 static const char *
-join(struct req *rq, const char *const *list)
+validators_join(struct req *rq, const char *const *list)
 {
 	struct buf b;
 
@@ -151,7 +151,7 @@ join(struct req *rq, const char *const *list)
 }
 
 static const char *
-check_url(struct req *rq, const struct param *p, json_t *v, void *out)
+validators_check_url(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	struct str s = json_str(v), scheme = s;
 	const char *colon = s.n > 0 ? memchr(s.p, ':', s.n) : NULL;
@@ -159,13 +159,13 @@ check_url(struct req *rq, const struct param *p, json_t *v, void *out)
 
 	if (ok && p->list != NULL) {
 		scheme.n = (size_t)(colon - s.p);
-		ok = in_list(p->list, scheme, false);
+		ok = validators_in_list(p->list, scheme, false);
 	}
 	if (!ok && p->list != NULL)
-		return arena_printf(rq->cx.arena, "Value must be a valid URL with following schemes (%s)", join(rq, p->list));
+		return arena_printf(rq->cx.arena, "Value must be a valid URL with following schemes (%s)", validators_join(rq, p->list));
 	if (!ok)
 		return "Value must be a valid URL";
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
@@ -184,7 +184,7 @@ is_script(struct str scheme)
 static const char *
 check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	const char *text = copy(rq, v);
+	const char *text = validators_copy(rq, v);
 	const char *own = p->type == P_MAIL_LINK ? host_for_mails(rq->project, rq->host) : rq->host;
 	struct origin o = origin_parse(text);
 
@@ -198,15 +198,15 @@ check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 static const char *
 enum_tail(struct req *rq, const struct param *p)
 {
-	return arena_printf(rq->cx.arena, "Value must be one of (%s)", join(rq, p->list));
+	return arena_printf(rq->cx.arena, "Value must be one of (%s)", validators_join(rq, p->list));
 }
 
 static const char *
 check_enum(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	if (!json_is_string(v) || !in_list(p->list, json_str(v), p->type == P_ENUM_NOCASE))
+	if (!json_is_string(v) || !validators_in_list(p->list, json_str(v), p->type == P_ENUM_NOCASE))
 		return enum_tail(rq, p);
-	*(const char **)out = copy(rq, v);
+	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
 
@@ -244,7 +244,7 @@ check_int(struct req *rq, const struct param *p, json_t *v, void *out)
 
 /* "10,000" */
 static const char *
-grouped(struct req *rq, int64_t v)
+validators_grouped(struct req *rq, int64_t v)
 {
 	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
 	char text[32], *at = text + sizeof text;
@@ -273,13 +273,13 @@ check_range(struct req *rq, const struct param *p, json_t *v, void *out)
 		ok = str_to_i64(s, &n);
 	}
 	if (!ok || n < p->min || n > p->max)
-		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", grouped(rq, p->min), grouped(rq, p->max));
+		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, p->max));
 	*(struct opt_int *)out = (struct opt_int){true, n};
 	return NULL;
 }
 
 static const char *
-check_number(struct req *rq, const struct param *p, json_t *v, void *out)
+validators_check_number(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	double d = json_number_value(v);
 
@@ -292,7 +292,7 @@ check_number(struct req *rq, const struct param *p, json_t *v, void *out)
 }
 
 static const char *
-check_datetime(struct req *rq, const struct param *p, json_t *v, void *out)
+validators_check_datetime(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	struct str s = json_str(v);
 	size_t digits = 0;
@@ -312,7 +312,7 @@ check_datetime(struct req *rq, const struct param *p, json_t *v, void *out)
 
 /* Every element through `why_of`, which answers NULL when it is fine. */
 static const char *
-check_list(struct req *rq, const struct param *p, json_t *v, void *out, const char *(*why_of)(struct req *, const struct param *, json_t *))
+validators_check_list(struct req *rq, const struct param *p, json_t *v, void *out, const char *(*why_of)(struct req *, const struct param *, json_t *))
 {
 	struct strs s = {.set = true};
 	const char *why;
@@ -327,7 +327,7 @@ check_list(struct req *rq, const struct param *p, json_t *v, void *out, const ch
 
 		if ((why = why_of(rq, p, e)) != NULL)
 			return arena_printf(rq->cx.arena, "Value must a valid array and %s", why);
-		s.v[s.n++] = copy(rq, e);
+		s.v[s.n++] = validators_copy(rq, e);
 	}
 	*(struct strs *)out = s;
 	return NULL;
@@ -342,7 +342,7 @@ why_text(struct req *rq, const struct param *p, json_t *v)
 static const char *
 check_texts(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	return check_list(rq, p, v, out, why_text);
+	return validators_check_list(rq, p, v, out, why_text);
 }
 
 static const char *
@@ -355,32 +355,32 @@ why_query(struct req *rq, const struct param *p, json_t *v)
 static const char *
 check_queries(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	return check_list(rq, p, v, out, why_query);
+	return validators_check_list(rq, p, v, out, why_query);
 }
 
 static const char *
 why_enum(struct req *rq, const struct param *p, json_t *v)
 {
-	return json_is_string(v) && in_list(p->list, json_str(v), false) ? NULL : enum_tail(rq, p);
+	return json_is_string(v) && validators_in_list(p->list, json_str(v), false) ? NULL : enum_tail(rq, p);
 }
 
 static const char *
 check_enums(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	return check_list(rq, p, v, out, why_enum);
+	return validators_check_list(rq, p, v, out, why_enum);
 }
 
 static const char *
 why_key(struct req *rq, const struct param *p, json_t *v)
 {
 	(void)rq;
-	return id_valid(json_str(v)) || (p->list != NULL && json_is_string(v) && in_list(p->list, json_str(v), false)) ? NULL : bad_id;
+	return id_valid(json_str(v)) || (p->list != NULL && json_is_string(v) && validators_in_list(p->list, json_str(v), false)) ? NULL : bad_id;
 }
 
 static const char *
 check_keys(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	return check_list(rq, p, v, out, why_key);
+	return validators_check_list(rq, p, v, out, why_key);
 }
 
 /* ---- roles and permissions (spec databases.md 7.1) ---- */
@@ -426,7 +426,7 @@ why_role(struct req *rq, const struct param *p, json_t *v)
 static const char *
 check_roles(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	return check_list(rq, p, v, out, why_role);
+	return validators_check_list(rq, p, v, out, why_role);
 }
 
 /* verb("role") taken apart; false when it is not that. */
@@ -464,7 +464,7 @@ expand_permission(struct req *rq, const struct param *p, struct strs *s, struct 
 		return;
 	}
 	for (int i = 0; i < 3; i++)
-		if (in_list(p->list, str_c(writes[i]), false))
+		if (validators_in_list(p->list, str_c(writes[i]), false))
 			add_permission(rq, s, writes[i], role);
 }
 
@@ -481,8 +481,8 @@ check_permissions(struct req *rq, const struct param *p, json_t *v, void *out)
 	for (size_t i = 0; i < json_array_size(v); i++) {
 		struct str verb, role;
 
-		if (!permission_parts(json_str(json_array_get(v, i)), &verb, &role) || !in_list(p->list, verb, false) || !role_ok(role))
-			return arena_printf(rq->cx.arena, "A permission is a verb of (%s) and a role, such as read(\"any\").", join(rq, p->list));
+		if (!permission_parts(json_str(json_array_get(v, i)), &verb, &role) || !validators_in_list(p->list, verb, false) || !role_ok(role))
+			return arena_printf(rq->cx.arena, "A permission is a verb of (%s) and a role, such as read(\"any\").", validators_join(rq, p->list));
 		expand_permission(rq, p, &s, verb, role);
 	}
 	*(struct strs *)out = s;
@@ -600,10 +600,10 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_KEY] = check_uid,
 	    [P_TEXT] = check_text,
 	    [P_EMAIL] = check_email,
-	    [P_PASSWORD] = check_password,
+	    [P_PASSWORD] = validators_check_password,
 	    [P_PHONE] = check_phone,
 	    [P_HOSTNAME] = check_hostname,
-	    [P_URL] = check_url,
+	    [P_URL] = validators_check_url,
 	    [P_REDIRECT] = check_redirect,
 	    [P_MAIL_LINK] = check_redirect,
 	    [P_ENUM] = check_enum,
@@ -612,8 +612,8 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_BOOL_LOOSE] = check_bool,
 	    [P_INT] = check_int,
 	    [P_RANGE] = check_range,
-	    [P_NUMBER] = check_number,
-	    [P_DATETIME] = check_datetime,
+	    [P_NUMBER] = validators_check_number,
+	    [P_DATETIME] = validators_check_datetime,
 	    [P_TEXTS] = check_texts,
 	    [P_ENUMS] = check_enums,
 	    [P_KEYS] = check_keys,

@@ -34,7 +34,7 @@ move_total(size_t more, size_t less)
 
 /* The address in binary; what is no address counts as one address of its own. */
 static struct str
-key_of(const char *address, char key[KEY_MAX])
+budget_key_of(const char *address, char key[KEY_MAX])
 {
 	struct in6_addr a6;
 
@@ -53,7 +53,7 @@ owner_find(const struct budget *b)
 
 	if (b->owner != NULL || b->address == NULL || owners == NULL)
 		return b->owner;
-	return map_get(owners, key_of(b->address, key));
+	return map_get(owners, budget_key_of(b->address, key));
 }
 
 static struct budget_owner *
@@ -66,7 +66,7 @@ owner_of(struct budget *b)
 		return b->owner;
 	if (owners == NULL)
 		owners = map_new();
-	k = key_of(b->address, key);
+	k = budget_key_of(b->address, key);
 	b->owner = mem_zalloc(sizeof *b->owner);
 	b->owner->n_key = k.n;
 	memcpy(b->owner->key, k.p, k.n);

@@ -54,7 +54,7 @@ bus_shared(void)
 /* ---- commands ---- */
 
 static void
-copy(struct arena *a, const redisReply *r, struct bus_reply *out)
+bus_copy(struct arena *a, const redisReply *r, struct bus_reply *out)
 {
 	*out = (struct bus_reply){.type = BUS_NIL};
 	switch (r->type) {
@@ -73,7 +73,7 @@ copy(struct arena *a, const redisReply *r, struct bus_reply *out)
 		out->n = (int)r->elements;
 		out->v = arena_array(a, struct bus_reply, r->elements);
 		for (size_t i = 0; i < r->elements; i++)
-			copy(a, r->element[i], &out->v[i]);
+			bus_copy(a, r->element[i], &out->v[i]);
 		break;
 	}
 }
@@ -89,14 +89,14 @@ on_answer(const redisReply *r, void *arg)
 	}
 	if (r != NULL) {
 		c->reply = arena_new_of(c->cx->arena, struct bus_reply);
-		copy(c->cx->arena, r, c->reply);
+		bus_copy(c->cx->arena, r, c->reply);
 	}
 	fib_signal(&c->done);
 }
 
 /* Sends; NULL when it cannot. What comes back belongs to finish(). */
 static struct call *
-begin(struct ctx *cx, struct bus_link *l, int argc, const struct str *argv)
+bus_begin(struct ctx *cx, struct bus_link *l, int argc, const struct str *argv)
 {
 	struct call *c;
 
@@ -113,7 +113,7 @@ begin(struct ctx *cx, struct bus_link *l, int argc, const struct str *argv)
 
 /* Awaits the reply; an error reply is not an error yet. c NULL: it was never sent. */
 static err_t
-finish(struct ctx *cx, struct call *c, struct bus_reply **out)
+bus_finish(struct ctx *cx, struct call *c, struct bus_reply **out)
 {
 	err_t e;
 
@@ -145,16 +145,16 @@ abandon(struct call *c)
 
 /* As bus_link_cmd, but an error reply is not an error yet. */
 static err_t
-ask(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv)
+bus_ask(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv)
 {
 	*out = NULL;
 	if (argc > ARGS_MAX)
 		return fail(cx, ERR_BUS, "a command of %d words", argc);
-	return finish(cx, begin(cx, l, argc, argv), out);
+	return bus_finish(cx, bus_begin(cx, l, argc, argv), out);
 }
 
 static err_t
-judge(struct ctx *cx, const struct bus_reply *r)
+bus_judge(struct ctx *cx, const struct bus_reply *r)
 {
 	if (r->type == BUS_ERROR)
 		return fail(cx, ERR_BUS, "%.*s", STR_FMT(r->s));
@@ -164,8 +164,8 @@ judge(struct ctx *cx, const struct bus_reply *r)
 err_t
 bus_link_cmd(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv)
 {
-	TRY(ask(cx, l, out, argc, argv));
-	return judge(cx, *out);
+	TRY(bus_ask(cx, l, out, argc, argv));
+	return bus_judge(cx, *out);
 }
 
 err_t
@@ -219,12 +219,12 @@ unknown_script(const struct bus_reply *r)
 static err_t
 script_finish(struct ctx *cx, struct bus_link *l, struct call *c, const char *lua, int argc, struct str *v, struct bus_reply **out)
 {
-	TRY(finish(cx, c, out));
+	TRY(bus_finish(cx, c, out));
 	if (!unknown_script(*out))
 		return OK;
 	v[0] = STR("EVAL");
 	v[1] = str_c(lua);
-	return ask(cx, l, out, argc + 3, v);
+	return bus_ask(cx, l, out, argc + 3, v);
 }
 
 err_t
@@ -232,8 +232,8 @@ bus_link_script(struct ctx *cx, struct bus_link *l, struct bus_reply **out, cons
 {
 	struct str *v = script_words(cx, lua, nkeys, argc, argv);
 
-	TRY(script_finish(cx, l, begin(cx, l, argc + 3, v), lua, argc, v, out));
-	return judge(cx, *out);
+	TRY(script_finish(cx, l, bus_begin(cx, l, argc + 3, v), lua, argc, v, out));
+	return bus_judge(cx, *out);
 }
 
 err_t
@@ -245,7 +245,7 @@ bus_link_scripts(struct ctx *cx, struct bus_link *l, const char *lua, struct bus
 
 	for (int i = 0; i < n; i++) {
 		v[i] = script_words(cx, lua, calls[i].nkeys, calls[i].argc, calls[i].argv);
-		under_way[i] = begin(cx, l, calls[i].argc + 3, v[i]);
+		under_way[i] = bus_begin(cx, l, calls[i].argc + 3, v[i]);
 	}
 	for (int i = 0; i < n; i++) {
 		if (e == OK)

@@ -74,7 +74,7 @@ struct bus_link {
 
 static const char *refusal;	/* why the configured Redis cannot be used; NULL: it can, or has not answered yet */
 
-static void begin(void *arg);
+static void bus_link_begin(void *arg);
 static void watch_tick(void *arg);
 
 /* ---- the poller ---- */
@@ -86,7 +86,7 @@ poller_closed(uv_handle_t *h)
 }
 
 static void
-on_poll(uv_poll_t *h, int status, int events)
+bus_link_on_poll(uv_poll_t *h, int status, int events)
 {
 	struct poller *p = h->data;
 
@@ -97,7 +97,7 @@ on_poll(uv_poll_t *h, int status, int events)
 	if (p->ac != NULL && (events & UV_WRITABLE))
 		redisAsyncHandleWrite(p->ac);
 	if (status < 0 && p->ac != NULL && p->events != 0)
-		uv_poll_start(&p->uv, p->events, on_poll);
+		uv_poll_start(&p->uv, p->events, bus_link_on_poll);
 }
 
 static void
@@ -107,7 +107,7 @@ poller_want(struct poller *p, int events)
 		return;
 	p->events = events;
 	if (events != 0)
-		uv_poll_start(&p->uv, events, on_poll);
+		uv_poll_start(&p->uv, events, bus_link_on_poll);
 	else
 		uv_poll_stop(&p->uv);
 }
@@ -148,7 +148,7 @@ cleanup(void *d)
 }
 
 static bool
-attach(redisAsyncContext *ac)
+bus_link_attach(redisAsyncContext *ac)
 {
 	struct poller *p = mem_zalloc(sizeof *p);
 
@@ -170,7 +170,7 @@ attach(redisAsyncContext *ac)
 /* ---- commands ---- */
 
 static void
-watch(struct bus_link *l)
+bus_link_watch(struct bus_link *l)
 {
 	if (l->watch == NULL && (l->pending > 0 || l->n_held > 0))
 		l->watch = loop_every(WATCH, watch_tick, l);
@@ -265,7 +265,7 @@ send_held(struct bus_link *l)
 	while (l->state == LINK_UP && (op = unhold_first(l)) != NULL)
 		if (!op_send(l, op, op->text, (size_t)op->len))
 			op_end(op, NULL);
-	watch(l);
+	bus_link_watch(l);
 }
 
 static char *
@@ -311,14 +311,14 @@ link_send(struct bus_link *l, bus_fn fn, void *arg, int argc, const struct str *
 	}
 	if (!ok)
 		free(op);
-	watch(l);
+	bus_link_watch(l);
 	return ok;
 }
 
 /* ---- life ---- */
 
 static void
-retry(struct bus_link *l, const char *why)
+bus_link_retry(struct bus_link *l, const char *why)
 {
 	bool was_up = l->state == LINK_UP;
 
@@ -330,7 +330,7 @@ retry(struct bus_link *l, const char *why)
 	l->state = LINK_DOWN;
 	l->pending = 0;
 	loop_timer_stop(&l->timer);
-	l->timer = loop_after(l->backoff, begin, l);
+	l->timer = loop_after(l->backoff, bus_link_begin, l);
 	l->backoff = l->backoff * 2 < BACKOFF_MAX ? l->backoff * 2 : BACKOFF_MAX;
 	if (was_up && l->on_down != NULL)
 		l->on_down(l->arg);
@@ -338,7 +338,7 @@ retry(struct bus_link *l, const char *why)
 
 /* Lets go of the connection: its commands are answered with NULL now, or at the end of the callback that runs. */
 static void
-let_go(struct bus_link *l)
+bus_link_let_go(struct bus_link *l)
 {
 	redisAsyncContext *ac = l->ac;
 
@@ -358,12 +358,12 @@ link_drop(struct bus_link *l, const char *why)
 	assert(l->magic == BUS_LINK_MAGIC);
 	if (l->state == LINK_DOWN)
 		return;
-	let_go(l);
-	retry(l, why);
+	bus_link_let_go(l);
+	bus_link_retry(l, why);
 }
 
 static void
-give_up(void *arg)
+bus_link_give_up(void *arg)
 {
 	struct bus_link *l = arg;
 
@@ -380,7 +380,7 @@ on_disconnect(const redisAsyncContext *ac, int status)
 	if (l == NULL)
 		return;
 	l->ac = NULL;
-	retry(l, ac->errstr != NULL && ac->errstr[0] ? ac->errstr : "connection closed");
+	bus_link_retry(l, ac->errstr != NULL && ac->errstr[0] ? ac->errstr : "connection closed");
 }
 
 static void
@@ -392,7 +392,7 @@ on_connect(const redisAsyncContext *ac, int status)
 		return;
 	l->ac->data = NULL;	/* hiredis frees it by itself */
 	l->ac = NULL;
-	retry(l, ac->errstr != NULL && ac->errstr[0] ? ac->errstr : "connection refused");
+	bus_link_retry(l, ac->errstr != NULL && ac->errstr[0] ? ac->errstr : "connection refused");
 }
 
 static void
@@ -490,10 +490,10 @@ use(struct bus_link *l, redisAsyncContext *ac)
 
 	if (ac == NULL)
 		mem_fatal(sizeof *ac);
-	if (ac->err != 0 || !attach(ac)) {
+	if (ac->err != 0 || !bus_link_attach(ac)) {
 		snprintf(why, sizeof why, "%s", ac->errstr ? ac->errstr : "cannot connect");
 		redisAsyncFree(ac);
-		retry(l, why);
+		bus_link_retry(l, why);
 		return;
 	}
 	ac->data = l;
@@ -504,7 +504,7 @@ use(struct bus_link *l, redisAsyncContext *ac)
 }
 
 static void
-on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
+bus_link_on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 {
 	struct resolve *r = req->data;
 	struct bus_link *l = r->link;
@@ -526,14 +526,14 @@ on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 }
 
 static void
-begin(void *arg)
+bus_link_begin(void *arg)
 {
 	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct bus_link *l = arg;
 
 	assert(l->magic == BUS_LINK_MAGIC && l->state == LINK_DOWN);
 	l->state = LINK_CONNECTING;
-	l->timer = loop_after(CONNECT_MAX, give_up, l);
+	l->timer = loop_after(CONNECT_MAX, bus_link_give_up, l);
 	if (l->url.path != NULL) {
 		use(l, redisAsyncConnectUnix(l->url.path));
 		return;
@@ -541,7 +541,7 @@ begin(void *arg)
 	l->resolve = mem_zalloc(sizeof *l->resolve);
 	l->resolve->link = l;
 	l->resolve->req.data = l->resolve;
-	if (uv_getaddrinfo(loop_uv(), &l->resolve->req, on_resolved, l->url.host, l->url.port, &hints) == 0)
+	if (uv_getaddrinfo(loop_uv(), &l->resolve->req, bus_link_on_resolved, l->url.host, l->url.port, &hints) == 0)
 		return;
 	free(l->resolve);
 	l->resolve = NULL;
@@ -575,7 +575,7 @@ link_open(void (*on_up)(void *), void (*on_down)(void *), void *arg)
 	l->on_down = on_down;
 	l->arg = arg;
 	if (bus_url_parse(l->arena, str_c(conf.redis_url), &l->url, &why))
-		l->timer = loop_after(0, begin, l);
+		l->timer = loop_after(0, bus_link_begin, l);
 	else
 		log_error(NULL, "redis_url cannot be used", "why=%s", why);
 	return l;
@@ -598,7 +598,7 @@ bus_link_close(struct bus_link **lp)
 		return;
 	assert(l->magic == BUS_LINK_MAGIC);
 	l->state = LINK_DOWN;
-	let_go(l);
+	bus_link_let_go(l);
 	while ((op = unhold_first(l)) != NULL)
 		op_end(op, NULL);
 	loop_timer_stop(&l->timer);

@@ -106,7 +106,7 @@ stream_shard(struct str project, int n)
 /* ---- replies ---- */
 
 static struct str
-text_of(const redisReply *r)
+bus_stream_text_of(const redisReply *r)
 {
 	return r->type == REDIS_REPLY_STRING || r->type == REDIS_REPLY_STATUS ? (struct str){r->str, (size_t)r->len} : STR_NONE;
 }
@@ -124,8 +124,8 @@ field_of(const redisReply *entry, const char *name)
 	const redisReply *f = entry->element[1];
 
 	for (size_t i = 0; i + 1 < f->elements; i += 2)
-		if (str_is(text_of(f->element[i]), name))
-			return text_of(f->element[i + 1]);
+		if (str_is(bus_stream_text_of(f->element[i]), name))
+			return bus_stream_text_of(f->element[i + 1]);
 	return STR_NONE;
 }
 
@@ -149,7 +149,7 @@ announcement_of(const redisReply *entry, struct announcement *out)
 	if (!is_entry(entry))
 		return false;
 	name = field_of(entry, "g");
-	id = text_of(entry->element[0]);
+	id = bus_stream_text_of(entry->element[0]);
 	if (name.n == 0 || name.n >= sizeof out->name || id.n >= sizeof out->id)
 		return false;
 	if (!str_to_i64(field_of(entry, "n"), &n) || n < 1 || n > BUS_SHARDS_MAX)
@@ -177,7 +177,7 @@ floor_parse(struct str s, struct stream_pos *out)
 
 /* ---- following ---- */
 
-static void look(void);
+static void bus_stream_look(void);
 static void read_on(struct shard *sh);
 static void on_up(void *arg);
 
@@ -226,7 +226,7 @@ on_first(const redisReply *r, void *arg)
 	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;
 	if (sh->pos.lsn != 0 && (r->elements == 0 || (is_entry(r->element[0]) &&
-	    stream_pos_parse(text_of(r->element[0]->element[0]), &first) && stream_pos_cmp(first, sh->pos) > 0)))
+	    stream_pos_parse(bus_stream_text_of(r->element[0]->element[0]), &first) && stream_pos_cmp(first, sh->pos) > 0)))
 		gap(sh->no);
 	read_on(sh);
 }
@@ -240,7 +240,7 @@ on_floor(const redisReply *r, void *arg)
 
 	if (!usable(sh, r))
 		return;
-	if (!floor_parse(text_of(r), &floor)) {
+	if (!floor_parse(bus_stream_text_of(r), &floor)) {
 		SEND(sh, on_first, STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, sh->no, me.name, key)), STR("-"), STR("+"), STR("COUNT"),
 		    STR("1"));
 		return;
@@ -259,14 +259,14 @@ on_last(const redisReply *r, void *arg)
 	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;
 	if (r->elements > 0 && is_entry(r->element[0]))
-		(void)stream_pos_parse(text_of(r->element[0]->element[0]), &sh->pos);
+		(void)stream_pos_parse(bus_stream_text_of(r->element[0]->element[0]), &sh->pos);
 	sh->begun = true;
 	read_on(sh);
 }
 
 /* The stream is known: from the shard's end at first; after a break, is what follows our position still there? */
 static void
-find_place(struct shard *sh)
+bus_stream_find_place(struct shard *sh)
 {
 	char key[BUS_KEY_MAX];
 
@@ -334,11 +334,11 @@ on_current(const redisReply *r, void *arg)
 	if (follow(&a) && sh->begun)
 		read_on(sh);
 	else if (sh->link != NULL)
-		find_place(sh);
+		bus_stream_find_place(sh);
 }
 
 static void
-look(void)
+bus_stream_look(void)
 {
 	SEND(&me.shards[0], on_current, STR("XREVRANGE"), STR(BUS_CURRENT), STR("+"), STR("-"), STR("COUNT"), STR("1"));
 }
@@ -351,7 +351,7 @@ take_entries(struct shard *sh, const redisReply *list)
 	for (size_t i = 0; i < list->elements && sh->link != NULL; i++) {
 		const redisReply *e = list->element[i];
 
-		if (!is_entry(e) || !stream_pos_parse(text_of(e->element[0]), &pos) || stream_pos_cmp(pos, sh->pos) <= 0)
+		if (!is_entry(e) || !stream_pos_parse(bus_stream_text_of(e->element[0]), &pos) || stream_pos_cmp(pos, sh->pos) <= 0)
 			continue;
 		me.f.on_entry(sh->no, pos, field_of(e, "h"), field_of(e, "b"), me.f.arg);
 		sh->pos = pos;
@@ -365,12 +365,12 @@ take_news(struct shard *sh, const redisReply *news)
 	struct announcement a;
 
 	if (!announcement_of(news->element[news->elements - 1], &a)) {
-		snprintf(me.seen, sizeof me.seen, "%.*s", STR_FMT(text_of(news->element[news->elements - 1]->element[0])));
+		snprintf(me.seen, sizeof me.seen, "%.*s", STR_FMT(bus_stream_text_of(news->element[news->elements - 1]->element[0])));
 		return true;
 	}
 	if (follow(&a))
 		return true;
-	find_place(sh);		/* announced again: Redis may have forgotten more than the announcement */
+	bus_stream_find_place(sh);		/* announced again: Redis may have forgotten more than the announcement */
 	return false;
 }
 
@@ -383,7 +383,7 @@ on_read(const redisReply *r, void *arg)
 	if (!usable(sh, r))
 		return;
 	if (r->type != REDIS_REPLY_ARRAY && sh->no == 0) {	/* nothing for a while: time to make sure of the name */
-		look();
+		bus_stream_look();
 		return;
 	}
 	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements; i++) {
@@ -391,7 +391,7 @@ on_read(const redisReply *r, void *arg)
 
 		if (s->type != REDIS_REPLY_ARRAY || s->elements != 2 || s->element[1]->type != REDIS_REPLY_ARRAY)
 			continue;
-		if (!str_is(text_of(s->element[0]), BUS_CURRENT))
+		if (!str_is(bus_stream_text_of(s->element[0]), BUS_CURRENT))
 			take_entries(sh, s->element[1]);
 		else if (s->element[1]->elements > 0 && is_entry(s->element[1]->element[s->element[1]->elements - 1]))
 			news = s->element[1];
@@ -430,9 +430,9 @@ on_up(void *arg)
 
 	sh->held = false;	/* what was due went with the link */
 	if (sh->no == 0)
-		look();
+		bus_stream_look();
 	else
-		find_place(sh);
+		bus_stream_find_place(sh);
 }
 
 void

@@ -19,14 +19,14 @@ enum { PREPARE_MAX = 16 * 1024 };	/* longer statements are not kept */
 static void take_results(struct db_conn *c);
 
 static void
-poll_closed(uv_handle_t *h)
+db_conn_poll_closed(uv_handle_t *h)
 {
 	free(h);
 }
 
 /* Sends what libpq still holds; watches for writability only while something is left. False: the server is gone. */
 static bool
-flush(struct db_conn *c)
+db_conn_flush(struct db_conn *c)
 {
 	int left = PQflush(c->pg);
 
@@ -37,7 +37,7 @@ flush(struct db_conn *c)
 }
 
 static void
-on_poll(uv_poll_t *h, int status, int events)
+db_conn_on_poll(uv_poll_t *h, int status, int events)
 {
 	struct db_conn *c = h->data;
 
@@ -46,7 +46,7 @@ on_poll(uv_poll_t *h, int status, int events)
 		dbc_connect_step(c);
 		return;
 	}
-	if (status < 0 || ((events & UV_WRITABLE) && !flush(c)) || !PQconsumeInput(c->pg)) {
+	if (status < 0 || ((events & UV_WRITABLE) && !db_conn_flush(c)) || !PQconsumeInput(c->pg)) {
 		dbp_lost(c, PQerrorMessage(c->pg));
 		return;
 	}
@@ -64,7 +64,7 @@ dbc_watch(struct db_conn *c, int events)
 		return;
 	c->events = events;
 	if (events == 0) {
-		uv_close((uv_handle_t *)c->poll, poll_closed);
+		uv_close((uv_handle_t *)c->poll, db_conn_poll_closed);
 		c->poll = NULL;
 		return;
 	}
@@ -74,7 +74,7 @@ dbc_watch(struct db_conn *c, int events)
 			abort();	/* the socket is open and nobody else's */
 		c->poll->data = c;
 	}
-	uv_poll_start(c->poll, events, on_poll);
+	uv_poll_start(c->poll, events, db_conn_on_poll);
 }
 
 /* ---- life ---- */
@@ -200,7 +200,7 @@ take_off(struct db_conn *c, int sent)
 {
 	c->flying = true;
 	c->sent = uv_hrtime();
-	if (!sent || !flush(c))
+	if (!sent || !db_conn_flush(c))
 		dbp_lost(c, PQerrorMessage(c->pg));
 }
 
@@ -275,7 +275,7 @@ take_error(struct db_conn *c, struct step *s, PGresult *r)
 }
 
 static void
-take(struct db_conn *c, PGresult *r)
+db_conn_take(struct db_conn *c, PGresult *r)
 {
 	struct step *s = c->at < c->n_steps ? &c->steps[c->at] : NULL;
 
@@ -340,7 +340,7 @@ take_results(struct db_conn *c)
 			dbp_lost(c, "COPY is not supported");
 			return;
 		}
-		take(c, r);
+		db_conn_take(c, r);
 	}
 	if (PQstatus(c->pg) == CONNECTION_BAD)
 		dbp_lost(c, PQerrorMessage(c->pg));

@@ -166,7 +166,7 @@ dbc_connect_step(struct db_conn *c)
 
 /* "a,b,c" of one member of the targets, in the arena. */
 static const char *
-listed(struct arena *a, const struct resolve *s, size_t member)
+db_connect_listed(struct arena *a, const struct resolve *s, size_t member)
 {
 	struct buf b;
 
@@ -181,7 +181,7 @@ listed(struct arena *a, const struct resolve *s, size_t member)
 
 /* Later keys override what the connection string says; without resolved targets it is taken as it is. */
 static void
-start(struct db_conn *c, const struct resolve *s)
+db_connect_start(struct db_conn *c, const struct resolve *s)
 {
 	struct arena *a = arena_new();
 	const char *keys[] = {"dbname", "application_name", "client_encoding", NULL, NULL, NULL, NULL};
@@ -189,11 +189,11 @@ start(struct db_conn *c, const struct resolve *s)
 
 	if (s != NULL) {
 		keys[3] = "host";
-		values[3] = listed(a, s, offsetof(struct target, host));
+		values[3] = db_connect_listed(a, s, offsetof(struct target, host));
 		keys[4] = "hostaddr";
-		values[4] = listed(a, s, offsetof(struct target, addr));
+		values[4] = db_connect_listed(a, s, offsetof(struct target, addr));
 		keys[5] = "port";
-		values[5] = listed(a, s, offsetof(struct target, port));
+		values[5] = db_connect_listed(a, s, offsetof(struct target, port));
 	}
 	c->pg = PQconnectStartParams(keys, values, 1);
 	arena_free(&a);
@@ -221,7 +221,7 @@ add_target(struct resolve *s, const char *addr)
 }
 
 static void
-on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
+db_connect_on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 {
 	struct resolve *s = req->data;
 	char addr[64];
@@ -240,7 +240,7 @@ on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 
 /* The next element of a comma-separated list; the last port serves all further hosts. */
 static bool
-next_of(char **list, char *out, size_t size)
+db_connect_next_of(char **list, char *out, size_t size)
 {
 	char *at = *list, *comma;
 
@@ -258,16 +258,16 @@ resolve_next(struct resolve *s)
 	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct db_conn *c = s->conn;
 
-	while (next_of(&s->hosts, s->host, sizeof s->host)) {
-		next_of(&s->ports, s->port, sizeof s->port);
-		if (uv_getaddrinfo(loop_uv(), &s->req, on_resolved, s->host, NULL, &hints) == 0)
+	while (db_connect_next_of(&s->hosts, s->host, sizeof s->host)) {
+		db_connect_next_of(&s->ports, s->port, sizeof s->port);
+		if (uv_getaddrinfo(loop_uv(), &s->req, db_connect_on_resolved, s->host, NULL, &hints) == 0)
 			return;
 	}
 	c->resolve = NULL;
 	if (s->n == 0)
 		dbp_connect_failed(c, s->why[0] ? s->why : "no address");
 	else
-		start(c, s);
+		db_connect_start(c, s);
 	resolve_free(s);
 }
 
@@ -307,5 +307,5 @@ dbc_open(struct db_conn *c)
 		return;
 	}
 	PQconninfoFree(all);
-	start(c, NULL);
+	db_connect_start(c, NULL);
 }

@@ -52,7 +52,7 @@ is_migration(const struct dirent *d)
 }
 
 static err_t
-load(struct ctx *cx, struct files *fs, const char *sub)
+migrate_load(struct ctx *cx, struct files *fs, const char *sub)
 {
 	char path[PATH_MAX + 300];
 	struct dirent **list;
@@ -164,8 +164,8 @@ db_migrate_load(struct ctx *cx)
 {
 	if (dir[0] == '\0')
 		find_dir(conf.sql_dir);
-	TRY(load(cx, &platform, ""));
-	return load(cx, &project, "/project");
+	TRY(migrate_load(cx, &platform, ""));
+	return migrate_load(cx, &project, "/project");
 }
 
 int

@@ -88,7 +88,7 @@ unlink_conn(struct db_conn *c)
 }
 
 static void
-drop(struct db_conn *c)
+db_pool_drop(struct db_conn *c)
 {
 	if (c->state == DBC_BUSY || c->state == DBC_DRAINING || c->state == DBC_BROKEN)
 		n_busy--;
@@ -114,10 +114,10 @@ idle_remove(struct db_conn *c)
 
 /* A connection with nothing on it goes onto the stack of the idle, and from there to whose turn it is. */
 static void
-settle(struct db_conn *c)
+db_pool_settle(struct db_conn *c)
 {
 	if (closing || n_open > (unsigned)conf.db_pool_size) {	/* the pool may have been made smaller */
-		drop(c);
+		db_pool_drop(c);
 		return;
 	}
 	dbs_returned(c);
@@ -140,7 +140,7 @@ retry_now(void *arg)
 
 /* Opens what the waiters need, as far as the pool may grow and PostgreSQL is there. */
 static void
-grow(void)
+db_pool_grow(void)
 {
 	if (n_waiting == 0)
 		return;
@@ -168,7 +168,7 @@ dbp_connected(struct db_conn *c)
 	n_connecting--;
 	n_busy++;
 	dbc_move(c, DBC_BUSY);
-	settle(c);
+	db_pool_settle(c);
 }
 
 void
@@ -181,7 +181,7 @@ dbp_connect_failed(struct db_conn *c, const char *why)
 	backoff = backoff == 0 ? BACKOFF_MIN : backoff * 2 > BACKOFF_MAX ? BACKOFF_MAX : backoff * 2;
 	if (retry == NULL && !closing)
 		retry = loop_after(backoff, retry_now, NULL);
-	drop(c);
+	db_pool_drop(c);
 }
 
 /* ---- lending ---- */
@@ -209,7 +209,7 @@ hand_out(void)
 		lend(w->share, w->cx, &w->given);
 		fib_signal(&w->ev);
 	}
-	grow();
+	db_pool_grow();
 	gauges();
 }
 
@@ -292,7 +292,7 @@ drain_too_long(void *arg)
 
 	c->timer = NULL;
 	log_warn(NULL, "a statement would not end: connection dropped", "after_ms=%d", DRAIN_MAX);
-	drop(c);
+	db_pool_drop(c);
 }
 
 static void
@@ -315,7 +315,7 @@ drain_cancel(void *arg)
 }
 
 static void
-drain(struct db_conn *c)
+db_pool_drain(struct db_conn *c)
 {
 	dbs_outlive(c);
 	dbc_move(c, DBC_DRAINING);
@@ -327,7 +327,7 @@ static void
 roll_back(struct db_conn *c)
 {
 	c->rollbacks++;
-	drain(c);
+	db_pool_drain(c);
 	dbc_begin(c);
 	dbc_statement(c, STEP_PLAIN, "ROLLBACK", 0, NULL);
 	dbc_sync(c);
@@ -339,7 +339,7 @@ deallocate(struct db_conn *c)
 {
 	char sql[32];
 
-	drain(c);
+	db_pool_drain(c);
 	dbc_begin(c);
 	while (c->stmts.n_dead > 0) {
 		snprintf(sql, sizeof sql, "DEALLOCATE %s", c->stmts.dead[--c->stmts.n_dead]);
@@ -353,7 +353,7 @@ static void
 tidy(struct db_conn *c)
 {
 	if (dbc_in_tx(c) && c->rollbacks >= ROLLBACKS_MAX) {
-		drop(c);
+		db_pool_drop(c);
 	} else if (dbc_in_tx(c)) {
 		roll_back(c);
 	} else if (c->stmts.n_dead >= DEAD_MAX) {
@@ -361,7 +361,7 @@ tidy(struct db_conn *c)
 	} else {
 		loop_timer_stop(&c->timer);
 		c->rollbacks = 0;
-		settle(c);
+		db_pool_settle(c);
 	}
 }
 
@@ -369,7 +369,7 @@ void
 dbp_flight_ended(struct db_conn *c)
 {
 	if (c->cancelled)
-		drop(c);
+		db_pool_drop(c);
 	else
 		tidy(c);
 }
@@ -379,9 +379,9 @@ dbp_put(struct db_conn *c)
 {
 	assert(c->state == DBC_BUSY || c->state == DBC_BROKEN);
 	if (c->state == DBC_BROKEN || closing)
-		drop(c);
+		db_pool_drop(c);
 	else if (c->flying)
-		drain(c);
+		db_pool_drain(c);
 	else
 		tidy(c);
 }
@@ -409,7 +409,7 @@ dbp_lost(struct db_conn *c, const char *why)
 		return;
 	}
 	log_debug(NULL, "connection to PostgreSQL lost", "error=%s", why);
-	drop(c);
+	db_pool_drop(c);
 }
 
 /* ---- start and end ---- */
@@ -434,6 +434,6 @@ db_fini(void)
 			continue;	/* dropped when it is given back */
 		if (c->state == DBC_IDLE)
 			idle_remove(c);
-		drop(c);
+		db_pool_drop(c);
 	}
 }

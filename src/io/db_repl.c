@@ -50,12 +50,12 @@ struct reader {			/* big-endian fields of a replication message */
 	bool bad;
 };
 
-static void take(struct repl *r);
+static void db_repl_take(struct repl *r);
 
 /* ---- watching the socket ---- */
 
 static void
-poll_closed(uv_handle_t *h)
+db_repl_poll_closed(uv_handle_t *h)
 {
 	free(h);
 }
@@ -64,7 +64,7 @@ static void
 unwatch(struct repl *r)
 {
 	if (r->poll != NULL)
-		uv_close((uv_handle_t *)r->poll, poll_closed);
+		uv_close((uv_handle_t *)r->poll, db_repl_poll_closed);
 	if (r->poll != NULL)
 		r->poll->data = NULL;
 	r->poll = NULL;
@@ -90,7 +90,7 @@ lost(struct repl *r, const char *why)
 }
 
 static void
-on_poll(uv_poll_t *h, int status, int events)
+db_repl_on_poll(uv_poll_t *h, int status, int events)
 {
 	struct repl *r = h->data;
 
@@ -102,11 +102,11 @@ on_poll(uv_poll_t *h, int status, int events)
 		lost(r, PQerrorMessage(r->pg));
 		return;
 	}
-	take(r);
+	db_repl_take(r);
 }
 
 static void
-watch(struct repl *r)
+db_repl_watch(struct repl *r)
 {
 	int left = PQflush(r->pg);
 	int events = (r->paused ? 0 : UV_READABLE) | (left > 0 ? UV_WRITABLE : 0);
@@ -121,7 +121,7 @@ watch(struct repl *r)
 		r->poll->data = r;
 	}
 	if (events != 0)
-		uv_poll_start(r->poll, events, on_poll);
+		uv_poll_start(r->poll, events, db_repl_on_poll);
 	else
 		uv_poll_stop(r->poll);
 }
@@ -129,7 +129,7 @@ watch(struct repl *r)
 /* ---- messages ---- */
 
 static uint64_t
-get(struct reader *in, size_t bytes)
+db_repl_get(struct reader *in, size_t bytes)
 {
 	uint64_t v = 0;
 
@@ -169,19 +169,19 @@ get_cstr(struct reader *in)
 		return STR_NONE;
 	}
 	s = get_bytes(in, (size_t)(end - in->p));
-	(void)get(in, 1);
+	(void)db_repl_get(in, 1);
 	return s;
 }
 
 static void
 take_message(struct repl *r, struct reader *in)
 {
-	bool transactional = get(in, 1) & 1;
+	bool transactional = db_repl_get(in, 1) & 1;
 	struct str prefix, content;
 
-	(void)get(in, 8);	/* its own LSN */
+	(void)db_repl_get(in, 8);	/* its own LSN */
 	prefix = get_cstr(in);
-	content = get_bytes(in, (size_t)get(in, 4));
+	content = get_bytes(in, (size_t)db_repl_get(in, 4));
 	if (in->bad || !transactional || !r->in_tx)
 		return;
 	r->h.message(&r->tx, r->index++, prefix, content, r->h.arg);
@@ -190,11 +190,11 @@ take_message(struct repl *r, struct reader *in)
 static void
 take_change(struct repl *r, struct reader *in)
 {
-	switch (get(in, 1)) {
+	switch (db_repl_get(in, 1)) {
 	case 'B':
-		r->tx.commit_lsn = get(in, 8);
-		r->tx.commit_ms = (int64_t)get(in, 8) / 1000 + PG_EPOCH_MS;
-		r->tx.xid = (uint32_t)get(in, 4);
+		r->tx.commit_lsn = db_repl_get(in, 8);
+		r->tx.commit_ms = (int64_t)db_repl_get(in, 8) / 1000 + PG_EPOCH_MS;
+		r->tx.xid = (uint32_t)db_repl_get(in, 4);
 		r->index = 0;
 		r->in_tx = !in->bad;
 		break;
@@ -204,8 +204,8 @@ take_change(struct repl *r, struct reader *in)
 	case 'C': {
 		uint64_t end;
 
-		(void)get(in, 1 + 8);
-		end = get(in, 8);
+		(void)db_repl_get(in, 1 + 8);
+		end = db_repl_get(in, 8);
 		r->in_tx = false;
 		if (!in->bad)
 			r->h.progress(end, r->h.arg);
@@ -217,7 +217,7 @@ take_change(struct repl *r, struct reader *in)
 }
 
 static uint64_t
-later(uint64_t a, uint64_t b)
+db_repl_later(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -234,7 +234,7 @@ send_status(struct repl *r)
 	for (int i = 0; i < 32; i++)
 		msg[1 + i] = (char)(f[i / 8] >> (56 - 8 * (i % 8)));
 	if (PQputCopyData(r->pg, msg, sizeof msg) > 0)
-		watch(r);
+		db_repl_watch(r);
 	/* else the connection is dead: the next read says so */
 }
 
@@ -244,21 +244,21 @@ take_copy(struct repl *r, const char *p, int n)
 	struct reader in = {(const unsigned char *)p, (size_t)n, false};
 	uint64_t end;
 
-	switch (get(&in, 1)) {
+	switch (db_repl_get(&in, 1)) {
 	case 'w':
-		(void)get(&in, 8);
-		r->server_end = later(r->server_end, get(&in, 8));
-		(void)get(&in, 8);
+		(void)db_repl_get(&in, 8);
+		r->server_end = db_repl_later(r->server_end, db_repl_get(&in, 8));
+		(void)db_repl_get(&in, 8);
 		if (!in.bad)
 			take_change(r, &in);
 		break;
 	case 'k':
-		end = get(&in, 8);
-		(void)get(&in, 8);
+		end = db_repl_get(&in, 8);
+		(void)db_repl_get(&in, 8);
 		if (in.bad)
 			break;
-		r->server_end = later(r->server_end, end);
-		if (get(&in, 1) == 1)
+		r->server_end = db_repl_later(r->server_end, end);
+		if (db_repl_get(&in, 1) == 1)
 			send_status(r);
 		/* within a transaction it may speak of what has not been handed over yet */
 		if (!r->in_tx)
@@ -270,7 +270,7 @@ take_copy(struct repl *r, const char *p, int n)
 }
 
 static void
-go_on(void *arg)
+db_repl_go_on(void *arg)
 {
 	struct repl *r = arg;
 
@@ -278,7 +278,7 @@ go_on(void *arg)
 	if (r->magic == 0)
 		free(r);	/* closed meanwhile */
 	else if (r->state == REPL_STREAMING)
-		take(r);
+		db_repl_take(r);
 }
 
 /* What remains is taken at the next turn of the loop. */
@@ -286,7 +286,7 @@ static void
 later_on(struct repl *r)
 {
 	if (!r->soon)
-		loop_soon(go_on, r);
+		loop_soon(db_repl_go_on, r);
 	r->soon = true;
 }
 
@@ -307,7 +307,7 @@ take_stream(struct repl *r)
 		int n = PQgetCopyData(r->pg, &p, 1);
 
 		if (n == 0) {
-			watch(r);
+			db_repl_watch(r);
 			return;
 		}
 		if (n < 0) {	/* the reason is a result */
@@ -323,7 +323,7 @@ take_stream(struct repl *r)
 	}
 	if (r->state != REPL_STREAMING)
 		return;
-	watch(r);
+	db_repl_watch(r);
 	if (!r->paused)
 		later_on(r);
 }
@@ -352,14 +352,14 @@ take_answer(struct repl *r)
 }
 
 static void
-take(struct repl *r)
+db_repl_take(struct repl *r)
 {
 	if (r->state == REPL_ASKING)
 		take_answer(r);
 	if (r->state == REPL_STREAMING)
 		take_stream(r);
 	if (r->state == REPL_IDLE || r->state == REPL_ASKING)
-		watch(r);
+		db_repl_watch(r);
 }
 
 /* ---- connecting and asking ---- */
@@ -396,7 +396,7 @@ repl_open(struct ctx *cx, const struct repl_handler *h, struct repl **out)
 }
 
 static err_t
-ask(struct ctx *cx, struct repl *r, const char *sql)
+db_repl_ask(struct ctx *cx, struct repl *r, const char *sql)
 {
 	err_t e;
 
@@ -411,7 +411,7 @@ ask(struct ctx *cx, struct repl *r, const char *sql)
 		r->state = REPL_CLOSED;
 		return fail(cx, ERR_DB_DOWN, "%s", PQerrorMessage(r->pg));
 	}
-	watch(r);
+	db_repl_watch(r);
 	e = fib_await(cx, &r->done);
 	if (!r->done.set) {
 		unwatch(r);
@@ -438,7 +438,7 @@ repl_row(struct ctx *cx, struct repl *r, struct strs *row_out, const char *sql)
 	ExecStatusType st;
 
 	*row_out = (struct strs){0};
-	TRY(ask(cx, r, sql));
+	TRY(db_repl_ask(cx, r, sql));
 	st = PQresultStatus(r->res);
 	if (st != PGRES_TUPLES_OK && st != PGRES_COMMAND_OK)
 		return refused(cx, r->res);
@@ -455,7 +455,7 @@ repl_row(struct ctx *cx, struct repl *r, struct strs *row_out, const char *sql)
 err_t
 repl_start(struct ctx *cx, struct repl *r, const char *slot, const char *publication)
 {
-	TRY(ask(cx, r, arena_printf(cx->arena, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '1', publication_names '%s', "
+	TRY(db_repl_ask(cx, r, arena_printf(cx->arena, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (proto_version '1', publication_names '%s', "
 	    "messages 'true')", slot, publication)));
 	if (PQresultStatus(r->res) != PGRES_COPY_BOTH)
 		return refused(cx, r->res);
@@ -467,7 +467,7 @@ repl_pause(struct repl *r)
 {
 	r->paused = true;
 	if (r->state == REPL_STREAMING)
-		watch(r);
+		db_repl_watch(r);
 }
 
 void
@@ -483,7 +483,7 @@ repl_resume(struct repl *r)
 void
 repl_confirm(struct repl *r, uint64_t lsn)
 {
-	r->confirmed = later(r->confirmed, lsn);
+	r->confirmed = db_repl_later(r->confirmed, lsn);
 	if (r->state == REPL_STREAMING)
 		send_status(r);
 }

@@ -48,7 +48,7 @@ dbs_of(const struct ctx *cx)
 
 /* A share leaves one connection of the pool to the others, when there are two. */
 static unsigned
-room(const struct db_share *s)
+db_share_room(const struct db_share *s)
 {
 	unsigned pool = conf.db_pool_size > 1 ? (unsigned)conf.db_pool_size : 1, max = s->max;
 
@@ -62,7 +62,7 @@ room(const struct db_share *s)
 bool
 dbs_has_room(const struct db_share *s)
 {
-	return s->max == 0 || room(s) > 0;
+	return s->max == 0 || db_share_room(s) > 0;
 }
 
 /* ---- lent connections ---- */
@@ -118,7 +118,7 @@ dbs_wanted(void)
 	unsigned n = 0, free;
 
 	do {
-		free = room(s);
+		free = db_share_room(s);
 		n += s->waiting.n < free ? s->waiting.n : free;
 	} while ((s = s->next) != turn);
 	return n;
@@ -160,7 +160,7 @@ may_have_more(const struct fair_item *it, void *arg)
 }
 
 static struct fair_item *
-next_of(struct db_share *s, struct looking *l)
+db_share_next_of(struct db_share *s, struct looking *l)
 {
 	if (s->waiting.n == 0 || !dbs_has_room(s))
 		return NULL;
@@ -174,7 +174,7 @@ dbs_next(const struct db_conn *all)
 		struct db_share *s = turn;
 
 		do {
-			struct fair_item *it = next_of(s, &l);
+			struct fair_item *it = db_share_next_of(s, &l);
 
 			if (it != NULL) {
 				turn = s->next;

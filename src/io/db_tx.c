@@ -50,7 +50,7 @@ tx_new(struct ctx *cx)
 
 /* Awaits a connection. */
 static err_t
-begin(struct db_tx *tx)
+db_tx_begin(struct db_tx *tx)
 {
 	TRY(dbp_get(tx->cx, &tx->c));
 	tx->begun = tx->filling = false;
@@ -201,7 +201,7 @@ commit(struct db_tx *tx)
 
 /* An answer that was lost may have been a good one: then caches must ask again, too. */
 static void
-bump(const struct db_tx *tx, err_t e)
+db_tx_bump(const struct db_tx *tx, err_t e)
 {
 	for (int i = 0; db_maybe_done(e) && i < tx->n_stale; i++)
 		gen_bump_hash(tx->stale[i]);
@@ -222,18 +222,18 @@ tx_next(struct db_tx *tx, err_t *e)
 	bool stale_plan;
 
 	if (tx->state == TX_NEW) {
-		*e = begin(tx);
+		*e = db_tx_begin(tx);
 		return *e == OK;
 	}
 	if (*e == OK) {
 		*e = commit(tx);
-		bump(tx, *e);
+		db_tx_bump(tx, *e);
 	}
 	stale_plan = tx->c->stale;
 	end(tx);
 	if (*e == OK || !again(tx, *e, stale_plan))
 		return false;
 	tx_move(tx, TX_NEW);
-	*e = begin(tx);
+	*e = db_tx_begin(tx);
 	return *e == OK;
 }

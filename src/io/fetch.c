@@ -64,7 +64,7 @@ static bool started;
 /* ---- what a transfer takes and gives ---- */
 
 static struct fetch_stream *
-stream_of(void *arg)
+fetch_stream_of(void *arg)
 {
 	struct fetch_stream *t = arg;
 
@@ -110,7 +110,7 @@ pieces_take(struct pieces *p)
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct fetch_stream *t = stream_of(arg);
+	struct fetch_stream *t = fetch_stream_of(arg);
 
 	n *= size;
 	if (n > t->max - t->got) {
@@ -152,9 +152,9 @@ head_ended(struct fetch_stream *t)
 
 /* Each response of a chain of redirects begins with its status line: only the last one's headers stay. */
 static size_t
-on_header(char *p, size_t size, size_t n, void *arg)
+fetch_on_header(char *p, size_t size, size_t n, void *arg)
 {
-	struct fetch_stream *t = stream_of(arg);
+	struct fetch_stream *t = fetch_stream_of(arg);
 	struct str line;
 
 	n *= size;
@@ -180,7 +180,7 @@ on_header(char *p, size_t size, size_t n, void *arg)
 static size_t
 on_upload(char *p, size_t size, size_t n, void *arg)
 {
-	struct fetch_stream *t = stream_of(arg);
+	struct fetch_stream *t = fetch_stream_of(arg);
 
 	n *= size;
 	if (n > t->out.n)
@@ -200,7 +200,7 @@ on_upload(char *p, size_t size, size_t n, void *arg)
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
-	struct fetch_stream *t = stream_of(arg);
+	struct fetch_stream *t = fetch_stream_of(arg);
 
 	(void)purpose;
 	if (!t->f.private_ok && sockaddr_private(&a->addr)) {
@@ -215,7 +215,7 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 static void
 on_done(void *arg, CURLcode result)
 {
-	struct fetch_stream *t = stream_of(arg);
+	struct fetch_stream *t = fetch_stream_of(arg);
 
 	assert(t->under_way && !t->ended);
 	t->under_way = false;
@@ -226,7 +226,7 @@ on_done(void *arg, CURLcode result)
 
 /* It ends here. The connection goes with it. */
 static void
-give_up(struct fetch_stream *t)
+fetch_give_up(struct fetch_stream *t)
 {
 	if (t->under_way)
 		fetch_loop_remove(t->easy);
@@ -238,7 +238,7 @@ give_up(struct fetch_stream *t)
 }
 
 static void
-go_on(struct fetch_stream *t)
+fetch_go_on(struct fetch_stream *t)
 {
 	CURLcode e;
 
@@ -248,15 +248,15 @@ go_on(struct fetch_stream *t)
 	e = fetch_loop_go_on(t->easy);
 	if (e == CURLE_OK)
 		return;
-	give_up(t);
+	fetch_give_up(t);
 	t->result = e;
 }
 
 static void
-drop(struct fetch_stream *t)
+fetch_drop(struct fetch_stream *t)
 {
 	assert(t->magic == FETCH_MAGIC);
-	give_up(t);
+	fetch_give_up(t);
 	curl_easy_cleanup(t->easy);
 	curl_slist_free_all(t->headers);
 	curl_slist_free_all(t->rcpt);
@@ -365,7 +365,7 @@ set_common(struct fetch_stream *t)
 		SET(CAINFO, f->ca_file);
 	SET(WRITEFUNCTION, on_body);
 	SET(WRITEDATA, t);
-	SET(HEADERFUNCTION, on_header);
+	SET(HEADERFUNCTION, fetch_on_header);
 	SET(HEADERDATA, t);
 	if (!t->whole)	/* of HTTP/2 curl reads megabytes ahead of who has paused it */
 		SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -492,7 +492,7 @@ verdict(struct ctx *cx, struct fetch_stream *t)
 }
 
 static err_t
-judge(struct ctx *cx, struct fetch_stream *t)
+fetch_judge(struct ctx *cx, struct fetch_stream *t)
 {
 	err_t e = verdict(cx, t);
 
@@ -516,7 +516,7 @@ note_head(struct fetch_stream *t)
 }
 
 static err_t
-begin(struct ctx *cx, struct fetch_stream *t)
+fetch_begin(struct ctx *cx, struct fetch_stream *t)
 {
 	set_common(t);
 	TRY(is_mail(&t->f) ? set_mail(cx, t) : set_http(cx, t));
@@ -540,10 +540,10 @@ transfer_begin(struct ctx *cx, const struct fetch *f, bool whole, struct fetch_s
 	started = true;
 	metric_add(M_fetches, 1);
 	*out = transfer_new(cx, f, whole);
-	e = begin(cx, *out);
+	e = fetch_begin(cx, *out);
 	if (e == OK)
 		return OK;
-	drop(*out);
+	fetch_drop(*out);
 	*out = NULL;
 	metric_add(M_fetch_errors, 1);
 	return e;
@@ -578,7 +578,7 @@ wait_or_give_up(struct ctx *cx, struct fetch_stream *t)
 	if (e != OK && !t->ended) {
 		t->counted = true;
 		metric_add(M_fetch_errors, 1);
-		give_up(t);
+		fetch_give_up(t);
 	}
 	return e;
 }
@@ -589,7 +589,7 @@ close_deferred(void *arg)
 	struct fetch_stream *t = arg;	/* its memory is the context's */
 
 	if (t->magic == FETCH_MAGIC)
-		drop(t);
+		fetch_drop(t);
 }
 
 err_t
@@ -604,7 +604,7 @@ void
 fetch_close(struct fetch_stream **sp)
 {
 	if (*sp != NULL)
-		drop(stream_of(*sp));
+		fetch_drop(fetch_stream_of(*sp));
 	*sp = NULL;
 }
 
@@ -613,33 +613,33 @@ fetch_write(struct ctx *cx, struct fetch_stream *t, struct str piece)
 {
 	err_t e = OK;
 
-	assert(stream_of(t)->f.upload && !t->out_ended && t->out.n == 0);
+	assert(fetch_stream_of(t)->f.upload && !t->out_ended && t->out.n == 0);
 	t->given += piece.n;
 	if (t->f.length >= 0 && t->given > (uint64_t)t->f.length) {
-		give_up(t);
+		fetch_give_up(t);
 		return fail(cx, ERR_FETCH, "the body is longer than announced");
 	}
 	t->out = piece;
 	t->moved = loop_now();
 	if (t->hungry)
-		go_on(t);
+		fetch_go_on(t);
 	while (e == OK && t->out.n > 0 && !t->ended)
 		e = wait_or_give_up(cx, t);
 	t->out = STR_NONE;
-	return e == OK && t->ended ? judge(cx, t) : e;
+	return e == OK && t->ended ? fetch_judge(cx, t) : e;
 }
 
 err_t
 fetch_end(struct ctx *cx, struct fetch_stream *t)
 {
-	assert(stream_of(t)->f.upload && !t->out_ended);
+	assert(fetch_stream_of(t)->f.upload && !t->out_ended);
 	t->out_ended = true;
 	if (t->f.length >= 0 && t->given < (uint64_t)t->f.length && !t->ended) {
-		give_up(t);
+		fetch_give_up(t);
 		return fail(cx, ERR_FETCH, "the body is shorter than announced");
 	}
 	if (t->hungry)
-		go_on(t);
+		fetch_go_on(t);
 	return OK;
 }
 
@@ -647,11 +647,11 @@ err_t
 fetch_head(struct ctx *cx, struct fetch_stream *t, struct fetch_reply **out)
 {
 	*out = NULL;
-	stream_of(t)->moved = loop_now();
+	fetch_stream_of(t)->moved = loop_now();
 	while (!t->head && !t->ended)
 		TRY(wait_or_give_up(cx, t));
 	if (!t->head)
-		TRY(judge(cx, t));
+		TRY(fetch_judge(cx, t));
 	note_head(t);
 	*out = t->reply;
 	return OK;
@@ -661,14 +661,14 @@ err_t
 fetch_read(struct ctx *cx, struct fetch_stream *t, struct str *piece_out)
 {
 	*piece_out = STR_NONE;
-	stream_of(t)->moved = loop_now();
+	fetch_stream_of(t)->moved = loop_now();
 	while (t->in.n == 0 && !t->ended)
 		TRY(wait_or_give_up(cx, t));
 	if (t->in.n == 0)
-		return judge(cx, t);
+		return fetch_judge(cx, t);
 	*piece_out = pieces_take(&t->in);
 	if (t->full)
-		go_on(t);
+		fetch_go_on(t);
 	return OK;
 }
 
@@ -702,7 +702,7 @@ fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 	e = read_whole(cx, t);
 	if (e == OK)
 		*out = t->reply;
-	drop(t);
+	fetch_drop(t);
 	return e;
 }
 
@@ -724,7 +724,7 @@ fetch_fini(void)
 		if (t->ended)
 			continue;
 		t->lost = true;
-		give_up(t);
+		fetch_give_up(t);
 		fib_signal(&t->change);
 	}
 	fetch_loop_stop();

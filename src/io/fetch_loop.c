@@ -18,7 +18,7 @@ static uv_timer_t *timer;
 static void (*on_done)(void *transfer, CURLcode result);
 
 static void
-collect(void)
+fetch_loop_collect(void)
 {
 	CURLMsg *m;
 	int left;
@@ -38,13 +38,13 @@ collect(void)
 }
 
 static void
-on_timer(uv_timer_t *h)
+fetch_loop_on_timer(uv_timer_t *h)
 {
 	int running;
 
 	(void)h;
 	curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect();
+	fetch_loop_collect();
 }
 
 static int
@@ -57,7 +57,7 @@ set_timer(CURLM *m, long ms, void *arg)
 	if (ms < 0)
 		uv_timer_stop(timer);
 	else	/* never at once: curl must not be called from within its own callback */
-		uv_timer_start(timer, on_timer, ms > 0 ? (uint64_t)ms : 1, 0);
+		uv_timer_start(timer, fetch_loop_on_timer, ms > 0 ? (uint64_t)ms : 1, 0);
 	return 0;
 }
 
@@ -78,7 +78,7 @@ on_socket(uv_poll_t *h, int status, int events)
 	curl_multi_socket_action(multi, w->fd, flags, &running);
 	if (status < 0 && !uv_is_closing((uv_handle_t *)h))	/* libuv has stopped it */
 		uv_poll_start(h, w->events, on_socket);
-	collect();
+	fetch_loop_collect();
 }
 
 static void
@@ -133,7 +133,7 @@ fetch_loop_start(void (*done)(void *, CURLcode))
 }
 
 static void
-timer_closed(uv_handle_t *h)
+fetch_loop_timer_closed(uv_handle_t *h)
 {
 	free(h);
 }
@@ -143,7 +143,7 @@ fetch_loop_stop(void)
 {
 	curl_multi_cleanup(multi);
 	multi = NULL;
-	uv_close((uv_handle_t *)timer, timer_closed);
+	uv_close((uv_handle_t *)timer, fetch_loop_timer_closed);
 	timer = NULL;
 }
 
@@ -172,6 +172,6 @@ fetch_loop_go_on(CURL *easy)
 	if (e != CURLE_OK)
 		return e;
 	curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect();
+	fetch_loop_collect();
 	return CURLE_OK;
 }

@@ -135,7 +135,7 @@ conn_move(struct conn *c, enum conn_list to)
 
 /* Closes what was doomed outside its own callback. */
 static void
-reap(void *arg)
+http_reap(void *arg)
 {
 	struct conn *c;
 
@@ -151,7 +151,7 @@ conn_doom(struct conn *c)
 	conn_move(c, LIST_DOOMED);
 	if (!reap_due && c != serving) {
 		reap_due = true;
-		loop_soon(reap, NULL);
+		loop_soon(http_reap, NULL);
 	}
 }
 
@@ -387,7 +387,7 @@ static const struct lws_protocols protocols[] = {
 /* ---- accepting ---- */
 
 static void
-adopt(int fd, const struct sockaddr_storage *a)
+http_adopt(int fd, const struct sockaddr_storage *a)
 {
 	struct lws_vhost *vh = lws_get_vhost_by_name(context, "default");
 	lws_sock_file_fd_type desc = {.sockfd = fd};
@@ -438,7 +438,7 @@ on_accept(uv_poll_t *h, int status, int events)
 		n = sizeof a;
 		fd = accept4(listen_fd, (struct sockaddr *)&a, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			adopt(fd, &a);
+			http_adopt(fd, &a);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -529,7 +529,7 @@ conn_oldest(enum conn_list l, uint64_t ms)
 }
 
 static void
-check_list(enum conn_list l, uint64_t ms)
+http_check_list(enum conn_list l, uint64_t ms)
 {
 	struct conn *c;
 
@@ -553,12 +553,12 @@ reads_on(struct conn *c)
 }
 
 static void
-on_tick(void *arg)
+http_on_tick(void *arg)
 {
 	(void)arg;
-	check_list(LIST_IDLE, (uint64_t)conf.keepalive_timeout);
-	check_list(LIST_HEAD, (uint64_t)conf.head_timeout);
-	check_list(LIST_H2, (uint64_t)conf.head_timeout);
+	http_check_list(LIST_IDLE, (uint64_t)conf.keepalive_timeout);
+	http_check_list(LIST_HEAD, (uint64_t)conf.head_timeout);
+	http_check_list(LIST_H2, (uint64_t)conf.head_timeout);
 	ws_sweep();
 	for (struct conn *c = lists[LIST_CLOSING].first, *next; c != NULL; c = next) {
 		next = c->next;
@@ -698,7 +698,7 @@ http_listen(const struct http_handler *h, const char *ws_path)
 		log_error(NULL, "cannot poll the listening socket", "port=%lld", (long long)conf.port);
 		return false;
 	}
-	tick = loop_every(TICK_MS, on_tick, NULL);
+	tick = loop_every(TICK_MS, http_on_tick, NULL);
 	return true;
 }
 

@@ -92,7 +92,7 @@ warm(struct ctx *cx, int fd, char *scratch, uint64_t offset, size_t n)
 }
 
 static err_t
-send_slice(struct ctx *cx, struct msg *x, int fd, uint64_t *offset, size_t n)
+http_file_send_slice(struct ctx *cx, struct msg *x, int fd, uint64_t *offset, size_t n)
 {
 	uint64_t end = *offset + n, before;
 	ssize_t sent;
@@ -120,7 +120,7 @@ send_mapped(struct ctx *cx, struct msg *x, int fd, uint64_t offset, uint64_t n)
 		size_t slice = end - offset < SLICE ? (size_t)(end - offset) : SLICE;
 
 		TRY(warm(cx, fd, scratch, offset, slice));
-		TRY(send_slice(cx, x, fd, &offset, slice));
+		TRY(http_file_send_slice(cx, x, fd, &offset, slice));
 		TRY(fib_yield(cx));
 	}
 	return OK;

@@ -36,7 +36,7 @@ dispatch(struct conn *c)
 
 /* The head is complete and in the message's arena. False: it was refused. */
 static bool
-begin(struct conn *c, const char *head, size_t n)
+http_h1_begin(struct conn *c, const char *head, size_t n)
 {
 	struct msg *x = c->msg = msg_new(c);
 	err_t e = head_parse(x, arena_memdup(x->m.arena, head, n), n);
@@ -94,7 +94,7 @@ take_head(struct conn *c, const char *p, size_t n, size_t scanned)
 		c->scanned = c->in.n;
 		return 0;
 	}
-	if (!begin(c, p, (size_t)end))
+	if (!http_h1_begin(c, p, (size_t)end))
 		return 0;
 	return (size_t)end;
 }
@@ -146,7 +146,7 @@ skip_body(struct conn *c, size_t n)
 
 /* One request's worth of p. Returns what is used; 0 ends the round. */
 static size_t
-step(struct conn *c, const char *p, size_t n, size_t scanned)
+http_h1_step(struct conn *c, const char *p, size_t n, size_t scanned)
 {
 	size_t used;
 
@@ -199,7 +199,7 @@ h1_input(struct conn *c, char *p, size_t n)
 	if (at > p)
 		scanned = 0;
 	while (at < end && !conn_ending(c) && c->proto == PROTO_H1) {
-		used = step(c, at, (size_t)(end - at), scanned);
+		used = http_h1_step(c, at, (size_t)(end - at), scanned);
 		scanned = 0;
 		if (used == 0)
 			break;
@@ -217,7 +217,7 @@ bodiless(int status)
 }
 
 static size_t
-put(char *to, size_t at, const char *p, size_t n)
+http_h1_put(char *to, size_t at, const char *p, size_t n)
 {
 	memcpy(to + at, p, n);
 	return at + n;
@@ -236,15 +236,15 @@ build_head(int status, const struct http_header *h, int nh, const char *framing,
 
 		if (at + nn + nv + 256 > room || !header_sane(&h[i]))
 			continue;
-		at = put(b, at, h[i].name, nn);
-		at = put(b, at, ": ", 2);
-		at = put(b, at, h[i].value, nv);
-		at = put(b, at, "\r\n", 2);
+		at = http_h1_put(b, at, h[i].name, nn);
+		at = http_h1_put(b, at, ": ", 2);
+		at = http_h1_put(b, at, h[i].value, nv);
+		at = http_h1_put(b, at, "\r\n", 2);
 	}
-	at = put(b, at, framing, strlen(framing));
-	at = put(b, at, "Date: ", 6);
-	at = put(b, at, http_date(), 29);
-	return keep ? put(b, at, "\r\nConnection: keep-alive\r\n\r\n", 28) : put(b, at, "\r\nConnection: close\r\n\r\n", 23);
+	at = http_h1_put(b, at, framing, strlen(framing));
+	at = http_h1_put(b, at, "Date: ", 6);
+	at = http_h1_put(b, at, http_date(), 29);
+	return keep ? http_h1_put(b, at, "\r\nConnection: keep-alive\r\n\r\n", 28) : http_h1_put(b, at, "\r\nConnection: close\r\n\r\n", 23);
 }
 
 /* Whether the connection lives on after the answer that is about to be given: what was read of the body decides. */
@@ -287,7 +287,7 @@ h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	if (!none && (x == NULL || !x->head) && body.n > 0) {
 		size_t now = body.n < SCRATCH_SIZE - at ? body.n : SCRATCH_SIZE - at;
 
-		at = put(conn_scratch, at, body.p, now);
+		at = http_h1_put(conn_scratch, at, body.p, now);
 		body = (struct str){body.p + now, body.n - now};
 	} else
 		body.n = 0;
@@ -328,8 +328,8 @@ h1_write(struct conn *c, struct msg *x, struct str piece)
 	}
 	assert(piece.n + 32 < SCRATCH_SIZE);
 	at = (size_t)snprintf(conn_scratch, 32, "%zx\r\n", piece.n);
-	at = put(conn_scratch, at, piece.p, piece.n);
-	at = put(conn_scratch, at, "\r\n", 2);
+	at = http_h1_put(conn_scratch, at, piece.p, piece.n);
+	at = http_h1_put(conn_scratch, at, "\r\n", 2);
 	conn_write(c, conn_scratch, at);
 }
 

@@ -43,10 +43,10 @@ struct h2 {
 	bool busy;		/* inside nghttp2: output waits */
 };
 
-static void pump(struct conn *c);
+static void http_h2_pump(struct conn *c);
 
 static struct stream *
-stream_of(const struct conn *c, int32_t id)
+http_h2_stream_of(const struct conn *c, int32_t id)
 {
 	struct stream *st = nghttp2_session_get_stream_user_data(c->h2->s, id);
 
@@ -72,7 +72,7 @@ free_stream(struct h2 *h, struct stream *st)
 
 /* Moves what nghttp2 wants to say to the socket, in pieces of the scratch buffer. */
 static void
-pump(struct conn *c)
+http_h2_pump(struct conn *c)
 {
 	struct h2 *h = c->h2;
 
@@ -152,7 +152,7 @@ on_begin(nghttp2_session *s, const nghttp2_frame *f, void *user)
 }
 
 static struct str
-keep_text(struct msg *x, const uint8_t *p, size_t n)
+http_h2_keep_text(struct msg *x, const uint8_t *p, size_t n)
 {
 	return (struct str){arena_memdup(x->m.arena, p, n), n};
 }
@@ -168,7 +168,7 @@ set_path(struct msg *x, struct str t)
 }
 
 static void
-set_length(struct stream *st, struct str v)
+http_h2_set_length(struct stream *st, struct str v)
 {
 	int64_t n;
 
@@ -181,7 +181,7 @@ set_length(struct stream *st, struct str v)
 }
 
 static int
-on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nn, const uint8_t *value, size_t nv,
+http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nn, const uint8_t *value, size_t nv,
     uint8_t flags, void *user)
 {
 	struct stream *st = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
@@ -202,19 +202,19 @@ on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_
 	}
 	if (nn > 0 && key[0] == ':') {
 		if (nn == 7 && memcmp(key, ":method", 7) == 0)
-			x->m.method = keep_text(x, value, nv);
+			x->m.method = http_h2_keep_text(x, value, nv);
 		else if (nn == 5 && memcmp(key, ":path", 5) == 0)
-			set_path(x, keep_text(x, value, nv));
+			set_path(x, http_h2_keep_text(x, value, nv));
 		else if (nn == 10 && memcmp(key, ":authority", 10) == 0)
-			header_set(&x->m, HDR_HOST, keep_text(x, value, nv));
+			header_set(&x->m, HDR_HOST, http_h2_keep_text(x, value, nv));
 		return 0;
 	}
 	id = header_known(key, nn);
 	if (id < 0)
 		return 0;
-	v = str_trim(keep_text(x, value, nv));
+	v = str_trim(http_h2_keep_text(x, value, nv));
 	if (id == HDR_CONTENT_LENGTH)
-		set_length(st, v);
+		http_h2_set_length(st, v);
 	header_set(&x->m, id, v);
 	return 0;
 }
@@ -246,10 +246,10 @@ on_head(struct conn *c, struct stream *st, bool last)
 }
 
 static int
-on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *user)
+http_h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *user)
 {
 	struct conn *c = user;
-	struct stream *st = stream_of(c, id);
+	struct stream *st = http_h2_stream_of(c, id);
 	struct msg *x = st ? st->msg : NULL;
 
 	(void)flags;
@@ -268,11 +268,11 @@ h2_took(struct conn *c, const struct msg *x, size_t n)
 {
 	if (nghttp2_session_consume_stream(c->h2->s, x->stream, n) != 0)
 		conn_doom(c);
-	pump(c);
+	http_h2_pump(c);
 }
 
 static int
-on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
+http_h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
 {
 	struct conn *c = user;
 	struct stream *st;
@@ -281,7 +281,7 @@ on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
 	(void)s;
 	if (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA)
 		return 0;
-	st = stream_of(c, f->hd.stream_id);
+	st = http_h2_stream_of(c, f->hd.stream_id);
 	if (st == NULL)
 		return 0;
 	st->heard_all = st->heard_all || last;
@@ -302,7 +302,7 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *user)
 
 	if ((f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) || (f->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return 0;
-	st = stream_of(user, f->hd.stream_id);
+	st = http_h2_stream_of(user, f->hd.stream_id);
 	if (st != NULL && !st->heard_all)
 		nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id, NGHTTP2_NO_ERROR);
 	return 0;
@@ -312,7 +312,7 @@ static int
 on_stream_close(nghttp2_session *s, int32_t id, uint32_t code, void *user)
 {
 	struct conn *c = user;
-	struct stream *st = stream_of(c, id);
+	struct stream *st = http_h2_stream_of(c, id);
 
 	if (st == NULL)
 		return 0;
@@ -380,7 +380,7 @@ out_check(struct watch *w, uint64_t now)
 	metric_add(M_http_slow, 1);
 	nghttp2_submit_rst_stream(st->conn->h2->s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
 	watch_remove(w);
-	pump(st->conn);
+	http_h2_pump(st->conn);
 }
 
 static nghttp2_nv
@@ -437,7 +437,7 @@ submit(struct conn *c, struct stream *st, int status, const struct http_header *
 }
 
 static void
-let_go(struct stream *st)
+http_h2_let_go(struct stream *st)
 {
 	st->msg = NULL;
 	st->more = false;
@@ -448,53 +448,53 @@ let_go(struct stream *st)
 void
 h2_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body)
 {
-	struct stream *st = stream_of(c, x->stream);
+	struct stream *st = http_h2_stream_of(c, x->stream);
 	bool none = status == 204 || status == 304 || x->head || body.n == 0;
 
 	if (st == NULL)
 		return;
 	if (!none)
 		out_add(st, body);
-	let_go(st);
+	http_h2_let_go(st);
 	submit(c, st, status, h, nh, (int64_t)body.n, !none);
-	pump(c);
+	http_h2_pump(c);
 }
 
 void
 h2_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh)
 {
-	struct stream *st = stream_of(c, x->stream);
+	struct stream *st = http_h2_stream_of(c, x->stream);
 
 	assert(st != NULL && st->msg == x);
 	st->more = !x->bodiless;
 	submit(c, st, status, h, nh, x->out_length, st->more);
-	pump(c);
+	http_h2_pump(c);
 }
 
 static void
-go_on(struct conn *c, const struct stream *st)
+http_h2_go_on(struct conn *c, const struct stream *st)
 {
 	int e = nghttp2_session_resume_data(c->h2->s, st->id);
 
 	if (e != 0 && e != NGHTTP2_ERR_INVALID_ARGUMENT)	/* that: it was not deferred */
 		conn_doom(c);
-	pump(c);
+	http_h2_pump(c);
 }
 
 void
 h2_write(struct conn *c, struct msg *x, struct str piece)
 {
-	struct stream *st = stream_of(c, x->stream);
+	struct stream *st = http_h2_stream_of(c, x->stream);
 
 	assert(st != NULL && st->msg == x && st->more);
 	out_add(st, piece);
-	go_on(c, st);
+	http_h2_go_on(c, st);
 }
 
 bool
 h2_room(const struct conn *c, const struct msg *x)
 {
-	const struct stream *st = stream_of(c, x->stream);
+	const struct stream *st = http_h2_stream_of(c, x->stream);
 
 	assert(st != NULL && st->msg == x);
 	return out_left(st) == 0;
@@ -503,7 +503,7 @@ h2_room(const struct conn *c, const struct msg *x)
 uint64_t
 h2_moved(const struct conn *c, const struct msg *x)
 {
-	const struct stream *st = stream_of(c, x->stream);
+	const struct stream *st = http_h2_stream_of(c, x->stream);
 
 	return st != NULL ? st->moved : 0;
 }
@@ -511,19 +511,19 @@ h2_moved(const struct conn *c, const struct msg *x)
 void
 h2_end(struct conn *c, struct msg *x)
 {
-	struct stream *st = stream_of(c, x->stream);
+	struct stream *st = http_h2_stream_of(c, x->stream);
 	bool body = st->more;
 
 	assert(st != NULL && st->msg == x);
-	let_go(st);
+	http_h2_let_go(st);
 	if (body)
-		go_on(c, st);
+		http_h2_go_on(c, st);
 }
 
 void
 h2_cut(struct conn *c, struct msg *x, bool cancel)
 {
-	struct stream *st = stream_of(c, x->stream);
+	struct stream *st = http_h2_stream_of(c, x->stream);
 
 	assert(st != NULL && st->msg == x);
 	st->msg = NULL;
@@ -532,7 +532,7 @@ h2_cut(struct conn *c, struct msg *x, bool cancel)
 	else
 		x->conn = NULL;
 	nghttp2_submit_rst_stream(c->h2->s, NGHTTP2_FLAG_NONE, st->id, cancel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
-	pump(c);
+	http_h2_pump(c);
 }
 
 /* ---- the connection ---- */
@@ -556,9 +556,9 @@ session_new(struct conn *c, struct h2 *h)
 	nghttp2_option_set_max_send_header_block_length(opt, SCRATCH_SIZE);
 	nghttp2_option_set_no_auto_window_update(opt, 1);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin);
-	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+	nghttp2_session_callbacks_set_on_header_callback(cb, http_h2_on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, http_h2_on_data);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, http_h2_on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	ok = nghttp2_session_server_new2(&h->s, cb, c, opt) == 0 &&
@@ -602,13 +602,13 @@ h2_input(struct conn *c, const char *p, size_t n)
 		conn_doom(c);
 		return;
 	}
-	pump(c);
+	http_h2_pump(c);
 }
 
 void
 h2_writable(struct conn *c)
 {
-	pump(c);
+	http_h2_pump(c);
 }
 
 /* Looked at every head_timeout: ends a connection that was silent long while no handler works for it. Requests that stall and answers
@@ -625,11 +625,11 @@ h2_timeout(struct conn *c)
 			working = true;
 	if (!working && now - h->heard >= (uint64_t)conf.keepalive_timeout) {
 		nghttp2_session_terminate_session(h->s, NGHTTP2_NO_ERROR);
-		pump(c);
+		http_h2_pump(c);
 		conn_finish(c);
 		return;
 	}
-	pump(c);
+	http_h2_pump(c);
 }
 
 void
@@ -638,7 +638,7 @@ h2_drain(struct conn *c)
 	struct h2 *h = c->h2;
 
 	nghttp2_submit_goaway(h->s, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->s), NGHTTP2_NO_ERROR, NULL, 0);
-	pump(c);
+	http_h2_pump(c);
 }
 
 void

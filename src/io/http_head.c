@@ -134,7 +134,7 @@ list_has(struct str list, const char *word)
 }
 
 static err_t
-set_length(struct framing *f, struct str v)
+http_head_set_length(struct framing *f, struct str v)
 {
 	int64_t n = 0;
 
@@ -179,7 +179,7 @@ own_header(struct framing *f, int id, struct str v)
 		f->version_13 = str_is(v, "13");
 		return OK;
 	case HDR_CONTENT_LENGTH:
-		return set_length(f, v);
+		return http_head_set_length(f, v);
 	default:
 		return OK;
 	}
@@ -267,7 +267,7 @@ parse_header(struct msg *x, struct framing *f, const char *line, size_t n)
 }
 
 static err_t
-apply(struct msg *x, const struct framing *f)
+http_head_apply(struct msg *x, const struct framing *f)
 {
 	if (f->chunked)
 		return f->has_length ? ERR_REQUEST_MALFORMED : ERR_LENGTH_REQUIRED;
@@ -300,5 +300,5 @@ head_parse(struct msg *x, char *head, size_t n)
 			return ERR_HEADERS_TOO_LARGE;
 		TRY(parse_header(x, &f, p, (size_t)(eol - p)));
 	}
-	return apply(x, &f);
+	return http_head_apply(x, &f);
 }

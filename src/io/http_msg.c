@@ -119,7 +119,7 @@ msg_free(struct msg *x)
 }
 
 static void
-give(struct msg *x, void (*to)(struct http_msg *m))
+http_msg_give(struct msg *x, void (*to)(struct http_msg *m))
 {
 	x->given = true;
 	msgs_given++;
@@ -130,7 +130,7 @@ void
 msg_give(struct msg *x)
 {
 	x->ended = x->m.length == 0;
-	give(x, http_handler->request);
+	http_msg_give(x, http_handler->request);
 }
 
 void
@@ -247,7 +247,7 @@ make_room(struct msg *x, size_t n)
 }
 
 static void
-keep(struct msg *x, const char *p, size_t n)
+http_msg_keep(struct msg *x, const char *p, size_t n)
 {
 	size_t at = x->m.body.n;
 	char *to;
@@ -277,7 +277,7 @@ msg_body(struct msg *x, const char *p, size_t n)
 {
 	assert(x->magic == MSG_MAGIC && !x->ended);
 	if (x->collecting)
-		keep(x, p, n);
+		http_msg_keep(x, p, n);
 	else
 		stream_body(x, p, n);
 }
@@ -293,7 +293,7 @@ msg_body_end(struct msg *x)
 	}
 	x->collecting = false;
 	watch_remove(&x->watch);
-	give(x, http_handler->collected);
+	http_msg_give(x, http_handler->collected);
 }
 
 /* ---- for the handler ---- */

@@ -82,7 +82,7 @@ stream_body(struct msg *x, const char *p, size_t n)
 
 /* The piece that the handler is done with. */
 static void
-put_back(struct msg *x)
+http_stream_put_back(struct msg *x)
 {
 	size_t n = x->taken.n;
 
@@ -117,7 +117,7 @@ http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out)
 
 	assert(x->given && !x->collecting && !x->answered && !x->begun);
 	*piece_out = STR("");
-	put_back(x);
+	http_stream_put_back(x);
 	if (x->conn != NULL && !x->ended)
 		msg_body_wanted(x);
 	while (x->arrived.n == 0) {
@@ -150,7 +150,7 @@ http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, 
 	x->out_length = length;
 	x->waited = 0;
 	x->bodiless = x->head || status == 204 || status == 304;
-	put_back(x);
+	http_stream_put_back(x);
 	rest_free(&x->arrived);
 	budget_close(&x->held);
 	if (c == NULL)
@@ -162,7 +162,7 @@ http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, 
 }
 
 static bool
-room(const struct msg *x)
+http_stream_room(const struct msg *x)
 {
 	const struct conn *c = x->conn;
 
@@ -188,7 +188,7 @@ stream_room(struct ctx *cx, struct msg *x)
 	err_t e;
 
 	TRY(stream_gone(cx, x));
-	while (!room(x)) {
+	while (!http_stream_room(x)) {
 		fib_event_reset(&x->event);
 		conn_want_write(x->conn);
 		if (unsent == 0)

@@ -98,7 +98,7 @@ tls_is_h2(const struct conn *c)
 
 /* What OpenSSL has for the peer goes to the socket. */
 static void
-flush(struct conn *c)
+http_tls_flush(struct conn *c)
 {
 	char *p;
 	long n = BIO_get_mem_data(c->tls->out, &p);
@@ -130,7 +130,7 @@ tls_input(struct conn *c, const char *p, size_t n)
 			return;
 	}
 	why = SSL_get_error(t->ssl, got);
-	flush(c);
+	http_tls_flush(c);
 	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
 		return;
 	ERR_clear_error();
@@ -159,7 +159,7 @@ tls_write(struct conn *c, const void *p, size_t n)
 		at += done;
 		n -= (size_t)done;
 	}
-	flush(c);
+	http_tls_flush(c);
 }
 
 void
@@ -172,5 +172,5 @@ tls_bye(struct conn *c)
 	ERR_clear_error();
 	(void)SSL_shutdown(s);	/* the peer's answer is not waited for */
 	ERR_clear_error();
-	flush(c);
+	http_tls_flush(c);
 }

@@ -387,7 +387,7 @@ ws_lagging(const struct ws *w)
 
 /* Reads a frame's head. 1: complete, 0: more bytes needed, -1: against the protocol. */
 static int
-read_head(const unsigned char *p, size_t n, struct incoming *in)
+http_ws_read_head(const unsigned char *p, size_t n, struct incoming *in)
 {
 	size_t extra;
 
@@ -462,7 +462,7 @@ protocol_error(struct ws *w)
 }
 
 static void
-on_data(struct ws *w, const struct incoming *in, struct str payload)
+http_ws_on_data(struct ws *w, const struct incoming *in, struct str payload)
 {
 	struct rest whole;
 
@@ -485,7 +485,7 @@ on_data(struct ws *w, const struct incoming *in, struct str payload)
 }
 
 static void
-on_frame(struct ws *w, const struct incoming *in, char *payload)
+http_ws_on_frame(struct ws *w, const struct incoming *in, char *payload)
 {
 	struct str s = {payload, in->len};
 
@@ -497,7 +497,7 @@ on_frame(struct ws *w, const struct incoming *in, char *payload)
 	else if (in->op == OP_PING)
 		send_control(w, OP_PONG, s);
 	else if (in->op != OP_PONG)
-		on_data(w, in, s);
+		http_ws_on_data(w, in, s);
 }
 
 /* One frame from p. Returns its size, 0 when it is not complete or the connection is ending. */
@@ -506,7 +506,7 @@ take_frame(struct conn *c, char *p, size_t n)
 {
 	struct ws *w = ws_of(c);
 	struct incoming in;
-	int r = read_head((const unsigned char *)p, n, &in);
+	int r = http_ws_read_head((const unsigned char *)p, n, &in);
 
 	if (r < 0) {
 		protocol_error(w);
@@ -520,7 +520,7 @@ take_frame(struct conn *c, char *p, size_t n)
 	}
 	if (n < in.head + in.len)
 		return 0;
-	on_frame(w, &in, p + in.head);
+	http_ws_on_frame(w, &in, p + in.head);
 	return in.head + in.len;
 }
 
@@ -577,7 +577,7 @@ ws_input(struct conn *c, char *p, size_t n)
 /* ---- deadlines ---- */
 
 static void
-ask(struct conn *c)
+http_ws_ask(struct conn *c)
 {
 	conn_move(c, LIST_WS_ASKED);
 	metric_add(M_rt_pings, 1);
@@ -601,7 +601,7 @@ silent(struct conn *c)
 }
 
 static void
-late(struct conn *c)
+http_ws_late(struct conn *c)
 {
 	metric_add(M_rt_late, 1);
 	ws_close(ws_of(c), CODE_TIMEOUT, "message takes too long");
@@ -635,9 +635,9 @@ ws_sweep(void)
 	static bool sweeping;
 	unsigned left = SWEEP_SLICE;
 
-	left = overdue(LIST_WS_PART, conf.rt_message_timeout, late, left);
+	left = overdue(LIST_WS_PART, conf.rt_message_timeout, http_ws_late, left);
 	left = overdue(LIST_WS_ASKED, conf.rt_ping_interval, silent, left);
-	left = overdue(LIST_WS, conf.rt_ping_interval, ask, left);
+	left = overdue(LIST_WS, conf.rt_ping_interval, http_ws_ask, left);
 	if (left > 0 || sweeping)
 		return;
 	sweeping = true;	/* thousands may have come in one moment: the loop turns between the slices */

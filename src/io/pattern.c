@@ -36,7 +36,7 @@ thread_ns(void)
 }
 
 static void *
-compile(const char *text, const char *before)
+pattern_compile(const char *text, const char *before)
 {
 	pcre2_code *code;
 	struct buf b;
@@ -60,7 +60,7 @@ code_of(struct matcher *m, struct pattern *p)
 	if (code != NULL)
 		return code;
 	began = thread_ns();
-	code = compile(p->text, m->before);
+	code = pattern_compile(p->text, m->before);
 	m->end += thread_ns() - began;
 	if (atomic_compare_exchange_strong(&p->code, &none, code))
 		return code;

@@ -6,7 +6,7 @@
 enum { HOST_MAX = 253 };
 
 static const psl_ctx_t *
-list(void)
+psl_list(void)
 {
 	static const psl_ctx_t *loaded;
 
@@ -17,7 +17,7 @@ list(void)
 
 /* Addresses have no suffix: every top-level label of the list begins with a letter. */
 static bool
-numeric(struct str host)
+psl_numeric(struct str host)
 {
 	size_t i = host.n;
 
@@ -27,20 +27,20 @@ numeric(struct str host)
 }
 
 static struct str
-ask(struct str host, bool registrable)
+psl_ask(struct str host, bool registrable)
 {
 	char text[HOST_MAX + 1];
 	const char *part;
 
-	if (host.n == 0 || host.n > HOST_MAX || list() == NULL || numeric(host) || memchr(host.p, ':', host.n) != NULL)
+	if (host.n == 0 || host.n > HOST_MAX || psl_list() == NULL || psl_numeric(host) || memchr(host.p, ':', host.n) != NULL)
 		return STR_NONE;
 	memcpy(text, host.p, host.n);
 	text[host.n] = '\0';
-	part = psl_unregistrable_domain(list(), text);
+	part = psl_unregistrable_domain(psl_list(), text);
 	/* the last label alone counts as a suffix even when no rule has it: only a rule is wanted */
-	if (part == NULL || !psl_is_public_suffix2(list(), part, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
+	if (part == NULL || !psl_is_public_suffix2(psl_list(), part, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE))
 		return STR_NONE;
-	if (registrable && (part = psl_registrable_domain(list(), text)) == NULL)
+	if (registrable && (part = psl_registrable_domain(psl_list(), text)) == NULL)
 		return STR_NONE;
 	return (struct str){host.p + (part - text), host.n - (size_t)(part - text)};
 }
@@ -48,11 +48,11 @@ ask(struct str host, bool registrable)
 struct str
 psl_suffix(struct str host)
 {
-	return ask(host, false);
+	return psl_ask(host, false);
 }
 
 struct str
 psl_registrable(struct str host)
 {
-	return ask(host, true);
+	return psl_ask(host, true);
 }

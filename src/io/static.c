@@ -184,7 +184,7 @@ has_tag(struct str list, const char *tag)
 enum range { RANGE_NONE, RANGE_ONE, RANGE_BAD };
 
 static bool
-number(struct str s, uint64_t *out)
+static_number(struct str s, uint64_t *out)
 {
 	int64_t v;
 
@@ -209,13 +209,13 @@ range_of(struct str s, uint64_t size, uint64_t *from, uint64_t *n)
 		return RANGE_NONE;
 	b = str_trim(b);
 	if (a.n == 0) {		/* the last so many */
-		if (!number(b, &last))
+		if (!static_number(b, &last))
 			return RANGE_NONE;
 		*n = last < size ? last : size;
 		*from = size - *n;
 		return *n > 0 ? RANGE_ONE : RANGE_BAD;
 	}
-	if (!number(a, &first) || (b.n > 0 && (!number(b, &last) || last < first)))
+	if (!static_number(a, &first) || (b.n > 0 && (!static_number(b, &last) || last < first)))
 		return RANGE_NONE;
 	if (first >= size)
 		return RANGE_BAD;
@@ -233,14 +233,14 @@ struct answer {
 };
 
 static void
-add(struct answer *a, const char *name, const char *value)
+static_add(struct answer *a, const char *name, const char *value)
 {
 	assert(a->n < HEADERS_MAX);
 	a->h[a->n++] = (struct http_header){name, value};
 }
 
 static const char *
-type_of(const char *path)
+static_type_of(const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
@@ -263,13 +263,13 @@ reply_file(struct ctx *cx, struct http_msg *m, struct answer *a, const struct op
 	enum range r = range_of(m->hdr[HDR_RANGE], size, &from, &n);
 
 	if (r == RANGE_BAD) {
-		add(a, "Content-Range", arena_printf(a->mem, "bytes */%llu", (unsigned long long)size));
+		static_add(a, "Content-Range", arena_printf(a->mem, "bytes */%llu", (unsigned long long)size));
 		*sent = (struct static_sent){416, 0};
 		http_reply(m, 416, a->h, a->n, STR_NONE);
 		return OK;
 	}
 	if (r == RANGE_ONE)
-		add(a, "Content-Range", arena_printf(a->mem, "bytes %llu-%llu/%llu", (unsigned long long)from,
+		static_add(a, "Content-Range", arena_printf(a->mem, "bytes %llu-%llu/%llu", (unsigned long long)from,
 		    (unsigned long long)(from + n - 1), (unsigned long long)size));
 	*sent = (struct static_sent){r == RANGE_ONE ? 206 : 200, n};
 	return http_send_file(cx, m, sent->status, a->h, a->n, o->fd, from, n);
@@ -301,22 +301,22 @@ static_serve(struct ctx *cx, struct http_msg *m, const struct static_dir *dir, s
 		return fail(cx, ERR_GENERAL_ROUTE_NOT_FOUND, "file=%s", path);
 	a->mem = cx->arena;
 	for (int i = 0; i < nh && i < HEADERS_MAX - OWN_HEADERS; i++)
-		add(a, h[i].name, h[i].value);
+		static_add(a, h[i].name, h[i].value);
 	tag = arena_printf(cx->arena, "\"%llx-%lx-%llx%s\"", (unsigned long long)o->st.st_mtim.tv_sec, (unsigned long)o->st.st_mtim.tv_nsec,
 	    (unsigned long long)o->st.st_size, o->coding >= 0 ? codings[o->coding].suffix : "");
-	add(a, "ETag", tag);
-	add(a, "Cache-Control", dir->immutable != NULL && str_starts(str_c(path), dir->immutable) ? "public, max-age=31536000, immutable" : "no-cache");
+	static_add(a, "ETag", tag);
+	static_add(a, "Cache-Control", dir->immutable != NULL && str_starts(str_c(path), dir->immutable) ? "public, max-age=31536000, immutable" : "no-cache");
 	if (o->varies)
-		add(a, "Vary", "Accept-Encoding");
+		static_add(a, "Vary", "Accept-Encoding");
 	if (has_tag(m->hdr[HDR_IF_NONE_MATCH], tag)) {
 		sent.status = 304;
 		http_reply(m, 304, a->h, a->n, STR_NONE);
 	} else {
-		add(a, "Content-Type", type_of(path));
-		add(a, "Accept-Ranges", "bytes");
-		add(a, "X-Content-Type-Options", "nosniff");
+		static_add(a, "Content-Type", static_type_of(path));
+		static_add(a, "Accept-Ranges", "bytes");
+		static_add(a, "X-Content-Type-Options", "nosniff");
 		if (o->coding >= 0)
-			add(a, "Content-Encoding", codings[o->coding].name);
+			static_add(a, "Content-Encoding", codings[o->coding].name);
 		e = reply_file(cx, m, a, o, &sent);
 	}
 	if (sent_out != NULL)

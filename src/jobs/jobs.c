@@ -79,7 +79,7 @@ settle_once(struct ctx *cx, const struct run *r, const struct verdict *v)
 
 /* Awaits, until it is written: meanwhile the claim is kept up. A stopping process gives up: the job is then repeated elsewhere. */
 static void
-settle(const struct run *r, const struct verdict *v)
+jobs_settle(const struct run *r, const struct verdict *v)
 {
 	err_t e;
 
@@ -100,7 +100,7 @@ settle(const struct run *r, const struct verdict *v)
 }
 
 static struct verdict
-judge(struct ctx *cx, const struct run *r, err_t e)
+jobs_judge(struct ctx *cx, const struct run *r, err_t e)
 {
 	struct verdict v = {"done", ""};
 
@@ -180,8 +180,8 @@ run_fiber(struct ctx *cx, void *arg)
 	loop_timer_stop(&r->limit);
 	if (e != ERR_CANCELLED || !jobs.stopping) {
 		if (!done)
-			v = judge(cx, r, e);
-		settle(r, &v);
+			v = jobs_judge(cx, r, e);
+		jobs_settle(r, &v);
 	}	/* else stopped in the middle: it stays pending, and whoever claims it begins anew */
 	run_end(r);
 }
@@ -352,7 +352,7 @@ cancel_runs(void *arg)
 
 /* A handler that heeds no cancellation does not keep the process. */
 static void
-leave(void *arg)
+jobs_leave(void *arg)
 {
 	(void)arg;
 	loop_stop();
@@ -369,6 +369,6 @@ jobs_drain(void)
 	fib_signal(&jobs.stop);
 	jobs_spaces_stop();
 	(void)loop_after((uint64_t)conf.drain_timeout, cancel_runs, NULL);
-	(void)loop_after((uint64_t)conf.drain_timeout + DRAIN_EXTRA, leave, NULL);
+	(void)loop_after((uint64_t)conf.drain_timeout + DRAIN_EXTRA, jobs_leave, NULL);
 	jobs_fiber_ended();
 }

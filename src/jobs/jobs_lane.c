@@ -43,7 +43,7 @@ static const char back_lua[] =
     "return left";
 
 static struct str
-stream_of(struct ctx *cx, const struct lane *l)
+jobs_lane_stream_of(struct ctx *cx, const struct lane *l)
 {
 	return str_c(arena_printf(cx->arena, JOB_KEYS "%s", l->info->kind));
 }
@@ -63,7 +63,7 @@ turns_of(struct ctx *cx, const struct lane *l)
 /* ---- the hand ---- */
 
 static struct fair_key
-key_of(const struct run *r)
+jobs_lane_key_of(const struct run *r)
 {
 	const struct ctx cx = {.project = r->job.project};
 
@@ -82,7 +82,7 @@ void
 lane_put(struct lane *l, struct run *r)
 {
 	assert(r->lane == l && !r->begun);
-	fair_put(&l->hand, &r->item, key_of(r));
+	fair_put(&l->hand, &r->item, jobs_lane_key_of(r));
 }
 
 void
@@ -125,7 +125,7 @@ put_aside(struct ctx *cx, struct lane *l, struct batch *b)
 
 	if (b->n == 0)
 		return OK;
-	b->v[0] = stream_of(cx, l);
+	b->v[0] = jobs_lane_stream_of(cx, l);
 	b->v[1] = aside_of(cx, l);
 	b->v[2] = turns_of(cx, l);
 	e = bus_script(cx, &reply, aside_lua, 3, 3 + 4 * b->n, b->v);
@@ -144,7 +144,7 @@ bring_back(struct ctx *cx, struct lane *l)
 	struct bus_reply *r;
 
 	l->tick = false;
-	TRY(bus_script(cx, &r, back_lua, 3, BUS(stream_of(cx, l), aside_of(cx, l), turns_of(cx, l),
+	TRY(bus_script(cx, &r, back_lua, 3, BUS(jobs_lane_stream_of(cx, l), aside_of(cx, l), turns_of(cx, l),
 	    str_c(arena_printf(cx->arena, "%d", l->info->width)))));
 	l->aside = r->type == BUS_INT ? r->i : 0;
 	return OK;
@@ -186,7 +186,7 @@ static err_t
 make_group(struct ctx *cx, struct lane *l)
 {
 	struct bus_reply *r;
-	err_t e = bus_link_cmd(cx, l->link, &r, BUS(STR("XGROUP"), STR("CREATE"), stream_of(cx, l), STR("workers"), STR("0"), STR("MKSTREAM")));
+	err_t e = bus_link_cmd(cx, l->link, &r, BUS(STR("XGROUP"), STR("CREATE"), jobs_lane_stream_of(cx, l), STR("workers"), STR("0"), STR("MKSTREAM")));
 
 	if (e != OK && (r == NULL || r->type != BUS_ERROR || !str_starts(r->s, "BUSYGROUP")))
 		return e;
@@ -202,7 +202,7 @@ sort(struct ctx *cx, struct lane *l, const struct bus_reply *entries, struct bat
 
 		if (r == NULL)
 			continue;
-		if (fair_of_project(&l->hand, key_of(r)) >= (unsigned)l->info->width)
+		if (fair_of_project(&l->hand, jobs_lane_key_of(r)) >= (unsigned)l->info->width)
 			batch_add(cx, many, r);
 		else
 			lane_put(l, r);
@@ -229,7 +229,7 @@ read_some(struct ctx *cx, struct lane *l, bool now)
 		v[argc++] = str_c(arena_printf(cx->arena, "%d", BLOCK_MS));
 	}
 	v[argc++] = STR("STREAMS");
-	v[argc++] = stream_of(cx, l);
+	v[argc++] = jobs_lane_stream_of(cx, l);
 	v[argc++] = STR(">");
 	TRY(bus_link_cmd(cx, l->link, &r, argc, v));
 	if (r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 2 && r->v[0].v[1].type == BUS_LIST)
@@ -268,7 +268,7 @@ read_round(struct ctx *cx, struct lane *l, bool *group)
 
 /* What is not begun goes to whoever has room, at once instead of when our silence is noticed. */
 static void
-give_back(struct fib *fib, struct lane *l)
+jobs_lane_give_back(struct fib *fib, struct lane *l)
 {
 	struct ctx cx;
 
@@ -311,7 +311,7 @@ reader_fiber(struct ctx *outer, void *arg)
 		said = e != OK;
 		ctx_fini(&cx);
 	}
-	give_back(l->reader, l);
+	jobs_lane_give_back(l->reader, l);
 	l->reader = NULL;
 	bus_link_close(&l->link);
 	jobs.fibers--;

@@ -18,7 +18,7 @@ static struct jobs_setup setup = {
 };
 
 static void
-collect(const struct service *s)
+jobs_role_collect(const struct service *s)
 {
 	for (const struct job_kind *k = s->jobs; k != NULL && k->kind != NULL; k++) {
 		assert(setup.n_kinds < KINDS_MAX);
@@ -38,7 +38,7 @@ jobs_init(void)
 
 	assert(setup.n_kinds == 0);
 	for (int i = 0; i < n; i++)
-		collect(v[i]);
+		jobs_role_collect(v[i]);
 	jobs_start(&setup);
 	jobs_spaces_start();
 	return true;

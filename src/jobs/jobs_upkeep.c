@@ -42,13 +42,13 @@ static const char tidy_lua[] =
 static uint64_t *next_run;	/* of each task here: no need to ask Redis before */
 
 static struct str
-key(struct ctx *cx, const char *prefix, const char *name)
+jobs_upkeep_key(struct ctx *cx, const char *prefix, const char *name)
 {
 	return str_c(arena_printf(cx->arena, "%s%s", prefix, name));
 }
 
 static struct str
-later(struct ctx *cx, const char *kind)
+jobs_upkeep_later(struct ctx *cx, const char *kind)
 {
 	return str_c(arena_printf(cx->arena, JOB_KEYS "%s:later", kind));
 }
@@ -70,7 +70,7 @@ deliveries(struct ctx *cx, const struct lane *l, struct str id, int64_t *out)
 	struct bus_reply *r;
 
 	*out = 1;
-	TRY(bus_cmd(cx, &r, BUS(STR("XPENDING"), key(cx, JOB_KEYS, l->info->kind), STR("workers"), id, id, STR("1"))));
+	TRY(bus_cmd(cx, &r, BUS(STR("XPENDING"), jobs_upkeep_key(cx, JOB_KEYS, l->info->kind), STR("workers"), id, id, STR("1"))));
 	if (r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 4)
 		*out = r->v[0].v[3].i;
 	return OK;
@@ -84,7 +84,7 @@ claim(struct ctx *cx, struct lane *l)
 
 	if (room <= 0)
 		return OK;
-	TRY(bus_cmd(cx, &r, BUS(STR("XAUTOCLAIM"), key(cx, JOB_KEYS, l->info->kind), STR("workers"), str_c(jobs.me),
+	TRY(bus_cmd(cx, &r, BUS(STR("XAUTOCLAIM"), jobs_upkeep_key(cx, JOB_KEYS, l->info->kind), STR("workers"), str_c(jobs.me),
 	    str_c(arena_printf(cx->arena, "%llu", (unsigned long long)jobs.set->claim_ms)), STR("0"), STR("COUNT"),
 	    str_c(arena_printf(cx->arena, "%d", room)))));
 	for (int i = 0; r->type == BUS_LIST && r->n >= 2 && i < r->v[1].n; i++) {
@@ -110,7 +110,7 @@ move_due(struct ctx *cx, const struct job_kind *row)
 	snprintf(max, sizeof max, "%d", MOVE);
 	snprintf(now, sizeof now, "%lld", (long long)time_now_ms());
 	do
-		TRY(bus_script(cx, &r, move_lua, 2, BUS(later(cx, row->kind), key(cx, JOB_KEYS, row->kind), str_c(now), str_c(max))));
+		TRY(bus_script(cx, &r, move_lua, 2, BUS(jobs_upkeep_later(cx, row->kind), jobs_upkeep_key(cx, JOB_KEYS, row->kind), str_c(now), str_c(max))));
 	while (r->type == BUS_INT && r->i == MOVE);
 	return OK;
 }
@@ -126,7 +126,7 @@ task_fiber(struct ctx *cx, void *arg)
 	if (e != OK) {
 		log_warn(cx, "a periodic task failed", "task=%s why=%s %s", t->name, err_info(e)->name, cx->detail ? cx->detail : "");
 		/* another try in a tenth of the interval */
-		(void)bus_post(BUS(STR("PEXPIRE"), key(cx, JOB_KEYS "task:", t->name),
+		(void)bus_post(BUS(STR("PEXPIRE"), jobs_upkeep_key(cx, JOB_KEYS "task:", t->name),
 		    str_c(arena_printf(cx->arena, "%llu", (unsigned long long)t->every_ms / 10 + 1))));
 		next_run[t - jobs.set->tasks] = loop_now() + t->every_ms / 10 + 1;
 	}
@@ -146,7 +146,7 @@ tasks(struct ctx *cx)
 		if (loop_now() < next_run[i])
 			continue;
 		snprintf(ms, sizeof ms, "%llu", (unsigned long long)t->every_ms);
-		TRY(bus_cmd(cx, &r, BUS(STR("SET"), key(cx, JOB_KEYS "task:", t->name), str_c(jobs.me), STR("NX"), STR("PX"), str_c(ms))));
+		TRY(bus_cmd(cx, &r, BUS(STR("SET"), jobs_upkeep_key(cx, JOB_KEYS "task:", t->name), str_c(jobs.me), STR("NX"), STR("PX"), str_c(ms))));
 		next_run[i] = loop_now() + (r->type == BUS_STR ? t->every_ms : t->every_ms / 10 + 1);
 		if (r->type != BUS_STR || jobs.stopping)
 			continue;
@@ -157,7 +157,7 @@ tasks(struct ctx *cx)
 }
 
 static err_t
-lead(struct ctx *cx)
+jobs_upkeep_lead(struct ctx *cx)
 {
 	struct bus_reply *r;
 	int64_t waiting = 0;
@@ -172,7 +172,7 @@ lead(struct ctx *cx)
 	for (int i = 0; i < jobs.set->n_kinds; i++) {
 		const char *kind = jobs.set->kinds[i].kind;
 
-		TRY(bus_script(cx, &r, tidy_lua, 3, BUS(key(cx, JOB_KEYS, kind), later(cx, kind), str_c(arena_printf(cx->arena, JOB_KEYS "%s:aside", kind)))));
+		TRY(bus_script(cx, &r, tidy_lua, 3, BUS(jobs_upkeep_key(cx, JOB_KEYS, kind), jobs_upkeep_later(cx, kind), str_c(arena_printf(cx->arena, JOB_KEYS "%s:aside", kind)))));
 		waiting += r->type == BUS_INT ? r->i : 0;
 	}
 	metric_set(M_jobs_queued, waiting);
@@ -180,7 +180,7 @@ lead(struct ctx *cx)
 }
 
 static err_t
-upkeep(struct ctx *cx)
+jobs_upkeep_upkeep(struct ctx *cx)
 {
 	show_life();
 	for (int i = 0; i < jobs.set->n_kinds && !jobs.stopping; i++) {
@@ -188,7 +188,7 @@ upkeep(struct ctx *cx)
 		TRY(claim(cx, &jobs.lanes[i]));
 		TRY(lane_look_aside(cx, &jobs.lanes[i]));
 	}
-	return jobs.stopping ? OK : lead(cx);
+	return jobs.stopping ? OK : jobs_upkeep_lead(cx);
 }
 
 /* Awaits until the next round. */
@@ -219,7 +219,7 @@ upkeep_fiber(struct ctx *outer, void *arg)
 		ctx_init(&cx);
 		cx.fib = me;
 		cx.deadline = loop_now() + 10000;
-		if (upkeep(&cx) != OK)	/* no group yet, or Redis is away: the reader has said so */
+		if (jobs_upkeep_upkeep(&cx) != OK)	/* no group yet, or Redis is away: the reader has said so */
 			log_debug(&cx, "upkeep of jobs failed", "why=%s", cx.detail ? cx.detail : "");
 		cx.deadline = 0;
 		rest(&cx);

@@ -15,7 +15,7 @@
 enum { WORK_MS = 30000, PASSWORD_MIN = 8, NAME_MAX_POINTS = 128, HOST_MAX = 256 };
 
 static int
-refuse(const char *what, const char *value)
+admin_refuse(const char *what, const char *value)
 {
 	fprintf(stderr, "badal: %s%s\n", what, value);
 	return EXIT_USAGE;
@@ -32,7 +32,7 @@ refuse_listing(const char *what, const char *value, const char *const *list)
 }
 
 static bool
-in_list(const char *const *list, struct str s)
+admin_in_list(const char *const *list, struct str s)
 {
 	for (; *list != NULL; list++)
 		if (str_is(s, *list))
@@ -114,13 +114,13 @@ user_create_run(struct args *a)
 	if (strcmp(password, "-") == 0)
 		password = read_password();
 	if (!format_email(str_c(args_get(a, "email"))))
-		return refuse("not an e-mail address: ", args_get(a, "email"));
+		return admin_refuse("not an e-mail address: ", args_get(a, "email"));
 	if (strlen(password) < PASSWORD_MIN)
-		return refuse("the password is shorter than 8 characters", "");
+		return admin_refuse("the password is shorter than 8 characters", "");
 	if (id != NULL && !id_valid(str_c(id)))
-		return refuse("not an id: ", id);
+		return admin_refuse("not an id: ", id);
 	if (!good_name(args_get(a, "name")))
-		return refuse("the name is too long or not UTF-8", "");
+		return admin_refuse("the name is too long or not UTF-8", "");
 	return work(a, user_work);
 }
 
@@ -174,9 +174,9 @@ project_create_run(struct args *a)
 	const char *id = args_get(a, "id");
 
 	if (id != NULL && !id_valid(str_c(id)))
-		return refuse("not an id: ", id);
+		return admin_refuse("not an id: ", id);
 	if (!good_name(args_get(a, "name")) || *args_get(a, "name") == '\0')
-		return refuse("the name is empty, too long or not UTF-8", "");
+		return admin_refuse("the name is empty, too long or not UTF-8", "");
 	return work(a, project_work);
 }
 
@@ -204,12 +204,12 @@ platform_create_run(struct args *a)
 {
 	const char *host = args_get(a, "hostname");
 
-	if (!in_list(platform_types, str_c(args_get(a, "type"))))
+	if (!admin_in_list(platform_types, str_c(args_get(a, "type"))))
 		return refuse_listing("type of platform", args_get(a, "type"), platform_types);
 	if (!good_name(args_get(a, "name")) || *args_get(a, "name") == '\0')
-		return refuse("the name is empty, too long or not UTF-8", "");
+		return admin_refuse("the name is empty, too long or not UTF-8", "");
 	if (host != NULL && strlen(host) > HOST_MAX)
-		return refuse("the host name is too long", "");
+		return admin_refuse("the host name is too long", "");
 	return work(a, platform_work);
 }
 
@@ -235,7 +235,7 @@ read_scopes(const char *text)
 	while ((one = strsep(&rest, ", ")) != NULL) {
 		if (*one == '\0')
 			continue;
-		if (!in_list(key_scopes, str_c(one)) || n_wanted_scopes == 64) {
+		if (!admin_in_list(key_scopes, str_c(one)) || n_wanted_scopes == 64) {
 			refuse_listing("scope", one, key_scopes);
 			return false;
 		}
@@ -266,7 +266,7 @@ int
 key_create_run(struct args *a)
 {
 	if (!good_name(args_get(a, "name")) || *args_get(a, "name") == '\0')
-		return refuse("the name is empty, too long or not UTF-8", "");
+		return admin_refuse("the name is empty, too long or not UTF-8", "");
 	if (!read_scopes(args_get(a, "scopes")))
 		return EXIT_USAGE;
 	return work(a, key_work);

@@ -25,7 +25,7 @@ enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 100
 static int n_wrong, n_warn;
 
 static void PRINTF_LIKE(3, 4)
-say(enum finding f, const char *advice, const char *fmt, ...)
+doctor_say(enum finding f, const char *advice, const char *fmt, ...)
 {
 	static const char *const words[] = {"ok", "warn", "WRONG"};
 	va_list ap;
@@ -51,15 +51,15 @@ check_programs(const struct place *p)
 	snprintf(dir, sizeof dir, "%s/postgres", p->data);
 	if (*conf.db_url == '\0') {
 		if (postgres_program("postgres", dir, path) != NULL)
-			say(FINE, NULL, "PostgreSQL to embed: %s", path);
+			doctor_say(FINE, NULL, "PostgreSQL to embed: %s", path);
 		else
-			say(WRONG, "apt-get install postgresql, or set db_url", "PostgreSQL is not installed");
+			doctor_say(WRONG, "apt-get install postgresql, or set db_url", "PostgreSQL is not installed");
 	}
 	if (*conf.redis_url == '\0') {
 		if (program_find("redis-server", path) != NULL)
-			say(FINE, NULL, "Redis to embed: %s", path);
+			doctor_say(FINE, NULL, "Redis to embed: %s", path);
 		else
-			say(WRONG, "apt-get install redis-server, or set redis_url", "Redis is not installed");
+			doctor_say(WRONG, "apt-get install redis-server, or set redis_url", "Redis is not installed");
 	}
 }
 
@@ -71,28 +71,28 @@ check_data(const struct place *p)
 	struct stat st;
 
 	if (stat(p->data, &st) != 0) {
-		say(WARN, "badal serve makes it at its first start; is --data-dir right?", "data directory %s: %s", p->data, strerror(errno));
+		doctor_say(WARN, "badal serve makes it at its first start; is --data-dir right?", "data directory %s: %s", p->data, strerror(errno));
 		return;
 	}
 	if ((st.st_mode & 077) != 0)
-		say(WRONG, "chmod 700: the database in it trusts whoever can enter", "data directory %s is open to others (mode %o)", p->data,
+		doctor_say(WRONG, "chmod 700: the database in it trusts whoever can enter", "data directory %s is open to others (mode %o)", p->data,
 		    (unsigned)(st.st_mode & 0777));
 	else if (st.st_uid != p->uid)
-		say(WRONG, "run badal as its owner, or set run_user", "data directory %s belongs to user %u, badal runs as %s", p->data,
+		doctor_say(WRONG, "run badal as its owner, or set run_user", "data directory %s belongs to user %u, badal runs as %s", p->data,
 		    (unsigned)st.st_uid, p->user);
 	else
-		say(FINE, NULL, "data directory %s", p->data);
+		doctor_say(FINE, NULL, "data directory %s", p->data);
 	snprintf(key, sizeof key, "%s/master.key", p->data);
 	if (*conf.master_key == '\0' && stat(key, &st) != 0)
-		say(WARN, "made at the first start; restore it from a backup if there was one", "master key %s: %s", key, strerror(errno));
+		doctor_say(WARN, "made at the first start; restore it from a backup if there was one", "master key %s: %s", key, strerror(errno));
 	else if (*conf.master_key == '\0' && ((st.st_mode & 077) != 0 || st.st_size != 64))
-		say(WRONG, "chmod 600; if it is damaged restore it", "master key %s is damaged or open to others", key);
+		doctor_say(WRONG, "chmod 600; if it is damaged restore it", "master key %s is damaged or open to others", key);
 	else
-		say(FINE, NULL, "master key %s", *conf.master_key ? "configured" : key);
+		doctor_say(FINE, NULL, "master key %s", *conf.master_key ? "configured" : key);
 	if (statvfs(p->data, &fs) == 0) {
 		unsigned long long mb = (unsigned long long)fs.f_bavail * fs.f_frsize / (1024 * 1024);
 
-		say(mb < DISK_LOW_MB ? WARN : FINE, "make room: a full disk stops every write", "free disk space: %llu MiB", mb);
+		doctor_say(mb < DISK_LOW_MB ? WARN : FINE, "make room: a full disk stops every write", "free disk space: %llu MiB", mb);
 	}
 }
 
@@ -111,7 +111,7 @@ read_number(const char *path)
 }
 
 static void
-check_limits(void)
+doctor_check_limits(void)
 {
 	struct rlimit r;
 	long backlog = read_number("/proc/sys/net/core/somaxconn"), overcommit = read_number("/proc/sys/vm/overcommit_memory");
@@ -120,13 +120,13 @@ check_limits(void)
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
 		bool enough = geteuid() == 0 || r.rlim_max == RLIM_INFINITY || r.rlim_max >= wanted;
 
-		say(enough ? FINE : WARN, "raise it (LimitNOFILE= in the unit, ulimit -Hn), or lower connections_max",
+		doctor_say(enough ? FINE : WARN, "raise it (LimitNOFILE= in the unit, ulimit -Hn), or lower connections_max",
 		    "open files: %llu allowed, %llu wanted", (unsigned long long)r.rlim_max, wanted);
 	}
 	if (backlog >= 0)
-		say(backlog < 4096 ? WARN : FINE, "sysctl net.core.somaxconn=4096, for bursts of connections", "listen backlog: %ld", backlog);
+		doctor_say(backlog < 4096 ? WARN : FINE, "sysctl net.core.somaxconn=4096, for bursts of connections", "listen backlog: %ld", backlog);
 	if (overcommit >= 0 && *conf.redis_url == '\0')
-		say(overcommit == 1 ? FINE : WARN, "sysctl vm.overcommit_memory=1, so that Redis can rewrite its file when memory is short",
+		doctor_say(overcommit == 1 ? FINE : WARN, "sysctl vm.overcommit_memory=1, so that Redis can rewrite its file when memory is short",
 		    "memory overcommit: %ld", overcommit);
 }
 
@@ -137,9 +137,9 @@ check_clock(void)
 	int state = adjtimex(&t);
 
 	if (state < 0)
-		say(WARN, "tokens and expiry need a right clock", "clock: cannot tell whether it is synchronised");
+		doctor_say(WARN, "tokens and expiry need a right clock", "clock: cannot tell whether it is synchronised");
 	else
-		say(state == TIME_ERROR ? WARN : FINE, "run chrony or systemd-timesyncd: tokens and expiry need a right clock", "clock: %s",
+		doctor_say(state == TIME_ERROR ? WARN : FINE, "run chrony or systemd-timesyncd: tokens and expiry need a right clock", "clock: %s",
 		    state == TIME_ERROR ? "not synchronised" : "synchronised");
 }
 
@@ -151,14 +151,14 @@ check_tls(void)
 	if (!*conf.tls_cert && !*conf.tls_key)
 		return;
 	if (!*conf.tls_cert || !*conf.tls_key) {
-		say(WRONG, "set both tls_cert and tls_key", "TLS: only one of certificate and key is configured");
+		doctor_say(WRONG, "set both tls_cert and tls_key", "TLS: only one of certificate and key is configured");
 		return;
 	}
 	for (int i = 0; i < 2; i++)
 		if (access(files[i], R_OK) != 0)
-			say(WRONG, "badal reads it at start-up, before it drops privileges", "TLS: %s: %s", files[i], strerror(errno));
+			doctor_say(WRONG, "badal reads it at start-up, before it drops privileges", "TLS: %s: %s", files[i], strerror(errno));
 		else
-			say(FINE, NULL, "TLS: %s", files[i]);
+			doctor_say(FINE, NULL, "TLS: %s", files[i]);
 }
 
 /* ---- the servers ---- */
@@ -174,16 +174,16 @@ check_database(struct ctx *cx)
 	    "current_setting('fsync'), current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots), "
 	    "(extract(epoch FROM clock_timestamp()) * 1000)::bigint, to_regclass('badal.migrations') IS NOT NULL", DB0));
 	version = db_i64(r, 0, 0);
-	say(version < PG_OLDEST ? WRONG : FINE, "badal needs PostgreSQL 14 or newer", "PostgreSQL %s answers", db_cstr(r, 0, 1));
-	say(str_is(db_str(r, 0, 2), "logical") ? FINE : WRONG, "set wal_level = logical and restart PostgreSQL: events come from the WAL",
+	doctor_say(version < PG_OLDEST ? WRONG : FINE, "badal needs PostgreSQL 14 or newer", "PostgreSQL %s answers", db_cstr(r, 0, 1));
+	doctor_say(str_is(db_str(r, 0, 2), "logical") ? FINE : WRONG, "set wal_level = logical and restart PostgreSQL: events come from the WAL",
 	    "wal_level: %s", db_cstr(r, 0, 2));
-	say(str_is(db_str(r, 0, 3), "on") ? FINE : WRONG, "set fsync = on: without it a crash loses acknowledged writes", "fsync: %s",
+	doctor_say(str_is(db_str(r, 0, 3), "on") ? FINE : WRONG, "set fsync = on: without it a crash loses acknowledged writes", "fsync: %s",
 	    db_cstr(r, 0, 3));
 	skew = db_i64(r, 0, 6) - time_now_ms();
-	say(skew > CLOCK_MS || skew < -CLOCK_MS ? WARN : FINE, "synchronise both clocks", "clock against the database's: %lld ms", (long long)skew);
-	say(db_bool(r, 0, 7) ? FINE : WARN, "badal migrate, or badal serve", "schema: %s", db_bool(r, 0, 7) ? "present" : "not made yet");
+	doctor_say(skew > CLOCK_MS || skew < -CLOCK_MS ? WARN : FINE, "synchronise both clocks", "clock against the database's: %lld ms", (long long)skew);
+	doctor_say(db_bool(r, 0, 7) ? FINE : WARN, "badal migrate, or badal serve", "schema: %s", db_bool(r, 0, 7) ? "present" : "not made yet");
 	if (db_i64(r, 0, 5) > db_i64(r, 0, 4))
-		say(WRONG, "raise max_replication_slots", "replication slots: %lld of %lld", (long long)db_i64(r, 0, 5), (long long)db_i64(r, 0, 4));
+		doctor_say(WRONG, "raise max_replication_slots", "replication slots: %lld of %lld", (long long)db_i64(r, 0, 5), (long long)db_i64(r, 0, 4));
 	return OK;
 }
 
@@ -197,20 +197,20 @@ check_slot(struct ctx *cx)
 	    "(SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size') "
 	    "FROM pg_replication_slots WHERE slot_name = 'badal'", DB0));
 	if (db_rows(r) == 0) {
-		say(WARN, "the relay makes it when it first runs (role relay)", "event slot: none");
+		doctor_say(WARN, "the relay makes it when it first runs (role relay)", "event slot: none");
 		return OK;
 	}
-	say(db_bool(r, 0, 0) ? FINE : WARN, "run the role relay on some machine: events wait", "event slot: %s",
+	doctor_say(db_bool(r, 0, 0) ? FINE : WARN, "run the role relay on some machine: events wait", "event slot: %s",
 	    db_bool(r, 0, 0) ? "a relay reads it" : "nobody reads it");
 	if (str_is(db_str(r, 0, 1), "lost"))
-		say(WRONG, "the relay was away too long; raise max_slot_wal_keep_size. A new slot starts a fresh stream",
+		doctor_say(WRONG, "the relay was away too long; raise max_slot_wal_keep_size. A new slot starts a fresh stream",
 		    "event slot: its WAL is gone");
 	else if (db_i64(r, 0, 3) > 0)
-		say(db_i64(r, 0, 2) / (1024 * 1024) * 100 > db_i64(r, 0, 3) * SLOT_WARN_PERCENT ? WARN : FINE,
+		doctor_say(db_i64(r, 0, 2) / (1024 * 1024) * 100 > db_i64(r, 0, 3) * SLOT_WARN_PERCENT ? WARN : FINE,
 		    "look at the relay's log and at Redis", "event slot holds back %lld KiB of at most %lld MiB", (long long)(db_i64(r, 0, 2) / 1024),
 		    (long long)db_i64(r, 0, 3));
 	else
-		say(WARN, "set max_slot_wal_keep_size: without it a relay that is away fills the disk", "event slot holds back %lld KiB, without a limit",
+		doctor_say(WARN, "set max_slot_wal_keep_size: without it a relay that is away fills the disk", "event slot holds back %lld KiB, without a limit",
 		    (long long)(db_i64(r, 0, 2) / 1024));
 	return OK;
 }
@@ -224,14 +224,14 @@ check_projects(struct ctx *cx)
 
 	TRY(space_report(cx, &s));
 	TRY(space_stuck(cx, STUCK_MAX, &stuck));
-	say(s.behind > 0 ? WARN : FINE, "they are brought up to date at their first use and by the role jobs; or badal migrate",
+	doctor_say(s.behind > 0 ? WARN : FINE, "they are brought up to date at their first use and by the role jobs; or badal migrate",
 	    "projects to bring up to date: %lld", (long long)s.behind);
 	if (s.newer > 0)
-		say(WRONG, "run the newer badal here, too", "projects that a newer badal has migrated: %lld", (long long)s.newer);
+		doctor_say(WRONG, "run the newer badal here, too", "projects that a newer badal has migrated: %lld", (long long)s.newer);
 	for (int i = 0; i < stuck.n; i++) {
 		const struct project *p = stuck.v[i];
 
-		say(WRONG, "it answers 503 until this is mended; then badal migrate, or wait", "project %s (%s, at migration %lld) cannot be brought up to date: %s",
+		doctor_say(WRONG, "it answers 503 until this is mended; then badal migrate, or wait", "project %s (%s, at migration %lld) cannot be brought up to date: %s",
 		    p->id, p->schema, (long long)p->version, p->stuck);
 	}
 	if (s.stuck > stuck.n)
@@ -255,9 +255,9 @@ check_setting(struct ctx *cx, const char *name, const char *wanted, const char *
 	struct str v = redis_setting(cx, name);
 
 	if (v.p == NULL)
-		say(WARN, advice, "Redis %s: cannot be asked", name);
+		doctor_say(WARN, advice, "Redis %s: cannot be asked", name);
 	else
-		say(str_is(v, wanted) ? FINE : WRONG, advice, "Redis %s: %.*s", name, STR_FMT(v));
+		doctor_say(str_is(v, wanted) ? FINE : WRONG, advice, "Redis %s: %.*s", name, STR_FMT(v));
 }
 
 static void
@@ -271,14 +271,14 @@ check_redis(struct ctx *cx)
 		if (fib_sleep(cx, 20) != OK)
 			break;
 	if (bus_up()) {
-		say(FINE, NULL, "Redis answers");
+		doctor_say(FINE, NULL, "Redis answers");
 		check_setting(cx, "appendonly", "yes", "set appendonly yes: the event stream must survive a restart");
 		check_setting(cx, "appendfsync", "everysec", "set appendfsync everysec: the relay waits for it, always is only slower");
 		check_setting(cx, "maxmemory-policy", "noeviction", "set maxmemory-policy noeviction: events must not be evicted");
 	} else if (bus_refusal() != NULL) {
-		say(WRONG, "name a Redis that holds all slots", "Redis: %s", bus_refusal());
+		doctor_say(WRONG, "name a Redis that holds all slots", "Redis: %s", bus_refusal());
 	} else {
-		say(WRONG, *conf.redis_url ? "is it running, and is redis_url right?" : "start badal serve", "Redis does not answer");
+		doctor_say(WRONG, *conf.redis_url ? "is it running, and is redis_url right?" : "start badal serve", "Redis does not answer");
 	}
 	bus_fini();
 }
@@ -292,10 +292,10 @@ check_servers(struct ctx *cx, void *arg)
 	if (e == OK)
 		e = check_slot(cx);
 	if (e != OK)
-		say(WRONG, "is badal serve (or your PostgreSQL) running, and are data_dir or db_url right?", "PostgreSQL: %s",
+		doctor_say(WRONG, "is badal serve (or your PostgreSQL) running, and are data_dir or db_url right?", "PostgreSQL: %s",
 		    cx->detail ? cx->detail : err_info(e)->message);
 	else if ((p = check_projects(cx)) != OK)
-		say(WARN, "badal migrate, or badal serve", "projects: %s", cx->detail ? cx->detail : err_info(p)->message);
+		doctor_say(WARN, "badal migrate, or badal serve", "projects: %s", cx->detail ? cx->detail : err_info(p)->message);
 	check_redis(cx);
 	return OK;
 }
@@ -306,13 +306,13 @@ doctor_run(struct args *a)
 	struct place p;
 	char why[256];
 
-	say(FINE, NULL, "badal %s", PACKAGE_VERSION);
+	doctor_say(FINE, NULL, "badal %s", PACKAGE_VERSION);
 	if (!place_find(&p))
 		return 1;
 	check_programs(&p);
 	check_data(&p);
 	check_tls();
-	check_limits();
+	doctor_check_limits();
 	check_clock();
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
 		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p));

@@ -25,7 +25,7 @@
 enum { LOG_KEEP = 8 * 1024 * 1024, STEP_MS = 5, LEFTOVER_MS = 6000, TAIL = 2000 };
 
 static int64_t
-now_ms(void)
+embed_now_ms(void)
 {
 	struct timespec t;
 
@@ -117,10 +117,10 @@ clear_leftovers(const struct embed *e)
 		return true;
 	log_warn(NULL, "ending what the former run left", "server=%s processes=%d", e->name, n);
 	for (size_t i = 1; i < sizeof orders / sizeof orders[0]; i++) {
-		int64_t end = now_ms() + LEFTOVER_MS / 4;
+		int64_t end = embed_now_ms() + LEFTOVER_MS / 4;
 
 		leftovers(e, i == 1 ? e->stop_signal : orders[i]);
-		while (now_ms() < end) {
+		while (embed_now_ms() < end) {
 			if (leftovers(e, 0) == 0)
 				return true;
 			pause_ms(STEP_MS * 4);
@@ -213,7 +213,7 @@ embed_start(struct embed *e, const struct place *p)
 		return false;
 	}
 	e->state = EMBED_STARTING;
-	e->started = now_ms();
+	e->started = embed_now_ms();
 	return true;
 }
 
@@ -237,7 +237,7 @@ ended(struct embed *e)
 bool
 embed_wait(struct embed *e, const struct place *p, int ms)
 {
-	int64_t end = now_ms() + ms;
+	int64_t end = embed_now_ms() + ms;
 
 	while (e->state == EMBED_STARTING) {
 		if (e->ready(e, p)) {
@@ -246,7 +246,7 @@ embed_wait(struct embed *e, const struct place *p, int ms)
 		}
 		if (ended(e))
 			break;
-		if (now_ms() > end) {
+		if (embed_now_ms() > end) {
 			log_error(NULL, "an embedded server does not answer", "server=%s ms=%d", e->name, ms);
 			break;
 		}
@@ -261,7 +261,7 @@ bool
 embed_stop(struct embed *e, int ms)
 {
 	static const int harder[] = {SIGQUIT, SIGKILL};
-	int64_t end = now_ms() + ms;
+	int64_t end = embed_now_ms() + ms;
 	int i = 0;
 
 	if (e->pid <= 0)
@@ -269,10 +269,10 @@ embed_stop(struct embed *e, int ms)
 	e->state = EMBED_STOPPING;
 	kill(e->pid, e->stop_signal);
 	while (!ended(e)) {
-		if (now_ms() > end && i < 2) {
+		if (embed_now_ms() > end && i < 2) {
 			log_warn(NULL, "an embedded server does not end in order", "server=%s", e->name);
 			kill(e->pid, harder[i++]);
-			end = now_ms() + 5000;
+			end = embed_now_ms() + 5000;
 		}
 		pause_ms(STEP_MS);
 	}

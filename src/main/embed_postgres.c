@@ -20,7 +20,7 @@
 static char program[PATH_MAX];
 
 static int
-version_of(const char *dir)
+embed_postgres_version_of(const char *dir)
 {
 	char path[PATH_MAX + 16], text[16] = "";
 	FILE *f;
@@ -39,7 +39,7 @@ version_of(const char *dir)
 const char *
 postgres_program(const char *name, const char *data, char out[PATH_MAX])
 {
-	int wanted = version_of(data), best = 0;
+	int wanted = embed_postgres_version_of(data), best = 0;
 	DIR *d = opendir("/usr/lib/postgresql");
 	struct dirent *x;
 
@@ -110,13 +110,13 @@ remove_locks(const struct embed *e, const struct place *p)
 }
 
 static bool
-prepare(struct embed *e, const struct place *p)
+embed_postgres_prepare(struct embed *e, const struct place *p)
 {
 
-	if (version_of(e->dir) == 0 && !make_cluster(e, p))
+	if (embed_postgres_version_of(e->dir) == 0 && !make_cluster(e, p))
 		return false;
 	if (postgres_program("postgres", e->dir, program) == NULL || strstr(program, "postgres") == NULL) {
-		log_error(NULL, "the PostgreSQL that the data was made with is not installed", "version=%d directory=%s", version_of(e->dir), e->dir);
+		log_error(NULL, "the PostgreSQL that the data was made with is not installed", "version=%d directory=%s", embed_postgres_version_of(e->dir), e->dir);
 		return false;
 	}
 	remove_locks(e, p);
@@ -124,7 +124,7 @@ prepare(struct embed *e, const struct place *p)
 }
 
 static void
-exec(struct embed *e, const struct place *p)
+embed_postgres_exec(struct embed *e, const struct place *p)
 {
 	static char text[40][PATH_MAX + 64], dash_c[] = "-c";
 	char *argv[96] = {program, (char[]){"-D"}, e->dir};
@@ -179,7 +179,7 @@ exec(struct embed *e, const struct place *p)
 
 /* The server itself writes its state into the eighth line of postmaster.pid. */
 static bool
-ready(struct embed *e, const struct place *p)
+embed_postgres_ready(struct embed *e, const struct place *p)
 {
 	char path[PATH_MAX + 32], line[PATH_MAX];
 	FILE *f;
@@ -200,4 +200,4 @@ ready(struct embed *e, const struct place *p)
 }
 
 struct embed embed_postgres = {
-    .name = "postgres", .process = "postgres", .stop_signal = SIGINT, .prepare = prepare, .exec = exec, .ready = ready};
+    .name = "postgres", .process = "postgres", .stop_signal = SIGINT, .prepare = embed_postgres_prepare, .exec = embed_postgres_exec, .ready = embed_postgres_ready};

@@ -13,7 +13,7 @@
 static char program[PATH_MAX];
 
 static bool
-prepare(struct embed *e, const struct place *p)
+embed_redis_prepare(struct embed *e, const struct place *p)
 {
 	if (program[0] == '\0' && program_find("redis-server", program) == NULL) {
 		log_error(NULL, "redis-server is not installed", "advice=\"apt-get install redis-server, or set redis_url\"");
@@ -24,7 +24,7 @@ prepare(struct embed *e, const struct place *p)
 }
 
 static void
-exec(struct embed *e, const struct place *p)
+embed_redis_exec(struct embed *e, const struct place *p)
 {
 	char sock[PATH_MAX + 32];
 	char *argv[] = {program, (char[]){"--port"}, (char[]){"0"}, (char[]){"--unixsocket"}, sock, (char[]){"--unixsocketperm"}, (char[]){"700"},
@@ -37,7 +37,7 @@ exec(struct embed *e, const struct place *p)
 }
 
 static bool
-ready(struct embed *e, const struct place *p)
+embed_redis_ready(struct embed *e, const struct place *p)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct timeval soon = {.tv_usec = 200000};
@@ -55,4 +55,4 @@ ready(struct embed *e, const struct place *p)
 }
 
 struct embed embed_redis = {
-    .name = "redis", .process = "redis-server", .stop_signal = SIGTERM, .prepare = prepare, .exec = exec, .ready = ready};
+    .name = "redis", .process = "redis-server", .stop_signal = SIGTERM, .prepare = embed_redis_prepare, .exec = embed_redis_exec, .ready = embed_redis_ready};

@@ -111,7 +111,7 @@ option_find(const struct verb *v, const char *name)
 }
 
 static int
-usage(const char *what, const char *arg)
+main_usage(const char *what, const char *arg)
 {
 	fprintf(stderr, "badal: %s%s (see badal help)\n", what, arg);
 	return EXIT_USAGE;
@@ -126,7 +126,7 @@ take_option(struct args *a, const struct verb *v, int argc, char **argv, int *i)
 	const struct option *o;
 
 	if (strncmp(argv[*i], "--", 2) != 0 || *text == '\0')
-		return usage("cannot make sense of ", argv[*i]);
+		return main_usage("cannot make sense of ", argv[*i]);
 	snprintf(name, sizeof name, "%.*s", value ? (int)(value - text) : 60, text);
 	o = option_find(v, name);
 	if (value != NULL)
@@ -136,16 +136,16 @@ take_option(struct args *a, const struct verb *v, int argc, char **argv, int *i)
 	else if (*i + 1 < argc)
 		value = argv[++*i];
 	else
-		return usage("a value is missing after ", argv[*i]);
+		return main_usage("a value is missing after ", argv[*i]);
 	if (o == NULL && strcmp(name, "config") == 0) {
 		a->file = value;
 	} else if (o == NULL) {
 		if (a->n >= ARGS_MAX - 16)	/* room for what the supervisor adds */
-			return usage("too many options", "");
+			return main_usage("too many options", "");
 		args_setting(a, name, value);
 	} else {
 		if (a->n_own >= (int)(sizeof a->own / sizeof a->own[0]))
-			return usage("too many options", "");
+			return main_usage("too many options", "");
 		a->own[a->n_own].name = o->name;
 		a->own[a->n_own++].value = value;
 	}
@@ -153,16 +153,16 @@ take_option(struct args *a, const struct verb *v, int argc, char **argv, int *i)
 }
 
 static int
-check_required(const struct args *a, const struct verb *v)
+main_check_required(const struct args *a, const struct verb *v)
 {
 	for (const struct option *o = v->options; o->name != NULL; o++)
 		if (o->required && args_get(a, o->name) == NULL)
-			return usage("missing: --", o->name);
+			return main_usage("missing: --", o->name);
 	return 0;
 }
 
 static void
-put_verb(const struct verb *v)
+main_put_verb(const struct verb *v)
 {
 	printf("  %s%s%s\n      %s\n", v->name, v->noun[0] ? " " : "", v->noun, v->doc);
 	for (const struct option *o = v->options; o->name != NULL; o++) {
@@ -180,7 +180,7 @@ help(const char *name)
 	printf("usage: badal VERB [--setting=value]... [--config FILE]\n\n");
 	for (const struct verb *v = verbs; v->name != NULL; v++)
 		if (name == NULL || strcmp(v->name, name) == 0)
-			put_verb(v);
+			main_put_verb(v);
 	printf("\nSettings come from the command line, the environment (BADAL_*) and the file, in this order; badal config prints them all.\n");
 	return 0;
 }
@@ -263,7 +263,7 @@ main(int argc, char **argv)
 	for (; i < argc && e == 0; i++)
 		e = take_option(&a, v, argc, argv, &i);
 	if (e == 0)
-		e = check_required(&a, v);
+		e = main_check_required(&a, v);
 	if (e != 0)
 		return e;
 	if (sodium_init() < 0)

@@ -33,7 +33,7 @@ put_wide(const char *s)
 
 /* Text for roff: no escapes, no requests, hyphens that can be copied. */
 static void
-put(const char *s)
+manual_put(const char *s)
 {
 	for (; *s != '\0'; s++) {
 		if (*s == '\\')
@@ -51,25 +51,25 @@ static void
 put_option(const char *name, const char *arg)
 {
 	printf(".TP\n.B ");
-	put("--");
+	manual_put("--");
 	for (const char *s = name; *s != '\0'; s++)
-		put(*s == '_' ? "-" : (char[]){*s, '\0'});
+		manual_put(*s == '_' ? "-" : (char[]){*s, '\0'});
 	if (arg != NULL) {
-		put("=");
-		put(arg);
+		manual_put("=");
+		manual_put(arg);
 	}
 	putchar('\n');
 }
 
 static void
-put_verb(const struct verb *v)
+manual_put_verb(const struct verb *v)
 {
 	printf(".SS badal %s%s%s\n", v->name, v->noun[0] ? " " : "", v->noun);
-	put(v->doc);
+	manual_put(v->doc);
 	putchar('\n');
 	for (const struct option *o = v->options; o->name != NULL; o++) {
 		put_option(o->name, o->arg);
-		put(o->doc);
+		manual_put(o->doc);
 		puts(o->required ? " Required." : "");
 	}
 }
@@ -78,9 +78,9 @@ static void
 put_setting(int i)
 {
 	put_option(settings[i].name, NULL);
-	put(settings[i].doc);
+	manual_put(settings[i].doc);
 	printf("\nDefault: ");
-	put(settings[i].def[0] ? settings[i].def : "empty");
+	manual_put(settings[i].def[0] ? settings[i].def : "empty");
 	printf("%s.\n", settings[i].reload ? "; SIGHUP applies a change" : "");
 }
 
@@ -95,7 +95,7 @@ manual_run(struct args *a)
 	     "SDKs. It is one program beside PostgreSQL and Redis, and brings those two along when no addresses are configured.");
 	puts(".SH VERBS");
 	for (const struct verb *v = verbs; v->name != NULL; v++)
-		put_verb(v);
+		manual_put_verb(v);
 	puts(".SH SETTINGS\nA setting comes from the command line, the environment\n.RB ( BADAL_ \"and the name in capitals)\"\n"
 	     "or the file that\n.B \\-\\-config\nnames, in this order. The file has lines\n.IR \"name = value\" .");
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)

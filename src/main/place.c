@@ -25,7 +25,7 @@
 enum { SOCKET_DIR_MAX = 107 - 19 };
 
 static bool
-find_user(struct place *p)
+place_find_user(struct place *p)
 {
 	const char *const names[] = {conf.run_user, "postgres", "nobody"};
 	const struct passwd *pw = NULL;
@@ -119,7 +119,7 @@ bool
 place_find(struct place *p)
 {
 	memset(p, 0, sizeof *p);
-	if (!find_user(p) || !find_data(p))
+	if (!place_find_user(p) || !find_data(p))
 		return false;
 	find_sockets(p);
 	return true;

@@ -77,7 +77,7 @@ end(int status)
 
 /* Says so once the role can do its work. */
 static void
-answer(struct ctx *cx, void *arg)
+role_answer(struct ctx *cx, void *arg)
 {
 	(void)arg;
 	while (role->up != NULL && !role->up(cx))
@@ -114,7 +114,7 @@ role_main(const struct role *r, unsigned slot, const struct args *a, const struc
 		end(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	fib_spawn_new("ready", 0, answer, NULL);
+	fib_spawn_new("ready", 0, role_answer, NULL);
 	loop_run();
 	if (r->fini != NULL)
 		r->fini();
@@ -132,7 +132,7 @@ struct work {
 };
 
 static void
-work_fiber(struct ctx *cx, void *arg)
+role_work_fiber(struct ctx *cx, void *arg)
 {
 	struct work *w = arg;
 
@@ -154,7 +154,7 @@ with_loop(err_t (*fn)(struct ctx *cx, void *arg), void *arg, uint64_t timeout_ms
 		why_out[0] = '\0';
 	loop_init();
 	db_init();
-	fib_spawn_new(NULL, timeout_ms, work_fiber, &w);
+	fib_spawn_new(NULL, timeout_ms, role_work_fiber, &w);
 	loop_run();
 	db_fini();
 	return w.result;

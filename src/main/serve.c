@@ -60,7 +60,7 @@ static bool stopping, hurry, announced;
 static int exit_status;
 
 static int64_t
-now_ms(void)
+serve_now_ms(void)
 {
 	struct timespec t;
 
@@ -93,7 +93,7 @@ claim_port(void)
 {
 	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
 	const char *host = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 ? NULL : conf.listen;
-	int64_t end = now_ms() + PORT_PATIENCE_MS;
+	int64_t end = serve_now_ms() + PORT_PATIENCE_MS;
 	char port[16];
 	int e, fd;
 
@@ -103,7 +103,7 @@ claim_port(void)
 		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", conf.listen, port, gai_strerror(e));
 		return false;
 	}
-	while ((fd = bind_to(ai, conf.port == 0)) < 0 && errno == EADDRINUSE && now_ms() < end)
+	while ((fd = bind_to(ai, conf.port == 0)) < 0 && errno == EADDRINUSE && serve_now_ms() < end)
 		poll(NULL, 0, TICK_MS);
 	if (fd < 0)
 		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", conf.listen, port, strerror(errno));
@@ -190,12 +190,12 @@ child_start(struct child *c)
 {
 	int fds[2];
 
-	c->started = now_ms();
+	c->started = serve_now_ms();
 	c->retry_at = 0;
 	c->ready = false;
 	if (pipe2(fds, O_CLOEXEC) != 0) {
 		log_error(NULL, "cannot start a role", "role=%s error=\"%s\"", c->role->name, strerror(errno));
-		c->retry_at = now_ms() + 1000;
+		c->retry_at = serve_now_ms() + 1000;
 		return;
 	}
 	fflush(NULL);
@@ -213,7 +213,7 @@ child_start(struct child *c)
 		close(fds[0]);
 		c->pid = 0;
 		c->ready_fd = -1;
-		c->retry_at = now_ms() + 1000;
+		c->retry_at = serve_now_ms() + 1000;
 	}
 }
 
@@ -222,7 +222,7 @@ back_off(unsigned *fails, int64_t started)
 {
 	int64_t ms;
 
-	if (now_ms() - started > STEADY_MS)
+	if (serve_now_ms() - started > STEADY_MS)
 		*fails = 0;
 	ms = (int64_t)BACKOFF_FIRST_MS << (*fails > 7 ? 7 : *fails);
 	++*fails;
@@ -248,7 +248,7 @@ child_ended(struct child *c, int status)
 		return;
 	}
 	wait = back_off(&c->fails, c->started);
-	c->retry_at = now_ms() + wait;
+	c->retry_at = serve_now_ms() + wait;
 	metric_add(M_role_restarts, 1);
 	log_warn(NULL, "a role ended", "role=%s %s=%d again_ms=%lld", c->role->name, WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)wait);
@@ -262,7 +262,7 @@ embed_ended(int i, int status)
 
 	e->pid = 0;
 	e->state = EMBED_DOWN;
-	embed_retry_at[i] = now_ms() + wait;
+	embed_retry_at[i] = serve_now_ms() + wait;
 	log_error(NULL, "an embedded server ended", "server=%s %s=%d again_ms=%lld", e->name, WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)wait);
 	if (!WIFSIGNALED(status))
@@ -270,7 +270,7 @@ embed_ended(int i, int status)
 }
 
 static void
-reap(void)
+serve_reap(void)
 {
 	int status;
 	pid_t pid;
@@ -286,7 +286,7 @@ reap(void)
 }
 
 static bool
-wanted(const char *name)
+serve_wanted(const char *name)
 {
 	char list[256], *rest = list, *one;
 
@@ -298,7 +298,7 @@ wanted(const char *name)
 }
 
 static bool
-known(const char *name)
+serve_known(const char *name)
 {
 	for (const struct role *r = roles; r->name != NULL; r++)
 		if (strcmp(r->name, name) == 0)
@@ -314,7 +314,7 @@ plan_roles(void)
 
 	snprintf(list, sizeof list, "%s", conf.roles);
 	while ((one = strsep(&rest, ", ")) != NULL) {
-		if (*one == '\0' || known(one))
+		if (*one == '\0' || serve_known(one))
 			continue;
 		log_error(NULL, "no such role", "roles=%s role=%s", conf.roles, one);
 		return false;
@@ -322,7 +322,7 @@ plan_roles(void)
 	for (const struct role *r = roles; r->name != NULL; r++) {
 		long n = !r->each ? 1 : conf.web_processes > 0 ? (long)conf.web_processes : cores > 0 ? cores : 1;
 
-		for (; wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
+		for (; serve_wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
 			children[n_children++] = (struct child){.role = r, .ready_fd = -1};
 	}
 	if (n_children == 0)
@@ -348,7 +348,7 @@ usable_redis(struct ctx *cx)
 
 /* What a start waits for: the platform's own migrations. The projects' are done when they are used, and in the background. */
 static err_t
-prepare(struct ctx *cx, void *arg)
+serve_prepare(struct ctx *cx, void *arg)
 {
 	(void)arg;
 	TRY(db_migrate(cx, conf.sql_dir));
@@ -384,7 +384,7 @@ migrate_here(err_t (*what)(struct ctx *cx, void *arg), uint64_t timeout_ms)
 static bool
 migrate_apart(void)
 {
-	int64_t end = now_ms() + DB_PATIENCE_MS;
+	int64_t end = serve_now_ms() + DB_PATIENCE_MS;
 	int status;
 	pid_t pid, self = getpid();
 
@@ -395,7 +395,7 @@ migrate_apart(void)
 			close_ours();
 			log_init("migrate", conf.log_level, conf.log_json);
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			exit(place_become(&place) && getppid() == self ? migrate_here(prepare, START_MS) : 1);
+			exit(place_become(&place) && getppid() == self ? migrate_here(serve_prepare, START_MS) : 1);
 		}
 		if (pid < 0)
 			return false;
@@ -404,7 +404,7 @@ migrate_apart(void)
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 			return true;
 		take_signals();
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 3 || now_ms() > end || stopping)
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 3 || serve_now_ms() > end || stopping)
 			return false;
 		poll(NULL, 0, 500);
 	}
@@ -438,13 +438,13 @@ start_embedded(void)
 }
 
 static void
-announce(void)
+serve_announce(void)
 {
 	bool any = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 || strcmp(conf.listen, "0.0.0.0") == 0 || strcmp(conf.listen, "::") == 0;
 	const char *host = any ? "127.0.0.1" : conf.listen;
 
 	announced = true;
-	if (wanted("web"))
+	if (serve_wanted("web"))
 		printf("ready %s://%s%s%s:%lld/v1\n", *conf.tls_cert ? "https" : "http", strchr(host, ':') ? "[" : "", host,
 		    strchr(host, ':') ? "]" : "", (long long)conf.port);
 	else
@@ -466,19 +466,19 @@ hear(void)
 			close(c->ready_fd);
 			c->ready_fd = -1;
 			c->ready = true;
-			log_debug(NULL, "a role answers", "role=%s pid=%d ms=%lld", c->role->name, (int)c->pid, (long long)(now_ms() - c->started));
+			log_debug(NULL, "a role answers", "role=%s pid=%d ms=%lld", c->role->name, (int)c->pid, (long long)(serve_now_ms() - c->started));
 		}
 		all = all && c->ready;
 	}
 	if (all && !announced && !stopping)
-		announce();
+		serve_announce();
 }
 
 /* What is due: restarts, and servers that are coming up. True while more is due soon. */
 static bool
 tend(void)
 {
-	int64_t now = now_ms();
+	int64_t now = serve_now_ms();
 	bool busy = false;
 
 	for (int i = 0; i < n_embeds; i++) {
@@ -501,7 +501,7 @@ tend(void)
 }
 
 static void
-watch(void)
+serve_watch(void)
 {
 	struct pollfd fds[CHILDREN_MAX + 1];
 
@@ -517,15 +517,15 @@ watch(void)
 			break;
 		hear();		/* before the dead are buried: a last word counts */
 		take_signals();
-		reap();
+		serve_reap();
 	}
 }
 
 /* Orders these roles to end and waits for them; who takes too long is killed. */
 static void
-drain(bool last)
+serve_drain(bool last)
 {
-	int64_t end = now_ms() + conf.drain_timeout + 5000;
+	int64_t end = serve_now_ms() + conf.drain_timeout + 5000;
 	bool killed = false;
 
 	for (int i = 0; i < n_children; i++)
@@ -535,12 +535,12 @@ drain(bool last)
 		struct pollfd fd = {.fd = signal_fd, .events = POLLIN};
 		int alive = 0;
 
-		reap();
+		serve_reap();
 		for (int i = 0; i < n_children; i++)
 			alive += children[i].pid > 0 && children[i].role->last == last;
 		if (alive == 0)
 			return;
-		if ((now_ms() > end || hurry) && !killed) {
+		if ((serve_now_ms() > end || hurry) && !killed) {
 			log_warn(NULL, "roles do not end in time", "roles=%d", alive);
 			for (int i = 0; i < n_children; i++)
 				if (children[i].pid > 0 && children[i].role->last == last)
@@ -556,8 +556,8 @@ static void
 stop_all(void)
 {
 	stopping = true;
-	drain(false);
-	drain(true);
+	serve_drain(false);
+	serve_drain(true);
 	for (int i = n_embeds - 1; i >= 0; i--)
 		if (!embed_stop(embeds[i], hurry ? 2000 : EMBED_STOP_MS))
 			exit_status = 1;
@@ -584,7 +584,7 @@ start_all(void)
 	prctl(PR_SET_NAME, "badal");
 	if (!signals_open() || !place_find(&place) || !plan_roles() || !read_migrations())
 		return false;
-	if (wanted("web") && !claim_port())
+	if (serve_wanted("web") && !claim_port())
 		return false;
 	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))
 		return false;
@@ -601,7 +601,7 @@ serve_run(struct args *a)
 {
 	args = a;
 	if (start_all())
-		watch();
+		serve_watch();
 	else
 		exit_status = stopping ? 0 : 1;
 	stop_all();

@@ -55,7 +55,7 @@ number_at(struct arena *a, const char *p, int parts)
 
 /* The number after the first of the '|'-separated texts that has one; "" for none. */
 static const char *
-number_after(struct arena *a, const char *ua, const char *texts, int parts)
+agent_number_after(struct arena *a, const char *ua, const char *texts, int parts)
 {
 	struct str rest = str_c(texts);
 
@@ -79,7 +79,7 @@ set_os(struct arena *a, const char *ua, struct agent *g)
 		g->os_code = o->code;
 		g->os_name = o->name;
 		if (o->version != NULL)
-			g->os_version = o->version[0] == '=' ? o->version + 1 : number_after(a, ua, o->version, 2);
+			g->os_version = o->version[0] == '=' ? o->version + 1 : agent_number_after(a, ua, o->version, 2);
 		return o;
 	}
 	return NULL;
@@ -91,7 +91,7 @@ set_engine(struct arena *a, const char *ua, const char *name, struct agent *g)
 	for (size_t i = 0; i < COUNT(engines); i++)
 		if (strcmp(engines[i].name, name) == 0) {
 			g->client_engine = name;
-			g->client_engine_version = number_after(a, ua, engines[i].texts, 0);
+			g->client_engine_version = agent_number_after(a, ua, engines[i].texts, 0);
 		}
 }
 
@@ -125,7 +125,7 @@ set_client(struct arena *a, const char *ua, struct agent *g)
 		g->client_code = c->code;
 		g->client_name = c->name;
 		if (c->version != NULL)
-			g->client_version = number_after(a, ua, c->version, 2);
+			g->client_version = agent_number_after(a, ua, c->version, 2);
 		if (c->engine != NULL)
 			set_engine(a, ua, c->engine, g);
 		return true;
@@ -203,7 +203,7 @@ set_apple(const char *ua, struct agent *g)
 /* ---- what a rule set adds ---- */
 
 static const char *
-known(struct arena *a, const char *text)
+agent_known(struct arena *a, const char *text)
 {
 	return text[0] != '\0' ? arena_strdup(a, text) : "";
 }
@@ -226,8 +226,8 @@ add_os(struct arena *a, const char *ua, const struct found *f, const struct os *
 	if (f->os_name[0] == '\0' || (o != NULL && (!(o->flags & OS_BROAD) || strcasecmp(f->os_name, o->name) == 0)))
 		return o ? o->flags : 0;
 	g->os_code = named ? named->code : "";
-	g->os_name = named ? named->name : known(a, f->os_name);
-	g->os_version = known(a, f->os_version);
+	g->os_name = named ? named->name : agent_known(a, f->os_name);
+	g->os_version = agent_known(a, f->os_version);
 	if (named != NULL)
 		return named->flags;
 	return strstr(ua, "X11") ? OS_DESKTOP : o ? o->flags & OS_MODEL : 0;
@@ -264,11 +264,11 @@ add_client(struct arena *a, const char *ua, const struct found *f, bool seen, st
 		return;
 	g->client_type = f->client_type;
 	g->client_code = named && strcmp(f->client_type, "browser") == 0 ? named->code : "";
-	g->client_name = known(a, f->client_name);
-	g->client_version = known(a, f->client_version);
+	g->client_name = agent_known(a, f->client_name);
+	g->client_version = agent_known(a, f->client_version);
 	if (strcmp(f->client_type, "browser") == 0 && f->client_engine[0] == '\0')
 		return;		/* that of the browser that it is built on */
-	g->client_engine = known(a, f->client_engine);
+	g->client_engine = agent_known(a, f->client_engine);
 	g->client_engine_version = "";
 	set_engine(a, ua, g->client_engine, g);
 }
@@ -281,12 +281,12 @@ add_device(struct arena *a, const struct found *f, unsigned flags, struct agent 
 	if ((flags & OS_APPLE) && f->device_brand[0] != '\0' && strcmp(f->device_brand, "Apple") != 0)
 		return;
 	if (f->device_name[0] != '\0')
-		g->device_name = known(a, f->device_name);
+		g->device_name = agent_known(a, f->device_name);
 	if (f->device_brand[0] == '\0')
 		return;
 	if (strcmp(f->device_brand, g->device_brand) != 0 || strncasecmp(g->device_model, f->device_model, strlen(f->device_model)) != 0)
-		g->device_model = known(a, f->device_model);
-	g->device_brand = known(a, f->device_brand);
+		g->device_model = agent_known(a, f->device_model);
+	g->device_brand = agent_known(a, f->device_brand);
 }
 
 struct agent

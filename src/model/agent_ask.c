@@ -43,7 +43,7 @@ find_debian(char *out, size_t size)
 }
 
 static void
-load(void)
+agent_ask_load(void)
 {
 	if (strcmp(conf.agent_rules, "auto") == 0)
 		find_debian(rules_dir, sizeof rules_dir);
@@ -54,11 +54,11 @@ load(void)
 }
 
 static void
-answer(void *arg)
+agent_ask_answer(void *arg)
 {
 	struct question *q = arg;
 
-	pthread_once(&loaded, load);
+	pthread_once(&loaded, agent_ask_load);
 	if (rules != NULL)
 		rules_find(rules, q->user_agent, &q->found);
 	q->answered = true;
@@ -85,7 +85,7 @@ have_rules(void)
 
 /* NULL when the rules cannot be asked. Not to be kept over an await. */
 static const struct found *
-ask(struct ctx *cx, struct str user_agent, uint64_t until)
+agent_ask_ask(struct ctx *cx, struct str user_agent, uint64_t until)
 {
 	struct question q = {.user_agent = user_agent};
 	uint64_t deadline = cx->deadline;
@@ -95,7 +95,7 @@ ask(struct ctx *cx, struct str user_agent, uint64_t until)
 	if (loop_now() >= until)
 		return NULL;
 	cx->deadline = deadline && deadline < until ? deadline : until;
-	e = offload(cx, LANE_agent, answer, &q);
+	e = offload(cx, LANE_agent, agent_ask_answer, &q);
 	cx->deadline = deadline;
 	if (e != OK && !q.answered)	/* where the client has left the next await says so */
 		return NULL;
@@ -119,7 +119,7 @@ agent_of(struct ctx *cx, struct str user_agent, uint64_t until)
 	if (!no_rules && user_agent.n > 0 && user_agent.n <= RULES_TEXT_MAX && conf.agent_rules[0] != '\0') {
 		f = lru_get(cache, user_agent);
 		if (f == NULL)
-			f = ask(cx, user_agent, until);
+			f = agent_ask_ask(cx, user_agent, until);
 	}
 	return agent_read(cx->arena, user_agent, f);
 }

@@ -45,7 +45,7 @@ struct rules {
 static struct rule *read_list(struct rules *r, const struct tree *t, int list, enum group group, bool below, unsigned *n_out);
 
 static const char *
-keep(struct rules *r, const char *text)
+agent_rules_keep(struct rules *r, const char *text)
 {
 	return text[0] != '\0' ? arena_strdup(r->arena, text) : "";
 }
@@ -57,10 +57,10 @@ read_rule(struct rules *r, const struct tree *t, int node, const char *name, enu
 
 	if (pattern[0] == '\0' || ++r->count > RULES_MAX)
 		return false;
-	to->pattern.text = keep(r, pattern);
-	to->name = keep(r, name ? name : tree_text(t, node, group == DEVICE ? "brand" : "name"));
-	to->text = keep(r, tree_text(t, node, group == DEVICE ? "model" : "version"));
-	to->extra = keep(r, group == DEVICE ? tree_text(t, node, "device") : tree_text(t, tree_get(t, node, "engine"), "default"));
+	to->pattern.text = agent_rules_keep(r, pattern);
+	to->name = agent_rules_keep(r, name ? name : tree_text(t, node, group == DEVICE ? "brand" : "name"));
+	to->text = agent_rules_keep(r, tree_text(t, node, group == DEVICE ? "model" : "version"));
+	to->extra = agent_rules_keep(r, group == DEVICE ? tree_text(t, node, "device") : tree_text(t, tree_get(t, node, "engine"), "default"));
 	if (!below)
 		to->below = read_list(r, t, tree_get(t, node, group == DEVICE ? "models" : "versions"), group, true, &to->n_below);
 	return true;
@@ -85,7 +85,7 @@ read_list(struct rules *r, const struct tree *t, int list, enum group group, boo
 
 /* The file's text, to be freed. False when there is such a file and it cannot be read; no file is no text. */
 static bool
-read_file(const char *path, struct buf *out, char *why, size_t why_size)
+agent_rules_read_file(const char *path, struct buf *out, char *why, size_t why_size)
 {
 	struct stat st;
 	FILE *f;
@@ -116,7 +116,7 @@ load_file(struct rules *r, int i, const char *dir, const char *ending, char *why
 	bool ok;
 
 	snprintf(path, sizeof path, "%s/%s.%s", dir, files[i].path, ending);
-	ok = read_file(path, &b, reason, sizeof reason);
+	ok = agent_rules_read_file(path, &b, reason, sizeof reason);
 	if (ok && b.p != NULL) {
 		text = buf_view(&b);
 		if (strcmp(ending, "js") == 0)
@@ -156,11 +156,11 @@ rules_load(const char *dir, char *why, size_t why_size)
 }
 
 static void
-forget(struct rule *v, unsigned n)
+agent_rules_forget(struct rule *v, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		pattern_fini(&v[i].pattern);
-		forget(v[i].below, v[i].n_below);
+		agent_rules_forget(v[i].below, v[i].n_below);
 	}
 }
 
@@ -168,7 +168,7 @@ void
 rules_free(struct rules **rp)
 {
 	for (int i = 0; i < FILES; i++)
-		forget((*rp)->lists[i].v, (*rp)->lists[i].n);
+		agent_rules_forget((*rp)->lists[i].v, (*rp)->lists[i].n);
 	arena_free(&(*rp)->arena);
 	free(*rp);
 	*rp = NULL;
@@ -184,7 +184,7 @@ rules_count(const struct rules *r)
 
 /* `text` with $1 to $9 filled in, without blanks around it; `from` becomes `to`. An empty text leaves what was there. */
 static void
-fill(char out[FOUND_MAX], const char *text, const struct str *groups, char from, char to)
+agent_rules_fill(char out[FOUND_MAX], const char *text, const struct str *groups, char from, char to)
 {
 	char s[FOUND_MAX];
 	size_t n = 0;
@@ -216,7 +216,7 @@ fill_version(char out[FOUND_MAX], const char *text, const struct str *groups)
 	struct str rest, major, minor;
 	char all[FOUND_MAX] = "";
 
-	fill(all, text, groups, '_', '.');
+	agent_rules_fill(all, text, groups, '_', '.');
 	if (text[0] == '\0')
 		return;
 	rest = str_c(all);
@@ -228,7 +228,7 @@ fill_version(char out[FOUND_MAX], const char *text, const struct str *groups)
 static void
 fill_model(char out[FOUND_MAX], const char *text, const struct str *groups)
 {
-	fill(out, text, groups, '_', ' ');
+	agent_rules_fill(out, text, groups, '_', ' ');
 	if (str_ends(str_c(out), " TD"))
 		out[strlen(out) - 3] = '\0';	/* the radio of a network */
 	if (strcmp(out, "Build") == 0)
@@ -236,21 +236,21 @@ fill_model(char out[FOUND_MAX], const char *text, const struct str *groups)
 }
 
 static void
-say(enum group group, const struct rule *rule, const struct str *groups, struct found *f)
+agent_rules_say(enum group group, const struct rule *rule, const struct str *groups, struct found *f)
 {
 	switch (group) {
 	case SYSTEM:
-		fill(f->os_name, rule->name, groups, 0, 0);
+		agent_rules_fill(f->os_name, rule->name, groups, 0, 0);
 		fill_version(f->os_version, rule->text, groups);
 		break;
 	case CLIENT:
-		fill(f->client_name, rule->name, groups, 0, 0);
+		agent_rules_fill(f->client_name, rule->name, groups, 0, 0);
 		fill_version(f->client_version, rule->text, groups);
-		fill(f->client_engine, rule->extra, groups, 0, 0);
+		agent_rules_fill(f->client_engine, rule->extra, groups, 0, 0);
 		break;
 	default:
-		fill(f->device_brand, strcmp(rule->name, "Unknown") == 0 ? "" : rule->name, groups, 0, 0);
-		fill(f->device_name, rule->extra, groups, 0, 0);
+		agent_rules_fill(f->device_brand, strcmp(rule->name, "Unknown") == 0 ? "" : rule->name, groups, 0, 0);
+		agent_rules_fill(f->device_name, rule->extra, groups, 0, 0);
 		fill_model(f->device_model, rule->text, groups);
 	}
 }
@@ -276,7 +276,7 @@ gate_open(const char *gate, const char *ua)
 }
 
 static bool
-ask(struct matcher *m, struct rules *r, int i, struct found *f)
+agent_rules_ask(struct matcher *m, struct rules *r, int i, struct found *f)
 {
 	const struct rule *rule, *below;
 	struct str groups[PATTERN_GROUPS];
@@ -284,12 +284,12 @@ ask(struct matcher *m, struct rules *r, int i, struct found *f)
 	rule = first(m, r->lists[i].v, r->lists[i].n, groups);
 	if (rule == NULL)
 		return false;
-	say(files[i].group, rule, groups, f);
+	agent_rules_say(files[i].group, rule, groups, f);
 	if (files[i].group == CLIENT)
 		f->client_type = files[i].type;
 	below = first(m, rule->below, rule->n_below, groups);
 	if (below != NULL)
-		say(files[i].group, below, groups, f);
+		agent_rules_say(files[i].group, below, groups, f);
 	return true;
 }
 
@@ -308,7 +308,7 @@ rules_find(struct rules *r, struct str user_agent, struct found *f)
 	for (int i = 0; i < FILES; i++) {
 		if (done[files[i].group] || !gate_open(files[i].gate, ua))
 			continue;
-		done[files[i].group] = ask(m, r, i, f);
+		done[files[i].group] = agent_rules_ask(m, r, i, f);
 		if (!done[DEVICE] && files[i].group == DEVICE && files[i].type != NULL) {
 			snprintf(f->device_name, FOUND_MAX, "%s", files[i].type);
 			done[DEVICE] = true;

@@ -163,7 +163,7 @@ take_batch(struct book *b, unsigned *n_out)
 }
 
 static void
-put_back(struct book *b, struct queued *batch, unsigned n)
+audit_put_back(struct book *b, struct queued *batch, unsigned n)
 {
 	struct queued *end = batch;
 
@@ -191,7 +191,7 @@ free_batch(struct queued *batch)
 /* ---- writing ---- */
 
 static err_t
-write_batch(struct ctx *cx, const char *schema, const struct queued *batch, unsigned n)
+audit_write_batch(struct ctx *cx, const char *schema, const struct queued *batch, unsigned n)
 {
 	const char **list = arena_array(cx->arena, const char *, n), *v[TEXTS + 1];
 
@@ -233,10 +233,10 @@ write_book(struct ctx *cx, struct book *b)
 	not_due(b);
 	batch = take_batch(b, &n);
 	b->writing = true;
-	e = write_batch(cx, b->schema, batch, n);
+	e = audit_write_batch(cx, b->schema, batch, n);
 	b->writing = false;
 	if (e == ERR_DB_DOWN || e == ERR_DB_BUSY) {	/* certainly not written: later */
-		put_back(b, batch, n);
+		audit_put_back(b, batch, n);
 	} else {
 		b->done += n;
 		free_batch(batch);
@@ -300,7 +300,7 @@ flush_own(struct ctx *cx, const char *schema)
 }
 
 static void
-flush_fiber(struct ctx *cx, void *arg)
+audit_flush_fiber(struct ctx *cx, void *arg)
 {
 	err_t e = audit_flush(cx);
 
@@ -311,19 +311,19 @@ flush_fiber(struct ctx *cx, void *arg)
 }
 
 static void
-on_tick(void *arg)
+audit_on_tick(void *arg)
 {
 	(void)arg;
 	if (due_first == NULL || flushing)
 		return;
 	flushing = true;
-	fib_spawn_new("audit", FLUSH_MS, flush_fiber, NULL);
+	fib_spawn_new("audit", FLUSH_MS, audit_flush_fiber, NULL);
 }
 
 void
 audit_drain(void)
 {
-	on_tick(NULL);
+	audit_on_tick(NULL);
 }
 
 bool
@@ -338,7 +338,7 @@ audit_init(void)
 	static struct loop_timer *timer;
 
 	if (timer == NULL)
-		timer = loop_every(INTERVAL_MS, on_tick, NULL);
+		timer = loop_every(INTERVAL_MS, audit_on_tick, NULL);
 }
 
 /* ---- reading ---- */

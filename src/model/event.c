@@ -150,7 +150,7 @@ write_channels(struct ctx *cx, struct jw *w, const struct event *ev)
 }
 
 static void
-write_texts(struct jw *w, struct str key, const char *const *v, int n)
+event_write_texts(struct jw *w, struct str key, const char *const *v, int n)
 {
 	if (n == 0)
 		return;
@@ -193,9 +193,9 @@ event_message(struct ctx *cx, const struct event *ev)
 	jw_cstr(&w, ev->project);
 	JW_KEY(&w, "e");
 	jw_cstr(&w, ev->kind->pattern);
-	write_texts(&w, STR("v"), ev->ids, ids);
+	event_write_texts(&w, STR("v"), ev->ids, ids);
 	write_channels(cx, &w, ev);
-	write_texts(&w, STR("r"), ev->roles.v, ev->roles.n);
+	event_write_texts(&w, STR("r"), ev->roles.v, ev->roles.n);
 	JW_KEY(&w, "t");
 	jw_i64(&w, time_now_ms());
 	if (ev->flags != 0) {
@@ -220,7 +220,7 @@ event_message(struct ctx *cx, const struct event *ev)
 /* ---- writing ---- */
 
 static void
-bump(const struct event *ev)
+event_bump(const struct event *ev)
 {
 	for (size_t i = 0; i < sizeof ev->stale / sizeof ev->stale[0] && ev->stale[i] != NULL; i++)
 		gen_bump(str_c(ev->stale[i]));
@@ -247,10 +247,10 @@ event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, con
 	e = db_query(cx, &r, arena_printf(cx->arena, "WITH w AS (%s) SELECT w.*, pg_logical_emit_message(true, 'event', $%d::text) FROM w", sql, n + 1),
 	    n + 1, values);
 	if (e != OK && db_maybe_done(e))
-		bump(ev);
+		event_bump(ev);
 	TRY(e);
 	if (db_rows(r) > 0)
-		bump(ev);
+		event_bump(ev);
 	if (res_out != NULL)
 		*res_out = r;
 	return OK;

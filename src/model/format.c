@@ -12,7 +12,7 @@ is_digit(char c)
 }
 
 static bool
-is_letter(char c)
+format_is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -43,7 +43,7 @@ label(struct str s)
 	if (s.n == 0 || s.n > LABEL_MAX || s.p[0] == '-' || s.p[s.n - 1] == '-')
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-')
+		if (!format_is_letter(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-')
 			return false;
 	return true;
 }
@@ -107,7 +107,7 @@ email_local(struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (c == '.' ? s.p[i + 1] == '.' : !is_letter(c) && !is_digit(c) && memchr("!#$%&'*+-/=?^_`{|}~", c, 19) == NULL)
+		if (c == '.' ? s.p[i + 1] == '.' : !format_is_letter(c) && !is_digit(c) && memchr("!#$%&'*+-/=?^_`{|}~", c, 19) == NULL)
 			return false;
 	}
 	return true;
@@ -161,7 +161,7 @@ static bool
 userinfo(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && memchr("-._~!$&'()*+,;=:%", s.p[i], 17) == NULL)
+		if (!format_is_letter(s.p[i]) && !is_digit(s.p[i]) && memchr("-._~!$&'()*+,;=:%", s.p[i], 17) == NULL)
 			return false;
 	return true;
 }
@@ -187,10 +187,10 @@ authority(struct str rest, bool web)
 static bool
 scheme_ok(struct str s)
 {
-	if (s.n == 0 || !is_letter(s.p[0]))
+	if (s.n == 0 || !format_is_letter(s.p[0]))
 		return false;
 	for (size_t i = 1; i < s.n; i++)
-		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && memchr("+-.", s.p[i], 3) == NULL)
+		if (!format_is_letter(s.p[i]) && !is_digit(s.p[i]) && memchr("+-.", s.p[i], 3) == NULL)
 			return false;
 	return true;
 }

@@ -29,7 +29,7 @@ add_pair(struct buf *b, bool *first, struct str name, struct str value)
 }
 
 static int
-find(const struct link_param *v, int n, struct str name)
+link_find(const struct link_param *v, int n, struct str name)
 {
 	for (int i = 0; i < n; i++)
 		if (str_is(name, v[i].name))
@@ -48,7 +48,7 @@ link_with(struct arena *a, const char *url, const struct link_param *v, int n)
 	buf_str(&b, base);
 	while (query.p != NULL) {
 		struct str value = str_cut(&query, '&'), name = str_url_decode(a, str_cut(&value, '='), true);
-		int at = find(v, n, name);
+		int at = link_find(v, n, name);
 
 		if (name.n == 0 || (at >= 0 && done[at]))
 			continue;

@@ -36,7 +36,7 @@ struct key {
 static struct lru *cache;
 
 static void
-entry_unref(void *arg)
+login_entry_unref(void *arg)
 {
 	struct entry *e = arg;
 
@@ -46,10 +46,10 @@ entry_unref(void *arg)
 }
 
 static struct login *
-entry_use(struct ctx *cx, struct entry *e)
+login_entry_use(struct ctx *cx, struct entry *e)
 {
 	e->refs++;
-	defer(cx, entry_unref, e);
+	defer(cx, login_entry_unref, e);
 	return &e->login;
 }
 
@@ -118,7 +118,7 @@ key_str(const struct key *k)
 }
 
 static struct login *
-cache_get(struct ctx *cx, const struct key *k)
+login_cache_get(struct ctx *cx, const struct key *k)
 {
 	struct entry *e = cache ? lru_get(cache, key_str(k)) : NULL;
 
@@ -131,7 +131,7 @@ cache_get(struct ctx *cx, const struct key *k)
 		return NULL;
 	}
 	metric_add(M_cache_hits, 1);
-	return entry_use(cx, e);
+	return login_entry_use(cx, e);
 }
 
 static struct login *
@@ -140,18 +140,18 @@ cache_put(struct ctx *cx, const struct key *k, const struct login *l, uint64_t s
 	struct entry *e = entry_new(l);
 
 	if (cache == NULL)
-		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, entry_unref);
+		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, login_entry_unref);
 	e->stale = stale;
 	e->gen = gen;
 	e->refs = 1;
 	lru_put(cache, key_str(k), e);
-	return entry_use(cx, e);
+	return login_entry_use(cx, e);
 }
 
 /* ---- reading ---- */
 
 static struct strs
-strs_of_json(struct ctx *cx, const json_t *list)
+login_strs_of_json(struct ctx *cx, const json_t *list)
 {
 	struct strs s = {.set = true, .v = arena_array(cx->arena, const char *, json_array_size(list) + 1)};
 
@@ -173,7 +173,7 @@ read_members(struct ctx *cx, struct login *l, struct str text)
 		l->members[l->n_members++] = (struct membership_role){
 			.id = str_dup(cx->arena, json_str(json_array_get(m, 0))),
 			.team_id = str_dup(cx->arena, json_str(json_array_get(m, 1))),
-			.roles = strs_of_json(cx, json_array_get(m, 2)),
+			.roles = login_strs_of_json(cx, json_array_get(m, 2)),
 		};
 	}
 }
@@ -199,7 +199,7 @@ n_columns(const struct shape *s)
 
 /* Columns: memberships, the end of the session, the session's when `with_session`, the user's. */
 static struct login *
-read_login(struct ctx *cx, const struct db_res *r, bool with_session)
+login_read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 {
 	struct login *l = arena_new_of(cx->arena, struct login);
 
@@ -248,7 +248,7 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 	if (token.n == 0 || token.n > TOKEN_MAX)
 		return OK;
 	seal_tag(token, k.tag);
-	if ((*out = cache_get(cx, &k)) != NULL)
+	if ((*out = login_cache_get(cx, &k)) != NULL)
 		return OK;
 	if (!token_decode(cx, token, &id, &secret))
 		return OK;
@@ -261,7 +261,7 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 		members_sql(cx, p->schema), shape_columns(&session_shape), shape_columns(&user_shape), p->schema, p->schema),
 	    DB(sha256_hex(cx->arena, secret), str_dup(cx->arena, id), pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) > 0)
-		*out = cache_put(cx, &k, read_login(cx, r, true), stale, gen);
+		*out = cache_put(cx, &k, login_read_login(cx, r, true), stale, gen);
 	return OK;
 }
 
@@ -275,7 +275,7 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 
 	/* '!' cannot begin a token, nor be in an id: the two kinds of keys never meet */
 	seal_tag(str_c(arena_printf(cx->arena, "!%s!%s", user_id, session_id ? session_id : "")), k.tag);
-	if ((*out = cache_get(cx, &k)) != NULL)
+	if ((*out = login_cache_get(cx, &k)) != NULL)
 		return OK;
 	stale = str_hash_stable(str_c(user_stale_key(cx, p->id, user_id)));
 	gen = gen_of_hash(stale);
@@ -286,7 +286,7 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 		members_sql(cx, p->schema), shape_columns(&user_shape), p->schema, p->schema),
 	    DB(user_id, session_id, pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) > 0)
-		*out = cache_put(cx, &k, read_login(cx, r, false), stale, gen);
+		*out = cache_put(cx, &k, login_read_login(cx, r, false), stale, gen);
 	return OK;
 }
 

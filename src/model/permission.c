@@ -36,7 +36,7 @@ perms_split(struct arena *a, const struct strs *list, struct perms *out)
 }
 
 static bool
-holds(const struct strs *roles, struct str role)
+permission_holds(const struct strs *roles, struct str role)
 {
 	for (int i = 0; i < roles->n; i++)
 		if (str_is(role, roles->v[i]))
@@ -48,7 +48,7 @@ bool
 roles_meet(const struct strs *a, const struct strs *b)
 {
 	for (int i = 0; i < a->n; i++)
-		if (holds(b, str_c(a->v[i])))
+		if (permission_holds(b, str_c(a->v[i])))
 			return true;
 	return false;
 }
@@ -61,7 +61,7 @@ perms_foreign(struct arena *a, const struct strs *list, const struct strs *roles
 		struct str verb = {list->v[i], open ? (size_t)(open - list->v[i]) : 0};
 		struct str role = role_of(str_c(list->v[i]), verb);
 
-		if (!holds(roles, role))
+		if (!permission_holds(roles, role))
 			return str_dup(a, role);
 	}
 	return NULL;
@@ -86,7 +86,7 @@ roles_union(struct arena *a, const struct strs *x, const struct strs *y)
 	for (int i = 0; i < x->n + y->n; i++) {
 		const char *role = i < x->n ? x->v[i] : y->v[i - x->n];
 
-		if (!holds(&out, str_c(role)))
+		if (!permission_holds(&out, str_c(role)))
 			out.v[out.n++] = role;
 	}
 	return out;

@@ -48,7 +48,7 @@ project_stale_key(struct ctx *cx, const char *id)
 }
 
 static void
-entry_unref(void *arg)
+project_cache_entry_unref(void *arg)
 {
 	struct entry *e = arg;
 
@@ -58,10 +58,10 @@ entry_unref(void *arg)
 }
 
 static struct project *
-entry_use(struct ctx *cx, struct entry *e)
+project_cache_entry_use(struct ctx *cx, struct entry *e)
 {
 	e->p.refs++;
-	defer(cx, entry_unref, e);
+	defer(cx, project_cache_entry_unref, e);
 	return &e->p;
 }
 
@@ -71,7 +71,7 @@ entry_use(struct ctx *cx, struct entry *e)
 #define CHILDREN ", (SELECT json_agg(%s) FROM (SELECT * FROM badal.%s WHERE project = p.internal ORDER BY internal LIMIT %d) c)"
 
 static const char *
-load_sql(void)
+project_cache_load_sql(void)
 {
 	static const struct { const char *table; const struct shape *shape; } children[] = {
 		{"platforms", &platform_shape}, {"webhooks", &webhook_shape}, {"keys", &key_shape}, {"domains", &domain_shape}};
@@ -172,13 +172,13 @@ console(void)
 
 /* The cached entry, unless its project has changed since. */
 static struct project *
-cache_get(struct ctx *cx, struct str key)
+project_cache_cache_get(struct ctx *cx, struct str key)
 {
 	struct entry *e = cache ? lru_get(cache, key) : NULL;
 
 	if (e != NULL && e->gen == gen_of_hash(e->stale)) {
 		metric_add(M_cache_hits, 1);
-		return entry_use(cx, e);
+		return project_cache_entry_use(cx, e);
 	}
 	metric_add(M_cache_misses, 1);
 	return NULL;
@@ -199,11 +199,11 @@ project_get_bare(struct ctx *cx, struct str id, struct project **out)
 	}
 	if (!id_valid(id))
 		return fail(cx, ERR_PROJECT_NOT_FOUND, "malformed id");
-	if ((*out = cache_get(cx, key)) != NULL)
+	if ((*out = project_cache_cache_get(cx, key)) != NULL)
 		return OK;
 	stale = str_hash_stable(str_c(project_stale_key(cx, key.p)));
 	gen = gen_of_hash(stale);
-	TRY(db_query(cx, &r, load_sql(), DB(key.p)));
+	TRY(db_query(cx, &r, project_cache_load_sql(), DB(key.p)));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", key.p);
 	e = entry_read(cx, r);
@@ -211,9 +211,9 @@ project_get_bare(struct ctx *cx, struct str id, struct project **out)
 	e->gen = gen;
 	e->p.refs = 1;
 	if (cache == NULL)
-		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, entry_unref);
+		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, project_cache_entry_unref);
 	lru_put(cache, key, e);
-	*out = entry_use(cx, e);
+	*out = project_cache_entry_use(cx, e);
 	return OK;
 }
 

@@ -25,7 +25,7 @@ project_write(struct ctx *cx, const struct project *p, err_t missing, const char
 }
 
 static bool
-listed(const char *const *list, int n, struct str s)
+project_write_listed(const char *const *list, int n, struct str s)
 {
 	for (int i = 0; i < n; i++)
 		if (str_is(s, list[i]))
@@ -36,7 +36,7 @@ listed(const char *const *list, int n, struct str s)
 void
 project_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk)
 {
-	bool known = listed(known_sdks, (int)(sizeof known_sdks / sizeof *known_sdks) - 1, sdk) && !listed(k->sdks.v, k->sdks.n, sdk);
+	bool known = project_write_listed(known_sdks, (int)(sizeof known_sdks / sizeof *known_sdks) - 1, sdk) && !project_write_listed(k->sdks.v, k->sdks.n, sdk);
 	err_t e;
 
 	if (!known && k->accessed != TIME_NONE && k->accessed > time_now_ms() - TOUCH_EVERY)

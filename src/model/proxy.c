@@ -113,7 +113,7 @@ proxy_wrong_entry(void)
 }
 
 static bool
-holds(const struct net *n, const uint8_t *addr)
+proxy_holds(const struct net *n, const uint8_t *addr)
 {
 	int whole = n->bits / 8, rest = n->bits % 8;
 
@@ -129,7 +129,7 @@ proxy_trusted(const struct http_msg *m)
 	if (!address_parse(m->peer, &peer))
 		return false;
 	for (int i = 0; i < n_nets; i++)
-		if (holds(&nets[i], peer.addr))
+		if (proxy_holds(&nets[i], peer.addr))
 			return true;
 	return false;
 }

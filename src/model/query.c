@@ -34,7 +34,7 @@ query_parse(struct ctx *cx, struct str text, struct query *out, const char **why
 }
 
 static err_t
-refuse(struct ctx *cx, const struct query_list *l, const struct query *q, const char *why)
+query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, const char *why)
 {
 	err_t e = q->json && (l->flags & QUERY_DOCUMENT_ERRORS) ? ERR_GENERAL_QUERY_INVALID : ERR_GENERAL_ARGUMENT_INVALID;
 
@@ -49,10 +49,10 @@ parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries
 
 	for (int i = 0; i < queries->n; i++) {
 		if (!query_parse(cx, str_c(queries->v[i]), &q[i], &why) || !query_check(cx, l, &q[i], &why))
-			return refuse(cx, l, &q[i], why);
+			return query_refuse(cx, l, &q[i], why);
 	}
 	if ((l->flags & QUERY_NEEDS_INDEX) && !query_check_indexes(cx, l, q, queries->n, &why))
-		return refuse(cx, l, &text, why);
+		return query_refuse(cx, l, &text, why);
 	return OK;
 }
 
@@ -105,7 +105,7 @@ total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t *out
 
 /* Parses and checks everything and finds the cursor's row (NULL: no cursor). */
 static err_t
-prepare(struct ctx *cx, const struct query_list *l, const struct strs *queries, const char *search, struct query_plan **out,
+query_prepare(struct ctx *cx, const struct query_list *l, const struct strs *queries, const char *search, struct query_plan **out,
     struct db_res **cursor_out)
 {
 	struct query *q = arena_array(cx->arena, struct query, queries->n + 1);
@@ -134,7 +134,7 @@ query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape
 	err_t e;
 
 	*out = (struct query_page){0};
-	TRY(prepare(cx, l, queries, search, &p, &cursor));
+	TRY(query_prepare(cx, l, queries, search, &p, &cursor));
 	out->select = p->select;
 	n_where = p->n_v;
 	if (p->limit == 0)
@@ -157,7 +157,7 @@ query_explain(struct ctx *cx, const struct query_list *l, const struct shape *sh
 	struct db_res *cursor, *r;
 	struct query_plan *p;
 
-	TRY(prepare(cx, l, queries, NULL, &p, &cursor));
+	TRY(query_prepare(cx, l, queries, NULL, &p, &cursor));
 	*sql_out = p->limit ? query_plan_page(p, columns_of(l, shape), cursor)
 			    : arena_printf(cx->arena, "%s%s", p->begin, query_plan_count(p));
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "EXPLAIN (FORMAT JSON) %s", *sql_out), p->n_v, p->v));
@@ -174,7 +174,7 @@ query_select(struct ctx *cx, const struct query_list *l, const struct strs *quer
 	TRY(parse_all(cx, l, queries, q));
 	for (int i = 0; i < queries->n; i++)
 		if (q[i].method != Q_SELECT)
-			return refuse(cx, l, &q[i], "only select is possible here");
+			return query_refuse(cx, l, &q[i], "only select is possible here");
 	query_plan_init(p, cx, l, q, queries->n, NULL);
 	*out = p->select;
 	return OK;

@@ -50,7 +50,7 @@ type_fits(const struct query *q, const struct query_value *v)
 }
 
 static bool
-check_values(struct ctx *cx, const struct query *q, const char **why_out)
+query_check_check_values(struct ctx *cx, const struct query *q, const char **why_out)
 {
 	for (int i = 0; i < q->n; i++) {
 		int64_t ms;
@@ -138,7 +138,7 @@ static bool
 check_filter(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
 	if (!resolve(cx, l, q, why_out) || !check_arity(cx, q, why_out) || !check_method(cx, q, why_out) ||
-	    !check_values(cx, q, why_out))
+	    !query_check_check_values(cx, q, why_out))
 		return false;
 	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->later || !(l->flags & QUERY_NEEDS_INDEX)) &&
 	    query_fulltext(l, q->attr) == NULL) {
@@ -170,7 +170,7 @@ check_logic(struct ctx *cx, const struct query_list *l, struct query *q, const c
 
 /* limit and offset: whole numbers; the text grammar takes them in quotes, too. Leaves the number in v[0].i. */
 static bool
-check_number(struct ctx *cx, const struct query_list *l, struct query *q, int64_t min, int64_t max, const char **why_out)
+query_check_check_number(struct ctx *cx, const struct query_list *l, struct query *q, int64_t min, int64_t max, const char **why_out)
 {
 	const char *name = query_methods[q->method].name;
 	bool ok = q->n >= 1 && (!q->json || q->n == 1);
@@ -240,9 +240,9 @@ query_check(struct ctx *cx, const struct query_list *l, struct query *q, const c
 	case QK_ORDER:
 		return q->method == Q_ORDER_RANDOM || *q->attr == '\0' || resolve(cx, l, q, why_out);
 	case QK_LIMIT:
-		return check_number(cx, l, q, q->json ? 1 : 0, q->later ? -1 : 100, why_out);
+		return query_check_check_number(cx, l, q, q->json ? 1 : 0, q->later ? -1 : 100, why_out);
 	case QK_OFFSET:
-		return check_number(cx, l, q, 0, q->later ? -1 : 5000, why_out);
+		return query_check_check_number(cx, l, q, 0, q->later ? -1 : 5000, why_out);
 	case QK_CURSOR:
 		return check_cursor(q, why_out);
 	case QK_SELECT:
@@ -264,7 +264,7 @@ query_fulltext(const struct query_list *l, const char *attr)
 }
 
 static bool
-has(const struct strs *s, const char *key)
+query_check_has(const struct strs *s, const char *key)
 {
 	for (int i = 0; i < s->n; i++)
 		if (strcmp(s->v[i], key) == 0)
@@ -276,10 +276,10 @@ static bool
 same_set(const struct strs *a, const struct strs *b)
 {
 	for (int i = 0; i < a->n; i++)
-		if (!has(b, a->v[i]))
+		if (!query_check_has(b, a->v[i]))
 			return false;
 	for (int i = 0; i < b->n; i++)
-		if (!has(a, b->v[i]))
+		if (!query_check_has(a, b->v[i]))
 			return false;
 	return true;
 }
@@ -306,7 +306,7 @@ built_in(const struct strs *s)
 }
 
 static const char *
-joined(struct ctx *cx, const struct strs *s)
+query_check_joined(struct ctx *cx, const struct strs *s)
 {
 	struct buf b;
 
@@ -328,7 +328,7 @@ query_check_indexes(struct ctx *cx, const struct query_list *l, const struct que
 
 		if (q[i].later)
 			continue;
-		if (kind == QK_FILTER && !has(&filters, q[i].attr))
+		if (kind == QK_FILTER && !query_check_has(&filters, q[i].attr))
 			filters.v[filters.n++] = q[i].attr;
 		if (kind == QK_ORDER && *q[i].attr)
 			orders.v[orders.n++] = q[i].attr;
@@ -342,11 +342,11 @@ query_check_indexes(struct ctx *cx, const struct query_list *l, const struct que
 		sorted = sorted || (l->indexes[i].available && same_list(&l->indexes[i].attributes, &orders));
 	}
 	if (filters.n && !found && !built_in(&filters))
-		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", joined(cx, &filters));
+		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", query_check_joined(cx, &filters));
 	else if (search && !words)
-		*why_out = arena_printf(cx->arena, "search needs a fulltext index: %s", joined(cx, &filters));
+		*why_out = arena_printf(cx->arena, "search needs a fulltext index: %s", query_check_joined(cx, &filters));
 	else if (orders.n && !sorted && !built_in(&orders))
-		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", joined(cx, &orders));
+		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", query_check_joined(cx, &orders));
 	else
 		return true;
 	return false;

@@ -4,7 +4,7 @@
 #include "core/json.h"
 
 static bool
-value_of(struct ctx *cx, const json_t *j, struct query_value *v, const char **why_out)
+query_json_value_of(struct ctx *cx, const json_t *j, struct query_value *v, const char **why_out)
 {
 	*v = (struct query_value){.type = QV_NULL};
 	switch (json_typeof(j)) {
@@ -54,13 +54,13 @@ take_sub(struct ctx *cx, const json_t *values, struct query *q, const char **why
 }
 
 static bool
-take_values(struct ctx *cx, const json_t *values, struct query *q, const char **why_out)
+query_json_take_values(struct ctx *cx, const json_t *values, struct query *q, const char **why_out)
 {
 	size_t n = json_array_size(values);
 
 	q->v = arena_array(cx->arena, struct query_value, n ? n : 1);
 	for (size_t i = 0; i < n; i++)
-		if (!value_of(cx, json_array_get(values, i), &q->v[q->n++], why_out))
+		if (!query_json_value_of(cx, json_array_get(values, i), &q->v[q->n++], why_out))
 			return false;
 	return true;
 }
@@ -94,7 +94,7 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 		q->attr = str_dup(cx->arena, json_str(attr));
 	if (query_methods[q->method].kind == QK_LOGIC)
 		return take_sub(cx, values, q, why_out);
-	return take_values(cx, values, q, why_out);
+	return query_json_take_values(cx, values, q, why_out);
 }
 
 bool

@@ -61,7 +61,7 @@ query_whole_cast(const struct query_attr *a)
 }
 
 static const char *
-float_text(struct arena *a, double f)
+query_sql_float_text(struct arena *a, double f)
 {
 	return arena_printf(a, "%.17g", f);
 }
@@ -78,7 +78,7 @@ value_text(struct query_plan *p, const struct query_attr *a, const struct query_
 	case ATTR_INTEGER:
 		return pg_i64(mem, v->i);
 	case ATTR_FLOAT:
-		return v->type == QV_INT ? pg_i64(mem, v->i) : float_text(mem, v->f);
+		return v->type == QV_INT ? pg_i64(mem, v->i) : query_sql_float_text(mem, v->f);
 	case ATTR_BOOLEAN:
 		return pg_bool(v->b);
 	case ATTR_DATETIME:
@@ -190,7 +190,7 @@ cleaned(struct query_plan *p, struct str s, bool later)
 }
 
 static const char *
-wanted(struct query_plan *p, struct str s, bool later)
+query_sql_wanted(struct query_plan *p, struct str s, bool later)
 {
 	struct arena *mem = p->cx->arena;
 	struct str text = cleaned(p, s, later);
@@ -217,7 +217,7 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 		buf_printf(b, "%s IS NOT NULL AND NOT ", query_column(p, q->on));
 	buf_ch(b, '(');
 	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s @@ %s", i ? " OR " : "", words, wanted(p, q->v[i].s, q->later));
+		buf_printf(b, "%s%s @@ %s", i ? " OR " : "", words, query_sql_wanted(p, q->v[i].s, q->later));
 	buf_ch(b, ')');
 }
 
@@ -324,7 +324,7 @@ select_more(struct query_plan *p, const struct query *q)
 }
 
 static void
-take(struct query_plan *p, const struct query *q)
+query_sql_take(struct query_plan *p, const struct query *q)
 {
 	static const int orders_max = (int)(sizeof p->orders / sizeof p->orders[0]);
 
@@ -383,7 +383,7 @@ sql_where(struct query_plan *p)
 		glue = " AND ";
 	}
 	if (p->search != NULL && *p->search && p->l->search != NULL)
-		buf_printf(&b, "%s%s.words(%s) @@ %s", glue, schema_of(p), p->l->search, wanted(p, str_c(p->search), false));
+		buf_printf(&b, "%s%s.words(%s) @@ %s", glue, schema_of(p), p->l->search, query_sql_wanted(p, str_c(p->search), false));
 	p->where = buf_view(&b);
 }
 
@@ -395,7 +395,7 @@ query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l
 	for (int i = 0; i < l->n; i++)
 		query_param(p, l->v[i]);
 	for (int i = 0; i < n; i++)
-		take(p, &q[i]);
+		query_sql_take(p, &q[i]);
 	if (p->limit < 0)
 		p->limit = l->flags & QUERY_ONLY_PAGE ? QUERY_LOG_LIMIT : QUERY_DEFAULT_LIMIT;
 	if (p->limit > QUERY_ROWS_MAX)

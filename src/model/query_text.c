@@ -58,7 +58,7 @@ end_part(struct scan *sc)
 }
 
 static bool
-plain(struct scan *sc, char c)
+query_text_plain(struct scan *sc, char c)
 {
 	if (sc->closed && c != ',' && c != ' ')
 		return false;
@@ -113,7 +113,7 @@ scan(struct scan *sc)
 			if (c == sc->quote)
 				sc->quote = 0;
 			buf_ch(&sc->item, c);
-		} else if (!plain(sc, c)) {
+		} else if (!query_text_plain(sc, c)) {
 			return false;
 		}
 	}
@@ -126,7 +126,7 @@ scan(struct scan *sc)
 
 /* Sign, digits with an optional point, exponent. */
 static bool
-numeric(struct str s, bool *whole_out)
+query_text_numeric(struct str s, bool *whole_out)
 {
 	size_t i = 0, digits = 0;
 
@@ -169,7 +169,7 @@ unquoted(struct ctx *cx, struct str s)
 }
 
 static struct query_value
-value_of(struct ctx *cx, struct str item)
+query_text_value_of(struct ctx *cx, struct str item)
 {
 	struct query_value v = {.type = QV_TEXT};
 	struct str s = str_trim(item);
@@ -180,7 +180,7 @@ value_of(struct ctx *cx, struct str item)
 		v.b = s.n == 4;
 	} else if (str_is(s, "null")) {
 		v.type = QV_NULL;
-	} else if (numeric(s, &whole)) {
+	} else if (query_text_numeric(s, &whole)) {
 		v.type = whole && str_to_i64(s, &v.i) ? QV_INT : QV_FLOAT;
 		if (v.type == QV_FLOAT)
 			v.f = strtod(str_dup(cx->arena, s), NULL);
@@ -192,7 +192,7 @@ value_of(struct ctx *cx, struct str item)
 
 /* The byte that is cut off an item, or off the query, may have been part of a character. */
 static bool
-take_values(struct ctx *cx, const struct part *p, int n_parts, struct query *q)
+query_text_take_values(struct ctx *cx, const struct part *p, int n_parts, struct query *q)
 {
 	int n = 0;
 
@@ -201,7 +201,7 @@ take_values(struct ctx *cx, const struct part *p, int n_parts, struct query *q)
 	q->v = arena_array(cx->arena, struct query_value, n ? n : 1);
 	for (int k = 0; k < n_parts; k++)
 		for (int i = 0; i < p[k].n; i++) {
-			q->v[q->n] = value_of(cx, p[k].items[i]);
+			q->v[q->n] = query_text_value_of(cx, p[k].items[i]);
 			if (!str_utf8(q->v[q->n++].s, NULL))
 				return false;
 		}
@@ -219,18 +219,18 @@ take_attr(struct ctx *cx, const struct part *p, struct query *q)
 
 /* What a method makes of its parameters. */
 static bool
-fill(struct ctx *cx, const struct scan *sc, struct query *q)
+query_text_fill(struct ctx *cx, const struct scan *sc, struct query *q)
 {
 	enum query_kind kind = query_methods[q->method].kind;
 
 	if (kind == QK_FILTER) {
 		if (sc->n < 1 || !take_attr(cx, &sc->parts[0], q))
 			return false;
-		return take_values(cx, &sc->parts[1], q->method == Q_BETWEEN ? 2 : 1, q);
+		return query_text_take_values(cx, &sc->parts[1], q->method == Q_BETWEEN ? 2 : 1, q);
 	}
 	if (kind == QK_ORDER)
 		return sc->n == 0 || take_attr(cx, &sc->parts[0], q);
-	return take_values(cx, &sc->parts[0], 1, q);
+	return query_text_take_values(cx, &sc->parts[0], 1, q);
 }
 
 bool
@@ -259,7 +259,7 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 	if (sc.s.n > 0)
 		sc.s.n--;
 	buf_init(&sc.item, cx->arena, sc.s.n + 1);
-	if (!scan(&sc) || !fill(cx, &sc, out)) {
+	if (!scan(&sc) || !query_text_fill(cx, &sc, out)) {
 		*why_out = arena_printf(cx->arena, "malformed query \"%.*s\"", STR_FMT(text));
 		return false;
 	}

@@ -31,7 +31,7 @@ is_wanted(struct str w, bool prefix)
 }
 
 static bool
-is_letter(char c)
+query_words_is_letter(char c)
 {
 	return isalnum((unsigned char)c) || c == '_';
 }
@@ -43,11 +43,11 @@ next_word(struct str *rest)
 	struct str w;
 	size_t n = 0;
 
-	while (rest->n > 0 && !is_letter(rest->p[0])) {
+	while (rest->n > 0 && !query_words_is_letter(rest->p[0])) {
 		rest->p++;
 		rest->n--;
 	}
-	while (n < rest->n && is_letter(rest->p[n]))
+	while (n < rest->n && query_words_is_letter(rest->p[n]))
 		n++;
 	w = (struct str){rest->p, n};
 	rest->p += n;

@@ -44,7 +44,7 @@ own_field(const struct record *rec, struct str name)
 }
 
 static void *
-member(const void *obj, const struct field *f)
+record_member(const void *obj, const struct field *f)
 {
 	return (char *)(uintptr_t)obj + f->off;
 }
@@ -89,7 +89,7 @@ text_value(struct arena *a, const struct field *f, const char *s)
 static const char *
 value(struct arena *a, const struct field *f, const void *obj)
 {
-	const void *at = member(obj, f);
+	const void *at = record_member(obj, f);
 
 	switch (f->type) {
 	case F_STR:
@@ -528,15 +528,15 @@ void
 record_init(struct ctx *cx, const struct record *rec, void *obj)
 {
 	const struct field *id = own_field(rec, STR("id")), *created = own_field(rec, STR("created")), *updated = own_field(rec, STR("updated"));
-	const char **text = member(obj, id);
+	const char **text = record_member(obj, id);
 	int64_t now = time_now_ms();
 
 	if (*text == NULL)
 		*text = id_unique(cx->arena);
 	if (created != NULL)
-		*(int64_t *)member(obj, created) = now;
+		*(int64_t *)record_member(obj, created) = now;
 	if (updated != NULL)
-		*(int64_t *)member(obj, updated) = now;
+		*(int64_t *)record_member(obj, updated) = now;
 }
 
 static int
@@ -565,7 +565,7 @@ inserted(struct ctx *cx, const struct record *rec, void *obj, err_t e, const str
 		return fail(cx, rec->taken, "%s", db_constraint(cx));
 	TRY(e);
 	if (number != NULL)
-		*(int64_t *)member(obj, number) = db_i64(r, 0, 0);
+		*(int64_t *)record_member(obj, number) = db_i64(r, 0, 0);
 	return OK;
 }
 

@@ -79,7 +79,7 @@ shape_json_columns(const struct shape *s)
 
 /* What is sealed is opened; what is no seal of ours is nothing. */
 static const char *
-text_of(struct ctx *cx, const struct field *f, const char *text)
+shape_text_of(struct ctx *cx, const struct field *f, const char *text)
 {
 	const char *clear;
 
@@ -96,7 +96,7 @@ field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res 
 	case F_STR:
 	case F_ID:
 	case F_ENUM:
-		*(const char **)at = text_of(cx, f, db_cstr(r, row, col));
+		*(const char **)at = shape_text_of(cx, f, db_cstr(r, row, col));
 		return;
 	case F_TIME:
 	case F_TIME_OR_NONE:
@@ -132,7 +132,7 @@ shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res
 }
 
 static struct strs
-strs_of_json(struct ctx *cx, const json_t *list)
+shape_strs_of_json(struct ctx *cx, const json_t *list)
 {
 	struct strs s = {.set = list != NULL && !json_is_null(list), .v = arena_array(cx->arena, const char *, json_array_size(list) + 1)};
 
@@ -148,7 +148,7 @@ field_read_json(struct ctx *cx, const struct field *f, void *at, const json_t *j
 	case F_STR:
 	case F_ID:
 	case F_ENUM:
-		*(const char **)at = text_of(cx, f, json_string_value(j));
+		*(const char **)at = shape_text_of(cx, f, json_string_value(j));
 		return;
 	case F_TIME:
 	case F_TIME_OR_NONE:
@@ -164,7 +164,7 @@ field_read_json(struct ctx *cx, const struct field *f, void *at, const json_t *j
 		*(double *)at = json_number_value(j);
 		return;
 	case F_STRS:
-		*(struct strs *)at = strs_of_json(cx, j);
+		*(struct strs *)at = shape_strs_of_json(cx, j);
 		return;
 	case F_JSON:	/* of columns that are texts */
 		*(struct str *)at = json_str(j);
@@ -220,7 +220,7 @@ write_time(struct jw *w, int64_t ms)
 }
 
 static void
-write_texts(struct jw *w, const struct strs *v)
+shape_write_texts(struct jw *w, const struct strs *v)
 {
 	jw_arr(w);
 	for (int i = 0; i < v->n; i++)
@@ -260,7 +260,7 @@ field_write(struct jw *w, const struct field *f, const void *at)
 		jw_f64(w, *(const double *)at);
 		return;
 	case F_STRS:
-		write_texts(w, at);
+		shape_write_texts(w, at);
 		return;
 	case F_JSON: {
 		const struct str *j = at;

@@ -42,7 +42,7 @@ struct work {
 static struct work *works;	/* in the order they came */
 static int n_works, n_running;
 
-static void pump(void);
+static void space_pump(void);
 
 bool
 space_fits(const struct project *p)
@@ -54,7 +54,7 @@ space_fits(const struct project *p)
 
 /* ---- one step ---- */
 
-enum step { STEP_DONE, STEP_MORE, STEP_ELSEWHERE };
+enum space_step { STEP_DONE, STEP_MORE, STEP_ELSEWHERE };
 
 /* Locks that others keep must not keep ours: who waits for a table makes all others wait behind him. Statements may take long. */
 static const char patience_sql[] = "SET LOCAL lock_timeout = '3s'";
@@ -74,7 +74,7 @@ record(struct db_tx *tx, const struct work *w, int at)
 
 /* The next file. The project must not be deleted meanwhile, but may be changed. */
 static err_t
-apply(struct db_tx *tx, const struct work *w, const char *schema, enum step *out)
+space_apply(struct db_tx *tx, const struct work *w, const char *schema, enum space_step *out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	uint64_t began = loop_now();
@@ -107,7 +107,7 @@ apply(struct db_tx *tx, const struct work *w, const char *schema, enum step *out
 }
 
 static err_t
-step(struct db_tx *tx, const struct work *w, enum step *out)
+space_step(struct db_tx *tx, const struct work *w, enum space_step *out)
 {
 	const char *schema = arena_printf(tx_ctx(tx)->arena, "p_%lld", (long long)w->internal);
 	struct db_res *r;
@@ -116,14 +116,14 @@ step(struct db_tx *tx, const struct work *w, enum step *out)
 	tx_add(tx, no_limit_sql, DB0);
 	tx_add(tx, patience_sql, DB0);
 	TRY(tx_query(tx, &r, lock_sql, DB(schema)));
-	return db_bool(r, 0, 0) ? apply(tx, w, schema, out) : OK;
+	return db_bool(r, 0, 0) ? space_apply(tx, w, schema, out) : OK;
 }
 
 /* ---- one project ---- */
 
 /* What may be otherwise the next time, whatever the file says. */
 static bool
-passing(err_t e)
+space_passing(err_t e)
 {
 	static const err_t list[] = {ERR_PROJECT_NEWER, ERR_DB_DOWN, ERR_DB_BUSY, ERR_DB_CONFLICT, ERR_TIMEOUT, ERR_CANCELLED, ERR_STOPPING, ERR_PROJECT_BEHIND};
 
@@ -137,11 +137,11 @@ static err_t
 migrate(struct ctx *cx, const struct work *w)
 {
 	uint64_t pause = POLL_MS, patience = loop_now() + (uint64_t)conf.migrate_wait;
-	enum step now = STEP_MORE;
+	enum space_step now = STEP_MORE;
 	int tries = 0;
 
 	while (now != STEP_DONE) {
-		err_t e = TX_RUN(cx, tx, step(tx, w, &now));
+		err_t e = TX_RUN(cx, tx, space_step(tx, w, &now));
 
 		if (e == ERR_DB_CONFLICT && ++tries < TRIES) {
 			TRY(fib_sleep(cx, (uint64_t)tries * TRY_PAUSE_MS));
@@ -186,7 +186,7 @@ unlink_work(struct work *w)
 }
 
 static void
-finish(struct work *w, err_t e, const char *why)
+space_finish(struct work *w, err_t e, const char *why)
 {
 	assert(w->running && n_running > 0);
 	unlink_work(w);
@@ -199,11 +199,11 @@ finish(struct work *w, err_t e, const char *why)
 	}
 	w->magic = 0;
 	free(w);
-	pump();
+	space_pump();
 }
 
 static void
-work_fiber(struct ctx *cx, void *arg)
+space_work_fiber(struct ctx *cx, void *arg)
 {
 	struct work *w = arg;
 	const char *why = "";
@@ -214,7 +214,7 @@ work_fiber(struct ctx *cx, void *arg)
 	e = migrate(cx, w);
 	if (e != OK)
 		why = cx->detail ? cx->detail : err_info(e)->name;
-	if (e != OK && passing(e)) {
+	if (e != OK && space_passing(e)) {
 		log_warn(cx, "a project is not migrated yet", "error=%s detail=%s", err_info(e)->name, why);
 		e = ERR_PROJECT_BEHIND;
 	} else if (e != OK && e != ERR_PROJECT_NOT_FOUND) {
@@ -222,12 +222,12 @@ work_fiber(struct ctx *cx, void *arg)
 		e = ERR_PROJECT_STUCK;
 	}
 	cx->project = NULL;
-	finish(w, e, why);
+	space_finish(w, e, why);
 }
 
 /* As many as may run at once, the first that came first. */
 static void
-pump(void)
+space_pump(void)
 {
 	int most = conf.migrate_at_once > 0 ? (int)conf.migrate_at_once : 1;
 
@@ -236,7 +236,7 @@ pump(void)
 			continue;
 		w->running = true;
 		n_running++;
-		fib_spawn_new("migrate", WORK_MAX_MS, work_fiber, w);
+		fib_spawn_new("migrate", WORK_MAX_MS, space_work_fiber, w);
 	}
 }
 
@@ -261,7 +261,7 @@ work_for(const struct project *p)
 }
 
 static void
-leave(struct work *w, struct waiter *me)
+space_leave(struct work *w, struct waiter *me)
 {
 	struct waiter **p = &w->waiters;
 
@@ -277,7 +277,7 @@ leave(struct work *w, struct waiter *me)
 }
 
 static err_t
-late(struct ctx *cx, const struct project *p, const char *why)
+space_late(struct ctx *cx, const struct project *p, const char *why)
 {
 	metric_add(M_migrations_late, 1);
 	return fail(cx, ERR_PROJECT_BEHIND, "project=%s %s", p->id, why);
@@ -298,16 +298,16 @@ space_bring_up(struct ctx *cx, const struct project *p)
 		return fail(cx, ERR_PROJECT_STUCK, "project=%s %s", p->id, p->stuck);
 	w = work_for(p);
 	if (w == NULL)
-		return late(cx, p, "too many wait");
+		return space_late(cx, p, "too many wait");
 	me.next = w->waiters;
 	w->waiters = &me;
-	pump();
+	space_pump();
 	e = fib_await_for(cx, &me.ev, (uint64_t)conf.migrate_wait);
 	if (!me.ev.set) {
-		leave(w, &me);
-		return e == ERR_TIMEOUT ? late(cx, p, "is still at it") : e;
+		space_leave(w, &me);
+		return e == ERR_TIMEOUT ? space_late(cx, p, "is still at it") : e;
 	}
 	if (me.result == ERR_PROJECT_BEHIND)
-		return late(cx, p, me.why);
+		return space_late(cx, p, me.why);
 	return me.result == OK ? OK : fail(cx, me.result, "project=%s %s", p->id, me.why);
 }

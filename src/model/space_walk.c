@@ -22,7 +22,7 @@ space_report(struct ctx *cx, struct space_report *out)
 }
 
 static struct project *
-read_row(struct ctx *cx, const struct db_res *r, int row)
+space_walk_read_row(struct ctx *cx, const struct db_res *r, int row)
 {
 	struct project *p = arena_new_of(cx->arena, struct project);
 
@@ -46,7 +46,7 @@ space_stuck(struct ctx *cx, int max, struct objs *out)
 	    DB(pg_i64(cx->arena, db_migrate_newest()), pg_i64(cx->arena, max))));
 	*out = (struct objs){.v = arena_array(cx->arena, void *, db_rows(r) + 1)};
 	for (int i = 0; i < db_rows(r); i++)
-		out->v[out->n++] = read_row(cx, r, i);
+		out->v[out->n++] = space_walk_read_row(cx, r, i);
 	return OK;
 }
 
@@ -59,7 +59,7 @@ struct walk {
 };
 
 static err_t
-look(struct ctx *cx, struct space_report *out)
+space_walk_look(struct ctx *cx, struct space_report *out)
 {
 	TRY(space_report(cx, out));
 	metric_set(M_projects_behind, out->behind);
@@ -75,7 +75,7 @@ tell(struct ctx *cx, struct walk *k, bool end)
 	if (!end && loop_now() < k->told + TELL_MS)
 		return OK;
 	k->told = loop_now();
-	TRY(look(cx, &left));
+	TRY(space_walk_look(cx, &left));
 	log_info(cx, end ? "projects brought up to date" : "bringing projects up to date", "done=%lld failed=%lld left=%lld seconds=%llu", (long long)k->done,
 	    (long long)k->failed, (long long)left.behind, (unsigned long long)((loop_now() - k->began) / 1000));
 	return OK;
@@ -120,7 +120,7 @@ batch(struct ctx *outer, struct walk *k, int *n_out)
 	    DB(pg_i64(cx.arena, db_migrate_newest()), pg_time(cx.arena, time_now_ms() - conf.migrate_retry), pg_i64(cx.arena, BATCH)));
 	*n_out = e == OK ? db_rows(r) : 0;
 	for (int i = 0; i < *n_out && e == OK; i++) {
-		e = visit(&cx, k, read_row(&cx, r, i));
+		e = visit(&cx, k, space_walk_read_row(&cx, r, i));
 		if (e == OK)
 			e = tell(&cx, k, false);
 	}
@@ -138,7 +138,7 @@ space_walk(struct ctx *cx, bool gently)
 	int n;
 
 	TRY(db_migrate_load(cx));
-	TRY(look(cx, &left));
+	TRY(space_walk_look(cx, &left));
 	if (left.behind == 0)
 		return OK;
 	if (left.behind > left.stuck)

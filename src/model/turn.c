@@ -63,7 +63,7 @@ renew(struct fib *fib, struct turn *t)
 }
 
 static void
-keep(struct ctx *cx, void *arg)
+turn_keep(struct ctx *cx, void *arg)
 {
 	struct turn *t = arg;
 	struct fib *fib = cx->fib;
@@ -114,7 +114,7 @@ turn_take(struct ctx *cx, const char *what, const char *job, enum turn_found *fo
 	}
 	*found_out = TURN_OURS;
 	*out = turn_new(key, value, asked);
-	fib_spawn_new("turn", 0, keep, *out);
+	fib_spawn_new("turn", 0, turn_keep, *out);
 	return OK;
 }
 

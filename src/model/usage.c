@@ -59,7 +59,7 @@ counts_of(const char *schema)
 }
 
 static void
-add(const char *schema, struct str metric, int64_t n)
+usage_add(const char *schema, struct str metric, int64_t n)
 {
 	struct project_counts *pc = counts_of(schema);
 	int64_t *v = map_get(pc->metrics, metric);
@@ -106,7 +106,7 @@ add_scope(const struct project *p, const char *kind, enum usage_op op, const cha
 		return;
 	for (int i = 0; i < n; i++)	/* ids do not differ by it */
 		text[i] = (char)tolower((unsigned char)text[i]);
-	add(p->schema, (struct str){text, (size_t)n}, 1);
+	usage_add(p->schema, (struct str){text, (size_t)n}, 1);
 }
 
 void
@@ -129,8 +129,8 @@ usage_network(const struct project *p, uint64_t bytes)
 {
 	if (!conf.usage || p->console)
 		return;
-	add(p->schema, STR("project.$all.network.requests"), 1);
-	add(p->schema, STR("project.$all.network.bandwidth"), (int64_t)bytes);
+	usage_add(p->schema, STR("project.$all.network.requests"), 1);
+	usage_add(p->schema, STR("project.$all.network.bandwidth"), (int64_t)bytes);
 }
 
 /* ---- writing ---- */
@@ -148,7 +148,7 @@ struct batch {
 };
 
 static bool
-take(struct str key, void *value, void *arg)
+usage_take(struct str key, void *value, void *arg)
 {
 	struct batch *b = arg;
 
@@ -160,7 +160,7 @@ take(struct str key, void *value, void *arg)
 }
 
 static err_t
-write_batch(struct ctx *cx, const char *schema, const struct batch *b)
+usage_write_batch(struct ctx *cx, const char *schema, const struct batch *b)
 {
 	int64_t now = time_now_ms();
 
@@ -175,7 +175,7 @@ write_batch(struct ctx *cx, const char *schema, const struct batch *b)
 }
 
 static struct project_counts *
-known(const char *schema)
+usage_known(const char *schema)
 {
 	return projects ? map_get(projects, str_c(schema)) : NULL;
 }
@@ -187,21 +187,21 @@ flush_one(struct ctx *cx, const char *schema)
 	struct project_counts *pc;
 
 	/* looked up anew after each await: two may flush at once, and who learns that the project is gone forgets it */
-	while ((pc = known(schema)) != NULL && map_count(pc->metrics) > 0) {
+	while ((pc = usage_known(schema)) != NULL && map_count(pc->metrics) > 0) {
 		struct batch *b = arena_new_of(cx->arena, struct batch);
 		err_t e;
 
 		b->arena = cx->arena;
-		map_each(pc->metrics, take, b);
+		map_each(pc->metrics, usage_take, b);
 		for (int i = 0; i < b->n; i++)
 			free(map_del(pc->metrics, str_c(b->names[i])));
 		n_counters -= (size_t)b->n;
-		e = write_batch(cx, schema, b);
+		e = usage_write_batch(cx, schema, b);
 		if (e != OK)
 			metric_add(M_usage_dropped, b->n);
 		if (e == ERR_DB_DOWN || e == ERR_DB_BUSY)	/* certainly not written: later */
 			for (int i = 0; i < b->n; i++)
-				add(schema, str_c(b->names[i]), strtoll(b->values[i], NULL, 10));
+				usage_add(schema, str_c(b->names[i]), strtoll(b->values[i], NULL, 10));
 		TRY(e);
 	}
 	return OK;
@@ -218,7 +218,7 @@ free_count(struct str key, void *value, void *arg)
 }
 
 static void
-forget(const char *schema)
+usage_forget(const char *schema)
 {
 	struct project_counts *pc = projects ? map_del(projects, str_c(schema)) : NULL;
 
@@ -259,7 +259,7 @@ usage_flush(struct ctx *cx)
 		map_each(projects, name, &l);
 	for (int i = 0; i < l.n; i++) {
 		err_t e = flush_one(cx, l.v[i]);
-		struct project_counts *pc = known(l.v[i]);
+		struct project_counts *pc = usage_known(l.v[i]);
 
 		if (e == OK && pc != NULL && loop_now() >= pc->snapshot) {
 			pc->snapshot = loop_now() + SNAPSHOT_MS;
@@ -268,7 +268,7 @@ usage_flush(struct ctx *cx)
 		if (e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN || e == ERR_DB_BUSY)
 			return e;
 		if (e != OK) {		/* the project is gone */
-			forget(l.v[i]);
+			usage_forget(l.v[i]);
 			last = e;
 		}
 	}
@@ -276,7 +276,7 @@ usage_flush(struct ctx *cx)
 }
 
 static void
-flush_fiber(struct ctx *cx, void *arg)
+usage_flush_fiber(struct ctx *cx, void *arg)
 {
 	err_t e = usage_flush(cx);
 
@@ -287,13 +287,13 @@ flush_fiber(struct ctx *cx, void *arg)
 }
 
 static void
-on_tick(void *arg)
+usage_on_tick(void *arg)
 {
 	(void)arg;
 	if (n_counters == 0 || flushing)
 		return;
 	flushing = true;
-	fib_spawn_new("usage", FLUSH_MS, flush_fiber, NULL);
+	fib_spawn_new("usage", FLUSH_MS, usage_flush_fiber, NULL);
 }
 
 void
@@ -302,13 +302,13 @@ usage_init(void)
 	static struct loop_timer *timer;
 
 	if (timer == NULL)
-		timer = loop_every(conf.usage_interval > 0 ? (uint64_t)conf.usage_interval : 30000, on_tick, NULL);
+		timer = loop_every(conf.usage_interval > 0 ? (uint64_t)conf.usage_interval : 30000, usage_on_tick, NULL);
 }
 
 void
 usage_drain(void)
 {
-	on_tick(NULL);
+	usage_on_tick(NULL);
 }
 
 bool

@@ -100,7 +100,7 @@ measure(const struct session *s)
 }
 
 static err_t
-upkeep(struct session *s)
+relay_upkeep(struct session *s)
 {
 	struct ctx cx;
 	err_t e;
@@ -121,7 +121,7 @@ upkeep(struct session *s)
 
 /* Awaits. Moves messages until something breaks. */
 static err_t
-pump(struct ctx *cx, struct session *s)
+relay_pump(struct ctx *cx, struct session *s)
 {
 	while (!s->broken) {
 		err_t e;
@@ -134,7 +134,7 @@ pump(struct ctx *cx, struct session *s)
 		}
 		e = s->first != NULL && !s->broken ? queue_write(s) : OK;
 		if (e == OK && !s->broken)
-			e = upkeep(s);
+			e = relay_upkeep(s);
 		if (e != OK)
 			return fail(cx, e, "%s", s->why[0] ? s->why : err_info(e)->name);
 	}
@@ -143,7 +143,7 @@ pump(struct ctx *cx, struct session *s)
 
 /* Awaits. As leader, until the end. */
 static err_t
-lead(struct ctx *cx, struct session *s, uint64_t confirmed)
+relay_lead(struct ctx *cx, struct session *s, uint64_t confirmed)
 {
 	struct loop_timer *marks;
 	err_t e;
@@ -158,7 +158,7 @@ lead(struct ctx *cx, struct session *s, uint64_t confirmed)
 		me.said[0] = '\0';
 		me.backoff = BACKOFF_MIN;
 		metric_add(M_relay_restarts, 1);
-		e = pump(cx, s);
+		e = relay_pump(cx, s);
 	}
 	loop_timer_stop(&marks);
 	metric_set(M_relay_leader, 0);
@@ -174,7 +174,7 @@ session_run(struct ctx *cx, struct session *s)
 	TRY(repl_open(cx, &h, &s->repl));
 	TRY(slot_prepare(cx, s, &confirmed));
 	TRY(repl_start(cx, s->repl, SLOT, SLOT));
-	return lead(cx, s, confirmed);
+	return relay_lead(cx, s, confirmed);
 }
 
 static void
@@ -221,7 +221,7 @@ session(void)
 }
 
 static void
-run(struct ctx *cx, void *arg)
+relay_run(struct ctx *cx, void *arg)
 {
 	(void)arg;
 	me.fib = cx->fib;
@@ -253,7 +253,7 @@ relay_init(void)
 	me.stuck = false;
 	db_init();
 	me.link = bus_link_open(on_redis_down, NULL);
-	fib_spawn_new("relay", 0, run, NULL);
+	fib_spawn_new("relay", 0, relay_run, NULL);
 	return true;
 }
 

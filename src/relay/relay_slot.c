@@ -11,7 +11,7 @@
 /* ---- PostgreSQL ---- */
 
 static err_t
-identify(struct ctx *cx, struct session *s)
+relay_slot_identify(struct ctx *cx, struct session *s)
 {
 	struct strs row;
 
@@ -27,7 +27,7 @@ identify(struct ctx *cx, struct session *s)
 }
 
 static err_t
-publish(struct ctx *cx, struct session *s)
+relay_slot_publish(struct ctx *cx, struct session *s)
 {
 	struct strs row;
 	err_t e;
@@ -92,8 +92,8 @@ slot_prepare(struct ctx *cx, struct session *s, uint64_t *confirmed_out)
 {
 	struct slot slot;
 
-	TRY(identify(cx, s));
-	TRY(publish(cx, s));
+	TRY(relay_slot_identify(cx, s));
+	TRY(relay_slot_publish(cx, s));
 	TRY(slot_look(cx, s, &slot));
 	if (!bus_link_up(s->link))
 		return fail(cx, ERR_BUS, "Redis is away");

@@ -84,7 +84,7 @@ static const char adopt_lua[] =
 #define OLD_STREAM "events:0:"		/* + name */
 
 static struct str
-key(struct ctx *cx, enum stream_key what, int shard, const char *name)
+relay_stream_key(struct ctx *cx, enum stream_key what, int shard, const char *name)
 {
 	return str_c(stream_key(what, shard, name, arena_alloc(cx->arena, BUS_KEY_MAX)));
 }
@@ -119,14 +119,14 @@ name_text(struct ctx *cx, const struct session *s)
 }
 
 static err_t
-adopt(struct ctx *cx, struct session *s)
+relay_stream_adopt(struct ctx *cx, struct session *s)
 {
 	const char *old = arena_printf(cx->arena, OLD_STREAM "%s", s->name);
 	struct bus_reply *r;
 
-	TRY(bus_link_script(cx, s->link, &r, adopt_lua, 9, BUS(STR(OLD_KEYS), STR(RELAY_STREAMS), str_c(old), key(cx, STREAM_EVENTS, 0, s->name),
-	    str_c(arena_printf(cx->arena, "relay:marks:%s", old)), key(cx, STREAM_MARKS, 0, s->name),
-	    str_c(arena_printf(cx->arena, "relay:pos:%s", old)), key(cx, STREAM_POS, 0, s->name), str_c(jobs_pos_key(cx, s)),
+	TRY(bus_link_script(cx, s->link, &r, adopt_lua, 9, BUS(STR(OLD_KEYS), STR(RELAY_STREAMS), str_c(old), relay_stream_key(cx, STREAM_EVENTS, 0, s->name),
+	    str_c(arena_printf(cx->arena, "relay:marks:%s", old)), relay_stream_key(cx, STREAM_MARKS, 0, s->name),
+	    str_c(arena_printf(cx->arena, "relay:pos:%s", old)), relay_stream_key(cx, STREAM_POS, 0, s->name), str_c(jobs_pos_key(cx, s)),
 	    str_c(s->system), name_text(cx, s))));
 	log_info(NULL, "the stream of an earlier version goes on", "stream=%s", s->name);
 	return OK;
@@ -145,7 +145,7 @@ adopt_old(struct ctx *cx, struct session *s, bool *found_out)
 	snprintf(s->name, sizeof s->name, "%.*s", (int)(r->s.n - strlen(OLD_STREAM)), r->s.p + strlen(OLD_STREAM));
 	memcpy(s->life, s->name, sizeof s->life);
 	s->shards = 1;
-	return adopt(cx, s);
+	return relay_stream_adopt(cx, s);
 }
 
 err_t
@@ -195,7 +195,7 @@ stream_name_new(struct ctx *cx, struct session *s, bool life)
 static err_t
 find_end(struct ctx *cx, struct session *s, int i)
 {
-	struct str pos = i < s->shards ? key(cx, STREAM_POS, i, s->name) : str_c(jobs_pos_key(cx, s));
+	struct str pos = i < s->shards ? relay_stream_key(cx, STREAM_POS, i, s->name) : str_c(jobs_pos_key(cx, s));
 	struct lane *l = &s->lanes[i];
 	struct bus_reply *r;
 
@@ -207,7 +207,7 @@ find_end(struct ctx *cx, struct session *s, int i)
 	}
 	if (i == s->shards)
 		return OK;
-	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("XREVRANGE"), key(cx, STREAM_EVENTS, i, s->name), STR("+"), STR("-"), STR("COUNT"), STR("1"))));
+	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("XREVRANGE"), relay_stream_key(cx, STREAM_EVENTS, i, s->name), STR("+"), STR("-"), STR("COUNT"), STR("1"))));
 	if (r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 2)
 		(void)stream_pos_parse(r->v[0].v[0].s, &l->written);
 	return OK;
@@ -221,28 +221,28 @@ find_floor(struct ctx *cx, struct session *s, int shard, uint64_t confirmed)
 	struct str floor = str_c(s->fresh ? "0-0" : arena_printf(cx->arena, "(%llu-0", (unsigned long long)confirmed));
 	struct bus_reply *r;
 
-	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("EXISTS"), key(cx, STREAM_FLOOR, shard, s->name))));
+	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("EXISTS"), relay_stream_key(cx, STREAM_FLOOR, shard, s->name))));
 	if (r->type == BUS_INT && r->i == 1)
 		return OK;
-	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("XRANGE"), key(cx, STREAM_EVENTS, shard, s->name), STR("-"), STR("+"), STR("COUNT"), STR("1"))));
+	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("XRANGE"), relay_stream_key(cx, STREAM_EVENTS, shard, s->name), STR("-"), STR("+"), STR("COUNT"), STR("1"))));
 	if (r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 2)
 		floor = str_c(arena_printf(cx->arena, "(%.*s", STR_FMT(r->v[0].v[0].s)));
 	else if (!s->fresh)
 		log_error(NULL, "redis has forgotten the stream: who resumes is told of the gap", "stream=%s shard=%d", s->name, shard);
-	return bus_link_cmd(cx, s->link, &r, BUS(STR("SET"), key(cx, STREAM_FLOOR, shard, s->name), floor));
+	return bus_link_cmd(cx, s->link, &r, BUS(STR("SET"), relay_stream_key(cx, STREAM_FLOOR, shard, s->name), floor));
 }
 
 /* ---- what readers are told ---- */
 
 /* Keeps the keys of a stream's shards for ever, or for those who have not finished it. */
 static err_t
-keep(struct ctx *cx, struct session *s, const char *name, int shards, bool on)
+relay_stream_keep(struct ctx *cx, struct session *s, const char *name, int shards, bool on)
 {
 	struct bus_reply *r;
 
 	for (int i = 0; i < shards; i++)
 		for (enum stream_key k = 0; k < STREAM_KEYS; k++) {
-			struct str at = key(cx, k, i, name);
+			struct str at = relay_stream_key(cx, k, i, name);
 
 			if (on)
 				TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("PERSIST"), at)));
@@ -279,7 +279,7 @@ places(struct ctx *cx, const struct session *s)
 
 /* Only the leader does, and it repeats it: two commands will do. */
 static err_t
-announce(struct ctx *cx, struct session *s)
+relay_stream_announce(struct ctx *cx, struct session *s)
 {
 	struct str name = STR_NONE, shards = STR_NONE, n = str_c(arena_printf(cx->arena, "%d", s->shards));
 	struct bus_reply *r;
@@ -293,8 +293,8 @@ announce(struct ctx *cx, struct session *s)
 	if (str_is(name, s->name) && str_eq(shards, n))
 		return OK;
 	if (name.n > 0 && name.n < BUS_NAME_MAX && !str_is(name, s->name) && str_to_i64(shards, &former) && former <= BUS_SHARDS_MAX)
-		TRY(keep(cx, s, str_dup(cx->arena, name), (int)former, false));
-	TRY(keep(cx, s, s->name, s->shards, true));
+		TRY(relay_stream_keep(cx, s, str_dup(cx->arena, name), (int)former, false));
+	TRY(relay_stream_keep(cx, s, s->name, s->shards, true));
 	return bus_link_cmd(cx, s->link, &r, BUS(STR("XADD"), STR(BUS_CURRENT), STR("MAXLEN"), STR("~"), STR("100"), STR("*"), STR("g"), str_c(s->name),
 	    STR("n"), n, STR("at"), places(cx, s)));
 }
@@ -315,7 +315,7 @@ stream_prepare(struct ctx *cx, struct session *s, uint64_t confirmed)
 		TRY(find_end(cx, s, i));
 	for (int i = 0; i < s->shards; i++)
 		TRY(find_floor(cx, s, i, confirmed));
-	return announce(cx, s);
+	return relay_stream_announce(cx, s);
 }
 
 /* ---- from time to time ---- */
@@ -328,8 +328,8 @@ trim(struct ctx *cx, struct session *s, int shard, int64_t *len)
 	struct bus_reply *r;
 	char at[42];
 
-	TRY(bus_link_script(cx, s->link, &r, upkeep_lua, 3, BUS(key(cx, STREAM_EVENTS, shard, s->name), key(cx, STREAM_MARKS, shard, s->name),
-	    key(cx, STREAM_FLOOR, shard, s->name), str_c(stream_pos_text(s->lanes[shard].written, at)),
+	TRY(bus_link_script(cx, s->link, &r, upkeep_lua, 3, BUS(relay_stream_key(cx, STREAM_EVENTS, shard, s->name), relay_stream_key(cx, STREAM_MARKS, shard, s->name),
+	    relay_stream_key(cx, STREAM_FLOOR, shard, s->name), str_c(stream_pos_text(s->lanes[shard].written, at)),
 	    str_c(arena_printf(a, "%lld", (long long)now)), str_c(arena_printf(a, "%lld", (long long)(now - conf.rt_resume_window))),
 	    str_c(arena_printf(a, "%lld", (long long)conf.rt_resume_bytes / s->shards)))));
 	if (r->type != BUS_LIST || r->n != 2)
@@ -344,7 +344,7 @@ stream_upkeep(struct ctx *cx, struct session *s)
 {
 	int64_t len = 0;
 
-	TRY(announce(cx, s));
+	TRY(relay_stream_announce(cx, s));
 	for (int i = 0; i < s->shards; i++)
 		TRY(trim(cx, s, i, &len));
 	metric_set(M_relay_stream_len, len);

@@ -111,7 +111,7 @@ queue_progress(struct session *s, uint64_t lsn)
 /* ---- out ---- */
 
 static void
-pop(struct session *s)
+relay_write_pop(struct session *s)
 {
 	struct item *it = s->first;
 
@@ -129,7 +129,7 @@ void
 queue_clear(struct session *s)
 {
 	while (s->first != NULL)
-		pop(s);
+		relay_write_pop(s);
 }
 
 /* The project of an event: the header's first member, as we write it ourselves. Ids need no escapes. */
@@ -165,7 +165,7 @@ skip_known(struct session *s)
 {
 	while (s->first != NULL && is_known(s, s->first)) {
 		metric_add(M_relay_duplicates, 1);
-		pop(s);
+		relay_write_pop(s);
 	}
 }
 
@@ -306,7 +306,7 @@ batch_done(struct session *s, const struct batch *b)
 
 	for (int i = 0; i < b->n; i++) {
 		assert(is_known(s, s->first));
-		pop(s);
+		relay_write_pop(s);
 	}
 	metric_set(M_relay_stream_lag, lag > 0 ? lag : 0);
 	if (s->n < QUEUE_ITEMS / 2 && s->bytes < QUEUE_BYTES / 2)

@@ -17,7 +17,7 @@ static uint32_t *free_list, n_free, cap_free;
 static uint32_t *table, table_size, used;
 
 static uint32_t
-hash_of(atom_t space, struct str s)
+atom_hash_of(atom_t space, struct str s)
 {
 	uint64_t h = str_hash(s) ^ (space * 0x9e3779b97f4a7c15u);
 
@@ -25,7 +25,7 @@ hash_of(atom_t space, struct str s)
 }
 
 static void
-place(uint32_t number)
+atom_place(uint32_t number)
 {
 	uint32_t i = atoms[number]->hash & (table_size - 1);
 
@@ -35,7 +35,7 @@ place(uint32_t number)
 }
 
 static void
-resize(uint32_t size)
+atom_resize(uint32_t size)
 {
 	uint32_t *old = table, old_size = table_size;
 
@@ -43,12 +43,12 @@ resize(uint32_t size)
 	table_size = size;
 	for (uint32_t i = 0; i < old_size; i++)
 		if (old[i] != 0)
-			place(old[i]);
+			atom_place(old[i]);
 	free(old);
 }
 
 static uint32_t
-find(atom_t space, struct str s, uint32_t hash)
+atom_lookup(atom_t space, struct str s, uint32_t hash)
 {
 	if (table_size == 0)
 		return 0;
@@ -64,7 +64,7 @@ find(atom_t space, struct str s, uint32_t hash)
 atom_t
 atom_find(atom_t space, struct str s)
 {
-	return find(space, s, hash_of(space, s));
+	return atom_lookup(space, s, atom_hash_of(space, s));
 }
 
 static uint32_t
@@ -82,7 +82,7 @@ number_new(void)
 atom_t
 atom_get(atom_t space, struct str s)
 {
-	uint32_t hash = hash_of(space, s), number = find(space, s, hash);
+	uint32_t hash = atom_hash_of(space, s), number = atom_lookup(space, s, hash);
 	struct atom *a;
 
 	if (number != 0) {
@@ -98,8 +98,8 @@ atom_get(atom_t space, struct str s)
 	number = number_new();
 	atoms[number] = a;
 	if ((used + 1) * 4 > table_size * 3)
-		resize(table_size ? table_size * 2 : 64);
-	place(number);
+		atom_resize(table_size ? table_size * 2 : 64);
+	atom_place(number);
 	used++;
 	return number;
 }
@@ -148,7 +148,7 @@ atom_unref(atom_t a)
 	}
 	free_list[n_free++] = a;
 	if (table_size > 1024 && used * 8 < table_size)
-		resize(table_size / 2);
+		atom_resize(table_size / 2);
 }
 
 struct str

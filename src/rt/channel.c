@@ -40,7 +40,7 @@ take_brackets(struct str key, struct str *name, struct str *first)
 }
 
 static void
-add_param(struct ask *q, struct str key, struct str value)
+channel_add_param(struct ask *q, struct str key, struct str value)
 {
 	struct str name, first;
 	int64_t slot;
@@ -83,7 +83,7 @@ ask_parse(struct arena *a, struct str query, struct ask *out)
 		key = str_url_decode(a, str_cut(&value, '='), true);
 		value = value.p ? str_url_decode(a, value, true) : STR("");
 		if (key.n > 0)
-			add_param(out, key, value.p ? value : STR(""));
+			channel_add_param(out, key, value.p ? value : STR(""));
 	}
 }
 
@@ -160,7 +160,7 @@ struct list {
 };
 
 static void
-add(struct list *l, const char *name)
+channel_add(struct list *l, const char *name)
 {
 	if (l->n < l->room)
 		l->v[l->n++] = (struct channel){str_c(name), true};
@@ -208,7 +208,7 @@ add_twins(struct list *l, struct str pattern, const char *const *ids)
 	for (int i = 0; i < n; i++)
 		for (const struct channel_twin *t = v[i]->channels; t != NULL && t->prefix != NULL; t++)
 			for (struct str rest = str_starts(pattern, t->prefix) ? str_c(t->channels) : STR_NONE; rest.p != NULL;)
-				add(l, filled_in(l->a, str_cut(&rest, '|'), pattern, ids));
+				channel_add(l, filled_in(l->a, str_cut(&rest, '|'), pattern, ids));
 }
 
 int
@@ -225,11 +225,11 @@ channels_of_event(struct arena *a, struct str project, struct str pattern, const
 	if (base->n > 0)
 		add_twins(&l, pattern, ids);
 	if (base->n > 0 && strcmp(base->v[0], "console") == 0 && !str_is(project, "console"))
-		add(&l, arena_printf(a, "projects.%.*s", STR_FMT(project)));
+		channel_add(&l, arena_printf(a, "projects.%.*s", STR_FMT(project)));
 	plain = l.n;
 	for (int i = 0; action.n > 0 && i < plain; i++)
 		if (takes_action(l.v[i].name))
-			add(&l, arena_printf(a, "%.*s.%.*s", STR_FMT(l.v[i].name), STR_FMT(action)));
+			channel_add(&l, arena_printf(a, "%.*s.%.*s", STR_FMT(l.v[i].name), STR_FMT(action)));
 	*out = l.v;
 	return l.n;
 }

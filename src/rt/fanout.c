@@ -93,7 +93,7 @@ holds_a_role(const struct peer *c, const struct news *n)
 }
 
 static void
-collect(const struct news *n)
+fanout_collect(const struct news *n)
 {
 	const struct seat *v;
 	uint32_t count;
@@ -156,7 +156,7 @@ fanout_send(struct peer *c, struct news *n)
 }
 
 static bool
-send_slice(void)
+fanout_send_slice(void)
 {
 	uint32_t end = n_receivers;
 
@@ -203,7 +203,7 @@ begin_next(void)
 	if (good && now.flags != 0)
 		role_changes++;
 	if (good && news_resolve(&now)) {
-		collect(&now);
+		fanout_collect(&now);
 		if (n_receivers > 0)
 			observe_latency(&now);
 	} else
@@ -243,7 +243,7 @@ turn(void *arg)
 			break;
 		if (now_entry == NULL)
 			begin_next();
-		if (!send_slice())
+		if (!fanout_send_slice())
 			break;
 		n += 1 + n_receivers / 16;
 		end_current();
@@ -323,7 +323,7 @@ void
 fanout_local(struct news *n)
 {
 	if (news_resolve(n) && now_entry == NULL) {	/* in the middle of an event: the next one will do */
-		collect(n);
+		fanout_collect(n);
 		for (uint32_t i = 0; i < n_receivers; i++)
 			fanout_send(peer_by_num(receivers[i]), n);
 		n_receivers = 0;

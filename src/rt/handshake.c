@@ -40,7 +40,7 @@ broken(struct greeting *g, err_t e)
 }
 
 static bool
-find_project(struct greeting *g)
+handshake_find_project(struct greeting *g)
 {
 	struct str id = g->ask.project, mode = g->ask.mode;
 	err_t e;
@@ -79,7 +79,7 @@ session_of_jwt(struct ctx *cx, struct str jwt)
 }
 
 static err_t
-read_login(struct greeting *g)
+handshake_read_login(struct greeting *g)
 {
 	g->login = NULL;
 	g->session = NULL;
@@ -112,7 +112,7 @@ cookies(struct greeting *g)
 }
 
 static bool
-find_user(struct greeting *g)
+handshake_find_user(struct greeting *g)
 {
 	bool fallback;
 	err_t e;
@@ -121,7 +121,7 @@ find_user(struct greeting *g)
 	if (g->token.n == 0)
 		g->token = g->up->hdr[HDR_X_SESSION];
 	g->jwt = g->up->hdr[HDR_X_JWT].n > 0 ? g->up->hdr[HDR_X_JWT] : g->ask.jwt;
-	e = read_login(g);
+	e = handshake_read_login(g);
 	if (e == ERR_USER_JWT_INVALID)
 		REFUSE(g, 401, g->cx->message ? g->cx->message : err_info(e)->message);
 	return e == OK || broken(g, e);
@@ -258,7 +258,7 @@ subscribe(struct greeting *g)
 }
 
 static bool
-find_place(struct greeting *g)
+handshake_find_place(struct greeting *g)
 {
 	err_t e;
 
@@ -359,7 +359,7 @@ connected(struct greeting *g)
 }
 
 static void
-begin(struct greeting *g)
+handshake_begin(struct greeting *g)
 {
 	struct peer *c = g->c;
 
@@ -389,13 +389,13 @@ peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
 	client_of(up, &from);
 	cx->client = from.ip;
 	ask_parse(cx->arena, up->query, &g.ask);
-	if (!find_project(&g) || !find_user(&g) || !within_limit(&g) || !origin_good(&g) || !subscribe(&g) || !find_place(&g))
+	if (!handshake_find_project(&g) || !handshake_find_user(&g) || !within_limit(&g) || !origin_good(&g) || !subscribe(&g) || !handshake_find_place(&g))
 		return;
-	e = read_login(&g);	/* roles may have changed since; from the cache if not */
+	e = handshake_read_login(&g);	/* roles may have changed since; from the cache if not */
 	if (c->ws == NULL)
 		return;
 	if (e != OK)
 		(void)broken(&g, e);
 	else
-		begin(&g);
+		handshake_begin(&g);
 }

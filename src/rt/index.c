@@ -22,7 +22,7 @@ static struct key *table;
 static uint32_t size, used;
 
 static uint32_t
-place_of(atom_t chan, atom_t role)
+index_place_of(atom_t chan, atom_t role)
 {
 	uint64_t h = ((uint64_t)chan << 32 | role) * 0x9e3779b97f4a7c15u;
 
@@ -30,11 +30,11 @@ place_of(atom_t chan, atom_t role)
 }
 
 static struct key *
-find(atom_t chan, atom_t role)
+index_lookup(atom_t chan, atom_t role)
 {
 	if (size == 0)
 		return NULL;
-	for (uint32_t i = place_of(chan, role); table[i].chan != 0; i = (i + 1) & (size - 1))
+	for (uint32_t i = index_place_of(chan, role); table[i].chan != 0; i = (i + 1) & (size - 1))
 		if (table[i].chan == chan && table[i].role == role)
 			return &table[i];
 	return NULL;
@@ -43,7 +43,7 @@ find(atom_t chan, atom_t role)
 static struct key *
 vacancy(atom_t chan, atom_t role)
 {
-	uint32_t i = place_of(chan, role);
+	uint32_t i = index_place_of(chan, role);
 
 	while (table[i].chan != 0)
 		i = (i + 1) & (size - 1);
@@ -51,7 +51,7 @@ vacancy(atom_t chan, atom_t role)
 }
 
 static void
-resize(uint32_t to)
+index_resize(uint32_t to)
 {
 	struct key *old = table;
 	uint32_t old_size = size;
@@ -89,12 +89,12 @@ widen(struct key *k)
 uint32_t
 index_add(atom_t chan, atom_t role, struct seat s)
 {
-	struct key *k = find(chan, role);
+	struct key *k = index_lookup(chan, role);
 
 	assert(chan != 0 && role != 0);
 	if (k == NULL) {
 		if ((used + 1) * 4 > size * 3)
-			resize(size ? size * 2 : 64);
+			index_resize(size ? size * 2 : 64);
 		k = vacancy(chan, role);
 		*k = (struct key){.chan = chan, .role = role};
 		used++;
@@ -128,7 +128,7 @@ vacate(struct key *k)
 	uint32_t mask = size - 1, hole = (uint32_t)(k - table);
 
 	for (uint32_t i = (hole + 1) & mask; table[i].chan != 0; i = (i + 1) & mask) {
-		uint32_t home = place_of(table[i].chan, table[i].role);
+		uint32_t home = index_place_of(table[i].chan, table[i].role);
 
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
 			table[hole] = table[i];
@@ -138,13 +138,13 @@ vacate(struct key *k)
 	table[hole] = (struct key){0};
 	used--;
 	if (size > 1024 && used * 8 < size)
-		resize(size / 2);
+		index_resize(size / 2);
 }
 
 void
 index_del(atom_t chan, atom_t role, uint32_t pos)
 {
-	struct key *k = find(chan, role);
+	struct key *k = index_lookup(chan, role);
 	struct seat *v;
 
 	assert(k != NULL && pos < k->n);
@@ -166,7 +166,7 @@ index_del(atom_t chan, atom_t role, uint32_t pos)
 const struct seat *
 index_list(atom_t chan, atom_t role, uint32_t *n_out)
 {
-	struct key *k = find(chan, role);
+	struct key *k = index_lookup(chan, role);
 
 	*n_out = k ? k->n : 0;
 	return k ? seats(k) : NULL;

@@ -198,7 +198,7 @@ is_subscribed(const struct peer *c, struct str id)
 
 /* What the whole batch would come to. */
 static const char *
-check_limits(const struct peer *c, const struct wanted *v, int n)
+message_check_limits(const struct peer *c, const struct wanted *v, int n)
 {
 	size_t channels = peer_channel_count(c), subs = c->n_subs, bytes = c->filter_bytes;
 
@@ -266,7 +266,7 @@ on_subscribe(struct ctx *cx, struct peer *c, const json_t *data)
 	for (size_t i = 0; i < n && why == NULL; i++)
 		why = read_wanted(cx, json_array_get(data, i), &v[i]);
 	if (why == NULL)
-		why = check_limits(c, v, (int)n);
+		why = message_check_limits(c, v, (int)n);
 	if (why != NULL)
 		invalid(c, arena_printf(cx->arena, "%s%s", str_starts(str_c(why), "Invalid query") ? "" : "items: ", why));
 	else
@@ -343,7 +343,7 @@ static const struct kind {
 
 /* The row of the message, or NULL after the client was told why there is none. */
 static const struct kind *
-kind_of(struct peer *c, const json_t *j)
+message_kind_of(struct peer *c, const json_t *j)
 {
 	struct str type = json_str(json_object_get(j, "type"));
 
@@ -362,7 +362,7 @@ static bool
 handle(struct ctx *cx, struct peer *c, struct str text, bool may_wait)
 {
 	const json_t *j = str_utf8(text, NULL) ? json_parse(cx, text, NULL) : NULL;
-	const struct kind *k = kind_of(c, j);
+	const struct kind *k = message_kind_of(c, j);
 	bool resuming = k != NULL && k->fn == on_subscribe && c->resumes;
 
 	if (k == NULL)

@@ -64,7 +64,7 @@ mark_parse(struct str s, struct stream_pos *out)
 /* ---- the header ---- */
 
 static struct strs
-list_of(struct news *n, const json_t *j)
+news_list_of(struct news *n, const json_t *j)
 {
 	struct strs out = {.set = true, .v = arena_array(n->cx.arena, const char *, json_array_size(j) + 1)};
 
@@ -128,8 +128,8 @@ news_init(struct news *n, struct stream_pos pos, struct str header, struct str b
 		return false;
 	}
 	n->user = json_str(json_object_get(j, "u"));
-	n->base = list_of(n, json_object_get(j, "c"));
-	n->roles = list_of(n, json_object_get(j, "r"));
+	n->base = news_list_of(n, json_object_get(j, "c"));
+	n->roles = news_list_of(n, json_object_get(j, "r"));
 	n->time = (int64_t)json_number_value(json_object_get(j, "t"));
 	n->flags = (unsigned)json_integer_value(json_object_get(j, "f"));
 	n->stale = json_object_get(j, "k");

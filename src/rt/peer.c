@@ -80,7 +80,7 @@ index_moved(struct seat s, uint32_t pos)
 }
 
 static void
-enter(struct peer *c)
+peer_enter(struct peer *c)
 {
 	uint64_t n = (uint64_t)c->n_chans * c->n_roles;
 	uint32_t e = 0;
@@ -100,7 +100,7 @@ enter(struct peer *c)
 }
 
 static void
-leave(struct peer *c)
+peer_leave(struct peer *c)
 {
 	uint32_t e = 0;
 
@@ -145,9 +145,9 @@ peer_move(struct peer *c, enum rt_state to)
 {
 	assert(c->magic == PEER_MAGIC && may_move(c->state, to));
 	if (c->state == RT_LIVE && to != RT_LIVE)
-		leave(c);
+		peer_leave(c);
 	else if (c->state != RT_LIVE && to == RT_LIVE)
-		enter(c);
+		peer_enter(c);
 	c->state = (uint8_t)to;
 }
 
@@ -224,7 +224,7 @@ sub_fini(struct peer *c, struct sub *s)
 }
 
 static bool
-has(const atom_t *v, uint32_t n, atom_t a)
+peer_has(const atom_t *v, uint32_t n, atom_t a)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (v[i] == a)
@@ -254,7 +254,7 @@ sub_rewrite(struct peer *c, struct sub *s, struct arena *a)
 		if (n == 0)
 			continue;
 		got = atom_get(c->project, out[0]);
-		if (has(s->chans, s->n_chans, got))
+		if (peer_has(s->chans, s->n_chans, got))
 			atom_unref(got);
 		else
 			s->chans[s->n_chans++] = got;
@@ -376,7 +376,7 @@ peer_subscribe(struct peer *c, struct str id, const struct str *asked, int n, st
 	for (int i = 0; i < n; i++) {
 		atom_t name = atom_get(c->project, asked[i]);
 
-		if (has(s->asked, s->n_asked, name))
+		if (peer_has(s->asked, s->n_asked, name))
 			atom_unref(name);
 		else
 			s->asked[s->n_asked++] = name;
@@ -424,7 +424,7 @@ peer_write_channels(struct jw *w, const struct peer *c, struct str only_id)
 		if (only_id.p != NULL && !sub_is(s, only_id))
 			continue;
 		for (uint32_t k = 0; k < s->n_chans; k++) {
-			if (has(seen, n, s->chans[k]))
+			if (peer_has(seen, n, s->chans[k]))
 				continue;
 			seen[n++] = s->chans[k];
 			jw_str(w, atom_text(s->chans[k]));
@@ -440,7 +440,7 @@ static bool
 shares(const atom_t *a, uint32_t n, const atom_t *b, uint32_t m)
 {
 	for (uint32_t i = 0; i < m; i++)
-		if (has(a, n, b[i]))
+		if (peer_has(a, n, b[i]))
 			return true;
 	return false;
 }

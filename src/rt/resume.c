@@ -26,7 +26,7 @@ wait_for_room(struct ctx *cx, const struct peer *c)
 
 /* Serves entries up to `upto`. Stops behind one that fills the connection's queue. No await in here. */
 static void
-serve(struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
+resume_serve(struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
 {
 	for (int i = 0; i < n && c->ws != NULL; i++) {
 		struct news news;
@@ -59,13 +59,13 @@ advance(struct ctx *outer, struct peer *c)
 	if (e == OK)
 		e = bus_range(&cx, peer_shard(c), c->at, upto, BATCH, &v, &n);
 	if (e == OK && c->ws != NULL && !c->stale)	/* stale: first the roles, then the same batch */
-		serve(c, v, n, upto);
+		resume_serve(c, v, n, upto);
 	ctx_fini(&cx);
 	return e;
 }
 
 static void
-give_up(struct peer *c)
+resume_give_up(struct peer *c)
 {
 	if (c->ws == NULL)
 		return;
@@ -75,7 +75,7 @@ give_up(struct peer *c)
 
 /* True when it is worth another try. */
 static bool
-retry(struct ctx *cx, const struct peer *c, err_t e)
+resume_retry(struct ctx *cx, const struct peer *c, err_t e)
 {
 	if (c->ws == NULL || e == ERR_CANCELLED || e == ERR_TIMEOUT || loop_now() >= cx->deadline)
 		return false;
@@ -108,8 +108,8 @@ peer_settle(struct ctx *cx, struct peer *c)
 		e = c->stale ? refresh(cx, c) : advance(cx, c);
 		if (e == OK)
 			cx->deadline = loop_now() + (uint64_t)conf.request_timeout;
-		else if (!retry(cx, c, e)) {
-			give_up(c);
+		else if (!resume_retry(cx, c, e)) {
+			resume_give_up(c);
 			return;
 		}
 	}

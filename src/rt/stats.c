@@ -55,7 +55,7 @@ write_count(struct str id, void *value, void *arg)
 
 /* {"t":ms,"n":{"<project>":3}} under our name. */
 static void
-store(struct arena *a)
+stats_store(struct arena *a)
 {
 	struct buf b;
 	struct jw w;
@@ -119,7 +119,7 @@ struct names {
 };
 
 static bool
-collect(struct str id, void *value, void *arg)
+stats_collect(struct str id, void *value, void *arg)
 {
 	struct names *l = arg;
 
@@ -129,12 +129,12 @@ collect(struct str id, void *value, void *arg)
 }
 
 static void
-publish(struct ctx *cx, const struct map *totals)
+stats_publish(struct ctx *cx, const struct map *totals)
 {
 	struct names *l = arena_new_of(cx->arena, struct names);
 
 	l->cx = cx;
-	map_each(totals, collect, l);
+	map_each(totals, stats_collect, l);
 	for (int i = 0; i < l->n; i++) {
 		struct project *p;
 		struct news n;
@@ -148,7 +148,7 @@ publish(struct ctx *cx, const struct map *totals)
 }
 
 static void
-report(struct ctx *cx, void *arg)
+stats_report(struct ctx *cx, void *arg)
 {
 	struct bus_reply *r;
 	struct map *totals;
@@ -158,19 +158,19 @@ report(struct ctx *cx, void *arg)
 		totals = map_new();
 		for (int i = 0; i + 1 < r->n; i += 2)
 			add_row(cx, totals, r->v[i].s, r->v[i + 1].s);
-		publish(cx, totals);
+		stats_publish(cx, totals);
 		map_free(&totals);
 	}
 	busy = false;
 }
 
 static void
-on_timer(void *arg)
+stats_on_timer(void *arg)
 {
 	struct arena *a = arena_new();
 
 	(void)arg;
-	store(a);
+	stats_store(a);
 	arena_free(&a);
 	if (anybody("tests", "guests")) {
 		struct news n;
@@ -180,7 +180,7 @@ on_timer(void *arg)
 	}
 	if (!busy && anybody("project", "users")) {
 		busy = true;
-		fib_spawn_new("rt-stats", EVERY_MS, report, NULL);
+		fib_spawn_new("rt-stats", EVERY_MS, stats_report, NULL);
 	}
 }
 
@@ -199,7 +199,7 @@ rt_init(void)
 	snprintf(node, sizeof node, "%s-%ld", secret_hex(a, 8), (long)getpid());
 	arena_free(&a);
 	counts = map_new();
-	timer = loop_every(EVERY_MS, on_timer, NULL);
+	timer = loop_every(EVERY_MS, stats_on_timer, NULL);
 	expiry = loop_every(1000, on_expiry, NULL);
 	fanout_init();
 }

@@ -186,7 +186,7 @@ filter_size(const struct filter *f)
 
 /* Text that is a number as a whole. */
 static bool
-numeric(const json_t *j, double *out)
+subquery_numeric(const json_t *j, double *out)
 {
 	const char *s;
 	char *end;
@@ -203,7 +203,7 @@ numeric(const json_t *j, double *out)
 }
 
 static bool
-same(const json_t *a, const json_t *b)
+subquery_same(const json_t *a, const json_t *b)
 {
 	if (json_is_number(a) && json_is_number(b))
 		return json_is_integer(a) && json_is_integer(b) ? json_integer_value(a) == json_integer_value(b)
@@ -221,7 +221,7 @@ compare(const json_t *a, const json_t *b, int *out)
 		*out = json_integer_value(a) < json_integer_value(b) ? -1 : json_integer_value(a) > json_integer_value(b);
 		return true;
 	}
-	if (numeric(a, &x) && numeric(b, &y)) {
+	if (subquery_numeric(a, &x) && subquery_numeric(b, &y)) {
 		*out = x < y ? -1 : x > y;
 		return true;
 	}
@@ -232,12 +232,12 @@ compare(const json_t *a, const json_t *b, int *out)
 }
 
 static bool
-holds(enum method m, const json_t *have, const json_t *want)
+subquery_holds(enum method m, const json_t *have, const json_t *want)
 {
 	int order;
 
 	if (m == Q_EQUAL)
-		return same(have, want);
+		return subquery_same(have, want);
 	if (!compare(have, want, &order))
 		return false;
 	switch (m) {
@@ -263,7 +263,7 @@ leaf_match(const struct node *q, const json_t *payload)
 	if (q->method == Q_NULL || q->method == Q_NOT_NULL)
 		return json_is_null(have) == (q->method == Q_NULL);
 	for (size_t i = 0; i < json_array_size(q->values); i++)
-		if (holds(m, have, json_array_get(q->values, i)))
+		if (subquery_holds(m, have, json_array_get(q->values, i)))
 			return q->method != Q_NOT_EQUAL;
 	return q->method == Q_NOT_EQUAL;
 }

@@ -28,7 +28,7 @@ struct task {
 static struct task *queue_first, **queue_last = &queue_first;
 static unsigned running;
 
-static void run(struct ctx *cx, void *arg);
+static void task_run(struct ctx *cx, void *arg);
 
 static void
 start_waiting(void)
@@ -40,7 +40,7 @@ start_waiting(void)
 		if (queue_first == NULL)
 			queue_last = &queue_first;
 		running++;
-		fib_spawn_new("rt", 0, run, t);
+		fib_spawn_new("rt", 0, task_run, t);
 	}
 }
 
@@ -73,7 +73,7 @@ task_of(struct peer *c)
 }
 
 static struct message *
-pop(struct task *t)
+task_pop(struct task *t)
 {
 	struct message *m = t->first;
 
@@ -89,7 +89,7 @@ pop(struct task *t)
 
 /* One step with memory and a deadline of its own. */
 static bool
-step(struct task *t, struct fib *fib)
+task_step(struct task *t, struct fib *fib)
 {
 	struct peer *c = t->c;
 	struct message *m = NULL;
@@ -97,7 +97,7 @@ step(struct task *t, struct fib *fib)
 
 	if (c->ws == NULL || c->state == RT_REFUSED)
 		return false;
-	if (t->up == NULL && c->state != RT_CATCHING && (m = pop(t)) == NULL)
+	if (t->up == NULL && c->state != RT_CATCHING && (m = task_pop(t)) == NULL)
 		return false;
 	ctx_init(&cx);
 	cx.fib = fib;
@@ -117,18 +117,18 @@ step(struct task *t, struct fib *fib)
 }
 
 static void
-run(struct ctx *cx, void *arg)
+task_run(struct ctx *cx, void *arg)
 {
 	struct task *t = arg;
 	struct peer *c = t->c;
 	struct message *m;
 
 	t->fib = cx->fib;
-	while (step(t, cx->fib))
+	while (task_step(t, cx->fib))
 		;
 	if (t->up != NULL)
 		http_done(t->up);
-	while ((m = pop(t)) != NULL)
+	while ((m = task_pop(t)) != NULL)
 		free(m);
 	c->task = NULL;
 	free(t);

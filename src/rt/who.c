@@ -96,7 +96,7 @@ ends(const struct news *n, const struct peer *c)
 
 /* The position right before p. */
 static struct stream_pos
-before(struct stream_pos p)
+who_before(struct stream_pos p)
 {
 	if (p.index > 0)
 		return (struct stream_pos){p.lsn, p.index - 1};
@@ -104,7 +104,7 @@ before(struct stream_pos p)
 }
 
 static void
-apply(const struct news *n, struct peer *c)
+who_apply(const struct news *n, struct peer *c)
 {
 	if (c->ws == NULL || c->state == RT_REFUSED || c->state == RT_OPENING)
 		return;		/* a handshake looks again by itself */
@@ -122,7 +122,7 @@ apply(const struct news *n, struct peer *c)
 	if (c->home != c->project)
 		c->at = fanout_pos(c);
 	else
-		c->at = fanout_received(c) ? n->pos : before(n->pos);
+		c->at = fanout_received(c) ? n->pos : who_before(n->pos);
 	peer_move(c, RT_CATCHING);
 	task_settle(c);
 }
@@ -141,7 +141,7 @@ who_event(const struct news *n)
 	for (uint32_t i = 0; i < count; i++)	/* the list changes under our hands */
 		nums[i] = v[i].conn;
 	for (uint32_t i = 0; i < count; i++)
-		apply(n, peer_by_num(nums[i]));
+		who_apply(n, peer_by_num(nums[i]));
 	arena_free(&a);
 }
 

@@ -88,3 +88,16 @@ test('a room is complete: described, built, and its errors are its own', () => {
 		read(`src/svc/${room}/errors.h`)
 	}
 })
+
+test('a static function stands in one file, a handler is named by its service', () => {
+	const seen = new Map()
+	for (const file of files('src').filter((f) => f.endsWith('.c')))
+		for (const [, name] of code(file).matchAll(/^static (?:_Noreturn |inline )?[^\n;={]*?\n([a-z_0-9]+)\(/gm)) {
+			assert.ok(!seen.has(name), `${name} is static in ${seen.get(name)} and ${file}`)
+			seen.set(name, file)
+		}
+	const services = rooms.map((r) => `${r}_`)
+	for (const file of files('src/svc'))
+		for (const [, name] of code(file).matchAll(/^static err_t\n(\w+)\(struct req \*rq, void \*(?:arg|in)\)/gm))
+			assert.ok(services.some((s) => name.startsWith(s)), `${name} in ${file} does not begin with its service`)
+})

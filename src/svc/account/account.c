@@ -64,7 +64,7 @@ static const struct param email_session_params[] = {
 };
 
 static err_t
-session_by_email(struct req *rq, void *arg)
+account_session_by_email(struct req *rq, void *arg)
 {
 	const struct email_session_in *in = arg;
 	struct user *u;
@@ -74,7 +74,7 @@ session_by_email(struct req *rq, void *arg)
 }
 
 static err_t
-session_anonymous(struct req *rq, void *arg)
+account_create_anonymous_session(struct req *rq, void *arg)
 {
 	struct user *u;
 
@@ -94,7 +94,7 @@ static const struct field jwt_fields[] = {FIELD(F_STR, struct jwt, jwt, "jwt", N
 static const struct shape jwt_shape = SHAPE("jwt", struct jwt, jwt_fields);
 
 static err_t
-account_jwt(struct req *rq, void *arg)
+account_create_jwt(struct req *rq, void *arg)
 {
 	(void)arg;
 	if (caller_session_hash(rq) == NULL)
@@ -121,7 +121,7 @@ account_get_prefs(struct req *rq, void *arg)
 }
 
 static err_t
-account_sessions(struct req *rq, void *arg)
+account_get_sessions(struct req *rq, void *arg)
 {
 	struct project *home;
 	struct objs list;
@@ -149,7 +149,7 @@ named_session(struct req *rq, const struct project *home, const char *id, struct
 }
 
 static err_t
-account_session(struct req *rq, void *arg)
+account_get_session(struct req *rq, void *arg)
 {
 	const struct session_in_path *in = arg;
 	struct project *home;
@@ -215,7 +215,7 @@ struct name_in {
 static const struct param name_params[] = {REQUIRED("name", P_TEXT, struct name_in, name, "User name.", .max = 128)};
 
 static err_t
-account_set_name(struct req *rq, void *arg)
+account_update_name(struct req *rq, void *arg)
 {
 	const struct name_in *in = arg;
 	struct project *home;
@@ -235,7 +235,7 @@ static const struct param password_params[] = {
 };
 
 static err_t
-account_set_password(struct req *rq, void *arg)
+account_update_password(struct req *rq, void *arg)
 {
 	const struct password_in *in = arg;
 	struct project *home;
@@ -255,7 +255,7 @@ static const struct param email_params[] = {
 };
 
 static err_t
-account_set_email(struct req *rq, void *arg)
+account_update_email(struct req *rq, void *arg)
 {
 	const struct email_in *in = arg;
 	struct project *home;
@@ -275,7 +275,7 @@ static const struct param phone_params[] = {
 };
 
 static err_t
-account_set_phone(struct req *rq, void *arg)
+account_update_phone(struct req *rq, void *arg)
 {
 	const struct phone_in *in = arg;
 	struct project *home;
@@ -294,7 +294,7 @@ static const struct param prefs_params[] = {
 };
 
 static err_t
-account_set_prefs(struct req *rq, void *arg)
+account_update_prefs(struct req *rq, void *arg)
 {
 	const struct prefs_in *in = arg;
 	struct project *home;
@@ -307,7 +307,7 @@ account_set_prefs(struct req *rq, void *arg)
 
 /* Blocks oneself. Sessions stay: they work again when the user is unblocked. */
 static err_t
-account_block(struct req *rq, void *arg)
+account_update_status(struct req *rq, void *arg)
 {
 	struct project *home;
 	struct user *u;
@@ -327,7 +327,7 @@ struct logs_in {
 static const struct param logs_params[] = {LOG_QUERIES(struct logs_in)};
 
 static err_t
-account_list_logs(struct req *rq, void *arg)
+account_get_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
 	const struct user *u = rq->login->user;
@@ -340,23 +340,23 @@ static const struct route rows[] = {
 	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}",
 	    .usage = "users.create"},
 	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 url:{url},email:{param-email}", "emailPassword",
-	    session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
+	    account_session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = "sessions.create"},
-	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:/v1/account/sessions/email,email:{param-email}", "emailPassword", session_by_email,
+	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:/v1/account/sessions/email,email:{param-email}", "emailPassword", account_session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = "sessions.create"},
-	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", session_anonymous,
+	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", account_create_anonymous_session,
 	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later.",
 	    .audit = "session.create user/{user}", .usage = "sessions.create"},
-	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_jwt, &jwt_shape, 201,
+	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
 	    "A token that stands for the current session for 15 minutes."},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
 	    .usage = "users.read"},
 	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, &preferences_shape, 200, "The caller's preferences.",
 	    .usage = "users.read"},
-	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_sessions, &session_shape, 200,
+	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_get_sessions, &session_shape, 200,
 	    "The caller's sessions.", .list = "sessions", .usage = "users.read"},
-	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_session, &session_shape, 200,
+	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_get_session, &session_shape, 200,
 	    "One session of the caller.", PARAMS(struct session_in_path, session_params), .usage = "users.read"},
 	{"PATCH", "/v1/account/sessions/:sessionId", "account", "updateSession", "account", LIMIT_DEFAULT(10), NULL, account_update_session,
 	    &session_shape, 200, "Refresh the provider's tokens of a session.", PARAMS(struct session_in_path, session_params),
@@ -366,23 +366,23 @@ static const struct route rows[] = {
 	    .usage = "sessions.delete"},
 	{"DELETE", "/v1/account/sessions", "account", "deleteSessions", "account", LIMIT_DEFAULT(100), NULL, account_delete_sessions, NULL, 204,
 	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = "sessions.delete"},
-	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_set_name, &account_shape, 200, "Change the name.",
+	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_update_name, &account_shape, 200, "Change the name.",
 	    PARAMS(struct name_in, name_params), .audit = "user.update user/{user}", .usage = "users.update"},
-	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", "", NULL, account_set_password, &account_shape, 200,
+	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", "", NULL, account_update_password, &account_shape, 200,
 	    "Change the password.", PARAMS(struct password_in, password_params), .audit = "user.update user/{user}",
 	    .usage = "users.update"},
-	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", "", NULL, account_set_email, &account_shape, 200,
+	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", "", NULL, account_update_email, &account_shape, 200,
 	    "Change the e-mail address, or give an anonymous user e-mail and password.", PARAMS(struct email_in, email_params),
 	    .audit = "user.update user/{user}", .usage = "users.update"},
-	{"PATCH", "/v1/account/phone", "account", "updatePhone", "account", "", NULL, account_set_phone, &account_shape, 200,
+	{"PATCH", "/v1/account/phone", "account", "updatePhone", "account", "", NULL, account_update_phone, &account_shape, 200,
 	    "Change the phone number.", PARAMS(struct phone_in, phone_params), .audit = "user.update user/{user}",
 	    .usage = "users.update"},
-	{"PATCH", "/v1/account/prefs", "account", "updatePrefs", "account", "", NULL, account_set_prefs, &account_shape, 200,
+	{"PATCH", "/v1/account/prefs", "account", "updatePrefs", "account", "", NULL, account_update_prefs, &account_shape, 200,
 	    "Replace the preferences.", PARAMS(struct prefs_in, prefs_params), .audit = "user.update user/{user}",
 	    .usage = "users.update"},
-	{"PATCH", "/v1/account/status", "account", "updateStatus", "account", "", NULL, account_block, &account_shape, 200, "Block oneself.",
+	{"PATCH", "/v1/account/status", "account", "updateStatus", "account", "", NULL, account_update_status, &account_shape, 200, "Block oneself.",
 	    .audit = "user.update user/{user}", .usage = "users.delete"},
-	LOGS("/v1/account/logs", "account", "account", account_list_logs, "What the caller did.", struct logs_in, logs_params,
+	LOGS("/v1/account/logs", "account", "account", account_get_logs, "What the caller did.", struct logs_in, logs_params,
 	    .usage = "users.read"),
 };
 const struct routes account_routes = ROUTES(rows);

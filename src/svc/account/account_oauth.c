@@ -132,7 +132,7 @@ signed_in(const struct req *rq)
 }
 
 static err_t
-start(struct req *rq, const struct start_in *in, bool token)
+account_oauth_start(struct req *rq, const struct start_in *in, bool token)
 {
 	struct oauth_state s = {.project = rq->project->id, .provider = in->provider, .token = token, .user = "", .nonce = "", .verifier = ""};
 	struct oauth_trip trip = {.scopes = in->scopes};
@@ -157,15 +157,15 @@ start(struct req *rq, const struct start_in *in, bool token)
 }
 
 static err_t
-start_session(struct req *rq, void *arg)
+account_create_oauth2_session(struct req *rq, void *arg)
 {
-	return start(rq, arg, false);
+	return account_oauth_start(rq, arg, false);
 }
 
 static err_t
-start_token(struct req *rq, void *arg)
+account_create_oauth2_token(struct req *rq, void *arg)
 {
-	return start(rq, arg, true);
+	return account_oauth_start(rq, arg, true);
 }
 
 /* ---- the way back ---- */
@@ -186,7 +186,7 @@ static const struct param callback_params[] = {
 static const struct param redirect_params[] = {BACK_PARAMS};
 
 static bool
-has(const char *text)
+account_oauth_has(const char *text)
 {
 	return text != NULL && text[0] != '\0';
 }
@@ -195,12 +195,12 @@ static err_t
 no_code(struct req *rq, const struct back_in *in)
 {
 	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "%s%s", "Param \"code\" is not optional.",
-	    has(in->error) ? arena_printf(rq->cx.arena, " The provider said: %s", in->error) : "");
+	    account_oauth_has(in->error) ? arena_printf(rq->cx.arena, " The provider said: %s", in->error) : "");
 }
 
 /* The cookie is bound to the step that follows, and Apple posts here from its own site: so nothing is decided yet. */
 static err_t
-callback(struct req *rq, void *arg)
+account_callback(struct req *rq, void *arg)
 {
 	const struct back_in *in = arg;
 	const struct {
@@ -209,13 +209,13 @@ callback(struct req *rq, void *arg)
 	struct oauth_state s;
 	struct buf b;
 
-	if (!has(in->code) && !(oauth_state_open(&rq->cx, in->state, &s) && s.token))
+	if (!account_oauth_has(in->code) && !(oauth_state_open(&rq->cx, in->state, &s) && s.token))
 		return no_code(rq, in);
 	buf_init(&b, rq->cx.arena, 512);
 	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", self_of(rq), in->provider);
 	link_encode(&b, str_c(in->project));
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
-		if (!has(v[i].value))
+		if (!account_oauth_has(v[i].value))
 			continue;
 		buf_printf(&b, "&%s=", v[i].name);
 		link_encode(&b, str_c(v[i].value));
@@ -244,7 +244,7 @@ check_state(struct req *rq, const struct back_in *in, struct oauth_state *s)
 
 /* Platforms may have changed meanwhile. */
 static err_t
-check_url(struct req *rq, const char *url, err_t e)
+account_oauth_check_url(struct req *rq, const char *url, err_t e)
 {
 	struct origin o = origin_parse(url);
 
@@ -252,7 +252,7 @@ check_url(struct req *rq, const char *url, err_t e)
 }
 
 static err_t
-identify(struct req *rq, const struct back_in *in, const struct oauth_state *s, const struct user *current, struct user **user_out,
+account_oauth_identify(struct req *rq, const struct back_in *in, const struct oauth_state *s, const struct user *current, struct user **user_out,
     struct session_in *session)
 {
 	const struct oauth_trip trip = {.redirect = callback_of(rq, in->provider, rq->project), .state = in->state, .code = in->code,
@@ -327,7 +327,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 	char *token;
 	err_t e;
 
-	TRY(identify(rq, in, s, current, &u, &si));
+	TRY(account_oauth_identify(rq, in, s, current, &u, &si));
 	if (current != NULL && rq->login->session != NULL) {
 		e = session_delete(&rq->cx, rq->project, current, NULL, rq->login->session);
 		if (e != OK && e != ERR_USER_SESSION_NOT_FOUND)
@@ -356,7 +356,7 @@ finish_token(struct req *rq, const struct back_in *in, const struct oauth_state 
 	struct token *t;
 	struct user *u;
 
-	TRY(identify(rq, in, s, NULL, &u, &si));
+	TRY(account_oauth_identify(rq, in, s, NULL, &u, &si));
 	TRY(token_create(&rq->cx, rq->project, u, &ti, &t));
 	return go(rq, link_with(rq->cx.arena, s->success, (struct link_param[]){{"userId", u->id}, {"secret", t->secret}}, 2));
 }
@@ -383,18 +383,18 @@ fail_to(struct req *rq, const struct oauth_state *s, err_t e)
 }
 
 static err_t
-redirect(struct req *rq, void *arg)
+account_redirect(struct req *rq, void *arg)
 {
 	const struct back_in *in = arg;
 	struct oauth_state s;
 	err_t e;
 
-	if (!has(in->code) && !has(in->error))
+	if (!account_oauth_has(in->code) && !account_oauth_has(in->error))
 		return no_code(rq, in);
 	TRY(check_state(rq, in, &s));
-	TRY(check_url(rq, s.success, ERR_PROJECT_INVALID_SUCCESS_URL));
-	TRY(check_url(rq, s.failure, ERR_PROJECT_INVALID_FAILURE_URL));
-	e = !has(in->code) ? no_code(rq, in) : s.token ? finish_token(rq, in, &s) : finish_session(rq, in, &s);
+	TRY(account_oauth_check_url(rq, s.success, ERR_PROJECT_INVALID_SUCCESS_URL));
+	TRY(account_oauth_check_url(rq, s.failure, ERR_PROJECT_INVALID_FAILURE_URL));
+	e = !account_oauth_has(in->code) ? no_code(rq, in) : s.token ? finish_token(rq, in, &s) : finish_session(rq, in, &s);
 	return e == OK || !s.token ? e : fail_to(rq, &s, e);
 }
 
@@ -423,16 +423,16 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 	{.method = method_, .path = "/v1/account/" path_, .name = name_, .handler = handler_, .status = status_, .doc = doc_, __VA_ARGS__}
 
 static const struct route rows[] = {
-    ROW("GET", "sessions/oauth2/:provider", "createOAuth2Session", start_session, 301, "Go to a provider to sign in there.", .service = "account",
+    ROW("GET", "sessions/oauth2/:provider", "createOAuth2Session", account_create_oauth2_session, 301, "Go to a provider to sign in there.", .service = "account",
 	.scope = "public", .limit = START, .flags = ROUTE_HTML, PARAMS(struct start_in, start_params)),
-    ROW("GET", "sessions/oauth2/callback/:provider/:projectId", NULL, callback, 301, "Where providers send the browser back.", .scope = "public",
+    ROW("GET", "sessions/oauth2/callback/:provider/:projectId", NULL, account_callback, 301, "Where providers send the browser back.", .scope = "public",
 	.limit = "", .flags = ROUTE_HTML, PARAMS(struct back_in, callback_params)),
-    ROW("POST", "sessions/oauth2/callback/:provider/:projectId", NULL, callback, 301, "The same for a provider that posts.", .scope = "public",
+    ROW("POST", "sessions/oauth2/callback/:provider/:projectId", NULL, account_callback, 301, "The same for a provider that posts.", .scope = "public",
 	.limit = "", .flags = ROUTE_HTML | ROUTE_NO_ORIGIN, PARAMS(struct back_in, callback_params)),
-    ROW("GET", "sessions/oauth2/:provider/redirect", NULL, redirect, 301, "Trade the provider's code for a session.", .scope = "public",
+    ROW("GET", "sessions/oauth2/:provider/redirect", NULL, account_redirect, 301, "Trade the provider's code for a session.", .scope = "public",
 	.limit = START, .flags = ROUTE_HTML, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}", .usage = "sessions.create"),
     /* of later versions; a server may call it with its key. The token is for POST sessions/token (account_token.c) */
-    ROW("GET", "tokens/oauth2/:provider", "createOAuth2Token", start_token, 301, "Go to a provider for a token that makes a session.",
+    ROW("GET", "tokens/oauth2/:provider", "createOAuth2Token", account_create_oauth2_token, 301, "Go to a provider for a token that makes a session.",
 	.service = "account", .limit = START, .flags = ROUTE_HTML, PARAMS(struct start_in, start_params)),
 };
 const struct routes account_oauth_routes = ROUTES(rows);

@@ -12,7 +12,7 @@ static const int64_t minute_ms = 60000, hour_ms = 3600000, week_ms = INT64_C(7) 
 
 /* The user with this e-mail or phone; a new one when there is none. Two requests at once may both have found none. */
 static err_t
-find_or_create(struct req *rq, err_t (*find)(struct ctx *, const struct project *, const char *, struct user **), const char *by,
+account_token_find_or_create(struct req *rq, err_t (*find)(struct ctx *, const struct project *, const char *, struct user **), const char *by,
     const struct user_in *in, struct user **out)
 {
 	err_t e = find(&rq->cx, rq->project, by, out);
@@ -151,7 +151,7 @@ static const struct param magic_params[] = {
 };
 
 static err_t
-magic_start(struct req *rq, void *arg)
+account_create_magic_url_session(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
 	struct letter l = {.kind = "magicSession", .url = in->url, .with_project = true};
@@ -161,13 +161,13 @@ magic_start(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "magic URL");
 	if (l.url == NULL || l.url[0] == '\0')
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
-	TRY(find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
+	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
 	l.to = u;
 	return mail_token(rq, TOKEN_MAGIC, week_ms, NULL, &l);
 }
 
 static err_t
-magic_finish(struct req *rq, void *in)
+account_update_magic_url_session(struct req *rq, void *in)
 {
 	return sign_in(rq, in, TOKEN_MAGIC, "magic-url");
 }
@@ -180,33 +180,33 @@ static const struct param phone_params[] = {
 };
 
 static err_t
-phone_start(struct req *rq, void *arg)
+account_phone_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
 	struct user *u;
 
 	if (!sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "sign-in");
-	TRY(find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone}, &u));
+	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone}, &u));
 	return sms_token(rq, 15 * minute_ms, NULL, u);
 }
 
 static err_t
-phone_finish(struct req *rq, void *in)
+account_phone_finish(struct req *rq, void *in)
 {
 	return sign_in(rq, in, TOKEN_PHONE, "phone");
 }
 
 /* Later clients have one request for all, and for what an OAuth2 sign-in ended with: the secrets do not look alike. */
 static err_t
-any_finish(struct req *rq, void *arg)
+account_any_finish(struct req *rq, void *arg)
 {
 	const struct proof_in *in = arg;
 	size_t n = strlen(in->secret);
 
 	if (n == OAUTH2_SECRET_LEN)
 		return sign_in(rq, in, TOKEN_OAUTH2, "oauth2");
-	return n == PHONE_CODE_LEN ? phone_finish(rq, arg) : magic_finish(rq, arg);
+	return n == PHONE_CODE_LEN ? account_phone_finish(rq, arg) : account_update_magic_url_session(rq, arg);
 }
 
 /* ---- recovery ---- */
@@ -223,7 +223,7 @@ static const struct param recover_params[] = {
 };
 
 static err_t
-recovery_start(struct req *rq, void *arg)
+account_recovery_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
 	struct letter l = {.kind = "recovery", .url = in->url};
@@ -239,7 +239,7 @@ recovery_start(struct req *rq, void *arg)
 }
 
 static err_t
-recovery_finish(struct req *rq, void *arg)
+account_recovery_finish(struct req *rq, void *arg)
 {
 	const struct proof_in *in = arg;
 	struct token *t;
@@ -263,7 +263,7 @@ static const struct param verification_params[] = {
 };
 
 static err_t
-verification_start(struct req *rq, void *arg)
+account_verification_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
 	struct letter l = {.kind = "verification", .url = in->url, .to = rq->login->user};
@@ -278,7 +278,7 @@ verification_start(struct req *rq, void *arg)
 }
 
 static err_t
-verification_finish(struct req *rq, void *arg)
+account_verification_finish(struct req *rq, void *arg)
 {
 	const struct proof_in *in = arg;
 	struct token *t;
@@ -293,7 +293,7 @@ verification_finish(struct req *rq, void *arg)
 }
 
 static err_t
-phone_verification_start(struct req *rq, void *arg)
+account_phone_verification_start(struct req *rq, void *arg)
 {
 	const struct user *u = rq->login->user;
 
@@ -309,7 +309,7 @@ phone_verification_start(struct req *rq, void *arg)
 
 /* A code is short: only its own user, signed in, may try it. */
 static err_t
-phone_verification_finish(struct req *rq, void *arg)
+account_phone_verification_finish(struct req *rq, void *arg)
 {
 	const struct proof_in *in = arg;
 	const struct user *caller = caller_user(rq);
@@ -332,36 +332,36 @@ phone_verification_finish(struct req *rq, void *arg)
 	.model = model_, .status = status_, .doc = doc_
 
 static const struct route rows[] = {
-	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL ";100/3600 url:{url},ip:{ip}", magic_start, &token_shape, 201,
+	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_create_magic_url_session, &token_shape, 201,
 	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
 	    .audit = "session.create user/{user}"},
-	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, magic_finish, &session_shape, 201,
+	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, account_update_magic_url_session, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
 	    .audit = "session.update user/{user}", .usage = "sessions.create"},
-	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", phone_start, &token_shape, 201,
+	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
-	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, phone_finish, &session_shape, 201, "Sign in with the code."),
+	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create"},
-	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
 	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create"},
-	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
 	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create"},
-	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", recovery_start, &token_shape, 201,
+	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", account_recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
 	    .audit = "recovery.create user/{user}", .usage = "users.update"},
-	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
+	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, account_recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
 	    PARAMS(struct proof_in, recover_params),
 	    .audit = "recovery.update user/{user}", .usage = "users.update"},
-	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", verification_start, &token_shape, 201,
+	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", account_verification_start, &token_shape, 201,
 	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params),
 	    .audit = "verification.create user/{user}", .usage = "users.update"},
-	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, verification_finish, &token_shape, 200,
+	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, account_verification_finish, &token_shape, 200,
 	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
 	    .audit = "verification.update user/{userId}", .usage = "users.update"},
-	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", phone_verification_start, &token_shape, 201,
+	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", account_phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."),
 	    .audit = "verification.create user/{user}", .usage = "users.update"},
-	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", phone_verification_finish, &token_shape,
+	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", account_phone_verification_finish, &token_shape,
 	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
 	    .audit = "verification.update user/{user}", .usage = "users.update"},
 };

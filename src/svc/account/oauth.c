@@ -123,7 +123,7 @@ oauth_expand(struct ctx *cx, const struct oauth_app *app, const char *template, 
 /* ---- lists of parameters ---- */
 
 static void
-add_param(struct buf *b, bool *first, const char *name, const char *value)
+oauth_add_param(struct buf *b, bool *first, const char *name, const char *value)
 {
 	if (value == NULL || value[0] == '\0')
 		return;
@@ -147,7 +147,7 @@ redirect_of(struct ctx *cx, const struct oauth_app *app, const char *redirect)
 }
 
 static bool
-listed(const struct strs *l, const char *s)
+oauth_listed(const struct strs *l, const char *s)
 {
 	for (int i = 0; i < l->n; i++)
 		if (strcmp(l->v[i], s) == 0)
@@ -165,13 +165,13 @@ scopes_of(struct ctx *cx, const struct oauth_app *app, const struct strs *more)
 	while (rest.p != NULL)
 		l.v[l.n++] = str_dup(cx->arena, str_cut(&rest, ' '));
 	for (int i = 0; i < more->n && l.n < SCOPES_MAX; i++)
-		if (more->v[i][0] != '\0' && !listed(&l, more->v[i]))
+		if (more->v[i][0] != '\0' && !oauth_listed(&l, more->v[i]))
 			l.v[l.n++] = more->v[i];
 	return l;
 }
 
 static const char *
-joined(struct ctx *cx, const struct strs *l, char by)
+oauth_joined(struct ctx *cx, const struct strs *l, char by)
 {
 	struct buf b;
 
@@ -193,11 +193,11 @@ add_scopes(struct ctx *cx, const struct oauth_app *app, const struct strs *more,
 	if (flags & OAUTH_NO_SCOPE)
 		return;
 	if (!(flags & OAUTH_SCOPE_LIST)) {
-		add_param(b, first, "scope", joined(cx, &l, flags & OAUTH_COMMA ? ',' : ' '));
+		oauth_add_param(b, first, "scope", oauth_joined(cx, &l, flags & OAUTH_COMMA ? ',' : ' '));
 		return;
 	}
 	for (int i = 0; i < l.n; i++)
-		add_param(b, first, arena_printf(cx->arena, "scope%%5B%d%%5D", i), l.v[i]);
+		oauth_add_param(b, first, arena_printf(cx->arena, "scope%%5B%d%%5D", i), l.v[i]);
 }
 
 static const char *
@@ -220,16 +220,16 @@ oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const struct oa
 	TRY(oauth_expand(cx, app, row->authorize, NULL, NULL, &base));
 	buf_init(&b, cx->arena, 1024);
 	buf_printf(&b, "%s?", base);
-	add_param(&b, &first, "client_id", app->client);
+	oauth_add_param(&b, &first, "client_id", app->client);
 	if (!(row->flags & OAUTH_NO_REDIRECT))
-		add_param(&b, &first, "redirect_uri", redirect_of(cx, app, t->redirect));
+		oauth_add_param(&b, &first, "redirect_uri", redirect_of(cx, app, t->redirect));
 	if (!(row->flags & OAUTH_NO_TYPE))
-		add_param(&b, &first, "response_type", "code");
+		oauth_add_param(&b, &first, "response_type", "code");
 	add_scopes(cx, app, &t->scopes, &b, &first);
-	add_param(&b, &first, "state", t->state);
+	oauth_add_param(&b, &first, "state", t->state);
 	if (row->flags & OAUTH_PKCE) {
-		add_param(&b, &first, "code_challenge", challenge(cx, t->verifier));
-		add_param(&b, &first, "code_challenge_method", "S256");
+		oauth_add_param(&b, &first, "code_challenge", challenge(cx, t->verifier));
+		oauth_add_param(&b, &first, "code_challenge_method", "S256");
 	}
 	if (row->extra != NULL)
 		buf_printf(&b, "&%s", row->extra);
@@ -318,7 +318,7 @@ struct values {		/* of the parameters that token calls have */
 };
 
 static const char *
-value_of(const struct oauth_app *app, const struct values *v, struct str name)
+oauth_value_of(const struct oauth_app *app, const struct values *v, struct str name)
 {
 	const struct oauth_trip *t = v->trip;
 	const struct {
@@ -343,7 +343,7 @@ params_text(struct ctx *cx, const struct oauth_app *app, const struct values *v,
 	while (rest.p != NULL) {
 		struct str name = str_cut(&rest, ' ');
 
-		add_param(&b, &first, str_dup(cx->arena, name), value_of(app, v, name));
+		oauth_add_param(&b, &first, str_dup(cx->arena, name), oauth_value_of(app, v, name));
 	}
 	return buf_view(&b);
 }
@@ -399,7 +399,7 @@ oauth_exchange(struct ctx *cx, const struct oauth_app *app, const struct oauth_t
 	const struct oauth_row *row = app->row;
 	const char *names = row->params ? row->params : row->how == TOKEN_BASIC ? "code redirect_uri grant_type" : FORM_PLAIN;
 	struct strs scopes = scopes_of(cx, app, &t->scopes);
-	struct values v = {.grant = "authorization_code", .redirect = redirect_of(cx, app, t->redirect), .scope = joined(cx, &scopes, ' '), .trip = t};
+	struct values v = {.grant = "authorization_code", .redirect = redirect_of(cx, app, t->redirect), .scope = oauth_joined(cx, &scopes, ' '), .trip = t};
 	struct oauth_app mine = *app;
 
 	TRY(call_for_tokens(cx, &mine, &v, row->token, names, out));

@@ -24,7 +24,7 @@ oauth_at(const json_t *j, const char *path)
 }
 
 static const char *
-text_of(struct ctx *cx, const json_t *j)
+oauth_profile_text_of(struct ctx *cx, const json_t *j)
 {
 	struct str s = json_str(j);
 
@@ -38,7 +38,7 @@ text_of(struct ctx *cx, const json_t *j)
 const char *
 oauth_text(struct ctx *cx, const json_t *j, const char *path)
 {
-	return text_of(cx, oauth_at(j, path));
+	return oauth_profile_text_of(cx, oauth_at(j, path));
 }
 
 bool
@@ -237,7 +237,7 @@ oauth_stripe_account(struct ctx *cx, const struct oauth_tokens *t)
 /* ---- the built-in one ---- */
 
 static bool
-same(const char *a, const char *b)
+oauth_profile_same(const char *a, const char *b)
 {
 	return a != NULL && strcmp(a, b) == 0;
 }
@@ -245,16 +245,16 @@ same(const char *a, const char *b)
 const char *
 oauth_mock_token(const struct oauth_mock *in, const char **why_out)
 {
-	bool refresh = same(in->grant, "refresh_token");
+	bool refresh = oauth_profile_same(in->grant, "refresh_token");
 
 	*why_out = NULL;
-	if (!same(in->client, "1"))
+	if (!oauth_profile_same(in->client, "1"))
 		*why_out = "Invalid client ID";
-	else if (!same(in->secret, "123456"))
+	else if (!oauth_profile_same(in->secret, "123456"))
 		*why_out = "Invalid client secret";
-	else if (!refresh && !same(in->code, "abcdef"))
+	else if (!refresh && !oauth_profile_same(in->code, "abcdef"))
 		*why_out = "Invalid token";
-	else if (refresh && !same(in->refresh, "tuvwxyz"))
+	else if (refresh && !oauth_profile_same(in->refresh, "tuvwxyz"))
 		*why_out = "Invalid refresh token";
 	return *why_out ? NULL : "{\"access_token\":\"123456\",\"refresh_token\":\"tuvwxyz\",\"expires_in\":14400}";
 }
@@ -262,7 +262,7 @@ oauth_mock_token(const struct oauth_mock *in, const char **why_out)
 const char *
 oauth_mock_user(const char *token)
 {
-	return same(token, "123456") ? "{\"id\":1,\"name\":\"User Name\",\"email\":\"useroauth@localhost.test\"}" : NULL;
+	return oauth_profile_same(token, "123456") ? "{\"id\":1,\"name\":\"User Name\",\"email\":\"useroauth@localhost.test\"}" : NULL;
 }
 
 /* We are that provider: asking ourselves over the net would only add an address that somebody else may have chosen (the Host header). */

@@ -46,7 +46,7 @@ add_identity(struct db_tx *tx, const struct project *p, const char *provider, co
 
 /* An anonymous user becomes a person with name and address. An address that was there already stays: it may be a proven one. */
 static void
-convert(struct db_tx *tx, const struct project *p, const struct oauth_profile *who, struct user *u)
+oauth_user_convert(struct db_tx *tx, const struct project *p, const struct oauth_profile *who, struct user *u)
 {
 	struct ctx *cx = tx_ctx(tx);
 
@@ -72,14 +72,14 @@ add_to_account(struct db_tx *tx, const struct project *p, const char *provider, 
 
 	TRY(user_lock(tx, p, current, u));
 	if (user_anonymous(u))	/* still: it may have got an address and a password of its own meanwhile */
-		convert(tx, p, who, u);
+		oauth_user_convert(tx, p, who, u);
 	add_identity(tx, p, provider, who->id, u);
 	event_emit(tx, &ev);
 	return OK;
 }
 
 static err_t
-attach(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, const struct user *owner,
+oauth_user_attach(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, const struct user *owner,
     struct user **out)
 {
 	struct user *u = arena_alloc(cx->arena, sizeof *u);
@@ -169,7 +169,7 @@ link_email(struct ctx *cx, const struct project *p, const char *provider, const 
 /* ---- */
 
 static err_t
-find_or_create(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user **out)
+oauth_user_find_or_create(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user **out)
 {
 	const struct user_in in = {.email = who->email, .name = who->name, .password = secret_hex(cx->arena, PASSWORD_BYTES),
 		.email_verified = who->verified, .provider = provider, .provider_uid = who->id};
@@ -190,9 +190,9 @@ oauth_user(struct ctx *cx, const struct project *p, const char *provider, const 
 
 	TRY(by_identity(cx, p, provider, who->id, &owner));
 	if (current != NULL)
-		return attach(cx, p, provider, who, current, owner, out);
+		return oauth_user_attach(cx, p, provider, who, current, owner, out);
 	if (owner == NULL) {
-		e = find_or_create(cx, p, provider, who, out);
+		e = oauth_user_find_or_create(cx, p, provider, who, out);
 		if (e != ERR_USER_ALREADY_EXISTS)
 			return e;
 		/* the first sign-in of somebody, twice at once: the other one made the user */

@@ -27,14 +27,14 @@ page(struct req *rq, struct str html)
 }
 
 static err_t
-hand_over(struct req *rq, void *in)
+account_hand_over(struct req *rq, void *in)
 {
 	(void)in;
 	return page(rq, STR(HEAD("Signing in") "<h1>Signing in</h1>\n" LATE SCRIPT "done()\n</script>\n</html>\n"));
 }
 
 static err_t
-magic_url(struct req *rq, void *in)
+account_magic_url(struct req *rq, void *in)
 {
 	(void)in;
 	return page(rq,
@@ -50,11 +50,11 @@ magic_url(struct req *rq, void *in)
 	{.method = "GET", .path = path_, .scope = "home", .limit = "", .handler = handler_, .status = 200, .doc = doc_, .flags = ROUTE_HTML, \
 	    .media = HTML}
 static const struct route rows[] = {
-    PAGE("/auth/oauth2/success", hand_over, "Ends a sign-in of an app."),
-    PAGE("/v1/auth/oauth2/success", hand_over, "Ends a sign-in of an app."),
-    PAGE("/auth/oauth2/failure", hand_over, "Ends a failed sign-in of an app."),
-    PAGE("/v1/auth/oauth2/failure", hand_over, "Ends a failed sign-in of an app."),
-    PAGE("/auth/magic-url", magic_url, "Signs in by the link of a mail."),
-    PAGE("/v1/auth/magic-url", magic_url, "Signs in by the link of a mail."),
+    PAGE("/auth/oauth2/success", account_hand_over, "Ends a sign-in of an app."),
+    PAGE("/v1/auth/oauth2/success", account_hand_over, "Ends a sign-in of an app."),
+    PAGE("/auth/oauth2/failure", account_hand_over, "Ends a failed sign-in of an app."),
+    PAGE("/v1/auth/oauth2/failure", account_hand_over, "Ends a failed sign-in of an app."),
+    PAGE("/auth/magic-url", account_magic_url, "Signs in by the link of a mail."),
+    PAGE("/v1/auth/magic-url", account_magic_url, "Signs in by the link of a mail."),
 };
 const struct routes page_routes = ROUTES(rows);

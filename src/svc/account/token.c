@@ -56,7 +56,7 @@ drop_old_codes(struct db_tx *tx, const struct project *p, const struct user *u)
 }
 
 static err_t
-insert(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_in *in, const struct token *t)
+token_insert(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_in *in, const struct token *t)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
@@ -90,12 +90,12 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	t->created = time_now_ms();
 	t->expire = t->created + in->life_ms;
 	*out = t;
-	return TX_RUN(cx, tx, insert(tx, p, u, in, t));
+	return TX_RUN(cx, tx, token_insert(tx, p, u, in, t));
 }
 
 /* The user is locked first, so that the address that is compared is still the user's when it is said to be verified. */
 static err_t
-take(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, struct token *t)
+token_take(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, struct token *t)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
@@ -122,7 +122,7 @@ redeem(struct db_tx *tx, const struct project *p, const struct user *u, const st
 	struct event ev;
 	const char *now;
 
-	TRY(take(tx, p, u, use, t));
+	TRY(token_take(tx, p, u, use, t));
 	now = pg_time(cx->arena, time_now_ms());
 	tx_add(tx,
 	    arena_printf(cx->arena,

@@ -55,7 +55,7 @@ attribute_width(const struct attribute_in *in)
 }
 
 static err_t
-check_limits(struct ctx *cx, const struct collection *c, const struct attribute_in *in)
+attribute_check_limits(struct ctx *cx, const struct collection *c, const struct attribute_in *in)
 {
 	int64_t width = ROW_WIDTH_BASE + attribute_width(in);
 
@@ -70,7 +70,7 @@ check_limits(struct ctx *cx, const struct collection *c, const struct attribute_
 }
 
 static const struct attribute *
-find(const struct collection *c, const char *key)
+attribute_lookup(const struct collection *c, const char *key)
 {
 	for (int i = 0; i < c->n_attrs; i++)
 		if (str_ieq(str_c(c->attrs[i].key), str_c(key)))
@@ -79,7 +79,7 @@ find(const struct collection *c, const char *key)
 }
 
 static err_t
-check_values(struct ctx *cx, const struct attribute_in *in)
+attribute_check_values(struct ctx *cx, const struct attribute_in *in)
 {
 	size_t n = 0;
 
@@ -97,10 +97,10 @@ check_values(struct ctx *cx, const struct attribute_in *in)
 }
 
 static err_t
-check_new(struct ctx *cx, const struct collection *c, const struct attribute_in *in)
+attribute_check_new(struct ctx *cx, const struct collection *c, const struct attribute_in *in)
 {
-	TRY(check_limits(cx, c, in));
-	return find(c, in->key) ? fail(cx, ERR_ATTRIBUTE_ALREADY_EXISTS, "key=%s", in->key) : OK;
+	TRY(attribute_check_limits(cx, c, in));
+	return attribute_lookup(c, in->key) ? fail(cx, ERR_ATTRIBUTE_ALREADY_EXISTS, "key=%s", in->key) : OK;
 }
 
 /* ---- creation ---- */
@@ -122,7 +122,7 @@ from_input(const struct attribute_in *in)
 }
 
 static err_t
-insert(struct db_tx *tx, const struct project *p, const struct collection *c, const struct attribute_in *in, const char *status,
+attribute_insert(struct db_tx *tx, const struct project *p, const struct collection *c, const struct attribute_in *in, const char *status,
     struct attribute *a)
 {
 	struct ctx *cx = tx_ctx(tx);
@@ -146,7 +146,7 @@ insert(struct db_tx *tx, const struct project *p, const struct collection *c, co
 
 /* With `now` the column is made at once, else by a job. */
 static err_t
-create(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct attribute_in *in, bool now,
+attribute_create_tx(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct attribute_in *in, bool now,
     struct str *json_out)
 {
 	struct attribute a = from_input(in);
@@ -155,8 +155,8 @@ create(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	struct event asked, done;
 
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
-	TRY(check_new(cx, c, in));
-	TRY(insert(tx, p, c, in, now ? "available" : "processing", &a));
+	TRY(attribute_check_new(cx, c, in));
+	TRY(attribute_insert(tx, p, c, in, now ? "available" : "processing", &a));
 	if (now)
 		attribute_add_column(tx, p->schema, c, &a);
 	else
@@ -179,11 +179,11 @@ attribute_create(struct ctx *cx, const struct project *p, const char *actor, con
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	TRY(check_values(cx, in));
-	e = TX_RUN(cx, tx, create(tx, p, actor, c, in, true, json_out));
+	TRY(attribute_check_values(cx, in));
+	e = TX_RUN(cx, tx, attribute_create_tx(tx, p, actor, c, in, true, json_out));
 	if (!schema_in_use(cx, e) && !(e == ERR_DB && schema_columns_full(cx)))
 		return e;
-	return TX_RUN(cx, tx, create(tx, p, actor, c, in, false, json_out));
+	return TX_RUN(cx, tx, attribute_create_tx(tx, p, actor, c, in, false, json_out));
 }
 
 /* ---- deletion ---- */
@@ -325,7 +325,7 @@ indexes_settled(const struct collection *c)
 }
 
 static err_t
-delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
+attribute_delete_tx(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
 {
 	struct ctx *cx = tx_ctx(tx);
 	const struct attribute *a;
@@ -356,12 +356,12 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 err_t
 attribute_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
 {
-	return schema_delete(cx, p, actor, db, col, key, delete);
+	return schema_delete(cx, p, actor, db, col, key, attribute_delete_tx);
 }
 
 err_t
 attribute_find(struct ctx *cx, const struct collection *c, const char *key, const struct attribute **out)
 {
-	*out = find(c, key);
+	*out = attribute_lookup(c, key);
 	return *out ? OK : fail(cx, ERR_ATTRIBUTE_NOT_FOUND, "key=%s", key);
 }

@@ -17,7 +17,7 @@ struct base_in {		/* first in each input */
 #define ARRAY(st) OPTIONAL("array", P_BOOL, st, base.array, "Values are lists.", .def = "false")
 
 static err_t
-create(struct req *rq, const struct base_in *base, struct attribute_in *in)
+attributes_create(struct req *rq, const struct base_in *base, struct attribute_in *in)
 {
 	struct str json;
 
@@ -69,7 +69,7 @@ static const struct param string_params[] = {
 };
 
 static err_t
-create_string(struct req *rq, void *arg)
+databases_create_string_attribute(struct req *rq, void *arg)
 {
 	const struct string_in *in = arg;
 	struct attribute_in a = {.type = ATTR_STRING, .size = in->size.v, .def = json_text(rq, in->def)};
@@ -77,7 +77,7 @@ create_string(struct req *rq, void *arg)
 
 	if (in->def != NULL && (!str_utf8(str_c(in->def), &points) || (int64_t)points > in->size.v))
 		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is longer than %lld characters.", (long long)in->size.v);
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 struct text_in {		/* e-mail, IP, URL, datetime */
@@ -97,29 +97,29 @@ create_text(struct req *rq, const struct text_in *in, enum attr_format format, i
 
 	if (in->def != NULL && (strlen(in->def) > (size_t)size || !valid(str_c(in->def))))
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: it is no valid %s.", what);
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 static err_t
-create_email(struct req *rq, void *arg)
+databases_create_email_attribute(struct req *rq, void *arg)
 {
 	return create_text(rq, arg, FORMAT_EMAIL, EMAIL_SIZE, format_email, "e-mail address");
 }
 
 static err_t
-create_ip(struct req *rq, void *arg)
+databases_create_ip_attribute(struct req *rq, void *arg)
 {
 	return create_text(rq, arg, FORMAT_IP, IP_SIZE, format_ip, "IP address");
 }
 
 static err_t
-create_url(struct req *rq, void *arg)
+databases_create_url_attribute(struct req *rq, void *arg)
 {
 	return create_text(rq, arg, FORMAT_URL, URL_SIZE, format_url, "URL");
 }
 
 static err_t
-create_datetime(struct req *rq, void *arg)
+databases_create_datetime_attribute(struct req *rq, void *arg)
 {
 	const struct text_in *in = arg;
 	struct attribute_in a = {.type = ATTR_DATETIME, .def = json_text(rq, in->def)};
@@ -127,7 +127,7 @@ create_datetime(struct req *rq, void *arg)
 
 	if (in->def != NULL && !time_parse(str_c(in->def), &ms))
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: it is no date.");
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 struct enum_in {
@@ -145,7 +145,7 @@ static const struct param enum_params[] = {
 };
 
 static err_t
-create_enum(struct req *rq, void *arg)
+databases_create_enum_attribute(struct req *rq, void *arg)
 {
 	const struct enum_in *in = arg;
 	struct attribute_in a = {.type = ATTR_STRING, .format = FORMAT_ENUM, .elements = in->elements, .def = json_text(rq, in->def)};
@@ -161,7 +161,7 @@ create_enum(struct req *rq, void *arg)
 	}
 	if (!found)
 		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is not among the elements.");
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 /* ---- numbers ---- */
@@ -179,7 +179,7 @@ static const struct param integer_params[] = {
 };
 
 static err_t
-create_integer(struct req *rq, void *arg)
+databases_create_integer_attribute(struct req *rq, void *arg)
 {
 	const struct integer_in *in = arg;
 	int64_t min = in->min.set ? in->min.v : INT64_MIN, max = in->max.set ? in->max.v : INT64_MAX;
@@ -191,7 +191,7 @@ create_integer(struct req *rq, void *arg)
 		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is not between min and max.");
 	if (in->def.set)
 		a.def = pg_i64(rq->cx.arena, in->def.v);
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 struct float_in {
@@ -207,7 +207,7 @@ static const struct param float_params[] = {
 };
 
 static err_t
-create_float(struct req *rq, void *arg)
+databases_create_float_attribute(struct req *rq, void *arg)
 {
 	const struct float_in *in = arg;
 	double min = in->min.set ? in->min.v : -1.7976931348623157e308, max = in->max.set ? in->max.v : 1.7976931348623157e308;
@@ -219,7 +219,7 @@ create_float(struct req *rq, void *arg)
 		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is not between min and max.");
 	if (in->def.set)
 		a.def = json_float(rq, in->def.v);
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 struct boolean_in {
@@ -233,12 +233,12 @@ static const struct param boolean_params[] = {
 };
 
 static err_t
-create_boolean(struct req *rq, void *arg)
+databases_create_boolean_attribute(struct req *rq, void *arg)
 {
 	const struct boolean_in *in = arg;
 	struct attribute_in a = {.type = ATTR_BOOLEAN, .def = in->def < 0 ? NULL : in->def ? "true" : "false"};
 
-	return create(rq, &in->base, &a);
+	return attributes_create(rq, &in->base, &a);
 }
 
 /* ---- reading and deleting ---- */
@@ -255,7 +255,7 @@ static const struct param list_params[] = {
 };
 
 static err_t
-list_attributes(struct req *rq, void *arg)
+databases_list_attributes(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct str json;
@@ -268,7 +268,7 @@ static const struct param one_params[] = {
     WHERE(struct list_in), PATH("key", P_KEY, struct list_in, base.key, "Attribute key.")};
 
 static err_t
-get_attribute(struct req *rq, void *arg)
+databases_get_attribute(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	const struct attribute *a;
@@ -280,7 +280,7 @@ get_attribute(struct req *rq, void *arg)
 }
 
 static err_t
-delete_attribute(struct req *rq, void *arg)
+databases_delete_attribute(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 
@@ -295,20 +295,20 @@ delete_attribute(struct req *rq, void *arg)
 	    .model = &shape, ON_COLLECTION("attribute.create"), CHANGES)
 
 static const struct route rows[] = {
-    CREATE("string", "createStringAttribute", create_string, attribute_string_shape, struct string_in, string_params, "Create a text attribute."),
-    CREATE("email", "createEmailAttribute", create_email, attribute_email_shape, struct text_in, text_params, "Create an e-mail attribute."),
-    CREATE("enum", "createEnumAttribute", create_enum, attribute_enum_shape, struct enum_in, enum_params, "Create an attribute with a list of values."),
-    CREATE("ip", "createIpAttribute", create_ip, attribute_ip_shape, struct text_in, text_params, "Create an IP address attribute."),
-    CREATE("url", "createUrlAttribute", create_url, attribute_url_shape, struct text_in, text_params, "Create a URL attribute."),
-    CREATE("integer", "createIntegerAttribute", create_integer, attribute_integer_shape, struct integer_in, integer_params, "Create an integer attribute."),
-    CREATE("float", "createFloatAttribute", create_float, attribute_float_shape, struct float_in, float_params, "Create a floating point attribute."),
-    CREATE("boolean", "createBooleanAttribute", create_boolean, attribute_boolean_shape, struct boolean_in, boolean_params, "Create a boolean attribute."),
-    CREATE("datetime", "createDatetimeAttribute", create_datetime, attribute_datetime_shape, struct text_in, text_params, "Create a date attribute."),
-    BELOW("GET", "/:collectionId/attributes", "listAttributes", "collections.read", list_attributes, 200, "List attributes.", struct list_in,
+    CREATE("string", "createStringAttribute", databases_create_string_attribute, attribute_string_shape, struct string_in, string_params, "Create a text attribute."),
+    CREATE("email", "createEmailAttribute", databases_create_email_attribute, attribute_email_shape, struct text_in, text_params, "Create an e-mail attribute."),
+    CREATE("enum", "createEnumAttribute", databases_create_enum_attribute, attribute_enum_shape, struct enum_in, enum_params, "Create an attribute with a list of values."),
+    CREATE("ip", "createIpAttribute", databases_create_ip_attribute, attribute_ip_shape, struct text_in, text_params, "Create an IP address attribute."),
+    CREATE("url", "createUrlAttribute", databases_create_url_attribute, attribute_url_shape, struct text_in, text_params, "Create a URL attribute."),
+    CREATE("integer", "createIntegerAttribute", databases_create_integer_attribute, attribute_integer_shape, struct integer_in, integer_params, "Create an integer attribute."),
+    CREATE("float", "createFloatAttribute", databases_create_float_attribute, attribute_float_shape, struct float_in, float_params, "Create a floating point attribute."),
+    CREATE("boolean", "createBooleanAttribute", databases_create_boolean_attribute, attribute_boolean_shape, struct boolean_in, boolean_params, "Create a boolean attribute."),
+    CREATE("datetime", "createDatetimeAttribute", databases_create_datetime_attribute, attribute_datetime_shape, struct text_in, text_params, "Create a date attribute."),
+    BELOW("GET", "/:collectionId/attributes", "listAttributes", "collections.read", databases_list_attributes, 200, "List attributes.", struct list_in,
 	list_params, .model = &attribute_shape, .list = "attributes", READS),
-    BELOW("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", get_attribute, 200, "Get an attribute.", struct list_in,
+    BELOW("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", databases_get_attribute, 200, "Get an attribute.", struct list_in,
 	one_params, .model = &attribute_shape, READS),
-    BELOW("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "collections.write", delete_attribute, 204,
+    BELOW("DELETE", "/:collectionId/attributes/:key", "deleteAttribute", "collections.write", databases_delete_attribute, 204,
 	"Delete an attribute with its values.", struct list_in, one_params,
 	ON_COLLECTION("attribute.delete"), CHANGES),
 };

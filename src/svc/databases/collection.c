@@ -64,7 +64,7 @@ create_table(struct db_tx *tx, const char *schema, int64_t internal)
 }
 
 static err_t
-insert(struct db_tx *tx, const struct project *p, const char *actor, struct collection *c, struct str *json_out)
+collection_insert(struct db_tx *tx, const struct project *p, const char *actor, struct collection *c, struct str *json_out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	const char *database = pg_i64(cx->arena, c->database);
@@ -106,7 +106,7 @@ collection_create(struct ctx *cx, const struct project *p, const char *actor, co
 	c.database = d.internal;
 	c.database_id = d.id;
 	c.permissions.set = true;
-	return TX_RUN(cx, tx, insert(tx, p, actor, &c, json_out));
+	return TX_RUN(cx, tx, collection_insert(tx, p, actor, &c, json_out));
 }
 
 /* ---- changes ---- */
@@ -130,7 +130,7 @@ write_row(struct db_tx *tx, const struct project *p, const struct collection *kn
 }
 
 static err_t
-update(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct collection_in *in,
+collection_update_tx(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct collection_in *in,
     struct str *json_out)
 {
 	struct ctx *cx = tx_ctx(tx);
@@ -155,11 +155,11 @@ collection_update(struct ctx *cx, const struct project *p, const char *actor, co
 	const struct collection *c;
 
 	TRY(collection_get(cx, p, db, id, &c));
-	return TX_RUN(cx, tx, update(tx, p, actor, c, in, json_out));
+	return TX_RUN(cx, tx, collection_update_tx(tx, p, actor, c, in, json_out));
 }
 
 static err_t
-delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known)
+collection_delete_tx(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct collection *c;
@@ -179,13 +179,13 @@ collection_delete(struct ctx *cx, const struct project *p, const char *actor, co
 	const struct collection *c;
 
 	TRY(collection_get(cx, p, db, id, &c));
-	return TX_RUN(cx, tx, delete(tx, p, actor, c));
+	return TX_RUN(cx, tx, collection_delete_tx(tx, p, actor, c));
 }
 
 /* ---- lists ---- */
 
 static err_t
-write_page(struct ctx *cx, const struct database *d, const struct query_page *page, struct str *json_out)
+collection_write_page(struct ctx *cx, const struct database *d, const struct query_page *page, struct str *json_out)
 {
 	int n = page->res ? db_rows(page->res) : 0;
 	struct buf b;
@@ -225,5 +225,5 @@ collection_list(struct ctx *cx, const struct project *p, const char *db, const s
 	l.attrs = shape_asked(&collection_shape, &l.n_attrs);
 	l.v = (const char *const[]){pg_i64(cx->arena, d.internal)};
 	TRY(query_list(cx, &l, NULL, queries, search, &page));
-	return write_page(cx, &d, &page, json_out);
+	return collection_write_page(cx, &d, &page, json_out);
 }

@@ -292,7 +292,7 @@ collection_columns(struct ctx *cx, const char *schema)
 }
 
 static const char *
-load_sql(struct ctx *cx, const char *schema)
+collection_cache_load_sql(struct ctx *cx, const char *schema)
 {
 	return arena_printf(cx->arena,
 	    "SELECT d.internal, d.id, %s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
@@ -343,11 +343,11 @@ collection_unref(void *arg)
 }
 
 static err_t
-load(struct ctx *cx, const struct project *p, const char *db, const char *id, struct collection **out)
+collection_cache_load(struct ctx *cx, const struct project *p, const char *db, const char *id, struct collection **out)
 {
 	struct db_res *r;
 
-	TRY(db_query(cx, &r, load_sql(cx, p->schema),
+	TRY(db_query(cx, &r, collection_cache_load_sql(cx, p->schema),
 	    DB(str_dup(cx->arena, str_lower(cx->arena, str_c(db))), str_dup(cx->arena, str_lower(cx->arena, str_c(id))))));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
@@ -372,7 +372,7 @@ collection_get(struct ctx *cx, const struct project *p, const char *db, const ch
 		metric_add(M_cache_hits, 1);
 	} else {
 		metric_add(M_cache_misses, 1);
-		TRY(load(cx, p, db, id, &c));
+		TRY(collection_cache_load(cx, p, db, id, &c));
 		c->gen = gen;
 		c->db_gen = db_gen;
 		lru_put(cache, key, c);

@@ -37,7 +37,7 @@ attribute_format_by(const char *name)
 }
 
 static void
-write_texts(struct jw *w, const struct strs *s)
+collection_json_write_texts(struct jw *w, const struct strs *s)
 {
 	jw_arr(w);
 	for (int i = 0; i < s->n; i++)
@@ -64,7 +64,7 @@ write_specifics(struct jw *w, const struct attribute *a)
 	}
 	if (a->format == FORMAT_ENUM) {
 		JW_KEY(w, "elements");
-		write_texts(w, &a->elements);
+		collection_json_write_texts(w, &a->elements);
 	}
 	if (a->format != FORMAT_NONE || a->type == ATTR_DATETIME) {
 		JW_KEY(w, "format");
@@ -109,9 +109,9 @@ index_write(struct jw *w, const struct index *x, const char *status)
 	JW_KEY(w, "status");
 	jw_cstr(w, status ? status : x->status);
 	JW_KEY(w, "attributes");
-	write_texts(w, &x->attributes);
+	collection_json_write_texts(w, &x->attributes);
 	JW_KEY(w, "orders");
-	write_texts(w, &x->orders);
+	collection_json_write_texts(w, &x->orders);
 	jw_obj_end(w);
 }
 
@@ -152,7 +152,7 @@ collection_write(struct jw *w, const struct collection *c)
 	JW_KEY(w, "$updatedAt");
 	jw_cstr(w, time_iso(c->updated, iso));
 	JW_KEY(w, "$permissions");
-	write_texts(w, &c->permissions);
+	collection_json_write_texts(w, &c->permissions);
 	JW_KEY(w, "databaseId");
 	jw_cstr(w, c->database_id);
 	JW_KEY(w, "name");

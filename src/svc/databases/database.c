@@ -20,7 +20,7 @@ database_stale_key(struct ctx *cx, const char *project_id, const char *id)
 }
 
 static void
-concerns(struct ctx *cx, const struct project *p, const void *obj, struct event *ev)
+database_concerns(struct ctx *cx, const struct project *p, const void *obj, struct event *ev)
 {
 	const struct database *d = obj;
 
@@ -35,7 +35,7 @@ static const struct record databases = {
 	.entity = "Database",
 	.missing = ERR_DATABASE_NOT_FOUND,
 	.taken = ERR_DATABASE_ALREADY_EXISTS,
-	.concerns = concerns,
+	.concerns = database_concerns,
 };
 
 err_t
@@ -63,7 +63,7 @@ database_list(struct ctx *cx, const struct project *p, const struct strs *querie
 }
 
 static err_t
-set_name(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *name, struct database *out)
+database_set_name(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *name, struct database *out)
 {
 	TRY(record_set(tx, p, &databases, rows_id(id), "name", &(struct database){.name = name}, out));
 	record_emit(tx, p, &databases, &ev_database_update, actor, out);
@@ -73,11 +73,11 @@ set_name(struct db_tx *tx, const struct project *p, const char *actor, const cha
 err_t
 database_rename(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, struct database *out)
 {
-	return TX_RUN(cx, tx, set_name(tx, p, actor, id, name, out));
+	return TX_RUN(cx, tx, database_set_name(tx, p, actor, id, name, out));
 }
 
 static err_t
-delete(struct db_tx *tx, const struct project *p, const char *actor, const char *id)
+database_delete_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *id)
 {
 	struct database d;
 
@@ -90,5 +90,5 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const char 
 err_t
 database_delete(struct ctx *cx, const struct project *p, const char *actor, const char *id)
 {
-	return TX_RUN(cx, tx, delete(tx, p, actor, id));
+	return TX_RUN(cx, tx, database_delete_tx(tx, p, actor, id));
 }

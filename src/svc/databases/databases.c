@@ -12,7 +12,7 @@ static const struct param create_params[] = {
 };
 
 static err_t
-create_database(struct req *rq, void *arg)
+databases_create(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	struct database d;
@@ -33,7 +33,7 @@ static const struct param list_params[] = {
 };
 
 static err_t
-list_databases(struct req *rq, void *arg)
+databases_list(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct query_page page;
@@ -51,7 +51,7 @@ struct database_in {
 static const struct param database_params[] = {DATABASE(struct database_in)};
 
 static err_t
-get_database(struct req *rq, void *arg)
+databases_get(struct req *rq, void *arg)
 {
 	const struct database_in *in = arg;
 	struct database d;
@@ -61,7 +61,7 @@ get_database(struct req *rq, void *arg)
 }
 
 static err_t
-delete_database(struct req *rq, void *arg)
+databases_delete(struct req *rq, void *arg)
 {
 	const struct database_in *in = arg;
 
@@ -78,7 +78,7 @@ static const struct param update_params[] = {
 };
 
 static err_t
-update_database(struct req *rq, void *arg)
+databases_update(struct req *rq, void *arg)
 {
 	const struct update_in *in = arg;
 	struct database d;
@@ -106,7 +106,7 @@ static const struct param create_collection_params[] = {
 };
 
 static err_t
-create_collection(struct req *rq, void *arg)
+databases_create_collection(struct req *rq, void *arg)
 {
 	const struct create_collection_in *in = arg;
 	struct collection_in c = {.id = in->id, .name = in->name, .permissions = in->perms, .enabled = true,
@@ -131,7 +131,7 @@ static const struct param list_collections_params[] = {
 };
 
 static err_t
-list_collections(struct req *rq, void *arg)
+databases_list_collections(struct req *rq, void *arg)
 {
 	const struct list_collections_in *in = arg;
 	struct str json;
@@ -146,7 +146,7 @@ struct collection_path {
 static const struct param collection_params[] = {DATABASE(struct collection_path), COLLECTION(struct collection_path)};
 
 static err_t
-get_collection(struct req *rq, void *arg)
+databases_get_collection(struct req *rq, void *arg)
 {
 	const struct collection_path *in = arg;
 	const struct collection *c;
@@ -156,7 +156,7 @@ get_collection(struct req *rq, void *arg)
 }
 
 static err_t
-delete_collection(struct req *rq, void *arg)
+databases_delete_collection(struct req *rq, void *arg)
 {
 	const struct collection_path *in = arg;
 
@@ -182,7 +182,7 @@ static const struct param update_collection_params[] = {
 };
 
 static err_t
-update_collection(struct req *rq, void *arg)
+databases_update_collection(struct req *rq, void *arg)
 {
 	const struct update_collection_in *in = arg;
 	struct collection_in c = {.name = in->name, .permissions = in->perms, .enabled = in->enabled != 0,
@@ -212,7 +212,7 @@ static const struct param create_index_params[] = {
 };
 
 static err_t
-create_index(struct req *rq, void *arg)
+databases_create_index(struct req *rq, void *arg)
 {
 	const struct create_index_in *in = arg;
 	struct str json;
@@ -236,7 +236,7 @@ static const struct param list_indexes_params[] = {
 };
 
 static err_t
-list_indexes(struct req *rq, void *arg)
+databases_list_indexes(struct req *rq, void *arg)
 {
 	const struct list_indexes_in *in = arg;
 	struct str json;
@@ -252,7 +252,7 @@ static const struct param index_params[] = {
     DATABASE(struct index_path), COLLECTION(struct index_path), PATH("key", P_KEY, struct index_path, key, "Index key.")};
 
 static err_t
-get_index(struct req *rq, void *arg)
+databases_get_index(struct req *rq, void *arg)
 {
 	const struct index_path *in = arg;
 	const struct collection *c;
@@ -264,7 +264,7 @@ get_index(struct req *rq, void *arg)
 }
 
 static err_t
-delete_index(struct req *rq, void *arg)
+databases_delete_index(struct req *rq, void *arg)
 {
 	const struct index_path *in = arg;
 
@@ -285,7 +285,7 @@ static const struct param collection_logs_params[] = {
     OPTIONAL("queries", P_QUERIES, struct logs_in, queries, "Queries: limit and offset.")};
 
 static err_t
-list_database_logs(struct req *rq, void *arg)
+databases_list_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
 	struct database d;
@@ -296,7 +296,7 @@ list_database_logs(struct req *rq, void *arg)
 }
 
 static err_t
-list_collection_logs(struct req *rq, void *arg)
+databases_list_collection_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
 	const struct collection *c;
@@ -352,7 +352,7 @@ usage_of(struct req *rq, const char *scope, const char *const *kinds, const char
 }
 
 static err_t
-get_usage(struct req *rq, void *arg)
+databases_get_usage(struct req *rq, void *arg)
 {
 	static const char *const kinds[] = {"databases", "collections", "documents", NULL};
 	const struct usage_in *in = arg;
@@ -361,7 +361,7 @@ get_usage(struct req *rq, void *arg)
 }
 
 static err_t
-get_database_usage(struct req *rq, void *arg)
+databases_get_database_usage(struct req *rq, void *arg)
 {
 	static const char *const kinds[] = {"collections", "documents", NULL};
 	const struct usage_in *in = arg;
@@ -370,7 +370,7 @@ get_database_usage(struct req *rq, void *arg)
 }
 
 static err_t
-get_collection_usage(struct req *rq, void *arg)
+databases_get_collection_usage(struct req *rq, void *arg)
 {
 	static const char *const kinds[] = {"documents", NULL};
 	const struct usage_in *in = arg;
@@ -391,47 +391,47 @@ get_collection_usage(struct req *rq, void *arg)
 #define ON_DATABASE(event) .audit = event " database/{databaseId}"
 
 static const struct route rows[] = {
-    DB_ROUTE("POST", "", "create", "databases.write", create_database, &database_shape, 201, "Create a database.", struct create_in,
+    DB_ROUTE("POST", "", "create", "databases.write", databases_create, &database_shape, 201, "Create a database.", struct create_in,
 	create_params, ON_DATABASE("database.create"), .usage = "databases.create"),
-    DB_ROUTE("GET", "", "list", "databases.read", list_databases, &database_shape, 200, "List databases.", struct list_in, list_params,
+    DB_ROUTE("GET", "", "list", "databases.read", databases_list, &database_shape, 200, "List databases.", struct list_in, list_params,
 	.list = "databases", .usage = "databases.read"),
-    DB_ROUTE("GET", "/usage", "getUsage", "collections.read", get_usage, &databases_usage_shape, 200, "How the databases are used.", struct usage_in,
+    DB_ROUTE("GET", "/usage", "getUsage", "collections.read", databases_get_usage, &databases_usage_shape, 200, "How the databases are used.", struct usage_in,
 	usage_params),
-    DB_ROUTE("GET", "/:databaseId", "get", "databases.read", get_database, &database_shape, 200, "Get a database.", struct database_in,
+    DB_ROUTE("GET", "/:databaseId", "get", "databases.read", databases_get, &database_shape, 200, "Get a database.", struct database_in,
 	database_params, .usage = "databases.read"),
-    DB_ROUTE("PUT", "/:databaseId", "update", "databases.write", update_database, &database_shape, 200, "Rename a database.",
+    DB_ROUTE("PUT", "/:databaseId", "update", "databases.write", databases_update, &database_shape, 200, "Rename a database.",
 	struct update_in, update_params, ON_DATABASE("database.update"), .usage = "databases.update"),
-    DB_ROUTE("DELETE", "/:databaseId", "delete", "databases.write", delete_database, NULL, 204,
+    DB_ROUTE("DELETE", "/:databaseId", "delete", "databases.write", databases_delete, NULL, 204,
 	"Delete a database with all that is in it.", struct database_in, database_params, ON_DATABASE("database.delete"),
 	.usage = "databases.delete"),
-    DB_ROUTE("GET", "/:databaseId/logs", "listLogs", "databases.read", list_database_logs, &audit_shape, 200, "Who changed the database.",
+    DB_ROUTE("GET", "/:databaseId/logs", "listLogs", "databases.read", databases_list_logs, &audit_shape, 200, "Who changed the database.",
 	struct logs_in, database_logs_params, .list = "logs"),
-    DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", get_database_usage, &database_usage_shape, 200,
+    DB_ROUTE("GET", "/:databaseId/usage", "getDatabaseUsage", "collections.read", databases_get_database_usage, &database_usage_shape, 200,
 	"How a database is used.", struct usage_in, database_usage_params),
 
-    BELOW("POST", "", "createCollection", "collections.write", create_collection, 201, "Create a collection.",
+    BELOW("POST", "", "createCollection", "collections.write", databases_create_collection, 201, "Create a collection.",
 	struct create_collection_in, create_collection_params, .model = &collection_shape, ON_COLLECTION("collection.create"), .usage = "collections.create"),
-    BELOW("GET", "", "listCollections", "collections.read", list_collections, 200, "List collections.", struct list_collections_in,
+    BELOW("GET", "", "listCollections", "collections.read", databases_list_collections, 200, "List collections.", struct list_collections_in,
 	list_collections_params, .model = &collection_shape, .list = "collections", READS),
-    BELOW("GET", "/:collectionId", "getCollection", "collections.read", get_collection, 200, "Get a collection.", struct collection_path,
+    BELOW("GET", "/:collectionId", "getCollection", "collections.read", databases_get_collection, 200, "Get a collection.", struct collection_path,
 	collection_params, .model = &collection_shape, READS),
-    BELOW("PUT", "/:collectionId", "updateCollection", "collections.write", update_collection, 200, "Change a collection.",
+    BELOW("PUT", "/:collectionId", "updateCollection", "collections.write", databases_update_collection, 200, "Change a collection.",
 	struct update_collection_in, update_collection_params, .model = &collection_shape, ON_COLLECTION("collection.update"), CHANGES),
-    BELOW("DELETE", "/:collectionId", "deleteCollection", "collections.write", delete_collection, 204,
+    BELOW("DELETE", "/:collectionId", "deleteCollection", "collections.write", databases_delete_collection, 204,
 	"Delete a collection with its documents.", struct collection_path, collection_params, ON_COLLECTION("collection.delete"),
 	.usage = "collections.delete"),
-    BELOW("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", list_collection_logs, 200,
+    BELOW("GET", "/:collectionId/logs", "listCollectionLogs", "collections.read", databases_list_collection_logs, 200,
 	"Who changed the collection.", struct logs_in, collection_logs_params, .model = &audit_shape, .list = "logs", READS),
-    DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", get_collection_usage,
+    DB_ROUTE("GET", "/:databaseId/collections/:collectionId/usage", "getCollectionUsage", "collections.read", databases_get_collection_usage,
 	&collection_usage_shape, 200, "How a collection is used.", struct usage_in, collection_usage_params),
 
-    BELOW("POST", "/:collectionId/indexes", "createIndex", "collections.write", create_index, 202, "Create an index.",
+    BELOW("POST", "/:collectionId/indexes", "createIndex", "collections.write", databases_create_index, 202, "Create an index.",
 	struct create_index_in, create_index_params, .model = &index_shape, ON_COLLECTION("index.create"), CHANGES),
-    BELOW("GET", "/:collectionId/indexes", "listIndexes", "collections.read", list_indexes, 200, "List indexes.", struct list_indexes_in,
+    BELOW("GET", "/:collectionId/indexes", "listIndexes", "collections.read", databases_list_indexes, 200, "List indexes.", struct list_indexes_in,
 	list_indexes_params, .model = &index_shape, .list = "indexes", READS),
-    BELOW("GET", "/:collectionId/indexes/:key", "getIndex", "collections.read", get_index, 200, "Get an index.", struct index_path,
+    BELOW("GET", "/:collectionId/indexes/:key", "getIndex", "collections.read", databases_get_index, 200, "Get an index.", struct index_path,
 	index_params, .model = &index_shape, READS),
-    BELOW("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "collections.write", delete_index, 204, "Delete an index.",
+    BELOW("DELETE", "/:collectionId/indexes/:key", "deleteIndex", "collections.write", databases_delete_index, 204, "Delete an index.",
 	struct index_path, index_params, ON_COLLECTION("index.delete"), CHANGES),
 };
 const struct routes database_routes = ROUTES(rows);

@@ -77,7 +77,7 @@ event_of(struct ctx *cx, const struct op *o, const struct event_info *kind, cons
 /* ---- create ---- */
 
 static err_t
-create(struct ctx *cx, const struct op *o)
+document_create_tx(struct ctx *cx, const struct op *o)
 {
 	struct strs perms = *o->perms, readers;
 	const struct collection *c;
@@ -130,7 +130,7 @@ own_roles(struct ctx *cx, const struct op *o)
 
 /* One row by id; with `all` whoever may read it. */
 static err_t
-read_row(struct ctx *cx, const struct op *o, const struct collection *c, bool all, struct db_res **out)
+document_read_row(struct ctx *cx, const struct op *o, const struct collection *c, bool all, struct db_res **out)
 {
 	const char *id = str_lower(cx->arena, str_c(o->id)).p;
 
@@ -142,7 +142,7 @@ read_row(struct ctx *cx, const struct op *o, const struct collection *c, bool al
 }
 
 static struct query_list
-list_of(const struct collection *c, unsigned flags)
+document_list_of(const struct collection *c, unsigned flags)
 {
 	return (struct query_list){.entity = "Document", .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max,
 	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes,
@@ -167,7 +167,7 @@ selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 }
 
 static err_t
-get(struct ctx *cx, const struct op *o)
+document_get_row(struct ctx *cx, const struct op *o)
 {
 	struct strs select = {.set = false};
 	const struct collection *c;
@@ -179,11 +179,11 @@ get(struct ctx *cx, const struct op *o)
 	TRY(collection_of(cx, o, &c));
 	TRY(check_read(cx, o, c, &all));
 	if (o->queries->n > 0) {
-		struct query_list l = list_of(c, 0);
+		struct query_list l = document_list_of(c, 0);
 
 		TRY(query_select(cx, &l, o->queries, &select));
 	}
-	TRY(read_row(cx, o, c, all, &r));
+	TRY(document_read_row(cx, o, c, all, &r));
 	head = doc_head_of(r, 0);
 	buf_init(&b, cx->arena, 1000);
 	doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
@@ -199,7 +199,7 @@ readable(struct ctx *cx, const struct op *o, const struct collection *c, bool al
 	const char **v;
 	bool few;
 
-	*l = list_of(c, o->total ? 0 : QUERY_NO_TOTAL);
+	*l = document_list_of(c, o->total ? 0 : QUERY_NO_TOTAL);
 	if (all)
 		return OK;
 	TRY(doc_readable_few(cx, c, o->who->roles, &few));
@@ -222,7 +222,7 @@ document_list_write(const struct doc_list *l, int i, struct buf *b)
 }
 
 static err_t
-list(struct ctx *cx, const struct op *o)
+document_list_page(struct ctx *cx, const struct op *o)
 {
 	const struct collection *c;
 	struct query_page page;
@@ -430,7 +430,7 @@ delete_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 }
 
 static err_t
-update(struct ctx *cx, const struct op *o)
+document_update_tx(struct ctx *cx, const struct op *o)
 {
 	const struct collection *c;
 
@@ -441,7 +441,7 @@ update(struct ctx *cx, const struct op *o)
 }
 
 static err_t
-delete(struct ctx *cx, const struct op *o)
+document_delete_tx(struct ctx *cx, const struct op *o)
 {
 	const struct collection *c;
 
@@ -465,7 +465,7 @@ stale(const struct ctx *cx, err_t e)
 }
 
 static err_t
-run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct op *))
+document_run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct op *))
 {
 	err_t e = fn(cx, o);
 
@@ -481,7 +481,7 @@ run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct o
 	if (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0)
 		cx->message = "A value is too large for an index, or all of them together are for a document.";
 	if (e == ERR_DB_DATA || (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0))
-		return fn == list || fn == explain ? ERR_GENERAL_ARGUMENT_INVALID : ERR_DOCUMENT_INVALID_STRUCTURE;
+		return fn == document_list_page || fn == explain ? ERR_GENERAL_ARGUMENT_INVALID : ERR_DOCUMENT_INVALID_STRUCTURE;
 	return e;
 }
 
@@ -495,22 +495,22 @@ document_create(struct ctx *cx, const struct project *p, const struct doc_caller
 		return ERR_DOCUMENT_MISSING_PAYLOAD;
 	if (own_id != NULL && !json_is_null(own_id))
 		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "\"$id\" is no member of new data: name the id in documentId.");
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
-	    create);
+	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
+	    document_create_tx);
 }
 
 err_t
 document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const struct strs *queries, struct str *json_out)
 {
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .queries = queries, .out = json_out}, get);
+	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .queries = queries, .out = json_out}, document_get_row);
 }
 
 err_t
 document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, bool total, struct doc_list *out)
 {
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out}, list);
+	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out}, document_list_page);
 }
 
 err_t
@@ -519,14 +519,14 @@ document_update(struct ctx *cx, const struct project *p, const struct doc_caller
 {
 	if (empty(data) && !perms->set)
 		return ERR_DOCUMENT_MISSING_PAYLOAD;
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
-	    update);
+	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
+	    document_update_tx);
 }
 
 err_t
 document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id)
 {
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id}, delete);
+	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id}, document_delete_tx);
 }
 
 static err_t
@@ -538,7 +538,7 @@ resource(struct ctx *cx, const struct op *o)
 	TRY(collection_get(cx, o->p, o->db, o->col, &c));
 	if (!granted(o, &c->perms.read))
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s not readable", o->col);
-	TRY(read_row(cx, o, c, o->who->bypass, &r));
+	TRY(document_read_row(cx, o, c, o->who->bypass, &r));
 	*o->out = str_c(arena_printf(cx->arena, "database/%s/collection/%s/document/%s", c->database_id, c->id, db_cstr(r, 0, DOC_ID)));
 	return OK;
 }
@@ -548,7 +548,7 @@ document_resource(struct ctx *cx, const struct project *p, const struct doc_call
     const char **out)
 {
 	struct str text = STR_NONE;
-	err_t e = run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .out = &text}, resource);
+	err_t e = document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .out = &text}, resource);
 
 	*out = text.p;
 	return e;
@@ -558,5 +558,5 @@ err_t
 document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, bool total, struct str *json_out)
 {
-	return run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out}, explain);
+	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out}, explain);
 }

@@ -28,7 +28,7 @@ doc_member_ignored(const char *key)
 
 /* Digits in groups of three. */
 static const char *
-grouped(struct arena *a, const char *digits)
+document_check_grouped(struct arena *a, const char *digits)
 {
 	struct buf b;
 	size_t n;
@@ -57,7 +57,7 @@ range(struct arena *a, const struct attribute *at)
 		low = arena_printf(a, "%.0f", at->float_min);
 		high = arena_printf(a, "%.0f", at->float_max);
 	}
-	return arena_printf(a, "it must be a number from %s to %s", grouped(a, low), grouped(a, high));
+	return arena_printf(a, "it must be a number from %s to %s", document_check_grouped(a, low), document_check_grouped(a, high));
 }
 
 static const char *
@@ -181,7 +181,7 @@ float_of(struct str s, double *out)
 
 /* The shortest text that reads back as v, as PostgreSQL writes it. */
 static struct str
-float_text(struct arena *a, double v)
+document_check_float_text(struct arena *a, double v)
 {
 	char d[32];
 	int n = 0;
@@ -204,7 +204,7 @@ check_float(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 		return true;
 	}
 	if ((json_is_number(j) || (json_is_string(j) && float_of(json_str(j), &v))) && v >= a->float_min && v <= a->float_max) {
-		*out = float_text(cx->arena, v);
+		*out = document_check_float_text(cx->arena, v);
 		return true;
 	}
 	*why_out = range(cx->arena, a);
@@ -220,7 +220,7 @@ check_boolean(const json_t *j, struct str *out, const char **why_out)
 }
 
 static bool
-check_datetime(struct ctx *cx, const json_t *j, struct str *out, const char **why_out)
+document_check_check_datetime(struct ctx *cx, const json_t *j, struct str *out, const char **why_out)
 {
 	struct str s = json_is_integer(j) ? str_c(pg_i64(cx->arena, json_integer_value(j))) : json_str(j);
 	int64_t ms;
@@ -247,7 +247,7 @@ doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 	case ATTR_BOOLEAN:
 		return check_boolean(j, out, why_out);
 	case ATTR_DATETIME:
-		return check_datetime(cx, j, out, why_out);
+		return document_check_check_datetime(cx, j, out, why_out);
 	}
 	return false;
 }
@@ -255,7 +255,7 @@ doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 /* ---- a member ---- */
 
 static err_t
-bad(struct ctx *cx, const char *name, const char *check, const char *why)
+document_check_bad(struct ctx *cx, const char *name, const char *check, const char *why)
 {
 	return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: attribute \"%s\" has an invalid %s: %s.", name,
 	    check, why);
@@ -286,7 +286,7 @@ check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 	if (!a->required && json_is_string(j) && json_string_length(j) == 0)
 		return OK;
 	if (!json_is_array(j))
-		return bad(cx, a->key, "type", "it must be a list");
+		return document_check_bad(cx, a->key, "type", "it must be a list");
 	buf_init(&b, cx->arena, 16 * n + 2);
 	buf_ch(&b, '{');
 	for (size_t i = 0; i < n; i++) {
@@ -299,7 +299,7 @@ check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 		if (json_is_null(e) && !a->required) {
 			BUF_LIT(&b, "NULL");
 		} else if (json_is_null(e) || !doc_value_ok(cx, a, e, &s, &check, &why)) {
-			return bad(cx, arena_printf(cx->arena, "%s['%zu']", a->key, i), check, why);
+			return document_check_bad(cx, arena_printf(cx->arena, "%s['%zu']", a->key, i), check, why);
 		} else {
 			add_element(&b, s);
 		}
@@ -332,7 +332,7 @@ check_member(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 	else if (a->array)
 		return check_array(cx, a, j, &val->v);
 	else if (!doc_value_ok(cx, a, j, &val->v, &check, &why))
-		return bad(cx, a->key, check, why);
+		return document_check_bad(cx, a->key, check, why);
 	return OK;
 }
 
@@ -370,7 +370,7 @@ members_of(struct ctx *cx, const struct collection *c, const json_t *data, int *
 
 /* In the order of the schema: required attributes need a value, absent ones get their default. */
 static err_t
-check_required(struct ctx *cx, const struct collection *c, const struct member *m, int n, const bool *stored, struct doc_value *vals)
+document_check_check_required(struct ctx *cx, const struct collection *c, const struct member *m, int n, const bool *stored, struct doc_value *vals)
 {
 	const json_t **given = arena_array(cx->arena, const json_t *, c->n_live + 1);
 
@@ -398,7 +398,7 @@ doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const 
 
 	memset(vals, 0, sizeof *vals * (size_t)c->n_live);
 	m = members_of(cx, c, data, &n);
-	TRY(check_required(cx, c, m, n, stored, vals));
+	TRY(document_check_check_required(cx, c, m, n, stored, vals));
 	if (json_is_array(data) && json_array_size(data) > 0)
 		return unknown(cx, "0");
 	for (int i = 0; i < n; i++) {

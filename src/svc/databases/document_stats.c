@@ -22,7 +22,7 @@ struct stats {
 static struct lru *cache;
 
 static void
-drop(void *arg)
+document_stats_drop(void *arg)
 {
 	struct stats *s = arg;
 
@@ -32,7 +32,7 @@ drop(void *arg)
 }
 
 static void
-learn(struct ctx *cx, struct stats *s, const struct db_res *r)
+document_stats_learn(struct ctx *cx, struct stats *s, const struct db_res *r)
 {
 	struct strs roles = pg_array_parse(cx->arena, db_str(r, 0, 1)), shares = pg_array_parse(cx->arena, db_str(r, 0, 2));
 
@@ -65,7 +65,7 @@ read_stats(struct ctx *cx, const struct collection *c, struct stats **out)
 	s->arena = arena_new();
 	s->roles = map_new();
 	if (db_rows(r) > 0)
-		learn(cx, s, r);
+		document_stats_learn(cx, s, r);
 	lru_put(cache, str_c(c->table), s);
 	*out = s;
 	return OK;
@@ -78,7 +78,7 @@ doc_readable_few(struct ctx *cx, const struct collection *c, const struct strs *
 	double share = 0;
 
 	if (cache == NULL)
-		cache = lru_new(STATS_MAX, drop);
+		cache = lru_new(STATS_MAX, document_stats_drop);
 	s = lru_get(cache, str_c(c->table));
 	if (s == NULL || loop_now() - s->read > STATS_AGE) {
 		if (s != NULL)

@@ -34,7 +34,7 @@ static const struct param create_params[] = {
 };
 
 static err_t
-create_document(struct req *rq, void *arg)
+databases_create_document(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	struct doc_caller who = caller_of(rq);
@@ -66,7 +66,7 @@ write_document(struct buf *b, int i, const void *arg)
 }
 
 static err_t
-list_documents(struct req *rq, void *arg)
+databases_list_documents(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct doc_caller who = caller_of(rq);
@@ -97,7 +97,7 @@ static const struct param get_params[] = {
 };
 
 static err_t
-get_document(struct req *rq, void *arg)
+databases_get_document(struct req *rq, void *arg)
 {
 	const struct get_in *in = arg;
 	struct doc_caller who = caller_of(rq);
@@ -123,7 +123,7 @@ static const struct param update_params[] = {
 };
 
 static err_t
-update_document(struct req *rq, void *arg)
+databases_update_document(struct req *rq, void *arg)
 {
 	const struct update_in *in = arg;
 	struct doc_caller who = caller_of(rq);
@@ -141,7 +141,7 @@ struct delete_in {
 static const struct param delete_params[] = {DATABASE(struct delete_in), COLLECTION(struct delete_in), DOCUMENT(struct delete_in)};
 
 static err_t
-delete_document(struct req *rq, void *arg)
+databases_delete_document(struct req *rq, void *arg)
 {
 	const struct delete_in *in = arg;
 	struct doc_caller who = caller_of(rq);
@@ -164,7 +164,7 @@ static const struct param logs_params[] = {
 };
 
 static err_t
-list_logs(struct req *rq, void *arg)
+databases_list_document_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
 	struct doc_caller who = caller_of(rq);
@@ -183,18 +183,18 @@ list_logs(struct req *rq, void *arg)
 
 /* A creation is an entry of the collection's log. */
 static const struct route rows[] = {
-    BELOW("POST", "/:collectionId/documents", "createDocument", "documents.write", create_document, 201, "Create a document.",
+    BELOW("POST", "/:collectionId/documents", "createDocument", "documents.write", databases_create_document, 201, "Create a document.",
 	struct create_in, create_params, .model = &document_shape, OF_COLLECTION("document.create"), COUNTS(create), LIMIT("120")),
-    BELOW("GET", "/:collectionId/documents", "listDocuments", "documents.read", list_documents, 200, "List documents.", struct list_in,
+    BELOW("GET", "/:collectionId/documents", "listDocuments", "documents.read", databases_list_documents, 200, "List documents.", struct list_in,
 	list_params, .model = &document_shape, .list = "documents", .or_model = &document_plan_shape, COUNTS(read)),
-    BELOW("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", get_document, 200, "Get a document.",
+    BELOW("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", databases_get_document, 200, "Get a document.",
 	struct get_in, get_params, .model = &document_shape, COUNTS(read)),
-    BELOW("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", update_document, 200,
+    BELOW("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", databases_update_document, 200,
 	"Change some attributes of a document, or its permissions.", struct update_in, update_params, .model = &document_shape,
 	OF_DOCUMENT("document.update"), COUNTS(update), LIMIT("120")),
-    BELOW("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", delete_document, 204,
+    BELOW("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", databases_delete_document, 204,
 	"Delete a document.", struct delete_in, delete_params, OF_DOCUMENT("document.delete"), COUNTS(delete), LIMIT("60")),
-    BELOW("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", list_logs, 200,
+    BELOW("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", databases_list_document_logs, 200,
 	"Who changed the document.", struct logs_in, logs_params, .model = &audit_shape, .list = "logs", COUNTS(read)),
 };
 const struct routes document_routes = ROUTES(rows);

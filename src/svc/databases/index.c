@@ -6,7 +6,7 @@
 enum { INDEXES_MAX = 59 };
 
 static const struct index *
-find(const struct collection *c, const char *key)
+index_lookup_key(const struct collection *c, const char *key)
 {
 	for (int i = 0; i < c->n_indexes; i++)
 		if (str_ieq(str_c(c->indexes[i].key), str_c(key)))
@@ -29,7 +29,7 @@ check_attribute(struct ctx *cx, const struct collection *c, const char *key)
 }
 
 static err_t
-check_new(struct ctx *cx, const struct collection *c, const char *key, const struct strs *attributes)
+index_check_new(struct ctx *cx, const struct collection *c, const char *key, const struct strs *attributes)
 {
 	if (c->n_indexes >= INDEXES_MAX)
 		return fail_msg(cx, ERR_INDEX_LIMIT_EXCEEDED, "A collection has at most %d indexes.", INDEXES_MAX);
@@ -42,11 +42,11 @@ check_new(struct ctx *cx, const struct collection *c, const char *key, const str
 	}
 	for (int i = 0; i < attributes->n; i++)
 		TRY(check_attribute(cx, c, attributes->v[i]));
-	return find(c, key) ? fail(cx, ERR_INDEX_ALREADY_EXISTS, "key=%s", key) : OK;
+	return index_lookup_key(c, key) ? fail(cx, ERR_INDEX_ALREADY_EXISTS, "key=%s", key) : OK;
 }
 
 static err_t
-create(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct index *x,
+index_create_tx(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const struct index *x,
     struct str *json_out)
 {
 	struct ctx *cx = tx_ctx(tx);
@@ -54,7 +54,7 @@ create(struct db_tx *tx, const struct project *p, const char *actor, const struc
 	struct event ev;
 
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
-	TRY(check_new(cx, c, x->key, &x->attributes));
+	TRY(index_check_new(cx, c, x->key, &x->attributes));
 	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s.indexes (collection, key, type, attributes, orders, status) "
 	    "VALUES ($1::bigint, $2, $3, $4::text[], $5::text[], 'processing')", p->schema), DB(pg_i64(cx->arena, c->internal), x->key, x->type,
 	    pg_array(cx->arena, x->attributes.v, x->attributes.n), pg_array(cx->arena, x->orders.v, x->orders.n)));
@@ -73,7 +73,7 @@ index_create(struct ctx *cx, const struct project *p, const char *actor, const c
 	const struct collection *c;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	return TX_RUN(cx, tx, create(tx, p, actor, c, &x, json_out));
+	return TX_RUN(cx, tx, index_create_tx(tx, p, actor, c, &x, json_out));
 }
 
 void
@@ -88,7 +88,7 @@ index_drop(struct db_tx *tx, const struct project *p, const struct index *x)
 
 /* A build that may be under way holds the table: its index is left to the job at once. */
 static err_t
-delete(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
+index_delete_tx(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *known, const char *key, bool now)
 {
 	struct ctx *cx = tx_ctx(tx);
 	const struct index *x;
@@ -114,12 +114,12 @@ delete(struct db_tx *tx, const struct project *p, const char *actor, const struc
 err_t
 index_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
 {
-	return schema_delete(cx, p, actor, db, col, key, delete);
+	return schema_delete(cx, p, actor, db, col, key, index_delete_tx);
 }
 
 err_t
 index_find(struct ctx *cx, const struct collection *c, const char *key, const struct index **out)
 {
-	*out = find(c, key);
+	*out = index_lookup_key(c, key);
 	return *out ? OK : fail(cx, ERR_INDEX_NOT_FOUND, "key=%s", key);
 }

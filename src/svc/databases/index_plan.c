@@ -64,7 +64,7 @@ index_words(struct arena *a, const char *schema, const struct collection *c, con
 /* ---- what the definition is made of ---- */
 
 static bool
-read_part(struct ctx *cx, const struct collection *c, const struct index *x, int i, struct part *out, const char **why_out)
+index_plan_read_part(struct ctx *cx, const struct collection *c, const struct index *x, int i, struct part *out, const char **why_out)
 {
 	const char *key = x->attributes.v[i];
 
@@ -108,7 +108,7 @@ read_parts(struct ctx *cx, const struct collection *c, const struct index *x, st
 		return false;
 	}
 	for (int i = 0; i < x->attributes.n; i++)
-		if (!read_part(cx, c, x, i, &parts[i], why_out))
+		if (!index_plan_read_part(cx, c, x, i, &parts[i], why_out))
 			return false;
 	return true;
 }

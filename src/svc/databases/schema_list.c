@@ -110,7 +110,7 @@ write_selected(struct jw *w, const struct collection *c, const struct member_lis
 }
 
 static err_t
-list(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct member_list *m, const struct strs *queries, bool total,
+schema_list_list(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct member_list *m, const struct strs *queries, bool total,
     struct str *json_out)
 {
 	struct query_page page = {0};
@@ -141,11 +141,11 @@ list(struct ctx *cx, const struct project *p, const char *db, const char *col, c
 err_t
 attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total, struct str *json_out)
 {
-	return list(cx, p, db, col, &attribute_members, queries, total, json_out);
+	return schema_list_list(cx, p, db, col, &attribute_members, queries, total, json_out);
 }
 
 err_t
 index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total, struct str *json_out)
 {
-	return list(cx, p, db, col, &index_members, queries, total, json_out);
+	return schema_list_list(cx, p, db, col, &index_members, queries, total, json_out);
 }

@@ -100,7 +100,7 @@ is(const char *status, const char *what)
 
 /* Errors that another try may not meet. */
 static bool
-passing(const struct ctx *cx, err_t e)
+schema_work_passing(const struct ctx *cx, err_t e)
 {
 	const char *state = db_sqlstate(cx);
 
@@ -155,7 +155,7 @@ is_built(struct ctx *cx, const struct project *p, const char *name, bool *built_
 }
 
 static const char *
-reason(struct ctx *cx, err_t e)
+schema_work_reason(struct ctx *cx, err_t e)
 {
 	if (e == ERR_DB_UNIQUE)
 		return "documents have equal values";
@@ -178,7 +178,7 @@ build(struct ctx *cx, const char *sql)
 /* What words are common is known of the index alone; PostgreSQL would look at it only after many more writes. Other indexes need nothing:
  * the columns were looked at. Without, plans are worse and nothing is wrong. */
 static void
-learn(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
+schema_work_learn(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
 {
 	if (!is(x->type, "fulltext"))
 		return;
@@ -203,13 +203,13 @@ build_index(struct ctx *cx, const struct project *p, const struct collection *c,
 		e = built ? OK : build(cx, plan.sql[i]);
 		if (e == OK)
 			continue;
-		if (passing(cx, e))
+		if (schema_work_passing(cx, e))
 			return e;
-		why = reason(cx, e);
+		why = schema_work_reason(cx, e);
 		TRY(drop_all(cx, p, x));
 		return finish_index(cx, p, c, x, "failed", why);
 	}
-	learn(cx, p, c, x);
+	schema_work_learn(cx, p, c, x);
 	return finish_index(cx, p, c, x, "available", "");
 }
 
@@ -274,8 +274,8 @@ settle_attribute(struct ctx *cx, const struct project *p, const struct collectio
 	}
 	if (schema_in_use(cx, e))
 		return fail(cx, ERR_BUSY, "the table of %s is in use", c->id);
-	if (e != OK && !passing(cx, e))
-		return fail_attribute(cx, p, c, a, reason(cx, e));
+	if (e != OK && !schema_work_passing(cx, e))
+		return fail_attribute(cx, p, c, a, schema_work_reason(cx, e));
 	return e;
 }
 

@@ -12,21 +12,21 @@
 static const int64_t page_life_ms = INT64_C(3888000) * 1000;
 
 static err_t
-get_robots(struct req *rq, void *in)
+general_get_robots(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_raw(rq, 200, PLAIN, STR("# robotstxt.org/\n\nUser-agent: *\n"));
 }
 
 static err_t
-get_humans(struct req *rq, void *in)
+general_get_humans(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_raw(rq, 200, PLAIN, STR("# humanstxt.org/\n# A realtime backend, made by people who like small programs.\n"));
 }
 
 static err_t
-get_manifest(struct req *rq, void *in)
+general_get_manifest(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_json(rq, 200,
@@ -36,7 +36,7 @@ get_manifest(struct req *rq, void *in)
 }
 
 static err_t
-get_versions(struct req *rq, void *in)
+general_get_versions(struct req *rq, void *in)
 {
 	char date[30];
 
@@ -55,7 +55,7 @@ get_versions(struct req *rq, void *in)
 
 /* Not in this version of the API. */
 static err_t
-post_graphql(struct req *rq, void *in)
+general_post_graphql(struct req *rq, void *in)
 {
 	(void)rq;
 	(void)in;
@@ -63,7 +63,7 @@ post_graphql(struct req *rq, void *in)
 }
 
 static err_t
-get_openapi(struct req *rq, void *in)
+general_get_openapi(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_json(rq, 200, api_openapi(&rq->cx));
@@ -84,7 +84,7 @@ may_scrape(const struct http_msg *m)
 }
 
 static err_t
-get_metrics(struct req *rq, void *in)
+general_get_metrics(struct req *rq, void *in)
 {
 	struct buf b;
 
@@ -123,17 +123,17 @@ static const struct shape description_shape = {.model = "openapi", .open = true}
 #define PAGE(path_, handler_, doc_, ...)                                                                                            \
 	{.method = "GET", .path = path_, .scope = "public", .limit = "", .handler = handler_, .status = 200, .doc = doc_, __VA_ARGS__}
 static const struct route rows[] = {
-    PAGE("/robots.txt", get_robots, "For robots.", .media = PLAIN),
-    PAGE("/v1/robots.txt", get_robots, "For robots.", .media = PLAIN),
-    PAGE("/humans.txt", get_humans, "For humans.", .media = PLAIN),
-    PAGE("/v1/humans.txt", get_humans, "For humans.", .media = PLAIN),
-    PAGE("/manifest.json", get_manifest, "The web application manifest.", .model = &manifest_shape),
-    PAGE("/v1/manifest.json", get_manifest, "The web application manifest.", .model = &manifest_shape),
-    PAGE("/versions", get_versions, "Versions of server and SDKs.", .model = &versions_shape),
-    PAGE("/v1/versions", get_versions, "Versions of server and SDKs.", .model = &versions_shape),
-    {.method = "POST", .path = "/v1/graphql", .scope = "public", .limit = "", .handler = post_graphql, .status = 503, .doc = "Reserved."},
-    PAGE("/v1/openapi.json", get_openapi, "This description of the API.", .model = &description_shape),
-    {.method = "GET", .path = "/metrics", .handler = get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN,
+    PAGE("/robots.txt", general_get_robots, "For robots.", .media = PLAIN),
+    PAGE("/v1/robots.txt", general_get_robots, "For robots.", .media = PLAIN),
+    PAGE("/humans.txt", general_get_humans, "For humans.", .media = PLAIN),
+    PAGE("/v1/humans.txt", general_get_humans, "For humans.", .media = PLAIN),
+    PAGE("/manifest.json", general_get_manifest, "The web application manifest.", .model = &manifest_shape),
+    PAGE("/v1/manifest.json", general_get_manifest, "The web application manifest.", .model = &manifest_shape),
+    PAGE("/versions", general_get_versions, "Versions of server and SDKs.", .model = &versions_shape),
+    PAGE("/v1/versions", general_get_versions, "Versions of server and SDKs.", .model = &versions_shape),
+    {.method = "POST", .path = "/v1/graphql", .scope = "public", .limit = "", .handler = general_post_graphql, .status = 503, .doc = "Reserved."},
+    PAGE("/v1/openapi.json", general_get_openapi, "This description of the API.", .model = &description_shape),
+    {.method = "GET", .path = "/metrics", .handler = general_get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN,
 	.media = METRICS},
 };
 const struct routes general_routes = ROUTES(rows);

@@ -71,7 +71,7 @@ pass(struct req *rq, int64_t ms)
 }
 
 static err_t
-get_http(struct req *rq, void *in)
+health_get(struct req *rq, void *in)
 {
 	(void)in;
 	return pass(rq, 0);
@@ -85,7 +85,7 @@ hurry(struct req *rq)
 }
 
 static err_t
-get_db(struct req *rq, void *in)
+health_get_d_b(struct req *rq, void *in)
 {
 	int64_t from = time_now_us();
 	struct db_res *r;
@@ -97,7 +97,7 @@ get_db(struct req *rq, void *in)
 }
 
 static err_t
-get_cache(struct req *rq, void *in)
+health_get_cache(struct req *rq, void *in)
 {
 	int64_t from = time_now_us();
 	struct bus_reply *r;
@@ -110,7 +110,7 @@ get_cache(struct req *rq, void *in)
 
 /* Reasons are for the operator (badal doctor): a key of one project does not see into others. */
 static err_t
-get_projects(struct req *rq, void *in)
+health_get_projects(struct req *rq, void *in)
 {
 	struct migrations m = {0};
 	struct space_report s;
@@ -131,7 +131,7 @@ get_projects(struct req *rq, void *in)
 
 /* No clock outside is asked: what must agree are this process and the database. */
 static err_t
-get_time(struct req *rq, void *in)
+health_get_time(struct req *rq, void *in)
 {
 	struct clock c;
 	struct db_res *r;
@@ -160,7 +160,7 @@ queue_reply(struct req *rq, const char *job)
 
 /* The names of the protocol; those that are no kind of job here have an empty queue. */
 static err_t
-get_protocol_queue(struct req *rq, void *in)
+health_get_protocol_queue(struct req *rq, void *in)
 {
 	(void)in;
 	return queue_reply(rq, strrchr(rq->route->path, '/') + 1);
@@ -174,7 +174,7 @@ static const struct param queue_params[] = {
 };
 
 static err_t
-get_queue(struct req *rq, void *arg)
+health_get_queue(struct req *rq, void *arg)
 {
 	const struct queue_in *in = arg;
 
@@ -182,7 +182,7 @@ get_queue(struct req *rq, void *arg)
 }
 
 static err_t
-get_storage(struct req *rq, void *in)
+health_get_storage_local(struct req *rq, void *in)
 {
 	struct stat st;
 
@@ -193,7 +193,7 @@ get_storage(struct req *rq, void *in)
 }
 
 static err_t
-get_antivirus(struct req *rq, void *in)
+health_get_antivirus(struct req *rq, void *in)
 {
 	(void)in;
 	return reply(rq, 200, &antivirus_shape, &(struct antivirus){"", "disabled"});
@@ -201,7 +201,7 @@ get_antivirus(struct req *rq, void *in)
 
 /* Nobody has its scope. */
 static err_t
-get_stats(struct req *rq, void *in)
+health_get_stats(struct req *rq, void *in)
 {
 	(void)in;
 	return fail(&rq->cx, ERR_GENERAL_ROUTE_NOT_FOUND, "not provided");
@@ -213,7 +213,7 @@ static const struct field version_fields[] = {
 static const struct shape version_shape = SHAPE_TOLD("healthVersion", version_fields);
 
 static err_t
-get_version(struct req *rq, void *in)
+health_get_version(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_json(rq, 200, STR("{\"version\":\"1.0.2\"}"));
@@ -223,23 +223,23 @@ get_version(struct req *rq, void *in)
 	{.method = "GET", .path = "/v1/health" path_, .service = "health", .name = name_, .scope = "health.read", .limit = "", \
 	    .handler = handler_, .model = model_, .status = 200, .doc = doc_}
 static const struct route rows[] = {
-    HEALTH("", "get", get_http, &status_shape, "The HTTP server answers."),
-    {.method = "GET", .path = "/v1/health/version", .name = "getVersion", .scope = "public", .limit = "", .handler = get_version, .model = &version_shape, .status = 200,
+    HEALTH("", "get", health_get, &status_shape, "The HTTP server answers."),
+    {.method = "GET", .path = "/v1/health/version", .name = "getVersion", .scope = "public", .limit = "", .handler = health_get_version, .model = &version_shape, .status = 200,
 	.doc = "The version of the API."},
-    HEALTH("/db", "getDB", get_db, &status_shape, "The database answers."),
-    HEALTH("/cache", "getCache", get_cache, &status_shape, "Redis answers."),
-    HEALTH("/projects", "getProjects", get_projects, &migrations_shape, "Whether the data spaces of all projects are up to date."),
-    HEALTH("/time", "getTime", get_time, &clock_shape, "The clocks of server and database agree."),
-    HEALTH("/queue/webhooks", "getQueueWebhooks", get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),
-    HEALTH("/queue/logs", "getQueueLogs", get_protocol_queue, &queue_shape, "Log entries that wait."),
-    HEALTH("/queue/certificates", "getQueueCertificates", get_protocol_queue, &queue_shape, "Certificates that wait."),
-    HEALTH("/queue/functions", "getQueueFunctions", get_protocol_queue, &queue_shape, "Executions that wait."),
+    HEALTH("/db", "getDB", health_get_d_b, &status_shape, "The database answers."),
+    HEALTH("/cache", "getCache", health_get_cache, &status_shape, "Redis answers."),
+    HEALTH("/projects", "getProjects", health_get_projects, &migrations_shape, "Whether the data spaces of all projects are up to date."),
+    HEALTH("/time", "getTime", health_get_time, &clock_shape, "The clocks of server and database agree."),
+    HEALTH("/queue/webhooks", "getQueueWebhooks", health_get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),
+    HEALTH("/queue/logs", "getQueueLogs", health_get_protocol_queue, &queue_shape, "Log entries that wait."),
+    HEALTH("/queue/certificates", "getQueueCertificates", health_get_protocol_queue, &queue_shape, "Certificates that wait."),
+    HEALTH("/queue/functions", "getQueueFunctions", health_get_protocol_queue, &queue_shape, "Executions that wait."),
     {.method = "GET", .path = "/v1/health/queue/:kind", .service = "health", .name = "getQueue", .scope = "health.read", .limit = "",
-	.handler = get_queue, .model = &queue_shape, .status = 200, .doc = "Jobs of a kind that wait, run or wait for another try.",
+	.handler = health_get_queue, .model = &queue_shape, .status = 200, .doc = "Jobs of a kind that wait, run or wait for another try.",
 	PARAMS(struct queue_in, queue_params)},
-    HEALTH("/storage/local", "getStorageLocal", get_storage, &status_shape, "The data directory is there."),
-    HEALTH("/anti-virus", "getAntivirus", get_antivirus, &antivirus_shape, "The virus scanner answers."),
-    {.method = "GET", .path = "/v1/health/stats", .service = "health", .name = "getStats", .scope = "root", .limit = "", .handler = get_stats,
+    HEALTH("/storage/local", "getStorageLocal", health_get_storage_local, &status_shape, "The data directory is there."),
+    HEALTH("/anti-virus", "getAntivirus", health_get_antivirus, &antivirus_shape, "The virus scanner answers."),
+    {.method = "GET", .path = "/v1/health/stats", .service = "health", .name = "getStats", .scope = "root", .limit = "", .handler = health_get_stats,
 	.status = 200, .doc = "Statistics of the machine; reserved."},
 };
 const struct routes health_routes = ROUTES(rows);

@@ -12,7 +12,7 @@
 
 /* A text of the payload. Names are one line: their control characters become blanks. */
 static const char *
-member(struct ctx *cx, const json_t *o, const char *key)
+job_mail_member(struct ctx *cx, const json_t *o, const char *key)
 {
 	struct str s = json_str(json_object_get(o, key));
 	char *text = str_dup(cx->arena, s.p ? s : STR(""));
@@ -25,7 +25,7 @@ member(struct ctx *cx, const json_t *o, const char *key)
 
 /* base64 in lines of 76. */
 static void
-add_encoded(struct ctx *cx, struct buf *b, struct str text)
+job_mail_add_encoded(struct ctx *cx, struct buf *b, struct str text)
 {
 	const char *code = base64_encode(cx->arena, text, false);
 	size_t n = strlen(code);
@@ -105,15 +105,15 @@ message(struct ctx *cx, const struct worded *w, const struct letter *l, const st
 	    at ? at + 1 : conf.domain);
 	buf_printf(&b, "Content-Type: multipart/alternative; boundary=\"%.32s\"\r\n\r\n", mark);
 	buf_printf(&b, "--%.32s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n", mark);
-	add_encoded(cx, &b, crlf(cx, w->text));
+	job_mail_add_encoded(cx, &b, crlf(cx, w->text));
 	buf_printf(&b, "--%.32s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n", mark);
-	add_encoded(cx, &b, crlf(cx, w->html));
+	job_mail_add_encoded(cx, &b, crlf(cx, w->html));
 	buf_printf(&b, "--%.32s--\r\n", mark);
 	return buf_view(&b);
 }
 
 static err_t
-deliver(struct ctx *cx, const char *to, struct str text)
+job_mail_deliver(struct ctx *cx, const char *to, struct str text)
 {
 	bool ssl = strcmp(conf.smtp_secure, "ssl") == 0, need = strcmp(conf.smtp_secure, "tls") == 0, login = conf.smtp_username[0] && conf.smtp_password[0];
 	const struct fetch f = {
@@ -145,13 +145,13 @@ err_t
 messages_send_mail(struct ctx *cx, const struct job *job)
 {
 	const json_t *o = json_parse(cx, job->payload, NULL);
-	const struct letter l = {.kind = member(cx, o, "kind"), .project = member(cx, o, "project"), .to = member(cx, o, "to"),
-		.name = member(cx, o, "name"), .link = member(cx, o, "link"), .locale = member(cx, o, "locale"), .owner = member(cx, o, "owner"),
-		.team = member(cx, o, "team")};
+	const struct letter l = {.kind = job_mail_member(cx, o, "kind"), .project = job_mail_member(cx, o, "project"), .to = job_mail_member(cx, o, "to"),
+		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
+		.team = job_mail_member(cx, o, "team")};
 	struct worded w;
 
 	if (conf.smtp_host[0] == '\0')
 		return fail(cx, ERR_GENERAL_SMTP_DISABLED, "no mail server any more");
 	TRY(mail_words(cx, &l, &w));
-	return deliver(cx, l.to, message(cx, &w, &l, job));
+	return job_mail_deliver(cx, l.to, message(cx, &w, &l, job));
 }

@@ -141,7 +141,7 @@ headers(struct ctx *cx, const struct provider *p, const struct message *m, struc
 }
 
 static err_t
-deliver(struct ctx *cx, const struct provider *p, const struct message *m)
+job_sms_deliver(struct ctx *cx, const struct provider *p, const struct message *m)
 {
 	struct fetch_header h[HEADERS_MAX];
 	struct fetch_reply *reply;
@@ -178,5 +178,5 @@ messages_send_sms(struct ctx *cx, const struct job *job)
 	}
 	if (!setting_parse(str_c(conf.sms_provider), &m) || (p = provider_by_name(m.provider)) == NULL)
 		return fail(cx, ERR_GENERAL_PHONE_DISABLED, "sms_provider names no provider");
-	return deliver(cx, p, &m);
+	return job_sms_deliver(cx, p, &m);
 }

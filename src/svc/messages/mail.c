@@ -11,7 +11,7 @@ mail_ready(void)
 }
 
 static void
-put(struct jw *w, const char *key, const char *value)
+mail_put(struct jw *w, const char *key, const char *value)
 {
 	jw_key(w, str_c(key));
 	jw_cstr(w, value);
@@ -26,14 +26,14 @@ mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 	buf_init(&b, tx_ctx(tx)->arena, 1024);
 	jw_init(&w, &b);
 	jw_obj(&w);
-	put(&w, "kind", m->kind);
-	put(&w, "project", p->console ? "" : p->name);
-	put(&w, "to", m->to);
-	put(&w, "name", m->name);
-	put(&w, "link", m->link);
-	put(&w, "locale", m->locale);
-	put(&w, "owner", m->owner);
-	put(&w, "team", m->team);
+	mail_put(&w, "kind", m->kind);
+	mail_put(&w, "project", p->console ? "" : p->name);
+	mail_put(&w, "to", m->to);
+	mail_put(&w, "name", m->name);
+	mail_put(&w, "link", m->link);
+	mail_put(&w, "locale", m->locale);
+	mail_put(&w, "owner", m->owner);
+	mail_put(&w, "team", m->team);
 	jw_obj_end(&w);
 	tx_job(tx, "mail", buf_view(&b));
 }

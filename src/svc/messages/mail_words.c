@@ -112,7 +112,7 @@ collect_kinds(void)
 }
 
 static err_t
-load(struct ctx *cx)
+mail_words_load(struct ctx *cx)
 {
 	char dir[PATH_MAX], html[2 * PATH_MAX], text[2 * PATH_MAX];
 	struct dirent **list;
@@ -170,7 +170,7 @@ enum style {
 };
 
 static void
-add_html(struct buf *b, struct str s)
+mail_words_add_html(struct buf *b, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		switch (s.p[i]) {
@@ -184,14 +184,14 @@ add_html(struct buf *b, struct str s)
 }
 
 static void
-add_value(struct buf *b, struct str v, enum style style)
+mail_words_add_value(struct buf *b, struct str v, enum style style)
 {
 	if (style == PLAIN) {
 		buf_str(b, v);
 		return;
 	}
 	buf_c(b, "<bdi>");
-	add_html(b, v);
+	mail_words_add_html(b, v);
 	buf_c(b, "</bdi>");
 }
 
@@ -201,7 +201,7 @@ add_text(struct buf *b, struct str s, enum style style)
 	if (style == PLAIN)
 		buf_str(b, s);
 	else
-		add_html(b, s);
+		mail_words_add_html(b, s);
 }
 
 static const struct slot *
@@ -220,7 +220,7 @@ slot_at(const struct slot *v, int n, struct str *rest)
 
 /* The text with its slots filled; what is no slot of ours stays. */
 static struct str
-fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n)
+mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n)
 {
 	struct buf b;
 
@@ -236,7 +236,7 @@ fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, in
 		if (open == NULL)
 			break;
 		if ((s = slot_at(v, n, &text)) != NULL) {
-			add_value(&b, s->value, style);
+			mail_words_add_value(&b, s->value, style);
 			continue;
 		}
 		add_text(&b, (struct str){text.p, 2}, style);
@@ -256,7 +256,7 @@ struct sheet {			/* a language with the names of a letter */
 static struct str
 said(struct ctx *cx, const struct sheet *s, const char *sentence_, enum style style)
 {
-	return fill(cx, str_c(sentence_), style, s->names, 4);
+	return mail_words_fill(cx, str_c(sentence_), style, s->names, 4);
 }
 
 static struct str
@@ -265,7 +265,7 @@ escaped(struct ctx *cx, struct str s)
 	struct buf b;
 
 	buf_init(&b, cx->arena, s.n + 32);
-	add_html(&b, s);
+	mail_words_add_html(&b, s);
 	return buf_view(&b);
 }
 
@@ -286,7 +286,7 @@ lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style sty
 		{"signature", said(cx, s, s->in->common[W_SIGNATURE], style)},
 	};
 
-	return fill(cx, layout, PLAIN, v, (int)(sizeof v / sizeof *v));
+	return mail_words_fill(cx, layout, PLAIN, v, (int)(sizeof v / sizeof *v));
 }
 
 static int
@@ -306,7 +306,7 @@ mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 	int kind;
 
 	if (!words.loaded)
-		TRY(load(cx));
+		TRY(mail_words_load(cx));
 	if ((kind = kind_by_name(l->kind)) < 0)
 		return fail(cx, ERR_JOB_HOPELESS, "mail of an unknown kind: %s", l->kind);
 	in = language_for(l->locale);

@@ -8,7 +8,7 @@
 enum { PARTS_MAX = 100 };
 
 static err_t
-passed(struct req *rq, void *in)
+mock_passed(struct req *rq, void *in)
 {
 	struct buf b;
 	struct jw w;
@@ -41,7 +41,7 @@ static const struct param bar_params[] = {
 };
 
 static err_t
-get_headers(struct req *rq, void *in)
+mock_mock_headers(struct req *rq, void *in)
 {
 	struct str name = rq->http->hdr[HDR_X_SDK_NAME], version = rq->http->hdr[HDR_X_SDK_VERSION];
 	struct buf b;
@@ -59,7 +59,7 @@ get_headers(struct req *rq, void *in)
 }
 
 static err_t
-get_download(struct req *rq, void *in)
+mock_mock_download(struct req *rq, void *in)
 {
 	static const int64_t day_ms = 86400000;
 	char date[30];
@@ -71,7 +71,7 @@ get_download(struct req *rq, void *in)
 }
 
 static err_t
-get_redirect(struct req *rq, void *in)
+mock_mock_redirect(struct req *rq, void *in)
 {
 	(void)in;
 	reply_static(rq, "Location", "/v1/mock/tests/general/redirect/done");
@@ -79,36 +79,36 @@ get_redirect(struct req *rq, void *in)
 }
 
 static err_t
-set_cookie(struct req *rq, void *in)
+mock_mock_set_cookie(struct req *rq, void *in)
 {
 	static const int64_t year_ms = INT64_C(31536000) * 1000;
 	char date[30];
 
 	reply_static(rq, "Set-Cookie", arena_printf(rq->cx.arena, "cookiename=cookieValue; expires=%s; path=/; domain=%s; secure; httponly",
 	    time_http(time_now_ms() + year_ms, '-', date), rq->host));
-	return passed(rq, in);
+	return mock_passed(rq, in);
 }
 
 static err_t
-get_cookie(struct req *rq, void *in)
+mock_mock_get_cookie(struct req *rq, void *in)
 {
 	struct str rest = rq->http->hdr[HDR_COOKIE];
 
 	while (rest.p != NULL)
 		if (str_is(str_trim(str_cut(&rest, ';')), "cookiename=cookieValue"))
-			return passed(rq, in);
+			return mock_passed(rq, in);
 	return fail_msg(&rq->cx, ERR_GENERAL_MOCK, "Missing cookie value");
 }
 
 static err_t
-get_empty(struct req *rq, void *in)
+mock_mock_empty(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_none(rq);
 }
 
 static err_t
-fail_400(struct req *rq, void *in)
+mock_mock400(struct req *rq, void *in)
 {
 	(void)rq;
 	(void)in;
@@ -116,14 +116,14 @@ fail_400(struct req *rq, void *in)
 }
 
 static err_t
-fail_500(struct req *rq, void *in)
+mock_mock500(struct req *rq, void *in)
 {
 	(void)in;
 	return fail(&rq->cx, ERR_MOCK_500, "asked for");
 }
 
 static err_t
-fail_502(struct req *rq, void *in)
+mock_mock502(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_raw(rq, 502, "text/plain; charset=UTF-8", STR("This is a text error"));
@@ -143,7 +143,7 @@ static const struct param authorize_params[] = {
 };
 
 static void
-add_encoded(struct buf *b, const char *s)
+mock_add_encoded(struct buf *b, const char *s)
 {
 	for (; *s != '\0'; s++)
 		if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || strchr("-._~", *s) != NULL)
@@ -153,14 +153,14 @@ add_encoded(struct buf *b, const char *s)
 }
 
 static err_t
-authorize(struct req *rq, void *arg)
+mock_mock_oauth2(struct req *rq, void *arg)
 {
 	const struct authorize_in *in = arg;
 	struct buf b;
 
 	buf_init(&b, rq->cx.arena, 256);
 	buf_printf(&b, "%s%ccode=abcdef&state=", in->redirect, strchr(in->redirect, '?') ? '&' : '?');
-	add_encoded(&b, in->state);
+	mock_add_encoded(&b, in->state);
 	reply_static(rq, "Location", b.p);
 	return reply_raw(rq, 301, "text/html", STR_NONE);
 }
@@ -179,7 +179,7 @@ static const struct param token_params[] = {
 };
 
 static err_t
-get_token(struct req *rq, void *arg)
+mock_mock_oauth2_token(struct req *rq, void *arg)
 {
 	const struct token_in *in = arg;
 	const char *why, *reply = oauth_mock_token(&(struct oauth_mock){in->client, in->secret, in->grant, in->code, in->refresh}, &why);
@@ -195,7 +195,7 @@ static const struct param user_params[] = {
 };
 
 static err_t
-get_user(struct req *rq, void *arg)
+mock_mock_oauth2_user(struct req *rq, void *arg)
 {
 	const struct profile_in *in = arg;
 	const char *user = oauth_mock_user(in->token);
@@ -204,14 +204,14 @@ get_user(struct req *rq, void *arg)
 }
 
 static err_t
-get_success(struct req *rq, void *in)
+mock_mock_oauth2_success(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_json(rq, 200, STR("{\"result\":\"success\"}"));
 }
 
 static err_t
-get_failure(struct req *rq, void *in)
+mock_mock_oauth2_failure(struct req *rq, void *in)
 {
 	(void)in;
 	return reply_json(rq, 400, STR("{\"result\":\"failure\"}"));
@@ -226,7 +226,7 @@ for_development(struct req *rq)
 }
 
 static err_t
-sink(struct req *rq, void *in)
+mock_mock_sink(struct req *rq, void *in)
 {
 	uint64_t n = 0;
 	struct str piece;
@@ -267,7 +267,7 @@ describe_part(struct req *rq, struct multipart *m, const struct part_head *h, st
 }
 
 static err_t
-parts(struct req *rq, void *in)
+mock_mock_parts(struct req *rq, void *in)
 {
 	struct multipart *m;
 	struct part_head h;
@@ -333,32 +333,32 @@ static const struct shape parts_shape = SHAPE_TOLD("mockParts", parts_fields);
 #define FOO RESULT, PARAMS(struct foo_in, foo_params)
 #define BAR RESULT, PARAMS(struct foo_in, bar_params)
 static const struct route rows[] = {
-    MOCK("GET", "foo", "mockGetFoo", passed, 200, FOO),
-    MOCK("POST", "foo", "mockPostFoo", passed, 200, FOO),
-    MOCK("PATCH", "foo", "mockPatchFoo", passed, 200, FOO),
-    MOCK("PUT", "foo", "mockPutFoo", passed, 200, FOO),
-    MOCK("DELETE", "foo", "mockDeleteFoo", passed, 200, FOO),
-    MOCK("GET", "bar", "mockGetBar", passed, 200, BAR),
-    MOCK("POST", "bar", "mockPostBar", passed, 200, BAR),
-    MOCK("PATCH", "bar", "mockPatchBar", passed, 200, BAR),
-    MOCK("PUT", "bar", "mockPutBar", passed, 200, BAR),
-    MOCK("DELETE", "bar", "mockDeleteBar", passed, 200, BAR),
-    MOCK("GET", "general/headers", "mockHeaders", get_headers, 200, RESULT),
-    MOCK("GET", "general/download", "mockDownload", get_download, 200, .media = "text/plain"),
-    MOCK("GET", "general/redirect", "mockRedirect", get_redirect, 301),
-    MOCK("GET", "general/redirect/done", "mockRedirected", passed, 200, RESULT),
-    MOCK("GET", "general/set-cookie", "mockSetCookie", set_cookie, 200, RESULT),
-    MOCK("GET", "general/get-cookie", "mockGetCookie", get_cookie, 200, RESULT),
-    MOCK("GET", "general/empty", "mockEmpty", get_empty, 204),
-    MOCK("GET", "general/400-error", "mock400", fail_400, 400),
-    MOCK("GET", "general/500-error", "mock500", fail_500, 500),
-    MOCK("GET", "general/502-error", "mock502", fail_502, 502, .media = "text/plain; charset=UTF-8"),
-    MOCK("POST", "general/sink", "mockSink", sink, 200, .model = &bytes_shape, .flags = ROUTE_STREAM),
-    MOCK("POST", "general/parts", "mockParts", parts, 200, .model = &parts_shape, .flags = ROUTE_STREAM),
-    MOCK("GET", "general/oauth2", "mockOAuth2", authorize, 301, PARAMS(struct authorize_in, authorize_params)),
-    MOCK("GET", "general/oauth2/token", "mockOAuth2Token", get_token, 200, .model = &tokens_shape, PARAMS(struct token_in, token_params)),
-    MOCK("GET", "general/oauth2/user", "mockOAuth2User", get_user, 200, .model = &person_shape, PARAMS(struct profile_in, user_params)),
-    MOCK("GET", "general/oauth2/success", "mockOAuth2Success", get_success, 200, RESULT),
-    MOCK("GET", "general/oauth2/failure", "mockOAuth2Failure", get_failure, 400, RESULT),
+    MOCK("GET", "foo", "mockGetFoo", mock_passed, 200, FOO),
+    MOCK("POST", "foo", "mockPostFoo", mock_passed, 200, FOO),
+    MOCK("PATCH", "foo", "mockPatchFoo", mock_passed, 200, FOO),
+    MOCK("PUT", "foo", "mockPutFoo", mock_passed, 200, FOO),
+    MOCK("DELETE", "foo", "mockDeleteFoo", mock_passed, 200, FOO),
+    MOCK("GET", "bar", "mockGetBar", mock_passed, 200, BAR),
+    MOCK("POST", "bar", "mockPostBar", mock_passed, 200, BAR),
+    MOCK("PATCH", "bar", "mockPatchBar", mock_passed, 200, BAR),
+    MOCK("PUT", "bar", "mockPutBar", mock_passed, 200, BAR),
+    MOCK("DELETE", "bar", "mockDeleteBar", mock_passed, 200, BAR),
+    MOCK("GET", "general/headers", "mockHeaders", mock_mock_headers, 200, RESULT),
+    MOCK("GET", "general/download", "mockDownload", mock_mock_download, 200, .media = "text/plain"),
+    MOCK("GET", "general/redirect", "mockRedirect", mock_mock_redirect, 301),
+    MOCK("GET", "general/redirect/done", "mockRedirected", mock_passed, 200, RESULT),
+    MOCK("GET", "general/set-cookie", "mockSetCookie", mock_mock_set_cookie, 200, RESULT),
+    MOCK("GET", "general/get-cookie", "mockGetCookie", mock_mock_get_cookie, 200, RESULT),
+    MOCK("GET", "general/empty", "mockEmpty", mock_mock_empty, 204),
+    MOCK("GET", "general/400-error", "mock400", mock_mock400, 400),
+    MOCK("GET", "general/500-error", "mock500", mock_mock500, 500),
+    MOCK("GET", "general/502-error", "mock502", mock_mock502, 502, .media = "text/plain; charset=UTF-8"),
+    MOCK("POST", "general/sink", "mockSink", mock_mock_sink, 200, .model = &bytes_shape, .flags = ROUTE_STREAM),
+    MOCK("POST", "general/parts", "mockParts", mock_mock_parts, 200, .model = &parts_shape, .flags = ROUTE_STREAM),
+    MOCK("GET", "general/oauth2", "mockOAuth2", mock_mock_oauth2, 301, PARAMS(struct authorize_in, authorize_params)),
+    MOCK("GET", "general/oauth2/token", "mockOAuth2Token", mock_mock_oauth2_token, 200, .model = &tokens_shape, PARAMS(struct token_in, token_params)),
+    MOCK("GET", "general/oauth2/user", "mockOAuth2User", mock_mock_oauth2_user, 200, .model = &person_shape, PARAMS(struct profile_in, user_params)),
+    MOCK("GET", "general/oauth2/success", "mockOAuth2Success", mock_mock_oauth2_success, 200, RESULT),
+    MOCK("GET", "general/oauth2/failure", "mockOAuth2Failure", mock_mock_oauth2_failure, 400, RESULT),
 };
 const struct routes mock_routes = ROUTES(rows);

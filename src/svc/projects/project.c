@@ -33,7 +33,7 @@ text(const char *s)
 
 /* The team must stay as long as the project is being made. */
 static err_t
-lock_team(struct db_tx *tx, const char *team_id, const char **id_out)
+project_lock_team(struct db_tx *tx, const char *team_id, const char **id_out)
 {
 	struct db_res *r;
 
@@ -45,7 +45,7 @@ lock_team(struct db_tx *tx, const char *team_id, const char **id_out)
 }
 
 static err_t
-insert(struct db_tx *tx, const struct project_in *in, const char *id, const char *team, int64_t spare, int64_t *internal_out)
+project_insert(struct db_tx *tx, const struct project_in *in, const char *id, const char *team, int64_t spare, int64_t *internal_out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	int version = db_migrate_newest();
@@ -64,18 +64,18 @@ insert(struct db_tx *tx, const struct project_in *in, const char *id, const char
 }
 
 static err_t
-create(struct db_tx *tx, const struct project_in *in, const char *id)
+project_create_tx(struct db_tx *tx, const struct project_in *in, const char *id)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev = project_event(cx, &ev_project_create, id, NULL);
 	const char *team = NULL;
 	int64_t internal = 0, spare = 0;
 
-	TRY(lock_team(tx, in->team_id, &team));
+	TRY(project_lock_team(tx, in->team_id, &team));
 	if (str_ieq(str_c(id), STR("console")))
 		return fail(cx, ERR_PROJECT_RESERVED_PROJECT, "id=%s", id);
 	TRY(spare_take(tx, &spare));
-	TRY(insert(tx, in, id, team, spare, &internal));
+	TRY(project_insert(tx, in, id, team, spare, &internal));
 	if (spare == 0)
 		TRY(db_migrate_project(tx, arena_printf(cx->arena, "p_%lld", (long long)internal)));
 	if (conf.project_spares > 0)
@@ -90,7 +90,7 @@ project_create(struct ctx *cx, const struct project_in *in, struct project **out
 	const char *id = in->id ? in->id : id_unique(cx->arena);
 
 	TRY(db_migrate_load(cx));
-	TRY(TX_RUN(cx, tx, create(tx, in, id)));
+	TRY(TX_RUN(cx, tx, project_create_tx(tx, in, id)));
 	return project_get_bare(cx, str_c(id), out);
 }
 
@@ -184,7 +184,7 @@ delete_team(struct ctx *cx, const char *team_id, const char *actor)
 }
 
 static err_t
-delete(struct db_tx *tx, const struct project *p, const char *actor)
+project_delete_tx(struct db_tx *tx, const struct project *p, const char *actor)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev = project_event(cx, &ev_project_delete, p->id, actor);
@@ -202,7 +202,7 @@ delete(struct db_tx *tx, const struct project *p, const char *actor)
 err_t
 project_delete(struct ctx *cx, const struct project *p, const char *actor)
 {
-	TRY(TX_RUN(cx, tx, delete(tx, p, actor)));
+	TRY(TX_RUN(cx, tx, project_delete_tx(tx, p, actor)));
 	return delete_team(cx, p->team_id, actor);
 }
 

@@ -39,7 +39,7 @@ child_find(const struct objs *list, const char *id)
 
 /* Id and times are made here; `siblings` are those there are. */
 static err_t
-add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child)
+project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child)
 {
 	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
 
@@ -73,14 +73,14 @@ write_within(struct db_tx *tx, const struct project *p, const struct record *rec
 
 /* The columns `set` from `values`; *out is the row as it is then. */
 static err_t
-change(struct ctx *cx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values, void **out)
+project_child_change(struct ctx *cx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values, void **out)
 {
 	*out = arena_zalloc(cx->arena, rec->shape->size);
 	return TX_RUN(cx, tx, write_within(tx, p, rec, id, set, values, *out));
 }
 
 static err_t
-delete(struct ctx *cx, const struct project *p, const struct record *rec, const char *id)
+project_child_delete(struct ctx *cx, const struct project *p, const struct record *rec, const char *id)
 {
 	void *gone = arena_zalloc(cx->arena, rec->shape->size);
 
@@ -104,19 +104,19 @@ platform_create(struct ctx *cx, const struct project *p, const struct platform *
 	c->id = NULL;
 	c->project = p->internal;
 	*out = c;
-	return add(cx, p, &platforms, &p->platforms, c);
+	return project_child_add(cx, p, &platforms, &p->platforms, c);
 }
 
 err_t
 platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, struct platform **out)
 {
-	return change(cx, p, &platforms, id, "name key store hostname", in, (void **)out);
+	return project_child_change(cx, p, &platforms, id, "name key store hostname", in, (void **)out);
 }
 
 err_t
 platform_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete(cx, p, &platforms, id);
+	return project_child_delete(cx, p, &platforms, id);
 }
 
 /* ---- keys ---- */
@@ -136,20 +136,20 @@ key_create(struct ctx *cx, const struct project *p, const char *name, const stru
 		.secret = secret_hex(cx->arena, SECRET_BYTES)};
 	c->secret_hash = sha256_hex(cx->arena, str_c(c->secret));
 	*out = c;
-	return add(cx, p, &keys, &p->keys, c);
+	return project_child_add(cx, p, &keys, &p->keys, c);
 }
 
 err_t
 key_update(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct strs *scopes, int64_t expire,
     struct api_key **out)
 {
-	return change(cx, p, &keys, id, "name scopes expire", &(struct api_key){.name = name, .scopes = *scopes, .expire = expire}, (void **)out);
+	return project_child_change(cx, p, &keys, id, "name scopes expire", &(struct api_key){.name = name, .scopes = *scopes, .expire = expire}, (void **)out);
 }
 
 err_t
 key_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete(cx, p, &keys, id);
+	return project_child_delete(cx, p, &keys, id);
 }
 
 /* ---- webhooks ---- */
@@ -170,25 +170,25 @@ webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in
 	c->project = p->internal;
 	c->signature = secret_hex(cx->arena, SIGNATURE_BYTES);
 	*out = c;
-	return add(cx, p, &webhooks, &p->webhooks, c);
+	return project_child_add(cx, p, &webhooks, &p->webhooks, c);
 }
 
 err_t
 webhook_update(struct ctx *cx, const struct project *p, const char *id, const struct webhook *in, struct webhook **out)
 {
-	return change(cx, p, &webhooks, id, "name url events security http_user http_pass", in, (void **)out);
+	return project_child_change(cx, p, &webhooks, id, "name url events security http_user http_pass", in, (void **)out);
 }
 
 err_t
 webhook_sign(struct ctx *cx, const struct project *p, const char *id, struct webhook **out)
 {
-	return change(cx, p, &webhooks, id, "signature", &(struct webhook){.signature = secret_hex(cx->arena, SIGNATURE_BYTES)}, (void **)out);
+	return project_child_change(cx, p, &webhooks, id, "signature", &(struct webhook){.signature = secret_hex(cx->arena, SIGNATURE_BYTES)}, (void **)out);
 }
 
 err_t
 webhook_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete(cx, p, &webhooks, id);
+	return project_child_delete(cx, p, &webhooks, id);
 }
 
 /* ---- domains ---- */
@@ -207,7 +207,7 @@ domain_create(struct ctx *cx, const struct project *p, const char *name, struct 
 	*c = (struct domain){.project = p->internal, .domain = name, .tld = str_dup(cx->arena, psl_suffix(str_c(name))),
 		.registerable = str_dup(cx->arena, psl_registrable(str_c(name)))};
 	*out = c;
-	return add(cx, p, &domains, &p->domains, c);
+	return project_child_add(cx, p, &domains, &p->domains, c);
 }
 
 struct lookup {			/* runs on a thread of the pool: the resolver blocks */
@@ -255,11 +255,11 @@ domain_verify(struct ctx *cx, const struct project *p, const char *id, struct do
 		TRY(offload(cx, LANE_resolve, lookup_run, l));
 	if (!l->found)
 		return fail(cx, ERR_DOMAIN_VERIFICATION_FAILED, "domain=%s target=%s", d->domain, conf.domain_target);
-	return change(cx, p, &domains, id, "verification", &(struct domain){.verification = true}, (void **)out);
+	return project_child_change(cx, p, &domains, id, "verification", &(struct domain){.verification = true}, (void **)out);
 }
 
 err_t
 domain_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return delete(cx, p, &domains, id);
+	return project_child_delete(cx, p, &domains, id);
 }

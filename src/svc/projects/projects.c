@@ -84,7 +84,7 @@ static const struct param update_params[] = {
 };
 
 static err_t
-create(struct req *rq, void *arg)
+projects_create(struct req *rq, void *arg)
 {
 	const struct project_params *in = arg;
 	struct project *p;
@@ -116,7 +116,7 @@ own_teams(struct req *rq)
 }
 
 static err_t
-list(struct req *rq, void *arg)
+projects_list(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	const char *teams = own_teams(rq);
@@ -146,7 +146,7 @@ struct one_in {
 static const struct param project_path[] = {PROJECT(struct one_in)};
 
 static err_t
-get(struct req *rq, void *arg)
+projects_get(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -156,7 +156,7 @@ get(struct req *rq, void *arg)
 }
 
 static err_t
-update(struct req *rq, void *arg)
+projects_update(struct req *rq, void *arg)
 {
 	const struct project_params *in = arg;
 	struct project *p;
@@ -175,7 +175,7 @@ static const struct param delete_params[] = {
 };
 
 static err_t
-delete (struct req *rq, void *arg)
+projects_delete (struct req *rq, void *arg)
 {
 	const struct delete_in *in = arg;
 	const struct user *u = rq->login->user;
@@ -220,7 +220,7 @@ static const struct param auth_params[] = {
 };
 
 static err_t
-set_service(struct req *rq, void *arg)
+projects_update_service_status(struct req *rq, void *arg)
 {
 	const struct setting_in *in = arg;
 	struct project *p;
@@ -231,7 +231,7 @@ set_service(struct req *rq, void *arg)
 }
 
 static err_t
-set_oauth(struct req *rq, void *arg)
+projects_update_oauth2(struct req *rq, void *arg)
 {
 	const struct setting_in *in = arg;
 	struct project *p;
@@ -242,7 +242,7 @@ set_oauth(struct req *rq, void *arg)
 }
 
 static err_t
-set_limit(struct req *rq, void *arg)
+projects_update_auth_limit(struct req *rq, void *arg)
 {
 	const struct setting_in *in = arg;
 	struct project *p;
@@ -253,7 +253,7 @@ set_limit(struct req *rq, void *arg)
 }
 
 static err_t
-set_auth(struct req *rq, void *arg)
+projects_update_auth_status(struct req *rq, void *arg)
 {
 	const struct setting_in *in = arg;
 	struct project *p;
@@ -286,7 +286,7 @@ static const struct field usage_fields[] = {
 static const struct shape usage_shape = SHAPE_TOLD("usageProject", usage_fields);
 
 static err_t
-get_usage(struct req *rq, void *arg)
+projects_get_usage(struct req *rq, void *arg)
 {
 	static const struct usage_series v[] = {
 		{"requests", "project.$all.network.requests"},
@@ -326,7 +326,7 @@ static const struct param platform_update_params[] = {PROJECT(struct platform_in
 static const struct param platform_path[] = {PROJECT(struct one_in), PLATFORM_ID(struct one_in)};
 
 static err_t
-create_platform(struct req *rq, void *arg)
+projects_create_platform(struct req *rq, void *arg)
 {
 	const struct platform_in *in = arg;
 	struct platform *made;
@@ -338,7 +338,7 @@ create_platform(struct req *rq, void *arg)
 }
 
 static err_t
-list_platforms(struct req *rq, void *arg)
+projects_list_platforms(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -348,7 +348,7 @@ list_platforms(struct req *rq, void *arg)
 }
 
 static err_t
-get_platform(struct req *rq, void *arg)
+projects_get_platform(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct platform *found;
@@ -361,7 +361,7 @@ get_platform(struct req *rq, void *arg)
 }
 
 static err_t
-update_platform(struct req *rq, void *arg)
+projects_update_platform(struct req *rq, void *arg)
 {
 	const struct platform_in *in = arg;
 	struct platform *now;
@@ -373,7 +373,7 @@ update_platform(struct req *rq, void *arg)
 }
 
 static err_t
-delete_platform(struct req *rq, void *arg)
+projects_delete_platform(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -400,7 +400,7 @@ static const struct param key_update_params[] = {PROJECT(struct key_in), KEY_ID(
 static const struct param key_path[] = {PROJECT(struct one_in), KEY_ID(struct one_in)};
 
 static err_t
-create_key(struct req *rq, void *arg)
+projects_create_key(struct req *rq, void *arg)
 {
 	const struct key_in *in = arg;
 	struct api_key *made;
@@ -412,7 +412,7 @@ create_key(struct req *rq, void *arg)
 }
 
 static err_t
-list_keys(struct req *rq, void *arg)
+projects_list_keys(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -422,7 +422,7 @@ list_keys(struct req *rq, void *arg)
 }
 
 static err_t
-get_key(struct req *rq, void *arg)
+projects_get_key(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct api_key *found;
@@ -435,7 +435,7 @@ get_key(struct req *rq, void *arg)
 }
 
 static err_t
-update_key(struct req *rq, void *arg)
+projects_update_key(struct req *rq, void *arg)
 {
 	const struct key_in *in = arg;
 	struct api_key *now;
@@ -447,7 +447,7 @@ update_key(struct req *rq, void *arg)
 }
 
 static err_t
-delete_key(struct req *rq, void *arg)
+projects_delete_key(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -486,7 +486,7 @@ check_events(struct req *rq, const struct strs *events)
 }
 
 static err_t
-create_webhook(struct req *rq, void *arg)
+projects_create_webhook(struct req *rq, void *arg)
 {
 	struct webhook_in *in = arg;
 	struct webhook *made;
@@ -500,7 +500,7 @@ create_webhook(struct req *rq, void *arg)
 }
 
 static err_t
-list_webhooks(struct req *rq, void *arg)
+projects_list_webhooks(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -510,7 +510,7 @@ list_webhooks(struct req *rq, void *arg)
 }
 
 static err_t
-get_webhook(struct req *rq, void *arg)
+projects_get_webhook(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct webhook *found;
@@ -523,7 +523,7 @@ get_webhook(struct req *rq, void *arg)
 }
 
 static err_t
-update_webhook(struct req *rq, void *arg)
+projects_update_webhook(struct req *rq, void *arg)
 {
 	struct webhook_in *in = arg;
 	struct webhook *now;
@@ -537,7 +537,7 @@ update_webhook(struct req *rq, void *arg)
 }
 
 static err_t
-sign_webhook(struct req *rq, void *arg)
+projects_update_webhook_signature(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct webhook *now;
@@ -549,7 +549,7 @@ sign_webhook(struct req *rq, void *arg)
 }
 
 static err_t
-delete_webhook(struct req *rq, void *arg)
+projects_delete_webhook(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -594,7 +594,7 @@ check_labels(struct req *rq, struct str name)
 }
 
 static err_t
-create_domain(struct req *rq, void *arg)
+projects_create_domain(struct req *rq, void *arg)
 {
 	const struct domain_in *in = arg;
 	struct domain *made;
@@ -607,7 +607,7 @@ create_domain(struct req *rq, void *arg)
 }
 
 static err_t
-list_domains(struct req *rq, void *arg)
+projects_list_domains(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -617,7 +617,7 @@ list_domains(struct req *rq, void *arg)
 }
 
 static err_t
-get_domain(struct req *rq, void *arg)
+projects_get_domain(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct domain *found;
@@ -630,7 +630,7 @@ get_domain(struct req *rq, void *arg)
 }
 
 static err_t
-verify_domain(struct req *rq, void *arg)
+projects_update_domain_verification(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct domain *now;
@@ -642,7 +642,7 @@ verify_domain(struct req *rq, void *arg)
 }
 
 static err_t
-delete_domain(struct req *rq, void *arg)
+projects_delete_domain(struct req *rq, void *arg)
 {
 	const struct one_in *in = arg;
 	struct project *p;
@@ -668,62 +668,62 @@ delete_domain(struct req *rq, void *arg)
 	}
 
 static const struct route rows[] = {
-	PROJECTS("POST", "", "create", "write", create, &project_shape, 201, "Create a project.", struct project_params, create_params),
-	LISTS("", "list", list, &project_shape, "projects", "The projects of the caller's teams.", struct list_in, list_params),
-	PROJECTS("GET", "/:projectId", "get", "read", get, &project_shape, 200, "One project.", struct one_in, project_path),
-	PROJECTS("PATCH", "/:projectId", "update", "write", update, &project_shape, 200, "Change a project; what is left out is emptied.",
+	PROJECTS("POST", "", "create", "write", projects_create, &project_shape, 201, "Create a project.", struct project_params, create_params),
+	LISTS("", "list", projects_list, &project_shape, "projects", "The projects of the caller's teams.", struct list_in, list_params),
+	PROJECTS("GET", "/:projectId", "get", "read", projects_get, &project_shape, 200, "One project.", struct one_in, project_path),
+	PROJECTS("PATCH", "/:projectId", "update", "write", projects_update, &project_shape, 200, "Change a project; what is left out is emptied.",
 	    struct project_params, update_params),
-	PROJECTS("DELETE", "/:projectId", "delete", "write", delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
+	PROJECTS("DELETE", "/:projectId", "delete", "write", projects_delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
 	    delete_params),
-	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
-	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", set_service, &project_shape, 200, "Switch a service on or off.",
+	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", projects_get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
+	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", projects_update_service_status, &project_shape, 200, "Switch a service on or off.",
 	    struct setting_in, service_params),
-	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", set_oauth, &project_shape, 200, "Set the app of an OAuth2 provider.",
+	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", projects_update_oauth2, &project_shape, 200, "Set the app of an OAuth2 provider.",
 	    struct setting_in, oauth_params),
-	PROJECTS("PATCH", "/:projectId/auth/limit", "updateAuthLimit", "write", set_limit, &project_shape, 200, "Limit the number of users.",
+	PROJECTS("PATCH", "/:projectId/auth/limit", "updateAuthLimit", "write", projects_update_auth_limit, &project_shape, 200, "Limit the number of users.",
 	    struct setting_in, limit_params),
-	PROJECTS("PATCH", "/:projectId/auth/:method", "updateAuthStatus", "write", set_auth, &project_shape, 200, "Switch a sign-in method on or off.",
+	PROJECTS("PATCH", "/:projectId/auth/:method", "updateAuthStatus", "write", projects_update_auth_status, &project_shape, 200, "Switch a sign-in method on or off.",
 	    struct setting_in, auth_params),
 
-	PROJECTS("POST", "/:projectId/platforms", "createPlatform", "write", create_platform, &platform_shape, 201, "Add a platform.",
+	PROJECTS("POST", "/:projectId/platforms", "createPlatform", "write", projects_create_platform, &platform_shape, 201, "Add a platform.",
 	    struct platform_in, platform_create_params),
-	LISTS("/:projectId/platforms", "listPlatforms", list_platforms, &platform_shape, "platforms", "List platforms.", struct one_in,
+	LISTS("/:projectId/platforms", "listPlatforms", projects_list_platforms, &platform_shape, "platforms", "List platforms.", struct one_in,
 	    project_path),
-	PROJECTS("GET", "/:projectId/platforms/:platformId", "getPlatform", "read", get_platform, &platform_shape, 200, "One platform.", struct one_in,
+	PROJECTS("GET", "/:projectId/platforms/:platformId", "getPlatform", "read", projects_get_platform, &platform_shape, 200, "One platform.", struct one_in,
 	    platform_path),
-	PROJECTS("PUT", "/:projectId/platforms/:platformId", "updatePlatform", "write", update_platform, &platform_shape, 200, "Change a platform.",
+	PROJECTS("PUT", "/:projectId/platforms/:platformId", "updatePlatform", "write", projects_update_platform, &platform_shape, 200, "Change a platform.",
 	    struct platform_in, platform_update_params),
-	PROJECTS("DELETE", "/:projectId/platforms/:platformId", "deletePlatform", "write", delete_platform, NULL, 204, "Remove a platform.",
+	PROJECTS("DELETE", "/:projectId/platforms/:platformId", "deletePlatform", "write", projects_delete_platform, NULL, 204, "Remove a platform.",
 	    struct one_in, platform_path),
 
-	PROJECTS("POST", "/:projectId/keys", "createKey", "write", create_key, &key_shape, 201, "Create an API key.", struct key_in, key_create_params),
-	LISTS("/:projectId/keys", "listKeys", list_keys, &key_shape, "keys", "List API keys.", struct one_in, project_path),
-	PROJECTS("GET", "/:projectId/keys/:keyId", "getKey", "read", get_key, &key_shape, 200, "One API key.", struct one_in, key_path),
-	PROJECTS("PUT", "/:projectId/keys/:keyId", "updateKey", "write", update_key, &key_shape, 200, "Change an API key.", struct key_in,
+	PROJECTS("POST", "/:projectId/keys", "createKey", "write", projects_create_key, &key_shape, 201, "Create an API key.", struct key_in, key_create_params),
+	LISTS("/:projectId/keys", "listKeys", projects_list_keys, &key_shape, "keys", "List API keys.", struct one_in, project_path),
+	PROJECTS("GET", "/:projectId/keys/:keyId", "getKey", "read", projects_get_key, &key_shape, 200, "One API key.", struct one_in, key_path),
+	PROJECTS("PUT", "/:projectId/keys/:keyId", "updateKey", "write", projects_update_key, &key_shape, 200, "Change an API key.", struct key_in,
 	    key_update_params),
-	PROJECTS("DELETE", "/:projectId/keys/:keyId", "deleteKey", "write", delete_key, NULL, 204, "Delete an API key.", struct one_in, key_path),
+	PROJECTS("DELETE", "/:projectId/keys/:keyId", "deleteKey", "write", projects_delete_key, NULL, 204, "Delete an API key.", struct one_in, key_path),
 
-	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
+	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", projects_create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
 	    webhook_create_params),
-	LISTS("/:projectId/webhooks", "listWebhooks", list_webhooks, &webhook_shape, "webhooks", "List webhooks.", struct one_in,
+	LISTS("/:projectId/webhooks", "listWebhooks", projects_list_webhooks, &webhook_shape, "webhooks", "List webhooks.", struct one_in,
 	    project_path),
-	PROJECTS("GET", "/:projectId/webhooks/:webhookId", "getWebhook", "read", get_webhook, &webhook_shape, 200, "One webhook.", struct one_in,
+	PROJECTS("GET", "/:projectId/webhooks/:webhookId", "getWebhook", "read", projects_get_webhook, &webhook_shape, 200, "One webhook.", struct one_in,
 	    webhook_path),
-	PROJECTS("PUT", "/:projectId/webhooks/:webhookId", "updateWebhook", "write", update_webhook, &webhook_shape, 200, "Change a webhook.",
+	PROJECTS("PUT", "/:projectId/webhooks/:webhookId", "updateWebhook", "write", projects_update_webhook, &webhook_shape, 200, "Change a webhook.",
 	    struct webhook_in, webhook_update_params),
-	PROJECTS("PATCH", "/:projectId/webhooks/:webhookId/signature", "updateWebhookSignature", "write", sign_webhook, &webhook_shape, 200,
+	PROJECTS("PATCH", "/:projectId/webhooks/:webhookId/signature", "updateWebhookSignature", "write", projects_update_webhook_signature, &webhook_shape, 200,
 	    "Make a new signature key.", struct one_in, webhook_path),
-	PROJECTS("DELETE", "/:projectId/webhooks/:webhookId", "deleteWebhook", "write", delete_webhook, NULL, 204, "Delete a webhook.", struct one_in,
+	PROJECTS("DELETE", "/:projectId/webhooks/:webhookId", "deleteWebhook", "write", projects_delete_webhook, NULL, 204, "Delete a webhook.", struct one_in,
 	    webhook_path),
 
-	PROJECTS("POST", "/:projectId/domains", "createDomain", "write", create_domain, &domain_shape, 201, "Add a domain.", struct domain_in,
+	PROJECTS("POST", "/:projectId/domains", "createDomain", "write", projects_create_domain, &domain_shape, 201, "Add a domain.", struct domain_in,
 	    domain_create_params),
-	LISTS("/:projectId/domains", "listDomains", list_domains, &domain_shape, "domains", "List domains.", struct one_in, project_path),
-	PROJECTS("GET", "/:projectId/domains/:domainId", "getDomain", "read", get_domain, &domain_shape, 200, "One domain.", struct one_in,
+	LISTS("/:projectId/domains", "listDomains", projects_list_domains, &domain_shape, "domains", "List domains.", struct one_in, project_path),
+	PROJECTS("GET", "/:projectId/domains/:domainId", "getDomain", "read", projects_get_domain, &domain_shape, 200, "One domain.", struct one_in,
 	    domain_path),
-	PROJECTS("PATCH", "/:projectId/domains/:domainId/verification", "updateDomainVerification", "write", verify_domain, &domain_shape, 200,
+	PROJECTS("PATCH", "/:projectId/domains/:domainId/verification", "updateDomainVerification", "write", projects_update_domain_verification, &domain_shape, 200,
 	    "Look whether the domain points here.", struct one_in, domain_path),
-	PROJECTS("DELETE", "/:projectId/domains/:domainId", "deleteDomain", "write", delete_domain, NULL, 204, "Remove a domain.", struct one_in,
+	PROJECTS("DELETE", "/:projectId/domains/:domainId", "deleteDomain", "write", projects_delete_domain, NULL, 204, "Remove a domain.", struct one_in,
 	    domain_path),
 };
 const struct routes project_routes = ROUTES(rows);

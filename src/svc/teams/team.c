@@ -97,7 +97,7 @@ lock_user(struct db_tx *tx, const struct project *p, int64_t internal)
 }
 
 static void
-lock_team(struct db_tx *tx, const struct project *p, int64_t internal)
+team_lock_team(struct db_tx *tx, const struct project *p, int64_t internal)
 {
 	struct ctx *cx = tx_ctx(tx);
 
@@ -152,7 +152,7 @@ membership_insert(struct db_tx *tx, const struct project *p, struct membership *
 /* ---- teams ---- */
 
 static err_t
-create(struct db_tx *tx, const struct project *p, struct team *t, const struct user *owner, const struct strs *roles)
+team_create_tx(struct db_tx *tx, const struct project *p, struct team *t, const struct user *owner, const struct strs *roles)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
@@ -180,7 +180,7 @@ team_create(struct ctx *cx, const struct project *p, const char *id, const char 
 	*t = (struct team){.id = id, .name = name, .total = owner ? 1 : 0};
 	record_init(cx, &teams, t);
 	*out = t;
-	return TX_RUN(cx, tx, create(tx, p, t, owner, roles));
+	return TX_RUN(cx, tx, team_create_tx(tx, p, t, owner, roles));
 }
 
 err_t
@@ -205,7 +205,7 @@ team_list(struct ctx *cx, const struct project *p, const struct user *member, co
 }
 
 static err_t
-set_name(struct db_tx *tx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team *out)
+team_set_name(struct db_tx *tx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team *out)
 {
 	TRY(record_set(tx, p, &teams, rows_internal(tx_ctx(tx), t->internal), "name", &(struct team){.name = name}, out));
 	record_emit(tx, p, &teams, &ev_team_update, actor, out);
@@ -216,7 +216,7 @@ err_t
 team_rename(struct ctx *cx, const struct project *p, const struct team *t, const char *name, const char *actor, struct team **out)
 {
 	*out = arena_new_of(cx->arena, struct team);
-	return TX_RUN(cx, tx, set_name(tx, p, t, name, actor, *out));
+	return TX_RUN(cx, tx, team_set_name(tx, p, t, name, actor, *out));
 }
 
 /* One internal event for each member: their connections lose the team's roles. */
@@ -235,7 +235,7 @@ emit_roles(struct db_tx *tx, const struct project *p, const char *user_id)
 
 /* The team is locked first, with its key: no membership comes in behind those that are counted. */
 static err_t
-delete(struct db_tx *tx, const struct project *p, const struct team *t, const char *actor)
+team_delete_tx(struct db_tx *tx, const struct project *p, const struct team *t, const char *actor)
 {
 	struct ctx *cx = tx_ctx(tx);
 	const struct rows w = rows_internal(cx, t->internal);
@@ -256,13 +256,13 @@ delete(struct db_tx *tx, const struct project *p, const struct team *t, const ch
 err_t
 team_delete(struct ctx *cx, const struct project *p, const struct team *t, const char *actor)
 {
-	return TX_RUN(cx, tx, delete(tx, p, t, actor));
+	return TX_RUN(cx, tx, team_delete_tx(tx, p, t, actor));
 }
 
 /* ---- memberships ---- */
 
 static err_t
-join(struct db_tx *tx, const struct project *p, struct membership *m, const struct invitation *invite, const char *actor)
+team_join(struct db_tx *tx, const struct project *p, struct membership *m, const struct invitation *invite, const char *actor)
 {
 	struct event ev = record_event(tx_ctx(tx), p, &memberships, &ev_membership_create, actor, m);
 
@@ -287,7 +287,7 @@ membership_create(struct ctx *cx, const struct project *p, const struct team *t,
 	if (invite != NULL)
 		m->secret_hash = invite->secret_hash;
 	*out = m;
-	return TX_RUN(cx, tx, join(tx, p, m, invite, actor));
+	return TX_RUN(cx, tx, team_join(tx, p, m, invite, actor));
 }
 
 err_t
@@ -337,7 +337,7 @@ confirm(struct db_tx *tx, const struct project *p, const struct membership *m, s
 	const struct membership yes = {.confirm = true, .joined = time_now_ms()};
 	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
 
-	lock_team(tx, p, m->team_internal);
+	team_lock_team(tx, p, m->team_internal);
 	TRY(record_lock(tx, p, &memberships, w, out));
 	if (out->confirm)
 		return fail(tx_ctx(tx), ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
@@ -355,11 +355,11 @@ membership_confirm(struct ctx *cx, const struct project *p, const struct members
 }
 
 static err_t
-leave(struct db_tx *tx, const struct project *p, const struct membership *m, const char *actor)
+team_leave(struct db_tx *tx, const struct project *p, const struct membership *m, const char *actor)
 {
 	struct membership now;
 
-	lock_team(tx, p, m->team_internal);
+	team_lock_team(tx, p, m->team_internal);
 	TRY(record_delete(tx, p, &memberships, rows_internal(tx_ctx(tx), m->internal), &now));
 	if (now.confirm)
 		add_to_total(tx, p, &now, "- 1", time_now_ms());
@@ -370,5 +370,5 @@ leave(struct db_tx *tx, const struct project *p, const struct membership *m, con
 err_t
 membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor)
 {
-	return TX_RUN(cx, tx, leave(tx, p, m, actor));
+	return TX_RUN(cx, tx, team_leave(tx, p, m, actor));
 }

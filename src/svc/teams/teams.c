@@ -57,7 +57,7 @@ with_owner(struct arena *a, const struct strs *roles)
 }
 
 static err_t
-team_create_(struct req *rq, void *arg)
+teams_create(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	const struct user *owner = caller_user(rq);
@@ -80,7 +80,7 @@ static const struct param list_params[] = {
 };
 
 static err_t
-team_list_(struct req *rq, void *arg)
+teams_list(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	const struct user *member = caller_user(rq);
@@ -105,7 +105,7 @@ static const struct param update_params[] = {
 };
 
 static err_t
-team_get_(struct req *rq, void *arg)
+teams_get(struct req *rq, void *arg)
 {
 	const struct team_in *in = arg;
 	struct team *t;
@@ -115,7 +115,7 @@ team_get_(struct req *rq, void *arg)
 }
 
 static err_t
-team_update_(struct req *rq, void *arg)
+teams_update(struct req *rq, void *arg)
 {
 	const struct team_in *in = arg;
 	struct team *t;
@@ -126,7 +126,7 @@ team_update_(struct req *rq, void *arg)
 }
 
 static err_t
-team_delete_(struct req *rq, void *arg)
+teams_delete(struct req *rq, void *arg)
 {
 	const struct team_in *in = arg;
 	struct team *t;
@@ -195,7 +195,7 @@ send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 }
 
 static err_t
-membership_create_(struct req *rq, void *arg)
+teams_create_membership(struct req *rq, void *arg)
 {
 	struct invite_in *in = arg;
 	bool server = caller_is_server(rq);
@@ -224,7 +224,7 @@ static const struct param members_params[] = {
 };
 
 static err_t
-membership_list_(struct req *rq, void *arg)
+teams_get_memberships(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct query_page page;
@@ -269,7 +269,7 @@ visible_member(struct req *rq, const struct member_in *in, struct team **t_out, 
 }
 
 static err_t
-membership_get_(struct req *rq, void *arg)
+teams_get_membership(struct req *rq, void *arg)
 {
 	const struct member_in *in = arg;
 	struct team *t;
@@ -280,7 +280,7 @@ membership_get_(struct req *rq, void *arg)
 }
 
 static err_t
-membership_update_(struct req *rq, void *arg)
+teams_update_membership_roles(struct req *rq, void *arg)
 {
 	const struct member_in *in = arg;
 	struct team *t;
@@ -311,7 +311,7 @@ check_invitation(struct req *rq, const struct member_in *in, const struct member
 }
 
 static err_t
-membership_accept(struct req *rq, void *arg)
+teams_update_membership_status(struct req *rq, void *arg)
 {
 	const struct member_in *in = arg;
 	const struct session_in how = {.provider = "email", .ip = rq->ip, .user_agent = rq->user_agent};
@@ -344,7 +344,7 @@ as_invite(struct req *rq, const struct member_in *in, err_t e)
 }
 
 static err_t
-membership_delete_(struct req *rq, void *arg)
+teams_delete_membership(struct req *rq, void *arg)
 {
 	const struct member_in *in = arg;
 	const struct user *caller = caller_user(rq);
@@ -370,7 +370,7 @@ struct logs_in {
 static const struct param logs_params[] = {PATH("teamId", P_UID, struct logs_in, id, "Team ID."), LOG_QUERIES(struct logs_in)};
 
 static err_t
-teams_list_logs(struct req *rq, void *arg)
+teams_get_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
 	struct team *t;
@@ -380,29 +380,29 @@ teams_list_logs(struct req *rq, void *arg)
 }
 
 static const struct route rows[] = {
-	{"POST", "/v1/teams", "teams", "create", "teams.write", "", NULL, team_create_, &team_shape, 201, "Create a team; a user becomes its owner.",
+	{"POST", "/v1/teams", "teams", "create", "teams.write", "", NULL, teams_create, &team_shape, 201, "Create a team; a user becomes its owner.",
 	    PARAMS(struct create_in, create_params), .audit = "team.create team/{teamId}"},
-	{"GET", "/v1/teams", "teams", "list", "teams.read", "", NULL, team_list_, &team_shape, 200, "The teams the caller is in; all of them for keys.",
+	{"GET", "/v1/teams", "teams", "list", "teams.read", "", NULL, teams_list, &team_shape, 200, "The teams the caller is in; all of them for keys.",
 	    PARAMS(struct list_in, list_params), .list = "teams"},
-	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, team_get_, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params)},
-	{"PUT", "/v1/teams/:teamId", "teams", "update", "teams.write", "", NULL, team_update_, &team_shape, 200, "Rename a team.",
+	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, teams_get, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params)},
+	{"PUT", "/v1/teams/:teamId", "teams", "update", "teams.write", "", NULL, teams_update, &team_shape, 200, "Rename a team.",
 	    PARAMS(struct team_in, update_params), .audit = "team.update team/{teamId}"},
-	{"DELETE", "/v1/teams/:teamId", "teams", "delete", "teams.write", "", NULL, team_delete_, NULL, 204, "Delete a team and its memberships.",
+	{"DELETE", "/v1/teams/:teamId", "teams", "delete", "teams.write", "", NULL, teams_delete, NULL, 204, "Delete a team and its memberships.",
 	    PARAMS(struct team_in, get_params), .audit = "team.delete team/{teamId}"},
-	{"POST", "/v1/teams/:teamId/memberships", "teams", "createMembership", "teams.write", LIMIT_DEFAULT(10), "invites", membership_create_,
+	{"POST", "/v1/teams/:teamId/memberships", "teams", "createMembership", "teams.write", LIMIT_DEFAULT(10), "invites", teams_create_membership,
 	    &membership_shape, 201, "Invite somebody; keys add members at once.", PARAMS(struct invite_in, invite_params)},
-	{"GET", "/v1/teams/:teamId/memberships", "teams", "getMemberships", "teams.read", "", NULL, membership_list_, &membership_shape, 200,
+	{"GET", "/v1/teams/:teamId/memberships", "teams", "getMemberships", "teams.read", "", NULL, teams_get_memberships, &membership_shape, 200,
 	    "Members and invited people of a team.", PARAMS(struct list_in, members_params), .list = "memberships"},
-	{"GET", "/v1/teams/:teamId/memberships/:membershipId", "teams", "getMembership", "teams.read", "", NULL, membership_get_, &membership_shape, 200,
+	{"GET", "/v1/teams/:teamId/memberships/:membershipId", "teams", "getMembership", "teams.read", "", NULL, teams_get_membership, &membership_shape, 200,
 	    "One membership.", PARAMS(struct member_in, member_params)},
-	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, membership_update_,
+	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, teams_update_membership_roles,
 	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params),
 	    .audit = "membership.update team/{teamId}"},
-	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "", NULL, membership_accept,
+	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "", NULL, teams_update_membership_status,
 	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
 	    .audit = "membership.update team/{teamId}"},
-	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, membership_delete_, NULL, 204,
+	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, teams_delete_membership, NULL, 204,
 	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}"},
-	LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", teams_list_logs, "What was done to a team.", struct logs_in, logs_params),
+	LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", teams_get_logs, "What was done to a team.", struct logs_in, logs_params),
 };
 const struct routes team_routes = ROUTES(rows);

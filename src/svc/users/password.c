@@ -62,7 +62,7 @@ password_hash(struct ctx *cx, const char *password, const char **out)
 }
 
 static const char *
-text_of(struct ctx *cx, const json_t *o, const char *key)
+password_text_of(struct ctx *cx, const json_t *o, const char *key)
 {
 	struct str s = json_str(json_object_get(o, key));
 
@@ -75,10 +75,10 @@ options_of(struct ctx *cx, struct str text)
 	const json_t *o = text.n > 0 ? json_parse(cx, text, NULL) : NULL;
 
 	return (struct password_options){
-		.version = text_of(cx, o, "version"),
-		.salt = text_of(cx, o, "salt"),
-		.separator = text_of(cx, o, "saltSeparator"),
-		.signer = text_of(cx, o, "signerKey"),
+		.version = password_text_of(cx, o, "version"),
+		.salt = password_text_of(cx, o, "salt"),
+		.separator = password_text_of(cx, o, "saltSeparator"),
+		.signer = password_text_of(cx, o, "signerKey"),
 		.cpu = json_integer_value(json_object_get(o, "costCpu")),
 		.memory = json_integer_value(json_object_get(o, "costMemory")),
 		.parallel = json_integer_value(json_object_get(o, "costParallel")),

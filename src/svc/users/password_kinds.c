@@ -21,7 +21,7 @@ enum {
 static const int64_t memory_max = INT64_C(256) << 20, work_max = INT64_C(1) << 30;	/* bytes of argon2 and scrypt, once and over all passes */
 
 static bool
-same(const char *a, const char *b)
+password_kinds_same(const char *a, const char *b)
 {
 	return str_eq_secret(str_c(a), str_c(b));
 }
@@ -52,7 +52,7 @@ digest_matches(const char *name, const char *stored, const char *password)
 	if (md == NULL || EVP_Digest(password, strlen(password), sum, &n, md, NULL) != 1)
 		return false;
 	to_hex(sum, n, hex);
-	return same(hex, stored);
+	return password_kinds_same(hex, stored);
 }
 
 static bool
@@ -76,7 +76,7 @@ match_sha(const struct password_options *o, const char *stored, const char *pass
 /* ---- crypt(3), argon2 ---- */
 
 static long
-number_after(const char *text, const char *mark)
+password_kinds_number_after(const char *text, const char *mark)
 {
 	const char *at = strstr(text, mark);
 
@@ -92,7 +92,7 @@ crypt_bounded(const char *stored)
 	if (strncmp(stored, "$1$", 3) == 0)
 		return true;
 	if (strncmp(stored, "$5$", 3) == 0 || strncmp(stored, "$6$", 3) == 0)
-		return number_after(stored, "rounds=") <= CRYPT_ROUNDS_MAX;
+		return password_kinds_number_after(stored, "rounds=") <= CRYPT_ROUNDS_MAX;
 	return false;
 }
 
@@ -107,7 +107,7 @@ match_crypt(const char *stored, const char *password)
 		return false;
 	sum = crypt_r(password, stored, d);
 	if (sum != NULL && sum[0] != '*')
-		ok = same(sum, stored);
+		ok = password_kinds_same(sum, stored);
 	free(d);
 	return ok;
 }
@@ -115,7 +115,7 @@ match_crypt(const char *stored, const char *password)
 static bool
 argon2_bounded(const char *stored)
 {
-	int64_t kib = number_after(stored, "$m="), passes = number_after(stored, ",t=");
+	int64_t kib = password_kinds_number_after(stored, "$m="), passes = password_kinds_number_after(stored, ",t=");
 
 	return kib > 0 && passes > 0 && kib <= memory_max >> 10 && passes <= (work_max >> 10) / kib;
 }
@@ -187,7 +187,7 @@ match_phpass(const struct password_options *o, const char *stored, const char *p
 	if (strlen(password) / 64 >= (size_t)(PHPASS_BLOCKS_MAX / rounds) || !phpass_sum(stored + 4, password, rounds, sum))
 		return false;
 	phpass_encode(sum, text);
-	return same(text, stored + 12);
+	return password_kinds_same(text, stored + 12);
 }
 
 /* ---- scrypt and its modified form ---- */
@@ -222,7 +222,7 @@ match_scrypt(const struct password_options *o, const char *stored, const char *p
 	if (!scrypt(password, strlen(password), (const unsigned char *)o->salt, strlen(o->salt), N, o->memory, o->parallel, key, (size_t)o->length))
 		return false;
 	to_hex(key, (size_t)o->length, hex);
-	return same(hex, stored);
+	return password_kinds_same(hex, stored);
 }
 
 static bool
@@ -281,7 +281,7 @@ match_scrypt_modified(const struct password_options *o, const char *stored, cons
 	if (!ok)
 		return false;
 	sodium_bin2base64(text, sizeof text, sealed, n_signer, sodium_base64_VARIANT_ORIGINAL);
-	return same(text, stored);
+	return password_kinds_same(text, stored);
 }
 
 static const struct {

@@ -15,7 +15,7 @@ user_anonymous(const struct user *u)
 }
 
 static void
-concerns(struct ctx *cx, const struct project *p, const void *obj, struct event *ev)
+user_concerns(struct ctx *cx, const struct project *p, const void *obj, struct event *ev)
 {
 	const struct user *u = obj;
 
@@ -34,10 +34,10 @@ const struct record user_record = {
 	.width_max = PREFS_MAX,
 	.missing = ERR_USER_NOT_FOUND,
 	.taken = ERR_USER_ALREADY_EXISTS,
-	.concerns = concerns,
+	.concerns = user_concerns,
 };
 /* The same as users see themselves: what events of their own carry. */
-static const struct record accounts = {.shape = &account_shape, .alias = "u", .concerns = concerns};
+static const struct record accounts = {.shape = &account_shape, .alias = "u", .concerns = user_concerns};
 
 static struct event
 user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user_by *by, const struct user *u)
@@ -48,7 +48,7 @@ user_event(struct ctx *cx, const struct project *p, const struct event_info *kin
 /* ---- reading ---- */
 
 static err_t
-find(struct ctx *cx, const struct project *p, struct rows w, struct user **out)
+user_find(struct ctx *cx, const struct project *p, struct rows w, struct user **out)
 {
 	*out = arena_new_of(cx->arena, struct user);
 	return record_get(cx, p, &user_record, w, *out);
@@ -57,26 +57,26 @@ find(struct ctx *cx, const struct project *p, struct rows w, struct user **out)
 err_t
 user_by_id(struct ctx *cx, const struct project *p, const char *id, struct user **out)
 {
-	return find(cx, p, rows_id(id), out);
+	return user_find(cx, p, rows_id(id), out);
 }
 
 err_t
 user_by_email(struct ctx *cx, const struct project *p, const char *email, struct user **out)
 {
-	return find(cx, p, (struct rows){"lower(@.email) = lower($1)", 1, {email}}, out);
+	return user_find(cx, p, (struct rows){"lower(@.email) = lower($1)", 1, {email}}, out);
 }
 
 err_t
 user_by_phone(struct ctx *cx, const struct project *p, const char *phone, struct user **out)
 {
-	return find(cx, p, (struct rows){"@.phone = $1", 1, {phone}}, out);
+	return user_find(cx, p, (struct rows){"@.phone = $1", 1, {phone}}, out);
 }
 
 /* ---- creation ---- */
 
 /* Is `what` an entry of the comma-separated list? An empty list admits everybody. */
 static bool
-listed(const char *list, const char *what)
+user_listed(const char *list, const char *what)
 {
 	struct str rest = str_c(list);
 
@@ -93,9 +93,9 @@ user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, 
 {
 	if (!p->console)
 		return OK;
-	if (!listed(conf.console_emails, str_lower(cx->arena, str_c(email)).p))
+	if (!user_listed(conf.console_emails, str_lower(cx->arena, str_c(email)).p))
 		return fail(cx, ERR_USER_EMAIL_NOT_WHITELISTED, "email=%s", email);
-	if (!listed(conf.console_ips, ip))
+	if (!user_listed(conf.console_ips, ip))
 		return fail(cx, ERR_USER_IP_NOT_WHITELISTED, "ip=%s", ip);
 	return OK;
 }
@@ -115,7 +115,7 @@ take_place(struct db_tx *tx, const struct project *p)
 
 /* With the identity it comes from, if any: without it the user could not come back. */
 static err_t
-insert(struct db_tx *tx, const struct project *p, struct user *u, const struct user_in *in, bool limited, const struct event *ev)
+user_insert(struct db_tx *tx, const struct project *p, struct user *u, const struct user_in *in, bool limited, const struct event *ev)
 {
 	struct ctx *cx = tx_ctx(tx);
 
@@ -133,7 +133,7 @@ insert(struct db_tx *tx, const struct project *p, struct user *u, const struct u
 }
 
 static err_t
-store(struct ctx *cx, const struct project *p, struct user *u, const struct user_in *in, unsigned flags)
+user_store(struct ctx *cx, const struct project *p, struct user *u, const struct user_in *in, unsigned flags)
 {
 	const struct event ev = user_event(cx, p, &ev_user_create, flags & USER_AS_ACCOUNT ? NULL : &(struct user_by){in->actor}, u);
 	bool limited = (flags & USER_LIMIT) && p->user_limit > 0;
@@ -141,7 +141,7 @@ store(struct ctx *cx, const struct project *p, struct user *u, const struct user
 
 	if (!limited && in->provider == NULL && !(flags & USER_SILENT))
 		return record_add(cx, p, &user_record, u, &ev);
-	e = TX_RUN(cx, tx, insert(tx, p, u, in, limited, flags & USER_SILENT ? NULL : &ev));
+	e = TX_RUN(cx, tx, user_insert(tx, p, u, in, limited, flags & USER_SILENT ? NULL : &ev));
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 
@@ -172,7 +172,7 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 		u->password_update = u->created;
 	u->email_verification = in->email_verified;
 	*out = u;
-	return store(cx, p, u, in, flags);
+	return user_store(cx, p, u, in, flags);
 }
 
 /* ---- sign-in ---- */
@@ -236,7 +236,7 @@ user_sign_in(struct ctx *cx, const struct project *p, const char *email, const c
 
 /* ---- changes ---- */
 
-struct change {
+struct user_change {
 	const struct event_info *kind;
 	const char *set;	/* columns */
 	unsigned flags;		/* of the event */
@@ -266,7 +266,7 @@ lock_known(struct db_tx *tx, const struct project *p, const struct user *u)
 }
 
 static err_t
-set(struct db_tx *tx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c, struct user *now)
+user_set(struct db_tx *tx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct user_change *c, struct user *now)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
@@ -285,25 +285,25 @@ set(struct db_tx *tx, const struct project *p, const struct user_by *by, const s
 
 /* Makes `u` what `n` wants; *out is the new state, with what else changed since `u` was read. */
 static err_t
-change(struct ctx *cx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct change *c,
+user_change(struct ctx *cx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct user_change *c,
     struct user **out)
 {
 	*out = arena_new_of(cx->arena, struct user);
-	return TX_RUN(cx, tx, set(tx, p, by, u, n, c, *out));
+	return TX_RUN(cx, tx, user_set(tx, p, by, u, n, c, *out));
 }
 
 err_t
 user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name, struct user **out)
 {
-	const struct change c = {&ev_user_update_name, "name"};
+	const struct user_change c = {&ev_user_update_name, "name"};
 
-	return change(cx, p, by, u, &(struct user){.name = name}, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.name = name}, &c, out);
 }
 
 err_t
 user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs, struct user **out)
 {
-	const struct change c = {&ev_user_update_prefs, "prefs"};
+	const struct user_change c = {&ev_user_update_prefs, "prefs"};
 	struct user n = {.prefs = STR("{}")};
 	struct buf b;
 	struct jw w;
@@ -315,15 +315,15 @@ user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, co
 		jw_value(&w, prefs);
 		n.prefs = buf_view(&b);
 	}
-	return change(cx, p, by, u, &n, &c, out);
+	return user_change(cx, p, by, u, &n, &c, out);
 }
 
 err_t
 user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status, struct user **out)
 {
-	const struct change c = {&ev_user_update_status, "status", status ? EVENT_ROLES : EVENT_USER_GONE};
+	const struct user_change c = {&ev_user_update_status, "status", status ? EVENT_ROLES : EVENT_USER_GONE};
 
-	return change(cx, p, by, u, &(struct user){.status = status}, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.status = status}, &c, out);
 }
 
 #define PASSWORD_SET "password hash hash_options"
@@ -340,7 +340,7 @@ err_t
 user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password, const char *old,
     struct user **out)
 {
-	const struct change c = {&ev_user_update_password, PASSWORD_SET " password_update", .knows_password = by == NULL};
+	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", .knows_password = by == NULL};
 	struct user n = {0};
 	bool ok = true;
 
@@ -350,12 +350,12 @@ user_set_password(struct ctx *cx, const struct project *p, const struct user *u,
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "old password");
 	TRY(hash_password(cx, password, &n));
 	n.password_update = time_now_ms();
-	return change(cx, p, by, u, &n, &c, out);
+	return user_change(cx, p, by, u, &n, &c, out);
 }
 
 /* E-mail and phone ask for the password; an anonymous user has none to ask for. */
 static err_t
-check_password(struct ctx *cx, const struct user *u, const char *password)
+user_check_password(struct ctx *cx, const struct user *u, const char *password)
 {
 	bool ok;
 
@@ -369,17 +369,17 @@ err_t
 user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email, const char *password,
     struct user **out)
 {
-	struct change c = {&ev_user_update_email, "email email_verification", EVENT_ROLES, .knows_password = by == NULL};
+	struct user_change c = {&ev_user_update_email, "email email_verification", EVENT_ROLES, .knows_password = by == NULL};
 	struct user n = {.email = str_lower(cx->arena, str_c(email)).p};
 	err_t e;
 
 	if (by == NULL)
-		TRY(check_password(cx, u, password));
+		TRY(user_check_password(cx, u, password));
 	if (by == NULL && user_anonymous(u)) {
 		TRY(hash_password(cx, password, &n));
 		c.set = "email email_verification " PASSWORD_SET;
 	}
-	e = change(cx, p, by, u, &n, &c, out);
+	e = user_change(cx, p, by, u, &n, &c, out);
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n.email) : e;
 }
 
@@ -387,29 +387,29 @@ err_t
 user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone, const char *password,
     struct user **out)
 {
-	const struct change c = {&ev_user_update_phone, "phone phone_verification", EVENT_ROLES, .knows_password = by == NULL};
+	const struct user_change c = {&ev_user_update_phone, "phone phone_verification", EVENT_ROLES, .knows_password = by == NULL};
 	err_t e;
 
 	if (by == NULL)
-		TRY(check_password(cx, u, password));
-	e = change(cx, p, by, u, &(struct user){.phone = phone}, &c, out);
+		TRY(user_check_password(cx, u, password));
+	e = user_change(cx, p, by, u, &(struct user){.phone = phone}, &c, out);
 	return e == ERR_DB_UNIQUE ? fail(cx, by ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone) : e;
 }
 
 err_t
 user_set_email_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
 {
-	const struct change c = {&ev_user_update_verification, "email_verification", EVENT_ROLES};
+	const struct user_change c = {&ev_user_update_verification, "email_verification", EVENT_ROLES};
 
-	return change(cx, p, by, u, &(struct user){.email_verification = on}, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.email_verification = on}, &c, out);
 }
 
 err_t
 user_set_phone_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
 {
-	const struct change c = {&ev_user_update_verification, "phone_verification", EVENT_ROLES};
+	const struct user_change c = {&ev_user_update_verification, "phone_verification", EVENT_ROLES};
 
-	return change(cx, p, by, u, &(struct user){.phone_verification = on}, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.phone_verification = on}, &c, out);
 }
 
 /* The user is locked, so no membership comes in between; the teams are, so none is accepted: what is deleted is what was counted. */
@@ -433,7 +433,7 @@ leave_teams(struct db_tx *tx, const struct project *p, const char *internal)
 }
 
 static err_t
-delete(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by)
+user_delete_tx(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by)
 {
 	struct ctx *cx = tx_ctx(tx);
 	const struct rows w = rows_internal(cx, u->internal);
@@ -453,7 +453,7 @@ delete(struct db_tx *tx, const struct project *p, const struct user *u, const st
 err_t
 user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by)
 {
-	return TX_RUN(cx, tx, delete(tx, p, u, by));
+	return TX_RUN(cx, tx, user_delete_tx(tx, p, u, by));
 }
 
 err_t

@@ -56,7 +56,7 @@ static const struct param scrypt_modified_params[] = {
 };
 
 static err_t
-create(struct req *rq, const struct create_in *in, const char *hash, struct str options)
+users_create_hashed(struct req *rq, const struct create_in *in, const char *hash, struct str options)
 {
 	const struct user_in user = {
 		.id = in->id,
@@ -75,34 +75,34 @@ create(struct req *rq, const struct create_in *in, const char *hash, struct str 
 }
 
 static err_t
-create_plain(struct req *rq, void *in)
+users_create(struct req *rq, void *in)
 {
-	return create(rq, in, NULL, STR_NONE);
+	return users_create_hashed(rq, in, NULL, STR_NONE);
 }
 
 /* These carry all they need in the hash itself. */
 static err_t
-create_bcrypt(struct req *rq, void *in)
+users_create_bcrypt_user(struct req *rq, void *in)
 {
-	return create(rq, in, "bcrypt", STR("[]"));
+	return users_create_hashed(rq, in, "bcrypt", STR("[]"));
 }
 
 static err_t
-create_md5(struct req *rq, void *in)
+users_create_m_d5_user(struct req *rq, void *in)
 {
-	return create(rq, in, "md5", STR("[]"));
+	return users_create_hashed(rq, in, "md5", STR("[]"));
 }
 
 static err_t
-create_argon2(struct req *rq, void *in)
+users_create_argon2_user(struct req *rq, void *in)
 {
-	return create(rq, in, "argon2", STR("[]"));
+	return users_create_hashed(rq, in, "argon2", STR("[]"));
 }
 
 static err_t
-create_phpass(struct req *rq, void *in)
+users_create_p_h_pass_user(struct req *rq, void *in)
 {
-	return create(rq, in, "phpass", STR("[]"));
+	return users_create_hashed(rq, in, "phpass", STR("[]"));
 }
 
 struct option {			/* text, or a number when there is none */
@@ -131,31 +131,31 @@ options_json(struct req *rq, const struct option *v, int n)
 }
 
 static err_t
-create_sha(struct req *rq, void *arg)
+users_create_s_h_a_user(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	const struct option v[] = {{"version", in->version, 0}};
 
-	return create(rq, in, "sha", in->version && in->version[0] ? options_json(rq, v, 1) : STR("[]"));
+	return users_create_hashed(rq, in, "sha", in->version && in->version[0] ? options_json(rq, v, 1) : STR("[]"));
 }
 
 static err_t
-create_scrypt(struct req *rq, void *arg)
+users_create_scrypt_user(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	const struct option v[] = {{"salt", in->salt, 0}, {"costCpu", NULL, in->cpu.v}, {"costMemory", NULL, in->memory.v},
 		{"costParallel", NULL, in->parallel.v}, {"length", NULL, in->length.v}};
 
-	return create(rq, in, "scrypt", options_json(rq, v, 5));
+	return users_create_hashed(rq, in, "scrypt", options_json(rq, v, 5));
 }
 
 static err_t
-create_scrypt_modified(struct req *rq, void *arg)
+users_create_scrypt_modified_user(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	const struct option v[] = {{"signerKey", in->signer, 0}, {"saltSeparator", in->separator, 0}, {"salt", in->salt, 0}};
 
-	return create(rq, in, "scryptMod", options_json(rq, v, 3));
+	return users_create_hashed(rq, in, "scryptMod", options_json(rq, v, 3));
 }
 
 /* ---- reading ---- */
@@ -171,7 +171,7 @@ static const struct param list_params[] = {
 };
 
 static err_t
-list(struct req *rq, void *arg)
+users_list(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct query_page page;
@@ -192,7 +192,7 @@ struct user_in_path {		/* the path, and the one thing a change sets */
 static const struct param user_params[] = {USER_PATH};
 
 static err_t
-get(struct req *rq, void *arg)
+users_get(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user *u;
@@ -202,7 +202,7 @@ get(struct req *rq, void *arg)
 }
 
 static err_t
-get_prefs(struct req *rq, void *arg)
+users_get_prefs(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user *u;
@@ -212,7 +212,7 @@ get_prefs(struct req *rq, void *arg)
 }
 
 static err_t
-get_sessions(struct req *rq, void *arg)
+users_get_sessions(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct objs sessions;
@@ -224,7 +224,7 @@ get_sessions(struct req *rq, void *arg)
 }
 
 static err_t
-get_memberships(struct req *rq, void *arg)
+users_get_memberships(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct objs members;
@@ -253,7 +253,7 @@ static const struct param prefs_params[] = {USER_PATH,
 static const struct param session_params[] = {USER_PATH, PATH("sessionId", P_UID, struct user_in_path, session, "Session ID.")};
 
 static err_t
-set_status(struct req *rq, void *arg)
+users_update_status(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -266,7 +266,7 @@ set_status(struct req *rq, void *arg)
 }
 
 static err_t
-set_verification(struct req *rq, void *arg)
+users_update_email_verification(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -279,7 +279,7 @@ set_verification(struct req *rq, void *arg)
 }
 
 static err_t
-set_phone_verification(struct req *rq, void *arg)
+users_update_phone_verification(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -291,7 +291,7 @@ set_phone_verification(struct req *rq, void *arg)
 }
 
 static err_t
-set_name(struct req *rq, void *arg)
+users_update_name(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -304,7 +304,7 @@ set_name(struct req *rq, void *arg)
 }
 
 static err_t
-set_password(struct req *rq, void *arg)
+users_update_password(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -317,7 +317,7 @@ set_password(struct req *rq, void *arg)
 }
 
 static err_t
-set_email(struct req *rq, void *arg)
+users_update_email(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -330,7 +330,7 @@ set_email(struct req *rq, void *arg)
 }
 
 static err_t
-set_phone(struct req *rq, void *arg)
+users_update_phone(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -342,7 +342,7 @@ set_phone(struct req *rq, void *arg)
 }
 
 static err_t
-set_prefs(struct req *rq, void *arg)
+users_update_prefs(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -356,7 +356,7 @@ set_prefs(struct req *rq, void *arg)
 /* ---- endings ---- */
 
 static err_t
-delete_session(struct req *rq, void *arg)
+users_delete_session(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -370,7 +370,7 @@ delete_session(struct req *rq, void *arg)
 }
 
 static err_t
-delete_sessions(struct req *rq, void *arg)
+users_delete_sessions(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -382,7 +382,7 @@ delete_sessions(struct req *rq, void *arg)
 }
 
 static err_t
-delete_user(struct req *rq, void *arg)
+users_delete(struct req *rq, void *arg)
 {
 	const struct user_in_path *in = arg;
 	struct user_by by = by_caller(rq);
@@ -416,7 +416,7 @@ struct logs_in {
 static const struct param logs_params[] = {PATH("userId", P_UID, struct logs_in, id, "User ID."), LOG_QUERIES(struct logs_in)};
 
 static err_t
-users_list_logs(struct req *rq, void *arg)
+users_get_logs(struct req *rq, void *arg)
 {
 	const struct logs_in *in = arg;
 	struct user *u;
@@ -426,41 +426,41 @@ users_list_logs(struct req *rq, void *arg)
 }
 
 static const struct route rows[] = {
-	CREATE("", "create", create_plain, "Create a user.", create_params),
-	CREATE("/bcrypt", "createBcryptUser", create_bcrypt, "Import a user with a bcrypt hash.", import_params),
-	CREATE("/md5", "createMD5User", create_md5, "Import a user with an MD5 hash.", import_params),
-	CREATE("/argon2", "createArgon2User", create_argon2, "Import a user with an Argon2 hash.", import_params),
-	CREATE("/sha", "createSHAUser", create_sha, "Import a user with a hash of the SHA family.", sha_params),
-	CREATE("/phpass", "createPHPassUser", create_phpass, "Import a user with a PHPass hash.", import_params),
-	CREATE("/scrypt", "createScryptUser", create_scrypt, "Import a user with a scrypt hash.", scrypt_params),
-	CREATE("/scrypt-modified", "createScryptModifiedUser", create_scrypt_modified, "Import a user with a modified scrypt hash.",
+	CREATE("", "create", users_create, "Create a user.", create_params),
+	CREATE("/bcrypt", "createBcryptUser", users_create_bcrypt_user, "Import a user with a bcrypt hash.", import_params),
+	CREATE("/md5", "createMD5User", users_create_m_d5_user, "Import a user with an MD5 hash.", import_params),
+	CREATE("/argon2", "createArgon2User", users_create_argon2_user, "Import a user with an Argon2 hash.", import_params),
+	CREATE("/sha", "createSHAUser", users_create_s_h_a_user, "Import a user with a hash of the SHA family.", sha_params),
+	CREATE("/phpass", "createPHPassUser", users_create_p_h_pass_user, "Import a user with a PHPass hash.", import_params),
+	CREATE("/scrypt", "createScryptUser", users_create_scrypt_user, "Import a user with a scrypt hash.", scrypt_params),
+	CREATE("/scrypt-modified", "createScryptModifiedUser", users_create_scrypt_modified_user, "Import a user with a modified scrypt hash.",
 	    scrypt_modified_params),
-	READ("", "list", list, &user_shape, "users", "The project's users.", struct list_in, list_params),
-	READ("/:userId", "get", get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
-	READ("/:userId/prefs", "getPrefs", get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
-	READ("/:userId/sessions", "getSessions", get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
-	READ("/:userId/memberships", "getMemberships", get_memberships, &membership_shape, "memberships", "A user's memberships.",
+	READ("", "list", users_list, &user_shape, "users", "The project's users.", struct list_in, list_params),
+	READ("/:userId", "get", users_get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
+	READ("/:userId/prefs", "getPrefs", users_get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
+	READ("/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
+	READ("/:userId/memberships", "getMemberships", users_get_memberships, &membership_shape, "memberships", "A user's memberships.",
 	    struct user_in_path, user_params),
-	CHANGE("PATCH", "/status", "updateStatus", set_status, &user_shape, 200, "Block or unblock a user.", status_params,
+	CHANGE("PATCH", "/status", "updateStatus", users_update_status, &user_shape, 200, "Block or unblock a user.", status_params,
 	    USER_UPDATE, "users.update"),
-	CHANGE("PATCH", "/verification", "updateEmailVerification", set_verification, &user_shape, 200, "Set whether the e-mail is verified.",
+	CHANGE("PATCH", "/verification", "updateEmailVerification", users_update_email_verification, &user_shape, 200, "Set whether the e-mail is verified.",
 	    verification_params, "verification.update user/{userId}", "users.update"),
-	CHANGE("PATCH", "/verification/phone", "updatePhoneVerification", set_phone_verification, &user_shape, 200,
+	CHANGE("PATCH", "/verification/phone", "updatePhoneVerification", users_update_phone_verification, &user_shape, 200,
 	    "Set whether the phone is verified.", phone_verification_params, "verification.update user/{userId}", "users.update"),
-	CHANGE("PATCH", "/name", "updateName", set_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE, "users.update"),
-	CHANGE("PATCH", "/password", "updatePassword", set_password, &user_shape, 200, "Change a user's password.", password_params,
+	CHANGE("PATCH", "/name", "updateName", users_update_name, &user_shape, 200, "Change a user's name.", name_params, USER_UPDATE, "users.update"),
+	CHANGE("PATCH", "/password", "updatePassword", users_update_password, &user_shape, 200, "Change a user's password.", password_params,
 	    USER_UPDATE, "users.update"),
-	CHANGE("PATCH", "/email", "updateEmail", set_email, &user_shape, 200, "Change a user's e-mail address.", email_params,
+	CHANGE("PATCH", "/email", "updateEmail", users_update_email, &user_shape, 200, "Change a user's e-mail address.", email_params,
 	    USER_UPDATE, "users.update"),
-	CHANGE("PATCH", "/phone", "updatePhone", set_phone, &user_shape, 200, "Change a user's phone number.", phone_params,
+	CHANGE("PATCH", "/phone", "updatePhone", users_update_phone, &user_shape, 200, "Change a user's phone number.", phone_params,
 	    USER_UPDATE, "users.update"),
-	CHANGE("PATCH", "/prefs", "updatePrefs", set_prefs, &preferences_shape, 200, "Replace a user's preferences.", prefs_params, NULL, "users.update"),
-	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", delete_session, NULL, 204, "End one session of a user.", session_params,
+	CHANGE("PATCH", "/prefs", "updatePrefs", users_update_prefs, &preferences_shape, 200, "Replace a user's preferences.", prefs_params, NULL, "users.update"),
+	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", users_delete_session, NULL, 204, "End one session of a user.", session_params,
 	    "session.delete user/{userId}", "sessions.delete"),
-	CHANGE("DELETE", "/sessions", "deleteSessions", delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
+	CHANGE("DELETE", "/sessions", "deleteSessions", users_delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
 	    NULL, "sessions.delete"),
-	CHANGE("DELETE", "", "delete", delete_user, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", "users.delete"),
-	LOGS("/v1/users/:userId/logs", "users", "users.read", users_list_logs, "What a user did.", struct logs_in, logs_params,
+	CHANGE("DELETE", "", "delete", users_delete, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", "users.delete"),
+	LOGS("/v1/users/:userId/logs", "users", "users.read", users_get_logs, "What a user did.", struct logs_in, logs_params,
 	    .usage = "users.read"),
 };
 const struct routes user_routes = ROUTES(rows);

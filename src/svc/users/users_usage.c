@@ -17,7 +17,7 @@ static const struct param users_params[] = {
 };
 
 static err_t
-get_users_usage(struct req *rq, void *arg)
+users_get_usage(struct req *rq, void *arg)
 {
 	const struct users_in *in = arg;
 	const char *provider = in->provider && in->provider[0] ? in->provider : "$all";
@@ -50,7 +50,7 @@ static const struct field usage_fields[] = {
 static const struct shape usage_shape = SHAPE_TOLD("usageUsers", usage_fields);
 
 static const struct route rows[] = {
-	{"GET", "/v1/users/usage", "users", "getUsage", "users.read", "", NULL, get_users_usage, &usage_shape, 200, "How accounts are used.",
+	{"GET", "/v1/users/usage", "users", "getUsage", "users.read", "", NULL, users_get_usage, &usage_shape, 200, "How accounts are used.",
 	    PARAMS(struct users_in, users_params)},
 };
 const struct routes usage_routes = ROUTES(rows);
