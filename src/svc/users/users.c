@@ -100,7 +100,7 @@ users_create_argon2_user(struct req *rq, void *in)
 }
 
 static err_t
-users_create_p_h_pass_user(struct req *rq, void *in)
+users_create_phpass_user(struct req *rq, void *in)
 {
 	return users_create_hashed(rq, in, "phpass", STR("[]"));
 }
@@ -131,7 +131,7 @@ options_json(struct req *rq, const struct option *v, int n)
 }
 
 static err_t
-users_create_s_h_a_user(struct req *rq, void *arg)
+users_create_sha_user(struct req *rq, void *arg)
 {
 	const struct create_in *in = arg;
 	const struct option v[] = {{"version", in->version, 0}};
@@ -430,8 +430,8 @@ static const struct route rows[] = {
 	CREATE("/bcrypt", "createBcryptUser", users_create_bcrypt_user, "Import a user with a bcrypt hash.", import_params),
 	CREATE("/md5", "createMD5User", users_create_m_d5_user, "Import a user with an MD5 hash.", import_params),
 	CREATE("/argon2", "createArgon2User", users_create_argon2_user, "Import a user with an Argon2 hash.", import_params),
-	CREATE("/sha", "createSHAUser", users_create_s_h_a_user, "Import a user with a hash of the SHA family.", sha_params),
-	CREATE("/phpass", "createPHPassUser", users_create_p_h_pass_user, "Import a user with a PHPass hash.", import_params),
+	CREATE("/sha", "createSHAUser", users_create_sha_user, "Import a user with a hash of the SHA family.", sha_params),
+	CREATE("/phpass", "createPHPassUser", users_create_phpass_user, "Import a user with a PHPass hash.", import_params),
 	CREATE("/scrypt", "createScryptUser", users_create_scrypt_user, "Import a user with a scrypt hash.", scrypt_params),
 	CREATE("/scrypt-modified", "createScryptModifiedUser", users_create_scrypt_modified_user, "Import a user with a modified scrypt hash.",
 	    scrypt_modified_params),
