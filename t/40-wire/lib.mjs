@@ -15,6 +15,10 @@ export async function freePort() {
   return port;
 }
 
+// What a failed test leaves running ends with the process, and does not keep it.
+const running = new Set();
+process.on('exit', () => running.forEach((c) => c.kill('SIGKILL')));
+
 // A running server; stop() fails when it does not end with status 0 (a sanitizer's report ends it otherwise).
 export async function startEcho(options = {}, port = 0) {
   port ||= await freePort();
@@ -22,19 +26,25 @@ export async function startEcho(options = {}, port = 0) {
   const child = spawn(echoPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let err = '';
   child.stderr.on('data', (d) => (err += d));
-  const exit = new Promise((ok) => child.once('exit', (code, signal) => ok({ code, signal })));
+  running.add(child);
+  const exit = new Promise((ok) => child.once('exit', (code, signal) => (running.delete(child), ok({ code, signal }))));
   await new Promise((ok, no) => {
     child.stdout.once('data', ok);
     exit.then((e) => no(new Error(`echo ended ${JSON.stringify(e)}: ${err}`)));
   });
+  for (const h of [child, child.stdout, child.stderr]) h.unref();
   const server = {
     port,
     pid: child.pid,
     stderr: () => err,
-    exit,
+    get exit() {
+      child.ref();
+      return exit;
+    },
     signal: (s) => child.kill(s),
     stats: async () => (await ask(port, 'GET /stats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json(),
     async stop() {
+      child.ref();
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
       const e = await exit;
