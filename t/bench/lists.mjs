@@ -42,6 +42,7 @@ async function others(s, headers, done) {
 
 async function measure(name, program) {
 	const s = await start({ program, conf: { web_processes: 1, log_level: 'warn', env: 'production' }, env: { LD_PRELOAD: preload, TURNS: turns } })
+	s.checked = program === binary
 	const p = await s.project(), user = await p.user()
 	await p.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
 	await p.ok('POST', '/databases/d/collections', { body: { collectionId: 'c', name: 'C', permissions: ['read("any")'] } })
