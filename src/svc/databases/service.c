@@ -33,15 +33,8 @@ static const struct scope scopes[] = {
 	{0},
 };
 
-#define EVENT EVENT_DEFINE
-#include "events.h"
-#undef EVENT
-static const struct event_info *const events[] = {
-#define EVENT EVENT_LISTED
-#include "events.h"
-#undef EVENT
-	NULL,
-};
+#define ROOM_EVENTS "svc/databases/events.h"
+#include "model/room_events.h"
 
 static const char *const acted_on[] = {"documents", "rows", NULL};
 

@@ -9,15 +9,8 @@ static const struct scope scopes[] = {
 	{0},
 };
 
-#define EVENT EVENT_DEFINE
-#include "events.h"
-#undef EVENT
-static const struct event_info *const events[] = {
-#define EVENT EVENT_LISTED
-#include "events.h"
-#undef EVENT
-	NULL,
-};
+#define ROOM_EVENTS "svc/functions/events.h"
+#include "model/room_events.h"
 
 static const struct event_secret secrets[] = {
 	{"functions.[functionId].executions.", NULL, {NULL}, {"stdout", "stderr"}},
