@@ -14,7 +14,7 @@
 
 enum {
 	KEEP = 16 << 20,	/* free memory that stays for the next request */
-	SLICE = 4 << 20,	/* about 0.6 ms */
+	SLICE = 4 << 20,	/* going by the figure above, half a millisecond */
 	LOOK_MS = 1000,		/* between two looks, */
 	NEXT_MS = 5,		/* and between two slices */
 	TOP_PAD = 128 << 10,

@@ -358,7 +358,7 @@ compat_convert(void *arg)
 	c->out = buf_view(&b);
 }
 
-/* What is large would hold up the loop: parsing takes about five times as long as writing. */
+/* What is large would hold up the loop. */
 static err_t
 run_conversion(struct req *rq, struct conversion *c)
 {
