@@ -154,6 +154,51 @@ test('two changes of a collection at once, and a new attribute: each answer has 
 	assert.deepEqual(now.name === 'First' ? now.$updatedAt : b.$updatedAt, now.$updatedAt)
 })
 
+/* Two requests for other members of one row, which somebody holds: the answer of each has what it wrote, the later one what both wrote, and
+ * so has the row. */
+async function both(row, ask, members, read) {
+	const go = await hold(`SELECT 1 FROM ${row} FOR UPDATE`), first = ask[0]()
+	await waiting(1)
+	const second = ask[1]()
+	await waiting(2)
+	await go()
+	const [a, b] = [await first, await second].map((r) => { assert.equal(r.status, 200, r.text); return r.body }), now = await read()
+	for (const [key, value] of Object.entries(members[0])) assert.equal(a[key], value)
+	for (const [key, value] of Object.entries(members[1])) assert.equal(b[key], value)
+	for (const [key, value] of Object.entries({ ...members[0], ...members[1] })) assert.equal(now[key], value)
+	assert.equal([a, b].filter((x) => Object.entries({ ...members[0], ...members[1] }).every(([k, v]) => x[k] === v)).length, 1)
+	return [a, b]
+}
+
+test('two changes of a user at once: answers and events have whole rows', async () => {
+	const u = await p.user(), email = `${unique('e')}@example.com`, w = await listen(s, `project=${p.id}&${channels('account')}`, { cookie: u.cookie })
+	const answers = await both(`${schema}.users WHERE id = '${u.id}'`,
+		[() => p.call('PATCH', `/users/${u.id}/name`, { body: { name: 'Both' } }), () => p.call('PATCH', `/users/${u.id}/email`, { body: { email } })],
+		[{ name: 'Both' }, { email }], () => p.ok('GET', `/users/${u.id}`))
+	for (const [i, what] of ['name', 'email'].entries()) {
+		const { payload } = await w.event((e) => e.events.includes(`users.${u.id}.update.${what}`))
+		assert.deepEqual([payload.name, payload.email, payload.$updatedAt], [answers[i].name, answers[i].email, answers[i].$updatedAt])
+	}
+	await w.close()
+})
+
+test('two changes of a webhook at once', async () => {
+	const root = `/projects/${p.id}/webhooks`, body = { name: 'First', events: ['users.*.create'], url: 'https://example.org/', security: true }
+	const h = await p.console.ok('POST', root, { body })
+	const go = await hold(`SELECT 1 FROM badal.webhooks WHERE id = '${h.$id}' FOR UPDATE`)
+	const first = p.console.call('PUT', `${root}/${h.$id}`, { body: { ...body, name: 'Second', httpPass: 'secret' } })
+	await waiting(1)
+	const second = p.console.call('PATCH', `${root}/${h.$id}/signature`, { body: {} })
+	await waiting(2)
+	await go()
+	const [a, b, now] = [(await first).body, (await second).body, (await p.console.call('GET', `${root}/${h.$id}`)).body]
+	assert.deepEqual([a.name, a.httpPass], ['Second', 'secret'])
+	assert.notEqual(b.signatureKey, h.signatureKey)
+	assert.deepEqual([now.name, now.httpPass, now.signatureKey], ['Second', 'secret', b.signatureKey])
+	/* whoever came second has both */
+	assert.equal([a, b].filter((x) => x.name === 'Second' && x.signatureKey === b.signatureKey).length, 1)
+})
+
 test('a team that is deleted while an invitation is accepted', async () => {
 	const i = await invited(), go = await hold(`SELECT 1 FROM ${schema}.teams WHERE id = '${i.t}' FOR UPDATE`), d = p.call('DELETE', `/teams/${i.t}`)
 	await waiting(1)
