@@ -171,8 +171,9 @@ struct member_list {
 	const char *key;
 	int64_t total;
 	int n;
-	void (*write)(struct buf *b, int i, const void *arg);	/* the i-th member's JSON */
+	bool (*write)(struct buf *b, int i, const void *arg);	/* the i-th member's JSON; false: there is none, it is left out */
 	const void *arg;
+	err_t (*ready)(struct ctx *cx, int i, const void *arg);	/* awaits what the i-th member needs; NULL: nothing */
 };
 err_t reply_members(struct req *rq, const struct member_list *l);
 /* An answer in pieces: of `length` bytes, or -1. All await; an error after reply_begin ends the request, and the client sees that it broke off. */

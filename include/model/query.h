@@ -43,6 +43,7 @@ struct query_list {		/* one list: a table with rules */
 	const char *search;	/* column of the search text, NULL none */
 	const char *width;	/* SQL of the bytes of a row, NULL: rows are short */
 	int64_t width_max;	/* about the most that they can be, at least 1 */
+	const char *slim;	/* what is read instead of a row where a page may hold more than conf.list_whole_max, with the row's bytes as _width; NULL: nothing */
 	/* Besides $id (id), $createdAt (created) and $updatedAt (updated), which are always allowed; a row with one of these keys
 	 * names another column for it. */
 	const struct query_attr *attrs;
@@ -56,6 +57,7 @@ struct query_page {
 	int64_t total;		/* capped at 5000 */
 	struct db_res *res;	/* the rows, in order; NULL when there are none to read (limit 0) */
 	struct strs select;	/* keys of a select, when set */
+	bool slim;		/* the rows are those of query_list.slim */
 };
 
 /* Awaits. Validates `queries`, resolves the cursor, runs page and count in one statement (the count is skipped when the page shows it).

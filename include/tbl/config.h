@@ -24,6 +24,7 @@ CONF(migrate_retry, TIME, "60s", RELOAD, "How long after a migration of a projec
 CONF(project_spares, INT, "8", RELOAD, "Data spaces made in advance, so that creating a project is quick; never more than there are projects; 0: none.")
 CONF(redis_url, STR, "", START, "Redis, redis://[user:password@]host:port[/db] or unix:///path; empty: an embedded Redis.")
 CONF(master_key, STR, "", START, "Key for JWTs and secrets at rest; empty: made once and kept in the data directory.")
+CONF(list_whole_max, SIZE, "16m", RELOAD, "A page of documents that may hold more is read in slices of about 1 MiB, as its reader takes them.")
 CONF(list_bytes_max, SIZE, "64m", RELOAD, "Most bytes of long values that a page of a list may hold; larger ones are refused.")
 CONF(request_timeout, TIME, "30s", RELOAD, "Longest time a request may take.")
 CONF(head_timeout, TIME, "10s", RELOAD, "Longest time for a request's head, and for each part of its body.")

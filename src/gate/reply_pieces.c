@@ -65,21 +65,29 @@ struct writer {
 	const struct shape *shape;	/* of the members */
 	bool old;		/* members are turned into an older format */
 	bool begun;
+	bool some;		/* a member was written */
 	struct buf b;		/* what has not been sent */
 	struct buf member;	/* in today's format */
 	size_t looked;		/* b.n when the clock was looked at */
 };
 
+/* With a comma before all but the first. */
 static err_t
 write_member(struct writer *w, int i)
 {
-	if (!w->old) {
-		w->l->write(&w->b, i, w->l->arg);
+	size_t before = w->b.n;
+
+	if (w->l->ready != NULL)
+		TRY(w->l->ready(&w->rq->cx, i, w->l->arg));
+	if (w->some)
+		buf_ch(&w->b, ',');
+	w->member.n = 0;
+	if (!w->l->write(w->old ? &w->member : &w->b, i, w->l->arg)) {
+		w->b.n = before;
 		return OK;
 	}
-	w->member.n = 0;
-	w->l->write(&w->member, i, w->l->arg);
-	return compat_member(w->rq, w->shape, buf_view(&w->member), &w->b);
+	w->some = true;
+	return w->old ? compat_member(w->rq, w->shape, buf_view(&w->member), &w->b) : OK;
 }
 
 static err_t
@@ -97,8 +105,6 @@ static err_t
 write_members(struct writer *w)
 {
 	for (int i = 0; i < w->l->n; i++) {
-		if (i > 0)
-			buf_ch(&w->b, ',');
 		TRY(write_member(w, i));
 		if (w->b.n - w->looked < LOOK)
 			continue;
@@ -170,7 +176,7 @@ struct objects {
 	const struct objs *list;
 };
 
-static void
+static bool
 write_object(struct buf *b, int i, const void *arg)
 {
 	const struct objects *o = arg;
@@ -178,6 +184,7 @@ write_object(struct buf *b, int i, const void *arg)
 
 	jw_init(&w, b);
 	shape_write(&w, o->shape, o->list->v[i]);
+	return true;
 }
 
 err_t

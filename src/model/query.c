@@ -139,7 +139,8 @@ query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape
 	n_where = p->n_v;
 	if (p->limit == 0)
 		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
-	sql = query_plan_page(p, columns_of(l, shape), cursor);
+	out->slim = p->slim = l->slim != NULL && p->limit > conf.list_whole_max / l->width_max;
+	sql = query_plan_page(p, p->slim ? l->slim : columns_of(l, shape), cursor);
 	e = db_query(cx, &out->res, sql, p->n_v, p->v);
 	if (e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0)	/* sql_bound's division */
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The page holds more than %lld bytes: ask for fewer entries at a time.",

@@ -220,7 +220,7 @@ sql_bound(const struct query_plan *p, struct buf *b)
 	const struct query_list *l = p->l;
 
 	if (l->width != NULL && p->limit > conf.list_bytes_max / l->width_max)
-		buf_printf(b, "1 / (sum(%s) OVER () <= %lld)::int, ", l->width, (long long)conf.list_bytes_max);
+		buf_printf(b, "1 / (sum(%s) OVER () <= %lld)::int, ", p->slim ? "_width" : l->width, (long long)conf.list_bytes_max);
 }
 
 static void

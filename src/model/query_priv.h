@@ -107,6 +107,7 @@ struct query_plan {
 	bool natural_desc;	/* creation order, newest first */
 	bool random;
 	int64_t limit, offset;
+	bool slim;		/* the page reads query_list.slim */
 	const char *cursor;
 	bool before;
 	struct strs select;

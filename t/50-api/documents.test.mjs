@@ -1,5 +1,6 @@
 /* Documents: what each endpoint answers, each error, and who may do what. */
 import assert from 'node:assert/strict'
+import http from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { server, sleep, unique, until } from '../lib/server.mjs'
 import { collection, database, json, list } from './docs.mjs'
@@ -520,5 +521,50 @@ describe('large lists go out in pieces', () => {
 			const r = await p.call('GET', `${big.docs}/x`, { headers: { 'x-appwrite-response-format': format } })
 			assert.deepEqual([r.status, r.body.v === text, r.headers['content-length']], [200, true, String(r.raw.length)])
 		}
+	})
+})
+
+/* 40 documents of 100 kB, read a MiB at a time. */
+describe('a large page is read in slices', () => {
+	let own, q, c
+	const text = (i) => `${i}:`.padEnd(100000, 'ä'), n = 40
+	before(async () => {
+		own = await server({ own: true, conf: { list_whole_max: '10k' } })
+		q = await own.project()
+		c = await collection(q, await database(q), { permissions: ['create("users")'], documentSecurity: true, attributes: { v: { type: 'string', size: 200000 }, i: { type: 'integer' } } })
+		for (let i = 0; i < n; i++) await c.doc({ v: text(i), i }, { id: `d${i}`, permissions: i % 4 === 3 ? ['read("users")'] : ['read("any")'] })
+	})
+	after(() => own?.stop())
+	const ids = (r) => r.body.documents.map((d) => d.$id)
+	const all = Array.from({ length: n }, (_, i) => `d${i}`)
+
+	test('whole and in order, either way', async () => {
+		const r = await list(q.call, c, [json('limit', undefined, [100])])
+		assert.equal(r.status, 200, r.text.slice(0, 300))
+		assert.deepEqual([r.body.total, ids(r)], [n, all])
+		for (const [i, d] of r.body.documents.entries()) assert.ok(d.v === text(i) && d.i === i)
+		assert.deepEqual(ids(await list(q.call, c, [json('orderDesc', 'i'), json('limit', undefined, [25])])), all.toReversed().slice(0, 25))
+		assert.deepEqual(ids(await list(q.call, c, [json('cursorBefore', undefined, ['d30']), json('limit', undefined, [25])])), all.slice(5, 30))
+	})
+	test('only what the caller may read', async () => {
+		const r = await list(q.guest, c, [json('limit', undefined, [100])])
+		assert.deepEqual([r.body.total, ids(r)], [30, all.filter((_, i) => i % 4 !== 3)])
+	})
+	test('in an older format', async () => {
+		const r = await q.call('GET', c.docs, { query: { limit: 30 }, headers: { 'x-appwrite-response-format': '0.15.0' } })
+		assert.equal(r.body.documents.length, 30)
+		assert.ok(r.body.documents[29].$read && r.body.documents[29].v === text(29))
+	})
+	test('what goes away meanwhile is left out', async () => {
+		const url = new URL(`${own.endpoint}${c.docs}?queries[]=${encodeURIComponent(json('limit', undefined, [100]))}`)
+		const reply = await new Promise((ok, no) => http.get(url, { headers: { 'x-appwrite-project': q.id, 'x-appwrite-key': q.key } }, ok).on('error', no))
+		reply.pause()
+		await q.ok('DELETE', `${c.docs}/d39`)
+		const parts = []
+		for await (const part of reply) parts.push(part)
+		const left = JSON.parse(Buffer.concat(parts)).documents.map((d) => d.$id)
+		assert.ok(left.length === 39 || left.length === 40, `${left.length}`)
+		assert.deepEqual(left.slice(0, 39), all.slice(0, 39))
+		assert.equal((await list(q.call, c, [json('limit', undefined, [100])])).body.total, 39)
 	})
 })

@@ -57,6 +57,7 @@ struct collection {
 	const char *columns;		/* "_id,_created,_updated,_perms,a_1,…" */
 	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
 	const char *width;		/* SQL of the bytes of a row's values */
+	const char *slim;		/* its number and width alone */
 	int64_t width_max;		/* about the most that they can be */
 	struct str json_tail;		/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
 };

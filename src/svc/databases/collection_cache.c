@@ -201,6 +201,7 @@ make_width(struct collection *c)
 	}
 	c->width_max += fixed;
 	c->width = arena_printf(c->arena, "%lld::bigint%.*s", (long long)fixed, STR_FMT(buf_view(&b)));
+	c->slim = arena_printf(c->arena, "_seq, %s AS _width", c->width);
 }
 
 static void

@@ -5,7 +5,10 @@
  * found the cached collection out: it is forgotten and the operation runs again. */
 #include "document_priv.h"
 
+#include <assert.h>
+
 #include "core/vtime.h"
+#include "io/budget.h"
 
 #include <stdlib.h>
 
@@ -144,7 +147,7 @@ document_read_row(struct ctx *cx, const struct op *o, const struct collection *c
 static struct query_list
 document_list_of(const struct collection *c, unsigned flags)
 {
-	return (struct query_list){.entity = "Document", .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max,
+	return (struct query_list){.entity = "Document", .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max, .slim = c->slim,
 	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes,
 	    .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
 }
@@ -213,12 +216,77 @@ readable(struct ctx *cx, const struct op *o, const struct collection *c, bool al
 	return OK;
 }
 
+enum { SLICE = 1 << 20 };	/* bytes of rows that are read at a time */
+
+static const char *
+slice_sql(struct ctx *cx, const struct doc_list *l)
+{
+	return arena_printf(cx->arena, "SELECT %s, _seq FROM %s WHERE _seq = ANY ($1::bigint[])%s", l->c->columns, l->c->table,
+	    l->roles ? " AND _read && $2::text[]" : "");
+}
+
 void
+document_list_end(struct doc_list *l)
+{
+	if (l->to > 0)
+		ctx_fini(&l->slice_cx);
+	l->slice = NULL;
+	l->from = l->to = 0;
+}
+
+/* Rows from the i-th on, as many as fit. They are read in memory that goes with them. */
+err_t
+document_list_ready(struct ctx *cx, struct doc_list *l, int i)
+{
+	int64_t bytes = 0;
+	const char **seqs, *v[2];
+	struct db_res *r;
+	int n = 0;
+
+	assert(i >= l->from && i < l->n);
+	if (!l->slim || i < l->to)
+		return OK;
+	document_list_end(l);
+	ctx_init_part(&l->slice_cx, cx);
+	l->from = i;
+	l->to = l->n;	/* there is something to let go */
+	seqs = arena_array(l->slice_cx.arena, const char *, l->n - i);
+	do {
+		seqs[n] = db_cstr(l->res, i + n, 0);
+		bytes += db_i64(l->res, i + n, 1);
+	} while (++n < l->n - i && bytes < SLICE);
+	v[0] = pg_array(l->slice_cx.arena, seqs, n);
+	v[1] = l->roles;
+	TRY(db_query(&l->slice_cx, &r, slice_sql(&l->slice_cx, l), l->roles ? 2 : 1, v));
+	l->slice = r;
+	l->to = i + n;
+	return budget_hold(&l->slice_cx, db_bytes(r));
+}
+
+/* Where the row with this number is in the slice; -1: nowhere any more. */
+static int
+place_in_slice(const struct doc_list *l, int64_t seq)
+{
+	int at = DOC_ATTRS + l->c->n_live;
+
+	for (int k = 0; k < db_rows(l->slice); k++)
+		if (db_i64(l->slice, k, at) == seq)
+			return k;
+	return -1;
+}
+
+bool
 document_list_write(const struct doc_list *l, int i, struct buf *b)
 {
-	struct doc_head head = doc_head_of(l->res, i);
+	const struct db_res *r = l->slim ? l->slice : l->res;
+	int row = l->slim ? place_in_slice(l, db_i64(l->res, i, 0)) : i;
+	struct doc_head head;
 
-	doc_write_row(b, l->c, &head, l->res, i, NULL, l->select);
+	if (row < 0)
+		return false;
+	head = doc_head_of(r, row);
+	doc_write_row(b, l->c, &head, r, row, NULL, l->select);
+	return true;
 }
 
 static err_t
@@ -233,7 +301,8 @@ document_list_page(struct ctx *cx, const struct op *o)
 	TRY(check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
-	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select)};
+	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select), page.slim,
+	    .roles = all ? NULL : own_roles(cx, o)};
 	return OK;
 }
 

@@ -24,12 +24,21 @@ struct doc_list {
 	int64_t total;
 	int n;
 	const struct collection *c;	/* private, like the next ones; they live as long as cx */
-	const struct db_res *res;
+	const struct db_res *res;	/* the page; or the number and width of each of its rows */
 	const bool *select;
+	bool slim;
+	const char *roles;		/* of who may read the rows, which are looked at again; NULL: all may be read */
+	struct ctx slice_cx;		/* of the rows in hand: those of the page from `from` to before `to` */
+	const struct db_res *slice;
+	int from, to;
 };
 err_t document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, bool total, struct doc_list *out) MUST_CHECK;
-void document_list_write(const struct doc_list *l, int i, struct buf *b);	/* the i-th document as JSON; no wait */
+/* Awaits. The i-th document can be written: a large page is read in slices. Go from the first to the last. */
+err_t document_list_ready(struct ctx *cx, struct doc_list *l, int i) MUST_CHECK;
+/* The i-th document as JSON; no wait. False: nothing was written, it went away since the page was looked up. */
+bool document_list_write(const struct doc_list *l, int i, struct buf *b);
+void document_list_end(struct doc_list *l);	/* lets the last slice go */
 err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,

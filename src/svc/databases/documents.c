@@ -59,10 +59,22 @@ static const struct param list_params[] = {
     OPTIONAL("explain", P_BOOL_LOOSE, struct list_in, explain, "For keys and admins: how the list would be read."),
 };
 
-static void
+static bool
 write_document(struct buf *b, int i, const void *arg)
 {
-	document_list_write(arg, i, b);
+	return document_list_write(arg, i, b);
+}
+
+static err_t
+ready_document(struct ctx *cx, int i, const void *arg)
+{
+	return document_list_ready(cx, (struct doc_list *)(uintptr_t)arg, i);
+}
+
+static void
+end_list(void *arg)
+{
+	document_list_end(arg);
 }
 
 static err_t
@@ -70,7 +82,7 @@ databases_list_documents(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
 	struct doc_caller who = caller_of(rq);
-	struct doc_list list;
+	struct doc_list *list = arena_new_of(rq->cx.arena, struct doc_list);
 	struct str json;
 
 	if (in->explain == 1 && !rq->bypass)
@@ -79,8 +91,9 @@ databases_list_documents(struct req *rq, void *arg)
 		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
 		return reply_json(rq, 200, json);
 	}
-	TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &list));
-	return reply_members(rq, &(struct member_list){&document_shape, "documents", list.total, list.n, write_document, &list});
+	TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, list));
+	defer(&rq->cx, end_list, list);
+	return reply_members(rq, &(struct member_list){&document_shape, "documents", list->total, list->n, write_document, list, ready_document});
 }
 
 /* ---- get ---- */
