@@ -64,6 +64,15 @@ const steps = {
 	'a collection is deleted': { mode: 'ACCESS SHARE', ask: (c) => p.ok('DELETE', c.at), done: async (c) => !(await exists(c.table)) },
 	'a database is deleted': { mode: 'ACCESS SHARE', db: true, ask: (c) => p.ok('DELETE', c.at.split('/collections')[0]), done: async (c) => !(await exists(c.table)) },
 }
+test('no index on an attribute that is not there yet', { timeout: 100000 }, async () => {
+	const c = await small('early'), go = await hold(c.table, 'ACCESS SHARE'), index = { key: 'early', type: 'key', attributes: ['new'] }
+	await p.ok('POST', `${c.at}/attributes/boolean`, { body: { key: 'new', required: false } })
+	const r = await p.call('POST', `${c.at}/indexes`, { body: index })
+	assert.deepEqual([r.status, r.body.type], [400, 'attribute_not_available'], r.text)
+	await go()
+	await until('the attribute', async () => (await answer(`${c.at}/attributes/new`)).body?.status === 'available', 60000)
+	assert.equal((await p.call('POST', `${c.at}/indexes`, { body: index })).status, 202)
+})
 test('the jobs process is killed in the middle of everything', { timeout: 200000 }, async () => {
 	const all = Object.entries(steps).map(([what, step]) => ({ what, id: what.replaceAll(' ', '-'), ...step }))
 	for (const one of all) {

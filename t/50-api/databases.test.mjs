@@ -327,17 +327,6 @@ describe('attributes', () => {
 })
 
 describe('indexes', () => {
-	test('on an attribute that is not there yet', async () => {
-		const c = await place()
-		let n = 0
-		await until('an attribute that is still made', async () => {
-			await c.attr('integer', { key: `n${++n}` })
-			const r = await c.index({ key: `i${n}`, attributes: [`n${n}`] })
-			if (r.status === 202) return false
-			fails(r, 400, 'attribute_not_available')
-			return true
-		})
-	})
 	test('life of an index', async () => {
 		const c = await place()
 		await attrs(c, { n: ['integer'], s: ['string', { size: 50 }] })
