@@ -107,8 +107,8 @@ Test(record, statements)
 
 	for (int turn = 0; turn < 2; turn++)	/* made, and made already */
 		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-			cr_expect_str_eq(statement(&cx, &one, cases[i].rec, cases[i].verb, cases[i].where, cases[i].set), cases[i].sql);
-	cr_expect_str_eq(statement(&cx, &two, &pets, VERB_FROM, NULL, NULL), "p_22.pets p, p_22.owners o");
+			cr_expect_str_eq(record_statement(&cx, &one, cases[i].rec, cases[i].verb, cases[i].where, cases[i].set), cases[i].sql);
+	cr_expect_str_eq(record_statement(&cx, &two, &pets, VERB_FROM, NULL, NULL), "p_22.pets p, p_22.owners o");
 }
 
 Test(record, what_lists_may_ask)
