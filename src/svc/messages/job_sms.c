@@ -1,4 +1,4 @@
-/* Short messages, by the provider's row of include/tbl/sms.h. */
+/* Short messages, by the provider's row of sms_providers.h. */
 #include "messages_priv.h"
 
 #include "core/conf.h"
