@@ -88,8 +88,12 @@ test('after a change of their number it goes on, and who resumes is told', async
 	await s.stop()
 	s = await server({ own: true, data, conf: { ...conf, event_shards: 2 } })
 	p.listen2 = (query) => import('../lib/ws.mjs').then(({ channels, listen }) => listen(s, `project=${p.id}&${channels('documents')}${query}`))
-	const back = await p.listen2(`&since=${id}`)
-	assert.equal(back.hello.gap, true)
+	/* who comes before the relay has changed the stream is still let in by the old one, and sent away with 1012 */
+	const back = await until('the new stream', async () => {
+		const w2 = await p.listen2(`&since=${id}`).catch(() => null)
+		if (w2 && !w2.hello.gap) w2.end()
+		return w2?.hello.gap && w2
+	})
 	await s.ok('POST', '/databases/d/collections/c/documents', { project: p.id, key: p.key, body: { documentId: 'again', data: { n: 8 }, permissions: [read('any')] } })
 	assert.equal((await back.next((f) => f.type === 'event' && f.data.payload.$id === 'again')).data.payload.n, 8)
 	back.end()
