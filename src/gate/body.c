@@ -329,12 +329,13 @@ body_read(struct req *rq)
 }
 
 err_t
-body_json(struct req *rq, struct str text, json_t **out)
+body_json(struct req *rq, struct str text, json_t **out, const char **why_out)
 {
 	struct reading *r;
 
 	TRY(read_any(rq, KIND_JSON, text, STR_NONE, &r));
 	*out = r->body;
+	*why_out = r->error;
 	return OK;
 }
 

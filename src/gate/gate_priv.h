@@ -46,8 +46,8 @@ const struct route_info *const *gate_routes(int *n_out);	/* router_all of the pr
 /* ---- body.c ---- */
 /* Awaits, when it is large. Sets rq->body from query string or body; what cannot be read leaves rq->body_error. */
 err_t body_read(struct req *rq) MUST_CHECK;
-/* Awaits, when it is large. The tree of a text that is JSON once more, NULL: it is none, or has more values than a body may have. */
-err_t body_json(struct req *rq, struct str text, json_t **out) MUST_CHECK;
+/* Awaits, when it is large. The tree of a text that is JSON once more. NULL: it is none, or has more values than a body may have (`why_out`). */
+err_t body_json(struct req *rq, struct str text, json_t **out, const char **why_out) MUST_CHECK;
 /* name=value&… with brackets into `into`; false when a bound or UTF-8 is violated (`why_out`). */
 bool body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out);
 bool body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *into, const char **why_out);

@@ -68,11 +68,11 @@ params_read(struct req *rq, void **in_out)
 	const struct route *r = rq->route;
 	char *in = r->in_size > 0 ? arena_zalloc(rq->cx.arena, r->in_size) : NULL;
 
-	for (int i = 0; i < r->n_params; i++)
-		TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], in + r->params[i].off));
-	/* A broken body gives no parameters: where all are optional that would pass for an empty one. */
+	/* A broken body gives no parameters: whoever sent one must not be told to look for one that is missing, nor pass for having sent none. */
 	if (rq->body_error != NULL)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. %s", rq->body_error);
+	for (int i = 0; i < r->n_params; i++)
+		TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], in + r->params[i].off));
 	*in_out = in;
 	return OK;
 }

@@ -503,10 +503,14 @@ holds_nothing(const json_t *v)
 static const char *
 check_json(struct req *rq, const struct param *p, json_t *v, void *out)
 {
+	const char *why = NULL;
+
 	(void)p;
 	if (json_is_string(v)) {
-		if ((rq->param_error = body_json(rq, json_str(v), &v)) != OK)
+		if ((rq->param_error = body_json(rq, json_str(v), &v, &why)) != OK)
 			return "";
+		if (why != NULL)
+			return why;
 		if (holds_nothing(v))
 			return NULL;
 	}

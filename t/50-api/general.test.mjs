@@ -209,12 +209,28 @@ describe('bodies', () => {
 	const missing = 'Param "email" is not optional.', fields = { email: 'nobody@example.org', password: 'password-1234' }
 	const json = { 'content-type': 'application/json' }
 	test('what gives no parameters', async () => {
-		for (const [headers, body] of [[json, '{"email":'], [json, '[1,2]'], [json, 'null'], [json, 'false'], [json, ''], [json, '5'], [json, '"hello"'],
-			[json, '\xff'], [json, '['.repeat(5000)], [{ 'content-type': 'text/plain' }, JSON.stringify(fields)], [{}, JSON.stringify(fields)],
-			[{ 'content-type': 'application/x-www-form-urlencoded' }, 'email=%ff'], [{ 'content-type': 'multipart/form-data; boundary=x' }, 'no parts'],
-			[{ 'content-type': 'multipart/form-data' }, '--x--']])
+		for (const [headers, body] of [[json, '[1,2]'], [json, 'null'], [json, 'false'], [json, ''], [{ 'content-type': 'text/plain' }, JSON.stringify(fields)],
+			[{}, JSON.stringify(fields)]])
 			assertError(await sign(headers, body), 400, 'general_argument_invalid', missing)
 		assertError(await p.guest('POST', '/account/sessions/email?email=a@b.co&password=password', { body: {} }), 400, 'general_argument_invalid', missing)
+	})
+	test('what cannot be read is said to be so, not that something is missing', async () => {
+		const form = { 'content-type': 'application/x-www-form-urlencoded' }, parts = (boundary) => ({ 'content-type': `multipart/form-data${boundary}` })
+		for (const [headers, body, why] of [[json, '{"email":', /not valid JSON: .* at byte 9\.$/], [json, '{"email":"a@b.co",}', /not valid JSON: .* at byte 19\.$/],
+			[json, '{"email":"\\ud83d"}', /not valid JSON: .* at byte \d+\.$/], [json, '{"email":1e999}', /not valid JSON: .* at byte \d+\.$/],
+			[json, '\xff', /not valid JSON: .* at byte \d+\.$/], [json, '['.repeat(5000), /not valid JSON: nested too deeply/], [json, '5', /no JSON object/],
+			[json, '"hello"', /no JSON object/], [form, 'email=%ff', /not valid UTF-8/], [parts('; boundary=x'), 'no parts', /not valid multipart/],
+			[parts(''), '--x--', /not valid multipart/]]) {
+			const r = await sign(headers, body)
+			assertError(r, 400, 'general_argument_invalid')
+			assert.match(r.body.message, /^The parameters cannot be read\. /)
+			assert.match(r.body.message, why)
+		}
+	})
+	test('so is a parameter that is JSON once more', async () => {
+		const r = await p.call('POST', '/databases/x/collections/y/documents', { body: { documentId: 'z', data: '{"a":1,}' } })
+		assertError(r, 400, 'general_argument_invalid')
+		assert.match(r.body.message, /^Invalid data: It is not valid JSON: .* at byte 8\.$/)
 	})
 	test('a broken body does not pass for an empty one', async () => {
 		for (const body of ['{"name":', '5', '"x"']) {
