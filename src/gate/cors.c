@@ -38,6 +38,43 @@ cors_headers(struct req *rq)
 		reply_static(rq, "Strict-Transport-Security", "max-age=10886400");
 }
 
+/* Names of headers that the server honours and the list lacks, or that SDKs of later versions send. */
+static bool
+may_be_sent(struct str name)
+{
+	static const char *const more[] = {"authorization", "if-none-match", "accept-language"};
+
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] != '-' && (name.p[i] < '0' || name.p[i] > '9') && (name.p[i] < 'a' || name.p[i] > 'z'))
+			return false;	/* browsers write them small */
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+		if (str_is(name, more[i]))
+			return true;
+	return str_starts(name, "x-appwrite-") || str_starts(name, "x-sdk-");
+}
+
+/* The list of the contract, and what else was asked for and may be sent: one name that is refused, and the browser sends nothing. */
+static const char *
+preflight_headers(struct http_msg *m)
+{
+	struct str asked = m->hdr[HDR_ASKED_HEADERS];
+	struct buf b;
+
+	buf_init(&b, m->arena, sizeof ALLOW_HEADERS + asked.n + 64);
+	BUF_LIT(&b, ALLOW_HEADERS);
+	while (asked.n > 0) {
+		struct str name = str_trim(str_cut(&asked, ','));
+
+		if (may_be_sent(name)) {
+			BUF_LIT(&b, ", ");
+			buf_str(&b, name);
+		}
+	}
+	BUF_LIT(&b, ", X-Fallback-Cookies");
+	buf_ch(&b, '\0');
+	return b.p;
+}
+
 void
 cors_preflight(struct http_msg *m)
 {
@@ -45,7 +82,7 @@ cors_preflight(struct http_msg *m)
 	const struct http_header h[] = {
 	    {"Server", "Appwrite"},
 	    {"Access-Control-Allow-Methods", ALLOW_METHODS},
-	    {"Access-Control-Allow-Headers", ALLOW_HEADERS ", X-Fallback-Cookies"},
+	    {"Access-Control-Allow-Headers", preflight_headers(m)},
 	    {"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
 	    {"Access-Control-Allow-Origin", origin.n > 0 ? str_dup(m->arena, origin) : ""},
 	    {"Access-Control-Allow-Credentials", "true"},

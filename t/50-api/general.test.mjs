@@ -155,6 +155,13 @@ describe('origins and CORS', () => {
 			assert.equal(r.headers['x-content-type-options'], undefined)
 		}
 	})
+	test('preflight: what the server honours may be sent, when it is asked for', async () => {
+		const ask = async (names) => (await s.call('OPTIONS', '/account', { headers: { origin: 'http://localhost', 'access-control-request-headers': names } })).headers['access-control-allow-headers']
+		const usual = await ask('')
+		const honoured = ['authorization', 'if-none-match', 'accept-language', 'x-appwrite-session', 'x-appwrite-dev-key', 'x-sdk-later']
+		assert.equal(await ask(honoured.join(',')), usual.replace(/, X-Fallback-Cookies$/, `, ${honoured.join(', ')}, X-Fallback-Cookies`))
+		for (const names of ['x-forwarded-for', 'x-evil, host', 'x-appwrite-a b', ',,', '*', 'x-appwrite-(']) assert.equal(await ask(names), usual, names)
+	})
 	test('the allowed origin', async () => {
 		const q = await s.project()
 		await q.addPlatform({ hostname: '*.example.org' })
