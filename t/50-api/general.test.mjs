@@ -401,6 +401,21 @@ describe('files and metadata', () => {
 				assert.match(r.text, /<h1>Error 404<\/h1>/)
 			}
 	})
+	test('ping: a project that is there answers everybody; the console is none', async () => {
+		const none = await p.addKey([])
+		for (const call of [p.guest, p.call, alice.call, p.admin, (m, path) => p.guest(m, path, { key: none })]) {
+			const r = await call('GET', '/ping')
+			assert.equal(r.status, 200, r.text)
+			assert.equal(r.text, 'Pong!')
+			assert.match(r.headers['content-type'], /^text\/plain\b/)
+		}
+		for (const project of ['console', 'nothing', undefined]) assertError(await s.call('GET', '/ping', { project }), 404, 'project_not_found')
+	})
+	test('challenges of certificate authorities: malformed ones, and none that is there', async () => {
+		const ask = (token) => s.call('GET', `/.well-known/acme-challenge/${token}`, { root: true })
+		for (const token of ['a', 'A-z_0', 'x'.repeat(100)]) assertError(await ask(token), 404, 'general_route_not_found')
+		for (const token of ['a.b', 'a%2Fb', '%ff', 'x'.repeat(101)]) assertError(await ask(token), 400, 'general_argument_invalid')
+	})
 	test('GraphQL is not there yet', async () => {
 		assertError(await s.call('POST', '/graphql', { body: { query: '{a}' } }), 503, 'general_server_error', 'GraphQL support is coming soon!')
 	})
@@ -440,7 +455,7 @@ describe('files and metadata', () => {
 						for (const one of type === 'application/json' ? schema.oneOf ?? [schema] : []) assert.ok(d.components.schemas[one.$ref.split('/').pop()], one.$ref)
 				/* every route of the document answers: not with 404 for want of a route */
 				const real = path.replace(/\{\w+\}/g, '_')
-				if (path === '/metrics') continue
+				if (path === '/metrics' || path.startsWith('/.well-known/acme-challenge/')) continue
 				const r = await s.call(method.toUpperCase(), real, { root: true, project: p.id, unseen: true })
 				if (r.status === 404) assert.notEqual(r.body.type, 'general_route_not_found', `${method} ${path}`)
 			}

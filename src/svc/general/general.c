@@ -69,6 +69,30 @@ general_get_openapi(struct req *rq, void *in)
 	return reply_json(rq, 200, api_openapi(&rq->cx));
 }
 
+/* What SDKs are tried out with: a project that is there answers, the console is none. */
+static err_t
+general_ping(struct req *rq, void *in)
+{
+	(void)in;
+	if (rq->project->console)
+		return ERR_PROJECT_NOT_FOUND;
+	return reply_raw(rq, 200, PLAIN, STR("Pong!"));
+}
+
+struct challenge_in { const char *token; };
+static const struct param challenge_params[] = {PATH("token", P_TEXT, struct challenge_in, token, "Token of the challenge.", .max = 100)};
+
+/* Certificates are not fetched here, so there is no challenge to answer: what asks for one is told so as the contract has it. */
+static err_t
+general_get_challenge(struct req *rq, void *in_)
+{
+	const struct challenge_in *in = in_;
+
+	if (in->token[strspn(in->token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")] != '\0')
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid token: It must be of the characters A-Z, a-z, 0-9, - and _.");
+	return ERR_GENERAL_ROUTE_NOT_FOUND;
+}
+
 /* ---- metrics ---- */
 
 /* With a token whoever has it; without, this machine only. What a proxy brings comes from elsewhere. */
@@ -132,6 +156,10 @@ static const struct route rows[] = {
     PAGE("/versions", general_get_versions, "Versions of server and SDKs.", .model = &versions_shape),
     PAGE("/v1/versions", general_get_versions, "Versions of server and SDKs.", .model = &versions_shape),
     {.method = "POST", .path = "/v1/graphql", .scope = "public", .limit = "", .handler = general_post_graphql, .status = 503, .doc = "Reserved."},
+    {.method = "GET", .path = "/v1/ping", .scope = "global", .limit = "", .handler = general_ping, .status = 200, .doc = "Whether a project is there.",
+	.media = PLAIN},
+    PAGE("/.well-known/acme-challenge/:token", general_get_challenge, "Challenges of certificate authorities: there are none.", .media = PLAIN,
+	PARAMS(struct challenge_in, challenge_params)),
     PAGE("/v1/openapi.json", general_get_openapi, "This description of the API.", .model = &description_shape),
     {.method = "GET", .path = "/metrics", .handler = general_get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN,
 	.media = METRICS},

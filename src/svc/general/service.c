@@ -11,6 +11,7 @@ static const struct routes *const routes[] = {
 
 static const struct scope scopes[] = {
 	{"public", "gu", 0},
+	{"global", "guak", 0},
 	{"home", "gu", 0},
 	{"console", "gu", 0},
 	{0},
