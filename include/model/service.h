@@ -76,10 +76,16 @@ struct path_alias {
 	bool documented;	/* it has operations of its own in the OpenAPI document: the clients of 1.0 know it */
 };
 
+/* A request of later versions that is not there, and whose last segment would pass for an id or a word of one that is. */
+struct path_absent {
+	const char *method, *path;	/* "GET", "/v1/users/identities"; ":" stands for a placeholder */
+};
+
 struct service {
 	const char *name;			/* of the room; switch, and tag in the OpenAPI document */
 	const struct routes *const *routes;	/* gate/gate.h; NULL at the end */
 	const struct path_alias *aliases;
+	const struct path_absent *absent;
 	const struct shape *const *shapes;	/* its models, in the order of the OpenAPI document; NULL at the end */
 	const struct scope *scopes;
 	const struct event_info *const *events;	/* NULL at the end */

@@ -14,7 +14,7 @@ struct node {
 	struct node **kids;		/* static ones */
 	int n_kids;
 	struct node *any;		/* placeholder */
-	struct route_info *route[METHOD_N];
+	const struct route_info *route[METHOD_N];
 };
 
 struct router {
@@ -212,25 +212,32 @@ compile_alias(const struct route_info *of, const struct path_alias *a)
 	return i;
 }
 
-static void
-router_place(struct router *t, struct route_info *i)
+/* Where the row of a request stands. */
+static const struct route_info **
+router_slot(struct router *t, const struct route *r, const char *path)
 {
-	struct str rest = str_c(i->path);
+	struct str rest = str_c(path);
 	struct node *n = &t->root;
 	enum method m;
 	int depth = 0;
 
-	if (!method_parse(str_c(i->route->method), &m) || strcmp(i->route->method, "HEAD") == 0)
-		router_refuse(i->route, "unknown method");
+	if (!method_parse(str_c(r->method), &m) || strcmp(r->method, "HEAD") == 0)
+		router_refuse(r, "unknown method");
 	str_cut(&rest, '/');
 	while (rest.n > 0) {
 		n = node_child(n, str_cut(&rest, '/'));
 		if (++depth > DEPTH_MAX)
-			router_refuse(i->route, "too many segments");
+			router_refuse(r, "too many segments");
 	}
 	if (n->route[m] != NULL)
-		router_refuse(i->route, "two rows for one request");
-	n->route[m] = i;
+		router_refuse(r, "two rows for one request");
+	return &n->route[m];
+}
+
+static void
+router_place(struct router *t, struct route_info *i)
+{
+	*router_slot(t, i->route, i->path) = i;
 	t->all = mem_realloc(t->all, sizeof *t->all * (size_t)(t->n + 1));
 	t->all[t->n++] = i;
 }
@@ -251,6 +258,17 @@ router_add(struct router *t, const struct route *r, const struct path_alias *ali
 	}
 }
 
+/* Found like a row, and answered like none. */
+static const struct route_info absent;
+
+static void
+router_leave_out(struct router *t, const struct path_absent *a)
+{
+	const struct route r = {.method = a->method, .path = a->path};
+
+	*router_slot(t, &r, a->path) = &absent;
+}
+
 struct router *
 router_new(const struct service *const *services, int n)
 {
@@ -260,6 +278,9 @@ router_new(const struct service *const *services, int n)
 		for (const struct routes *const *list = services[i]->routes; list != NULL && *list != NULL; list++)
 			for (int k = 0; k < (*list)->n; k++)
 				router_add(t, &(*list)->v[k], services[i]->aliases);
+	for (int i = 0; i < n; i++)
+		for (const struct path_absent *a = services[i]->absent; a != NULL && a->path != NULL; a++)
+			router_leave_out(t, a);
 	return t;
 }
 
@@ -294,7 +315,10 @@ walk(const struct node *n, enum method m, struct str rest, struct str *args)
 const struct route_info *
 router_find(const struct router *r, enum method m, struct str path, struct str args_out[ROUTE_ARGS_MAX])
 {
+	const struct route_info *found;
+
 	if (path.n == 0 || path.p[0] != '/')
 		return NULL;
-	return walk(&r->root, m, (struct str){path.p + 1, path.n - 1}, args_out);
+	found = walk(&r->root, m, (struct str){path.p + 1, path.n - 1}, args_out);
+	return found != &absent ? found : NULL;
 }

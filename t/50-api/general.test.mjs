@@ -35,6 +35,13 @@ describe('routing', () => {
 			assert.equal(r.headers['access-control-allow-origin'], undefined)
 		}
 	})
+	test('what later versions have does not pass for an id', async () => {
+		for (const [m, path] of [['GET', '/users/identities'], ['GET', '/databases/transactions'], ['PATCH', `/projects/${p.id}/auth/password-history`],
+			['GET', '/users/x/unknown'], ['GET', '/account/sessions/x/y']])
+			assertError(await p.call(m, path, { body: m === 'GET' ? undefined : {} }), 404, 'general_route_not_found')
+		assertError(await p.call('GET', '/users/identity'), 404, 'user_not_found')
+		assertError(await p.call('DELETE', '/users/identities'), 404, 'user_not_found')
+	})
 	test('one slash at the end is forgiven', async () => {
 		assert.equal((await s.call('GET', '/health/version/')).status, 200)
 		assert.equal((await s.call('GET', '/health/version//')).status, 404)

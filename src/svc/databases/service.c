@@ -98,10 +98,17 @@ static const struct job_task tasks[] = {
 	{0},
 };
 
+/* Of later versions. */
+static const struct path_absent absent[] = {
+	{"GET", "/v1/databases/transactions"},
+	{0},
+};
+
 const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
 	.aliases = aliases,
+	.absent = absent,
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,

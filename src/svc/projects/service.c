@@ -56,9 +56,24 @@ static const struct job_task tasks[] = {
 	{0},
 };
 
+/* Of later versions. */
+static const struct path_absent absent[] = {
+	{"PATCH", "/v1/projects/:/auth/duration"},
+	{"PATCH", "/v1/projects/:/auth/max-sessions"},
+	{"PATCH", "/v1/projects/:/auth/memberships-privacy"},
+	{"PATCH", "/v1/projects/:/auth/mock-numbers"},
+	{"PATCH", "/v1/projects/:/auth/password-dictionary"},
+	{"PATCH", "/v1/projects/:/auth/password-history"},
+	{"PATCH", "/v1/projects/:/auth/personal-data"},
+	{"PATCH", "/v1/projects/:/auth/session-alerts"},
+	{"PATCH", "/v1/projects/:/auth/session-invalidation"},
+	{0},
+};
+
 const struct service projects_service = {
 	.name = "projects",
 	.routes = routes,
+	.absent = absent,
 	.shapes = shapes,
 	.scopes = scopes,
 	.older = older,

@@ -70,9 +70,16 @@ static const struct older older[] = {
 
 static const struct made_id made_ids[] = {{"/v1/users", "userId"}, {0}};
 
+/* Of later versions. */
+static const struct path_absent absent[] = {
+	{"GET", "/v1/users/identities"},
+	{0},
+};
+
 const struct service users_service = {
 	.name = "users",
 	.routes = routes,
+	.absent = absent,
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,
