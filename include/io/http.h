@@ -14,7 +14,7 @@
 #include "core/str.h"
 
 enum http_hdr {			/* request headers the program reads; any other is dropped */
-#define HDR(name, text) HDR_##name,
+#define HDR(name, text, many) HDR_##name,
 #include "tbl/headers.h"
 #undef HDR
 	HDR_N
@@ -25,7 +25,7 @@ struct http_msg {		/* one request; lives until http_done */
 	struct str method;	/* "GET"… upper case as sent */
 	struct str path;	/* raw bytes before '?', starts with '/' */
 	struct str query;	/* raw bytes after '?', may be empty */
-	struct str hdr[HDR_N];	/* values, trimmed; a duplicate: Cookie joined with "; ", others: the first */
+	struct str hdr[HDR_N];	/* values, trimmed; of several of one name: tbl/headers.h */
 	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (HTTP/2) */
 	uint64_t received;	/* bytes of the body so far */
 	struct str body;	/* of http_collect: all of it */

@@ -30,6 +30,7 @@ struct stream {
 	struct watch watch;	/* until the head is complete; then an answer that nobody writes to any more, until it is taken */
 	uint64_t moved;		/* loop_now() when it began, then when some of the answer was taken */
 	size_t head_bytes;
+	uint64_t seen;		/* header_once */
 	err_t bad;		/* refused when the head is complete */
 	bool has_length;
 	int64_t length;
@@ -215,6 +216,8 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 	v = str_trim(http_h2_keep_text(x, value, nv));
 	if (id == HDR_CONTENT_LENGTH)
 		http_h2_set_length(st, v);
+	if (!header_once(&st->seen, id))
+		st->bad = ERR_REQUEST_MALFORMED;
 	header_set(&x->m, id, v);
 	return 0;
 }

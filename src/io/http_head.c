@@ -13,22 +13,25 @@ enum { HEADERS_MAX = 128, METHOD_MAX = 32, BUCKETS = 256, LENGTH_DIGITS = 18 };
 /* Headers that only the adapter reads, after the ones in tbl/headers.h. */
 enum { OWN_CONNECTION = HDR_N, OWN_TRANSFER_ENCODING, OWN_UPGRADE, OWN_EXPECT, OWN_WS_KEY, OWN_WS_VERSION, OWN_N };
 
-static const struct { const char *name; size_t n; } names[OWN_N] = {
-#define HDR(id, text) [HDR_##id] = {text, sizeof(text) - 1},
+enum many { LAST, FIRST, ONCE, JOINED };	/* tbl/headers.h */
+
+static const struct { const char *name; size_t n; enum many many; } names[OWN_N] = {
+#define HDR(id, text, many) [HDR_##id] = {text, sizeof(text) - 1, many},
 #include "tbl/headers.h"
 #undef HDR
-	[OWN_CONNECTION] = {"connection", 10},
-	[OWN_TRANSFER_ENCODING] = {"transfer-encoding", 17},
-	[OWN_UPGRADE] = {"upgrade", 7},
-	[OWN_EXPECT] = {"expect", 6},
-	[OWN_WS_KEY] = {"sec-websocket-key", 17},
-	[OWN_WS_VERSION] = {"sec-websocket-version", 21},
+	[OWN_CONNECTION] = {"connection", 10, LAST},
+	[OWN_TRANSFER_ENCODING] = {"transfer-encoding", 17, LAST},
+	[OWN_UPGRADE] = {"upgrade", 7, LAST},
+	[OWN_EXPECT] = {"expect", 6, LAST},
+	[OWN_WS_KEY] = {"sec-websocket-key", 17, LAST},
+	[OWN_WS_VERSION] = {"sec-websocket-version", 21, LAST},
 };
 
 /* What the own headers said. */
 struct framing {
 	bool chunked;		/* any Transfer-Encoding */
 	bool has_length;
+	uint64_t seen;		/* of enum http_hdr, a bit each; the target may name a host as well */
 	bool close, keep_alive, upgrade;	/* of Connection */
 	bool websocket;		/* of Upgrade */
 	bool version_13;
@@ -83,21 +86,32 @@ header_known(const char *name, size_t n)
 	return i < HDR_N ? i : -1;
 }
 
+bool
+header_once(uint64_t *seen, int hdr)
+{
+	uint64_t bit = UINT64_C(1) << hdr;
+	bool again = (*seen & bit) != 0;
+
+	static_assert(HDR_N <= 64, "a bit for each header");
+	*seen |= bit;
+	return !again || names[hdr].many != ONCE;
+}
+
 void
 header_set(struct http_msg *m, int hdr, struct str value)
 {
 	struct str *s = &m->hdr[hdr];
 	char *joined;
 
-	if (s->p == NULL) {
+	if (s->p == NULL || names[hdr].many == LAST) {
 		*s = value;
 		return;
 	}
-	if (hdr != HDR_COOKIE)
+	if (names[hdr].many != JOINED)
 		return;
 	joined = arena_alloc(m->arena, s->n + 2 + value.n);
 	mem_copy(joined, s->p, s->n);
-	memcpy(joined + s->n, "; ", 2);
+	memcpy(joined + s->n, hdr == HDR_COOKIE ? "; " : ", ", 2);
 	mem_copy(joined + s->n + 2, value.p, value.n);
 	*s = (struct str){joined, s->n + 2 + value.n};
 }
@@ -261,6 +275,8 @@ parse_header(struct msg *x, struct framing *f, const char *line, size_t n)
 	id = name_find(line, len);
 	if (id < 0)
 		return OK;
+	if (id < HDR_N && !header_once(&f->seen, id))
+		return ERR_REQUEST_MALFORMED;
 	if (id < HDR_N)
 		header_set(&x->m, id, v);
 	return own_header(f, id, v);

@@ -204,6 +204,7 @@ err_t head_parse(struct msg *x, char *head, size_t n);	/* head in the message's 
 /* Offset behind the empty line, 0: not there yet, -1: there never will be. `from` is where to begin. */
 ssize_t head_end(const char *p, size_t n, size_t from);
 int header_known(const char *name, size_t n);		/* enum http_hdr or -1 */
+bool header_once(uint64_t *seen, int hdr);		/* notes that one came; false: it may not come again */
 void header_set(struct http_msg *m, int hdr, struct str value);
 bool header_value_ok(const char *p, size_t n);
 void header_setup(void);

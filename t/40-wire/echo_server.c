@@ -63,7 +63,7 @@ static void
 describe(struct buf *b, const struct http_msg *m)
 {
 	static const char *const name[] = {
-#define HDR(id, text) text,
+#define HDR(id, text, many) text,
 #include "tbl/headers.h"
 #undef HDR
 	};

@@ -70,7 +70,11 @@ test('every header of the table is read', { skip }, async () => {
   assert.equal(Object.keys(r.headers).length, names.length + 1);
   const twice = (await ask(s.port, get('/', 'Cookie: a=1\r\nX-Appwrite-Project: one\r\nCookie: b=2\r\nX-Appwrite-Project: two\r\n'))).json();
   assert.equal(twice.headers.cookie, 'a=1; b=2');
-  assert.equal(twice.headers['x-appwrite-project'], 'one');
+  assert.equal(twice.headers['x-appwrite-project'], 'two');
+  const lists = (await ask(s.port, get('/', 'X-Forwarded-For: 1\r\nOrigin: http://a\r\nX-Forwarded-For: 2\r\nOrigin: http://b\r\nAccept: a\r\nAccept: b\r\n'))).json();
+  assert.deepEqual([lists.headers['x-forwarded-for'], lists.headers.origin, lists.headers.accept], ['1, 2', 'http://b', 'a']);
+  for (const name of ['Host', 'Authorization'])
+    assert.equal((await ask(s.port, `GET / HTTP/1.1\r\n${name}: a\r\n${name}: a\r\n\r\n`)).status, 400, name);
   assert.equal((await ask(s.port, 'GET / HTTP/1.1\r\n\r\n')).json().headers.host, undefined);
 });
 
