@@ -15,21 +15,28 @@ struct client {			/* strings in the message's arena, never NULL unless stated */
 void client_of(const struct http_msg *m, struct client *out);
 
 struct origin {			/* an Origin or Referer taken apart; borrowed from the text */
-	struct str scheme, host, port;	/* host empty: the text names none ("null", "example.org") */
+	struct str scheme, host, port;	/* host empty: the text names none ("null", "example.org"), or none that we can read */
+	bool odd;			/* what follows the host is no port */
 };
 struct origin origin_parse(const char *text);	/* NULL gives an empty one */
-
-/* "null": a page that does not say where it is from. Any site can make its pages such (a sandboxed frame), so what a browser adds to their
- * requests by itself counts for nothing. Servers and apps send no origin at all. */
-bool origin_hidden(const char *text);
 
 /* localhost, the request's own host, and the project's platforms of type web. */
 bool host_allowed(const struct project *p, struct str host, const char *own_host);
 /* Our host as mails name it. They go to others than who asks for them, and who asks can write any Host header: once the setting `domain` names
  * a host, only that and verified domains of the project count. */
 const char *host_for_mails(const struct project *p, const char *asked);
-/* The same as host_allowed, or a platform of an app whose key is the host. An origin without host is allowed. */
-bool origin_allowed(const struct project *p, const struct origin *o, const char *own_host);
+/* What an Origin or Referer is to a project. Every door asks here: HTTP, preflights, the console, WebSockets. */
+enum origin_kind {
+	ORIGIN_NONE,	/* there is none: servers and apps */
+	ORIGIN_HIDDEN,	/* names no place ("null", "example.org"). Any site can make its pages such (a sandboxed frame), so what a browser adds to
+			 * their requests by itself counts for nothing */
+	ORIGIN_OURS,	/* as host_allowed, or a platform of an app whose key is the host */
+	ORIGIN_FOREIGN,	/* any other, and each that we cannot read: a browser may read it in a way of its own */
+};
+/* p NULL: of no project. own_host NULL: our own host is as any other. o, if not NULL, is the text taken apart. */
+enum origin_kind origin_kind(const struct project *p, const char *text, const char *own_host, struct origin *o);
+/* The text is a place that we can read, or none at all. */
+bool origin_readable(const char *text);
 /* What a refused origin is told (spec platform.md 8.2), in a. */
 const char *origin_refusal(struct arena *a, const struct origin *o);
 /* The host is an IPv4 or bracketed IPv6 address. */

@@ -78,13 +78,13 @@ preflight_headers(struct http_msg *m)
 void
 cors_preflight(struct http_msg *m)
 {
-	struct str origin = m->hdr[HDR_ORIGIN];
+	const char *origin = str_dup(m->arena, m->hdr[HDR_ORIGIN]);
 	const struct http_header h[] = {
 	    {"Server", "Appwrite"},
 	    {"Access-Control-Allow-Methods", ALLOW_METHODS},
 	    {"Access-Control-Allow-Headers", preflight_headers(m)},
 	    {"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
-	    {"Access-Control-Allow-Origin", origin.n > 0 ? str_dup(m->arena, origin) : ""},
+	    {"Access-Control-Allow-Origin", origin_readable(origin) ? origin : ""},
 	    {"Access-Control-Allow-Credentials", "true"},
 	    {"Content-Type", "text/html"},
 	};
@@ -104,14 +104,15 @@ by_cookie(const struct req *rq)
 err_t
 cors_check(struct req *rq)
 {
+	enum origin_kind kind;
 	struct origin o;
 
 	if ((rq->route->flags & ROUTE_NO_ORIGIN) || strcmp(rq->route->method, "GET") == 0)
 		return OK;
 	if (rq->http->hdr[HDR_X_KEY].n > 0 && !by_cookie(rq))
 		return OK;
-	o = origin_parse(rq->origin);
-	if (origin_allowed(rq->project, &o, rq->host) && !(by_cookie(rq) && origin_hidden(rq->origin)))
+	kind = origin_kind(rq->project, rq->origin, rq->host, &o);
+	if (kind != ORIGIN_FOREIGN && !(by_cookie(rq) && kind == ORIGIN_HIDDEN))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", origin_refusal(rq->cx.arena, &o));
 }
@@ -119,9 +120,9 @@ cors_check(struct req *rq)
 bool
 cors_may_sign_in(struct req *rq)
 {
-	struct origin o = origin_parse(rq->origin);
+	enum origin_kind kind = origin_kind(rq->project, rq->origin, rq->host, NULL);
 
-	return !origin_hidden(rq->origin) && (rq->http->hdr[HDR_X_KEY].n == 0 || origin_allowed(rq->project, &o, rq->host));
+	return kind != ORIGIN_HIDDEN && (rq->http->hdr[HDR_X_KEY].n == 0 || kind != ORIGIN_FOREIGN);
 }
 
 bool

@@ -118,7 +118,7 @@ authority_ok(struct str s)
 struct origin
 origin_parse(const char *text)
 {
-	struct origin o = {STR_NONE, STR_NONE, STR_NONE};
+	struct origin o = {STR_NONE, STR_NONE, STR_NONE, false};
 	struct str s = str_c(text), host;
 	size_t n = 0;
 
@@ -147,19 +147,14 @@ origin_parse(const char *text)
 	for (n = 0; n < o.port.n; n++)
 		if (o.port.p[n] < '0' || o.port.p[n] > '9')
 			o.port.n = 0;
+	o.odd = s.n > host.n && o.port.n == 0;
 	return o;
-}
-
-bool
-origin_hidden(const char *text)
-{
-	return text != NULL && strcmp(text, "null") == 0;
 }
 
 static bool
 always_allowed(struct str host, const char *own_host)
 {
-	return str_is(host, "localhost") || str_is(host, own_host);
+	return str_is(host, "localhost") || (own_host != NULL && str_is(host, own_host));
 }
 
 /* The platforms of each type that authorise an origin, and by what. */
@@ -220,10 +215,38 @@ host_for_mails(const struct project *p, const char *asked)
 	return conf.domain;
 }
 
-bool
-origin_allowed(const struct project *p, const struct origin *o, const char *own_host)
+static bool
+names_place(const char *text)
 {
-	return o->host.n == 0 || always_allowed(o->host, own_host) || (may_match(o->host) && platforms_have(p, o->host, true));
+	return strstr(text, "://") != NULL;
+}
+
+bool
+origin_readable(const char *text)
+{
+	struct origin o = origin_parse(text);
+
+	return text == NULL || !names_place(text) || (o.host.n > 0 && !o.odd);
+}
+
+enum origin_kind
+origin_kind(const struct project *p, const char *text, const char *own_host, struct origin *o)
+{
+	struct origin own;
+
+	if (o == NULL)
+		o = &own;
+	*o = origin_parse(text);
+	if (text == NULL || text[0] == '\0')
+		return ORIGIN_NONE;
+	if (!names_place(text))
+		return ORIGIN_HIDDEN;
+	if (!origin_readable(text)) {
+		*o = origin_parse(NULL);
+		return ORIGIN_FOREIGN;
+	}
+	return always_allowed(o->host, own_host) || (p != NULL && may_match(o->host) && platforms_have(p, o->host, true)) ? ORIGIN_OURS :
+	    ORIGIN_FOREIGN;
 }
 
 const char *

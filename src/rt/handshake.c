@@ -96,17 +96,17 @@ handshake_read_login(struct greeting *g)
 	return OK;
 }
 
-/* A page's script does not add cookies, its browser does, and there is no preflight. Where the origin is not checked, or hidden, they must not
- * open the user's events to any page. */
+/* A page's script does not add cookies, its browser does, and there is no preflight. On the console, which refuses no origin, or from a hidden
+ * one they must not open the user's events to any page. */
 static struct str
 cookies(struct greeting *g)
 {
 	struct client from;
-	struct origin o;
+	enum origin_kind kind;
 
 	client_of(g->up, &from);
-	o = origin_parse(from.origin);
-	if (conf.rt_origin_check && (origin_hidden(from.origin) || (g->project->console && !origin_allowed(g->project, &o, from.host))))
+	kind = origin_kind(g->project, from.origin, from.host, NULL);
+	if (conf.rt_origin_check && (kind == ORIGIN_HIDDEN || kind == ORIGIN_FOREIGN))
 		return STR_NONE;
 	return g->up->hdr[HDR_COOKIE];
 }
@@ -148,9 +148,10 @@ static bool
 origin_good(struct greeting *g)
 {
 	const char *text = g->up->hdr[HDR_ORIGIN].n > 0 ? str_dup(g->cx->arena, g->up->hdr[HDR_ORIGIN]) : NULL;
-	struct origin o = origin_parse(text);
+	struct origin o;
 
-	if (!conf.rt_origin_check || g->project->console || origin_allowed(g->project, &o, NULL))
+	/* our own host is a platform or none of the project's (realtime.md A2) */
+	if (!conf.rt_origin_check || g->project->console || origin_kind(g->project, text, NULL, &o) != ORIGIN_FOREIGN)
 		return true;
 	REFUSE(g, 1008, origin_refusal(g->cx->arena, &o));
 }

@@ -65,9 +65,47 @@ Test(origin, allowed)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct origin o = origin_parse(cases[i].origin);
 
-		cr_assert_eq(origin_allowed(&p, &o, "own.test"), cases[i].origin_ok, "%s", cases[i].origin);
+		cr_assert_eq(origin_kind(&p, cases[i].origin, "own.test", NULL) == ORIGIN_OURS, cases[i].origin_ok, "%s", cases[i].origin);
 		cr_assert_eq(host_allowed(&p, o.host, "own.test"), cases[i].host_ok, "%s", cases[i].origin);
 	}
+}
+
+Test(origin, kind)
+{
+	struct platform any = {.type = "web", .hostname = "*", .key = ""};
+	void *v[] = {&any};
+	struct project none = {0}, all = {.platforms = {1, v}};
+	static const struct { const char *text; enum origin_kind kind, to_all; bool readable; } rows[] = {
+		{NULL, ORIGIN_NONE, ORIGIN_NONE, true},
+		{"", ORIGIN_NONE, ORIGIN_NONE, true},
+		{"null", ORIGIN_HIDDEN, ORIGIN_HIDDEN, true},
+		{"example.org", ORIGIN_HIDDEN, ORIGIN_HIDDEN, true},
+		{"http://localhost:3000", ORIGIN_OURS, ORIGIN_OURS, true},
+		{"https://own.test", ORIGIN_OURS, ORIGIN_OURS, true},
+		{"https://evil.test/page?x=http://own.test", ORIGIN_FOREIGN, ORIGIN_OURS, true},
+		{"http://a$b.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://a!b.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://a,b.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://a'b.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://a~b.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://a`b.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://a%2eb.evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://localhost:x", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://localhost:", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://localhost:1234567", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://localhost\\@evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://localhost, http://evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://[::1", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"://", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		cr_assert_eq(origin_kind(&none, rows[i].text, "own.test", NULL), rows[i].kind, "%s", rows[i].text);
+		cr_assert_eq(origin_kind(&all, rows[i].text, "own.test", NULL), rows[i].to_all, "%s", rows[i].text);
+		cr_assert_eq(origin_readable(rows[i].text), rows[i].readable, "%s", rows[i].text);
+	}
+	cr_assert_eq(origin_kind(NULL, "http://own.test", NULL, NULL), ORIGIN_FOREIGN);
 }
 
 Test(origin, host_for_mails)

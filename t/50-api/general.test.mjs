@@ -154,10 +154,10 @@ describe('origins and CORS', () => {
 		}
 	})
 	test('preflight: always 204, without lifecycle', async () => {
-		for (const [path, origin] of [['/account', 'https://evil.example'], ['/nothing', 'http://localhost'], ['/account', undefined]]) {
+		for (const [path, origin, echo = origin] of [['/account', 'https://evil.example'], ['/nothing', 'http://localhost'], ['/account', undefined], ['/account', 'http://a$b.evil.test', '']]) {
 			const r = await s.call('OPTIONS', path, { project: 'nosuchproject', headers: origin ? { origin } : {} })
 			assert.equal(r.status, 204)
-			assert.equal(allow(r) ?? '', origin ?? '')
+			assert.equal(allow(r) ?? '', echo ?? '')
 			assert.match(r.headers['access-control-allow-headers'], /, Pragma, X-Fallback-Cookies$/)
 			assert.equal(r.headers['x-content-type-options'], undefined)
 		}
@@ -186,6 +186,8 @@ describe('origins and CORS', () => {
 			['appwrite-android://com.example.other', 'appwrite-android://localhost', false, 'Android'],
 			['appwrite-macos://com.example.mac', 'appwrite-macos://localhost', false, 'macOS'],
 			['gopher://evil.example', 'gopher://localhost', false],
+			['http://a$b.evil.test', 'http://localhost', false],
+			['http://localhost:x', 'http://localhost', false],
 			['null', 'http://localhost', true],
 			['evil.example', 'http://localhost', true],
 		]
@@ -204,7 +206,8 @@ describe('origins and CORS', () => {
 		assertError(await q.guest('DELETE', '/account/sessions', { headers: evil }), 403, 'general_unknown_origin')
 		/* a key's header does not let a page ride on the cookie of who looks at it, nor sign that browser in */
 		const u = await q.user()
-		assertError(await u.call('PATCH', '/account/name', { headers: evil, key: 'whatever', body: { name: 'Eve' } }), 403, 'general_unknown_origin')
+		for (const headers of [evil, { origin: 'http://a$b.evil.test' }, { referer: 'http://a$b.evil.test/' }])
+			assertError(await u.call('PATCH', '/account/name', { headers, key: 'whatever', body: { name: 'Eve' } }), 403, 'general_unknown_origin')
 		assert.equal((await u.call('PATCH', '/account/name', { headers: { origin: 'http://localhost' }, key: 'whatever', body: { name: 'Ada' } })).status, 200)
 		const signIn = (more) => q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password }, ...more })
 		for (const [more, cookies] of [[{ headers: evil, key: 'whatever' }, undefined], [{ headers: { origin: 'http://localhost' }, key: 'whatever' }, 2], [{ key: 'whatever' }, 2]]) {

@@ -94,7 +94,7 @@ test('cookies do not count for a page that hides its origin, nor on the console 
 	assert.equal(await who(`project=${p.id}`, { cookie: alice.cookie, origin: 'null' }), null)
 	assert.equal(await who(`project=${p.id}`, { headers: script, origin: 'null' }), alice.id)
 	const me = await s.console()
-	for (const [origin, id] of [['https://evil.example', null], ['null', null], ['http://localhost:3000', me.id], [`${s.base.protocol}//${s.base.host}`, me.id], [null, me.id]])
+	for (const [origin, id] of [['https://evil.example', null], ['null', null], ['http://a$b.evil.test', null], ['http://localhost:3000', me.id], [`${s.base.protocol}//${s.base.host}`, me.id], [null, me.id]])
 		assert.equal(await who('project=console', { cookie: me.cookie, origin }), id, origin)
 })
 
@@ -130,6 +130,7 @@ for (const [origin, want] of [
 	['http://127.0.0.1', kind('127.0.0.1', 'Web')],
 	['appwrite-android://com.unknown', kind('com.unknown', 'Android')],
 	['gopher://evil.example', 'Unsupported platform'],
+	['http://a$b.evil.test', 'Unsupported platform'],
 ])
 	test(`origin ${origin}: ${want ? 'refused' : 'accepted'}`, async () => {
 		const w = await open(s, `project=${p.id}&${channels('documents')}`, { origin: origin ?? null }), f = await w.next()
