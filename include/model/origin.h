@@ -7,7 +7,7 @@
 #include "model/project.h"
 
 struct client {			/* strings in the message's arena, never NULL unless stated */
-	const char *ip;		/* first of X-Forwarded-For (from a trusted proxy) when it is an address, else the peer */
+	const char *ip;		/* the nearest of X-Forwarded-For that is no trusted proxy, else the farthest that one wrote, else the peer; an address without port */
 	const char *host;	/* of X-Forwarded-Host or Host: lower-case, without port; "localhost" when absent or malformed */
 	const char *scheme;	/* "http" or "https" */
 	const char *origin;	/* Origin, else Referer, as sent; NULL */

@@ -6,6 +6,8 @@
 
 /* The message's peer is in conf.trust_proxy, so its X-Forwarded-* headers count. */
 bool proxy_trusted(const struct http_msg *m);
+/* The same of any address, with or without a zone. */
+bool proxy_trusts(const char *address);
 /* conf.trust_proxy can be read; else the entry that cannot (static). Until it is corrected nobody is believed. */
 const char *proxy_wrong_entry(void);
 

@@ -7,7 +7,7 @@
 #include "core/conf.h"
 #include "model/proxy.h"
 
-enum { ADDRESS_MAX = 45, HOST_MAX = 253 };
+enum { ADDRESS_MAX = 45, HOST_MAX = 253, PORT_MAX = 5 };
 
 static bool
 is_address(struct str s)
@@ -30,15 +30,70 @@ host_is_address(struct str host)
 	return is_address(host);
 }
 
+static bool
+is_port(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0 && s.n <= PORT_MAX;
+}
+
+/* "a.b.c.d", "a.b.c.d:port", "v6", "[v6]", "[v6]:port"; each v6 may have a zone. The address alone, empty when it is none of these. */
+static struct str
+hop_part(struct str s)
+{
+	const char *end = s.n > 0 ? memchr(s.p, s.p[0] == '[' ? ']' : ':', s.n) : NULL, *zone;
+	struct str host = s, rest = STR_NONE;
+
+	if (s.n > 0 && s.p[0] == '[') {
+		if (end == NULL)
+			return STR_NONE;
+		host = (struct str){s.p + 1, (size_t)(end - s.p) - 1};
+		rest = (struct str){end + 1, s.n - host.n - 2};
+		if (memchr(host.p, ':', host.n) == NULL || (rest.n > 0 && rest.p[0] != ':'))
+			return STR_NONE;
+	} else if (end != NULL && memchr(end + 1, ':', s.n - (size_t)(end - s.p) - 1) == NULL) {	/* one colon: no v6 */
+		host = (struct str){s.p, (size_t)(end - s.p)};
+		rest = (struct str){end, s.n - host.n};
+	}
+	if (rest.n > 0 && !is_port((struct str){rest.p + 1, rest.n - 1}))
+		return STR_NONE;
+	zone = host.n > 0 && memchr(host.p, ':', host.n) != NULL ? memchr(host.p, '%', host.n) : NULL;
+	if (zone != NULL)
+		host.n = (size_t)(zone - host.p);
+	return is_address(host) ? host : STR_NONE;
+}
+
+/* The last of a comma list, which loses it; p NULL after the first of them. */
+static struct str
+cut_last(struct str *list)
+{
+	size_t n = list->n;
+	struct str last;
+
+	while (n > 0 && list->p[n - 1] != ',')
+		n--;
+	last = str_trim((struct str){list->p + n, list->n - n});
+	*list = n > 0 ? (struct str){list->p, n - 1} : STR_NONE;
+	return last;
+}
+
+/* Each proxy adds at the end whom it heard, so that only what trusted ones wrote is true: from the end the first that is none of them. */
 static const char *
 client_ip(const struct http_msg *m)
 {
-	struct str list = m->hdr[HDR_X_FORWARDED_FOR], first;
+	struct str list = m->hdr[HDR_X_FORWARDED_FOR];
+	const char *ip = m->peer;
 
-	if (list.n == 0 || !proxy_trusted(m))
-		return m->peer;
-	first = str_trim(str_cut(&list, ','));
-	return is_address(first) ? str_dup(m->arena, first) : m->peer;
+	while (list.n > 0 && proxy_trusts(ip)) {
+		struct str hop = hop_part(cut_last(&list));
+
+		if (hop.n == 0)
+			break;
+		ip = str_dup(m->arena, hop);
+	}
+	return ip;
 }
 
 static bool

@@ -121,15 +121,27 @@ proxy_holds(const struct net *n, const uint8_t *addr)
 }
 
 bool
-proxy_trusted(const struct http_msg *m)
+proxy_trusts(const char *address)
 {
-	struct net peer;
+	char text[INET6_ADDRSTRLEN];
+	size_t n = strcspn(address, "%");	/* a zone says by which interface, not who */
+	struct net who;
 
 	parse();
-	if (!address_parse(m->peer, &peer))
+	if (n >= sizeof text)
+		return false;
+	memcpy(text, address, n);
+	text[n] = '\0';
+	if (!address_parse(text, &who))
 		return false;
 	for (int i = 0; i < n_nets; i++)
-		if (proxy_holds(&nets[i], peer.addr))
+		if (proxy_holds(&nets[i], who.addr))
 			return true;
 	return false;
+}
+
+bool
+proxy_trusted(const struct http_msg *m)
+{
+	return proxy_trusts(m->peer);
 }

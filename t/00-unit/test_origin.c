@@ -152,7 +152,7 @@ Test(origin, client)
 	m.hdr[HDR_X_FORWARDED_FOR] = STR("not an address, 10.0.0.1");
 	m.hdr[HDR_HOST] = STR("a;b");
 	client_of(&m, &c);
-	cr_assert_str_eq(c.ip, "192.0.2.9");
+	cr_assert_str_eq(c.ip, "10.0.0.1");
 	cr_assert_str_eq(c.host, "localhost");
 	conf.trust_proxy = "off";
 	m.hdr[HDR_X_FORWARDED_FOR] = STR("203.0.113.1");
@@ -161,6 +161,55 @@ Test(origin, client)
 	cr_assert_str_eq(c.ip, "192.0.2.9");
 	cr_assert_str_eq(c.scheme, "http");
 	arena_free(&m.arena);
+}
+
+Test(origin, hops)
+{
+	static const struct { const char *trust, *list, *ip; } rows[] = {
+		{"on", "203.0.113.7", "203.0.113.7"},
+		{"on", "203.0.113.7, 198.51.100.1", "203.0.113.7"},
+		{"private", "203.0.113.7", "203.0.113.7"},
+		{"private", "1.2.3.4, 203.0.113.7", "203.0.113.7"},
+		{"private", "1.2.3.4, 203.0.113.7, 10.0.0.2,192.168.0.1", "203.0.113.7"},
+		{"private", "10.0.0.3, 10.0.0.2", "10.0.0.3"},
+		{"private", "203.0.113.7:51022", "203.0.113.7"},
+		{"private", "[2001:db8::1]:443", "2001:db8::1"},
+		{"private", "[2001:db8::1]", "2001:db8::1"},
+		{"private", "2001:db8::1", "2001:db8::1"},
+		{"private", "203.0.113.7, fe80::1%eth0", "203.0.113.7"},
+		{"private", "fe80::1%eth0", "fe80::1"},
+		{"private", "[fe80::1%eth0]:1", "fe80::1"},
+		{"private", "203.0.113.7, unknown", "10.0.0.1"},
+		{"private", "unknown, 10.0.0.2", "10.0.0.2"},
+		{"private", "203.0.113.7,", "10.0.0.1"},
+		{"private", ",", "10.0.0.1"},
+		{"private", "203.0.113.7:", "10.0.0.1"},
+		{"private", "203.0.113.7:x", "10.0.0.1"},
+		{"private", "203.0.113.7:123456", "10.0.0.1"},
+		{"private", "203.0.113.7%eth0", "10.0.0.1"},
+		{"private", "[203.0.113.7]", "10.0.0.1"},
+		{"private", "[2001:db8::1", "10.0.0.1"},
+		{"private", "[2001:db8::1]443", "10.0.0.1"},
+		{"private", "[]", "10.0.0.1"},
+		{"private", "[", "10.0.0.1"},
+		{"private", "%", "10.0.0.1"},
+		{"private", "::1::", "10.0.0.1"},
+		{"private", "1.2.3", "10.0.0.1"},
+		{"private", "1.2.3.4'; --", "10.0.0.1"},
+		{"off", "203.0.113.7", "10.0.0.1"},
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct http_msg m = {.arena = a, .peer = "10.0.0.1"};
+		struct client c;
+
+		conf.trust_proxy = rows[i].trust;
+		m.hdr[HDR_X_FORWARDED_FOR] = str_c(rows[i].list);
+		client_of(&m, &c);
+		cr_assert_str_eq(c.ip, rows[i].ip, "%s", rows[i].list);
+	}
+	arena_free(&a);
 }
 
 Test(origin, proxies)
@@ -181,6 +230,7 @@ Test(origin, proxies)
 		{"private", "172.32.0.0", false},
 		{"private", "192.168.1.1", true},
 		{"private", "fe80::1", true},
+		{"private", "fe80::1%eth0", true},
 		{"private", "fec0::1", false},
 		{"private", "fd00::1", true},
 		{"private", "203.0.113.1", false},

@@ -60,7 +60,7 @@ describe('an account', () => {
 	})
 	test('an entry: who, where from, with what', async () => {
 		const u = await p.user({ name: 'Ada' }), chrome = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/105.0.0.0 Safari/537.36'
-		await u.ok('PATCH', '/account/prefs', { body: { prefs: {} }, headers: { 'user-agent': chrome, 'x-forwarded-for': '203.0.113.7' } })
+		await u.ok('PATCH', '/account/prefs', { body: { prefs: {} }, headers: { 'user-agent': chrome, 'x-forwarded-for': 'junk, 198.51.100.1, 203.0.113.7:51022' } })
 		await logs(() => u.call('GET', '/account/logs'), 3)
 		await u.ok('PATCH', '/account/prefs', { body: { prefs: {} }, headers: { 'user-agent': 'AppwriteCLI/1.0.0' } })
 		const [cli, web, , first] = await logs(() => u.call('GET', '/account/logs'), 4)
