@@ -42,6 +42,12 @@ describe('routing', () => {
 		assertError(await p.call('GET', '/users/identity'), 404, 'user_not_found')
 		assertError(await p.call('DELETE', '/users/identities'), 404, 'user_not_found')
 	})
+	test('another path of a request', async () => {
+		const email = `${unique()}@example.org`, r = await p.guest('POST', '/account/anonymous', { body: { userId: 'unique()', email, password: 'password-1234' } })
+		assert.equal(r.status, 201, r.text)
+		assert.equal(r.body.email, email)
+		assertError(await p.guest('POST', '/account/anonymous', { body: {} }), 400, 'general_argument_invalid')
+	})
 	test('one slash at the end is forgiven', async () => {
 		assert.equal((await s.call('GET', '/health/version/')).status, 200)
 		assert.equal((await s.call('GET', '/health/version//')).status, 404)

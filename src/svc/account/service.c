@@ -42,8 +42,9 @@ static const struct older older[] = {
 	{0},
 };
 
-/* Later names of requests; only what means the same thing is here. */
+/* Later names of requests, where they mean the same thing; and what reaches a route in the contract that matches parts of paths. */
 static const struct path_alias aliases[] = {
+	{"POST", "/v1/account/anonymous", "/v1/account", NULL},
 	{"POST", "/v1/account/jwts", "/v1/account/jwt", NULL},
 	{"POST", "/v1/account/tokens/magic-url", "/v1/account/sessions/magic-url", NULL},
 	{"POST", "/v1/account/tokens/phone", "/v1/account/sessions/phone", NULL},
