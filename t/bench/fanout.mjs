@@ -1,6 +1,6 @@
 /* Fan-out: the server's CPU for one delivery against a bare send() loop in the same run; selectivity; memory of an idle socket.
  *
- *   node t/bench/fanout.mjs [sockets…]	default: 1000 5000; FANLOAD names the load generator, else build/t/bench/fanload */
+ *   node t/bench/fanout.mjs [sockets…]	default: 1000 5000; FANLOAD names the load generator, else build/t/bench/fanload, which is made when it is not there */
 import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -11,7 +11,8 @@ import { library, read } from '../60-rt/lib.mjs'
 import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { cpuOf, family, report } from './lib.mjs'
 
-const fanload = process.env.FANLOAD || new URL('../../build/t/bench/fanload', import.meta.url).pathname
+const build = new URL('../../build', import.meta.url).pathname, fanload = process.env.FANLOAD || path.join(build, 't/bench/fanload')
+if (!process.env.FANLOAD) execFileSync('make', ['-C', build, 't/bench/fanload'], { stdio: ['ignore', 'ignore', 'inherit'] })	/* contrib/up makes the server alone */
 const sizes = process.argv.slice(2).map(Number)
 if (!sizes.length) sizes.push(1000, 5000)
 
