@@ -30,7 +30,7 @@ enum origin_kind {
 	ORIGIN_NONE,	/* there is none: servers and apps */
 	ORIGIN_HIDDEN,	/* names no place ("null", "example.org"). Any site can make its pages such (a sandboxed frame), so what a browser adds to
 			 * their requests by itself counts for nothing */
-	ORIGIN_OURS,	/* as host_allowed, or a platform of an app whose key is the host */
+	ORIGIN_OURS,	/* as host_allowed, or a platform of the app that the scheme names, whose key is the host */
 	ORIGIN_FOREIGN,	/* any other, and each that we cannot read: a browser may read it in a way of its own */
 };
 /* p NULL: of no project. own_host NULL: our own host is as any other. o, if not NULL, is the text taken apart. */

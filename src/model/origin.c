@@ -212,30 +212,37 @@ always_allowed(struct str host, const char *own_host)
 	return str_is(host, "localhost") || (own_host != NULL && str_is(host, own_host));
 }
 
-/* The platforms of each type that authorise an origin, and by what. */
-enum platform_by { BY_NOTHING, BY_HOSTNAME, BY_KEY };
+/* The platforms of each type that authorise an origin, and the scheme of it: NULL for a page, known by its host and not by a key. */
+static const struct { const char *type, *scheme; } kinds[] = {
+    {"web", NULL},
+    {"flutter-ios", "appwrite-ios"},
+    {"apple-ios", "appwrite-ios"},
+    {"flutter-android", "appwrite-android"},
+    {"android", "appwrite-android"},
+    {"flutter-macos", "appwrite-macos"},
+    {"flutter-windows", "appwrite-windows"},
+    {"flutter-linux", "appwrite-linux"},
+};
 
-static enum platform_by
-platform_by(const char *type)
+/* What must match the host of an origin of this scheme; NULL: the platform does not speak for such. */
+static const char *
+platform_rule(const struct platform *f, struct str scheme)
 {
-	static const char *const apps[] = {"flutter-ios", "flutter-android", "flutter-macos", "flutter-windows", "flutter-linux", "android",
-		"apple-ios"};
-
-	if (strcmp(type, "web") == 0)
-		return BY_HOSTNAME;
-	for (size_t i = 0; i < sizeof apps / sizeof *apps; i++)
-		if (strcmp(type, apps[i]) == 0)
-			return BY_KEY;
-	return BY_NOTHING;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (strcmp(f->type, kinds[i].type) != 0)
+			continue;
+		if (kinds[i].scheme == NULL)
+			return str_starts(scheme, "appwrite-") ? NULL : f->hostname;
+		return str_is(scheme, kinds[i].scheme) ? f->key : NULL;
+	}
+	return NULL;
 }
 
 static bool
-platforms_have(const struct project *p, struct str host, bool apps)
+platforms_have(const struct project *p, struct str scheme, struct str host)
 {
 	for (int i = 0; i < p->platforms.n; i++) {
-		const struct platform *f = p->platforms.v[i];
-		enum platform_by by = platform_by(f->type);
-		const char *rule = by == BY_HOSTNAME ? f->hostname : by == BY_KEY && apps ? f->key : NULL;
+		const char *rule = platform_rule(p->platforms.v[i], scheme);
 
 		if (rule != NULL && rule[0] != '\0' && project_host_matches(rule, host))
 			return true;
@@ -253,7 +260,7 @@ may_match(struct str host)
 bool
 host_allowed(const struct project *p, struct str host, const char *own_host)
 {
-	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, host, false));
+	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, STR("https"), host));
 }
 
 const char *
@@ -300,20 +307,20 @@ origin_kind(const struct project *p, const char *text, const char *own_host, str
 		*o = origin_parse(NULL);
 		return ORIGIN_FOREIGN;
 	}
-	return always_allowed(o->host, own_host) || (p != NULL && may_match(o->host) && platforms_have(p, o->host, true)) ? ORIGIN_OURS :
+	return always_allowed(o->host, own_host) || (p != NULL && may_match(o->host) && platforms_have(p, o->scheme, o->host)) ? ORIGIN_OURS :
 	    ORIGIN_FOREIGN;
 }
 
 const char *
 origin_refusal(struct arena *a, const struct origin *o)
 {
-	static const char *const kinds[][2] = {{"http", "Web"}, {"https", "Web"}, {"appwrite-ios", "iOS"}, {"appwrite-android", "Android"},
+	static const char *const clients[][2] = {{"http", "Web"}, {"https", "Web"}, {"appwrite-ios", "iOS"}, {"appwrite-android", "Android"},
 		{"appwrite-macos", "macOS"}, {"appwrite-windows", "Windows"}, {"appwrite-linux", "Linux"}};
 
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (str_is(o->scheme, kinds[i][0]))
+	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+		if (str_is(o->scheme, clients[i][0]))
 			return arena_printf(a,
 			    "Invalid Origin. Register your new client (%.*s) as a new %s platform on your project console dashboard",
-			    STR_FMT(o->host), kinds[i][1]);
+			    STR_FMT(o->host), clients[i][1]);
 	return "Unsupported platform";
 }
