@@ -118,15 +118,36 @@ check_phone(struct req *rq, const struct param *p, json_t *v, void *out)
 	return NULL;
 }
 
+/* Labels of what hosts of origins are made of; a label may be * alone. Any other could never match. */
+static bool
+may_be_host(struct str s)
+{
+	while (s.p != NULL) {
+		struct str label = str_cut(&s, '.');
+
+		if (label.n == 0)
+			return false;
+		for (size_t i = 0; i < label.n && !str_is(label, "*"); i++)
+			if (!((label.p[i] >= 'a' && label.p[i] <= 'z') || (label.p[i] >= '0' && label.p[i] <= '9') || label.p[i] == '-' ||
+			    label.p[i] == '_'))
+				return false;
+	}
+	return true;
+}
+
+/* Stored as browsers write hosts: small, without blanks around and the root's dot. */
 static const char *
 check_hostname(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	struct str s = json_str(v);
+	struct str s = json_is_string(v) ? str_trim(json_str(v)) : STR_NONE;
 
 	(void)p;
-	if (s.n == 0 || s.n > HOSTNAME_MAX || has_nul(v) || memchr(s.p, '/', s.n) != NULL || memchr(s.p, ':', s.n) != NULL)
+	if (s.n > 1 && s.p[s.n - 1] == '.')
+		s.n--;
+	s = str_lower(rq->cx.arena, s);
+	if (s.n == 0 || s.n > HOSTNAME_MAX || has_nul(v) || !may_be_host(s))
 		return "A host name has at most 253 characters, no slash and no colon.";
-	*(const char **)out = validators_copy(rq, v);
+	*(const char **)out = str_dup(rq->cx.arena, s);
 	return NULL;
 }
 

@@ -256,19 +256,28 @@ project_auth_on(const struct project *p, const char *method)
 	return true;
 }
 
+/* The root's dot at the end says nothing. */
+static struct str
+without_root(struct str s)
+{
+	return s.n > 1 && s.p[s.n - 1] == '.' ? (struct str){s.p, s.n - 1} : s;
+}
+
+/* Rules of earlier versions were stored as they came. */
 bool
 project_host_matches(const char *rule, struct str host)
 {
-	struct str r = str_c(rule);
+	struct str r = without_root(str_trim(str_c(rule)));
 
-	if (host.n == 0)
+	host = without_root(host);
+	if (host.n == 0 || r.n == 0)
 		return false;
-	if (str_is(r, "*") || str_eq(r, host))
+	if (str_is(r, "*") || str_ieq(r, host))
 		return true;
 	while (r.p != NULL && host.p != NULL) {
 		struct str want = str_cut(&r, '.'), have = str_cut(&host, '.');
 
-		if (have.n == 0 || (!str_is(want, "*") && !str_eq(want, have)))
+		if (have.n == 0 || (!str_is(want, "*") && !str_ieq(want, have)))
 			return false;
 	}
 	return r.p == NULL && host.p == NULL;

@@ -236,7 +236,7 @@ Test(params, accepts_and_refuses)
 		{P_EMAIL, .good = {"\"a@b.co\"", "\"a@[127.0.0.1]\""}, .bad = {"\"a@localhost\"", "\"a\"", "\"@b.co\"", "1", "\"a..b@c.de\""}},
 		{P_PASSWORD, .good = {"\"12345678\"", "\"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\""}, .bad = {"\"1234567\"", "12345678", "\"12345678\\u0000\""}},
 		{P_PHONE, .good = {"\"+12\"", "\"+123456789012345\""}, .bad = {"\"+1\"", "\"12\"", "\"+02\"", "\"+1234567890123456\"", "\"+1 2\"", "12"}},
-		{P_HOSTNAME, .good = {"\"a.b\"", "\"*\""}, .bad = {"\"a:1\"", "\"a/b\"", "1"}},
+		{P_HOSTNAME, .good = {"\"a.b\"", "\"*\"", "\" A.b. \""}, .bad = {"\"a:1\"", "\"a/b\"", "\"a*\"", "1"}},
 		{P_URL, .good = {"\"http://a.b\"", "\"custom://x\"", "\"mailto:a@b\""}, .bad = {"\"//a\"", "\"a.b/c\"", "\"http://a b\"", "1"}},
 		{P_URL, .list = web, .good = {"\"http://a.b/c?d\"", "\"https://a\"", "\"http://u:p%40@a/\\\\\""}, .bad = {"\"ftp://a\"", "\"HTTP://a\"", "\"http://b\\\\@a/\""}},
 		{P_ENUM, .list = abc, .good = {"\"a\"", "\"Cc\""}, .bad = {"\"A\"", "\"d\"", "1"}},

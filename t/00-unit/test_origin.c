@@ -45,7 +45,7 @@ Test(origin, parse)
 
 Test(origin, allowed)
 {
-	struct platform rows[] = {{.type = "web", .hostname = "*.example.org", .key = ""}, {.type = "android", .hostname = "", .key = "com.example.app"},
+	struct platform rows[] = {{.type = "web", .hostname = " *.Example.org. ", .key = ""}, {.type = "android", .hostname = "", .key = "com.example.app"},
 		{.type = "apple-macos", .hostname = "", .key = "com.example.mac"}, {.type = "web", .hostname = "", .key = "webkey"}};
 	void *v[] = {&rows[0], &rows[1], &rows[2], &rows[3]};
 	struct project p = {.platforms = {4, v}};
@@ -53,6 +53,7 @@ Test(origin, allowed)
 		{"http://localhost", true, true},
 		{"http://own.test:80", true, true},
 		{"https://a.example.org", true, true},
+		{"https://A.example.org.", true, true},
 		{"https://example.org", false, false},
 		{"https://a.b.example.org", false, false},
 		{"https://aexample.org", false, false},

@@ -143,6 +143,13 @@ describe('platforms', () => {
 		fails(await owner.call('PUT', `${path()}/${made.$id}`, { body: { name: 'x' } }), 404, 'platform_not_found')
 	})
 
+	test('a host name is stored as browsers write it; what can never match is refused', async () => {
+		for (const [asked, stored] of [[' Spelt.Example.ORG. ', 'spelt.example.org'], ['*', '*'], ['*.Example.org', '*.example.org']])
+			assert.equal((await owner.ok('POST', path(), { body: { type: 'web', name: 'x', hostname: asked }, status: 201 })).hostname, stored)
+		for (const hostname of ['a b', 'a*.example.org', '.example.org', 'a..b', 'a:80', 'http://a', 'm\u00fcnchen.example', 'a$b', '.'])
+			fails(await owner.call('POST', path(), { body: { type: 'web', name: 'x', hostname } }), 400, 'general_argument_invalid')
+	})
+
 	test('refused', async () => {
 		for (const body of [{ name: 'x' }, { type: 'phone', name: 'x' }, { type: 'web' }, { type: 'web', name: 'n'.repeat(129) }, { type: 'web', name: 'x', key: 'k'.repeat(257) }, { type: 'web', name: 'x', hostname: 'h'.repeat(300) }])
 			fails(await owner.call('POST', path(), { body }), 400, 'general_argument_invalid')
