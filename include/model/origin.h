@@ -25,6 +25,9 @@ bool host_allowed(const struct project *p, struct str host, const char *own_host
 /* Our host as mails name it. They go to others than who asks for them, and who asks can write any Host header: once the setting `domain` names
  * a host, only that and verified domains of the project count. */
 const char *host_for_mails(const struct project *p, const char *asked);
+/* The link of a mail leads where configuration says: without `domain` the host of the request alone does not make it ours, unless it is this
+ * machine's loopback. */
+bool mail_link_ok(const struct project *p, const char *asked, const char *url);
 /* What an Origin or Referer is to a project. Every door asks here: HTTP, preflights, the console, WebSockets. */
 enum origin_kind {
 	ORIGIN_NONE,	/* there is none: servers and apps */

@@ -300,6 +300,18 @@ check_servers(struct ctx *cx, void *arg)
 	return OK;
 }
 
+/* Who asks for a mail writes the Host header. */
+static void
+check_mail(void)
+{
+	if (conf.smtp_host == NULL || *conf.smtp_host == '\0')
+		return;
+	if (*conf.domain == '\0' || strcmp(conf.domain, "localhost") == 0)
+		doctor_say(WARN, "set domain to the server's name", "mails are sent, but domain is not set: those that link to this server are refused");
+	else
+		doctor_say(FINE, NULL, "mails link to %s", conf.domain);
+}
+
 int
 doctor_run(struct args *a)
 {
@@ -313,6 +325,7 @@ doctor_run(struct args *a)
 	check_data(&p);
 	check_tls();
 	doctor_check_limits();
+	check_mail();
 	check_clock();
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
 		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p));

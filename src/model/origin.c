@@ -263,17 +263,43 @@ host_allowed(const struct project *p, struct str host, const char *own_host)
 	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, STR("https"), host));
 }
 
-const char *
-host_for_mails(const struct project *p, const char *asked)
+static bool
+is_loopback(const char *host)
 {
-	if (conf.domain[0] == '\0' || strcmp(conf.domain, "localhost") == 0 || str_ieq(str_c(asked), str_c(conf.domain)))
-		return asked;
+	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || (strncmp(host, "127.", 4) == 0 && host_is_address(str_c(host)));
+}
+
+static bool
+domain_set(void)
+{
+	return conf.domain[0] != '\0' && strcmp(conf.domain, "localhost") != 0;
+}
+
+static bool
+domain_verified(const struct project *p, const char *asked)
+{
 	for (int i = 0; i < p->domains.n; i++) {
 		const struct domain *d = p->domains.v[i];
 
 		if (d->verification && str_ieq(str_c(asked), str_c(d->domain)))
-			return asked;
+			return true;
 	}
+	return false;
+}
+
+bool
+mail_link_ok(const struct project *p, const char *asked, const char *url)
+{
+	struct origin o = origin_parse(url);
+
+	return domain_set() || is_loopback(asked) || domain_verified(p, asked) || host_allowed(p, o.host, NULL);
+}
+
+const char *
+host_for_mails(const struct project *p, const char *asked)
+{
+	if (!domain_set() || str_ieq(str_c(asked), str_c(conf.domain)) || domain_verified(p, asked))
+		return asked;
 	return conf.domain;
 }
 

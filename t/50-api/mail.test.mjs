@@ -220,6 +220,19 @@ test('a host that anybody can write into a request is none for mails', async () 
 	}
 })
 
+test('without a domain no mail leads to the host of a request', async () => {
+	const q = await s.project(), u = await q.user(), evil = 'http://evil.example/page'
+	await q.addPlatform({ hostname: 'app.example.org' })
+	for (const headers of [{ host: 'evil.example' }, { 'x-forwarded-host': 'evil.example' }]) {
+		const ask = (path, body) => q.guest('POST', path, { body, headers })
+		for (const r of [await ask('/account/recovery', { email: u.email, url: evil }), await ask('/account/sessions/magic-url', { userId: 'unique()', email: u.email }),
+			await u.call('POST', '/account/verification', { body: { url: evil }, headers })])
+			fails(r, 503, 'general_smtp_disabled')
+		assert.equal((await ask('/account/recovery', { email: u.email, url: 'https://app.example.org/page' })).status, 201)
+		assert.ok((await box.next(u.email)).link.startsWith('https://app.example.org/page?'))
+	}
+})
+
 test('a secret proves the address that it was sent to, and no other', async () => {
 	const u = await p.user(), next = mail(), sent = async (path, body) => {
 		assert.equal((await u.call('POST', `/account/${path}`, { body })).status, 201)

@@ -1,4 +1,5 @@
 /* The account service: signing in, recovering and verifying by a secret that comes by mail or SMS. */
+#include "core/log.h"
 #include "core/vtime.h"
 #include "gate/caller.h"
 #include "model/link.h"
@@ -61,6 +62,18 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 	};
 
 	mail_send(tx, l->rq->project, &mail);
+}
+
+/* Before anything is looked up or made. */
+static err_t
+mail_may_link(struct req *rq, const char *url, const char *what)
+{
+	if (!mail_ready())
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s", what);
+	if (mail_link_ok(rq->project, rq->host, url))
+		return OK;
+	log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
+	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s to host=%s without domain", what, rq->host);
 }
 
 static err_t
@@ -157,10 +170,9 @@ account_create_magic_url_session(struct req *rq, void *arg)
 	struct letter l = {.kind = "magicSession", .url = in->url, .with_project = true};
 	struct user *u;
 
-	if (!mail_ready())
-		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "magic URL");
 	if (l.url == NULL || l.url[0] == '\0')
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
+	TRY(mail_may_link(rq, l.url, "magic URL"));
 	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
 	l.to = u;
 	return mail_token(rq, TOKEN_MAGIC, week_ms, NULL, &l);
@@ -229,8 +241,7 @@ account_recovery_start(struct req *rq, void *arg)
 	struct letter l = {.kind = "recovery", .url = in->url};
 	struct user *u;
 
-	if (!mail_ready())
-		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "recovery");
+	TRY(mail_may_link(rq, in->url, "recovery"));
 	TRY(user_by_email(&rq->cx, rq->project, in->email, &u));
 	if (!u->status)
 		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
@@ -268,8 +279,7 @@ account_verification_start(struct req *rq, void *arg)
 	const struct start_in *in = arg;
 	struct letter l = {.kind = "verification", .url = in->url, .to = rq->login->user};
 
-	if (!mail_ready())
-		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "verification");
+	TRY(mail_may_link(rq, in->url, "verification"));
 	if (caller_user(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (l.to->email == NULL || l.to->email[0] == '\0')

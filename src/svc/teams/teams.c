@@ -2,8 +2,10 @@
  * the project's own team in admin mode. */
 #include "core/id.h"
 #include "gate/caller.h"
+#include "core/log.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
+#include "model/origin.h"
 #include "model/roles.h"
 #include "svc/teams/team.h"
 
@@ -208,6 +210,10 @@ teams_create_membership(struct req *rq, void *arg)
 
 	if (!server && !mail_ready())
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
+	if (!server && !mail_link_ok(rq->project, rq->host, in->url)) {
+		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=invitation host=%s", rq->host);
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation to host=%s without domain", rq->host);
+	}
 	in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t))
