@@ -70,6 +70,11 @@ struct http_handler {
 	void (*ws_close)(struct ws *w);				/* gone, for whatever reason; w is invalid afterwards. Always called once */
 };
 
+struct addrinfo;
+/* Where conf.listen and conf.port say; to be freed with freeaddrinfo. 0, or an error of getaddrinfo. */
+int http_address(struct addrinfo **out);
+/* A socket of IPv6 that is about to be bound takes IPv4, too, whatever the machine's setting. */
+bool http_both_families(int fd, const struct addrinfo *ai);
 /* Listens on conf.listen/conf.port with SO_REUSEPORT (TLS when conf.tls_cert is set). False and a log line when it cannot. */
 bool http_listen(const struct http_handler *h, const char *ws_path);
 /* Draining: stop accepting, answer "Connection: close", close idle keep-alive connections, close WebSockets with 1012. */

@@ -1,6 +1,6 @@
 /* Configuration: CONF(name, type, default, when it applies, what it does).
  * Names become BADAL_<NAME> in the environment and --<name with dashes> on the command line. */
-CONF(listen, STR, "0.0.0.0", START, "Address to listen on.")
+CONF(listen, STR, "::", START, "Address to listen on; ::, * or empty: all of IPv6 and IPv4, or of IPv4 where the machine has no IPv6.")
 CONF(port, INT, "8080", START, "Port of HTTP and WebSocket.")
 CONF(tls_cert, STR, "", START, "Certificate chain file (PEM); with tls_key switches TLS and HTTP/2 on.")
 CONF(tls_key, STR, "", START, "Private key file (PEM).")
@@ -29,7 +29,7 @@ CONF(list_bytes_max, SIZE, "64m", RELOAD, "Most bytes of long values that a page
 CONF(request_timeout, TIME, "30s", RELOAD, "Longest time a request may take.")
 CONF(head_timeout, TIME, "10s", RELOAD, "Longest time for a request's head, and for each part of its body.")
 CONF(keepalive_timeout, TIME, "75s", RELOAD, "How long an idle connection is kept.")
-CONF(head_max, SIZE, "16k", START, "Largest request head.")
+CONF(head_max, SIZE, "64k", START, "Largest request head.")
 CONF(body_max, SIZE, "6291456", RELOAD, "Largest request, head and body.")
 CONF(body_values_max, INT, "100000", RELOAD, "Most values (members and elements) in a JSON body; one with more is refused.")
 CONF(body_timeout, TIME, "5m", RELOAD, "Longest time for a request's body as a whole, where it is kept until it is complete.")

@@ -13,6 +13,7 @@
 #include <libwebsockets.h>
 #include <linux/sockios.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -452,23 +453,51 @@ on_accept(uv_poll_t *h, int status, int events)
 	}
 }
 
+/* A machine that was started without IPv6 has no such sockets. */
+static bool
+has_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno != EAFNOSUPPORT;
+}
+
+int
+http_address(struct addrinfo **out)
+{
+	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	const char *host = conf.listen;
+	char port[16];
+
+	if (*host == '\0' || strcmp(host, "*") == 0 || strcmp(host, "::") == 0)
+		host = has_ipv6() ? "::" : "0.0.0.0";
+	snprintf(port, sizeof port, "%lld", (long long)conf.port);
+	return conf.port > 65535 ? EAI_SERVICE : getaddrinfo(host, port, &hint, out);
+}
+
+bool
+http_both_families(int fd, const struct addrinfo *ai)
+{
+	int off = 0;
+
+	return ai->ai_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
+}
+
 static int
 listen_socket(void)
 {
-	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
-	const char *host = conf.listen;
-	char port[16];
-	int fd, on = 1, idle = 120, every = 15, times = 4, e;
+	struct addrinfo *ai;
+	int fd, on = 1, idle = 120, every = 15, times = 4, e = http_address(&ai);
 
-	snprintf(port, sizeof port, "%lld", (long long)conf.port);
-	e = getaddrinfo(*host == '\0' || strcmp(host, "*") == 0 ? NULL : host, port, &hint, &ai);
 	if (e != 0) {
-		log_error(NULL, "cannot listen", "address=%s error=\"%s\"", host, gai_strerror(e));
+		log_error(NULL, "cannot listen", "address=%s error=\"%s\"", conf.listen, gai_strerror(e));
 		return -1;
 	}
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* Accepted sockets inherit TCP_NODELAY and the probes, without which a WebSocket whose client lost its network would stay for ever. */
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+	if (fd < 0 || !http_both_families(fd, ai) || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0 ||
@@ -476,7 +505,7 @@ listen_socket(void)
 	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every) != 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times) != 0 ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
-		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", host, port, strerror(errno));
+		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"", conf.listen, (long long)conf.port, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		fd = -1;

@@ -28,6 +28,7 @@
 #include "core/metric.h"
 #include "io/bus.h"
 #include "io/db.h"
+#include "io/http.h"
 #include "main_priv.h"
 #include "model/space.h"
 
@@ -77,7 +78,7 @@ bind_to(const struct addrinfo *ai, bool share)
 
 	if (fd < 0)
 		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	if (http_both_families(fd, ai) && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 	    (!share || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) && bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
 		return fd;
 	e = errno;
@@ -91,22 +92,18 @@ bind_to(const struct addrinfo *ai, bool share)
 static bool
 claim_port(void)
 {
-	struct addrinfo hint = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai;
-	const char *host = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 ? NULL : conf.listen;
+	struct addrinfo *ai;
 	int64_t end = serve_now_ms() + PORT_PATIENCE_MS;
-	char port[16];
-	int e, fd;
+	int e = http_address(&ai), fd;
 
-	snprintf(port, sizeof port, "%lld", (long long)conf.port);
-	e = conf.port > 65535 ? EAI_SERVICE : getaddrinfo(host, port, &hint, &ai);
 	if (e != 0) {
-		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", conf.listen, port, gai_strerror(e));
+		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"", conf.listen, (long long)conf.port, gai_strerror(e));
 		return false;
 	}
 	while ((fd = bind_to(ai, conf.port == 0)) < 0 && errno == EADDRINUSE && serve_now_ms() < end)
 		poll(NULL, 0, TICK_MS);
 	if (fd < 0)
-		log_error(NULL, "cannot listen", "address=%s port=%s error=\"%s\"", conf.listen, port, strerror(errno));
+		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"", conf.listen, (long long)conf.port, strerror(errno));
 	freeaddrinfo(ai);
 	if (fd >= 0 && conf.port == 0) {
 		struct sockaddr_storage at;

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
+import os from 'node:os';
 import { after, before, test } from 'node:test';
 import { Wire, ask, skip, startEcho, until } from './lib.mjs';
 
@@ -208,4 +210,24 @@ test('several processes share the port', { skip }, async () => {
   await until(async () => pids.add((await s.stats()).pid).size === 3, 'all three answer');
   await more[0].stop();
   await more[1].stop();
+});
+
+test('a head of 60 KiB is read', { skip }, async () => {
+  const s = await startEcho();
+  const r = await ask(s.port, `GET /alive HTTP/1.1\r\nHost: a\r\nCookie: a=${'b'.repeat(60 * 1024)}\r\nConnection: close\r\n\r\n`);
+  assert.equal(r.status, 200);
+  await s.stop();
+});
+
+test('where nothing is said, both families are heard', { skip }, async () => {
+  const families = Object.values(os.networkInterfaces()).flat().filter((a) => a.internal).map((a) => a.address);
+  for (const listen of ['::', '*', '']) {
+    const s = await startEcho({ listen });
+    for (const host of ['127.0.0.1', '::1'].filter((a) => families.includes(a))) {
+      const c = net.connect(s.port, host);
+      c.end('GET /alive HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      assert.match(Buffer.concat(await c.toArray()).toString(), /^HTTP\/1\.1 200 /, `${listen} ${host}`);
+    }
+    await s.stop();
+  }
 });
