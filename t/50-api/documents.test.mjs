@@ -83,7 +83,7 @@ describe('create', () => {
 			['price', false], ['lent', 'true'], ['lent', 1], ['released', 'some day'], ['released', ''], ['released', []], ['released', {}],
 			['released', '2020-13-01'], ['released', '10000-01-01'], ['released', '+500000 weeks'], ['released', '-500000 weeks'], ['mail', 'nobody'], ['mail', 'a@localhost'], ['mail', ''], ['host', '1.2.3'], ['link', 'nowhere'], ['state', 'burnt'],
 			['state', 'NEW'], ['tags', 'one'], ['tags', {}], ['tags', ['a', 5]], ['tags', ['sixsix']], ['tags', [['a']]], ['years', [1.5]], ['colour', 'red'], ['Title', 'x'],
-			['$collectionId', 'x'], ['$databaseId', 'x'], ['$x', 1], ['$id', 'other'],
+			['$x', 1], ['$id', 'other'],
 		]
 		for (const [key, value] of rows) {
 			const r = await post(ada.call, books, { documentId: 'unique()', data: { title: 't', [key]: value } })
@@ -108,11 +108,16 @@ describe('create', () => {
 	})
 
 	test('system members in the data are ignored', async () => {
-		const r = await post(p.call, books, { documentId: 'unique()', data: { $createdAt: '2000-01-01', $updatedAt: 5, $permissions: ['x'], $collection: 'x', $internalId: 1, title: 't', $id: null } })
+		const r = await post(p.call, books, { documentId: 'unique()', data: { $createdAt: '2000-01-01', $updatedAt: 5, $permissions: ['x'], $collection: 'x', $internalId: 1, $collectionId: 'x', $databaseId: 'x', $tableId: 'x', $sequence: 1, title: 't', $id: null } })
 		assert.equal(r.status, 201, r.text)
 		assert.ok(Date.parse(r.body.$createdAt) > Date.now() - 3600e3)
 		assert.deepEqual(r.body.$permissions, [])
 		assert.equal(Object.keys(r.body).length, Object.keys(attributes).length + system.length)
+		/* what was read goes back as it is */
+		const again = await p.call('PATCH', `${books.docs}/${r.body.$id}`, { body: { data: { ...r.body, $sequence: 7, $tableId: 'x', title: 'u' } } })
+		assert.equal(again.status, 200, again.text)
+		assert.deepEqual({ ...again.body, $updatedAt: '' }, { ...r.body, title: 'u', $updatedAt: '' })
+		fails(await p.call('PATCH', `${books.docs}/${r.body.$id}`, { body: { data: { $other: 1 } } }), 400, 'document_invalid_structure')
 	})
 
 	test('data', async () => {
@@ -244,7 +249,7 @@ describe('update', () => {
 	test('errors', async () => {
 		const { $id: id } = await books.doc({ title: 't' })
 		for (const body of [{}, { data: {} }, { data: [] }, { data: null }]) fails(await patch(ada.call, books, id, body), 400, 'document_missing_payload')
-		for (const data of [{ title: null }, { title: 5 }, { colour: 1 }, { $collectionId: 'x' }, { pages: 'many' }, [1]])
+		for (const data of [{ title: null }, { title: 5 }, { colour: 1 }, { $other: 'x' }, { pages: 'many' }, [1]])
 			fails(await patch(ada.call, books, id, { data }), 400, 'document_invalid_structure')
 		fails(await patch(ada.call, books, unique(), { data: { pages: 1 } }), 404, 'document_not_found')
 		fails(await patch(ada.call, books, unique(), { permissions: ['read("guests")'] }), 404, 'document_not_found')
