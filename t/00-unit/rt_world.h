@@ -215,9 +215,16 @@ project_get_bare(struct ctx *cx, struct str id, struct project **out)
 }
 
 void client_of(const struct http_msg *m, struct client *out) { *out = (struct client){.ip = m->peer}; }
-struct origin origin_parse(const char *text) { return (struct origin){.host = str_c(text)}; }
-bool origin_hidden(const char *text) { return text != NULL && strcmp(text, "null") == 0; }
-bool origin_allowed(const struct project *p, const struct origin *o, const char *own) { (void)p, (void)own; return !str_is(o->host, "evil"); }
+
+enum origin_kind
+origin_kind(const struct project *p, const char *text, const char *own, struct origin *o)
+{
+	(void)p, (void)own;
+	if (o != NULL)
+		*o = (struct origin){.host = str_c(text)};
+	return text == NULL ? ORIGIN_NONE : strcmp(text, "null") == 0 ? ORIGIN_HIDDEN : strcmp(text, "evil") == 0 ? ORIGIN_FOREIGN : ORIGIN_OURS;
+}
+
 const char *origin_refusal(struct arena *a, const struct origin *o) { (void)a, (void)o; return "Invalid Origin."; }
 
 /* ---- sockets ---- */
