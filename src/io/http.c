@@ -752,12 +752,6 @@ http_drain(void)
 }
 
 unsigned
-http_open_requests(void)
-{
-	return msgs_given;
-}
-
-unsigned
 http_unsent_answers(void)
 {
 	unsigned n = 0;

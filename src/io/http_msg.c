@@ -13,6 +13,7 @@
 enum { SMALL = 16 * 1024, MANY = 1000 };
 
 unsigned msgs_given;
+static unsigned msgs_collecting;	/* of which the body is still awaited: they are requests in flight, too */
 
 static struct watch watched = {.prev = &watched, .next = &watched};
 
@@ -107,6 +108,10 @@ msg_end(struct msg *x)
 	watch_remove(&x->watch);
 	stream_fini(x);
 	free(x->kept);
+	if (x->collecting) {
+		assert(msgs_collecting > 0);
+		msgs_collecting--;
+	}
 	budget_close(&x->held);
 	arena_free(&a);
 }
@@ -203,6 +208,7 @@ http_collect(struct http_msg *m, int64_t max)
 	x->given = false;
 	msgs_given--;
 	x->collecting = true;
+	msgs_collecting++;
 	x->limit = max;
 	x->held.address = m->client;
 	if (m->length > max)
@@ -292,6 +298,7 @@ msg_body_end(struct msg *x)
 		return;
 	}
 	x->collecting = false;
+	msgs_collecting--;
 	watch_remove(&x->watch);
 	http_msg_give(x, http_handler->collected);
 }
@@ -356,4 +363,10 @@ http_done(struct http_msg *m)
 	}
 	msgs_given--;
 	msg_end(x);
+}
+
+unsigned
+http_open_requests(void)
+{
+	return msgs_given + msgs_collecting;
 }

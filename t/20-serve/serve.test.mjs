@@ -146,8 +146,10 @@ describe('signals', () => {
 		c.on('data', (d) => (got += d))
 		c.on('error', () => {})
 		await new Promise((ok) => c.once('connect', ok))
-		c.write(`POST /v1/account HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: console\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`)
-		await answers(s)	/* and so the connection before it was accepted */
+		c.write(`POST /v1/account HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: console\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`)
+		await until('the head was read', () => /^HTTP\/1\.1 100 .*\r\n\r\n$/s.test(got))
+		got = ''
+		c.write(body.slice(0, 10))
 		s.kill('SIGTERM')
 		await until('it is draining', () => /stopping/.test(s.log()))
 		await until('nobody listens', () => new Promise((ok) => net.connect(s.port, '127.0.0.1').on('connect', function () { this.destroy(); ok(false) }).on('error', () => ok(true))))

@@ -1,6 +1,7 @@
 /* Realtime: the query string of a handshake, channel names, and subscription queries. What was read is what the limits promise. */
 #include "../../src/rt/rt_priv.h"
 #include "fuzz.h"
+#include "svc/services.h"
 
 void
 index_moved(struct seat s, uint32_t pos)
@@ -57,6 +58,7 @@ fuzz_one(struct ctx *cx, struct str input)
 {
 	struct ask q;
 
+	services_init();	/* their channels */
 	ask_parse(cx->arena, input, &q);
 	for (int i = 0; i < q.n_channels; i++)
 		rewrite(cx, q.channels[i]);
