@@ -1,7 +1,7 @@
 /* Channel names: what a client asks for, and what an event is published on (spec realtime.md A8, B2, B5). */
 #include "rt_priv.h"
 
-enum { PARAMS_MAX = 5000 };
+enum { PARAMS_MAX = 5000, IDS_MAX = 3 };	/* IDS_MAX: of an event (model/event.h) */
 
 static const char *const actions[] = {"create", "update", "upsert", "delete", NULL};
 static bool
@@ -170,14 +170,14 @@ channel_add(struct list *l, const char *name)
 static struct str
 placeholder(struct str pattern, struct str name, const char *const *ids)
 {
-	while (pattern.p != NULL) {
+	for (int n = 0; pattern.p != NULL && n < IDS_MAX && ids[n] != NULL;) {
 		struct str part = str_cut(&pattern, '.');
 
 		if (part.n == 0 || part.p[0] != '[')
 			continue;
 		if (str_eq(part, name))
-			return *ids != NULL ? str_c(*ids) : STR_NONE;
-		ids += *ids != NULL;
+			return str_c(ids[n]);
+		n++;
 	}
 	return STR_NONE;
 }
