@@ -1,0 +1,40 @@
+/* Pictures: made by worker processes that hold no connection and no secret (src/main/…), started on demand and ended when idle. What is
+ * handed in is hostile: limits on pixels, frames, memory and seconds, no delegates, no files, no network. */
+#ifndef BADAL_MODEL_PICTURE_H
+#define BADAL_MODEL_PICTURE_H
+
+#include "core/ctx.h"
+
+enum picture_format { PICTURE_SAME, PICTURE_JPG, PICTURE_PNG, PICTURE_GIF, PICTURE_WEBP, PICTURE_AVIF };
+
+struct picture_ask {		/* spec storage-avatars-locale-health.md 8.2 */
+	int width, height;	/* 0: not given */
+	const char *gravity;	/* "center", "top-left", …; NULL: center */
+	int quality;		/* 0..100 */
+	int border_width, border_radius;
+	const char *border_color, *background;	/* "rrggbb"; NULL: none */
+	double opacity;		/* 0..1 */
+	int rotation;		/* degrees clockwise */
+	enum picture_format format;
+};
+
+/* Gives the next bytes of the source; n is 0 at the end. Awaits. */
+typedef err_t (*picture_source_fn)(struct ctx *cx, void *arg, struct str *piece_out);
+
+struct picture {
+	const char *type;	/* "image/png" */
+	struct str bytes;	/* in cx's arena, charged to the budget until cx ends */
+	int width, height;
+};
+/* Awaits a worker. ERR_PICTURE_BAD: it is none, or broken; ERR_PICTURE_LARGE: over a limit; ERR_BUSY: too many wait. */
+err_t picture_make(struct ctx *cx, picture_source_fn source, void *arg, const struct picture_ask *ask, struct picture *out) MUST_CHECK;
+
+/* ---- results that are kept (spec 9) ---- */
+
+/* A directory of the data directory, bounded by conf.preview_cache_size, the least recently used go first. The key is hashed; it must name
+ * everything that decides the bytes (the object and its version, the sorted parameters, the format). The caller has checked permissions. Both await; a failure
+ * is a miss, or nothing kept. `fd_out` is open for reading and closed with cx. */
+bool picture_cached(struct ctx *cx, const char *key, int *fd_out, uint64_t *size_out, const char **type_out);
+void picture_keep(struct ctx *cx, const char *key, const struct picture *pic);
+
+#endif
