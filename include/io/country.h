@@ -6,7 +6,8 @@
 
 struct country {		/* in the arena */
 	const char *code;	/* ISO, lower-case; "--" unknown */
-	const char *name;	/* in the locale, else in English; "Unknown" */
+	const char *name;	/* in the locale (names.h); its word for "Unknown" */
+	const char *continent;	/* "EU"; "" unknown */
 };
 
 /* The country of a numeric address. Unknown without a database, for private and malformed addresses, and on a damaged database.

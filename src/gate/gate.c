@@ -3,31 +3,20 @@
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "core/vtime.h"
+#include "io/names.h"
 #include "model/origin.h"
 #include "model/roles.h"
-
-static const char *const locales[] = {"af", "ar", "as", "az", "be", "bg", "bh", "bn", "bs", "ca", "cs", "da", "de", "en", "eo", "es", "fa", "fi",
-	"fo", "fr", "el", "ga", "gu", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "jv", "kn", "km", "ko", "la", "lb", "lt", "lv", "ml",
-	"mr", "ms", "nb", "nl", "nn", "ne", "or", "tl", "pl", "pt-br", "pt-pt", "pa", "ro", "ru", "sa", "sd", "si", "sk", "sl", "sn", "sq", "sv",
-	"ta", "te", "th", "tr", "uk", "ur", "vi", "zh-cn", "zh-tw"};
-
-static const char *
-locale_known(struct str s)
-{
-	for (size_t i = 0; s.n > 0 && i < sizeof locales / sizeof *locales; i++)
-		if (str_is(s, locales[i]))
-			return locales[i];
-	return NULL;
-}
 
 static void
 choose_locale(struct req *rq)
 {
-	rq->locale = locale_known(body_text(rq, "locale"));
+	rq->locale = names_locale(body_text(rq, "locale"));
 	if (rq->locale == NULL)
-		rq->locale = locale_known(rq->http->hdr[HDR_X_LOCALE]);
+		rq->locale = names_locale(rq->http->hdr[HDR_X_LOCALE]);
 	if (rq->locale == NULL)
-		rq->locale = conf.locale;
+		rq->locale = names_locale(str_c(conf.locale));
+	if (rq->locale == NULL)
+		rq->locale = "en";
 	rq->cx.locale = rq->locale;
 }
 

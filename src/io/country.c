@@ -9,8 +9,7 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/str.h"
-
-static const struct country unknown = {"--", "Unknown"};
+#include "io/names.h"
 
 static MMDB_s *
 database(void)
@@ -48,27 +47,16 @@ text_at(MMDB_entry_s *e, const char *const *path)
 	return (struct str){d.utf8_string, d.data_size};
 }
 
-/* The databases write "pt-BR" and "zh-CN". */
-static struct str
-name_in(MMDB_entry_s *e, const char *locale)
-{
-	char code[8] = "";
-
-	for (size_t i = 0; i + 1 < sizeof code && locale[i] != '\0'; i++) {
-		code[i] = (char)(i > 2 ? toupper((unsigned char)locale[i]) : locale[i]);
-		code[i + 1] = '\0';
-	}
-	return text_at(e, (const char *const[]){"country", "names", code, NULL});
-}
-
 struct country
 country_of(struct arena *a, const char *ip, const char *locale)
 {
+	static const char *const code_at[] = {"country", "iso_code", NULL}, *const continent_at[] = {"continent", "code", NULL};
+	struct country c = {"--", names_unknown(locale), ""};
 	MMDB_s *db = database();
 	struct sockaddr_storage sa;
 	MMDB_lookup_result_s r;
-	struct country c = unknown;
-	struct str code, name = STR_NONE;
+	struct str code;
+	const char *name;
 	int e;
 
 	if (db == NULL || ip == NULL || !address(ip, &sa))
@@ -76,15 +64,13 @@ country_of(struct arena *a, const char *ip, const char *locale)
 	r = MMDB_lookup_sockaddr(db, (const struct sockaddr *)&sa, &e);
 	if (e != MMDB_SUCCESS || !r.found_entry)
 		return c;
-	code = text_at(&r.entry, (const char *const[]){"country", "iso_code", NULL});
+	code = text_at(&r.entry, code_at);
 	if (code.n != 2 || !isalpha((unsigned char)code.p[0]) || !isalpha((unsigned char)code.p[1]))
 		return c;
 	c.code = str_lower(a, code).p;
-	if (locale != NULL)
-		name = name_in(&r.entry, locale);
-	if (name.n == 0)
-		name = name_in(&r.entry, "en");
-	if (name.n > 0 && str_utf8(name, NULL))
-		c.name = str_dup(a, name);
+	name = names_country(a, c.code, locale);
+	if (name != NULL)
+		c.name = name;
+	c.continent = str_dup(a, text_at(&r.entry, continent_at));
 	return c;
 }

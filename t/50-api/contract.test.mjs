@@ -9,9 +9,9 @@ import { server } from '../lib/server.mjs'
 import { description } from '../lib/shapes.mjs'
 
 /* Services that are not there: as soon as one is, it must be as the contract has it. */
-const servicesToCome = ['avatars', 'functions', 'locale', 'storage']
-const modelsToCome = ['bucket', 'bucketList', 'file', 'fileList', 'continent', 'continentList', 'country', 'countryList', 'currency', 'currencyList', 'language', 'languageList',
-	'locale', 'phone', 'phoneList', 'function', 'functionList', 'runtime', 'runtimeList', 'deployment', 'deploymentList', 'execution', 'executionList', 'variable', 'variableList',
+const servicesToCome = ['avatars', 'functions', 'storage']
+const modelsToCome = ['bucket', 'bucketList', 'file', 'fileList',
+	'function', 'functionList', 'runtime', 'runtimeList', 'deployment', 'deploymentList', 'execution', 'executionList', 'variable', 'variableList',
 	'usageBuckets', 'usageFunctions', 'usageStorage']
 
 const always = (model, ...members) => members.map((m) => [`${model}.${m}`, 'may be missing there: we always have it'])

@@ -7,10 +7,9 @@ import { mmdb } from '../lib/mmdb.mjs'
 import { cookieOf, dataDir, server, until } from '../lib/server.mjs'
 
 const dir = dataDir(), file = (name) => path.join(dir, name)
-const uk = { iso_code: 'GB', names: { en: 'United Kingdom', de: 'Vereinigtes Königreich', 'pt-BR': 'Reino Unido' } }
 let s, p
 before(async () => {
-	writeFileSync(file('country.mmdb'), mmdb([['81.2.69.0/24', uk], ['2001:db8::/32', { iso_code: 'JP', names: { en: 'Japan' } }], ['81.2.70.0/24', { iso_code: 'U1' }], ['81.2.71.0/24', { iso_code: 'XK' }]]))
+	writeFileSync(file('country.mmdb'), mmdb([['81.2.69.0/24', { iso_code: 'GB', names: { en: 'not asked for' } }], ['2001:db8::/32', { iso_code: 'JP' }], ['81.2.70.0/24', { iso_code: 'U1' }], ['81.2.71.0/24', { iso_code: 'XK' }], ['81.2.72.0/24', { iso_code: 'XZ' }]]))
 	s = await server({ own: true, conf: { country_db: file('country.mmdb'), web_processes: 1 } })
 	p = await s.project()
 })
@@ -31,8 +30,8 @@ test('of sessions, in the language of who asks', async () => {
 	const u = await p.user()
 	for (const [ip, locale, code, name] of [
 		['81.2.69.142', undefined, 'gb', 'United Kingdom'], ['81.2.69.1', 'de', 'gb', 'Vereinigtes Königreich'], ['81.2.69.1', 'pt-br', 'gb', 'Reino Unido'],
-		['81.2.69.1', 'fr', 'gb', 'United Kingdom'], ['2001:db8::1', undefined, 'jp', 'Japan'], ['10.0.0.1', 'de', '--', 'Unknown'], ['127.0.0.1', undefined, '--', 'Unknown'],
-		['8.8.8.8', undefined, '--', 'Unknown'], ['81.2.70.1', undefined, '--', 'Unknown'], ['81.2.71.1', undefined, 'xk', 'Unknown'], ['not an address', undefined, '--', 'Unknown'],
+		['81.2.69.1', 'fr', 'gb', 'Royaume-Uni'], ['81.2.69.1', 'de-AT', 'gb', 'Vereinigtes Königreich'], ['81.2.69.1', 'la', 'gb', 'United Kingdom'], ['2001:db8::1', undefined, 'jp', 'Japan'], ['10.0.0.1', 'de', '--', 'Unbekannt'], ['127.0.0.1', undefined, '--', 'Unknown'],
+		['8.8.8.8', undefined, '--', 'Unknown'], ['81.2.70.1', undefined, '--', 'Unknown'], ['81.2.71.1', undefined, 'xk', 'Kosovo'], ['81.2.72.1', undefined, 'xz', 'Unknown'], ['not an address', undefined, '--', 'Unknown'],
 	])
 		assert.deepEqual(country(await signIn(u, ip, locale)), [code, name], ip)
 	const made = await signIn(u, '81.2.69.142', 'de'), mine = (o) => p.guest('GET', `/account/sessions/${made.$id}`, { cookie: made.cookie, ...o })

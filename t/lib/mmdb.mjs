@@ -1,4 +1,4 @@
-/* A country database of MaxMind's format, as small as it can be: mmdb([['81.2.69.0/24', { iso_code: 'GB', names: { en: 'United Kingdom' } }], …]). */
+/* A country database of MaxMind's format, as small as it can be: mmdb([['81.2.69.0/24', { iso_code: 'GB' }, 'EU'], …]); the continent may be missing. */
 import net from 'node:net'
 
 const control = (type, n) => {
@@ -25,8 +25,8 @@ function bits(address) {
 export function mmdb(rows) {
 	const nodes = [[null, null]], data = []
 	let at = 0
-	for (const [network, country] of rows) {
-		const [address, length] = network.split('/'), path = bits(address).slice(0, (net.isIPv4(address) ? 96 : 0) + Number(length)), record = map({ country })
+	for (const [network, country, continent] of rows) {
+		const [address, length] = network.split('/'), path = bits(address).slice(0, (net.isIPv4(address) ? 96 : 0) + Number(length)), record = map({ country, ...(continent && { continent: { code: continent } }) })
 		let node = 0
 		for (const bit of path.slice(0, -1)) {
 			if (typeof nodes[node][bit] !== 'number') { nodes.push([null, null]); nodes[node][bit] = nodes.length - 1 }

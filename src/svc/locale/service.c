@@ -1,5 +1,13 @@
-/* The locale service: what projects and keys can be told of it. */
+/* The locale service. */
+#include "gate/gate.h"
 #include "model/service.h"
+
+extern const struct routes locale_routes;
+
+static const struct routes *const routes[] = {
+	&locale_routes,
+	NULL,
+};
 
 static const struct scope scopes[] = {
 	{"locale.read", "gua", 23},
@@ -8,5 +16,6 @@ static const struct scope scopes[] = {
 
 const struct service locale_service = {
 	.name = "locale",
+	.routes = routes,
 	.scopes = scopes,
 };
