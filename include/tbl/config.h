@@ -62,6 +62,7 @@ CONF(sms_url, STR, "", RELOAD, "Scheme and host that stand for those of the prov
 CONF(oauth_private, BOOL, "off", RELOAD, "OAuth2 providers that a project names by address (GitLab, Okta, …) may be in a private network.")
 CONF(trust_proxy, STR, "private", RELOAD, "Whose X-Forwarded-For, -Host, -Proto are believed: addresses and networks (10.1.0.0/16), private (loopback and private networks), on (everybody), off.")
 CONF(force_https, BOOL, "off", RELOAD, "Redirect plain HTTP to HTTPS and send HSTS.")
+CONF(time_server, STR, "", RELOAD, "NTP server that /v1/health/time compares this machine's clock with, host or host:port (123); empty: the database's clock.")
 CONF(locale, STR, "en", RELOAD, "Locale when a request names none.")
 CONF(response_format, STR, "", RELOAD, "Response format when a request names none.")
 CONF(domain, STR, "localhost", RELOAD, "Main host name. When it is set, links in mails lead to it, to verified domains and to platforms, whatever Host a request names.")

@@ -1,6 +1,7 @@
 /* The health service: whether the parts that this server needs answer. */
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/conf.h"
@@ -8,10 +9,11 @@
 #include "core/vtime.h"
 #include "gate/gate.h"
 #include "io/bus.h"
+#include "io/sntp.h"
 #include "model/job.h"
 #include "model/space.h"
 
-enum { PROBE_MS = 3000, STUCK_MAX = 25 };
+enum { PROBE_MS = 3000, STUCK_MAX = 25, CLOCK_MAX_S = 60 };
 
 struct status {
 	int64_t ping;
@@ -48,7 +50,7 @@ struct clock {
 	int64_t remote, local, diff;
 };
 static const struct field clock_fields[] = {
-	FIELD(F_INT, struct clock, remote, "remoteTime", NULL, "Time of the database in Unix seconds."),
+	FIELD(F_INT, struct clock, remote, "remoteTime", NULL, "Time of the time server, or of the database, in Unix seconds."),
 	FIELD(F_INT, struct clock, local, "localTime", NULL, "Time of this server in Unix seconds."),
 	FIELD(F_INT, struct clock, diff, "diff", NULL, "Difference in seconds."),
 };
@@ -84,15 +86,24 @@ hurry(struct req *rq)
 	rq->cx.deadline = loop_now() + PROBE_MS;
 }
 
+/* What does not answer is a failure of the server, as the contract has it; too many questions are not. */
+static err_t
+failed(struct req *rq, err_t e)
+{
+	return e == ERR_CANCELLED || e == ERR_BUSY ? e : fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "%s", rq->cx.detail != NULL ? rq->cx.detail : err_info(e)->type);
+}
+
 static err_t
 health_get_d_b(struct req *rq, void *in)
 {
 	int64_t from = time_now_us();
 	struct db_res *r;
+	err_t e;
 
 	(void)in;
 	hurry(rq);
-	TRY(db_query(&rq->cx, &r, "SELECT 1", DB0));
+	if ((e = db_query(&rq->cx, &r, "SELECT 1", DB0)) != OK)
+		return failed(rq, e);
 	return pass(rq, (time_now_us() - from) / 1000);
 }
 
@@ -101,10 +112,12 @@ health_get_cache(struct req *rq, void *in)
 {
 	int64_t from = time_now_us();
 	struct bus_reply *r;
+	err_t e;
 
 	(void)in;
 	hurry(rq);
-	TRY(bus_cmd(&rq->cx, &r, BUS(STR("PING"))));
+	if ((e = bus_cmd(&rq->cx, &r, BUS(STR("PING")))) != OK)
+		return failed(rq, e);
 	return pass(rq, (time_now_us() - from) / 1000);
 }
 
@@ -129,20 +142,33 @@ health_get_projects(struct req *rq, void *in)
 	return reply(rq, 200, &migrations_shape, &m);
 }
 
-/* No clock outside is asked: what must agree are this process and the database. */
+static err_t
+database_clock(struct req *rq, int64_t *ahead_ms_out)
+{
+	struct db_res *r;
+
+	TRY(db_query(&rq->cx, &r, "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", DB0));
+	*ahead_ms_out = db_i64(r, 0, 0) - time_now_ms();
+	return OK;
+}
+
+/* Without a server of time, what must agree are this process and the database. */
 static err_t
 health_get_time(struct req *rq, void *in)
 {
 	struct clock c;
-	struct db_res *r;
+	int64_t ahead;
+	err_t e;
 
 	(void)in;
 	hurry(rq);
-	TRY(db_query(&rq->cx, &r, "SELECT extract(epoch FROM clock_timestamp())::bigint", DB0));
-	c.remote = db_i64(r, 0, 0);
+	e = conf.time_server[0] != '\0' ? sntp_offset(&rq->cx, conf.time_server, PROBE_MS, &ahead) : database_clock(rq, &ahead);
+	if (e != OK)
+		return failed(rq, e);
 	c.local = time_now_ms() / 1000;
-	c.diff = c.remote - c.local;
-	if (c.diff > 60 || c.diff < -60)
+	c.diff = (ahead + (ahead < 0 ? -500 : 500)) / 1000;
+	c.remote = c.local + c.diff;
+	if (c.diff > CLOCK_MAX_S || c.diff < -CLOCK_MAX_S)
 		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "clocks differ by %lld s", (long long)c.diff);
 	return reply(rq, 200, &clock_shape, &c);
 }
@@ -181,14 +207,18 @@ health_get_queue(struct req *rq, void *arg)
 	return queue_reply(rq, in->kind);
 }
 
+/* Everything of ours on this machine's disk is below the data directory. */
 static err_t
 health_get_storage_local(struct req *rq, void *in)
 {
+	struct statvfs fs;
 	struct stat st;
 
 	(void)in;
-	if (stat(conf.data_dir, &st) != 0 || !S_ISDIR(st.st_mode) || access(conf.data_dir, R_OK | X_OK) != 0)
+	if (stat(conf.data_dir, &st) != 0 || !S_ISDIR(st.st_mode) || access(conf.data_dir, R_OK | W_OK | X_OK) != 0)
 		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "data_dir=%s errno=%d", conf.data_dir, errno);
+	if (statvfs(conf.data_dir, &fs) != 0 || (fs.f_flag & ST_RDONLY) != 0 || fs.f_bavail == 0 || (fs.f_files != 0 && fs.f_favail == 0))
+		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "data_dir=%s nothing can be written: it is full, or read-only", conf.data_dir);
 	return pass(rq, 0);
 }
 
@@ -229,7 +259,7 @@ static const struct route rows[] = {
     HEALTH("/db", "getDB", health_get_d_b, &status_shape, "The database answers."),
     HEALTH("/cache", "getCache", health_get_cache, &status_shape, "Redis answers."),
     HEALTH("/projects", "getProjects", health_get_projects, &migrations_shape, "Whether the data spaces of all projects are up to date."),
-    HEALTH("/time", "getTime", health_get_time, &clock_shape, "The clocks of server and database agree."),
+    HEALTH("/time", "getTime", health_get_time, &clock_shape, "The clock of this machine agrees with that of the time server, or of the database."),
     HEALTH("/queue/webhooks", "getQueueWebhooks", health_get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),
     HEALTH("/queue/logs", "getQueueLogs", health_get_protocol_queue, &queue_shape, "Log entries that wait."),
     HEALTH("/queue/certificates", "getQueueCertificates", health_get_protocol_queue, &queue_shape, "Certificates that wait."),
@@ -237,7 +267,7 @@ static const struct route rows[] = {
     {.method = "GET", .path = "/v1/health/queue/:kind", .service = "health", .name = "getQueue", .scope = "health.read", .limit = "",
 	.handler = health_get_queue, .model = &queue_shape, .status = 200, .doc = "Jobs of a kind that wait, run or wait for another try.",
 	PARAMS(struct queue_in, queue_params)},
-    HEALTH("/storage/local", "getStorageLocal", health_get_storage_local, &status_shape, "The data directory is there."),
+    HEALTH("/storage/local", "getStorageLocal", health_get_storage_local, &status_shape, "The data directory can be read and written."),
     HEALTH("/anti-virus", "getAntivirus", health_get_antivirus, &antivirus_shape, "The virus scanner answers."),
     {.method = "GET", .path = "/v1/health/stats", .service = "health", .name = "getStats", .scope = "root", .limit = "", .handler = health_get_stats,
 	.status = 200, .doc = "Statistics of the machine; reserved."},
