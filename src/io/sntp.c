@@ -44,7 +44,7 @@ question_release(struct question *q)
 }
 
 static void
-on_closed(uv_handle_t *h)
+sntp_on_closed(uv_handle_t *h)
 {
 	struct question *q = h->data;
 
@@ -59,7 +59,7 @@ question_end(struct question *q, const char *why)
 {
 	q->why = why;
 	if (q->open)
-		uv_close((uv_handle_t *)&q->udp, on_closed);
+		uv_close((uv_handle_t *)&q->udp, sntp_on_closed);
 	q->open = false;
 	fib_signal(&q->done);
 }
@@ -170,7 +170,7 @@ sntp_on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 
 /* "host", "host:port", "[v6]:port", or a bare IPv6 address. */
 static bool
-split(const char *server, char host[HOST_SIZE], char port[PORT_SIZE])
+sntp_split(const char *server, char host[HOST_SIZE], char port[PORT_SIZE])
 {
 	struct str s = str_c(server), h, p = STR("123");
 
@@ -213,7 +213,7 @@ sntp_offset(struct ctx *cx, const char *server, uint64_t timeout_ms, int64_t *ah
 	err_t e;
 
 	*ahead_ms_out = 0;
-	if (!split(server, host, port))
+	if (!sntp_split(server, host, port))
 		return fail(cx, ERR_FETCH, "time server: malformed");
 	if (n_questions >= AT_ONCE_MAX)
 		return fail(cx, ERR_BUSY, "too many ask for the time");
