@@ -269,23 +269,76 @@ wait_in_turn(struct ctx *cx, struct work *w)
 	return e;
 }
 
-err_t
-offload(struct ctx *cx, enum lane lane, void (*fn)(void *), void *arg)
+static err_t
+work_begin(struct ctx *cx, struct work *w, enum lane lane, void (*fn)(void *), void *arg)
 {
-	struct work w = {.magic = WORK_MAGIC, .lane = &lanes[lane], .given = uv_hrtime(), .fn = fn, .arg = arg};
 	bool too_few;
 
 	assert(lane < LANE_N);
+	*w = (struct work){.magic = WORK_MAGIC, .lane = &lanes[lane], .given = uv_hrtime(), .fn = fn, .arg = arg};
 	if (!bell_start())
 		return fail(cx, ERR_BUSY, "no descriptor for the threads' bell");
-	if (!offload_put(&w, fair_key(cx), &too_few)) {
+	if (!offload_put(w, fair_key(cx), &too_few)) {
 		metric_add(M_offload_refused, 1);
 		return fail(cx, ERR_BUSY, "the queue of this heavy work is full");
 	}
 	metric_add(M_offload_jobs, 1);
-	if (too_few && !thread_start(w.lane) && take_back(&w))
+	if (too_few && !thread_start(w->lane) && take_back(w))
 		return fail(cx, ERR_BUSY, "no thread can be started");
+	return OK;
+}
+
+err_t
+offload(struct ctx *cx, enum lane lane, void (*fn)(void *), void *arg)
+{
+	struct work w;
+
+	TRY(work_begin(cx, &w, lane, fn, arg));
 	return wait_in_turn(cx, &w);
+}
+
+/* ---- in two halves ---- */
+
+struct offload {
+	struct work w;
+	bool busy;
+};
+
+struct offload *
+offload_new(struct ctx *cx)
+{
+	return arena_new_of(cx->arena, struct offload);
+}
+
+err_t
+offload_begin(struct ctx *cx, struct offload *o, enum lane lane, void (*fn)(void *), void *arg)
+{
+	assert(!o->busy);
+	TRY(work_begin(cx, &o->w, lane, fn, arg));
+	o->busy = true;
+	return OK;
+}
+
+err_t
+offload_end(struct ctx *cx, struct offload *o)
+{
+	assert(o->busy);
+	o->busy = false;
+	return wait_in_turn(cx, &o->w);
+}
+
+bool
+offload_busy(const struct offload *o)
+{
+	return o->busy;
+}
+
+void
+offload_drop(struct ctx *cx, struct offload *o)
+{
+	if (o->busy && !o->w.done.set && !take_back(&o->w))
+		wait_for(cx, &o->w);
+	o->busy = false;
 }
 
 unsigned
