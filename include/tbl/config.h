@@ -24,6 +24,8 @@ CONF(migrate_retry, TIME, "60s", RELOAD, "How long after a migration of a projec
 CONF(project_spares, INT, "8", RELOAD, "Data spaces made in advance, so that creating a project is quick; never more than there are projects; 0: none.")
 CONF(redis_url, STR, "", START, "Redis, redis://[user:password@]host:port[/db] or unix:///path; empty: an embedded Redis.")
 CONF(master_key, STR, "", START, "Key for JWTs and secrets at rest; empty: made once and kept in the data directory.")
+CONF(storage_device, STR, "local", START, "Where files are kept: local (storage_dir), s3, dospaces, backblaze, linode or wasabi (storage_s3_bucket and what follows it).")
+CONF(storage_dir, STR, "", START, "Directory of the local device, and of what waits for a provider; empty: storage in the data directory.")
 CONF(list_whole_max, SIZE, "16m", RELOAD, "A page of documents that may hold more is read in slices of about 1 MiB, as its reader takes them.")
 CONF(list_bytes_max, SIZE, "64m", RELOAD, "Most bytes of long values that a page of a list may hold; larger ones are refused.")
 CONF(request_timeout, TIME, "30s", RELOAD, "Longest time a request may take.")

@@ -48,4 +48,8 @@ ERR(FETCH_REFUSED, 400, "general_argument_invalid", "This address is not reachab
 ERR(PROJECT_BEHIND, 503, "general_project_migrating", "The project is being brought up to date: try again.")
 ERR(PROJECT_STUCK, 503, "general_project_stuck", "The project could not be brought up to date: its operator must look at it.")
 ERR(PROJECT_NEWER, 503, "general_project_newer", "The project belongs to a newer version of this server: try again.")
+ERR(DEVICE, 503, "general_storage_down", "The storage is not reachable: try again.")
+ERR(DEVICE_FULL, 507, "general_storage_full", "The storage is full.")
+ERR(BLOB_GONE, 500, "general_unknown", "Server Error")
+ERR(BLOB_BROKEN, 500, "general_unknown", "Server Error")
 ERR(JOB_HOPELESS, 500, "general_unknown", "Server Error")

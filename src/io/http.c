@@ -628,6 +628,7 @@ status_text(int status)
 		{412, "Precondition Failed"}, {413, "Content Too Large"}, {416, "Range Not Satisfiable"},
 		{429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
 		{501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+		{507, "Insufficient Storage"},
 	};
 
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)

@@ -219,6 +219,21 @@ reachable(const struct place *p)
 	return true;
 }
 
+static void
+find_storage(const struct place *p, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s", *conf.storage_dir != '\0' ? conf.storage_dir : p->data, *conf.storage_dir != '\0' ? "" : "/storage");
+}
+
+static bool
+make_storage(const struct place *p)
+{
+	char path[PATH_MAX + 16];
+
+	find_storage(p, path, sizeof path);
+	return make_parents(path) && place_own(p, path, 0700);
+}
+
 bool
 place_make(struct place *p)
 {
@@ -227,7 +242,7 @@ place_make(struct place *p)
 	if (!make_parents(p->data) || !place_own(p, p->data, 0700) || !place_find(p) || !reachable(p) || !take_lock(p))
 		return false;
 	snprintf(path, sizeof path, "%s/log", p->data);
-	return place_own(p, path, 0700) && place_own(p, p->sockets, 0700);
+	return place_own(p, path, 0700) && place_own(p, p->sockets, 0700) && make_storage(p);
 }
 
 static bool
@@ -327,8 +342,13 @@ place_settings(const struct place *p, struct args *a, bool make)
 		args_setting(a, "db_url", place_db_url(p));
 	if (*conf.redis_url == '\0')
 		args_setting(a, "redis_url", place_redis_url(p));
+	char storage[PATH_MAX + 16];
+
 	if (*conf.data_dir == '\0')
 		args_setting(a, "data_dir", p->data);
+	find_storage(p, storage, sizeof storage);
+	if (*conf.storage_dir == '\0')
+		args_setting(a, "storage_dir", storage);
 	if (*conf.master_key == '\0') {
 		const char *key = place_master_key(p, make);
 

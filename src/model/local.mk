@@ -7,5 +7,6 @@ libbadal_model_a_SOURCES += src/model/origin.c src/model/pack.c src/model/permis
 libbadal_model_a_SOURCES += src/model/query.c src/model/query_check.c src/model/query_json.c src/model/query_page.c src/model/query_sql.c
 libbadal_model_a_SOURCES += src/model/query_text.c src/model/query_words.c
 libbadal_model_a_SOURCES += src/model/record.c src/model/record_sql.c src/model/roles.c src/model/seal.c src/model/service.c src/model/shape.c src/model/usage.c
+libbadal_model_a_SOURCES += src/model/blob.c src/model/blob_keys.c src/model/blob_pack.c src/model/blob_priv.h src/model/blob_read.c src/model/blob_seal.c src/model/blob_write.c
 libbadal_model_a_SOURCES += src/model/turn.c
 libbadal_model_a_SOURCES += src/model/space.c src/model/space_walk.c

@@ -56,4 +56,10 @@ TESTS += t/10-module/test_upkeep
 t_10_module_test_upkeep_SOURCES = t/10-module/test_upkeep.c $(SERVERS)
 t_10_module_test_upkeep_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_upkeep_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_blob
+TESTS += t/10-module/test_blob
+t_10_module_test_blob_SOURCES = t/10-module/test_blob.c $(SERVERS)
+t_10_module_test_blob_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_blob_LDADD = $(MODULE_LIBS)
 endif

@@ -42,6 +42,8 @@ const neverSeen = {
 	'400 attribute_not_available': elsewhere('t/20-serve'),
 	'503 general_cancelled': 'whoever would get it has left',
 	'503 general_database_down': elsewhere('t/70-fault'),
+	'503 general_storage_down': elsewhere('t/10-module'),
+	'507 general_storage_full': elsewhere('t/10-module'),
 	'503 general_bus_down': elsewhere('t/70-fault'),
 }
 

@@ -1,0 +1,260 @@
+/* Devices: what all kinds have in common, and the one that is configured. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/fiber.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/offload.h"
+#include "device_priv.h"
+
+enum { DEVICE_FILE_MAGIC = 0x64667763, DEVICE_SOURCE_MAGIC = 0x64737263, DROP_MS = 60000 };
+
+struct device *
+device_new(const struct device_settings *s, char *why, size_t why_size)
+{
+	struct device *d = mem_zalloc(sizeof *d);
+	bool ok = false;
+
+	d->s = *s;
+	d->root = -1;
+	if (strcmp(s->kind, "local") == 0)
+		ok = device_local_begin(d, why, why_size);
+	else
+		snprintf(why, why_size, "no such device: %s", s->kind);
+	if (ok)
+		return d;
+	free(d);
+	return NULL;
+}
+
+err_t
+device_configured(struct ctx *cx, struct device **out)
+{
+	static struct device *configured;
+	const struct device_settings s = {.kind = conf.storage_device, .dir = conf.storage_dir};
+	char why[512];
+
+	if (configured == NULL)
+		configured = device_new(&s, why, sizeof why);
+	*out = configured;
+	if (configured != NULL)
+		return OK;
+	metric_add(M_storage_errors, 1);
+	log_error(cx, "the storage cannot be used", "why=\"%s\"", why);
+	return fail(cx, ERR_DEVICE, "%s", why);
+}
+
+const char *
+device_name(const struct device *d)
+{
+	return d->name;
+}
+
+err_t
+device_errno(struct ctx *cx, const struct device *d, const char *what, const char *key, int error)
+{
+	bool full = error == ENOSPC || error == EDQUOT;
+
+	metric_add(full ? M_storage_full : M_storage_errors, 1);
+	log_error(cx, full ? "the storage is full" : "the storage failed", "device=\"%s\" doing=\"%s\" key=%s error=\"%s\"", d->name, what, key, strerror(error));
+	return fail(cx, full ? ERR_DEVICE_FULL : ERR_DEVICE, "%s %s: %s", what, key, strerror(error));
+}
+
+/* Keys are ours: names of schemas, kinds, numbers, random hex. */
+static bool
+key_good(const char *key)
+{
+	size_t n = strlen(key);
+
+	return n > 0 && n <= DEVICE_KEY_MAX && key[0] != '/' && strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_-./") == n && strstr(key, "..") == NULL &&
+	    strstr(key, "//") == NULL;
+}
+
+/* ---- writing ---- */
+
+static struct device_file *
+device_file_of(const struct device_file *f)
+{
+	assert(f->magic == DEVICE_FILE_MAGIC);
+	return (struct device_file *)(uintptr_t)f;
+}
+
+static void
+drop_fiber(struct ctx *cx, void *arg)
+{
+	struct device_file *f = device_file_of(arg);
+
+	f->d->kind->drop(cx, f);
+	free(f);
+}
+
+/* Closing the last descriptor of a large file frees its blocks, which takes a while: by a thread, on a fiber of its own. */
+void
+device_drop(struct device_file **fp)
+{
+	struct device_file *f = *fp, *rest;
+
+	*fp = NULL;
+	if (f == NULL || device_file_of(f)->d == NULL)
+		return;
+	rest = mem_alloc(sizeof *rest);
+	*rest = *f;
+	f->d = NULL;
+	fib_spawn_new("blob", DROP_MS, drop_fiber, rest);
+}
+
+static void
+drop_deferred(void *arg)
+{
+	struct device_file *f = arg;
+
+	device_drop(&f);
+}
+
+err_t
+device_create(struct ctx *cx, struct device *d, const char *key, struct device_file **out)
+{
+	struct device_file *f = arena_new_of(cx->arena, struct device_file);
+
+	assert(key_good(key));
+	*out = NULL;
+	*f = (struct device_file){.magic = DEVICE_FILE_MAGIC, .d = d, .fd = -1};
+	snprintf(f->key, sizeof f->key, "%s", key);
+	TRY(d->kind->create(cx, f));
+	defer(cx, drop_deferred, f);
+	*out = f;
+	return OK;
+}
+
+int
+device_file_fd(const struct device_file *f)
+{
+	return device_file_of(f)->fd;
+}
+
+err_t
+device_took(struct ctx *cx, struct device_file *f, size_t n)
+{
+	metric_add(M_storage_in, (int64_t)n);
+	return device_file_of(f)->d->kind->took == NULL ? OK : f->d->kind->took(cx, f, n);
+}
+
+err_t
+device_finish(struct ctx *cx, struct device_file *f)
+{
+	assert(!device_file_of(f)->finished);
+	TRY(f->d->kind->finish(cx, f));
+	f->finished = true;
+	return OK;
+}
+
+err_t
+device_append_failed(struct ctx *cx, const struct device_file *f, int error)
+{
+	return device_errno(cx, device_file_of(f)->d, "write", f->key, error);
+}
+
+/* ---- reading ---- */
+
+static struct device_source *
+source_of(const struct device_source *s)
+{
+	assert(s->magic == DEVICE_SOURCE_MAGIC);
+	return (struct device_source *)(uintptr_t)s;
+}
+
+void
+device_close(struct device_source **sp)
+{
+	struct device_source *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL || source_of(s)->d == NULL)
+		return;
+	s->d->kind->close(s);
+	s->d = NULL;
+}
+
+static void
+close_source(void *arg)
+{
+	struct device_source *s = arg;
+
+	device_close(&s);
+}
+
+err_t
+device_open(struct ctx *cx, struct device *d, const char *key, uint64_t at, uint64_t n, struct device_source **out, uint64_t *size_out)
+{
+	struct device_source *s = arena_new_of(cx->arena, struct device_source);
+
+	assert(key_good(key));
+	*out = NULL;
+	*s = (struct device_source){.magic = DEVICE_SOURCE_MAGIC, .d = d, .key = arena_strdup(cx->arena, key), .fd = -1, .at = at, .end = at + n};
+	TRY(d->kind->open(cx, s, size_out));
+	defer(cx, close_source, s);
+	*out = s;
+	return OK;
+}
+
+int
+device_source_fd(const struct device_source *s)
+{
+	return source_of(s)->fd;
+}
+
+err_t
+device_fill(struct ctx *cx, struct device_source *s, const struct iovec *v, int n)
+{
+	assert(source_of(s)->fd < 0);
+	return s->d->kind->fill(cx, s, v, n);
+}
+
+/* ---- the rest ---- */
+
+static bool
+is_prefix(const char *s)
+{
+	return *s == '\0' || (key_good(s) && s[strlen(s) - 1] == '/');
+}
+
+err_t
+device_remove(struct ctx *cx, struct device *d, const char *key)
+{
+	assert(key_good(key));
+	return d->kind->remove(cx, d, key);
+}
+
+/* The slash at its end is what keeps bucket 1 from taking those of 11 along. */
+err_t
+device_remove_below(struct ctx *cx, struct device *d, const char *prefix)
+{
+	assert(*prefix != '\0' && is_prefix(prefix));
+	return d->kind->remove_below(cx, d, prefix);
+}
+
+err_t
+device_walk(struct ctx *cx, struct device *d, const char *prefix, device_seen_fn fn, void *arg)
+{
+	assert(is_prefix(prefix));
+	return d->kind->walk(cx, d, prefix, fn, arg);
+}
+
+err_t
+device_names(struct ctx *cx, struct device *d, const char *prefix, device_name_fn fn, void *arg)
+{
+	assert(is_prefix(prefix));
+	return d->kind->names(cx, d, prefix, fn, arg);
+}
+
+err_t
+device_tidy(struct ctx *cx, struct device *d, int *removed_out)
+{
+	*removed_out = 0;
+	return d->kind->tidy(cx, d, removed_out);
+}
