@@ -37,6 +37,7 @@ struct req {
 	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
 	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
 	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
+	bool partial;			/* one step of something larger, such as a part of an upload: no audit entry, no usage */
 	const char *usage_scope;	/* narrows what the request counts as, where the path does not: the provider of a session */
 	uint64_t sent;			/* bytes of the reply's body */
 	const struct route_info *info;	/* private to the dispatcher, like the next ones */
@@ -91,6 +92,7 @@ struct param {
 	const char *doc;
 	const char *def;	/* default as JSON text, NULL: none (absent value). A required parameter with a default may be omitted */
 	int64_t min, max;	/* P_RANGE bounds; P_TEXT/P_TEXTS max code points */
+	const int64_t *max_at;	/* P_RANGE: the upper bound is a setting; NULL: `max` */
 	int count;		/* list length limit, 0: 100 */
 	const char *const *list;	/* NULL-terminated */
 	const char *path;	/* "" for body/query; otherwise taken from the path placeholder of that name: set by PATH() */
@@ -114,8 +116,16 @@ enum route_flags {
 	ROUTE_CONSOLE = 2,	/* project must be the console (projects service) */
 	ROUTE_NO_ORIGIN = 4,	/* open to any origin */
 	ROUTE_PLAIN = 8,	/* no lifecycle at all: metrics, robots.txt */
-	ROUTE_STREAM = 16	/* the handler runs at the head and reads the body itself: http_body_read, multipart_open; parameters are the query's */
+	ROUTE_STREAM = 16,	/* the handler runs at the head and reads the body itself: http_body_read, multipart_open; parameters are the query's */
+	/* With ROUTE_STREAM: a form with a file. The handler runs at the head with the parameters of the path alone; the others are the form's
+	 * (form_open), and the rate limit is the handler's to apply (form_limit), for not every part of an upload counts. */
+	ROUTE_FORM = 32,
+	ROUTE_ETAG = 64,	/* a reply that is no JSON: 304 for who has it already */
+	ROUTE_RANGES = 128	/* the same, and 206 for a part of it */
 };
+
+/* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */
+err_t param_take(struct req *rq, const struct param *p, struct str text, void *out) MUST_CHECK;
 
 struct route {
 	const char *method;	/* "GET" also serves HEAD */
@@ -160,6 +170,22 @@ err_t multipart_open(struct req *rq, int parts_max, struct multipart **out) MUST
 err_t multipart_next(struct multipart *m, struct part_head *head_out, bool *more_out) MUST_CHECK;
 /* The next bytes of the part, valid until the next call; n is 0 at its end. */
 err_t multipart_read(struct multipart *m, struct str *piece_out) MUST_CHECK;
+
+/* ---- a form with one file, for routes with ROUTE_FORM ----
+ * Its fields may stand before the file and behind it. They are few and small; files of other names, and a second one, are passed over. */
+struct form;
+/* Awaits. Reads up to the file in `field`. *there_out false: there is none, and all fields have been read. Errors as multipart_open and multipart_next,
+ * and ERR_REQUEST_TOO_LARGE for fields that are too large. A body of another kind is a form without anything. */
+err_t form_open(struct req *rq, const char *field, struct form **out, struct part_head *file_out, bool *there_out) MUST_CHECK;
+bool form_given(const struct form *f);	/* the body is a form */
+/* A field that has been read; STR_NONE when it has not, or is no text. */
+struct str form_field(const struct form *f, const char *name);
+/* Awaits. The next bytes of the file, valid until the next call; n is 0 at its end. */
+err_t form_read(struct form *f, struct str *piece_out) MUST_CHECK;
+/* Awaits. Reads the rest, and the route's parameters from the fields into `in`, the handler's struct. Errors as before a handler. */
+err_t form_close(struct form *f, void *in) MUST_CHECK;
+/* Awaits. The rate limit of the route; `exempt`: its headers alone. ERR_GENERAL_RATE_LIMIT_EXCEEDED. */
+err_t form_limit(struct req *rq, bool exempt) MUST_CHECK;
 
 /* ---- replies: each sends the answer; at most one per request ---- */
 err_t reply(struct req *rq, int status, const struct shape *shape, const void *obj);

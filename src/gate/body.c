@@ -33,8 +33,8 @@ body_drop(void *j)
 	json_decref(j);
 }
 
-static json_t *
-new_object(struct ctx *cx)
+json_t *
+body_new(struct ctx *cx)
 {
 	json_t *j = json_object();
 
@@ -89,8 +89,8 @@ container_at(json_t *parent, const char *key)
 }
 
 /* Puts the value at name[part][part]…; a bracket that is not closed belongs to the name. */
-static const char *
-body_put(struct ctx *cx, json_t *into, struct str name, struct str value)
+const char *
+body_field(struct ctx *cx, json_t *into, struct str name, struct str value)
 {
 	const char *open = memchr(name.p, '[', name.n), *key;
 	struct str rest = STR_NONE;
@@ -153,8 +153,8 @@ body_settle(json_t *j)
 	return list;
 }
 
-static void
-settle_members(json_t *into)
+void
+body_settle_fields(json_t *into)
 {
 	const char *key;
 	json_t *v;
@@ -173,13 +173,13 @@ body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 		const char *why = n >= VARIABLES_MAX ? too_many : NULL;
 
 		if (why == NULL && name.n > 0)
-			why = body_put(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
+			why = body_field(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
 		if (why != NULL) {
 			*why_out = why;
 			return false;
 		}
 	}
-	settle_members(into);
+	body_settle_fields(into);
 	return true;
 }
 
@@ -203,7 +203,7 @@ body_read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into)
 		return bad_parts;
 	if (!known && head.name.n > 0 && head.filename.p == NULL)
 		return bad_utf8;
-	return head.name.n > 0 && head.filename.p == NULL ? body_put(cx, into, head.name, buf_view(&b)) : NULL;
+	return head.name.n > 0 && head.filename.p == NULL ? body_field(cx, into, head.name, buf_view(&b)) : NULL;
 }
 
 bool
@@ -220,7 +220,7 @@ body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *int
 		why = bad_parts;
 	*why_out = why;
 	if (why == NULL)
-		settle_members(into);
+		body_settle_fields(into);
 	return why == NULL;
 }
 
@@ -258,7 +258,7 @@ read_text(void *arg)
 		read_json(r);
 		return;
 	}
-	r->body = new_object(r->cx);
+	r->body = body_new(r->cx);
 	if (r->kind == KIND_FORM)
 		(void)body_form(r->cx, r->text, r->body, &r->error);
 	else

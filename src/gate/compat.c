@@ -154,6 +154,21 @@ old_role(struct ctx *cx, struct str role)
 	return str_dup(cx->arena, role);
 }
 
+/* What "permission" chose between, and how that is said today. */
+static const struct security {
+	const char *member, *on, *off;
+} securities[] = {{"documentSecurity", "document", "collection"}, {"fileSecurity", "file", "bucket"}};
+enum { SECURITIES = sizeof securities / sizeof *securities };
+
+static const struct security *
+security_of(const char *key)
+{
+	for (int i = 0; i < SECURITIES; i++)
+		if (strcmp(key, securities[i].member) == 0)
+			return &securities[i];
+	return NULL;
+}
+
 static void
 old_permissions(struct ctx *cx, const json_t *list, json_t *into)
 {
@@ -177,14 +192,16 @@ old_permissions(struct ctx *cx, const json_t *list, json_t *into)
 static void
 member_15(struct ctx *cx, bool document, const char *key, json_t *v, json_t *into)
 {
+	const struct security *security = document ? NULL : security_of(key);
+
 	if (json_is_string(v) && (strcmp(key, "$createdAt") == 0 || strcmp(key, "$updatedAt") == 0 || (!document && among(dates, key))))
 		json_object_set_new(into, key, unix_seconds(v));
 	else if (strcmp(key, "$permissions") == 0 && json_is_array(v) && document)
 		;	/* they came last: old_object */
 	else if (strcmp(key, "$permissions") == 0 && json_is_array(v))
 		old_permissions(cx, v, into);
-	else if (strcmp(key, "documentSecurity") == 0 && !document)
-		json_object_set_new(into, "permission", json_string(json_is_true(v) ? "document" : "collection"));
+	else if (security != NULL)
+		json_object_set_new(into, "permission", json_string(json_is_true(v) ? security->on : security->off));
 	else if (strcmp(key, "$collectionId") == 0 && document)
 		json_object_set(into, "$collection", v);
 	else if (strcmp(key, "$databaseId") != 0 || !document)
@@ -547,6 +564,15 @@ add_permissions(struct req *rq, json_t *list, const char *verb)
 	}
 }
 
+static bool
+takes(const struct route *r, const char *name, enum param_type type)
+{
+	for (int i = 0; i < r->n_params; i++)
+		if (r->params[i].type == type && strcmp(r->params[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 old_write_request(struct req *rq, json_t *into)
 {
@@ -554,8 +580,9 @@ old_write_request(struct req *rq, json_t *into)
 	struct str permission = take_text(rq, "permission");
 	json_t *list;
 
-	if (permission.n > 0)
-		json_object_set_new(into, "documentSecurity", json_boolean(str_is(permission, "document")));
+	for (int i = 0; permission.n > 0 && i < SECURITIES; i++)
+		if (takes(rq->route, securities[i].member, P_BOOL_LOOSE))
+			json_object_set_new(into, securities[i].member, json_boolean(str_is(permission, securities[i].on)));
 	if (json_object_get(rq->body, "read") == NULL && json_object_get(rq->body, "write") == NULL)
 		return;
 	list = json_is_array(given) ? json_copy((json_t *)(uintptr_t)given) : json_array();
@@ -576,15 +603,6 @@ old_key_request(struct req *rq, json_t *into)
 		json_object_del(into, "expire");
 	else if (json_integer_value(expire) > 0 && json_integer_value(expire) < INT64_C(200000000000))
 		json_object_set_new(into, "expire", json_string(time_iso(json_integer_value(expire) * 1000, iso)));
-}
-
-static bool
-takes(const struct route *r, const char *name, enum param_type type)
-{
-	for (int i = 0; i < r->n_params; i++)
-		if (r->params[i].type == type && strcmp(r->params[i].name, name) == 0)
-			return true;
-	return false;
 }
 
 static void

@@ -178,10 +178,12 @@ dispatch_serve(struct req *rq)
 			return OK;
 	}
 	compat_request(rq);
-	TRY(params_read(rq, &in));
+	TRY(params_read(rq, rq->route->flags & ROUTE_FORM ? PARAMS_PATH : PARAMS_ALL, &in));
 	e = rq->route->handler(rq, in);
 	if (!rq->replied)
 		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
+	if (rq->partial)
+		return e;
 	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */
 	dispatch_usage(rq, in);
 	return e;

@@ -158,8 +158,8 @@ check_https(struct req *rq)
 	return reply_raw(rq, 301, "text/html", STR_NONE);
 }
 
-static bool
-trusted(const struct req *rq)
+bool
+gate_trusted(const struct req *rq)
 {
 	return rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
 }
@@ -169,7 +169,7 @@ check_service(struct req *rq)
 {
 	const char *service = rq->route->service;
 
-	if (service == NULL || trusted(rq) || project_service_on(rq->project, service))
+	if (service == NULL || gate_trusted(rq) || project_service_on(rq->project, service))
 		return OK;
 	return ERR_GENERAL_SERVICE_DISABLED;
 }
@@ -234,7 +234,7 @@ check_auth_method(struct req *rq)
 	};
 	const char *method = rq->route->auth;
 
-	if (method == NULL || trusted(rq) || project_auth_on(rq->project, method))
+	if (method == NULL || gate_trusted(rq) || project_auth_on(rq->project, method))
 		return OK;
 	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
 		if (strcmp(methods[i].key, method) == 0)
@@ -271,7 +271,7 @@ gate_pass(struct req *rq)
 	TRY(check_service(rq));
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
-	e = limit_pass(rq, trusted(rq));
+	e = rq->route->flags & ROUTE_FORM ? OK : limit_pass(rq, gate_trusted(rq));
 	rq->n_gate = rq->n_out;
 	TRY(e);
 	TRY(check_auth_method(rq));

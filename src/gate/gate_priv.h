@@ -50,12 +50,20 @@ err_t body_read(struct req *rq) MUST_CHECK;
 err_t body_json(struct req *rq, struct str text, json_t **out, const char **why_out) MUST_CHECK;
 /* name=value&… with brackets into `into`; false when a bound or UTF-8 is violated (`why_out`). */
 bool body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out);
+/* A field of a form into `into`; NULL, or why it cannot be. */
+const char *body_field(struct ctx *cx, json_t *into, struct str name, struct str value);
+/* Fields with brackets that are lists become lists, once all are there. */
+void body_settle_fields(json_t *into);
+json_t *body_new(struct ctx *cx);	/* an empty object, until cx ends */
 bool body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *into, const char **why_out);
 /* A text parameter outside the tables (project, mode, locale); STR_NONE when absent or no text. */
 struct str body_text(const struct req *rq, const char *name);
 
 /* ---- params.c ---- */
-err_t params_read(struct req *rq, void **in_out) MUST_CHECK;
+/* Which parameters: all, those of the path, the others. */
+enum params_of { PARAMS_ALL, PARAMS_PATH, PARAMS_FORM };
+/* Into *in, which is made when it is NULL. */
+err_t params_read(struct req *rq, enum params_of which, void **in) MUST_CHECK;
 /* NULL when the value is fine and stored at `out`, else the words after "Invalid <name>: ". */
 const char *param_check(struct req *rq, const struct param *p, json_t *v, void *out);
 
@@ -65,6 +73,7 @@ uint64_t scopes_of_role(const char *role);
 
 /* ---- gate.c ---- */
 err_t gate_pass(struct req *rq) MUST_CHECK;		/* everything between route and parameters; awaits */
+bool gate_trusted(const struct req *rq);		/* a key, or an admin: no rate limits */
 
 /* ---- cors.c ---- */
 void cors_headers(struct req *rq);

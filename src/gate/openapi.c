@@ -224,14 +224,18 @@ write_text_content(struct jw *w, const char *media)
 }
 
 static void
-write_success(struct jw *w, const struct route *r)
+write_status(struct jw *w, const struct route *r, int code, const char *what)
 {
 	char status[16];
 
-	snprintf(status, sizeof status, "%d", r->status);
+	snprintf(status, sizeof status, "%d", code);
 	jw_key(w, str_c(status));
 	jw_obj(w);
-	openapi_member(w, "description", r->status < 400 ? "Done." : "What it is there for.");
+	openapi_member(w, "description", what);
+	if (code == 304) {
+		jw_obj_end(w);
+		return;
+	}
 	if (r->model != NULL || r->media != NULL) {
 		JW_KEY(w, "content");
 		jw_obj(w);
@@ -242,6 +246,16 @@ write_success(struct jw *w, const struct route *r)
 		jw_obj_end(w);
 	}
 	jw_obj_end(w);
+}
+
+static void
+write_success(struct jw *w, const struct route *r)
+{
+	write_status(w, r, r->status, r->status < 400 ? "Done." : "What it is there for.");
+	if (r->flags & ROUTE_RANGES)
+		write_status(w, r, 206, "The range that was asked for.");
+	if (r->flags & (ROUTE_RANGES | ROUTE_ETAG))
+		write_status(w, r, 304, "The client has it already.");
 }
 
 /* Its answer is an error like any other. */

@@ -45,34 +45,48 @@ find_value(struct req *rq, const struct param *p, int place)
 }
 
 static err_t
+take_value(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	const char *why = param_check(rq, p, v, out);
+
+	TRY(rq->param_error);
+	return why ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", p->name, why) : OK;
+}
+
+err_t
+param_take(struct req *rq, const struct param *p, struct str text, void *out)
+{
+	return take_value(rq, p, path_value(rq, text), out);
+}
+
+static err_t
 read_param(struct req *rq, const struct param *p, int place, json_t *def, void *out)
 {
 	json_t *v = find_value(rq, p, place);
-	const char *why;
 
 	set_absent(p, out);
 	if (is_nothing(v))
 		v = def;
 	if (is_nothing(v))
 		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", p->name) : OK;
-	why = param_check(rq, p, v, out);
-	TRY(rq->param_error);
-	if (why != NULL)
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", p->name, why);
-	return OK;
+	return take_value(rq, p, v, out);
 }
 
 err_t
-params_read(struct req *rq, void **in_out)
+params_read(struct req *rq, enum params_of which, void **in)
 {
 	const struct route *r = rq->route;
-	char *in = r->in_size > 0 ? arena_zalloc(rq->cx.arena, r->in_size) : NULL;
 
+	if (*in == NULL && r->in_size > 0)
+		*in = arena_zalloc(rq->cx.arena, r->in_size);
 	/* A broken body gives no parameters: whoever sent one must not be told to look for one that is missing, nor pass for having sent none. */
 	if (rq->body_error != NULL)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. %s", rq->body_error);
-	for (int i = 0; i < r->n_params; i++)
-		TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], in + r->params[i].off));
-	*in_out = in;
+	for (int i = 0; i < r->n_params; i++) {
+		bool of_path = rq->info->places[i] != PLACE_BODY;
+
+		if (which == PARAMS_ALL || of_path == (which == PARAMS_PATH))
+			TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], (char *)*in + r->params[i].off));
+	}
 	return OK;
 }

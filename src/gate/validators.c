@@ -285,7 +285,7 @@ validators_grouped(struct req *rq, int64_t v)
 static const char *
 check_range(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	int64_t n = json_integer_value(v);
+	int64_t n = json_integer_value(v), max = p->max_at ? *p->max_at : p->max;
 	bool ok = json_is_integer(v);
 
 	if (json_is_string(v)) {
@@ -293,8 +293,8 @@ check_range(struct req *rq, const struct param *p, json_t *v, void *out)
 
 		ok = str_to_i64(s, &n);
 	}
-	if (!ok || n < p->min || n > p->max)
-		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, p->max));
+	if (!ok || n < p->min || n > max)
+		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, max));
 	*(struct opt_int *)out = (struct opt_int){true, n};
 	return NULL;
 }

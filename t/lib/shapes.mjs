@@ -22,6 +22,9 @@ export const besides = [
 	{ is: (m, url, r) => url.pathname.startsWith('/v1/realtime') && r.status === 101, why: 'an upgrade: the rest is frames' },
 ]
 
+// A type as declared: "image/*" stands for all pictures, "*/*" for anything.
+const mediaFits = (type, declared) => type === declared || declared === '*/*' || (declared.endsWith('/*') && type.startsWith(declared.slice(0, -1)))
+
 /* ---- one schema, compiled: a function of the value and its path that gives what is wrong, or undefined ---- */
 
 const types = {
@@ -119,6 +122,7 @@ function older(format, model, schema) {
 	}
 	if (p.$permissions) { drop('$permissions'); p.$read = p.$write = texts; s.required.push('$read', '$write') }
 	if (p.documentSecurity && model !== 'document') rename('documentSecurity', 'permission', { type: 'string', enum: ['document', 'collection'] })
+	if (p.fileSecurity) rename('fileSecurity', 'permission', { type: 'string', enum: ['file', 'bucket'] })
 	if (model === 'document') { drop('$databaseId'); rename('$collectionId', '$collection') }
 	return s
 }
@@ -205,7 +209,7 @@ export class Description {
 		const type = reply.headers['content-type']
 		if (!content) return reply.text === '' ? undefined : `a body of ${reply.text.length} characters where none is declared`
 		const json = content['application/json']
-		if (!json) return type === Object.keys(content)[0] ? undefined : `type ${type} instead of ${Object.keys(content)[0]}`
+		if (!json) return mediaFits(type, Object.keys(content)[0]) ? undefined : `type ${type} instead of ${Object.keys(content)[0]}`
 		if (type !== 'application/json; charset=UTF-8') return `type ${type} instead of JSON`
 		const models = (json.schema.oneOf ?? [json.schema]).map((s) => s.$ref.split('/').at(-1)), wrong = models.map((m) => this.misfit(m, body, format))
 		if (wrong.includes(undefined)) return this.#total(body, url)
@@ -251,7 +255,7 @@ export class Description {
 		const content = declared ? declared.content : op && op.operation.responses.default.content
 		if (content && !content['application/json']) {
 			/* an error of the transport is JSON whatever the route */
-			if (declared || reply.headers['content-type'] === Object.keys(content)[0]) return this.#content(content, reply)
+			if (declared || mediaFits(reply.headers['content-type'], Object.keys(content)[0])) return this.#content(content, reply)
 		}
 		if (declared && !content) return this.#content(undefined, reply)
 		let body
