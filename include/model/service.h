@@ -94,7 +94,7 @@ struct service {
 	const struct channel_twin *channels;
 	const struct word_twin *words;		/* of event names */
 	const struct usage_kind *usage;
-	/* How many there are of its things: a SELECT of metric and value over the project's schema, in the arena; NULL: it counts none. */
+	/* How many there are of its things, and how large: a SELECT of metric ("files.$all.count.total") and value over the project's schema, in the arena; NULL: it counts none. */
 	const char *(*gauges)(struct arena *a, const char *schema);
 	const struct older *older;
 	const struct made_id *made_ids;

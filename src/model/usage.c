@@ -334,7 +334,7 @@ snapshot(struct ctx *cx, const char *schema)
 	return db_exec(cx, NULL,
 	    arena_printf(cx->arena,
 		"WITH m(metric, value) AS (%s) "
-		"INSERT INTO %s.usage (metric, day, time, value) SELECT lower(metric) || '.count.total', p.day, p.time, value FROM m, "
+		"INSERT INTO %s.usage (metric, day, time, value) SELECT lower(metric), p.day, p.time, value FROM m, "
 		"(VALUES (false, $1::timestamptz), (true, $2::timestamptz)) AS p(day, time) ORDER BY 1, 2 "
 		"ON CONFLICT (metric, day, time) DO UPDATE SET value = excluded.value",
 		buf_view(&gauges).p, schema),

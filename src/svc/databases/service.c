@@ -68,11 +68,11 @@ databases_gauges(struct arena *a, const char *schema)
 	    "FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal "
 	    "LEFT JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace "
 	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid) "
-	    "SELECT 'databases.$all', count(DISTINCT db) FROM n "
-	    "UNION ALL SELECT 'collections.$all', count(col) FROM n UNION ALL SELECT 'collections.' || db, count(col) FROM n GROUP BY db "
-	    "UNION ALL SELECT 'documents.$all', coalesce(sum(docs), 0) FROM n "
-	    "UNION ALL SELECT 'documents.' || db, coalesce(sum(docs), 0) FROM n GROUP BY db "
-	    "UNION ALL SELECT 'documents.' || db || '/' || col, coalesce(docs, 0) FROM n WHERE col IS NOT NULL)",
+	    "SELECT 'databases.$all.count.total', count(DISTINCT db) FROM n "
+	    "UNION ALL SELECT 'collections.$all.count.total', count(col) FROM n UNION ALL SELECT 'collections.' || db || '.count.total', count(col) FROM n GROUP BY db "
+	    "UNION ALL SELECT 'documents.$all.count.total', coalesce(sum(docs), 0) FROM n "
+	    "UNION ALL SELECT 'documents.' || db || '.count.total', coalesce(sum(docs), 0) FROM n GROUP BY db "
+	    "UNION ALL SELECT 'documents.' || db || '/' || col || '.count.total', coalesce(docs, 0) FROM n WHERE col IS NOT NULL)",
 	    schema, schema, schema);
 }
 

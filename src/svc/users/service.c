@@ -45,7 +45,7 @@ static const char *
 users_gauges(struct arena *a, const char *schema)
 {
 	return arena_printf(a,
-	    "SELECT 'users.$all', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
+	    "SELECT 'users.$all.count.total', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
 	    "FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.users LIMIT %d) few) u, pg_class k "
 	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.users'::regclass",
 	    EXACT_MAX, schema, EXACT_MAX + 1, schema);
