@@ -84,6 +84,8 @@ void shape_read_json(struct ctx *cx, const struct shape *s, void *obj, const jso
 struct objs shape_rows_json(struct ctx *cx, const struct shape *s, const json_t *list);
 /* All rows of a result as objects in the arena. */
 struct objs shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r);
+/* A copy of the object, with the texts and lists that its fields point at, in `a`. Objects in lists (F_LIST) are not copied: none may be there. */
+void shape_copy(struct arena *a, const struct shape *s, const void *obj, void *out);
 /* Writes the object. */
 void shape_write(struct jw *w, const struct shape *s, const void *obj);
 /* JSON text of the object in cx's arena. */

@@ -1,6 +1,7 @@
 /* Shapes: rows into structs, structs into JSON, both by the model's table. */
 #include "model/shape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/json.h"
@@ -302,4 +303,54 @@ shape_json(struct ctx *cx, const struct shape *s, const void *obj)
 	jw_init(&w, &b);
 	shape_write(&w, s, obj);
 	return buf_view(&b);
+}
+
+/* ---- copies ---- */
+
+static struct strs
+copy_texts(struct arena *a, const struct strs *v)
+{
+	struct strs out = {.n = v->n, .set = v->set, .v = arena_array(a, const char *, v->n + 1)};
+
+	for (int i = 0; i < v->n; i++)
+		out.v[i] = arena_strdup(a, v->v[i]);
+	return out;
+}
+
+static void
+copy_member(struct arena *a, const struct field *f, void *at)
+{
+	const char **text = at;
+	struct str *json = at;
+
+	switch (f->type) {
+	case F_STR:
+	case F_ID:
+	case F_ENUM:
+		*text = *text ? arena_strdup(a, *text) : NULL;
+		break;
+	case F_JSON:
+		*json = json->p ? (struct str){str_dup(a, *json), json->n} : STR_NONE;
+		break;
+	case F_STRS:
+		*(struct strs *)at = copy_texts(a, at);
+		break;
+	case F_TIME:
+	case F_TIME_OR_NONE:
+	case F_BOOL:
+	case F_INT:
+	case F_FLOAT:
+	case F_CONST:
+		break;
+	case F_LIST:
+		assert(!"a list is not copied");
+	}
+}
+
+void
+shape_copy(struct arena *a, const struct shape *s, const void *obj, void *out)
+{
+	memcpy(out, obj, s->size);
+	for (int i = 0; i < s->n; i++)
+		copy_member(a, &s->fields[i], (char *)out + s->fields[i].off);
 }
