@@ -84,3 +84,7 @@ METRIC(migrations_failed, COUNTER, "badal_project_migrations_failed_total", "Tho
 METRIC(migrations_late, COUNTER, "badal_project_migrations_late_total", "Requests answered with 503 because their project was still being brought up to date.")
 METRIC(spares_missed, COUNTER, "badal_project_spares_missed_total", "Projects created without a data space made in advance.")
 METRIC(usage_dropped, COUNTER, "badal_usage_dropped_total", "Usage counts lost or late: too many counters, or the database refused them.")
+METRIC(storage_files, COUNTER, "badal_storage_files_total", "Files that were uploaded.")
+METRIC(storage_bytes_out, COUNTER, "badal_storage_bytes_out_total", "Bytes of files that were asked for.")
+METRIC(storage_expired, COUNTER, "badal_storage_expired_total", "Unfinished uploads that were removed because nobody went on with them.")
+METRIC(storage_orphans, COUNTER, "badal_storage_orphans_total", "Blobs without a row that were found and removed: a crash, or a deletion in between, left them.")

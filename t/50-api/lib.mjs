@@ -19,3 +19,5 @@ export const user = '$id $createdAt $updatedAt name password hash hashOptions re
 export const session = '$id $createdAt userId expire provider providerUid providerAccessToken providerAccessTokenExpiry providerRefreshToken ip osCode osName osVersion clientType clientCode clientName clientVersion clientEngine clientEngineVersion deviceName deviceBrand deviceModel countryCode countryName current'
 export const team = '$id $createdAt $updatedAt name total'
 export const membership = '$id $createdAt $updatedAt userId userName userEmail teamId teamName invited joined confirm roles'
+export const bucket = '$id $createdAt $updatedAt $permissions fileSecurity name enabled maximumFileSize allowedFileExtensions compression encryption antivirus'
+export const file = '$id bucketId $createdAt $updatedAt $permissions name signature mimeType sizeOriginal chunksTotal chunksUploaded'

@@ -1,1 +1,10 @@
-/* The storage service has no errors of its own. */
+/* Errors of the storage service: ERR(name, HTTP status, type on the wire, words for the client). */
+ERR(STORAGE_FILE_NOT_FOUND, 404, "storage_file_not_found", "No file has this id.")
+ERR(STORAGE_FILE_EMPTY, 400, "storage_file_empty", "The request carries no file.")
+ERR(STORAGE_FILE_TYPE_UNSUPPORTED, 400, "storage_file_type_unsupported", "File extension not allowed")
+ERR(STORAGE_INVALID_FILE_SIZE, 400, "storage_invalid_file_size", "File size not allowed")
+ERR(STORAGE_INVALID_FILE, 403, "storage_invalid_file", "The file was refused.")
+ERR(STORAGE_BUCKET_ALREADY_EXISTS, 409, "storage_bucket_already_exists", "A bucket with this id exists already.")
+ERR(STORAGE_BUCKET_NOT_FOUND, 404, "storage_bucket_not_found", "No bucket has this id.")
+ERR(STORAGE_INVALID_CONTENT_RANGE, 400, "storage_invalid_content_range", "The Content-Range is malformed, or contradicts the body or the upload.")
+ERR(STORAGE_INVALID_RANGE, 416, "storage_invalid_range", "The Range cannot be served.")

@@ -1,5 +1,28 @@
-/* The storage service: what projects and keys can be told of it. */
+/* The storage service: buckets, files, previews. */
+#include "gate/gate.h"
+#include "model/job.h"
 #include "model/service.h"
+#include "svc/storage/file.h"
+
+extern const struct routes bucket_routes;
+extern const struct routes file_routes;
+extern const struct routes content_routes;
+extern const struct shape storage_usage_shape, bucket_usage_shape;
+
+static const struct routes *const routes[] = {
+	&bucket_routes,
+	&file_routes,
+	&content_routes,
+	NULL,
+};
+
+static const struct shape *const shapes[] = {&bucket_shape, &file_shape, &storage_usage_shape, &bucket_usage_shape, NULL};
+
+/* The paths of one bucket, before there were several. */
+static const struct path_alias aliases[] = {
+	{NULL, "/v1/storage/files", "/v1/storage/buckets/:/files", "default", .below = true},
+	{0},
+};
 
 static const struct scope scopes[] = {
 	{"files.read", "gua", 15},
@@ -20,16 +43,44 @@ static const struct usage_kind usage[] = {
 	{0},
 };
 
+static const char *
+storage_gauges(struct arena *a, const char *schema)
+{
+	return arena_printf(a,
+	    "(WITH n AS (SELECT b.id, count(f.internal) AS files, coalesce(sum(f.size_original), 0)::bigint AS bytes FROM %s.buckets b "
+	    "LEFT JOIN %s.files f ON f.bucket = b.internal GROUP BY b.id) "
+	    "SELECT 'buckets.$all.count.total', count(*) FROM n UNION ALL SELECT 'files.$all.count.total', coalesce(sum(files), 0)::bigint FROM n "
+	    "UNION ALL SELECT 'project.$all.storage.size', coalesce(sum(bytes), 0)::bigint FROM n "
+	    "UNION ALL SELECT 'files.' || id || '.count.total', files FROM n UNION ALL SELECT 'files.' || id || '.storage.size', bytes FROM n)", schema, schema);
+}
+
+static const struct job_kind jobs[] = {
+	{"files", storage_remove_waste, 30, 2, JOB_MINUTES(60), 1, "Removes the bytes of deleted files and buckets."},
+	{0},
+};
+static const struct job_task tasks[] = {
+	{"storage-expire", 10 * 60 * 1000, storage_expire},
+	{"storage-orphans", 24 * 3600 * 1000, storage_find_orphans},
+	{0},
+};
+
 static const struct older older[] = {
 	{FORMAT_15, "usageStorage", "storage", "filesStorage"},
+	{FORMAT_15, "bucket", "compression", NULL},
 	{0},
 };
 
 const struct service storage_service = {
 	.name = "storage",
+	.routes = routes,
+	.aliases = aliases,
+	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,
 	.acted_on = acted_on,
 	.usage = usage,
+	.gauges = storage_gauges,
 	.older = older,
+	.jobs = jobs,
+	.tasks = tasks,
 };

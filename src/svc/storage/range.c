@@ -1,0 +1,47 @@
+/* Ranges in headers: every byte is from outside, every number may be larger than any file. */
+#include "svc/storage/range.h"
+
+/* Digits alone; false when there are none, or more than a file may have bytes. */
+static bool
+digits(struct str s, int64_t *out)
+{
+	if (s.n == 0 || s.p[0] < '0' || s.p[0] > '9')
+		return false;
+	return str_to_i64(s, out);
+}
+
+bool
+content_range_parse(struct str s, struct content_range *out)
+{
+	struct str unit = str_cut(&s, ' '), range, start;
+
+	if (s.p == NULL || unit.n == 0)
+		return false;
+	range = str_cut(&s, '/');
+	start = str_cut(&range, '-');
+	return s.p != NULL && range.p != NULL && digits(start, &out->start) && digits(range, &out->end) && digits(s, &out->size) &&
+	    out->start <= out->end && out->end <= out->size;
+}
+
+int64_t
+content_range_length(const struct content_range *r)
+{
+	return r->end == r->size ? r->size - r->start : r->end - r->start + 1;
+}
+
+enum range
+range_parse(struct str s, int64_t size, int64_t *first_out, int64_t *last_out)
+{
+	struct str unit = str_cut(&s, '='), start;
+
+	if (unit.n == 0 && s.p == NULL)
+		return RANGE_WHOLE;
+	if (s.p == NULL || !str_is(unit, "bytes"))
+		return RANGE_BAD;
+	start = str_cut(&s, '-');
+	if (s.p == NULL || !digits(start, first_out) || (s.n > 0 && !digits(s, last_out)))
+		return RANGE_BAD;
+	if (s.n == 0 || *last_out >= size)
+		*last_out = size - 1;
+	return *first_out <= *last_out ? RANGE_PART : RANGE_BAD;
+}

@@ -1,0 +1,434 @@
+/* Uploads: a file comes whole in one request, or in parts, in any order and at once. What must stay true:
+ *
+ * The parts of a file never overlap; a file is complete when they fill it. A part is on the device before its row commits, and its row before the
+ * answer. Whoever brings the last missing part completes the file, outside of any lock, for it takes as long as reading it; the row's count of changes
+ * says whether what was read is still what is there. One event, at the completion. */
+#include <openssl/evp.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/offload.h"
+#include "core/vtime.h"
+#include "svc/storage/file.h"
+#include "svc/storage/media.h"
+
+enum { ROUNDS_MAX = 20, MD5_BYTES = 16 };
+
+/* ---- who, and whose ---- */
+
+static const char *
+uploader(struct ctx *cx, const struct file_caller *who)
+{
+	if (who->bypass)
+		return "";
+	return who->user ? arena_printf(cx->arena, "user:%s", who->user) : arena_printf(cx->arena, "guest:%s", who->address);
+}
+
+static bool
+may_go_on(struct ctx *cx, const struct file_caller *who, const struct file *f)
+{
+	return who->bypass || strcmp(uploader(cx, who), f->uploader) == 0 || file_grants(cx, who, f, STR("update"));
+}
+
+static struct strs
+upload_perms(struct ctx *cx, const struct file_caller *who, const struct upload *u)
+{
+	if (u->perms.set)
+		return u->perms;
+	return who->user ? perms_own(cx->arena, who->user) : (struct strs){.set = true};
+}
+
+static void
+set_perms(struct ctx *cx, const struct file_caller *who, const struct upload *u, struct file *f)
+{
+	f->permissions = upload_perms(cx, who, u);
+	f->read = perms_roles(cx->arena, &f->permissions, STR("read"));
+}
+
+err_t
+upload_begun(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id, bool *begun_out)
+{
+	struct file f;
+	err_t e = record_get(cx, p, &file_record, file_rows(cx, b, id), &f);
+
+	*begun_out = e == OK && !f.complete && may_go_on(cx, who, &f);
+	return e == ERR_STORAGE_FILE_NOT_FOUND ? OK : e;
+}
+
+/* ---- rows ---- */
+
+static struct file
+file_new(struct ctx *cx, const struct file_caller *who, const struct upload *u)
+{
+	struct file f = {.bucket = u->b->internal, .id = u->id, .bucket_id = u->b->id, .name = str_dup(cx->arena, u->name), .signature = "", .mime = "",
+		.size = u->total, .chunks_total = 1, .uploader = uploader(cx, who)};
+
+	record_init(cx, &file_record, &f);
+	set_perms(cx, who, u, &f);
+	return f;
+}
+
+static err_t
+insert_file(struct db_tx *tx, const struct project *p, struct file *f)
+{
+	struct ctx *cx = tx_ctx(tx);
+	err_t e = record_insert(tx, p, &file_record, f);
+
+	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* the bucket's row went away */
+		return fail(cx, ERR_STORAGE_BUCKET_NOT_FOUND, "id=%s", f->bucket_id);
+	return e;
+}
+
+static void
+insert_part(struct db_tx *tx, const struct project *p, int64_t file, const struct upload *u)
+{
+	struct arena *a = tx_ctx(tx)->arena;
+
+	tx_add(tx,
+	    arena_printf(a, "INSERT INTO %s.file_parts (file, start, size, blob, stored, coding, sealed, md5) VALUES ($1::bigint, $2::bigint, $3::bigint, "
+	    "$4, $5::bigint, $6::smallint, $7::bigint, $8)", p->schema),
+	    DB(pg_i64(a, file), pg_i64(a, u->start), pg_i64(a, u->blob.size), u->blob.name, pg_i64(a, u->blob.stored), pg_i64(a, u->blob.coding),
+	    pg_i64(a, u->blob.sealed), u->blob.md5));
+}
+
+/* ---- the whole file in one request ---- */
+
+static err_t
+store_whole(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
+{
+	TRY(insert_file(tx, p, f));
+	insert_part(tx, p, f->internal, u);
+	file_emit(tx, p, u->b, &ev_file_create, who->actor, f);
+	return OK;
+}
+
+static err_t
+upload_whole(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *out, bool *kept_out)
+{
+	err_t e;
+
+	*out = file_new(cx, who, u);
+	TRY(media_type(cx, u->head, &out->mime));
+	out->signature = u->blob.md5;
+	out->actual = u->blob.stored;
+	out->chunk = out->received = out->unbroken = u->total;
+	out->chunks_uploaded = 1;
+	out->complete = true;
+	e = TX_RUN(cx, tx, store_whole(tx, p, who, u, out));
+	*kept_out = db_maybe_done(e);
+	return e;
+}
+
+/* ---- one part ---- */
+
+struct part {			/* what became of it */
+	struct file f;		/* the row as it is now */
+	bool repeated;		/* the file was complete already, and has this part */
+};
+
+/* The last part that begins before the end of this one: parts never overlap, so if any overlaps this one, that does. */
+static err_t
+neighbour(struct db_tx *tx, const struct project *p, const struct file *f, const struct upload *u, struct db_res **out)
+{
+	struct arena *a = tx_ctx(tx)->arena;
+
+	return tx_query(tx, out,
+	    arena_printf(a, "SELECT start, size, blob FROM %s.file_parts WHERE file = $1::bigint AND start < $2::bigint ORDER BY start DESC LIMIT 1", p->schema),
+	    DB(pg_i64(a, f->internal), pg_i64(a, u->start + u->blob.size)));
+}
+
+static bool
+same_place(const struct db_res *r, const struct upload *u)
+{
+	return db_rows(r) > 0 && db_i64(r, 0, 0) == u->start && db_i64(r, 0, 1) == u->blob.size;
+}
+
+/* The same part again: its new bytes take the place of the old ones. */
+static void
+replace_part(struct db_tx *tx, const struct project *p, const struct file *f, const struct upload *u, const char *blob)
+{
+	struct arena *a = tx_ctx(tx)->arena;
+
+	tx_add(tx, arena_printf(a, "INSERT INTO %s.file_waste (bucket, blob) VALUES ($1::bigint, $2)", p->schema), DB(pg_i64(a, f->bucket), blob));
+	waste_job(tx, p);
+	tx_add(tx, arena_printf(a, "DELETE FROM %s.file_parts WHERE file = $1::bigint AND start = $2::bigint", p->schema),
+	    DB(pg_i64(a, f->internal), pg_i64(a, u->start)));
+}
+
+/* How far the parts go without a gap, from where they did before. */
+static err_t
+find_unbroken(struct db_tx *tx, const struct project *p, struct file *f)
+{
+	struct arena *a = tx_ctx(tx)->arena;
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(a, "WITH RECURSIVE w(at) AS (SELECT $2::bigint UNION ALL SELECT p.start + p.size FROM w JOIN %s.file_parts p ON p.file = $1::bigint "
+	    "AND p.start = w.at) SELECT max(at) FROM w", p->schema),
+	    DB(pg_i64(a, f->internal), pg_i64(a, f->unbroken))));
+	f->unbroken = db_i64(r, 0, 0);
+	return OK;
+}
+
+/* Chunks as clients count them: all but the last are of one size. */
+static void
+count_chunks(struct file *f, const struct upload *u)
+{
+	bool last = u->start + u->blob.size == f->size;
+
+	if (f->chunk == 0 && !last)
+		f->chunk = u->blob.size;
+	f->chunks_total = f->chunk > 0 ? (f->size + f->chunk - 1) / f->chunk : 2;
+	f->chunks_uploaded = f->chunk > 0 ? f->unbroken / f->chunk : 0;
+	if (f->unbroken == f->size)
+		f->chunks_uploaded = f->chunks_total;
+	if (!f->complete && f->chunks_uploaded == f->chunks_total)	/* not before it is */
+		f->chunks_uploaded--;
+}
+
+static err_t
+misplaced(struct ctx *cx, const struct file *f, const struct upload *u)
+{
+	return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "file=%s of %lld: %lld bytes at %lld of %lld", f->id, (long long)f->size, (long long)u->blob.size,
+	    (long long)u->start, (long long)u->total);
+}
+
+/* Whether the caller may add to the file that has this id. */
+static err_t
+check_owner(struct ctx *cx, const struct file_caller *who, const struct upload *u, const struct file *f)
+{
+	if (may_go_on(cx, who, f))
+		return OK;
+	if (file_readable(who, u->b, f))
+		return fail(cx, ERR_USER_UNAUTHORIZED, "upload of somebody else: %s", f->id);
+	return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s", f->id);
+}
+
+static err_t
+add_part(struct db_tx *tx, const struct project *p, const struct upload *u, const struct db_res *beside, struct file *f)
+{
+	bool again = same_place(beside, u);
+
+	if (again)
+		replace_part(tx, p, f, u, db_cstr(beside, 0, 2));
+	else if (beside != NULL && db_rows(beside) > 0 && db_i64(beside, 0, 0) + db_i64(beside, 0, 1) > u->start)
+		return misplaced(tx_ctx(tx), f, u);
+	insert_part(tx, p, f->internal, u);
+	if (!again)
+		f->received += u->blob.size;
+	TRY(find_unbroken(tx, p, f));
+	count_chunks(f, u);
+	f->changes++;
+	return record_set(tx, p, &file_record, rows_internal(tx_ctx(tx), f->internal), "chunks_total chunks_uploaded chunk received unbroken changes", f, f);
+}
+
+static err_t
+store_part(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct part *out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *beside = NULL;
+	err_t e = record_lock(tx, p, &file_record, file_rows(cx, u->b, u->id), &out->f);
+
+	out->repeated = false;
+	if (e == ERR_STORAGE_FILE_NOT_FOUND) {
+		out->f = file_new(cx, who, u);
+		TRY(insert_file(tx, p, &out->f));
+		return add_part(tx, p, u, NULL, &out->f);
+	}
+	TRY(e);
+	TRY(check_owner(cx, who, u, &out->f));
+	TRY(neighbour(tx, p, &out->f, u, &beside));
+	out->repeated = out->f.complete && out->f.size == u->total && same_place(beside, u);
+	if (out->repeated)
+		return OK;
+	if (out->f.complete)
+		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s", u->id);
+	return out->f.size == u->total ? add_part(tx, p, u, beside, &out->f) : misplaced(cx, &out->f, u);
+}
+
+/* ---- the end of an upload in parts ---- */
+
+struct digest {
+	EVP_MD_CTX *md;
+	struct str piece;
+};
+
+static void
+digest_free(void *arg)
+{
+	EVP_MD_CTX_free(arg);
+}
+
+static void
+digest_add(void *arg)
+{
+	struct digest *d = arg;
+
+	EVP_DigestUpdate(d->md, d->piece.p, d->piece.n);
+}
+
+static void
+digest_open(struct ctx *cx, struct digest *d)
+{
+	*d = (struct digest){.md = EVP_MD_CTX_new()};
+	defer(cx, digest_free, d->md);
+	EVP_DigestInit_ex(d->md, EVP_md5(), NULL);
+}
+
+static const char *
+digest_hex(struct ctx *cx, struct digest *d)
+{
+	unsigned char sum[MD5_BYTES];
+
+	EVP_DigestFinal_ex(d->md, sum, NULL);
+	return hex_encode(cx->arena, sum, sizeof sum);
+}
+
+/* Of the content: what is stored, where it is neither compressed nor sealed. */
+static err_t
+digest_content(struct ctx *cx, const struct blob_place *at, const struct blob_part *parts, int n, int64_t size, const char **out)
+{
+	struct blob_reader *r;
+	struct digest d;
+
+	digest_open(cx, &d);
+	TRY(blob_open(cx, at, parts, n, 0, (uint64_t)size, &r));
+	for (;;) {
+		TRY(blob_read(r, &d.piece));
+		if (d.piece.n == 0)
+			break;
+		TRY(offload(cx, LANE_compress, digest_add, &d));
+	}
+	*out = digest_hex(cx, &d);
+	return OK;
+}
+
+/* Of the parts' own MD5s, as S3 has it for what came in parts. */
+static const char *
+digest_of_digests(struct ctx *cx, const struct blob_part *parts, int n)
+{
+	struct digest d;
+
+	digest_open(cx, &d);
+	for (int i = 0; i < n; i++) {
+		d.piece = str_c(parts[i].blob.md5);
+		digest_add(&d);
+	}
+	return digest_hex(cx, &d);
+}
+
+static bool
+stored_as_it_is(const struct blob_part *parts, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (parts[i].blob.coding != BLOB_NONE || parts[i].blob.sealed != 0)
+			return false;
+	return true;
+}
+
+static err_t
+read_head(struct ctx *cx, const struct blob_place *at, const struct blob_part *parts, int n, int64_t size, struct str *out)
+{
+	struct blob_reader *r;
+	struct str piece;
+	struct buf b;
+
+	buf_init(&b, cx->arena, MEDIA_HEAD_MAX);
+	TRY(blob_open(cx, at, parts, n, 0, (uint64_t)(size < MEDIA_HEAD_MAX ? size : MEDIA_HEAD_MAX), &r));
+	for (;;) {
+		TRY(blob_read(r, &piece));
+		if (piece.n == 0)
+			break;
+		buf_str(&b, piece);
+	}
+	*out = buf_view(&b);
+	return OK;
+}
+
+/* What only the whole file tells. */
+static err_t
+examine(struct ctx *cx, const struct project *p, const struct upload *u, struct file *f)
+{
+	struct blob_place at = bucket_place(p, u->b->internal);
+	struct blob_part *parts;
+	struct str head;
+	int n;
+
+	TRY(file_parts(cx, p, f, &parts, &n));
+	TRY(read_head(cx, &at, parts, n, f->size, &head));
+	TRY(media_type(cx, head, &f->mime));
+	f->actual = 0;
+	for (int i = 0; i < n; i++)
+		f->actual += parts[i].blob.stored;
+	if (stored_as_it_is(parts, n) && f->size <= conf.storage_md5_max)
+		return digest_content(cx, &at, parts, n, f->size, &f->signature);
+	f->signature = digest_of_digests(cx, parts, n);
+	return OK;
+}
+
+/* *done_out false: parts came meanwhile. */
+static err_t
+complete(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f, bool *done_out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct file now;
+
+	*done_out = true;
+	TRY(record_lock(tx, p, &file_record, rows_internal(cx, f->internal), &now));
+	if (now.complete || now.changes != f->changes) {
+		*done_out = now.complete;
+		*f = now;
+		return OK;
+	}
+	now.mime = f->mime;
+	now.signature = f->signature;
+	now.actual = f->actual;
+	now.complete = true;
+	now.chunks_uploaded = now.chunks_total;
+	set_perms(cx, who, u, &now);
+	TRY(record_set(tx, p, &file_record, rows_internal(cx, f->internal),
+	    "mime_type signature size_actual complete chunks_uploaded permissions read", &now, f));
+	file_emit(tx, p, u->b, &ev_file_create, who->actor, f);
+	return OK;
+}
+
+/* Reading the file may take longer than requests do otherwise. */
+static void
+be_patient(struct ctx *cx, int64_t size)
+{
+	uint64_t until = loop_now() + (uint64_t)conf.request_timeout + (uint64_t)size / 10000;	/* ms, at 10 MB/s */
+
+	if (cx->deadline != 0 && cx->deadline < until)
+		cx->deadline = until;
+}
+
+static err_t
+upload_complete(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
+{
+	bool done = false;
+
+	be_patient(cx, f->size);
+	for (int i = 0; i < ROUNDS_MAX && !done && f->received == f->size; i++) {
+		TRY(examine(cx, p, u, f));
+		TRY(TX_RUN(cx, tx, complete(tx, p, who, u, f, &done)));
+	}
+	return OK;	/* not complete: whoever brought the newest part completes it */
+}
+
+err_t
+upload_store(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *out, bool *kept_out)
+{
+	struct part part;
+	err_t e;
+
+	*kept_out = false;
+	if (u->start == 0 && u->blob.size == u->total)
+		return upload_whole(cx, p, who, u, out, kept_out);
+	e = TX_RUN(cx, tx, store_part(tx, p, who, u, &part));
+	if (e == ERR_DOCUMENT_ALREADY_EXISTS)	/* another first part was quicker, or it is somebody else's: the row says which */
+		e = TX_RUN(cx, tx, store_part(tx, p, who, u, &part));
+	*kept_out = db_maybe_done(e) && !(e == OK && part.repeated);
+	TRY(e);
+	*out = part.f;
+	return part.repeated || out->received < out->size ? OK : upload_complete(cx, p, who, u, out);
+}

@@ -1,0 +1,228 @@
+/* Uploads: whole files and chunks, in any order, at once, twice, cut off, and by whom. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import net from 'node:net'
+import { before, describe, test } from 'node:test'
+import { form, part, upload, uploadChunks } from '../lib/form.mjs'
+import { server, unique } from '../lib/server.mjs'
+import { fails } from './lib.mjs'
+
+let s, p, alice, bob
+const md5 = (b) => createHash('md5').update(b).digest('hex')
+const MiB = 1 << 20, chunk = 5 * MiB
+const bytesOf = (n, seed = 1) => { const b = Buffer.alloc(n); for (let i = 0; i < n; i += 4096) b.writeUInt32LE((i * 2654435761 + seed) >>> 0, Math.min(i, Math.max(0, n - 4))); return b }
+const makeBucket = (more = {}) => p.ok('POST', '/storage/buckets', { body: { bucketId: unique('b'), name: 'Bucket', encryption: false, permissions: ['read("users")', 'create("users")', 'update("users")', 'delete("users")'], ...more } })
+const download = async (b, id, call = alice.call) => (await call('GET', `/storage/buckets/${b.$id}/files/${id}/download`))
+
+before(async () => {
+	s = await server()
+	p = await s.project()
+	;[alice, bob] = await Promise.all([p.user({ name: 'Alice' }), p.user({ name: 'Bob' })])
+})
+
+describe('what is refused', () => {
+	test('before and behind the bytes', async () => {
+		const b = await makeBucket({ allowedFileExtensions: ['jpg', 'PNG', '.pdf'], maximumFileSize: 1000 })
+		const send = (fields, headers = {}, call = alice.call) => { const f = form(fields); return call('POST', `/storage/buckets/${b.$id}/files`, { body: f.body, headers: { ...f.headers, ...headers } }) }
+		const ok = part('a.jpg', 'x')
+		for (const name of ['IMG.JPG', 'a.png', 'a.pdf']) assert.equal((await send({ fileId: 'unique()', file: part(name, 'x') })).status, 201, name)
+		for (const name of ['a.jpg.exe', 'a.jpg.', 'jpg', '']) {
+			const r = await send({ fileId: 'unique()', file: part(name, 'x') })
+			fails(r, 400, 'storage_file_type_unsupported')
+			assert.equal(r.body.message, 'File extension not allowed')
+		}
+		fails(await send({ fileId: 'unique()', file: part('a.exe', 'x') }, { 'content-range': 'bytes 0-0/900' }), 400, 'storage_file_type_unsupported')
+		for (const size of [1001, 200000]) {
+			const r = await send({ fileId: 'unique()', file: part('a.jpg', Buffer.alloc(size)) })
+			fails(r, 400, 'storage_invalid_file_size')
+			assert.equal(r.body.message, 'File size not allowed')
+		}
+		fails(await send({ fileId: 'unique()', file: ok }, { 'content-range': 'bytes 0-0/1001' }), 400, 'storage_invalid_file_size')
+		for (const fields of [{ fileId: 'x' }, { fileId: 'x', file: 'hello' }, { fileId: 'x', other: ok }]) fails(await send(fields), 400, 'storage_file_empty')
+		fails(await alice.call('POST', `/storage/buckets/${b.$id}/files`, { body: { fileId: 'x', file: 'x' } }), 400, 'storage_file_empty')
+		for (const [fields, words] of [[{ fileId: '_x', file: ok }, /Invalid fileId/], [{ fileId: '', file: ok }, /"fileId" is not optional/], [{ file: ok }, /"fileId" is not optional/],
+			[{ file: ok, fileId: 'x', permissions: Array(101).fill('read("any")') }, /permissions/]]) {
+			const r = await send(fields)
+			fails(r, 400, 'general_argument_invalid')
+			assert.match(r.body.message, words)
+		}
+		fails(await send({ fileId: 'x', file: ok }, { 'x-appwrite-id': '../../etc', 'content-range': 'bytes 0-0/9' }), 400, 'general_argument_invalid')
+		fails(await send({ fileId: 'x', file: ok }, {}, p.guest), 401, 'user_unauthorized')
+		fails(await upload(alice.call, 'none', 'x', ok), 404, 'storage_bucket_not_found')
+		fails(await send({ fileId: 'x', pad: 'x'.repeat(200000), file: ok }), 413, 'general_request_too_large')
+		const parts = { body: '--b\r\nno part', headers: { 'content-type': 'multipart/form-data; boundary=b' } }
+		fails(await alice.call('POST', `/storage/buckets/${b.$id}/files`, parts), 400, 'general_bad_request')
+		assert.equal((await alice.ok('GET', `/storage/buckets/${b.$id}/files`)).total, 3)
+	})
+
+	test('content ranges', async () => {
+		const b = await makeBucket(), send = (range, n = 10) => upload(alice.call, b.$id, 'unique()', part('a.bin', Buffer.alloc(n)), { headers: { 'content-range': range } })
+		for (const range of ['bytes 0-9', '0-9/25', 'bytes 9-0/25', 'bytes 0-30/25', 'bytes a-b/c', 'bytes 5-2/10', 'bytes 0-19/10', 'bytes 0-9/*', 'bytes  0-9/25', 'bytes -9/25',
+			'bytes 0-9/-25', 'bytes +0-9/25', 'bytes 0-9/99999999999999999999', '', 'bytes 0-8/25', 'bytes 0-10/25', 'bytes 20-25/25', 'bytes 25-25/25'])
+			fails(await send(range), 400, 'storage_invalid_content_range')
+		for (const range of ['bytes 0-9/10', 'bytes 0-10/10', 'chunks 0-9/10']) {
+			const r = await send(range)
+			assert.equal(r.status, 201, `${range}: ${r.text}`)
+			assert.deepEqual([r.body.chunksTotal, r.body.chunksUploaded, r.body.sizeOriginal], [1, 1, 10])
+		}
+		assert.equal((await alice.ok('GET', `/storage/buckets/${b.$id}/files`)).total, 3)
+	})
+
+	test('a body of more than a request may have', async () => {
+		const b = await makeBucket()
+		fails(await upload(alice.call, b.$id, 'unique()', part('a.bin', Buffer.alloc(6291456))), 413, 'general_request_too_large')
+	})
+})
+
+describe('chunks', () => {
+	test('one after the other, as clients of 2022 and of today mark them', async () => {
+		for (const kind of [{}, { encryption: true }, { compression: 'gzip' }, { compression: 'zstd', encryption: true }])
+			for (const old of [true, false]) {
+				const b = await makeBucket(kind), bytes = bytesOf(2 * chunk + 1), id = unique('f'), seen = []
+				let r
+				for (let at = 0; at < bytes.length; at += chunk) {
+					r = await upload(alice.call, b.$id, old ? id : 'unique()', part('big.bin', bytes.subarray(at, at + chunk)), { start: at, total: bytes.length, id: at > 0 || !old ? id : undefined, old })
+					assert.equal(r.status, 201, r.text)
+					seen.push(`${r.body.chunksUploaded}/${r.body.chunksTotal}`)
+				}
+				assert.deepEqual(seen, ['1/3', '2/3', '3/3'])
+				assert.equal(r.body.sizeOriginal, bytes.length)
+				if (!kind.encryption && !kind.compression) assert.equal(r.body.signature, md5(bytes))
+				assert.ok((await download(b, id)).raw.equals(bytes))
+				for (const at of [chunk - 10, 2 * chunk - 1, bytes.length - 20]) {
+					const part_ = await alice.call('GET', `/storage/buckets/${b.$id}/files/${id}/view`, { headers: { range: `bytes=${at}-${at + 19}` } })
+					assert.ok(part_.raw.equals(bytes.subarray(at, at + 20)), `range at ${at}`)
+				}
+			}
+	})
+
+	test('in any order and at once; every one twice', async () => {
+		const b = await makeBucket(), size = 64 * 1024, bytes = bytesOf(15 * size + 7), n = 16
+		const send = (id, i) => upload(alice.call, b.$id, 'unique()', part('a.bin', bytes.subarray(i * size, (i + 1) * size)), { start: i * size, total: bytes.length, id })
+		const backwards = unique('f')
+		for (let i = n - 1; i >= 0; i--) {
+			const r = await send(backwards, i)
+			assert.equal(r.status, 201, r.text)
+			assert.equal(r.body.chunksUploaded, i === 0 ? n : 0)
+		}
+		assert.ok((await download(b, backwards)).raw.equals(bytes))
+		const id = unique('f'), first = await send(id, 0)
+		assert.equal(first.body.chunksUploaded, 1)
+		const rest = await Promise.all([...Array(n - 1).keys()].flatMap((i) => (i >= n - 3 ? [send(id, i + 1), send(id, i + 1)] : [send(id, i + 1)])))
+		assert.deepEqual(rest.map((r) => r.status).filter((x) => x !== 201), [])
+		assert.ok(rest.some((r) => r.body.chunksUploaded === n && r.body.chunksTotal === n))
+		assert.ok((await download(b, id)).raw.equals(bytes))
+		assert.equal((await alice.ok('GET', `/storage/buckets/${b.$id}/files/${id}`)).signature, md5(bytes))
+	})
+
+	test('six first chunks of one id', async () => {
+		const b = await makeBucket(), id = unique('f'), bytes = bytesOf(30000), send = (at) => upload(alice.call, b.$id, id, part('a.bin', bytes.subarray(at, at + 10000)), { start: at, total: 30000, id: at ? id : undefined })
+		for (const r of await Promise.all(Array.from({ length: 6 }, () => send(0)))) assert.ok([201, 409].includes(r.status), r.text)
+		assert.equal((await send(10000)).status, 201)
+		assert.equal((await send(20000)).body.chunksUploaded, 3)
+		assert.ok((await download(b, id)).raw.equals(bytes))
+	})
+
+	test('the same chunk again: before the end its bytes count, behind it nothing does', async () => {
+		const b = await makeBucket(), id = unique('f'), one = bytesOf(10000, 1), two = bytesOf(10000, 2), end = bytesOf(5000, 3)
+		const send = (bytes, start) => upload(alice.call, b.$id, 'unique()', part('a.bin', bytes), { start, total: 25000, id })
+		await send(one, 0)
+		assert.equal((await send(one, 0)).body.chunksUploaded, 1)
+		assert.equal((await send(two, 0)).body.chunksUploaded, 1)
+		await send(one, 10000)
+		const done = await send(end, 20000), whole = Buffer.concat([two, one, end])
+		assert.equal(done.body.chunksUploaded, 3)
+		assert.ok((await download(b, id)).raw.equals(whole))
+		const again = await send(bytesOf(5000, 9), 20000)
+		assert.equal(again.status, 201, again.text)
+		assert.deepEqual(again.body, done.body)
+		assert.ok((await download(b, id)).raw.equals(whole))
+		fails(await send(one, 5000), 409, 'document_already_exists')
+		fails(await upload(alice.call, b.$id, id, part('a.bin', 'x')), 409, 'document_already_exists')
+	})
+
+	test('what does not fit what is there', async () => {
+		const b = await makeBucket(), id = unique('f'), send = (n, start, total) => upload(alice.call, b.$id, id, part('a.bin', Buffer.alloc(n)), { start, total, id })
+		assert.equal((await send(1000, 1000, 5000)).body.chunksUploaded, 0)
+		for (const [n, start, total] of [[1000, 500, 5000], [3000, 0, 5000], [1000, 1999, 5000], [1000, 0, 6000]]) fails(await send(n, start, total), 400, 'storage_invalid_content_range')
+		assert.equal((await send(1000, 0, 5000)).body.chunksUploaded, 2)
+	})
+
+	test('a connection that is cut within a chunk', async () => {
+		const b = await makeBucket(), id = unique('f'), bytes = bytesOf(300000)
+		const f = form({ fileId: 'unique()', file: part('a.bin', bytes.subarray(0, 200000)) })
+		const socket = net.connect(s.port, '127.0.0.1')
+		socket.write(`POST /v1/storage/buckets/${b.$id}/files HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: ${p.id}\r\nX-Appwrite-Key: ${p.key}\r\nX-Appwrite-ID: ${id}\r\n` +
+			`Content-Type: ${f.headers['content-type']}\r\nContent-Range: bytes 0-199999/300000\r\nContent-Length: ${f.body.length}\r\n\r\n`)
+		await new Promise((ok) => socket.write(f.body.subarray(0, 150000), ok))
+		socket.destroy()
+		fails(await p.call('GET', `/storage/buckets/${b.$id}/files/${id}`), 404, 'storage_file_not_found')
+		const send = (from, to) => upload(p.call, b.$id, 'unique()', part('a.bin', bytes.subarray(from, to)), { start: from, total: 300000, id })
+		assert.equal((await send(0, 200000)).body.chunksUploaded, 1)
+		assert.equal((await send(200000, 300000)).body.chunksUploaded, 2)
+		assert.ok((await download(b, id)).raw.equals(bytes))
+	})
+
+	test('an unfinished file', async () => {
+		const b = await makeBucket(), id = unique('f'), at = `/storage/buckets/${b.$id}/files/${id}`, send = (start, n = 10000) => upload(alice.call, b.$id, 'unique()', part('a.bin', bytesOf(n)), { start, total: 25000, id })
+		await send(0)
+		const f = await alice.ok('GET', at)
+		assert.deepEqual([f.signature, f.mimeType, f.chunksTotal, f.chunksUploaded, f.sizeOriginal], ['', '', 3, 1, 25000])
+		assert.equal((await alice.ok('GET', `/storage/buckets/${b.$id}/files`)).total, 1)
+		for (const how of ['download', 'view']) fails(await alice.call('GET', `${at}/${how}`), 404, 'storage_file_not_found')
+		await alice.ok('DELETE', at, { status: 204 })
+		fails(await alice.call('DELETE', at), 404, 'storage_file_not_found')
+		assert.equal((await send(10000)).body.chunksUploaded, 0)	/* a new one: the old parts are gone */
+		assert.equal((await send(20000, 5000)).body.chunksUploaded, 0)
+		assert.equal((await send(0)).body.chunksUploaded, 3)
+	})
+
+	test('whose upload it is', async () => {
+		const b = await makeBucket({ permissions: ['create("users")'], fileSecurity: true }), id = unique('f')
+		const send = (call, start, o = {}) => upload(call, b.$id, 'unique()', part('a.bin', Buffer.alloc(100)), { start, total: 300, id, ...o })
+		await send(alice.call, 0, { permissions: [] })
+		fails(await send(bob.call, 100), 409, 'document_already_exists')
+		assert.equal((await send(alice.call, 100)).status, 201)	/* whoever began may finish, whatever the file grants */
+		const shown = unique('f')
+		await upload(alice.call, b.$id, 'unique()', part('a.bin', Buffer.alloc(100)), { start: 0, total: 300, id: shown, permissions: ['read("users")'] })
+		fails(await upload(bob.call, b.$id, 'unique()', part('a.bin', Buffer.alloc(100)), { start: 100, total: 300, id: shown }), 401, 'user_unauthorized')
+		assert.equal((await send(p.call, 200)).body.chunksUploaded, 3)	/* keys may anyway */
+		const last = await p.ok('GET', `/storage/buckets/${b.$id}/files/${id}`)
+		assert.deepEqual(last.$permissions, [])	/* of the request that completed it */
+	})
+
+	test('guests go on with what they began', async () => {
+		const b = await makeBucket({ permissions: ['create("any")', 'read("any")'] }), id = unique('f')
+		const send = (call, start) => upload(call, b.$id, 'unique()', part('a.bin', Buffer.alloc(100)), { start, total: 200, id })
+		assert.equal((await send(p.guest, 0)).status, 201)
+		fails(await send(alice.call, 100), 401, 'user_unauthorized')
+		assert.equal((await send(p.guest, 100)).body.chunksUploaded, 2)
+	})
+
+	test('an own id without the header is gone on with', async () => {
+		const b = await makeBucket(), id = unique('f'), send = (start) => upload(alice.call, b.$id, id, part('a.bin', Buffer.alloc(100)), { start, total: 200 })
+		await send(0)
+		assert.equal((await send(100)).body.chunksUploaded, 2)
+	})
+
+	test('one id eight times', async () => {
+		const b = await makeBucket(), id = unique('f'), all = await Promise.all(Array.from({ length: 8 }, (_, i) => upload(alice.call, b.$id, id, part(`${i}.txt`, `bytes of ${i}`.repeat(i + 1)))))
+		assert.equal(all.filter((r) => r.status === 201).length, 1)
+		for (const r of all) if (r.status !== 201) fails(r, 409, 'document_already_exists')
+		const f = all.find((r) => r.status === 201).body, bytes = (await download(b, id)).raw
+		assert.deepEqual([md5(bytes), bytes.length, bytes.toString()], [f.signature, f.sizeOriginal, `bytes of ${f.name[0]}`.repeat(Number(f.name[0]) + 1)])
+	})
+
+	test('settings of the bucket change, old files stay readable', async () => {
+		const b = await makeBucket({ encryption: true, compression: 'gzip' }), bytes = Buffer.from('compressible '.repeat(20000)), one = await uploadChunks(alice.call, b.$id, 'unique()', 'a.txt', bytes, 100000)
+		await p.ok('PUT', `/storage/buckets/${b.$id}`, { body: { name: 'now', encryption: false, compression: 'zstd' } })
+		const two = await uploadChunks(alice.call, b.$id, 'unique()', 'b.txt', bytes, 100000)
+		for (const f of [one.body, two.body]) assert.ok((await download(b, f.$id)).raw.equals(bytes))
+	})
+
+	test('a bucket that is deleted under uploads', async () => {
+		const b = await makeBucket(), sent = Array.from({ length: 12 }, () => upload(alice.call, b.$id, 'unique()', part('a.bin', Buffer.alloc(100000))))
+		await p.ok('DELETE', `/storage/buckets/${b.$id}`, { status: 204 })
+		for (const r of await Promise.all(sent)) assert.ok(r.status === 201 || r.status === 404, r.text)
+	})
+})
