@@ -233,7 +233,7 @@ choose_id(struct receiving *r, struct create_in *in)
 }
 
 static err_t
-receive(struct receiving *r, struct create_in *in)
+files_receive(struct receiving *r, struct create_in *in)
 {
 	struct ctx *cx = &r->rq->cx;
 	struct file f;
@@ -280,7 +280,7 @@ storage_create_file(struct req *rq, void *arg)
 	TRY(file_bucket(&rq->cx, rq->project, &r->who, in->bucket, &r->b));
 	r->u.b = r->b;
 	TRY(judge_head(r));
-	return receive(r, in);
+	return files_receive(r, in);
 }
 
 /* ---- routes ---- */
