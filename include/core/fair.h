@@ -41,5 +41,8 @@ void fair_remove(struct fair *f, struct fair_item *it);
 /* How many items of this project, of this client of it, wait. */
 unsigned fair_of_project(const struct fair *f, struct fair_key key);
 unsigned fair_of_client(const struct fair *f, struct fair_key key);
+/* Whether one more of this client may wait where `bound` may in all: a full queue is refused to all, so no client may fill more than one of
+ * `client_parts` of it, and no project more than one of `project_parts`. */
+bool fair_room(const struct fair *f, struct fair_key key, unsigned bound, unsigned client_parts, unsigned project_parts);
 
 #endif

@@ -21,13 +21,18 @@ struct picture_ask {		/* spec storage-avatars-locale-health.md 8.2 */
 /* Gives the next bytes of the source; n is 0 at the end. Awaits. */
 typedef err_t (*picture_source_fn)(struct ctx *cx, void *arg, struct str *piece_out);
 
+enum picture_icon { PICTURE_ICON_NONE, PICTURE_ICON_FILE, PICTURE_ICON_VIDEO, PICTURE_ICON_IMAGE, PICTURE_ICON_N };
+
 struct picture {
 	const char *type;	/* "image/png" */
 	struct str bytes;	/* in cx's arena, charged to the budget until cx ends */
 	int width, height;
 };
-/* Awaits a worker. ERR_PICTURE_BAD: it is none, or broken; ERR_PICTURE_LARGE: over a limit; ERR_BUSY: too many wait. */
+/* Awaits a worker. ERR_GENERAL_ARGUMENT_INVALID: a border without a colour. ERR_PICTURE_BAD: it is none, or broken; ERR_PICTURE_LARGE: over a limit; ERR_BUSY: too many wait. */
 err_t picture_make(struct ctx *cx, picture_source_fn source, void *arg, const struct picture_ask *ask, struct picture *out) MUST_CHECK;
+
+/* The same of a picture of ours, PNG unless `ask` says otherwise, on #eceff1 unless it has a background. */
+err_t picture_icon(struct ctx *cx, enum picture_icon icon, const struct picture_ask *ask, struct picture *out) MUST_CHECK;
 
 /* ---- results that are kept (spec 9) ---- */
 

@@ -32,6 +32,9 @@ ERR(HEADERS_TOO_LARGE, 431, "general_headers_too_large", "The request head is to
 ERR(BYTES_SPENT, 503, "general_busy", "The server holds too much already: try again.")
 ERR(BYTES_ADDRESS, 429, "general_rate_limit_exceeded", "Too much is being sent from this address: try again.")
 ERR(STOPPING, 503, "general_server_stopping", "The server is stopping: try again.")
+/* Pictures. */
+ERR(PICTURE_BAD, 400, "general_picture_invalid", "This is no picture, or a broken one.")
+ERR(PICTURE_LARGE, 400, "general_picture_too_large", "This picture is too large, or takes too long.")
 /* Inside: callers translate them where the client can do something about it. */
 ERR(CANCELLED, 503, "general_cancelled", "The request was cancelled.")
 ERR(TIMEOUT, 503, "general_timeout", "The request took too long: try again.")

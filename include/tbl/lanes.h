@@ -3,7 +3,6 @@
 LANE(password, 2, 1000, "password hashes")
 LANE(agent, 1, 1000, "user agents that are looked up in the device rules")
 LANE(resolve, 2, 200, "look-ups of names, and connections that a library makes")
-LANE(image, 1, 100, "pictures")
 LANE(file, 2, 1000, "parts of files that are not in memory")
 LANE(sync, 4, 1000, "files that are brought to disk")
 LANE(compress, 2, 1000, "compression")

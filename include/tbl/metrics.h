@@ -73,6 +73,16 @@ METRIC(offload_wait, HISTOGRAM, "badal_offload_wait_seconds", "From giving heavy
 #define LANE(name, threads, queue, doc) METRIC(offload_queue_##name, GAUGE, "badal_offload_queue_" #name, "Of these, " doc ".")
 #include "tbl/lanes.h"
 #undef LANE
+METRIC(pictures_made, COUNTER, "badal_pictures_made_total", "Pictures made by image workers.")
+METRIC(pictures_failed, COUNTER, "badal_pictures_failed_total", "Pictures that were not made: broken, over a limit, refused.")
+METRIC(pictures_refused, COUNTER, "badal_pictures_refused_total", "Of these, refused because too many waited, or waited too long.")
+METRIC(pictures_late, COUNTER, "badal_pictures_late_total", "Of these, given up because they took too long.")
+METRIC(pictures_cached, COUNTER, "badal_pictures_cached_total", "Pictures that were found in the cache.")
+METRIC(pictures_kept, COUNTER, "badal_pictures_kept_total", "Pictures put into the cache.")
+METRIC(pictures_dropped, COUNTER, "badal_pictures_dropped_total", "Pictures taken out of the cache to make room.")
+METRIC(picture_workers_busy, GAUGE, "badal_picture_workers_busy", "Image workers that are at work.")
+METRIC(picture_workers_started, COUNTER, "badal_picture_workers_started_total", "Image workers started.")
+METRIC(picture_workers_lost, COUNTER, "badal_picture_workers_lost_total", "Image workers that crashed, or were killed in the middle of a picture.")
 METRIC(cache_hits, COUNTER, "badal_cache_hits_total", "Cached logins, projects and collections used.")
 METRIC(cache_misses, COUNTER, "badal_cache_misses_total", "Cache misses.")
 METRIC(fibers, GAUGE, "badal_fibers", "Fibers alive.")

@@ -216,3 +216,10 @@ fair_of_client(const struct fair *f, struct fair_key key)
 
 	return client ? client->n : 0;
 }
+
+bool
+fair_room(const struct fair *f, struct fair_key key, unsigned bound, unsigned client_parts, unsigned project_parts)
+{
+	return f->n < bound && fair_of_client(f, key) < (bound + client_parts - 1) / client_parts &&
+	    fair_of_project(f, key) < (bound + project_parts - 1) / project_parts;
+}

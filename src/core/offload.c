@@ -190,10 +190,7 @@ bell_start(void)
 static bool
 has_room(const struct lane_state *l, struct fair_key key)
 {
-	unsigned bound = *l->bound > 0 ? (unsigned)*l->bound : 1;
-
-	return l->waiting.n < bound && fair_of_client(&l->waiting, key) < (bound + CLIENT_PART - 1) / CLIENT_PART &&
-	    fair_of_project(&l->waiting, key) < (bound + PROJECT_PART - 1) / PROJECT_PART;
+	return fair_room(&l->waiting, key, *l->bound > 0 ? (unsigned)*l->bound : 1, CLIENT_PART, PROJECT_PART);
 }
 
 /* *short_out: fewer threads are free than works wait. (One that was woken and has not looked yet is free, and its work waits.) */

@@ -11,3 +11,4 @@ libbadal_io_a_SOURCES += src/io/db_repl.c
 libbadal_io_a_SOURCES += src/io/fetch.c src/io/fetch_addr.c src/io/fetch_loop.c src/io/fetch_priv.h
 libbadal_io_a_SOURCES += src/io/device.c src/io/device_local.c src/io/device_priv.h
 libbadal_io_a_SOURCES += src/io/pattern.c src/io/tree.c
+libbadal_io_a_SOURCES += src/io/worker.c

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "main_priv.h"
 #include "model/proxy.h"
+#include "picture/worker.h"
 #include "svc/services.h"
 
 static const struct option no_options[] = {{0}};
@@ -244,6 +245,8 @@ main(int argc, char **argv)
 	const char *first = argc > 1 ? argv[1] : "help";
 	int i = 2, e = 0;
 
+	if (strcmp(first, "picture-worker") == 0)	/* before anything that it has no need of */
+		return picture_worker_main(argc, argv);
 	services_init();
 	if (is_help(first))
 		first = "help";

@@ -125,6 +125,13 @@ void web_drain(void);
 void web_fini(void);
 bool servers_up(struct ctx *cx);	/* awaits: PostgreSQL and Redis answer */
 
+/* ---- launch.c: worker processes that roles ask for (io/worker.h) ---- */
+
+int launch_open(void);		/* before the roles are forked; the descriptor to poll, -1: cannot */
+void launch_close(void);	/* in a role, which keeps its own way to us */
+void launch_orders(const struct place *p, int at_most);	/* takes what was asked for; no more than so many are alive */
+bool launch_ended(pid_t pid, int status);	/* whether it was one of them */
+
 /* ---- verbs ---- */
 int serve_run(struct args *a);
 int migrate_run(struct args *a);

@@ -56,7 +56,7 @@ static int n_children;
 static struct embed *embeds[2];
 static int64_t embed_retry_at[2];
 static int n_embeds;
-static int signal_fd = -1, port_holder = -1;
+static int signal_fd = -1, port_holder = -1, order_fd = -1;
 static bool stopping, hurry, announced;
 static int exit_status;
 
@@ -175,6 +175,7 @@ static void
 close_ours(void)
 {
 	close(signal_fd);
+	launch_close();
 	if (port_holder >= 0)
 		close(port_holder);
 	for (int i = 0; i < n_children; i++)
@@ -273,6 +274,8 @@ serve_reap(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (launch_ended(pid, status))
+			continue;
 		for (int i = 0; i < n_children; i++)
 			if (children[i].pid == pid)
 				child_ended(&children[i], status);
@@ -500,13 +503,14 @@ tend(void)
 static void
 serve_watch(void)
 {
-	struct pollfd fds[CHILDREN_MAX + 1];
+	struct pollfd fds[CHILDREN_MAX + 2];
 
 	while (!stopping) {
 		int n = 0;
 		bool busy = tend();
 
 		fds[n++] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
+		fds[n++] = (struct pollfd){.fd = order_fd, .events = POLLIN};
 		for (int i = 0; i < n_children; i++)
 			if (children[i].ready_fd >= 0)
 				fds[n++] = (struct pollfd){.fd = children[i].ready_fd, .events = POLLIN};
@@ -515,6 +519,7 @@ serve_watch(void)
 		hear();		/* before the dead are buried: a last word counts */
 		take_signals();
 		serve_reap();
+		launch_orders(&place, n_children * (int)conf.picture_workers);
 	}
 }
 
@@ -585,7 +590,7 @@ start_all(void)
 		return false;
 	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))
 		return false;
-	if (!migrate_apart())
+	if (!migrate_apart() || (order_fd = launch_open()) < 0)
 		return false;
 	gen_init();
 	metric_init((unsigned)n_children + 1);

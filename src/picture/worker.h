@@ -1,0 +1,12 @@
+/* Image workers, as the program sees them. */
+#ifndef BADAL_PICTURE_WORKER_H
+#define BADAL_PICTURE_WORKER_H
+
+#include <stdint.h>
+
+/* The hidden verb: never returns to the rest of the program. */
+int picture_worker_main(int argc, char **argv);
+/* What this machine can read and write, as bits of picture_wire.h. Loads the libraries: for badal doctor. */
+uint32_t picture_abilities(uint32_t *writes_out);
+
+#endif
