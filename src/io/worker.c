@@ -265,11 +265,13 @@ worker_start(struct ctx *cx, struct worker_pool *p, struct worker **out)
 	e = worker_meet(cx, *out);
 	if (e == OK)
 		return OK;
-	log_warn(cx, "a worker process does not start", "reason=\"%s\"", cx->detail ? cx->detail : "");
-	metric_add(p->lost, 1);
+	if (e != ERR_CANCELLED && (e != ERR_TIMEOUT || cx->deadline == 0 || cx->deadline > loop_now())) {	/* and not because nobody waits any more */
+		log_warn(cx, "a worker process does not start", "reason=\"%s\"", cx->detail ? cx->detail : "");
+		metric_add(p->lost, 1);
+	}
 	worker_end(*out);
 	*out = NULL;
-	return e == ERR_TIMEOUT || e == ERR_FETCH ? ERR_BUSY : e;
+	return e == ERR_FETCH ? ERR_BUSY : e;
 }
 
 /* ---- turns ---- */
