@@ -19,6 +19,10 @@ struct device_source;		/* being read */
 struct device_settings {	/* texts live as long as the device */
 	const char *kind;	/* "local", or a row of device_s3.c */
 	const char *dir;	/* of the local device; what waits for a provider lies there, too */
+	/* of a provider; "": none */
+	const char *endpoint;	/* "https://host:port" instead of the provider's own */
+	const char *region, *bucket, *key, *secret, *prefix, *acl, *ca;
+	bool path_style;	/* the bucket is in the path, not in the host's name */
 };
 
 /* A device; NULL and a reason when the settings cannot work. Lives as long as the process. */

@@ -290,7 +290,7 @@ conf_load(const char *file, int nargs, char *const *args, bool reload)
 static bool
 is_secret(const struct row *r)
 {
-	static const char *const parts[] = {"key", "token", "password", "_url", "sms_provider"};
+	static const char *const parts[] = {"key", "secret", "token", "password", "_url", "sms_provider"};
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (strstr(r->name, parts[i]) != NULL)

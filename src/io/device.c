@@ -18,25 +18,33 @@ struct device *
 device_new(const struct device_settings *s, char *why, size_t why_size)
 {
 	struct device *d = mem_zalloc(sizeof *d);
-	bool ok = false;
+	bool ok;
 
 	d->s = *s;
 	d->root = -1;
-	if (strcmp(s->kind, "local") == 0)
-		ok = device_local_begin(d, why, why_size);
-	else
-		snprintf(why, why_size, "no such device: %s", s->kind);
+	ok = strcmp(s->kind, "local") == 0 ? device_local_begin(d, why, why_size) : device_s3_begin(d, why, why_size);
 	if (ok)
 		return d;
 	free(d);
 	return NULL;
 }
 
+/* auto: an endpoint of one's own is rarely a name with a certificate for all buckets. */
+static bool
+path_style(void)
+{
+	return strcmp(conf.storage_s3_style, "path") == 0 || (strcmp(conf.storage_s3_style, "host") != 0 && *conf.storage_s3_endpoint != '\0');
+}
+
 err_t
 device_configured(struct ctx *cx, struct device **out)
 {
 	static struct device *configured;
-	const struct device_settings s = {.kind = conf.storage_device, .dir = conf.storage_dir};
+	const struct device_settings s = {
+		.kind = conf.storage_device, .dir = conf.storage_dir, .endpoint = conf.storage_s3_endpoint, .region = conf.storage_s3_region,
+		.bucket = conf.storage_s3_bucket, .key = conf.storage_s3_key, .secret = conf.storage_s3_secret, .prefix = conf.storage_s3_prefix,
+		.acl = conf.storage_s3_acl, .ca = conf.storage_s3_ca, .path_style = path_style(),
+	};
 	char why[512];
 
 	if (configured == NULL)

@@ -102,10 +102,8 @@ key_dir(const struct device *d, const char *key, const char **base_out)
 }
 
 bool
-device_local_begin(struct device *d, char *why, size_t why_size)
+device_root(struct device *d, char *why, size_t why_size)
 {
-	snprintf(d->name, sizeof d->name, "local %s", d->s.dir);
-	d->kind = &device_local;
 	if (mkdir(d->s.dir, 0700) != 0 && errno != EEXIST) {
 		snprintf(why, why_size, "%s cannot be made: %s", d->s.dir, strerror(errno));
 		return false;
@@ -117,6 +115,16 @@ device_local_begin(struct device *d, char *why, size_t why_size)
 			close(d->root);
 		return false;
 	}
+	return true;
+}
+
+bool
+device_local_begin(struct device *d, char *why, size_t why_size)
+{
+	if (!device_root(d, why, why_size))
+		return false;
+	snprintf(d->name, sizeof d->name, "local %s", d->s.dir);
+	d->kind = &device_local;
 	d->own = mem_zalloc(sizeof(struct local));
 	return true;
 }

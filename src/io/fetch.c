@@ -412,7 +412,8 @@ set_http(struct ctx *cx, struct fetch_stream *t)
 		/* curl sends "name;" as a header without value */
 		TRY(add_line(cx, &t->headers, arena_printf(cx->arena, h->value[0] ? "%s: %s" : "%s;", h->name, h->value)));
 	}
-	TRY(add_line(cx, &t->headers, "Expect:"));
+	if (f->aws_sigv4 == NULL)	/* curl would sign it, although it is not sent */
+		TRY(add_line(cx, &t->headers, "Expect:"));
 	SET(HTTPHEADER, t->headers);
 	SET(USERAGENT, "Badal");
 	SET(FOLLOWLOCATION, f->redirects > 0 ? 1L : 0L);
