@@ -30,6 +30,7 @@ lab_launch(int fd)
 	if (pid == 0) {
 		int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 
+		signal(SIGCHLD, SIG_DFL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (self < 0 || !pass_send(fd, "p", 1, &self, 1) || dup2(fd, 0) < 0)
 			_exit(1);
@@ -46,16 +47,13 @@ lab_open(void)
 
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0)
 		abort();
-	signal(SIGCHLD, SIG_DFL);
 	lab_launcher_pid = fork();
 	if (lab_launcher_pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGCHLD, SIG_IGN);
+		signal(SIGCHLD, SIG_IGN);	/* the dead are nobody's to bury */
 		close(pair[1]);
 		while (pass_recv(pair[0], &kind, 1, fds, 0) == 1) {
-			signal(SIGCHLD, SIG_DFL);
 			lab_launch(fds[0]);
-			signal(SIGCHLD, SIG_IGN);
 			close(fds[0]);
 		}
 		_exit(0);
