@@ -36,10 +36,16 @@ err_t picture_icon(struct ctx *cx, enum picture_icon icon, const struct picture_
 
 /* ---- results that are kept (spec 9) ---- */
 
-/* A directory of the data directory, bounded by conf.preview_cache_size, the least recently used go first. The key is hashed; it must name
- * everything that decides the bytes (the object and its version, the sorted parameters, the format). The caller has checked permissions. Both await; a failure
- * is a miss, or nothing kept. `fd_out` is open for reading and closed with cx. */
+/* A directory of the data directory, bounded by conf.preview_cache_size, the least recently used go first. A key must name everything that decides the bytes
+ * (the object and its version, the sorted parameters, the format), as "owner/object?variant": what stands before the "/" is whose it is (a project's
+ * schema), what stands before the "?" is the object, and both can be forgotten. The caller has checked permissions. All await; a failure is a miss, or
+ * nothing kept. `fd_out` is open for reading and closed with cx. */
 bool picture_cached(struct ctx *cx, const char *key, int *fd_out, uint64_t *size_out, const char **type_out);
-void picture_keep(struct ctx *cx, const char *key, const struct picture *pic);
+/* `secret`: what it is made of lies encrypted on the device, so it does here. */
+void picture_keep(struct ctx *cx, const char *key, const struct picture *pic, bool secret);
+/* All that is kept of "owner/object", or of "owner". */
+void picture_forget(struct ctx *cx, const char *what);
+/* A strong tag for the answer, quotes and all, the same whether it was found or made. In cx's arena. */
+const char *picture_tag(struct ctx *cx, const char *key);
 
 #endif

@@ -3,6 +3,7 @@
 LANE(password, 2, 1000, "password hashes")
 LANE(agent, 1, 1000, "user agents that are looked up in the device rules")
 LANE(resolve, 2, 200, "look-ups of names, and connections that a library makes")
+LANE(picture, 2, 1000, "pictures that are kept on disk, and making room for them")
 LANE(file, 2, 1000, "parts of files that are not in memory")
 LANE(sync, 4, 1000, "files that are brought to disk")
 LANE(compress, 2, 1000, "compression")

@@ -10,4 +10,4 @@ libbadal_model_a_SOURCES += src/model/record.c src/model/record_sql.c src/model/
 libbadal_model_a_SOURCES += src/model/blob.c src/model/blob_keys.c src/model/blob_pack.c src/model/blob_priv.h src/model/blob_read.c src/model/blob_seal.c src/model/blob_write.c
 libbadal_model_a_SOURCES += src/model/turn.c
 libbadal_model_a_SOURCES += src/model/space.c src/model/space_walk.c
-libbadal_model_a_SOURCES += src/model/picture.c
+libbadal_model_a_SOURCES += src/model/picture.c src/model/picture_cache.c

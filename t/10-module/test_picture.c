@@ -888,3 +888,88 @@ Test(picture, of_what_is_none)
 {
 	run(icons);
 }
+
+/* ---- what is kept ---- */
+
+static char home[] = "/tmp/badal-pictures-XXXXXX";
+
+static struct picture
+some_bytes(struct ctx *cx, size_t n, char fill)
+{
+	char *p = arena_alloc(cx->arena, n);
+
+	memset(p, fill, n);
+	memcpy(p, "\x89PNG\r\n\x1a\n....SECRETSECRET", 24);
+	return (struct picture){"image/png", {p, n}, 1, 1};
+}
+
+static bool
+is_kept(struct ctx *cx, const char *key, const struct picture *pic)
+{
+	const char *type;
+	uint64_t size;
+	char *p;
+	int fd;
+
+	if (!picture_cached(cx, key, &fd, &size, &type))
+		return false;
+	p = malloc(size);
+	CHECK(pread(fd, p, size, 0) == (ssize_t)size);
+	CHECK(pic == NULL || (size == pic->bytes.n && memcmp(p, pic->bytes.p, size) == 0 && strcmp(type, pic->type) == 0));
+	free(p);
+	return true;
+}
+
+static void
+keeping(struct ctx *cx)
+{
+	struct picture a = some_bytes(cx, 5000, 'a'), b = some_bytes(cx, 70000, 'b');
+	char key[60], command[200];
+
+	conf.data_dir = home;
+	conf.master_key = mem_strdup("0123456789abcdef0123456789abcdef");
+	conf.preview_cache_size = 1 << 20;
+	CHECK(!is_kept(cx, "p_1/f1?w=1", NULL));
+	picture_keep(cx, "p_1/f1?w=1", &a, false);
+	picture_keep(cx, "p_1/f1?w=2", &b, true);
+	picture_keep(cx, "p_1/f2?w=1", &b, false);
+	picture_keep(cx, "p_2/f1?w=1", &a, true);
+	CHECK(is_kept(cx, "p_1/f1?w=1", &a) && is_kept(cx, "p_1/f1?w=2", &b) && is_kept(cx, "p_1/f2?w=1", &b) && is_kept(cx, "p_2/f1?w=1", &a));
+	CHECK(strcmp(picture_tag(cx, "p_1/f1?w=1"), picture_tag(cx, "p_1/f1?w=2")) != 0);
+	/* what is secret cannot be read from the disk, nor moved, nor opened with another key */
+	picture_forget(cx, "p_1/f1");
+	CHECK(!is_kept(cx, "p_1/f1?w=1", NULL) && !is_kept(cx, "p_1/f1?w=2", NULL) && is_kept(cx, "p_1/f2?w=1", &b));
+	picture_forget(cx, "p_1");
+	CHECK(!is_kept(cx, "p_1/f2?w=1", NULL) && is_kept(cx, "p_2/f1?w=1", &a));
+	snprintf(command, sizeof command, "grep -rq SECRETSECRET %s", home);
+	CHECK(system(command) != 0);
+	conf.master_key = mem_strdup("another key, another key, another");
+	CHECK(!is_kept(cx, "p_2/f1?w=1", NULL));
+	/* the bound holds, and what was used last stays */
+	for (int i = 0; i < 60; i++) {
+		snprintf(key, sizeof key, "p_3/f%d?", i);
+		picture_keep(cx, key, &b, false);
+		snprintf(command, sizeof command, "find %s -type f ! -name .count -exec touch -a -d '-2 hours' {} +", home);
+		CHECK(system(command) == 0);
+		CHECK(i == 0 || is_kept(cx, "p_3/f0?", &b));	/* which notes its use */
+	}
+	snprintf(command, sizeof command, "[ $(du -s --block-size=1k %s | cut -f1) -le 1200 ]", home);
+	CHECK(system(command) == 0);
+	CHECK(metric_value(M_pictures_dropped) > 30 && is_kept(cx, "p_3/f59?", &b));
+	/* nothing is kept that would push out everything else */
+	b = some_bytes(cx, 500000, 'c');
+	picture_keep(cx, "p_3/big?", &b, false);
+	CHECK(!is_kept(cx, "p_3/big?", NULL));
+	conf.preview_cache_size = 0;
+	CHECK(!is_kept(cx, "p_3/f59?", NULL));
+}
+
+Test(picture, is_kept_within_bounds)
+{
+	char command[100];
+
+	cr_assert_not_null(mkdtemp(home));
+	run(keeping);
+	snprintf(command, sizeof command, "rm -rf %s", home);
+	cr_expect_eq(system(command), 0);
+}
