@@ -275,11 +275,17 @@ storage_create_file(struct req *rq, void *arg)
 {
 	struct create_in *in = arg;
 	struct receiving *r = arena_new_of(rq->cx.arena, struct receiving);
+	err_t e;
 
 	*r = (struct receiving){.rq = rq, .who = file_caller_of(rq)};
-	TRY(file_bucket(&rq->cx, rq->project, &r->who, in->bucket, &r->b));
+	e = file_bucket(&rq->cx, rq->project, &r->who, in->bucket, &r->b);
 	r->u.b = r->b;
-	TRY(judge_head(r));
+	if (e == OK)
+		e = judge_head(r);
+	if (e != OK) {	/* what is refused at once counts as well */
+		TRY(form_limit(rq, false));
+		return e;
+	}
 	return files_receive(r, in);
 }
 
