@@ -63,6 +63,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_URL,		/* (const char *); `list`: allowed schemes, NULL any */
 	P_REDIRECT,	/* (const char *) URL whose host the project allows (spec platform.md 10 Host) */
 	P_MAIL_LINK,	/* the same for a link in a mail: see host_for_mails */
+	P_COLOR,	/* (const char *) of 3 or 6 hexadecimal digits */
 	P_ENUM,		/* (const char *) one of `list`, exact */
 	P_ENUM_NOCASE,	/* the same, lower-cased compare; value as sent */
 	P_BOOL,		/* (int: 0, 1, or -1 absent) JSON booleans only */
@@ -70,6 +71,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_INT,		/* (struct opt_int) JSON integer */
 	P_RANGE,	/* (struct opt_int) integer or integer-looking string in min..max */
 	P_NUMBER,	/* (struct opt_float) JSON number */
+	P_FRACTION,	/* (struct opt_float) number or number-looking string in min..max */
 	P_DATETIME,	/* (int64_t ms, TIME_NONE) lenient date */
 	P_TEXTS,	/* (struct strs) list of texts; at most `count` of `max` code points */
 	P_ENUMS,	/* (struct strs) list of `list` members, at most `count` */
@@ -121,7 +123,8 @@ enum route_flags {
 	 * (form_open), and the rate limit is the handler's to apply (form_limit), for not every part of an upload counts. */
 	ROUTE_FORM = 32,
 	ROUTE_ETAG = 64,	/* a reply that is no JSON: 304 for who has it already */
-	ROUTE_RANGES = 128	/* the same, and 206 for a part of it */
+	ROUTE_RANGES = 128,	/* the same, and 206 for a part of it */
+	ROUTE_KEPT = 256	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
 };
 
 /* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */
@@ -214,6 +217,9 @@ err_t reply_directory(struct req *rq, const struct static_dir *dir, struct str r
 err_t reply_json(struct req *rq, int status, struct str json);		/* ready JSON text */
 err_t reply_none(struct req *rq);					/* 204 */
 err_t reply_raw(struct req *rq, int status, const char *content_type, struct str body);
+void reply_hit(struct req *rq);				/* the answer comes from the cache (ROUTE_KEPT) */
+/* Whether If-None-Match names the tag (RFC 9110, 13.1.2: compared weakly). */
+bool etag_listed(struct str list, const char *tag);
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */
 bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */

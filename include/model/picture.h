@@ -12,7 +12,7 @@ struct picture_ask {		/* spec storage-avatars-locale-health.md 8.2 */
 	const char *gravity;	/* "center", "top-left", …; NULL: center */
 	int quality;		/* 0..100 */
 	int border_width, border_radius;
-	const char *border_color, *background;	/* "rrggbb"; NULL: none */
+	const char *border_color, *background;	/* "rrggbb" or "rgb"; NULL: none */
 	double opacity;		/* 0..1 */
 	int rotation;		/* degrees clockwise */
 	enum picture_format format;

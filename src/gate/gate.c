@@ -272,6 +272,8 @@ gate_pass(struct req *rq)
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
 	e = rq->route->flags & ROUTE_FORM ? OK : limit_pass(rq, gate_trusted(rq));
+	if (rq->route->flags & ROUTE_KEPT)
+		reply_static(rq, "X-Appwrite-Cache", "miss");
 	rq->n_gate = rq->n_out;
 	TRY(e);
 	TRY(check_auth_method(rq));

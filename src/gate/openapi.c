@@ -32,6 +32,7 @@ openapi_kind_of(enum param_type t)
 	case P_RANGE:
 		return (struct param_kind){"integer", "int64"};
 	case P_NUMBER:
+	case P_FRACTION:
 		return (struct param_kind){"number", "double"};
 	case P_TEXTS:
 	case P_ENUMS:

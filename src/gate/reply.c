@@ -52,6 +52,28 @@ has_header(const struct req *rq, const char *name)
 	return false;
 }
 
+void
+reply_hit(struct req *rq)
+{
+	for (int i = 0; i < rq->n_out; i++)
+		if (strcmp(rq->out[i].name, "X-Appwrite-Cache") == 0)
+			rq->out[i].value = "hit";
+}
+
+bool
+etag_listed(struct str list, const char *tag)
+{
+	while (list.p != NULL) {
+		struct str one = str_trim(str_cut(&list, ','));
+
+		if (str_starts(one, "W/"))
+			one = (struct str){one.p + 2, one.n - 2};
+		if (str_is(one, tag) || str_is(one, "*"))
+			return true;
+	}
+	return false;
+}
+
 /* ---- sending ---- */
 
 uint64_t

@@ -313,6 +313,21 @@ validators_check_number(struct req *rq, const struct param *p, json_t *v, void *
 }
 
 static const char *
+check_fraction(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	const char *text = json_string_value(v);
+	double d = json_number_value(v);
+	char *end = NULL;
+
+	if (text != NULL && json_string_length(v) < 32 && strspn(text, "+-.0123456789eE") == json_string_length(v))
+		d = strtod(text, &end);
+	if ((!json_is_number(v) && (end == NULL || end == text || *end != '\0')) || !(d >= (double)p->min && d <= (double)p->max))
+		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, p->max));
+	*(struct opt_float *)out = (struct opt_float){true, d};
+	return NULL;
+}
+
+static const char *
 validators_check_datetime(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	struct str s = json_str(v);
@@ -608,6 +623,18 @@ check_assoc(struct req *rq, const struct param *p, json_t *v, void *out)
 }
 
 static const char *
+check_color(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	struct str s = json_str(v);
+
+	(void)p;
+	if ((s.n != 3 && s.n != 6) || strspn(s.p, "0123456789abcdefABCDEF") != s.n)
+		return "It must be a colour of 3 or 6 hexadecimal digits, without #.";
+	*(const char **)out = str_lower(rq->cx.arena, s).p;
+	return NULL;
+}
+
+static const char *
 check_any(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	(void)rq;
@@ -631,6 +658,7 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_URL] = validators_check_url,
 	    [P_REDIRECT] = check_redirect,
 	    [P_MAIL_LINK] = check_redirect,
+	    [P_COLOR] = check_color,
 	    [P_ENUM] = check_enum,
 	    [P_ENUM_NOCASE] = check_enum,
 	    [P_BOOL] = check_bool,
@@ -638,6 +666,7 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_INT] = check_int,
 	    [P_RANGE] = check_range,
 	    [P_NUMBER] = validators_check_number,
+	    [P_FRACTION] = check_fraction,
 	    [P_DATETIME] = validators_check_datetime,
 	    [P_TEXTS] = check_texts,
 	    [P_ENUMS] = check_enums,

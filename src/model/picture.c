@@ -49,10 +49,17 @@ static struct worker_pool pool = {.kind = LAUNCH_PICTURE, .width = &conf.picture
 
 /* ---- the task ---- */
 
+/* "f80" is "ff8800". */
 static int32_t
 colour(const char *hex)
 {
-	return hex == NULL || *hex == '\0' ? -1 : (int32_t)(strtoul(hex, NULL, 16) & 0xffffff);
+	unsigned long v = hex == NULL || *hex == '\0' ? 0 : strtoul(hex, NULL, 16);
+
+	if (hex == NULL || *hex == '\0')
+		return -1;
+	if (strlen(hex) == 3)
+		v = (v >> 8 & 15) * 0x110000 + (v >> 4 & 15) * 0x1100 + (v & 15) * 0x11;
+	return (int32_t)(v & 0xffffff);
 }
 
 static int

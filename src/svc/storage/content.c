@@ -23,21 +23,6 @@ file_etag(struct ctx *cx, const struct file *f)
 	return arena_printf(cx->arena, "\"%llx-%.16s\"", (unsigned long long)f->internal, f->signature);
 }
 
-/* RFC 9110, 13.1.2: compared weakly. */
-bool
-etag_listed(struct str list, const char *tag)
-{
-	while (list.p != NULL) {
-		struct str one = str_trim(str_cut(&list, ','));
-
-		if (str_starts(one, "W/"))
-			one = (struct str){one.p + 2, one.n - 2};
-		if (str_is(one, tag) || str_is(one, "*"))
-			return true;
-	}
-	return false;
-}
-
 /* ---- heads ---- */
 
 void

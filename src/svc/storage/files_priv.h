@@ -11,7 +11,6 @@ struct file_caller file_caller_of(const struct req *rq);
 
 /* ---- content.c ---- */
 const char *file_etag(struct ctx *cx, const struct file *f);	/* strong: another one for other bytes, also under the same id */
-bool etag_listed(struct str list, const char *tag);		/* of If-None-Match */
 /* Expires, and Cache-Control where not everybody may read it. */
 void file_caching(struct req *rq, const struct bucket *b, const struct file *f, int64_t fresh_ms);
 
