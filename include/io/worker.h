@@ -10,13 +10,15 @@
 #include "core/fair.h"
 #include "core/metric.h"
 
-enum launch_kind { LAUNCH_PICTURE, LAUNCH_N };
+/* Of a scanner there is one for the machine, which makes the workers itself: what it has in memory is large, and theirs too. */
+enum launch_kind { LAUNCH_PICTURE, LAUNCH_SCAN, LAUNCH_N };
 
 struct worker;
 
 struct worker_pool {		/* of one kind, in this process; static. The first members are its owner's */
 	enum launch_kind kind;
 	const int64_t *width, *queue, *wait, *idle;	/* settings: processes, how many may wait for one, for how long, ms without work until one ends */
+	uint64_t start_ms;	/* until a new one must have spoken; 0: 15 s */
 	err_t (*greet)(struct ctx *cx, struct worker *w);	/* awaits: the first words with a new one */
 	enum metric started, lost, refused, busy;
 	/* private */

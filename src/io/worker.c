@@ -233,7 +233,7 @@ worker_meet(struct ctx *cx, struct worker *w)
 	ssize_t got;
 	char byte;
 
-	TRY(worker_next(cx, w, &byte, 1, fds, &got, loop_now() + START_WAIT_MS));
+	TRY(worker_next(cx, w, &byte, 1, fds, &got, loop_now() + (w->pool->start_ms ? w->pool->start_ms : START_WAIT_MS)));
 	w->process = fds[0];
 	if (fds[1] >= 0)
 		close(fds[1]);

@@ -5,6 +5,7 @@
  * program anew. Nothing else is read from a role: the byte that says which kind, and a descriptor. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,10 @@ enum { LAUNCHED_MAX = 1024, ORDERS_AT_ONCE = 64, WORKER_NICE = 10, CANNOT_EXEC =
 static pid_t launched[LAUNCHED_MAX];
 static int orders = -1, program = -1;
 
-static const char *const launch_verbs[LAUNCH_N] = {[LAUNCH_PICTURE] = "picture-worker"};
+static const char *const launch_verbs[LAUNCH_N] = {[LAUNCH_PICTURE] = "picture-worker", [LAUNCH_SCAN] = "scan-worker"};
+
+static pid_t scanner;			/* 0: there is none */
+static int scanner_control = -1;	/* what it is handed the sockets of its connections by */
 
 int
 launch_open(void)
@@ -91,16 +95,28 @@ only_this(int fd)
 			close(i);
 }
 
+/* The directory of the signatures, and one for what it unpacks. */
+static bool
+scan_places(const struct place *p, char signatures[PATH_MAX], char files[PATH_MAX])
+{
+	return snprintf(signatures, PATH_MAX, "%s", conf.antivirus_db) < PATH_MAX && snprintf(files, PATH_MAX, "%s/scan", p->data) < PATH_MAX &&
+	    place_own(p, files, 0700);
+}
+
 static _Noreturn void
-launch_become(const char *verb, int fd, const struct place *p, pid_t parent)
+launch_become(enum launch_kind kind, int fd, const struct place *p, pid_t parent)
 {
 	/* without threads of OpenMP; the libraries look for nothing of a user's */
 	char threads[] = "OMP_NUM_THREADS=1", locale[] = "LC_ALL=C", home[] = "HOME=/nonexistent", asan[] = "ASAN_OPTIONS=detect_leaks=0";
 	char *const environment[] = {threads, locale, home, asan, NULL};
-	char name[] = "badal", arg[32], *const argv[] = {name, arg, NULL};
+	char name[] = "badal", arg[32], signatures[PATH_MAX], files[PATH_MAX], *argv[] = {name, arg, NULL, NULL, NULL};
 	sigset_t none;
 
-	snprintf(arg, sizeof arg, "%s", verb);
+	snprintf(arg, sizeof arg, "%s", launch_verbs[kind]);
+	if (kind == LAUNCH_SCAN && scan_places(p, signatures, files)) {
+		argv[2] = signatures;
+		argv[3] = files;
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGINT, SIG_IGN);
@@ -108,7 +124,7 @@ launch_become(const char *verb, int fd, const struct place *p, pid_t parent)
 	write_file("/proc/self/oom_score_adj", "800");
 	(void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
 	only_this(fd);
-	if (!place_become(p) || !send_handle(0))
+	if (!place_become(p) || (kind != LAUNCH_SCAN && !send_handle(0)))
 		_exit(CANNOT_EXEC);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -117,10 +133,55 @@ launch_become(const char *verb, int fd, const struct place *p, pid_t parent)
 	_exit(CANNOT_EXEC);
 }
 
+/* False: it could not be started. */
+static bool
+launch_start(enum launch_kind kind, int fd, const struct place *p, pid_t *out)
+{
+	pid_t parent = getpid();
+
+	fflush(NULL);
+	*out = fork();
+	if (*out == 0)
+		launch_become(kind, fd, p, parent);
+	if (*out < 0)
+		log_error(NULL, "cannot start a worker", "kind=%s error=\"%s\"", launch_verbs[kind], strerror(errno));
+	return *out > 0;
+}
+
+static void
+scanner_forget(void)
+{
+	if (scanner_control >= 0)
+		close(scanner_control);
+	scanner_control = -1;
+	scanner = 0;
+}
+
+/* One more connection to the scanner, which is started when there is none, or the one that there is retires. */
+static void
+launch_scan(int fd, const struct place *p)
+{
+	int pair[2];
+
+	if (scanner != 0 && pass_send(scanner_control, "c", 1, &fd, 1))
+		return;
+	scanner_forget();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return;
+	if (launch_start(LAUNCH_SCAN, pair[1], p, &scanner)) {
+		scanner_control = pair[0];
+		(void)pass_send(scanner_control, "c", 1, &fd, 1);	/* who asked sees its socket close */
+	} else {
+		scanner = 0;
+		close(pair[0]);
+	}
+	close(pair[1]);
+}
+
 static void
 launch_one(int kind, int fd, const struct place *p, int at_most)
 {
-	pid_t parent = getpid(), pid;
+	pid_t pid;
 	int place = -1, n = 0;
 
 	for (int i = LAUNCHED_MAX - 1; i >= 0; i--) {
@@ -132,13 +193,7 @@ launch_one(int kind, int fd, const struct place *p, int at_most)
 		log_warn(NULL, "too many workers", "workers=%d", n);
 		return;
 	}
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		launch_become(launch_verbs[kind], fd, p, parent);
-	if (pid < 0)
-		log_error(NULL, "cannot start a worker", "kind=%s error=\"%s\"", launch_verbs[kind], strerror(errno));
-	else
+	if (launch_start((enum launch_kind)kind, fd, p, &pid))
 		launched[place] = pid;
 }
 
@@ -153,7 +208,9 @@ launch_orders(const struct place *p, int at_most)
 
 		if (got < 0)
 			return;
-		if (got == 1 && kind < LAUNCH_N && fds[0] >= 0)
+		if (got == 1 && kind == LAUNCH_SCAN && fds[0] >= 0)
+			launch_scan(fds[0], p);
+		else if (got == 1 && kind < LAUNCH_N && fds[0] >= 0)
 			launch_one(kind, fds[0], p, at_most);
 		for (int k = 0; k < PASS_MAX; k++)
 			if (fds[k] >= 0)
@@ -164,6 +221,11 @@ launch_orders(const struct place *p, int at_most)
 bool
 launch_ended(pid_t pid, int status)
 {
+	if (pid == scanner && scanner != 0) {
+		scanner_forget();
+		log_info(NULL, "the scanner ended", "%s=%d", WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		return true;
+	}
 	for (int i = 0; i < LAUNCHED_MAX; i++) {
 		if (launched[i] != pid)
 			continue;

@@ -11,6 +11,7 @@
 #include "main_priv.h"
 #include "model/proxy.h"
 #include "picture/worker.h"
+#include "scan/worker.h"
 #include "svc/services.h"
 
 static const struct option no_options[] = {{0}};
@@ -247,6 +248,8 @@ main(int argc, char **argv)
 
 	if (strcmp(first, "picture-worker") == 0)	/* before anything that it has no need of */
 		return picture_worker_main(argc, argv);
+	if (strcmp(first, "scan-worker") == 0)
+		return scan_worker_main(argc, argv);
 	services_init();
 	if (is_help(first))
 		first = "help";

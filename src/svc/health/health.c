@@ -10,6 +10,7 @@
 #include "gate/gate.h"
 #include "io/bus.h"
 #include "io/sntp.h"
+#include "model/scan.h"
 #include "model/job.h"
 #include "model/space.h"
 
@@ -225,8 +226,18 @@ health_get_storage_local(struct req *rq, void *in)
 static err_t
 health_get_antivirus(struct req *rq, void *in)
 {
+	struct antivirus a = {"", "disabled"};
+	bool wanted = false;
+	err_t e = scan_wanted(&rq->cx, &wanted);
+
 	(void)in;
-	return reply(rq, 200, &antivirus_shape, &(struct antivirus){"", "disabled"});
+	if (e == OK && wanted)
+		e = scan_version(&rq->cx, &a.version);
+	if (e == ERR_CANCELLED || e == ERR_BUSY)
+		return e;
+	if (e != OK || wanted)
+		a.status = e == OK ? "pass" : "fail";
+	return reply(rq, 200, &antivirus_shape, &a);
 }
 
 /* Nobody has its scope. */

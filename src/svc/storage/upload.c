@@ -9,6 +9,7 @@
 #include "core/loop.h"
 #include "core/offload.h"
 #include "core/vtime.h"
+#include "model/scan.h"
 #include "svc/storage/file.h"
 #include "svc/storage/media.h"
 
@@ -91,6 +92,31 @@ insert_part(struct db_tx *tx, const struct project *p, int64_t file, const struc
 	    pg_i64(a, u->blob.sealed), u->blob.md5));
 }
 
+/* ---- viruses ---- */
+
+static err_t
+next_piece(struct ctx *cx, void *arg, struct str *piece_out)
+{
+	(void)cx;
+	return blob_read(arg, piece_out);
+}
+
+/* The content as it was sent, before it was compressed or sealed. */
+static err_t
+scan_parts(struct ctx *cx, const struct project *p, const struct bucket *b, const struct blob_part *parts, int n, int64_t size)
+{
+	struct blob_place at = bucket_place(p, b->internal);
+	struct blob_reader *r;
+	bool wanted = false;
+
+	if (b->antivirus)
+		TRY(scan_wanted(cx, &wanted));
+	if (!wanted || size == 0)
+		return OK;
+	TRY(blob_open(cx, &at, parts, n, 0, (uint64_t)size, &r));
+	return scan_content(cx, next_piece, r);
+}
+
 /* ---- the whole file in one request ---- */
 
 static err_t
@@ -108,6 +134,7 @@ upload_whole(struct ctx *cx, const struct project *p, const struct file_caller *
 	err_t e;
 
 	*out = file_new(cx, who, u);
+	TRY(scan_parts(cx, p, u->b, &(struct blob_part){u->blob, FILE_BIND}, 1, u->total));
 	TRY(media_type(cx, u->head, &out->mime));
 	out->signature = u->blob.md5;
 	out->actual = u->blob.stored;
@@ -355,6 +382,7 @@ examine(struct ctx *cx, const struct project *p, const struct upload *u, struct 
 	int n;
 
 	TRY(file_parts(cx, p, f, &parts, &n));
+	TRY(scan_parts(cx, p, u->b, parts, n, f->size));
 	TRY(read_head(cx, &at, parts, n, f->size, &head));
 	TRY(media_type(cx, head, &f->mime));
 	f->actual = 0;
@@ -402,6 +430,28 @@ be_patient(struct ctx *cx, int64_t size)
 		cx->deadline = until;
 }
 
+/* It never was: its id is free. */
+static err_t
+discard(struct db_tx *tx, const struct project *p, const struct file *f)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct file now;
+
+	TRY(record_lock_key(tx, p, &file_record, rows_internal(cx, f->internal), &now));
+	if (now.complete || now.changes != f->changes)
+		return OK;
+	file_waste_parts(tx, p, now.bucket, now.internal);
+	return record_delete(tx, p, &file_record, rows_internal(cx, f->internal), &now);
+}
+
+static err_t
+refused(struct ctx *cx, const struct project *p, const struct file *f, err_t why)
+{
+	err_t e = TX_RUN(cx, tx, discard(tx, p, f));
+
+	return e == OK || e == ERR_STORAGE_FILE_NOT_FOUND ? why : e;
+}
+
 static err_t
 upload_complete(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
 {
@@ -409,7 +459,11 @@ upload_complete(struct ctx *cx, const struct project *p, const struct file_calle
 
 	be_patient(cx, f->size);
 	for (int i = 0; i < ROUNDS_MAX && !done && f->received == f->size; i++) {
-		TRY(examine(cx, p, u, f));
+		err_t e = examine(cx, p, u, f);
+
+		if (e == ERR_SCAN_FOUND)
+			return refused(cx, p, f, e);
+		TRY(e);
 		TRY(TX_RUN(cx, tx, complete(tx, p, who, u, f, &done)));
 	}
 	return OK;	/* not complete: whoever brought the newest part completes it */
