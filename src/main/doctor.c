@@ -1,4 +1,5 @@
 /* badal doctor: looks over an installation, one line a finding, with advice. It changes nothing. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "io/bus.h"
 #include "io/db.h"
 #include "main_priv.h"
+#include "scan/worker.h"
 #include "model/space.h"
 
 enum finding { FINE, WARN, WRONG };
@@ -108,6 +110,26 @@ read_number(const char *path)
 		v = -1;
 	fclose(f);
 	return v;
+}
+
+/* The scanner is nobody's need but of those who ask for it. */
+static void
+doctor_check_scanner(void)
+{
+	const char *library = scan_library();
+	DIR *d = conf.antivirus_db[0] != '\0' ? opendir(conf.antivirus_db) : NULL;
+	bool required = strcmp(conf.antivirus, "required") == 0;
+
+	if (strcmp(conf.antivirus, "off") == 0 || (conf.antivirus_db[0] == '\0' && !required)) {
+		doctor_say(FINE, NULL, "virus scanner: off (antivirus_db names its signatures)");
+		return;
+	}
+	doctor_say(library != NULL ? FINE : required ? WRONG : WARN, "apt-get install clamav-base libclamav-dev, or set antivirus=off", "virus scanner: %s%s",
+	    library ? "libclamav " : "libclamav is not installed", library ? library : "");
+	doctor_say(d != NULL ? FINE : required ? WRONG : WARN, "freshclam fetches them", "virus signatures: %s%s", conf.antivirus_db,
+	    d != NULL ? "" : " cannot be read");
+	if (d != NULL)
+		closedir(d);
 }
 
 static void
@@ -324,6 +346,7 @@ doctor_run(struct args *a)
 	check_programs(&p);
 	check_data(&p);
 	check_tls();
+	doctor_check_scanner();
 	doctor_check_limits();
 	check_mail();
 	check_clock();

@@ -87,7 +87,7 @@ empty_directory(const char *dir)
 /* ---- one connection, a process of its own ---- */
 
 static void
-put_text(char to[SCAN_TEXT_MAX], const char *text)
+scan_text(char to[SCAN_TEXT_MAX], const char *text)
 {
 	snprintf(to, SCAN_TEXT_MAX, "%s", text ? text : "");
 }
@@ -109,7 +109,7 @@ scan_one(int fd)
 	case CLAM_FAILED:
 		end.outcome = SCAN_FAILED;
 	}
-	put_text(end.name, name);
+	scan_text(end.name, name);
 	return end;
 }
 
@@ -121,7 +121,7 @@ session_greet(int fd, struct scan_limits *l)
 
 	if (pass_recv(fd, l, sizeof *l, fds, 0) != (ssize_t)sizeof *l || l->magic != SCAN_WIRE)
 		return false;
-	put_text(hello.engine, clam_library());
+	scan_text(hello.engine, clam_library());
 	clam_limit(&clam, l->bytes, l->depth, l->files, l->seconds * 1000);
 	return pass_send(fd, &hello, sizeof hello, NULL, 0);
 }
@@ -141,7 +141,7 @@ session_turn(int fd)
 }
 
 static _Noreturn void
-session(int fd, pid_t parent)
+scan_session(int fd, pid_t parent)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	struct scan_limits l;
@@ -204,7 +204,7 @@ take_order(void)
 	if (sessions < SLOTS_MAX) {
 		pid = fork();
 		if (pid == 0)
-			session(fds[0], parent);
+			scan_session(fds[0], parent);
 		sessions += pid > 0;
 	}
 	for (int i = 0; i < PASS_MAX; i++)
