@@ -176,7 +176,7 @@ load(void)
 
 /* Reads them anew, as a new program: one that has read them once gives little of that memory back. Connections go on with the old ones until they notice. */
 static _Noreturn void
-renew(char **argv)
+scan_anew(char **argv)
 {
 	syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
 	_exit(1);
@@ -257,7 +257,7 @@ scan_worker_main(int argc, char **argv)
 		bury();
 		quiet = n > 0 || sessions > 0 ? 0 : quiet + TICK_MS;
 		if (n > 0 && directory_state() != loaded_state)
-			renew(argv);
+			scan_anew(argv);
 		if (n > 0 && !take_order())	/* the supervisor is gone */
 			return 0;
 	}
