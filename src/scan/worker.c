@@ -183,7 +183,7 @@ scan_anew(char **argv)
 }
 
 static void
-bury(void)
+scan_bury(void)
 {
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		sessions -= sessions > 0;	/* those of before are not counted */
@@ -254,7 +254,7 @@ scan_worker_main(int argc, char **argv)
 	for (int quiet = 0; quiet < IDLE_MS;) {
 		int n = poll(&p, 1, TICK_MS);
 
-		bury();
+		scan_bury();
 		quiet = n > 0 || sessions > 0 ? 0 : quiet + TICK_MS;
 		if (n > 0 && directory_state() != loaded_state)
 			scan_anew(argv);

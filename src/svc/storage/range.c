@@ -3,7 +3,7 @@
 
 /* Digits alone; false when there are none, or more than a file may have bytes. */
 static bool
-digits(struct str s, int64_t *out)
+range_digits(struct str s, int64_t *out)
 {
 	if (s.n == 0 || s.p[0] < '0' || s.p[0] > '9')
 		return false;
@@ -19,7 +19,7 @@ content_range_parse(struct str s, struct content_range *out)
 		return false;
 	range = str_cut(&s, '/');
 	start = str_cut(&range, '-');
-	return s.p != NULL && range.p != NULL && digits(start, &out->start) && digits(range, &out->end) && digits(s, &out->size) &&
+	return s.p != NULL && range.p != NULL && range_digits(start, &out->start) && range_digits(range, &out->end) && range_digits(s, &out->size) &&
 	    out->start <= out->end && out->end <= out->size;
 }
 
@@ -39,7 +39,7 @@ range_parse(struct str s, int64_t size, int64_t *first_out, int64_t *last_out)
 	if (s.p == NULL || !str_is(unit, "bytes"))
 		return RANGE_BAD;
 	start = str_cut(&s, '-');
-	if (s.p == NULL || !digits(start, first_out) || (s.n > 0 && !digits(s, last_out)))
+	if (s.p == NULL || !range_digits(start, first_out) || (s.n > 0 && !range_digits(s, last_out)))
 		return RANGE_BAD;
 	if (s.n == 0 || *last_out >= size)
 		*last_out = size - 1;

@@ -95,7 +95,7 @@ insert_part(struct db_tx *tx, const struct project *p, int64_t file, const struc
 /* ---- viruses ---- */
 
 static err_t
-next_piece(struct ctx *cx, void *arg, struct str *piece_out)
+upload_next_piece(struct ctx *cx, void *arg, struct str *piece_out)
 {
 	(void)cx;
 	return blob_read(arg, piece_out);
@@ -114,7 +114,7 @@ scan_parts(struct ctx *cx, const struct project *p, const struct bucket *b, cons
 	if (!wanted || size == 0)
 		return OK;
 	TRY(blob_open(cx, &at, parts, n, 0, (uint64_t)size, &r));
-	return scan_content(cx, next_piece, r);
+	return scan_content(cx, upload_next_piece, r);
 }
 
 /* ---- the whole file in one request ---- */
@@ -232,7 +232,7 @@ check_owner(struct ctx *cx, const struct file_caller *who, const struct upload *
 }
 
 static err_t
-add_part(struct db_tx *tx, const struct project *p, const struct upload *u, const struct db_res *beside, struct file *f)
+upload_add_part(struct db_tx *tx, const struct project *p, const struct upload *u, const struct db_res *beside, struct file *f)
 {
 	bool again = same_place(beside, u);
 
@@ -260,7 +260,7 @@ store_part(struct db_tx *tx, const struct project *p, const struct file_caller *
 	if (e == ERR_STORAGE_FILE_NOT_FOUND) {
 		out->f = file_new(cx, who, u);
 		TRY(insert_file(tx, p, &out->f));
-		return add_part(tx, p, u, NULL, &out->f);
+		return upload_add_part(tx, p, u, NULL, &out->f);
 	}
 	TRY(e);
 	TRY(check_owner(cx, who, u, &out->f));
@@ -270,7 +270,7 @@ store_part(struct db_tx *tx, const struct project *p, const struct file_caller *
 		return OK;
 	if (out->f.complete)
 		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s", u->id);
-	return out->f.size == u->total ? add_part(tx, p, u, beside, &out->f) : misplaced(cx, &out->f, u);
+	return out->f.size == u->total ? upload_add_part(tx, p, u, beside, &out->f) : misplaced(cx, &out->f, u);
 }
 
 /* ---- the end of an upload in parts ---- */
@@ -396,7 +396,7 @@ examine(struct ctx *cx, const struct project *p, const struct upload *u, struct 
 
 /* *done_out false: parts came meanwhile. */
 static err_t
-complete(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f, bool *done_out)
+mark_complete(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f, bool *done_out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct file now;
@@ -445,7 +445,7 @@ discard(struct db_tx *tx, const struct project *p, const struct file *f)
 }
 
 static err_t
-refused(struct ctx *cx, const struct project *p, const struct file *f, err_t why)
+upload_refused(struct ctx *cx, const struct project *p, const struct file *f, err_t why)
 {
 	err_t e = TX_RUN(cx, tx, discard(tx, p, f));
 
@@ -453,7 +453,7 @@ refused(struct ctx *cx, const struct project *p, const struct file *f, err_t why
 }
 
 static err_t
-upload_complete(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
+upload_finish(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
 {
 	bool done = false;
 
@@ -462,9 +462,9 @@ upload_complete(struct ctx *cx, const struct project *p, const struct file_calle
 		err_t e = examine(cx, p, u, f);
 
 		if (e == ERR_SCAN_FOUND)
-			return refused(cx, p, f, e);
+			return upload_refused(cx, p, f, e);
 		TRY(e);
-		TRY(TX_RUN(cx, tx, complete(tx, p, who, u, f, &done)));
+		TRY(TX_RUN(cx, tx, mark_complete(tx, p, who, u, f, &done)));
 	}
 	return OK;	/* not complete: whoever brought the newest part completes it */
 }
@@ -484,5 +484,5 @@ upload_store(struct ctx *cx, const struct project *p, const struct file_caller *
 	*kept_out = db_maybe_done(e) && !(e == OK && part.repeated);
 	TRY(e);
 	*out = part.f;
-	return part.repeated || out->received < out->size ? OK : upload_complete(cx, p, who, u, out);
+	return part.repeated || out->received < out->size ? OK : upload_finish(cx, p, who, u, out);
 }
