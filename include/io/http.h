@@ -1,8 +1,8 @@
 /* HTTP and WebSocket over libwebsockets on the loop. The only file that names lws is src/io/http.c (and http_ws.c).
  *
- * HTTP/1.1 with keep-alive, HTTP/2 over TLS. One request in flight per HTTP/1.1 connection; pipelining, chunked request bodies and
- * bodies longer than declared end the connection (411 where an answer is possible). The adapter answers by itself, as JSON error
- * envelope: 400 malformed, 408 slow head or body, 411, 413, 431, and 429 or 503 when a body finds no room in the budget of bytes.
+ * HTTP/1.1 with keep-alive, HTTP/2 over TLS. One request in flight per HTTP/1.1 connection; pipelining and bodies longer than declared end
+ * the connection. Bodies come with a length, in chunks, or in the frames of HTTP/2: a handler sees no difference. The adapter answers by itself, as JSON error
+ * envelope: 400 malformed, 408 slow head or body, 413, 431, and 429 or 503 when a body finds no room in the budget of bytes.
  *
  * A request is handed over at its head. Its body is then kept until it is complete (http_collect), taken in pieces (http_body_read),
  * or not wanted; its answer is one buffer (http_reply), pieces (http_begin, http_write, http_end) or a file (http_send_file). */
@@ -26,7 +26,7 @@ struct http_msg {		/* one request; lives until http_done */
 	struct str path;	/* raw bytes before '?', starts with '/' */
 	struct str query;	/* raw bytes after '?', may be empty */
 	struct str hdr[HDR_N];	/* values, trimmed; of several of one name: tbl/headers.h */
-	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (HTTP/2) */
+	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (chunks, HTTP/2) */
 	uint64_t received;	/* bytes of the body so far */
 	struct str body;	/* of http_collect: all of it */
 	const char *client;	/* whom its bytes count for while its caller is nobody: the peer, until the handler knows better */

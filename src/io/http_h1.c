@@ -44,12 +44,17 @@ http_h1_begin(struct conn *c, const char *head, size_t n)
 	c->first = false;
 	if (e != OK)
 		h1_refuse(c, x, e);
+	else if (x->in_chunks)
+		chunks_begin(&c->chunks);
 	return e == OK;
 }
 
+/* Of a body in chunks nobody knows, unless it has ended: then it may be a little. */
 static uint64_t
 body_left(const struct msg *x)
 {
+	if (x->in_chunks)
+		return x->ended ? 0 : 1;
 	return (uint64_t)x->m.length - x->m.received;
 }
 
@@ -133,14 +138,58 @@ take_body(struct conn *c, const char *p, size_t n)
 	return n;
 }
 
+/* The same of a body in chunks: a run of data at a time. */
 static size_t
-skip_body(struct conn *c, size_t n)
+take_chunks(struct conn *c, const char *p, size_t n)
 {
+	struct msg *x = c->msg;
+	struct str data;
+	size_t used;
+
+	if (x->ended)
+		surplus(c, p, n);
+	if (x->ended || chunks_bad(&c->chunks))
+		return n;
+	used = chunks_take(&c->chunks, p, n, &data);
+	if (chunks_bad(&c->chunks)) {
+		c->surplus = true;
+		conn_listen(c, false);	/* until the answer is out */
+		msg_body_bad(x);
+		return n;
+	}
+	msg_body_more(x, data.n + c->chunks.left);
+	if (c->msg == x && data.n > 0)
+		msg_body(x, data.p, data.n);
+	if (c->msg != x || !chunks_ended(&c->chunks))	/* refused, or to be continued */
+		return used;
+	if (used < n)
+		surplus(c, p + used, n - used);
+	if (c->list != LIST_DOOMED)
+		msg_body_end(x);
+	return n;
+}
+
+static size_t
+skip_body(struct conn *c, const char *p, size_t n)
+{
+	bool in_chunks = c->chunks.state != 0;
+	struct str data;
+
 	if (n > c->skip)
 		n = (size_t)c->skip;
+	if (in_chunks)
+		n = chunks_take(&c->chunks, p, n, &data);
 	c->skip -= n;
-	if (c->skip == 0)
+	if (in_chunks && chunks_ended(&c->chunks))
+		c->skip = 0;
+	else if (in_chunks && (c->skip == 0 || chunks_bad(&c->chunks))) {	/* more than little */
+		conn_finish(c);
+		return n;
+	}
+	if (c->skip == 0) {
+		c->chunks = (struct chunks){0};
 		conn_move(c, LIST_IDLE);
+	}
 	return n;
 }
 
@@ -151,9 +200,9 @@ http_h1_step(struct conn *c, const char *p, size_t n, size_t scanned)
 	size_t used;
 
 	if (c->skip > 0)
-		return skip_body(c, n);
+		return skip_body(c, p, n);
 	if (c->msg != NULL)
-		return take_body(c, p, n);
+		return c->msg->in_chunks ? take_chunks(c, p, n) : take_body(c, p, n);
 	used = take_head(c, p, n, scanned);
 	if (used == 0)
 		return 0;
@@ -270,6 +319,10 @@ finish_request(struct conn *c, struct msg *x, bool keep)
 		return;
 	}
 	c->skip = body_left(x);
+	if (c->skip == 0)
+		c->chunks = (struct chunks){0};
+	else if (x->in_chunks)
+		c->skip = SKIP_MAX;
 	conn_listen(c, true);
 	conn_move(c, c->skip > 0 ? LIST_HEAD : LIST_IDLE);
 }
@@ -307,6 +360,8 @@ h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	x->chunked = x->out_length < 0 && x->m.version == 11 && !bodiless(status);
 	if (x->out_length < 0 && !x->chunked && !x->bodiless)	/* its end is that of the connection */
 		x->keep = false;
+	if (x->in_chunks && !x->ended)	/* nobody knows how much is to come while the answer goes out */
+		c->surplus = true;
 	x->keep = may_keep(c, x);
 	if (x->chunked)
 		strcpy(framing, "Transfer-Encoding: chunked\r\n");

@@ -29,7 +29,7 @@ static const struct { const char *name; size_t n; enum many many; } names[OWN_N]
 
 /* What the own headers said. */
 struct framing {
-	bool chunked;		/* any Transfer-Encoding */
+	bool chunked;		/* the Transfer-Encoding that we know, once */
 	bool has_length;
 	uint64_t seen;		/* of enum http_hdr, a bit each; the target may name a host as well */
 	bool close, keep_alive, upgrade;	/* of Connection */
@@ -177,7 +177,9 @@ own_header(struct framing *f, int id, struct str v)
 		f->keep_alive = f->keep_alive || list_has(v, "keep-alive");
 		f->upgrade = f->upgrade || list_has(v, "upgrade");
 		return OK;
-	case OWN_TRANSFER_ENCODING:
+	case OWN_TRANSFER_ENCODING:	/* one coding, and the one that says where the body ends */
+		if (f->chunked || !str_ieq(v, STR("chunked")))
+			return ERR_REQUEST_MALFORMED;
 		f->chunked = true;
 		return OK;
 	case OWN_UPGRADE:
@@ -285,14 +287,15 @@ parse_header(struct msg *x, struct framing *f, const char *line, size_t n)
 static err_t
 http_head_apply(struct msg *x, const struct framing *f)
 {
-	if (f->chunked)
-		return f->has_length ? ERR_REQUEST_MALFORMED : ERR_LENGTH_REQUIRED;
+	if (f->chunked && (f->has_length || x->m.version < 11))	/* two readers may take it in two ways */
+		return ERR_REQUEST_MALFORMED;
 	x->head = str_is(x->m.method, "HEAD");
 	x->keep = x->m.version == 11 ? !f->close : f->keep_alive && !f->close;
 	x->expects = x->m.version == 11 && f->expects;
 	x->ws_key = f->ws_key;
 	x->upgrade = x->m.version == 11 && f->upgrade && f->websocket && f->version_13 && str_is(x->m.method, "GET");
-	x->m.length = f->length;
+	x->in_chunks = f->chunked;
+	x->m.length = f->chunked ? -1 : f->length;
 	return OK;
 }
 

@@ -289,6 +289,26 @@ msg_body(struct msg *x, const char *p, size_t n)
 }
 
 void
+msg_body_more(struct msg *x, uint64_t n)
+{
+	if (x->collecting && x->m.received + n > (uint64_t)x->limit)
+		msg_refuse(x, ERR_REQUEST_TOO_LARGE);
+}
+
+void
+msg_body_bad(struct msg *x)
+{
+	assert(x->magic == MSG_MAGIC && !x->ended);
+	if (x->collecting) {
+		msg_refuse(x, ERR_REQUEST_MALFORMED);
+		return;
+	}
+	x->refused = ERR_REQUEST_MALFORMED;
+	x->keep = false;
+	stream_wake(x);
+}
+
+void
 msg_body_end(struct msg *x)
 {
 	assert(x->magic == MSG_MAGIC && !x->ended);

@@ -708,7 +708,7 @@ ws_upgrade(struct conn *c, struct msg *x)
 	char text[sizeof before + 40];
 	struct ws *w;
 
-	if (!x->upgrade || x->m.length > 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
+	if (!x->upgrade || x->m.length != 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
 		refuse_upgrade(c, x);
 		return;
 	}

@@ -33,7 +33,6 @@ const neverSeen = {
 	'412 user_password_reset_required': unused,
 	'500 general_unknown': 'it would be a mistake of ours',
 	'408 general_request_timeout': elsewhere('t/40-wire'),
-	'411 general_length_required': elsewhere('t/40-wire'),
 	'431 general_headers_too_large': elsewhere('t/40-wire'),
 	'503 general_server_stopping': elsewhere('t/20-serve'),
 	'503 general_project_migrating': elsewhere('t/20-serve'),
