@@ -203,6 +203,9 @@ audit_as(struct req *rq, const struct user *u)
 	rq->audit_user = u;
 }
 
+/* One more entry, besides that of the route: the account went to the owner of its address (user_prove). */
+void audit_takeover(struct req *rq, const struct user *u);
+
 /* Awaits. How much `p` is used, as the `n` metrics have it; `range`: of usage_ranges. */
 struct usage_series;
 err_t reply_usage(struct req *rq, const struct project *p, const char *range, const struct usage_series *v, int n);

@@ -13,6 +13,8 @@ struct user {
 	struct str hash_options;	/* JSON */
 	int64_t created, updated, registration, password_update;
 	bool status, email_verification, phone_verification, reset;
+	bool email_proved, phone_proved;	/* nobody but its reader holds the account (svc/users/proof.c) */
+	int64_t epoch;			/* moves when password, address or status change: what was made before opens nothing any more */
 	struct str prefs;		/* JSON object */
 };
 extern const struct shape user_shape;		/* with password, hash, hashOptions */
@@ -49,8 +51,8 @@ const struct strs *roles_guest(void);
 
 /* Awaits on a cache miss. `token`: base64 of {"id":…,"secret":…}. *out NULL (and OK) when it names no valid session: a guest. */
 err_t login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
-/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone, or the session
- * has expired. */
+/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone, the session has expired, or
+ * password, address or status changed since it was made. */
 err_t login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
 /* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must be one of
  * the user's and not expired. */

@@ -121,6 +121,28 @@ resource_text(struct req *rq, const void *in, const char *template, const char *
 	return b.p ? b.p : "";
 }
 
+static void
+audit_write(struct req *rq, const struct user *u, const char *event, const char *resource)
+{
+	audit_add(rq->project, &(struct audit_entry){
+		.user_id = u->id,
+		.user_name = u->name ? u->name : "",
+		.user_email = u->email ? u->email : "",
+		.event = event,
+		.resource = resource,
+		.mode = rq->admin_mode ? "admin" : "default",
+		.ip = rq->ip,
+		.user_agent = rq->user_agent,
+	});
+}
+
+void
+audit_takeover(struct req *rq, const struct user *u)
+{
+	log_info(&rq->cx, "account taken over by the owner of its address", "user=%s", u->id);
+	audit_write(rq, u, "user.takeover", arena_printf(rq->cx.arena, "user/%s", u->id));
+}
+
 /* Entries have an acting user: calls by keys leave none, unless the handler named whom they concern. */
 static void
 audit(struct req *rq, const void *in)
@@ -130,16 +152,7 @@ audit(struct req *rq, const void *in)
 
 	if (rq->route->audit == NULL || u == NULL)
 		return;
-	audit_add(rq->project, &(struct audit_entry){
-		.user_id = u->id,
-		.user_name = u->name ? u->name : "",
-		.user_email = u->email ? u->email : "",
-		.event = str_dup(rq->cx.arena, event),
-		.resource = resource_text(rq, in, rest.p ? rest.p : "", u->id),
-		.mode = rq->admin_mode ? "admin" : "default",
-		.ip = rq->ip,
-		.user_agent = rq->user_agent,
-	});
+	audit_write(rq, u, str_dup(rq->cx.arena, event), resource_text(rq, in, rest.p ? rest.p : "", u->id));
 }
 
 static const char *

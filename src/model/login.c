@@ -16,7 +16,7 @@
 #include "model/roles.h"
 #include "model/seal.h"
 
-enum { ENTRY_MAGIC = 0x6c6f6769, MEMBERS_MAX = 1000, TOKEN_MAX = 4096, JWT_LIFE = 900, JWT_LEEWAY = 10 };
+enum { ENTRY_MAGIC = 0x6c6f6769, MEMBERS_MAX = 1000, TOKEN_MAX = 4096, JWT_LEEWAY = 10 };
 
 struct entry {			/* one allocation: everything it points to follows it */
 	unsigned magic;		/* ENTRY_MAGIC */
@@ -304,8 +304,10 @@ jwt_sign(struct ctx *cx, struct str head_and_payload)
 char *
 login_jwt(struct ctx *cx, const struct login *l)
 {
-	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld}", l->user->id,
-	    l->session ? l->session->id : "", (long long)(time_now_ms() / 1000 + JWT_LIFE));
+	/* the epoch is left out while it is 0: the payload of the contract has three members */
+	const char *epoch = l->user->epoch > 0 ? arena_printf(cx->arena, ",\"epoch\":%lld", (long long)l->user->epoch) : "";
+	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s}", l->user->id,
+	    l->session ? l->session->id : "", (long long)((time_now_ms() + conf.life_jwt) / 1000), epoch);
 	const char *head = base64_encode(cx->arena, STR("{\"typ\":\"JWT\",\"alg\":\"HS256\"}"), true);
 	const char *text = arena_printf(cx->arena, "%s.%s", head, base64_encode(cx->arena, str_c(payload), true));
 
@@ -338,7 +340,7 @@ jwt_times(struct ctx *cx, const json_t *j)
 
 	if (!json_is_integer(exp) || now - JWT_LEEWAY >= json_integer_value(exp))
 		return jwt_bad(cx, "It has expired.");
-	if (iat != NULL && (!json_is_integer(iat) || now - json_integer_value(iat) >= JWT_LIFE - JWT_LEEWAY))
+	if (iat != NULL && (!json_is_integer(iat) || now - json_integer_value(iat) >= conf.life_jwt / 1000 - JWT_LEEWAY))
 		return jwt_bad(cx, "It is too old.");
 	if (nbf != NULL && (!json_is_integer(nbf) || now <= json_integer_value(nbf) - JWT_LEEWAY))
 		return jwt_bad(cx, "It is not valid yet.");
@@ -371,7 +373,10 @@ login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct log
 	session = json_str(json_object_get(j, "sessionId"));
 	if (!id_valid(user) || !id_valid(session))
 		return OK;
-	return login_by_id(cx, p, str_dup(cx->arena, user), str_dup(cx->arena, session), out);
+	TRY(login_by_id(cx, p, str_dup(cx->arena, user), str_dup(cx->arena, session), out));
+	if (*out != NULL && (*out)->user->epoch != json_integer_value(json_object_get(j, "epoch")))
+		*out = NULL;	/* made before the user's password, address or status changed */
+	return OK;
 }
 
 /* ---- where the token is ---- */

@@ -270,6 +270,7 @@ teams(struct ctx *cx)
 	struct objs list;
 	struct session *s;
 	struct team *t, *t2;
+	bool taken;
 	char *token;
 
 	GOOD(session_create(cx, &p, bob, &in, &s, &token));
@@ -292,8 +293,8 @@ teams(struct ctx *cx)
 	CHECK(t->total == 2);
 	GOOD(membership_get(cx, &p, pending->id, &pending));
 	CHECK(strcmp(pending->secret_hash, "h") == 0 && pending->roles.n == 2 && strcmp(pending->roles.v[1], "b c") == 0);
-	GOOD(membership_confirm(cx, &p, pending, &m));
-	FAILS(membership_confirm(cx, &p, pending, &m), MEMBERSHIP_ALREADY_CONFIRMED);
+	GOOD(membership_confirm(cx, &p, pending, &m, &carl, &taken));
+	FAILS(membership_confirm(cx, &p, pending, &m, &carl, &taken), MEMBERSHIP_ALREADY_CONFIRMED);
 	GOOD(team_get(cx, &p, "red", &t));
 	CHECK(t->total == 3);
 	GOOD(membership_list(cx, &p, t, &none, NULL, &page));

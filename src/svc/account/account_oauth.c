@@ -6,6 +6,7 @@
  * there it is the server that takes the token. */
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "core/conf.h"
 #include "core/id.h"
 #include "core/vtime.h"
 #include "model/format.h"
@@ -17,7 +18,6 @@
 #include "svc/account/token.h"
 
 enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048 };
-static const int64_t token_life_ms = 60000;
 
 #define SUCCESS_PAGE "/v1/auth/oauth2/success"
 #define FAILURE_PAGE "/v1/auth/oauth2/failure"
@@ -99,7 +99,7 @@ give_nonce(struct req *rq)
 	nonce = keep ? str_dup(rq->cx.arena, had) : secret_hex(rq->cx.arena, NONCE_BYTES);
 	reply_static(rq, "Set-Cookie",
 	    arena_printf(rq->cx.arena, "%s=%s; expires=%s; path=" COOKIE_PATH "%s; httponly; samesite=Lax", cookie_name(rq), nonce,
-		time_http(time_now_ms() + OAUTH_STATE_LIFE_MS, '-', date), strcmp(rq->scheme, "https") == 0 ? "; secure" : ""));
+		time_http(time_now_ms() + conf.life_oauth2_state, '-', date), strcmp(rq->scheme, "https") == 0 ? "; secure" : ""));
 	return nonce;
 }
 
@@ -146,6 +146,7 @@ account_oauth_start(struct req *rq, const struct start_in *in, bool token)
 		s.verifier = trip.verifier = secret_hex(rq->cx.arena, VERIFIER_BYTES);
 	if (!token) {
 		s.user = signed_in(rq);
+		s.epoch = s.user[0] ? rq->login->user->epoch : 0;
 		s.nonce = give_nonce(rq);
 	}
 	trip.redirect = callback_of(rq, in->provider, rq->project);
@@ -236,6 +237,8 @@ check_state(struct req *rq, const struct back_in *in, struct oauth_state *s)
 		why = "of another browser";
 	else if (!s->token && strcmp(s->user, signed_in(rq)) != 0)
 		why = "of another user";
+	else if (s->user[0] != '\0' && s->epoch != rq->login->user->epoch)
+		why = "of before the account changed";
 	if (why == NULL)
 		return OK;
 	rq->cx.message = "Invalid state: the sign-in took too long or was not begun here. Start again.";
@@ -260,13 +263,16 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 	struct oauth_profile who;
 	struct oauth_tokens t;
 	struct oauth_app app;
+	bool took_over;
 
 	if (in->code == NULL || in->code[0] == '\0')	/* an error of the provider's: there is nothing to trade */
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"code\" is not optional.");
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));
-	TRY(oauth_user(&rq->cx, rq->project, in->provider, &who, current, user_out));
+	TRY(oauth_user(&rq->cx, rq->project, in->provider, &who, current, user_out, &took_over));
+	if (took_over)
+		audit_takeover(rq, *user_out);
 	*session = (struct session_in){.provider = app.key, .provider_uid = who.id, .ip = rq->ip, .user_agent = rq->user_agent,
 		.access_token = t.access, .refresh_token = t.refresh, .access_token_expiry = t.expiry};
 	return OK;
@@ -350,7 +356,7 @@ send_nothing(struct db_tx *tx, const struct token *t, void *arg)
 static err_t
 finish_token(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 {
-	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = token_life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .event = NULL,
+	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = conf.life_oauth2_token, .ip = rq->ip, .user_agent = rq->user_agent, .event = NULL,
 		.send = send_nothing};
 	struct session_in si;
 	struct token *t;

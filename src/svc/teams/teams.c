@@ -160,6 +160,7 @@ invitee(struct req *rq, const struct invite_in *in, struct user **out)
 		.email = in->email,
 		.name = in->name && in->name[0] ? in->name : in->email,
 		.password = secret_hex(rq->cx.arena, PASSWORD_BYTES),
+		.for_reader = true,
 	};
 	err_t e = user_by_email(&rq->cx, rq->project, in->email, out);
 
@@ -203,7 +204,7 @@ teams_create_membership(struct req *rq, void *arg)
 	bool server = caller_is_server(rq);
 	const char *secret = secret_hex(rq->cx.arena, SECRET_BYTES);
 	struct letter letter = {rq, in, secret};
-	const struct invitation invite = {.secret_hash = sha256_hex(rq->cx.arena, str_c(secret)), .send = send_invitation, .arg = &letter};
+	struct invitation invite = {.send = send_invitation, .arg = &letter};
 	struct team *t;
 	struct user *u;
 	struct membership *m;
@@ -215,6 +216,8 @@ teams_create_membership(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation to host=%s without domain", rq->host);
 	}
 	in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
+	invite.secret_hash = sha256_hex(rq->cx.arena, str_c(secret));
+	invite.sent_to = in->email;
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
@@ -326,6 +329,7 @@ teams_update_membership_status(struct req *rq, void *arg)
 	struct session *s;
 	struct team *t;
 	struct user *u;
+	bool took_over;
 	char *token;
 
 	TRY(membership_get(&rq->cx, rq->project, in->member, &m));
@@ -333,8 +337,9 @@ teams_update_membership_status(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", in->team);
 	TRY(team_get(&rq->cx, rq->project, in->team, &t));
 	TRY(check_invitation(rq, in, m));
-	TRY(user_by_id(&rq->cx, rq->project, m->user_id, &u));
-	TRY(membership_confirm(&rq->cx, rq->project, m, &m));
+	TRY(membership_confirm(&rq->cx, rq->project, m, &m, &u, &took_over));
+	if (took_over)
+		audit_takeover(rq, u);
 	session.provider_uid = u->email;
 	TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
 	audit_as(rq, u);
