@@ -1,4 +1,3 @@
--- compatible
 -- What travels by mail or SMS ends when the account it opens changes: it holds the user's epoch of when it was made.
 ALTER TABLE :schema.users ADD COLUMN epoch bigint NOT NULL DEFAULT 0;	-- moves when password, address or status change
 
