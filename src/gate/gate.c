@@ -279,6 +279,8 @@ gate_pass(struct req *rq)
 	find_roles(rq);
 	if (rq->caller != CALLER_GUEST)
 		http_known(rq->http);
+	else
+		rq->cx.statement_max = (uint64_t)conf.db_guest_timeout;
 	TRY(check_service(rq));
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
