@@ -108,10 +108,13 @@ struct query_plan {
 	bool random;
 	int64_t limit, offset;
 	bool slim;		/* the page reads query_list.slim */
+	bool shared;		/* query_cost lent the context a share */
 	const char *cursor;
 	bool before;
 	struct strs select;
 	/* made from it */
+	struct strs once;	/* SQL of what filters look at that takes long to make: it is made once for each row, as _o0, _o1, … */
+	const char *from;	/* query_list.from with these */
 	struct str where;	/* "" or " WHERE …" */
 	const char *begin;	/* of the statement: "" or DB_PLAN_ANEW */
 	const char **v;
@@ -124,6 +127,11 @@ const char *query_plan_cursor(struct query_plan *p);
 const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
 /* A part of the page's statement; it stands alone behind p->begin. */
 const char *query_plan_count(struct query_plan *p);
+
+/* Awaits. Refuses what would take longer than any statement may (conf.query_cost_max), before it starts. What looks through texts or lists, or
+ * has a search, shares a part of the connections from here on, until query_cost_end. */
+err_t query_cost(struct query_plan *p) MUST_CHECK;
+void query_cost_end(struct query_plan *p);
 
 /* The tsquery for a search of this text, as the project's function wanted() makes it; NULL: the text is not ASCII, only the function can. */
 const char *query_wanted(struct arena *a, struct str text);

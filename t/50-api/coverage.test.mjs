@@ -29,7 +29,6 @@ const neverSeen = {
 	'400 collection_limit_exceeded': unused,
 	'400 attribute_format_unsupported': unused,
 	'400 project_unknown': unused,
-	'400 general_query_limit_exceeded': unused,
 	'412 user_password_reset_required': unused,
 	'500 general_unknown': 'it would be a mistake of ours',
 	'408 general_request_timeout': elsewhere('t/40-wire'),

@@ -283,6 +283,43 @@ describe('the JSON grammar', () => {
 		assert.equal((await list(p.call, w, [json('greaterThan', 'n', [101])])).body.total, 4999)
 	})
 
+	test('many values look once at each text', async () => {
+		const w = await collection(p, await database(p), { attributes: { t: { type: 'string', size: 100000 }, l: { type: 'string', size: 5000, array: true } } })
+		await w.doc({ t: `Zwei Äpfel ${'x'.repeat(50000)} END`, l: ['É'.repeat(4000), 'b', null] }, { id: 'one' })
+		await w.doc({ t: 'nothing' }, { id: 'two' })
+		await w.doc({ l: [] }, { id: 'three' })
+		const many = (k) => Array.from({ length: 400 }, (_, i) => `n${i}`).concat(k), found = async (...queries) => (await list(p.call, w, queries)).body.documents.map((d) => d.$id)
+		assert.deepEqual(await found(json('contains', 't', many('APFEL'))), ['one'])
+		assert.deepEqual(await found(json('notContains', 't', many('apfel'))), ['two'])
+		assert.deepEqual(await found(json('contains', 't', many('apfex'))), [])
+		assert.deepEqual(await found(json('contains', 't', ['zwei']), json('endsWith', 't', ['end']), json('startsWith', 't', ['zwei a'])), ['one'])
+		assert.deepEqual(await found(json('contains', 'l', many('B'))), ['one'])
+		assert.deepEqual(await found(json('containsAll', 'l', ['b', 'É'.repeat(3990)])), [])
+		const or = (n) => JSON.stringify({ method: 'or', values: Array.from({ length: n }, () => ({ method: 'isNull', attribute: 't' })) })
+		assert.deepEqual(await found(or(60)), ['three'])
+		const refused = await list(p.call, w, Array.from({ length: 10 }, () => or(60)))
+		fails(refused, 400, 'general_query_limit_exceeded')
+		assert.match(refused.body.message, /more than 500 filters/)
+	})
+
+	test('what has too much to compare is refused before it starts', async (t) => {
+		if (!s.dataDir) return t.skip('needs a server of its own')
+		const own = await server({ own: true, conf: { query_cost_max: '1' } }), q = await own.project()
+		const w = await collection(q, await database(q), { attributes: { t: { type: 'string', size: 100000 }, n: { type: 'integer' }, l: { type: 'string', size: 30, array: true } }, indexes: { n: { type: 'key', attributes: ['n'] } } })
+		const lots = Array.from({ length: 300 }, (_, i) => `v${i}`)
+		await w.doc({ t: 'x'.repeat(100000), n: 1, l: Array.from({ length: 1000 }, (_, i) => `e${i}`) })
+		for (const queries of [[json('contains', 't', lots)], [json('or', undefined, [{ method: 'startsWith', attribute: 't', values: ['x'] }, { method: 'contains', attribute: 't', values: lots }])],
+			[json('notContains', 'l', lots)], [json('contains', 't', ['a']), json('orderAsc', 't')], [json('notEqual', 'n', [2]), json('endsWith', 't', ['a'])]]) {
+			const r = await list(q.call, w, queries)
+			fails(r, 400, 'general_query_limit_exceeded')
+			assert.doesNotMatch(r.body.message, /SELECT|_o\d/)
+		}
+		assert.equal((await list(q.call, w, [json('equal', 'n', [1])])).body.total, 1)
+		assert.equal((await list(q.call, w, [json('contains', 'l', ['e5'])])).body.total, 1)
+		const { text } = await own.call('GET', '/metrics', { root: true })
+		assert.match(text, /badal_db_queries_refused_total [1-9]/)
+	})
+
 	test('total=false', async () => assert.equal((await list(p.call, c, [], { total: 'false' })).body.total, 0))
 })
 
