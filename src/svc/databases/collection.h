@@ -164,6 +164,8 @@ struct index_plan {
 /* False with a reason when the definition cannot work. */
 bool index_plan(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, struct index_plan *out,
     const char **why_out);
+/* SQL of the hashes of a list's elements where they are too long for an index themselves, else NULL. */
+const char *index_hashes(struct arena *a, const char *schema, const struct attribute *at);
 /* SQL of the words (tsvector) of a fulltext index over these attributes. */
 const char *index_words(struct arena *a, const char *schema, const struct collection *c, const struct strs *keys);
 const char *collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id);
