@@ -133,27 +133,24 @@ find_key(struct req *rq)
 	return OK;
 }
 
-/* Roles for permission checks. Keys and admins hold few, since for them no permission is evaluated. */
+/* Roles for permission checks. Keys and admins hold few, since for them no permission is evaluated. Whoever comes from the console is no user of
+ * the project and in none of its teams, whatever ids the teams of both have: of their roles none counts here. */
 static void
 find_roles(struct req *rq)
 {
 	const char **v;
-	int n = 0;
 
 	rq->bypass = rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
 	if (rq->caller == CALLER_GUEST)
 		rq->roles = *roles_guest();
-	if (rq->caller == CALLER_USER)
+	if (rq->caller == CALLER_USER && !rq->admin_mode)
 		rq->roles = rq->login->roles;
-	if (!rq->bypass)
+	if (!rq->bypass && !(rq->caller == CALLER_USER && rq->admin_mode))
 		return;
-	v = arena_array(rq->cx.arena, const char *, 2 + (rq->login ? rq->login->roles.n : 0));
-	v[n++] = "any";
-	v[n++] = rq->role_label;
-	for (int i = 0; rq->login != NULL && i < rq->login->roles.n; i++)
-		if (strncmp(rq->login->roles.v[i], "team:", 5) == 0 || strncmp(rq->login->roles.v[i], "member:", 7) == 0)
-			v[n++] = rq->login->roles.v[i];
-	rq->roles = (struct strs){.n = n, .set = true, .v = v};
+	v = arena_array(rq->cx.arena, const char *, 2);
+	v[0] = "any";
+	v[1] = rq->role_label;
+	rq->roles = (struct strs){.n = 2, .set = true, .v = v};
 }
 
 /* ---- what it may do ---- */
