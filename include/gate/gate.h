@@ -43,6 +43,7 @@ struct req {
 	const char *body_error;		/* why the body could not be read; NULL */
 	err_t param_error;		/* what became of a wait while a parameter was checked */
 	int n_gate;			/* headers that an error keeps */
+	bool cors;			/* those of browsers are among them */
 	enum format format;		/* of the reply */
 	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */
 	int status;			/* of the reply; 0 before */

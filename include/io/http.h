@@ -56,12 +56,17 @@ struct frame *frame_new(struct str text);	/* copies; refs 1 */
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);
 
+enum { REFUSAL_HEADERS = 16 };
+
 struct http_handler {
 	/* The head of a request is complete, its body (m->length != 0) is not. Called on the loop. Unless it calls http_collect, the message
 	 * is the handler's: it must be answered once, now or later, then http_done. */
 	void (*request)(struct http_msg *m);
 	/* All of a body that was to be collected is in m->body. The message is the handler's now, as above. */
 	void (*collected)(struct http_msg *m);
+	/* Headers of an error that the adapter answers by itself, as JSON; of the head, m has what could be read. Texts are static or in the
+	 * message's arena. Returns how many. NULL: its type alone. */
+	int (*refusal)(struct http_msg *m, struct http_header out[REFUSAL_HEADERS]);
 	/* The client left before the end of the answer: cancel what runs. Answers are no-ops then; http_done is still due. */
 	void (*gone)(struct http_msg *m);
 	/* An upgrade on the WebSocket path succeeded (101 always). `up` is valid until http_done(up), which is due. */

@@ -20,7 +20,7 @@ struct origin {			/* an Origin or Referer taken apart; borrowed from the text */
 };
 struct origin origin_parse(const char *text);	/* NULL gives an empty one */
 
-/* localhost, the request's own host, and the project's platforms of type web. */
+/* localhost, the request's own host, and the project's platforms of type web; p NULL: of no project. */
 bool host_allowed(const struct project *p, struct str host, const char *own_host);
 /* Our host as mails name it. They go to others than who asks for them, and who asks can write any Host header: once the setting `domain` names
  * a host, only that and verified domains of the project count. */

@@ -45,6 +45,8 @@ CONF(transfer_stall, TIME, "30s", RELOAD, "Longest time in which the client of s
 CONF(rate_min, SIZE, "1k", RELOAD, "Bytes per second that a client must send or take on average, once head_timeout has passed; slower ones are cut off; 0: no bound.")
 CONF(bytes_max, SIZE, "512m", RELOAD, "Bytes of request bodies, waiting answers, large results and WebSocket queues that a process may hold; more is refused with 503.")
 CONF(bytes_per_address, SIZE, "32m", RELOAD, "The part of these that one client address (IPv6: a /64) may hold by requests of nobody; more is refused with 429.")
+CONF(linger_timeout, TIME, "10s", RELOAD, "How long what a client still sends is thrown away after its request was answered and the connection ended; two seconds of silence end it sooner.")
+CONF(linger_bytes, SIZE, "16m", RELOAD, "Most bytes of that; then the connection is closed as soon as the client has its answer.")
 CONF(connections_max, INT, "100000", START, "Connections per web process.")
 CONF(requests_max, INT, "10000", RELOAD, "Requests that a web process works on at once; more are refused with 503.")
 CONF(drain_timeout, TIME, "10s", RELOAD, "How long a stopping process may finish requests.")

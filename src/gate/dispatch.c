@@ -340,6 +340,7 @@ on_gone(struct http_msg *m)
 }
 
 const struct http_handler api_http = {
+    .refusal = cors_refusal,
     .request = on_request,
     .collected = on_collected,
     .gone = on_gone,

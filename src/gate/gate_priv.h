@@ -69,6 +69,9 @@ err_t gate_pass(struct req *rq) MUST_CHECK;		/* everything between route and par
 /* ---- cors.c ---- */
 void cors_headers(struct req *rq);
 void cors_preflight(struct http_msg *m);
+/* Headers of an error outside of any lifecycle, as JSON that the page of an allowed origin can read. */
+enum { NO_CACHE_JSON = 4 };	/* the last of them: not to be kept, and its type */
+int cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS]);
 err_t cors_check(struct req *rq) MUST_CHECK;		/* the origin of a write */
 
 /* ---- limit.c ---- */

@@ -27,7 +27,7 @@
 
 #include "core/log.h"
 
-enum { LINGER_MS = 2000, LINGER_BYTES = 8 << 20, CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
+enum { CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
 
 struct list {
 	struct conn *first, *last;
@@ -303,9 +303,10 @@ conn_input(struct conn *c, char *p, size_t n)
 {
 	if (c->list == LIST_CLOSING && !(c->proto == PROTO_WS && !c->fin_due)) {
 		c->swallowed += (uint32_t)n;
-		if (c->swallowed > LINGER_BYTES && c->fin_sent)
+		c->heard = loop_now();
+		if (c->swallowed > (uint64_t)conf.linger_bytes && c->fin_sent)
 			conn_listen(c, false);	/* closing now would reset what is on its way: on_tick does it when all has been taken */
-		else if (c->swallowed > LINGER_BYTES)
+		else if (c->swallowed > (uint64_t)conf.linger_bytes)
 			conn_doom(c);
 		return;
 	}
@@ -581,6 +582,16 @@ reads_on(struct conn *c)
 	return true;
 }
 
+/* A connection whose answer is on its way, and which nobody needs any more. Who is still sending may read nothing before it has sent all:
+ * that is thrown away for a while, since closing would reset the connection, and the answer with it. */
+static bool
+lingered(const struct conn *c, uint64_t now)
+{
+	if (c->fin_sent && !c->deaf)
+		return now - c->since >= (uint64_t)conf.linger_timeout || (now - c->since >= LINGER_MS && now - c->heard >= LINGER_MS);
+	return now - c->since >= CLOSE_MS || (c->deaf && c->fin_sent && conn_unsent(c) == 0);
+}
+
 static void
 http_on_tick(void *arg)
 {
@@ -593,7 +604,7 @@ http_on_tick(void *arg)
 		next = c->next;
 		if (reads_on(c))
 			c->since = loop_now();	/* this list is looked at as a whole: its order does not matter */
-		else if (loop_now() - c->since >= (c->fin_sent && !c->deaf ? LINGER_MS : CLOSE_MS) || (c->deaf && c->fin_sent && conn_unsent(c) == 0))
+		else if (lingered(c, loop_now()))
 			conn_doom(c);
 	}
 	watch_tick();
@@ -644,6 +655,15 @@ header_sane(const struct http_header *h)
 		return true;
 	log_warn(NULL, "header left out", "reason=\"line break\"");
 	return false;
+}
+
+int
+error_headers(struct msg *x, struct http_header out[REFUSAL_HEADERS])
+{
+	if (http_handler->refusal != NULL)
+		return http_handler->refusal(&x->m, out);
+	out[0] = (struct http_header){"Content-Type", "application/json; charset=UTF-8"};
+	return 1;
 }
 
 struct str

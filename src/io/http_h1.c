@@ -12,13 +12,23 @@ enum { SURPLUS_MAX = 64 * 1024, SKIP_MAX = 64 * 1024 };
 void
 h1_refuse(struct conn *c, struct msg *x, err_t e)
 {
-	static const struct http_header json = {"Content-Type", "application/json; charset=UTF-8"};
+	struct http_header h[REFUSAL_HEADERS];
+	int n = error_headers(x, h);
 
 	metric_add(M_http_refused, 1);
 	c->surplus = true;
-	h1_reply(c, x, err_info(e)->status, &json, 1, error_body(e));
-	if (x != NULL)
-		msg_free(x);
+	h1_reply(c, x, err_info(e)->status, h, n, error_body(e));
+	msg_free(x);
+}
+
+/* The same of a request that has no message yet. */
+static void
+refuse_head(struct conn *c, const char *p, size_t n, err_t e)
+{
+	struct msg *x = msg_new(c);
+
+	head_guess(x, p, n < (size_t)conf.head_max ? n : (size_t)conf.head_max);
+	h1_refuse(c, x, e);
 }
 
 static void
@@ -42,9 +52,10 @@ http_h1_begin(struct conn *c, const char *head, size_t n)
 	err_t e = head_parse(x, arena_memdup(x->m.arena, head, n), n);
 
 	c->first = false;
-	if (e != OK)
+	if (e != OK) {
+		head_guess(x, head, n);
 		h1_refuse(c, x, e);
-	else if (x->in_chunks)
+	} else if (x->in_chunks)
 		chunks_begin(&c->chunks);
 	return e == OK;
 }
@@ -89,7 +100,7 @@ take_head(struct conn *c, const char *p, size_t n, size_t scanned)
 
 	if (end < 0 || end > conf.head_max || (end == 0 && n > (size_t)conf.head_max)) {
 		conn_move(c, LIST_HEAD);
-		h1_refuse(c, NULL, end < 0 ? ERR_REQUEST_MALFORMED : ERR_HEADERS_TOO_LARGE);
+		refuse_head(c, p, n, end < 0 ? ERR_REQUEST_MALFORMED : ERR_HEADERS_TOO_LARGE);
 		return 0;
 	}
 	if (end == 0) {
@@ -302,7 +313,7 @@ may_keep(struct conn *c, struct msg *x)
 {
 	uint64_t left;
 
-	if (x == NULL || !x->keep)
+	if (!x->keep)
 		return false;
 	left = body_left(x);
 	if (left > SKIP_MAX || (left > 0 && x->expects))	/* who expects "100 Continue" may send the body or not */
@@ -337,7 +348,7 @@ h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	if (!none)
 		snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", body.n);
 	at = build_head(status, h, nh, framing, keep);
-	if (!none && (x == NULL || !x->head) && body.n > 0) {
+	if (!none && !x->head && body.n > 0) {
 		size_t now = body.n < SCRATCH_SIZE - at ? body.n : SCRATCH_SIZE - at;
 
 		at = http_h1_put(conn_scratch, at, body.p, now);
@@ -402,5 +413,5 @@ h1_timeout(struct conn *c)
 	if (c->list == LIST_IDLE || (c->list == LIST_HEAD && c->in.n == 0))
 		conn_finish(c);
 	else
-		h1_refuse(c, NULL, ERR_REQUEST_TIMEOUT);
+		refuse_head(c, c->in.p, c->in.n, ERR_REQUEST_TIMEOUT);
 }

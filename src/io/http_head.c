@@ -299,6 +299,24 @@ http_head_apply(struct msg *x, const struct framing *f)
 	return OK;
 }
 
+void
+head_guess(struct msg *x, const char *p, size_t n)
+{
+	struct str rest = {arena_memdup(x->m.arena, p, n), n};
+
+	str_cut(&rest, '\n');
+	while (rest.n > 0) {
+		struct str v = str_cut(&rest, '\n'), name = str_cut(&v, ':');
+		int id = v.p != NULL ? header_known(name.p, name.n) : -1;
+
+		if (v.n > 0 && v.p[v.n - 1] == '\r')
+			v.n--;
+		v = str_trim(v);
+		if (id >= 0 && rest.p != NULL && x->m.hdr[id].p == NULL && header_value_ok(v.p, v.n))	/* the last line may go on */
+			x->m.hdr[id] = v;
+	}
+}
+
 err_t
 head_parse(struct msg *x, char *head, size_t n)
 {

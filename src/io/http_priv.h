@@ -146,6 +146,7 @@ struct conn {
 	struct rest in;			/* unparsed input: a partial head or frame */
 	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
+	uint64_t heard;			/* LIST_CLOSING: loop_now() of the last of that */
 	uint64_t skip;			/* bytes that may still come of a body that nobody wanted, between two requests */
 	struct chunks chunks;		/* H1: of the request's body, or of that which is skipped */
 	struct budget unread;		/* answers that lws keeps for the socket */
@@ -163,6 +164,7 @@ extern bool http_draining;
 extern unsigned http_sockets;	/* WebSockets open */
 
 /* http.c */
+enum { LINGER_MS = 2000 };	/* a client that has its answer and is silent for so long sends no more */
 void conn_move(struct conn *c, enum conn_list to);	/* the only writer of c->list; restarts the deadline */
 void conn_write(struct conn *c, const void *p, size_t n);	/* through TLS; all of it is written or buffered, or c is doomed */
 void conn_send(struct conn *c, const void *p, size_t n);	/* past TLS */
@@ -213,11 +215,14 @@ err_t stream_gone(struct ctx *cx, const struct msg *x) MUST_CHECK;	/* ERR_CANCEL
 const char *http_date(void);		/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second */
 const char *status_text(int status);
 bool header_sane(const struct http_header *h);
-/* Envelope of an error that the adapter answers by itself. In a static buffer. */
+/* Headers and envelope of an error that the adapter answers by itself. The body is in a static buffer. */
+int error_headers(struct msg *x, struct http_header out[REFUSAL_HEADERS]);
 struct str error_body(err_t e);
 
 /* http_head.c */
 err_t head_parse(struct msg *x, char *head, size_t n);	/* head in the message's arena, through the empty line */
+/* What a head says that is refused, or not complete: for an answer that its page can read. */
+void head_guess(struct msg *x, const char *p, size_t n);
 /* Offset behind the empty line, 0: not there yet, -1: there never will be. `from` is where to begin. */
 ssize_t head_end(const char *p, size_t n, size_t from);
 int header_known(const char *name, size_t n);		/* enum http_hdr or -1 */

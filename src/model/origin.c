@@ -260,7 +260,7 @@ may_match(struct str host)
 bool
 host_allowed(const struct project *p, struct str host, const char *own_host)
 {
-	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, STR("https"), host));
+	return always_allowed(host, own_host) || (p != NULL && may_match(host) && platforms_have(p, STR("https"), host));
 }
 
 static bool

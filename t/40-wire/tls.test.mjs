@@ -145,7 +145,10 @@ for (const target of ['tls', 'plain']) {
     const st = d.request({ ':method': 'POST', ':path': '/stall', 'content-length': 10 }, { endStream: false });
     st.on('error', () => {});
     st.write('ab');
-    await deadline(new Promise((ok) => st.once('close', ok)), 'a stalled stream is reset');
+    const status = new Promise((ok) => st.once('response', (h) => ok(h[':status'])));
+    st.resume();
+    await deadline(new Promise((ok) => st.once('close', ok)), 'a stalled stream is answered, and ends');
+    assert.equal(await status, 408);
     d.close();
   });
 }
