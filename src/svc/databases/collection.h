@@ -156,6 +156,8 @@ struct str attribute_json(struct ctx *cx, const struct attribute *a, const char 
 struct str index_json(struct ctx *cx, const struct index *x, const char *status);
 /* "bigint[]": the type of an attribute's column in this schema. */
 const char *attribute_sql_type(struct arena *a, const char *schema, enum attr_type t, bool array);
+/* Whether the i-th attribute of an index descends: its order says so, in letters of any size; the rest ascends. */
+bool index_descends(const struct index *x, int i);
 /* Indexes on the documents' table that one index of the API is made of. */
 struct index_plan {
 	int n;				/* 0: one that every table has serves it */

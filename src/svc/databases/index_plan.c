@@ -63,12 +63,18 @@ index_words(struct arena *a, const char *schema, const struct collection *c, con
 
 /* ---- what the definition is made of ---- */
 
+bool
+index_descends(const struct index *x, int i)
+{
+	return i < x->orders.n && str_ieq(str_c(x->orders.v[i]), STR("desc"));
+}
+
 static bool
 index_plan_read_part(struct ctx *cx, const struct collection *c, const struct index *x, int i, struct part *out, const char **why_out)
 {
 	const char *key = x->attributes.v[i];
 
-	*out = (struct part){.desc = i < x->orders.n && str_ieq(str_c(x->orders.v[i]), STR("desc")), .bytes = 9};
+	*out = (struct part){.desc = index_descends(x, i), .bytes = 9};
 	for (int k = 0; k < i; k++) {
 		if (strcmp(x->attributes.v[k], key) == 0) {
 			*why_out = arena_printf(cx->arena, "the attribute \"%s\" is named twice", key);
