@@ -448,6 +448,51 @@ describe('who may do what', () => {
 		fails(await ada.call('GET', `${c.docs}/x`), 404, 'document_not_found')
 	})
 
+	/* What each verb alone, from the collection or the document, lets a user read back and give away. */
+	for (const documentSecurity of [false, true])
+		for (const level of ['collection', 'document'])
+			test(`update alone: documentSecurity ${documentSecurity}, granted by the ${level}`, async () => {
+				const mine = (v) => `${v}("user:${ada.id}")`, verbs = ['read', 'update', 'delete']
+				for (const held of [['update'], ['update', 'read'], ['update', 'delete'], verbs]) {
+					if (level === 'document' && !documentSecurity) continue
+					const c = await collection(p, db, { permissions: level === 'collection' ? held.map(mine) : [], documentSecurity,
+						attributes: { n: { type: 'integer' }, secret: { type: 'string', size: 100 }, tags: { type: 'string', size: 10, array: true } } })
+					const stored = [...(level === 'document' ? held.map(mine) : []), `read("user:${bob.id}")`], reads = held.includes('read')
+					const fresh = async () => (await c.doc({ n: 1, secret: 'hidden', tags: ['t'] }, { permissions: stored })).$id
+					const r = await patch(ada.call, c, await fresh(), { data: { n: 2 } })
+					assert.equal(r.status, 200, r.text)
+					assert.equal(r.body.n, 2)
+					assert.equal(r.text.includes('hidden'), reads)
+					assert.equal('secret' in r.body, reads)
+					assert.equal('tags' in r.body, reads)
+					assert.deepEqual(r.body.$permissions, reads ? stored : [])
+					for (const verb of [...verbs, 'write'])
+						for (const role of ['any', 'users', `user:${ada.id}`]) {
+							const needs = verb === 'write' ? ['update', 'delete'] : [verb], id = await fresh()
+							const may = needs.every((v) => held.includes(v))
+							const given = await patch(ada.call, c, id, { permissions: [`${verb}("${role}")`] })
+							if (!may) fails(given, 401, 'user_unauthorized')
+							else assert.equal(given.status, 200, given.text)
+							assert.equal(given.text.includes('hidden'), may && reads)
+							const { $permissions } = await p.ok('GET', `${c.docs}/${id}`)
+							assert.deepEqual($permissions, may ? needs.map((v) => `${v}("${role}")`) : stored)
+						}
+					/* what is there may stay, or go */
+					const id = await fresh()
+					if (level === 'document') assert.equal((await patch(ada.call, c, id, { permissions: held.map(mine) })).status, 200)
+					assert.deepEqual((await patch(ada.call, c, id, { permissions: [] })).body.$permissions, [])
+				}
+			})
+
+	test('keys and admins give what they like', async () => {
+		const c = await collection(p, db, { documentSecurity: true, attributes: { n: { type: 'integer' } } })
+		const { $id: id } = await c.doc({ n: 1 })
+		for (const call of [p.call, p.admin]) {
+			const r = await patch(call, c, id, { permissions: ['read("any")', 'delete("guests")'] })
+			assert.deepEqual([r.body.n, r.body.$permissions], [1, ['read("any")', 'delete("guests")']])
+		}
+	})
+
 	test('a guest may create where the collection lets it, and owns nothing', async () => {
 		const c = await collection(p, db, { permissions: ['create("guests")'], documentSecurity: true, attributes: { n: { type: 'integer' } } })
 		const r = await post(p.guest, c, { documentId: 'unique()', data: { n: 1 } })
