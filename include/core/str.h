@@ -51,6 +51,8 @@ bool str_utf8(struct str s, size_t *points_out);
 struct str str_url_decode(struct arena *a, struct str s, bool plus);
 /* Constant-time equality for secrets of equal length; unequal lengths are false. */
 bool str_eq_secret(struct str a, struct str b);
+/* What of the list (ended by NULL) is most like the word, if it may be meant: a slip of one or two letters, or left-out ends. NULL: nothing is. */
+const char *str_near(struct str word, const char *const *list);
 uint64_t str_hash(struct str s);			/* 64-bit, keyed per process: for tables, not for storage */
 uint64_t str_hash_stable(struct str s);			/* 64-bit FNV-1a: the same on every process and machine */
 char *hex_encode(struct arena *a, const void *p, size_t n);	/* lower-case */

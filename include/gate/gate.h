@@ -220,6 +220,8 @@ err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t sin
 	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(st, rows_), .list = "logs", __VA_ARGS__}
 
 /* ---- the server ---- */
+bool api_locale_known(const char *locale);	/* one of the languages of the protocol */
+bool api_format_known(const char *version);	/* can be read as a version of the API; empty can */
 const char *server_label(void);			/* version in error bodies */
 void api_init(void);				/* compiles the route table; aborts on a contradictory one */
 /* Starts writing what this process holds back (audit entries): when it drains. */

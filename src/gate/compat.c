@@ -42,6 +42,12 @@ static const struct {
 };
 enum { FORMATS_N = sizeof formats / sizeof *formats };
 
+bool
+api_format_known(const char *version)
+{
+	return compat_version_of(str_c(version)) != 0;
+}
+
 void
 compat_choose(struct req *rq)
 {

@@ -20,6 +20,12 @@ locale_known(struct str s)
 	return NULL;
 }
 
+bool
+api_locale_known(const char *locale)
+{
+	return locale_known(str_c(locale)) != NULL;
+}
+
 static void
 choose_locale(struct req *rq)
 {

@@ -10,6 +10,7 @@ badal_SOURCES += src/main/place.c
 badal_SOURCES += src/main/role.c
 badal_SOURCES += src/main/role_web.c
 badal_SOURCES += src/main/serve.c
+badal_SOURCES += src/main/settings.c
 # Arrows point one way: main -> svc, rt, relay, jobs -> gate -> model -> io -> core.
 BADAL_LIBS = libbadal-svc.a libbadal-rt.a libbadal-relay.a libbadal-jobs.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a
 badal_LDADD = $(BADAL_LIBS) $(LIBS_ALL)

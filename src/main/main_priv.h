@@ -40,6 +40,7 @@ extern const struct verb verbs[];	/* ended by an empty name */
 
 const char *args_get(const struct args *a, const char *name);	/* of an option of the verb; NULL: absent */
 void args_setting(struct args *a, const char *name, const char *value);	/* one more setting, over all others */
+void settings_init(void);	/* settings.c: what values may be */
 /* Loads the configuration; `reload` as in conf_load. */
 bool args_conf(const struct args *a, bool reload);
 

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -103,7 +104,9 @@ claim_port(void)
 	while ((fd = bind_to(ai, conf.port == 0)) < 0 && errno == EADDRINUSE && serve_now_ms() < end)
 		poll(NULL, 0, TICK_MS);
 	if (fd < 0)
-		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"", conf.listen, (long long)conf.port, strerror(errno));
+		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"%s", conf.listen, (long long)conf.port, strerror(errno),
+		    errno == EADDRINUSE ? " advice=\"end what listens there, or choose another with --port\"" :
+		    errno == EACCES ? " advice=\"ports below 1024 are for root, or for CAP_NET_BIND_SERVICE\"" : "");
 	freeaddrinfo(ai);
 	if (fd >= 0 && conf.port == 0) {
 		struct sockaddr_storage at;
@@ -294,37 +297,18 @@ serve_wanted(const char *name)
 	return false;
 }
 
-static bool
-serve_known(const char *name)
-{
-	for (const struct role *r = roles; r->name != NULL; r++)
-		if (strcmp(r->name, name) == 0)
-			return true;
-	return false;
-}
-
-static bool
+static void
 plan_roles(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	char list[256], *rest = list, *one;
 
-	snprintf(list, sizeof list, "%s", conf.roles);
-	while ((one = strsep(&rest, ", ")) != NULL) {
-		if (*one == '\0' || serve_known(one))
-			continue;
-		log_error(NULL, "no such role", "roles=%s role=%s", conf.roles, one);
-		return false;
-	}
 	for (const struct role *r = roles; r->name != NULL; r++) {
 		long n = !r->each ? 1 : conf.web_processes > 0 ? (long)conf.web_processes : cores > 0 ? cores : 1;
 
 		for (; serve_wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
 			children[n_children++] = (struct child){.role = r, .ready_fd = -1};
 	}
-	if (n_children == 0)
-		log_error(NULL, "no roles to run", "roles=%s", conf.roles);
-	return n_children > 0;
+	assert(n_children > 0);	/* settings.c lets no others in */
 }
 
 /* ---- the database ---- */
@@ -579,8 +563,9 @@ static bool
 start_all(void)
 {
 	prctl(PR_SET_NAME, "badal");
-	if (!signals_open() || !place_find(&place) || !plan_roles() || !read_migrations())
+	if (!signals_open() || !place_find(&place) || !read_migrations())
 		return false;
+	plan_roles();
 	if (serve_wanted("web") && !claim_port())
 		return false;
 	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))

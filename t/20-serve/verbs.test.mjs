@@ -37,7 +37,7 @@ describe('without a server', () => {
 			[['user'], /user what\? There is: user create/], [['frobnicate'], /no such verb: frobnicate; there are: serve, migrate/], [['help', 'frobnicate'], /no such verb/],
 			[['platform', 'create', '--project=p', '--type=toaster', '--name=A'], /no such type of platform: toaster; there are: web /],
 			[['key', 'create', '--project=p', '--name=A', '--scopes=everything.read'], /no such scope: everything\.read; there are: users\.read /],
-			[['serve', '--prot=1'], /'prot=1' is not a setting/], [['serve', 'prot'], /cannot make sense of prot/],
+			[['serve', '--prot=1'], /'prot' is not a setting; did you mean port\?/], [['serve', 'prot'], /cannot make sense of prot/],
 		]) {
 			const r = await run(args)
 			assert.equal(r.code, 2, args.join(' '))

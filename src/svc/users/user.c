@@ -83,7 +83,7 @@ user_listed(const char *list, const char *what)
 	if (rest.n == 0)
 		return true;
 	while (rest.p != NULL)
-		if (str_is(str_cut(&rest, ','), what))
+		if (str_ieq(str_trim(str_cut(&rest, ',')), str_c(what)))
 			return true;
 	return false;
 }
