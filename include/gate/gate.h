@@ -44,6 +44,8 @@ struct req {
 	err_t param_error;		/* what became of a wait while a parameter was checked */
 	int n_gate;			/* headers that an error keeps */
 	bool cors;			/* those of browsers are among them */
+	struct str give_back[4];	/* buckets of limits */
+	int n_give_back;
 	enum format format;		/* of the reply */
 	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */
 	int status;			/* of the reply; 0 before */
@@ -192,6 +194,8 @@ err_t reply_raw(struct req *rq, int status, const char *content_type, struct str
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */
 bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */
+/* `u` has signed in from here: brakes on guesses at their secrets are none to this client from now on. */
+void known_client(struct req *rq, const struct user *u);
 /* The session cookies and X-Fallback-Cookies of a sign-in (token NULL: of a sign-out). Spec identity.md 2.2, 2.3. */
 void reply_session(struct req *rq, const char *token);
 /* X-Fallback-Cookies alone, where the browser does not keep our cookies. */

@@ -211,6 +211,7 @@ dispatch_run(struct ctx *cx, void *arg)
 	if (!rq->replied)
 		reply_error(rq, e);
 	dispatch_report(rq, e);
+	limit_done(rq);
 	ctx_fini(&rq->cx);
 	n_running--;
 	http_done(m);

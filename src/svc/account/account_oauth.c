@@ -341,6 +341,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 	}
 	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
 	rq->usage_scope = si.provider;
+	known_client(rq, u);
 	reply_session(rq, token);
 	return go(rq, with_secret(rq, s->success, token));
 }

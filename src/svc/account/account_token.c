@@ -157,6 +157,7 @@ sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const c
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	audit_as(rq, u);
 	rq->usage_scope = provider;
+	known_client(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 201, &session_shape, s);
 }
@@ -345,9 +346,9 @@ account_phone_verification_finish(struct req *rq, void *arg)
 	return reply(rq, 200, &token_shape, t);
 }
 
-#define BY_EMAIL "10/3600 url:{url},email:{param-email}"
-#define BY_USER "10/3600 url:{url},userId:{param-userId}"
-#define BY_USER_PHONE "10/3600 url:/v1/account/sessions/phone,userId:{param-userId}"	/* no second row of tries at a code */
+#define BY_EMAIL "10/3600 ~url:{url},email:{param-email}"
+#define BY_USER "10/3600 ~url:{url},userId:{param-userId}" LIMIT_GUESSES
+#define BY_USER_PHONE "10/3600 ~url:/v1/account/sessions/phone,userId:{param-userId}" LIMIT_GUESSES	/* no second row of tries at a code */
 #define ROW(method_, tail, name_, scope_, limit_, handler_, model_, status_, doc_) \
 	.method = method_, .path = "/v1/account" tail, .service = "account", .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, \
 	.model = model_, .status = status_, .doc = doc_
@@ -359,7 +360,7 @@ static const struct route rows[] = {
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, account_update_magic_url_session, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
 	    .audit = "session.update user/{user}", .usage = "sessions.create"},
-	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
+	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 ~url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create"},
@@ -382,7 +383,7 @@ static const struct route rows[] = {
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", account_phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."),
 	    .audit = "verification.create user/{user}", .usage = "users.update"},
-	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", account_phone_verification_finish, &token_shape,
+	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 ~userId:{param-userId}" LIMIT_GUESSES, account_phone_verification_finish, &token_shape,
 	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
 	    .audit = "verification.update user/{user}", .usage = "users.update"},
 };

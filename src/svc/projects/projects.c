@@ -2,7 +2,7 @@
  * and developers, and deleted by owners. Secrets are shown to those who may change them: a key has more rights than a member without a rank. */
 #include <ctype.h>
 
-#include "gate/gate.h"
+#include "gate/caller.h"
 #include "model/query.h"
 #include "model/record.h"
 #include "model/roles.h"
@@ -723,8 +723,9 @@ static const struct route rows[] = {
 	PROJECTS("GET", "/:projectId", "get", "read", projects_get, &project_shape, 200, "One project.", struct one_in, project_path),
 	PROJECTS("PATCH", "/:projectId", "update", "write", projects_update, &project_shape, 200, "Change a project; what is left out is emptied.",
 	    struct project_params, update_params),
-	PROJECTS("DELETE", "/:projectId", "delete", "write", projects_delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
-	    delete_params),
+	{.method = "DELETE", .path = "/v1/projects/:projectId", .service = "projects", .name = "delete", .scope = "projects.write", .limit = LIMIT_PASSWORD,
+	    .handler = projects_delete, .status = 204, .doc = "Delete a project with everything in it.", .flags = ROUTE_CONSOLE,
+	    PARAMS(struct delete_in, delete_params)},
 	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", projects_get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
 	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", projects_update_service_status, &project_shape, 200, "Switch a service on or off.",
 	    struct setting_in, service_params),

@@ -343,6 +343,7 @@ teams_update_membership_status(struct req *rq, void *arg)
 	session.provider_uid = u->email;
 	TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
 	audit_as(rq, u);
+	known_client(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 200, &membership_shape, m);
 }
@@ -409,7 +410,7 @@ static const struct route rows[] = {
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, teams_update_membership_roles,
 	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params),
 	    .audit = "membership.update team/{teamId}"},
-	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "", NULL, teams_update_membership_status,
+	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "20/3600 ~-url:{url},userId:{param-userId}" LIMIT_GUESSES, NULL, teams_update_membership_status,
 	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
 	    .audit = "membership.update team/{teamId}"},
 	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, teams_delete_membership, NULL, 204,
