@@ -21,6 +21,31 @@ query_method_by(struct str name)
 	return Q_N;
 }
 
+/* What SDKs make of createdAfter and the like; some send the name itself. */
+static const struct {
+	const char *name, *attr;
+	enum query_method method;
+} sugar[] = {
+    {"createdAfter", "$createdAt", Q_GREATER},
+    {"createdBefore", "$createdAt", Q_LESS},
+    {"createdBetween", "$createdAt", Q_BETWEEN},
+    {"updatedAfter", "$updatedAt", Q_GREATER},
+    {"updatedBefore", "$updatedAt", Q_LESS},
+    {"updatedBetween", "$updatedAt", Q_BETWEEN},
+};
+
+enum query_method
+query_method_of(struct str name, const char **attr_out)
+{
+	*attr_out = NULL;
+	for (size_t i = 0; i < sizeof sugar / sizeof *sugar; i++)
+		if (str_is(name, sugar[i].name)) {
+			*attr_out = sugar[i].attr;
+			return sugar[i].method;
+		}
+	return query_method_by(name);
+}
+
 bool
 query_parse(struct ctx *cx, struct str text, struct query *out, const char **why_out)
 {

@@ -6,8 +6,10 @@
 
 enum query_kind { QK_FILTER, QK_LOGIC, QK_ORDER, QK_LIMIT, QK_OFFSET, QK_CURSOR, QK_SELECT };
 
-/* Which servers' text grammar has a method. */
+/* Which servers' text grammar has a method. Those of 1.3 may be used by every client: 1.0 knew none of them, so they contradict nothing. */
 enum query_text { JSON_ONLY, TEXT_1_3, TEXT_1_0 };
+
+#define QUERY_SEQUENCE "$sequence"	/* the creation number, under the name of later servers */
 
 /* Methods: name on the wire, kind, its first text grammar, fewest and most values by the later rules (-1: the limit of values). */
 #define QUERY_METHODS(M)                                                \
@@ -58,6 +60,8 @@ struct query_method_info {
 extern const struct query_method_info query_methods[Q_N];
 /* The method of this name, or Q_N. */
 enum query_method query_method_by(struct str name);
+/* The same, and what a name such as createdAfter stands for: *attr_out is the attribute that it brings along, else NULL. */
+enum query_method query_method_of(struct str name, const char **attr_out);
 
 enum query_value_type { QV_NULL, QV_BOOL, QV_INT, QV_FLOAT, QV_TEXT };
 struct query_value {
@@ -71,7 +75,7 @@ struct query_value {
 struct query {
 	enum query_method method;
 	bool json;
-	bool later;			/* the rules of servers since 1.3 hold: JSON, or the text of a client of 1.3 and 1.4 */
+	bool later;			/* the rules of servers since 1.3 hold: JSON, the text of a client of 1.3 and 1.4, or a method of theirs */
 	const char *attr;		/* "" when there is none */
 	const struct query_attr *on;	/* set by query_check */
 	struct query_value *v;

@@ -27,9 +27,17 @@ is_id(const struct query_attr *a)
 	return strcmp(a->key, "$id") == 0;
 }
 
+static bool
+is_sequence(const struct query_attr *a)
+{
+	return strcmp(a->key, QUERY_SEQUENCE) == 0;
+}
+
 const char *
 query_column(struct query_plan *p, const struct query_attr *a)
 {
+	if (is_sequence(a))
+		return p->l->seq;
 	return is_id(a) ? arena_printf(p->cx->arena, "lower(%s)", p->l->id) : a->column;
 }
 
@@ -390,7 +398,7 @@ query_sql_take(struct query_plan *p, const struct query *q)
 			p->natural_desc = p->natural_desc || q->method == Q_ORDER_DESC;
 		} else if (p->n_orders < orders_max && !ordered_by(p, q->on)) {
 			p->orders[p->n_orders++] = q;
-			p->by_id = p->by_id || is_id(q->on);
+			p->by_id = p->by_id || is_id(q->on) || is_sequence(q->on);
 		}
 		break;
 	case QK_LIMIT:

@@ -1,5 +1,5 @@
-/* The text grammar of queries: method("attribute", ["value", 1, true]). Clients of 1.3 and 1.4 know some methods more, and other rules hold
- * for what they ask.
+/* The text grammar of queries: method("attribute", ["value", 1, true]). Since 1.3 there are some methods more, which every client may use;
+ * other rules hold for these, and for all that clients of 1.3 and 1.4 ask.
  *
  * It is scanned byte by byte exactly as clients of that generation expect, odd corners included (spec databases.md 8.1): the last
  * byte is not looked at, blanks outside strings vanish, a backslash escapes only , [ ] " and '. */
@@ -223,6 +223,8 @@ query_text_fill(struct ctx *cx, const struct scan *sc, struct query *q)
 {
 	enum query_kind kind = query_methods[q->method].kind;
 
+	if (*q->attr)	/* the method's own */
+		return query_text_take_values(cx, &sc->parts[0], 2, q);
 	if (kind == QK_FILTER) {
 		if (sc->n < 1 || !take_attr(cx, &sc->parts[0], q))
 			return false;
@@ -239,6 +241,7 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 	const char *open = text.n ? memchr(text.p, '(', text.n) : NULL;
 	struct str method = {text.p, open ? (size_t)(open - text.p) : 0};
 	struct scan sc = {.cx = cx, .parts = arena_array(cx->arena, struct part, PARTS_MAX)};
+	const char *own;
 
 	*out = (struct query){.attr = ""};
 	if (!str_utf8(text, NULL) || (text.n && memchr(text.p, '\0', text.n) != NULL)) {
@@ -249,9 +252,12 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 		*why_out = "a query has the form method(attribute, values)";
 		return false;
 	}
-	out->method = query_method_by(method);
-	out->later = cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5;
-	if (out->method == Q_N || query_methods[out->method].text < (out->later ? TEXT_1_3 : TEXT_1_0)) {
+	out->method = query_method_of(method, &own);
+	if (own != NULL)
+		out->attr = own;
+	out->later = own != NULL || (cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5) ||
+	    (out->method != Q_N && query_methods[out->method].text == TEXT_1_3);
+	if (out->method == Q_N || query_methods[out->method].text == JSON_ONLY) {
 		*why_out = arena_printf(cx->arena, "unknown query method \"%.*s\"", STR_FMT(method));
 		return false;
 	}

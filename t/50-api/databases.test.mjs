@@ -453,6 +453,8 @@ describe('lists of attributes and indexes', () => {
 			['attributes', [json('cursorAfter', undefined, ['year'])], 4, 'tags draft'],
 			['attributes', [json('equal', 'status', ['failed'])], 0, ''],
 			['attributes', ['equal("key", ["draft"])'], 1, 'draft'],
+			['attributes', [json('equal', 'error', ['']), json('limit', undefined, [1])], 4, 'title'],
+			['indexes', [json('equal', 'error', ['none'])], 0, ''],
 			['indexes', [json('equal', 'type', ['fulltext'])], 1, 'words'],
 			['indexes', [json('contains', 'attributes', ['year'])], 2, 'by_year both'],
 			['indexes', [json('orderAsc', 'key'), json('limit', undefined, [1])], 3, 'both'],

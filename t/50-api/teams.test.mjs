@@ -179,6 +179,8 @@ describe('memberships', () => {
 		assert.equal((await list([], { search: member.id })).body.total, 1)
 		fails(await list(['cursorAfter("none")']), 400, 'general_cursor_not_found')
 		fails(await list(['equal("roles", "player")']), 400, 'general_argument_invalid')
+		for (const [role, found] of [['owner', 1], ['nobody', 0]])
+			assert.equal((await list([JSON.stringify({ method: 'contains', attribute: 'roles', values: [role] })])).body.total, found)
 		fails(await list([], {}, stranger.call), 404, 'team_not_found')
 		fails(await list([], {}, p.guest), 401, 'general_unauthorized_scope')
 		fails(await p.call('GET', '/teams/unknown/memberships'), 404, 'team_not_found')

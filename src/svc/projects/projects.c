@@ -150,7 +150,7 @@ struct list_in {
 	const char *search;
 };
 static const struct param list_params[] = {
-	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name.", .def = "[]"),
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name and teamId.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
 };
 

@@ -59,7 +59,7 @@ static const struct field membership_fields[] = {
 	FIELD(F_TIME, struct membership, invited, "invited", "m.invited", "When the user was invited, in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_TIME_OR_NONE, struct membership, joined, "joined", "m.joined", "When the user accepted, in ISO 8601 format.", .flags = COL_ASKED | COL_NULL),
 	FIELD(F_BOOL, struct membership, confirm, "confirm", "m.confirm", "True when the invitation was accepted.", .flags = COL_ASKED),
-	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team."),
+	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team.", .flags = COL_ASKED),
 };
 const struct shape membership_shape = SHAPE("membership", struct membership, membership_fields);
 

@@ -228,7 +228,7 @@ teams_create_membership(struct req *rq, void *arg)
 
 static const struct param members_params[] = {
 	PATH("teamId", P_UID, struct list_in, team, "Team ID."),
-	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined and confirm.", .def = "[]"),
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
 };
 
