@@ -35,6 +35,7 @@ extern const struct shape session_shape;
 struct membership_role {	/* a confirmed membership */
 	const char *id, *team_id;
 	struct strs roles;
+	int64_t joined;		/* ms */
 };
 
 struct login {			/* an authenticated user; immutable, valid until the context it was resolved for ends */
@@ -44,6 +45,7 @@ struct login {			/* an authenticated user; immutable, valid until the context it
 	struct membership_role *members;
 	int n_members;
 	struct strs roles;	/* of an ordinary caller (spec 2.7), including "any" and "users": ready for permission checks */
+	const int64_t *since;	/* ms, for each of them: when the caller got it; INT64_MIN: it was never without */
 };
 
 /* Roles of a guest: {"any", "guests"}. Static. */
@@ -54,6 +56,8 @@ err_t login_by_token(struct ctx *cx, const struct project *p, struct str token, 
 /* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone, the session has expired, or
  * password, address or status changed since it was made. */
 err_t login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
+/* ms: when a JWT that has been verified is not accepted any more. */
+int64_t login_jwt_expiry(struct ctx *cx, struct str jwt);
 /* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must be one of
  * the user's and not expired. */
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;

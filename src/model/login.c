@@ -16,7 +16,7 @@
 #include "model/roles.h"
 #include "model/seal.h"
 
-enum { ENTRY_MAGIC = 0x6c6f6769, MEMBERS_MAX = 1000, TOKEN_MAX = 4096, JWT_LEEWAY = 10 };
+enum { ENTRY_MAGIC = 0x6c6f6769, TOKEN_MAX = 4096, JWT_LEEWAY = 10 };
 
 struct entry {			/* one allocation: everything it points to follows it */
 	unsigned magic;		/* ENTRY_MAGIC */
@@ -33,7 +33,10 @@ struct key {
 	unsigned char tag[SEAL_TAG_LEN];
 };
 
-static struct lru *cache;
+/* Somebody with very many roles has a login of a hundred times the size, and as many logins as sessions: such ones have a small cache of their own. */
+enum { LARGE = 8192, LARGE_ENTRIES = 256 };
+
+static struct lru *cache, *cache_large;
 
 static void
 login_entry_unref(void *arg)
@@ -65,6 +68,7 @@ pack_members(struct pack *k, struct login *to, const struct login *l)
 			.id = pack_str(k, l->members[i].id),
 			.team_id = pack_str(k, l->members[i].team_id),
 			.roles = pack_strs(k, &l->members[i].roles),
+			.joined = l->members[i].joined,
 		};
 
 		if (all != NULL)
@@ -79,6 +83,7 @@ pack_login(struct pack *k, const struct login *l)
 {
 	struct entry *to = pack_room(k, sizeof *to);
 	struct strs roles;
+	int64_t *since;
 
 	shape_pack(k, &user_shape, to ? &to->user : NULL, l->user);
 	if (l->session != NULL)
@@ -91,13 +96,17 @@ pack_login(struct pack *k, const struct login *l)
 	}
 	pack_members(k, to ? &to->login : NULL, l);
 	roles = pack_strs(k, &l->roles);
-	if (to != NULL)
-		to->login.roles = roles;
+	since = pack_room(k, sizeof *since * (size_t)l->roles.n);
+	if (to == NULL)
+		return NULL;
+	memcpy(since, l->since, sizeof *since * (size_t)l->roles.n);
+	to->login.roles = roles;
+	to->login.since = since;
 	return to;
 }
 
 static struct entry *
-entry_new(const struct login *l)
+entry_new(const struct login *l, size_t *size_out)
 {
 	struct pack k = {0};
 	struct entry *e;
@@ -106,6 +115,7 @@ entry_new(const struct login *l)
 	pack_begin(&k);
 	e = pack_login(&k, l);
 	e->magic = ENTRY_MAGIC;
+	*size_out = k.n;
 	return e;
 }
 
@@ -117,15 +127,24 @@ key_str(const struct key *k)
 	return (struct str){(const char *)k, sizeof *k};
 }
 
+static struct entry *
+cached_in(struct lru *l, const struct key *k)
+{
+	struct entry *e = l ? lru_get(l, key_str(k)) : NULL;
+
+	if (e == NULL || (e->gen == gen_of_hash(e->stale) && e->login.expire >= time_now_ms()))
+		return e;
+	lru_del(l, key_str(k));
+	return NULL;
+}
+
 static struct login *
 login_cache_get(struct ctx *cx, const struct key *k)
 {
-	struct entry *e = cache ? lru_get(cache, key_str(k)) : NULL;
+	struct entry *e = cached_in(cache, k);
 
-	if (e != NULL && (e->gen != gen_of_hash(e->stale) || e->login.expire < time_now_ms())) {
-		lru_del(cache, key_str(k));
-		e = NULL;
-	}
+	if (e == NULL)
+		e = cached_in(cache_large, k);
 	if (e == NULL) {
 		metric_add(M_cache_misses, 1);
 		return NULL;
@@ -137,14 +156,17 @@ login_cache_get(struct ctx *cx, const struct key *k)
 static struct login *
 cache_put(struct ctx *cx, const struct key *k, const struct login *l, uint64_t stale, uint32_t gen)
 {
-	struct entry *e = entry_new(l);
+	size_t size;
+	struct entry *e = entry_new(l, &size);
 
-	if (cache == NULL)
+	if (cache == NULL) {
 		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, login_entry_unref);
+		cache_large = lru_new(LARGE_ENTRIES, login_entry_unref);
+	}
 	e->stale = stale;
 	e->gen = gen;
 	e->refs = 1;
-	lru_put(cache, key_str(k), e);
+	lru_put(size > LARGE ? cache_large : cache, key_str(k), e);
 	return login_entry_use(cx, e);
 }
 
@@ -160,7 +182,7 @@ login_strs_of_json(struct ctx *cx, const json_t *list)
 	return s;
 }
 
-/* The text is our own SQL's: [[id, team, [role…]]…]. */
+/* The text is our own SQL's: [[id, team, [role…], joined]…]. */
 static void
 read_members(struct ctx *cx, struct login *l, struct str text)
 {
@@ -174,17 +196,20 @@ read_members(struct ctx *cx, struct login *l, struct str text)
 			.id = str_dup(cx->arena, json_str(json_array_get(m, 0))),
 			.team_id = str_dup(cx->arena, json_str(json_array_get(m, 1))),
 			.roles = login_strs_of_json(cx, json_array_get(m, 2)),
+			.joined = (int64_t)json_number_value(json_array_get(m, 3)),
 		};
 	}
 }
 
+/* The oldest ones, as many as together give roles_max roles: rows from before there was a limit may give more. */
 static const char *
 members_sql(struct ctx *cx, const char *schema)
 {
 	return arena_printf(cx->arena,
-	    "(SELECT json_agg(json_build_array(m.id, m.team_id, m.roles)) FROM (SELECT id, team_id, roles FROM %s.memberships "
-	    "WHERE user_internal = u.internal AND confirm ORDER BY internal LIMIT %d) m)",
-	    schema, MEMBERS_MAX);
+	    "(SELECT json_agg(json_build_array(m.id, m.team_id, m.roles, (extract(epoch FROM coalesce(m.joined, m.created)) * 1000)::bigint) ORDER BY m.internal) "
+	    "FROM (SELECT id, team_id, roles, joined, created, internal, sum(2 + cardinality(roles)) OVER (ORDER BY internal) AS n "
+	    "FROM %s.memberships WHERE user_internal = u.internal AND confirm ORDER BY internal LIMIT %lld) m WHERE m.n <= %lld)",
+	    schema, (long long)conf.roles_max / 2, (long long)conf.roles_max);
 }
 
 static int
@@ -212,7 +237,7 @@ login_read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 	}
 	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 2 + n_columns(&session_shape) : 2);
 	read_members(cx, l, db_str(r, 0, 0));
-	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members);
+	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members, &l->since);
 	return l;
 }
 
@@ -377,6 +402,27 @@ login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct log
 	if (*out != NULL && (*out)->user->epoch != json_integer_value(json_object_get(j, "epoch")))
 		*out = NULL;	/* made before the user's password, address or status changed */
 	return OK;
+}
+
+int64_t
+login_jwt_expiry(struct ctx *cx, struct str jwt)
+{
+	struct str part = jwt, text;
+	const json_t *j, *iat;
+	int64_t end;
+
+	str_cut(&part, '.');
+	if (!base64_decode(cx->arena, str_cut(&part, '.'), true, &text))
+		return 0;
+	j = json_parse(cx, text, NULL);
+	iat = json_object_get(j, "iat");
+	end = json_integer_value(json_object_get(j, "exp"));
+	if (end > INT64_MAX / 2000)
+		end = INT64_MAX / 2000;
+	end += JWT_LEEWAY;
+	if (iat != NULL && json_integer_value(iat) < end - (conf.life_jwt / 1000 - JWT_LEEWAY))
+		end = json_integer_value(iat) + conf.life_jwt / 1000 - JWT_LEEWAY;
+	return end * 1000;
 }
 
 /* ---- where the token is ---- */

@@ -355,7 +355,7 @@ err_t
 user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password, const char *old,
     struct user **out)
 {
-	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", .knows_password = by == NULL, .ends_secrets = true};
+	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
 	struct user n = {0};
 	bool ok = true;
 
