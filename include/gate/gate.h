@@ -226,6 +226,9 @@ err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t sin
 /* ---- the server ---- */
 bool api_locale_known(const char *locale);	/* one of the languages of the protocol */
 bool api_format_known(const char *version);	/* can be read as a version of the API; empty can */
+/* For callers that are no request (verbs of the shell): `text` as that parameter of the operation; lists are comma-separated. NULL: it is fine, and *out
+ * is what the type of the parameter says, for the process; else what is wrong with it. Aborts when there is no such parameter. */
+const char *api_param_wrong(const char *service, const char *operation, const char *param, const char *text, void *out);
 const char *server_label(void);			/* version in error bodies */
 void api_init(void);				/* compiles the route table; aborts on a contradictory one */
 /* Starts writing what this process holds back (audit entries): when it drains. */

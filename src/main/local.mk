@@ -1,9 +1,13 @@
 badal_SOURCES = src/main/main.c
 badal_SOURCES += src/main/admin.c
+badal_SOURCES += src/main/admin_delete.c
+badal_SOURCES += src/main/admin_list.c
+badal_SOURCES += src/main/ask.c
 badal_SOURCES += src/main/doctor.c
 badal_SOURCES += src/main/embed.c
 badal_SOURCES += src/main/embed_postgres.c
 badal_SOURCES += src/main/embed_redis.c
+badal_SOURCES += src/main/init.c
 badal_SOURCES += src/main/main_priv.h
 badal_SOURCES += src/main/manual.c
 badal_SOURCES += src/main/place.c

@@ -418,18 +418,45 @@ start_embedded(void)
 	return !stopping;
 }
 
-static void
-serve_announce(void)
+void
+serve_endpoint(char *out, size_t size)
 {
 	bool any = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 || strcmp(conf.listen, "0.0.0.0") == 0 || strcmp(conf.listen, "::") == 0;
 	const char *host = any ? "127.0.0.1" : conf.listen;
 
+	snprintf(out, size, "%s://%s%s%s:%lld/v1", *conf.tls_cert ? "https" : "http", strchr(host, ':') ? "[" : "", host, strchr(host, ':') ? "]" : "",
+	    (long long)conf.port);
+}
+
+/* For the verbs beside us, which do not know our settings. Of no matter when it fails. */
+static void
+leave_endpoint(const char *text)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/endpoint", place.sockets);
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || (place.root && fchown(fd, place.uid, place.gid) != 0))
+		log_warn(NULL, "cannot leave the endpoint for others", "path=%s error=\"%s\"", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+serve_announce(void)
+{
+	char at[400];
+
 	announced = true;
-	if (serve_wanted("web"))
-		printf("ready %s://%s%s%s:%lld/v1\n", *conf.tls_cert ? "https" : "http", strchr(host, ':') ? "[" : "", host,
-		    strchr(host, ':') ? "]" : "", (long long)conf.port);
-	else
+	serve_endpoint(at, sizeof at);
+	if (serve_wanted("web")) {
+		leave_endpoint(at);
+		printf("ready %s\n", at);
+	} else {
 		printf("ready\n");
+	}
 	fflush(stdout);
 	log_info(NULL, "ready", "port=%lld roles=%s processes=%d", (long long)conf.port, conf.roles, n_children);
 }
