@@ -33,7 +33,9 @@ struct req {
 	const char *host;		/* host name without port, after X-Forwarded-Host */
 	const char *scheme;		/* "http" or "https", after X-Forwarded-Proto */
 	const char *origin;		/* Origin or Referer as sent, NULL */
-	bool fallback;			/* the fallback header was consulted */
+	bool fallback;			/* no cookie: the fallback header was consulted, or X-Appwrite-Session */
+	bool dead_session;		/* it came with sessions, none of which is one any more */
+	bool failed;			/* the reply tells of a failure, whatever its status: it is neither audited nor counted */
 	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
 	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
 	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
@@ -117,6 +119,8 @@ enum route_flags {
 	ROUTE_CONSOLE = 2,	/* project must be the console (projects service) */
 	ROUTE_NO_ORIGIN = 4,	/* open to any origin */
 	ROUTE_PLAIN = 8,	/* no lifecycle at all: metrics, robots.txt */
+	ROUTE_SIGN_IN = 32,	/* open to who is signed in as a blocked user: that session counts as none */
+	ROUTE_SIGN_OUT = 64,	/* works with the session of a blocked user, and clears one that is over */
 	ROUTE_STREAM = 16	/* the handler runs at the head and reads the body itself: http_body_read, multipart_open; parameters are the query's */
 };
 

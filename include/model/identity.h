@@ -63,9 +63,25 @@ int64_t login_jwt_expiry(struct ctx *cx, struct str jwt);
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
 /* A new JWT for the session (spec 2.4). */
 char *login_jwt(struct ctx *cx, const struct login *l);
-/* "a_session_<project>" cookie value among a Cookie header (lower-cased name), else its _legacy twin, else X-Fallback-Cookies JSON
- * keyed by the un-lowered name. STR_NONE when there is none. *fallback_out: the fallback header was consulted. */
-struct str login_token_of(struct ctx *cx, const char *project_id, struct str cookie_header, struct str fallback_header, bool *fallback_out);
+
+/* What a request has that may be a session, in the order in which it is tried: cookies "a_session_<project>" (the name in lower case; there may be
+ * several), their _legacy twins, the member of that name (as it is) of X-Fallback-Cookies, and X-Appwrite-Session. What is no token at all is
+ * left out, and so is what goes beyond LOGIN_TOKENS_MAX. */
+enum { LOGIN_TOKENS_MAX = 6 };
+struct login_headers {
+	struct str cookie, fallback, session;
+};
+struct login_tokens {
+	int n;
+	struct {
+		struct str token;
+		bool cookie;	/* sent by a browser on its own */
+	} v[LOGIN_TOKENS_MAX];
+};
+void login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out);
+/* Awaits. The first that is valid, of a user who is not blocked if there is one: a dead cookie stands in nobody's way. *which_out: its number; -1
+ * and *out NULL: none is. */
+err_t login_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out, int *which_out) MUST_CHECK;
 /* gen.h key of a user's logins. */
 const char *user_stale_key(struct ctx *cx, const char *project_id, const char *user_id);
 

@@ -25,7 +25,7 @@ METRIC(db_latency, HISTOGRAM, "badal_db_query_seconds", "From sending a statemen
 METRIC(bus_commands, COUNTER, "badal_bus_commands_total", "Commands sent to Redis.")
 METRIC(bus_errors, COUNTER, "badal_bus_errors_total", "Commands to Redis that failed.")
 METRIC(bus_dropped, COUNTER, "badal_bus_dropped_total", "Fire-and-forget commands that found the queue full.")
-METRIC(guesses_braked, COUNTER, "badal_guesses_braked_total", "Requests with a password, code or secret refused because there were too many.")
+METRIC(guesses_braked, COUNTER, "badal_guesses_braked_total", "Requests refused by a rate limit, with a password, code or secret of which there were too many.")
 METRIC(guesses_known, COUNTER, "badal_guesses_known_total", "Such requests that got past a full brake, from a client or with a session that is known.")
 METRIC(accounts_taken_over, COUNTER, "badal_accounts_taken_over_total", "Accounts that somebody had made with an address of which the owner came in later.")
 METRIC(relay_events, COUNTER, "badal_relay_events_total", "Events put into the stream.")

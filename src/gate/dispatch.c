@@ -195,6 +195,8 @@ dispatch_serve(struct req *rq)
 	e = rq->route->handler(rq, in);
 	if (!rq->replied)
 		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
+	if (rq->failed)
+		return e;
 	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */
 	dispatch_usage(rq, in);
 	return e;

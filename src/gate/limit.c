@@ -285,7 +285,9 @@ limit_pass(struct req *rq, bool exempt)
 				rq->give_back[rq->n_give_back++] = c.keys[i];
 		return OK;
 	}
-	metric_add(c.rules[full].brake || c.rules[full].give_back ? M_guesses_braked : M_rate_limited, 1);
+	metric_add(M_rate_limited, 1);
+	if (c.rules[full].brake || c.rules[full].give_back)
+		metric_add(M_guesses_braked, 1);
 	return ERR_GENERAL_RATE_LIMIT_EXCEEDED;
 }
 

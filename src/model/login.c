@@ -427,46 +427,68 @@ login_jwt_expiry(struct ctx *cx, struct str jwt)
 
 /* ---- where the token is ---- */
 
-static struct str
-cookie_value(struct ctx *cx, struct str header, struct str name)
+/* One more, unless it is none, there already, or one too many. Our own tokens begin like this: no need to decode them to know that they are some. */
+static void
+add_token(struct ctx *cx, struct login_tokens *t, struct str token, bool cookie)
+{
+	struct str id, secret;
+
+	if (t->n == LOGIN_TOKENS_MAX || token.n == 0 || token.n > TOKEN_MAX)
+		return;
+	if (!str_starts(token, "eyJpZCI6") && !token_decode(cx, token, &id, &secret))
+		return;
+	for (int i = 0; i < t->n; i++)
+		if (str_eq(t->v[i].token, token))
+			return;
+	t->v[t->n].token = token;
+	t->v[t->n++].cookie = cookie;
+}
+
+/* All cookies of that name: browsers keep one for each domain and path, and send what is longest there, or oldest, first. */
+static void
+add_cookies(struct ctx *cx, struct login_tokens *t, struct str header, struct str name)
 {
 	while (header.p != NULL) {
 		struct str value = str_trim(str_cut(&header, ';'));
 		struct str key = str_trim(str_cut(&value, '='));
 
 		if (value.p != NULL && str_eq(key, name))
-			return str_url_decode(cx->arena, str_trim(value), false);
+			add_token(cx, t, str_url_decode(cx->arena, str_trim(value), false), true);
 	}
-	return STR_NONE;
 }
 
-/* Our own tokens begin like this: no need to decode them to know that they are some. */
-static bool
-token_plausible(struct ctx *cx, struct str token)
-{
-	struct str id, secret;
-
-	return str_starts(token, "eyJpZCI6") || token_decode(cx, token, &id, &secret);
-}
-
-struct str
-login_token_of(struct ctx *cx, const char *project_id, struct str cookie_header, struct str fallback_header, bool *fallback_out)
+void
+login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out)
 {
 	const char *name = arena_printf(cx->arena, "a_session_%s", project_id);
-	struct str lower = str_lower(cx->arena, str_c(name)), token = STR_NONE;
+	struct str lower = str_lower(cx->arena, str_c(name));
 	const json_t *j;
 
-	*fallback_out = false;
-	if (cookie_header.n > 0) {
-		token = cookie_value(cx, cookie_header, lower);
-		if (token.n == 0)
-			token = cookie_value(cx, cookie_header, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
-		if (token.n > 0 && token_plausible(cx, token))
-			return token;
+	out->n = 0;
+	if (h->cookie.n > 0) {
+		add_cookies(cx, out, h->cookie, lower);
+		add_cookies(cx, out, h->cookie, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
 	}
-	*fallback_out = true;
-	if (fallback_header.n == 0)
-		return STR_NONE;
-	j = json_parse(cx, fallback_header, NULL);
-	return json_is_object(j) ? json_str(json_object_get(j, name)) : STR_NONE;
+	if (h->fallback.n > 0 && json_is_object(j = json_parse(cx, h->fallback, NULL)))
+		add_token(cx, out, json_str(json_object_get(j, name)), false);
+	add_token(cx, out, h->session, false);
+}
+
+err_t
+login_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out, int *which_out)
+{
+	struct login *l;
+
+	*out = NULL;
+	*which_out = -1;
+	for (int i = 0; i < t->n; i++) {
+		TRY(login_by_token(cx, p, t->v[i].token, &l));
+		if (l == NULL || (*out != NULL && !l->user->status))
+			continue;
+		*out = l;
+		*which_out = i;
+		if (l->user->status)
+			break;
+	}
+	return OK;
 }

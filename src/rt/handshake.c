@@ -15,7 +15,8 @@ struct greeting {		/* what the handshake finds out */
 	struct http_msg *up;
 	struct ask ask;
 	struct project *project, *home;	/* home: whose users are looked at */
-	struct str token, jwt;
+	struct login_tokens tokens;
+	struct str jwt;
 	struct login *login;
 	const char *session;
 	int64_t expire;		/* of the JWT */
@@ -89,8 +90,8 @@ handshake_read_login(struct greeting *g)
 		TRY(who_by_jwt(g->cx, g->home, g->jwt, &g->login));
 		g->session = session_of_jwt(g->cx, g->jwt);
 		g->expire = login_jwt_expiry(g->cx, g->jwt);
-	} else if (g->token.n > 0) {
-		TRY(who_by_token(g->cx, g->home, g->token, &g->login));
+	} else if (g->tokens.n > 0) {
+		TRY(who_by_tokens(g->cx, g->home, &g->tokens, &g->login));
 		if (g->login != NULL)
 			g->session = g->login->session->id;
 	}
@@ -117,12 +118,9 @@ cookies(struct greeting *g)
 static bool
 handshake_find_user(struct greeting *g)
 {
-	bool fallback;
 	err_t e;
 
-	g->token = login_token_of(g->cx, g->home->id, cookies(g), g->up->hdr[HDR_X_FALLBACK_COOKIES], &fallback);
-	if (g->token.n == 0)
-		g->token = g->up->hdr[HDR_X_SESSION];
+	login_tokens_of(g->cx, g->home->id, &(struct login_headers){cookies(g), g->up->hdr[HDR_X_FALLBACK_COOKIES], g->up->hdr[HDR_X_SESSION]}, &g->tokens);
 	g->jwt = g->up->hdr[HDR_X_JWT].n > 0 ? g->up->hdr[HDR_X_JWT] : g->ask.jwt;
 	e = handshake_read_login(g);
 	if (e == ERR_USER_JWT_INVALID)

@@ -394,6 +394,7 @@ err_t resume_now(struct ctx *cx, struct peer *c) MUST_CHECK;
 err_t resume_check(struct ctx *cx, struct peer *c, struct str since, bool *gap_out) MUST_CHECK;
 /* The login of a token or JWT as of now: not older than any role change that fanout has seen. */
 err_t who_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
+err_t who_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out) MUST_CHECK;
 err_t who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
 err_t who_refresh(struct ctx *cx, struct peer *c) MUST_CHECK;
 /* In mode admin only members of the owning team are somebody. */

@@ -42,6 +42,16 @@ who_by_token(struct ctx *cx, const struct project *p, struct str token, struct l
 }
 
 err_t
+who_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out)
+{
+	int which;
+
+	FRESH(login_by_tokens(cx, p, t, out, &which));
+	drop_blocked(out);
+	return OK;
+}
+
+err_t
 who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
 {
 	FRESH(login_by_jwt(cx, p, jwt, out));

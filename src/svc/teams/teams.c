@@ -412,7 +412,7 @@ static const struct route rows[] = {
 	    .audit = "membership.update team/{teamId}"},
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "20/3600 ~-url:{url},userId:{param-userId}" LIMIT_GUESSES, NULL, teams_update_membership_status,
 	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
-	    .audit = "membership.update team/{teamId}"},
+	    .audit = "membership.update team/{teamId}", .flags = ROUTE_SIGN_IN},
 	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, teams_delete_membership, NULL, 204,
 	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}"},
 	LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", teams_get_logs, "What was done to a team.", struct logs_in, logs_params),
