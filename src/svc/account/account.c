@@ -339,7 +339,7 @@ account_get_logs(struct req *rq, void *arg)
 static const struct route rows[] = {
 	{"POST", "/v1/account", "account", "create", "public", LIMIT_DEFAULT(10), "emailPassword", account_create, &account_shape, 201,
 	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}",
-	    .usage = "users.create", .flags = ROUTE_SIGN_IN},
+	    .usage = "users.create"},
 	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 ~url:{url},email:{param-email}" LIMIT_GUESSES, "emailPassword",
 	    account_session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
