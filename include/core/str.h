@@ -45,6 +45,8 @@ char *str_dup(struct arena *a, struct str s);		/* NUL-terminated copy */
 struct str str_lower(struct arena *a, struct str s);	/* ASCII lower-case copy */
 /* Decimal text to integer: the whole text, optional sign, no blanks; false when malformed or out of range. */
 bool str_to_i64(struct str s, int64_t *out);
+/* The same for numbers of clients: JavaScript reads the bounds of 64 bits as 2^63 and writes that as 9223372036854776000, which means the bounds. */
+bool str_to_i64_rounded(struct str s, int64_t *out);
 /* True when s is well-formed UTF-8 (no surrogates, no overlong forms). `points_out` (may be NULL) gets the code points. */
 bool str_utf8(struct str s, size_t *points_out);
 /* Percent-decoding; `plus` turns '+' into a blank. Malformed escapes stay as they are. Copy in the arena. */

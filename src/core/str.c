@@ -104,6 +104,18 @@ str_to_i64(struct str s, int64_t *out)
 	return true;
 }
 
+bool
+str_to_i64_rounded(struct str s, int64_t *out)
+{
+	if (str_is(s, "9223372036854776000"))
+		*out = INT64_MAX;
+	else if (str_is(s, "-9223372036854776000"))
+		*out = INT64_MIN;
+	else
+		return str_to_i64(s, out);
+	return true;
+}
+
 /* Length of the UTF-8 sequence at p (at most n bytes), 0 when malformed (RFC 3629). */
 static size_t
 utf8_len(const unsigned char *p, size_t n)

@@ -54,7 +54,7 @@ type_fits(const struct query *q, const struct query_value *v)
 static void
 number_of_text(const struct query *q, struct query_value *v)
 {
-	if (strcmp(q->on->key, QUERY_SEQUENCE) == 0 && v->type == QV_TEXT && str_to_i64(v->s, &v->i))
+	if (strcmp(q->on->key, QUERY_SEQUENCE) == 0 && v->type == QV_TEXT && str_to_i64_rounded(v->s, &v->i))
 		v->type = QV_INT;
 }
 
@@ -186,7 +186,7 @@ query_check_check_number(struct ctx *cx, const struct query_list *l, struct quer
 	bool ok = q->n >= 1 && (!q->json || q->n == 1);
 
 	if (ok && q->v[0].type == QV_TEXT && !q->json)
-		ok = str_to_i64(q->v[0].s, &q->v[0].i);
+		ok = str_to_i64_rounded(q->v[0].s, &q->v[0].i);
 	else if (ok)
 		ok = q->v[0].type == QV_INT;
 	if (ok && (q->v[0].i < min || (max >= 0 && q->v[0].i > max)))

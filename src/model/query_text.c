@@ -5,6 +5,7 @@
  * byte is not looked at, blanks outside strings vanish, a backslash escapes only , [ ] " and '. */
 #include "query_priv.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct part {			/* one parameter */
@@ -181,7 +182,7 @@ query_text_value_of(struct ctx *cx, struct str item)
 	} else if (str_is(s, "null")) {
 		v.type = QV_NULL;
 	} else if (query_text_numeric(s, &whole)) {
-		v.type = whole && str_to_i64(s, &v.i) ? QV_INT : QV_FLOAT;
+		v.type = whole && str_to_i64_rounded(s, &v.i) ? QV_INT : QV_FLOAT;
 		if (v.type == QV_FLOAT)
 			v.f = strtod(str_dup(cx->arena, s), NULL);
 	} else {
@@ -201,8 +202,10 @@ query_text_take_values(struct ctx *cx, const struct part *p, int n_parts, struct
 	q->v = arena_array(cx->arena, struct query_value, n ? n : 1);
 	for (int k = 0; k < n_parts; k++)
 		for (int i = 0; i < p[k].n; i++) {
-			q->v[q->n] = query_text_value_of(cx, p[k].items[i]);
-			if (!str_utf8(q->v[q->n++].s, NULL))
+			struct query_value *v = &q->v[q->n++];
+
+			*v = query_text_value_of(cx, p[k].items[i]);
+			if (!str_utf8(v->s, NULL) || (v->type == QV_FLOAT && !isfinite(v->f)))
 				return false;
 		}
 	return true;

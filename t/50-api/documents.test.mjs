@@ -74,6 +74,10 @@ describe('create', () => {
 		}
 		const big = await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: '{"documentId":"unique()","data":{"title":"t","big":9223372036854775807}}' })
 		assert.match(big.text, /"big":9223372036854775807[,}]/)
+		for (const [said, kept] of [['9223372036854776000', '9223372036854775807'], ['-9223372036854776000', '-9223372036854775808'], ['"9223372036854776000"', '9223372036854775807']])
+			assert.match((await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: `{"documentId":"unique()","data":{"title":"x","big":${said}}}` })).text, new RegExp(`"big":${kept}[,}]`))
+		for (const said of ['9223372036854775808', '9223372036854776001', '-9223372036854775809', '1e19', '"9223372036854775808"'])
+			fails(await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: `{"documentId":"unique()","data":{"title":"x","big":${said}}}` }), 400, 'document_invalid_structure')
 	})
 
 	test('what does not fit', async () => {

@@ -263,6 +263,12 @@ describe('the JSON grammar', () => {
 			assert.deepEqual(await found('orderAsc("n")', `cursorAfter("x${k}")`), after)
 			assert.deepEqual(await found('orderDesc("n")', `cursorBefore("x${k}")`), [...after].reverse())
 		}
+		for (const [said, k] of [['9223372036854776000', n.length - 1], ['-9223372036854776000', 0]]) {
+			assert.deepEqual(await found(`{"method":"equal","attribute":"n","values":[${said}]}`), [k])
+			assert.deepEqual(await found(`equal("n", ${said})`), [k])
+			assert.deepEqual(await found(`between("n", ${said}, ${said})`), [k])
+		}
+		fails(await list(p.call, w, ['equal("n", 1e999)']), 400, 'general_argument_invalid')
 		for (const v of ['9223372036854775808', '-9223372036854775809', '1e3'])
 			fails(await list(p.call, w, [`{"method":"equal","attribute":"n","values":[${v}]}`]), 400, 'general_query_invalid')
 	})
