@@ -91,13 +91,13 @@ static const struct record memberships = {
 
 /* ---- what writers of memberships lock first ---- */
 
-/* Keeps the user, if there still is one, from being deleted. */
+/* Keeps the user, if there still is one, from being deleted, and others from giving it roles meanwhile. */
 static void
 lock_user(struct db_tx *tx, const struct project *p, int64_t internal)
 {
 	struct ctx *cx = tx_ctx(tx);
 
-	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR KEY SHARE", p->schema), DB(pg_i64(cx->arena, internal)));
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema), DB(pg_i64(cx->arena, internal)));
 }
 
 static void
@@ -107,6 +107,22 @@ team_lock_team(struct db_tx *tx, const struct project *p, int64_t internal)
 
 	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.teams WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
 	    DB(pg_i64(cx->arena, internal)));
+}
+
+/* Every request and every socket of a user carries the roles that its memberships give. The user is locked, so two that come at once do not both
+ * fit; what is there from before there was a limit stays, and logins leave it out (model/login.c). */
+static err_t
+roles_fit(struct db_tx *tx, const struct project *p, int64_t user_internal)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT coalesce(sum(2 + cardinality(roles)), 0)::bigint FROM %s.memberships WHERE user_internal = $1::bigint AND confirm", p->schema),
+	    DB(pg_i64(cx->arena, user_internal))));
+	if (db_i64(r, 0, 0) <= conf.roles_max)
+		return OK;
+	return fail(cx, ERR_MEMBERSHIP_LIMIT_EXCEEDED, "roles=%lld", (long long)db_i64(r, 0, 0));
 }
 
 static void
@@ -168,6 +184,7 @@ team_create_tx(struct db_tx *tx, const struct project *p, struct team *t, const 
 	ev = record_event(cx, p, &teams, &ev_team_create, owner ? owner->id : NULL, t);
 	if (owner != NULL) {
 		TRY(membership_insert(tx, p, membership_new(cx, t, owner, roles, true)));
+		TRY(roles_fit(tx, p, owner->internal));
 		ev.flags = EVENT_ROLES;
 		ev.user = owner->id;
 		ev.stale[0] = user_stale_key(cx, p->id, owner->id);
@@ -277,6 +294,8 @@ team_join(struct db_tx *tx, const struct project *p, struct membership *m, const
 	else
 		ev.flags = 0;
 	TRY(membership_insert(tx, p, m));
+	if (m->confirm)
+		TRY(roles_fit(tx, p, m->user_internal));
 	if (invite != NULL && invite->send != NULL)
 		invite->send(tx, m, invite->arg);
 	event_emit(tx, &ev);
@@ -368,7 +387,14 @@ membership_list_user(struct ctx *cx, const struct project *p, const struct user 
 static err_t
 set_roles(struct db_tx *tx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor, struct membership *out)
 {
-	TRY(record_set(tx, p, &memberships, rows_internal(tx_ctx(tx), m->internal), "roles", &(struct membership){.roles = *roles}, out));
+	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
+	struct membership was;
+
+	lock_user(tx, p, m->user_internal);
+	TRY(record_lock(tx, p, &memberships, w, &was));
+	TRY(record_set(tx, p, &memberships, w, "roles", &(struct membership){.roles = *roles}, out));
+	if (out->confirm && out->roles.n > was.roles.n)
+		TRY(roles_fit(tx, p, m->user_internal));
 	record_emit(tx, p, &memberships, &ev_membership_update, actor, out);
 	return OK;
 }
@@ -399,6 +425,7 @@ confirm(struct db_tx *tx, const struct project *p, const struct membership *m, s
 	TRY(user_prove(tx, p, u, &proof, u));
 	add_to_total(tx, p, out, "+ 1", yes.joined);
 	TRY(record_set(tx, p, &memberships, w, "confirm joined", &yes, out));
+	TRY(roles_fit(tx, p, out->user_internal));
 	record_emit(tx, p, &memberships, &ev_membership_status, m->user_id, out);
 	return OK;
 }
