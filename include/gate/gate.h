@@ -121,6 +121,7 @@ enum route_flags {
 	ROUTE_PLAIN = 8,	/* no lifecycle at all: metrics, robots.txt */
 	ROUTE_SIGN_IN = 32,	/* open to who is signed in as a blocked user: that session counts as none */
 	ROUTE_SIGN_OUT = 64,	/* works with the session of a blocked user, and clears one that is over */
+	ROUTE_BELOW = 128,	/* whatever stands in the place of its last placeholder, slashes and nothing too, is that one's value */
 	ROUTE_STREAM = 16	/* the handler runs at the head and reads the body itself: http_body_read, multipart_open; parameters are the query's */
 };
 

@@ -5,6 +5,8 @@ METRIC(http_errors_5xx, COUNTER, "badal_http_errors_5xx_total", "Requests answer
 METRIC(http_latency, HISTOGRAM, "badal_http_request_seconds", "From the head to the reply.")
 METRIC(http_connections, GAUGE, "badal_http_connections", "Open connections, WebSockets included.")
 METRIC(http_refused, COUNTER, "badal_http_refused_total", "Connections or requests refused before a handler ran.")
+METRIC(origins_refused, COUNTER, "badal_origins_refused_total", "Requests and WebSockets refused because no platform of the project has their origin; the log has its name.")
+METRIC(tls_failed, COUNTER, "badal_tls_failed_total", "Connections closed in or before a TLS handshake: no TLS, TLS at the plain port, broken, or too slow.")
 METRIC(http_gone, COUNTER, "badal_http_gone_total", "Clients that left before the reply.")
 METRIC(http_slow, COUNTER, "badal_http_slow_total", "Clients that were cut off for sending or taking too slowly.")
 METRIC(bytes_held, GAUGE, "badal_bytes_held", "Bytes that clients make the processes hold: bodies, waiting answers, large results, WebSocket queues.")
@@ -85,3 +87,4 @@ METRIC(migrations_failed, COUNTER, "badal_project_migrations_failed_total", "Tho
 METRIC(migrations_late, COUNTER, "badal_project_migrations_late_total", "Requests answered with 503 because their project was still being brought up to date.")
 METRIC(spares_missed, COUNTER, "badal_project_spares_missed_total", "Projects created without a data space made in advance.")
 METRIC(usage_dropped, COUNTER, "badal_usage_dropped_total", "Usage counts lost or late: too many counters, or the database refused them.")
+METRIC(log_left_out, COUNTER, "badal_log_left_out_total", "Log lines left out because their client, or all, had caused too many.")

@@ -27,7 +27,7 @@ allow_origin(struct arena *a, const struct project *p, const struct client *who,
 
 /* What every answer says to browsers; returns how many headers. */
 static int
-cors_common(const char *origin, bool tls, bool https, struct http_header *h)
+cors_common(struct arena *a, const char *origin, bool tls, bool https, struct http_header *h)
 {
 	const struct http_header all[] = {
 		{"Server", "Appwrite"},
@@ -37,13 +37,13 @@ cors_common(const char *origin, bool tls, bool https, struct http_header *h)
 		{"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
 		{"Access-Control-Allow-Origin", origin},
 		{"Access-Control-Allow-Credentials", "true"},
+		{"Vary", "Origin"},
 	};
 	int n = sizeof all / sizeof *all;
 
 	memcpy(h, all, sizeof all);
-	(void)tls;
-	if (conf.force_https && https)
-		h[n++] = (struct http_header){"Strict-Transport-Security", "max-age=10886400"};
+	if ((tls || (conf.force_https && https)) && conf.hsts_max_age > 0)
+		h[n++] = (struct http_header){"Strict-Transport-Security", arena_printf(a, "max-age=%lld", (long long)conf.hsts_max_age / 1000)};
 	return n;
 }
 
@@ -53,7 +53,7 @@ cors_headers(struct req *rq)
 	const struct client who = {.host = rq->host, .scheme = rq->scheme, .origin = rq->origin};
 	const struct project *p = rq->project ? rq->project : project_known(rq->cx.arena, rq->http->hdr[HDR_X_PROJECT]);
 	struct http_header h[REFUSAL_HEADERS];
-	int n = cors_common(allow_origin(rq->cx.arena, p, &who, rq->route->flags & ROUTE_NO_ORIGIN), rq->http->tls, strcmp(rq->scheme, "https") == 0, h);
+	int n = cors_common(rq->cx.arena, allow_origin(rq->cx.arena, p, &who, rq->route->flags & ROUTE_NO_ORIGIN), rq->http->tls, strcmp(rq->scheme, "https") == 0, h);
 
 	for (int i = 0; i < n; i++)
 		reply_static(rq, h[i].name, h[i].value);
@@ -69,7 +69,7 @@ cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS])
 	int n;
 
 	client_of(m, &who);
-	n = cors_common(allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false), m->tls, strcmp(who.scheme, "https") == 0, out);
+	n = cors_common(m->arena, allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false), m->tls, strcmp(who.scheme, "https") == 0, out);
 	assert(n + NO_CACHE_JSON <= REFUSAL_HEADERS);
 	memcpy(out + n, more, sizeof more);
 	return n + NO_CACHE_JSON;
@@ -123,6 +123,7 @@ cors_preflight(struct http_msg *m)
 	    {"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
 	    {"Access-Control-Allow-Origin", origin_readable(origin) ? origin : ""},
 	    {"Access-Control-Allow-Credentials", "true"},
+	    {"Vary", "Origin, Access-Control-Request-Headers"},
 	    {"Content-Type", "text/html"},
 	};
 
@@ -151,6 +152,7 @@ cors_check(struct req *rq)
 	kind = origin_kind(rq->project, rq->origin, rq->host, &o);
 	if (kind != ORIGIN_FOREIGN && !(by_cookie(rq) && kind == ORIGIN_HIDDEN))
 		return OK;
+	origin_refused(&rq->cx, rq->project, rq->origin, &o);
 	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", origin_refusal(rq->cx.arena, &o));
 }
 

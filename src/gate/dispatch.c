@@ -15,6 +15,8 @@
 #include "model/origin.h"
 #include "model/usage.h"
 
+enum { PATH_SHOWN = 256 };
+
 static struct router *router;
 static int64_t n_running;	/* requests that have a fiber */
 
@@ -71,6 +73,17 @@ our_fault(err_t e)
 	return e != OK && e != ERR_CANCELLED && (err_info(e)->status == 500 || e > ERR_CANCELLED);
 }
 
+/* A path may be as long as a head; its begin says which it was. */
+static const char *
+path_shown(const struct http_msg *m)
+{
+	struct str p = m->path;
+
+	if (p.n <= PATH_SHOWN)
+		return str_dup(m->arena, p);
+	return arena_printf(m->arena, "%.*s... bytes=%zu", PATH_SHOWN, p.p, p.n);
+}
+
 /* One line per request; one more for what went wrong on our side. */
 static void
 dispatch_report(struct req *rq, err_t e)
@@ -81,10 +94,11 @@ dispatch_report(struct req *rq, err_t e)
 	dispatch_count(rq, us);
 	if (rq->route->flags & ROUTE_PLAIN)
 		return;
-	if (our_fault(e))
+	if (our_fault(e) && log_may_client(rq->ip))
 		log_warn(&rq->cx, "request failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
-	log_info(&rq->cx, "request", "method=%.*s path=%.*s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), STR_FMT(rq->http->path), rq->status,
-	    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
+	if (log_level >= LOG_INFO && log_may_client(rq->ip))
+		log_info(&rq->cx, "request", "method=%.*s path=%s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), path_shown(rq->http), rq->status,
+		    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
 }
 
 /* ---- audit ---- */
@@ -280,10 +294,14 @@ dispatch_start(struct http_msg *m, const struct head *head)
 static void
 dispatch_refuse(struct http_msg *m, err_t e)
 {
+	struct client who;
+
+	client_of(m, &who);
 	metric_add(M_http_requests, 1);
 	metric_add(err_info(e)->status < 500 ? M_http_errors_4xx : M_http_errors_5xx, 1);
-	log_info(NULL, "request", "id=%s method=%.*s path=%.*s status=%d error=%s", request_id(m->arena), STR_FMT(m->method), STR_FMT(m->path),
-	    err_info(e)->status, err_info(e)->type);
+	if (log_level >= LOG_INFO && log_may_client(who.ip))
+		log_info(NULL, "request", "id=%s method=%.*s path=%s status=%d error=%s", request_id(m->arena), STR_FMT(m->method), path_shown(m),
+		    err_info(e)->status, err_info(e)->type);
 	reply_refused(m, e);
 }
 

@@ -73,7 +73,7 @@ reply_head(struct req *rq, int status, const char *type)
 	rq->status = status;
 	if (!has_header(rq, "Content-Type"))
 		rq->out[rq->n_out++] = (struct http_header){"Content-Type", type};
-	if (!(rq->route->flags & ROUTE_PLAIN))
+	if (conf.debug_speed && !(rq->route->flags & ROUTE_PLAIN))
 		rq->out[rq->n_out++] = (struct http_header){"X-Debug-Speed",
 		    arena_printf(rq->cx.arena, "%llu.%06llu", (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000))};
 }

@@ -318,6 +318,27 @@ conn_input(struct conn *c, char *p, size_t n)
 		h1_input(c, p, n);
 }
 
+/* Who speaks something else than the port does is told so at once, if it can be. True: it was, and what it says counts for nothing. */
+static bool
+wrong_port(struct conn *c, unsigned char first)
+{
+	static const char text[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 34\r\nConnection: close\r\n\r\n"
+				   "This port speaks TLS: use https.\r\n";
+
+	bool fresh = c->untouched;
+
+	c->untouched = false;
+	if (!fresh || tls_looks(first) == (c->tls != NULL))
+		return false;
+	metric_add(M_tls_failed, 1);
+	if (c->tls != NULL) {
+		tls_free(&c->tls);
+		conn_write(c, text, sizeof text - 1);
+	}
+	conn_finish(c);
+	return true;
+}
+
 static void
 closed(struct conn *c)
 {
@@ -350,7 +371,7 @@ on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 	case LWS_CALLBACK_RAW_ADOPT:
 		c->magic = CONN_MAGIC;
 		c->wsi = wsi;
-		c->first = true;
+		c->first = c->untouched = true;
 		list_append(c, LIST_HEAD);
 		n_conns++;
 		metric_add(M_http_connections, 1);
@@ -358,7 +379,7 @@ on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 	case LWS_CALLBACK_RAW_RX:
 		c = CONN(c);
 		serving = c;
-		if (c->list != LIST_DOOMED) {
+		if (c->list != LIST_DOOMED && !wrong_port(c, *(unsigned char *)in)) {
 			if (c->tls != NULL)
 				tls_input(c, in, len);
 			else
@@ -653,7 +674,8 @@ header_sane(const struct http_header *h)
 {
 	if (strpbrk(h->value, "\r\n") == NULL && strpbrk(h->name, "\r\n :") == NULL && *h->name != '\0')
 		return true;
-	log_warn(NULL, "header left out", "reason=\"line break\"");
+	if (log_may(STR("header left out"), 1, 60000))
+		log_warn(NULL, "header left out", "reason=\"line break\" name=\"%s\"", h->name);
 	return false;
 }
 

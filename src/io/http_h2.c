@@ -228,7 +228,7 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 	v = str_trim(http_h2_keep_text(x, value, nv));
 	if (id == HDR_CONTENT_LENGTH)
 		http_h2_set_length(st, v);
-	if (!header_once(&st->seen, id))
+	if (!header_once(&st->seen, id) || (id == HDR_HOST && x->m.hdr[id].p != NULL && !str_ieq(x->m.hdr[id], v)))	/* :authority has named another */
 		st->bad = ERR_REQUEST_MALFORMED;
 	header_set(&x->m, id, v);
 	return 0;

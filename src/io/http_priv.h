@@ -134,6 +134,7 @@ struct conn {
 	uint8_t proto;			/* enum proto */
 	uint8_t family;			/* AF_INET or AF_INET6 */
 	bool first;			/* nothing has arrived yet: it may become HTTP/2 */
+	bool untouched;			/* not a byte has come from the socket */
 	bool surplus;			/* bytes behind an unanswered request: close after the answer */
 	bool fin_due;			/* FIN once all output is out */
 	bool fin_sent;
@@ -275,6 +276,7 @@ void tls_input(struct conn *c, const char *p, size_t n);	/* ciphertext in, conn_
 void tls_write(struct conn *c, const void *p, size_t n);
 void tls_bye(struct conn *c);		/* close_notify */
 bool tls_is_h2(const struct conn *c);
+bool tls_looks(unsigned char first);	/* a connection that begins so speaks TLS */
 
 #define CONN(ptr) conn_cast(ptr)
 struct conn *conn_cast(void *p);

@@ -37,7 +37,8 @@ broken(struct greeting *g, err_t e)
 
 	if (g->c->ws == NULL)
 		return false;
-	log_warn(g->cx, "handshake failed", "error=%s detail=\"%s\"", i->name, g->cx->detail ? g->cx->detail : "");
+	if (log_may_client(g->cx->client))
+		log_warn(g->cx, "handshake failed", "error=%s detail=\"%s\"", i->name, g->cx->detail ? g->cx->detail : "");
 	REFUSE(g, i->status, "Error: Server Error");
 }
 
@@ -174,6 +175,7 @@ origin_good(struct greeting *g)
 	/* our own host is a platform or none of the project's (realtime.md A2) */
 	if (!conf.rt_origin_check || g->project->console || origin_kind(g->project, text, NULL, &o) != ORIGIN_FOREIGN)
 		return true;
+	origin_refused(g->cx, g->project, text, &o);
 	REFUSE(g, 1008, origin_refusal(g->cx->arena, &o));
 }
 

@@ -126,7 +126,8 @@ on_authentication(struct ctx *cx, struct peer *c, const json_t *data)
 	else if (token.n == 0 || token.n > SESSION_MAX)
 		invalid(c, "Session is not valid.");
 	else if ((e = authenticate(cx, c, token)) != OK && c->ws != NULL) {
-		log_warn(cx, "authentication failed", "error=%s", err_info(e)->name);
+		if (log_may_client(cx->client))
+			log_warn(cx, "authentication failed", "error=%s", err_info(e)->name);
 		peer_error(c, err_info(e)->status, "Error: Server Error");
 	}
 }

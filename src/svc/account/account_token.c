@@ -71,7 +71,8 @@ mail_may_link(struct req *rq, const char *url, const char *what)
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s", what);
 	if (mail_link_ok(rq->project, rq->host, url))
 		return OK;
-	log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
+	if (log_may_client(rq->ip))
+		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
 	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s to host=%s without domain", what, rq->host);
 }
 
