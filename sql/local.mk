@@ -13,8 +13,10 @@ dist_sqlproject_DATA += sql/project/0005_account.sql
 dist_sqlproject_DATA += sql/project/0006_users.sql
 dist_sqlproject_DATA += sql/project/0007_account.sql
 dist_sqlproject_DATA += sql/project/0008_search.sql
-dist_sqlproject_DATA += sql/project/0009_storage.sql
-dist_sqlproject_DATA += sql/project/0010_data_keys.sql
+dist_sqlproject_DATA += sql/project/0009_users.sql
+dist_sqlproject_DATA += sql/project/0010_search.sql
+dist_sqlproject_DATA += sql/project/0011_storage.sql
+dist_sqlproject_DATA += sql/project/0012_data_keys.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

@@ -39,6 +39,7 @@ struct ctx {
 	const char *project;	/* public project id, may be NULL */
 	const char *user;	/* user id, may be NULL */
 	struct db_share *share;	/* of the connections to PostgreSQL, see io/db.h; NULL: that of requests */
+	uint64_t statement_max;	/* milliseconds that its statements may take at most; 0: as the session is set */
 	const char *client;	/* address of who asked, NULL: nobody from outside. Not logged; who waits takes turns by it and by project (core/fair.h) */
 };
 

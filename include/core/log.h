@@ -14,6 +14,13 @@ extern enum log_level log_level;
 void log_init(const char *role, const char *level, bool json);	/* level: error warn info debug */
 void log_write(enum log_level lv, const struct ctx *cx, const char *message, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* Whether one more line may be written that somebody outside causes: at most `lines` in `ms` of the same `who`, and conf.log_rate a second of
+ * all. Those that are left out are counted, and summed up in a line of their own some seconds later. 0 lines: no bound. */
+bool log_may(struct str who, int64_t lines, uint64_t ms);
+/* The same of a client by its address (IPv6: its /64; NULL: nobody knows which): conf.log_client_rate a second. */
+bool log_may_client(const char *address);
+void log_left_out(void);	/* says now what was left out */
+
 #define LOG_AT(lv, cx, ...)                                 \
 	do {                                                \
 		if (log_level >= (lv))                      \

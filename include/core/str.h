@@ -45,12 +45,16 @@ char *str_dup(struct arena *a, struct str s);		/* NUL-terminated copy */
 struct str str_lower(struct arena *a, struct str s);	/* ASCII lower-case copy */
 /* Decimal text to integer: the whole text, optional sign, no blanks; false when malformed or out of range. */
 bool str_to_i64(struct str s, int64_t *out);
+/* The same for numbers of clients: JavaScript reads the bounds of 64 bits as 2^63 and writes that as 9223372036854776000, which means the bounds. */
+bool str_to_i64_rounded(struct str s, int64_t *out);
 /* True when s is well-formed UTF-8 (no surrogates, no overlong forms). `points_out` (may be NULL) gets the code points. */
 bool str_utf8(struct str s, size_t *points_out);
 /* Percent-decoding; `plus` turns '+' into a blank. Malformed escapes stay as they are. Copy in the arena. */
 struct str str_url_decode(struct arena *a, struct str s, bool plus);
 /* Constant-time equality for secrets of equal length; unequal lengths are false. */
 bool str_eq_secret(struct str a, struct str b);
+/* What of the list (ended by NULL) is most like the word, if it may be meant: a slip of one or two letters, or left-out ends. NULL: nothing is. */
+const char *str_near(struct str word, const char *const *list);
 uint64_t str_hash(struct str s);			/* 64-bit, keyed per process: for tables, not for storage */
 uint64_t str_hash_stable(struct str s);			/* 64-bit FNV-1a: the same on every process and machine */
 char *hex_encode(struct arena *a, const void *p, size_t n);	/* lower-case */

@@ -33,7 +33,9 @@ struct req {
 	const char *host;		/* host name without port, after X-Forwarded-Host */
 	const char *scheme;		/* "http" or "https", after X-Forwarded-Proto */
 	const char *origin;		/* Origin or Referer as sent, NULL */
-	bool fallback;			/* the fallback header was consulted */
+	bool fallback;			/* no cookie: the fallback header was consulted, or X-Appwrite-Session */
+	bool dead_session;		/* it came with sessions, none of which is one any more */
+	bool failed;			/* the reply tells of a failure, whatever its status: it is neither audited nor counted */
 	struct str path_arg[8];		/* raw path segments of the placeholders, in order */
 	json_t *body;			/* parsed parameters (body or query string) as one object, read-only; never NULL in a handler */
 	const struct user *audit_user;	/* whom the audit entry is given to; NULL: the login's user (see audit_as) */
@@ -44,6 +46,9 @@ struct req {
 	const char *body_error;		/* why the body could not be read; NULL */
 	err_t param_error;		/* what became of a wait while a parameter was checked */
 	int n_gate;			/* headers that an error keeps */
+	bool cors;			/* those of browsers are among them */
+	struct str give_back[4];	/* buckets of limits */
+	int n_give_back;
 	enum format format;		/* of the reply */
 	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */
 	int status;			/* of the reply; 0 before */
@@ -119,12 +124,15 @@ enum route_flags {
 	ROUTE_NO_ORIGIN = 4,	/* open to any origin */
 	ROUTE_PLAIN = 8,	/* no lifecycle at all: metrics, robots.txt */
 	ROUTE_STREAM = 16,	/* the handler runs at the head and reads the body itself: http_body_read, multipart_open; parameters are the query's */
+	ROUTE_SIGN_IN = 32,	/* open to who is signed in as a blocked user: that session counts as none */
+	ROUTE_SIGN_OUT = 64,	/* works with the session of a blocked user, and clears one that is over */
+	ROUTE_BELOW = 128,	/* whatever stands in the place of its last placeholder, slashes and nothing too, is that one's value */
 	/* With ROUTE_STREAM: a form with a file. The handler runs at the head with the parameters of the path alone; the others are the form's
 	 * (form_open), and the rate limit is the handler's to apply (form_limit), for not every part of an upload counts. */
-	ROUTE_FORM = 32,
-	ROUTE_ETAG = 64,	/* a reply that is no JSON: 304 for who has it already */
-	ROUTE_RANGES = 128,	/* the same, and 206 for a part of it */
-	ROUTE_KEPT = 256	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
+	ROUTE_FORM = 256,
+	ROUTE_ETAG = 512,	/* a reply that is no JSON: 304 for who has it already */
+	ROUTE_RANGES = 1024,	/* the same, and 206 for a part of it */
+	ROUTE_KEPT = 2048	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
 };
 
 /* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */
@@ -223,6 +231,8 @@ bool etag_listed(struct str list, const char *tag);
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */
 bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */
+/* `u` has signed in from here: brakes on guesses at their secrets are none to this client from now on. */
+void known_client(struct req *rq, const struct user *u);
 /* The session cookies and X-Fallback-Cookies of a sign-in (token NULL: of a sign-out). Spec identity.md 2.2, 2.3. */
 void reply_session(struct req *rq, const char *token);
 /* X-Fallback-Cookies alone, where the browser does not keep our cookies. */
@@ -234,6 +244,9 @@ audit_as(struct req *rq, const struct user *u)
 {
 	rq->audit_user = u;
 }
+
+/* One more entry, besides that of the route: the account went to the owner of its address (user_prove). */
+void audit_takeover(struct req *rq, const struct user *u);
 
 /* Awaits. How much `p` is used, as the `n` metrics have it; `range`: of usage_ranges. */
 struct usage_series;
@@ -248,6 +261,11 @@ err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t sin
 	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(st, rows_), .list = "logs", __VA_ARGS__}
 
 /* ---- the server ---- */
+bool api_locale_known(const char *locale);	/* one of the languages of the protocol */
+bool api_format_known(const char *version);	/* can be read as a version of the API; empty can */
+/* For callers that are no request (verbs of the shell): `text` as that parameter of the operation; lists are comma-separated. NULL: it is fine, and *out
+ * is what the type of the parameter says, for the process; else what is wrong with it. Aborts when there is no such parameter. */
+const char *api_param_wrong(const char *service, const char *operation, const char *param, const char *text, void *out);
 const char *server_label(void);			/* version in error bodies */
 void api_init(void);				/* compiles the route table; aborts on a contradictory one */
 /* Starts writing what this process holds back (audit entries): when it drains. */

@@ -18,6 +18,7 @@ void bus_fini(void);
 bool bus_up(void);
 /* Why the configured Redis can never be used (it is one of several nodes of a cluster), NULL while nothing is known against it. */
 const char *bus_refusal(void);
+const char *bus_url_wrong(const char *url);	/* NULL: it can be read, or is empty; else what it must be (static) */
 
 /* Awaits. argv in binary-safe pieces. ERR_BUS when Redis is away or answers an error (detail has it), ERR_TIMEOUT, ERR_CANCELLED. */
 err_t bus_cmd(struct ctx *cx, struct bus_reply **out, int argc, const struct str *argv) MUST_CHECK;

@@ -30,6 +30,7 @@ struct strs {
 
 /* Opens the pool (per process, lazily connected). Settings come from conf. */
 void db_init(void);
+const char *db_url_wrong(const char *url);	/* NULL: it can be read, or is empty; else what it must be (static) */
 /* Connections opened from now on serve requests: their statements are bounded by conf.db_statement_timeout and conf.db_lock_timeout. */
 void db_bound_statements(void);
 void db_fini(void);		/* closes idle connections; busy ones when they are given back */

@@ -1,8 +1,8 @@
 /* HTTP and WebSocket over libwebsockets on the loop. The only file that names lws is src/io/http.c (and http_ws.c).
  *
- * HTTP/1.1 with keep-alive, HTTP/2 over TLS. One request in flight per HTTP/1.1 connection; pipelining, chunked request bodies and
- * bodies longer than declared end the connection (411 where an answer is possible). The adapter answers by itself, as JSON error
- * envelope: 400 malformed, 408 slow head or body, 411, 413, 431, and 429 or 503 when a body finds no room in the budget of bytes.
+ * HTTP/1.1 with keep-alive, HTTP/2 over TLS. One request in flight per HTTP/1.1 connection; pipelining and bodies longer than declared end
+ * the connection. Bodies come with a length, in chunks, or in the frames of HTTP/2: a handler sees no difference. The adapter answers by itself, as JSON error
+ * envelope: 400 malformed, 408 slow head or body, 413, 431, and 429 or 503 when a body finds no room in the budget of bytes.
  *
  * A request is handed over at its head. Its body is then kept until it is complete (http_collect), taken in pieces (http_body_read),
  * or not wanted; its answer is one buffer (http_reply), pieces (http_begin, http_write, http_end) or a file (http_send_file). */
@@ -26,7 +26,7 @@ struct http_msg {		/* one request; lives until http_done */
 	struct str path;	/* raw bytes before '?', starts with '/' */
 	struct str query;	/* raw bytes after '?', may be empty */
 	struct str hdr[HDR_N];	/* values, trimmed; of several of one name: tbl/headers.h */
-	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (HTTP/2) */
+	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (chunks, HTTP/2) */
 	uint64_t received;	/* bytes of the body so far */
 	struct str body;	/* of http_collect: all of it */
 	const char *client;	/* whom its bytes count for while its caller is nobody: the peer, until the handler knows better */
@@ -56,12 +56,17 @@ struct frame *frame_new(struct str text);	/* copies; refs 1 */
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);
 
+enum { REFUSAL_HEADERS = 16 };
+
 struct http_handler {
 	/* The head of a request is complete, its body (m->length != 0) is not. Called on the loop. Unless it calls http_collect, the message
 	 * is the handler's: it must be answered once, now or later, then http_done. */
 	void (*request)(struct http_msg *m);
 	/* All of a body that was to be collected is in m->body. The message is the handler's now, as above. */
 	void (*collected)(struct http_msg *m);
+	/* Headers of an error that the adapter answers by itself, as JSON; of the head, m has what could be read. Texts are static or in the
+	 * message's arena. Returns how many. NULL: its type alone. */
+	int (*refusal)(struct http_msg *m, struct http_header out[REFUSAL_HEADERS]);
 	/* The client left before the end of the answer: cancel what runs. Answers are no-ops then; http_done is still due. */
 	void (*gone)(struct http_msg *m);
 	/* An upgrade on the WebSocket path succeeded (101 always). `up` is valid until http_done(up), which is due. */

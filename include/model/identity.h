@@ -13,6 +13,8 @@ struct user {
 	struct str hash_options;	/* JSON */
 	int64_t created, updated, registration, password_update;
 	bool status, email_verification, phone_verification, reset;
+	bool email_proved, phone_proved;	/* nobody but its reader holds the account (svc/users/proof.c) */
+	int64_t epoch;			/* moves when password, address or status change: what was made before opens nothing any more */
 	struct str prefs;		/* JSON object */
 };
 extern const struct shape user_shape;		/* with password, hash, hashOptions */
@@ -33,6 +35,7 @@ extern const struct shape session_shape;
 struct membership_role {	/* a confirmed membership */
 	const char *id, *team_id;
 	struct strs roles;
+	int64_t joined;		/* ms */
 };
 
 struct login {			/* an authenticated user; immutable, valid until the context it was resolved for ends */
@@ -42,6 +45,7 @@ struct login {			/* an authenticated user; immutable, valid until the context it
 	struct membership_role *members;
 	int n_members;
 	struct strs roles;	/* of an ordinary caller (spec 2.7), including "any" and "users": ready for permission checks */
+	const int64_t *since;	/* ms, for each of them: when the caller got it; INT64_MIN: it was never without */
 };
 
 /* Roles of a guest: {"any", "guests"}. Static. */
@@ -49,17 +53,35 @@ const struct strs *roles_guest(void);
 
 /* Awaits on a cache miss. `token`: base64 of {"id":…,"secret":…}. *out NULL (and OK) when it names no valid session: a guest. */
 err_t login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
-/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone, or the session
- * has expired. */
+/* Awaits. ERR_USER_JWT_INVALID when it does not decode or verify; *out NULL when user or session is gone, the session has expired, or
+ * password, address or status changed since it was made. */
 err_t login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
+/* ms: when a JWT that has been verified is not accepted any more. */
+int64_t login_jwt_expiry(struct ctx *cx, struct str jwt);
 /* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must be one of
  * the user's and not expired. */
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
 /* A new JWT for the session (spec 2.4). */
 char *login_jwt(struct ctx *cx, const struct login *l);
-/* "a_session_<project>" cookie value among a Cookie header (lower-cased name), else its _legacy twin, else X-Fallback-Cookies JSON
- * keyed by the un-lowered name. STR_NONE when there is none. *fallback_out: the fallback header was consulted. */
-struct str login_token_of(struct ctx *cx, const char *project_id, struct str cookie_header, struct str fallback_header, bool *fallback_out);
+
+/* What a request has that may be a session, in the order in which it is tried: cookies "a_session_<project>" (the name in lower case; there may be
+ * several), their _legacy twins, the member of that name (as it is) of X-Fallback-Cookies, and X-Appwrite-Session. What is no token at all is
+ * left out, and so is what goes beyond LOGIN_TOKENS_MAX. */
+enum { LOGIN_TOKENS_MAX = 6 };
+struct login_headers {
+	struct str cookie, fallback, session;
+};
+struct login_tokens {
+	int n;
+	struct {
+		struct str token;
+		bool cookie;	/* sent by a browser on its own */
+	} v[LOGIN_TOKENS_MAX];
+};
+void login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out);
+/* Awaits. The first that is valid, of a user who is not blocked if there is one: a dead cookie stands in nobody's way. *which_out: its number; -1
+ * and *out NULL: none is. */
+err_t login_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out, int *which_out) MUST_CHECK;
 /* gen.h key of a user's logins. */
 const char *user_stale_key(struct ctx *cx, const char *project_id, const char *user_id);
 

@@ -8,7 +8,7 @@
 
 struct client {			/* strings in the message's arena, never NULL unless stated */
 	const char *ip;		/* the nearest of X-Forwarded-For that is no trusted proxy, else the farthest that one wrote, else the peer; an address without port */
-	const char *host;	/* of X-Forwarded-Host or Host: lower-case, without port; "localhost" when absent or malformed */
+	const char *host;	/* of X-Forwarded-Host or Host: lower-case, without port and the dot at the end; "localhost" when absent or malformed */
 	const char *scheme;	/* "http" or "https" */
 	const char *origin;	/* Origin, else Referer, as sent; NULL */
 };
@@ -20,7 +20,7 @@ struct origin {			/* an Origin or Referer taken apart; borrowed from the text */
 };
 struct origin origin_parse(const char *text);	/* NULL gives an empty one */
 
-/* localhost, the request's own host, and the project's platforms of type web. */
+/* localhost, the request's own host, and the project's platforms of type web; p NULL: of no project. */
 bool host_allowed(const struct project *p, struct str host, const char *own_host);
 /* Our host as mails name it. They go to others than who asks for them, and who asks can write any Host header: once the setting `domain` names
  * a host, only that and verified domains of the project count. */
@@ -40,8 +40,11 @@ enum origin_kind {
 enum origin_kind origin_kind(const struct project *p, const char *text, const char *own_host, struct origin *o);
 /* The text is a place that we can read, or none at all. */
 bool origin_readable(const char *text);
+/* Counts a refused origin (o: `text` taken apart) and logs it by its name, with what to add; not again and again. */
+void origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o);
 /* What a refused origin is told (spec platform.md 8.2), in a. */
 const char *origin_refusal(struct arena *a, const struct origin *o);
+bool host_is_loopback(const char *host);	/* localhost, or an address of the machine's own */
 /* The host is an IPv4 or bracketed IPv6 address. */
 bool host_is_address(struct str host);
 

@@ -18,6 +18,8 @@ struct strs perms_roles(struct arena *a, const struct strs *list, struct str ver
 bool roles_meet(const struct strs *a, const struct strs *b);
 /* The first role in any of the permissions that `roles` lacks; NULL when it holds all. */
 const char *perms_foreign(struct arena *a, const struct strs *list, const struct strs *roles);
+/* The first permission that `stored` does not have and whose verb is not among those that are held; NULL: none. */
+const char *perms_beyond(const struct strs *list, const struct strs *stored, bool read, bool update, bool del);
 /* read, update and delete for "user:<id>": what a document gets when its creator says nothing. */
 struct strs perms_own(struct arena *a, const char *user_id);
 /* The union of two lists without duplicates, in order. */

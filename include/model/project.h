@@ -63,6 +63,9 @@ extern const struct shape project_shape, platform_shape, key_shape, webhook_shap
 err_t project_get(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
 /* The same for those who look at its settings alone: in whatever state its data space is, which must not be touched. */
 err_t project_get_bare(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
+/* The project as it was last read here, NULL: it was not; awaits nothing, and is valid until something is awaited. It may be behind: for answers
+ * that say nothing of anybody. */
+const struct project *project_known(struct arena *a, struct str id);
 /* Drops this process's cache (reload of the configuration, tests). */
 void project_cache_clear(void);
 bool project_service_on(const struct project *p, const char *service);	/* "account", "databases", … */

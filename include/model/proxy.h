@@ -8,7 +8,7 @@
 bool proxy_trusted(const struct http_msg *m);
 /* The same of any address, with or without a zone. */
 bool proxy_trusts(const char *address);
-/* conf.trust_proxy can be read; else the entry that cannot (static). Until it is corrected nobody is believed. */
-const char *proxy_wrong_entry(void);
+/* The first entry of such a setting that cannot be read (static); NULL: all can. */
+const char *proxy_wrong_entry(const char *setting);
 
 #endif

@@ -14,6 +14,8 @@ struct query_attr {		/* what may be filtered and ordered by */
 	bool array;
 	bool not_null;		/* never NULL: plain indexes serve its order */
 	bool lower;		/* the column is lower(…): values compare in lower case too */
+	const char *hashes;	/* SQL of the hashes of a list's elements, where an index has those; NULL: none has */
+	int64_t size;		/* most bytes of a text, or of the elements of a list; 0: short */
 };
 
 struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */

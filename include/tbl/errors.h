@@ -26,7 +26,6 @@ ERR(PROJECT_KEY_EXPIRED, 401, "project_key_expired", "The API key has expired.")
 /* Transport: what the connection itself did wrong. */
 ERR(REQUEST_MALFORMED, 400, "general_bad_request", "The request is malformed.")
 ERR(REQUEST_TIMEOUT, 408, "general_request_timeout", "The request did not arrive in time.")
-ERR(LENGTH_REQUIRED, 411, "general_length_required", "Send the body with a Content-Length.")
 ERR(REQUEST_TOO_LARGE, 413, "general_request_too_large", "The request is too large.")
 ERR(HEADERS_TOO_LARGE, 431, "general_headers_too_large", "The request head is too large.")
 ERR(BYTES_SPENT, 503, "general_busy", "The server holds too much already: try again.")

@@ -3,10 +3,11 @@
  * The rule: a flow exists exactly as long as something in it waits, so whoever comes anew enters at the end of the round that is under way. */
 #include "core/fair.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/addr.h"
 
 enum { LOOK_MAX = 64, FLOW_MAGIC = 0x666c6f77 };
 
@@ -26,11 +27,10 @@ struct fair_flow {
 static uint64_t
 client_hash(const char *client)
 {
-	unsigned char bytes[sizeof(struct in6_addr)];
+	char key[ADDR_KEY_MAX];
+	struct str k = addr_key(client, key);
 
-	if (strchr(client, ':') != NULL && inet_pton(AF_INET6, client, bytes) == 1)
-		return str_hash((struct str){(const char *)bytes, 8});
-	return str_hash(str_c(client));
+	return str_hash(str_is(k, "-") ? str_c(client) : k);
 }
 
 struct fair_key

@@ -73,7 +73,7 @@ number_end(struct str t, size_t i, bool *whole_out)
 	return i;
 }
 
-/* The text with ".0" behind every integer beyond 64 bits. */
+/* The text with ".0" behind every integer beyond 64 bits, and with the bounds for what JavaScript makes of them. */
 static struct str
 big_as_real(struct arena *a, struct str t)
 {
@@ -95,8 +95,13 @@ big_as_real(struct arena *a, struct str t)
 			continue;
 		end = number_end(t, i, &whole);
 		if (whole && !str_to_i64((struct str){t.p + i, end - i}, &v)) {
-			buf_add(&b, t.p + from, end - from);
-			BUF_LIT(&b, ".0");
+			bool bound = str_to_i64_rounded((struct str){t.p + i, end - i}, &v);
+
+			buf_add(&b, t.p + from, (bound ? i : end) - from);
+			if (bound)
+				buf_i64(&b, v);
+			else
+				BUF_LIT(&b, ".0");
 			from = end;
 		}
 		i = end - 1;
@@ -105,7 +110,7 @@ big_as_real(struct arena *a, struct str t)
 	return buf_view(&b);
 }
 
-/* jansson refuses integers beyond 64 bits; the protocol reads them as floats. They are rare enough for a second try. */
+/* jansson refuses integers beyond 64 bits; the protocol reads them as floats (but see str_to_i64_rounded). They are rare enough for a second try. */
 static json_t *
 json_load(struct ctx *cx, struct str text, json_error_t *error)
 {

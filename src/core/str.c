@@ -104,6 +104,18 @@ str_to_i64(struct str s, int64_t *out)
 	return true;
 }
 
+bool
+str_to_i64_rounded(struct str s, int64_t *out)
+{
+	if (str_is(s, "9223372036854776000"))
+		*out = INT64_MAX;
+	else if (str_is(s, "-9223372036854776000"))
+		*out = INT64_MIN;
+	else
+		return str_to_i64(s, out);
+	return true;
+}
+
 /* Length of the UTF-8 sequence at p (at most n bytes), 0 when malformed (RFC 3629). */
 static size_t
 utf8_len(const unsigned char *p, size_t n)
@@ -173,6 +185,64 @@ bool
 str_eq_secret(struct str a, struct str b)
 {
 	return a.n == b.n && (a.n == 0 || sodium_memcmp(a.p, b.p, a.n) == 0);
+}
+
+enum { NEAR_MAX = 63 };
+
+/* Letters to put in, leave out, change or swap with the next, to come from one word to the other. */
+static int
+str_distance(struct str a, struct str b)
+{
+	int rows[3][NEAR_MAX + 2];
+	int *before = rows[0], *last = rows[1], *now = rows[2];
+
+	for (size_t j = 0; j <= b.n; j++)
+		last[j] = (int)j;
+	for (size_t i = 1; i <= a.n; i++) {
+		int *free_row = before;
+
+		now[0] = (int)i;
+		for (size_t j = 1; j <= b.n; j++) {
+			int best = last[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+
+			if (best > last[j] + 1)
+				best = last[j] + 1;
+			if (best > now[j - 1] + 1)
+				best = now[j - 1] + 1;
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && best > before[j - 2] + 1)
+				best = before[j - 2] + 1;
+			now[j] = best;
+		}
+		before = last;
+		last = now;
+		now = free_row;
+	}
+	return last[b.n];
+}
+
+const char *
+str_near(struct str word, const char *const *list)
+{
+	const char *found = NULL;
+	int least = word.n < 4 ? 2 : word.n < 8 ? 3 : 4;	/* fewer than these */
+
+	if (word.n < 2 || word.n > NEAR_MAX)
+		return NULL;
+	for (; *list != NULL; list++) {
+		struct str one = str_c(*list);
+		int d;
+
+		if (one.n < 2 || one.n > NEAR_MAX)
+			continue;
+		d = str_distance(word, one);
+		if (d > 2 && word.n >= 4 && one.n >= 4 && memcmp(one.p, word.p, one.n < word.n ? one.n : word.n) == 0)
+			d = 2;
+		if (d < least) {
+			least = d;
+			found = *list;
+		}
+	}
+	return found;
 }
 
 uint64_t

@@ -42,6 +42,37 @@ static const struct {
 };
 enum { FORMATS_N = sizeof formats / sizeof *formats };
 
+bool
+api_format_known(const char *version)
+{
+	return compat_version_of(str_c(version)) != 0;
+}
+
+/* SDKs of the 1.3 generation call their format 1.0.0 as those before did; x-sdk-name and x-sdk-version tell them apart. Read in the packages of
+ * these versions (npm: appwrite, node-appwrite, appwrite-cli; pub.dev: appwrite; PyPI: appwrite); the next generation says 1.4.0. */
+static const struct {
+	const char *name, *since;
+} sdks_of_1_3[] = {
+    {"Web", "11.0.0"},
+    {"Node.js", "9.0.0"},
+    {"Flutter", "9.0.0"},
+    {"Python", "2.0.0"},
+    {"Command Line", "2.0.0"},
+};
+
+/* What queries may hold: see query_text.c. */
+static int64_t
+dialect_of(const struct req *rq, int64_t format)
+{
+	struct str name = rq->http->hdr[HDR_X_SDK_NAME];
+	int64_t version = compat_version_of(rq->http->hdr[HDR_X_SDK_VERSION]);
+
+	for (size_t i = 0; format < V(1, 3, 0) && (format < 0 || format >= V(1, 0, 0)) && i < sizeof sdks_of_1_3 / sizeof *sdks_of_1_3; i++)
+		if (str_ieq(name, str_c(sdks_of_1_3[i].name)) && version >= compat_version_of(str_c(sdks_of_1_3[i].since)))
+			return V(1, 3, 0);
+	return format < 0 ? 0 : format;
+}
+
 void
 compat_choose(struct req *rq)
 {
@@ -49,9 +80,9 @@ compat_choose(struct req *rq)
 	int64_t v = compat_version_of(s.n > 0 ? s : str_c(conf.response_format));
 
 	rq->format = FORMAT_NOW;
+	rq->cx.format = dialect_of(rq, v);
 	if (v < 0)
 		return;
-	rq->cx.format = v;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
 	for (int i = FORMATS_N - 1; i >= 0 && v <= compat_version_of(str_c(formats[i].up_to)); i--)
 		rq->format = formats[i].format;

@@ -1,4 +1,6 @@
 /* Cross-origin requests (spec platform.md 8). */
+#include <assert.h>
+
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "model/origin.h"
@@ -12,30 +14,65 @@
 
 /* An allowed host, else localhost, so that a browser refuses the answer elsewhere; scheme and port as they came. */
 static const char *
-allow_origin(struct req *rq)
+allow_origin(struct arena *a, const struct project *p, const struct client *who, bool any)
 {
-	struct origin o = origin_parse(rq->origin);
-	struct arena *a = rq->cx.arena;
+	struct origin o = origin_parse(who->origin);
 
 	if (o.host.n == 0)
-		return arena_printf(a, "%s://localhost", rq->scheme);
-	if (!(rq->route->flags & ROUTE_NO_ORIGIN) && !host_allowed(rq->project, o.host, rq->host))
+		return arena_printf(a, "%s://localhost", who->scheme);
+	if (!any && !host_allowed(p, o.host, who->host))
 		o.host = STR("localhost");
 	return arena_printf(a, "%.*s://%.*s%s%.*s", STR_FMT(o.scheme), STR_FMT(o.host), o.port.n ? ":" : "", STR_FMT(o.port));
+}
+
+/* What every answer says to browsers; returns how many headers. */
+static int
+cors_common(struct arena *a, const char *origin, bool tls, bool https, struct http_header *h)
+{
+	const struct http_header all[] = {
+		{"Server", "Appwrite"},
+		{"X-Content-Type-Options", "nosniff"},
+		{"Access-Control-Allow-Methods", ALLOW_METHODS},
+		{"Access-Control-Allow-Headers", ALLOW_HEADERS},
+		{"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
+		{"Access-Control-Allow-Origin", origin},
+		{"Access-Control-Allow-Credentials", "true"},
+		{"Vary", "Origin"},
+	};
+	int n = sizeof all / sizeof *all;
+
+	memcpy(h, all, sizeof all);
+	if ((tls || (conf.force_https && https)) && conf.hsts_max_age > 0)
+		h[n++] = (struct http_header){"Strict-Transport-Security", arena_printf(a, "max-age=%lld", (long long)conf.hsts_max_age / 1000)};
+	return n;
 }
 
 void
 cors_headers(struct req *rq)
 {
-	reply_static(rq, "Server", "Appwrite");
-	reply_static(rq, "X-Content-Type-Options", "nosniff");
-	reply_static(rq, "Access-Control-Allow-Methods", ALLOW_METHODS);
-	reply_static(rq, "Access-Control-Allow-Headers", ALLOW_HEADERS);
-	reply_static(rq, "Access-Control-Expose-Headers", "X-Fallback-Cookies");
-	reply_static(rq, "Access-Control-Allow-Origin", allow_origin(rq));
-	reply_static(rq, "Access-Control-Allow-Credentials", "true");
-	if (conf.force_https && strcmp(rq->scheme, "https") == 0)
-		reply_static(rq, "Strict-Transport-Security", "max-age=10886400");
+	const struct client who = {.host = rq->host, .scheme = rq->scheme, .origin = rq->origin};
+	const struct project *p = rq->project ? rq->project : project_known(rq->cx.arena, rq->http->hdr[HDR_X_PROJECT]);
+	struct http_header h[REFUSAL_HEADERS];
+	int n = cors_common(rq->cx.arena, allow_origin(rq->cx.arena, p, &who, rq->route->flags & ROUTE_NO_ORIGIN), rq->http->tls, strcmp(rq->scheme, "https") == 0, h);
+
+	for (int i = 0; i < n; i++)
+		reply_static(rq, h[i].name, h[i].value);
+	rq->cors = true;
+}
+
+int
+cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS])
+{
+	static const struct http_header more[NO_CACHE_JSON] = {{"Cache-Control", "no-cache, no-store, must-revalidate"}, {"Expires", "0"}, {"Pragma", "no-cache"},
+		{"Content-Type", "application/json; charset=UTF-8"}};
+	struct client who;
+	int n;
+
+	client_of(m, &who);
+	n = cors_common(m->arena, allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false), m->tls, strcmp(who.scheme, "https") == 0, out);
+	assert(n + NO_CACHE_JSON <= REFUSAL_HEADERS);
+	memcpy(out + n, more, sizeof more);
+	return n + NO_CACHE_JSON;
 }
 
 /* Names of headers that the server honours and the list lacks, or that SDKs of later versions send. */
@@ -86,6 +123,7 @@ cors_preflight(struct http_msg *m)
 	    {"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
 	    {"Access-Control-Allow-Origin", origin_readable(origin) ? origin : ""},
 	    {"Access-Control-Allow-Credentials", "true"},
+	    {"Vary", "Origin, Access-Control-Request-Headers"},
 	    {"Content-Type", "text/html"},
 	};
 
@@ -114,6 +152,7 @@ cors_check(struct req *rq)
 	kind = origin_kind(rq->project, rq->origin, rq->host, &o);
 	if (kind != ORIGIN_FOREIGN && !(by_cookie(rq) && kind == ORIGIN_HIDDEN))
 		return OK;
+	origin_refused(&rq->cx, rq->project, rq->origin, &o);
 	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", origin_refusal(rq->cx.arena, &o));
 }
 

@@ -15,6 +15,8 @@
 #include "model/origin.h"
 #include "model/usage.h"
 
+enum { PATH_SHOWN = 256 };
+
 static struct router *router;
 static int64_t n_running;	/* requests that have a fiber */
 
@@ -71,6 +73,17 @@ our_fault(err_t e)
 	return e != OK && e != ERR_CANCELLED && (err_info(e)->status == 500 || e > ERR_CANCELLED);
 }
 
+/* A path may be as long as a head; its begin says which it was. */
+static const char *
+path_shown(const struct http_msg *m)
+{
+	struct str p = m->path;
+
+	if (p.n <= PATH_SHOWN)
+		return str_dup(m->arena, p);
+	return arena_printf(m->arena, "%.*s... bytes=%zu", PATH_SHOWN, p.p, p.n);
+}
+
 /* One line per request; one more for what went wrong on our side. */
 static void
 dispatch_report(struct req *rq, err_t e)
@@ -81,10 +94,11 @@ dispatch_report(struct req *rq, err_t e)
 	dispatch_count(rq, us);
 	if (rq->route->flags & ROUTE_PLAIN)
 		return;
-	if (our_fault(e))
+	if (our_fault(e) && log_may_client(rq->ip))
 		log_warn(&rq->cx, "request failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
-	log_info(&rq->cx, "request", "method=%.*s path=%.*s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), STR_FMT(rq->http->path), rq->status,
-	    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
+	if (log_level >= LOG_INFO && log_may_client(rq->ip))
+		log_info(&rq->cx, "request", "method=%.*s path=%s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), path_shown(rq->http), rq->status,
+		    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
 }
 
 /* ---- audit ---- */
@@ -121,6 +135,28 @@ resource_text(struct req *rq, const void *in, const char *template, const char *
 	return b.p ? b.p : "";
 }
 
+static void
+audit_write(struct req *rq, const struct user *u, const char *event, const char *resource)
+{
+	audit_add(rq->project, &(struct audit_entry){
+		.user_id = u->id,
+		.user_name = u->name ? u->name : "",
+		.user_email = u->email ? u->email : "",
+		.event = event,
+		.resource = resource,
+		.mode = rq->admin_mode ? "admin" : "default",
+		.ip = rq->ip,
+		.user_agent = rq->user_agent,
+	});
+}
+
+void
+audit_takeover(struct req *rq, const struct user *u)
+{
+	log_info(&rq->cx, "account taken over by the owner of its address", "user=%s", u->id);
+	audit_write(rq, u, "user.takeover", arena_printf(rq->cx.arena, "user/%s", u->id));
+}
+
 /* Entries have an acting user: calls by keys leave none, unless the handler named whom they concern. */
 static void
 audit(struct req *rq, const void *in)
@@ -130,16 +166,7 @@ audit(struct req *rq, const void *in)
 
 	if (rq->route->audit == NULL || u == NULL)
 		return;
-	audit_add(rq->project, &(struct audit_entry){
-		.user_id = u->id,
-		.user_name = u->name ? u->name : "",
-		.user_email = u->email ? u->email : "",
-		.event = str_dup(rq->cx.arena, event),
-		.resource = resource_text(rq, in, rest.p ? rest.p : "", u->id),
-		.mode = rq->admin_mode ? "admin" : "default",
-		.ip = rq->ip,
-		.user_agent = rq->user_agent,
-	});
+	audit_write(rq, u, str_dup(rq->cx.arena, event), resource_text(rq, in, rest.p ? rest.p : "", u->id));
 }
 
 static const char *
@@ -182,7 +209,7 @@ dispatch_serve(struct req *rq)
 	e = rq->route->handler(rq, in);
 	if (!rq->replied)
 		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
-	if (rq->partial)
+	if (rq->partial || rq->failed)
 		return e;
 	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */
 	dispatch_usage(rq, in);
@@ -200,6 +227,7 @@ dispatch_run(struct ctx *cx, void *arg)
 	if (!rq->replied)
 		reply_error(rq, e);
 	dispatch_report(rq, e);
+	limit_done(rq);
 	ctx_fini(&rq->cx);
 	n_running--;
 	http_done(m);
@@ -266,10 +294,14 @@ dispatch_start(struct http_msg *m, const struct head *head)
 static void
 dispatch_refuse(struct http_msg *m, err_t e)
 {
+	struct client who;
+
+	client_of(m, &who);
 	metric_add(M_http_requests, 1);
 	metric_add(err_info(e)->status < 500 ? M_http_errors_4xx : M_http_errors_5xx, 1);
-	log_info(NULL, "request", "id=%s method=%.*s path=%.*s status=%d error=%s", request_id(m->arena), STR_FMT(m->method), STR_FMT(m->path),
-	    err_info(e)->status, err_info(e)->type);
+	if (log_level >= LOG_INFO && log_may_client(who.ip))
+		log_info(NULL, "request", "id=%s method=%.*s path=%s status=%d error=%s", request_id(m->arena), STR_FMT(m->method), path_shown(m),
+		    err_info(e)->status, err_info(e)->type);
 	reply_refused(m, e);
 }
 
@@ -329,6 +361,7 @@ on_gone(struct http_msg *m)
 }
 
 const struct http_handler api_http = {
+    .refusal = cors_refusal,
     .request = on_request,
     .collected = on_collected,
     .gone = on_gone,

@@ -7,6 +7,12 @@
 #include "model/origin.h"
 #include "model/roles.h"
 
+bool
+api_locale_known(const char *locale)
+{
+	return names_locale(str_c(locale)) != NULL;
+}
+
 static void
 choose_locale(struct req *rq)
 {
@@ -52,7 +58,7 @@ member_of(const struct login *l, const char *team_id)
 
 /* A console user counts only as a confirmed member of the team that owns the project; its roles there decide what it is. */
 static err_t
-find_admin(struct req *rq, struct str token)
+find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 {
 	static const char *const ranks[] = {"owner", "admin", "developer"};
 	const struct membership_role *m;
@@ -61,7 +67,7 @@ find_admin(struct req *rq, struct str token)
 	if (rq->project->console)
 		return OK;
 	TRY(project_get(&rq->cx, STR("console"), &console));
-	TRY(login_by_token(&rq->cx, console, token, &rq->login));
+	TRY(login_by_tokens(&rq->cx, console, t, &rq->login, which_out));
 	if (rq->login == NULL)
 		return OK;
 	if ((m = member_of(rq->login, rq->project->team_id)) == NULL) {
@@ -84,19 +90,29 @@ gate_find_user(struct req *rq)
 {
 	const struct http_msg *m = rq->http;
 	const char *space = rq->admin_mode ? "console" : rq->project->id;
-	struct str token = login_token_of(&rq->cx, space, m->hdr[HDR_COOKIE], m->hdr[HDR_X_FALLBACK_COOKIES], &rq->fallback);
+	struct login_tokens t;
+	int which = -1;
 
-	if (token.n == 0)
-		token = m->hdr[HDR_X_SESSION];
+	login_tokens_of(&rq->cx, space, &(struct login_headers){m->hdr[HDR_COOKIE], m->hdr[HDR_X_FALLBACK_COOKIES], m->hdr[HDR_X_SESSION]}, &t);
+	rq->fallback = t.n == 0 || !t.v[0].cookie;
 	if (m->hdr[HDR_X_JWT].n > 0) {
 		rq->jwt = true;
 		rq->admin_mode = false;
 		TRY(login_by_jwt(&rq->cx, rq->project, m->hdr[HDR_X_JWT], &rq->login));
-	} else if (token.n > 0) {
-		TRY(rq->admin_mode ? find_admin(rq, token) : login_by_token(&rq->cx, rq->project, token, &rq->login));
+	} else if (t.n > 0) {
+		TRY(rq->admin_mode ? find_admin(rq, &t, &which) : login_by_tokens(&rq->cx, rq->project, &t, &rq->login, &which));
 	}
+	if (which >= 0)
+		rq->fallback = !t.v[which].cookie;
+	rq->dead_session = t.n > 0 && which < 0;
 	if (rq->login == NULL)
 		return OK;
+	if (!rq->login->user->status && (rq->route->flags & ROUTE_SIGN_IN)) {
+		rq->login = NULL;	/* a blocked user may sign in as somebody else, or be told so by what they sign in with */
+		rq->caller = CALLER_GUEST;
+		rq->role_label = "guests";
+		return OK;
+	}
 	rq->cx.user = rq->login->user->id;
 	if (rq->caller == CALLER_GUEST) {
 		rq->caller = CALLER_USER;
@@ -122,27 +138,24 @@ find_key(struct req *rq)
 	return OK;
 }
 
-/* Roles for permission checks. Keys and admins hold few, since for them no permission is evaluated. */
+/* Roles for permission checks. Keys and admins hold few, since for them no permission is evaluated. Whoever comes from the console is no user of
+ * the project and in none of its teams, whatever ids the teams of both have: of their roles none counts here. */
 static void
 find_roles(struct req *rq)
 {
 	const char **v;
-	int n = 0;
 
 	rq->bypass = rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
 	if (rq->caller == CALLER_GUEST)
 		rq->roles = *roles_guest();
-	if (rq->caller == CALLER_USER)
+	if (rq->caller == CALLER_USER && !rq->admin_mode)
 		rq->roles = rq->login->roles;
-	if (!rq->bypass)
+	if (!rq->bypass && !(rq->caller == CALLER_USER && rq->admin_mode))
 		return;
-	v = arena_array(rq->cx.arena, const char *, 2 + (rq->login ? rq->login->roles.n : 0));
-	v[n++] = "any";
-	v[n++] = rq->role_label;
-	for (int i = 0; rq->login != NULL && i < rq->login->roles.n; i++)
-		if (strncmp(rq->login->roles.v[i], "team:", 5) == 0 || strncmp(rq->login->roles.v[i], "member:", 7) == 0)
-			v[n++] = rq->login->roles.v[i];
-	rq->roles = (struct strs){.n = n, .set = true, .v = v};
+	v = arena_array(rq->cx.arena, const char *, 2);
+	v[0] = "any";
+	v[1] = rq->role_label;
+	rq->roles = (struct strs){.n = 2, .set = true, .v = v};
 }
 
 /* ---- what it may do ---- */
@@ -216,7 +229,7 @@ check_scope(struct req *rq)
 static err_t
 check_user(struct req *rq)
 {
-	if (rq->login == NULL)
+	if (rq->login == NULL || (rq->route->flags & ROUTE_SIGN_OUT))
 		return OK;
 	if (!rq->login->user->status)
 		return ERR_USER_BLOCKED;
@@ -240,6 +253,17 @@ check_auth_method(struct req *rq)
 		if (strcmp(methods[i].key, method) == 0)
 			method = methods[i].words;
 	return fail_msg(&rq->cx, ERR_USER_AUTH_METHOD_UNSUPPORTED, "%s authentication is disabled for this project", method);
+}
+
+/* Whoever signs out with a session that is over gets rid of its cookies; the current one is ended, as was asked. */
+static err_t
+sign_out_dead(struct req *rq)
+{
+	if (!(rq->route->flags & ROUTE_SIGN_OUT) || !rq->dead_session || rq->caller != CALLER_GUEST)
+		return OK;
+	reply_session(rq, NULL);
+	rq->n_gate = rq->n_out;
+	return rq->info->n_args > 0 && str_is(rq->path_arg[0], "current") ? reply_none(rq) : OK;
 }
 
 err_t
@@ -268,7 +292,12 @@ gate_pass(struct req *rq)
 	find_roles(rq);
 	if (rq->caller != CALLER_GUEST)
 		http_known(rq->http);
+	else
+		rq->cx.statement_max = (uint64_t)conf.db_guest_timeout;
 	TRY(check_service(rq));
+	TRY(sign_out_dead(rq));
+	if (rq->replied)
+		return OK;
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
 	e = rq->route->flags & ROUTE_FORM ? OK : limit_pass(rq, gate_trusted(rq));

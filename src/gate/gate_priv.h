@@ -10,8 +10,14 @@ enum { PLACE_BODY = -1, PLACE_BOUND = -2 };	/* no placeholder: from body or quer
 enum { ROUTE_ARGS_MAX = 8, ROUTE_LIMITS_MAX = 4 };
 
 /* ---- router.c ---- */
-struct limit_rule {		/* "10/3600 url:{url},ip:{ip}" */
+/* "10/3600 url:{url},ip:{ip}", or with a setting instead of the number: "guess_client/3600 -guess,ip:{ip}". What comes before the key:
+ * "~": a brake on guesses at somebody's secret. It is shared by all strangers, and none to who is known: their client has signed that person in
+ * before, or they have a session of theirs. Once it is full they have a bucket of their own, so nobody can be locked out from everywhere.
+ * "-": a request that was no wrong guess is given back. */
+struct limit_rule {
 	int64_t max, period;	/* seconds */
+	const int64_t *setting;	/* instead of max; NULL: none */
+	bool brake, give_back;
 	const char *key;
 };
 
@@ -78,14 +84,20 @@ bool gate_trusted(const struct req *rq);		/* a key, or an admin: no rate limits 
 /* ---- cors.c ---- */
 void cors_headers(struct req *rq);
 void cors_preflight(struct http_msg *m);
+/* Headers of an error outside of any lifecycle, as JSON that the page of an allowed origin can read. */
+enum { NO_CACHE_JSON = 4 };	/* the last of them: not to be kept, and its type */
+int cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS]);
 err_t cors_check(struct req *rq) MUST_CHECK;		/* the origin of a write */
 
 /* ---- limit.c ---- */
 /* Parses "max/period key;…"; the number of rules, -1 when malformed. Keys are static copies. */
 int limit_parse(const char *text, struct limit_rule out[ROUTE_LIMITS_MAX]);
+void limit_client(struct req *rq, struct buf *b);	/* appends the client as limits count it */
 /* A rule's key for this request, in the arena. */
 struct str limit_key(struct req *rq, const char *key);
-err_t limit_pass(struct req *rq, bool exempt) MUST_CHECK;	/* awaits Redis once on limited routes; sets X-RateLimit-* */
+/* Awaits Redis once on limited routes, twice more when a brake is full; sets X-RateLimit-*. `exempt` is who is not counted, but as a guesser. */
+err_t limit_pass(struct req *rq, bool exempt) MUST_CHECK;
+void limit_done(struct req *rq);			/* behind the reply: gives back what was no wrong guess */
 
 /* ---- openapi_models.c ---- */
 void openapi_models(struct jw *w, const struct route_info *const *infos, int n);	/* the member "components" */

@@ -27,6 +27,13 @@ static const char script[] =
 static struct lru *local;	/* bucket -> int64_t, while Redis is away */
 static uint64_t bus_again;	/* loop time before which a Redis that timed out is not asked again */
 
+/* Where the caller's account is: in admin mode on the console, and a guess at its password is one whatever project the request names. */
+static const char *
+limit_home(const struct req *rq)
+{
+	return rq->admin_mode ? "console" : rq->project->id;
+}
+
 /* The bucket's name in Redis: long keys as their hash. The braces keep one project's buckets in one slot of a cluster. */
 static struct str
 limit_bucket(struct req *rq, const struct limit_rule *r, int64_t start)
@@ -35,7 +42,7 @@ limit_bucket(struct req *rq, const struct limit_rule *r, int64_t start)
 
 	if (key.n > KEY_MAX)
 		key = str_c(sha256_hex(rq->cx.arena, key));
-	return str_c(arena_printf(rq->cx.arena, "limit:{%s}:%lld:%.*s", rq->project->id, (long long)start, STR_FMT(key)));
+	return str_c(arena_printf(rq->cx.arena, "limit:{%s}:%lld:%.*s", limit_home(rq), (long long)start, STR_FMT(key)));
 }
 
 /* ---- counting ---- */
@@ -98,40 +105,200 @@ limit_headers(struct req *rq, int64_t max, int64_t remaining, int64_t reset)
 	reply_static(rq, "X-RateLimit-Reset", pg_i64(rq->cx.arena, reset));
 }
 
+/* ---- who is known ---- */
+
+/* Whose secret a request guesses at: the address, number or id that it names. STR_NONE: nobody's. */
+static struct str
+limit_subject(const struct req *rq)
+{
+	static const char *const names[] = {"email", "userId", "phone"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct str s = body_text(rq, names[i]);
+
+		if (s.n > 0)
+			return s;
+	}
+	return STR_NONE;
+}
+
+static bool
+limit_is(struct str subject, const char *mine)
+{
+	return mine != NULL && mine[0] != '\0' && str_ieq(subject, str_c(mine));
+}
+
+/* "known:{<project>}:<hash>": this client has signed in this person. */
+static struct str
+known_key(struct req *rq, struct str subject)
+{
+	struct buf b;
+
+	buf_init(&b, rq->cx.arena, 64);
+	buf_str(&b, str_lower(rq->cx.arena, subject));
+	buf_ch(&b, ' ');
+	limit_client(rq, &b);
+	return str_c(arena_printf(rq->cx.arena, "known:{%s}:%s", limit_home(rq), sha256_hex(rq->cx.arena, buf_view(&b))));
+}
+
+void
+known_client(struct req *rq, const struct user *u)
+{
+	const char *names[] = {u->id, u->email, u->phone};
+
+	if (!conf.rate_limits || conf.known_clients <= 0)
+		return;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (names[i] != NULL && names[i][0] != '\0')	/* lost: only as strict as for strangers */
+			(void)bus_post(BUS(STR("SET"), known_key(rq, str_c(names[i])), STR("1"), STR("PX"), str_c(pg_i64(rq->cx.arena, conf.known_clients))));
+}
+
+/* Awaits. What tells the caller from strangers; STR_NONE for a stranger. */
+static struct str
+known_as(struct req *rq)
+{
+	struct str subject = limit_subject(rq);
+	const struct user *u = rq->login && rq->login->session ? rq->login->user : NULL;
+	uint64_t deadline = rq->cx.deadline, soon = loop_now() + BUS_WAIT_MS;
+	struct bus_reply *r = NULL;
+	struct buf b;
+	err_t e;
+
+	if (subject.n == 0)
+		return STR_NONE;
+	if (u != NULL && u->status && (limit_is(subject, u->id) || limit_is(subject, u->email) || limit_is(subject, u->phone)))
+		return str_c(arena_printf(rq->cx.arena, ",session:%s", rq->login->session->id));
+	if (!bus_up() || loop_now() < bus_again)
+		return STR_NONE;
+	if (deadline == 0 || soon < deadline)
+		rq->cx.deadline = soon;
+	e = bus_cmd(&rq->cx, &r, BUS(STR("EXISTS"), known_key(rq, subject)));
+	rq->cx.deadline = deadline;
+	if (e != OK || r->type != BUS_INT || r->i == 0)
+		return STR_NONE;
+	buf_init(&b, rq->cx.arena, 64);
+	BUF_LIT(&b, ",known:");
+	limit_client(rq, &b);
+	return buf_view(&b);
+}
+
+/* ---- the check ---- */
+
+struct count {			/* of the rules that apply */
+	int n;
+	struct limit_rule rules[ROUTE_LIMITS_MAX];
+	struct str keys[ROUTE_LIMITS_MAX];
+	int64_t counts[ROUTE_LIMITS_MAX];
+};
+
+/* Awaits. *full_out: the rule that has no room, -1: all have, and are counted. */
+static err_t
+count_all(struct req *rq, struct count *c, int *full_out)
+{
+	err_t e = count_shared(rq, c->keys, c->rules, c->n, c->counts);
+
+	if (e == ERR_CANCELLED)
+		return e;
+	if (e != OK)
+		count_locally(c->keys, c->rules, c->n, c->counts);
+	*full_out = -1;
+	for (int i = 0; i < c->n; i++)
+		if (c->counts[i] >= c->rules[i].max)
+			*full_out = i;
+	return OK;
+}
+
+static void
+limit_rules(struct req *rq, bool exempt, int64_t now, struct count *c)
+{
+	const struct route_info *info = rq->info;
+
+	for (int i = 0; i < info->n_limits; i++) {
+		struct limit_rule r = info->limits[i];
+
+		if (r.setting != NULL)
+			r.max = *r.setting;
+		if (!conf.rate_limits || (exempt && !r.give_back) || r.max < 1)
+			continue;	/* a guess is one whoever makes it */
+		c->keys[c->n] = limit_bucket(rq, &r, now - now % r.period);
+		c->rules[c->n++] = r;
+	}
+}
+
+/* Once a brake is full, it is for strangers. */
+static err_t
+count_known(struct req *rq, struct count *c, int *full_out)
+{
+	struct str as = c->rules[*full_out].brake ? known_as(rq) : STR_NONE;
+
+	if (as.n == 0)
+		return OK;
+	for (int i = 0; i < c->n; i++)
+		if (c->rules[i].brake)
+			c->keys[i] = str_c(arena_printf(rq->cx.arena, "%.*s%.*s", STR_FMT(c->keys[i]), STR_FMT(as)));
+	TRY(count_all(rq, c, full_out));
+	if (*full_out < 0)
+		metric_add(M_guesses_known, 1);
+	return OK;
+}
+
+/* What the headers tell of: the rule with the least room. One that is not counted has all of it. */
+static void
+limit_show(struct req *rq, const struct count *c, int64_t now)
+{
+	const struct route_info *info = rq->info;
+	struct limit_rule shown = info->limits[0];
+	int64_t left = INT64_MAX;
+
+	for (int i = 0; i < info->n_limits && c->n == 0; i++)
+		if (info->limits[i].setting == NULL && info->limits[i].max - 1 < left) {
+			shown = info->limits[i];
+			left = shown.max - 1;
+		}
+	for (int i = 0; i < c->n; i++)
+		if (c->rules[i].max - c->counts[i] - 1 < left) {
+			shown = c->rules[i];
+			left = shown.max - c->counts[i] - 1;
+		}
+	if (left != INT64_MAX)
+		limit_headers(rq, shown.max, left < 0 ? 0 : left, now - now % shown.period + shown.period);
+}
+
 err_t
 limit_pass(struct req *rq, bool exempt)
 {
-	const struct route_info *info = rq->info;
-	const struct limit_rule *r = info->limits;
-	int64_t now = time_now_ms() / 1000, counts[ROUTE_LIMITS_MAX] = {0}, left = INT64_MAX;
-	struct str keys[ROUTE_LIMITS_MAX];
-	bool full = false;
-	int shown = 0;
+	int64_t now = time_now_ms() / 1000;
+	struct count c = {0};
+	int full = -1;
 
-	if (info->n_limits == 0)
+	if (rq->info->n_limits == 0)
 		return OK;
-	if (conf.rate_limits && !exempt) {
-		for (int i = 0; i < info->n_limits; i++)
-			keys[i] = limit_bucket(rq, &r[i], now - now % r[i].period);
-		err_t e = count_shared(rq, keys, r, info->n_limits, counts);
-
-		if (e == ERR_CANCELLED)
-			return e;
-		if (e != OK)
-			count_locally(keys, r, info->n_limits, counts);
-	}
-	for (int i = 0; i < info->n_limits; i++) {
-		int64_t rest = r[i].max - counts[i] - 1;
-
-		full = full || rest < 0;
-		if (rest < left) {
-			left = rest;
-			shown = i;
-		}
-	}
-	limit_headers(rq, r[shown].max, left < 0 ? 0 : left, now - now % r[shown].period + r[shown].period);
-	if (!full)
+	limit_rules(rq, exempt, now, &c);
+	if (c.n > 0)
+		TRY(count_all(rq, &c, &full));
+	if (full >= 0)
+		TRY(count_known(rq, &c, &full));
+	limit_show(rq, &c, now);
+	if (full < 0) {
+		for (int i = 0; i < c.n; i++)
+			if (c.rules[i].give_back)
+				rq->give_back[rq->n_give_back++] = c.keys[i];
 		return OK;
+	}
 	metric_add(M_rate_limited, 1);
+	if (c.rules[full].brake || c.rules[full].give_back)
+		metric_add(M_guesses_braked, 1);
 	return ERR_GENERAL_RATE_LIMIT_EXCEEDED;
+}
+
+/* A wrong guess is answered with 401, or with 404 where it named nobody. */
+void
+limit_done(struct req *rq)
+{
+	static const char back[] = "if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then redis.call('DECR', KEYS[1]) end";
+
+	if (rq->status == 401 || rq->status == 404)
+		return;
+	for (int i = 0; i < rq->n_give_back; i++)	/* lost: it counts until the window ends */
+		(void)bus_post(BUS(STR("EVAL"), str_c(back), STR("1"), rq->give_back[i]));
 }

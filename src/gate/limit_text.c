@@ -1,5 +1,9 @@
 /* The texts of rate limits in the route tables: rules, and the key of a bucket with its placeholders. */
 #include "gate_priv.h"
+
+#include <arpa/inet.h>
+
+#include "core/conf.h"
 #include "core/json.h"
 
 enum { PERIOD_DEFAULT = 3600, PARAM_MAX = 512 };
@@ -8,17 +12,34 @@ enum { PERIOD_DEFAULT = 3600, PARAM_MAX = 512 };
 
 /* ---- the text of a table ---- */
 
+static const int64_t *
+limit_setting(struct str name)
+{
+	static const struct {
+		const char *name;
+		const int64_t *value;
+	} all[] = {{"guess_client", &conf.guess_client}, {"guess_session", &conf.guess_session}};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (str_is(name, all[i].name))
+			return all[i].value;
+	return NULL;
+}
+
 static bool
 parse_rule(struct str text, struct limit_rule *out)
 {
 	struct str key = str_trim(text), numbers = str_cut(&key, ' '), max = str_cut(&numbers, '/');
 
-	out->period = PERIOD_DEFAULT;
-	if (!str_to_i64(max, &out->max) || out->max < 1)
+	*out = (struct limit_rule){.period = PERIOD_DEFAULT};
+	out->setting = limit_setting(max);
+	if (out->setting == NULL && (!str_to_i64(max, &out->max) || out->max < 1))
 		return false;
 	if (numbers.p != NULL && (!str_to_i64(numbers, &out->period) || out->period < 1))
 		return false;
 	key = str_trim(key);
+	for (; key.n > 0 && (key.p[0] == '~' || key.p[0] == '-'); key.p++, key.n--)
+		*(key.p[0] == '~' ? &out->brake : &out->give_back) = true;
 	if (key.n == 0)
 		key = STR(KEY_DEFAULT);
 	out->key = memcpy(mem_zalloc(key.n + 1), key.p, key.n);
@@ -65,13 +86,31 @@ limit_text_add_param(struct req *rq, struct buf *b, struct str name)
 	return true;
 }
 
+/* Who has one address of an IPv6 /64 has them all. */
+void
+limit_client(struct req *rq, struct buf *b)
+{
+	struct in6_addr a;
+	char text[INET6_ADDRSTRLEN];
+
+	if (strchr(rq->ip, ':') == NULL || inet_pton(AF_INET6, rq->ip, &a) != 1 || IN6_IS_ADDR_V4MAPPED(&a)) {
+		buf_c(b, rq->ip);
+		return;
+	}
+	memset(a.s6_addr + 8, 0, 8);
+	buf_c(b, inet_ntop(AF_INET6, &a, text, sizeof text));
+	BUF_LIT(b, "/64");
+}
+
 static bool
 limit_text_add_value(struct req *rq, struct buf *b, struct str name)
 {
 	if (str_is(name, "url"))
 		buf_c(b, rq->route->path);
 	else if (str_is(name, "ip"))
-		buf_c(b, rq->ip);
+		limit_client(rq, b);
+	else if (str_is(name, "session"))
+		buf_c(b, rq->login && rq->login->session ? rq->login->session->id : "");
 	else if (str_is(name, "userId"))
 		buf_c(b, rq->login ? rq->login->user->id : "");
 	else if (str_is(name, "userAgent"))

@@ -1,4 +1,7 @@
 /* Parameters: each row of a route's table takes its value from path, body or query string, in order; the first violation answers. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "gate_priv.h"
 #include "core/vtime.h"
 
@@ -89,4 +92,61 @@ params_read(struct req *rq, enum params_of which, void **in)
 			TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], (char *)*in + r->params[i].off));
 	}
 	return OK;
+}
+
+/* ---- outside of requests ---- */
+
+static const struct param *
+api_param_row(const char *service, const char *operation, const char *name)
+{
+	int n;
+	const struct service *const *all = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct routes *const *t = all[i]->routes; strcmp(all[i]->name, service) == 0 && *t != NULL; t++)
+			for (int k = 0; k < (*t)->n; k++) {
+				const struct route *r = &(*t)->v[k];
+
+				for (int j = 0; r->name != NULL && strcmp(r->name, operation) == 0 && j < r->n_params; j++)
+					if (strcmp(r->params[j].name, name) == 0)
+						return &r->params[j];
+			}
+	fprintf(stderr, "no parameter %s of %s.%s\n", name, service, operation);
+	abort();
+}
+
+static json_t *
+list_value(struct str rest)
+{
+	json_t *list = json_array();
+
+	while (rest.p != NULL) {
+		struct str one = str_trim(str_cut(&rest, ','));
+
+		if (one.n > 0)
+			json_array_append_new(list, json_stringn(one.p, one.n));
+	}
+	return list;
+}
+
+const char *
+api_param_wrong(const char *service, const char *operation, const char *param, const char *text, void *out)
+{
+	static struct req *rq;	/* what it hands out stays */
+	const struct param *p = api_param_row(service, operation, param);
+	bool list = p->type >= P_TEXTS && p->type <= P_QUERIES;
+	json_t *v;
+
+	if (rq == NULL) {
+		rq = mem_zalloc(sizeof *rq);
+		ctx_init(&rq->cx);
+	}
+	if (!str_utf8(str_c(text), NULL))
+		return "It must be UTF-8.";
+	v = list ? list_value(str_c(text)) : json_string(text);
+	defer(&rq->cx, params_drop, v);
+	set_absent(p, out);
+	if (is_nothing(v) || (list && json_array_size(v) == 0))
+		return p->required ? "It must not be empty." : NULL;
+	return param_check(rq, p, v, out);
 }

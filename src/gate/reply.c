@@ -95,7 +95,7 @@ reply_head(struct req *rq, int status, const char *type)
 	rq->status = status;
 	if (!has_header(rq, "Content-Type"))
 		rq->out[rq->n_out++] = (struct http_header){"Content-Type", type};
-	if (!(rq->route->flags & ROUTE_PLAIN))
+	if (conf.debug_speed && !(rq->route->flags & ROUTE_PLAIN))
 		rq->out[rq->n_out++] = (struct http_header){"X-Debug-Speed",
 		    arena_printf(rq->cx.arena, "%llu.%06llu", (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000))};
 }
@@ -238,6 +238,14 @@ retry_header(struct req *rq, err_t e)
 		reply_static(rq, "Retry-After", "60");
 }
 
+/* What ends a request before its lifecycle has the headers of browsers. The contract has them without: no project and no login speak for an
+ * origin then. Everything else is trouble that its page should be able to read. */
+static bool
+without_cors(const struct req *rq, err_t e)
+{
+	return rq->cors || (rq->route->flags & ROUTE_PLAIN) || e == ERR_PROJECT_NOT_FOUND || e == ERR_USER_JWT_INVALID;
+}
+
 void
 reply_error(struct req *rq, err_t e)
 {
@@ -247,6 +255,8 @@ reply_error(struct req *rq, err_t e)
 	struct jw w;
 
 	rq->n_out = rq->n_gate;	/* what a handler had added goes, cookies above all */
+	if (!without_cors(rq, e))
+		cors_headers(rq);
 	reply_static(rq, "Cache-Control", "no-cache, no-store, must-revalidate");
 	reply_static(rq, "Expires", "0");
 	reply_static(rq, "Pragma", "no-cache");
@@ -264,16 +274,16 @@ reply_error(struct req *rq, err_t e)
 void
 reply_refused(struct http_msg *m, err_t e)
 {
-	static const struct http_header h[] = {{"Cache-Control", "no-cache, no-store, must-revalidate"}, {"Expires", "0"},
-		{"Pragma", "no-cache"}, {"Content-Type", JSON_TYPE}};
+	struct http_header h[REFUSAL_HEADERS];
 	const struct err_info *i = err_info(e);
+	int n = cors_refusal(m, h), from = e == ERR_GENERAL_ROUTE_NOT_FOUND ? n - NO_CACHE_JSON : 0;	/* of what has no route, that alone */
 	struct buf b;
 	struct jw w;
 
 	buf_init(&b, m->arena, 256);
 	jw_init(&w, &b);
 	write_envelope(&w, i, i->message, NULL, true);
-	http_reply(m, i->status, h, sizeof h / sizeof *h, buf_view(&b));
+	http_reply(m, i->status, h + from, n - from, buf_view(&b));
 	http_done(m);
 }
 

@@ -15,6 +15,7 @@ struct node {
 	int n_kids;
 	struct node *any;		/* placeholder */
 	const struct route_info *route[METHOD_N];
+	const struct route_info *below[METHOD_N];	/* ROUTE_BELOW */
 };
 
 struct router {
@@ -225,7 +226,11 @@ router_slot(struct router *t, const struct route *r, const char *path)
 		router_refuse(r, "unknown method");
 	str_cut(&rest, '/');
 	while (rest.n > 0) {
-		n = node_child(n, str_cut(&rest, '/'));
+		struct str segment = str_cut(&rest, '/');
+
+		if (rest.n == 0 && (r->flags & ROUTE_BELOW))
+			return &n->below[m];
+		n = node_child(n, segment);
 		if (++depth > DEPTH_MAX)
 			router_refuse(r, "too many segments");
 	}
@@ -291,15 +296,15 @@ router_all(const struct router *r, int *n_out)
 	return r->all;
 }
 
-static const struct route_info *
-walk(const struct node *n, enum method m, struct str rest, struct str *args)
-{
-	const struct route_info *found;
-	struct str segment;
+/* The row of that very path. */
+static const struct route_info *walk(const struct node *n, enum method m, struct str rest, struct str *args);
 
-	if (rest.n == 0)
-		return n->route[m];
-	segment = str_cut(&rest, '/');
+static const struct route_info *
+walk_on(const struct node *n, enum method m, struct str rest, struct str *args)
+{
+	struct str segment = str_cut(&rest, '/');
+	const struct route_info *found;
+
 	for (int i = 0; i < n->n_kids; i++)
 		if (str_eq(n->kids[i]->segment, segment)) {
 			if ((found = walk(n->kids[i], m, rest, args)) != NULL)
@@ -310,6 +315,17 @@ walk(const struct node *n, enum method m, struct str rest, struct str *args)
 		return NULL;
 	*args = segment;
 	return walk(n->any, m, rest, args + 1);
+}
+
+static const struct route_info *
+walk(const struct node *n, enum method m, struct str rest, struct str *args)
+{
+	const struct route_info *found = rest.n == 0 ? n->route[m] : walk_on(n, m, rest, args);
+
+	if (found != NULL || n->below[m] == NULL)
+		return found;
+	*args = rest.n > 0 ? rest : STR("");
+	return n->below[m];
 }
 
 const struct route_info *

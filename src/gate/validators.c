@@ -291,7 +291,7 @@ check_range(struct req *rq, const struct param *p, json_t *v, void *out)
 	if (json_is_string(v)) {
 		struct str s = str_trim(json_str(v));
 
-		ok = str_to_i64(s, &n);
+		ok = str_to_i64_rounded(s, &n);
 	}
 	if (!ok || n < p->min || n > max)
 		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, max));

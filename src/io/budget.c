@@ -4,20 +4,19 @@
  * address is remembered only while it holds something. IPv6 clients have a /64 each, so that is what counts as their address. */
 #include "io/budget.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/addr.h"
 #include "core/conf.h"
 #include "core/map.h"
 #include "core/metric.h"
 
-enum { KEY_MAX = 16, V6_PREFIX = 8 };
 
 struct budget_owner {
 	size_t held;
 	size_t n_key;
-	char key[KEY_MAX];
+	char key[ADDR_KEY_MAX];
 };
 
 static struct map *owners;
@@ -33,40 +32,27 @@ move_total(size_t more, size_t less)
 }
 
 /* The address in binary; what is no address counts as one address of its own. */
-static struct str
-budget_key_of(const char *address, char key[KEY_MAX])
-{
-	struct in6_addr a6;
-
-	if (inet_pton(AF_INET, address, key) == 1)
-		return (struct str){key, 4};
-	if (inet_pton(AF_INET6, address, &a6) != 1)
-		return STR("-");
-	memcpy(key, &a6, sizeof a6);
-	return IN6_IS_ADDR_V4MAPPED(&a6) ? (struct str){key + 12, 4} : (struct str){key, V6_PREFIX};
-}
-
 static struct budget_owner *
 owner_find(const struct budget *b)
 {
-	char key[KEY_MAX];
+	char key[ADDR_KEY_MAX];
 
 	if (b->owner != NULL || b->address == NULL || owners == NULL)
 		return b->owner;
-	return map_get(owners, budget_key_of(b->address, key));
+	return map_get(owners, addr_key(b->address, key));
 }
 
 static struct budget_owner *
 owner_of(struct budget *b)
 {
-	char key[KEY_MAX];
+	char key[ADDR_KEY_MAX];
 	struct str k;
 
 	if (b->address == NULL || b->owner != NULL || (b->owner = owner_find(b)) != NULL)
 		return b->owner;
 	if (owners == NULL)
 		owners = map_new();
-	k = budget_key_of(b->address, key);
+	k = addr_key(b->address, key);
 	b->owner = mem_zalloc(sizeof *b->owner);
 	b->owner->n_key = k.n;
 	memcpy(b->owner->key, k.p, k.n);

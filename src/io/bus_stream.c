@@ -321,7 +321,7 @@ static void
 on_current(const redisReply *r, void *arg)
 {
 	struct shard *sh = shard_of(arg);
-	struct announcement a;
+	struct announcement a = {.id = "0-0"};
 
 	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;

@@ -75,3 +75,17 @@ bus_url_parse(struct arena *a, struct str url, struct bus_url *out, const char *
 		return false;
 	return take_host(a, where, out);
 }
+
+const char *
+bus_url_wrong(const char *url)
+{
+	struct ctx cx;
+	struct bus_url out;
+	const char *why = NULL;
+
+	ctx_init(&cx);
+	if (*url == '\0' || bus_url_parse(cx.arena, str_c(url), &out, &why))
+		why = NULL;
+	ctx_fini(&cx);
+	return why;
+}

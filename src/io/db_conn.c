@@ -155,17 +155,19 @@ add_step(struct db_conn *c, enum step_kind kind, struct stmt *st)
 	c->steps[c->n_steps++] = (struct step){kind, st};
 }
 
-/* The prepared form of a statement; a new one is prepared in this flight. */
+/* The prepared form of a statement; one that comes for the second time is prepared in this flight, NULL: it comes for the first. */
 static struct stmt *
 prepared(struct db_conn *c, const char *sql, size_t len)
 {
 	uint64_t hash = sql_hash(sql, len);
 	struct stmt *st = stmts_find(&c->stmts, sql, len, hash);
 
+	if (st == NULL && !stmts_again(&c->stmts, hash))
+		return NULL;
 	if (st == NULL) {
 		st = stmts_add(&c->stmts, sql, len, hash);
 		st->flight = c->flight;
-		stmts_trim(&c->stmts, (unsigned)conf.db_prepared_max, c->flight);
+		stmts_trim(&c->stmts, (unsigned)conf.db_prepared_max, (size_t)conf.db_prepared_bytes, c->flight);
 		if (PQsendPrepare(c->pg, st->name, sql, 0, NULL))
 			add_step(c, STEP_PREPARE, st);
 	}
@@ -183,8 +185,9 @@ dbc_statement(struct db_conn *c, enum step_kind kind, const char *sql, int n, co
 	assert(n >= 0 && n <= 65535);
 	if (c->state == DBC_BROKEN)
 		return;
-	if (conf.db_prepared && conf.db_prepared_max > 0 && len <= PREPARE_MAX && sql_is_dml(sql)) {
+	if (conf.db_prepared && conf.db_prepared_max > 0 && len <= PREPARE_MAX && sql_is_dml(sql))
 		st = prepared(c, sql, len);
+	if (st != NULL) {
 		sent = PQsendQueryPrepared(c->pg, st->name, n, v, NULL, NULL, 0);
 	} else {
 		sent = PQsendQueryParams(c->pg, sql, n, NULL, v, NULL, NULL, 0);
@@ -353,8 +356,12 @@ dbc_await(struct ctx *cx, struct db_conn *c)
 
 	if (c->state == DBC_BROKEN)
 		return OK;	/* dbc_result tells */
-	e = fib_await(cx, &c->done);
-	return c->done.set ? OK : e;	/* it may have ended in the very turn in which the wait did */
+	e = cx->statement_max ? fib_await_for(cx, &c->done, cx->statement_max) : fib_await(cx, &c->done);
+	if (c->done.set)	/* it may have ended in the very turn in which the wait did */
+		return OK;
+	if (e == ERR_TIMEOUT && cx->statement_max)
+		metric_add(M_db_late, 1);
+	return e;
 }
 
 err_t

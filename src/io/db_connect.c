@@ -287,6 +287,16 @@ option(const PQconninfoOption *all, const char *keyword)
 	return NULL;
 }
 
+const char *
+db_url_wrong(const char *url)
+{
+	PQconninfoOption *all = *url != '\0' ? PQconninfoParse(url, NULL) : NULL;
+	bool ok = *url == '\0' || all != NULL;
+
+	PQconninfoFree(all);
+	return ok ? NULL : "it must be postgresql://user:password@host/database, or keyword=value pairs";
+}
+
 void
 dbc_open(struct db_conn *c)
 {

@@ -234,7 +234,7 @@ dbp_get(struct ctx *cx, struct db_conn **out)
 	TRY(dbp_check(cx));
 	if (closing)
 		return fail(cx, ERR_STOPPING, "the pool is closed");
-	if (idle != NULL && dbs_has_room(s)) {
+	if (idle != NULL && dbs_may_have(all, s, cx)) {
 		lend(s, cx, out);
 		gauges();
 		return OK;
@@ -317,7 +317,6 @@ drain_cancel(void *arg)
 static void
 db_pool_drain(struct db_conn *c)
 {
-	dbs_outlive(c);
 	dbc_move(c, DBC_DRAINING);
 	if (c->timer == NULL)
 		c->timer = loop_after(DRAIN_CANCEL, drain_cancel, c);
@@ -341,6 +340,7 @@ deallocate(struct db_conn *c)
 
 	db_pool_drain(c);
 	dbc_begin(c);
+	c->stmts.dead_bytes = 0;
 	while (c->stmts.n_dead > 0) {
 		snprintf(sql, sizeof sql, "DEALLOCATE %s", c->stmts.dead[--c->stmts.n_dead]);
 		dbc_statement(c, STEP_PLAIN, sql, 0, NULL);
@@ -356,7 +356,7 @@ tidy(struct db_conn *c)
 		db_pool_drop(c);
 	} else if (dbc_in_tx(c)) {
 		roll_back(c);
-	} else if (c->stmts.n_dead >= DEAD_MAX) {
+	} else if (c->stmts.n_dead >= DEAD_MAX || c->stmts.dead_bytes > (size_t)conf.db_prepared_bytes / 4) {
 		deallocate(c);
 	} else {
 		loop_timer_stop(&c->timer);

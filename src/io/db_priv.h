@@ -12,7 +12,7 @@
 #include "core/fair.h"
 #include "io/db.h"
 
-enum { DBC_MAGIC = 0x70676378, STMT_BUCKETS = 512 };
+enum { DBC_MAGIC = 0x70676378, STMT_BUCKETS = 512, STMT_SEEN = 1024 };
 
 enum dbc_state {
 	DBC_CONNECTING,	/* names, handshake, session settings */
@@ -37,9 +37,12 @@ struct stmts {
 	struct stmt *buckets[STMT_BUCKETS];
 	struct stmt ring;
 	unsigned count;
+	size_t bytes;		/* of their texts: what PostgreSQL keeps of each grows with it */
 	unsigned last_id;
+	uint32_t seen[STMT_SEEN];	/* parts of the hashes of statements that came lately */
 	char (*dead)[12];	/* dropped here, not yet on the server */
 	unsigned n_dead, cap_dead;
+	size_t dead_bytes;
 };
 
 enum step_kind { STEP_PREPARE, STEP_PLAIN, STEP_WANTED };
@@ -58,8 +61,7 @@ struct db_conn {
 	struct db_conn *prev, *next;	/* of all connections */
 	struct db_conn *below;		/* of the idle */
 	struct db_share *share;		/* it is lent to, or not clean since; NULL: nobody's */
-	const struct ctx *borrower;	/* NULL: has given it back; then */
-	struct fair_key borrower_key;	/* says who it was */
+	struct fair_key borrower;	/* who has it, or had it last */
 	PGconn *pg;
 	uv_poll_t *poll;		/* NULL: not watched */
 	int events;			/* it is watched for */
@@ -114,8 +116,10 @@ void stmts_fini(struct stmts *s);
 struct stmt *stmts_find(struct stmts *s, const char *sql, size_t len, uint64_t hash);	/* and makes it the newest */
 struct stmt *stmts_add(struct stmts *s, const char *sql, size_t len, uint64_t hash);
 void stmts_drop(struct stmts *s, struct stmt *st);
-/* Drops the oldest until `max` remain, except those of `flight`. */
-void stmts_trim(struct stmts *s, unsigned max, unsigned flight);
+/* Whether a statement with this hash came lately, too; the next time it did. */
+bool stmts_again(struct stmts *s, uint64_t hash);
+/* Drops the oldest until no more than `max` of `bytes` remain, except those of `flight`. */
+void stmts_trim(struct stmts *s, unsigned max, size_t bytes, unsigned flight);
 uint64_t sql_hash(const char *sql, size_t len);
 
 /* ---- db_pool.c ---- */
@@ -141,7 +145,8 @@ struct db_waiter {		/* a fiber that waits for a connection. First the item: the 
 struct db_share *dbs_of(const struct ctx *cx);
 bool dbs_has_room(const struct db_share *s);
 void dbs_lend(struct db_conn *c, struct db_share *s, const struct ctx *cx);
-void dbs_outlive(struct db_conn *c);	/* its borrower leaves, it is not clean yet */
+/* Whether this context may have an idle connection at once. `all`: the connections. */
+bool dbs_may_have(const struct db_conn *all, const struct db_share *s, const struct ctx *cx);
 void dbs_returned(struct db_conn *c);	/* clean, or gone */
 void dbs_wait(struct db_waiter *w, struct db_share *s, const struct ctx *cx);
 void dbs_leave(struct db_waiter *w);

@@ -2,10 +2,10 @@
  *
  * A share is the most connections that one kind of work has at a time; what requests do is a share without a bound. Shares with somebody waiting
  * take turns, in a share projects, in a project clients (core/fair.h). A client or project that holds its part of the pool is passed over while
- * others wait, and gets more when none does: no connection stays idle for the sake of a bound on those.
+ * others wait, and gets more when none does, but never all of it: db_client_max and db_project_max leave some for who comes next, who could
+ * otherwise wait for as long as a statement may take.
  *
- * A connection counts for who borrowed it until it is clean, so abandoned statements count too. What all this needs to know is gathered when
- * somebody waits; lending an idle connection is one comparison. */
+ * A connection counts for who borrowed it until it is clean, so abandoned statements count too. */
 #include <assert.h>
 
 #include "core/conf.h"
@@ -72,16 +72,8 @@ dbs_lend(struct db_conn *c, struct db_share *s, const struct ctx *cx)
 {
 	assert(c->share == NULL);
 	c->share = s;
-	c->borrower = cx;
+	c->borrower = fair_key(cx);
 	s->busy++;
-}
-
-void
-dbs_outlive(struct db_conn *c)
-{
-	if (c->borrower != NULL)
-		c->borrower_key = fair_key(c->borrower);
-	c->borrower = NULL;
 }
 
 void
@@ -92,7 +84,6 @@ dbs_returned(struct db_conn *c)
 	assert(c->share->magic == SHARE_MAGIC && c->share->busy > 0);
 	c->share->busy--;
 	c->share = NULL;
-	c->borrower = NULL;
 }
 
 /* ---- who waits ---- */
@@ -132,31 +123,50 @@ part(int64_t percent)
 	return n > 1 ? (unsigned)n : 1;
 }
 
-/* What is looked at of those who wait: first both parts, then that of the client, should all projects have theirs, then none. */
-enum look { LOOK_BOTH, LOOK_CLIENT, LOOK_NONE };
+/* What is looked at of those who wait: first both parts, then that of the client, should all projects have theirs, then only what nobody may
+ * have. */
+enum look { LOOK_BOTH, LOOK_CLIENT, LOOK_MAX_ONLY };
 
 struct looking {
 	enum look look;
 	const struct db_conn *all;
 };
 
+/* Whether who has this key holds less than so many percent of the pool. What is nobody's from outside has its share's bound alone. */
+static bool
+holds_less(const struct db_conn *all, struct fair_key key, int64_t client_percent, int64_t project_percent)
+{
+	unsigned client = 0, project = 0;
+
+	for (const struct db_conn *c = all; c != NULL; c = c->next) {
+		if (c->share == NULL)
+			continue;
+		client += c->borrower.client == key.client;
+		project += c->borrower.project == key.project;
+	}
+	return (key.client == 0 || client < part(client_percent)) && (key.project == 0 || project < part(project_percent));
+}
+
+static bool
+below_max(const struct db_conn *all, struct fair_key key)
+{
+	return key.client == 0 || holds_less(all, key, conf.db_client_max, conf.db_project_max);
+}
+
+bool
+dbs_may_have(const struct db_conn *all, const struct db_share *s, const struct ctx *cx)
+{
+	return dbs_has_room(s) && below_max(all, fair_key(cx));
+}
+
 static bool
 may_have_more(const struct fair_item *it, void *arg)
 {
 	const struct looking *l = arg;
-	unsigned client = 0, project = 0;
 
-	for (const struct db_conn *c = l->all; c != NULL; c = c->next) {
-		struct fair_key key;
-
-		if (c->share == NULL)
-			continue;
-		key = c->borrower != NULL ? fair_key(c->borrower) : c->borrower_key;
-		client += key.client == it->key.client;
-		project += key.project == it->key.project;
-	}
-	return (it->key.client == 0 || client < part(conf.db_client_part)) &&
-	    (l->look == LOOK_CLIENT || it->key.project == 0 || project < part(conf.db_project_part));
+	if (!below_max(l->all, it->key))
+		return false;
+	return l->look == LOOK_MAX_ONLY || holds_less(l->all, it->key, conf.db_client_part, l->look == LOOK_CLIENT ? INT32_MAX : conf.db_project_part);
 }
 
 static struct fair_item *
@@ -164,13 +174,13 @@ db_share_next_of(struct db_share *s, struct looking *l)
 {
 	if (s->waiting.n == 0 || !dbs_has_room(s))
 		return NULL;
-	return l->look == LOOK_NONE ? fair_take(&s->waiting) : fair_take_if(&s->waiting, may_have_more, l);
+	return fair_take_if(&s->waiting, may_have_more, l);
 }
 
 struct db_waiter *
 dbs_next(const struct db_conn *all)
 {
-	for (struct looking l = {LOOK_BOTH, all}; l.look <= LOOK_NONE; l.look++) {
+	for (struct looking l = {LOOK_BOTH, all}; l.look <= LOOK_MAX_ONLY; l.look++) {
 		struct db_share *s = turn;
 
 		do {

@@ -1,5 +1,7 @@
 /* The prepared statements of a connection: a hash table by text and a ring by use.
  *
+ * Callers make ever new statements, by what they ask for and what they change: only what comes a second time is prepared, and the texts of all
+ * are bounded in bytes, since PostgreSQL keeps some 50 bytes of trees and plans for each byte of them.
  * A statement dropped here stays on the server until the pool has time to DEALLOCATE it (`dead`). */
 #include "db_priv.h"
 
@@ -88,6 +90,7 @@ stmts_add(struct stmts *s, const char *sql, size_t len, uint64_t hash)
 	s->buckets[hash % STMT_BUCKETS] = st;
 	ring_put(s, st);
 	s->count++;
+	s->bytes += len;
 	return st;
 }
 
@@ -99,6 +102,7 @@ bury(struct stmts *s, const struct stmt *st)
 		s->dead = mem_realloc(s->dead, s->cap_dead * sizeof *s->dead);
 	}
 	memcpy(s->dead[s->n_dead++], st->name, sizeof *s->dead);
+	s->dead_bytes += st->len;
 }
 
 void
@@ -111,14 +115,25 @@ stmts_drop(struct stmts *s, struct stmt *st)
 	*at = st->chain;
 	ring_cut(st);
 	s->count--;
+	s->bytes -= st->len;
 	if (st->ready)
 		bury(s, st);
 	free(st);
 }
 
-void
-stmts_trim(struct stmts *s, unsigned max, unsigned flight)
+bool
+stmts_again(struct stmts *s, uint64_t hash)
 {
-	while (s->count > max && s->ring.next->flight != flight)
+	uint32_t *slot = &s->seen[hash % STMT_SEEN], part = (uint32_t)(hash >> 32) | 1;
+	bool again = *slot == part;
+
+	*slot = part;
+	return again;
+}
+
+void
+stmts_trim(struct stmts *s, unsigned max, size_t bytes, unsigned flight)
+{
+	while ((s->count > max || s->bytes > bytes) && s->ring.next->flight != flight)
 		stmts_drop(s, s->ring.next);
 }

@@ -170,7 +170,7 @@ device_append_failed(struct ctx *cx, const struct device_file *f, int error)
 /* ---- reading ---- */
 
 static struct device_source *
-source_of(const struct device_source *s)
+device_source(const struct device_source *s)
 {
 	assert(s->magic == DEVICE_SOURCE_MAGIC);
 	return (struct device_source *)(uintptr_t)s;
@@ -182,7 +182,7 @@ device_close(struct device_source **sp)
 	struct device_source *s = *sp;
 
 	*sp = NULL;
-	if (s == NULL || source_of(s)->d == NULL)
+	if (s == NULL || device_source(s)->d == NULL)
 		return;
 	s->d->kind->close(s);
 	s->d = NULL;
@@ -213,13 +213,13 @@ device_open(struct ctx *cx, struct device *d, const char *key, uint64_t at, uint
 int
 device_source_fd(const struct device_source *s)
 {
-	return source_of(s)->fd;
+	return device_source(s)->fd;
 }
 
 err_t
 device_fill(struct ctx *cx, struct device_source *s, const struct iovec *v, int n)
 {
-	assert(source_of(s)->fd < 0);
+	assert(device_source(s)->fd < 0);
 	return s->d->kind->fill(cx, s, v, n);
 }
 

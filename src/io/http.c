@@ -27,7 +27,7 @@
 
 #include "core/log.h"
 
-enum { LINGER_MS = 2000, LINGER_BYTES = 8 << 20, CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
+enum { CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
 
 struct list {
 	struct conn *first, *last;
@@ -303,9 +303,10 @@ conn_input(struct conn *c, char *p, size_t n)
 {
 	if (c->list == LIST_CLOSING && !(c->proto == PROTO_WS && !c->fin_due)) {
 		c->swallowed += (uint32_t)n;
-		if (c->swallowed > LINGER_BYTES && c->fin_sent)
+		c->heard = loop_now();
+		if (c->swallowed > (uint64_t)conf.linger_bytes && c->fin_sent)
 			conn_listen(c, false);	/* closing now would reset what is on its way: on_tick does it when all has been taken */
-		else if (c->swallowed > LINGER_BYTES)
+		else if (c->swallowed > (uint64_t)conf.linger_bytes)
 			conn_doom(c);
 		return;
 	}
@@ -315,6 +316,27 @@ conn_input(struct conn *c, char *p, size_t n)
 		h2_input(c, p, n);
 	else
 		h1_input(c, p, n);
+}
+
+/* Who speaks something else than the port does is told so at once, if it can be. True: it was, and what it says counts for nothing. */
+static bool
+wrong_port(struct conn *c, unsigned char first)
+{
+	static const char text[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 34\r\nConnection: close\r\n\r\n"
+				   "This port speaks TLS: use https.\r\n";
+
+	bool fresh = c->untouched;
+
+	c->untouched = false;
+	if (!fresh || tls_looks(first) == (c->tls != NULL))
+		return false;
+	metric_add(M_tls_failed, 1);
+	if (c->tls != NULL) {
+		tls_free(&c->tls);
+		conn_write(c, text, sizeof text - 1);
+	}
+	conn_finish(c);
+	return true;
 }
 
 static void
@@ -349,7 +371,7 @@ on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 	case LWS_CALLBACK_RAW_ADOPT:
 		c->magic = CONN_MAGIC;
 		c->wsi = wsi;
-		c->first = true;
+		c->first = c->untouched = true;
 		list_append(c, LIST_HEAD);
 		n_conns++;
 		metric_add(M_http_connections, 1);
@@ -357,7 +379,7 @@ on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 	case LWS_CALLBACK_RAW_RX:
 		c = CONN(c);
 		serving = c;
-		if (c->list != LIST_DOOMED) {
+		if (c->list != LIST_DOOMED && !wrong_port(c, *(unsigned char *)in)) {
 			if (c->tls != NULL)
 				tls_input(c, in, len);
 			else
@@ -581,6 +603,16 @@ reads_on(struct conn *c)
 	return true;
 }
 
+/* A connection whose answer is on its way, and which nobody needs any more. Who is still sending may read nothing before it has sent all:
+ * that is thrown away for a while, since closing would reset the connection, and the answer with it. */
+static bool
+lingered(const struct conn *c, uint64_t now)
+{
+	if (c->fin_sent && !c->deaf)
+		return now - c->since >= (uint64_t)conf.linger_timeout || (now - c->since >= LINGER_MS && now - c->heard >= LINGER_MS);
+	return now - c->since >= CLOSE_MS || (c->deaf && c->fin_sent && conn_unsent(c) == 0);
+}
+
 static void
 http_on_tick(void *arg)
 {
@@ -593,7 +625,7 @@ http_on_tick(void *arg)
 		next = c->next;
 		if (reads_on(c))
 			c->since = loop_now();	/* this list is looked at as a whole: its order does not matter */
-		else if (loop_now() - c->since >= (c->fin_sent && !c->deaf ? LINGER_MS : CLOSE_MS) || (c->deaf && c->fin_sent && conn_unsent(c) == 0))
+		else if (lingered(c, loop_now()))
 			conn_doom(c);
 	}
 	watch_tick();
@@ -624,7 +656,7 @@ status_text(int status)
 		{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
 		{301, "Moved Permanently"}, {302, "Found"}, {304, "Not Modified"}, {307, "Temporary Redirect"},
 		{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-		{405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"}, {411, "Length Required"},
+		{405, "Method Not Allowed"}, {408, "Request Timeout"}, {409, "Conflict"},
 		{412, "Precondition Failed"}, {413, "Content Too Large"}, {416, "Range Not Satisfiable"},
 		{429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
 		{501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
@@ -643,8 +675,18 @@ header_sane(const struct http_header *h)
 {
 	if (strpbrk(h->value, "\r\n") == NULL && strpbrk(h->name, "\r\n :") == NULL && *h->name != '\0')
 		return true;
-	log_warn(NULL, "header left out", "reason=\"line break\"");
+	if (log_may(STR("header left out"), 1, 60000))
+		log_warn(NULL, "header left out", "reason=\"line break\" name=\"%s\"", h->name);
 	return false;
+}
+
+int
+error_headers(struct msg *x, struct http_header out[REFUSAL_HEADERS])
+{
+	if (http_handler->refusal != NULL)
+		return http_handler->refusal(&x->m, out);
+	out[0] = (struct http_header){"Content-Type", "application/json; charset=UTF-8"};
+	return 1;
 }
 
 struct str

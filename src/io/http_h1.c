@@ -12,13 +12,23 @@ enum { SURPLUS_MAX = 64 * 1024, SKIP_MAX = 64 * 1024 };
 void
 h1_refuse(struct conn *c, struct msg *x, err_t e)
 {
-	static const struct http_header json = {"Content-Type", "application/json; charset=UTF-8"};
+	struct http_header h[REFUSAL_HEADERS];
+	int n = error_headers(x, h);
 
 	metric_add(M_http_refused, 1);
 	c->surplus = true;
-	h1_reply(c, x, err_info(e)->status, &json, 1, error_body(e));
-	if (x != NULL)
-		msg_free(x);
+	h1_reply(c, x, err_info(e)->status, h, n, error_body(e));
+	msg_free(x);
+}
+
+/* The same of a request that has no message yet. */
+static void
+refuse_head(struct conn *c, const char *p, size_t n, err_t e)
+{
+	struct msg *x = msg_new(c);
+
+	head_guess(x, p, n < (size_t)conf.head_max ? n : (size_t)conf.head_max);
+	h1_refuse(c, x, e);
 }
 
 static void
@@ -42,14 +52,20 @@ http_h1_begin(struct conn *c, const char *head, size_t n)
 	err_t e = head_parse(x, arena_memdup(x->m.arena, head, n), n);
 
 	c->first = false;
-	if (e != OK)
+	if (e != OK) {
+		head_guess(x, head, n);
 		h1_refuse(c, x, e);
+	} else if (x->in_chunks)
+		chunks_begin(&c->chunks);
 	return e == OK;
 }
 
+/* Of a body in chunks nobody knows, unless it has ended: then it may be a little. */
 static uint64_t
 body_left(const struct msg *x)
 {
+	if (x->in_chunks)
+		return x->ended ? 0 : 1;
 	return (uint64_t)x->m.length - x->m.received;
 }
 
@@ -84,7 +100,7 @@ take_head(struct conn *c, const char *p, size_t n, size_t scanned)
 
 	if (end < 0 || end > conf.head_max || (end == 0 && n > (size_t)conf.head_max)) {
 		conn_move(c, LIST_HEAD);
-		h1_refuse(c, NULL, end < 0 ? ERR_REQUEST_MALFORMED : ERR_HEADERS_TOO_LARGE);
+		refuse_head(c, p, n, end < 0 ? ERR_REQUEST_MALFORMED : ERR_HEADERS_TOO_LARGE);
 		return 0;
 	}
 	if (end == 0) {
@@ -133,14 +149,58 @@ take_body(struct conn *c, const char *p, size_t n)
 	return n;
 }
 
+/* The same of a body in chunks: a run of data at a time. */
 static size_t
-skip_body(struct conn *c, size_t n)
+take_chunks(struct conn *c, const char *p, size_t n)
 {
+	struct msg *x = c->msg;
+	struct str data;
+	size_t used;
+
+	if (x->ended)
+		surplus(c, p, n);
+	if (x->ended || chunks_bad(&c->chunks))
+		return n;
+	used = chunks_take(&c->chunks, p, n, &data);
+	if (chunks_bad(&c->chunks)) {
+		c->surplus = true;
+		conn_listen(c, false);	/* until the answer is out */
+		msg_body_bad(x);
+		return n;
+	}
+	msg_body_more(x, data.n + c->chunks.left);
+	if (c->msg == x && data.n > 0)
+		msg_body(x, data.p, data.n);
+	if (c->msg != x || !chunks_ended(&c->chunks))	/* refused, or to be continued */
+		return used;
+	if (used < n)
+		surplus(c, p + used, n - used);
+	if (c->list != LIST_DOOMED)
+		msg_body_end(x);
+	return n;
+}
+
+static size_t
+skip_body(struct conn *c, const char *p, size_t n)
+{
+	bool in_chunks = c->chunks.state != 0;
+	struct str data;
+
 	if (n > c->skip)
 		n = (size_t)c->skip;
+	if (in_chunks)
+		n = chunks_take(&c->chunks, p, n, &data);
 	c->skip -= n;
-	if (c->skip == 0)
+	if (in_chunks && chunks_ended(&c->chunks))
+		c->skip = 0;
+	else if (in_chunks && (c->skip == 0 || chunks_bad(&c->chunks))) {	/* more than little */
+		conn_finish(c);
+		return n;
+	}
+	if (c->skip == 0) {
+		c->chunks = (struct chunks){0};
 		conn_move(c, LIST_IDLE);
+	}
 	return n;
 }
 
@@ -151,9 +211,9 @@ http_h1_step(struct conn *c, const char *p, size_t n, size_t scanned)
 	size_t used;
 
 	if (c->skip > 0)
-		return skip_body(c, n);
+		return skip_body(c, p, n);
 	if (c->msg != NULL)
-		return take_body(c, p, n);
+		return c->msg->in_chunks ? take_chunks(c, p, n) : take_body(c, p, n);
 	used = take_head(c, p, n, scanned);
 	if (used == 0)
 		return 0;
@@ -253,7 +313,7 @@ may_keep(struct conn *c, struct msg *x)
 {
 	uint64_t left;
 
-	if (x == NULL || !x->keep)
+	if (!x->keep)
 		return false;
 	left = body_left(x);
 	if (left > SKIP_MAX || (left > 0 && x->expects))	/* who expects "100 Continue" may send the body or not */
@@ -270,6 +330,10 @@ finish_request(struct conn *c, struct msg *x, bool keep)
 		return;
 	}
 	c->skip = body_left(x);
+	if (c->skip == 0)
+		c->chunks = (struct chunks){0};
+	else if (x->in_chunks)
+		c->skip = SKIP_MAX;
 	conn_listen(c, true);
 	conn_move(c, c->skip > 0 ? LIST_HEAD : LIST_IDLE);
 }
@@ -284,7 +348,7 @@ h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	if (!none)
 		snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", body.n);
 	at = build_head(status, h, nh, framing, keep);
-	if (!none && (x == NULL || !x->head) && body.n > 0) {
+	if (!none && !x->head && body.n > 0) {
 		size_t now = body.n < SCRATCH_SIZE - at ? body.n : SCRATCH_SIZE - at;
 
 		at = http_h1_put(conn_scratch, at, body.p, now);
@@ -307,6 +371,8 @@ h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	x->chunked = x->out_length < 0 && x->m.version == 11 && !bodiless(status);
 	if (x->out_length < 0 && !x->chunked && !x->bodiless)	/* its end is that of the connection */
 		x->keep = false;
+	if (x->in_chunks && !x->ended)	/* nobody knows how much is to come while the answer goes out */
+		c->surplus = true;
 	x->keep = may_keep(c, x);
 	if (x->chunked)
 		strcpy(framing, "Transfer-Encoding: chunked\r\n");
@@ -347,5 +413,5 @@ h1_timeout(struct conn *c)
 	if (c->list == LIST_IDLE || (c->list == LIST_HEAD && c->in.n == 0))
 		conn_finish(c);
 	else
-		h1_refuse(c, NULL, ERR_REQUEST_TIMEOUT);
+		refuse_head(c, c->in.p, c->in.n, ERR_REQUEST_TIMEOUT);
 }

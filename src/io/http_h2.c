@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
+enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
 
 enum { STREAM_MAGIC = 0x53545232 };
 
@@ -27,8 +27,10 @@ struct stream {
 	struct budget held;
 	bool more;		/* further pieces of the answer may follow */
 	bool heard_all;		/* the request has ended */
-	struct watch watch;	/* until the head is complete; then an answer that nobody writes to any more, until it is taken */
-	uint64_t moved;		/* loop_now() when it began, then when some of the answer was taken */
+	bool lingering;		/* its answer is out, and the client still sends: that is thrown away for a while */
+	uint64_t since, swallowed;	/* loop_now() when that began; bytes of it */
+	struct watch watch;	/* until the head is complete; then an answer that nobody writes to any more, until it is taken; then lingering */
+	uint64_t moved;		/* loop_now() when it began, then when some of the answer was taken, then of lingering bytes */
 	size_t head_bytes;
 	uint64_t seen;		/* header_once */
 	err_t bad;		/* refused when the head is complete */
@@ -181,6 +183,15 @@ http_h2_set_length(struct stream *st, struct str v)
 	}
 }
 
+/* Of a head that is too large, what an answer needs that its page can read. */
+static bool
+for_refusal(const struct msg *x, const char *key, size_t nn, size_t nv)
+{
+	int id = header_known(key, nn);
+
+	return (id == HDR_ORIGIN || id == HDR_X_PROJECT) && x->m.hdr[id].p == NULL && nv <= VALUE_FOR_REFUSAL;
+}
+
 static int
 http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t nn, const uint8_t *value, size_t nv,
     uint8_t flags, void *user)
@@ -199,7 +210,8 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 	st->head_bytes += nn + nv + 4;
 	if (st->head_bytes > (size_t)conf.head_max) {
 		st->bad = ERR_HEADERS_TOO_LARGE;
-		return 0;
+		if (!for_refusal(x, key, nn, nv))
+			return 0;
 	}
 	if (nn > 0 && key[0] == ':') {
 		if (nn == 7 && memcmp(key, ":method", 7) == 0)
@@ -216,7 +228,7 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 	v = str_trim(http_h2_keep_text(x, value, nv));
 	if (id == HDR_CONTENT_LENGTH)
 		http_h2_set_length(st, v);
-	if (!header_once(&st->seen, id))
+	if (!header_once(&st->seen, id) || (id == HDR_HOST && x->m.hdr[id].p != NULL && !str_ieq(x->m.hdr[id], v)))	/* :authority has named another */
 		st->bad = ERR_REQUEST_MALFORMED;
 	header_set(&x->m, id, v);
 	return 0;
@@ -225,10 +237,11 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 void
 h2_refuse(struct conn *c, struct msg *x, err_t e)
 {
-	static const struct http_header json = {"content-type", "application/json; charset=UTF-8"};
+	struct http_header h[REFUSAL_HEADERS];
+	int n = error_headers(x, h);
 
 	metric_add(M_http_refused, 1);
-	h2_reply(c, x, err_info(e)->status, &json, 1, error_body(e));
+	h2_reply(c, x, err_info(e)->status, h, n, error_body(e));
 	msg_free(x);
 }
 
@@ -248,6 +261,46 @@ on_head(struct conn *c, struct stream *st, bool last)
 		msg_give(x);
 }
 
+/* As http.c does with a connection: a client may not look for its answer before it has sent all, or take the end of the stream for a failure. */
+static void
+linger_check(struct watch *w, uint64_t now)
+{
+	struct stream *st = (struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
+
+	assert(st->magic == STREAM_MAGIC && st->lingering);
+	if (now - st->since < (uint64_t)conf.linger_timeout && now - st->moved < LINGER_MS)
+		return;
+	watch_remove(w);
+	nghttp2_submit_rst_stream(st->conn->h2->s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+	http_h2_pump(st->conn);
+}
+
+/* False: nghttp2 has lost its way. */
+static bool
+swallow(nghttp2_session *s, struct stream *st, size_t n)
+{
+	st->swallowed += n;
+	st->moved = loop_now();
+	if (st->swallowed > (uint64_t)conf.linger_bytes)
+		return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR) == 0;
+	return nghttp2_session_consume_stream(s, st->id, n) == 0;
+}
+
+/* From inside nghttp2. What has come before was not taken, so its window is given back now. */
+static void
+linger(nghttp2_session *s, struct stream *st)
+{
+	int32_t before = nghttp2_session_get_stream_effective_recv_data_length(s, st->id);
+
+	assert(st->msg == NULL && !st->lingering);
+	st->lingering = true;
+	st->since = st->moved = loop_now();
+	watch_remove(&st->watch);
+	watch_add(&st->watch, linger_check);
+	if (before > 0 && !swallow(s, st, (size_t)before))
+		conn_doom(st->conn);
+}
+
 static int
 http_h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *user)
 {
@@ -259,7 +312,7 @@ http_h2_on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p,
 	if (nghttp2_session_consume_connection(s, n) != 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	if (x == NULL)
-		return 0;
+		return st == NULL || !st->lingering || swallow(s, st, n) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 	msg_body(x, (const char *)p, n);
 	if (st->msg == x && x->collecting && nghttp2_session_consume_stream(s, id, n) != 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -297,7 +350,7 @@ http_h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
 	return 0;
 }
 
-/* A client that still sends what nobody wants is told when it has its answer. */
+/* A client that still sends what nobody wants has its answer now. */
 static int
 on_sent(nghttp2_session *s, const nghttp2_frame *f, void *user)
 {
@@ -306,8 +359,8 @@ on_sent(nghttp2_session *s, const nghttp2_frame *f, void *user)
 	if ((f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) || (f->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return 0;
 	st = http_h2_stream_of(user, f->hd.stream_id);
-	if (st != NULL && !st->heard_all)
-		nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, f->hd.stream_id, NGHTTP2_NO_ERROR);
+	if (st != NULL && st->msg == NULL && !st->heard_all)	/* else: h2_end */
+		linger(s, st);
 	return 0;
 }
 
@@ -521,6 +574,8 @@ h2_end(struct conn *c, struct msg *x)
 	http_h2_let_go(st);
 	if (body)
 		http_h2_go_on(c, st);
+	else if (!st->heard_all)	/* its head was all of it */
+		linger(c->h2->s, st);
 }
 
 void

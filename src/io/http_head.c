@@ -29,7 +29,7 @@ static const struct { const char *name; size_t n; enum many many; } names[OWN_N]
 
 /* What the own headers said. */
 struct framing {
-	bool chunked;		/* any Transfer-Encoding */
+	bool chunked;		/* the Transfer-Encoding that we know, once */
 	bool has_length;
 	uint64_t seen;		/* of enum http_hdr, a bit each; the target may name a host as well */
 	bool close, keep_alive, upgrade;	/* of Connection */
@@ -177,7 +177,9 @@ own_header(struct framing *f, int id, struct str v)
 		f->keep_alive = f->keep_alive || list_has(v, "keep-alive");
 		f->upgrade = f->upgrade || list_has(v, "upgrade");
 		return OK;
-	case OWN_TRANSFER_ENCODING:
+	case OWN_TRANSFER_ENCODING:	/* one coding, and the one that says where the body ends */
+		if (f->chunked || !str_ieq(v, STR("chunked")))
+			return ERR_REQUEST_MALFORMED;
 		f->chunked = true;
 		return OK;
 	case OWN_UPGRADE:
@@ -285,15 +287,34 @@ parse_header(struct msg *x, struct framing *f, const char *line, size_t n)
 static err_t
 http_head_apply(struct msg *x, const struct framing *f)
 {
-	if (f->chunked)
-		return f->has_length ? ERR_REQUEST_MALFORMED : ERR_LENGTH_REQUIRED;
+	if (f->chunked && (f->has_length || x->m.version < 11))	/* two readers may take it in two ways */
+		return ERR_REQUEST_MALFORMED;
 	x->head = str_is(x->m.method, "HEAD");
 	x->keep = x->m.version == 11 ? !f->close : f->keep_alive && !f->close;
 	x->expects = x->m.version == 11 && f->expects;
 	x->ws_key = f->ws_key;
 	x->upgrade = x->m.version == 11 && f->upgrade && f->websocket && f->version_13 && str_is(x->m.method, "GET");
-	x->m.length = f->length;
+	x->in_chunks = f->chunked;
+	x->m.length = f->chunked ? -1 : f->length;
 	return OK;
+}
+
+void
+head_guess(struct msg *x, const char *p, size_t n)
+{
+	struct str rest = {arena_memdup(x->m.arena, p, n), n};
+
+	str_cut(&rest, '\n');
+	while (rest.n > 0) {
+		struct str v = str_cut(&rest, '\n'), name = str_cut(&v, ':');
+		int id = v.p != NULL ? header_known(name.p, name.n) : -1;
+
+		if (v.n > 0 && v.p[v.n - 1] == '\r')
+			v.n--;
+		v = str_trim(v);
+		if (id >= 0 && rest.p != NULL && x->m.hdr[id].p == NULL && header_value_ok(v.p, v.n))	/* the last line may go on */
+			x->m.hdr[id] = v;
+	}
 }
 
 err_t

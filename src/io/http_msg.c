@@ -184,10 +184,7 @@ collect_check(struct watch *w, uint64_t now)
 	if (now - x->heard < (uint64_t)conf.head_timeout && all < (uint64_t)conf.body_timeout && !client_too_slow(x->m.received, all))
 		return;
 	metric_add(M_http_slow, 1);
-	if (x->conn->proto == PROTO_H2)
-		h2_cut(x->conn, x, true);	/* frees it, as the adapter's */
-	else
-		h1_refuse(x->conn, x, ERR_REQUEST_TIMEOUT);
+	msg_refuse(x, ERR_REQUEST_TIMEOUT);
 }
 
 void
@@ -289,6 +286,26 @@ msg_body(struct msg *x, const char *p, size_t n)
 }
 
 void
+msg_body_more(struct msg *x, uint64_t n)
+{
+	if (x->collecting && x->m.received + n > (uint64_t)x->limit)
+		msg_refuse(x, ERR_REQUEST_TOO_LARGE);
+}
+
+void
+msg_body_bad(struct msg *x)
+{
+	assert(x->magic == MSG_MAGIC && !x->ended);
+	if (x->collecting) {
+		msg_refuse(x, ERR_REQUEST_MALFORMED);
+		return;
+	}
+	x->refused = ERR_REQUEST_MALFORMED;
+	x->keep = false;
+	stream_wake(x);
+}
+
+void
 msg_body_end(struct msg *x)
 {
 	assert(x->magic == MSG_MAGIC && !x->ended);
@@ -325,7 +342,7 @@ http_begun(const struct http_msg *m)
 void
 http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, struct str body)
 {
-	static const struct http_header json = {"Content-Type", "application/json; charset=UTF-8"};
+	struct http_header own[REFUSAL_HEADERS];
 	struct msg *x = msg_cast(m);
 	struct conn *c = x->conn;
 	struct budget mine = {0};
@@ -337,8 +354,8 @@ http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, 
 	if (c == NULL)
 		return;
 	if (body.n > PIECE && (e = budget_room(&mine, body.n)) != OK) {	/* the reader may be slow */
-		h = &json;
-		nh = 1;
+		nh = error_headers(x, own);
+		h = own;
 		status = err_info(e)->status;
 		body = error_body(e);
 	}

@@ -50,6 +50,19 @@ void rest_add(struct rest *r, const void *p, size_t n);
 void rest_cut(struct rest *r, size_t n);	/* drops n bytes from the front */
 void rest_free(struct rest *r);
 
+/* Where in a body that comes in chunks its reader is (http_chunks.c). All zero: the body is not in chunks. */
+struct chunks {
+	uint64_t left;		/* of the chunk; its size as far as it has been read */
+	uint16_t line;		/* bytes of the line, or of all trailers, so far */
+	uint16_t excess;	/* framing that its data does not justify */
+	uint8_t state;		/* enum chunks_state */
+};
+void chunks_begin(struct chunks *d);
+/* The next bytes: returns how many were used, up to the first run of data, which is data_out (empty: there is none yet), or to the end. */
+size_t chunks_take(struct chunks *d, const char *p, size_t n, struct str *data_out);
+bool chunks_ended(const struct chunks *d);	/* the last chunk and its trailers are there */
+bool chunks_bad(const struct chunks *d);	/* there is no knowing where the body ends */
+
 /* Something that waits for its client without a fiber: looked at several times a second. All zero when it is not watched. */
 struct watch {
 	struct watch *prev, *next;
@@ -75,7 +88,8 @@ struct msg {				/* what is behind a struct http_msg */
 	bool ended;			/* all of the body has arrived */
 	bool unwanted;			/* what is left of the body is thrown away */
 	bool bodiless;			/* the answer in pieces has none: HEAD, 204, 304 */
-	bool chunked;
+	bool in_chunks;			/* HTTP/1.1: the body comes so */
+	bool chunked;			/* the answer goes so */
 	bool choked;			/* the kernel takes nothing of the file just now */
 	err_t refused;			/* why pieces of the body were lost: no room in the budget */
 	struct str ws_key;
@@ -120,6 +134,7 @@ struct conn {
 	uint8_t proto;			/* enum proto */
 	uint8_t family;			/* AF_INET or AF_INET6 */
 	bool first;			/* nothing has arrived yet: it may become HTTP/2 */
+	bool untouched;			/* not a byte has come from the socket */
 	bool surplus;			/* bytes behind an unanswered request: close after the answer */
 	bool fin_due;			/* FIN once all output is out */
 	bool fin_sent;
@@ -132,7 +147,9 @@ struct conn {
 	struct rest in;			/* unparsed input: a partial head or frame */
 	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
-	uint64_t skip;			/* bytes left of a body that nobody wanted, between two requests */
+	uint64_t heard;			/* LIST_CLOSING: loop_now() of the last of that */
+	uint64_t skip;			/* bytes that may still come of a body that nobody wanted, between two requests */
+	struct chunks chunks;		/* H1: of the request's body, or of that which is skipped */
 	struct budget unread;		/* answers that lws keeps for the socket */
 	int unsent;			/* LIST_CLOSING, LIST_WS_ASKED: bytes that the kernel held when last looked at */
 	union {
@@ -148,6 +165,7 @@ extern bool http_draining;
 extern unsigned http_sockets;	/* WebSockets open */
 
 /* http.c */
+enum { LINGER_MS = 2000 };	/* a client that has its answer and is silent for so long sends no more */
 void conn_move(struct conn *c, enum conn_list to);	/* the only writer of c->list; restarts the deadline */
 void conn_write(struct conn *c, const void *p, size_t n);	/* through TLS; all of it is written or buffered, or c is doomed */
 void conn_send(struct conn *c, const void *p, size_t n);	/* past TLS */
@@ -180,6 +198,8 @@ void msg_free(struct msg *x);		/* one that no handler has */
 struct msg *msg_cast(const struct http_msg *m);
 void msg_body(struct msg *x, const char *p, size_t n);	/* bytes of its body; it may have been refused afterwards */
 void msg_body_end(struct msg *x);	/* that was all */
+void msg_body_more(struct msg *x, uint64_t n);	/* so much more is announced, at least; it may have been refused afterwards */
+void msg_body_bad(struct msg *x);	/* the rest cannot be read; it may have been refused afterwards */
 /* The body is asked for: who waits for it says so. */
 void msg_body_wanted(struct msg *x);
 bool client_too_slow(uint64_t bytes, uint64_t ms);	/* under conf.rate_min */
@@ -196,11 +216,14 @@ err_t stream_gone(struct ctx *cx, const struct msg *x) MUST_CHECK;	/* ERR_CANCEL
 const char *http_date(void);		/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second */
 const char *status_text(int status);
 bool header_sane(const struct http_header *h);
-/* Envelope of an error that the adapter answers by itself. In a static buffer. */
+/* Headers and envelope of an error that the adapter answers by itself. The body is in a static buffer. */
+int error_headers(struct msg *x, struct http_header out[REFUSAL_HEADERS]);
 struct str error_body(err_t e);
 
 /* http_head.c */
 err_t head_parse(struct msg *x, char *head, size_t n);	/* head in the message's arena, through the empty line */
+/* What a head says that is refused, or not complete: for an answer that its page can read. */
+void head_guess(struct msg *x, const char *p, size_t n);
 /* Offset behind the empty line, 0: not there yet, -1: there never will be. `from` is where to begin. */
 ssize_t head_end(const char *p, size_t n, size_t from);
 int header_known(const char *name, size_t n);		/* enum http_hdr or -1 */
@@ -253,6 +276,7 @@ void tls_input(struct conn *c, const char *p, size_t n);	/* ciphertext in, conn_
 void tls_write(struct conn *c, const void *p, size_t n);
 void tls_bye(struct conn *c);		/* close_notify */
 bool tls_is_h2(const struct conn *c);
+bool tls_looks(unsigned char first);	/* a connection that begins so speaks TLS */
 
 #define CONN(ptr) conn_cast(ptr)
 struct conn *conn_cast(void *p);

@@ -123,7 +123,7 @@ http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out)
 	while (x->arrived.n == 0) {
 		TRY(stream_gone(cx, x));
 		if (x->refused != OK)
-			return fail(cx, x->refused, "no room for the body: received=%llu", (unsigned long long)m->received);
+			return fail(cx, x->refused, "the body is not taken: received=%llu", (unsigned long long)m->received);
 		if (x->ended)
 			return OK;
 		TRY(await_piece(cx, x));

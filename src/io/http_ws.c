@@ -690,13 +690,13 @@ accept_key(struct str key, char out[32])
 static void
 refuse_upgrade(struct conn *c, struct msg *x)
 {
-	static const struct http_header h[] = {
-		{"Content-Type", "application/json; charset=UTF-8"},
-		{"Sec-WebSocket-Version", "13"},
-	};
+	err_t e = http_draining ? ERR_STOPPING : ERR_REQUEST_MALFORMED;
+	struct http_header h[REFUSAL_HEADERS + 1];
+	int n = error_headers(x, h);
 
+	h[n++] = (struct http_header){"Sec-WebSocket-Version", "13"};
 	metric_add(M_http_refused, 1);
-	h1_reply(c, x, 400, h, 2, error_body(ERR_REQUEST_MALFORMED));
+	h1_reply(c, x, err_info(e)->status, h, n, error_body(e));
 	msg_free(x);
 }
 
@@ -708,7 +708,7 @@ ws_upgrade(struct conn *c, struct msg *x)
 	char text[sizeof before + 40];
 	struct ws *w;
 
-	if (!x->upgrade || x->m.length > 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
+	if (!x->upgrade || x->m.length != 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
 		refuse_upgrade(c, x);
 		return;
 	}

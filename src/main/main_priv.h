@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "core/ctx.h"
+#include "io/db.h"
 
 /* ---- main.c ---- */
 
@@ -22,12 +23,18 @@ struct args {			/* what was said on the command line */
 	int n_own;
 	struct {
 		const char *name, *value;
+		union {			/* the value as the parameter that it is */
+			const char *text;
+			struct strs list;
+			int64_t time;
+		} as;
 	} own[32];			/* options of the verb */
 };
 
 struct option {			/* of a verb */
 	const char *name, *arg, *doc;	/* arg NULL: a switch */
 	bool required;
+	const char *operation, *param;	/* the parameter of the verb's service that it is, and is checked as; NULL: none */
 };
 
 struct verb {
@@ -35,11 +42,16 @@ struct verb {
 	int (*run)(struct args *a);
 	const struct option *options;	/* ended by an empty name */
 	const char *doc;
+	const char *service;	/* whose parameters its options are */
 };
 extern const struct verb verbs[];	/* ended by an empty name */
 
-const char *args_get(const struct args *a, const char *name);	/* of an option of the verb; NULL: absent */
+const char *args_get(const struct args *a, const char *name);	/* of an option of the verb, as the API would store it; NULL: absent */
+struct strs args_list(const struct args *a, const char *name);	/* of one that is a list */
+int64_t args_time(const struct args *a, const char *name);	/* of one that is a date; TIME_NONE: absent */
+bool args_own(struct args *a, const char *name, const char *value);	/* one more, as if it had been said: checked; false with a line on stderr */
 void args_setting(struct args *a, const char *name, const char *value);	/* one more setting, over all others */
+void settings_init(void);	/* settings.c: what values may be */
 /* Loads the configuration; `reload` as in conf_load. */
 bool args_conf(const struct args *a, bool reload);
 
@@ -134,12 +146,39 @@ bool launch_ended(pid_t pid, int status);	/* whether it was one of them */
 
 /* ---- verbs ---- */
 int serve_run(struct args *a);
+void serve_endpoint(char *out, size_t size);	/* where the API is, as conf has it */
 int migrate_run(struct args *a);
 int doctor_run(struct args *a);
 int manual_run(struct args *a);
+int init_run(struct args *a);
 int user_create_run(struct args *a);
 int project_create_run(struct args *a);
 int platform_create_run(struct args *a);
 int key_create_run(struct args *a);
+int user_list_run(struct args *a);
+int project_list_run(struct args *a);
+int platform_list_run(struct args *a);
+int key_list_run(struct args *a);
+int user_delete_run(struct args *a);
+int project_delete_run(struct args *a);
+int platform_delete_run(struct args *a);
+int key_delete_run(struct args *a);
+
+/* ---- ask.c ---- */
+const char *ask_password(const struct args *a, bool needed);	/* of options, file, environment or terminal; NULL with a line on stderr; "": not needed, and none. Static */
+const char *ask_line(const char *prompt);	/* NULL: nobody is there to answer. Static */
+
+/* ---- admin.c: for the verbs that write what the console would ---- */
+struct project;
+struct user;
+/* Finds the servers, runs fn there, and says why when it fails. The status of the program. */
+int admin_work(struct args *a, err_t (*fn)(struct ctx *cx, void *arg));
+err_t admin_space(struct ctx *cx, const char *id, struct project **out) MUST_CHECK;	/* awaits; id NULL: the console's */
+err_t admin_project(struct ctx *cx, const char *id, struct project **out) MUST_CHECK;	/* awaits; its settings only */
+err_t admin_owner(struct ctx *cx, const struct project *console, const char *email, struct user **out) MUST_CHECK;	/* awaits; email NULL: the only user */
+err_t admin_make_user(struct ctx *cx, const struct project *p, const struct args *a, struct user **out) MUST_CHECK;
+err_t admin_make_project(struct ctx *cx, const struct project *console, const char *id, const char *name, const char *team_id, struct user *owner,
+    struct project **out) MUST_CHECK;
+err_t admin_log(struct ctx *cx, const struct project *p, const struct user *u, const char *event) MUST_CHECK;	/* an entry of the audit log */
 
 #endif

@@ -3,20 +3,8 @@
 #include <string.h>
 
 #include "config.h"
+#include "core/conf.h"
 #include "main_priv.h"
-
-static const struct {
-	const char *name, *def, *doc;
-	bool reload;
-} settings[] = {
-#define START false
-#define RELOAD true
-#define CONF(name, type, def, when, doc) {#name, def, doc, when},
-#include "tbl/config.h"
-#undef CONF
-#undef START
-#undef RELOAD
-};
 
 /* One character beyond ASCII, as its number; returns its last byte. The texts are ours and sound. */
 static const char *
@@ -75,18 +63,25 @@ manual_put_verb(const struct verb *v)
 }
 
 static void
-put_setting(int i)
+put_setting(const struct conf_about *c)
 {
-	put_option(settings[i].name, NULL);
-	manual_put(settings[i].doc);
+	put_option(c->name, NULL);
+	manual_put(c->doc);
+	if (c->values[0] != '\0') {
+		printf("\nValues: ");
+		manual_put(c->values);
+		putchar('.');
+	}
 	printf("\nDefault: ");
-	manual_put(settings[i].def[0] ? settings[i].def : "empty");
-	printf("%s.\n", settings[i].reload ? "; SIGHUP applies a change" : "");
+	manual_put(c->def[0] ? c->def : "empty");
+	printf("%s.\n", c->reload ? "; SIGHUP applies a change" : "");
 }
 
 int
 manual_run(struct args *a)
 {
+	struct conf_about about;
+
 	(void)a;
 	printf(".TH BADAL 1 \"\" \"badal %s\" \"User commands\"\n", PACKAGE_VERSION);
 	puts(".SH NAME\nbadal \\- realtime backend server");
@@ -96,10 +91,11 @@ manual_run(struct args *a)
 	puts(".SH VERBS");
 	for (const struct verb *v = verbs; v->name != NULL; v++)
 		manual_put_verb(v);
-	puts(".SH SETTINGS\nA setting comes from the command line, the environment\n.RB ( BADAL_ \"and the name in capitals)\"\n"
+	puts(".SH SETTINGS\nA setting comes from the command line, the environment\n"
+	     "(BADAL_ and the name in capitals, such as\n.BR BADAL_DATA_DIR )\n"
 	     "or the file that\n.B \\-\\-config\nnames, in this order. The file has lines\n.IR \"name = value\" .");
-	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-		put_setting((int)i);
+	for (int i = 0; conf_about(i, &about); i++)
+		put_setting(&about);
 	puts(".SH SIGNALS\n.TP\n.BR SIGTERM \", \" SIGINT\nStop: no new connections, requests are finished, WebSockets are told to come again (1012), "
 	     "the embedded servers end last. A second one hurries.\n.TP\n.B SIGHUP\nRead the configuration again.");
 	puts(".SH EXIT STATUS\n0 in order, 1 failure, 2 wrong usage or configuration.");

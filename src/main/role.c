@@ -96,6 +96,7 @@ role_main(const struct role *r, unsigned slot, const struct args *a, const struc
 	char name[16];
 
 	role = r;
+	conf_files = false;	/* the supervisor has looked, and could */
 	role_args = a;
 	role_ready_fd = ready_fd;
 	snprintf(name, sizeof name, "badal-%s", r->name);

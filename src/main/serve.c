@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -103,7 +104,9 @@ claim_port(void)
 	while ((fd = bind_to(ai, conf.port == 0)) < 0 && errno == EADDRINUSE && serve_now_ms() < end)
 		poll(NULL, 0, TICK_MS);
 	if (fd < 0)
-		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"", conf.listen, (long long)conf.port, strerror(errno));
+		log_error(NULL, "cannot listen", "address=%s port=%lld error=\"%s\"%s", conf.listen, (long long)conf.port, strerror(errno),
+		    errno == EADDRINUSE ? " advice=\"end what listens there, or choose another with --port\"" :
+		    errno == EACCES ? " advice=\"ports below 1024 are for root, or for CAP_NET_BIND_SERVICE\"" : "");
 	freeaddrinfo(ai);
 	if (fd >= 0 && conf.port == 0) {
 		struct sockaddr_storage at;
@@ -297,37 +300,18 @@ serve_wanted(const char *name)
 	return false;
 }
 
-static bool
-serve_known(const char *name)
-{
-	for (const struct role *r = roles; r->name != NULL; r++)
-		if (strcmp(r->name, name) == 0)
-			return true;
-	return false;
-}
-
-static bool
+static void
 plan_roles(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	char list[256], *rest = list, *one;
 
-	snprintf(list, sizeof list, "%s", conf.roles);
-	while ((one = strsep(&rest, ", ")) != NULL) {
-		if (*one == '\0' || serve_known(one))
-			continue;
-		log_error(NULL, "no such role", "roles=%s role=%s", conf.roles, one);
-		return false;
-	}
 	for (const struct role *r = roles; r->name != NULL; r++) {
 		long n = !r->each ? 1 : conf.web_processes > 0 ? (long)conf.web_processes : cores > 0 ? cores : 1;
 
 		for (; serve_wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
 			children[n_children++] = (struct child){.role = r, .ready_fd = -1};
 	}
-	if (n_children == 0)
-		log_error(NULL, "no roles to run", "roles=%s", conf.roles);
-	return n_children > 0;
+	assert(n_children > 0);	/* settings.c lets no others in */
 }
 
 /* ---- the database ---- */
@@ -437,18 +421,45 @@ start_embedded(void)
 	return !stopping;
 }
 
-static void
-serve_announce(void)
+void
+serve_endpoint(char *out, size_t size)
 {
 	bool any = *conf.listen == '\0' || strcmp(conf.listen, "*") == 0 || strcmp(conf.listen, "0.0.0.0") == 0 || strcmp(conf.listen, "::") == 0;
 	const char *host = any ? "127.0.0.1" : conf.listen;
 
+	snprintf(out, size, "%s://%s%s%s:%lld/v1", *conf.tls_cert ? "https" : "http", strchr(host, ':') ? "[" : "", host, strchr(host, ':') ? "]" : "",
+	    (long long)conf.port);
+}
+
+/* For the verbs beside us, which do not know our settings. Of no matter when it fails. */
+static void
+leave_endpoint(const char *text)
+{
+	char path[PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/endpoint", place.sockets);
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || (place.root && fchown(fd, place.uid, place.gid) != 0))
+		log_warn(NULL, "cannot leave the endpoint for others", "path=%s error=\"%s\"", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+serve_announce(void)
+{
+	char at[400];
+
 	announced = true;
-	if (serve_wanted("web"))
-		printf("ready %s://%s%s%s:%lld/v1\n", *conf.tls_cert ? "https" : "http", strchr(host, ':') ? "[" : "", host,
-		    strchr(host, ':') ? "]" : "", (long long)conf.port);
-	else
+	serve_endpoint(at, sizeof at);
+	if (serve_wanted("web")) {
+		leave_endpoint(at);
+		printf("ready %s\n", at);
+	} else {
 		printf("ready\n");
+	}
 	fflush(stdout);
 	log_info(NULL, "ready", "port=%lld roles=%s processes=%d", (long long)conf.port, conf.roles, n_children);
 }
@@ -584,8 +595,9 @@ static bool
 start_all(void)
 {
 	prctl(PR_SET_NAME, "badal");
-	if (!signals_open() || !place_find(&place) || !plan_roles() || !read_migrations())
+	if (!signals_open() || !place_find(&place) || !read_migrations())
 		return false;
+	plan_roles();
 	if (serve_wanted("web") && !claim_port())
 		return false;
 	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))

@@ -19,6 +19,9 @@
 static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),
 	FIELD_HIDDEN(F_BOOL, struct user, reset, "u.reset"),
+	FIELD_HIDDEN(F_BOOL, struct user, email_proved, "u.email_proved"),
+	FIELD_HIDDEN(F_BOOL, struct user, phone_proved, "u.phone_proved"),
+	FIELD_HIDDEN(F_INT, struct user, epoch, "u.epoch"),
 	ACCOUNT_FIELDS_HEAD,
 	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password.", .flags = COL_NULL),
 	FIELD(F_STR, struct user, hash, "hash", "u.hash", "Hash algorithm."),

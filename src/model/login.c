@@ -16,7 +16,7 @@
 #include "model/roles.h"
 #include "model/seal.h"
 
-enum { ENTRY_MAGIC = 0x6c6f6769, MEMBERS_MAX = 1000, TOKEN_MAX = 4096, JWT_LIFE = 900, JWT_LEEWAY = 10 };
+enum { ENTRY_MAGIC = 0x6c6f6769, TOKEN_MAX = 4096, JWT_LEEWAY = 10 };
 
 struct entry {			/* one allocation: everything it points to follows it */
 	unsigned magic;		/* ENTRY_MAGIC */
@@ -33,7 +33,10 @@ struct key {
 	unsigned char tag[SEAL_TAG_LEN];
 };
 
-static struct lru *cache;
+/* Somebody with very many roles has a login of a hundred times the size, and as many logins as sessions: such ones have a small cache of their own. */
+enum { LARGE = 8192, LARGE_ENTRIES = 256 };
+
+static struct lru *cache, *cache_large;
 
 static void
 login_entry_unref(void *arg)
@@ -65,6 +68,7 @@ pack_members(struct pack *k, struct login *to, const struct login *l)
 			.id = pack_str(k, l->members[i].id),
 			.team_id = pack_str(k, l->members[i].team_id),
 			.roles = pack_strs(k, &l->members[i].roles),
+			.joined = l->members[i].joined,
 		};
 
 		if (all != NULL)
@@ -79,6 +83,7 @@ pack_login(struct pack *k, const struct login *l)
 {
 	struct entry *to = pack_room(k, sizeof *to);
 	struct strs roles;
+	int64_t *since;
 
 	shape_pack(k, &user_shape, to ? &to->user : NULL, l->user);
 	if (l->session != NULL)
@@ -91,13 +96,17 @@ pack_login(struct pack *k, const struct login *l)
 	}
 	pack_members(k, to ? &to->login : NULL, l);
 	roles = pack_strs(k, &l->roles);
-	if (to != NULL)
-		to->login.roles = roles;
+	since = pack_room(k, sizeof *since * (size_t)l->roles.n);
+	if (to == NULL)
+		return NULL;
+	memcpy(since, l->since, sizeof *since * (size_t)l->roles.n);
+	to->login.roles = roles;
+	to->login.since = since;
 	return to;
 }
 
 static struct entry *
-entry_new(const struct login *l)
+entry_new(const struct login *l, size_t *size_out)
 {
 	struct pack k = {0};
 	struct entry *e;
@@ -106,6 +115,7 @@ entry_new(const struct login *l)
 	pack_begin(&k);
 	e = pack_login(&k, l);
 	e->magic = ENTRY_MAGIC;
+	*size_out = k.n;
 	return e;
 }
 
@@ -117,15 +127,24 @@ key_str(const struct key *k)
 	return (struct str){(const char *)k, sizeof *k};
 }
 
+static struct entry *
+cached_in(struct lru *l, const struct key *k)
+{
+	struct entry *e = l ? lru_get(l, key_str(k)) : NULL;
+
+	if (e == NULL || (e->gen == gen_of_hash(e->stale) && e->login.expire >= time_now_ms()))
+		return e;
+	lru_del(l, key_str(k));
+	return NULL;
+}
+
 static struct login *
 login_cache_get(struct ctx *cx, const struct key *k)
 {
-	struct entry *e = cache ? lru_get(cache, key_str(k)) : NULL;
+	struct entry *e = cached_in(cache, k);
 
-	if (e != NULL && (e->gen != gen_of_hash(e->stale) || e->login.expire < time_now_ms())) {
-		lru_del(cache, key_str(k));
-		e = NULL;
-	}
+	if (e == NULL)
+		e = cached_in(cache_large, k);
 	if (e == NULL) {
 		metric_add(M_cache_misses, 1);
 		return NULL;
@@ -137,14 +156,17 @@ login_cache_get(struct ctx *cx, const struct key *k)
 static struct login *
 cache_put(struct ctx *cx, const struct key *k, const struct login *l, uint64_t stale, uint32_t gen)
 {
-	struct entry *e = entry_new(l);
+	size_t size;
+	struct entry *e = entry_new(l, &size);
 
-	if (cache == NULL)
+	if (cache == NULL) {
 		cache = lru_new(conf.cache_entries > 0 ? (size_t)conf.cache_entries : 1, login_entry_unref);
+		cache_large = lru_new(LARGE_ENTRIES, login_entry_unref);
+	}
 	e->stale = stale;
 	e->gen = gen;
 	e->refs = 1;
-	lru_put(cache, key_str(k), e);
+	lru_put(size > LARGE ? cache_large : cache, key_str(k), e);
 	return login_entry_use(cx, e);
 }
 
@@ -160,7 +182,7 @@ login_strs_of_json(struct ctx *cx, const json_t *list)
 	return s;
 }
 
-/* The text is our own SQL's: [[id, team, [role…]]…]. */
+/* The text is our own SQL's: [[id, team, [role…], joined]…]. */
 static void
 read_members(struct ctx *cx, struct login *l, struct str text)
 {
@@ -174,17 +196,20 @@ read_members(struct ctx *cx, struct login *l, struct str text)
 			.id = str_dup(cx->arena, json_str(json_array_get(m, 0))),
 			.team_id = str_dup(cx->arena, json_str(json_array_get(m, 1))),
 			.roles = login_strs_of_json(cx, json_array_get(m, 2)),
+			.joined = (int64_t)json_number_value(json_array_get(m, 3)),
 		};
 	}
 }
 
+/* The oldest ones, as many as together give roles_max roles: rows from before there was a limit may give more. */
 static const char *
 members_sql(struct ctx *cx, const char *schema)
 {
 	return arena_printf(cx->arena,
-	    "(SELECT json_agg(json_build_array(m.id, m.team_id, m.roles)) FROM (SELECT id, team_id, roles FROM %s.memberships "
-	    "WHERE user_internal = u.internal AND confirm ORDER BY internal LIMIT %d) m)",
-	    schema, MEMBERS_MAX);
+	    "(SELECT json_agg(json_build_array(m.id, m.team_id, m.roles, (extract(epoch FROM coalesce(m.joined, m.created)) * 1000)::bigint) ORDER BY m.internal) "
+	    "FROM (SELECT id, team_id, roles, joined, created, internal, sum(2 + cardinality(roles)) OVER (ORDER BY internal) AS n "
+	    "FROM %s.memberships WHERE user_internal = u.internal AND confirm ORDER BY internal LIMIT %lld) m WHERE m.n <= %lld)",
+	    schema, (long long)conf.roles_max / 2, (long long)conf.roles_max);
 }
 
 static int
@@ -212,7 +237,7 @@ login_read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 	}
 	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 2 + n_columns(&session_shape) : 2);
 	read_members(cx, l, db_str(r, 0, 0));
-	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members);
+	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members, &l->since);
 	return l;
 }
 
@@ -304,8 +329,10 @@ jwt_sign(struct ctx *cx, struct str head_and_payload)
 char *
 login_jwt(struct ctx *cx, const struct login *l)
 {
-	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld}", l->user->id,
-	    l->session ? l->session->id : "", (long long)(time_now_ms() / 1000 + JWT_LIFE));
+	/* the epoch is left out while it is 0: the payload of the contract has three members */
+	const char *epoch = l->user->epoch > 0 ? arena_printf(cx->arena, ",\"epoch\":%lld", (long long)l->user->epoch) : "";
+	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s}", l->user->id,
+	    l->session ? l->session->id : "", (long long)((time_now_ms() + conf.life_jwt) / 1000), epoch);
 	const char *head = base64_encode(cx->arena, STR("{\"typ\":\"JWT\",\"alg\":\"HS256\"}"), true);
 	const char *text = arena_printf(cx->arena, "%s.%s", head, base64_encode(cx->arena, str_c(payload), true));
 
@@ -338,7 +365,7 @@ jwt_times(struct ctx *cx, const json_t *j)
 
 	if (!json_is_integer(exp) || now - JWT_LEEWAY >= json_integer_value(exp))
 		return jwt_bad(cx, "It has expired.");
-	if (iat != NULL && (!json_is_integer(iat) || now - json_integer_value(iat) >= JWT_LIFE - JWT_LEEWAY))
+	if (iat != NULL && (!json_is_integer(iat) || now - json_integer_value(iat) >= conf.life_jwt / 1000 - JWT_LEEWAY))
 		return jwt_bad(cx, "It is too old.");
 	if (nbf != NULL && (!json_is_integer(nbf) || now <= json_integer_value(nbf) - JWT_LEEWAY))
 		return jwt_bad(cx, "It is not valid yet.");
@@ -371,51 +398,97 @@ login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct log
 	session = json_str(json_object_get(j, "sessionId"));
 	if (!id_valid(user) || !id_valid(session))
 		return OK;
-	return login_by_id(cx, p, str_dup(cx->arena, user), str_dup(cx->arena, session), out);
+	TRY(login_by_id(cx, p, str_dup(cx->arena, user), str_dup(cx->arena, session), out));
+	if (*out != NULL && (*out)->user->epoch != json_integer_value(json_object_get(j, "epoch")))
+		*out = NULL;	/* made before the user's password, address or status changed */
+	return OK;
+}
+
+int64_t
+login_jwt_expiry(struct ctx *cx, struct str jwt)
+{
+	struct str part = jwt, text;
+	const json_t *j, *iat;
+	int64_t end;
+
+	str_cut(&part, '.');
+	if (!base64_decode(cx->arena, str_cut(&part, '.'), true, &text))
+		return 0;
+	j = json_parse(cx, text, NULL);
+	iat = json_object_get(j, "iat");
+	end = json_integer_value(json_object_get(j, "exp"));
+	if (end > INT64_MAX / 2000)
+		end = INT64_MAX / 2000;
+	end += JWT_LEEWAY;
+	if (iat != NULL && json_integer_value(iat) < end - (conf.life_jwt / 1000 - JWT_LEEWAY))
+		end = json_integer_value(iat) + conf.life_jwt / 1000 - JWT_LEEWAY;
+	return end * 1000;
 }
 
 /* ---- where the token is ---- */
 
-static struct str
-cookie_value(struct ctx *cx, struct str header, struct str name)
+/* One more, unless it is none, there already, or one too many. Our own tokens begin like this: no need to decode them to know that they are some. */
+static void
+add_token(struct ctx *cx, struct login_tokens *t, struct str token, bool cookie)
+{
+	struct str id, secret;
+
+	if (t->n == LOGIN_TOKENS_MAX || token.n == 0 || token.n > TOKEN_MAX)
+		return;
+	if (!str_starts(token, "eyJpZCI6") && !token_decode(cx, token, &id, &secret))
+		return;
+	for (int i = 0; i < t->n; i++)
+		if (str_eq(t->v[i].token, token))
+			return;
+	t->v[t->n].token = token;
+	t->v[t->n++].cookie = cookie;
+}
+
+/* All cookies of that name: browsers keep one for each domain and path, and send what is longest there, or oldest, first. */
+static void
+add_cookies(struct ctx *cx, struct login_tokens *t, struct str header, struct str name)
 {
 	while (header.p != NULL) {
 		struct str value = str_trim(str_cut(&header, ';'));
 		struct str key = str_trim(str_cut(&value, '='));
 
 		if (value.p != NULL && str_eq(key, name))
-			return str_url_decode(cx->arena, str_trim(value), false);
+			add_token(cx, t, str_url_decode(cx->arena, str_trim(value), false), true);
 	}
-	return STR_NONE;
 }
 
-/* Our own tokens begin like this: no need to decode them to know that they are some. */
-static bool
-token_plausible(struct ctx *cx, struct str token)
-{
-	struct str id, secret;
-
-	return str_starts(token, "eyJpZCI6") || token_decode(cx, token, &id, &secret);
-}
-
-struct str
-login_token_of(struct ctx *cx, const char *project_id, struct str cookie_header, struct str fallback_header, bool *fallback_out)
+void
+login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out)
 {
 	const char *name = arena_printf(cx->arena, "a_session_%s", project_id);
-	struct str lower = str_lower(cx->arena, str_c(name)), token = STR_NONE;
+	struct str lower = str_lower(cx->arena, str_c(name));
 	const json_t *j;
 
-	*fallback_out = false;
-	if (cookie_header.n > 0) {
-		token = cookie_value(cx, cookie_header, lower);
-		if (token.n == 0)
-			token = cookie_value(cx, cookie_header, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
-		if (token.n > 0 && token_plausible(cx, token))
-			return token;
+	out->n = 0;
+	if (h->cookie.n > 0) {
+		add_cookies(cx, out, h->cookie, lower);
+		add_cookies(cx, out, h->cookie, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
 	}
-	*fallback_out = true;
-	if (fallback_header.n == 0)
-		return STR_NONE;
-	j = json_parse(cx, fallback_header, NULL);
-	return json_is_object(j) ? json_str(json_object_get(j, name)) : STR_NONE;
+	if (h->fallback.n > 0 && json_is_object(j = json_parse(cx, h->fallback, NULL)))
+		add_token(cx, out, json_str(json_object_get(j, name)), false);
+	add_token(cx, out, h->session, false);
+}
+
+err_t
+login_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out, int *which_out)
+{
+	struct login *l;
+
+	*out = NULL;
+	*which_out = -1;
+	for (int i = 0; i < t->n; i++) {
+		TRY(login_by_token(cx, p, t->v[i].token, &l));
+		if (l == NULL || (*out != NULL && !l->user->status))
+			continue;
+		*out = l;
+		*which_out = i;
+		if (l->user->status)
+			break;
+	}
+	return OK;
 }

@@ -5,9 +5,11 @@
 #include <arpa/inet.h>
 
 #include "core/conf.h"
+#include "core/log.h"
+#include "core/metric.h"
 #include "model/proxy.h"
 
-enum { ADDRESS_MAX = 45, HOST_MAX = 253, PORT_MAX = 5 };
+enum { ADDRESS_MAX = 45, HOST_MAX = 253, PORT_MAX = 5, SHOWN = 300, LOG_AGAIN_MS = 60000 };
 
 static bool
 is_address(struct str s)
@@ -121,6 +123,13 @@ host_part(struct str s)
 	return (struct str){s.p, n};
 }
 
+/* The root's dot at the end of a name says nothing. */
+static struct str
+no_root(struct str host)
+{
+	return host.n > 1 && host.p[host.n - 1] == '.' ? (struct str){host.p, host.n - 1} : host;
+}
+
 static const char *
 client_host(const struct http_msg *m)
 {
@@ -129,6 +138,7 @@ client_host(const struct http_msg *m)
 	if (text.n == 0 || !proxy_trusted(m))
 		text = m->hdr[HDR_HOST];
 	host = host_part(str_trim(str_cut(&text, ',')));
+	host = no_root(host);
 	return host.n > 0 ? str_lower(m->arena, host).p : "localhost";
 }
 
@@ -209,6 +219,7 @@ origin_parse(const char *text)
 static bool
 always_allowed(struct str host, const char *own_host)
 {
+	host = no_root(host);
 	return str_is(host, "localhost") || (own_host != NULL && str_is(host, own_host));
 }
 
@@ -260,11 +271,11 @@ may_match(struct str host)
 bool
 host_allowed(const struct project *p, struct str host, const char *own_host)
 {
-	return always_allowed(host, own_host) || (may_match(host) && platforms_have(p, STR("https"), host));
+	return always_allowed(host, own_host) || (p != NULL && may_match(host) && platforms_have(p, STR("https"), host));
 }
 
-static bool
-is_loopback(const char *host)
+bool
+host_is_loopback(const char *host)
 {
 	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || (strncmp(host, "127.", 4) == 0 && host_is_address(str_c(host)));
 }
@@ -292,7 +303,7 @@ mail_link_ok(const struct project *p, const char *asked, const char *url)
 {
 	struct origin o = origin_parse(url);
 
-	return domain_set() || is_loopback(asked) || domain_verified(p, asked) || host_allowed(p, o.host, NULL);
+	return domain_set() || host_is_loopback(asked) || domain_verified(p, asked) || host_allowed(p, o.host, NULL);
 }
 
 const char *
@@ -337,16 +348,50 @@ origin_kind(const struct project *p, const char *text, const char *own_host, str
 	    ORIGIN_FOREIGN;
 }
 
+/* Which client each scheme is of, and what its platform is known by. */
+static const struct { const char *scheme, *kind, *by; } clients[] = {
+    {"http", "Web", "hostname"},
+    {"https", "Web", "hostname"},
+    {"appwrite-ios", "iOS", "bundle id"},
+    {"appwrite-android", "Android", "package name"},
+    {"appwrite-macos", "macOS", "bundle id"},
+    {"appwrite-windows", "Windows", "package name"},
+    {"appwrite-linux", "Linux", "package name"},
+};
+
+/* NULL: no platform speaks for such. */
+static const char *
+client_kind(const struct origin *o, const char **by_out)
+{
+	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
+		if (o->host.n > 0 && str_is(o->scheme, clients[i].scheme)) {
+			*by_out = clients[i].by;
+			return clients[i].kind;
+		}
+	return NULL;
+}
+
+void
+origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o)
+{
+	const char *by, *kind = client_kind(o, &by), *key = arena_printf(cx->arena, "origin:%s:%.*s", p->id, STR_FMT(o->host));
+
+	metric_add(M_origins_refused, 1);
+	if (!log_may_client(cx->client) || !log_may(str_c(key), 1, LOG_AGAIN_MS))
+		return;
+	if (kind != NULL)
+		log_warn(cx, "origin refused", "origin=\"%.*s\" add=\"a platform of type %s with the %s %.*s\"", SHOWN, text, kind, by, STR_FMT(o->host));
+	else
+		log_warn(cx, "origin refused", "origin=\"%.*s\" why=\"no platform has such origins\"", SHOWN, text);
+}
+
 const char *
 origin_refusal(struct arena *a, const struct origin *o)
 {
-	static const char *const clients[][2] = {{"http", "Web"}, {"https", "Web"}, {"appwrite-ios", "iOS"}, {"appwrite-android", "Android"},
-		{"appwrite-macos", "macOS"}, {"appwrite-windows", "Windows"}, {"appwrite-linux", "Linux"}};
+	const char *by, *kind = client_kind(o, &by);
 
-	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
-		if (str_is(o->scheme, clients[i][0]))
-			return arena_printf(a,
-			    "Invalid Origin. Register your new client (%.*s) as a new %s platform on your project console dashboard",
-			    STR_FMT(o->host), clients[i][1]);
+	if (kind != NULL)
+		return arena_printf(a, "Invalid Origin. Register your new client (%.*s) as a new %s platform on your project console dashboard",
+		    STR_FMT(o->host), kind);
 	return "Unsupported platform";
 }

@@ -67,6 +67,18 @@ perms_foreign(struct arena *a, const struct strs *list, const struct strs *roles
 	return NULL;
 }
 
+const char *
+perms_beyond(const struct strs *list, const struct strs *stored, bool read, bool update, bool del)
+{
+	const struct { const char *begin; bool held; } verbs[] = {{"read(", read}, {"update(", update}, {"delete(", del}};
+
+	for (int i = 0; i < list->n; i++)
+		for (size_t k = 0; k < sizeof verbs / sizeof *verbs; k++)
+			if (!verbs[k].held && str_starts(str_c(list->v[i]), verbs[k].begin) && !permission_holds(stored, str_c(list->v[i])))
+				return list->v[i];
+	return NULL;
+}
+
 struct strs
 perms_own(struct arena *a, const char *user_id)
 {

@@ -217,6 +217,17 @@ project_get_bare(struct ctx *cx, struct str id, struct project **out)
 	return OK;
 }
 
+const struct project *
+project_known(struct arena *a, struct str id)
+{
+	struct str key = str_lower(a, id);
+	struct entry *e = cache != NULL && !str_is(key, "console") ? lru_get(cache, key) : NULL;
+
+	if (str_is(key, "console"))
+		return console();
+	return e != NULL ? &e->p : NULL;
+}
+
 /* What brings a space up bumps the project's generation, so the next look reads the row. A row that others have changed in the meantime
  * may be behind once more. */
 err_t

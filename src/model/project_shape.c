@@ -93,7 +93,7 @@ static const struct field project_fields[] = {
 	FIELD(F_TIME, struct project, updated, "$updatedAt", "p.updated", "Update date in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_STR, struct project, name, "name", "p.name", "Project name.", .flags = COL_ASKED),
 	FIELD(F_STR, struct project, description, "description", "p.description", "Description."),
-	FIELD(F_ID, struct project, team_id, "teamId", "p.team_id", "Team that owns the project."),
+	FIELD(F_ID, struct project, team_id, "teamId", "p.team_id", "Team that owns the project.", .flags = COL_ASKED | COL_LOWER),
 	FIELD(F_STR, struct project, logo, "logo", "p.logo", "Logo file ID."),
 	FIELD(F_STR, struct project, url, "url", "p.url", "Website."),
 	FIELD(F_STR, struct project, legal_name, "legalName", "p.legal_name", "Company legal name."),

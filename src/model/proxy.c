@@ -94,11 +94,11 @@ add_all(struct str list, bool may_be_word)
 }
 
 static void
-parse(void)
+parse(const char *setting)
 {
-	if (parsed == conf.trust_proxy)
+	if (parsed == setting)
 		return;
-	parsed = conf.trust_proxy;
+	parsed = setting;
 	n_nets = 0;
 	wrong[0] = '\0';
 	if (!add_all(str_c(parsed), true))
@@ -106,9 +106,11 @@ parse(void)
 }
 
 const char *
-proxy_wrong_entry(void)
+proxy_wrong_entry(const char *setting)
 {
-	parse();
+	parsed = NULL;		/* it may be a text of its own */
+	parse(setting);
+	parsed = NULL;
 	return wrong[0] == '\0' ? NULL : wrong;
 }
 
@@ -127,7 +129,7 @@ proxy_trusts(const char *address)
 	size_t n = strcspn(address, "%");	/* a zone says by which interface, not who */
 	struct net who;
 
-	parse();
+	parse(conf.trust_proxy);
 	if (n >= sizeof text)
 		return false;
 	memcpy(text, address, n);

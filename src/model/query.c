@@ -21,6 +21,31 @@ query_method_by(struct str name)
 	return Q_N;
 }
 
+/* What SDKs make of createdAfter and the like; some send the name itself. */
+static const struct {
+	const char *name, *attr;
+	enum query_method method;
+} sugar[] = {
+    {"createdAfter", "$createdAt", Q_GREATER},
+    {"createdBefore", "$createdAt", Q_LESS},
+    {"createdBetween", "$createdAt", Q_BETWEEN},
+    {"updatedAfter", "$updatedAt", Q_GREATER},
+    {"updatedBefore", "$updatedAt", Q_LESS},
+    {"updatedBetween", "$updatedAt", Q_BETWEEN},
+};
+
+enum query_method
+query_method_of(struct str name, const char **attr_out)
+{
+	*attr_out = NULL;
+	for (size_t i = 0; i < sizeof sugar / sizeof *sugar; i++)
+		if (str_is(name, sugar[i].name)) {
+			*attr_out = sugar[i].attr;
+			return sugar[i].method;
+		}
+	return query_method_by(name);
+}
+
 bool
 query_parse(struct ctx *cx, struct str text, struct query *out, const char **why_out)
 {
@@ -41,15 +66,29 @@ query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, 
 	return fail_msg(cx, e, "Invalid queries: %s.", why);
 }
 
+/* It and what is in it. */
+static int64_t
+query_filters(const struct query *q)
+{
+	int64_t n = query_methods[q->method].kind == QK_FILTER;
+
+	for (int i = 0; i < q->n_sub; i++)
+		n += query_filters(&q->sub[i]);
+	return n;
+}
+
 static err_t
 parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct query *q)
 {
 	const char *why = NULL;
 	struct query text = {.json = false};
+	int64_t filters = 0;
 
 	for (int i = 0; i < queries->n; i++) {
 		if (!query_parse(cx, str_c(queries->v[i]), &q[i], &why) || !query_check(cx, l, &q[i], &why))
 			return query_refuse(cx, l, &q[i], why);
+		if ((filters += query_filters(&q[i])) > conf.query_filters_max)
+			return fail_msg(cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED, "Invalid queries: more than %lld filters.", (long long)conf.query_filters_max);
 	}
 	if ((l->flags & QUERY_NEEDS_INDEX) && !query_check_indexes(cx, l, q, queries->n, &why))
 		return query_refuse(cx, l, &text, why);
@@ -123,20 +162,16 @@ columns_of(const struct query_list *l, const struct shape *shape)
 	return l->columns ? l->columns : shape_columns(shape);
 }
 
-err_t
-query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
-    struct query_page *out)
+static err_t
+read_page(struct query_plan *p, const struct shape *shape, const struct db_res *cursor, struct query_page *out)
 {
-	struct db_res *cursor;
-	struct query_plan *p;
+	const struct query_list *l = p->l;
+	struct ctx *cx = p->cx;
+	int n_where = p->n_v;
 	const char *sql;
-	int n_where;
 	err_t e;
 
-	*out = (struct query_page){0};
-	TRY(query_prepare(cx, l, queries, search, &p, &cursor));
-	out->select = p->select;
-	n_where = p->n_v;
+	TRY(query_cost(p));
 	if (p->limit == 0)
 		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
 	out->slim = p->slim = l->slim != NULL && p->limit > conf.list_whole_max / l->width_max;
@@ -149,6 +184,22 @@ query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape
 	if (db_bytes(out->res) > RESULT_SMALL)
 		TRY(budget_hold(cx, db_bytes(out->res)));
 	return total_of(p, out->res, n_where, &out->total);
+}
+
+err_t
+query_list(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries, const char *search,
+    struct query_page *out)
+{
+	struct db_res *cursor;
+	struct query_plan *p;
+	err_t e;
+
+	*out = (struct query_page){0};
+	TRY(query_prepare(cx, l, queries, search, &p, &cursor));
+	out->select = p->select;
+	e = read_page(p, shape, cursor, out);
+	query_cost_end(p);
+	return e;
 }
 
 err_t

@@ -10,6 +10,7 @@ static const struct query_attr builtin[] = {
     {"$id", NULL, ATTR_STRING, false, true},
     {"$createdAt", "created", ATTR_DATETIME, false, true},
     {"$updatedAt", "updated", ATTR_DATETIME, false, true},
+    {QUERY_SEQUENCE, NULL, ATTR_INTEGER, false, true},
 };
 
 static const struct query_attr *
@@ -49,12 +50,21 @@ type_fits(const struct query *q, const struct query_value *v)
 	return false;
 }
 
+/* Later servers write the number as text, so clients send it back as text. */
+static void
+number_of_text(const struct query *q, struct query_value *v)
+{
+	if (strcmp(q->on->key, QUERY_SEQUENCE) == 0 && v->type == QV_TEXT && str_to_i64_rounded(v->s, &v->i))
+		v->type = QV_INT;
+}
+
 static bool
 query_check_check_values(struct ctx *cx, const struct query *q, const char **why_out)
 {
 	for (int i = 0; i < q->n; i++) {
 		int64_t ms;
 
+		number_of_text(q, &q->v[i]);
 		if (!type_fits(q, &q->v[i])) {
 			*why_out = arena_printf(cx->arena, "the attribute \"%s\" compares with values of type %s only", q->attr,
 			    type_name(q->on->type));
@@ -90,9 +100,9 @@ for_content(enum query_method m)
 	return m == Q_CONTAINS || m == Q_CONTAINS_ANY || m == Q_CONTAINS_ALL || m == Q_NOT_CONTAINS;
 }
 
-/* Which methods go with which attribute; the text grammar of 1.0 has no methods to tell apart but search. */
+/* Which methods go with which attribute; the text grammar of 1.0 has no methods to tell apart but search, and knew lists of documents alone. */
 static bool
-check_method(struct ctx *cx, const struct query *q, const char **why_out)
+check_method(struct ctx *cx, const struct query_list *l, const struct query *q, const char **why_out)
 {
 	const struct query_attr *a = q->on;
 	bool ok = true;
@@ -103,7 +113,7 @@ check_method(struct ctx *cx, const struct query *q, const char **why_out)
 		ok = a->array;
 	else if (for_content(q->method))
 		ok = a->array || a->type == ATTR_STRING;
-	else if (a->array && q->later)
+	else if (a->array && (q->later || !(l->flags & QUERY_NEEDS_INDEX)))
 		ok = q->method == Q_IS_NULL || q->method == Q_IS_NOT_NULL;
 	if (!ok)
 		*why_out = arena_printf(cx->arena, "%s does not go with the attribute \"%s\"", query_methods[q->method].name, q->attr);
@@ -137,7 +147,7 @@ resolve(struct ctx *cx, const struct query_list *l, struct query *q, const char 
 static bool
 check_filter(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
-	if (!resolve(cx, l, q, why_out) || !check_arity(cx, q, why_out) || !check_method(cx, q, why_out) ||
+	if (!resolve(cx, l, q, why_out) || !check_arity(cx, q, why_out) || !check_method(cx, l, q, why_out) ||
 	    !query_check_check_values(cx, q, why_out))
 		return false;
 	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->later || !(l->flags & QUERY_NEEDS_INDEX)) &&
@@ -176,7 +186,7 @@ query_check_check_number(struct ctx *cx, const struct query_list *l, struct quer
 	bool ok = q->n >= 1 && (!q->json || q->n == 1);
 
 	if (ok && q->v[0].type == QV_TEXT && !q->json)
-		ok = str_to_i64(q->v[0].s, &q->v[0].i);
+		ok = str_to_i64_rounded(q->v[0].s, &q->v[0].i);
 	else if (ok)
 		ok = q->v[0].type == QV_INT;
 	if (ok && (q->v[0].i < min || (max >= 0 && q->v[0].i > max)))

@@ -72,13 +72,14 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 	const json_t *method = json_object_get(j, "method");
 	const json_t *attr = json_object_get(j, "attribute");
 	const json_t *values = json_object_get(j, "values");
+	const char *own;
 
 	*q = (struct query){.json = true, .later = true, .attr = ""};
 	if (!json_is_object(j) || !json_is_string(method)) {
 		*why_out = "a query is an object with a method";
 		return false;
 	}
-	if ((q->method = query_method_by(json_str(method))) == Q_N) {
+	if ((q->method = query_method_of(json_str(method), &own)) == Q_N) {
 		*why_out = arena_printf(cx->arena, "unknown query method \"%s\"", json_string_value(method));
 		return false;
 	}
@@ -90,7 +91,9 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 		*why_out = "the values of a query are a list";
 		return false;
 	}
-	if (json_is_string(attr))
+	if (own != NULL)
+		q->attr = own;
+	else if (json_is_string(attr))
 		q->attr = str_dup(cx->arena, json_str(attr));
 	if (query_methods[q->method].kind == QK_LOGIC)
 		return take_sub(cx, values, q, why_out);

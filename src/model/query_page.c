@@ -198,7 +198,7 @@ query_plan_count(struct query_plan *p)
 	const char *fence = p->l->flags & QUERY_WHERE_FIRST ? " OFFSET 0) AS d" : "";
 
 	return arena_printf(p->cx->arena, "SELECT count(*) FROM (SELECT 1 FROM %s%s%.*s%s LIMIT %d) AS x", *fence ? "(SELECT 1 FROM " : "",
-	    p->l->from, STR_FMT(p->where), fence, QUERY_TOTAL_MAX);
+	    p->from, STR_FMT(p->where), fence, QUERY_TOTAL_MAX);
 }
 
 /* The total beside the rows: counted only when the page cannot tell it, and then by the same statement. */
@@ -228,7 +228,7 @@ sql_rows(struct query_plan *p, struct buf *b, const char *columns, const char *s
 {
 	bool first = p->l->flags & QUERY_WHERE_FIRST;
 
-	buf_printf(b, "SELECT %s FROM %s%s%.*s", columns, first ? "(SELECT * FROM " : "", p->l->from, STR_FMT(p->where));
+	buf_printf(b, "SELECT %s FROM %s%s%.*s", columns, first ? "(SELECT * FROM " : "", p->from, STR_FMT(p->where));
 	if (step != NULL)
 		buf_printf(b, "%s%s", p->where.n ? " AND " : " WHERE ", step);
 	if (first)	/* OFFSET keeps the planner from looking through it */

@@ -6,8 +6,10 @@
 
 enum query_kind { QK_FILTER, QK_LOGIC, QK_ORDER, QK_LIMIT, QK_OFFSET, QK_CURSOR, QK_SELECT };
 
-/* Which servers' text grammar has a method. */
+/* Which servers' text grammar has a method. Those of 1.3 may be used by every client: 1.0 knew none of them, so they contradict nothing. */
 enum query_text { JSON_ONLY, TEXT_1_3, TEXT_1_0 };
+
+#define QUERY_SEQUENCE "$sequence"	/* the creation number, under the name of later servers */
 
 /* Methods: name on the wire, kind, its first text grammar, fewest and most values by the later rules (-1: the limit of values). */
 #define QUERY_METHODS(M)                                                \
@@ -58,6 +60,8 @@ struct query_method_info {
 extern const struct query_method_info query_methods[Q_N];
 /* The method of this name, or Q_N. */
 enum query_method query_method_by(struct str name);
+/* The same, and what a name such as createdAfter stands for: *attr_out is the attribute that it brings along, else NULL. */
+enum query_method query_method_of(struct str name, const char **attr_out);
 
 enum query_value_type { QV_NULL, QV_BOOL, QV_INT, QV_FLOAT, QV_TEXT };
 struct query_value {
@@ -71,7 +75,7 @@ struct query_value {
 struct query {
 	enum query_method method;
 	bool json;
-	bool later;			/* the rules of servers since 1.3 hold: JSON, or the text of a client of 1.3 and 1.4 */
+	bool later;			/* the rules of servers since 1.3 hold: JSON, the text of a client of 1.3 and 1.4, or a method of theirs */
 	const char *attr;		/* "" when there is none */
 	const struct query_attr *on;	/* set by query_check */
 	struct query_value *v;
@@ -108,10 +112,13 @@ struct query_plan {
 	bool random;
 	int64_t limit, offset;
 	bool slim;		/* the page reads query_list.slim */
+	bool shared;		/* query_cost lent the context a share */
 	const char *cursor;
 	bool before;
 	struct strs select;
 	/* made from it */
+	struct strs once;	/* SQL of what filters look at that takes long to make: it is made once for each row, as _o0, _o1, … */
+	const char *from;	/* query_list.from with these */
 	struct str where;	/* "" or " WHERE …" */
 	const char *begin;	/* of the statement: "" or DB_PLAN_ANEW */
 	const char **v;
@@ -124,6 +131,11 @@ const char *query_plan_cursor(struct query_plan *p);
 const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
 /* A part of the page's statement; it stands alone behind p->begin. */
 const char *query_plan_count(struct query_plan *p);
+
+/* Awaits. Refuses what would take longer than any statement may (conf.query_cost_max), before it starts. What looks through texts or lists, or
+ * has a search, shares a part of the connections from here on, until query_cost_end. */
+err_t query_cost(struct query_plan *p) MUST_CHECK;
+void query_cost_end(struct query_plan *p);
 
 /* The tsquery for a search of this text, as the project's function wanted() makes it; NULL: the text is not ASCII, only the function can. */
 const char *query_wanted(struct arena *a, struct str text);

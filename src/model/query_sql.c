@@ -27,9 +27,17 @@ is_id(const struct query_attr *a)
 	return strcmp(a->key, "$id") == 0;
 }
 
+static bool
+is_sequence(const struct query_attr *a)
+{
+	return strcmp(a->key, QUERY_SEQUENCE) == 0;
+}
+
 const char *
 query_column(struct query_plan *p, const struct query_attr *a)
 {
+	if (is_sequence(a))
+		return p->l->seq;
 	return is_id(a) ? arena_printf(p->cx->arena, "lower(%s)", p->l->id) : a->column;
 }
 
@@ -106,19 +114,12 @@ param_array(struct query_plan *p, const struct query *q)
 static void
 sql_compare(struct query_plan *p, struct buf *b, const struct query *q, const char *op)
 {
-	buf_ch(b, '(');
-	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s %s $%d::%s", i ? " OR " : "", query_column(p, q->on), op, param_of(p, q, i), cast_of(q->on->type));
-	buf_ch(b, ')');
-}
+	const char *column = query_column(p, q->on), *cast = cast_of(q->on->type);
 
-static void
-sql_equal(struct query_plan *p, struct buf *b, const struct query *q)
-{
 	if (q->n == 1)
-		sql_compare(p, b, q, "=");
-	else
-		buf_printf(b, "%s = ANY ($%d::%s[])", query_column(p, q->on), param_array(p, q), cast_of(q->on->type));
+		buf_printf(b, "%s %s $%d::%s", column, op, param_of(p, q, 0), cast);
+	else	/* one parameter, however many values: a statement for each number would be one too many */
+		buf_printf(b, "%s %s ANY ($%d::%s[])", column, op, param_array(p, q), cast);
 }
 
 static void
@@ -131,41 +132,96 @@ sql_between(struct query_plan *p, struct buf *b, const struct query *q)
 	    cast);
 }
 
+/* The name of what this expression makes of each row. */
+static const char *
+once(struct query_plan *p, const char *sql)
+{
+	int i = 0;
+
+	while (i < p->once.n && strcmp(p->once.v[i], sql) != 0)
+		i++;
+	if (i == p->once.n && (i & (i - 1)) == 0) {	/* full at 1, 2, 4, … */
+		const char **more = arena_array(p->cx->arena, const char *, 2 * i + 1);
+
+		for (int k = 0; k < i; k++)
+			more[k] = p->once.v[k];
+		p->once.v = more;
+	}
+	if (i == p->once.n)
+		p->once.v[p->once.n++] = sql;
+	return arena_printf(p->cx->arena, "_o%d", i);
+}
+
+/* OFFSET keeps the planner from putting the expressions where they are used, and that is once for each value. */
+static const char *
+sql_from(struct query_plan *p)
+{
+	struct buf b;
+
+	if (p->once.n == 0)
+		return p->l->from;
+	buf_init(&b, p->cx->arena, 256);
+	buf_printf(&b, "%s, LATERAL (SELECT ", p->l->from);
+	for (int i = 0; i < p->once.n; i++)
+		buf_printf(&b, "%s%s AS _o%d", i ? ", " : "", p->once.v[i], i);
+	BUF_LIT(&b, " OFFSET 0) AS _once");
+	return b.p;
+}
+
 /* Prefix, suffix and substring work on folded text, because the collation of text columns knows equality and order only. */
 static const char *
 folded(struct query_plan *p, const struct query *q)
 {
-	return arena_printf(p->cx->arena, "%s.fold(%s COLLATE \"C\")", schema_of(p), query_column(p, q->on));
+	return once(p, arena_printf(p->cx->arena, "%s.fold(%s COLLATE \"C\")", schema_of(p), query_column(p, q->on)));
+}
+
+/* A value folded, once for the statement. */
+static const char *
+folded_value(struct query_plan *p, const struct query *q)
+{
+	return arena_printf(p->cx->arena, "(SELECT %s.fold($%d::text))", schema_of(p), param_of(p, q, 0));
 }
 
 static void
 sql_affix(struct query_plan *p, struct buf *b, const struct query *q)
 {
-	const char *schema = schema_of(p), *text = folded(p, q);
-	int n = param_of(p, q, 0);
+	const char *text = folded(p, q), *value = folded_value(p, q);
 
 	if (q->method == Q_NOT_STARTS || q->method == Q_NOT_ENDS)
 		BUF_LIT(b, "NOT ");
 	if (q->method == Q_STARTS || q->method == Q_NOT_STARTS)
-		buf_printf(b, "starts_with(%s, %s.fold($%d::text))", text, schema, n);
+		buf_printf(b, "starts_with(%s, %s)", text, value);
 	else
-		buf_printf(b, "right(%s, length(%s.fold($%d::text))) = %s.fold($%d::text)", text, schema, n, schema, n);
+		buf_printf(b, "right(%s, length(%s)) = %s", text, value, value);
 }
 
 static void
+sql_elements(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	const char *op = q->method == Q_CONTAINS_ALL ? "@>" : "&&", *cast = cast_of(q->on->type);
+	int n = param_array(p, q);
+
+	if (q->on->hashes != NULL)	/* an index holds the hashes of elements that are too long for it */
+		buf_printf(b, "(%s %s %s.hashes($%d::text[]) AND %s %s $%d::%s[])", q->on->hashes, op, schema_of(p), n, q->on->column, op, n, cast);
+	else
+		buf_printf(b, "(%s %s $%d::%s[])", q->on->column, op, n, cast);
+}
+
+/* null holds nothing, yet nothing but isNull finds it */
+static void
 sql_contains(struct query_plan *p, struct buf *b, const struct query *q)
 {
+	const char *text = q->on->array ? NULL : folded(p, q);
+
 	if (q->method == Q_NOT_CONTAINS)
-		BUF_LIT(b, "NOT ");
-	if (q->on->array) {
-		buf_printf(b, "(%s %s $%d::%s[])", q->on->column, q->method == Q_CONTAINS_ALL ? "@>" : "&&", param_array(p, q),
-		    cast_of(q->on->type));
-		return;
-	}
-	buf_ch(b, '(');
-	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%sstrpos(%s, %s.fold($%d::text)) > 0", i ? " OR " : "", folded(p, q), schema_of(p), param_of(p, q, i));
-	buf_ch(b, ')');
+		buf_printf(b, "%s IS NOT NULL AND NOT ", q->on->array ? q->on->column : text);
+	if (q->on->array)
+		sql_elements(p, b, q);
+	else if (q->n == 1)
+		buf_printf(b, "strpos(%s, %s) > 0", text, folded_value(p, q));
+	else
+		buf_printf(b, "EXISTS (SELECT FROM unnest((SELECT array_agg(DISTINCT %s.fold(v)) FROM unnest($%d::text[]) AS v)) AS v WHERE "
+		    "strpos(%s, v) > 0)", schema_of(p), param_array(p, q), text);
 }
 
 static struct str
@@ -207,18 +263,24 @@ static void
 sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 {
 	const struct query_index *x = query_fulltext(p->l, q->attr);
-	const char *schema = schema_of(p);
-	const char *words = x ? x->words : arena_printf(p->cx->arena, "%s.words(%s)", schema, query_column(p, q->on));
+	const char *schema = schema_of(p), *column = query_column(p, q->on), *words;
 
 	/* a composite fulltext index that holds the attribute serves the column's own words without the index */
-	if (q->on->array && x == NULL)
-		words = arena_printf(p->cx->arena, "%s.words(%s.flat(%s))", schema, schema, q->on->column);
+	if (x != NULL)
+		words = x->words;
+	else if (q->on->array)
+		words = arena_printf(p->cx->arena, "%s.words(%s.flat(%s))", schema, schema, column);
+	else
+		words = arena_printf(p->cx->arena, "%s.words(%s)", schema, column);
+	if (x == NULL || q->method == Q_NOT_SEARCH)	/* no index finds it */
+		words = once(p, words);
 	if (q->method == Q_NOT_SEARCH)	/* null has no words, yet nothing but isNull finds it */
-		buf_printf(b, "%s IS NOT NULL AND NOT ", query_column(p, q->on));
-	buf_ch(b, '(');
+		buf_printf(b, "%s IS NOT NULL AND NOT ", column);
+	buf_printf(b, "%s @@ ", words);
 	for (int i = 0; i < q->n; i++)
-		buf_printf(b, "%s%s @@ %s", i ? " OR " : "", words, query_sql_wanted(p, q->v[i].s, q->later));
-	buf_ch(b, ')');
+		buf_printf(b, "%s%s", i ? " || " : q->n > 1 ? "(" : "", query_sql_wanted(p, q->v[i].s, q->later));
+	if (q->n > 1)
+		buf_ch(b, ')');
 }
 
 static void sql_filter(struct query_plan *p, struct buf *b, const struct query *q);
@@ -245,7 +307,7 @@ sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 	}
 	switch (q->method) {
 	case Q_EQUAL:
-		sql_equal(p, b, q);
+		sql_compare(p, b, q, "=");
 		break;
 	case Q_NOT_EQUAL:
 		sql_compare(p, b, q, "<>");
@@ -336,7 +398,7 @@ query_sql_take(struct query_plan *p, const struct query *q)
 			p->natural_desc = p->natural_desc || q->method == Q_ORDER_DESC;
 		} else if (p->n_orders < orders_max && !ordered_by(p, q->on)) {
 			p->orders[p->n_orders++] = q;
-			p->by_id = p->by_id || is_id(q->on);
+			p->by_id = p->by_id || is_id(q->on) || is_sequence(q->on);
 		}
 		break;
 	case QK_LIMIT:
@@ -385,6 +447,7 @@ sql_where(struct query_plan *p)
 	if (p->search != NULL && *p->search && p->l->search != NULL)
 		buf_printf(&b, "%s%s.words(%s) @@ %s", glue, schema_of(p), p->l->search, query_sql_wanted(p, str_c(p->search), false));
 	p->where = buf_view(&b);
+	p->from = sql_from(p);
 }
 
 void

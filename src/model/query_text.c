@@ -1,10 +1,11 @@
-/* The text grammar of queries: method("attribute", ["value", 1, true]). Clients of 1.3 and 1.4 know some methods more, and other rules hold
- * for what they ask.
+/* The text grammar of queries: method("attribute", ["value", 1, true]). Since 1.3 there are some methods more, which every client may use;
+ * other rules hold for these, and for all that clients of 1.3 and 1.4 ask.
  *
  * It is scanned byte by byte exactly as clients of that generation expect, odd corners included (spec databases.md 8.1): the last
  * byte is not looked at, blanks outside strings vanish, a backslash escapes only , [ ] " and '. */
 #include "query_priv.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct part {			/* one parameter */
@@ -181,7 +182,7 @@ query_text_value_of(struct ctx *cx, struct str item)
 	} else if (str_is(s, "null")) {
 		v.type = QV_NULL;
 	} else if (query_text_numeric(s, &whole)) {
-		v.type = whole && str_to_i64(s, &v.i) ? QV_INT : QV_FLOAT;
+		v.type = whole && str_to_i64_rounded(s, &v.i) ? QV_INT : QV_FLOAT;
 		if (v.type == QV_FLOAT)
 			v.f = strtod(str_dup(cx->arena, s), NULL);
 	} else {
@@ -201,8 +202,10 @@ query_text_take_values(struct ctx *cx, const struct part *p, int n_parts, struct
 	q->v = arena_array(cx->arena, struct query_value, n ? n : 1);
 	for (int k = 0; k < n_parts; k++)
 		for (int i = 0; i < p[k].n; i++) {
-			q->v[q->n] = query_text_value_of(cx, p[k].items[i]);
-			if (!str_utf8(q->v[q->n++].s, NULL))
+			struct query_value *v = &q->v[q->n++];
+
+			*v = query_text_value_of(cx, p[k].items[i]);
+			if (!str_utf8(v->s, NULL) || (v->type == QV_FLOAT && !isfinite(v->f)))
 				return false;
 		}
 	return true;
@@ -223,6 +226,8 @@ query_text_fill(struct ctx *cx, const struct scan *sc, struct query *q)
 {
 	enum query_kind kind = query_methods[q->method].kind;
 
+	if (*q->attr)	/* the method's own */
+		return query_text_take_values(cx, &sc->parts[0], 2, q);
 	if (kind == QK_FILTER) {
 		if (sc->n < 1 || !take_attr(cx, &sc->parts[0], q))
 			return false;
@@ -239,6 +244,7 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 	const char *open = text.n ? memchr(text.p, '(', text.n) : NULL;
 	struct str method = {text.p, open ? (size_t)(open - text.p) : 0};
 	struct scan sc = {.cx = cx, .parts = arena_array(cx->arena, struct part, PARTS_MAX)};
+	const char *own;
 
 	*out = (struct query){.attr = ""};
 	if (!str_utf8(text, NULL) || (text.n && memchr(text.p, '\0', text.n) != NULL)) {
@@ -249,9 +255,12 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 		*why_out = "a query has the form method(attribute, values)";
 		return false;
 	}
-	out->method = query_method_by(method);
-	out->later = cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5;
-	if (out->method == Q_N || query_methods[out->method].text < (out->later ? TEXT_1_3 : TEXT_1_0)) {
+	out->method = query_method_of(method, &own);
+	if (own != NULL)
+		out->attr = own;
+	out->later = own != NULL || (cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5) ||
+	    (out->method != Q_N && query_methods[out->method].text == TEXT_1_3);
+	if (out->method == Q_N || query_methods[out->method].text == JSON_ONLY) {
 		*why_out = arena_printf(cx->arena, "unknown query method \"%.*s\"", STR_FMT(method));
 		return false;
 	}

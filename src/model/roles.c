@@ -10,28 +10,51 @@ roles_guest(void)
 	return &guest;
 }
 
+const struct strs *
+roles_abroad(void)
+{
+	static const char *v[] = {"any", "users"};
+	static const struct strs abroad = {.n = 2, .set = true, .v = v};
+
+	return &abroad;
+}
+
+struct list {			/* roles, and since when */
+	struct strs r;
+	int64_t *since;
+};
+
+static void
+roles_add(struct list *l, const char *role, int64_t since)
+{
+	l->since[l->r.n] = since;
+	l->r.v[l->r.n++] = role;
+}
+
 struct strs
-roles_of(struct arena *a, const struct user *u, const struct membership_role *m, int n)
+roles_of(struct arena *a, const struct user *u, const struct membership_role *m, int n, const int64_t **since_out)
 {
 	const char *state = u->email_verification || u->phone_verification ? "verified" : "unverified";
-	struct strs r = {.set = true};
+	struct list l = {.r = {.set = true}};
 	int room = 5;
 
 	for (int i = 0; i < n; i++)
 		room += 2 + m[i].roles.n;
-	r.v = arena_array(a, const char *, room);
-	r.v[r.n++] = "any";
-	r.v[r.n++] = "users";
-	r.v[r.n++] = arena_printf(a, "user:%s", u->id);
-	r.v[r.n++] = arena_printf(a, "user:%s/%s", u->id, state);
-	r.v[r.n++] = arena_printf(a, "users/%s", state);
+	l.r.v = arena_array(a, const char *, room);
+	l.since = arena_array(a, int64_t, room);
+	roles_add(&l, "any", INT64_MIN);
+	roles_add(&l, "users", u->created);
+	roles_add(&l, arena_printf(a, "user:%s", u->id), u->created);
+	roles_add(&l, arena_printf(a, "user:%s/%s", u->id, state), u->created);
+	roles_add(&l, arena_printf(a, "users/%s", state), u->created);
 	for (int i = 0; i < n; i++) {
-		r.v[r.n++] = arena_printf(a, "team:%s", m[i].team_id);
-		r.v[r.n++] = arena_printf(a, "member:%s", m[i].id);
+		roles_add(&l, arena_printf(a, "team:%s", m[i].team_id), m[i].joined);
+		roles_add(&l, arena_printf(a, "member:%s", m[i].id), m[i].joined);
 		for (int k = 0; k < m[i].roles.n; k++)
-			r.v[r.n++] = arena_printf(a, "team:%s/%s", m[i].team_id, m[i].roles.v[k]);
+			roles_add(&l, arena_printf(a, "team:%s/%s", m[i].team_id, m[i].roles.v[k]), m[i].joined);
 	}
-	return r;
+	*since_out = l.since;
+	return l.r;
 }
 
 bool

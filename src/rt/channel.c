@@ -1,6 +1,8 @@
 /* Channel names: what a client asks for, and what an event is published on (spec realtime.md A8, B2, B5). */
 #include "rt_priv.h"
 
+#include "core/map.h"
+
 enum { PARAMS_MAX = 5000, IDS_MAX = 3 };	/* IDS_MAX: of an event (model/event.h) */
 
 static const char *const actions[] = {"create", "update", "upsert", "delete", NULL};
@@ -21,48 +23,67 @@ rest_of(struct str s, size_t n)
 
 /* ---- the query string ---- */
 
-/* "name[key][more]": the name, and the first key. False when there is no bracket. */
+/* A parameter's name: "name[key][more]", where more counts for nothing. False when brackets are not as they should be. */
 static bool
-take_brackets(struct str key, struct str *name, struct str *first)
+take_brackets(struct str key, struct str *name, struct str *first, bool *list_out)
 {
 	const char *open = memchr(key.p, '[', key.n), *close;
+	struct str rest;
 
 	*name = key;
 	*first = STR_NONE;
-	if (open == NULL || open == key.p)
-		return false;
+	*list_out = open != NULL;
+	if (open == NULL)
+		return true;
 	*name = (struct str){key.p, (size_t)(open - key.p)};
 	close = memchr(open, ']', key.n - name->n);
-	if (close == NULL)
+	if (close == NULL || name->n == 0)
 		return false;
 	*first = (struct str){open + 1, (size_t)(close - open - 1)};
-	return true;
+	rest = rest_of(key, name->n + first->n + 2);
+	return rest.n == 0 || (rest.p[0] == '[' && memchr(rest.p, ']', rest.n) == rest.p + rest.n - 1);
+}
+
+/* A parameter of a list that is none of the channels is a query of a slot, of which channel ever. */
+static void
+ask_add_query(struct ask *q, struct str name, struct str first, bool list, struct str value)
+{
+	struct slot_query *s = &q->queries[q->n_queries];
+	int64_t slot = 0;
+
+	if (list && (!str_to_i64(first, &slot) || slot < 0 || slot >= SLOTS_MAX)) {
+		q->wrong = "Invalid query: Slots are numbers from 0 to 99.";
+		return;
+	}
+	*s = (struct slot_query){.name = name, .slot = (int)slot, .query = value, .plain = !list};
+	q->n_queries++;
 }
 
 static void
 channel_add_param(struct ask *q, struct str key, struct str value)
 {
+	struct { const char *name; struct str *to; } plain[] = {
+		{"project", &q->project}, {"mode", &q->mode}, {"jwt", &q->jwt}, {"since", &q->since},
+	};
 	struct str name, first;
-	int64_t slot;
+	bool list, good = take_brackets(key, &name, &first, &list);
 
-	if (str_is(key, "channels")) {
-		q->has_channels = q->bad_channels = true;
+	if (str_is(name, "channels")) {
+		q->has_channels = true;
+		q->bad_channels = !list || !good || rest_of(key, name.n + first.n + 2).n > 0;
+		if (!q->bad_channels)
+			q->channels[q->n_channels++] = value;
 		return;
 	}
-	if (!take_brackets(key, &name, &first)) {
-		struct { const char *name; struct str *to; } plain[] = {
-			{"project", &q->project}, {"mode", &q->mode}, {"jwt", &q->jwt}, {"since", &q->since},
-		};
-
-		for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-			if (str_is(key, plain[i].name))
-				*plain[i].to = value;
-	} else if (str_is(name, "channels")) {
-		q->has_channels = true;
-		q->bad_channels = false;
-		q->channels[q->n_channels++] = value;
-	} else if (str_to_i64(first, &slot) && slot >= 0 && slot < SLOTS_MAX)
-		q->queries[q->n_queries++] = (struct slot_query){name, (int)slot, value};
+	for (size_t i = 0; !list && i < sizeof plain / sizeof *plain; i++)
+		if (str_is(name, plain[i].name)) {
+			*plain[i].to = value;
+			return;
+		}
+	if (good)
+		ask_add_query(q, name, first, list, value);
+	else
+		q->wrong = "Invalid query: The brackets of a parameter are not closed.";
 }
 
 void
@@ -73,11 +94,13 @@ ask_parse(struct arena *a, struct str query, struct ask *out)
 	*out = (struct ask){0};
 	for (size_t i = 0; i < query.n; i++)
 		n += query.p[i] == '&';
-	if (n > PARAMS_MAX)
-		n = PARAMS_MAX;
+	if (n > PARAMS_MAX) {	/* nothing is read of it, rather than a part */
+		out->wrong = "Too many parameters";
+		return;
+	}
 	out->channels = arena_array(a, struct str, n);
 	out->queries = arena_array(a, struct slot_query, n);
-	while (query.p != NULL && n-- > 0) {
+	while (query.p != NULL) {
 		struct str value = str_cut(&query, '&'), key;
 
 		key = str_url_decode(a, str_cut(&value, '='), true);
@@ -95,13 +118,19 @@ channel_allowed(struct str asked)
 	return !str_starts(asked, "account.") || one_of(rest_of(asked, 8), actions);
 }
 
+bool
+channel_personal(struct str asked)
+{
+	return str_is(asked, "account") || str_starts(asked, "account.");
+}
+
 int
 channel_rewrite(struct arena *a, struct str asked, struct str uid, struct str out[2])
 {
 	if (!channel_allowed(asked))
 		return 0;
 	out[0] = asked;
-	if (uid.n == 0 || !(str_is(asked, "account") || str_starts(asked, "account.")))
+	if (uid.n == 0 || !channel_personal(asked))
 		return 1;
 	if (asked.n == 7) {
 		out[1] = str_c(arena_printf(a, "account.%.*s", STR_FMT(uid)));
@@ -109,6 +138,29 @@ channel_rewrite(struct arena *a, struct str asked, struct str uid, struct str ou
 	}
 	out[0] = str_c(arena_printf(a, "account.%.*s.%.*s", STR_FMT(uid), STR_FMT(rest_of(asked, 8))));
 	return 1;
+}
+
+void
+channels_write(struct jw *w, struct arena *a, const struct str *asked, int n, struct str uid)
+{
+	struct str *late = arena_array(a, struct str, n + 1), out[2];
+	struct map *seen = map_new();
+	int n_late = 0;
+
+	jw_arr(w);
+	for (int i = 0; i < n; i++) {
+		int names = channel_rewrite(a, asked[i], uid, out);
+
+		if (names == 2)
+			late[n_late++] = out[1];
+		if (names > 0 && map_set(seen, out[0], seen) == NULL)
+			jw_str(w, out[0]);
+	}
+	for (int i = 0; i < n_late; i++)
+		if (map_set(seen, late[i], seen) == NULL)
+			jw_str(w, late[i]);
+	jw_arr_end(w);
+	map_free(&seen);
 }
 
 /* ---- what an event is published on ---- */

@@ -1,8 +1,10 @@
 /* From the stream to the sockets, one event after the other.
  *
- * An event's receivers are collected at once; that moment is its place in every connection's order (fanout_pos). Writing to them may
- * take several turns of the loop, rt_slice at a time, and the next event waits for it. What arrives meanwhile is queued; over a bound
- * the stream is not read on. */
+ * An event has a place in the order of all connections: that of the moment when its receivers begin to be collected (fanout_pos). Collecting them,
+ * looking through the payload, writing, and telling those whose roles it changes each may take several turns of the loop: a turn has rt_slice
+ * deliveries, and what else is done counts by what it takes. The next event waits. Who enters the index meanwhile is behind the event; who leaves it, or
+ * whose seat moves, is looked at before (fanout_leaving), so that nobody is missed. What arrives meanwhile is queued; over a bound the stream
+ * is not read on. */
 #include "rt_priv.h"
 
 #include <assert.h>
@@ -15,29 +17,42 @@
 #include "core/vtime.h"
 #include "rt/rt.h"
 
-enum { WAITING_BYTES = 32 << 20, EVENTS_PER_TURN = 64 };
+enum { WAITING_BYTES = 32 << 20 };
+/* Work is counted in some 80 ns. */
+enum { WORK_DELIVERY = 64, WORK_EVENT = 80, WORK_WIDE = 4, BYTES_SCANNED = 64, BYTES_SENT = 256, STEPS = 8, LONG_BODY = 64 * 1024 };
 
 struct entry {
 	struct entry *next;
-	int shard;
+	int shard;		/* -1: of our own making */
 	struct stream_pos pos;
 	size_t n_header, n_body;
-	char text[];
+	char text[];		/* header and body; of our own: project, name, channel, role, each with its NUL, and body */
 };
 
 static struct entry *first, **last = &first;
 static size_t waiting;		/* bytes of text in that list */
 static bool paused, scheduled;
 static struct place {			/* of a shard */
-	struct stream_pos at;		/* collected up to here */
+	struct stream_pos at;		/* collecting has begun up to here */
 	bool begun;			/* an entry came; before, the reader's position is ours */
 } places[BUS_SHARDS_MAX];
 static uint64_t collected;	/* events so far: the mark of each */
 static uint64_t role_changes;
 static uint64_t sent;		/* messages that have not been counted yet */
 
-static struct news now;		/* being delivered */
-static struct entry *now_entry;	/* its text; NULL: nothing is being delivered */
+/* What is done with the event at hand. */
+enum stage {
+	STAGE_NONE,	/* there is none */
+	STAGE_COLLECT,	/* its receivers are being looked up */
+	STAGE_SEND,	/* and written to */
+	STAGE_TELL	/* those whose roles it changes are told */
+};
+
+static enum stage stage;	/* fanout_go is the only writer */
+static struct news now;
+static struct entry *now_entry;	/* its text */
+static int at_chan, at_role;	/* of the key that is looked at; the role behind the last: those found by channel alone */
+static uint32_t at_seat;
 static uint32_t *receivers, n_receivers, cap_receivers, next_receiver;
 
 int
@@ -82,35 +97,63 @@ receive(struct peer *c)
 	receivers[n_receivers++] = c->num;
 }
 
-static bool
-holds_a_role(const struct peer *c, const struct news *n)
+/* The list at hand; empty at a key that nobody has. */
+static const struct seat *
+key_at_hand(uint32_t *n_out)
 {
-	for (int i = 0; i < n->n_roles; i++)
-		for (uint32_t k = 0; k < c->n_roles; k++)
-			if (c->roles[k] == n->role_atoms[i])
-				return true;
-	return false;
+	return index_list(now.chans[at_chan], at_role < now.n_roles ? now.role_atoms[at_role] : ROLE_WIDE, n_out);
 }
 
+static bool
+key_after(void)
+{
+	at_seat = 0;
+	if (++at_role <= now.n_roles)
+		return true;
+	at_role = 0;
+	return ++at_chan < now.n_chans;
+}
+
+/* A peer that came into the index since has been served the event, or begins behind it. */
 static void
-fanout_collect(const struct news *n)
+look_at(struct peer *c, bool wide)
+{
+	if (c->entered < collected && (!wide || held_meets(c->held, &now)))
+		receive(c);
+}
+
+static bool
+collect_slice(int64_t *left)
 {
 	const struct seat *v;
-	uint32_t count;
+	uint32_t n;
 
-	collected++;
-	n_receivers = next_receiver = 0;
-	for (int i = 0; i < n->n_chans; i++) {
-		for (int k = 0; k < n->n_roles; k++) {
-			v = index_list(n->chans[i], n->role_atoms[k], &count);
-			for (uint32_t s = 0; s < count; s++)
-				receive(peer_by_num(v[s].conn));
+	do {
+		bool wide = at_role == now.n_roles;
+
+		v = key_at_hand(&n);
+		for (; at_seat < n && *left > 0; at_seat++) {
+			look_at(peer_by_num(v[at_seat].conn), wide);
+			*left -= wide ? WORK_WIDE : 1;
 		}
-		v = index_list(n->chans[i], ROLE_WIDE, &count);
-		for (uint32_t s = 0; s < count; s++)
-			if (holds_a_role(peer_by_num(v[s].conn), n))
-				receive(peer_by_num(v[s].conn));
-	}
+		if (at_seat < n)
+			return false;
+		--*left;
+	} while (key_after());
+	return true;
+}
+
+void
+fanout_leaving(struct peer *c)
+{
+	if (stage == STAGE_COLLECT && c->pos != NULL && c->mark != collected && c->entered < collected && peer_concerned(c, &now))
+		receive(c);
+}
+
+uint64_t
+fanout_number(void)
+{
+	return collected;
 }
 
 bool
@@ -155,18 +198,32 @@ fanout_send(struct peer *c, struct news *n)
 	ws_send_tail(c->ws, head, (struct str){tail, len + end.n});
 }
 
+/* Queries are asked of what has been looked through; so is what is long, before it is copied. */
 static bool
-fanout_send_slice(void)
+ready_for(const struct peer *c, int64_t *left)
 {
-	uint32_t end = n_receivers;
+	size_t before = now.facts.at;
+	bool done = news_scanned(&now);
 
-	if (end - next_receiver > (uint64_t)conf.rt_slice)
-		end = next_receiver + (uint32_t)(conf.rt_slice > 0 ? conf.rt_slice : 1);
-	for (; next_receiver < end; next_receiver++) {
+	if (done || (c->n_filters == 0 && now.body.n < LONG_BODY))
+		return true;
+	done = news_scan(&now, (size_t)*left * BYTES_SCANNED);
+	*left -= (int64_t)((now.facts.at - before) / BYTES_SCANNED);
+	return done;
+}
+
+static bool
+send_slice(int64_t *left)
+{
+	for (; next_receiver < n_receivers && *left > 0; next_receiver++) {
 		struct peer *c = peer_by_num(receivers[next_receiver]);
 
-		if (c != NULL && c->mark == collected)	/* else the number is somebody else's by now */
-			fanout_send(c, &now);
+		if (c == NULL || c->mark != collected)
+			continue;	/* the number is somebody else's by now */
+		if (!ready_for(c, left))
+			break;
+		fanout_send(c, &now);
+		*left -= WORK_DELIVERY + (int64_t)(now.body.n / BYTES_SENT + c->steps / STEPS);
 	}
 	count_sent();
 	return next_receiver == n_receivers;
@@ -184,42 +241,98 @@ observe_latency(const struct news *n)
 		metric_observe(M_rt_latency, ms > 0 ? (uint64_t)ms * 1000 : 0);
 }
 
-/* Takes the oldest waiting entry as the one being delivered. */
 static void
-begin_next(void)
+fanout_go(enum stage to)
+{
+	assert(to == (stage == STAGE_TELL ? STAGE_NONE : stage + 1) || (stage == STAGE_NONE && to == STAGE_TELL));
+	stage = to;
+}
+
+static struct entry *
+take_entry(void)
 {
 	struct entry *e = first;
-	bool good;
 
 	first = e->next;
 	if (first == NULL)
 		last = &first;
 	waiting -= e->n_header + e->n_body;
-	good = news_init(&now, e->pos, (struct str){e->text, e->n_header}, (struct str){e->text + e->n_header, e->n_body});
+	return e;
+}
+
+static bool
+open_entry(struct entry *e)
+{
+	struct str body = {e->text + e->n_header, e->n_body};
+	const char *part[4], *p = e->text;
+
+	if (e->shard >= 0)
+		return news_init(&now, e->pos, (struct str){e->text, e->n_header}, body);
+	for (int i = 0; i < 4; i++, p += strlen(p) + 1)
+		part[i] = p;
+	news_local(&now, part[0], part[1], part[2], part[3], body);
+	return true;
+}
+
+/* Takes the oldest waiting entry as the one at hand. */
+static void
+begin_next(void)
+{
+	struct entry *e = take_entry();
+	bool good = open_entry(e), found;
+
 	now_entry = e;
-	n_receivers = next_receiver = 0;
+	n_receivers = next_receiver = at_seat = 0;
+	at_chan = at_role = 0;
 	if (good)
 		news_bump(&now);
 	if (good && now.flags != 0)
 		role_changes++;
-	if (good && news_resolve(&now)) {
-		fanout_collect(&now);
-		if (n_receivers > 0)
-			observe_latency(&now);
-	} else
-		collected++;
-	assert(places[e->shard].begun && stream_pos_cmp(places[e->shard].at, e->pos) < 0);
-	places[e->shard].at = e->pos;
+	found = good && news_resolve(&now);
+	collected++;
+	if (e->shard >= 0) {
+		assert(places[e->shard].begun && stream_pos_cmp(places[e->shard].at, e->pos) < 0);
+		places[e->shard].at = e->pos;
+	}
+	fanout_go(found ? STAGE_COLLECT : STAGE_TELL);
 }
 
 static void
 end_current(void)
 {
-	if (now.flags != 0 && now.user.n > 0)
-		who_event(&now);
 	news_fini(&now);
 	free(now_entry);
 	now_entry = NULL;
+	who_told();
+}
+
+/* Works on the event at hand; what there is left of the turn goes down. */
+static void
+work_on(int64_t *left)
+{
+	switch (stage) {
+	case STAGE_NONE:
+		begin_next();
+		*left -= WORK_EVENT + (int64_t)(now_entry->n_header / BYTES_SCANNED);
+		return;
+	case STAGE_COLLECT:
+		if (!collect_slice(left))
+			return;
+		if (n_receivers > 0)
+			observe_latency(&now);
+		break;
+	case STAGE_SEND:
+		if (!send_slice(left))
+			return;
+		break;
+	case STAGE_TELL:
+		if (!who_tell(&now, left))
+			return;
+		end_current();
+		fanout_go(STAGE_NONE);
+		return;
+	}
+	fanout_go(stage + 1);
 }
 
 static void turn(void *arg);
@@ -227,7 +340,7 @@ static void turn(void *arg);
 static void
 schedule(void)
 {
-	if (scheduled || (first == NULL && now_entry == NULL))
+	if (scheduled || (first == NULL && stage == STAGE_NONE))
 		return;
 	scheduled = true;
 	loop_soon(turn, NULL);
@@ -236,22 +349,26 @@ schedule(void)
 static void
 turn(void *arg)
 {
+	int64_t left = (conf.rt_slice > 0 ? conf.rt_slice : 1) * WORK_DELIVERY, began = time_now_us();
+
 	(void)arg;
 	scheduled = false;
-	for (uint32_t n = 0; n < EVENTS_PER_TURN;) {
-		if (now_entry == NULL && first == NULL)
-			break;
-		if (now_entry == NULL)
-			begin_next();
-		if (!fanout_send_slice())
-			break;
-		n += 1 + n_receivers / 16;
-		end_current();
-	}
+	while (left > 0 && (first != NULL || stage != STAGE_NONE))
+		work_on(&left);
+	metric_observe(M_rt_turn, (uint64_t)(time_now_us() > began ? time_now_us() - began : 0));
 	if (paused && waiting < WAITING_BYTES / 2) {
 		paused = false;
 		bus_follow_pause(false);
 	}
+	schedule();
+}
+
+static void
+append_entry(struct entry *e)
+{
+	*last = e;
+	last = &e->next;
+	waiting += e->n_header + e->n_body;
 	schedule();
 }
 
@@ -268,14 +385,11 @@ on_entry(int shard, struct stream_pos pos, struct str header, struct str body, v
 	memcpy(e->text, header.p, header.n);
 	if (body.n > 0)
 		memcpy(e->text + header.n, body.p, body.n);
-	*last = e;
-	last = &e->next;
-	waiting += header.n + body.n;
+	append_entry(e);
 	if (!paused && waiting > WAITING_BYTES) {
 		paused = true;
 		bus_follow_pause(true);
 	}
-	schedule();
 }
 
 /* Drops what waits of a shard, -1: of all. */
@@ -320,15 +434,21 @@ on_gap(int shard, void *arg)
 }
 
 void
-fanout_local(struct news *n)
+fanout_local(const char *project, const char *name, const char *channel, const char *role, struct str payload)
 {
-	if (news_resolve(n) && now_entry == NULL) {	/* in the middle of an event: the next one will do */
-		fanout_collect(n);
-		for (uint32_t i = 0; i < n_receivers; i++)
-			fanout_send(peer_by_num(receivers[i]), n);
-		n_receivers = 0;
-	}
-	news_fini(n);
+	const char *const part[] = {project, name, channel, role};
+	struct entry *e;
+	struct buf b;
+
+	buf_init(&b, NULL, 200 + payload.n);
+	for (int i = 0; i < 4; i++)
+		buf_add(&b, part[i], strlen(part[i]) + 1);
+	e = mem_alloc(sizeof *e + b.n + payload.n + 1);
+	*e = (struct entry){.shard = -1, .n_header = b.n, .n_body = payload.n};
+	memcpy(e->text, b.p, b.n);
+	mem_copy(e->text + b.n, payload.p, payload.n);
+	buf_fini(&b);
+	append_entry(e);
 }
 
 void
@@ -345,6 +465,7 @@ fanout_fini(void)
 	bus_follow_stop();
 	if (now_entry != NULL)
 		end_current();
+	stage = STAGE_NONE;
 	forget_waiting(-1);
 	memset(places, 0, sizeof places);
 	free(receivers);

@@ -15,9 +15,11 @@ struct greeting {		/* what the handshake finds out */
 	struct http_msg *up;
 	struct ask ask;
 	struct project *project, *home;	/* home: whose users are looked at */
-	struct str token, jwt;
+	struct login_tokens tokens;
+	struct str jwt;
 	struct login *login;
 	const char *session;
+	int64_t expire;		/* of the JWT */
 	bool gap;
 };
 
@@ -35,7 +37,8 @@ broken(struct greeting *g, err_t e)
 
 	if (g->c->ws == NULL)
 		return false;
-	log_warn(g->cx, "handshake failed", "error=%s detail=\"%s\"", i->name, g->cx->detail ? g->cx->detail : "");
+	if (log_may_client(g->cx->client))
+		log_warn(g->cx, "handshake failed", "error=%s detail=\"%s\"", i->name, g->cx->detail ? g->cx->detail : "");
 	REFUSE(g, i->status, "Error: Server Error");
 }
 
@@ -83,11 +86,13 @@ handshake_read_login(struct greeting *g)
 {
 	g->login = NULL;
 	g->session = NULL;
+	g->expire = INT64_MAX;
 	if (g->jwt.n > 0) {
 		TRY(who_by_jwt(g->cx, g->home, g->jwt, &g->login));
 		g->session = session_of_jwt(g->cx, g->jwt);
-	} else if (g->token.n > 0) {
-		TRY(who_by_token(g->cx, g->home, g->token, &g->login));
+		g->expire = login_jwt_expiry(g->cx, g->jwt);
+	} else if (g->tokens.n > 0) {
+		TRY(who_by_tokens(g->cx, g->home, &g->tokens, &g->login));
 		if (g->login != NULL)
 			g->session = g->login->session->id;
 	}
@@ -105,7 +110,7 @@ cookies(struct greeting *g)
 	enum origin_kind kind;
 
 	client_of(g->up, &from);
-	kind = origin_kind(g->project, from.origin, from.host, NULL);
+	kind = origin_kind(g->home, from.origin, from.host, NULL);	/* the cookie is one of there: in mode admin of the console */
 	if (conf.rt_origin_check && (kind == ORIGIN_HIDDEN || kind == ORIGIN_FOREIGN))
 		return STR_NONE;
 	return g->up->hdr[HDR_COOKIE];
@@ -114,12 +119,9 @@ cookies(struct greeting *g)
 static bool
 handshake_find_user(struct greeting *g)
 {
-	bool fallback;
 	err_t e;
 
-	g->token = login_token_of(g->cx, g->home->id, cookies(g), g->up->hdr[HDR_X_FALLBACK_COOKIES], &fallback);
-	if (g->token.n == 0)
-		g->token = g->up->hdr[HDR_X_SESSION];
+	login_tokens_of(g->cx, g->home->id, &(struct login_headers){cookies(g), g->up->hdr[HDR_X_FALLBACK_COOKIES], g->up->hdr[HDR_X_SESSION]}, &g->tokens);
 	g->jwt = g->up->hdr[HDR_X_JWT].n > 0 ? g->up->hdr[HDR_X_JWT] : g->ask.jwt;
 	e = handshake_read_login(g);
 	if (e == ERR_USER_JWT_INVALID)
@@ -144,6 +146,26 @@ within_limit(struct greeting *g)
 	REFUSE(g, 1013, "Too many requests");
 }
 
+/* It counts for its user or address from here on. */
+static bool
+admitted(struct greeting *g)
+{
+	struct peer *c = g->c;
+
+	c->address = atom_get(ATOM_ADDRESS, str_c(g->cx->client));
+	if (g->login == NULL)
+		c->text.address = atom_text(c->address).p;
+	if (g->login != NULL)
+		c->patron = patron_of_user(str_c(g->home->id), str_c(g->login->user->id), false);
+	else
+		c->patron = patron_of_guest(g->cx->client, false);
+	if (c->patron == NULL)
+		REFUSE(g, 1013, "Too many connections");
+	if (!patron_may_work(c->patron))
+		REFUSE(g, 1013, "Too many requests");
+	return true;
+}
+
 static bool
 origin_good(struct greeting *g)
 {
@@ -153,108 +175,27 @@ origin_good(struct greeting *g)
 	/* our own host is a platform or none of the project's (realtime.md A2) */
 	if (!conf.rt_origin_check || g->project->console || origin_kind(g->project, text, NULL, &o) != ORIGIN_FOREIGN)
 		return true;
+	origin_refused(g->cx, g->project, text, &o);
 	REFUSE(g, 1008, origin_refusal(g->cx->arena, &o));
-}
-
-/* ---- subscriptions of the URL ---- */
-
-/* "databases.a.b" -> "databases_a_b", the name that its queries have in a URL. */
-static struct str
-param_name(struct arena *a, struct str channel)
-{
-	char *copy = str_dup(a, channel);
-
-	for (char *p = copy; *p != '\0'; p++)
-		if (*p == '.' || *p == ' ')
-			*p = '_';
-	return str_c(copy);
-}
-
-/* The channel's part of a slot: its queries there. *found_out: the URL names this slot for it. */
-static bool
-slot_filter(struct greeting *g, struct str name, int slot, struct filter **f, bool *found_out)
-{
-	struct str *q = arena_array(g->cx->arena, struct str, g->ask.n_queries + 1);
-	const char *why;
-	int n = 0;
-
-	for (int i = 0; i < g->ask.n_queries; i++)
-		if (g->ask.queries[i].slot == slot && str_eq(g->ask.queries[i].name, name))
-			q[n++] = g->ask.queries[i].query;
-	*found_out = n > 0;
-	why = filter_new(g->cx, q, n, f);
-	if (why != NULL)
-		REFUSE(g, 1008, arena_printf(g->cx->arena, "Invalid query: %s", why));
-	return true;
-}
-
-static bool
-has_queries(const struct ask *q, struct str name)
-{
-	for (int i = 0; i < q->n_queries; i++)
-		if (str_eq(q->queries[i].name, name))
-			return true;
-	return false;
-}
-
-static void
-subscribe_slot(struct greeting *g, int slot, const struct str *channels, int n, struct filter *f)
-{
-	const char *id = arena_printf(g->cx->arena, URL_SUBSCRIPTIONS, (unsigned)slot);
-
-	peer_subscribe(g->c, str_c(id), channels, n, f, false);
-}
-
-/* The allowed channels without queries are slot 0; a channel with queries has a part in each slot that it names. */
-static bool
-subscribe_url(struct greeting *g)
-{
-	const struct ask *q = &g->ask;
-	struct str *plain = arena_array(g->cx->arena, struct str, q->n_channels + 1), *asked = plain;
-	struct str *named = arena_array(g->cx->arena, struct str, q->n_channels + 1);
-	int n = 0, n_named = 0;
-
-	for (int i = 0; i < q->n_channels; i++) {
-		struct str name = param_name(g->cx->arena, q->channels[i]);
-
-		if (!channel_allowed(q->channels[i]))
-			continue;
-		if (q->n_queries > 0 && has_queries(q, name))
-			named[n_named++] = q->channels[i];
-		else
-			plain[n++] = q->channels[i];
-	}
-	if (n > 0)
-		subscribe_slot(g, 0, asked, n, NULL);
-	for (int slot = 0; n_named > 0 && slot < SLOTS_MAX; slot++)
-		for (int i = 0; i < n_named; i++) {
-			struct filter *f;
-			bool found;
-
-			if (!slot_filter(g, param_name(g->cx->arena, named[i]), slot, &f, &found))
-				return false;
-			if (found)
-				subscribe_slot(g, slot, &named[i], 1, f);
-		}
-	return true;
 }
 
 static bool
 subscribe(struct greeting *g)
 {
-	const struct ask *q = &g->ask;
+	struct ask *q = &g->ask;
+	const char *why;
 
-	if (q->bad_channels)
-		REFUSE(g, 1008, "Channels must be a list");
-	if (!q->has_channels && strcmp(conf.rt_compat, "1.0") != 0)
-		return true;
-	if (q->n_channels > conf.rt_channels_max)
-		REFUSE(g, 1008, "Too many channels");
-	g->c->by_url = true;
-	if (!subscribe_url(g))
-		return false;
-	if (g->c->n_subs == 0)
-		REFUSE(g, 1008, "Missing channels");
+	if (!peer_room(g->c, 4 * g->up->query.n))
+		REFUSE(g, 1013, "Try again later");
+	g->c->by_url = q->has_channels || strcmp(conf.rt_compat, "1.0") == 0;
+	why = url_subscribe(g->cx, g->c, q);
+	patron_worked(g->c->patron, 1 + g->up->query.n / 16 + peer_steps(g->c));
+	if (why == NULL && g->c->by_url && g->c->n_subs == 0)
+		why = "Missing channels";
+	if (why != NULL)
+		REFUSE(g, 1008, why);
+	if (!peer_room(g->c, 0))
+		REFUSE(g, 1013, "Try again later");
 	return true;
 }
 
@@ -276,6 +217,12 @@ handshake_find_place(struct greeting *g)
 
 /* ---- connected ---- */
 
+static int
+slot_of(const struct sub *s)
+{
+	return (int)strtol(atom_text(s->id).p, NULL, 16);
+}
+
 /* A list when the slots are 0..n-1, else an object. The parts of one slot follow each other. */
 static void
 write_subscriptions(struct jw *w, const struct peer *c)
@@ -284,7 +231,7 @@ write_subscriptions(struct jw *w, const struct peer *c)
 	int slot = -1, next = 0;
 
 	for (uint32_t i = 0; i < c->n_subs; i++) {
-		int is = (int)strtol(c->subs[i].id, NULL, 16);
+		int is = slot_of(&c->subs[i]);
 
 		if (is == slot)
 			continue;
@@ -297,7 +244,7 @@ write_subscriptions(struct jw *w, const struct peer *c)
 		jw_obj(w);
 	slot = -1;
 	for (uint32_t i = 0; i < c->n_subs; i++) {
-		int is = (int)strtol(c->subs[i].id, NULL, 16);
+		int is = slot_of(&c->subs[i]);
 		char key[16];
 
 		if (is == slot)
@@ -306,7 +253,7 @@ write_subscriptions(struct jw *w, const struct peer *c)
 		snprintf(key, sizeof key, "%d", slot);
 		if (!list)
 			jw_key(w, str_c(key));
-		jw_cstr(w, c->subs[i].id);
+		jw_str(w, atom_text(c->subs[i].id));
 	}
 	if (list)
 		jw_arr_end(w);
@@ -339,7 +286,7 @@ connected(struct greeting *g)
 	JW_KEY(&w, "data");
 	jw_obj(&w);
 	JW_KEY(&w, "channels");
-	peer_write_channels(&w, g->c, STR_NONE);
+	channels_write(&w, g->cx->arena, g->ask.channels, g->ask.n_channels, peer_uid(g->c));
 	if (g->c->by_url)
 		write_user(g, &w);
 	JW_KEY(&w, "subscriptions");
@@ -364,7 +311,8 @@ handshake_begin(struct greeting *g)
 {
 	struct peer *c = g->c;
 
-	peer_identify(c, g->home->id, g->login, g->session, g->login ? g->login->expire : INT64_MAX);
+	c->epoch = g->login != NULL && g->jwt.n > 0 ? g->login->user->epoch : -1;
+	peer_identify(c, g->home->id, g->login, g->session, g->login && g->login->expire < g->expire ? g->login->expire : g->expire);
 	connected(g);
 	if (c->ws == NULL)
 		return;
@@ -390,7 +338,7 @@ peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
 	client_of(up, &from);
 	cx->client = from.ip;
 	ask_parse(cx->arena, up->query, &g.ask);
-	if (!handshake_find_project(&g) || !handshake_find_user(&g) || !within_limit(&g) || !origin_good(&g) || !subscribe(&g) || !handshake_find_place(&g))
+	if (!handshake_find_project(&g) || !handshake_find_user(&g) || !within_limit(&g) || !admitted(&g) || !origin_good(&g) || !subscribe(&g) || !handshake_find_place(&g))
 		return;
 	e = handshake_read_login(&g);	/* roles may have changed since; from the cache if not */
 	if (c->ws == NULL)

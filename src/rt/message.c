@@ -8,7 +8,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { SESSION_MAX = 2048, FILTER_BYTES_MAX = 512 * 1024 };
+enum { SESSION_MAX = 2048 };
 
 bool
 message_counted(struct peer *c)
@@ -21,7 +21,7 @@ message_counted(struct peer *c)
 		c->window = window;
 		c->messages = 0;
 	}
-	if (c->messages >= conf.rt_message_rate) {
+	if (c->messages >= conf.rt_message_rate || (c->patron != NULL && !patron_may_work(c->patron))) {
 		metric_add(M_rate_limited, 1);
 		peer_error(c, 1013, c->by_url ? "Too many messages" : "Too many messages.");
 		return false;
@@ -80,6 +80,7 @@ authenticated(struct ctx *cx, struct peer *c, const char *home, const struct log
 	struct buf b;
 	struct jw w;
 
+	c->epoch = -1;
 	peer_identify(c, home, l, l->session->id, l->session->expire);
 	begin_response(&w, &b, cx, "authentication");
 	JW_KEY(&w, "user");
@@ -92,6 +93,7 @@ authenticate(struct ctx *cx, struct peer *c, struct str token)
 {
 	struct str home_id = c->admin ? STR("console") : atom_text(c->project);
 	struct project *home, *p;
+	struct patron *room;
 	struct login *l;
 
 	TRY(project_get(cx, home_id, &home));
@@ -99,10 +101,16 @@ authenticate(struct ctx *cx, struct peer *c, struct str token)
 	TRY(who_by_token(cx, home, token, &l));
 	if (c->ws == NULL)
 		return OK;
-	if (l == NULL || (c->admin && !who_owns(cx, p, l)))
+	if (l == NULL || (c->admin && !who_owns(cx, p, l))) {
 		invalid(c, "Session is not valid.");
-	else
-		authenticated(cx, c, home->id, l);
+		return OK;
+	}
+	if ((room = patron_of_user(str_c(home->id), str_c(l->user->id), c->user != 0 && str_is(peer_uid(c), l->user->id))) == NULL) {
+		peer_error(c, 1013, "Too many connections");
+		return OK;
+	}
+	authenticated(cx, c, home->id, l);
+	patron_leave(&room);	/* the connection counts for itself now */
 	return OK;
 }
 
@@ -118,7 +126,8 @@ on_authentication(struct ctx *cx, struct peer *c, const json_t *data)
 	else if (token.n == 0 || token.n > SESSION_MAX)
 		invalid(c, "Session is not valid.");
 	else if ((e = authenticate(cx, c, token)) != OK && c->ws != NULL) {
-		log_warn(cx, "authentication failed", "error=%s", err_info(e)->name);
+		if (log_may_client(cx->client))
+			log_warn(cx, "authentication failed", "error=%s", err_info(e)->name);
 		peer_error(c, err_info(e)->status, "Error: Server Error");
 	}
 }
@@ -130,6 +139,7 @@ struct wanted {			/* one subscription of a message */
 	struct str *channels;
 	int n;
 	struct filter *filter;
+	bool last;		/* no other of the message has its id */
 };
 
 static const char *
@@ -187,46 +197,69 @@ read_wanted(struct ctx *cx, const json_t *j, struct wanted *w)
 	return why ? why : read_queries(cx, json_object_get(j, "queries"), w);
 }
 
-static bool
-is_subscribed(const struct peer *c, struct str id)
+/* What a connection would come to. */
+struct sum {
+	uint64_t subs, channels, steps;
+	size_t bytes;
+};
+
+static void
+add_wanted(struct sum *t, const struct wanted *w)
 {
-	for (uint32_t i = 0; i < c->n_subs; i++)
-		if (str_is(id, c->subs[i].id))
-			return true;
-	return false;
+	t->subs++;
+	t->channels += (uint64_t)w->n;
+	t->steps += 1 + (uint64_t)w->n + filter_steps(w->filter);
+	t->bytes += filter_size(w->filter) + sizeof(struct sub);
+	for (int i = 0; i < w->n; i++)
+		t->bytes += w->channels[i].n + sizeof(struct listen) + 2 * sizeof(atom_t);
+}
+
+/* Those that the message does not replace stay. */
+static void
+add_kept(struct sum *t, const struct peer *c, const struct wanted *v, int n)
+{
+	for (uint32_t i = 0; i < c->n_subs; i++) {
+		struct str id = atom_text(c->subs[i].id);
+		bool replaced = false;
+
+		for (int k = 0; k < n && !replaced; k++)
+			replaced = str_eq(id, v[k].id);
+		if (replaced)
+			continue;
+		t->subs++;
+		t->channels += c->subs[i].n_asked;
+		t->steps += 1 + c->subs[i].n_chans + filter_steps(c->subs[i].filter);
+	}
 }
 
 /* What the whole batch would come to. */
 static const char *
 message_check_limits(const struct peer *c, const struct wanted *v, int n)
 {
-	size_t channels = peer_channel_count(c), subs = c->n_subs, bytes = c->filter_bytes;
+	struct sum t = {0};
 
-	for (int i = 0; i < n; i++) {
-		subs += !is_subscribed(c, v[i].id);
-		channels += (size_t)v[i].n;
-		bytes += filter_size(v[i].filter);
-	}
-	if (subs > (size_t)conf.rt_subscriptions_max)
+	add_kept(&t, c, v, n);
+	for (int i = 0; i < n; i++)
+		if (v[i].last)
+			add_wanted(&t, &v[i]);
+	if (t.subs > (uint64_t)conf.rt_subscriptions_max)
 		return "There are too many subscriptions.";
-	if (channels > (size_t)conf.rt_channels_max)
+	if (t.channels > (uint64_t)conf.rt_channels_max)
 		return "There are too many channels.";
-	return bytes > FILTER_BYTES_MAX ? "There are too many queries." : NULL;
+	return t.steps > (uint64_t)conf.rt_steps_max || !peer_room(c, t.bytes) ? "There are too many queries." : NULL;
 }
 
 static void
-write_sub(struct jw *w, const struct peer *c, struct str id)
+write_wanted(struct ctx *cx, struct jw *w, const struct peer *c, const struct wanted *v)
 {
 	jw_obj(w);
 	JW_KEY(w, "subscriptionId");
-	jw_str(w, id);
+	jw_str(w, v->id);
 	JW_KEY(w, "channels");
-	peer_write_channels(w, c, id);
+	channels_write(w, cx->arena, v->channels, v->n, peer_uid(c));
 	JW_KEY(w, "queries");
 	jw_arr(w);
-	for (uint32_t i = 0; i < c->n_subs; i++)
-		if (str_is(id, c->subs[i].id))
-			filter_write(w, c->subs[i].filter);
+	filter_write(w, v->filter);
 	jw_arr_end(w);
 	jw_obj_end(w);
 }
@@ -237,41 +270,65 @@ subscribe_all(struct ctx *cx, struct peer *c, struct wanted *v, int n)
 	struct buf b;
 	struct jw w;
 
-	for (int i = 0; i < n; i++) {
-		peer_subscribe(c, v[i].id, v[i].channels, v[i].n, v[i].filter, true);
-		v[i].filter = NULL;
-	}
+	for (int i = 0; i < n; i++)
+		if (v[i].last)
+			peer_subscribe(c, v[i].id, v[i].channels, v[i].n, v[i].filter ? filter_ref(v[i].filter) : NULL, true);
 	begin_response(&w, &b, cx, "subscribe");
 	JW_KEY(&w, "subscriptions");
 	jw_arr(&w);
 	for (int i = 0; i < n; i++)
-		write_sub(&w, c, v[i].id);
+		write_wanted(cx, &w, c, &v[i]);
 	jw_arr_end(&w);
 	end_response(&w, c);
+}
+
+/* Of several with one id the last counts. */
+static void
+mark_last(struct wanted *v, int n)
+{
+	for (int i = 0; i < n; i++) {
+		v[i].last = true;
+		for (int k = i + 1; k < n && v[i].last; k++)
+			v[i].last = !str_eq(v[i].id, v[k].id);
+	}
+}
+
+/* *n_out: how many have been read, also when the last of them is wrong. */
+static const char *
+read_batch(struct ctx *cx, const struct peer *c, const json_t *data, struct wanted *v, size_t n, int *n_out)
+{
+	const char *why = NULL;
+
+	if (!json_is_array(data))
+		return "Payload is not valid.";
+	if (n > (size_t)conf.rt_subscriptions_max)
+		return "There are too many subscriptions.";
+	for (; *n_out < (int)n && why == NULL; ++*n_out)
+		why = read_wanted(cx, json_array_get(data, (size_t)*n_out), &v[*n_out]);
+	if (why != NULL)
+		return why;
+	mark_last(v, (int)n);
+	return message_check_limits(c, v, (int)n);
 }
 
 static void
 on_subscribe(struct ctx *cx, struct peer *c, const json_t *data)
 {
-	size_t n = json_array_size(data);
-	struct wanted *v = arena_array(cx->arena, struct wanted, n + 1);
-	const char *why = NULL;
+	size_t size = json_array_size(data);
+	struct wanted *v = arena_array(cx->arena, struct wanted, size + 1);
+	const char *why;
+	int n = 0;
 
 	if (data == NULL || json_is_null(data)) {
 		invalid(c, "Payload is not valid. Items is required");
 		return;
 	}
-	if (!json_is_array(data))
-		why = "Payload is not valid.";
-	for (size_t i = 0; i < n && why == NULL; i++)
-		why = read_wanted(cx, json_array_get(data, i), &v[i]);
-	if (why == NULL)
-		why = message_check_limits(c, v, (int)n);
+	why = read_batch(cx, c, data, v, size, &n);
 	if (why != NULL)
 		invalid(c, arena_printf(cx->arena, "%s%s", str_starts(str_c(why), "Invalid query") ? "" : "items: ", why));
 	else
-		subscribe_all(cx, c, v, (int)n);
-	for (size_t i = 0; i < n; i++)
+		subscribe_all(cx, c, v, n);
+	for (int i = 0; i < n; i++)
 		filter_free(&v[i].filter);
 }
 
@@ -358,18 +415,30 @@ message_kind_of(struct peer *c, const json_t *j)
 	return NULL;
 }
 
+/* What a message takes: reading it, and what it changes in the index. */
+static void
+message_count_work(struct peer *c, struct str text, uint64_t changes)
+{
+	if (c->patron != NULL)
+		patron_worked(c->patron, 1 + text.n / 16 + (seats_changes() - changes) / 4);
+}
+
 static bool
 handle(struct ctx *cx, struct peer *c, struct str text, bool may_wait)
 {
+	uint64_t changes = seats_changes();
 	const json_t *j = str_utf8(text, NULL) ? json_parse(cx, text, NULL) : NULL;
 	const struct kind *k = message_kind_of(c, j);
 	bool resuming = k != NULL && k->fn == on_subscribe && c->resumes;
 
-	if (k == NULL)
+	if (k == NULL) {
+		message_count_work(c, text, changes);
 		return true;
+	}
 	if ((k->slow || resuming) && !may_wait)
 		return false;
 	(resuming ? on_subscribe_resuming : k->fn)(cx, c, json_object_get(j, "data"));
+	message_count_work(c, text, changes);
 	return true;
 }
 

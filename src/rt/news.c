@@ -63,6 +63,8 @@ mark_parse(struct str s, struct stream_pos *out)
 
 /* ---- the header ---- */
 
+static uint64_t numbers;	/* of events, as they are taken apart */
+
 static struct strs
 news_list_of(struct news *n, const json_t *j)
 {
@@ -113,8 +115,9 @@ news_init(struct news *n, struct stream_pos pos, struct str header, struct str b
 {
 	const json_t *j, *ids;
 
-	*n = (struct news){.pos = pos, .body = body};
+	*n = (struct news){.number = ++numbers, .pos = pos, .body = body};
 	ctx_init(&n->cx);
+	facts_init(&n->facts, &n->cx, body, NULL);
 	j = json_parse(&n->cx, header, NULL);
 	n->project = json_str(json_object_get(j, "p"));
 	n->pattern = json_str(json_object_get(j, "e"));
@@ -141,8 +144,9 @@ news_local(struct news *n, const char *project, const char *name, const char *ch
 {
 	const char **v;
 
-	*n = (struct news){.local = true, .project = str_c(project), .pattern = str_c(name), .body = payload, .time = time_now_ms()};
+	*n = (struct news){.number = ++numbers, .local = true, .project = str_c(project), .pattern = str_c(name), .body = payload, .time = time_now_ms()};
 	ctx_init(&n->cx);
+	facts_init(&n->facts, &n->cx, payload, NULL);
 	v = arena_array(n->cx.arena, const char *, 3);
 	v[0] = name;
 	v[1] = channel;
@@ -161,6 +165,12 @@ news_fini(struct news *n)
 		if (n->head[d] != NULL)
 			frame_unref(n->head[d]);
 	}
+	for (int i = 0; i < n->n_chans; i++)
+		atom_unref(n->chans[i]);
+	for (int i = 0; i < n->n_roles; i++)
+		atom_unref(n->role_atoms[i]);
+	atom_unref(n->space);
+	facts_fini(&n->facts);
 	ctx_fini(&n->cx);
 }
 
@@ -188,6 +198,7 @@ news_resolve(struct news *n)
 
 	if (where.n == 0 || (n->space = atom_find(0, where)) == 0)
 		return false;
+	(void)atom_ref(n->space);	/* it takes turns of the loop to deliver: no number may become another name's meanwhile */
 	n->n_channels = channels_of_event(a, n->project, n->pattern, n->ids, &n->base, &n->channels);
 	n->chans = arena_array(a, atom_t, n->n_channels + 1);
 	for (int later = 0; later < 2; later++) {
@@ -195,19 +206,32 @@ news_resolve(struct news *n)
 			atom_t got = n->channels[i].later == (later == 1) ? atom_find(n->space, n->channels[i].name) : 0;
 
 			if (got != 0)
-				n->chans[n->n_chans++] = got;
+				n->chans[n->n_chans++] = atom_ref(got);
 		}
 		if (later == 0)
 			n->n_old = n->n_chans;
 	}
+	for (int i = 0; i < n->n_chans; i++)
+		n->sieve[n->chans[i] / 64 % NEWS_SIEVE] |= UINT64_C(1) << n->chans[i] % 64;
 	n->role_atoms = arena_array(a, atom_t, n->roles.n + 1);
 	for (int i = 0; i < n->roles.n; i++) {
 		atom_t got = atom_find(n->space, str_c(n->roles.v[i]));
 
 		if (got != 0)
-			n->role_atoms[n->n_roles++] = got;
+			n->role_atoms[n->n_roles++] = atom_ref(got);
 	}
 	return n->n_chans > 0 && n->n_roles > 0;
+}
+
+int
+news_channel(const struct news *n, atom_t chan)
+{
+	if ((n->sieve[chan / 64 % NEWS_SIEVE] >> chan % 64 & 1) == 0)
+		return -1;
+	for (int i = n->n_chans - 1; i >= 0; i--)
+		if (n->chans[i] == chan)
+			return i;
+	return -1;
 }
 
 /* ---- the payload ---- */
@@ -240,14 +264,21 @@ contains(struct str s, const char *what)
 	return s.n > 0 && memmem(s.p, s.n, what, strlen(what)) != NULL;
 }
 
-const json_t *
-news_tree(struct news *n)
+bool
+news_scanned(const struct news *n)
 {
-	if (!n->parsed) {
-		n->parsed = true;
-		n->tree = json_parse(&n->cx, n->body, NULL);
+	return n->facts.done;
+}
+
+bool
+news_scan(struct news *n, size_t bytes)
+{
+	if (n->facts.at == 0 && !n->facts.done && contains(n->body, "{}") && secret_of(n->pattern) == NULL) {
+		n->payload = (struct str){arena_memdup(n->cx.arena, n->body.p, n->body.n), n->body.n};
+		n->patched = true;
+		facts_init(&n->facts, &n->cx, n->body, (char *)(uintptr_t)n->payload.p);
 	}
-	return n->tree;
+	return facts_scan(&n->facts, bytes);
 }
 
 static void
@@ -270,7 +301,8 @@ write_clean(struct jw *w, const json_t *tree, const struct event_secret *s)
 	jw_obj_end(w);
 }
 
-/* As clients get it: without secrets; empty objects are lists, as the protocol's clients have always seen them. */
+/* As clients get it: without secrets; empty objects are lists, as the protocol's clients have always seen them. Only payloads with secrets, none of
+ * which is large, are made anew. */
 static struct str
 clean_payload(struct news *n)
 {
@@ -281,15 +313,19 @@ clean_payload(struct news *n)
 
 	if (n->body.n == 0)
 		return STR("[]");
-	if (s == NULL && !contains(n->body, "{}"))
-		return n->body;
-	tree = news_tree(n);
+	if (s == NULL) {
+		if (contains(n->body, "{}"))
+			while (!news_scan(n, n->body.n))	/* has been done in pieces by who sends much */
+				;
+		return n->patched ? n->payload : n->body;
+	}
+	tree = json_parse(&n->cx, n->body, NULL);
 	if (tree == NULL)
 		return STR("[]");	/* never what cannot be looked through */
 	buf_init(&b, n->cx.arena, n->body.n + 64);
 	jw_init(&w, &b);
 	w.empty_as_list = true;
-	if (s != NULL && json_is_object(tree) && (s->needs == NULL || json_object_get(tree, s->needs) != NULL))
+	if (json_is_object(tree) && (s->needs == NULL || json_object_get(tree, s->needs) != NULL))
 		write_clean(&w, tree, s);
 	else
 		jw_value(&w, tree);
@@ -328,8 +364,10 @@ write_head(struct news *n, enum dialect d, struct buf *b)
 	char time[30];
 	struct jw w;
 
-	if (n->payload.p == NULL)
+	if (!n->cleaned) {
 		n->payload = clean_payload(n);
+		n->cleaned = true;
+	}
 	jw_init(&w, b);
 	jw_obj(&w);
 	JW_KEY(&w, "type");

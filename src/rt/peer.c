@@ -9,10 +9,10 @@
 
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/vtime.h"
+#include "model/roles.h"
 #include "rt/rt.h"
 
-enum { ENTRIES_MAX = 8192, WAITING_MAX = 64 };
+enum { PEER_FREE = 1024 };
 
 static struct peer **peers;		/* by number */
 static uint32_t n_numbers, cap_numbers;
@@ -73,47 +73,12 @@ index_moved(struct seat s, uint32_t pos)
 {
 	struct peer *c = peers[s.conn];
 
-	if (s.entry == UINT32_MAX)
+	if (s.entry == UINT32_MAX) {
 		c->user_pos = pos;
-	else
-		c->pos[s.entry] = pos;
-}
-
-static void
-peer_enter(struct peer *c)
-{
-	uint64_t n = (uint64_t)c->n_chans * c->n_roles;
-	uint32_t e = 0;
-
-	c->wide = n > ENTRIES_MAX;
-	if (c->wide)
-		n = c->n_chans;
-	c->pos = mem_alloc((n + 1) * sizeof *c->pos);
-	for (uint32_t i = 0; i < c->n_chans; i++) {
-		if (c->wide) {
-			c->pos[i] = index_add(c->chans[i], ROLE_WIDE, (struct seat){c->num, i});
-			continue;
-		}
-		for (uint32_t k = 0; k < c->n_roles; k++, e++)
-			c->pos[e] = index_add(c->chans[i], c->roles[k], (struct seat){c->num, e});
+		return;
 	}
-}
-
-static void
-peer_leave(struct peer *c)
-{
-	uint32_t e = 0;
-
-	for (uint32_t i = 0; i < c->n_chans; i++) {
-		if (c->wide) {
-			index_del(c->chans[i], ROLE_WIDE, c->pos[i]);
-			continue;
-		}
-		for (uint32_t k = 0; k < c->n_roles; k++, e++)
-			index_del(c->chans[i], c->roles[k], c->pos[e]);
-	}
-	free(c->pos);
-	c->pos = NULL;
+	fanout_leaving(c);
+	c->pos[s.entry] = pos;
 }
 
 static struct peer *
@@ -144,11 +109,44 @@ void
 peer_move(struct peer *c, enum rt_state to)
 {
 	assert(c->magic == PEER_MAGIC && may_move(c->state, to));
-	if (c->state == RT_LIVE && to != RT_LIVE)
-		peer_leave(c);
-	else if (c->state != RT_LIVE && to == RT_LIVE)
-		peer_enter(c);
+	if (c->state == RT_LIVE && to != RT_LIVE) {
+		fanout_leaving(c);
+		seats_leave(c);
+	} else if (c->state != RT_LIVE && to == RT_LIVE) {
+		seats_enter(c);
+		c->entered = fanout_number();
+	}
 	c->state = (uint8_t)to;
+}
+
+/* ---- what it costs ---- */
+
+/* Small ones are not charged: a socket costs more than they do. */
+static void
+peer_charge(struct peer *c)
+{
+	size_t n = c->sub_bytes + seats_bytes(c) + (c->held ? c->held->n * sizeof(struct held_role) : 0);
+
+	n = n > PEER_FREE ? n : 0;
+	if (n > c->text.held)
+		budget_force(&c->text, n - c->text.held);
+	else
+		budget_release(&c->text, c->text.held - n);
+}
+
+bool
+peer_room(const struct peer *c, size_t more)
+{
+	if (c->listen_bytes + c->sub_bytes + more <= (size_t)conf.rt_text_max && (more <= PEER_FREE || budget_room(&c->text, more) == OK))
+		return true;
+	metric_add(M_rt_text_refused, 1);
+	return false;
+}
+
+uint64_t
+peer_steps(const struct peer *c)
+{
+	return c->steps;
 }
 
 /* ---- who it is ---- */
@@ -163,29 +161,9 @@ forget_user(struct peer *c)
 		atom_unref(c->home);
 	}
 	c->user = c->session = c->home = 0;
-	c->expire = INT64_MAX;
-	for (uint32_t i = 0; i < c->n_roles; i++)
-		atom_unref(c->roles[i]);
-	free(c->roles);
-	c->roles = NULL;
-	c->n_roles = 0;
-}
-
-static void
-take_roles(struct peer *c, const struct strs *roles)
-{
-	c->roles = mem_alloc((size_t)(roles->n + 1) * sizeof *c->roles);
-	for (int i = 0; i < roles->n; i++) {
-		atom_t role = atom_get(c->project, str_c(roles->v[i]));
-		uint32_t k;
-
-		for (k = 0; k < c->n_roles && c->roles[k] != role; k++)
-			;
-		if (k < c->n_roles)
-			atom_unref(role);
-		else
-			c->roles[c->n_roles++] = role;
-	}
+	deadline_set(c, INT64_MAX);
+	held_unref(c->held);
+	c->held = NULL;
 }
 
 struct str
@@ -201,12 +179,102 @@ peer_uid(const struct peer *c)
 
 /* ---- subscriptions ---- */
 
+struct placed {			/* an atom and where it stood */
+	atom_t atom;
+	uint32_t at;
+};
+
+static int
+by_atom(const void *a, const void *b)
+{
+	const struct placed *x = a, *y = b;
+
+	if (x->atom != y->atom)
+		return x->atom < y->atom ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Keeps the first of each; the references of the others are given back. */
+static uint32_t
+atoms_once(atom_t *v, uint32_t n, struct arena *a)
+{
+	struct placed *p = arena_array(a, struct placed, n + 1);
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		p[i] = (struct placed){v[i], i};
+	qsort(p, n, sizeof *p, by_atom);
+	for (uint32_t i = 1; i < n; i++)
+		if (p[i].atom == p[i - 1].atom) {
+			atom_unref(p[i].atom);
+			v[p[i].at] = 0;
+		}
+	for (uint32_t i = 0; i < n; i++)
+		if (v[i] != 0)
+			v[kept++] = v[i];
+	return kept;
+}
+
+/* The channels of a personal subscription for the user there is now: those derived from "account" come last. */
+static atom_t *
+sub_rewritten(struct peer *c, const struct sub *s, struct arena *a, uint32_t *n_out)
+{
+	atom_t *v = mem_alloc((2 * (size_t)s->n_asked + 1) * sizeof *v), *late = arena_array(a, atom_t, s->n_asked + 1);
+	struct str out[2];
+	uint32_t n = 0, n_late = 0;
+
+	for (uint32_t i = 0; i < s->n_asked; i++) {
+		int names = channel_rewrite(a, atom_text(s->asked[i]), peer_uid(c), out);
+
+		if (names > 0)
+			v[n++] = atom_get(c->project, out[0]);
+		if (names == 2)
+			late[n_late++] = atom_get(c->project, out[1]);
+	}
+	memcpy(v + n, late, n_late * sizeof *v);
+	*n_out = atoms_once(v, n + n_late, a);
+	return v;
+}
+
+static size_t
+sub_bytes(const struct sub *s)
+{
+	return sizeof *s + atom_text(s->id).n + (s->n_asked + s->n_chans) * sizeof *s->chans + filter_size(s->filter);
+}
+
+static void
+sub_count(struct peer *c, const struct sub *s, bool on)
+{
+	uint64_t steps = 1 + s->n_chans + filter_steps(s->filter);
+
+	c->sub_bytes = on ? c->sub_bytes + sub_bytes(s) : c->sub_bytes - sub_bytes(s);
+	c->steps = on ? c->steps + steps : c->steps - steps;
+	c->n_filters += s->filter == NULL ? 0 : on ? 1u : -1u;
+}
+
+static void
+sub_use(struct peer *c, const struct sub *s)
+{
+	for (uint32_t i = 0; i < s->n_chans; i++)
+		seats_use(c, s->chans[i]);
+	sub_count(c, s, true);
+}
+
+static void
+sub_drop(struct peer *c, const struct sub *s)
+{
+	sub_count(c, s, false);
+	for (uint32_t i = 0; i < s->n_chans; i++)
+		seats_drop(c, s->chans[i]);
+}
+
 static void
 sub_forget_chans(struct sub *s)
 {
-	for (uint32_t i = 0; i < s->n_chans; i++)
+	for (uint32_t i = 0; s->chans != s->asked && i < s->n_chans; i++)
 		atom_unref(s->chans[i]);
-	free(s->chans);
+	if (s->chans != s->asked)
+		free(s->chans);
 	s->chans = NULL;
 	s->n_chans = 0;
 }
@@ -214,87 +282,30 @@ sub_forget_chans(struct sub *s)
 static void
 sub_fini(struct peer *c, struct sub *s)
 {
+	sub_drop(c, s);
 	sub_forget_chans(s);
 	for (uint32_t i = 0; i < s->n_asked; i++)
 		atom_unref(s->asked[i]);
 	free(s->asked);
-	free(s->id);
-	c->filter_bytes -= filter_size(s->filter);
+	atom_unref(s->id);
 	filter_free(&s->filter);
 }
 
-static bool
-peer_has(const atom_t *v, uint32_t n, atom_t a)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (v[i] == a)
-			return true;
-	return false;
-}
-
-/* The channels of a subscription for the user there is now: those derived from "account" come last. */
+/* Other channels for another user: what stays is not touched. */
 static void
 sub_rewrite(struct peer *c, struct sub *s, struct arena *a)
 {
-	struct str uid = peer_uid(c), out[2], *late = arena_array(a, struct str, s->n_asked + 1);
-	uint32_t n_late = 0;
-	atom_t got;
+	struct sub was = *s;
 
-	sub_forget_chans(s);
-	s->chans = mem_alloc((2 * (size_t)s->n_asked + 1) * sizeof *s->chans);
-	for (uint32_t i = 0; i < s->n_asked + n_late; i++) {
-		int n = 1;
-
-		if (i < s->n_asked) {
-			n = channel_rewrite(a, atom_text(s->asked[i]), uid, out);
-			if (n == 2)
-				late[n_late++] = out[1];
-		} else
-			out[0] = late[i - s->n_asked];
-		if (n == 0)
-			continue;
-		got = atom_get(c->project, out[0]);
-		if (peer_has(s->chans, s->n_chans, got))
-			atom_unref(got);
-		else
-			s->chans[s->n_chans++] = got;
-	}
-	s->chans = mem_realloc(s->chans, (s->n_chans + 1) * sizeof *s->chans);
-}
-
-static int
-by_number(const void *a, const void *b)
-{
-	atom_t x = *(const atom_t *)a, y = *(const atom_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The union over the subscriptions. */
-static void
-gather(struct peer *c)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < c->n_subs; i++)
-		n += c->subs[i].n_chans;
-	free(c->chans);
-	c->chans = mem_alloc((n + 1) * sizeof *c->chans);
-	c->n_chans = 0;
-	for (uint32_t i = 0; i < c->n_subs; i++) {
-		if (c->subs[i].n_chans > 0)
-			memcpy(c->chans + c->n_chans, c->subs[i].chans, c->subs[i].n_chans * sizeof *c->chans);
-		c->n_chans += c->subs[i].n_chans;
-	}
-	if (c->n_subs < 2)
+	if (!s->personal)
 		return;
-	qsort(c->chans, n, sizeof *c->chans, by_number);
-	c->n_chans = 0;
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || c->chans[i] != c->chans[c->n_chans - 1])
-			c->chans[c->n_chans++] = c->chans[i];
+	s->chans = sub_rewritten(c, s, a, &s->n_chans);
+	sub_use(c, s);
+	sub_drop(c, &was);
+	sub_forget_chans(&was);
 }
 
+/* In the index, or on the way in: out of it while roles change. */
 static enum rt_state
 step_out(struct peer *c)
 {
@@ -312,44 +323,82 @@ step_in(struct peer *c, enum rt_state was)
 		peer_move(c, RT_LIVE);
 }
 
+/* Its account: another user's, or that of its address. */
+static void
+peer_change_patron(struct peer *c)
+{
+	struct patron *was = c->patron;
+
+	if (was == NULL)
+		return;		/* it is not let in yet */
+	if (c->user != 0)
+		c->patron = patron_of_user(atom_text(c->home), peer_uid(c), true);
+	else
+		c->patron = patron_of_guest(c->address ? atom_text(c->address).p : "", true);
+	patron_leave(&was);
+}
+
+static void
+take_user(struct peer *c, const char *home, const struct login *l, struct arena *a)
+{
+	c->home = atom_get(0, str_c(home));
+	c->user = atom_get(c->home, str_c(arena_printf(a, "user:%s", l->user->id)));
+	c->user_pos = index_add(ATOM_WHO, c->user, (struct seat){c->num, UINT32_MAX});
+	budget_known(&c->text);
+}
+
+static void
+take_session(struct peer *c, const char *session, int64_t expire)
+{
+	atom_unref(c->session);
+	c->session = session != NULL && c->home != 0 ? atom_get(c->home, str_c(session)) : 0;
+	deadline_set(c, expire);
+}
+
+static bool
+is_user(const struct peer *c, const char *home, const struct login *l)
+{
+	if (l == NULL || c->user == 0)
+		return l == NULL && c->user == 0;
+	return str_is(atom_text(c->home), home) && str_is(peer_uid(c), l->user->id);
+}
+
 void
 peer_identify(struct peer *c, const char *home, const struct login *l, const char *session, int64_t expire)
 {
-	enum rt_state was = step_out(c);
+	const struct strs *roles = l == NULL ? roles_guest() : c->admin ? roles_abroad() : &l->roles;
+	struct held *held = held_get(c->project, roles, l != NULL && !c->admin ? l->since : NULL);
+	bool same = c->held == held && is_user(c, home, l);
+	enum rt_state was = c->state;
 	struct arena *a = arena_new();
 
-	forget_user(c);
-	if (l != NULL) {
-		c->home = atom_get(0, str_c(home));
-		c->user = atom_get(c->home, str_c(arena_printf(a, "user:%s", l->user->id)));
-		c->user_pos = index_add(ATOM_WHO, c->user, (struct seat){c->num, UINT32_MAX});
-		if (session != NULL)
-			c->session = atom_get(c->home, str_c(session));
-		c->expire = expire;
-		who_watch(expire);
+	if (!same) {
+		was = step_out(c);
+		forget_user(c);
+		c->held = held;
+		held = NULL;
+		if (l != NULL)
+			take_user(c, home, l, a);
+		for (uint32_t i = 0; i < c->n_subs; i++)
+			sub_rewrite(c, &c->subs[i], a);
+		peer_change_patron(c);
 	}
-	take_roles(c, l ? &l->roles : roles_guest());
-	for (uint32_t i = 0; i < c->n_subs; i++)
-		sub_rewrite(c, &c->subs[i], a);
-	gather(c);
+	take_session(c, l != NULL ? session : NULL, l != NULL ? expire : INT64_MAX);
+	held_unref(held);
+	peer_charge(c);
 	arena_free(&a);
-	step_in(c, was);
+	if (!same)
+		step_in(c, was);
 }
 
 static bool
-sub_is(const struct sub *s, struct str id)
-{
-	return str_is(id, s->id);
-}
-
-static bool
-remove_subs(struct peer *c, struct str id)
+remove_subs(struct peer *c, atom_t id, uint32_t upto)
 {
 	uint32_t kept = 0;
 	bool any = false;
 
 	for (uint32_t i = 0; i < c->n_subs; i++) {
-		if (sub_is(&c->subs[i], id)) {
+		if (i < upto && c->subs[i].id == id) {
 			sub_fini(c, &c->subs[i]);
 			any = true;
 		} else
@@ -359,126 +408,104 @@ remove_subs(struct peer *c, struct str id)
 	return any;
 }
 
+static void
+sub_init(struct peer *c, struct sub *s, struct str id, const struct str *asked, int n, struct filter *f, struct arena *a)
+{
+	*s = (struct sub){.id = atom_get(c->project, id), .filter = f, .asked = mem_alloc((size_t)(n + 1) * sizeof *s->asked)};
+	for (int i = 0; i < n; i++) {
+		s->asked[i] = atom_get(c->project, asked[i]);
+		s->personal |= channel_personal(asked[i]);
+	}
+	s->n_asked = atoms_once(s->asked, (uint32_t)n, a);
+	s->chans = s->asked;
+	s->n_chans = s->n_asked;
+	if (s->personal)
+		s->chans = sub_rewritten(c, s, a, &s->n_chans);
+}
+
 void
 peer_subscribe(struct peer *c, struct str id, const struct str *asked, int n, struct filter *f, bool replace)
 {
-	enum rt_state was = step_out(c);
 	struct arena *a = arena_new();
-	struct sub *s;
+	struct sub s;
 
-	if (replace)
-		remove_subs(c, id);
+	sub_init(c, &s, id, asked, n, f, a);
 	c->subs = mem_realloc(c->subs, (c->n_subs + 1) * sizeof *c->subs);
-	s = &c->subs[c->n_subs++];
-	*s = (struct sub){.id = mem_zalloc(id.n + 1), .filter = f, .asked = mem_alloc((size_t)(n + 1) * sizeof *s->asked)};
-	memcpy(s->id, id.p, id.n);
-	c->filter_bytes += filter_size(f);
-	for (int i = 0; i < n; i++) {
-		atom_t name = atom_get(c->project, asked[i]);
-
-		if (peer_has(s->asked, s->n_asked, name))
-			atom_unref(name);
-		else
-			s->asked[s->n_asked++] = name;
-	}
-	sub_rewrite(c, s, a);
-	gather(c);
+	c->subs[c->n_subs++] = s;
+	sub_use(c, &s);		/* first what comes, then what goes: what stays is not touched */
+	if (replace)
+		remove_subs(c, s.id, c->n_subs - 1);
 	c->simple = c->by_url && c->n_subs == 1 && c->subs[0].filter == NULL;
+	peer_charge(c);
 	arena_free(&a);
-	step_in(c, was);
 }
 
 bool
 peer_unsubscribe(struct peer *c, struct str id)
 {
-	enum rt_state was = step_out(c);
-	bool any = remove_subs(c, id);
+	atom_t atom = atom_find(c->project, id);
+	bool any = atom != 0 && remove_subs(c, atom, c->n_subs);
 
-	gather(c);
-	c->simple = false;
-	step_in(c, was);
+	if (any)
+		c->simple = false;
+	peer_charge(c);
 	return any;
-}
-
-size_t
-peer_channel_count(const struct peer *c)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < c->n_subs; i++)
-		n += c->subs[i].n_asked;
-	return n;
-}
-
-/* In the order of the subscriptions; what is derived from "account" last. */
-void
-peer_write_channels(struct jw *w, const struct peer *c, struct str only_id)
-{
-	atom_t *seen = mem_alloc((c->n_chans + 1) * sizeof *seen);
-	uint32_t n = 0;
-
-	jw_arr(w);
-	for (uint32_t i = 0; i < c->n_subs; i++) {
-		const struct sub *s = &c->subs[i];
-
-		if (only_id.p != NULL && !sub_is(s, only_id))
-			continue;
-		for (uint32_t k = 0; k < s->n_chans; k++) {
-			if (peer_has(seen, n, s->chans[k]))
-				continue;
-			seen[n++] = s->chans[k];
-			jw_str(w, atom_text(s->chans[k]));
-		}
-	}
-	jw_arr_end(w);
-	free(seen);
 }
 
 /* ---- events ---- */
 
-static bool
-shares(const atom_t *a, uint32_t n, const atom_t *b, uint32_t m)
-{
-	for (uint32_t i = 0; i < m; i++)
-		if (peer_has(a, n, b[i]))
-			return true;
-	return false;
-}
-
 bool
 peer_concerned(const struct peer *c, const struct news *n)
 {
-	return c->project == n->space && shares(c->chans, c->n_chans, n->chans, (uint32_t)n->n_chans) &&
-	    shares(c->roles, c->n_roles, n->role_atoms, (uint32_t)n->n_roles);
+	bool on = false;
+
+	for (int i = 0; i < n->n_chans && !on; i++)
+		on = seats_have(c, n->chans[i]);
+	return on && c->project == n->space && held_meets(c->held, n);
+}
+
+/* Whether the event is on one of the channels; *later_out: on one with a later name. */
+static bool
+sub_hears(const struct sub *s, const struct news *n, bool *later_out)
+{
+	bool any = false;
+
+	*later_out = false;
+	for (uint32_t i = 0; i < s->n_chans && !*later_out; i++) {
+		int at = news_channel(n, s->chans[i]);
+
+		any |= at >= 0;
+		*later_out |= at >= n->n_old;
+	}
+	return any;
 }
 
 size_t
 peer_matches(const struct peer *c, struct news *n, char *out, bool *later_out)
 {
-	const char *before = NULL;
-	size_t at = 0, len;
+	atom_t before = 0;
+	size_t at = 0;
 
 	*later_out = false;
 	for (uint32_t i = 0; i < c->n_subs; i++) {
 		const struct sub *s = &c->subs[i];
-		bool old = shares(s->chans, s->n_chans, n->chans, (uint32_t)n->n_old);
+		struct str id;
+		bool later;
 
-		if (!old && !shares(s->chans, s->n_chans, n->chans + n->n_old, (uint32_t)(n->n_chans - n->n_old)))
+		if (!sub_hears(s, n, &later) || (s->filter != NULL && !filter_match(s->filter, &n->facts, n->number)))
 			continue;
-		if (s->filter != NULL && !filter_match(s->filter, news_tree(n)))
-			continue;
-		*later_out |= !old;
-		if (before != NULL && strcmp(before, s->id) == 0)
+		*later_out |= later;
+		if (before == s->id)
 			continue;	/* another part of the same */
 		before = s->id;
-		len = strlen(s->id);
-		if (at + len + 3 > MATCHES_MAX)
+		id = atom_text(s->id);
+		if (at + id.n + 3 > MATCHES_MAX)
 			break;
 		if (at > 0)
 			out[at++] = ',';
 		out[at++] = '"';
-		memcpy(out + at, s->id, len);
-		at += len;
+		memcpy(out + at, id.p, id.n);
+		at += id.n;
 		out[at++] = '"';
 	}
 	return at;
@@ -518,6 +545,15 @@ peer_refuse(struct peer *c, int code, const char *message)
 		ws_drop(c->ws);
 }
 
+void
+peer_end(struct peer *c, int code, const char *reason)
+{
+	if (c->ws == NULL || c->state == RT_REFUSED)
+		return;
+	peer_move(c, RT_REFUSED);
+	ws_close(c->ws, code, reason);
+}
+
 /* ---- life ---- */
 
 void
@@ -527,8 +563,11 @@ peer_free(struct peer *c)
 	for (uint32_t i = 0; i < c->n_subs; i++)
 		sub_fini(c, &c->subs[i]);
 	free(c->subs);
+	seats_fini(c);
 	forget_user(c);
-	free(c->chans);
+	patron_leave(&c->patron);
+	budget_close(&c->text);
+	atom_unref(c->address);
 	atom_unref(c->project);
 	peers[c->num] = NULL;
 	free_list[n_free++] = c->num;

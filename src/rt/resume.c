@@ -6,7 +6,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 
-enum { BATCH = 128, RETRY_MS = 200, DRAIN_MS = 20, STREAM_MS = 10000 };
+enum { BATCH = 128, SCAN = 64 * 1024, RETRY_MS = 200, DRAIN_MS = 20, STREAM_MS = 10000 };
 
 /* Waits while the client reads slower than we could send: what it missed must not make it a slow reader. Slow clients keep nobody
  * else from being served. */
@@ -24,22 +24,41 @@ wait_for_room(struct ctx *cx, const struct peer *c)
 	return e;
 }
 
-/* Serves entries up to `upto`. Stops behind one that fills the connection's queue. No await in here. */
-static void
-resume_serve(struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
+/* One entry. Awaits when it is long: then what it is for may have changed. */
+static err_t
+resume_serve_one(struct ctx *cx, struct peer *c, const struct bus_entry *v)
 {
-	for (int i = 0; i < n && c->ws != NULL; i++) {
-		struct news news;
+	struct news news;
+	err_t e = OK;
 
-		if (news_init(&news, v[i].pos, v[i].header, v[i].body) && news_resolve(&news) && peer_concerned(c, &news))
+	if (news_init(&news, v->pos, v->header, v->body) && news_resolve(&news) && peer_concerned(c, &news)) {
+		while (e == OK && (c->n_filters > 0 || v->body.n >= SCAN) && !news_scan(&news, SCAN))
+			e = fib_yield(cx);
+		if (e == OK && !c->stale && peer_concerned(c, &news))
 			fanout_send(c, &news);
-		news_fini(&news);
-		c->at = v[i].pos;
-		if (c->ws != NULL && ws_lagging(c->ws))
-			return;
 	}
-	if (n < BATCH)
+	news_fini(&news);
+	if (e == OK && !c->stale)
+		c->at = v->pos;
+	return e;
+}
+
+/* Serves entries up to `upto`. Stops behind one that fills the connection's queue, and before one that comes after a change of roles: first the roles,
+ * then the same entry. */
+static err_t
+resume_serve(struct ctx *cx, struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
+{
+	for (int i = 0; i < n; i++) {
+		if (c->ws == NULL || c->stale)
+			return OK;
+		TRY(resume_serve_one(cx, c, &v[i]));
+		if (c->ws != NULL && ws_lagging(c->ws))
+			return OK;
+		TRY(fib_yield(cx));
+	}
+	if (n < BATCH && !c->stale)
 		c->at = upto;
+	return OK;
 }
 
 /* One batch. Awaits. */
@@ -58,19 +77,10 @@ advance(struct ctx *outer, struct peer *c)
 	e = wait_for_room(&cx, c);
 	if (e == OK)
 		e = bus_range(&cx, peer_shard(c), c->at, upto, BATCH, &v, &n);
-	if (e == OK && c->ws != NULL && !c->stale)	/* stale: first the roles, then the same batch */
-		resume_serve(c, v, n, upto);
+	if (e == OK)
+		e = resume_serve(&cx, c, v, n, upto);
 	ctx_fini(&cx);
 	return e;
-}
-
-static void
-resume_give_up(struct peer *c)
-{
-	if (c->ws == NULL)
-		return;
-	peer_move(c, RT_REFUSED);
-	ws_close(c->ws, 1013, "try again later");
 }
 
 /* True when it is worth another try. */
@@ -109,7 +119,7 @@ peer_settle(struct ctx *cx, struct peer *c)
 		if (e == OK)
 			cx->deadline = loop_now() + (uint64_t)conf.request_timeout;
 		else if (!resume_retry(cx, c, e)) {
-			resume_give_up(c);
+			peer_end(c, 1013, "try again later");
 			return;
 		}
 	}

@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 #include "core/conf.h"
+#include "core/map.h"
+#include "io/budget.h"
 #include "io/bus.h"
 #include "io/http.h"
 #include "model/event.h"
@@ -48,19 +50,26 @@ struct channel {
 	bool later;		/* not a name of 1.0 */
 };
 
+struct named;
 struct slot_query {		/* documents[0][]=… */
-	struct str name;	/* of the parameter: the channel with '_' for '.' */
+	struct str name;	/* of the parameter: the channel, or that with '_' for '.' */
 	int slot;
 	struct str query;
+	bool plain;		/* without brackets: it may be something else */
+	struct named *of;	/* url.c: the channels of that name */
+	int at;			/* url.c: its place in the URL */
 };
 
 struct ask {			/* the query string of a handshake; strings in the arena */
 	struct str project, mode, jwt, since;	/* p NULL: absent */
 	bool has_channels, bad_channels;	/* the parameter is there; it is no list */
+	const char *wrong;	/* why it cannot be taken as a whole, for the client; NULL: it can */
 	int n_channels;
-	struct str *channels;
+	struct str *channels;	/* as asked for; url_subscribe leaves those that are allowed, each once */
+	int n_asked;
+	struct str *asked;	/* url.c: all of them */
 	int n_queries;
-	struct slot_query *queries;
+	struct slot_query *queries;	/* parameters that are none of the above */
 };
 void ask_parse(struct arena *a, struct str query, struct ask *out);
 
@@ -70,29 +79,107 @@ enum { SLOTS_MAX = 100 };
 int channel_rewrite(struct arena *a, struct str asked, struct str uid, struct str out[2]);
 /* What is kept of a client's channel whoever the user is: false when it is dropped. */
 bool channel_allowed(struct str asked);
+bool channel_personal(struct str asked);	/* what it becomes depends on the user */
+/* The list of what these become for `uid`, each name once, what is derived from "account" last. */
+void channels_write(struct jw *w, struct arena *a, const struct str *asked, int n, struct str uid);
 /* The channels of an event: the 1.0 names given, then the later ones. `ids`: values of the pattern's placeholders. */
 int channels_of_event(struct arena *a, struct str project, struct str pattern, const char *const *ids, const struct strs *base,
     struct channel **out);
 /* The pattern in the later vocabulary (tables, rows, columns); the same when it has none. */
 struct str pattern_twin(struct arena *a, struct str pattern);
 
+/* ---- facts.c: the top-level members of a payload ---- */
+
+enum fact_kind { FACT_UNREAD, FACT_NULL, FACT_TRUE, FACT_FALSE, FACT_WHOLE, FACT_REAL, FACT_TEXT, FACT_OTHER };
+
+struct fact {			/* one value */
+	struct str raw;		/* as it is in the payload */
+	enum fact_kind kind;
+	int64_t whole;
+	bool numeric;		/* a number, or a text that is one as a whole: `real` */
+	double real;
+	struct str text;
+};
+
+struct facts {
+	struct ctx *cx;
+	struct str text;
+	char *patch;		/* a copy of the text, where empty objects are made lists; NULL: none */
+	size_t at, string, value;	/* how far it is read; where the last string and the last value began */
+	struct str key;		/* whose value comes; with quotes */
+	unsigned depth;
+	bool done, object;
+	struct map *members;	/* struct fact by key */
+};
+
+void facts_init(struct facts *f, struct ctx *cx, struct str text, char *patch);
+void facts_fini(struct facts *f);
+/* Reads on, about so many bytes; true at the end. */
+bool facts_scan(struct facts *f, size_t bytes);
+/* A member; NULL when there is none. Only at the end. */
+const struct fact *facts_get(struct facts *f, struct str key);
+/* Text that is a number as a whole, and not absurdly long. */
+bool facts_number(struct str s, double *out);
+
 /* ---- subquery.c: queries of a subscription ---- */
 
 struct filter;
-/* `queries` are JSON texts, all of which must match. *out NULL: everything matches. On failure a reason for the client, in a. */
+/* `queries` are JSON texts, all of which must match. *out NULL: everything matches. On failure a reason for the client, in cx or static. Who asks for
+ * the same texts gets the same filter. */
 const char *filter_new(struct ctx *cx, const struct str *queries, int n, struct filter **out);
-void filter_free(struct filter **fp);	/* NULL inside is fine */
-bool filter_match(const struct filter *f, const json_t *payload);
-size_t filter_size(const struct filter *f);
+struct filter *filter_ref(struct filter *f);
+void filter_free(struct filter **fp);	/* gives a reference back; NULL inside is fine */
+/* `payload` has been scanned. `event` (not 0): the answer is kept for who asks about the same event again. */
+bool filter_match(struct filter *f, struct facts *payload, uint64_t event);
+size_t filter_size(const struct filter *f);	/* bytes */
+unsigned filter_steps(const struct filter *f);	/* what an evaluation takes at most */
+size_t filter_count(void);
 /* The queries as canonical JSON texts, one after the other as list elements. */
 void filter_write(struct jw *w, const struct filter *f);
+
+/* ---- held.c: the roles of connections ---- */
+
+struct held_role {
+	atom_t atom;
+	int64_t since;		/* ms: what happened before was not its holder's by this role */
+};
+
+struct held {			/* shared by all that hold the same */
+	unsigned magic;
+	uint32_t refs, n;
+	struct held_role *v;	/* by atom */
+	uint64_t asked;		/* number of the event that `meets` is about */
+	bool meets;
+};
+
+/* `since`: a time for each role, or NULL: they have always been held. */
+struct held *held_get(atom_t space, const struct strs *roles, const int64_t *since);
+void held_unref(struct held *h);	/* NULL is fine */
+size_t held_sets(void);
+const struct held_role *held_find(const struct held *h, atom_t role);	/* NULL: not held */
+struct news;
+bool held_meets(struct held *h, const struct news *n);		/* the event is for one of them */
+bool held_met(const struct held *h, const struct news *n);	/* and was so when it happened */
+
+/* ---- patron.c: whom connections count for together ---- */
+
+struct patron;
+/* A connection more of this user or address; NULL: there are too many (counted). `force`: it is there already. */
+struct patron *patron_of_user(struct str home, struct str uid, bool force);
+struct patron *patron_of_guest(const char *address, bool force);
+void patron_leave(struct patron **pp);	/* NULL inside is fine */
+bool patron_may_work(struct patron *p);	/* what it had done this minute is within rt_work_rate; else counted */
+void patron_worked(struct patron *p, uint64_t steps);
+size_t patron_count(void);
 
 /* ---- news.c: one event of the stream ---- */
 
 enum dialect { DIALECT_OLD, DIALECT_NEW, DIALECT_N };
+enum { NEWS_SIEVE = 8 };
 
 struct news {
 	struct ctx cx;
+	uint64_t number;	/* each has another */
 	struct stream_pos pos;
 	bool local;		/* made here (probe, statistics): has no position */
 	struct str project, pattern, user;
@@ -107,8 +194,8 @@ struct news {
 	int n_channels;
 	struct channel *channels;
 	struct str payload;
-	const json_t *tree;
-	bool parsed;
+	bool patched, cleaned;	/* the payload is body with lists for empty objects; it is as clients get it */
+	struct facts facts;
 	struct frame *whole[DIALECT_N];	/* for connections with the one subscription of a URL */
 	struct frame *head[DIALECT_N];	/* for others: up to the list of subscriptions */
 	/* what somebody here knows of it */
@@ -116,6 +203,7 @@ struct news {
 	int n_chans, n_roles;
 	atom_t *chans, *role_atoms;
 	int n_old;		/* of chans: 1.0 names come first */
+	uint64_t sieve[NEWS_SIEVE];	/* bits of chans: who is not in it is not among them */
 	bool any;		/* "any" is among the roles */
 };
 
@@ -127,7 +215,11 @@ void news_fini(struct news *n);
 void news_bump(const struct news *n);	/* the generations of what the write made stale (other machines' writes) */
 /* Looks up the atoms. False when nobody here can be a receiver. */
 bool news_resolve(struct news *n);
-const json_t *news_tree(struct news *n);	/* the payload, NULL when it is no JSON */
+/* The payload has to be looked through before it is sent: what queries ask, and empty objects. Does a part of it; true when it is done. */
+bool news_scan(struct news *n, size_t bytes);
+bool news_scanned(const struct news *n);
+/* Which of its channels this is; -1: none. The later names are those from n_old on. */
+int news_channel(const struct news *n, atom_t chan);
 /* The id of the first subscription of a URL, and those of its further slots by printf. */
 #define URL_SUBSCRIPTION "00000000000000000000"
 #define URL_SUBSCRIPTIONS "%020x"
@@ -155,10 +247,17 @@ enum rt_state {
 /* The channels of a subscription, as asked for and as they are for the user. A subscription of a URL may consist of several of
  * these with one id, as its channels may have different queries. */
 struct sub {
-	char *id;
+	atom_t id;
+	bool personal;		/* "account" is among them: what it is depends on the user */
 	struct filter *filter;	/* NULL: everything */
 	uint32_t n_asked, n_chans;
-	atom_t *asked, *chans;
+	atom_t *asked, *chans;	/* the same list unless it is personal */
+};
+
+struct listen {			/* one channel of a connection (seats.c) */
+	atom_t chan;		/* 0: a number that is free */
+	uint32_t uses;		/* in so many subscriptions; of a free one: the next that is free, + 1 */
+	uint32_t order;		/* of the k-th: the number of the k-th channel by atom */
 };
 
 struct task;
@@ -182,22 +281,30 @@ struct peer {
 	atom_t user;		/* "user:<id>" in home; 0: guest */
 	uint32_t user_pos;	/* seat under (WHO, user) */
 	atom_t session;		/* id in home, 0: none */
-	int64_t expire;		/* of the session, ms */
+	atom_t address;		/* of the client */
+	int64_t expire;		/* when what it was opened with ends, ms; deadline.c is the only writer */
+	int64_t epoch;		/* the user's that its JWT is of; -1: it was opened with a session, which does not end with that */
+	uint32_t due;		/* its place among those that end by time, + 1 */
 	uint64_t mark;		/* number of the last event collected for it */
+	uint64_t entered;	/* number of the last event that was collected before it entered the index */
 	struct stream_pos at;	/* served up to here, while RT_CATCHING */
 	struct stream_pos ahead;	/* has seen up to here, elsewhere: this process or the stream is not that far yet */
 	struct stream_pos since;	/* where to begin with the first subscription, when it `resumes` */
-	uint32_t n_chans, n_roles;
-	atom_t *chans;		/* union over the subscriptions; references are theirs */
-	atom_t *roles;
-	uint32_t *pos;		/* positions in the index */
+	uint32_t n_chans, n_listens, cap_listens, free_listen;	/* channels; numbers given out, room for them, the first free one + 1 */
+	struct listen *listens;
+	uint32_t *pos;		/* positions in the index, by number and role; NULL: not entered */
+	struct held *held;	/* its roles */
 	uint32_t n_subs;
+	unsigned n_filters;	/* subscriptions with one */
 	struct sub *subs;
-	size_t filter_bytes;
+	uint64_t steps;		/* see peer_steps */
+	size_t listen_bytes, sub_bytes;
+	struct budget text;	/* what it is charged of these, with its roles and seats */
+	struct patron *patron;	/* whom it counts for; NULL until it is let in */
 	struct task *task;	/* what runs or waits for a fiber */
 };
 
-enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ROLE_WIDE = UINT32_MAX };
+enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ROLE_WIDE = UINT32_MAX };
 
 struct peer *peer_new(struct ws *w);
 void peer_free(struct peer *c);
@@ -208,17 +315,35 @@ void peer_move(struct peer *c, enum rt_state to);	/* enters and leaves the index
 void peer_identify(struct peer *c, const char *home, const struct login *l, const char *session,
     int64_t expire);
 struct str peer_uid(const struct peer *c);		/* empty for a guest */
-/* Replaces or adds a subscription (all parts with that id go first when `replace`). asked: allowed names. Takes the filter over. */
+/* Adds a subscription, in place of all parts with that id when `replace`. asked: allowed names. Takes the filter over. */
 void peer_subscribe(struct peer *c, struct str id, const struct str *asked, int n, struct filter *f, bool replace);
 bool peer_unsubscribe(struct peer *c, struct str id);
-size_t peer_channel_count(const struct peer *c);
-void peer_write_channels(struct jw *w, const struct peer *c, struct str only_id);	/* list of names; only_id p NULL: all */
+/* What an event may take for it: channels and nodes of queries, over all subscriptions. */
+uint64_t peer_steps(const struct peer *c);
+/* Whether so many bytes more of channels and queries fit, here and in the budget; a refusal is counted. */
+bool peer_room(const struct peer *c, size_t more);
 /* Writes the ids of the subscriptions that the event concerns as `"a","b"` to out[MATCHES_MAX]; returns the length, 0: none.
  * *later_out: a name later than 1.0 matched. */
 enum { MATCHES_MAX = 64 * 1024 };
 size_t peer_matches(const struct peer *c, struct news *n, char *out, bool *later_out);
 /* The event is for this connection by channel and role. */
 bool peer_concerned(const struct peer *c, const struct news *n);
+
+/* ---- seats.c: the channels of a connection, and its places in the index ---- */
+
+void seats_use(struct peer *c, atom_t chan);	/* one subscription more has it */
+void seats_drop(struct peer *c, atom_t chan);
+bool seats_have(const struct peer *c, atom_t chan);
+void seats_enter(struct peer *c);
+void seats_leave(struct peer *c);
+void seats_fini(struct peer *c);
+size_t seats_bytes(const struct peer *c);
+uint64_t seats_changes(void);			/* of the index, so far */
+
+/* ---- url.c ---- */
+
+/* Subscribes to what the URL names. NULL, or why it cannot be, for the client (1008). */
+const char *url_subscribe(struct ctx *cx, struct peer *c, struct ask *q);
 
 /* ---- fanout.c ---- */
 
@@ -229,9 +354,18 @@ struct stream_pos fanout_pos(const struct peer *c);
 int peer_shard(const struct peer *c);	/* of its project */
 bool fanout_ready(const struct peer *c);	/* that is known: nothing that is written from now on will be missed */
 uint64_t fanout_role_changes(void);	/* counts events with flags */
-void fanout_local(struct news *n);	/* delivers one of our own making and ends it */
+/* Delivers one of our own making, behind what waits. */
+void fanout_local(const char *project, const char *name, const char *channel, const char *role, struct str payload);
 bool fanout_received(const struct peer *c);	/* the event that is being delivered was for it */
+/* It gives up a seat, or the seat moves: an event whose receivers are being collected is still for it. */
+void fanout_leaving(struct peer *c);
+uint64_t fanout_number(void);			/* of the last event whose collecting has begun */
 void fanout_send(struct peer *c, struct news *n);	/* one event to one connection, if its subscriptions want it */
+
+/* ---- deadline.c: connections that end by time ---- */
+
+void deadline_set(struct peer *c, int64_t ms);	/* INT64_MAX: never */
+void deadline_pass(void *arg);			/* ends those whose time has come; arg is its own */
 
 /* ---- task.c: what needs a fiber, one at a time per connection ---- */
 
@@ -260,17 +394,18 @@ err_t resume_now(struct ctx *cx, struct peer *c) MUST_CHECK;
 err_t resume_check(struct ctx *cx, struct peer *c, struct str since, bool *gap_out) MUST_CHECK;
 /* The login of a token or JWT as of now: not older than any role change that fanout has seen. */
 err_t who_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out) MUST_CHECK;
+err_t who_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out) MUST_CHECK;
 err_t who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
 err_t who_refresh(struct ctx *cx, struct peer *c) MUST_CHECK;
 /* In mode admin only members of the owning team are somebody. */
 bool who_owns(struct ctx *cx, const struct project *p, const struct login *l);
-/* A flagged event has been delivered: what it means for the connections of its user. */
-void who_event(const struct news *n);
-void who_expire(void);			/* drops identities whose session has ended by time */
-void who_watch(int64_t expire);
+/* An event has been delivered: what it means for the connections of its user, when it is flagged. A part of them; true when all have been told. */
+bool who_tell(const struct news *n, int64_t *left);
+void who_told(void);			/* it is over */
 
 void peer_error(struct peer *c, int code, const char *message);
 void peer_refuse(struct peer *c, int code, const char *message);	/* error frame, then the end */
+void peer_end(struct peer *c, int code, const char *reason);	/* a Close frame behind what is queued; nothing more is sent */
 
 void stats_count(atom_t project, int n);	/* connections come and go */
 

@@ -137,13 +137,11 @@ stats_publish(struct ctx *cx, const struct map *totals)
 	map_each(totals, stats_collect, l);
 	for (int i = 0; i < l->n; i++) {
 		struct project *p;
-		struct news n;
 
 		if (project_get_bare(cx, str_c(l->v[i]), &p) != OK || p->team_id == NULL)
 			continue;
-		news_local(&n, "console", "stats.connections", "project", arena_printf(cx->arena, "team:%s", p->team_id),
+		fanout_local("console", "stats.connections", "project", arena_printf(cx->arena, "team:%s", p->team_id),
 		    str_c(arena_printf(cx->arena, "{\"%s\":%ld}", p->id, (long)l->count[i])));
-		fanout_local(&n);
 	}
 }
 
@@ -172,23 +170,12 @@ stats_on_timer(void *arg)
 	(void)arg;
 	stats_store(a);
 	arena_free(&a);
-	if (anybody("tests", "guests")) {
-		struct news n;
-
-		news_local(&n, "console", "test.event", "tests", "guests", STR("{\"response\":\"WS:/v1/realtime:passed\"}"));
-		fanout_local(&n);
-	}
+	if (anybody("tests", "guests"))
+		fanout_local("console", "test.event", "tests", "guests", STR("{\"response\":\"WS:/v1/realtime:passed\"}"));
 	if (!busy && anybody("project", "users")) {
 		busy = true;
 		fib_spawn_new("rt-stats", EVERY_MS, stats_report, NULL);
 	}
-}
-
-static void
-on_expiry(void *arg)
-{
-	(void)arg;
-	who_expire();
 }
 
 void
@@ -200,7 +187,7 @@ rt_init(void)
 	arena_free(&a);
 	counts = map_new();
 	timer = loop_every(EVERY_MS, stats_on_timer, NULL);
-	expiry = loop_every(1000, on_expiry, NULL);
+	expiry = loop_every(1000, deadline_pass, NULL);
 	fanout_init();
 }
 

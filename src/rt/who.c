@@ -9,9 +9,7 @@
 #include "core/vtime.h"
 #include "model/roles.h"
 
-enum { TRIES_MAX = 20 };
-
-static int64_t next_expiry = INT64_MAX;
+enum { TRIES_MAX = 20, WORK_TOLD = 64 };
 
 /* Runs `read` until no role event came in between: the second time the cache answers, unless that event concerned its user. */
 #define FRESH(read)                                                   \
@@ -39,6 +37,16 @@ err_t
 who_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out)
 {
 	FRESH(login_by_token(cx, p, token, out));
+	drop_blocked(out);
+	return OK;
+}
+
+err_t
+who_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out)
+{
+	int which;
+
+	FRESH(login_by_tokens(cx, p, t, out, &which));
 	drop_blocked(out);
 	return OK;
 }
@@ -75,7 +83,7 @@ who_refresh(struct ctx *cx, struct peer *c)
 	TRY(project_get(cx, atom_text(c->project), &p));
 	FRESH(login_by_id(cx, home, user, session, &l));
 	drop_blocked(&l);
-	if (l != NULL && c->admin && !who_owns(cx, p, l))
+	if (l != NULL && ((c->admin && !who_owns(cx, p, l)) || (c->epoch >= 0 && l->user->epoch != c->epoch)))
 		l = NULL;
 	if (c->ws != NULL && c->user == was)	/* else it lost the identity meanwhile */
 		peer_identify(c, home_id, l, session, expire);
@@ -119,7 +127,7 @@ who_apply(const struct news *n, struct peer *c)
 		return;
 	/* Who has received the event by the old roles does not get it again by the new ones; others may. A console user's event is not of the
 	 * project that is looked at, nor of its shard. */
-	if (c->home != c->project)
+	if (c->home != c->project || c->entered == fanout_number())	/* the latter came in behind the event */
 		c->at = fanout_pos(c);
 	else
 		c->at = fanout_received(c) ? n->pos : who_before(n->pos);
@@ -127,49 +135,57 @@ who_apply(const struct news *n, struct peer *c)
 	task_settle(c);
 }
 
-void
-who_event(const struct news *n)
+/* Those whom the event at hand concerns: noted at once, since telling them changes the list. */
+static struct {
+	bool begun;
+	atom_t user;
+	uint32_t *nums, n, next;
+} told;
+
+static void
+note_all(const struct news *n)
 {
 	atom_t home = atom_find(0, n->project);
 	struct arena *a = arena_new();
 	atom_t user = home ? atom_find(home, str_c(arena_printf(a, "user:%.*s", STR_FMT(n->user)))) : 0;
-	const struct seat *v;
-	uint32_t count, *nums;
+	const struct seat *v = NULL;
+	uint32_t count = 0;
 
-	v = user ? index_list(ATOM_WHO, user, &count) : (count = 0, NULL);
-	nums = arena_array(a, uint32_t, count + 1);
-	for (uint32_t i = 0; i < count; i++)	/* the list changes under our hands */
-		nums[i] = v[i].conn;
-	for (uint32_t i = 0; i < count; i++)
-		who_apply(n, peer_by_num(nums[i]));
 	arena_free(&a);
-}
-
-/* ---- sessions that end by time ---- */
-
-void
-who_watch(int64_t expire)
-{
-	if (expire < next_expiry)
-		next_expiry = expire;
-}
-
-void
-who_expire(void)
-{
-	int64_t now = time_now_ms();
-
-	if (now <= next_expiry)
+	told.begun = true;
+	if (user == 0)
 		return;
-	next_expiry = INT64_MAX;
-	for (uint32_t i = 0; i < peer_numbers(); i++) {
-		struct peer *c = peer_by_num(i);
-
-		if (c == NULL || c->ws == NULL || c->user == 0)
-			continue;
-		if (c->expire < now)
-			peer_identify(c, "", NULL, NULL, INT64_MAX);
-		else
-			who_watch(c->expire);
-	}
+	v = index_list(ATOM_WHO, user, &count);
+	told.user = atom_ref(user);
+	told.nums = mem_alloc((count + 1) * sizeof *told.nums);
+	for (told.n = 0; told.n < count; told.n++)
+		told.nums[told.n] = v[told.n].conn;
 }
+
+bool
+who_tell(const struct news *n, int64_t *left)
+{
+	if (n->flags == 0 || n->user.n == 0)
+		return true;
+	if (!told.begun)
+		note_all(n);
+	for (; told.next < told.n && *left > 0; told.next++) {
+		struct peer *c = peer_by_num(told.nums[told.next]);
+		uint64_t changes = seats_changes();
+
+		if (c == NULL || c->user != told.user)
+			continue;	/* the number is somebody else's by now, or the connection is */
+		who_apply(n, c);
+		*left -= WORK_TOLD + (int64_t)(seats_changes() - changes);
+	}
+	return told.next == told.n;
+}
+
+void
+who_told(void)
+{
+	atom_unref(told.user);
+	free(told.nums);
+	memset(&told, 0, sizeof told);
+}
+

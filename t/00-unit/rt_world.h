@@ -184,6 +184,8 @@ login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct log
 	return fail_msg(cx, ERR_USER_JWT_INVALID, "Failed to verify JWT. No.");
 }
 
+int64_t login_jwt_expiry(struct ctx *cx, struct str jwt) { (void)cx, (void)jwt; return INT64_MAX; }
+
 err_t
 login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out)
 {
@@ -191,12 +193,19 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 	return login_of(cx, person(user_id), session_id, out);
 }
 
-struct str
-login_token_of(struct ctx *cx, const char *project_id, struct str cookie, struct str fallback, bool *fallback_out)
+void
+login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out)
 {
-	(void)cx, (void)project_id, (void)fallback;
-	*fallback_out = false;
-	return cookie;
+	(void)cx, (void)project_id;
+	out->n = h->cookie.n > 0;
+	out->v[0].token = h->cookie;
+}
+
+err_t
+login_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out, int *which_out)
+{
+	*which_out = 0;
+	return login_by_token(cx, p, t->v[0].token, out);
 }
 
 err_t

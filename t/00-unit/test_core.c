@@ -46,7 +46,7 @@ Test(str, integers)
 {
 	static const struct { const char *text; bool ok; int64_t v; } rows[] = {
 	    {"0", true, 0}, {"-1", true, -1}, {"+7", true, 7}, {"9223372036854775807", true, INT64_MAX},
-	    {"-9223372036854775808", true, INT64_MIN}, {"9223372036854775808", false, 0}, {"", false, 0}, {"-", false, 0},
+	    {"-9223372036854775808", true, INT64_MIN}, {"9223372036854776000", false, 0}, {"9223372036854775808", false, 0}, {"", false, 0}, {"-", false, 0},
 	    {"1 ", false, 0}, {" 1", false, 0}, {"0x1", false, 0}, {"99999999999999999999", false, 0}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

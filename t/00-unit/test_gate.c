@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "../../src/gate/gate_priv.h"
+#include "core/conf.h"
 #include "core/vtime.h"
 #include "svc/services.h"
 
@@ -500,6 +501,12 @@ Test(limit, texts)
 	cr_assert_eq(limit_parse("10", r), 1);
 	cr_assert(r[0].period == 3600 && strcmp(r[0].key, "url:{url},ip:{ip}") == 0);
 	drop_keys(r);
+	cr_assert_eq(limit_parse("10/3600 ~a;guess_client/60 ~-b;guess_session -c", r), 3);
+	cr_assert(r[0].brake && !r[0].give_back && r[0].setting == NULL && strcmp(r[0].key, "a") == 0);
+	cr_assert(r[1].brake && r[1].give_back && r[1].setting == &conf.guess_client && r[1].period == 60 && strcmp(r[1].key, "b") == 0);
+	cr_assert(!r[2].brake && r[2].give_back && r[2].setting == &conf.guess_session && r[2].period == 3600);
+	drop_keys(r);
+	cr_assert_eq(limit_parse("guess_nothing/60 a", r), -1);
 	cr_assert_eq(limit_parse("x/60 a", r), -1);
 	cr_assert_eq(limit_parse("10/0 a", r), -1);
 	cr_assert_eq(limit_parse("0/60 a", r), -1);

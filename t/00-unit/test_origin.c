@@ -258,11 +258,11 @@ Test(origin, proxies)
 
 		conf.trust_proxy = rows[i].trust;
 		cr_assert_eq(proxy_trusted(&m), rows[i].trusted, "%s %s", rows[i].trust, rows[i].peer);
-		cr_assert_null(proxy_wrong_entry(), "%s", rows[i].trust);
+		cr_assert_null(proxy_wrong_entry(conf.trust_proxy), "%s", rows[i].trust);
 	}
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		conf.trust_proxy = wrong[i];
-		cr_assert_not_null(proxy_wrong_entry(), "%s", wrong[i]);
+		cr_assert_not_null(proxy_wrong_entry(conf.trust_proxy), "%s", wrong[i]);
 		cr_assert(!proxy_trusted(&(struct http_msg){.peer = "203.0.113.1"}), "%s", wrong[i]);
 	}
 }

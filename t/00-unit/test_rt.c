@@ -357,13 +357,17 @@ Test(rt, sessions_end_by_time)
 
 	person("alice")->expire = 1;
 	w = connect_as("alice", URL);
-	who_expire();
+	cr_expect_eq(w->code, 0);
+	deadline_pass(NULL);
+	cr_expect_eq(w->code, 3000);
 	document("users", 1);
 	document("guests", 2);
 	show();
 	settle_all();
-	cr_expect_str_eq(events(w), "2");
+	cr_expect_str_eq(events(w), "");
+	cr_expect_eq(metric_value(M_rt_expired), 1);
 	close_ws(w);
+	cr_expect_eq(atom_count(), 0);
 }
 
 Test(rt, blocked_users_are_guests)
@@ -733,4 +737,365 @@ Test(rt, too_many_roles_for_the_index_are_compared)
 	close_ws(w);
 	buf_fini(&query);
 	cr_expect_eq(metric_value(M_rt_subscriptions), 0);
+}
+
+/* ---- what hostile clients cost: counted, not timed ---- */
+
+#define EQUAL_N(n) "{\"method\":\"equal\",\"attribute\":\"n\",\"values\":[" n "]}"
+
+static const char *
+url_of(const char *prefix, int n, const char *each, const char *tail)
+{
+	static struct buf b;
+
+	buf_fini(&b);
+	buf_init(&b, NULL, 1 << 16);
+	buf_c(&b, prefix);
+	for (int i = 0; i < n; i++)
+		buf_printf(&b, each, i, i);
+	buf_c(&b, tail);
+	return b.p;
+}
+
+Test(rt, repeated_channels_and_queries_of_a_url_are_one)
+{
+	struct ws *w = connect_as("", url_of("project=p&channels[]=documents", 900, "&channels[]=documents", ""));
+
+	cr_expect(strstr(w->got.p, "{\"channels\":[\"documents\"],\"user\":null,\"subscriptions\":[\"00000000000000000000\"]}") != NULL, "%s", w->got.p);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 2, "one channel, two roles");
+	close_ws(w);
+	w = connect_as("", url_of("project=p&channels[]=documents&channels[]=documents", 100, "&documents[%d][]=" EQUAL_N("1"), ""));
+	cr_expect_eq(filter_count(), 1, "the same query a hundred times");
+	cr_expect_eq(metric_value(M_rt_subscriptions), 2);
+	document("any", 1);
+	show();
+	settle_all();
+	cr_expect(strstr(heard(w), "\"00000000000000000063\"]") != NULL, "all slots are named, the last one too");
+	close_ws(w);
+	cr_expect_eq(filter_count() + atom_count() + held_sets() + patron_count() + budget_held(), 0);
+}
+
+/* "a.a.a…" with '.' and '_' in all combinations: a thousand channels whose queries have one name. */
+Test(rt, channels_times_slots_are_bounded_before_a_query_is_read)
+{
+	static char names[24000];
+	size_t n = 0;
+	struct ws *w;
+
+	for (int i = 0; i < 512; i++) {
+		n += (size_t)snprintf(names + n, sizeof names - n, "&channels[]=a");
+		for (int bit = 0; bit < 9; bit++)
+			n += (size_t)snprintf(names + n, sizeof names - n, "%ca", i >> bit & 1 ? '.' : '_');
+	}
+	w = connect_as("", url_of("project=p", 100, "&a_a_a_a_a_a_a_a_a_a[%d][]=nonsense", names));
+	cr_expect_str_eq(heard(w), "{\"type\":\"error\",\"data\":{\"code\":1008,\"message\":\"Too many queries\"}}\n");
+	cr_expect_eq(metric_value(M_rt_work_refused), 1);
+	close_ws(w);
+	w = connect_as("", url_of("project=p&channels[]=a", 100, "&a[%d][]=" EQUAL_N("%d"), ""));
+	cr_expect(strstr(heard(w), "connected") != NULL, "a hundred queries are not too many");
+	close_ws(w);
+	conf.rt_steps_max = 250;
+	w = connect_as("", url_of("project=p&channels[]=a", 100, "&a[%d][]=" EQUAL_N("%d"), ""));
+	cr_expect(strstr(heard(w), "Too many queries") != NULL, "each is a node besides");
+	close_ws(w);
+	cr_expect_eq(filter_count() + atom_count(), 0);
+}
+
+Test(rt, a_message_touches_only_what_it_changes)
+{
+	struct ws *w = connect_as("", "project=p");
+	uint64_t before;
+	struct buf b;
+
+	buf_init(&b, NULL, 1 << 16);
+	for (int round = 0; round < 2; round++) {
+		b.n = 0;
+		buf_c(&b, "{\"type\":\"subscribe\",\"data\":[");
+		for (int i = 0; i < 200; i++)
+			buf_printf(&b, "%s{\"subscriptionId\":\"s%d\",\"channels\":[\"c%d\",\"documents\"]}", i ? "," : "", i, i);
+		buf_c(&b, "]}");
+		before = seats_changes();
+		say(w, b.p);
+		cr_expect(strstr(heard(w), "\"success\":true") != NULL);
+		cr_expect_eq(seats_changes() - before, round == 0 ? 201 * 2 : 0, "%llu", (unsigned long long)(seats_changes() - before));
+	}
+	before = seats_changes();
+	say(w, "{\"type\":\"unsubscribe\",\"data\":[{\"subscriptionId\":\"s7\"},{\"subscriptionId\":\"s7\"},{\"subscriptionId\":\"nosuch\"}]}");
+	cr_expect_eq(seats_changes() - before, 2);
+	before = seats_changes();
+	say(w, "{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"s8\",\"channels\":[\"other\",\"c8\"]}]}");
+	cr_expect_eq(seats_changes() - before, 2);
+	heard(w);
+	document("any", 1);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "1");
+	close_ws(w);
+	buf_fini(&b);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 0);
+	cr_expect_eq(atom_count(), 0);
+}
+
+/* The acknowledgement is as long as what it acknowledges, also where one id comes again and again: the last of them counts. */
+Test(rt, one_id_many_times_in_a_message)
+{
+	struct ws *w = connect_as("", "project=p");
+	struct buf b;
+
+	buf_init(&b, NULL, 1 << 16);
+	buf_c(&b, "{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"a\",\"channels\":[");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&b, "\"c%d\",", i);
+	buf_c(&b, "\"c\"]}");
+	for (int i = 0; i < 150; i++)
+		buf_c(&b, ",{\"subscriptionId\":\"a\",\"channels\":[\"documents\"]}");
+	buf_c(&b, "]}");
+	say(w, b.p);
+	cr_expect_lt(w->got.n, 3 * b.n);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 2);
+	close_ws(w);
+	buf_fini(&b);
+}
+
+Test(rt, both_forms_of_a_dotted_name_are_queries_of_the_channel)
+{
+	static const char *const form[] = {"databases.d.collections.c.documents", "databases_d_collections_c_documents"};
+	char query[500];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct ws *w;
+
+		snprintf(query, sizeof query, "project=p&channels[]=%s&%s[1][]=" EQUAL_N("2"), form[0], form[i]);
+		w = connect_as("", query);
+		cr_expect(strstr(heard(w), "\"subscriptions\":{\"1\":\"00000000000000000001\"}") != NULL);
+		document("any", 1);
+		document("any", 2);
+		show();
+		settle_all();
+		cr_expect_str_eq(events(w), "2", "%s", form[i]);
+		close_ws(w);
+	}
+}
+
+Test(rt, a_query_of_no_channel_is_refused)
+{
+	static const char *const bad[] = {"channels[]=documents&dokuments[0][]=" EQUAL_N("2"), "channels[]=documents&channel[]=files", "channels[]=documents&x[0]=y",
+		"channels[]=documents&files=" EQUAL_N("1"), "documents[0][]=" EQUAL_N("1"), "channels[]=documents&documents=nonsense", "channels[]=documents&documents[]=" EQUAL_N("1"),
+		"channels[]=documents&documents[200][]=" EQUAL_N("1"), "channels[]=a.b&a.b.c[0][]=" EQUAL_N("1"), "channels[]=documents&documents[0=x"};
+	char query[400];
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct ws *w;
+
+		snprintf(query, sizeof query, "project=p&%s", bad[i]);
+		w = connect_as("", query);
+		cr_expect(strstr(w->got.p, "{\"code\":1008,\"message\":\"Invalid query: ") != NULL, "%s: %s", bad[i], w->got.p);
+		cr_expect_eq(w->code, -1);
+		close_ws(w);
+	}
+	struct ws *w = connect_as("", "project=p&channels[]=documents&channels[]=account.bob&account.bob[0][]=" EQUAL_N("1") "&cache=17&files=1&documents=" EQUAL_N("2"));
+	cr_expect(strstr(w->got.p, "connected") != NULL, "%s", w->got.p);
+	document("any", 1);
+	document("any", 2);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "2", "a plain one is of slot 0");
+	close_ws(w);
+	cr_expect_eq(filter_count() + atom_count(), 0);
+}
+
+Test(rt, the_name_that_matched_is_in_the_channels_of_a_url)
+{
+	static const char *const name[] = {"documents.create", "databases.d.collections.c.documents.x1.create", "rows"};
+	char query[300], want[120];
+
+	for (size_t i = 0; i < 3; i++)
+		for (int also_old = 0; also_old < 2; also_old++) {
+			struct ws *w;
+
+			snprintf(query, sizeof query, "project=p%s&channels[]=%s", also_old ? "&channels[]=documents" : "", name[i]);
+			w = connect_as("", query);
+			heard(w);
+			document("any", 1);
+			show();
+			settle_all();
+			snprintf(want, sizeof want, "\"%s\"", name[i]);
+			cr_expect(strstr(heard(w), want) != NULL, "%s", query);
+			close_ws(w);
+		}
+}
+
+Test(rt, a_long_payload_is_looked_through_in_pieces)
+{
+	struct ws *w = connect_as("", "project=p&channels[]=documents&documents[0][]=" EQUAL_N("1"));
+	int turns = 0;
+	struct buf b;
+
+	heard(w);
+	conf.rt_slice = 1;
+	buf_init(&b, NULL, 1 << 20);
+	buf_c(&b, "{\"n\":1,\"t\":[");
+	for (int i = 0; i < 50000; i++)
+		buf_c(&b, "{},7,");
+	buf_c(&b, "0]}");
+	append("{\"p\":\"p\",\"e\":\"teams.[teamId].create\",\"v\":[\"t\"],\"c\":[\"documents\"],\"r\":[\"any\"],\"t\":1}", b.p);
+	show();
+	for (; w->got.n == 0 && turns < 1000; turns++)
+		uv_run(loop_uv(), UV_RUN_NOWAIT);
+	cr_expect_gt(turns, 50);
+	cr_expect(strstr(w->got.p, "\"t\":[[],7,[],7,") != NULL);
+	close_ws(w);
+	buf_fini(&b);
+}
+
+/* The work of a turn is bounded, so collecting takes many; meanwhile clients come, go, and change what they listen to. */
+Test(rt, nobody_is_missed_while_receivers_are_collected)
+{
+	enum { N = 300 };
+	struct ws *w[N], *late[40], *gone[N];
+	int n_late = 0, n_gone = 0, busy = 0;
+	char text[200];
+
+	person("alice")->roles[2] = "team:a";
+	person("alice")->roles[3] = "team:b";
+	for (int i = 0; i < N; i++) {
+		w[i] = open_as(i % 3 ? "alice" : "", "project=p");
+		if (i % 50 == 49)
+			settle_all();
+	}
+	settle_all();
+	for (int i = 0; i < N; i++)
+		rt_ws_message(w[i], STR("{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"a\",\"channels\":[\"documents\",\"rows\"]}]}"));
+	settle_all();
+	for (int i = 0; i < N; i++)
+		heard(w[i]);
+	append("{\"p\":\"p\",\"e\":\"databases.[databaseId].collections.[collectionId].documents.[documentId].create\",\"v\":[\"d\",\"c\",\"x\"],"
+	       "\"c\":[\"documents\"],\"r\":[\"any\"],\"t\":1}", "{\"n\":1}");
+	document("any", 2);
+	conf.rt_slice = 1;
+	show();
+	srand(7);
+	for (int t = 0; t < 4000 && fanout_number() < 2; t++) {
+		int i = rand() % N;
+
+		busy++;
+		uv_run(loop_uv(), UV_RUN_NOWAIT);
+		snprintf(text, sizeof text, "{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"%s\",\"channels\":[\"%s\",\"documents\"]}]}", t % 2 ? "a" : "b", t % 3 ? "x" : "rows");
+		if (w[i] != NULL)
+			rt_ws_message(w[i], str_c(text));
+		for (int k = 0; k < 10 && t < 12; k++) {	/* their seats are taken by others */
+			if (w[i] != NULL) {
+				rt_ws_close(w[i]);
+				gone[n_gone++] = w[i];
+				w[i] = NULL;
+			}
+			i = rand() % N;
+		}
+		if (t % 4 == 0 && n_late < 40)
+			late[n_late++] = open_as("", "project=p&channels[]=documents");
+	}
+	cr_expect_gt(busy, 20, "%d", busy);
+	settle_all();
+	for (int i = 0; i < 300; i++)
+		turn(1);
+	settle_all();
+	for (int i = 0; i < N; i++) {
+		if (w[i] == NULL)
+			continue;
+		cr_expect_str_eq(events(w[i]), "1 2", "%d", i);
+		close_ws(w[i]);
+	}
+	for (int i = 0; i < n_gone; i++) {
+		buf_fini(&gone[i]->got);
+		free(gone[i]);
+	}
+	for (int i = 0; i < n_late; i++) {
+		const char *got = events(late[i]);
+
+		cr_expect(strcmp(got, "1 2") == 0 || strcmp(got, "2") == 0 || strcmp(got, "") == 0, "%s", got);
+		close_ws(late[i]);
+	}
+	cr_expect_eq(metric_value(M_rt_subscriptions), 0);
+	cr_expect_eq(atom_count(), 0);
+}
+
+Test(rt, what_is_kept_is_charged_and_given_back)
+{
+	struct ws *w = connect_as("", "project=p"), *u;
+	struct buf b;
+	size_t held;
+
+	cr_expect_eq(budget_held(), 0, "small ones are not");
+	buf_init(&b, NULL, 1 << 16);
+	buf_c(&b, "{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"a\",\"channels\":[");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&b, "\"a-channel-with-a-rather-long-name-that-nobody-has-%d\",", i);
+	buf_c(&b, "\"documents\"]}]}");
+	say(w, b.p);
+	held = budget_held();
+	cr_expect_gt(held, 25000);
+	cr_expect_eq(budget_owners(), 1, "the address of a guest");
+	conf.bytes_per_address = (int64_t)held;
+	u = connect_as("", "project=p");
+	heard(u);
+	say(u, b.p);
+	cr_expect(strstr(heard(u), "items: There are too many queries.") != NULL);
+	cr_expect_eq(metric_value(M_rt_text_refused), 1);
+	cr_expect_eq(budget_held(), held);
+	person("alice");
+	say(u, "{\"type\":\"authentication\",\"data\":{\"session\":\"alice\"}}");
+	heard(u);
+	say(u, b.p);
+	cr_expect(strstr(heard(u), "\"success\":true") != NULL, "somebody is not counted by address");
+	cr_expect_gt(budget_held(), held);
+	close_ws(u);
+	cr_expect_eq(budget_held(), held);
+	say(w, "{\"type\":\"unsubscribe\",\"data\":[{\"subscriptionId\":\"a\"}]}");
+	cr_expect_eq(budget_held(), 0);
+	conf.rt_text_max = 4000;
+	say(w, b.p);
+	cr_expect(strstr(w->got.p, "items: There are too many queries.") != NULL);
+	close_ws(w);
+	buf_fini(&b);
+	cr_expect_eq(budget_owners(), 0);
+}
+
+Test(rt, sockets_and_work_are_counted_by_user_and_address)
+{
+	struct ws *a, *b, *w;
+
+	conf.rate_limits = true;
+	conf.rt_sockets_per_user = 1;
+	conf.rt_sockets_per_address = 2;
+	person("alice");
+	person("bob");
+	a = connect_as("alice", URL);
+	b = connect_as("bob", URL);
+	cr_expect(strstr(heard(a), "connected") != NULL && strstr(heard(b), "connected") != NULL);
+	w = connect_as("alice", URL);
+	cr_expect_str_eq(heard(w), "{\"type\":\"error\",\"data\":{\"code\":1013,\"message\":\"Too many connections\"}}\n");
+	close_ws(w);
+	w = connect_as("", URL);
+	say(w, "{\"type\":\"authentication\",\"data\":{\"session\":\"alice\"}}");
+	cr_expect(strstr(heard(w), "\"code\":1013,\"message\":\"Too many connections\"") != NULL, "a guest does not slip in");
+	close_ws(a);
+	say(w, "{\"type\":\"authentication\",\"data\":{\"session\":\"alice\"}}");
+	cr_expect(strstr(heard(w), "\"success\":true") != NULL);
+	say(w, "{\"type\":\"authentication\",\"data\":{\"session\":\"alice\"}}");
+	cr_expect(strstr(heard(w), "\"success\":true") != NULL, "the same again is none more");
+	a = connect_as("", URL);
+	close_ws(b);
+	b = connect_as("", URL);
+	cr_expect(strstr(heard(b), "connected") != NULL, "who is somebody by now does not count for the address");
+	close_ws(b);
+	cr_expect_eq(metric_value(M_rt_sockets_refused), 2);
+	conf.rt_work_rate = 20;
+	conf.rt_message_rate = 1000;
+	for (int i = 0; i < 100; i++)	/* a minute may begin in between */
+		say(w, "{\"type\":\"ping\"}");
+	cr_expect(strstr(heard(w), "\"code\":1013,\"message\":\"Too many messages\"") != NULL);
+	cr_expect_gt(metric_value(M_rt_work_refused), 0);
+	close_ws(a);
+	close_ws(w);
+	cr_expect_eq(patron_count(), 0);
 }

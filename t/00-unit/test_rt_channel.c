@@ -10,6 +10,7 @@ static struct ctx cx;
 static void
 setup(void)
 {
+	cr_assert(conf_load(NULL, 0, NULL, false));
 	ctx_init(&cx);
 	services_init();
 }
@@ -45,17 +46,43 @@ Test(rt_channel, tells_absent_from_empty_and_lists_from_others)
 	cr_expect(q.bad_channels);
 	ask_parse(cx.arena, STR("channels[]="), &q);
 	cr_expect(q.n_channels == 1 && q.channels[0].n == 0);
-	ask_parse(cx.arena, STR("&&=&[=&[]=x&channels[=x&a[b"), &q);
-	cr_expect(!q.has_channels && q.n_queries == 0);
+	ask_parse(cx.arena, STR("&&="), &q);
+	cr_expect(!q.has_channels && q.n_queries == 0 && q.wrong == NULL);
+	ask_parse(cx.arena, STR("channels[=x"), &q);
+	cr_expect(q.bad_channels);
+	ask_parse(cx.arena, STR("channels[a][b]=x"), &q);
+	cr_expect(q.bad_channels);
 }
 
 Test(rt_channel, reads_queries_of_slots)
 {
 	struct ask q;
 
-	ask_parse(cx.arena, STR("channels[]=documents&documents[0][]=one&documents[1][]=two&documents[100][]=far&documents[-1][]=no"), &q);
-	cr_assert_eq(q.n_queries, 2);
+	ask_parse(cx.arena, STR("channels[]=documents&documents[0][]=one&documents[1][]=two&a.b[99][7]=three&documents=four&documents[3]=five"), &q);
+	cr_expect_null(q.wrong);
+	cr_assert_eq(q.n_queries, 5);
 	cr_expect(q.queries[1].slot == 1 && str_is(q.queries[1].query, "two") && str_is(q.queries[1].name, "documents"));
+	cr_expect(q.queries[2].slot == 99 && str_is(q.queries[2].name, "a.b") && !q.queries[2].plain);
+	cr_expect(q.queries[3].slot == 0 && q.queries[3].plain);
+	cr_expect(q.queries[4].slot == 3 && !q.queries[4].plain);
+}
+
+Test(rt_channel, passes_over_no_query)
+{
+	static const char *const bad[] = {"a[100][]=x", "a[-1][]=x", "a[x][]=x", "a[]=x", "a[][]=x", "a[0=x", "a[0][=x", "a[0][b][c]=x", "a[0]b=x", "[0]=x", "[=", "a[99999999999999999999][]=x"};
+	struct ask q;
+	struct buf many;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ask_parse(cx.arena, str_c(bad[i]), &q);
+		cr_expect(q.wrong != NULL && q.n_queries == 0, "%s", bad[i]);
+	}
+	buf_init(&many, cx.arena, 20000);
+	for (int i = 0; i < 5000; i++)
+		buf_c(&many, "&");
+	buf_c(&many, "channels[]=a");
+	ask_parse(cx.arena, buf_view(&many), &q);
+	cr_expect(q.wrong != NULL && q.n_channels == 0, "more than can be read");
 }
 
 Test(rt_channel, rewrites_what_is_asked_for)
@@ -135,13 +162,18 @@ static const char *
 matches(const char *query, const char *payload)
 {
 	struct str q = str_c(query);
+	struct facts facts;
 	struct filter *f;
 	const char *why = filter_new(&cx, &q, 1, &f);
 	bool hit;
 
 	if (why != NULL)
 		return why;
-	hit = filter_match(f, json_parse(&cx, str_c(payload), NULL));
+	facts_init(&facts, &cx, str_c(payload), NULL);
+	while (!facts_scan(&facts, 3))
+		;
+	hit = filter_match(f, &facts, 0);
+	facts_fini(&facts);
 	filter_free(&f);
 	return hit ? "yes" : "no";
 }
@@ -149,6 +181,23 @@ matches(const char *query, const char *payload)
 Test(rt_channel, evaluates_queries)
 {
 	static const struct { const char *query, *payload, *want; } row[] = {
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[1,2.0]}", "{\"a\":2}", "yes"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[1,3]}", "{\"a\":3.0}", "yes"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[9007199254740993]}", "{\"a\":9007199254740992}", "no"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[null,\"x\",false]}", "{\"a\":null}", "yes"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[null,\"x\",false]}", "{\"a\":false}", "yes"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[null,\"x\",false]}", "{\"a\":\"x\"}", "yes"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[null,\"x\",false]}", "{\"a\":[]}", "no"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[\"q\\\"\"]}", "{\"z\":{\"a\":\"y\"},\"a\":\"q\\\"\",\"b\":[{}]}", "yes"},
+		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[1]}", "{\"a\":2,\"a\":1}", "yes"},
+		{"{\"method\":\"notEqual\",\"attribute\":\"a\",\"values\":[1]}", "{\"a\":{}}", "yes"},
+		{"{\"method\":\"lessThan\",\"attribute\":\"a\",\"values\":[1,\"b\"]}", "{\"a\":\"5\"}", "yes"},
+		{"{\"method\":\"lessThan\",\"attribute\":\"a\",\"values\":[1,\"4\"]}", "{\"a\":\"5\"}", "no"},
+		{"{\"method\":\"greaterThan\",\"attribute\":\"a\",\"values\":[\"b\",\"10\"]}", "{\"a\":9}", "no"},
+		{"{\"method\":\"greaterThan\",\"attribute\":\"a\",\"values\":[\"b\",\"10\"]}", "{\"a\":11}", "yes"},
+		{"{\"method\":\"greaterThan\",\"attribute\":\"a\",\"values\":[9007199254740992]}", "{\"a\":9007199254740993}", "yes"},
+		{"{\"method\":\"lessThanEqual\",\"attribute\":\"a\",\"values\":[3,2.5]}", "{\"a\":2.75}", "yes"},
+		{"{\"method\":\"lessThanEqual\",\"attribute\":\"a\",\"values\":[true,null]}", "{\"a\":1}", "no"},
 		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[1,2]}", "{\"a\":2}", "yes"},
 		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[2]}", "{\"a\":\"2\"}", "no"},
 		{"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[true]}", "{\"a\":true}", "yes"},
@@ -220,4 +269,76 @@ Test(rt_channel, writes_queries_canonically)
 	cr_expect_str_eq(b.p, "[\"{\\\"method\\\":\\\"equal\\\",\\\"attribute\\\":\\\"a\\\",\\\"values\\\":[1,2]}\","
 			      "\"{\\\"method\\\":\\\"isNull\\\",\\\"attribute\\\":\\\"b\\\",\\\"values\\\":[]}\"]");
 	filter_free(&f);
+}
+
+/* Who asks for the same has the same, and is answered from the first answer about an event. */
+Test(rt_channel, filters_are_shared)
+{
+	struct str q = STR("{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[1]}");
+	struct filter *one, *two;
+	struct facts yes, no;
+
+	facts_init(&yes, &cx, STR("{\"a\":1}"), NULL);
+	facts_init(&no, &cx, STR("{\"a\":2}"), NULL);
+	cr_assert(facts_scan(&yes, 100) && facts_scan(&no, 100));
+	cr_assert_null(filter_new(&cx, &q, 1, &one));
+	cr_assert_null(filter_new(&cx, &q, 1, &two));
+	cr_expect_eq(one, two);
+	cr_expect_eq(filter_count(), 1);
+	cr_expect(filter_match(one, &yes, 7));
+	cr_expect(filter_match(two, &no, 7), "event 7 was asked about already");
+	cr_expect_not(filter_match(two, &no, 8));
+	filter_free(&one);
+	cr_expect_eq(filter_count(), 1);
+	filter_free(&two);
+	cr_expect_eq(filter_count(), 0);
+	facts_fini(&yes);
+	facts_fini(&no);
+}
+
+/* Many values are looked up, and a long text of digits is no number. */
+Test(rt_channel, bounds_values_and_numbers)
+{
+	struct buf b;
+	struct str q;
+	struct filter *f;
+	double d;
+
+	cr_assert(conf_load(NULL, 0, NULL, false));
+	buf_init(&b, cx.arena, 60000);
+	buf_c(&b, "{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[0");
+	for (int64_t i = 1; i <= conf.rt_values_max; i++)
+		buf_printf(&b, ",%lld", (long long)i);
+	buf_c(&b, "]}");
+	q = buf_view(&b);
+	cr_expect_str_eq(filter_new(&cx, &q, 1, &f), "There are too many values.");
+	conf.rt_values_max++;
+	cr_expect_null(filter_new(&cx, &q, 1, &f));
+	cr_expect_eq(filter_steps(f), 2);
+	filter_free(&f);
+	b.n = 0;
+	for (int i = 0; i < 401; i++)
+		buf_c(&b, "1");
+	cr_expect_not(facts_number(buf_view(&b), &d));
+	cr_expect(facts_number((struct str){b.p, 300}, &d));
+}
+
+Test(rt_channel, patches_empty_objects_outside_of_texts)
+{
+	static const struct { const char *from, *to; } row[] = {
+		{"{\"a\":{},\"b\":\"{}\",\"c\":[{},{\"d\":{}}],\"e\":\"\\\"{}\"}", "{\"a\":[],\"b\":\"{}\",\"c\":[[],{\"d\":[]}],\"e\":\"\\\"{}\"}"},
+		{"{}", "[]"},
+	};
+
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+		for (size_t step = 1; step < 9; step++) {
+			char *copy = arena_strdup(cx.arena, row[i].from);
+			struct facts f;
+
+			facts_init(&f, &cx, str_c(row[i].from), copy);
+			while (!facts_scan(&f, step))
+				;
+			facts_fini(&f);
+			cr_expect_str_eq(copy, row[i].to);
+		}
 }

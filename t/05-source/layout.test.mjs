@@ -60,6 +60,10 @@ test('a room knows the rooms that it says it knows', () => {
 /* Who outside of a room names it (by an include, its description, its paths, or its name as a string): the list of services, and these. */
 const sayers = {
 	'src/main/admin.c': 'verbs of the shell make users, teams and projects',
+	'src/main/admin_delete.c': 'and delete them',
+	'src/main/init.c': 'and make a first of each',
+	'src/main/main.c': 'their options are parameters of these services',
+	'src/main/settings.c': 'which providers of short messages a setting may name',
 	'src/model/identity.c': '"account" is also the model of the caller\'s own user',
 	'src/rt/channel.c': '"account" is the channel of whoever listens, in the protocol itself',
 }

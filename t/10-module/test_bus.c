@@ -325,6 +325,31 @@ Test(bus, follows_the_stream_across_breaks_and_replacement)
 	run(following);
 }
 
+/* A fresh installation: there is neither a stream nor an announcement of one. */
+static void
+born_later(struct ctx *cx, void *arg)
+{
+	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
+
+	(void)arg;
+	bus_follow_start(&f);
+	for (int i = 0; i < 500 && !bus_follow_ready(0); i++)
+		OKAY(fib_sleep(cx, 10));
+	announce(cx, "one", "1", "0-0");
+	add(cx, "events:{0}:one", 5);
+	until(cx, &n_seen, 1);
+	cr_expect_eq(metric_value(M_bus_errors), 0, "nothing that was asked made no sense");
+	bus_follow_stop();
+	finish();
+}
+
+Test(bus, begins_before_there_is_a_stream)
+{
+	metric_init(1);
+	metric_slot(0);
+	run(born_later);
+}
+
 
 static void
 trimmed(struct ctx *cx, void *arg)

@@ -133,6 +133,45 @@ Test(db, prepared, .timeout = 60)
 	run("db_prepared_max=4", prepared);
 }
 
+/* What comes once is not kept, and what is kept has a bound in bytes, whatever the number. */
+static void
+prepared_once(struct ctx *cx)
+{
+	struct db_res *r;
+
+	for (int i = 0; i < 100; i++)
+		GOOD(db_query(cx, &r, arena_printf(cx->arena, "SELECT %d AS new_each_time", i), DB0));
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%new_each_time'", DB0));
+	CHECK(db_i64(r, 0, 0) == 0);
+	for (int i = 0; i < 200; i++)
+		GOOD(db_query(cx, &r, arena_printf(cx->arena, "SELECT %d /* %0500d */", i / 2, 0), DB0));
+	GOOD(db_query(cx, &r, "SELECT count(*) FILTER (WHERE statement ~ '00000'), sum(length(statement)) FROM pg_prepared_statements", DB0));
+	CHECK(db_i64(r, 0, 0) > 0 && db_i64(r, 0, 1) < 10240 + 10240 / 4 + 1000);
+}
+Test(db, prepared_once, .timeout = 60)
+{
+	run("db_prepared_bytes=10k", prepared_once);
+}
+
+/* Whoever may not take long is let go, and the statement is cancelled behind him. */
+static void
+short_statements(struct ctx *cx)
+{
+	struct db_res *r;
+
+	cx->statement_max = 50;
+	FAILS(db_query(cx, &r, "SELECT pg_sleep(600)", DB0), TIMEOUT);
+	cx->statement_max = 0;
+	while (db_pool_busy() > 0)
+		GOOD(fib_sleep(cx, 20));
+	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'pg_sleep.600' AND state = 'active' AND pid <> pg_backend_pid()", DB0));
+	CHECK(db_i64(r, 0, 0) == 0);
+}
+Test(db, short_statements, .timeout = 60)
+{
+	run("db_pool_size=2", short_statements);
+}
+
 static void
 unprepared(struct ctx *cx)
 {
@@ -448,23 +487,23 @@ Test(db, waiting_clients_take_turns, .timeout = 60)
 	run("db_pool_size=1", clients);
 }
 
-/* Nobody waited when the first client took all; it gets no more than its half while another waits, and all again when none does. */
+/* A client may have three of four while nobody else waits, and half while somebody does: the last is there for who comes next. */
 static void
 parts(struct ctx *cx)
 {
-	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "a"}, {"2", "p", "a"}, {"3", "p", "a"}, {"4", "p", "b"}, {"5", "p", "a"}};
+	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "a"}, {"2", "p", "a"}, {"3", "p", "a"}, {"4", "q", "b"}, {"5", "q", "b"}};
 
 	for (int i = 0; i < 4; i++)
 		borrow(&b[i]);
-	until_lent(cx, "0123");
-	borrow(&b[5]);
+	until_lent(cx, "012");
+	CHECK(db_pool_waiting() == 1);
 	borrow(&b[4]);
-	until_lent(cx, "0123");
-	CHECK(db_pool_waiting() == 2);
+	until_lent(cx, "0124");
+	borrow(&b[5]);
 	fib_signal(&b[0].release);
-	until_lent(cx, "01234");
+	until_lent(cx, "01245");
 	fib_signal(&b[1].release);
-	until_lent(cx, "012345");
+	until_lent(cx, "012453");
 	for (size_t i = 0; i < sizeof b / sizeof *b; i++)
 		fib_signal(&b[i].release);
 	until_busy(cx, 0);
@@ -473,6 +512,31 @@ parts(struct ctx *cx)
 Test(db, one_client_has_its_part_while_others_wait, .timeout = 60)
 {
 	run("db_pool_size=4", parts);
+}
+
+/* Many clients of one project leave one to the other projects, and jobs of theirs are not counted. */
+static void
+one_is_left(struct ctx *cx)
+{
+	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "b"}, {"2", "p", "c"}, {"3", "p", "d"}, {"4", "p", "e"}, {"5", "q", "f"}, {"6", "p", NULL}};
+
+	for (int i = 0; i < 5; i++)
+		borrow(&b[i]);
+	until_lent(cx, "012");
+	borrow(&b[5]);
+	until_lent(cx, "0125");
+	fib_signal(&b[5].release);
+	until_busy(cx, 3);
+	borrow(&b[6]);
+	until_lent(cx, "01256");
+	for (size_t i = 0; i < sizeof b / sizeof *b; i++)
+		fib_signal(&b[i].release);
+	until_busy(cx, 0);
+}
+
+Test(db, a_project_never_has_all, .timeout = 60)
+{
+	run("db_pool_size=4", one_is_left);
 }
 
 static void

@@ -270,6 +270,7 @@ teams(struct ctx *cx)
 	struct objs list;
 	struct session *s;
 	struct team *t, *t2;
+	bool taken;
 	char *token;
 
 	GOOD(session_create(cx, &p, bob, &in, &s, &token));
@@ -286,14 +287,28 @@ teams(struct ctx *cx)
 	GOOD(membership_set_roles(cx, &p, m, &owner, NULL, &m));
 	CHECK(roles_have(&login(cx, token)->roles, "team:red/owner") && !roles_have(&login(cx, token)->roles, "team:red/a"));
 
+	/* of roles from before there was a limit, or with a higher one, a login has the oldest that fit */
+	CHECK(login(cx, token)->since[0] == INT64_MIN && login(cx, token)->since[5] == m->joined);
+	conf.roles_max = 2;
+	GOOD(membership_set_roles(cx, &p, m, &owner, NULL, &m));
+	CHECK(login(cx, token)->n_members == 0);
+	conf.roles_max = 3;
+	GOOD(membership_set_roles(cx, &p, m, &owner, NULL, &m));
+	CHECK(login(cx, token)->n_members == 1);
+	FAILS(membership_set_roles(cx, &p, m, &two, NULL, &pending), MEMBERSHIP_LIMIT_EXCEEDED);
+	FAILS(membership_create(cx, &p, t2, bob, &none, NULL, NULL, &pending), MEMBERSHIP_LIMIT_EXCEEDED);
+	FAILS(team_create(cx, &p, NULL, "Green", bob, &owner, &t2), MEMBERSHIP_LIMIT_EXCEEDED);
+
 	GOOD(membership_create(cx, &p, t, carl, &two, &invite, "alice", &pending));
+	FAILS(membership_confirm(cx, &p, pending, &m, &carl, &taken), MEMBERSHIP_LIMIT_EXCEEDED);
+	conf.roles_max = 1000;
 	CHECK(!pending->confirm && pending->joined == TIME_NONE);
 	GOOD(team_get(cx, &p, "red", &t));
 	CHECK(t->total == 2);
 	GOOD(membership_get(cx, &p, pending->id, &pending));
 	CHECK(strcmp(pending->secret_hash, "h") == 0 && pending->roles.n == 2 && strcmp(pending->roles.v[1], "b c") == 0);
-	GOOD(membership_confirm(cx, &p, pending, &m));
-	FAILS(membership_confirm(cx, &p, pending, &m), MEMBERSHIP_ALREADY_CONFIRMED);
+	GOOD(membership_confirm(cx, &p, pending, &m, &carl, &taken));
+	FAILS(membership_confirm(cx, &p, pending, &m, &carl, &taken), MEMBERSHIP_ALREADY_CONFIRMED);
 	GOOD(team_get(cx, &p, "red", &t));
 	CHECK(t->total == 3);
 	GOOD(membership_list(cx, &p, t, &none, NULL, &page));

@@ -387,18 +387,24 @@ shrinking(struct ctx *cx)
 	attribute(cx, "c", "s", ATTR_STRING, 10);
 	index_(cx, "c", "a", "key", "a", "");
 	index_(cx, "c", "ab", "key", "a b", "");
+	index_(cx, "c", "ab2", "key", "b a", "desc AsC");
+	index_(cx, "c", "da", "key", "a b", "desc asc");
+	index_(cx, "c", "da2", "key", "b a", "ASC DESC");
 	index_(cx, "c", "sab", "key", "s a b", "ASC DESC");
 	index_(cx, "c", "uas", "unique", "a s", "");
 	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "b"));
 	cr_assert_str_eq(index_status(cx, "c", "ab"), "gone");		/* the same as a */
+	cr_assert_str_eq(index_status(cx, "c", "ab2"), "gone");		/* likewise: ASC is what no order means */
+	cr_assert_str_eq(index_status(cx, "c", "da"), "processing");
+	cr_assert_str_eq(index_status(cx, "c", "da2"), "gone");		/* the same as da */
 	OK_(index_find(cx, now(cx, "c"), "sab", &x));
 	cr_assert_eq(x->attributes.n, 2);
 	cr_assert_eq(x->orders.n, 2);
 	cr_assert_str_eq(x->status, "processing");
 	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(index_status(cx, "c", "sab"), "available");
-	cr_assert_eq(physical(cx), 3);
+	cr_assert_eq(physical(cx), 4);
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
 	cr_assert_str_eq(attribute_status(cx, "c", "a"), "stuck");
 	OK_(index_delete(cx, &project, NULL, "main", "c", "uas"));

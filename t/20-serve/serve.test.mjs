@@ -182,24 +182,6 @@ describe('refusals', () => {
 		assert.equal(await health(s), 200)
 		await s.stop()
 	})
-	for (const [what, conf, words] of [
-		['an unknown role', { roles: 'web,cook' }, /no such role/],
-		['no roles', { roles: '' }, /no roles to run/],
-		['an unknown user', process.getuid() === 0 ? { run_user: 'no-such-user' } : { roles: 'x' }, /no such (user|role)/],
-		['a port that is none', { port: 70000 }, /cannot listen/],
-		['an address that is none', { listen: 'not an address' }, /cannot listen/],
-		['a certificate that is not there', { tls_cert: '/nonexistent', tls_key: '/nonexistent' }, /cannot start/],
-	])
-		test(what, async () => {
-			await assert.rejects(start({ conf }), (e) => (assert.equal(e.exit.code, 1), assert.match(e.log, words), true))
-		})
-	test('an unknown setting, a malformed value: status 2', async () => {
-		for (const args of [['serve', '--nonsense=1'], ['serve', '--port=many'], ['serve', '--rate-limits=perhaps'], ['serve', '--trust-proxy=perhaps'], ['serve', 'extra'], ['serve', '--port'], ['cook']]) {
-			const r = await run(args)
-			assert.equal(r.code, 2, args.join(' '))
-			assert.match(r.err, /^badal: /)
-		}
-	})
 })
 
 describe('outside servers', () => {

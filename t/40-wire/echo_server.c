@@ -514,7 +514,8 @@ check_end(void *arg)
 int
 main(int argc, char **argv)
 {
-	static const struct http_handler handler = {on_request, on_whole, on_gone, on_open, on_message, on_close};
+	static const struct http_handler handler = {.request = on_request, .collected = on_whole, .gone = on_gone, .ws_open = on_open, .ws_message = on_message,
+		.ws_close = on_close};
 	struct loop_timer *t;
 
 	if (!conf_load(NULL, argc - 1, argv + 1, false))

@@ -77,11 +77,27 @@ test('no ALPN means HTTP/1.1; pipelining and broken heads end the connection her
 
 test('plain text at the TLS port, an unfinished handshake, old TLS', { skip }, async () => {
   const w = await Wire.open(s.port);
-  w.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  w.send('G'); // one byte is enough to know
+  const r = await w.response();
+  assert.deepEqual([r.status, r.get('content-type'), r.get('connection')], [400, 'text/plain', 'close']);
+  assert.match(r.body.toString(), /TLS/);
   await w.end();
   const silent = await Wire.open(s.port);
   await silent.end();
   await assert.rejects(secure({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' }));
+});
+
+test('TLS 1.2 with forward secrecy and authenticated ciphers only, and no renegotiation', { skip }, async () => {
+  const v12 = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' };
+  for (const ciphers of ['AES128-GCM-SHA256', 'AES256-SHA', 'ECDHE-ECDSA-AES128-SHA256', 'ECDHE-ECDSA-AES256-SHA', 'DHE-RSA-AES128-GCM-SHA256', 'PSK'])
+    await assert.rejects(secure({ ...v12, ciphers: `${ciphers}:@SECLEVEL=0` }), undefined, ciphers);
+  for (const ciphers of ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305']) (await secure({ ...v12, ciphers })).close();
+  const w = await secure(v12);
+  await assert.rejects(new Promise((ok, no) => {
+    w.socket.on('error', no).on('close', () => no(new Error('closed')));
+    w.socket.renegotiate({ rejectUnauthorized: false }, (e) => (e ? no(e) : ok()));
+  }));
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3']) (await secure({ minVersion: maxVersion, maxVersion })).close();
 });
 
 test('WebSocket over TLS', { skip }, async () => {
@@ -145,7 +161,10 @@ for (const target of ['tls', 'plain']) {
     const st = d.request({ ':method': 'POST', ':path': '/stall', 'content-length': 10 }, { endStream: false });
     st.on('error', () => {});
     st.write('ab');
-    await deadline(new Promise((ok) => st.once('close', ok)), 'a stalled stream is reset');
+    const status = new Promise((ok) => st.once('response', (h) => ok(h[':status'])));
+    st.resume();
+    await deadline(new Promise((ok) => st.once('close', ok)), 'a stalled stream is answered, and ends');
+    assert.equal(await status, 408);
     d.close();
   });
 }

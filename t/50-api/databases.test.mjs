@@ -277,6 +277,21 @@ describe('attributes', () => {
 		const c = await place(), r = await p.call('POST', `${c.path}/attributes/integer`, { headers: { 'content-type': 'application/json' }, body: '{"key":"n","required":false,"min":-9223372036854775808,"default":9223372036854775807}' })
 		assert.equal(r.status, 202, r.text)
 		assert.match(r.text, /"min":-9223372036854775808,"max":9223372036854775807,"default":9223372036854775807/)
+		/* what JavaScript makes of the bounds that an attribute shows */
+		const raw = (key, more) => p.call('POST', `${c.path}/attributes/integer`, { headers: { 'content-type': 'application/json' }, body: `{"key":"${key}","required":false,${more}}` })
+		const js = JSON.stringify(JSON.parse('{"min":-9223372036854775808,"max":9223372036854775807,"default":9223372036854775807}')).slice(1, -1)
+		assert.match(js, /9223372036854776000/)
+		assert.match((await raw('js', js)).text, /"min":-9223372036854775808,"max":9223372036854775807,"default":9223372036854775807/)
+		for (const bad of ['"max":9223372036854775808', '"max":9223372036854776001', '"min":-9223372036854775809', '"default":18446744073709551615', '"max":1e3', '"min":-9.3e18'])
+			fails(await raw('bad', bad), 400, 'general_argument_invalid')
+		const floats = (key, more) => p.call('POST', `${c.path}/attributes/float`, { headers: { 'content-type': 'application/json' }, body: `{"key":"${key}","required":false,${more}}` })
+		for (const [key, more] of [['f1', '"min":-1.7976931348623157e+308,"max":1.7976931348623157e+308,"default":1e308'], ['f2', '"min":-0.0,"max":9223372036854776000,"default":-0'], ['f3', '"min":-9223372036854775808,"max":5e-324']]) {
+			const { status, body } = await floats(key, more)
+			assert.equal(status, 202)
+			const { min, max, default: def } = JSON.parse(`{${more}}`)
+			assert.deepEqual([body.min, body.max, body.default].map((v) => v === 0 ? 0 : v), [min, max, def ?? null].map((v) => v === 0 ? 0 : v))
+		}
+		fails(await floats('f4', '"max":1e309'), 400, 'general_argument_invalid')
 	})
 	for (const [type, body, status, error] of refused)
 		test(`refused: ${type} ${JSON.stringify(body).slice(0, 60)}`, async () => {
@@ -453,6 +468,8 @@ describe('lists of attributes and indexes', () => {
 			['attributes', [json('cursorAfter', undefined, ['year'])], 4, 'tags draft'],
 			['attributes', [json('equal', 'status', ['failed'])], 0, ''],
 			['attributes', ['equal("key", ["draft"])'], 1, 'draft'],
+			['attributes', [json('equal', 'error', ['']), json('limit', undefined, [1])], 4, 'title'],
+			['indexes', [json('equal', 'error', ['none'])], 0, ''],
 			['indexes', [json('equal', 'type', ['fulltext'])], 1, 'words'],
 			['indexes', [json('contains', 'attributes', ['year'])], 2, 'by_year both'],
 			['indexes', [json('orderAsc', 'key'), json('limit', undefined, [1])], 3, 'both'],

@@ -74,6 +74,10 @@ describe('create', () => {
 		}
 		const big = await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: '{"documentId":"unique()","data":{"title":"t","big":9223372036854775807}}' })
 		assert.match(big.text, /"big":9223372036854775807[,}]/)
+		for (const [said, kept] of [['9223372036854776000', '9223372036854775807'], ['-9223372036854776000', '-9223372036854775808'], ['"9223372036854776000"', '9223372036854775807']])
+			assert.match((await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: `{"documentId":"unique()","data":{"title":"x","big":${said}}}` })).text, new RegExp(`"big":${kept}[,}]`))
+		for (const said of ['9223372036854775808', '9223372036854776001', '-9223372036854775809', '1e19', '"9223372036854775808"'])
+			fails(await p.call('POST', books.docs, { headers: { 'content-type': 'application/json' }, body: `{"documentId":"unique()","data":{"title":"x","big":${said}}}` }), 400, 'document_invalid_structure')
 	})
 
 	test('what does not fit', async () => {
@@ -179,6 +183,49 @@ describe('create', () => {
 		await c.doc({ link: 'b' }, { id: 'two' })
 		fails(await patch(p.call, c, 'two', { data: { link: 'EA' } }), 409, 'document_already_exists')
 		assert.equal((await p.ok('GET', `${c.docs}/two`)).link, 'b')
+	})
+})
+
+/* An entry of an index holds 2.7 kB; texts, words and elements of lists are longer. */
+describe('no index refuses what its attribute takes', () => {
+	const word = (n) => Array.from({ length: n }, (_, i) => i.toString(36).padStart(4, 'w')).join(' ')
+	const noise = (n, from) => Array.from({ length: n }, (_, i) => String.fromCodePoint(0x4e00 + ((i * 7919 + from * 104729) % 20000))).join('')
+	const rows = [
+		['a list of long elements', { type: 'string', size: 10000, array: true }, [noise(10000, 1), noise(9000, 2), '']],
+		['a long list', { type: 'string', size: 100, array: true }, Array.from({ length: 3000 }, (_, i) => noise(90, i))],
+		['a list of numbers', { type: 'integer', array: true }, Array.from({ length: 20000 }, (_, i) => i * 1e9)],
+		['a long text', { type: 'string', size: 16000 }, noise(16000, 3)],
+		['a text at the bound', { type: 'string', size: 650 }, '\u{2070E}'.repeat(650)],
+		['a long address', { type: 'url' }, `http://x/${'y'.repeat(1990)}`],
+		['a giant word', { type: 'string', size: 300000 }, 'x'.repeat(300000), ['key', 'fulltext']],
+		['characters that fold to many', { type: 'string', size: 300000 }, '\ufdfa '.repeat(150000), ['key', 'fulltext']],
+		['many words', { type: 'string', size: 1000000 }, word(190000), ['key', 'fulltext']],
+	]
+	for (const [what, attribute, value, types = ['key', 'unique', 'fulltext']] of rows)
+		test(what, async () => {
+			for (const type of types) {
+				if (type === 'fulltext' && attribute.type === 'integer') continue
+				const c = await collection(p, db, { attributes: { a: attribute }, indexes: { x: { type, attributes: ['a'] } } })
+				const d = await c.doc({ a: value }, { id: 'one' })
+				assert.deepEqual(d.a, value)
+				await c.doc({ a: Array.isArray(value) ? value.slice(1) : attribute.type === 'url' ? 'http://y' : 'short' }, { id: 'two' })
+				if (type === 'unique') fails(await post(p.call, c, { documentId: 'three', data: { a: value } }), 409, 'document_already_exists')
+				if (!Array.isArray(value)) continue
+				const [first] = value, found = await p.ok('GET', c.docs, { query: { queries: [JSON.stringify({ method: 'contains', attribute: 'a', values: [typeof first === 'string' ? first.slice(0, 3000) : first] })] } })
+				assert.equal(found.total, typeof first === 'string' && first.length > 3000 ? 0 : 1)
+			}
+		})
+
+	test('the index of long elements finds them without regard to case', async () => {
+		const c = await collection(p, db, { attributes: { a: { type: 'string', size: 700, array: true } }, indexes: { x: { type: 'key', attributes: ['a'] } } })
+		await c.doc({ a: ['É'.repeat(690), 'straße', null] }, { id: 'one' })
+		await c.doc({ a: null }, { id: 'two' })
+		const found = async (method, ...values) => (await p.ok('GET', c.docs, { query: { queries: [JSON.stringify({ method, attribute: 'a', values })] } })).documents.map((d) => d.$id)
+		assert.deepEqual(await found('contains', 'e'.repeat(690)), ['one'])
+		assert.deepEqual(await found('contains', 'STRASSE'), ['one'])
+		assert.deepEqual(await found('containsAll', 'STRASSE', 'e'.repeat(690)), ['one'])
+		assert.deepEqual(await found('containsAll', 'STRASSE', 'e'.repeat(691)), [])
+		assert.deepEqual(await found('notContains', 'x'), ['one'])
 	})
 })
 
@@ -403,6 +450,51 @@ describe('who may do what', () => {
 		fails(await ada.call('DELETE', `${c.docs}/x`), 401, 'user_unauthorized')
 		await p.ok('PATCH', `${c.docs}/x`, { body: { permissions: [] } })
 		fails(await ada.call('GET', `${c.docs}/x`), 404, 'document_not_found')
+	})
+
+	/* What each verb alone, from the collection or the document, lets a user read back and give away. */
+	for (const documentSecurity of [false, true])
+		for (const level of ['collection', 'document'])
+			test(`update alone: documentSecurity ${documentSecurity}, granted by the ${level}`, async () => {
+				const mine = (v) => `${v}("user:${ada.id}")`, verbs = ['read', 'update', 'delete']
+				for (const held of [['update'], ['update', 'read'], ['update', 'delete'], verbs]) {
+					if (level === 'document' && !documentSecurity) continue
+					const c = await collection(p, db, { permissions: level === 'collection' ? held.map(mine) : [], documentSecurity,
+						attributes: { n: { type: 'integer' }, secret: { type: 'string', size: 100 }, tags: { type: 'string', size: 10, array: true } } })
+					const stored = [...(level === 'document' ? held.map(mine) : []), `read("user:${bob.id}")`], reads = held.includes('read')
+					const fresh = async () => (await c.doc({ n: 1, secret: 'hidden', tags: ['t'] }, { permissions: stored })).$id
+					const r = await patch(ada.call, c, await fresh(), { data: { n: 2 } })
+					assert.equal(r.status, 200, r.text)
+					assert.equal(r.body.n, 2)
+					assert.equal(r.text.includes('hidden'), reads)
+					assert.equal('secret' in r.body, reads)
+					assert.equal('tags' in r.body, reads)
+					assert.deepEqual(r.body.$permissions, reads ? stored : [])
+					for (const verb of [...verbs, 'write'])
+						for (const role of ['any', 'users', `user:${ada.id}`]) {
+							const needs = verb === 'write' ? ['update', 'delete'] : [verb], id = await fresh()
+							const may = needs.every((v) => held.includes(v))
+							const given = await patch(ada.call, c, id, { permissions: [`${verb}("${role}")`] })
+							if (!may) fails(given, 401, 'user_unauthorized')
+							else assert.equal(given.status, 200, given.text)
+							assert.equal(given.text.includes('hidden'), may && reads)
+							const { $permissions } = await p.ok('GET', `${c.docs}/${id}`)
+							assert.deepEqual($permissions, may ? needs.map((v) => `${v}("${role}")`) : stored)
+						}
+					/* what is there may stay, or go */
+					const id = await fresh()
+					if (level === 'document') assert.equal((await patch(ada.call, c, id, { permissions: held.map(mine) })).status, 200)
+					assert.deepEqual((await patch(ada.call, c, id, { permissions: [] })).body.$permissions, [])
+				}
+			})
+
+	test('keys and admins give what they like', async () => {
+		const c = await collection(p, db, { documentSecurity: true, attributes: { n: { type: 'integer' } } })
+		const { $id: id } = await c.doc({ n: 1 })
+		for (const call of [p.call, p.admin]) {
+			const r = await patch(call, c, id, { permissions: ['read("any")', 'delete("guests")'] })
+			assert.deepEqual([r.body.n, r.body.$permissions], [1, ['read("any")', 'delete("guests")']])
+		}
 	})
 
 	test('a guest may create where the collection lets it, and owns nothing', async () => {

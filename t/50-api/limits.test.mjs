@@ -106,3 +106,108 @@ describe('who is not counted', () => {
 		assert.ok(!Object.keys(r.headers).some((h) => h.startsWith('x-ratelimit')))
 	})
 })
+
+describe('guesses', () => {
+	const signIn = (email, password, ip) => s.call('POST', '/account/sessions/email', { project: p.id, body: { email, password }, headers: { 'x-forwarded-for': ip } })
+	const right = 'password-1234', wrong = 'password-0000'
+	async function person() {
+		const email = mail().body.email, id = unique()
+		await p.ok('POST', '/users', { body: { userId: id, email, password: right } })
+		return { id, email }
+	}
+	const metric = async (name) => Number((await s.call('GET', '/metrics', { root: true })).text.match(new RegExp(`^${name} (\\d+)`, 'm'))?.[1] ?? 0)
+	/* Until the shared bucket is full. */
+	async function use(make, n = 11) {
+		let last
+		for (let i = 0; i < n; i++) last = await make(i)
+		fails(last, 429, 'general_rate_limit_exceeded')
+	}
+
+	test('nobody is locked out where they are known: by their client', async () => {
+		const u = await person(), home = address(), was = await metric('badal_guesses_known_total')
+		assert.equal((await signIn(u.email, right, home)).status, 201)
+		const ip = address()
+		await use(() => signIn(u.email, wrong, ip))
+		fails(await signIn(u.email, right, address()), 429, 'general_rate_limit_exceeded')
+		assert.equal((await signIn(u.email.toUpperCase(), right, home)).status, 201)
+		assert.ok(await metric('badal_guesses_known_total') > was)
+		assert.ok(await metric('badal_guesses_braked_total') > 0)
+		/* and from there it is no free way either */
+		await use(() => signIn(u.email, wrong, home), 20)
+		/* a client that is known to one is a stranger to others */
+		const other = await person(), from = address()
+		await use(() => signIn(other.email, wrong, from))
+		fails(await signIn(other.email, right, home), 429, 'general_rate_limit_exceeded')
+	})
+
+	test('by a session of theirs, wherever they are', async () => {
+		const u = await person(), cookie = cookieOf(await signIn(u.email, right, address())), ip = address()
+		const confirm = (more = {}) => s.call('PUT', '/account/verification', { project: p.id, body: { userId: u.id, secret: 'wrong' }, headers: { 'x-forwarded-for': ip }, ...more })
+		await use(() => confirm())
+		fails(await confirm({ cookie }), 401, 'user_invalid_token')
+		fails(await confirm({ cookie: cookieOf(await signIn((await person()).email, wrong, address())) }), 429, 'general_rate_limit_exceeded')
+	})
+
+	test('mails to somebody are not used up by strangers', async () => {
+		const u = await person(), home = address(), start = (ip) => s.call('POST', '/account/recovery', { project: p.id, body: { email: u.email, url: 'http://localhost' }, headers: { 'x-forwarded-for': ip } })
+		await signIn(u.email, right, home)
+		await use(() => start(address()))
+		fails(await start(home), 503, 'general_smtp_disabled')
+	})
+
+	test('by one client, whosever secrets: only wrong ones count, and an IPv6 client is its /64', async () => {
+		const own = await server({ own: true, conf: { rate_limits: 'on', guess_client: 5 } })
+		try {
+			const q = await own.project(), people = []
+			for (let i = 0; i < 8; i++) {
+				const email = mail().body.email
+				await q.ok('POST', '/users', { body: { userId: unique(), email, password: right } })
+				people.push(email)
+			}
+			const at = (ip) => (email, password) => own.call('POST', '/account/sessions/email', { project: q.id, body: { email, password }, headers: { 'x-forwarded-for': ip } })
+			let n = 0
+			const host = () => at(`2001:db8:0:1::${(++n).toString(16)}`)
+			for (let round = 0; round < 2; round++) for (const email of people) assert.equal((await host()(email, right)).status, 201)
+			const unknown = () => own.call('PUT', '/account/recovery', { project: q.id, body: { userId: unique(), secret: 'x', password: right, passwordAgain: right }, headers: { 'x-forwarded-for': '2001:db8:0:1::99' } })
+			for (let i = 0; i < 3; i++) fails(await unknown(), 404, 'user_not_found')
+			for (let i = 0; i < 2; i++) fails(await host()(mail().body.email, wrong), 401, 'user_invalid_credentials')
+			fails(await host()(mail().body.email, wrong), 429, 'general_rate_limit_exceeded')
+			fails(await unknown(), 429, 'general_rate_limit_exceeded')
+			assert.equal((await host()(people[0], right)).status, 201, 'who is known here gets in')
+			assert.equal((await at('2001:db8:0:2::1')(people[1], right)).status, 201, 'and so does the neighbour')
+		} finally {
+			await own.stop()
+		}
+	})
+
+	test('with a session: passwords that changes ask for, of whoever, in admin mode too', async () => {
+		const u = await person(), cookie = cookieOf(await signIn(u.email, right, address())), second = cookieOf(await signIn(u.email, right, address()))
+		const change = (c, i, oldPassword, to = wrong) => s.call('PATCH', `/account/${['password', 'email', 'phone'][i % 3]}`, { project: p.id, cookie: c,
+			body: [{ password: to, oldPassword }, { email: mail().body.email, password: oldPassword }, { phone: '+15551234567', password: oldPassword }][i % 3], headers: { 'x-forwarded-for': address() } })
+		for (let i = 0; i < 12; i++) assert.equal((await change(cookie, 0, right, right)).status, 200, 'right ones do not count')
+		for (let i = 0; i < 10; i++) fails(await change(cookie, i, 'password-9999'), 401, 'user_invalid_credentials')
+		fails(await change(cookie, 0, right), 429, 'general_rate_limit_exceeded')
+		assert.equal((await change(second, 0, right)).status, 200, 'another session is not braked')
+
+		const boss = await s.user({ name: 'Boss' }), teamId = unique('t'), id = unique('p')
+		await boss.ok('POST', '/teams', { body: { teamId, name: 'x' } })
+		await boss.ok('POST', '/projects', { body: { projectId: id, name: 'x', teamId } })
+		const admin = (i) => s.call('PATCH', '/account/password', { project: id, mode: 'admin', cookie: boss.cookie, body: { password: right, oldPassword: wrong } })
+		for (let i = 0; i < 5; i++) fails(await admin(i), 401, 'user_invalid_credentials')
+		for (let i = 0; i < 5; i++) fails(await boss.call('DELETE', `/projects/${id}`, { body: { password: wrong } }), 401, 'user_invalid_credentials')
+		fails(await boss.call('DELETE', `/projects/${id}`, { body: { password: boss.password } }), 429, 'general_rate_limit_exceeded')
+	})
+
+	test('of many at once no more are let through', async () => {
+		const u = await person(), cookie = cookieOf(await signIn(u.email, right, address()))
+		const rs = await Promise.all(Array.from({ length: 40 }, () => s.call('PATCH', '/account/password', { project: p.id, cookie, body: { password: right, oldPassword: wrong } })))
+		assert.equal(rs.filter((r) => r.status === 401).length, 10)
+		assert.equal(rs.filter((r) => r.status === 429).length, 30)
+	})
+
+	test('secrets of invitations', async () => {
+		const u = await person(), ip = address()
+		const accept = () => s.call('PATCH', `/teams/none/memberships/none/status`, { project: p.id, body: { userId: u.id, secret: unique() }, headers: { 'x-forwarded-for': ip } })
+		await use(accept, 21)
+	})
+})

@@ -36,6 +36,18 @@ function page(r, status, words) {
 	assert.equal(r.headers['set-cookie'], undefined)
 }
 
+/* What goes wrong once it is known where to go on leads to the app's failure page. */
+function denied(r, status, words) {
+	assert.equal(r.status, 301, r.text)
+	const u = new URL(r.headers.location), error = JSON.parse(u.searchParams.get('error'))
+	assert.equal(u.origin + u.pathname, 'http://localhost/no')
+	assert.deepEqual(Object.keys(error), ['message', 'type', 'code'])
+	assert.equal(error.code, status, u.href)
+	if (words) assert.match(error.message, words)
+	assert.equal(r.headers['set-cookie'], undefined)
+	return error
+}
+
 /* Follows one Location, ours or the provider's, without a browser's help. */
 function visit(url, cookie) {
 	const u = new URL(url)
@@ -203,7 +215,7 @@ describe('who it is', () => {
 
 	test('an address that the provider does not vouch for links nothing', async () => {
 		const u = await p.user()
-		page(await signIn(person({ email: u.email, confirmed_at: null })), 409)
+		denied(await signIn(person({ email: u.email, confirmed_at: null })), 409)
 		assert.equal((await u.call('GET', '/account')).status, 200)
 		const who = person({ confirmed_at: null }), o = await signedIn(who)
 		assert.deepEqual([o.account.email, o.account.emailVerification], [who.email, false])
@@ -217,7 +229,7 @@ describe('who it is', () => {
 		assert.equal((await u.call('GET', '/account')).status, 401, 'the former session is over')
 		assert.equal((await signedIn(who)).account.$id, u.id, 'and may come back that way')
 		const other = await p.user()
-		page(await signIn(who, { cookie: other.cookie }), 409)
+		denied(await signIn(who, { cookie: other.cookie }), 409)
 		assert.equal((await other.call('GET', '/account')).status, 200)
 	})
 
@@ -228,7 +240,7 @@ describe('who it is', () => {
 		assert.deepEqual([o.account.$id, o.account.email, o.account.name, o.account.emailVerification], [id, who.email, who.name, false])
 		assert.ok((await p.ok('GET', '/users', { query: { search: who.email.split('@')[0] } })).users.some((u) => u.$id === id), 'lists find the address')
 		const taken = await p.user(), again = await anonymous()
-		page(await signIn(person({ email: taken.email }), { cookie: again }), 409)
+		denied(await signIn(person({ email: taken.email }), { cookie: again }), 409)
 		assert.equal((await s.call('GET', '/account', { project: p.id, cookie: again })).status, 200)
 	})
 
@@ -259,7 +271,7 @@ describe('who it is', () => {
 			const u = await p.user()
 			await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: proven } })
 			const w = await way(person({ email: u.email })), before = await p.ok('GET', `/users/${u.id}`)
-			page(await meanwhile(u.id, change, () => visit(w.url, w.cookies)), status)
+			denied(await meanwhile(u.id, change, () => visit(w.url, w.cookies)), status)
 			assert.equal((await p.ok('GET', `/users/${u.id}`)).password, before.password, change)
 			assert.equal((await p.ok('GET', `/users/${u.id}/sessions`)).total, 1)
 		}
@@ -268,11 +280,11 @@ describe('who it is', () => {
 	test('a blocked user', async () => {
 		const who = person(), o = await signedIn(who)
 		await p.ok('PATCH', `/users/${o.account.$id}/status`, { body: { status: false } })
-		page(await signIn(who), 401, /blocked/)
+		denied(await signIn(who), 401, /blocked/)
 		const u = await p.user()
 		await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true } })
 		await p.ok('PATCH', `/users/${u.id}/status`, { body: { status: false } })
-		page(await signIn(person({ email: u.email })), 401)
+		denied(await signIn(person({ email: u.email })), 401)
 	})
 
 	test('the user limit', async () => {
@@ -280,7 +292,7 @@ describe('who it is', () => {
 		await setup(q)
 		await q.console.ok('PATCH', `/projects/${q.id}/auth/limit`, { body: { limit: 1 } })
 		const who = person(), first = await signedIn(who, { project: q })
-		page(await signIn(person(), { project: q }), 501)
+		denied(await signIn(person(), { project: q }), 501)
 		assert.equal((await signedIn(who, { project: q })).account.$id, first.account.$id)
 	})
 
@@ -339,7 +351,7 @@ describe('the start refuses', () => {
 describe('the way back refuses', () => {
 	test('a refusal of the provider', async () => {
 		const w = await way(null)
-		page(w.back, 400, /code.*access_denied/)
+		denied(await visit(w.url, w.cookies), 400, /code.*access_denied/)
 		page(await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { error: '<script>' } }), 400, /&lt;script&gt;/)
 		page(await s.call('GET', '/account/sessions/oauth2/gitlab/redirect', { query: { project: p.id, state: 'x' } }), 400)
 		page(await s.call('GET', `/account/sessions/oauth2/callback/nothing/${p.id}`, { query: { code: 'x' } }), 400)
@@ -348,8 +360,19 @@ describe('the way back refuses', () => {
 		const v = await way(person()), u = new URL(v.url), asked = g.asked.length
 		u.searchParams.delete('code')
 		u.searchParams.set('error', 'access_denied')
-		page(await visit(u.href, v.cookies), 400, /code.*access_denied/)
+		denied(await visit(u.href, v.cookies), 400, /code.*access_denied/)
 		assert.equal(g.asked.length, asked)
+	})
+
+	test('the failure page is ours where the app named none, and no audit entry says that somebody signed in', async () => {
+		const u = await p.user(), before = await u.ok('GET', '/account/logs')
+		const w = await way(null, { cookie: u.cookie, query: { failure: '' } }), r = await visit(w.url, w.cookies), to = new URL(r.headers.location)
+		assert.equal(r.status, 301)
+		assert.deepEqual([to.pathname, to.searchParams.get('project'), JSON.parse(to.searchParams.get('error')).code], ['/v1/auth/oauth2/failure', p.id, 400])
+		await u.ok('PATCH', '/account/name', { body: { name: 'After' } })
+		const logs = await until('the log', async () => { const l = await u.ok('GET', '/account/logs'); return l.logs.some((e) => e.event === 'user.update') && l })
+		assert.equal(logs.total, before.total + 1)
+		assert.equal((await u.call('GET', '/account')).status, 200, 'nor does it end the session')
 	})
 
 	test('a state that is not ours, or is another one\'s', async () => {
@@ -360,12 +383,12 @@ describe('the way back refuses', () => {
 			page(await redirect({ state }), 400, /Invalid state/)
 		page(await redirect({ state: 'x'.repeat(2049) }), 400)
 		const asked = g.asked.length
-		page(await redirect({ code: '', error: 'access_denied' }), 400, /code/)
+		denied(await redirect({ code: '', error: 'access_denied' }), 400, /code/)
 		assert.equal(g.asked.length, asked, 'without a code nobody is asked for tokens')
-		page(await redirect({}, ''), 400, /Invalid state/)
-		page(await redirect({}, `a_oauth2_${p.id}=${'0'.repeat(32)}`), 400, /Invalid state/)
+		denied(await redirect({}, ''), 400, /Invalid state/)
+		denied(await redirect({}, `a_oauth2_${p.id}=${'0'.repeat(32)}`), 400, /Invalid state/)
 		const u2 = await p.user()
-		page(await redirect({}, `${w.cookies}; ${u2.cookie}`), 400, /Invalid state/)
+		denied(await redirect({}, `${w.cookies}; ${u2.cookie}`), 400, /Invalid state/)
 		const q = await s.project()
 		await setup(q)
 		page(await redirect({ project: q.id }), 400, /Invalid state/)
@@ -377,7 +400,7 @@ describe('the way back refuses', () => {
 	test('a code twice', async () => {
 		const w = await way(person())
 		assert.equal((await visit(w.url, w.cookies)).status, 301)
-		page(await visit(w.url, w.cookies), 500)
+		denied(await visit(w.url, w.cookies), 500)
 	})
 
 	test('pages that are no platform any more', async () => {
@@ -386,7 +409,7 @@ describe('the way back refuses', () => {
 		const f = await q.addPlatform({ hostname: 'gone.example.org' })
 		const a = await way(person(), { project: q, query: { success: 'http://gone.example.org/' } }), b = await way(person(), { project: q, query: { failure: 'http://gone.example.org/' } })
 		await q.console.ok('DELETE', `/projects/${q.id}/platforms/${f.$id}`)
-		page(await visit(a.url, a.cookies), 400, /success URL/)
+		denied(await visit(a.url, a.cookies), 400, /success URL/)
 		page(await visit(b.url, b.cookies), 400, /failure URL/)
 	})
 
@@ -395,7 +418,7 @@ describe('the way back refuses', () => {
 		await setup(q)
 		const w = await way(person(), { project: q })
 		await setup(q, 'gitlab', '', '')
-		page(await visit(w.url, w.cookies), 412)
+		denied(await visit(w.url, w.cookies), 412)
 	})
 
 	test('a provider that misbehaves', async () => {
@@ -405,13 +428,13 @@ describe('the way back refuses', () => {
 			(rq, rs) => rs.destroy(), body('x'.repeat(2 << 20)), body('', 302)]) {
 			const w = await way(person())
 			g.answer.token = token
-			page(await visit(w.url, w.cookies), 500)
+			denied(await visit(w.url, w.cookies), 500)
 			delete g.answer.token
 		}
 		for (const [user, status] of [[body('{}'), 400], [body('{"id":null}'), 400], [body('{"id":""}'), 400], [body('{"id":{"a":1}}'), 400], [body(JSON.stringify({ id: 'x'.repeat(600) })), 400], [html, 500], [body('[]'), 500], [body('{"id":1}', 403), 500]]) {
 			const w = await way(person())
 			g.answer.user = user
-			page(await visit(w.url, w.cookies), status)
+			denied(await visit(w.url, w.cookies), status)
 			delete g.answer.user
 		}
 	})
@@ -434,7 +457,7 @@ describe('the way back refuses', () => {
 			const first = await strict.call('GET', '/account/sessions/oauth2/gitlab', { query: { project: q.id } })
 			const there = await visit(first.headers.location), back = new URL(there.headers.location)
 			const r = await strict.call('GET', back.pathname + back.search, { root: true }), on = new URL(r.headers.location)
-			page(await strict.call('GET', on.pathname + on.search, { root: true, cookie: cookieOf(first) }), 500, /could not be reached/)
+			assert.match(JSON.parse(new URL((await strict.call('GET', on.pathname + on.search, { root: true, cookie: cookieOf(first) })).headers.location).searchParams.get('error')).message, /could not be reached/)
 		} finally { await strict.stop() }
 	})
 })
@@ -545,7 +568,7 @@ describe('the provider for trials', () => {
 		assert.equal((await s.call('PATCH', '/account/sessions/current', at)).status, 200)
 		const wrong = new URL(back.headers.location)
 		wrong.searchParams.set('code', 'wrong')
-		page(await visit(wrong.toString(), cookieOf(first)), 500)
+		denied(await visit(wrong.toString(), cookieOf(first)), 500)
 	})
 
 	test('pages of a sign-in', async () => {

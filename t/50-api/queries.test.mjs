@@ -263,6 +263,12 @@ describe('the JSON grammar', () => {
 			assert.deepEqual(await found('orderAsc("n")', `cursorAfter("x${k}")`), after)
 			assert.deepEqual(await found('orderDesc("n")', `cursorBefore("x${k}")`), [...after].reverse())
 		}
+		for (const [said, k] of [['9223372036854776000', n.length - 1], ['-9223372036854776000', 0]]) {
+			assert.deepEqual(await found(`{"method":"equal","attribute":"n","values":[${said}]}`), [k])
+			assert.deepEqual(await found(`equal("n", ${said})`), [k])
+			assert.deepEqual(await found(`between("n", ${said}, ${said})`), [k])
+		}
+		fails(await list(p.call, w, ['equal("n", 1e999)']), 400, 'general_argument_invalid')
 		for (const v of ['9223372036854775808', '-9223372036854775809', '1e3'])
 			fails(await list(p.call, w, [`{"method":"equal","attribute":"n","values":[${v}]}`]), 400, 'general_query_invalid')
 	})
@@ -281,6 +287,43 @@ describe('the JSON grammar', () => {
 			assert.deepEqual([body.total, body.documents.length], [5000, n], queries.join(' '))
 		}
 		assert.equal((await list(p.call, w, [json('greaterThan', 'n', [101])])).body.total, 4999)
+	})
+
+	test('many values look once at each text', async () => {
+		const w = await collection(p, await database(p), { attributes: { t: { type: 'string', size: 100000 }, l: { type: 'string', size: 5000, array: true } } })
+		await w.doc({ t: `Zwei Äpfel ${'x'.repeat(50000)} END`, l: ['É'.repeat(4000), 'b', null] }, { id: 'one' })
+		await w.doc({ t: 'nothing' }, { id: 'two' })
+		await w.doc({ l: [] }, { id: 'three' })
+		const many = (k) => Array.from({ length: 400 }, (_, i) => `n${i}`).concat(k), found = async (...queries) => (await list(p.call, w, queries)).body.documents.map((d) => d.$id)
+		assert.deepEqual(await found(json('contains', 't', many('APFEL'))), ['one'])
+		assert.deepEqual(await found(json('notContains', 't', many('apfel'))), ['two'])
+		assert.deepEqual(await found(json('contains', 't', many('apfex'))), [])
+		assert.deepEqual(await found(json('contains', 't', ['zwei']), json('endsWith', 't', ['end']), json('startsWith', 't', ['zwei a'])), ['one'])
+		assert.deepEqual(await found(json('contains', 'l', many('B'))), ['one'])
+		assert.deepEqual(await found(json('containsAll', 'l', ['b', 'É'.repeat(3990)])), [])
+		const or = (n) => JSON.stringify({ method: 'or', values: Array.from({ length: n }, () => ({ method: 'isNull', attribute: 't' })) })
+		assert.deepEqual(await found(or(60)), ['three'])
+		const refused = await list(p.call, w, Array.from({ length: 10 }, () => or(60)))
+		fails(refused, 400, 'general_query_limit_exceeded')
+		assert.match(refused.body.message, /more than 500 filters/)
+	})
+
+	test('what has too much to compare is refused before it starts', async (t) => {
+		if (!s.dataDir) return t.skip('needs a server of its own')
+		const own = await server({ own: true, conf: { query_cost_max: '1' } }), q = await own.project()
+		const w = await collection(q, await database(q), { attributes: { t: { type: 'string', size: 100000 }, n: { type: 'integer' }, l: { type: 'string', size: 30, array: true } }, indexes: { n: { type: 'key', attributes: ['n'] } } })
+		const lots = Array.from({ length: 300 }, (_, i) => `v${i}`)
+		await w.doc({ t: 'x'.repeat(100000), n: 1, l: Array.from({ length: 1000 }, (_, i) => `e${i}`) })
+		for (const queries of [[json('contains', 't', lots)], [json('or', undefined, [{ method: 'startsWith', attribute: 't', values: ['x'] }, { method: 'contains', attribute: 't', values: lots }])],
+			[json('notContains', 'l', lots)], [json('contains', 't', ['a']), json('orderAsc', 't')], [json('notEqual', 'n', [2]), json('endsWith', 't', ['a'])]]) {
+			const r = await list(q.call, w, queries)
+			fails(r, 400, 'general_query_limit_exceeded')
+			assert.doesNotMatch(r.body.message, /SELECT|_o\d/)
+		}
+		assert.equal((await list(q.call, w, [json('equal', 'n', [1])])).body.total, 1)
+		assert.equal((await list(q.call, w, [json('contains', 'l', ['e5'])])).body.total, 1)
+		const { text } = await own.call('GET', '/metrics', { root: true })
+		assert.match(text, /badal_db_queries_refused_total [1-9]/)
 	})
 
 	test('total=false', async () => assert.equal((await list(p.call, c, [], { total: 'false' })).body.total, 0))
@@ -422,8 +465,40 @@ describe('the text grammar', () => {
 			for (const bad of ['contains("ss", ["a"])', 'or("i", 1)', 'notBetween("i", 1, 2)', 'between("i", 1)', 'between("i", [1, 2], 3)', 'isNull("i", 1)', 'isNull()', 'startsWith("s", ["a", "b"])',
 				'startsWith("i", "a")', 'select([])', 'select(["x"])', 'select()', 'search("s", "a")', 'limit(-1)', 'offset(-1)', 'notEqual("i", [1, 2])', 'between("i", null, 2)', 'isNull(["i"])'])
 				fails(await list(later, c, [bad]), 400, 'general_argument_invalid')
-			for (const format of ['1.0.0', '1.2.0', '1.5.0', undefined])
-				fails(await p.call('GET', c.docs, { query: { queries: ['isNull("i")'] }, headers: format ? { 'x-appwrite-response-format': format } : {} }), 400, 'general_argument_invalid')
+		})
+
+		/* They contradict nothing that 1.0 knew, so they do not ask who comes. */
+		test('their methods are everybody\'s', async () => {
+			const since = all[20].$createdAt, of = (f) => all.filter(f)
+			for (const headers of [{}, ...['1.0.0', '1.2.0', '1.4.0', '1.5.0', '1.9.5'].map((v) => ({ 'x-appwrite-response-format': v }))]) {
+				const call = (m, t, o = {}) => p.call(m, t, { ...o, headers })
+				await agrees(['isNull("f")', 'limit(100)'], of((d) => d.f === null), call)
+				await agrees(['isNotNull("i")', 'limit(100)'], of((d) => d.i !== null), call)
+				await agrees(['between("f", 0, 3)', 'limit(100)'], of((d) => holds(d, { method: 'between', attribute: 'f', values: [0, 3] })), call)
+				await agrees(['startsWith("s", "A")', 'endsWith("s", "b")', 'limit(100)'], of((d) => ['startsWith', 'endsWith'].every((method, k) => holds(d, { method, attribute: 's', values: ['ab'[k]] }))), call)
+				assert.deepEqual(Object.keys((await list(call, c, ['select(["i"])', 'limit(1)'])).body.documents[0]).filter((k) => !k.startsWith('$')), ['i'])
+				for (const [queries, holding] of [[[`createdAfter("${since}")`], (d) => d.$createdAt > since], [[json('createdBefore', undefined, [since])], (d) => d.$createdAt < since],
+					[[`updatedBetween("${since}", "${since}")`], (d) => d.$updatedAt === since], [[json('updatedAfter', undefined, [since])], (d) => d.$updatedAt > since],
+					[[`updatedBefore("${since}")`, json('createdBetween', undefined, ['2000-01-01', since])], (d) => d.$updatedAt < since && d.$createdAt <= since]])
+					await agrees([...queries, 'limit(100)'], of(holding), call)
+			}
+			fails(await list(p.call, c, ['createdAfter("no date")']), 400, 'general_argument_invalid')
+			fails(await list(p.call, c, [json('createdBetween', undefined, ['2020-01-01'])]), 400, 'general_query_invalid')
+		})
+
+		test('SDKs of the 1.3 generation are known by their name and version', async () => {
+			const as = (name, version, format = '1.0.0') => p.call('GET', c.docs, { query: { queries: ['greaterThan("f", 0)', 'equal("i", 1)'] },
+				headers: { ...(format && { 'x-appwrite-response-format': format }), 'x-sdk-name': name, 'x-sdk-version': version } })
+			for (const [name, version] of [['Web', '11.0.0'], ['Web', '11.0.1'], ['Node.js', '9.0.0'], ['Flutter', '9.0.1'], ['Python', '2.0.2'], ['Command Line', '2.0.2']])
+				for (const format of ['1.0.0', '']) assert.equal((await as(name, version, format)).status, 200, name)
+			for (const [name, version, format] of [['Web', '10.2.0'], ['Node.js', '8.2.0'], ['Web', ''], ['Web', 'x'], ['Other', '11.0.0'], ['', '11.0.0'], ['Web', '11.0.0', '1.5.0'], ['Flutter', '8.3.0']])
+				fails(await as(name, version, format), 400, 'general_argument_invalid')
+		})
+
+		test('the creation number, as number or text', async () => {
+			await agrees([json('greaterThan', '$sequence', [30]), json('lessThan', '$sequence', ['40']), json('limit', undefined, [100])], all.slice(30, 39))
+			await agrees([json('orderDesc', '$sequence'), json('limit', undefined, [100])], [...all].reverse())
+			fails(await list(p.call, c, [json('equal', '$sequence', ['x'])]), 400, 'general_query_invalid')
 		})
 	})
 
@@ -459,7 +534,7 @@ describe('the text grammar', () => {
 	})
 
 	test('what is no query', async () => {
-		for (const bad of ['', 'limit', ' limit(1)', 'near("i", 1)', 'contains("ss", "a")', 'isNull("i")', 'between("i", 1, 2)', 'select(["i"])', 'i.equal(1)', 'equal("x", 1)',
+		for (const bad of ['', 'limit', ' limit(1)', 'near("i", 1)', 'contains("ss", "a")', 'isNull("x")', 'isNull("i", 1)', 'between("i", 1)', 'between("i", "a", "b")', 'select(["x"])', 'select([])', 'i.equal(1)', 'equal("x", 1)',
 			'equal("i", "1")', 'equal("i", 1.5)', 'equal("f", 5)', 'equal("b", "true")', 'equal("d", "some day")', 'equal("i", null)', 'equal("i")', 'equal("i", [])',
 			'equal("$permissions", "x")', 'equal(["i"], 1)', 'cursorAfter("_x")', 'cursorAfter(7)', 'equal("s", "a"é)', 'equal("d", "a"é)', 'equal("s"é, "a")', 'orderAsc("s"é)', 'equal("s", é', `equal("i", [${Array(101).fill(1)}])`])
 			fails(await list(p.call, c, [bad]), 400, 'general_argument_invalid')

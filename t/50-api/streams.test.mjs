@@ -1,5 +1,6 @@
 /* Requests whose handler reads the body itself: who may is decided at the head; multipart/form-data part by part. */
 import assert from 'node:assert/strict'
+import http from 'node:http'
 import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 
@@ -28,7 +29,8 @@ describe('at the head', () => {
 	for (const [what, path, headers, status] of [
 		['no such route', '/v1/nowhere', ['Content-Length: 1000000'], 404],
 		['too large for a kept body', '/v1/account', ['Content-Length: 1000000000'], 413],
-		['no length', `${root}/sink`, ['Transfer-Encoding: chunked'], 411],
+		['a length and chunks', `${root}/sink`, ['Transfer-Encoding: chunked', 'Content-Length: 5'], 400],
+		['another coding', '/v1/account', ['Transfer-Encoding: gzip, chunked'], 400],
 		['the origin of a stream', `${root}/sink`, ['Content-Length: 5', 'Origin: http://evil.example'], 403],
 		['the project of a stream', `${root}/sink`, ['Content-Length: 5', 'X-Appwrite-Project: nobody'], 404],
 		['the kind of a form', `${root}/parts`, ['Content-Length: 5', 'Content-Type: text/plain'], 400],
@@ -44,6 +46,37 @@ test('a body of any size', async () => {
 		const r = await s.call('POST', `${root}/sink`, { body: Buffer.alloc(n, 'z') })
 		assert.deepEqual([r.status, r.body], [200, { bytes: n }])
 	}
+})
+
+describe('in chunks, as proxies and tunnels send bodies', () => {
+	/* Node sends chunks when it is not told the length. */
+	const chunked = (method, path, type, ...pieces) => new Promise((ok, no) => {
+		const rq = http.request({ port: s.port, host: '127.0.0.1', method, path, headers: { 'content-type': type, 'x-appwrite-project': 'console' } }, (r) => {
+			const got = []
+			r.on('data', (d) => got.push(d)).on('end', () => ok({ status: r.statusCode, body: JSON.parse(Buffer.concat(got)) }))
+		})
+		rq.on('error', no)
+		for (const p of pieces) rq.write(p)
+		rq.end()
+	})
+
+	test('JSON, a form, multipart: the parameters of a route', async () => {
+		const email = () => `c${Math.random().toString(36).slice(2)}@example.org`
+		const e = [email(), email(), email()]
+		const r = [
+			await chunked('POST', '/v1/account', 'application/json', '{"userId":"unique()","email":"', e[0], '","password":"chunked-chunked"}'),
+			await chunked('POST', '/v1/account', 'application/x-www-form-urlencoded', `userId=unique()&email=${encodeURIComponent(e[1])}`, '&password=chunked-chunked'),
+			await chunked('POST', '/v1/account', 'multipart/form-data; boundary=XX', form([[`${CD}name="userId"`, 'unique()'], [`${CD}name="email"`, e[2]], [`${CD}name="password"`, 'chunked-chunked']])),
+		]
+		assert.deepEqual(r.map((x) => [x.status, x.body.email]), e.map((x) => [201, x]))
+	})
+	test('a body and parts that the handler reads itself', async () => {
+		assert.deepEqual((await chunked('POST', `${root}/sink`, 'text/plain', 'a'.repeat(70_000), 'b')).body, { bytes: 70_001 })
+		const r = await chunked('POST', `${root}/parts`, 'multipart/form-data; boundary=XX', form([[`${CD}name="a"`, 'one']]))
+		assert.deepEqual(r.body.parts, [{ name: 'a', filename: '', type: '', size: 3 }])
+	})
+	test('over body_max', async () => assert.equal((await chunked('POST', '/v1/account', 'application/json', ...Array(3).fill(' '.repeat(400_000)))).status, 413))
+	test('a body that ends too soon is none', async () => assert.equal(await atHead(['POST /v1/account HTTP/1.1', 'Host: localhost', 'Transfer-Encoding: chunked', '', 'zz']), 400))
 })
 
 describe('parts', () => {

@@ -118,6 +118,32 @@ describe('teams', () => {
 	})
 })
 
+/* A user has at most roles_max roles by its memberships: for each the team, the membership, and the roles in it. */
+test('the roles of one user are bounded, by whatever way it gets them', async () => {
+	const u = await p.user(), roles = (n) => Array.from({ length: n }, (_, i) => `role-${i}`), teams = []
+	const created = async (n, call = p.call) => (await call('POST', '/teams', { body: { teamId: unique(), name: 'T', roles: roles(n) } })).body.$id
+	const limit = (r) => fails(r, 400, 'membership_limit_exceeded')
+	for (let i = 0; i < 9; i++) {
+		teams.push(await created(1))
+		assert.equal((await add(teams[i], { email: u.email, roles: roles(100) })).status, 201)
+	}	/* 918 */
+	const last = await created(1)
+	limit(await add(last, { email: u.email, roles: roles(81) }))
+	const m = await add(last, { email: u.email, roles: roles(80) })	/* 1000 */
+	assert.equal(m.status, 201)
+	limit(await u.call('POST', '/teams', { body: { teamId: unique(), name: 'T' } }))
+	const set = (n) => p.call('PATCH', `/teams/${last}/memberships/${m.body.$id}`, { body: { roles: roles(n) } })
+	limit(await set(81))
+	assert.equal((await set(79)).status, 200)
+	assert.equal((await set(80)).status, 200)
+	assert.equal((await p.call('DELETE', `/teams/${teams[0]}/memberships/${(await p.ok('GET', `/teams/${teams[0]}/memberships`)).memberships[0].$id}`)).status, 204)
+	/* at once: never more than fit */
+	const at = await Promise.all([created(1), created(1), created(1)])
+	const all = await Promise.all(at.map((t) => add(t, { email: u.email, roles: roles(99) })))
+	assert.deepEqual(all.map((r) => r.status).sort(), [201, 400, 400])
+	assert.equal((await u.call('GET', '/account')).status, 200)
+})
+
 describe('memberships', () => {
 	test('a key adds a member at once, and makes an account where there is none', async () => {
 		const { id, m } = await makeTeam(), email = mail()
@@ -179,6 +205,8 @@ describe('memberships', () => {
 		assert.equal((await list([], { search: member.id })).body.total, 1)
 		fails(await list(['cursorAfter("none")']), 400, 'general_cursor_not_found')
 		fails(await list(['equal("roles", "player")']), 400, 'general_argument_invalid')
+		for (const [role, found] of [['owner', 1], ['nobody', 0]])
+			assert.equal((await list([JSON.stringify({ method: 'contains', attribute: 'roles', values: [role] })])).body.total, found)
 		fails(await list([], {}, stranger.call), 404, 'team_not_found')
 		fails(await list([], {}, p.guest), 401, 'general_unauthorized_scope')
 		fails(await p.call('GET', '/teams/unknown/memberships'), 404, 'team_not_found')

@@ -113,6 +113,10 @@ for (const [name, query, code, message] of [
 	['a scalar', () => `project=${p.id}&channels=documents`, 1008, 'Channels must be a list'],
 	['too many channels', () => `project=${p.id}&${Array.from({ length: 1001 }, (_, i) => `channels[]=${i}`).join('&')}`, 1008, 'Too many channels'],
 	['a bad query', () => `project=${p.id}&${channels('a')}&a[0][]=x`, 1008, 'Invalid query: A query is no JSON.'],
+	['a query of no channel', () => `project=${p.id}&${channels('a')}&b[0][]=x`, 1008, 'Invalid query: The parameter b is of no channel that is subscribed to.'],
+	['a slot that is none', () => `project=${p.id}&${channels('a')}&a[100][]=x`, 1008, 'Invalid query: Slots are numbers from 0 to 99.'],
+	['too many parameters', () => `project=${p.id}&${'&'.repeat(5000)}${channels('a')}`, 1008, 'Too many parameters'],
+	['channels times slots', () => `project=${p.id}&${Array.from({ length: 512 }, (_, i) => `channels[]=a${[...i.toString(2).padStart(9, '0')].map((b) => (b === '1' ? '.a' : '_a')).join('')}`).join('&')}&${Array.from({ length: 100 }, (_, i) => `${'a_'.repeat(9)}a[${i}][]=x`).join('&')}`, 1008, 'Too many queries'],
 	['a place that is none', () => `project=${p.id}&${channels('a')}&since=x`, 1008, 'Invalid since'],
 ])
 	test(`refused: ${name}`, async () => {

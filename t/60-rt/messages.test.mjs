@@ -100,6 +100,45 @@ test('slots of a URL have queries of their own', async () => {
 	w.end()
 })
 
+test('a dotted channel has its queries under its name, with dots or without', async () => {
+	const name = 'databases.d.collections.c.documents', q = encodeURIComponent(JSON.stringify({ method: 'equal', attribute: 'n', values: [1] }))
+	for (const form of [name, name.replaceAll('.', '_')]) {
+		const w = await p.listen([name], { query: `&${form}[1][]=${q}` })
+		assert.deepEqual(Object.keys(w.hello.data.subscriptions), ['1'])
+		await p.write(2, [read('any')])
+		await p.write(1, [read('any')])
+		const e = await w.event()
+		assert.equal(e.payload.n, 1)
+		assert.deepEqual(e.subscriptions, [w.hello.data.subscriptions[1]])
+		w.end()
+	}
+})
+
+test('a URL with the name of an action: the name is among the channels of the event', async () => {
+	const name = 'databases.d.collections.c.documents.create', w = await p.listen(['documents', name])
+	await p.write(1, [read('any')])
+	assert.ok((await w.event()).channels.includes(name))
+	w.end()
+})
+
+test('values, subscriptions and channels that are too many', async () => {
+	const w = await p.listen([]), ask = (data) => w.ask({ type: 'subscribe', data })
+	const values = JSON.stringify({ method: 'equal', attribute: 'n', values: Array.from({ length: 5001 }, (_, i) => i) })
+	assert.deepEqual(await ask([{ channels: ['documents'], queries: [values] }]), error(1003, 'Invalid query: There are too many values.'))
+	assert.deepEqual(await ask(Array.from({ length: 201 }, () => ({ channels: ['a'] }))), error(1003, 'items: There are too many subscriptions.'))
+	assert.deepEqual(await ask([{ channels: Array.from({ length: 1001 }, (_, i) => `${i}`) }]), error(1003, 'items: There are too many channels.'))
+	const query = JSON.stringify({ method: 'or', values: Array.from({ length: 40 }, () => ({ method: 'isNull', attribute: 'n' })) })
+	assert.deepEqual(await ask([{ channels: ['a'], queries: Array.from({ length: 13 }, () => query) }]), error(1003, 'Invalid query: There are too many queries.'))
+	for (let i = 0; ; i++) {
+		assert.ok(i < 20)
+		const r = await ask([{ subscriptionId: `s${i}`, channels: ['a'], queries: Array.from({ length: 12 }, () => query) }])
+		if (r.type === 'response') continue
+		assert.deepEqual(r, error(1003, 'items: There are too many queries.'))
+		break
+	}
+	w.end()
+})
+
 test('a frame of 64,000 bytes and more ends the connection', async () => {
 	const w = await p.listen(['documents'])
 	assert.deepEqual(await w.ask('x'.repeat(63992)), error(1003, format))

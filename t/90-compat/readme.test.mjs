@@ -33,8 +33,8 @@ test('first steps: the shell commands, then the script with the key they made', 
 	symlinkSync(path.join(top, 't/90-compat/node_modules/node-appwrite-new'), path.join(modules, 'node-appwrite'))
 	writeFileSync(path.join(dir, 'server.mjs'), move(block('js'), 'localhost:8080', `localhost:${server.port}`))
 	const script = `set -e\n${move(block('sh'), 'build/badal', `"${binary}"`)}\nnode server.mjs\n`
-	const env = { ...process.env, BADAL_DATA_DIR: server.dataDir }
-	for (const name of ['BADAL_ENDPOINT', 'BADAL']) delete env[name]
+	const env = { ...process.env, BADAL_DATA_DIR: server.dataDir, BADAL_PASSWORD: 'correct-horse' }
+	for (const name of ['BADAL_ENDPOINT', 'BADAL', 'BADAL_ECHO']) delete env[name]
 	await exec('bash', ['-c', script], { cwd: dir, env })
 })
 

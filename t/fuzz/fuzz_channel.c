@@ -1,13 +1,8 @@
-/* Realtime: the query string of a handshake, channel names, and subscription queries. What was read is what the limits promise. */
+/* Realtime: the query string of a handshake up to its subscriptions, channel names, subscription queries, and payloads. What was read is what the limits promise. */
 #include "../../src/rt/rt_priv.h"
+#include "core/metric.h"
 #include "fuzz.h"
 #include "svc/services.h"
-
-void
-index_moved(struct seat s, uint32_t pos)
-{
-	(void)s, (void)pos;
-}
 
 static void
 rewrite(struct ctx *cx, struct str name)
@@ -24,6 +19,7 @@ rewrite(struct ctx *cx, struct str name)
 static void
 query(struct ctx *cx, struct str text)
 {
+	struct facts facts;
 	struct filter *f;
 	struct buf b;
 	struct jw w;
@@ -32,7 +28,11 @@ query(struct ctx *cx, struct str text)
 		FUZZ_CHECK(f == NULL, "refused and kept", text);
 		return;
 	}
-	(void)filter_match(f, json_parse(cx, STR("{\"a\":1,\"b\":\"x\",\"c\":null,\"d\":[1]}"), NULL));
+	facts_init(&facts, cx, STR("{\"a\":1,\"b\":\"x\",\"c\":null,\"d\":[1],\"e\":2.5,\"f\":\"7\"}"), NULL);
+	while (!facts_scan(&facts, 5))
+		;
+	(void)filter_match(f, &facts, 0);
+	facts_fini(&facts);
 	buf_init(&b, cx->arena, 64);
 	jw_init(&w, &b);
 	jw_arr(&w);
@@ -53,12 +53,59 @@ event(struct ctx *cx, struct str pattern)
 	(void)pattern_twin(cx->arena, pattern);
 }
 
+/* Any text is taken for a payload: in pieces or at once it says the same, and what is patched is as long. */
+static void
+payload(struct ctx *cx, struct str text)
+{
+	char *one = arena_memdup(cx->arena, text.p, text.n), *two = arena_memdup(cx->arena, text.p, text.n);
+	const struct fact *a, *b;
+	struct facts x, y;
+
+	facts_init(&x, cx, text, one);
+	facts_init(&y, cx, text, two);
+	while (!facts_scan(&x, 3))
+		;
+	FUZZ_CHECK(facts_scan(&y, text.n), "not done at the end", text);
+	FUZZ_CHECK(memcmp(one, two, text.n) == 0, "the pieces matter", text);
+	a = facts_get(&x, STR("a"));
+	b = facts_get(&y, STR("a"));
+	FUZZ_CHECK((a == NULL) == (b == NULL) && (a == NULL || a->kind == b->kind), "the pieces matter to a member", text);
+	facts_fini(&x);
+	facts_fini(&y);
+}
+
+/* The whole way of a URL: it is refused, or nothing that looks like a query was passed over. */
+static void
+url(struct ctx *cx, struct ask *q)
+{
+	struct peer *c = peer_new(NULL);
+	int queries = q->n_queries, plain = 0;
+	const char *why;
+
+	c->project = atom_get(0, STR("p"));
+	for (int i = 0; i < queries; i++)
+		plain += q->queries[i].plain;
+	why = url_subscribe(cx, c, q);
+	FUZZ_CHECK(why != NULL || queries - plain == 0 || c->n_subs > 0 || q->n_asked > q->n_channels, "queries of nothing", STR("url"));
+	FUZZ_CHECK(why != NULL || peer_steps(c) <= (uint64_t)conf.rt_steps_max + 2, "too much was taken", STR("url"));
+	c->state = RT_CLOSED;
+	peer_free(c);
+	FUZZ_CHECK(atom_count() == 0 && filter_count() == 0, "something is left", STR("url"));
+}
+
 static void
 fuzz_one(struct ctx *cx, struct str input)
 {
+	static bool ready;
 	struct ask q;
 
-	services_init();	/* their channels */
+	if (!ready) {
+		(void)conf_load(NULL, 0, NULL, false);
+		metric_init(1);
+		metric_slot(0);
+		services_init();	/* their channels */
+		ready = true;
+	}
 	ask_parse(cx->arena, input, &q);
 	for (int i = 0; i < q.n_channels; i++)
 		rewrite(cx, q.channels[i]);
@@ -66,7 +113,9 @@ fuzz_one(struct ctx *cx, struct str input)
 		FUZZ_CHECK(q.queries[i].slot >= 0 && q.queries[i].slot < SLOTS_MAX, "slot", q.queries[i].name);
 		query(cx, q.queries[i].query);
 	}
+	url(cx, &q);
 	rewrite(cx, input);
 	query(cx, input);
 	event(cx, input);
+	payload(cx, input);
 }

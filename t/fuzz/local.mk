@@ -57,4 +57,10 @@ check_PROGRAMS += t/fuzz/fuzz_multipart
 t_fuzz_fuzz_multipart_SOURCES = t/fuzz/fuzz_multipart.c
 t_fuzz_fuzz_multipart_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_multipart_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_chunks
+t_fuzz_fuzz_chunks_SOURCES = t/fuzz/fuzz_chunks.c
+t_fuzz_fuzz_chunks_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
+t_fuzz_fuzz_chunks_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_chunks_LDADD = libbadal-core.a $(LIBS_ALL)
 endif

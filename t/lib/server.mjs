@@ -93,7 +93,7 @@ export function run(args, { env, ms = 60000, input } = {}) {
 	})
 }
 
-const testSettings = { port: 0, listen: '127.0.0.1', rate_limits: 'off', console_signup: 'open', web_processes: 2, log_level: 'info', argon2_memory: '8m', argon2_time: 1 }
+const testSettings = { port: 0, listen: '127.0.0.1', rate_limits: 'off', console_signup: 'open', web_processes: 2, log_level: 'info', log_client_rate: 0, log_rate: 0, argon2_memory: '8m', argon2_time: 1 }
 export const settings = (conf) => Object.entries(conf).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
 
 /* Starts `badal serve` and waits for its ready line. */

@@ -51,6 +51,7 @@ start_session(struct req *rq, const struct user *u, const char *provider, const 
 	TRY(session_create(&rq->cx, rq->project, u, &in, &s, &token));
 	audit_as(rq, u);
 	rq->usage_scope = provider;
+	known_client(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 201, &session_shape, s);
 }
@@ -339,15 +340,15 @@ static const struct route rows[] = {
 	{"POST", "/v1/account", "account", "create", "public", LIMIT_DEFAULT(10), "emailPassword", account_create, &account_shape, 201,
 	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}",
 	    .usage = "users.create"},
-	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 url:{url},email:{param-email}", "emailPassword",
+	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 ~url:{url},email:{param-email}" LIMIT_GUESSES, "emailPassword",
 	    account_session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
-	    .audit = "session.create user/{user}", .usage = "sessions.create"},
-	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 url:/v1/account/sessions/email,email:{param-email}", "emailPassword", account_session_by_email,
+	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 ~url:/v1/account/sessions/email,email:{param-email}" LIMIT_GUESSES, "emailPassword", account_session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
-	    .audit = "session.create user/{user}", .usage = "sessions.create"},
+	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", account_create_anonymous_session,
 	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later.",
-	    .audit = "session.create user/{user}", .usage = "sessions.create"},
+	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
 	    "A token that stands for the current session for 15 minutes."},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
@@ -363,18 +364,18 @@ static const struct route rows[] = {
 	    .audit = "session.update user/{user}", .usage = "sessions.update"},
 	{"DELETE", "/v1/account/sessions/:sessionId", "account", "deleteSession", "account", LIMIT_DEFAULT(100), NULL, account_delete_session, NULL, 204,
 	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}",
-	    .usage = "sessions.delete"},
+	    .usage = "sessions.delete", .flags = ROUTE_SIGN_OUT},
 	{"DELETE", "/v1/account/sessions", "account", "deleteSessions", "account", LIMIT_DEFAULT(100), NULL, account_delete_sessions, NULL, 204,
-	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = "sessions.delete"},
+	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = "sessions.delete", .flags = ROUTE_SIGN_OUT},
 	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_update_name, &account_shape, 200, "Change the name.",
 	    PARAMS(struct name_in, name_params), .audit = "user.update user/{user}", .usage = "users.update"},
-	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", "", NULL, account_update_password, &account_shape, 200,
+	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", LIMIT_PASSWORD, NULL, account_update_password, &account_shape, 200,
 	    "Change the password.", PARAMS(struct password_in, password_params), .audit = "user.update user/{user}",
 	    .usage = "users.update"},
-	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", "", NULL, account_update_email, &account_shape, 200,
+	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", LIMIT_PASSWORD, NULL, account_update_email, &account_shape, 200,
 	    "Change the e-mail address, or give an anonymous user e-mail and password.", PARAMS(struct email_in, email_params),
 	    .audit = "user.update user/{user}", .usage = "users.update"},
-	{"PATCH", "/v1/account/phone", "account", "updatePhone", "account", "", NULL, account_update_phone, &account_shape, 200,
+	{"PATCH", "/v1/account/phone", "account", "updatePhone", "account", LIMIT_PASSWORD, NULL, account_update_phone, &account_shape, 200,
 	    "Change the phone number.", PARAMS(struct phone_in, phone_params), .audit = "user.update user/{user}",
 	    .usage = "users.update"},
 	{"PATCH", "/v1/account/prefs", "account", "updatePrefs", "account", "", NULL, account_update_prefs, &account_shape, 200,

@@ -6,7 +6,9 @@
  * there it is the server that takes the token. */
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "core/conf.h"
 #include "core/id.h"
+#include "core/log.h"
 #include "core/vtime.h"
 #include "model/format.h"
 #include "model/link.h"
@@ -17,7 +19,6 @@
 #include "svc/account/token.h"
 
 enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048 };
-static const int64_t token_life_ms = 60000;
 
 #define SUCCESS_PAGE "/v1/auth/oauth2/success"
 #define FAILURE_PAGE "/v1/auth/oauth2/failure"
@@ -99,7 +100,7 @@ give_nonce(struct req *rq)
 	nonce = keep ? str_dup(rq->cx.arena, had) : secret_hex(rq->cx.arena, NONCE_BYTES);
 	reply_static(rq, "Set-Cookie",
 	    arena_printf(rq->cx.arena, "%s=%s; expires=%s; path=" COOKIE_PATH "%s; httponly; samesite=Lax", cookie_name(rq), nonce,
-		time_http(time_now_ms() + OAUTH_STATE_LIFE_MS, '-', date), strcmp(rq->scheme, "https") == 0 ? "; secure" : ""));
+		time_http(time_now_ms() + conf.life_oauth2_state, '-', date), strcmp(rq->scheme, "https") == 0 ? "; secure" : ""));
 	return nonce;
 }
 
@@ -146,6 +147,7 @@ account_oauth_start(struct req *rq, const struct start_in *in, bool token)
 		s.verifier = trip.verifier = secret_hex(rq->cx.arena, VERIFIER_BYTES);
 	if (!token) {
 		s.user = signed_in(rq);
+		s.epoch = s.user[0] ? rq->login->user->epoch : 0;
 		s.nonce = give_nonce(rq);
 	}
 	trip.redirect = callback_of(rq, in->provider, rq->project);
@@ -209,7 +211,7 @@ account_callback(struct req *rq, void *arg)
 	struct oauth_state s;
 	struct buf b;
 
-	if (!account_oauth_has(in->code) && !(oauth_state_open(&rq->cx, in->state, &s) && s.token))
+	if (!account_oauth_has(in->code) && !oauth_state_open(&rq->cx, in->state, &s))
 		return no_code(rq, in);
 	buf_init(&b, rq->cx.arena, 512);
 	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", self_of(rq), in->provider);
@@ -224,22 +226,35 @@ account_callback(struct req *rq, void *arg)
 }
 
 static err_t
-check_state(struct req *rq, const struct back_in *in, struct oauth_state *s)
+bad_state(struct req *rq, const char *why)
 {
-	const char *why = NULL;
-
-	if (!oauth_state_open(&rq->cx, in->state, s))
-		why = "unknown or expired";
-	else if (strcmp(s->project, rq->project->id) != 0 || strcmp(s->provider, in->provider) != 0)
-		why = "of another project or provider";
-	else if (!s->token && !str_eq_secret(str_c(s->nonce), cookie_nonce(rq)))
-		why = "of another browser";
-	else if (!s->token && strcmp(s->user, signed_in(rq)) != 0)
-		why = "of another user";
-	if (why == NULL)
-		return OK;
 	rq->cx.message = "Invalid state: the sign-in took too long or was not begun here. Start again.";
 	return fail(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "state %s", why);
+}
+
+static err_t
+open_state(struct req *rq, const struct back_in *in, struct oauth_state *s)
+{
+	if (!oauth_state_open(&rq->cx, in->state, s))
+		return bad_state(rq, "unknown or expired");
+	if (strcmp(s->project, rq->project->id) != 0 || strcmp(s->provider, in->provider) != 0)
+		return bad_state(rq, "of another project or provider");
+	return OK;
+}
+
+/* Is it this browser's sign-in, and of who is signed in there still? */
+static err_t
+check_state(struct req *rq, const struct oauth_state *s)
+{
+	if (s->token)
+		return OK;
+	if (!str_eq_secret(str_c(s->nonce), cookie_nonce(rq)))
+		return bad_state(rq, "of another browser");
+	if (strcmp(s->user, signed_in(rq)) != 0)
+		return bad_state(rq, "of another user");
+	if (s->user[0] != '\0' && s->epoch != rq->login->user->epoch)
+		return bad_state(rq, "of before the account changed");
+	return OK;
 }
 
 /* Platforms may have changed meanwhile. */
@@ -260,13 +275,16 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 	struct oauth_profile who;
 	struct oauth_tokens t;
 	struct oauth_app app;
+	bool took_over;
 
 	if (in->code == NULL || in->code[0] == '\0')	/* an error of the provider's: there is nothing to trade */
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"code\" is not optional.");
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));
-	TRY(oauth_user(&rq->cx, rq->project, in->provider, &who, current, user_out));
+	TRY(oauth_user(&rq->cx, rq->project, in->provider, &who, current, user_out, &took_over));
+	if (took_over)
+		audit_takeover(rq, *user_out);
 	*session = (struct session_in){.provider = app.key, .provider_uid = who.id, .ip = rq->ip, .user_agent = rq->user_agent,
 		.access_token = t.access, .refresh_token = t.refresh, .access_token_expiry = t.expiry};
 	return OK;
@@ -280,9 +298,9 @@ port_of(const struct origin *o)
 	return o->port.n > 0 && !str_to_i64(o->port, &n) ? -1 : n;
 }
 
-/* Is it the page of ours that a sign-in without an address ends on? Behind a proxy the scheme may be another one, and the port with it. */
+/* Is it that page of ours, on which a sign-in without an address ends? Behind a proxy the scheme may be another one, and the port with it. */
 static bool
-own_page(struct req *rq, const char *url)
+own_page(struct req *rq, const char *url, const char *page)
 {
 	struct origin o = origin_parse(url), self = origin_parse(self_of(rq));
 	struct str rest = str_c(url), path = str_cut(&rest, '#');
@@ -295,7 +313,7 @@ own_page(struct req *rq, const char *url)
 	path.n -= o.scheme.n + 3;
 	path.p += o.scheme.n + 3;
 	(void)str_cut(&path, '/');
-	return str_is(path, &SUCCESS_PAGE[1]);
+	return str_is(path, &page[1]);
 }
 
 /* Our own page hands the session over to an app; no page of anybody else ever sees it. */
@@ -307,7 +325,7 @@ with_secret(struct req *rq, const char *url, const char *token)
 	struct link_param v[4];
 	int n = 0;
 
-	if (!own_page(rq, url))
+	if (!own_page(rq, url, SUCCESS_PAGE))
 		return url;
 	v[n++] = (struct link_param){"project", rq->project->id};
 	if (named)
@@ -335,6 +353,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 	}
 	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
 	rq->usage_scope = si.provider;
+	known_client(rq, u);
 	reply_session(rq, token);
 	return go(rq, with_secret(rq, s->success, token));
 }
@@ -350,7 +369,7 @@ send_nothing(struct db_tx *tx, const struct token *t, void *arg)
 static err_t
 finish_token(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 {
-	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = token_life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .event = NULL,
+	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = conf.life_oauth2_token, .ip = rq->ip, .user_agent = rq->user_agent, .event = NULL,
 		.send = send_nothing};
 	struct session_in si;
 	struct token *t;
@@ -361,11 +380,13 @@ finish_token(struct req *rq, const struct back_in *in, const struct oauth_state 
 	return go(rq, link_with(rq->cx.arena, s->success, (struct link_param[]){{"userId", u->id}, {"secret", t->secret}}, 2));
 }
 
-/* A sign-in that ends with a token tells the failure page what went wrong; one that ends with a session shows a page of ours. */
+/* Once it is known where a sign-in was to end, whatever goes wrong ends there: the app's failure page, or ours, which hands over to an app. */
 static err_t
 fail_to(struct req *rq, const struct oauth_state *s, err_t e)
 {
 	const struct err_info *i = err_info(e);
+	struct link_param v[2] = {{"project", rq->project->id}};
+	bool own = own_page(rq, s->failure, FAILURE_PAGE);
 	struct buf b;
 	struct jw w;
 
@@ -379,7 +400,20 @@ fail_to(struct req *rq, const struct oauth_state *s, err_t e)
 	JW_KEY(&w, "code");
 	jw_i64(&w, i->status);
 	jw_obj_end(&w);
-	return go(rq, link_with(rq->cx.arena, s->failure, &(struct link_param){"error", b.p}, 1));
+	v[own] = (struct link_param){"error", buf_view(&b).p};
+	log_info(&rq->cx, "oauth2 sign-in failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
+	rq->failed = true;
+	return go(rq, link_with(rq->cx.arena, s->failure, v, own ? 2 : 1));
+}
+
+static err_t
+finish(struct req *rq, const struct back_in *in, const struct oauth_state *s)
+{
+	TRY(check_state(rq, s));
+	TRY(account_oauth_check_url(rq, s->success, ERR_PROJECT_INVALID_SUCCESS_URL));
+	if (!account_oauth_has(in->code))
+		return no_code(rq, in);
+	return s->token ? finish_token(rq, in, s) : finish_session(rq, in, s);
 }
 
 static err_t
@@ -389,13 +423,10 @@ account_redirect(struct req *rq, void *arg)
 	struct oauth_state s;
 	err_t e;
 
-	if (!account_oauth_has(in->code) && !account_oauth_has(in->error))
-		return no_code(rq, in);
-	TRY(check_state(rq, in, &s));
-	TRY(account_oauth_check_url(rq, s.success, ERR_PROJECT_INVALID_SUCCESS_URL));
+	TRY(open_state(rq, in, &s));
 	TRY(account_oauth_check_url(rq, s.failure, ERR_PROJECT_INVALID_FAILURE_URL));
-	e = !account_oauth_has(in->code) ? no_code(rq, in) : s.token ? finish_token(rq, in, &s) : finish_session(rq, in, &s);
-	return e == OK || !s.token ? e : fail_to(rq, &s, e);
+	e = finish(rq, in, &s);
+	return e == OK || e == ERR_CANCELLED || rq->replied ? e : fail_to(rq, &s, e);
 }
 
 /* ---- new tokens ---- */
@@ -424,15 +455,15 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 
 static const struct route rows[] = {
     ROW("GET", "sessions/oauth2/:provider", "createOAuth2Session", account_create_oauth2_session, 301, "Go to a provider to sign in there.", .service = "account",
-	.scope = "public", .limit = START, .flags = ROUTE_HTML, PARAMS(struct start_in, start_params)),
+	.scope = "public", .limit = START, .flags = ROUTE_HTML | ROUTE_SIGN_IN, PARAMS(struct start_in, start_params)),
     ROW("GET", "sessions/oauth2/callback/:provider/:projectId", NULL, account_callback, 301, "Where providers send the browser back.", .scope = "public",
-	.limit = "", .flags = ROUTE_HTML, PARAMS(struct back_in, callback_params)),
+	.limit = "", .flags = ROUTE_HTML | ROUTE_SIGN_IN, PARAMS(struct back_in, callback_params)),
     ROW("POST", "sessions/oauth2/callback/:provider/:projectId", NULL, account_callback, 301, "The same for a provider that posts.", .scope = "public",
-	.limit = "", .flags = ROUTE_HTML | ROUTE_NO_ORIGIN, PARAMS(struct back_in, callback_params)),
+	.limit = "", .flags = ROUTE_HTML | ROUTE_NO_ORIGIN | ROUTE_SIGN_IN, PARAMS(struct back_in, callback_params)),
     ROW("GET", "sessions/oauth2/:provider/redirect", NULL, account_redirect, 301, "Trade the provider's code for a session.", .scope = "public",
-	.limit = START, .flags = ROUTE_HTML, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}", .usage = "sessions.create"),
+	.limit = START, .flags = ROUTE_HTML | ROUTE_SIGN_IN, PARAMS(struct back_in, redirect_params), .audit = "session.create user/{user}", .usage = "sessions.create"),
     /* of later versions; a server may call it with its key. The token is for POST sessions/token (account_token.c) */
     ROW("GET", "tokens/oauth2/:provider", "createOAuth2Token", account_create_oauth2_token, 301, "Go to a provider for a token that makes a session.",
-	.service = "account", .limit = START, .flags = ROUTE_HTML, PARAMS(struct start_in, start_params)),
+	.service = "account", .limit = START, .flags = ROUTE_HTML | ROUTE_SIGN_IN, PARAMS(struct start_in, start_params)),
 };
 const struct routes account_oauth_routes = ROUTES(rows);

@@ -1,4 +1,5 @@
 /* The account service: signing in, recovering and verifying by a secret that comes by mail or SMS. */
+#include "core/conf.h"
 #include "core/log.h"
 #include "core/vtime.h"
 #include "gate/caller.h"
@@ -8,8 +9,6 @@
 #include "svc/messages/sms.h"
 #include "model/usage.h"
 #include "svc/account/token.h"
-
-static const int64_t minute_ms = 60000, hour_ms = 3600000, week_ms = INT64_C(7) * 86400000;
 
 /* The user with this e-mail or phone; a new one when there is none. Two requests at once may both have found none. */
 static err_t
@@ -72,7 +71,8 @@ mail_may_link(struct req *rq, const char *url, const char *what)
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s", what);
 	if (mail_link_ok(rq->project, rq->host, url))
 		return OK;
-	log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
+	if (log_may_client(rq->ip))
+		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
 	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s to host=%s without domain", what, rq->host);
 }
 
@@ -131,6 +131,16 @@ static const struct param sign_in_params[] = {
 	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail or SMS.", .max = 256),
 };
 
+/* What a secret takes from somebody else is told in the log, and to whom it went. */
+static err_t
+take_token(struct req *rq, struct user **u, const struct token_use *use, struct token **out)
+{
+	TRY(token_redeem(&rq->cx, rq->project, u, use, out));
+	if ((*out)->took_over)
+		audit_takeover(rq, *u);
+	return OK;
+}
+
 static err_t
 sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const char *provider)
 {
@@ -141,13 +151,14 @@ sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const c
 	char *token;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = type, .secret = in->secret, .event = NULL, .email_verified = type == TOKEN_MAGIC,
-		.phone_verified = type == TOKEN_PHONE, .actor = u->id},
+	TRY(take_token(rq, &u,
+	    &(struct token_use){.type = type, .secret = in->secret, .event = NULL, .actor = u->id,
+		.proves = type == TOKEN_MAGIC ? PROVES_EMAIL : type == TOKEN_PHONE ? PROVES_PHONE : PROVES_NOTHING},
 	    &t));
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	audit_as(rq, u);
 	rq->usage_scope = provider;
+	known_client(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 201, &session_shape, s);
 }
@@ -173,9 +184,9 @@ account_create_magic_url_session(struct req *rq, void *arg)
 	if (l.url == NULL || l.url[0] == '\0')
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
 	TRY(mail_may_link(rq, l.url, "magic URL"));
-	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email}, &u));
+	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = true}, &u));
 	l.to = u;
-	return mail_token(rq, TOKEN_MAGIC, week_ms, NULL, &l);
+	return mail_token(rq, TOKEN_MAGIC, conf.life_magic_url, NULL, &l);
 }
 
 static err_t
@@ -199,8 +210,8 @@ account_phone_start(struct req *rq, void *arg)
 
 	if (!sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "sign-in");
-	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone}, &u));
-	return sms_token(rq, 15 * minute_ms, NULL, u);
+	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone, .for_reader = true}, &u));
+	return sms_token(rq, conf.life_phone_code, NULL, u);
 }
 
 static err_t
@@ -246,7 +257,7 @@ account_recovery_start(struct req *rq, void *arg)
 	if (!u->status)
 		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
 	l.to = u;
-	return mail_token(rq, TOKEN_RECOVERY, hour_ms, &ev_recovery_create, &l);
+	return mail_token(rq, TOKEN_RECOVERY, conf.life_recovery, &ev_recovery_create, &l);
 }
 
 static err_t
@@ -259,8 +270,8 @@ account_recovery_finish(struct req *rq, void *arg)
 	if (in->again != NULL && strcmp(in->password, in->again) != 0)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = &ev_recovery_update, .email_verified = true,
+	TRY(take_token(rq, &u,
+	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = &ev_recovery_update, .proves = PROVES_EMAIL,
 		.password = in->password, .actor = u->id},
 	    &t));
 	audit_as(rq, u);
@@ -284,20 +295,21 @@ account_verification_start(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (l.to->email == NULL || l.to->email[0] == '\0')
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The account has no e-mail address.");
-	return mail_token(rq, TOKEN_VERIFICATION, week_ms, &ev_verification_create, &l);
+	return mail_token(rq, TOKEN_VERIFICATION, conf.life_verification, &ev_verification_create, &l);
 }
 
 static err_t
 account_verification_finish(struct req *rq, void *arg)
 {
 	const struct proof_in *in = arg;
+	const struct user *caller = caller_user(rq);
 	struct token *t;
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = TOKEN_VERIFICATION, .secret = in->secret, .event = &ev_verification_update, .email_verified = true,
-		.actor = caller_id(rq)},
+	TRY(take_token(rq, &u,
+	    &(struct token_use){.type = TOKEN_VERIFICATION, .secret = in->secret, .event = &ev_verification_update, .proves = PROVES_EMAIL,
+		.how = caller && caller->internal == u->internal ? PROOF_BY_HOLDER : PROOF_BY_LINK, .actor = caller_id(rq)},
 	    &t));
 	return reply(rq, 200, &token_shape, t);
 }
@@ -314,7 +326,7 @@ account_phone_verification_start(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (u->phone == NULL || u->phone[0] == '\0')
 		return fail(&rq->cx, ERR_USER_PHONE_NOT_FOUND, "user=%s", u->id);
-	return sms_token(rq, week_ms, &ev_verification_create, u);
+	return sms_token(rq, conf.life_phone_verification, &ev_verification_create, u);
 }
 
 /* A code is short: only its own user, signed in, may try it. */
@@ -329,14 +341,15 @@ account_phone_verification_finish(struct req *rq, void *arg)
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	if (caller == NULL || caller->internal != u->internal)
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not the caller");
-	TRY(token_redeem(&rq->cx, rq->project, u,
-	    &(struct token_use){.type = TOKEN_PHONE, .secret = in->secret, .event = &ev_verification_update, .phone_verified = true, .actor = u->id}, &t));
+	TRY(take_token(rq, &u,
+	    &(struct token_use){.type = TOKEN_PHONE, .secret = in->secret, .event = &ev_verification_update, .proves = PROVES_PHONE,
+		.how = PROOF_BY_HOLDER, .actor = u->id}, &t));
 	return reply(rq, 200, &token_shape, t);
 }
 
-#define BY_EMAIL "10/3600 url:{url},email:{param-email}"
-#define BY_USER "10/3600 url:{url},userId:{param-userId}"
-#define BY_USER_PHONE "10/3600 url:/v1/account/sessions/phone,userId:{param-userId}"	/* no second row of tries at a code */
+#define BY_EMAIL "10/3600 ~url:{url},email:{param-email}"
+#define BY_USER "10/3600 ~url:{url},userId:{param-userId}" LIMIT_GUESSES
+#define BY_USER_PHONE "10/3600 ~url:/v1/account/sessions/phone,userId:{param-userId}" LIMIT_GUESSES	/* no second row of tries at a code */
 #define ROW(method_, tail, name_, scope_, limit_, handler_, model_, status_, doc_) \
 	.method = method_, .path = "/v1/account" tail, .service = "account", .name = name_, .scope = scope_, .limit = limit_, .handler = handler_, \
 	.model = model_, .status = status_, .doc = doc_
@@ -344,35 +357,35 @@ account_phone_verification_finish(struct req *rq, void *arg)
 static const struct route rows[] = {
 	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_create_magic_url_session, &token_shape, 201,
 	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
-	    .audit = "session.create user/{user}"},
+	    .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, account_update_magic_url_session, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
-	    .audit = "session.update user/{user}", .usage = "sessions.create"},
-	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
-	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}"},
+	    .audit = "session.update user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 ~url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
+	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
-	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create"},
+	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create"},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create"},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", account_recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
-	    .audit = "recovery.create user/{user}", .usage = "users.update"},
+	    .audit = "recovery.create user/{user}", .usage = "users.update", .flags = ROUTE_SIGN_IN},
 	{ROW("PUT", "/recovery", "updateRecovery", "public", BY_USER, account_recovery_finish, &token_shape, 200, "Set a new password with the link's secret."),
 	    PARAMS(struct proof_in, recover_params),
-	    .audit = "recovery.update user/{user}", .usage = "users.update"},
+	    .audit = "recovery.update user/{user}", .usage = "users.update", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/verification", "createVerification", "account", "10/3600 url:{url},userId:{userId}", account_verification_start, &token_shape, 201,
 	     "Mail a link that verifies the address."), PARAMS(struct start_in, verification_params),
 	    .audit = "verification.create user/{user}", .usage = "users.update"},
 	{ROW("PUT", "/verification", "updateVerification", "public", BY_USER, account_verification_finish, &token_shape, 200,
 	     "Verify the address with the link's secret."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{userId}", .usage = "users.update"},
+	    .audit = "verification.update user/{userId}", .usage = "users.update", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 userId:{userId}", account_phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."),
 	    .audit = "verification.create user/{user}", .usage = "users.update"},
-	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 userId:{param-userId}", account_phone_verification_finish, &token_shape,
+	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 ~userId:{param-userId}" LIMIT_GUESSES, account_phone_verification_finish, &token_shape,
 	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
-	    .audit = "verification.update user/{user}", .usage = "users.update"},
+	    .audit = "verification.update user/{user}", .usage = "users.update", .flags = ROUTE_SIGN_IN},
 };
 const struct routes account_token_routes = ROUTES(rows);

@@ -52,18 +52,19 @@ err_t oauth_profile(struct ctx *cx, const struct oauth_app *app, const struct oa
 
 /* Awaits. The user that this is; a new one when there is none. `current` (may be NULL) is who is signed in already: the identity becomes
  * theirs. An address links to a user only when the provider vouches for it. Where our own user never proved the address, who proves it now
- * takes the account over: password, phone, sessions and other identities go, since whoever set them up may be somebody else.
+ * takes the account over (user_prove; *took_over_out).
  * ERR_USER_ALREADY_EXISTS, ERR_USER_EMAIL_ALREADY_EXISTS, ERR_USER_BLOCKED, ERR_USER_COUNT_EXCEEDED. */
 err_t oauth_user(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current,
-    struct user **out) MUST_CHECK;
+    struct user **out, bool *took_over_out) MUST_CHECK;
 
 /* ---- state: what a sign-in remembers while the browser is away. Sealed, so nobody reads or makes one, and short-lived ---- */
-enum { OAUTH_STATE_LIFE_MS = 15 * 60 * 1000, OAUTH_STATE_MAX = 2048 };
+enum { OAUTH_STATE_MAX = 2048 };
 
 struct oauth_state {
 	const char *project, *provider;	/* for which it was made */
 	const char *success, *failure;
 	const char *user;	/* who was signed in; "" nobody */
+	int64_t epoch;		/* of that user: a state does not outlive a change of password, address or status */
 	const char *nonce;	/* must be in the browser's cookie; "" for a sign-in that ends with a token */
 	const char *verifier;	/* "" none */
 	bool token;		/* give a token instead of a session */

@@ -1,5 +1,6 @@
 /* The state of a sign-in travels with the browser. It is sealed, so that it can hold what must stay secret and nobody can make one up, and
  * written in the characters that no provider mangles. */
+#include "core/conf.h"
 #include "core/id.h"
 #include "core/vtime.h"
 #include "model/seal.h"
@@ -27,7 +28,7 @@ oauth_state_seal(struct ctx *cx, struct oauth_state *s)
 	struct jw w;
 	char *text, *end;
 
-	s->expire = time_now_ms() + OAUTH_STATE_LIFE_MS;
+	s->expire = time_now_ms() + conf.life_oauth2_state;
 	buf_init(&b, cx->arena, 512);
 	jw_init(&w, &b);
 	jw_obj(&w);
@@ -39,6 +40,8 @@ oauth_state_seal(struct ctx *cx, struct oauth_state *s)
 	}
 	JW_KEY(&w, "t");
 	jw_bool(&w, s->token);
+	JW_KEY(&w, "g");
+	jw_i64(&w, s->epoch);
 	JW_KEY(&w, "e");
 	jw_i64(&w, s->expire);
 	jw_obj_end(&w);
@@ -79,6 +82,7 @@ oauth_state_open(struct ctx *cx, const char *text, struct oauth_state *out)
 		*(const char **)(void *)((char *)out + texts[i].off) = s.p ? str_dup(cx->arena, s) : "";
 	}
 	out->token = json_is_true(json_object_get(j, "t"));
+	out->epoch = json_integer_value(json_object_get(j, "g"));
 	out->expire = json_integer_value(json_object_get(j, "e"));
 	return out->expire >= time_now_ms();
 }

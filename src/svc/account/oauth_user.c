@@ -97,25 +97,6 @@ oauth_user_attach(struct ctx *cx, const struct project *p, const char *provider,
 
 /* ---- somebody whose address we know ---- */
 
-/* Nobody ever proved that the account's address is theirs; now somebody does. Whatever else opens the account goes. */
-static void
-take_over(struct db_tx *tx, const struct project *p, const struct user *u, const char *hash)
-{
-	static const char *const others[] = {"sessions", "tokens", "identities"};
-	struct ctx *cx = tx_ctx(tx);
-	const char *internal = pg_i64(cx->arena, u->internal);
-
-	tx_add(tx,
-	    arena_printf(cx->arena,
-		"UPDATE %s.users AS u SET email_verification = true, phone = NULL, phone_verification = false, password = $2::text, "
-		"hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS "', password_update = NULL, updated = $3::timestamptz, "
-		"search = concat_ws(' ', u.id, u.email, nullif(u.name, '')) WHERE u.internal = $1::bigint",
-		p->schema),
-	    DB(internal, hash, pg_time(cx->arena, time_now_ms())));
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.%s WHERE user_internal = $1::bigint", p->schema, others[i]), DB(internal));
-}
-
 /* Locks the user. Whether the address is still theirs, and proven or not, decides what is done with the account: if any of that changed since it
  * was read, nothing is. */
 static err_t
@@ -124,7 +105,8 @@ lock_unchanged(struct ctx *cx, struct db_tx *tx, const struct project *p, const 
 	struct user now;
 
 	TRY(user_lock(tx, p, u, &now));
-	if (now.email == NULL || !str_ieq(str_c(now.email), str_c(u->email)) || now.email_verification != u->email_verification)
+	if (now.email == NULL || !str_ieq(str_c(now.email), str_c(u->email)) || now.email_verification != u->email_verification ||
+	    now.email_proved != u->email_proved)
 		return fail(cx, ERR_USER_ALREADY_EXISTS, "the address of %s changed meanwhile", u->id);
 	return now.status ? OK : fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
 }
@@ -135,23 +117,25 @@ random_password(struct ctx *cx, const char **hash_out)
 	return password_hash(cx, secret_hex(cx->arena, PASSWORD_BYTES), hash_out);
 }
 
-/* `hash`: of a password that nobody knows, for an account whose address was not proven; else NULL. */
+/* `hash`: of a password that nobody knows, for an account whose address was not proved; else NULL. */
 static err_t
-link_locked(struct db_tx *tx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u, const char *hash)
+link_locked(struct db_tx *tx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u, const char *hash,
+    bool *took_over)
 {
+	const struct user_proof proof = {.of = PROVES_EMAIL, .hash = hash, .nobody_knows = true, .took_over_out = took_over};
 	struct ctx *cx = tx_ctx(tx);
-	struct event ev = quiet_event(cx, p, u, EVENT_ROLES | (hash ? EVENT_LOGOUT : 0));
+	struct event ev = quiet_event(cx, p, u, EVENT_ROLES);
+	struct user now;
 
 	TRY(lock_unchanged(cx, tx, p, u));
-	if (hash != NULL)
-		take_over(tx, p, u, hash);
+	TRY(user_prove(tx, p, u, &proof, &now));
 	add_identity(tx, p, provider, who->id, u);
 	event_emit(tx, &ev);
 	return OK;
 }
 
 static err_t
-link_email(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u)
+link_email(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u, bool *took_over)
 {
 	const char *hash = NULL;
 	err_t e;
@@ -160,39 +144,42 @@ link_email(struct ctx *cx, const struct project *p, const char *provider, const 
 		return fail(cx, ERR_USER_ALREADY_EXISTS, "the provider does not vouch for the address");
 	if (!u->status)
 		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
-	if (!u->email_verification)
+	if (!u->email_proved)
 		TRY(random_password(cx, &hash));
-	e = TX_RUN(cx, tx, link_locked(tx, p, provider, who, u, hash));
+	e = TX_RUN(cx, tx, link_locked(tx, p, provider, who, u, hash, took_over));
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 
 /* ---- */
 
 static err_t
-oauth_user_find_or_create(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user **out)
+oauth_user_find_or_create(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user **out,
+    bool *took_over)
 {
 	const struct user_in in = {.email = who->email, .name = who->name, .password = secret_hex(cx->arena, PASSWORD_BYTES),
 		.email_verified = who->verified, .provider = provider, .provider_uid = who->id};
 	err_t e = who->email ? user_by_email(cx, p, who->email, out) : ERR_USER_NOT_FOUND;
 
 	if (e == OK) {
-		TRY(link_email(cx, p, provider, who, *out));
+		TRY(link_email(cx, p, provider, who, *out, took_over));
 		return user_by_id(cx, p, (*out)->id, out);
 	}
 	return e == ERR_USER_NOT_FOUND ? user_create(cx, p, &in, USER_LIMIT | USER_SILENT, out) : e;
 }
 
 err_t
-oauth_user(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, struct user **out)
+oauth_user(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, struct user **out,
+    bool *took_over_out)
 {
 	struct user *owner;
 	err_t e;
 
+	*took_over_out = false;
 	TRY(by_identity(cx, p, provider, who->id, &owner));
 	if (current != NULL)
 		return oauth_user_attach(cx, p, provider, who, current, owner, out);
 	if (owner == NULL) {
-		e = oauth_user_find_or_create(cx, p, provider, who, out);
+		e = oauth_user_find_or_create(cx, p, provider, who, out, took_over_out);
 		if (e != ERR_USER_ALREADY_EXISTS)
 			return e;
 		/* the first sign-in of somebody, twice at once: the other one made the user */

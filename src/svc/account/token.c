@@ -63,12 +63,12 @@ token_insert(struct db_tx *tx, const struct project *p, const struct user *u, co
 
 	tx_add(tx,
 	    arena_printf(cx->arena,
-		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to, epoch) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 		p->schema),
 	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
 		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
-		in->sent_to));
+		in->sent_to, pg_i64(cx->arena, u->epoch)));
 	if (in->type == TOKEN_PHONE)
 		drop_old_codes(tx, p, u);
 	in->send(tx, t, in->arg);
@@ -93,7 +93,7 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	return TX_RUN(cx, tx, token_insert(tx, p, u, in, t));
 }
 
-/* The user is locked first, so that the address that is compared is still the user's when it is said to be verified. */
+/* The user is locked first, so that what is compared is still the user's when it is said to be verified. */
 static err_t
 token_take(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, struct token *t)
 {
@@ -102,8 +102,9 @@ token_take(struct db_tx *tx, const struct project *p, const struct user *u, cons
 
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
-		"DELETE FROM %s.tokens AS t USING (SELECT internal, email, phone FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE) AS u "
+		"DELETE FROM %s.tokens AS t USING (SELECT internal, email, phone, epoch FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE) AS u "
 		"WHERE t.user_internal = u.internal AND t.type = $2::integer AND t.secret_hash = $3 AND t.expire >= $4 "
+		"AND t.epoch = u.epoch "
 		"AND (t.sent_to IS NULL OR lower(t.sent_to) = lower(CASE WHEN t.type = $5::integer THEN u.phone ELSE u.email END)) RETURNING %s",
 		p->schema, p->schema, shape_columns(&token_shape)),
 	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->type), sha256_hex(cx->arena, str_c(use->secret)),
@@ -114,48 +115,38 @@ token_take(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	return OK;
 }
 
-/* `hash`: of a new password, NULL: it stays. */
+/* `hash`: of a new password, NULL: none. */
 static err_t
-redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t)
+redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t, struct user *now)
 {
 	struct ctx *cx = tx_ctx(tx);
+	const struct user_proof proof = {.of = use->proves, .how = use->how, .hash = hash, .took_over_out = &t->took_over};
 	struct event ev;
-	const char *now;
 
 	TRY(token_take(tx, p, u, use, t));
-	now = pg_time(cx->arena, time_now_ms());
-	tx_add(tx,
-	    arena_printf(cx->arena,
-		"UPDATE %s.users SET updated = $2, email_verification = email_verification OR $3::boolean, "
-		"phone_verification = phone_verification OR $4::boolean WHERE internal = $1::bigint",
-		p->schema),
-	    DB(pg_i64(cx->arena, u->internal), now, pg_bool(use->email_verified), pg_bool(use->phone_verified)));
-	if (hash != NULL)
-		tx_add(tx,
-		    arena_printf(cx->arena,
-			"UPDATE %s.users SET password = $2, hash = '" PASSWORD_HASH_ID "', hash_options = '" PASSWORD_HASH_OPTIONS
-			"', password_update = $3 WHERE internal = $1::bigint",
-			p->schema),
-		    DB(pg_i64(cx->arena, u->internal), hash, now));
-	ev = token_event(cx, p, use->event == NULL ? &ev_roles_update : use->event, u, t);
+	TRY(user_prove(tx, p, u, &proof, now));
+	ev = token_event(cx, p, use->event == NULL ? &ev_roles_update : use->event, now, t);
 	if (use->event == NULL) {
 		ev.ids[1] = NULL;
 		ev.payload = STR("");
 	}
 	ev.actor = use->actor;
 	ev.flags = EVENT_ROLES;
-	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	ev.stale[0] = user_stale_key(cx, p->id, now->id);
 	event_emit(tx, &ev);
 	return OK;
 }
 
 err_t
-token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out)
+token_redeem(struct ctx *cx, const struct project *p, struct user **u, const struct token_use *use, struct token **out)
 {
+	struct user *now = arena_new_of(cx->arena, struct user);
 	const char *hash = NULL;
 
 	*out = arena_new_of(cx->arena, struct token);
 	if (use->password != NULL)	/* before the transaction: nothing may be locked meanwhile */
 		TRY(password_hash(cx, use->password, &hash));
-	return TX_RUN(cx, tx, redeem(tx, p, u, use, hash, *out));
+	TRY(TX_RUN(cx, tx, redeem(tx, p, *u, use, hash, *out, now)));
+	*u = now;
+	return OK;
 }

@@ -23,6 +23,7 @@ struct token {
 	const char *id, *user_id;
 	const char *secret;	/* clear when just made; the hash when used */
 	int64_t created, expire;
+	bool took_over;		/* its use took the account over (user_prove) */
 };
 extern const struct shape token_shape;
 
@@ -44,12 +45,14 @@ struct token_use {
 	enum token_type type;
 	const char *secret;
 	const struct event_info *event;	/* NULL: only caches and connections hear of it */
-	bool email_verified, phone_verified;	/* what its use proves */
+	enum user_proves proves;	/* by its use */
+	enum proof_how how;
 	const char *password;	/* new password in clear, NULL: none */
 	const char *actor;
 };
-/* Awaits. Takes the token and does what it allows in one transaction. ERR_USER_INVALID_TOKEN when it is unknown, used or
- * expired, or was sent to an address that is not the user's any more. */
-err_t token_redeem(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use, struct token **out) MUST_CHECK;
+/* Awaits. Takes the token and does what it allows in one transaction; *u becomes the user as it is then. ERR_USER_INVALID_TOKEN when it is
+ * unknown, used or expired, was sent to an address that is not the user's any more, or the user's password, address or status changed since;
+ * ERR_USER_BLOCKED. */
+err_t token_redeem(struct ctx *cx, const struct project *p, struct user **u, const struct token_use *use, struct token **out) MUST_CHECK;
 
 #endif

@@ -243,12 +243,23 @@ same_texts(const struct strs *a, const struct strs *b)
 	return a->n == b->n;
 }
 
-/* The definitions as they are by now: those before x are shrunken already. */
+/* Orders by what they mean: they may be missing or in small letters. */
+static bool
+same_orders(const struct index *x, const struct index *y)
+{
+	for (int i = 0; i < x->attributes.n; i++)
+		if (index_descends(x, i) != index_descends(y, i))
+			return false;
+	return true;
+}
+
+/* The definitions as they are by now: those before x are shrunken already. One that works is not given up for one that does not. */
 static bool
 has_twin(const struct index *all, int n, const struct index *x)
 {
 	for (int i = 0; i < n; i++)
-		if (all[i].internal != x->internal && same_texts(&all[i].attributes, &x->attributes) && same_texts(&all[i].orders, &x->orders))
+		if (all[i].internal != x->internal && same_texts(&all[i].attributes, &x->attributes) && same_orders(&all[i], x) &&
+		    (works(&all[i]) || !works(x)))
 			return true;
 	return false;
 }

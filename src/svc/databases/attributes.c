@@ -250,7 +250,7 @@ struct list_in {
 };
 static const struct param list_params[] = {
     WHERE(struct list_in),
-    OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries on key, type, size, required, array and status."),
+    OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries on key, type, size, required, array, status and error."),
     OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
 };
 

@@ -156,6 +156,8 @@ struct str attribute_json(struct ctx *cx, const struct attribute *a, const char 
 struct str index_json(struct ctx *cx, const struct index *x, const char *status);
 /* "bigint[]": the type of an attribute's column in this schema. */
 const char *attribute_sql_type(struct arena *a, const char *schema, enum attr_type t, bool array);
+/* Whether the i-th attribute of an index descends: its order says so, in letters of any size; the rest ascends. */
+bool index_descends(const struct index *x, int i);
 /* Indexes on the documents' table that one index of the API is made of. */
 struct index_plan {
 	int n;				/* 0: one that every table has serves it */
@@ -164,6 +166,8 @@ struct index_plan {
 /* False with a reason when the definition cannot work. */
 bool index_plan(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, struct index_plan *out,
     const char **why_out);
+/* SQL of the hashes of a list's elements where they are too long for an index themselves, else NULL. */
+const char *index_hashes(struct arena *a, const char *schema, const struct attribute *at);
 /* SQL of the words (tsvector) of a fulltext index over these attributes. */
 const char *index_words(struct arena *a, const char *schema, const struct collection *c, const struct strs *keys);
 const char *collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id);

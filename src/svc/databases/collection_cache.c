@@ -221,13 +221,17 @@ make_insert(struct collection *c)
 }
 
 static void
-make_query_attrs(struct collection *c)
+make_query_attrs(struct collection *c, const char *schema)
 {
 	int n = 0;
 
 	c->query_attrs = arena_array(c->arena, struct query_attr, c->n_live + 3);
-	for (int i = 0; i < c->n_live; i++)
-		c->query_attrs[n++] = (struct query_attr){c->live[i]->key, c->live[i]->column, c->live[i]->type, c->live[i]->array, false};
+	for (int i = 0; i < c->n_live; i++) {
+		const struct attribute *at = c->live[i];
+
+		c->query_attrs[n++] = (struct query_attr){.key = at->key, .column = at->column, .type = at->type, .array = at->array,
+		    .hashes = index_hashes(c->arena, schema, at), .size = at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? at->size * 4 : 0};
+	}
 	c->query_attrs[n++] = (struct query_attr){"$createdAt", "_created", ATTR_DATETIME, false, true};
 	c->query_attrs[n++] = (struct query_attr){"$updatedAt", "_updated", ATTR_DATETIME, false, true};
 	c->n_query_attrs = n;
@@ -270,7 +274,7 @@ make_all(struct collection *c, const char *schema)
 	make_columns(c);
 	make_width(c);
 	make_insert(c);
-	make_query_attrs(c);
+	make_query_attrs(c, schema);
 	make_query_indexes(c, schema);
 	make_tail(c);
 	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);

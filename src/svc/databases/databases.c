@@ -231,7 +231,7 @@ struct list_indexes_in {
 };
 static const struct param list_indexes_params[] = {
     DATABASE(struct list_indexes_in), COLLECTION(struct list_indexes_in),
-    OPTIONAL("queries", P_QUERIES, struct list_indexes_in, queries, "Queries on key, type, status and attributes."),
+    OPTIONAL("queries", P_QUERIES, struct list_indexes_in, queries, "Queries on key, type, status, attributes and error."),
     OPTIONAL("total", P_BOOL_LOOSE, struct list_indexes_in, total, "false: do not count; total is 0."),
 };
 

@@ -390,16 +390,52 @@ perms_of(struct ctx *cx, const struct db_res *r)
 	return db_strs(cx, r, 0, DOC_PERMS);
 }
 
-/* What the collection does not grant the document itself may. */
-static err_t
-check_own(struct ctx *cx, const struct op *o, const struct strs *collection_roles, const struct strs *perms, struct str verb)
+struct holds {			/* what a caller may do with a document, by the collection or by the document itself */
+	bool read, update, del;
+};
+
+static bool
+holds_verb(struct ctx *cx, const struct op *o, const struct collection *c, const struct strs *collection_roles, const struct strs *perms, struct str verb)
 {
 	struct strs own;
 
-	if (granted(o, collection_roles))
-		return OK;
+	if (granted(o, collection_roles) || !c->document_security)
+		return granted(o, collection_roles);
 	own = perms_roles(cx->arena, perms, verb);
-	return roles_meet(o->who->roles, &own) ? OK : unauthorized(cx, "neither collection nor document grants it");
+	return roles_meet(o->who->roles, &own);
+}
+
+static struct holds
+holds_of(struct ctx *cx, const struct op *o, const struct collection *c, const struct strs *perms)
+{
+	return (struct holds){.read = holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
+	    .update = holds_verb(cx, o, c, &c->perms.update, perms, STR("update")), .del = holds_verb(cx, o, c, &c->perms.del, perms, STR("delete"))};
+}
+
+/* Whoever may change a document's permissions adds only what it may do itself: else to update were to read and to delete as well. With document
+ * security off this holds, too: what is written now counts when it is switched on. */
+static err_t
+check_added(struct ctx *cx, const struct op *o, const struct holds *h, const struct strs *perms)
+{
+	const char *verb = o->perms->set && !o->who->bypass ? perms_beyond(o->perms, perms, h->read, h->update, h->del) : NULL;
+
+	return verb ? fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold what it grants: %s.", verb) : OK;
+}
+
+/* To update is not to read: whoever may not read the document is shown what it has written itself. */
+static struct str
+own_part(struct ctx *cx, const struct op *o, const struct collection *c, struct doc_head head, const struct db_res *r, const struct doc_value *vals)
+{
+	bool *given = arena_array(cx->arena, bool, c->n_live + 1);
+	struct buf b;
+
+	for (int i = 0; i < c->n_live; i++)
+		given[i] = vals[i].given;
+	if (!o->perms->set)
+		head.perms = STR("{}");
+	buf_init(&b, cx->arena, 400);
+	doc_write_row(&b, c, &head, r, 0, vals, given);
+	return buf_view(&b);
 }
 
 /* UPDATE … SET only what changes; the parameters are collected in v. */
@@ -444,6 +480,7 @@ update_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	struct doc_head head;
 	struct db_res *r;
 	const char **v, *sql;
+	struct holds h;
 	struct event ev;
 	struct buf b;
 	int n = 2;
@@ -451,7 +488,10 @@ update_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	TRY(lock_row(cx, o, tx, c, &r));
 	perms = perms_of(cx, r);
 	TRY(check_grants(cx, o));
-	TRY(check_own(cx, o, &c->perms.update, &perms, STR("update")));
+	h = holds_of(cx, o, c, &perms);
+	if (!h.update)
+		return unauthorized(cx, "neither collection nor document grants it");
+	TRY(check_added(cx, o, &h, &perms));
 	TRY(check_patch(cx, o, c, r, &vals));
 	if (o->perms->set)
 		perms = *o->perms;
@@ -470,8 +510,8 @@ update_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 	tx_add(tx, sql, n, v);
 	buf_init(&b, cx->arena, 1000);
 	doc_write_row(&b, c, &head, r, 0, vals, NULL);
-	*o->out = buf_view(&b);
-	ev = event_of(cx, o, &ev_document_update, c, head.id.p, &readers, *o->out);
+	*o->out = h.read ? buf_view(&b) : own_part(cx, o, c, head, r, vals);
+	ev = event_of(cx, o, &ev_document_update, c, head.id.p, &readers, buf_view(&b));
 	event_emit(tx, &ev);
 	return OK;
 }
@@ -487,7 +527,8 @@ delete_locked(struct ctx *cx, const struct op *o, const struct collection *c, st
 
 	TRY(lock_row(cx, o, tx, c, &r));
 	perms = perms_of(cx, r);
-	TRY(check_own(cx, o, &c->perms.del, &perms, STR("delete")));
+	if (!holds_verb(cx, o, c, &c->perms.del, &perms, STR("delete")))
+		return unauthorized(cx, "neither collection nor document grants it");
 	readers = perms_roles(cx->arena, &perms, STR("read"));
 	tx_add(tx, c->sql_delete, DB(db_cstr(r, 0, DOC_ATTRS + c->n_live)));
 	head = doc_head_of(r, 0);

@@ -39,6 +39,7 @@ err_t document_list_ready(struct ctx *cx, struct doc_list *l, int i) MUST_CHECK;
 /* The i-th document as JSON; no wait. False: nothing was written, it went away since the page was looked up. */
 bool document_list_write(const struct doc_list *l, int i, struct buf *b);
 void document_list_end(struct doc_list *l);	/* lets the last slice go */
+/* The reply of a caller that may not read the document has what it has written alone. */
 err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,

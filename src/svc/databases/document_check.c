@@ -154,7 +154,7 @@ check_integer(struct ctx *cx, const struct attribute *a, const json_t *j, struct
 {
 	int64_t v = json_integer_value(j);
 
-	if ((json_is_integer(j) || (json_is_string(j) && str_to_i64(str_trim(json_str(j)), &v))) && v >= a->int_min && v <= a->int_max) {
+	if ((json_is_integer(j) || (json_is_string(j) && str_to_i64_rounded(str_trim(json_str(j)), &v))) && v >= a->int_min && v <= a->int_max) {
 		*out = str_c(pg_i64(cx->arena, v));
 		return true;
 	}

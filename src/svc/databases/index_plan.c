@@ -63,12 +63,18 @@ index_words(struct arena *a, const char *schema, const struct collection *c, con
 
 /* ---- what the definition is made of ---- */
 
+bool
+index_descends(const struct index *x, int i)
+{
+	return i < x->orders.n && str_ieq(str_c(x->orders.v[i]), STR("desc"));
+}
+
 static bool
 index_plan_read_part(struct ctx *cx, const struct collection *c, const struct index *x, int i, struct part *out, const char **why_out)
 {
 	const char *key = x->attributes.v[i];
 
-	*out = (struct part){.desc = i < x->orders.n && str_ieq(str_c(x->orders.v[i]), STR("desc")), .bytes = 9};
+	*out = (struct part){.desc = index_descends(x, i), .bytes = 9};
 	for (int k = 0; k < i; k++) {
 		if (strcmp(x->attributes.v[k], key) == 0) {
 			*why_out = arena_printf(cx->arena, "the attribute \"%s\" is named twice", key);
@@ -130,6 +136,15 @@ digest(struct arena *a, const char *schema, const struct part *p)
 	return arena_printf(a, "md5(%s.fold(%s COLLATE \"C\"))", schema, text);
 }
 
+/* Elements that an entry of a GIN index might not hold are there by their hashes. */
+const char *
+index_hashes(struct arena *a, const char *schema, const struct attribute *at)
+{
+	bool fits = 4 * at->size <= ENTRY_MAX;
+
+	return at->array && at->type == ATTR_STRING && !fits ? arena_printf(a, "%s.hashes(%s)", schema, at->column) : NULL;
+}
+
 static void
 put_sql(struct ctx *cx, struct index_plan *plan, const char *schema, const struct collection *c, const char *name, bool unique,
     const char *rest)
@@ -181,6 +196,7 @@ plan_tree(struct ctx *cx, const char *schema, const struct collection *c, const 
 	const char *name = arena_printf(cx->arena, "i_%lld", (long long)x->internal);
 	bool unique = strcmp(x->type, "unique") == 0, fits = entry_bytes(parts, x->attributes.n) <= ENTRY_MAX;
 	const struct part *one = x->attributes.n == 1 ? parts : NULL;
+	const char *hashes = one != NULL && one->attr != NULL ? index_hashes(cx->arena, schema, one->attr) : NULL;
 	int64_t bytes = 0;
 
 	for (int i = 0; i < x->attributes.n; i++) {
@@ -200,7 +216,7 @@ plan_tree(struct ctx *cx, const char *schema, const struct collection *c, const 
 		put_sql(cx, plan, schema, c, name, unique, tree_columns(cx, schema, parts, x->attributes.n, unique));
 	if (one != NULL && !fits && one->attr->array)	/* serves contains */
 		put_sql(cx, plan, schema, c, unique ? arena_printf(cx->arena, "%s_h", name) : name, false,
-		    arena_printf(cx->arena, "USING gin (%s)", one->column));
+		    arena_printf(cx->arena, "USING gin (%s)", hashes ? hashes : one->column));
 	else if (one != NULL && !fits)			/* serves equality */
 		put_sql(cx, plan, schema, c, unique ? arena_printf(cx->arena, "%s_h", name) : name, false,
 		    arena_printf(cx->arena, "USING hash (%s)", one->column));

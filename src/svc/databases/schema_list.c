@@ -21,6 +21,7 @@ static const struct query_attr attribute_attrs[] = {
     {"required", "required", ATTR_BOOLEAN, .not_null = true},
     {"array", "\"array\"", ATTR_BOOLEAN, .not_null = true},
     {"status", "status", ATTR_STRING, .not_null = true},
+    {"error", "error", ATTR_STRING, .not_null = true},
 };
 
 static int
@@ -51,6 +52,7 @@ static const struct query_attr index_attrs[] = {
     {"type", "type", ATTR_STRING, .not_null = true},
     {"status", "status", ATTR_STRING, .not_null = true},
     {"attributes", "attributes", ATTR_STRING, .array = true, .not_null = true},
+    {"error", "error", ATTR_STRING, .not_null = true},
 };
 
 static int

@@ -5,6 +5,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "gate/gate.h"
+#include "model/origin.h"
 
 #define PLAIN "text/plain; charset=UTF-8"
 #define METRICS "text/plain; version=0.0.4; charset=utf-8"
@@ -79,21 +80,39 @@ general_ping(struct req *rq, void *in)
 	return reply_raw(rq, 200, PLAIN, STR("Pong!"));
 }
 
+enum { CHALLENGE_MAX = 100 };
+
 struct challenge_in { const char *token; };
-static const struct param challenge_params[] = {PATH("token", P_TEXT, struct challenge_in, token, "Token of the challenge.", .max = 100)};
+static const struct param challenge_params[] = {PATH("token", P_TEXT, struct challenge_in, token, "Token of the challenge.")};
 
 /* Certificates are not fetched here, so there is no challenge to answer: what asks for one is told so as the contract has it. */
 static err_t
 general_get_challenge(struct req *rq, void *in_)
 {
 	const struct challenge_in *in = in_;
+	size_t n = strlen(in->token);
 
-	if (in->token[strspn(in->token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")] != '\0')
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid token: It must be of the characters A-Z, a-z, 0-9, - and _.");
-	return ERR_GENERAL_ROUTE_NOT_FOUND;
+	if (n > CHALLENGE_MAX || strspn(in->token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != n)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid challenge token.");
+	return fail_msg(&rq->cx, ERR_GENERAL_ROUTE_NOT_FOUND, "Unknown path");
 }
 
 /* ---- metrics ---- */
+
+/* What proxies add. One that adds nothing is known by the host it was asked for, and so is a page whose name leads here. */
+static bool
+by_proxy(const struct http_msg *m)
+{
+	static const enum http_hdr signs[] = {HDR_X_FORWARDED_FOR, HDR_X_FORWARDED_HOST, HDR_X_FORWARDED_PROTO, HDR_X_FORWARDED_PORT, HDR_X_REAL_IP, HDR_FORWARDED,
+		HDR_VIA};
+	struct client who;
+
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+		if (m->hdr[signs[i]].p != NULL)
+			return true;
+	client_of(m, &who);
+	return !host_is_loopback(who.host);
+}
 
 /* With a token whoever has it; without, this machine only. What a proxy brings comes from elsewhere. */
 static bool
@@ -103,7 +122,7 @@ may_scrape(const struct http_msg *m)
 
 	if (conf.metrics_token[0] != '\0')
 		return str_starts(auth, "Bearer ") && str_eq_secret((struct str){auth.p + 7, auth.n - 7}, str_c(conf.metrics_token));
-	return m->hdr[HDR_X_FORWARDED_FOR].n == 0 &&
+	return !by_proxy(m) &&
 	    (strncmp(m->peer, "127.", 4) == 0 || strcmp(m->peer, "::1") == 0 || strncmp(m->peer, "::ffff:127.", 11) == 0);
 }
 
@@ -159,7 +178,7 @@ static const struct route rows[] = {
     {.method = "GET", .path = "/v1/ping", .scope = "global", .limit = "", .handler = general_ping, .status = 200, .doc = "Whether a project is there.",
 	.media = PLAIN},
     PAGE("/.well-known/acme-challenge/:token", general_get_challenge, "Challenges of certificate authorities: there are none.", .media = PLAIN,
-	PARAMS(struct challenge_in, challenge_params)),
+	.flags = ROUTE_BELOW, PARAMS(struct challenge_in, challenge_params)),
     PAGE("/v1/openapi.json", general_get_openapi, "This description of the API.", .model = &description_shape),
     {.method = "GET", .path = "/metrics", .handler = general_get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN,
 	.media = METRICS},

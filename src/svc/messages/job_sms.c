@@ -1,5 +1,6 @@
 /* Short messages, by the provider's row of sms_providers.h. */
 #include "messages_priv.h"
+#include "svc/messages/sms.h"
 
 #include "core/conf.h"
 #include "core/json.h"
@@ -52,6 +53,14 @@ setting_parse(struct str s, struct message *m)
 	m->user = str_cut(&s, ':');
 	m->secret = s.p ? s : STR("");
 	return true;
+}
+
+bool
+sms_provider_known(const char *setting)
+{
+	struct message m = {0};
+
+	return setting_parse(str_c(setting), &m) && provider_by_name(m.provider) != NULL;
 }
 
 static struct str

@@ -1,8 +1,8 @@
-/* The projects service: for people of the console. A project is seen by the members of its team, changed by their owners and developers,
- * and deleted by owners; whoever may see it manages its platforms, keys, webhooks and domains. */
+/* The projects service: for people of the console. A project is seen by the members of its team, changed with all that belongs to it by their owners
+ * and developers, and deleted by owners. Secrets are shown to those who may change them: a key has more rights than a member without a rank. */
 #include <ctype.h>
 
-#include "gate/gate.h"
+#include "gate/caller.h"
 #include "model/query.h"
 #include "model/record.h"
 #include "model/roles.h"
@@ -53,6 +53,54 @@ project_for(struct req *rq, const char *id, enum right right, struct project **o
 	return has_right(rq, *out, right) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", id);
 }
 
+/* ---- what is shown to whom ---- */
+
+static void
+hide_key(void *key)
+{
+	((struct api_key *)key)->secret = "";
+}
+
+static void
+hide_webhook(void *webhook)
+{
+	((struct webhook *)webhook)->http_pass = ((struct webhook *)webhook)->signature = "";
+}
+
+/* Copies, for what is cached is everybody's. */
+static struct objs
+without_secrets(struct req *rq, const struct objs *list, size_t size, void (*hide)(void *))
+{
+	struct objs l = {.n = list->n, .v = arena_array(rq->cx.arena, void *, list->n)};
+
+	for (int i = 0; i < l.n; i++)
+		hide(l.v[i] = arena_memdup(rq->cx.arena, list->v[i], size));
+	return l;
+}
+
+/* The project as the caller may see it, keys and webhooks with it. */
+static const struct project *
+project_shown(struct req *rq, const struct project *p)
+{
+	struct project *q;
+
+	if (has_right(rq, p, RIGHT_CHANGE))
+		return p;
+	q = arena_alloc(rq->cx.arena, sizeof *q);
+	*q = *p;
+	q->keys = without_secrets(rq, &p->keys, sizeof(struct api_key), hide_key);
+	q->webhooks = without_secrets(rq, &p->webhooks, sizeof(struct webhook), hide_webhook);
+	for (int i = 0; i < PROJECT_PROVIDERS; i++)
+		q->providers[i][1] = NULL;
+	return q;
+}
+
+static err_t
+reply_project(struct req *rq, int status, const struct project *p)
+{
+	return reply(rq, status, &project_shape, project_shown(rq, p));
+}
+
 #define PROJECT(st) PATH("projectId", P_UID, st, project, "Project ID.")
 
 /* ---- projects ---- */
@@ -89,10 +137,12 @@ projects_create(struct req *rq, void *arg)
 	const struct project_params *in = arg;
 	struct project *p;
 
-	if (!roles_in_team(rq->cx.arena, &rq->roles, in->in.team_id, NULL))
+	if (!has_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_READ))
 		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", in->in.team_id);
+	if (!has_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_CHANGE))
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "team=%s", in->in.team_id);
 	TRY(project_create(&rq->cx, &in->in, &p));
-	return reply(rq, 201, &project_shape, p);
+	return reply_project(rq, 201, p);
 }
 
 struct list_in {
@@ -100,7 +150,7 @@ struct list_in {
 	const char *search;
 };
 static const struct param list_params[] = {
-	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name.", .def = "[]"),
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name and teamId.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
 };
 
@@ -135,7 +185,7 @@ projects_list(struct req *rq, void *arg)
 		if (e == ERR_PROJECT_NOT_FOUND)	/* deleted meanwhile */
 			continue;
 		TRY(e);
-		found.v[found.n++] = p;
+		found.v[found.n++] = (void *)(uintptr_t)project_shown(rq, p);
 	}
 	return reply_list(rq, &project_shape, "projects", page.total, &found);
 }
@@ -152,7 +202,7 @@ projects_get(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply(rq, 200, &project_shape, p);
+	return reply_project(rq, 200, p);
 }
 
 static err_t
@@ -163,7 +213,7 @@ projects_update(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_update(&rq->cx, p, &in->in, &p));
-	return reply(rq, 200, &project_shape, p);
+	return reply_project(rq, 200, p);
 }
 
 struct delete_in {
@@ -227,7 +277,7 @@ projects_update_service_status(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_set_service(&rq->cx, p, in->name, in->status == 1, &p));
-	return reply(rq, 200, &project_shape, p);
+	return reply_project(rq, 200, p);
 }
 
 static err_t
@@ -238,7 +288,7 @@ projects_update_oauth2(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_set_provider(&rq->cx, p, in->name, in->app_id, in->secret, &p));
-	return reply(rq, 200, &project_shape, p);
+	return reply_project(rq, 200, p);
 }
 
 static err_t
@@ -249,7 +299,7 @@ projects_update_auth_limit(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_set_limit(&rq->cx, p, in->limit.v, &p));
-	return reply(rq, 200, &project_shape, p);
+	return reply_project(rq, 200, p);
 }
 
 static err_t
@@ -260,7 +310,7 @@ projects_update_auth_status(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_set_auth(&rq->cx, p, in->name, in->status == 1, &p));
-	return reply(rq, 200, &project_shape, p);
+	return reply_project(rq, 200, p);
 }
 
 /* ---- usage ---- */
@@ -332,7 +382,7 @@ projects_create_platform(struct req *rq, void *arg)
 	struct platform *made;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(platform_create(&rq->cx, p, &in->in, &made));
 	return reply(rq, 201, &platform_shape, made);
 }
@@ -367,7 +417,7 @@ projects_update_platform(struct req *rq, void *arg)
 	struct platform *now;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(platform_update(&rq->cx, p, in->id, &in->in, &now));
 	return reply(rq, 200, &platform_shape, now);
 }
@@ -378,7 +428,7 @@ projects_delete_platform(struct req *rq, void *arg)
 	const struct one_in *in = arg;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(platform_delete(&rq->cx, p, in->id));
 	return reply_none(rq);
 }
@@ -406,7 +456,7 @@ projects_create_key(struct req *rq, void *arg)
 	struct api_key *made;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(key_create(&rq->cx, p, in->name, &in->scopes, in->expire, &made));
 	return reply(rq, 201, &key_shape, made);
 }
@@ -418,7 +468,7 @@ projects_list_keys(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply_list(rq, &key_shape, "keys", p->keys.n, &p->keys);
+	return reply_list(rq, &key_shape, "keys", p->keys.n, &project_shown(rq, p)->keys);
 }
 
 static err_t
@@ -429,7 +479,7 @@ projects_get_key(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	if ((found = key_find(p, in->id)) == NULL)
+	if ((found = key_find(project_shown(rq, p), in->id)) == NULL)
 		return fail(&rq->cx, ERR_KEY_NOT_FOUND, "id=%s", in->id);
 	return reply(rq, 200, &key_shape, found);
 }
@@ -441,7 +491,7 @@ projects_update_key(struct req *rq, void *arg)
 	struct api_key *now;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(key_update(&rq->cx, p, in->id, in->name, &in->scopes, in->expire, &now));
 	return reply(rq, 200, &key_shape, now);
 }
@@ -452,7 +502,7 @@ projects_delete_key(struct req *rq, void *arg)
 	const struct one_in *in = arg;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(key_delete(&rq->cx, p, in->id));
 	return reply_none(rq);
 }
@@ -493,7 +543,7 @@ projects_create_webhook(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(check_events(rq, &in->in.events));
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	in->in.security = in->security == 1;
 	TRY(webhook_create(&rq->cx, p, &in->in, &made));
 	return reply(rq, 201, &webhook_shape, made);
@@ -506,7 +556,7 @@ projects_list_webhooks(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply_list(rq, &webhook_shape, "webhooks", p->webhooks.n, &p->webhooks);
+	return reply_list(rq, &webhook_shape, "webhooks", p->webhooks.n, &project_shown(rq, p)->webhooks);
 }
 
 static err_t
@@ -517,7 +567,7 @@ projects_get_webhook(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	if ((found = webhook_find(p, in->id)) == NULL)
+	if ((found = webhook_find(project_shown(rq, p), in->id)) == NULL)
 		return fail(&rq->cx, ERR_WEBHOOK_NOT_FOUND, "id=%s", in->id);
 	return reply(rq, 200, &webhook_shape, found);
 }
@@ -530,7 +580,7 @@ projects_update_webhook(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(check_events(rq, &in->in.events));
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	in->in.security = in->security == 1;
 	TRY(webhook_update(&rq->cx, p, in->id, &in->in, &now));
 	return reply(rq, 200, &webhook_shape, now);
@@ -543,7 +593,7 @@ projects_update_webhook_signature(struct req *rq, void *arg)
 	struct webhook *now;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(webhook_sign(&rq->cx, p, in->id, &now));
 	return reply(rq, 200, &webhook_shape, now);
 }
@@ -554,7 +604,7 @@ projects_delete_webhook(struct req *rq, void *arg)
 	const struct one_in *in = arg;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(webhook_delete(&rq->cx, p, in->id));
 	return reply_none(rq);
 }
@@ -601,7 +651,7 @@ projects_create_domain(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(check_labels(rq, str_c(in->name)));
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(domain_create(&rq->cx, p, str_lower(rq->cx.arena, str_c(in->name)).p, &made));
 	return reply(rq, 201, &domain_shape, made);
 }
@@ -636,7 +686,7 @@ projects_update_domain_verification(struct req *rq, void *arg)
 	struct domain *now;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(domain_verify(&rq->cx, p, in->id, &now));
 	return reply(rq, 200, &domain_shape, now);
 }
@@ -647,7 +697,7 @@ projects_delete_domain(struct req *rq, void *arg)
 	const struct one_in *in = arg;
 	struct project *p;
 
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
+	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(domain_delete(&rq->cx, p, in->id));
 	return reply_none(rq);
 }
@@ -673,8 +723,9 @@ static const struct route rows[] = {
 	PROJECTS("GET", "/:projectId", "get", "read", projects_get, &project_shape, 200, "One project.", struct one_in, project_path),
 	PROJECTS("PATCH", "/:projectId", "update", "write", projects_update, &project_shape, 200, "Change a project; what is left out is emptied.",
 	    struct project_params, update_params),
-	PROJECTS("DELETE", "/:projectId", "delete", "write", projects_delete, NULL, 204, "Delete a project with everything in it.", struct delete_in,
-	    delete_params),
+	{.method = "DELETE", .path = "/v1/projects/:projectId", .service = "projects", .name = "delete", .scope = "projects.write", .limit = LIMIT_PASSWORD,
+	    .handler = projects_delete, .status = 204, .doc = "Delete a project with everything in it.", .flags = ROUTE_CONSOLE,
+	    PARAMS(struct delete_in, delete_params)},
 	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", projects_get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
 	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", projects_update_service_status, &project_shape, 200, "Switch a service on or off.",
 	    struct setting_in, service_params),

@@ -15,7 +15,7 @@ struct file {
 	int64_t chunks_total, chunks_uploaded;
 	bool complete;
 	const char *uploader;		/* who began it and may finish it: "user:<id>", "guest:<address>"; "": keys and admins alone */
-	int64_t chunk, received, unbroken, changes;	/* while it is uploaded, see sql/project/0009_storage.sql */
+	int64_t chunk, received, unbroken, changes;	/* while it is uploaded, see sql/project/0011_storage.sql */
 };
 extern const struct shape file_shape;
 

@@ -8,3 +8,4 @@ ERR(TEAM_MEMBERSHIP_MISMATCH, 404, "team_membership_mismatch", "The membership b
 ERR(TEAM_INVITE_MISMATCH, 401, "team_invite_mismatch", "The invitation belongs to another user.")
 ERR(MEMBERSHIP_NOT_FOUND, 404, "membership_not_found", "No such membership.")
 ERR(MEMBERSHIP_ALREADY_CONFIRMED, 409, "membership_already_confirmed", "The invitation was already accepted.")
+ERR(MEMBERSHIP_LIMIT_EXCEEDED, 400, "membership_limit_exceeded", "The memberships of this user would give too many roles.")

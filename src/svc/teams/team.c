@@ -3,6 +3,7 @@
  * then the team, then the memberships (user_delete too). */
 #include "svc/teams/team.h"
 
+#include "core/conf.h"
 #include "core/vtime.h"
 #include "model/record.h"
 #include "model/roles.h"
@@ -44,6 +45,9 @@ static const struct field membership_fields[] = {
 	FIELD_HIDDEN(F_INT, struct membership, user_internal, "m.user_internal"),
 	FIELD_HIDDEN(F_INT, struct membership, team_internal, "m.team_internal"),
 	FIELD_HIDDEN(F_STR, struct membership, secret_hash, "m.secret_hash"),
+	FIELD_HIDDEN(F_STR, struct membership, sent_to, "m.sent_to", .flags = COL_NULL),
+	FIELD_HIDDEN(F_TIME_OR_NONE, struct membership, expire, "m.expire", .flags = COL_NULL),
+	FIELD_HIDDEN(F_INT, struct membership, epoch, "m.epoch"),
 	FIELD(F_ID, struct membership, id, "$id", "m.id", "Membership ID.", .flags = COL_ASKED | COL_SEARCH),
 	FIELD(F_TIME, struct membership, created, "$createdAt", "m.created", "Membership creation date in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_TIME, struct membership, updated, "$updatedAt", "m.updated", "Membership update date in ISO 8601 format.", .flags = COL_ASKED),
@@ -55,7 +59,7 @@ static const struct field membership_fields[] = {
 	FIELD(F_TIME, struct membership, invited, "invited", "m.invited", "When the user was invited, in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_TIME_OR_NONE, struct membership, joined, "joined", "m.joined", "When the user accepted, in ISO 8601 format.", .flags = COL_ASKED | COL_NULL),
 	FIELD(F_BOOL, struct membership, confirm, "confirm", "m.confirm", "True when the invitation was accepted.", .flags = COL_ASKED),
-	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team."),
+	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team.", .flags = COL_ASKED),
 };
 const struct shape membership_shape = SHAPE("membership", struct membership, membership_fields);
 
@@ -87,13 +91,13 @@ static const struct record memberships = {
 
 /* ---- what writers of memberships lock first ---- */
 
-/* Keeps the user, if there still is one, from being deleted. */
+/* Keeps the user, if there still is one, from being deleted, and others from giving it roles meanwhile. */
 static void
 lock_user(struct db_tx *tx, const struct project *p, int64_t internal)
 {
 	struct ctx *cx = tx_ctx(tx);
 
-	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR KEY SHARE", p->schema), DB(pg_i64(cx->arena, internal)));
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema), DB(pg_i64(cx->arena, internal)));
 }
 
 static void
@@ -103,6 +107,22 @@ team_lock_team(struct db_tx *tx, const struct project *p, int64_t internal)
 
 	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.teams WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
 	    DB(pg_i64(cx->arena, internal)));
+}
+
+/* Every request and every socket of a user carries the roles that its memberships give. The user is locked, so two that come at once do not both
+ * fit; what is there from before there was a limit stays, and logins leave it out (model/login.c). */
+static err_t
+roles_fit(struct db_tx *tx, const struct project *p, int64_t user_internal)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT coalesce(sum(2 + cardinality(roles)), 0)::bigint FROM %s.memberships WHERE user_internal = $1::bigint AND confirm", p->schema),
+	    DB(pg_i64(cx->arena, user_internal))));
+	if (db_i64(r, 0, 0) <= conf.roles_max)
+		return OK;
+	return fail(cx, ERR_MEMBERSHIP_LIMIT_EXCEEDED, "roles=%lld", (long long)db_i64(r, 0, 0));
 }
 
 static void
@@ -131,6 +151,7 @@ membership_new(struct ctx *cx, const struct team *t, const struct user *u, const
 	m->invited = m->created;
 	m->joined = confirm ? m->created : TIME_NONE;
 	m->confirm = confirm;
+	m->expire = TIME_NONE;
 	m->roles = *roles;
 	return m;
 }
@@ -163,6 +184,7 @@ team_create_tx(struct db_tx *tx, const struct project *p, struct team *t, const 
 	ev = record_event(cx, p, &teams, &ev_team_create, owner ? owner->id : NULL, t);
 	if (owner != NULL) {
 		TRY(membership_insert(tx, p, membership_new(cx, t, owner, roles, true)));
+		TRY(roles_fit(tx, p, owner->internal));
 		ev.flags = EVENT_ROLES;
 		ev.user = owner->id;
 		ev.stale[0] = user_stale_key(cx, p->id, owner->id);
@@ -272,22 +294,70 @@ team_join(struct db_tx *tx, const struct project *p, struct membership *m, const
 	else
 		ev.flags = 0;
 	TRY(membership_insert(tx, p, m));
+	if (m->confirm)
+		TRY(roles_fit(tx, p, m->user_internal));
 	if (invite != NULL && invite->send != NULL)
 		invite->send(tx, m, invite->arg);
 	event_emit(tx, &ev);
 	return OK;
 }
 
+static void
+membership_invite(struct membership *m, const struct invitation *i, const struct user *u)
+{
+	m->secret_hash = i->secret_hash;
+	m->sent_to = i->sent_to;
+	m->expire = time_now_ms() + conf.life_invitation;
+	m->epoch = u->epoch;
+}
+
+/* Can the invitation still be accepted? */
+static bool
+invitation_good(const struct membership *m, const struct user *u)
+{
+	int64_t end = m->expire != TIME_NONE ? m->expire : m->invited + conf.life_invitation;
+
+	return m->epoch == u->epoch && end >= time_now_ms() &&
+	       (m->sent_to == NULL || (u->email != NULL && str_ieq(str_c(m->sent_to), str_c(u->email))));
+}
+
+/* Somebody who is invited already, by an invitation that is over, gets another one. */
+static err_t
+invite_again(struct db_tx *tx, const struct project *p, struct membership *m, const struct user *u, const struct invitation *i, const char *actor)
+{
+	const struct rows w = {"@.team_internal = $1::bigint AND @.user_internal = $2::bigint", 2,
+		{pg_i64(tx_ctx(tx)->arena, m->team_internal), pg_i64(tx_ctx(tx)->arena, m->user_internal)}};
+	struct membership was, n = *m;
+	struct user now;
+
+	TRY(user_lock(tx, p, u, &now));
+	team_lock_team(tx, p, m->team_internal);
+	TRY(record_lock(tx, p, &memberships, w, &was));
+	if (was.confirm || invitation_good(&was, &now) || now.epoch != u->epoch)
+		return fail(tx_ctx(tx), ERR_TEAM_INVITE_ALREADY_EXISTS, "id=%s", was.id);
+	membership_invite(&n, i, &now);
+	n.invited = time_now_ms();
+	TRY(record_set(tx, p, &memberships, rows_internal(tx_ctx(tx), was.internal), "secret_hash sent_to expire epoch invited roles", &n, m));
+	if (i->send != NULL)
+		i->send(tx, m, i->arg);
+	record_emit(tx, p, &memberships, &ev_membership_update, actor, m);
+	return OK;
+}
+
 err_t
 membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
-    const struct invitation *invite, const char *actor, struct membership **out)
+    const struct invitation *i, const char *actor, struct membership **out)
 {
-	struct membership *m = membership_new(cx, t, u, roles, invite == NULL);
+	struct membership *m = membership_new(cx, t, u, roles, i == NULL);
+	err_t e;
 
-	if (invite != NULL)
-		m->secret_hash = invite->secret_hash;
+	if (i != NULL)
+		membership_invite(m, i, u);
 	*out = m;
-	return TX_RUN(cx, tx, team_join(tx, p, m, invite, actor));
+	e = TX_RUN(cx, tx, team_join(tx, p, m, i, actor));
+	if (e != ERR_TEAM_INVITE_ALREADY_EXISTS || i == NULL)
+		return e;
+	return TX_RUN(cx, tx, invite_again(tx, p, m, u, i, actor));
 }
 
 err_t
@@ -317,7 +387,14 @@ membership_list_user(struct ctx *cx, const struct project *p, const struct user 
 static err_t
 set_roles(struct db_tx *tx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor, struct membership *out)
 {
-	TRY(record_set(tx, p, &memberships, rows_internal(tx_ctx(tx), m->internal), "roles", &(struct membership){.roles = *roles}, out));
+	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
+	struct membership was;
+
+	lock_user(tx, p, m->user_internal);
+	TRY(record_lock(tx, p, &memberships, w, &was));
+	TRY(record_set(tx, p, &memberships, w, "roles", &(struct membership){.roles = *roles}, out));
+	if (out->confirm && out->roles.n > was.roles.n)
+		TRY(roles_fit(tx, p, m->user_internal));
 	record_emit(tx, p, &memberships, &ev_membership_update, actor, out);
 	return OK;
 }
@@ -330,28 +407,36 @@ membership_set_roles(struct ctx *cx, const struct project *p, const struct membe
 	return TX_RUN(cx, tx, set_roles(tx, p, m, roles, actor, *out));
 }
 
-/* Since the membership was found it may have been accepted, or got other roles. */
+/* Since the membership was found it may have been accepted, got other roles, or another invitation. */
 static err_t
-confirm(struct db_tx *tx, const struct project *p, const struct membership *m, struct membership *out)
+confirm(struct db_tx *tx, const struct project *p, const struct membership *m, struct membership *out, struct user *u, bool *took_over)
 {
 	const struct membership yes = {.confirm = true, .joined = time_now_ms()};
 	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
+	const struct user_proof proof = {.of = m->sent_to != NULL ? PROVES_EMAIL : PROVES_NOTHING, .took_over_out = took_over};
 
+	TRY(user_lock(tx, p, &(struct user){.internal = m->user_internal}, u));
 	team_lock_team(tx, p, m->team_internal);
 	TRY(record_lock(tx, p, &memberships, w, out));
 	if (out->confirm)
 		return fail(tx_ctx(tx), ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", m->id);
+	if (strcmp(out->secret_hash, m->secret_hash) != 0 || !invitation_good(out, u))
+		return fail(tx_ctx(tx), ERR_TEAM_INVALID_SECRET, "over: %s", m->id);
+	TRY(user_prove(tx, p, u, &proof, u));
 	add_to_total(tx, p, out, "+ 1", yes.joined);
 	TRY(record_set(tx, p, &memberships, w, "confirm joined", &yes, out));
+	TRY(roles_fit(tx, p, out->user_internal));
 	record_emit(tx, p, &memberships, &ev_membership_status, m->user_id, out);
 	return OK;
 }
 
 err_t
-membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out)
+membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out, struct user **u_out,
+    bool *took_over_out)
 {
 	*out = arena_new_of(cx->arena, struct membership);
-	return TX_RUN(cx, tx, confirm(tx, p, m, *out));
+	*u_out = arena_new_of(cx->arena, struct user);
+	return TX_RUN(cx, tx, confirm(tx, p, m, *out, *u_out, took_over_out));
 }
 
 static err_t

@@ -18,8 +18,11 @@ struct team {
 
 struct membership {
 	int64_t internal, user_internal, team_internal;
-	const char *id, *user_id, *user_name, *user_email, *team_id, *team_name, *secret_hash;
+	const char *id, *user_id, *user_name, *user_email, *team_id, *team_name;
 	int64_t created, updated, invited, joined;	/* joined TIME_NONE until confirmed */
+	/* of the invitation: the address it went to (NULL: none, or not known), the end, and the user's epoch of then */
+	const char *secret_hash, *sent_to;
+	int64_t expire, epoch;
 	bool confirm;
 	struct strs roles;
 };
@@ -38,14 +41,14 @@ err_t team_rename(struct ctx *cx, const struct project *p, const struct team *t,
     struct team **out) MUST_CHECK;
 err_t team_delete(struct ctx *cx, const struct project *p, const struct team *t, const char *actor) MUST_CHECK;
 
-/* What accompanies a membership that is to be accepted: the hash of its secret, and `send`, which puts the mail into the transaction. */
+/* What accompanies a membership that is to be accepted: the hash of its secret, where it goes, and `send`, which puts the mail into the transaction. */
 struct invitation {
-	const char *secret_hash;
+	const char *secret_hash, *sent_to;
 	void (*send)(struct db_tx *tx, const struct membership *m, void *arg);
 	void *arg;
 };
-/* A membership of `u`: confirmed, or pending with an invitation. ERR_TEAM_INVITE_ALREADY_EXISTS; gone meanwhile:
- * ERR_TEAM_NOT_FOUND, ERR_USER_NOT_FOUND. */
+/* A membership of `u`: confirmed, or pending with an invitation. One that is pending and cannot be accepted any more gets a new invitation.
+ * ERR_TEAM_INVITE_ALREADY_EXISTS; gone meanwhile: ERR_TEAM_NOT_FOUND, ERR_USER_NOT_FOUND. */
 err_t membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
     const struct invitation *invite, const char *actor, struct membership **out) MUST_CHECK;
 err_t membership_get(struct ctx *cx, const struct project *p, const char *id, struct membership **out) MUST_CHECK; /* ERR_MEMBERSHIP_NOT_FOUND */
@@ -55,8 +58,11 @@ err_t membership_list(struct ctx *cx, const struct project *p, const struct team
 err_t membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out) MUST_CHECK;
 err_t membership_set_roles(struct ctx *cx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor,
     struct membership **out) MUST_CHECK;
-/* Accepts an invitation, once. ERR_MEMBERSHIP_ALREADY_CONFIRMED; gone meanwhile: ERR_MEMBERSHIP_NOT_FOUND. */
-err_t membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out) MUST_CHECK;
+/* Accepts the invitation that `m` was read with, once. *u_out is who accepted, after what that proves (user_prove). ERR_MEMBERSHIP_ALREADY_CONFIRMED;
+ * over, or made before the user's password, address or status changed: ERR_TEAM_INVALID_SECRET; ERR_USER_BLOCKED; gone meanwhile:
+ * ERR_MEMBERSHIP_NOT_FOUND, ERR_USER_NOT_FOUND. */
+err_t membership_confirm(struct ctx *cx, const struct project *p, const struct membership *m, struct membership **out, struct user **u_out,
+    bool *took_over_out) MUST_CHECK;
 err_t membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor) MUST_CHECK;
 
 #endif

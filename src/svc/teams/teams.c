@@ -160,6 +160,7 @@ invitee(struct req *rq, const struct invite_in *in, struct user **out)
 		.email = in->email,
 		.name = in->name && in->name[0] ? in->name : in->email,
 		.password = secret_hex(rq->cx.arena, PASSWORD_BYTES),
+		.for_reader = true,
 	};
 	err_t e = user_by_email(&rq->cx, rq->project, in->email, out);
 
@@ -203,7 +204,7 @@ teams_create_membership(struct req *rq, void *arg)
 	bool server = caller_is_server(rq);
 	const char *secret = secret_hex(rq->cx.arena, SECRET_BYTES);
 	struct letter letter = {rq, in, secret};
-	const struct invitation invite = {.secret_hash = sha256_hex(rq->cx.arena, str_c(secret)), .send = send_invitation, .arg = &letter};
+	struct invitation invite = {.send = send_invitation, .arg = &letter};
 	struct team *t;
 	struct user *u;
 	struct membership *m;
@@ -211,10 +212,13 @@ teams_create_membership(struct req *rq, void *arg)
 	if (!server && !mail_ready())
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
 	if (!server && !mail_link_ok(rq->project, rq->host, in->url)) {
+		if (log_may_client(rq->ip))
 		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=invitation host=%s", rq->host);
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation to host=%s without domain", rq->host);
 	}
 	in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
+	invite.secret_hash = sha256_hex(rq->cx.arena, str_c(secret));
+	invite.sent_to = in->email;
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
@@ -225,7 +229,7 @@ teams_create_membership(struct req *rq, void *arg)
 
 static const struct param members_params[] = {
 	PATH("teamId", P_UID, struct list_in, team, "Team ID."),
-	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined and confirm.", .def = "[]"),
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
 };
 
@@ -326,6 +330,7 @@ teams_update_membership_status(struct req *rq, void *arg)
 	struct session *s;
 	struct team *t;
 	struct user *u;
+	bool took_over;
 	char *token;
 
 	TRY(membership_get(&rq->cx, rq->project, in->member, &m));
@@ -333,11 +338,13 @@ teams_update_membership_status(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", in->team);
 	TRY(team_get(&rq->cx, rq->project, in->team, &t));
 	TRY(check_invitation(rq, in, m));
-	TRY(user_by_id(&rq->cx, rq->project, m->user_id, &u));
-	TRY(membership_confirm(&rq->cx, rq->project, m, &m));
+	TRY(membership_confirm(&rq->cx, rq->project, m, &m, &u, &took_over));
+	if (took_over)
+		audit_takeover(rq, u);
 	session.provider_uid = u->email;
 	TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
 	audit_as(rq, u);
+	known_client(rq, u);
 	reply_session(rq, token);
 	return reply(rq, 200, &membership_shape, m);
 }
@@ -404,9 +411,9 @@ static const struct route rows[] = {
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, teams_update_membership_roles,
 	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params),
 	    .audit = "membership.update team/{teamId}"},
-	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "", NULL, teams_update_membership_status,
+	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "20/3600 ~-url:{url},userId:{param-userId}" LIMIT_GUESSES, NULL, teams_update_membership_status,
 	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
-	    .audit = "membership.update team/{teamId}"},
+	    .audit = "membership.update team/{teamId}", .flags = ROUTE_SIGN_IN},
 	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, teams_delete_membership, NULL, 204,
 	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}"},
 	LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", teams_get_logs, "What was done to a team.", struct logs_in, logs_params),

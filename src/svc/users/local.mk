@@ -3,6 +3,7 @@ libbadal_svc_a_SOURCES += src/svc/users/events.h
 libbadal_svc_a_SOURCES += src/svc/users/password.c
 libbadal_svc_a_SOURCES += src/svc/users/password.h
 libbadal_svc_a_SOURCES += src/svc/users/password_kinds.c
+libbadal_svc_a_SOURCES += src/svc/users/proof.c
 libbadal_svc_a_SOURCES += src/svc/users/service.c
 libbadal_svc_a_SOURCES += src/svc/users/session.c
 libbadal_svc_a_SOURCES += src/svc/users/user.c

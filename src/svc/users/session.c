@@ -1,4 +1,5 @@
 /* Sessions: a random secret whose hash is stored; the cookie carries user id and secret. */
+#include "core/conf.h"
 #include "core/id.h"
 #include "core/loop.h"
 #include "core/vtime.h"
@@ -10,7 +11,6 @@
 #include "svc/users/user.h"
 
 enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000 };
-static const int64_t session_life_ms = INT64_C(31536000) * 1000;	/* one year, never extended */
 
 static struct event
 session_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const char *session_id, struct str payload)
@@ -82,13 +82,13 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token) "
 		"SELECT $1, u.internal, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, "
 		"$24::timestamptz, $25, $26::timestamptz, $27 FROM %s.users u "
-		"WHERE u.internal = $2::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE RETURNING s.internal",
+		"WHERE u.internal = $2::bigint AND u.epoch = $29::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE RETURNING s.internal",
 		p->schema, p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), s->user_id, s->secret_hash, s->provider, s->provider_uid, pg_time(cx->arena, s->expire), s->ip,
 		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
 		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
 		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
-		sealed(cx, s->provider_refresh_token), password)));
+		sealed(cx, s->provider_refresh_token), password, pg_i64(cx->arena, u->epoch))));
 	if (db_rows(r) > 0)
 		return OK;
 	return fail(cx, password ? ERR_USER_INVALID_CREDENTIALS : ERR_USER_NOT_FOUND, "user=%s was deleted or changed meanwhile", u->id);
@@ -109,7 +109,7 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->provider_refresh_token = in->refresh_token ? in->refresh_token : "";
 	s->provider_access_token_expiry = in->access_token ? in->access_token_expiry : TIME_NONE;
 	s->created = time_now_ms();
-	s->expire = s->created + session_life_ms;
+	s->expire = s->created + conf.life_session;
 	s->ip = in->ip ? in->ip : "";
 	s->current = true;
 	session_client(cx, s, in->user_agent);

@@ -83,7 +83,7 @@ user_listed(const char *list, const char *what)
 	if (rest.n == 0)
 		return true;
 	while (rest.p != NULL)
-		if (str_is(str_cut(&rest, ','), what))
+		if (str_ieq(str_trim(str_cut(&rest, ',')), str_c(what)))
 			return true;
 	return false;
 }
@@ -171,6 +171,8 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 	if (u->password != NULL && !(flags & USER_SILENT))	/* an invited user's password is random: nobody knows the old one */
 		u->password_update = u->created;
 	u->email_verification = in->email_verified;
+	u->email_proved = in->email_verified || (in->for_reader && u->email != NULL);
+	u->phone_proved = in->for_reader && u->phone != NULL;
 	*out = u;
 	return user_store(cx, p, u, in, flags);
 }
@@ -241,6 +243,7 @@ struct user_change {
 	const char *set;	/* columns */
 	unsigned flags;		/* of the event */
 	bool knows_password;	/* the password was asked for, or there was none to ask for */
+	bool ends_secrets;	/* that are on their way */
 };
 
 static bool
@@ -253,6 +256,16 @@ err_t
 user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struct user *out)
 {
 	return record_lock(tx, p, &user_record, rows_internal(tx_ctx(tx), u->internal), out);
+}
+
+/* Moves the epoch: whatever was sent out before opens nothing any more, nor does a sign-in that began before. */
+static void
+end_secrets(struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.users SET epoch = epoch + 1 WHERE internal = $1::bigint", p->schema),
+	    DB(pg_i64(cx->arena, u->internal)));
 }
 
 /* A password that was changed since `u` was read allows nothing any more. */
@@ -273,6 +286,8 @@ user_set(struct db_tx *tx, const struct project *p, const struct user_by *by, co
 
 	if (c->knows_password)
 		TRY(lock_known(tx, p, u));
+	if (c->ends_secrets)
+		end_secrets(tx, p, u);
 	TRY(record_set(tx, p, &user_record, rows_internal(cx, u->internal), c->set, n, now));
 	ev = user_event(cx, p, c->kind, by, now);
 	if (by != NULL && c->kind == &ev_user_update_prefs)
@@ -321,7 +336,7 @@ user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, co
 err_t
 user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status, struct user **out)
 {
-	const struct user_change c = {&ev_user_update_status, "status", status ? EVENT_ROLES : EVENT_USER_GONE};
+	const struct user_change c = {&ev_user_update_status, "status", status ? EVENT_ROLES : EVENT_USER_GONE, .ends_secrets = !status};
 
 	return user_change(cx, p, by, u, &(struct user){.status = status}, &c, out);
 }
@@ -340,7 +355,7 @@ err_t
 user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password, const char *old,
     struct user **out)
 {
-	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", .knows_password = by == NULL};
+	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
 	struct user n = {0};
 	bool ok = true;
 
@@ -369,7 +384,7 @@ err_t
 user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email, const char *password,
     struct user **out)
 {
-	struct user_change c = {&ev_user_update_email, "email email_verification", EVENT_ROLES, .knows_password = by == NULL};
+	struct user_change c = {&ev_user_update_email, "email email_verification email_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
 	struct user n = {.email = str_lower(cx->arena, str_c(email)).p};
 	err_t e;
 
@@ -377,7 +392,7 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
 		TRY(user_check_password(cx, u, password));
 	if (by == NULL && user_anonymous(u)) {
 		TRY(hash_password(cx, password, &n));
-		c.set = "email email_verification " PASSWORD_SET;
+		c.set = "email email_verification email_proved " PASSWORD_SET;
 	}
 	e = user_change(cx, p, by, u, &n, &c, out);
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n.email) : e;
@@ -387,7 +402,7 @@ err_t
 user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone, const char *password,
     struct user **out)
 {
-	const struct user_change c = {&ev_user_update_phone, "phone phone_verification", EVENT_ROLES, .knows_password = by == NULL};
+	const struct user_change c = {&ev_user_update_phone, "phone phone_verification phone_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
 	err_t e;
 
 	if (by == NULL)
@@ -399,17 +414,17 @@ user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, co
 err_t
 user_set_email_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
 {
-	const struct user_change c = {&ev_user_update_verification, "email_verification", EVENT_ROLES};
+	const struct user_change c = {&ev_user_update_verification, "email_verification email_proved", EVENT_ROLES};
 
-	return user_change(cx, p, by, u, &(struct user){.email_verification = on}, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.email_verification = on, .email_proved = on}, &c, out);
 }
 
 err_t
 user_set_phone_verification(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
 {
-	const struct user_change c = {&ev_user_update_verification, "phone_verification", EVENT_ROLES};
+	const struct user_change c = {&ev_user_update_verification, "phone_verification phone_proved", EVENT_ROLES};
 
-	return user_change(cx, p, by, u, &(struct user){.phone_verification = on}, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.phone_verification = on, .phone_proved = on}, &c, out);
 }
 
 /* The user is locked, so no membership comes in between; the teams are, so none is accepted: what is deleted is what was counted. */

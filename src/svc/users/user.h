@@ -25,7 +25,8 @@ struct user_in {		/* NULL: none */
 	const char *hash;	/* kind of an imported hash */
 	struct str hash_options;	/* its options as JSON */
 	const char *actor;	/* who creates it; NULL: the user itself, or a key */
-	bool email_verified;
+	bool email_verified;	/* by a provider that vouches for it: proved, too */
+	bool for_reader;	/* of its address: nobody else will have anything that opens it */
 	const char *provider, *provider_uid;	/* of the OAuth2 identity that is stored with it; NULL: none */
 };
 
@@ -37,6 +38,21 @@ err_t user_by_email(struct ctx *cx, const struct project *p, const char *email, 
 err_t user_by_phone(struct ctx *cx, const struct project *p, const char *phone, struct user **out) MUST_CHECK;
 /* Awaits. Locks the user until the end of tx; *out is it as it is now. ERR_USER_NOT_FOUND. */
 err_t user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struct user *out) MUST_CHECK;
+/* What proves that an address is the caller's. */
+struct user_proof {
+	enum user_proves { PROVES_NOTHING, PROVES_EMAIL, PROVES_PHONE } of;
+	enum proof_how {
+		PROOF_LETS_IN,		/* its reader gets into the account by it */
+		PROOF_BY_HOLDER,	/* it was opened by who is signed in to the account already */
+		PROOF_BY_LINK		/* it was opened by anybody */
+	} how;
+	const char *hash;	/* of the password from now on; NULL: it stays, or with an account that is taken over there is none */
+	bool nobody_knows;	/* that password is random, and counts with an account that is taken over only */
+	bool *took_over_out;
+};
+/* Awaits. Locks the user and does what the proof brings with it (proof.c); *now is the user after that. The caller emits an event with
+ * EVENT_ROLES and the user's stale key. ERR_USER_BLOCKED, ERR_USER_NOT_FOUND. */
+err_t user_prove(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_proof *proof, struct user *now) MUST_CHECK;
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
 
@@ -79,8 +95,8 @@ struct session_in {
 	int64_t access_token_expiry;	/* counts with an access token only */
 	const char *password;	/* the stored hash that the password was found right by, and that must still be the user's; NULL: of no matter */
 };
-/* Awaits. A new session; *token_out is the encoded session for the cookie. ERR_USER_INVALID_CREDENTIALS when the password changed meanwhile,
- * ERR_USER_NOT_FOUND when the user is gone. */
+/* Awaits. A new session; *token_out is the encoded session for the cookie. `u` must be the user still: ERR_USER_INVALID_CREDENTIALS (with a
+ * password) or ERR_USER_NOT_FOUND when password, address or status changed since it was read, or the user is gone. */
 err_t session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out,
     char **token_out) MUST_CHECK;
 /* Awaits. The user with this e-mail and password, with equal work for an unknown e-mail. ERR_USER_INVALID_CREDENTIALS, ERR_USER_BLOCKED. */

@@ -1,0 +1,281 @@
+/* What a list's filters cost, before they are run.
+ *
+ * A caller multiplies: values × length of a text × rows. Texts are folded once for each row and each value once for the statement (query_sql.c);
+ * what remains is estimated from a sample of the table, at most once a minute, and refused when no statement could end in its time.
+ * Costs are counted in bytes that are compared, about a nanosecond each. */
+#include "query_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/map.h"
+#include "core/metric.h"
+
+enum {
+	FOLD = 50,		/* of a byte of text: folding is that much more than comparing */
+	WORDS = 300,		/* of a byte: taking it apart into words */
+	ORDER = 20,		/* of a byte: sorting long texts */
+	ELEMENT = 150,		/* of an element of a list and a value: one comparison by the collation */
+	SHORT = 256,		/* bytes of a value of which the list says no size */
+	LONG = 2048,		/* stored apart and compressed from here on: each comparison unpacks it */
+	PAGE = 8192,
+	SAMPLE_PAGES = 64,
+	SAMPLE_PAGES_LISTS = 8,	/* lists are unpacked to count their elements */
+	SAMPLES_MAX = 4000,
+	FEW = 1000,		/* rows of what cannot be sampled */
+	SAMPLE_AGE = 60 * 1000,
+	MILLION = 1000000
+};
+
+struct weight {			/* what one attribute costs for each unit of it: a byte, or an element of a list */
+	const struct query_attr *on;
+	double once, each;	/* for each row; for each filter */
+	double units;		/* in the whole table */
+};
+
+struct weights {
+	struct weight *v;
+	int n, searches;
+};
+
+struct sample {
+	uint64_t read;		/* loop_now */
+	double units;
+};
+
+static struct lru *samples;
+static struct db_share *scans;
+
+/* ---- what the filters do ---- */
+
+static struct weight *
+weight_of(struct query_plan *p, struct weights *w, const struct query_attr *a)
+{
+	for (int i = 0; i < w->n; i++)
+		if (w->v[i].on == a)
+			return &w->v[i];
+	if ((w->n & (w->n - 1)) == 0) {
+		struct weight *more = arena_array(p->cx->arena, struct weight, 2 * w->n + 1);
+
+		for (int i = 0; i < w->n; i++)
+			more[i] = w->v[i];
+		w->v = more;
+	}
+	w->v[w->n] = (struct weight){.on = a};
+	return &w->v[w->n++];
+}
+
+/* What a filter does with a unit of its attribute: before it compares, and while it compares. */
+static void
+filter_cost(const struct query_list *l, const struct query *q, int search, double *once_out, double *each_out)
+{
+	*once_out = *each_out = 0;
+	switch (q->method) {
+	case Q_STARTS:
+	case Q_NOT_STARTS:
+	case Q_ENDS:
+	case Q_NOT_ENDS:
+	case Q_CONTAINS:
+	case Q_CONTAINS_ANY:
+	case Q_CONTAINS_ALL:
+	case Q_NOT_CONTAINS:
+		*once_out = q->on->array ? 0 : FOLD;
+		*each_out = q->on->array ? (double)ELEMENT * q->n : q->n;
+		return;
+	case Q_SEARCH:		/* the first is found by its index; more of them are looked up in the text */
+	case Q_NOT_SEARCH:
+		if (q->method == Q_NOT_SEARCH || query_fulltext(l, q->attr) == NULL)
+			*once_out = WORDS;
+		else if (search > 1)
+			*each_out = WORDS;
+		return;
+	default:
+		if (q->on->type == ATTR_STRING && q->on->size >= LONG && !q->on->array)
+			*each_out = q->n - 1;
+	}
+}
+
+static void
+weigh_filter(struct query_plan *p, struct weights *w, const struct query *q)
+{
+	double once, each;
+	struct weight *one;
+
+	for (int i = 0; i < q->n_sub; i++)
+		weigh_filter(p, w, &q->sub[i]);
+	if (query_methods[q->method].kind != QK_FILTER || q->on == NULL)
+		return;
+	w->searches += q->method == Q_SEARCH;
+	filter_cost(p->l, q, w->searches, &once, &each);
+	if (once + each == 0)
+		return;
+	one = weight_of(p, w, q->on);
+	one->once = once > one->once ? once : one->once;
+	one->each += each;
+}
+
+static struct weights
+weights_of(struct query_plan *p)
+{
+	struct weights w = {0};
+
+	for (int i = 0; i < p->n; i++)
+		weigh_filter(p, &w, &p->q[i]);
+	for (int i = 0; i < p->n_orders; i++)
+		if (p->orders[i]->on->size >= LONG)
+			weight_of(p, &w, p->orders[i]->on)->once += ORDER;
+	return w;
+}
+
+/* ---- how much there is ---- */
+
+/* "p_1.c_5" of "p_1.c_5", "p_1.users users" of "p_1.users users, p_1.teams teams". */
+static struct str
+first_table(const struct query_list *l, bool alias)
+{
+	size_t n = strcspn(l->from, alias ? "," : ", ");
+
+	return (struct str){l->from, n};
+}
+
+/* The length of a text is known without reading it; a list is read. */
+static const char *
+units_sql(struct query_plan *p, const struct query_attr *a)
+{
+	if (a == NULL)
+		return "1";
+	if (a->size == 0)
+		return arena_printf(p->cx->arena, "%d", SHORT);
+	return arena_printf(p->cx->arena, "coalesce(%s(%s), 0)", a->array ? "cardinality" : "octet_length", a->column);
+}
+
+/* Some pages of the table, scaled to all of them. */
+static const char *
+sample_sql(struct query_plan *p, const struct query_attr *a)
+{
+	int some = a && a->array ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
+	const char *pages = arena_printf(p->cx->arena, "greatest(1.0, pg_relation_size('%.*s') / %d.0)", STR_FMT(first_table(p->l, false)), PAGE);
+
+	return arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT greatest(1.0, %s / %d) * coalesce(sum(u), 0) FROM (SELECT %s AS u FROM %.*s "
+	    "TABLESAMPLE SYSTEM (least(100, %d / %s))) AS s", pages, some, units_sql(p, a), STR_FMT(first_table(p->l, true)), 100 * some, pages);
+}
+
+/* Awaits when it was not asked within a minute. How much there is of the attribute in the whole table; NULL: of rows. */
+static err_t
+units_of(struct query_plan *p, const struct query_attr *a, double *out)
+{
+	struct str key = str_c(arena_printf(p->cx->arena, "%.*s %s", STR_FMT(first_table(p->l, false)), a && a->size ? a->column : a ? "short" : ""));
+	struct sample *s;
+	struct db_res *r;
+
+	if (p->l->from[0] == '(') {	/* the members of a collection's schema */
+		*out = a ? FEW * SHORT : FEW;
+		return OK;
+	}
+	if (samples == NULL)
+		samples = lru_new(SAMPLES_MAX, free);
+	s = lru_get(samples, key);
+	if (s != NULL && loop_now() - s->read <= SAMPLE_AGE) {
+		*out = s->units;
+		return OK;
+	}
+	TRY(db_query(p->cx, &r, sample_sql(p, a), DB0));
+	s = mem_alloc(sizeof *s);
+	*s = (struct sample){loop_now(), strtod(db_cstr(r, 0, 0), NULL)};
+	*out = s->units;
+	lru_put(samples, key, s);
+	return OK;
+}
+
+/* ---- what other filters leave ---- */
+
+static bool
+is_light(struct query_plan *p, const struct query *q)
+{
+	struct weights w = {0};
+
+	weigh_filter(p, &w, q);
+	return w.n == 0;
+}
+
+/* Awaits. The part of the rows that PostgreSQL expects to be left by the filters that cost nothing. */
+static err_t
+part_left(struct query_plan *p, double *out)
+{
+	struct query *light = arena_array(p->cx->arena, struct query, p->n + 1);
+	struct query_plan *rest = arena_new_of(p->cx->arena, struct query_plan);
+	const json_t *plan;
+	struct db_res *r;
+	double rows;
+	int n = 0;
+
+	for (int i = 0; i < p->n; i++)
+		if (is_light(p, &p->q[i]))
+			light[n++] = p->q[i];
+	query_plan_init(rest, p->cx, p->l, light, n, NULL);
+	TRY(units_of(p, NULL, &rows));
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "EXPLAIN (FORMAT JSON) SELECT 1 FROM %s%.*s", rest->from, STR_FMT(rest->where)),
+	    rest->n_v, rest->v));
+	plan = json_object_get(json_array_get(json_parse(p->cx, db_str(r, 0, 0), NULL), 0), "Plan");
+	*out = rows > 1 ? json_number_value(json_object_get(plan, "Plan Rows")) / rows : 1;
+	return OK;
+}
+
+/* Awaits. */
+static err_t
+total_cost(struct query_plan *p, struct weights *w, double *out)
+{
+	*out = 0;
+	for (int i = 0; i < w->n; i++) {
+		TRY(units_of(p, w->v[i].on, &w->v[i].units));
+		*out += (w->v[i].once + w->v[i].each) * w->v[i].units;
+	}
+	return OK;
+}
+
+/* ---- the doors ---- */
+
+static void
+share_scans(struct query_plan *p)
+{
+	if (p->cx->share != NULL)	/* of a job */
+		return;
+	if (scans == NULL)
+		scans = db_share_new(conf.db_pool_size * conf.db_scan_part / 100 > 1 ? (unsigned)(conf.db_pool_size * conf.db_scan_part / 100) : 1);
+	p->cx->share = scans;
+	p->shared = true;
+}
+
+void
+query_cost_end(struct query_plan *p)
+{
+	if (!p->shared)
+		return;
+	assert(p->cx->share == scans);
+	p->cx->share = NULL;
+	p->shared = false;
+}
+
+err_t
+query_cost(struct query_plan *p)
+{
+	struct weights w = weights_of(p);
+	double cost, part, max = (double)conf.query_cost_max * MILLION;
+
+	if (w.n > 0 || (p->search != NULL && *p->search))
+		share_scans(p);
+	if (w.n == 0 || max <= 0)
+		return OK;
+	TRY(total_cost(p, &w, &cost));
+	if (cost <= max)
+		return OK;
+	TRY(part_left(p, &part));
+	if (part >= 1 || cost * part > max) {
+		metric_add(M_db_refused, 1);
+		return fail_msg(p->cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED,
+		    "The filters have too much to look through: ask for fewer values, or narrow it by an attribute with an index.");
+	}
+	return OK;
+}

@@ -1,0 +1,85 @@
+/* Whose account it is. Anybody can sign up with anybody's address, so an account belongs to whoever made it only until the owner of its address
+ * shows up: with a secret that was sent there and lets its reader in (recovery, magic URL, code, invitation), or by a provider that vouches for
+ * the address. All these ways end here, and here is the rule:
+ *
+ * An account that is made by a secret on its way to its address (magic URL, code, invitation) is its reader's from the start: nobody has anything else
+ * that opens it. Else an address that is proved for the first time takes the account over. Whatever else opens it goes: sessions, password, OAuth2 identities, the
+ * other address (whoever set it up can read there), and by the epoch every secret that is on its way. Sockets follow by EVENT_ROLES, which the
+ * caller's event must carry. Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions and secrets.
+ *
+ * The link of a verification lets nobody in. It is asked for by whoever holds the account and opened by whoever reads there, and only when both are
+ * the same (it is opened with a session of the account) the address is proved by it; then nothing ends, since nothing changed hands. Opened by a
+ * guest it makes the address verified, as the contract has it, and no more: the owner, who may have opened a stranger's link, still takes
+ * over when they come in by themselves. */
+#include <assert.h>
+
+#include "core/metric.h"
+#include "core/vtime.h"
+#include "svc/users/password.h"
+#include "svc/users/user.h"
+
+#define PASSWORD_SET "password hash hash_options password_update epoch"
+
+static const struct {
+	const char *confirm, *take;	/* columns that are set by a proof, and by one that takes over */
+} addresses[] = {
+	[PROVES_EMAIL] = {"email_verification email_proved", "email_verification email_proved phone phone_verification phone_proved " PASSWORD_SET},
+	[PROVES_PHONE] = {"phone_verification phone_proved", "phone_verification phone_proved email email_verification email_proved " PASSWORD_SET},
+};
+
+/* Deletes what opens an account, so that nothing of it comes back whatever becomes of the account. */
+static void
+proof_end(struct db_tx *tx, const struct project *p, const struct user *u, bool identities)
+{
+	static const char *const all[] = {"sessions", "tokens", "identities"};
+	struct ctx *cx = tx_ctx(tx);
+
+	for (int i = 0; i < (identities ? 3 : 2); i++)
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.%s WHERE user_internal = $1::bigint", p->schema, all[i]),
+		    DB(pg_i64(cx->arena, u->internal)));
+}
+
+static void
+proof_password(const struct user_proof *proof, struct user *n)
+{
+	n->password = proof->hash;
+	n->hash = PASSWORD_HASH_ID;
+	n->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	n->password_update = proof->hash != NULL && !proof->nobody_knows ? time_now_ms() : TIME_NONE;
+}
+
+err_t
+user_prove(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_proof *proof, struct user *now)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const struct rows w = rows_internal(cx, u->internal);
+	struct user n = {0};
+	bool proved;
+
+	TRY(user_lock(tx, p, u, now));
+	if (!now->status)
+		return fail(cx, ERR_USER_BLOCKED, "user=%s", now->id);
+	*proof->took_over_out = false;
+	if (proof->of == PROVES_NOTHING)
+		return OK;
+	assert(proof->of == PROVES_EMAIL || proof->of == PROVES_PHONE);
+	proved = proof->of == PROVES_EMAIL ? now->email_proved : now->phone_proved;
+	n.email_verification = proof->of == PROVES_EMAIL;
+	n.phone_verification = proof->of == PROVES_PHONE;
+	n.email_proved = n.email_verification && (proved || proof->how != PROOF_BY_LINK);
+	n.phone_proved = n.phone_verification && (proved || proof->how != PROOF_BY_LINK);
+	n.epoch = now->epoch + 1;
+	if (!proved && proof->how == PROOF_LETS_IN) {
+		*proof->took_over_out = true;
+		metric_add(M_accounts_taken_over, 1);
+		proof_end(tx, p, now, true);
+		proof_password(proof, &n);
+		return record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now);
+	}
+	TRY(record_set(tx, p, &user_record, w, addresses[proof->of].confirm, &n, now));
+	if (proof->hash == NULL || proof->nobody_knows)
+		return OK;
+	proof_end(tx, p, now, false);
+	proof_password(proof, &n);
+	return record_set(tx, p, &user_record, w, PASSWORD_SET, &n, now);
+}
