@@ -163,6 +163,15 @@ describe('files', () => {
 		fails(await alice.call('PUT', `/storage/buckets/none/files/${f.$id}`, { body: {} }), 404, 'storage_bucket_not_found')
 	})
 
+	test('to update is not to read, nor to give away', async () => {
+		const b = await makeBucket({ permissions: ['create("users")', 'update("users")'], fileSecurity: true }), f = await makeFile(b), at = `/storage/buckets/${b.$id}/files/${f.$id}`
+		const r = await bob.ok('PUT', at, { body: {} })
+		assert.deepEqual([r.$id, r.name, r.signature, r.mimeType, r.sizeOriginal, r.$permissions], [f.$id, '', '', '', 0, []])
+		for (const verb of ['read', 'delete', 'write']) fails(await bob.call('PUT', at, { body: { permissions: [`${verb}("user:${bob.id}")`] } }), 401, 'user_unauthorized')
+		assert.deepEqual((await bob.ok('PUT', at, { body: { permissions: [`update("user:${bob.id}")`] } })).$permissions, [`update("user:${bob.id}")`])
+		assert.equal((await alice.call('GET', at)).status, 404)
+	})
+
 	test('delete, and the id is free', async () => {
 		const b = await makeBucket(), id = unique('f'), at = `/storage/buckets/${b.$id}/files/${id}`
 		for (let i = 0; i < 3; i++) {

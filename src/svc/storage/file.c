@@ -165,23 +165,47 @@ file_emit(struct db_tx *tx, const struct project *p, const struct bucket *b, con
 	event_emit(tx, &ev);
 }
 
+/* Whoever may change a file's permissions adds only what it may do itself. */
+static err_t
+file_check_added(struct ctx *cx, const struct file_caller *who, const struct bucket *b, const struct file *f, const struct strs *perms)
+{
+	bool del = holds(who, &b->perms.del) || file_grants(cx, who, f, STR("delete"));
+	const char *verb = perms->set && !who->bypass ? perms_beyond(perms, &f->permissions, file_readable(who, b, f), true, del) : NULL;
+
+	return verb ? fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold what it grants: %s.", verb) : OK;
+}
+
+/* To update is not to read: whoever may not read the file is told of it what it has written itself. */
+static void
+file_own_part(const struct strs *perms, struct file *f)
+{
+	f->name = f->signature = f->mime = "";
+	f->size = f->chunks_total = f->chunks_uploaded = 0;
+	f->permissions = perms->set ? *perms : (struct strs){.set = true};
+}
+
 static err_t
 file_update_tx(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id, const struct strs *perms,
     struct file *out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct file values;
+	bool readable;
 
 	TRY(record_lock(tx, p, &file_record, file_rows(cx, b, id), out));
 	TRY(file_check_grants(cx, who, perms));
 	if (!holds(who, &b->perms.update) && !file_grants(cx, who, out, STR("update")))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "file=%s", id);
+	TRY(file_check_added(cx, who, b, out, perms));
+	readable = file_readable(who, b, out);
 	values = *out;
 	if (perms->set)
 		values.permissions = *perms;
 	values.read = perms_roles(cx->arena, &values.permissions, STR("read"));
 	TRY(record_set(tx, p, &file_record, rows_internal(cx, out->internal), "permissions read", &values, out));
 	file_emit(tx, p, b, &ev_file_update, who->actor, out);
+	if (!readable)
+		file_own_part(perms, out);
 	return OK;
 }
 
