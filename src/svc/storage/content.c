@@ -60,7 +60,7 @@ struct slice {
 
 /* Small ones in one write. */
 static err_t
-send_whole(struct req *rq, const struct slice *s, struct blob_reader *r)
+content_whole(struct req *rq, const struct slice *s, struct blob_reader *r)
 {
 	struct str piece;
 	struct buf b;
@@ -76,7 +76,7 @@ send_whole(struct req *rq, const struct slice *s, struct blob_reader *r)
 }
 
 static err_t
-send_pieces(struct req *rq, const struct slice *s, struct blob_reader *r)
+content_pieces(struct req *rq, const struct slice *s, struct blob_reader *r)
 {
 	struct str piece;
 
@@ -91,7 +91,7 @@ send_pieces(struct req *rq, const struct slice *s, struct blob_reader *r)
 }
 
 static err_t
-send_slice(struct req *rq, const struct slice *s)
+content_send(struct req *rq, const struct slice *s)
 {
 	struct blob_place at = bucket_place(rq->project, s->f->bucket);
 	struct blob_part *parts;
@@ -110,10 +110,10 @@ send_slice(struct req *rq, const struct slice *s)
 	TRY(e);
 	metric_add(M_storage_bytes_out, s->n);
 	if (s->n <= WHOLE_MAX)
-		return send_whole(rq, s, r);
+		return content_whole(rq, s, r);
 	if (blob_fd(r) >= 0)
 		return reply_file(rq, s->status, s->type, blob_fd(r), (uint64_t)s->first, (uint64_t)s->n);
-	return send_pieces(rq, s, r);
+	return content_pieces(rq, s, r);
 }
 
 /* What of the file is asked for. If-None-Match goes before Range, If-Range says whether the range counts. */
@@ -137,7 +137,7 @@ content_answer(struct req *rq, const struct file *f, const char *type)
 		s.n = last - s.first + 1;
 		reply_static(rq, "Content-Range", arena_printf(rq->cx.arena, "bytes %lld-%lld/%lld", (long long)s.first, (long long)last, (long long)f->size));
 	}
-	return send_slice(rq, &s);
+	return content_send(rq, &s);
 }
 
 static err_t
