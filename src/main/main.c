@@ -56,6 +56,7 @@ const struct verb verbs[] = {
     {"project", "create", project_create_run, project_options, "Make a project."},
     {"platform", "create", platform_create_run, platform_options, "Add a platform to a project: browsers are served on its host name only."},
     {"key", "create", key_create_run, key_options, "Make an API key and print its secret; it is not shown again."},
+    {"key", "rotate-master", key_rotate_run, no_options, "Make a new master key and seal everything in the database anew, while servers run or not; when it was stopped, it goes on."},
     {"version", "", version_run, no_options, "Print the version."},
     {"manual", "", manual_run, no_options, "Print the manual page."},
     {"help", "", help_run, no_options, "Print this; help VERB prints one of them."},
