@@ -93,6 +93,7 @@ CONF(argon2_time, INT, "3", RELOAD, "Passes of one password hash.")
 #include "tbl/lanes.h"
 #undef LANE
 CONF(offload_wait, TIME, "15s", RELOAD, "Longest time that heavy work waits for a thread, then 503; 0: as long as the request may take.")
+CONF(storage_preview_limit, SIZE, "20000000", RELOAD, "Largest file that a preview is made of; larger pictures are shown by an icon.")
 CONF(picture_workers, INT, "2", RELOAD, "Image workers (processes under seccomp) per web process; started when needed.")
 CONF(picture_queue, INT, "100", RELOAD, "How many pictures may wait for a worker, per process; more are refused with 503. One client may have an eighth, one project half of them.")
 CONF(picture_wait, TIME, "15s", RELOAD, "Longest time that a picture waits for a worker, then 503; 0: as long as the request may take.")

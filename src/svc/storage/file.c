@@ -3,6 +3,7 @@
 #include "svc/storage/file.h"
 
 #include "core/vtime.h"
+#include "model/picture.h"
 #include "model/record.h"
 
 static const struct field file_fields[] = {
@@ -53,6 +54,12 @@ static bool
 holds(const struct file_caller *who, const struct strs *roles)
 {
 	return who->bypass || roles_meet(who->roles, roles);
+}
+
+const char *
+file_pictures(struct arena *a, const struct project *p, const struct file *f)
+{
+	return arena_printf(a, "%s/%lld", p->schema, (long long)f->internal);
 }
 
 bool
@@ -208,17 +215,16 @@ file_waste_parts(struct db_tx *tx, const struct project *p, int64_t bucket, int6
 }
 
 static err_t
-file_delete_tx(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id)
+file_delete_tx(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id, struct file *f)
 {
 	struct ctx *cx = tx_ctx(tx);
-	struct file f;
 
-	TRY(record_lock_key(tx, p, &file_record, file_rows(cx, b, id), &f));
-	if (!holds(who, &b->perms.del) && !file_grants(cx, who, &f, STR("delete")))
+	TRY(record_lock_key(tx, p, &file_record, file_rows(cx, b, id), f));
+	if (!holds(who, &b->perms.del) && !file_grants(cx, who, f, STR("delete")))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "file=%s", id);
-	file_waste_parts(tx, p, b->internal, f.internal);
-	TRY(record_delete(tx, p, &file_record, rows_internal(cx, f.internal), &f));
-	file_emit(tx, p, b, &ev_file_delete, who->actor, &f);
+	file_waste_parts(tx, p, b->internal, f->internal);
+	TRY(record_delete(tx, p, &file_record, rows_internal(cx, f->internal), f));
+	file_emit(tx, p, b, &ev_file_delete, who->actor, f);
 	return OK;
 }
 
@@ -226,7 +232,10 @@ err_t
 file_delete(struct ctx *cx, const struct project *p, const struct file_caller *who, const char *bucket, const char *id)
 {
 	const struct bucket *b;
+	struct file f;
 
 	TRY(file_bucket(cx, p, who, bucket, &b));
-	return TX_RUN(cx, tx, file_delete_tx(tx, p, who, b, id));
+	TRY(TX_RUN(cx, tx, file_delete_tx(tx, p, who, b, id, &f)));
+	picture_forget(cx, file_pictures(cx->arena, p, &f));	/* no key leads to them any more, but they lie there */
+	return OK;
 }
