@@ -93,7 +93,7 @@ reply_head(struct req *rq, int status, const char *type)
 	assert(!rq->replied);
 	rq->replied = true;
 	rq->status = status;
-	if (!has_header(rq, "Content-Type"))
+	if (status != 304 && !has_header(rq, "Content-Type"))	/* what a 304 says of the type replaces what the client knows */
 		rq->out[rq->n_out++] = (struct http_header){"Content-Type", type};
 	if (conf.debug_speed && !(rq->route->flags & ROUTE_PLAIN))
 		rq->out[rq->n_out++] = (struct http_header){"X-Debug-Speed",

@@ -66,9 +66,31 @@ check_programs(const struct place *p)
 }
 
 static void
+doctor_check_key(const struct place *p)
+{
+	char key[PATH_MAX + 16], old[PATH_MAX + 24];
+	struct stat st;
+
+	if (*conf.master_key_file != '\0')
+		snprintf(key, sizeof key, "%s", conf.master_key_file);
+	else
+		snprintf(key, sizeof key, "%s/master.key", p->data);
+	snprintf(old, sizeof old, "%s.old", key);
+	if (*conf.master_key != '\0')
+		doctor_say(FINE, NULL, "master key configured");
+	else if (stat(key, &st) != 0)
+		doctor_say(WARN, "made at the first start; restore it from a backup if there was one", "master key %s: %s", key, strerror(errno));
+	else if ((st.st_mode & 077) != 0 || st.st_size < 16)
+		doctor_say(WRONG, "chmod 600; if it is damaged restore it", "master key %s is damaged or open to others", key);
+	else
+		doctor_say(FINE, NULL, "master key %s", key);
+	if (*conf.master_key == '\0' && stat(old, &st) == 0)
+		doctor_say(WARN, "run badal key rotate-master again: it goes on", "a change of the master key was not finished: %s is still there", old);
+}
+
+static void
 check_data(const struct place *p)
 {
-	char key[PATH_MAX + 16];
 	struct statvfs fs;
 	struct stat st;
 
@@ -84,13 +106,7 @@ check_data(const struct place *p)
 		    (unsigned)st.st_uid, p->user);
 	else
 		doctor_say(FINE, NULL, "data directory %s", p->data);
-	snprintf(key, sizeof key, "%s/master.key", p->data);
-	if (*conf.master_key == '\0' && stat(key, &st) != 0)
-		doctor_say(WARN, "made at the first start; restore it from a backup if there was one", "master key %s: %s", key, strerror(errno));
-	else if (*conf.master_key == '\0' && ((st.st_mode & 077) != 0 || st.st_size != 64))
-		doctor_say(WRONG, "chmod 600; if it is damaged restore it", "master key %s is damaged or open to others", key);
-	else
-		doctor_say(FINE, NULL, "master key %s", *conf.master_key ? "configured" : key);
+	doctor_check_key(p);
 	if (statvfs(p->data, &fs) == 0) {
 		unsigned long long mb = (unsigned long long)fs.f_bavail * fs.f_frsize / (1024 * 1024);
 

@@ -13,6 +13,7 @@ badal_SOURCES += src/main/main_priv.h
 badal_SOURCES += src/main/manual.c
 badal_SOURCES += src/main/place.c
 badal_SOURCES += src/main/role.c
+badal_SOURCES += src/main/rotate.c
 badal_SOURCES += src/main/role_web.c
 badal_SOURCES += src/main/serve.c
 badal_SOURCES += src/main/settings.c

@@ -99,6 +99,7 @@ const struct verb verbs[] = {
     {"key", "create", key_create_run, key_options, "Make an API key and print its secret.", "projects"},
     {"key", "list", key_list_run, in_project_options, "List API keys: id, name, end, scopes.", "projects"},
     {"key", "delete", key_delete_run, key_delete_options, "Delete an API key.", "projects"},
+    {"key", "rotate-master", key_rotate_run, no_options, "Make a new master key and seal everything in the database anew, while servers run or not; when it was stopped, it goes on."},
     {"version", "", version_run, no_options, "Print the version."},
     {"manual", "", manual_run, no_options, "Print the manual page."},
     {"help", "", help_run, no_options, "Print this; help VERB prints one of them."},

@@ -71,6 +71,8 @@ bool place_find(struct place *p);
 bool place_make(struct place *p);
 /* The master key of the data directory, made when there is none; NULL: cannot. `make` false: NULL when there is none. */
 const char *place_master_key(const struct place *p, bool make);
+/* Writes a file with a key anew, whole or not at all, for those who run there. */
+bool place_write_key(const struct place *p, const char *path, const char *key);
 bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, and the directory belongs to the one who runs there */
 bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
 const char *place_db_url(const struct place *p);	/* of the embedded servers; static */
@@ -155,6 +157,7 @@ int user_create_run(struct args *a);
 int project_create_run(struct args *a);
 int platform_create_run(struct args *a);
 int key_create_run(struct args *a);
+int key_rotate_run(struct args *a);
 int user_list_run(struct args *a);
 int project_list_run(struct args *a);
 int platform_list_run(struct args *a);

@@ -246,7 +246,24 @@ place_make(struct place *p)
 }
 
 static bool
-write_key(const struct place *p, const char *path, const char *key)
+sync_parent(const char *path)
+{
+	char dir[PATH_MAX + 32];
+	int fd;
+	bool ok;
+
+	snprintf(dir, sizeof dir, "%s", path);
+	if (strrchr(dir, '/') != NULL)
+		*strrchr(dir, '/') = '\0';
+	fd = open(*dir ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool
+place_write_key(const struct place *p, const char *path, const char *key)
 {
 	char fresh[PATH_MAX + 32];
 	int fd;
@@ -258,7 +275,10 @@ write_key(const struct place *p, const char *path, const char *key)
 	ok = fd >= 0 && write(fd, key, strlen(key)) == (ssize_t)strlen(key) && fsync(fd) == 0 && (!p->root || fchown(fd, p->uid, p->gid) == 0);
 	if (fd >= 0)
 		close(fd);
-	return ok && rename(fresh, path) == 0;
+	ok = ok && rename(fresh, path) == 0 && sync_parent(path);
+	if (!ok)
+		log_error(NULL, "cannot keep the master key", "path=%s error=\"%s\"", path, strerror(errno));
+	return ok;
 }
 
 const char *
@@ -286,10 +306,7 @@ place_master_key(const struct place *p, bool make)
 	}
 	randombytes_buf(bytes, sizeof bytes);
 	sodium_bin2hex(key, sizeof key, bytes, sizeof bytes);
-	if (write_key(p, path, key))
-		return key;
-	log_error(NULL, "cannot keep the master key", "path=%s error=\"%s\"", path, strerror(errno));
-	return NULL;
+	return place_write_key(p, path, key) ? key : NULL;
 }
 
 bool
@@ -342,19 +359,16 @@ place_settings(const struct place *p, struct args *a, bool make)
 		args_setting(a, "db_url", place_db_url(p));
 	if (*conf.redis_url == '\0')
 		args_setting(a, "redis_url", place_redis_url(p));
-	char storage[PATH_MAX + 16];
+	char storage[PATH_MAX + 16], key[PATH_MAX + 16];
 
 	if (*conf.data_dir == '\0')
 		args_setting(a, "data_dir", p->data);
 	find_storage(p, storage, sizeof storage);
 	if (*conf.storage_dir == '\0')
 		args_setting(a, "storage_dir", storage);
-	if (*conf.master_key == '\0') {
-		const char *key = place_master_key(p, make);
-
-		if (key == NULL)
-			return false;
-		args_setting(a, "master_key", key);
-	}
-	return true;
+	snprintf(key, sizeof key, "%s/master.key", p->data);
+	if (*conf.master_key != '\0' || *conf.master_key_file != '\0')
+		return true;
+	args_setting(a, "master_key_file", key);
+	return place_master_key(p, make) != NULL;
 }

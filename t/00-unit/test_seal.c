@@ -1,7 +1,9 @@
 /* Secrets at rest: what is sealed opens under the same key only, and nothing else opens. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/conf.h"
 #include "model/seal.h"
@@ -50,6 +52,61 @@ Test(seal, another_key_opens_nothing)
 	cr_expect_null(seal_open(a, str_c(sealed)));
 	conf.master_key = "the first key";
 	cr_expect_str_eq(seal_open(a, str_c(sealed)), "secret");
+}
+
+Test(seal, a_former_key_opens_and_the_current_one_seals)
+{
+	const char *former = seal_text(a, "secret"), *anew;
+
+	conf.master_key = "the second key";
+	conf.master_key_old = "of long ago, the first key";
+	cr_expect_str_eq(seal_open(a, str_c(former)), "secret");
+	cr_expect_eq(seal_renew(a, str_c(former), &anew), SEAL_FORMER);
+	cr_expect_eq(seal_renew(a, str_c(anew), &anew), SEAL_CURRENT);
+	cr_expect_eq(seal_renew(a, STR("v1:AAAA"), &anew), SEAL_LOST);
+	cr_expect_str_eq(seal_master(1), "of long ago");
+	cr_expect_null(seal_master(3));
+	former = seal_text(a, "new");
+	conf.master_key_old = "";
+	cr_expect_str_eq(seal_open(a, str_c(former)), "new");
+}
+
+static void
+key_file(const char *path, const char *key)
+{
+	char fresh[64];
+	FILE *f;
+
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	f = fopen(fresh, "w");
+	cr_assert(f != NULL && fputs(key, f) >= 0 && fclose(f) == 0 && rename(fresh, path) == 0);
+}
+
+/* What another process has sealed with a key that we have not seen opens at once. */
+Test(seal, a_new_key_in_the_file_is_found_when_it_is_needed)
+{
+	char path[] = "/tmp/badal-key-XXXXXX", old[64];
+	const char *first, *second;
+
+	cr_assert_geq(mkstemp(path), 0);
+	snprintf(old, sizeof old, "%s.old", path);
+	key_file(path, "key one\n");
+	conf.master_key = "";
+	conf.master_key_file = path;
+	first = seal_text(a, "secret");
+	conf.master_key = "key two";
+	second = seal_text(a, "secret");
+	conf.master_key = "";
+	cr_expect_str_eq(seal_open(a, str_c(first)), "secret");
+	cr_expect_null(seal_open(a, str_c(second)));
+	key_file(old, "key one\n");
+	key_file(path, "key two\n");
+	cr_expect_str_eq(seal_open(a, str_c(second)), "secret");
+	cr_expect_str_eq(seal_open(a, str_c(first)), "secret");
+	cr_expect_str_eq(seal_master(0), "key two");
+	unlink(old);
+	unlink(path);
+	cr_expect_not(seal_look() && seal_open(a, str_c(second)) == NULL);	/* a file that goes away takes no key along */
 }
 
 /* Each bit counts: of the nonce, the text and the tag. */

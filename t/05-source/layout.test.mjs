@@ -105,3 +105,17 @@ test('a static function stands in one file, a handler is named by its service', 
 		for (const [, name] of code(file).matchAll(/^static err_t\n(\w+)\(struct req \*rq, void \*(?:arg|in)\)/gm))
 			assert.ok(services.some((s) => name.startsWith(s)), `${name} in ${file} does not begin with its service`)
 })
+
+/* badal key rotate-master must find whatever is sealed: columns of shapes, and what is sealed by hand. */
+test('a change of the master key knows all that is sealed', () => {
+	const table = read('src/model/seal_rotate.c')
+	for (const file of sources)
+		for (const [, column] of code(file).matchAll(/FIELD\([^)]*?"\w\.(\w+)"[^)]*COL_SEALED/g))
+			assert.match(table, new RegExp(`"${column}"\\}`), `${file}: ${column} is sealed, and not in seal_rotate.c`)
+	const byHand = {
+		'src/model/record.c': 'columns of shapes', 'src/model/blob_keys.c': 'data_keys.secret', 'src/svc/projects/project.c': 'projects.providers',
+		'src/svc/users/session.c': 'the tokens of sessions', 'src/svc/account/oauth_state.c': 'it is never stored',
+	}
+	for (const file of sources.filter((f) => !/seal\w*\.[ch]$/.test(f) && /\bseal_text\(/.test(code(f))))
+		assert.ok(file in byHand, `${file} seals something: put its column into seal_rotate.c, and the file on this list`)
+})

@@ -3,6 +3,7 @@
 #include "svc/storage/file.h"
 
 #include "core/vtime.h"
+#include "model/picture.h"
 #include "model/record.h"
 
 static const struct field file_fields[] = {
@@ -50,9 +51,15 @@ file_rows(struct ctx *cx, const struct bucket *b, const char *id)
 /* ---- who may ---- */
 
 static bool
-holds(const struct file_caller *who, const struct strs *roles)
+file_holds(const struct file_caller *who, const struct strs *roles)
 {
 	return who->bypass || roles_meet(who->roles, roles);
+}
+
+const char *
+file_pictures(struct arena *a, const struct project *p, const struct file *f)
+{
+	return arena_printf(a, "%s/%lld", p->schema, (long long)f->internal);
 }
 
 bool
@@ -60,13 +67,13 @@ file_grants(struct ctx *cx, const struct file_caller *who, const struct file *f,
 {
 	struct strs roles = perms_roles(cx->arena, &f->permissions, verb);
 
-	return holds(who, &roles);
+	return file_holds(who, &roles);
 }
 
 bool
 file_readable(const struct file_caller *who, const struct bucket *b, const struct file *f)
 {
-	return holds(who, &b->perms.read) || (b->file_security && holds(who, &f->read));
+	return file_holds(who, &b->perms.read) || (b->file_security && file_holds(who, &f->read));
 }
 
 bool
@@ -108,7 +115,7 @@ file_get(struct ctx *cx, const struct project *p, const struct file_caller *who,
 	const struct bucket *b;
 
 	TRY(file_bucket(cx, p, who, bucket, &b));
-	if (!b->file_security && !holds(who, &b->perms.read))
+	if (!b->file_security && !file_holds(who, &b->perms.read))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "bucket=%s", b->id);
 	TRY(record_get(cx, p, &file_record, file_rows(cx, b, id), out));
 	return file_readable(who, b, out) ? OK : fail(cx, ERR_STORAGE_FILE_NOT_FOUND, "not readable: %s", id);
@@ -124,7 +131,7 @@ file_list(struct ctx *cx, const struct project *p, const struct file_caller *who
 	*list_out = (struct objs){0};
 	TRY(file_bucket(cx, p, who, bucket, &b));
 	w = (struct rows){"@.bucket = $1::bigint", 1, {pg_i64(cx->arena, b->internal)}};
-	if (!holds(who, &b->perms.read)) {
+	if (!file_holds(who, &b->perms.read)) {
 		if (!b->file_security)
 			return fail(cx, ERR_USER_UNAUTHORIZED, "bucket=%s", b->id);
 		w.where = "@.bucket = $1::bigint AND @.read && $2::text[]";
@@ -169,7 +176,7 @@ file_emit(struct db_tx *tx, const struct project *p, const struct bucket *b, con
 static err_t
 file_check_added(struct ctx *cx, const struct file_caller *who, const struct bucket *b, const struct file *f, const struct strs *perms)
 {
-	bool del = holds(who, &b->perms.del) || file_grants(cx, who, f, STR("delete"));
+	bool del = file_holds(who, &b->perms.del) || file_grants(cx, who, f, STR("delete"));
 	const char *verb = perms->set && !who->bypass ? perms_beyond(perms, &f->permissions, file_readable(who, b, f), true, del) : NULL;
 
 	return verb ? fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold what it grants: %s.", verb) : OK;
@@ -194,7 +201,7 @@ file_update_tx(struct db_tx *tx, const struct project *p, const struct file_call
 
 	TRY(record_lock(tx, p, &file_record, file_rows(cx, b, id), out));
 	TRY(file_check_grants(cx, who, perms));
-	if (!holds(who, &b->perms.update) && !file_grants(cx, who, out, STR("update")))
+	if (!file_holds(who, &b->perms.update) && !file_grants(cx, who, out, STR("update")))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "file=%s", id);
 	TRY(file_check_added(cx, who, b, out, perms));
 	readable = file_readable(who, b, out);
@@ -232,17 +239,16 @@ file_waste_parts(struct db_tx *tx, const struct project *p, int64_t bucket, int6
 }
 
 static err_t
-file_delete_tx(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id)
+file_delete_tx(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id, struct file *f)
 {
 	struct ctx *cx = tx_ctx(tx);
-	struct file f;
 
-	TRY(record_lock_key(tx, p, &file_record, file_rows(cx, b, id), &f));
-	if (!holds(who, &b->perms.del) && !file_grants(cx, who, &f, STR("delete")))
+	TRY(record_lock_key(tx, p, &file_record, file_rows(cx, b, id), f));
+	if (!file_holds(who, &b->perms.del) && !file_grants(cx, who, f, STR("delete")))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "file=%s", id);
-	file_waste_parts(tx, p, b->internal, f.internal);
-	TRY(record_delete(tx, p, &file_record, rows_internal(cx, f.internal), &f));
-	file_emit(tx, p, b, &ev_file_delete, who->actor, &f);
+	file_waste_parts(tx, p, b->internal, f->internal);
+	TRY(record_delete(tx, p, &file_record, rows_internal(cx, f->internal), f));
+	file_emit(tx, p, b, &ev_file_delete, who->actor, f);
 	return OK;
 }
 
@@ -250,7 +256,10 @@ err_t
 file_delete(struct ctx *cx, const struct project *p, const struct file_caller *who, const char *bucket, const char *id)
 {
 	const struct bucket *b;
+	struct file f;
 
 	TRY(file_bucket(cx, p, who, bucket, &b));
-	return TX_RUN(cx, tx, file_delete_tx(tx, p, who, b, id));
+	TRY(TX_RUN(cx, tx, file_delete_tx(tx, p, who, b, id, &f)));
+	picture_forget(cx, file_pictures(cx->arena, p, &f));	/* no key leads to them any more, but they lie there */
+	return OK;
 }

@@ -38,6 +38,8 @@ err_t file_list(struct ctx *cx, const struct project *p, const struct file_calle
     bool total, struct query_page *out, struct objs *list_out) MUST_CHECK;
 /* The parts of a complete file, in order, in the arena. */
 err_t file_parts(struct ctx *cx, const struct project *p, const struct file *f, struct blob_part **out, int *n_out) MUST_CHECK;
+/* What its previews are kept under. */
+const char *file_pictures(struct arena *a, const struct project *p, const struct file *f);
 /* Anybody may read it: `b` is its bucket. */
 bool file_public(const struct bucket *b, const struct file *f);
 

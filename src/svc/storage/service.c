@@ -7,12 +7,14 @@
 extern const struct routes bucket_routes;
 extern const struct routes file_routes;
 extern const struct routes content_routes;
+extern const struct routes preview_routes;
 extern const struct shape storage_usage_shape, bucket_usage_shape;
 
 static const struct routes *const routes[] = {
 	&bucket_routes,
 	&file_routes,
 	&content_routes,
+	&preview_routes,
 	NULL,
 };
 
