@@ -94,7 +94,7 @@ static err_t
 content_send(struct req *rq, const struct slice *s)
 {
 	struct blob_place at = bucket_place(rq->project, s->f->bucket);
-	struct blob_part *parts;
+	const struct blob_part *parts;
 	struct blob_reader *r;
 	int n;
 	err_t e;

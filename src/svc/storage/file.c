@@ -117,7 +117,7 @@ file_get(struct ctx *cx, const struct project *p, const struct file_caller *who,
 	TRY(file_bucket(cx, p, who, bucket, &b));
 	if (!b->file_security && !file_holds(who, &b->perms.read))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "bucket=%s", b->id);
-	TRY(record_get(cx, p, &file_record, file_rows(cx, b, id), out));
+	TRY(file_find(cx, p, b, id, out));
 	return file_readable(who, b, out) ? OK : fail(cx, ERR_STORAGE_FILE_NOT_FOUND, "not readable: %s", id);
 }
 
@@ -144,17 +144,22 @@ file_list(struct ctx *cx, const struct project *p, const struct file_caller *who
 }
 
 err_t
-file_parts(struct ctx *cx, const struct project *p, const struct file *f, struct blob_part **out, int *n_out)
+file_parts(struct ctx *cx, const struct project *p, const struct file *f, const struct blob_part **out, int *n_out)
 {
+	struct blob_part *parts;
 	struct db_res *r;
 
+	*out = f->parts;
+	*n_out = f->n_parts;
+	if (f->parts != NULL)
+		return OK;
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena, "SELECT size, blob, stored, coding, sealed, md5 FROM %s.file_parts WHERE file = $1::bigint ORDER BY start", p->schema),
 	    DB(pg_i64(cx->arena, f->internal))));
 	*n_out = db_rows(r);
-	*out = arena_array(cx->arena, struct blob_part, *n_out + 1);
+	*out = parts = arena_array(cx->arena, struct blob_part, *n_out + 1);
 	for (int i = 0; i < *n_out; i++)
-		(*out)[i] = (struct blob_part){.bind = FILE_BIND, .blob = {.size = db_i64(r, i, 0), .name = db_cstr(r, i, 1), .stored = db_i64(r, i, 2),
+		parts[i] = (struct blob_part){.bind = FILE_BIND, .blob = {.size = db_i64(r, i, 0), .name = db_cstr(r, i, 1), .stored = db_i64(r, i, 2),
 		    .coding = (enum blob_coding)db_i64(r, i, 3), .sealed = db_i64(r, i, 4), .md5 = db_cstr(r, i, 5)}};
 	return OK;
 }
@@ -168,6 +173,7 @@ file_emit(struct db_tx *tx, const struct project *p, const struct bucket *b, con
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev = {.kind = kind, .project = p->id, .ids = {b->id, f->id}, .payload = shape_json(cx, &file_shape, f), .actor = actor};
 
+	ev.stale[0] = file_stale_key(cx, p, b->internal, f->id);
 	ev.roles = b->file_security ? roles_union(cx->arena, &b->perms.read, &f->read) : b->perms.read;
 	event_emit(tx, &ev);
 }

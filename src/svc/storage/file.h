@@ -15,6 +15,8 @@ struct file {
 	int64_t chunks_total, chunks_uploaded;
 	bool complete;
 	const char *uploader;		/* who began it and may finish it: "user:<id>", "guest:<address>"; "": keys and admins alone */
+	const struct blob_part *parts;	/* where its bytes are; NULL: file_parts finds them */
+	int n_parts;
 	int64_t chunk, received, unbroken, changes;	/* while it is uploaded, see sql/project/0011_storage.sql */
 };
 extern const struct shape file_shape;
@@ -37,7 +39,7 @@ err_t file_get(struct ctx *cx, const struct project *p, const struct file_caller
 err_t file_list(struct ctx *cx, const struct project *p, const struct file_caller *who, const char *bucket, const struct strs *queries, const char *search,
     bool total, struct query_page *out, struct objs *list_out) MUST_CHECK;
 /* The parts of a complete file, in order, in the arena. */
-err_t file_parts(struct ctx *cx, const struct project *p, const struct file *f, struct blob_part **out, int *n_out) MUST_CHECK;
+err_t file_parts(struct ctx *cx, const struct project *p, const struct file *f, const struct blob_part **out, int *n_out) MUST_CHECK;
 /* What its previews are kept under. */
 const char *file_pictures(struct arena *a, const struct project *p, const struct file *f);
 /* Anybody may read it: `b` is its bucket. */
@@ -73,6 +75,9 @@ err_t upload_store(struct ctx *cx, const struct project *p, const struct file_ca
 /* ---- what files.c and upload.c share ---- */
 extern const struct record file_record;
 #define FILE_BIND "file"		/* what sealed blobs of files are bound to, besides their place and name */
+/* Awaits on a cache miss. The file, whoever asks; valid until cx ends. ERR_STORAGE_FILE_NOT_FOUND. */
+err_t file_find(struct ctx *cx, const struct project *p, const struct bucket *b, const char *id, struct file *out) MUST_CHECK;
+const char *file_stale_key(struct ctx *cx, const struct project *p, int64_t bucket, const char *id);
 struct rows file_rows(struct ctx *cx, const struct bucket *b, const char *id);	/* the file with this id in a bucket */
 bool file_grants(struct ctx *cx, const struct file_caller *who, const struct file *f, struct str verb);	/* whether the file grants the caller this */
 bool file_readable(const struct file_caller *who, const struct bucket *b, const struct file *f);

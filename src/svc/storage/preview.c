@@ -140,7 +140,7 @@ preview_open(struct preview *v)
 {
 	struct blob_place at = bucket_place(v->rq->project, v->f->bucket);
 	struct ctx *cx = &v->rq->cx;
-	struct blob_part *parts;
+	const struct blob_part *parts;
 	int n;
 
 	TRY(file_parts(cx, v->rq->project, v->f, &parts, &n));

@@ -377,7 +377,7 @@ static err_t
 examine(struct ctx *cx, const struct project *p, const struct upload *u, struct file *f)
 {
 	struct blob_place at = bucket_place(p, u->b->internal);
-	struct blob_part *parts;
+	const struct blob_part *parts;
 	struct str head;
 	int n;
 

@@ -1,0 +1,163 @@
+/* Storage, each figure as a ratio to a floor of the same run: uploads against cat and a hash, downloads against nginx, small files against GET /v1/account, other
+ * requests beside many uploads, and memory at rest.
+ * node t/bench/storage.mjs [upload download small beside rest]        needs curl, wrk and nginx (found at run time) */
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import path from 'node:path'
+
+import { form, part, upload } from '../lib/form.mjs'
+import { dataDir, start } from '../lib/server.mjs'
+import { cpuOf, family, percentile, pssOf, report, reportAtLeast, run, sleep } from './lib.mjs'
+
+const CHUNK = 5 * 1024 * 1024, GB = 205 * CHUNK, BIG = 100_000_000
+const wanted = process.argv.slice(2), does = (name) => wanted.length === 0 || wanted.includes(name)
+const dir = dataDir()
+let s, p, alice
+const server = () => family(s.pid)
+const pick = (name) => family(s.pid).filter((pid) => { try { return execFileSync('cat', [`/proc/${pid}/comm`]).toString().startsWith(name) } catch { return false } })
+
+async function world(conf = {}) {
+	s = await start({ conf: { web_processes: 1, log_level: 'warn', storage_limit: '2g', ...conf } })
+	s.checked = false
+	p = await s.project()
+	alice = await p.user()
+}
+const bucket = async (more) => (await p.ok('POST', '/storage/buckets', { body: { bucketId: 'unique()', name: 'B', antivirus: false, permissions: ['create("users")', 'read("any")'], ...more } })).$id
+
+/* A file in chunks, as the SDKs send it; microseconds of the web process. */
+async function sendFile(b) {
+	const chunk = Buffer.alloc(CHUNK, 'bytes '), before = cpuOf(pick('badal-web'))
+	let id
+	for (let at = 0; at < GB; at += CHUNK) {
+		const r = await upload(p.call, b, 'unique()', part('film.mp4', chunk), { start: at, total: GB, id, ms: 120000 })
+		if (r.status !== 201) throw new Error(r.text)
+		id = r.body.$id
+	}
+	return cpuOf(pick('badal-web')) - before
+}
+
+/* cat into a file, and fsync: the CPU of children that have ended. */
+function catCost() {
+	const from = path.join(dir, 'from'), to = path.join(dir, 'to')
+	writeFileSync(from, Buffer.alloc(GB / 5, 'bytes '))
+	const out = execFileSync('bash', ['-c', `cat "$0" "$0" "$0" "$0" "$0" > "$1"; sync "$1"; times`, from, to]).toString().trim().split('\n')[1]
+	rmSync(from)
+	rmSync(to)
+	return out.split(' ').map((t) => t.match(/(\d+)m([\d.]+)s/)).reduce((sum, x) => sum + (Number(x[1]) * 60 + Number(x[2])) * 1e6, 0)
+}
+const timed = (fn) => { const before = process.cpuUsage(); fn(); const t = process.cpuUsage(before); return t.user + t.system }
+const md5Cost = () => timed(() => { const h = createHash('md5'), b = Buffer.alloc(1 << 20, 'x'); for (let i = 0; i < GB; i += b.length) h.update(b); h.digest() })
+
+async function uploads() {
+	await world()
+	const plain = await sendFile(await bucket({ encryption: false })), sealed = await sendFile(await bucket({ encryption: true })), cat = catCost(), md5 = md5Cost()
+	report('1 GB in chunks of 5 MiB, plain: CPU of the web process', plain / 1e6, 's')
+	report('  cat into a file and sync', cat / 1e6, 's')
+	report('  one MD5 of it, which the contract wants', md5 / 1e6, 's')
+	report('  plain / cat', plain / cat, '×', 2)
+	report('  plain / (cat + MD5)', plain / (cat + md5), '×')
+	report('the same, sealed', sealed / 1e6, 's')
+	report('  sealed / plain', sealed / plain, '×')
+	await s.stop()
+}
+
+/* Bytes per second of CPU that a server takes for 16 downloads at a time. */
+async function fetched(url, pids, headers = []) {
+	const before = cpuOf(pids()), n = 64
+	await Promise.all(Array.from({ length: 16 }, async () => { for (let i = 0; i < n / 16; i++) await run('curl', ['-sS', '-f', '-o', '/dev/null', ...headers, url]) }))
+	return n * BIG / (cpuOf(pids()) - before)	/* MB/s of CPU */
+}
+
+async function nginx(file) {
+	const conf = path.join(dir, 'nginx.conf'), port = 20000 + Math.floor(Math.random() * 20000)
+	writeFileSync(conf, `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/error.log; user root;
+events { worker_connections 256; }
+http { access_log off; sendfile on; tcp_nopush on; client_body_temp_path ${dir}; proxy_temp_path ${dir}; fastcgi_temp_path ${dir}; uwsgi_temp_path ${dir}; scgi_temp_path ${dir};
+server { listen 127.0.0.1:${port}; root ${path.dirname(file)}; } }`)
+	const child = spawn('nginx', ['-c', conf, '-p', dir], { stdio: 'ignore' })
+	await sleep(500)
+	const rate = await fetched(`http://127.0.0.1:${port}/${path.basename(file)}`, () => family(child.pid))
+	child.kill()
+	return rate
+}
+
+async function downloads() {
+	await world({ body_max: '200m' })
+	const bytes = Buffer.alloc(BIG, 'bytes '), file = path.join(dir, 'big.bin'), rates = {}
+	writeFileSync(file, bytes)
+	const fd = openSync(file, 'r')
+	fsyncSync(fd)
+	closeSync(fd)
+	for (const [name, more] of [['plain', { encryption: false }], ['sealed', { encryption: true }]]) {
+		const b = await bucket(more), f = (await upload(p.call, b, 'unique()', part('big.bin', bytes), { ms: 120000 })).body
+		rates[name] = await fetched(`${s.endpoint}/storage/buckets/${b}/files/${f.$id}/download?project=${p.id}`, server)
+	}
+	const floor = await nginx(file)
+	report('100 MB, 16 connections, plain: bytes per CPU second', rates.plain, 'MB/s')
+	report('  nginx', floor, 'MB/s')
+	reportAtLeast('  plain / nginx', rates.plain / floor, '×', 0.7)
+	report('the same, sealed', rates.sealed, 'MB/s')
+	await s.stop()
+}
+
+async function wrk(target, headers) {
+	const before = cpuOf(server()), out = await run('wrk', ['-t1', '-c32', '-d4s', ...headers.flatMap((h) => ['-H', h]), `http://127.0.0.1:${s.port}${target}`])
+	if (/Non-2xx/.test(out)) throw new Error(out)
+	return Number(out.match(/(\d+) requests in/)[1]) / ((cpuOf(server()) - before) / 1e6)
+}
+
+async function small() {
+	await world()
+	const b = await bucket({ encryption: false }), f = (await upload(p.call, b, 'unique()', part('a.jpg', Buffer.alloc(100_000, 'x')))).body
+	const account = await wrk('/v1/account', [`X-Appwrite-Project: ${p.id}`, `Cookie: ${alice.cookie}`])
+	const view = await wrk(`/v1/storage/buckets/${b}/files/${f.$id}/view?project=${p.id}`, [])
+	report('GET /v1/account: requests per CPU second', account, '/s')
+	report('100 kB viewed: requests per CPU second', view, '/s')
+	reportAtLeast('  ratio', view / account, '×', 0.5)
+	await s.stop()
+}
+
+/* The p99 of GET /v1/account, 100 a second, while `busy` goes on. */
+async function paced(ms) {
+	const times = [], agent = new http.Agent({ keepAlive: true, maxSockets: 64 }), end = Date.now() + ms
+	const one = () => new Promise((ok) => {
+		const began = performance.now()
+		http.get({ port: s.port, host: '127.0.0.1', path: '/v1/account', agent, headers: { 'x-appwrite-project': p.id, cookie: alice.cookie } }, (r) => { r.resume(); r.on('end', () => { times.push(performance.now() - began); ok() }) }).on('error', ok)
+	})
+	const all = []
+	while (Date.now() < end) { all.push(one()); await sleep(10) }
+	await Promise.all(all)
+	agent.destroy()
+	return percentile(times, 0.99)
+}
+
+/* Uploads that trickle: 1,000 connections, each with a chunk under way. */
+async function beside() {
+	await world()
+	const b = await bucket({ encryption: false }), quiet = await paced(5000), f = form({ fileId: 'unique()', file: part('a.bin', Buffer.alloc(1_000_000, 'x')) })
+	const all = Array.from({ length: 1000 }, () => new Promise((ok) => {
+		const rq = http.request({ port: s.port, host: '127.0.0.1', method: 'POST', path: `/v1/storage/buckets/${b}/files`, headers: { ...f.headers, 'content-length': f.body.length, 'x-appwrite-project': p.id, 'x-appwrite-key': p.key } }, (r) => { r.resume(); r.on('end', ok) })
+		rq.on('error', ok)
+		let at = 0
+		const more = () => { if (at >= f.body.length) return rq.end(); rq.write(f.body.subarray(at, at + 50_000)); at += 50_000; setTimeout(more, 400 + Math.random() * 200) }
+		more()
+	}))
+	const busy = await paced(8000)
+	await Promise.all(all)
+	report('p99 of GET /v1/account, quiet', quiet, 'ms')
+	report('  beside 1,000 uploads', busy, 'ms')
+	report('  ratio', busy / quiet, '×', 2)
+	await s.stop()
+}
+
+async function rest() {
+	await world({ web_processes: 2 })
+	await sleep(3000)
+	report('resident memory of all processes at rest (PSS)', pssOf(family(s.pid)) / 1024, 'MiB', 60)
+	await s.stop()
+}
+
+for (const [name, fn] of Object.entries({ upload: uploads, download: downloads, small, beside, rest })) if (does(name)) await fn()
+rmSync(dir, { recursive: true, force: true })
