@@ -76,6 +76,9 @@ err_t fetch_head(struct ctx *cx, struct fetch_stream *s, struct fetch_reply **ou
 err_t fetch_read(struct ctx *cx, struct fetch_stream *s, struct str *piece_out) MUST_CHECK;
 void fetch_close(struct fetch_stream **sp);	/* whatever is under way is dropped; NULL inside is fine */
 
+/* The http or https address that a link means on the page `base`, without a fragment; in the arena. NULL: it means none. */
+const char *fetch_resolve(struct arena *a, const char *base, const char *link);
+
 /* True for addresses that only make sense inside: private, loopback, link-local, shared, multicast, reserved, and IPv6 forms that embed
  * one. `text` is a numeric address; anything else is true. */
 bool fetch_address_private(const char *text);

@@ -34,6 +34,14 @@ err_t picture_make(struct ctx *cx, picture_source_fn source, void *arg, const st
 /* The same of a picture of ours, PNG unless `ask` says otherwise, on #eceff1 unless it has a background. */
 err_t picture_icon(struct ctx *cx, enum picture_icon icon, const struct picture_ask *ask, struct picture *out) MUST_CHECK;
 
+/* ---- what else is hostile: texts and pages of strangers ---- */
+
+/* Awaits a worker. PNG, width x height, all of one colour (0xrrggbb), with holes in the shape of the letters: UTF-8, a line each, at most two. ERR_PICTURE_BAD:
+ * there is no Pango here. Other errors as picture_make. */
+err_t picture_initials(struct ctx *cx, struct str letters, int width, int height, unsigned color, struct picture *out) MUST_CHECK;
+/* Awaits a worker. Of an HTML page the address of its base and of its icon as they stand there, without blanks and control characters; "": it names none. */
+err_t picture_page_icon(struct ctx *cx, struct str page, const char **base_out, const char **icon_out) MUST_CHECK;
+
 /* ---- results that are kept (spec 9) ---- */
 
 /* A directory of the data directory, bounded by conf.preview_cache_size, the least recently used go first. A key must name everything that decides the bytes

@@ -37,8 +37,17 @@ struct picture_able {		/* its answer: bits 1 << enum picture_source, 1 << enum p
 	uint32_t reads, writes;
 };
 
+enum picture_kind {		/* what is to be done */
+	TASK_PICTURE,
+	TASK_INITIALS,		/* the source is letters, a line each; width, height and background say the rest */
+	TASK_PAGE,		/* the source is an HTML page; the result two lines, PICTURE_SAME: its base, and where its icon is */
+	TASK_N
+};
+enum { INITIALS_LETTERS = 2, INITIALS_BYTES = 64, INITIALS_SIDE_MAX = 2000 };	/* letters, bytes of one, pixels */
+
 struct picture_task {
 	uint32_t magic;
+	int32_t kind;		/* enum picture_kind */
 	int32_t icon;		/* enum picture_icon; 0: the source is a picture */
 	int32_t width, height, gravity, quality, border_width, border_radius, rotation;
 	int32_t border_color, background;	/* 0xrrggbb; -1: none */
@@ -56,7 +65,7 @@ struct picture_end {		/* how the process that made it ended */
 struct picture_result {		/* at the beginning of the file in memory; the bytes follow */
 	uint32_t magic;
 	uint32_t outcome;
-	uint32_t format;	/* enum picture_format, never PICTURE_SAME */
+	uint32_t format;	/* enum picture_format; PICTURE_SAME: text */
 	uint32_t width, height;
 	uint32_t bytes;
 };

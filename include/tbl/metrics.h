@@ -93,6 +93,7 @@ METRIC(pictures_late, COUNTER, "badal_pictures_late_total", "Of these, given up 
 METRIC(pictures_cached, COUNTER, "badal_pictures_cached_total", "Pictures that were found in the cache.")
 METRIC(pictures_kept, COUNTER, "badal_pictures_kept_total", "Pictures put into the cache.")
 METRIC(pictures_dropped, COUNTER, "badal_pictures_dropped_total", "Pictures taken out of the cache to make room.")
+METRIC(avatar_fetches_refused, COUNTER, "badal_avatar_fetches_refused_total", "Pictures and icons of other sites that were not fetched, because too many were under way.")
 METRIC(picture_workers_busy, GAUGE, "badal_picture_workers_busy", "Image workers that are at work.")
 METRIC(picture_workers_started, COUNTER, "badal_picture_workers_started_total", "Image workers started.")
 METRIC(picture_workers_lost, COUNTER, "badal_picture_workers_lost_total", "Image workers that crashed, or were killed in the middle of a picture.")

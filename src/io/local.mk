@@ -6,6 +6,7 @@ libbadal_io_a_SOURCES += src/io/db_share.c
 libbadal_io_a_SOURCES += src/io/budget.c src/io/static.c
 libbadal_io_a_SOURCES += src/io/psl.c
 libbadal_io_a_SOURCES += src/io/country.c src/io/names.c src/io/sntp.c
+libbadal_io_a_SOURCES += src/io/fetch_url.c src/io/letters.c src/io/png.c src/io/qr.c
 libbadal_io_a_SOURCES += src/io/bus.c src/io/bus_link.c src/io/bus_priv.h src/io/bus_stream.c src/io/bus_url.c
 libbadal_io_a_SOURCES += src/io/db_repl.c
 libbadal_io_a_SOURCES += src/io/fetch.c src/io/fetch_addr.c src/io/fetch_loop.c src/io/fetch_priv.h

@@ -4,6 +4,7 @@
  * sealed, and handed over with an empty one for the result. */
 #include "model/picture.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -157,7 +158,7 @@ job_result(struct ctx *cx, struct picture_job *j, struct picture *out)
 		return fail(cx, ERR_PICTURE_LARGE, "over the limits of pixels, memory or time");
 	if (r.outcome == OUTCOME_CANNOT)
 		return fail(cx, ERR_PICTURE_BAD, "a format that is not installed here");
-	if (r.outcome != OUTCOME_MADE || r.format == PICTURE_SAME || r.format >= PICTURE_TYPES || r.bytes > PICTURE_RESULT_MAX || r.width > INT16_MAX * 2 ||
+	if (r.outcome != OUTCOME_MADE || (r.format == PICTURE_SAME) != (j->task.kind == TASK_PAGE) || r.format >= PICTURE_TYPES || r.bytes > PICTURE_RESULT_MAX || r.width > INT16_MAX * 2 ||
 	    r.height > INT16_MAX * 2)
 		return fail(cx, ERR_PICTURE_BAD, "no picture, or a broken one");
 	TRY(budget_hold(cx, r.bytes));
@@ -255,4 +256,41 @@ picture_icon(struct ctx *cx, enum picture_icon icon, const struct picture_ask *a
 	if (t.background < 0)
 		t.background = 0xeceff1;
 	return make(cx, NULL, NULL, &t, out);
+}
+
+/* ---- letters and pages ---- */
+
+static err_t
+source_once(struct ctx *cx, void *arg, struct str *piece_out)
+{
+	struct str *left = arg;
+
+	(void)cx;
+	*piece_out = *left;
+	*left = STR_NONE;
+	return OK;
+}
+
+err_t
+picture_initials(struct ctx *cx, struct str letters, int width, int height, unsigned color, struct picture *out)
+{
+	struct picture_task t = {.magic = PICTURE_WIRE, .kind = TASK_INITIALS, .width = width, .height = height, .background = (int32_t)(color & 0xffffff), .border_color = -1,
+	    .opacity = 1000000};
+
+	assert(width >= 1 && height >= 1 && width <= INITIALS_SIDE_MAX && height <= INITIALS_SIDE_MAX);
+	return make(cx, source_once, &letters, &t, out);
+}
+
+err_t
+picture_page_icon(struct ctx *cx, struct str page, const char **base_out, const char **icon_out)
+{
+	struct picture_task t = {.magic = PICTURE_WIRE, .kind = TASK_PAGE, .border_color = -1, .background = -1, .opacity = 1000000};
+	struct picture out;
+	struct str rest;
+
+	TRY(make(cx, source_once, &page, &t, &out));
+	rest = out.bytes;
+	*base_out = str_dup(cx->arena, str_cut(&rest, '\n'));
+	*icon_out = rest.n > 0 ? str_dup(cx->arena, rest) : "";
+	return OK;
 }

@@ -264,7 +264,8 @@ type_of_bytes(const unsigned char *p, size_t n)
 	if (n < 12)
 		return NULL;
 	return memcmp(p, "\xff\xd8\xff", 3) == 0 ? "image/jpeg" : memcmp(p, "\x89PNG", 4) == 0 ? "image/png" : memcmp(p, "GIF8", 4) == 0 ? "image/gif" :
-	    memcmp(p, "RIFF", 4) == 0 ? "image/webp" : memcmp(p + 4, "ftyp", 4) == 0 ? "image/avif" : NULL;
+	    memcmp(p, "RIFF", 4) == 0 ? "image/webp" : memcmp(p + 4, "ftyp", 4) == 0 ? "image/avif" :
+	    memcmp(p, "\0\0\1\0", 4) == 0 ? "image/x-icon" : NULL;
 }
 
 /* The clear bytes, in a file in memory; -1: it is not sealed with our key. */

@@ -30,7 +30,13 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-static struct sock_fprog filter_code;
+/* Libraries of fonts look for files, and read them. */
+static const int reading[] = {
+	SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(fadvise64), SCMP_SYS(getcwd),
+};
+
+static struct sock_fprog filter_code[FILTER_N];
 
 /* Threads, which decoders of video have, and no processes; memory that is written or executed, but nothing new to execute. */
 static bool
@@ -44,44 +50,64 @@ allow_some(scmp_filter_ctx f)
 	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
 }
 
+static bool
+allow_reading(scmp_filter_ctx f)
+{
+	const uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;	/* O_TMPFILE has O_ACCMODE's, too */
+	bool ok = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDONLY)) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL)) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_SETFD)) == 0;
+
+	for (size_t i = 0; ok && i < sizeof reading / sizeof *reading; i++)
+		ok = seccomp_rule_add(f, SCMP_ACT_ALLOW, reading[i], 0) == 0;
+	return ok;
+}
+
 /* As code: a process has nothing to do but to load it. */
 static bool
-filter_export(scmp_filter_ctx f)
+filter_export(scmp_filter_ctx f, enum filter which)
 {
-	static struct sock_filter code[4096];
+	static struct sock_filter codes[FILTER_N][4096], *code;
 	int fd = memfd_create("filter", MFD_CLOEXEC);
 	ssize_t n = -1;
 
+	code = codes[which];
 	if (fd >= 0 && seccomp_export_bpf(f, fd) == 0)
-		n = pread(fd, code, sizeof code, 0);
+		n = pread(fd, code, sizeof codes[which], 0);
 	if (fd >= 0)
 		close(fd);
-	if (n <= 0 || (size_t)n >= sizeof code)
+	if (n <= 0 || (size_t)n >= sizeof codes[which])
 		return false;
-	filter_code = (struct sock_fprog){.len = (unsigned short)((size_t)n / sizeof *code), .filter = code};
+	filter_code[which] = (struct sock_fprog){.len = (unsigned short)((size_t)n / sizeof *code), .filter = code};
 	return true;
 }
 
-bool
-filter_make(void)
+static bool
+filter_build(enum filter which)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	bool ok = f != NULL && allow_some(f);
 
 	for (size_t i = 0; ok && i < sizeof allowed / sizeof *allowed; i++)
 		ok = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-	ok = ok && filter_export(f);
+	ok = ok && (which != FILTER_FILES || allow_reading(f)) && filter_export(f, which);
 	seccomp_release(f);
 	return ok;
 }
 
 bool
-filter_enter(void)
+filter_make(void)
+{
+	return filter_build(FILTER_BYTES) && filter_build(FILTER_FILES);
+}
+
+bool
+filter_enter(enum filter which)
 {
 #ifdef BADAL_SANITIZE	/* which has needs of its own */
-	return filter_code.len > 0;
+	return filter_code[which].len > 0;
 #else
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter_code) == 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter_code[which]) == 0;
 #endif
 }
 
@@ -153,14 +179,35 @@ try_memory(void)	/* what must work */
 	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
+static int
+try_change(void)
+{
+	return open("/dev/null", O_RDWR);
+}
+
 static const struct probe {
 	const char *name;
 	int (*fn)(void);
-	bool works;
+	bool works, reads;	/* reads: it works where files may be read */
 } probes[] = {
-	{"memory", try_memory, true}, {"open", try_open, false}, {"create", try_create, false}, {"socket", try_socket, false}, {"fork", try_fork, false},
-	{"exec", try_exec, false}, {"kill", try_kill, false}, {"trace", try_trace, false}, {"limit", try_limit, false}, {"code", try_code, false},
+	{"memory", try_memory, true, true}, {"open", try_open, false, true}, {"create", try_create, false, false}, {"change", try_change, false, false},
+	{"socket", try_socket, false, false}, {"fork", try_fork, false, false}, {"exec", try_exec, false, false}, {"kill", try_kill, false, false},
+	{"trace", try_trace, false, false}, {"limit", try_limit, false, false}, {"code", try_code, false, false},
 };
+
+/* In a process of its own behind the filter. */
+static bool
+probe_works(const struct probe *p, enum filter which)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		_exit(!filter_enter(which) ? 2 : p->fn() >= 0 ? 0 : 1);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
 
 int
 filter_probe(void)
@@ -169,18 +216,12 @@ filter_probe(void)
 
 	if (!filter_make())
 		return 1;
-	for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
-		int status = 0;
-		bool worked;
-		pid_t pid;
+	for (int which = 0; which < FILTER_N; which++)
+		for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
+			bool worked = probe_works(&probes[i], which);
 
-		fflush(stdout);
-		pid = fork();
-		if (pid == 0)
-			_exit(!filter_enter() ? 2 : probes[i].fn() >= 0 ? 0 : 1);
-		worked = waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-		printf("%s: %s\n", probes[i].name, worked ? "works" : "refused");
-		wrong += worked != probes[i].works;
-	}
+			printf("%s%s: %s\n", probes[i].name, which == FILTER_FILES ? " with files" : "", worked ? "works" : "refused");
+			wrong += worked != (which == FILTER_FILES ? probes[i].reads : probes[i].works);
+		}
 	return wrong > 0;
 }

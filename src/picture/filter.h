@@ -4,8 +4,13 @@
 
 #include <stdbool.h>
 
+enum filter {
+	FILTER_BYTES,		/* nothing that has a name */
+	FILTER_FILES,		/* besides, to read files: fonts */
+	FILTER_N
+};
 bool filter_make(void);		/* once, before the first process */
-bool filter_enter(void);	/* for good */
+bool filter_enter(enum filter which);	/* for good */
 /* Tries what must not work, each in a process of its own behind the filter, and prints what happened; 0 when all of it was refused. */
 int filter_probe(void);
 

@@ -42,6 +42,12 @@ bool picture_animates(enum picture_format f);
 /* Scales, turns and cuts one picture, which is `whole` as it is stored. */
 enum picture_outcome picture_fit(const struct canvas *whole, int orientation, const struct picture_limits *l, const struct picture_task *t, struct canvas *out);
 
+/* initials.c: letters into pixels. The first warms up what draws them, on letters of ours. */
+void initials_warm_up(void);
+enum picture_outcome initials_work(const uint8_t *p, size_t n, const struct picture_task *t, struct made *out);
+/* page.c: where the icon of a page is. */
+enum picture_outcome page_work(const uint8_t *p, size_t n, struct made *out);
+
 /* The whole: a source (or an icon) and a task become a picture. */
 enum picture_outcome picture_work(uint8_t *p, size_t n, const struct picture_limits *l, const struct picture_task *t, const struct picture_able *able,
     struct made *out);

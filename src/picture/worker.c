@@ -50,7 +50,7 @@ set_limits(size_t source)
 #endif
 	limit(RLIMIT_CPU, (rlim_t)limits.seconds);
 	limit(RLIMIT_FSIZE, PICTURE_RESULT_MAX + sizeof(struct picture_result));
-	limit(RLIMIT_NOFILE, 16);
+	limit(RLIMIT_NOFILE, 64);
 	limit(RLIMIT_CORE, 0);
 }
 
@@ -100,6 +100,19 @@ on_late(int signo)
 	_exit(pwrite(result_fd, &r, sizeof r, 0) == (ssize_t)sizeof r ? 0 : 1);
 }
 
+static enum picture_outcome
+work_of(const struct picture_task *t, uint8_t *p, size_t n, struct made *made)
+{
+	switch (t->kind) {
+	case TASK_INITIALS:
+		return initials_work(p, n, t, made);
+	case TASK_PAGE:
+		return page_work(p, n, made);
+	default:
+		return picture_work(p, n, &limits, t, &able, made);
+	}
+}
+
 static _Noreturn void
 one_picture(const struct picture_task *t, int source, int result, pid_t parent)
 {
@@ -120,9 +133,9 @@ one_picture(const struct picture_task *t, int source, int result, pid_t parent)
 	if (n > 0 && (p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, source, 0)) == MAP_FAILED)
 		_exit(1);
 	close(source);
-	if (!filter_enter())
+	if (!filter_enter(t->kind == TASK_INITIALS ? FILTER_FILES : FILTER_BYTES))
 		_exit(1);
-	answer(result, picture_work(p, n, &limits, t, &able, &made), &made);
+	answer(result, work_of(t, p, n, &made), &made);
 	_exit(0);
 }
 
@@ -145,7 +158,7 @@ address_space(void)
 static bool
 task_sound(const struct picture_task *t)
 {
-	return t->magic == PICTURE_WIRE && t->icon >= 0 && t->icon < PICTURE_ICON_N && t->width >= 0 && t->width <= PICTURE_SIDE_MAX && t->height >= 0 &&
+	return t->magic == PICTURE_WIRE && t->kind >= 0 && t->kind < TASK_N && t->icon >= 0 && t->icon < PICTURE_ICON_N && t->width >= 0 && t->width <= PICTURE_SIDE_MAX && t->height >= 0 &&
 	    t->height <= PICTURE_SIDE_MAX && t->gravity >= 0 && t->gravity < GRAVITY_N && t->quality >= 0 && t->quality <= 100 && t->border_width >= 0 &&
 	    t->border_width <= 1000 && t->border_radius >= 0 && t->border_radius <= PICTURE_SIDE_MAX && t->rotation >= -360 && t->rotation <= 360 &&
 	    t->border_color <= 0xffffff && t->background <= 0xffffff && t->opacity >= 0 && t->opacity <= 1000000 && t->format >= 0 &&
@@ -156,9 +169,12 @@ task_sound(const struct picture_task *t)
 static uint32_t
 one_task(const struct picture_task *t, const int fds[2])
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
 	int status = 0;
 
+	if (t->kind == TASK_INITIALS)
+		initials_warm_up();
+	pid = fork();
 	if (pid == 0)
 		one_picture(t, fds[0], fds[1], parent);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)

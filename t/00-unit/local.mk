@@ -111,4 +111,9 @@ TESTS += t/00-unit/test_oauth
 t_00_unit_test_oauth_SOURCES = t/00-unit/test_oauth.c
 t_00_unit_test_oauth_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_oauth_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+check_PROGRAMS += t/00-unit/test_picture_canvas
+TESTS += t/00-unit/test_picture_canvas
+t_00_unit_test_picture_canvas_SOURCES = t/00-unit/test_picture_canvas.c
+t_00_unit_test_picture_canvas_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_picture_canvas_LDADD = libbadal-picture.a libbadal-core.a $(UNIT_LIBS)
 endif

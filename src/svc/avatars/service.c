@@ -1,5 +1,15 @@
-/* The avatars service: what projects and keys can be told of it. */
+/* The avatars service. */
+#include "gate/gate.h"
 #include "model/service.h"
+
+extern const struct routes drawn_routes, elsewhere_routes, icon_routes;
+
+static const struct routes *const routes[] = {
+	&icon_routes,
+	&elsewhere_routes,
+	&drawn_routes,
+	NULL,
+};
 
 static const struct scope scopes[] = {
 	{"avatars.read", "gua", 24},
@@ -8,5 +18,6 @@ static const struct scope scopes[] = {
 
 const struct service avatars_service = {
 	.name = "avatars",
+	.routes = routes,
 	.scopes = scopes,
 };
