@@ -374,6 +374,7 @@ peer_identify(struct peer *c, const char *home, const struct login *l, const cha
 
 	if (!same) {
 		was = step_out(c);
+		c->identities++;
 		forget_user(c);
 		c->held = held;
 		held = NULL;

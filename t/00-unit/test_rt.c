@@ -504,6 +504,130 @@ Test(rt, resumes_without_gap_or_double)
 	close_ws(w);
 }
 
+/* ---- resuming: what may be read now ---- */
+
+static char came_from[MARK_MAX];
+
+static void
+was_here(const char *user)
+{
+	struct ws *w;
+
+	history();
+	w = connect_as(user, URL);
+	strcpy(came_from, last_id(w));
+	close_ws(w);
+}
+
+Test(rt, resuming_shows_what_may_be_read_now)
+{
+	struct ws *w;
+
+	was_here("");
+	for (int i = 1; i < 300; i++)
+		document("any", i);
+	show();
+	settle_all();
+	unreadable = "<x2><x4><x299>";
+	w = resume_as("", came_from);
+	settle_all();
+	document("any", 299);	/* what comes now is for its roles */
+	show();
+	settle_all();
+	const char *got = events(w);
+
+	cr_expect(strncmp(got, "1 3 5 6 ", 8) == 0 && strstr(got, "298 299") != NULL && strstr(got, "299 299") == NULL, "%s", got);
+	cr_expect_eq(looks, 3, "one question for each batch");
+	cr_expect_eq(looked_at, 299);
+	close_ws(w);
+	looked_at = 0;
+	w = connect_as("", "project=p&channels[]=documents&since=nonsense");
+	close_ws(w);
+	w = connect_as("", URL);
+	document("users", 1);
+	show();
+	settle_all();
+	cr_expect_eq(looked_at, 0, "nothing is asked for who does not resume");
+	close_ws(w);
+}
+
+Test(rt, resuming_asks_for_nothing_that_is_not_for_it)
+{
+	struct ws *w;
+
+	was_here("");
+	document("users", 1);
+	membership("bob", 0, "any", 2);
+	document("any", 3);
+	show();
+	settle_all();
+	w = resume_as("", came_from);
+	settle_all();
+	cr_expect_str_eq(events(w), "2 3");
+	cr_expect_eq(looked_at, 1);
+	close_ws(w);
+}
+
+/* The times of events are those of their headers. */
+static void
+dated(const char *role, int n, int64_t time)
+{
+	char header[400], payload[40];
+
+	snprintf(header, sizeof header, "{\"p\":\"p\",\"e\":\"teams.[teamId].update\",\"v\":[\"t\"],\"c\":[\"documents\"],\"r\":[\"%s\"],\"t\":%lld}", role, (long long)time);
+	snprintf(payload, sizeof payload, "{\"n\":%d}", n);
+	append(header, payload);
+}
+
+Test(rt, resuming_shows_nothing_from_before_a_role_was_held)
+{
+	struct ws *w;
+
+	was_here("");
+	person("alice")->roles[2] = "team:t";
+	person("alice")->since[2] = 5000;
+	dated("team:t", 1, 4999);
+	dated("team:t", 2, 5000);
+	dated("users", 3, 1);
+	dated("any", 4, 1);
+	show();
+	settle_all();
+	w = resume_as("alice", came_from);
+	settle_all();
+	dated("team:t", 5, 10);		/* of now, from a machine whose clock is late */
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "2 3 4 5");
+	close_ws(w);
+}
+
+static void
+session_ends(void)
+{
+	session_end("alice", "s");
+	person("alice")->session = NULL;
+	show();
+}
+
+Test(rt, roles_that_change_while_it_is_asked_ask_again)
+{
+	struct ws *w;
+
+	person("alice");
+	was_here("alice");
+	document("users", 1);
+	document("any", 2);
+	document("user:alice", 3);
+	show();
+	settle_all();
+	during_look = session_ends;
+	w = resume_as("alice", came_from);
+	settle_all();
+	cr_expect_str_eq(events(w), "2", "it is a guest by then");
+	cr_expect_geq(looks, 2);
+	close_ws(w);
+}
+
 Test(rt, tells_of_a_gap)
 {
 	struct ws *w;
