@@ -96,6 +96,9 @@ CONF(env, CHOICE("production|development"), "production", RELOAD, "production or
 CONF(version_label, TEXT, "", RELOAD, "Version shown in error bodies; empty: the program's.")
 CONF(argon2_memory, SIZE("8k", "4g"), "64m", RELOAD, "Memory of one password hash.")
 CONF(argon2_time, INT("1", "1000"), "3", RELOAD, "Passes of one password hash.")
+CONF(import_cost_max, TIME("1ms", "60s"), "3s", RELOAD, "Most work of a password hash that users are imported with, as the time it takes about on a core; costlier ones are refused with 400.")
+CONF(import_memory_max, SIZE("1m", "256m"), "256m", RELOAD, "Most memory of such a hash (scrypt, Argon2).")
+CONF(import_slow, TIME("1ms", "60s"), "250ms", RELOAD, "Sign-ins with imported hashes that take longer than this wait in a lane of their own (offload_password_slow_threads).")
 #define LANE(name, threads, queue, doc)                                                                                \
 	CONF(offload_##name##_threads, INT("1", "256"), #threads, START, "Threads for " doc ", per process; started when needed.") \
 	CONF(offload_##name##_queue, INT("1", "1000000"), #queue, RELOAD, "How many of these may wait; more are refused with 503. One client may have an eighth, one project half of them.")

@@ -23,6 +23,17 @@ err_t password_hash(struct ctx *cx, const char *password, const char **out) MUST
  * user, no password) is false and costs what a comparison with an argon2id hash of ours does; so does a wrong password of an imported one. */
 err_t password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out) MUST_CHECK;
 
+/* What a comparison with an imported hash costs, by its own parameters: milliseconds of a core, about, and bytes of memory. What matches nothing
+ * because it is malformed costs nothing. */
+struct password_cost {
+	double ms, bytes;
+};
+struct password_cost password_cost_of(const char *hash_id, const struct password_options *o, const char *stored);
+/* ERR_GENERAL_ARGUMENT_INVALID when an imported hash costs more than conf.import_cost_max or import_memory_max. */
+err_t password_import_check(struct ctx *cx, const char *hash_id, struct str options, const char *stored) MUST_CHECK;
+/* Was the hash made here? Imported ones give way to such a one at the first sign-in. */
+bool password_is_own(struct ctx *cx, const char *hash_id, struct str options);
+
 /* The comparison itself, for a thread of the pool: does not touch the loop. Unknown kinds and costs out of bounds are false. */
 bool password_matches(const char *hash_id, const struct password_options *o, const char *stored, const char *password);
 /* The eleven digests of kind "sha", NULL-terminated, lower-case. */
