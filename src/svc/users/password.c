@@ -113,9 +113,11 @@ password_verify(struct ctx *cx, const char *password, const char *hash_id, struc
 }
 
 bool
-password_is_own(struct ctx *cx, const char *hash_id, struct str options)
+password_stays(struct ctx *cx, const char *hash_id, struct str options, const char *stored)
 {
-	return strcmp(hash_id, PASSWORD_HASH_ID) == 0 && options_of(cx, options).own;
+	struct password_options o = options_of(cx, options);
+
+	return strcmp(hash_id, PASSWORD_HASH_ID) == 0 && (o.own || password_cost_of(hash_id, &o, stored).ms <= (double)conf.import_slow);
 }
 
 err_t

@@ -31,8 +31,9 @@ struct password_cost {
 struct password_cost password_cost_of(const char *hash_id, const struct password_options *o, const char *stored);
 /* ERR_GENERAL_ARGUMENT_INVALID when an imported hash costs more than conf.import_cost_max or import_memory_max. */
 err_t password_import_check(struct ctx *cx, const char *hash_id, struct str options, const char *stored) MUST_CHECK;
-/* Was the hash made here? Imported ones give way to such a one at the first sign-in. */
-bool password_is_own(struct ctx *cx, const char *hash_id, struct str options);
+/* Does it stay at a sign-in? One of ours does, and of those that are imported an Argon2 hash that does not take long (the contract has it so);
+ * all others give way to one of ours. */
+bool password_stays(struct ctx *cx, const char *hash_id, struct str options, const char *stored);
 
 /* The comparison itself, for a thread of the pool: does not touch the loop. Unknown kinds and costs out of bounds are false. */
 bool password_matches(const char *hash_id, const struct password_options *o, const char *stored, const char *password);
