@@ -193,7 +193,24 @@ account_delete_sessions(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
-/* Only sessions of OAuth2 providers have something to refresh. */
+enum { FORMAT_1_5 = 1005000 };	/* since then it prolongs the session, whatever made it; before it was for those of OAuth2 providers */
+
+/* What a provider gave is made new where there is something to do it with. */
+static err_t
+prolong(struct req *rq, const struct project *home, struct session *s)
+{
+	bool current = s->current;
+	const char *country = s->country_name;
+
+	if (s->provider_refresh_token[0] != '\0')
+		TRY(oauth_refresh_session(rq, home, s));
+	s->current = current;
+	s->country_name = country;
+	TRY(session_prolong(&rq->cx, home, rq->login->user, s));
+	audit_as(rq, rq->login->user);
+	return reply(rq, 200, &session_shape, s);
+}
+
 static err_t
 account_update_session(struct req *rq, void *arg)
 {
@@ -203,6 +220,8 @@ account_update_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
+	if (rq->cx.format >= FORMAT_1_5)
+		return prolong(rq, home, s);
 	TRY(oauth_refresh_session(rq, home, s));
 	audit_as(rq, rq->login->user);
 	return reply(rq, 200, &session_shape, s);
@@ -360,7 +379,7 @@ static const struct route rows[] = {
 	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_get_session, &session_shape, 200,
 	    "One session of the caller.", PARAMS(struct session_in_path, session_params), .usage = "users.read"},
 	{"PATCH", "/v1/account/sessions/:sessionId", "account", "updateSession", "account", LIMIT_DEFAULT(10), NULL, account_update_session,
-	    &session_shape, 200, "Refresh the provider's tokens of a session.", PARAMS(struct session_in_path, session_params),
+	    &session_shape, 200, "Refresh the provider's tokens of a session; for clients of 1.5 and later, prolong it.", PARAMS(struct session_in_path, session_params),
 	    .audit = "session.update user/{user}", .usage = "sessions.update"},
 	{"DELETE", "/v1/account/sessions/:sessionId", "account", "deleteSession", "account", LIMIT_DEFAULT(100), NULL, account_delete_session, NULL, 204,
 	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}",
