@@ -213,6 +213,7 @@ describe('teams', () => {
 		await u.ok('PATCH', `/teams/${id}/memberships/${m.$id}`, { body: { roles: ['b'] } })
 		await other.ok('DELETE', `/teams/${id}/memberships/${m.$id}`)
 		const list = await logs(() => u.call('GET', `/teams/${id}/logs`), 4)
+		for (const l of list) assert.deepEqual([l.userEmail, l.ip !== ''], l.userId === u.id ? [u.email, true] : ['', false])
 		assert.deepEqual(list.map((l) => [l.event, l.userId]), [['membership.delete', other.id], ['membership.update', u.id], ['team.update', u.id], ['team.create', u.id]])
 		keysOf(list[0], keys)
 		assert.deepEqual(await p.ok('GET', `/teams/${id.toUpperCase()}/logs`, q('limit(1)', 'offset(2)')), { total: 4, logs: [list[2]] })
