@@ -135,8 +135,9 @@ describe('secrets by mail', () => {
 		await u('PUT', '/account/verification', { userId: t.userId, secret: (await secret(email)).secret })
 		await u('POST', '/account/recovery', { email, url })
 		await u('PUT', '/account/recovery', { userId: t.userId, secret: (await secret(email)).secret, password: 'password-1', passwordAgain: 'password-1' })
-		const list = await logs(() => own.call('GET', '/account/logs', { project: x.id, cookie }), 6)
-		assert.deepEqual(list.map((l) => l.event), ['session.create', 'session.update', 'verification.create', 'verification.update', 'recovery.create', 'recovery.update'].toReversed())
+		const again = cookieOf(await x.guest('POST', '/account/sessions/email', { body: { email, password: 'password-1' } }))	/* the recovery ended all sessions */
+		const list = await logs(() => own.call('GET', '/account/logs', { project: x.id, cookie: again }), 7)
+		assert.deepEqual(list.map((l) => l.event), ['session.create', 'session.update', 'verification.create', 'verification.update', 'recovery.create', 'recovery.update', 'session.create'].toReversed())
 		for (const l of list) assert.deepEqual([l.userId, l.userEmail], [t.userId, email])
 	})
 	test('a verification by nobody in particular leaves no entry', async () => {
