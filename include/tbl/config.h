@@ -54,6 +54,7 @@ CONF(connections_max, INT("16", "10000000"), "100000", START, "Connections per w
 CONF(requests_max, INT("1", "1000000"), "10000", RELOAD, "Requests that a web process works on at once; more are refused with 503.")
 CONF(drain_timeout, TIME("0", "1h"), "10s", RELOAD, "How long a stopping process may finish requests.")
 CONF(rate_limits, BOOL, "on", RELOAD, "Count and refuse requests over the limits of the route table.")
+CONF(limit_keys_max, INT("0", "100000000"), "100000", RELOAD, "Buckets of rate limits that one project may have in a window; who comes later shares few with others. It bounds the memory that a flood of invented names and addresses takes in Redis (about 200 bytes each); 0: no bound.")
 CONF(guess_client, INT("1", "1000000"), "100", RELOAD, "Wrong passwords, codes and secrets of mails that a client (IPv6: a /64) may send in an hour, whosever they are.")
 CONF(guess_session, INT("1", "1000000"), "10", RELOAD, "Wrong passwords that may be given with one session in an hour, where a change asks for it.")
 CONF(known_clients, TIME("0", "3650d"), "90d", RELOAD, "How long a client that has signed somebody in is known: strangers who guess at that person's secrets do not use up its tries; 0: never.")

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/addr.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -135,11 +136,12 @@ within_limit(struct greeting *g)
 {
 	static const char lua[] = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], 120000) end return n";
 	struct bus_reply *r;
+	char net[ADDR_NET_MAX];
 	const char *key;
 
 	if (!conf.rate_limits)
 		return true;
-	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, g->cx->client, (long long)(time_now_ms() / 60000));
+	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, addr_net(g->cx->client, net), (long long)(time_now_ms() / 60000));
 	if (bus_script(g->cx, &r, lua, 1, BUS(str_c(key))) != OK || r->type != BUS_INT || r->i <= conf.rt_connect_rate)
 		return true;
 	metric_add(M_rate_limited, 1);

@@ -17,18 +17,21 @@ const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms))
 
 async function honest({ port, targets }) {
 	const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
-	let took = [], failed = 0, pending = 0, n = 0
+	let took = [], failed = 0, n = 0
+	const pending = new Set()	/* when they were due */
 	const begin = performance.now()
 	const one = (due) => {
 		const { path, headers } = targets[n++ % targets.length]
-		pending++
-		const end = (ok) => { took.push(performance.now() - due); failed += ok ? 0 : 1; pending-- }
+		pending.add(due)
+		const end = (ok) => { if (pending.delete(due)) { took.push(performance.now() - due); failed += ok ? 0 : 1 } }
 		const rq = http.get({ port, host: '127.0.0.1', agent, path, headers: { ...headers, 'x-forwarded-for': '198.51.100.7' }, timeout: 30000 }, (rs) => { rs.resume(); rs.on('end', () => end(rs.statusCode === 200)).on('error', () => {}) })
 		rq.on('timeout', () => rq.destroy(new Error('late'))).on('error', () => end(false))
 	}
 	parentPort.on('message', (m) => {
 		if (m === 'end') process.exit(0)
-		parentPort.postMessage({ took, failed, pending })
+		const now = performance.now()
+		for (const due of pending) if (now - due > 1000) took.push(now - due)	/* so much at least */
+		parentPort.postMessage({ took, failed, pending: pending.size })
 		took = []
 		failed = 0
 	})
@@ -314,16 +317,16 @@ async function measure(name, row) {
 				for (const k in m) peak[k] = Math.max(peak[k], m[k])
 				await sleep(250)
 			}
-			held = Number((await s.call('GET', '/metrics', { root: true }).catch(() => ({ text: '' }))).text.match(/^badal_bytes_held (\d+)/m)?.[1] ?? NaN)
+			held = Number((await s.call('GET', '/metrics', { root: true, ms: 5000 }).catch(() => ({ text: '' }))).text.match(/^badal_bytes_held (\d+)/m)?.[1] ?? NaN)
 		})()
-		const what = await row.attack(w, on)
-		const under = await ask_(worker)
+		const over = sleep(ATTACK_MS).then(() => ask_(worker)).then((u) => { for (const c of sockets) c.destroy(); return u })	/* who waits for an answer waits no longer */
+		const what = await row.attack(w, on), under = await over
 		await watching
 		worker.postMessage('end')
-		for (const c of sockets) c.destroy()
 		const [a, b] = [percentile(quiet.took, 0.99), percentile(under.took.length ? under.took : [ATTACK_MS], 0.99)], good = b <= Math.max(GOAL * a, NOISE_MS) && under.failed === 0
 		console.log(`${name}  ${ms(a)} ${ms(b)} ${(b / a).toFixed(1).padStart(7)} ${String(under.failed + under.pending).padStart(6)}  ${['web', 'postgres', 'redis'].map((k) => `${rest[k].toFixed(0)}+${(peak[k] - rest[k]).toFixed(0)}`.padStart(9)).join(' ')} ${(held / 1e6).toFixed(0).padStart(5)}  ${good ? 'ok  ' : 'OVER'} ${row.what}: ${what}`)
 	} finally {
+		for (const c of sockets) c.destroy()
 		await s.stop().catch((e) => console.log(`${name}  the server did not end well: ${e.message.slice(0, 300)}`))
 	}
 }
