@@ -38,6 +38,8 @@ enum origin_kind {
 };
 /* p NULL: of no project. own_host NULL: our own host is as any other. o, if not NULL, is the text taken apart. */
 enum origin_kind origin_kind(const struct project *p, const char *text, const char *own_host, struct origin *o);
+/* A browser adds cookies whatever page asks. They count for pages of those that the project lets in which they are of: in mode admin the console. */
+bool origin_brings_cookies(const struct project *of, const char *text, const char *own_host);
 /* The text is a place that we can read, or none at all. */
 bool origin_readable(const char *text);
 /* Counts a refused origin (o: `text` taken apart) and logs it by its name, with what to add; not again and again. */

@@ -385,6 +385,14 @@ origin_refused(struct ctx *cx, const struct project *p, const char *text, const 
 		log_warn(cx, "origin refused", "origin=\"%.*s\" why=\"no platform has such origins\"", SHOWN, text);
 }
 
+bool
+origin_brings_cookies(const struct project *of, const char *text, const char *own_host)
+{
+	enum origin_kind kind = origin_kind(of, text, own_host, NULL);
+
+	return kind != ORIGIN_HIDDEN && kind != ORIGIN_FOREIGN;
+}
+
 const char *
 origin_refusal(struct arena *a, const struct origin *o)
 {

@@ -214,11 +214,16 @@ login_by_tokens(struct ctx *cx, const struct project *p, const struct login_toke
 	return login_by_token(cx, p, t->v[0].token, out);
 }
 
+static bool project_gone;
+static const char *foreign = "evil";	/* the origin that the project does not let in */
+
 err_t
 project_get(struct ctx *cx, struct str id, struct project **out)
 {
 	static struct project p = {.id = "p", .team_id = "owners"}, console = {.id = "console", .console = true};
 
+	if (project_gone)
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "gone");
 	*out = str_is(id, "console") ? &console : &p;
 	return str_is(id, "p") || str_is(id, "console") ? OK : fail(cx, ERR_PROJECT_NOT_FOUND, "no");
 }
@@ -237,9 +242,19 @@ origin_kind(const struct project *p, const char *text, const char *own, struct o
 	(void)p, (void)own;
 	if (o != NULL)
 		*o = (struct origin){.host = str_c(text)};
-	return text == NULL ? ORIGIN_NONE : strcmp(text, "null") == 0 ? ORIGIN_HIDDEN : strcmp(text, "evil") == 0 ? ORIGIN_FOREIGN : ORIGIN_OURS;
+	return text == NULL ? ORIGIN_NONE : strcmp(text, "null") == 0 ? ORIGIN_HIDDEN : strcmp(text, foreign) == 0 ? ORIGIN_FOREIGN : ORIGIN_OURS;
 }
 
+bool
+origin_brings_cookies(const struct project *of, const char *text, const char *own_host)
+{
+	enum origin_kind kind = origin_kind(of, text, own_host, NULL);
+
+	return kind != ORIGIN_HIDDEN && kind != ORIGIN_FOREIGN;
+}
+
+struct origin origin_parse(const char *text) { return (struct origin){.host = str_c(text)}; }
+void origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o) { (void)cx, (void)p, (void)text, (void)o; }
 const char *origin_refusal(struct arena *a, const struct origin *o) { (void)a, (void)o; return "Invalid Origin."; }
 
 /* ---- sockets ---- */
@@ -319,6 +334,8 @@ settle_all(void)
 	}
 }
 
+static const char *origin_now;	/* of who connects */
+
 static struct ws *
 open_as(const char *user, const char *query)
 {
@@ -329,6 +346,7 @@ open_as(const char *user, const char *query)
 	m->arena = a;
 	m->query = str_c(arena_strdup(a, query));
 	m->hdr[HDR_COOKIE] = str_c(user);
+	m->hdr[HDR_ORIGIN] = str_c(origin_now);
 	m->peer = "127.0.0.1";
 	rt_ws_open(w, m);
 	return w;

@@ -370,6 +370,141 @@ Test(rt, sessions_end_by_time)
 	cr_expect_eq(atom_count(), 0);
 }
 
+/* ---- what a connection stands on ---- */
+
+static void
+project_changed(const char *what)
+{
+	char header[200];
+
+	snprintf(header, sizeof header, "{\"p\":\"p\",\"e\":\"projects.[projectId].%s\",\"v\":[\"p\"],\"t\":1}", what);
+	append(header, "[]");
+	show();
+	settle_all();
+}
+
+Test(rt, a_platform_that_is_removed_ends_its_connections)
+{
+	struct ws *page, *app, *other;
+
+	app = connect_as("", URL);
+	origin_now = "https://a.example";
+	page = connect_as("", URL);
+	other = connect_as("", "project=console&channels[]=console");
+	project_changed("update");
+	cr_expect_eq(page->code, 0, "it is there still");
+	foreign = origin_now;
+	heard(page);
+	project_changed("update");
+	cr_expect_str_eq(heard(page), "{\"type\":\"error\",\"data\":{\"code\":1008,\"message\":\"Invalid Origin.\"}}\n");
+	cr_expect_eq(page->code, -1);
+	cr_expect_eq(app->code, 0);
+	cr_expect_eq(other->code, 0);
+	close_ws(page);
+	close_ws(app);
+	close_ws(other);
+	cr_expect_eq(atom_count(), 0);
+}
+
+static void
+project_goes(void)
+{
+	project_gone = true;
+	project_changed("delete");
+}
+
+Test(rt, a_project_that_is_deleted_ends_its_connections)
+{
+	struct ws *w = connect_as("", URL), *coming;
+
+	person("alice");
+	heard(w);
+	login_ms = 20;
+	coming = open_as("alice", URL);
+	turn(5);
+	project_goes();
+	for (int i = 0; i < 30; i++)
+		turn(1);
+	settle_all();
+	cr_expect_str_eq(heard(w), "{\"type\":\"error\",\"data\":{\"code\":1008,\"message\":\"Missing or unknown project ID\"}}\n");
+	cr_expect_eq(w->code, -1);
+	cr_expect_eq(coming->code, -1, "in the middle of its handshake");
+	cr_expect(strstr(heard(coming), "connected") == NULL);
+	close_ws(w);
+	close_ws(coming);
+	cr_expect_eq(atom_count(), 0);
+}
+
+/* A user of the console looks at a project. What it is there and what it is in are others' names here. */
+Test(rt, roles_of_the_console_count_for_nothing_in_a_project)
+{
+	static const char *const foreign_roles[] = {"team:owners", "team:owners/owner", "user:root", "member:m", "team:t"};
+	struct ws *w, *user;
+
+	person("root")->roles[2] = "team:owners";
+	person("root")->roles[3] = "team:owners/owner";
+	person("root")->roles[4] = "member:m";
+	person("root")->roles[5] = "team:t";
+	w = connect_as("root", URL "&mode=admin");
+	user = connect_as("root", URL);
+	cr_expect(strstr(heard(w), "\"user\":{\"$id\":\"root\"") != NULL);
+	for (int i = 0; i < 5; i++)
+		document(foreign_roles[i], i);
+	document("users", 10);
+	document("any", 11);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "10 11");
+	cr_expect_str_eq(events(user), "0 1 2 3 4 10 11");
+	membership("root", EVENT_ROLES, "none", 1);
+	document("team:t", 12);
+	document("users", 13);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(user), "12 13");
+	close_ws(user);
+	user = connect_as("", URL "&mode=admin");
+	heard(user);
+	say(user, "{\"type\":\"authentication\",\"data\":{\"session\":\"root\"}}");
+	heard(user);
+	document("team:t", 14);
+	document("users", 15);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(user), "15");
+	close_ws(w);
+	close_ws(user);
+}
+
+/* A heap of them by time: whatever comes, changes and goes, those whose time has come are taken, and no others. */
+Test(rt, deadlines_take_those_whose_time_has_come)
+{
+	enum { N = 300 };
+	struct peer *c[N];
+	int past = 0;
+
+	srand(3);
+	for (int i = 0; i < N; i++)
+		c[i] = peer_new(NULL);
+	for (int i = 0; i < 5 * N; i++) {
+		int64_t ms = rand() % 3 == 0 ? INT64_MAX : rand() % 2 ? 1 + rand() % 1000 : INT64_MAX - 1 - rand() % 1000;
+
+		deadline_set(c[rand() % N], ms);
+	}
+	for (int i = 0; i < N; i++)
+		past += c[i]->expire <= 1000;
+	cr_assert_gt(past, 50);
+	for (int i = 0; i < N; i += 100)
+		deadline_pass(NULL);	/* a slice each */
+	cr_expect_eq(metric_value(M_rt_expired), past);
+	for (int i = 0; i < N; i++) {
+		cr_expect_eq(c[i]->due != 0, c[i]->expire > 1000 && c[i]->expire != INT64_MAX, "%d", i);
+		deadline_set(c[i], INT64_MAX);
+		c[i]->state = RT_CLOSED;
+		peer_free(c[i]);
+	}
+}
+
 Test(rt, blocked_users_are_guests)
 {
 	struct ws *w;
@@ -886,11 +1021,11 @@ Test(rt, repeated_channels_and_queries_of_a_url_are_one)
 	struct ws *w = connect_as("", url_of("project=p&channels[]=documents", 900, "&channels[]=documents", ""));
 
 	cr_expect(strstr(w->got.p, "{\"channels\":[\"documents\"],\"user\":null,\"subscriptions\":[\"00000000000000000000\"]}") != NULL, "%s", w->got.p);
-	cr_expect_eq(metric_value(M_rt_subscriptions), 2, "one channel, two roles");
+	cr_expect_eq(metric_value(M_rt_subscriptions), 1 + 2, "its place, and one channel with two roles");
 	close_ws(w);
 	w = connect_as("", url_of("project=p&channels[]=documents&channels[]=documents", 100, "&documents[%d][]=" EQUAL_N("1"), ""));
 	cr_expect_eq(filter_count(), 1, "the same query a hundred times");
-	cr_expect_eq(metric_value(M_rt_subscriptions), 2);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 1 + 2);
 	document("any", 1);
 	show();
 	settle_all();
@@ -976,7 +1111,7 @@ Test(rt, one_id_many_times_in_a_message)
 	buf_c(&b, "]}");
 	say(w, b.p);
 	cr_expect_lt(w->got.n, 3 * b.n);
-	cr_expect_eq(metric_value(M_rt_subscriptions), 2);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 1 + 2);
 	close_ws(w);
 	buf_fini(&b);
 }
