@@ -101,11 +101,9 @@ not_due(struct book *b)
 static const char *
 put_text(char **at, const char *s, size_t max)
 {
-	size_t n = strnlen(s, max);
+	size_t n = str_head(str_c(s), max).n;
 	char *to = *at;
 
-	while (n > 0 && s[n] != '\0' && ((unsigned char)s[n] & 0xc0) == 0x80)	/* never through a code point */
-		n--;
 	memcpy(to, s, n);
 	to[n] = '\0';
 	*at += n + 1;

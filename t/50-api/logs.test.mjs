@@ -231,3 +231,22 @@ describe('teams', () => {
 		await events(() => u.call('GET', `/teams/${team.$id}/logs`), ['team.create'])
 	})
 })
+
+test('a user agent that was cut in the middle of a character is kept', async () => {
+	const q = await (await server()).project(), raw = (bytes) => Buffer.from(bytes).toString('latin1')
+	const euro = Buffer.from('\u20ac'), firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:105.0) Gecko/20100101 Firefox/105.0 '
+	for (const [what, bytes] of Object.entries({
+		'by who sent it': Buffer.concat([Buffer.from(firefox), euro.subarray(0, 2)]),
+		'at the bounds of ours': Buffer.concat([Buffer.from(firefox), ...Array(6000).fill(euro)]),
+		'shifted by one': Buffer.concat([Buffer.from(`${firefox}x`), ...Array(6000).fill(euro)]),
+		'and by two': Buffer.concat([Buffer.from(`${firefox}xy`), ...Array(6000).fill(euro)]),
+		'no text at all': Buffer.concat([Buffer.from(firefox), Buffer.from([0xff, 0xfe, 0xc3, 0x28])]) })) {
+		const u = await q.user(), headers = { 'user-agent': raw(bytes) }
+		const r = await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password }, headers })
+		assert.equal(r.status, 201, `${what}: ${r.text}`)
+		assert.equal(r.body.clientName, 'Firefox', what)
+		await u.ok('PATCH', '/account/name', { body: { name: 'Changed' }, headers })
+		const logs = await until('the log', async () => { const l = await u.ok('GET', '/account/logs'); return l.logs.some((e) => e.event === 'user.update') && l })
+		for (const e of logs.logs.filter((l) => l.event !== 'user.create').slice(0, 2)) assert.equal(e.clientName, 'Firefox', what)
+	}
+})
