@@ -46,6 +46,8 @@ bool origin_readable(const char *text);
 void origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o);
 /* What a refused origin is told (spec platform.md 8.2), in a. */
 const char *origin_refusal(struct arena *a, const struct origin *o);
+/* From this machine itself: the peer is, no proxy shows, and the host that was asked for is a name of the machine's own. */
+bool request_is_local(const struct http_msg *m);
 bool host_is_loopback(const char *host);	/* localhost, or an address of the machine's own */
 /* The host is an IPv4 or bracketed IPv6 address. */
 bool host_is_address(struct str host);

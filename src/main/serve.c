@@ -31,6 +31,7 @@
 #include "io/db.h"
 #include "io/http.h"
 #include "main_priv.h"
+#include "model/seal.h"
 #include "model/space.h"
 
 enum {
@@ -344,6 +345,19 @@ warn_of_superuser(struct ctx *cx)
 	return OK;
 }
 
+/* Whoever signs up first owns the console: that takes a token as long as nobody has. To the standard error, so it is no line of the log. */
+static err_t
+tell_signup_token(struct ctx *cx)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT 1 FROM p_0.users LIMIT 1", DB0));
+	if (db_rows(r) == 0 && serve_wanted("web"))
+		fprintf(stderr, "The console has no user yet. Its first sign-up needs this token, unless it comes from this machine (or use `badal init`):\n"
+		    "sign-up token %s\n", seal_signup_token(cx->arena));
+	return OK;
+}
+
 /* What a start waits for: the platform's own migrations. The projects' are done when they are used, and in the background. */
 static err_t
 serve_prepare(struct ctx *cx, void *arg)
@@ -351,6 +365,7 @@ serve_prepare(struct ctx *cx, void *arg)
 	(void)arg;
 	TRY(db_migrate(cx, conf.sql_dir));
 	TRY(warn_of_superuser(cx));
+	TRY(tell_signup_token(cx));
 	return *conf.redis_url != '\0' ? usable_redis(cx) : OK;
 }
 

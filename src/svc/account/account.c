@@ -3,6 +3,8 @@
  * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "model/origin.h"
+#include "model/seal.h"
 #include "model/usage.h"
 #include "svc/users/user.h"
 
@@ -16,6 +18,21 @@ account_home(struct req *rq, struct project **out)
 }
 
 /* ---- signing up and in ---- */
+
+err_t
+account_may_sign_up(struct req *rq, const char *email)
+{
+	struct ctx *cx = &rq->cx;
+	struct db_res *r;
+
+	TRY(user_signup_allowed(cx, rq->project, email ? email : "", rq->ip));
+	if (!rq->project->console || request_is_local(rq->http))
+		return OK;
+	if (str_eq_secret(rq->http->hdr[HDR_X_SIGNUP_TOKEN], str_c(seal_signup_token(cx->arena))))
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.users LIMIT 1", rq->project->schema), DB0));
+	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_SIGNUP_TOKEN, "first sign-up from %s", rq->ip);
+}
 
 struct create_in {
 	const char *id, *email, *password, *name;
@@ -33,7 +50,7 @@ account_create(struct req *rq, void *arg)
 	const struct create_in *in = arg;
 	struct user *u;
 
-	TRY(user_signup_allowed(&rq->cx, rq->project, in->email, rq->ip));
+	TRY(account_may_sign_up(rq, in->email));
 	TRY(user_create(&rq->cx, rq->project,
 	    &(struct user_in){.id = in->id, .email = in->email, .password = in->password, .name = in->name ? in->name : ""}, USER_LIMIT | USER_AS_ACCOUNT,
 	    &u));

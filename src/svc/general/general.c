@@ -134,21 +134,6 @@ general_get_challenge(struct req *rq, void *in_)
 
 /* ---- metrics ---- */
 
-/* What proxies add. One that adds nothing is known by the host it was asked for, and so is a page whose name leads here. */
-static bool
-by_proxy(const struct http_msg *m)
-{
-	static const enum http_hdr signs[] = {HDR_X_FORWARDED_FOR, HDR_X_FORWARDED_HOST, HDR_X_FORWARDED_PROTO, HDR_X_FORWARDED_PORT, HDR_X_REAL_IP, HDR_FORWARDED,
-		HDR_VIA};
-	struct client who;
-
-	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-		if (m->hdr[signs[i]].p != NULL)
-			return true;
-	client_of(m, &who);
-	return !host_is_loopback(who.host);
-}
-
 /* With a token whoever has it; without, this machine only. What a proxy brings comes from elsewhere. */
 static bool
 may_scrape(const struct http_msg *m)
@@ -157,8 +142,7 @@ may_scrape(const struct http_msg *m)
 
 	if (conf.metrics_token[0] != '\0')
 		return str_starts(auth, "Bearer ") && str_eq_secret((struct str){auth.p + 7, auth.n - 7}, str_c(conf.metrics_token));
-	return !by_proxy(m) &&
-	    (strncmp(m->peer, "127.", 4) == 0 || strcmp(m->peer, "::1") == 0 || strncmp(m->peer, "::ffff:127.", 11) == 0);
+	return request_is_local(m);
 }
 
 static err_t
