@@ -33,6 +33,12 @@ install_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y --no-install-recommends install $missing >&2 </dev/null
 }
 
+# Root does not serve: the system user that it becomes.
+make_user() {
+	[ "$(id -u)" != 0 ] || id badal >/dev/null 2>&1 ||
+		useradd --system --user-group --home-dir /var/lib/badal --no-create-home --shell /usr/sbin/nologin --comment "Badal server" badal
+}
+
 # configure_in DIR 'configure arguments' [CC]: once; again when the arguments or configure.ac changed.
 configure_in() {
 	local dir=$1 arguments=$2 cc=${3:-gcc} stamp

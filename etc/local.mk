@@ -1,10 +1,12 @@
 # etc: a sample configuration (made by the program from its table), the unit file, and the manual page
-EXTRA_DIST += etc/badal.service.in
-CLEANFILES += etc/badal.conf etc/badal.service doc/badal.1
+EXTRA_DIST += etc/badal.service.in etc/badal.sysusers
+CLEANFILES += etc/badal.conf etc/badal.service etc/sysusers/badal.conf doc/badal.1
 sampledir = $(docdir)
 nodist_sample_DATA = etc/badal.conf
 unitdir = $(prefix)/lib/systemd/system
 nodist_unit_DATA = etc/badal.service
+sysusersdir = $(prefix)/lib/sysusers.d
+nodist_sysusers_DATA = etc/sysusers/badal.conf
 man_MANS = doc/badal.1
 
 # Mails: the layouts, and the words of each language
@@ -17,5 +19,7 @@ etc/badal.conf: badal$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) etc && env -i ./badal$(EXEEXT) config >$@.tmp && mv $@.tmp $@
 doc/badal.1: badal$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && env -i ./badal$(EXEEXT) manual >$@.tmp && mv $@.tmp $@
+etc/sysusers/badal.conf: $(srcdir)/etc/badal.sysusers Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc/sysusers && cp $(srcdir)/etc/badal.sysusers $@
 etc/badal.service: $(srcdir)/etc/badal.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc && sed -e 's|@bindir[@]|$(bindir)|g' $(srcdir)/etc/badal.service.in >$@.tmp && mv $@.tmp $@

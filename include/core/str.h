@@ -49,6 +49,10 @@ bool str_to_i64(struct str s, int64_t *out);
 bool str_to_i64_rounded(struct str s, int64_t *out);
 /* True when s is well-formed UTF-8 (no surrogates, no overlong forms). `points_out` (may be NULL) gets the code points. */
 bool str_utf8(struct str s, size_t *points_out);
+/* The beginning of s, of at most `max` bytes, that ends with a whole character. What is cut from a text of UTF-8 is one. */
+struct str str_head(struct str s, size_t max);
+/* s as text of UTF-8 in the arena: bytes that are none become '?', what is left of a last character that was cut off is dropped. */
+char *str_text(struct arena *a, struct str s);
 /* Percent-decoding; `plus` turns '+' into a blank. Malformed escapes stay as they are. Copy in the arena. */
 struct str str_url_decode(struct arena *a, struct str s, bool plus);
 /* Constant-time equality for secrets of equal length; unequal lengths are false. */

@@ -252,7 +252,7 @@ void audit_takeover(struct req *rq, const struct user *u);
 struct usage_series;
 err_t reply_usage(struct req *rq, const struct project *p, const char *range, const struct usage_series *v, int n);
 
-/* Awaits. What was done by a user or to a resource, as audit_list has it. */
+/* Awaits. What was done by a user or to a resource, as audit_list has it. Addresses of others are for keys and admins. */
 err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t since, const struct strs *queries, bool hide_user);
 /* A row of that kind, and its one parameter besides those of the path. */
 #define LOG_QUERIES(st) OPTIONAL("queries", P_QUERIES, st, queries, "Queries: limit and offset.")

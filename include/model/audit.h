@@ -32,8 +32,9 @@ extern const struct shape audit_shape;	/* model "log"; lists: reply_list(rq, &au
 enum audit_by { AUDIT_OF_USER, AUDIT_OF_RESOURCE };
 /* Awaits, for entries of this project that are not written yet, too. Newest first; `queries` may hold limit and offset only (no limit: 5000 entries). `what`: a user's id, or a resource such as
  * "team/<id>". Entries before `since` are left out: an id may have had another owner. With `hide_user` the entries leave userId, userEmail, userName and mode empty (the users service).
+ * `viewer`: who is shown them; entries of others leave out their addresses: userEmail, ip and the country that it tells. NULL: a key or an admin, who sees all.
  * ERR_GENERAL_ARGUMENT_INVALID. */
 err_t audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char *what, int64_t since, const struct strs *queries,
-    bool hide_user, int64_t *total_out, struct objs *out) MUST_CHECK;
+    bool hide_user, const char *viewer, int64_t *total_out, struct objs *out) MUST_CHECK;
 
 #endif

@@ -38,12 +38,16 @@ enum origin_kind {
 };
 /* p NULL: of no project. own_host NULL: our own host is as any other. o, if not NULL, is the text taken apart. */
 enum origin_kind origin_kind(const struct project *p, const char *text, const char *own_host, struct origin *o);
+/* A browser adds cookies whatever page asks. They count for pages of those that the project lets in which they are of: in mode admin the console. */
+bool origin_brings_cookies(const struct project *of, const char *text, const char *own_host);
 /* The text is a place that we can read, or none at all. */
 bool origin_readable(const char *text);
 /* Counts a refused origin (o: `text` taken apart) and logs it by its name, with what to add; not again and again. */
 void origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o);
 /* What a refused origin is told (spec platform.md 8.2), in a. */
 const char *origin_refusal(struct arena *a, const struct origin *o);
+/* From this machine itself: the peer is, no proxy shows, and the host that was asked for is a name of the machine's own. */
+bool request_is_local(const struct http_msg *m);
 bool host_is_loopback(const char *host);	/* localhost, or an address of the machine's own */
 /* The host is an IPv4 or bracketed IPv6 address. */
 bool host_is_address(struct str host);

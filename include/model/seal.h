@@ -23,6 +23,9 @@ struct seal_count {
 /* Awaits, long. Renews everything that is sealed in the database; may be stopped and begun again anywhere. `told` is called after each project. */
 err_t seal_rotate(struct ctx *cx, struct seal_count *out, void (*told)(const struct seal_count *so_far, const char *schema)) MUST_CHECK;
 
+/* What the first sign-up on the console shows: 32 hex characters, the same on all machines with the master key. */
+const char *seal_signup_token(struct arena *a);
+
 /* A 128-bit keyed tag of s, the same within this process: stands for a secret in the key of a cache. */
 enum { SEAL_TAG_LEN = 16 };
 void seal_tag(struct str s, unsigned char out[SEAL_TAG_LEN]);

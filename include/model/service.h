@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "io/db.h"
+
 struct arena;
+struct project;
 struct job_kind;
 struct job_task;
 struct routes;
@@ -81,6 +84,21 @@ struct path_absent {
 	const char *method, *path;	/* "GET", "/v1/users/identities"; ":" stands for a placeholder */
 };
 
+/* An event of the past, for somebody who resumes: may he still be shown it? */
+struct shown {
+	const char *const *ids;		/* of the event */
+	bool gone;			/* it tells that its row was deleted */
+	const char *created;		/* $createdAt of its payload, "" when it has none: a row of now may be another with the same id */
+	struct strs permissions;	/* $permissions of its payload */
+	bool yes;			/* the answer; false at first */
+};
+
+/* Answers for those of one event's rows that `prefix` is of; the first that fits counts. Awaits. Others are shown by the roles that the event was for. */
+struct shown_now {
+	const char *prefix;		/* of the pattern */
+	err_t (*look)(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n) MUST_CHECK;
+};
+
 struct service {
 	const char *name;			/* of the room; switch, and tag in the OpenAPI document */
 	const struct routes *const *routes;	/* gate/gate.h; NULL at the end */
@@ -93,6 +111,7 @@ struct service {
 	const char *const *acted_on;		/* channels that end so, or so and an id, have a twin for each action; NULL at the end */
 	const struct channel_twin *channels;
 	const struct word_twin *words;		/* of event names */
+	const struct shown_now *shown;
 	const struct usage_kind *usage;
 	/* How many there are of its things, and how large: a SELECT of metric ("files.$all.count.total") and value over the project's schema, in the arena; NULL: it counts none. */
 	const char *(*gauges)(struct arena *a, const char *schema);

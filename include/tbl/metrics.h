@@ -77,6 +77,7 @@ METRIC(rt_text_refused, COUNTER, "badal_rt_text_refused_total", "Handshakes and 
 METRIC(rt_turn, HISTOGRAM, "badal_rt_turn_seconds", "Time that the delivery of events kept the loop, in one turn.")
 METRIC(rt_latency, HISTOGRAM, "badal_rt_commit_to_frame_seconds", "From the event's time to its delivery.")
 METRIC(rate_limited, COUNTER, "badal_rate_limited_total", "Requests refused by a rate limit.")
+METRIC(limits_shared, COUNTER, "badal_limits_shared_total", "Requests counted in a shared bucket, because their project had limit_keys_max of them: a flood of names or addresses.")
 METRIC(audit_dropped, COUNTER, "badal_audit_dropped_total", "Audit entries lost: queue full, or the database refused them.")
 METRIC(offload_jobs, COUNTER, "badal_offload_jobs_total", "Pieces of heavy work given to threads.")
 METRIC(offload_queue, GAUGE, "badal_offload_queue", "Pieces of heavy work that wait or run.")

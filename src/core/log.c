@@ -71,10 +71,12 @@ json_line(struct buf *b, enum log_level lv, const struct ctx *cx, const char *me
 	buf_ch(b, '\n');
 }
 
+enum { DETAIL_MAX = 2047 };
+
 void
 log_write(enum log_level lv, const struct ctx *cx, const char *message, const char *fmt, ...)
 {
-	char detail[2048];
+	char detail[DETAIL_MAX + 5];	/* a character more, to see whether it is cut within one */
 	struct buf b;
 	va_list ap;
 
@@ -82,6 +84,7 @@ log_write(enum log_level lv, const struct ctx *cx, const char *message, const ch
 	if (fmt != NULL) {
 		va_start(ap, fmt);
 		vsnprintf(detail, sizeof detail, fmt, ap);
+		detail[str_head(str_c(detail), DETAIL_MAX).n] = '\0';
 		va_end(ap);
 	}
 	buf_init(&b, NULL, 256);

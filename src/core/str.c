@@ -151,6 +151,52 @@ str_utf8(struct str s, size_t *points_out)
 	return true;
 }
 
+struct str
+str_head(struct str s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return (struct str){s.p, max};
+}
+
+/* Does a character begin here whose end was cut off? */
+static bool
+utf8_begun(const unsigned char *p, size_t n)
+{
+	size_t want = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+
+	if (p[0] < 0xc2 || p[0] > 0xf4 || n >= want)
+		return false;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return false;
+	return true;
+}
+
+char *
+str_text(struct arena *a, struct str s)
+{
+	char *to = arena_alloc(a, s.n + 1), *at = to;
+
+	for (size_t i = 0; i < s.n;) {
+		const unsigned char *p = (const unsigned char *)s.p + i;
+		size_t len = utf8_len(p, s.n - i);
+
+		if (len == 0 && utf8_begun(p, s.n - i))
+			break;
+		if (len == 0)
+			*at++ = '?';
+		else
+			memcpy(at, p, len);
+		at += len;
+		i += len ? len : 1;
+	}
+	*at = '\0';
+	return to;
+}
+
 static int
 hex_digit(char c)
 {

@@ -242,18 +242,14 @@ request_id(struct arena *a)
 	return arena_printf(a, "%x-%llx", (unsigned)getpid(), (unsigned long long)++n);
 }
 
+
 /* It is kept, so it must be text: a batch of audit entries is written as a whole, or not. */
+enum { USER_AGENT_MAX = 16384 };	/* as much as the contract keeps; a client or proxy may have cut it within a character */
+
 static const char *
 user_agent_of(const struct http_msg *m)
 {
-	struct str given = m->hdr[HDR_USER_AGENT];
-	char *text = str_dup(m->arena, given.n > 0 ? given : STR(""));
-
-	if (!str_utf8(given, NULL))
-		for (char *p = text; *p != '\0'; p++)
-			if ((unsigned char)*p >= 0x80)
-				*p = '?';
-	return text;
+	return str_text(m->arena, str_head(m->hdr[HDR_USER_AGENT], USER_AGENT_MAX));
 }
 
 /* What is known at the head of a request. */

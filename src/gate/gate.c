@@ -70,6 +70,11 @@ find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 	TRY(login_by_tokens(&rq->cx, console, t, &rq->login, which_out));
 	if (rq->login == NULL)
 		return OK;
+	/* a cookie of the console counts for pages that the console lets in, not for those of the project's platforms */
+	if (t->v[*which_out].cookie && !origin_brings_cookies(console, rq->origin, rq->host)) {
+		rq->login = NULL;
+		return OK;
+	}
 	if ((m = member_of(rq->login, rq->project->team_id)) == NULL) {
 		rq->login = NULL;
 		return OK;

@@ -13,16 +13,21 @@
 #include "core/vtime.h"
 #include "io/bus.h"
 
-enum { KEY_MAX = 160, BUS_WAIT_MS = 500, LOCAL_MAX = 10000, BUS_PAUSE_MS = 1000 };
+enum { KEY_MAX = 160, BUS_WAIT_MS = 500, LOCAL_MAX = 10000, BUS_PAUSE_MS = 1000, SHARED_BUCKETS = 4096 };
 
-/* Counts before this request; counts it only when every bucket has room. */
+/* Counts before this request; counts it only when every bucket has room. KEYS: n buckets, n that stand for each of them when its window has
+ * limit_keys_max already, n counters of that. ARGV: maximum and period of each, then limit_keys_max. Returns count and 1 (the other stands for it) of each. */
 static const char script[] =
-    "local n, ok = {}, true "
-    "for i, k in ipairs(KEYS) do n[i] = tonumber(redis.call('GET', k) or '0') "
-    "if n[i] >= tonumber(ARGV[2 * i - 1]) then ok = false end end "
-    "if ok then for i, k in ipairs(KEYS) do redis.call('INCR', k) "
-    "if n[i] == 0 then redis.call('EXPIRE', k, ARGV[2 * i]) end end end "
-    "return n";
+    "local n, r, at, ok = #KEYS / 3, {}, {}, true "
+    "local most = tonumber(ARGV[2 * n + 1]) "
+    "for i = 1, n do local v, k, other = redis.call('GET', KEYS[i]), KEYS[i], 0 "
+    "if not v and most > 0 and tonumber(redis.call('GET', KEYS[2 * n + i]) or '0') >= most then k, other = KEYS[n + i], 1 v = redis.call('GET', k) end "
+    "at[i], r[2 * i - 1], r[2 * i] = k, tonumber(v or '0'), other "
+    "if r[2 * i - 1] >= tonumber(ARGV[2 * i - 1]) then ok = false end end "
+    "if ok then for i = 1, n do redis.call('INCR', at[i]) "
+    "if r[2 * i - 1] == 0 then redis.call('EXPIRE', at[i], ARGV[2 * i]) "
+    "if r[2 * i] == 0 and redis.call('INCR', KEYS[2 * n + i]) == 1 then redis.call('EXPIRE', KEYS[2 * n + i], ARGV[2 * i]) end end end end "
+    "return r";
 
 static struct lru *local;	/* bucket -> int64_t, while Redis is away */
 static uint64_t bus_again;	/* loop time before which a Redis that timed out is not asked again */
@@ -68,32 +73,59 @@ count_locally(const struct str *keys, const struct limit_rule *r, int n, int64_t
 	}
 }
 
-/* Awaits, but not long: OK with the counts, or why Redis did not say. */
+/* What a caller writes makes buckets, so how many there are is bounded: those of a project's window beyond limit_keys_max share few. Such a flood
+ * then refuses strangers, but neither fills Redis nor lets anybody guess on. */
+static struct str
+limit_shared_bucket(struct req *rq, const struct limit_rule *r, struct str key, int64_t start)
+{
+	return str_c(arena_printf(rq->cx.arena, "limit:{%s}:%lld:%lld:%llx:%llx", limit_home(rq), (long long)start, (long long)r->period,
+	    (unsigned long long)str_hash_stable(str_c(arena_printf(rq->cx.arena, "%s %s", rq->route->path, r->key))),
+	    (unsigned long long)(str_hash_stable(key) % SHARED_BUCKETS)));
+}
+
+static struct str
+limit_counter(struct req *rq, const struct limit_rule *r, int64_t start)
+{
+	return str_c(arena_printf(rq->cx.arena, "limit:{%s}:%lld:%lld", limit_home(rq), (long long)start, (long long)r->period));
+}
+
+/* Awaits, but not long: OK with the counts, or why Redis did not say. A key becomes that of the bucket which stands for it. */
 static err_t
-count_shared(struct req *rq, const struct str *keys, const struct limit_rule *r, int n, int64_t *counts)
+count_shared(struct req *rq, struct str *keys, const struct limit_rule *r, int n, int64_t *counts)
 {
 	uint64_t deadline = rq->cx.deadline, soon = loop_now() + BUS_WAIT_MS;
-	struct str argv[3 * ROUTE_LIMITS_MAX];
+	int64_t now = time_now_ms() / 1000;
+	struct str argv[5 * ROUTE_LIMITS_MAX + 1], *args = argv + 3 * n;
 	struct bus_reply *reply = NULL;
 	err_t e;
 
 	for (int i = 0; i < n; i++) {
+		int64_t start = now - now % r[i].period;
+
 		argv[i] = keys[i];
-		argv[n + 2 * i] = str_c(pg_i64(rq->cx.arena, r[i].max));
-		argv[n + 2 * i + 1] = str_c(pg_i64(rq->cx.arena, r[i].period));
+		argv[n + i] = limit_shared_bucket(rq, &r[i], keys[i], start);
+		argv[2 * n + i] = limit_counter(rq, &r[i], start);
+		args[2 * i] = str_c(pg_i64(rq->cx.arena, r[i].max));
+		args[2 * i + 1] = str_c(pg_i64(rq->cx.arena, r[i].period));
 	}
+	args[2 * n] = str_c(pg_i64(rq->cx.arena, conf.limit_keys_max));
 	if (!bus_up() || loop_now() < bus_again)
 		return ERR_BUS;
 	if (deadline == 0 || soon < deadline)
 		rq->cx.deadline = soon;
-	e = bus_script(&rq->cx, &reply, script, n, 3 * n, argv);
+	e = bus_script(&rq->cx, &reply, script, 3 * n, 5 * n + 1, argv);
 	rq->cx.deadline = deadline;
 	if (e == ERR_TIMEOUT)
 		bus_again = loop_now() + BUS_PAUSE_MS;
-	if (e == OK && (reply->type != BUS_LIST || reply->n != n))
+	if (e == OK && (reply->type != BUS_LIST || reply->n != 2 * n))
 		e = fail(&rq->cx, ERR_BUS, "odd answer of the rate limit script");
-	for (int i = 0; e == OK && i < n; i++)
-		counts[i] = reply->v[i].i;
+	for (int i = 0; e == OK && i < n; i++) {
+		counts[i] = reply->v[2 * i].i;
+		if (reply->v[2 * i + 1].i == 0)
+			continue;
+		keys[i] = argv[n + i];
+		metric_add(M_limits_shared, 1);
+	}
 	return e;
 }
 

@@ -1,8 +1,7 @@
 /* The texts of rate limits in the route tables: rules, and the key of a bucket with its placeholders. */
 #include "gate_priv.h"
 
-#include <arpa/inet.h>
-
+#include "core/addr.h"
 #include "core/conf.h"
 #include "core/json.h"
 
@@ -86,20 +85,12 @@ limit_text_add_param(struct req *rq, struct buf *b, struct str name)
 	return true;
 }
 
-/* Who has one address of an IPv6 /64 has them all. */
 void
 limit_client(struct req *rq, struct buf *b)
 {
-	struct in6_addr a;
-	char text[INET6_ADDRSTRLEN];
+	char net[ADDR_NET_MAX];
 
-	if (strchr(rq->ip, ':') == NULL || inet_pton(AF_INET6, rq->ip, &a) != 1 || IN6_IS_ADDR_V4MAPPED(&a)) {
-		buf_c(b, rq->ip);
-		return;
-	}
-	memset(a.s6_addr + 8, 0, 8);
-	buf_c(b, inet_ntop(AF_INET6, &a, text, sizeof text));
-	BUF_LIT(b, "/64");
+	buf_c(b, addr_net(rq->ip, net));
 }
 
 static bool

@@ -369,7 +369,7 @@ connect_now(void *arg)
 {
 	static const char *const names[] = {"dbname", "replication", "fallback_application_name", "connect_timeout", "client_encoding",
 	    "options", NULL};
-	const char *const values[] = {conf.db_url, "database", "badal relay", "10", "UTF8", "-c statement_timeout=0", NULL};
+	const char *const values[] = {*conf.relay_db_url ? conf.relay_db_url : conf.db_url, "database", "badal relay", "10", "UTF8", "-c statement_timeout=0", NULL};
 
 	*(PGconn **)arg = PQconnectdbParams(names, values, 1);
 }

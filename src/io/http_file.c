@@ -106,6 +106,7 @@ http_file_send_slice(struct ctx *cx, struct msg *x, int fd, uint64_t *offset, si
 		x->choked = sent == 0;
 		x->out += *offset - before;
 	}
+	stream_all_sent(x);
 	return OK;
 }
 

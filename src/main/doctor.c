@@ -156,10 +156,11 @@ doctor_check_limits(void)
 	unsigned long long wanted = (unsigned long long)conf.connections_max + 1024;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		bool enough = geteuid() == 0 || r.rlim_max == RLIM_INFINITY || r.rlim_max >= wanted;
+		bool enough = r.rlim_max == RLIM_INFINITY || r.rlim_max >= wanted, root = geteuid() == 0;
 
-		doctor_say(enough ? FINE : WARN, "raise it (LimitNOFILE= in the unit, ulimit -Hn), or lower connections_max",
-		    "open files: %llu allowed, %llu wanted", (unsigned long long)r.rlim_max, wanted);
+		doctor_say(enough || root ? FINE : WARN, "raise it (LimitNOFILE= in the unit, ulimit -Hn), or lower connections_max",
+		    enough ? "open files: %llu wanted, and %s%llu allowed" : "open files: %llu wanted, %s%llu allowed here", wanted,
+		    enough ? "" : root ? "which root may raise to; " : "only ", (unsigned long long)r.rlim_max);
 	}
 	if (backlog >= 0)
 		doctor_say(backlog < 4096 ? WARN : FINE, "sysctl net.core.somaxconn=4096, for bursts of connections", "listen backlog: %ld", backlog);
@@ -253,6 +254,25 @@ check_slot(struct ctx *cx)
 	return OK;
 }
 
+/* Who serves must not be able to read and write the machine's files through the database. */
+static err_t
+check_role(struct ctx *cx)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT rolname, rolsuper, rolreplication FROM pg_roles WHERE rolname = current_user", DB0));
+	if (db_rows(r) == 0)
+		return OK;
+	if (db_bool(r, 0, 1))
+		doctor_say(WRONG, "CREATE ROLE … LOGIN, ALTER DATABASE … OWNER TO it, and name it in db_url; the relay's with REPLICATION in relay_db_url",
+		    "database role %s is a superuser", db_cstr(r, 0, 0));
+	else if (db_bool(r, 0, 2))
+		doctor_say(WARN, "only the relay needs REPLICATION: give it a role of its own in relay_db_url", "database role %s may replicate", db_cstr(r, 0, 0));
+	else
+		doctor_say(FINE, NULL, "database role %s: no superuser, no replication", db_cstr(r, 0, 0));
+	return OK;
+}
+
 /* Projects that are not at this program's migration; the stuck ones by name. */
 static err_t
 check_projects(struct ctx *cx)
@@ -328,6 +348,8 @@ check_servers(struct ctx *cx, void *arg)
 
 	(void)arg;
 	if (e == OK)
+		e = check_role(cx);
+	if (e == OK)
 		e = check_slot(cx);
 	if (e != OK)
 		doctor_say(WRONG, "is badal serve (or your PostgreSQL) running, and are data_dir or db_url right?", "PostgreSQL: %s",
@@ -367,7 +389,7 @@ doctor_run(struct args *a)
 	check_mail();
 	check_clock();
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
-		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p));
+		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p, ROLE_APP));
 		args_setting(a, "redis_url", *conf.redis_url ? conf.redis_url : place_redis_url(&p));
 		if (!args_conf(a, false) || with_loop(check_servers, NULL, ASK_MS, why, sizeof why) != OK)
 			return 1;

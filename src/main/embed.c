@@ -191,16 +191,21 @@ embed_run(const struct embed *e, const struct place *p, char *const *argv)
 }
 
 bool
+embed_clear(struct embed *e, const struct place *p)
+{
+	snprintf(e->dir, sizeof e->dir, "%.*s/%s", PATH_MAX - 64, p->data, e->name);
+	snprintf(e->log, sizeof e->log, "%.*s/log/%s.log", PATH_MAX - 64, p->data, e->name);
+	return clear_leftovers(e);
+}
+
+bool
 embed_start(struct embed *e, const struct place *p)
 {
 	pid_t self = getpid();
+	bool clear = embed_clear(e, p);
 
-	if (e->dir[0] == '\0') {
-		snprintf(e->dir, sizeof e->dir, "%.*s/%s", PATH_MAX - 64, p->data, e->name);
-		snprintf(e->log, sizeof e->log, "%.*s/log/%s.log", PATH_MAX - 64, p->data, e->name);
-	}
 	trim_log(e);
-	if (!clear_leftovers(e) || !e->prepare(e, p))
+	if (!clear || !e->prepare(e, p))
 		return false;
 	e->pid = fork();
 	if (e->pid == 0) {

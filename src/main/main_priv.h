@@ -71,11 +71,18 @@ bool place_find(struct place *p);
 bool place_make(struct place *p);
 /* The master key of the data directory, made when there is none; NULL: cannot. `make` false: NULL when there is none. */
 const char *place_master_key(const struct place *p, bool make);
+/* As root: a data directory of a former run as another system user becomes ours, with what is in it. True also when there is nothing to do. */
+bool place_take_over(const struct place *p);
 /* Writes a file with a key anew, whole or not at all, for those who run there. */
 bool place_write_key(const struct place *p, const char *path, const char *key);
 bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, and the directory belongs to the one who runs there */
 bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
-const char *place_db_url(const struct place *p);	/* of the embedded servers; static */
+/* Roles of the embedded PostgreSQL: the one it was made with, a superuser, which only the start and whoever looks after it use; the one that serves and owns
+ * what Badal makes; the one of the relay. */
+#define ROLE_OWNER "badal"
+#define ROLE_APP "badal_app"
+#define ROLE_RELAY "badal_relay"
+const char *place_db_url(const struct place *p, const char *role);	/* of the embedded servers; static */
 const char *place_redis_url(const struct place *p);
 bool place_served(const struct place *p);	/* false and a line on stderr when no instance runs here and none is configured */
 /* Settings for a verb that talks to the servers of a running instance. */
@@ -104,6 +111,7 @@ struct embed {
 };
 extern struct embed embed_postgres, embed_redis;
 
+bool embed_clear(struct embed *e, const struct place *p);	/* ends what a crash left of it */
 bool embed_start(struct embed *e, const struct place *p);	/* the first time: prepares, clears what a crash left, starts */
 bool embed_wait(struct embed *e, const struct place *p, int ms);	/* until it answers; false: it ended, or too late */
 bool embed_stop(struct embed *e, int ms);			/* orderly, then by force */
@@ -113,6 +121,14 @@ bool embed_run(const struct embed *e, const struct place *p, char *const *argv);
 /* The program's path, looked for in $PATH and the usual places; NULL: not installed. */
 const char *program_find(const char *name, char out[PATH_MAX]);
 const char *postgres_program(const char *name, const char *data, char out[PATH_MAX]);
+
+/* ---- embed_roles.c ---- */
+err_t embed_roles(struct ctx *cx, void *arg) MUST_CHECK;	/* awaits, as ROLE_OWNER: the roles that serve are there and own what is theirs */
+
+/* ---- notify.c: the service manager ---- */
+void notify(const char *state);		/* "READY=1"; nothing where none listens */
+void notify_reloading(void);
+int notify_interval_ms(void);		/* how often it wants to hear of us; -1: never */
 
 /* ---- role.c ---- */
 

@@ -27,9 +27,8 @@ enum { SOCKET_DIR_MAX = 107 - 19 };
 static bool
 place_find_user(struct place *p)
 {
-	const char *const names[] = {conf.run_user, "postgres", "nobody"};
-	const struct passwd *pw = NULL;
-	int i;
+	const char *name = *conf.run_user ? conf.run_user : "badal";
+	const struct passwd *pw;
 
 	p->root = geteuid() == 0;
 	if (!p->root) {
@@ -39,15 +38,10 @@ place_find_user(struct place *p)
 		snprintf(p->user, sizeof p->user, "%s", pw ? pw->pw_name : "");
 		return true;
 	}
-	for (i = *conf.run_user ? 0 : 1; i < 3 && pw == NULL; i++) {
-		pw = getpwnam(names[i]);
-		if (pw == NULL && i == 0) {
-			log_error(NULL, "no such user", "run_user=%s", conf.run_user);
-			return false;
-		}
-	}
+	pw = getpwnam(name);
 	if (pw == NULL || pw->pw_uid == 0) {
-		log_error(NULL, "as root, badal needs an unprivileged user to run as", "setting=run_user");
+		log_error(NULL, "as root, badal needs an unprivileged user of its own to run as",
+		    "user=%s advice=\"useradd --system --home-dir /var/lib/badal --no-create-home --shell /usr/sbin/nologin badal, or set run_user\"", name);
 		return false;
 	}
 	p->uid = pw->pw_uid;
@@ -239,7 +233,7 @@ place_make(struct place *p)
 {
 	char path[PATH_MAX + 16];
 
-	if (!make_parents(p->data) || !place_own(p, p->data, 0700) || !place_find(p) || !reachable(p) || !take_lock(p))
+	if (!make_parents(p->data) || !place_take_over(p) || !place_own(p, p->data, 0700) || !place_find(p) || !reachable(p) || !take_lock(p))
 		return false;
 	snprintf(path, sizeof path, "%s/log", p->data);
 	return place_own(p, path, 0700) && place_own(p, p->sockets, 0700) && make_storage(p);
@@ -323,11 +317,11 @@ place_become(const struct place *p)
 }
 
 const char *
-place_db_url(const struct place *p)
+place_db_url(const struct place *p, const char *role)
 {
 	static char url[PATH_MAX + 64];
 
-	snprintf(url, sizeof url, "host=%s port=5432 user=badal dbname=postgres", p->sockets);
+	snprintf(url, sizeof url, "host=%s port=5432 user=%s dbname=postgres", p->sockets, role);
 	return url;
 }
 
@@ -355,8 +349,10 @@ place_served(const struct place *p)
 bool
 place_settings(const struct place *p, struct args *a, bool make)
 {
-	if (*conf.db_url == '\0')
-		args_setting(a, "db_url", place_db_url(p));
+	if (*conf.db_url == '\0') {
+		args_setting(a, "db_url", place_db_url(p, ROLE_APP));
+		args_setting(a, "relay_db_url", place_db_url(p, ROLE_RELAY));
+	}
 	if (*conf.redis_url == '\0')
 		args_setting(a, "redis_url", place_redis_url(p));
 	char storage[PATH_MAX + 16], key[PATH_MAX + 16];

@@ -31,6 +31,7 @@
 #include "io/db.h"
 #include "io/http.h"
 #include "main_priv.h"
+#include "model/seal.h"
 #include "model/space.h"
 
 enum {
@@ -128,7 +129,12 @@ claim_port(void)
 static void
 reload(void)
 {
-	if (!args_conf(args, true)) {
+	bool ok;
+
+	notify_reloading();
+	ok = args_conf(args, true);
+	notify(ok ? "READY=1\nSTATUS=serving" : "READY=1\nSTATUS=serving; the changed configuration has a mistake and was not applied");
+	if (!ok) {
 		log_error(NULL, "configuration not applied", "reason=\"see the lines above\"");
 		return;
 	}
@@ -330,12 +336,39 @@ usable_redis(struct ctx *cx)
 	return e == OK && bus_refusal() != NULL ? fail(cx, ERR_BUS, "%s", bus_refusal()) : e;
 }
 
+/* Who configured it may have no other; but they should know. */
+static err_t
+warn_of_superuser(struct ctx *cx)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT current_user FROM pg_roles WHERE rolname = current_user AND rolsuper", DB0));
+	if (db_rows(r) > 0)
+		log_warn(NULL, "the database role that serves is a superuser", "role=%s advice=\"give db_url a role that only owns its database: badal doctor says how\"", db_cstr(r, 0, 0));
+	return OK;
+}
+
+/* Whoever signs up first owns the console: that takes a token as long as nobody has. To the standard error, so it is no line of the log. */
+static err_t
+tell_signup_token(struct ctx *cx)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT 1 FROM p_0.users LIMIT 1", DB0));
+	if (db_rows(r) == 0 && serve_wanted("web"))
+		fprintf(stderr, "The console has no user yet. Its first sign-up needs this token, unless it comes from this machine (or use `badal init`):\n"
+		    "sign-up token %s\n", seal_signup_token(cx->arena));
+	return OK;
+}
+
 /* What a start waits for: the platform's own migrations. The projects' are done when they are used, and in the background. */
 static err_t
 serve_prepare(struct ctx *cx, void *arg)
 {
 	(void)arg;
 	TRY(db_migrate(cx, conf.sql_dir));
+	TRY(warn_of_superuser(cx));
+	TRY(tell_signup_token(cx));
 	return *conf.redis_url != '\0' ? usable_redis(cx) : OK;
 }
 
@@ -364,9 +397,9 @@ migrate_here(err_t (*what)(struct ctx *cx, void *arg), uint64_t timeout_ms)
 	return e == OK ? 0 : e == ERR_DB_DOWN || e == ERR_DB_BUSY ? 3 : 1;
 }
 
-/* In a process of its own, so that the supervisor opens no connection. Waits for an outside database that is not up yet. */
+/* In a process of its own, so that the supervisor opens no connection; `db_url` NULL: as configured. Waits for an outside database that is not up yet. */
 static bool
-migrate_apart(void)
+done_apart(err_t (*what)(struct ctx *cx, void *arg), const char *db_url)
 {
 	int64_t end = serve_now_ms() + DB_PATIENCE_MS;
 	int status;
@@ -379,7 +412,9 @@ migrate_apart(void)
 			close_ours();
 			log_init("migrate", conf.log_level, conf.log_json);
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			exit(place_become(&place) && getppid() == self ? migrate_here(serve_prepare, START_MS) : 1);
+			if (db_url != NULL)
+				conf.db_url = db_url;
+			exit(place_become(&place) && getppid() == self ? migrate_here(what, START_MS) : 1);
 		}
 		if (pid < 0)
 			return false;
@@ -392,6 +427,23 @@ migrate_apart(void)
 			return false;
 		poll(NULL, 0, 500);
 	}
+}
+
+static bool
+embeds_postgres(void)
+{
+	for (int i = 0; i < n_embeds; i++)
+		if (embeds[i] == &embed_postgres)
+			return true;
+	return false;
+}
+
+static bool
+prepare_database(void)
+{
+	if (embeds_postgres() && !done_apart(embed_roles, place_db_url(&place, ROLE_OWNER)))
+		return false;
+	return done_apart(serve_prepare, NULL);
 }
 
 int
@@ -461,6 +513,7 @@ serve_announce(void)
 		printf("ready\n");
 	}
 	fflush(stdout);
+	notify("READY=1\nSTATUS=serving");
 	log_info(NULL, "ready", "port=%lld roles=%s processes=%d", (long long)conf.port, conf.roles, n_children);
 }
 
@@ -517,7 +570,7 @@ serve_watch(void)
 	struct pollfd fds[CHILDREN_MAX + 2];
 
 	while (!stopping) {
-		int n = 0;
+		int n = 0, beat = announced ? notify_interval_ms() : -1;
 		bool busy = tend();
 
 		fds[n++] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
@@ -525,8 +578,10 @@ serve_watch(void)
 		for (int i = 0; i < n_children; i++)
 			if (children[i].ready_fd >= 0)
 				fds[n++] = (struct pollfd){.fd = children[i].ready_fd, .events = POLLIN};
-		if (poll(fds, (nfds_t)n, busy ? TICK_MS : -1) < 0 && errno != EINTR)
+		if (poll(fds, (nfds_t)n, busy ? TICK_MS : beat) < 0 && errno != EINTR)
 			break;
+		if (beat > 0)
+			notify("WATCHDOG=1");
 		hear();		/* before the dead are buried: a last word counts */
 		take_signals();
 		serve_reap();
@@ -569,6 +624,7 @@ static void
 stop_all(void)
 {
 	stopping = true;
+	notify("STOPPING=1");
 	serve_drain(false);
 	serve_drain(true);
 	for (int i = n_embeds - 1; i >= 0; i--)
@@ -602,7 +658,7 @@ start_all(void)
 		return false;
 	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))
 		return false;
-	if (!migrate_apart() || (order_fd = launch_open()) < 0)
+	if (!prepare_database() || (order_fd = launch_open()) < 0)
 		return false;
 	gen_init();
 	metric_init((unsigned)n_children + 1);

@@ -298,9 +298,7 @@ agent_read(struct arena *a, struct str user_agent, const struct found *f)
 	unsigned flags;
 	bool seen;
 
-	if (user_agent.n > AGENT_MAX)
-		user_agent.n = AGENT_MAX;
-	ua = str_dup(a, user_agent);
+	ua = str_dup(a, str_head(user_agent, AGENT_MAX));
 	o = set_os(a, ua, &g);
 	flags = f ? add_os(a, ua, f, o, &g) : o ? o->flags : 0;
 	seen = set_cli(a, ua, &g) || set_client(a, ua, &g);

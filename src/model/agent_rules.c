@@ -298,7 +298,7 @@ rules_find(struct rules *r, struct str user_agent, struct found *f)
 {
 	char ua[RULES_TEXT_MAX + 1];
 	bool done[GROUPS] = {false};
-	size_t n = user_agent.n < RULES_TEXT_MAX ? user_agent.n : RULES_TEXT_MAX;
+	size_t n = str_head(user_agent, RULES_TEXT_MAX).n;
 	struct matcher *m;
 
 	*f = (struct found){.client_type = ""};

@@ -101,11 +101,9 @@ not_due(struct book *b)
 static const char *
 put_text(char **at, const char *s, size_t max)
 {
-	size_t n = strnlen(s, max);
+	size_t n = str_head(str_c(s), max).n;
 	char *to = *at;
 
-	while (n > 0 && s[n] != '\0' && ((unsigned char)s[n] & 0xc0) == 0x80)	/* never through a code point */
-		n--;
 	memcpy(to, s, n);
 	to[n] = '\0';
 	*at += n + 1;
@@ -370,11 +368,14 @@ static const struct field audit_fields[] = {
 const struct shape audit_shape = SHAPE("log", struct audit_log, audit_fields);
 
 static void
-complete(struct ctx *cx, struct audit_log *l, struct str user_agent, uint64_t until, bool hide_user)
+complete(struct ctx *cx, struct audit_log *l, struct str user_agent, uint64_t until, bool hide_user, const char *viewer)
 {
 	struct agent g = agent_of(cx, user_agent, until);
-	struct country c = country_of(cx->arena, l->ip, cx->locale);
+	struct country c;
 
+	if (viewer != NULL && !str_ieq(str_c(viewer), str_c(l->user_id)))
+		l->ip = l->user_email = "";
+	c = country_of(cx->arena, l->ip, cx->locale);
 	l->os_code = g.os_code;
 	l->os_name = g.os_name;
 	l->os_version = g.os_version;
@@ -395,7 +396,7 @@ complete(struct ctx *cx, struct audit_log *l, struct str user_agent, uint64_t un
 
 err_t
 audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char *what, int64_t since, const struct strs *queries,
-    bool hide_user, int64_t *total_out, struct objs *out)
+    bool hide_user, const char *viewer, int64_t *total_out, struct objs *out)
 {
 	const char *const v[] = {what, pg_time(cx->arena, since)};
 	const char *fields = shape_columns(&audit_shape);
@@ -423,7 +424,7 @@ audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char
 		struct audit_log *log = arena_new_of(cx->arena, struct audit_log);
 
 		shape_read(cx, &audit_shape, log, page.res, i, 1);
-		complete(cx, log, db_str(page.res, i, 0), until, hide_user);
+		complete(cx, log, db_str(page.res, i, 0), until, hide_user, viewer);
 		out->v[out->n++] = log;
 	}
 	return OK;

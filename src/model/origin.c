@@ -280,6 +280,28 @@ host_is_loopback(const char *host)
 	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || (strncmp(host, "127.", 4) == 0 && host_is_address(str_c(host)));
 }
 
+/* What proxies add. One that adds nothing is known by the host it was asked for, and so is a page whose name leads here. */
+static bool
+by_proxy(const struct http_msg *m)
+{
+	static const enum http_hdr signs[] = {HDR_X_FORWARDED_FOR, HDR_X_FORWARDED_HOST, HDR_X_FORWARDED_PROTO, HDR_X_FORWARDED_PORT, HDR_X_REAL_IP, HDR_FORWARDED,
+		HDR_VIA};
+	struct client who;
+
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+		if (m->hdr[signs[i]].p != NULL)
+			return true;
+	client_of(m, &who);
+	return !host_is_loopback(who.host);
+}
+
+bool
+request_is_local(const struct http_msg *m)
+{
+	return !by_proxy(m) &&
+	    (strncmp(m->peer, "127.", 4) == 0 || strcmp(m->peer, "::1") == 0 || strncmp(m->peer, "::ffff:127.", 11) == 0);
+}
+
 static bool
 domain_set(void)
 {
@@ -383,6 +405,14 @@ origin_refused(struct ctx *cx, const struct project *p, const char *text, const 
 		log_warn(cx, "origin refused", "origin=\"%.*s\" add=\"a platform of type %s with the %s %.*s\"", SHOWN, text, kind, by, STR_FMT(o->host));
 	else
 		log_warn(cx, "origin refused", "origin=\"%.*s\" why=\"no platform has such origins\"", SHOWN, text);
+}
+
+bool
+origin_brings_cookies(const struct project *of, const char *text, const char *own_host)
+{
+	enum origin_kind kind = origin_kind(of, text, own_host, NULL);
+
+	return kind != ORIGIN_HIDDEN && kind != ORIGIN_FOREIGN;
 }
 
 const char *

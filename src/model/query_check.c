@@ -1,6 +1,7 @@
 /* The rules of queries: which values a method takes, which types an attribute compares with, which index a filter needs. */
 #include "query_priv.h"
 
+#include "core/conf.h"
 #include "core/id.h"
 #include "core/vtime.h"
 
@@ -250,7 +251,7 @@ query_check(struct ctx *cx, const struct query_list *l, struct query *q, const c
 	case QK_ORDER:
 		return q->method == Q_ORDER_RANDOM || *q->attr == '\0' || resolve(cx, l, q, why_out);
 	case QK_LIMIT:
-		return query_check_check_number(cx, l, q, q->json ? 1 : 0, q->later ? -1 : 100, why_out);
+		return query_check_check_number(cx, l, q, q->json ? 1 : 0, q->later ? conf.list_rows_max : 100, why_out);
 	case QK_OFFSET:
 		return query_check_check_number(cx, l, q, 0, q->later ? -1 : 5000, why_out);
 	case QK_CURSOR:

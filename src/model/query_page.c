@@ -240,10 +240,12 @@ sql_rows(struct query_plan *p, struct buf *b, const char *columns, const char *s
 static void
 sql_steps(struct query_plan *p, struct buf *b, const char *columns, const char **steps, int n)
 {
+	int64_t enough = p->offset < INT64_MAX - p->limit ? p->limit + p->offset : INT64_MAX;
+
 	for (int i = 0; i < n; i++) {
 		buf_c(b, i ? " UNION ALL (" : "(");
 		sql_rows(p, b, columns, steps[i]);
-		buf_printf(b, " LIMIT %lld)", (long long)(p->limit + p->offset));
+		buf_printf(b, " LIMIT %lld)", (long long)enough);
 	}
 }
 

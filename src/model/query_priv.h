@@ -148,7 +148,6 @@ const char *query_column(struct query_plan *p, const struct query_attr *a);
 /* What a value of the whole attribute is cast to. */
 const char *query_whole_cast(const struct query_attr *a);
 
-enum { QUERY_TOTAL_MAX = 5000, QUERY_ROWS_MAX = 5000, QUERY_DEFAULT_LIMIT = 25, QUERY_LOG_LIMIT = 5000 };
-#define QUERY_OFFSET_MAX (INT64_MAX - QUERY_ROWS_MAX)	/* a limit can be added to it */
+enum { QUERY_TOTAL_MAX = 5000, QUERY_DEFAULT_LIMIT = 25, QUERY_LOG_LIMIT = 5000 };
 
 #endif

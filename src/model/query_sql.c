@@ -461,11 +461,7 @@ query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l
 		query_sql_take(p, &q[i]);
 	if (p->limit < 0)
 		p->limit = l->flags & QUERY_ONLY_PAGE ? QUERY_LOG_LIMIT : QUERY_DEFAULT_LIMIT;
-	if (p->limit > QUERY_ROWS_MAX)
-		p->limit = QUERY_ROWS_MAX;
 	if (p->offset < 0)
 		p->offset = 0;
-	if (p->offset > QUERY_OFFSET_MAX)
-		p->offset = QUERY_OFFSET_MAX;
 	sql_where(p);
 }

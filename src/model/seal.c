@@ -256,3 +256,13 @@ seal_tag(struct str s, unsigned char out[SEAL_TAG_LEN])
 	}
 	crypto_shorthash_siphashx24(out, (const unsigned char *)s.p, s.n, key);
 }
+
+const char *
+seal_signup_token(struct arena *a)
+{
+	unsigned char mac[32];
+	char *text = arena_alloc(a, 33);
+
+	hmac_sha256(str_c(conf.master_key), STR("first sign-up on the console"), mac);
+	return sodium_bin2hex(text, 33, mac, 16);
+}

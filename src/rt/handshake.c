@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "core/addr.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -60,7 +61,7 @@ handshake_find_project(struct greeting *g)
 	if (e != OK)
 		return broken(g, e);
 	g->cx->project = g->project->id;
-	g->c->project = atom_get(0, str_c(g->project->id));
+	place_take(g->c, str_c(g->project->id), g->up->hdr[HDR_ORIGIN]);
 	g->c->admin = str_is(mode, "admin") && !g->project->console;
 	g->home = g->project;
 	if (g->c->admin && (e = project_get(g->cx, STR("console"), &g->home)) != OK)
@@ -107,11 +108,9 @@ static struct str
 cookies(struct greeting *g)
 {
 	struct client from;
-	enum origin_kind kind;
 
 	client_of(g->up, &from);
-	kind = origin_kind(g->home, from.origin, from.host, NULL);	/* the cookie is one of there: in mode admin of the console */
-	if (conf.rt_origin_check && (kind == ORIGIN_HIDDEN || kind == ORIGIN_FOREIGN))
+	if (conf.rt_origin_check && !origin_brings_cookies(g->home, from.origin, from.host))
 		return STR_NONE;
 	return g->up->hdr[HDR_COOKIE];
 }
@@ -135,11 +134,12 @@ within_limit(struct greeting *g)
 {
 	static const char lua[] = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], 120000) end return n";
 	struct bus_reply *r;
+	char net[ADDR_NET_MAX];
 	const char *key;
 
 	if (!conf.rate_limits)
 		return true;
-	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, g->cx->client, (long long)(time_now_ms() / 60000));
+	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, addr_net(g->cx->client, net), (long long)(time_now_ms() / 60000));
 	if (bus_script(g->cx, &r, lua, 1, BUS(str_c(key))) != OK || r->type != BUS_INT || r->i <= conf.rt_connect_rate)
 		return true;
 	metric_add(M_rate_limited, 1);
@@ -169,14 +169,14 @@ admitted(struct greeting *g)
 static bool
 origin_good(struct greeting *g)
 {
-	const char *text = g->up->hdr[HDR_ORIGIN].n > 0 ? str_dup(g->cx->arena, g->up->hdr[HDR_ORIGIN]) : NULL;
+	const char *why;
 	struct origin o;
 
-	/* our own host is a platform or none of the project's (realtime.md A2) */
-	if (!conf.rt_origin_check || g->project->console || origin_kind(g->project, text, NULL, &o) != ORIGIN_FOREIGN)
+	if (place_origin_good(g->c, g->cx->arena, g->project, &why))
 		return true;
-	origin_refused(g->cx, g->project, text, &o);
-	REFUSE(g, 1008, origin_refusal(g->cx->arena, &o));
+	o = origin_parse(atom_text(g->c->origin).p);
+	origin_refused(g->cx, g->project, atom_text(g->c->origin).p, &o);
+	REFUSE(g, 1008, why);
 }
 
 static bool
@@ -341,7 +341,7 @@ peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
 	if (!handshake_find_project(&g) || !handshake_find_user(&g) || !within_limit(&g) || !admitted(&g) || !origin_good(&g) || !subscribe(&g) || !handshake_find_place(&g))
 		return;
 	e = handshake_read_login(&g);	/* roles may have changed since; from the cache if not */
-	if (c->ws == NULL)
+	if (c->ws == NULL || c->state == RT_REFUSED)
 		return;
 	if (e != OK)
 		(void)broken(&g, e);

@@ -112,6 +112,16 @@ held_find(const struct held *h, atom_t role)
 	return from < h->n && h->v[from].atom == role ? &h->v[from] : NULL;
 }
 
+struct strs
+held_texts(const struct held *h, struct arena *a)
+{
+	struct strs out = {.set = true, .v = arena_array(a, const char *, h->n + 1)};
+
+	for (uint32_t i = 0; i < h->n; i++)
+		out.v[out.n++] = str_dup(a, atom_text(h->v[i].atom));
+	return out;
+}
+
 bool
 held_meets(struct held *h, const struct news *n)
 {

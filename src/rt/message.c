@@ -343,6 +343,7 @@ on_subscribe_resuming(struct ctx *cx, struct peer *c, const json_t *data)
 		c->at = fanout_pos(c);
 		return;
 	}
+	c->horizon = fanout_pos(c);
 	c->at = c->since;
 	c->resumes = false;
 }

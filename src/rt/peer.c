@@ -73,8 +73,12 @@ index_moved(struct seat s, uint32_t pos)
 {
 	struct peer *c = peers[s.conn];
 
-	if (s.entry == UINT32_MAX) {
+	if (s.entry == SEAT_USER) {
 		c->user_pos = pos;
+		return;
+	}
+	if (s.entry == SEAT_PLACE) {
+		c->place_pos = pos;
 		return;
 	}
 	fanout_leaving(c);
@@ -343,7 +347,7 @@ take_user(struct peer *c, const char *home, const struct login *l, struct arena 
 {
 	c->home = atom_get(0, str_c(home));
 	c->user = atom_get(c->home, str_c(arena_printf(a, "user:%s", l->user->id)));
-	c->user_pos = index_add(ATOM_WHO, c->user, (struct seat){c->num, UINT32_MAX});
+	c->user_pos = index_add(ATOM_WHO, c->user, (struct seat){c->num, SEAT_USER});
 	budget_known(&c->text);
 }
 
@@ -374,6 +378,7 @@ peer_identify(struct peer *c, const char *home, const struct login *l, const cha
 
 	if (!same) {
 		was = step_out(c);
+		c->identities++;
 		forget_user(c);
 		c->held = held;
 		held = NULL;
@@ -533,7 +538,7 @@ peer_error(struct peer *c, int code, const char *message)
 void
 peer_refuse(struct peer *c, int code, const char *message)
 {
-	if (c->ws == NULL)
+	if (c->ws == NULL || c->state == RT_REFUSED)
 		return;
 	peer_error(c, code, message);
 	peer_move(c, RT_REFUSED);
@@ -568,7 +573,7 @@ peer_free(struct peer *c)
 	patron_leave(&c->patron);
 	budget_close(&c->text);
 	atom_unref(c->address);
-	atom_unref(c->project);
+	place_leave(c);
 	peers[c->num] = NULL;
 	free_list[n_free++] = c->num;
 	c->magic = 0;

@@ -2,6 +2,7 @@
  * of the fan-out, and enters the index in that same turn of the loop. */
 #include "rt_priv.h"
 
+#include "core/json.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
@@ -24,39 +25,178 @@ wait_for_room(struct ctx *cx, const struct peer *c)
 	return e;
 }
 
-/* One entry. Awaits when it is long: then what it is for may have changed. */
+/* ---- what is shown of the past ---- */
+
+/* One entry of a batch. */
+struct past {
+	struct shown shown;
+	const struct shown_now *rule;	/* NULL: it is shown by the roles that it was for */
+};
+
+static const struct shown_now *
+past_rule_of(struct str pattern)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct shown_now *s = v[i]->shown; s != NULL && s->prefix != NULL; s++)
+			if (str_starts(pattern, s->prefix))
+				return s;
+	return NULL;
+}
+
 static err_t
-resume_serve_one(struct ctx *cx, struct peer *c, const struct bus_entry *v)
+scan_all(struct ctx *cx, struct news *n)
+{
+	err_t e = OK;
+
+	while (e == OK && !news_scan(n, SCAN))
+		e = fib_yield(cx);
+	return e;
+}
+
+static struct strs
+list_in(struct ctx *cx, const struct fact *f)
+{
+	const json_t *j = f != NULL && f->raw.n > 0 && f->raw.p[0] == '[' ? json_parse(cx, f->raw, NULL) : NULL;
+	struct strs out = {.set = true, .v = arena_array(cx->arena, const char *, json_array_size(j) + 1)};
+
+	for (size_t i = 0; i < json_array_size(j); i++) {
+		const char *s = json_string_value(json_array_get(j, i));
+
+		if (s != NULL)
+			out.v[out.n++] = s;
+	}
+	return out;
+}
+
+/* What the rule wants to know; copies, as the news goes. */
+static void
+note_past(struct ctx *cx, struct news *n, struct past *x)
+{
+	const char **ids = arena_array(cx->arena, const char *, 3);
+	const struct fact *created = facts_get(&n->facts, STR("$createdAt"));
+
+	for (int i = 0; i < 3; i++)
+		ids[i] = n->ids[i] ? str_dup(cx->arena, str_c(n->ids[i])) : "";
+	x->shown = (struct shown){.ids = ids, .gone = str_ends(n->pattern, ".delete"), .created = "",
+	    .permissions = list_in(cx, facts_get(&n->facts, STR("$permissions")))};
+	if (created != NULL && created->kind == FACT_TEXT)
+		x->shown.created = str_dup(cx->arena, created->text);
+}
+
+/* Awaits when it is long. */
+static err_t
+past_look_at(struct ctx *cx, const struct peer *c, const struct bus_entry *v, struct past *x)
 {
 	struct news news;
 	err_t e = OK;
 
-	if (news_init(&news, v->pos, v->header, v->body) && news_resolve(&news) && peer_concerned(c, &news)) {
-		while (e == OK && (c->n_filters > 0 || v->body.n >= SCAN) && !news_scan(&news, SCAN))
-			e = fib_yield(cx);
-		if (e == OK && !c->stale && peer_concerned(c, &news))
+	if (news_init(&news, v->pos, v->header, v->body) && (x->rule = past_rule_of(news.pattern)) != NULL) {
+		if (news_resolve(&news) && peer_concerned(c, &news))
+			e = scan_all(cx, &news);
+		else
+			x->rule = NULL;		/* it is not for the connection at all */
+		if (e == OK && x->rule != NULL)
+			note_past(cx, &news, x);
+	}
+	news_fini(&news);
+	return e;
+}
+
+static err_t
+past_ask(struct ctx *cx, const struct peer *c, struct past *all, int n)
+{
+	struct shown **v = arena_array(cx->arena, struct shown *, n);
+	struct strs roles = held_texts(c->held, cx->arena);
+	struct project *p;
+
+	TRY(project_get(cx, str_c(str_dup(cx->arena, atom_text(c->project))), &p));
+	for (int i = 0; i < n; i++) {
+		const struct shown_now *rule = all[i].rule;
+		bool asked = rule == NULL;
+		int m = 0;
+
+		for (int k = 0; k < i && !asked; k++)
+			asked = all[k].rule == rule;
+		for (int k = i; k < n && !asked; k++)
+			if (all[k].rule == rule)
+				v[m++] = &all[k].shown;
+		if (m > 0)
+			TRY(rule->look(cx, p, &roles, v, m));
+	}
+	return OK;
+}
+
+/* What of the batch happened before the connection came, and whether it may be shown: one question for each kind of event, and for documents one for each
+ * collection. *past_out: for each entry; rows without a rule where there is nothing to ask. Awaits. */
+static err_t
+past_of(struct ctx *cx, const struct peer *c, const struct bus_entry *v, int n, struct past **past_out)
+{
+	struct past *all = arena_array(cx->arena, struct past, n + 1);
+	bool any = false;
+
+	*past_out = all;
+	for (int i = 0; i < n && c->ws != NULL && stream_pos_cmp(v[i].pos, c->horizon) <= 0; i++) {
+		TRY(past_look_at(cx, c, &v[i], &all[i]));
+		TRY(fib_yield(cx));
+		any |= all[i].rule != NULL;
+	}
+	return any && c->ws != NULL ? past_ask(cx, c, all, n) : OK;
+}
+
+/* ---- serving ---- */
+
+/* Whether it may be shown: now as it comes, of the past what may be read now and was for one of its roles when it happened. */
+static bool
+may_be_shown(const struct peer *c, const struct news *n, const struct past *x)
+{
+	if (!peer_concerned(c, n))
+		return false;
+	if (stream_pos_cmp(n->pos, c->horizon) > 0)
+		return true;
+	return held_met(c->held, n) && (x->rule == NULL || x->shown.yes);
+}
+
+/* One entry. Awaits when it is long: then what it is for may have changed. */
+static err_t
+resume_serve_one(struct ctx *cx, struct peer *c, const struct bus_entry *v, const struct past *x)
+{
+	uint32_t was = c->identities;
+	struct news news;
+	err_t e = OK;
+
+	if (news_init(&news, v->pos, v->header, v->body) && news_resolve(&news) && may_be_shown(c, &news, x)) {
+		if (c->n_filters > 0 || v->body.n >= SCAN)
+			e = scan_all(cx, &news);
+		if (e == OK && !c->stale && c->identities == was)
 			fanout_send(c, &news);
 	}
 	news_fini(&news);
-	if (e == OK && !c->stale)
+	if (e == OK && !c->stale && c->identities == was)
 		c->at = v->pos;
 	return e;
 }
 
 /* Serves entries up to `upto`. Stops behind one that fills the connection's queue, and before one that comes after a change of roles: first the roles,
- * then the same entry. */
+ * then the same entry, which may be another question by then. */
 static err_t
 resume_serve(struct ctx *cx, struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
 {
+	uint32_t was = c->identities;
+	struct past *past;
+
+	TRY(past_of(cx, c, v, n, &past));
 	for (int i = 0; i < n; i++) {
-		if (c->ws == NULL || c->stale)
+		if (c->ws == NULL || c->stale || c->identities != was)
 			return OK;
-		TRY(resume_serve_one(cx, c, &v[i]));
+		TRY(resume_serve_one(cx, c, &v[i], &past[i]));
 		if (c->ws != NULL && ws_lagging(c->ws))
 			return OK;
 		TRY(fib_yield(cx));
 	}
-	if (n < BATCH && !c->stale)
+	if (n < BATCH && !c->stale && c->identities == was)
 		c->at = upto;
 	return OK;
 }
@@ -169,6 +309,7 @@ resume_check(struct ctx *cx, struct peer *c, struct str since, bool *gap_out)
 		metric_add(M_rt_gaps, 1);
 		c->at = fanout_pos(c);
 	} else {
+		c->horizon = c->at;
 		c->at = at;
 	}
 	return OK;

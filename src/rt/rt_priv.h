@@ -157,6 +157,7 @@ struct held *held_get(atom_t space, const struct strs *roles, const int64_t *sin
 void held_unref(struct held *h);	/* NULL is fine */
 size_t held_sets(void);
 const struct held_role *held_find(const struct held *h, atom_t role);	/* NULL: not held */
+struct strs held_texts(const struct held *h, struct arena *a);
 struct news;
 bool held_meets(struct held *h, const struct news *n);		/* the event is for one of them */
 bool held_met(const struct held *h, const struct news *n);	/* and was so when it happened */
@@ -282,6 +283,9 @@ struct peer {
 	uint32_t user_pos;	/* seat under (WHO, user) */
 	atom_t session;		/* id in home, 0: none */
 	atom_t address;		/* of the client */
+	atom_t origin;		/* of its page; 0: none */
+	uint32_t place_pos;	/* seat under (PLACE, project) */
+	uint32_t identities;	/* how often its user or roles have changed */
 	int64_t expire;		/* when what it was opened with ends, ms; deadline.c is the only writer */
 	int64_t epoch;		/* the user's that its JWT is of; -1: it was opened with a session, which does not end with that */
 	uint32_t due;		/* its place among those that end by time, + 1 */
@@ -289,6 +293,7 @@ struct peer {
 	uint64_t entered;	/* number of the last event that was collected before it entered the index */
 	struct stream_pos at;	/* served up to here, while RT_CATCHING */
 	struct stream_pos ahead;	/* has seen up to here, elsewhere: this process or the stream is not that far yet */
+	struct stream_pos horizon;	/* what is up to here happened before it came, or came back: it is shown what it may read now of that */
 	struct stream_pos since;	/* where to begin with the first subscription, when it `resumes` */
 	uint32_t n_chans, n_listens, cap_listens, free_listen;	/* channels; numbers given out, room for them, the first free one + 1 */
 	struct listen *listens;
@@ -304,7 +309,7 @@ struct peer {
 	struct task *task;	/* what runs or waits for a fiber */
 };
 
-enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ROLE_WIDE = UINT32_MAX };
+enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ATOM_PLACE = UINT32_MAX - 2, ATOM_ORIGIN = UINT32_MAX - 3, SEAT_USER = UINT32_MAX, SEAT_PLACE = UINT32_MAX - 1, ROLE_WIDE = UINT32_MAX };
 
 struct peer *peer_new(struct ws *w);
 void peer_free(struct peer *c);
@@ -339,6 +344,15 @@ void seats_leave(struct peer *c);
 void seats_fini(struct peer *c);
 size_t seats_bytes(const struct peer *c);
 uint64_t seats_changes(void);			/* of the index, so far */
+
+/* ---- place.c: project and origin ---- */
+
+void place_take(struct peer *c, struct str project, struct str origin);	/* origin empty: none */
+void place_leave(struct peer *c);
+/* The project lets the connection's origin in; else *why_out is what it is told, in a. */
+bool place_origin_good(struct peer *c, struct arena *a, const struct project *p, const char **why_out);
+/* A project has changed or is gone: its connections are looked at, those that may not stay are refused (1008). */
+void place_event(const struct news *n);
 
 /* ---- url.c ---- */
 

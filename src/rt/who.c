@@ -165,8 +165,10 @@ note_all(const struct news *n)
 bool
 who_tell(const struct news *n, int64_t *left)
 {
-	if (n->flags == 0 || n->user.n == 0)
+	if (n->flags == 0 || n->user.n == 0) {
+		place_event(n);
 		return true;
+	}
 	if (!told.begun)
 		note_all(n);
 	for (; told.next < told.n && *left > 0; told.next++) {

@@ -444,3 +444,36 @@ Test(json, escapes_wherever_the_byte_stands)
 			buf_fini(&slow);
 		}
 }
+
+Test(str, heads_end_with_whole_characters)
+{
+	static const struct {
+		const char *text;
+		size_t max;
+		const char *head;
+	} rows[] = {{"abc", 5, "abc"}, {"abc", 3, "abc"}, {"abc", 2, "ab"}, {"a\u00e9", 2, "a"}, {"a\u00e9", 3, "a\u00e9"}, {"\u20ac", 2, ""}, {"\u20ac\u20ac", 5, "\u20ac"},
+		{"\U0001f600x", 3, ""}, {"\U0001f600x", 4, "\U0001f600"}, {"", 0, ""}, {"x", 0, ""}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct str head = str_head(str_c(rows[i].text), rows[i].max);
+
+		cr_expect(str_is(head, rows[i].head), "%s, %zu: %.*s", rows[i].text, rows[i].max, STR_FMT(head));
+	}
+}
+
+Test(str, strangers_text_is_kept)
+{
+	static const struct {
+		const char *given, *text;
+	} rows[] = {{"Mozilla", "Mozilla"}, {"Br\u00f6wser", "Br\u00f6wser"}, {"Br\u00f6wser \xe2\x82", "Br\u00f6wser "}, {"x\xc3", "x"}, {"x\xf0\x9f\x98", "x"}, {"\xc3(", "?("},
+		{"\xff\xfe", "??"}, {"\xed\xa0\x80", "???"}, {"\xc0\xaf", "??"}, {"\u00f6\xff\u00f6", "\u00f6?\u00f6"}, {"\xe2\x28", "?("}, {"", ""}, {"\x80", "?"}};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *text = str_text(a, str_c(rows[i].given));
+
+		cr_expect(str_utf8(str_c(text), NULL));
+		cr_expect_str_eq(text, rows[i].text);
+	}
+	arena_free(&a);
+}

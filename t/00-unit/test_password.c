@@ -73,6 +73,34 @@ static const struct row bad[] = {
 	{"scryptMod", "x", "appwrite", {0}},
 };
 
+Test(password, costs)
+{
+	static const struct {
+		const char *id, *stored;
+		struct password_options o;
+		double min, max;	/* ms */
+	} rows[] = {
+		{"bcrypt", "$2a$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", {0}, 30, 120},
+		{"argon2", "$2a$16$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", {0}, 3001, 8000},
+		{"phpass", "$P$Br387rwferoKN7uwHZqNMu98q3U8RO.", {0}, 0.1, 10},
+		{"phpass", "$P$zr387rwferoKN7uwHZqNMu98q3U8RO.", {0}, 1e9, 1e18},
+		{"argon2", "$argon2id$v=19$m=65536,t=3,p=1$YXBwd3JpdGU$A", {0}, 50, 400},
+		{"argon2", "$argon2id$v=19$m=99999999999999999999,t=9999999999999999999,p=1$YQ$A", {0}, 1e9, 1e50},
+		{"scrypt", "aa", {.cpu = 16384, .memory = 8, .parallel = 1, .length = 64}, 20, 200},
+		{"scrypt", "aa", {.cpu = INT64_MAX, .memory = INT64_MAX, .parallel = INT64_MAX, .length = INT64_MAX}, 1e9, 1e60},
+		{"scrypt", "aa", {.cpu = INT64_MIN, .memory = -1, .parallel = 1, .length = 1}, 0, 0},
+		{"md5", "x", {0}, 0, 0},
+		{"argon2", "", {0}, 0, 0},
+		{"bcrypt", "$2", {0}, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		double ms = password_cost_of(rows[i].id, &rows[i].o, rows[i].stored).ms;
+
+		cr_expect(ms >= rows[i].min && ms <= rows[i].max, "%s %s: %f", rows[i].id, rows[i].stored, ms);
+	}
+}
+
 Test(password, published_values)
 {
 	cr_assert_geq(sodium_init(), 0);

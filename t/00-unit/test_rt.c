@@ -370,6 +370,141 @@ Test(rt, sessions_end_by_time)
 	cr_expect_eq(atom_count(), 0);
 }
 
+/* ---- what a connection stands on ---- */
+
+static void
+project_changed(const char *what)
+{
+	char header[200];
+
+	snprintf(header, sizeof header, "{\"p\":\"p\",\"e\":\"projects.[projectId].%s\",\"v\":[\"p\"],\"t\":1}", what);
+	append(header, "[]");
+	show();
+	settle_all();
+}
+
+Test(rt, a_platform_that_is_removed_ends_its_connections)
+{
+	struct ws *page, *app, *other;
+
+	app = connect_as("", URL);
+	origin_now = "https://a.example";
+	page = connect_as("", URL);
+	other = connect_as("", "project=console&channels[]=console");
+	project_changed("update");
+	cr_expect_eq(page->code, 0, "it is there still");
+	foreign = origin_now;
+	heard(page);
+	project_changed("update");
+	cr_expect_str_eq(heard(page), "{\"type\":\"error\",\"data\":{\"code\":1008,\"message\":\"Invalid Origin.\"}}\n");
+	cr_expect_eq(page->code, -1);
+	cr_expect_eq(app->code, 0);
+	cr_expect_eq(other->code, 0);
+	close_ws(page);
+	close_ws(app);
+	close_ws(other);
+	cr_expect_eq(atom_count(), 0);
+}
+
+static void
+project_goes(void)
+{
+	project_gone = true;
+	project_changed("delete");
+}
+
+Test(rt, a_project_that_is_deleted_ends_its_connections)
+{
+	struct ws *w = connect_as("", URL), *coming;
+
+	person("alice");
+	heard(w);
+	login_ms = 20;
+	coming = open_as("alice", URL);
+	turn(5);
+	project_goes();
+	for (int i = 0; i < 30; i++)
+		turn(1);
+	settle_all();
+	cr_expect_str_eq(heard(w), "{\"type\":\"error\",\"data\":{\"code\":1008,\"message\":\"Missing or unknown project ID\"}}\n");
+	cr_expect_eq(w->code, -1);
+	cr_expect_eq(coming->code, -1, "in the middle of its handshake");
+	cr_expect(strstr(heard(coming), "connected") == NULL);
+	close_ws(w);
+	close_ws(coming);
+	cr_expect_eq(atom_count(), 0);
+}
+
+/* A user of the console looks at a project. What it is there and what it is in are others' names here. */
+Test(rt, roles_of_the_console_count_for_nothing_in_a_project)
+{
+	static const char *const foreign_roles[] = {"team:owners", "team:owners/owner", "user:root", "member:m", "team:t"};
+	struct ws *w, *user;
+
+	person("root")->roles[2] = "team:owners";
+	person("root")->roles[3] = "team:owners/owner";
+	person("root")->roles[4] = "member:m";
+	person("root")->roles[5] = "team:t";
+	w = connect_as("root", URL "&mode=admin");
+	user = connect_as("root", URL);
+	cr_expect(strstr(heard(w), "\"user\":{\"$id\":\"root\"") != NULL);
+	for (int i = 0; i < 5; i++)
+		document(foreign_roles[i], i);
+	document("users", 10);
+	document("any", 11);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "10 11");
+	cr_expect_str_eq(events(user), "0 1 2 3 4 10 11");
+	membership("root", EVENT_ROLES, "none", 1);
+	document("team:t", 12);
+	document("users", 13);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(user), "12 13");
+	close_ws(user);
+	user = connect_as("", URL "&mode=admin");
+	heard(user);
+	say(user, "{\"type\":\"authentication\",\"data\":{\"session\":\"root\"}}");
+	heard(user);
+	document("team:t", 14);
+	document("users", 15);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(user), "15");
+	close_ws(w);
+	close_ws(user);
+}
+
+/* A heap of them by time: whatever comes, changes and goes, those whose time has come are taken, and no others. */
+Test(rt, deadlines_take_those_whose_time_has_come)
+{
+	enum { N = 300 };
+	struct peer *c[N];
+	int past = 0;
+
+	srand(3);
+	for (int i = 0; i < N; i++)
+		c[i] = peer_new(NULL);
+	for (int i = 0; i < 5 * N; i++) {
+		int64_t ms = rand() % 3 == 0 ? INT64_MAX : rand() % 2 ? 1 + rand() % 1000 : INT64_MAX - 1 - rand() % 1000;
+
+		deadline_set(c[rand() % N], ms);
+	}
+	for (int i = 0; i < N; i++)
+		past += c[i]->expire <= 1000;
+	cr_assert_gt(past, 50);
+	for (int i = 0; i < N; i += 100)
+		deadline_pass(NULL);	/* a slice each */
+	cr_expect_eq(metric_value(M_rt_expired), past);
+	for (int i = 0; i < N; i++) {
+		cr_expect_eq(c[i]->due != 0, c[i]->expire > 1000 && c[i]->expire != INT64_MAX, "%d", i);
+		deadline_set(c[i], INT64_MAX);
+		c[i]->state = RT_CLOSED;
+		peer_free(c[i]);
+	}
+}
+
 Test(rt, blocked_users_are_guests)
 {
 	struct ws *w;
@@ -501,6 +636,130 @@ Test(rt, resumes_without_gap_or_double)
 			snprintf(want + strlen(want), sizeof want - strlen(want), "%s%d", *want ? " " : "", k);
 	cr_expect(strstr(w->got.p, "\"gap\":false") != NULL);
 	cr_expect_str_eq(events(w), want);
+	close_ws(w);
+}
+
+/* ---- resuming: what may be read now ---- */
+
+static char came_from[MARK_MAX];
+
+static void
+was_here(const char *user)
+{
+	struct ws *w;
+
+	history();
+	w = connect_as(user, URL);
+	strcpy(came_from, last_id(w));
+	close_ws(w);
+}
+
+Test(rt, resuming_shows_what_may_be_read_now)
+{
+	struct ws *w;
+
+	was_here("");
+	for (int i = 1; i < 300; i++)
+		document("any", i);
+	show();
+	settle_all();
+	unreadable = "<x2><x4><x299>";
+	w = resume_as("", came_from);
+	settle_all();
+	document("any", 299);	/* what comes now is for its roles */
+	show();
+	settle_all();
+	const char *got = events(w);
+
+	cr_expect(strncmp(got, "1 3 5 6 ", 8) == 0 && strstr(got, "298 299") != NULL && strstr(got, "299 299") == NULL, "%s", got);
+	cr_expect_eq(looks, 3, "one question for each batch");
+	cr_expect_eq(looked_at, 299);
+	close_ws(w);
+	looked_at = 0;
+	w = connect_as("", "project=p&channels[]=documents&since=nonsense");
+	close_ws(w);
+	w = connect_as("", URL);
+	document("users", 1);
+	show();
+	settle_all();
+	cr_expect_eq(looked_at, 0, "nothing is asked for who does not resume");
+	close_ws(w);
+}
+
+Test(rt, resuming_asks_for_nothing_that_is_not_for_it)
+{
+	struct ws *w;
+
+	was_here("");
+	document("users", 1);
+	membership("bob", 0, "any", 2);
+	document("any", 3);
+	show();
+	settle_all();
+	w = resume_as("", came_from);
+	settle_all();
+	cr_expect_str_eq(events(w), "2 3");
+	cr_expect_eq(looked_at, 1);
+	close_ws(w);
+}
+
+/* The times of events are those of their headers. */
+static void
+dated(const char *role, int n, int64_t time)
+{
+	char header[400], payload[40];
+
+	snprintf(header, sizeof header, "{\"p\":\"p\",\"e\":\"teams.[teamId].update\",\"v\":[\"t\"],\"c\":[\"documents\"],\"r\":[\"%s\"],\"t\":%lld}", role, (long long)time);
+	snprintf(payload, sizeof payload, "{\"n\":%d}", n);
+	append(header, payload);
+}
+
+Test(rt, resuming_shows_nothing_from_before_a_role_was_held)
+{
+	struct ws *w;
+
+	was_here("");
+	person("alice")->roles[2] = "team:t";
+	person("alice")->since[2] = 5000;
+	dated("team:t", 1, 4999);
+	dated("team:t", 2, 5000);
+	dated("users", 3, 1);
+	dated("any", 4, 1);
+	show();
+	settle_all();
+	w = resume_as("alice", came_from);
+	settle_all();
+	dated("team:t", 5, 10);		/* of now, from a machine whose clock is late */
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "2 3 4 5");
+	close_ws(w);
+}
+
+static void
+session_ends(void)
+{
+	session_end("alice", "s");
+	person("alice")->session = NULL;
+	show();
+}
+
+Test(rt, roles_that_change_while_it_is_asked_ask_again)
+{
+	struct ws *w;
+
+	person("alice");
+	was_here("alice");
+	document("users", 1);
+	document("any", 2);
+	document("user:alice", 3);
+	show();
+	settle_all();
+	during_look = session_ends;
+	w = resume_as("alice", came_from);
+	settle_all();
+	cr_expect_str_eq(events(w), "2", "it is a guest by then");
+	cr_expect_geq(looks, 2);
 	close_ws(w);
 }
 
@@ -762,11 +1021,11 @@ Test(rt, repeated_channels_and_queries_of_a_url_are_one)
 	struct ws *w = connect_as("", url_of("project=p&channels[]=documents", 900, "&channels[]=documents", ""));
 
 	cr_expect(strstr(w->got.p, "{\"channels\":[\"documents\"],\"user\":null,\"subscriptions\":[\"00000000000000000000\"]}") != NULL, "%s", w->got.p);
-	cr_expect_eq(metric_value(M_rt_subscriptions), 2, "one channel, two roles");
+	cr_expect_eq(metric_value(M_rt_subscriptions), 1 + 2, "its place, and one channel with two roles");
 	close_ws(w);
 	w = connect_as("", url_of("project=p&channels[]=documents&channels[]=documents", 100, "&documents[%d][]=" EQUAL_N("1"), ""));
 	cr_expect_eq(filter_count(), 1, "the same query a hundred times");
-	cr_expect_eq(metric_value(M_rt_subscriptions), 2);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 1 + 2);
 	document("any", 1);
 	show();
 	settle_all();
@@ -852,7 +1111,7 @@ Test(rt, one_id_many_times_in_a_message)
 	buf_c(&b, "]}");
 	say(w, b.p);
 	cr_expect_lt(w->got.n, 3 * b.n);
-	cr_expect_eq(metric_value(M_rt_subscriptions), 2);
+	cr_expect_eq(metric_value(M_rt_subscriptions), 1 + 2);
 	close_ws(w);
 	buf_fini(&b);
 }

@@ -92,16 +92,16 @@ entries(struct ctx *cx)
 	GOOD(audit_flush(cx));	/* the others' are written although one project is gone */
 	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 601);
 	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 600);
-	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, &total, &list));
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, NULL, &total, &list));
 	CHECK(total == 601 && list.n == 601);
 	CHECK(strcmp(((struct audit_log *)list.v[0])->event, "last") == 0);
 	CHECK(strcmp(((struct audit_log *)list.v[600])->event, "event.1") == 0);
 	CHECK(strcmp(((struct audit_log *)list.v[0])->user_email, "ada@example.org") == 0);
-	GOOD(audit_list(cx, &one, AUDIT_OF_RESOURCE, "USER/ada", 0, &none, true, &total, &list));
+	GOOD(audit_list(cx, &one, AUDIT_OF_RESOURCE, "USER/ada", 0, &none, true, NULL, &total, &list));
 	CHECK(total == 601 && ((struct audit_log *)list.v[0])->user_email[0] == '\0');
-	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", ((struct audit_log *)list.v[0])->time + 3600 * 1000000LL, &none, false, &total, &list));
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", ((struct audit_log *)list.v[0])->time + 3600 * 1000000LL, &none, false, NULL, &total, &list));
 	CHECK(total == 0 && list.n == 0);	/* an earlier owner's */
-	GOOD(audit_list(cx, &one, AUDIT_OF_RESOURCE, "user/Bob", 0, &none, true, &total, &list));
+	GOOD(audit_list(cx, &one, AUDIT_OF_RESOURCE, "user/Bob", 0, &none, true, NULL, &total, &list));
 	CHECK(total == 0 && list.n == 0);
 }
 
@@ -118,7 +118,7 @@ own_entries(struct ctx *cx)
 		note(&gone, "lost");
 		note(&one, arena_printf(cx->arena, "event.%d", i));
 	}
-	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, &total, &list));
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, NULL, &total, &list));
 	CHECK(total == 300 && strcmp(((struct audit_log *)list.v[0])->event, "event.299") == 0);
 	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 0);
 	GOOD(audit_flush(cx));
@@ -136,7 +136,7 @@ lists(struct ctx *cx, void *arg)
 	int64_t total;
 
 	(void)arg;
-	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, &total, &list));
+	GOOD(audit_list(cx, &one, AUDIT_OF_USER, "ada", 0, &none, false, NULL, &total, &list));
 	CHECK(total == 1200 && strcmp(((struct audit_log *)list.v[0])->event, "event.1199") == 0);
 	finished++;
 }

@@ -290,6 +290,16 @@ known(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
 	return send_pieces(cx, m, n, size, n * size, true);
 }
 
+/* The client has all of it before we are done. */
+static err_t
+late(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
+{
+	TRY(send_pieces(cx, m, n, size, n * size, false));
+	TRY(fib_sleep(cx, 50));
+	http_end(m);
+	return OK;
+}
+
 static err_t
 cut(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
 {
@@ -318,7 +328,7 @@ two_numbers(struct str path, const char *prefix, int64_t *n, int64_t *size)
 static bool
 on_fiber_path(struct str path)
 {
-	static const char *const begin[] = {"/sink", "/pieces/", "/known/", "/cut/", "/file/"};
+	static const char *const begin[] = {"/sink", "/pieces/", "/known/", "/late/", "/cut/", "/file/"};
 
 	for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
 		if (str_starts(path, begin[i]))
@@ -339,6 +349,8 @@ on_fiber(struct http_msg *m)
 		work(m, pieces, n, size);
 	else if (two_numbers(m->path, "/known/", &n, &size))
 		work(m, known, n, size);
+	else if (two_numbers(m->path, "/late/", &n, &size))
+		work(m, late, n, size);
 	else if (two_numbers(m->path, "/cut/", &n, &size))
 		work(m, cut, n, size);
 	else if (str_starts(m->path, "/file/"))

@@ -427,3 +427,14 @@ test('HTTP/2: a whole answer that nobody takes is given up, while the connection
   assert.equal((await answer(c.request({ ':method': 'HEAD', ':path': '/small' }))).status, 200);
   c.close();
 });
+
+test('the next request may come as soon as the answer is there, though its handler is not done', { skip }, async () => {
+  const w = await Wire.open(s.port);
+  for (let i = 0; i < 5; i++) {
+    w.send(`${i % 2 ? 'GET' : 'HEAD'} /late/3/50000 HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const r = await w.response({ head: i % 2 === 0 });
+    assert.equal(r.status, 200);
+    assert.equal(r.body.length, i % 2 ? 150_000 : 0);
+  }
+  w.socket.destroy();
+});

@@ -1,7 +1,8 @@
 /* The account service: signing up and in, sessions, changes of the own account. */
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import { before, describe, test } from 'node:test'
-import { cookieOf, server, unique } from '../lib/server.mjs'
+import { cookieOf, dataDir, server, unique } from '../lib/server.mjs'
 import { account, fails, isTime, keysOf, session } from './lib.mjs'
 
 let s, p
@@ -60,7 +61,41 @@ describe('sign-up', () => {
 	})
 })
 
+const signUpToken = (own) => own.log().match(/^sign-up token ([0-9a-f]{32})$/m)?.[1]
+
 describe('console sign-up', () => {
+	test('the first takes the token that serve prints, unless it comes from this machine', async () => {
+		const data = dataDir(), conf = { smtp_host: '127.0.0.1', smtp_port: 1, console_signup: 'open' }
+		let own = await server({ own: true, data, conf })
+		try {
+			const token = signUpToken(own)
+			assert.ok(token)
+			const up = (headers) => own.call('POST', '/account', { body: { userId: 'unique()', email: mail(), password }, headers })
+			const magic = (headers) => own.call('POST', '/account/sessions/magic-url', { body: { userId: 'unique()', email: mail(), url: 'http://localhost/x' }, headers })
+			/* from elsewhere, by whatever a proxy leaves; and a page whose name leads here */
+			const far = [{ 'x-forwarded-for': '203.0.113.7' }, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-host': 'localhost' }, { 'x-forwarded-proto': 'https' }, { 'x-real-ip': '127.0.0.1' },
+				{ forwarded: 'for=127.0.0.1' }, { via: '1.1 x' }, { host: 'evil.example', origin: 'http://evil.example' }]
+			for (const headers of far)
+				for (const wrong of [undefined, '', 'x'.repeat(32), token.toUpperCase() === token ? `${token}0` : token.toUpperCase(), token.slice(1)])
+					fails(await up({ ...headers, ...(wrong === undefined ? {} : { 'x-appwrite-signup-token': wrong }) }), 401, 'user_signup_token_invalid')
+			fails(await magic(far[0]), 401, 'user_signup_token_invalid')
+			assert.equal((await up({ ...far[0], 'x-appwrite-signup-token': token })).status, 201)
+			assert.equal((await up(far[0])).status, 201, 'the next need none')
+			await own.stop()
+			own = await server({ own: true, data, conf })
+			assert.equal(signUpToken(own), undefined, 'nor is one printed')
+		} finally {
+			await own.stop()
+			rmSync(data, { recursive: true, force: true })
+		}
+		own = await server({ own: true })
+		try {
+			assert.equal((await own.call('POST', '/account', { body: { userId: 'unique()', email: mail(), password } })).status, 201, 'from this machine')
+		} finally {
+			await own.stop()
+		}
+	})
+
 	test('only the first person, unless it is open; lists of addresses', async () => {
 		const own = await server({ own: true, conf: { console_signup: 'first', console_emails: 'root@example.org,second@example.org', smtp_host: '127.0.0.1', smtp_port: 1 } })
 		try {
@@ -81,7 +116,7 @@ describe('console sign-up', () => {
 		try {
 			const up = (headers) => own.call('POST', '/account', { body: { userId: 'unique()', email: mail(), password }, headers })
 			fails(await up({}), 401, 'user_ip_not_whitelisted')
-			assert.equal((await up({ 'x-forwarded-for': '203.0.113.7, 10.0.0.1' })).status, 201)
+			assert.equal((await up({ 'x-forwarded-for': '203.0.113.7, 10.0.0.1', 'x-appwrite-signup-token': signUpToken(own) })).status, 201)
 		} finally {
 			await own.stop()
 		}

@@ -523,6 +523,21 @@ describe('logs', () => {
 		assert.equal((await logs(p.call, ['limit(1)', 'offset(1)'])).body.logs.length, 1)
 		const ofCollection = await until('the creation', async () => (await p.ok('GET', `${books.path}/logs`)).logs.find((l) => l.event === 'document.create' && l.userId === ada.id))
 		assert.equal(ofCollection.userName, 'Ada')
+		/* who may read the document sees who changed it; where from and by what address is for keys, admins, and one's own */
+		const open = await collection(p, db, { permissions: ['read("any")', 'update("users")'], documentSecurity: true, attributes: { n: { type: 'integer' } } })
+		await open.doc({ n: 1 }, { id: 'x', permissions: ['read("any")'] })
+		await ada.call('PATCH', `${open.docs}/x`, { body: { data: { n: 2 } } })
+		await bob.call('PATCH', `${open.docs}/x`, { body: { data: { n: 3 } } })
+		const seen = async (call) => (await call('GET', `${open.docs}/x/logs`)).body.logs
+		await until('both', async () => (await seen(p.call)).length === 2)
+		for (const [call, shown] of [[p.call, [bob, ada]], [p.admin, [bob, ada]], [ada.call, [ada]], [bob.call, [bob]], [p.guest, []]]) {
+			const list = await seen(call)
+			assert.deepEqual(list.map((l) => l.userId), [bob.id, ada.id])
+			for (const l of list) {
+				const u = shown.find((x) => x.id === l.userId)
+				assert.deepEqual([l.userEmail, l.ip !== '', l.countryCode], [u?.email ?? '', !!u, '--'])
+			}
+		}
 		for (const bad of ['equal("event", "x")', 'limit(101)', 'orderAsc("")']) fails(await logs(p.call, [bad]), 400, 'general_argument_invalid')
 		fails(await p.call('GET', `${books.docs}/${unique()}/logs`), 404, 'document_not_found')
 		fails(await logs(bob.call), 404, 'document_not_found')

@@ -135,8 +135,9 @@ describe('secrets by mail', () => {
 		await u('PUT', '/account/verification', { userId: t.userId, secret: (await secret(email)).secret })
 		await u('POST', '/account/recovery', { email, url })
 		await u('PUT', '/account/recovery', { userId: t.userId, secret: (await secret(email)).secret, password: 'password-1', passwordAgain: 'password-1' })
-		const list = await logs(() => own.call('GET', '/account/logs', { project: x.id, cookie }), 6)
-		assert.deepEqual(list.map((l) => l.event), ['session.create', 'session.update', 'verification.create', 'verification.update', 'recovery.create', 'recovery.update'].toReversed())
+		const again = cookieOf(await x.guest('POST', '/account/sessions/email', { body: { email, password: 'password-1' } }))	/* the recovery ended all sessions */
+		const list = await logs(() => own.call('GET', '/account/logs', { project: x.id, cookie: again }), 7)
+		assert.deepEqual(list.map((l) => l.event), ['session.create', 'session.update', 'verification.create', 'verification.update', 'recovery.create', 'recovery.update', 'session.create'].toReversed())
 		for (const l of list) assert.deepEqual([l.userId, l.userEmail], [t.userId, email])
 	})
 	test('a verification by nobody in particular leaves no entry', async () => {
@@ -213,6 +214,7 @@ describe('teams', () => {
 		await u.ok('PATCH', `/teams/${id}/memberships/${m.$id}`, { body: { roles: ['b'] } })
 		await other.ok('DELETE', `/teams/${id}/memberships/${m.$id}`)
 		const list = await logs(() => u.call('GET', `/teams/${id}/logs`), 4)
+		for (const l of list) assert.deepEqual([l.userEmail, l.ip !== ''], l.userId === u.id ? [u.email, true] : ['', false])
 		assert.deepEqual(list.map((l) => [l.event, l.userId]), [['membership.delete', other.id], ['membership.update', u.id], ['team.update', u.id], ['team.create', u.id]])
 		keysOf(list[0], keys)
 		assert.deepEqual(await p.ok('GET', `/teams/${id.toUpperCase()}/logs`, q('limit(1)', 'offset(2)')), { total: 4, logs: [list[2]] })
@@ -228,4 +230,23 @@ describe('teams', () => {
 		const u = await p.user(), team = await u.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'T' } })
 		await events(() => u.call('GET', `/teams/${team.$id}/logs`), ['team.create'])
 	})
+})
+
+test('a user agent that was cut in the middle of a character is kept', async () => {
+	const q = await (await server()).project(), raw = (bytes) => Buffer.from(bytes).toString('latin1')
+	const euro = Buffer.from('\u20ac'), firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:105.0) Gecko/20100101 Firefox/105.0 '
+	for (const [what, bytes] of Object.entries({
+		'by who sent it': Buffer.concat([Buffer.from(firefox), euro.subarray(0, 2)]),
+		'at the bounds of ours': Buffer.concat([Buffer.from(firefox), ...Array(6000).fill(euro)]),
+		'shifted by one': Buffer.concat([Buffer.from(`${firefox}x`), ...Array(6000).fill(euro)]),
+		'and by two': Buffer.concat([Buffer.from(`${firefox}xy`), ...Array(6000).fill(euro)]),
+		'no text at all': Buffer.concat([Buffer.from(firefox), Buffer.from([0xff, 0xfe, 0xc3, 0x28])]) })) {
+		const u = await q.user(), headers = { 'user-agent': raw(bytes) }
+		const r = await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password }, headers })
+		assert.equal(r.status, 201, `${what}: ${r.text}`)
+		assert.equal(r.body.clientName, 'Firefox', what)
+		await u.ok('PATCH', '/account/name', { body: { name: 'Changed' }, headers })
+		const logs = await until('the log', async () => { const l = await u.ok('GET', '/account/logs'); return l.logs.some((e) => e.event === 'user.update') && l })
+		for (const e of logs.logs.filter((l) => l.event !== 'user.create').slice(0, 2)) assert.equal(e.clientName, 'Firefox', what)
+	}
 })

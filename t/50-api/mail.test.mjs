@@ -187,6 +187,13 @@ test('without a mail server or an SMS provider', async () => {
 	fails(await u.call('POST', '/account/verification', { body: { url } }), 503, 'general_smtp_disabled')
 	fails(await q.guest('POST', '/account/sessions/magic-url', { body: { userId: 'unique()', email: u.email } }), 503, 'general_smtp_disabled')
 	fails(await q.guest('POST', '/account/sessions/phone', { body: phone }), 503, 'general_phone_disabled')
+	/* an invitation: before anything is made; a key needs no mail */
+	const teamId = unique('t'), email = mail(), invite = (call) => call('POST', `/teams/${teamId}/memberships`, { body: { email, roles: [], url } })
+	await u.ok('POST', '/teams', { body: { teamId, name: 'Red' } })
+	fails(await invite(u.call), 503, 'general_smtp_disabled')
+	assert.equal((await u.ok('GET', `/teams/${teamId}/memberships`)).total, 1)
+	assert.equal((await q.ok('GET', '/users', { query: { queries: [`equal("email", "${email}")`] } })).total, 0)
+	assert.equal((await invite(q.call)).status, 201)
 	fails(await q.guest('POST', '/account/sessions/phone', { body: { ...phone, phone: '1' } }), 400, 'general_argument_invalid')
 	fails(await u.call('POST', '/account/verification/phone', { body: {} }), 503, 'general_phone_disabled')
 	fails(await q.guest('POST', '/account/verification/phone', { body: {} }), 401, 'general_unauthorized_scope')
@@ -225,6 +232,11 @@ test('without a domain no mail leads to the host of a request', async () => {
 	await q.addPlatform({ hostname: 'app.example.org' })
 	for (const headers of [{ host: 'evil.example' }, { 'x-forwarded-host': 'evil.example' }]) {
 		const ask = (path, body) => q.guest('POST', path, { body, headers })
+		const teamId = unique('t'), email = mail(), invite = (to) => u.call('POST', `/teams/${teamId}/memberships`, { body: { email, roles: [], url: to }, headers })
+		await u.ok('POST', '/teams', { body: { teamId, name: 'Red' } })
+		fails(await invite(evil), 503, 'general_smtp_disabled')
+		assert.equal((await q.ok('GET', '/users', { query: { queries: [`equal("email", "${email}")`] } })).total, 0)
+		assert.equal((await invite('https://app.example.org/page')).status, 201)
 		for (const r of [await ask('/account/recovery', { email: u.email, url: evil }), await ask('/account/sessions/magic-url', { userId: 'unique()', email: u.email }),
 			await u.call('POST', '/account/verification', { body: { url: evil }, headers })])
 			fails(r, 503, 'general_smtp_disabled')

@@ -138,6 +138,11 @@ describe('platforms', () => {
 		assert.equal((await p.guest('GET', '/account', { headers: { origin } })).headers['access-control-allow-origin'], origin)
 		assert.equal((await p.guest('POST', '/account/sessions/anonymous', { headers: { origin }, body: {} })).status, 201)
 		assert.deepEqual(await owner.ok('GET', `${path()}/${made.$id}`), made)
+		/* its pages do not bring the console's cookie: in mode admin they would be somebody who may do everything */
+		const admin = (o) => p.guest('GET', '/users', { cookie: owner.cookie, mode: 'admin', headers: o ? { origin: o } : {} })
+		assert.equal((await admin()).status, 200)
+		assert.equal((await admin('http://localhost')).status, 200)
+		for (const o of [origin, 'null', 'https://evil.example']) fails(await admin(o), 401, 'general_unauthorized_scope')
 		const now = await owner.ok('PUT', `${path()}/${made.$id}`, { body: { name: 'Two', key: 'k' } })
 		assert.deepEqual([now.name, now.type, now.key, now.hostname], ['Two', 'web', 'k', ''])
 		fails(await p.guest('POST', '/account/sessions/anonymous', { headers: { origin }, body: {} }), 403, 'general_unknown_origin')

@@ -273,18 +273,26 @@ describe('the JSON grammar', () => {
 			fails(await list(p.call, w, [`{"method":"equal","attribute":"n","values":[${v}]}`]), 400, 'general_query_invalid')
 	})
 
-	test('lists and totals end at 5000', async (t) => {
+	test('totals end at 5000, lists where they are asked to', async (t) => {
 		if (!s.dataDir) return t.skip('needs the database')
 		const w = await collection(p, await database(p), { attributes: { n: { type: 'integer' } } }), psql = (sql) =>
 			execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atqc', sql], { encoding: 'utf8' }).trim()
 		const schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
 		const [table, column] = psql(`SELECT '${schema}.c_' || collection, 'a_' || a.internal FROM ${schema}.attributes a JOIN ${schema}.collections c ON c.internal = a.collection WHERE c.id = '${w.id}'`).split('|')
 		psql(`INSERT INTO ${table} (_id, _created, _updated, _perms, _read, ${column}) SELECT 'd' || g, now(), now(), '{}', '{}', g FROM generate_series(1, 5100) g`)
-		const rows = [[[], 25], [['limit(100)', 'offset(5000)'], 100], [[json('limit', undefined, [1000000])], 5000], [[json('offset', undefined, [5095])], 5], [[json('offset', undefined, [6000])], 0],
+		const rows = [[[], 25], [['limit(100)', 'offset(5000)'], 100], [[json('limit', undefined, [5001])], 5001], [[json('limit', undefined, [20000])], 5100], [[json('cursorBefore', undefined, ['d5100']), json('limit', undefined, [6000])], 5099], [[json('orderDesc', 'n'), json('cursorAfter', undefined, ['d5099']), json('offset', undefined, [10]), json('limit', undefined, [6000])], 5088],
+			[[json('orderAsc', 'n'), json('cursorAfter', undefined, ['d1']), json('offset', undefined, [9007199254740991])], 0], [[json('offset', undefined, [5095])], 5], [[json('offset', undefined, [6000])], 0],
 			[['cursorAfter("d5098")'], 2], [['limit(0)'], 0], [[json('greaterThan', 'n', [50])], 25]]
 		for (const [queries, n] of rows) {
 			const { body } = await list(p.call, w, queries)
 			assert.deepEqual([body.total, body.documents.length], [5000, n], queries.join(' '))
+		}
+		for (const limit of [20001, 1000000, 9007199254740991]) {
+			const r = await list(p.call, w, [json('limit', undefined, [limit])])
+			fails(r, 400, 'general_query_invalid')
+			assert.match(r.body.message, /limit is a whole number from 1 to 20000/)
+			fails(await p.call('GET', '/users', { query: { queries: [json('limit', undefined, [limit])] } }), 400, 'general_argument_invalid')
+			fails(await p.call('GET', `${w.path}/logs`, { query: { queries: [json('limit', undefined, [limit])] } }), 400, 'general_argument_invalid')
 		}
 		assert.equal((await list(p.call, w, [json('greaterThan', 'n', [101])])).body.total, 4999)
 	})

@@ -76,6 +76,39 @@ describe('each is tried until one is valid', () => {
 	})
 })
 
+describe('a session is prolonged', () => {
+	const as = (format, more = {}) => ({ headers: { 'x-appwrite-response-format': format, ...more } })
+	test('for clients of 1.5 and later, whatever made it', async () => {
+		const own = await server({ own: true, conf: { life_session: '10d' } })
+		try {
+			const q = await own.project(), u = await q.user()
+			const anonymous = cookieOf(await q.guest('POST', '/account/sessions/anonymous'))
+			for (const [cookie, format] of [[u.cookie, '1.5.0'], [anonymous, '1.8.0']]) {
+				const before = await q.guest('GET', '/account/sessions/current', { cookie })
+				const r = await q.guest('PATCH', '/account/sessions/current', { cookie, ...as(format) })
+				assert.equal(r.status, 200, r.text)
+				assert.ok(r.body.expire > before.body.expire)
+				assert.deepEqual([r.body.$id, r.body.current, r.body.provider], [before.body.$id, true, before.body.provider])
+				const now = await q.guest('GET', '/account/sessions/current', { cookie })
+				assert.equal(now.body.expire, r.body.expire)
+			}
+			const second = await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password } })
+			const r = await u.call('PATCH', `/account/sessions/${second.body.$id}`, as('1.6.0'))
+			assert.deepEqual([r.status, r.body.current, r.body.expire > second.body.expire], [200, false, true])
+			const jwt = (await u.ok('POST', '/account/jwt')).jwt
+			fails(await q.guest('PATCH', '/account/sessions/current', { jwt, ...as('1.6.0') }), 404, 'user_session_not_found')
+			fails(await u.call('PATCH', '/account/sessions/nothing', as('1.6.0')), 404, 'user_session_not_found')
+			fails(await u.call('PATCH', `/account/sessions/${(await q.user()).session.$id}`, as('1.6.0')), 404, 'user_session_not_found')
+		} finally {
+			await own.stop()
+		}
+	})
+	test('and for those of before it is as it was', async () => {
+		const u = await p.user()
+		for (const o of [{}, as('1.0.0'), as('1.4.0')]) fails(await u.call('PATCH', '/account/sessions/current', o), 501, 'project_provider_unsupported')
+	})
+})
+
 const clears = (r) => {
 	assert.deepEqual(r.headers['set-cookie'].map((c) => c.split(';')[0]), [`${name}_legacy=deleted`, `${name}=deleted`])
 	assert.equal(r.headers['x-fallback-cookies'], '[]')

@@ -79,9 +79,32 @@ describe('import of hashes', () => {
 			assert.equal((await login(email, clear)).status, 201)
 			const now = await p.ok('GET', `/users/${r.body.$id}`)
 			assert.equal(now.hash, 'argon2')
-			assert.equal(now.password === body.password, path === 'argon2')
+			assert.equal(now.password === body.password, path === 'argon2', 'cheap Argon2 stays')
+			if (path !== 'argon2') assert.equal(now.hashOptions.memoryCost, 2048)
 			assert.equal((await login(email, clear)).status, 201)
 		})
+
+	test('what would hold a thread for long is refused', async () => {
+		const make = (path, more) => p.call('POST', `/users/${path}`, { body: { userId: 'unique()', email: mail(), ...more } }), salt = 'CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'
+		const scrypt = (passwordCpu, passwordMemory = 8, passwordParallel = 1, passwordLength = 64) => ['scrypt', { password: 'ab'.repeat(32), passwordSalt: 's', passwordCpu, passwordMemory, passwordParallel, passwordLength }]
+		const argon2 = (m, t) => ['argon2', { password: `$argon2id$v=19$m=${m},t=${t},p=1$YXBwd3JpdGU$A/54i238ed09ZR4NwlACU5XnkjNBZU9QeOEuhjLiexI` }]
+		for (const [path, more] of [['bcrypt', { password: `$2a$16$${salt}` }], ['bcrypt', { password: `$2y$31$${salt}` }], ['argon2', { password: `$2b$20$${salt}` }], ['phpass', { password: `$2b$20$${salt}` }],
+			['bcrypt', { password: '$6$rounds=99999999$abcdefgh$xxxxxxxx' }], ['phpass', { password: `$P$${'z'}r387rwferoKN7uwHZqNMu98q3U8RO.` }],
+			argon2(1048576, 1), argon2(65536, 100), argon2(99999999999, 1), argon2(1024, 99999999), scrypt(1 << 20), scrypt(16384, 1024), scrypt(16384, 8, 100), scrypt(2 ** 40), scrypt(8, 2 ** 40), scrypt(2, 1, 2 ** 50), scrypt(8, 14, 1, 2 ** 50)])
+			fails(await make(path, more), 400, 'general_argument_invalid')
+		for (const [path, more] of [['bcrypt', { password: `$2a$15$${salt}` }], argon2(65536, 4), scrypt(16384, 13, 2), ['argon2', { password: 'no hash at all' }], ['bcrypt', { password: `$2a$99` + 'x'.repeat(9) }], scrypt(-5), scrypt(8, 0)])
+			assert.equal((await make(path, more)).status, 201, JSON.stringify(more))
+	})
+
+	test('Argon2 that takes long gives way, too', async () => {
+		/* 'appwrite' with 256 MiB and 3 passes */
+		const email = mail(), password = '$argon2id$v=19$m=262144,t=3,p=1$NNq4xkRV7lV4eTflWT6YIw$qF8ex6jAUGw5GQaX9N0DkDhHmgQ+P9djeXcbK+yAofw', r = await p.ok('POST', '/users/argon2', { body: { userId: 'unique()', email, password } })
+		assert.equal((await login(email, 'appwrite')).status, 201)
+		const now = await p.ok('GET', `/users/${r.$id}`)
+		assert.notEqual(now.password, password)
+		assert.equal(now.hashOptions.memoryCost, 2048)
+		assert.equal((await login(email, 'appwrite')).status, 201)
+	})
 
 	test('sha without a version, scrypt without costs', async () => {
 		const base = { userId: 'unique()', password: '1234567890' }

@@ -106,6 +106,74 @@ test('mode admin: members of the owning team only', async () => {
 	await Promise.all([a.close(), b.close()])
 })
 
+test('mode admin: roles of the console are none of the project, whatever their names', async () => {
+	const team = p.teamId, me = p.console
+	/* a team and a user of the project with the ids of the console's */
+	await p.ok('POST', '/teams', { body: { teamId: team, name: 'same' } })
+	const twin = await p.user({ id: me.id })
+	const q = `project=${p.id}&${channels('teams', 'account', 'memberships')}`
+	const admin = await listen(s, `${q}&mode=admin`, { cookie: me.cookie }), user = await listen(s, q, { cookie: twin.cookie })
+	assert.equal(admin.hello.data.user.$id, me.id)
+	await p.ok('PUT', `/teams/${team}`, { body: { name: 'other' } })
+	await twin.ok('PATCH', '/account/name', { body: { name: 'Twin' } })
+	await user.event((d) => d.events[0] === `users.${me.id}.update`)	/* it came to who it is for */
+	await admin.ask({ type: 'ping' })
+	assert.deepEqual(admin.frames, [])
+	await Promise.all([admin.close(), user.close()])
+})
+
+test('mode admin: the cookie is the console\'s, so a page of the project does not bring it', async () => {
+	const q = `project=${p.id}&${channels('documents')}&mode=admin`, me = p.console
+	const token = me.cookie.match(/a_session_console=([^;]*)/)[1], script = { 'x-fallback-cookies': JSON.stringify({ a_session_console: decodeURIComponent(token) }) }
+	for (const [options, id] of [[{ cookie: me.cookie, origin: 'https://app.example.org' }, null], [{ cookie: me.cookie, origin: 'null' }, null], [{ headers: script, origin: 'https://app.example.org' }, me.id],
+		[{ cookie: me.cookie, origin: 'http://localhost:3000' }, me.id], [{ cookie: me.cookie, origin: null }, me.id]]) {
+		const w = await listen(s, q, options)
+		assert.equal(w.hello.data.user && w.hello.data.user.$id, id, JSON.stringify(options))
+		await w.close()
+	}
+})
+
+test('a socket ends with the platform that its page is of, and with its project', async () => {
+	const q = await s.project(), f = await q.addPlatform({ hostname: 'gone.example' })
+	const page = await listen(s, `project=${q.id}&${channels('documents')}`, { origin: 'https://gone.example' }), app = await listen(s, `project=${q.id}&${channels('documents')}`)
+	await s.ok('DELETE', `/projects/${q.id}/platforms/${f.$id}`, { cookie: q.console.cookie })
+	assert.deepEqual(await page.next(), error(1008, kind('gone.example', 'Web')))
+	assert.equal((await page.closed).code, 1006)
+	await s.ok('DELETE', `/projects/${q.id}`, { cookie: q.console.cookie, body: { password: q.console.password } })
+	assert.deepEqual(await app.next(), error(1008, 'Missing or unknown project ID'))
+	await app.closed
+})
+
+test('a socket ends with its JWT; a new authentication has its own time', async () => {
+	const own = await server({ own: true, conf: { life_jwt: '1s' } })
+	try {
+		const pr = await own.project(), u = await pr.user(), q = `project=${pr.id}&${channels('documents')}`
+		const { jwt } = await u.ok('POST', '/account/jwt')	/* good for a second, and ten more for clocks that differ */
+		const one = await listen(own, `${q}&jwt=${jwt}`), two = await listen(own, `${q}&jwt=${jwt}`), three = await listen(own, q, { cookie: u.cookie })
+		assert.equal(one.hello.data.user.$id, u.id)
+		const r = await two.ask({ type: 'authentication', data: { session: decodeURIComponent(u.cookie.match(/a_session_[^=;]*=([^;]*)/)[1]) } })
+		assert.equal(r.data.success, true)
+		assert.deepEqual(await one.closed, { code: 3000, reason: 'what it was opened with has expired' })
+		for (const w of [two, three]) assert.deepEqual(await w.ask({ type: 'ping' }), { type: 'pong' })
+		assert.match((await own.call('GET', '/metrics', { root: true })).text, /^badal_rt_expired_total 1$/m)
+	} finally {
+		await own.stop()
+	}
+})
+
+test('a JWT of before a change of password is nobody on a socket, either; a session stays', async () => {
+	const u = await p.user(), q = `project=${p.id}&${channels('account')}`, { jwt } = await u.ok('POST', '/account/jwt')
+	const byJwt = await listen(s, `${q}&jwt=${jwt}`), bySession = await listen(s, q, { cookie: u.cookie }), named = (n) => (d) => d.payload.name === n
+	await u.ok('PATCH', '/account/name', { body: { name: 'One' } })
+	await Promise.all([byJwt.event(named('One')), bySession.event(named('One'))])
+	await p.ok('PATCH', `/users/${u.id}/password`, { body: { password: 'another-password' } })
+	await u.ok('PATCH', '/account/name', { body: { name: 'Two' } })
+	await bySession.event(named('Two'))
+	await byJwt.ask({ type: 'ping' })
+	assert.ok(!byJwt.frames.some((f) => f.data.payload.name === 'Two'))
+	await Promise.all([byJwt.close(), bySession.close()])
+})
+
 for (const [name, query, code, message] of [
 	['an unknown project', () => `project=nosuch&${channels('a')}`, 1008, 'Missing or unknown project ID'],
 	['an empty project', () => `project=&${channels('a')}`, 1008, 'Missing or unknown project ID'],

@@ -1,5 +1,7 @@
 /* Limits that must hold: a bucket cannot be left by spelling its values differently, and a process takes only so many requests at once. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import path from 'node:path'
 import { test } from 'node:test'
 import { server, unique } from '../lib/server.mjs'
 
@@ -28,4 +30,29 @@ test('more requests than a process may work on are refused, and the others answe
 	assert.ok(of(201).length > 0 && of(503).length > 0, `${of(201).length} answered, ${of(503).length} refused`)
 	assert.equal(of(503)[0].body.type, 'general_busy')
 	assert.equal((await one()).status, 201)
+})
+
+test('a flood of invented names and addresses does not fill Redis, and does not open the limits', async (t) => {
+	const most = 40, s = await server({ own: true, conf: { rate_limits: 'on', limit_keys_max: most, web_processes: 2 } })
+	t.after(() => s.stop())
+	const p = await s.project(), u = await p.user(), u2 = await p.user()
+	const redis = (...a) => JSON.parse(execFileSync('redis-cli', ['-s', path.join(s.dataDir, 'run', 'redis.sock'), '--json', ...a], { encoding: 'utf8', maxBuffer: 1 << 26 }))
+	const buckets = () => redis('KEYS', 'limit:*')
+	const guess = (email, password = 'wrong-password') => p.guest('POST', '/account/sessions/email', { body: { email, password }, headers: { 'x-forwarded-for': `2001:db8:${unique().slice(0, 4)}:1::1` } })
+	const codes = async (n, email) => { const all = []; for (let i = 0; i < n; i++) all.push((await guess(email)).status); return all }
+	await codes(3, u.email)	/* it has a bucket of its own already */
+	const before = buckets().length
+	for (let i = 0; i < 60; i++)
+		await Promise.all(Array.from({ length: 20 }, (_, k) => [
+			() => guess(`${unique()}@example.org`), () => guess('x'.repeat(300) + unique()), () => p.guest('PUT', '/account/recovery', { body: { userId: unique(), secret: 's', password: 'password-1234', passwordAgain: 'password-1234' } }),
+			() => p.guest('GET', '/account', { cookie: `a_session_${p.id}=${Buffer.from(JSON.stringify({ id: unique(), secret: unique() })).toString('base64')}` }),
+		][k % 4]()))
+	/* 900 names, 600 networks; shared ones are of few templates */
+	const grown = buckets().length - before, own = buckets().filter((k) => !/^limit:\{[^}]*\}:\d+:\d+:[0-9a-f]+:[0-9a-f]+$/.test(k) && k.startsWith(`limit:{${p.id}}:`)).length
+	assert.ok(own <= 2 * most + 10, `${own} buckets`)	/* the window may turn meanwhile */
+	assert.ok(grown > own / 2, `${grown}`)
+	assert.deepEqual(redis('EVAL', "local r = {} for _, k in ipairs(redis.call('KEYS', 'limit:*')) do if redis.call('TTL', k) < 0 then r[#r + 1] = k end end return r", '0'), [], 'these stay')
+	assert.ok(Number((await s.call('GET', '/metrics', { root: true })).text.match(/^badal_limits_shared_total (\d+)/m)[1]) > 100)
+	/* who had a bucket keeps it; who has none yet is refused with the strangers, sooner or later, and never let guess on */
+	if (before > 0) assert.deepEqual([(await codes(12, u.email)).at(-1), (await codes(12, u2.email)).at(-1)], [429, 429])
 })

@@ -10,7 +10,8 @@ const versions = '/usr/lib/postgresql'
 /* As root, who `run_user` is by default. */
 function owner() {
 	if (process.getuid() !== 0) return null
-	const line = execFileSync('getent', ['passwd', 'postgres', 'nobody'], { encoding: 'utf8' }).split('\n')[0].split(':')
+	const line = (spawnSync('getent', ['passwd', 'badal'], { encoding: 'utf8' }).stdout ?? '').split('\n')[0].split(':')
+	if (line.length < 4) throw new Error('there is no user badal: contrib/check makes it')
 	return { uid: Number(line[2]), gid: Number(line[3]) }
 }
 
@@ -22,7 +23,7 @@ function newest() {
 
 /* The template; made when it is missing, by whoever comes first: the others find it, or copy nothing. */
 function template(pg, own) {
-	const dir = path.join(os.tmpdir(), `badal-seed-${pg.n}-${process.getuid()}`)
+	const dir = path.join(os.tmpdir(), `badal-seed-${pg.n}-${own ? own.uid : process.getuid()}`)
 	if (existsSync(dir)) {
 		const s = statSync(dir)	/* the place is anybody's */
 		return s.isDirectory() && s.uid === (own ? own.uid : process.getuid()) ? dir : null

@@ -94,7 +94,7 @@ export function run(args, { env, ms = 60000, input } = {}) {
 }
 
 const testSettings = { port: 0, listen: '127.0.0.1', rate_limits: 'off', console_signup: 'open', web_processes: 2, log_level: 'info', log_client_rate: 0, log_rate: 0, argon2_memory: '8m', argon2_time: 1 }
-export const settings = (conf) => Object.entries(conf).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
+export const settings = (conf) => Object.entries(conf).filter(([, v]) => v !== undefined).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
 
 /* Starts `badal serve` and waits for its ready line. */
 export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined, program = binary } = {}) {

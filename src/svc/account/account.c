@@ -3,6 +3,8 @@
  * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "model/origin.h"
+#include "model/seal.h"
 #include "model/usage.h"
 #include "svc/users/user.h"
 
@@ -16,6 +18,21 @@ account_home(struct req *rq, struct project **out)
 }
 
 /* ---- signing up and in ---- */
+
+err_t
+account_may_sign_up(struct req *rq, const char *email)
+{
+	struct ctx *cx = &rq->cx;
+	struct db_res *r;
+
+	TRY(user_signup_allowed(cx, rq->project, email ? email : "", rq->ip));
+	if (!rq->project->console || request_is_local(rq->http))
+		return OK;
+	if (str_eq_secret(rq->http->hdr[HDR_X_SIGNUP_TOKEN], str_c(seal_signup_token(cx->arena))))
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.users LIMIT 1", rq->project->schema), DB0));
+	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_SIGNUP_TOKEN, "first sign-up from %s", rq->ip);
+}
 
 struct create_in {
 	const char *id, *email, *password, *name;
@@ -33,7 +50,7 @@ account_create(struct req *rq, void *arg)
 	const struct create_in *in = arg;
 	struct user *u;
 
-	TRY(user_signup_allowed(&rq->cx, rq->project, in->email, rq->ip));
+	TRY(account_may_sign_up(rq, in->email));
 	TRY(user_create(&rq->cx, rq->project,
 	    &(struct user_in){.id = in->id, .email = in->email, .password = in->password, .name = in->name ? in->name : ""}, USER_LIMIT | USER_AS_ACCOUNT,
 	    &u));
@@ -193,7 +210,24 @@ account_delete_sessions(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
-/* Only sessions of OAuth2 providers have something to refresh. */
+enum { FORMAT_1_5 = 1005000 };	/* since then it prolongs the session, whatever made it; before it was for those of OAuth2 providers */
+
+/* What a provider gave is made new where there is something to do it with. */
+static err_t
+prolong(struct req *rq, const struct project *home, struct session *s)
+{
+	bool current = s->current;
+	const char *country = s->country_name;
+
+	if (s->provider_refresh_token[0] != '\0')
+		TRY(oauth_refresh_session(rq, home, s));
+	s->current = current;
+	s->country_name = country;
+	TRY(session_prolong(&rq->cx, home, rq->login->user, s));
+	audit_as(rq, rq->login->user);
+	return reply(rq, 200, &session_shape, s);
+}
+
 static err_t
 account_update_session(struct req *rq, void *arg)
 {
@@ -203,6 +237,8 @@ account_update_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
+	if (rq->cx.format >= FORMAT_1_5)
+		return prolong(rq, home, s);
 	TRY(oauth_refresh_session(rq, home, s));
 	audit_as(rq, rq->login->user);
 	return reply(rq, 200, &session_shape, s);
@@ -360,7 +396,7 @@ static const struct route rows[] = {
 	{"GET", "/v1/account/sessions/:sessionId", "account", "getSession", "account", "", NULL, account_get_session, &session_shape, 200,
 	    "One session of the caller.", PARAMS(struct session_in_path, session_params), .usage = "users.read"},
 	{"PATCH", "/v1/account/sessions/:sessionId", "account", "updateSession", "account", LIMIT_DEFAULT(10), NULL, account_update_session,
-	    &session_shape, 200, "Refresh the provider's tokens of a session.", PARAMS(struct session_in_path, session_params),
+	    &session_shape, 200, "Refresh the provider's tokens of a session; for clients of 1.5 and later, prolong it.", PARAMS(struct session_in_path, session_params),
 	    .audit = "session.update user/{user}", .usage = "sessions.update"},
 	{"DELETE", "/v1/account/sessions/:sessionId", "account", "deleteSession", "account", LIMIT_DEFAULT(100), NULL, account_delete_session, NULL, 204,
 	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}",

@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "core/vtime.h"
 #include "gate/caller.h"
+#include "account_priv.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
 #include "model/origin.h"
@@ -19,7 +20,7 @@ account_token_find_or_create(struct req *rq, err_t (*find)(struct ctx *, const s
 
 	if (e != ERR_USER_NOT_FOUND)
 		return e;
-	TRY(user_signup_allowed(&rq->cx, rq->project, in->email ? in->email : "", rq->ip));
+	TRY(account_may_sign_up(rq, in->email));
 	e = user_create(&rq->cx, rq->project, in, USER_LIMIT | USER_SILENT, out);
 	if (e == ERR_USER_ALREADY_EXISTS && find(&rq->cx, rq->project, by, out) == OK)
 		return OK;

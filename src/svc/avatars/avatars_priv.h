@@ -8,15 +8,15 @@
 enum { DAYS_KEPT = 30, DAYS_DRAWN = 45 };
 
 /* How a picture is answered. */
-struct shown {
+struct avatar_shown {
 	const char *key;	/* it is kept under; NULL: it is not */
 	int days;		/* that clients may keep it for */
 	bool of_caller;		/* another caller gets another picture under the same address */
 };
 /* Awaits. Answers with what is kept under the key; false: nothing is. */
-bool avatar_kept(struct req *rq, const struct shown *s, err_t *e_out);
+bool avatar_kept(struct req *rq, const struct avatar_shown *s, err_t *e_out);
 /* Awaits. Keeps it, and answers. */
-err_t avatar_made(struct req *rq, const struct shown *s, const struct picture *pic);
+err_t avatar_made(struct req *rq, const struct avatar_shown *s, const struct picture *pic);
 
 /* Awaits. What is at an address of the web, within the limits of the settings. The picture is of http or https; its host is no private one. ERR_FETCH and its
  * like: it cannot be had. */

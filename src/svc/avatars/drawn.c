@@ -51,7 +51,7 @@ avatars_get_q_r(struct req *rq, void *in)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid text: It fits into no code.");
 	if (w.in->download == 1)
 		reply_static(rq, "Content-Disposition", "attachment; filename=\"qr.png\"");
-	return avatar_made(rq, &(struct shown){.days = DAYS_DRAWN}, &pic);
+	return avatar_made(rq, &(struct avatar_shown){.days = DAYS_DRAWN}, &pic);
 }
 
 /* ---- initials ---- */
@@ -105,7 +105,7 @@ avatars_get_initials(struct req *rq, void *arg)
 	const char *text = arena_printf(rq->cx.arena, "%s\n%s", l.v[0] ? l.v[0] : "", l.v[1] ? l.v[1] : "");
 	unsigned color = in->background != NULL ? color_parse(in->background) : color_of(l.sum);
 	int width = (int)in->width.v, height = (int)in->height.v;
-	struct shown s = {.days = DAYS_DRAWN, .of_caller = of_caller};
+	struct avatar_shown s = {.days = DAYS_DRAWN, .of_caller = of_caller};
 	struct picture pic;
 	err_t e;
 

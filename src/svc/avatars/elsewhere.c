@@ -57,7 +57,7 @@ static err_t
 avatars_get_image(struct req *rq, void *arg)
 {
 	const struct image_in *in = arg;
-	struct shown s = {.days = DAYS_KEPT};
+	struct avatar_shown s = {.days = DAYS_KEPT};
 	struct picture pic;
 	err_t e;
 
@@ -116,7 +116,7 @@ static err_t
 avatars_get_favicon(struct req *rq, void *arg)
 {
 	const struct favicon_in *in = arg;
-	struct shown s = {.days = DAYS_KEPT};
+	struct avatar_shown s = {.days = DAYS_KEPT};
 	const char *base, *icon, *url;
 	struct remote page;
 	struct picture pic;

@@ -88,7 +88,7 @@ avatars_icon(struct req *rq, const char *set, const struct icon_in *in)
 {
 	struct arena *a = rq->cx.arena;
 	const char *name = arena_printf(a, "%s/%s", set, str_lower(a, str_c(in->code)).p), *dir;
-	struct shown s = {.days = DAYS_KEPT};
+	struct avatar_shown s = {.days = DAYS_KEPT};
 	struct picture pic;
 	long long made;
 	err_t e;

@@ -21,7 +21,7 @@ tag_of(struct req *rq, struct str bytes)
 }
 
 static err_t
-avatar_reply(struct req *rq, const char *type, struct str bytes, const struct shown *s)
+avatar_reply(struct req *rq, const char *type, struct str bytes, const struct avatar_shown *s)
 {
 	const char *tag = tag_of(rq, bytes);
 	char date[30];
@@ -71,7 +71,7 @@ kept_bytes(struct ctx *cx, int fd, uint64_t size, struct str *out)
 }
 
 bool
-avatar_kept(struct req *rq, const struct shown *s, err_t *e_out)
+avatar_kept(struct req *rq, const struct avatar_shown *s, err_t *e_out)
 {
 	struct str bytes;
 	const char *type;
@@ -86,7 +86,7 @@ avatar_kept(struct req *rq, const struct shown *s, err_t *e_out)
 }
 
 err_t
-avatar_made(struct req *rq, const struct shown *s, const struct picture *pic)
+avatar_made(struct req *rq, const struct avatar_shown *s, const struct picture *pic)
 {
 	if (s->key != NULL)
 		picture_keep(&rq->cx, s->key, pic, false);

@@ -78,6 +78,14 @@ attribute_lookup(const struct collection *c, const char *key)
 	return NULL;
 }
 
+static size_t
+characters_of(const char *text)
+{
+	size_t points;
+
+	return str_utf8(str_c(text), &points) ? points : strlen(text);
+}
+
 static err_t
 attribute_check_values(struct ctx *cx, const struct attribute_in *in)
 {
@@ -88,11 +96,11 @@ attribute_check_values(struct ctx *cx, const struct attribute_in *in)
 	if (in->def != NULL && in->array)
 		return fail_msg(cx, ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, "An array attribute takes no default.");
 	for (int i = 0; i < in->elements.n; i++)
-		n += strlen(in->elements.v[i]);
+		n += characters_of(in->elements.v[i]);
 	if (n > VALUE_TEXT_MAX)
-		return fail_msg(cx, ERR_ATTRIBUTE_VALUE_INVALID, "The elements take more than %d bytes.", VALUE_TEXT_MAX);
-	if (in->def != NULL && strlen(in->def) > VALUE_TEXT_MAX)
-		return fail_msg(cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default takes more than %d bytes.", VALUE_TEXT_MAX);
+		return fail_msg(cx, ERR_ATTRIBUTE_VALUE_INVALID, "The elements have more than %d characters.", VALUE_TEXT_MAX);
+	if (in->def != NULL && characters_of(in->def) > VALUE_TEXT_MAX)
+		return fail_msg(cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default has more than %d characters.", VALUE_TEXT_MAX);
 	return OK;
 }
 

@@ -75,4 +75,8 @@ void doc_write_time(struct buf *b, struct str text);
 /* A one-dimensional array in SQL's text form as a JSON list. */
 void doc_write_array(struct buf *b, enum attr_type type, struct str text);
 
+/* Awaits. Which of these events somebody who resumes may be shown (model/service.h). */
+struct shown;
+err_t documents_shown(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n) MUST_CHECK;
+
 #endif

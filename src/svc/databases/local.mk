@@ -14,6 +14,7 @@ libbadal_svc_a_SOURCES += src/svc/databases/document.h
 libbadal_svc_a_SOURCES += src/svc/databases/document_check.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_json.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_priv.h
+libbadal_svc_a_SOURCES += src/svc/databases/document_shown.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_stats.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_write.c
 libbadal_svc_a_SOURCES += src/svc/databases/documents.c

@@ -52,6 +52,11 @@ static const struct word_twin words[] = {
 	{0},
 };
 
+static const struct shown_now shown[] = {
+	{"databases.[databaseId].collections.[collectionId].documents.", documents_shown},
+	{0},
+};
+
 static const struct usage_kind usage[] = {
 	{"databases", {NULL, NULL}, false},
 	{"collections", {"databaseId", NULL}, false},
@@ -115,6 +120,7 @@ const struct service databases_service = {
 	.acted_on = acted_on,
 	.channels = channels,
 	.words = words,
+	.shown = shown,
 	.usage = usage,
 	.gauges = databases_gauges,
 	.jobs = jobs,

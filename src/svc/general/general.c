@@ -1,6 +1,7 @@
 /* Routes outside of the services: files at the root, the API's own description, metrics. */
 #include <stdio.h>
 
+#include "config.h"
 #include "core/conf.h"
 #include "core/metric.h"
 #include "core/vtime.h"
@@ -8,6 +9,7 @@
 #include "model/origin.h"
 
 #define PLAIN "text/plain; charset=UTF-8"
+#define HTML "text/html; charset=UTF-8"
 #define METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 static const int64_t page_life_ms = INT64_C(3888000) * 1000;
@@ -82,6 +84,39 @@ general_ping(struct req *rq, void *in)
 
 enum { CHALLENGE_MAX = 100 };
 
+/* ---- the first page, for who opens the server's address in a browser: text alone, the same for everybody ---- */
+
+#define STYLE ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:42rem;margin:4rem auto;padding:0 1rem}pre{overflow:auto;padding:1rem;border:1px solid #8886;border-radius:.4rem}"
+#define STYLE_HASH "sha256-z6dY1loYTPEsB48eSnJtYnanqZraAm4XqgOh8WerrNw="	/* of STYLE; t/90-compat/chromium_page.test.mjs sees it applied */
+static const char page_policy[] = "default-src 'none'; style-src '" STYLE_HASH "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char page[] =
+    "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Badal</title><style>" STYLE "</style>\n"
+    "<h1>Badal</h1>\n<p>A realtime backend server, version " PACKAGE_VERSION ". It is running.</p>\n"
+    "<ul>\n<li>The API is at <a href=\"/v1\">/v1</a>, for the Appwrite SDKs: <code>setEndpoint('…/v1')</code>.</li>\n"
+    "<li>Every operation is described in <a href=\"/v1/openapi.json\">/v1/openapi.json</a>.</li>\n"
+    "<li>Health is at <a href=\"/v1/health/version\">/v1/health/version</a>; on the machine itself, metrics are at <a href=\"/metrics\">/metrics</a>, and <code>badal doctor</code> looks over all of it.</li>\n"
+    "<li>The manual is <code>man badal</code>, or <code>badal manual | man -l -</code>; README.md and doc/ have the rest.</li>\n</ul>\n"
+    "<h2>The first project</h2>\n<p>On the machine that this runs on:</p>\n<pre><code>badal init --email you@example.org</code></pre>\n"
+    "<p>makes a user of the console, a project, its web platform and an API key, and prints code that uses them.</p>\n</html>\n";
+
+static err_t
+general_get_page(struct req *rq, void *in)
+{
+	(void)in;
+	reply_static(rq, "Content-Security-Policy", page_policy);
+	reply_static(rq, "X-Content-Type-Options", "nosniff");
+	reply_static(rq, "Referrer-Policy", "no-referrer");
+	return reply_raw(rq, 200, HTML, str_c(page));
+}
+
+/* Who tries the endpoint itself is shown where to go on. */
+static err_t
+general_get_index(struct req *rq, void *in)
+{
+	(void)in;
+	return reply_json(rq, 200, STR("{\"name\":\"Badal\",\"version\":\"" PACKAGE_VERSION "\",\"openapi\":\"\\/v1\\/openapi.json\",\"health\":\"\\/v1\\/health\\/version\"}"));
+}
+
 struct challenge_in { const char *token; };
 static const struct param challenge_params[] = {PATH("token", P_TEXT, struct challenge_in, token, "Token of the challenge.")};
 
@@ -99,21 +134,6 @@ general_get_challenge(struct req *rq, void *in_)
 
 /* ---- metrics ---- */
 
-/* What proxies add. One that adds nothing is known by the host it was asked for, and so is a page whose name leads here. */
-static bool
-by_proxy(const struct http_msg *m)
-{
-	static const enum http_hdr signs[] = {HDR_X_FORWARDED_FOR, HDR_X_FORWARDED_HOST, HDR_X_FORWARDED_PROTO, HDR_X_FORWARDED_PORT, HDR_X_REAL_IP, HDR_FORWARDED,
-		HDR_VIA};
-	struct client who;
-
-	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-		if (m->hdr[signs[i]].p != NULL)
-			return true;
-	client_of(m, &who);
-	return !host_is_loopback(who.host);
-}
-
 /* With a token whoever has it; without, this machine only. What a proxy brings comes from elsewhere. */
 static bool
 may_scrape(const struct http_msg *m)
@@ -122,8 +142,7 @@ may_scrape(const struct http_msg *m)
 
 	if (conf.metrics_token[0] != '\0')
 		return str_starts(auth, "Bearer ") && str_eq_secret((struct str){auth.p + 7, auth.n - 7}, str_c(conf.metrics_token));
-	return !by_proxy(m) &&
-	    (strncmp(m->peer, "127.", 4) == 0 || strcmp(m->peer, "::1") == 0 || strncmp(m->peer, "::ffff:127.", 11) == 0);
+	return request_is_local(m);
 }
 
 static err_t
@@ -161,11 +180,20 @@ static const struct field versions_fields[] = {
     TOLD("server", F_STR, "Version of the API; the other members are those of SDKs."),
 };
 static const struct shape versions_shape = {.model = "versions", .n = 1, .fields = versions_fields, .open = true};
+static const struct field entrance_fields[] = {
+    TOLD("name", F_STR, "Name of the server."),
+    TOLD("version", F_STR, "Its version."),
+    TOLD("openapi", F_STR, "Path of the description of the API."),
+    TOLD("health", F_STR, "Path that tells whether it is well."),
+};
+static const struct shape entrance_shape = SHAPE_TOLD("entrance", entrance_fields);
 static const struct shape description_shape = {.model = "openapi", .open = true};
 
 #define PAGE(path_, handler_, doc_, ...)                                                                                            \
 	{.method = "GET", .path = path_, .scope = "public", .limit = "", .handler = handler_, .status = 200, .doc = doc_, __VA_ARGS__}
 static const struct route rows[] = {
+    PAGE("/", general_get_page, "A page for people.", .media = HTML, .flags = ROUTE_PLAIN),
+    PAGE("/v1", general_get_index, "Where to go on from here.", .model = &entrance_shape, .flags = ROUTE_PLAIN),
     PAGE("/robots.txt", general_get_robots, "For robots.", .media = PLAIN),
     PAGE("/v1/robots.txt", general_get_robots, "For robots.", .media = PLAIN),
     PAGE("/humans.txt", general_get_humans, "For humans.", .media = PLAIN),

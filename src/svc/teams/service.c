@@ -23,6 +23,11 @@ static const struct scope scopes[] = {
 
 static const char *const acted_on[] = {"teams", "memberships", NULL};
 
+static const struct shown_now shown[] = {
+	{"teams.[teamId].memberships.", memberships_shown},
+	{0},
+};
+
 static const char *const mails[] = {"invitation", NULL};
 
 static const struct older older[] = {
@@ -46,6 +51,7 @@ const struct service teams_service = {
 	.scopes = scopes,
 	.events = events,
 	.acted_on = acted_on,
+	.shown = shown,
 	.mails = mails,
 	.older = older,
 	.made_ids = made_ids,

@@ -7,6 +7,7 @@
 #include "core/vtime.h"
 #include "model/record.h"
 #include "model/roles.h"
+#include "model/service.h"
 
 enum { MEMBERSHIPS_MAX = 1000 };
 
@@ -456,4 +457,26 @@ err_t
 membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor)
 {
 	return TX_RUN(cx, tx, team_leave(tx, p, m, actor));
+}
+
+/* ---- who resumes ---- */
+
+/* Of a membership that is gone only that it went: what was told of it before names a person who is no longer there. */
+err_t
+memberships_shown(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n)
+{
+	const char **ids = arena_array(cx->arena, const char *, n);
+	struct db_res *r;
+
+	(void)roles;		/* the team's members are told, as the event was for them */
+	for (int i = 0; i < n; i++)
+		ids[i] = str_lower(cx->arena, str_c(v[i]->ids[1])).p;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT lower(id) FROM %s.memberships WHERE lower(id) = ANY ($1::text[])", p->schema),
+	    DB(pg_array(cx->arena, ids, n))));
+	for (int i = 0; i < n; i++) {
+		v[i]->yes = v[i]->gone;
+		for (int row = 0; row < db_rows(r) && !v[i]->yes; row++)
+			v[i]->yes = strcmp(ids[i], db_cstr(r, row, 0)) == 0;
+	}
+	return OK;
 }

@@ -65,4 +65,8 @@ err_t membership_confirm(struct ctx *cx, const struct project *p, const struct m
     bool *took_over_out) MUST_CHECK;
 err_t membership_delete(struct ctx *cx, const struct project *p, const struct membership *m, const char *actor) MUST_CHECK;
 
+/* Awaits. Which of these events somebody who resumes may be shown (model/service.h). */
+struct shown;
+err_t memberships_shown(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n) MUST_CHECK;
+
 #endif

@@ -87,6 +87,15 @@ options_of(struct ctx *cx, struct str text)
 	};
 }
 
+/* Nothing that takes long goes where everybody's passwords are. */
+static int
+password_lane(const struct work *w)
+{
+	if (w->stored == NULL || w->options.own)
+		return LANE_password;
+	return password_cost_of(w->hash_id, &w->options, w->stored).ms > (double)conf.import_slow ? LANE_password_slow : LANE_password;
+}
+
 err_t
 password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out)
 {
@@ -98,7 +107,26 @@ password_verify(struct ctx *cx, const char *password, const char *hash_id, struc
 		w->hash_id = hash_id;
 		w->options = options_of(cx, options);
 	}
-	TRY(offload(cx, LANE_password, work_verify, w));
+	TRY(offload(cx, password_lane(w), work_verify, w));
 	*ok_out = w->ok;
 	return OK;
+}
+
+bool
+password_stays(struct ctx *cx, const char *hash_id, struct str options, const char *stored)
+{
+	struct password_options o = options_of(cx, options);
+
+	return strcmp(hash_id, PASSWORD_HASH_ID) == 0 && (o.own || password_cost_of(hash_id, &o, stored).ms <= (double)conf.import_slow);
+}
+
+err_t
+password_import_check(struct ctx *cx, const char *hash_id, struct str options, const char *stored)
+{
+	struct password_options o = options_of(cx, options);
+	struct password_cost cost = password_cost_of(hash_id, &o, stored);
+
+	if (cost.ms <= (double)conf.import_cost_max && cost.bytes <= (double)conf.import_memory_max)
+		return OK;
+	return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid password: a sign-in with this hash would take too much time or memory");
 }

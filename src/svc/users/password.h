@@ -23,6 +23,18 @@ err_t password_hash(struct ctx *cx, const char *password, const char **out) MUST
  * user, no password) is false and costs what a comparison with an argon2id hash of ours does; so does a wrong password of an imported one. */
 err_t password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out) MUST_CHECK;
 
+/* What a comparison with an imported hash costs, by its own parameters: milliseconds of a core, about, and bytes of memory. What matches nothing
+ * because it is malformed costs nothing. */
+struct password_cost {
+	double ms, bytes;
+};
+struct password_cost password_cost_of(const char *hash_id, const struct password_options *o, const char *stored);
+/* ERR_GENERAL_ARGUMENT_INVALID when an imported hash costs more than conf.import_cost_max or import_memory_max. */
+err_t password_import_check(struct ctx *cx, const char *hash_id, struct str options, const char *stored) MUST_CHECK;
+/* Does it stay at a sign-in? One of ours does, and of those that are imported an Argon2 hash that does not take long (the contract has it so);
+ * all others give way to one of ours. */
+bool password_stays(struct ctx *cx, const char *hash_id, struct str options, const char *stored);
+
 /* The comparison itself, for a thread of the pool: does not touch the loop. Unknown kinds and costs out of bounds are false. */
 bool password_matches(const char *hash_id, const struct password_options *o, const char *stored, const char *password);
 /* The eleven digests of kind "sha", NULL-terminated, lower-case. */

@@ -4,6 +4,7 @@
 #include "svc/users/password.h"
 
 #include <crypt.h>
+#include <math.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -18,6 +19,12 @@ enum {
 	KEY_MAX = 1024,		/* bytes of a scrypt key */
 	SALT_MAX = 512
 };
+/* Milliseconds of a core, about, for a unit of each kind: measured on machines of these years, and good enough to tell a second from a minute. */
+#define MS_BCRYPT 0.06		/* at cost 0; twice that for each more */
+#define MS_CRYPT_ROUND 0.0006	/* SHA-crypt */
+#define MS_MD5 0.0003
+#define MS_ARGON2_MIB 0.7	/* and pass */
+#define MS_SCRYPT_MIB 3.0
 static const int64_t memory_max = INT64_C(256) << 20, work_max = INT64_C(1) << 30;	/* bytes of argon2 and scrypt, once and over all passes */
 
 static bool
@@ -296,6 +303,69 @@ static const struct {
 	{"scrypt", match_scrypt},
 	{"scryptMod", match_scrypt_modified},
 };
+
+/* ---- costs ---- */
+
+static struct password_cost
+cost_crypt(const char *stored)
+{
+	double rounds = password_kinds_number_after(stored, "rounds=");
+
+	if (stored[0] == '$' && stored[1] == '2')
+		return (struct password_cost){strlen(stored) == 60 ? ldexp(MS_BCRYPT, (int)strtol(stored + 4, NULL, 10)) : 0, 0};
+	if (strncmp(stored, "$5$", 3) == 0 || strncmp(stored, "$6$", 3) == 0)
+		return (struct password_cost){(rounds > 0 ? rounds : 5000) * MS_CRYPT_ROUND, 0};
+	return (struct password_cost){0};
+}
+
+static struct password_cost
+cost_argon2(const struct password_options *o, const char *stored)
+{
+	double kib = password_kinds_number_after(stored, "$m="), passes = password_kinds_number_after(stored, ",t=");
+
+	(void)o;
+	if (strncmp(stored, "$argon2", 7) != 0)
+		return cost_crypt(stored);
+	if (strlen(stored) >= PHC_MAX || kib <= 0 || passes <= 0)
+		return (struct password_cost){0};
+	return (struct password_cost){kib * passes / 1024 * MS_ARGON2_MIB, kib * 1024};
+}
+
+static struct password_cost
+cost_phpass(const struct password_options *o, const char *stored)
+{
+	const char *at = strlen(stored) == 34 ? strchr(phpass_alphabet, stored[3]) : NULL;
+
+	(void)o;
+	if (strncmp(stored, "$P$", 3) != 0 && strncmp(stored, "$H$", 3) != 0)
+		return cost_crypt(stored);
+	return (struct password_cost){at ? ldexp(MS_MD5, (int)(at - phpass_alphabet)) : 0, 0};
+}
+
+static struct password_cost
+cost_scrypt(const struct password_options *o, const char *stored)
+{
+	double bytes = 128 * (double)o->cpu * (double)o->memory;
+
+	(void)stored;
+	if (o->cpu < 1 || o->memory < 1 || o->parallel < 1 || o->length < 1)
+		return (struct password_cost){0};
+	return (struct password_cost){bytes * (double)o->parallel / (1 << 20) * MS_SCRYPT_MIB + (double)o->length / 32 * MS_CRYPT_ROUND, bytes};
+}
+
+static const struct {
+	const char *id;
+	struct password_cost (*cost)(const struct password_options *o, const char *stored);
+} costs[] = {{"argon2", cost_argon2}, {"bcrypt", cost_argon2}, {"phpass", cost_phpass}, {"scrypt", cost_scrypt}};
+
+struct password_cost
+password_cost_of(const char *hash_id, const struct password_options *o, const char *stored)
+{
+	for (size_t i = 0; i < sizeof costs / sizeof *costs; i++)
+		if (strcmp(costs[i].id, hash_id) == 0)
+			return costs[i].cost(o, stored);
+	return (struct password_cost){0};	/* digests, and scryptMod, whose costs are fixed: 16 MiB once */
+}
 
 bool
 password_matches(const char *hash_id, const struct password_options *o, const char *stored, const char *password)

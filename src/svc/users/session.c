@@ -189,6 +189,26 @@ session_update_tokens(struct ctx *cx, const struct project *p, const struct user
 	return OK;
 }
 
+/* One that is over stays over: the row may still be there. */
+err_t
+session_prolong(struct ctx *cx, const struct project *p, const struct user *u, struct session *s)
+{
+	int64_t now = time_now_ms();
+	struct db_res *r;
+	struct event ev;
+
+	s->expire = now + conf.life_session;
+	ev = session_event(cx, p, &ev_session_update, u, s->id, shape_json(cx, &session_shape, s));
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	TRY(event_write(cx, &ev, &r,
+	    arena_printf(cx->arena,
+		"UPDATE %s.sessions AS s SET expire = $3::timestamptz WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint "
+		"AND s.expire >= $4::timestamptz RETURNING s.internal",
+		p->schema),
+	    DB(s->id, pg_i64(cx->arena, u->internal), pg_time(cx->arena, s->expire), pg_time(cx->arena, now))));
+	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
+}
+
 err_t
 session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
 {

@@ -189,7 +189,7 @@ rehash(struct ctx *cx, const struct project *p, struct user *u, const char *pass
 	struct db_res *r;
 
 	*moved_out = false;
-	if (strcmp(u->hash, PASSWORD_HASH_ID) == 0)
+	if (password_stays(cx, u->hash, u->hash_options, u->password))
 		return OK;
 	TRY(password_hash(cx, password, &hash));
 	TRY(event_write(cx, &ev, &r,

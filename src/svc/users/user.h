@@ -107,6 +107,8 @@ err_t session_get(struct ctx *cx, const struct project *p, const struct user *u,
     struct session **out) MUST_CHECK;
 /* Awaits. Stores new provider tokens (those of `s`) and tells so. ERR_USER_SESSION_NOT_FOUND. */
 err_t session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
+/* Awaits. The session's end is a whole life away again; s->expire is that, and it is told. ERR_USER_SESSION_NOT_FOUND: it has ended. */
+err_t session_prolong(struct ctx *cx, const struct project *p, const struct user *u, struct session *s) MUST_CHECK;
 /* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */
 err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s) MUST_CHECK;
 /* With `by` the event is an internal one: only connections and caches hear of it. */

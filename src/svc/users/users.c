@@ -70,6 +70,8 @@ users_create_hashed(struct req *rq, const struct create_in *in, const char *hash
 	};
 	struct user *u;
 
+	if (hash != NULL)
+		TRY(password_import_check(&rq->cx, hash, options, in->password));
 	TRY(user_create(&rq->cx, rq->project, &user, 0, &u));
 	return reply(rq, 201, &user_shape, u);
 }

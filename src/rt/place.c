@@ -1,0 +1,140 @@
+/* What a connection stands on besides its user: a project that is there, and an origin that the project lets in.
+ *
+ * When a project changes, one fiber looks at the connections of it, in slices. A connection is in the list since its handshake read the project, so a change
+ * in between is not missed. */
+#include "rt_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/loop.h"
+#include "model/origin.h"
+
+enum { PENDING_MAX = 10000, ORIGIN_KEPT = 512 };
+
+static struct map *pending;	/* projects that have changed, by id; the value is the map itself */
+static bool checking;
+
+void
+place_take(struct peer *c, struct str project, struct str origin)
+{
+	assert(c->project == 0);
+	if (origin.n > ORIGIN_KEPT)
+		origin.n = ORIGIN_KEPT;	/* longer than any that names a host: what is left of it names none either */
+	c->project = atom_get(0, project);
+	c->origin = origin.n > 0 ? atom_get(ATOM_ORIGIN, origin) : 0;
+	c->place_pos = index_add(ATOM_PLACE, c->project, (struct seat){c->num, SEAT_PLACE});
+}
+
+void
+place_leave(struct peer *c)
+{
+	if (c->project == 0)
+		return;
+	index_del(ATOM_PLACE, c->project, c->place_pos);
+	atom_unref(c->origin);
+	atom_unref(c->project);
+	c->project = c->origin = 0;
+}
+
+bool
+place_origin_good(struct peer *c, struct arena *a, const struct project *p, const char **why_out)
+{
+	struct origin o;
+
+	/* our own host is a platform or none of the project's (realtime.md A2) */
+	if (!conf.rt_origin_check || p->console || c->origin == 0 || origin_kind(p, atom_text(c->origin).p, NULL, &o) != ORIGIN_FOREIGN)
+		return true;
+	*why_out = origin_refusal(a, &o);
+	return false;
+}
+
+/* p NULL: the project is gone. */
+static void
+place_look(struct ctx *cx, struct peer *c, const struct project *p)
+{
+	const char *why = "Missing or unknown project ID";
+
+	if (p == NULL || !place_origin_good(c, cx->arena, p, &why))
+		peer_refuse(c, 1008, why);
+}
+
+static err_t
+place_check(struct ctx *cx, struct str id)
+{
+	atom_t project = atom_find(0, id);
+	struct project *p = NULL;
+	const struct seat *v;
+	uint32_t n, *nums;
+	err_t e = project_get_bare(cx, id, &p);
+
+	if (e != OK && e != ERR_PROJECT_NOT_FOUND)
+		return e;
+	v = project ? index_list(ATOM_PLACE, project, &n) : (n = 0, NULL);
+	nums = arena_array(cx->arena, uint32_t, n + 1);
+	for (uint32_t i = 0; i < n; i++)
+		nums[i] = v[i].conn;
+	for (uint32_t i = 0; i < n; i++) {
+		struct peer *c = peer_by_num(nums[i]);
+
+		/* the number may be another connection's by now, of the same project or not */
+		if (c != NULL && c->project != 0 && str_eq(atom_text(c->project), id))
+			place_look(cx, c, e == OK ? p : NULL);
+		TRY(fib_yield(cx));
+	}
+	return OK;
+}
+
+static bool
+place_first(struct str key, void *value, void *arg)
+{
+	struct str *out = arg;
+
+	(void)value;
+	*out = key;
+	return false;
+}
+
+static void
+place_run(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	while (pending != NULL && map_count(pending) > 0) {
+		struct str id = STR_NONE;
+		struct ctx part;
+
+		ctx_init_part(&part, cx);
+		part.deadline = loop_now() + (uint64_t)conf.request_timeout;
+		map_each(pending, place_first, &id);
+		id = str_c(str_dup(part.arena, id));
+		(void)map_del(pending, id);
+		(void)place_check(&part, id);	/* who cannot be asked is asked at the next change */
+		ctx_fini(&part);
+	}
+	map_free(&pending);
+	checking = false;
+}
+
+void
+place_event(const struct news *n)
+{
+	struct str id = str_c(n->ids[0]);
+	atom_t project;
+	uint32_t count = 0;
+
+	if (!str_is(n->pattern, ev_project_update.pattern) && !str_is(n->pattern, ev_project_delete.pattern))
+		return;
+	project = atom_find(0, id);
+	if (project != 0)
+		(void)index_list(ATOM_PLACE, project, &count);
+	if (count == 0)
+		return;
+	if (pending == NULL)
+		pending = map_new();
+	if (map_count(pending) < PENDING_MAX)
+		(void)map_set(pending, id, pending);
+	if (checking)
+		return;
+	checking = true;
+	fib_spawn_new("rt-place", 0, place_run, NULL);
+}

@@ -1,0 +1,76 @@
+/* Every version of the SDKs that package.json names "<sdk>-<version>", tried (probe.mjs), and doc/compatibility.md made of what came out. */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+import { until } from '../lib/server.mjs'
+
+export const page = fileURLToPath(new URL('../../doc/compatibility.md', import.meta.url))
+const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
+export const versions = Object.entries(dependencies).map(([name, from]) => ({ name, m: from.match(/^npm:(appwrite|node-appwrite)@(.+)$/) })).filter((v) => v.m)
+	.map(({ name, m }) => ({ name, sdk: m[1], version: m[2], kind: m[1] === 'appwrite' ? 'web' : 'server' }))
+	.sort((a, b) => a.sdk.localeCompare(b.sdk) || a.version.localeCompare(b.version, 'en', { numeric: true }))
+
+/* A project as its owner would prepare it: one collection that everybody may use. The first services of databases knew one database, named default. */
+async function prepared(server) {
+	const p = await server.project({ name: 'Compatibility' })
+	await p.ok('POST', '/databases', { body: { databaseId: 'default', name: 'Default' } })
+	await p.ok('POST', '/databases/default/collections', { body: { collectionId: 'c', name: 'C', permissions: ['read("any")', 'create("any")', 'update("any")', 'delete("any")'], documentSecurity: true } })
+	await p.ok('POST', '/databases/default/collections/c/attributes/string', { body: { key: 'text', size: 100, required: false } })
+	await p.ok('POST', '/databases/default/collections/c/attributes/integer', { body: { key: 'number', required: false } })
+	await until('the attributes', async () => (await p.ok('GET', '/databases/default/collections/c/attributes')).attributes.every((a) => a.status === 'available'))
+	await p.ok('POST', '/databases/default/collections/c/indexes', { body: { key: 'by_number', type: 'key', attributes: ['number'] } })
+	await until('the index', async () => (await p.ok('GET', '/databases/default/collections/c/indexes/by_number')).status === 'available')
+	return p
+}
+
+function probe(v, server, p) {
+	return new Promise((ok, no) => {
+		const child = spawn(process.execPath, [fileURLToPath(new URL('probe.mjs', import.meta.url)), v.name, v.kind],
+			{ env: { ...process.env, PROBE: JSON.stringify({ endpoint: server.url, project: p.id, key: p.key }) }, stdio: ['ignore', 'pipe', 'pipe'] })
+		let out = '', err = ''
+		child.stdout.on('data', (d) => (out += d))
+		child.stderr.on('data', (d) => (err += d))
+		const timer = setTimeout(() => child.kill('SIGKILL'), 60000)
+		child.on('close', () => {
+			clearTimeout(timer)
+			try { ok(JSON.parse(out)) } catch { no(new Error(`${v.name}: ${err.slice(-1500)}`)) }
+		})
+	})
+}
+
+/* One after the other in each of three rows. */
+export async function tryAll(server) {
+	const left = [...versions], found = new Map(), p = await prepared(server)
+	const row = async () => {
+		for (let v = left.shift(); v; v = left.shift()) found.set(v.name, await probe(v, server, p))
+	}
+	await Promise.all([row(), row(), row()])
+	return versions.map((v) => ({ ...v, results: found.get(v.name) }))
+}
+
+/* "–": the SDK has none; an error of the API is one that the program's table names. */
+const cell = (r) => (r === 'general_route_not_found' || r === 'Not Found' ? 'not yet' : r.startsWith('yes') || r === '–' ? r : `no: ${r.includes('_') ? `\`${r}\`` : r.replaceAll('|', '/').replaceAll('\n', ' ')}`)
+function table(rows) {
+	const areas = Object.keys(rows[0].results), line = (cells) => `| ${cells.join(' | ')} |`
+	return [line(['Version', ...areas]), line(['---', ...areas.map(() => '---')]), ...rows.map((r) => line([r.version, ...areas.map((a) => cell(r.results[a]))]))].join('\n')
+}
+
+export const render = (all) => `# Which SDKs work
+
+<!-- Made by t/90-compat/matrix.test.mjs from what it saw: BADAL_TEST_WRITE=1 writes it anew, without it the test fails when this page is not what it saw. -->
+
+Each version below was run unmodified, as npm has it, against this server: \`yes\` means that all of the area's steps gave what they should. \`–\`: that version has no such
+methods. \`not yet\`: the server has no such service. What the steps are stands in \`t/90-compat/probe.mjs\`; the oldest and newest generation go through longer
+flows in the other tests there. SDKs of other languages speak the same protocol, but are not run here.
+
+## Web: \`appwrite\`
+
+Account: sign up, sign in, read. Documents: create, read, change, list, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
+
+${table(all.filter((v) => v.kind === 'web'))}
+
+## Server: \`node-appwrite\`
+
+${table(all.filter((v) => v.kind === 'server'))}
+`

@@ -1,0 +1,164 @@
+/* node probe.mjs PACKAGE web|server, with { endpoint, project, key } as JSON in $PROBE: what works with this version of an SDK, unmodified, as one JSON line.
+ *
+ * Versions differ in the names of methods and in the order of their parameters, or take one object. Both are read off the SDK itself: a method is called with what its
+ * own parameters are named. So there is no table of versions, and a version that is added to package.json is tried as it is. */
+import { createRequire } from 'node:module'
+
+import WebSocket from 'ws'
+
+const [name, kind] = process.argv.slice(2), where = JSON.parse(process.env.PROBE)
+const sockets = []
+class Socket extends WebSocket {
+	constructor(url, ...more) { super(url, ...more); sockets.push({ url: String(url), socket: this }) }
+}
+class Storage {
+	items = new Map()
+	getItem(k) { return this.items.get(k) ?? null }
+	setItem(k, v) { this.items.set(k, String(v)) }
+	removeItem(k) { this.items.delete(k) }
+}
+if (kind === 'web') {
+	globalThis.WebSocket = Socket
+	globalThis.localStorage = new Storage()
+	globalThis.window = { localStorage, console: { ...console, warn() {}, log() {} }, setTimeout, clearTimeout, setInterval, clearInterval, WebSocket: Socket, location: { host: 'localhost', href: 'http://localhost/' } }
+}
+console.warn = console.log = console.info = () => {}
+const sdk = createRequire(import.meta.url)(name)
+const id = () => `x${Math.random().toString(36).slice(2)}`
+
+/* ---- calling by name ---- */
+
+const missing = Symbol('the SDK has no such method')
+
+/* The names that a method gives its parameters; null: it takes one object. */
+function parameters(method) {
+	const text = method.toString(), list = text.slice(text.indexOf('(') + 1, text.indexOf(')'))
+	const names = list.split(',').map((p) => p.trim().split(/[\s=]/)[0].replace(/^\.\.\./, '')).filter(Boolean)
+	return names.includes('paramsOrFirst') ? null : names
+}
+
+const words = { read: ['role:all'], write: ['role:all'], permission: 'document' }
+async function call(service, methods, values, old = {}) {
+	const method = methods.find((m) => typeof service?.[m] === 'function')
+	if (method === undefined) throw missing
+	const names = parameters(service[method]), all = { ...words, ...old, ...values }
+	if (names === null) return service[method](values)
+	return service[method](...names.map((n) => all[n]))
+}
+
+/* ---- the SDK: a client and its services, as it has them ---- */
+
+function client() {
+	const Root = sdk.Client ?? sdk.Appwrite ?? sdk.default ?? sdk, c = new Root()
+	c.setEndpoint(where.endpoint)
+	c.setProject(where.project)
+	if (kind === 'server') c.setKey(where.key)
+	return c
+}
+function service(c, ...names) {
+	for (const n of names) {
+		if (c[n.toLowerCase()] && typeof c[n.toLowerCase()] === 'object') return c[n.toLowerCase()]	/* one object had them all */
+		if (typeof sdk[n] !== 'function') continue
+		/* 0.15 and earlier take the database at the door */
+		return n === 'Databases' && parameters(sdk[n].prototype.createDocument ?? (() => {}))?.[0] === 'collectionId' ? new sdk[n](c, 'default') : new sdk[n](c)
+	}
+	return undefined
+}
+
+/* ---- what is tried ---- */
+
+const results = {}
+async function attempt(area, what) {
+	try {
+		const said = await Promise.race([what(), new Promise((_, no) => setTimeout(no, 10000, new Error('no answer')))])
+		results[area] = said === undefined ? 'yes' : said
+	} catch (e) {
+		results[area] = e === missing ? '–' : e?.response?.type || e?.type || (e?.code === 404 || e?.response?.status === 404 ? 'general_route_not_found' : String(e?.message ?? e).slice(0, 80))
+	}
+}
+const must = (ok, what) => { if (!ok) throw new Error(what) }
+const at = { databaseId: 'default', collectionId: 'c' }
+const c = client(), account = service(c, 'Account'), documents = service(c, 'Databases', 'Database'), teams = service(c, 'Teams'), storage = service(c, 'Storage'), functions = service(c, 'Functions')
+const email = `${id()}@example.org`, password = 'correct-horse'
+
+async function crud() {
+	const documentId = id(), made = await call(documents, ['createDocument'], { ...at, documentId, data: { text: 'hello', number: 7 } })
+	const mine = { ...at, documentId: made.$id }
+	must(made.text === 'hello', 'what was written is not what comes back')
+	must((await call(documents, ['getDocument'], mine)).number === 7, 'get')
+	must((await call(documents, ['updateDocument'], { ...mine, data: { number: 8 } })).number === 8, 'update')
+	const list = await call(documents, ['listDocuments'], at)
+	must((list.total ?? list.sum) > 0 && list.documents.length > 0, 'list')
+	await call(documents, ['deleteDocument'], mine)
+}
+async function queries() {
+	const wanted = Math.floor(Math.random() * 1e9)
+	for (const number of [wanted, wanted + 1]) await call(documents, ['createDocument'], { ...at, documentId: id(), data: { text: 'asked for', number } })
+	const Q = sdk.Query, equal = Q ? [Q.equal('number', wanted)] : undefined
+	if (!Q && !parameters(documents?.listDocuments ?? (() => {})).includes('filters')) throw missing
+	const list = await call(documents, ['listDocuments'], { ...at, queries: equal }, { filters: [`number=${wanted}`] })
+	must(list.documents.length === 1 && list.documents[0].number === wanted, `found ${list.documents.length}`)
+}
+async function team() {
+	const made = await call(teams, ['create'], { teamId: id(), name: 'Red' })
+	must(((await call(teams, ['list'], {})).teams ?? []).some((t) => t.$id === made.$id), 'list')
+	await call(teams, ['delete'], { teamId: made.$id })
+}
+async function subscribed() {
+	const seen = []
+	const rt = sdk.Realtime ? new sdk.Realtime(c) : c
+	if (!rt.subscribe) throw missing
+	await rt.subscribe(['documents'], (e) => seen.push(e))
+	const end = Date.now() + 6000
+	while (!seen.some((e) => e.payload?.text === 'heard') && Date.now() < end) {
+		await call(documents, ['createDocument'], { ...at, documentId: id(), data: { text: 'heard', number: 1 } }, {}).catch(async () => {
+			await fetch(`${where.endpoint}/databases/default/collections/c/documents`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-appwrite-project': where.project, 'x-appwrite-key': where.key },
+				body: JSON.stringify({ documentId: id(), data: { text: 'heard', number: 1 }, permissions: ['read("any")'] }) })
+		})
+		await new Promise((ok) => setTimeout(ok, 30))
+	}
+	must(seen.some((e) => e.payload?.text === 'heard'), 'nothing was heard')
+	return /channels/.test(sockets[0]?.url ?? '') ? 'yes (URL)' : 'yes (messages)'
+}
+
+if (kind === 'web') {
+	await attempt('account', async () => {
+		await call(account, ['create'], { userId: id(), email, password, name: 'Ada' })
+		await call(account, ['createEmailPasswordSession', 'createEmailSession', 'createSession'], { email, password })
+		must((await call(account, ['get'], {})).email === email, 'another account')
+	})
+	await attempt('preferences', async () => {
+		await call(account, ['updatePrefs'], { prefs: { theme: 'dark' } })
+		must((await call(account, ['getPrefs'], {})).theme === 'dark', 'not kept')
+	})
+	await attempt('teams', team)
+	await attempt('documents', crud)
+	await attempt('queries', queries)
+	await attempt('realtime', subscribed)
+	await attempt('storage', () => call(storage, ['listFiles'], { bucketId: 'default' }))
+	await attempt('functions', () => call(functions, ['listExecutions'], { functionId: 'f' }))
+} else {
+	const users = service(c, 'Users')
+	await attempt('users', async () => {
+		const made = await call(users, ['create'], { userId: id(), email, password, name: 'Ada' })
+		must((await call(users, ['get'], { userId: made.$id })).email === email, 'another user')
+		must(((await call(users, ['list'], {})).users ?? []).length > 0, 'list')
+		await call(users, ['delete', 'deleteUser'], { userId: made.$id })
+	})
+	await attempt('preferences', async () => {
+		const made = await call(users, ['create'], { userId: id(), email: `2${email}`, password, name: 'Ada' })
+		await call(users, ['updatePrefs'], { userId: made.$id, prefs: { theme: 'dark' } })
+		must((await call(users, ['getPrefs'], { userId: made.$id })).theme === 'dark', 'not kept')
+	})
+	await attempt('teams', team)
+	await attempt('collections', async () => {
+		const collectionId = id(), made = await call(documents, ['createCollection'], { databaseId: 'default', collectionId, name: 'Made', permissions: [], documentSecurity: true }, { rules: [] })
+		if (documents.createStringAttribute) await call(documents, ['createStringAttribute'], { databaseId: 'default', collectionId: made.$id, key: 'text', size: 100, required: false })
+		await call(documents, ['deleteCollection'], { databaseId: 'default', collectionId: made.$id })
+	})
+	await attempt('documents', crud)
+	await attempt('queries', queries)
+	await attempt('storage', () => call(storage, ['listBuckets', 'listFiles'], {}))
+	await attempt('functions', () => call(functions, ['list'], {}))
+}
+process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0))
