@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -19,7 +20,10 @@
 #include "io/db.h"
 #include "main_priv.h"
 #include "scan/worker.h"
+#include "model/picture.h"
+#include "model/picture_wire.h"
 #include "model/space.h"
+#include "picture/worker.h"
 
 enum finding { FINE, WARN, WRONG };
 enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, STUCK_MAX = 20, PG_OLDEST = 140000 };
@@ -179,6 +183,75 @@ check_clock(void)
 	else
 		doctor_say(state == TIME_ERROR ? WARN : FINE, "run chrony or systemd-timesyncd: tokens and expiry need a right clock", "clock: %s",
 		    state == TIME_ERROR ? "not synchronised" : "synchronised");
+}
+
+static const char *const doctor_reads[] = {[SOURCE_JPEG] = "JPEG", [SOURCE_PNG] = "PNG", [SOURCE_GIF] = "GIF", [SOURCE_WEBP] = "WebP",
+    [SOURCE_AVIF] = "AVIF", [SOURCE_HEIC] = "HEIC", [SOURCE_N] = NULL};
+static const char *const doctor_writes[] = {[PICTURE_JPG] = "JPEG", [PICTURE_PNG] = "PNG", [PICTURE_GIF] = "GIF", [PICTURE_WEBP] = "WebP",
+    [PICTURE_AVIF] = "AVIF", [PICTURE_AVIF + 1] = NULL};
+
+struct pictures_able {
+	uint32_t reads, writes, moving;
+};
+
+/* In a process of its own: it loads libraries that nobody else does. */
+static bool
+ask_pictures(struct pictures_able *out)
+{
+	struct pictures_able able;
+	int fds[2];
+	bool told;
+	pid_t pid;
+
+	if (pipe(fds) != 0)
+		return false;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		able.reads = picture_abilities(&able.writes, &able.moving);
+		_exit(write(fds[1], &able, sizeof able) == (ssize_t)sizeof able ? 0 : 1);
+	}
+	close(fds[1]);
+	told = pid > 0 && read(fds[0], out, sizeof *out) == (ssize_t)sizeof *out;
+	close(fds[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return told && out->reads != 0;
+}
+
+/* "JPEG, PNG" of the bits. */
+static void
+put_formats(struct buf *b, uint32_t bits, const char *const *names)
+{
+	const char *between = "";
+
+	for (int i = 1; names[i] != NULL; i++) {
+		if ((bits & 1U << i) == 0)
+			continue;
+		buf_printf(b, "%s%s", between, names[i]);
+		between = ", ";
+	}
+}
+
+static void
+check_pictures(void)
+{
+	struct pictures_able able;
+	struct buf b;
+
+	if (!ask_pictures(&able)) {
+		doctor_say(WARN, "apt-get install libgraphicsmagick-q16-3 (or …-3t64): until then previews and avatars answer 500", "pictures: GraphicsMagick is not installed");
+		return;
+	}
+	buf_init(&b, NULL, 200);
+	BUF_LIT(&b, "pictures: reads ");
+	put_formats(&b, able.reads, doctor_reads);
+	BUF_LIT(&b, "; writes ");
+	put_formats(&b, able.writes, doctor_writes);
+	doctor_say(FINE, NULL, "%s", buf_view(&b).p);
+	buf_fini(&b);
+	if (!able.moving)
+		doctor_say(WARN, "apt-get install libwebpdemux2: until then moving WebP cannot be read", "pictures: libwebpdemux is not installed");
 }
 
 static void
@@ -362,6 +435,7 @@ doctor_run(struct args *a)
 	check_programs(&p);
 	check_data(&p);
 	check_tls();
+	check_pictures();
 	doctor_check_scanner();
 	doctor_check_limits();
 	check_mail();

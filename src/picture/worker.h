@@ -6,7 +6,7 @@
 
 /* The hidden verb: never returns to the rest of the program. */
 int picture_worker_main(int argc, char **argv);
-/* What this machine can read and write, as bits of picture_wire.h. Loads the libraries: for badal doctor. */
-uint32_t picture_abilities(uint32_t *writes_out);
+/* What this machine can read and write, as bits of picture_wire.h, and whether what moves can be read of WebP. Loads the libraries: for badal doctor. */
+uint32_t picture_abilities(uint32_t *writes_out, uint32_t *moving_out);
 
 #endif
