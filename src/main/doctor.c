@@ -15,15 +15,16 @@
 #include "config.h"
 #include "core/conf.h"
 #include "core/loop.h"
+#include "core/share.h"
 #include "core/vtime.h"
 #include "io/bus.h"
 #include "io/db.h"
 #include "main_priv.h"
-#include "scan/worker.h"
 #include "model/picture.h"
 #include "model/picture_wire.h"
 #include "model/space.h"
 #include "picture/worker.h"
+#include "scan/worker.h"
 
 enum finding { FINE, WARN, WRONG };
 enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, STUCK_MAX = 20, PG_OLDEST = 140000 };
@@ -150,6 +151,63 @@ doctor_check_scanner(void)
 	    d != NULL ? "" : " cannot be read");
 	if (d != NULL)
 		closedir(d);
+}
+
+/* Pictures in a directory, by their names. */
+static int
+count_pictures(const char *dir, const char *set)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *d;
+	int n = 0;
+
+	snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - 32, dir, set);
+	if ((d = opendir(path)) == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL)
+		n += str_ends(str_c(e->d_name), ".png");
+	closedir(d);
+	return n;
+}
+
+static void
+doctor_check_icons(void)
+{
+#define COUNTRY(...) + 1
+	enum { N_FLAGS = 0
+#include "tbl/countries.h"
+	};
+#undef COUNTRY
+	static const struct {
+		const char *set;
+		int n;
+	} sets[] = {{"flags", N_FLAGS}, {"browsers", 14}, {"credit-cards", 16}};
+	char dir[PATH_MAX];
+
+	share_dir(conf.icon_dir, "icons", "made", ICON_DIR, dir, sizeof dir);
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+		int n = count_pictures(dir, sets[i].set);
+
+		doctor_say(n < sets[i].n ? WARN : FINE, "build with iso-flags-svg, fonts-font-awesome and librsvg2-bin installed, or set icon_dir", "%s of avatars: %d of %d in %.500s", sets[i].set,
+		    n, sets[i].n, dir);
+	}
+}
+
+static void
+doctor_check_fonts(void)
+{
+	struct buf names;
+	int frequent;
+
+	buf_init(&names, NULL, 256);
+	frequent = initials_missing(&names);
+	if (frequent < 0)
+		doctor_say(WARN, "apt-get install libpangocairo-1.0-0", "initials: Pango is not installed");
+	else
+		doctor_say(frequent > 0 ? WARN : FINE, "apt-get install fonts-noto-core fonts-noto-cjk, or leave these letters out", "initials: %s%s",
+		    names.n > 0 ? "no font for " : "fonts for all scripts that are looked for", names.n > 0 ? names.p : "");
+	buf_fini(&names);
 }
 
 static void
@@ -437,6 +495,8 @@ doctor_run(struct args *a)
 	check_tls();
 	check_pictures();
 	doctor_check_scanner();
+	doctor_check_icons();
+	doctor_check_fonts();
 	doctor_check_limits();
 	check_mail();
 	check_clock();
