@@ -81,6 +81,13 @@ struct path_absent {
 	const char *method, *path;	/* "GET", "/v1/users/identities"; ":" stands for a placeholder */
 };
 
+/* Blobs (model/blob.h) that rows promise, for who compares them with the bytes. A list ends with a row of zeros. */
+struct blob_book {
+	const char *kind;	/* of their places */
+	/* A SELECT over the project's schema, in the arena: owner (the place's), name, stored, md5, and what (text: whose it is, for people). */
+	const char *(*select)(struct arena *a, const char *schema);
+};
+
 struct service {
 	const char *name;			/* of the room; switch, and tag in the OpenAPI document */
 	const struct routes *const *routes;	/* gate/gate.h; NULL at the end */
@@ -100,6 +107,7 @@ struct service {
 	const struct made_id *made_ids;
 	const struct job_kind *jobs;		/* model/job.h */
 	const struct job_task *tasks;		/* done now and then */
+	const struct blob_book *blobs;
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 

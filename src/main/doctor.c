@@ -19,6 +19,7 @@
 #include "core/vtime.h"
 #include "io/bus.h"
 #include "io/db.h"
+#include "io/device.h"
 #include "main_priv.h"
 #include "model/picture.h"
 #include "model/picture_wire.h"
@@ -452,6 +453,28 @@ check_redis(struct ctx *cx)
 	bus_fini();
 }
 
+/* Each device that is configured is written to, read and cleaned up. */
+static void
+check_storage(struct ctx *cx)
+{
+	struct devices d;
+	int64_t room;
+
+	cx->deadline = loop_now() + ASK_MS;
+	if (device_configured(cx, &d) != OK) {
+		doctor_say(WRONG, "look at the settings that begin with storage_", "storage: %s", cx->detail ? cx->detail : "");
+		return;
+	}
+	for (int i = 0; i < d.n; i++)
+		if (device_probe(cx, d.v[i]) == OK)
+			doctor_say(FINE, NULL, "storage %s can be written and read", device_name(d.v[i]));
+		else
+			doctor_say(WRONG, "doc/storage.md says what each device needs", "storage %s: %s", device_name(d.v[i]), cx->detail ? cx->detail : "");
+	room = device_free_bytes(d.v[0]);
+	if (room >= 0 && room >> 20 < DISK_LOW_MB)
+		doctor_say(WARN, "make room: uploads will fail", "free space for files: %lld MiB", (long long)(room >> 20));
+}
+
 static err_t
 check_servers(struct ctx *cx, void *arg)
 {
@@ -466,6 +489,7 @@ check_servers(struct ctx *cx, void *arg)
 	else if ((p = check_projects(cx)) != OK)
 		doctor_say(WARN, "badal migrate, or badal serve", "projects: %s", cx->detail ? cx->detail : err_info(p)->message);
 	check_redis(cx);
+	check_storage(cx);
 	return OK;
 }
 
@@ -503,7 +527,8 @@ doctor_run(struct args *a)
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
 		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p));
 		args_setting(a, "redis_url", *conf.redis_url ? conf.redis_url : place_redis_url(&p));
-		if (!args_conf(a, false) || with_loop(check_servers, NULL, ASK_MS, why, sizeof why) != OK)
+		args_setting(a, "storage_dir", place_storage(&p));
+		if (!args_conf(a, false) || !place_become(&p) || with_loop(check_servers, NULL, ASK_MS, why, sizeof why) != OK)
 			return 1;
 	}
 	printf("%d wrong, %d to think about\n", n_wrong, n_warn);
