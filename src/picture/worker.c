@@ -211,6 +211,7 @@ worker_setup(void)
 	else
 		picture_warm_up(&able);
 	own_memory = address_space();
+	(void)fence_enter();	/* where there is one */
 	return pass_send(CONTROL, &able, sizeof able, NULL, 0);
 }
 
