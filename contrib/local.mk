@@ -11,7 +11,7 @@ install-data-local: icons/made
 		$(MKDIR_P) "$(DESTDIR)$(pkgdatadir)/icons/$$set" && for f in icons/$$set/*.png; do \
 			! test -f "$$f" || $(INSTALL_DATA) "$$f" "$(DESTDIR)$(pkgdatadir)/icons/$$set/"; done || exit 1; \
 	done
-	$(INSTALL_DATA) icons/made "$(DESTDIR)$(pkgdatadir)/icons/"
+	! test -f icons/made || $(INSTALL_DATA) icons/made "$(DESTDIR)$(pkgdatadir)/icons/"
 uninstall-local:
 	rm -rf "$(DESTDIR)$(pkgdatadir)/icons"
 clean-local:

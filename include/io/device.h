@@ -27,8 +27,15 @@ struct device_settings {	/* texts live as long as the device */
 
 /* A device; NULL and a reason when the settings cannot work. Lives as long as the process. */
 struct device *device_new(const struct device_settings *s, char *why, size_t why_size);
-/* The one that is configured, made at its first use. */
-err_t device_configured(struct ctx *cx, struct device **out) MUST_CHECK;
+/* Settings in one text (device_url.c), in the arena; false and a reason when they make no sense. `dir`: where what waits for a provider lies. */
+bool device_parse(struct arena *a, struct str url, const char *dir, struct device_settings *out, char *why, size_t why_size);
+/* Those that are configured, made at their first use: the first one is written to, the others (storage_also) may still hold something. */
+enum { DEVICES_MAX = 4 };
+struct devices {
+	struct device *v[DEVICES_MAX];
+	int n;
+};
+err_t device_configured(struct ctx *cx, struct devices *out) MUST_CHECK;
 const char *device_name(const struct device *d);	/* for the log: "local /var/lib/…" */
 
 /* ---- writing: errors ERR_DEVICE_FULL, ERR_DEVICE, and as offload ---- */
@@ -67,5 +74,9 @@ typedef err_t (*device_name_fn)(struct ctx *cx, const char *name, void *arg);
 err_t device_names(struct ctx *cx, struct device *d, const char *prefix, device_name_fn fn, void *arg) MUST_CHECK;
 /* Takes away what writers that died have left on the device itself, older than a day; *removed_out of them. */
 err_t device_tidy(struct ctx *cx, struct device *d, int *removed_out) MUST_CHECK;
+/* Awaits. Writes, reads and removes an object of its own: can it be used? */
+err_t device_probe(struct ctx *cx, struct device *d) MUST_CHECK;
+/* Of the file system that it writes to; -1: unknown, or without an end. */
+int64_t device_free_bytes(const struct device *d);
 
 #endif

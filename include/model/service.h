@@ -97,6 +97,11 @@ struct shown {
 struct shown_now {
 	const char *prefix;		/* of the pattern */
 	err_t (*look)(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n) MUST_CHECK;
+/* Blobs (model/blob.h) that rows promise, for who compares them with the bytes. A list ends with a row of zeros. */
+struct blob_book {
+	const char *kind;	/* of their places */
+	/* A SELECT over the project's schema, in the arena: owner (the place's), name, stored, md5, and what (text: whose it is, for people). */
+	const char *(*select)(struct arena *a, const char *schema);
 };
 
 struct service {
@@ -119,6 +124,7 @@ struct service {
 	const struct made_id *made_ids;
 	const struct job_kind *jobs;		/* model/job.h */
 	const struct job_task *tasks;		/* done now and then */
+	const struct blob_book *blobs;
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 

@@ -55,6 +55,7 @@ CONF(requests_max, INT("1", "1000000"), "10000", RELOAD, "Requests that a web pr
 CONF(drain_timeout, TIME("0", "1h"), "10s", RELOAD, "How long a stopping process may finish requests.")
 CONF(storage_device, CHOICE("local|s3|dospaces|backblaze|linode|wasabi"), "local", START, "Where files are kept: local (storage_dir), s3, dospaces, backblaze, linode or wasabi (storage_s3_bucket and what follows it).")
 CONF(storage_dir, TEXT, "", START, "Directory of the local device, and of what waits for a provider; empty: storage in the data directory.")
+CONF(storage_also, SECRET, "", RELOAD, "Other devices that files may still be at, or that machines with other settings write to: local:/directory or provider://KEY:SECRET@bucket/prefix?region=…&endpoint=…, with blanks between them. They are read when the device lacks something; badal storage move empties them.")
 CONF(storage_s3_bucket, TEXT, "", START, "Bucket at the provider.")
 CONF(storage_s3_region, TEXT, "", START, "Its region; empty: us-east-1, for backblaze us-west-004, for linode and wasabi eu-central-1.")
 CONF(storage_s3_endpoint, TEXT, "", START, "Another server that speaks S3, http(s)://host[:port]; empty: the provider's own for that region.")

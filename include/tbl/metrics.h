@@ -51,6 +51,7 @@ METRIC(storage_out, COUNTER, "badal_storage_bytes_read_total", "Bytes read from 
 METRIC(storage_errors, COUNTER, "badal_storage_errors_total", "Reads, writes and removals that the storage failed.")
 METRIC(storage_full, COUNTER, "badal_storage_full_total", "Writes that found no room.")
 METRIC(storage_retries, COUNTER, "badal_storage_retries_total", "Requests to the provider that were sent again.")
+METRIC(storage_tidied, COUNTER, "badal_storage_tidied_total", "Temporary files and unfinished uploads in parts that dead writers had left.")
 METRIC(blobs_written, COUNTER, "badal_blobs_written_total", "Blobs written.")
 METRIC(blobs_dropped, COUNTER, "badal_blobs_dropped_total", "Blobs taken away again: not finished, or never promised by a row.")
 METRIC(blobs_removed, COUNTER, "badal_blobs_removed_total", "Blobs removed.")

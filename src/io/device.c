@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/conf.h"
 #include "core/fiber.h"
+#include "core/id.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/offload.h"
@@ -36,22 +38,58 @@ path_style(void)
 	return strcmp(conf.storage_s3_style, "path") == 0 || (strcmp(conf.storage_s3_style, "host") != 0 && *conf.storage_s3_endpoint != '\0');
 }
 
-err_t
-device_configured(struct ctx *cx, struct device **out)
+static struct device *
+device_of_settings(char *why, size_t why_size)
 {
-	static struct device *configured;
 	const struct device_settings s = {
 		.kind = conf.storage_device, .dir = conf.storage_dir, .endpoint = conf.storage_s3_endpoint, .region = conf.storage_s3_region,
 		.bucket = conf.storage_s3_bucket, .key = conf.storage_s3_key, .secret = conf.storage_s3_secret, .prefix = conf.storage_s3_prefix,
 		.acl = conf.storage_s3_acl, .ca = conf.storage_s3_ca, .path_style = path_style(),
 	};
+
+	return device_new(&s, why, why_size);
+}
+
+/* The others; false with a reason. */
+static bool
+devices_also(struct devices *d, char *why, size_t why_size)
+{
+	struct arena *kept = arena_new();	/* as long as the devices: for ever */
+	struct str list = str_c(conf.storage_also), one;
+	struct device_settings s;
+
+	while ((one = str_trim(str_cut(&list, ' '))).n > 0 || list.n > 0) {
+		if (one.n == 0)
+			continue;
+		if (d->n == DEVICES_MAX) {
+			snprintf(why, why_size, "storage_also: more than %d devices", DEVICES_MAX - 1);
+			return false;
+		}
+		if (!device_parse(kept, one, conf.storage_dir, &s, why, why_size) || (d->v[d->n] = device_new(&s, why, why_size)) == NULL)
+			return false;
+		d->n++;
+	}
+	return true;
+}
+
+err_t
+device_configured(struct ctx *cx, struct devices *out)
+{
+	static struct devices configured;
+	static const char *also;	/* it moves when it is loaded anew */
+	struct devices d = {{configured.v[0]}, 1};
 	char why[512];
 
-	if (configured == NULL)
-		configured = device_new(&s, why, sizeof why);
 	*out = configured;
-	if (configured != NULL)
+	if (configured.n > 0 && also == conf.storage_also)
 		return OK;
+	if (d.v[0] == NULL)
+		d.v[0] = device_of_settings(why, sizeof why);
+	if (d.v[0] != NULL && devices_also(&d, why, sizeof why)) {
+		*out = configured = d;
+		also = conf.storage_also;
+		return OK;
+	}
 	metric_add(M_storage_errors, 1);
 	log_error(cx, "the storage cannot be used", "why=\"%s\"", why);
 	return fail(cx, ERR_DEVICE, "%s", why);
@@ -265,4 +303,69 @@ device_tidy(struct ctx *cx, struct device *d, int *removed_out)
 {
 	*removed_out = 0;
 	return d->kind->tidy(cx, d, removed_out);
+}
+
+/* ---- a trial ---- */
+
+struct probe {
+	struct device_file *f;
+	struct device_source *s;
+	char text[64], got[64];
+	int error;
+};
+
+static void
+probe_blocking(void *arg)
+{
+	struct probe *p = arg;
+	size_t n = strlen(p->text);
+	ssize_t r = p->f != NULL ? write(device_file_fd(p->f), p->text, n) : pread(device_source_fd(p->s), p->got, n, 0);
+
+	p->error = r == (ssize_t)n ? 0 : r < 0 ? errno : EIO;
+}
+
+static err_t
+probe_write(struct ctx *cx, struct device *d, const char *key, struct probe *p)
+{
+	TRY(device_create(cx, d, key, &p->f));
+	TRY(offload(cx, LANE_file, probe_blocking, p));
+	if (p->error != 0)
+		return device_append_failed(cx, p->f, p->error);
+	TRY(device_took(cx, p->f, strlen(p->text)));
+	return device_finish(cx, p->f);
+}
+
+static err_t
+probe_read(struct ctx *cx, struct device *d, const char *key, struct probe *p)
+{
+	const struct iovec v = {p->got, strlen(p->text)};
+	uint64_t size;
+
+	p->f = NULL;
+	TRY(device_open(cx, d, key, 0, v.iov_len, &p->s, &size));
+	if (device_source_fd(p->s) < 0)
+		TRY(device_fill(cx, p->s, &v, 1));
+	else
+		TRY(offload(cx, LANE_file, probe_blocking, p));
+	return p->error == 0 && size == v.iov_len && strcmp(p->text, p->got) == 0 ? OK : fail(cx, ERR_DEVICE, "what was written does not read back");
+}
+
+err_t
+device_probe(struct ctx *cx, struct device *d)
+{
+	const char *name = secret_hex(cx->arena, 16), *key = arena_printf(cx->arena, "probe/%s", name);
+	struct probe p = {0};
+
+	snprintf(p.text, sizeof p.text, "written by badal doctor: %s", name);
+	TRY(probe_write(cx, d, key, &p));
+	TRY(probe_read(cx, d, key, &p));
+	return device_remove(cx, d, key);
+}
+
+int64_t
+device_free_bytes(const struct device *d)
+{
+	struct statvfs fs;
+
+	return fstatvfs(d->root, &fs) == 0 ? (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize) : -1;
 }

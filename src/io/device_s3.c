@@ -643,7 +643,7 @@ static err_t
 remove_many(struct ctx *cx, struct s3_removing *rm)
 {
 	const struct s3 *s = rm->d->own;
-	struct s3_ask q = {.method = "POST", .query = "delete=", .max_bytes = S3_LIST_BODY};
+	struct s3_ask q = {.method = "POST", .query = "delete=", .max_bytes = S3_LIST_BODY, .may_lack = true};
 	struct fetch_reply *r;
 	struct str at, error;
 	struct buf b;
@@ -656,12 +656,10 @@ remove_many(struct ctx *cx, struct s3_removing *rm)
 	q.body = buf_view(&b);
 	TRY(s3_ask(cx, rm->d, &q, &r));
 	at = r->body;
-	if (r->status / 100 != 2 || s3_xml_next(&at, "Error", &error))
-		return answered(cx, rm->d, "remove", "", r->status);
-	return OK;
+	return r->status / 100 == 2 && !s3_xml_next(&at, "Error", &error) ? OK : fail(cx, ERR_DEVICE, "not all objects were removed: status %d", r->status);
 }
 
-/* Who knows no list gets one request for each. */
+/* Who knows no list, or failed on one of it, gets one request for each. */
 static err_t
 remove_each(struct ctx *cx, struct s3_removing *rm)
 {
@@ -716,7 +714,7 @@ static err_t
 s3_tidy(struct ctx *cx, struct device *d, int *removed_out)
 {
 	const struct s3 *s = d->own;
-	struct s3_ask q = {.method = "GET", .max_bytes = S3_LIST_BODY};
+	struct s3_ask q = {.method = "GET", .max_bytes = S3_LIST_BODY, .may_lack = true};
 	const char *key = "", *id = "";
 
 	do {
@@ -727,6 +725,10 @@ s3_tidy(struct ctx *cx, struct device *d, int *removed_out)
 		q.query = arena_printf(a, "%s%smax-uploads=1000&prefix=%s%s%s&uploads=", *key ? "key-marker=" : "", *key ? arena_printf(a, "%s&", s3_encode(a, key)) : "",
 		    s3_encode(a, s->prefix), *id ? "&upload-id-marker=" : "", s3_encode(a, id));
 		TRY(s3_ask(cx, d, &q, &r));
+		if (r->status != 200) {
+			log_info(cx, "the provider does not tell which uploads are unfinished: let a rule of the bucket end them", "status=%d", r->status);
+			return OK;
+		}
 		at = r->body;
 		while (s3_xml_next(&at, "Upload", &one))
 			TRY(tidy_upload(cx, d, one, removed_out));

@@ -14,7 +14,7 @@ enum { POINTS_MAX = 8, UNITS_MAX = 64, BYTES_PER_UNIT = 3 };
 static bool
 is_gap(UChar32 c, bool at_underscore)
 {
-	return at_underscore ? c == '_' : u_isUWhiteSpace(c) || u_iscntrl(c);
+	return at_underscore ? c == '_' : u_isUWhiteSpace(c) || u_charType(c) == U_CONTROL_CHAR;
 }
 
 /* Marks of direction and other characters that are not seen, where a word begins. */

@@ -7,7 +7,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/conf.h"
@@ -16,10 +15,9 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/offload.h"
-#include "core/vtime.h"
 #include "s3_priv.h"
 
-enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, BODY_PIECE = 64 * 1024, ASK_HEADERS = 8, SKEW_MIN_MS = 60000 };
+enum { PAUSE_MS = 200, PAUSE_MAX_MS = 10000, BODY_PIECE = 64 * 1024, ASK_HEADERS = 8 };
 
 /* ---- sums ---- */
 
@@ -114,20 +112,6 @@ add_ask_header(struct signed_ask *s, const char *name, const char *value)
 		s->headers[s->f.n_headers++] = (struct fetch_header){name, value};
 }
 
-/* curl signs with our clock; once a provider has said that this is wrong, with its own. */
-static const char *
-provider_date(struct arena *a, const struct s3 *s)
-{
-	time_t t = (time_t)((time_now_ms() + s->skew) / 1000);
-	struct tm tm;
-	char text[24];
-
-	if (s->skew == 0 || gmtime_r(&t, &tm) == NULL)
-		return NULL;
-	strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &tm);
-	return arena_strdup(a, text);
-}
-
 static void
 ask_prepare(struct ctx *own, const struct device *d, const char *method, const char *key, const char *query, const char *hash, struct signed_ask *out)
 {
@@ -141,7 +125,6 @@ ask_prepare(struct ctx *own, const struct device *d, const char *method, const c
 		.private_ok = s->inside, .ca_file = s->s.ca, .timeout_ms = (uint64_t)conf.storage_s3_timeout, .progress_ms = (uint64_t)conf.storage_s3_timeout,
 	};
 	add_ask_header(out, "x-amz-content-sha256", hash ? hash : nothing);
-	add_ask_header(out, "X-Amz-Date", provider_date(own->arena, s));
 }
 
 /* A body from a file, in pieces that are in memory mostly. */
@@ -271,21 +254,6 @@ reply_verdict(struct arena *a, const struct fetch_reply *r)
 	return v;
 }
 
-/* The provider's clock, where it complains about ours. */
-static void
-note_skew(const struct device *d, const struct fetch_reply *r, const char *code)
-{
-	struct s3 *s = d->own;
-	const char *date = fetch_header(r, "date");
-	int64_t now;
-
-	if (strcmp(code, "RequestTimeTooSkewed") != 0 || date == NULL || !time_parse(str_c(date), &now))
-		return;
-	s->skew = now - time_now_ms();
-	if (llabs(s->skew) < SKEW_MIN_MS)
-		s->skew = 0;	/* the request was late, not the clock wrong */
-}
-
 /* A code is a word; whatever else a provider writes there is not for our log. */
 static const char *
 clean_code(const char *code)
@@ -294,14 +262,13 @@ clean_code(const char *code)
 }
 
 static err_t
-judge_reply(struct ctx *cx, const struct device *d, const struct s3_ask *q, const struct fetch_reply *r, bool *again_out)
+judge_reply(struct ctx *cx, const struct s3_ask *q, const struct fetch_reply *r, bool *again_out)
 {
 	struct verdict v = reply_verdict(cx->arena, r);
 
 	*again_out = v.again;
-	if (v.good)
+	if (v.good || (q->may_lack && !v.again && (r->status / 100 == 4 || r->status == 501)))
 		return OK;
-	note_skew(d, r, v.code);
 	return fail(cx, v.full ? ERR_DEVICE_FULL : ERR_DEVICE, "%s %s: status %d, code %s", q->method, q->key ? q->key : "", r->status, clean_code(v.code));
 }
 
@@ -344,8 +311,6 @@ gave_up(struct ctx *cx, const struct device *d, const struct s3_ask *q, err_t e,
 err_t
 s3_ask(struct ctx *cx, const struct device *d, const struct s3_ask *q, struct fetch_reply **out)
 {
-	int tries = q->once ? 1 : (int)conf.storage_s3_tries;
-
 	*out = NULL;
 	for (int n = 1;; n++) {
 		struct ctx *own = arena_new_of(cx->arena, struct ctx);
@@ -362,14 +327,14 @@ s3_ask(struct ctx *cx, const struct device *d, const struct s3_ask *q, struct fe
 		e = ask_once(own, d, q, out);
 		again = s3_again(e);
 		if (e == OK)
-			e = judge_reply(own, d, q, *out, &again);
+			e = judge_reply(own, q, *out, &again);
 		why = arena_strdup(cx->arena, own->detail ? own->detail : err_info(e)->name);
 		ctx_fini(own);
 		if (e == OK)
 			return OK;
 		if (asker_ended(cx, e))
 			return fail(cx, e, "%s", why);
-		if (!again || n >= tries)
+		if (!again || n >= conf.storage_s3_tries)
 			return gave_up(cx, d, q, e, why);
 		log_warn(cx, "the storage is asked again", "device=\"%s\" doing=%s key=%s try=%d why=\"%s\"", d->name, q->method, q->key ? q->key : "", n, why);
 		TRY(s3_pause(cx, n));
@@ -409,7 +374,7 @@ s3_get(struct ctx *cx, struct ctx *own, const struct device *d, const char *key,
 		why = e == OK ? "" : cx->detail ? cx->detail : own->detail ? own->detail : err_info(e)->name;
 		if (e == OK && (*head_out)->status / 100 != 2) {
 			(void)take_reply(own, own, *out, head_out);	/* it is looked at for its code alone */
-			e = judge_reply(own, d, &q, *head_out, &again);
+			e = judge_reply(own, &q, *head_out, &again);
 			why = own->detail ? own->detail : "";
 		}
 		if (e == OK)

@@ -13,7 +13,6 @@ struct s3 {			/* own of the device */
 	char prefix[128];	/* of every key; "" or ends in a slash */
 	char sign[96];
 	bool inside;		/* the endpoint is the operator's own: it may be in a private network */
-	int64_t skew;		/* ms by which the provider's clock is ahead of ours, as it has told us; 0: it did not complain */
 };
 
 struct s3_sums {		/* of a body */
@@ -31,7 +30,7 @@ struct s3_ask {
 	const struct s3_sums *sums;	/* of these */
 	bool creates;		/* an object: the configured ACL goes with it */
 	size_t max_bytes;	/* of the response; 0: S3_ERROR_BODY */
-	bool once;		/* no second try */
+	bool may_lack;		/* not every provider can do that: a refusal is an answer, too */
 };
 
 /* Awaits. Asks until there is an answer that another try would not change; 2xx, or 404 and 416, which *out tells. Everything else is an error, with the

@@ -9,17 +9,23 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "core/conf.h"
 #include "core/loop.h"
+#include "core/share.h"
 #include "core/vtime.h"
 #include "io/bus.h"
 #include "io/db.h"
+#include "io/device.h"
 #include "main_priv.h"
-#include "scan/worker.h"
+#include "model/picture.h"
+#include "model/picture_wire.h"
 #include "model/space.h"
+#include "picture/worker.h"
+#include "scan/worker.h"
 
 enum finding { FINE, WARN, WRONG };
 enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, STUCK_MAX = 20, PG_OLDEST = 140000 };
@@ -148,6 +154,63 @@ doctor_check_scanner(void)
 		closedir(d);
 }
 
+/* Pictures in a directory, by their names. */
+static int
+count_pictures(const char *dir, const char *set)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *d;
+	int n = 0;
+
+	snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - 32, dir, set);
+	if ((d = opendir(path)) == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL)
+		n += str_ends(str_c(e->d_name), ".png");
+	closedir(d);
+	return n;
+}
+
+static void
+doctor_check_icons(void)
+{
+#define COUNTRY(...) + 1
+	enum { N_FLAGS = 0
+#include "tbl/countries.h"
+	};
+#undef COUNTRY
+	static const struct {
+		const char *set;
+		int n;
+	} sets[] = {{"flags", N_FLAGS}, {"browsers", 14}, {"credit-cards", 16}};
+	char dir[PATH_MAX];
+
+	share_dir(conf.icon_dir, "icons", "made", ICON_DIR, dir, sizeof dir);
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+		int n = count_pictures(dir, sets[i].set);
+
+		doctor_say(n < sets[i].n ? WARN : FINE, "build with iso-flags-svg, fonts-font-awesome and librsvg2-bin installed, or set icon_dir", "%s of avatars: %d of %d in %.500s", sets[i].set,
+		    n, sets[i].n, dir);
+	}
+}
+
+static void
+doctor_check_fonts(void)
+{
+	struct buf names;
+	int frequent;
+
+	buf_init(&names, NULL, 256);
+	frequent = initials_missing(&names);
+	if (frequent < 0)
+		doctor_say(WARN, "apt-get install libpangocairo-1.0-0", "initials: Pango is not installed");
+	else
+		doctor_say(frequent > 0 ? WARN : FINE, "apt-get install fonts-noto-core fonts-noto-cjk, or leave these letters out", "initials: %s%s",
+		    names.n > 0 ? "no font for " : "fonts for all scripts that are looked for", names.n > 0 ? names.p : "");
+	buf_fini(&names);
+}
+
 static void
 doctor_check_limits(void)
 {
@@ -180,6 +243,75 @@ check_clock(void)
 	else
 		doctor_say(state == TIME_ERROR ? WARN : FINE, "run chrony or systemd-timesyncd: tokens and expiry need a right clock", "clock: %s",
 		    state == TIME_ERROR ? "not synchronised" : "synchronised");
+}
+
+static const char *const doctor_reads[] = {[SOURCE_JPEG] = "JPEG", [SOURCE_PNG] = "PNG", [SOURCE_GIF] = "GIF", [SOURCE_WEBP] = "WebP",
+    [SOURCE_AVIF] = "AVIF", [SOURCE_HEIC] = "HEIC", [SOURCE_N] = NULL};
+static const char *const doctor_writes[] = {[PICTURE_JPG] = "JPEG", [PICTURE_PNG] = "PNG", [PICTURE_GIF] = "GIF", [PICTURE_WEBP] = "WebP",
+    [PICTURE_AVIF] = "AVIF", [PICTURE_AVIF + 1] = NULL};
+
+struct pictures_able {
+	uint32_t reads, writes, moving;
+};
+
+/* In a process of its own: it loads libraries that nobody else does. */
+static bool
+ask_pictures(struct pictures_able *out)
+{
+	struct pictures_able able;
+	int fds[2];
+	bool told;
+	pid_t pid;
+
+	if (pipe(fds) != 0)
+		return false;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		able.reads = picture_abilities(&able.writes, &able.moving);
+		_exit(write(fds[1], &able, sizeof able) == (ssize_t)sizeof able ? 0 : 1);
+	}
+	close(fds[1]);
+	told = pid > 0 && read(fds[0], out, sizeof *out) == (ssize_t)sizeof *out;
+	close(fds[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return told && out->reads != 0;
+}
+
+/* "JPEG, PNG" of the bits. */
+static void
+put_formats(struct buf *b, uint32_t bits, const char *const *names)
+{
+	const char *between = "";
+
+	for (int i = 1; names[i] != NULL; i++) {
+		if ((bits & 1U << i) == 0)
+			continue;
+		buf_printf(b, "%s%s", between, names[i]);
+		between = ", ";
+	}
+}
+
+static void
+check_pictures(void)
+{
+	struct pictures_able able;
+	struct buf b;
+
+	if (!ask_pictures(&able)) {
+		doctor_say(WARN, "apt-get install libgraphicsmagick-q16-3 (or …-3t64): until then previews and avatars answer 500", "pictures: GraphicsMagick is not installed");
+		return;
+	}
+	buf_init(&b, NULL, 200);
+	BUF_LIT(&b, "pictures: reads ");
+	put_formats(&b, able.reads, doctor_reads);
+	BUF_LIT(&b, "; writes ");
+	put_formats(&b, able.writes, doctor_writes);
+	doctor_say(FINE, NULL, "%s", buf_view(&b).p);
+	buf_fini(&b);
+	if (!able.moving)
+		doctor_say(WARN, "apt-get install libwebpdemux2: until then moving WebP cannot be read", "pictures: libwebpdemux is not installed");
 }
 
 static void
@@ -341,6 +473,28 @@ check_redis(struct ctx *cx)
 	bus_fini();
 }
 
+/* Each device that is configured is written to, read and cleaned up. */
+static void
+check_storage(struct ctx *cx)
+{
+	struct devices d;
+	int64_t room;
+
+	cx->deadline = loop_now() + ASK_MS;
+	if (device_configured(cx, &d) != OK) {
+		doctor_say(WRONG, "look at the settings that begin with storage_", "storage: %s", cx->detail ? cx->detail : "");
+		return;
+	}
+	for (int i = 0; i < d.n; i++)
+		if (device_probe(cx, d.v[i]) == OK)
+			doctor_say(FINE, NULL, "storage %s can be written and read", device_name(d.v[i]));
+		else
+			doctor_say(WRONG, "doc/storage.md says what each device needs", "storage %s: %s", device_name(d.v[i]), cx->detail ? cx->detail : "");
+	room = device_free_bytes(d.v[0]);
+	if (room >= 0 && room >> 20 < DISK_LOW_MB)
+		doctor_say(WARN, "make room: uploads will fail", "free space for files: %lld MiB", (long long)(room >> 20));
+}
+
 static err_t
 check_servers(struct ctx *cx, void *arg)
 {
@@ -357,6 +511,7 @@ check_servers(struct ctx *cx, void *arg)
 	else if ((p = check_projects(cx)) != OK)
 		doctor_say(WARN, "badal migrate, or badal serve", "projects: %s", cx->detail ? cx->detail : err_info(p)->message);
 	check_redis(cx);
+	check_storage(cx);
 	return OK;
 }
 
@@ -384,14 +539,18 @@ doctor_run(struct args *a)
 	check_programs(&p);
 	check_data(&p);
 	check_tls();
+	check_pictures();
 	doctor_check_scanner();
+	doctor_check_icons();
+	doctor_check_fonts();
 	doctor_check_limits();
 	check_mail();
 	check_clock();
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
 		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p, ROLE_APP));
 		args_setting(a, "redis_url", *conf.redis_url ? conf.redis_url : place_redis_url(&p));
-		if (!args_conf(a, false) || with_loop(check_servers, NULL, ASK_MS, why, sizeof why) != OK)
+		args_setting(a, "storage_dir", place_storage(&p));
+		if (!args_conf(a, false) || !place_become(&p) || with_loop(check_servers, NULL, ASK_MS, why, sizeof why) != OK)
 			return 1;
 	}
 	printf("%d wrong, %d to think about\n", n_wrong, n_warn);

@@ -75,6 +75,15 @@ static const struct option key_options[] = {
     {0}};
 static const struct option key_delete_options[] = {OF_PROJECT, {"id", "ID", "Key.", true, "deleteKey", "keyId"}, {0}};
 
+static const struct option storage_check_options[] = {
+    {"deep", NULL, "Read all bytes, and compare their sums.", false},
+    {"repair", NULL, "Remove bytes that no row knows and that are older than a day.", false},
+    {0}};
+static const struct option storage_move_options[] = {
+    {"to", "DEVICE", "Device to copy to, written as in storage_also; the servers go on with theirs.", false},
+    {"keep", NULL, "Leave the bytes at the former devices, too.", false},
+    {0}};
+
 static int help_run(struct args *a);
 static int version_run(struct args *a);
 static int config_run(struct args *a);
@@ -100,6 +109,8 @@ const struct verb verbs[] = {
     {"key", "list", key_list_run, in_project_options, "List API keys: id, name, end, scopes.", "projects"},
     {"key", "delete", key_delete_run, key_delete_options, "Delete an API key.", "projects"},
     {"key", "rotate-master", key_rotate_run, no_options, "Make a new master key and seal everything in the database anew, while servers run or not; when it was stopped, it goes on."},
+    {"storage", "check", storage_check_run, storage_check_options, "Compare the rows of files with the bytes on the storage, both ways; ends with 1 when something is wrong."},
+    {"storage", "move", storage_move_run, storage_move_options, "Copy all files to another device (--to), or move what is still at former ones (storage_also) to the one that is configured, while servers run; when it was stopped, it goes on."},
     {"version", "", version_run, no_options, "Print the version."},
     {"manual", "", manual_run, no_options, "Print the manual page."},
     {"help", "", help_run, no_options, "Print this; help VERB prints one of them."},

@@ -84,6 +84,7 @@ bool place_become(const struct place *p);	/* drops privileges for good; nothing 
 #define ROLE_RELAY "badal_relay"
 const char *place_db_url(const struct place *p, const char *role);	/* of the embedded servers; static */
 const char *place_redis_url(const struct place *p);
+const char *place_storage(const struct place *p);	/* directory of the files; static */
 bool place_served(const struct place *p);	/* false and a line on stderr when no instance runs here and none is configured */
 /* Settings for a verb that talks to the servers of a running instance. */
 bool place_settings(const struct place *p, struct args *a, bool make);
@@ -199,5 +200,7 @@ err_t admin_make_user(struct ctx *cx, const struct project *p, const struct args
 err_t admin_make_project(struct ctx *cx, const struct project *console, const char *id, const char *name, const char *team_id, struct user *owner,
     struct project **out) MUST_CHECK;
 err_t admin_log(struct ctx *cx, const struct project *p, const struct user *u, const char *event) MUST_CHECK;	/* an entry of the audit log */
+int storage_check_run(struct args *a);
+int storage_move_run(struct args *a);
 
 #endif

@@ -213,19 +213,21 @@ reachable(const struct place *p)
 	return true;
 }
 
-static void
-find_storage(const struct place *p, char *out, size_t size)
+const char *
+place_storage(const struct place *p)
 {
-	snprintf(out, size, "%s%s", *conf.storage_dir != '\0' ? conf.storage_dir : p->data, *conf.storage_dir != '\0' ? "" : "/storage");
+	static char path[PATH_MAX + 16];
+
+	if (*conf.storage_dir != '\0')
+		return conf.storage_dir;
+	snprintf(path, sizeof path, "%s/storage", p->data);
+	return path;
 }
 
 static bool
 make_storage(const struct place *p)
 {
-	char path[PATH_MAX + 16];
-
-	find_storage(p, path, sizeof path);
-	return make_parents(path) && place_own(p, path, 0700);
+	return make_parents(place_storage(p)) && place_own(p, place_storage(p), 0700);
 }
 
 bool
@@ -355,13 +357,12 @@ place_settings(const struct place *p, struct args *a, bool make)
 	}
 	if (*conf.redis_url == '\0')
 		args_setting(a, "redis_url", place_redis_url(p));
-	char storage[PATH_MAX + 16], key[PATH_MAX + 16];
+	char key[PATH_MAX + 16];
 
 	if (*conf.data_dir == '\0')
 		args_setting(a, "data_dir", p->data);
-	find_storage(p, storage, sizeof storage);
 	if (*conf.storage_dir == '\0')
-		args_setting(a, "storage_dir", storage);
+		args_setting(a, "storage_dir", place_storage(p));
 	snprintf(key, sizeof key, "%s/master.key", p->data);
 	if (*conf.master_key != '\0' || *conf.master_key_file != '\0')
 		return true;

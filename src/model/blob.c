@@ -33,9 +33,7 @@ remove_noted(struct ctx *cx, struct device *d, const char *key)
 {
 	err_t e = device_remove(cx, d, key);
 
-	if (e == OK)
-		metric_add(M_blobs_removed, 1);
-	else
+	if (e != OK)
 		log_warn(cx, "a blob stays until the upkeep finds it", "key=%s why=\"%s\"", key, cx->detail ? cx->detail : err_info(e)->name);
 	return e;
 }
@@ -67,19 +65,24 @@ blob_remove_later(struct device *d, const char *key)
 err_t
 blob_remove(struct ctx *cx, const struct blob_place *at, const char *name)
 {
-	struct device *d;
+	struct devices d;
 
 	TRY(device_configured(cx, &d));
-	return remove_noted(cx, d, blob_key(cx->arena, at, name));
+	for (int i = 0; i < d.n; i++)
+		TRY(remove_noted(cx, d.v[i], blob_key(cx->arena, at, name)));
+	metric_add(M_blobs_removed, 1);
+	return OK;
 }
 
 err_t
 blob_remove_place(struct ctx *cx, const struct blob_place *at)
 {
-	struct device *d;
+	struct devices d;
 
 	TRY(device_configured(cx, &d));
-	return device_remove_below(cx, d, blob_prefix(cx->arena, at));
+	for (int i = 0; i < d.n; i++)
+		TRY(device_remove_below(cx, d.v[i], blob_prefix(cx->arena, at)));
+	return OK;
 }
 
 /* ---- listing ---- */
@@ -103,10 +106,12 @@ err_t
 blob_walk(struct ctx *cx, const struct blob_place *at, int64_t age_ms, blob_seen_fn fn, void *arg)
 {
 	struct walking w = {fn, arg, time_now_ms() - age_ms};
-	struct device *d;
+	struct devices d;
 
 	TRY(device_configured(cx, &d));
-	return device_walk(cx, d, blob_prefix(cx->arena, at), walk_one, &w);
+	for (int i = 0; i < d.n; i++)
+		TRY(device_walk(cx, d.v[i], blob_prefix(cx->arena, at), walk_one, &w));
+	return OK;
 }
 
 struct places {
@@ -140,7 +145,12 @@ err_t
 blob_places(struct ctx *cx, const char *kind, blob_place_fn fn, void *arg)
 {
 	struct places p = {.kind = kind, .fn = fn, .arg = arg};
+	struct devices d;
 
-	TRY(device_configured(cx, &p.d));
-	return device_names(cx, p.d, "", place_schema, &p);
+	TRY(device_configured(cx, &d));
+	for (int i = 0; i < d.n; i++) {
+		p.d = d.v[i];
+		TRY(device_names(cx, p.d, "", place_schema, &p));
+	}
+	return OK;
 }

@@ -61,7 +61,8 @@ struct blob_reader {
 	unsigned magic;
 	struct ctx *cx;
 	const struct blob_place *at;
-	struct device *d;
+	struct devices devices;
+	struct device *d;	/* of the part that is being read */
 	const struct blob_part *part;
 	int n_parts, i;		/* i: the part that is being read */
 	uint64_t offset, left;	/* in the part; of the whole range */
@@ -315,13 +316,32 @@ part_key(struct ctx *cx, struct blob_reader *r, const struct blob_part *part)
 	return OK;
 }
 
+/* Where it is: at the device that is written to, or at another one while it is moved. */
+static err_t
+part_find(struct ctx *cx, struct blob_reader *r, const char *key, uint64_t *size_out)
+{
+	uint64_t at, n;
+	err_t e = ERR_BLOB_GONE;
+
+	part_range(r, &at, &n);
+	/* the first one again: it may have come there after we have looked, and gone from where we have looked after that */
+	for (int i = 0; e == ERR_BLOB_GONE && i < r->devices.n + (r->devices.n > 1); i++) {
+		r->d = r->devices.v[i % r->devices.n];
+		e = device_open(cx, r->d, key, at, n, &r->source, size_out);
+	}
+	if (e == ERR_BLOB_GONE) {
+		metric_add(M_blobs_gone, 1);
+		log_error(cx, "a blob is gone that a row promises", "key=%s", key);
+	}
+	return e;
+}
+
 static err_t
 part_open(struct ctx *cx, struct blob_reader *r)
 {
 	const struct blob_part *part = &r->part[r->i];
 	struct read_job *j = &r->job;
-	uint64_t size, at, n;
-	err_t e;
+	uint64_t size;
 
 	r->part_left = (uint64_t)part->blob.size - r->offset < r->left ? (uint64_t)part->blob.size - r->offset : r->left;
 	*j = (struct read_job){.fd = -1, .part = part, .skip = r->offset, .want = r->part_left};
@@ -329,13 +349,7 @@ part_open(struct ctx *cx, struct blob_reader *r)
 	TRY(part_key(cx, r, part));
 	if (part->blob.coding != BLOB_NONE)
 		j->unpack = blob_unpack_new(part->blob.coding);
-	part_range(r, &at, &n);
-	e = device_open(cx, r->d, blob_key(cx->arena, r->at, part->blob.name), at, n, &r->source, &size);
-	if (e == ERR_BLOB_GONE) {
-		metric_add(M_blobs_gone, 1);
-		log_error(cx, "a blob is gone that a row promises", "key=%s", blob_key(cx->arena, r->at, part->blob.name));
-	}
-	TRY(e);
+	TRY(part_find(cx, r, blob_key(cx->arena, r->at, part->blob.name), &size));
 	if (size != (uint64_t)part->blob.stored)
 		return damaged(cx, r, "its size");
 	j->fd = device_source_fd(r->source);
@@ -533,7 +547,7 @@ blob_open(struct ctx *cx, const struct blob_place *at, const struct blob_part *v
 	*r = (struct blob_reader){.magic = READER_MAGIC, .cx = cx, .at = place, .part = v, .n_parts = n_parts, .offset = offset, .left = n};
 	r->job.fd = -1;
 	r->ahead = offload_new(cx);
-	TRY(device_configured(cx, &r->d));
+	TRY(device_configured(cx, &r->devices));
 	defer(cx, reader_end, r);
 	while (r->i < n_parts - 1 && r->offset >= (uint64_t)v[r->i].blob.size)
 		r->offset -= (uint64_t)v[r->i++].blob.size;

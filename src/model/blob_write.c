@@ -253,13 +253,15 @@ blob_create(struct ctx *cx, const struct blob_place *at, enum blob_coding coding
 {
 	struct blob_writer *w = arena_new_of(cx->arena, struct blob_writer);
 	unsigned char key[SEAL_KEY];
+	struct devices d;
 
 	*out = NULL;
 	w->magic = WRITER_MAGIC;
 	w->cx = cx;
 	w->blob = (struct blob){.name = secret_hex(cx->arena, BLOB_NAME / 2), .coding = coding};
 	w->key = blob_key(cx->arena, at, w->blob.name);
-	TRY(device_configured(cx, &w->d));
+	TRY(device_configured(cx, &d));
+	w->d = d.v[0];
 	if (seal) {
 		TRY(blob_data_key(cx, at->p, &w->blob.sealed, key));
 		blob_seal_init(&w->seal, key, w->blob.name, bind);

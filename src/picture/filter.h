@@ -11,6 +11,8 @@ enum filter {
 };
 bool filter_make(void);		/* once, before the first process */
 bool filter_enter(enum filter which);	/* for good */
+/* fence.c: for good, and for all that is forked later. False: this kernel has no Landlock. */
+bool fence_enter(void);
 /* Tries what must not work, each in a process of its own behind the filter, and prints what happened; 0 when all of it was refused. */
 int filter_probe(void);
 

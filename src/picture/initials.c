@@ -1,9 +1,11 @@
 /* Initials by Pango: any script, right to left where it is written so, marks on their letters. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/png.h"
 #include "pango.h"
 #include "picture_priv.h"
+#include "worker.h"
 
 #define FAMILIES "Poppins, DejaVu Sans, sans-serif"
 static const double center = 1 / 1.97, part_max = 0.9;
@@ -141,24 +143,46 @@ initials_work(const uint8_t *p, size_t n, const struct picture_task *t, struct m
 	return OUTCOME_MADE;
 }
 
+static const struct {
+	const char *name, *sample;
+} scripts[] = {
+	{"Latin", "A"}, {"Cyrillic", "Ж"}, {"Greek", "Ω"}, {"Hebrew", "א"}, {"Arabic", "ع"}, {"Han", "王"}, {"Kana", "あ"}, {"Hangul", "김"},
+	{"Devanagari", "अ"}, {"Thai", "ท"}, {"emoji", "😀"}, {"Bengali", "অ"}, {"Tamil", "அ"}, {"Telugu", "అ"}, {"Gujarati", "અ"}, {"Kannada", "ಅ"},
+	{"Malayalam", "അ"}, {"Gurmukhi", "ਅ"}, {"Odia", "ଅ"}, {"Sinhala", "අ"}, {"Khmer", "ក"}, {"Lao", "ກ"}, {"Burmese", "က"}, {"Georgian", "ა"},
+	{"Armenian", "Ա"}, {"Ethiopic", "አ"},
+};
+enum { N_SCRIPTS = sizeof scripts / sizeof scripts[0], N_FREQUENT = 11, SAMPLE_SIDE = 32 };
+
 /* Finds the fonts of the most frequent scripts, so that not every picture must. */
 void
 initials_warm_up(void)
 {
-	static const struct picture_task small = {.width = 32, .height = 32};
-	static const char samples[] = "A\nЖ\nα\nא\nع\n王\n김\nअ\nท\n😀";
+	static const struct picture_task small = {.width = SAMPLE_SIDE, .height = SAMPLE_SIDE};
 	static bool warm;
-	struct str left = str_c(samples);
 	struct made made;
 
-	if (warm)
-		return;
-	warm = true;
-	while (left.n > 0) {
-		struct str letter = str_cut(&left, '\n');
-
+	for (int i = 0; i < N_FREQUENT && !warm; i++) {
 		made = (struct made){0};
-		(void)initials_work((const uint8_t *)letter.p, letter.n, &small, &made);
+		(void)initials_work((const uint8_t *)scripts[i].sample, strlen(scripts[i].sample), &small, &made);
 		free(made.p);
 	}
+	warm = true;
+}
+
+int
+initials_missing(struct buf *names)
+{
+	struct drawing d;
+	int frequent = 0;
+
+	if (!pango_open() || !drawing_open(&d, SAMPLE_SIDE, SAMPLE_SIDE))
+		return -1;
+	for (int i = 0; i < N_SCRIPTS; i++) {
+		if (letter_known(&d, str_c(scripts[i].sample)))
+			continue;
+		buf_printf(names, "%s%s", names->n > 0 ? ", " : "", scripts[i].name);
+		frequent += i < N_FREQUENT;
+	}
+	drawing_close(&d);
+	return frequent;
 }

@@ -11,7 +11,10 @@
 #include "libs.h"
 #include "picture_priv.h"
 
-enum { JPEG_SCALES = 8 };	/* a JPEG of so many times the pixels is read at a smaller scale */
+enum {
+	JPEG_SCALES = 8,	/* a JPEG of so many times the pixels is read at a smaller scale */
+	WORK_FACTOR = 4		/* frames one after the other may have so many times the pixels that may be there at once */
+};
 
 /* ---- GraphicsMagick's pictures and ours ---- */
 
@@ -348,13 +351,14 @@ read_webp(uint8_t *p, size_t n, struct reel *r, unsigned frames)
 	return r->out->n == 0 && o == OUTCOME_MADE ? OUTCOME_BAD : o;
 }
 
-/* How many frames are taken: all of an animation that keeps the limits, as it comes in and as it goes out, else one. */
+/* How many frames are taken: all of an animation that keeps the limits, as it comes in, as it is put together (each frame on the whole canvas, however
+ * small it is itself) and as it goes out, else one. */
 static unsigned
 frames_taken(const struct sniffed *s, const struct picture_limits *l, const struct picture_task *t, bool animated)
 {
 	struct fit f;
 
-	if (!animated || s->frames > l->frames || s->pixels > l->pixels || !fit_seen(s->w, s->h, s->orientation, l, t, &f))
+	if (!animated || s->frames > l->frames || s->pixels > l->pixels || s->frames * (uint64_t)s->w * s->h > WORK_FACTOR * l->pixels || !fit_seen(s->w, s->h, s->orientation, l, t, &f))
 		return 1;
 	return (uint64_t)s->frames * (uint64_t)f.w * (uint64_t)f.h > l->pixels ? 1 : s->frames;
 }

@@ -21,6 +21,7 @@
 #include "config.h"
 #include "filter.h"
 #include "io/worker.h"
+#include "libs.h"
 #include "picture_priv.h"
 
 enum { CONTROL = 0, PICTURES_MAX = 1000, USAGE = 2 };
@@ -210,16 +211,18 @@ worker_setup(void)
 	else
 		picture_warm_up(&able);
 	own_memory = address_space();
+	(void)fence_enter();	/* where there is one */
 	return pass_send(CONTROL, &able, sizeof able, NULL, 0);
 }
 
 uint32_t
-picture_abilities(uint32_t *writes_out)
+picture_abilities(uint32_t *writes_out, uint32_t *moving_out)
 {
 	limits = (struct picture_limits){.magic = PICTURE_WIRE, .frames = 1, .pixels = 1000000, .memory = 64 << 20, .seconds = 1};
 	if (!picture_setup(&limits, &able))
 		able.reads = able.writes = 0;
 	*writes_out = able.writes;
+	*moving_out = webpdemux.here && webpmux.here;
 	return able.reads;
 }
 

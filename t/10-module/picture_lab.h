@@ -136,6 +136,8 @@ lab_quarters(int w, int h)
 	return p;
 }
 
+static struct str lab_profile;	/* the files carry it; STR_NONE: none */
+
 /* As a file of that format; `exif` 0: none. */
 static struct str
 lab_file(const struct lab_picture *v, int n, const char *format, int exif)
@@ -162,6 +164,8 @@ lab_file(const struct lab_picture *v, int n, const char *format, int exif)
 		profile[24] = (unsigned char)exif;
 		if (exif != 0)
 			SetImageProfile(im, "EXIF", profile, sizeof profile);
+		if (lab_profile.n > 0)
+			SetImageProfile(im, "ICM", (const unsigned char *)lab_profile.p, lab_profile.n);
 		im->previous = last;
 		if (last != NULL)
 			last->next = im;

@@ -9,6 +9,7 @@
 #include "core/metric.h"
 #include "picture_lab.h"
 
+#include <lcms2.h>
 #include <zlib.h>
 
 static bool finished;
@@ -415,9 +416,88 @@ animations(struct ctx *cx)
 	CHECK(lab_near(lab_at(&seen[0], 12, 12), 0xff0000ff, 0));
 }
 
+static void
+still(struct ctx *cx)
+{
+	struct lab_picture v[5], seen[8];
+	struct picture_ask ask = plain;
+	struct picture p;
+	struct buf gif;
+
+	conf.picture_frames = 4;
+	for (int i = 0; i < 5; i++)
+		v[i] = lab_new(10, 10, i == 0 ? 0xff0000ff : 0x0000ffff);
+	for (int n = 4; n <= 5; n++) {	/* too many frames: the first */
+		GOOD(make(cx, lab_file(v, n, "GIF", 0), plain, &p));
+		CHECK(lab_look(p.bytes, seen, 8) == (n == 4 ? 4 : 1));
+		CHECK(lab_near(lab_at(&seen[0], 5, 5), 0xff0000ff, 0));
+	}
+	/* frames of a pixel on a canvas of 36 million: each would cost the canvas */
+	buf_init(&gif, NULL, 4000);
+	buf_add(&gif, "GIF89a\x70\x17\x70\x17\x80\0\0\xff\0\0\0\0\xff", 19);
+	for (int i = 0; i < 200; i++)
+		buf_add(&gif, "\x2c\0\0\0\0\1\0\1\0\0\2\2\x44\1\0", 15);
+	buf_ch(&gif, ';');
+	ask.width = 50;
+	GOOD(make(cx, buf_view(&gif), ask, &p));
+	CHECK(p.width == 50 && p.height == 50 && lab_look(p.bytes, seen, 8) == 1);
+}
+
+Test(picture, that_moves_too_much_stands_still)
+{
+	run(still);
+}
+
 Test(picture, that_moves_moves_in_every_step)
 {
 	run(animations);
+}
+
+/* A profile whose red and green are exchanged against sRGB: whoever follows it sees green, and no output carries it. */
+static struct str
+odd_profile(void)
+{
+	cmsCIExyY white = {0.3127, 0.3290, 1};
+	cmsCIExyYTRIPLE primaries = {{0.30, 0.60, 1}, {0.64, 0.33, 1}, {0.15, 0.06, 1}};
+	cmsToneCurve *curve = cmsBuildGamma(NULL, 2.2), *curves[3] = {curve, curve, curve};
+	cmsHPROFILE h = cmsCreateRGBProfile(&white, &primaries, curves);
+	cmsUInt32Number n = 0;
+	char *p;
+
+	cr_assert(cmsSaveProfileToMem(h, NULL, &n));
+	p = malloc(n);
+	cr_assert(cmsSaveProfileToMem(h, p, &n));
+	return (struct str){p, n};
+}
+
+static void
+profiles(struct ctx *cx)
+{
+	static const enum picture_format out[] = {PICTURE_JPG, PICTURE_PNG, PICTURE_GIF, PICTURE_WEBP};
+	struct lab_picture red = lab_new(60, 60, 0xff0000ff), seen;
+	struct picture_ask ask = plain;
+	struct picture p;
+
+	lab_profile = odd_profile();
+	for (int i = 0; i < 4; i++)
+		for (int f = 0; f < 2; f++) {
+			ask.format = out[i];
+			ask.width = f == 0 ? 20 : 0;
+			GOOD(make(cx, lab_file(&red, 1, f == 0 ? "JPEG" : "PNG", 0), ask, &p));
+			CHECK(carries_nothing(p.bytes));
+			seen = lab_look_one(p.bytes);
+			CHECK(lab_near(lab_at(&seen, 10, 10), 0x00ff00ff, 60));
+		}
+	lab_profile = STR("no profile at all, and much too short");
+	GOOD(make(cx, lab_file(&red, 1, "JPEG", 0), plain, &p));
+	seen = lab_look_one(p.bytes);
+	CHECK(lab_near(lab_at(&seen, 10, 10), 0xff0000ff, 30));
+	lab_profile = STR_NONE;
+}
+
+Test(picture, has_the_colours_of_its_profile)
+{
+	run(profiles);
 }
 
 static void

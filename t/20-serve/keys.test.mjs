@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { form, part } from '../lib/form.mjs'
 import { dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
 
-const quick = { request_timeout: '1s' }
+const quick = { request_timeout: '5s' }
 /* Of each kind of sealed value one. */
 async function fill(s) {
 	const p = await s.project(), user = await p.user()

@@ -2,12 +2,14 @@
  * a file is stored that is not, nobody gets a short file that looks whole, and nobody sees the provider's words. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import http from 'node:http'
+import path from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 
 import { part, upload, uploadChunks } from '../lib/form.mjs'
 import { provider } from '../lib/s3.mjs'
-import { start, unique, until } from '../lib/server.mjs'
+import { dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
 
 const MiB = 1 << 20
 let store, s, p, bucket, made = 0
@@ -90,6 +92,66 @@ describe('what goes right', () => {
 	})
 })
 
+describe('the operator', () => {
+	const badal = (...args) => run([...args, ...settings({ data_dir: s.dataDir, ...store.conf, storage_s3_tries: 2 })])
+
+	test('doctor tries it', async () => {
+		let r = await run(['doctor', ...settings({ data_dir: s.dataDir, ...store.conf })])
+		assert.match(r.out, /storage s3 http:\S+ can be written and read/)
+		r = await run(['doctor', ...settings({ data_dir: s.dataDir, ...store.conf, storage_s3_secret: 'wrong' })])
+		assert.match(r.out, /storage s3 \S+: PUT \S+: status 403, code SignatureDoesNotMatch/)
+		assert.equal(r.code, 1)
+		for (const [more, words] of [[{ storage_s3_bucket: '' }, /storage_s3_bucket is missing/], [{ storage_s3_key: '' }, /storage_s3_key and/], [{ storage_s3_region: 'a b' }, /no name of a region/],
+			[{ storage_s3_endpoint: 'ftp://x' }, /storage_s3_endpoint is not/], [{ storage_s3_prefix: '../x' }, /storage_s3_prefix is not/]]) {
+			r = await run(['doctor', ...settings({ data_dir: s.dataDir, ...store.conf, ...more })])
+			assert.match(r.out, words)
+			assert.equal(r.code, 1)
+		}
+		assert.ok(!store.objects().some((o) => /probe/.test(o.key)))
+	})
+
+	test('check and the end of old uploads', async () => {
+		let r = await badal('storage', 'check', '--deep')
+		assert.equal(r.code, 0, r.out + r.err)
+		store.spoil('stale', { method: 'GET', url: /uploads=/ })
+		r = await badal('storage', 'check', '--repair')
+		assert.equal(r.code, 0, r.out + r.err)
+		assert.deepEqual(store.seen.filter((q) => q.method === 'DELETE').map((q) => q.url), ['/files/some/where/p_1/files/1/aa/aaold?uploadId=old%26id'])
+		store.spoil('alien', { method: 'GET', url: /uploads=/ })
+		assert.equal((await badal('storage', 'check', '--repair')).code, 0)
+	})
+
+	test('a provider that cannot remove many at once', async () => {
+		const one = await makeBucket(), n = stored()
+		for (let i = 0; i < 5; i++) assert.equal((await send(Buffer.from('x'), { b: one, id: `x${i}` })).status, 201)
+		store.spoil('alien', { method: 'POST', url: /delete=/, times: 99 })
+		assert.equal((await p.call('DELETE', `/storage/buckets/${one.$id}`)).status, 204)
+		await until('its objects go', () => stored() === n)
+	})
+
+	test('from a directory to a provider', async () => {
+		const data = dataDir()
+		let local = await start({ data })
+		try {
+			const q = await local.project(), b = await q.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'b', antivirus: false, permissions: ['read("any")'] } }), bytes = randomBytes(5.2 * MiB)
+			assert.equal((await upload(q.call, b.$id, 'f', part('a.bin', bytes))).status, 201)
+			assert.equal((await upload(q.call, b.$id, 'empty', part('a.bin', ''))).status, 201)
+			store.spoil('500', { method: 'PUT', times: 1 })
+			const r = await run(['storage', 'move', '--to', `s3://S3RVER:S3RVER@files/moved?region=us-east-1&endpoint=http://127.0.0.1:${store.port}`, ...settings({ data_dir: local.dataDir, storage_s3_part: '5m' })])
+			assert.equal(r.code, 0, r.out + r.err)
+			assert.match(r.out, /2 copied/)
+			await local.stop()
+			rmSync(path.join(local.dataDir, 'storage', 'p_1'), { recursive: true })
+			local = await start({ data, conf: { ...store.conf, storage_s3_prefix: 'moved' } })
+			assert.ok((await local.call('GET', `/storage/buckets/b/files/f/download`, { project: q.id, key: q.key })).raw.equals(bytes))
+			assert.equal((await local.call('GET', `/storage/buckets/b/files/empty/download`, { project: q.id, key: q.key })).raw.length, 0)
+		} finally {
+			await local.stop()
+			rmSync(data, { recursive: true, force: true })
+		}
+	})
+})
+
 describe('a provider that stumbles', () => {
 	for (const kind of ['500', '503', '429', 'cut', 'unanswered', 'slow', 'skew', 'hang'])
 		test(`upload: ${kind}`, async () => {
@@ -136,6 +198,14 @@ describe('a provider that fails', () => {
 			assert.equal(stored(), n + 1)
 		})
 
+	test('a clock that is wrong by an hour', async () => {
+		store.skew = 3600e3
+		ours(await send(randomBytes(1000)), 503)
+		assert.ok(store.seen.every((q) => q.wrong === 'RequestTimeTooSkewed') && store.seen.length === 4)
+		store.skew = 0
+		assert.equal((await send(randomBytes(1000))).status, 201)
+	})
+
 	test('upload: full', async () => {
 		store.spoil('full', { method: 'PUT', times: 99 })
 		const r = await send(randomBytes(1000))
@@ -173,7 +243,6 @@ describe('a provider that fails', () => {
 	test('the object is gone', async () => {
 		const id = unique('g'), before = stored()
 		assert.equal((await send(randomBytes(1000), { id })).status, 201)
-		const { rmSync } = await import('node:fs')
 		const known = store.seen.find((q) => q.method === 'PUT').url.split('/').at(-1)
 		for (const o of store.objects().filter((x) => x.key.endsWith(known))) rmSync(o.file)
 		assert.equal(stored(), before)

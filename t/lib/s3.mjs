@@ -3,6 +3,7 @@
  *   const p = await provider()               p.conf: settings that name it; p.seen: the requests that came; p.objects(): keys that are there
  *   p.spoil('503', { method: 'PUT', times: 2 })
  */
+import { createHash, createHmac } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import http from 'node:http'
 import { createRequire } from 'node:module'
@@ -25,6 +26,10 @@ const faults = {
 	429: answer(429, 'TooManyRequests'),
 	500: answer(500, 'InternalError'),
 	503: answer(503, 'SlowDown'),
+	alien: answer(501, 'NotImplemented'),
+	/* an upload that somebody began long ago, and one of now */
+	stale: (req, res) => res.writeHead(200, { 'content-type': 'application/xml' }).end(`<?xml version="1.0"?><ListMultipartUploadsResult>${[['old', '2020-01-01T00:00:00.000Z'], ['new', new Date().toISOString()]]
+		.map(([id, at]) => `<Upload><Key>${/prefix=([^&]*)/.exec(req.url)[1].replaceAll('%2F', '/')}p_1/files/1/aa/aa${id}</Key><UploadId>${id}&amp;id</UploadId><Initiated>${at}</Initiated></Upload>`).join('')}<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>`),
 	skew: answer(403, 'RequestTimeTooSkewed'),
 	lost: answer(404, 'NoSuchUpload'),
 	bucket: answer(404, 'NoSuchBucket'),
@@ -45,9 +50,31 @@ const faults = {
 	}),
 	slow: (req, res, forward) => setTimeout(() => forward((from) => { res.writeHead(from.statusCode, from.headers); from.pipe(res) }), 300),
 	/* a whole answer although a part was asked for */
-	whole: (req, res, forward) => { delete req.headers.range; forward((from) => { res.writeHead(from.statusCode, from.headers); from.pipe(res) }) },
+	whole: (req, res, forward) => { forward.without = 'range'; forward((from) => { res.writeHead(from.statusCode, from.headers); from.pipe(res) }) },
 	/* of a multipart upload that is put together: an error after the head */
 	late: (req, res) => { req.resume(); req.on('end', () => res.writeHead(200, { 'content-type': 'application/xml' }).end(error('InternalError'))) },
+}
+
+const sha256 = (b) => createHash('sha256').update(b).digest('hex')
+const hmac = (key, text) => createHmac('sha256', key).update(text).digest()
+
+/* The signature as AWS describes it (version 4), over the request as it came; null when it is good, else the provider's complaint. s3rver does not look at it. */
+function wrongSignature(req, body, secret, skew) {
+	const m = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$/.exec(req.headers.authorization ?? '')
+	if (!m) return 'AccessDenied'
+	const [, , day, region, signed, signature] = m, h = req.headers, names = signed.split(';'), url = new URL(req.url, 'http://x')
+	const at = h['x-amz-date'], when = Date.parse(at?.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'))
+	if (!at?.startsWith(day) || names.some((n) => !(n in h)) || !names.includes('host') || Object.keys(h).some((n) => (n.startsWith('x-amz-') || n === 'content-md5') && !names.includes(n))) return 'AccessDenied'
+	if (!(Math.abs(when - Date.now() - skew) < 15 * 60000)) return 'RequestTimeTooSkewed'
+	const encode = (s) => encodeURIComponent(s).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+	const query = [...url.searchParams].map(([k, v]) => `${encode(k)}=${encode(v)}`).sort().join('&'), uri = decodeURIComponent(url.pathname).split('/').map(encode).join('/')
+	const request = [req.method, uri, query, ...names.map((n) => `${n}:${h[n].trim().replace(/ +/g, ' ')}`), '', signed, h['x-amz-content-sha256']].join('\n')
+	const text = ['AWS4-HMAC-SHA256', at, `${day}/${region}/s3/aws4_request`, sha256(request)].join('\n')
+	const key = ['aws4_request'].reduce(hmac, hmac(hmac(hmac(`AWS4${secret}`, day), region), 's3'))
+	if (hmac(key, text).toString('hex') !== signature) return 'SignatureDoesNotMatch'
+	if (h['x-amz-content-sha256'] !== sha256(body)) return 'XAmzContentSHA256Mismatch'
+	if (h['content-md5'] !== undefined && h['content-md5'] !== createHash('md5').update(body).digest('base64')) return 'BadDigest'
+	return req.method === 'POST' && /\?delete=/.test(req.url) && h['content-md5'] === undefined ? 'MissingContentMD5' : null
 }
 
 function below(dir) {
@@ -58,15 +85,23 @@ export async function provider({ bucket = 'files', prefix = '' } = {}) {
 	const S3rver = load('s3rver'), directory = mkdtempSync(path.join(os.tmpdir(), 'badal-s3-'))
 	const inner = new S3rver({ address: '127.0.0.1', port: 0, silent: true, directory, vhostBuckets: false, configureBuckets: [{ name: bucket }] })
 	const { port: innerPort } = await inner.run()
-	const p = { seen: [], rules: [], directory }
+	const p = { seen: [], rules: [], directory, skew: 0 /* ms that this provider's clock is ahead */ }
 
-	const outer = http.createServer((req, res) => {
+	const outer = http.createServer(async (req, res) => {
 		const one = { method: req.method, url: req.url, headers: { ...req.headers } }
 		p.seen.push(one)
-		const forward = (take) => {
-			const out = http.request({ host: '127.0.0.1', port: innerPort, method: req.method, path: req.url, headers: req.headers }, take)
+		res.setHeader('date', new Date(Date.now() + p.skew).toUTCString())
+		const forward = async (take) => {
+			const pieces = []
+			for await (const piece of req) pieces.push(piece)
+			const body = Buffer.concat(pieces), wrong = wrongSignature(req, body, 'S3RVER', p.skew)
+			if (wrong) {
+				one.wrong = wrong
+				return res.writeHead(wrong === 'BadDigest' ? 400 : 403, { 'content-type': 'application/xml' }).end(error(wrong))
+			}
+			const out = http.request({ host: '127.0.0.1', port: innerPort, method: req.method, path: req.url, headers: { ...req.headers, ...(forward.without && { [forward.without]: '' }) } }, take)
 			out.on('error', () => req.socket.destroy())
-			req.pipe(out)
+			out.end(body)
 		}
 		const rule = p.rules.find((r) => r.times > 0 && (!r.method || r.method === req.method) && (!r.url || r.url.test(req.url)))
 		if (rule) {
@@ -74,7 +109,13 @@ export async function provider({ bucket = 'files', prefix = '' } = {}) {
 			one.fault = rule.kind
 			return faults[rule.kind](req, res, forward)
 		}
-		forward((from) => { one.status = from.statusCode; res.writeHead(from.statusCode, from.headers); from.pipe(res) })
+		forward((from) => {
+			/* the one thing that we need and s3rver does not know: to abort an upload */
+			one.status = from.statusCode === 405 && req.method === 'DELETE' && /\?uploadId=/.test(req.url) ? 204 : from.statusCode
+			if (one.status === 204) { from.resume(); return res.writeHead(204).end() }
+			res.writeHead(from.statusCode, { ...from.headers, date: res.getHeader('date') })
+			from.pipe(res)
+		})
 	})
 	outer.keepAliveTimeout = 60000
 	await new Promise((ok) => outer.listen(0, '127.0.0.1', ok))

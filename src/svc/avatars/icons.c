@@ -23,14 +23,15 @@ struct icon_in {
 		OPTIONAL("quality", P_RANGE, struct icon_in, quality, "Effort of the compression; -1: as usual.", .def = "100", .min = -1, .max = 100), \
 	}
 
+/* Those of the contract, and behind them what later versions have besides. */
 static const char *const cards[] = {"amex", "argencard", "cabal", "censosud", "diners", "discover", "elo", "hipercard", "jcb", "mastercard", "naranja",
-    "targeta-shopping", "union-china-pay", "visa", "mir", "maestro", NULL};
+    "targeta-shopping", "union-china-pay", "visa", "mir", "maestro", "cencosud", "unionpay", "rupay", NULL};
 static const char *const browsers[] = {"aa", "an", "ch", "ci", "cm", "cr", "ff", "sf", "mf", "ps", "oi", "om", "op", "on", NULL};
 static const char *const flags[] = {
 #define COUNTRY(code, english, calling, eu) code,
 #include "tbl/countries.h"
 #undef COUNTRY
-    NULL,
+    "pf", NULL,
 };
 static const struct param card_params[] = ICON_PARAMS(cards, "Card.");
 static const struct param browser_params[] = ICON_PARAMS(browsers, "Browser.");

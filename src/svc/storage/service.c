@@ -56,6 +56,14 @@ storage_gauges(struct arena *a, const char *schema)
 	    "UNION ALL SELECT 'files.' || id || '.count.total', files FROM n UNION ALL SELECT 'files.' || id || '.storage.size', bytes FROM n)", schema, schema);
 }
 
+static const char *
+storage_blobs(struct arena *a, const char *schema)
+{
+	return arena_printf(a, "SELECT f.bucket AS owner, p.blob AS name, p.stored, p.md5, 'file ' || f.id || ' in bucket ' || b.id AS what FROM %s.file_parts p "
+	    "JOIN %s.files f ON f.internal = p.file JOIN %s.buckets b ON b.internal = f.bucket", schema, schema, schema);
+}
+static const struct blob_book books[] = {{"files", storage_blobs}, {0}};
+
 static const struct job_kind jobs[] = {
 	{"files", storage_remove_waste, 30, 2, JOB_MINUTES(60), 1, "Removes the bytes of deleted files and buckets."},
 	{0},
@@ -83,6 +91,7 @@ const struct service storage_service = {
 	.usage = usage,
 	.gauges = storage_gauges,
 	.older = older,
+	.blobs = books,
 	.jobs = jobs,
 	.tasks = tasks,
 };

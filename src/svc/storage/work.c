@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/blob_care.h"
 #include "model/job.h"
 #include "svc/storage/file.h"
 
@@ -200,5 +201,6 @@ look_at_place(struct ctx *cx, const char *schema, int64_t owner, void *arg)
 err_t
 storage_find_orphans(struct ctx *cx)
 {
-	return blob_places(cx, "files", look_at_place, NULL);
+	TRY(blob_places(cx, "files", look_at_place, NULL));
+	return blob_tidy(cx);
 }

@@ -1,0 +1,91 @@
+/* Image workers as an operator sees them: who they are, what they have, when they come and go. */
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+
+import { part, upload } from '../lib/form.mjs'
+import { bomb, quarters } from '../lib/picture.mjs'
+import { children, run, start, until } from '../lib/server.mjs'
+import { family } from './lib.mjs'
+
+test('what the process of a picture may ask the kernel for', async () => {
+	const r = await run(['picture-worker', 'probe'])
+	assert.equal(r.code, 0, r.out)
+	for (const what of ['open', 'create', 'socket', 'fork', 'exec', 'kill', 'trace', 'limit', 'code']) assert.match(r.out, new RegExp(`^${what}: refused$`, 'm'))
+	assert.match(r.out, /^memory: works$/m)
+	for (const what of ['create', 'change', 'socket', 'fork', 'exec', 'kill', 'trace', 'limit', 'code']) assert.match(r.out, new RegExp(`^${what} with files: refused$`, 'm'))
+	assert.match(r.out, /^font with files: works$/m)
+	if (/^fence: works$/m.test(r.out)) assert.match(r.out, /^open with files: refused$/m)
+	const hand = await run(['picture-worker'])
+	assert.equal(hand.code, 2)
+	assert.match(hand.err, /started by badal serve/)
+})
+
+test('doctor names the formats', async () => {
+	const r = await run(['doctor'])
+	assert.match(r.out, /^ok +pictures: reads JPEG, PNG, GIF, WebP.*; writes JPEG, PNG, GIF, WebP/m)
+})
+
+describe('beside a running server', () => {
+	let s, p, small, heavy
+	const workers = () => children(s, 'badal-picture')
+	const status = (pid, key) => readFileSync(`/proc/${pid}/status`, 'utf8').match(new RegExp(`^${key}:\\s+(\\S+)`, 'm'))[1]
+	const preview = (path, query) => p.call('GET', `${path}/preview`, { query })
+	const metric = async (name) => Number((await s.call('GET', '/metrics', { root: true })).text.match(new RegExp(`^${name} (\\d+)`, 'm'))[1])
+	before(async () => {
+		s = await start({ conf: { picture_idle: '2s', web_processes: 1 } })
+		p = await s.project()
+		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'b' } })
+		for (const [id, bytes] of [['small', quarters(40, 30)], ['heavy', bomb(6000, 6000)]]) assert.equal((await upload(p.call, 'b', id, part(`${id}.png`, bytes))).status, 201)
+		;[small, heavy] = ['small', 'heavy'].map((id) => `/storage/buckets/b/files/${id}`)
+	})
+	after(() => s.stop())
+
+	test('one comes with the first picture, has nothing of ours, and ends when there is no other', async () => {
+		assert.deepEqual(workers(), [])
+		assert.equal((await preview(small, { width: 10 })).status, 200)
+		const [pid] = workers(), web = children(s, 'badal-web')[0]
+		assert.ok(pid > 0)
+		assert.equal(status(pid, 'Uid'), status(web, 'Uid'))	/* nobody of importance */
+		assert.equal(status(pid, 'NoNewPrivs'), '1')
+		const environment = readFileSync(`/proc/${pid}/environ`, 'utf8')
+		assert.ok(!/BADAL|PG|PATH|KEY|SECRET/.test(environment), environment)
+		const open = readdirSync(`/proc/${pid}/fd`).map((n) => readlinkSync(`/proc/${pid}/fd/${n}`))
+		assert.equal(open.filter((f) => f.startsWith('socket:')).length, 1)
+		assert.ok(open.every((f) => f.startsWith('socket:') || f === '/dev/null' || f.includes('.log')), open.join(' '))
+		await until('it ends', () => workers().length === 0)
+		assert.equal((await preview(small, { width: 11 })).status, 200)
+		assert.equal(await metric('badal_picture_workers_lost_total'), 0)
+	})
+
+	test('a picture is made behind the filter, by a process of its own', async () => {
+		const asked = preview(heavy, { width: 3000, rotation: 33 })
+		let seccomp
+		await until('it is at work', () => {
+			for (const w of workers())
+				for (const child of family(w).keys()) { try { seccomp = status(child, 'Seccomp'); if (seccomp === '2') return true } catch { /* it is done */ } }
+			return seccomp === '2'
+		})
+		assert.equal((await asked).status, 200)
+	})
+
+	test('a worker that dies costs one picture, and nobody else anything', async () => {
+		const web = children(s, 'badal-web'), asked = preview(heavy, { width: 3000, rotation: 34 })
+		await until('it is at work', () => workers().some((w) => family(w).size > 0))
+		const lost = await metric('badal_picture_workers_lost_total')
+		for (const w of workers()) process.kill(w, 'SIGKILL')
+		const r = await asked
+		assert.deepEqual([r.status, r.body.type], [400, 'general_picture_invalid'])
+		assert.equal((await preview(small, { width: 12 })).status, 200)
+		assert.deepEqual(children(s, 'badal-web'), web)
+		assert.ok(await metric('badal_picture_workers_lost_total') > lost)
+	})
+
+	test('they end with who they work for', async () => {
+		assert.equal((await preview(small, { width: 13 })).status, 200)
+		const [worker] = workers(), [web] = children(s, 'badal-web')
+		process.kill(web, 'SIGKILL')
+		await until('it ends', () => !workers().includes(worker))
+		await until('another serves', async () => (await preview(small, { width: 14 }).catch(() => ({}))).status === 200)
+	})
+})
