@@ -196,6 +196,7 @@ err_t reply_directory(struct req *rq, const struct static_dir *dir, struct str r
 err_t reply_json(struct req *rq, int status, struct str json);		/* ready JSON text */
 err_t reply_none(struct req *rq);					/* 204 */
 err_t reply_raw(struct req *rq, int status, const char *content_type, struct str body);
+void reply_add_html(struct buf *b, const char *text);			/* text of a page, or of an attribute in double quotes */
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */
 bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */

@@ -77,6 +77,7 @@ CONF(smtp_secure, CHOICE("|tls|ssl"), "", RELOAD, "tls (STARTTLS is required), s
 CONF(smtp_username, TEXT, "", RELOAD, "User of the mail server; with smtp_password.")
 CONF(smtp_password, SECRET, "", RELOAD, "Password of the mail server.")
 CONF(smtp_ca, FILE, "", RELOAD, "File of certificates (PEM) that the mail server's must lead to; empty: the system's.")
+CONF(dev, BOOL, "off", START, "Development on this machine: without smtp_host or sms_provider, mails and short messages are kept and shown at /dev/messages. Only with a loopback listen; :: is 127.0.0.1 then.")
 CONF(mail_from, LIKE(email), "team@localhost.test", RELOAD, "Sender address of mails.")
 CONF(mail_from_name, TEXT, "Badal", RELOAD, "Sender name of the console's mails; a project's mails carry its name.")
 CONF(mail_dir, DIR, "", START, "Directory of the mail templates: mail.html, mail.txt and the words of each language; empty: where they were installed.")

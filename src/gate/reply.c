@@ -166,7 +166,7 @@ write_envelope(struct jw *w, const struct err_info *i, const char *words, bool t
 	jw_obj_end(w);
 }
 
-static void
+void
 reply_add_html(struct buf *b, const char *text)
 {
 	for (; *text != '\0'; text++)
