@@ -97,6 +97,8 @@ struct shown {
 struct shown_now {
 	const char *prefix;		/* of the pattern */
 	err_t (*look)(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n) MUST_CHECK;
+};
+
 /* Blobs (model/blob.h) that rows promise, for who compares them with the bytes. A list ends with a row of zeros. */
 struct blob_book {
 	const char *kind;	/* of their places */

@@ -42,6 +42,7 @@ METRIC(bus_connects, COUNTER, "badal_bus_connects_total", "Connections made to R
 METRIC(jobs_done, COUNTER, "badal_jobs_done_total", "Jobs that succeeded.")
 METRIC(jobs_retried, COUNTER, "badal_jobs_retried_total", "Tries of jobs that failed and will be repeated.")
 METRIC(jobs_dead, COUNTER, "badal_jobs_dead_total", "Jobs given up after the last try.")
+METRIC(dev_messages, COUNTER, "badal_dev_messages_total", "Mails and short messages that were kept for the page of --dev instead of being sent.")
 METRIC(jobs_late, COUNTER, "badal_jobs_late_total", "Tries of jobs that were cancelled at the time limit of their kind.")
 METRIC(jobs_aside, COUNTER, "badal_jobs_aside_total", "Jobs that were put aside because their project had others in hand.")
 METRIC(jobs_running, GAUGE, "badal_jobs_running", "Jobs that run now.")

@@ -154,7 +154,8 @@ reply_raw(struct req *rq, int status, const char *content_type, struct str body)
 
 /* ---- errors ---- */
 
-/* Of a 500 nobody learns more than that it happened. */
+/* The one door for words about an error: the table's, or those of fail_msg, which are ours with what the caller has sent. The detail is for the log
+ * alone: it may be PostgreSQL's text, a condition of ours or the name of a constraint. Of a 500 nobody learns more than that it happened. */
 static const char *
 error_words(const struct req *rq, const struct err_info *i)
 {
@@ -162,7 +163,7 @@ error_words(const struct req *rq, const struct err_info *i)
 }
 
 static void
-write_envelope(struct jw *w, const struct err_info *i, const char *words, const char *detail, bool typed)
+write_envelope(struct jw *w, const struct err_info *i, const char *words, bool typed)
 {
 	jw_obj(w);
 	JW_KEY(w, "message");
@@ -182,14 +183,12 @@ write_envelope(struct jw *w, const struct err_info *i, const char *words, const 
 		jw_i64(w, 0);
 		JW_KEY(w, "trace");
 		jw_arr(w);
-		if (detail != NULL)
-			jw_cstr(w, detail);
 		jw_arr_end(w);
 	}
 	jw_obj_end(w);
 }
 
-static void
+void
 reply_add_html(struct buf *b, const char *text)
 {
 	for (; *text != '\0'; text++)
@@ -266,7 +265,7 @@ reply_error(struct req *rq, err_t e)
 		reply_write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
 	} else {
 		jw_init(&w, &b);
-		write_envelope(&w, i, error_words(rq, i), rq->cx.detail, rq->format != FORMAT_12);
+		write_envelope(&w, i, error_words(rq, i), rq->format != FORMAT_12);
 	}
 	(void)send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));	/* small: it does not fail */
 }
@@ -282,7 +281,7 @@ reply_refused(struct http_msg *m, err_t e)
 
 	buf_init(&b, m->arena, 256);
 	jw_init(&w, &b);
-	write_envelope(&w, i, i->message, NULL, true);
+	write_envelope(&w, i, i->message, true);
 	http_reply(m, i->status, h + from, n - from, buf_view(&b));
 	http_done(m);
 }

@@ -519,6 +519,8 @@ check_servers(struct ctx *cx, void *arg)
 static void
 check_mail(void)
 {
+	if (conf.dev)
+		doctor_say(WARN, "dev = off on a server for others", "development: mails and short messages are not sent, and who is on this machine can read them");
 	if (conf.smtp_host == NULL || *conf.smtp_host == '\0')
 		return;
 	if (*conf.domain == '\0' || strcmp(conf.domain, "localhost") == 0)

@@ -18,6 +18,7 @@
 #include "svc/services.h"
 
 static const struct option no_options[] = {{0}};
+static const struct option serve_options[] = {{"dev", NULL, "As dev = on: mails and short messages are shown at /dev/messages, on this machine only.", false, NULL, NULL}, {0}};
 static const struct option config_options[] = {{"secrets", NULL, "Print passwords and keys as well.", false}, {0}};
 /* The last two of an option: the operation and the parameter that it is checked as. */
 #define PASSWORDS                                                                                                                            \
@@ -90,7 +91,7 @@ static int config_run(struct args *a);
 static int config_check_run(struct args *a);
 
 const struct verb verbs[] = {
-    {"serve", "", serve_run, no_options, "Run the server: embedded PostgreSQL and Redis where no addresses are configured, migrations, and the roles."},
+    {"serve", "", serve_run, serve_options, "Run the server: embedded PostgreSQL and Redis where no addresses are configured, migrations, and the roles."},
     {"migrate", "", migrate_run, no_options, "Bring the database up to date, and end."},
     {"doctor", "", doctor_run, no_options, "Look over the installation and say what to do about it; ends with 1 when something is wrong."},
     {"config", "check", config_check_run, no_options, "Say what is wrong with the settings, the files they name included; ends with 0 when nothing is."},
@@ -450,6 +451,8 @@ main(int argc, char **argv)
 		i++;
 	for (; i < argc && e == 0; i++)
 		e = take_option(&a, v, argc, argv, &i);
+	if (args_get(&a, "dev") != NULL)
+		args_setting(&a, "dev", args_get(&a, "dev"));
 	if (e == 0)
 		e = main_check_required(&a, v);
 	if (e == 0)

@@ -513,6 +513,8 @@ serve_announce(void)
 		printf("ready\n");
 	}
 	fflush(stdout);
+	if (conf.dev)
+		log_warn(NULL, "development: mails and short messages are not sent but shown to this machine", "at=%.*s/dev/messages", (int)strlen(at) - 3, at);
 	notify("READY=1\nSTATUS=serving");
 	log_info(NULL, "ready", "port=%lld roles=%s processes=%d", (long long)conf.port, conf.roles, n_children);
 }
@@ -670,6 +672,10 @@ int
 serve_run(struct args *a)
 {
 	args = a;
+	if (conf.dev && strcmp(conf.listen, "::") == 0)
+		args_setting(a, "listen", "127.0.0.1");
+	if (!args_conf(a, false))
+		return EXIT_USAGE;
 	if (start_all())
 		serve_watch();
 	else

@@ -12,6 +12,7 @@
 #include "io/db.h"
 #include "main_priv.h"
 #include "model/format.h"
+#include "model/origin.h"
 #include "model/proxy.h"
 #include "svc/messages/sms.h"
 
@@ -195,7 +196,21 @@ rt_queue_soft_wrong(const struct conf *c)
 	return must(c->rt_queue_soft <= c->rt_queue_hard, "it must not be more than rt_queue_hard");
 }
 
+/* What is shown there signs people in: it is for who sits at the machine. */
+static const char *
+dev_wrong(const struct conf *c)
+{
+	bool here = strcmp(c->listen, "::") == 0 || strcmp(c->listen, "::1") == 0 || strncmp(c->listen, "127.", 4) == 0;
+
+	if (!c->dev)
+		return NULL;
+	if (!here)
+		return "it shows mails to who asks: it needs a loopback address in listen, such as 127.0.0.1";
+	return must(*c->domain == '\0' || host_is_loopback(c->domain), "it is not for a server with a domain");
+}
+
 static const struct conf_rule rules[] = {
+    {"dev", dev_wrong},
     {"tls_cert", tls_cert_wrong},
     {"tls_key", tls_key_wrong},
     {"smtp_username", smtp_username_wrong},

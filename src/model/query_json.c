@@ -106,5 +106,7 @@ query_parse_json(struct ctx *cx, struct str text, struct query *out, const char 
 	json_t *j = json_parse(cx, text, why_out);
 
 	*out = (struct query){.json = true, .attr = ""};
+	if (j == NULL)
+		*why_out = arena_printf(cx->arena, "a query is not valid JSON: %s", *why_out);
 	return j != NULL && from_json(cx, j, out, why_out);
 }

@@ -76,7 +76,7 @@ static err_t
 take_one(struct ctx *cx, const struct record *rec, const struct rows *w, const struct db_res *r, void *out)
 {
 	if (db_rows(r) == 0)
-		return fail(cx, rec->missing, "%s: %s", w->where, w->v[w->n - 1]);
+		return fail(cx, rec->missing, "no row for %s", w->v[w->n - 1]);
 	memset(out, 0, rec->shape->size);
 	shape_read(cx, rec->shape, out, r, 0, 0);
 	return OK;

@@ -142,6 +142,8 @@ stats_publish(struct ctx *cx, const struct map *totals)
 			continue;
 		fanout_local("console", "stats.connections", "project", arena_printf(cx->arena, "team:%s", p->team_id),
 		    str_c(arena_printf(cx->arena, "{\"%s\":%ld}", p->id, (long)l->count[i])));
+		if (fib_yield(cx) != OK)
+			return;
 	}
 }
 
@@ -155,7 +157,8 @@ stats_report(struct ctx *cx, void *arg)
 	if (bus_cmd(cx, &r, BUS(STR("HGETALL"), STR(STATS_KEY))) == OK && r->type == BUS_LIST) {
 		totals = map_new();
 		for (int i = 0; i + 1 < r->n; i += 2)
-			add_row(cx, totals, r->v[i].s, r->v[i + 1].s);
+			if (fib_yield(cx) == OK)
+				add_row(cx, totals, r->v[i].s, r->v[i + 1].s);
 		stats_publish(cx, totals);
 		map_free(&totals);
 	}

@@ -81,7 +81,7 @@ test('a single statement that loses a deadlock is done again', async () => {
 
 test('serialization failures: again, a bounded number of times', async () => {
 	const c = await unique(), fail = (times) => psql(`CREATE SEQUENCE IF NOT EXISTS public.tries; SELECT setval('public.tries', 1, false);
-		CREATE OR REPLACE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		CREATE OR REPLACE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
 			IF nextval('public.tries') <= ${times} THEN RAISE 'no' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$;
 		DROP TRIGGER IF EXISTS fail ON ${c.table}; CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON ${c.table} FOR EACH ROW EXECUTE FUNCTION public.fail()`)
 	fail(2)
@@ -126,4 +126,35 @@ test('the build of an index may take its time, and wait for others', async () =>
 	assert.equal((await p.ok('GET', `${c.path}/indexes/k`)).status, 'processing')
 	await go()
 	await until('the index', async () => (await p.ok('GET', `${c.path}/indexes/k`)).status === 'available')
+})
+
+/* Whatever PostgreSQL refuses, and however: the client gets words of ours. */
+test('what PostgreSQL says stays inside', async () => {
+	const own = await server({ own: true, conf: { env: 'development' } }), q = await own.project()
+	const sql = (text) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), ...args.slice(2), '-c', text], { encoding: 'utf8' }).trim()
+	const space = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`), c = await collection(q, await database(q), { attributes: { n: { type: 'integer' } } })
+	const table = `${space}.${sql(`SELECT 'c_' || internal FROM ${space}.collections WHERE id = '${c.id}'`)}`, u = await q.user()
+	await c.doc({ n: 1 }, { id: 'one' })
+	await c.doc({ n: 1 }, { id: 'two' })
+	for (const state of ['P0001', '22001', '22P02', '22012', '23502', '23503', '23505', '23514', '25P02', '42501', '42601', '42P01', '42703', '42883', '53100', '54000', '54011', '57014', '58030', 'XX000', '0A000', '40001', '55P03']) {
+		sql(`CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'INNER relation "%" violates', TG_TABLE_NAME
+			USING ERRCODE = '${state}', CONSTRAINT = 'INNER_key', TABLE = 'INNER', COLUMN = 'INNER', DETAIL = 'INNER', HINT = 'INNER'; END $$`)
+		for (const t of [table, `${space}.users`, `${space}.databases`, `${space}.collections`, `${space}.attributes`, `${space}.indexes`, `${space}.teams`])
+			sql(`CREATE OR REPLACE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON ${t} FOR EACH ROW EXECUTE FUNCTION public.refuse()`)
+		for (const [method, target, body] of [['POST', c.docs, { documentId: 'x', data: { n: 1 } }], ['PATCH', `${c.docs}/one`, { data: { n: 2 } }], ['DELETE', `${c.docs}/one`],
+			['POST', '/users', { userId: 'unique()', email: `${state}@example.org` }], ['PATCH', `/users/${u.id}/name`, { name: 'x' }], ['POST', '/databases', { databaseId: 'x', name: 'x' }],
+			['PUT', c.path, { name: 'x' }], ['DELETE', c.path], ['POST', `${c.path}/attributes/boolean`, { key: 'x', required: false }], ['POST', `${c.path}/indexes`, { key: 'x', type: 'key', attributes: ['n'] }],
+			['POST', '/teams', { teamId: 'x', name: 'x' }]]) {
+			const r = await q.call(method, target, { body })
+			assert.ok(r.status >= 400, `${state} ${method} ${target}: ${r.status}`)
+			assert.doesNotMatch(r.text + JSON.stringify(r.headers), /INNER|violates|refuse/, `${state} ${method} ${target}`)
+			assert.deepEqual(r.body.trace, [])
+		}
+	}
+	for (const t of [table, `${space}.users`, `${space}.databases`, `${space}.collections`, `${space}.attributes`, `${space}.indexes`, `${space}.teams`]) sql(`DROP TRIGGER refuse ON ${t}`)
+	/* and what is kept of it */
+	await q.ok('POST', `${c.path}/indexes`, { body: { key: 'dup', type: 'unique', attributes: ['n'] } })
+	await until('it fails', async () => (await q.ok('GET', `${c.path}/indexes/dup`)).status === 'failed')
+	assert.equal(sql(`SELECT error FROM ${space}.indexes WHERE key = 'dup'`), 'documents have equal values')
+	await own.stop()
 })

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import net from 'node:net'
+import { collection, database } from './docs.mjs'
 import { cookieOf, dataDir, server, start, unique, until } from '../lib/server.mjs'
 
 const envelope = ['message', 'code', 'type', 'version']
@@ -253,6 +254,28 @@ describe('bodies', () => {
 		const r = await p.call('POST', '/databases/x/collections/y/documents', { body: { documentId: 'z', data: '{"a":1,}' } })
 		assertError(r, 400, 'general_argument_invalid')
 		assert.match(r.body.message, /^Invalid data: It is not valid JSON: .* at byte 8\.$/)
+	})
+	const broken = [['{"a":1,}', 8], ['{"a":"\\ud83d"}', null], ['{"a":"\\udc00"}', null], ['{"a":1e999}', null], ['{"a":1} x', null], ['{"a"', null], ['{"a":01}', null], ['{"a":\'x\'}', null], ['{"a":NaN}', null], ['[1,]', 4]]
+	test('half a character, a number without end, a comma too many: in data', async () => {
+		for (const [method, where] of [['POST', ''], ['PATCH', '/z']])
+			for (const [data, at] of broken) {
+				const r = await p.call(method, `/databases/x/collections/y/documents${where}`, { body: { documentId: 'z', data } })
+				assertError(r, 400, 'general_argument_invalid')
+				assert.match(r.body.message, at ? new RegExp(`^Invalid data: It is not valid JSON: .* at byte ${at}\\.$`, 's') : /^Invalid data: It is not valid JSON: .* at byte \d+\.$/s)
+			}
+	})
+	test('and in queries, of every list', async () => {
+		const q = await s.project(), db = await database(q), c = await collection(q, db, { attributes: { n: { type: 'integer' } } }), { $id: team } = await q.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'T' } }), u = await q.user()
+		await c.doc({ n: 1 }, { id: 'one' })
+		const lists = [[q.call, '/databases'], [q.call, `/databases/${db}/collections`], [q.call, `${c.path}/attributes`], [q.call, `${c.path}/indexes`], [q.call, c.docs, 'general_query_invalid'],
+			[q.call, `${c.docs}/one`, 'general_query_invalid'], [q.call, `${c.docs}/one/logs`], [q.call, `${c.path}/logs`], [q.call, `/databases/${db}/logs`], [q.call, '/users'], [q.call, `/users/${u.id}/logs`],
+			[q.call, '/teams'], [q.call, `/teams/${team}/memberships`], [q.call, `/teams/${team}/logs`], [u.call, '/account/logs']]
+		for (const [call, path, type = 'general_argument_invalid'] of lists)
+			for (const [text] of broken.filter(([t]) => t[0] === '{')) {
+				const r = await call('GET', path, { query: { queries: [text] } })
+				assertError(r, 400, type)
+				assert.match(r.body.message, /^Invalid queries: a query is not valid JSON: .* at byte \d+\.$/s)
+			}
 	})
 	test('a broken body does not pass for an empty one', async () => {
 		for (const body of ['{"name":', '5', '"x"']) {

@@ -138,6 +138,9 @@ function note(op, answer) {
 /* lib/shared.mjs gathers what all its processes saw. */
 if (process.env.BADAL_SEEN) process.on('exit', () => appendFileSync(process.env.BADAL_SEEN, `${JSON.stringify(seen())}\n`))
 
+/* Words of PostgreSQL and names of ours, which no error tells. */
+const inner = /sqlstate|\bp_\d+\.|\bc_\d+_|\b[ai]_\d+\b|\$\d+::|::(text|bigint)\b|\blower\(|violates|duplicate key|relation "|column "|syntax error at or near|invalid input syntax|\bSELECT .* FROM\b|pg_\w+\(/
+
 export class Description {
 	#checks = new Map()		/* "format model" -> check */
 	#routes = { kids: new Map() }
@@ -225,6 +228,7 @@ export class Description {
 	}
 
 	#error(status, body, format) {
+		for (const text of [body.message, ...(body.trace ?? [])]) if (inner.test(text)) return `it tells what is ours alone: ${text}`
 		const why = this.misfit('error', body, undefined)
 		if (format?.name === '0.12') return this.#errorOf12(status, body)
 		if (why) return why

@@ -154,12 +154,22 @@ is_built(struct ctx *cx, const struct project *p, const char *name, bool *built_
 	return drop_built(cx, p, name);
 }
 
+/* What is kept as `error`, for whoever lists attributes and indexes: words of ours. PostgreSQL's, with its names of tables, are for the log. */
 static const char *
 schema_work_reason(struct ctx *cx, err_t e)
 {
-	if (e == ERR_DB_UNIQUE)
-		return "documents have equal values";
-	return cx->detail ? cx->detail : "the database refused the index";
+	static const struct { const char *state, *words; } rows[] = {
+		{"23505", "documents have equal values"},
+		{"54", "a value is too large, or there are too many columns"},
+		{"22", "a value does not fit"},
+		{"", "the database refused it"},
+	};
+	size_t i = 0;
+
+	while (!str_starts(str_c(db_sqlstate(cx)), rows[i].state))
+		i++;
+	log_warn(cx, "the database refuses a change of a schema", "error=%s detail=%s", err_info(e)->name, cx->detail ? cx->detail : "");
+	return rows[i].words;
 }
 
 /* A large table takes longer than a job may otherwise. */

@@ -1,3 +1,5 @@
+libbadal_svc_a_SOURCES += src/svc/messages/dev.c
+libbadal_svc_a_SOURCES += src/svc/messages/dev.h
 libbadal_svc_a_SOURCES += src/svc/messages/errors.h
 libbadal_svc_a_SOURCES += src/svc/messages/job_mail.c
 libbadal_svc_a_SOURCES += src/svc/messages/job_sms.c

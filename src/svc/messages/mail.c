@@ -7,7 +7,7 @@
 bool
 mail_ready(void)
 {
-	return conf.smtp_host != NULL && conf.smtp_host[0] != '\0';
+	return (conf.smtp_host != NULL && conf.smtp_host[0] != '\0') || conf.dev;
 }
 
 static void

@@ -1,4 +1,6 @@
-/* Mails and short messages: other services leave them with their writes, the jobs role words and sends them. They have no routes. */
+/* Mails and short messages: other services leave them with their writes, the jobs role words and sends them. They have no routes, but a page while
+ * developing. */
+#include "gate/gate.h"
 #include "messages_priv.h"
 #include "model/service.h"
 
@@ -8,7 +10,11 @@ static const struct job_kind jobs[] = {
 	{0},
 };
 
+extern const struct routes messages_dev_routes;
+static const struct routes *const routes[] = {&messages_dev_routes, NULL};
+
 const struct service messages_service = {
 	.name = "messages",
+	.routes = routes,
 	.jobs = jobs,
 };

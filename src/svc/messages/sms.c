@@ -7,7 +7,7 @@
 bool
 sms_ready(void)
 {
-	return conf.sms_provider[0] != '\0';
+	return conf.sms_provider[0] != '\0' || conf.dev;
 }
 
 void
