@@ -10,6 +10,7 @@
 #include "gate/gate.h"
 #include "io/bus.h"
 #include "io/db.h"
+#include "io/device.h"
 #include "main_priv.h"
 #include "model/format.h"
 #include "model/proxy.h"
@@ -196,6 +197,8 @@ rt_queue_soft_wrong(const struct conf *c)
 }
 
 static const struct conf_rule rules[] = {
+    {"storage_device", device_conf_wrong},
+    {"storage_also", device_also_wrong},
     {"tls_cert", tls_cert_wrong},
     {"tls_key", tls_key_wrong},
     {"smtp_username", smtp_username_wrong},
