@@ -35,6 +35,9 @@ struct devices {
 	struct device *v[DEVICES_MAX];
 	int n;
 };
+struct conf;
+/* What cannot work of the settings, looked at before anything starts; NULL: nothing. Static. */
+const char *device_conf_wrong(const struct conf *c), *device_also_wrong(const struct conf *c);
 err_t device_configured(struct ctx *cx, struct devices *out) MUST_CHECK;
 const char *device_name(const struct device *d);	/* for the log: "local /var/lib/…" */
 

@@ -629,7 +629,7 @@ check_color(struct req *rq, const struct param *p, json_t *v, void *out)
 
 	(void)p;
 	if ((s.n != 3 && s.n != 6) || strspn(s.p, "0123456789abcdefABCDEF") != s.n)
-		return "It must be a colour of 3 or 6 hexadecimal digits, without #.";
+		return "Value must be a valid Hex color code";
 	*(const char **)out = str_lower(rq->cx.arena, s).p;
 	return NULL;
 }

@@ -32,22 +32,57 @@ device_new(const struct device_settings *s, char *why, size_t why_size)
 }
 
 /* auto: an endpoint of one's own is rarely a name with a certificate for all buckets. */
-static bool
-path_style(void)
+static struct device_settings
+settings_of(const struct conf *c)
 {
-	return strcmp(conf.storage_s3_style, "path") == 0 || (strcmp(conf.storage_s3_style, "host") != 0 && *conf.storage_s3_endpoint != '\0');
+	return (struct device_settings){
+		.kind = c->storage_device, .dir = c->storage_dir, .endpoint = c->storage_s3_endpoint, .region = c->storage_s3_region,
+		.bucket = c->storage_s3_bucket, .key = c->storage_s3_key, .secret = c->storage_s3_secret, .prefix = c->storage_s3_prefix,
+		.acl = c->storage_s3_acl, .ca = c->storage_s3_ca,
+		.path_style = strcmp(c->storage_s3_style, "path") == 0 || (strcmp(c->storage_s3_style, "host") != 0 && *c->storage_s3_endpoint != '\0'),
+	};
 }
 
-static struct device *
-device_of_settings(char *why, size_t why_size)
+const char *
+device_conf_wrong(const struct conf *c)
 {
-	const struct device_settings s = {
-		.kind = conf.storage_device, .dir = conf.storage_dir, .endpoint = conf.storage_s3_endpoint, .region = conf.storage_s3_region,
-		.bucket = conf.storage_s3_bucket, .key = conf.storage_s3_key, .secret = conf.storage_s3_secret, .prefix = conf.storage_s3_prefix,
-		.acl = conf.storage_s3_acl, .ca = conf.storage_s3_ca, .path_style = path_style(),
-	};
+	const struct device_settings s = settings_of(c);
 
-	return device_new(&s, why, why_size);
+	return strcmp(s.kind, "local") == 0 ? NULL : device_s3_wrong(&s);
+}
+
+/* One device after the other, of texts with blanks between them; STR_NONE at the end. */
+static struct str
+next_also(struct str *list)
+{
+	struct str one = STR_NONE;
+
+	while (one.n == 0 && list->n > 0)
+		one = str_trim(str_cut(list, ' '));
+	return one;
+}
+
+const char *
+device_also_wrong(const struct conf *c)
+{
+	static char why[512];
+	struct str list = str_c(c->storage_also), one;
+	struct arena *a = arena_new();
+	const char *wrong = NULL;
+	int n = 1;
+
+	while (wrong == NULL && (one = next_also(&list)).n > 0) {
+		struct device_settings s;
+
+		if (n++ == DEVICES_MAX)
+			wrong = "it names too many devices";
+		else if (!device_parse(a, one, c->storage_dir, &s, why, sizeof why))
+			wrong = why;
+		else if (strcmp(s.kind, "local") != 0)
+			wrong = device_s3_wrong(&s);
+	}
+	arena_free(&a);
+	return wrong;
 }
 
 /* The others; false with a reason. */
@@ -58,9 +93,7 @@ devices_also(struct devices *d, char *why, size_t why_size)
 	struct str list = str_c(conf.storage_also), one;
 	struct device_settings s;
 
-	while ((one = str_trim(str_cut(&list, ' '))).n > 0 || list.n > 0) {
-		if (one.n == 0)
-			continue;
+	while ((one = next_also(&list)).n > 0) {
 		if (d->n == DEVICES_MAX) {
 			snprintf(why, why_size, "storage_also: more than %d devices", DEVICES_MAX - 1);
 			return false;
@@ -77,6 +110,7 @@ device_configured(struct ctx *cx, struct devices *out)
 {
 	static struct devices configured;
 	static const char *also;	/* it moves when it is loaded anew */
+	const struct device_settings s = settings_of(&conf);
 	struct devices d = {{configured.v[0]}, 1};
 	char why[512];
 
@@ -84,7 +118,7 @@ device_configured(struct ctx *cx, struct devices *out)
 	if (configured.n > 0 && also == conf.storage_also)
 		return OK;
 	if (d.v[0] == NULL)
-		d.v[0] = device_of_settings(why, sizeof why);
+		d.v[0] = device_new(&s, why, sizeof why);
 	if (d.v[0] != NULL && devices_also(&d, why, sizeof why)) {
 		*out = configured = d;
 		also = conf.storage_also;

@@ -52,6 +52,8 @@ extern const struct device_kind device_local, device_s3;
 /* Opens, or makes, the directory. */
 bool device_root(struct device *d, char *why, size_t why_size);
 bool device_s3_begin(struct device *d, char *why, size_t why_size);
+/* What cannot work of a provider's settings; NULL: nothing. */
+const char *device_s3_wrong(const struct device_settings *s);
 bool device_local_begin(struct device *d, char *why, size_t why_size);
 /* An unlinked file in the device's directory, or one with a name where there are none (*named_out). Blocks. -1: errno. */
 int device_spool(const struct device *d, const char *name, bool *named_out);

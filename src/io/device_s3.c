@@ -47,10 +47,19 @@ only(const char *s, const char *letters)
 #define S3_NAME "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 static const char *
-settings_wrong(const struct device_settings *s, const char *region)
+region_of(const struct device_settings *s, const struct s3_provider *p)
 {
-	const char *e = s->endpoint;
+	return *s->region == '\0' ? p->region : s->region;
+}
 
+const char *
+device_s3_wrong(const struct device_settings *s)
+{
+	const struct s3_provider *p = provider_find(s->kind);
+	const char *e = s->endpoint, *region = p != NULL ? region_of(s, p) : "";
+
+	if (p == NULL)
+		return "no such device";
 	if (*s->bucket == '\0' || strlen(s->bucket) > 63 || !only(s->bucket, S3_NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"))
 		return "storage_s3_bucket is missing or no name of a bucket";
 	if (*s->key == '\0' || *s->secret == '\0')
@@ -68,18 +77,18 @@ bool
 device_s3_begin(struct device *d, char *why, size_t why_size)
 {
 	const struct s3_provider *p = provider_find(d->s.kind);
-	const char *region = p != NULL && *d->s.region == '\0' ? p->region : d->s.region, *wrong, *host;
+	const char *wrong = device_s3_wrong(&d->s), *region, *host;
 	struct s3 *s;
 	char named[128];
 	size_t scheme;
 
-	wrong = p == NULL ? "no such device" : settings_wrong(&d->s, region);
 	if (wrong != NULL) {
 		snprintf(why, why_size, "%s: %s", d->s.kind, wrong);
 		return false;
 	}
 	if (!device_root(d, why, why_size))
 		return false;
+	region = region_of(&d->s, p);
 	s = mem_zalloc(sizeof *s);
 	s->s = d->s;
 	s->inside = *d->s.endpoint != '\0';

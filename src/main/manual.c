@@ -100,6 +100,7 @@ manual_run(struct args *a)
 	     "the embedded servers end last. A second one hurries.\n.TP\n.B SIGHUP\nRead the configuration again.");
 	puts(".SH EXIT STATUS\n0 in order, 1 failure, 2 wrong usage or configuration.");
 	puts(".SH FILES\nIn\n.IR data_dir :\n.IR postgres \" and \" redis\n(the embedded servers),\n.I run\n(their sockets),\n.I log\n(their logs),\n"
-	     ".I master.key\n(without it, secrets at rest are lost: keep a copy).");
+	     ".I storage\n(files; another place is a setting),\n"
+	     ".I master.key\n(without it, secrets at rest and sealed files are lost: keep a copy).");
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "gate/gate.h"
 #include "io/bus.h"
 #include "io/db.h"
+#include "io/device.h"
 #include "main_priv.h"
 #include "model/format.h"
 #include "model/origin.h"
@@ -211,6 +212,8 @@ dev_wrong(const struct conf *c)
 
 static const struct conf_rule rules[] = {
     {"dev", dev_wrong},
+    {"storage_device", device_conf_wrong},
+    {"storage_also", device_also_wrong},
     {"tls_cert", tls_cert_wrong},
     {"tls_key", tls_key_wrong},
     {"smtp_username", smtp_username_wrong},

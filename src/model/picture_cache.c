@@ -26,6 +26,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/offload.h"
+#include "model/seal.h"
 
 enum {
 	HASH = 16, HASH_HEX = 2 * HASH + 1, NAMES = 3,
@@ -92,13 +93,13 @@ cache_work_new(struct ctx *cx, const char *text)
 {
 	struct cache_work *w = arena_new_of(cx->arena, struct cache_work);
 	static const char label[] = "badal pictures";
+	const char *master = seal_master(0);	/* of a former one nothing opens, and is made again */
 
 	w->fd = -1;
 	w->bound = conf.preview_cache_size;
 	snprintf(w->root, sizeof w->root, "%s/cache/pictures", conf.data_dir);
 	cache_names(w, text);
-	crypto_generichash(w->key, sizeof w->key, (const unsigned char *)conf.master_key, strlen(conf.master_key), (const unsigned char *)label,
-	    sizeof label - 1);
+	crypto_generichash(w->key, sizeof w->key, (const unsigned char *)master, strlen(master), (const unsigned char *)label, sizeof label - 1);
 	return w;
 }
 

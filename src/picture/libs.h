@@ -26,7 +26,7 @@
 #define HEIF_FUNCTIONS(F) \
 	F(heif_context_alloc) F(heif_context_free) F(heif_context_get_encoder_for_format) F(heif_encoder_release) F(heif_encoder_set_lossy_quality) \
 	F(heif_encoder_set_parameter_integer) F(heif_image_create) F(heif_image_add_plane) F(heif_image_get_plane) F(heif_image_release) \
-	F(heif_context_encode_image) F(heif_image_handle_release) F(heif_context_write) F(heif_have_encoder_for_format)
+	F(heif_init) F(heif_context_encode_image) F(heif_image_handle_release) F(heif_context_write) F(heif_have_encoder_for_format)
 
 /* name, file, whether pictures can be made without it */
 #define PICTURE_LIBS(L)                                       \

@@ -64,6 +64,8 @@ picture_setup(const struct picture_limits *l, struct picture_able *able)
 	*able = (struct picture_able){.magic = PICTURE_WIRE};
 	if (!libs_open())
 		return false;
+	if (heif.here)
+		(void)heif.heif_init(NULL);	/* its decoders may be files of their own, which no picture may open later */
 	gm.GetExceptionInfo(&why);
 	if (gm.InitializeMagickEx(NULL, MAGICK_OPT_NO_SIGNAL_HANDER, &why) != MagickPass)
 		return false;

@@ -122,4 +122,10 @@ TESTS += t/00-unit/test_picture_canvas
 t_00_unit_test_picture_canvas_SOURCES = t/00-unit/test_picture_canvas.c
 t_00_unit_test_picture_canvas_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_picture_canvas_LDADD = libbadal-picture.a libbadal-core.a $(UNIT_LIBS)
+
+check_PROGRAMS += t/00-unit/test_blob
+TESTS += t/00-unit/test_blob
+t_00_unit_test_blob_SOURCES = t/00-unit/test_blob.c
+t_00_unit_test_blob_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_blob_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 endif

@@ -67,5 +67,5 @@ check_PROGRAMS += t/10-module/test_picture
 TESTS += t/10-module/test_picture
 t_10_module_test_picture_SOURCES = t/10-module/test_picture.c t/10-module/picture_lab.h
 t_10_module_test_picture_CFLAGS = $(MODULE_CFLAGS) $(GM_CFLAGS) -DBADAL_PROGRAM='"$(abs_top_builddir)/badal"'
-t_10_module_test_picture_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS) $(GM_LIBS) -llcms2
+t_10_module_test_picture_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS) $(GM_LIBS) -llcms2 -lheif
 endif

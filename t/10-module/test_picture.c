@@ -10,6 +10,7 @@
 #include "picture_lab.h"
 
 #include <lcms2.h>
+#include <libheif/heif.h>
 #include <zlib.h>
 
 static bool finished;
@@ -1052,4 +1053,110 @@ Test(picture, is_kept_within_bounds)
 	run(keeping);
 	snprintf(command, sizeof command, "rm -rf %s", home);
 	cr_expect_eq(system(command), 0);
+}
+
+/* ---- formats of phones ---- */
+
+static struct heif_error
+heif_take(struct heif_context *h, const void *data, size_t size, void *arg)
+{
+	struct str *out = arg;
+
+	(void)h;
+	*out = copy_of((struct str){data, size});
+	return (struct heif_error){heif_error_Ok, heif_suberror_Unspecified, ""};
+}
+
+/* NULL: libheif has no encoder of this kind here. */
+static struct str
+heif_file(const struct lab_picture *v, enum heif_compression_format format)
+{
+	struct heif_context *h = heif_context_alloc();
+	struct heif_writer writer = {.writer_api_version = 1, .write = heif_take};
+	struct heif_encoder *e;
+	struct heif_image *im;
+	struct str out = STR_NONE;
+	int stride;
+	uint8_t *to;
+
+	if (heif_context_get_encoder_for_format(h, format, &e).code != heif_error_Ok)
+		return STR_NONE;
+	heif_encoder_set_lossy_quality(e, 90);
+	heif_image_create(v->w, v->h, heif_colorspace_RGB, heif_chroma_interleaved_RGBA, &im);
+	heif_image_add_plane(im, heif_channel_interleaved, v->w, v->h, 8);
+	to = heif_image_get_plane(im, heif_channel_interleaved, &stride);
+	for (int y = 0; y < v->h; y++)
+		memcpy(to + y * stride, v->px + 4 * y * v->w, 4 * (size_t)v->w);
+	if (heif_context_encode_image(h, im, e, NULL, NULL).code == heif_error_Ok)
+		heif_context_write(h, &writer, &out);
+	return out;
+}
+
+static void
+phones(struct ctx *cx)
+{
+	static const enum heif_compression_format formats_read[] = {heif_compression_HEVC, heif_compression_AV1};
+	struct lab_picture q = lab_quarters(128, 96), seen;
+	struct picture p;
+
+	for (int i = 0; i < 2; i++) {
+		struct str file = heif_file(&q, formats_read[i]);
+
+		if (file.n == 0) {
+			fprintf(stderr, "no encoder for %s here: not looked at\n", i == 0 ? "HEIC" : "AVIF");
+			continue;
+		}
+		for (int f = 0; f < 2; f++) {
+			GOOD(make(cx, file, (struct picture_ask){.quality = 100, .opacity = 1, .width = 64, .format = f == 0 ? PICTURE_PNG : PICTURE_SAME}, &p));
+			CHECK(f == 0 || strcmp(p.type, i == 0 ? "image/jpeg" : "image/avif") == 0);
+			seen = lab_look_one(p.bytes);
+			CHECK(seen.w == 64 && seen.h == 48);
+			CHECK(lab_near(lab_at(&seen, 5, 5), 0xff0000ff, 40) && lab_near(lab_at(&seen, 58, 42), 0xffff00ff, 40));
+		}
+		for (int n = 1; n < 8; n++)
+			survive(cx, "HEIF cut off", (struct str){file.p, file.n * (size_t)n / 8}, ERR_N);
+		survive(cx, "HEIF of 60000 x 60000", patched(file, where(file, "ispe", 4) + 8, "\0\0\xea\x60\0\0\xea\x60", 8), ERR_PICTURE_LARGE);
+	}
+}
+
+Test(picture, of_phones_is_read)
+{
+	run(phones);
+}
+
+/* Four frames of a pixel on a canvas of two: what is left of one frame for the next is said by the frame. */
+static void
+leftovers(struct ctx *cx)
+{
+	/* GCE: 1 keep, 2 clear what I covered, 3 put back what was there */
+	static const char gif[] = "GIF89a\2\0\1\0\x80\0\0\xff\0\0\0\0\xff"
+	    "\x21\xf9\4\4\12\0\0\0\x2c\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"	/* red at the left, stays */
+	    "\x21\xf9\4\x8\12\0\0\0\x2c\1\0\0\0\1\0\1\0\0\2\2\x4c\1\0"	/* blue at the right, goes */
+	    "\x21\xf9\4\xc\12\0\0\0\x2c\0\0\0\0\1\0\1\0\0\2\2\x4c\1\0"	/* blue at the left, for a moment */
+	    "\x21\xf9\4\4\12\0\0\0\x2c\1\0\0\0\1\0\1\0\0\2\2\x44\1\0;";	/* red at the right */
+	static const unsigned expected[4][2] = {{0xff0000ff, 0}, {0xff0000ff, 0x0000ffff}, {0x0000ffff, 0}, {0xff0000ff, 0xff0000ff}};
+	struct picture p;
+
+	for (int n = 1; n <= 4; n++) {	/* the last frame of the first n, by its picture on its own */
+		struct lab_picture seen[8];
+		struct buf b;
+
+		buf_init(&b, NULL, 200);
+		buf_add(&b, gif, 19 + 23 * (size_t)n);
+		buf_ch(&b, ';');
+		GOOD(make(cx, buf_view(&b), (struct picture_ask){.quality = 100, .opacity = 1, .width = 40, .height = 20, .format = PICTURE_WEBP}, &p));
+		GOOD(make(cx, p.bytes, (struct picture_ask){.quality = 100, .opacity = 1, .format = n == 1 ? PICTURE_PNG : PICTURE_GIF}, &p));
+		CHECK(lab_look(p.bytes, seen, 8) == n);
+		for (int side = 0; side < 2; side++) {
+			unsigned got = lab_at(&seen[n - 1], side ? 36 : 3, 10);
+
+			if (expected[n - 1][side] == 0 ? (got & 255) != 0 : !lab_near(got, expected[n - 1][side], 60))
+				fprintf(stderr, "frame %d, side %d: %08x\n", n, side, got), failures++;
+		}
+	}
+}
+
+Test(picture, that_moves_leaves_what_its_frames_leave)
+{
+	run(leftovers);
 }

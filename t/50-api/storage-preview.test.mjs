@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { part, upload } from '../lib/form.mjs'
-import { bomb, look, near, png, quarters, readPng, withExif } from '../lib/picture.mjs'
+import { bomb, look, near, quarters, withExif } from '../lib/picture.mjs'
+import { pngBy, png as readPng } from '../lib/png.mjs'
 import { server, unique } from '../lib/server.mjs'
 import { fails } from './lib.mjs'
 
@@ -53,7 +54,7 @@ describe('parameters', () => {
 
 	test('what they cannot be', async () => {
 		for (const [bad, words] of [[{ width: 4001 }, /between 0 and 4,000/], [{ width: -1 }], [{ height: 'tall' }], [{ width: '1e2' }], [{ gravity: 'up' }, /center, top-left/],
-			[{ quality: 101 }, /between 0 and 100/], [{ borderWidth: 101 }], [{ borderColor: '#ff0000' }], [{ borderColor: 'ff00' }], [{ background: 'zzz' }], [{ borderRadius: 4001 }],
+			[{ quality: 101 }, /between 0 and 100/], [{ borderWidth: 101 }], [{ borderColor: '#ff0000' }, /valid Hex color/], [{ borderColor: 'ff00' }], [{ background: 'zzz' }], [{ borderRadius: 4001 }],
 			[{ opacity: 2 }, /between 0 and 1/], [{ opacity: 'half' }], [{ opacity: '0.5x' }], [{ opacity: 'nan' }], [{ rotation: 400 }, /between -360 and 360/], [{ output: 'bmp' }, /jpg, jpeg/], [{ output: 'PNG' }],
 			[{ borderWidth: 2 }, /borderColor/]]) {
 			const r = await p.guest('GET', `${pic}/preview`, { query: bad })
@@ -103,7 +104,7 @@ describe('what is shown', () => {
 	})
 
 	test('of what is transparent', async () => {
-		const path = await put('clear.png', png(20, 20, () => [0, 255, 0, 0]))
+		const path = await put('clear.png', pngBy(20, 20, () => [0, 255, 0, 0]))
 		assert.equal(readPng((await shows(path, {}, 'image/png')).raw).at(9, 9)[3], 0)
 		const jpg = await put('flat.jpg', (await shows(path, { output: 'jpg' }, 'image/jpeg')).raw)
 		assert.ok(near(readPng((await shows(jpg, { output: 'png' }, 'image/png')).raw).at(9, 9), [255, 255, 255, 255], 3))
@@ -192,7 +193,7 @@ describe('who may see it, and who may keep it', () => {
 		const b = await makeBucket(), id = unique('f'), path = await put('a.png', quarters(40, 30), b, { id }), old = await shows(path, { width: 20 }, 'image/png', 20, 15)
 		await alice.ok('DELETE', path, { status: 204 })
 		fails(await p.guest('GET', `${path}/preview`, { query: { width: 20 } }), 404, 'storage_file_not_found')
-		await put('a.png', png(40, 40, () => [9, 9, 9, 255]), b, { id })
+		await put('a.png', pngBy(40, 40, () => [9, 9, 9, 255]), b, { id })
 		const r = await p.guest('GET', `${path}/preview`, { query: { width: 20 }, headers: { 'if-none-match': old.headers.etag } })
 		assert.deepEqual([r.status, look(r.raw).h], [200, 20])
 		assert.notEqual(r.headers.etag, old.headers.etag)
@@ -200,7 +201,7 @@ describe('who may see it, and who may keep it', () => {
 
 	test('the same id in two buckets, and in two projects', async () => {
 		const id = unique('f'), [a, b] = [await makeBucket(), await makeBucket()]
-		const [x, y] = [await put('a.png', png(10, 10, () => [1, 1, 1, 255]), a, { id }), await put('a.png', png(10, 10, () => [200, 1, 1, 255]), b, { id })]
+		const [x, y] = [await put('a.png', pngBy(10, 10, () => [1, 1, 1, 255]), a, { id }), await put('a.png', pngBy(10, 10, () => [200, 1, 1, 255]), b, { id })]
 		for (let i = 0; i < 2; i++) {
 			assert.ok(near(readPng((await shows(x, {}, 'image/png')).raw).at(5, 5), [1, 1, 1, 255], 1))
 			assert.ok(near(readPng((await shows(y, {}, 'image/png')).raw).at(5, 5), [200, 1, 1, 255], 1))

@@ -68,4 +68,9 @@ check_PROGRAMS += t/fuzz/fuzz_picture
 t_fuzz_fuzz_picture_SOURCES = t/fuzz/fuzz_picture.c
 t_fuzz_fuzz_picture_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_picture_LDADD = libbadal-picture.a libbadal-core.a $(LIBS_ALL)
+
+check_PROGRAMS += t/fuzz/fuzz_blob
+t_fuzz_fuzz_blob_SOURCES = t/fuzz/fuzz_blob.c
+t_fuzz_fuzz_blob_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_blob_LDADD = $(FUZZ_LIBS)
 endif

@@ -41,21 +41,33 @@ export function png(bytes) {
 	} }
 }
 
-/* A PNG of one colour. */
-export function pngOf(width, height, [r, g, b]) {
-	const row = Buffer.concat([Buffer.from([0]), Buffer.alloc(width * 3, Buffer.from([r, g, b]))]), head = Buffer.alloc(13)
+export function chunk(type, data = Buffer.alloc(0)) {
+	const c = Buffer.alloc(12 + data.length)
+	c.writeUInt32BE(data.length, 0)
+	c.write(type, 4, 'latin1')
+	data.copy(c, 8)
+	c.writeUInt32BE(crc(c.subarray(4, 8 + data.length)), 8 + data.length)
+	return c
+}
+
+/* A file of these lines, each with its filter in front; `more`: chunks before the pixels. */
+export function pngFile(width, height, depth, kind, lines, more = []) {
+	const head = Buffer.alloc(13)
 	head.writeUInt32BE(width, 0)
 	head.writeUInt32BE(height, 4)
-	head.set([8, 2], 8)
-	const chunk = (type, data) => {
-		const c = Buffer.alloc(12 + data.length)
-		c.writeUInt32BE(data.length, 0)
-		c.write(type, 4, 'latin1')
-		data.copy(c, 8)
-		c.writeUInt32BE(crc(c.subarray(4, 8 + data.length)), 8 + data.length)
-		return c
-	}
-	return Buffer.concat([magic, chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.concat(Array(height).fill(row)))), chunk('IEND', Buffer.alloc(0))])
+	head.set([depth, kind], 8)
+	return Buffer.concat([magic, chunk('IHDR', head), ...more, chunk('IDAT', deflateSync(lines)), chunk('IEND')])
+}
+
+/* A PNG of one colour. */
+export const pngOf = (width, height, [r, g, b]) => pngFile(width, height, 8, 2, Buffer.concat(Array(height).fill(Buffer.concat([Buffer.from([0]), Buffer.alloc(width * 3, Buffer.from([r, g, b]))]))))
+
+/* `at(x, y)` gives [red, green, blue, opacity]. */
+export function pngBy(width, height, at) {
+	const lines = Buffer.alloc((4 * width + 1) * height)
+	for (let y = 0; y < height; y++)
+		for (let x = 0; x < width; x++) lines.set(at(x, y), y * (4 * width + 1) + 1 + 4 * x)
+	return pngFile(width, height, 8, 6, lines)
 }
 
 /* As zlib has it. */
