@@ -64,3 +64,20 @@ test('who hears of a file: its bucket\'s readers, and with file security its own
 	assert.deepEqual((await p.heard(...all)).map((g) => g.length), [3, 2, 1])
 	for (const w of all) w.end()
 })
+
+test('who resumes is shown what he may read now', async () => {
+	const b = await bucket(), w = await p.listen(['files', 'documents'])
+	const send = async (id, permissions) => (await upload(p.call, b.$id, id, part('a', id), { permissions })).body
+	const since = w.hello.id
+	await send('open', [read('any')])
+	await send('closed', [read('any')])
+	await send('gone', [read('any')])
+	await send('private', [read('users')])
+	await p.ok('PUT', `/storage/buckets/${b.$id}/files/closed`, { body: { permissions: [] } })
+	await p.ok('DELETE', `/storage/buckets/${b.$id}/files/gone`, { status: 204 })
+	w.end()
+	const again = await p.listen(['files', 'documents'], { query: `&since=${since}` })
+	const heard = (await p.heard(again))[0]
+	assert.deepEqual(heard.filter((e) => typeof e === 'string').map((e) => e.split('.').slice(3).join('.')), ['open.create', 'gone.delete'])
+	again.end()
+})

@@ -85,6 +85,10 @@ void file_emit(struct db_tx *tx, const struct project *p, const struct bucket *b
 /* Takes the blobs of the file's parts to file_waste; within the transaction that takes their rows. */
 void file_waste_parts(struct db_tx *tx, const struct project *p, int64_t bucket, int64_t file);
 
+/* What who resumes may still be shown (model/service.h). Awaits. */
+struct shown;
+err_t files_shown(struct ctx *cx, const struct project *p, const struct strs *roles, struct shown **v, int n) MUST_CHECK;
+
 /* ---- background (work.c) ---- */
 struct job;
 err_t storage_remove_waste(struct ctx *cx, const struct job *job);

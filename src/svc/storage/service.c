@@ -37,6 +37,11 @@ static const struct scope scopes[] = {
 #define ROOM_EVENTS "svc/storage/events.h"
 #include "model/room_events.h"
 
+static const struct shown_now shown[] = {
+	{"buckets.[bucketId].files.", files_shown},
+	{0},
+};
+
 static const char *const acted_on[] = {"files", NULL};
 
 static const struct usage_kind usage[] = {
@@ -87,6 +92,7 @@ const struct service storage_service = {
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,
+	.shown = shown,
 	.acted_on = acted_on,
 	.usage = usage,
 	.gauges = storage_gauges,
