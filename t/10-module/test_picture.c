@@ -822,6 +822,12 @@ deaths(struct ctx *cx)
 	CHECK(until(cx, one_lost));
 	GOOD(make(cx, lab_file(&q, 1, "PNG", 0), plain, &p));
 	CHECK(metric_value(M_picture_workers_started) == 2);
+	/* and when nobody has noticed yet, too */
+	CHECK(workers(pid, 4) == 1);
+	kill(pid[0], SIGKILL);
+	while (kill(pid[0], 0) == 0)	/* without a turn of the loop */
+		usleep(1000);
+	GOOD(make(cx, lab_file(&q, 1, "PNG", 0), plain, &p));
 	/* in the middle of a picture: that one is lost, nothing else */
 	other = (struct other){.file = bomb_png(6000, 6000, 0)};
 	fib_spawn_new("other", 60000, run_other, &other);
@@ -1037,6 +1043,11 @@ keeping(struct ctx *cx)
 	snprintf(command, sizeof command, "[ $(du -s --block-size=1k %s | cut -f1) -le 1200 ]", home);
 	CHECK(system(command) == 0);
 	CHECK(metric_value(M_pictures_dropped) > 30 && is_kept(cx, "p_3/f59?", &b));
+	/* the directory may be cleared away */
+	snprintf(command, sizeof command, "rm -rf %s/cache", home);
+	CHECK(system(command) == 0 && !is_kept(cx, "p_3/f59?", NULL));
+	picture_keep(cx, "p_3/f59?", &b, false);
+	CHECK(is_kept(cx, "p_3/f59?", &b));
 	/* nothing is kept that would push out everything else */
 	b = some_bytes(cx, 500000, 'c');
 	picture_keep(cx, "p_3/big?", &b, false);
