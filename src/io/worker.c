@@ -183,17 +183,20 @@ static err_t
 worker_next(struct ctx *cx, struct worker *w, void *p, size_t n, int fds[PASS_MAX], ssize_t *got_out, uint64_t deadline)
 {
 	uint64_t own = cx->deadline;
-	err_t e = OK;
+	err_t e;
 
-	while ((*got_out = pass_recv(w->fd, p, n, fds, MSG_DONTWAIT)) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && e == OK) {
+	for (;;) {
+		*got_out = pass_recv(w->fd, p, n, fds, MSG_DONTWAIT);
+		if (*got_out >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+			return OK;
 		fib_event_reset(&w->readable);
 		worker_watch(w);
 		cx->deadline = own == 0 || own > deadline ? deadline : own;
 		e = fib_await(cx, &w->readable);
 		cx->deadline = own;
 		uv_poll_stop(&w->poll);
+		TRY(e);
 	}
-	return e;
 }
 
 err_t

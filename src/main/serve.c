@@ -587,7 +587,7 @@ serve_watch(void)
 		hear();		/* before the dead are buried: a last word counts */
 		take_signals();
 		serve_reap();
-		launch_orders(&place, n_children * (int)conf.picture_workers);
+		launch_orders(&place, n_children * ((int)conf.picture_workers + 1));	/* one that was killed is alive for a moment */
 	}
 }
 

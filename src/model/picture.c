@@ -19,7 +19,7 @@
 #include "io/worker.h"
 #include "model/picture_wire.h"
 
-enum { CPU_TO_CLOCK = 3, READ_SLICE = 256 * 1024 };	/* a worker has its CPU time, in at most so many times as long */
+enum { GREET_MS = 20000, SEND_TRIES = 3, CPU_TO_CLOCK = 3, READ_SLICE = 256 * 1024 };	/* a worker has its CPU time, in at most so many times as long */
 
 static const char *const picture_types[] = {[PICTURE_SAME] = NULL, [PICTURE_JPG] = "image/jpeg", [PICTURE_PNG] = "image/png", [PICTURE_GIF] = "image/gif",
     [PICTURE_WEBP] = "image/webp", [PICTURE_AVIF] = "image/avif"};
@@ -38,7 +38,7 @@ picture_greet(struct ctx *cx, struct worker *w)
 
 	if (!worker_send(w, &l, sizeof l, NULL, 0))
 		return fail(cx, ERR_FETCH, "the worker is gone");
-	TRY(worker_hear(cx, w, &able, sizeof able, loop_now() + (uint64_t)conf.picture_wait + 1000));
+	TRY(worker_hear(cx, w, &able, sizeof able, loop_now() + GREET_MS));
 	if (able.magic != PICTURE_WIRE || able.reads == 0)
 		return fail(cx, ERR_GENERAL_SERVER_ERROR, "no pictures: GraphicsMagick or seccomp is missing (badal doctor)");
 	return OK;
@@ -176,15 +176,13 @@ job_result(struct ctx *cx, struct picture_job *j, struct picture *out)
 
 /* Awaits the worker's end of it; `well` says whether the worker may do another. */
 static err_t
-job_work(struct ctx *cx, struct picture_job *j, struct worker *w, bool *well)
+job_work(struct ctx *cx, struct worker *w, bool *well)
 {
 	uint64_t deadline = loop_now() + CPU_TO_CLOCK * (uint64_t)conf.picture_time;
 	struct picture_end end;
 	err_t e;
 
 	*well = false;
-	if (!worker_send(w, &j->task, sizeof j->task, (const int[]){j->source, j->result}, 2))
-		return fail(cx, ERR_BUSY, "a worker ended while it was free");
 	e = worker_hear(cx, w, &end, sizeof end, deadline);
 	if (e == ERR_TIMEOUT && (cx->deadline == 0 || cx->deadline > loop_now())) {
 		metric_add(M_pictures_late, 1);
@@ -197,6 +195,19 @@ job_work(struct ctx *cx, struct picture_job *j, struct worker *w, bool *well)
 	return *well ? OK : fail(cx, ERR_PICTURE_BAD, "a picture ended its process: signal=%u", end.crashed);
 }
 
+/* One that ended while it was free may not have been noticed: then another. */
+static err_t
+job_begin(struct ctx *cx, struct picture_job *j, struct worker **out)
+{
+	for (int i = 0; i < SEND_TRIES; i++) {
+		TRY(worker_take(cx, &pool, out));
+		if (worker_send(*out, &j->task, sizeof j->task, (const int[]){j->source, j->result}, 2))
+			return OK;
+		worker_give(*out, false);
+	}
+	return fail(cx, ERR_BUSY, "workers end while they are free");
+}
+
 static err_t
 job_run(struct ctx *cx, struct picture_job *j, struct picture *out)
 {
@@ -204,8 +215,8 @@ job_run(struct ctx *cx, struct picture_job *j, struct picture *out)
 	bool well;
 	err_t e;
 
-	TRY(worker_take(cx, &pool, &w));
-	e = job_work(cx, j, w, &well);
+	TRY(job_begin(cx, j, &w));
+	e = job_work(cx, w, &well);
 	worker_give(w, well);
 	TRY(e);
 	return job_result(cx, j, out);

@@ -130,9 +130,6 @@ count_map(const struct cache_work *w)
 
 	if (count != NULL)
 		return true;
-	snprintf(path, sizeof path, "%.*s", (int)(strlen(w->root) - sizeof "/pictures" + 1), w->root);
-	if (!make_directory(path) || !make_directory(w->root))
-		return false;
 	snprintf(path, sizeof path, "%s/.count", w->root);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0 && ftruncate(fd, sizeof *count) == 0)
@@ -150,8 +147,12 @@ static bool
 count_open(const struct cache_work *w)
 {
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	char above[PATH_MAX];
 	bool ok;
 
+	snprintf(above, sizeof above, "%.*s", (int)(strlen(w->root) - sizeof "/pictures" + 1), w->root);
+	if (!make_directory(above) || !make_directory(w->root))	/* each time: somebody may have cleared it away */
+		return false;
 	pthread_mutex_lock(&one);
 	ok = count_map(w);
 	pthread_mutex_unlock(&one);

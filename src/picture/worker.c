@@ -24,7 +24,7 @@
 #include "libs.h"
 #include "picture_priv.h"
 
-enum { CONTROL = 0, PICTURES_MAX = 1000, USAGE = 2 };
+enum { CONTROL = 0, USAGE = 2 };
 
 static struct picture_limits limits;
 static struct picture_able able;
@@ -240,8 +240,7 @@ picture_worker_main(int argc, char **argv)
 	prctl(PR_SET_NAME, "badal-picture");
 	if (!worker_setup())
 		return 1;
-	for (int i = 0; i < PICTURES_MAX; i++)
-		if (!worker_turn())
-			return 0;
+	while (worker_turn())
+		continue;
 	return 0;
 }

@@ -736,6 +736,83 @@ Test(picture, that_is_damaged_harms_nobody)
 	run(damaged);
 }
 
+/* ---- letters and pages ---- */
+
+/* Pixels that are seen through. */
+static int
+holes(struct lab_picture *p)
+{
+	int n = 0;
+
+	for (int y = 0; y < p->h; y++)
+		for (int x = 0; x < p->w; x++)
+			n += (lab_at(p, x, y) & 0xff) < 128;
+	return n;
+}
+
+static void
+letters(struct ctx *cx)
+{
+	static const char *const drawn[] = {"J\nD", "Ж\n", "ع\nא", "王\n김", "अ\nท", "😀\n", "e\xcc\x81\n@"}, *const hostile[] = {"", "\n", "\n\n\n", "\xf4\x8f\xbf\xbd\n", "\x01\n\x7f",
+	    "\xe2\x80\xae\n\xe2\x80\xae", "\xef\xb7\xba\n\xef\xb7\xba"};
+	static const int sides[][2] = {{1, 1}, {1, 2000}, {2000, 1}, {7, 3}, {2000, 2000}};
+	struct lab_picture seen;
+	struct picture p;
+
+	for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) {
+		GOOD(picture_initials(cx, str_c(drawn[i]), 100, 80, 0x94dbd1, &p));
+		seen = lab_look_one(p.bytes);
+		CHECK(strcmp(p.type, "image/png") == 0 && seen.w == 100 && seen.h == 80);
+		CHECK(lab_at(&seen, 0, 0) == 0x94dbd1ff && holes(&seen) > 30);
+	}
+	for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++)
+		GOOD(picture_initials(cx, str_c(hostile[i]), 50, 50, 0, &p));
+	for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+		GOOD(picture_initials(cx, STR("W\nM"), sides[i][0], sides[i][1], 0, &p));
+		seen = lab_look_one(p.bytes);
+		CHECK(seen.w == sides[i][0] && seen.h == sides[i][1]);
+	}
+	CHECK(picture_initials(cx, STR("\xff"), 50, 50, 0, &p) == ERR_PICTURE_BAD);
+	GOOD(picture_initials(cx, STR("J\nD"), 100, 80, 0x94dbd1, &p));
+}
+
+Test(picture, of_letters_has_holes_in_their_shape)
+{
+	run(letters);
+}
+
+static void
+pages(struct ctx *cx)
+{
+	static const struct {
+		const char *page, *base, *icon;
+	} rows[] = {
+		{"", "", ""}, {"<p>", "", ""}, {"<link rel=icon href=/a.png>", "", "/a.png"}, {"<base href=x/><base href=y/><link rel='Shortcut Icon' href=' a.ICO\n'>", "x/", "a.ICO"},
+		{"<link rel=icon href=a.png sizes=16x16><link rel=icon href=b.png sizes='32x32 1x1'><link rel=icon href=c.png sizes=8x8>", "", "b.png"},
+		{"<link rel=icon href=a.png><link rel=icon href=b.png>", "", "b.png"}, {"<link rel=icon href=a.svg><link rel=stylesheet href=b.png><link rel=apple-touch-icon href=c.png>", "", ""},
+		{"<!-- <link rel=icon href=a.png> --><script>'<link rel=icon href=a.png>'</script>", "", ""}, {"<link rel=icon sizes=16x16><link href=a.png>", "", ""},
+		{"<link rel=icon href=a.png sizes=99999x99999><link rel=icon href=b.png sizes=1x1>", "", "b.png"}, {"<link rel=icon href='a\tb.png'>", "", "ab.png"},
+	};
+	struct buf deep;
+	const char *base, *icon;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		GOOD(picture_page_icon(cx, str_c(rows[i].page), &base, &icon));
+		CHECK(strcmp(base, rows[i].base) == 0 && strcmp(icon, rows[i].icon) == 0);
+	}
+	buf_init(&deep, cx->arena, 1 << 20);
+	for (int i = 0; i < 100000; i++)
+		buf_c(&deep, "<div>");
+	buf_c(&deep, "<link rel=icon href=a.png>");
+	GOOD(picture_page_icon(cx, buf_view(&deep), &base, &icon));
+	CHECK(icon[0] == '\0' || strcmp(icon, "a.png") == 0);
+}
+
+Test(picture, none_but_where_a_page_has_one)
+{
+	run(pages);
+}
+
 /* ---- the workers ---- */
 
 /* Those that the launcher started; their number. */
@@ -822,6 +899,12 @@ deaths(struct ctx *cx)
 	CHECK(until(cx, one_lost));
 	GOOD(make(cx, lab_file(&q, 1, "PNG", 0), plain, &p));
 	CHECK(metric_value(M_picture_workers_started) == 2);
+	/* and when nobody has noticed yet, too */
+	CHECK(workers(pid, 4) == 1);
+	kill(pid[0], SIGKILL);
+	while (kill(pid[0], 0) == 0)	/* without a turn of the loop */
+		usleep(1000);
+	GOOD(make(cx, lab_file(&q, 1, "PNG", 0), plain, &p));
 	/* in the middle of a picture: that one is lost, nothing else */
 	other = (struct other){.file = bomb_png(6000, 6000, 0)};
 	fib_spawn_new("other", 60000, run_other, &other);
@@ -1037,6 +1120,11 @@ keeping(struct ctx *cx)
 	snprintf(command, sizeof command, "[ $(du -s --block-size=1k %s | cut -f1) -le 1200 ]", home);
 	CHECK(system(command) == 0);
 	CHECK(metric_value(M_pictures_dropped) > 30 && is_kept(cx, "p_3/f59?", &b));
+	/* the directory may be cleared away */
+	snprintf(command, sizeof command, "rm -rf %s/cache", home);
+	CHECK(system(command) == 0 && !is_kept(cx, "p_3/f59?", NULL));
+	picture_keep(cx, "p_3/f59?", &b, false);
+	CHECK(is_kept(cx, "p_3/f59?", &b));
 	/* nothing is kept that would push out everything else */
 	b = some_bytes(cx, 500000, 'c');
 	picture_keep(cx, "p_3/big?", &b, false);

@@ -81,6 +81,16 @@ describe('beside a running server', () => {
 		assert.ok(await metric('badal_picture_workers_lost_total') > lost)
 	})
 
+	test('pictures of a deleted file are not kept', async () => {
+		const kept = () => readdirSync(`${s.dataDir}/cache/pictures`, { recursive: true, withFileTypes: true }).filter((e) => e.isFile() && !e.name.startsWith('.')).length
+		assert.equal((await upload(p.call, 'b', 'gone', part('gone.png', quarters(40, 30)))).status, 201)
+		const before = kept()
+		for (const width of [10, 11, 12]) assert.equal((await preview('/storage/buckets/b/files/gone', { width })).status, 200)
+		assert.equal(kept(), before + 3)
+		await p.ok('DELETE', '/storage/buckets/b/files/gone', { status: 204 })
+		assert.equal(kept(), before)
+	})
+
 	test('they end with who they work for', async () => {
 		assert.equal((await preview(small, { width: 13 })).status, 200)
 		const [worker] = workers(), [web] = children(s, 'badal-web')

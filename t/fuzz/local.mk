@@ -73,4 +73,14 @@ check_PROGRAMS += t/fuzz/fuzz_blob
 t_fuzz_fuzz_blob_SOURCES = t/fuzz/fuzz_blob.c
 t_fuzz_fuzz_blob_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_blob_LDADD = $(FUZZ_LIBS)
+
+check_PROGRAMS += t/fuzz/fuzz_page
+t_fuzz_fuzz_page_SOURCES = t/fuzz/fuzz_page.c
+t_fuzz_fuzz_page_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_page_LDADD = libbadal-picture.a libbadal-io.a libbadal-core.a $(LIBS_ALL)
+
+check_PROGRAMS += t/fuzz/fuzz_letters
+t_fuzz_fuzz_letters_SOURCES = t/fuzz/fuzz_letters.c
+t_fuzz_fuzz_letters_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_letters_LDADD = libbadal-io.a libbadal-core.a $(LIBS_ALL)
 endif

@@ -7,6 +7,7 @@
 #include "core/vtime.h"
 #include "model/event.h"
 #include "model/job.h"
+#include "model/picture.h"
 #include "model/project_write.h"
 #include "model/seal.h"
 #include "svc/projects/spare.h"
@@ -244,6 +245,7 @@ project_sweep(struct ctx *cx)
 
 		while (!done)
 			TRY(TX_RUN(cx, tx, sweep_step(tx, db_cstr(r, i, 0), &done)));
+		picture_forget(cx, db_cstr(r, i, 0));
 	}
 	return OK;
 }
