@@ -68,4 +68,10 @@ TESTS += t/10-module/test_picture
 t_10_module_test_picture_SOURCES = t/10-module/test_picture.c t/10-module/picture_lab.h
 t_10_module_test_picture_CFLAGS = $(MODULE_CFLAGS) $(GM_CFLAGS) -DBADAL_PROGRAM='"$(abs_top_builddir)/badal"'
 t_10_module_test_picture_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS) $(GM_LIBS) -llcms2 -lheif
+
+check_PROGRAMS += t/10-module/test_device
+TESTS += t/10-module/test_device
+t_10_module_test_device_SOURCES = t/10-module/test_device.c
+t_10_module_test_device_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_device_LDADD = $(MODULE_LIBS)
 endif
