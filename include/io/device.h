@@ -77,6 +77,8 @@ typedef err_t (*device_name_fn)(struct ctx *cx, const char *name, void *arg);
 err_t device_names(struct ctx *cx, struct device *d, const char *prefix, device_name_fn fn, void *arg) MUST_CHECK;
 /* Takes away what writers that died have left on the device itself, older than a day; *removed_out of them. */
 err_t device_tidy(struct ctx *cx, struct device *d, int *removed_out) MUST_CHECK;
+/* Awaits. Who the device belongs to: the first one who asks, or with `take` the one who asks now. *ours_out: that is `owner` (at most 63 characters). */
+err_t device_claim(struct ctx *cx, struct device *d, const char *owner, bool take, bool *ours_out) MUST_CHECK;
 /* Awaits. Writes, reads and removes an object of its own: can it be used? */
 err_t device_probe(struct ctx *cx, struct device *d) MUST_CHECK;
 /* Of the file system that it writes to; -1: unknown, or without an end. */

@@ -11,6 +11,9 @@ struct move_count {
  * stopped and begun again anywhere. A blob that fails is logged and counted, and the others go on. */
 err_t blob_move(struct ctx *cx, struct device *from, struct device *to, bool take, struct move_count *n, void (*told)(const struct move_count *n)) MUST_CHECK;
 
+/* Awaits. Whether the devices are this database's alone: what no row of ours knows may be another installation's, or of a database that was replaced, and must
+ * not be removed then. A device that is nobody's becomes ours; with `take` each does. */
+err_t blob_ours(struct ctx *cx, bool take, bool *ours_out) MUST_CHECK;
 /* Awaits. Takes away what writers that died have left at the devices themselves, older than a day: temporary files, uploads in parts. For an upkeep. */
 err_t blob_tidy(struct ctx *cx) MUST_CHECK;
 
@@ -21,6 +24,7 @@ struct check_count {
 };
 struct check_how {
 	bool repair;		/* remove what no row knows, when it is a day old */
+	bool claim;		/* the devices are ours from now on */
 	bool deep;		/* read everything, and compare the sums */
 	void (*found)(const char *what, const char *of, const char *key);	/* each thing that is wrong */
 };

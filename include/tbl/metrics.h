@@ -53,6 +53,7 @@ METRIC(storage_errors, COUNTER, "badal_storage_errors_total", "Reads, writes and
 METRIC(storage_full, COUNTER, "badal_storage_full_total", "Writes that found no room.")
 METRIC(storage_retries, COUNTER, "badal_storage_retries_total", "Requests to the provider that were sent again.")
 METRIC(storage_tidied, COUNTER, "badal_storage_tidied_total", "Temporary files and unfinished uploads in parts that dead writers had left.")
+METRIC(storage_foreign, COUNTER, "badal_storage_foreign_total", "Searches for orphans that were not made, because the storage belongs to another database.")
 METRIC(blobs_written, COUNTER, "badal_blobs_written_total", "Blobs written.")
 METRIC(blobs_dropped, COUNTER, "badal_blobs_dropped_total", "Blobs taken away again: not finished, or never promised by a row.")
 METRIC(blobs_removed, COUNTER, "badal_blobs_removed_total", "Blobs removed.")

@@ -339,12 +339,13 @@ device_tidy(struct ctx *cx, struct device *d, int *removed_out)
 	return d->kind->tidy(cx, d, removed_out);
 }
 
-/* ---- a trial ---- */
+/* ---- small objects: a trial, and whose the device is ---- */
 
 struct probe {
 	struct device_file *f;
 	struct device_source *s;
 	char text[64], got[64];
+	bool read;		/* it was there, whatever it said */
 	int error;
 };
 
@@ -377,11 +378,14 @@ probe_read(struct ctx *cx, struct device *d, const char *key, struct probe *p)
 
 	p->f = NULL;
 	TRY(device_open(cx, d, key, 0, v.iov_len, &p->s, &size));
+	p->read = true;
+	if (size != v.iov_len)
+		return fail(cx, ERR_DEVICE, "what was written does not read back");
 	if (device_source_fd(p->s) < 0)
 		TRY(device_fill(cx, p->s, &v, 1));
 	else
 		TRY(offload(cx, LANE_file, probe_blocking, p));
-	return p->error == 0 && size == v.iov_len && strcmp(p->text, p->got) == 0 ? OK : fail(cx, ERR_DEVICE, "what was written does not read back");
+	return p->error == 0 && strcmp(p->text, p->got) == 0 ? OK : fail(cx, ERR_DEVICE, "what was written does not read back");
 }
 
 err_t
@@ -394,6 +398,28 @@ device_probe(struct ctx *cx, struct device *d)
 	TRY(probe_write(cx, d, key, &p));
 	TRY(probe_read(cx, d, key, &p));
 	return device_remove(cx, d, key);
+}
+
+err_t
+device_claim(struct ctx *cx, struct device *d, const char *owner, bool take, bool *ours_out)
+{
+	static const char key[] = "installation";
+	struct probe p = {0};
+	err_t e;
+
+	assert(strlen(owner) < sizeof p.text);
+	snprintf(p.text, sizeof p.text, "%s", owner);
+	e = probe_read(cx, d, key, &p);
+	if (e != OK && e != ERR_BLOB_GONE && !p.read)
+		return e;
+	*ours_out = e == OK;
+	if (e == OK || (e != ERR_BLOB_GONE && !take))
+		return OK;
+	if (e != ERR_BLOB_GONE)
+		TRY(device_remove(cx, d, key));
+	TRY(probe_write(cx, d, key, &p));
+	*ours_out = true;
+	return OK;
 }
 
 int64_t

@@ -78,6 +78,7 @@ static const struct option key_delete_options[] = {OF_PROJECT, {"id", "ID", "Key
 
 static const struct option storage_check_options[] = {
     {"deep", NULL, "Read all bytes, and compare their sums.", false},
+    {"claim", NULL, "The storage is this database's from now on: after it was restored into another PostgreSQL.", false},
     {"repair", NULL, "Remove bytes that no row knows and that are older than a day.", false},
     {0}};
 static const struct option storage_move_options[] = {

@@ -36,7 +36,7 @@ static err_t
 check_work(struct ctx *cx, void *arg)
 {
 	const struct args *a = arg;
-	const struct check_how how = {.repair = args_get(a, "repair") != NULL, .deep = args_get(a, "deep") != NULL, .found = check_found};
+	const struct check_how how = {.repair = args_get(a, "repair") != NULL, .deep = args_get(a, "deep") != NULL, .claim = args_get(a, "claim") != NULL, .found = check_found};
 
 	return blob_check(cx, &how, &checked);
 }

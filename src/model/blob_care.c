@@ -8,6 +8,7 @@
 
 #include "blob_care_priv.h"
 #include "blob_priv.h"
+#include "core/log.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "io/db.h"
@@ -185,6 +186,27 @@ check_place(struct ctx *cx, const char *schema, int64_t owner, void *arg)
 
 /* ---- all ---- */
 
+/* A database is known by its cluster. Where that may not be asked nobody can tell, and nobody is kept from his own. */
+err_t
+blob_ours(struct ctx *cx, bool take, bool *ours_out)
+{
+	struct db_res *r;
+	struct devices d;
+	err_t e = db_query(cx, &r, "SELECT system_identifier || '-' || (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()", DB0);
+
+	*ours_out = true;
+	if (e != OK)
+		return strcmp(db_sqlstate(cx), "42501") == 0 ? OK : e;
+	TRY(device_configured(cx, &d));
+	for (int i = 0; *ours_out && i < d.n; i++)
+		TRY(device_claim(cx, d.v[i], db_cstr(r, 0, 0), take, ours_out));
+	if (!*ours_out) {
+		metric_add(M_storage_foreign, 1);
+		log_error(cx, "the storage belongs to another database: nothing is looked for there that no row knows", "advice=\"badal storage check --claim, if it is ours\"");
+	}
+	return OK;
+}
+
 err_t
 blob_tidy(struct ctx *cx)
 {
@@ -242,8 +264,12 @@ err_t
 blob_check(struct ctx *cx, const struct check_how *how, struct check_count *n)
 {
 	struct db_res *r;
+	bool ours;
 
 	memset(n, 0, sizeof *n);
+	TRY(blob_ours(cx, how->claim, &ours));
+	if (!ours && how->repair)
+		return fail_msg(cx, ERR_DEVICE, "The storage belongs to another database; --claim takes it over.");
 	TRY(db_query(cx, &r, "SELECT 'console' UNION ALL (SELECT id FROM badal.projects ORDER BY internal)", DB0));
 	for (int i = 0; i < db_rows(r); i++)
 		TRY(check_project(cx, how, db_cstr(r, i, 0), n));

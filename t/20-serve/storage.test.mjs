@@ -8,7 +8,8 @@ import { after, before, describe, test } from 'node:test'
 import { part, upload } from '../lib/form.mjs'
 import { dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
 
-const below = (dir) => (existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? below(path.join(dir, e.name)) : [path.join(dir, e.name)])) : [])
+/* The files of blobs; whose the storage is says another one. */
+const below = (dir) => (existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? below(path.join(dir, e.name)) : e.name === 'installation' ? [] : [path.join(dir, e.name)])) : [])
 const makeBucket = (p, more = {}) => p.ok('POST', '/storage/buckets', { body: { bucketId: unique('b'), name: 'Bucket', antivirus: false, permissions: ['read("any")'], ...more } })
 const send = async (p, b, id, bytes) => assert.equal((await upload(p.call, b.$id, id, part('a.bin', bytes))).status, 201)
 const badal = (s, ...args) => run([...args, ...settings({ data_dir: s.dataDir, ...s.more })])
@@ -58,6 +59,15 @@ describe('check', () => {
 		assert.equal(r.code, 1)
 		assert.match(r.out, /damaged +p_\d+\/files\/\S+ of file spoiled in bucket/)
 		assert.match(r.out, /1 of nobody, 1 removed/)
+		const whose = path.join(s.dataDir, 'storage', 'installation'), own = readFileSync(whose, 'utf8')
+		for (const other of ['of another database', own.replace(/.$/, (c) => (c === '1' ? '2' : '1'))]) {
+			writeFileSync(whose, other)
+			const foreign = await badal(s, 'storage', 'check', '--repair')
+			assert.equal(foreign.code, 1)
+			assert.match(foreign.err, /another database/)
+		}
+		assert.doesNotMatch((await badal(s, 'storage', 'check', '--repair', '--claim')).err, /another database/)
+		assert.equal(readFileSync(whose, 'utf8'), own)
 		assert.ok(!existsSync(orphan) && existsSync(young))
 		for (const id of ['missing', 'short', 'spoiled']) assert.equal((await p.call('DELETE', `/storage/buckets/${b.$id}/files/${id}`)).status, 204)
 		r = await badal(s, 'storage', 'check', '--deep')

@@ -123,8 +123,8 @@ export async function provider({ bucket = 'files', prefix = '' } = {}) {
 	p.conf = { storage_device: 's3', storage_s3_endpoint: `http://127.0.0.1:${p.port}`, storage_s3_bucket: bucket, storage_s3_key: 'S3RVER', storage_s3_secret: 'S3RVER', storage_s3_region: 'us-east-1', storage_s3_prefix: prefix, storage_s3_timeout: '1s' }
 	p.spoil = (kind, { method, url, times = 1 } = {}) => { p.rules.push({ kind, method, url, times }) }
 	p.heal = () => { p.rules.length = 0 }
-	/* keys and sizes of the objects */
-	p.objects = () => below(path.join(directory, bucket)).filter((f) => f.endsWith('._S3rver_object')).map((f) => ({ file: f, key: path.relative(path.join(directory, bucket), f).replace(/\._S3rver_object$/, ''), size: statSync(f).size }))
+	/* keys and sizes of the blobs */
+	p.objects = () => below(path.join(directory, bucket)).filter((f) => f.endsWith('._S3rver_object') && !f.endsWith('/installation._S3rver_object')).map((f) => ({ file: f, key: path.relative(path.join(directory, bucket), f).replace(/\._S3rver_object$/, ''), size: statSync(f).size }))
 	p.uploads = () => { try { return readdirSync(path.join(directory, bucket, '.uploads')).length } catch { return below(path.join(directory, bucket)).filter((f) => /uploads/.test(f)).length } }
 	p.stop = async () => {
 		outer.closeAllConnections?.()

@@ -201,6 +201,11 @@ look_at_place(struct ctx *cx, const char *schema, int64_t owner, void *arg)
 err_t
 storage_find_orphans(struct ctx *cx)
 {
+	bool ours;
+
+	TRY(blob_ours(cx, false, &ours));
+	if (!ours)
+		return OK;
 	TRY(blob_places(cx, "files", look_at_place, NULL));
 	return blob_tidy(cx);
 }
