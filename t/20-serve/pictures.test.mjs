@@ -4,7 +4,8 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 
 import { part, upload } from '../lib/form.mjs'
-import { bomb, quarters } from '../lib/picture.mjs'
+import { bomb, look, quarters } from '../lib/picture.mjs'
+import { pngBy } from '../lib/png.mjs'
 import { children, run, start, until } from '../lib/server.mjs'
 import { family } from './lib.mjs'
 
@@ -33,7 +34,7 @@ describe('beside a running server', () => {
 	const preview = (path, query) => p.call('GET', `${path}/preview`, { query })
 	const metric = async (name) => Number((await s.call('GET', '/metrics', { root: true })).text.match(new RegExp(`^${name} (\\d+)`, 'm'))[1])
 	before(async () => {
-		s = await start({ conf: { picture_idle: '2s', web_processes: 1 } })
+		s = await start({ conf: { picture_idle: '2s', web_processes: 1, storage_preview_limit: '20k' } })
 		p = await s.project()
 		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'b' } })
 		for (const [id, bytes] of [['small', quarters(40, 30)], ['heavy', bomb(6000, 6000)]]) assert.equal((await upload(p.call, 'b', id, part(`${id}.png`, bytes))).status, 201)
@@ -79,6 +80,15 @@ describe('beside a running server', () => {
 		assert.equal((await preview(small, { width: 12 })).status, 200)
 		assert.deepEqual(children(s, 'badal-web'), web)
 		assert.ok(await metric('badal_picture_workers_lost_total') > lost)
+	})
+
+	test('a file over storage_preview_limit is shown by an icon', async () => {
+		const large = pngBy(100, 100, (x, y) => [x * 37 % 256, y * 53 % 256, (x * y * 91) % 256, 255])
+		assert.ok(large.length > 20480)
+		assert.equal((await upload(p.call, 'b', 'large', part('large.png', large))).status, 201)
+		const icon = async (id) => { const r = await preview(`/storage/buckets/b/files/${id}`, {}); assert.deepEqual([r.status, look(r.raw).w, look(r.raw).h], [200, 1200, 800]); return r.raw }
+		assert.equal((await upload(p.call, 'b', 'text', part('text.txt', 'x'))).status, 201)
+		assert.ok(!(await icon('large')).equals(await icon('text')))
 	})
 
 	test('pictures of a deleted file are not kept', async () => {
