@@ -30,6 +30,8 @@ bool picture_setup(const struct picture_limits *l, struct picture_able *able_out
 /* Loads tables and codecs that are loaded at first use, by making small pictures. */
 void picture_warm_up(const struct picture_able *able);
 
+/* task.c */
+bool picture_task_sound(const struct picture_task *t);
 /* read.c: frames in the size that was asked for, as they are seen. `animated` false: the first alone. */
 enum picture_outcome picture_read(uint8_t *p, size_t n, const struct sniffed *s, const struct picture_limits *l, const struct picture_task *t, bool animated,
     struct film *out);

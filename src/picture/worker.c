@@ -155,17 +155,6 @@ address_space(void)
 	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-/* What a process that serves sends is sound; this is for the day it is not. */
-static bool
-task_sound(const struct picture_task *t)
-{
-	return t->magic == PICTURE_WIRE && t->kind >= 0 && t->kind < TASK_N && t->icon >= 0 && t->icon < PICTURE_ICON_N && t->width >= 0 && t->width <= PICTURE_SIDE_MAX && t->height >= 0 &&
-	    t->height <= PICTURE_SIDE_MAX && t->gravity >= 0 && t->gravity < GRAVITY_N && t->quality >= 0 && t->quality <= 100 && t->border_width >= 0 &&
-	    t->border_width <= 1000 && t->border_radius >= 0 && t->border_radius <= PICTURE_SIDE_MAX && t->rotation >= -360 && t->rotation <= 360 &&
-	    t->border_color <= 0xffffff && t->background <= 0xffffff && t->opacity >= 0 && t->opacity <= 1000000 && t->format >= 0 &&
-	    t->format <= PICTURE_AVIF;
-}
-
 /* How the process of one picture ended: 0, or a signal. */
 static uint32_t
 one_task(const struct picture_task *t, const int fds[2])
@@ -191,7 +180,7 @@ worker_turn(void)
 	struct picture_task t;
 	int fds[PASS_MAX];
 
-	if (pass_recv(CONTROL, &t, sizeof t, fds, 0) != (ssize_t)sizeof t || fds[0] < 0 || fds[1] < 0 || !task_sound(&t))
+	if (pass_recv(CONTROL, &t, sizeof t, fds, 0) != (ssize_t)sizeof t || fds[0] < 0 || fds[1] < 0 || !picture_task_sound(&t))
 		return false;
 	end.crashed = one_task(&t, fds);
 	close(fds[0]);

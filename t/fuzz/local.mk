@@ -83,4 +83,9 @@ check_PROGRAMS += t/fuzz/fuzz_letters
 t_fuzz_fuzz_letters_SOURCES = t/fuzz/fuzz_letters.c
 t_fuzz_fuzz_letters_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_letters_LDADD = libbadal-io.a libbadal-core.a $(LIBS_ALL)
+
+check_PROGRAMS += t/fuzz/fuzz_task
+t_fuzz_fuzz_task_SOURCES = t/fuzz/fuzz_task.c
+t_fuzz_fuzz_task_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_task_LDADD = libbadal-picture.a libbadal-core.a $(LIBS_ALL)
 endif
