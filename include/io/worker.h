@@ -38,7 +38,8 @@ void worker_give(struct worker *w, bool well);
 
 /* One message with descriptors, which stay the caller's. False: it is gone. */
 bool worker_send(struct worker *w, const void *p, size_t n, const int *fds, int n_fds);
-/* Awaits a message of exactly n bytes until `deadline` (loop_now() ms), the context's own or its cancellation. ERR_FETCH: it is gone, or says something else. */
+/* Awaits a message of exactly n bytes until `deadline` (loop_now() ms), the context's own or its cancellation. ERR_FETCH: it is gone, or says
+ * something else. */
 err_t worker_hear(struct ctx *cx, struct worker *w, void *p, size_t n, uint64_t deadline) MUST_CHECK;
 
 /* ---- the supervisor's side (src/main/launch.c), and messages with descriptors for both ---- */

@@ -28,7 +28,8 @@ struct picture {
 	struct str bytes;	/* in cx's arena, charged to the budget until cx ends */
 	int width, height;
 };
-/* Awaits a worker. ERR_GENERAL_ARGUMENT_INVALID: a border without a colour. ERR_PICTURE_BAD: it is none, or broken; ERR_PICTURE_LARGE: over a limit; ERR_BUSY: too many wait. */
+/* Awaits a worker. ERR_GENERAL_ARGUMENT_INVALID: a border without a colour. ERR_PICTURE_BAD: it is none, or broken; ERR_PICTURE_LARGE: over a
+ * limit; ERR_BUSY: too many wait. */
 err_t picture_make(struct ctx *cx, picture_source_fn source, void *arg, const struct picture_ask *ask, struct picture *out) MUST_CHECK;
 
 /* The same of a picture of ours, PNG unless `ask` says otherwise, on #eceff1 unless it has a background. */

@@ -158,8 +158,8 @@ job_result(struct ctx *cx, struct picture_job *j, struct picture *out)
 		return fail(cx, ERR_PICTURE_LARGE, "over the limits of pixels, memory or time");
 	if (r.outcome == OUTCOME_CANNOT)
 		return fail(cx, ERR_PICTURE_BAD, "a format that is not installed here");
-	if (r.outcome != OUTCOME_MADE || (r.format == PICTURE_SAME) != (j->task.kind == TASK_PAGE) || r.format >= PICTURE_TYPES || r.bytes > PICTURE_RESULT_MAX || r.width > INT16_MAX * 2 ||
-	    r.height > INT16_MAX * 2)
+	if (r.outcome != OUTCOME_MADE || (r.format == PICTURE_SAME) != (j->task.kind == TASK_PAGE) || r.format >= PICTURE_TYPES ||
+	    r.bytes > PICTURE_RESULT_MAX || r.width > INT16_MAX * 2 || r.height > INT16_MAX * 2)
 		return fail(cx, ERR_PICTURE_BAD, "no picture, or a broken one");
 	TRY(budget_hold(cx, r.bytes));
 	to = arena_alloc(cx->arena, r.bytes);

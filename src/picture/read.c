@@ -1,8 +1,8 @@
 /* From a file's bytes to frames in the size that was asked for.
  *
  * The size is settled before anything is decoded where the header tells it (all formats but AVIF and HEIC), and decoders have limits of their
- * own besides. A large JPEG is decoded at a smaller scale. Frames of an animation are put together here, on one canvas, and scaled one by one, so that what is held of
- * each is its small picture only. */
+ * own besides. A large JPEG is decoded at a smaller scale. Frames of an animation are put together here, on one canvas, and scaled one by
+ * one, so that what is held of each is its small picture only. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -358,7 +358,9 @@ frames_taken(const struct sniffed *s, const struct picture_limits *l, const stru
 {
 	struct fit f;
 
-	if (!animated || s->frames > l->frames || s->pixels > l->pixels || s->frames * (uint64_t)s->w * s->h > WORK_FACTOR * l->pixels || !fit_seen(s->w, s->h, s->orientation, l, t, &f))
+	if (!animated || s->frames > l->frames || s->pixels > l->pixels || s->frames * (uint64_t)s->w * s->h > WORK_FACTOR * l->pixels)
+		return 1;
+	if (!fit_seen(s->w, s->h, s->orientation, l, t, &f))
 		return 1;
 	return (uint64_t)s->frames * (uint64_t)f.w * (uint64_t)f.h > l->pixels ? 1 : s->frames;
 }

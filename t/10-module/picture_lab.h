@@ -34,7 +34,8 @@ lab_launch(int fd)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (self < 0 || !pass_send(fd, "p", 1, &self, 1) || dup2(fd, 0) < 0)
 			_exit(1);
-		execle(BADAL_PROGRAM, "badal", "picture-worker", (char *)NULL, (char *const[]){(char[]){"OMP_NUM_THREADS=1"}, NULL});
+		execle(BADAL_PROGRAM, "badal", "picture-worker", (char *)NULL,
+		    (char *const[]){(char[]){"OMP_NUM_THREADS=1"}, (char[]){"ASAN_OPTIONS=detect_leaks=0"}, NULL});
 		_exit(1);
 	}
 }
