@@ -46,6 +46,8 @@ const char *device_name(const struct device *d);	/* for the log: "local /var/lib
 /* Awaits. Begins an object; nobody sees it before device_finish. It ends with cx. */
 err_t device_create(struct ctx *cx, struct device *d, const char *key, struct device_file **out) MUST_CHECK;
 int device_file_fd(const struct device_file *f);	/* append here */
+/* Others may write the same bytes under the same key: one that fails takes nothing away. */
+void device_share(struct device_file *f);
 /* Awaits. `n` bytes were appended, at most a MiB: a provider may get what is there. */
 err_t device_took(struct ctx *cx, struct device_file *f, size_t n) MUST_CHECK;
 /* Awaits. It is there, whatever crashes. */

@@ -217,6 +217,12 @@ device_file_fd(const struct device_file *f)
 	return device_file_of(f)->fd;
 }
 
+void
+device_share(struct device_file *f)
+{
+	device_file_of(f)->shared = true;
+}
+
 err_t
 device_took(struct ctx *cx, struct device_file *f, size_t n)
 {

@@ -202,19 +202,24 @@ finish_blocking(void *arg)
 	const char *base;
 	int dir = -1, tries = 0;
 
+	if (j->f->shared && fsync(j->f->fd) != 0) {	/* rows promise it already: under its name there is the whole of it or nothing */
+		j->error = errno;
+		return;
+	}
 	do {	/* who removes the place takes the directory away */
 		if (dir >= 0)
 			close(dir);
 		dir = key_dir(j->d, j->f->key, &base);
 		j->error = dir < 0 ? errno : give_name(j->d, j->f, dir, base);
 	} while (j->error == ENOENT && ++tries < LINK_TRIES);
-	if (j->error == 0 && (fsync(j->f->fd) != 0 || fsync(dir) != 0)) {
+	j->f->maybe = j->error == 0;
+	if (j->error == 0 && (fsync(j->f->fd) != 0 || fsync(dir) != 0))
 		j->error = errno;
-		unlinkat(dir, base, 0);
-	}
 	if (dir >= 0)
 		close(dir);
 }
+
+static void remove_blocking(void *arg);
 
 static void
 close_blocking(void *arg)
@@ -226,6 +231,9 @@ close_blocking(void *arg)
 		snprintf(path, sizeof path, "tmp/%s", key_base(j->f->key));
 		unlinkat(j->d->root, path, 0);
 	}
+	j->key = j->f->key;
+	if (device_file_undo(j->f))	/* it could not be synced, or whoever waited for that has left */
+		remove_blocking(j);
 	close(j->f->fd);
 }
 

@@ -12,6 +12,8 @@ struct device_file {
 	char key[DEVICE_KEY_MAX + 1];
 	int fd;			/* -1: closed */
 	bool named;		/* a temporary name instead of none */
+	bool maybe;		/* it may have got its name, although nobody was told */
+	bool shared;		/* others may write the very same object */
 	bool finished;
 	void *own;		/* the kind's */
 };
@@ -47,6 +49,13 @@ struct device {
 	int root;		/* the directory */
 	void *own;
 };
+
+/* The object is to be removed, when its writer is dropped. */
+static inline bool
+device_file_undo(const struct device_file *f)
+{
+	return f->maybe && !f->finished && !f->shared;
+}
 
 extern const struct device_kind device_local, device_s3;
 /* Opens, or makes, the directory. */

@@ -125,7 +125,6 @@ struct s3_writing {		/* own of a file; malloc'ed, it outlives the context of the
 	int parts;		/* sent */
 	char *upload;		/* id of the multipart upload; NULL: there is none */
 	char (*etags)[ETAG_MAX + 1];
-	bool maybe;		/* the object may be there */
 };
 
 struct s3_job {
@@ -263,7 +262,7 @@ put_whole(struct ctx *cx, struct device_file *f, struct s3_writing *w)
 	struct fetch_reply *r;
 
 	TRY(s3_sum_file(cx, f->fd, w->waits, &sums));
-	w->maybe = true;
+	f->maybe = true;
 	TRY(s3_ask(cx, f->d, &q, &r));
 	return r->status / 100 == 2 ? OK : answered(cx, f->d, "put", f->key, r->status);
 }
@@ -300,7 +299,7 @@ upload_end(struct ctx *cx, struct device_file *f, struct s3_writing *w)
 		buf_printf(&b, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", i + 1, w->etags[i]);
 	buf_c(&b, "</CompleteMultipartUpload>");
 	q.body = buf_view(&b);
-	w->maybe = true;
+	f->maybe = true;
 	e = s3_ask(cx, f->d, &q, &r);
 	if (e != OK && e != ERR_DEVICE)
 		return e;
@@ -350,7 +349,7 @@ s3_drop(struct ctx *cx, struct device_file *f)
 	close(f->fd);	/* it was unlinked and is small */
 	if (!f->finished && w->upload != NULL && upload_abort(cx, f->d, f->key, w->upload) != OK)
 		log_warn(cx, "an upload at the provider stays until the upkeep finds it", "key=%s", f->key);
-	if (!f->finished && w->maybe && s3_remove(cx, f->d, f->key) != OK)
+	if (device_file_undo(f) && s3_remove(cx, f->d, f->key) != OK)
 		log_warn(cx, "an object stays until the upkeep finds it", "key=%s", f->key);
 	s3_writing_free(w);
 }

@@ -9,12 +9,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/conf.h"
 #include "core/loop.h"
 #include "core/metric.h"
 
 enum {
 	FETCH_MAGIC = 0x66657463,
-	AT_ONCE = 256,			/* requests under way */
 	TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, PROGRESS = 30000, BYTES = 1 << 20,	/* defaults */
 	HEADERS_MAX = 100, HEADER_BYTES = 32768,
 	URL_MAX = 8192
@@ -535,7 +535,7 @@ transfer_begin(struct ctx *cx, const struct fetch *f, bool whole, struct fetch_s
 	*out = NULL;
 	if (f->url == NULL || strlen(f->url) > URL_MAX || !clean(f->url))
 		return fail(cx, ERR_FETCH_REFUSED, "the URL is malformed");
-	if (n_transfers >= AT_ONCE)
+	if (n_transfers >= (unsigned)conf.fetches_max)
 		return fail(cx, ERR_BUSY, "too many outgoing requests");
 	fetch_loop_start(on_done);
 	started = true;

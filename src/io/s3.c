@@ -275,7 +275,7 @@ judge_reply(struct ctx *cx, const struct s3_ask *q, const struct fetch_reply *r,
 bool
 s3_again(err_t e)
 {
-	return e == ERR_FETCH || e == ERR_TIMEOUT;
+	return e == ERR_FETCH || e == ERR_TIMEOUT || e == ERR_BUSY;
 }
 
 err_t
@@ -300,6 +300,8 @@ asker_ended(const struct ctx *cx, err_t e)
 static err_t
 gave_up(struct ctx *cx, const struct device *d, const struct s3_ask *q, err_t e, const char *why)
 {
+	if (e == ERR_BUSY)	/* our own doing */
+		return fail(cx, e, "%s", why);
 	if (e == ERR_DEVICE_FULL)
 		metric_add(M_storage_full, 1);
 	else

@@ -122,6 +122,7 @@ move_copy(struct ctx *cx, struct mover *m, const char *key, uint64_t size)
 	if (now != size)
 		return fail(cx, ERR_DEVICE, "its size has changed");
 	TRY(device_create(cx, m->to, key, &f));
+	device_share(f);	/* somebody else may be moving, too */
 	TRY(pump(cx, s, size, f, NULL));
 	TRY(device_finish(cx, f));
 	m->n->copied++;
@@ -136,10 +137,8 @@ move_one(struct ctx *cx, struct mover *m, const char *key, uint64_t size)
 	uint64_t there;
 	err_t e = device_open(cx, m->to, key, 0, 0, &s, &there);
 
-	if (e == OK && there != size) {	/* a writer that died with another program; nothing of ours leaves that */
-		TRY(device_remove(cx, m->to, key));
-		e = ERR_BLOB_GONE;
-	}
+	if (e == OK && there != size)	/* one of them is damaged, and it is not for us to say which */
+		return fail(cx, ERR_DEVICE, "it has another size there: %llu, here %llu", (unsigned long long)there, (unsigned long long)size);
 	if (e == OK)
 		m->n->there++;
 	else if (e == ERR_BLOB_GONE)

@@ -1,7 +1,7 @@
 /* What an operator does with stored files: compare rows and bytes, and move them to another device under a server that works. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
@@ -131,6 +131,16 @@ describe('move', () => {
 			assert.equal(below(former).length, 0)
 			assert.equal(below(other).length, 70)
 			assert.equal(statSync(below(other)[0]).uid, statSync(other).uid)
+
+			/* of two that differ neither is touched */
+			const twin = below(other)[0], one = twin.replace(other, former), bytes = readFileSync(twin)
+			mkdirSync(path.dirname(one), { recursive: true })
+			writeFileSync(one, 'ten bytes.')
+			r = await badal(s, 'storage', 'move')
+			assert.equal(r.code, 1)
+			assert.match(r.err, /another size there[^]*1 were not moved/)
+			assert.ok(readFileSync(twin).equals(bytes) && statSync(one).size === 10)
+			rmSync(one)
 			await s.stop()
 
 			s = await start({ data, conf: { storage_dir: other } })
