@@ -105,3 +105,8 @@ test('a static function stands in one file, a handler is named by its service', 
 		for (const [, name] of code(file).matchAll(/^static err_t\n(\w+)\(struct req \*rq, void \*(?:arg|in)\)/gm))
 			assert.ok(services.some((s) => name.startsWith(s)), `${name} in ${file} does not begin with its service`)
 })
+
+test('every page of doc/ is installed', () => {
+	const made = read('Makefile.am')
+	for (const page of readdirSync(path.join(top, 'doc')).filter((f) => f.endsWith('.md')).map((f) => `doc/${f}`)) assert.ok(made.includes(` ${page}`), `${page} is not in dist_pages_DATA`)
+})
