@@ -16,8 +16,9 @@ dist_sqlproject_DATA += sql/project/0008_search.sql
 dist_sqlproject_DATA += sql/project/0009_users.sql
 dist_sqlproject_DATA += sql/project/0010_search.sql
 dist_sqlproject_DATA += sql/project/0011_schema.sql
-dist_sqlproject_DATA += sql/project/0012_storage.sql
-dist_sqlproject_DATA += sql/project/0013_data_keys.sql
+dist_sqlproject_DATA += sql/project/0012_account.sql
+dist_sqlproject_DATA += sql/project/0013_storage.sql
+dist_sqlproject_DATA += sql/project/0014_data_keys.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

@@ -25,7 +25,7 @@ struct jw {			/* the writer: put values; commas and colons take care of themselv
 	unsigned depth;
 	bool comma;		/* the next value or key needs a comma before it */
 	bool ascii;		/* escape non-ASCII as \uXXXX (webhooks) */
-	bool empty_as_list;	/* write {} as [] when re-encoding a json_t (event payloads, webhooks) */
+	bool empty_as_list;	/* write {} as [] when re-encoding a json_t, and where it is nested in a field of JSON text */
 };
 
 void jw_init(struct jw *w, struct buf *b);
@@ -46,5 +46,8 @@ void jw_value(struct jw *w, const json_t *j);		/* a whole tree */
 /* The text of a JSON string with quotes and escapes, appended to b. */
 void json_escape(struct buf *b, struct str s);
 void json_escape_part(struct buf *b, struct str s);	/* the same without the quotes */
+
+/* Makes {} nested in compact JSON text [], in place: both have two bytes. */
+void json_empties_to_lists(char *text, size_t n);
 
 #endif

@@ -48,6 +48,7 @@ CONF(transfer_stall, TIME("10ms", "24h"), "30s", RELOAD, "Longest time in which 
 CONF(rate_min, SIZE("0", "1g"), "1k", RELOAD, "Bytes per second that a client must send or take on average, once head_timeout has passed; slower ones are cut off; 0: no bound.")
 CONF(bytes_max, SIZE("64k", "1024g"), "512m", RELOAD, "Bytes of request bodies, waiting answers, large results and WebSocket queues that a process may hold; more is refused with 503.")
 CONF(bytes_per_address, SIZE("1k", "1024g"), "32m", RELOAD, "The part of these that one client address (IPv6: a /64) may hold by requests of nobody; more is refused with 429.")
+CONF(http2_frame_rate, INT("0", "10000000"), "1000", RELOAD, "Frames a second that an HTTP/2 connection may send besides one for each 512 bytes that it moves, five seconds' worth at once; more ends it; 0: no bound.")
 CONF(linger_timeout, TIME("0", "1h"), "10s", RELOAD, "How long what a client still sends is thrown away after its request was answered and the connection ended; two seconds of silence end it sooner.")
 CONF(linger_bytes, SIZE("0", "1g"), "16m", RELOAD, "Most bytes of that; then the connection is closed as soon as the client has its answer.")
 CONF(connections_max, INT("16", "10000000"), "100000", START, "Connections per web process.")

@@ -7,6 +7,7 @@ METRIC(http_connections, GAUGE, "badal_http_connections", "Open connections, Web
 METRIC(http_refused, COUNTER, "badal_http_refused_total", "Connections or requests refused before a handler ran.")
 METRIC(origins_refused, COUNTER, "badal_origins_refused_total", "Requests and WebSockets refused because no platform of the project has their origin; the log has its name.")
 METRIC(tls_failed, COUNTER, "badal_tls_failed_total", "Connections closed in or before a TLS handshake: no TLS, TLS at the plain port, broken, or too slow.")
+METRIC(http_floods, COUNTER, "badal_http_floods_total", "HTTP/2 connections ended for too many frames or resets.")
 METRIC(http_gone, COUNTER, "badal_http_gone_total", "Clients that left before the reply.")
 METRIC(http_slow, COUNTER, "badal_http_slow_total", "Clients that were cut off for sending or taking too slowly.")
 METRIC(bytes_held, GAUGE, "badal_bytes_held", "Bytes that clients make the processes hold: bodies, waiting answers, large results, WebSocket queues.")

@@ -465,3 +465,25 @@ jw_value(struct jw *w, const json_t *j)
 		break;
 	}
 }
+
+void
+json_empties_to_lists(char *text, size_t n)
+{
+	bool quoted = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && c == '{' && depth > 0 && i + 1 < n && text[i + 1] == '}')
+			text[i] = '[', text[i + 1] = ']', i++;
+		else if (!quoted && (c == '{' || c == '['))
+			depth++;
+		else if (!quoted && (c == '}' || c == ']'))
+			depth--;
+	}
+}

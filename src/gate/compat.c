@@ -73,6 +73,12 @@ dialect_of(const struct req *rq, int64_t format)
 	return format < 0 ? 0 : format;
 }
 
+bool
+compat_empties(const struct req *rq)
+{
+	return rq->cx.format < V(1, 1, 0);
+}
+
 void
 compat_choose(struct req *rq)
 {

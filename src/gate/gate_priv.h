@@ -108,6 +108,8 @@ void openapi_reference(struct jw *w, const char *model);
 /* ---- compat.c ---- */
 void compat_describe(struct jw *w);			/* the member "x-formats" of the OpenAPI document */
 void compat_choose(struct req *rq);			/* which older formats the caller asked for */
+/* Clients of 1.0, and those that do not say, get {} within preferences as []: so it was. */
+bool compat_empties(const struct req *rq);
 void compat_request(struct req *rq);			/* old parameters become today's */
 /* Whether replies of this shape are turned into the older format rq->format. */
 bool compat_wanted(const struct req *rq, const struct shape *shape);

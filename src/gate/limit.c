@@ -274,7 +274,8 @@ count_known(struct req *rq, struct count *c, int *full_out)
 	return OK;
 }
 
-/* What the headers tell of: the rule with the least room. One that is not counted has all of it. */
+/* What the headers tell of: the rule with the least room, of those that count every request: how many wrong guesses are left is nobody's business. One that is
+ * not counted has all of it. */
 static void
 limit_show(struct req *rq, const struct count *c, int64_t now)
 {
@@ -283,12 +284,12 @@ limit_show(struct req *rq, const struct count *c, int64_t now)
 	int64_t left = INT64_MAX;
 
 	for (int i = 0; i < info->n_limits && c->n == 0; i++)
-		if (info->limits[i].setting == NULL && info->limits[i].max - 1 < left) {
+		if (info->limits[i].setting == NULL && !info->limits[i].give_back && info->limits[i].max - 1 < left) {
 			shown = info->limits[i];
 			left = shown.max - 1;
 		}
 	for (int i = 0; i < c->n; i++)
-		if (c->rules[i].max - c->counts[i] - 1 < left) {
+		if (!c->rules[i].give_back && c->rules[i].max - c->counts[i] - 1 < left) {
 			shown = c->rules[i];
 			left = shown.max - c->counts[i] - 1;
 		}

@@ -130,6 +130,7 @@ reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 
 	buf_init(&b, rq->cx.arena, BODY_HINT);
 	jw_init(&w, &b);
+	w.empty_as_list = compat_empties(rq);
 	shape_write(&w, shape, obj);
 	return send_json(rq, status, shape, buf_view(&b));
 }
@@ -137,6 +138,10 @@ reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 err_t
 reply_json(struct req *rq, int status, struct str json)
 {
+	if (rq->route->model == &preferences_shape && compat_empties(rq)) {
+		json.p = str_dup(rq->cx.arena, json);
+		json_empties_to_lists((char *)(uintptr_t)json.p, json.n);
+	}
 	return send_json(rq, status, rq->route->model, json);
 }
 

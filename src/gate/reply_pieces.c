@@ -174,6 +174,7 @@ reply_members(struct req *rq, const struct member_list *l)
 struct objects {
 	const struct shape *shape;
 	const struct objs *list;
+	bool empty_as_list;
 };
 
 static bool
@@ -183,6 +184,7 @@ write_object(struct buf *b, int i, const void *arg)
 	struct jw w;
 
 	jw_init(&w, b);
+	w.empty_as_list = o->empty_as_list;
 	shape_write(&w, o->shape, o->list->v[i]);
 	return true;
 }
@@ -190,7 +192,7 @@ write_object(struct buf *b, int i, const void *arg)
 err_t
 reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list)
 {
-	struct objects o = {shape, list};
+	struct objects o = {shape, list, compat_empties(rq)};
 
 	return reply_members(rq, &(struct member_list){shape, key, total, list->n, write_object, &o});
 }

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
+enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, BYTES_PER_FRAME = 512, BURST = 5, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
 
 enum { STREAM_MAGIC = 0x53545232 };
 
@@ -28,7 +28,7 @@ struct stream {
 	bool more;		/* further pieces of the answer may follow */
 	bool heard_all;		/* the request has ended */
 	bool lingering;		/* its answer is out, and the client still sends: that is thrown away for a while */
-	uint64_t since, swallowed;	/* loop_now() when that began; bytes of it */
+	uint64_t since, bytes;	/* loop_now() when that began, or when nobody writes to the answer any more; bytes that went by since */
 	struct watch watch;	/* until the head is complete; then an answer that nobody writes to any more, until it is taken; then lingering */
 	uint64_t moved;		/* loop_now() when it began, then when some of the answer was taken, then of lingering bytes */
 	size_t head_bytes;
@@ -42,8 +42,11 @@ struct h2 {
 	nghttp2_session *s;
 	struct stream *streams;
 	unsigned resets;
-	uint64_t heard;		/* last input */
+	int64_t frames;		/* that may still come, in thousandths; they come back with time, and with what is moved */
+	uint64_t counted;	/* loop_now() of the last of them */
+	uint64_t heard;		/* when the last request began or ended */
 	bool busy;		/* inside nghttp2: output waits */
+	bool calmed;		/* it was told that this is enough */
 };
 
 static void http_h2_pump(struct conn *c);
@@ -71,6 +74,48 @@ free_stream(struct h2 *h, struct stream *st)
 	budget_close(&st->held);
 	st->magic = 0;
 	free(st);
+}
+
+/* ---- floods ---- */
+
+/* Each frame costs us something, whatever is in it: pings, settings, resets, windows of a byte, data of none. A connection may send so many a second, and
+ * more the more it moves. */
+static void
+frames_earn(struct h2 *h, size_t bytes)
+{
+	h->frames += (int64_t)bytes * 1000 / BYTES_PER_FRAME;
+	if (h->frames > conf.http2_frame_rate * 1000 * BURST)
+		h->frames = conf.http2_frame_rate * 1000 * BURST;
+}
+
+static int
+on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd, void *user)
+{
+	struct h2 *h = ((struct conn *)user)->h2;
+	uint64_t now = loop_now();
+
+	if (conf.http2_frame_rate <= 0)
+		return 0;
+	h->frames += (int64_t)(now - h->counted) * conf.http2_frame_rate;
+	h->counted = now;
+	frames_earn(h, hd->type == NGHTTP2_DATA ? hd->length : 0);
+	h->frames -= 1000;
+	if (h->frames >= 0 || h->calmed)
+		return 0;
+	h->calmed = true;
+	metric_add(M_http_floods, 1);
+	return nghttp2_session_terminate_session(s, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* A stream that its client began and gave up; the same for one that we gave up for its mistakes. */
+static void
+count_reset(struct h2 *h)
+{
+	if (++h->resets <= RESETS_MAX || h->calmed)
+		return;
+	h->calmed = true;
+	metric_add(M_http_floods, 1);
+	nghttp2_session_terminate_session(h->s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* Moves what nghttp2 wants to say to the socket, in pieces of the scratch buffer. */
@@ -139,7 +184,7 @@ on_begin(nghttp2_session *s, const nghttp2_frame *f, void *user)
 	st->magic = STREAM_MAGIC;
 	st->conn = c;
 	st->id = f->hd.stream_id;
-	st->moved = loop_now();
+	st->moved = h->heard = loop_now();
 	watch_add(&st->watch, head_check);
 	st->msg = msg_new(c);
 	st->msg->stream = st->id;
@@ -279,9 +324,9 @@ linger_check(struct watch *w, uint64_t now)
 static bool
 swallow(nghttp2_session *s, struct stream *st, size_t n)
 {
-	st->swallowed += n;
+	st->bytes += n;
 	st->moved = loop_now();
-	if (st->swallowed > (uint64_t)conf.linger_bytes)
+	if (st->bytes > (uint64_t)conf.linger_bytes)
 		return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR) == 0;
 	return nghttp2_session_consume_stream(s, st->id, n) == 0;
 }
@@ -295,6 +340,7 @@ linger(nghttp2_session *s, struct stream *st)
 	assert(st->msg == NULL && !st->lingering);
 	st->lingering = true;
 	st->since = st->moved = loop_now();
+	st->bytes = 0;
 	watch_remove(&st->watch);
 	watch_add(&st->watch, linger_check);
 	if (before > 0 && !swallow(s, st, (size_t)before))
@@ -335,6 +381,8 @@ http_h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
 	bool last = (f->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
 	(void)s;
+	if (f->hd.type == NGHTTP2_RST_STREAM && f->rst_stream.error_code == NGHTTP2_NO_ERROR)
+		count_reset(c->h2);	/* any other: when it closes */
 	if (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA)
 		return 0;
 	st = http_h2_stream_of(c, f->hd.stream_id);
@@ -372,8 +420,9 @@ on_stream_close(nghttp2_session *s, int32_t id, uint32_t code, void *user)
 
 	if (st == NULL)
 		return 0;
-	if (code != NGHTTP2_NO_ERROR && ++c->h2->resets > RESETS_MAX)
-		nghttp2_session_terminate_session(s, NGHTTP2_ENHANCE_YOUR_CALM);
+	c->h2->heard = loop_now();
+	if (code != NGHTTP2_NO_ERROR)
+		count_reset(c->h2);
 	nghttp2_session_set_stream_user_data(s, id, NULL);
 	free_stream(c->h2, st);
 	return 0;
@@ -402,7 +451,9 @@ read_answer(nghttp2_session *s, int32_t id, uint8_t *to, size_t room, uint32_t *
 	if (n > 0)
 		memcpy(to, st->out.p + st->out_at, n);
 	st->out_at += n;
+	st->bytes += n;
 	st->moved = loop_now();
+	frames_earn(st->conn->h2, n);
 	if (out_left(st) == 0) {
 		rest_free(&st->out);
 		st->out_at = 0;
@@ -431,7 +482,7 @@ out_check(struct watch *w, uint64_t now)
 	struct stream *st = (struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
 
 	assert(st->magic == STREAM_MAGIC);
-	if (now - st->moved < (uint64_t)conf.transfer_stall)
+	if (now - st->moved < (uint64_t)conf.transfer_stall && !client_too_slow(st->bytes, now - st->since))
 		return;
 	metric_add(M_http_slow, 1);
 	nghttp2_submit_rst_stream(st->conn->h2->s, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
@@ -497,8 +548,11 @@ http_h2_let_go(struct stream *st)
 {
 	st->msg = NULL;
 	st->more = false;
-	if (out_left(st) > 0)
-		watch_add(&st->watch, out_check);
+	if (out_left(st) == 0)
+		return;
+	st->since = loop_now();
+	st->bytes = 0;
+	watch_add(&st->watch, out_check);
 }
 
 void
@@ -613,6 +667,7 @@ session_new(struct conn *c, struct h2 *h)
 		mem_fatal(sizeof *h);
 	nghttp2_option_set_max_send_header_block_length(opt, SCRATCH_SIZE);
 	nghttp2_option_set_no_auto_window_update(opt, 1);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin);
 	nghttp2_session_callbacks_set_on_header_callback(cb, http_h2_on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, http_h2_on_data);
@@ -635,6 +690,8 @@ h2_start(struct conn *c)
 	c->first = false;
 	c->proto = PROTO_H2;
 	c->h2 = h;
+	h->heard = h->counted = loop_now();
+	h->frames = conf.http2_frame_rate * 1000 * BURST;
 	conn_move(c, LIST_H2);
 	if (!session_new(c, h)) {
 		conn_doom(c);
@@ -651,8 +708,6 @@ h2_input(struct conn *c, const char *p, size_t n)
 	struct h2 *h = c->h2;
 	ssize_t used;
 
-	h->heard = loop_now();
-	conn_move(c, LIST_H2);
 	h->busy = true;		/* answers given from inside are sent after it */
 	used = nghttp2_session_mem_recv(h->s, (const uint8_t *)p, n);
 	h->busy = false;
@@ -669,7 +724,7 @@ h2_writable(struct conn *c)
 	http_h2_pump(c);
 }
 
-/* Looked at every head_timeout: ends a connection that was silent long while no handler works for it. Requests that stall and answers
+/* Looked at every head_timeout: ends a connection that asked for nothing long, whatever else it says, while no handler works for it. Requests that stall and answers
  * that nobody fetches have deadlines of their own. */
 void
 h2_timeout(struct conn *c)

@@ -265,8 +265,11 @@ field_write(struct jw *w, const struct field *f, const void *at)
 		return;
 	case F_JSON: {
 		const struct str *j = at;
+		size_t begin = w->b->n;
 
 		jw_raw(w, j->n > 0 ? *j : STR("{}"));
+		if (w->empty_as_list)
+			json_empties_to_lists(w->b->p + begin, w->b->n - begin);
 		return;
 	}
 	case F_LIST:

@@ -440,7 +440,7 @@ peer_subscribe(struct peer *c, struct str id, const struct str *asked, int n, st
 	sub_use(c, &s);		/* first what comes, then what goes: what stays is not touched */
 	if (replace)
 		remove_subs(c, s.id, c->n_subs - 1);
-	c->simple = c->by_url && c->n_subs == 1 && c->subs[0].filter == NULL;
+	c->simple = c->by_url && c->n_subs == 1 && c->subs[0].filter == NULL && str_is(atom_text(c->subs[0].id), URL_SUBSCRIPTION);
 	peer_charge(c);
 	arena_free(&a);
 }

@@ -477,3 +477,17 @@ Test(str, strangers_text_is_kept)
 	}
 	arena_free(&a);
 }
+
+Test(json, nested_empty_objects_become_lists)
+{
+	static const char *const rows[][2] = {{"{}", "{}"}, {"{\"a\":{}}", "{\"a\":[]}"}, {"{\"a\":[{},{\"b\":{}}],\"{}\":\"{}\\\"{}\"}", "{\"a\":[[],{\"b\":[]}],\"{}\":\"{}\\\"{}\"}"},
+		{"", ""}, {"{", "{"}, {"{\"a\":{", "{\"a\":{"}, {"\"\\", "\"\\"}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[64];
+
+		strcpy(text, rows[i][0]);
+		json_empties_to_lists(text, strlen(text));
+		cr_expect_str_eq(text, rows[i][1]);
+	}
+}

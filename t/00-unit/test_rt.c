@@ -1136,6 +1136,20 @@ Test(rt, both_forms_of_a_dotted_name_are_queries_of_the_channel)
 	}
 }
 
+Test(rt, a_subscription_in_place_of_that_of_the_url_has_its_own_id)
+{
+	struct ws *w = connect_as("", "project=p&channels[]=documents");
+
+	say(w, "{\"type\":\"unsubscribe\",\"data\":[{\"subscriptionId\":\"" URL_SUBSCRIPTION "\"}]}");
+	say(w, "{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"mine\",\"channels\":[\"documents\"]}]}");
+	heard(w);
+	document("any", 1);
+	show();
+	settle_all();
+	cr_expect(strstr(heard(w), "\"subscriptions\":[\"mine\"]") != NULL);
+	close_ws(w);
+}
+
 Test(rt, a_query_of_no_channel_is_refused)
 {
 	static const char *const bad[] = {"channels[]=documents&dokuments[0][]=" EQUAL_N("2"), "channels[]=documents&channel[]=files", "channels[]=documents&x[0]=y",

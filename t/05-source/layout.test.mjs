@@ -123,3 +123,8 @@ test('a change of the master key knows all that is sealed', () => {
 	for (const file of sources.filter((f) => !/seal\w*\.[ch]$/.test(f) && /\bseal_text\(/.test(code(f))))
 		assert.ok(file in byHand, `${file} seals something: put its column into seal_rotate.c, and the file on this list`)
 })
+
+test('every page of doc/ is installed', () => {
+	const made = read('Makefile.am')
+	for (const page of readdirSync(path.join(top, 'doc')).filter((f) => f.endsWith('.md')).map((f) => `doc/${f}`)) assert.ok(made.includes(` ${page}`), `${page} is not in dist_pages_DATA`)
+})

@@ -4,7 +4,7 @@
  *
  * /sink takes the body in pieces and says what it was, /sink/MS takes a piece every MS; /early/N answers N without taking it;
  * /pieces/N/SIZE answers N pieces without a length, /known/N/SIZE with one, /cut/N/SIZE breaks off after N of N + 1; /file/PATH answers
- * a file of data_dir; /held says what the budget holds and what fibers live.
+ * a file of data_dir; /held says what the budget holds and what fibers live, /floods how many were ended.
  * /delay/MS answers late, /text/N answers N bytes, /headers sends awkward ones, /status/N, /silent never answers (until the client
  * leaves), /stats counts, /broadcast sends the body to all sockets; anything else is echoed as JSON, bytes as code points. */
 #include <inttypes.h>
@@ -382,6 +382,8 @@ on_request(struct http_msg *m)
 		answer(m, (int)n, STR("{}"));
 	else if (str_is(m->path, "/held"))
 		held(m);
+	else if (str_is(m->path, "/floods"))
+		answer(m, 200, str_c(arena_printf(m->arena, "{\"floods\":%" PRId64 "}", metric_value(M_http_floods))));
 	else if (on_fiber(m))
 		return;
 	else if (m->length != 0)

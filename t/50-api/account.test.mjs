@@ -291,8 +291,18 @@ describe('the account', () => {
 		keysOf(r.body, account)
 		assert.deepEqual(r.body.prefs, prefs)
 		assert.deepEqual(Object.keys((await u.ok('GET', '/account/prefs'))), Object.keys(prefs))
-		await u.ok('PATCH', '/account/prefs', { body: { prefs: { a: {}, b: [] } } })
-		assert.deepEqual(await u.ok('GET', '/account/prefs'), { a: [], b: [] })
+		/* an object stays one, but for clients of 1.0 and those that do not say what they are */
+		const given = { a: {}, b: [], c: { d: {}, e: [{}] }, t: 'x{}"{}\\', '{}': 1 }, lists = { a: [], b: [], c: { d: [], e: [[]] }, t: 'x{}"{}\\', '{}': 1 }
+		for (const [format, want] of [[undefined, lists], ['1.0.0', lists], ['1.4.0', given], ['1.8.0', given]]) {
+			const headers = format ? { 'x-appwrite-response-format': format } : {}, o = { headers }
+			assert.deepEqual((await u.ok('PATCH', '/account/prefs', { body: { prefs: given }, headers })).prefs, want, format)
+			assert.deepEqual(await u.ok('GET', '/account/prefs', o), want)
+			assert.deepEqual((await u.ok('GET', '/account', o)).prefs, want)
+			assert.deepEqual(await p.ok('GET', `/users/${u.id}/prefs`, o), want)
+			assert.deepEqual(await p.ok('PATCH', `/users/${u.id}/prefs`, { body: { prefs: given }, headers }), want)
+			assert.deepEqual((await p.ok('GET', '/users', { ...o, query: { queries: [`equal("email", "${u.email}")`] } })).users[0].prefs, want)
+			assert.deepEqual((await u.ok('PATCH', '/account/prefs', { body: { prefs: {} }, headers })).prefs, {}, 'and preferences are one for all')
+		}
 		for (const bad of [[1, 2], 'dark', 5, { 0: 'a' }, { a: 'x'.repeat(65536) }, { a: 'ü'.repeat(11000) }])
 			fails(await u.call('PATCH', '/account/prefs', { body: { prefs: bad } }), 400, 'general_argument_invalid')
 		assert.deepEqual((await u.ok('PATCH', '/account/prefs', { body: {} })).prefs, {})

@@ -10,6 +10,7 @@ import { description } from '../lib/shapes.mjs'
 const neverSucceeds = {
 	'GET /v1/health/stats': 'nobody has its scope',
 	'POST /v1/graphql': 'it is there to fail',
+	'GET /dev/messages': 'only with the setting dev: t/20-serve',
 	'GET /.well-known/acme-challenge/{token}': 'certificates are not fetched here',
 	'PATCH /v1/projects/{projectId}/domains/{domainId}/verification': 'it needs a name in the DNS that points here',
 	'GET /v1/mock/tests/general/400-error': 'it is there to fail',

@@ -33,3 +33,9 @@ test('/v1 says where to go on', async () => {
 	}
 	assert.equal((await s.call('GET', '/v2', { root: true })).status, 404)
 })
+
+test('a query that cannot be read, and a page that is for development', async () => {
+	const s = await server()
+	for (const at of ['/?a=%FF', '/v1?a=%FF']) assert.equal((await s.call('GET', at, { root: true })).status, 400, at)
+	assert.equal((await s.call('GET', '/dev/messages', { root: true })).status, 404)
+})

@@ -179,6 +179,17 @@ describe('the owner of an address comes in', () => {
 		}
 	})
 
+	test('a recovery whose secret the console was shown is a new password, and proves nothing', async () => {
+		const u = await p.user(), r = await p.admin('POST', '/account/recovery', { body: { email: u.email, url } })
+		assert.equal(r.body.secret.length, 256)
+		assert.equal((await send('PUT', '/account/recovery', { userId: u.id, secret: r.body.secret, password: 'console-1234', passwordAgain: 'console-1234' })).status, 200)
+		assert.equal((await u.ok('GET', '/account')).emailVerification, true)
+		assert.equal((await send('POST', '/account/sessions/email', { email: u.email, password: 'console-1234' })).status, 201)
+		const { userId, secret } = await (async () => { await send('POST', '/account/recovery', { email: u.email, url }); await linkTo(u.email); return linkTo(u.email) })()
+		assert.equal((await send('PUT', '/account/recovery', { userId, secret, password, passwordAgain: password })).status, 200)
+		fails(await u.call('GET', '/account'), 401, 'general_unauthorized_scope')	/* the owner of the address still takes over */
+	})
+
 	test('what was made by the secret itself has nobody to take it from', async () => {
 		const email = mail(), u = { email }
 		const [one, two] = [await secrets['magic URL'](u), await secrets['magic URL'](u)], first = cookieOf(await one())

@@ -81,7 +81,7 @@ static err_t
 mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l)
 {
 	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .sent_to = l->to->email,
-		.event = event, .send = send_mail, .arg = l};
+		.shown = type == TOKEN_RECOVERY && rq->caller == CALLER_ADMIN, .event = event, .send = send_mail, .arg = l};
 	struct token *t;
 
 	l->rq = rq;

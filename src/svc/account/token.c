@@ -16,6 +16,7 @@ static const struct field token_fields[] = {
 	FIELD(F_ID, struct token, user_id, "userId", "t.user_id", "User ID."),
 	FIELD(F_STR, struct token, secret, "secret", "t.secret_hash", "Secret; empty for clients, who get it by mail or SMS."),
 	FIELD(F_TIME, struct token, expire, "expire", "t.expire", "Token expiration date in ISO 8601 format."),
+	FIELD_HIDDEN(F_BOOL, struct token, shown, "t.shown"),
 };
 const struct shape token_shape = SHAPE("token", struct token, token_fields);
 
@@ -63,12 +64,12 @@ token_insert(struct db_tx *tx, const struct project *p, const struct user *u, co
 
 	tx_add(tx,
 	    arena_printf(cx->arena,
-		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to, epoch) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to, epoch, shown) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::boolean)",
 		p->schema),
 	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
 		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
-		in->sent_to, pg_i64(cx->arena, u->epoch)));
+		in->sent_to, pg_i64(cx->arena, u->epoch), pg_bool(in->shown)));
 	if (in->type == TOKEN_PHONE)
 		drop_old_codes(tx, p, u);
 	in->send(tx, t, in->arg);
@@ -120,10 +121,12 @@ static err_t
 redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t, struct user *now)
 {
 	struct ctx *cx = tx_ctx(tx);
-	const struct user_proof proof = {.of = use->proves, .how = use->how, .hash = hash, .took_over_out = &t->took_over};
+	struct user_proof proof = {.of = use->proves, .how = use->how, .hash = hash, .took_over_out = &t->took_over};
 	struct event ev;
 
 	TRY(token_take(tx, p, u, use, t));
+	if (t->shown)
+		proof.how = PROOF_BY_CONSOLE;
 	TRY(user_prove(tx, p, u, &proof, now));
 	ev = token_event(cx, p, use->event == NULL ? &ev_roles_update : use->event, now, t);
 	if (use->event == NULL) {

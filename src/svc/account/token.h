@@ -23,6 +23,7 @@ struct token {
 	const char *id, *user_id;
 	const char *secret;	/* clear when just made; the hash when used */
 	int64_t created, expire;
+	bool shown;		/* whoever asked for it was told the secret */
 	bool took_over;		/* its use took the account over (user_prove) */
 };
 extern const struct shape token_shape;
@@ -32,6 +33,7 @@ struct token_in {
 	int64_t life_ms;
 	const char *ip, *user_agent;
 	const char *sent_to;	/* the e-mail address or phone number that it proves; NULL: it goes to none */
+	bool shown;		/* whoever asks for it is told the secret: its use does not prove who reads at the address */
 	const struct event_info *event;	/* NULL: none */
 	/* Puts the mail or SMS into the transaction. */
 	void (*send)(struct db_tx *tx, const struct token *t, void *arg);

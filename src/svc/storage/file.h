@@ -17,7 +17,7 @@ struct file {
 	const char *uploader;		/* who began it and may finish it: "user:<id>", "guest:<address>"; "": keys and admins alone */
 	const struct blob_part *parts;	/* where its bytes are; NULL: file_parts finds them */
 	int n_parts;
-	int64_t chunk, received, unbroken, changes;	/* while it is uploaded, see sql/project/0012_storage.sql */
+	int64_t chunk, received, unbroken, changes;	/* while it is uploaded, see sql/project/0013_storage.sql */
 };
 extern const struct shape file_shape;
 

@@ -10,7 +10,10 @@
  * The link of a verification lets nobody in. It is asked for by whoever holds the account and opened by whoever reads there, and only when both are
  * the same (it is opened with a session of the account) the address is proved by it; then nothing ends, since nothing changed hands. Opened by a
  * guest it makes the address verified, as the contract has it, and no more: the owner, who may have opened a stranger's link, still takes
- * over when they come in by themselves. */
+ * over when they come in by themselves.
+ *
+ * A recovery that the project's team asks for shows it the secret (spec identity.md): that is a new password, as the team may set one anyway, and
+ * proves nothing. So it does what the contract says, and no more: sessions stay. */
 #include <assert.h>
 
 #include "core/metric.h"
@@ -66,8 +69,8 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	proved = proof->of == PROVES_EMAIL ? now->email_proved : now->phone_proved;
 	n.email_verification = proof->of == PROVES_EMAIL;
 	n.phone_verification = proof->of == PROVES_PHONE;
-	n.email_proved = n.email_verification && (proved || proof->how != PROOF_BY_LINK);
-	n.phone_proved = n.phone_verification && (proved || proof->how != PROOF_BY_LINK);
+	n.email_proved = n.email_verification && (proved || proof->how < PROOF_BY_LINK);
+	n.phone_proved = n.phone_verification && (proved || proof->how < PROOF_BY_LINK);
 	n.epoch = now->epoch + 1;
 	if (!proved && proof->how == PROOF_LETS_IN) {
 		*proof->took_over_out = true;
@@ -79,7 +82,8 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	TRY(record_set(tx, p, &user_record, w, addresses[proof->of].confirm, &n, now));
 	if (proof->hash == NULL || proof->nobody_knows)
 		return OK;
-	proof_end(tx, p, now, false);
+	if (proof->how != PROOF_BY_CONSOLE)
+		proof_end(tx, p, now, false);
 	proof_password(proof, &n);
 	return record_set(tx, p, &user_record, w, PASSWORD_SET, &n, now);
 }

@@ -326,7 +326,6 @@ user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, co
 	if (prefs != NULL && (json_is_object(prefs) ? json_object_size(prefs) : json_array_size(prefs)) > 0) {
 		buf_init(&b, cx->arena, 256);
 		jw_init(&w, &b);
-		w.empty_as_list = true;
 		jw_value(&w, prefs);
 		n.prefs = buf_view(&b);
 	}

@@ -44,7 +44,8 @@ struct user_proof {
 	enum proof_how {
 		PROOF_LETS_IN,		/* its reader gets into the account by it */
 		PROOF_BY_HOLDER,	/* it was opened by who is signed in to the account already */
-		PROOF_BY_LINK		/* it was opened by anybody */
+		PROOF_BY_LINK,		/* it was opened by anybody */
+		PROOF_BY_CONSOLE	/* the project's team was shown the secret, and may have used it */
 	} how;
 	const char *hash;	/* of the password from now on; NULL: it stays, or with an account that is taken over there is none */
 	bool nobody_knows;	/* that password is random, and counts with an account that is taken over only */

@@ -1,0 +1,147 @@
+// HTTP/2 in frames that no client sends: floods, drips, contradictions. Whatever comes, the process lives and the connection ends where it should.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { F, T, block, frame, parse, preface, request, settings, u32 } from '../lib/h2.mjs';
+import { Wire, ask, skip, startEcho, until } from './lib.mjs';
+
+let s, quick; // quick: with deadlines that are meant to pass
+before(async () => {
+  if (skip) return;
+  s = await startEcho({ head_timeout: '60s', http2_frame_rate: 200, body_max: 1_000_000 });
+  quick = await startEcho({ head_timeout: '500ms', transfer_stall: '60s', rate_min: 100_000, keepalive_timeout: '700ms', linger_timeout: '1s' });
+});
+after(async () => {
+  await s?.stop();
+  await quick?.stop();
+});
+const held = async (server) => (await ask(server.port, 'GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json();
+afterEach(async () => {
+  if (skip) return;
+  for (const server of [s, quick])
+    await until(async () => {
+      const h = await held(server);
+      return h.held === 0 && h.owners === 0 && h.fibers === 0;
+    }, 'nothing is held');
+});
+
+const open = async (server = s, pairs = []) => (await Wire.open(server.port)).send(preface(pairs));
+const frames = (w) => parse(w.data).all;
+const find = (w, want, what) => w.until((d) => parse(d).all.find(want), what);
+const answer = (w, id) => find(w, (f) => f.type === T.headers && f.stream === id, `an answer on ${id}`);
+const bodyOf = async (w, id) => {
+  await find(w, (f) => f.stream === id && (f.type === T.data || f.type === T.headers) && f.flags & F.end, 'its end');
+  return Buffer.concat(frames(w).filter((f) => f.type === T.data && f.stream === id).map((f) => f.payload)).toString();
+};
+
+test('a request and its answer, as a check of the tools', { skip }, async () => {
+  const w = await open();
+  w.send(request(1, [['x-appwrite-project', 'p']], { path: '/a?b=c' }));
+  const j = JSON.parse(await bodyOf(w, 1));
+  assert.deepEqual([j.path, j.query, j.headers.host, j.headers['x-appwrite-project']], ['/a', 'b=c', 'a', 'p']);
+  w.close();
+});
+
+test('two hosts, and a host that contradicts the authority', { skip }, async () => {
+  const w = await open();
+  let id = 1;
+  for (const [pairs, ok] of [[[], true], [[['host', 'a']], true], [[['host', 'A']], true], [[['host', 'b']], false], [[['host', 'a'], ['host', 'a']], false], [[['host', 'b'], ['host', 'a']], false]]) {
+    w.send(request(id, pairs));
+    await find(w, (f) => f.stream === id && (f.type === T.reset || f.flags & F.end), 'its end'); // nghttp2 resets what has two
+    const reset = frames(w).some((f) => f.stream === id && f.type === T.reset), body = reset ? '{"code":400}' : await bodyOf(w, id);
+    if (ok) assert.equal(JSON.parse(body).headers.host.toLowerCase(), 'a');
+    else assert.equal(JSON.parse(body).code, 400, JSON.stringify(pairs));
+    id += 2;
+  }
+  w.close();
+});
+
+const flood = async (server, make) => {
+  const before_ = (await (await ask(server.port, 'GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json()).floods;
+  const w = await open(server);
+  for (let i = 0; !w.ended && i < 5000; i++) {
+    w.socket.write(make(i));
+    if (i % 50 === 0) await new Promise((ok) => setImmediate(ok));
+  }
+  await w.end();
+  const goaway = parse(w.data).all.find((f) => f.type === T.goaway);
+  return { goaway: goaway?.payload.readUInt32BE(4), counted: (await (await ask(server.port, 'GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json()).floods - before_ };
+};
+const CALM = 11;
+const many = (n, one) => Buffer.concat(Array.from({ length: n }, (_, i) => one(i)));
+for (const [name, make] of [
+  ['pings', () => many(20, () => frame(T.ping, 0, 0, Buffer.alloc(8)))],
+  ['acknowledged pings', () => many(20, () => frame(T.ping, F.ack, 0, Buffer.alloc(8)))],
+  ['settings', () => many(20, () => settings([[3, 100]]))],
+  ['windows of a byte', () => many(20, () => frame(T.window, 0, 0, u32(1)))],
+  ['priorities', () => many(20, () => frame(2, 0, 1, Buffer.from([0, 0, 0, 0, 1])))],
+  ['data without bytes', (i) => (i === 0 ? request(1, [], { method: 'POST', end: false }) : many(20, () => frame(T.data, 0, 1)))],
+  ['data of a byte', (i) => (i === 0 ? request(1, [], { method: 'POST', end: false }) : many(20, () => frame(T.data, 0, 1, 'x')))],
+  ['resets without an error', (i) => many(10, (k) => Buffer.concat([request(2 * (10 * i + k) + 1, [], { path: '/silent' }), frame(T.reset, 0, 2 * (10 * i + k) + 1, u32(0))]))],
+  ['resets', (i) => many(10, (k) => Buffer.concat([request(2 * (10 * i + k) + 1, [], { path: '/silent' }), frame(T.reset, 0, 2 * (10 * i + k) + 1, u32(8))]))],
+])
+  test(`a flood of ${name} ends the connection, and is counted`, { skip }, async () => {
+    const { goaway, counted } = await flood(s, make);
+    assert.ok(goaway === CALM || goaway === undefined, `${goaway}`); // a write that fails may lose it
+    assert.equal(counted, 1);
+  });
+
+test('continuations without end, in bytes and in frames', { skip }, async () => {
+  for (const size of [0, 1, 16000]) {
+    const w = await open();
+    w.send(frame(T.headers, F.end, 1, block([[':method', 'GET'], [':path', '/'], [':scheme', 'http'], [':authority', 'a']])));
+    let sent = 0;
+    for (; !w.ended && sent < 20_000; sent++) {
+      w.socket.write(frame(T.continuation, 0, 1, size ? block([['x-a', 'y'.repeat(size)]]) : ''));
+      if (sent % 50 === 0) await new Promise((ok) => setImmediate(ok));
+    }
+    await w.end();
+    assert.ok(sent < 20_000);
+  }
+});
+
+test('who moves much may send many frames', { skip }, async () => {
+  const w = await open();
+  await find(w, (f) => f.type === T.settings, 'its settings');
+  w.send(Buffer.concat([frame(T.settings, F.ack, 0), request(1, [], { method: 'POST', path: '/sink', end: false })])); // its windows are those from now on
+  const data = frame(T.data, 0, 1, Buffer.alloc(1000, 'x'));
+  const window = (stream, initial) => initial + frames(w).filter((f) => f.type === T.window && f.stream === stream).reduce((n, f) => n + f.payload.readUInt32BE(0), 0);
+  for (let i = 1; i <= 3000; i++) {
+    if (i % 50 === 0) await w.until(() => (Math.min(window(0, 65535), window(1, 256 * 1024)) >= (i + 50) * 1000 || i === 3000 ? true : undefined), 'a window');
+    w.socket.write(data);
+  }
+  w.send(frame(T.data, F.end, 1));
+  assert.equal(JSON.parse(await bodyOf(w, 1)).bytes, 3_000_000);
+  w.close();
+});
+
+test('an answer that is taken byte by byte is given up, small or large, whatever is said besides', { skip }, async () => {
+  for (const path of ['/text/60000', '/known/20/60000', '/pieces/20/60000']) {
+    const slow = (await held(quick)).slow;
+    const w = await open(quick, [[4, 1]]); // a window of one byte
+    w.send(request(1, [], { path }));
+    const drip = setInterval(() => w.ended || w.socket.write(Buffer.concat([frame(T.window, 0, 1, u32(1)), frame(T.ping, 0, 0, Buffer.alloc(8))])), 50);
+    await w.until((d) => (parse(d).all.some((f) => f.type === T.reset && f.stream === 1) ? true : undefined), 'it is reset');
+    clearInterval(drip);
+    assert.ok((await held(quick)).slow > slow, path);
+    w.close();
+  }
+});
+
+test('pings do not keep a connection that asks for nothing', { skip }, async () => {
+  const w = await open(quick);
+  w.send(request(1, [], { path: '/small' }));
+  await answer(w, 1);
+  const pings = setInterval(() => w.ended || w.socket.write(frame(T.ping, 0, 0, Buffer.alloc(8))), 50);
+  await w.end();
+  clearInterval(pings);
+});
+
+test('streams that stay open without a head, a body or an end', { skip }, async () => {
+  const w = await open(quick); // a head that does not end
+  w.send(frame(T.headers, F.end, 1, block([[':method', 'GET'], [':path', '/']])));
+  await w.end();
+  const v = await open(quick);
+  for (let i = 0; i < 50; i++) v.send(request(2 * i + 1, [['content-length', '5']], { method: 'POST', end: false }));
+  await v.until((d) => (parse(d).all.filter((f) => f.type === T.data && f.flags & F.end && /general_request_timeout/.test(f.payload.toString())).length === 50 ? true : undefined), 'all are answered');
+  await v.end();
+});
