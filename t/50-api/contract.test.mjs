@@ -9,10 +9,9 @@ import { server } from '../lib/server.mjs'
 import { description } from '../lib/shapes.mjs'
 
 /* Services that are not there: as soon as one is, it must be as the contract has it. */
-const servicesToCome = ['functions', 'storage']
-const modelsToCome = ['bucket', 'bucketList', 'file', 'fileList',
-	'function', 'functionList', 'runtime', 'runtimeList', 'deployment', 'deploymentList', 'execution', 'executionList', 'variable', 'variableList',
-	'usageBuckets', 'usageFunctions', 'usageStorage']
+const servicesToCome = ['functions']
+const modelsToCome = ['function', 'functionList', 'runtime', 'runtimeList', 'deployment', 'deploymentList', 'execution', 'executionList', 'variable', 'variableList',
+	'usageFunctions']
 
 const always = (model, ...members) => members.map((m) => [`${model}.${m}`, 'may be missing there: we always have it'])
 const object = (...members) => members.map((m) => [m, 'an empty object may be written as an empty list, there too'])
@@ -31,12 +30,15 @@ const deviations = new Map([
 	...usage('usageUsers', 'usersCount', 'usersCreate', 'usersRead', 'usersUpdate', 'usersDelete', 'sessionsCreate', 'sessionsProviderCreate', 'sessionsDelete'),
 	...['usageDatabases', 'usageDatabase', 'usageCollection'].flatMap((m) => usage(m, 'documentsCount', 'documentsCreate', 'documentsRead', 'documentsUpdate', 'documentsDelete')),
 	...['usageDatabases', 'usageDatabase'].flatMap((m) => usage(m, 'collectionsCount', 'collectionsCreate', 'collectionsRead', 'collectionsUpdate', 'collectionsDelete')),
+	...['usageBuckets', 'usageStorage'].flatMap((m) => usage(m, 'filesCount', 'filesCreate', 'filesRead', 'filesUpdate', 'filesDelete')), ...usage('usageBuckets', 'filesStorage'),
+	...usage('usageStorage', 'storage', 'bucketsCount', 'bucketsCreate', 'bucketsRead', 'bucketsUpdate', 'bucketsDelete'),
 	...usage('usageDatabases', 'databasesCount', 'databasesCreate', 'databasesRead', 'databasesUpdate', 'databasesDelete'),
 	['GET /v1/databases/{databaseId}/collections/{collectionId}/attributes/{key}', 'any kind of attribute: the model attribute'],
 	['GET /v1/databases/{databaseId}/collections/{collectionId}/documents', 'with explain the plan'],
 	['GET /v1/teams/{teamId}/memberships/{membershipId}', 'a list there; what comes is one membership'],
 	['PUT /v1/account/sessions/magic-url', '200 there; a session was created, and that is what comes'],
 	['PUT /v1/account/sessions/phone', 'the same'],
+	...['download', 'view', 'preview'].map((what) => [`GET /v1/storage/buckets/{bucketId}/files/{fileId}/${what}`, 'bytes, whose type is not said there; 206 for a part, 304 for who has them']),
 	...['browsers/{code}', 'credit-cards/{code}', 'favicon', 'flags/{code}', 'image', 'initials', 'qr'].map((path) => [`GET /v1/avatars/${path}`, 'a picture, whose type is not said there; 304 for who has it']),
 ])
 
