@@ -82,7 +82,7 @@ static const struct option storage_check_options[] = {
     {"repair", NULL, "Remove bytes that no row knows and that are older than a day.", false},
     {0}};
 static const struct option storage_move_options[] = {
-    {"to", "DEVICE", "Device to copy to, written as in storage_also; the servers go on with theirs.", false},
+    {"to", "DEVICE", "Device to copy to, written as in storage_also; \"-\" reads it from standard input. The servers go on with theirs.", false},
     {"keep", NULL, "Leave the bytes at the former devices, too.", false},
     {0}};
 

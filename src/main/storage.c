@@ -59,6 +59,8 @@ storage_check_run(struct args *a)
 /* ---- move ---- */
 
 static struct move_count moved;
+static const char *move_to;	/* --to; NULL: to the one that is configured */
+static char move_line[2048];
 static bool none_to_move;
 
 static void
@@ -100,8 +102,8 @@ move_work(struct ctx *cx, void *arg)
 	struct devices d;
 
 	TRY(device_configured(cx, &d));
-	if (args_get(a, "to") != NULL)
-		return move_ahead(cx, &d, args_get(a, "to"));
+	if (move_to != NULL)
+		return move_ahead(cx, &d, move_to);
 	none_to_move = d.n == 1;
 	for (int i = 1; i < d.n; i++)
 		TRY(move_between(cx, d.v[i], d.v[0], args_get(a, "keep") == NULL));
@@ -114,6 +116,9 @@ storage_move_run(struct args *a)
 	char why[1024];
 	err_t e;
 
+	move_to = args_get(a, "to");
+	if (move_to != NULL && strcmp(move_to, "-") == 0)	/* it has a secret in it, and who lists processes sees arguments */
+		move_to = fgets(move_line, sizeof move_line, stdin) != NULL ? move_line : "";
 	if (!storage_begin(a))
 		return 1;
 	e = with_loop(move_work, a, 0, why, sizeof why);
@@ -128,7 +133,7 @@ storage_move_run(struct args *a)
 		fprintf(stderr, "badal: %lld were not moved, see above; run this again\n", (long long)moved.failed);
 		return 1;
 	}
-	if (args_get(a, "to") != NULL)
+	if (move_to != NULL)
 		printf("Now configure that device for all servers, with the former one as storage_also, restart them, and run badal storage move.\n");
 	return 0;
 }

@@ -137,7 +137,7 @@ describe('the operator', () => {
 			assert.equal((await upload(q.call, b.$id, 'f', part('a.bin', bytes))).status, 201)
 			assert.equal((await upload(q.call, b.$id, 'empty', part('a.bin', ''))).status, 201)
 			store.spoil('500', { method: 'PUT', times: 1 })
-			const r = await run(['storage', 'move', '--to', `s3://S3RVER:S3RVER@files/moved?region=us-east-1&endpoint=http://127.0.0.1:${store.port}`, ...settings({ data_dir: local.dataDir, storage_s3_part: '5m' })])
+			const r = await run(['storage', 'move', '--to', '-', ...settings({ data_dir: local.dataDir, storage_s3_part: '5m' })], { input: `s3://S3RVER:S3RVER@files/moved?region=us-east-1&endpoint=http://127.0.0.1:${store.port}\n` })
 			assert.equal(r.code, 0, r.out + r.err)
 			assert.match(r.out, /2 copied/)
 			await local.stop()
