@@ -24,7 +24,7 @@
 #include "libs.h"
 #include "picture_priv.h"
 
-enum { CONTROL = 0, USAGE = 2 };
+enum { CONTROL = 0, THREADS_MAX = 4096, USAGE = 2 };
 
 static struct picture_limits limits;
 static struct picture_able able;
@@ -52,6 +52,7 @@ set_limits(size_t source)
 	limit(RLIMIT_CPU, (rlim_t)limits.seconds);
 	limit(RLIMIT_FSIZE, PICTURE_RESULT_MAX + sizeof(struct picture_result));
 	limit(RLIMIT_NOFILE, 64);
+	limit(RLIMIT_NPROC, THREADS_MAX);	/* of the user in all: decoders may have threads, not all that there are */
 	limit(RLIMIT_CORE, 0);
 }
 

@@ -934,6 +934,7 @@ lateness(struct ctx *cx)
 	ask.rotation = 33;
 	FAILS(make(cx, bomb_png(6000, 6000, 0), ask, &p), PICTURE_LARGE);
 	CHECK(metric_value(M_pictures_late) == 1);
+	conf.picture_time = 10000;
 	GOOD(make(cx, lab_file(&q, 1, "PNG", 0), plain, &p));
 }
 
