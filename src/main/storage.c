@@ -117,8 +117,10 @@ storage_move_run(struct args *a)
 	err_t e;
 
 	move_to = args_get(a, "to");
-	if (move_to != NULL && strcmp(move_to, "-") == 0)	/* it has a secret in it, and who lists processes sees arguments */
+	if (move_to != NULL && strcmp(move_to, "-") == 0) {	/* it has a secret in it, and who lists processes sees arguments */
 		move_to = fgets(move_line, sizeof move_line, stdin) != NULL ? move_line : "";
+		move_line[strcspn(move_line, "\r\n")] = '\0';
+	}
 	if (!storage_begin(a))
 		return 1;
 	e = with_loop(move_work, a, 0, why, sizeof why);
