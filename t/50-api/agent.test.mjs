@@ -62,12 +62,13 @@ test('texts that are made to be slow, or long, or no text', async () => {
 	}
 })
 
-test('a directory that is not there, or broken: the table answers, and the log says so once', async () => {
-	const broken = path.join(dir, 'broken')
-	mkdirSync(broken)
+test('a directory that went away, or is broken: the table answers, and the log says so once', async () => {
+	const [broken, gone] = ['broken', 'gone'].map((d) => path.join(dir, d))
+	for (const d of [broken, gone]) mkdirSync(d)
 	writeFileSync(path.join(broken, 'oss.yml'), '- regex: [')
-	for (const at of [path.join(dir, 'none'), broken]) {
+	for (const at of [gone, broken]) {
 		const t = await server({ own: true, conf: { agent_rules: at, web_processes: 1, rate_limits: 'off' } })
+		rmSync(gone, { recursive: true, force: true })	/* it is read when the first user agent is looked at */
 		try {
 			const q = await t.project()
 			for (let i = 0; i < 3; i++) assert.deepEqual(device(await signIn(q, chrome(`Pixel ${i}`))), ['smartphone', 'Google', `Pixel ${i}`])

@@ -190,6 +190,23 @@ describe('the owner of an address comes in', () => {
 		fails(await u.call('GET', '/account'), 401, 'general_unauthorized_scope')	/* the owner of the address still takes over */
 	})
 
+	test('a sign-in whose secret the console was shown proves nothing, and ends nothing', async () => {
+		const phone = number(), u = await p.user()
+		await u.ok('PATCH', '/account/phone', { body: { phone, password: u.password } })
+		for (const [way, body] of [['magic-url', { email: u.email, url }], ['phone', { phone }]]) {
+			const r = await p.admin('POST', `/account/sessions/${way}`, { body: { userId: 'unique()', ...body } })
+			assert.notEqual(r.body.secret, '')
+			assert.equal((await send('PUT', `/account/sessions/${way}`, { userId: u.id, secret: r.body.secret })).status, 201)
+			assert.equal((await u.ok('GET', '/account')).phone, phone)
+			assert.equal((await send('POST', '/account/sessions/email', { email: u.email, password: u.password })).status, 201)
+		}
+		assert.equal(psql(`SELECT email_proved OR phone_proved FROM ${schema}.users WHERE id = '${u.id}'`), 'f')
+		for (const [way, body] of [['magic-url', { email: mail(), url }], ['phone', { phone: number() }]]) {	/* one that is made by it is nobody's yet */
+			const made = await p.admin('POST', `/account/sessions/${way}`, { body: { userId: 'unique()', ...body } })
+			assert.equal(psql(`SELECT email_proved OR phone_proved FROM ${schema}.users WHERE id = '${made.body.userId}'`), 'f')
+		}
+	})
+
 	test('what was made by the secret itself has nobody to take it from', async () => {
 		const email = mail(), u = { email }
 		const [one, two] = [await secrets['magic URL'](u), await secrets['magic URL'](u)], first = cookieOf(await one())

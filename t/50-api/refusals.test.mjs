@@ -8,7 +8,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import tls from 'node:tls'
 
-import { server, sleep, start } from '../lib/server.mjs'
+import { server, sleep, start, until } from '../lib/server.mjs'
 
 const conf = { env: 'development', web_processes: 1, body_max: '1m', bytes_max: '8m', bytes_per_address: '4m', head_timeout: '1s', head_max: '16k', linger_bytes: '32m' }
 const page = 'https://app.example.org'
@@ -86,12 +86,14 @@ describe('a page can read', () => {
 	})
 	test('no room: of the address, of all', async () => {
 		const busy = (n) => Promise.all(Array.from({ length: n }, () => new Promise((ok) => {
-			const c = net.connect(s.port, '127.0.0.1', () => c.write(`POST /v1/account HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n${' '.repeat(600_000)}`, () => ok(c)))
+			const c = net.connect(s.port, '127.0.0.1', () => c.write(`POST /v1/account HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n${' '.repeat(990_000)}`, () => ok(c)))
 			c.on('error', () => {})
 		})))
-		const held = await busy(4)
-		let r
-		for (let i = 0; i < 100 && r?.status !== 429; i++) r = await raw([head('POST /v1/account HTTP/1.1', 'Content-Length: 900000'), ' '.repeat(900_000)])
+		const held = await busy(4)	/* a body takes more room than has come, but never more than was said: so they say little more */
+		const r = await until('no room', async () => {
+			const one = await raw([head('POST /v1/account HTTP/1.1', 'Content-Length: 900000'), ' '.repeat(900_000)])
+			return one.status === 429 && one
+		})
 		held.forEach((c) => c.destroy())
 		readable(r, 429, 'general_rate_limit_exceeded')
 	})
@@ -117,9 +119,14 @@ describe('a page can read', () => {
 		c.close()
 	})
 	test('a request in the lifecycle that fails before its project is known', async () => {
-		const own = await server({ own: true, conf: { web_processes: 1, requests_max: 0 } })
-		const r = await raw([`GET /v1/account HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n`], { port: own.port })
-		assert.deepEqual([r.status, r.body.type, r.headers['access-control-allow-origin']], [503, 'general_busy', 'http://localhost'])
+		const own = await server({ own: true, conf: { web_processes: 1, requests_max: 1 } })
+		const held = net.connect(own.port, '127.0.0.1', () => held.write('POST /v1/mock/tests/general/sink HTTP/1.1\r\nHost: localhost\r\nX-Appwrite-Project: console\r\nContent-Length: 2\r\n\r\na'))
+		const r = await until('the one request', async () => {
+			const one = await raw([`GET /v1/account HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n`], { port: own.port })
+			return one.status === 503 && one
+		})
+		held.destroy()
+		assert.deepEqual([r.body.type, r.headers['access-control-allow-origin']], ['general_busy', 'http://localhost'])
 		await own.stop()
 	})
 })

@@ -28,12 +28,18 @@ account_token_find_or_create(struct req *rq, err_t (*find)(struct ctx *, const s
 }
 
 /* Only the project's team may see the secret that was sent to somebody else. */
+static bool
+shows_secret(const struct req *rq)
+{
+	return rq->caller == CALLER_ADMIN;
+}
+
 static err_t
 reply_token(struct req *rq, const struct token *t)
 {
 	struct token shown = *t;
 
-	if (rq->caller != CALLER_ADMIN)
+	if (!shows_secret(rq))
 		shown.secret = "";
 	return reply(rq, 201, &token_shape, &shown);
 }
@@ -81,7 +87,7 @@ static err_t
 mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l)
 {
 	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .sent_to = l->to->email,
-		.shown = type == TOKEN_RECOVERY && rq->caller == CALLER_ADMIN, .event = event, .send = send_mail, .arg = l};
+		.shown = shows_secret(rq), .event = event, .send = send_mail, .arg = l};
 	struct token *t;
 
 	l->rq = rq;
@@ -108,7 +114,7 @@ sms_token(struct req *rq, int64_t life_ms, const struct event_info *event, const
 {
 	struct text_message m = {rq, to};
 	const struct token_in in = {.type = TOKEN_PHONE, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent,
-		.sent_to = to->phone, .event = event, .send = send_code, .arg = &m};
+		.sent_to = to->phone, .shown = shows_secret(rq), .event = event, .send = send_code, .arg = &m};
 	struct token *t;
 
 	TRY(token_create(&rq->cx, rq->project, to, &in, &t));
@@ -185,7 +191,7 @@ account_create_magic_url_session(struct req *rq, void *arg)
 	if (l.url == NULL || l.url[0] == '\0')
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
 	TRY(mail_may_link(rq, l.url, "magic URL"));
-	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = true}, &u));
+	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, &u));
 	l.to = u;
 	return mail_token(rq, TOKEN_MAGIC, conf.life_magic_url, NULL, &l);
 }
@@ -211,7 +217,7 @@ account_phone_start(struct req *rq, void *arg)
 
 	if (!sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "sign-in");
-	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone, .for_reader = true}, &u));
+	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone, .for_reader = !shows_secret(rq)}, &u));
 	return sms_token(rq, conf.life_phone_code, NULL, u);
 }
 

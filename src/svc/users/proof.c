@@ -12,8 +12,8 @@
  * guest it makes the address verified, as the contract has it, and no more: the owner, who may have opened a stranger's link, still takes
  * over when they come in by themselves.
  *
- * A recovery that the project's team asks for shows it the secret (spec identity.md): that is a new password, as the team may set one anyway, and
- * proves nothing. So it does what the contract says, and no more: sessions stay. */
+ * What the project's team asks for (recovery, magic URL, code) shows it the secret (spec identity.md), so its use proves nothing: it does what the
+ * contract says, and no more. A recovery is a new password, as the team may set one anyway, and sessions stay. */
 #include <assert.h>
 
 #include "core/metric.h"
