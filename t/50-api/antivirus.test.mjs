@@ -135,6 +135,22 @@ describe('the scanner itself', () => {
 	})
 })
 
+test('signatures that cannot be read: nothing is taken unseen', async () => {
+	const broken = mkdtempSync(path.join(os.tmpdir(), 'badal-signatures-'))
+	chmodSync(broken, 0o755)
+	writeFileSync(path.join(broken, 'own.ndb'), 'this is no signature\n')
+	const t = await server({ own: true, conf: { antivirus_db: broken } })
+	try {
+		const q = await t.project(), c = await q.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B' } })
+		fails(await upload(q.call, c.$id, 'f', part('a', 'clean')), 503, 'general_antivirus_down')
+		fails(await q.call('GET', `/storage/buckets/${c.$id}/files/f`), 404, 'storage_file_not_found')
+		assert.equal((await q.ok('GET', '/health/anti-virus')).status, 'fail')
+	} finally {
+		await t.stop()
+		rmSync(broken, { recursive: true, force: true })
+	}
+})
+
 test('without signatures: required refuses, on does not, health says so', async () => {
 	for (const [antivirus, status, health] of [['required', 503, 'fail'], ['on', 201, 'disabled'], ['off', 201, 'disabled']]) {
 		const t = await server({ own: true, conf: { antivirus } })
