@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+import { form, part } from '../lib/form.mjs'
 import { until } from '../lib/server.mjs'
 
 export const page = fileURLToPath(new URL('../../doc/compatibility.md', import.meta.url))
@@ -21,6 +22,8 @@ async function prepared(server) {
 	await until('the attributes', async () => (await p.ok('GET', '/databases/default/collections/c/attributes')).attributes.every((a) => a.status === 'available'))
 	await p.ok('POST', '/databases/default/collections/c/indexes', { body: { key: 'by_number', type: 'key', attributes: ['number'] } })
 	await until('the index', async () => (await p.ok('GET', '/databases/default/collections/c/indexes/by_number')).status === 'available')
+	await p.ok('POST', '/storage/buckets', { body: { bucketId: 'default', name: 'Default', permissions: ['read("any")', 'create("any")', 'delete("any")'] } })
+	await p.ok('POST', '/storage/buckets/default/files', form({ fileId: 'hello', file: part('hello.txt', 'hello') }))
 	return p
 }
 
@@ -66,7 +69,7 @@ flows in the other tests there. SDKs of other languages speak the same protocol,
 
 ## Web: \`appwrite\`
 
-Account: sign up, sign in, read. Documents: create, read, change, list, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
+Account: sign up, sign in, read. Documents: create, read, change, list, delete. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
 
 ${table(all.filter((v) => v.kind === 'web'))}
 

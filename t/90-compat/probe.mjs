@@ -2,7 +2,10 @@
  *
  * Versions differ in the names of methods and in the order of their parameters, or take one object. Both are read off the SDK itself: a method is called with what its
  * own parameters are named. So there is no table of versions, and a version that is added to package.json is tried as it is. */
+import { createReadStream, mkdtempSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import os from 'node:os'
+import path from 'node:path'
 
 import WebSocket from 'ws'
 
@@ -121,6 +124,37 @@ async function subscribed() {
 	return /channels/.test(sockets[0]?.url ?? '') ? 'yes (URL)' : 'yes (messages)'
 }
 
+const text = async (r) => (typeof r === 'string' ? r : Buffer.from(r instanceof ArrayBuffer || ArrayBuffer.isView(r) ? r : await new Response(r).arrayBuffer()).toString())
+async function files() {
+	const list = await call(storage, ['listFiles'], { bucketId: 'default' })
+	must(list.files.some((f) => f.$id === 'hello'), 'list')
+	must((await call(storage, ['getFile'], { bucketId: 'default', fileId: 'hello' })).name === 'hello.txt', 'get')
+	const url = await call(storage, ['getFileView'], { bucketId: 'default', fileId: 'hello' })
+	must(await (await fetch(String(url?.href ?? url))).text() === 'hello', 'view')
+}
+/* What a version takes for a file: an object of its own, a stream, or a path. */
+function input() {
+	const require = createRequire(import.meta.url), file = path.join(mkdtempSync(path.join(os.tmpdir(), 'badal-probe-')), 'hello.txt')
+	writeFileSync(file, 'hello')
+	let I = sdk.InputFile
+	if (!I) try { I = require(`${name}/file`).InputFile } catch { /* it takes a stream */ }
+	return I ? [I.fromPath(file, 'hello.txt')] : [createReadStream(file), file]
+}
+async function upload() {
+	let bucketId = 'default'
+	if (storage?.createBucket) {
+		bucketId = (await call(storage, ['createBucket'], { bucketId: id(), name: 'Made', permissions: ['read("any")'] }, { permission: 'bucket' })).$id
+		must((await call(storage, ['listBuckets'], {})).buckets.some((b) => b.$id === bucketId), 'buckets')
+	}
+	let f, wrong
+	for (const file of input()) if (!f) f = await call(storage, ['createFile'], { bucketId, fileId: id(), file, permissions: ['read("any")'] }).catch((e) => { wrong = e })
+	if (!f) throw wrong
+	must(f.sizeOriginal === 5, 'size')
+	must(await text(await call(storage, ['getFileDownload'], { bucketId, fileId: f.$id })) === 'hello', 'download')
+	await call(storage, ['deleteFile'], { bucketId, fileId: f.$id })
+	must(!(await call(storage, ['listFiles'], { bucketId })).files.some((x) => x.$id === f.$id), 'delete')
+}
+
 if (kind === 'web') {
 	await attempt('account', async () => {
 		await call(account, ['create'], { userId: id(), email, password, name: 'Ada' })
@@ -135,7 +169,7 @@ if (kind === 'web') {
 	await attempt('documents', crud)
 	await attempt('queries', queries)
 	await attempt('realtime', subscribed)
-	await attempt('storage', () => call(storage, ['listFiles'], { bucketId: 'default' }))
+	await attempt('storage', files)
 	await attempt('functions', () => call(functions, ['listExecutions'], { functionId: 'f' }))
 } else {
 	const users = service(c, 'Users')
@@ -158,7 +192,7 @@ if (kind === 'web') {
 	})
 	await attempt('documents', crud)
 	await attempt('queries', queries)
-	await attempt('storage', () => call(storage, ['listBuckets', 'listFiles'], {}))
+	await attempt('storage', upload)
 	await attempt('functions', () => call(functions, ['list'], {}))
 }
 process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0))
