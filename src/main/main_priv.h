@@ -74,6 +74,10 @@ const char *place_master_key(const struct place *p, bool make);
 /* As root: a data directory of a former run as another system user becomes ours, with what is in it. True also when there is nothing to do. */
 bool place_take_over(const struct place *p);
 bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, and the directory belongs to the one who runs there */
+/* For root, in a directory below the data directory, whose user may be a stranger's tool by now: neither the directory nor the file is reached through a link
+ * of theirs. A new file is 0600. -1: cannot. */
+int place_open(const char *path, int flags);
+void place_unlink(const char *path);
 bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
 /* Roles of the embedded PostgreSQL: the one it was made with, a superuser, which only the start and whoever looks after it use; the one that serves and owns
  * what Badal makes; the one of the relay. */
