@@ -48,6 +48,8 @@ void origin_refused(struct ctx *cx, const struct project *p, const char *text, c
 const char *origin_refusal(struct arena *a, const struct origin *o);
 /* From this machine itself: the peer is, no proxy shows, and the host that was asked for is a name of the machine's own. */
 bool request_is_local(const struct http_msg *m);
+/* The same, of a server that is for nobody else: it has no `domain`. */
+bool request_is_owners(const struct http_msg *m);
 bool host_is_loopback(const char *host);	/* localhost, or an address of the machine's own */
 /* The host is an IPv4 or bracketed IPv6 address. */
 bool host_is_address(struct str host);

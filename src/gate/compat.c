@@ -7,7 +7,7 @@
 #include "core/vtime.h"
 
 enum { OLD_LIST_MAX = 100 };	/* as validators have it */
-enum { VERSION_PARTS = 3, CONVERT_HERE_MAX = 64 * 1024 };
+enum { VERSION_PARTS = 3, CONVERT_HERE_MAX = 64 * 1024, VALUES_HERE_MAX = 1000 };
 
 /* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. */
 static int64_t
@@ -390,16 +390,13 @@ struct conversion {
 	struct str out;
 };
 
-/* On the loop, or on a thread. */
 static void
-compat_convert(void *arg)
+convert_tree(struct conversion *c)
 {
-	struct conversion *c = arg;
 	json_t *j = json_parse(&c->rq.cx, c->json, NULL), *old;
 	struct buf b;
 	struct jw w;
 
-	c->out = c->json;
 	if (!json_is_object(j))
 		return;
 	if (c->member && c->rq.format == FORMAT_14 && strcmp(c->model, "session") == 0)	/* only lists of them had their dates */
@@ -412,11 +409,22 @@ compat_convert(void *arg)
 	c->out = buf_view(&b);
 }
 
-/* What is large would hold up the loop. */
+/* On the loop, or on a thread. To take a tree down costs about what it costs to make it: that is done here, too. */
+static void
+compat_convert(void *arg)
+{
+	struct conversion *c = arg;
+
+	c->out = c->json;
+	convert_tree(c);
+	ctx_unwind(&c->rq.cx, NULL);
+}
+
+/* What is large would hold up the loop, be it long or of many values. */
 static err_t
 run_conversion(struct req *rq, struct conversion *c)
 {
-	if (c->json.n > CONVERT_HERE_MAX)
+	if (c->json.n > CONVERT_HERE_MAX || json_values(c->json) > VALUES_HERE_MAX)
 		return offload(&rq->cx, LANE_json, compat_convert, c);
 	compat_convert(c);
 	return OK;

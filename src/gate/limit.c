@@ -89,9 +89,9 @@ limit_counter(struct req *rq, const struct limit_rule *r, int64_t start)
 	return str_c(arena_printf(rq->cx.arena, "limit:{%s}:%lld:%lld", limit_home(rq), (long long)start, (long long)r->period));
 }
 
-/* Awaits, but not long: OK with the counts, or why Redis did not say. A key becomes that of the bucket which stands for it. */
+/* Awaits, but not long: OK with the counts, or why Redis did not say. A key becomes that of the bucket which stands for it, once there are `most`. */
 static err_t
-count_shared(struct req *rq, struct str *keys, const struct limit_rule *r, int n, int64_t *counts)
+count_shared(struct req *rq, struct str *keys, const struct limit_rule *r, int n, int64_t most, int64_t *counts)
 {
 	uint64_t deadline = rq->cx.deadline, soon = loop_now() + BUS_WAIT_MS;
 	int64_t now = time_now_ms() / 1000;
@@ -108,7 +108,7 @@ count_shared(struct req *rq, struct str *keys, const struct limit_rule *r, int n
 		args[2 * i] = str_c(pg_i64(rq->cx.arena, r[i].max));
 		args[2 * i + 1] = str_c(pg_i64(rq->cx.arena, r[i].period));
 	}
-	args[2 * n] = str_c(pg_i64(rq->cx.arena, conf.limit_keys_max));
+	args[2 * n] = str_c(pg_i64(rq->cx.arena, most));
 	if (!bus_up() || loop_now() < bus_again)
 		return ERR_BUS;
 	if (deadline == 0 || soon < deadline)
@@ -218,6 +218,7 @@ known_as(struct req *rq)
 
 struct count {			/* of the rules that apply */
 	int n;
+	bool known;		/* of who is no stranger: such buckets are bounded by those who have signed in, and a flood of strangers takes none of them */
 	struct limit_rule rules[ROUTE_LIMITS_MAX];
 	struct str keys[ROUTE_LIMITS_MAX];
 	int64_t counts[ROUTE_LIMITS_MAX];
@@ -227,7 +228,7 @@ struct count {			/* of the rules that apply */
 static err_t
 count_all(struct req *rq, struct count *c, int *full_out)
 {
-	err_t e = count_shared(rq, c->keys, c->rules, c->n, c->counts);
+	err_t e = count_shared(rq, c->keys, c->rules, c->n, c->known ? 0 : conf.limit_keys_max, c->counts);
 
 	if (e == ERR_CANCELLED)
 		return e;
@@ -265,6 +266,7 @@ count_known(struct req *rq, struct count *c, int *full_out)
 
 	if (as.n == 0)
 		return OK;
+	c->known = true;
 	for (int i = 0; i < c->n; i++)
 		if (c->rules[i].brake)
 			c->keys[i] = str_c(arena_printf(rq->cx.arena, "%.*s%.*s", STR_FMT(c->keys[i]), STR_FMT(as)));

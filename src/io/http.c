@@ -268,11 +268,21 @@ send_fin(struct conn *c)
 }
 
 void
+conn_drain(struct conn *c, enum conn_list to)
+{
+	uint64_t rate = (uint64_t)conf.rate_min;
+
+	c->unsent = conn_unsent(c);
+	c->patience = rate > 0 ? loop_now() + (uint64_t)conf.head_timeout + (c->unread.held + (uint64_t)c->unsent) * 1000 / rate : UINT64_MAX;
+	conn_move(c, to);
+}
+
+void
 conn_finish(struct conn *c)
 {
 	if (c->fin_due || c->list == LIST_DOOMED)
 		return;
-	conn_move(c, LIST_CLOSING);
+	conn_drain(c, LIST_CLOSING);
 	c->fin_due = true;
 	if (conn_clear(c))
 		send_fin(c);
@@ -292,6 +302,8 @@ writable(struct conn *c)
 		ws_writable(c);
 	else if (c->proto == PROTO_H2)
 		h2_writable(c);
+	else if (c->list == LIST_UNSENT)
+		h1_sent(c);
 	else if (c->msg != NULL && c->msg->begun) {
 		c->msg->choked = false;
 		stream_wake(c->msg);
@@ -591,13 +603,20 @@ http_check_list(enum conn_list l, uint64_t ms)
 	}
 }
 
-/* A client that takes an answer slowly gets all of it, as long as it takes any. */
+/* Whether some of an answer has to go out before the connection can go on, or end. */
+static bool
+drains(const struct conn *c)
+{
+	return c->proto != PROTO_WS && (c->fin_sent ? c->deaf && conn_unsent(c) > 0 : !conn_clear(c));
+}
+
+/* A client that takes an answer slowly gets all of it, as long as it takes any, and enough on average. */
 static bool
 reads_on(struct conn *c)
 {
 	int unsent;
 
-	if (c->proto == PROTO_WS || (c->fin_sent ? !c->deaf : conn_clear(c)) || (unsent = conn_unsent(c)) == c->unsent)
+	if (!drains(c) || loop_now() >= c->patience || (unsent = conn_unsent(c)) == c->unsent)
 		return false;
 	c->unsent = unsent;
 	return true;
@@ -610,7 +629,28 @@ lingered(const struct conn *c, uint64_t now)
 {
 	if (c->fin_sent && !c->deaf)
 		return now - c->since >= (uint64_t)conf.linger_timeout || (now - c->since >= LINGER_MS && now - c->heard >= LINGER_MS);
-	return now - c->since >= CLOSE_MS || (c->deaf && c->fin_sent && conn_unsent(c) == 0);
+	return now - c->since >= CLOSE_MS || (drains(c) ? now >= c->patience : c->deaf && c->fin_sent);
+}
+
+static bool
+stalled(const struct conn *c, uint64_t now)
+{
+	return now - c->since >= (uint64_t)conf.transfer_stall || now >= c->patience;
+}
+
+/* These lists are looked at as a whole: their order does not matter. */
+static void
+check_drains(enum conn_list l, bool (*over)(const struct conn *c, uint64_t now))
+{
+	for (struct conn *c = lists[l].first, *next; c != NULL; c = next) {
+		next = c->next;
+		if (reads_on(c))
+			c->since = loop_now();
+		else if (over(c, loop_now())) {
+			metric_add(M_http_slow, drains(c));
+			conn_doom(c);
+		}
+	}
 }
 
 static void
@@ -621,13 +661,8 @@ http_on_tick(void *arg)
 	http_check_list(LIST_HEAD, (uint64_t)conf.head_timeout);
 	http_check_list(LIST_H2, (uint64_t)conf.head_timeout);
 	ws_sweep();
-	for (struct conn *c = lists[LIST_CLOSING].first, *next; c != NULL; c = next) {
-		next = c->next;
-		if (reads_on(c))
-			c->since = loop_now();	/* this list is looked at as a whole: its order does not matter */
-		else if (lingered(c, loop_now()))
-			conn_doom(c);
-	}
+	check_drains(LIST_UNSENT, stalled);
+	check_drains(LIST_CLOSING, lingered);
 	watch_tick();
 }
 
@@ -774,6 +809,15 @@ http_listen(const struct http_handler *h, const char *ws_path)
 	return true;
 }
 
+static void
+finish_list(enum conn_list l)
+{
+	for (struct conn *c = lists[l].first, *next; c != NULL; c = next) {
+		next = c->next;
+		conn_finish(c);
+	}
+}
+
 void
 http_drain(void)
 {
@@ -783,10 +827,8 @@ http_drain(void)
 		return;
 	http_draining = true;
 	listen_stop();
-	for (c = lists[LIST_IDLE].first; c != NULL; c = next) {
-		next = c->next;
-		conn_finish(c);
-	}
+	finish_list(LIST_IDLE);
+	finish_list(LIST_UNSENT);
 	ws_drain();
 	for (c = lists[LIST_H2].first; c != NULL; c = next) {
 		next = c->next;

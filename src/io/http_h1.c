@@ -180,6 +180,21 @@ take_chunks(struct conn *c, const char *p, size_t n)
 	return n;
 }
 
+/* The next request, or what is left of the body of the last: not before the answer is out, since who asks on and does not read would have
+ * us keep one answer after the other. */
+static void
+await_next(struct conn *c)
+{
+	if (conn_clear(c)) {
+		conn_listen(c, true);
+		conn_move(c, c->skip > 0 ? LIST_HEAD : LIST_IDLE);
+		return;
+	}
+	conn_listen(c, false);
+	conn_drain(c, LIST_UNSENT);
+	conn_want_write(c);
+}
+
 static size_t
 skip_body(struct conn *c, const char *p, size_t n)
 {
@@ -199,7 +214,7 @@ skip_body(struct conn *c, const char *p, size_t n)
 	}
 	if (c->skip == 0) {
 		c->chunks = (struct chunks){0};
-		conn_move(c, LIST_IDLE);
+		await_next(c);
 	}
 	return n;
 }
@@ -234,6 +249,10 @@ h1_input(struct conn *c, char *p, size_t n)
 	size_t used, scanned = c->scanned;
 	int h2;
 
+	if (c->list == LIST_UNSENT) {	/* of the read in which the last request was */
+		rest_add(&c->in, p, n);
+		return;
+	}
 	c->scanned = 0;
 	if (c->in.n > 0) {	/* the head began in an earlier read */
 		rest_add(&c->in, p, n);
@@ -258,14 +277,25 @@ h1_input(struct conn *c, char *p, size_t n)
 	end = p + n;
 	if (at > p)
 		scanned = 0;
-	while (at < end && !conn_ending(c) && c->proto == PROTO_H1) {
+	while (at < end && !conn_ending(c) && c->proto == PROTO_H1 && c->list != LIST_UNSENT) {
 		used = http_h1_step(c, at, (size_t)(end - at), scanned);
 		scanned = 0;
 		if (used == 0)
 			break;
 		at += used;
 	}
+	if (at < end && c->list == LIST_UNSENT)
+		rest_add(&c->in, at, (size_t)(end - at));
 	rest_free(&old);
+}
+
+void
+h1_sent(struct conn *c)
+{
+	assert(c->list == LIST_UNSENT && c->msg == NULL);
+	await_next(c);
+	if (c->in.n > 0)
+		h1_input(c, c->in.p, 0);
 }
 
 /* ---- answers ---- */
@@ -334,8 +364,7 @@ finish_request(struct conn *c, struct msg *x, bool keep)
 		c->chunks = (struct chunks){0};
 	else if (x->in_chunks)
 		c->skip = SKIP_MAX;
-	conn_listen(c, true);
-	conn_move(c, c->skip > 0 ? LIST_HEAD : LIST_IDLE);
+	await_next(c);
 }
 
 void
@@ -410,6 +439,7 @@ h1_end(struct conn *c, struct msg *x)
 void
 h1_timeout(struct conn *c)
 {
+	metric_add(M_http_slow, c->in.n > 0 || c->skip > 0);	/* who says nothing is not slow */
 	if (c->list == LIST_IDLE || (c->list == LIST_HEAD && c->in.n == 0))
 		conn_finish(c);
 	else

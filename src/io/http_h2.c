@@ -724,8 +724,8 @@ h2_writable(struct conn *c)
 	http_h2_pump(c);
 }
 
-/* Looked at every head_timeout: ends a connection that asked for nothing long, whatever else it says, while no handler works for it. Requests that stall and answers
- * that nobody fetches have deadlines of their own. */
+/* Looked at every head_timeout: ends a connection that asked for nothing long, whatever else it says, while no handler works for it and no answer is on its
+ * way. Requests that stall and answers that nobody fetches have deadlines of their own. */
 void
 h2_timeout(struct conn *c)
 {
@@ -734,7 +734,7 @@ h2_timeout(struct conn *c)
 	bool working = false;
 
 	for (const struct stream *st = h->streams; st != NULL; st = st->next)
-		if (st->msg != NULL)
+		if (st->msg != NULL || out_left(st) > 0)
 			working = true;
 	if (!working && now - h->heard >= (uint64_t)conf.keepalive_timeout) {
 		nghttp2_session_terminate_session(h->s, NGHTTP2_NO_ERROR);

@@ -25,6 +25,7 @@ struct h2;
 
 enum conn_list {	/* oldest first, so that the deadline check looks at heads only */
 	LIST_IDLE,	/* between two requests; keepalive_timeout */
+	LIST_UNSENT,	/* the same, but lws keeps some of the last answer: nothing is read until it is out; transfer_stall, rate_min */
 	LIST_HEAD,	/* new, or a head has begun to arrive; head_timeout in all */
 	LIST_BODY,	/* body being collected; the message has its deadlines (struct watch) */
 	LIST_BUSY,	/* the handler has the request; no deadline of ours */
@@ -148,10 +149,11 @@ struct conn {
 	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
 	uint64_t heard;			/* LIST_CLOSING: loop_now() of the last of that */
+	uint64_t patience;		/* LIST_UNSENT, LIST_CLOSING: loop_now() when all of the answer must be out, or its client is too slow on average */
 	uint64_t skip;			/* bytes that may still come of a body that nobody wanted, between two requests */
 	struct chunks chunks;		/* H1: of the request's body, or of that which is skipped */
 	struct budget unread;		/* answers that lws keeps for the socket */
-	int unsent;			/* LIST_CLOSING, LIST_WS_ASKED: bytes that the kernel held when last looked at */
+	int unsent;			/* LIST_UNSENT, LIST_CLOSING, LIST_WS_ASKED: bytes that the kernel held when last looked at */
 	union {
 		struct msg *msg;	/* H1: request being read or answered */
 		struct h2 *h2;
@@ -174,6 +176,7 @@ bool conn_clear(const struct conn *c);			/* nothing is buffered: the next write 
 void conn_want_write(struct conn *c);			/* conn_writable comes */
 void conn_finish(struct conn *c);			/* FIN after what is buffered, then wait for the peer's */
 void conn_doom(struct conn *c);				/* closed as soon as the loop turns */
+void conn_drain(struct conn *c, enum conn_list to);	/* conn_move for what must be out within the client's patience, which begins now */
 void conn_listen(struct conn *c, bool on);		/* whether the socket is read */
 /* The next bytes of the file at *offset straight to a plain socket with nothing buffered; what was taken, 0: nothing just now, -1: broken
  * (connection or file). */
@@ -237,6 +240,7 @@ void header_setup(void);
 void h1_input(struct conn *c, char *p, size_t n);
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
 void h1_timeout(struct conn *c);
+void h1_sent(struct conn *c);		/* LIST_UNSENT: all is out */
 void h1_refuse(struct conn *c, struct msg *x, err_t e);	/* an answer of the adapter's own; frees x */
 void h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh);
 void h1_write(struct conn *c, struct msg *x, struct str piece);

@@ -136,15 +136,14 @@ static void
 child_side(const struct embed *e, const struct place *p, pid_t parent)
 {
 	sigset_t none;
-	int in = open("/dev/null", O_RDONLY), out = open(e->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+	int in = open("/dev/null", O_RDONLY), out;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();	/* Ctrl-C is for the supervisor; it ends us in order */
-	if (out >= 0 && p->root && fchown(out, p->uid, p->gid) != 0)
-		_exit(126);
 	if (!place_become(p))
 		_exit(126);
+	out = open(e->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);	/* by who owns the directory: what links lead to is their matter */
 	/* after the change of user, which would clear it */
 	prctl(PR_SET_PDEATHSIG, e->stop_signal);
 	if (getppid() != parent || in < 0 || out < 0)
@@ -159,15 +158,19 @@ child_side(const struct embed *e, const struct place *p, pid_t parent)
 static void
 trim_log(struct embed *e)
 {
+	int fd = place_open(e->log, O_WRONLY);
 	struct stat st;
 
 	e->log_from = 0;
-	if (lstat(e->log, &st) != 0 || !S_ISREG(st.st_mode))
+	if (fd < 0)
 		return;
-	if (st.st_size <= LOG_KEEP)
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		log_warn(NULL, "a log is no file of its own", "path=%s", e->log);
+	else if (st.st_size <= LOG_KEEP)
 		e->log_from = st.st_size;
-	else if (truncate(e->log, 0) != 0)
+	else if (ftruncate(fd, 0) != 0)
 		log_warn(NULL, "cannot shorten a log", "path=%s error=\"%s\"", e->log, strerror(errno));
+	close(fd);
 }
 
 bool
@@ -288,7 +291,7 @@ void
 embed_log_tail(const struct embed *e)
 {
 	char text[4096], *line, *rest = text;
-	int fd = open(e->log, O_RDONLY | O_CLOEXEC);
+	int fd = place_open(e->log, O_RDONLY);
 	ssize_t n = -1;
 
 	if (fd >= 0) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/arena.h"
@@ -67,6 +68,21 @@ remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 	return remove(path);
 }
 
+/* By its own user: a tree that is changed meanwhile leads root anywhere. */
+static void
+remove_tree(const struct place *p, const char *path)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (place_become(p))
+			nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
 /* Everything on disk before the directory gets its final name, so a crash leaves either none or a whole one. */
 static bool
 make_cluster(struct embed *e, const struct place *p)
@@ -81,7 +97,7 @@ make_cluster(struct embed *e, const struct place *p)
 		log_error(NULL, "PostgreSQL is not installed", "advice=\"apt-get install postgresql, or set db_url\"");
 		return false;
 	}
-	nftw(fresh, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(p, fresh);
 	if (!place_own(p, fresh, 0700) || !embed_run(e, p, argv))
 		return false;
 	fd = open(fresh, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -105,7 +121,7 @@ remove_locks(const struct embed *e, const struct place *p)
 
 	for (int i = 0; i < 3; i++) {
 		snprintf(path, sizeof path, "%s/%s", files[i][0], files[i][1]);
-		unlink(path);
+		place_unlink(path);
 	}
 }
 

@@ -76,6 +76,10 @@ bool place_take_over(const struct place *p);
 /* Writes a file with a key anew, whole or not at all, for those who run there. */
 bool place_write_key(const struct place *p, const char *path, const char *key);
 bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, and the directory belongs to the one who runs there */
+/* For root, in a directory below the data directory, whose user may be a stranger's tool by now: neither the directory nor the file is reached through a link
+ * of theirs. A new file is 0600. -1: cannot. */
+int place_open(const char *path, int flags);
+void place_unlink(const char *path);
 bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
 /* Roles of the embedded PostgreSQL: the one it was made with, a superuser, which only the start and whoever looks after it use; the one that serves and owns
  * what Badal makes; the one of the relay. */

@@ -3,6 +3,7 @@
  * The names follow from data_dir alone, so a verb of the shell finds the servers of a running instance without asking it. */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -165,6 +166,41 @@ place_own(const struct place *p, const char *path, mode_t mode)
 	if (fd >= 0)
 		close(fd);
 	return ok;
+}
+
+static int
+place_above(const char *path, const char **name_out)
+{
+	char dir[PATH_MAX + 64];
+	const char *slash = strrchr(path, '/');
+
+	assert(slash != NULL && slash > path && (size_t)(slash - path) < sizeof dir);
+	*name_out = slash + 1;
+	snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+	return open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
+place_open(const char *path, int flags)
+{
+	const char *name;
+	int dir = place_above(path, &name), fd = dir >= 0 ? openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600) : -1;
+
+	if (dir >= 0)
+		close(dir);
+	return fd;
+}
+
+void
+place_unlink(const char *path)
+{
+	const char *name;
+	int dir = place_above(path, &name);
+
+	if (dir < 0)
+		return;
+	unlinkat(dir, name, 0);
+	close(dir);
 }
 
 /* A lock of the process, not of the descriptor: the roles do not inherit it. */

@@ -491,8 +491,8 @@ leave_endpoint(const char *text)
 	int fd;
 
 	snprintf(path, sizeof path, "%s/endpoint", place.sockets);
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	place_unlink(path);
+	fd = place_open(path, O_WRONLY | O_CREAT | O_EXCL);
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || (place.root && fchown(fd, place.uid, place.gid) != 0))
 		log_warn(NULL, "cannot leave the endpoint for others", "path=%s error=\"%s\"", path, strerror(errno));
 	if (fd >= 0)

@@ -280,7 +280,9 @@ host_is_loopback(const char *host)
 	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || (strncmp(host, "127.", 4) == 0 && host_is_address(str_c(host)));
 }
 
-/* What proxies add. One that adds nothing is known by the host it was asked for, and so is a page whose name leads here. */
+/* What proxies add. One that adds nothing is known by the host it was asked for, and so is a page whose name leads here; nginx, unless it is told
+ * otherwise, names us as the host and speaks HTTP/1.0, as nobody on the machine does. One that hands on whatever host a stranger names and adds
+ * nothing cannot be told: where it matters much, `domain` tells that the server is for others (request_is_owners). */
 static bool
 by_proxy(const struct http_msg *m)
 {
@@ -292,7 +294,7 @@ by_proxy(const struct http_msg *m)
 		if (m->hdr[signs[i]].p != NULL)
 			return true;
 	client_of(m, &who);
-	return !host_is_loopback(who.host);
+	return m->version < 11 || !host_is_loopback(who.host);
 }
 
 bool
@@ -306,6 +308,12 @@ static bool
 domain_set(void)
 {
 	return conf.domain[0] != '\0' && strcmp(conf.domain, "localhost") != 0;
+}
+
+bool
+request_is_owners(const struct http_msg *m)
+{
+	return request_is_local(m) && (!domain_set() || host_is_loopback(conf.domain));
 }
 
 static bool

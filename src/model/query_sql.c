@@ -201,10 +201,12 @@ sql_elements(struct query_plan *p, struct buf *b, const struct query *q)
 	const char *op = q->method == Q_CONTAINS_ALL ? "@>" : "&&", *cast = cast_of(q->on->type);
 	int n = param_array(p, q);
 
-	if (q->on->hashes != NULL)	/* an index holds the hashes of elements that are too long for it */
-		buf_printf(b, "(%s %s %s.hashes($%d::text[]) AND %s %s $%d::%s[])", q->on->hashes, op, schema_of(p), n, q->on->column, op, n, cast);
-	else
-		buf_printf(b, "(%s %s $%d::%s[])", q->on->column, op, n, cast);
+	buf_printf(b, "(%s %s $%d::%s[]", q->on->column, op, n, cast);
+	/* An index may hold the hashes of elements that are too long for it; none serves what they do not contain. Without the index they are made last:
+	 * that takes a hundred times longer than to compare. */
+	if (q->on->hashes != NULL && q->method != Q_NOT_CONTAINS)
+		buf_printf(b, " AND %s %s %s.hashes($%d::text[])", q->on->hashes, op, schema_of(p), n);
+	buf_ch(b, ')');
 }
 
 /* null holds nothing, yet nothing but isNull finds it */

@@ -10,9 +10,9 @@
 #include "core/loop.h"
 #include "model/origin.h"
 
-enum { PENDING_MAX = 10000, ORIGIN_KEPT = 512 };
+enum { ORIGIN_KEPT = 512, RETRY_MS = 200 };
 
-static struct map *pending;	/* projects that have changed, by id; the value is the map itself */
+static struct map *pending;	/* projects with connections that have changed, by id; the value is the map itself */
 static bool checking;
 
 void
@@ -47,6 +47,14 @@ place_origin_good(struct peer *c, struct arena *a, const struct project *p, cons
 		return true;
 	*why_out = origin_refusal(a, &o);
 	return false;
+}
+
+static void
+place_note(struct str id)
+{
+	if (pending == NULL)
+		pending = map_new();
+	(void)map_set(pending, id, pending);
 }
 
 /* p NULL: the project is gone. */
@@ -85,31 +93,45 @@ place_check(struct ctx *cx, struct str id)
 	return OK;
 }
 
+struct place_round {
+	struct ctx *cx;
+	bool failed;		/* somebody's connections have not all been looked at */
+};
+
+/* Awaits. Who cannot be asked now, as there is no database or no time, is asked again: a platform that was removed must not go on for want of that. */
 static bool
-place_first(struct str key, void *value, void *arg)
+place_one(struct str id, void *value, void *arg)
 {
-	struct str *out = arg;
+	struct place_round *r = arg;
+	struct ctx part;
 
 	(void)value;
-	*out = key;
-	return false;
+	ctx_init_part(&part, r->cx);
+	part.deadline = loop_now() + (uint64_t)conf.request_timeout;
+	if (place_check(&part, id) != OK) {
+		r->failed = true;
+		place_note(id);
+	}
+	ctx_fini(&part);
+	return true;
 }
 
 static void
 place_run(struct ctx *cx, void *arg)
 {
-	(void)arg;
-	while (pending != NULL && map_count(pending) > 0) {
-		struct str id = STR_NONE;
-		struct ctx part;
+	struct place_round r = {.cx = cx};
+	err_t e = OK;
 
-		ctx_init_part(&part, cx);
-		part.deadline = loop_now() + (uint64_t)conf.request_timeout;
-		map_each(pending, place_first, &id);
-		id = str_c(str_dup(part.arena, id));
-		(void)map_del(pending, id);
-		(void)place_check(&part, id);	/* who cannot be asked is asked at the next change */
-		ctx_fini(&part);
+	(void)arg;
+	while (e == OK && pending != NULL) {
+		struct map *these = pending;
+
+		pending = NULL;
+		r.failed = false;
+		map_each(these, place_one, &r);
+		map_free(&these);
+		if (r.failed)
+			e = fib_sleep(cx, RETRY_MS);
 	}
 	map_free(&pending);
 	checking = false;
@@ -129,10 +151,7 @@ place_event(const struct news *n)
 		(void)index_list(ATOM_PLACE, project, &count);
 	if (count == 0)
 		return;
-	if (pending == NULL)
-		pending = map_new();
-	if (map_count(pending) < PENDING_MAX)
-		(void)map_set(pending, id, pending);
+	place_note(id);
 	if (checking)
 		return;
 	checking = true;

@@ -214,7 +214,7 @@ login_by_tokens(struct ctx *cx, const struct project *p, const struct login_toke
 	return login_by_token(cx, p, t->v[0].token, out);
 }
 
-static bool project_gone;
+static bool project_gone, project_fails;
 static const char *foreign = "evil";	/* the origin that the project does not let in */
 
 err_t
@@ -222,6 +222,8 @@ project_get(struct ctx *cx, struct str id, struct project **out)
 {
 	static struct project p = {.id = "p", .team_id = "owners"}, console = {.id = "console", .console = true};
 
+	if (project_fails)
+		return fail(cx, ERR_TIMEOUT, "no database");
 	if (project_gone)
 		return fail(cx, ERR_PROJECT_NOT_FOUND, "gone");
 	*out = str_is(id, "console") ? &console : &p;

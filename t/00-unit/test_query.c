@@ -238,7 +238,7 @@ Test(query, json_grammar)
 static const struct query_attr attrs[] = {
     {"s", "a_1", ATTR_STRING, false, false}, {"i", "a_2", ATTR_INTEGER, false, false}, {"f", "a_3", ATTR_FLOAT, false, false},
     {"b", "a_4", ATTR_BOOLEAN, false, false}, {"d", "a_5", ATTR_DATETIME, false, false}, {"ss", "a_6", ATTR_STRING, true, false},
-    {"ii", "a_7", ATTR_INTEGER, true, false}, {"$createdAt", "_created", ATTR_DATETIME, false, true},
+    {"ii", "a_7", ATTR_INTEGER, true, false}, {.key = "ll", .column = "a_8", .type = ATTR_STRING, .array = true, .hashes = "p_1.hashes(a_8)"}, {"$createdAt", "_created", ATTR_DATETIME, false, true},
     {"$updatedAt", "_updated", ATTR_DATETIME, false, true}};
 
 static struct strs
@@ -451,6 +451,8 @@ Test(query, sql_of_filters)
 	    {"{\"method\":\"contains\",\"attribute\":\"ss\",\"values\":[\"x\",\"y\"]}", "WHERE (a_6 && $1::text[])", "{\"x\",\"y\"}"},
 	    {"{\"method\":\"containsAll\",\"attribute\":\"ii\",\"values\":[1,2]}", "WHERE (a_7 @> $1::bigint[])", "{\"1\",\"2\"}"},
 	    {"{\"method\":\"notContains\",\"attribute\":\"ii\",\"values\":[1]}", "WHERE a_7 IS NOT NULL AND NOT (a_7 && $1::bigint[])", "{\"1\"}"},
+	    {"{\"method\":\"contains\",\"attribute\":\"ll\",\"values\":[\"x\"]}", "WHERE (a_8 && $1::text[] AND p_1.hashes(a_8) && p_1.hashes($1::text[]))", "{\"x\"}"},
+	    {"{\"method\":\"notContains\",\"attribute\":\"ll\",\"values\":[\"x\"]}", "WHERE a_8 IS NOT NULL AND NOT (a_8 && $1::text[])", "{\"x\"}"},
 	    {"{\"method\":\"or\",\"values\":[{\"method\":\"isNull\",\"attribute\":\"s\"},{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[1]}]}",
 		"WHERE (a_1 IS NULL OR a_2 = $1::bigint)", "1"},
 	    {"{\"method\":\"contains\",\"attribute\":\"s\",\"values\":[\"x\"]}", "strpos(_o0, (SELECT p_1.fold($1::text))) > 0", "x"},

@@ -406,6 +406,26 @@ Test(rt, a_platform_that_is_removed_ends_its_connections)
 	cr_expect_eq(atom_count(), 0);
 }
 
+Test(rt, a_platform_that_is_removed_while_nobody_can_be_asked_ends_its_connections_later)
+{
+	struct ws *page;
+
+	origin_now = "https://a.example";
+	page = connect_as("", URL);
+	foreign = origin_now;
+	heard(page);
+	project_fails = true;
+	project_changed("update");
+	cr_expect_eq(page->code, 0);
+	project_fails = false;
+	for (int i = 0; i < 3000 && page->code == 0; i++)
+		turn(1);
+	cr_expect_eq(page->code, -1);
+	close_ws(page);
+	settle_all();
+	cr_expect_eq(atom_count(), 0);
+}
+
 static void
 project_goes(void)
 {

@@ -144,6 +144,21 @@ describe('the files', { skip: !root && 'needs root' }, () => {
 		await s.stop()
 	})
 
+	test('a directory that its user makes a link of leads root to nothing of others', async () => {
+		const s = await start(), log = s.log, target = fresh(), file = path.join(target, 'redis.log'), size = 9 << 20
+		const asBadal = (script) => execFileSync('setpriv', ['--reuid', 'badal', '--regid', 'badal', '--clear-groups', 'sh', '-ec', script], { cwd: '/' })
+		const ended = () => log().match(/an embedded server ended.*server=redis/g)?.length ?? 0
+		writeFileSync(file, Buffer.alloc(size), { mode: 0o644 })
+		execFileSync('chmod', ['755', target])
+		asBadal(`cd ${s.dataDir}; mv log log2; ln -s ${target} log`)
+		process.kill([...family(s.pid)].find(([, name]) => name.startsWith('redis'))[0], 'SIGKILL')
+		await until('it was tried again', () => ended() > 1 || statSync(file).size !== size)
+		assert.deepEqual([statSync(file).size, statSync(file).uid], [size, 0])
+		asBadal(`cd ${s.dataDir}; rm log; mv log2 log`)
+		await until('it is back', async () => (await s.call('GET', '/health/version')).status === 200 && [...family(s.pid)].some(([, name]) => name.startsWith('redis')))
+		await s.stop()
+	})
+
 	test('a directory of somebody else is left alone, and so is one that is none of ours', async () => {
 		for (const prepare of [(d) => chownSync(d, 12345, 12345), (d) => { writeFileSync(path.join(d, 'theirs'), ''); execFileSync('chown', ['-R', 'postgres:', d]) }]) {
 			const data = fresh(), dir = path.join(data, 'data')

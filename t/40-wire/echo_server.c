@@ -380,6 +380,8 @@ on_request(struct http_msg *m)
 	n_requests++;
 	if ((n = number(m->path, "/early/")) >= 0)
 		answer(m, (int)n, STR("{}"));
+	else if ((n = number(m->path, "/large/")) >= 0)		/* as /text/, but without waiting for a body */
+		text(m, (size_t)n);
 	else if (str_is(m->path, "/held"))
 		held(m);
 	else if (str_is(m->path, "/floods"))

@@ -120,11 +120,20 @@ test('an answer that is taken byte by byte is given up, small or large, whatever
     const w = await open(quick, [[4, 1]]); // a window of one byte
     w.send(request(1, [], { path }));
     const drip = setInterval(() => w.ended || w.socket.write(Buffer.concat([frame(T.window, 0, 1, u32(1)), frame(T.ping, 0, 0, Buffer.alloc(8))])), 50);
-    await w.until((d) => (parse(d).all.some((f) => f.type === T.reset && f.stream === 1) ? true : undefined), 'it is reset');
-    clearInterval(drip);
+    await w.until((d) => (parse(d).all.some((f) => f.type === T.reset && f.stream === 1) ? true : undefined), 'it is reset').finally(() => clearInterval(drip));
     assert.ok((await held(quick)).slow > slow, path);
     w.close();
   }
+});
+
+test('an answer that is taken slowly, but fast enough, keeps its connection', { skip }, async () => {
+  const e = await startEcho({ head_timeout: '200ms', keepalive_timeout: '200ms', transfer_stall: '60s', rate_min: 0 });
+  const w = await open(e, [[4, 3000]]);
+  w.send(request(1, [], { path: '/text/60000' }));
+  const more = setInterval(() => w.ended || w.socket.write(frame(T.window, 0, 1, u32(3000))), 50);
+  assert.equal((await bodyOf(w, 1).finally(() => clearInterval(more))).length, 60000);
+  await w.end(); // as any that asks for nothing
+  await e.stop();
 });
 
 test('pings do not keep a connection that asks for nothing', { skip }, async () => {
@@ -132,8 +141,7 @@ test('pings do not keep a connection that asks for nothing', { skip }, async () 
   w.send(request(1, [], { path: '/small' }));
   await answer(w, 1);
   const pings = setInterval(() => w.ended || w.socket.write(frame(T.ping, 0, 0, Buffer.alloc(8))), 50);
-  await w.end();
-  clearInterval(pings);
+  await w.end().finally(() => clearInterval(pings));
 });
 
 test('streams that stay open without a head, a body or an end', { skip }, async () => {

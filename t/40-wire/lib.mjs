@@ -79,10 +79,22 @@ export class Wire {
     this.ended = false;
     this.wake = () => {};
     socket.on('data', (d) => {
-      this.data = Buffer.concat([this.data, d]);
+      this.append(d);
       this.wake();
     });
     for (const e of ['end', 'close', 'error']) socket.on(e, () => ((this.ended = true), this.wake()));
+  }
+  // In place while there is room behind what is kept: a large answer comes in hundreds of pieces.
+  append(d) {
+    const { data } = this;
+    if (data.buffer !== this.store?.buffer || data.byteOffset + data.length + d.length > this.store.length) {
+      this.store = Buffer.allocUnsafeSlow(2 * (data.length + d.length));
+      data.copy(this.store);
+      this.data = this.store.subarray(0, data.length);
+    }
+    const at = this.data.byteOffset, end = at + this.data.length;
+    d.copy(this.store, end);
+    this.data = this.store.subarray(at, end + d.length);
   }
   static async open(port, host = '127.0.0.1') {
     const s = net.connect({ port, host, noDelay: true, allowHalfOpen: true });

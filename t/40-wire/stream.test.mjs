@@ -438,3 +438,63 @@ test('the next request may come as soon as the answer is there, though its handl
   }
   w.socket.destroy();
 });
+
+// More than the kernel buffers on both sides.
+const LARGE = 11_000_000, small = 'GET /small HTTP/1.1\r\nHost: a\r\n\r\n', large = (extra = '') => `GET /text/${LARGE} HTTP/1.1\r\nHost: a\r\n${extra}\r\n`;
+async function deafClient(server, bytes) {
+  const w = await Wire.open(server.port);
+  w.socket.pause();
+  w.send(bytes);
+  await until(async () => (await held(server)).held > 0, 'an answer waits');
+  return w;
+}
+
+test('who asks on and reads nothing gets no more answers, and is given up', { skip }, async () => {
+  const { slow } = await held(quick), w = await deafClient(quick, large()), one = (await held(quick)).held;
+  const asked = async () => (await quick.stats()).requests, n = await asked();
+  w.send(large());
+  let most = 0, own = 0;
+  await until(async () => {
+    const h = await held(quick);
+    most = Math.max(most, h.held);
+    own++;
+    return h.slow > slow;
+  }, 'it is given up');
+  assert.ok(most <= one, `${most} held, ${one} of the first`);
+  assert.equal(await asked(), n + own + 1); // none but those of this test itself
+  w.close();
+});
+
+test('who asks on before it has read is answered when it has', { skip }, async () => {
+  const both = Buffer.concat([Buffer.from(post(`/large/${LARGE}`, 10)), Buffer.from(`0123456789${small}`)]);
+  for (const [first, then] of [[large(), small], [both, '']]) { // in a read of its own, and in one with the last
+    const w = await deafClient(s, first);
+    w.send(then);
+    w.socket.resume();
+    assert.equal((await w.response()).body.length, LARGE);
+    const r = await w.response();
+    assert.deepEqual([r.json().status, r.get('connection')], ['pass', 'keep-alive']);
+    w.close();
+  }
+});
+
+test('who takes a whole answer little by little is given up by its average, whether the connection ends with it or not', { skip }, async () => {
+  const e = await startEcho({ ...limits, bytes_max: '100m', bytes_per_address: '100m', head_timeout: '600ms', rate_min: '1g' });
+  for (const extra of ['', 'Connection: close\r\n']) {
+    const { slow } = await held(e), w = await deafClient(e, large(extra));
+    let taken = 0, over = false;
+    w.socket.on('data', (d) => {
+      taken += d.length;
+      w.socket.pause();
+      setTimeout(() => w.socket.resume(), 20);
+    });
+    w.socket.once('close', () => (over = true));
+    w.socket.resume();
+    await until(async () => over || (await held(e)).slow > slow, 'it is given up');
+    assert.equal((await held(e)).slow, slow + 1, `${taken} taken`);
+    assert.ok(taken < LARGE);
+    w.close();
+  }
+  await clean(e);
+  await e.stop();
+});

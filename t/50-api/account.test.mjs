@@ -1,6 +1,7 @@
 /* The account service: signing up and in, sessions, changes of the own account. */
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
+import net from 'node:net'
 import { before, describe, test } from 'node:test'
 import { cookieOf, dataDir, server, unique } from '../lib/server.mjs'
 import { account, fails, isTime, keysOf, session } from './lib.mjs'
@@ -61,6 +62,12 @@ describe('sign-up', () => {
 	})
 })
 
+/* As proxies speak that were not told otherwise. */
+const old = (own, body) => new Promise((ok, no) => {
+	const socket = net.connect(own.port, '127.0.0.1'), got = []
+	socket.on('data', (d) => got.push(d)).on('error', no).on('close', () => ok(Buffer.concat(got).toString()))
+	socket.write(`POST /v1/account HTTP/1.0\r\nHost: 127.0.0.1:${own.port}\r\nConnection: close\r\nX-Appwrite-Project: console\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+})
 const signUpToken = (own) => own.log().match(/^sign-up token ([0-9a-f]{32})$/m)?.[1]
 
 describe('console sign-up', () => {
@@ -79,6 +86,7 @@ describe('console sign-up', () => {
 				for (const wrong of [undefined, '', 'x'.repeat(32), token.toUpperCase() === token ? `${token}0` : token.toUpperCase(), token.slice(1)])
 					fails(await up({ ...headers, ...(wrong === undefined ? {} : { 'x-appwrite-signup-token': wrong }) }), 401, 'user_signup_token_invalid')
 			fails(await magic(far[0]), 401, 'user_signup_token_invalid')
+			assert.match(await old(own, `{"userId":"unique()","email":"${mail()}","password":"${password}"}`), /^HTTP\/1\.[01] 401 [^]*user_signup_token_invalid/, 'a proxy that adds nothing')
 			assert.equal((await up({ ...far[0], 'x-appwrite-signup-token': token })).status, 201)
 			assert.equal((await up(far[0])).status, 201, 'the next need none')
 			await own.stop()
@@ -87,6 +95,14 @@ describe('console sign-up', () => {
 		} finally {
 			await own.stop()
 			rmSync(data, { recursive: true, force: true })
+		}
+		own = await server({ own: true, conf: { domain: 'api.example.org' } })
+		try {
+			const up = (headers) => own.call('POST', '/account', { body: { userId: 'unique()', email: mail(), password }, headers })
+			fails(await up({}), 401, 'user_signup_token_invalid')	/* it is for others, and may be behind whatever proxy */
+			assert.equal((await up({ 'x-appwrite-signup-token': signUpToken(own) })).status, 201)
+		} finally {
+			await own.stop()
 		}
 		own = await server({ own: true })
 		try {

@@ -667,6 +667,18 @@ describe('a large page is read in slices', () => {
 		assert.equal(r.body.documents.length, 30)
 		assert.ok(r.body.documents[29].$read && r.body.documents[29].v === text(29))
 	})
+	test('documents of many values are turned into an older format on a thread, however short they are', async () => {
+		const many = await collection(q, await database(q), { permissions: ['read("any")'], attributes: { v: { type: 'integer', array: true } } }), v = Array.from({ length: 2000 }, (_, i) => i % 10)
+		const jobs = async () => Number((await own.call('GET', '/metrics', { root: true })).text.match(/^badal_offload_jobs_total (\d+)/m)[1])
+		for (let i = 0; i < 4; i++) await many.doc({ v }, { id: `d${i}` })
+		const of = async (headers) => {
+			const before = await jobs(), r = await q.call('GET', many.docs, { headers })
+			assert.deepEqual(r.body.documents.map((d) => d.v), [v, v, v, v])
+			return await jobs() - before
+		}
+		assert.ok(await of({ 'x-appwrite-response-format': '0.15.0' }) >= 4)
+		assert.ok(await of({}) < 4)
+	})
 	test('what goes away meanwhile is left out', async () => {
 		const url = new URL(`${own.endpoint}${c.docs}?queries[]=${encodeURIComponent(json('limit', undefined, [100]))}`)
 		const reply = await new Promise((ok, no) => http.get(url, { headers: { 'x-appwrite-project': q.id, 'x-appwrite-key': q.key } }, ok).on('error', no))

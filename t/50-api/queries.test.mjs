@@ -330,6 +330,13 @@ describe('the JSON grammar', () => {
 		}
 		assert.equal((await list(q.call, w, [json('equal', 'n', [1])])).body.total, 1)
 		assert.equal((await list(q.call, w, [json('contains', 'l', ['e5'])])).body.total, 1)
+		/* groups that leave everything, of each of which PostgreSQL expects less: what four rows take is not what one does */
+		const v = await collection(q, w.db, { attributes: { t: { type: 'string', size: 10000 }, n: { type: 'integer' } } })
+		for (let i = 0; i < 4; i++) await v.doc({ t: 'x'.repeat(10000), n: 1 })
+		const groups = Array.from({ length: 10 }, (_, i) => ({ method: 'or', values: [{ method: 'greaterThan', attribute: 'n', values: [0] }, { method: 'equal', attribute: 'n', values: [100 + i] }] }))
+		const all = [json('endsWith', 't', ['a']), ...groups.map((x) => JSON.stringify(x))]
+		fails(await list(q.call, v, all), 400, 'general_query_limit_exceeded')
+		fails(await list(q.call, v, [all[0], json('and', undefined, groups)]), 400, 'general_query_limit_exceeded')
 		const { text } = await own.call('GET', '/metrics', { root: true })
 		assert.match(text, /badal_db_queries_refused_total [1-9]/)
 	})

@@ -55,4 +55,11 @@ test('a flood of invented names and addresses does not fill Redis, and does not 
 	assert.ok(Number((await s.call('GET', '/metrics', { root: true })).text.match(/^badal_limits_shared_total (\d+)/m)[1]) > 100)
 	/* who had a bucket keeps it; who has none yet is refused with the strangers, sooner or later, and never let guess on */
 	if (before > 0) assert.deepEqual([(await codes(12, u.email)).at(-1), (await codes(12, u2.email)).at(-1)], [429, 429])
+	/* a flood that has used up all that is shared locks out strangers, not who signs in where they did before */
+	const full = "for _, t in ipairs(ARGV) do for i = 0, 4095 do redis.call('SET', t .. string.format('%x', i), 1000, 'EX', 3600) end end return #ARGV"
+	const templates = [...new Set(buckets().map((k) => k.match(/^(limit:\{[^}]*\}:\d+:\d+:[0-9a-f]+:)[0-9a-f]+$/)?.[1]).filter(Boolean))]
+	assert.equal(redis('EVAL', full, '0', ...templates), templates.length)
+	const [home, away] = [await p.guest('POST', '/account/sessions/email', { body: { email: u2.email, password: u2.password } }), await guess(u2.email, u2.password)]
+	const turned = Math.floor(Date.now() / 3600e3) * 3600 !== Number(templates[0].split(':')[2])
+	if (!turned) assert.deepEqual([home.status, away.status], [201, 429])
 })

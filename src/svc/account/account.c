@@ -26,7 +26,7 @@ account_may_sign_up(struct req *rq, const char *email)
 	struct db_res *r;
 
 	TRY(user_signup_allowed(cx, rq->project, email ? email : "", rq->ip));
-	if (!rq->project->console || request_is_local(rq->http))
+	if (!rq->project->console || request_is_owners(rq->http))
 		return OK;
 	if (str_eq_secret(rq->http->hdr[HDR_X_SIGNUP_TOKEN], str_c(seal_signup_token(cx->arena))))
 		return OK;

@@ -8,7 +8,7 @@
 err_t oauth_refresh_session(struct req *rq, const struct project *home, struct session *s) MUST_CHECK;
 
 /* Awaits. May somebody with this address (NULL: none) sign up? On the console: the lists of the configuration, and for the very first one the
- * token that `badal serve` prints, unless they sit at this machine: a server that is up before its owner has signed up is nobody else's. */
+ * token that `badal serve` prints, unless they sit at this machine and it has no domain: a server that is up before its owner has signed up is nobody else's. */
 err_t account_may_sign_up(struct req *rq, const char *email) MUST_CHECK;
 
 #endif

@@ -123,7 +123,7 @@ messages_get_dev(struct req *rq, void *in)
 	struct buf b;
 
 	(void)in;
-	if (!conf.dev || !request_is_local(rq->http))
+	if (!conf.dev || !request_is_owners(rq->http))
 		return ERR_GENERAL_ROUTE_NOT_FOUND;
 	TRY(bus_cmd(&rq->cx, &r, BUS(STR("LRANGE"), BOX, STR("0"), STR("-1"))));
 	buf_init(&b, rq->cx.arena, 16384);

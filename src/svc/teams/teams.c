@@ -213,7 +213,7 @@ teams_create_membership(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
 	if (!server && !mail_link_ok(rq->project, rq->host, in->url)) {
 		if (log_may_client(rq->ip))
-		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=invitation host=%s", rq->host);
+			log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=invitation host=%s", rq->host);
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation to host=%s without domain", rq->host);
 	}
 	in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
