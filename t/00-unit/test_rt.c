@@ -883,6 +883,39 @@ Test(rt, what_was_trimmed_before_its_place_is_no_gap)
 	close_ws(w);
 }
 
+Test(rt, what_is_trimmed_before_it_is_read_is_a_gap)
+{
+	struct ws *late, *slow;
+	char id[MARK_MAX], query[200];
+
+	history();
+	late = connect_as("", "project=p");
+	snprintf(id, sizeof id, "%s", last_id(late));
+	close_ws(late);
+	for (int i = 1; i < 6; i++)
+		document("any", i);
+	show();
+	settle_all();
+	snprintf(query, sizeof query, "project=p&since=%s", id);
+	late = connect_as("", query);
+	cr_expect(strstr(late->got.p, "\"gap\":false") != NULL);
+	slow = resume_as("", id);
+	slow->lagging = true;
+	turn(50);
+	n_trimmed = n_stream - 2;
+	slow->lagging = false;
+	say(late, "{\"type\":\"subscribe\",\"data\":[{\"channels\":[\"documents\"]}]}");
+	for (int i = 0; i < 20; i++)
+		turn(5);
+	settle_all();
+	cr_expect_eq(late->code, 1012, "it waited too long with its first subscription");
+	cr_expect_str_eq(events(late), "");
+	cr_expect_eq(slow->code, 1012);
+	cr_expect_str_eq(events(slow), "");
+	close_ws(late);
+	close_ws(slow);
+}
+
 Test(rt, resumes_with_its_first_subscription)
 {
 	struct ws *w;
