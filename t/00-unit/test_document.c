@@ -194,6 +194,8 @@ Test(document, json_of_sql)
 	    {ATTR_STRING, true, NULL, "[]"}, {ATTR_STRING, true, "{}", "[]"}, {ATTR_STRING, true, "{a,NULL,\"NULL\",\"\"}", "[\"a\",null,\"NULL\",\"\"]"},
 	    {ATTR_STRING, true, "{\"q\\\"q\",\"b\\\\b\",\"x,y\",\"{z}\",a/b}", "[\"q\\\"q\",\"b\\\\b\",\"x,y\",\"{z}\",\"a\\/b\"]"},
 	    {ATTR_STRING, true, "{\"line\nline\"}", "[\"line\\nline\"]"}, {ATTR_INTEGER, true, "{1,-2,NULL}", "[1,-2,null]"},
+	    {ATTR_INTEGER, true, "{1,-2}", "[1,-2]"}, {ATTR_INTEGER, true, "{}", "[]"}, {ATTR_FLOAT, true, "{1.5,-2}", "[1.5,-2]"},
+	    {ATTR_FLOAT, true, "{1e+20,2,NULL}", "[1.0e+20,2,null]"},
 	    {ATTR_FLOAT, true, "{1.5,1e+20}", "[1.5,1.0e+20]"}, {ATTR_FLOAT, true, "{\"1.5\"}", "[1.5]"}, {ATTR_BOOLEAN, true, "{t,f}", "[true,false]"},
 	    {ATTR_DATETIME, true, "{\"2022-10-04 12:34:56.7+00\"}", "[\"2022-10-04T12:34:56.700+00:00\"]"},
 	};

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "core/fiber.h"
 #include "core/vtime.h"
 #include "io/budget.h"
 
@@ -260,7 +261,8 @@ document_list_ready(struct ctx *cx, struct doc_list *l, int i)
 	TRY(db_query(&l->slice_cx, &r, slice_sql(&l->slice_cx, l), l->roles ? 2 : 1, v));
 	l->slice = r;
 	l->to = i + n;
-	return budget_hold(&l->slice_cx, db_bytes(r));
+	TRY(budget_hold(&l->slice_cx, db_bytes(r)));
+	return fib_yield(cx);	/* the slices of several pages may come in one turn */
 }
 
 /* Where the row with this number is in the slice; -1: nowhere any more. */
