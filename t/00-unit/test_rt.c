@@ -1345,6 +1345,24 @@ Test(rt, nobody_is_missed_while_receivers_are_collected)
 	cr_expect_eq(atom_count(), 0);
 }
 
+Test(rt, an_address_is_one_however_it_is_written)
+{
+	struct patron *v4 = patron_of_guest("192.0.2.1", false), *mapped = patron_of_guest("::ffff:192.0.2.1", false), *a, *b, *other;
+
+	cr_expect(v4 == mapped);
+	a = patron_of_guest("2001:db8:1:2::1", false);
+	b = patron_of_guest("2001:db8:1:2:ffff::9", false);
+	other = patron_of_guest("2001:db8:1:3::1", false);
+	cr_expect(a == b && a != other && a != v4);
+	cr_expect_eq(patron_count(), 3);
+	patron_leave(&v4);
+	patron_leave(&mapped);
+	patron_leave(&a);
+	patron_leave(&b);
+	patron_leave(&other);
+	cr_expect_eq(patron_count(), 0);
+}
+
 Test(rt, what_is_kept_is_charged_and_given_back)
 {
 	struct ws *w = connect_as("", "project=p"), *u;
