@@ -227,6 +227,19 @@ str_url_decode(struct arena *a, struct str s, bool plus)
 	return (struct str){d, n};
 }
 
+const char *
+str_join(struct arena *a, const char *const *v, int n)
+{
+	struct buf b;
+
+	buf_init(&b, a, 128);
+	for (int i = 0; i < n; i++) {
+		buf_c(&b, i > 0 ? ", " : "");
+		buf_c(&b, v[i]);
+	}
+	return b.n > 0 ? b.p : "";
+}
+
 bool
 str_eq_secret(struct str a, struct str b)
 {

@@ -55,7 +55,8 @@ check_grants(struct ctx *cx, const struct op *o)
 
 	if (foreign == NULL)
 		return OK;
-	return fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold the role \"%s\" and cannot give it permissions.", foreign);
+	cx->detail = arena_printf(cx->arena, "not held: %s", foreign);
+	return fail_msg(cx, ERR_USER_UNAUTHORIZED, "Permissions must be one of: (%s)", str_join(cx->arena, o->who->roles->v, o->who->roles->n));
 }
 
 static bool
