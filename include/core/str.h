@@ -55,6 +55,12 @@ struct str str_head(struct str s, size_t max);
 char *str_text(struct arena *a, struct str s);
 /* Percent-decoding; `plus` turns '+' into a blank. Malformed escapes stay as they are. Copy in the arena. */
 struct str str_url_decode(struct arena *a, struct str s, bool plus);
+/* The first percent sign that begins no escape, s.n: none. */
+size_t str_url_bad(struct str s);
+/* Where a character begins that is not UTF-8, s.n: nowhere. */
+size_t str_utf8_bad(struct str s);
+/* "a, b, c"; "" when there are none. */
+const char *str_join(struct arena *a, const char *const *v, int n);
 /* Constant-time equality for secrets of equal length; unequal lengths are false. */
 bool str_eq_secret(struct str a, struct str b);
 /* What of the list (ended by NULL) is most like the word, if it may be meant: a slip of one or two letters, or left-out ends. NULL: nothing is. */

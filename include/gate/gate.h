@@ -64,7 +64,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_CUSTOM_ID,	/* (const char *, NULL); "unique()" is already replaced by a new id */
 	P_KEY,		/* (const char *) attribute/index key */
 	P_TEXT,		/* (const char *) at most `max` code points (0: any) */
-	P_EMAIL, P_PASSWORD, P_PHONE, P_HOSTNAME,	/* (const char *) */
+	P_EMAIL, P_IP, P_PASSWORD, P_PHONE, P_HOSTNAME,	/* (const char *) */
 	P_URL,		/* (const char *); `list`: allowed schemes, NULL any */
 	P_REDIRECT,	/* (const char *) URL whose host the project allows (spec platform.md 10 Host) */
 	P_MAIL_LINK,	/* the same for a link in a mail: see host_for_mails */

@@ -16,8 +16,8 @@ drop_json(void *j)
 	json_decref(j);
 }
 
-/* Depth is bounded before parsing: jansson's own bound is a compile-time constant far above ours. */
-static bool
+/* Depth is bounded before parsing: jansson's own bound is a compile-time constant far above ours. Where it is passed, as a count of bytes; 0: nowhere. */
+static size_t
 too_deep(struct str text)
 {
 	size_t depth = 0;
@@ -35,12 +35,12 @@ too_deep(struct str text)
 			in_string = true;
 		} else if (c == '{' || c == '[') {
 			if (++depth > JSON_DEPTH_MAX)
-				return true;
+				return i + 1;
 		} else if ((c == '}' || c == ']') && depth > 0) {
 			depth--;
 		}
 	}
-	return false;
+	return 0;
 }
 
 size_t
@@ -73,9 +73,10 @@ number_end(struct str t, size_t i, bool *whole_out)
 	return i;
 }
 
-/* The text with ".0" behind every integer beyond 64 bits, and with the bounds for what JavaScript makes of them. */
+/* The text with ".0" behind every integer beyond 64 bits, and with the bounds for what JavaScript makes of them. *place: a place in it, which
+ * becomes that in t; the text ends behind it. */
 static struct str
-big_as_real(struct arena *a, struct str t)
+big_as_real(struct arena *a, struct str t, size_t *place)
 {
 	bool in_string = false, whole;
 	struct buf b;
@@ -83,7 +84,7 @@ big_as_real(struct arena *a, struct str t)
 	int64_t v;
 
 	buf_init(&b, a, t.n + 64);
-	for (size_t i = 0; i < t.n; i++) {
+	for (size_t i = 0; i < t.n && b.n + (i - from) < *place; i++) {
 		char c = t.p[i];
 		size_t end;
 
@@ -106,6 +107,7 @@ big_as_real(struct arena *a, struct str t)
 		}
 		i = end - 1;
 	}
+	*place = from + (*place > b.n ? *place - b.n : 0);
 	buf_add(&b, t.p + from, t.n - from);
 	return buf_view(&b);
 }
@@ -118,8 +120,14 @@ json_load(struct ctx *cx, struct str text, json_error_t *error)
 	json_t *j = json_loadb(text.p, text.n, flags, error);
 
 	if (j == NULL && json_error_code(error) == json_error_numeric_overflow) {
-		text = big_as_real(cx->arena, text);
-		j = json_loadb(text.p, text.n, flags, error);
+		size_t place = SIZE_MAX;
+		struct str real = big_as_real(cx->arena, text, &place);
+
+		if ((j = json_loadb(real.p, real.n, flags, error)) == NULL) {	/* what it is told of is a place in ours */
+			place = error->position > 0 ? (size_t)error->position : 0;
+			(void)big_as_real(cx->arena, text, &place);
+			error->position = (int)place;
+		}
 	}
 	return j;
 }
@@ -142,11 +150,12 @@ json_parse(struct ctx *cx, struct str text, const char **why_out)
 	json_error_t error;
 	const char *why = NULL;
 	json_t *j = NULL;
+	size_t deep = too_deep(text);
 
 	if (text.n == 0)
 		why = "empty";
-	else if (too_deep(text))
-		why = "nested too deeply";
+	else if (deep > 0)
+		why = arena_printf(cx->arena, "nested too deeply at byte %zu", deep);
 	else if ((j = json_load(cx, text, &error)) == NULL)
 		why = json_reason(cx, &error);
 	if (why_out != NULL)

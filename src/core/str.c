@@ -227,6 +227,41 @@ str_url_decode(struct arena *a, struct str s, bool plus)
 	return (struct str){d, n};
 }
 
+size_t
+str_url_bad(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '%' && (i + 2 >= s.n || hex_digit(s.p[i + 1]) < 0 || hex_digit(s.p[i + 2]) < 0))
+			return i;
+	return s.n;
+}
+
+size_t
+str_utf8_bad(struct str s)
+{
+	for (size_t i = 0, n; i < s.n; i += n) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+		if (n > s.n - i || !str_utf8((struct str){s.p + i, n}, NULL))
+			return i;
+	}
+	return s.n;
+}
+
+const char *
+str_join(struct arena *a, const char *const *v, int n)
+{
+	struct buf b;
+
+	buf_init(&b, a, 128);
+	for (int i = 0; i < n; i++) {
+		buf_c(&b, i > 0 ? ", " : "");
+		buf_c(&b, v[i]);
+	}
+	return b.n > 0 ? b.p : "";
+}
+
 bool
 str_eq_secret(struct str a, struct str b)
 {

@@ -11,10 +11,14 @@
 enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256, KEY_TRIES = 16 };
 enum { READ_HERE_MAX = 32 * 1024 };	/* a tree of that is made in well under a millisecond */
 
-static const char too_many[] = "It has too many fields.";
-static const char bad_utf8[] = "It is not valid UTF-8.";
-static const char bad_name[] = "A field's name is too long or nested too deeply.";
-static const char bad_parts[] = "It is not valid multipart/form-data.";
+/* What is wrong; the place follows. */
+static const char too_many[] = "It has too many fields";
+static const char bad_utf8[] = "It is not valid UTF-8";
+static const char bad_nul[] = "It holds a NUL";
+static const char bad_escape[] = "It has a percent sign without two hexadecimal digits";
+static const char bad_name[] = "A field's name is too long or nested too deeply";
+static const char bad_head[] = "The head of a part is not valid UTF-8 or holds a NUL";
+static const char bad_parts[] = "It is not valid multipart/form-data";
 
 /* What a request without parameters has; shared, so never changed. */
 static json_t *
@@ -88,7 +92,7 @@ container_at(json_t *parent, const char *key)
 	return kid;
 }
 
-/* Puts the value at name[part][part]…; a bracket that is not closed belongs to the name. */
+/* Puts the value at name[part][part]…, both of them clean; a bracket that is not closed belongs to the name. */
 const char *
 body_field(struct ctx *cx, json_t *into, struct str name, struct str value)
 {
@@ -98,8 +102,6 @@ body_field(struct ctx *cx, json_t *into, struct str name, struct str value)
 
 	if (name.n > NAME_MAX_BYTES)
 		return bad_name;
-	if (!str_utf8(name, NULL) || !str_utf8(value, NULL) || memchr(name.p, '\0', name.n) != NULL)
-		return bad_utf8;
 	if (open != NULL && open != name.p && memchr(open, ']', name.n - (size_t)(open - name.p)) != NULL) {
 		rest = (struct str){open, name.n - (size_t)(open - name.p)};
 		name.n = (size_t)(open - name.p);
@@ -165,17 +167,69 @@ body_settle_fields(json_t *into)
 			json_object_set_new(into, key, body_settle(json_incref(v)));
 }
 
+/* ---- texts from outside ---- */
+
+/* "It is not valid UTF-8 at byte 7.": bytes are counted as those of JSON, from 1. */
+static const char *
+body_place(struct ctx *cx, const char *why, size_t byte)
+{
+	return arena_printf(cx->arena, "%s at byte %zu.", why, byte);
+}
+
+/* What a text must not hold, and where in it. A NUL is in no text that a client means, and ends what travels on as a C string. */
+const char *
+body_fault(struct str s, size_t *at)
+{
+	const char *nul = s.n > 0 ? memchr(s.p, '\0', s.n) : NULL;
+
+	if (!str_utf8(s, NULL)) {
+		*at = str_utf8_bad(s);
+		return bad_utf8;
+	}
+	*at = nul != NULL ? (size_t)(nul - s.p) : 0;
+	return nul != NULL ? bad_nul : NULL;
+}
+
+/* A name or value of a form, decoded. An escape that is none is told rather than guessed at; *at: where in the raw text. */
+static const char *
+form_text(struct ctx *cx, struct str raw, struct str *out, const char **at)
+{
+	size_t bad = str_url_bad(raw), n;
+	const char *why;
+
+	if (bad < raw.n) {
+		*at = raw.p + bad;
+		return bad_escape;
+	}
+	*out = str_url_decode(cx->arena, raw, true);
+	if ((why = body_fault(*out, &n)) != NULL)
+		for (*at = raw.p; n > 0; n--)
+			*at += **at == '%' ? 3 : 1;
+	return why;
+}
+
+static const char *
+form_pair(struct ctx *cx, struct str value, json_t *into, const char **at)
+{
+	struct str raw = str_cut(&value, '='), name, text;
+	const char *why;
+
+	*at = raw.p;
+	if ((why = form_text(cx, raw, &name, at)) != NULL || (why = form_text(cx, value, &text, at)) != NULL)
+		return why;
+	return name.n > 0 ? body_field(cx, into, name, text) : NULL;
+}
+
 bool
 body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 {
-	for (int n = 0; text.p != NULL && text.n > 0; n++) {
-		struct str value = str_cut(&text, '&'), name = str_cut(&value, '=');
-		const char *why = n >= VARIABLES_MAX ? too_many : NULL;
+	const char *begin = text.p;
 
-		if (why == NULL && name.n > 0)
-			why = body_field(cx, into, str_url_decode(cx->arena, name, true), str_url_decode(cx->arena, value, true));
+	for (int n = 0; text.p != NULL && text.n > 0; n++) {
+		const char *at = text.p, *why = n >= VARIABLES_MAX ? too_many : form_pair(cx, str_cut(&text, '&'), into, &at);
+
 		if (why != NULL) {
-			*why_out = why;
+			*why_out = body_place(cx, why, (size_t)(at - begin) + 1);
 			return false;
 		}
 	}
@@ -185,40 +239,58 @@ body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out)
 
 /* ---- multipart/form-data ---- */
 
-/* Fields alone: files are left out, the services that take them read the parts themselves. */
+/* Fields alone: files are left out, the services that take them read the parts themselves. *at: where in the text it is wrong, if it is not where
+ * the reading has come to. */
 static const char *
-body_read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into)
+body_read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into, const char **at)
 {
+	const char *from = text->p, *why;
 	struct part_head head;
 	enum mp_event e;
 	struct str data;
 	struct buf b;
-	bool known = part_head_parse(cx->arena, mp->head, &head);
+	size_t n;
+	bool known = part_head_parse(cx->arena, mp->head, &head), field = head.name.n > 0 && head.filename.p == NULL;
 
+	if (!known && head.name.n > 0) {
+		*at = from - mp->n_head;
+		return bad_head;
+	}
 	buf_init(&b, cx->arena, 0);
 	while ((e = mp_step(mp, text, &data)) == MP_DATA)
-		if (known && head.name.n > 0 && head.filename.p == NULL)
+		if (field)
 			buf_str(&b, data);
 	if (e != MP_PART_END)
 		return bad_parts;
-	if (!known && head.name.n > 0 && head.filename.p == NULL)
-		return bad_utf8;
-	return head.name.n > 0 && head.filename.p == NULL ? body_field(cx, into, head.name, buf_view(&b)) : NULL;
+	*at = from;
+	if (field && (why = body_fault(buf_view(&b), &n)) != NULL) {
+		*at += n;
+		return why;
+	}
+	return field ? body_field(cx, into, head.name, buf_view(&b)) : NULL;
 }
 
 bool
 body_multipart(struct ctx *cx, struct str text, struct str boundary, json_t *into, const char **why_out)
 {
 	struct mp *mp = arena_alloc(cx->arena, sizeof *mp);
-	const char *why = mp_init(mp, boundary) ? NULL : bad_parts;
+	const char *begin = text.p, *why = NULL, *at = NULL;
 	enum mp_event e = MP_BAD;
 	struct str data;
 
-	for (int n = 0; why == NULL && (e = mp_step(mp, &text, &data)) == MP_PART; n++)
-		why = n >= VARIABLES_MAX ? too_many : body_read_part(cx, mp, &text, into);
-	if (why == NULL && e != MP_END)
+	if (!mp_init(mp, boundary)) {
+		*why_out = "It is not valid multipart/form-data: its Content-Type names no boundary.";
+		return false;
+	}
+	for (int n = 0; why == NULL && (e = mp_step(mp, &text, &data)) == MP_PART; n++) {
+		at = NULL;
+		why = n >= VARIABLES_MAX ? too_many : body_read_part(cx, mp, &text, into, &at);
+	}
+	if (why == NULL && e != MP_END) {
 		why = bad_parts;
-	*why_out = why;
+		at = NULL;
+	}
+	*why_out = why == NULL ? NULL : body_place(cx, why, at != NULL ? (size_t)(at - begin) + 1 : (size_t)(text.p - begin));
 	if (why == NULL)
 		body_settle_fields(into);
 	return why == NULL;

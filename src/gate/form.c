@@ -21,6 +21,7 @@ form_keep(struct form *f, const struct part_head *head)
 	struct str piece;
 	const char *why;
 	struct buf b;
+	size_t at;
 
 	buf_init(&b, cx->arena, 64);
 	for (;;) {
@@ -34,8 +35,9 @@ form_keep(struct form *f, const struct part_head *head)
 	}
 	if (head->name.n == 0 || head->filename.p != NULL || str_is(head->name, f->field))
 		return OK;
-	why = body_field(cx, f->fields, head->name, buf_view(&b));
-	return why ? fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. %s", why) : OK;
+	if ((why = body_fault(buf_view(&b), &at)) == NULL)
+		why = body_field(cx, f->fields, head->name, buf_view(&b));
+	return why ? fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. %s.", why) : OK;
 }
 
 /* Up to the file, or to the end. */

@@ -54,9 +54,11 @@ const struct route_info *const *gate_routes(int *n_out);	/* router_all of the pr
 err_t body_read(struct req *rq) MUST_CHECK;
 /* Awaits, when it is large. The tree of a text that is JSON once more. NULL: it is none, or has more values than a body may have (`why_out`). */
 err_t body_json(struct req *rq, struct str text, json_t **out, const char **why_out) MUST_CHECK;
-/* name=value&… with brackets into `into`; false when a bound or UTF-8 is violated (`why_out`). */
+/* name=value&… with brackets into `into`; false when a bound is passed, or a text is not UTF-8, is badly escaped or holds a NUL (`why_out`: what and where). */
 bool body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out);
-/* A field of a form into `into`; NULL, or why it cannot be. */
+/* Why a text of a form cannot be taken, and at which of its bytes, from 0 (`at`); NULL: it is clean. */
+const char *body_fault(struct str s, size_t *at);
+/* A field of a form, clean, into `into`; NULL, or why it cannot be. */
 const char *body_field(struct ctx *cx, json_t *into, struct str name, struct str value);
 /* Fields with brackets that are lists become lists, once all are there. */
 void body_settle_fields(json_t *into);

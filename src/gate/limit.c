@@ -178,7 +178,7 @@ known_client(struct req *rq, const struct user *u)
 {
 	const char *names[] = {u->id, u->email, u->phone};
 
-	if (!conf.rate_limits || conf.known_clients <= 0)
+	if (!conf.rate_limits || conf.known_clients <= 0 || (u->email == NULL && u->phone == NULL))	/* anonymous: nothing to guess, and made in any number */
 		return;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (names[i] != NULL && names[i][0] != '\0')	/* lost: only as strict as for strangers */

@@ -7,6 +7,7 @@
 #include "multipart.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "gate_priv.h"
 
@@ -264,6 +265,12 @@ read_disposition(struct arena *a, struct str line, struct part_head *out)
 		out->filename = extended;
 }
 
+static bool
+is_clean(struct str s)
+{
+	return str_utf8(s, NULL) && (s.n == 0 || memchr(s.p, '\0', s.n) == NULL);
+}
+
 bool
 part_head_parse(struct arena *a, struct str head, struct part_head *out)
 {
@@ -282,7 +289,7 @@ part_head_parse(struct arena *a, struct str head, struct part_head *out)
 			out->type = (struct str){arena_memdup(a, line.p, line.n), line.n};
 		}
 	}
-	return str_utf8(out->name, NULL) && str_utf8(out->filename, NULL) && str_utf8(out->type, NULL);
+	return is_clean(out->name) && is_clean(out->filename) && is_clean(out->type);
 }
 
 struct str
@@ -306,6 +313,7 @@ struct multipart {
 	struct req *rq;
 	struct mp mp;
 	struct str in;		/* of the last piece, not used yet */
+	uint64_t taken;		/* of the body: the last piece and those before */
 	int parts;
 	int parts_max;
 	bool in_part;
@@ -315,7 +323,7 @@ struct multipart {
 static err_t
 multipart_bad(struct multipart *m)
 {
-	return fail_msg(&m->rq->cx, ERR_REQUEST_MALFORMED, "The body is not valid multipart/form-data.");
+	return fail_msg(&m->rq->cx, ERR_REQUEST_MALFORMED, "The body is not valid multipart/form-data at byte %" PRIu64 ".", m->taken - m->in.n);
 }
 
 err_t
@@ -328,7 +336,7 @@ multipart_open(struct req *rq, int parts_max, struct multipart **out)
 	m->parts_max = parts_max;
 	m->in = STR("");
 	if (!str_ieq(kind, STR("multipart/form-data")) || !mp_init(&m->mp, mp_boundary(type)))
-		return multipart_bad(m);
+		return fail_msg(&rq->cx, ERR_REQUEST_MALFORMED, "The body is not valid multipart/form-data: its Content-Type names no boundary.");
 	return OK;
 }
 
@@ -343,6 +351,7 @@ next_event(struct multipart *m, struct str *data, enum mp_event *e)
 		if (*e != MP_MORE)
 			return OK;
 		TRY(http_body_read(&m->rq->cx, m->rq->http, &m->in));
+		m->taken += m->in.n;
 		if (m->in.n == 0)	/* it ends before its end */
 			return multipart_bad(m);
 	}
@@ -377,7 +386,7 @@ multipart_next(struct multipart *m, struct part_head *head_out, bool *more_out)
 		if (++m->parts > m->parts_max)
 			return fail_msg(&m->rq->cx, ERR_REQUEST_TOO_LARGE, "The body has more than %d parts.", m->parts_max);
 		if (!part_head_parse(m->rq->cx.arena, m->mp.head, head_out))
-			return multipart_bad(m);
+			return fail_msg(&m->rq->cx, ERR_REQUEST_MALFORMED, "The head of a part is not valid UTF-8 or holds a NUL, before byte %" PRIu64 ".", m->taken - m->in.n);
 		*more_out = m->in_part = true;
 		return OK;
 	}

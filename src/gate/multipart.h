@@ -31,7 +31,7 @@ bool mp_init(struct mp *mp, struct str boundary);
 /* Takes from *in up to the next event. */
 enum mp_event mp_step(struct mp *mp, struct str *in, struct str *data);
 
-/* False when it is no head, or a name is not UTF-8. */
+/* False when a name in it is not UTF-8 or holds a NUL. */
 bool part_head_parse(struct arena *a, struct str head, struct part_head *out);
 
 /* The boundary parameter of a Content-Type; STR_NONE. */

@@ -36,14 +36,6 @@ has_nul(const json_t *v)
 
 /* ---- texts ---- */
 
-static const char *
-text_tail(struct req *rq, int64_t max)
-{
-	if (max == 0)
-		return "Value must be a valid string";
-	return arena_printf(rq->cx.arena, "Value must be a valid string and no longer than %" PRId64 " chars", max);
-}
-
 static bool
 text_ok(const json_t *v, int64_t max)
 {
@@ -58,7 +50,7 @@ static const char *
 check_text(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	if (!text_ok(v, p->max))
-		return text_tail(rq, p->max);
+		return tail_text(rq->cx.arena, p->max);
 	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
@@ -87,7 +79,17 @@ check_email(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	(void)p;
 	if (!json_is_string(v) || !format_email(json_str(v)))
-		return "Value must be a valid email address";
+		return TAIL_EMAIL;
+	*(const char **)out = validators_copy(rq, v);
+	return NULL;
+}
+
+static const char *
+check_ip(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	(void)p;
+	if (!json_is_string(v) || !format_ip(json_str(v)))
+		return TAIL_IP;
 	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
@@ -160,15 +162,20 @@ validators_in_list(const char *const *list, struct str s, bool nocase)
 	return false;
 }
 
+static int
+validators_count(const char *const *list)
+{
+	int n = 0;
+
+	while (list[n] != NULL)
+		n++;
+	return n;
+}
+
 static const char *
 validators_join(struct req *rq, const char *const *list)
 {
-	struct buf b;
-
-	buf_init(&b, rq->cx.arena, 128);
-	for (int i = 0; list[i] != NULL; i++)
-		buf_printf(&b, "%s%s", i > 0 ? ", " : "", list[i]);
-	return b.p ? b.p : "";
+	return str_join(rq->cx.arena, list, validators_count(list));
 }
 
 static const char *
@@ -183,9 +190,9 @@ validators_check_url(struct req *rq, const struct param *p, json_t *v, void *out
 		ok = validators_in_list(p->list, scheme, false);
 	}
 	if (!ok && p->list != NULL)
-		return arena_printf(rq->cx.arena, "Value must be a valid URL with following schemes (%s)", validators_join(rq, p->list));
+		return arena_printf(rq->cx.arena, TAIL_URL " with following schemes (%s)", validators_join(rq, p->list));
 	if (!ok)
-		return "Value must be a valid URL";
+		return TAIL_URL;
 	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }
@@ -219,7 +226,7 @@ check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 static const char *
 enum_tail(struct req *rq, const struct param *p)
 {
-	return arena_printf(rq->cx.arena, "Value must be one of (%s)", validators_join(rq, p->list));
+	return tail_one_of(rq->cx.arena, p->list, validators_count(p->list));
 }
 
 static const char *
@@ -248,7 +255,7 @@ check_bool(struct req *rq, const struct param *p, json_t *v, void *out)
 	else if (loose && (zero || str_is(s, "false") || str_is(s, "0")))
 		*(int *)out = 0;
 	else
-		return "Value must be a valid boolean";
+		return TAIL_BOOLEAN;
 	return NULL;
 }
 
@@ -258,28 +265,9 @@ check_int(struct req *rq, const struct param *p, json_t *v, void *out)
 	(void)rq;
 	(void)p;
 	if (!json_is_integer(v))
-		return "Value must be a valid integer";
+		return TAIL_INTEGER;
 	*(struct opt_int *)out = (struct opt_int){true, json_integer_value(v)};
 	return NULL;
-}
-
-/* "10,000" */
-static const char *
-validators_grouped(struct req *rq, int64_t v)
-{
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	char text[32], *at = text + sizeof text;
-
-	*--at = '\0';
-	for (int n = 0; n == 0 || u > 0; n++) {
-		if (n > 0 && n % 3 == 0)
-			*--at = ',';
-		*--at = (char)('0' + u % 10);
-		u /= 10;
-	}
-	if (v < 0)
-		*--at = '-';
-	return arena_strdup(rq->cx.arena, at);
 }
 
 static const char *
@@ -294,7 +282,7 @@ check_range(struct req *rq, const struct param *p, json_t *v, void *out)
 		ok = str_to_i64_rounded(s, &n);
 	}
 	if (!ok || n < p->min || n > max)
-		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, max));
+		return tail_range(rq->cx.arena, (double)p->min, (double)max);
 	*(struct opt_int *)out = (struct opt_int){true, n};
 	return NULL;
 }
@@ -307,7 +295,7 @@ validators_check_number(struct req *rq, const struct param *p, json_t *v, void *
 	(void)rq;
 	(void)p;
 	if (!json_is_number(v) || !isfinite(d))
-		return "Value must be a valid float";
+		return TAIL_FLOAT;
 	*(struct opt_float *)out = (struct opt_float){true, d};
 	return NULL;
 }
@@ -322,7 +310,7 @@ check_fraction(struct req *rq, const struct param *p, json_t *v, void *out)
 	if (text != NULL && json_string_length(v) < 32 && strspn(text, "+-.0123456789eE") == json_string_length(v))
 		d = strtod(text, &end);
 	if ((!json_is_number(v) && (end == NULL || end == text || *end != '\0')) || !(d >= (double)p->min && d <= (double)p->max))
-		return arena_printf(rq->cx.arena, "Value must be a valid range between %s and %s", validators_grouped(rq, p->min), validators_grouped(rq, p->max));
+		return tail_range(rq->cx.arena, (double)p->min, (double)p->max);
 	*(struct opt_float *)out = (struct opt_float){true, d};
 	return NULL;
 }
@@ -372,7 +360,7 @@ validators_check_list(struct req *rq, const struct param *p, json_t *v, void *ou
 static const char *
 why_text(struct req *rq, const struct param *p, json_t *v)
 {
-	return text_ok(v, p->max) ? NULL : text_tail(rq, p->max);
+	return text_ok(v, p->max) ? NULL : tail_text(rq->cx.arena, p->max);
 }
 
 static const char *
@@ -385,7 +373,7 @@ static const char *
 why_query(struct req *rq, const struct param *p, json_t *v)
 {
 	(void)p;
-	return text_ok(v, ELEMENT_MAX) ? NULL : text_tail(rq, ELEMENT_MAX);
+	return text_ok(v, ELEMENT_MAX) ? NULL : tail_text(rq->cx.arena, ELEMENT_MAX);
 }
 
 static const char *
@@ -652,6 +640,7 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_KEY] = check_uid,
 	    [P_TEXT] = check_text,
 	    [P_EMAIL] = check_email,
+	    [P_IP] = check_ip,
 	    [P_PASSWORD] = validators_check_password,
 	    [P_PHONE] = check_phone,
 	    [P_HOSTNAME] = check_hostname,

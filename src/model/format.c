@@ -2,6 +2,7 @@
 #include "model/format.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 
 enum { LOCAL_MAX = 64, LABEL_MAX = 63, HOST_MAX = 253, EMAIL_MAX = 320, IP_TEXT_MAX = 45, PORT_MAX = 65535 };
 
@@ -217,4 +218,46 @@ format_url(struct str s)
 		return authority(rest, web);
 	}
 	return rest.n > 0 && (str_ieq(scheme, STR("mailto")) || str_ieq(scheme, STR("news")));
+}
+
+/* ---- what is said of a value that does not fit ---- */
+
+const char *
+tail_text(struct arena *a, int64_t max)
+{
+	if (max == 0)
+		return "Value must be a valid string";
+	return arena_printf(a, "Value must be a valid string and no longer than %" PRId64 " chars", max);
+}
+
+/* "10,000" */
+static const char *
+format_grouped(struct arena *a, double v)
+{
+	const char *digits = arena_printf(a, "%.0f", v);
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, a, 64);
+	if (*digits == '-')
+		buf_ch(&b, *digits++);
+	n = strlen(digits);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && (n - i) % 3 == 0)
+			buf_ch(&b, ',');
+		buf_ch(&b, digits[i]);
+	}
+	return b.p;
+}
+
+const char *
+tail_range(struct arena *a, double min, double max)
+{
+	return arena_printf(a, "Value must be a valid range between %s and %s", format_grouped(a, min), format_grouped(a, max));
+}
+
+const char *
+tail_one_of(struct arena *a, const char *const *v, int n)
+{
+	return arena_printf(a, "Value must be one of (%s)", str_join(a, v, n));
 }

@@ -63,6 +63,9 @@ query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, 
 {
 	err_t e = q->json && (l->flags & QUERY_DOCUMENT_ERRORS) ? ERR_GENERAL_QUERY_INVALID : ERR_GENERAL_ARGUMENT_INVALID;
 
+	/* of documents the contract has the bare reason */
+	if (!q->json && (l->flags & QUERY_DOCUMENT_ERRORS))
+		return fail_msg(cx, e, "%s", why);
 	return fail_msg(cx, e, "Invalid queries: %s.", why);
 }
 
@@ -107,7 +110,7 @@ read_cursor(struct query_plan *p, struct db_res **out)
 	v[l->n] = str_dup(cx->arena, str_lower(cx->arena, str_c(p->cursor)));
 	TRY(db_query(cx, out, query_plan_cursor(p), l->n + 1, v));
 	if (db_rows(*out) == 0)
-		return fail_msg(cx, ERR_GENERAL_CURSOR_NOT_FOUND, "%s \"%s\" of the cursor was not found.", l->entity, p->cursor);
+		return fail_msg(cx, ERR_GENERAL_CURSOR_NOT_FOUND, "%s '%s' for the 'cursor' value not found.", l->entity, p->cursor);
 	return OK;
 }
 

@@ -353,11 +353,11 @@ query_check_indexes(struct ctx *cx, const struct query_list *l, const struct que
 		sorted = sorted || (l->indexes[i].available && same_list(&l->indexes[i].attributes, &orders));
 	}
 	if (filters.n && !found && !built_in(&filters))
-		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", query_check_joined(cx, &filters));
+		*why_out = arena_printf(cx->arena, "Index not found: %s", query_check_joined(cx, &filters));
 	else if (search && !words)
 		*why_out = arena_printf(cx->arena, "search needs a fulltext index: %s", query_check_joined(cx, &filters));
 	else if (orders.n && !sorted && !built_in(&orders))
-		*why_out = arena_printf(cx->arena, "no index on exactly these attributes: %s", query_check_joined(cx, &orders));
+		*why_out = arena_printf(cx->arena, "Index not found: %s", query_check_joined(cx, &orders));
 	else
 		return true;
 	return false;

@@ -2,16 +2,16 @@
  * by these: whoever opens twenty sockets has one allowance. */
 #include "rt_priv.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/addr.h"
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { PATRON_MAGIC = 0x70617472, KEY_BYTES = 600, V6_NET = 8 };
+enum { PATRON_MAGIC = 0x70617472, KEY_BYTES = 600 };
 
 struct patron {
 	unsigned magic;		/* PATRON_MAGIC */
@@ -23,20 +23,6 @@ struct patron {
 };
 
 static struct map *patrons;
-
-/* An IPv6 client is its /64. */
-static struct str
-key_of_address(const char *address, char out[KEY_BYTES])
-{
-	struct in6_addr a;
-
-	if (strchr(address, ':') != NULL && inet_pton(AF_INET6, address, &a) == 1 && !IN6_IS_ADDR_V4MAPPED(&a)) {
-		out[0] = '6';
-		memcpy(out + 1, &a, V6_NET);
-		return (struct str){out, 1 + V6_NET};
-	}
-	return (struct str){out, (size_t)snprintf(out, KEY_BYTES, "@%s", address)};
-}
 
 static struct patron *
 patron_get(struct str key)
@@ -79,9 +65,11 @@ patron_of_user(struct str home, struct str uid, bool force)
 struct patron *
 patron_of_guest(const char *address, bool force)
 {
-	char key[KEY_BYTES];
+	char key[1 + ADDR_KEY_MAX] = "@", net[ADDR_KEY_MAX];
+	struct str k = addr_key(address, net);
 
-	return patron_enter(patron_get(key_of_address(address, key)), force ? 0 : conf.rt_sockets_per_address);
+	memcpy(key + 1, k.p, k.n);
+	return patron_enter(patron_get((struct str){key, 1 + k.n}), force ? 0 : conf.rt_sockets_per_address);
 }
 
 void

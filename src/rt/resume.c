@@ -201,12 +201,29 @@ resume_serve(struct ctx *cx, struct peer *c, const struct bus_entry *v, int n, s
 	return OK;
 }
 
+/* Asked when a batch has been read: entries may have been trimmed since the client was told that there is no gap, as it waited with its first
+ * subscription or reads slowly. Then it comes again, and is told. Awaits. */
+static err_t
+still_whole(struct ctx *cx, struct peer *c, bool *whole_out)
+{
+	bool gap;
+
+	TRY(bus_gap(cx, peer_shard(c), c->at, &gap));
+	*whole_out = !gap;
+	if (gap) {
+		metric_add(M_rt_gaps, 1);
+		peer_end(c, 1012, "events were lost");
+	}
+	return OK;
+}
+
 /* One batch. Awaits. */
 static err_t
 advance(struct ctx *outer, struct peer *c)
 {
 	struct stream_pos upto = fanout_pos(c);
 	struct bus_entry *v;
+	bool whole = false;
 	struct ctx cx;
 	err_t e;
 	int n;
@@ -218,6 +235,8 @@ advance(struct ctx *outer, struct peer *c)
 	if (e == OK)
 		e = bus_range(&cx, peer_shard(c), c->at, upto, BATCH, &v, &n);
 	if (e == OK)
+		e = still_whole(&cx, c, &whole);
+	if (e == OK && whole)
 		e = resume_serve(&cx, c, v, n, upto);
 	ctx_fini(&cx);
 	return e;

@@ -184,6 +184,14 @@ Test(json, only_big_integers_become_floats)
 	ctx_fini(&cx);
 }
 
+static bool
+ends(const char *text, const char *with)
+{
+	size_t n = strlen(text), m = strlen(with);
+
+	return n >= m && strcmp(text + n - m, with) == 0;
+}
+
 Test(json, refuses_depth_and_garbage)
 {
 	char deep[2 * JSON_DEPTH_MAX + 4];
@@ -193,9 +201,16 @@ Test(json, refuses_depth_and_garbage)
 	ctx_init(&cx);
 	memset(deep, '[', sizeof deep);
 	cr_expect_null(json_parse(&cx, (struct str){deep, sizeof deep}, &why));
-	cr_expect_str_eq(why, "nested too deeply");
+	cr_expect_str_eq(why, "nested too deeply at byte 65");
 	cr_expect_eq(json_values(STR("5")), 1);
 	cr_expect_eq(json_values(STR("{\"a\":[1,2,{}],\"[{,\\\"[\":\",,,\"}")), 7);
+	/* integers beyond 64 bits are written anew before a second try, in more letters or fewer: the place is one in what was sent */
+	cr_expect_null(json_parse(&cx, STR("[1,]"), &why));
+	cr_expect(ends(why, " at byte 4"), "%s", why);
+	cr_expect_null(json_parse(&cx, STR("[100000000000000000000,100000000000000000000,]"), &why));
+	cr_expect(ends(why, " at byte 46"), "%s", why);
+	cr_expect_null(json_parse(&cx, STR("[9223372036854775808,1,]"), &why));
+	cr_expect(ends(why, " at byte 24"), "%s", why);
 	cr_expect_null(json_parse(&cx, STR("{\"a\":}"), &why));
 	cr_expect_null(json_parse(&cx, STR("\"\xff\""), NULL));
 	cr_expect_null(json_parse(&cx, STR(""), &why));

@@ -107,10 +107,10 @@ Test(document, values_that_do_not)
 	static const struct {
 		const char *key, *json, *words;	/* words of the message */
 	} rows[] = {
-	    {"title", "null", "\"title\""}, {"title", "5", "invalid type"}, {"title", "\"123456789\"", "at most 8"}, {"title", "\"\\u0000\"", "U+0000"},
-	    {"title", "[\"a\"]", "invalid type"}, {"pages", "5.0", "invalid format"}, {"pages", "\"5.0\"", "-10 to 1,000"}, {"pages", "\"1e3\"", "format"},
+	    {"title", "null", "\"title\""}, {"title", "5", "invalid type"}, {"title", "\"123456789\"", "no longer than 8 chars"}, {"title", "\"\\u0000\"", "U+0000"},
+	    {"title", "[\"a\"]", "invalid type"}, {"pages", "5.0", "invalid format"}, {"pages", "\"5.0\"", "between -10 and 1,000"}, {"pages", "\"1e3\"", "format"},
 	    {"pages", "true", "format"}, {"pages", "1001", "format"}, {"pages", "-11", "format"}, {"pages", "\"\"", "format"},
-	    {"big", "9223372036854775808", "-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807"}, {"price", "\"cheap\"", "format"},
+	    {"big", "9223372036854775808", "between -9,223,372,036,854,775,808 and 9,223,372,036,854,775,808"}, {"price", "\"cheap\"", "format"},
 	    {"price", "\"0x10\"", "format"}, {"price", "\"inf\"", "format"}, {"price", "\"nan\"", "format"}, {"price", "1e301", "format"},
 	    {"price", "\"1e999\"", "format"}, {"price", "\"\"", "format"}, {"price", "true", "format"}, {"lent", "1", "type"},
 	    {"lent", "\"true\"", "type"}, {"released", "\"some day\"", "type"}, {"released", "\"\"", "type"}, {"released", "[]", "type"},
@@ -194,6 +194,8 @@ Test(document, json_of_sql)
 	    {ATTR_STRING, true, NULL, "[]"}, {ATTR_STRING, true, "{}", "[]"}, {ATTR_STRING, true, "{a,NULL,\"NULL\",\"\"}", "[\"a\",null,\"NULL\",\"\"]"},
 	    {ATTR_STRING, true, "{\"q\\\"q\",\"b\\\\b\",\"x,y\",\"{z}\",a/b}", "[\"q\\\"q\",\"b\\\\b\",\"x,y\",\"{z}\",\"a\\/b\"]"},
 	    {ATTR_STRING, true, "{\"line\nline\"}", "[\"line\\nline\"]"}, {ATTR_INTEGER, true, "{1,-2,NULL}", "[1,-2,null]"},
+	    {ATTR_INTEGER, true, "{1,-2}", "[1,-2]"}, {ATTR_INTEGER, true, "{}", "[]"}, {ATTR_FLOAT, true, "{1.5,-2}", "[1.5,-2]"},
+	    {ATTR_FLOAT, true, "{1e+20,2,NULL}", "[1.0e+20,2,null]"},
 	    {ATTR_FLOAT, true, "{1.5,1e+20}", "[1.5,1.0e+20]"}, {ATTR_FLOAT, true, "{\"1.5\"}", "[1.5]"}, {ATTR_BOOLEAN, true, "{t,f}", "[true,false]"},
 	    {ATTR_DATETIME, true, "{\"2022-10-04 12:34:56.7+00\"}", "[\"2022-10-04T12:34:56.700+00:00\"]"},
 	};

@@ -883,6 +883,39 @@ Test(rt, what_was_trimmed_before_its_place_is_no_gap)
 	close_ws(w);
 }
 
+Test(rt, what_is_trimmed_before_it_is_read_is_a_gap)
+{
+	struct ws *late, *slow;
+	char id[MARK_MAX], query[200];
+
+	history();
+	late = connect_as("", "project=p");
+	snprintf(id, sizeof id, "%s", last_id(late));
+	close_ws(late);
+	for (int i = 1; i < 6; i++)
+		document("any", i);
+	show();
+	settle_all();
+	snprintf(query, sizeof query, "project=p&since=%s", id);
+	late = connect_as("", query);
+	cr_expect(strstr(late->got.p, "\"gap\":false") != NULL);
+	slow = resume_as("", id);
+	slow->lagging = true;
+	turn(50);
+	n_trimmed = n_stream - 2;
+	slow->lagging = false;
+	say(late, "{\"type\":\"subscribe\",\"data\":[{\"channels\":[\"documents\"]}]}");
+	for (int i = 0; i < 20; i++)
+		turn(5);
+	settle_all();
+	cr_expect_eq(late->code, 1012, "it waited too long with its first subscription");
+	cr_expect_str_eq(events(late), "");
+	cr_expect_eq(slow->code, 1012);
+	cr_expect_str_eq(events(slow), "");
+	close_ws(late);
+	close_ws(slow);
+}
+
 Test(rt, resumes_with_its_first_subscription)
 {
 	struct ws *w;
@@ -1310,6 +1343,24 @@ Test(rt, nobody_is_missed_while_receivers_are_collected)
 	}
 	cr_expect_eq(metric_value(M_rt_subscriptions), 0);
 	cr_expect_eq(atom_count(), 0);
+}
+
+Test(rt, an_address_is_one_however_it_is_written)
+{
+	struct patron *v4 = patron_of_guest("192.0.2.1", false), *mapped = patron_of_guest("::ffff:192.0.2.1", false), *a, *b, *other;
+
+	cr_expect(v4 == mapped);
+	a = patron_of_guest("2001:db8:1:2::1", false);
+	b = patron_of_guest("2001:db8:1:2:ffff::9", false);
+	other = patron_of_guest("2001:db8:1:3::1", false);
+	cr_expect(a == b && a != other && a != v4);
+	cr_expect_eq(patron_count(), 3);
+	patron_leave(&v4);
+	patron_leave(&mapped);
+	patron_leave(&a);
+	patron_leave(&b);
+	patron_leave(&other);
+	cr_expect_eq(patron_count(), 0);
 }
 
 Test(rt, what_is_kept_is_charged_and_given_back)

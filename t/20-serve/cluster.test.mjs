@@ -84,7 +84,7 @@ test('one node: events, resuming, jobs, limits, and a restart', { timeout: 12000
 
 		/* every key of a stream has its shard's tag, and the jobs have theirs */
 		const keys = redis.cli('KEYS', '*').trim().split('\n')
-		for (const k of keys) assert.match(k, /^(events:\{\d\}:|relay:\{\d\}:|relay:streams$|\{jobs\}:|limit:|turn:|rt:connections$)/, k)
+		for (const k of keys) assert.match(k, /^(events:\{\d\}:|relay:\{\d\}:|relay:streams$|\{jobs\}:|limit:|known:\{[^}]*\}:|turn:|rt:connections$)/, k)
 		assert.ok(keys.filter((k) => /^events:\{\d\}:\d+$/.test(k)).length > 1, 'projects are in several shards')
 	} finally {
 		await s.stop()

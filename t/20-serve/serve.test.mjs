@@ -1,5 +1,6 @@
 /* The program as an operator meets it: first and second start, crashes, signals, wrong settings. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
@@ -62,6 +63,7 @@ describe('start and stop', () => {
 		const data = fresh(), half = path.join(data, 'data', 'postgres.new')
 		mkdirSync(path.join(half, 'base', '1'), { recursive: true })
 		writeFileSync(path.join(half, 'PG_VERSION'), '99\n')
+		if (process.getuid() === 0) execFileSync('chown', ['-R', 'badal:', path.dirname(half)])	/* as it would be */
 		const s = await start({ data })
 		assert.equal(await health(s), 200)
 		assert.ok(!existsSync(half))

@@ -40,6 +40,10 @@ test('a flood of invented names and addresses does not fill Redis, and does not 
 	const buckets = () => redis('KEYS', 'limit:*')
 	const guess = (email, password = 'wrong-password') => p.guest('POST', '/account/sessions/email', { body: { email, password }, headers: { 'x-forwarded-for': `2001:db8:${unique().slice(0, 4)}:1::1` } })
 	const codes = async (n, email) => { const all = []; for (let i = 0; i < n; i++) all.push((await guess(email)).status); return all }
+	const known = redis('KEYS', 'known:*').length
+	assert.ok(known > 0)
+	for (let i = 0; i < 5; i++) assert.equal((await p.guest('POST', '/account/sessions/anonymous')).status, 201)
+	assert.equal(redis('KEYS', 'known:*').length, known, 'nobody guesses at what has no secret')
 	await codes(3, u.email)	/* it has a bucket of its own already */
 	const before = buckets().length
 	for (let i = 0; i < 60; i++)

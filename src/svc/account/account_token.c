@@ -70,14 +70,15 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 	mail_send(tx, l->rq->project, &mail);
 }
 
-/* Before anything is looked up or made. */
+/* Before anything is looked up or made. The words differ by the letter that would have been sent, and clients compare them. */
 static err_t
-mail_may_link(struct req *rq, const char *url, const char *what)
+mail_may_link(struct req *rq, const char *url, const char *what, const char *words)
 {
+	if (mail_ready() && mail_link_ok(rq->project, rq->host, url))
+		return OK;
+	rq->cx.message = words;
 	if (!mail_ready())
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s", what);
-	if (mail_link_ok(rq->project, rq->host, url))
-		return OK;
 	if (log_may_client(rq->ip))
 		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
 	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s to host=%s without domain", what, rq->host);
@@ -190,7 +191,7 @@ account_create_magic_url_session(struct req *rq, void *arg)
 
 	if (l.url == NULL || l.url[0] == '\0')
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
-	TRY(mail_may_link(rq, l.url, "magic URL"));
+	TRY(mail_may_link(rq, l.url, "magic URL", "SMTP disabled"));
 	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, &u));
 	l.to = u;
 	return mail_token(rq, TOKEN_MAGIC, conf.life_magic_url, NULL, &l);
@@ -216,7 +217,7 @@ account_phone_start(struct req *rq, void *arg)
 	struct user *u;
 
 	if (!sms_ready())
-		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "sign-in");
+		return fail_msg(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "Phone provider not configured");
 	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone, .for_reader = !shows_secret(rq)}, &u));
 	return sms_token(rq, conf.life_phone_code, NULL, u);
 }
@@ -259,7 +260,7 @@ account_recovery_start(struct req *rq, void *arg)
 	struct letter l = {.kind = "recovery", .url = in->url};
 	struct user *u;
 
-	TRY(mail_may_link(rq, in->url, "recovery"));
+	TRY(mail_may_link(rq, in->url, "recovery", "SMTP Disabled"));
 	TRY(user_by_email(&rq->cx, rq->project, in->email, &u));
 	if (!u->status)
 		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
@@ -297,7 +298,7 @@ account_verification_start(struct req *rq, void *arg)
 	const struct start_in *in = arg;
 	struct letter l = {.kind = "verification", .url = in->url, .to = rq->login->user};
 
-	TRY(mail_may_link(rq, in->url, "verification"));
+	TRY(mail_may_link(rq, in->url, "verification", "SMTP Disabled"));
 	if (caller_user(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (l.to->email == NULL || l.to->email[0] == '\0')

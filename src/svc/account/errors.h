@@ -1,8 +1,8 @@
 /* Errors of the account service: ERR(name, HTTP status, type on the wire, words for the client). */
 ERR(USER_INVALID_TOKEN, 401, "user_invalid_token", "The token is unknown, used or expired.")
 ERR(USER_SIGNUP_TOKEN, 401, "user_signup_token_invalid", "The first sign-up on the console needs the token that the server printed when it started, in the header X-Appwrite-Signup-Token.")
-ERR(USER_ANONYMOUS_CONSOLE_PROHIBITED, 401, "user_anonymous_console_prohibited", "The console has no anonymous users.")
-ERR(USER_SESSION_ALREADY_EXISTS, 401, "user_session_already_exists", "A session is already active.")
+ERR(USER_ANONYMOUS_CONSOLE_PROHIBITED, 401, "user_anonymous_console_prohibited", "Failed to create anonymous user")
+ERR(USER_SESSION_ALREADY_EXISTS, 401, "user_session_already_exists", "Cannot create an anonymous user when logged in")
 ERR(USER_PHONE_NOT_FOUND, 400, "user_phone_not_found", "The account has no phone number.")
 ERR(USER_MISSING_ID, 400, "user_missing_id", "The provider returned no user id.")
 ERR(PROJECT_PROVIDER_DISABLED, 412, "project_provider_disabled", "This provider has no app id or secret.")

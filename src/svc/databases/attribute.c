@@ -62,10 +62,9 @@ attribute_check_limits(struct ctx *cx, const struct collection *c, const struct 
 	for (int i = 0; i < c->n_attrs; i++)
 		width += width_of(c->attrs[i].type, c->attrs[i].size, c->attrs[i].int_max);
 	if (c->n_attrs >= ATTRIBUTES_MAX)
-		return fail_msg(cx, ERR_ATTRIBUTE_LIMIT_EXCEEDED, "A collection has at most %d attributes.", ATTRIBUTES_MAX);
+		return fail(cx, ERR_ATTRIBUTE_LIMIT_EXCEEDED, "attributes=%d", c->n_attrs);
 	if (width >= ROW_WIDTH_MAX)
-		return fail_msg(cx, ERR_ATTRIBUTE_LIMIT_EXCEEDED, "The attributes of a document take %lld bytes with this one: %d at most.",
-		    (long long)width, ROW_WIDTH_MAX - 1);
+		return fail(cx, ERR_ATTRIBUTE_LIMIT_EXCEEDED, "width=%lld", (long long)width);
 	return OK;
 }
 
@@ -92,9 +91,9 @@ attribute_check_values(struct ctx *cx, const struct attribute_in *in)
 	size_t n = 0;
 
 	if (in->def != NULL && in->required)
-		return fail_msg(cx, ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, "A required attribute takes no default.");
+		return fail_msg(cx, ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, "Cannot set default value for required attribute");
 	if (in->def != NULL && in->array)
-		return fail_msg(cx, ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, "An array attribute takes no default.");
+		return fail_msg(cx, ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, "Cannot set default value for array attributes");
 	for (int i = 0; i < in->elements.n; i++)
 		n += characters_of(in->elements.v[i]);
 	if (n > VALUE_TEXT_MAX)

@@ -76,7 +76,7 @@ databases_create_string_attribute(struct req *rq, void *arg)
 	size_t points = 0;
 
 	if (in->def != NULL && (!str_utf8(str_c(in->def), &points) || (int64_t)points > in->size.v))
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is longer than %lld characters.", (long long)in->size.v);
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "%s", tail_text(rq->cx.arena, in->size.v));
 	return attributes_create(rq, &in->base, &a);
 }
 
@@ -84,38 +84,40 @@ struct text_in {		/* e-mail, IP, URL, datetime */
 	struct base_in base;
 	const char *def;
 };
-static const struct param text_params[] = {
-    BASE(struct text_in),
-    OPTIONAL("default", P_TEXT, struct text_in, def, "Value of documents that give none."),
-    ARRAY(struct text_in),
-};
+#define TEXT_PARAMS(type) \
+	{BASE(struct text_in), OPTIONAL("default", type, struct text_in, def, "Value of documents that give none."), ARRAY(struct text_in)}
+static const struct param email_params[] = TEXT_PARAMS(P_EMAIL);
+static const struct param ip_params[] = TEXT_PARAMS(P_IP);
+static const struct param url_params[] = TEXT_PARAMS(P_URL);
+static const struct param datetime_params[] = TEXT_PARAMS(P_TEXT);
 
+/* Whether it is an address at all the parameter's type has told. */
 static err_t
-create_text(struct req *rq, const struct text_in *in, enum attr_format format, int64_t size, bool (*valid)(struct str), const char *what)
+create_text(struct req *rq, const struct text_in *in, enum attr_format format, int64_t size, const char *tail)
 {
 	struct attribute_in a = {.type = ATTR_STRING, .format = format, .size = size, .def = json_text(rq, in->def)};
 
-	if (in->def != NULL && (strlen(in->def) > (size_t)size || !valid(str_c(in->def))))
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: it is no valid %s.", what);
+	if (in->def != NULL && strlen(in->def) > (size_t)size)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: %s", tail);
 	return attributes_create(rq, &in->base, &a);
 }
 
 static err_t
 databases_create_email_attribute(struct req *rq, void *arg)
 {
-	return create_text(rq, arg, FORMAT_EMAIL, EMAIL_SIZE, format_email, "e-mail address");
+	return create_text(rq, arg, FORMAT_EMAIL, EMAIL_SIZE, TAIL_EMAIL);
 }
 
 static err_t
 databases_create_ip_attribute(struct req *rq, void *arg)
 {
-	return create_text(rq, arg, FORMAT_IP, IP_SIZE, format_ip, "IP address");
+	return create_text(rq, arg, FORMAT_IP, IP_SIZE, TAIL_IP);
 }
 
 static err_t
 databases_create_url_attribute(struct req *rq, void *arg)
 {
-	return create_text(rq, arg, FORMAT_URL, URL_SIZE, format_url, "URL");
+	return create_text(rq, arg, FORMAT_URL, URL_SIZE, TAIL_URL);
 }
 
 static err_t
@@ -155,12 +157,12 @@ databases_create_enum_attribute(struct req *rq, void *arg)
 		int64_t n = (int64_t)strlen(in->elements.v[i]);
 
 		if (n == 0)
-			return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "An element is empty.");
+			return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Each enum element must not be empty");
 		a.size = n > a.size ? n : a.size;
 		found = found || strcmp(in->elements.v[i], in->def) == 0;
 	}
 	if (!found)
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is not among the elements.");
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Default value not found in elements");
 	return attributes_create(rq, &in->base, &a);
 }
 
@@ -186,9 +188,9 @@ databases_create_integer_attribute(struct req *rq, void *arg)
 	struct attribute_in a = {.type = ATTR_INTEGER, .min = pg_i64(rq->cx.arena, min), .max = pg_i64(rq->cx.arena, max)};
 
 	if (min > max)
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "min is above max.");
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Minimum value must be lesser than maximum value");
 	if (in->def.set && (in->def.v < min || in->def.v > max))
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is not between min and max.");
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "%s", tail_range(rq->cx.arena, (double)min, (double)max));
 	if (in->def.set)
 		a.def = pg_i64(rq->cx.arena, in->def.v);
 	return attributes_create(rq, &in->base, &a);
@@ -214,9 +216,9 @@ databases_create_float_attribute(struct req *rq, void *arg)
 	struct attribute_in a = {.type = ATTR_FLOAT, .min = json_float(rq, min), .max = json_float(rq, max)};
 
 	if (min > max)
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "min is above max.");
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Minimum value must be lesser than maximum value");
 	if (in->def.set && (in->def.v < min || in->def.v > max))
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "The default is not between min and max.");
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "%s", tail_range(rq->cx.arena, min, max));
 	if (in->def.set)
 		a.def = json_float(rq, in->def.v);
 	return attributes_create(rq, &in->base, &a);
@@ -296,14 +298,14 @@ databases_delete_attribute(struct req *rq, void *arg)
 
 static const struct route rows[] = {
     CREATE("string", "createStringAttribute", databases_create_string_attribute, attribute_string_shape, struct string_in, string_params, "Create a text attribute."),
-    CREATE("email", "createEmailAttribute", databases_create_email_attribute, attribute_email_shape, struct text_in, text_params, "Create an e-mail attribute."),
+    CREATE("email", "createEmailAttribute", databases_create_email_attribute, attribute_email_shape, struct text_in, email_params, "Create an e-mail attribute."),
     CREATE("enum", "createEnumAttribute", databases_create_enum_attribute, attribute_enum_shape, struct enum_in, enum_params, "Create an attribute with a list of values."),
-    CREATE("ip", "createIpAttribute", databases_create_ip_attribute, attribute_ip_shape, struct text_in, text_params, "Create an IP address attribute."),
-    CREATE("url", "createUrlAttribute", databases_create_url_attribute, attribute_url_shape, struct text_in, text_params, "Create a URL attribute."),
+    CREATE("ip", "createIpAttribute", databases_create_ip_attribute, attribute_ip_shape, struct text_in, ip_params, "Create an IP address attribute."),
+    CREATE("url", "createUrlAttribute", databases_create_url_attribute, attribute_url_shape, struct text_in, url_params, "Create a URL attribute."),
     CREATE("integer", "createIntegerAttribute", databases_create_integer_attribute, attribute_integer_shape, struct integer_in, integer_params, "Create an integer attribute."),
     CREATE("float", "createFloatAttribute", databases_create_float_attribute, attribute_float_shape, struct float_in, float_params, "Create a floating point attribute."),
     CREATE("boolean", "createBooleanAttribute", databases_create_boolean_attribute, attribute_boolean_shape, struct boolean_in, boolean_params, "Create a boolean attribute."),
-    CREATE("datetime", "createDatetimeAttribute", databases_create_datetime_attribute, attribute_datetime_shape, struct text_in, text_params, "Create a date attribute."),
+    CREATE("datetime", "createDatetimeAttribute", databases_create_datetime_attribute, attribute_datetime_shape, struct text_in, datetime_params, "Create a date attribute."),
     BELOW("GET", "/:collectionId/attributes", "listAttributes", "collections.read", databases_list_attributes, 200, "List attributes.", struct list_in,
 	list_params, .model = &attribute_shape, .list = "attributes", READS),
     BELOW("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", databases_get_attribute, 200, "Get an attribute.", struct list_in,

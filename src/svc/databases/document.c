@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "core/fiber.h"
 #include "core/vtime.h"
 #include "io/budget.h"
 
@@ -54,7 +55,8 @@ check_grants(struct ctx *cx, const struct op *o)
 
 	if (foreign == NULL)
 		return OK;
-	return fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold the role \"%s\" and cannot give it permissions.", foreign);
+	cx->detail = arena_printf(cx->arena, "not held: %s", foreign);
+	return fail_msg(cx, ERR_USER_UNAUTHORIZED, "Permissions must be one of: (%s)", str_join(cx->arena, o->who->roles->v, o->who->roles->n));
 }
 
 static bool
@@ -260,7 +262,8 @@ document_list_ready(struct ctx *cx, struct doc_list *l, int i)
 	TRY(db_query(&l->slice_cx, &r, slice_sql(&l->slice_cx, l), l->roles ? 2 : 1, v));
 	l->slice = r;
 	l->to = i + n;
-	return budget_hold(&l->slice_cx, db_bytes(r));
+	TRY(budget_hold(&l->slice_cx, db_bytes(r)));
+	return fib_yield(cx);	/* the slices of several pages may come in one turn */
 }
 
 /* Where the row with this number is in the slice; -1: nowhere any more. */

@@ -27,53 +27,10 @@ doc_member_ignored(const char *key)
 
 /* ---- reasons ---- */
 
-/* Digits in groups of three. */
-static const char *
-document_check_grouped(struct arena *a, const char *digits)
-{
-	struct buf b;
-	size_t n;
-
-	buf_init(&b, a, 64);
-	if (*digits == '-')
-		buf_ch(&b, *digits++);
-	n = strlen(digits);
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0 && (n - i) % 3 == 0)
-			buf_ch(&b, ',');
-		buf_ch(&b, digits[i]);
-	}
-	return b.p;
-}
-
 static const char *
 range(struct arena *a, const struct attribute *at)
 {
-	const char *low, *high;
-
-	if (at->type == ATTR_INTEGER) {
-		low = pg_i64(a, at->int_min);
-		high = pg_i64(a, at->int_max);
-	} else {
-		low = arena_printf(a, "%.0f", at->float_min);
-		high = arena_printf(a, "%.0f", at->float_max);
-	}
-	return arena_printf(a, "it must be a number from %s to %s", document_check_grouped(a, low), document_check_grouped(a, high));
-}
-
-static const char *
-choices(struct arena *a, const struct attribute *at)
-{
-	struct buf b;
-
-	buf_init(&b, a, 128);
-	BUF_LIT(&b, "it must be one of (");
-	for (int i = 0; i < at->elements.n; i++) {
-		buf_c(&b, i ? ", " : "");
-		buf_c(&b, at->elements.v[i]);
-	}
-	buf_ch(&b, ')');
-	return b.p;
+	return at->type == ATTR_INTEGER ? tail_range(a, (double)at->int_min, (double)at->int_max) : tail_range(a, at->float_min, at->float_max);
 }
 
 static const char *
@@ -81,17 +38,17 @@ format_reason(struct arena *a, const struct attribute *at)
 {
 	switch (at->format) {
 	case FORMAT_EMAIL:
-		return "it must be an e-mail address";
+		return TAIL_EMAIL;
 	case FORMAT_IP:
-		return "it must be an IP address";
+		return TAIL_IP;
 	case FORMAT_URL:
-		return "it must be a URL";
+		return TAIL_URL;
 	case FORMAT_ENUM:
-		return choices(a, at);
+		return tail_one_of(a, at->elements.v, at->elements.n);
 	case FORMAT_NONE:
 		break;
 	}
-	return arena_printf(a, "it must be text of at most %lld characters", (long long)at->size);
+	return tail_text(a, at->size);
 }
 
 /* ---- one value ---- */
@@ -138,7 +95,7 @@ check_string(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 	struct str s = json_str(j);
 
 	if (s.p != NULL && memchr(s.p, '\0', s.n) != NULL) {
-		*why_out = "it must not contain U+0000";
+		*why_out = "It must not hold U+0000";
 		return false;
 	}
 	if (s.p != NULL && (a->format == FORMAT_ENUM || fits_size(s, a->size)) && fits_format(a, s)) {
@@ -216,7 +173,7 @@ static bool
 check_boolean(const json_t *j, struct str *out, const char **why_out)
 {
 	*out = json_is_true(j) ? STR("t") : STR("f");
-	*why_out = "it must be true or false";
+	*why_out = TAIL_BOOLEAN;
 	return json_is_boolean(j);
 }
 
@@ -230,7 +187,7 @@ document_check_check_datetime(struct ctx *cx, const json_t *j, struct str *out, 
 		*out = str_c(pg_time(cx->arena, ms));
 		return true;
 	}
-	*why_out = "it must be a date";
+	*why_out = "It must be a date";
 	return false;
 }
 
@@ -258,8 +215,7 @@ doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 static err_t
 document_check_bad(struct ctx *cx, const char *name, const char *check, const char *why)
 {
-	return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: attribute \"%s\" has an invalid %s: %s.", name,
-	    check, why);
+	return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: Attribute \"%s\" has invalid %s. %s", name, check, why);
 }
 
 static void
@@ -287,12 +243,12 @@ check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 	if (!a->required && json_is_string(j) && json_string_length(j) == 0)
 		return OK;
 	if (!json_is_array(j))
-		return document_check_bad(cx, a->key, "type", "it must be a list");
+		return document_check_bad(cx, a->key, "type", "It must be a list");
 	buf_init(&b, cx->arena, 16 * n + 2);
 	buf_ch(&b, '{');
 	for (size_t i = 0; i < n; i++) {
 		const json_t *e = json_array_get(j, i);
-		const char *check = "type", *why = "it must not be null";
+		const char *check = "type", *why = "It must not be null";
 		struct str s;
 
 		if (i > 0)

@@ -104,12 +104,30 @@ element(struct str s, size_t *i, bool *quoted_out)
 	return e;
 }
 
+/* Numbers that are the same on both sides: no NULL, exponent or quote among them. */
+static bool
+plain_numbers(enum attr_type type, struct str s)
+{
+	static const char others[] = "NIe\"";
+
+	if ((type != ATTR_INTEGER && type != ATTR_FLOAT) || s.n < 2 || s.p[s.n - 1] != '}')
+		return false;
+	for (const char *c = others; *c != '\0'; c++)
+		if (memchr(s.p, *c, s.n) != NULL)
+			return false;
+	return true;
+}
+
 void
 doc_write_array(struct buf *b, enum attr_type type, struct str s)
 {
 	size_t i = 1;
 
 	buf_ch(b, '[');
+	if (plain_numbers(type, s)) {
+		buf_add(b, s.p + 1, s.n - 2);
+		i = s.n;
+	}
 	while (i < s.n && s.p[i] != '}') {
 		bool quoted;
 		struct str e;

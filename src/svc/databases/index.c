@@ -22,9 +22,9 @@ check_attribute(struct ctx *cx, const struct collection *c, const char *key)
 	if (strcmp(key, "$id") == 0 || strcmp(key, "$createdAt") == 0 || strcmp(key, "$updatedAt") == 0)
 		return OK;
 	if (a == NULL)
-		return fail_msg(cx, ERR_ATTRIBUTE_UNKNOWN, "Unknown attribute: %s.", key);
+		return fail_msg(cx, ERR_ATTRIBUTE_UNKNOWN, "Unknown attribute: %s", key);
 	if (strcmp(a->status, "available") != 0)
-		return fail_msg(cx, ERR_ATTRIBUTE_NOT_AVAILABLE, "The attribute %s is not available: it is %s.", key, a->status);
+		return fail_msg(cx, ERR_ATTRIBUTE_NOT_AVAILABLE, "Attribute not available: %s", key);
 	return OK;
 }
 
@@ -32,7 +32,7 @@ static err_t
 index_check_new(struct ctx *cx, const struct collection *c, const char *key, const struct strs *attributes)
 {
 	if (c->n_indexes >= INDEXES_MAX)
-		return fail_msg(cx, ERR_INDEX_LIMIT_EXCEEDED, "A collection has at most %d indexes.", INDEXES_MAX);
+		return fail(cx, ERR_INDEX_LIMIT_EXCEEDED, "indexes=%d", c->n_indexes);
 	/* all of them must be known before any is asked whether it is ready */
 	for (int i = 0; i < attributes->n; i++) {
 		err_t e = check_attribute(cx, c, attributes->v[i]);

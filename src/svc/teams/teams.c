@@ -169,6 +169,8 @@ invitee(struct req *rq, const struct invite_in *in, struct user **out)
 	e = user_create(&rq->cx, rq->project, &new_user, USER_SILENT | (rq->project->console ? 0 : USER_LIMIT), out);
 	if (e == ERR_USER_ALREADY_EXISTS)	/* somebody was quicker */
 		return user_by_email(&rq->cx, rq->project, in->email, out);
+	if (e == ERR_USER_COUNT_EXCEEDED)	/* the inviter can do nothing about it, unlike somebody who signs up */
+		rq->cx.message = "Project registration is restricted. Contact your administrator for more information.";
 	return e;
 }
 
@@ -303,6 +305,14 @@ teams_update_membership_roles(struct req *rq, void *arg)
 	return reply(rq, 200, &membership_shape, m);
 }
 
+static err_t
+not_invited(struct req *rq)
+{
+	const char *email = rq->login ? rq->login->user->email : NULL;
+
+	return fail_msg(&rq->cx, ERR_TEAM_INVITE_MISMATCH, "Invite does not belong to current user (%s)", email ? email : "");
+}
+
 /* May this invitation be accepted by who calls? The secret is judged before anything is said about its owner. */
 static err_t
 check_invitation(struct req *rq, const struct member_in *in, const struct membership *m)
@@ -312,9 +322,9 @@ check_invitation(struct req *rq, const struct member_in *in, const struct member
 	if (!str_eq_secret(str_c(sha256_hex(cx->arena, str_c(in->secret))), str_c(m->secret_hash)))
 		return fail(cx, ERR_TEAM_INVALID_SECRET, "membership=%s", m->id);
 	if (!str_ieq(str_c(in->user), str_c(m->user_id)))
-		return fail(cx, ERR_TEAM_INVITE_MISMATCH, "user=%s", in->user);
+		return not_invited(rq);
 	if (rq->login != NULL && strcmp(rq->login->user->id, m->user_id) != 0)
-		return fail(cx, ERR_TEAM_INVITE_MISMATCH, "signed in as %s", rq->login->user->id);
+		return not_invited(rq);
 	if (m->confirm)
 		return fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "membership=%s", m->id);
 	return OK;
