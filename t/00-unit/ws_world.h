@@ -87,6 +87,7 @@ err_t budget_room(const struct budget *b, size_t n) { return b->held + n > 10000
 void msg_free(struct msg *x) { (void)x; }
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body) { (void)c, (void)x, (void)status, (void)h, (void)nh, (void)body; }
 struct str error_body(err_t e) { (void)e; return STR("{}"); }
+int error_headers(struct msg *x, struct http_header out[REFUSAL_HEADERS]) { (void)x; (void)out; return 0; }
 
 void
 rest_add(struct rest *r, const void *p, size_t n)

@@ -110,11 +110,15 @@ async function back(as, meanwhile, as2 = as) {
 	const w = await p.listen(['documents', 'memberships'], { as }), { id } = w.hello
 	w.end()
 	await meanwhile()
+	/* what is in the stream by then is the past; what was not relayed yet is news to who comes */
+	const watch = await p.listen(['documents'])
+	await p.heard(watch)
+	watch.end()
 	const again = await p.listen(['documents', 'memberships'], { as: as2, ...since(id) })
 	assert.equal(again.hello.gap, false)
 	const [got] = await p.heard(again)
 	again.end()
-	return got
+	return got.filter((n) => !(n >= 1000000))
 }
 const patch = (id, body, collection) => p.ok('PATCH', p.path(id, collection), { body: { data: {}, ...body } })
 
