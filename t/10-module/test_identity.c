@@ -124,7 +124,7 @@ users(struct ctx *cx)
 	u = by_id(cx, "alice");
 	CHECK(strcmp(u->name, "Alice L") == 0 && strcmp(u->email, "a2@example.org") == 0 && strcmp(u->phone, "+4930123") == 0);
 	CHECK(u->email_verification && u->phone_verification);
-	CHECK(str_is(u->prefs, "{\"a\":[],\"b\":[1,\"\xc3\xa4\"]}"));
+	CHECK(str_is(u->prefs, "{\"a\":{},\"b\":[1,\"\xc3\xa4\"]}"));
 
 	GOOD(user_list(cx, &p, &none, NULL, &page));
 	CHECK(page.total == 3 && page.res != NULL && db_rows(page.res) == 3);
