@@ -38,7 +38,6 @@ const neverSeen = {
 	'503 general_project_migrating': elsewhere('t/20-serve'),
 	'503 general_project_stuck': elsewhere('t/20-serve'),
 	'503 general_project_newer': elsewhere('t/20-serve'),
-	'400 attribute_not_available': elsewhere('t/20-serve'),
 	'503 general_cancelled': 'whoever would get it has left',
 	'503 general_database_down': elsewhere('t/70-fault'),
 	'503 general_storage_down': elsewhere('t/10-module'),
