@@ -213,7 +213,7 @@ read_one(struct param p, const char *json, struct one **out)
 	rq->body = json_parse(&rq->cx, str_c(json), NULL);
 	rq->cx.message = NULL;
 	cr_assert_not_null(rq->body, "%s", json);
-	e = params_read(rq, &in);
+	e = params_read(rq, PARAMS_ALL, &in);
 	*out = in;
 	cr_assert_eq(e == OK, rq->cx.message == NULL);
 	return rq->cx.message;
