@@ -452,6 +452,17 @@ upload_refused(struct ctx *cx, const struct project *p, const struct file *f, er
 	return e == OK || e == ERR_STORAGE_FILE_NOT_FOUND ? why : e;
 }
 
+/* Bytes went while they were read: with a part that has come again since, or with the whole upload. *f: as it is now; else they are lost. */
+static err_t
+look_again(struct ctx *cx, const struct project *p, struct file *f, bool *done_out)
+{
+	int64_t seen = f->changes;
+
+	TRY(record_get(cx, p, &file_record, rows_internal(cx, f->internal), f));
+	*done_out = f->complete;
+	return f->complete || f->changes != seen ? OK : fail(cx, ERR_BLOB_GONE, "file=%s", f->id);
+}
+
 static err_t
 upload_finish(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
 {
@@ -463,8 +474,11 @@ upload_finish(struct ctx *cx, const struct project *p, const struct file_caller 
 
 		if (e == ERR_SCAN_FOUND)
 			return upload_refused(cx, p, f, e);
+		if (e == ERR_BLOB_GONE)
+			e = look_again(cx, p, f, &done);
+		else if (e == OK)
+			e = TX_RUN(cx, tx, mark_complete(tx, p, who, u, f, &done));
 		TRY(e);
-		TRY(TX_RUN(cx, tx, mark_complete(tx, p, who, u, f, &done)));
 	}
 	return OK;	/* not complete: whoever brought the newest part completes it */
 }
