@@ -632,6 +632,7 @@ Test(oauth, state_comes_back)
 
 	ctx_init(&cx);
 	conf.master_key = "one";
+	conf.life_oauth2_state = 60000;
 	s.token = true;
 	text = oauth_state_seal(&cx, &s);
 	cr_assert_not_null(text);
@@ -658,6 +659,7 @@ Test(oauth, state_of_something_else)
 
 	ctx_init(&cx);
 	conf.master_key = "one";
+	conf.life_oauth2_state = 60000;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		cr_assert_not(oauth_state_open(&cx, bad[i], &r));
 	/* other things are sealed with the same key: one of these, in the same letters, is no state */
