@@ -39,6 +39,8 @@ bool str_ieq(struct str a, struct str b);		/* ASCII case-insensitive */
 bool str_starts(struct str s, const char *prefix);
 bool str_ends(struct str s, const char *suffix);
 struct str str_trim(struct str s);			/* blanks and tabs off both ends */
+/* Whether If-None-Match names the tag (RFC 9110, 13.1.2: compared weakly). */
+bool etag_listed(struct str list, const char *tag);
 /* Cuts *s at the first `sep`: returns the part before, leaves the part after in *s ({NULL,0} when there was no sep). */
 struct str str_cut(struct str *s, char sep);
 char *str_dup(struct arena *a, struct str s);		/* NUL-terminated copy */

@@ -226,8 +226,6 @@ err_t reply_json(struct req *rq, int status, struct str json);		/* ready JSON te
 err_t reply_none(struct req *rq);					/* 204 */
 err_t reply_raw(struct req *rq, int status, const char *content_type, struct str body);
 void reply_hit(struct req *rq);				/* the answer comes from the cache (ROUTE_KEPT) */
-/* Whether If-None-Match names the tag (RFC 9110, 13.1.2: compared weakly). */
-bool etag_listed(struct str list, const char *tag);
 void reply_add_html(struct buf *b, const char *text);			/* text of a page, or of an attribute in double quotes */
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */

@@ -64,6 +64,20 @@ str_cut(struct str *s, char sep)
 	return head;
 }
 
+bool
+etag_listed(struct str list, const char *tag)
+{
+	while (list.p != NULL) {
+		struct str one = str_trim(str_cut(&list, ','));
+
+		if (str_starts(one, "W/"))
+			one = (struct str){one.p + 2, one.n - 2};
+		if (str_is(one, tag) || str_is(one, "*"))
+			return true;
+	}
+	return false;
+}
+
 char *
 str_dup(struct arena *a, struct str s)
 {

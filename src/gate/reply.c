@@ -60,20 +60,6 @@ reply_hit(struct req *rq)
 			rq->out[i].value = "hit";
 }
 
-bool
-etag_listed(struct str list, const char *tag)
-{
-	while (list.p != NULL) {
-		struct str one = str_trim(str_cut(&list, ','));
-
-		if (str_starts(one, "W/"))
-			one = (struct str){one.p + 2, one.n - 2};
-		if (str_is(one, tag) || str_is(one, "*"))
-			return true;
-	}
-	return false;
-}
-
 /* ---- sending ---- */
 
 uint64_t

@@ -167,20 +167,6 @@ accepts(struct str list, const char *name)
 	return false;
 }
 
-static bool
-has_tag(struct str list, const char *tag)
-{
-	while (list.p != NULL) {
-		struct str one = str_trim(str_cut(&list, ','));
-
-		if (str_starts(one, "W/"))
-			one = (struct str){one.p + 2, one.n - 2};
-		if (str_is(one, tag) || str_is(one, "*"))
-			return true;
-	}
-	return false;
-}
-
 enum range { RANGE_NONE, RANGE_ONE, RANGE_BAD };
 
 static bool
@@ -308,7 +294,7 @@ static_serve(struct ctx *cx, struct http_msg *m, const struct static_dir *dir, s
 	static_add(a, "Cache-Control", dir->immutable != NULL && str_starts(str_c(path), dir->immutable) ? "public, max-age=31536000, immutable" : "no-cache");
 	if (o->varies)
 		static_add(a, "Vary", "Accept-Encoding");
-	if (has_tag(m->hdr[HDR_IF_NONE_MATCH], tag)) {
+	if (etag_listed(m->hdr[HDR_IF_NONE_MATCH], tag)) {
 		sent.status = 304;
 		http_reply(m, 304, a->h, a->n, STR_NONE);
 	} else {

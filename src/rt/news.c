@@ -177,7 +177,7 @@ news_fini(struct news *n)
 /* ---- receivers ---- */
 
 /* Where clients hear of it. What concerns only those who run a project is told on the console; calls on the console itself are told
- * nowhere (spec A10). */
+ * nowhere. */
 static struct str
 published_on(const struct news *n)
 {
