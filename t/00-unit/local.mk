@@ -15,6 +15,12 @@ t_00_unit_test_fiber_SOURCES = t/00-unit/test_fiber.c
 t_00_unit_test_fiber_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_fiber_LDADD = libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_cron
+TESTS += t/00-unit/test_cron
+t_00_unit_test_cron_SOURCES = t/00-unit/test_cron.c
+t_00_unit_test_cron_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_cron_LDADD = libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_multipart
 TESTS += t/00-unit/test_multipart
 t_00_unit_test_multipart_SOURCES = t/00-unit/test_multipart.c t/00-unit/multipart_world.h

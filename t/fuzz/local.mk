@@ -21,6 +21,11 @@ t_fuzz_fuzz_json_SOURCES = t/fuzz/fuzz_json.c
 t_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_json_LDADD = $(FUZZ_LIBS)
 
+check_PROGRAMS += t/fuzz/fuzz_cron
+t_fuzz_fuzz_cron_SOURCES = t/fuzz/fuzz_cron.c
+t_fuzz_fuzz_cron_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_cron_LDADD = $(FUZZ_LIBS)
+
 check_PROGRAMS += t/fuzz/fuzz_date
 t_fuzz_fuzz_date_SOURCES = t/fuzz/fuzz_date.c
 t_fuzz_fuzz_date_LDFLAGS = $(FUZZ_LINK)

@@ -1,0 +1,4 @@
+# Schedules, line by line: cron.test.mjs compares them with another implementation's.
+check_PROGRAMS += t/90-compat/cron_lines
+t_90_compat_cron_lines_SOURCES = t/90-compat/cron_lines.c
+t_90_compat_cron_lines_LDADD = libbadal-core.a $(LIBS_ALL)
