@@ -29,7 +29,7 @@ struct http_msg {		/* one request; lives until http_done */
 	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (chunks, HTTP/2) */
 	uint64_t received;	/* bytes of the body so far */
 	struct str body;	/* of http_collect: all of it */
-	const char *client;	/* whom its bytes count for while its caller is nobody: the peer, until the handler knows better */
+	const char *client;	/* whom its bytes count for while its caller is nobody: the peer, until the handler knows better; NULL: nobody */
 	const char *peer;	/* address of the peer as text, "127.0.0.1" */
 	bool tls;
 	int version;		/* 10, 11, 20 */
@@ -67,6 +67,8 @@ struct http_handler {
 	/* Headers of an error that the adapter answers by itself, as JSON; of the head, m has what could be read. Texts are static or in the
 	 * message's arena. Returns how many. NULL: its type alone. */
 	int (*refusal)(struct http_msg *m, struct http_header out[REFUSAL_HEADERS]);
+	/* Whether this peer speaks for others (a proxy): then its connections do not count for its address. NULL: nobody does. */
+	bool (*relays)(const char *peer);
 	/* The client left before the end of the answer: cancel what runs. Answers are no-ops then; http_done is still due. */
 	void (*gone)(struct http_msg *m);
 	/* An upgrade on the WebSocket path succeeded (101 always). `up` is valid until http_done(up), which is due. */
@@ -98,6 +100,10 @@ void http_done(struct http_msg *m);	/* frees the message and its arena; an answe
 void http_collect(struct http_msg *m, int64_t max);
 /* The caller is somebody: what the message holds counts for the process alone. */
 void http_known(struct http_msg *m);
+/* Charges n bytes that the request makes us hold besides its body, until http_done; for its client while its caller is nobody. ERR_BYTES_…. */
+err_t http_charge(struct http_msg *m, size_t n) MUST_CHECK;
+/* The same for its head, when that is large. */
+err_t http_charge_head(struct http_msg *m) MUST_CHECK;
 
 /* The calls below await on the fiber that serves the message. While they wait for the client, the deadline of cx stands still; the client
  * has deadlines of its own: conf.transfer_stall without a byte, conf.rate_min on average, conf.transfer_timeout in all. Once the client has

@@ -52,6 +52,7 @@ CONF(http2_frame_rate, INT("0", "10000000"), "1000", RELOAD, "Frames a second th
 CONF(linger_timeout, TIME("0", "1h"), "10s", RELOAD, "How long what a client still sends is thrown away after its request was answered and the connection ended; two seconds of silence end it sooner.")
 CONF(linger_bytes, SIZE("0", "1g"), "16m", RELOAD, "Most bytes of that; then the connection is closed as soon as the client has its answer.")
 CONF(connections_max, INT("16", "10000000"), "100000", START, "Connections per web process.")
+CONF(connections_per_address, INT("0", "10000000"), "10000", RELOAD, "Of these, connections of one client address (IPv6: a /64); those through a trusted proxy do not count; 0: no bound.")
 CONF(requests_max, INT("1", "1000000"), "10000", RELOAD, "Requests that a web process works on at once; more are refused with 503.")
 CONF(drain_timeout, TIME("0", "1h"), "10s", RELOAD, "How long a stopping process may finish requests.")
 CONF(fetches_max, INT("16", "100000"), "1000", RELOAD, "Outgoing requests that a process has under way at once, downloads from a storage provider among them; more wait a little, then 503.")

@@ -313,6 +313,7 @@ static void
 on_request(struct http_msg *m)
 {
 	struct head h = {0};
+	err_t e;
 
 	if (str_is(m->method, "OPTIONS")) {
 		metric_add(M_http_requests, 1);
@@ -327,6 +328,10 @@ on_request(struct http_msg *m)
 	}
 	client_of(m, &h.client);
 	m->client = h.client.ip;
+	if ((e = http_charge_head(m)) != OK) {
+		dispatch_refuse(m, e);
+		return;
+	}
 	if (m->length == 0 || (h.info->route->flags & ROUTE_STREAM)) {
 		dispatch_start(m, &h);
 		return;

@@ -290,6 +290,25 @@ conn_finish(struct conn *c)
 		conn_want_write(c);
 }
 
+/* What is kept until the rest of it comes is charged, to its address while there is nobody else. */
+static void
+charge_part(struct conn *c)
+{
+	size_t n = c->in.cap + (c->proto == PROTO_WS ? ws_part(c) : 0);
+	err_t e = OK;
+
+	if (n < c->part.held)
+		budget_release(&c->part, c->part.held - n);
+	else if (n > c->part.held)
+		e = budget_charge(&c->part, n - c->part.held);
+	if (e == OK || conn_ending(c))
+		return;
+	if (c->proto == PROTO_WS)
+		ws_no_room(c);
+	else if (c->proto == PROTO_H1 && c->msg == NULL)
+		h1_no_room(c, e);
+}
+
 static void
 writable(struct conn *c)
 {
@@ -302,16 +321,18 @@ writable(struct conn *c)
 		ws_writable(c);
 	else if (c->proto == PROTO_H2)
 		h2_writable(c);
-	else if (c->list == LIST_UNSENT)
+	else if (c->list == LIST_UNSENT) {
 		h1_sent(c);
+		charge_part(c);
+	}
 	else if (c->msg != NULL && c->msg->begun) {
 		c->msg->choked = false;
 		stream_wake(c->msg);
 	}
 }
 
-void
-conn_input(struct conn *c, char *p, size_t n)
+static void
+conn_take(struct conn *c, char *p, size_t n)
 {
 	if (c->list == LIST_CLOSING && !(c->proto == PROTO_WS && !c->fin_due)) {
 		c->swallowed += (uint32_t)n;
@@ -328,6 +349,13 @@ conn_input(struct conn *c, char *p, size_t n)
 		h2_input(c, p, n);
 	else
 		h1_input(c, p, n);
+}
+
+void
+conn_input(struct conn *c, char *p, size_t n)
+{
+	conn_take(c, p, n);
+	charge_part(c);
 }
 
 /* Who speaks something else than the port does is told so at once, if it can be. True: it was, and what it says counts for nothing. */
@@ -368,7 +396,9 @@ closed(struct conn *c)
 	if (c->tls != NULL)
 		tls_free(&c->tls);
 	rest_free(&c->in);
+	budget_close(&c->part);
 	budget_close(&c->unread);
+	far_leave(&c->far);
 	c->magic = 0;
 	n_conns--;
 	metric_add(M_http_connections, -1);
@@ -425,7 +455,10 @@ static void
 http_adopt(int fd, const struct sockaddr_storage *a)
 {
 	struct lws_vhost *vh = lws_get_vhost_by_name(context, "default");
+	const void *addr = a->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr : &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
 	lws_sock_file_fd_type desc = {.sockfd = fd};
+	char peer[FAR_TEXT_MAX];
+	struct far *far;
 	struct lws *wsi;
 	struct conn *c;
 
@@ -434,17 +467,22 @@ http_adopt(int fd, const struct sockaddr_storage *a)
 		close(fd);
 		return;
 	}
+	far_text(a->ss_family, addr, peer);
+	if (!far_enter(peer, &far)) {
+		close(fd);
+		return;
+	}
 	wsi = lws_adopt_descriptor_vhost(vh, LWS_ADOPT_SOCKET, desc, "badal", NULL);
 	if (wsi == NULL) {	/* lws has closed fd */
 		metric_add(M_http_refused, 1);
+		far_leave(&far);
 		return;
 	}
 	c = CONN(lws_wsi_user(wsi));
+	c->far = far;
+	c->part.address = far_address(far);
 	c->family = (uint8_t)a->ss_family;
-	if (a->ss_family == AF_INET)
-		memcpy(c->addr, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
-	else if (a->ss_family == AF_INET6)
-		memcpy(c->addr, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16);
+	memcpy(c->addr, addr, a->ss_family == AF_INET ? 4 : 16);
 	if (*conf.tls_cert != '\0')
 		c->tls = tls_new();
 }

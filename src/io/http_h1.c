@@ -437,6 +437,12 @@ h1_end(struct conn *c, struct msg *x)
 }
 
 void
+h1_no_room(struct conn *c, err_t e)
+{
+	refuse_head(c, c->in.p, c->in.n, e);
+}
+
+void
 h1_timeout(struct conn *c)
 {
 	metric_add(M_http_slow, c->in.n > 0 || c->skip > 0);	/* who says nothing is not slow */

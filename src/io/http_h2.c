@@ -264,7 +264,7 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 		else if (nn == 5 && memcmp(key, ":path", 5) == 0)
 			set_path(x, http_h2_keep_text(x, value, nv));
 		else if (nn == 10 && memcmp(key, ":authority", 10) == 0)
-			header_set(&x->m, HDR_HOST, http_h2_keep_text(x, value, nv));
+			header_set(x, HDR_HOST, http_h2_keep_text(x, value, nv));
 		return 0;
 	}
 	id = header_known(key, nn);
@@ -275,7 +275,7 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 		http_h2_set_length(st, v);
 	if (!header_once(&st->seen, id) || (id == HDR_HOST && x->m.hdr[id].p != NULL && !str_ieq(x->m.hdr[id], v)))	/* :authority has named another */
 		st->bad = ERR_REQUEST_MALFORMED;
-	header_set(&x->m, id, v);
+	header_set(x, id, v);
 	return 0;
 }
 

@@ -98,10 +98,11 @@ header_once(uint64_t *seen, int hdr)
 }
 
 void
-header_set(struct http_msg *m, int hdr, struct str value)
+header_set(struct msg *x, int hdr, struct str value)
 {
-	struct str *s = &m->hdr[hdr];
-	char *joined;
+	struct str *s = &x->m.hdr[hdr];
+	size_t n = s->n + 2 + value.n;
+	char *joined = (char *)(uintptr_t)s->p;	/* ours, once there are two */
 
 	if (s->p == NULL || names[hdr].many == LAST) {
 		*s = value;
@@ -109,11 +110,14 @@ header_set(struct http_msg *m, int hdr, struct str value)
 	}
 	if (names[hdr].many != JOINED)
 		return;
-	joined = arena_alloc(m->arena, s->n + 2 + value.n);
-	mem_copy(joined, s->p, s->n);
+	if (n > x->joined[hdr]) {	/* it doubles: there may be thousands of them */
+		x->joined[hdr] = (uint32_t)(2 * n);
+		joined = arena_alloc(x->m.arena, 2 * n);
+		mem_copy(joined, s->p, s->n);
+	}
 	memcpy(joined + s->n, hdr == HDR_COOKIE ? "; " : ", ", 2);
 	mem_copy(joined + s->n + 2, value.p, value.n);
-	*s = (struct str){joined, s->n + 2 + value.n};
+	*s = (struct str){joined, n};
 }
 
 bool
@@ -280,7 +284,7 @@ parse_header(struct msg *x, struct framing *f, const char *line, size_t n)
 	if (id < HDR_N && !header_once(&f->seen, id))
 		return ERR_REQUEST_MALFORMED;
 	if (id < HDR_N)
-		header_set(&x->m, id, v);
+		header_set(x, id, v);
 	return own_header(f, id, v);
 }
 

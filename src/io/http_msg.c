@@ -4,13 +4,12 @@
  * is kept is charged to the budget as it arrives, not as it is announced: who announces much and sends little takes nobody's room. */
 #include "http_priv.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <uv.h>
 
-/* SMALL: bodies in the message's arena; MANY: what one tick looks at, so that a crowd of slow clients does not hold up the loop. */
-enum { SMALL = 16 * 1024, MANY = 1000 };
+/* SMALL: bodies in the message's arena; SMALL_HEAD: that is as short-lived as any other request; MANY: what one tick looks at, so that a crowd of slow clients does not hold up the loop. */
+enum { SMALL = 16 * 1024, SMALL_HEAD = 8 * 1024, MANY = 1000 };
 
 unsigned msgs_given;
 static unsigned msgs_collecting;	/* of which the body is still awaited: they are requests in flight, too */
@@ -73,7 +72,7 @@ msg_new(struct conn *c)
 {
 	struct arena *a = arena_new();
 	struct msg *x = arena_new_of(a, struct msg);
-	char *peer = arena_alloc(a, INET6_ADDRSTRLEN);
+	char *peer = arena_alloc(a, FAR_TEXT_MAX);
 
 	x->magic = MSG_MAGIC;
 	x->conn = c;
@@ -81,11 +80,9 @@ msg_new(struct conn *c)
 	x->m.arena = a;
 	x->m.start_us = (int64_t)(uv_hrtime() / 1000);
 	x->m.tls = c->tls != NULL;
-	if (inet_ntop(c->family, c->addr, peer, INET6_ADDRSTRLEN) == NULL)
-		strcpy(peer, "0.0.0.0");
-	if (strncmp(peer, "::ffff:", 7) == 0 && strchr(peer, '.') != NULL)
-		peer += 7;
-	x->m.peer = x->m.client = peer;
+	far_text(c->family, c->addr, peer);
+	x->m.peer = peer;
+	x->m.client = c->far ? peer : NULL;
 	return x;
 }
 
@@ -113,6 +110,7 @@ msg_end(struct msg *x)
 		msgs_collecting--;
 	}
 	budget_close(&x->held);
+	budget_close(&x->besides);
 	arena_free(&a);
 }
 
@@ -329,6 +327,24 @@ http_known(struct http_msg *m)
 
 	m->client = NULL;
 	budget_known(&x->held);
+	budget_known(&x->besides);
+}
+
+err_t
+http_charge(struct http_msg *m, size_t n)
+{
+	struct msg *x = msg_cast(m);
+
+	x->besides.address = m->client;
+	return budget_charge(&x->besides, n);
+}
+
+err_t
+http_charge_head(struct http_msg *m)
+{
+	size_t n = arena_used(m->arena);
+
+	return n <= SMALL_HEAD ? OK : http_charge(m, n);
 }
 
 bool

@@ -95,6 +95,8 @@ struct msg {				/* what is behind a struct http_msg */
 	err_t refused;			/* why pieces of the body were lost: no room in the budget */
 	struct str ws_key;
 	struct budget held;		/* bytes of the body that are here */
+	struct budget besides;		/* what else it makes us hold: a large head, what is made of the body */
+	uint32_t joined[HDR_N];		/* room of values that are joined */
 	/* collecting */
 	struct watch watch;
 	uint64_t started, heard;	/* loop_now() of the head, of the last bytes of the body */
@@ -146,6 +148,8 @@ struct conn {
 	struct lws *wsi;
 	struct tls *tls;		/* NULL: plain */
 	struct rest in;			/* unparsed input: a partial head or frame */
+	struct far *far;		/* where it comes from; NULL: through a proxy */
+	struct budget part;		/* of what is not complete: `in`, and fragments of a message */
 	uint32_t scanned;		/* bytes of `in` known to hold no end of head */
 	uint32_t swallowed;		/* surplus or lingering input thrown away */
 	uint64_t heard;			/* LIST_CLOSING: loop_now() of the last of that */
@@ -191,6 +195,14 @@ void conn_input(struct conn *c, char *p, size_t n);	/* plain bytes; they may be 
 extern char conn_scratch[];				/* for building output; nobody keeps it across a call */
 enum { SCRATCH_SIZE = 128 * 1024 };
 
+/* http_far.c */
+enum { FAR_TEXT_MAX = 46 };
+void far_text(int family, const void *addr, char out[FAR_TEXT_MAX]);
+/* A connection more of this address; false: it has too many (counted). */
+bool far_enter(const char *peer, struct far **out);
+void far_leave(struct far **fp);		/* NULL inside is fine */
+const char *far_address(const struct far *f);	/* NULL for NULL */
+
 /* http_msg.c */
 enum { PIECE = 64 * 1024 };
 struct msg *msg_new(struct conn *c);
@@ -232,7 +244,7 @@ void head_guess(struct msg *x, const char *p, size_t n);
 ssize_t head_end(const char *p, size_t n, size_t from);
 int header_known(const char *name, size_t n);		/* enum http_hdr or -1 */
 bool header_once(uint64_t *seen, int hdr);		/* notes that one came; false: it may not come again */
-void header_set(struct http_msg *m, int hdr, struct str value);
+void header_set(struct msg *x, int hdr, struct str value);
 bool header_value_ok(const char *p, size_t n);
 void header_setup(void);
 
@@ -240,6 +252,7 @@ void header_setup(void);
 void h1_input(struct conn *c, char *p, size_t n);
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
 void h1_timeout(struct conn *c);
+void h1_no_room(struct conn *c, err_t e);	/* for the part of a head that has come */
 void h1_sent(struct conn *c);		/* LIST_UNSENT: all is out */
 void h1_refuse(struct conn *c, struct msg *x, err_t e);	/* an answer of the adapter's own; frees x */
 void h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh);
@@ -268,6 +281,8 @@ bool ws_path_is(struct str path);
 void ws_upgrade(struct conn *c, struct msg *x);
 void ws_input(struct conn *c, char *p, size_t n);
 void ws_writable(struct conn *c);
+size_t ws_part(const struct conn *c);	/* bytes of a message that is not complete, besides `in` */
+void ws_no_room(struct conn *c);	/* for these */
 void ws_closed(struct conn *c);
 void ws_sweep(void);	/* deadlines of WebSockets: pings, and who did not answer or does not end a message */
 void ws_drain(void);

@@ -574,6 +574,22 @@ ws_input(struct conn *c, char *p, size_t n)
 	heard(c, rested);
 }
 
+size_t
+ws_part(const struct conn *c)
+{
+	return ws_of(c)->text.cap;
+}
+
+void
+ws_no_room(struct conn *c)
+{
+	struct ws *w = ws_of(c);
+
+	ws_close(w, CODE_SLOW, "no room for this message");
+	if (w->state < WS_ENDING)
+		ws_move(w, WS_ENDING);	/* its end is not waited for */
+}
+
 /* ---- deadlines ---- */
 
 static void
@@ -688,9 +704,8 @@ accept_key(struct str key, char out[32])
 }
 
 static void
-refuse_upgrade(struct conn *c, struct msg *x)
+refuse_upgrade(struct conn *c, struct msg *x, err_t e)
 {
-	err_t e = http_draining ? ERR_STOPPING : ERR_REQUEST_MALFORMED;
 	struct http_header h[REFUSAL_HEADERS + 1];
 	int n = error_headers(x, h);
 
@@ -700,6 +715,16 @@ refuse_upgrade(struct conn *c, struct msg *x)
 	msg_free(x);
 }
 
+static err_t
+may_upgrade(const struct conn *c, struct msg *x)
+{
+	if (http_draining)
+		return ERR_STOPPING;
+	if (!x->upgrade || x->m.length != 0 || c->surplus || !key_ok(x->ws_key))
+		return ERR_REQUEST_MALFORMED;
+	return http_charge_head(&x->m);
+}
+
 void
 ws_upgrade(struct conn *c, struct msg *x)
 {
@@ -707,9 +732,10 @@ ws_upgrade(struct conn *c, struct msg *x)
 				     "Sec-WebSocket-Accept: ";
 	char text[sizeof before + 40];
 	struct ws *w;
+	err_t e;
 
-	if (!x->upgrade || x->m.length != 0 || c->surplus || http_draining || !key_ok(x->ws_key)) {
-		refuse_upgrade(c, x);
+	if ((e = may_upgrade(c, x)) != OK) {
+		refuse_upgrade(c, x, e);
 		return;
 	}
 	memcpy(text, before, sizeof before - 1);

@@ -5,6 +5,7 @@
 #include "io/bus.h"
 #include "io/db.h"
 #include "main_priv.h"
+#include "model/proxy.h"
 #include "rt/rt.h"
 
 enum { DRAIN_TICK_MS = 20 };
@@ -16,6 +17,7 @@ bool
 web_init(void)
 {
 	handler = api_http;
+	handler.relays = proxy_trusts;
 	handler.ws_open = rt_ws_open;
 	handler.ws_message = rt_ws_message;
 	handler.ws_close = rt_ws_close;

@@ -17,6 +17,7 @@
 #include "model/seal.h"
 
 enum { ENTRY_MAGIC = 0x6c6f6769, TOKEN_MAX = 4096, JWT_LEEWAY = 10 };
+enum { FALLBACK_VALUES = 500 };	/* clients keep a token for each project: more is made to have us read it */
 
 struct entry {			/* one allocation: everything it points to follows it */
 	unsigned magic;		/* ENTRY_MAGIC */
@@ -483,7 +484,7 @@ login_tokens_of(struct ctx *cx, const char *project_id, const struct login_heade
 		add_cookies(cx, out, h->cookie, lower);
 		add_cookies(cx, out, h->cookie, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
 	}
-	if (h->fallback.n > 0 && json_is_object(j = json_parse(cx, h->fallback, NULL)))
+	if (h->fallback.n > 0 && json_values(h->fallback) <= FALLBACK_VALUES && json_is_object(j = json_parse(cx, h->fallback, NULL)))
 		add_token(cx, out, json_str(json_object_get(j, name)), false);
 	add_token(cx, out, h->session, false);
 }

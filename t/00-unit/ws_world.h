@@ -78,6 +78,7 @@ conn_write(struct conn *c, const void *p, size_t n)
 bool conn_clear(const struct conn *c) { (void)c; return !world_choked; }
 int conn_unsent(const struct conn *c) { (void)c; return world_unsent; }
 void conn_want_write(struct conn *c) { (void)c; }
+err_t http_charge_head(struct http_msg *m) { (void)m; return OK; }
 void conn_finish(struct conn *c) { c->fin_due = true; conn_move(c, LIST_CLOSING); }
 void conn_doom(struct conn *c) { conn_move(c, LIST_DOOMED); }
 void msg_upgraded(struct msg *x) { (void)x; }

@@ -364,8 +364,10 @@ static void
 held(struct http_msg *m)
 {
 	answer(m, 200, str_c(arena_printf(m->arena, "{\"held\":%zu,\"owners\":%u,\"fibers\":%u,\"cancelled\":%u,\"written\":%u,\"slow\":%" PRId64
-	    ",\"refused\":%" PRId64 ",\"refused_address\":%" PRId64 "}", budget_held(), budget_owners(), fib_count(), n_cancelled, n_written,
-	    metric_value(M_http_slow), metric_value(M_bytes_refused), metric_value(M_bytes_refused_address))));
+	    ",\"refused\":%" PRId64 ",\"refused_address\":%" PRId64
+	    ",\"connections_refused\":%" PRId64 ",\"connections\":%" PRId64 "}", budget_held(), budget_owners(), fib_count(), n_cancelled, n_written,
+	    metric_value(M_http_slow), metric_value(M_bytes_refused), metric_value(M_bytes_refused_address),
+	    metric_value(M_http_refused_address), metric_value(M_http_connections))));
 }
 
 /* ---- requests ---- */
@@ -375,10 +377,13 @@ static void on_whole(struct http_msg *m);
 static void
 on_request(struct http_msg *m)
 {
+	err_t e = http_charge_head(m);
 	int64_t n;
 
 	n_requests++;
-	if ((n = number(m->path, "/early/")) >= 0)
+	if (e != OK)
+		answer(m, err_info(e)->status, STR("{}"));
+	else if ((n = number(m->path, "/early/")) >= 0)
 		answer(m, (int)n, STR("{}"));
 	else if ((n = number(m->path, "/large/")) >= 0)		/* as /text/, but without waiting for a body */
 		text(m, (size_t)n);
