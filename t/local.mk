@@ -2,6 +2,7 @@
 EXTRA_DIST += t/README.md t/lsan.supp t/lib t/bench t/rules $(wildcard $(srcdir)/t/*-*/*.mjs $(srcdir)/t/*-*/*.json $(srcdir)/t/*-*/*.h)
 include t/00-unit/local.mk
 include t/10-module/local.mk
+include t/30-sandbox/local.mk
 include t/40-wire/local.mk
 include t/90-compat/local.mk
 include t/bench/local.mk

@@ -22,8 +22,8 @@ const rooms = [...read('include/tbl/services.h').matchAll(/^(?:SERVICE|FIXED)\((
 /* A layer may include itself and those after it. */
 const below = {
 	core: [], io: ['core'], model: ['io', 'core'], gate: ['model', 'io', 'core'],
-	svc: ['gate', 'model', 'io', 'core'], rt: ['gate', 'model', 'io', 'core'], relay: ['model', 'io', 'core'], jobs: ['model', 'io', 'core'], picture: ['model', 'io', 'core'], scan: ['model', 'io', 'core'],
-	main: ['svc', 'rt', 'relay', 'jobs', 'picture', 'scan', 'gate', 'model', 'io', 'core'],
+	svc: ['gate', 'model', 'io', 'core'], rt: ['gate', 'model', 'io', 'core'], relay: ['model', 'io', 'core'], jobs: ['model', 'io', 'core'], picture: ['model', 'io', 'core'], scan: ['model', 'io', 'core'], exec: ['gate', 'model', 'io', 'core'],
+	main: ['svc', 'rt', 'relay', 'jobs', 'picture', 'scan', 'exec', 'gate', 'model', 'io', 'core'],
 }
 const layer = (file) => /^(?:src|include)\/(\w+)\//.exec(file)[1]
 

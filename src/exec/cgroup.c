@@ -1,0 +1,341 @@
+/* Control groups. The kernel's files are small and answer at once, so they are read and written where they are needed.
+ *
+ * Version 2: a group with children must be empty, so this process moves into a leaf of its own, and sandboxes are its sisters. The root group is never used:
+ * it has no limits, and other people's processes are in it. Version 1: each controller has a tree of its own. */
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEXT_MAX = 16 * 1024, CPU_PERIOD_US = 100000 };
+enum { MEMORY, PROCESSES, CPU };	/* version 2: all are in the first */
+
+static char *places[CGROUP_DIRS];	/* below which groups are made */
+static bool two;			/* version 2 */
+
+static const char *const controllers[CGROUP_DIRS] = {"memory", "pids", "cpu"};
+
+/* ---- files ---- */
+
+static bool
+cgroup_file_read(const char *dir, const char *name, char out[TEXT_MAX])
+{
+	char path[PATH_MAX];
+	ssize_t n;
+	int fd;
+
+	if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return false;
+	n = read(fd, out, TEXT_MAX - 1);
+	close(fd);
+	if (n < 0)
+		return false;
+	out[n] = '\0';
+	return true;
+}
+
+static bool
+cgroup_file_write(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	bool ok;
+	int fd;
+
+	if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path || (fd = open(path, O_WRONLY | O_CLOEXEC)) < 0)
+		return false;
+	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return ok;
+}
+
+static bool
+cgroup_file_write_number(const char *dir, const char *name, int64_t n)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%lld", (long long)n);
+	return cgroup_file_write(dir, name, text);
+}
+
+/* The number behind a word at the beginning of a line; -1: there is none. */
+static int64_t
+cgroup_number_after(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, word, n) == 0 && line[n] == ' ')
+			return strtoll(line + n, NULL, 10);
+		if (*line == '\0')
+			break;
+	}
+	return -1;
+}
+
+/* ---- where groups are ---- */
+
+static bool
+cgroup_word_in(const char *list, const char *word, char sep)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)) != NULL; p += n)
+		if ((p == list || p[-1] == sep) && (p[n] == sep || p[n] == '\0' || p[n] == '\n'))
+			return true;
+	return false;
+}
+
+/* Our path in a hierarchy, from a text of /proc/self/cgroup: "4:memory:/x", "0::/x". */
+static bool
+cgroup_own_path(const char *text, const char *controller, char out[PATH_MAX])
+{
+	char line[PATH_MAX + 64];
+
+	for (const char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
+		char *names, *path;
+
+		end = strchrnul(p, '\n');
+		snprintf(line, sizeof line, "%.*s", (int)(end - p), p);
+		if ((names = strchr(line, ':')) == NULL || (path = strchr(++names, ':')) == NULL)
+			continue;
+		*path++ = '\0';
+		if (*controller == '\0' ? *names == '\0' : cgroup_word_in(names, controller, ',')) {
+			snprintf(out, PATH_MAX, "%s", path);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where a hierarchy is mounted, from a text of /proc/self/mountinfo. */
+static bool
+cgroup_mount_of(const char *text, const char *type, const char *controller, char out[PATH_MAX])
+{
+	char line[PATH_MAX + 512], point[PATH_MAX], fs[32], options[512];
+
+	for (const char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
+		const char *tail;
+
+		end = strchrnul(p, '\n');
+		snprintf(line, sizeof line, "%.*s", (int)(end - p), p);
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 || (tail = strstr(line, " - ")) == NULL ||
+		    sscanf(tail, " - %31s %*s %511s", fs, options) != 2 || strcmp(fs, type) != 0)
+			continue;
+		if (*controller == '\0' || cgroup_word_in(options, controller, ',')) {
+			snprintf(out, PATH_MAX, "%s", point);
+			return true;
+		}
+	}
+	return false;
+}
+
+static char *
+cgroup_text(const char *path)	/* a whole file of /proc; NULL: it cannot be read */
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t n = 0;
+
+	if (f == NULL)
+		return NULL;
+	if (getdelim(&text, &n, '\0', f) < 0) {
+		free(text);
+		text = NULL;
+	}
+	fclose(f);
+	return text;
+}
+
+/* A directory, new or not; NULL: it cannot be. */
+static char *
+cgroup_dir(const char *parent, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", parent, *name != '\0' ? "/" : "", name) < 0)
+		abort();
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* A directory with the controllers for its children, this process in a leaf of it. */
+static bool
+cgroup_setup_two(const char *cgroups, const char *mounts)
+{
+	char mount[PATH_MAX], own[PATH_MAX], have[TEXT_MAX];
+	char *base, *leaf;
+
+	if (!cgroup_mount_of(mounts, "cgroup2", "", mount) || !cgroup_own_path(cgroups, "", own))
+		return false;
+	if (strcmp(own, "/") != 0)
+		strncat(mount, own, sizeof mount - strlen(mount) - 1);
+	base = cgroup_dir(mount, strcmp(own, "/") == 0 ? "badal-executor" : "");
+	if (base == NULL || !cgroup_file_read(base, "cgroup.controllers", have) || !cgroup_word_in(have, "memory", ' ') ||
+	    (leaf = cgroup_dir(base, "executor")) == NULL) {
+		free(base);
+		return false;
+	}
+	two = cgroup_file_write_number(leaf, "cgroup.procs", getpid()) && cgroup_file_write(base, "cgroup.subtree_control", "+memory +pids +cpu");
+	free(leaf);
+	if (two)
+		places[0] = base;
+	else
+		free(base);
+	return two;
+}
+
+static void
+cgroup_setup_one(const char *cgroups, const char *mounts)
+{
+	char mount[PATH_MAX], own[PATH_MAX];
+
+	for (int i = 0; i < CGROUP_DIRS; i++)
+		if (cgroup_mount_of(mounts, "cgroup", controllers[i], mount) && cgroup_own_path(cgroups, controllers[i], own)) {
+			if (strcmp(own, "/") != 0)
+				strncat(mount, own, sizeof mount - strlen(mount) - 1);
+			places[i] = cgroup_dir(mount, "badal-executor");
+		}
+}
+
+const char *
+cgroup_setup(void)
+{
+	static char missing[64];
+	static const char *const words[CGROUP_DIRS] = {"memory", "processes", "processors"};
+	char *cgroups = cgroup_text("/proc/self/cgroup"), *mounts = cgroup_text("/proc/self/mountinfo");
+
+	if (cgroups != NULL && mounts != NULL && !cgroup_setup_two(cgroups, mounts))
+		cgroup_setup_one(cgroups, mounts);
+	free(cgroups);
+	free(mounts);
+	missing[0] = '\0';
+	for (int i = 0; !two && i < CGROUP_DIRS; i++)
+		if (places[i] == NULL)
+			snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s", missing[0] ? ", " : "", words[i]);
+	return missing;
+}
+
+/* ---- one group ---- */
+
+static void
+cgroup_limit_two(const char *dir, const struct cgroup_limits *l)
+{
+	char quota[64];
+
+	if (l->memory > 0) {
+		cgroup_file_write_number(dir, "memory.max", l->memory);
+		cgroup_file_write(dir, "memory.swap.max", "0");	/* there is no such file without swap */
+		cgroup_file_write(dir, "memory.oom.group", "1");
+	}
+	if (l->processes > 0)
+		cgroup_file_write_number(dir, "pids.max", l->processes);
+	snprintf(quota, sizeof quota, "%lld %d", (long long)(l->cpus * CPU_PERIOD_US), CPU_PERIOD_US);
+	if (l->cpus > 0)
+		cgroup_file_write(dir, "cpu.max", quota);
+}
+
+static void
+cgroup_limit_one(char *const dirs[CGROUP_DIRS], const struct cgroup_limits *l)
+{
+	if (dirs[MEMORY] != NULL && l->memory > 0) {
+		cgroup_file_write_number(dirs[MEMORY], "memory.limit_in_bytes", l->memory);
+		cgroup_file_write_number(dirs[MEMORY], "memory.memsw.limit_in_bytes", l->memory);	/* there is no such file without swap accounting */
+	}
+	if (dirs[PROCESSES] != NULL && l->processes > 0)
+		cgroup_file_write_number(dirs[PROCESSES], "pids.max", l->processes);
+	if (dirs[CPU] != NULL && l->cpus > 0) {
+		cgroup_file_write_number(dirs[CPU], "cpu.cfs_period_us", CPU_PERIOD_US);
+		cgroup_file_write_number(dirs[CPU], "cpu.cfs_quota_us", (int64_t)(l->cpus * CPU_PERIOD_US));
+	}
+}
+
+void
+cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limits)
+{
+	for (int i = 0; i < CGROUP_DIRS; i++) {
+		g->dirs[i] = places[i] != NULL ? cgroup_dir(places[i], name) : NULL;
+		g->procs[i] = -1;
+		if (g->dirs[i] != NULL) {
+			char path[PATH_MAX];
+
+			snprintf(path, sizeof path, "%s/cgroup.procs", g->dirs[i]);
+			g->procs[i] = open(path, O_WRONLY | O_CLOEXEC);
+		}
+	}
+	if (two && g->dirs[0] != NULL)
+		cgroup_limit_two(g->dirs[0], limits);
+	else
+		cgroup_limit_one(g->dirs, limits);
+}
+
+bool
+cgroup_join(const struct cgroup *g)
+{
+	for (int i = 0; i < CGROUP_DIRS; i++)
+		if (g->procs[i] >= 0 && write(g->procs[i], "0", 1) != 1)
+			return false;
+	return true;
+}
+
+bool
+cgroup_out_of_memory(const struct cgroup *g)
+{
+	char text[TEXT_MAX];
+
+	return g->dirs[MEMORY] != NULL && cgroup_file_read(g->dirs[MEMORY], two ? "memory.events" : "memory.oom_control", text) && cgroup_number_after(text, "oom_kill") > 0;
+}
+
+int64_t
+cgroup_memory(const struct cgroup *g)
+{
+	char text[TEXT_MAX];
+
+	if (g->dirs[MEMORY] == NULL || !cgroup_file_read(g->dirs[MEMORY], two ? "memory.current" : "memory.usage_in_bytes", text))
+		return -1;
+	return strtoll(text, NULL, 10);
+}
+
+void
+cgroup_kill(const struct cgroup *g)
+{
+	char text[TEXT_MAX];
+
+	if (g->dirs[0] != NULL && two && cgroup_file_write(g->dirs[0], "cgroup.kill", "1"))
+		return;
+	for (int i = 0; i < CGROUP_DIRS; i++) {
+		if (g->dirs[i] == NULL || !cgroup_file_read(g->dirs[i], "cgroup.procs", text))
+			continue;
+		for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
+			long pid = strtol(p, &end, 10);
+
+			if (end == p)
+				break;
+			kill((pid_t)pid, SIGKILL);
+		}
+	}
+}
+
+void
+cgroup_close(struct cgroup *g)
+{
+	for (int i = 0; i < CGROUP_DIRS; i++) {
+		if (g->procs[i] >= 0)
+			close(g->procs[i]);
+		if (g->dirs[i] != NULL)
+			rmdir(g->dirs[i]);
+		free(g->dirs[i]);
+		g->dirs[i] = NULL;
+		g->procs[i] = -1;
+	}
+}

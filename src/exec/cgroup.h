@@ -1,0 +1,35 @@
+/* Control groups: what a sandbox may take of memory, processors and processes. Version 2 where the machine has its controllers there, else version 1. */
+#ifndef BADAL_EXEC_CGROUP_H
+#define BADAL_EXEC_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CGROUP_DIRS = 3 };		/* one of version 2, or memory, pids and cpu of version 1 */
+
+struct cgroup {
+	char *dirs[CGROUP_DIRS];		/* NULL: that bound cannot be set here */
+	int procs[CGROUP_DIRS];		/* cgroup.procs, open for the child to join; -1: none */
+};
+struct cgroup_limits {
+	int64_t memory;			/* bytes, swap included; 0: no bound */
+	int64_t processes;		/* 0: no bound */
+	double cpus;			/* 0: no bound */
+};
+
+/* Finds where groups can be made, and makes room for them; once. The bounds that cannot be set here are named: "memory, processes"; "": all can. */
+const char *cgroup_setup(void);
+/* A group by this name, which must be new. What cannot be set is left out: cgroup_setup has said so. */
+void cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limits);
+/* The calling process joins; safe after a fork. */
+bool cgroup_join(const struct cgroup *g);
+/* Some process of it was killed for want of memory. */
+bool cgroup_out_of_memory(const struct cgroup *g);
+/* Bytes in use; -1: unknown. */
+int64_t cgroup_memory(const struct cgroup *g);
+/* Kills all that is in it. */
+void cgroup_kill(const struct cgroup *g);
+/* Removes it; all in it must have ended. */
+void cgroup_close(struct cgroup *g);
+
+#endif

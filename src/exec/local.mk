@@ -1,0 +1,10 @@
+# The executor: sandboxes for code of strangers. badal-init is process 1 in them, a static program that any root can start.
+noinst_LIBRARIES += libbadal-exec.a
+libbadal_exec_a_SOURCES = src/exec/filter.h src/exec/cgroup.h
+libbadal_exec_a_SOURCES += src/exec/filter.c src/exec/cgroup.c src/exec/sandbox.c
+libbadal_exec_a_CPPFLAGS = $(AM_CPPFLAGS) -DBADAL_LIBEXEC='"$(pkglibexecdir)"'
+
+pkglibexec_PROGRAMS = badal-init
+badal_init_SOURCES = src/exec/init.c
+badal_init_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS)
+badal_init_LDFLAGS = -static
