@@ -46,8 +46,8 @@ struct blob_part {		/* one of the blobs that make up a content, in order */
 	const char *bind;
 };
 struct blob_reader;
-/* Awaits. Bytes [offset, offset + n) of what the parts make up together; the range must lie inside. ERR_BLOB_GONE: bytes that a row promises
- * are not there (the caller says what that means), ERR_BLOB_BROKEN: they are not what was written (logged and counted), ERR_DEVICE. */
+/* Awaits. Bytes [offset, offset + n) of what the parts make up together. ERR_BLOB_GONE: bytes that a row promises
+ * are not there, or the parts do not hold the range, for they went meanwhile (the caller says what that means), ERR_BLOB_BROKEN: they are not what was written (logged and counted), ERR_DEVICE. */
 err_t blob_open(struct ctx *cx, const struct blob_place *at, const struct blob_part *v, int n_parts, uint64_t offset, uint64_t n,
     struct blob_reader **out) MUST_CHECK;
 /* Awaits. The next bytes, at most 256 KiB, valid until the next call; n is 0 at the end. */

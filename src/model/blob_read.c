@@ -536,6 +536,17 @@ reader_end(void *arg)
 	r->magic = 0;
 }
 
+/* Their rows may have gone since somebody looked at that of the file. */
+static bool
+parts_hold(const struct blob_part *v, int n_parts, uint64_t offset, uint64_t n)
+{
+	uint64_t size = 0;
+
+	for (int i = 0; i < n_parts; i++)
+		size += (uint64_t)v[i].blob.size;
+	return offset <= size && n <= size - offset;
+}
+
 err_t
 blob_open(struct ctx *cx, const struct blob_place *at, const struct blob_part *v, int n_parts, uint64_t offset, uint64_t n, struct blob_reader **out)
 {
@@ -549,9 +560,10 @@ blob_open(struct ctx *cx, const struct blob_place *at, const struct blob_part *v
 	r->ahead = offload_new(cx);
 	TRY(device_configured(cx, &r->devices));
 	defer(cx, reader_end, r);
+	if (!parts_hold(v, n_parts, offset, n))
+		return fail(cx, ERR_BLOB_GONE, "%llu bytes at %llu: not in %d parts", (unsigned long long)n, (unsigned long long)offset, n_parts);
 	while (r->i < n_parts - 1 && r->offset >= (uint64_t)v[r->i].blob.size)
 		r->offset -= (uint64_t)v[r->i++].blob.size;
-	assert(n == 0 || (n_parts > 0 && r->offset < (uint64_t)v[r->i].blob.size));
 	if (n_parts > 0)
 		TRY(part_open(cx, r));
 	*out = r;

@@ -208,6 +208,28 @@ Test(blob, parts_make_up_a_content, .timeout = 60)
 	run(parts);
 }
 
+/* Their rows may go between the look at the file's and the look at theirs. */
+static void
+parts_that_went(struct ctx *cx)
+{
+	struct blob_part v[2] = {written(cx, &at, STR("hello "), BLOB_NONE, false, "x"), written(cx, &at, STR("world"), BLOB_NONE, false, "x")};
+	static const struct {
+		int n;
+		uint64_t offset, bytes;
+	} none[] = {{0, 0, 11}, {0, 3, 1}, {1, 0, 11}, {1, 6, 1}, {1, 0, 7}, {2, 11, 1}, {2, 0, 12}, {2, 5, UINT64_MAX}, {2, UINT64_MAX, 2}};
+	struct blob_reader *r;
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		CHECK(blob_open(cx, &at, v, none[i].n, none[i].offset, none[i].bytes, &r) == ERR_BLOB_GONE && r == NULL);
+	GOOD(read_range(cx, v, 2, 0, STR("hello world")));
+	GOOD(read_range(cx, v, 2, 11, STR("")));
+	GOOD(read_range(cx, v, 0, 0, STR("")));
+}
+Test(blob, tells_when_parts_do_not_hold_what_is_asked_for, .timeout = 60)
+{
+	run(parts_that_went);
+}
+
 static void
 sum_and_descriptor(struct ctx *cx)
 {
