@@ -15,7 +15,7 @@
 	F(BlobToImage) F(ConstituteImage) F(CropImage) F(DestroyExceptionInfo) F(DestroyImage) F(DestroyImageInfo) F(DestroyImageList) \
 	F(CloneImageInfo) F(DispatchImage) F(GetExceptionInfo) F(GetImageProfile) F(GetMagickInfoArray) F(ImageToBlob) F(InitializeMagickEx) \
 	F(MagickFree) F(ProfileImage) F(ResizeImage) F(SetErrorHandler) F(SetFatalErrorHandler) F(SetMagickResourceLimit) F(SetWarningHandler) \
-	F(TransformColorspace) F(UnregisterMagickInfo)
+	F(TransformColorspace) F(TransparentImage) F(UnregisterMagickInfo)
 #define WEBP_FUNCTIONS(F) F(WebPConfigInitInternal) F(WebPPictureInitInternal) F(WebPPictureImportRGBA) F(WebPPictureFree) F(WebPFree)
 #define WEBPMUX_FUNCTIONS(F) \
 	F(WebPAnimEncoderOptionsInitInternal) F(WebPAnimEncoderNewInternal) F(WebPAnimEncoderAdd) F(WebPAnimEncoderAssemble) F(WebPAnimEncoderDelete)

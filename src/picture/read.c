@@ -218,6 +218,16 @@ film_add(struct film *f, struct canvas *c, int ms)
 	return true;
 }
 
+/* GraphicsMagick (1.3.40) heeds the transparent colour of a PNG in all kinds but RGB of eight bits. */
+static void
+image_key(Image *im, const struct sniffed *s)
+{
+	const PixelPacket key = {.red = ScaleCharToQuantum(s->key[0]), .green = ScaleCharToQuantum(s->key[1]), .blue = ScaleCharToQuantum(s->key[2])};
+
+	if (s->keyed)
+		(void)gm.TransparentImage(im, key, TransparentOpacity);
+}
+
 static enum picture_outcome
 read_still(uint8_t *p, size_t n, const struct sniffed *s, const struct picture_limits *l, const struct picture_task *t, struct film *out)
 {
@@ -241,6 +251,7 @@ read_still(uint8_t *p, size_t n, const struct sniffed *s, const struct picture_l
 		gm.DestroyImageList(im);
 		return OUTCOME_LARGE;
 	}
+	image_key(im, s);
 	o = image_fit(im, s->orientation, &f, &c);
 	return o == OUTCOME_MADE && !film_add(out, &c, 0) ? OUTCOME_LARGE : o;
 }

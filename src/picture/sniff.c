@@ -133,6 +133,11 @@ sniff_png(struct bytes b, struct sniffed *s)
 			return;
 		if (STARTS(b, at + 4, "eXIf"))
 			s->orientation = exif_named((struct bytes){b.p + at + 8, n});
+		if (STARTS(b, at + 4, "tRNS") && n == 6 && b.p[24] == 8 && b.p[25] == 2) {
+			s->keyed = true;
+			for (size_t i = 0; i < sizeof s->key; i++)
+				s->key[i] = b.p[at + 8 + 2 * i + 1];
+		}
 		at += PNG_CHUNK + n;
 	}
 }

@@ -14,6 +14,8 @@ struct sniffed {
 	int orientation;	/* EXIF, 1 to 8; 1 when there is none, or it is no such number */
 	uint32_t frames;	/* at least 1; of GIF and WebP */
 	uint64_t pixels;	/* of all frames together */
+	bool keyed;		/* a PNG in RGB of eight bits has one colour that is transparent */
+	uint8_t key[3];
 };
 
 /* False: none of the formats, or one without a size. */

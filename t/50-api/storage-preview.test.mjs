@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { part, upload } from '../lib/form.mjs'
 import { bomb, look, near, quarters, withExif } from '../lib/picture.mjs'
-import { pngBy, png as readPng } from '../lib/png.mjs'
+import { chunk, pngBy, pngFile, png as readPng } from '../lib/png.mjs'
 import { server, unique } from '../lib/server.mjs'
 import { fails } from './lib.mjs'
 
@@ -42,7 +42,7 @@ describe('parameters', () => {
 			[{ width: '' }, 64, 48], [{ width: 20, height: 20, gravity: 'top-left' }, 20, 20], [{ width: 20, height: 20, gravity: 'BOTTOM-Right' }, 20, 20],
 			[{ width: 22, borderWidth: 2, borderColor: 'ff0000' }, 26, 20], [{ width: 22, borderWidth: 2, borderColor: 'F00' }, 26, 20], [{ width: 24, borderRadius: 5 }, 24, 18],
 			[{ width: 25, opacity: 0.5 }, 25, 18], [{ width: 25, opacity: 0 }, 25, 18], [{ width: 26, rotation: 90 }, 19, 26], [{ width: 26, rotation: -360 }, 26, 19],
-			[{ width: 28, background: '00ff00' }, 28, 21]])
+			[{ width: 28, background: '00ff00' }, 28, 21], [{ width: 29, quality: -1 }, 29, 21], [{ width: 29, quality: 0 }, 29, 21], [{ width: 30, rotation: '-0' }, 30, 22], [{ width: 30, rotation: 359 }, 31, 23]])
 			await shows(pic, query, 'image/png', w, h)
 		const corner = async (query) => readPng((await shows(pic, query, 'image/png')).raw).at(2, 2)
 		assert.ok(near(await corner({ width: 20, height: 20, gravity: 'top-left' }), [255, 0, 0, 255]))
@@ -54,7 +54,7 @@ describe('parameters', () => {
 
 	test('what they cannot be', async () => {
 		for (const [bad, words] of [[{ width: 4001 }, /between 0 and 4,000/], [{ width: -1 }], [{ height: 'tall' }], [{ width: '1e2' }], [{ gravity: 'up' }, /center, top-left/],
-			[{ quality: 101 }, /between 0 and 100/], [{ borderWidth: 101 }], [{ borderColor: '#ff0000' }, /valid Hex color/], [{ borderColor: 'ff00' }], [{ background: 'zzz' }], [{ borderRadius: 4001 }],
+			[{ quality: 101 }, /between -1 and 100/], [{ quality: -2 }], [{ borderWidth: 101 }], [{ borderColor: '#ff0000' }, /valid Hex color/], [{ borderColor: 'ff00' }], [{ background: 'zzz' }], [{ borderRadius: 4001 }],
 			[{ opacity: 2 }, /between 0 and 1/], [{ opacity: 'half' }], [{ opacity: '0.5x' }], [{ opacity: 'nan' }], [{ rotation: 400 }, /between -360 and 360/], [{ output: 'bmp' }, /jpg, jpeg/], [{ output: 'PNG' }],
 			[{ borderWidth: 2 }, /borderColor/]]) {
 			const r = await p.guest('GET', `${pic}/preview`, { query: bad })
@@ -109,6 +109,27 @@ describe('what is shown', () => {
 		const jpg = await put('flat.jpg', (await shows(path, { output: 'jpg' }, 'image/jpeg')).raw)
 		assert.ok(near(readPng((await shows(jpg, { output: 'png' }, 'image/png')).raw).at(9, 9), [255, 255, 255, 255], 3))
 		assert.ok(near(readPng((await shows(path, { background: '102030' }, 'image/png')).raw).at(9, 9), [16, 32, 48, 255], 0))
+	})
+
+	test('of what has one colour that is transparent, in every kind of PNG', async () => {
+		const side = 40, half = (depth, samples, left, right) => {	/* of bytes: the left half, the right half */
+			const width = (side * samples * depth) >> 3, lines = Buffer.alloc((width + 1) * side)
+			for (let y = 0; y < side; y++) lines.fill(Buffer.from(left), y * (width + 1) + 1, y * (width + 1) + 1 + (width >> 1)).fill(Buffer.from(right), y * (width + 1) + 1 + (width >> 1), (y + 1) * (width + 1))
+			return lines
+		}
+		for (const [what, depth, kind, lines, key, colours] of [
+			['grey of 1 bit', 1, 0, half(1, 1, [0xff], [0]), [0, 1]], ['grey of 4 bits', 4, 0, half(4, 1, [0x55], [0xaa]), [0, 5]], ['grey of 8 bits', 8, 0, half(8, 1, [100], [200]), [0, 100]],
+			['grey of 16 bits', 16, 0, half(16, 1, [100, 100], [200, 200]), [100, 100]], ['RGB of 8 bits', 8, 2, half(8, 3, [255, 0, 255], [10, 200, 30]), [0, 255, 0, 0, 0, 255]],
+			['RGB of 16 bits', 16, 2, half(16, 3, [255, 255, 0, 0, 255, 255], [10, 10, 200, 200, 30, 30]), [255, 255, 0, 0, 255, 255]],
+			['a palette', 8, 3, half(8, 1, [0], [1]), [0], [255, 0, 0, 10, 200, 30]]]) {
+			const chunks = [...(colours ? [chunk('PLTE', Buffer.from(colours))] : []), chunk('tRNS', Buffer.from(key))], path = await put('keyed.png', pngFile(side, side, depth, kind, lines, chunks))
+			for (const width of [side, side >> 1, side * 2]) {
+				const i = readPng((await shows(path, { width }, 'image/png', width, width)).raw)
+				assert.deepEqual([i.at(width >> 3, width >> 1)[3], i.at(width - 1 - (width >> 3), width >> 1)[3]], [0, 255], `${what} at ${width}`)
+			}
+			const flat = await put('flat.jpg', (await shows(path, { output: 'jpg' }, 'image/jpeg')).raw)
+			assert.ok(near(readPng((await shows(flat, { output: 'png' }, 'image/png')).raw).at(4, 20), [255, 255, 255, 255], 6), what)
+		}
 	})
 
 	test('an icon of what is no picture', async () => {

@@ -28,7 +28,7 @@ static const struct param preview_params[] = {
 	WHOLE("width", width, "Width in pixels; 0: as the height has it.", "0", 0, 4000),
 	WHOLE("height", height, "Height in pixels; 0: as the width has it.", "0", 0, 4000),
 	OPTIONAL("gravity", P_ENUM_NOCASE, struct preview_in, gravity, "What stays when the picture is cut.", .def = "\"center\"", .list = preview_gravities),
-	WHOLE("quality", quality, "Quality, for formats that lose some.", "100", 0, 100),
+	WHOLE("quality", quality, "Quality, for formats that lose some; -1: as usual.", "100", -1, 100),
 	WHOLE("borderWidth", border_width, "Width of a border in pixels.", "0", 0, 100),
 	OPTIONAL("borderColor", P_COLOR, struct preview_in, border_color, "Its colour."),
 	WHOLE("borderRadius", border_radius, "Radius of round corners in pixels.", "0", 0, 4000),
@@ -130,7 +130,7 @@ preview_init(struct preview *v, const struct preview_in *in)
 	if (v->icon != PICTURE_ICON_NONE && in->output == NULL)
 		format = PICTURE_PNG;
 	v->ask = (struct picture_ask){.width = (int)in->width.v, .height = (int)in->height.v, .gravity = str_lower(v->rq->cx.arena, str_c(in->gravity)).p,
-	    .quality = (int)in->quality.v, .border_width = (int)in->border_width.v, .border_radius = (int)in->border_radius.v,
+	    .quality = in->quality.v < 0 ? 100 : (int)in->quality.v, .border_width = (int)in->border_width.v, .border_radius = (int)in->border_radius.v,
 	    .border_color = in->border_color, .background = in->background, .opacity = in->opacity.v, .rotation = (int)in->rotation.v, .format = format};
 	v->key = preview_key(v);
 }
