@@ -4,7 +4,7 @@
 
 #include "gate/gate.h"
 
-enum { MP_BOUNDARY_MAX = 200, MP_HEAD_MAX = 8 * 1024 };
+enum { MP_BOUNDARY_MAX = 200, MP_HEAD_MAX = 12 * 1024 };
 
 enum mp_event {
 	MP_MORE,	/* the input is used up */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/offload.h"
+#include "io/range.h"
 
 enum { PATH_BYTES = 1024, HEADERS_MAX = 24, OWN_HEADERS = 8 };
 
@@ -167,49 +168,6 @@ accepts(struct str list, const char *name)
 	return false;
 }
 
-enum range { RANGE_NONE, RANGE_ONE, RANGE_BAD };
-
-static bool
-static_number(struct str s, uint64_t *out)
-{
-	int64_t v;
-
-	if (s.n == 0 || s.p[0] < '0' || s.p[0] > '9' || !str_to_i64(s, &v))
-		return false;
-	*out = (uint64_t)v;
-	return true;
-}
-
-/* One range of bytes of a file of `size`. What is no such thing, several of them too, is as if it were not there (RFC 9110, 14.2). */
-static enum range
-range_of(struct str s, uint64_t size, uint64_t *from, uint64_t *n)
-{
-	uint64_t first, last;
-	struct str a, b;
-
-	if (s.n < 6 || strncasecmp(s.p, "bytes=", 6) != 0)
-		return RANGE_NONE;
-	b = (struct str){s.p + 6, s.n - 6};
-	a = str_trim(str_cut(&b, '-'));
-	if (b.p == NULL)
-		return RANGE_NONE;
-	b = str_trim(b);
-	if (a.n == 0) {		/* the last so many */
-		if (!static_number(b, &last))
-			return RANGE_NONE;
-		*n = last < size ? last : size;
-		*from = size - *n;
-		return *n > 0 ? RANGE_ONE : RANGE_BAD;
-	}
-	if (!static_number(a, &first) || (b.n > 0 && (!static_number(b, &last) || last < first)))
-		return RANGE_NONE;
-	if (first >= size)
-		return RANGE_BAD;
-	*from = first;
-	*n = b.n > 0 && last < size - 1 ? last - first + 1 : size - first;
-	return RANGE_ONE;
-}
-
 /* ---- the answer ---- */
 
 struct answer {
@@ -245,20 +203,24 @@ close_fd(void *arg)
 static err_t
 reply_file(struct ctx *cx, struct http_msg *m, struct answer *a, const struct opening *o, struct static_sent *sent)
 {
-	uint64_t size = (uint64_t)o->st.st_size, from = 0, n = size;
-	enum range r = range_of(m->hdr[HDR_RANGE], size, &from, &n);
+	int64_t size = o->st.st_size, first = 0, last = size - 1;
+	enum range r = range_parse(m->hdr[HDR_RANGE], size, &first, &last);
+	bool part = r == RANGE_ONE || r == RANGE_SUFFIX;
 
-	if (r == RANGE_BAD) {
-		static_add(a, "Content-Range", arena_printf(a->mem, "bytes */%llu", (unsigned long long)size));
+	if (r == RANGE_PAST) {
+		static_add(a, "Content-Range", arena_printf(a->mem, "bytes */%lld", (long long)size));
 		*sent = (struct static_sent){416, 0};
 		http_reply(m, 416, a->h, a->n, STR_NONE);
 		return OK;
 	}
-	if (r == RANGE_ONE)
-		static_add(a, "Content-Range", arena_printf(a->mem, "bytes %llu-%llu/%llu", (unsigned long long)from,
-		    (unsigned long long)(from + n - 1), (unsigned long long)size));
-	*sent = (struct static_sent){r == RANGE_ONE ? 206 : 200, n};
-	return http_send_file(cx, m, sent->status, a->h, a->n, o->fd, from, n);
+	if (part)
+		static_add(a, "Content-Range", arena_printf(a->mem, "bytes %lld-%lld/%lld", (long long)first, (long long)last, (long long)size));
+	else {	/* what is malformed, or several, is as if it were not there */
+		first = 0;
+		last = size - 1;
+	}
+	*sent = (struct static_sent){part ? 206 : 200, (uint64_t)(last - first + 1)};
+	return http_send_file(cx, m, sent->status, a->h, a->n, o->fd, (uint64_t)first, sent->bytes);
 }
 
 err_t

@@ -93,9 +93,9 @@ test('neighbours that are compressed already', { skip }, async () => {
 
 test('one range of bytes', { skip }, async () => {
   for (const [range, status, body, shown] of [['bytes=0-3', 206, '0123', 'bytes 0-3/10'], ['bytes=8-', 206, '89', 'bytes 8-9/10'], ['bytes=-3', 206, '789', 'bytes 7-9/10'], ['bytes=-30', 206, '0123456789', 'bytes 0-9/10'],
-    ['bytes=2-99', 206, '23456789', 'bytes 2-9/10'], ['BYTES= 4 - 4 ', 206, '4', 'bytes 4-4/10'], ['bytes=2-9223372036854775807', 206, '23456789', 'bytes 2-9/10'],
+    ['bytes=2-99', 206, '23456789', 'bytes 2-9/10'], ['BYTES= 4-4 ', 206, '4', 'bytes 4-4/10'], ['bytes=2-9223372036854775807', 206, '23456789', 'bytes 2-9/10'],
     ['bytes=10-', 416, '', 'bytes */10'], ['bytes=-0', 416, '', 'bytes */10'], ['bytes=99-100', 416, '', 'bytes */10'],
-    ['bytes=3-2', 200], ['bytes=0-1,3-4', 200], ['lines=0-1', 200], ['bytes=a-b', 200], ['bytes=-', 200], ['bytes=', 200], ['bytes=0-99999999999999999999', 200], ['bytes=--1', 200]]) {
+    ['bytes=3-2', 200], ['bytes=4 - 4', 200], ['bytes=0-1,3-4', 200], ['lines=0-1', 200], ['bytes=a-b', 200], ['bytes=-', 200], ['bytes=', 200], ['bytes=0-99999999999999999999', 200], ['bytes=--1', 200]]) {
     const r = await get('ten.txt', `Range: ${range}\r\n`);
     assert.deepEqual([r.status, r.body.toString(), r.get('content-range')], [status, body ?? '0123456789', shown], range);
   }

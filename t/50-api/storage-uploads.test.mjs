@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import net from 'node:net'
 import { before, describe, test } from 'node:test'
 import { form, part, upload, uploadChunks } from '../lib/form.mjs'
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { fails } from './lib.mjs'
 
 let s, p, alice, bob
@@ -118,6 +118,24 @@ describe('chunks', () => {
 		}
 	})
 
+	test('the arithmetic of each generation, around multiples of a chunk', async () => {
+		const b = await makeBucket(), size = 1000
+		for (const total of [size - 1, size, size + 1, size + 2, 2 * size - 1, 2 * size, 2 * size + 1, 3 * size, 9 * size + 1])
+			for (const how of ['2022', 'clamped to the size', 'today', 'today, at once']) {
+				const bytes = bytesOf(total, total), n = Math.ceil(total / size), what = `${total} bytes, ${how}`
+				const send = (i, id) => {
+					const start = i * size, end = Math.min(start + size, total), last = how === '2022' ? Math.min(start + size - 1, total) : how.startsWith('clamped') && end === total ? total : end - 1
+					return upload(alice.call, b.$id, 'unique()', part('a.bin', bytes.subarray(start, end)), { id, headers: { 'content-range': `bytes ${start}-${last}/${total}` } })
+				}
+				const all = [await send(0)], { $id } = all[0].body
+				if (how.endsWith('once')) all.push(...await Promise.all(Array.from({ length: n - 1 }, (_, i) => send(i + 1, $id))))
+				else for (let i = 1; i < n; i++) all.push(await send(i, $id))
+				assert.ok(all.every((r) => r.status === 201 && r.body.chunksTotal === n), what)
+				assert.equal(all.filter((r) => r.body.chunksUploaded === n).length, 1, what)
+				assert.ok((await download(b, $id)).raw.equals(bytes), what)
+			}
+	})
+
 	test('six first chunks of one id', async () => {
 		const b = await makeBucket(), id = unique('f'), bytes = bytesOf(30000), send = (at) => upload(alice.call, b.$id, id, part('a.bin', bytes.subarray(at, at + 10000)), { start: at, total: 30000, id: at ? id : undefined })
 		for (const r of await Promise.all(Array.from({ length: 6 }, () => send(0)))) assert.ok([201, 409].includes(r.status), r.text)
@@ -142,6 +160,50 @@ describe('chunks', () => {
 		assert.ok((await download(b, id)).raw.equals(whole))
 		fails(await send(one, 5000), 409, 'document_already_exists')
 		fails(await upload(alice.call, b.$id, id, part('a.bin', 'x')), 409, 'document_already_exists')
+	})
+
+	test('a part that is the whole file again, for its answer was lost', async () => {
+		const b = await makeBucket(), id = unique('f'), bytes = bytesOf(30000), send = (more = {}, call = alice.call) => upload(call, b.$id, id, part('a.bin', more.bytes ?? bytes), { start: 0, total: 30000, id, ...more })
+		const one = await send(), again = await send(), other = await send({ bytes: bytesOf(30000, 9) })
+		for (const r of [again, other]) assert.deepEqual([r.status, r.body], [201, one.body])
+		for (const r of await Promise.all(Array.from({ length: 6 }, () => send()))) assert.equal(r.status, 201, r.text)
+		fails(await send({}, bob.call), 401, 'user_unauthorized')
+		fails(await send({ bytes: bytesOf(100), total: 100 }), 409, 'document_already_exists')
+		fails(await upload(alice.call, b.$id, id, part('a.bin', bytes)), 409, 'document_already_exists')	/* a file that is sent whole is a new one */
+		assert.ok((await download(b, id)).raw.equals(bytes))
+		const half = unique('f')
+		await upload(alice.call, b.$id, half, part('a.bin', bytes.subarray(0, 9)), { start: 0, total: 30000, id: half })
+		fails(await upload(alice.call, b.$id, half, part('a.bin', bytes), { start: 0, total: 30000, id: half }), 400, 'storage_invalid_content_range')
+	})
+
+	test('deleted while it is completed, read and shown', async () => {
+		const b = await makeBucket(), id = unique('f'), at = `/storage/buckets/${b.$id}/files/${id}`, seen = new Set(), rounds = 60
+		let done = false
+		const again = async (what, statuses, act) => {
+			while (!done) {
+				const r = await act()
+				assert.ok(statuses.includes(r.status), `${what}: ${r.status} ${r.text}`)
+				seen.add(`${what} ${r.status}`)
+			}
+		}
+		const bytesBy = (k) => Buffer.from(`${k}`.repeat(27000))
+		await Promise.all([
+			Promise.all([1, 2, 3].map(async (k) => {
+				for (let i = 0; i < rounds; i++) {
+					const r = i % 3 ? await upload(alice.call, b.$id, id, part('a.txt', bytesBy(k))) : await uploadChunks(alice.call, b.$id, id, 'a.txt', bytesBy(k), 9000)
+					assert.ok([201, 400, 404, 409].includes(r.status), r.text)
+					seen.add(`upload ${r.status}`)
+				}
+			})).finally(() => { done = true }),
+			...[1, 2].map(() => again('delete', [204, 404], () => alice.call('DELETE', at))),
+			...[1, 2, 3].map(() => again('download', [200, 404], async () => {
+				const r = await alice.call('GET', `${at}/download`)
+				assert.ok(r.status !== 200 || [0, 1, 2].every((i) => /^(\d)\1{8999}$/.test(r.text.slice(i * 9000, (i + 1) * 9000))), 'each part is of one of them')
+				return r
+			})),
+			again('preview', [200, 404], () => alice.call('GET', `${at}/preview`, { query: { width: 5 } })),
+		])
+		for (const what of ['upload 201', 'delete 204']) assert.ok(seen.has(what), what)
 	})
 
 	test('what does not fit what is there', async () => {
@@ -221,6 +283,47 @@ describe('chunks', () => {
 		await p.ok('PUT', `/storage/buckets/${b.$id}`, { body: { name: 'now', encryption: false, compression: 'zstd' } })
 		const two = await uploadChunks(alice.call, b.$id, 'unique()', 'b.txt', bytes, 100000)
 		for (const f of [one.body, two.body]) assert.ok((await download(b, f.$id)).raw.equals(bytes))
+	})
+
+	/* One that has begun keeps to what the bucket said then; each part is judged by what it says now. */
+	test('settings of the bucket change while an upload is under way', async () => {
+		const bytes = Buffer.from('compressible '.repeat(20000))
+		async function within(b, change) {
+			const id = unique('f'), f = form({ fileId: id, file: part('a.bin', bytes) }), socket = net.connect(s.port, '127.0.0.1'), got = []
+			socket.on('data', (d) => got.push(d))
+			const ended = new Promise((ok) => socket.on('close', ok)), half = f.body.length >> 1
+			socket.write(`POST /v1/storage/buckets/${b.$id}/files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nX-Appwrite-Project: ${p.id}\r\nCookie: ${alice.cookie}\r\n` +
+				`Content-Type: ${f.headers['content-type']}\r\nContent-Length: ${f.body.length}\r\n\r\n`)
+			await until('the handler waits for the body', () => /^HTTP\/1\.1 100/.test(Buffer.concat(got).toString()))
+			await new Promise((ok) => socket.write(f.body.subarray(0, half), ok))
+			await change()
+			socket.write(f.body.subarray(half))
+			await ended
+			return { id, status: Number(/HTTP\/1\.1 ([2-5]\d\d)/.exec(Buffer.concat(got).toString())?.[1]) }
+		}
+		const open = { permissions: ['read("users")', 'create("users")'] }, size = Math.ceil(bytes.length / 3)
+		for (const [to, refused] of [[{ encryption: true, ...open }], [{ compression: 'gzip', ...open }], [{ compression: 'zstd', encryption: true, ...open }], [{ antivirus: false, ...open }],
+			[{ maximumFileSize: 10, ...open }, [400, 'storage_invalid_file_size']], [{ allowedFileExtensions: ['jpg'], ...open }, [400, 'storage_file_type_unsupported']],
+			[{ enabled: false, ...open }, [404, 'storage_bucket_not_found']], [{ permissions: ['read("users")'] }, [401, 'user_unauthorized']]]) {
+			const what = JSON.stringify(to), put = (b, more) => p.ok('PUT', `/storage/buckets/${b.$id}`, { body: { name: 'now', encryption: false, ...more } })
+			const b = await makeBucket(open), one = await within(b, () => put(b, to))
+			assert.equal(one.status, 201, what)
+			const id = unique('f'), c = await makeBucket(open), send = (i) => upload(alice.call, c.$id, 'unique()', part('a.bin', bytes.subarray(i * size, (i + 1) * size)), { start: i * size, total: bytes.length, id })
+			assert.equal((await send(0)).status, 201)
+			await put(c, to)
+			for (const i of [1, 2]) {
+				const r = await send(i)
+				if (refused) fails(r, ...refused)
+				else assert.equal(r.status, 201, what)
+			}
+			for (const x of [b, c]) await put(x, { maximumFileSize: 30000000, ...open })
+			for (const i of [1, 2]) assert.equal((await send(i)).status, 201, what)	/* nothing was lost, nor counted twice */
+			assert.ok((await download(b, one.id)).raw.equals(bytes), what)
+			assert.ok((await download(c, id)).raw.equals(bytes), what)
+		}
+		const b = await makeBucket(), gone = await within(b, async () => { await p.ok('DELETE', `/storage/buckets/${b.$id}`, { status: 204 }); await makeBucket({ bucketId: b.$id }) })
+		assert.equal(gone.status, 404)
+		assert.equal((await alice.ok('GET', `/storage/buckets/${b.$id}/files`)).total, 0)
 	})
 
 	test('a bucket that is deleted under uploads', async () => {

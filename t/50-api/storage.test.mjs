@@ -254,9 +254,11 @@ describe('downloads and views', () => {
 	test('ranges that cannot be served', async () => {
 		const b = await makeBucket(), f = await makeFile(b), at = `/storage/buckets/${b.$id}/files/${f.$id}`
 		for (const how of ['download', 'view'])
-			for (const range of ['bytes=-10', 'lines=0-9', 'bytes=9-0', 'bytes=0-1,4-5', 'bytes=a-b', 'bytes=5000-6000', 'bytes=900-', 'bytes=988', 'bytes=+1-5', 'bytes=1-99999999999999999999', 'bytes'])
+			for (const range of ['bytes=-10', 'lines=0-9', 'bytes=9-0', 'bytes=0-1,4-5', 'bytes=a-b', 'bytes=5000-6000', 'bytes=900-', 'bytes=988', 'bytes=+1-5', 'bytes=1-99999999999999999999', 'bytes',
+				'bytes=', 'bytes=-', 'bytes=-0', 'bytes=0 - 5', 'bytes = 0-5', 'bytes 0-5', 'bytes=0x0-0x5', 'bytes=9223372036854775807-', 'bytes=--5', 'bytes=1-2-3'])
 				fails(await alice.call('GET', `${at}/${how}`, { headers: { range } }), 416, 'storage_invalid_range')
 		assert.equal((await alice.call('GET', `${at}/view`, { headers: { range: '' } })).status, 200)
+		for (const range of ['Bytes=2-5', 'bytes= 2-5', ' bytes=2-5 ', 'bytes=02-05']) assert.equal((await alice.call('GET', `${at}/view`, { headers: { range } })).headers['content-range'], `bytes 2-5/${text.length}`, range)
 	})
 
 	test('heads', async () => {
@@ -289,6 +291,33 @@ describe('downloads and views', () => {
 		assert.equal(d, `attachment; filename="_\\"__.txt\\""; filename*=UTF-8''%E2%82%AC%22%0D%0A.txt%22`)
 	})
 
+	test('names that are long: what a head can carry, with the extension', async () => {
+		const b = await makeBucket(), send = (name) => upload(alice.call, b.$id, 'unique()', part(name, 'x'))
+		for (const [name, told] of [['x'.repeat(2044) + '.txt'], ['é'.repeat(512), 512], ['é'.repeat(2044) + '.txt', 511], ['😀'.repeat(2044) + '.txt', 255], [`${'日'.repeat(1000)}.${'本'.repeat(1000)}`, 341], ['日'.repeat(341) + '.png', 340]]) {
+			const r = await send(name), points = [...name]
+			assert.deepEqual([r.status, r.body.name], [201, name])
+			const d = (await alice.call('GET', `/storage/buckets/${b.$id}/files/${r.body.$id}/view`)).headers['content-disposition'], long = /filename\*=UTF-8''(.*)$/.exec(d)?.[1]
+			assert.ok(d.length < 4000, `${d.length} bytes`)
+			const end = /\.(txt|png)$/.exec(name)?.[0] ?? ''
+			if (told) assert.equal(decodeURIComponent(long), points.slice(0, told).join('') + (points.length > told ? end : ''), name.slice(-9))
+			else assert.equal(d, `inline; filename="${name}"`)
+		}
+		for (const name of ['x'.repeat(2049), '😀'.repeat(2049), `${'x'.repeat(2045)}.txt`]) fails(await send(name), 400, 'document_invalid_structure')
+	})
+
+	test('HEAD tells what GET would, on every route that reads', async () => {
+		const b = await makeBucket({ permissions: ['read("any")', 'create("users")'] }), f = await makeFile(b), of = `/storage/buckets/${b.$id}`
+		const varies = new Set(['date', 'expires', 'connection', 'keep-alive', 'transfer-encoding', 'x-request-id', 'x-debug-speed', 'x-appwrite-cache'])
+		const heads = (r) => Object.fromEntries(Object.entries(r.headers).filter(([name]) => !varies.has(name)))
+		for (const target of ['/storage/buckets', of, `${of}/files`, `${of}/files/${f.$id}`, `${of}/files/${f.$id}/view`, `${of}/files/${f.$id}/download`, `${of}/files/${f.$id}/preview`, `${of}/files/none/view`, '/storage/usage', `/storage/${b.$id}/usage`,
+			'/avatars/flags/de', '/avatars/browsers/ff', '/avatars/credit-cards/visa', '/avatars/qr?text=a', '/avatars/initials?name=a', '/avatars/flags/none', '/locale/countries', '/locale/countries/eu', '/locale/countries/phones',
+			'/locale/continents', '/locale/currencies', '/locale/languages', '/health', '/health/anti-virus', '/health/queue/webhooks', '/health/queue/logs', '/health/version'])
+			for (const headers of [{}, { range: 'bytes=2-5' }]) {
+				const get = await p.call('GET', target, { headers }), head = await p.call('HEAD', target, { headers })
+				assert.deepEqual([head.status, head.raw.length, heads(head)], [get.status, 0, heads(get)], target)
+			}
+	})
+
 	test('conditions', async () => {
 		const b = await makeBucket(), id = unique('f'), at = `/storage/buckets/${b.$id}/files/${id}/view`
 		await upload(alice.call, b.$id, id, part('a.txt', text))
@@ -299,7 +328,7 @@ describe('downloads and views', () => {
 			assert.deepEqual([r.status, r.raw.length, r.headers.etag], [304, 0, tag], given)
 		}
 		assert.equal((await alice.call('GET', at, { headers: { 'if-none-match': '"other"' } })).status, 200)
-		for (const [given, status] of [[tag, 206], [`W/${tag}`, 200], ['"other"', 200]])
+		for (const [given, status] of [[tag, 206], [`W/${tag}`, 200], ['"other"', 200], ['', 200], ['Sat, 29 Oct 1994 19:43:31 GMT', 200], ['Sat, 29 Oct 2094 19:43:31 GMT', 200], [`${tag}, ${tag}`, 200]])
 			assert.equal((await alice.call('GET', at, { headers: { 'if-range': given, range: 'bytes=0-9' } })).status, status, given)
 		await alice.ok('DELETE', at.slice(0, -5), { status: 204 })
 		await upload(alice.call, b.$id, id, part('a.txt', text))

@@ -69,6 +69,11 @@ t_fuzz_fuzz_chunks_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
 t_fuzz_fuzz_chunks_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_chunks_LDADD = libbadal-core.a $(LIBS_ALL)
 
+check_PROGRAMS += t/fuzz/fuzz_range
+t_fuzz_fuzz_range_SOURCES = t/fuzz/fuzz_range.c
+t_fuzz_fuzz_range_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_range_LDADD = $(FUZZ_LIBS)
+
 check_PROGRAMS += t/fuzz/fuzz_picture
 t_fuzz_fuzz_picture_SOURCES = t/fuzz/fuzz_picture.c
 t_fuzz_fuzz_picture_LDFLAGS = $(FUZZ_LINK)

@@ -2,6 +2,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "files_priv.h"
+#include "io/range.h"
 
 enum { WHOLE_MAX = 64 * 1024, TAG_MAX = 80 };	/* WHOLE_MAX: what goes out with its head in one write */
 #define FRESH_MS (45 * 24 * 3600 * INT64_C(1000))
@@ -123,16 +124,16 @@ content_answer(struct req *rq, const struct file *f, const char *type)
 	struct slice s = {.f = f, .type = type, .status = 200, .n = f->size};
 	const char *tag = file_etag(&rq->cx, f);
 	struct str given = rq->http->hdr[HDR_IF_RANGE];
-	enum range how = RANGE_WHOLE;
+	enum range how = RANGE_NONE;
 	int64_t last;
 
 	if (etag_listed(rq->http->hdr[HDR_IF_NONE_MATCH], tag))
 		return reply_raw(rq, 304, type, STR_NONE);
 	if (given.p == NULL || str_is(given, tag))
 		how = range_parse(rq->http->hdr[HDR_RANGE], f->size, &s.first, &last);
-	if (how == RANGE_BAD)
+	if (how != RANGE_NONE && how != RANGE_ONE)	/* suffixes neither: the contract has none */
 		return fail(&rq->cx, ERR_STORAGE_INVALID_RANGE, "%.*s of %lld", STR_FMT(rq->http->hdr[HDR_RANGE]), (long long)f->size);
-	if (how == RANGE_PART) {
+	if (how == RANGE_ONE) {
 		s.status = 206;
 		s.n = last - s.first + 1;
 		reply_static(rq, "Content-Range", arena_printf(rq->cx.arena, "bytes %lld-%lld/%lld", (long long)s.first, (long long)last, (long long)f->size));

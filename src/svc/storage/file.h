@@ -61,7 +61,8 @@ struct upload {			/* one request that carries bytes of a file */
 	const char *id;
 	struct str name;
 	struct strs perms;	/* not set: those of whoever uploads */
-	int64_t start, total;	/* where its bytes belong, of how many */
+	bool ranged;		/* they are a part, if of the whole file */
+	int64_t start, total;	/* where they belong, of how many */
 	struct blob blob;	/* they, on the device */
 	struct str head;	/* the first bytes of the request's, as far as they were kept: enough to know the type of a file that is whole */
 };

@@ -3,6 +3,9 @@
 
 #include "core/conf.h"
 #include "core/metric.h"
+#include "io/range.h"
+
+enum { NAME_MAX_POINTS = 2048 };
 
 #define FILE_PATH(st) PATH("bucketId", P_UID, st, bucket, "Bucket ID."), PATH("fileId", P_UID, st, id, "File ID.")
 
@@ -155,6 +158,14 @@ name_alone(struct str name)
 	return slash ? (struct str){slash + 1, name.n - (size_t)(slash + 1 - name.p)} : name;
 }
 
+static bool
+name_fits(struct str name)
+{
+	size_t points;
+
+	return str_utf8(name, &points) && points <= NAME_MAX_POINTS;
+}
+
 /* The id of the upload that this goes on with, from wherever the client says it; NULL: it does not yet. */
 static const char *
 early_id(struct receiving *r)
@@ -243,6 +254,8 @@ files_receive(struct receiving *r, struct create_in *in)
 	TRY(form_open(r->rq, "file", &r->form, &r->file, &there));
 	TRY(judge_rate(r));
 	r->u.name = name_alone(r->file.filename);
+	if (there && !name_fits(r->u.name))
+		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid file name: It may have %d characters at most.", NAME_MAX_POINTS);
 	if (there && !extension_allowed(r->b, r->u.name))
 		return fail(cx, ERR_STORAGE_FILE_TYPE_UNSUPPORTED, "name=%.*s", STR_FMT(r->u.name));
 	if (there)
@@ -257,6 +270,7 @@ files_receive(struct receiving *r, struct create_in *in)
 	r->u.id = in->id;
 	r->u.perms = in->perms;
 	TRY(blob_finish(r->blob, &r->u.blob));
+	r->u.ranged = r->ranged;
 	r->u.start = r->ranged ? r->range.start : 0;
 	r->u.total = r->ranged ? r->range.size : r->u.blob.size;
 	r->u.head = buf_view(&r->head);

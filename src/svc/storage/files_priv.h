@@ -5,7 +5,6 @@
 #include "gate/caller.h"
 #include "svc/storage/file.h"
 #include "svc/storage/media.h"
-#include "svc/storage/range.h"
 
 struct file_caller file_caller_of(const struct req *rq);
 

@@ -106,6 +106,8 @@ media_active(const char *mime)
 
 /* ---- what it is called ---- */
 
+enum { NAME_TOLD_MAX = 3072, EXTENSION_TOLD_MAX = 64 };
+
 static bool
 plain(unsigned char c)
 {
@@ -119,9 +121,40 @@ attr_char(unsigned char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$&+-.^_`|~", c) != NULL);
 }
 
-const char *
-media_disposition(struct ctx *cx, const char *disposition, const char *name)
+/* Bytes of the name in the form of RFC 8187. */
+static size_t
+encoded_length(struct str s)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += attr_char((unsigned char)s.p[i]) ? 1 : 3;
+	return n;
+}
+
+/* Proxies have 4 KiB for a whole head, often: of a name that would be longer the beginning and the extension are told. */
+static const char *
+name_told(struct ctx *cx, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	struct str ext = str_c(dot ? dot : ""), start = str_c(name);
+	size_t room = NAME_TOLD_MAX;
+
+	if (encoded_length(start) <= room)
+		return name;
+	if (encoded_length(ext) > EXTENSION_TOLD_MAX)
+		ext = STR("");
+	start.n -= ext.n;
+	room -= encoded_length(ext);
+	while (encoded_length(start) > room)
+		start = str_head(start, start.n - (encoded_length(start) - room + 2) / 3);
+	return arena_printf(cx->arena, "%.*s%s", STR_FMT(start), ext.p);
+}
+
+const char *
+media_disposition(struct ctx *cx, const char *disposition, const char *full)
+{
+	const char *name = name_told(cx, full);
 	bool ascii = true;
 	struct buf b;
 

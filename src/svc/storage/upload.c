@@ -490,8 +490,11 @@ upload_store(struct ctx *cx, const struct project *p, const struct file_caller *
 	err_t e;
 
 	*kept_out = false;
-	if (u->start == 0 && u->blob.size == u->total)
-		return upload_whole(cx, p, who, u, out, kept_out);
+	if (u->start == 0 && u->blob.size == u->total) {
+		e = upload_whole(cx, p, who, u, out, kept_out);
+		if (e != ERR_DOCUMENT_ALREADY_EXISTS || !u->ranged)
+			return e;
+	}	/* the answer to it was lost, maybe: the last part comes again */
 	e = TX_RUN(cx, tx, store_part(tx, p, who, u, &part));
 	if (e == ERR_DOCUMENT_ALREADY_EXISTS)	/* another first part was quicker, or it is somebody else's: the row says which */
 		e = TX_RUN(cx, tx, store_part(tx, p, who, u, &part));
