@@ -1,0 +1,241 @@
+/* The runtime server of Node.js functions: loads a function and serves runs of it over HTTP, in both generations of handlers.
+ *
+ *   (req, res)                 req.variables, req.payload, req.headers; res.send(text, status), res.json(object, status)
+ *   (context)                  context.req, context.res, context.log, context.error; what res.text() and the like give is returned
+ *
+ * It listens on the Unix socket that BADAL_SOCKET names, else on port 3000. The first request is POST /__badal/start: JSON { variables, entrypoint, generation,
+ * secret, code }. The variables become the environment before any code of the function is loaded, so that they never pass through execve. The answer,
+ * { generation }, says which of the two contracts runs are then asked for by:
+ *   v2   POST / with x-internal-challenge: { variables, payload, headers, timeout } in, { response, stdout, stderr } out
+ *   v5   any method and path with x-open-runtimes-secret; the answer is the function's own. With "x-badal-logs: inline" the request is a
+ *        POST whose method is x-badal-method, and the answer is 200, with its own status in x-badal-status, its body followed by what was logged and by the
+ *        errors, and by three lengths of 16 hexadecimal digits (body, logs, errors): so HEAD and 204 have output, too
+ * Runs overlap: what is written while a run is served belongs to that run. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import fs from 'node:fs'
+import http from 'node:http'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { format } from 'node:util'
+
+const BODY_MAX = 20 * 1024 * 1024, OUTPUT_MAX = 4 * 1024 * 1024	/* characters of each output of a run; the server keeps a million */
+const runs = new AsyncLocalStorage()
+
+/* ---- what a run writes ---- */
+
+class Output {
+	parts = []
+	length = 0
+	dropped = 0
+	add(text) {
+		const room = OUTPUT_MAX - this.length
+		if (text.length > room) {
+			this.dropped += text.length - room
+			text = text.slice(0, room)
+		}
+		if (text) this.parts.push(text)
+		this.length += text.length
+	}
+	toString() { return this.parts.join('') + (this.dropped ? `\n[${this.dropped} more characters were dropped]` : '') }
+}
+class Run {
+	logs = new Output()
+	errors = new Output()
+	over = false	/* it was answered: what comes now belongs to nobody */
+}
+const word = (v) => (typeof v === 'string' ? v : v instanceof Error ? v.stack : format(typeof v === 'object' && v !== null ? json(v) : v))
+const line = (args) => (typeof args[0] === 'string' && args[0].includes('%') ? format(...args) : args.map(word).join(' ')) + '\n'
+function json(v) {
+	try { return JSON.stringify(v) ?? String(v) } catch { return format('%o', v) }
+}
+const reason = (e) => (e instanceof Error ? e.stack ?? String(e) : e === undefined ? 'undefined was thrown' : typeof e === 'string' ? e : `thrown: ${json(e)}`)
+
+const to = (which, real) => (...args) => { const run = runs.getStore(); run ? run.over || run[which].add(line(args)) : real.write(line(args)) }
+const out = to('logs', process.stdout), err = to('errors', process.stderr)
+Object.assign(console, { log: out, info: out, debug: out, dir: (v) => out(v), error: err, warn: err, trace: (...args) => err(new Error(line(args).trimEnd()).stack) })
+for (const [stream, which] of [[process.stdout, 'logs'], [process.stderr, 'errors']]) {
+	const write = stream.write.bind(stream)
+	stream.write = (chunk, encoding, done) => {
+		const run = runs.getStore()
+		if (!run) return write(chunk, encoding, done)
+		if (!run.over) run[which].add(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString())
+		const call = typeof encoding === 'function' ? encoding : done
+		if (call) process.nextTick(call)
+		return true
+	}
+}
+
+/* ---- the function ---- */
+
+let secret, handler, generation, broken	/* why there is no handler; shown with every run */
+const serving = new Set()
+
+async function load({ code = '/code', entrypoint }) {
+	const root = fs.realpathSync(code), file = path.join(root, entrypoint)
+	if (!fs.existsSync(file)) throw new Error(`There is no file ${entrypoint}. What there is: ${fs.readdirSync(root).slice(0, 20).join(', ')}`)
+	let loaded
+	try {
+		loaded = await import(pathToFileURL(file))
+	} catch (e) {
+		if (!/require is not defined|Cannot use import|Unexpected token 'export'/.test(String(e))) throw e
+		loaded = createRequire(file)(file)
+	}
+	for (let at = loaded, i = 0; i < 3 && at; i++, at = at.default)	/* module.exports, export default, and what compilers make of that */
+		if (typeof at === 'function') return at
+	for (const name of ['main', 'handler']) if (typeof loaded?.[name] === 'function') return loaded[name]
+	throw new Error(`${entrypoint} exports no function: module.exports = async (…) => {…}, or export default`)
+}
+
+async function start(rq) {
+	const told = JSON.parse(await collect(rq))
+	Object.assign(process.env, told.variables)
+	process.chdir(told.code ?? '/code')
+	secret = told.secret
+	try {
+		handler = await load(told)
+	} catch (e) {
+		broken = reason(e)
+	}
+	/* A parameter with a default does not count, nor does what is taken apart: ({ req, res }) is one. */
+	generation = told.generation && told.generation !== 'arity' ? told.generation : handler?.length >= 2 ? 'v2' : 'v5'
+	return { generation, error: broken }
+}
+
+/* ---- (req, res) ---- */
+
+async function runOld(asked, run) {
+	let answer
+	const once = (response, status = 200) => {
+		if (answer) run.errors.add('The function has answered already: the first answer counts.\n')
+		answer ??= { response, status }
+	}
+	const req = { variables: asked.variables ?? {}, payload: asked.payload ?? '', headers: asked.headers ?? {} }
+	const res = { send: (text, status) => once(text === undefined ? '' : typeof text === 'string' ? text : String(text), status), json: (v, status) => once(v === undefined ? null : v, status) }
+	try {
+		if (!handler) throw broken
+		await handler(req, res)
+		if (!answer) throw new Error('The function ended without an answer: it calls res.send(…) or res.json(…) before it ends.')
+	} catch (e) {
+		if (!answer) {
+			run.errors.add(reason(e) + '\n')
+			answer = { response: '', status: 500 }
+		} else run.errors.add(reason(e) + '\n')
+	}
+	return answer
+}
+const trimmed = (o) => o.toString().replace(/\n$/, '')
+
+async function serveOld(rq, rs) {
+	if (rq.headers['x-internal-challenge'] !== secret) return reply(rs, 500, { stderr: 'Unauthorized' })
+	const asked = JSON.parse((await collect(rq)) || '{}'), run = new Run()
+	Object.assign(process.env, Object.fromEntries(Object.entries(asked.variables ?? {}).filter(([k]) => !/^APPWRITE_FUNCTION_(DATA|EVENT_DATA)$/.test(k)).map(([k, v]) => [k, String(v)])))
+	const { response, status } = await runs.run(run, () => runOld(asked, run))
+	run.over = true
+	reply(rs, status, { response, stdout: trimmed(run.logs), stderr: trimmed(run.errors) })
+}
+
+/* ---- (context) ---- */
+
+class Body {
+	constructor(bytes, type) { this.bytes = bytes; this.type = type }
+	get text() { return this.bytes.toString() }
+	get json() { return JSON.parse(this.text || '{}') }
+	get any() {
+		if (/^application\/json/i.test(this.type)) return this.bytes.length ? this.json : ''
+		return /^(application\/octet-stream|image\/|audio\/|video\/)/i.test(this.type) ? this.bytes : this.text
+	}
+}
+function request(rq, bytes) {
+	const headers = Object.fromEntries(Object.entries(rq.headers).filter(([k]) => !/^x-(open-runtimes|badal)-/.test(k)))
+	const forced = process.env.OPEN_RUNTIMES_HEADERS ? JSON.parse(process.env.OPEN_RUNTIMES_HEADERS) : {}
+	for (const [k, v] of Object.entries(forced)) headers[k.toLowerCase()] = String(v)
+	const scheme = headers['x-forwarded-proto'] ?? 'http', host = headers.host ?? '', [name, port] = host.split(/:(?=\d+$)/), [at, queryString = ''] = rq.url.split(/\?(.*)/s)
+	const body = new Body(bytes, headers['content-type'] ?? '')
+	return {
+		method: rq.headers['x-badal-method'] ?? rq.method, scheme, host: name, port: Number(port ?? (scheme === 'https' ? 443 : 80)), path: at, queryString, query: Object.fromEntries(new URLSearchParams(queryString)),
+		url: `${scheme}://${host}${rq.url}`, headers,
+		bodyBinary: bytes, get bodyText() { return body.text }, get bodyRaw() { return body.text }, get bodyJson() { return body.json }, get body() { return body.any },
+	}
+}
+const answer = (body, statusCode = 200, headers = {}) => ({ body, statusCode, headers })
+const res = {
+	text: (body, status, headers) => answer(body, status, headers),
+	send: (body, status, headers) => answer(body, status, headers),
+	binary: (bytes, status, headers) => answer(bytes, status, headers),
+	json: (v, status, headers = {}) => answer(JSON.stringify(v), status, { ...headers, 'content-type': 'application/json' }),
+	empty: () => answer('', 204),
+	redirect: (url, status = 301, headers = {}) => answer('', status, { ...headers, location: url }),
+}
+
+async function runNew(rq, bytes, run) {
+	const context = { req: request(rq, bytes), res, log: (...args) => run.over || run.logs.add(line(args)), error: (...args) => run.over || run.errors.add(line(args)) }
+	try {
+		if (!handler) { run.errors.add(broken + '\n'); return answer('', 503) }
+		const given = await handler(context)
+		if (given && typeof given === 'object' && 'statusCode' in given) return given
+		run.errors.add('The function returned no answer: return context.res.text(…), json(…), binary(…), empty() or redirect(…).\n')
+	} catch (e) {
+		run.errors.add(reason(e) + '\n')
+	}
+	return answer('', 500)
+}
+function timed(ms, run, work) {
+	let timer
+	const over = new Promise((ok) => { timer = setTimeout(() => { run.errors.add('Execution timed out.\n'); ok(answer('', 500)) }, ms) })
+	return Promise.race([work, over]).finally(() => clearTimeout(timer))
+}
+const bytesOf = (body) => (body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : body instanceof ArrayBuffer ? Buffer.from(body) : Buffer.from(body === undefined || body === null ? '' : typeof body === 'string' ? body : json(body)))
+function headersOf(given) {
+	const headers = {}
+	for (const [k, v] of Object.entries(given ?? {})) if (!/^x-(open-runtimes|badal)-/i.test(k)) headers[k.toLowerCase()] = Array.isArray(v) ? v.map(String) : String(v)
+	headers['content-type'] ??= 'text/plain'
+	if (!headers['content-type'].startsWith('multipart/') && !/charset=/i.test(headers['content-type'])) headers['content-type'] += '; charset=utf-8'
+	return headers
+}
+
+async function serveNew(rq, rs) {
+	const h = rq.headers, seconds = Number(h['x-open-runtimes-timeout'] || 0)
+	if (secret && h['x-open-runtimes-secret'] !== secret) return reply(rs, 500, { message: 'Unauthorized' })
+	if (!(seconds >= 0)) return reply(rs, 500, { message: 'x-open-runtimes-timeout is a number of seconds' })
+	const bytes = await collect(rq), run = new Run(), work = runs.run(run, () => runNew(rq, bytes, run))
+	const given = await (seconds > 0 ? timed(seconds * 1000, run, work) : work), body = bytesOf(given.body), headers = headersOf(given.headers)
+	run.over = true
+	if (h['x-badal-logs'] !== 'inline') return rs.writeHead(given.statusCode, { ...headers, 'content-length': body.length }).end(body)
+	const logging = h['x-open-runtimes-logging'] !== 'disabled', logs = Buffer.from(logging ? run.logs.toString() : ''), errors = Buffer.from(logging ? run.errors.toString() : '')
+	const lengths = Buffer.from([body, logs, errors].map((b) => b.length.toString(16).padStart(16, '0')).join(''))
+	delete headers['content-length']
+	delete headers['transfer-encoding']
+	rs.writeHead(200, { ...headers, 'x-badal-status': given.statusCode, 'content-length': body.length + logs.length + errors.length + lengths.length }).end(Buffer.concat([body, logs, errors, lengths]))
+}
+
+/* ---- serving ---- */
+
+async function collect(rq) {
+	const parts = []
+	let n = 0
+	for await (const part of rq) {
+		if ((n += part.length) > BODY_MAX) throw new Error(`A body has at most ${BODY_MAX} bytes.`)
+		parts.push(part)
+	}
+	return Buffer.concat(parts)
+}
+function reply(rs, status, object) {
+	const body = JSON.stringify(object)
+	rs.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
+}
+async function serve(rq, rs) {
+	if (rq.url === '/__opr/health') return rs.end('OK')
+	if (rq.url === '/__badal/start' && generation === undefined) return reply(rs, 200, await start(rq))
+	if (generation === undefined) return reply(rs, 503, { stderr: 'The function has not been started.' })
+	return generation === 'v2' ? serveOld(rq, rs) : serveNew(rq, rs)
+}
+const server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (rq, rs) => {
+	serving.add(rs)
+	rs.on('close', () => serving.delete(rs))
+	serve(rq, rs).catch((e) => { if (!rs.headersSent) reply(rs, 500, { stderr: reason(e), stdout: '', response: '' }); else rs.destroy() })
+})
+/* What is thrown outside of every run: it belongs to the run in whose time it was begun, if that is known. */
+for (const what of ['uncaughtException', 'unhandledRejection'])
+	process.on(what, (e) => { const run = runs.getStore(); if (run && !run.over) run.errors.add(reason(e) + '\n'); else process.stderr.write(reason(e) + '\n') })
+server.listen(process.env.BADAL_SOCKET ?? 3000)

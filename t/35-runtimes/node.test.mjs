@@ -1,0 +1,105 @@
+/* The runtime server of Node.js: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { start } from './runtime.mjs'
+
+const command = [process.execPath, '@node/server.mjs']
+const run = (files, how = {}) => start(command, typeof files === 'string' ? { 'index.js': files } : files, { entrypoint: 'index.js', ...how })
+
+test('a handler is taken for what it is', async () => {
+	for (const [text, generation, file = 'index.js'] of [
+		['module.exports = async (req, res) => { res.send("yes") }', 'v2'],
+		['module.exports = async (context) => context.res.text("yes")', 'v5'],
+		['module.exports = async ({ req, res, log }) => res.text("yes")', 'v5'],
+		['export default async ({ res }) => res.text("yes")', 'v5', 'index.mjs'],
+		['export default async (req, res) => { res.send("yes") }', 'v2', 'index.mjs'],
+		['"use strict"; Object.defineProperty(exports, "__esModule", { value: true }); exports.default = async ({ res }) => res.text("yes")', 'v5'],
+		['exports.default = function (req, res) { res.send("yes") }', 'v2', 'src/main.cjs'],
+	]) {
+		const f = await run({ [file]: text }, { entrypoint: file })
+		assert.deepEqual(f.told, { generation }, text)
+		assert.equal(generation === 'v2' ? (await f.old()).response : (await f.ask('GET', '/')).text, 'yes', text)
+	}
+	const said = await run('module.exports = async (context) => context.res.send("the function says so")', { generation: 'v5' })
+	assert.equal((await said.ask('POST', '/')).text, 'the function says so')
+})
+
+test('(req, res): what comes, and what goes', async () => {
+	const g = await run({ 'index.js': `const fs = require('fs'), beside = require('./lib/beside')
+module.exports = async (req, res) => {
+	console.log('log', 1, { a: [1] }, null); console.info('info'); console.error('error %d', 7); process.stdout.write('raw\\n')
+	const what = JSON.parse(req.payload || '{}')
+	if (what.send !== undefined) return res.send(what.send, what.status)
+	res.json({ payload: req.payload, v: req.variables.NAME, env: process.env.NAME, header: req.headers.x, file: fs.readFileSync('data.txt', 'utf8'), dir: __dirname === process.cwd(), beside }, what.status)
+}`, 'data.txt': 'data', 'lib/beside.js': 'module.exports = "beside"' }, { variables: { NAME: 'ä "quoted"\n$(x)' } })
+	const r = await g.old('{"status":201}', { headers: { x: 'y' } })
+	assert.deepEqual(r, { status: 201, response: { payload: '{"status":201}', v: 'ä "quoted"\n$(x)', env: 'ä "quoted"\n$(x)', header: 'y', file: 'data', dir: true, beside: 'beside' }, stdout: 'log 1 {"a":[1]} null\ninfo\nraw', stderr: 'error 7' })
+	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await g.old(JSON.stringify({ send: text }))).response, text)
+})
+
+test('(context): what comes, and what goes', async () => {
+	const f = await run({ 'index.mjs': `export default async ({ req, res, log, error }) => {
+	log('one', { a: 1 }); error('two'); console.log('three')
+	if (req.path === '/binary') return res.binary(Buffer.from(Array.from({ length: 256 }, (_, i) => i)), 200, { 'content-type': 'application/octet-stream', 'x-mine': 'yes', 'X-Open-Runtimes-Log-Id': 'no' })
+	if (req.path === '/empty') return res.empty()
+	if (req.path === '/to') return res.redirect('https://example.test/', 302)
+	if (req.path === '/text') return res.text(req.bodyText, 418)
+	if (req.path === '/echo') return res.binary(req.bodyBinary)
+	return res.json({ method: req.method, path: req.path, url: req.url, query: req.query, queryString: req.queryString, host: req.host, port: req.port, scheme: req.scheme, headers: req.headers, body: req.body, env: process.env.NAME })
+}` }, { entrypoint: 'index.mjs', variables: { NAME: 'value' } })
+	const r = await f.ask('PATCH', '/a/b?x=1&y=%20z', { headers: { host: 'f.example.test:8080', 'content-type': 'application/json', 'x-forwarded-proto': 'https' }, body: '{"k":[1]}' }), j = JSON.parse(r.text)
+	assert.deepEqual([r.status, r.headers['content-type'], r.logs, r.errors], [200, 'application/json; charset=utf-8', 'one {"a":1}\nthree\n', 'two\n'])
+	assert.ok(Object.keys(j.headers).every((k) => !/^x-(open-runtimes|badal)/.test(k)))
+	delete j.headers
+	assert.deepEqual(j, { method: 'PATCH', path: '/a/b', url: 'https://f.example.test:8080/a/b?x=1&y=%20z', query: { x: '1', y: ' z' }, queryString: 'x=1&y=%20z', host: 'f.example.test', port: 8080, scheme: 'https', body: { k: [1] }, env: 'value' })
+	const b = await f.ask('GET', '/binary')
+	assert.deepEqual([...b.bytes], Array.from({ length: 256 }, (_, i) => i))
+	assert.deepEqual([b.headers['x-mine'], b.headers['x-open-runtimes-log-id']], ['yes', undefined])
+	assert.deepEqual([(await f.ask('GET', '/empty')).status, (await f.ask('GET', '/to')).headers.location, (await f.ask('POST', '/text', { body: 'é' })).text, (await f.ask('POST', '/text')).status], [204, 'https://example.test/', 'é', 418])
+	const bytes = Buffer.from(Array.from({ length: 100000 }, (_, i) => i * 7 & 255))
+	assert.ok((await f.ask('POST', '/echo', { body: bytes, headers: { 'content-type': 'application/octet-stream' } })).bytes.equals(bytes))
+	assert.equal((await f.send('GET', '/', { 'x-open-runtimes-secret': 'wrong' })).status, 500)
+	assert.equal((await f.send('GET', '/__opr/health')).bytes.toString(), 'OK')
+})
+
+test('what a function gets wrong is told', async () => {
+	for (const [body, told] of [
+		['throw new Error("broken")', /Error: broken\n +at .*index\.js:1/], ['throw undefined', /undefined was thrown/], ['throw "text"', /^text$/], ['throw { code: 7 }', /thrown: \{"code":7\}/],
+		['', /ended without an answer/], ['return 5', /ended without an answer/],
+	]) {
+		const f = await run(`module.exports = async (req, res) => { console.log("before"); ${body} }`), r = await f.old()
+		assert.deepEqual([r.status, r.response, r.stdout], [500, '', 'before'], body)
+		assert.match(r.stderr, told)
+		const g = await run(`module.exports = async (context) => { context.log("before"); ${body} }`), s = await g.ask('GET', '/')
+		assert.deepEqual([s.status, s.text, s.logs], [500, '', 'before\n'], body)
+		assert.match(s.errors.trimEnd(), /ended/.test(told) ? /returned no answer/ : told)
+	}
+	const twice = await run('module.exports = async (req, res) => { res.send("first"); res.send("second") }'), r = await twice.old()
+	assert.deepEqual([r.status, r.response], [200, 'first'])
+	assert.match(r.stderr, /the first answer counts/)
+	for (const [files, told] of [
+		[{ 'other.js': '' }, /no file index\.js.*other\.js/], [{ 'index.js': 'syntax error here' }, /SyntaxError/], [{ 'index.js': 'throw new Error("at the beginning")' }, /at the beginning/],
+		[{ 'index.js': 'module.exports = 5' }, /exports no function/], [{ 'index.js': 'require("left-pad-not-there")' }, /Cannot find module 'left-pad-not-there'/],
+	]) {
+		const f = await run(files, { generation: 'v2' })
+		assert.match(f.told.error, told)
+		assert.match((await f.old()).stderr, told)
+	}
+	const slow = await run('module.exports = async (context) => { context.log("begun"); await new Promise(() => {}) }'), s = await slow.ask('GET', '/', { timeout: 0.2 })
+	assert.deepEqual([s.status, s.logs, s.errors], [500, 'begun\n', 'Execution timed out.\n'])
+})
+
+test('runs that overlap have answers and output of their own', async () => {
+	const f = await run(`module.exports = async (req, res) => { const n = req.payload; for (let i = 0; i < 20; i++) { console.log(n); await new Promise((ok) => setImmediate(ok)) } setTimeout(() => console.log('late ' + n), 1); res.send(n) }`)
+	const all = await Promise.all(Array.from({ length: 24 }, (_, i) => f.old(`${i}`)))
+	all.forEach((r, i) => assert.deepEqual(r, { status: 200, response: `${i}`, stdout: Array(20).fill(i).join('\n'), stderr: '' }))
+	const g = await run(`module.exports = async ({ req, res, log }) => { for (let i = 0; i < 20; i++) { i % 2 ? log(req.bodyText) : console.log(req.bodyText); await new Promise((ok) => setImmediate(ok)) } return res.text(req.bodyText) }`)
+	const more = await Promise.all(Array.from({ length: 24 }, (_, i) => g.ask('POST', '/', { body: `${i}` })))
+	more.forEach((r, i) => assert.deepEqual([r.text, r.logs], [`${i}`, `${i}\n`.repeat(20)]))
+})
+
+test('output without an end is cut, and told', async () => {
+	const f = await run('module.exports = (req, res) => { const x = "é".repeat(1000); for (let i = 0; i < 8000; i++) { process.stdout.write(x); process.stderr.write(x) } res.send("done") }'), r = await f.old()
+	assert.equal(r.response, 'done')
+	for (const o of [r.stdout, r.stderr]) assert.match(o, /é\n\[3805696 more characters were dropped\]$/)
+})
