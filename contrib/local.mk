@@ -16,3 +16,9 @@ uninstall-local:
 	rm -rf "$(DESTDIR)$(pkgdatadir)/icons"
 clean-local:
 	rm -rf icons
+
+# Servers of the runtimes of functions.
+noderuntimedir = $(pkgdatadir)/runtimes/node
+dist_noderuntime_DATA = contrib/runtimes/node/server.mjs
+pyruntimedir = $(pkgdatadir)/runtimes/python
+dist_pyruntime_DATA = contrib/runtimes/python/server.py

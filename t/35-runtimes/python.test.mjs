@@ -1,0 +1,98 @@
+/* The runtime server of Python: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { start } from './runtime.mjs'
+
+const run = (files, how = {}) => start(['python3', '@python/server.py'], typeof files === 'string' ? { 'main.py': files } : files, { entrypoint: 'main.py', ...how })
+
+test('a handler is taken for what it is', async () => {
+	for (const [text, generation, file = 'main.py'] of [
+		['def main(req, res):\n    return res.send("yes")', 'v2'],
+		['def main(context):\n    return context.res.text("yes")', 'v5'],
+		['async def main(context):\n    return context.res.text("yes")', 'v5'],
+		['async def main(req, res):\n    res.send("yes")', 'v2', 'src/handler.py'],
+	]) {
+		const f = await run({ [file]: text }, { entrypoint: file })
+		assert.deepEqual(f.told, { generation }, text)
+		assert.equal(generation === 'v2' ? (await f.old()).response : (await f.ask('GET', '/')).text, 'yes', text)
+	}
+})
+
+test('(req, res): what comes, and what goes', async () => {
+	const f = await run({ 'main.py': `import json, os, sys, threading
+from lib import beside
+def main(req, res):
+    print('log', 1); print('err', file=sys.stderr); sys.stdout.buffer.write(b'raw\\n')
+    t = threading.Thread(target=lambda: print('thread')); t.start(); t.join()
+    what = json.loads(req.payload or '{}')
+    if 'send' in what: return res.send(what['send'], what.get('status', 200))
+    res.json({'payload': req.payload, 'v': req.variables['NAME'], 'env': os.environ['NAME'], 'header': req.headers.get('x'), 'file': open('data.txt').read(), 'beside': beside.word}, what.get('status', 200))`,
+	'data.txt': 'data', 'lib/__init__.py': '', 'lib/beside.py': 'word = "beside"' }, { variables: { NAME: 'ä "quoted"\n$(x)' } })
+	assert.deepEqual(await f.old('{"status":201}', { headers: { x: 'y' } }), { status: 201, response: { payload: '{"status":201}', v: 'ä "quoted"\n$(x)', env: 'ä "quoted"\n$(x)', header: 'y', file: 'data', beside: 'beside' }, stdout: 'log 1\nraw\nthread', stderr: 'err' })
+	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await f.old(JSON.stringify({ send: text }))).response, text)
+})
+
+test('(context): what comes, and what goes', async () => {
+	const f = await run(`import os
+def main(context):
+    req, res = context.req, context.res
+    context.log('one', {'a': 1}); context.error('two'); print('three')
+    if req.path == '/binary': return res.binary(bytes(range(256)), 200, {'content-type': 'application/octet-stream', 'x-mine': 'yes', 'X-Open-Runtimes-Log-Id': 'no'})
+    if req.path == '/empty': return res.empty()
+    if req.path == '/to': return res.redirect('https://example.test/', 302)
+    if req.path == '/text': return res.text(req.body_text, 418)
+    if req.path == '/echo': return res.binary(req.body_binary)
+    return res.json({'method': req.method, 'path': req.path, 'url': req.url, 'query': req.query, 'queryString': req.query_string, 'host': req.host, 'port': req.port, 'scheme': req.scheme, 'headers': req.headers, 'body': req.body, 'env': os.environ['NAME']})`, { variables: { NAME: 'value' } })
+	const r = await f.ask('PATCH', '/a/b?x=1&y=%20z', { headers: { host: 'f.example.test:8080', 'content-type': 'application/json', 'x-forwarded-proto': 'https' }, body: '{"k":[1]}' }), j = JSON.parse(r.text)
+	assert.deepEqual([r.status, r.headers['content-type'], r.logs, r.errors], [200, 'application/json; charset=utf-8', 'one {"a":1}\nthree\n', 'two\n'])
+	assert.ok(Object.keys(j.headers).every((k) => !/^x-(open-runtimes|badal)/.test(k)))
+	delete j.headers
+	assert.deepEqual(j, { method: 'PATCH', path: '/a/b', url: 'https://f.example.test:8080/a/b?x=1&y=%20z', query: { x: '1', y: ' z' }, queryString: 'x=1&y=%20z', host: 'f.example.test', port: 8080, scheme: 'https', body: { k: [1] }, env: 'value' })
+	const b = await f.ask('GET', '/binary')
+	assert.deepEqual([...b.bytes], Array.from({ length: 256 }, (_, i) => i))
+	assert.deepEqual([b.headers['x-mine'], b.headers['x-open-runtimes-log-id']], ['yes', undefined])
+	assert.deepEqual([(await f.ask('GET', '/empty')).status, (await f.ask('GET', '/to')).headers.location, (await f.ask('POST', '/text', { body: 'é' })).text, (await f.ask('POST', '/text')).status], [204, 'https://example.test/', 'é', 418])
+	const bytes = Buffer.from(Array.from({ length: 100000 }, (_, i) => i * 7 & 255))
+	assert.ok((await f.ask('POST', '/echo', { body: bytes, headers: { 'content-type': 'application/octet-stream' } })).bytes.equals(bytes))
+	assert.equal((await f.send('GET', '/', { 'x-open-runtimes-secret': 'wrong' })).status, 500)
+})
+
+test('what a function gets wrong is told', async () => {
+	for (const [body, told] of [['raise ValueError("broken")', /File ".*main\.py", line 3, in main\n.*\nValueError: broken/s], ['raise SystemExit(7)', /SystemExit: 7/], ['pass', /ended without an answer/]]) {
+		const f = await run(`def main(req, res):\n    print("before")\n    ${body}`), r = await f.old()
+		assert.deepEqual([r.status, r.response, r.stdout], [500, '', 'before'], body)
+		assert.match(r.stderr, told)
+		assert.doesNotMatch(r.stderr, /server\.py/)
+		const g = await run(`def main(context):\n    context.log("before")\n    ${body}`), s = await g.ask('GET', '/')
+		assert.deepEqual([s.status, s.text, s.logs], [500, '', 'before\n'], body)
+		assert.match(s.errors, /ended/.test(told) ? /returned no answer/ : told)
+	}
+	const twice = await run('def main(req, res):\n    res.send("first")\n    res.send("second")'), r = await twice.old()
+	assert.deepEqual([r.status, r.response], [200, 'first'])
+	assert.match(r.stderr, /the first answer counts/)
+	for (const [files, told] of [
+		[{ 'other.py': '' }, /no file main\.py.*other\.py/], [{ 'main.py': 'syntax error here' }, /SyntaxError/], [{ 'main.py': 'raise Exception("at the beginning")' }, /at the beginning/],
+		[{ 'main.py': 'main = 5' }, /no function main/], [{ 'main.py': 'import not_there_at_all' }, /No module named 'not_there_at_all'/], [{ 'main.py': 'import sys; sys.exit(3)' }, /SystemExit: 3/],
+	]) {
+		const f = await run(files, { generation: 'v2' })
+		assert.match(f.told.error, told)
+		assert.match((await f.old()).stderr, told)
+	}
+	const slow = await run('import time\ndef main(context):\n    context.log("begun")\n    time.sleep(60)'), s = await slow.ask('GET', '/', { timeout: 0.2 })
+	assert.deepEqual([s.status, s.logs, s.errors], [500, 'begun\n', 'Execution timed out.\n'])
+})
+
+test('runs that overlap have answers and output of their own', async () => {
+	const f = await run('import time\ndef main(req, res):\n    for i in range(20):\n        print(req.payload)\n        time.sleep(0.001)\n    res.send(req.payload)')
+	const all = await Promise.all(Array.from({ length: 24 }, (_, i) => f.old(`${i}`)))
+	all.forEach((r, i) => assert.deepEqual(r, { status: 200, response: `${i}`, stdout: Array(20).fill(i).join('\n'), stderr: '' }))
+	const g = await run('import asyncio\nasync def main(context):\n    for i in range(20):\n        print(context.req.body_text)\n        await asyncio.sleep(0)\n    return context.res.text(context.req.body_text)')
+	const more = await Promise.all(Array.from({ length: 24 }, (_, i) => g.ask('POST', '/', { body: `${i}` })))
+	more.forEach((r, i) => assert.deepEqual([r.text, r.logs], [`${i}`, `${i}\n`.repeat(20)]))
+})
+
+test('output without an end is cut, and told', async () => {
+	const f = await run('import sys\ndef main(req, res):\n    for i in range(8000):\n        sys.stdout.write("é" * 1000); sys.stderr.write("é" * 1000)\n    res.send("done")'), r = await f.old()
+	assert.equal(r.response, 'done')
+	for (const o of [r.stdout, r.stderr]) assert.match(o, /é\n\[3805696 more characters were dropped\]$/)
+})
