@@ -121,8 +121,18 @@ device_root(struct device *d, char *why, size_t why_size)
 bool
 device_local_begin(struct device *d, char *why, size_t why_size)
 {
+	int fd;
+
 	if (!device_root(d, why, why_size))
 		return false;
+	fd = local_open_at(d->root, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0) {
+		snprintf(why, why_size, "%s cannot be used: openat2: %s%s", d->s.dir, strerror(errno),
+		    errno == ENOSYS || errno == EPERM ? " (Linux before 5.6, or a sandbox that refuses it, as RestrictSUIDSGID= of systemd does)" : "");
+		close(d->root);
+		return false;
+	}
+	close(fd);
 	snprintf(d->name, sizeof d->name, "local %s", d->s.dir);
 	d->kind = &device_local;
 	d->own = mem_zalloc(sizeof(struct local));

@@ -11,11 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/offload.h"
 #include "io/range.h"
 
@@ -105,10 +108,14 @@ static int
 open_beneath(int dir, const char *path, struct stat *st)
 {
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	static atomic_bool said;
 	int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 
-	if (fd < 0)
+	if (fd < 0) {
+		if ((errno == ENOSYS || errno == EPERM) && !atomic_exchange(&said, true))
+			log_error(NULL, "files cannot be opened", "call=openat2 error=\"%s\" advice=\"Linux 5.6 or newer, and no sandbox that refuses it\"", strerror(errno));
 		return -1;
+	}
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
 		return fd;
 	close(fd);

@@ -141,6 +141,8 @@ child_side(const struct embed *e, const struct place *p, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();	/* Ctrl-C is for the supervisor; it ends us in order */
+	for (size_t i = 0; i < 3; i++)	/* PostgreSQL, too, would tell the service manager that it is ready; that is ours to say */
+		unsetenv(((const char *const[]){"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"})[i]);
 	if (!place_become(p))
 		_exit(126);
 	out = open(e->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);	/* by who owns the directory: what links lead to is their matter */

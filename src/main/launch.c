@@ -218,6 +218,15 @@ launch_orders(const struct place *p, int at_most)
 	}
 }
 
+void
+launch_stop(void)
+{
+	if (scanner > 0 && kill(scanner, SIGKILL) == 0)	/* its connections end with it */
+		while (waitpid(scanner, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	scanner_forget();
+}
+
 bool
 launch_ended(pid_t pid, int status)
 {

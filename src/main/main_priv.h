@@ -165,6 +165,7 @@ bool servers_up(struct ctx *cx);	/* awaits: PostgreSQL and Redis answer */
 int launch_open(void);		/* before the roles are forked; the descriptor to poll, -1: cannot */
 void launch_close(void);	/* in a role, which keeps its own way to us */
 void launch_orders(const struct place *p, int at_most);	/* takes what was asked for; no more than so many are alive */
+void launch_stop(void);		/* once nobody asks for workers any more: the scanner would wait for who might */
 bool launch_ended(pid_t pid, int status);	/* whether it was one of them */
 
 /* ---- verbs ---- */

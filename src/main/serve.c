@@ -629,6 +629,7 @@ stop_all(void)
 	notify("STOPPING=1");
 	serve_drain(false);
 	serve_drain(true);
+	launch_stop();
 	for (int i = n_embeds - 1; i >= 0; i--)
 		if (!embed_stop(embeds[i], hurry ? 2000 : EMBED_STOP_MS))
 			exit_status = 1;

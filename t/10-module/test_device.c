@@ -5,10 +5,14 @@ static int no_tmpfile(void);
 #define O_TMPFILE no_tmpfile()
 #include "../../src/io/device_local.c"
 
+#include "config.h"
+
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <sodium.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "core/conf.h"
@@ -143,6 +147,33 @@ Test(device, no_link_leads_out)
 	nameless = true;
 	begin();
 	device_run(paths);
+	clean();
+}
+
+/* As in a sandbox that looks at modes of files, and so cannot let it through. */
+static bool
+refuse_openat2(void)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	bool ok = f != NULL && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0 &&
+	    seccomp_load(f) == 0;
+
+	seccomp_release(f);
+	return ok;
+}
+Test(device, a_sandbox_that_lets_no_file_be_opened_is_said_before_any_is_written)
+{
+	const struct device_settings s = {.kind = "local", .dir = dir};
+	char why[256] = "";
+
+	begin();
+#ifndef BADAL_SANITIZE
+	cr_assert(refuse_openat2());
+	cr_assert_null(device_new(&s, why, sizeof why));
+	cr_assert_not_null(strstr(why, "openat2"), "%s", why);
+#else
+	(void)refuse_openat2, (void)s, (void)why;
+#endif
 	clean();
 }
 

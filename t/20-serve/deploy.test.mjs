@@ -188,6 +188,10 @@ describe('the service manager', () => {
 		const s = await start({ env: { NOTIFY_SOCKET: at, WATCHDOG_USEC: '200000' }, args: ['--config', file] })
 		try {
 			await until('it is ready', () => heard.some((m) => m.startsWith('READY=1|STATUS=serving')))
+			for (const name of ['postgres', 'redis']) {	/* they would speak to it, too */
+				const [pid] = [...family(s.pid)].find(([, n]) => n.startsWith(name))
+				assert.doesNotMatch(readFileSync(`/proc/${pid}/environ`, 'utf8'), /NOTIFY_SOCKET|WATCHDOG/)
+			}
 			await until('it lives', () => heard.filter((m) => m === 'WATCHDOG=1').length > 3)
 			writeFileSync(file, 'locale = de\n')
 			s.kill('SIGHUP')
@@ -203,6 +207,13 @@ describe('the service manager', () => {
 	})
 
 	const analyze = (...args) => spawnSync('systemd-analyze', args, { encoding: 'utf8' })
+	test('the unit lets through what files, pictures and scans need', () => {
+		const unit = readFileSync(fileURLToPath(new URL('../../etc/badal.service.in', import.meta.url)), 'utf8')
+		assert.doesNotMatch(unit, /^RestrictSUIDSGID=(yes|true|on|1)$/m)	/* refuses openat2 with ENOSYS */
+		const last = unit.match(/^SystemCallFilter=(.*)$/gm).at(-1)
+		for (const call of ['seccomp', 'landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self']) assert.match(last, new RegExp(`[= ]${call}( |$)`))
+	})
+
 	test('the unit is confined', { skip: analyze('--version').status !== 0 && 'no systemd-analyze' }, () => {
 		const dir = mkdtempSync(path.join(os.tmpdir(), 'badal-t-unit-')), unit = path.join(dir, 'badal.service')
 		dirs.push(dir)

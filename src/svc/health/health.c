@@ -9,6 +9,7 @@
 #include "core/vtime.h"
 #include "gate/gate.h"
 #include "io/bus.h"
+#include "io/device.h"
 #include "io/sntp.h"
 #include "model/scan.h"
 #include "model/job.h"
@@ -212,10 +213,13 @@ health_get_queue(struct req *rq, void *arg)
 static err_t
 health_get_storage_local(struct req *rq, void *in)
 {
+	struct devices d;
 	struct statvfs fs;
 	struct stat st;
 
 	(void)in;
+	if (device_configured(&rq->cx, &d) != OK)
+		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "%s", rq->cx.detail);
 	if (stat(conf.data_dir, &st) != 0 || !S_ISDIR(st.st_mode) || access(conf.data_dir, R_OK | W_OK | X_OK) != 0)
 		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "data_dir=%s errno=%d", conf.data_dir, errno);
 	if (statvfs(conf.data_dir, &fs) != 0 || (fs.f_flag & ST_RDONLY) != 0 || fs.f_bavail == 0 || (fs.f_files != 0 && fs.f_favail == 0))
