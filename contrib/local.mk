@@ -22,3 +22,7 @@ noderuntimedir = $(pkgdatadir)/runtimes/node
 dist_noderuntime_DATA = contrib/runtimes/node/server.mjs
 pyruntimedir = $(pkgdatadir)/runtimes/python
 dist_pyruntime_DATA = contrib/runtimes/python/server.py
+phpruntimedir = $(pkgdatadir)/runtimes/php
+dist_phpruntime_DATA = contrib/runtimes/php/server.php
+rubyruntimedir = $(pkgdatadir)/runtimes/ruby
+dist_rubyruntime_DATA = contrib/runtimes/ruby/server.rb

@@ -1,0 +1,90 @@
+/* The runtime server of PHP: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { start } from './runtime.mjs'
+
+const run = (files, how = {}) => start(['php', '@php/server.php'], typeof files === 'string' ? { 'index.php': files } : files, { entrypoint: 'index.php', ...how })
+
+test('a handler is taken for what it is', async () => {
+	for (const [text, generation, file = 'index.php'] of [
+		['<?php return function ($req, $res) { $res->send("yes"); };', 'v2'],
+		['<?php return fn ($context) => $context->res->text("yes");', 'v5'],
+		['<?php class F { function __invoke($context) { return $context->res->text("yes"); } } return new F;', 'v5', 'src/f.php'],
+	]) {
+		const f = await run({ [file]: text }, { entrypoint: file })
+		assert.deepEqual(f.told, { generation }, text)
+		assert.equal(generation === 'v2' ? (await f.old()).response : (await f.ask('GET', '/')).text, 'yes', text)
+	}
+})
+
+test('($req, $res): what comes, and what goes', async () => {
+	const f = await run({ 'index.php': `<?php require __DIR__ . '/lib/beside.php'; $count = 0;
+return function ($req, $res) use (&$count) {
+	echo "log 1\\n"; print_r([1]); $x = $undefined; $count++;
+	$what = json_decode($req['payload'] ?: '{}', true);
+	if (isset($what['send'])) return $res->send($what['send'], $what['status'] ?? 200);
+	$res->json(['payload' => $req['payload'], 'v' => $req['variables']['NAME'], 'env' => getenv('NAME'), 'header' => $req['headers']['x'] ?? null, 'file' => file_get_contents('data.txt'), 'beside' => beside(), 'count' => $count], $what['status'] ?? 200);
+};`, 'data.txt': 'data', 'lib/beside.php': '<?php function beside() { return "beside"; }' }, { variables: { NAME: 'ä "quoted"\n$(x)' } })
+	const r = await f.old('{"status":201}', { headers: { x: 'y' } })
+	assert.match(r.stderr, /^Warning: Undefined variable \$undefined in .*index\.php:3$/)
+	assert.deepEqual({ ...r, stderr: '' }, { status: 201, response: { payload: '{"status":201}', v: 'ä "quoted"\n$(x)', env: 'ä "quoted"\n$(x)', header: 'y', file: 'data', beside: 'beside', count: 1 }, stdout: 'log 1\nArray\n(\n    [0] => 1\n)', stderr: '' })
+	assert.equal((await f.old()).response.count, 2, 'the function is kept between runs')
+	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await f.old(JSON.stringify({ send: text }))).response, text)
+})
+
+test('($context): what comes, and what goes', async () => {
+	const f = await run(`<?php return function ($context) {
+	$req = $context->req; $res = $context->res;
+	$context->log('one', ['a' => 1]); $context->error('two'); echo "three\\n";
+	if ($req->path === '/binary') return $res->binary(implode(array_map('chr', range(0, 255))), 200, ['content-type' => 'application/octet-stream', 'x-mine' => 'yes', 'X-Open-Runtimes-Log-Id' => 'no']);
+	if ($req->path === '/empty') return $res->empty();
+	if ($req->path === '/to') return $res->redirect('https://example.test/', 302);
+	if ($req->path === '/text') return $res->text($req->bodyText, 418);
+	if ($req->path === '/echo') return $res->binary($req->bodyBinary);
+	return $res->json(['method' => $req->method, 'path' => $req->path, 'url' => $req->url, 'query' => $req->query, 'queryString' => $req->queryString, 'host' => $req->host, 'port' => $req->port, 'scheme' => $req->scheme, 'headers' => $req->headers, 'body' => $req->body, 'env' => getenv('NAME')]);
+};`, { variables: { NAME: 'value' } })
+	const r = await f.ask('PATCH', '/a/b?x=1&y=%20z', { headers: { host: 'f.example.test:8080', 'content-type': 'application/json', 'x-forwarded-proto': 'https' }, body: '{"k":[1]}' }), j = JSON.parse(r.text)
+	assert.deepEqual([r.status, r.headers['content-type'], r.logs, r.errors], [200, 'application/json; charset=utf-8', 'one {"a":1}\nthree\n', 'two\n'])
+	assert.ok(Object.keys(j.headers).every((k) => !/^x-(open-runtimes|badal)/.test(k)))
+	delete j.headers
+	assert.deepEqual(j, { method: 'PATCH', path: '/a/b', url: 'https://f.example.test:8080/a/b?x=1&y=%20z', query: { x: '1', y: ' z' }, queryString: 'x=1&y=%20z', host: 'f.example.test', port: 8080, scheme: 'https', body: { k: [1] }, env: 'value' })
+	const b = await f.ask('GET', '/binary')
+	assert.deepEqual([...b.bytes], Array.from({ length: 256 }, (_, i) => i))
+	assert.deepEqual([b.headers['x-mine'], b.headers['x-open-runtimes-log-id']], ['yes', undefined])
+	assert.deepEqual([(await f.ask('GET', '/empty')).status, (await f.ask('GET', '/to')).headers.location, (await f.ask('POST', '/text', { body: 'é' })).text, (await f.ask('POST', '/text')).status], [204, 'https://example.test/', 'é', 418])
+	const bytes = Buffer.from(Array.from({ length: 100000 }, (_, i) => i * 7 & 255))
+	assert.ok((await f.ask('POST', '/echo', { body: bytes, headers: { 'content-type': 'application/octet-stream' } })).bytes.equals(bytes))
+	assert.equal((await f.send('GET', '/', { 'x-open-runtimes-secret': 'wrong' })).status, 500)
+})
+
+test('what a function gets wrong is told, and what ends PHP ends the process after its answer', async () => {
+	for (const [body, told, ends] of [
+		['throw new Exception("broken");', /^Exception: broken in .*index\.php:1/], ['', /ended without an answer/], ['not_a_function();', /undefined function not_a_function\(\)/],
+		['exit(3);', /exit was called/, true], ['$x = str_repeat("x", PHP_INT_MAX >> 8);', /Allowed memory size|Out of memory|Possible integer overflow/, true],
+	]) {
+		const f = await run(`<?php return function ($req, $res) { echo "before\\n"; ${body} };`), r = await f.old()
+		assert.deepEqual([r.status, r.response, r.stdout], [500, '', 'before'], body)
+		assert.match(r.stderr, told)
+		assert.doesNotMatch(r.stderr, /server\.php\(/)
+		if (ends) await new Promise((ok) => (f.child.exitCode === null ? f.child.on('exit', ok) : ok()))
+		const g = await run(`<?php return function ($context) { $context->log("before"); ${body} };`), s = await g.ask('GET', '/')
+		assert.deepEqual([s.status, s.text, s.logs], [500, '', 'before\n'], body)
+		assert.match(s.errors, /ended without/.test(told) ? /returned no answer/ : told)
+	}
+	const twice = await run('<?php return function ($req, $res) { $res->send("first"); $res->send("second"); };'), r = await twice.old()
+	assert.deepEqual([r.status, r.response], [200, 'first'])
+	assert.match(r.stderr, /the first answer counts/)
+	for (const [files, told] of [
+		[{ 'other.php': '' }, /no file index\.php.*other\.php/], [{ 'index.php': '<?php syntax error here' }, /ParseError|syntax error/], [{ 'index.php': '<?php throw new Exception("at the beginning");' }, /at the beginning/],
+		[{ 'index.php': '<?php return 5;' }, /returns no function/], [{ 'index.php': '<?php exit;' }, /ended PHP/],
+	]) {
+		const f = await run(files, { generation: 'v2' })
+		assert.match(f.told.error, told)
+	}
+})
+
+test('output without an end is cut, and told', async () => {
+	const f = await run('<?php return function ($req, $res) { for ($i = 0; $i < 8000; $i++) echo str_repeat("é", 1000); $res->send("done"); };'), r = await f.old()
+	assert.equal(r.response, 'done')
+	assert.match(r.stdout, /é\n\[11805696 more bytes were dropped\]$/)
+})

@@ -1,0 +1,96 @@
+/* The runtime server of Ruby: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { start } from './runtime.mjs'
+
+const run = (files, how = {}) => start(['ruby', '@ruby/server.rb'], typeof files === 'string' ? { 'index.rb': files } : files, { entrypoint: 'index.rb', ...how })
+
+test('a handler is taken for what it is', async () => {
+	for (const [text, generation, file = 'index.rb'] of [
+		['def main(req, res)\n  res.send("yes")\nend', 'v2'],
+		['def main(req, res)\n  return res.json("yes")\nend', 'v2', 'src/function.rb'],
+		['def main(context)\n  return context.res.text("yes")\nend', 'v5'],
+	]) {
+		const f = await run({ [file]: text }, { entrypoint: file })
+		assert.deepEqual(f.told, { generation }, text)
+		assert.equal(generation === 'v2' ? (await f.old()).response : (await f.ask('GET', '/')).text, 'yes', text)
+	}
+})
+
+test('(req, res): what comes, and what goes', async () => {
+	const f = await run({ 'index.rb': `require "json"
+require_relative "lib/beside"
+def main(req, res)
+  puts "log 1"; print "a", "b\\n"; p [1]; warn "err"; $stderr.puts "err 2"
+  Thread.new { puts "thread" }.join
+  what = JSON.parse(req.payload.empty? ? "{}" : req.payload)
+  return res.send(what["send"], what["status"] || 200) if what.key?("send")
+  res.json({ payload: req.payload, v: req.variables["NAME"], env: ENV["NAME"], header: req.headers["x"], file: File.read("data.txt"), beside: beside }, what["status"] || 200)
+end`, 'data.txt': 'data', 'lib/beside.rb': 'def beside = "beside"' }, { variables: { NAME: 'ä "quoted"\n$(x)' } })
+	assert.deepEqual(await f.old('{"status":201}', { headers: { x: 'y' } }), { status: 201, response: { payload: '{"status":201}', v: 'ä "quoted"\n$(x)', env: 'ä "quoted"\n$(x)', header: 'y', file: 'data', beside: 'beside' }, stdout: 'log 1\nab\n[1]\nthread', stderr: 'err\nerr 2' })
+	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await f.old(JSON.stringify({ send: text }))).response, text)
+})
+
+test('(context): what comes, and what goes', async () => {
+	const f = await run(`def main(context)
+  req, res = context.req, context.res
+  context.log("one", { "a" => 1 }); context.error("two"); puts "three"
+  case req.path
+  when "/binary" then res.binary((0..255).to_a.pack("C*"), 200, { "content-type" => "application/octet-stream", "x-mine" => "yes", "X-Open-Runtimes-Log-Id" => "no" })
+  when "/empty" then res.empty
+  when "/to" then res.redirect("https://example.test/", 302)
+  when "/text" then res.text(req.body_text, 418)
+  when "/echo" then res.binary(req.body_binary)
+  else res.json({ method: req.method, path: req.path, url: req.url, query: req.query, queryString: req.query_string, host: req.host, port: req.port, scheme: req.scheme, headers: req.headers, body: req.body, env: ENV["NAME"] })
+  end
+end`, { variables: { NAME: 'value' } })
+	const r = await f.ask('PATCH', '/a/b?x=1&y=%20z', { headers: { host: 'f.example.test:8080', 'content-type': 'application/json', 'x-forwarded-proto': 'https' }, body: '{"k":[1]}' }), j = JSON.parse(r.text)
+	assert.deepEqual([r.status, r.headers['content-type'], r.logs, r.errors], [200, 'application/json; charset=utf-8', 'one {"a":1}\nthree\n', 'two\n'])
+	assert.ok(Object.keys(j.headers).every((k) => !/^x-(open-runtimes|badal)/.test(k)))
+	delete j.headers
+	assert.deepEqual(j, { method: 'PATCH', path: '/a/b', url: 'https://f.example.test:8080/a/b?x=1&y=%20z', query: { x: '1', y: ' z' }, queryString: 'x=1&y=%20z', host: 'f.example.test', port: 8080, scheme: 'https', body: { k: [1] }, env: 'value' })
+	const b = await f.ask('GET', '/binary')
+	assert.deepEqual([...b.bytes], Array.from({ length: 256 }, (_, i) => i))
+	assert.deepEqual([b.headers['x-mine'], b.headers['x-open-runtimes-log-id']], ['yes', undefined])
+	assert.deepEqual([(await f.ask('GET', '/empty')).status, (await f.ask('GET', '/to')).headers.location, (await f.ask('POST', '/text', { body: 'é' })).text, (await f.ask('POST', '/text')).status], [204, 'https://example.test/', 'é', 418])
+	const bytes = Buffer.from(Array.from({ length: 100000 }, (_, i) => i * 7 & 255))
+	assert.ok((await f.ask('POST', '/echo', { body: bytes, headers: { 'content-type': 'application/octet-stream' } })).bytes.equals(bytes))
+	assert.equal((await f.send('GET', '/', { 'x-open-runtimes-secret': 'wrong' })).status, 500)
+})
+
+test('what a function gets wrong is told', async () => {
+	for (const [body, told] of [['raise "broken"', /^.*index\.rb:3:in `main': broken \(RuntimeError\)/], ['exit 7', /exit \(SystemExit\)/], ['nil', /ended without an answer/], ['raise Interrupt', /Interrupt/]]) {
+		const f = await run(`def main(req, res)\n  puts "before"\n  ${body}\nend`), r = await f.old()
+		assert.deepEqual([r.status, r.response, r.stdout], [500, '', 'before'], body)
+		assert.match(r.stderr, told)
+		assert.doesNotMatch(r.stderr, /server\.rb/)
+		const g = await run(`def main(context)\n  context.log("before")\n  ${body}\nend`), s = await g.ask('GET', '/')
+		assert.deepEqual([s.status, s.text, s.logs], [500, '', 'before\n'], body)
+		assert.match(s.errors, /ended without/.test(told) ? /returned no answer/ : told)
+	}
+	const twice = await run('def main(req, res)\n  res.send("first")\n  res.send("second")\nend'), r = await twice.old()
+	assert.deepEqual([r.status, r.response], [200, 'first'])
+	assert.match(r.stderr, /the first answer counts/)
+	for (const [files, told] of [
+		[{ 'other.rb': '' }, /no file index\.rb.*other\.rb/], [{ 'index.rb': 'def ( syntax error' }, /SyntaxError/], [{ 'index.rb': 'raise "at the beginning"' }, /at the beginning/],
+		[{ 'index.rb': 'x = 5' }, /no method main/], [{ 'index.rb': 'require "not_there_at_all"' }, /cannot load such file -- not_there_at_all/], [{ 'index.rb': 'exit 3' }, /SystemExit/],
+	]) {
+		const f = await run(files, { generation: 'v2' })
+		assert.match(f.told.error, told)
+		assert.match((await f.old()).stderr, told)
+	}
+	const slow = await run('def main(context)\n  context.log("begun")\n  sleep\nend'), s = await slow.ask('GET', '/', { timeout: 0.2 })
+	assert.deepEqual([s.status, s.logs, s.errors], [500, 'begun\n', 'Execution timed out.\n'])
+})
+
+test('runs that overlap have answers and output of their own', async () => {
+	const f = await run('def main(req, res)\n  20.times { puts req.payload; sleep 0.001 }\n  res.send(req.payload)\nend')
+	const all = await Promise.all(Array.from({ length: 24 }, (_, i) => f.old(`${i}`)))
+	all.forEach((r, i) => assert.deepEqual(r, { status: 200, response: `${i}`, stdout: Array(20).fill(i).join('\n'), stderr: '' }))
+})
+
+test('output without an end is cut, and told', async () => {
+	const f = await run('def main(req, res)\n  8000.times { $stdout.write("é" * 1000); $stderr.write("é" * 1000) }\n  res.send("done")\nend'), r = await f.old()
+	assert.equal(r.response, 'done')
+	for (const o of [r.stdout, r.stderr]) assert.match(o, /é\n\[3805696 more characters were dropped\]$/)
+})
