@@ -22,15 +22,29 @@ missing_packages() {
 	done < <(grep -v '^#' "$top/contrib/packages")
 }
 
-# Installs them. Lists are fetched only when something is missing, and services that packages bring are not started: ours are embedded.
+# Debian's package of PostgreSQL makes a cluster of its own and starts it at the next boot, which nobody here asked for: not where PostgreSQL is new.
+no_cluster_of_debian() {
+	[ -e /etc/postgresql-common ] || case " $* " in *" postgresql "*)
+		printf '%s\n' "# written by contrib/up: badal embeds a server of its own" "create_main_cluster = false" |
+			as_root sh -c 'mkdir -p /etc/postgresql-common && cat >/etc/postgresql-common/createcluster.conf' ;;
+	esac
+}
+
+# Installs them. Lists are fetched only when something is missing, once and without translations, and services that packages bring are not started: ours are embedded.
+lists_fetched=
 install_packages() {
 	local missing
 	missing=$(missing_packages "$@" | tr '\n' ' ')
 	[ -z "${missing// /}" ] && return 0
 	say "installing: $missing"
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update >&2 </dev/null || say "the package lists could not be fetched; trying with the old ones"
+	if [ -z "$lists_fetched" ]; then
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Languages=none -o APT::Get::List-Cleanup=false update >&2 </dev/null ||
+			say "the package lists could not be fetched; trying with the old ones"
+		lists_fetched=1
+	fi
+	no_cluster_of_debian "$missing"
 	# shellcheck disable=SC2086
-	as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y --no-install-recommends install $missing >&2 </dev/null
+	as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing >&2 </dev/null
 }
 
 # Root does not serve: the system user that it becomes.

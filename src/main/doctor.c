@@ -146,7 +146,7 @@ doctor_check_scanner(void)
 		doctor_say(FINE, NULL, "virus scanner: off (antivirus_db names its signatures)");
 		return;
 	}
-	doctor_say(library != NULL ? FINE : required ? WRONG : WARN, "apt-get install clamav-base libclamav-dev, or set antivirus=off", "virus scanner: %s%s",
+	doctor_say(library != NULL ? FINE : required ? WRONG : WARN, "apt-get install clamav-freshclam, which brings it, or set antivirus=off", "virus scanner: %s%s",
 	    library ? "libclamav " : "libclamav is not installed", library ? library : "");
 	doctor_say(d != NULL ? FINE : required ? WRONG : WARN, "freshclam fetches them", "virus signatures: %s%s", conf.antivirus_db,
 	    d != NULL ? "" : " cannot be read");
@@ -183,7 +183,7 @@ doctor_check_icons(void)
 	static const struct {
 		const char *set;
 		int n;
-	} sets[] = {{"flags", N_FLAGS}, {"browsers", 14}, {"credit-cards", 16}};
+	} sets[] = {{"flags", N_FLAGS + 1}, {"browsers", 14}, {"credit-cards", 19}};
 	char dir[PATH_MAX];
 
 	share_dir(conf.icon_dir, "icons", "made", ICON_DIR, dir, sizeof dir);

@@ -27,6 +27,7 @@ test('what the process of a picture may ask the kernel for', { skip: sanitized }
 test('doctor names the formats', async () => {
 	const r = await run(['doctor'])
 	assert.match(r.out, /^ok +pictures: reads JPEG, PNG, GIF, WebP.*; writes JPEG, PNG, GIF, WebP/m)
+	for (const set of ['flags', 'browsers', 'credit-cards']) assert.match(r.out, new RegExp(`ok +${set} of avatars: (\\d+) of \\1 in `))	/* all that the service has, and no others */
 })
 
 describe('beside a running server', () => {
