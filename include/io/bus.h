@@ -68,6 +68,7 @@ enum stream_key {
 	STREAM_POS,		/* relay:{k}:pos:<name>    position of the last entry, written together with it */
 	STREAM_MARKS,		/* relay:{k}:marks:<name>  sorted set of positions by the time at which they were the last */
 	STREAM_FLOOR,		/* relay:{k}:floor:<name>  entries up to this position may be gone; "(<pos>": those before it */
+	STREAM_REACHED,		/* relay:{k}:reached:<name>  what was committed before this LSN is in the shard */
 	STREAM_KEYS
 };
 char *stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_MAX]);
@@ -106,5 +107,9 @@ err_t bus_range(struct ctx *cx, int shard, struct stream_pos after, struct strea
     int *n_out) MUST_CHECK;
 /* Awaits. True when entries of the shard behind `after` may be gone. */
 err_t bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out) MUST_CHECK;
+
+/* Awaits. *lsn_out: what was committed before this position of the WAL and is of the shard is in the followed stream; 0: not known. *end_out: its last
+ * entry then. */
+err_t bus_reached(struct ctx *cx, int shard, uint64_t *lsn_out, struct stream_pos *end_out) MUST_CHECK;
 
 #endif

@@ -47,6 +47,8 @@ struct db_share *db_share_new(unsigned max);
 err_t db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK;
 /* The same for statements whose rows do not matter; *affected_out (may be NULL) gets the number of rows. */
 err_t db_exec(struct ctx *cx, int *affected_out, const char *sql, int n, const char *const *v) MUST_CHECK;
+/* Awaits. Whatever could be seen before the call was committed before this position of the WAL. */
+err_t db_wal_end(struct ctx *cx, uint64_t *lsn_out) MUST_CHECK;
 /* Awaits. Several statements without parameters in one text, in one transaction. */
 err_t db_script(struct ctx *cx, const char *sql) MUST_CHECK;
 

@@ -76,6 +76,7 @@ METRIC(rt_late, COUNTER, "badal_rt_late_closed_total", "WebSockets closed in a m
 METRIC(rt_expired, COUNTER, "badal_rt_expired_total", "WebSockets closed because the session or JWT that they were opened with had ended.")
 METRIC(rt_resumes, COUNTER, "badal_rt_resumes_total", "WebSockets that resumed.")
 METRIC(rt_gaps, COUNTER, "badal_rt_resume_gaps_total", "Resumes older than the window.")
+METRIC(rt_resume_late, COUNTER, "badal_rt_resume_late_total", "WebSockets that came back and were sent away, because the stream did not reach in time what had been committed before.")
 METRIC(rt_sockets_refused, COUNTER, "badal_rt_sockets_refused_total", "WebSockets refused because their user or address had too many.")
 METRIC(rt_work_refused, COUNTER, "badal_rt_work_refused_total", "Handshakes and messages refused for the work that they, or those before them, would make.")
 METRIC(rt_text_refused, COUNTER, "badal_rt_text_refused_total", "Handshakes and messages refused because their channels and queries found no room.")

@@ -84,7 +84,7 @@ stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_M
 {
 	static const char *const parts[STREAM_KEYS][2] = {
 	    [STREAM_EVENTS] = {"events", ""}, [STREAM_POS] = {"relay", "pos:"}, [STREAM_MARKS] = {"relay", "marks:"},
-	    [STREAM_FLOOR] = {"relay", "floor:"}};
+	    [STREAM_FLOOR] = {"relay", "floor:"}, [STREAM_REACHED] = {"relay", "reached:"}};
 
 	assert(what < STREAM_KEYS && shard >= 0 && shard < BUS_SHARDS_MAX && strlen(name) < BUS_NAME_MAX);
 	snprintf(out, BUS_KEY_MAX, "%s:{%d}:%s%s", parts[what][0], shard, parts[what][1], name);
@@ -553,5 +553,34 @@ bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out)
 	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, shard, me.name, key)), STR("-"), STR("+"), STR("COUNT"), STR("1"))));
 	if (r->type == BUS_LIST && r->n > 0 && reply_is_entry(&r->v[0]) && stream_pos_parse(r->v[0].v[0].s, &oldest))
 		*gap_out = stream_pos_cmp(oldest, after) > 0;
+	return OK;
+}
+
+/* Without a position on record (somebody removed it) the end itself tells. */
+static const char reached_lua[] =
+    "local lsn, pos = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])\n"
+    "if lsn and not pos then\n"
+    "  local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]\n"
+    "  pos = last and last[1]\n"
+    "end\n"
+    "return {lsn or '', pos or ''}";
+
+err_t
+bus_reached(struct ctx *cx, int shard, uint64_t *lsn_out, struct stream_pos *end_out)
+{
+	char lsn[BUS_KEY_MAX], pos[BUS_KEY_MAX], events[BUS_KEY_MAX];
+	struct stream_pos at;
+	struct bus_reply *r;
+
+	*lsn_out = 0;
+	*end_out = (struct stream_pos){0, 0};
+	if (me.name[0] == '\0')
+		return OK;
+	TRY(bus_script(cx, &r, reached_lua, 3, BUS(str_c(stream_key(STREAM_REACHED, shard, me.name, lsn)), str_c(stream_key(STREAM_POS, shard, me.name, pos)),
+	    str_c(stream_key(STREAM_EVENTS, shard, me.name, events)))));
+	if (r->type != BUS_LIST || r->n != 2 || !stream_pos_parse(r->v[0].s, &at))
+		return OK;
+	*lsn_out = at.lsn;
+	(void)stream_pos_parse(r->v[1].s, end_out);
 	return OK;
 }

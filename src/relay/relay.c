@@ -119,6 +119,39 @@ relay_upkeep(struct session *s)
 	return e;
 }
 
+/* The WAL goes on without events, too, and a shard without any: who waits for the stream to get somewhere is told. */
+static err_t
+relay_tell(struct session *s)
+{
+	struct ctx cx;
+	err_t e;
+
+	if (s->acked <= s->told || loop_now() < s->next_tell)
+		return OK;
+	ctx_init(&cx);
+	e = stream_tell(&cx, s);
+	ctx_fini(&cx);
+	return e;
+}
+
+/* Awaits. Something to write, to tell, or upkeep. */
+static err_t
+relay_wait(struct ctx *cx, struct session *s)
+{
+	uint64_t ms = UPKEEP_EVERY, now = loop_now();
+	err_t e;
+
+	fib_event_reset(&s->more);
+	if (s->first != NULL)
+		return OK;
+	if (s->acked > s->told)
+		ms = s->next_tell > now ? s->next_tell - now : 0;
+	if (ms == 0)
+		return OK;
+	e = fib_await_for(cx, &s->more, ms);
+	return e == ERR_TIMEOUT ? OK : e;
+}
+
 /* Awaits. Moves messages until something breaks. */
 static err_t
 relay_pump(struct ctx *cx, struct session *s)
@@ -126,13 +159,10 @@ relay_pump(struct ctx *cx, struct session *s)
 	while (!s->broken) {
 		err_t e;
 
-		fib_event_reset(&s->more);
-		if (s->first == NULL) {
-			e = fib_await_for(cx, &s->more, UPKEEP_EVERY);
-			if (e != OK && e != ERR_TIMEOUT)
-				return e;
-		}
+		TRY(relay_wait(cx, s));
 		e = s->first != NULL && !s->broken ? queue_write(s) : OK;
+		if (e == OK && !s->broken)
+			e = relay_tell(s);
 		if (e == OK && !s->broken)
 			e = relay_upkeep(s);
 		if (e != OK)

@@ -51,6 +51,8 @@ struct session {		/* from START_REPLICATION to the first trouble on either side 
 	bool broken;
 	char why[160];
 	uint64_t acked;		/* the server's WAL up to here is in Redis */
+	uint64_t told;		/* readers know of it up to here */
+	uint64_t next_tell;
 	uint64_t marks[MARKS];	/* acked, of the last two seconds */
 	unsigned mark;
 	uint64_t next_upkeep;
@@ -72,6 +74,8 @@ err_t stream_name_new(struct ctx *cx, struct session *s, bool life) MUST_CHECK;
 err_t stream_prepare(struct ctx *cx, struct session *s, uint64_t confirmed) MUST_CHECK;
 /* Awaits. Announces again what was lost, trims, counts. */
 err_t stream_upkeep(struct ctx *cx, struct session *s) MUST_CHECK;
+/* Awaits. Tells readers how far the stream has got. */
+err_t stream_tell(struct ctx *cx, struct session *s) MUST_CHECK;
 /* Key under which the position of the jobs is kept. */
 const char *jobs_pos_key(struct ctx *cx, const struct session *s);
 

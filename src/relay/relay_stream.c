@@ -9,9 +9,12 @@
 
 #include "core/conf.h"
 #include "core/log.h"
+#include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "model/job.h"
+
+enum { TELL_EVERY = 20, TELL_REFUSED = 500 };	/* ms */
 
 #define OLD_STREAM_TTL "86400000"	/* ms a replaced stream is kept for consumers that have not finished it */
 
@@ -348,5 +351,37 @@ stream_upkeep(struct ctx *cx, struct session *s)
 	for (int i = 0; i < s->shards; i++)
 		TRY(trim(cx, s, i, &len));
 	metric_set(M_relay_stream_len, len);
+	return OK;
+}
+
+/* ---- how far it has got ---- */
+
+/* A former leader's last word may come late: it never goes back. */
+static const char tell_lua[] =
+    "local was, new = redis.call('GET', KEYS[1]) or '', ARGV[1]\n"
+    "if #was > #new or (#was == #new and was >= new) then return 0 end\n"
+    "redis.call('SET', KEYS[1], new)\n"
+    "return 1";
+
+err_t
+stream_tell(struct ctx *cx, struct session *s)
+{
+	struct bus_call *calls = arena_array(cx->arena, struct bus_call, s->shards);
+	uint64_t upto = s->acked;
+	bool refused = false;
+
+	for (int i = 0; i < s->shards; i++) {
+		struct str *v = arena_array(cx->arena, struct str, 2);
+
+		v[0] = relay_stream_key(cx, STREAM_REACHED, i, s->name);
+		v[1] = str_c(arena_printf(cx->arena, "%llu", (unsigned long long)upto));
+		calls[i] = (struct bus_call){.nkeys = 1, .argc = 2, .argv = v};
+	}
+	TRY(bus_link_scripts(cx, s->link, tell_lua, calls, s->shards));
+	for (int i = 0; i < s->shards; i++)
+		refused |= calls[i].reply->type == BUS_ERROR;
+	if (!refused)
+		s->told = upto;
+	s->next_tell = loop_now() + (refused ? TELL_REFUSED : TELL_EVERY);
 	return OK;
 }

@@ -104,8 +104,10 @@ queue_progress(struct session *s, uint64_t lsn)
 {
 	if (s->last != NULL)
 		s->last->end = lsn;
-	else if (lsn > s->acked)
+	else if (lsn > s->acked) {
 		s->acked = lsn;
+		fib_signal(&s->more);
+	}
 }
 
 /* ---- out ---- */

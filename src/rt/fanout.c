@@ -34,6 +34,7 @@ static size_t waiting;		/* bytes of text in that list */
 static bool paused, scheduled;
 static struct place {			/* of a shard */
 	struct stream_pos at;		/* collecting has begun up to here */
+	struct stream_pos told;		/* and has been done with up to here */
 	bool begun;			/* an entry came; before, the reader's position is ours */
 } places[BUS_SHARDS_MAX];
 static uint64_t collected;	/* events so far: the mark of each */
@@ -68,6 +69,12 @@ fanout_pos(const struct peer *c)
 	int shard = peer_shard(c);
 
 	return places[shard].begun ? places[shard].at : bus_follow_pos(shard);
+}
+
+struct stream_pos
+fanout_told(int shard)
+{
+	return places[shard].begun ? places[shard].told : bus_follow_pos(shard);
 }
 
 bool
@@ -300,6 +307,10 @@ begin_next(void)
 static void
 end_current(void)
 {
+	struct place *p = now_entry->shard >= 0 ? &places[now_entry->shard] : NULL;
+
+	if (p != NULL && stream_pos_cmp(p->at, now_entry->pos) == 0)	/* else the stream was replaced meanwhile */
+		p->told = p->at;
 	news_fini(&now);
 	free(now_entry);
 	now_entry = NULL;
@@ -380,7 +391,7 @@ on_entry(int shard, struct stream_pos pos, struct str header, struct str body, v
 	(void)arg;
 	assert(shard >= 0 && shard < BUS_SHARDS_MAX);
 	if (!places[shard].begun)
-		places[shard] = (struct place){bus_follow_pos(shard), true};
+		places[shard] = (struct place){bus_follow_pos(shard), bus_follow_pos(shard), true};
 	*e = (struct entry){.shard = shard, .pos = pos, .n_header = header.n, .n_body = body.n};
 	memcpy(e->text, header.p, header.n);
 	if (body.n > 0)

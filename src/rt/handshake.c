@@ -320,6 +320,7 @@ handshake_begin(struct greeting *g)
 	stats_count(c->project, 1);
 	if (!c->by_url && g->ask.since.n > 0 && !g->gap) {
 		c->resumes = true;
+		c->returns = false;	/* not before there is something to serve it */
 		c->since = c->at;
 		c->at = fanout_pos(c);
 	}

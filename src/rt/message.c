@@ -344,6 +344,7 @@ on_subscribe_resuming(struct ctx *cx, struct peer *c, const json_t *data)
 		return;
 	}
 	c->horizon = fanout_pos(c);
+	c->returns = true;
 	c->at = c->since;
 	c->resumes = false;
 }

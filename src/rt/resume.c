@@ -270,14 +270,16 @@ peer_settle(struct ctx *cx, struct peer *c)
 	while (c->ws != NULL && c->state == RT_CATCHING) {
 		err_t e;
 
-		if (!c->stale && stream_pos_cmp(c->at, fanout_pos(c)) >= 0) {
+		if (!c->returns && !c->stale && stream_pos_cmp(c->at, fanout_pos(c)) >= 0) {
 			peer_move(c, RT_LIVE);
 			return;
 		}
-		e = c->stale ? refresh(cx, c) : advance(cx, c);
+		e = c->returns ? horizon_pass(cx, c) : c->stale ? refresh(cx, c) : advance(cx, c);
 		if (e == OK)
 			cx->deadline = loop_now() + (uint64_t)conf.request_timeout;
 		else if (!resume_retry(cx, c, e)) {
+			if (c->ws != NULL && c->returns)
+				metric_add(M_rt_resume_late, 1);
 			peer_end(c, 1013, "try again later");
 			return;
 		}
@@ -329,6 +331,7 @@ resume_check(struct ctx *cx, struct peer *c, struct str since, bool *gap_out)
 		c->at = fanout_pos(c);
 	} else {
 		c->horizon = c->at;
+		c->returns = true;
 		c->at = at;
 	}
 	return OK;

@@ -274,6 +274,7 @@ struct peer {
 	bool wide;		/* too many channels times roles: entered under the channels only, roles compared */
 	bool counted;		/* in the statistics */
 	bool resumes;		/* `since` waits for the first subscription */
+	bool returns;		/* it came back: `horizon` is to be found before it is served */
 	uint16_t messages;	/* in this window */
 	uint32_t window;
 	struct ws *ws;		/* NULL once closed */
@@ -293,7 +294,7 @@ struct peer {
 	uint64_t entered;	/* number of the last event that was collected before it entered the index */
 	struct stream_pos at;	/* served up to here, while RT_CATCHING */
 	struct stream_pos ahead;	/* has seen up to here, elsewhere: this process or the stream is not that far yet */
-	struct stream_pos horizon;	/* what is up to here happened before it came, or came back: it is shown what it may read now of that */
+	struct stream_pos horizon;	/* what is up to here happened before it came back: it is shown what it may read now of that */
 	struct stream_pos since;	/* where to begin with the first subscription, when it `resumes` */
 	uint32_t n_chans, n_listens, cap_listens, free_listen;	/* channels; numbers given out, room for them, the first free one + 1 */
 	struct listen *listens;
@@ -366,6 +367,7 @@ void fanout_fini(void);
 /* Everything of the connection's shard up to here has been collected. */
 struct stream_pos fanout_pos(const struct peer *c);
 int peer_shard(const struct peer *c);	/* of its project */
+struct stream_pos fanout_told(int shard);	/* and all whom it concerns have been told */
 bool fanout_ready(const struct peer *c);	/* that is known: nothing that is written from now on will be missed */
 uint64_t fanout_role_changes(void);	/* counts events with flags */
 /* Delivers one of our own making, behind what waits. */
@@ -391,7 +393,7 @@ bool task_message(struct peer *c, struct str text);
 void task_step_aside(bool on);
 void task_abandon(struct peer *c);		/* the socket is gone */
 
-/* ---- handshake.c, message.c, resume.c, who.c (on a fiber; all await) ---- */
+/* ---- handshake.c, horizon.c, message.c, resume.c, who.c (on a fiber; all await) ---- */
 
 void peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up);
 /* True when the message needs no database and was handled at once. */
@@ -401,6 +403,8 @@ void message_slow(struct ctx *cx, struct peer *c, struct str text);
 bool message_counted(struct peer *c);
 /* Brings an RT_CATCHING connection into the index. */
 void peer_settle(struct ctx *cx, struct peer *c);
+/* Sets the horizon of a connection that returns, when all that is up to it has been gone through here. */
+err_t horizon_pass(struct ctx *cx, struct peer *c) MUST_CHECK;
 /* Where the stream stands for a client that connects: c->at. ERR_BUS when it cannot be known now. */
 err_t resume_now(struct ctx *cx, struct peer *c) MUST_CHECK;
 /* The same for one that names `since`: c->at is where it goes on. *gap_out: what it missed may not all be there, and c->at is now.

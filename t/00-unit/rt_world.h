@@ -13,6 +13,7 @@
 #include "core/gen.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/db.h"
 #include "model/origin.h"
 #include "rt/rt.h"
 #include "model/service.h"
@@ -91,6 +92,35 @@ bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out)
 	TRY(fib_sleep(cx, 1));
 	*gap_out = n_trimmed > 0 && stream_pos_cmp(after, stream[n_trimmed - 1].pos) < 0;
 	return OK;
+}
+
+static uint64_t wal_ahead;	/* so much of the WAL the relay has not got to */
+static unsigned wal_asked, reach_asked;
+static bool wal_fails;
+
+static uint64_t
+wal_end(void)
+{
+	return n_stream > 0 ? stream[n_stream - 1].pos.lsn + 1 : 101;
+}
+
+err_t
+db_wal_end(struct ctx *cx, uint64_t *lsn_out)
+{
+	*lsn_out = wal_end() + wal_ahead;
+	wal_asked++;
+	TRY(fib_sleep(cx, 1));
+	return wal_fails ? ERR_DB_DOWN : OK;
+}
+
+err_t
+bus_reached(struct ctx *cx, int shard, uint64_t *lsn_out, struct stream_pos *end_out)
+{
+	(void)shard;
+	reach_asked++;
+	*lsn_out = wal_end();
+	*end_out = n_stream > 0 ? stream[n_stream - 1].pos : (struct stream_pos){0, 0};
+	return fib_sleep(cx, 1);
 }
 
 err_t

@@ -706,6 +706,124 @@ Test(rt, resuming_shows_what_may_be_read_now)
 	close_ws(w);
 }
 
+Test(rt, resuming_takes_for_past_what_the_stream_does_not_have_yet)
+{
+	struct ws *w, *fresh;
+
+	was_here("");
+	document("any", 1);
+	show();
+	settle_all();
+	unreadable = "<x2><x4>";
+	wal_ahead = 2;		/* two more had been committed when it came */
+	w = resume_as("", came_from);
+	fresh = open_as("", URL);
+	turn(30);
+	cr_expect(strstr(w->got.p, "\"gap\":false") != NULL);
+	cr_expect_str_eq(events(w), "", "not before it is known what is past");
+	wal_ahead = 0;
+	document("any", 2);
+	document("any", 3);
+	show();
+	document("any", 4);	/* this one came later, and is for whom it was for */
+	show();
+	for (int i = 0; i < 30; i++)
+		turn(5);
+	settle_all();
+	cr_expect_str_eq(events(w), "1 3 4");
+	cr_expect_str_eq(events(fresh), "2 3 4");
+	cr_expect_eq(wal_asked, 1, "who does not resume asks nothing");
+	close_ws(w);
+	close_ws(fresh);
+}
+
+Test(rt, resuming_takes_no_entry_for_past_that_is_not)
+{
+	struct ws *w;
+
+	was_here("");
+	wal_ahead = 1;
+	w = resume_as("", came_from);
+	turn(30);
+	wal_ahead = 0;
+	unreadable = "<x1><x2>";
+	document("any", 1);
+	document("any", 2);
+	show();
+	for (int i = 0; i < 30; i++)
+		turn(5);
+	settle_all();
+	cr_expect_str_eq(events(w), "2");
+	cr_expect_eq(looked_at, 1);
+	close_ws(w);
+}
+
+Test(rt, many_that_resume_ask_together)
+{
+	enum { N = 300 };
+	struct ws *w[N];
+
+	was_here("");
+	document("any", 1);
+	show();
+	settle_all();
+	for (int i = 0; i < N; i++)
+		w[i] = resume_as("", came_from);
+	for (int i = 0; i < 60; i++)
+		turn(5);
+	settle_all();
+	for (int i = 0; i < N; i++) {
+		cr_expect_str_eq(events(w[i]), "1");
+		close_ws(w[i]);
+	}
+	cr_expect_leq(wal_asked, N / 10, "%u questions", wal_asked);
+	cr_expect_leq(reach_asked, N / 10, "%u questions", reach_asked);
+}
+
+Test(rt, resuming_waits_for_the_database_and_the_relay_but_not_for_ever)
+{
+	struct ws *w;
+
+	was_here("");
+	document("any", 1);
+	show();
+	settle_all();
+	wal_fails = true;
+	w = resume_as("", came_from);
+	turn(30);
+	cr_expect_str_eq(events(w), "");
+	wal_fails = false;
+	for (int i = 0; i < 100 && w->got.n == 0; i++)
+		turn(5);
+	settle_all();
+	cr_expect_str_eq(events(w), "1");
+	close_ws(w);
+	conf.request_timeout = 50;
+	wal_ahead = 1;
+	w = resume_as("", came_from);
+	for (int i = 0; i < 200 && w->code == 0; i++)
+		turn(5);
+	cr_expect_eq(w->code, 1013);
+	cr_expect_str_eq(events(w), "");
+	cr_expect_eq(metric_value(M_rt_resume_late), 1);
+	close_ws(w);
+	wal_ahead = 0;
+}
+
+Test(rt, who_goes_while_it_waits_for_the_relay_leaves_nothing)
+{
+	was_here("alice");
+	wal_ahead = 1;
+	for (int ms = 0; ms < 12; ms++) {
+		struct ws *w = resume_as("alice", came_from);
+
+		turn(ms);
+		close_ws(w);
+	}
+	cr_expect_eq(atom_count(), 0);
+	wal_ahead = 0;
+}
+
 Test(rt, resuming_asks_for_nothing_that_is_not_for_it)
 {
 	struct ws *w;

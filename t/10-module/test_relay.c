@@ -567,6 +567,55 @@ Test(relay, an_idle_stream_does_not_hold_the_wal)
 	reap(r, SIGTERM);
 }
 
+/* Each shard is said to have what was committed before `lsn`. */
+static bool
+reached(uint64_t lsn)
+{
+	for (int i = 0; i < atoi(announcement("n")); i++) {
+		redisReply *r = cmd("GET %s", key_of(STREAM_REACHED, i, current()));
+		uint64_t at = r->str != NULL ? strtoull(r->str, NULL, 10) : 0;
+
+		freeReplyObject(r);
+		if (at < lsn)
+			return false;
+	}
+	return true;
+}
+
+static uint64_t
+flushed(void)
+{
+	PGconn *c = pg_connect();
+	PGresult *r = sql(c, "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')");
+	uint64_t lsn = strtoull(PQgetvalue(r, 0, 0), NULL, 10);
+
+	PQclear(r);
+	PQfinish(c);
+	return lsn;
+}
+
+Test(relay, readers_are_told_how_far_every_shard_is_with_events_and_without)
+{
+	pid_t r;
+
+	conf.event_shards = 3;
+	r = relay_fork();
+	UNTIL(announced(""));
+	run_sql("CREATE TABLE noise AS SELECT g FROM generate_series(1, 5000) g");
+	UNTIL(reached(flushed()));
+	EMIT(1);		/* it is of one shard */
+	UNTIL(reached(flushed()));
+	cr_assert_eq(entries(current()), 1);
+	/* never of what it has not */
+	cr_assert_eq(kill(r, SIGSTOP), 0);
+	EMIT(2);
+	cr_assert_not(reached(flushed()));
+	cr_assert_eq(kill(r, SIGCONT), 0);
+	UNTIL(reached(flushed()));
+	cr_assert_eq(entries(current()), 3);
+	reap(r, SIGTERM);
+}
+
 /* The end of the stream has its time. */
 static bool
 marked(void)
