@@ -27,6 +27,13 @@ err_t budget_hold(struct ctx *cx, size_t n) MUST_CHECK;
 /* Whether n more bytes could be charged to `b` now. A refusal is counted. */
 err_t budget_room(const struct budget *b, size_t n) MUST_CHECK;
 size_t budget_held(void);	/* in all */
+
+/* What the WebSockets of one client make us hold together: what waits for their readers, messages that are not complete, what they listen for. At most
+ * conf.rt_bytes_per_client. Embedded by who knows which they are. */
+struct purse {
+	size_t held;
+};
+bool purse_room(const struct purse *p, size_t more);	/* false is counted; NULL has room */
 unsigned budget_owners(void);	/* addresses that hold something */
 
 #endif

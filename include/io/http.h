@@ -45,6 +45,8 @@ struct http_header {
 
 struct ws;			/* one WebSocket */
 
+struct purse;			/* budget.h: what the WebSockets of one client make us hold together */
+
 /* A WebSocket text message, encoded once, shared by all sockets that send it. Private headroom precedes the data. */
 struct frame {
 	unsigned refs;
@@ -128,6 +130,7 @@ bool http_begun(const struct http_msg *m);	/* an answer has been begun or given 
  * Over conf.rt_queue_soft the connection counts as lagging, over conf.rt_queue_hard (bytes) or rt_queue_frames it is closed with 1013. */
 void ws_set_data(struct ws *w, void *data);
 void *ws_data(const struct ws *w);
+void ws_set_purse(struct ws *w, struct purse *p);	/* it counts for this one from now on; NULL: for none. Borrowed until another, or ws_close */
 void ws_send(struct ws *w, struct frame *f);			/* takes its own reference */
 /* The message is f's text followed by `tail`, which differs per connection (copied). */
 void ws_send_tail(struct ws *w, struct frame *f, struct str tail);

@@ -162,6 +162,7 @@ CONF(rt_text_max, SIZE("1k", "1g"), "512k", RELOAD, "Bytes of channels and queri
 CONF(rt_entries_max, INT("0", "1000000"), "8192", RELOAD, "A WebSocket with more channels times roles is found by its channels alone, and its roles are compared.")
 CONF(rt_sockets_per_user, INT("0", "10000000"), "1000", RELOAD, "WebSockets of one user per process (with rate_limits); 0: no limit.")
 CONF(rt_sockets_per_address, INT("0", "10000000"), "2000", RELOAD, "WebSockets of guests of one address per process (with rate_limits); 0: no limit.")
+CONF(rt_bytes_per_client, SIZE("0", "1024g"), "64m", RELOAD, "Bytes that the WebSockets of one user, or of guests of one address, may make a process hold: channels and queries, messages that are not complete, what waits for their readers. Above it messages are refused and slow readers closed with 1013; 0: no bound but bytes_max.")
 CONF(rt_work_rate, INT("1", "1000000000"), "200000", RELOAD, "Work that the messages and handshakes of one user or address may make per minute and process (with rate_limits), in steps: 16 bytes, or 4 changes of the index.")
 CONF(rt_queue_soft, SIZE("1k", "1g"), "256k", RELOAD, "Queued bytes over which a WebSocket counts as lagging.")
 CONF(rt_queue_hard, SIZE("1k", "4g"), "4m", RELOAD, "Queued bytes over which a WebSocket is closed with 1013.")

@@ -80,6 +80,7 @@ METRIC(rt_resume_late, COUNTER, "badal_rt_resume_late_total", "WebSockets that c
 METRIC(rt_sockets_refused, COUNTER, "badal_rt_sockets_refused_total", "WebSockets refused because their user or address had too many.")
 METRIC(rt_work_refused, COUNTER, "badal_rt_work_refused_total", "Handshakes and messages refused for the work that they, or those before them, would make.")
 METRIC(rt_text_refused, COUNTER, "badal_rt_text_refused_total", "Handshakes and messages refused because their channels and queries found no room.")
+METRIC(rt_bytes_refused, COUNTER, "badal_rt_bytes_refused_total", "Handshakes, messages and waiting frames refused because the WebSockets of their user or address held rt_bytes_per_client.")
 METRIC(rt_turn, HISTOGRAM, "badal_rt_turn_seconds", "Time that the delivery of events kept the loop, in one turn.")
 METRIC(rt_latency, HISTOGRAM, "badal_rt_commit_to_frame_seconds", "From the event's time to its delivery.")
 METRIC(rate_limited, COUNTER, "badal_rate_limited_total", "Requests refused by a rate limit.")

@@ -172,3 +172,12 @@ budget_owners(void)
 {
 	return owners ? (unsigned)map_count(owners) : 0;
 }
+
+bool
+purse_room(const struct purse *p, size_t more)
+{
+	if (p == NULL || conf.rt_bytes_per_client <= 0 || p->held + more <= (size_t)conf.rt_bytes_per_client)
+		return true;
+	metric_add(M_rt_bytes_refused, 1);
+	return false;
+}

@@ -129,6 +129,8 @@ struct ws {
 	uint32_t q_cap, q_head, q_n;
 	size_t q_bytes;
 	struct rest text;		/* fragments of a message so far */
+	struct purse *purse;		/* whom it counts for; NULL: nobody yet */
+	size_t in_purse;		/* bytes of it there */
 };
 
 struct conn {

@@ -139,6 +139,34 @@ open_for(const struct ws *w)
 /* A frame that waits is charged once, in however many queues it stands. */
 static struct budget queued;
 
+/* ---- whom it counts for ---- */
+
+/* A frame that waits in several queues of one client counts in each: they stopped reading at different times, so each keeps others alive. */
+static void
+http_ws_count(struct ws *w)
+{
+	size_t n = w->conn == NULL ? 0 : w->q_bytes + w->text.cap + w->conn->in.cap + w->conn->unread.held;
+
+	if (w->purse != NULL) {
+		assert(w->purse->held >= w->in_purse);
+		w->purse->held += n - w->in_purse;
+	}
+	w->in_purse = w->purse != NULL ? n : 0;
+}
+
+void
+ws_set_purse(struct ws *w, struct purse *p)
+{
+	assert(w->magic == WS_MAGIC);
+	if (w->purse != NULL)
+		w->purse->held -= w->in_purse;
+	w->in_purse = 0;
+	w->purse = p;
+	http_ws_count(w);
+}
+
+/* ---- the queue, on ---- */
+
 static void
 set_lagging(struct ws *w, bool on)
 {
@@ -159,6 +187,7 @@ queue_pop(struct ws *w)
 		budget_release(&queued, f->len);
 	w->q_head = (w->q_head + 1) % w->q_cap;
 	w->q_n--;
+	http_ws_count(w);
 	frame_unref(f);
 	if (w->q_n == 0) {
 		free(w->queue);
@@ -201,6 +230,7 @@ queue_push(struct ws *w, struct frame *f)
 	w->q_bytes += f->len;
 	if (f->queued++ == 0)
 		budget_force(&queued, f->len);
+	http_ws_count(w);
 	if (w->q_bytes > (size_t)conf.rt_queue_soft)
 		set_lagging(w, true);
 	conn_want_write(w->conn);
@@ -260,13 +290,27 @@ too_slow(struct ws *w)
 static void
 enqueue(struct ws *w, struct frame *f)
 {
-	if (queue_full(w, f->len) || (f->queued == 0 && budget_room(&queued, f->len) != OK)) {
+	if (queue_full(w, f->len) || !purse_room(w->purse, f->len) || (f->queued == 0 && budget_room(&queued, f->len) != OK)) {
 		frame_unref(f);
 		too_slow(w);
 		return;
 	}
 	metric_add(M_rt_queued, 1);
 	queue_push(w, f);
+}
+
+/* Past the queue. What the kernel does not take of a frame is kept, and nobody shares it: above a bound its reader goes, in the middle of the frame. */
+static void
+http_ws_write(struct ws *w, const char *p, size_t n)
+{
+	conn_write(w->conn, p, n);
+	if (w->conn->unread.held == 0 && w->in_purse == 0)
+		return;
+	http_ws_count(w);
+	if (w->conn->unread.held == 0 || (purse_room(w->purse, 0) && budget_room(&queued, 0) == OK))
+		return;
+	metric_add(M_rt_dropped, 1);
+	conn_doom(w->conn);
 }
 
 void
@@ -281,7 +325,7 @@ ws_send(struct ws *w, struct frame *f)
 		return;
 	}
 	wire = frame_wire(f);
-	conn_write(w->conn, wire.p, wire.n);
+	http_ws_write(w, wire.p, wire.n);
 }
 
 void
@@ -296,7 +340,7 @@ ws_send_tail(struct ws *w, struct frame *f, struct str tail)
 		h = put_head((unsigned char *)conn_scratch, OP_TEXT, len);
 		memcpy(conn_scratch + h, f->data, f->len);
 		mem_copy(conn_scratch + h + f->len, tail.p, tail.n);
-		conn_write(w->conn, conn_scratch, h + len);
+		http_ws_write(w, conn_scratch, h + len);
 		return;
 	}
 	whole = frame_make(OP_TEXT, len);
@@ -344,7 +388,7 @@ ws_writable(struct conn *c)
 		size_t n = 0;
 
 		if (wire.n > GATHER) {
-			conn_write(c, wire.p, wire.n);
+			http_ws_write(w, wire.p, wire.n);
 			queue_pop(w);
 			continue;
 		}
@@ -356,8 +400,9 @@ ws_writable(struct conn *c)
 				break;
 			wire = frame_wire(w->queue[w->q_head]);
 		}
-		conn_write(c, conn_scratch, n);
+		http_ws_write(w, conn_scratch, n);
 	}
+	http_ws_count(w);
 	if (w->q_n > 0)
 		conn_want_write(c);
 	else if (w->state == WS_ENDING)
@@ -544,6 +589,22 @@ heard(struct conn *c, bool rested)
 		conn_move(c, LIST_WS_PART);
 }
 
+size_t
+ws_part(const struct conn *c)
+{
+	return ws_of(c)->text.cap;
+}
+
+void
+ws_no_room(struct conn *c)
+{
+	struct ws *w = ws_of(c);
+
+	ws_close(w, CODE_SLOW, "no room for this message");
+	if (w->state < WS_ENDING)
+		ws_move(w, WS_ENDING);	/* its end is not waited for */
+}
+
 void
 ws_input(struct conn *c, char *p, size_t n)
 {
@@ -572,22 +633,11 @@ ws_input(struct conn *c, char *p, size_t n)
 	}
 	rest_free(&old);
 	heard(c, rested);
-}
-
-size_t
-ws_part(const struct conn *c)
-{
-	return ws_of(c)->text.cap;
-}
-
-void
-ws_no_room(struct conn *c)
-{
-	struct ws *w = ws_of(c);
-
-	ws_close(w, CODE_SLOW, "no room for this message");
-	if (w->state < WS_ENDING)
-		ws_move(w, WS_ENDING);	/* its end is not waited for */
+	if (c->in.cap + w->text.cap == 0 && w->in_purse == 0)
+		return;
+	http_ws_count(c->ws);
+	if (c->in.cap + w->text.cap > 0 && open_for(w) && !purse_room(w->purse, 0))
+		ws_no_room(c);
 }
 
 /* ---- deadlines ---- */
@@ -760,6 +810,7 @@ ws_closed(struct conn *c)
 
 	ws_move(w, WS_GONE);
 	queue_clear(w);
+	ws_set_purse(w, NULL);
 	set_lagging(w, false);
 	rest_free(&w->text);
 	http_sockets--;

@@ -156,9 +156,9 @@ admitted(struct greeting *g)
 	if (g->login == NULL)
 		c->text.address = atom_text(c->address).p;
 	if (g->login != NULL)
-		c->patron = patron_of_user(str_c(g->home->id), str_c(g->login->user->id), false);
+		peer_set_patron(c, patron_of_user(str_c(g->home->id), str_c(g->login->user->id), false));
 	else
-		c->patron = patron_of_guest(g->cx->client, false);
+		peer_set_patron(c, patron_of_guest(g->cx->client, false));
 	if (c->patron == NULL)
 		REFUSE(g, 1013, "Too many connections");
 	if (!patron_may_work(c->patron))

@@ -18,6 +18,7 @@ struct patron {
 	unsigned sockets;	/* it is forgotten with the last */
 	uint32_t window;	/* minute that `steps` are of */
 	uint64_t steps;
+	struct purse purse;
 	size_t n_key;
 	char key[];
 };
@@ -83,6 +84,7 @@ patron_leave(struct patron **pp)
 	assert(p->magic == PATRON_MAGIC && p->sockets > 0);
 	if (--p->sockets > 0)
 		return;
+	assert(p->purse.held == 0);
 	(void)map_del(patrons, (struct str){p->key, p->n_key});
 	if (map_count(patrons) == 0)
 		map_free(&patrons);
@@ -111,6 +113,12 @@ patron_worked(struct patron *p, uint64_t steps)
 {
 	assert(p->magic == PATRON_MAGIC);
 	p->steps += steps;
+}
+
+struct purse *
+patron_purse(struct patron *p)
+{
+	return p ? &p->purse : NULL;
 }
 
 size_t

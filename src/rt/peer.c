@@ -125,6 +125,33 @@ peer_move(struct peer *c, enum rt_state to)
 
 /* ---- what it costs ---- */
 
+static void
+peer_count(struct peer *c)
+{
+	struct purse *p = patron_purse(c->patron);
+
+	if (p == NULL)
+		return;
+	assert(p->held >= c->in_purse);
+	p->held += c->text.held - c->in_purse;
+	c->in_purse = c->text.held;
+}
+
+void
+peer_set_patron(struct peer *c, struct patron *p)
+{
+	struct purse *was = patron_purse(c->patron);
+
+	if (was != NULL)
+		was->held -= c->in_purse;
+	c->in_purse = 0;
+	if (c->ws != NULL)
+		ws_set_purse(c->ws, patron_purse(p));
+	patron_leave(&c->patron);
+	c->patron = p;
+	peer_count(c);
+}
+
 /* Small ones are not charged: a socket costs more than they do. */
 static void
 peer_charge(struct peer *c)
@@ -136,12 +163,13 @@ peer_charge(struct peer *c)
 		budget_force(&c->text, n - c->text.held);
 	else
 		budget_release(&c->text, c->text.held - n);
+	peer_count(c);
 }
 
 bool
 peer_room(const struct peer *c, size_t more)
 {
-	if (c->listen_bytes + c->sub_bytes + more <= (size_t)conf.rt_text_max && (more <= PEER_FREE || budget_room(&c->text, more) == OK))
+	if (c->listen_bytes + c->sub_bytes + more <= (size_t)conf.rt_text_max && (more <= PEER_FREE || (purse_room(patron_purse(c->patron), more) && budget_room(&c->text, more) == OK)))
 		return true;
 	metric_add(M_rt_text_refused, 1);
 	return false;
@@ -331,15 +359,12 @@ step_in(struct peer *c, enum rt_state was)
 static void
 peer_change_patron(struct peer *c)
 {
-	struct patron *was = c->patron;
-
-	if (was == NULL)
+	if (c->patron == NULL)
 		return;		/* it is not let in yet */
 	if (c->user != 0)
-		c->patron = patron_of_user(atom_text(c->home), peer_uid(c), true);
+		peer_set_patron(c, patron_of_user(atom_text(c->home), peer_uid(c), true));
 	else
-		c->patron = patron_of_guest(c->address ? atom_text(c->address).p : "", true);
-	patron_leave(&was);
+		peer_set_patron(c, patron_of_guest(c->address ? atom_text(c->address).p : "", true));
 }
 
 static void
@@ -570,7 +595,7 @@ peer_free(struct peer *c)
 	free(c->subs);
 	seats_fini(c);
 	forget_user(c);
-	patron_leave(&c->patron);
+	peer_set_patron(c, NULL);
 	budget_close(&c->text);
 	atom_unref(c->address);
 	place_leave(c);

@@ -171,6 +171,7 @@ struct patron *patron_of_guest(const char *address, bool force);
 void patron_leave(struct patron **pp);	/* NULL inside is fine */
 bool patron_may_work(struct patron *p);	/* what it had done this minute is within rt_work_rate; else counted */
 void patron_worked(struct patron *p, uint64_t steps);
+struct purse *patron_purse(struct patron *p);	/* what they make the process hold; NULL for NULL */
 size_t patron_count(void);
 
 /* ---- news.c: one event of the stream ---- */
@@ -307,6 +308,7 @@ struct peer {
 	size_t listen_bytes, sub_bytes;
 	struct budget text;	/* what it is charged of these, with its roles and seats */
 	struct patron *patron;	/* whom it counts for; NULL until it is let in */
+	size_t in_purse;	/* bytes of its channels and queries there */
 	struct task *task;	/* what runs or waits for a fiber */
 };
 
@@ -324,6 +326,8 @@ struct str peer_uid(const struct peer *c);		/* empty for a guest */
 /* Adds a subscription, in place of all parts with that id when `replace`. asked: allowed names. Takes the filter over. */
 void peer_subscribe(struct peer *c, struct str id, const struct str *asked, int n, struct filter *f, bool replace);
 bool peer_unsubscribe(struct peer *c, struct str id);
+/* It counts for p, and no longer for whom it did. */
+void peer_set_patron(struct peer *c, struct patron *p);
 /* What an event may take for it: channels and nodes of queries, over all subscriptions. */
 uint64_t peer_steps(const struct peer *c);
 /* Whether so many bytes more of channels and queries fit, here and in the budget; a refusal is counted. */

@@ -295,6 +295,7 @@ struct ws {
 	void *data;
 	struct buf got;			/* frames, one a line */
 	int code;			/* of the close; -1: dropped */
+	struct purse *purse;
 	bool lagging;
 };
 
@@ -337,6 +338,7 @@ ws_send_tail(struct ws *w, struct frame *f, struct str tail)
 }
 
 void ws_close(struct ws *w, int code, const char *reason) { (void)reason; if (w->code == 0) w->code = code; }
+void ws_set_purse(struct ws *w, struct purse *p) { w->purse = p; }
 void ws_drop(struct ws *w) { if (w->code == 0) w->code = -1; }
 
 /* ---- driving it ---- */

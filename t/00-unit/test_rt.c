@@ -1522,6 +1522,45 @@ Test(rt, what_is_kept_is_charged_and_given_back)
 	cr_expect_eq(budget_owners(), 0);
 }
 
+Test(rt, what_the_sockets_of_a_user_are_kept_for_is_bounded_together)
+{
+	struct ws *a, *b, *other;
+	struct buf m;
+	size_t one;
+
+	person("alice");
+	person("bob");
+	a = connect_as("alice", "project=p");
+	b = connect_as("alice", "project=p");
+	other = connect_as("bob", "project=p");
+	buf_init(&m, NULL, 1 << 16);
+	buf_c(&m, "{\"type\":\"subscribe\",\"data\":[{\"subscriptionId\":\"a\",\"channels\":[");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&m, "\"a-channel-with-a-rather-long-name-that-nobody-has-%d\",", i);
+	buf_c(&m, "\"documents\"]}]}");
+	say(a, m.p);
+	cr_expect(a->purse == b->purse && a->purse != other->purse);
+	one = a->purse->held;
+	cr_expect_gt(one, 25000);
+	conf.rt_bytes_per_client = (int64_t)one + 1000;
+	heard(b);
+	say(b, m.p);
+	cr_expect(strstr(heard(b), "items: There are too many queries.") != NULL);
+	cr_expect_eq(metric_value(M_rt_bytes_refused), 1);
+	heard(other);
+	say(other, m.p);
+	cr_expect(strstr(heard(other), "\"success\":true") != NULL, "another user has room");
+	say(a, "{\"type\":\"unsubscribe\",\"data\":[{\"subscriptionId\":\"a\"}]}");
+	cr_expect_eq(a->purse->held, 0);
+	say(b, m.p);
+	cr_expect(strstr(heard(b), "\"success\":true") != NULL);
+	close_ws(a);
+	close_ws(b);
+	close_ws(other);
+	buf_fini(&m);
+	cr_expect_eq(patron_count() + budget_held(), 0);
+}
+
 Test(rt, sockets_and_work_are_counted_by_user_and_address)
 {
 	struct ws *a, *b, *w;

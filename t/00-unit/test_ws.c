@@ -253,3 +253,68 @@ Test(ws, draining_reaches_all_of_them)
 	world_close(asked);
 	world_close(part);
 }
+
+static void
+send_one(struct conn *c, size_t n)
+{
+	struct str text = {mem_zalloc(n), n};
+
+	ws_send_text(c->ws, text);
+	free((char *)(uintptr_t)text.p);
+}
+
+Test(ws, what_sockets_of_one_client_hold_is_bounded_together)
+{
+	struct conn *a = world_open(), *b = world_open(), *other = world_open();
+	struct purse mine = {0}, theirs = {0};
+	char f[200];
+
+	conf.rt_bytes_per_client = 5000;
+	ws_set_purse(a->ws, &mine);
+	ws_set_purse(b->ws, &mine);
+	ws_set_purse(other->ws, &theirs);
+	world_choked = true;
+	for (int i = 0; i < 4; i++)
+		send_one(a, 900);
+	send_one(b, 900);
+	cr_expect_eq(mine.held, 4500);
+	send_one(other, 900);
+	send_one(b, 900);
+	cr_expect_eq(b->ws->state, WS_CLOSING, "it has no room, though its own queue has");
+	cr_expect_eq(a->ws->state, WS_OPEN);
+	cr_expect_eq(other->ws->state, WS_OPEN);
+	cr_expect_eq(metric_value(M_rt_bytes_refused), 1);
+	cr_expect_eq(metric_value(M_rt_dropped), 1);
+	world_close(b);
+	cr_expect_eq(mine.held, 3600);
+	ws_set_purse(a->ws, &theirs);	/* another user's by now */
+	cr_expect_eq(mine.held, 0);
+	cr_expect_eq(theirs.held, 4500);
+	world_choked = false;
+	ws_writable(a);
+	cr_expect_eq(theirs.held, 900);
+	say(a, f, put(f, true, OP_TEXT, 100) - 1);	/* half a message counts, too */
+	cr_expect_eq(theirs.held, 900 + a->in.cap);
+	world_close(a);
+	world_close(other);
+	cr_expect_eq(theirs.held, 0);
+}
+
+Test(ws, half_messages_of_one_client_are_bounded_together)
+{
+	struct conn *a = world_open(), *b = world_open();
+	struct purse mine = {0};
+	char f[200];
+
+	conf.rt_bytes_per_client = 150;
+	ws_set_purse(a->ws, &mine);
+	ws_set_purse(b->ws, &mine);
+	say(a, f, put(f, true, OP_TEXT, 100) - 1);
+	cr_expect_eq(a->ws->state, WS_OPEN);
+	say(b, f, put(f, false, OP_TEXT, 100));
+	cr_expect_neq(b->ws->state, WS_OPEN);
+	cr_expect_eq(metric_value(M_rt_bytes_refused), 1);
+	world_close(a);
+	world_close(b);
+	cr_expect_eq(mine.held, 0);
+}

@@ -85,6 +85,15 @@ void msg_upgraded(struct msg *x) { (void)x; }
 void budget_force(struct budget *b, size_t n) { b->held += n; }
 void budget_release(struct budget *b, size_t n) { assert(n <= b->held); b->held -= n; }
 err_t budget_room(const struct budget *b, size_t n) { return b->held + n > 1000000 ? ERR_BYTES_SPENT : OK; }
+bool
+purse_room(const struct purse *p, size_t more)
+{
+	bool room = p == NULL || p->held + more <= (size_t)conf.rt_bytes_per_client;
+
+	metric_add(M_rt_bytes_refused, !room);
+	return room;
+}
+
 void msg_free(struct msg *x) { (void)x; }
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body) { (void)c, (void)x, (void)status, (void)h, (void)nh, (void)body; }
 struct str error_body(err_t e) { (void)e; return STR("{}"); }
@@ -98,6 +107,7 @@ rest_add(struct rest *r, const void *p, size_t n)
 	r->p = mem_realloc(r->p, r->n + n);
 	memcpy(r->p + r->n, p, n);
 	r->n += (uint32_t)n;
+	r->cap = r->n;
 }
 
 void

@@ -36,3 +36,24 @@ test('the gap is told where entries are gone', { timeout: 60000 }, async () => {
 	old.end()
 	now.end()
 })
+
+test('sockets of one user that read nothing have one bound together, and others hear on', { timeout: 60000 }, async () => {
+	const s = await server({ own: true, conf: { web_processes: 1, rt_bytes_per_client: '1m', rt_ping_interval: 0 } })
+	const p = await library(s), [u, v] = [await p.user(), await p.user()], N = 6
+	const count = async (name) => Number((await (await fetch(new URL('/metrics', s.base))).text()).match(new RegExp(`^badal_${name} (\\d+)`, 'm'))[1])
+	await p.ok('POST', '/databases/d/collections/c/attributes/string', { body: { key: 'text', size: 1000000, required: false } })
+	await until('the attribute is there', async () => (await p.ok('GET', '/databases/d/collections/c/attributes/text')).status === 'available')
+	await p.ok('POST', '/databases/d/collections/c/documents', { body: { documentId: 'x', data: { n: 0 }, permissions: [read('any')] } })
+	const lazy = await Promise.all(Array.from({ length: N }, () => p.listen(['documents'], { as: u }))), keen = await p.listen(['documents'], { as: v })
+	for (const w of lazy) w.socket.pause()
+	let n = 0
+	while (await count('rt_slow_closed_total') < N && n < 100) {
+		await p.ok('PATCH', p.path('x'), { body: { data: { n: ++n, text: String(n % 10).repeat(900000) } } })
+		assert.equal((await keen.event()).payload.n, n)
+	}
+	assert.equal(await count('rt_slow_closed_total'), N)
+	assert.ok(await count('rt_bytes_refused_total') > 0)
+	assert.equal(keen.open, true)
+	for (const w of [...lazy, keen]) w.end()
+	await s.stop()
+})
