@@ -3,6 +3,7 @@ sqldir = $(pkgdatadir)/sql
 dist_sql_DATA =
 dist_sql_DATA += sql/0001_platform.sql
 dist_sql_DATA += sql/0002_projects.sql
+dist_sql_DATA += sql/0003_webhooks.sql
 sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
 dist_sqlproject_DATA += sql/project/0001_users.sql

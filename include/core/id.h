@@ -16,6 +16,7 @@ char *secret_hex(struct arena *a, size_t nbytes);
 char *sha256_hex(struct arena *a, struct str s);
 char *base64_encode(struct arena *a, struct str s, bool url);	/* url: RFC 4648 5 without padding; else padded */
 bool base64_decode(struct arena *a, struct str s, bool url, struct str *out);	/* strict */
+void hmac_sha1(struct str key, struct str msg, unsigned char out[20]);	/* for signatures that others have laid down */
 void hmac_sha256(struct str key, struct str msg, unsigned char out[32]);
 
 #endif

@@ -38,7 +38,7 @@ void jw_key(struct jw *w, struct str key);		/* escaped like any string */
 void jw_str(struct jw *w, struct str s);
 void jw_cstr(struct jw *w, const char *s);		/* NULL writes "" */
 void jw_i64(struct jw *w, int64_t v);
-void jw_f64(struct jw *w, double v);			/* shortest round trip; 5.0 -> 5; 1e20 -> 1.0e+20; not finite -> null */
+void jw_f64(struct jw *w, double v);			/* shortest round trip; 5.0 -> 5; 1e17 -> 1.0e+17; 1e-5 -> 1.0e-5; -0.0 -> -0; not finite -> null */
 void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);
 void jw_raw(struct jw *w, struct str json);		/* a ready JSON value, trusted */
@@ -46,6 +46,10 @@ void jw_value(struct jw *w, const json_t *j);		/* a whole tree */
 /* The text of a JSON string with quotes and escapes, appended to b. */
 void json_escape(struct buf *b, struct str s);
 void json_escape_part(struct buf *b, struct str s);	/* the same without the quotes */
+
+/* Appends JSON text in the form in which PHP writes what it has read (spec functions-webhooks-events.md 5): no blanks, ASCII, {} as [], objects
+ * with the keys 0, 1, … as lists, numbers as PHP prints them. The text must be sound, of any depth; false when it is not. */
+bool json_php(struct buf *b, struct str text);
 
 /* Makes {} nested in compact JSON text [], in place: both have two bytes. */
 void json_empties_to_lists(char *text, size_t n);

@@ -73,7 +73,7 @@ enum stream_key {
 };
 char *stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_MAX]);
 /* Stream of announcements: its last entry names the current stream (g), the number of its shards (n) and where to begin in each (at,
- * comma-separated). */
+ * comma-separated); streams with the same life (l) have comparable positions. */
 #define BUS_CURRENT "events:{0}:current"
 /* The shard of a project's events, of n. */
 int stream_shard(struct str project, int n);

@@ -37,10 +37,13 @@ void event_emit(struct db_tx *tx, const struct event *ev);
 err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
 
 /* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
- * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, k stale keys as decimal hashes; absent when empty. */
+ * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */
 struct str event_message(struct ctx *cx, const struct event *ev);
 /* The expanded names of an event (spec functions-webhooks-events.md 2), in order, in cx's arena. */
 struct strs event_names(struct ctx *cx, const char *pattern, const char *const *ids);
+
+/* A pattern that event_names can expand with these ids (three at most): a relay of a later version may bring ones that we do not know. */
+bool event_pattern_good(struct str pattern, const char *const *ids);
 
 /* A name that webhooks and functions may subscribe to (spec functions-webhooks-events.md 3). */
 bool event_subscribable(struct str name);

@@ -29,9 +29,13 @@ struct job_kind {		/* a service's list of them ends with a row of zeros */
 	uint64_t limit_ms;	/* of one try: then it is cancelled, and has failed */
 	unsigned connections;	/* to PostgreSQL that they have together, at most */
 	const char *doc;
+	bool lines;		/* each looks after a line (model/line.h): what waits are their entries */
 };
 
 #define JOB_MINUTES(n) ((n) * 60 * 1000ull)	/* for limit_ms */
+
+/* This process takes no more jobs: what runs comes to an end soon. */
+extern bool jobs_drained;
 
 struct job_task {		/* done once per interval by one process of all machines */
 	const char *name;

@@ -23,6 +23,9 @@ struct webhook {
 	int64_t created, updated;
 	struct strs events;
 	bool security;		/* verify the receiver's certificate */
+	bool enabled;
+	int64_t attempts;	/* deliveries that failed since the last that did not */
+	const char *logs;	/* why the last one did */
 };
 
 struct domain {

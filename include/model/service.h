@@ -12,6 +12,7 @@ struct arena;
 struct project;
 struct job_kind;
 struct job_task;
+struct hears;
 struct routes;
 struct shape;
 
@@ -127,6 +128,7 @@ struct service {
 	const struct job_kind *jobs;		/* model/job.h */
 	const struct job_task *tasks;		/* done now and then */
 	const struct blob_book *blobs;
+	const struct hears *hears;		/* model/hear.h */
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 

@@ -17,6 +17,7 @@ FIXED(general)
 FIXED(messages)
 FIXED(mock)
 FIXED(projects)
+FIXED(webhooks)
 #ifdef FIXED_IS_SERVICE
 #undef FIXED
 #undef FIXED_IS_SERVICE

@@ -26,6 +26,7 @@ ctx_init_part(struct ctx *cx, const struct ctx *of)
 	cx->fib = of->fib;
 	cx->deadline = of->deadline;
 	cx->share = of->share;
+	cx->depth = of->depth;
 	cx->statement_max = of->statement_max;
 	cx->client = of->client;
 	cx->id = of->id;

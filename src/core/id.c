@@ -1,8 +1,11 @@
 /* Identifiers and secrets: libsodium for randomness, hashes and base64. */
 #include "core/id.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/vtime.h"
 
@@ -81,6 +84,15 @@ base64_decode(struct arena *a, struct str s, bool url, struct str *out)
 	d[n] = '\0';
 	*out = (struct str){d, n};
 	return true;
+}
+
+void
+hmac_sha1(struct str key, struct str msg, unsigned char out[20])
+{
+	unsigned n = 0;
+
+	if (HMAC(EVP_sha1(), key.p, (int)key.n, (const unsigned char *)msg.p, msg.n, out, &n) == NULL || n != 20)
+		abort();
 }
 
 void

@@ -362,46 +362,60 @@ jw_i64(struct jw *w, int64_t v)
 	buf_i64(w->b, v);
 }
 
-/* The shortest digits that read back as v. */
-static int
+/* The shortest digits that read back as v, as d.ddde±x. Fifteen and less are those of a decimal number that was read; numbers next to 0 have fewer
+ * to tell them apart. */
+static void
 shortest(char *d, size_t size, double v)
 {
-	for (int digits = 15; digits <= 17; digits++) {
-		int n = snprintf(d, size, "%.*g", digits, v);
-
+	for (int digits = fabs(v) < 1e-290 ? 1 : 15; digits <= 17; digits++) {
+		snprintf(d, size, "%.*e", digits - 1, v);
 		if (digits == 17 || strtod(d, NULL) == v)
-			return n;
+			return;
 	}
-	return 0;
+}
+
+/* 1 -> 1.0e+20 and below 0.0001 with an exponent, else without: as PHP does, whose receivers encode anew what they compare. */
+static void
+buf_shortest(struct buf *b, double v)
+{
+	char d[40], digits[24];
+	int n = 0, exponent;
+	char *e;
+
+	shortest(d, sizeof d, v);
+	e = strchr(d, 'e');
+	exponent = atoi(e + 1);
+	for (char *c = d; c < e; c++)
+		if (*c >= '0' && *c <= '9')
+			digits[n++] = *c;
+	while (n > 1 && digits[n - 1] == '0')
+		n--;
+	if (d[0] == '-')
+		buf_ch(b, '-');
+	if (exponent < -4 || exponent >= 17) {
+		buf_printf(b, "%c.%.*s%se%+d", digits[0], n - 1, digits + 1, n > 1 ? "" : "0", exponent);
+	} else if (exponent < 0) {
+		buf_printf(b, "0.%.*s%.*s", -1 - exponent, "000", n, digits);
+	} else {
+		buf_printf(b, "%.*s%.*s", n < exponent + 1 ? n : exponent + 1, digits, n < exponent + 1 ? exponent + 1 - n : 0, "0000000000000000");
+		if (n > exponent + 1)
+			buf_printf(b, ".%.*s", n - exponent - 1, digits + exponent + 1);
+	}
 }
 
 void
 jw_f64(struct jw *w, double v)
 {
-	char d[40];
-	char *e;
-	int n;
-
 	if (!isfinite(v)) {
 		jw_null(w);
 		return;
 	}
-	if (v == floor(v) && fabs(v) < 1e15) {
+	if (v == floor(v) && fabs(v) < 1e15 && !(v == 0 && signbit(v))) {
 		jw_i64(w, (int64_t)v);
 		return;
 	}
 	json_before(w);
-	n = shortest(d, sizeof d, v);
-	e = strchr(d, 'e');
-	if (e == NULL) {
-		buf_add(w->b, d, (size_t)n);
-		return;
-	}
-	/* 1e+20 -> 1.0e+20, 1.5e-07 -> 1.5e-7 */
-	buf_add(w->b, d, (size_t)(e - d));
-	if (memchr(d, '.', (size_t)(e - d)) == NULL)
-		BUF_LIT(w->b, ".0");
-	buf_printf(w->b, "e%c%d", e[1], atoi(e + 2));
+	buf_shortest(w->b, v);
 }
 
 void

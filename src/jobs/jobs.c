@@ -5,6 +5,7 @@
 #include "jobs_priv.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@
 #include "core/vtime.h"
 #include "jobs/jobs.h"
 
-enum { RETRY_MAX = 3600 * 1000, AGAIN = 500, LATER_MS = 1000, RUN_MAGIC = 0x72756e6a };
+enum { RETRY_MAX = 3600 * 1000, AGAIN = 500, LATER_MS = 1000, RUN_MAGIC = 0x72756e6a, JOB_ID_MAX = 128 };
 
 struct jobs_state jobs;
 
@@ -232,6 +233,16 @@ held(const char *entry, const struct lane *l)
 	return false;
 }
 
+/* Made by id_unique, or of an event and its subscriber. */
+static bool
+job_id_valid(struct str id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (!isalnum((unsigned char)id.p[i]) && strchr("._:-", id.p[i]) == NULL)
+			return false;
+	return id.n > 0 && id.n <= JOB_ID_MAX;
+}
+
 static bool
 job_parse(struct run *r, struct str head, struct str body)
 {
@@ -261,7 +272,7 @@ job_parse(struct run *r, struct str head, struct str body)
 		r->job.project = head.p;
 	r->job.tries = (int)tries;
 	r->job.created = ms;
-	return id_valid(id);
+	return job_id_valid(id);
 }
 
 static struct str
@@ -363,11 +374,12 @@ jobs_drain(void)
 {
 	if (jobs.stopping)
 		return;
-	jobs.stopping = true;
+	jobs.stopping = jobs_drained = true;
 	for (int i = 0; i < jobs.set->n_kinds; i++)
 		lane_stop(&jobs.lanes[i]);
 	fib_signal(&jobs.stop);
 	jobs_spaces_stop();
+	jobs_events_stop();
 	(void)loop_after((uint64_t)conf.drain_timeout, cancel_runs, NULL);
 	(void)loop_after((uint64_t)conf.drain_timeout + DRAIN_EXTRA, jobs_leave, NULL);
 	jobs_fiber_ended();

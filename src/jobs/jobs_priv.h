@@ -1,5 +1,5 @@
 /* Jobs, private: the consumer (jobs.c), where it gets jobs from (jobs_lane.c), what is done from time to time (jobs_upkeep.c), what an earlier
- * version left (jobs_old.c), the role (jobs_role.c).
+ * version left (jobs_old.c), what events cause (jobs_events.c), the role (jobs_role.c).
  *
  * {jobs}:<kind>         stream: entries wait or run; group "workers"; an entry is removed when its try has ended
  * {jobs}:<kind>:aside   sorted set: jobs of projects that have many, by their turn; the member is "header\npayload"
@@ -69,6 +69,7 @@ struct jobs_state {
 	int n_runs;		/* begun */
 	bool stopping;
 	struct fib_event stop;	/* stopping; the upkeep waits */
+	struct fib_event news;	/* of the event stream: who looks for it waits */
 	unsigned fibers;	/* of ours that are alive, runs excluded */
 };
 extern struct jobs_state jobs;
@@ -95,6 +96,10 @@ int lane_room(const struct lane *l);	/* for so many more in the hand */
 /* Awaits. Counts those aside, and has some come back when the next of them is of a project that has nothing in hand. */
 err_t lane_look_aside(struct ctx *cx, struct lane *l) MUST_CHECK;
 
+/* ---- jobs_events.c ---- */
+void jobs_events_start(void);
+void jobs_events_stop(void);
+
 /* ---- jobs_spaces.c ---- */
 /* Brings data spaces up to date in the background. */
 void jobs_spaces_start(void);
@@ -106,6 +111,8 @@ err_t jobs_adopt(struct ctx *cx, struct bus_link *link, const char *kind) MUST_C
 
 /* ---- jobs_upkeep.c ---- */
 void upkeep_fiber(struct ctx *cx, void *arg);
+/* Awaits. This process has the turn that the key stands for, and keeps it for so long. */
+err_t jobs_lead(struct ctx *cx, const char *key, int ms, bool *mine_out) MUST_CHECK;
 void jobs_fiber_ended(void);
 
 #endif

@@ -41,5 +41,6 @@ jobs_init(void)
 		jobs_role_collect(v[i]);
 	jobs_start(&setup);
 	jobs_spaces_start();
+	jobs_events_start();
 	return true;
 }

@@ -8,6 +8,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/line.h"
 
 enum { MOVE = 100, TASK_MAX = 10 * 60 * 1000, LEAD_MS = 10000 };
 
@@ -156,21 +157,33 @@ tasks(struct ctx *cx)
 	return OK;
 }
 
+err_t
+jobs_lead(struct ctx *cx, const char *key, int ms, bool *mine_out)
+{
+	struct bus_reply *r;
+
+	TRY(bus_script(cx, &r, lead_lua, 1, BUS(str_c(key), str_c(jobs.me), str_c(arena_printf(cx->arena, "%d", ms)))));
+	*mine_out = r->type == BUS_INT && r->i == 1;
+	return OK;
+}
+
 static err_t
 jobs_upkeep_lead(struct ctx *cx)
 {
 	struct bus_reply *r;
 	int64_t waiting = 0;
-	char ms[12];
+	bool first;
 
-	snprintf(ms, sizeof ms, "%d", LEAD_MS);
-	TRY(bus_script(cx, &r, lead_lua, 1, BUS(STR(JOB_KEYS "leader"), str_c(jobs.me), str_c(ms))));
-	if (r->type != BUS_INT || r->i != 1) {
+	TRY(jobs_lead(cx, JOB_KEYS "leader", LEAD_MS, &first));
+	if (!first) {
 		metric_set(M_jobs_queued, 0);
 		return OK;
 	}
 	for (int i = 0; i < jobs.set->n_kinds; i++) {
 		const char *kind = jobs.set->kinds[i].kind;
+
+		if (jobs.set->kinds[i].lines)
+			TRY(line_wake_lost(cx, kind));
 
 		TRY(bus_script(cx, &r, tidy_lua, 3, BUS(jobs_upkeep_key(cx, JOB_KEYS, kind), jobs_upkeep_later(cx, kind), str_c(arena_printf(cx->arena, JOB_KEYS "%s:aside", kind)))));
 		waiting += r->type == BUS_INT ? r->i : 0;

@@ -93,6 +93,25 @@ event_names(struct ctx *cx, const char *pattern, const char *const *ids)
 	return out;
 }
 
+bool
+event_pattern_good(struct str pattern, const char *const *ids)
+{
+	int parts = 0, wanted = 0;
+
+	while (pattern.p != NULL) {
+		struct str part = str_cut(&pattern, '.');
+
+		if (part.n == 0)
+			return false;
+		wanted += part.p[0] == '[';
+		parts++;
+	}
+	for (int i = 0; i < wanted; i++)
+		if (i >= IDS_MAX || ids[i] == NULL)
+			return false;
+	return parts >= 3 && parts <= PARTS_MAX;
+}
+
 /* ---- the message ---- */
 
 /* The value of a placeholder such as "[userId]" of the pattern. */
@@ -209,6 +228,10 @@ event_message(struct ctx *cx, const struct event *ev)
 	if (ev->actor != NULL) {
 		JW_KEY(&w, "a");
 		jw_cstr(&w, ev->actor);
+	}
+	if (cx->depth > 0) {
+		JW_KEY(&w, "d");
+		jw_i64(&w, cx->depth);
 	}
 	write_stale(&w, ev);
 	jw_obj_end(&w);

@@ -6,7 +6,10 @@
 #include "core/id.h"
 #include "core/vtime.h"
 #include "io/bus.h"
+#include "model/line.h"
 #include "model/service.h"
+
+bool jobs_drained;
 
 bool
 job_known(struct str kind)
@@ -41,10 +44,25 @@ length(struct ctx *cx, const char *command, const char *key, int64_t *out)
 }
 
 /* A finished job leaves its stream, so what is in it waits or runs; those that failed wait in a sorted set for their next try. */
+static bool
+has_lines(const char *kind)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct job_kind *k = v[i]->jobs; k != NULL && k->kind != NULL; k++)
+			if (strcmp(k->kind, kind) == 0)
+				return k->lines;
+	return false;
+}
+
 err_t
 job_depth(struct ctx *cx, const char *kind, int64_t *out)
 {
 	*out = 0;
+	if (has_lines(kind))
+		return line_depth(cx, kind, out);
 	TRY(length(cx, "XLEN", arena_printf(cx->arena, JOB_KEYS "%s", kind), out));
 	TRY(length(cx, "ZCARD", arena_printf(cx->arena, JOB_KEYS "%s:aside", kind), out));
 	return length(cx, "ZCARD", arena_printf(cx->arena, JOB_KEYS "%s:later", kind), out);

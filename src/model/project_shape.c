@@ -21,6 +21,9 @@ const struct shape platform_shape = SHAPE("platform", struct platform, platform_
 
 static const struct field webhook_fields[] = {
 	CHILD(struct webhook),
+	FIELD_HIDDEN(F_BOOL, struct webhook, enabled, "c.enabled"),
+	FIELD_HIDDEN(F_STR, struct webhook, logs, "c.logs"),
+	FIELD_HIDDEN(F_INT, struct webhook, attempts, "c.attempts"),
 	FIELD(F_ID, struct webhook, id, "$id", "c.id", "Webhook ID."),
 	FIELD(F_TIME, struct webhook, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct webhook, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."),

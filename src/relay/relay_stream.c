@@ -299,7 +299,7 @@ relay_stream_announce(struct ctx *cx, struct session *s)
 		TRY(relay_stream_keep(cx, s, str_dup(cx->arena, name), (int)former, false));
 	TRY(relay_stream_keep(cx, s, s->name, s->shards, true));
 	return bus_link_cmd(cx, s->link, &r, BUS(STR("XADD"), STR(BUS_CURRENT), STR("MAXLEN"), STR("~"), STR("100"), STR("*"), STR("g"), str_c(s->name),
-	    STR("n"), n, STR("at"), places(cx, s)));
+	    STR("n"), n, STR("at"), places(cx, s), STR("l"), str_c(s->life)));
 }
 
 err_t

@@ -90,26 +90,6 @@ news_bump(const struct news *n)
 	}
 }
 
-/* A relay of a later version may bring patterns that we do not know, but not of another shape. */
-static bool
-pattern_good(struct str pattern, const char *const *ids)
-{
-	int parts = 0, wanted = 0;
-
-	while (pattern.p != NULL) {
-		struct str part = str_cut(&pattern, '.');
-
-		if (part.n == 0)
-			return false;
-		wanted += part.p[0] == '[';
-		parts++;
-	}
-	for (int i = 0; i < wanted; i++)
-		if (i >= 3 || ids[i] == NULL)
-			return false;
-	return parts >= 3 && parts <= 7;
-}
-
 bool
 news_init(struct news *n, struct stream_pos pos, struct str header, struct str body)
 {
@@ -124,7 +104,7 @@ news_init(struct news *n, struct stream_pos pos, struct str header, struct str b
 	ids = json_object_get(j, "v");
 	for (size_t i = 0; i < json_array_size(ids) && i < 3; i++)
 		n->ids[i] = json_string_value(json_array_get(ids, i));
-	if (n->project.n == 0 || !pattern_good(n->pattern, n->ids)) {
+	if (n->project.n == 0 || !event_pattern_good(n->pattern, n->ids)) {
 		char text[42];
 
 		log_error(NULL, "malformed event", "id=%s", stream_pos_text(pos, text));

@@ -14,3 +14,4 @@ include src/svc/projects/local.mk
 include src/svc/storage/local.mk
 include src/svc/teams/local.mk
 include src/svc/users/local.mk
+include src/svc/webhooks/local.mk

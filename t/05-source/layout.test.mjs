@@ -33,6 +33,7 @@ const knows = {
 	teams: { users: 'an invited person gets an account', messages: 'invitations' },
 	users: { teams: 'the memberships of a user' },
 	mock: { account: 'the provider that trials of OAuth2 sign in at' },
+	webhooks: { messages: 'owners are told that one is switched off' },
 	projects: { teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
 }
 
@@ -66,6 +67,8 @@ const sayers = {
 	'src/main/main.c': 'their options are parameters of these services',
 	'src/main/settings.c': 'which providers of short messages a setting may name',
 	'src/model/identity.c': '"account" is also the model of the caller\'s own user',
+	'src/model/project_cache.c': 'webhooks are also rows that belong to a project',
+	'src/model/project_shape.c': 'and a member of its model',
 	'src/rt/channel.c': '"account" is the channel of whoever listens, in the protocol itself',
 }
 /* These are words of the contract besides: a role, and a parameter of every request. */

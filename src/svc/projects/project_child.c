@@ -169,6 +169,8 @@ webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in
 	c->id = NULL;
 	c->project = p->internal;
 	c->signature = secret_hex(cx->arena, SIGNATURE_BYTES);
+	c->attempts = 0;
+	c->logs = "";
 	*out = c;
 	return project_child_add(cx, p, &webhooks, &p->webhooks, c);
 }
@@ -176,7 +178,10 @@ webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in
 err_t
 webhook_update(struct ctx *cx, const struct project *p, const char *id, const struct webhook *in, struct webhook **out)
 {
-	return project_child_change(cx, p, &webhooks, id, "name url events security http_user http_pass", in, (void **)out);
+	struct webhook w = *in;		/* whoever saves it has looked at it: the count of failures begins anew */
+
+	w.attempts = 0;
+	return project_child_change(cx, p, &webhooks, id, "name url events security http_user http_pass enabled attempts", &w, (void **)out);
 }
 
 err_t

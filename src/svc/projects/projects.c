@@ -511,7 +511,7 @@ projects_delete_key(struct req *rq, void *arg)
 
 struct webhook_in {
 	const char *project, *id;
-	int security;
+	int security, enabled;
 	struct webhook in;
 };
 #define WEBHOOK_FIELDS                                                                                                                 \
@@ -520,7 +520,8 @@ struct webhook_in {
 	    REQUIRED("url", P_URL, struct webhook_in, in.url, "Where events are posted to.", .list = web_schemes),                     \
 	    OPTIONAL("security", P_BOOL_LOOSE, struct webhook_in, security, "Verify the receiver's certificate.", .def = "false"),     \
 	    OPTIONAL("httpUser", P_TEXT, struct webhook_in, in.http_user, "Name for basic authentication.", .max = 256),               \
-	    OPTIONAL("httpPass", P_TEXT, struct webhook_in, in.http_pass, "Password for basic authentication.", .max = 256)
+	    OPTIONAL("httpPass", P_TEXT, struct webhook_in, in.http_pass, "Password for basic authentication.", .max = 256),           \
+	    OPTIONAL("enabled", P_BOOL, struct webhook_in, enabled, "Deliver to it.", .def = "true")
 #define WEBHOOK_ID(st) PATH("webhookId", P_UID, st, id, "Webhook ID.")
 static const struct param webhook_create_params[] = {PROJECT(struct webhook_in), WEBHOOK_FIELDS};
 static const struct param webhook_update_params[] = {PROJECT(struct webhook_in), WEBHOOK_ID(struct webhook_in), WEBHOOK_FIELDS};
@@ -545,6 +546,7 @@ projects_create_webhook(struct req *rq, void *arg)
 	TRY(check_events(rq, &in->in.events));
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	in->in.security = in->security == 1;
+	in->in.enabled = in->enabled != 0;
 	TRY(webhook_create(&rq->cx, p, &in->in, &made));
 	return reply(rq, 201, &webhook_shape, made);
 }
@@ -582,6 +584,7 @@ projects_update_webhook(struct req *rq, void *arg)
 	TRY(check_events(rq, &in->in.events));
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	in->in.security = in->security == 1;
+	in->in.enabled = in->enabled != 0;
 	TRY(webhook_update(&rq->cx, p, in->id, &in->in, &now));
 	return reply(rq, 200, &webhook_shape, now);
 }

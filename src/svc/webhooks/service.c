@@ -1,0 +1,20 @@
+/* Delivery of webhooks. What the console manages is the projects service's. */
+#include "model/service.h"
+
+#include "webhooks_priv.h"
+
+extern const struct hears webhooks_hears;
+
+static const struct job_kind jobs[] = {
+	{WEBHOOKS, webhooks_work, 8, 500, JOB_MINUTES(5), 4, "Delivers what waits for one webhook.", true},
+	{0},
+};
+
+static const char *const mails[] = {"webhookOff", NULL};
+
+const struct service webhooks_service = {
+	.name = "webhooks",
+	.jobs = jobs,
+	.hears = &webhooks_hears,
+	.mails = mails,
+};

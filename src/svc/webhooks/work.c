@@ -1,0 +1,447 @@
+/* The line of a webhook: a run of its job takes deliveries from it in order, has several under way, and takes them out when they are done.
+ *
+ * Two that are of one resource, or of which one's contains the other's, are never under way together, nor the later before the earlier. How many may
+ * be is found out: one at first, twice as many after each that is answered soon, fewer when answers take their time. So a receiver that fails is
+ * asked for one delivery, and what comes later waits until that one has succeeded, or is a day old; a receiver that is slow has few requests of ours open
+ * and takes nobody's place.
+ *
+ * A delivery is taken out of the line after its answer: whatever crashes, the receiver gets it again, under the same id. The run ends when the line is
+ * empty, when a try failed (a job of its own comes back later), and now and then, so that others get their turn and a change of the webhook counts. */
+#include <assert.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "core/vtime.h"
+#include "webhooks_priv.h"
+
+enum {
+	READ = 64,		/* deliveries of a line that are in memory, about */
+	READ_BYTES = 8 << 20,
+	TURN_MS = 30 * 1000,	/* a run takes so long, and ends when what is under way has ended */
+	LOOK_MS = 100,		/* a line that is being worked on wakes nobody: who has room looks */
+	LIVE_MS = 15 * 1000,	/* between signs of life */
+	SLOW_MS = 1000,
+	CROWD = 300,		/* so many under way in this process: then one of each webhook */
+	BACKOFF_MIN = 5000, BACKOFF_MAX = 3600 * 1000,
+	GIVE_UP_MS = 24 * 3600 * 1000
+};
+
+enum slot_state { SLOT_WAITING, SLOT_UNDER_WAY, SLOT_ENDED, SLOT_TOLD };
+
+struct slot {			/* a delivery in memory; in a context of its own, which its fiber uses */
+	struct ctx cx;
+	struct slot *next;
+	struct work *work;
+	enum slot_state state;
+	struct delivery d;
+	struct outcome o;
+	bool malformed;
+};
+
+struct work {
+	struct ctx *cx;
+	struct line line;
+	struct project *p;
+	struct webhook *w;	/* NULL: it is gone, or off */
+	struct slot *first, **last;
+	int n, under_way, window;
+	size_t bytes;
+	const char *read_to;	/* place of the last that was read */
+	bool more;		/* the line may have more */
+	bool failed, lost;	/* a try failed; the line is another's */
+	bool ending;		/* nothing is begun any more */
+	int64_t attempts;
+	uint64_t began, lived, looked;
+	struct fib_event change;
+};
+
+static int all_under_way;	/* in this process */
+
+/* ---- one delivery ---- */
+
+static void
+slot_fiber(struct ctx *cx, void *arg)
+{
+	struct slot *s = arg;
+	struct work *k = s->work;
+
+	deliver(cx, k->p, k->w, &s->d, &s->o);
+	s->state = SLOT_ENDED;
+	k->under_way--;
+	metric_set(M_webhooks_under_way, --all_under_way);
+	fib_signal(&k->change);
+}
+
+static void
+slot_begin(struct slot *s)
+{
+	struct work *k = s->work;
+
+	s->state = SLOT_UNDER_WAY;
+	k->under_way++;
+	metric_set(M_webhooks_under_way, ++all_under_way);
+	s->cx.project = k->p->id;
+	s->cx.share = k->cx->share;
+	fib_spawn(&s->cx, slot_fiber, s);
+}
+
+static struct slot *
+slot_new(struct work *k, const struct line_entry *e)
+{
+	struct slot *s = mem_zalloc(sizeof *s);
+	struct line_entry mine;
+
+	ctx_init(&s->cx);
+	s->work = k;
+	mine = (struct line_entry){arena_strdup(s->cx.arena, e->at), {arena_memdup(s->cx.arena, e->head.p, e->head.n), e->head.n},
+	    {arena_memdup(s->cx.arena, e->body.p ? e->body.p : "", e->body.n), e->body.n}};
+	s->malformed = !delivery_read(&s->cx, k->w != NULL ? k->w->id : "", &mine, &s->d);
+	if (s->malformed)
+		s->d = (struct delivery){.at = mine.at, .id = "", .actor = ""};
+	*k->last = s;
+	k->last = &s->next;
+	k->n++;
+	k->bytes += mine.body.n;
+	return s;
+}
+
+static void
+slot_free(struct work *k, struct slot *s)
+{
+	assert(s->state != SLOT_UNDER_WAY);
+	k->n--;
+	k->bytes -= s->malformed ? 0 : s->d.body.n;
+	ctx_fini(&s->cx);
+	free(s);
+}
+
+static void
+slots_free(struct work *k)
+{
+	while (k->first != NULL) {
+		struct slot *s = k->first;
+
+		k->first = s->next;
+		slot_free(k, s);
+	}
+	k->last = &k->first;
+}
+
+/* ---- the line ---- */
+
+static err_t
+work_read_line(struct ctx *cx, struct work *k)
+{
+	struct line_entry *v;
+	int n;
+
+	TRY(line_read(cx, &k->line, k->read_to, READ, &v, &n));
+	for (int i = 0; i < n; i++)
+		slot_new(k, &v[i]);
+	if (n > 0)
+		k->read_to = arena_strdup(k->cx->arena, v[n - 1].at);
+	k->more = n == READ;
+	k->looked = loop_now();
+	return OK;
+}
+
+/* Takes these out of memory and out of the line. */
+static err_t
+take_out(struct ctx *cx, struct work *k, bool (*which)(const struct slot *))
+{
+	const char **at = arena_array(cx->arena, const char *, k->n + 1);
+	bool mine = true;
+	int n = 0;
+
+	for (const struct slot *s = k->first; s != NULL; s = s->next)
+		if (which(s))
+			at[n++] = s->d.at;
+	if (n == 0 && loop_now() - k->lived < LIVE_MS)
+		return OK;
+	TRY(line_done(cx, &k->line, at, n, &mine));
+	k->lived = loop_now();
+	k->lost = !mine;
+	for (struct slot **sp = &k->first; *sp != NULL;) {
+		struct slot *s = *sp;
+
+		if (!which(s)) {
+			sp = &s->next;
+			continue;
+		}
+		*sp = s->next;
+		slot_free(k, s);
+	}
+	k->last = &k->first;
+	while (*k->last != NULL)
+		k->last = &(*k->last)->next;
+	return OK;
+}
+
+/* ---- what has ended ---- */
+
+static bool
+went_well(const struct slot *s)
+{
+	return s->malformed || (s->state == SLOT_TOLD && s->o.ok);
+}
+
+static void
+learn(struct work *k, const struct slot *s)
+{
+	if (s->o.busy)
+		return;
+	if (!s->o.ok)
+		k->failed = true;
+	if (!s->o.ok || s->o.ms >= SLOW_MS)
+		k->window = k->window > 1 ? k->window / 2 : 1;
+	else if (k->window < conf.webhook_concurrency)
+		k->window *= 2;
+	if (k->window > conf.webhook_concurrency)
+		k->window = (int)conf.webhook_concurrency;
+	metric_add(s->o.ok ? M_webhooks_delivered : M_webhooks_failed, 1);
+	metric_observe(M_webhooks_time, (uint64_t)s->o.ms * 1000);
+}
+
+/* Awaits. Remembers what has ended since the last time, and what follows for the webhook. */
+static err_t
+work_tell(struct ctx *cx, struct work *k)
+{
+	struct log_line *v = arena_array(cx->arena, struct log_line, k->n + 1);
+	const struct slot *bad = NULL;
+	bool well = false;
+	int n = 0;
+
+	for (struct slot *s = k->first; s != NULL; s = s->next) {
+		if (s->state != SLOT_ENDED)
+			continue;
+		learn(k, s);
+		s->state = s->o.busy ? SLOT_WAITING : SLOT_TOLD;
+		if (s->o.busy)
+			continue;
+		v[n++] = (struct log_line){&s->d, &s->o, s->o.ok ? LOG_DELIVERED : LOG_FAILED, k->attempts + 1};
+		bad = bad == NULL && !s->o.ok ? s : bad;
+		well = well || s->o.ok;
+	}
+	if (n == 0)
+		return OK;
+	TRY(log_add(cx, k->line.name, v, n));
+	if (well && bad == NULL && k->attempts > 0) {
+		TRY(state_well(cx, k->p, k->w));
+		k->attempts = 0;
+	}
+	return OK;
+}
+
+/* ---- beginning ---- */
+
+static bool
+held_up(const struct work *k, const struct slot *s)
+{
+	for (const struct slot *b = k->first; b != s; b = b->next)
+		if (b->malformed || (b->state == SLOT_TOLD && b->o.ok))
+			continue;
+		else if (delivery_conflict(&b->d, &s->d))
+			return true;
+	return false;
+}
+
+static void
+begin_some(struct work *k)
+{
+	int window = all_under_way >= CROWD ? 1 : k->window;
+
+	for (struct slot *s = k->first; s != NULL && k->under_way < window && !k->failed; s = s->next)
+		if (s->state == SLOT_WAITING && !s->malformed && !held_up(k, s))
+			slot_begin(s);
+}
+
+/* Awaits something: an answer, or the time to look at the line again. */
+static err_t
+wait(struct ctx *cx, struct work *k)
+{
+	bool room = k->under_way < k->window && !k->failed && !k->ending;
+	err_t e = fib_await_for(cx, &k->change, k->under_way > 0 && room ? LOOK_MS : k->under_way > 0 ? LIVE_MS : LOOK_MS);
+
+	return e == ERR_TIMEOUT ? OK : e;
+}
+
+static err_t
+step(struct ctx *cx, struct work *k, bool *done_out)
+{
+	bool room;
+
+	TRY(work_tell(cx, k));
+	TRY(take_out(cx, k, went_well));
+	k->ending = k->ending || k->failed || k->lost || jobs_drained || loop_now() - k->began >= TURN_MS;
+	room = k->n < READ / 2 && k->bytes < READ_BYTES;
+	if (!k->ending && room && (k->more || k->n == 0 || loop_now() - k->looked >= LOOK_MS))
+		TRY(work_read_line(cx, k));
+	fib_event_reset(&k->change);
+	if (!k->ending)
+		begin_some(k);
+	*done_out = k->under_way == 0 && (k->ending || k->n == 0);
+	return *done_out ? OK : wait(cx, k);
+}
+
+/* ---- a webhook that fails, or is off ---- */
+
+static bool
+is_first(const struct slot *s)
+{
+	return s == s->work->first;
+}
+
+static bool
+everyone(const struct slot *s)
+{
+	(void)s;
+	return true;
+}
+
+static int64_t
+webhook_backoff(int64_t attempts)
+{
+	int64_t ms = attempts < 1 ? BACKOFF_MIN : attempts > 20 ? BACKOFF_MAX : (int64_t)BACKOFF_MIN << (attempts - 1);
+
+	return ms < BACKOFF_MAX ? ms : BACKOFF_MAX;
+}
+
+static struct slot *
+first_failed(struct work *k)
+{
+	struct slot *s = k->first;
+
+	while (s != NULL && !(s->state == SLOT_TOLD && !s->o.ok))
+		s = s->next;
+	return s;
+}
+
+/* Awaits. Nothing is under way. *when_out: when to try again. */
+static err_t
+after_failure(struct ctx *cx, struct work *k, int64_t *when_out)
+{
+	struct slot *s = first_failed(k);
+	bool off;
+
+	assert(s != NULL);
+	TRY(state_failed(cx, k->p, k->w, s->o.why, &k->attempts, &off));
+	log_info(cx, "a webhook's delivery failed", "webhook=%s delivery=%s attempts=%lld why=\"%s\"", k->w->id, s->d.id, (long long)k->attempts, s->o.why);
+	*when_out = off ? 0 : time_now_ms() + webhook_backoff(k->attempts);
+	if (off || time_now_ms() - s->d.time < GIVE_UP_MS || s != k->first)
+		return OK;
+	metric_add(M_webhooks_given_up, 1);
+	TRY(log_add(cx, k->line.name, &(struct log_line){&s->d, &s->o, LOG_GIVEN_UP, k->attempts}, 1));
+	return take_out(cx, k, is_first);
+}
+
+/* Awaits. What waits for a webhook that is off is remembered, as far as there is room, and can be sent again. */
+static err_t
+put_away(struct ctx *cx, struct work *k)
+{
+	static const struct outcome none = {.why = "The webhook is off."};
+
+	do {
+		struct log_line *v;
+		int n = 0;
+
+		k->read_to = NULL;
+		TRY(work_read_line(cx, k));
+		v = arena_array(cx->arena, struct log_line, k->n + 1);
+		for (const struct slot *s = k->first; s != NULL; s = s->next)
+			if (!s->malformed)
+				v[n++] = (struct log_line){&s->d, &none, LOG_OFF, 0};
+		if (n > 0)
+			TRY(log_add(cx, k->line.name, v, n));
+		TRY(take_out(cx, k, everyone));
+	} while (k->more && !k->lost);
+	return OK;
+}
+
+/* ---- the job ---- */
+
+static err_t
+find_webhook(struct ctx *cx, struct work *k)
+{
+	struct str rest = str_c(k->line.name), project = str_cut(&rest, '/');
+	err_t e = project_get_bare(cx, project, &k->p);
+
+	if (e == ERR_PROJECT_NOT_FOUND)
+		return OK;
+	TRY(e);
+	for (int i = 0; i < k->p->webhooks.n; i++) {
+		struct webhook *w = k->p->webhooks.v[i];
+
+		if (str_is(rest, w->id))
+			k->w = w;
+	}
+	return OK;
+}
+
+/* Each step has memory of its own: a run may be long. */
+static err_t
+work_steps(struct work *k)
+{
+	bool done = false;
+	err_t e = OK;
+
+	while (e == OK && !done) {
+		struct ctx cx;
+
+		ctx_init_part(&cx, k->cx);
+		e = step(&cx, k, &done);
+		if (e != OK)
+			(void)fail(k->cx, e, "%s", cx.detail ? cx.detail : "");
+		ctx_fini(&cx);
+	}
+	return e;
+}
+
+/* Awaits. However the run ends: what is under way uses our memory. */
+static void
+wait_for_all(struct work *k)
+{
+	for (struct slot *s = k->first; s != NULL; s = s->next)
+		if (s->state == SLOT_UNDER_WAY)
+			fib_cancel(s->cx.fib);
+	fib_shield(k->cx, true);
+	while (k->under_way > 0) {
+		fib_event_reset(&k->change);
+		if (fib_await(k->cx, &k->change) != OK)
+			log_debug(k->cx, "waiting for deliveries", NULL);
+	}
+	fib_shield(k->cx, false);
+}
+
+static err_t
+work_run(struct work *k, int64_t *when_out)
+{
+	err_t e;
+
+	*when_out = 0;
+	k->began = k->lived = loop_now();
+	if (k->w == NULL || !k->w->enabled)
+		return put_away(k->cx, k);
+	k->attempts = k->w->attempts;
+	e = work_steps(k);
+	if (e != OK)
+		wait_for_all(k);
+	TRY(e);
+	return k->failed && !k->lost ? after_failure(k->cx, k, when_out) : OK;
+}
+
+err_t
+webhooks_work(struct ctx *cx, const struct job *job)
+{
+	struct work k = {.cx = cx, .window = 1, .last = &k.first};
+	int64_t when = 0;
+	err_t e;
+
+	TRY(line_hold(cx, job, &k.line));
+	TRY(find_webhook(cx, &k));
+	e = work_run(&k, &when);
+	slots_free(&k);
+	TRY(e);
+	return k.lost ? OK : line_leave(cx, &k.line, when);
+}
