@@ -142,6 +142,7 @@ enum { KEY_SCOPES_MAX = 64, JOB_KINDS_MAX = 64 };
 extern const char *key_scopes[KEY_SCOPES_MAX + 1];
 /* The kinds of jobs; NULL at the end. Filled in by service_init. */
 extern const char *job_kinds[JOB_KINDS_MAX + 1];
+extern bool job_kinds_lined[JOB_KINDS_MAX];	/* which of them look after lines */
 
 /* The services of this program, handed down by main before anything asks for them; `v` must live as long as the process. Aborts on a
  * contradictory description. */

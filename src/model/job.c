@@ -47,13 +47,9 @@ length(struct ctx *cx, const char *command, const char *key, int64_t *out)
 static bool
 has_lines(const char *kind)
 {
-	int n;
-	const struct service *const *v = service_all(&n);
-
-	for (int i = 0; i < n; i++)
-		for (const struct job_kind *k = v[i]->jobs; k != NULL && k->kind != NULL; k++)
-			if (strcmp(k->kind, kind) == 0)
-				return k->lines;
+	for (int i = 0; job_kinds[i] != NULL; i++)
+		if (strcmp(job_kinds[i], kind) == 0)
+			return job_kinds_lined[i];
 	return false;
 }
 

@@ -9,6 +9,7 @@ static const struct service *const *services;
 static int n_services;
 
 const char *key_scopes[KEY_SCOPES_MAX + 1], *job_kinds[JOB_KINDS_MAX + 1];
+bool job_kinds_lined[JOB_KINDS_MAX];
 
 static void
 collect_key_scopes(const struct scope *s)
@@ -28,6 +29,7 @@ collect_job_kinds(const struct job_kind *k)
 
 	for (; k != NULL && k->kind != NULL; k++) {
 		assert(n_kinds < JOB_KINDS_MAX && k->fn != NULL && !job_known(str_c(k->kind)));
+		job_kinds_lined[n_kinds] = k->lines;
 		job_kinds[n_kinds++] = k->kind;
 	}
 }
