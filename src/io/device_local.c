@@ -280,9 +280,16 @@ open_blocking(void *arg)
 static err_t
 local_open(struct ctx *cx, struct device_source *s, uint64_t *size_out)
 {
-	struct local_job j = {.d = s->d, .key = s->key, .fd = local_open_at(s->d->root, s->key, O_RDONLY, RESOLVE_CACHED)};
+	struct local_job j = {.d = s->d, .key = s->key};
+	struct device_kept *kept = device_kept_get(s->d, s->key, size_out);
 	struct stat st;
 
+	if (kept != NULL) {
+		s->own = kept;
+		s->fd = device_kept_fd(kept);
+		return OK;
+	}
+	j.fd = local_open_at(s->d->root, s->key, O_RDONLY, RESOLVE_CACHED);
 	if (j.fd < 0) {
 		err_t e = offload(cx, LANE_file, open_blocking, &j);
 
@@ -297,6 +304,7 @@ local_open(struct ctx *cx, struct device_source *s, uint64_t *size_out)
 	s->fd = j.fd;
 	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		*size_out = (uint64_t)st.st_size;
+		s->own = device_kept_put(s->d, s->key, s->fd, *size_out);
 		return OK;
 	}
 	close(s->fd);
@@ -306,7 +314,13 @@ local_open(struct ctx *cx, struct device_source *s, uint64_t *size_out)
 static void
 local_close(struct device_source *s)
 {
-	close(s->fd);
+	struct device_kept *kept = s->own;
+
+	if (kept != NULL)
+		device_kept_unref(&kept);
+	else
+		close(s->fd);
+	s->own = NULL;
 	s->fd = -1;
 }
 

@@ -61,6 +61,13 @@ extern const struct device_kind device_local, device_s3;
 /* Opens, or makes, the directory. */
 bool device_root(struct device *d, char *why, size_t why_size);
 bool device_s3_begin(struct device *d, char *why, size_t why_size);
+struct device_kept;
+/* A small file that is kept open, and its size; to be given back instead of closed. NULL: it is not, and the caller opens it. */
+struct device_kept *device_kept_get(const struct device *d, const char *key, uint64_t *size_out);
+/* After opening it: the descriptor is kept, when it is read again and again. NULL: it is not, and the caller closes it. */
+struct device_kept *device_kept_put(const struct device *d, const char *key, int fd, uint64_t size);
+int device_kept_fd(const struct device_kept *k);
+void device_kept_unref(struct device_kept **kp);
 /* What cannot work of a provider's settings; NULL: nothing. */
 const char *device_s3_wrong(const struct device_settings *s);
 bool device_local_begin(struct device *d, char *why, size_t why_size);

@@ -13,7 +13,10 @@
 
 #include "core/offload.h"
 
-enum { SLICE = 4 * PIECE };	/* of sendfile, between two looks at memory and at the clock */
+enum {
+	SLICE = 4 * PIECE,	/* of sendfile, between two looks at memory and at the clock */
+	AHEAD = 2 * PIECE	/* what the kernel reads at once, at least */
+};
 
 struct reading {		/* a part of the file, by a thread */
 	int fd;
@@ -77,17 +80,21 @@ send_read(struct ctx *cx, struct http_msg *m, int fd, uint64_t offset, uint64_t 
 	return OK;
 }
 
-/* Awaits until the slice is in memory, as far as its first and its last byte tell; the kernel reads ahead of a reader in order. */
+/* Awaits until the slice is in memory, as far as its first and its last byte tell; of little the last one does: the kernel reads ahead of a reader in order. */
 static err_t
-warm(struct ctx *cx, int fd, char *scratch, uint64_t offset, size_t n)
+warm(struct ctx *cx, int fd, uint64_t offset, size_t n)
 {
-	char probe;
+	struct defer *mark = cx->defers;
+	char probe, *scratch;
 	size_t got;
 
-	if (read_resident(fd, &probe, offset, 1) == 1 && read_resident(fd, &probe, offset + n - 1, 1) == 1)
+	if ((n <= AHEAD || read_resident(fd, &probe, offset, 1) == 1) && read_resident(fd, &probe, offset + n - 1, 1) == 1)
 		return OK;
+	scratch = mem_alloc(PIECE);
+	defer(cx, free_buffer, scratch);
 	for (size_t at = 0; at < n; at += got)
 		TRY(read_piece(cx, fd, scratch, offset + at, n - at < PIECE ? n - at : PIECE, &got));
+	ctx_unwind(cx, mark);
 	return OK;
 }
 
@@ -106,23 +113,22 @@ http_file_send_slice(struct ctx *cx, struct msg *x, int fd, uint64_t *offset, si
 		x->choked = sent == 0;
 		x->out += *offset - before;
 	}
-	stream_all_sent(x);
 	return OK;
 }
 
+/* After the last slice nothing is awaited: the answer ends before the client's next request can come. */
 static err_t
 send_mapped(struct ctx *cx, struct msg *x, int fd, uint64_t offset, uint64_t n)
 {
-	char *scratch = mem_alloc(PIECE);
 	uint64_t end = offset + n;
 
-	defer(cx, free_buffer, scratch);
 	while (offset < end) {
 		size_t slice = end - offset < SLICE ? (size_t)(end - offset) : SLICE;
 
-		TRY(warm(cx, fd, scratch, offset, slice));
+		TRY(warm(cx, fd, offset, slice));
 		TRY(http_file_send_slice(cx, x, fd, &offset, slice));
-		TRY(fib_yield(cx));
+		if (offset < end)
+			TRY(fib_yield(cx));
 	}
 	return OK;
 }

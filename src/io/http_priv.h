@@ -228,7 +228,6 @@ void stream_wake(struct msg *x);	/* something came, went or ended */
 void stream_fini(struct msg *x);
 /* Awaits room for another piece of the answer. */
 err_t stream_room(struct ctx *cx, struct msg *x) MUST_CHECK;
-void stream_all_sent(struct msg *x);	/* after each write: when it was the last, nothing is read until the answer is ended */
 err_t stream_gone(struct ctx *cx, const struct msg *x) MUST_CHECK;	/* ERR_CANCELLED once the client has left */
 
 const char *http_date(void);		/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second */

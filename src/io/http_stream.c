@@ -139,6 +139,17 @@ http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out)
 
 /* ---- answers ---- */
 
+/* The client has its answer, so it may send the next request; but the message is still its handler's, which may have something else to wait for. What comes
+ * by then stays in the socket: it is no request behind an unanswered one. */
+static void
+all_sent(struct msg *x)
+{
+	struct conn *c = x->conn;
+
+	if (c != NULL && c->proto == PROTO_H1 && (x->bodiless || x->out == (uint64_t)x->out_length))
+		conn_listen(c, false);
+}
+
 void
 http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, int64_t length)
 {
@@ -159,7 +170,7 @@ http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, 
 		h2_begin(c, x, status, h, nh);
 	else
 		h1_begin(c, x, status, h, nh);
-	stream_all_sent(x);
+	all_sent(x);
 }
 
 static bool
@@ -206,17 +217,6 @@ stream_room(struct ctx *cx, struct msg *x)
 	return OK;
 }
 
-/* The client has its answer, so it may send the next request; but the message is still its handler's, which may have something else to wait for. What comes
- * by then stays in the socket: it is no request behind an unanswered one. */
-void
-stream_all_sent(struct msg *x)
-{
-	struct conn *c = x->conn;
-
-	if (c != NULL && c->proto == PROTO_H1 && (x->bodiless || x->out == (uint64_t)x->out_length))
-		conn_listen(c, false);
-}
-
 err_t
 http_write(struct ctx *cx, struct http_msg *m, struct str piece)
 {
@@ -235,7 +235,7 @@ http_write(struct ctx *cx, struct http_msg *m, struct str piece)
 		x->out += part.n;
 		piece = (struct str){piece.p + part.n, piece.n - part.n};
 	}
-	stream_all_sent(x);
+	all_sent(x);
 	return stream_gone(cx, x);
 }
 

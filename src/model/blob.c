@@ -23,7 +23,7 @@ blob_prefix(struct arena *a, const struct blob_place *at)
 const char *
 blob_key(struct arena *a, const struct blob_place *at, const char *name)
 {
-	return arena_printf(a, "%s%.2s/%s", blob_prefix(a, at), name, name);
+	return arena_printf(a, "%s/%s/%lld/%.2s/%s", at->p->schema, at->kind, (long long)at->owner, name, name);
 }
 
 /* ---- removing ---- */

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/conf.h"
@@ -99,14 +98,17 @@ usage_find(const char *text, const struct usage_kind **kind_out, enum usage_op *
 static void
 add_scope(const struct project *p, const char *kind, enum usage_op op, const char *outer, const char *inner)
 {
+	const char *const parts[] = {kind, ".", outer, inner ? "/" : "", inner ? inner : "", ".requests.", ops[op]};
 	char text[160];
-	int n = snprintf(text, sizeof text, "%s.%s%s%s.requests.%s", kind, outer, inner ? "/" : "", inner ? inner : "", ops[op]);
+	size_t n = 0;
 
-	if (n <= 0 || (size_t)n >= sizeof text)
-		return;
-	for (int i = 0; i < n; i++)	/* ids do not differ by it */
-		text[i] = (char)tolower((unsigned char)text[i]);
-	usage_add(p->schema, (struct str){text, (size_t)n}, 1);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		for (const char *c = parts[i]; *c != '\0'; c++) {
+			if (n == sizeof text)
+				return;
+			text[n++] = (char)tolower((unsigned char)*c);	/* ids do not differ by it */
+		}
+	usage_add(p->schema, (struct str){text, n}, 1);
 }
 
 void

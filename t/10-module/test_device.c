@@ -177,6 +177,87 @@ Test(device, a_sandbox_that_lets_no_file_be_opened_is_said_before_any_is_written
 	clean();
 }
 
+static void
+put(struct ctx *cx, struct device *d, const char *key, size_t n)
+{
+	char *bytes = mem_zalloc(n);
+	struct device_file *f;
+
+	GOOD(device_create(cx, d, key, &f));
+	CHECK(write(device_file_fd(f), bytes, n) == (ssize_t)n);
+	GOOD(device_took(cx, f, n));
+	GOOD(device_finish(cx, f));
+	device_drop(&f);
+	free(bytes);
+}
+
+/* Opens and closes it; the descriptor, closed or not. */
+static int
+looked_at(struct ctx *cx, struct device *d, const char *key, uint64_t want)
+{
+	struct device_source *s;
+	uint64_t size = 0;
+	int fd;
+
+	if (device_open(cx, d, key, 0, 1, &s, &size) != OK)
+		return -1;
+	fd = device_source_fd(s);
+	CHECK(size == want);
+	device_close(&s);
+	return fd;
+}
+
+static bool
+is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Until it stays open; a busy machine may make long pauses. */
+static int
+often(struct ctx *cx, struct device *d, const char *key, uint64_t want)
+{
+	int fd = -1;
+
+	for (int i = 0; !is_open(fd) && i < 1000; i++)
+		fd = looked_at(cx, d, key, want);
+	CHECK(is_open(fd));
+	return fd;
+}
+
+static void
+kept(struct ctx *cx, struct device *d)
+{
+	const char *key = "p_1/files/1/aa/aa02", *large = "p_1/files/1/aa/aa03";
+	struct device_source *s;
+	uint64_t size;
+	int fd;
+
+	put(cx, d, key, 5);
+	CHECK(!is_open(looked_at(cx, d, key, 5)));	/* once is not often */
+	fd = often(cx, d, key, 5);
+	/* without its name it is gone, but not for who reads it; under the same name there may be another one */
+	GOOD(device_open(cx, d, key, 0, 1, &s, &size));
+	GOOD(device_remove(cx, d, key));
+	CHECK(looked_at(cx, d, key, 5) == -1 && is_open(device_source_fd(s)));
+	put(cx, d, key, 6);
+	CHECK(looked_at(cx, d, key, 6) != fd && is_open(fd));
+	device_close(&s);
+	fd = often(cx, d, key, 6);
+	for (int i = 0; is_open(fd) && i < 1000; i++)	/* not for ever */
+		GOOD(fib_sleep(cx, 10));
+	CHECK(!is_open(fd));
+	put(cx, d, large, 2 << 20);
+	for (int i = 0; i < 3; i++)
+		CHECK(!is_open(looked_at(cx, d, large, 2 << 20)));
+}
+Test(device, small_files_stay_open_for_a_moment)
+{
+	begin();
+	device_run(kept);
+	clean();
+}
+
 static err_t
 write_much(struct ctx *cx, struct device *d)
 {

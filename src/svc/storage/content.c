@@ -37,15 +37,13 @@ file_caching(struct req *rq, const struct bucket *b, const struct file *f, int64
 }
 
 static void
-content_head(struct req *rq, const struct bucket *b, const struct file *f, bool view)
+content_head(struct req *rq, const struct bucket *b, const struct file *f, const char *tag, bool view, bool active)
 {
-	bool active = view && media_active(f->mime);
-
 	reply_static(rq, "Content-Disposition", media_disposition(&rq->cx, view ? "inline" : "attachment", f->name));
 	if (view)
 		reply_static(rq, "Content-Security-Policy", active ? "default-src 'none'; style-src 'unsafe-inline'; sandbox" : "script-src 'none'");
 	rq->n_gate = rq->n_out;	/* refusals carry these as well */
-	reply_static(rq, "ETag", file_etag(&rq->cx, f));
+	reply_static(rq, "ETag", tag);
 	reply_static(rq, "Accept-Ranges", "bytes");
 	file_caching(rq, b, f, FRESH_MS);
 }
@@ -119,10 +117,9 @@ content_send(struct req *rq, const struct slice *s)
 
 /* What of the file is asked for. If-None-Match goes before Range, If-Range says whether the range counts. */
 static err_t
-content_answer(struct req *rq, const struct file *f, const char *type)
+content_answer(struct req *rq, const struct file *f, const char *type, const char *tag)
 {
 	struct slice s = {.f = f, .type = type, .status = 200, .n = f->size};
-	const char *tag = file_etag(&rq->cx, f);
 	struct str given = rq->http->hdr[HDR_IF_RANGE];
 	enum range how = RANGE_NONE;
 	int64_t last;
@@ -146,16 +143,18 @@ content(struct req *rq, const struct content_in *in, bool view)
 {
 	struct file_caller who = file_caller_of(rq);
 	const struct bucket *b;
-	const char *type;
+	const char *type, *tag;
 	struct file f;
+	bool active = false;
 
 	TRY(file_get(&rq->cx, rq->project, &who, in->bucket, in->id, &f));
 	if (!f.complete)
 		return fail(&rq->cx, ERR_STORAGE_FILE_NOT_FOUND, "not complete: %s", in->id);
 	TRY(bucket_get(&rq->cx, rq->project, in->bucket, &b));
-	type = view ? media_shown(f.mime) : f.mime;
-	content_head(rq, b, &f, view);
-	return content_answer(rq, &f, type ? type : "text/plain");
+	tag = file_etag(&rq->cx, &f);
+	type = view ? media_shown(f.mime, &active) : f.mime;
+	content_head(rq, b, &f, tag, view, active);
+	return content_answer(rq, &f, type ? type : "text/plain", tag);
 }
 
 static err_t

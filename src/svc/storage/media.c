@@ -89,19 +89,12 @@ shown_as(const char *mime)
 }
 
 const char *
-media_shown(const char *mime)
+media_shown(const char *mime, bool *active_out)
 {
 	const struct shown *s = shown_as(mime);
 
+	*active_out = s != NULL && s->how == SANDBOX;
 	return s ? s->mime : NULL;
-}
-
-bool
-media_active(const char *mime)
-{
-	const struct shown *s = shown_as(mime);
-
-	return s != NULL && s->how == SANDBOX;
 }
 
 /* ---- what it is called ---- */
