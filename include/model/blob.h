@@ -17,7 +17,7 @@ struct blob {			/* what its row keeps */
 	int64_t stored;		/* bytes on the device */
 	enum blob_coding coding;	/* what was done: BLOB_NONE when the content did not shrink */
 	int64_t sealed;		/* the data key of the project that it is sealed under; 0: it is not */
-	const char *md5;	/* of the stored bytes, hex */
+	const char *md5;	/* of the stored bytes, hex; x and their XXH3 when that was enough (blob_no_md5) */
 };
 
 struct blob_place {		/* whose it is: a directory (a prefix of keys) that can be removed as a whole, exactly */
@@ -32,6 +32,9 @@ struct blob_writer;
 /* A new blob. `bind` is what it belongs to and where in it ("file 17 at 5242880"): a sealed blob can be read only with the same words. The writer
  * ends with cx: what was not finished by then is taken away. */
 err_t blob_create(struct ctx *cx, const struct blob_place *at, enum blob_coding coding, bool seal, const char *bind, struct blob_writer **out) MUST_CHECK;
+/* Before anything is written: nobody asks for its MD5, so a sum will do that costs a tenth. */
+void blob_no_md5(struct blob_writer *w);
+bool blob_has_md5(const struct blob *b);
 err_t blob_write(struct blob_writer *w, struct str piece) MUST_CHECK;
 /* On disk (file and directory synced), or taken by the provider. The blob stays until blob_keep or the end of cx, whichever comes first: without
  * blob_keep the end of cx removes it again. */

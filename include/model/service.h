@@ -103,7 +103,7 @@ struct shown_now {
 /* Blobs (model/blob.h) that rows promise, for who compares them with the bytes. A list ends with a row of zeros. */
 struct blob_book {
 	const char *kind;	/* of their places */
-	/* A SELECT over the project's schema, in the arena: owner (the place's), name, stored, md5, and what (text: whose it is, for people). */
+	/* A SELECT over the project's schema, in the arena: owner (the place's), name, stored, md5 (as struct blob has it), and what (text: whose it is, for people). */
 	const char *(*select)(struct arena *a, const char *schema);
 };
 

@@ -26,6 +26,12 @@ blob_key(struct arena *a, const struct blob_place *at, const char *name)
 	return arena_printf(a, "%s/%s/%lld/%.2s/%s", at->p->schema, at->kind, (long long)at->owner, name, name);
 }
 
+bool
+blob_has_md5(const struct blob *b)
+{
+	return !blob_sum_fast(b->md5);
+}
+
 /* ---- removing ---- */
 
 static err_t

@@ -4,7 +4,7 @@
 
 #include "io/device.h"
 
-/* Awaits. The MD5 of an object's bytes, hex. */
-err_t blob_sum(struct ctx *cx, struct device *d, const char *key, uint64_t size, char out[33]) MUST_CHECK;
+/* Awaits. Whether an object's bytes have this sum. */
+err_t blob_read_again(struct ctx *cx, struct device *d, const char *key, uint64_t size, const char *sum, bool *same_out) MUST_CHECK;
 
 #endif

@@ -45,6 +45,16 @@ enum pack_result blob_pack_run(struct blob_pack *p, enum pack_mode mode, struct 
 /* PACK_DONE: the end; whatever is left of *in does not belong to it. PACK_MORE: it wants more of one or the other. */
 enum pack_result blob_unpack_run(struct blob_pack *p, struct str *in, char *out, size_t room, size_t *n);
 
+/* ---- blob_sum.c: for threads; false: a library failed ---- */
+
+enum { BLOB_SUM = 34 };	/* a sum as text, with its end */
+struct blob_sum;
+struct blob_sum *blob_sum_new(bool fast);
+bool blob_sum_add(struct blob_sum *s, const void *p, size_t n) MUST_CHECK;
+bool blob_sum_end(struct blob_sum *s, char out[BLOB_SUM]) MUST_CHECK;
+void blob_sum_free(struct blob_sum **sp);	/* NULL inside is fine */
+bool blob_sum_fast(const char *sum);		/* which of the two a row has */
+
 /* ---- blob_keys.c ---- */
 
 /* Awaits. The data key of this number; of the newest, made when there is none, when *number is 0. */

@@ -4,7 +4,6 @@
  * a step, and the loop never waits for a disk. The first step decides whether the content shrinks at all. */
 #include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,8 +17,7 @@ enum {
 	WRITER_MAGIC = 0x626c6277,
 	FIRST_ROOM = 16 * 1024,				/* of a step; small blobs need no more */
 	SEALED_ROOM = 2 * (SEAL_BLOCK + SEAL_TAG),	/* gathered before it is written */
-	SHRINK_BY = 16,					/* a content that shrinks by less than a sixteenth is kept as it is */
-	MD5_BYTES = 16
+	SHRINK_BY = 16					/* a content that shrinks by less than a sixteenth is kept as it is */
 };
 
 struct blob_writer {
@@ -42,7 +40,7 @@ struct blob_writer {
 	uint64_t block;
 	unsigned char *out;		/* sealed, to be written */
 	size_t n_out;
-	EVP_MD_CTX *md5;
+	struct blob_sum *sum;
 	size_t appended;		/* by this step */
 	int error;			/* errno; 0: none */
 	bool bad;			/* a library failed */
@@ -65,7 +63,7 @@ append(struct blob_writer *w, const void *p, size_t n)
 	const char *at = p;
 	int fd = device_file_fd(w->file);
 
-	if (EVP_DigestUpdate(w->md5, p, n) != 1)
+	if (!blob_sum_add(w->sum, p, n))
 		w->bad = true;
 	w->appended += n;
 	while (n > 0 && w->error == 0) {
@@ -226,12 +224,11 @@ writer_free(struct blob_writer *w)
 	free((void *)(uintptr_t)w->in.p);
 	free(w->held);
 	free(w->out);
-	EVP_MD_CTX_free(w->md5);
+	blob_sum_free(&w->sum);
 	blob_pack_free(&w->pack);
 	sodium_memzero(&w->seal, sizeof w->seal);
 	w->in = STR_NONE;
 	w->held = w->out = NULL;
-	w->md5 = NULL;
 }
 
 static void
@@ -268,12 +265,18 @@ blob_create(struct ctx *cx, const struct blob_place *at, enum blob_coding coding
 		sodium_memzero(key, sizeof key);
 	}
 	TRY(device_create(cx, w->d, w->key, &w->file));
-	w->md5 = EVP_MD_CTX_new();
-	if (w->md5 == NULL || EVP_DigestInit_ex(w->md5, EVP_md5(), NULL) != 1)
-		mem_fatal(0);
+	w->sum = blob_sum_new(false);
 	defer(cx, writer_end, w);
 	*out = w;
 	return OK;
+}
+
+void
+blob_no_md5(struct blob_writer *w)
+{
+	assert(blob_writer_of(w)->blob.size == 0);
+	blob_sum_free(&w->sum);
+	w->sum = blob_sum_new(true);
 }
 
 static void
@@ -313,7 +316,7 @@ err_t
 blob_finish(struct blob_writer *w, struct blob *out)
 {
 	struct ctx *cx = blob_writer_of(w)->cx;
-	unsigned char md5[MD5_BYTES];
+	char sum[BLOB_SUM];
 
 	assert(!w->finished && !w->last);
 	w->last = true;
@@ -321,9 +324,9 @@ blob_finish(struct blob_writer *w, struct blob *out)
 		TRY(write_step(cx, w));
 	if (!w->begun)
 		w->blob.coding = BLOB_NONE;	/* there was nothing */
-	if (EVP_DigestFinal_ex(w->md5, md5, NULL) != 1)
+	if (!blob_sum_end(w->sum, sum))
 		return fail(cx, ERR_GENERAL_SERVER_ERROR, "a blob cannot be summed up");
-	w->blob.md5 = hex_encode(cx->arena, md5, sizeof md5);
+	w->blob.md5 = arena_strdup(cx->arena, sum);
 	TRY(device_finish(cx, w->file));
 	w->finished = true;
 	writer_free(w);

@@ -1,11 +1,11 @@
 /* What an operator does with stored files: compare rows and bytes, and move them to another device under a server that works. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { part, upload } from '../lib/form.mjs'
+import { part, upload, uploadChunks } from '../lib/form.mjs'
 import { dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
 
 /* The files of blobs; whose the storage is says another one. */
@@ -73,6 +73,21 @@ describe('check', () => {
 		r = await badal(s, 'storage', 'check', '--deep')
 		assert.equal(r.code, 0, r.out)
 		assert.match(r.out, /1 blobs promised/)
+	})
+
+	test('knows parts that have no MD5 of their own', async () => {
+		const plain = await makeBucket(p, { encryption: false }), bytes = randomBytes(25000), before = below(path.join(s.dataDir, 'storage'))
+		const f = (await uploadChunks(p.call, plain.$id, 'parts', 'a.bin', bytes, 10000)).body
+		assert.equal(f.signature, createHash('md5').update(bytes).digest('hex'))
+		let r = await badal(s, 'storage', 'check', '--deep')
+		assert.equal(r.code, 0, r.out + r.err)
+		const one = below(path.join(s.dataDir, 'storage')).filter((f) => !before.includes(f))[0], spoiled = readFileSync(one)
+		spoiled[2000] ^= 1
+		writeFileSync(one, spoiled)
+		r = await badal(s, 'storage', 'check', '--deep')
+		assert.equal(r.code, 1)
+		assert.match(r.out, new RegExp(`damaged +\\S+${path.basename(one)} of file parts in bucket`))
+		assert.match(r.out, / 1 damaged/)
 	})
 })
 

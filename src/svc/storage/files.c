@@ -204,17 +204,34 @@ too_many_bytes(struct receiving *r)
 	return fail(&r->rq->cx, r->ranged ? ERR_STORAGE_INVALID_CONTENT_RANGE : ERR_STORAGE_INVALID_FILE_SIZE, "more than %lld bytes", (long long)r->max);
 }
 
+/* The whole file in one request. */
+static bool
+comes_whole(const struct receiving *r)
+{
+	return !r->ranged || (r->range.start == 0 && r->max == r->range.size);
+}
+
+/* Of a file in parts whose own MD5 is taken when it is complete, those of the parts are no use. */
+static bool
+md5_later(const struct receiving *r)
+{
+	return !comes_whole(r) && !r->b->encryption && coding_of(r->b->compression) == BLOB_NONE && r->range.size <= conf.storage_md5_max;
+}
+
 /* The part's bytes to the device, as they come. */
 static err_t
 receive_bytes(struct receiving *r)
 {
 	struct blob_place at = bucket_place(r->rq->project, r->b->internal);
 	struct ctx *cx = &r->rq->cx;
+	size_t head_max = comes_whole(r) ? MEDIA_HEAD_MAX : 0;
 	struct str piece;
 	int64_t n = 0;
 
 	buf_init(&r->head, cx->arena, 4096);
 	TRY(blob_create(cx, &at, coding_of(r->b->compression), r->b->encryption, FILE_BIND, &r->blob));
+	if (md5_later(r))
+		blob_no_md5(r->blob);
 	for (;;) {
 		TRY(form_read(r->form, &piece));
 		if (piece.n == 0)
@@ -224,8 +241,8 @@ receive_bytes(struct receiving *r)
 			return too_many_bytes(r);
 		if (n > conf.body_max)
 			return ERR_REQUEST_TOO_LARGE;
-		if (r->head.n < MEDIA_HEAD_MAX)
-			buf_add(&r->head, piece.p, piece.n < MEDIA_HEAD_MAX - r->head.n ? piece.n : MEDIA_HEAD_MAX - r->head.n);
+		if (r->head.n < head_max)
+			buf_add(&r->head, piece.p, piece.n < head_max - r->head.n ? piece.n : head_max - r->head.n);
 		TRY(blob_write(r->blob, piece));
 	}
 	if (r->ranged && n < r->max)

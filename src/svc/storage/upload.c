@@ -330,7 +330,7 @@ digest_content(struct ctx *cx, const struct blob_place *at, const struct blob_pa
 	return OK;
 }
 
-/* Of the parts' own MD5s, as S3 has it for what came in parts. */
+/* Of the parts' own sums, as S3 has it for what came in parts. */
 static const char *
 digest_of_digests(struct ctx *cx, const struct blob_part *parts, int n)
 {
@@ -349,6 +349,15 @@ stored_as_it_is(const struct blob_part *parts, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (parts[i].blob.coding != BLOB_NONE || parts[i].blob.sealed != 0)
+			return false;
+	return true;
+}
+
+static bool
+parts_have_md5(const struct blob_part *parts, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!blob_has_md5(&parts[i].blob))
 			return false;
 	return true;
 }
@@ -388,7 +397,7 @@ examine(struct ctx *cx, const struct project *p, const struct upload *u, struct 
 	f->actual = 0;
 	for (int i = 0; i < n; i++)
 		f->actual += parts[i].blob.stored;
-	if (stored_as_it_is(parts, n) && f->size <= conf.storage_md5_max)
+	if (stored_as_it_is(parts, n) && (f->size <= conf.storage_md5_max || !parts_have_md5(parts, n)))
 		return digest_content(cx, &at, parts, n, f->size, &f->signature);
 	f->signature = digest_of_digests(cx, parts, n);
 	return OK;
