@@ -340,7 +340,13 @@ describe('downloads and views', () => {
 	test('what a browser might run is never shown as what it is', async () => {
 		const b = await makeBucket()
 		const svg = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
-		for (const [name, bytes, type, csp] of [['a.html', '<!DOCTYPE html><html><script>alert(1)</script></html>', 'text/plain', "script-src 'none'"],
+		const bare = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', generator = '<!-- Generator: of some program, > and < -->'
+		const svgs = [bare, `${generator}\n${bare}`, `\ufeff${bare}`, `\n\t ${bare}`, `<?xml version="1.0"?>\n${generator}\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd" [\n<!ENTITY x "http://x/">\n]>\n${generator}${bare}`,
+			'<s:svg xmlns:s="http://www.w3.org/2000/svg"><s:script>alert(1)</s:script></s:svg>', `<!--${'x'.repeat(100000)}-->${bare}`]
+		const no = ['<!DOCTYPE html><svg></svg><script>alert(1)</script>'.replace('<svg>', '<p><svg>'), '<!-- <svg></svg>', '<?xml <svg/>', '<x><svg xmlns="http://www.w3.org/2000/svg"/></x>', ':svg ', '<', '<!DOCTYPE x [ <svg/>']
+		for (const [name, bytes, type, csp] of [...svgs.map((x) => ['picture', x, 'image/svg+xml', /sandbox/]), ...no.map((x) => ['a.svg', x, 'text/plain', "script-src 'none'"]),
+			['a.mht', 'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n--b--\r\n', 'text/plain', "script-src 'none'"],
+			['a.xhtml', '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>', 'text/plain', "script-src 'none'"], ['a.html', '<!DOCTYPE html><html><script>alert(1)</script></html>', 'text/plain', "script-src 'none'"],
 			['a.png', '<!DOCTYPE html><html><body>x</body></html>', 'text/plain', "script-src 'none'"], ['a.svg', svg, 'image/svg+xml', /sandbox/],
 			['a.xml', '<?xml version="1.0"?><x/>', 'text/plain', "script-src 'none'"], ['a.js', 'function f() { return 1 }', 'text/plain', "script-src 'none'"]]) {
 			const f = await makeFile(b, {}, alice.call, part(name, bytes)), at = `/storage/buckets/${b.$id}/files/${f.$id}`

@@ -39,6 +39,52 @@ look(void *arg)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Skips what begins with `from`, to behind `to`; s->p is NULL when that never comes. */
+static bool
+skip_between(struct str *s, const char *from, const char *to)
+{
+	const char *end;
+
+	if (!str_starts(*s, from))
+		return false;
+	end = memmem(s->p, s->n, to, strlen(to));
+	*s = end ? (struct str){end + strlen(to), s->n - (size_t)(end + strlen(to) - s->p)} : STR_NONE;
+	return true;
+}
+
+/* A document type ends with its first '>', or behind its declarations in brackets. */
+static bool
+skip_doctype(struct str *s)
+{
+	const char *end = s->n > 0 ? memchr(s->p, '>', s->n) : NULL, *inner = s->n > 0 ? memchr(s->p, '[', s->n) : NULL;
+
+	return skip_between(s, "<!DOCTYPE", inner != NULL && end != NULL && inner < end ? "]>" : ">");
+}
+
+/* Whether the root element of an XML text is "svg", of whatever prefix: libmagic looks no further than its first bytes, and takes one behind a comment for HTML. */
+static bool
+rooted_in_svg(struct str s)
+{
+	size_t n = 0;
+
+	(void)skip_between(&s, "\xef\xbb\xbf", "\xbf");
+	for (;;) {
+		while (s.n > 0 && strchr(" \t\r\n", s.p[0]) != NULL && s.p[0] != '\0')
+			s = (struct str){s.p + 1, s.n - 1};
+		if (!skip_between(&s, "<?", "?>") && !skip_between(&s, "<!--", "-->") && !skip_doctype(&s))
+			break;
+	}
+	while (n < s.n && strchr(" \t\r\n/>", s.p[n]) == NULL)
+		n++;
+	return n < s.n && (str_is((struct str){s.p, n}, "<svg") || (n > 5 && s.p[0] == '<' && memcmp(s.p + n - 4, ":svg", 4) == 0));
+}
+
+static bool
+maybe_svg(const char *type)
+{
+	return strcmp(type, "text/html") == 0 || strcmp(type, "text/xml") == 0 || strcmp(type, "application/xml") == 0 || strcmp(type, "text/plain") == 0;
+}
+
 err_t
 media_type(struct ctx *cx, struct str head, const char **out)
 {
@@ -51,6 +97,8 @@ media_type(struct ctx *cx, struct str head, const char **out)
 	if (l.type[0] == '\0')
 		log_warn(cx, "the type of a file is not known", "reason=\"libmagic has no database, or no answer\"");
 	*out = l.type[0] != '\0' ? arena_strdup(cx->arena, l.type) : unknown;
+	if (maybe_svg(*out) && rooted_in_svg(head))
+		*out = "image/svg+xml";
 	return OK;
 }
 
