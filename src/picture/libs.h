@@ -12,8 +12,8 @@
 #include <webp/mux.h>
 
 #define GM_FUNCTIONS(F) \
-	F(BlobToImage) F(ConstituteImage) F(CropImage) F(DestroyExceptionInfo) F(DestroyImage) F(DestroyImageInfo) F(DestroyImageList) \
-	F(CloneImageInfo) F(DispatchImage) F(GetExceptionInfo) F(GetImageProfile) F(GetMagickInfoArray) F(ImageToBlob) F(InitializeMagickEx) \
+	F(AppendImageToList) F(BlobToImage) F(ConstituteImage) F(CropImage) F(DestroyExceptionInfo) F(DestroyImage) F(DestroyImageInfo) F(DestroyImageList) \
+	F(CloneImageInfo) F(DispatchImage) F(GetExceptionInfo) F(GetFirstImageInList) F(GetImageProfile) F(GetMagickInfoArray) F(ImageToBlob) F(InitializeMagickEx) \
 	F(MagickFree) F(ProfileImage) F(ResizeImage) F(SetErrorHandler) F(SetFatalErrorHandler) F(SetMagickResourceLimit) F(SetWarningHandler) \
 	F(TransformColorspace) F(TransparentImage) F(UnregisterMagickInfo)
 #define WEBP_FUNCTIONS(F) F(WebPConfigInitInternal) F(WebPPictureInitInternal) F(WebPPictureImportRGBA) F(WebPPictureFree) F(WebPFree)

@@ -46,7 +46,7 @@ frame_image(struct film_frame *f)
 static Image *
 film_images(struct film *f, int n)
 {
-	Image *first = NULL, *last = NULL;
+	Image *all = NULL;
 
 	for (int i = 0; i < n; i++) {
 		Image *im = frame_image(&f->v[i]);
@@ -54,14 +54,9 @@ film_images(struct film *f, int n)
 		if (im == NULL)
 			return NULL;
 		im->iterations = (unsigned long)f->loops;
-		im->previous = last;
-		if (last != NULL)
-			last->next = im;
-		else
-			first = im;
-		last = im;
+		gm.AppendImageToList(&all, im);	/* which is the last of them now */
 	}
-	return first;
+	return gm.GetFirstImageInList(all);
 }
 
 static enum picture_outcome

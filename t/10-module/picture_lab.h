@@ -153,7 +153,7 @@ lab_file(const struct lab_picture *v, int n, const char *format, int exif)
 {
 	/* little-endian, orientation and a GPS directory with a latitude that is easily found */
 	unsigned char profile[] = "Exif\0\0II*\0\10\0\0\0\2\0\22\1\3\0\1\0\0\0\1\0\0\0\45\210\4\0\1\0\0\0\46\0\0\0\0\0\0\0\1\0\1\0\2\0\2\0\0\0N\0\0\0\0\0\0\0GPSPLACE";
-	Image *first = NULL, *last = NULL;
+	Image *all = NULL;
 	ImageInfo *info = CloneImageInfo(NULL);
 	ExceptionInfo why;
 	size_t size = 0;
@@ -175,21 +175,17 @@ lab_file(const struct lab_picture *v, int n, const char *format, int exif)
 			SetImageProfile(im, "EXIF", profile, sizeof profile);
 		if (lab_profile.n > 0)
 			SetImageProfile(im, "ICM", (const unsigned char *)lab_profile.p, lab_profile.n);
-		im->previous = last;
-		if (last != NULL)
-			last->next = im;
-		else
-			first = im;
-		last = im;
+		AppendImageToList(&all, im);
 	}
+	all = GetFirstImageInList(all);
 	snprintf(info->magick, sizeof info->magick, "%s", format);
-	snprintf(first->magick, sizeof first->magick, "%s", format);
+	snprintf(all->magick, sizeof all->magick, "%s", format);
 	info->quality = 95;
 	info->adjoin = n > 1;
-	p = ImageToBlob(info, first, &size, &why);
+	p = ImageToBlob(info, all, &size, &why);
 	if (p == NULL)
 		abort();
-	DestroyImageList(first);
+	DestroyImageList(all);
 	DestroyImageInfo(info);
 	DestroyExceptionInfo(&why);
 	return (struct str){p, size};
