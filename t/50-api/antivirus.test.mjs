@@ -88,6 +88,22 @@ describe('what is found', () => {
 		assert.ok((await p.call('GET', `/storage/buckets/${plain.$id}/files/${r.body.$id}/download`)).raw.equals(eicar))
 	})
 
+	test('the last part to come decides, and what the bucket says by then', async () => {
+		const bytes = Buffer.concat([eicar, Buffer.alloc(20000, 'x')]), size = 7000, send = (bucket, id, i) => upload(p.call, bucket.$id, 'unique()', part('a.bin', bytes.subarray(i * size, (i + 1) * size)), { start: i * size, total: bytes.length, id })
+		const backwards = unique('f')
+		for (const i of [2, 1]) assert.equal((await send(b, backwards, i)).status, 201)
+		await refused(backwards, await send(b, backwards, 0))
+		for (const [before, now] of [[true, false], [false, true]]) {
+			const c = await p.ok('POST', '/storage/buckets', { body: { bucketId: unique('b'), name: 'C', antivirus: before } }), id = unique('f')
+			for (const i of [0, 1]) assert.equal((await send(c, id, i)).status, 201)
+			await p.ok('PUT', `/storage/buckets/${c.$id}`, { body: { name: 'C', antivirus: now } })
+			const r = await send(c, id, 2)
+			if (!now) assert.equal(r.status, 201, r.text)
+			else fails(r, 403, 'storage_invalid_file')
+			assert.equal((await p.call('GET', `/storage/buckets/${c.$id}/files/${id}`)).status, now ? 404 : 200)
+		}
+	})
+
 	test('many at once', async () => {
 		const all = await Promise.all(Array.from({ length: 24 }, (_, i) => upload(p.call, b.$id, unique('f'), part('a.bin', i % 3 ? Buffer.alloc(200000, `${i}`) : eicar))))
 		for (const [i, r] of all.entries()) assert.ok([i % 3 ? 201 : 403, 503].includes(r.status), r.text)

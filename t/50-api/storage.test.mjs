@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { before, describe, test } from 'node:test'
-import { form, part, upload } from '../lib/form.mjs'
+import { form, part, upload, uploadChunks } from '../lib/form.mjs'
 import { server, unique } from '../lib/server.mjs'
 import { bucket, fails, file, isTime, keysOf } from './lib.mjs'
 
@@ -145,6 +145,7 @@ describe('files', () => {
 				assert.equal(list.status === 200 ? String(Math.min(1, list.body.total)) : String(list.status), want, `list ${JSON.stringify(c)} ${i}`)
 				assert.equal(await status('PUT', `${at}/${f.$id}`, { body: { permissions: undefined } }), c.update.split(' ')[i], `update ${JSON.stringify(c)} ${i}`)
 				assert.equal(await status('DELETE', `${at}/${f.$id}`), c.del.split(' ')[i], `delete ${JSON.stringify(c)} ${i}`)
+				if (c.del.split(' ')[i] !== '204') assert.equal((await p.call('GET', `${at}/${f.$id}/download`)).text, text)
 				assert.equal(await status('PUT', `${at}/none`, { body: {} }), '404')
 				assert.equal(await status('DELETE', `${at}/none`), '404')
 			}
@@ -251,6 +252,35 @@ describe('downloads and views', () => {
 			}
 	})
 
+	test('21 MB, and the one byte "0"', async () => {
+		const large = Buffer.alloc(21000000), pieces = 5 << 20
+		for (let i = 0; i < large.length; i += 3) large[i] = (i * 31) >> 7
+		for (const kind of [...kinds, { encryption: true, compression: 'gzip' }]) {
+			const b = await makeBucket(kind), of = (f, how, o) => alice.call('GET', `/storage/buckets/${b.$id}/files/${f.$id}/${how}`, o)
+			const f = (await uploadChunks(alice.call, b.$id, 'unique()', 'large.bin', large, pieces)).body, zero = await makeFile(b, {}, alice.call, part('0', '0'))
+			assert.deepEqual([f.sizeOriginal, f.chunksTotal], [large.length, 5])
+			const r = await of(f, 'download')
+			assert.deepEqual([r.status, r.headers['content-length']], [200, String(large.length)])
+			assert.ok(r.raw.equals(large), JSON.stringify(kind))
+			for (const at of [large.length - 1000, 4 * pieces - 500, 10000000]) assert.ok((await of(f, 'view', { headers: { range: `bytes=${at}-${at + 999}` } })).raw.equals(large.subarray(at, at + 1000)), `${JSON.stringify(kind)} ${at}`)
+			for (const how of ['view', 'download']) assert.deepEqual([(await of(zero, how)).text, (await of(zero, how)).headers['content-length']], ['0', '1'])
+		}
+	})
+
+	test('deleted under a download: whole bytes, or none', async () => {
+		for (const kind of kinds) {
+			const b = await makeBucket(kind), bytes = Buffer.alloc(5 << 20, 'abcdefghijklmnopqrstuvwxyz ')
+			for (let round = 0; round < 4; round++) {
+				const f = await makeFile(b, {}, alice.call, part('a.bin', bytes)), at = `/storage/buckets/${b.$id}/files/${f.$id}`
+				const reads = Array.from({ length: 6 }, (_, i) => alice.call('GET', `${at}/${i % 2 ? 'view' : 'download'}`))
+				if (round % 2) await Promise.race(reads)
+				await alice.ok('DELETE', at, { status: 204 })
+				for (const r of await Promise.all(reads)) assert.ok(r.status === 404 || (r.status === 200 && r.raw.equals(bytes)), `${JSON.stringify(kind)} ${r.status} ${r.raw.length}`)
+				fails(await alice.call('GET', `${at}/view`), 404, 'storage_file_not_found')
+			}
+		}
+	})
+
 	test('ranges that cannot be served', async () => {
 		const b = await makeBucket(), f = await makeFile(b), at = `/storage/buckets/${b.$id}/files/${f.$id}`
 		for (const how of ['download', 'view'])
@@ -274,7 +304,15 @@ describe('downloads and views', () => {
 		assert.equal(head.status, 200)
 		assert.deepEqual([head.raw.length, head.headers['content-length'], head.headers.etag], [0, String(text.length), view.headers.etag])
 		const secret = await makeBucket({ permissions: ['create("users")'], fileSecurity: true }), own = await makeFile(secret)
-		assert.equal((await alice.call('GET', `/storage/buckets/${secret.$id}/files/${own.$id}/view`)).headers['cache-control'], 'private')
+		for (const how of ['view', 'download']) {
+			const path = `/storage/buckets/${secret.$id}/files/${own.$id}/${how}`
+			assert.equal((await alice.call('GET', path)).headers['cache-control'], 'private')
+			assert.equal((await alice.call('GET', path, { headers: { range: 'bytes=0-1' } })).headers['cache-control'], 'private')
+			for (const r of [await bob.call('GET', path), await p.guest('GET', path), await alice.call('GET', path, { headers: { range: 'bytes=9999-' } })]) {
+				assert.match(r.headers['cache-control'], /no-store/)
+				assert.equal(r.headers.etag, undefined)
+			}
+		}
 	})
 
 	test('names in heads', async () => {

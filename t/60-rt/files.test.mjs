@@ -48,6 +48,20 @@ test('chunks: one event, of the whole file, which can be read by then', async ()
 	guest.end()
 })
 
+test('parts at once, the last ones doubled: one event of the whole file', async () => {
+	const b = await bucket(), bytes = Buffer.alloc(16 * 5000, 'abc'), w = await p.listen([`buckets.${b.$id}.files`], { as: alice })
+	for (let round = 0; round < 3; round++) {
+		const id = unique('f'), send = (i) => upload(alice.call, b.$id, 'unique()', part('a.bin', bytes.subarray(i * 5000, (i + 1) * 5000)), { start: i * 5000, total: bytes.length, id })
+		await send(0)
+		for (const r of await Promise.all([...Array(15).keys(), 12, 13, 14].map((i) => send(i + 1)))) assert.equal(r.status, 201, r.text)
+		await send(15)	/* its answer was lost */
+		await upload(alice.call, b.$id, `${id}.end`, part('a', 'x'))
+		const heard = [await w.event(), await w.event()]
+		assert.deepEqual(heard.map((e) => [e.payload.$id, e.payload.chunksUploaded, e.events[0].split('.').at(-1)]), [[id, 16, 'create'], [`${id}.end`, 1, 'create']])
+	}
+	w.end()
+})
+
 test('an upload that is never finished makes no event', async () => {
 	const b = await bucket({ permissions: ['create("users")', 'delete("users")', 'read("any")'] }), id = unique('f'), w = await p.listen(['files', 'documents'])
 	await upload(alice.call, b.$id, 'unique()', part('a.bin', Buffer.alloc(10)), { start: 0, total: 30, id })

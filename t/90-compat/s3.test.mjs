@@ -74,6 +74,25 @@ describe('what goes right', () => {
 		assert.ok((await download('chunks', { b })).raw.equals(bytes))
 	})
 
+	test('a file in 400 chunks, in any order and eight at once', { timeout: 240000 }, async () => {
+		const size = 1000, bytes = randomBytes(399 * size + 1), order = [...Array(400).keys()].sort((a, b) => ((a * 7919) % 400) - ((b * 7919) % 400)), n = stored()
+		const send_ = (i) => upload(p.call, bucket.$id, 'unique()', part('a.bin', bytes.subarray(i * size, (i + 1) * size)), { start: i * size, total: bytes.length, id: 'many' })
+		assert.equal((await send_(order[0])).status, 201)
+		let at = 1, done
+		await Promise.all(Array.from({ length: 8 }, async () => {
+			while (at < order.length) {
+				const r = await send_(order[at++])
+				assert.equal(r.status, 201, r.text)
+				if (r.body.chunksUploaded === r.body.chunksTotal) done = r.body
+			}
+		}))
+		assert.deepEqual([done.chunksTotal, done.sizeOriginal], [400, bytes.length])
+		assert.ok((await download('many')).raw.equals(bytes))
+		assert.ok((await download('many', { headers: { range: 'bytes=199990-200009' } })).raw.equals(bytes.subarray(199990, 200010)))
+		assert.equal((await p.call('DELETE', `/storage/buckets/${bucket.$id}/files/many`)).status, 204)
+		await until('its objects go', () => stored() === n)
+	})
+
 	test('what is removed is gone there', async () => {
 		const n = stored()
 		assert.equal((await send(randomBytes(1000), { id: 'gone' })).status, 201)

@@ -78,7 +78,9 @@ function wrongSignature(req, body, secret, skew) {
 }
 
 function below(dir) {
-	return readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? below(path.join(dir, e.name)) : [path.join(dir, e.name)]))
+	let all = []
+	try { all = readdirSync(dir, { withFileTypes: true }) } catch { /* it went meanwhile */ }
+	return all.flatMap((e) => (e.isDirectory() ? below(path.join(dir, e.name)) : [path.join(dir, e.name)]))
 }
 
 export async function provider({ bucket = 'files', prefix = '' } = {}) {
@@ -124,7 +126,7 @@ export async function provider({ bucket = 'files', prefix = '' } = {}) {
 	p.spoil = (kind, { method, url, times = 1 } = {}) => { p.rules.push({ kind, method, url, times }) }
 	p.heal = () => { p.rules.length = 0 }
 	/* keys and sizes of the blobs */
-	p.objects = () => below(path.join(directory, bucket)).filter((f) => f.endsWith('._S3rver_object') && !f.endsWith('/installation._S3rver_object')).map((f) => ({ file: f, key: path.relative(path.join(directory, bucket), f).replace(/\._S3rver_object$/, ''), size: statSync(f).size }))
+	p.objects = () => below(path.join(directory, bucket)).filter((f) => f.endsWith('._S3rver_object') && !f.endsWith('/installation._S3rver_object')).map((f) => ({ file: f, key: path.relative(path.join(directory, bucket), f).replace(/\._S3rver_object$/, ''), size: statSync(f, { throwIfNoEntry: false })?.size })).filter((o) => o.size !== undefined)	/* it may go meanwhile */
 	p.uploads = () => { try { return readdirSync(path.join(directory, bucket, '.uploads')).length } catch { return below(path.join(directory, bucket)).filter((f) => /uploads/.test(f)).length } }
 	p.stop = async () => {
 		outer.closeAllConnections?.()
