@@ -297,7 +297,9 @@ describe('pictures of other sites', () => {
 	test('private addresses are out of reach, by whatever way', async () => {
 		const q = await closed.project(), before = [...world.values()].reduce((n, a) => n + (a.asked ?? 0), 0)
 		const { port } = web.address()
-		for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '10.0.0.1', '169.254.169.254', '192.168.0.1', '[fd00::1]', '[fe80::1]', '[64:ff9b::7f00:1]'])
+		for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '10.0.0.1', '169.254.169.254', '192.168.0.1', '[fd00::1]', '[fe80::1]', '[64:ff9b::7f00:1]',
+			'0', '0x7f.1', '017700000001', '127.00.00.01', '127.0.0.1.', '127.255.255.254', 'LOCALHOST', 'localhost.', 'a@127.0.0.1', '%31%32%37.0.0.1', '①②⑦.0.0.1', '127。0。0。1', '[::]', '[::7f00:1]', '[::ffff:7f00:1]',
+			'[::ffff:0:127.0.0.1]', '[2002:7f00:1::]', '[2001:0:7f00:1::]', '[64:ff9b:1::7f00:1]', '[fec0::1]', '[fe80::1%25lo]', '[ff02::1]', '100.64.0.1', '172.31.255.255', '192.0.0.1', '198.18.0.1', '224.0.0.1', '240.0.0.1', '255.255.255.255'])
 			for (const what of ['image', 'favicon']) {
 				const r = await q.guest('GET', `/avatars/${what}`, { query: { url: `http://${host}:${port}/red.png` } })
 				const none = what === 'image' ? 'avatar_image_not_found' : 'avatar_remote_url_failed'
