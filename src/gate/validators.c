@@ -7,6 +7,7 @@
 #include "gate_priv.h"
 #include "core/id.h"
 #include "core/vtime.h"
+#include "io/idna.h"
 #include "model/format.h"
 #include "model/origin.h"
 
@@ -120,10 +121,26 @@ check_phone(struct req *rq, const struct param *p, json_t *v, void *out)
 	return NULL;
 }
 
+/* A last label that is a number makes it an IPv4 address, which browsers write in four parts. */
+static bool
+ends_in_number(struct str s)
+{
+	size_t i = s.n;
+
+	while (i > 0 && s.p[i - 1] != '.')
+		i--;
+	s = (struct str){s.p + i, s.n - i};
+	if (s.n > 1 && s.p[0] == '0' && s.p[1] == 'x')
+		return strspn(s.p + 2, "0123456789abcdef") == s.n - 2;
+	return strspn(s.p, "0123456789") == s.n;
+}
+
 /* Labels of what hosts of origins are made of; a label may be * alone. Any other could never match. */
 static bool
 may_be_host(struct str s)
 {
+	if (ends_in_number(s) && !host_is_address(s))
+		return false;
 	while (s.p != NULL) {
 		struct str label = str_cut(&s, '.');
 
@@ -137,7 +154,7 @@ may_be_host(struct str s)
 	return true;
 }
 
-/* Stored as browsers write hosts: small, without blanks around and the root's dot. */
+/* Stored as browsers write hosts: small, in ASCII, without blanks around and the root's dot. */
 static const char *
 check_hostname(struct req *rq, const struct param *p, json_t *v, void *out)
 {
@@ -146,10 +163,10 @@ check_hostname(struct req *rq, const struct param *p, json_t *v, void *out)
 	(void)p;
 	if (s.n > 1 && s.p[s.n - 1] == '.')
 		s.n--;
-	s = str_lower(rq->cx.arena, s);
+	s = str_c(str_dup(rq->cx.arena, idna_ascii(rq->cx.arena, s)));
 	if (s.n == 0 || s.n > HOSTNAME_MAX || has_nul(v) || !may_be_host(s))
 		return "A host name has at most 253 characters, no slash and no colon.";
-	*(const char **)out = str_dup(rq->cx.arena, s);
+	*(const char **)out = s.p;
 	return NULL;
 }
 

@@ -4,7 +4,7 @@ libbadal_io_a_SOURCES = \
 	src/io/http.c src/io/http_chunks.c src/io/http_far.c src/io/http_file.c src/io/http_h1.c src/io/http_h2.c src/io/http_head.c src/io/http_msg.c src/io/http_stream.c src/io/http_tls.c src/io/http_ws.c
 libbadal_io_a_SOURCES += src/io/db_share.c
 libbadal_io_a_SOURCES += src/io/budget.c src/io/range.c src/io/static.c
-libbadal_io_a_SOURCES += src/io/psl.c
+libbadal_io_a_SOURCES += src/io/idna.c src/io/psl.c
 libbadal_io_a_SOURCES += src/io/country.c src/io/names.c src/io/sntp.c
 libbadal_io_a_SOURCES += src/io/fetch_url.c src/io/letters.c src/io/png.c src/io/qr.c
 libbadal_io_a_SOURCES += src/io/bus.c src/io/bus_link.c src/io/bus_priv.h src/io/bus_stream.c src/io/bus_url.c
