@@ -15,6 +15,8 @@ enum { JSON_DEPTH_MAX = 64 };	/* deeper documents are refused */
 /* Parses text (must be UTF-8; big integers become reals; duplicate keys: the last wins). The value is freed with the context
  * (defer). NULL when malformed or too deep; `why_out` (may be NULL) then gets a short reason, static or in cx's arena. */
 json_t *json_parse(struct ctx *cx, struct str text, const char **why_out);
+/* The same of what clients and other servers send: a text with a NUL is malformed, as PostgreSQL keeps none and C strings end there. */
+json_t *json_parse_outside(struct ctx *cx, struct str text, const char **why_out);
 /* At most so many values (members and elements, and what holds them) are in the text: known before a tree is made of it. */
 size_t json_values(struct str text);
 /* Borrowed view of a JSON string; STR_NONE when j is not a string. */

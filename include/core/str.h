@@ -40,7 +40,7 @@ bool str_starts(struct str s, const char *prefix);
 bool str_ends(struct str s, const char *suffix);
 struct str str_trim(struct str s);			/* blanks and tabs off both ends */
 /* Whether If-None-Match names the tag (RFC 9110, 13.1.2: compared weakly). */
-bool etag_listed(struct str list, const char *tag);
+bool str_etag_listed(struct str list, const char *tag);
 /* Cuts *s at the first `sep`: returns the part before, leaves the part after in *s ({NULL,0} when there was no sep). */
 struct str str_cut(struct str *s, char sep);
 char *str_dup(struct arena *a, struct str s);		/* NUL-terminated copy */
@@ -61,6 +61,11 @@ struct str str_url_decode(struct arena *a, struct str s, bool plus);
 size_t str_url_bad(struct str s);
 /* Where a character begins that is not UTF-8, s.n: nowhere. */
 size_t str_utf8_bad(struct str s);
+/* What a text from outside must not hold, in words that its place follows; NULL: it is one. A NUL is in no text that a client means, and ends what
+ * travels on as a C string. *at: where. */
+const char *str_fault(struct str s, size_t *at);
+/* A name or value of a form or query, decoded. An escape that is none is told rather than guessed at; *at: where in the raw text. */
+const char *str_form_text(struct arena *a, struct str raw, struct str *out, const char **at);
 /* "a, b, c"; "" when there are none. */
 const char *str_join(struct arena *a, const char *const *v, int n);
 /* Constant-time equality for secrets of equal length; unequal lengths are false. */

@@ -114,9 +114,8 @@ big_as_real(struct arena *a, struct str t, size_t *place)
 
 /* jansson refuses integers beyond 64 bits; the protocol reads them as floats (but see str_to_i64_rounded). They are rare enough for a second try. */
 static json_t *
-json_load(struct ctx *cx, struct str text, json_error_t *error)
+json_load(struct ctx *cx, struct str text, size_t flags, json_error_t *error)
 {
-	size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
 	json_t *j = json_loadb(text.p, text.n, flags, error);
 
 	if (j == NULL && json_error_code(error) == json_error_numeric_overflow) {
@@ -141,11 +140,13 @@ json_reason(struct ctx *cx, const json_error_t *error)
 
 	if (!str_utf8(words, NULL))
 		words.n = quote != NULL ? (size_t)(quote - error->text) : 0;
+	if (json_error_code(error) == json_error_null_character || json_error_code(error) == json_error_null_byte_in_key)
+		words = STR("a text holds a NUL (\\u0000)");
 	return arena_printf(cx->arena, "%.*s at byte %d", STR_FMT(words), error->position);
 }
 
-json_t *
-json_parse(struct ctx *cx, struct str text, const char **why_out)
+static json_t *
+json_parse_as(struct ctx *cx, struct str text, size_t flags, const char **why_out)
 {
 	json_error_t error;
 	const char *why = NULL;
@@ -156,13 +157,25 @@ json_parse(struct ctx *cx, struct str text, const char **why_out)
 		why = "empty";
 	else if (deep > 0)
 		why = arena_printf(cx->arena, "nested too deeply at byte %zu", deep);
-	else if ((j = json_load(cx, text, &error)) == NULL)
+	else if ((j = json_load(cx, text, JSON_DECODE_ANY | flags, &error)) == NULL)
 		why = json_reason(cx, &error);
 	if (why_out != NULL)
 		*why_out = why;
 	if (j != NULL)
 		defer(cx, drop_json, j);
 	return j;
+}
+
+json_t *
+json_parse(struct ctx *cx, struct str text, const char **why_out)
+{
+	return json_parse_as(cx, text, JSON_ALLOW_NUL, why_out);
+}
+
+json_t *
+json_parse_outside(struct ctx *cx, struct str text, const char **why_out)
+{
+	return json_parse_as(cx, text, 0, why_out);
 }
 
 struct str

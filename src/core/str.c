@@ -65,7 +65,7 @@ str_cut(struct str *s, char sep)
 }
 
 bool
-etag_listed(struct str list, const char *tag)
+str_etag_listed(struct str list, const char *tag)
 {
 	while (list.p != NULL) {
 		struct str one = str_trim(str_cut(&list, ','));
@@ -261,6 +261,36 @@ str_utf8_bad(struct str s)
 			return i;
 	}
 	return s.n;
+}
+
+const char *
+str_fault(struct str s, size_t *at)
+{
+	const char *nul = s.n > 0 ? memchr(s.p, '\0', s.n) : NULL;
+
+	if (!str_utf8(s, NULL)) {
+		*at = str_utf8_bad(s);
+		return "It is not valid UTF-8";
+	}
+	*at = nul != NULL ? (size_t)(nul - s.p) : 0;
+	return nul != NULL ? "It holds a NUL" : NULL;
+}
+
+const char *
+str_form_text(struct arena *a, struct str raw, struct str *out, const char **at)
+{
+	size_t bad = str_url_bad(raw), n;
+	const char *why;
+
+	if (bad < raw.n) {
+		*at = raw.p + bad;
+		return "It has a percent sign without two hexadecimal digits";
+	}
+	*out = str_url_decode(a, raw, true);
+	if ((why = str_fault(*out, &n)) != NULL)
+		for (*at = raw.p; n > 0; n--)
+			*at += **at == '%' ? 3 : 1;
+	return why;
 }
 
 const char *

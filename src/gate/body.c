@@ -13,9 +13,6 @@ enum { READ_HERE_MAX = 32 * 1024 };	/* a tree of that is made in well under a mi
 
 /* What is wrong; the place follows. */
 static const char too_many[] = "It has too many fields";
-static const char bad_utf8[] = "It is not valid UTF-8";
-static const char bad_nul[] = "It holds a NUL";
-static const char bad_escape[] = "It has a percent sign without two hexadecimal digits";
 static const char bad_name[] = "A field's name is too long or nested too deeply";
 static const char bad_head[] = "The head of a part is not valid UTF-8 or holds a NUL";
 static const char bad_parts[] = "It is not valid multipart/form-data";
@@ -176,38 +173,6 @@ body_place(struct ctx *cx, const char *why, size_t byte)
 	return arena_printf(cx->arena, "%s at byte %zu.", why, byte);
 }
 
-/* What a text must not hold, and where in it. A NUL is in no text that a client means, and ends what travels on as a C string. */
-const char *
-body_fault(struct str s, size_t *at)
-{
-	const char *nul = s.n > 0 ? memchr(s.p, '\0', s.n) : NULL;
-
-	if (!str_utf8(s, NULL)) {
-		*at = str_utf8_bad(s);
-		return bad_utf8;
-	}
-	*at = nul != NULL ? (size_t)(nul - s.p) : 0;
-	return nul != NULL ? bad_nul : NULL;
-}
-
-/* A name or value of a form, decoded. An escape that is none is told rather than guessed at; *at: where in the raw text. */
-static const char *
-form_text(struct ctx *cx, struct str raw, struct str *out, const char **at)
-{
-	size_t bad = str_url_bad(raw), n;
-	const char *why;
-
-	if (bad < raw.n) {
-		*at = raw.p + bad;
-		return bad_escape;
-	}
-	*out = str_url_decode(cx->arena, raw, true);
-	if ((why = body_fault(*out, &n)) != NULL)
-		for (*at = raw.p; n > 0; n--)
-			*at += **at == '%' ? 3 : 1;
-	return why;
-}
-
 static const char *
 form_pair(struct ctx *cx, struct str value, json_t *into, const char **at)
 {
@@ -215,7 +180,7 @@ form_pair(struct ctx *cx, struct str value, json_t *into, const char **at)
 	const char *why;
 
 	*at = raw.p;
-	if ((why = form_text(cx, raw, &name, at)) != NULL || (why = form_text(cx, value, &text, at)) != NULL)
+	if ((why = str_form_text(cx->arena, raw, &name, at)) != NULL || (why = str_form_text(cx->arena, value, &text, at)) != NULL)
 		return why;
 	return name.n > 0 ? body_field(cx, into, name, text) : NULL;
 }
@@ -263,7 +228,7 @@ body_read_part(struct ctx *cx, struct mp *mp, struct str *text, json_t *into, co
 	if (e != MP_PART_END)
 		return bad_parts;
 	*at = from;
-	if (field && (why = body_fault(buf_view(&b), &n)) != NULL) {
+	if (field && (why = str_fault(buf_view(&b), &n)) != NULL) {
 		*at += n;
 		return why;
 	}
@@ -316,7 +281,7 @@ read_json(struct reading *r)
 
 	if (r->text.n > READ_HERE_MAX && json_values(r->text) > (size_t)conf.body_values_max)
 		r->error = arena_printf(r->cx->arena, "It has more than %lld values.", (long long)conf.body_values_max);
-	else if ((r->body = json_parse(r->cx, r->text, &why)) == NULL)
+	else if ((r->body = json_parse_outside(r->cx, r->text, &why)) == NULL)
 		r->error = arena_printf(r->cx->arena, "It is not valid JSON: %s.", why);
 }
 

@@ -35,7 +35,7 @@ form_keep(struct form *f, const struct part_head *head)
 	}
 	if (head->name.n == 0 || head->filename.p != NULL || str_is(head->name, f->field))
 		return OK;
-	if ((why = body_fault(buf_view(&b), &at)) == NULL)
+	if ((why = str_fault(buf_view(&b), &at)) == NULL)
 		why = body_field(cx, f->fields, head->name, buf_view(&b));
 	return why ? fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. %s.", why) : OK;
 }

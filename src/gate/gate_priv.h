@@ -56,8 +56,6 @@ err_t body_read(struct req *rq) MUST_CHECK;
 err_t body_json(struct req *rq, struct str text, json_t **out, const char **why_out) MUST_CHECK;
 /* name=value&… with brackets into `into`; false when a bound is passed, or a text is not UTF-8, is badly escaped or holds a NUL (`why_out`: what and where). */
 bool body_form(struct ctx *cx, struct str text, json_t *into, const char **why_out);
-/* Why a text of a form cannot be taken, and at which of its bytes, from 0 (`at`); NULL: it is clean. */
-const char *body_fault(struct str s, size_t *at);
 /* A field of a form, clean, into `into`; NULL, or why it cannot be. */
 const char *body_field(struct ctx *cx, json_t *into, struct str name, struct str value);
 /* Fields with brackets that are lists become lists, once all are there. */

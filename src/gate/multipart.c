@@ -323,7 +323,7 @@ struct multipart {
 static err_t
 multipart_bad(struct multipart *m)
 {
-	return fail_msg(&m->rq->cx, ERR_REQUEST_MALFORMED, "The body is not valid multipart/form-data at byte %" PRIu64 ".", m->taken - m->in.n);
+	return fail_msg(&m->rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. It is not valid multipart/form-data at byte %" PRIu64 ".", m->taken - m->in.n);
 }
 
 err_t
@@ -336,7 +336,7 @@ multipart_open(struct req *rq, int parts_max, struct multipart **out)
 	m->parts_max = parts_max;
 	m->in = STR("");
 	if (!str_ieq(kind, STR("multipart/form-data")) || !mp_init(&m->mp, mp_boundary(type)))
-		return fail_msg(&rq->cx, ERR_REQUEST_MALFORMED, "The body is not valid multipart/form-data: its Content-Type names no boundary.");
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. It is not valid multipart/form-data: its Content-Type names no boundary.");
 	return OK;
 }
 
@@ -386,7 +386,7 @@ multipart_next(struct multipart *m, struct part_head *head_out, bool *more_out)
 		if (++m->parts > m->parts_max)
 			return fail_msg(&m->rq->cx, ERR_REQUEST_TOO_LARGE, "The body has more than %d parts.", m->parts_max);
 		if (!part_head_parse(m->rq->cx.arena, m->mp.head, head_out))
-			return fail_msg(&m->rq->cx, ERR_REQUEST_MALFORMED, "The head of a part is not valid UTF-8 or holds a NUL, before byte %" PRIu64 ".", m->taken - m->in.n);
+			return fail_msg(&m->rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The parameters cannot be read. The head of a part is not valid UTF-8 or holds a NUL, before byte %" PRIu64 ".", m->taken - m->in.n);
 		*more_out = m->in_part = true;
 		return OK;
 	}

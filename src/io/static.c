@@ -263,7 +263,7 @@ static_serve(struct ctx *cx, struct http_msg *m, const struct static_dir *dir, s
 	static_add(a, "Cache-Control", dir->immutable != NULL && str_starts(str_c(path), dir->immutable) ? "public, max-age=31536000, immutable" : "no-cache");
 	if (o->varies)
 		static_add(a, "Vary", "Accept-Encoding");
-	if (etag_listed(m->hdr[HDR_IF_NONE_MATCH], tag)) {
+	if (str_etag_listed(m->hdr[HDR_IF_NONE_MATCH], tag)) {
 		sent.status = 304;
 		http_reply(m, 304, a->h, a->n, STR_NONE);
 	} else {

@@ -103,7 +103,7 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 bool
 query_parse_json(struct ctx *cx, struct str text, struct query *out, const char **why_out)
 {
-	json_t *j = json_parse(cx, text, why_out);
+	json_t *j = json_parse_outside(cx, text, why_out);
 
 	*out = (struct query){.json = true, .attr = ""};
 	if (j == NULL)

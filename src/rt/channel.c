@@ -86,9 +86,25 @@ channel_add_param(struct ask *q, struct str key, struct str value)
 		q->wrong = "Invalid query: The brackets of a parameter are not closed.";
 }
 
+/* One that cannot be read is told as it is of every other request. */
+static void
+ask_read_param(struct arena *a, struct str whole, struct str raw, struct ask *out)
+{
+	struct str value = raw, name = str_cut(&value, '='), key, text;
+	const char *at = raw.p, *why = str_form_text(a, name, &key, &at);
+
+	if (why == NULL)
+		why = str_form_text(a, value, &text, &at);
+	if (why != NULL && out->wrong == NULL)
+		out->wrong = arena_printf(a, "The parameters cannot be read. %s at byte %zu.", why, (size_t)(at - whole.p) + 1);
+	if (why == NULL && key.n > 0)
+		channel_add_param(out, key, text);
+}
+
 void
 ask_parse(struct arena *a, struct str query, struct ask *out)
 {
+	struct str whole = query;
 	size_t n = 1;
 
 	*out = (struct ask){0};
@@ -100,14 +116,8 @@ ask_parse(struct arena *a, struct str query, struct ask *out)
 	}
 	out->channels = arena_array(a, struct str, n);
 	out->queries = arena_array(a, struct slot_query, n);
-	while (query.p != NULL) {
-		struct str value = str_cut(&query, '&'), key;
-
-		key = str_url_decode(a, str_cut(&value, '='), true);
-		value = value.p ? str_url_decode(a, value, true) : STR("");
-		if (key.n > 0)
-			channel_add_param(out, key, value.p ? value : STR(""));
-	}
+	while (query.p != NULL)
+		ask_read_param(a, whole, str_cut(&query, '&'), out);
 }
 
 /* ---- what a client asks for ---- */

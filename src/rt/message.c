@@ -429,7 +429,7 @@ static bool
 handle(struct ctx *cx, struct peer *c, struct str text, bool may_wait)
 {
 	uint64_t changes = seats_changes();
-	const json_t *j = str_utf8(text, NULL) ? json_parse(cx, text, NULL) : NULL;
+	const json_t *j = str_utf8(text, NULL) ? json_parse_outside(cx, text, NULL) : NULL;
 	const struct kind *k = message_kind_of(c, j);
 	bool resuming = k != NULL && k->fn == on_subscribe && c->resumes;
 

@@ -353,7 +353,7 @@ read_query(struct reading *rd, struct str text, struct node *q, struct str *cano
 	/* what there is is counted before a tree is made of it: members and values of each node, and the values */
 	if (json_values(text) > (size_t)conf.rt_values_max + 8 * NODES_MAX)
 		return "There are too many values.";
-	j = json_parse(rd->cx, text, NULL);
+	j = json_parse_outside(rd->cx, text, NULL);
 	if (j == NULL)
 		return "A query is no JSON.";
 	if ((why = read_node(rd, j, 1, q)) != NULL)

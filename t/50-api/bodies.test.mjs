@@ -2,7 +2,7 @@
  * is there, nothing is done by halves, and nothing of it is an error of ours. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { fails } from './lib.mjs'
 
 const bytes = (text) => Buffer.from(text, 'latin1')
@@ -89,24 +89,59 @@ describe('routes that take their body in pieces', () => {
 	after(() => own?.stop())
 	const says = async (path, body, error, message, kind = type) => {
 		const r = await own.call('POST', `${root}${path}`, { headers: { 'content-type': kind }, body })
-		assert.deepEqual([r.status, r.body.type, r.body.message], [400, error, message])
+		assert.deepEqual([r.status, r.body.type], [400, error])
+		const words = r.body.message.replace(/^The parameters cannot be read\. /, '')
+		assert.notEqual(words, r.body.message)
+		if (message instanceof RegExp) assert.match(words, message)
+		else assert.equal(words, message)
 	}
 	test('the query', async () => {
 		for (const path of ['/sink', '/parts'])
-			for (const [query, what, byte] of queries) await says(`${path}?${query}`, part('name', 'x'), 'general_argument_invalid', `The parameters cannot be read. ${what} at byte ${byte}.`)
+			for (const [query, what, byte] of queries) await says(`${path}?${query}`, part('name', 'x'), 'general_argument_invalid', `${what} at byte ${byte}.`)
 	})
 	test('the body', async () => {
-		for (const [body, message] of [[bytes('no parts'), 'The body is not valid multipart/form-data at byte 8.'], [bytes('--XXnonsense'), 'The body is not valid multipart/form-data at byte 5.'],
-			[part('na\xffme', 'x'), 'The head of a part is not valid UTF-8 or holds a NUL, before byte 54.'], [part('na\0me', 'x'), 'The head of a part is not valid UTF-8 or holds a NUL, before byte 54.']])
-			await says('/parts', body, 'general_bad_request', message)
-		await says('/parts', part('name', 'x'), 'general_bad_request', 'The body is not valid multipart/form-data: its Content-Type names no boundary.', 'multipart/form-data')
+		for (const [body, message] of [[bytes('no parts'), `${parts} at byte 8.`], [bytes('--XXnonsense'), `${parts} at byte 5.`],
+			...['na\xffme', 'na\0me', 'f"; filename="\xff', 'f"; filename="a\0b', 'f"; filename*=UTF-8\'\'a%00b; x="'].map((name) => [part(name, 'x'), /^The head of a part is not valid UTF-8 or holds a NUL, before byte \d+\.$/])])
+			await says('/parts', body, 'general_argument_invalid', message)
+		await says('/parts', part('name', 'x'), 'general_argument_invalid', `${parts}: its Content-Type names no boundary.`, 'multipart/form-data')
 	})
 })
 
-test('U+0000 within values that are kept as JSON', async () => {
-	for (const [call, method, path, body] of [[u.call, 'PATCH', '/account/prefs', { prefs: { a: '\0' } }], [p.call, 'PATCH', `/users/${u.id}/prefs`, { prefs: { a: ['\0'] } }],
-		[p.call, 'POST', '/teams', { teamId: 'unique()', name: 'a\0b' }], [p.call, 'PATCH', `/users/${u.id}/name`, { name: '\0' }]]) {
-		const r = await call(method, path, { body })
-		assert.ok(r.status === 200 || (r.status === 400 && r.body.type === 'general_argument_invalid' && !/not optional/.test(r.body.message)), r.text)
+/* PostgreSQL keeps no NUL, and a C string ends there: none comes in, whichever way and whoever would keep it. */
+describe('U+0000', () => {
+	const said = (r, why, type = 'general_argument_invalid') => {
+		fails(r, 400, type)
+		assert.match(r.body.message, /a text holds a NUL \(\\u0000\) .*at byte \d+|It holds a NUL at byte \d+/, `${why}: ${r.text}`)
 	}
+	let path
+	before(async () => {
+		const database = unique('d'), collection = unique('c')
+		await p.ok('POST', '/databases', { body: { databaseId: database, name: 'd' } })
+		await p.ok('POST', `/databases/${database}/collections`, { body: { collectionId: collection, name: 'c', permissions: ['read("any")', 'create("any")'], documentSecurity: false } })
+		path = `/databases/${database}/collections/${collection}`
+		for (const [key, more] of [['text', {}], ['list', { array: true }]]) await p.ok('POST', `${path}/attributes/string`, { body: { key, size: 100, required: false, ...more } })
+		await until('attributes', async () => (await p.ok('GET', path)).attributes.every((a) => a.status === 'available'))
+	})
+	test('in a body of JSON: values, keys, lists, what is kept as JSON, what nobody asked for', async () => {
+		for (const [call, method, where, body] of [[u.call, 'PATCH', '/account/prefs', { prefs: { a: '\0' } }], [u.call, 'PATCH', '/account/prefs', { prefs: { 'a\0': 1 } }], [p.call, 'PATCH', `/users/${u.id}/prefs`, { prefs: { a: { b: ['x\0'] } } }],
+			[p.call, 'POST', '/teams', { teamId: 'unique()', name: 'a\0b' }], [p.call, 'POST', '/teams', { teamId: 'a\0b', name: 'a' }], [p.call, 'PATCH', `/users/${u.id}/name`, { name: '\0' }], [p.call, 'POST', '/teams', { teamId: 'unique()', name: 'a', other: '\0' }],
+			[p.call, 'POST', `${path}/documents`, { documentId: 'unique()', data: { text: 'a\0b' } }], [p.call, 'POST', `${path}/documents`, { documentId: 'unique()', data: { list: ['a', '\0'] } }], [p.call, 'POST', `${path}/documents`, { documentId: 'unique()', data: { '\0': 1 } }],
+			[p.call, 'POST', `${path}/documents`, { documentId: 'unique()', data: JSON.stringify({ text: '\0' }) }],
+			[p.call, 'POST', `${path}/attributes/string`, { key: 'x', size: 10, required: false, default: '\0' }], [p.call, 'POST', `${path}/attributes/enum`, { key: 'x', elements: ['a', '\0'], required: false }],
+			[p.console.call, 'PATCH', `/projects/${p.id}`, { name: '\0' }], [p.console.call, 'POST', `/projects/${p.id}/keys`, { name: '\0', scopes: [] }], [p.guest, 'POST', '/account/sessions/email', { email: 'a\0@example.org', password: 'password\0' }]])
+			said(await call(method, where, { body }), `${method} ${where} ${JSON.stringify(body)}`)
+	})
+	test('in a query, as JSON and as text, and in what is searched', async () => {
+		for (const where of [`${path}/documents`, '/users', '/teams']) {
+			said(await p.call('GET', where, { query: { queries: ['{"method":"equal","attribute":"text","values":["\\u0000"]}'] } }), where, where.endsWith('documents') ? 'general_query_invalid' : undefined)
+			said(await p.call('GET', `${where}?queries[]=${encodeURIComponent('equal("text", ["a')}%00${encodeURIComponent('b"])')}`), where)
+			const r = await p.call('GET', where, { query: { queries: ['equal("text", ["a\\u0000b"])'] } })	/* the text form has no such escape */
+			assert.ok([200, 400].includes(r.status), r.text)
+		}
+		for (const where of ['/users', '/teams', '/databases']) said(await p.call('GET', `${where}?search=a%00b`), where)
+	})
+	test('a return address that says it keeps what is added to it', async () => {
+		const r = await p.call('GET', '/account/sessions/oauth2/mock', { query: { success: 'http://localhost/?a=%00b', failure: 'http://localhost/?a=%00b' } })
+		assert.ok(r.status < 500, r.text)
+	})
 })

@@ -51,7 +51,7 @@ describe('what is refused', () => {
 		fails(await upload(alice.call, 'none', 'x', ok), 404, 'storage_bucket_not_found')
 		fails(await send({ fileId: 'x', pad: 'x'.repeat(200000), file: ok }), 413, 'general_request_too_large')
 		const parts = { body: '--b\r\nno part', headers: { 'content-type': 'multipart/form-data; boundary=b' } }
-		fails(await alice.call('POST', `/storage/buckets/${b.$id}/files`, parts), 400, 'general_bad_request')
+		fails(await alice.call('POST', `/storage/buckets/${b.$id}/files`, parts), 400, 'general_argument_invalid')
 		assert.equal((await alice.ok('GET', `/storage/buckets/${b.$id}/files`)).total, 3)
 	})
 

@@ -301,7 +301,7 @@ oauth_ask(struct ctx *cx, const struct oauth_app *app, const struct oauth_ask *a
 	struct str body;
 
 	TRY(app->row->local ? app->row->local(cx, a->url, &body) : fetched(cx, a, &body));
-	*out = body.n > 0 ? json_parse(cx, body, NULL) : NULL;
+	*out = body.n > 0 ? json_parse_outside(cx, body, NULL) : NULL;
 	if (*out == NULL && body.n > 0)
 		*out = parse_form(cx, body);
 	if (json_is_object(*out) || (a->list_ok && json_is_array(*out)))

@@ -148,7 +148,7 @@ oauth_apple_profile(struct ctx *cx, const struct oauth_app *app, const struct oa
 	payload = rest.p ? str_cut(&rest, '.') : STR_NONE;
 	if (payload.n == 0 || !base64_decode(cx->arena, payload, true, &text))
 		return fail(cx, ERR_USER_MISSING_ID, "apple: no ID token");
-	claims = json_parse(cx, text, NULL);
+	claims = json_parse_outside(cx, text, NULL);
 	aud = oauth_text(cx, claims, "aud");
 	iss = oauth_text(cx, claims, "iss");
 	if (aud == NULL || strcmp(aud, app->client) != 0 || iss == NULL || strcmp(iss, AUDIENCE) != 0)

@@ -31,7 +31,7 @@ avatar_reply(struct req *rq, const char *type, struct str bytes, const struct av
 	if (s->of_caller)
 		reply_static(rq, "Cache-Control", "private, no-cache");
 	reply_static(rq, "Content-Security-Policy", "default-src 'none'");
-	if (etag_listed(rq->http->hdr[HDR_IF_NONE_MATCH], tag))
+	if (str_etag_listed(rq->http->hdr[HDR_IF_NONE_MATCH], tag))
 		return reply_raw(rq, 304, type, STR_NONE);
 	return reply_raw(rq, 200, type, bytes);
 }

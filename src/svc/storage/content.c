@@ -124,7 +124,7 @@ content_answer(struct req *rq, const struct file *f, const char *type, const cha
 	enum range how = RANGE_NONE;
 	int64_t last;
 
-	if (etag_listed(rq->http->hdr[HDR_IF_NONE_MATCH], tag))
+	if (str_etag_listed(rq->http->hdr[HDR_IF_NONE_MATCH], tag))
 		return reply_raw(rq, 304, type, STR_NONE);
 	if (given.p == NULL || str_is(given, tag))
 		how = range_parse(rq->http->hdr[HDR_RANGE], f->size, &s.first, &last);

@@ -194,7 +194,7 @@ preview_answer(struct preview *v)
 	uint64_t size;
 	int fd;
 
-	if (v->f->complete && etag_listed(v->rq->http->hdr[HDR_IF_NONE_MATCH], picture_tag(&v->rq->cx, v->key)))
+	if (v->f->complete && str_etag_listed(v->rq->http->hdr[HDR_IF_NONE_MATCH], picture_tag(&v->rq->cx, v->key)))
 		return reply_raw(v->rq, 304, NULL, STR_NONE);
 	if (!picture_cached(&v->rq->cx, v->key, &fd, &size, &type))
 		return preview_make(v);
