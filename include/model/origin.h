@@ -10,13 +10,16 @@ struct client {			/* strings in the message's arena, never NULL unless stated */
 	const char *ip;		/* the nearest of X-Forwarded-For that is no trusted proxy, else the farthest that one wrote, else the peer; an address without port */
 	const char *host;	/* of X-Forwarded-Host or Host: lower-case, without port and the dot at the end; "localhost" when absent or malformed */
 	const char *scheme;	/* "http" or "https" */
-	const char *origin;	/* Origin, else Referer, as sent; NULL */
+	const char *origin;	/* Origin, else Referer, as sent; "" for an Origin without a word; NULL */
 };
 void client_of(const struct http_msg *m, struct client *out);
+/* The host as it was asked for, as it came, with the port. */
+struct str client_authority(const struct http_msg *m);
 
 struct origin {			/* an Origin or Referer taken apart; borrowed from the text */
 	struct str scheme, host, port;	/* host empty: the text names none ("null", "example.org"), or none that we can read */
 	bool odd;			/* what follows the host is no port */
+	bool user;			/* a user stands before the host: browsers send none with an origin */
 };
 struct origin origin_parse(const char *text);	/* NULL gives an empty one */
 
@@ -40,7 +43,8 @@ enum origin_kind {
 enum origin_kind origin_kind(const struct project *p, const char *text, const char *own_host, struct origin *o);
 /* A browser adds cookies whatever page asks. They count for pages of those that the project lets in which they are of: in mode admin the console. */
 bool origin_brings_cookies(const struct project *of, const char *text, const char *own_host);
-/* The text is a place that we can read, or none at all. */
+/* The text is a place that we can read, or there is none. For any other nothing counts that a browser adds by itself, and no preflight is said
+ * to be for it. */
 bool origin_readable(const char *text);
 /* Counts a refused origin (o: `text` taken apart) and logs it by its name, with what to add; not again and again. */
 void origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o);

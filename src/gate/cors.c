@@ -18,7 +18,7 @@ allow_origin(struct arena *a, const struct project *p, const struct client *who,
 {
 	struct origin o = origin_parse(who->origin);
 
-	if (o.host.n == 0)
+	if (o.host.n == 0 || !origin_readable(who->origin))
 		return arena_printf(a, "%s://localhost", who->scheme);
 	if (!any && !host_allowed(p, o.host, who->host))
 		o.host = STR("localhost");

@@ -70,11 +70,6 @@ find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 	TRY(login_by_tokens(&rq->cx, console, t, &rq->login, which_out));
 	if (rq->login == NULL)
 		return OK;
-	/* a cookie of the console counts for pages that the console lets in, not for those of the project's platforms */
-	if (t->v[*which_out].cookie && !origin_brings_cookies(console, rq->origin, rq->host)) {
-		rq->login = NULL;
-		return OK;
-	}
 	if ((m = member_of(rq->login, rq->project->team_id)) == NULL) {
 		rq->login = NULL;
 		return OK;
@@ -90,15 +85,45 @@ find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 	return OK;
 }
 
+/* None of a page that hides its origin or whose origin we cannot read. Writes are left to cors_check, which says so; a provider of OAuth2 that
+ * sends a browser back may hide. */
+static bool
+cookies_count(struct req *rq)
+{
+	bool open = rq->route->flags & ROUTE_NO_ORIGIN;
+
+	if (origin_readable(rq->origin))
+		return true;
+	return open ? strstr(rq->origin, "://") == NULL : strcmp(rq->route->method, "GET") != 0;
+}
+
+/* A cookie of the console counts for pages that the console lets in, not for those of the project's platforms. What a client says beside it is
+ * looked at all the same. */
+static err_t
+find_cookies(struct req *rq, struct str *out)
+{
+	struct project *console;
+
+	*out = cookies_count(rq) ? rq->http->hdr[HDR_COOKIE] : STR_NONE;
+	if (!rq->admin_mode || out->n == 0)
+		return OK;
+	TRY(project_get(&rq->cx, STR("console"), &console));
+	if (!origin_brings_cookies(console, rq->origin, rq->host))
+		*out = STR_NONE;
+	return OK;
+}
+
 static err_t
 gate_find_user(struct req *rq)
 {
 	const struct http_msg *m = rq->http;
 	const char *space = rq->admin_mode ? "console" : rq->project->id;
 	struct login_tokens t;
+	struct str cookies;
 	int which = -1;
 
-	login_tokens_of(&rq->cx, space, &(struct login_headers){m->hdr[HDR_COOKIE], m->hdr[HDR_X_FALLBACK_COOKIES], m->hdr[HDR_X_SESSION]}, &t);
+	TRY(find_cookies(rq, &cookies));
+	login_tokens_of(&rq->cx, space, &(struct login_headers){cookies, m->hdr[HDR_X_FALLBACK_COOKIES], m->hdr[HDR_X_SESSION]}, &t);
 	rq->fallback = t.n == 0 || !t.v[0].cookie;
 	if (m->hdr[HDR_X_JWT].n > 0) {
 		rq->jwt = true;

@@ -9,7 +9,7 @@ link_encode(struct buf *b, struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (isalnum(c) || strchr("-_.", c) != NULL)	/* never NUL: texts of the API have none */
+		if (isalnum(c) || (c != '\0' && strchr("-_.", c) != NULL))	/* an address may say %00 */
 			buf_ch(b, (char)c);
 		else if (c == ' ')
 			buf_ch(b, '+');

@@ -83,12 +83,12 @@ cut_last(struct str *list)
 
 /* Each proxy adds at the end whom it heard, so that only what trusted ones wrote is true: from the end the first that is none of them. */
 static const char *
-client_ip(const struct http_msg *m)
+client_ip(const struct http_msg *m, int *hops_out)
 {
 	struct str list = m->hdr[HDR_X_FORWARDED_FOR];
 	const char *ip = m->peer;
 
-	while (list.n > 0 && proxy_trusts(ip)) {
+	for (*hops_out = 0; list.n > 0 && proxy_trusts(ip); ++*hops_out) {
 		struct str hop = hop_part(cut_last(&list));
 
 		if (hop.n == 0)
@@ -96,6 +96,17 @@ client_ip(const struct http_msg *m)
 		ip = str_dup(m->arena, hop);
 	}
 	return ip;
+}
+
+/* Of what each proxy added to the end of a list, the word of the farthest that is trusted: what stands before it, the client wrote. */
+static struct str
+farthest(struct str list, int hops)
+{
+	struct str word = cut_last(&list);
+
+	while (--hops > 0 && list.p != NULL)
+		word = cut_last(&list);
+	return word;
 }
 
 static bool
@@ -130,38 +141,46 @@ no_root(struct str host)
 	return host.n > 1 && host.p[host.n - 1] == '.' ? (struct str){host.p, host.n - 1} : host;
 }
 
+struct str
+client_authority(const struct http_msg *m)
+{
+	struct str text = m->hdr[HDR_X_FORWARDED_HOST];
+	int hops;
+
+	client_ip(m, &hops);
+	return text.n > 0 && proxy_trusted(m) ? farthest(text, hops) : str_trim(m->hdr[HDR_HOST]);
+}
+
 static const char *
 client_host(const struct http_msg *m)
 {
-	struct str text = m->hdr[HDR_X_FORWARDED_HOST], host;
+	struct str host = no_root(host_part(client_authority(m)));
 
-	if (text.n == 0 || !proxy_trusted(m))
-		text = m->hdr[HDR_HOST];
-	host = host_part(str_trim(str_cut(&text, ',')));
-	host = no_root(host);
 	return host.n > 0 ? str_lower(m->arena, host).p : "localhost";
 }
 
 static const char *
-client_scheme(const struct http_msg *m)
+client_scheme(const struct http_msg *m, int hops)
 {
 	struct str proto = m->hdr[HDR_X_FORWARDED_PROTO];
 
 	if (proto.n == 0 || !proxy_trusted(m))
 		return m->tls ? "https" : "http";
-	proto = str_trim(str_cut(&proto, ','));
-	return str_is(proto, "http") || str_is(proto, "ws") ? "http" : "https";
+	proto = farthest(proto, hops);
+	return str_ieq(proto, STR("http")) || str_ieq(proto, STR("ws")) ? "http" : "https";
 }
 
 void
 client_of(const struct http_msg *m, struct client *out)
 {
-	struct str origin = m->hdr[HDR_ORIGIN].n > 0 ? m->hdr[HDR_ORIGIN] : m->hdr[HDR_REFERER];
+	int hops;
+	/* an Origin without a word is one that hides; without one, a Referer without a word is none: some people's browsers leave it empty */
+	struct str origin = m->hdr[HDR_ORIGIN].p != NULL ? m->hdr[HDR_ORIGIN] : m->hdr[HDR_REFERER];
 
-	out->ip = client_ip(m);
+	out->ip = client_ip(m, &hops);
 	out->host = client_host(m);
-	out->scheme = client_scheme(m);
-	out->origin = origin.n > 0 ? str_dup(m->arena, origin) : NULL;
+	out->scheme = client_scheme(m, hops);
+	out->origin = origin.n > 0 || m->hdr[HDR_ORIGIN].p != NULL ? str_dup(m->arena, origin) : NULL;
 }
 
 static bool
@@ -183,7 +202,7 @@ authority_ok(struct str s)
 struct origin
 origin_parse(const char *text)
 {
-	struct origin o = {STR_NONE, STR_NONE, STR_NONE, false};
+	struct origin o = {STR_NONE, STR_NONE, STR_NONE, false, false};
 	struct str s = str_c(text), host;
 	size_t n = 0;
 
@@ -200,6 +219,7 @@ origin_parse(const char *text)
 	for (n = s.n; n > 0; n--)	/* what stands before the last @ is a user, never the host */
 		if (s.p[n - 1] == '@') {
 			s = (struct str){s.p + n, s.n - n};
+			o.user = true;
 			break;
 		}
 	host = host_part(s);
@@ -220,7 +240,7 @@ static bool
 always_allowed(struct str host, const char *own_host)
 {
 	host = no_root(host);
-	return str_is(host, "localhost") || (own_host != NULL && str_is(host, own_host));
+	return str_ieq(host, STR("localhost")) || (own_host != NULL && str_ieq(host, str_c(own_host)));
 }
 
 /* The platforms of each type that authorise an origin, and the scheme of it: NULL for a page, known by its host and not by a key. */
@@ -235,6 +255,14 @@ static const struct { const char *type, *scheme; } kinds[] = {
     {"flutter-linux", "appwrite-linux"},
 };
 
+static bool
+is_app(struct str scheme)
+{
+	static const struct str begin = {"appwrite-", 9};
+
+	return scheme.n >= begin.n && str_ieq((struct str){scheme.p, begin.n}, begin);
+}
+
 /* What must match the host of an origin of this scheme; NULL: the platform does not speak for such. */
 static const char *
 platform_rule(const struct platform *f, struct str scheme)
@@ -243,8 +271,8 @@ platform_rule(const struct platform *f, struct str scheme)
 		if (strcmp(f->type, kinds[i].type) != 0)
 			continue;
 		if (kinds[i].scheme == NULL)
-			return str_starts(scheme, "appwrite-") ? NULL : f->hostname;
-		return str_is(scheme, kinds[i].scheme) ? f->key : NULL;
+			return is_app(scheme) ? NULL : f->hostname;
+		return str_ieq(scheme, str_c(kinds[i].scheme)) ? f->key : NULL;
 	}
 	return NULL;
 }
@@ -355,7 +383,7 @@ origin_readable(const char *text)
 {
 	struct origin o = origin_parse(text);
 
-	return text == NULL || !names_place(text) || (o.host.n > 0 && !o.odd);
+	return text == NULL || (o.host.n > 0 && !o.odd && !o.user);
 }
 
 enum origin_kind
@@ -366,12 +394,13 @@ origin_kind(const struct project *p, const char *text, const char *own_host, str
 	if (o == NULL)
 		o = &own;
 	*o = origin_parse(text);
-	if (text == NULL || text[0] == '\0')
+	if (text == NULL)
 		return ORIGIN_NONE;
 	if (!names_place(text))
 		return ORIGIN_HIDDEN;
 	if (!origin_readable(text)) {
-		*o = origin_parse(NULL);
+		if (!o->user || o->odd)	/* else it can be said whose it is */
+			*o = origin_parse(NULL);
 		return ORIGIN_FOREIGN;
 	}
 	return always_allowed(o->host, own_host) || (p != NULL && may_match(o->host) && platforms_have(p, o->scheme, o->host)) ? ORIGIN_OURS :
@@ -394,7 +423,7 @@ static const char *
 client_kind(const struct origin *o, const char **by_out)
 {
 	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
-		if (o->host.n > 0 && str_is(o->scheme, clients[i].scheme)) {
+		if (o->host.n > 0 && str_ieq(o->scheme, str_c(clients[i].scheme))) {
 			*by_out = clients[i].by;
 			return clients[i].kind;
 		}

@@ -13,6 +13,7 @@ Test(link, parameters_join_the_query)
 	    {"http://localhost/?secret=old&secret=older", "http://localhost/?secret=a+b%26c&userId=u1"},
 	    {"http://localhost/#/join?x=1", "http://localhost/?userId=u1&secret=a+b%26c#/join?x=1"},
 	    {"http://localhost/?&=&a", "http://localhost/?a=&userId=u1&secret=a+b%26c"},
+	    {"http://localhost/?x=a%00b", "http://localhost/?x=a%00b&userId=u1&secret=a+b%26c"},
 	    {"app-callback://join", "app-callback://join?userId=u1&secret=a+b%26c"},
 	};
 	const struct link_param v[] = {{"userId", "u1"}, {"secret", "a b&c"}};

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "core/conf.h"
+#include "io/idna.h"
 #include "io/psl.h"
 #include "model/origin.h"
 #include "model/proxy.h"
@@ -58,6 +59,8 @@ Test(origin, allowed)
 		{"https://a.b.example.org", false, false},
 		{"https://aexample.org", false, false},
 		{"appwrite-android://com.example.app", true, false},
+		{"Appwrite-ANDROID://com.example.app", true, false},
+		{"Appwrite-Android://a.example.org", false, true},
 		{"appwrite-ios://com.example.app", false, false},
 		{"http://com.example.app", false, false},
 		{"https://com.example.app", false, false},
@@ -82,9 +85,18 @@ Test(origin, kind)
 	struct project none = {0}, all = {.platforms = {1, v}};
 	static const struct { const char *text; enum origin_kind kind, to_all; bool readable; } rows[] = {
 		{NULL, ORIGIN_NONE, ORIGIN_NONE, true},
-		{"", ORIGIN_NONE, ORIGIN_NONE, true},
-		{"null", ORIGIN_HIDDEN, ORIGIN_HIDDEN, true},
-		{"example.org", ORIGIN_HIDDEN, ORIGIN_HIDDEN, true},
+		{"", ORIGIN_HIDDEN, ORIGIN_HIDDEN, false},
+		{"null", ORIGIN_HIDDEN, ORIGIN_HIDDEN, false},
+		{"example.org", ORIGIN_HIDDEN, ORIGIN_HIDDEN, false},
+		{"//own.test", ORIGIN_HIDDEN, ORIGIN_HIDDEN, false},
+		{"http:/own.test", ORIGIN_HIDDEN, ORIGIN_HIDDEN, false},
+		{"about:blank", ORIGIN_HIDDEN, ORIGIN_HIDDEN, false},
+		{"HTTP://OWN.Test", ORIGIN_OURS, ORIGIN_OURS, true},
+		{"http://LocalHost.:80", ORIGIN_OURS, ORIGIN_OURS, true},
+		{"http://user@own.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://user:word@own.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"http://own.test@evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, false},
+		{"Appwrite-Android://evil.test", ORIGIN_FOREIGN, ORIGIN_FOREIGN, true},
 		{"http://localhost:3000", ORIGIN_OURS, ORIGIN_OURS, true},
 		{"https://own.test", ORIGIN_OURS, ORIGIN_OURS, true},
 		{"https://evil.test/page?x=http://own.test", ORIGIN_FOREIGN, ORIGIN_OURS, true},
@@ -213,6 +225,67 @@ Test(origin, hops)
 		m.hdr[HDR_X_FORWARDED_FOR] = str_c(rows[i].list);
 		client_of(&m, &c);
 		cr_assert_str_eq(c.ip, rows[i].ip, "%s", rows[i].list);
+	}
+	arena_free(&a);
+}
+
+/* Host and scheme are those that the farthest of the trusted proxies added; what stands before them the client may have written. */
+Test(origin, lists)
+{
+	static const struct { const char *addresses, *hosts, *schemes, *host, *scheme; } rows[] = {
+		{"203.0.113.7", "api.example", "https", "api.example", "https"},
+		{"203.0.113.7", "evil.example, api.example", "http, https", "api.example", "https"},
+		{"1.2.3.4, 203.0.113.7", "evil.example,api.example", "https,http", "api.example", "http"},
+		{"203.0.113.7, 10.0.0.2", "api.example, inner", "https, http", "api.example", "https"},
+		{"1.2.3.4, 203.0.113.7, 10.0.0.2", "evil.example, api.example, inner", "http, https, http", "api.example", "https"},
+		{"203.0.113.7, 10.0.0.2", "api.example", "https", "api.example", "https"},
+		{"", "evil.example, Api.example:8443", "http, WSS", "api.example", "https"},
+		{"203.0.113.7", "api.example,", "WS", "localhost", "http"},
+	};
+	struct arena *a = arena_new();
+
+	conf.trust_proxy = "private";
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct http_msg m = {.arena = a, .peer = "10.0.0.1"};
+		struct client c;
+
+		m.hdr[HDR_HOST] = STR("behind");
+		m.hdr[HDR_X_FORWARDED_FOR] = str_c(rows[i].addresses);
+		m.hdr[HDR_X_FORWARDED_HOST] = str_c(rows[i].hosts);
+		m.hdr[HDR_X_FORWARDED_PROTO] = str_c(rows[i].schemes);
+		client_of(&m, &c);
+		cr_assert_str_eq(c.host, rows[i].host, "row %zu", i);
+		cr_assert_str_eq(c.scheme, rows[i].scheme, "row %zu", i);
+	}
+	arena_free(&a);
+}
+
+/* A name as browsers write it, whatever somebody typed. */
+Test(origin, idna)
+{
+	static const struct { const char *host, *ascii; } rows[] = {
+		{"Example.ORG", "example.org"},
+		{"b\xc3\xbc" "cher.example", "xn--bcher-kva.example"},
+		{"B\xc3\x9c" "CHER.example", "xn--bcher-kva.example"},
+		{"bu\xcc\x88" "cher.example", "xn--bcher-kva.example"},
+		{"xn--bcher-kva.example", "xn--bcher-kva.example"},
+		{"stra\xc3\x9f" "e.example", "xn--strae-oqa.example"},
+		{"a\xe3\x80\x82test", "a.test"},
+		{"\xef\xbd\x81.test", "a.test"},
+		{"*.\xc3\xbc.test", "*.xn--tda.test"},
+		{"a_b.-c-.test", "a_b.-c-.test"},
+		{"xn--a.test", NULL},
+		{"a..b", NULL},
+		{"a b\xc3\xbc\xe2\x80\x8d.test", NULL},
+		{"", NULL},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test", NULL},
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct str s = idna_ascii(a, str_c(rows[i].host));
+
+		cr_assert(rows[i].ascii ? str_is(s, rows[i].ascii) : s.n == 0, "%s: %.*s", rows[i].host, STR_FMT(s));
 	}
 	arena_free(&a);
 }

@@ -13,7 +13,6 @@
 #include "model/format.h"
 #include "model/link.h"
 #include "model/origin.h"
-#include "model/proxy.h"
 #include "model/usage.h"
 #include "svc/account/oauth.h"
 #include "svc/account/token.h"
@@ -36,12 +35,9 @@ static const char *const providers[] = {
 static const char *
 self_of(struct req *rq)
 {
-	struct str text = rq->http->hdr[HDR_X_FORWARDED_HOST], port;
+	struct str text = client_authority(rq->http), port;
 	bool tls = strcmp(rq->scheme, "https") == 0;
 
-	if (text.n == 0 || !proxy_trusted(rq->http))
-		text = rq->http->hdr[HDR_HOST];
-	text = str_trim(str_cut(&text, ','));
 	port = origin_parse(arena_printf(rq->cx.arena, "http://%.*s", STR_FMT(text))).port;
 	if (port.n == 0 || str_is(port, tls ? "443" : "80"))
 		return arena_printf(rq->cx.arena, "%s://%s", rq->scheme, rq->host);
