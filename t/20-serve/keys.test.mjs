@@ -63,6 +63,24 @@ test('at work, stopped and gone on with', async () => {
 	}
 })
 
+test('several at once: one works, the others say so and touch nothing', async () => {
+	const data = dataDir(), s = await start({ data, conf: quick }), file = path.join(s.dataDir, 'master.key'), args = ['key', 'rotate-master', ...settings({ data_dir: s.dataDir, ...quick })]
+	try {
+		const world = await fill(s)
+		for (let round = 0; round < 2; round++) {
+			const before = readFileSync(file, 'utf8'), all = await Promise.all(Array.from({ length: 4 }, () => run(args)))
+			assert.deepEqual(all.map((r) => r.code).sort(), [0, 1, 1, 1], all.map((r) => r.out + r.err).join(''))
+			for (const r of all) if (r.code === 1) assert.deepEqual([r.out, r.err], ['', 'badal: another badal key rotate-master is at work\n'])
+			assert.notEqual(readFileSync(file, 'utf8'), before)
+			assert.ok(!existsSync(`${file}.old`))
+			await opens(s, world)
+		}
+	} finally {
+		await s.stop()
+		rmSync(data, { recursive: true, force: true })
+	}
+})
+
 test('a key of the settings: the operator hands it out', async () => {
 	const first = { ...quick, master_key: 'the first one' }, second = { ...quick, master_key: 'the second one' }, data = dataDir()
 	try {
