@@ -19,6 +19,11 @@ json_t *json_parse(struct ctx *cx, struct str text, const char **why_out);
 json_t *json_parse_outside(struct ctx *cx, struct str text, const char **why_out);
 /* At most so many values (members and elements, and what holds them) are in the text: known before a tree is made of it. */
 size_t json_values(struct str text);
+/* The same, and about how many bytes its tree takes, which are many times those of the text when that is made of tiny values. */
+struct json_weight {
+	size_t values, bytes;
+};
+struct json_weight json_weigh(struct str text);
 /* Borrowed view of a JSON string; STR_NONE when j is not a string. */
 struct str json_str(const json_t *j);
 

@@ -24,6 +24,8 @@ err_t offload_begin(struct ctx *cx, struct offload *o, enum lane lane, void (*fn
 err_t offload_end(struct ctx *cx, struct offload *o) MUST_CHECK;	/* awaits; errors as offload: the work was not done, or has ended */
 bool offload_busy(const struct offload *o);	/* begun, and not ended by offload_end or offload_drop */
 void offload_drop(struct ctx *cx, struct offload *o);	/* takes it back, or waits for it whatever the deadline; nothing to do is fine */
+/* Nobody waits for it: fn(arg) on a thread of the lane, some time, and `arg` is its own; here and now when there is no room. */
+void offload_leave(enum lane lane, void (*fn)(void *), void *arg);
 /* What waits or runs, in one lane; in all. */
 unsigned offload_queued_in(enum lane lane);
 unsigned offload_queued(void);

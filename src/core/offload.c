@@ -36,6 +36,7 @@ struct work {
 	struct work *next;		/* in `finished` */
 	struct lane_state *lane;
 	bool begun;			/* under the lock */
+	bool left;			/* nobody waits: it is its own, and freed once it is done */
 	uint64_t given, taken;		/* uv_hrtime */
 	void (*fn)(void *);
 	void *arg;
@@ -169,7 +170,10 @@ on_bell(uv_poll_t *h, int status, int events)
 		first = w->next;
 		offload_count(w->lane, -1);
 		metric_observe(M_offload_wait, (w->taken - w->given) / 1000);
-		fib_signal(&w->done);
+		if (w->left)
+			free(w);
+		else
+			fib_signal(&w->done);
 	}
 }
 
@@ -292,6 +296,23 @@ offload(struct ctx *cx, enum lane lane, void (*fn)(void *), void *arg)
 
 	TRY(work_begin(cx, &w, lane, fn, arg));
 	return wait_in_turn(cx, &w);
+}
+
+void
+offload_leave(enum lane lane, void (*fn)(void *), void *arg)
+{
+	struct work *w = mem_alloc(sizeof *w);
+	bool too_few, given;
+
+	assert(lane < LANE_N);
+	*w = (struct work){.magic = WORK_MAGIC, .lane = &lanes[lane], .given = uv_hrtime(), .left = true, .fn = fn, .arg = arg};
+	given = bell_start() && offload_put(w, (struct fair_key){0}, &too_few);
+	if (given && (!too_few || thread_start(w->lane) || !take_back(w))) {
+		metric_add(M_offload_jobs, 1);
+		return;
+	}
+	free(w);
+	fn(arg);
 }
 
 /* ---- in two halves ---- */

@@ -1,15 +1,16 @@
 /* Query strings and bodies become one JSON object of parameters (spec platform.md 4). All of it is from outside: the number of variables
  * and values, the depth of brackets and the encoding are bounded here, the size by the adapter; what is large is read on a thread. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "core/offload.h"
-#include "io/budget.h"
+#include "io/http.h"
 #include "multipart.h"
 
 enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256, KEY_TRIES = 16 };
-enum { READ_HERE_MAX = 32 * 1024 };	/* a tree of that is made in well under a millisecond */
+enum { READ_HERE_MAX = 32 * 1024, VALUES_HERE_MAX = 1000, FREE_BYTES = 32 * 1024, FIELD_BYTES = 512 };	/* a tree of that is made in well under a millisecond */
 
 /* What is wrong; the place follows. */
 static const char too_many[] = "It has too many fields";
@@ -270,6 +271,7 @@ struct reading {
 	struct ctx own;
 	enum kind kind;
 	struct str text, boundary;
+	size_t values;		/* of JSON: at most so many */
 	json_t *body;		/* NULL: none */
 	const char *error;
 };
@@ -279,7 +281,7 @@ read_json(struct reading *r)
 {
 	const char *why = NULL;
 
-	if (r->text.n > READ_HERE_MAX && json_values(r->text) > (size_t)conf.body_values_max)
+	if (r->text.n > READ_HERE_MAX && r->values > (size_t)conf.body_values_max)
 		r->error = arena_printf(r->cx->arena, "It has more than %lld values.", (long long)conf.body_values_max);
 	else if ((r->body = json_parse_outside(r->cx, r->text, &why)) == NULL)
 		r->error = arena_printf(r->cx->arena, "It is not valid JSON: %s.", why);
@@ -303,25 +305,56 @@ read_text(void *arg)
 }
 
 static void
+body_forget(void *arg)
+{
+	struct ctx *cx = arg;
+
+	ctx_fini(cx);
+	free(cx);
+}
+
+/* A tree that was large to make is as large to take apart. */
+static void
 end_reading(void *arg)
 {
 	struct reading *r = arg;
+	struct ctx *own = mem_alloc(sizeof *own);
 
-	ctx_fini(&r->own);
+	*own = r->own;
+	offload_leave(LANE_json, body_forget, own);
 }
 
-/* What is large would hold up the loop. Its copy in the tree is charged, as the text itself is. */
+/* What is made of a text, in bytes: of a form, each name may be that of a list in a list. */
+static size_t
+body_cost(struct reading *r)
+{
+	struct json_weight w;
+	size_t n = 0;
+
+	if (r->kind == KIND_JSON) {
+		w = json_weigh(r->text);
+		r->values = w.values;
+		return w.bytes;
+	}
+	for (size_t i = 0; i < r->text.n && n < VARIABLES_MAX * DEPTH_MAX; i++)
+		n += r->text.p[i] == '&' || r->text.p[i] == '[' || (r->text.p[i] == '%' && i + 2 < r->text.n && strncasecmp(r->text.p + i, "%5b", 3) == 0);
+	return r->text.n + n * FIELD_BYTES;
+}
+
+/* What is large, or many, would hold up the loop. What is made of it is charged, as the text itself is, and to the same client. */
 static err_t
 read_any(struct req *rq, enum kind kind, struct str text, struct str boundary, struct reading **out)
 {
 	struct reading *r = *out = arena_new_of(rq->cx.arena, struct reading);
+	size_t cost;
 
 	*r = (struct reading){.cx = &rq->cx, .kind = kind, .text = text, .boundary = boundary};
-	if (text.n <= READ_HERE_MAX) {
+	if ((cost = body_cost(r)) > FREE_BYTES)
+		TRY(http_charge(rq->http, cost));
+	if (text.n <= READ_HERE_MAX && r->values <= VALUES_HERE_MAX) {
 		read_text(r);
 		return OK;
 	}
-	TRY(budget_hold(&rq->cx, text.n));
 	ctx_init(&r->own);
 	defer(&rq->cx, end_reading, r);
 	r->cx = &r->own;

@@ -1,5 +1,6 @@
 /* Units of src/core that need no loop: strings, buffers, JSON, time, ids, maps, generations, errors, configuration. */
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <criterion/redirect.h>
 #include <math.h>
 #include <stdio.h>
@@ -190,6 +191,35 @@ ends(const char *text, const char *with)
 	size_t n = strlen(text), m = strlen(with);
 
 	return n >= m && strcmp(text + n - m, with) == 0;
+}
+
+/* What a tree takes is not more than was said before it was made. */
+Test(json, weighs_what_it_makes)
+{
+	static const char *const of[] = {"{}", "[]", "1", "\"a\"", "{\"a\":1}", "[1,[]]", "1.5"};
+	enum { N = 5000 };
+
+	for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+		struct json_weight w;
+		struct ctx cx;
+		struct buf b;
+
+		ctx_init(&cx);
+		buf_init(&b, NULL, 1 << 16);
+		for (int i = 0; i < N; i++)
+			buf_printf(&b, "%c%s", i == 0 ? '[' : ',', of[k]);
+		buf_ch(&b, ']');
+		w = json_weigh(buf_view(&b));
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+		size_t before = mallinfo2().uordblks;
+
+		cr_assert_not_null(json_parse(&cx, buf_view(&b), NULL));
+		cr_expect_leq(mallinfo2().uordblks - before, w.bytes, "%s", of[k]);
+#endif
+		cr_expect_geq(w.values, (size_t)N);
+		ctx_fini(&cx);
+		buf_fini(&b);
+	}
 }
 
 Test(json, refuses_depth_and_garbage)

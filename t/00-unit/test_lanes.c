@@ -408,3 +408,22 @@ Test(lanes, lose_no_work)
 	cr_expect_eq(offload_queued(), 0);
 	cr_expect_eq(fib_count(), 0);
 }
+
+static void
+leaves_some(struct ctx *cx, void *arg)
+{
+	(void)cx;
+	for (int i = 0; i < 50; i++)
+		offload_leave(LANE_password, adds, arg);
+}
+
+/* With a queue of 3 some are done by who leaves them. */
+Test(lanes, what_is_left_is_done_by_somebody)
+{
+	conf.offload_password_threads = 2;
+	conf.offload_password_queue = 3;
+	fib_spawn_new("a", 0, leaves_some, (void *)(intptr_t)1);
+	loop_run();
+	cr_expect_eq(atomic_load(&sum), 50);
+	cr_expect_eq(offload_queued(), 0);
+}
