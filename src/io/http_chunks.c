@@ -12,6 +12,7 @@ enum { SIZE_DIGITS = 15, LINE_MAX_BYTES = 1024, EXCESS_MAX = 16 * 1024, TRAILERS
 enum chunks_state {
 	CHUNKS_NONE,		/* the body is not in chunks */
 	CHUNKS_SIZE,		/* digits of a size */
+	CHUNKS_BLANK,		/* between them and the semicolon */
 	CHUNKS_EXTENSION,
 	CHUNKS_SIZE_LF,		/* the line feed of that line */
 	CHUNKS_DATA,
@@ -66,7 +67,15 @@ size_byte(struct chunks *d, char c)
 	}
 	if (d->line == 0)
 		return CHUNKS_BAD;
-	return c == '\r' ? CHUNKS_SIZE_LF : c == ';' ? CHUNKS_EXTENSION : CHUNKS_BAD;
+	return c == '\r' ? CHUNKS_SIZE_LF : c == ';' ? CHUNKS_EXTENSION : c == ' ' || c == '\t' ? CHUNKS_BLANK : CHUNKS_BAD;
+}
+
+static enum chunks_state
+blank_byte(struct chunks *d, char c)
+{
+	if (c == ';')
+		return CHUNKS_EXTENSION;
+	return (c == ' ' || c == '\t') && ++d->line < LINE_MAX_BYTES ? CHUNKS_BLANK : CHUNKS_BAD;
 }
 
 /* The line of a size is complete: more framing than data, in sum, is refused. */
@@ -108,6 +117,8 @@ framing_byte(struct chunks *d, char c)
 	switch ((enum chunks_state)d->state) {
 	case CHUNKS_SIZE:
 		return size_byte(d, c);
+	case CHUNKS_BLANK:
+		return blank_byte(d, c);
 	case CHUNKS_EXTENSION:
 		return ignored_byte(d, c, LINE_MAX_BYTES, CHUNKS_EXTENSION, CHUNKS_SIZE_LF);
 	case CHUNKS_SIZE_LF:

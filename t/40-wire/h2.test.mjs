@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { F, T, block, frame, parse, preface, request, settings, u32 } from '../lib/h2.mjs';
-import { Wire, ask, skip, startEcho, until } from './lib.mjs';
+import { Wire, ask, held, holdsNothing, skip, startEcho, until } from './lib.mjs';
 
 let s, quick; // quick: with deadlines that are meant to pass
 before(async () => {
@@ -14,15 +14,7 @@ after(async () => {
   await s?.stop();
   await quick?.stop();
 });
-const held = async (server) => (await ask(server.port, 'GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json();
-afterEach(async () => {
-  if (skip) return;
-  for (const server of [s, quick])
-    await until(async () => {
-      const h = await held(server);
-      return h.held === 0 && h.owners === 0 && h.fibers === 0;
-    }, 'nothing is held');
-});
+afterEach(() => holdsNothing(s, quick));
 
 const open = async (server = s, pairs = []) => (await Wire.open(server.port)).send(preface(pairs));
 const frames = (w) => parse(w.data).all;

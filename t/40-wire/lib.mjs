@@ -238,3 +238,16 @@ export class Sock {
     return f.payload.length >= 2 ? f.payload.readUInt16BE(0) : 0;
   }
 }
+
+// What an echo server holds now.
+export const held = async (server) => (await ask(server.port, 'GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json();
+
+// After each test of a file: none of its servers holds anything.
+export async function holdsNothing(...servers) {
+  if (skip) return;
+  for (const server of servers)
+    await until(async () => {
+      const h = await held(server);
+      return h.held === 0 && h.owners === 0 && h.fibers === 0;
+    }, 'nothing is held');
+}
