@@ -266,7 +266,9 @@ reply_refused(struct http_msg *m, err_t e)
 {
 	struct http_header h[REFUSAL_HEADERS];
 	const struct err_info *i = err_info(e);
-	int n = cors_refusal(m, h), from = e == ERR_GENERAL_ROUTE_NOT_FOUND ? n - NO_CACHE_JSON : 0;	/* of what has no route, that alone */
+	/* of what has no route, that alone; but a page is let read it */
+	bool bare = e == ERR_GENERAL_ROUTE_NOT_FOUND && m->hdr[HDR_ORIGIN].p == NULL;
+	int n = cors_refusal(m, h), from = bare ? n - NO_CACHE_JSON : 0;
 	struct buf b;
 	struct jw w;
 

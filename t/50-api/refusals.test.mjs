@@ -76,6 +76,9 @@ describe('a page can read', () => {
 		readable(await raw([head('GET / HTTP/1.1', 'Nonsense')]), 400, 'general_bad_request')
 		readable(await raw([head('POST / HTTP/1.1', 'Content-Length: 1', 'Transfer-Encoding: chunked')]), 400, 'general_bad_request')
 	})
+	test('what no route serves', async () => {
+		for (const line of ['GET /v1/nowhere HTTP/1.1', 'POST /v1/account/mfa/challenge HTTP/1.1', 'PURGE /v1/account HTTP/1.1']) readable(await raw([head(line, 'Content-Length: 0')]), 404, 'general_route_not_found')
+	})
 	test('a body that is too large, said and chunked', async () => {
 		readable(await raw([head('POST /v1/account HTTP/1.1', 'Content-Length: 2000000')]), 413, 'general_request_too_large')
 		readable(await raw([head('POST /v1/account HTTP/1.1', 'Transfer-Encoding: chunked'), 'fffff\r\n', Buffer.alloc(0xfffff, 32), '\r\n10\r\n']), 413, 'general_request_too_large')
