@@ -13,6 +13,7 @@ CONF(run_user, LIKE(user), "", START, "Unprivileged user to run as when started 
 CONF(db_url, SECRET_LIKE(db_url), "", START, "PostgreSQL connection string; empty: an embedded PostgreSQL.")
 CONF(relay_db_url, SECRET_LIKE(db_url), "", START, "The same for the relay, whose role needs REPLICATION; empty: db_url.")
 CONF(db_pool_size, INT("1", "1000"), "8", RELOAD, "Connections to PostgreSQL per process.")
+CONF(db_idle, TIME("0", "24h"), "60s", RELOAD, "A connection to PostgreSQL that had nothing to do for so long is closed; 0: never.")
 CONF(db_wait, TIME("0", "1h"), "10s", RELOAD, "Longest time that a request or job waits for a connection, then 503; 0: as long as it may take.")
 CONF(db_client_part, INT("1", "100"), "50", RELOAD, "Percent of db_pool_size that one client address may hold while others wait.")
 CONF(db_project_part, INT("1", "100"), "75", RELOAD, "Percent of db_pool_size that one project's clients may hold while those of others wait.")

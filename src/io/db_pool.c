@@ -19,7 +19,8 @@ enum {
 	DRAIN_CANCEL = 1000,	/* ms until an abandoned flight is cancelled */
 	DRAIN_MAX = 10000,	/* ms until its connection is dropped */
 	ROLLBACKS_MAX = 2,
-	DEAD_MAX = 32		/* dropped statements a connection may leave on the server */
+	DEAD_MAX = 32,		/* dropped statements a connection may leave on the server */
+	SHRINK_TICK = 1000	/* ms between looks for idle connections */
 };
 
 struct cancel {			/* outlives a connection that is dropped meanwhile */
@@ -32,6 +33,7 @@ static struct db_conn *all, *idle;
 static unsigned n_open, n_busy, n_connecting, n_waiting;
 static uint64_t backoff;
 static struct loop_timer *retry;	/* set: no attempt to connect before it fires */
+static struct loop_timer *shrink;	/* set: while connections are open */
 static char *last_failure;		/* why connecting failed last */
 static bool closing;
 
@@ -112,6 +114,33 @@ idle_remove(struct db_conn *c)
 	}
 }
 
+/* At the bottom of the stack. */
+static struct db_conn *
+longest_idle(void)
+{
+	struct db_conn *c = idle;
+
+	while (c != NULL && c->below != NULL)
+		c = c->below;
+	return c;
+}
+
+/* What a burst has opened is closed when the burst is over: each costs PostgreSQL some MiB. */
+static void
+db_pool_shrink(void *arg)
+{
+	struct db_conn *c;
+
+	(void)arg;
+	while (conf.db_idle > 0 && (c = longest_idle()) != NULL && loop_now() - c->idle_since >= (uint64_t)conf.db_idle) {
+		metric_add(M_db_idle_closed, 1);
+		idle_remove(c);
+		db_pool_drop(c);
+	}
+	if (n_open == 0)
+		loop_timer_stop(&shrink);
+}
+
 /* A connection with nothing on it goes onto the stack of the idle, and from there to whose turn it is. */
 static void
 db_pool_settle(struct db_conn *c)
@@ -123,8 +152,11 @@ db_pool_settle(struct db_conn *c)
 	dbs_returned(c);
 	n_busy--;
 	dbc_move(c, DBC_IDLE);
+	c->idle_since = loop_now();
 	c->below = idle;
 	idle = c;
+	if (shrink == NULL)
+		shrink = loop_every(SHRINK_TICK, db_pool_shrink, NULL);
 	hand_out();
 }
 
@@ -428,6 +460,7 @@ db_fini(void)
 
 	closing = true;
 	loop_timer_stop(&retry);
+	loop_timer_stop(&shrink);
 	for (c = all; c != NULL; c = next) {
 		next = c->next;
 		if (c->state == DBC_BUSY || c->state == DBC_BROKEN)

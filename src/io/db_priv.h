@@ -60,6 +60,7 @@ struct db_conn {
 	enum dbc_state state;		/* moved by dbc_move only */
 	struct db_conn *prev, *next;	/* of all connections */
 	struct db_conn *below;		/* of the idle */
+	uint64_t idle_since;		/* loop_now() */
 	struct db_share *share;		/* it is lent to, or not clean since; NULL: nobody's */
 	struct fair_key borrower;	/* who has it, or had it last */
 	PGconn *pg;

@@ -514,6 +514,31 @@ Test(db, one_client_has_its_part_while_others_wait, .timeout = 60)
 	run("db_pool_size=4", parts);
 }
 
+/* What has nothing to do is closed, and opened again. */
+static void
+burst(struct ctx *cx)
+{
+	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "b"}, {"2", "q", "c"}};
+	uint64_t end = loop_now() + 20000;
+	struct db_res *r;
+
+	for (int i = 0; i < 3; i++)
+		borrow(&b[i]);
+	until_busy(cx, 3);
+	CHECK(db_pool_open() == 3);
+	for (int i = 0; i < 3; i++)
+		fib_signal(&b[i].release);
+	while (db_pool_open() > 0 && loop_now() < end)
+		GOOD(fib_sleep(cx, 5));
+	CHECK(db_pool_open() == 0);
+	GOOD(db_query(cx, &r, "SELECT 1", DB()));
+}
+
+Test(db, idle_connections_are_closed, .timeout = 60)
+{
+	run("db_idle=50ms", burst);
+}
+
 /* Many clients of one project leave one to the other projects, and jobs of theirs are not counted. */
 static void
 one_is_left(struct ctx *cx)

@@ -170,8 +170,8 @@ async function beside() {
 }
 
 async function rest() {
-	await world({ web_processes: 2 })
-	await sleep(3000)
+	await world({ web_processes: 2, db_idle: '5s' })	/* as a minute later without it */
+	await sleep(15000)
 	report('resident memory of all processes at rest (PSS)', pssOf(family(s.pid)) / 1024, 'MiB', 60)
 	await s.stop()
 }
