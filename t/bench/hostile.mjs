@@ -2,18 +2,45 @@
  * node t/bench/hostile.mjs [row…]        BADAL: the build; each row has a server of its own (one web process, the limits of production)
  *
  * A row is a line of `rows`: its name, what is done, what to make first (optional), and the attack, which goes on while `on()` and says in a few words what
- * came of it. The goal is a p99 of at most three times the quiet one (and noise: at least 5 ms), and memory within `bytes_max`. */
-import { execFileSync } from 'node:child_process'
+ * came of it. The goal is a p99 of at most three times the quiet one (and noise: at least 5 ms), and memory within `bytes_max`.
+ *
+ * What is measured is how long the server lets the honest wait, not what it costs to make an attack: attackers have machines of their own, and here they
+ * share the cores with the server. So there are three sessions of processes, as the kernel shares cores among sessions first (sched_autogroup): the
+ * server at the usual priority (a supervisor leads a session on every machine), the honest above it (nice -10, as root), who measure and use little, and
+ * the attackers below it (nice 19), who use every core that the server leaves. An attack that keeps the server busy is thus slowed by nobody else,
+ * and one that does not is as fast as these cores can make it.
+ *
+ * A second line says what the server saw of itself in that time, which depends less on what else the machine does (turns.c): the longest turn of the
+ * loop in CPU time, how many were over 2 and 5 ms, how many there were, the longest by the clock on the wall; how long the loop was ready to run and had
+ * no core; and CPU seconds of the loop's thread, the web process's others, PostgreSQL, Redis, and the attackers. HOSTILE_STACKS=<ms> keeps the stacks of turns
+ * that take longer, and says where. Where others use the machine, too, HOSTILE_SHIFT=-10 (as root) lifts
+ * all three above them. */
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const RATE = 200, QUIET_MS = 3000, ATTACK_MS = Number(process.env.HOSTILE_MS ?? 8000), GOAL = 3, NOISE_MS = 5
+const RATE = 200, QUIET_MS = Number(process.env.HOSTILE_QUIET_MS ?? 3000), ATTACK_MS = Number(process.env.HOSTILE_MS ?? 8000), GOAL = 3, NOISE_MS = 5
+const SHIFT = Number(process.env.HOSTILE_SHIFT ?? 0), HONEST_NICE = -10 + SHIFT, ATTACK_NICE = Number(process.env.HOSTILE_ATTACK_NICE ?? 19 + SHIFT)
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms))
+const self = fileURLToPath(import.meta.url)
 
-/* ---- the honest, in a thread of their own: requests are due by the clock, whatever became of those before ---- */
+/* ---- processes of their own: this file once more, at another priority ---- */
+
+const sessionNice = (pid, nice) => { try { writeFileSync(`/proc/${pid}/autogroup`, String(nice)) } catch { /* none here, or not ours to say */ } }
+function other(role, nice) {
+	const child = spawn('nice', ['-n', String(nice), process.execPath, self, role], { detached: true, stdio: ['ignore', 'inherit', 'ignore', 'ipc'] })
+	sessionNice(child.pid, nice)
+	return child
+}
+const reply = (child) => new Promise((ok, no) => { child.once('message', ok).once('exit', (code) => no(new Error(`a process of the measurement ended with ${code}`))) })
+const told = (child, m) => { const r = reply(child); child.send(m); return r }
+const role = process.argv[2]
+
+/* ---- the honest: requests are due by the clock, whatever became of those before ---- */
 
 async function honest({ port, targets }) {
 	const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
@@ -27,11 +54,10 @@ async function honest({ port, targets }) {
 		const rq = http.get({ port, host: '127.0.0.1', agent, path, headers: { ...headers, 'x-forwarded-for': '198.51.100.7' }, timeout: 30000 }, (rs) => { rs.resume(); rs.on('end', () => end(rs.statusCode === 200)).on('error', () => {}) })
 		rq.on('timeout', () => rq.destroy(new Error('late'))).on('error', () => end(false))
 	}
-	parentPort.on('message', (m) => {
-		if (m === 'end') process.exit(0)
+	process.on('message', () => {
 		const now = performance.now()
 		for (const due of pending) if (now - due > 1000) took.push(now - due)	/* so much at least */
-		parentPort.postMessage({ took, failed, pending: pending.size })
+		process.send({ took, failed, pending: pending.size })
 		took = []
 		failed = 0
 	})
@@ -41,10 +67,13 @@ async function honest({ port, targets }) {
 		one(begin + due)
 	}
 }
-if (!isMainThread) await honest(workerData)
+if (role === '--honest') {
+	process.on('disconnect', () => process.exit(0))
+	await honest(await new Promise((ok) => process.once('message', ok)))
+}
 
-const { binary, start } = await import('../lib/server.mjs')
-const { family, percentile, pssOf } = await import('./lib.mjs')
+const { binary, dataDir, start } = await import('../lib/server.mjs')
+const { cpuOf, family, percentile, pssOf } = await import('./lib.mjs')
 const h2 = await import('../lib/h2.mjs')
 
 /* ---- the attackers' tools ---- */
@@ -295,44 +324,99 @@ function memory(s) {
 	const all = family(s.pid), of = (re) => all.filter((pid) => re.test(comm(pid)))
 	return { web: pssOf(of(/web/)) / 1024, postgres: pssOf(of(/postgres/)) / 1024, redis: pssOf(of(/redis/)) / 1024 }
 }
-const ask_ = (w) => new Promise((ok) => { w.once('message', ok); w.postMessage('') })
 const ms = (v) => v.toFixed(1).padStart(8)
 
+/* ---- the server's own view ---- */
+
+const tools = dataDir(), preload = path.join(tools, 'turns.so')
+process.on('exit', () => rmSync(tools, { recursive: true, force: true }))
+/* Nanoseconds of CPU so far, by kind; `waited`: the loop was ready and had no core. */
+function used(s, web, attackers) {
+	const all = family(s.pid), seconds = (re) => cpuOf(all.filter((pid) => re.test(comm(pid)))) / 1e6
+	const [loop, waited] = readFileSync(`/proc/${web}/task/${web}/schedstat`, 'utf8').split(' ').map(Number)
+	return { loop: loop / 1e9, threads: cpuOf([web]) / 1e6 - loop / 1e9, postgres: seconds(/postgres/), redis: seconds(/redis/), attackers: cpuOf([attackers]) / 1e6, waited: waited / 1e9 }
+}
+const SEEN = ['longest', 'over', 'overTwo', 'turns', 'wall']
+function seenReset(file) {
+	const fd = openSync(file, 'r+')	/* not truncated: it is mapped */
+	writeSync(fd, Buffer.alloc(8 * SEEN.length), 0, 8 * SEEN.length, 0)
+	closeSync(fd)
+	if (existsSync(`${file}.stacks`)) truncateSync(`${file}.stacks`)
+}
+function seenRead(file) {
+	const b = readFileSync(file)
+	return Object.fromEntries(SEEN.map((k, i) => [k, Number(b.readBigUInt64LE(8 * i))]))
+}
+/* Where the long turns were: the innermost frames of our own with their callers, most frequent first. */
+function stacks(text) {
+	const all = text.split(/^-- .*\n/m).slice(1).map((t) => [...t.matchAll(/^(\S*?)\((?:(\S*?)\+)?(0x[0-9a-f]+)?\)/gm)].map((m) => ({ file: m[1], name: m[2], at: m[3] })).filter((f) => !f.file.endsWith('turns.so')))
+	const ours = [...new Set(all.flat().filter((f) => f.file === binary && !f.name).map((f) => f.at))]
+	const names = ours.length ? execFileSync('addr2line', ['-f', '-e', binary, ...ours]).toString().split('\n') : [], name = new Map(ours.map((at, i) => [at, names[2 * i]]))
+	const count = new Map()
+	for (const t of all) {
+		const line = t.map((f) => f.name || name.get(f.at) || path.basename(f.file)).filter((x, i, l) => x !== l[i - 1]).slice(1, 12).join(' < ')
+		count.set(line, (count.get(line) ?? 0) + 1)
+	}
+	return [...count].sort((a, b) => b[1] - a[1]).slice(0, Number(process.env.HOSTILE_STACKS_SHOWN ?? 12)).map(([line, n]) => `        ${String(n).padStart(4)} ${line}`).join('\n')
+}
+
 async function measure(name, row) {
-	const s = await start({ conf: conf() })
+	const s = await start({ conf: conf(), session: true, env: { LD_PRELOAD: preload, TURNS: tools, ...(process.env.HOSTILE_STACKS ? { TURNS_STACKS: process.env.HOSTILE_STACKS } : {}) } })
 	s.checked = false
-	const w = { s, p: await s.project(), logBytes: () => { try { return statSync(`/proc/${s.pid}/fd/2`).size } catch { return 0 } } }
+	const w = { s, p: await s.project() }, others = []
 	try {
 		await row.make?.(w)
 		const targets = [{ path: '/v1/health/version', headers: {} }, { path: '/v1/health/version', headers: { 'x-appwrite-project': w.p.id } }, { path: '/v1/teams', headers: { 'x-appwrite-project': w.p.id, 'x-appwrite-key': w.p.key } }]
-		const worker = new Worker(new URL(import.meta.url), { workerData: { port: s.port, targets } })
+		if (SHIFT !== 0) for (const pid of family(s.pid)) sessionNice(pid, SHIFT)
+		const good = other('--honest', HONEST_NICE), bad = other('--attack', ATTACK_NICE)
+		others.push(good, bad)
+		good.send({ port: s.port, targets })
+		await told(bad, { name, w: { s: { port: s.port, pid: s.pid }, p: { id: w.p.id, key: w.p.key }, user: w.user, other: w.other && { id: w.other.id }, imported: w.imported } })
 		await sleep(500)
-		await ask_(worker)
+		await told(good, 'so far')
 		await sleep(QUIET_MS)
-		const quiet = await ask_(worker), rest = memory(s), peak = { ...rest }, end = performance.now() + ATTACK_MS, on = () => performance.now() < end
-		let held = 0
-		const watching = (async () => {
-			while (on()) {
-				const m = memory(s)
-				for (const k in m) peak[k] = Math.max(peak[k], m[k])
-				await sleep(250)
-			}
-			held = Number((await s.call('GET', '/metrics', { root: true, ms: 5000 }).catch(() => ({ text: '' }))).text.match(/^badal_bytes_held (\d+)/m)?.[1] ?? NaN)
-		})()
-		const over = sleep(ATTACK_MS).then(() => ask_(worker)).then((u) => { for (const c of sockets) c.destroy(); return u })	/* who waits for an answer waits no longer */
-		const what = await row.attack(w, on), under = await over
-		await watching
-		worker.postMessage('end')
-		const [a, b] = [percentile(quiet.took, 0.99), percentile(under.took.length ? under.took : [ATTACK_MS], 0.99)], good = b <= Math.max(GOAL * a, NOISE_MS) && under.failed === 0
-		console.log(`${name}  ${ms(a)} ${ms(b)} ${(b / a).toFixed(1).padStart(7)} ${String(under.failed + under.pending).padStart(6)}  ${['web', 'postgres', 'redis'].map((k) => `${rest[k].toFixed(0)}+${(peak[k] - rest[k]).toFixed(0)}`.padStart(9)).join(' ')} ${(held / 1e6).toFixed(0).padStart(5)}  ${good ? 'ok  ' : 'OVER'} ${row.what}: ${what}`)
+		const web = family(s.pid).find((pid) => /web/.test(comm(pid))), file = path.join(tools, String(web))
+		const quiet = await told(good, 'so far'), calm = seenRead(file), rest = memory(s), peak = { ...rest }, end = performance.now() + ATTACK_MS, on = () => performance.now() < end
+		seenReset(file)
+		if (SHIFT !== 0) for (const pid of family(s.pid)) sessionNice(pid, SHIFT)
+		const before = used(s, web, bad.pid), ended = reply(bad)
+		bad.send({ ms: ATTACK_MS })
+		while (on()) {
+			const m = memory(s)
+			for (const k in m) peak[k] = Math.max(peak[k], m[k])
+			await sleep(Math.min(250, Math.max(1, end - performance.now())))
+		}
+		const after = used(s, web, bad.pid), turns = seenRead(file), where = existsSync(`${file}.stacks`) ? stacks(readFileSync(`${file}.stacks`, 'latin1')) : ''
+		const under = await told(good, 'so far'), held = Number((await s.call('GET', '/metrics', { root: true, ms: 5000 }).catch(() => ({ text: '' }))).text.match(/^badal_bytes_held (\d+)/m)?.[1] ?? NaN)
+		bad.send('enough')	/* who waits for an answer waits no longer */
+		const what = await ended
+		const [a, b] = [percentile(quiet.took, 0.99), percentile(under.took.length ? under.took : [ATTACK_MS], 0.99)], fine = b <= Math.max(GOAL * a, NOISE_MS) && under.failed === 0
+		console.log(`${name}  ${ms(a)} ${ms(b)} ${(b / a).toFixed(1).padStart(7)} ${String(under.failed + under.pending).padStart(6)}  ${['web', 'postgres', 'redis'].map((k) => `${rest[k].toFixed(0)}+${(peak[k] - rest[k]).toFixed(0)}`.padStart(9)).join(' ')} ${(held / 1e6).toFixed(0).padStart(5)}  ${fine ? 'ok  ' : 'OVER'} ${row.what}: ${what}`)
+		const cpu = Object.fromEntries(Object.keys(after).map((k) => [k, (after[k] - before[k]).toFixed(2)]))
+		console.log(`     server: longest turn ${(turns.longest / 1e6).toFixed(1)} ms (quiet ${(calm.longest / 1e6).toFixed(1)}), ${turns.overTwo} over 2 ms, ${turns.over} over 5 ms, of ${turns.turns}; by the wall ${(turns.wall / 1e6).toFixed(1)} ms; no core for ${cpu.waited} s; CPU s: loop ${cpu.loop}, threads ${cpu.threads}, PostgreSQL ${cpu.postgres}, Redis ${cpu.redis}, attackers ${cpu.attackers}`)
+		if (where) console.log(where)
 	} finally {
-		for (const c of sockets) c.destroy()
-		await s.stop().catch((e) => console.log(`${name}  the server did not end well: ${e.message.slice(0, 300)}`))
+		for (const c of others) c.kill('SIGKILL')
+		await s.stop().catch((e) => console.log(`${name}  the server did not end well: ${e.message.slice(-3000)}`))
 	}
+}
+
+if (role === '--attack') {
+	const next = () => new Promise((ok) => process.once('message', ok))
+	process.on('disconnect', () => process.exit(0))
+	const { name, w } = await next(), begin = next()
+	w.logBytes = () => { try { return statSync(`/proc/${w.s.pid}/fd/2`).size } catch { return 0 } }
+	process.send('')
+	const end = performance.now() + (await begin).ms
+	next().then(() => { for (const c of sockets) c.destroy() })
+	process.send(await rows[name].attack(w, () => performance.now() < end))
+	await new Promise(() => {})
 }
 
 const asked = process.argv.slice(2)
 for (const a of asked) if (!rows[a]) throw new Error(`no row ${a}: ${Object.keys(rows).join(' ')}`)
+chmodSync(tools, 0o777)	/* the server's user writes there */
+execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', preload, fileURLToPath(new URL('turns.c', import.meta.url)), '-ldl'])
 console.log(`${binary}\n   p99 quiet, under attack (ms), ratio (goal ${GOAL}), failed or late; MiB at rest + more: web, PostgreSQL, Redis; MB held`)
 for (const [name, row] of Object.entries(rows)) if (asked.length === 0 || asked.includes(name)) await measure(name, row)
 process.exit(0)

@@ -96,14 +96,14 @@ export function run(args, { env, ms = 60000, input } = {}) {
 const testSettings = { port: 0, listen: '127.0.0.1', rate_limits: 'off', console_signup: 'open', web_processes: 2, log_level: 'info', log_client_rate: 0, log_rate: 0, argon2_memory: '8m', argon2_time: 1 }
 export const settings = (conf) => Object.entries(conf).filter(([, v]) => v !== undefined).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
 
-/* Starts `badal serve` and waits for its ready line. */
-export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined, program = binary } = {}) {
+/* Starts `badal serve` and waits for its ready line. `session`: it leads one of its own. */
+export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined, program = binary, session = false } = {}) {
 	data ??= dataDir()
 	if (remove) seed(path.join(data, 'data'))
 	const logFile = path.join(remove ? data : os.tmpdir(), `badal-${unique()}.log`), fd = openSync(logFile, 'w')
 	const argv = ['serve', ...settings({ ...testSettings, data_dir: path.join(data, 'data'), ...conf }), ...args]
 	/* the kernel ends it when we are killed */
-	const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...argv], { env: cleanEnv(env), stdio: ['ignore', 'pipe', fd] })
+	const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...argv], { detached: session, env: cleanEnv(env), stdio: ['ignore', 'pipe', fd] })
 	const r = { pid: child.pid, data, remove }
 	let out = ''
 	const log = () => { try { return readFileSync(logFile, 'utf8') } catch { return '' } }
