@@ -2,12 +2,15 @@
  *
  * glibc gives memory back to the kernel inside of some free(), all of it at once: 300 MB after a few large lists are 40 ms in which
  * nothing else runs. So it is told not to, and a timer does it, a slice at a time. Only the top is given back, as glibc does by itself;
- * malloc_trim would walk all free chunks. */
+ * malloc_trim would walk all free chunks. So would mallinfo2, which says how large the top is: 5 ms once a second after somebody's ten thousand
+ * subscriptions. Instead glibc is told to keep so much at the top, and then a slice less, until the heap ends earlier. */
 #include "core/heap.h"
 
 #include <limits.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "core/loop.h"
@@ -23,31 +26,50 @@ enum {
 };
 
 static uv_timer_t timer;
+static char *heap_begin;	/* about */
 
-static void
-heap_give_back(size_t top)
+static size_t
+heap_size(void)
 {
-	void *volatile p;
+	char *end = sbrk(0);
 
-	mallopt(M_TOP_PAD, (int)(top - SLICE));
-	mallopt(M_TRIM_THRESHOLD, KEEP / 2);
-	p = malloc(CONSOLIDATES);
+	return end > heap_begin ? (size_t)(end - heap_begin) : 0;
+}
+
+/* A slice at most, if the top is larger than `keep`. */
+static bool
+heap_keep(size_t keep)
+{
+	void *volatile p = malloc(CONSOLIDATES);	/* before: what is kept at the top is also what the heap grows by */
+	size_t before = heap_size();
+
+	mallopt(M_TOP_PAD, (int)keep);
 	free(p);
-	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_TOP_PAD, TOP_PAD);
+	return heap_size() < before;
+}
+
+/* A slice; false when there is none to give. */
+static bool
+heap_give_back(void)
+{
+	size_t size = heap_size();
+	bool gave = false;
+
+	if (size <= KEEP + SLICE)
+		return false;
+	mallopt(M_TRIM_THRESHOLD, KEEP / 2);
+	for (size_t keep = size < INT_MAX ? size : INT_MAX; keep >= KEEP && !gave; keep -= SLICE)
+		gave = heap_keep(keep);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	return gave;
 }
 
 static void
 heap_on_timer(uv_timer_t *t)
 {
-	size_t top = mallinfo2().keepcost;
-	uint64_t next = LOOK_MS;
+	uint64_t next = heap_give_back() ? NEXT_MS : LOOK_MS;
 
-	if (top > KEEP + SLICE) {
-		if (top < INT_MAX)
-			heap_give_back(top);
-		next = NEXT_MS;
-	}
 	uv_timer_start(t, heap_on_timer, next, 0);
 	uv_unref((uv_handle_t *)t);
 }
@@ -62,6 +84,7 @@ heap_setup(void)
 	return;
 #endif
 #endif
+	heap_begin = sbrk(0);
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_TOP_PAD, TOP_PAD);
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);

@@ -30,6 +30,7 @@ look(void *arg)
 
 	(void)arg;
 	slices += top < least;
+	cr_expect(top > least || least - top < 9 << 20, "%zu at once", least - top);	/* two slices at most between two looks */
 	least = top < least ? top : least;
 	if (top < 24 << 20)
 		loop_stop();
