@@ -35,8 +35,9 @@ err_t fib_await_for(struct ctx *cx, struct fib_event *ev, uint64_t timeout_ms) M
 void fib_signal(struct fib_event *ev);		/* loop or fiber; never suspends */
 void fib_event_reset(struct fib_event *ev);
 
-/* Awaits a turn of the loop once fibers that work long have had their share of this one (about a millisecond), else returns at once:
- * call it between the pieces of something large. One such fiber goes on per turn. */
+/* Awaits a turn of the loop once fibers that work long have had their share of this one (half a millisecond), else returns at once:
+ * call it before something large and between its pieces. Of those that wait one goes on per turn, or as many as fit into a share; projects, and
+ * within a project clients (of the context), take turns. */
 err_t fib_yield(struct ctx *cx) MUST_CHECK;
 /* Awaits ms milliseconds. */
 err_t fib_sleep(struct ctx *cx, uint64_t ms) MUST_CHECK;

@@ -1,19 +1,24 @@
 /* Fibers.
  *
- * Stacks are mmapped with a guard page and pooled. Wakers never switch: they put the fiber on the run queue, which the loop
+ * Stacks are mmapped with a guard page and pooled. That takes the lock of the whole address space, which a thread may hold for many milliseconds
+ * (a password hash has 64 MiB mapped and filled, and given back), and for longer when it has no core meanwhile. So they are made many at a time, the
+ * first ones before there are threads, and are not given back: their pages are, by a timer, a few at a time. Wakers never switch: they put the fiber on the run queue, which the loop
  * drains before polling and right after (uv_prepare, uv_check), so all callbacks of one turn run first and none is re-entered.
  * Deadlines of waiting fibers are looked at by one timer, every DEADLINE_TICK ms: cheaper than a timer per await, and a
- * deadline need not be exact. A fiber that yields stands in a queue of its own, of which one goes on per turn: however many work
- * long, a turn costs about one share, and who waits for little is served between. */
+ * deadline need not be exact. A fiber that yields stands in a queue of its own, of which one goes on per turn, or as many as fit into a share: however
+ * many work long, a turn costs about one share, and who waits for little is served between. In that queue projects and clients take turns (core/fair.h):
+ * who makes a lot of long work waits for it, not the others for theirs. */
 #include "core/fiber.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "core/fair.h"
 #include "core/loop.h"
 #include "fiber_priv.h"
 
@@ -23,14 +28,15 @@
 
 void fib_loop_setup(uv_loop_t *loop);
 
-enum { SHARE_NS = 1000000 };
-enum { STACK_SIZE = 256 * 1024, STACKS_KEPT = 256, STACKS_WARM = 32, DEADLINE_TICK = 20, FIB_MAGIC = 0x66696265 };
+enum { SHARE_NS = 500000 };
+enum { STACK_SIZE = 256 * 1024, DEADLINE_TICK = 20, FIB_MAGIC = 0x66696265 };
+enum { STACKS_AT_ONCE = 512, STACKS_WARM = 32, COOL_MS = 50, COOL_AT_ONCE = 8 };
 
 enum fib_state {
 	FIB_READY,	/* on the run queue */
 	FIB_RUNNING,
 	FIB_WAITING,	/* in an await, on the waiting list */
-	FIB_YIELDED,	/* in fib_yield, in its queue */
+	FIB_YIELDED,	/* in fib_yield, in `yielded` */
 	FIB_DONE
 };
 
@@ -38,6 +44,7 @@ struct fib {
 	unsigned magic;
 	enum fib_state state;		/* moved by fib_move only */
 	struct fib *next, *prev;	/* run queue, or ring of the waiting */
+	struct fair_item place;		/* in `yielded` */
 	struct registers registers;
 	char *stack;			/* lowest usable address */
 	struct ctx *cx;
@@ -53,14 +60,19 @@ struct fib {
 
 static struct fib *running;
 static struct fib *ready_first, **ready_last = &ready_first;
-static struct fib *yielded_first, **yielded_last = &yielded_first;
-static uint64_t share_began;		/* uv_hrtime() of the first fib_yield in this turn; 0: none yet */
+static struct fair yielded;
+static uint64_t share_began;		/* uv_hrtime() when one that had yielded went on, or of the first fib_yield in this turn; 0: neither yet */
 static uv_idle_t awake;			/* runs while somebody has yielded, so that polling does not block */
 static struct fib waiting = {.next = &waiting, .prev = &waiting};
 static struct registers loop_registers;
 static unsigned alive;
-static char *stacks[STACKS_KEPT];
-static unsigned n_stacks;
+static struct stack {
+	char *low;
+	bool warm;		/* it has been used, and its pages have not been given back since */
+} *stacks;			/* free ones; the last is taken first */
+static unsigned n_stacks, all_stacks, peak;	/* peak: the most that were in use since all was cool */
+static bool cooling;
+static uv_timer_t cooler;
 static uv_prepare_t prepare;
 static uv_check_t check;
 static uv_timer_t ticker;
@@ -72,34 +84,64 @@ static size_t loop_stack_size;
 
 /* ---- stacks ---- */
 
+/* Behind the others, so that the first is taken last. */
+static void
+stacks_make(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), each = STACK_SIZE + page;
+	char *p = mmap(NULL, each * STACKS_AT_ONCE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (p == MAP_FAILED)
+		mem_fatal(each * STACKS_AT_ONCE);
+	all_stacks += STACKS_AT_ONCE;
+	stacks = mem_realloc(stacks, all_stacks * sizeof *stacks);
+	for (size_t i = 0; i < STACKS_AT_ONCE; i++) {
+		if (mprotect(p + i * each, page, PROT_NONE) != 0)
+			mem_fatal(each);
+		stacks[n_stacks++] = (struct stack){.low = p + i * each + page};
+	}
+}
+
 static char *
 stack_get(void)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *p;
+	if (n_stacks == 0)
+		stacks_make();
+	n_stacks--;
+	if (all_stacks - n_stacks > peak)
+		peak = all_stacks - n_stacks;
+	return stacks[n_stacks].low;
+}
 
-	if (n_stacks > 0)
-		return stacks[--n_stacks];
-	p = mmap(NULL, STACK_SIZE + page, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (p == MAP_FAILED || mprotect(p, page, PROT_NONE) != 0)
-		mem_fatal(STACK_SIZE);
-	return p + page;
+/* A burst must not leave its pages resident for ever. The warm ones are the last, since those are taken first and come back there. */
+static void
+stacks_cool(uv_timer_t *t)
+{
+	unsigned warm = 0, cooled = 0;
+
+	for (unsigned i = n_stacks; i-- > 0 && cooled < COOL_AT_ONCE;) {
+		if (!stacks[i].warm || ++warm <= STACKS_WARM)
+			continue;
+		madvise(stacks[i].low, STACK_SIZE, MADV_DONTNEED);
+		stacks[i].warm = false;
+		cooled++;
+	}
+	cooling = cooled == COOL_AT_ONCE;
+	if (cooling)
+		uv_timer_start(t, stacks_cool, COOL_MS, 0);
+	else
+		peak = all_stacks - n_stacks;
 }
 
 static void
 stack_put(char *stack)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	if (n_stacks == STACKS_KEPT) {
-		munmap(stack - page, STACK_SIZE + page);
+	stacks[n_stacks++] = (struct stack){stack, true};
+	if (cooling || peak <= STACKS_WARM)
 		return;
-	}
-	/* a burst must not leave its pages resident for ever; the few warm stacks keep theirs */
-	if (n_stacks >= STACKS_WARM)
-		madvise(stack, STACK_SIZE, MADV_DONTNEED);
-	stacks[n_stacks++] = stack;
+	cooling = true;
+	uv_timer_start(&cooler, stacks_cool, COOL_MS, 0);
+	uv_unref((uv_handle_t *)&cooler);
 }
 
 /* ---- switching ---- */
@@ -170,10 +212,6 @@ fib_move(struct fib *f, enum fib_state to)
 		f->next = NULL;
 		*ready_last = f;
 		ready_last = &f->next;
-	} else if (to == FIB_YIELDED) {
-		f->next = NULL;
-		*yielded_last = f;
-		yielded_last = &f->next;
 	}
 }
 
@@ -216,30 +254,29 @@ fiber_stay_awake(uv_idle_t *h)
 	(void)h;
 }
 
-/* The first of those that yielded is ready again. */
 static void
 resume_yielded(void)
 {
-	struct fib *f = yielded_first;
+	struct fair_item *it = fair_take(&yielded);
+	struct fib *f = (struct fib *)((char *)it - offsetof(struct fib, place));
 
-	if (f == NULL)
-		return;
 	assert(f->magic == FIB_MAGIC && f->state == FIB_YIELDED);
-	yielded_first = f->next;
-	if (yielded_first == NULL) {
-		yielded_last = &yielded_first;
+	if (yielded.n == 0)
 		uv_idle_stop(&awake);
-	}
 	fib_move(f, FIB_READY);
 }
 
+/* One of those that yielded goes on, or several that take little. */
 static void
 on_prepare(uv_prepare_t *h)
 {
 	(void)h;
-	share_began = 0;
-	resume_yielded();
-	run_ready();
+	share_began = yielded.n > 0 ? uv_hrtime() : 0;
+	do {
+		if (yielded.n > 0)
+			resume_yielded();
+		run_ready();
+	} while (yielded.n > 0 && uv_hrtime() - share_began < SHARE_NS);
 }
 
 static void
@@ -285,6 +322,9 @@ fib_loop_setup(uv_loop_t *loop)
 	uv_check_start(&check, on_check);
 	uv_unref((uv_handle_t *)&check);
 	uv_timer_init(loop, &ticker);
+	uv_timer_init(loop, &cooler);
+	uv_unref((uv_handle_t *)&cooler);
+	stacks_make();
 	uv_idle_init(loop, &awake);
 	uv_unref((uv_handle_t *)&awake);
 }
@@ -427,9 +467,10 @@ fib_yield(struct ctx *cx)
 	if (now - share_began < SHARE_NS)
 		return OK;
 	cx->fib = f;
-	if (yielded_first == NULL)
+	if (yielded.n == 0)
 		uv_idle_start(&awake, fiber_stay_awake);
 	fib_move(f, FIB_YIELDED);
+	fair_put(&yielded, &f->place, fair_key(cx));
 	switch_out(f, false);
 	if (f->cancelled && f->shield == 0)
 		return fail(cx, ERR_CANCELLED, "cancelled");

@@ -8,6 +8,7 @@
 
 #include "gate_priv.h"
 #include "core/conf.h"
+#include "core/fiber.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
@@ -221,9 +222,10 @@ dispatch_run(struct ctx *cx, void *arg)
 {
 	struct req *rq = arg;
 	struct http_msg *m = rq->http;
-	err_t e = dispatch_serve(rq);
+	err_t e = fib_yield(cx);	/* hundreds may have come at once, from one client: then clients take turns */
 
-	(void)cx;
+	if (e == OK)
+		e = dispatch_serve(rq);
 	if (!rq->replied)
 		reply_error(rq, e);
 	dispatch_report(rq, e);

@@ -27,7 +27,7 @@
 
 #include "core/log.h"
 
-enum { CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 256 };
+enum { CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 32, DESCRIPTORS = 16384 };
 
 struct list {
 	struct conn *first, *last;
@@ -785,6 +785,16 @@ on_lws_log(int level, const char *line)
 		log_debug(NULL, "lws", "text=\"%.*s\"", n, line);
 }
 
+/* The kernel's table grows by doubling, and once there are threads each time waits until all cores have noticed: now there are none. */
+static void
+descriptors_room(rlim_t limit)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)(limit < DESCRIPTORS ? limit : DESCRIPTORS) - 1);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 /* lws sizes two tables by the limit of descriptors, so it is set to what is needed, up or down. */
 static void
 limit_descriptors(void)
@@ -798,6 +808,7 @@ limit_descriptors(void)
 		r.rlim_cur = r.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
 		log_warn(NULL, "cannot set the limit of open files", "error=\"%s\"", strerror(errno));
+	descriptors_room(r.rlim_cur);
 }
 
 static bool

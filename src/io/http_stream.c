@@ -234,6 +234,8 @@ http_write(struct ctx *cx, struct http_msg *m, struct str piece)
 			h1_write(x->conn, x, part);
 		x->out += part.n;
 		piece = (struct str){piece.p + part.n, piece.n - part.n};
+		if (piece.n > 0)	/* a client that reads as fast as this writes is not the only one */
+			TRY(fib_yield(cx));
 	}
 	all_sent(x);
 	return stream_gone(cx, x);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/conf.h"
+#include "core/fiber.h"
 #include "core/gen.h"
 #include "core/id.h"
 #include "core/json.h"
@@ -213,6 +214,14 @@ members_sql(struct ctx *cx, const char *schema)
 	    schema, (long long)conf.roles_max / 2, (long long)conf.roles_max);
 }
 
+enum { MANY_MEMBERS = 4096 };	/* bytes */
+
+static err_t
+login_pause(struct ctx *cx, struct str members)
+{
+	return members.n > MANY_MEMBERS ? fib_yield(cx) : OK;
+}
+
 static int
 n_columns(const struct shape *s)
 {
@@ -223,11 +232,13 @@ n_columns(const struct shape *s)
 	return n;
 }
 
-/* Columns: memberships, the end of the session, the session's when `with_session`, the user's. */
-static struct login *
-login_read_login(struct ctx *cx, const struct db_res *r, bool with_session)
+/* Columns: memberships, the end of the session, the session's when `with_session`, the user's. Thousands of roles are read in pieces: whoever has them
+ * may ask for them again and again. */
+static err_t
+login_read_login(struct ctx *cx, const struct db_res *r, bool with_session, struct login **out)
 {
-	struct login *l = arena_new_of(cx->arena, struct login);
+	struct login *l = *out = arena_new_of(cx->arena, struct login);
+	struct str members = db_str(r, 0, 0);
 
 	l->expire = db_null(r, 0, 1) ? INT64_MAX : db_time(r, 0, 1);
 	l->user = arena_new_of(cx->arena, struct user);
@@ -237,9 +248,11 @@ login_read_login(struct ctx *cx, const struct db_res *r, bool with_session)
 		l->session->current = true;
 	}
 	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 2 + n_columns(&session_shape) : 2);
-	read_members(cx, l, db_str(r, 0, 0));
+	TRY(login_pause(cx, members));
+	read_members(cx, l, members);
+	TRY(login_pause(cx, members));
 	l->roles = roles_of(cx->arena, l->user, l->members, l->n_members, &l->since);
-	return l;
+	return login_pause(cx, members);
 }
 
 /* ---- tokens ---- */
@@ -266,6 +279,7 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 {
 	struct key k = {.project = p->internal};
 	struct str id, secret;
+	struct login *l;
 	struct db_res *r;
 	uint64_t stale;
 	uint32_t gen;
@@ -286,8 +300,10 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 		"WHERE s.secret_hash = $1 AND lower(u.id) = lower($2) AND s.expire >= $3::timestamptz",
 		members_sql(cx, p->schema), shape_columns(&session_shape), shape_columns(&user_shape), p->schema, p->schema),
 	    DB(sha256_hex(cx->arena, secret), str_dup(cx->arena, id), pg_time(cx->arena, time_now_ms()))));
-	if (db_rows(r) > 0)
-		*out = cache_put(cx, &k, login_read_login(cx, r, true), stale, gen);
+	if (db_rows(r) == 0)
+		return OK;
+	TRY(login_read_login(cx, r, true, &l));
+	*out = cache_put(cx, &k, l, stale, gen);
 	return OK;
 }
 
@@ -295,6 +311,7 @@ err_t
 login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out)
 {
 	struct key k = {.project = p->internal};
+	struct login *l;
 	struct db_res *r;
 	uint64_t stale;
 	uint32_t gen;
@@ -311,8 +328,10 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 		"WHERE lower(u.id) = lower($1) AND ($2::text IS NULL OR s.expire >= $3::timestamptz)",
 		members_sql(cx, p->schema), shape_columns(&user_shape), p->schema, p->schema),
 	    DB(user_id, session_id, pg_time(cx->arena, time_now_ms()))));
-	if (db_rows(r) > 0)
-		*out = cache_put(cx, &k, login_read_login(cx, r, false), stale, gen);
+	if (db_rows(r) == 0)
+		return OK;
+	TRY(login_read_login(cx, r, false, &l));
+	*out = cache_put(cx, &k, l, stale, gen);
 	return OK;
 }
 

@@ -1,6 +1,8 @@
 /* Fibers on the loop: awaits, deadlines, cancellation. */
 #include <criterion/criterion.h>
 #include <fenv.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #include "core/conf.h"
@@ -172,6 +174,40 @@ Test(fiber, thousands_at_once)
 	cr_expect_eq(fib_count(), 0);
 }
 
+/* Mappings of the process. */
+static int
+mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	int n = 0;
+
+	cr_assert_not_null(f);
+	for (int ch; (ch = getc(f)) != EOF;)
+		n += ch == '\n';
+	fclose(f);
+	return n;
+}
+
+static void
+sleeper(struct ctx *cx, void *arg)
+{
+	cr_expect_eq(fib_sleep(cx, 5), OK);
+	++*(int *)arg;
+}
+
+/* To map anything waits for threads that map much: hundreds of fibers at once do without, and neither do they give back. */
+Test(fiber, stacks_are_there_before_they_are_needed)
+{
+	int before = mappings(), slept = 0;
+
+	for (int i = 0; i < 500; i++)
+		fib_spawn_new("s", 0, sleeper, &slept);
+	cr_expect_leq(mappings(), before + 4, "the heap may grow");
+	loop_run();
+	cr_expect_eq(slept, 500);
+	cr_expect_leq(abs(mappings() - before), 4);
+}
+
 /* ---- yielding ---- */
 
 static int turns_seen, heavy_left;
@@ -216,6 +252,82 @@ Test(fiber, those_who_work_long_take_turns)
 	loop_run();
 	cr_expect_geq(turns_seen, 38);
 	cr_expect_eq(fib_count(), 0);
+}
+
+static int bursts, bursts_before_light;
+
+static void
+heavy_of_one_client(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	cx->client = "192.0.2.1";
+	for (int i = 0; i < 10; i++) {
+		cr_expect_eq(fib_yield(cx), OK);
+		burn(1100000);
+		bursts++;
+	}
+}
+
+static void
+light_of_another(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	cx->client = "192.0.2.2";
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(fib_yield(cx), OK);
+		burn(1100000);
+	}
+	bursts_before_light = bursts;
+}
+
+/* However many fibers a client has, another's goes on each second time. */
+Test(fiber, clients_take_turns)
+{
+	for (int i = 0; i < 20; i++)
+		fib_spawn_new("h", 0, heavy_of_one_client, NULL);
+	fib_spawn_new("l", 0, light_of_another, NULL);
+	loop_run();
+	cr_expect_eq(bursts, 200);
+	cr_expect_leq(bursts_before_light, 5, "%d", bursts_before_light);
+}
+
+static int small_ones, small_turns;
+
+static void
+small(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	cr_expect_eq(fib_yield(cx), OK);
+	small_ones++;
+}
+
+static void
+burn_then_small(struct ctx *cx, void *arg)
+{
+	(void)arg;
+	cr_expect_eq(fib_yield(cx), OK);
+	burn(1100000);
+	for (int i = 0; i < 100; i++)
+		fib_spawn_new("s", 0, small, NULL);
+}
+
+static void
+count_small_turn(void *arg)
+{
+	(void)arg;
+	small_turns++;
+	if (small_ones < 100)
+		loop_soon(count_small_turn, NULL);
+}
+
+/* The share was spent when they came, and of the next many fit into one. */
+Test(fiber, those_who_take_little_share_a_turn)
+{
+	fib_spawn_new("b", 0, burn_then_small, NULL);
+	loop_soon(count_small_turn, NULL);
+	loop_run();
+	cr_expect_eq(small_ones, 100);
+	cr_expect_leq(small_turns, 60, "%d", small_turns);
 }
 
 static void
