@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "core/err.h"
 #include "core/str.h"
 
 struct ctx;
@@ -17,6 +18,9 @@ enum { JSON_DEPTH_MAX = 64 };	/* deeper documents are refused */
 json_t *json_parse(struct ctx *cx, struct str text, const char **why_out);
 /* The same of what clients and other servers send: a text with a NUL is malformed, as PostgreSQL keeps none and C strings end there. */
 json_t *json_parse_outside(struct ctx *cx, struct str text, const char **why_out);
+/* The latter for large texts, which would hold up the loop: awaits a thread that parses. *out NULL: malformed, too deep, or no UTF-8. Freed with the
+ * context, too. ERR_BUSY as offload. */
+err_t json_parse_aside(struct ctx *cx, struct str text, json_t **out) MUST_CHECK;
 /* At most so many values (members and elements, and what holds them) are in the text: known before a tree is made of it. */
 size_t json_values(struct str text);
 /* The same, and about how many bytes its tree takes, which are many times those of the text when that is made of tiny values. */

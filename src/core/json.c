@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core/ctx.h"
+#include "core/offload.h"
 
 static void
 drop_json(void *j)
@@ -187,6 +188,50 @@ json_t *
 json_parse_outside(struct ctx *cx, struct str text, const char **why_out)
 {
 	return json_parse_as(cx, text, 0, why_out);
+}
+
+struct aside {
+	struct ctx cx;		/* the thread's own */
+	struct str text;
+	json_t *j;
+};
+
+static void
+aside_parse(void *arg)
+{
+	struct aside *s = arg;
+
+	s->j = str_utf8(s->text, NULL) ? json_parse_outside(&s->cx, s->text, NULL) : NULL;
+}
+
+static void
+aside_free(void *arg)
+{
+	struct aside *s = arg;
+
+	ctx_fini(&s->cx);
+	free(s);
+}
+
+/* A thread frees it, too: it is a long walk, and malloc's lock for that thread's memory may be held by one that has no core. */
+static void
+aside_end(void *arg)
+{
+	offload_leave(LANE_json, aside_free, arg);
+}
+
+err_t
+json_parse_aside(struct ctx *cx, struct str text, json_t **out)
+{
+	struct aside *s = mem_zalloc(sizeof *s);
+
+	*out = NULL;
+	s->text = text;
+	ctx_init(&s->cx);
+	defer(cx, aside_end, s);
+	TRY(offload(cx, LANE_json, aside_parse, s));
+	*out = s->j;
+	return OK;
 }
 
 struct str

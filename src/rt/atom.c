@@ -1,6 +1,7 @@
 /* Interned strings: a name is a number while somebody holds it.
  *
- * The table holds numbers, open addressing with backward shift, so there are no graves to sweep. */
+ * The table holds numbers, open addressing with backward shift, so there are no graves to sweep. One that is too small or too large is left for
+ * another step by step, a run of places that are taken at a time: half a million names at once would be 20 ms in which nothing else runs. */
 #include "rt_priv.h"
 
 #include <assert.h>
@@ -15,6 +16,9 @@ static struct atom **atoms;	/* by number; 0 is never used */
 static uint32_t n_atoms, cap_atoms;
 static uint32_t *free_list, n_free, cap_free;
 static uint32_t *table, table_size, used;
+static uint32_t *old, old_size, old_at, old_left;	/* the table before: NULL none; where to go on, an empty place or the first of a run; how many are left */
+
+enum { MOVE_STEP = 32 };	/* places */
 
 static uint32_t
 atom_hash_of(atom_t space, struct str s)
@@ -34,31 +38,59 @@ atom_place(uint32_t number)
 	table[i] = number;
 }
 
+/* Some more of the old table. It ends between two runs, so that what is left in it is found. */
+static void
+atom_move_on(uint32_t places)
+{
+	if (old == NULL)
+		return;
+	for (uint32_t i = 0; old_left > 0 && (i < places || old[old_at] != 0); i++) {
+		if (old[old_at] != 0) {
+			atom_place(old[old_at]);
+			old[old_at] = 0;
+			old_left--;
+		}
+		old_at = (old_at + 1) & (old_size - 1);
+	}
+	if (old_left > 0)
+		return;
+	free(old);
+	old = NULL;
+}
+
 static void
 atom_resize(uint32_t size)
 {
-	uint32_t *old = table, old_size = table_size;
-
+	atom_move_on(UINT32_MAX);
+	old = table;
+	old_size = table_size;
+	old_left = used;
 	table = mem_zalloc(size * sizeof *table);
 	table_size = size;
-	for (uint32_t i = 0; i < old_size; i++)
-		if (old[i] != 0)
-			atom_place(old[i]);
-	free(old);
+	for (old_at = 0; old != NULL && old[old_at] != 0;)
+		old_at++;
+}
+
+static uint32_t
+atom_lookup_in(const uint32_t *t, uint32_t size, atom_t space, struct str s, uint32_t hash)
+{
+	if (t == NULL)
+		return 0;
+	for (uint32_t i = hash & (size - 1); t[i] != 0; i = (i + 1) & (size - 1)) {
+		const struct atom *a = atoms[t[i]];
+
+		if (a->hash == hash && a->space == space && a->n == s.n && memcmp(a->text, s.p ? s.p : "", s.n) == 0)
+			return t[i];
+	}
+	return 0;
 }
 
 static uint32_t
 atom_lookup(atom_t space, struct str s, uint32_t hash)
 {
-	if (table_size == 0)
-		return 0;
-	for (uint32_t i = hash & (table_size - 1); table[i] != 0; i = (i + 1) & (table_size - 1)) {
-		const struct atom *a = atoms[table[i]];
+	uint32_t number = atom_lookup_in(table, table_size, space, s, hash);
 
-		if (a->hash == hash && a->space == space && a->n == s.n && memcmp(a->text, s.p ? s.p : "", s.n) == 0)
-			return table[i];
-	}
-	return 0;
+	return number != 0 ? number : atom_lookup_in(old, old_size, space, s, hash);
 }
 
 atom_t
@@ -97,6 +129,7 @@ atom_get(atom_t space, struct str s)
 	a->text[s.n] = '\0';
 	number = number_new();
 	atoms[number] = a;
+	atom_move_on(MOVE_STEP);
 	if ((used + 1) * 4 > table_size * 3)
 		atom_resize(table_size ? table_size * 2 : 64);
 	atom_place(number);
@@ -112,22 +145,28 @@ atom_ref(atom_t a)
 	return a;
 }
 
-static void
-unplace(uint32_t number)
+/* False: it is not in this table. */
+static bool
+unplace(uint32_t *t, uint32_t size, uint32_t number)
 {
-	uint32_t mask = table_size - 1, i = atoms[number]->hash & mask, hole;
+	uint32_t mask = size - 1, i = atoms[number]->hash & mask, hole;
 
-	while (table[i] != number)
+	if (t == NULL)
+		return false;
+	while (t[i] != number && t[i] != 0)
 		i = (i + 1) & mask;
-	for (hole = i, i = (i + 1) & mask; table[i] != 0; i = (i + 1) & mask) {
-		uint32_t home = atoms[table[i]]->hash & mask;
+	if (t[i] == 0)
+		return false;
+	for (hole = i, i = (i + 1) & mask; t[i] != 0; i = (i + 1) & mask) {
+		uint32_t home = atoms[t[i]]->hash & mask;
 
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
-			table[hole] = table[i];
+			t[hole] = t[i];
 			hole = i;
 		}
 	}
-	table[hole] = 0;
+	t[hole] = 0;
+	return true;
 }
 
 void
@@ -138,7 +177,13 @@ atom_unref(atom_t a)
 	assert(a <= n_atoms && atoms[a] != NULL && atoms[a]->refs > 0);
 	if (--atoms[a]->refs > 0)
 		return;
-	unplace(a);
+	atom_move_on(MOVE_STEP);
+	if (!unplace(table, table_size, a)) {
+		bool there = unplace(old, old_size, a);
+
+		assert(there);
+		old_left--;
+	}
 	used--;
 	free(atoms[a]);
 	atoms[a] = NULL;
@@ -162,4 +207,10 @@ size_t
 atom_count(void)
 {
 	return used;
+}
+
+uint32_t
+atom_left(void)
+{
+	return old != NULL ? old_left : 0;
 }

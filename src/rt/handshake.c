@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/addr.h"
+#include "core/fiber.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -338,6 +339,10 @@ peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
 
 	client_of(up, &from);
 	cx->client = from.ip;
+	if (fib_yield(cx) != OK) {	/* many come at once: others are served between */
+		peer_refuse(c, 1013, "Try again later");
+		return;
+	}
 	ask_parse(cx->arena, up->query, &g.ask);
 	if (!handshake_find_project(&g) || !handshake_find_user(&g) || !within_limit(&g) || !admitted(&g) || !origin_good(&g) || !subscribe(&g) || !handshake_find_place(&g))
 		return;

@@ -1,7 +1,8 @@
 /* The fan-out index: a hash table from (channel, role) to the connections under it.
  *
  * A key that one connection has (a user's own role) keeps it in the table itself; others have a growing list. The order of a list
- * means nothing: who leaves is replaced by the last, which is told its new position. */
+ * means nothing: who leaves is replaced by the last, which is told its new position. A table that is too small or too large is left for another
+ * step by step, as that of the atoms (atom.c). */
 #include "rt_priv.h"
 
 #include <assert.h>
@@ -18,50 +19,82 @@ struct key {
 	};
 };
 
-static struct key *table;
+enum { MOVE_STEP = 32 };	/* places */
+
+static struct key *table, *old;	/* old: the one before; NULL: none */
 static uint32_t size, used;
+static uint32_t old_size, old_at, old_left;	/* where to go on, an empty place or the first of a run; how many are left in it */
 
 static uint32_t
-index_place_of(atom_t chan, atom_t role)
+index_place_of(atom_t chan, atom_t role, uint32_t in)
 {
 	uint64_t h = ((uint64_t)chan << 32 | role) * 0x9e3779b97f4a7c15u;
 
-	return (uint32_t)(h >> 32) & (size - 1);
+	return (uint32_t)(h >> 32) & (in - 1);
+}
+
+static struct key *
+index_lookup_in(struct key *t, uint32_t n, atom_t chan, atom_t role)
+{
+	if (t == NULL)
+		return NULL;
+	for (uint32_t i = index_place_of(chan, role, n); t[i].chan != 0; i = (i + 1) & (n - 1))
+		if (t[i].chan == chan && t[i].role == role)
+			return &t[i];
+	return NULL;
 }
 
 static struct key *
 index_lookup(atom_t chan, atom_t role)
 {
-	if (size == 0)
-		return NULL;
-	for (uint32_t i = index_place_of(chan, role); table[i].chan != 0; i = (i + 1) & (size - 1))
-		if (table[i].chan == chan && table[i].role == role)
-			return &table[i];
-	return NULL;
+	struct key *k = index_lookup_in(table, size, chan, role);
+
+	return k != NULL ? k : index_lookup_in(old, old_size, chan, role);
 }
 
 static struct key *
 vacancy(atom_t chan, atom_t role)
 {
-	uint32_t i = index_place_of(chan, role);
+	uint32_t i = index_place_of(chan, role, size);
 
 	while (table[i].chan != 0)
 		i = (i + 1) & (size - 1);
 	return &table[i];
 }
 
+/* Some more of the old table. It ends between two runs, so that what is left in it is found. */
+static void
+index_move_on(uint32_t places)
+{
+	if (old == NULL)
+		return;
+	for (uint32_t i = 0; old_left > 0 && (i < places || old[old_at].chan != 0); i++) {
+		struct key *k = &old[old_at];
+
+		if (k->chan != 0) {
+			*vacancy(k->chan, k->role) = *k;
+			*k = (struct key){0};
+			old_left--;
+		}
+		old_at = (old_at + 1) & (old_size - 1);
+	}
+	if (old_left > 0)
+		return;
+	free(old);
+	old = NULL;
+}
+
 static void
 index_resize(uint32_t to)
 {
-	struct key *old = table;
-	uint32_t old_size = size;
-
+	index_move_on(UINT32_MAX);
+	old = table;
+	old_size = size;
+	old_left = used;
 	table = mem_zalloc(to * sizeof *table);
 	size = to;
-	for (uint32_t i = 0; i < old_size; i++)
-		if (old[i].chan != 0)
-			*vacancy(old[i].chan, old[i].role) = old[i];
-	free(old);
+	for (old_at = 0; old != NULL && old[old_at].chan != 0;)
+		old_at++;
 }
 
 static struct seat *
@@ -89,9 +122,11 @@ widen(struct key *k)
 uint32_t
 index_add(atom_t chan, atom_t role, struct seat s)
 {
-	struct key *k = index_lookup(chan, role);
+	struct key *k;
 
 	assert(chan != 0 && role != 0);
+	index_move_on(MOVE_STEP);
+	k = index_lookup(chan, role);
 	if (k == NULL) {
 		if ((used + 1) * 4 > size * 3)
 			index_resize(size ? size * 2 : 64);
@@ -125,18 +160,21 @@ narrow(struct key *k)
 static void
 vacate(struct key *k)
 {
-	uint32_t mask = size - 1, hole = (uint32_t)(k - table);
+	bool in_old = old != NULL && k >= old && k < old + old_size;
+	struct key *t = in_old ? old : table;
+	uint32_t n = in_old ? old_size : size, mask = n - 1, hole = (uint32_t)(k - t);
 
-	for (uint32_t i = (hole + 1) & mask; table[i].chan != 0; i = (i + 1) & mask) {
-		uint32_t home = index_place_of(table[i].chan, table[i].role);
+	for (uint32_t i = (hole + 1) & mask; t[i].chan != 0; i = (i + 1) & mask) {
+		uint32_t home = index_place_of(t[i].chan, t[i].role, n);
 
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
-			table[hole] = table[i];
+			t[hole] = t[i];
 			hole = i;
 		}
 	}
-	table[hole] = (struct key){0};
+	t[hole] = (struct key){0};
 	used--;
+	old_left -= in_old;
 	if (size > 1024 && used * 8 < size)
 		index_resize(size / 2);
 }
@@ -144,9 +182,11 @@ vacate(struct key *k)
 void
 index_del(atom_t chan, atom_t role, uint32_t pos)
 {
-	struct key *k = index_lookup(chan, role);
+	struct key *k;
 	struct seat *v;
 
+	index_move_on(MOVE_STEP);
+	k = index_lookup(chan, role);
 	assert(k != NULL && pos < k->n);
 	v = seats(k);
 	k->n--;
@@ -170,4 +210,10 @@ index_list(atom_t chan, atom_t role, uint32_t *n_out)
 
 	*n_out = k ? k->n : 0;
 	return k ? seats(k) : NULL;
+}
+
+uint32_t
+index_left(void)
+{
+	return old != NULL ? old_left : 0;
 }

@@ -1,14 +1,18 @@
-/* What clients say (spec realtime.md A5, B3). Every message is answered; a message that cannot be understood costs nothing but itself. */
+/* What clients say (spec realtime.md A5, B3). Every message is answered; a message that cannot be understood costs nothing but itself.
+ *
+ * A short one is handled where it comes in. A long one would hold up the loop: it is read on a thread and applied on a fiber, in pieces, between which
+ * others are served. What it changes is changed at once, though: an event finds all of its subscriptions, or none. */
 #include "rt_priv.h"
 
 #include <stdlib.h>
 
+#include "core/fiber.h"
 #include "core/id.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { SESSION_MAX = 2048 };
+enum { SESSION_MAX = 2048, QUICK_MAX = 4096, ASIDE_MIN = 16 * 1024 };
 
 bool
 message_counted(struct peer *c)
@@ -28,6 +32,13 @@ message_counted(struct peer *c)
 	}
 	c->messages++;
 	return true;
+}
+
+/* Between the pieces of a long message: others are served. False: nobody waits for the rest. */
+static bool
+goes_on(struct ctx *cx, const struct peer *c)
+{
+	return cx->fib == NULL || (fib_yield(cx) == OK && c->ws != NULL && c->state != RT_REFUSED);
 }
 
 static void
@@ -270,7 +281,7 @@ subscribe_all(struct ctx *cx, struct peer *c, struct wanted *v, int n)
 	struct buf b;
 	struct jw w;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && goes_on(cx, c); i++)
 		if (v[i].last)
 			peer_subscribe(c, v[i].id, v[i].channels, v[i].n, v[i].filter ? filter_ref(v[i].filter) : NULL, true);
 	begin_response(&w, &b, cx, "subscribe");
@@ -303,10 +314,10 @@ read_batch(struct ctx *cx, const struct peer *c, const json_t *data, struct want
 		return "Payload is not valid.";
 	if (n > (size_t)conf.rt_subscriptions_max)
 		return "There are too many subscriptions.";
-	for (; *n_out < (int)n && why == NULL; ++*n_out)
+	for (; *n_out < (int)n && why == NULL && goes_on(cx, c); ++*n_out)
 		why = read_wanted(cx, json_array_get(data, (size_t)*n_out), &v[*n_out]);
-	if (why != NULL)
-		return why;
+	if (why != NULL || *n_out < (int)n)
+		return why ? why : "It takes too long.";
 	mark_last(v, (int)n);
 	return message_check_limits(c, v, (int)n);
 }
@@ -373,7 +384,7 @@ on_unsubscribe(struct ctx *cx, struct peer *c, const json_t *data)
 	begin_response(&w, &b, cx, "unsubscribe");
 	JW_KEY(&w, "subscriptions");
 	jw_arr(&w);
-	for (size_t i = 0; i < json_array_size(data); i++) {
+	for (size_t i = 0; i < json_array_size(data) && goes_on(cx, c); i++) {
 		struct str id = json_str(json_object_get(json_array_get(data, i), "subscriptionId"));
 
 		jw_obj(&w);
@@ -422,26 +433,28 @@ static void
 message_count_work(struct peer *c, struct str text, uint64_t changes)
 {
 	if (c->patron != NULL)
-		patron_worked(c->patron, 1 + text.n / 16 + (seats_changes() - changes) / 4);
+		patron_worked(c->patron, 1 + text.n / 16 + (c->changes - changes) / 4);
 }
 
 static bool
-handle(struct ctx *cx, struct peer *c, struct str text, bool may_wait)
+handle(struct ctx *cx, struct peer *c, struct str text, const json_t *j)
 {
-	uint64_t changes = seats_changes();
-	const json_t *j = str_utf8(text, NULL) ? json_parse_outside(cx, text, NULL) : NULL;
+	uint64_t changes = c->changes;
 	const struct kind *k = message_kind_of(c, j);
 	bool resuming = k != NULL && k->fn == on_subscribe && c->resumes;
 
-	if (k == NULL) {
-		message_count_work(c, text, changes);
-		return true;
-	}
-	if ((k->slow || resuming) && !may_wait)
+	if (k != NULL && (k->slow || resuming) && cx->fib == NULL)
 		return false;
-	(resuming ? on_subscribe_resuming : k->fn)(cx, c, json_object_get(j, "data"));
+	if (k != NULL)
+		(resuming ? on_subscribe_resuming : k->fn)(cx, c, json_object_get(j, "data"));
 	message_count_work(c, text, changes);
 	return true;
+}
+
+static json_t *
+message_parse(struct ctx *cx, struct str text)
+{
+	return str_utf8(text, NULL) ? json_parse_outside(cx, text, NULL) : NULL;
 }
 
 bool
@@ -450,8 +463,10 @@ message_quick(struct peer *c, struct str text)
 	struct ctx cx;
 	bool done;
 
+	if (text.n > QUICK_MAX)
+		return false;
 	ctx_init(&cx);
-	done = handle(&cx, c, text, false);
+	done = handle(&cx, c, text, message_parse(&cx, text));
 	ctx_fini(&cx);
 	return done;
 }
@@ -459,5 +474,19 @@ message_quick(struct peer *c, struct str text)
 void
 message_slow(struct ctx *cx, struct peer *c, struct str text)
 {
-	(void)handle(cx, c, text, true);
+	json_t *j = NULL;
+	err_t e = OK;
+
+	if (!goes_on(cx, c))
+		return;
+	if (text.n >= ASIDE_MIN)
+		e = json_parse_aside(cx, text, &j);
+	else
+		j = message_parse(cx, text);
+	if (c->ws == NULL || c->state == RT_REFUSED)
+		return;
+	if (e == OK)
+		(void)handle(cx, c, text, j);
+	else
+		peer_error(c, 1013, "Try again later");
 }

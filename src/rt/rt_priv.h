@@ -27,6 +27,7 @@ atom_t atom_ref(atom_t a);
 void atom_unref(atom_t a);			/* 0 is fine */
 struct str atom_text(atom_t a);			/* NUL-terminated */
 size_t atom_count(void);
+uint32_t atom_left(void);	/* names that are still in the table before */
 
 /* ---- index.c: (channel, role) -> connections ---- */
 
@@ -40,6 +41,7 @@ uint32_t index_add(atom_t chan, atom_t role, struct seat s);
 void index_del(atom_t chan, atom_t role, uint32_t pos);
 /* Those under the key; borrowed until the next change. */
 const struct seat *index_list(atom_t chan, atom_t role, uint32_t *n_out);
+uint32_t index_left(void);	/* keys that are still in the table before */
 /* A seat moved to another position: by whoever uses the index. */
 void index_moved(struct seat s, uint32_t pos);
 
@@ -288,6 +290,7 @@ struct peer {
 	atom_t origin;		/* of its page; 0: none */
 	uint32_t place_pos;	/* seat under (PLACE, project) */
 	uint32_t identities;	/* how often its user or roles have changed */
+	uint64_t changes;	/* of the index, for it */
 	int64_t expire;		/* when what it was opened with ends, ms; deadline.c is the only writer */
 	int64_t epoch;		/* the user's that its JWT is of; -1: it was opened with a session, which does not end with that */
 	uint32_t due;		/* its place among those that end by time, + 1 */
@@ -348,7 +351,7 @@ void seats_enter(struct peer *c);
 void seats_leave(struct peer *c);
 void seats_fini(struct peer *c);
 size_t seats_bytes(const struct peer *c);
-uint64_t seats_changes(void);			/* of the index, so far */
+uint64_t seats_changes(void);			/* of the index, so far; those for one peer: its `changes` */
 
 /* ---- place.c: project and origin ---- */
 
@@ -361,7 +364,7 @@ void place_event(const struct news *n);
 
 /* ---- url.c ---- */
 
-/* Subscribes to what the URL names. NULL, or why it cannot be, for the client (1008). */
+/* Awaits. Subscribes to what the URL names. NULL, or why it cannot be, for the client (1008). */
 const char *url_subscribe(struct ctx *cx, struct peer *c, struct ask *q);
 
 /* ---- fanout.c ---- */

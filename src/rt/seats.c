@@ -57,6 +57,7 @@ seats_add(struct peer *c, uint32_t i)
 	for (uint32_t k = 0; k < n; k++, e++)
 		c->pos[e] = index_add(c->listens[i].chan, c->wide ? ROLE_WIDE : c->held->v[k].atom, (struct seat){c->num, e});
 	changes += n;
+	c->changes += n;
 }
 
 static void
@@ -67,6 +68,7 @@ seats_del(struct peer *c, uint32_t i)
 	for (uint32_t k = 0; k < n; k++, e++)
 		index_del(c->listens[i].chan, c->wide ? ROLE_WIDE : c->held->v[k].atom, c->pos[e]);
 	changes += n;
+	c->changes += n;
 }
 
 static bool

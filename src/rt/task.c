@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 #include "core/loop.h"
+#include "io/budget.h"
 
-enum { RUNNING_MAX = 128, MESSAGES_MAX = 64, BYTES_MAX = 128 * 1024 };
+enum { RUNNING_MAX = 128, MESSAGES_MAX = 64, BYTES_MAX = 1024 * 1024 };
 
 struct message {
 	struct message *next;
@@ -27,6 +28,7 @@ struct task {
 
 static struct task *queue_first, **queue_last = &queue_first;
 static unsigned running;
+static struct budget waiting;	/* the messages */
 
 static void task_run(struct ctx *cx, void *arg);
 
@@ -84,6 +86,7 @@ task_pop(struct task *t)
 		t->last = &t->first;
 	t->n_messages--;
 	t->bytes -= m->n;
+	budget_release(&waiting, m->n);
 	return m;
 }
 
@@ -103,6 +106,10 @@ task_step(struct task *t, struct fib *fib)
 	cx.fib = fib;
 	cx.id = "rt";
 	cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
+	if (c->project != 0)
+		cx.project = atom_text(c->project).p;
+	if (c->address != 0)
+		cx.client = atom_text(c->address).p;
 	if (t->up != NULL) {
 		peer_handshake(&cx, c, t->up);
 		http_done(t->up);
@@ -157,8 +164,9 @@ task_message(struct peer *c, struct str text)
 	struct task *t = task_of(c);
 	struct message *m;
 
-	if (t->n_messages >= MESSAGES_MAX || t->bytes + text.n > BYTES_MAX)
+	if (t->n_messages >= MESSAGES_MAX || t->bytes + text.n > BYTES_MAX || budget_room(&waiting, text.n) != OK)
 		return false;
+	budget_force(&waiting, text.n);
 	m = mem_alloc(sizeof *m + text.n + 1);
 	m->next = NULL;
 	m->n = text.n;

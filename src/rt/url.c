@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "core/fiber.h"
 #include "core/map.h"
 #include "core/metric.h"
 
@@ -179,7 +180,7 @@ url_take_all(struct url *u, const struct ask *q, const struct str *allowed, int 
 		url_subscribe_slot(u, 0, u->plain, u->n_plain, NULL);
 	for (int i = 0, run; i < u->n_queries && why == NULL; i += run) {
 		run = url_run(u, i);
-		why = url_take_run(u, i, run);
+		why = fib_yield(u->cx) == OK ? url_take_run(u, i, run) : "Try again later";
 	}
 	return why;
 }

@@ -1231,6 +1231,81 @@ Test(rt, channels_times_slots_are_bounded_before_a_query_is_read)
 	cr_expect_eq(filter_count() + atom_count(), 0);
 }
 
+/* A subscribe message of at least so many bytes. */
+static void
+long_message(struct buf *b, size_t n, const char *id)
+{
+	buf_c(b, "{\"type\":\"subscribe\",\"data\":[");
+	for (int i = 0; b->n < n; i++)
+		buf_printf(b, "%s{\"subscriptionId\":\"%s%d\",\"channels\":[\"documents\",\"%0*d\"]}", i ? "," : "", id, i, (int)n / 100, i);
+	buf_c(b, "]}");
+}
+
+/* Where it comes in nothing is done for it; a large one is read by a thread. What comes behind it waits. */
+Test(rt, a_long_message_does_not_hold_the_loop)
+{
+	static const struct {
+		size_t n;
+		int64_t jobs;
+	} sizes[] = {{5000, 0}, {30000, 2}};	/* to read it, and to take it down */
+	struct ws *w = connect_as("", "project=p");
+	struct buf b;
+	const char *said;
+
+	heard(w);
+	buf_init(&b, NULL, 1 << 16);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		int64_t jobs = metric_value(M_offload_jobs);
+
+		b.n = 0;
+		long_message(&b, sizes[i].n, i ? "x" : "y");
+		rt_ws_message(w, buf_view(&b));
+		rt_ws_message(w, STR("{\"type\":\"ping\"}"));
+		cr_expect_eq(w->got.n, 0, "not in the turn in which it came");
+		settle_all();
+		cr_expect_eq(metric_value(M_offload_jobs) - jobs, sizes[i].jobs);
+		said = heard(w);
+		cr_expect(strncmp(said, "{\"type\":\"response\",\"data\":{\"to\":\"subscribe\",\"success\":true", 50) == 0, "%.100s", said);
+		cr_expect(strstr(said, "}}\n{\"type\":\"pong\"}\n") != NULL, "in the order in which they came");
+	}
+	document("any", 1);
+	show();
+	settle_all();
+	cr_expect_str_eq(events(w), "1");
+	b.n = 0;
+	long_message(&b, 30000, "z");
+	rt_ws_message(w, buf_view(&b));
+	turn(0);
+	close_ws(w);	/* amid it */
+	buf_fini(&b);
+	settle_all();
+	cr_expect_eq(fib_count(), 0);
+	cr_expect_eq(atom_count(), 0);
+}
+
+/* What waits is bounded by the budget of the process. */
+Test(rt, long_messages_that_wait_are_charged)
+{
+	struct ws *w = connect_as("", "project=p");
+	struct buf b;
+	size_t held = budget_held();
+
+	heard(w);
+	buf_init(&b, NULL, 1 << 16);
+	long_message(&b, 30000, "x");
+	rt_ws_message(w, buf_view(&b));
+	cr_expect_geq(budget_held(), held + b.n);
+	conf.bytes_max = (int64_t)(budget_held() + b.n - 1);
+	rt_ws_message(w, buf_view(&b));
+	cr_expect_str_eq(heard(w), "{\"type\":\"error\",\"data\":{\"code\":1013,\"message\":\"Too many messages\"}}\n");
+	conf.bytes_max = INT64_MAX;
+	settle_all();
+	cr_expect(strstr(heard(w), "\"success\":true") != NULL);
+	close_ws(w);
+	buf_fini(&b);
+	cr_expect_eq(budget_held(), held);
+}
+
 Test(rt, a_message_touches_only_what_it_changes)
 {
 	struct ws *w = connect_as("", "project=p");

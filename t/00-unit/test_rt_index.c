@@ -114,3 +114,68 @@ Test(rt_index, holds_what_entered_and_did_not_leave)
 		check_key(k);
 	cr_assert_eq(metric_value(M_rt_subscriptions), 0);
 }
+
+/* ---- tables that grow and shrink ---- */
+
+enum { MANY = 200000, MOVED_MAX = 2000 };
+
+/* Of the table before at most a step is moved at a time; *seen_out: the most that was ever left. */
+static void
+left_at_most(uint32_t *left, uint32_t now, uint32_t *seen_out)
+{
+	cr_assert(now >= *left || *left - now <= MOVED_MAX, "%u at once", *left - now);
+	*left = now;
+	if (now > *seen_out)
+		*seen_out = now;
+}
+
+Test(rt_index, a_table_of_names_is_left_step_by_step)
+{
+	static atom_t got[MANY];
+	uint32_t left = 0, most = 0, shrunk = 0;
+	char text[32];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(text, sizeof text, "c%d", i);
+		got[i] = atom_get(7, str_c(text));
+		left_at_most(&left, atom_left(), &most);
+		snprintf(text, sizeof text, "c%d", (int)((uint32_t)i * 7919u % (uint32_t)(i + 1)));
+		cr_assert_neq(atom_find(7, str_c(text)), 0);
+	}
+	cr_expect_gt(most, 90000, "a large table was left: %u", most);
+	for (int i = 0; i < MANY; i++) {
+		atom_unref(got[i]);
+		left_at_most(&left, atom_left(), &shrunk);
+		snprintf(text, sizeof text, "c%d", i);
+		cr_assert_eq(atom_find(7, str_c(text)), 0);
+		if (i + 1 < MANY) {
+			snprintf(text, sizeof text, "c%d", i + 1 + (int)((uint32_t)i * 7919u % (uint32_t)(MANY - i - 1)));
+			cr_assert_neq(atom_find(7, str_c(text)), 0);
+		}
+	}
+	cr_expect_gt(shrunk, 10000, "and a small one, too: %u", shrunk);
+	cr_expect_eq(atom_count(), 0);
+}
+
+Test(rt_index, the_index_is_left_step_by_step)
+{
+	uint32_t left = 0, most = 0, shrunk = 0, n;
+
+	memset(model, 1, sizeof model);
+	for (uint32_t i = 1; i <= MANY; i++) {
+		cr_assert_eq(index_add(i, 5, (struct seat){0, 0}), 0);
+		left_at_most(&left, index_left(), &most);
+		(void)index_list(1 + i * 7919u % i, 5, &n);
+		cr_assert_eq(n, 1);
+	}
+	cr_expect_gt(most, 90000, "%u", most);
+	for (uint32_t i = 1; i <= MANY; i++) {
+		index_del(i, 5, 0);
+		left_at_most(&left, index_left(), &shrunk);
+		(void)index_list(i, 5, &n);
+		cr_assert_eq(n, 0);
+		(void)index_list(MANY, 5, &n);
+		cr_assert_eq(n, i < MANY ? 1 : 0);
+	}
+	cr_expect_gt(shrunk, 10000, "%u", shrunk);
+}
