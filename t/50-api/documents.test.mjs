@@ -82,7 +82,7 @@ describe('create', () => {
 
 	test('what does not fit', async () => {
 		const rows = [
-			['title', 5], ['title', null], ['title', 'x'.repeat(21)], ['title', 'a\0b'], ['title', ['x']], ['title', { a: 1 }], ['pages', 'many'], ['pages', 1.5],
+			['title', 5], ['title', null], ['title', 'x'.repeat(21)], ['title', ['x']], ['title', { a: 1 }], ['pages', 'many'], ['pages', 1.5],
 			['pages', '5.0'], ['pages', 1001], ['pages', -11], ['pages', true], ['big', 1e19], ['price', 'cheap'], ['price', 1e21], ['price', '0x10'],
 			['price', false], ['lent', 'true'], ['lent', 1], ['released', 'some day'], ['released', ''], ['released', []], ['released', {}],
 			['released', '2020-13-01'], ['released', '10000-01-01'], ['released', '+500000 weeks'], ['released', '-500000 weeks'], ['mail', 'nobody'], ['mail', 'a@localhost'], ['mail', ''], ['host', '1.2.3'], ['link', 'nowhere'], ['state', 'burnt'],
@@ -94,6 +94,7 @@ describe('create', () => {
 			fails(r, 400, 'document_invalid_structure')
 			assert.ok(r.body.message.includes(`"${key}`), `${key}: ${r.body.message}`)
 		}
+		fails(await post(ada.call, books, { documentId: 'unique()', data: { title: 'a\0b' } }), 400, 'general_argument_invalid')	/* no body has a NUL */
 		const r = await post(ada.call, books, { documentId: 'unique()', data: { tags: 'one', colour: 1 } })
 		assert.match(r.body.message, /"title"/, 'required attributes come first')
 		fails(await post(ada.call, books, { documentId: 'unique()', data: [1, 2] }), 400, 'document_invalid_structure')
