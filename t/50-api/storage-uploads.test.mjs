@@ -74,6 +74,18 @@ describe('what is refused', () => {
 	})
 })
 
+test('the type of a file, whether it is larger than what is looked at or not', async () => {
+	const b = await makeBucket(), png = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex')
+	for (const size of [0, 33, 262143, 262144, 262145, 300000]) {
+		const bytes = Buffer.concat([png, Buffer.alloc(Math.max(0, size - png.length))]).subarray(0, size), type = size > 0 ? 'image/png' : 'application/x-empty'
+		for (const at of [{}, ...(size > 0 ? [{ start: 0, total: size }] : [])]) {
+			const f = (await upload(alice.call, b.$id, 'unique()', part('a.png', bytes), at)).body
+			assert.deepEqual([f.mimeType, f.sizeOriginal, f.signature], [type, size, md5(bytes)], String(size))
+		}
+		if (size > 33) assert.deepEqual((await uploadChunks(alice.call, b.$id, 'unique()', 'a.png', bytes, size - 10)).body.mimeType, type)
+	}
+})
+
 describe('chunks', () => {
 	test('one after the other, as clients of 2022 and of today mark them', async () => {
 		for (const kind of [{}, { encryption: true }, { compression: 'gzip' }, { compression: 'zstd', encryption: true }])

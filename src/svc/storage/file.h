@@ -64,7 +64,7 @@ struct upload {			/* one request that carries bytes of a file */
 	bool ranged;		/* they are a part, if of the whole file */
 	int64_t start, total;	/* where they belong, of how many */
 	struct blob blob;	/* they, on the device */
-	struct str head;	/* the first bytes of the request's, as far as they were kept: enough to know the type of a file that is whole */
+	const char *mime;	/* by the first bytes, of a file that is whole; NULL: it is not */
 };
 /* Whether there is an unfinished upload under this id that the caller may go on with. */
 err_t upload_begun(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct bucket *b, const char *id, bool *begun_out) MUST_CHECK;

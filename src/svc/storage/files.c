@@ -1,11 +1,13 @@
 /* Files: lists, changes, uploads and downloads. */
 #include "files_priv.h"
 
+#include <stdlib.h>
+
 #include "core/conf.h"
 #include "core/metric.h"
 #include "io/range.h"
 
-enum { NAME_MAX_POINTS = 2048 };
+enum { NAME_MAX_POINTS = 2048, HEAD_ROOM = 4096 };
 
 #define FILE_PATH(st) PATH("bucketId", P_UID, st, bucket, "Bucket ID."), PATH("fileId", P_UID, st, id, "File ID.")
 
@@ -103,7 +105,8 @@ struct receiving {		/* one request that brings bytes of a file */
 	struct content_range range;
 	int64_t max;			/* bytes that may come */
 	struct blob_writer *blob;
-	struct buf head;
+	char *head;			/* malloc'ed: the first bytes, until they have told the type */
+	size_t n_head, head_room;
 	struct upload u;
 };
 
@@ -218,17 +221,49 @@ md5_later(const struct receiving *r)
 	return !comes_whole(r) && !r->b->encryption && coding_of(r->b->compression) == BLOB_NONE && r->range.size <= conf.storage_md5_max;
 }
 
+static void
+free_head(void *arg)
+{
+	struct receiving *r = arg;
+
+	free(r->head);
+	r->head = NULL;
+	r->n_head = r->head_room = 0;
+}
+
+/* As soon as it can be told, since what is kept for it is as much as all else that an upload holds. */
+static err_t
+tell_type(struct receiving *r)
+{
+	TRY(media_type(&r->rq->cx, (struct str){r->head, r->n_head}, &r->u.mime));
+	free_head(r);
+	return OK;
+}
+
+static err_t
+keep_head(struct receiving *r, struct str piece)
+{
+	size_t n = piece.n < MEDIA_HEAD_MAX - r->n_head ? piece.n : MEDIA_HEAD_MAX - r->n_head, room = r->head_room;
+
+	while (r->n_head + n > room)
+		room = room == 0 ? HEAD_ROOM : 2 * room;
+	if (room > r->head_room)
+		r->head = mem_realloc(r->head, r->head_room = room);
+	mem_copy(r->head + r->n_head, piece.p, n);
+	r->n_head += n;
+	return r->n_head == MEDIA_HEAD_MAX ? tell_type(r) : OK;
+}
+
 /* The part's bytes to the device, as they come. */
 static err_t
 receive_bytes(struct receiving *r)
 {
 	struct blob_place at = bucket_place(r->rq->project, r->b->internal);
 	struct ctx *cx = &r->rq->cx;
-	size_t head_max = comes_whole(r) ? MEDIA_HEAD_MAX : 0;
 	struct str piece;
 	int64_t n = 0;
 
-	buf_init(&r->head, cx->arena, 4096);
+	defer(cx, free_head, r);
 	TRY(blob_create(cx, &at, coding_of(r->b->compression), r->b->encryption, FILE_BIND, &r->blob));
 	if (md5_later(r))
 		blob_no_md5(r->blob);
@@ -241,13 +276,13 @@ receive_bytes(struct receiving *r)
 			return too_many_bytes(r);
 		if (n > conf.body_max)
 			return ERR_REQUEST_TOO_LARGE;
-		if (r->head.n < head_max)
-			buf_add(&r->head, piece.p, piece.n < head_max - r->head.n ? piece.n : head_max - r->head.n);
+		if (comes_whole(r) && r->u.mime == NULL)
+			TRY(keep_head(r, piece));
 		TRY(blob_write(r->blob, piece));
 	}
 	if (r->ranged && n < r->max)
 		return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "%lld bytes instead of %lld", (long long)n, (long long)r->max);
-	return OK;
+	return comes_whole(r) && r->u.mime == NULL ? tell_type(r) : OK;
 }
 
 /* The header names the upload when there are several parts: the field is unique() then. */
@@ -290,7 +325,6 @@ files_receive(struct receiving *r, struct create_in *in)
 	r->u.ranged = r->ranged;
 	r->u.start = r->ranged ? r->range.start : 0;
 	r->u.total = r->ranged ? r->range.size : r->u.blob.size;
-	r->u.head = buf_view(&r->head);
 	e = upload_store(cx, r->rq->project, &r->who, &r->u, &f, &kept);
 	if (kept)
 		blob_keep(r->blob);

@@ -135,7 +135,7 @@ upload_whole(struct ctx *cx, const struct project *p, const struct file_caller *
 
 	*out = file_new(cx, who, u);
 	TRY(scan_parts(cx, p, u->b, &(struct blob_part){u->blob, FILE_BIND}, 1, u->total));
-	TRY(media_type(cx, u->head, &out->mime));
+	out->mime = u->mime;
 	out->signature = u->blob.md5;
 	out->actual = u->blob.stored;
 	out->chunk = out->received = out->unbroken = u->total;
