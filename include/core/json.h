@@ -21,6 +21,9 @@ json_t *json_parse_outside(struct ctx *cx, struct str text, const char **why_out
 /* The latter for large texts, which would hold up the loop: awaits a thread that parses. *out NULL: malformed, too deep, or no UTF-8. Freed with the
  * context, too. ERR_BUSY as offload. */
 err_t json_parse_aside(struct ctx *cx, struct str text, json_t **out) MUST_CHECK;
+/* Around the making of a tree from a text of so many bytes, on one thread and without an await: its memory is its own, and goes back as a whole. */
+bool json_grow(size_t text);
+void json_grown(bool began);	/* what json_grow said */
 /* At most so many values (members and elements, and what holds them) are in the text: known before a tree is made of it. */
 size_t json_values(struct str text);
 /* The same, and about how many bytes its tree takes, which are many times those of the text when that is made of tiny values. */

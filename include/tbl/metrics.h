@@ -12,6 +12,7 @@ METRIC(http_floods, COUNTER, "badal_http_floods_total", "HTTP/2 connections ende
 METRIC(http_gone, COUNTER, "badal_http_gone_total", "Clients that left before the reply.")
 METRIC(http_slow, COUNTER, "badal_http_slow_total", "Clients that were cut off for sending or taking too slowly.")
 METRIC(bytes_held, GAUGE, "badal_bytes_held", "Bytes that clients make the processes hold: bodies, waiting answers, large results, WebSocket queues.")
+METRIC(heap_spare, GAUGE, "badal_heap_spare_bytes", "Memory in blocks that were freed and go back to the kernel when nothing needs them.")
 METRIC(bytes_refused, COUNTER, "badal_bytes_refused_total", "Requests and messages refused because a process held bytes_max.")
 METRIC(bytes_refused_address, COUNTER, "badal_bytes_refused_address_total", "Requests refused because their address held bytes_per_address.")
 METRIC(db_queries, COUNTER, "badal_db_queries_total", "Statements sent to PostgreSQL.")

@@ -1,12 +1,14 @@
 /* Arena: a chain of blocks, bump-allocated; everything is freed together.
  *
- * First blocks are kept in a small cache per thread, so a request usually costs no malloc. Unused space is poisoned. */
+ * First blocks are kept in a small cache per thread, so a request usually costs no malloc; large ones are the heap's blocks. Unused space is poisoned. */
 #include "core/arena.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/heap.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
@@ -22,13 +24,15 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-enum { ALIGN = 16, FIRST_BLOCK = 8 * 1024, BIGGEST_STEP = 256 * 1024, CACHED_MAX = 64 };
+enum { ALIGN = 16, FIRST_BLOCK = 8 * 1024, CACHED_MAX = 64 };
 
 struct block {
 	struct block *next;
 	size_t size;		/* bytes of data */
 	_Alignas(ALIGN) char data[];
 };
+
+static const size_t biggest_step = HEAP_BLOCK - sizeof(struct block);
 
 struct arena {			/* lives at the start of its first block's data */
 	struct block *first, *last;
@@ -92,7 +96,7 @@ round_up(size_t n)
 static struct block *
 block_new(size_t size)
 {
-	struct block *b = mem_alloc(sizeof *b + size);
+	struct block *b = size == biggest_step ? heap_block() : mem_alloc(sizeof *b + size);
 
 	b->next = NULL;
 	b->size = size;
@@ -104,7 +108,10 @@ static void
 block_free(struct block *b)
 {
 	ASAN_UNPOISON_MEMORY_REGION(b->data, b->size);
-	free(b);
+	if (b->size == biggest_step)
+		heap_block_free(b);
+	else
+		free(b);
 }
 
 static struct block *
@@ -170,8 +177,8 @@ arena_grow(struct arena *a, size_t n)
 	size_t size = a->last->size * 2;
 	struct block *b;
 
-	if (size > BIGGEST_STEP)
-		size = BIGGEST_STEP;
+	if (size > biggest_step)
+		size = biggest_step;
 	if (size < n)
 		size = n;
 	b = block_new(size);

@@ -164,6 +164,7 @@ json_parse_as(struct ctx *cx, struct str text, size_t flags, const char **why_ou
 	const char *why = NULL;
 	json_t *j = NULL;
 	size_t deep = too_deep(text);
+	bool grow = json_grow(text.n);
 
 	if (text.n == 0)
 		why = "empty";
@@ -171,6 +172,7 @@ json_parse_as(struct ctx *cx, struct str text, size_t flags, const char **why_ou
 		why = arena_printf(cx->arena, "nested too deeply at byte %zu", deep);
 	else if ((j = json_load(cx, text, JSON_DECODE_ANY | flags, &error)) == NULL)
 		why = json_reason(cx, &error);
+	json_grown(grow);
 	if (why_out != NULL)
 		*why_out = why;
 	if (j != NULL)

@@ -292,16 +292,19 @@ static void
 read_text(void *arg)
 {
 	struct reading *r = arg;
+	bool grow;
 
 	if (r->kind == KIND_JSON) {
 		read_json(r);
 		return;
 	}
+	grow = json_grow(r->text.n);
 	r->body = body_new(r->cx);
 	if (r->kind == KIND_FORM)
 		(void)body_form(r->cx, r->text, r->body, &r->error);
 	else
 		(void)body_multipart(r->cx, r->text, r->boundary, r->body, &r->error);
+	json_grown(grow);
 }
 
 static void

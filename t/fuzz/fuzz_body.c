@@ -7,6 +7,7 @@ fuzz_one(struct ctx *cx, struct str input)
 {
 	json_t *into = json_object();
 	const char *why = NULL;
+	json_free_t give_back;
 	char *text;
 	bool ok;
 
@@ -17,6 +18,7 @@ fuzz_one(struct ctx *cx, struct str input)
 	FUZZ_CHECK(ok == (why == NULL), "a refusal without reason", input);
 	text = json_dumps(into, JSON_COMPACT);
 	FUZZ_CHECK(text != NULL && str_utf8(str_c(text), NULL), "no UTF-8", input);
-	free(text);
+	json_get_alloc_funcs(NULL, &give_back);
+	give_back(text);
 	json_decref(into);
 }
