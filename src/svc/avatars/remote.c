@@ -7,7 +7,7 @@
 #include "core/metric.h"
 #include "io/fetch.h"
 
-enum { REDIRECTS = 10, CLIENT_PART = 8 };
+enum { REDIRECTS = 10, CLIENT_PART = 8, READ_FIRST = 16 * 1024 };
 #define AGENT "Badal/" PACKAGE_VERSION " (avatars)"
 
 /* ---- how many at once ---- */
@@ -52,16 +52,29 @@ remote_leave(struct under_way *u)
 
 /* ---- one address ---- */
 
+/* Before n more bytes: what the arena holds when the buffer has grown for them, those that it outgrew too, is charged as a body is. */
+static err_t
+read_room(struct req *rq, size_t n, size_t *charged)
+{
+	while (n >= *charged) {
+		TRY(http_charge(rq->http, 2 * *charged));
+		*charged *= 2;
+	}
+	return OK;
+}
+
 /* The beginning of a page is enough: what is longer is left there. */
 static err_t
 read_begin(struct req *rq, struct fetch_stream *s, size_t most, bool whole, struct str *out)
 {
 	struct buf b;
 	struct str piece;
+	size_t charged = READ_FIRST;
 
-	buf_init(&b, rq->cx.arena, 16 * 1024);
+	buf_init(&b, rq->cx.arena, READ_FIRST);
 	do {
 		TRY(fetch_read(&rq->cx, s, &piece));
+		TRY(read_room(rq, b.n + (piece.n < most - b.n ? piece.n : most - b.n), &charged));
 		if (piece.n > most - b.n) {
 			if (whole)
 				return fail(&rq->cx, ERR_FETCH, "more than %zu bytes", most);
