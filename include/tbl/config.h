@@ -82,6 +82,8 @@ CONF(known_clients, TIME("0", "3650d"), "90d", RELOAD, "How long a client that h
 CONF(console_signup, CHOICE("first|open"), "first", RELOAD, "Who may sign up on the console: first (only the first user), open.")
 CONF(console_emails, LIKE(emails), "", RELOAD, "E-mail addresses that may sign up on the console, comma-separated; empty: any.")
 CONF(console_ips, LIKE(ips), "", RELOAD, "Client addresses that may sign up on the console, comma-separated; empty: any.")
+CONF(sessions_per_user_max, INT("1", "1000"), "1000", RELOAD, "Sessions that a user may have; with one more the oldest ends, as by sign-out.")
+CONF(tokens_per_user_max, INT("1", "10000"), "100", RELOAD, "Links and tokens of one kind that were sent to a user (recovery, verification, magic URL) and may be good at a time; with one more the oldest is none any more. Of codes by phone the newest three count.")
 CONF(life_session, TIME("1s", "3650d"), "365d", RELOAD, "How long a session lasts.")
 CONF(life_jwt, TIME("1s", "3650d"), "15m", RELOAD, "How long a JWT stands for its session.")
 CONF(life_recovery, TIME("1s", "3650d"), "1h", RELOAD, "How long the link of a recovery mail is good.")

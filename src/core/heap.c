@@ -123,13 +123,26 @@ heap_spare(void)
 static bool
 spares_give_back(void)
 {
-	size_t left = least_spare, n;
-	struct spare *s;
+	struct spare *s, *out = NULL;
+	bool more;
 
-	for (n = 0; n < SLICE / HEAP_BLOCK && left > HEAP_SPARES && (s = spare_take()) != NULL; n++, left--)
+	if (pthread_mutex_trylock(&lock) != 0)
+		return true;
+	for (size_t n = 0; n < SLICE / HEAP_BLOCK && least_spare > HEAP_SPARES; n++) {
+		s = spares;
+		spares = s->next;
+		s->next = out;
+		out = s;
+		n_spare--;
+		least_spare--;	/* never more than there are */
+	}
+	more = least_spare > HEAP_SPARES;
+	pthread_mutex_unlock(&lock);
+	while ((s = out) != NULL) {
+		out = s->next;
 		munmap(s, HEAP_BLOCK);
-	least_spare = left;
-	return left > HEAP_SPARES;
+	}
+	return more;
 }
 
 /* Once nothing is left to give: from now on it is seen how many are not needed. */

@@ -1,12 +1,16 @@
 /* What a caller may make a process do or keep, where the bound is no limit of a parameter. */
 import assert from 'node:assert/strict'
+import http from 'node:http'
 import { after, before, describe, test } from 'node:test'
 
-import { server } from '../lib/server.mjs'
+import { sink } from '../lib/smtp.mjs'
+import { cookieOf, server, unique, until } from '../lib/server.mjs'
+import { listen } from '../lib/ws.mjs'
+import { fails } from './lib.mjs'
 
 let s, p
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 1, rate_limits: 'off', bytes_per_address: '1m' } })
+	s = await server({ own: true, conf: { web_processes: 1, rate_limits: 'off', bytes_per_address: '1m', avatar_private: 'on' } })
 	p = await s.project()
 })
 after(() => s?.stop())
@@ -43,5 +47,70 @@ describe('bodies of tiny values', () => {
 		const r = await p.guest('POST', '/account', { body: { userId: 'many', email: 'many@example.org', password: 'correct-horse', x: Array.from({ length: 3000 }, (_, i) => i) } })
 		assert.equal(r.status, 201)
 		assert.ok(await metric('offload_jobs_total') > 0)
+	})
+})
+
+test('what is fetched for somebody counts as what it sends', async () => {
+	const web = http.createServer((q, r) => r.end(Buffer.alloc(Number(q.url.slice(1)), 'x')))
+	await new Promise((ok) => web.listen(0, '127.0.0.1', ok))
+	const get = (what, n) => p.guest('GET', `/avatars/${what}`, { query: { url: `http://127.0.0.1:${web.address().port}/${n}` } })
+	const metric = async (name) => Number((await (await fetch(new URL('/metrics', s.base))).text()).match(new RegExp(`^badal_${name} (\\d+)`, 'm'))[1])
+	const before = await metric('bytes_refused_address_total')
+	fails(await get('image', 200_000), 404, 'avatar_image_not_found')	/* it is none */
+	assert.equal(await metric('bytes_refused_address_total'), before)
+	assert.equal((await get('image', 600_000)).status, 429)
+	assert.equal(await metric('bytes_refused_address_total'), before + 1)
+	assert.equal(await metric('bytes_held'), 0)
+	web.close()
+	web.closeAllConnections()
+})
+
+/* What is kept for a user in rows. */
+describe('sessions and links of one user', () => {
+	let own, q, box
+	before(async () => {
+		box = await sink({})
+		own = await server({ own: true, conf: { web_processes: 1, sessions_per_user_max: 3, tokens_per_user_max: 2, smtp_host: '127.0.0.1', smtp_port: box.port } })
+		q = await own.project()
+	})
+	after(async () => {
+		await own?.stop()
+		box?.stop()
+	})
+
+	test('the oldest session ends, as by sign-out', async () => {
+		const u = await q.user(), as = { cookie: u.cookie }, w = await listen(own, `project=${q.id}&channels[]=account`, { headers: { cookie: u.cookie } })
+		assert.equal(w.hello.data.user?.$id, u.id)
+		const signIn = async () => cookieOf(await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password } }))
+		const others = [await signIn(), await signIn()]
+		assert.equal((await q.guest('GET', '/account', as)).status, 200)
+		others.push(await signIn())
+		fails(await q.guest('GET', '/account', as), 401, 'general_unauthorized_scope')
+		for (const cookie of others) assert.equal((await q.guest('GET', '/account/sessions', { cookie })).body.total, 3)
+		await w.next((f) => f.type === 'event' && f.data.events.includes(`users.${u.id}.sessions.${u.session.$id}.delete`))
+		w.end()
+		/* signing in at once leaves no more */
+		const all = await Promise.all(Array.from({ length: 8 }, signIn))
+		const list = (await q.ok('GET', `/users/${u.id}/sessions`)).sessions
+		assert.equal(list.length, 3)
+		assert.equal((await Promise.all(all.map((cookie) => q.guest('GET', '/account', { cookie })))).filter((r) => r.status === 200).length, 3)
+	})
+
+	test('of links of one kind the newest count, and those of other kinds are left alone', async () => {
+		const u = await q.user(), url = 'http://localhost/page'
+		const link = async (what, path, body) => {
+			const n = box.mails.length, r = await q.guest('POST', path, { body, cookie: u.cookie })
+			assert.equal(r.status, 201, r.text)
+			await until(what, () => box.mails.length > n)
+			return Object.fromEntries(new URL(box.mails.at(-1).link).searchParams)
+		}
+		const verification = await link('verification', '/account/verification', { url })
+		const recovery = []
+		for (let i = 0; i < 3; i++) recovery.push(await link('recovery', '/account/recovery', { url, email: u.email }))
+		const redeem = ({ userId, secret }) => q.guest('PUT', '/account/recovery', { body: { userId, secret, password: 'password-1234', passwordAgain: 'password-1234' } })
+		const verified = await q.guest('PUT', '/account/verification', { body: verification, cookie: u.cookie })
+		assert.equal(verified.status, 200, verified.text)
+		fails(await redeem(recovery[0]), 401, 'user_invalid_token')
+		assert.equal((await redeem(recovery[1])).status, 200)
 	})
 })

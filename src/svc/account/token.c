@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 
+#include "core/conf.h"
 #include "core/id.h"
 #include "core/vtime.h"
 #include "model/roles.h"
@@ -42,18 +43,18 @@ new_secret(struct ctx *cx, enum token_type type)
 	return secret_hex(cx->arena, type == TOKEN_OAUTH2 ? OAUTH2_SECRET_LEN / 2 : SECRET_BYTES);
 }
 
-/* A code is short, and each one more that is valid makes guessing one likelier: of those of a user the newest few count. */
+/* Of a kind, the newest of a user count. A code is short, and each one more that is valid makes guessing one likelier: they are few. */
 static void
-drop_old_codes(struct db_tx *tx, const struct project *p, const struct user *u)
+drop_old(struct db_tx *tx, const struct project *p, const struct user *u, enum token_type type)
 {
 	struct ctx *cx = tx_ctx(tx);
 
 	tx_add(tx,
 	    arena_printf(cx->arena,
 		"DELETE FROM %s.tokens WHERE internal IN (SELECT internal FROM %s.tokens WHERE user_internal = $1::bigint AND type = $2::integer "
-		"ORDER BY internal DESC OFFSET %d)",
-		p->schema, p->schema, PHONE_CODES_MAX),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, TOKEN_PHONE)));
+		"ORDER BY internal DESC OFFSET $3::bigint)",
+		p->schema, p->schema),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, type), pg_i64(cx->arena, type == TOKEN_PHONE ? PHONE_CODES_MAX : conf.tokens_per_user_max)));
 }
 
 static err_t
@@ -70,8 +71,7 @@ token_insert(struct db_tx *tx, const struct project *p, const struct user *u, co
 	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
 		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
 		in->sent_to, pg_i64(cx->arena, u->epoch), pg_bool(in->shown)));
-	if (in->type == TOKEN_PHONE)
-		drop_old_codes(tx, p, u);
+	drop_old(tx, p, u, in->type);
 	in->send(tx, t, in->arg);
 	if (in->event == NULL)
 		return OK;

@@ -10,7 +10,8 @@
 #include "model/seal.h"
 #include "svc/users/user.h"
 
-enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000 };
+enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000, OLD_AT_ONCE = 20 };
+_Static_assert(SESSIONS_MAX == 1000, "the range of sessions_per_user_max");
 
 static struct event
 session_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const char *session_id, struct str payload)
@@ -70,7 +71,7 @@ sealed(struct ctx *cx, const char *token)
 /* The user is locked while the session goes in: a change of the password that was checked, and the end of the sessions where it brings that
  * along, comes wholly before or wholly after it. */
 static err_t
-session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, const char *password)
+session_insert(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, const char *password, int64_t *before_out)
 {
 	struct event ev = session_event(cx, p, &ev_session_create, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
@@ -82,16 +83,40 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token) "
 		"SELECT $1, u.internal, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, "
 		"$24::timestamptz, $25, $26::timestamptz, $27 FROM %s.users u "
-		"WHERE u.internal = $2::bigint AND u.epoch = $29::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE RETURNING s.internal",
-		p->schema, p->schema),
+		"WHERE u.internal = $2::bigint AND u.epoch = $29::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE "
+		"RETURNING (SELECT count(*) FROM %s.sessions o WHERE o.user_internal = s.user_internal)",
+		p->schema, p->schema, p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), s->user_id, s->secret_hash, s->provider, s->provider_uid, pg_time(cx->arena, s->expire), s->ip,
 		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
 		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
 		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
 		sealed(cx, s->provider_refresh_token), password, pg_i64(cx->arena, u->epoch))));
-	if (db_rows(r) > 0)
+	if (db_rows(r) > 0) {
+		*before_out = db_i64(r, 0, 0);
 		return OK;
+	}
 	return fail(cx, password ? ERR_USER_INVALID_CREDENTIALS : ERR_USER_NOT_FOUND, "user=%s was deleted or changed meanwhile", u->id);
+}
+
+/* A user may have so many: the oldest end as if it had signed out there. Where the setting was lowered, some at each sign-in. */
+static err_t
+drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u)
+{
+	struct objs old;
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE s.user_internal = $1::bigint ORDER BY s.internal DESC OFFSET $2::bigint LIMIT %d",
+		shape_columns(&session_shape), p->schema, OLD_AT_ONCE),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, conf.sessions_per_user_max))));
+	old = shape_rows(cx, &session_shape, r);
+	for (int i = 0; i < old.n; i++) {
+		err_t e = session_delete(cx, p, u, NULL, old.v[i]);
+
+		if (e != OK && e != ERR_USER_SESSION_NOT_FOUND)	/* another sign-in may have been quicker */
+			return e;
+	}
+	return OK;
 }
 
 err_t
@@ -99,6 +124,7 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 {
 	struct session *s = arena_new_of(cx->arena, struct session);
 	char *secret = secret_hex(cx->arena, SECRET_BYTES);
+	int64_t before;
 
 	s->id = id_unique(cx->arena);
 	s->user_id = u->id;
@@ -113,7 +139,9 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->ip = in->ip ? in->ip : "";
 	s->current = true;
 	session_client(cx, s, in->user_agent);
-	TRY(session_insert(cx, p, u, s, in->password));
+	TRY(session_insert(cx, p, u, s, in->password, &before));
+	if (before >= conf.sessions_per_user_max)
+		TRY(drop_old_sessions(cx, p, u));
 	*out = s;
 	*token_out = session_token(cx, u->id, secret);
 	return OK;
