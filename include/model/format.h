@@ -12,6 +12,8 @@ bool format_ip(struct str s);
 bool format_url(struct str s);
 /* Labels of letters, digits and hyphens, at most 63 each and 253 in all; one dot at the end is fine. */
 bool format_hostname(struct str s);
+/* Digits after a host and its colon; none is fine, too. */
+bool format_port(struct str s);
 
 /* What is said of a value that does not fit: behind "Invalid <parameter>: ", and within the messages about documents and defaults. Clients compare
  * these to the letter (spec platform.md 10), so they stand here alone. */

@@ -135,18 +135,22 @@ ends_in_number(struct str s)
 	return strspn(s.p, "0123456789") == s.n;
 }
 
-/* Labels of what hosts of origins are made of; a label may be * alone. Any other could never match. */
+/* Labels of what hosts of origins are made of; one label may be *. Any other could never match. */
 static bool
 may_be_host(struct str s)
 {
+	int stars = 0;
+
 	if (ends_in_number(s) && !host_is_address(s))
 		return false;
 	while (s.p != NULL) {
 		struct str label = str_cut(&s, '.');
+		bool star = str_is(label, "*");
 
-		if (label.n == 0)
+		stars += star;
+		if (label.n == 0 || stars > 1)
 			return false;
-		for (size_t i = 0; i < label.n && !str_is(label, "*"); i++)
+		for (size_t i = 0; i < label.n && !star; i++)
 			if (!((label.p[i] >= 'a' && label.p[i] <= 'z') || (label.p[i] >= '0' && label.p[i] <= '9') || label.p[i] == '-' ||
 			    label.p[i] == '_'))
 				return false;
@@ -154,18 +158,31 @@ may_be_host(struct str s)
 	return true;
 }
 
-/* Stored as browsers write hosts: small, in ASCII, without blanks around and the root's dot. */
+/* The host alone of what people copy from the address line: without blanks around, the port and the root's dot. */
+static struct str
+bare_host(struct str s)
+{
+	const char *colon;
+
+	s = str_trim(s);
+	colon = s.n > 0 ? memchr(s.p, ':', s.n) : NULL;
+	if (colon != NULL && format_port((struct str){colon + 1, s.n - (size_t)(colon - s.p) - 1}))
+		s.n = (size_t)(colon - s.p);
+	if (s.n > 1 && s.p[s.n - 1] == '.')
+		s.n--;
+	return s;
+}
+
+/* Stored as browsers write hosts: small, in ASCII. */
 static const char *
 check_hostname(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	struct str s = json_is_string(v) ? str_trim(json_str(v)) : STR_NONE;
+	struct str s = json_is_string(v) ? bare_host(json_str(v)) : STR_NONE;
 
 	(void)p;
-	if (s.n > 1 && s.p[s.n - 1] == '.')
-		s.n--;
 	s = str_c(str_dup(rq->cx.arena, idna_ascii(rq->cx.arena, s)));
 	if (s.n == 0 || s.n > HOSTNAME_MAX || has_nul(v) || !may_be_host(s))
-		return "A host name has at most 253 characters, no slash and no colon.";
+		return "A host name has at most 253 characters, no scheme, no path and at most one label *.";
 	*(const char **)out = s.p;
 	return NULL;
 }

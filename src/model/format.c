@@ -125,9 +125,8 @@ format_email(struct str s)
 	    email_domain((struct str){at + 1, (size_t)(s.p + s.n - at - 1)});
 }
 
-/* Digits after a host; none is fine, too. */
-static bool
-port(struct str s)
+bool
+format_port(struct str s)
 {
 	int64_t v = 0;
 
@@ -151,10 +150,10 @@ web_host(struct str s)
 		if (s.n > 0 && s.p[0] != ':')
 			return false;
 		return memchr(host.p, ':', host.n) != NULL && format_ip(host) &&
-		    (s.n == 0 || port((struct str){s.p + 1, s.n - 1}));
+		    (s.n == 0 || format_port((struct str){s.p + 1, s.n - 1}));
 	}
 	host = str_cut(&s, ':');
-	return format_hostname(host) && (s.p == NULL || port(s));
+	return format_hostname(host) && (s.p == NULL || format_port(s));
 }
 
 /* Signs of [user[:password]]. No backslash among them: browsers read it as the slash that ends the host. */

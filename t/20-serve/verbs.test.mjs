@@ -70,7 +70,7 @@ describe('without a server', () => {
 			['user', 'create', '--email=a@example.org', '--password-file=/nonexistent'], ['user', 'create', '--email=a@example.org', '--password-file=/dev/null'],
 			['user', 'create', '--email=a@example.org', '--password=correct-horse', '--password-file=/dev/null'], ['user', 'delete', '--yes'], ['user', 'delete', '--id=a', '--email=a@example.org', '--yes'], ['user', 'delete', '--id=a'], ['project', 'delete', '--id=a'],
 			['init', '--print=all', '--email=a@example.org'], ['init', '--hostname=http://localhost', '--email=a@example.org'], ['init', '--scopes='], ['init', '--project=not an id'],
-			...['http://example.org', 'example.org:8080', 'a b', 'example.org/x', '', 'x'.repeat(300), '..'].map((h) => ['platform', 'create', '--project=p', '--type=web', '--name=A', `--hostname=${h}`]),
+			...['http://example.org', 'a b', 'example.org/x', '*.*.example.org', '', 'x'.repeat(300), '..'].map((h) => ['platform', 'create', '--project=p', '--type=web', '--name=A', `--hostname=${h}`]),
 			['platform', 'create', '--project=p', '--type=web', '--name=A'], ['platform', 'create', '--project=p', '--type=android', '--name=A'], ['platform', 'create', '--project=p', '--type=Web', '--name=A', '--hostname=a'],
 			['key', 'create', '--project=p', '--name=A', '--scopes='], ['key', 'create', '--project=p', '--name=A', '--scopes=,'], ['key', 'create', '--project=p', '--name=', '--scopes=all'], ['key', 'create', '--project=p', '--name=A', '--scopes=all', '--expire=someday'],
 			['project', 'create', '--name=A', '--team=not an id'], ['project', 'delete', '--id=not an id', '--yes'], ['key', 'delete', '--project=p', '--id='], ['user', 'create', '--email=nobody', '--password=correct-horse'],
@@ -176,7 +176,7 @@ describe('beside a running server', () => {
 		await fails(['project', 'create', '--name=A'], /several users/)
 		assert.equal(await verb('project', 'create', '--id', id, '--name', 'Demo', '--owner', email), id)
 		assert.ok((await verb('project', 'list')).split('\n').some((l) => l.startsWith(`${id}\tDemo\t`)))
-		const platform = await verb('platform', 'create', '--project', id, '--type', 'web', '--name', 'Local', '--hostname', ' Example.TEST. ')
+		const platform = await verb('platform', 'create', '--project', id, '--type', 'web', '--name', 'Local', '--hostname', ' Example.TEST.:3000 ')
 		assert.equal(await verb('platform', 'list', '--project', id), `${platform}\tweb\tLocal\texample.test`)
 		const app = await verb('platform', 'create', '--project', id, '--type', 'android', '--name', 'App', '--key', 'org.example.app')
 		assert.equal((await verb('platform', 'list', '--project', id)).split('\n')[1], `${app}\tandroid\tApp\torg.example.app`)
