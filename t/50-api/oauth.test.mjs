@@ -364,6 +364,21 @@ describe('the way back refuses', () => {
 		assert.equal(g.asked.length, asked)
 	})
 
+	test('what a provider says may be long: the app hears of it', async () => {
+		for (const token of [false, true])
+			for (const [said, words] of [[{ error: 'é'.repeat(3000) }, /The provider said: é{128}$/], [{ error: 'x'.repeat(257) }, /The provider said: x{256}$/], [{ code: 'x'.repeat(5000) }, /too long/]]) {
+				const w = await way(person(), { token }), url = new URL(w.first.headers.location), asked = g.asked.length
+				const callback = await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { state: url.searchParams.get('state'), ...said } })
+				assert.equal(callback.status, 301, callback.text)
+				denied(await visit(callback.headers.location, w.cookies), 400, words)
+				const straight = new URL(w.url)
+				straight.searchParams.delete('code')
+				for (const [name, value] of Object.entries(said)) straight.searchParams.set(name, value)
+				denied(await visit(straight.href, w.cookies), 400, words)
+				assert.equal(g.asked.length, asked)
+			}
+	})
+
 	test('the failure page is ours where the app named none, and no audit entry says that somebody signed in', async () => {
 		const u = await p.user(), before = await u.ok('GET', '/account/logs')
 		const w = await way(null, { cookie: u.cookie, query: { failure: '' } }), r = await visit(w.url, w.cookies), to = new URL(r.headers.location)

@@ -17,7 +17,7 @@
 #include "svc/account/oauth.h"
 #include "svc/account/token.h"
 
-enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048 };
+enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048, SAID_MAX = 256 };
 
 #define SUCCESS_PAGE "/v1/auth/oauth2/success"
 #define FAILURE_PAGE "/v1/auth/oauth2/failure"
@@ -174,9 +174,9 @@ struct back_in {
 #define BACK_PARAMS \
 	{.name = "provider", .type = P_ENUM, .off = offsetof(struct back_in, provider), .required = true, .doc = "Provider.", .path = "provider", \
 	    .list = providers}, \
-	    OPTIONAL("code", P_TEXT, struct back_in, code, "Code of the provider.", .max = CODE_MAX), \
+	    OPTIONAL("code", P_TEXT, struct back_in, code, "Code of the provider."), \
 	    OPTIONAL("state", P_TEXT, struct back_in, state, "State, given back.", .max = OAUTH_STATE_MAX), \
-	    OPTIONAL("error", P_TEXT, struct back_in, error, "What the provider says instead of a code.", .max = 256)
+	    OPTIONAL("error", P_TEXT, struct back_in, error, "What the provider says instead of a code.")
 static const struct param callback_params[] = {
     PATH("projectId", P_TEXT, struct back_in, project, "Project ID.", .max = 1024),
     BACK_PARAMS,
@@ -187,6 +187,18 @@ static bool
 account_oauth_has(const char *text)
 {
 	return text != NULL && text[0] != '\0';
+}
+
+/* Whatever the provider says, the state may be good, and then the app is to hear of it: nothing of it is refused before that is opened. */
+static void
+cut_back(struct req *rq, struct back_in *in)
+{
+	if (account_oauth_has(in->code) && strlen(in->code) > CODE_MAX) {
+		in->code = NULL;
+		in->error = "a code that is too long";
+	}
+	if (account_oauth_has(in->error))
+		in->error = str_dup(rq->cx.arena, str_head(str_c(in->error), SAID_MAX));
 }
 
 static err_t
@@ -200,23 +212,24 @@ no_code(struct req *rq, const struct back_in *in)
 static err_t
 account_callback(struct req *rq, void *arg)
 {
-	const struct back_in *in = arg;
+	struct back_in *in = arg;
 	const struct {
-		const char *name, *value;
-	} v[] = {{"code", in->code}, {"state", in->state}, {"error", in->error}};
+		const char *name, *const *value;
+	} v[] = {{"code", &in->code}, {"state", &in->state}, {"error", &in->error}};
 	struct oauth_state s;
 	struct buf b;
 
+	cut_back(rq, in);
 	if (!account_oauth_has(in->code) && !oauth_state_open(&rq->cx, in->state, &s))
 		return no_code(rq, in);
 	buf_init(&b, rq->cx.arena, 512);
 	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", self_of(rq), in->provider);
 	link_encode(&b, str_c(in->project));
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
-		if (!account_oauth_has(v[i].value))
+		if (!account_oauth_has(*v[i].value))
 			continue;
 		buf_printf(&b, "&%s=", v[i].name);
-		link_encode(&b, str_c(v[i].value));
+		link_encode(&b, str_c(*v[i].value));
 	}
 	return go(rq, b.p);
 }
@@ -415,10 +428,11 @@ finish(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 static err_t
 account_redirect(struct req *rq, void *arg)
 {
-	const struct back_in *in = arg;
+	struct back_in *in = arg;
 	struct oauth_state s;
 	err_t e;
 
+	cut_back(rq, in);
 	TRY(open_state(rq, in, &s));
 	TRY(account_oauth_check_url(rq, s.failure, ERR_PROJECT_INVALID_FAILURE_URL));
 	e = finish(rq, in, &s);
