@@ -346,13 +346,17 @@ read_line(struct conf *c, char *line, const char *where)
 	return conf_set(c, r, value, where);
 }
 
+static const char byte_order_mark[] = "\xef\xbb\xbf";	/* of editors that put one in front */
+
 static bool
 conf_read_file(struct conf *c, const char *path)
 {
 	FILE *f = fopen(path, "r");
-	char line[LINE_MAX_LEN], where[512];
+	char *line = NULL, where[512];
 	bool ok = true;
+	size_t space = 0;
 	struct stat st;
+	ssize_t len;
 
 	if (f == NULL || fstat(fileno(f), &st) != 0 || S_ISDIR(st.st_mode)) {
 		fprintf(stderr, "badal: %s: %s\n", path, f == NULL ? strerror(errno) : "is a directory");
@@ -360,15 +364,16 @@ conf_read_file(struct conf *c, const char *path)
 			fclose(f);
 		return false;
 	}
-	for (int n = 1; fgets(line, sizeof line, f) != NULL; n++) {
+	for (int n = 1; (len = getline(&line, &space, f)) >= 0; n++) {
 		snprintf(where, sizeof where, "%s:%d", path, n);
-		if (strchr(line, '\n') == NULL && !feof(f)) {
-			fprintf(stderr, "badal: %s: the line is too long\n", where);
+		if (len >= LINE_MAX_LEN || strlen(line) < (size_t)len) {
+			fprintf(stderr, "badal: %s: %s\n", where, len >= LINE_MAX_LEN ? "the line is too long" : "it holds a NUL: the file must be UTF-8");
 			ok = false;
 			break;
 		}
-		ok = read_line(c, line, where) && ok;
+		ok = read_line(c, n == 1 && strncmp(line, byte_order_mark, 3) == 0 ? line + 3 : line, where) && ok;
 	}
+	free(line);
 	fclose(f);
 	return ok;
 }

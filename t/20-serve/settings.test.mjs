@@ -69,6 +69,14 @@ describe('a mistake ends the start, and nothing is made', () => {
 		assert.match(r.err, /warning: environment BADAL_TCP_ADDR_8080 is not a setting/)
 		writeFileSync(file, `locale = ${'x'.repeat(5000)}\n`)
 		assert.match((await run(['serve', '--config', file])).err, /:1: the line is too long/)
+		/* what ends a text in C must not end a file: the rest would not count */
+		writeFileSync(file, 'port = 0\0\nrate_limits = off\n')
+		assert.match((await run(['serve', '--config', file])).err, /:1: it holds a NUL/)
+		writeFileSync(file, Buffer.from('\ufeffport = 0\nlocale = nowhere\n', 'utf16le'))
+		assert.match((await run(['serve', '--config', file])).err, /:1: it holds a NUL/)
+		/* editors put a mark of the order of bytes in front */
+		writeFileSync(file, '\ufeffport = 0\nlocale = nowhere\n')
+		assert.match((await run(['serve', '--config', file])).err, /^badal: \S+:2: locale: [^\n]*\n$/)
 		assert.ok(!existsSync(data))
 	})
 })
