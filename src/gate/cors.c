@@ -25,7 +25,7 @@ allow_origin(struct arena *a, const struct project *p, const struct client *who,
 	return arena_printf(a, "%.*s://%.*s%s%.*s", STR_FMT(o.scheme), STR_FMT(o.host), o.port.n ? ":" : "", STR_FMT(o.port));
 }
 
-/* What every answer says to browsers; returns how many headers. */
+/* What every answer says to browsers; returns how many headers. That our own TLS is to be used again is said where heads are written. */
 static int
 cors_common(struct arena *a, const char *origin, bool tls, bool https, struct http_header *h)
 {
@@ -42,7 +42,7 @@ cors_common(struct arena *a, const char *origin, bool tls, bool https, struct ht
 	int n = sizeof all / sizeof *all;
 
 	memcpy(h, all, sizeof all);
-	if ((tls || (conf.force_https && https)) && conf.hsts_max_age > 0)
+	if (!tls && conf.force_https && https && conf.hsts_max_age > 0)
 		h[n++] = (struct http_header){"Strict-Transport-Security", arena_printf(a, "max-age=%lld", (long long)conf.hsts_max_age / 1000)};
 	return n;
 }

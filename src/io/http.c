@@ -723,6 +723,17 @@ http_date(void)
 }
 
 const char *
+http_hsts(const struct conn *c)
+{
+	static char text[32];
+
+	if (c->tls == NULL || conf.hsts_max_age <= 0)
+		return NULL;
+	snprintf(text, sizeof text, "max-age=%lld", (long long)conf.hsts_max_age / 1000);
+	return text;
+}
+
+const char *
 status_text(int status)
 {
 	static const struct { int status; const char *text; } row[] = {

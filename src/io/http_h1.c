@@ -315,8 +315,9 @@ http_h1_put(char *to, size_t at, const char *p, size_t n)
 
 /* Status line and headers into the scratch buffer. Headers that do not fit are left out (they are bounded upstream). */
 static size_t
-build_head(int status, const struct http_header *h, int nh, const char *framing, bool keep)
+build_head(const struct conn *c, int status, const struct http_header *h, int nh, const char *framing, bool keep)
 {
+	const char *hsts = http_hsts(c);
 	char *b = conn_scratch;
 	size_t at, room = SCRATCH_SIZE / 2;
 
@@ -332,6 +333,8 @@ build_head(int status, const struct http_header *h, int nh, const char *framing,
 		at = http_h1_put(b, at, "\r\n", 2);
 	}
 	at = http_h1_put(b, at, framing, strlen(framing));
+	if (hsts != NULL)
+		at += (size_t)snprintf(b + at, room - at, "Strict-Transport-Security: %s\r\n", hsts);
 	at = http_h1_put(b, at, "Date: ", 6);
 	at = http_h1_put(b, at, http_date(), 29);
 	return keep ? http_h1_put(b, at, "\r\nConnection: keep-alive\r\n\r\n", 28) : http_h1_put(b, at, "\r\nConnection: close\r\n\r\n", 23);
@@ -376,7 +379,7 @@ h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h,
 
 	if (!none)
 		snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", body.n);
-	at = build_head(status, h, nh, framing, keep);
+	at = build_head(c, status, h, nh, framing, keep);
 	if (!none && !x->head && body.n > 0) {
 		size_t now = body.n < SCRATCH_SIZE - at ? body.n : SCRATCH_SIZE - at;
 
@@ -407,7 +410,7 @@ h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h,
 		strcpy(framing, "Transfer-Encoding: chunked\r\n");
 	else if (x->out_length >= 0 && !bodiless(status))
 		snprintf(framing, sizeof framing, "Content-Length: %lld\r\n", (long long)x->out_length);
-	conn_write(c, conn_scratch, build_head(status, h, nh, framing, x->keep));
+	conn_write(c, conn_scratch, build_head(c, status, h, nh, framing, x->keep));
 	if (c->surplus)		/* a large body that nobody wants must not drown the answer */
 		conn_listen(c, false);
 }

@@ -511,19 +511,22 @@ hop_by_hop(const char *name)
 }
 
 static size_t
-build_headers(nghttp2_nv *nv, int status, const struct http_header *h, int nh, int64_t length)
+build_headers(const struct conn *c, nghttp2_nv *nv, int status, const struct http_header *h, int nh, int64_t length)
 {
 	char *room = conn_scratch, *end = conn_scratch + SCRATCH_SIZE / 2, number[24];
+	const char *hsts = http_hsts(c);
 	size_t n = 0;
 
 	snprintf(number, sizeof number, "%d", status);
 	nv[n++] = pair(&room, ":status", number);
-	for (int i = 0; i < nh && n < HEADERS_MAX - 2; i++) {
+	for (int i = 0; i < nh && n < HEADERS_MAX - 3; i++) {
 		if (room + strlen(h[i].name) + strlen(h[i].value) + 256 > end || hop_by_hop(h[i].name) || !header_sane(&h[i]))
 			continue;
 		nv[n++] = pair(&room, h[i].name, h[i].value);
 	}
 	nv[n++] = pair(&room, "date", http_date());
+	if (hsts != NULL)
+		nv[n++] = pair(&room, "strict-transport-security", hsts);
 	if (length >= 0 && status != 204 && status != 304) {
 		snprintf(number, sizeof number, "%lld", (long long)length);
 		nv[n++] = pair(&room, "content-length", number);
@@ -537,7 +540,7 @@ submit(struct conn *c, struct stream *st, int status, const struct http_header *
 {
 	nghttp2_data_provider from = {.source.ptr = st, .read_callback = read_answer};
 	nghttp2_nv nv[HEADERS_MAX];
-	size_t n = build_headers(nv, status, h, nh, length);
+	size_t n = build_headers(c, nv, status, h, nh, length);
 
 	if (nghttp2_submit_response(c->h2->s, st->id, nv, n, body ? &from : NULL) != 0)
 		conn_doom(c);

@@ -231,6 +231,7 @@ err_t stream_room(struct ctx *cx, struct msg *x) MUST_CHECK;
 err_t stream_gone(struct ctx *cx, const struct msg *x) MUST_CHECK;	/* ERR_CANCELLED once the client has left */
 
 const char *http_date(void);		/* "Sun, 06 Nov 1994 08:49:37 GMT", made once a second */
+const char *http_hsts(const struct conn *c);	/* Strict-Transport-Security of every answer over our own TLS; NULL: none */
 const char *status_text(int status);
 bool header_sane(const struct http_header *h);
 /* Headers and envelope of an error that the adapter answers by itself. The body is in a static buffer. */

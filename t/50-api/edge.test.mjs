@@ -1,6 +1,8 @@
 /* What the edge tells and to whom: log lines that strangers cause, refused origins, headers that depend on the origin, TLS of our own. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
@@ -105,6 +107,24 @@ describe('TLS of our own', () => {
 		assert.equal(await hsts({}), 'max-age=10886400')
 		assert.equal(await hsts({ hsts_max_age: '1h' }), 'max-age=3600')
 		assert.equal(await hsts({ hsts_max_age: 0 }), null)
+	})
+	test('HSTS with whatever is answered', async () => {
+		const s = await start({ conf: tls })
+		s.checked = false
+		const said = []
+		for (const [method, target, body] of [['GET', '/'], ['GET', '/v1'], ['GET', '/v1/nosuch'], ['GET', '/robots.txt'], ['GET', '/metrics'], ['GET', '/v1/health/version'], ['HEAD', '/v1/health/version'], ['OPTIONS', '/v1/account'],
+			['GET', '/v1/account'], ['POST', '/v1/account', '{'], ['GET', '/v1/realtime'], ['GET', '/.well-known/acme-challenge/x'], ['GET', `/${'x'.repeat(100000)}`]]) {
+			const r = await s.call(method, target, { root: true, body, headers: body ? { 'content-type': 'application/json' } : {} })
+			said.push([method, target.slice(0, 40), 1, r.headers['strict-transport-security']])
+			if (target.length > 100) continue
+			const h2 = connect(`https://localhost:${s.port}`, { rejectUnauthorized: false }), rq = h2.request({ ':method': method, ':path': target, ...(body ? { 'content-type': 'application/json' } : {}) })
+			rq.end(body)
+			const [head] = await once(rq, 'response')
+			said.push([method, target.slice(0, 40), 2, head['strict-transport-security']])
+			h2.destroy()
+		}
+		await s.stop()
+		assert.deepEqual(said.filter((x) => x[3] !== 'max-age=10886400'), [])
 	})
 })
 
