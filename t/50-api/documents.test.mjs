@@ -119,6 +119,12 @@ describe('create', () => {
 		assert.deepEqual(r.body.$permissions, [])
 		assert.equal(Object.keys(r.body).length, Object.keys(attributes).length + system.length)
 		/* what was read goes back as it is */
+		/* and as each format shows it */
+		for (const format of ['0.11.0', '0.12.0', '0.13.0', '0.14.0', '0.15.0', '1.0.0', '1.4.0', '1.8.0']) {
+			const headers = { 'x-appwrite-response-format': format }, read = await p.ok('GET', `${books.docs}/${r.body.$id}`, { headers })
+			const back = await p.call('PATCH', `${books.docs}/${r.body.$id}`, { headers, body: { data: read } })
+			assert.equal(back.status, 200, `${format}: ${back.text}`)
+		}
 		const again = await p.call('PATCH', `${books.docs}/${r.body.$id}`, { body: { data: { ...r.body, $sequence: 7, $tableId: 'x', title: 'u' } } })
 		assert.equal(again.status, 200, again.text)
 		assert.deepEqual({ ...again.body, $updatedAt: '' }, { ...r.body, title: 'u', $updatedAt: '' })

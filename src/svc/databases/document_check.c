@@ -17,7 +17,7 @@ bool
 doc_member_ignored(const char *key)
 {
 	static const char *const keys[] = {"$id", "$createdAt", "$updatedAt", "$permissions", "$collection", "$internalId",
-		"$collectionId", "$databaseId", "$tableId", "$sequence"};	/* what replies say, and those of later versions: clients send them back */
+		"$collectionId", "$databaseId", "$read", "$write", "$tableId", "$sequence"};	/* what replies say, and those of older and later versions: clients send them back */
 
 	for (size_t i = 0; key[0] == '$' && i < sizeof keys / sizeof keys[0]; i++)
 		if (strcmp(keys[i], key) == 0)
