@@ -7,9 +7,10 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "model/format.h"
 #include "model/proxy.h"
 
-enum { ADDRESS_MAX = 45, HOST_MAX = 253, PORT_MAX = 5, SHOWN = 300, LOG_AGAIN_MS = 60000 };
+enum { ADDRESS_MAX = 45, HOST_MAX = 253, SHOWN = 300, LOG_AGAIN_MS = 60000 };
 
 static bool
 is_address(struct str s)
@@ -32,15 +33,6 @@ host_is_address(struct str host)
 	return is_address(host);
 }
 
-static bool
-is_port(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-	return s.n > 0 && s.n <= PORT_MAX;
-}
-
 /* "a.b.c.d", "a.b.c.d:port", "v6", "[v6]", "[v6]:port"; each v6 may have a zone. The address alone, empty when it is none of these. */
 static struct str
 hop_part(struct str s)
@@ -59,7 +51,7 @@ hop_part(struct str s)
 		host = (struct str){s.p, (size_t)(end - s.p)};
 		rest = (struct str){end, s.n - host.n};
 	}
-	if (rest.n > 0 && !is_port((struct str){rest.p + 1, rest.n - 1}))
+	if (rest.n > 0 && (rest.n == 1 || !format_port((struct str){rest.p + 1, rest.n - 1})))
 		return STR_NONE;
 	zone = host.n > 0 && memchr(host.p, ':', host.n) != NULL ? memchr(host.p, '%', host.n) : NULL;
 	if (zone != NULL)
@@ -227,11 +219,8 @@ origin_parse(const char *text)
 		return o;
 	o.scheme = (struct str){text, strcspn(text, ":")};
 	o.host = host;
-	if (s.n > host.n + 1 && s.n - host.n - 1 <= 5)
+	if (s.n > host.n + 1 && format_port((struct str){s.p + host.n + 1, s.n - host.n - 1}))
 		o.port = (struct str){s.p + host.n + 1, s.n - host.n - 1};
-	for (n = 0; n < o.port.n; n++)
-		if (o.port.p[n] < '0' || o.port.p[n] > '9')
-			o.port.n = 0;
 	o.odd = s.n > host.n && o.port.n == 0;
 	return o;
 }
