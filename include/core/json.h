@@ -39,6 +39,7 @@ struct jw {			/* the writer: put values; commas and colons take care of themselv
 	unsigned depth;
 	bool comma;		/* the next value or key needs a comma before it */
 	bool ascii;		/* escape non-ASCII as \uXXXX (webhooks) */
+	int64_t format;		/* version of the protocol that the reader speaks (core/ctx.h): members that came later are left out */
 	bool empty_as_list;	/* write {} as [] when re-encoding a json_t, and where it is nested in a field of JSON text */
 };
 

@@ -45,6 +45,7 @@ struct field {
 	const struct shape *sub;	/* F_LIST */
 	const char *text;		/* F_CONST: JSON text */
 	const char *const *values;	/* F_ENUM: NULL at the end */
+	int64_t since;			/* the first version of the protocol whose clients are told, as in ctx.h's format; 0: all */
 	bool hidden;			/* read from SQL, never written */
 	bool nullable;			/* may be null; for OpenAPI, of models that are written by hand */
 };

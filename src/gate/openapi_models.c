@@ -139,7 +139,7 @@ write_fields(struct jw *w, const struct shape *s)
 			write_field(w, &s->fields[i]);
 	jw_obj_end(w);
 	for (int i = 0; i < s->n; i++) {
-		if (s->fields[i].hidden)
+		if (s->fields[i].hidden || s->fields[i].since > 0)
 			continue;
 		if (n++ == 0) {
 			JW_KEY(w, "required");

@@ -117,6 +117,7 @@ reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 	buf_init(&b, rq->cx.arena, BODY_HINT);
 	jw_init(&w, &b);
 	w.empty_as_list = compat_empties(rq);
+	w.format = rq->cx.format;
 	shape_write(&w, shape, obj);
 	return send_json(rq, status, shape, buf_view(&b));
 }

@@ -175,6 +175,7 @@ struct objects {
 	const struct shape *shape;
 	const struct objs *list;
 	bool empty_as_list;
+	int64_t format;
 };
 
 static bool
@@ -185,6 +186,7 @@ write_object(struct buf *b, int i, const void *arg)
 
 	jw_init(&w, b);
 	w.empty_as_list = o->empty_as_list;
+	w.format = o->format;
 	shape_write(&w, o->shape, o->list->v[i]);
 	return true;
 }
@@ -192,7 +194,7 @@ write_object(struct buf *b, int i, const void *arg)
 err_t
 reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list)
 {
-	struct objects o = {shape, list, compat_empties(rq)};
+	struct objects o = {shape, list, compat_empties(rq), rq->cx.format};
 
 	return reply_members(rq, &(struct member_list){shape, key, total, list->n, write_object, &o});
 }

@@ -2,11 +2,13 @@
  *
  * A transfer belongs to a fiber: whoever leaves early takes it off the loop before its memory goes. curl asks for the next piece of the body
  * and hands over what it has read; whoever has nothing to give, or no room, pauses it, and goes on where the fiber comes for more. Private
- * addresses are refused where the socket is made, so what was checked is what is connected to. Connections made with private_ok are not
- * kept: another request could get one without having been allowed to. */
+ * addresses are refused where the socket is made, so what was checked is what is connected to. A connection that was kept may have been made by a
+ * request that is allowed more: it is looked at again before each request goes out. */
 #include "fetch_priv.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "core/conf.h"
@@ -210,6 +212,27 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Of a connection that may be an old one. */
+static int
+fetch_on_request(void *arg, char *address, char *own, int port, int own_port)
+{
+	struct fetch_stream *t = fetch_stream_of(arg);
+
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+	(void)own;
+	(void)port;
+	(void)own_port;
+	if (t->f.private_ok || (inet_pton(AF_INET, address, &in.sin_addr) == 1 && !sockaddr_private((const struct sockaddr *)(const void *)&in)) ||
+	    (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1 && !sockaddr_private((const struct sockaddr *)(const void *)&in6)))
+		return CURL_PREREQFUNC_OK;
+	t->refused = true;
+	return CURL_PREREQFUNC_ABORT;
+}
+#endif
+
 /* ---- a transfer's life ---- */
 
 static void
@@ -358,7 +381,13 @@ set_common(struct fetch_stream *t)
 	SET(CONNECTTIMEOUT_MS, (long)(f->connect_ms ? f->connect_ms : CONNECT_TIMEOUT));
 	SET(OPENSOCKETFUNCTION, open_socket);
 	SET(OPENSOCKETDATA, t);
+#if LIBCURL_VERSION_NUM >= 0x075000
+	SET(PREREQFUNCTION, fetch_on_request);
+	SET(PREREQDATA, t);
+	SET(FORBID_REUSE, is_mail(f) ? 1L : 0L);
+#else
 	SET(FORBID_REUSE, f->private_ok ? 1L : 0L);
+#endif
 	SET(SSL_VERIFYPEER, f->insecure ? 0L : 1L);
 	SET(SSL_VERIFYHOST, f->insecure ? 0L : 2L);
 	if (f->ca_file != NULL && f->ca_file[0] != '\0')

@@ -21,6 +21,7 @@ badal_SOURCES += src/main/role_web.c
 badal_SOURCES += src/main/serve.c
 badal_SOURCES += src/main/settings.c
 badal_SOURCES += src/main/storage.c
+badal_SOURCES += src/main/webhook.c
 # Arrows point one way: main -> svc, rt, relay, jobs -> gate -> model -> io -> core.
 BADAL_LIBS = libbadal-exec.a libbadal-svc.a libbadal-rt.a libbadal-relay.a libbadal-jobs.a libbadal-picture.a libbadal-scan.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a
 badal_LDADD = $(BADAL_LIBS) $(LIBS_ALL)

@@ -76,6 +76,13 @@ static const struct option key_options[] = {
     {0}};
 static const struct option key_delete_options[] = {OF_PROJECT, {"id", "ID", "Key.", true, "deleteKey", "keyId"}, {0}};
 
+static const struct option webhook_options[] = {OF_PROJECT, {"id", "ID", "Webhook.", true, "getWebhook", "webhookId"}, {0}};
+static const struct option webhook_replay_options[] = {
+    OF_PROJECT,
+    {"id", "ID", "Webhook.", true, "getWebhook", "webhookId"},
+    {"delivery", "ID", "Delivery; when absent all that were not delivered in the end.", false, "replayWebhook", "deliveryId"},
+    {0}};
+
 static const struct option storage_check_options[] = {
     {"deep", NULL, "Read all bytes, and compare their sums.", false},
     {"claim", NULL, "The storage is this database's from now on: after it was restored into another PostgreSQL.", false},
@@ -111,6 +118,9 @@ const struct verb verbs[] = {
     {"key", "list", key_list_run, in_project_options, "List API keys: id, name, end, scopes.", "projects"},
     {"key", "delete", key_delete_run, key_delete_options, "Delete an API key.", "projects"},
     {"key", "rotate-master", key_rotate_run, no_options, "Make a new master key and seal everything in the database anew, while servers run or not; when it was stopped, it goes on."},
+    {"webhook", "list", webhook_list_run, in_project_options, "List webhooks: id, name, on or off, failed tries since the last success, address, why the last try failed.", "projects"},
+    {"webhook", "log", webhook_log_run, webhook_options, "List what was delivered to a webhook, or was not, the newest first: id, time, event, how it ended, tries, status, duration, why.", "projects"},
+    {"webhook", "replay", webhook_replay_run, webhook_replay_options, "Deliver again: one delivery, or all that were given up or came while the webhook was off; prints how many.", "projects"},
     {"storage", "check", storage_check_run, storage_check_options, "Compare the rows of files with the bytes on the storage, both ways; ends with 1 when something is wrong."},
     {"storage", "move", storage_move_run, storage_move_options, "Copy all files to another device (--to), or move what is still at former ones (storage_also) to the one that is configured, while servers run; when it was stopped, it goes on."},
     {"version", "", version_run, no_options, "Print the version."},

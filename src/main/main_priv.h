@@ -188,6 +188,9 @@ int user_delete_run(struct args *a);
 int project_delete_run(struct args *a);
 int platform_delete_run(struct args *a);
 int key_delete_run(struct args *a);
+int webhook_list_run(struct args *a);
+int webhook_log_run(struct args *a);
+int webhook_replay_run(struct args *a);
 
 /* ---- ask.c ---- */
 const char *ask_password(const struct args *a, bool needed);	/* of options, file, environment or terminal; NULL with a line on stderr; "": not needed, and none. Static */

@@ -21,9 +21,6 @@ const struct shape platform_shape = SHAPE("platform", struct platform, platform_
 
 static const struct field webhook_fields[] = {
 	CHILD(struct webhook),
-	FIELD_HIDDEN(F_BOOL, struct webhook, enabled, "c.enabled"),
-	FIELD_HIDDEN(F_STR, struct webhook, logs, "c.logs"),
-	FIELD_HIDDEN(F_INT, struct webhook, attempts, "c.attempts"),
 	FIELD(F_ID, struct webhook, id, "$id", "c.id", "Webhook ID."),
 	FIELD(F_TIME, struct webhook, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct webhook, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."),
@@ -34,6 +31,9 @@ static const struct field webhook_fields[] = {
 	FIELD(F_STR, struct webhook, http_user, "httpUser", "c.http_user", "Name for basic authentication."),
 	FIELD(F_STR, struct webhook, http_pass, "httpPass", "c.http_pass", "Password for basic authentication.", .flags = COL_SEALED),
 	FIELD(F_STR, struct webhook, signature, "signatureKey", "c.signature", "Key of the signature header.", .flags = COL_SEALED),
+	FIELD(F_BOOL, struct webhook, enabled, "enabled", "c.enabled", "It is delivered to. Told since 1.5.0, as what follows.", .since = 1005000),
+	FIELD(F_STR, struct webhook, logs, "logs", "c.logs", "Why the last delivery that failed did.", .since = 1005000),
+	FIELD(F_INT, struct webhook, attempts, "attempts", "c.attempts", "Tries that failed since the last that did not.", .since = 1005000),
 };
 const struct shape webhook_shape = SHAPE("webhook", struct webhook, webhook_fields);
 

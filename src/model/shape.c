@@ -288,7 +288,7 @@ shape_write(struct jw *w, const struct shape *s, const void *obj)
 	for (int i = 0; i < s->n; i++) {
 		const struct field *f = &s->fields[i];
 
-		if (f->hidden)
+		if (f->hidden || f->since > w->format)
 			continue;
 		jw_key(w, str_c(f->key));
 		field_write(w, f, (const char *)obj + f->off);

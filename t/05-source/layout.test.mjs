@@ -34,7 +34,7 @@ const knows = {
 	users: { teams: 'the memberships of a user' },
 	mock: { account: 'the provider that trials of OAuth2 sign in at' },
 	webhooks: { messages: 'owners are told that one is switched off' },
-	projects: { teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
+	projects: { webhooks: 'what was delivered', teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
 }
 
 test('arrows point one way', () => {
@@ -67,6 +67,7 @@ const sayers = {
 	'src/main/main.c': 'their options are parameters of these services',
 	'src/main/settings.c': 'which providers of short messages a setting may name',
 	'src/model/identity.c': '"account" is also the model of the caller\'s own user',
+	'src/main/webhook.c': 'verbs of the shell tell of deliveries',
 	'src/model/project_cache.c': 'webhooks are also rows that belong to a project',
 	'src/model/project_shape.c': 'and a member of its model',
 	'src/rt/channel.c': '"account" is the channel of whoever listens, in the protocol itself',

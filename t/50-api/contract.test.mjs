@@ -17,6 +17,7 @@ const always = (model, ...members) => members.map((m) => [`${model}.${m}`, 'may 
 const object = (...members) => members.map((m) => [m, 'an empty object may be written as an empty list, there too'])
 const usage = (model, ...members) => members.map((m) => [`${model}.${m}`, 'a list of lists there; on the wire it is one of metrics'])
 const deviations = new Map([
+	...['enabled', 'logs', 'attempts'].map((m) => [`webhook.${m}`, 'told to clients that speak 1.5.0 or later']),
 	['error.code', 'a text there; on the wire it is a number'],
 	['error.file', 'when the server runs as development'], ['error.line', 'the same'], ['error.trace', 'the same'],
 	...['algoArgon2', 'algoBcrypt', 'algoMd5', 'algoPhpass', 'algoScrypt', 'algoScryptModified', 'algoSha'].map((m) => [m, 'hashOptions: what was stored with the hash, whatever it was']),

@@ -56,6 +56,8 @@ const table = [
 	['GET', `${at}/domains/{domain}`, null, 'r'],
 	['PATCH', `${at}/domains/{domain}/verification`, () => ({}), 'c', 401],
 	['PATCH', `${at}/webhooks/{hook}/signature`, () => ({}), 'c'],
+	['GET', `${at}/webhooks/{hook}/deliveries`, null, 'r'],
+	['POST', `${at}/webhooks/{hook}/deliveries`, () => ({}), 'c'],
 	['DELETE', `${at}/platforms/{platform}`, null, 'c'],
 	['DELETE', `${at}/keys/{key}`, null, 'c'],
 	['DELETE', `${at}/webhooks/{hook}`, null, 'c'],

@@ -29,7 +29,7 @@ export async function receiver({ answer, tls, path = '/hook', port = 0 } = {}) {
 	s.keepAliveTimeout = 60000
 	await new Promise((ok) => s.listen(port, '127.0.0.1', ok))
 	return {
-		all, port: s.address().port, url: `${tls ? 'https' : 'http'}://127.0.0.1:${s.address().port}${path}`,
+		all, server: s, port: s.address().port, url: `${tls ? 'https' : 'http'}://127.0.0.1:${s.address().port}${path}`,
 		async next(ms = 20000) {
 			await until('a delivery', () => all.length > taken, ms)
 			return all[taken++]

@@ -10,6 +10,7 @@
 #include "svc/projects/project.h"
 #include "svc/teams/team.h"
 #include "svc/users/password.h"
+#include "svc/webhooks/webhooks.h"
 
 static const char *const web_schemes[] = {"http", "https", NULL};
 static const char *const service_names[] = {
@@ -612,6 +613,52 @@ projects_delete_webhook(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
+/* ---- what was delivered to webhooks ---- */
+
+struct deliveries_in {
+	const char *project, *id, *delivery;
+};
+static const struct param deliveries_path[] = {PROJECT(struct deliveries_in), WEBHOOK_ID(struct deliveries_in)};
+static const struct param replay_params[] = {
+	PROJECT(struct deliveries_in),
+	WEBHOOK_ID(struct deliveries_in),
+	OPTIONAL("deliveryId", P_TEXT, struct deliveries_in, delivery, "Delivery to send again; empty: all that were not delivered in the end.", .def = "\"\"", .max = 128),
+};
+
+static err_t
+webhook_of(struct req *rq, const struct deliveries_in *in, enum right right, struct project **p_out, struct webhook **out)
+{
+	TRY(project_for(rq, in->project, right, p_out));
+	*out = webhook_find(*p_out, in->id);
+	return *out != NULL ? OK : fail(&rq->cx, ERR_WEBHOOK_NOT_FOUND, "id=%s", in->id);
+}
+
+static err_t
+projects_list_webhook_deliveries(struct req *rq, void *arg)
+{
+	enum { MOST = 1000 };
+	struct project *p;
+	struct webhook *w;
+	struct objs list;
+
+	TRY(webhook_of(rq, arg, RIGHT_READ, &p, &w));
+	TRY(webhook_log(&rq->cx, p, w, MOST, &list));
+	return reply_list(rq, &sent_shape, "deliveries", list.n, &list);
+}
+
+static err_t
+projects_replay_webhook(struct req *rq, void *arg)
+{
+	const struct deliveries_in *in = arg;
+	struct project *p;
+	struct webhook *w;
+	int64_t n;
+
+	TRY(webhook_of(rq, in, RIGHT_CHANGE, &p, &w));
+	TRY(webhook_replay(&rq->cx, p, w, in->delivery != NULL && in->delivery[0] != '\0' ? in->delivery : NULL, &n));
+	return reply_none(rq);
+}
+
 /* ---- domains ---- */
 
 struct domain_in {
@@ -769,6 +816,10 @@ static const struct route rows[] = {
 	    "Make a new signature key.", struct one_in, webhook_path),
 	PROJECTS("DELETE", "/:projectId/webhooks/:webhookId", "deleteWebhook", "write", projects_delete_webhook, NULL, 204, "Delete a webhook.", struct one_in,
 	    webhook_path),
+	LISTS("/:projectId/webhooks/:webhookId/deliveries", "listWebhookDeliveries", projects_list_webhook_deliveries, &sent_shape, "deliveries",
+	    "What was delivered to a webhook in the last week, or was not; as far as it is remembered, the newest first.", struct deliveries_in, deliveries_path),
+	PROJECTS("POST", "/:projectId/webhooks/:webhookId/deliveries", "replayWebhook", "write", projects_replay_webhook, NULL, 204,
+	    "Deliver again what was not delivered, or one delivery.", struct deliveries_in, replay_params),
 
 	PROJECTS("POST", "/:projectId/domains", "createDomain", "write", projects_create_domain, &domain_shape, 201, "Add a domain.", struct domain_in,
 	    domain_create_params),

@@ -76,6 +76,7 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 	struct event ev = session_event(cx, p, &ev_session_create, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
 
+	ev.actor = NULL;	/* a guest asked */
 	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
@@ -240,7 +241,7 @@ session_prolong(struct ctx *cx, const struct project *p, const struct user *u, s
 err_t
 session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
 {
-	struct event ev = session_event(cx, p, &ev_session_delete, u, s->id, shape_json(cx, &session_shape, s));
+	struct event ev = session_event(cx, p, &ev_session_delete, u, s->id, by == NULL ? shape_json(cx, &session_shape, s) : STR("[]"));
 	struct db_res *r;
 
 	ev.flags = EVENT_LOGOUT;

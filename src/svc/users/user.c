@@ -42,7 +42,7 @@ static const struct record accounts = {.shape = &account_shape, .alias = "u", .c
 static struct event
 user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user_by *by, const struct user *u)
 {
-	return by ? record_event(cx, p, &user_record, kind, by->actor, u) : record_event(cx, p, &accounts, kind, u->id, u);
+	return by ? record_event(cx, p, &user_record, kind, by->actor, u) : record_event(cx, p, &accounts, kind, kind == &ev_user_create ? NULL : u->id, u);	/* whoever signs up is a guest */
 }
 
 /* ---- reading ---- */

@@ -73,7 +73,7 @@ log_add(struct ctx *cx, const char *line, const struct log_line *v, int n)
 /* ---- reading ---- */
 
 static const struct field sent_fields[] = {
-	FIELD(F_ID, struct sent, id, "$id", NULL, "ID of the delivery, the same at each try: Webhook-Id."),
+	FIELD(F_STR, struct sent, id, "$id", NULL, "ID of the delivery, the same at each try: Webhook-Id."),
 	FIELD(F_TIME, struct sent, created, "$createdAt", NULL, "When the event happened, in ISO 8601 format."),
 	FIELD(F_STR, struct sent, event, "event", NULL, "The event's most telling name."),
 	FIELD(F_TIME, struct sent, sent, "sentAt", NULL, "When this try ended, in ISO 8601 format."),

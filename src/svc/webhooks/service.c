@@ -12,8 +12,11 @@ static const struct job_kind jobs[] = {
 
 static const char *const mails[] = {"webhookOff", NULL};
 
+static const struct shape *const shapes[] = {&sent_shape, NULL};
+
 const struct service webhooks_service = {
 	.name = "webhooks",
+	.shapes = shapes,
 	.jobs = jobs,
 	.hears = &webhooks_hears,
 	.mails = mails,
