@@ -27,6 +27,7 @@ err_t budget_hold(struct ctx *cx, size_t n) MUST_CHECK;
 /* Whether n more bytes could be charged to `b` now. A refusal is counted. */
 err_t budget_room(const struct budget *b, size_t n) MUST_CHECK;
 size_t budget_held(void);	/* in all */
+void budget_share(size_t bytes);	/* the process never holds more than so much of the machine's, whatever conf.bytes_max says */
 
 /* What the WebSockets of one client make us hold together: what waits for their readers, messages that are not complete, what they listen for. At most
  * conf.rt_bytes_per_client. Embedded by who knows which they are. */

@@ -47,13 +47,13 @@ CONF(body_timeout, TIME("10ms", "24h"), "5m", RELOAD, "Longest time for a reques
 CONF(transfer_timeout, TIME("10ms", "30d"), "6h", RELOAD, "Longest time that a body or an answer in pieces may wait for its client, as a whole.")
 CONF(transfer_stall, TIME("10ms", "24h"), "30s", RELOAD, "Longest time in which the client of such a transfer may send or take nothing.")
 CONF(rate_min, SIZE("0", "1g"), "1k", RELOAD, "Bytes per second that a client must send or take on average, once head_timeout has passed; slower ones are cut off; 0: no bound.")
-CONF(bytes_max, SIZE("64k", "1024g"), "512m", RELOAD, "Bytes of request bodies, waiting answers, large results and WebSocket queues that a process may hold; more is refused with 503.")
-CONF(bytes_per_address, SIZE("1k", "1024g"), "32m", RELOAD, "The part of these that one client address (IPv6: a /64) may hold by requests of nobody; more is refused with 429.")
+CONF(bytes_max, SIZE("64k", "1024g"), "512m", RELOAD, "Bytes of request bodies, waiting answers, large results and WebSocket queues that a process may hold; more is refused with 503. All web processes together never hold more than half of the machine's memory.")
+CONF(bytes_per_address, SIZE("1k", "1024g"), "32m", RELOAD, "The part of these that one client address (IPv6: a /64) may hold, per process, by requests of nobody; more is refused with 429.")
 CONF(http2_frame_rate, INT("0", "10000000"), "1000", RELOAD, "Frames a second that an HTTP/2 connection may send besides one for each 512 bytes that it moves, five seconds' worth at once; more ends it; 0: no bound.")
 CONF(linger_timeout, TIME("0", "1h"), "10s", RELOAD, "How long what a client still sends is thrown away after its request was answered and the connection ended; two seconds of silence end it sooner.")
 CONF(linger_bytes, SIZE("0", "1g"), "16m", RELOAD, "Most bytes of that; then the connection is closed as soon as the client has its answer.")
 CONF(connections_max, INT("16", "10000000"), "100000", START, "Connections per web process.")
-CONF(connections_per_address, INT("0", "10000000"), "10000", RELOAD, "Of these, connections of one client address (IPv6: a /64); those through a trusted proxy do not count; 0: no bound.")
+CONF(connections_per_address, INT("0", "10000000"), "10000", RELOAD, "Of these, connections of one client address (IPv6: a /64), per process; those through a trusted proxy do not count; 0: no bound.")
 CONF(requests_max, INT("1", "1000000"), "10000", RELOAD, "Requests that a web process works on at once; more are refused with 503.")
 CONF(drain_timeout, TIME("0", "1h"), "10s", RELOAD, "How long a stopping process may finish requests.")
 CONF(fetches_max, INT("16", "100000"), "1000", RELOAD, "Outgoing requests that a process has under way at once, downloads from a storage provider among them; more wait a little, then 503.")
@@ -128,7 +128,7 @@ CONF(import_slow, TIME("1ms", "60s"), "250ms", RELOAD, "Sign-ins with imported h
 CONF(time_server, TEXT, "", RELOAD, "NTP server that /v1/health/time compares this machine's clock with, host or host:port (123); empty: the database's clock.")
 #define LANE(name, threads, queue, doc)                                                                                \
 	CONF(offload_##name##_threads, INT("1", "256"), #threads, START, "Threads for " doc ", per process; started when needed.") \
-	CONF(offload_##name##_queue, INT("1", "1000000"), #queue, RELOAD, "How many of these may wait; more are refused with 503. One client may have an eighth, one project half of them.")
+	CONF(offload_##name##_queue, INT("1", "1000000"), #queue, RELOAD, "How many of these may wait, per process; more are refused with 503. One client may have an eighth, one project half of them.")
 #include "tbl/lanes.h"
 #undef LANE
 CONF(offload_wait, TIME("0", "1h"), "15s", RELOAD, "Longest time that heavy work waits for a thread, then 503; 0: as long as the request may take.")
@@ -184,7 +184,7 @@ CONF(antivirus_depth, INT("1", "100"), "17", RELOAD, "How deep archives in archi
 CONF(antivirus_files, INT("1", "1000000"), "10000", RELOAD, "Most files in an archive; one with more is refused.")
 CONF(antivirus_time, TIME("1s", "1h"), "120s", RELOAD, "Longest time to scan one file; one that takes longer is refused.")
 CONF(antivirus_workers, INT("1", "64"), "2", RELOAD, "Files that a process has scanned at a time.")
-CONF(antivirus_queue, INT("1", "100000"), "100", RELOAD, "How many may wait for that; more are refused with 503.")
+CONF(antivirus_queue, INT("1", "100000"), "100", RELOAD, "How many may wait for that, per process; more are refused with 503.")
 CONF(antivirus_wait, TIME("0", "1h"), "60s", RELOAD, "Longest time that one waits, then 503.")
 CONF(antivirus_idle, TIME("1s", "24h"), "60s", RELOAD, "A connection to the scanner ends when it had nothing to do for so long, and the scanner a minute after the last one.")
 CONF(storage_limit, SIZE("1", "1024g"), "30000000", RELOAD, "Largest file, and the default of a bucket's own limit.")
@@ -201,7 +201,7 @@ CONF(security_email, LIKE(emails), "", RELOAD, "Address for reports of abuse, in
 CONF(usage, BOOL, "on", RELOAD, "Count requests and records for the usage charts of the console.")
 CONF(usage_interval, TIME("10ms", "1h"), "30s", START, "How often a process writes its counts; a killed one loses those since.")
 CONF(log_level, CHOICE("error|warn|info|debug"), "info", RELOAD, "error, warn, info or debug.")
-CONF(log_client_rate, INT("0", "1000000"), "50", RELOAD, "Log lines a second that one client address (IPv6: a /64) may cause, requests above all; the rest is counted in one line; 0: no bound.")
+CONF(log_client_rate, INT("0", "1000000"), "50", RELOAD, "Log lines a second that one client address (IPv6: a /64) may cause in a process, requests above all; the rest is counted in one line; 0: no bound.")
 CONF(log_rate, INT("0", "1000000"), "2000", RELOAD, "Log lines a second that all clients of a process may cause; 0: no bound.")
 CONF(log_json, BOOL, "off", RELOAD, "Log lines as JSON.")
 CONF(metrics_token, SECRET, "", RELOAD, "Bearer token for /metrics; empty: only from this machine itself, not through a proxy on it.")

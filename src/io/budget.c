@@ -5,13 +5,13 @@
 #include "io/budget.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "core/addr.h"
 #include "core/conf.h"
 #include "core/map.h"
 #include "core/metric.h"
-
 
 struct budget_owner {
 	size_t held;
@@ -20,7 +20,7 @@ struct budget_owner {
 };
 
 static struct map *owners;
-static size_t held;
+static size_t held, machine = SIZE_MAX;
 
 static void
 move_total(size_t more, size_t less)
@@ -77,6 +77,12 @@ owner_release(struct budget *b, size_t n)
 	free(o);
 }
 
+void
+budget_share(size_t bytes)
+{
+	machine = bytes;
+}
+
 err_t
 budget_room(const struct budget *b, size_t n)
 {
@@ -86,7 +92,7 @@ budget_room(const struct budget *b, size_t n)
 		metric_add(M_bytes_refused_address, 1);
 		return ERR_BYTES_ADDRESS;
 	}
-	if (held + n > (size_t)conf.bytes_max) {
+	if (held + n > (size_t)conf.bytes_max || held + n > machine) {
 		metric_add(M_bytes_refused, 1);
 		return ERR_BYTES_SPENT;
 	}

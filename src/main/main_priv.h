@@ -149,6 +149,7 @@ struct role {
 enum { ROLE_CANNOT = 78 };	/* exit status: the configuration can never work */
 extern const struct role roles[];	/* ended by an empty name */
 
+unsigned role_processes(const struct role *r);
 /* The life of a role in a forked process; never returns. A byte is written to ready_fd when it answers. */
 _Noreturn void role_main(const struct role *r, unsigned slot, const struct args *a, const struct place *p, int ready_fd);
 /* Runs fn on a fiber of a loop of its own and returns what it gives, with databases open. For verbs and the migration; once per process. */

@@ -1,5 +1,6 @@
 /* The life of a role: one process, one loop. */
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -11,6 +12,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/budget.h"
 #include "io/bus.h"
 #include "io/db.h"
 #include "jobs/jobs.h"
@@ -88,6 +90,25 @@ role_answer(struct ctx *cx, void *arg)
 	close(role_ready_fd);
 }
 
+unsigned
+role_processes(const struct role *r)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!r->each)
+		return 1;
+	return conf.web_processes > 0 ? (unsigned)conf.web_processes : cores > 0 ? (unsigned)cores : 1;
+}
+
+/* Of what clients make processes hold: half of the machine's memory for all of them together. */
+static size_t
+role_memory(const struct role *r)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && size > 0 ? (size_t)pages * (size_t)size / 2 / role_processes(r) : SIZE_MAX;
+}
+
 _Noreturn void
 role_main(const struct role *r, unsigned slot, const struct args *a, const struct place *p, int ready_fd)
 {
@@ -106,6 +127,7 @@ role_main(const struct role *r, unsigned slot, const struct args *a, const struc
 	metric_slot(slot);
 	loop_init();
 	heap_setup();
+	budget_share(role_memory(r));
 	loop_on_signal(SIGTERM, on_term);
 	loop_on_signal(SIGHUP, on_hup);
 	if (!r->init() || !place_become(p))	/* what needs rights (ports, keys, limits) is done by init */

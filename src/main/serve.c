@@ -309,14 +309,9 @@ serve_wanted(const char *name)
 static void
 plan_roles(void)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	for (const struct role *r = roles; r->name != NULL; r++) {
-		long n = !r->each ? 1 : conf.web_processes > 0 ? (long)conf.web_processes : cores > 0 ? cores : 1;
-
-		for (; serve_wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
+	for (const struct role *r = roles; r->name != NULL; r++)
+		for (unsigned n = role_processes(r); serve_wanted(r->name) && n > 0 && n_children < CHILDREN_MAX; n--)
 			children[n_children++] = (struct child){.role = r, .ready_fd = -1};
-	}
 	assert(n_children > 0);	/* settings.c lets no others in */
 }
 

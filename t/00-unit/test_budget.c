@@ -25,6 +25,19 @@ all_back(void)
 
 TestSuite(budget, .init = setup, .fini = all_back);
 
+Test(budget, and_never_more_than_its_part_of_the_machine)
+{
+	struct budget a = {0};
+
+	budget_share(50000);
+	cr_expect_eq(budget_charge(&a, 50001), ERR_BYTES_SPENT);
+	cr_expect_eq(budget_charge(&a, 50000), OK);
+	cr_expect_eq(metric_value(M_bytes_refused), 1);
+	budget_share(SIZE_MAX);
+	cr_expect_eq(budget_charge(&a, 50000), OK);
+	budget_close(&a);
+}
+
 Test(budget, the_process_has_a_bound)
 {
 	struct budget a = {0}, b = {0};
