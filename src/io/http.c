@@ -483,8 +483,14 @@ http_adopt(int fd, const struct sockaddr_storage *a)
 	c->part.address = far_address(far);
 	c->family = (uint8_t)a->ss_family;
 	memcpy(c->addr, addr, a->ss_family == AF_INET ? 4 : 16);
-	if (*conf.tls_cert != '\0')
-		c->tls = tls_new();
+	if (*conf.tls_cert == '\0')
+		return;
+	if (budget_charge(&c->part, TLS_HANDSHAKE_BYTES) != OK) {
+		metric_add(M_http_refused, 1);
+		conn_doom(c);
+		return;
+	}
+	c->tls = tls_new();	/* charge_part sets it right once something comes out of it */
 }
 
 static void on_accept(uv_poll_t *h, int status, int events);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, BYTES_PER_FRAME = 512, BURST = 5, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
+enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, BYTES_PER_FRAME = 512, FRAME_HEAD = 9, BURST = 5, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
 
 enum { STREAM_MAGIC = 0x53545232 };
 
@@ -42,6 +42,7 @@ struct h2 {
 	nghttp2_session *s;
 	struct stream *streams;
 	unsigned resets;
+	int64_t passed;		/* bytes that came, less those of frames that were begun */
 	int64_t frames;		/* that may still come, in thousandths; they come back with time, and with what is moved */
 	uint64_t counted;	/* loop_now() of the last of them */
 	uint64_t heard;		/* when the last request began or ended */
@@ -88,23 +89,44 @@ frames_earn(struct h2 *h, size_t bytes)
 		h->frames = conf.http2_frame_rate * 1000 * BURST;
 }
 
+static void
+frame_spend(struct h2 *h, int64_t thousandths)
+{
+	uint64_t now = loop_now();
+
+	h->frames += (int64_t)(now - h->counted) * conf.http2_frame_rate;
+	h->counted = now;
+	frames_earn(h, 0);
+	h->frames -= thousandths;
+	if (h->frames >= 0 || h->calmed)
+		return;
+	h->calmed = true;
+	metric_add(M_http_floods, 1);
+	nghttp2_session_terminate_session(h->s, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* Frames of kinds that we do not know, and those of streams that are over, begin nowhere: nghttp2 steps over them. They count by their bytes. */
+static void
+frames_passed_over(struct h2 *h)
+{
+	if (h->passed <= 0 || conf.http2_frame_rate <= 0)
+		return;
+	frame_spend(h, h->passed * 1000 / BYTES_PER_FRAME);
+	h->passed %= BYTES_PER_FRAME;
+}
+
 static int
 on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd, void *user)
 {
 	struct h2 *h = ((struct conn *)user)->h2;
-	uint64_t now = loop_now();
 
+	(void)s;
+	h->passed -= (int64_t)(FRAME_HEAD + hd->length);
 	if (conf.http2_frame_rate <= 0)
 		return 0;
-	h->frames += (int64_t)(now - h->counted) * conf.http2_frame_rate;
-	h->counted = now;
 	frames_earn(h, hd->type == NGHTTP2_DATA ? hd->length : 0);
-	h->frames -= 1000;
-	if (h->frames >= 0 || h->calmed)
-		return 0;
-	h->calmed = true;
-	metric_add(M_http_floods, 1);
-	return nghttp2_session_terminate_session(s, NGHTTP2_ENHANCE_YOUR_CALM);
+	frame_spend(h, 1000);
+	return 0;
 }
 
 /* A stream that its client began and gave up; the same for one that we gave up for its mistakes. */
@@ -712,7 +734,9 @@ h2_input(struct conn *c, const char *p, size_t n)
 	ssize_t used;
 
 	h->busy = true;		/* answers given from inside are sent after it */
+	h->passed += (int64_t)n;
 	used = nghttp2_session_mem_recv(h->s, (const uint8_t *)p, n);
+	frames_passed_over(h);
 	h->busy = false;
 	if (used < 0) {
 		conn_doom(c);

@@ -292,6 +292,7 @@ void ws_drain(void);
 /* http_tls.c */
 bool tls_setup(const char *cert, const char *key);
 void tls_fini(void);
+enum { TLS_HANDSHAKE_BYTES = 48 * 1024 };	/* what one that is not complete takes, about */
 struct tls *tls_new(void);
 void tls_free(struct tls **tp);
 void tls_input(struct conn *c, const char *p, size_t n);	/* ciphertext in, conn_input out */

@@ -64,6 +64,8 @@ for (const [name, make] of [
   ['pings', () => many(20, () => frame(T.ping, 0, 0, Buffer.alloc(8)))],
   ['acknowledged pings', () => many(20, () => frame(T.ping, F.ack, 0, Buffer.alloc(8)))],
   ['settings', () => many(20, () => settings([[3, 100]]))],
+  ['frames of an unknown kind', () => many(2000, () => frame(0x20, 0, 0, 'x'))],
+  ['windows for streams that are over', (i) => (i === 0 ? Buffer.concat([request(1, [], { path: '/silent' }), frame(T.reset, 0, 1, u32(8))]) : many(2000, () => frame(T.window, 0, 1, u32(1))))],
   ['windows of a byte', () => many(20, () => frame(T.window, 0, 0, u32(1)))],
   ['priorities', () => many(20, () => frame(2, 0, 1, Buffer.from([0, 0, 0, 0, 1])))],
   ['data without bytes', (i) => (i === 0 ? request(1, [], { method: 'POST', end: false }) : many(20, () => frame(T.data, 0, 1)))],

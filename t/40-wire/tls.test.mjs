@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -233,4 +234,38 @@ test('HTTP/2: draining lets open streams finish', { skip }, async () => {
   assert.equal((await late).status, 200);
   await stopped;
   c.destroy();
+});
+
+test('handshakes that do not end have a bound, which others get back', { skip }, async () => {
+  const e = await startEcho({ tls_cert: join(dir, 'cert.pem'), tls_key: join(dir, 'key.pem'), bytes_max: '1m', head_timeout: '60s' });
+  const open = new Set();
+  const all = Array.from({ length: 60 }, () => {
+    const c = net.connect(e.port, '127.0.0.1');
+    open.add(c);
+    c.on('error', () => {});
+    c.on('close', () => open.delete(c));
+    c.write(Buffer.from([22, 3, 1, 2, 0, 1, 0]));
+    return c;
+  });
+  await until(() => open.size <= 21);
+  assert.equal(open.size, 21); // 1 MiB of 48 KiB each
+  for (const c of all) c.destroy();
+  await until(async () => {
+    const c = tls.connect({ port: e.port, host: '127.0.0.1', rejectUnauthorized: false });
+    const ok = await new Promise((done) => (c.once('secureConnect', () => done(true)), c.once('error', () => done(false)), c.once('close', () => done(false))));
+    c.destroy();
+    return ok;
+  });
+  /* a complete one counts no longer */
+  const some = [];
+  for (let i = 0; i < 40; i++) {
+    const socket = tls.connect({ port: e.port, host: '127.0.0.1', rejectUnauthorized: false });
+    await deadline(new Promise((ok, no) => (socket.once('secureConnect', ok), socket.once('error', no))), 'TLS');
+    const w = new Wire(socket);
+    w.send('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.equal((await w.response()).status, 200);
+    some.push(socket);
+  }
+  for (const c of some) c.destroy();
+  await e.stop();
 });
