@@ -65,7 +65,7 @@ err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, 
 char *login_jwt(struct ctx *cx, const struct login *l);
 
 /* What a request has that may be a session, in the order in which it is tried: cookies "a_session_<project>" (the name in lower case; there may be
- * several), their _legacy twins, the member of that name (as it is) of X-Fallback-Cookies, and X-Appwrite-Session. What is no token at all is
+ * several), their _legacy twins, the members of these names (as they are) of X-Fallback-Cookies, and X-Appwrite-Session. What is no token at all is
  * left out, and so is what goes beyond LOGIN_TOKENS_MAX. */
 enum { LOGIN_TOKENS_MAX = 6 };
 struct login_headers {

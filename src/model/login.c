@@ -494,17 +494,19 @@ add_cookies(struct ctx *cx, struct login_tokens *t, struct str header, struct st
 void
 login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out)
 {
-	const char *name = arena_printf(cx->arena, "a_session_%s", project_id);
+	const char *name = arena_printf(cx->arena, "a_session_%s", project_id), *twin = arena_printf(cx->arena, "%s_legacy", name);
 	struct str lower = str_lower(cx->arena, str_c(name));
 	const json_t *j;
 
 	out->n = 0;
 	if (h->cookie.n > 0) {
 		add_cookies(cx, out, h->cookie, lower);
-		add_cookies(cx, out, h->cookie, str_c(arena_printf(cx->arena, "%s_legacy", lower.p)));
+		add_cookies(cx, out, h->cookie, str_lower(cx->arena, str_c(twin)));
 	}
-	if (h->fallback.n > 0 && json_values(h->fallback) <= FALLBACK_VALUES && json_is_object(j = json_parse(cx, h->fallback, NULL)))
+	if (h->fallback.n > 0 && json_values(h->fallback) <= FALLBACK_VALUES && json_is_object(j = json_parse(cx, h->fallback, NULL))) {
 		add_token(cx, out, json_str(json_object_get(j, name)), false);
+		add_token(cx, out, json_str(json_object_get(j, twin)), false);
+	}
 	add_token(cx, out, h->session, false);
 }
 

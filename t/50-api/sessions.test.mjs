@@ -40,6 +40,7 @@ describe('each is tried until one is valid', () => {
 			'the legacy twin': { cookie: `${name}=${d}; ${name}_legacy=${g}` },
 			'two twins': { cookie: `${name}_legacy=${d}; ${name}=${nothing}; ${name}_legacy=${g}` },
 			'the fallback header': { cookie: `${name}=${d}; ${name}_legacy=${d}`, 'x-fallback-cookies': json(plain(good.cookie)) },
+			'the legacy twin in it': { cookie: `${name}=${d}`, 'x-fallback-cookies': JSON.stringify({ [`a_session_${p.id}`]: plain(other.cookie), [`a_session_${p.id}_legacy`]: plain(good.cookie) }) },
 			'X-Appwrite-Session': { cookie: `${name}=${d}`, 'x-fallback-cookies': json(plain(other.cookie)), 'x-appwrite-session': plain(good.cookie) },
 			'X-Appwrite-Session alone': { 'x-appwrite-session': plain(good.cookie) },
 			'the same one often, and then it': { cookie: Array(50).fill(`${name}=${d}`).join('; ') + `; ${name}=${g}` },
