@@ -62,6 +62,16 @@ unseen_line(FILE *tty, const char *prompt, char *out, size_t size)
 	return ok;
 }
 
+/* The API would take it for none, and make a user who cannot sign in. */
+static const char *
+not_empty(const char *where, const char *password)
+{
+	if (*password != '\0')
+		return password;
+	fprintf(stderr, "badal: %s: the password is empty\n", where);
+	return NULL;
+}
+
 /* Twice, since what was typed was not seen. */
 static bool
 asked_secret(char *out, size_t size, bool needed)
@@ -82,6 +92,8 @@ asked_secret(char *out, size_t size, bool needed)
 	if (ok && (needed || *out != '\0'))
 		ok = unseen_line(tty, "Once more: ", again, sizeof again);
 	fclose(tty);
+	if (ok && needed && *out == '\0')
+		ok = not_empty("terminal", out) != NULL;
 	if (ok && strcmp(out, again) != 0) {
 		fprintf(stderr, "badal: the two are not the same\n");
 		ok = false;
@@ -100,12 +112,12 @@ ask_password(const struct args *a, bool needed)
 		return NULL;
 	}
 	if (file != NULL)
-		return line_of_file(file, secret, sizeof secret) ? secret : NULL;
+		return line_of_file(file, secret, sizeof secret) ? not_empty(file, secret) : NULL;
 	if (said != NULL && strcmp(said, "-") == 0)
-		return first_line(stdin, "standard input", secret, sizeof secret) ? secret : NULL;
+		return first_line(stdin, "standard input", secret, sizeof secret) ? not_empty("standard input", secret) : NULL;
 	if (said != NULL)
-		return said;
-	if (env != NULL)
+		return not_empty("--password", said);
+	if (env != NULL && *env != '\0')	/* an empty one is how containers say none */
 		return env;
 	return asked_secret(secret, sizeof secret, needed) ? secret : NULL;
 }

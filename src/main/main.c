@@ -289,6 +289,8 @@ take_option(struct args *a, const struct verb *v, int argc, char **argv, int *i)
 			return main_usage("too many options", "");
 		args_setting(a, name, value);
 	} else {
+		if (args_get(a, o->name) != NULL)
+			return main_usage("said twice: --", o->name);
 		if (a->n_own >= (int)(sizeof a->own / sizeof a->own[0]))
 			return main_usage("too many options", "");
 		a->own[a->n_own].name = o->name;

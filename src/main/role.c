@@ -161,9 +161,11 @@ role_work_fiber(struct ctx *cx, void *arg)
 
 	w->result = w->fn(cx, w->arg);
 	if (w->result != OK && w->why_size > 0) {
-		const char *words = cx->message ? cx->message : err_info(w->result)->message;
+		const char *words = cx->message ? cx->message : err_info(w->result)->message, *detail = cx->detail;
 
-		snprintf(w->why, w->why_size, "%s%s%s%s", words, cx->detail ? " (" : "", cx->detail ? cx->detail : "", cx->detail ? ")" : "");
+		if (detail != NULL && strcmp(detail, db_constraint(cx)) == 0)	/* a name of ours that says nothing to others */
+			detail = NULL;
+		snprintf(w->why, w->why_size, "%s%s%s%s", words, detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
 	}
 	loop_stop();
 }

@@ -78,11 +78,24 @@ describe('without a server', () => {
 			['project', 'create'], ['project', 'create', '--name='], ['project', 'create', '--name=A', '--id=-bad'], ['project', 'create', `--name=${'x'.repeat(129)}`],
 			['platform', 'create', '--project=p', '--type=toaster', '--name=A'], ['key', 'create', '--project=p', '--name=A', '--scopes=everything.read'],
 			['key', 'create', '--project=p', '--name=A'],
+			['user', 'create', '--email=a@example.org', '--email=b@example.org', '--password=correct-horse'], ['user', 'delete', '--id=a', '--id=b', '--yes'],
 		]) {
 			const r = await run(args)
 			assert.equal(r.code, 2, args.join(' '))
 			assert.match(r.err, /^badal: /, args.join(' '))
 		}
+		/* the API takes an empty password for none, and the user could not sign in */
+		const dir = dataDir(), file = path.join(dir, 'password')
+		writeFileSync(file, '\nx\n')
+		for (const verb of [['user', 'create'], ['init']]) {
+			for (const [more, input] of [[['--password=']], [[`--password-file=${file}`]], [['--password=-'], '\n'], [['--password=-'], '\r\n']]) {
+				const r = await run([...verb, '--email=a@example.org', ...more, '--data-dir=/nonexistent/badal'], { input })
+				assert.equal(r.code, 2, `${verb} ${more}`)
+				assert.match(r.err, /: the password is empty$/m)
+			}
+		}
+		assert.match((await run(['user', 'create', '--email=a@example.org'], { env: { BADAL_PASSWORD: '' } })).err, /a password is needed/)
+		rmSync(dir, { recursive: true })
 	})
 })
 
@@ -115,6 +128,8 @@ describe('beside a running server', () => {
 		const endpoint = s.endpoint, key = first.out.match(/\.setKey\('([0-9a-f]{256})'\)/)[1]
 		assert.equal(first.out.split(`setEndpoint('${endpoint}').setProject('demo')`).length, 3, first.out)
 		assert.match(first.out, /from 'appwrite'[^]*from 'node-appwrite'/)
+		const taken = await run(['user', 'create', '--email=Ada@example.org', ...at], { env })
+		assert.deepEqual([taken.code, taken.err], [1, 'badal: A user with this id, e-mail or phone exists already.\n'])
 		const again = await run(['init', '--hostname=app.example.test', ...at])
 		assert.equal(again.out, first.out.replaceAll('(made)', '(was there)'))
 		assert.equal(await verb('init', '--hostname=app.example.test', '--print=key'), key)
