@@ -36,7 +36,7 @@ t_10_module_test_fetch_stream_LDADD = $(MODULE_LIBS)
 
 check_PROGRAMS += t/10-module/test_identity
 TESTS += t/10-module/test_identity
-t_10_module_test_identity_SOURCES = t/10-module/test_identity.c $(SERVERS)
+t_10_module_test_identity_SOURCES = t/10-module/test_identity.c t/10-module/space.h $(SERVERS)
 t_10_module_test_identity_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_identity_LDADD = $(MODULE_LIBS)
 check_PROGRAMS += t/10-module/test_schema
@@ -53,13 +53,13 @@ t_10_module_test_jobs_LDADD = $(MODULE_LIBS)
 
 check_PROGRAMS += t/10-module/test_upkeep
 TESTS += t/10-module/test_upkeep
-t_10_module_test_upkeep_SOURCES = t/10-module/test_upkeep.c $(SERVERS)
+t_10_module_test_upkeep_SOURCES = t/10-module/test_upkeep.c t/10-module/space.h $(SERVERS)
 t_10_module_test_upkeep_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_upkeep_LDADD = $(MODULE_LIBS)
 
 check_PROGRAMS += t/10-module/test_blob
 TESTS += t/10-module/test_blob
-t_10_module_test_blob_SOURCES = t/10-module/test_blob.c $(SERVERS)
+t_10_module_test_blob_SOURCES = t/10-module/test_blob.c t/10-module/space.h $(SERVERS)
 t_10_module_test_blob_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_blob_LDADD = $(MODULE_LIBS)
 

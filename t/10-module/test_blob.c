@@ -8,42 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/conf.h"
-#include "core/fiber.h"
-#include "core/gen.h"
-#include "core/loop.h"
 #include "core/metric.h"
-#include "io/db.h"
 #include "model/blob.h"
-#include "check.h"
-#include "servers.h"
+#include "space.h"
 
 static struct project p = {.id = "proj", .internal = 1, .schema = "p_1", .name = "Project"};
 static const struct blob_place at = {&p, "files", 1}, at11 = {&p, "files", 11};
 static char dir[64];
-
-static struct {
-	void (*fn)(struct ctx *cx);
-} test;
-
-static void
-prepare(struct ctx *cx)
-{
-	const char *top = getenv("srcdir");
-
-	GOOD(db_migrate(cx, arena_printf(cx->arena, "%s/sql", top ? top : ".")));
-	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, p.schema)));
-	test.fn(cx);
-}
-
-static void
-on_fiber(struct ctx *cx, void *arg)
-{
-	(void)arg;
-	prepare(cx);
-	db_fini();
-	loop_stop();
-}
 
 static void
 run(void (*fn)(struct ctx *cx))
@@ -54,17 +25,10 @@ run(void (*fn)(struct ctx *cx))
 	cr_assert(conf_load(NULL, 0, NULL, false));
 	snprintf(dir, sizeof dir, "/tmp/badal-blob-XXXXXX");
 	cr_assert_not_null(mkdtemp(dir));
-	conf.db_url = server_url(server_pg());
 	conf.master_key = "a key of tests";
 	conf.storage_dir = dir;
 	metric_init(1);
-	gen_init();
-	loop_init();
-	db_init();
-	test.fn = fn;
-	fib_spawn_new("test", 120000, on_fiber, NULL);
-	loop_run();
-	servers_clean();
+	space_run((const char *[]){p.schema, NULL}, 120000, fn);
 	snprintf(command, sizeof command, "rm -rf %s", dir);
 	cr_assert_eq(system(command), 0);
 	cr_assert_eq(failures, 0);

@@ -4,41 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/conf.h"
-#include "core/fiber.h"
-#include "core/gen.h"
 #include "core/id.h"
-#include "core/loop.h"
 #include "core/vtime.h"
 #include "model/roles.h"
 #include "svc/teams/team.h"
-#include "check.h"
-#include "servers.h"
+#include "space.h"
 
 static struct project p = {.id = "proj", .internal = 1, .schema = "p_1", .name = "Project"};
-
-static struct {
-	void (*fn)(struct ctx *cx);
-} test;
-
-static void
-prepare(struct ctx *cx)
-{
-	const char *top = getenv("srcdir");
-
-	GOOD(db_migrate(cx, arena_printf(cx->arena, "%s/sql", top ? top : ".")));
-	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, p.schema)));
-	test.fn(cx);
-}
-
-static void
-on_fiber(struct ctx *cx, void *arg)
-{
-	(void)arg;
-	prepare(cx);
-	db_fini();
-	loop_stop();
-}
 
 static void
 run(void (*fn)(struct ctx *cx))
@@ -47,15 +19,8 @@ run(void (*fn)(struct ctx *cx))
 
 	cr_assert_geq(sodium_init(), 0);
 	cr_assert(conf_load(NULL, 2, settings, false));
-	conf.db_url = server_url(server_pg());
 	conf.master_key = "a key of tests";
-	gen_init();
-	loop_init();
-	db_init();
-	test.fn = fn;
-	fib_spawn_new("test", 60000, on_fiber, NULL);
-	loop_run();
-	servers_clean();
+	space_run((const char *[]){p.schema, NULL}, 60000, fn);
 	cr_assert_eq(failures, 0);
 }
 

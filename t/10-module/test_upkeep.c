@@ -3,22 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/conf.h"
-#include "core/fiber.h"
-#include "core/gen.h"
-#include "core/loop.h"
 #include "core/vtime.h"
-#include "io/db.h"
 #include "model/audit.h"
 #include "model/expire.h"
 #include "model/usage.h"
 #include "svc/services.h"
-#include "check.h"
-#include "servers.h"
+#include "space.h"
 
 static struct project one = {.id = "one", .internal = 1, .schema = "p_1", .name = "One"}, two = {.id = "two", .internal = 2, .schema = "p_2", .name = "Two"},
 		      gone = {.id = "gone", .internal = 3, .schema = "p_3", .name = "Gone"};
-static void (*test)(struct ctx *cx);
 
 /* One request, as a route names it. */
 static void
@@ -32,32 +25,11 @@ count(const struct project *p, const char *usage, const char *outer, const char 
 }
 
 static void
-on_fiber(struct ctx *cx, void *arg)
-{
-	const char *top = getenv("srcdir");
-
-	(void)arg;
-	GOOD(db_migrate(cx, arena_printf(cx->arena, "%s/sql", top ? top : ".")));
-	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, one.schema)));
-	GOOD(TX_RUN(cx, tx, db_migrate_project(tx, two.schema)));
-	test(cx);
-	db_fini();
-	loop_stop();
-}
-
-static void
 run(void (*fn)(struct ctx *cx))
 {
 	cr_assert(conf_load(NULL, 0, NULL, false));
-	conf.db_url = server_url(server_pg());
-	gen_init();
 	services_init();
-	loop_init();
-	db_init();
-	test = fn;
-	fib_spawn_new("test", 60000, on_fiber, NULL);
-	loop_run();
-	servers_clean();
+	space_run((const char *[]){one.schema, two.schema, NULL}, 60000, fn);
 	cr_assert_eq(failures, 0);
 }
 
