@@ -70,16 +70,6 @@ cut_value(const struct field *f, struct str *s)
 }
 
 static bool
-cut_char(struct str *s, char c)
-{
-	if (s->n == 0 || s->p[0] != c)
-		return false;
-	s->p++;
-	s->n--;
-	return true;
-}
-
-static bool
 cron_holds(const struct field *f, int n)
 {
 	return n >= f->min && n <= f->max;
@@ -95,7 +85,7 @@ take_special(const struct field *f, struct str s, int value, struct cron *c)
 		c->nearest |= 1u << value;
 	else if ((f->extras & NTH) != 0 && str_ieq(s, STR("l")))
 		c->last |= (uint8_t)(1u << value % 7);
-	else if ((f->extras & NTH) != 0 && cut_char(&s, '#') && (n = cut_number(&s)) >= 1 && n <= 5 && s.n == 0)
+	else if ((f->extras & NTH) != 0 && str_eat(&s, '#') && (n = cut_number(&s)) >= 1 && n <= 5 && s.n == 0)
 		c->nth[value % 7] |= (uint8_t)(1u << n);
 	else
 		return false;
@@ -106,7 +96,7 @@ take_special(const struct field *f, struct str s, int value, struct cron *c)
 static bool
 take_element(const struct field *f, struct str s, struct cron *c, uint64_t *set)
 {
-	bool star = cut_char(&s, '*'), stepped;
+	bool star = str_eat(&s, '*'), stepped;
 	int from = f->min, to = f->max, step = 1;
 
 	if (!star) {
@@ -118,14 +108,14 @@ take_element(const struct field *f, struct str s, struct cron *c, uint64_t *set)
 			return false;
 		if (take_special(f, s, from, c))
 			return true;
-		if (cut_char(&s, '-'))
+		if (str_eat(&s, '-'))
 			to = cut_value(f, &s);
 		else if (s.n > 0)
 			to = f->max;	/* 5/15: from there on; anything else is refused below */
 		if (f == &fields[WEEKDAY] && to == 0 && from > 0)
 			to = 7;		/* fri-sun */
 	}
-	stepped = cut_char(&s, '/');
+	stepped = str_eat(&s, '/');
 	if (stepped && (step = cut_number(&s)) < 1)
 		return false;
 	if (s.n > 0 || !cron_holds(f, to) || from > to || step > f->max)

@@ -48,6 +48,16 @@ str_trim(struct str s)
 	return s;
 }
 
+bool
+str_eat(struct str *s, char c)
+{
+	if (s->n == 0 || s->p[0] != c)
+		return false;
+	s->p++;
+	s->n--;
+	return true;
+}
+
 struct str
 str_cut(struct str *s, char sep)
 {

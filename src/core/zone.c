@@ -45,16 +45,6 @@ zone_drop(void *arg)
 /* ---- the rule: CET-1CEST,M3.5.0,M10.5.0/3 ---- */
 
 static bool
-zone_eat(struct str *s, char c)
-{
-	if (s->n == 0 || s->p[0] != c)
-		return false;
-	s->p++;
-	s->n--;
-	return true;
-}
-
-static bool
 zone_number(struct str *s, int max, int *out)
 {
 	size_t n = 0;
@@ -71,10 +61,10 @@ zone_number(struct str *s, int max, int *out)
 static bool
 clock_of(struct str *s, int64_t *out)
 {
-	int sign = zone_eat(s, '-') ? -1 : 1, h, m = 0, sec = 0;
+	int sign = str_eat(s, '-') ? -1 : 1, h, m = 0, sec = 0;
 
-	(void)zone_eat(s, '+');
-	if (!zone_number(s, 167, &h) || (zone_eat(s, ':') && (!zone_number(s, 59, &m) || (zone_eat(s, ':') && !zone_number(s, 59, &sec)))))
+	(void)str_eat(s, '+');
+	if (!zone_number(s, 167, &h) || (str_eat(s, ':') && (!zone_number(s, 59, &m) || (str_eat(s, ':') && !zone_number(s, 59, &sec)))))
 		return false;
 	*out = sign * ((int64_t)h * HOUR + m * 60 + sec);
 	return true;
@@ -84,33 +74,33 @@ clock_of(struct str *s, int64_t *out)
 static bool
 skip_name(struct str *s)
 {
-	bool quoted = zone_eat(s, '<');
+	bool quoted = str_eat(s, '<');
 	size_t n = 0;
 
 	while (n < s->n && (quoted ? s->p[n] != '>' : (s->p[n] | 32) >= 'a' && (s->p[n] | 32) <= 'z'))
 		n++;
 	s->p += n;
 	s->n -= n;
-	return n > 0 && (!quoted || zone_eat(s, '>'));
+	return n > 0 && (!quoted || str_eat(s, '>'));
 }
 
 static bool
 change_of(struct str *s, struct change *out)
 {
 	*out = (struct change){.at = 2 * HOUR};
-	if (!zone_eat(s, ','))
+	if (!str_eat(s, ','))
 		return false;
-	if (zone_eat(s, 'M')) {
+	if (str_eat(s, 'M')) {
 		out->kind = 'M';
-		if (!zone_number(s, 12, &out->month) || out->month == 0 || !zone_eat(s, '.') || !zone_number(s, 5, &out->week) || out->week == 0 || !zone_eat(s, '.') ||
+		if (!zone_number(s, 12, &out->month) || out->month == 0 || !str_eat(s, '.') || !zone_number(s, 5, &out->week) || out->week == 0 || !str_eat(s, '.') ||
 		    !zone_number(s, 6, &out->day))
 			return false;
 	} else {
-		out->kind = zone_eat(s, 'J') ? 'J' : 0;
+		out->kind = str_eat(s, 'J') ? 'J' : 0;
 		if (!zone_number(s, 365, &out->day))
 			return false;
 	}
-	return !zone_eat(s, '/') || clock_of(s, &out->at);
+	return !str_eat(s, '/') || clock_of(s, &out->at);
 }
 
 static bool
@@ -204,7 +194,7 @@ zone_read_zone(struct str s, struct zone *z)
 		z->offset[i + 1] = (int)big_endian(types + kind * 6, 4);
 	}
 	s = behind(s, size);
-	if (zone_eat(&s, '\n') && s.n > 1 && s.p[s.n - 1] == '\n')
+	if (str_eat(&s, '\n') && s.n > 1 && s.p[s.n - 1] == '\n')
 		z->rule = rule_of((struct str){s.p, s.n - 1}, z);
 	return true;
 }

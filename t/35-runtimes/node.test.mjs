@@ -1,7 +1,7 @@
 /* The runtime server of Node.js: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { start } from './runtime.mjs'
+import { contextIsKept, runsAreApart, start, textsAreKept } from './runtime.mjs'
 
 const command = [process.execPath, '@node/server.mjs']
 const run = (files, how = {}) => start(command, typeof files === 'string' ? { 'index.js': files } : files, { entrypoint: 'index.js', ...how })
@@ -34,7 +34,7 @@ module.exports = async (req, res) => {
 }`, 'data.txt': 'data', 'lib/beside.js': 'module.exports = "beside"' }, { variables: { NAME: 'ä "quoted"\n$(x)' } })
 	const r = await g.old('{"status":201}', { headers: { x: 'y' } })
 	assert.deepEqual(r, { status: 201, response: { payload: '{"status":201}', v: 'ä "quoted"\n$(x)', env: 'ä "quoted"\n$(x)', header: 'y', file: 'data', dir: true, beside: 'beside' }, stdout: 'log 1 {"a":[1]} null\ninfo\nraw', stderr: 'error 7' })
-	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await g.old(JSON.stringify({ send: text }))).response, text)
+	await textsAreKept(g)
 })
 
 test('(context): what comes, and what goes', async () => {
@@ -47,18 +47,7 @@ test('(context): what comes, and what goes', async () => {
 	if (req.path === '/echo') return res.binary(req.bodyBinary)
 	return res.json({ method: req.method, path: req.path, url: req.url, query: req.query, queryString: req.queryString, host: req.host, port: req.port, scheme: req.scheme, headers: req.headers, body: req.body, env: process.env.NAME })
 }` }, { entrypoint: 'index.mjs', variables: { NAME: 'value' } })
-	const r = await f.ask('PATCH', '/a/b?x=1&y=%20z', { headers: { host: 'f.example.test:8080', 'content-type': 'application/json', 'x-forwarded-proto': 'https' }, body: '{"k":[1]}' }), j = JSON.parse(r.text)
-	assert.deepEqual([r.status, r.headers['content-type'], r.logs, r.errors], [200, 'application/json; charset=utf-8', 'one {"a":1}\nthree\n', 'two\n'])
-	assert.ok(Object.keys(j.headers).every((k) => !/^x-(open-runtimes|badal)/.test(k)))
-	delete j.headers
-	assert.deepEqual(j, { method: 'PATCH', path: '/a/b', url: 'https://f.example.test:8080/a/b?x=1&y=%20z', query: { x: '1', y: ' z' }, queryString: 'x=1&y=%20z', host: 'f.example.test', port: 8080, scheme: 'https', body: { k: [1] }, env: 'value' })
-	const b = await f.ask('GET', '/binary')
-	assert.deepEqual([...b.bytes], Array.from({ length: 256 }, (_, i) => i))
-	assert.deepEqual([b.headers['x-mine'], b.headers['x-open-runtimes-log-id']], ['yes', undefined])
-	assert.deepEqual([(await f.ask('GET', '/empty')).status, (await f.ask('GET', '/to')).headers.location, (await f.ask('POST', '/text', { body: 'é' })).text, (await f.ask('POST', '/text')).status], [204, 'https://example.test/', 'é', 418])
-	const bytes = Buffer.from(Array.from({ length: 100000 }, (_, i) => i * 7 & 255))
-	assert.ok((await f.ask('POST', '/echo', { body: bytes, headers: { 'content-type': 'application/octet-stream' } })).bytes.equals(bytes))
-	assert.equal((await f.send('GET', '/', { 'x-open-runtimes-secret': 'wrong' })).status, 500)
+	await contextIsKept(f)
 	assert.equal((await f.send('GET', '/__opr/health')).bytes.toString(), 'OK')
 })
 
@@ -91,8 +80,7 @@ test('what a function gets wrong is told', async () => {
 
 test('runs that overlap have answers and output of their own', async () => {
 	const f = await run(`module.exports = async (req, res) => { const n = req.payload; for (let i = 0; i < 20; i++) { console.log(n); await new Promise((ok) => setImmediate(ok)) } setTimeout(() => console.log('late ' + n), 1); res.send(n) }`)
-	const all = await Promise.all(Array.from({ length: 24 }, (_, i) => f.old(`${i}`)))
-	all.forEach((r, i) => assert.deepEqual(r, { status: 200, response: `${i}`, stdout: Array(20).fill(i).join('\n'), stderr: '' }))
+	await runsAreApart(f)
 	const g = await run(`module.exports = async ({ req, res, log }) => { for (let i = 0; i < 20; i++) { i % 2 ? log(req.bodyText) : console.log(req.bodyText); await new Promise((ok) => setImmediate(ok)) } return res.text(req.bodyText) }`)
 	const more = await Promise.all(Array.from({ length: 24 }, (_, i) => g.ask('POST', '/', { body: `${i}` })))
 	more.forEach((r, i) => assert.deepEqual([r.text, r.logs], [`${i}`, `${i}\n`.repeat(20)]))

@@ -1,5 +1,6 @@
 /* A runtime server of contrib/runtimes without a sandbox, on a socket of its own: start(language, files, { entrypoint, generation, variables }) loads a function and gives
  * old(payload, more) for (req, res), ask(method, path, { headers, body }) for (context). */
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
@@ -51,4 +52,29 @@ export async function start(command, files, { entrypoint, generation, variables 
 			return { status: Number(r.headers['x-badal-status']), headers: r.headers, bytes: r.bytes.subarray(0, b), text: r.bytes.subarray(0, b).toString(), logs: r.bytes.subarray(b, b + l).toString(), errors: r.bytes.subarray(b + l, b + l + e).toString() }
 		},
 	}
+}
+
+/* A function of (context) that logs "one" with an object, "two" as an error and prints "three", and answers by its path: what comes, and what goes. */
+export async function contextIsKept(f) {
+	const r = await f.ask('PATCH', '/a/b?x=1&y=%20z', { headers: { host: 'f.example.test:8080', 'content-type': 'application/json', 'x-forwarded-proto': 'https' }, body: '{"k":[1]}' }), j = JSON.parse(r.text)
+	assert.deepEqual([r.status, r.headers['content-type'], r.logs, r.errors], [200, 'application/json; charset=utf-8', 'one {"a":1}\nthree\n', 'two\n'])
+	assert.ok(Object.keys(j.headers).every((k) => !/^x-(open-runtimes|badal)/.test(k)))
+	delete j.headers
+	assert.deepEqual(j, { method: 'PATCH', path: '/a/b', url: 'https://f.example.test:8080/a/b?x=1&y=%20z', query: { x: '1', y: ' z' }, queryString: 'x=1&y=%20z', host: 'f.example.test', port: 8080, scheme: 'https', body: { k: [1] }, env: 'value' })
+	const b = await f.ask('GET', '/binary')
+	assert.deepEqual([...b.bytes], Array.from({ length: 256 }, (_, i) => i))
+	assert.deepEqual([b.headers['x-mine'], b.headers['x-open-runtimes-log-id']], ['yes', undefined])
+	assert.deepEqual([(await f.ask('GET', '/empty')).status, (await f.ask('GET', '/to')).headers.location, (await f.ask('POST', '/text', { body: 'é' })).text, (await f.ask('POST', '/text')).status], [204, 'https://example.test/', 'é', 418])
+	const bytes = Buffer.from(Array.from({ length: 100000 }, (_, i) => i * 7 & 255))
+	assert.ok((await f.ask('POST', '/echo', { body: bytes, headers: { 'content-type': 'application/octet-stream' } })).bytes.equals(bytes))
+	assert.equal((await f.send('GET', '/', { 'x-open-runtimes-secret': 'wrong' })).status, 500)
+}
+/* A function of (req, res) that prints its payload 20 times, giving way in between, and answers with it: 24 runs at once. */
+export async function runsAreApart(f) {
+	const all = await Promise.all(Array.from({ length: 24 }, (_, i) => f.old(`${i}`)))
+	all.forEach((r, i) => assert.deepEqual(r, { status: 200, response: `${i}`, stdout: Array(20).fill(i).join('\n'), stderr: '' }))
+}
+/* A function of (req, res) that answers with what the payload's `send` says. */
+export async function textsAreKept(f) {
+	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await f.old(JSON.stringify({ send: text }))).response, text)
 }
