@@ -69,6 +69,11 @@ const secrets = {
 		const { userId, secret } = await linkTo(u.email)
 		return (o = {}) => send('PUT', '/account/verification', { userId, secret }, o)
 	},
+	'phone verification': async (u) => {
+		assert.equal((await send('POST', '/account/verification/phone', {}, { cookie: u.cookie })).status, 201)
+		const secret = await code(u.phone)
+		return (o = {}) => send('PUT', '/account/verification/phone', { userId: u.id, secret }, { cookie: u.cookie, ...o })
+	},
 	'magic URL': async (u) => {
 		await send('POST', '/account/sessions/magic-url', { userId: 'unique()', email: u.email })
 		const { userId, secret } = await linkTo(u.email)
@@ -273,6 +278,18 @@ describe('a secret that travels', () => {
 			assert.equal((await u.ok('GET', '/account/sessions')).total, 1, 'the session stays')
 		})
 	}
+
+	test('is good once, of however many at once', async () => {
+		for (const [kind, make] of Object.entries(secrets)) {
+			const u = await p.user()
+			u.phone = number()
+			await p.ok('PATCH', `/users/${u.id}/phone`, { body: { number: u.phone } })
+			const use = await make(u)
+			const all = await Promise.all(Array.from({ length: 5 }, () => use()))
+			assert.deepEqual(all.map((r) => r.status < 300 ? 'good' : r.status >= 400 && r.status < 500).sort(), ['good', true, true, true, true].sort(), `${kind}: ${all.map((r) => r.status)}`)
+			assert.ok((await use()).status >= 400, `${kind}, once more`)
+		}
+	})
 
 	test('ends with its time', async () => {
 		const u = await p.user()
