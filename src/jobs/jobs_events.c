@@ -30,6 +30,7 @@
 
 enum {
 	BATCH = 64, OPS_MAX = 2000, OPS_BYTES = 4 << 20, LEASE_MS = 5000, SAVE_MS = 1000, MARK_MS = 2000, LOOK_MS = 1000, AGAIN = 500,
+	RENEW_MS = 1000, NAP_MS = 5,
 	TRIES_MAX = 5,		/* of an event that a service fails at, although all it needs is there */
 	LIFE_MAX = 64
 };
@@ -51,6 +52,9 @@ struct ear {			/* a shard of the stream */
 	struct place now, mark;	/* mark: what the group is told next */
 	char saved[42];		/* the position as it is written, "": none */
 	uint64_t saved_at;
+	uint64_t leased_at;	/* when the lease was renewed */
+	bool dull;		/* the last entries were nobody's */
+	int64_t caused;		/* jobs so far */
 	int64_t base;		/* entries of the shard before we began; -1: not known */
 	bool ended;		/* an old stream, read to its end */
 	struct stream_pos stuck;	/* an event that failed */
@@ -299,6 +303,7 @@ events_save(struct ctx *cx, struct ear *e, struct heard_out *out)
 		return fail(cx, ERR_BUS, "another reads shard %d", e->shard);
 	snprintf(e->saved, sizeof e->saved, "%s", pos);
 	e->saved_at = loop_now();
+	e->caused += out->n;
 	metric_add(M_triggers_jobs, out->n - r->i);
 	metric_add(M_triggers_full, r->i);
 	if (r->i > 0)
@@ -489,14 +494,18 @@ hear_some(struct ctx *cx, struct ear *e)
 	struct heard_out out = {.cx = cx};
 	const struct bus_reply *list;
 	bool was_newer = me.newer;
+	int64_t caused = e->caused;
 	char pos[42];
 
+	if (e->dull)		/* many events are nobody's: they are taken by the handful */
+		TRY(fib_sleep(cx, NAP_MS));
 	TRY(mark(cx, e));
 	TRY(read_events(cx, e, !was_newer, &list));
 	for (int i = 0; list != NULL && i < list->n; i++)
 		TRY(jobs_events_take_entry(cx, e, &list->v[i], &out));
 	if (out.n > 0 || (strcmp(stream_pos_text(e->now.pos, pos), e->saved) != 0 && e->now.read > 0 && (list == NULL || e->saved_at + SAVE_MS <= loop_now())))
 		TRY(events_save(cx, e, &out));
+	e->dull = list != NULL && list->n < BATCH && e->caused == caused;
 	return list == NULL && was_newer ? look_for_end(cx, e) : OK;
 }
 
@@ -504,12 +513,17 @@ hear_some(struct ctx *cx, struct ear *e)
 static err_t
 ear_round(struct ctx *cx, struct ear *e, bool *idle_out)
 {
-	bool mine = false;
+	bool mine = e->stream[0] != '\0' && loop_now() - e->leased_at < RENEW_MS;
 
 	*idle_out = true;
 	if (me.stream[0] == '\0' || e->shard >= me.shards)
 		return OK;
-	TRY(jobs_lead(cx, arena_printf(cx->arena, STATE ":lease:%d", e->shard), LEASE_MS, &mine));
+	if (!mine) {
+		uint64_t now = loop_now();
+
+		TRY(jobs_lead(cx, arena_printf(cx->arena, STATE ":lease:%d", e->shard), LEASE_MS, &mine));
+		e->leased_at = now;
+	}
 	if (!mine) {
 		e->stream[0] = '\0';
 		return OK;
