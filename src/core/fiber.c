@@ -461,7 +461,8 @@ fib_yield(struct ctx *cx)
 	struct fib *f = running;
 	uint64_t now = uv_hrtime();
 
-	assert(f != NULL);
+	if (f == NULL)
+		return OK;	/* at a start, and in trials: there is nobody to give way to */
 	if (share_began == 0)
 		share_began = now;
 	if (now - share_began < SHARE_NS)

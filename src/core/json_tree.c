@@ -11,14 +11,6 @@
 #include "core/heap.h"
 #include "core/json.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TREE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TREE_ASAN 1
-#endif
-#endif
-
 /* PIECE_MAX: larger ones (a table, a long text) are malloc's, so that those that were outgrown are free at once. */
 enum { ALIGN = 8, PIECE_MAX = 8 * 1024, GROVE_FROM = 32 * 1024 };
 
@@ -105,9 +97,8 @@ tree_free(void *p)
 __attribute__((constructor)) static void
 tree_setup(void)
 {
-#ifndef TREE_ASAN	/* it watches malloc's pieces */
-	json_set_alloc_funcs(tree_alloc, tree_free);
-#endif
+	if (!HEAP_ASAN)
+		json_set_alloc_funcs(tree_alloc, tree_free);
 }
 
 bool
