@@ -229,6 +229,23 @@ describe('a receiver that fails', () => {
 		await r.stop()
 	})
 
+	test('a delivery that is a day old is given up, and what came later goes on; a line that nobody looks after is found', async () => {
+		const r = await receiver({ answer: (d) => (d.body.old ? 500 : 200) }), w = await hook(r.url, ['teams.nobody']), name = `${p.id}/${w.$id}`
+		const redis = (...args) => execFileSync('redis-cli', ['-s', path.join(s.dataDir, 'run', 'redis.sock'), ...args]).toString()
+		const put = (id, time, body) => redis('XADD', `{jobs}:webhooks:line:${name}`, '*', 'h', `${id}\t${time}\t\tteams.[teamId].create\tt`, 'b', body)
+		put('0-1-0', Date.now() - 24 * 3600000 - 1000, '{"old":true}')
+		put('0-2-0', Date.now(), '{"old":false}')
+		redis('HINCRBY', '{jobs}:webhooks:sizes', '', '2')
+		redis('ZADD', '{jobs}:webhooks:lines', '1', name)
+		await until('the later one has come', () => r.all.length === 2)
+		assert.deepEqual(r.all.map((d) => d.text), ['{"old":true}', '{"old":false}'])
+		await until('it is remembered', async () => (await log(w)).length === 3)
+		assert.deepEqual((await log(w)).map((x) => [x.$id, x.status, x.replayable]), [[`0-2-0-${w.$id}`, 'delivered', true], [`0-1-0-${w.$id}`, 'abandoned', true], [`0-1-0-${w.$id}`, 'failed', false]])
+		assert.equal((await s.ok('GET', '/health/queue/webhooks', { project: p.id, key: p.key })).size, 0)
+		await drop(w)
+		await r.stop()
+	})
+
 	test('silent, dripping, refusing, redirecting, endless, cut: each has its reason, and the one beside is not kept waiting', async () => {
 		const sockets = new Set(), raw = async (onRequest) => {
 			const n = net.createServer((c) => { sockets.add(c); c.on('error', () => {}); c.once('data', () => onRequest(c)) })
