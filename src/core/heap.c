@@ -23,11 +23,14 @@
 #include "core/metric.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define HEAP_ASAN 1
+#define HEAP_ASAN true
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define HEAP_ASAN 1
+#define HEAP_ASAN true
 #endif
+#endif
+#ifndef HEAP_ASAN
+#define HEAP_ASAN false
 #endif
 
 enum {
@@ -86,26 +89,23 @@ spare_put(struct spare *s)
 void *
 heap_block(void)
 {
-#ifdef HEAP_ASAN
-	return mem_alloc(HEAP_BLOCK);	/* the leak checker looks for pointers in what it has allocated itself */
-#else
-	void *p = spare_take();
+	void *p;
 
+	if (HEAP_ASAN)
+		return mem_alloc(HEAP_BLOCK);	/* the leak checker looks for pointers in what it has allocated itself */
+	p = spare_take();
 	if (p == NULL && (p = mmap(NULL, HEAP_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED)
 		mem_fatal(HEAP_BLOCK);
 	return p;
-#endif
 }
 
 void
 heap_block_free(void *p)
 {
-#ifdef HEAP_ASAN
-	free(p);
-#else
-	if (!spare_put(p))
+	if (HEAP_ASAN)
+		free(p);
+	else if (!spare_put(p))
 		munmap(p, HEAP_BLOCK);
-#endif
 }
 
 size_t
@@ -210,7 +210,8 @@ heap_on_timer(uv_timer_t *t)
 void
 heap_setup(void)
 {
-#ifndef HEAP_ASAN
+	if (HEAP_ASAN)
+		return;
 	heap_begin = sbrk(0);
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_TOP_PAD, TOP_PAD);
@@ -219,5 +220,4 @@ heap_setup(void)
 	uv_timer_start(&timer, heap_on_timer, LOOK_MS, 0);
 	uv_unref((uv_handle_t *)&timer);
 	tended = true;
-#endif
 }

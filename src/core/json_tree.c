@@ -12,11 +12,14 @@
 #include "core/json.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define TREE_ASAN 1
+#define TREE_ASAN true
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define TREE_ASAN 1
+#define TREE_ASAN true
 #endif
+#endif
+#ifndef TREE_ASAN
+#define TREE_ASAN false
 #endif
 
 /* PIECE_MAX: larger ones (a table, a long text) are malloc's, so that those that were outgrown are free at once. */
@@ -105,9 +108,8 @@ tree_free(void *p)
 __attribute__((constructor)) static void
 tree_setup(void)
 {
-#ifndef TREE_ASAN	/* it watches malloc's pieces */
-	json_set_alloc_funcs(tree_alloc, tree_free);
-#endif
+	if (!TREE_ASAN)		/* it watches malloc's pieces */
+		json_set_alloc_funcs(tree_alloc, tree_free);
 }
 
 bool
