@@ -1,8 +1,9 @@
 /* Identifiers and secrets: libsodium for randomness, hashes and base64. */
 #include "core/id.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,10 +90,18 @@ base64_decode(struct arena *a, struct str s, bool url, struct str *out)
 void
 hmac_sha1(struct str key, struct str msg, unsigned char out[20])
 {
-	unsigned n = 0;
+	static EVP_MAC *mac;	/* finding it takes longer than a short message */
+	OSSL_PARAM sha1[] = {OSSL_PARAM_construct_utf8_string("digest", (char[]){"SHA1"}, 0), OSSL_PARAM_construct_end()};
+	EVP_MAC_CTX *c;
+	size_t n = 0;
 
-	if (HMAC(EVP_sha1(), key.p, (int)key.n, (const unsigned char *)msg.p, msg.n, out, &n) == NULL || n != 20)
+	if (mac == NULL)
+		mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	c = EVP_MAC_CTX_new(mac);
+	if (c == NULL || !EVP_MAC_init(c, (const unsigned char *)key.p, key.n, sha1) || !EVP_MAC_update(c, (const unsigned char *)msg.p, msg.n) ||
+	    !EVP_MAC_final(c, out, &n, 20) || n != 20)
 		abort();
+	EVP_MAC_CTX_free(c);
 }
 
 void

@@ -203,13 +203,17 @@ static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
 	struct fetch_stream *t = fetch_stream_of(arg);
+	curl_socket_t fd;
 
 	(void)purpose;
 	if (!t->f.private_ok && sockaddr_private(&a->addr)) {
 		t->refused = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd >= 0)
+		fetch_loop_opened(fd);
+	return fd;
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
@@ -331,6 +335,22 @@ clean(const char *s)
 	return true;
 }
 
+static const char *
+header_line(struct ctx *cx, const struct fetch_header *h)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, strlen(h->name) + strlen(h->value) + 4);
+	buf_c(&b, h->name);
+	if (h->value[0] != '\0') {
+		BUF_LIT(&b, ": ");
+		buf_c(&b, h->value);
+	} else {
+		buf_ch(&b, ';');	/* curl's word for a header without value */
+	}
+	return buf_view(&b).p;
+}
+
 static err_t
 add_line(struct ctx *cx, struct curl_slist **list, const char *line)
 {
@@ -381,6 +401,7 @@ set_common(struct fetch_stream *t)
 	SET(CONNECTTIMEOUT_MS, (long)(f->connect_ms ? f->connect_ms : CONNECT_TIMEOUT));
 	SET(OPENSOCKETFUNCTION, open_socket);
 	SET(OPENSOCKETDATA, t);
+	SET(CLOSESOCKETFUNCTION, fetch_loop_close);
 #if LIBCURL_VERSION_NUM >= 0x075000
 	SET(PREREQFUNCTION, fetch_on_request);
 	SET(PREREQDATA, t);
@@ -438,8 +459,7 @@ set_http(struct ctx *cx, struct fetch_stream *t)
 
 		if (h->name[0] == '\0' || strpbrk(h->name, ": ") != NULL)
 			return fail(cx, ERR_FETCH_REFUSED, "a header's name is malformed");
-		/* curl sends "name;" as a header without value */
-		TRY(add_line(cx, &t->headers, arena_printf(cx->arena, h->value[0] ? "%s: %s" : "%s;", h->name, h->value)));
+		TRY(add_line(cx, &t->headers, header_line(cx, h)));
 	}
 	if (f->aws_sigv4 == NULL)	/* curl would sign it, although it is not sent */
 		TRY(add_line(cx, &t->headers, "Expect:"));

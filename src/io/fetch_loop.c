@@ -3,15 +3,25 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "core/loop.h"
 
-struct watch {			/* a socket of curl */
+/* A socket of curl. That of a connection is kept until the connection is closed: one that serves again is only looked at again. */
+struct watch {
 	uv_poll_t uv;
 	curl_socket_t fd;
-	int events;
+	int events;		/* 0: not waited for */
 };
+
+struct place {			/* by descriptor */
+	struct watch *w;
+	bool connection;	/* else a pair that curl wakes itself with, and closes without a word */
+};
+static struct place *places;
+static size_t n_places;
 
 static CURLM *multi;
 static uv_timer_t *timer;
@@ -76,7 +86,7 @@ on_socket(uv_poll_t *h, int status, int events)
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
 	curl_multi_socket_action(multi, w->fd, flags, &running);
-	if (status < 0 && !uv_is_closing((uv_handle_t *)h))	/* libuv has stopped it */
+	if (status < 0 && w->events != 0 && !uv_is_closing((uv_handle_t *)h))	/* libuv has stopped it */
 		uv_poll_start(h, w->events, on_socket);
 	fetch_loop_collect();
 }
@@ -85,6 +95,75 @@ static void
 watch_closed(uv_handle_t *h)
 {
 	free(h->data);
+}
+
+static struct place *
+place_of(curl_socket_t fd)
+{
+	if ((size_t)fd >= n_places) {
+		size_t n = (size_t)fd + 64;
+
+		places = mem_realloc(places, n * sizeof *places);
+		memset(places + n_places, 0, (n - n_places) * sizeof *places);
+		n_places = n;
+	}
+	return &places[fd];
+}
+
+static void
+watch_end(struct place *p)
+{
+	if (p->w != NULL)
+		uv_close((uv_handle_t *)&p->w->uv, watch_closed);
+	p->w = NULL;
+}
+
+void
+fetch_loop_opened(curl_socket_t fd)
+{
+	place_of(fd)->connection = true;
+}
+
+int
+fetch_loop_close(void *arg, curl_socket_t fd)
+{
+	struct place *p = place_of(fd);
+
+	(void)arg;
+	watch_end(p);
+	p->connection = false;
+	return close(fd);
+}
+
+static struct watch *
+watch_of(curl_socket_t fd)
+{
+	struct place *p = place_of(fd);
+	struct watch *w;
+
+	if (p->w != NULL)
+		return p->w;
+	w = mem_zalloc(sizeof *w);
+	w->fd = fd;
+	w->uv.data = w;
+	if (uv_poll_init_socket(loop_uv(), &w->uv, fd) != 0) {
+		free(w);
+		return NULL;
+	}
+	return p->w = w;
+}
+
+/* Nobody waits for it now. */
+static void
+watch_rest(struct watch *w)
+{
+	struct place *p = place_of(w->fd);
+
+	w->events = 0;
+	if (p->connection)
+		uv_poll_stop(&w->uv);
+	else
+		watch_end(p);
 }
 
 static int
@@ -97,18 +176,13 @@ set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock)
 	(void)arg;
 	if (what == CURL_POLL_REMOVE) {
 		if (w != NULL)
-			uv_close((uv_handle_t *)&w->uv, watch_closed);
+			watch_rest(w);
 		curl_multi_assign(multi, fd, NULL);
 		return 0;
 	}
 	if (w == NULL) {
-		w = mem_zalloc(sizeof *w);
-		w->fd = fd;
-		w->uv.data = w;
-		if (uv_poll_init_socket(loop_uv(), &w->uv, fd) != 0) {
-			free(w);
+		if ((w = watch_of(fd)) == NULL)
 			return -1;
-		}
 		curl_multi_assign(multi, fd, w);
 	}
 	w->events = events;

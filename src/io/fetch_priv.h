@@ -15,6 +15,9 @@ void fetch_loop_start(void (*done)(void *transfer, CURLcode result));
 void fetch_loop_stop(void);
 bool fetch_loop_add(CURL *easy);	/* false: curl takes no more */
 void fetch_loop_remove(CURL *easy);	/* not one that is done */
+/* A socket of a connection, made by CURLOPT_OPENSOCKETFUNCTION; CURLOPT_CLOSESOCKETFUNCTION is the other. */
+void fetch_loop_opened(curl_socket_t fd);
+int fetch_loop_close(void *arg, curl_socket_t fd);
 /* A pause of this handle may be over: goes on both ways now. Not from within curl's callbacks. Not CURLE_OK: a callback refused what curl
  * held back, and the transfer is to be given up. */
 CURLcode fetch_loop_go_on(CURL *easy);

@@ -127,7 +127,8 @@ written(double v)
 
 Test(json, floats_as_the_protocol_prints_them)
 {
-	static const struct { double v; const char *text; } rows[] = {{0, "0"}, {5, "5"}, {-3, "-3"}, {0.1, "0.1"}, {1e20, "1.0e+20"},
+	static const struct { double v; const char *text; } rows[] = {{0, "0"}, {5, "5"}, {-3, "-3"}, {0.1, "0.1"}, {1e20, "1.0e+20"}, {1e15, "1000000000000000"}, {12345678901234567.0, "12345678901234568"}, {1e17, "1.0e+17"},
+	    {-0.0, "-0"}, {5e-324, "5.0e-324"}, {0.0001, "0.0001"}, {0.00001, "1.0e-5"},
 	    {1.5e-7, "1.5e-7"}, {1.7976931348623157e308, "1.7976931348623157e+308"}, {3.14159265, "3.14159265"}, {NAN, "null"}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -1,8 +1,10 @@
 /* Events and shapes: expanded names, the message, what may be subscribed to, JSON by table. */
 #include <criterion/criterion.h>
 
+#include "core/gen.h"
 #include "core/vtime.h"
 #include "model/event.h"
+#include "model/hear.h"
 #include "model/project.h"
 #include "svc/databases/database.h"
 #include "svc/services.h"
@@ -113,6 +115,41 @@ Test(event, message)
 	cr_expect_eq(json_integer_value(json_object_get(j, "f")), EVENT_ROLES);
 	cr_expect(str_is(json_str(json_array_get(json_object_get(j, "k"), 0)),
 	    arena_printf(cx.arena, "%llu", (unsigned long long)str_hash_stable(STR("user:p:u")))));
+}
+
+Test(event, header_is_looked_at_without_reading_it)
+{
+	const struct event ev = {.kind = &ev_document_create, .project = "p", .ids = {"d", "c", "x"}, .stale = {"user:p:u", "x"}};
+	struct ctx deep = cx;
+	struct str text = event_message(&cx, &ev), head = str_cut(&text, '\n'), project, pattern;
+	uint32_t before = gen_of(STR("user:p:u")), other = gen_of(STR("x"));
+	struct heard h;
+
+	cr_assert(heard_peek(head, &project, &pattern));
+	cr_expect(str_is(project, "p"));
+	cr_expect(str_is(pattern, ev_document_create.pattern));
+	heard_bump(head);
+	cr_expect_neq(gen_of(STR("user:p:u")), before);
+	cr_expect_neq(gen_of(STR("x")), other);
+	cr_expect_not(heard_peek(STR("{\"e\":\"x\"}"), &project, &pattern));
+	cr_expect_not(heard_peek(STR("{\"p\":\"x"), &project, &pattern));
+	heard_bump(STR("{\"p\":\"p\",\"r\":[\"1\"]}"));	/* no keys: nothing happens */
+	heard_bump(STR("\"]}"));
+	deep.depth = 3;
+	text = event_message(&deep, &ev);
+	head = str_cut(&text, '\n');
+	before = gen_of(STR("x"));
+	heard_bump(head);
+	cr_expect_neq(gen_of(STR("x")), before);
+	cr_assert(heard_read(&cx, "id", head, text, &h));
+	cr_expect_eq(h.depth, 3);
+	cr_expect_eq(h.n_ids, 3);
+	cr_expect_null(h.actor);
+	cr_expect_eq(h.names.n, 22);
+	cr_expect(heard_one_of(&h, &(struct strs){2, true, (const char *[]){"users.*", "databases.*.collections.c.documents.*.create"}}));
+	cr_expect_not(heard_one_of(&h, &(struct strs){3, true, (const char *[]){"", "d", "databases.*.collections.c.documents.*.update"}}));
+	cr_expect_not(heard_read(&cx, "id", STR("{\"p\":\"p\",\"e\":\"a.[b].c\",\"v\":[]}"), STR("[]"), &h));
+	cr_expect_not(heard_read(&cx, "id", STR("{\"p\":\"p\",\"e\":\"a.[b].c\",\"v\":[\"1\",\"2\",\"3\",\"4\"]}"), STR("[]"), &h));
 }
 
 Test(event, message_without_payload_or_channels)

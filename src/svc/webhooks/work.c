@@ -22,6 +22,7 @@ enum {
 	TURN_MS = 30 * 1000,	/* a run takes so long, and ends when what is under way has ended */
 	LOOK_MS = 100,		/* a line that is being worked on wakes nobody: who has room looks */
 	LIVE_MS = 15 * 1000,	/* between signs of life */
+	GATHER_MS = 3,		/* an answer waits for others so long, to be written down together */
 	SLOW_MS = 1000,
 	CROWD = 300,		/* so many under way in this process: then one of each webhook */
 	BACKOFF_MIN = 5000, BACKOFF_MAX = 3600 * 1000,
@@ -46,14 +47,14 @@ struct work {
 	struct project *p;
 	struct webhook *w;	/* NULL: it is gone, or off */
 	struct slot *first, **last;
-	int n, under_way, window;
+	int n, under_way, ended, window;	/* ended: of these, not told yet */
 	size_t bytes;
 	const char *read_to;	/* place of the last that was read */
 	bool more;		/* the line may have more */
 	bool failed, lost;	/* a try failed; the line is another's */
 	bool ending;		/* nothing is begun any more */
 	int64_t attempts;
-	uint64_t began, lived, looked;
+	uint64_t began, lived, looked, told;
 	struct fib_event change;
 };
 
@@ -70,6 +71,7 @@ slot_fiber(struct ctx *cx, void *arg)
 	deliver(cx, k->p, k->w, &s->d, &s->o);
 	s->state = SLOT_ENDED;
 	k->under_way--;
+	k->ended++;
 	metric_set(M_webhooks_under_way, --all_under_way);
 	fib_signal(&k->change);
 }
@@ -213,6 +215,8 @@ work_tell(struct ctx *cx, struct work *k)
 	bool well = false;
 	int n = 0;
 
+	k->ended = 0;
+	k->told = loop_now();
 	for (struct slot *s = k->first; s != NULL; s = s->next) {
 		if (s->state != SLOT_ENDED)
 			continue;
@@ -262,7 +266,7 @@ static err_t
 wait(struct ctx *cx, struct work *k)
 {
 	bool room = k->under_way < k->window && !k->failed && !k->ending;
-	err_t e = fib_await_for(cx, &k->change, k->under_way > 0 && room ? LOOK_MS : k->under_way > 0 ? LIVE_MS : LOOK_MS);
+	err_t e = fib_await_for(cx, &k->change, k->ended > 0 ? GATHER_MS : k->under_way > 0 && !room ? LIVE_MS : LOOK_MS);
 
 	return e == ERR_TIMEOUT ? OK : e;
 }
@@ -272,8 +276,10 @@ step(struct ctx *cx, struct work *k, bool *done_out)
 {
 	bool room;
 
-	TRY(work_tell(cx, k));
-	TRY(take_out(cx, k, went_well));
+	if (k->ended == 0 || k->ended >= k->window / 2 || k->under_way == 0 || loop_now() - k->told >= GATHER_MS) {
+		TRY(work_tell(cx, k));
+		TRY(take_out(cx, k, went_well));
+	}
 	k->ending = k->ending || k->failed || k->lost || jobs_drained || loop_now() - k->began >= TURN_MS;
 	room = k->n < READ / 2 && k->bytes < READ_BYTES;
 	if (!k->ending && room && (k->more || k->n == 0 || loop_now() - k->looked >= LOOK_MS))
@@ -281,7 +287,7 @@ step(struct ctx *cx, struct work *k, bool *done_out)
 	fib_event_reset(&k->change);
 	if (!k->ending)
 		begin_some(k);
-	*done_out = k->under_way == 0 && (k->ending || k->n == 0);
+	*done_out = k->under_way == 0 && k->ended == 0 && (k->ending || k->n == 0);
 	return *done_out ? OK : wait(cx, k);
 }
 
@@ -406,6 +412,7 @@ wait_for_all(struct work *k)
 		if (s->state == SLOT_UNDER_WAY)
 			fib_cancel(s->cx.fib);
 	fib_shield(k->cx, true);
+	k->cx->deadline = 0;
 	while (k->under_way > 0) {
 		fib_event_reset(&k->change);
 		if (fib_await(k->cx, &k->change) != OK)
