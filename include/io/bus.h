@@ -13,6 +13,11 @@ struct bus_reply {		/* a copy in the asker's arena */
 	struct bus_reply *v;
 };
 
+/* A number as an argument, in cx's arena. */
+struct str bus_number(struct ctx *cx, int64_t n);
+/* The value of a field, of a reply that lists fields and values; STR_NONE: it is not there, or the reply is none such. */
+struct str bus_field(const struct bus_reply *fields, const char *name);
+
 void bus_init(void);		/* connects (conf.redis) and reconnects with back-off for ever */
 void bus_fini(void);
 bool bus_up(void);

@@ -24,8 +24,9 @@ struct line_entry {
 
 /* Awaits. From now on the line is this run's. */
 err_t line_hold(struct ctx *cx, const struct job *job, struct line *out) MUST_CHECK;
-/* Awaits. At most `count` entries behind `after` (NULL: from the first), in order. */
-err_t line_read(struct ctx *cx, const struct line *l, const char *after, int count, struct line_entry **out, int *n_out) MUST_CHECK;
+/* Awaits. At most `count` entries behind `after` (NULL: from the first), in order, and no more once they have `bytes`: one at least, whatever it has. *more_out:
+ * there may be others. */
+err_t line_read(struct ctx *cx, const struct line *l, const char *after, int count, size_t bytes, struct line_entry **out, int *n_out, bool *more_out) MUST_CHECK;
 /* Awaits. These are done, and the holder lives. n may be 0. *mine_out false: somebody else holds the line now, and nothing was done. */
 err_t line_done(struct ctx *cx, const struct line *l, const char *const *at, int n, bool *mine_out) MUST_CHECK;
 /* Awaits. The run ends. With entries left a job for them begins at `when` (ms; 0: at once). The same when another holds it by now: then nothing happens. */

@@ -491,15 +491,6 @@ bus_stream_shards(void)
 
 /* ---- ranges ---- */
 
-static struct str
-reply_field(const struct bus_reply *fields, const char *name)
-{
-	for (int i = 0; i + 1 < fields->n; i += 2)
-		if (fields->v[i].type == BUS_STR && str_is(fields->v[i].s, name))
-			return fields->v[i + 1].s;
-	return STR_NONE;
-}
-
 static bool
 reply_is_entry(const struct bus_reply *e)
 {
@@ -528,8 +519,8 @@ bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos 
 
 		if (!reply_is_entry(&r->v[i]) || !stream_pos_parse(r->v[i].v[0].s, &e->pos))
 			continue;
-		e->header = reply_field(&r->v[i].v[1], "h");
-		e->body = reply_field(&r->v[i].v[1], "b");
+		e->header = bus_field(&r->v[i].v[1], "h");
+		e->body = bus_field(&r->v[i].v[1], "b");
 		(*n_out)++;
 	}
 	return OK;

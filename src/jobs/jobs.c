@@ -275,15 +275,6 @@ job_parse(struct run *r, struct str head, struct str body)
 	return job_id_valid(id);
 }
 
-static struct str
-field(const struct bus_reply *f, const char *name)
-{
-	for (int i = 0; i + 1 < f->n; i += 2)
-		if (str_is(f->v[i].s, name) && f->v[i + 1].type == BUS_STR)
-			return f->v[i + 1].s;
-	return STR_NONE;
-}
-
 static err_t
 malformed(struct ctx *cx, const struct job *job)
 {
@@ -317,7 +308,7 @@ run_new(struct lane *l, const struct bus_reply *entry, int64_t deliveries)
 	r->fn = l->info->fn;
 	r->deaths = deliveries > 0 ? deliveries - 1 : 0;
 	r->job.kind = l->info->kind;
-	if (!job_parse(r, field(&entry->v[1], "h"), field(&entry->v[1], "b")))
+	if (!job_parse(r, bus_field(&entry->v[1], "h"), bus_field(&entry->v[1], "b")))
 		r->fn = malformed;
 	else if (r->deaths > l->info->retries)
 		r->fn = poison;

@@ -139,12 +139,6 @@ write_script(void)
 /* ---- small things ---- */
 
 static struct str
-events_number(struct ctx *cx, int64_t v)
-{
-	return str_c(arena_printf(cx->arena, "%lld", (long long)v));
-}
-
-static struct str
 shard_field(struct ctx *cx, char what, int shard)
 {
 	return str_c(arena_printf(cx->arena, "%c%d", what, shard));
@@ -154,15 +148,6 @@ static struct str
 events_key(struct ctx *cx, const struct ear *e)
 {
 	return str_c(stream_key(STREAM_EVENTS, e->shard, e->stream, arena_alloc(cx->arena, BUS_KEY_MAX)));
-}
-
-static struct str
-events_field(const struct bus_reply *f, const char *name)
-{
-	for (int i = 0; f->type == BUS_LIST && i + 1 < f->n; i += 2)
-		if (str_is(f->v[i].s, name) && f->v[i + 1].type == BUS_STR)
-			return f->v[i + 1].s;
-	return STR_NONE;
 }
 
 /* ---- writing ---- */
@@ -246,18 +231,18 @@ write_op(struct writing *w, const struct heard_op *op)
 
 	if (op->line == NULL) {
 		word(w, STR("j"));
-		word(w, events_number(cx, key_number(w, line_key(cx, op->kind, "", NULL))));
+		word(w, bus_number(cx, key_number(w, line_key(cx, op->kind, "", NULL))));
 		word(w, head);
-		word(w, events_number(cx, body));
+		word(w, bus_number(cx, body));
 		return;
 	}
 	word(w, STR("l"));
-	word(w, events_number(cx, key_number(w, line_key(cx, op->kind, "line", op->line))));
-	word(w, events_number(cx, kind_number(w, op->kind)));
+	word(w, bus_number(cx, key_number(w, line_key(cx, op->kind, "line", op->line))));
+	word(w, bus_number(cx, kind_number(w, op->kind)));
 	word(w, str_c(op->line));
 	word(w, op->head);
-	word(w, events_number(cx, body));
-	word(w, events_number(cx, op->max));
+	word(w, bus_number(cx, body));
+	word(w, bus_number(cx, op->max));
 	word(w, head);
 }
 
@@ -293,8 +278,8 @@ events_save(struct ctx *cx, struct ear *e, struct heard_out *out)
 	w->argv[1] = shard_field(cx, 'p', e->shard);
 	w->argv[2] = str_c(e->saved);
 	w->argv[3] = str_c(pos);
-	w->argv[4] = events_number(cx, time_now_ms());
-	w->argv[5] = events_number(cx, w->n_bodies);
+	w->argv[4] = bus_number(cx, time_now_ms());
+	w->argv[5] = bus_number(cx, w->n_bodies);
 	v = arena_array(cx->arena, struct str, w->n_keys + w->n_argv);
 	memcpy(v, w->keys, sizeof *v * (size_t)w->n_keys);
 	memcpy(v + w->n_keys, w->argv, sizeof *v * (size_t)w->n_argv);
@@ -392,7 +377,7 @@ jobs_events_take_entry(struct ctx *cx, struct ear *e, const struct bus_reply *en
 
 	if (entry->type != BUS_LIST || entry->n != 2 || !stream_pos_parse(entry->v[0].s, &pos) || stream_pos_cmp(pos, e->now.pos) <= 0)
 		return OK;
-	err = take_event(cx, pos, events_field(&entry->v[1], "h"), events_field(&entry->v[1], "b"), out);
+	err = take_event(cx, pos, bus_field(&entry->v[1], "h"), bus_field(&entry->v[1], "b"), out);
 	if (err != OK) {
 		*out = before;
 		if (!give_up(cx, e, pos, err))
@@ -414,7 +399,7 @@ read_events(struct ctx *cx, struct ear *e, bool block, const struct bus_reply **
 
 	v[argc++] = STR("XREAD");
 	v[argc++] = STR("COUNT");
-	v[argc++] = events_number(cx, BATCH);
+	v[argc++] = bus_number(cx, BATCH);
 	if (block) {
 		v[argc++] = STR("BLOCK");
 		v[argc++] = STR(BLOCK_MS);
@@ -438,7 +423,7 @@ mark(struct ctx *cx, struct ear *e)
 	if (e->mark.at + MARK_MS > loop_now())
 		return OK;
 	TRY(bus_link_script(cx, e->link, &r, mark_lua, 1, BUS(events_key(cx, e), STR(GROUP), str_c(stream_pos_text(e->mark.pos, pos)),
-	    e->base >= 0 ? events_number(cx, e->base + e->mark.read) : STR(""), str_c(stream_pos_text(e->now.pos, now)))));
+	    e->base >= 0 ? bus_number(cx, e->base + e->mark.read) : STR(""), str_c(stream_pos_text(e->now.pos, now)))));
 	if (r->type == BUS_INT && r->i >= 0)
 		e->base = r->i - e->now.read;
 	e->mark = e->now;
@@ -606,8 +591,8 @@ announced_of(const struct bus_reply *entry, struct announced *out)
 {
 	if (entry->type != BUS_LIST || entry->n != 2)
 		return false;
-	*out = (struct announced){.name = events_field(&entry->v[1], "g"), .life = events_field(&entry->v[1], "l")};
-	return out->name.n > 0 && out->name.n < BUS_NAME_MAX && out->life.n < LIFE_MAX && str_to_i64(events_field(&entry->v[1], "n"), &out->shards) && out->shards >= 1 &&
+	*out = (struct announced){.name = bus_field(&entry->v[1], "g"), .life = bus_field(&entry->v[1], "l")};
+	return out->name.n > 0 && out->name.n < BUS_NAME_MAX && out->life.n < LIFE_MAX && str_to_i64(bus_field(&entry->v[1], "n"), &out->shards) && out->shards >= 1 &&
 	    out->shards <= BUS_SHARDS_MAX;
 }
 
@@ -640,7 +625,7 @@ next_of(const struct bus_reply *list, struct str current, struct announced *out)
 static struct str
 left_at(struct ctx *cx, const struct bus_reply *state, int64_t shards, const struct announced *next)
 {
-	struct str life = events_field(state, "l");
+	struct str life = bus_field(state, "l");
 	struct buf b;
 
 	if (life.n == 0 || !str_eq(life, next->life))
@@ -648,7 +633,7 @@ left_at(struct ctx *cx, const struct bus_reply *state, int64_t shards, const str
 	buf_init(&b, cx->arena, 64);
 	buf_i64(&b, shards);
 	for (int i = 0; i < shards; i++) {
-		struct str at = events_field(state, shard_field(cx, 'p', i).p);
+		struct str at = bus_field(state, shard_field(cx, 'p', i).p);
 
 		buf_ch(&b, i == 0 ? ' ' : ',');
 		buf_str(&b, at.n > 0 ? at : STR("0-0"));
@@ -660,7 +645,7 @@ static bool
 all_ended(struct ctx *cx, const struct bus_reply *state, int64_t shards)
 {
 	for (int i = 0; i < shards; i++)
-		if (events_field(state, shard_field(cx, 'd', i).p).n == 0)
+		if (bus_field(state, shard_field(cx, 'd', i).p).n == 0)
 			return false;
 	return true;
 }
@@ -700,13 +685,13 @@ find_stream(struct ctx *cx)
 
 	TRY(bus_cmd(cx, &list, BUS(STR("XRANGE"), STR(BUS_CURRENT), STR("-"), STR("+"))));
 	TRY(bus_cmd(cx, &state, BUS(STR("HGETALL"), STR(STATE))));
-	name = events_field(state, "g");
-	life = events_field(state, "l");
+	name = bus_field(state, "g");
+	life = bus_field(state, "l");
 	newer = next_of(list, name, &next);
-	if (name.n > 0 && (name.n >= sizeof me.stream || life.n >= sizeof me.life || !str_to_i64(events_field(state, "n"), &shards) || shards < 1 || shards > BUS_SHARDS_MAX))
+	if (name.n > 0 && (name.n >= sizeof me.stream || life.n >= sizeof me.life || !str_to_i64(bus_field(state, "n"), &shards) || shards < 1 || shards > BUS_SHARDS_MAX))
 		return fail(cx, ERR_BUS, "%s is malformed", STATE);
 	if (newer && (name.n == 0 || all_ended(cx, state, shards))) {
-		TRY(bus_script(cx, &r, next_lua, 1, BUS(STR(STATE), name.n > 0 ? name : STR(""), next.name, events_number(cx, next.shards),
+		TRY(bus_script(cx, &r, next_lua, 1, BUS(STR(STATE), name.n > 0 ? name : STR(""), next.name, bus_number(cx, next.shards),
 		    next.life.n > 0 ? next.life : STR(""), left_at(cx, state, shards, &next))));
 		fib_signal(&jobs.news);	/* look again */
 		return OK;
@@ -714,7 +699,7 @@ find_stream(struct ctx *cx)
 	if (name.n == 0)
 		return OK;
 	if (!str_is(name, me.stream) || me.shards != shards)
-		note_was(events_field(state, "w"));
+		note_was(bus_field(state, "w"));
 	snprintf(me.stream, sizeof me.stream, "%.*s", STR_FMT(name));
 	snprintf(me.life, sizeof me.life, "%.*s", life.n > 0 ? (int)life.n : 0, life.n > 0 ? life.p : "");
 	me.shards = (int)shards;

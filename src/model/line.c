@@ -47,6 +47,22 @@ static const char done_lua[] =
     "end\n"
     "return 1";
 
+/* KEYS: line; ARGV: from, count, bytes. A few at a time, so that what is too much is not fetched to be thrown away. */
+static const char read_lua[] =
+    "local from, left, bytes, out = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), {}\n"
+    "while left > 0 do\n"
+    "  local v = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', math.min(left, 8))\n"
+    "  for _, e in ipairs(v) do\n"
+    "    if #out > 0 and bytes <= 0 then return {1, out} end\n"
+    "    out[#out + 1] = e\n"
+    "    bytes = bytes - #e[2][2] - #e[2][4]\n"
+    "    from = '(' .. e[1]\n"
+    "  end\n"
+    "  if #v < math.min(left, 8) then return {0, out} end\n"
+    "  left = left - #v\n"
+    "end\n"
+    "return {1, out}";
+
 /* KEYS: lines holders sizes line kind later; ARGV: name token now when jobhead. */
 static const char leave_lua[] =
     "if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end\n"
@@ -79,12 +95,6 @@ line_key(struct ctx *cx, const char *kind, const char *what, const char *name)
 	return str_c(arena_printf(cx->arena, JOB_KEYS "%s%s%s%s%s", kind, what[0] ? ":" : "", what, name ? ":" : "", name ? name : ""));
 }
 
-static struct str
-number(struct ctx *cx, int64_t v)
-{
-	return str_c(arena_printf(cx->arena, "%lld", (long long)v));
-}
-
 /* Of a job that looks after a line: another id each time, for it is another job. */
 static struct str
 line_job_head(struct ctx *cx, const char *project)
@@ -99,30 +109,26 @@ line_hold(struct ctx *cx, const struct job *job, struct line *out)
 
 	*out = (struct line){.kind = job->kind, .project = job->project, .name = str_dup(cx->arena, job->payload), .token = id_unique(cx->arena)};
 	return bus_script(cx, &r, hold_lua, 2, BUS(line_key(cx, out->kind, "lines", NULL), line_key(cx, out->kind, "holders", NULL), str_c(out->name),
-	    str_c(out->token), number(cx, time_now_ms() + LINE_LEASE)));
-}
-
-static struct str
-line_field(const struct bus_reply *f, const char *name)
-{
-	for (int i = 0; i + 1 < f->n; i += 2)
-		if (str_is(f->v[i].s, name) && f->v[i + 1].type == BUS_STR)
-			return f->v[i + 1].s;
-	return STR_NONE;
+	    str_c(out->token), bus_number(cx, time_now_ms() + LINE_LEASE)));
 }
 
 err_t
-line_read(struct ctx *cx, const struct line *l, const char *after, int count, struct line_entry **out, int *n_out)
+line_read(struct ctx *cx, const struct line *l, const char *after, int count, size_t bytes, struct line_entry **out, int *n_out, bool *more_out)
 {
 	struct str from = after != NULL ? str_c(arena_printf(cx->arena, "(%s", after)) : STR("-");
+	const struct bus_reply *list;
 	struct bus_reply *r;
 
 	*n_out = 0;
-	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), line_key(cx, l->kind, "line", l->name), from, STR("+"), STR("COUNT"), number(cx, count))));
-	*out = arena_array(cx->arena, struct line_entry, (r->type == BUS_LIST ? r->n : 0) + 1);
-	for (int i = 0; r->type == BUS_LIST && i < r->n; i++)
-		if (r->v[i].type == BUS_LIST && r->v[i].n == 2 && r->v[i].v[1].type == BUS_LIST)
-			(*out)[(*n_out)++] = (struct line_entry){str_dup(cx->arena, r->v[i].v[0].s), line_field(&r->v[i].v[1], "h"), line_field(&r->v[i].v[1], "b")};
+	TRY(bus_script(cx, &r, read_lua, 1, BUS(line_key(cx, l->kind, "line", l->name), from, bus_number(cx, count), bus_number(cx, (int64_t)bytes))));
+	if (r->type != BUS_LIST || r->n != 2 || r->v[1].type != BUS_LIST)
+		return fail(cx, ERR_BUS, "a line cannot be read");
+	*more_out = r->v[0].i == 1;
+	list = &r->v[1];
+	*out = arena_array(cx->arena, struct line_entry, list->n + 1);
+	for (int i = 0; i < list->n; i++)
+		if (list->v[i].type == BUS_LIST && list->v[i].n == 2)
+			(*out)[(*n_out)++] = (struct line_entry){str_dup(cx->arena, list->v[i].v[0].s), bus_field(&list->v[i].v[1], "h"), bus_field(&list->v[i].v[1], "b")};
 	return OK;
 }
 
@@ -138,7 +144,7 @@ line_done(struct ctx *cx, const struct line *l, const char *const *at, int n, bo
 	v[3] = line_key(cx, l->kind, "line", l->name);
 	v[4] = str_c(l->name);
 	v[5] = str_c(l->token);
-	v[6] = number(cx, time_now_ms() + LINE_LEASE);
+	v[6] = bus_number(cx, time_now_ms() + LINE_LEASE);
 	for (int i = 0; i < n; i++)
 		v[7 + i] = str_c(at[i]);
 	TRY(bus_script(cx, &r, done_lua, 4, 7 + n, v));
@@ -153,14 +159,14 @@ line_leave(struct ctx *cx, const struct line *l, int64_t when)
 
 	return bus_script(cx, &r, leave_lua, 6, BUS(line_key(cx, l->kind, "lines", NULL), line_key(cx, l->kind, "holders", NULL),
 	    line_key(cx, l->kind, "sizes", NULL), line_key(cx, l->kind, "line", l->name), line_key(cx, l->kind, "", NULL), line_key(cx, l->kind, "later", NULL),
-	    str_c(l->name), str_c(l->token), number(cx, time_now_ms()), number(cx, when), line_job_head(cx, l->project)));
+	    str_c(l->name), str_c(l->token), bus_number(cx, time_now_ms()), bus_number(cx, when), line_job_head(cx, l->project)));
 }
 
 err_t
 line_wake_lost(struct ctx *cx, const char *kind)
 {
 	enum { MOST = 64 };
-	struct str v[3 + MOST] = {line_key(cx, kind, "lines", NULL), line_key(cx, kind, "", NULL), number(cx, time_now_ms())};
+	struct str v[3 + MOST] = {line_key(cx, kind, "lines", NULL), line_key(cx, kind, "", NULL), bus_number(cx, time_now_ms())};
 	struct bus_reply *r;
 
 	for (int i = 0; i < MOST; i++)
@@ -193,7 +199,7 @@ line_put(struct ctx *cx, const char *kind, const char *name, const char *project
 		buf_c(&lua, put_one_lua);
 	}
 	TRY(bus_script(cx, &r, lua.p, 4, BUS(line_key(cx, kind, "line", name), line_key(cx, kind, "", NULL), line_key(cx, kind, "lines", NULL),
-	    line_key(cx, kind, "sizes", NULL), str_c(name), head, body, number(cx, max), number(cx, time_now_ms()), line_job_head(cx, project))));
+	    line_key(cx, kind, "sizes", NULL), str_c(name), head, body, bus_number(cx, max), bus_number(cx, time_now_ms()), line_job_head(cx, project))));
 	*put_out = r->type == BUS_INT && r->i == 1;
 	return OK;
 }

@@ -1,7 +1,7 @@
 /* Interned strings: a name is a number while somebody holds it.
  *
  * The table holds numbers, open addressing with backward shift, so there are no graves to sweep. One that is too small or too large is left for
- * another step by step, a run of places that are taken at a time: half a million names at once would be 20 ms in which nothing else runs. */
+ * another step by step (leave.c). */
 #include "rt_priv.h"
 
 #include <assert.h>
@@ -16,9 +16,7 @@ static struct atom **atoms;	/* by number; 0 is never used */
 static uint32_t n_atoms, cap_atoms;
 static uint32_t *free_list, n_free, cap_free;
 static uint32_t *table, table_size, used;
-static uint32_t *old, old_size, old_at, old_left;	/* the table before: NULL none; where to go on, an empty place or the first of a run; how many are left */
-
-enum { MOVE_STEP = 32 };	/* places */
+static uint32_t *old;		/* the table before; NULL: none */
 
 static uint32_t
 atom_hash_of(atom_t space, struct str s)
@@ -38,21 +36,25 @@ atom_place(uint32_t number)
 	table[i] = number;
 }
 
-/* Some more of the old table. It ends between two runs, so that what is left in it is found. */
-static void
-atom_move_on(uint32_t places)
+static bool
+atom_taken(uint32_t place)
 {
-	if (old == NULL)
-		return;
-	for (uint32_t i = 0; old_left > 0 && (i < places || old[old_at] != 0); i++) {
-		if (old[old_at] != 0) {
-			atom_place(old[old_at]);
-			old[old_at] = 0;
-			old_left--;
-		}
-		old_at = (old_at + 1) & (old_size - 1);
-	}
-	if (old_left > 0)
+	return old[place] != 0;
+}
+
+static void
+atom_move(uint32_t place)
+{
+	atom_place(old[place]);
+	old[place] = 0;
+}
+
+static struct leaving leaving = {.taken = atom_taken, .move = atom_move};
+
+static void
+atom_leave(uint32_t places)
+{
+	if (!leave_on(&leaving, places))
 		return;
 	free(old);
 	old = NULL;
@@ -61,14 +63,14 @@ atom_move_on(uint32_t places)
 static void
 atom_resize(uint32_t size)
 {
-	atom_move_on(UINT32_MAX);
+	uint32_t before = table_size;
+
+	atom_leave(UINT32_MAX);
 	old = table;
-	old_size = table_size;
-	old_left = used;
 	table = mem_zalloc(size * sizeof *table);
 	table_size = size;
-	for (old_at = 0; old != NULL && old[old_at] != 0;)
-		old_at++;
+	leave_begin(&leaving, before, used);
+	atom_leave(0);
 }
 
 static uint32_t
@@ -90,7 +92,7 @@ atom_lookup(atom_t space, struct str s, uint32_t hash)
 {
 	uint32_t number = atom_lookup_in(table, table_size, space, s, hash);
 
-	return number != 0 ? number : atom_lookup_in(old, old_size, space, s, hash);
+	return number != 0 ? number : atom_lookup_in(old, leaving.size, space, s, hash);
 }
 
 atom_t
@@ -129,7 +131,7 @@ atom_get(atom_t space, struct str s)
 	a->text[s.n] = '\0';
 	number = number_new();
 	atoms[number] = a;
-	atom_move_on(MOVE_STEP);
+	atom_leave(LEAVE_STEP);
 	if ((used + 1) * 4 > table_size * 3)
 		atom_resize(table_size ? table_size * 2 : 64);
 	atom_place(number);
@@ -177,12 +179,12 @@ atom_unref(atom_t a)
 	assert(a <= n_atoms && atoms[a] != NULL && atoms[a]->refs > 0);
 	if (--atoms[a]->refs > 0)
 		return;
-	atom_move_on(MOVE_STEP);
+	atom_leave(LEAVE_STEP);
 	if (!unplace(table, table_size, a)) {
-		bool there = unplace(old, old_size, a);
+		bool there = unplace(old, leaving.size, a);
 
 		assert(there);
-		old_left--;
+		leaving.left--;
 	}
 	used--;
 	free(atoms[a]);
@@ -212,5 +214,5 @@ atom_count(void)
 uint32_t
 atom_left(void)
 {
-	return old != NULL ? old_left : 0;
+	return leaving.size > 0 ? leaving.left : 0;
 }

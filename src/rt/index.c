@@ -2,7 +2,7 @@
  *
  * A key that one connection has (a user's own role) keeps it in the table itself; others have a growing list. The order of a list
  * means nothing: who leaves is replaced by the last, which is told its new position. A table that is too small or too large is left for another
- * step by step, as that of the atoms (atom.c). */
+ * step by step (leave.c). */
 #include "rt_priv.h"
 
 #include <assert.h>
@@ -19,11 +19,12 @@ struct key {
 	};
 };
 
-enum { MOVE_STEP = 32 };	/* places */
-
 static struct key *table, *old;	/* old: the one before; NULL: none */
 static uint32_t size, used;
-static uint32_t old_size, old_at, old_left;	/* where to go on, an empty place or the first of a run; how many are left in it */
+
+static bool index_taken(uint32_t place);
+static void index_move(uint32_t place);
+static struct leaving leaving = {.taken = index_taken, .move = index_move};
 
 static uint32_t
 index_place_of(atom_t chan, atom_t role, uint32_t in)
@@ -49,7 +50,7 @@ index_lookup(atom_t chan, atom_t role)
 {
 	struct key *k = index_lookup_in(table, size, chan, role);
 
-	return k != NULL ? k : index_lookup_in(old, old_size, chan, role);
+	return k != NULL ? k : index_lookup_in(old, leaving.size, chan, role);
 }
 
 static struct key *
@@ -62,23 +63,25 @@ vacancy(atom_t chan, atom_t role)
 	return &table[i];
 }
 
-/* Some more of the old table. It ends between two runs, so that what is left in it is found. */
-static void
-index_move_on(uint32_t places)
+static bool
+index_taken(uint32_t place)
 {
-	if (old == NULL)
-		return;
-	for (uint32_t i = 0; old_left > 0 && (i < places || old[old_at].chan != 0); i++) {
-		struct key *k = &old[old_at];
+	return old[place].chan != 0;
+}
 
-		if (k->chan != 0) {
-			*vacancy(k->chan, k->role) = *k;
-			*k = (struct key){0};
-			old_left--;
-		}
-		old_at = (old_at + 1) & (old_size - 1);
-	}
-	if (old_left > 0)
+static void
+index_move(uint32_t place)
+{
+	struct key *k = &old[place];
+
+	*vacancy(k->chan, k->role) = *k;
+	*k = (struct key){0};
+}
+
+static void
+index_leave(uint32_t places)
+{
+	if (!leave_on(&leaving, places))
 		return;
 	free(old);
 	old = NULL;
@@ -87,14 +90,14 @@ index_move_on(uint32_t places)
 static void
 index_resize(uint32_t to)
 {
-	index_move_on(UINT32_MAX);
+	uint32_t before = size;
+
+	index_leave(UINT32_MAX);
 	old = table;
-	old_size = size;
-	old_left = used;
 	table = mem_zalloc(to * sizeof *table);
 	size = to;
-	for (old_at = 0; old != NULL && old[old_at].chan != 0;)
-		old_at++;
+	leave_begin(&leaving, before, used);
+	index_leave(0);
 }
 
 static struct seat *
@@ -125,7 +128,7 @@ index_add(atom_t chan, atom_t role, struct seat s)
 	struct key *k;
 
 	assert(chan != 0 && role != 0);
-	index_move_on(MOVE_STEP);
+	index_leave(LEAVE_STEP);
 	k = index_lookup(chan, role);
 	if (k == NULL) {
 		if ((used + 1) * 4 > size * 3)
@@ -160,9 +163,9 @@ narrow(struct key *k)
 static void
 vacate(struct key *k)
 {
-	bool in_old = old != NULL && k >= old && k < old + old_size;
+	bool in_old = old != NULL && k >= old && k < old + leaving.size;
 	struct key *t = in_old ? old : table;
-	uint32_t n = in_old ? old_size : size, mask = n - 1, hole = (uint32_t)(k - t);
+	uint32_t n = in_old ? leaving.size : size, mask = n - 1, hole = (uint32_t)(k - t);
 
 	for (uint32_t i = (hole + 1) & mask; t[i].chan != 0; i = (i + 1) & mask) {
 		uint32_t home = index_place_of(t[i].chan, t[i].role, n);
@@ -174,7 +177,7 @@ vacate(struct key *k)
 	}
 	t[hole] = (struct key){0};
 	used--;
-	old_left -= in_old;
+	leaving.left -= in_old;
 	if (size > 1024 && used * 8 < size)
 		index_resize(size / 2);
 }
@@ -185,7 +188,7 @@ index_del(atom_t chan, atom_t role, uint32_t pos)
 	struct key *k;
 	struct seat *v;
 
-	index_move_on(MOVE_STEP);
+	index_leave(LEAVE_STEP);
 	k = index_lookup(chan, role);
 	assert(k != NULL && pos < k->n);
 	v = seats(k);
@@ -215,5 +218,5 @@ index_list(atom_t chan, atom_t role, uint32_t *n_out)
 uint32_t
 index_left(void)
 {
-	return old != NULL ? old_left : 0;
+	return leaving.size > 0 ? leaving.left : 0;
 }

@@ -17,6 +17,19 @@
 #include "model/event.h"
 #include "model/identity.h"
 
+/* ---- leave.c: a hash table of open addressing that is too small or too large is left for another, step by step ---- */
+
+enum { LEAVE_STEP = 32 };	/* places, with each change */
+struct leaving {
+	bool (*taken)(uint32_t place);	/* of the old table */
+	void (*move)(uint32_t place);	/* to the new one; it is empty then */
+	uint32_t size;		/* of the old table, a power of two; 0: there is none */
+	uint32_t at;		/* where to go on: an empty place, or the first of a run */
+	uint32_t left;		/* how many are left in it; who takes one out counts it off */
+};
+void leave_begin(struct leaving *l, uint32_t size, uint32_t used);	/* at most three places of four are taken; size 0: there was no table */
+bool leave_on(struct leaving *l, uint32_t places);	/* true: that was the last of it, and the old table is to be freed */
+
 /* ---- atom.c: interned strings, counted; each project is a space of its own ---- */
 
 typedef uint32_t atom_t;		/* 0: none */

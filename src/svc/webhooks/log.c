@@ -41,12 +41,6 @@ meta(struct ctx *cx, const struct log_line *l)
 	    (long long)time_now_ms(), (long long)l->attempts, l->o->status, (long long)l->o->ms, (int)l->state, l->o->why));
 }
 
-static struct str
-log_number(struct ctx *cx, int64_t v)
-{
-	return str_c(arena_printf(cx->arena, "%lld", (long long)v));
-}
-
 err_t
 log_add(struct ctx *cx, const char *line, const struct log_line *v, int n)
 {
@@ -57,8 +51,8 @@ log_add(struct ctx *cx, const char *line, const struct log_line *v, int n)
 		return OK;
 	words[0] = key;
 	words[1] = str_c(arena_printf(cx->arena, "%s:bytes", key.p));
-	words[2] = log_number(cx, conf.webhook_log_size);
-	words[3] = log_number(cx, WEEK_MS);
+	words[2] = bus_number(cx, conf.webhook_log_size);
+	words[3] = bus_number(cx, WEEK_MS);
 	for (int i = 0; i < n; i++) {
 		/* a try that will be repeated needs no copy of what is in the line; and one large payload is not worth all others */
 		bool kept = v[i].state != LOG_FAILED && (int64_t)v[i].d->body.n <= conf.webhook_log_size / 4;
@@ -91,15 +85,6 @@ struct logged {			/* an entry */
 	struct str head, body;
 };
 
-static struct str
-log_field(const struct bus_reply *f, const char *name)
-{
-	for (int i = 0; i + 1 < f->n; i += 2)
-		if (str_is(f->v[i].s, name) && f->v[i + 1].type == BUS_STR)
-			return f->v[i + 1].s;
-	return STR_NONE;
-}
-
 static int64_t
 next_number(struct str *rest)
 {
@@ -117,8 +102,8 @@ logged_read(struct ctx *cx, const struct bus_reply *entry, struct logged *out)
 
 	if (entry->type != BUS_LIST || entry->n != 2 || entry->v[1].type != BUS_LIST)
 		return false;
-	m = log_field(&entry->v[1], "m");
-	*out = (struct logged){.head = log_field(&entry->v[1], "h"), .body = log_field(&entry->v[1], "b")};
+	m = bus_field(&entry->v[1], "m");
+	*out = (struct logged){.head = bus_field(&entry->v[1], "h"), .body = bus_field(&entry->v[1], "b")};
 	out->s.id = str_dup(cx->arena, str_cut(&m, '\t'));
 	out->s.event = str_dup(cx->arena, str_cut(&m, '\t'));
 	out->s.created = next_number(&m);
@@ -146,7 +131,7 @@ log_read(struct ctx *cx, const struct project *p, const struct webhook *w, int m
 	struct bus_reply *r;
 
 	*n_out = 0;
-	TRY(bus_cmd(cx, &r, BUS(STR("XREVRANGE"), line_key(cx, WEBHOOKS, "log", line_of(cx, p, w)), STR("+"), STR("-"), STR("COUNT"), log_number(cx, max))));
+	TRY(bus_cmd(cx, &r, BUS(STR("XREVRANGE"), line_key(cx, WEBHOOKS, "log", line_of(cx, p, w)), STR("+"), STR("-"), STR("COUNT"), bus_number(cx, max))));
 	*out = arena_array(cx->arena, struct logged, (r->type == BUS_LIST ? r->n : 0) + 1);
 	for (int i = 0; r->type == BUS_LIST && i < r->n; i++)
 		if (logged_read(cx, &r->v[i], &(*out)[*n_out]))

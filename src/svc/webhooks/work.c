@@ -18,7 +18,8 @@
 
 enum {
 	READ = 64,		/* deliveries of a line that are in memory, about */
-	READ_BYTES = 8 << 20,
+	READ_BYTES = 8 << 20,	/* of payloads, of one line; */
+	ALL_BYTES = 64 << 20,	/* and of all in this process: then each has one delivery at a time */
 	TURN_MS = 30 * 1000,	/* a run takes so long, and ends when what is under way has ended */
 	LOOK_MS = 100,		/* a line that is being worked on wakes nobody: who has room looks */
 	LIVE_MS = 15 * 1000,	/* between signs of life */
@@ -39,6 +40,7 @@ struct slot {			/* a delivery in memory; in a context of its own, which its fibe
 	struct delivery d;
 	struct outcome o;
 	bool malformed;
+	size_t bytes;		/* of its payload */
 };
 
 struct work {
@@ -52,13 +54,14 @@ struct work {
 	const char *read_to;	/* place of the last that was read */
 	bool more;		/* the line may have more */
 	bool failed, lost;	/* a try failed; the line is another's */
-	bool ending;		/* nothing is begun any more */
+	bool ending, done;	/* nothing is begun any more; nothing is left to do */
 	int64_t attempts;
 	uint64_t began, lived, looked, told;
 	struct fib_event change;
 };
 
 static int all_under_way;	/* in this process */
+static size_t all_bytes;
 
 /* ---- one delivery ---- */
 
@@ -105,7 +108,9 @@ slot_new(struct work *k, const struct line_entry *e)
 	*k->last = s;
 	k->last = &s->next;
 	k->n++;
-	k->bytes += mine.body.n;
+	s->bytes = mine.body.n;
+	k->bytes += s->bytes;
+	all_bytes += s->bytes;
 	return s;
 }
 
@@ -114,7 +119,8 @@ slot_free(struct work *k, struct slot *s)
 {
 	assert(s->state != SLOT_UNDER_WAY);
 	k->n--;
-	k->bytes -= s->malformed ? 0 : s->d.body.n;
+	k->bytes -= s->bytes;
+	all_bytes -= s->bytes;
 	ctx_fini(&s->cx);
 	free(s);
 }
@@ -133,18 +139,23 @@ slots_free(struct work *k)
 
 /* ---- the line ---- */
 
+/* Awaits. What is asked for counts while it is on its way: others ask meanwhile. */
 static err_t
 work_read_line(struct ctx *cx, struct work *k)
 {
+	size_t room = all_bytes < ALL_BYTES ? ALL_BYTES - all_bytes : 0, most = room < READ_BYTES ? room : READ_BYTES;
 	struct line_entry *v;
+	err_t e;
 	int n;
 
-	TRY(line_read(cx, &k->line, k->read_to, READ, &v, &n));
+	all_bytes += most;
+	e = line_read(cx, &k->line, k->read_to, READ, most, &v, &n, &k->more);
+	all_bytes -= most;
+	TRY(e);
 	for (int i = 0; i < n; i++)
 		slot_new(k, &v[i]);
 	if (n > 0)
 		k->read_to = arena_strdup(k->cx->arena, v[n - 1].at);
-	k->more = n == READ;
 	k->looked = loop_now();
 	return OK;
 }
@@ -263,7 +274,7 @@ begin_some(struct work *k)
 
 /* Awaits something: an answer, or the time to look at the line again. */
 static err_t
-wait(struct ctx *cx, struct work *k)
+wait_for_change(struct ctx *cx, struct work *k)
 {
 	bool room = k->under_way < k->window && !k->failed && !k->ending;
 	err_t e = fib_await_for(cx, &k->change, k->ended > 0 ? GATHER_MS : k->under_way > 0 && !room ? LIVE_MS : LOOK_MS);
@@ -272,7 +283,7 @@ wait(struct ctx *cx, struct work *k)
 }
 
 static err_t
-step(struct ctx *cx, struct work *k, bool *done_out)
+step(struct ctx *cx, struct work *k)
 {
 	bool room;
 
@@ -281,14 +292,14 @@ step(struct ctx *cx, struct work *k, bool *done_out)
 		TRY(take_out(cx, k, went_well));
 	}
 	k->ending = k->ending || k->failed || k->lost || jobs_drained || loop_now() - k->began >= TURN_MS;
-	room = k->n < READ / 2 && k->bytes < READ_BYTES;
+	room = k->n == 0 || (k->n < READ / 2 && k->bytes < READ_BYTES && all_bytes < ALL_BYTES);
 	if (!k->ending && room && (k->more || k->n == 0 || loop_now() - k->looked >= LOOK_MS))
 		TRY(work_read_line(cx, k));
 	fib_event_reset(&k->change);
 	if (!k->ending)
 		begin_some(k);
-	*done_out = k->under_way == 0 && k->ended == 0 && (k->ending || k->n == 0);
-	return *done_out ? OK : wait(cx, k);
+	k->done = k->under_way == 0 && k->ended == 0 && (k->ending || k->n == 0);
+	return k->done ? OK : wait_for_change(cx, k);
 }
 
 /* ---- a webhook that fails, or is off ---- */
@@ -342,27 +353,23 @@ after_failure(struct ctx *cx, struct work *k, int64_t *when_out)
 	return take_out(cx, k, is_first);
 }
 
-/* Awaits. What waits for a webhook that is off is remembered, as far as there is room, and can be sent again. */
+/* Awaits. Some of what waits for a webhook that is off is remembered, as far as there is room, and can be sent again. */
 static err_t
-put_away(struct ctx *cx, struct work *k)
+put_some_away(struct ctx *cx, struct work *k)
 {
 	static const struct outcome none = {.why = "The webhook is off."};
+	struct log_line *v;
+	int n = 0;
 
-	do {
-		struct log_line *v;
-		int n = 0;
-
-		k->read_to = NULL;
-		TRY(work_read_line(cx, k));
-		v = arena_array(cx->arena, struct log_line, k->n + 1);
-		for (const struct slot *s = k->first; s != NULL; s = s->next)
-			if (!s->malformed)
-				v[n++] = (struct log_line){&s->d, &none, LOG_OFF, 0};
-		if (n > 0)
-			TRY(log_add(cx, k->line.name, v, n));
-		TRY(take_out(cx, k, everyone));
-	} while (k->more && !k->lost);
-	return OK;
+	k->read_to = NULL;
+	TRY(work_read_line(cx, k));
+	v = arena_array(cx->arena, struct log_line, k->n + 1);
+	for (const struct slot *s = k->first; s != NULL; s = s->next)
+		if (!s->malformed)
+			v[n++] = (struct log_line){&s->d, &none, LOG_OFF, 0};
+	if (n > 0)
+		TRY(log_add(cx, k->line.name, v, n));
+	return take_out(cx, k, everyone);
 }
 
 /* ---- the job ---- */
@@ -385,22 +392,18 @@ find_webhook(struct ctx *cx, struct work *k)
 	return OK;
 }
 
-/* Each step has memory of its own: a run may be long. */
+/* Awaits. One step, with memory of its own: a run may be long. */
 static err_t
-work_steps(struct work *k)
+work_part(struct work *k, err_t (*fn)(struct ctx *cx, struct work *k))
 {
-	bool done = false;
-	err_t e = OK;
+	struct ctx cx;
+	err_t e;
 
-	while (e == OK && !done) {
-		struct ctx cx;
-
-		ctx_init_part(&cx, k->cx);
-		e = step(&cx, k, &done);
-		if (e != OK)
-			(void)fail(k->cx, e, "%s", cx.detail ? cx.detail : "");
-		ctx_fini(&cx);
-	}
+	ctx_init_part(&cx, k->cx);
+	e = fn(&cx, k);
+	if (e != OK)
+		(void)fail(k->cx, e, "%s", cx.detail ? cx.detail : "");
+	ctx_fini(&cx);
 	return e;
 }
 
@@ -424,14 +427,19 @@ wait_for_all(struct work *k)
 static err_t
 work_run(struct work *k, int64_t *when_out)
 {
-	err_t e;
+	err_t e = OK;
 
 	*when_out = 0;
 	k->began = k->lived = loop_now();
-	if (k->w == NULL || !k->w->enabled)
-		return put_away(k->cx, k);
+	if (k->w == NULL || !k->w->enabled) {
+		do
+			TRY(work_part(k, put_some_away));
+		while (k->more && !k->lost);
+		return OK;
+	}
 	k->attempts = k->w->attempts;
-	e = work_steps(k);
+	while (e == OK && !k->done)
+		e = work_part(k, step);
 	if (e != OK)
 		wait_for_all(k);
 	TRY(e);
