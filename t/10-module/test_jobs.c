@@ -16,6 +16,7 @@
 #include "io/bus.h"
 #include "jobs/jobs.h"
 #include "model/job.h"
+#include "model/line.h"
 #include "svc/services.h"
 #include "servers.h"
 
@@ -551,6 +552,41 @@ earlier(struct ctx *cx, void *arg)
 Test(jobs, of_an_earlier_version_go_on)
 {
 	run(earlier);
+}
+
+/* A line is read by entries and by bytes: one at least, and then no more than it takes to have so many. */
+static void
+a_line(struct ctx *cx, void *arg)
+{
+	static const struct { size_t bytes; int count, got; bool more; } rows[] = {
+	    {0, 64, 1, true}, {1, 64, 1, true}, {2500, 64, 3, true}, {1 << 20, 64, 20, false}, {1 << 20, 5, 5, true}, {1 << 20, 20, 20, true}, {20 * 1001, 64, 20, false}};
+	const struct job job = {.kind = "note", .id = "x", .project = "p", .payload = STR("p/w")};
+	struct str body = {memset(arena_alloc(cx->arena, 1000), 'x', 1000), 1000};
+	struct line_entry *v;
+	struct line l;
+	bool more, put;
+	int n;
+
+	(void)arg;
+	for (int i = 0; i < 20; i++) {
+		OKAY(line_put(cx, "note", "p/w", "p", str_c(arena_printf(cx->arena, "%c", 'a' + i)), body, 0, &put));
+		cr_assert(put);
+	}
+	OKAY(line_hold(cx, &job, &l));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		OKAY(line_read(cx, &l, NULL, rows[i].count, rows[i].bytes, &v, &n, &more));
+		cr_expect(n == rows[i].got && more == rows[i].more, "row %zu: %d, more %d", i, n, more);
+		for (int k = 0; k < n; k++)
+			cr_expect(v[k].head.n == 1 && v[k].head.p[0] == 'a' + k && str_eq(v[k].body, body));
+	}
+	OKAY(line_read(cx, &l, v[9].at, 64, 1 << 20, &v, &n, &more));
+	cr_expect(n == 10 && !more && v[0].head.p[0] == 'k');
+	finish();
+}
+
+Test(jobs, lines_are_read_by_bytes)
+{
+	run(a_line);
 }
 
 static void
