@@ -391,7 +391,7 @@ sandbox_launch(struct ctx *cx, struct sandbox *s, const struct sandbox_spec *spe
 
 	if (frame < 0)
 		return false;
-	if (pipe2(word, O_CLOEXEC) != 0) {
+	if (pipe2(word, O_CLOEXEC | O_NONBLOCK) != 0) {	/* its end has come before it is read: nobody waits, whoever else may have the other end for a moment */
 		close(frame);
 		return false;
 	}
