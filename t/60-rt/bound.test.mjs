@@ -17,15 +17,11 @@ const trimmed = async () => Number((await (await fetch(new URL('/metrics', s.bas
 test('the gap is told where entries are gone', { timeout: 60000 }, async () => {
 	const w = await p.listen(['documents']), first = w.hello.id
 	let last
-	for (let n = 0; n < 400 || (await trimmed()) === 0; n++) {
+	for (let n = 0; n < 400 || (await trimmed()) <= 100; n++) {	/* nothing is trimmed of a stream that does not grow */
 		await p.write(n, [read('any')])
 		last = (await w.next((f) => f.type === 'event')).id
 	}
 	w.end()
-	await until('the stream is within its bound', async () => {
-		const before = await trimmed()
-		return before > 100
-	})
 	const old = await p.listen(['documents'], { query: `&since=${first}` })
 	assert.equal(old.hello.gap, true)
 	const now = await p.listen(['documents'], { query: `&since=${last}` })
