@@ -693,6 +693,29 @@ Test(relay, a_bound_in_bytes_takes_nothing_from_a_group)
 	reap(r, SIGTERM);
 }
 
+/* A group whose place is set and not read up to: Redis does not know how far behind it is. */
+Test(relay, a_bound_in_bytes_holds_with_a_group_in_the_middle)
+{
+	char id[64];
+	redisReply *r;
+	pid_t p;
+
+	conf.rt_resume_bytes = 5000;
+	p = relay_fork();
+	UNTIL(announced(""));
+	freeReplyObject(cmd("XGROUP CREATE %s hooks 0 MKSTREAM", key_of(STREAM_EVENTS, 0, current())));
+	EMIT(1000);
+	UNTIL(entries(current()) == 1000);
+	r = cmd("XRANGE %s - + COUNT 600", key_of(STREAM_EVENTS, 0, current()));
+	snprintf(id, sizeof id, "%s", r->element[599]->element[0]->str);
+	freeReplyObject(r);
+	freeReplyObject(cmd("XGROUP SETID %s hooks %s", key_of(STREAM_EVENTS, 0, current()), id));
+	UNTIL(entries(current()) < 600);
+	cr_expect_gt(entries(current()), 400);
+	cr_expect(floor_is_before_first());
+	reap(p, SIGTERM);
+}
+
 /* ---- shards, names ---- */
 
 #define EMIT_OF(project, n) \
