@@ -4,6 +4,7 @@ dist_sql_DATA =
 dist_sql_DATA += sql/0001_platform.sql
 dist_sql_DATA += sql/0002_projects.sql
 dist_sql_DATA += sql/0003_webhooks.sql
+dist_sql_DATA += sql/0004_schedules.sql
 sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
 dist_sqlproject_DATA += sql/project/0001_users.sql
@@ -20,6 +21,7 @@ dist_sqlproject_DATA += sql/project/0011_schema.sql
 dist_sqlproject_DATA += sql/project/0012_account.sql
 dist_sqlproject_DATA += sql/project/0013_storage.sql
 dist_sqlproject_DATA += sql/project/0014_data_keys.sql
+dist_sqlproject_DATA += sql/project/0015_functions.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

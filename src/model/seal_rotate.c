@@ -17,6 +17,7 @@ static const struct sealed_column {
 	{true, "sessions", "internal", "provider_access_token"},
 	{true, "sessions", "internal", "provider_refresh_token"},
 	{true, "data_keys", "number", "secret"},
+	{true, "variables", "internal", "value"},
 };
 
 /* `set` takes what it is now, what it shall be, and what names it. */

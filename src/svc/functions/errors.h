@@ -1,1 +1,11 @@
-/* The functions service has no errors of its own. */
+/* Errors of the functions service: ERR(name, HTTP status, type on the wire, words for the client). */
+ERR(FUNCTION_NOT_FOUND, 404, "function_not_found", "No function has this id.")
+ERR(FUNCTION_ALREADY_EXISTS, 409, "function_already_exists", "A function with this id exists already.")
+ERR(FUNCTION_RUNTIME_UNSUPPORTED, 404, "function_runtime_unsupported", "This server does not have the runtime.")
+ERR(DEPLOYMENT_NOT_FOUND, 404, "deployment_not_found", "No deployment of the function has this id.")
+ERR(BUILD_NOT_FOUND, 404, "build_not_found", "No build has this id.")
+ERR(BUILD_NOT_READY, 400, "build_not_ready", "The deployment is not built.")
+ERR(BUILD_IN_PROGRESS, 400, "build_in_progress", "Build not failed")
+ERR(EXECUTION_NOT_FOUND, 404, "execution_not_found", "No execution has this id.")
+ERR(VARIABLE_NOT_FOUND, 404, "variable_not_found", "No variable of the function has this id.")
+ERR(VARIABLE_ALREADY_EXISTS, 409, "variable_already_exists", "The function has a variable with this key already.")
