@@ -20,6 +20,7 @@ enum fetch_tls {		/* of smtp:// */
 
 struct fetch {
 	const char *url;	/* http https smtp smtps; smtp://host:port/name-for-EHLO */
+	const char *unix_path;	/* of a socket of this machine, which is connected to instead of the host of the URL; NULL: none */
 	const char *method;	/* NULL: GET, or POST with a body; of HTTP */
 	const struct fetch_header *headers;	/* names and values with control characters are refused */
 	int n_headers;

@@ -54,6 +54,7 @@ ERR(DEVICE, 503, "general_storage_down", "The storage is not reachable: try agai
 ERR(DEVICE_FULL, 507, "general_storage_full", "The storage is full.")
 ERR(BLOB_GONE, 500, "general_unknown", "Server Error")
 ERR(BLOB_BROKEN, 500, "general_unknown", "Server Error")
+ERR(EXEC, 503, "general_busy", "Functions cannot be built or run at the moment: try again.")
 ERR(SANDBOX, 503, "general_sandbox_unavailable", "No sandbox can be started on this server.")
 ERR(SCAN_FOUND, 403, "storage_invalid_file", "The virus scanner refused the file.")
 ERR(SCAN_NONE, 503, "general_antivirus_missing", "Files must be scanned, and this server has no virus signatures.")

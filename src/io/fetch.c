@@ -206,7 +206,7 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	curl_socket_t fd;
 
 	(void)purpose;
-	if (!t->f.private_ok && sockaddr_private(&a->addr)) {
+	if (!t->f.private_ok && t->f.unix_path == NULL && sockaddr_private(&a->addr)) {
 		t->refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -229,7 +229,7 @@ fetch_on_request(void *arg, char *address, char *own, int port, int own_port)
 	(void)own;
 	(void)port;
 	(void)own_port;
-	if (t->f.private_ok || (inet_pton(AF_INET, address, &in.sin_addr) == 1 && !sockaddr_private((const struct sockaddr *)(const void *)&in)) ||
+	if (t->f.private_ok || t->f.unix_path != NULL || (inet_pton(AF_INET, address, &in.sin_addr) == 1 && !sockaddr_private((const struct sockaddr *)(const void *)&in)) ||
 	    (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1 && !sockaddr_private((const struct sockaddr *)(const void *)&in6)))
 		return CURL_PREREQFUNC_OK;
 	t->refused = true;
@@ -401,6 +401,8 @@ set_common(struct fetch_stream *t)
 	SET(CONNECTTIMEOUT_MS, (long)(f->connect_ms ? f->connect_ms : CONNECT_TIMEOUT));
 	SET(OPENSOCKETFUNCTION, open_socket);
 	SET(OPENSOCKETDATA, t);
+	if (f->unix_path != NULL)
+		SET(UNIX_SOCKET_PATH, f->unix_path);
 	SET(CLOSESOCKETFUNCTION, fetch_loop_close);
 #if LIBCURL_VERSION_NUM >= 0x075000
 	SET(PREREQFUNCTION, fetch_on_request);
