@@ -1,5 +1,5 @@
-/* Processes that work for us on what must not be touched here: hostile pictures, by libraries that nobody trusts. They hold no connection, no key
- * and no file, are started when there is work, by the supervisor (a process that serves cannot: what it forks has its memory), and end when there was none
+/* Processes that work for us on what must not be touched here (hostile pictures, by libraries that nobody trusts), or that would hold the loop up from a
+ * thread (password hashes, which map much memory). They hold no connection, no key and no file, are started when there is work, by the supervisor (a process that serves cannot: what it forks has its memory), and end when there was none
  * for a while. One works for one fiber at a time; who waits for one takes turns (core/fair.h). */
 #ifndef BADAL_IO_WORKER_H
 #define BADAL_IO_WORKER_H
@@ -11,7 +11,7 @@
 #include "core/metric.h"
 
 /* Of a scanner there is one for the machine, which makes the workers itself: what it has in memory is large, and theirs too. */
-enum launch_kind { LAUNCH_PICTURE, LAUNCH_SCAN, LAUNCH_N };
+enum launch_kind { LAUNCH_PICTURE, LAUNCH_SCAN, LAUNCH_PASSWORD, LAUNCH_N };
 
 struct worker;
 
@@ -29,6 +29,7 @@ struct worker_pool {		/* of one kind, in this process; static. The first members
 
 /* The way to the supervisor, inherited from it; -1: there is none, and no worker either. */
 void worker_launcher(int fd);
+bool worker_can(void);		/* there is one */
 /* Whether one more of cx's client may wait for one: ask before work is begun that a refusal makes vain. ERR_BUSY, counted. */
 err_t worker_room(struct ctx *cx, struct worker_pool *p) MUST_CHECK;
 /* Awaits one; it must be given back. ERR_BUSY: too many wait, the wait was too long, or none can be started. */

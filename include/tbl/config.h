@@ -125,6 +125,7 @@ CONF(argon2_time, INT("1", "1000"), "3", RELOAD, "Passes of one password hash.")
 CONF(import_cost_max, TIME("1ms", "60s"), "3s", RELOAD, "Most work of a password hash that users are imported with, as the time it takes about on a core; costlier ones are refused with 400.")
 CONF(import_memory_max, SIZE("1m", "256m"), "256m", RELOAD, "Most memory of such a hash (scrypt, Argon2).")
 CONF(import_slow, TIME("1ms", "60s"), "250ms", RELOAD, "Sign-ins with imported hashes that take longer than this wait in a lane of their own (offload_password_slow_threads).")
+CONF(password_idle, TIME("1s", "24h"), "60s", RELOAD, "A process for password hashes that had nothing to do for so long ends.")
 CONF(time_server, TEXT, "", RELOAD, "NTP server that /v1/health/time compares this machine's clock with, host or host:port (123); empty: the database's clock.")
 #define LANE(name, threads, queue, doc)                                                                                \
 	CONF(offload_##name##_threads, INT("1", "256"), #threads, START, "Threads for " doc ", per process; started when needed.") \

@@ -1,6 +1,6 @@
 /* Lanes of heavy work: LANE(name, threads, how many may wait, what it is). Each has threads and a queue of its own, so that nothing waits
  * behind something slower of another kind. Settings (offload_<name>_threads, offload_<name>_queue) and metrics follow. */
-LANE(password, 2, 1000, "password hashes")
+LANE(password, 2, 1000, "password hashes (processes of their own, where badal serve starts them)")
 LANE(agent, 1, 1000, "user agents that are looked up in the device rules")
 LANE(resolve, 2, 200, "look-ups of names, and connections that a library makes")
 LANE(picture, 2, 1000, "pictures that are kept on disk, and making room for them")

@@ -99,6 +99,12 @@ worker_launcher(int fd)
 	launcher = fd;
 }
 
+bool
+worker_can(void)
+{
+	return launcher >= 0;
+}
+
 static void
 worker_closed(uv_handle_t *h)
 {

@@ -28,7 +28,8 @@ enum { LAUNCHED_MAX = 1024, ORDERS_AT_ONCE = 64, WORKER_NICE = 10, CANNOT_EXEC =
 static pid_t launched[LAUNCHED_MAX];
 static int orders = -1, program = -1;
 
-static const char *const launch_verbs[LAUNCH_N] = {[LAUNCH_PICTURE] = "picture-worker", [LAUNCH_SCAN] = "scan-worker"};
+static const char *const launch_verbs[LAUNCH_N] = {[LAUNCH_PICTURE] = "picture-worker", [LAUNCH_SCAN] = "scan-worker",
+    [LAUNCH_PASSWORD] = "password-worker"};
 
 static pid_t scanner;			/* 0: there is none */
 static int scanner_control = -1;	/* what it is handed the sockets of its connections by */

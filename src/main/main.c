@@ -16,6 +16,7 @@
 #include "scan/worker.h"
 #include "model/service.h"
 #include "svc/services.h"
+#include "svc/users/password_worker.h"
 
 static const struct option no_options[] = {{0}};
 static const struct option serve_options[] = {{"dev", NULL, "As dev = on: mails and short messages are shown at /dev/messages, on this machine only.", false, NULL, NULL}, {0}};
@@ -445,6 +446,8 @@ main(int argc, char **argv)
 		return picture_worker_main(argc, argv);
 	if (strcmp(first, "scan-worker") == 0)
 		return scan_worker_main(argc, argv);
+	if (strcmp(first, "password-worker") == 0)
+		return password_worker_main(argc, argv);
 	services_init();
 	settings_init();
 	if (is_help(first))

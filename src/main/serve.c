@@ -561,6 +561,13 @@ tend(void)
 	return busy;
 }
 
+/* How many workers a role may have; one of each kind more, since one that was killed is alive for a moment. */
+static int
+workers_each(void)
+{
+	return (int)(conf.picture_workers + conf.offload_password_threads + conf.offload_password_slow_threads) + 3;
+}
+
 static void
 serve_watch(void)
 {
@@ -582,7 +589,7 @@ serve_watch(void)
 		hear();		/* before the dead are buried: a last word counts */
 		take_signals();
 		serve_reap();
-		launch_orders(&place, n_children * ((int)conf.picture_workers + 1));	/* one that was killed is alive for a moment */
+		launch_orders(&place, n_children * workers_each());
 	}
 }
 

@@ -11,7 +11,7 @@
  * and one that does not is as fast as these cores can make it.
  *
  * A second line says what the server saw of itself in that time, which depends less on what else the machine does (turns.c): the longest turn of the
- * loop in CPU time, how many were over 2 and 5 ms, how many there were, the longest by the clock on the wall; how long the loop was ready to run and had
+ * loop in CPU time, how many were over 2 and 5 ms, how many there were, the longest by the clock on the wall; what each kind of honest request waited; how long the loop was ready to run and had
  * no core; and CPU seconds of the loop's thread, the web process's others, PostgreSQL, Redis, and the attackers. HOSTILE_STACKS=<ms> keeps the stacks of turns
  * that take longer, and says where. Where others use the machine, too, HOSTILE_SHIFT=-10 (as root) lifts
  * all three above them. */
@@ -45,18 +45,18 @@ const role = process.argv[2]
 async function honest({ port, targets }) {
 	const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
 	let took = [], failed = 0, n = 0
-	const pending = new Set()	/* when they were due */
+	const pending = new Map()	/* when they were due, and of which target */
 	const begin = performance.now()
 	const one = (due) => {
-		const { path, headers } = targets[n++ % targets.length]
-		pending.add(due)
-		const end = (ok) => { if (pending.delete(due)) { took.push(performance.now() - due); failed += ok ? 0 : 1 } }
+		const k = n++ % targets.length, { path, headers } = targets[k]
+		pending.set(due, k)
+		const end = (ok) => { if (pending.delete(due)) { took.push([performance.now() - due, k]); failed += ok ? 0 : 1 } }
 		const rq = http.get({ port, host: '127.0.0.1', agent, path, headers: { ...headers, 'x-forwarded-for': '198.51.100.7' }, timeout: 30000 }, (rs) => { rs.resume(); rs.on('end', () => end(rs.statusCode === 200)).on('error', () => {}) })
 		rq.on('timeout', () => rq.destroy(new Error('late'))).on('error', () => end(false))
 	}
 	process.on('message', () => {
 		const now = performance.now()
-		for (const due of pending) if (now - due > 1000) took.push(now - due)	/* so much at least */
+		for (const [due, k] of pending) if (now - due > 1000) took.push([now - due, k])	/* so much at least */
 		process.send({ took, failed, pending: pending.size })
 		took = []
 		failed = 0
@@ -390,10 +390,11 @@ async function measure(name, row) {
 		const under = await told(good, 'so far'), held = Number((await s.call('GET', '/metrics', { root: true, ms: 5000 }).catch(() => ({ text: '' }))).text.match(/^badal_bytes_held (\d+)/m)?.[1] ?? NaN)
 		bad.send('enough')	/* who waits for an answer waits no longer */
 		const what = await ended
-		const [a, b] = [percentile(quiet.took, 0.99), percentile(under.took.length ? under.took : [ATTACK_MS], 0.99)], fine = b <= Math.max(GOAL * a, NOISE_MS) && under.failed === 0
+		const p99 = (took, of) => percentile(took.filter(([, k]) => of === undefined || k === of).map(([t]) => t), 0.99)
+		const a = p99(quiet.took), b = under.took.length ? p99(under.took) : ATTACK_MS, fine = b <= Math.max(GOAL * a, NOISE_MS) && under.failed === 0
 		console.log(`${name}  ${ms(a)} ${ms(b)} ${(b / a).toFixed(1).padStart(7)} ${String(under.failed + under.pending).padStart(6)}  ${['web', 'postgres', 'redis'].map((k) => `${rest[k].toFixed(0)}+${(peak[k] - rest[k]).toFixed(0)}`.padStart(9)).join(' ')} ${(held / 1e6).toFixed(0).padStart(5)}  ${fine ? 'ok  ' : 'OVER'} ${row.what}: ${what}`)
 		const cpu = Object.fromEntries(Object.keys(after).map((k) => [k, (after[k] - before[k]).toFixed(2)]))
-		console.log(`     server: longest turn ${(turns.longest / 1e6).toFixed(1)} ms (quiet ${(calm.longest / 1e6).toFixed(1)}), ${turns.overTwo} over 2 ms, ${turns.over} over 5 ms, of ${turns.turns}; by the wall ${(turns.wall / 1e6).toFixed(1)} ms; no core for ${cpu.waited} s; CPU s: loop ${cpu.loop}, threads ${cpu.threads}, PostgreSQL ${cpu.postgres}, Redis ${cpu.redis}, attackers ${cpu.attackers}`)
+		console.log(`     server: longest turn ${(turns.longest / 1e6).toFixed(1)} ms (quiet ${(calm.longest / 1e6).toFixed(1)}), ${turns.overTwo} over 2 ms, ${turns.over} over 5 ms, of ${turns.turns}; by the wall ${(turns.wall / 1e6).toFixed(1)} ms; p99 ${targets.map((t, k) => `${path.basename(t.path)} ${p99(under.took, k).toFixed(1)}`).join(', ')} ms; no core for ${cpu.waited} s; CPU s: loop ${cpu.loop}, threads ${cpu.threads}, PostgreSQL ${cpu.postgres}, Redis ${cpu.redis}, attackers ${cpu.attackers}`)
 		if (where) console.log(where)
 	} finally {
 		for (const c of others) c.kill('SIGKILL')

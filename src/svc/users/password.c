@@ -1,46 +1,81 @@
-/* Passwords in the thread pool. Nothing here may take longer for an e-mail that exists than for one that does not. */
+/* Passwords, in processes that do nothing else. Nothing here may take longer for an e-mail that exists than for one that does not. */
 #include "svc/users/password.h"
 
-#include <sodium.h>
-
 #include "core/conf.h"
+#include "core/fiber.h"
+#include "core/loop.h"
 #include "core/offload.h"
+#include "io/worker.h"
+#include "svc/users/password_worker.h"
 
-struct work {			/* lives in the waiting fiber's arena; the worker touches nothing else */
-	const char *password;
-	const char *hash_id, *stored;	/* NULL: hash */
-	struct password_options options;
-	char out[crypto_pwhash_STRBYTES];
-	unsigned long long passes;
-	size_t memory;
-	bool ok;
-};
+enum { WORK_MAX = 120000 };	/* ms that one may take: far more than what passes the ceilings of an import */
 
-static void
-work_hash(void *arg)
+/* ---- who does it ---- */
+
+static err_t
+password_greet(struct ctx *cx, struct worker *w)
 {
-	struct work *w = arg;
-
-	w->ok = crypto_pwhash_str_alg(w->out, w->password, strlen(w->password), w->passes, w->memory, crypto_pwhash_ALG_ARGON2ID13) == 0;
+	(void)cx, (void)w;	/* it has nothing to say but that it is there */
+	return OK;
 }
 
-/* A fresh hash is the same work as a comparison with one: it stands in where there is nothing to compare, and makes up for what an
- * imported hash did not cost. */
-static void
-work_verify(void *arg)
-{
-	struct work *w = arg;
-	bool ok = w->stored != NULL && password_matches(w->hash_id, &w->options, w->stored, w->password);
+#define POOL(name)                                                                                                                                     \
+	{.kind = LAUNCH_PASSWORD, .width = &conf.offload_##name##_threads, .queue = &conf.offload_##name##_queue, .wait = &conf.offload_wait,              \
+	    .idle = &conf.password_idle, .greet = password_greet, .started = M_password_workers_started, .lost = M_password_workers_lost,                 \
+	    .refused = M_passwords_refused, .busy = M_##name##_workers_busy}
+static struct worker_pool pools[] = {[LANE_password] = POOL(password), [LANE_password_slow] = POOL(password_slow)};
 
-	if (w->stored == NULL || (!ok && !w->options.own))
-		work_hash(w);
-	w->ok = ok;
+/* One exchange; it is not broken off, since a process that is killed costs more to begin anew than what most hashes have left. */
+static err_t
+work_exchange(struct ctx *cx, struct worker *worker, struct str task, struct password_work *w)
+{
+	struct password_answer a;
+	uint64_t own = cx->deadline;
+	err_t e;
+
+	if (!worker_send(worker, task.p, task.n, NULL, 0))
+		return fail(cx, ERR_FETCH, "the worker is gone");
+	cx->deadline = 0;
+	fib_shield(cx, true);
+	e = worker_hear(cx, worker, &a, sizeof a, loop_now() + WORK_MAX);
+	fib_shield(cx, false);
+	cx->deadline = own;
+	TRY(e);
+	w->ok = a.ok;
+	memcpy(w->out, a.out, sizeof a.out);
+	return a.magic == PASSWORD_WIRE ? OK : fail(cx, ERR_FETCH, "the worker says something else");
 }
 
-static struct work *
+static void
+work_run_blocking(void *arg)
+{
+	password_work_run(arg);
+}
+
+/* Awaits. A worker that was gone before it was asked is a matter of chance: once more. */
+static err_t
+work_do(struct ctx *cx, struct password_work *w, int lane)
+{
+	struct worker *worker;
+	struct str task;
+	err_t e = ERR_FETCH;
+
+	if (!worker_can() || !password_task_pack(cx->arena, w, &task))
+		return offload(cx, lane, work_run_blocking, w);
+	for (int i = 0; e == ERR_FETCH && i < 2; i++) {
+		TRY(worker_take(cx, &pools[lane], &worker));
+		e = work_exchange(cx, worker, task, w);
+		worker_give(worker, e == OK);
+	}
+	return e == ERR_FETCH || e == ERR_TIMEOUT ? fail(cx, ERR_BUSY, "a password was not hashed") : e;
+}
+
+/* ---- what is asked ---- */
+
+static struct password_work *
 work_new(struct ctx *cx, const char *password)
 {
-	struct work *w = arena_zalloc(cx->arena, sizeof *w);
+	struct password_work *w = arena_zalloc(cx->arena, sizeof *w);
 	int64_t memory = conf.argon2_memory, passes = conf.argon2_time;
 
 	w->password = password;
@@ -52,9 +87,9 @@ work_new(struct ctx *cx, const char *password)
 err_t
 password_hash(struct ctx *cx, const char *password, const char **out)
 {
-	struct work *w = work_new(cx, password);
+	struct password_work *w = work_new(cx, password);
 
-	TRY(offload(cx, LANE_password, work_hash, w));
+	TRY(work_do(cx, w, LANE_password));
 	if (!w->ok)
 		return fail(cx, ERR_BUSY, "no memory for a password hash");
 	*out = w->out;
@@ -89,7 +124,7 @@ options_of(struct ctx *cx, struct str text)
 
 /* Nothing that takes long goes where everybody's passwords are. */
 static int
-password_lane(const struct work *w)
+password_lane(const struct password_work *w)
 {
 	if (w->stored == NULL || w->options.own)
 		return LANE_password;
@@ -99,15 +134,16 @@ password_lane(const struct work *w)
 err_t
 password_verify(struct ctx *cx, const char *password, const char *hash_id, struct str options, const char *stored, bool *ok_out)
 {
-	struct work *w = work_new(cx, password);
+	struct password_work *w = work_new(cx, password);
 
 	*ok_out = false;
+	w->verify = true;
 	if (stored != NULL && hash_id != NULL) {
 		w->stored = stored;
 		w->hash_id = hash_id;
 		w->options = options_of(cx, options);
 	}
-	TRY(offload(cx, password_lane(w), work_verify, w));
+	TRY(work_do(cx, w, password_lane(w)));
 	*ok_out = w->ok;
 	return OK;
 }

@@ -1,5 +1,5 @@
-/* Passwords, hashed in the thread pool: argon2id for all new ones, and the kinds that imported users bring. The pool's queue is
- * bounded: ERR_BUSY when too many wait. */
+/* Passwords, hashed by worker processes (by threads where no supervisor starts any): argon2id for all new ones, and the kinds that imported users bring.
+ * Their queue is bounded: ERR_BUSY when too many wait. */
 #ifndef BADAL_SVC_USERS_PASSWORD_H
 #define BADAL_SVC_USERS_PASSWORD_H
 
@@ -35,7 +35,7 @@ err_t password_import_check(struct ctx *cx, const char *hash_id, struct str opti
  * all others give way to one of ours. */
 bool password_stays(struct ctx *cx, const char *hash_id, struct str options, const char *stored);
 
-/* The comparison itself, for a thread of the pool: does not touch the loop. Unknown kinds and costs out of bounds are false. */
+/* The comparison itself, for a worker: does not touch the loop. Unknown kinds and costs out of bounds are false. */
 bool password_matches(const char *hash_id, const struct password_options *o, const char *stored, const char *password);
 /* The eleven digests of kind "sha", NULL-terminated, lower-case. */
 extern const char *const password_sha_versions[];
