@@ -219,9 +219,10 @@ describe('a provider that fails', () => {
 
 	test('a clock that is wrong by an hour', async () => {
 		store.skew = 3600e3
-		ours(await send(randomBytes(1000)), 503)
-		assert.ok(store.seen.every((q) => q.wrong === 'RequestTimeTooSkewed') && store.seen.length === 4)
+		const r = await send(randomBytes(1000)), puts = store.seen.filter((q) => q.method === 'PUT')	/* what the one before left is still removed */
 		store.skew = 0
+		ours(r, 503)
+		assert.deepEqual(puts.map((q) => q.wrong), Array(4).fill('RequestTimeTooSkewed'))
 		assert.equal((await send(randomBytes(1000))).status, 201)
 	})
 
