@@ -1,10 +1,10 @@
 # etc: a sample configuration (made by the program from its table), the unit file, and the manual page
-EXTRA_DIST += etc/badal.service.in etc/badal.sysusers
-CLEANFILES += etc/badal.conf etc/badal.service etc/sysusers/badal.conf doc/badal.1
+EXTRA_DIST += etc/badal.service.in etc/badal-executor.service.in etc/badal.sysusers
+CLEANFILES += etc/badal.conf etc/badal.service etc/badal-executor.service etc/sysusers/badal.conf doc/badal.1
 sampledir = $(docdir)
 nodist_sample_DATA = etc/badal.conf
 unitdir = $(prefix)/lib/systemd/system
-nodist_unit_DATA = etc/badal.service
+nodist_unit_DATA = etc/badal.service etc/badal-executor.service
 sysusersdir = $(prefix)/lib/sysusers.d
 nodist_sysusers_DATA = etc/sysusers/badal.conf
 man_MANS = doc/badal.1
@@ -21,5 +21,9 @@ doc/badal.1: badal$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && env -i ./badal$(EXEEXT) manual >$@.tmp && mv $@.tmp $@
 etc/sysusers/badal.conf: $(srcdir)/etc/badal.sysusers Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc/sysusers && cp $(srcdir)/etc/badal.sysusers $@
-etc/badal.service: $(srcdir)/etc/badal.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) etc && sed -e 's|@bindir[@]|$(bindir)|g' $(srcdir)/etc/badal.service.in >$@.tmp && mv $@.tmp $@
+etc/badal.service etc/badal-executor.service: $(srcdir)/etc/badal.service.in $(srcdir)/etc/badal-executor.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc && sed -e 's|@bindir[@]|$(bindir)|g' $(srcdir)/$@.in >$@.tmp && mv $@.tmp $@
+
+# Runtimes of functions
+runtimesdir = $(pkgdatadir)/runtimes.d
+dist_runtimes_DATA = etc/runtimes.d/node.conf etc/runtimes.d/php.conf etc/runtimes.d/python.conf etc/runtimes.d/ruby.conf

@@ -3,17 +3,20 @@
 #ifndef BADAL_EXEC_SANDBOX_H
 #define BADAL_EXEC_SANDBOX_H
 
+#include <sys/types.h>
+
 #include "core/ctx.h"
 
 struct sandbox;
 
 struct sandbox_mount {
 	const char *from, *to;		/* a path outside, and inside; absolute */
-	bool writable;
+	bool writable;			/* as root: it becomes the sandbox's own */
 };
 
 struct sandbox_spec {
 	const char *name;		/* letters, digits, dots and dashes; unique on this machine while it is there */
+	uid_t uid;			/* as root: who it is outside, of sandbox_uid; 0: somebody new */
 	const char *root;		/* a directory that is / in there, never written to; NULL: the programs of this machine (/usr), without its data */
 	const struct sandbox_mount *mounts;
 	int n_mounts;
@@ -43,6 +46,8 @@ struct sandbox_end {			/* how it ended */
  * are shown of the machine. `init`: the program badal-init, NULL: where it is installed, or beside our own. What cannot be held here is named ("memory, processes"), "" when all can. NULL: there can be no sandboxes, *why_out says why. */
 const char *sandbox_setup(const char *dir, const char *init, const char **why_out);
 
+/* As root, a user for sandboxes that work on the same files; 0: we are not, and it is ourselves. They are handed out in turn. */
+uid_t sandbox_uid(void);
 /* Starts one. The strings of s are borrowed for the call. ERR_SANDBOX: it cannot be started. */
 err_t sandbox_start(struct ctx *cx, const struct sandbox_spec *s, struct sandbox **out) MUST_CHECK;
 /* Awaits its end, and frees it. An error of cx kills it first. */
@@ -51,6 +56,9 @@ void sandbox_kill(struct sandbox *s);
 /* Stops reading what it writes, which holds it up; and goes on. */
 void sandbox_hold(struct sandbox *s, bool on);
 int64_t sandbox_memory(const struct sandbox *s);	/* bytes in use; -1: unknown */
+/* What is in it now stays; sandbox_sweep ends what was begun since then, and says how many. Where processes cannot be counted nothing is ended. */
+void sandbox_settle(struct sandbox *s);
+int sandbox_sweep(struct sandbox *s);
 /* "exit code 7", "killed by signal 11 (Segmentation fault)", "out of memory (128 MiB)", …: for people. */
 const char *sandbox_end_text(struct arena *a, const struct sandbox_spec *s, const struct sandbox_end *e);
 

@@ -30,13 +30,15 @@ struct http_msg {		/* one request; lives until http_done */
 	uint64_t received;	/* bytes of the body so far */
 	struct str body;	/* of http_collect: all of it */
 	const char *client;	/* whom its bytes count for while its caller is nobody: the peer, until the handler knows better; NULL: nobody */
-	const char *peer;	/* address of the peer as text, "127.0.0.1" */
+	const char *peer;	/* address of the peer as text, "127.0.0.1"; HTTP_LOCAL */
 	bool tls;
 	int version;		/* 10, 11, 20 */
 	int64_t start_us;	/* loop time when the head was complete */
 	void *data;		/* for the handler */
 	void *conn;		/* private to the adapter */
 };
+
+#define HTTP_LOCAL "local"	/* who came through a socket of this machine */
 
 struct http_header {
 	const char *name;	/* lower-case or canonical; sent as given on HTTP/1.1 */
@@ -86,6 +88,10 @@ int http_address(struct addrinfo **out);
 bool http_both_families(int fd, const struct addrinfo *ai);
 /* Listens on conf.listen/conf.port with SO_REUSEPORT (TLS when conf.tls_cert is set). False and a log line when it cannot. */
 bool http_listen(const struct http_handler *h, const char *ws_path);
+/* The same without a socket: the handler's connections come from those given to http_listen_on, which listen and do not block. TLS as conf has it, which
+ * http_listen must have set up. */
+bool http_open(const struct http_handler *h, const char *ws_path);
+bool http_listen_on(int fd, bool tls);
 /* Draining: stop accepting, answer "Connection: close", close idle keep-alive connections, close WebSockets with 1012. */
 void http_drain(void);
 unsigned http_open_requests(void), http_open_sockets(void);

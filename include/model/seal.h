@@ -10,6 +10,8 @@ const char *seal_text(struct arena *a, const char *clear);
 const char *seal_open(struct arena *a, struct str sealed);
 /* The master keys that are known: the current one is 0; NULL behind the last. For signatures. */
 const char *seal_master(int i);
+/* For a process that opens nothing: they are wiped. Settings that name them are the caller's. */
+void seal_forget(void);
 /* Looks whether there are others by now; true: there are. */
 bool seal_look(void);
 

@@ -306,6 +306,27 @@ cgroup_memory(const struct cgroup *g)
 	return strtoll(text, NULL, 10);
 }
 
+int
+cgroup_processes(const struct cgroup *g, pid_t *out, int most)
+{
+	const char *dir = two ? g->dirs[0] : g->dirs[PROCESSES];
+	char text[TEXT_MAX];
+	int n = 0;
+
+	if (dir == NULL || !cgroup_file_read(dir, "cgroup.procs", text))
+		return -1;
+	for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
+		long pid = strtol(p, &end, 10);
+
+		if (end == p)
+			break;
+		if (n < most)
+			out[n] = (pid_t)pid;
+		n++;
+	}
+	return n;
+}
+
 void
 cgroup_kill(const struct cgroup *g)
 {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { CGROUP_DIRS = 3 };		/* one of version 2, or memory, pids and cpu of version 1 */
 
@@ -27,6 +28,8 @@ bool cgroup_join(const struct cgroup *g);
 bool cgroup_out_of_memory(const struct cgroup *g);
 /* Bytes in use; -1: unknown. */
 int64_t cgroup_memory(const struct cgroup *g);
+/* The processes in it, at most `most`; how many there are, -1: unknown. */
+int cgroup_processes(const struct cgroup *g, pid_t *out, int most);
 /* Kills all that is in it. */
 void cgroup_kill(const struct cgroup *g);
 /* Removes it; all in it must have ended. */

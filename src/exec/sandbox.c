@@ -25,7 +25,7 @@
 #include "cgroup.h"
 #include "io/child.h"
 
-enum { SANDBOX_MAGIC = 0x73616e64, ARGS_MAX = 400, SAID_MAX = 2000, WORD_MAX = 32, INSIDE_ID = 1000 };
+enum { SANDBOX_MAGIC = 0x73616e64, ARGS_MAX = 400, SAID_MAX = 2000, WORD_MAX = 32, INSIDE_ID = 1000, SETTLED_MAX = 64, SWEEP_MAX = 4096 };
 
 struct sandbox {
 	unsigned magic;
@@ -38,6 +38,8 @@ struct sandbox {
 	enum sandbox_why killed;	/* by us, and why; SANDBOX_EXIT: it was not */
 	struct loop_timer *limit;
 	struct fib_event ended;
+	pid_t settled[SETTLED_MAX];	/* processes that stay */
+	int n_settled;			/* 0: it has not settled */
 	size_t n_said;
 	char said[SAID_MAX];		/* what came on the standard error, its beginning */
 };
@@ -109,6 +111,8 @@ sandbox_setup(const char *dir, const char *init, const char **why_out)
 {
 	static const char *const bwraps[] = {"/usr/bin/bwrap", "/usr/local/bin/bwrap", NULL};
 
+	int filter = -1;
+
 	bwrap = sandbox_program(bwraps);
 	init_program = init_path(init);
 	*why_out = NULL;
@@ -116,10 +120,12 @@ sandbox_setup(const char *dir, const char *init, const char **why_out)
 		*why_out = "bubblewrap is not installed";
 	else if (init_program == NULL)
 		*why_out = "badal-init is not installed";
-	else if (filter_open() < 0)
+	else if ((filter = filter_open()) < 0)
 		*why_out = "the filter of system calls cannot be made";
 	else if (asprintf(&etc_dir, "%s/etc", dir) < 0 || (mkdir(etc_dir, 0755) != 0 && errno != EEXIST) || !etc_write(etc_dir))
 		*why_out = "its directory cannot be written to";
+	if (filter >= 0)
+		close(filter);
 	return *why_out == NULL ? cgroup_setup() : NULL;
 }
 
@@ -357,6 +363,35 @@ sandbox_memory(const struct sandbox *s)
 	return cgroup_memory(&s->group);
 }
 
+void
+sandbox_settle(struct sandbox *s)
+{
+	int n = cgroup_processes(&s->group, s->settled, SETTLED_MAX);
+
+	s->n_settled = n > 0 && n <= SETTLED_MAX ? n : 0;
+}
+
+static bool
+sandbox_stays(const struct sandbox *s, pid_t pid)
+{
+	for (int i = 0; i < s->n_settled; i++)
+		if (s->settled[i] == pid)
+			return true;
+	return false;
+}
+
+int
+sandbox_sweep(struct sandbox *s)
+{
+	pid_t now[SWEEP_MAX];
+	int n = s->n_settled > 0 ? cgroup_processes(&s->group, now, SWEEP_MAX) : 0, swept = 0;
+
+	for (int i = 0; i < n && i < SWEEP_MAX; i++)
+		if (!sandbox_stays(s, now[i]))
+			swept += kill(now[i], SIGKILL) == 0;
+	return swept;
+}
+
 /* ---- life ---- */
 
 static void
@@ -370,14 +405,23 @@ sandbox_free(struct sandbox *s)
 	free(s);
 }
 
-/* Who it is outside: a user of its own, when we may make it one. They are handed out in turn. */
-static uid_t
+uid_t
 sandbox_uid(void)
 {
 	enum { FIRST_UID = 700000, UIDS = 10000 };
 	static uid_t next;
 
 	return geteuid() == 0 ? FIRST_UID + next++ % UIDS : 0;
+}
+
+/* As root: what it may write is its own. */
+static bool
+sandbox_own(const struct sandbox *s, const struct sandbox_spec *spec)
+{
+	for (int i = 0; s->uid != 0 && i < spec->n_mounts; i++)
+		if (spec->mounts[i].writable && lchown(spec->mounts[i].from, s->uid, s->uid) != 0)
+			return false;
+	return true;
 }
 
 static bool
@@ -387,7 +431,7 @@ sandbox_launch(struct ctx *cx, struct sandbox *s, const struct sandbox_spec *spe
 	struct args a = {.arena = cx->arena};
 	struct child_spec c = {.program = bwrap, .argv = a.v, .env = no_env, .n_fds = SANDBOX_FDS, .before = sandbox_enter, .output = sandbox_on_output,
 		.end = sandbox_on_end, .arg = s};
-	int word[2], frame = frame_open(cx, spec);
+	int word[2], frame = frame_open(cx, spec), filter;
 
 	if (frame < 0)
 		return false;
@@ -398,11 +442,13 @@ sandbox_launch(struct ctx *cx, struct sandbox *s, const struct sandbox_spec *spe
 	args_make(&a, spec);
 	c.fds[FRAME - FRAME] = frame;
 	c.fds[WORD - FRAME] = word[1];
-	c.fds[FILTER - FRAME] = filter_open();
+	c.fds[FILTER - FRAME] = filter = filter_open();
 	s->word = word[0];
 	s->child = child_start(&c);
 	close(frame);
 	close(word[1]);
+	if (filter >= 0)
+		close(filter);
 	return s->child != NULL;
 }
 
@@ -415,9 +461,9 @@ sandbox_start(struct ctx *cx, const struct sandbox_spec *spec, struct sandbox **
 	assert(bwrap != NULL && spec->argv[0] != NULL);
 	if (s == NULL)
 		abort();
-	*s = (struct sandbox){.magic = SANDBOX_MAGIC, .spec = *spec, .word = -1, .uid = sandbox_uid()};
+	*s = (struct sandbox){.magic = SANDBOX_MAGIC, .spec = *spec, .word = -1, .uid = spec->uid != 0 ? spec->uid : sandbox_uid()};
 	cgroup_open(&s->group, spec->name, &limits);
-	if (!sandbox_launch(cx, s, spec)) {
+	if (!sandbox_own(s, spec) || !sandbox_launch(cx, s, spec)) {
 		int e = errno;
 
 		sandbox_free(s);

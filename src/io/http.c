@@ -27,7 +27,7 @@
 
 #include "core/log.h"
 
-enum { CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 32, DESCRIPTORS = 16384 };
+enum { CLOSE_MS = 5000, TICK_MS = 250, ACCEPT_BATCH = 32, LISTENERS_MAX = 4, DESCRIPTORS = 16384 };
 
 struct list {
 	struct conn *first, *last;
@@ -42,8 +42,12 @@ char conn_scratch[SCRATCH_SIZE];
 static struct lws_context *context;
 static struct list lists[LIST_N];
 static struct loop_timer *tick;
-static uv_poll_t *listener;
-static int listen_fd = -1;
+static struct listener {
+	uv_poll_t *poll;	/* NULL: closed */
+	int fd;
+	bool tls;
+} listeners[LISTENERS_MAX];
+static int n_listeners;
 static unsigned n_conns;
 static bool reap_due;
 static struct conn *serving;	/* the connection whose callback runs: lws closes it by our return value */
@@ -452,7 +456,7 @@ static const struct lws_protocols protocols[] = {
 /* ---- accepting ---- */
 
 static void
-http_adopt(int fd, const struct sockaddr_storage *a)
+http_adopt(int fd, const struct sockaddr_storage *a, bool tls)
 {
 	struct lws_vhost *vh = lws_get_vhost_by_name(context, "default");
 	const void *addr = a->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr : &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
@@ -468,7 +472,8 @@ http_adopt(int fd, const struct sockaddr_storage *a)
 		return;
 	}
 	far_text(a->ss_family, addr, peer);
-	if (!far_enter(peer, &far)) {
+	far = NULL;
+	if (a->ss_family != AF_UNIX && !far_enter(peer, &far)) {
 		close(fd);
 		return;
 	}
@@ -483,7 +488,7 @@ http_adopt(int fd, const struct sockaddr_storage *a)
 	c->part.address = far_address(far);
 	c->family = (uint8_t)a->ss_family;
 	memcpy(c->addr, addr, a->ss_family == AF_INET ? 4 : 16);
-	if (*conf.tls_cert == '\0')
+	if (!tls)
 		return;
 	if (budget_charge(&c->part, TLS_HANDSHAKE_BYTES) != OK) {
 		metric_add(M_http_refused, 1);
@@ -498,14 +503,16 @@ static void on_accept(uv_poll_t *h, int status, int events);
 static void
 accept_again(void *arg)
 {
-	(void)arg;
-	if (listener != NULL)
-		uv_poll_start(listener, UV_READABLE, on_accept);
+	struct listener *l = arg;
+
+	if (l->poll != NULL)
+		uv_poll_start(l->poll, UV_READABLE, on_accept);
 }
 
 static void
 on_accept(uv_poll_t *h, int status, int events)
 {
+	struct listener *l = h->data;
 	struct sockaddr_storage a;
 	socklen_t n;
 	int i, fd;
@@ -515,9 +522,10 @@ on_accept(uv_poll_t *h, int status, int events)
 		return;
 	for (i = 0; i < ACCEPT_BATCH; i++) {
 		n = sizeof a;
-		fd = accept4(listen_fd, (struct sockaddr *)&a, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		memset(&a, 0, sizeof a);	/* of a local peer little comes */
+		fd = accept4(l->fd, (struct sockaddr *)&a, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			http_adopt(fd, &a);
+			http_adopt(fd, &a, l->tls);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -525,7 +533,7 @@ on_accept(uv_poll_t *h, int status, int events)
 			log_warn(NULL, "cannot accept", "error=\"%s\" connections=%u", strerror(errno), n_conns);
 			metric_add(M_http_refused, 1);
 			uv_poll_stop(h);
-			loop_after(100, accept_again, NULL);
+			loop_after(100, accept_again, l);
 		}
 		return;
 	}
@@ -601,12 +609,13 @@ listener_closed(uv_handle_t *h)
 static void
 listen_stop(void)
 {
-	if (listener == NULL)
-		return;
-	uv_close((uv_handle_t *)listener, listener_closed);
-	listener = NULL;
-	close(listen_fd);
-	listen_fd = -1;
+	for (struct listener *l = listeners; l < listeners + n_listeners; l++) {
+		if (l->poll == NULL)
+			continue;
+		uv_close((uv_handle_t *)l->poll, listener_closed);
+		l->poll = NULL;
+		close(l->fd);
+	}
 }
 
 /* ---- deadlines ---- */
@@ -852,27 +861,45 @@ context_open(void)
 }
 
 bool
-http_listen(const struct http_handler *h, const char *ws_path)
+http_open(const struct http_handler *h, const char *ws_path)
 {
 	http_handler = h;
 	http_ws_path = ws_path;
 	http_draining = false;
 	header_setup();
 	limit_descriptors();
-	if (*conf.tls_cert != '\0' && !tls_setup(conf.tls_cert, conf.tls_key))
-		return false;
 	if (!context_open())
 		return false;
-	listen_fd = listen_socket();
-	if (listen_fd < 0)
-		return false;
-	listener = mem_zalloc(sizeof *listener);
-	if (uv_poll_init(loop_uv(), listener, listen_fd) != 0 || uv_poll_start(listener, UV_READABLE, on_accept) != 0) {
-		log_error(NULL, "cannot poll the listening socket", "port=%lld", (long long)conf.port);
-		return false;
-	}
 	tick = loop_every(TICK_MS, http_on_tick, NULL);
 	return true;
+}
+
+bool
+http_listen_on(int fd, bool tls)
+{
+	struct listener *l = &listeners[n_listeners];
+
+	assert(n_listeners < LISTENERS_MAX);
+	*l = (struct listener){mem_zalloc(sizeof *l->poll), fd, tls};
+	l->poll->data = l;
+	if (uv_poll_init(loop_uv(), l->poll, fd) != 0 || uv_poll_start(l->poll, UV_READABLE, on_accept) != 0) {
+		log_error(NULL, "cannot poll a listening socket", "fd=%d", fd);
+		return false;
+	}
+	n_listeners++;
+	return true;
+}
+
+bool
+http_listen(const struct http_handler *h, const char *ws_path)
+{
+	bool tls = *conf.tls_cert != '\0';
+	int fd;
+
+	if ((tls && !tls_setup(conf.tls_cert, conf.tls_key)) || !http_open(h, ws_path))
+		return false;
+	fd = listen_socket();
+	return fd >= 0 && http_listen_on(fd, tls);
 }
 
 static void

@@ -23,7 +23,9 @@ static struct map *fars;
 void
 far_text(int family, const void *addr, char out[FAR_TEXT_MAX])
 {
-	if (inet_ntop(family, addr, out, FAR_TEXT_MAX) == NULL)
+	if (family == AF_UNIX)
+		strcpy(out, HTTP_LOCAL);
+	else if (inet_ntop(family, addr, out, FAR_TEXT_MAX) == NULL)
 		strcpy(out, "0.0.0.0");
 	if (strncmp(out, "::ffff:", 7) == 0 && strchr(out, '.') != NULL)
 		memmove(out, out + 7, strlen(out + 7) + 1);

@@ -18,6 +18,7 @@ badal_SOURCES += src/main/place_take.c
 badal_SOURCES += src/main/role.c
 badal_SOURCES += src/main/rotate.c
 badal_SOURCES += src/main/role_web.c
+badal_SOURCES += src/main/role_exec.c
 badal_SOURCES += src/main/serve.c
 badal_SOURCES += src/main/settings.c
 badal_SOURCES += src/main/storage.c

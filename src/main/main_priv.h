@@ -145,10 +145,12 @@ struct role {
 	bool (*up)(struct ctx *cx);	/* awaits; can it do its work now? NULL: as soon as the loop runs */
 	bool each;		/* as many processes as web_processes says; else one */
 	bool last;		/* drained after the others: it carries what they write */
+	bool keeps;		/* the rights that it was started with, for sandboxes */
 };
 enum { ROLE_CANNOT = 78 };	/* exit status: the configuration can never work */
 extern const struct role roles[];	/* ended by an empty name */
 
+extern const struct place *role_place;	/* of the role's process */
 unsigned role_processes(const struct role *r);
 /* The life of a role in a forked process; never returns. A byte is written to ready_fd when it answers. */
 _Noreturn void role_main(const struct role *r, unsigned slot, const struct args *a, const struct place *p, int ready_fd);
@@ -160,6 +162,13 @@ bool web_init(void);
 void web_drain(void);
 void web_fini(void);
 bool servers_up(struct ctx *cx);	/* awaits: PostgreSQL and Redis answer */
+
+/* ---- role_exec.c ---- */
+bool exec_role_init(void);
+void exec_role_fini(void);
+bool exec_role_up(struct ctx *cx);
+bool exec_role_alone(void);		/* the executor is all that runs here: no database is needed */
+const char *exec_role_dir(const struct place *p);	/* static */
 
 /* ---- launch.c: worker processes that roles ask for (io/worker.h) ---- */
 

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "exec/exec.h"
 #include "io/budget.h"
 #include "io/bus.h"
 #include "io/db.h"
@@ -40,8 +41,10 @@ const struct role roles[] = {
     {.name = "web", .init = web_init, .drain = web_drain, .fini = web_fini, .up = servers_up, .each = true},
     {.name = "relay", .init = relay_init, .drain = relay_drain, .last = true},
     {.name = "jobs", .init = jobs_begin, .drain = jobs_drain, .fini = jobs_end, .up = servers_up},
+    {.name = "executor", .init = exec_role_init, .drain = executor_drain, .fini = exec_role_fini, .up = exec_role_up, .keeps = true},
     {0}};
 
+const struct place *role_place;
 static const struct role *role;
 static const struct args *role_args;
 static int role_ready_fd;
@@ -117,6 +120,7 @@ role_main(const struct role *r, unsigned slot, const struct args *a, const struc
 	char name[16];
 
 	role = r;
+	role_place = p;
 	conf_files = false;	/* the supervisor has looked, and could */
 	role_args = a;
 	role_ready_fd = ready_fd;
@@ -130,7 +134,7 @@ role_main(const struct role *r, unsigned slot, const struct args *a, const struc
 	budget_share(role_memory(r));
 	loop_on_signal(SIGTERM, on_term);
 	loop_on_signal(SIGHUP, on_hup);
-	if (!r->init() || !place_become(p))	/* what needs rights (ports, keys, limits) is done by init */
+	if (!r->init() || (!r->keeps && !place_become(p)))	/* what needs rights (ports, keys, limits) is done by init */
 		end(ROLE_CANNOT);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* after the change of user, which would clear it */
 	if (getppid() != parent)

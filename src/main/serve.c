@@ -589,7 +589,8 @@ serve_watch(void)
 		hear();		/* before the dead are buried: a last word counts */
 		take_signals();
 		serve_reap();
-		launch_orders(&place, n_children * workers_each());
+		if (order_fd >= 0)
+			launch_orders(&place, n_children * workers_each());
 	}
 }
 
@@ -652,13 +653,27 @@ read_migrations(void)
 	return e == OK;
 }
 
+/* Another supervisor looks after the data directory, or another machine does: no database is used. */
+static bool
+start_executor_alone(void)
+{
+	if (!place_settings(&place, args, false) || !args_conf(args, false))
+		return false;
+	gen_init();
+	metric_init((unsigned)n_children + 1);
+	metric_slot(0);
+	return true;
+}
+
 static bool
 start_all(void)
 {
 	prctl(PR_SET_NAME, "badal");
-	if (!signals_open() || !place_find(&place) || !read_migrations())
+	if (!signals_open() || !place_find(&place) || (!exec_role_alone() && !read_migrations()))
 		return false;
 	plan_roles();
+	if (exec_role_alone())
+		return start_executor_alone();
 	if (serve_wanted("web") && !claim_port())
 		return false;
 	if (!place_make(&place) || !place_settings(&place, args, true) || !start_embedded() || !args_conf(args, false))

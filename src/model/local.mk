@@ -8,6 +8,7 @@ libbadal_model_a_SOURCES += src/model/query.c src/model/query_check.c src/model/
 libbadal_model_a_SOURCES += src/model/query_text.c src/model/query_words.c
 libbadal_model_a_SOURCES += src/model/record.c src/model/record_sql.c src/model/roles.c src/model/seal.c src/model/seal_rotate.c src/model/service.c src/model/shape.c src/model/usage.c
 libbadal_model_a_SOURCES += src/model/blob.c src/model/blob_care.c src/model/blob_care_priv.h src/model/blob_move.c src/model/blob_keys.c src/model/blob_pack.c src/model/blob_priv.h src/model/blob_read.c src/model/blob_seal.c src/model/blob_sum.c src/model/blob_write.c
+libbadal_model_a_SOURCES += src/model/exec.c src/model/exec_build.c src/model/exec_priv.h src/model/exec_wire.c
 libbadal_model_a_SOURCES += src/model/turn.c
 libbadal_model_a_SOURCES += src/model/space.c src/model/space_walk.c
 libbadal_model_a_SOURCES += src/model/picture.c src/model/picture_cache.c

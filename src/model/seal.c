@@ -160,6 +160,13 @@ seal_master(int i)
 	return i < n_masters ? masters[i].text : NULL;
 }
 
+void
+seal_forget(void)
+{
+	sodium_memzero(masters, sizeof masters);
+	n_masters = 0;
+}
+
 bool
 seal_look(void)
 {

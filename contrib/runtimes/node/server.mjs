@@ -24,24 +24,37 @@ const runs = new AsyncLocalStorage()
 
 /* ---- what a run writes ---- */
 
+/* With x-badal-run the executor wants to have what a run writes at once as well, should the process end before the answer: "\x1erun which length\n" and the bytes,
+ * on the process's own output. */
+function witness(number, which, text) {
+	const bytes = Buffer.from(text), all = Buffer.concat([Buffer.from(`\x1e${number} ${which} ${bytes.length}\n`), bytes])
+	for (let at = 0; at < all.length; )
+		try { at += fs.writeSync(1, all, at) } catch (e) { if (e.code !== 'EAGAIN') return }
+}
 class Output {
 	parts = []
 	length = 0
 	dropped = 0
+	constructor(number, which) { this.number = number; this.which = which }
 	add(text) {
 		const room = OUTPUT_MAX - this.length
 		if (text.length > room) {
 			this.dropped += text.length - room
 			text = text.slice(0, room)
 		}
-		if (text) this.parts.push(text)
+		if (!text) return
+		this.parts.push(text)
 		this.length += text.length
+		if (this.number) witness(this.number, this.which, text)
 	}
 	toString() { return this.parts.join('') + (this.dropped ? `\n[${this.dropped} more characters were dropped]` : '') }
 }
 class Run {
-	logs = new Output()
-	errors = new Output()
+	constructor(rq) {
+		const number = Number(rq.headers['x-badal-run'])
+		this.logs = new Output(number, 'l')
+		this.errors = new Output(number, 'e')
+	}
 	over = false	/* it was answered: what comes now belongs to nobody */
 }
 const word = (v) => (typeof v === 'string' ? v : v instanceof Error ? v.stack : format(typeof v === 'object' && v !== null ? json(v) : v))
@@ -128,7 +141,7 @@ const trimmed = (o) => o.toString().replace(/\n$/, '')
 
 async function serveOld(rq, rs) {
 	if (rq.headers['x-internal-challenge'] !== secret) return reply(rs, 500, { stderr: 'Unauthorized' })
-	const asked = JSON.parse((await collect(rq)) || '{}'), run = new Run()
+	const asked = JSON.parse((await collect(rq)) || '{}'), run = new Run(rq)
 	Object.assign(process.env, Object.fromEntries(Object.entries(asked.variables ?? {}).filter(([k]) => !/^APPWRITE_FUNCTION_(DATA|EVENT_DATA)$/.test(k)).map(([k, v]) => [k, String(v)])))
 	const { response, status } = await runs.run(run, () => runOld(asked, run))
 	run.over = true
@@ -198,7 +211,7 @@ async function serveNew(rq, rs) {
 	const h = rq.headers, seconds = Number(h['x-open-runtimes-timeout'] || 0)
 	if (secret && h['x-open-runtimes-secret'] !== secret) return reply(rs, 500, { message: 'Unauthorized' })
 	if (!(seconds >= 0)) return reply(rs, 500, { message: 'x-open-runtimes-timeout is a number of seconds' })
-	const bytes = await collect(rq), run = new Run(), work = runs.run(run, () => runNew(rq, bytes, run))
+	const bytes = await collect(rq), run = new Run(rq), work = runs.run(run, () => runNew(rq, bytes, run))
 	const given = await (seconds > 0 ? timed(seconds * 1000, run, work) : work), body = bytesOf(given.body), headers = headersOf(given.headers)
 	run.over = true
 	if (h['x-badal-logs'] !== 'inline') return rs.writeHead(given.statusCode, { ...headers, 'content-length': body.length }).end(body)

@@ -19,11 +19,15 @@ final class Output
 	public string $text = '';
 	private int $dropped = 0;
 
+	public function __construct(private ?string $number = null, private string $which = 'l') {}
 	public function add(string $text): void
 	{
 		$room = OUTPUT_MAX - strlen($this->text);
 		$this->dropped += max(0, strlen($text) - $room);
-		$this->text .= substr($text, 0, max(0, $room));
+		$text = substr($text, 0, max(0, $room));
+		$this->text .= $text;
+		if ($this->number !== null && $text !== '')	/* for the executor, at once, should the process end before the answer: see server.mjs */
+			fwrite(STDOUT, "\x1e$this->number $this->which " . strlen($text) . "\n$text");
 	}
 
 	public function __toString(): string
@@ -210,10 +214,10 @@ final class Server
 	}
 
 	/* Runs `work` with its output captured, whatever it does; `words` answers for it when PHP ends in it. */
-	private static function guarded(callable $work, callable $words): mixed
+	private static function guarded(array $headers, callable $work, callable $words): mixed
 	{
-		self::$logs = new Output();
-		self::$errors = new Output();
+		self::$logs = new Output($headers['x-badal-run'] ?? null, 'l');
+		self::$errors = new Output($headers['x-badal-run'] ?? null, 'e');
 		self::$lastWords = $words(...);
 		self::capture();
 		try {
@@ -248,7 +252,7 @@ final class Server
 			[$response, $status] = $res?->answer ?? ['', 500];
 			return self::reply($status, ['response' => $response, 'stdout' => rtrim((string) self::$logs, "\n"), 'stderr' => rtrim((string) self::$errors, "\n")]);
 		};
-		self::guarded(function () use ($req, &$res) {
+		self::guarded($headers, function () use ($req, &$res) {
 			$res = new OldResponse(self::$errors);
 			(self::$handler)($req, $res);
 			if ($res->answer === null)
@@ -282,7 +286,7 @@ final class Server
 		if (!is_numeric($seconds))
 			return self::reply(500, ['message' => 'x-open-runtimes-timeout is a number of seconds']);
 		$timed = function_exists('pcntl_alarm') && $seconds > 0;
-		$given = self::guarded(function () use ($method, $target, $headers, $body, $timed, $seconds) {
+		$given = self::guarded($headers, function () use ($method, $target, $headers, $body, $timed, $seconds) {
 			if ($timed) {
 				pcntl_async_signals(true);
 				pcntl_signal(SIGALRM, fn () => throw new Late());

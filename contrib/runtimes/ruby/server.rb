@@ -16,9 +16,16 @@ module Badal
 
   # ---- what a run writes ----
 
+  LOCK, WITNESS = Mutex.new, IO.for_fd(1, "wb", autoclose: false).tap { |io| io.sync = true }
+
   class Output
-    def initialize
-      @text, @length, @dropped = +"", 0, 0
+    def initialize(number, which)
+      @text, @length, @dropped, @number, @which = +"", 0, 0, number, which
+    end
+
+    # For the executor, at once, should the process end before the answer: see server.mjs.
+    def witness(text)
+      LOCK.synchronize { WITNESS.write("\x1e#{@number} #{@which} #{text.bytesize}\n".b + text.b) }
     end
 
     def add(text)
@@ -28,6 +35,7 @@ module Badal
       text = text[0, room] if text.length > room
       @length += text.length
       @text << text
+      witness(text) if @number && !text.empty?
     end
 
     def to_s
@@ -38,8 +46,9 @@ module Badal
   class Run
     attr_accessor :logs, :errors, :over
 
-    def initialize
-      @logs, @errors, @over = Output.new, Output.new, false
+    def initialize(headers)
+      number = headers["x-badal-run"]
+      @logs, @errors, @over = Output.new(number, "l"), Output.new(number, "e"), false
     end
 
     def add(which, text)
@@ -210,7 +219,7 @@ module Badal
 
       def old(headers, body)
         return Server.reply(500, { stderr: "Unauthorized" }) if headers["x-internal-challenge"] != @secret
-        asked, run = JSON.parse(body.empty? ? "{}" : body), Run.new
+        asked, run = JSON.parse(body.empty? ? "{}" : body), Run.new(headers)
         variables = asked["variables"] || {}
         variables.each { |k, v| ENV[k] = v.to_s unless %w[APPWRITE_FUNCTION_DATA APPWRITE_FUNCTION_EVENT_DATA].include?(k) }
         res = OldResponse.new(run)
@@ -250,7 +259,7 @@ module Badal
         return Server.reply(500, { message: "Unauthorized" }) if @secret && headers["x-open-runtimes-secret"] != @secret
         seconds = Float(headers["x-open-runtimes-timeout"] || 0, exception: false)
         return Server.reply(500, { message: "x-open-runtimes-timeout is a number of seconds" }) unless seconds
-        run, req = Run.new, Request.new(method, target, headers, body)
+        run, req = Run.new(headers), Request.new(method, target, headers, body)
         given = seconds > 0 ? timed(seconds, run, req) : new_run(run, req)
         run.over = true
         bytes = (given[:body].is_a?(String) ? given[:body] : given[:body].nil? ? "" : JSON.generate(given[:body])).b

@@ -1,0 +1,62 @@
+/* What an executor is told and says (src/model/exec*.c, src/exec/): HTTP/1.1 between programs of ours, whose bodies are records: "name length\n" and so many
+ * bytes. A record may hold records. Who reads takes those it knows.
+ *
+ *   POST /run          struct exec_ask       200 when it has begun, then its records, EXEC_END the last; 404: give me the code first; 503: no room
+ *   PUT /code/P/C      an archive            204: unpacked, or being unpacked; 200: it cannot be, a record says why
+ *   POST /build        struct exec_ask, EXEC_END, then the archive     200: records as they come, EXEC_END, then the result
+ *   POST /retire       struct exec_ask       204
+ *
+ * Each executor announces itself in Redis, under EXEC_ANNOUNCED and its name, with records (struct exec_announcement). */
+#ifndef BADAL_MODEL_EXEC_WIRE_H
+#define BADAL_MODEL_EXEC_WIRE_H
+
+#include "model/exec.h"
+
+enum { EXEC_ASK_MAX = 64 * 1024 * 1024, EXEC_ANNOUNCE_MS = 1000, EXEC_ALIVE_MS = 5000 };
+#define EXEC_END "end"
+#define EXEC_ANNOUNCED "{executors}"
+
+/* ---- records ---- */
+
+void exec_put(struct buf *b, const char *name, struct str value);
+void exec_put_number(struct buf *b, const char *name, int64_t n);
+/* The next record of *rest, which moves behind it. EXEC_CUT: not all of it is there. */
+enum exec_record { EXEC_RECORD, EXEC_CUT, EXEC_MALFORMED };
+enum exec_record exec_take(struct str *rest, struct str *name_out, struct str *value_out);
+
+/* ---- what is asked ---- */
+
+struct exec_ask {
+	const char *project, *code;	/* ids; "": none */
+	struct exec_run run;
+};
+/* All but the archive's parts. */
+void exec_ask_put(struct buf *b, const struct exec_ask *q);
+/* From a text of records, in the arena, up to its end or EXEC_END. False: malformed. */
+bool exec_ask_take(struct arena *a, struct str *text, struct exec_ask *out);
+
+/* ---- what is answered ---- */
+
+void exec_ran_put(struct buf *b, const struct exec_ran *r);
+/* False: it is malformed, or not complete. */
+bool exec_ran_take(struct arena *a, struct str text, struct exec_ran *out);
+
+/* ---- who is there ---- */
+
+struct exec_announcement {
+	const char *name;		/* of the executor; another one after each start */
+	const char *local;		/* its socket on its own machine, absolute */
+	const char *address;		/* "host:port" for other machines; "": none */
+	const char *why;		/* it cannot make sandboxes, and why; "": it can */
+	int64_t busy;			/* what runs and waits there, for each hundredth of its processors */
+	struct exec_runtime *runtimes;
+	int n_runtimes;
+	struct str warm;		/* records whose values are "project/code" */
+};
+void exec_announcement_put(struct buf *b, const struct exec_announcement *n);
+bool exec_announcement_take(struct arena *a, struct str text, struct exec_announcement *out);
+
+/* What proves that somebody is one of us, on sockets that others can reach: made from the master key, and not the way back to it. */
+const char *exec_key(struct arena *a, struct str master);
+
+#endif

@@ -1,0 +1,200 @@
+/* The executor: codes (unpacked archives), functions (a code in a revision) with their instances (processes), and runs of these.
+ *
+ *   serve.c     what is asked over HTTP           code.c      archives, unpacked once
+ *   build.c     builds                            function.c  which instance gets a run, and which ones there are
+ *   run.c       a run in an instance              instance.c  the life of a process
+ *   output.c    what instances write              runtime.c   which languages there are
+ *   tree.c      directories                       role.c      the executor's own life */
+#ifndef BADAL_EXEC_PRIV_H
+#define BADAL_EXEC_PRIV_H
+
+#include "core/ctx.h"
+#include "core/fiber.h"
+#include "exec/exec.h"
+#include "exec/sandbox.h"
+#include "model/exec_wire.h"
+
+struct http_msg;
+
+/* ---- waiting: fibers, in the order in which they came ---- */
+
+struct waiter {
+	struct fib_event event;
+	struct waiter *next;
+};
+struct waiters {
+	struct waiter *first;
+};
+err_t waiters_wait(struct ctx *cx, struct waiters *w, uint64_t ms) MUST_CHECK;	/* awaits a wake; ERR_TIMEOUT after so long, 0: never */
+void waiters_wake(struct waiters *w);		/* all of them */
+
+/* ---- tree.c ---- */
+
+/* Removes a directory and what is in it, following no link; on a thread, some time. Nobody may use it any more. */
+void tree_leave(const char *path);
+bool tree_remove(const char *path);		/* now; blocks */
+/* Awaits. Bytes and entries of a directory, as far as they are at most `most`; -1: it cannot be read, or is too deep. */
+err_t tree_size(struct ctx *cx, const char *path, int64_t most, int64_t *out) MUST_CHECK;
+bool tree_make(const char *path, uid_t owner);	/* a new directory, that others may enter; owner 0: ours */
+
+/* ---- runtime.c ---- */
+
+struct runtime {
+	struct exec_runtime pub;
+	const char *server;		/* a directory that is /runtime in its sandboxes; NULL: none */
+	const char *root;		/* of its sandboxes; NULL: this machine's programs */
+	const char *start, *build;	/* commands */
+	const char *const *env;		/* "NAME=value", NULL at the end */
+	int overlap;			/* runs that one process can serve at once */
+};
+/* Awaits. Reads what is configured, copies the servers to `dir`, and asks each interpreter for its version, in one sandbox. False: there is no sandbox,
+ * *why_out says why. */
+bool runtimes_read(struct ctx *cx, const char *dir, const char **why_out);
+const struct runtime *runtime_named(const char *id);	/* NULL: none */
+const struct exec_runtime *runtimes_public(int *n_out);
+
+/* ---- code.c ---- */
+
+enum code_state { CODE_EXPECTED, CODE_UNPACKING, CODE_READY, CODE_BAD };
+struct code {
+	unsigned magic;
+	enum code_state state;
+	char *key;			/* "project/id" */
+	char *dir;			/* what is in it is /code; its user is nobody's */
+	char *why;			/* CODE_BAD */
+	int64_t bytes;
+	uint64_t since, used;		/* loop time: in this state, last used */
+	unsigned users;			/* functions that have it */
+	struct waiters waiting;		/* for another state */
+};
+void code_init(const char *dir);
+/* Awaits, if somebody is bringing it. NULL: it is not here, and the caller is expected to bring it. */
+struct code *code_get(struct ctx *cx, const char *key);
+/* Awaits the archive of the message. *why_out: it cannot be taken. */
+err_t code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_out) MUST_CHECK;
+err_t code_wait(struct ctx *cx, struct code *c) MUST_CHECK;	/* awaits that it is unpacked, or bad */
+void code_use(struct code *c, int n);		/* so many users more, or less */
+/* Awaits a file with the rest of a message's body, at most `most` bytes. */
+err_t code_receive(struct ctx *cx, struct http_msg *m, const char *path, int64_t most, const char **why_out) MUST_CHECK;
+/* Awaits. Unpacks `archive` into the directory `to`, as the user `uid` when we are root. *why_out: what is wrong with it, NULL: nothing. */
+err_t code_unpack(struct ctx *cx, const char *archive, const char *to, uid_t uid, int64_t *bytes_out, const char **why_out) MUST_CHECK;
+
+/* ---- output.c ---- */
+
+struct output {			/* one of a run */
+	char *p;
+	size_t n, room;
+	bool cut;
+};
+enum { OUTPUT_CHARS = 1000000 };
+void output_add(struct output *o, struct str piece);
+void output_free(struct output *o);
+/* Text of at most OUTPUT_CHARS characters, told when it was cut; `last` comes behind it in any case. */
+struct str output_text(struct arena *a, struct str text, bool cut, const char *last);
+
+/* What an instance writes to its standard output: of its server "\036run which length\n" and so many bytes, of others anything. */
+struct frames {
+	char head[48];
+	size_t n_head;
+	bool in_head;
+	uint64_t run;
+	char which;			/* 'l', 'e' */
+	size_t left;			/* bytes of the frame */
+};
+/* run 0: of nobody. */
+void frames_take(struct frames *f, struct str piece, void (*part)(uint64_t run, char which, struct str part, void *arg), void *arg);
+
+/* ---- function.c, instance.c ---- */
+
+struct running {		/* a run under way */
+	struct running *next;
+	uint64_t number;
+	struct output logs, errors;	/* as they came, for the case that there is no answer */
+};
+
+enum instance_state { INSTANCE_STARTING, INSTANCE_READY, INSTANCE_ENDING, INSTANCE_GONE };
+struct instance {
+	unsigned magic;
+	enum instance_state state;
+	unsigned refs;
+	struct function *fn;
+	struct sandbox *box;		/* NULL: not yet, or not any more */
+	char name[40];
+	char *dir;			/* its private directory, /run/badal inside */
+	int socket;			/* the socket itself, -1 */
+	char at[48];			/* its path for us */
+	char secret[33];
+	bool old;			/* its contract: (req, res) */
+	char *broken;			/* why its code could not be loaded */
+	bool was_ready;
+	unsigned runs;			/* under way */
+	uint64_t next_run;
+	struct running *running;
+	struct output stray[2];		/* what nobody's run wrote, on either output */
+	struct frames frames;
+	uint64_t began, idle;		/* loop time */
+	bool killed;			/* we end it */
+	enum exec_why cause;		/* because of this */
+	enum exec_why how;		/* INSTANCE_GONE: how it ended, in words for people */
+	char *reason;
+	struct waiters changed;
+	struct instance *next;		/* of the function */
+};
+
+struct function {
+	unsigned magic;
+	struct arena *arena;
+	const char *key;		/* "project/code/revision" */
+	const char *project;
+	struct exec_function f;		/* a copy */
+	const struct runtime *runtime;
+	struct code *code;
+	struct instance *instances;
+	unsigned n_instances, n_starting, n_waiting, refs;
+	bool retired;			/* its instances end as soon as they serve nothing */
+	struct waiters changed;
+};
+
+/* Awaits. The function that is asked for, its code here. ERR_EXEC: NULL and *need_out: the code is to be brought first. It is to be left. */
+err_t function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, bool *need_out, const char **why_out) MUST_CHECK;
+void function_leave(struct function *f);
+/* Awaits an instance for a run; to be given back. ERR_BUSY: too many wait. *failed_out: the process that was begun for it ended; it is to be unref'd. */
+err_t function_take(struct ctx *cx, struct function *f, struct instance **out, struct instance **failed_out, bool *cold_out) MUST_CHECK;
+void function_give_back(struct instance *i);
+void function_retire(const char *project, const char *function, const char *deployment);	/* deployment "": all */
+void functions_end(void);
+void functions_tick(void);		/* idle ones, once a second */
+unsigned functions_busy(void);		/* runs under way and waiting */
+void functions_warm(struct buf *b);	/* records, for the announcement */
+
+struct instance *instance_start(struct function *f);
+void instance_close(struct instance *i);	/* it gets no more runs, and ends by itself */
+void instance_end(struct instance *i, enum exec_why cause);
+void instance_unref(struct instance *i);
+void instances_init(const char *dir);
+extern unsigned instances_alive;
+/* What a process had to say that no run can be told of, from its beginning. */
+struct str instance_stray(struct arena *a, const struct instance *i);
+
+/* ---- run.c ---- */
+
+/* Awaits. begun(arg) is called when it is about to be given to the function. */
+err_t run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*begun)(void *arg), void *arg, struct exec_ran *out) MUST_CHECK;
+void ran_is(struct exec_ran *out, enum exec_why why, const char *reason);
+
+/* ---- build.c ---- */
+
+void build_init(const char *dir);
+/* Awaits. Answers the message, whose head was read up to the archive. */
+void build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct http_msg *m);
+
+/* ---- serve.c ---- */
+
+extern const struct http_handler executor_http;
+void serve_init(const char *key);
+unsigned serve_busy(void);
+
+/* The start of a sandbox's name; numbers follow. */
+const char *sandbox_name(struct ctx *cx, const char *what);
+
+#endif

@@ -1,0 +1,399 @@
+/* Functions: a code in a revision, and which of its processes gets a run.
+ *
+ * A run gets a process that serves nothing; else another process is begun, as long as there may be more, and the run takes whichever is free first; else it
+ * shares one, where its runtime can; else it waits, in a queue with an end. With another revision the processes of the former one take nothing more. */
+#include <assert.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/map.h"
+#include "core/metric.h"
+#include "exec_priv.h"
+
+enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16 };
+
+static struct map *functions;
+static unsigned n_runs, n_waiting;
+
+/* ---- the list ---- */
+
+static const char *
+function_key(struct arena *a, const struct exec_ask *q)
+{
+	return arena_printf(a, "%s/%s/%s", q->project, q->code, q->run.f.revision);
+}
+
+static struct str
+str_copy(struct arena *a, struct str s)
+{
+	return (struct str){arena_memdup(a, s.p, s.n), s.n};
+}
+
+static struct exec_function
+function_copy(struct arena *a, const struct exec_function *f)
+{
+	struct exec_variable *v = arena_array(a, struct exec_variable, f->n_variables + 1);
+
+	for (int i = 0; i < f->n_variables; i++)
+		v[i] = (struct exec_variable){str_copy(a, f->variables[i].name), str_copy(a, f->variables[i].value)};
+	return (struct exec_function){.function = arena_strdup(a, f->function), .deployment = arena_strdup(a, f->deployment), .runtime = arena_strdup(a, f->runtime),
+		.entrypoint = arena_strdup(a, f->entrypoint), .generation = f->generation, .variables = v, .n_variables = f->n_variables,
+		.revision = arena_strdup(a, f->revision), .keep_warm = f->keep_warm};
+}
+
+static struct function *
+function_new(const struct exec_ask *q, const struct runtime *r, struct code *c)
+{
+	struct function *f = mem_zalloc(sizeof *f);
+
+	f->magic = FUNCTION_MAGIC;
+	f->arena = arena_new();
+	f->key = function_key(f->arena, q);
+	f->project = arena_strdup(f->arena, q->project);
+	f->f = function_copy(f->arena, &q->run.f);
+	f->runtime = r;
+	f->code = c;
+	code_use(c, 1);
+	map_set(functions, str_c(f->key), f);
+	return f;
+}
+
+/* Ends what serves nothing; what serves ends with its last run. */
+static void
+function_stop(struct function *f)
+{
+	f->retired = true;
+	for (struct instance *i = f->instances; i != NULL; i = i->next)
+		if (i->runs == 0)
+			instance_end(i, EXEC_DONE);
+}
+
+static bool
+function_former(struct str key, void *value, void *arg)
+{
+	struct function *f = value;
+	const struct function *now = arg;
+
+	(void)key;
+	if (f != now && f->code == now->code && !f->retired)
+		function_stop(f);
+	return true;
+}
+
+void
+function_leave(struct function *f)
+{
+	assert(f->magic == FUNCTION_MAGIC && f->refs > 0);
+	if (--f->refs > 0)
+		return;
+	assert(f->n_instances == 0 && f->n_waiting == 0);
+	if (map_get(functions, str_c(f->key)) == f)
+		map_del(functions, str_c(f->key));
+	code_use(f->code, -1);
+	f->magic = 0;
+	arena_free(&f->arena);
+	free(f);
+}
+
+err_t
+function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, bool *need_out, const char **why_out)
+{
+	const struct runtime *r = runtime_named(q->run.f.runtime);
+	const char *key = function_key(cx->arena, q);
+	struct function *f;
+	struct code *c;
+
+	*need_out = false;
+	*why_out = NULL;
+	*out = NULL;
+	if (functions == NULL)
+		functions = map_new();
+	if (r == NULL) {
+		*why_out = arena_printf(cx->arena, "The runtime \"%s\" is not installed here.", q->run.f.runtime);
+		return OK;
+	}
+	c = code_get(cx, arena_printf(cx->arena, "%s/%s", q->project, q->code));
+	if (c == NULL)
+		*need_out = true;
+	else if (c->state == CODE_BAD)
+		*why_out = arena_strdup(cx->arena, c->why);
+	if (c == NULL || c->state == CODE_BAD)
+		return OK;
+	f = map_get(functions, str_c(key));
+	if (f != NULL && f->retired) {	/* retired, and wanted again: a new one in its place */
+		map_del(functions, str_c(key));
+		f = NULL;
+	}
+	if (f == NULL) {
+		f = function_new(q, r, c);
+		map_each(functions, function_former, f);
+	}
+	f->f.keep_warm = q->run.f.keep_warm;
+	f->refs++;
+	*out = f;
+	return OK;
+}
+
+/* ---- who gets a run ---- */
+
+static struct instance *
+function_best(const struct function *f)
+{
+	struct instance *best = NULL;
+
+	for (struct instance *i = f->instances; i != NULL; i = i->next)
+		if (i->state == INSTANCE_READY && i->broken == NULL && (best == NULL || i->runs < best->runs))
+			best = i;
+	for (struct instance *i = f->instances; best == NULL && i != NULL; i = i->next)
+		if (i->state == INSTANCE_READY)
+			best = i;	/* its code is broken: it says so to whoever waits */
+	return best;
+}
+
+static int64_t
+function_overlap(const struct function *f)
+{
+	int64_t most = conf.functions_overlap_max;
+
+	return f->runtime->overlap > 0 && f->runtime->overlap < most ? f->runtime->overlap : most;
+}
+
+struct idlest {
+	struct instance *i;
+};
+
+static bool
+function_idlest(struct str key, void *value, void *arg)
+{
+	const struct function *f = value;
+	struct idlest *o = arg;
+
+	(void)key;
+	for (struct instance *i = f->instances; i != NULL; i = i->next)
+		if (i->state == INSTANCE_READY && i->runs == 0 && (o->i == NULL || i->idle < o->i->idle))
+			o->i = i;
+	return true;
+}
+
+/* Whether this machine may have another process, or will in a moment: the one that has waited longest for work ends for it. */
+static bool
+function_room(void)
+{
+	struct idlest o = {NULL};
+
+	if (instances_alive < (uint64_t)conf.executor_instances_max)
+		return true;
+	map_each(functions, function_idlest, &o);
+	if (o.i != NULL)
+		instance_end(o.i, EXEC_DONE);
+	return o.i != NULL;
+}
+
+static bool
+function_may_grow(const struct function *f)
+{
+	return f->n_instances < (uint64_t)conf.functions_instances_max && f->n_starting < STARTS_AT_ONCE && f->n_starting < f->n_waiting && function_room();
+}
+
+static void
+function_put(struct instance *i, struct instance **out)
+{
+	i->runs++;
+	i->refs++;
+	n_runs++;
+	metric_set(M_exec_running, n_runs);
+	*out = i;
+}
+
+/* One look. True: it is decided. *mine: the process that was begun for this run. */
+static bool
+function_look(struct function *f, struct instance **mine, struct instance **out, struct instance **failed_out)
+{
+	struct instance *best = function_best(f);
+
+	if (best != NULL && best->runs == 0) {
+		function_put(best, out);
+		return true;
+	}
+	if (*mine != NULL && (*mine)->state == INSTANCE_GONE) {
+		if (!(*mine)->was_ready) {
+			*failed_out = *mine;
+			*mine = NULL;
+			return true;
+		}
+		instance_unref(*mine);
+		*mine = NULL;
+	}
+	if (*mine == NULL && function_may_grow(f)) {
+		*mine = instance_start(f);
+		(*mine)->refs++;
+		return false;
+	}
+	if (best == NULL || f->n_starting > 0 || best->runs >= (uint64_t)function_overlap(f))
+		return false;
+	function_put(best, out);
+	return true;
+}
+
+err_t
+function_take(struct ctx *cx, struct function *f, struct instance **out, struct instance **failed_out, bool *cold_out)
+{
+	struct instance *mine = NULL;
+	err_t e = OK;
+
+	*out = *failed_out = NULL;
+	*cold_out = false;
+	if (f->n_waiting > (uint64_t)conf.functions_queue_max) {
+		metric_add(M_exec_refused, 1);
+		return fail(cx, ERR_BUSY, "too many runs of the function wait");
+	}
+	f->n_waiting++;
+	metric_set(M_exec_waiting, ++n_waiting);
+	while (e == OK && !function_look(f, &mine, out, failed_out)) {
+		*cold_out = *cold_out || mine != NULL;
+		e = waiters_wait(cx, &f->changed, 0);
+	}
+	f->n_waiting--;
+	metric_set(M_exec_waiting, --n_waiting);
+	if (mine != NULL)
+		instance_unref(mine);
+	waiters_wake(&f->changed);	/* who comes next may begin another */
+	return e;
+}
+
+void
+function_give_back(struct instance *i)
+{
+	struct function *f = i->fn;
+
+	assert(i->runs > 0);
+	i->runs--;
+	n_runs--;
+	metric_set(M_exec_running, n_runs);
+	i->idle = loop_now();
+	if (i->runs == 0 && i->state == INSTANCE_READY)
+		(void)sandbox_sweep(i->box);	/* what a run began ends with it; how much that was nobody asks */
+	if (i->runs == 0 && i->state == INSTANCE_READY && (f->retired || i->broken != NULL))
+		instance_end(i, EXEC_DONE);
+	waiters_wake(&f->changed);
+	instance_unref(i);
+}
+
+/* ---- ending ---- */
+
+struct retiring {
+	const char *project, *function, *deployment;
+};
+
+static bool
+function_retire_one(struct str key, void *value, void *arg)
+{
+	struct function *f = value;
+	const struct retiring *r = arg;
+
+	(void)key;
+	if (strcmp(f->project, r->project) != 0 || strcmp(f->f.function, r->function) != 0 || (r->deployment[0] != '\0' && strcmp(f->f.deployment, r->deployment) != 0))
+		return true;
+	f->retired = true;
+	for (struct instance *i = f->instances; i != NULL; i = i->next)
+		instance_end(i, EXEC_DONE);
+	return true;
+}
+
+void
+function_retire(const char *project, const char *function, const char *deployment)
+{
+	struct retiring r = {project, function, deployment};
+
+	if (functions != NULL)
+		map_each(functions, function_retire_one, &r);
+}
+
+static bool
+function_end_one(struct str key, void *value, void *arg)
+{
+	struct function *f = value;
+
+	(void)key;
+	(void)arg;
+	for (struct instance *i = f->instances; i != NULL; i = i->next)
+		instance_end(i, EXEC_DONE);
+	return true;
+}
+
+void
+functions_end(void)
+{
+	if (functions != NULL)
+		map_each(functions, function_end_one, NULL);
+}
+
+/* Without rights of our own nothing keeps a function from filling its private directory but this. */
+static bool
+instance_litters(const struct instance *i)
+{
+	DIR *d = geteuid() != 0 ? opendir(i->dir) : NULL;
+	int n = 0;
+
+	while (d != NULL && readdir(d) != NULL)
+		n++;
+	if (d != NULL)
+		closedir(d);
+	return n > LOOSE_FILES;
+}
+
+static bool
+function_tick_one(struct str key, void *value, void *arg)
+{
+	struct function *f = value;
+	bool kept = false;
+
+	(void)key;
+	(void)arg;
+	for (struct instance *i = f->instances; i != NULL; i = i->next) {
+		if (i->state != INSTANCE_READY)
+			continue;
+		if (instance_litters(i))
+			instance_end(i, EXEC_DIED);
+		else if (i->runs == 0 && loop_now() - i->idle >= (uint64_t)conf.functions_idle && (kept || !f->f.keep_warm))
+			instance_end(i, EXEC_DONE);
+		else
+			kept = true;
+	}
+	return true;
+}
+
+void
+functions_tick(void)
+{
+	if (functions != NULL)
+		map_each(functions, function_tick_one, NULL);
+}
+
+unsigned
+functions_busy(void)
+{
+	return n_runs + n_waiting;
+}
+
+static bool
+function_warm_one(struct str key, void *value, void *arg)
+{
+	const struct function *f = value;
+
+	(void)key;
+	if (f->n_instances > 0 && !f->retired)
+		exec_put(arg, "warm", str_c(f->code->key));
+	return true;
+}
+
+void
+functions_warm(struct buf *b)
+{
+	if (functions != NULL)
+		map_each(functions, function_warm_one, b);
+}

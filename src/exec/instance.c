@@ -1,0 +1,352 @@
+/* Instances: processes that serve a function. Two fibers each: one that begins it (waits for its socket, tells it what it is), and one that waits for its end,
+ * whatever that is. Its sandbox is made while its code is still being unpacked.
+ *
+ * Its socket is in a directory that it may write to until its server listens there, before any code of the function is loaded; and it is connected to through
+ * a descriptor of the very file, for what is in that directory is a stranger's. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/id.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "exec_priv.h"
+#include "io/fetch.h"
+
+enum { INSTANCE_MAGIC = 0x696e7374, SOCKET_LOOK_MS = 2, ANSWER_MAX = 1024 * 1024, STRAY_MAX = 64 * 1024, SETTLE_MS = 2000 };
+#define MIB (INT64_C(1024) * 1024)
+
+unsigned instances_alive;
+static const char *place;
+
+void
+instances_init(const char *dir)
+{
+	place = dir;
+}
+
+const char *
+sandbox_name(struct ctx *cx, const char *what)
+{
+	static unsigned n;
+
+	return arena_printf(cx->arena, "badal-%d-%s-%u", (int)getpid(), what, n++);
+}
+
+static struct instance *
+instance_cast(void *p)
+{
+	struct instance *i = p;
+
+	assert(i->magic == INSTANCE_MAGIC);
+	return i;
+}
+
+static void
+instance_move(struct instance *i, enum instance_state to)
+{
+	assert(to > i->state);
+	if (i->state == INSTANCE_STARTING)
+		i->fn->n_starting--;
+	i->state = to;
+	i->idle = loop_now();
+	waiters_wake(&i->changed);
+	waiters_wake(&i->fn->changed);
+}
+
+void
+instance_unref(struct instance *i)
+{
+	assert(i->magic == INSTANCE_MAGIC && i->refs > 0);
+	if (--i->refs > 0)
+		return;
+	assert(i->state == INSTANCE_GONE && i->running == NULL);
+	output_free(&i->stray[0]);
+	output_free(&i->stray[1]);
+	function_leave(i->fn);
+	i->magic = 0;
+	free(i->dir);
+	free(i->broken);
+	free(i->reason);
+	free(i);
+}
+
+void
+instance_close(struct instance *i)
+{
+	if (i->state < INSTANCE_ENDING)
+		instance_move(i, INSTANCE_ENDING);
+}
+
+void
+instance_end(struct instance *i, enum exec_why cause)
+{
+	if (i->killed || i->state == INSTANCE_GONE)
+		return;
+	i->killed = true;
+	i->cause = cause;
+	instance_close(i);
+	if (i->box != NULL)
+		sandbox_kill(i->box);
+}
+
+/* ---- what it writes ---- */
+
+static void
+instance_part(uint64_t run, char which, struct str part, void *arg)
+{
+	struct instance *i = arg;
+
+	for (struct running *r = i->running; r != NULL; r = r->next)
+		if (r->number == run) {
+			output_add(which == 'l' ? &r->logs : &r->errors, part);
+			return;
+		}
+	if (run == 0 && i->stray[0].n < STRAY_MAX)
+		output_add(&i->stray[0], str_head(part, STRAY_MAX - i->stray[0].n));
+}
+
+static void
+instance_output(int fd, struct str piece, void *arg)
+{
+	struct instance *i = instance_cast(arg);
+
+	if (fd == 1)
+		frames_take(&i->frames, piece, instance_part, i);
+	else if (i->stray[1].n < STRAY_MAX)
+		output_add(&i->stray[1], str_head(piece, STRAY_MAX - i->stray[1].n));
+}
+
+struct str
+instance_stray(struct arena *a, const struct instance *i)
+{
+	struct buf b;
+
+	buf_init(&b, a, i->stray[0].n + i->stray[1].n + 1);
+	for (int k = 0; k < 2; k++)
+		buf_str(&b, (struct str){i->stray[k].p, i->stray[k].n});
+	return buf_view(&b);
+}
+
+/* ---- the beginning ---- */
+
+/* The socket itself, once it is there. What else may be by its name is none. */
+static bool
+instance_socket(struct instance *i)
+{
+	struct stat st;
+	char path[4096 + 8];
+
+	snprintf(path, sizeof path, "%s/s", i->dir);
+	i->socket = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (i->socket < 0)
+		return false;
+	if (fstat(i->socket, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+		close(i->socket);
+		i->socket = -1;
+		return false;
+	}
+	snprintf(i->at, sizeof i->at, "/proc/self/fd/%d", i->socket);
+	return true;
+}
+
+/* From now on nothing is written there. Without rights we cannot forbid it; then functions_tick looks. */
+static void
+instance_lock(const struct instance *i)
+{
+	if (geteuid() == 0 && (lchown(i->dir, 0, 0) != 0 || chmod(i->dir, 0755) != 0))
+		log_warn(NULL, "the directory of a function stays open", "path=%s error=\"%s\"", i->dir, strerror(errno));
+}
+
+static struct str
+instance_told(struct ctx *cx, const struct instance *i)
+{
+	static const char *const generations[] = {"arity", "v2", "v5"};
+	const struct exec_function *f = &i->fn->f;
+	struct buf b;
+	struct jw w;
+
+	buf_init(&b, cx->arena, 1024);
+	jw_init(&w, &b);
+	jw_obj(&w);
+	JW_KEY(&w, "entrypoint");
+	jw_cstr(&w, f->entrypoint);
+	JW_KEY(&w, "generation");
+	jw_cstr(&w, generations[f->generation]);
+	JW_KEY(&w, "secret");
+	jw_cstr(&w, i->secret);
+	JW_KEY(&w, "variables");
+	jw_obj(&w);
+	for (int k = 0; k < f->n_variables; k++) {
+		jw_key(&w, f->variables[k].name);
+		jw_str(&w, f->variables[k].value);
+	}
+	jw_obj_end(&w);
+	jw_obj_end(&w);
+	return buf_view(&b);
+}
+
+/* Awaits the server's word that the function is loaded. */
+static err_t
+instance_tell(struct ctx *cx, struct instance *i)
+{
+	const struct fetch_header h[] = {{"content-type", "application/json"}};
+	struct fetch f = {.url = arena_printf(cx->arena, "http://%s/__badal/start", i->name), .unix_path = i->at, .method = "POST", .headers = h, .n_headers = 1,
+		.body = instance_told(cx, i), .private_ok = true, .max_bytes = ANSWER_MAX, .timeout_ms = (uint64_t)conf.functions_start_timeout};
+	struct fetch_reply *r;
+	json_t *told;
+
+	while (true) {
+		err_t e = fetch(cx, &f, &r);
+
+		if (e == OK)
+			break;
+		if (e != ERR_FETCH || i->state != INSTANCE_STARTING || cx->deadline <= loop_now())
+			return e;
+		TRY(fib_sleep(cx, SOCKET_LOOK_MS));	/* bound, and not listened to yet */
+	}
+	if ((told = json_parse(cx, r->body, NULL)) == NULL)
+		return fail(cx, ERR_EXEC, "the server of the runtime makes no sense");
+	i->old = str_is(json_str(json_object_get(told, "generation")), "v2");
+	if (json_is_string(json_object_get(told, "error")))
+		i->broken = mem_strdup(str_text(cx->arena, json_str(json_object_get(told, "error"))));
+	return OK;
+}
+
+static err_t
+instance_begin(struct ctx *cx, struct instance *i)
+{
+	while (i->state == INSTANCE_STARTING && !instance_socket(i))
+		TRY(fib_sleep(cx, SOCKET_LOOK_MS));
+	if (i->socket < 0)
+		return fail(cx, ERR_EXEC, "it ended");
+	instance_lock(i);
+	TRY(code_wait(cx, i->fn->code));
+	if (i->state != INSTANCE_STARTING || i->fn->code->state != CODE_READY)
+		return fail(cx, ERR_EXEC, "it ended, or its code cannot be unpacked");
+	return instance_tell(cx, i);
+}
+
+static void
+instance_begin_fiber(struct ctx *cx, void *arg)
+{
+	struct instance *i = instance_cast(arg);
+	err_t e = instance_begin(cx, i);
+
+	if (i->state == INSTANCE_STARTING && e == OK) {
+		i->was_ready = true;
+		sandbox_settle(i->box);
+		metric_observe(M_exec_start_time, (loop_now() - i->began) * 1000);
+		instance_move(i, INSTANCE_READY);
+	} else {
+		instance_end(i, e == ERR_TIMEOUT ? EXEC_TIMED_OUT : EXEC_DIED);
+	}
+	instance_unref(i);
+}
+
+/* ---- the end ---- */
+
+static void
+instance_say(struct instance *i, struct ctx *cx, const struct sandbox_spec *spec, const struct sandbox_end *end)
+{
+	if (end->why == SANDBOX_MEMORY) {
+		i->how = EXEC_MEMORY;
+		i->reason = mem_strdup(arena_printf(cx->arena, "The function was ended for want of memory: it may use %lld MiB.", (long long)(spec->memory / MIB)));
+		metric_add(M_exec_kill_memory, 1);
+	} else if (i->cause == EXEC_TIMED_OUT) {
+		i->how = EXEC_TIMED_OUT;
+		i->reason = mem_strdup(i->was_ready ? "The process of the function was ended, for a run of it took too long." :
+		    arena_printf(cx->arena, "The function was not loaded within %lld s.", (long long)conf.functions_start_timeout / 1000));
+		metric_add(M_exec_kill_time, 1);
+	} else {
+		i->how = EXEC_DIED;
+		i->reason = mem_strdup(arena_printf(cx->arena, "The process of the function %s.", sandbox_end_text(cx->arena, spec, end)));
+		metric_add(end->why == SANDBOX_KILLED ? M_exec_kill_idle : M_exec_died, 1);
+	}
+}
+
+static void
+instance_gone(struct instance *i)
+{
+	struct function *fn = i->fn;
+	struct instance **at;
+
+	for (at = &fn->instances; *at != i; at = &(*at)->next)
+		;
+	*at = i->next;
+	if (i->socket >= 0)
+		close(i->socket);
+	i->socket = -1;
+	tree_leave(i->dir);
+	fn->n_instances--;
+	instances_alive--;
+	metric_set(M_exec_sandboxes, instances_alive);
+	instance_move(i, INSTANCE_GONE);
+	instance_unref(i);
+}
+
+/* The whole life. The specification is needed to its end. */
+static void
+instance_fiber(struct ctx *cx, void *arg)
+{
+	struct instance *i = instance_cast(arg);
+	const struct runtime *r = i->fn->runtime;
+	const char *argv[] = {"sh", "-c", arena_printf(cx->arena, "exec %s", r->start), NULL}, **env = arena_array(cx->arena, const char *, 32);
+	struct sandbox_mount mounts[] = {{i->dir, "/run/badal", true}, {i->fn->code->dir, "/code", false}, {r->server, "/runtime", false}};
+	struct sandbox_spec spec = {.name = i->name, .root = r->root, .mounts = mounts, .n_mounts = r->server != NULL ? 3 : 2, .argv = argv, .env = env, .dir = "/code",
+		.memory = conf.functions_memory, .tmp = conf.functions_tmp, .file = conf.functions_tmp, .processes = conf.functions_processes, .files = conf.functions_files,
+		.cpus = (double)conf.functions_cpu / 100, .output = instance_output, .arg = i};
+	struct sandbox_end end = {.why = SANDBOX_BROKEN, .said = "it cannot be started"};
+	struct sandbox *box;
+	int n = 0;
+
+	for (const char *const *e = r->env; *e != NULL; e++)
+		env[n++] = *e;
+	env[n++] = "BADAL_SOCKET=/run/badal/s";
+	env[n++] = arena_printf(cx->arena, "BADAL_MEMORY=%lld", (long long)spec.memory);
+	if (!i->killed && sandbox_start(cx, &spec, &box) == OK) {
+		i->box = box;
+		i->refs++;
+		fib_spawn_new("begin", (uint64_t)conf.functions_start_timeout, instance_begin_fiber, i);
+		if (sandbox_wait(cx, &box, &end) != OK)
+			log_warn(cx, "the wait for a function's end was given up", "name=%s", i->name);
+		i->box = NULL;
+	} else if (cx->detail != NULL) {
+		log_error(cx, "a function cannot be started", "reason=\"%s\"", cx->detail);
+	}
+	instance_say(i, cx, &spec, &end);
+	instance_gone(i);
+}
+
+struct instance *
+instance_start(struct function *fn)
+{
+	static unsigned n;
+	struct instance *i = mem_zalloc(sizeof *i);
+	struct ctx cx;
+
+	ctx_init(&cx);
+	*i = (struct instance){.magic = INSTANCE_MAGIC, .refs = 1, .fn = fn, .socket = -1, .began = loop_now(), .idle = loop_now(), .next = fn->instances};
+	snprintf(i->name, sizeof i->name, "%s", sandbox_name(&cx, "fn"));
+	snprintf(i->secret, sizeof i->secret, "%s", secret_hex(cx.arena, 16));
+	ctx_fini(&cx);
+	if (asprintf(&i->dir, "%s/fn-%u", place, n++) < 0)
+		abort();
+	if (!tree_make(i->dir, 0))
+		log_error(NULL, "cannot make a directory", "path=%s error=\"%s\"", i->dir, strerror(errno));
+	fn->instances = i;
+	fn->n_instances++;
+	fn->n_starting++;
+	fn->refs++;
+	instances_alive++;
+	metric_set(M_exec_sandboxes, instances_alive);
+	fib_spawn_new("instance", 0, instance_fiber, i);
+	return i;
+}

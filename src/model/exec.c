@@ -1,0 +1,410 @@
+/* Executors, as those who have something run see them: who is there, who gets a run, and the run itself.
+ *
+ * What executors say of themselves in Redis is read at most once a second; a call that finds nobody to answer it reads it anew. A run goes to an executor that
+ * has its code warm, else to the one with the least to do, here before elsewhere. */
+#include "exec_priv.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/metric.h"
+#include "io/bus.h"
+#include "model/seal.h"
+
+enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50 };
+
+/* ---- who is there ---- */
+
+static struct {
+	struct arena *arena;
+	struct exec_announcement *v;
+	int n;
+	uint64_t read;		/* loop time; 0: never */
+} known;
+
+/* Names whose announcement has gone are taken off the list. */
+static const char script_read[] =
+	"local out = {} "
+	"for _, name in ipairs(redis.call('SMEMBERS', KEYS[1])) do "
+	"local text = redis.call('GET', KEYS[1] .. ':' .. name) "
+	"if text then out[#out + 1] = text else redis.call('SREM', KEYS[1], name) end end "
+	"return out";
+
+static err_t
+known_read(struct ctx *cx)
+{
+	struct bus_reply *r;
+	struct arena *a;
+
+	TRY(bus_script(cx, &r, script_read, 1, 1, &STR(EXEC_ANNOUNCED)));
+	a = arena_new();
+	arena_free(&known.arena);
+	known.arena = a;
+	known.v = arena_array(a, struct exec_announcement, r->n + 1);
+	known.n = 0;
+	for (int i = 0; i < r->n; i++)
+		if (exec_announcement_take(a, r->v[i].s, &known.v[known.n]))
+			known.n++;
+	known.read = loop_now();
+	return OK;
+}
+
+/* What is known may be another second old: who finds nothing in it reads it anew. */
+static err_t
+known_look(struct ctx *cx)
+{
+	return known.read == 0 || known.n == 0 || loop_now() - known.read > EXEC_ANNOUNCE_MS ? known_read(cx) : OK;
+}
+
+static bool
+announcement_warm(const struct exec_announcement *n, struct str key)
+{
+	struct str text = n->warm, name, value;
+
+	while (exec_take(&text, &name, &value) == EXEC_RECORD)
+		if (str_eq(value, key))
+			return true;
+	return false;
+}
+
+static bool
+announcement_has(const struct exec_announcement *n, const char *runtime)
+{
+	return runtime == NULL || exec_runtime_named(n->runtimes, n->n_runtimes, runtime) != NULL;
+}
+
+static bool
+announcement_local(const struct exec_announcement *n)
+{
+	return n->local[0] != '\0' && access(n->local, W_OK) == 0;
+}
+
+/* The less, the better. */
+static int64_t
+announcement_rank(const struct exec_announcement *n, struct str key)
+{
+	return (announcement_warm(n, key) ? 0 : INT64_C(1000000)) + n->busy * 2 + !announcement_local(n);
+}
+
+err_t
+exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out)
+{
+	const struct exec_announcement *best = NULL;
+	const char *why = "no executor runs";
+
+	TRY(known_look(cx));
+	for (int i = 0; i < known.n; i++) {
+		const struct exec_announcement *n = &known.v[i];
+		bool local = announcement_local(n);
+
+		if (n->why[0] != '\0' || (!local && n->address[0] == '\0'))
+			why = n->why[0] != '\0' ? n->why : "no executor can be reached from here";
+		else if (!announcement_has(n, c->runtime))
+			why = "no executor has the runtime";
+		else if (!exec_listed(c, n->name) && (best == NULL || announcement_rank(n, c->key) < announcement_rank(best, c->key)))
+			best = n;
+	}
+	if (best == NULL)
+		return fail(cx, ERR_EXEC, "%s", c->n_not > 0 ? "no executor answers, or has room" : why);
+	*out = (struct exec_at){arena_strdup(cx->arena, best->name), announcement_local(best) ? arena_strdup(cx->arena, best->local) : NULL, arena_strdup(cx->arena, best->address)};
+	return OK;
+}
+
+bool
+exec_listed(const struct exec_choice *c, const char *name)
+{
+	for (int i = 0; i < c->n_not; i++)
+		if (strcmp(c->not_these[i], name) == 0)
+			return true;
+	return false;
+}
+
+void
+exec_avoid(struct exec_choice *c, const char *name)
+{
+	if (c->n_not < EXEC_NOT_MAX)
+		c->not_these[c->n_not++] = name;
+	known.read = 0;
+}
+
+/* ---- runtimes ---- */
+
+static int
+runtime_order(const void *a, const void *b)
+{
+	const struct exec_runtime *x = a, *y = b;
+
+	return strcmp(x->id, y->id);
+}
+
+err_t
+exec_runtimes(struct ctx *cx, const struct exec_runtime **out, int *n_out, const char **why_out)
+{
+	struct exec_runtime *v;
+	int n = 0, most = 1;
+
+	*out = NULL;
+	*n_out = 0;
+	*why_out = "no executor runs";
+	TRY(known_look(cx));
+	for (int i = 0; i < known.n; i++)
+		most += known.v[i].n_runtimes;
+	v = arena_array(cx->arena, struct exec_runtime, most);
+	for (int i = 0; i < known.n; i++) {
+		const struct exec_announcement *e = &known.v[i];
+
+		*why_out = arena_strdup(cx->arena, e->why[0] != '\0' ? e->why : "no runtime is installed");
+		for (int k = 0; e->why[0] == '\0' && k < e->n_runtimes; k++)
+			if (bsearch(&e->runtimes[k], v, (size_t)n, sizeof *v, runtime_order) == NULL) {
+				v[n++] = exec_runtime_copy(cx->arena, &e->runtimes[k]);
+				qsort(v, (size_t)n, sizeof *v, runtime_order);
+			}
+	}
+	*out = v;
+	*n_out = n;
+	if (n > 0)
+		*why_out = NULL;
+	return OK;
+}
+
+struct exec_runtime
+exec_runtime_copy(struct arena *a, const struct exec_runtime *r)
+{
+	return (struct exec_runtime){arena_strdup(a, r->id), arena_strdup(a, r->key), arena_strdup(a, r->name), arena_strdup(a, r->version), arena_strdup(a, r->base),
+	    arena_strdup(a, r->image), arena_strdup(a, r->logo), arena_strdup(a, r->entrypoint)};
+}
+
+/* "18.0" as 18000, "3.11" as 3011. */
+static int
+version_number(const char *text)
+{
+	char *end;
+	long major = strtol(text, &end, 10), minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+
+	return major < 0 || major > 10000 || minor < 0 || minor > 999 ? 0 : (int)(major * 1000 + minor);
+}
+
+/* The less, the better; -1: it will not do. The same major version, the next minor one; else the next newer one, for code of an older version mostly runs. */
+static int
+runtime_fit(const struct exec_runtime *r, struct str key, int wanted)
+{
+	int has = version_number(r->version);
+
+	if (!str_is(key, r->key))
+		return -1;
+	if (has / 1000 == wanted / 1000)
+		return has >= wanted ? has - wanted : 1000 + wanted - has;
+	return has > wanted ? 10000 + has - wanted : -1;
+}
+
+const struct exec_runtime *
+exec_runtime_named(const struct exec_runtime *v, int n, const char *id)
+{
+	const struct exec_runtime *best = NULL;
+	const char *dash = strrchr(id, '-');
+	int fit, best_fit = 0;
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(v[i].id, id) == 0)
+			return &v[i];
+	if (dash == NULL || version_number(dash + 1) == 0)
+		return NULL;
+	for (int i = 0; i < n; i++) {
+		fit = runtime_fit(&v[i], (struct str){id, (size_t)(dash - id)}, version_number(dash + 1));
+		if (fit >= 0 && (best == NULL || fit < best_fit)) {
+			best = &v[i];
+			best_fit = fit;
+		}
+	}
+	return best;
+}
+
+/* ---- talking to one ---- */
+
+err_t
+exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const char *path, int64_t length, uint64_t wait_ms, struct fetch_stream **out)
+{
+	struct fetch_header *h = arena_array(cx->arena, struct fetch_header, 1);
+	struct fetch f = {.method = method, .unix_path = at->local, .headers = h, .n_headers = 1, .upload = true, .length = length, .private_ok = true,
+		.progress_ms = wait_ms};
+
+	f.url = arena_printf(cx->arena, "http://%s%s", at->local != NULL ? at->name : at->address, path);
+	h[0] = (struct fetch_header){"authorization", arena_printf(cx->arena, "Bearer %s", exec_key(cx->arena, str_c(seal_master(0))))};
+	return fetch_open(cx, &f, out);
+}
+
+err_t
+exec_send_code(struct ctx *cx, struct fetch_stream *s, const struct exec_code *c)
+{
+	struct blob_reader *r;
+	struct str piece;
+
+	TRY(blob_open(cx, &c->at, c->parts, c->n_parts, 0, c->size, &r));
+	for (;;) {
+		TRY(blob_read(r, &piece));
+		if (piece.n == 0)
+			return OK;
+		TRY(fetch_write(cx, s, piece));
+	}
+}
+
+/* The rest of an answer; a body that breaks off is kept as far as it came, *whole_out says whether it did not. */
+static err_t
+exec_rest(struct ctx *cx, struct fetch_stream *s, struct str *out, bool *whole_out)
+{
+	struct str piece;
+	struct buf b;
+	err_t e;
+
+	buf_init(&b, cx->arena, 4096);
+	while ((e = fetch_read(cx, s, &piece)) == OK && piece.n > 0)
+		buf_str(&b, piece);
+	*out = buf_view(&b);
+	*whole_out = e == OK;
+	return e == ERR_CANCELLED ? e : OK;
+}
+
+/* ---- running ---- */
+
+/* The executor asks for the code. */
+static err_t
+exec_give_code(struct ctx *cx, const struct exec_at *at, const struct exec_function *f)
+{
+	struct fetch_reply *r;
+	struct fetch_stream *s;
+
+	TRY(exec_open(cx, at, "PUT", arena_printf(cx->arena, "/code/%s/%s", f->project->id, f->code.id), (int64_t)f->code.size, COLD_MS, &s));
+	TRY(exec_send_code(cx, s, &f->code));
+	TRY(fetch_end(cx, s));
+	TRY(fetch_head(cx, s, &r));
+	fetch_close(&s);
+	return r->status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "the executor takes no code: status=%d", r->status);
+}
+
+static struct exec_ran
+exec_lost(void)
+{
+	return (struct exec_ran){.why = EXEC_LOST, .reason = "The executor ended while the function ran.", .status = 500, .body = STR(""), .logs = STR(""),
+		.errors = STR("The executor ended while the function ran.")};
+}
+
+enum told { TOLD_RUN, TOLD_NEED, TOLD_NO };	/* by an executor: it has begun, it needs the code first, it does not run it */
+
+/* One try. Errors mean that it was not begun. */
+static err_t
+exec_ask_one(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, enum told *told_out, struct exec_ran *out)
+{
+	struct fetch_stream *s;
+	struct fetch_reply *r;
+	struct str text;
+	bool whole;
+
+	TRY(exec_open(cx, at, "POST", "/run", (int64_t)asked.n, wait_ms, &s));
+	TRY(fetch_write(cx, s, asked));
+	TRY(fetch_end(cx, s));
+	TRY(fetch_head(cx, s, &r));
+	*told_out = r->status == 200 ? TOLD_RUN : r->status == 404 ? TOLD_NEED : TOLD_NO;
+	TRY(exec_rest(cx, s, &text, &whole));
+	if (*told_out == TOLD_NO)
+		return fail(cx, ERR_EXEC, "status=%d %.*s", r->status, (int)(text.n < 200 ? text.n : 200), text.p);
+	if (*told_out == TOLD_RUN && (!whole || !exec_ran_take(cx->arena, text, out)))
+		*out = exec_lost();
+	fetch_close(&s);
+	return OK;
+}
+
+/* Until it runs there, or cannot. */
+static err_t
+exec_run_at(struct ctx *cx, const struct exec_at *at, const struct exec_run *r, struct str asked, struct exec_ran *out)
+{
+	enum told told;
+
+	for (int i = 0; i < 2; i++) {
+		TRY(exec_ask_one(cx, at, asked, r->limit_ms + COLD_MS, &told, out));
+		if (told == TOLD_RUN)
+			return OK;
+		TRY(exec_give_code(cx, at, &r->f));
+	}
+	return fail(cx, ERR_EXEC, "the executor does not keep the code");
+}
+
+/* Awaits one to ask; when one did not answer it may be back in a moment, and is waited for. */
+static err_t
+exec_choose_patiently(struct ctx *cx, struct exec_choice *c, uint64_t until, struct exec_at *out)
+{
+	err_t e;
+
+	while ((e = exec_choose(cx, c, out)) != OK && c->lost && loop_now() < until) {
+		TRY(fib_sleep(cx, LOOK_MS));
+		known.read = 0;
+	}
+	return e;
+}
+
+/* Whether it is of no use to ask another executor. */
+static bool
+exec_final(const struct ctx *cx, err_t e)
+{
+	return e == OK || e == ERR_CANCELLED || e == ERR_BLOB_GONE || e == ERR_BLOB_BROKEN || (cx->deadline != 0 && loop_now() >= cx->deadline);
+}
+
+err_t
+exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out)
+{
+	const struct exec_ask q = {r->f.project->id, r->f.code.id, *r};
+	struct exec_choice c = {.runtime = r->f.runtime, .key = str_c(arena_printf(cx->arena, "%s/%s", q.project, q.code))};
+	uint64_t until = loop_now() + BACK_MS;
+	struct exec_at at;
+	struct buf b;
+	err_t e;
+
+	buf_init(&b, cx->arena, 4096 + r->body.n + r->data.n + r->event_data.n);
+	exec_ask_put(&b, &q);
+	for (int i = 0; i < TRIES; i++) {
+		TRY(exec_choose_patiently(cx, &c, until, &at));
+		e = exec_run_at(cx, &at, r, buf_view(&b), out);
+		if (exec_final(cx, e))
+			return e;
+		c.lost = c.lost || e == ERR_FETCH;
+		exec_avoid(&c, at.name);
+	}
+	return ERR_EXEC;
+}
+
+/* ---- ending ---- */
+
+static err_t
+exec_retire_at(struct ctx *cx, const struct exec_at *at, struct str asked)
+{
+	struct fetch_stream *s;
+	struct fetch_reply *r;
+
+	TRY(exec_open(cx, at, "POST", "/retire", (int64_t)asked.n, 0, &s));
+	TRY(fetch_write(cx, s, asked));
+	TRY(fetch_end(cx, s));
+	TRY(fetch_head(cx, s, &r));
+	fetch_close(&s);
+	return r->status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "status=%d", r->status);
+}
+
+err_t
+exec_retire(struct ctx *cx, const struct project *p, const char *function, const char *deployment)
+{
+	const struct exec_ask q = {p->id, "", {.f = {.function = function, .deployment = deployment != NULL ? deployment : ""}}};
+	struct exec_choice c = {0};
+	struct exec_at at;
+	struct buf b;
+	err_t e = OK, one;
+
+	buf_init(&b, cx->arena, 512);
+	exec_ask_put(&b, &q);
+	TRY(known_read(cx));
+	while (c.n_not < EXEC_NOT_MAX && c.n_not < known.n && exec_choose(cx, &c, &at) == OK) {
+		one = exec_retire_at(cx, &at, buf_view(&b));
+		e = one != OK ? one : e;
+		c.not_these[c.n_not++] = at.name;
+	}
+	return e;
+}

@@ -1,0 +1,32 @@
+/* Of the two files that speak to executors. */
+#ifndef BADAL_MODEL_EXEC_PRIV_H
+#define BADAL_MODEL_EXEC_PRIV_H
+
+#include "io/fetch.h"
+#include "model/exec_wire.h"
+
+enum { EXEC_NOT_MAX = 8 };
+
+struct exec_choice {
+	const char *runtime;		/* NULL: whoever */
+	struct str key;			/* "project/code", that may be warm somewhere */
+	const char *not_these[EXEC_NOT_MAX];	/* names of executors that were asked already */
+	int n_not;
+	bool lost;			/* one of them did not answer */
+};
+struct exec_at {		/* an executor, in the arena of who asks */
+	const char *name;
+	const char *local;		/* its socket; NULL: it is elsewhere */
+	const char *address;
+};
+/* Awaits. ERR_EXEC: there is none. */
+err_t exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out) MUST_CHECK;
+bool exec_listed(const struct exec_choice *c, const char *name);
+void exec_avoid(struct exec_choice *c, const char *name);	/* it did not answer, or had no room */
+struct exec_runtime exec_runtime_copy(struct arena *a, const struct exec_runtime *r);
+
+/* A request whose body of `length` (-1: unknown) is to be written. wait_ms: how long nothing may move. */
+err_t exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const char *path, int64_t length, uint64_t wait_ms, struct fetch_stream **out) MUST_CHECK;
+err_t exec_send_code(struct ctx *cx, struct fetch_stream *s, const struct exec_code *c) MUST_CHECK;	/* awaits */
+
+#endif
