@@ -55,6 +55,8 @@ err_t sandbox_wait(struct ctx *cx, struct sandbox **sp, struct sandbox_end *out)
 void sandbox_kill(struct sandbox *s);
 /* Stops reading what it writes, which holds it up; and goes on. */
 void sandbox_hold(struct sandbox *s, bool on);
+/* Some process of it was killed for want of memory, and the others live on, which happens with control groups of version 1 only. */
+bool sandbox_starved(const struct sandbox *s);
 int64_t sandbox_memory(const struct sandbox *s);	/* bytes in use; -1: unknown */
 /* What is in it now stays; sandbox_sweep ends what was begun since then, and says how many. Where processes cannot be counted nothing is ended. */
 void sandbox_settle(struct sandbox *s);

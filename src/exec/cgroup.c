@@ -296,6 +296,12 @@ cgroup_out_of_memory(const struct cgroup *g)
 	return g->dirs[MEMORY] != NULL && cgroup_file_read(g->dirs[MEMORY], two ? "memory.events" : "memory.oom_control", text) && cgroup_number_after(text, "oom_kill") > 0;
 }
 
+bool
+cgroup_kills_whole(void)
+{
+	return two;
+}
+
 int64_t
 cgroup_memory(const struct cgroup *g)
 {

@@ -26,6 +26,8 @@ void cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits 
 bool cgroup_join(const struct cgroup *g);
 /* Some process of it was killed for want of memory. */
 bool cgroup_out_of_memory(const struct cgroup *g);
+/* Whether a group that lacks memory is killed as a whole, by the kernel. */
+bool cgroup_kills_whole(void);
 /* Bytes in use; -1: unknown. */
 int64_t cgroup_memory(const struct cgroup *g);
 /* The processes in it, at most `most`; how many there are, -1: unknown. */

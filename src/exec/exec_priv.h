@@ -171,6 +171,7 @@ struct instance *instance_start(struct function *f);
 void instance_close(struct instance *i);	/* it gets no more runs, and ends by itself */
 void instance_end(struct instance *i, enum exec_why cause);
 void instance_unref(struct instance *i);
+const char *instance_memory_text(struct arena *a);	/* that it lacked memory, for people */
 void instances_init(const char *dir);
 extern unsigned instances_alive;
 /* What a process had to say that no run can be told of, from its beginning. */

@@ -253,12 +253,18 @@ instance_begin_fiber(struct ctx *cx, void *arg)
 
 /* ---- the end ---- */
 
+const char *
+instance_memory_text(struct arena *a)
+{
+	return arena_printf(a, "The function was ended for want of memory: it may use %lld MiB.", (long long)(conf.functions_memory / MIB));
+}
+
 static void
 instance_say(struct instance *i, struct ctx *cx, const struct sandbox_spec *spec, const struct sandbox_end *end)
 {
-	if (end->why == SANDBOX_MEMORY) {
+	if (end->why == SANDBOX_MEMORY || i->cause == EXEC_MEMORY) {
 		i->how = EXEC_MEMORY;
-		i->reason = mem_strdup(arena_printf(cx->arena, "The function was ended for want of memory: it may use %lld MiB.", (long long)(spec->memory / MIB)));
+		i->reason = mem_strdup(instance_memory_text(cx->arena));
 		metric_add(M_exec_kill_memory, 1);
 	} else if (i->cause == EXEC_TIMED_OUT) {
 		i->how = EXEC_TIMED_OUT;

@@ -218,7 +218,8 @@ run_ended(struct ctx *cx, struct instance *i, struct running *me, bool late, con
 	const char *reason;
 
 	if (late)
-		instance_end(i, EXEC_TIMED_OUT);
+		instance_end(i, i->box != NULL && sandbox_starved(i->box) ? EXEC_MEMORY : EXEC_TIMED_OUT);
+	late = late && i->cause == EXEC_TIMED_OUT;
 	instance_close(i);
 	while (i->state != INSTANCE_GONE && waiters_wait(cx, &i->changed, OWN_END_MS) == OK)
 		;
@@ -244,6 +245,17 @@ run_answered(struct ctx *cx, const struct instance *i, struct exec_ran *out)
 	out->why = i->broken != NULL ? (strncmp(i->broken, "There is no file", 16) == 0 || strstr(i->broken, "There is no file") != NULL ? EXEC_NO_ENTRYPOINT : EXEC_FAILED) :
 	    out->status >= 500 ? EXEC_FAILED : EXEC_DONE;
 	out->reason = out->why == EXEC_DONE ? NULL : i->broken != NULL ? "The function cannot be loaded." : "The function failed.";
+}
+
+/* A part of it was killed for want of memory, and it went on without. */
+static void
+run_starved(struct ctx *cx, struct instance *i, struct exec_ran *out)
+{
+	const char *reason = instance_memory_text(cx->arena);
+
+	instance_end(i, EXEC_MEMORY);
+	*out = (struct exec_ran){.why = EXEC_MEMORY, .reason = reason, .status = 500, .body = STR(""), .logs = output_text(cx->arena, out->logs, false, ""),
+		.errors = output_text(cx->arena, out->errors, false, reason)};
 }
 
 static struct running *
@@ -278,7 +290,9 @@ run_in(struct ctx *cx, struct instance *i, const struct exec_run *r, struct exec
 	uint64_t began = loop_now();
 	err_t e = run_ask(cx, i, r, me->number, out);
 
-	if (e == OK)
+	if (e == OK && i->box != NULL && sandbox_starved(i->box))
+		run_starved(cx, i, out);
+	else if (e == OK)
 		run_answered(cx, i, out);
 	else
 		run_ended(cx, i, me, e == ERR_TIMEOUT, r, out);

@@ -357,6 +357,12 @@ sandbox_hold(struct sandbox *s, bool on)
 		child_hold(s->child, on);
 }
 
+bool
+sandbox_starved(const struct sandbox *s)
+{
+	return !cgroup_kills_whole() && cgroup_out_of_memory(&s->group);
+}
+
 int64_t
 sandbox_memory(const struct sandbox *s)
 {
