@@ -57,6 +57,11 @@ t_10_module_test_upkeep_SOURCES = t/10-module/test_upkeep.c t/10-module/space.h 
 t_10_module_test_upkeep_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_upkeep_LDADD = $(MODULE_LIBS)
 
+check_PROGRAMS += t/10-module/test_exec
+TESTS += t/10-module/test_exec
+t_10_module_test_exec_SOURCES = t/10-module/test_exec.c t/10-module/space.h $(SERVERS)
+t_10_module_test_exec_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_exec_LDADD = $(MODULE_LIBS)
 check_PROGRAMS += t/10-module/test_blob
 TESTS += t/10-module/test_blob
 t_10_module_test_blob_SOURCES = t/10-module/test_blob.c t/10-module/space.h $(SERVERS)
