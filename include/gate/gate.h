@@ -84,6 +84,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_PERMISSIONS,	/* (struct strs) at most 100, verbs of `list`; already expanded and de-duplicated (write -> update,delete[,create]) */
 	P_ROLES,	/* (struct strs) */
 	P_QUERIES,	/* (struct strs) list of query texts, at most 100 of 4096; parsed by the model */
+	P_DATA,		/* (struct str) any text of at most `max` code points (0: any), NULs too: nothing that is made a C string of, or stored as it is */
 	P_JSON_OBJECT,	/* (json_t *, NULL) object or list, or a string that decodes to one; borrowed from rq->body or the arena */
 	P_ASSOC,	/* (json_t *, NULL) prefs: object, compact ASCII JSON <= 65535 bytes */
 	P_ANY		/* (json_t *, NULL) any JSON value, unchecked */
@@ -159,6 +160,7 @@ struct route {
 	const struct param *params;
 	int n_params;
 	const char *list;	/* the reply is a list of the model under this name, for OpenAPI; NULL: one object */
+	int or_status;		/* another status of success, with the same reply; 0: there is none */
 	const struct shape *or_model;	/* the reply when a parameter asks for something else, for OpenAPI; NULL: there is no such */
 	const char *media;	/* type of a reply that is no JSON, for OpenAPI; NULL */
 };

@@ -24,6 +24,7 @@ struct http_msg {		/* one request; lives until http_done */
 	struct arena *arena;	/* holds everything below; owned by the message */
 	struct str method;	/* "GET"… upper case as sent */
 	struct str path;	/* raw bytes before '?', starts with '/' */
+	struct str mark;	/* of a path that begins with "/~<mark>/": the address that was given to the caller is a marked one. Not in `path`; STR_NONE: none */
 	struct str query;	/* raw bytes after '?', may be empty */
 	struct str hdr[HDR_N];	/* values, trimmed; of several of one name: tbl/headers.h */
 	int64_t length;		/* of the body, as announced; 0: there is none, -1: known at its end only (chunks, HTTP/2) */

@@ -10,6 +10,7 @@ enum field_type {
 	F_STR,		/* const char *; NULL writes "" */
 	F_ID,		/* the same: an id */
 	F_ENUM,		/* the same: one of `values` */
+	F_DATA,		/* struct str: a text that may have NULs; in the table as shape_data_column has it */
 	F_TIME,		/* int64_t ms; a date in ISO 8601 */
 	F_TIME_OR_NONE,	/* the same; TIME_NONE writes "" */
 	F_BOOL,		/* bool */
@@ -87,6 +88,9 @@ struct objs shape_rows_json(struct ctx *cx, const struct shape *s, const json_t 
 struct objs shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r);
 /* A copy of the object, with the texts and lists that its fields point at, in `a`. Objects in lists (F_LIST) are not copied: none may be there. */
 void shape_copy(struct arena *a, const struct shape *s, const void *obj, void *out);
+/* PostgreSQL's texts have no NULs: U+0001 stands before what it escapes, and is escaped itself. What there is nothing to do for is not copied. */
+const char *shape_data_column(struct arena *a, struct str text);
+struct str shape_data_text(struct arena *a, struct str column);
 /* Writes the object. */
 void shape_write(struct jw *w, const struct shape *s, const void *obj);
 /* JSON text of the object in cx's arena. */

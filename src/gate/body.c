@@ -270,6 +270,7 @@ struct reading {
 	struct ctx *cx;		/* the request's own, or `own`, so that a thread can use it */
 	struct ctx own;
 	enum kind kind;
+	bool nul;		/* texts of JSON may hold one: the parameters say which */
 	struct str text, boundary;
 	size_t values;		/* of JSON: at most so many */
 	json_t *body;		/* NULL: none */
@@ -283,7 +284,7 @@ read_json(struct reading *r)
 
 	if (r->text.n > READ_HERE_MAX && r->values > (size_t)conf.body_values_max)
 		r->error = arena_printf(r->cx->arena, "It has more than %lld values.", (long long)conf.body_values_max);
-	else if ((r->body = json_parse_outside(r->cx, r->text, &why)) == NULL)
+	else if ((r->body = (r->nul ? json_parse : json_parse_outside)(r->cx, r->text, &why)) == NULL)
 		r->error = arena_printf(r->cx->arena, "It is not valid JSON: %s.", why);
 }
 
@@ -351,7 +352,7 @@ read_any(struct req *rq, enum kind kind, struct str text, struct str boundary, s
 	struct reading *r = *out = arena_new_of(rq->cx.arena, struct reading);
 	size_t cost;
 
-	*r = (struct reading){.cx = &rq->cx, .kind = kind, .text = text, .boundary = boundary};
+	*r = (struct reading){.cx = &rq->cx, .kind = kind, .nul = rq->info->nul, .text = text, .boundary = boundary};
 	if ((cost = body_cost(r)) > FREE_BYTES)
 		TRY(http_charge(rq->http, cost));
 	if (text.n <= READ_HERE_MAX && r->values <= VALUES_HERE_MAX) {

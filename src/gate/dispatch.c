@@ -13,6 +13,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "model/audit.h"
+#include "model/chain.h"
 #include "model/origin.h"
 #include "model/usage.h"
 
@@ -272,6 +273,7 @@ dispatch_start(struct http_msg *m, const struct head *head)
 	ctx_init_arena(&rq->cx, m->arena);
 	rq->cx.id = request_id(m->arena);
 	rq->cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
+	rq->cx.depth = chain_depth(m->mark);
 	rq->http = m;
 	rq->info = info;
 	rq->route = info->route;

@@ -32,6 +32,7 @@ struct route_info {		/* a row of a table, compiled */
 	json_t **defaults;	/* per parameter: parsed `def`, NULL none */
 	struct limit_rule limits[ROUTE_LIMITS_MAX];
 	int n_limits;
+	bool nul;		/* a text of its body may hold one (P_DATA) */
 	const struct usage_kind *usage;	/* NULL: it counts as nothing */
 	enum usage_op usage_op;
 };

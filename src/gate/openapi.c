@@ -85,7 +85,7 @@ write_param_schema(struct jw *w, const struct param *p, bool describe)
 		openapi_member(w, "description", p->doc);
 	if (p->type == P_ENUM || p->type == P_ENUM_NOCASE)
 		openapi_enum(w, p->list);
-	if (p->type == P_TEXT && p->max > 0) {
+	if ((p->type == P_TEXT || p->type == P_DATA) && p->max > 0) {
 		JW_KEY(w, "maxLength");
 		jw_i64(w, p->max);
 	}
@@ -186,9 +186,9 @@ write_body(struct jw *w, const struct route_info *info)
 
 /* "userList" for a list of "user". */
 static const char *
-reply_model(struct arena *a, const struct route *r)
+reply_model(struct arena *a, const struct route *r, const struct shape *model)
 {
-	return r->list ? arena_printf(a, "%sList", r->model->model) : r->model->model;
+	return model == NULL ? NULL : r->list ? arena_printf(a, "%sList", model->model) : model->model;
 }
 
 static void
@@ -241,7 +241,7 @@ write_status(struct jw *w, const struct route *r, int code, const char *what)
 		JW_KEY(w, "content");
 		jw_obj(w);
 		if (r->model != NULL)
-			write_json_content(w, reply_model(w->b->arena, r), r->or_model ? r->or_model->model : NULL);
+			write_json_content(w, reply_model(w->b->arena, r, r->model), reply_model(w->b->arena, r, r->or_model));
 		else
 			write_text_content(w, r->media);
 		jw_obj_end(w);
@@ -253,6 +253,8 @@ static void
 write_success(struct jw *w, const struct route *r)
 {
 	write_status(w, r, r->status, r->status < 400 ? "Done." : "What it is there for.");
+	if (r->or_status != 0)
+		write_status(w, r, r->or_status, "It will be done.");
 	if (r->flags & ROUTE_RANGES)
 		write_status(w, r, 206, "The range that was asked for.");
 	if (r->flags & (ROUTE_RANGES | ROUTE_ETAG))

@@ -5,6 +5,8 @@
 #include "gate_priv.h"
 #include "model/service.h"
 
+enum { LISTED_MAX = 64 };
+
 static void
 openapi_models_add(struct jw *w, const char *key, const char *value)
 {
@@ -39,7 +41,7 @@ openapi_reference(struct jw *w, const char *model)
 static const char *
 openapi_models_type_of(const struct field *f)
 {
-	static const char *const types[] = {[F_STR] = "string", [F_ID] = "string", [F_ENUM] = "string", [F_TIME] = "string",
+	static const char *const types[] = {[F_STR] = "string", [F_ID] = "string", [F_ENUM] = "string", [F_DATA] = "string", [F_TIME] = "string",
 		[F_TIME_OR_NONE] = "string", [F_BOOL] = "boolean", [F_INT] = "integer", [F_FLOAT] = "number", [F_STRS] = "array",
 		[F_LIST] = "array"};
 
@@ -167,54 +169,66 @@ write_model(struct jw *w, const struct shape *s)
 
 /* {"total": …, "<list>": [ … ]} */
 static void
-write_list_model(struct jw *w, const struct route *r)
+write_list_model(struct jw *w, const struct shape *model, const char *list)
 {
-	jw_key(w, str_c(arena_printf(w->b->arena, "%sList", r->model->model)));
+	jw_key(w, str_c(arena_printf(w->b->arena, "%sList", model->model)));
 	jw_obj(w);
 	openapi_models_add(w, "type", "object");
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	JW_KEY(w, "total");
 	jw_raw(w, STR("{\"type\":\"integer\",\"minimum\":0,\"description\":\"How many there are, at most 5000.\"}"));
-	jw_key(w, str_c(r->list));
+	jw_key(w, str_c(list));
 	jw_obj(w);
 	openapi_models_add(w, "type", "array");
 	JW_KEY(w, "items");
-	openapi_reference(w, r->model->model);
+	openapi_reference(w, model->model);
 	jw_obj_end(w);
 	jw_obj_end(w);
 	JW_KEY(w, "required");
 	jw_arr(w);
 	jw_cstr(w, "total");
-	jw_cstr(w, r->list);
+	jw_cstr(w, list);
 	jw_arr_end(w);
 	JW_KEY(w, "additionalProperties");
 	jw_bool(w, false);
 	jw_obj_end(w);
 }
 
-/* One for each model of which there are lists: no two routes name theirs differently. */
+/* Models of which there are lists. */
+struct listed {
+	const struct shape *model;
+	const char *list;
+};
+
+/* One for each: no two routes name theirs differently. */
+static void
+add_listed(struct jw *w, const struct shape *model, const char *list, struct listed *seen, int *n)
+{
+	for (int k = 0; k < *n; k++)
+		if (seen[k].model == model) {
+			assert(strcmp(seen[k].list, list) == 0);
+			return;
+		}
+	assert(*n < LISTED_MAX);
+	seen[(*n)++] = (struct listed){model, list};
+	write_list_model(w, model, list);
+}
+
 static void
 write_list_models(struct jw *w, const struct route_info *const *infos, int n)
 {
-	const struct route *seen[64];
+	struct listed seen[LISTED_MAX];
 	int n_seen = 0;
 
 	for (int i = 0; i < n; i++) {
 		const struct route *r = infos[i]->route;
-		int k = 0;
 
 		if (r->list == NULL)
 			continue;
-		while (k < n_seen && seen[k]->model != r->model)
-			k++;
-		if (k < n_seen) {
-			assert(strcmp(seen[k]->list, r->list) == 0);
-			continue;
-		}
-		assert(n_seen < (int)(sizeof seen / sizeof *seen));
-		seen[n_seen++] = r;
-		write_list_model(w, r);
+		add_listed(w, r->model, r->list, seen, &n_seen);
+		if (r->or_model != NULL)
+			add_listed(w, r->or_model, r->list, seen, &n_seen);
 	}
 }
 

@@ -93,6 +93,7 @@ compile_params(struct route_info *i)
 		const struct param *p = &r->params[k];
 
 		i->places[k] = router_place_of(i, p);
+		i->nul = i->nul || p->type == P_DATA;
 		if ((p->type == P_ENUM || p->type == P_ENUM_NOCASE || p->type == P_ENUMS || p->type == P_PERMISSIONS) && p->list == NULL)
 			router_refuse(r, "a parameter needs a list");
 		if (p->def != NULL && (i->defaults[k] = json_loads(p->def, JSON_DECODE_ANY, NULL)) == NULL)

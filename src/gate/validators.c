@@ -57,6 +57,17 @@ check_text(struct req *rq, const struct param *p, json_t *v, void *out)
 }
 
 static const char *
+check_bytes(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	size_t points;
+
+	if (!json_is_string(v) || (p->max > 0 && (!str_utf8(json_str(v), &points) || points > (size_t)p->max)))
+		return tail_text(rq->cx.arena, p->max);
+	*(struct str *)out = (struct str){validators_copy(rq, v), json_string_length(v)};
+	return NULL;
+}
+
+static const char *
 check_uid(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	(void)p;
@@ -697,6 +708,7 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_PERMISSIONS] = check_permissions,
 	    [P_ROLES] = check_roles,
 	    [P_QUERIES] = check_queries,
+	    [P_DATA] = check_bytes,
 	    [P_JSON_OBJECT] = check_json,
 	    [P_ASSOC] = check_assoc,
 	    [P_ANY] = check_any,

@@ -205,6 +205,22 @@ own_header(struct framing *f, int id, struct str v)
 	}
 }
 
+/* Takes the mark off a path. */
+static void
+take_mark(struct http_msg *m)
+{
+	struct str rest = m->path, mark;
+
+	if (rest.n < 2 || rest.p[1] != '~')
+		return;
+	rest = (struct str){rest.p + 2, rest.n - 2};
+	mark = str_cut(&rest, '/');
+	if (rest.p == NULL)
+		return;
+	m->mark = mark;
+	m->path = (struct str){rest.p - 1, rest.n + 1};
+}
+
 /* Splits the target; an absolute one also names the host, which then counts. */
 static err_t
 parse_target(struct http_msg *m, struct str t)
@@ -233,6 +249,7 @@ parse_target(struct http_msg *m, struct str t)
 	m->query = q ? (struct str){q + 1, t.n - m->path.n - 1} : STR("");
 	if (m->path.n == 0)
 		m->path = STR("/");
+	take_mark(m);
 	return OK;
 }
 

@@ -92,6 +92,7 @@ field_pack(struct pack *k, const struct field *f, void *to, const void *from)
 		if (to != NULL)
 			*(struct strs *)to = v.strs;
 		return;
+	case F_DATA:
 	case F_JSON:
 		v.json = pack_json(k, from);
 		if (to != NULL)

@@ -37,6 +37,8 @@ value(struct arena *a, const struct field *f, const void *obj)
 	case F_ID:
 	case F_ENUM:
 		return text_value(a, f, *(const char *const *)at);
+	case F_DATA:
+		return shape_data_column(a, *(const struct str *)at);
 	case F_JSON:
 		return ((const struct str *)at)->p ? ((const struct str *)at)->p : "{}";
 	case F_TIME:

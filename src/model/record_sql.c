@@ -47,6 +47,7 @@ sql_type(enum field_type t)
 	case F_STR:
 	case F_ID:
 	case F_ENUM:
+	case F_DATA:
 	case F_JSON:
 		return "text";
 	case F_TIME:

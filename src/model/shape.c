@@ -90,6 +90,43 @@ shape_text_of(struct ctx *cx, const struct field *f, const char *text)
 	return clear ? clear : "";
 }
 
+enum { DATA_ESCAPE = 1, DATA_NUL = 2 };
+
+const char *
+shape_data_column(struct arena *a, struct str text)
+{
+	struct buf b;
+
+	if (text.p == NULL || (memchr(text.p, '\0', text.n) == NULL && memchr(text.p, DATA_ESCAPE, text.n) == NULL && text.p[text.n] == '\0'))
+		return text.p != NULL ? text.p : "";
+	buf_init(&b, a, text.n + 16);
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (c == '\0' || c == DATA_ESCAPE)
+			buf_ch(&b, DATA_ESCAPE);
+		buf_ch(&b, c == '\0' ? DATA_NUL : c);
+	}
+	return b.n > 0 ? b.p : "";
+}
+
+struct str
+shape_data_text(struct arena *a, struct str column)
+{
+	struct buf b;
+
+	if (column.n == 0 || memchr(column.p, DATA_ESCAPE, column.n) == NULL)
+		return column;
+	buf_init(&b, a, column.n);
+	for (size_t i = 0; i < column.n; i++) {
+		bool escaped = column.p[i] == DATA_ESCAPE && i + 1 < column.n;
+
+		i += escaped;
+		buf_ch(&b, escaped && column.p[i] == DATA_NUL ? '\0' : column.p[i]);
+	}
+	return buf_view(&b);
+}
+
 static void
 field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res *r, int row, int col)
 {
@@ -114,6 +151,9 @@ field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res 
 		return;
 	case F_STRS:
 		*(struct strs *)at = db_strs(cx, r, row, col);
+		return;
+	case F_DATA:
+		*(struct str *)at = shape_data_text(cx->arena, db_str(r, row, col));
 		return;
 	case F_JSON:
 		*(struct str *)at = db_str(r, row, col);
@@ -166,6 +206,9 @@ field_read_json(struct ctx *cx, const struct field *f, void *at, const json_t *j
 		return;
 	case F_STRS:
 		*(struct strs *)at = shape_strs_of_json(cx, j);
+		return;
+	case F_DATA:
+		*(struct str *)at = shape_data_text(cx->arena, json_str(j));
 		return;
 	case F_JSON:	/* of columns that are texts */
 		*(struct str *)at = json_str(j);
@@ -246,6 +289,9 @@ field_write(struct jw *w, const struct field *f, const void *at)
 	case F_ID:
 	case F_ENUM:
 		jw_cstr(w, *(const char *const *)at);
+		return;
+	case F_DATA:
+		jw_str(w, *(const struct str *)at);
 		return;
 	case F_TIME:
 	case F_TIME_OR_NONE:
@@ -332,6 +378,7 @@ copy_member(struct arena *a, const struct field *f, void *at)
 	case F_ENUM:
 		*text = *text ? arena_strdup(a, *text) : NULL;
 		break;
+	case F_DATA:
 	case F_JSON:
 		*json = json->p ? (struct str){str_dup(a, *json), json->n} : STR_NONE;
 		break;

@@ -3,6 +3,7 @@
 
 #include "core/gen.h"
 #include "core/vtime.h"
+#include "model/chain.h"
 #include "model/event.h"
 #include "model/hear.h"
 #include "model/project.h"
@@ -223,6 +224,31 @@ Test(event, a_shape_writes_every_type)
 	    "%s", shape_json(&cx, &shape, &all).p);
 	cr_expect_str_eq(shape_columns(&shape), "a, b, c, d");
 	cr_expect_eq(shape_columns(&shape), shape_columns(&shape));
+}
+
+/* PostgreSQL keeps no NUL: what has one is written otherwise, and read back as it was. */
+Test(event, texts_with_nuls_are_columns)
+{
+	static const struct { const char *text; size_t n; const char *column; } rows[] = {
+		{"", 0, ""}, {"plain", 5, "plain"}, {"a\0b", 3, "a\1\2b"}, {"\0", 1, "\1\2"}, {"\1", 1, "\1\1"}, {"\1\0\2", 3, "\1\1\1\2\2"}, {"\0\0x\1\1", 5, "\1\2\1\2x\1\1\1\1"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct str back = shape_data_text(cx.arena, str_c(rows[i].column));
+
+		cr_expect_str_eq(shape_data_column(cx.arena, (struct str){rows[i].text, rows[i].n}), rows[i].column);
+		cr_expect(back.n == rows[i].n && memcmp(back.p, rows[i].text, back.n) == 0, "row %zu", i);
+	}
+}
+
+Test(event, a_marked_address_says_how_deep)
+{
+	static const struct { const char *mark; int depth; } rows[] = {{"d0", 0}, {"d3", 3}, {"d1000", 1000}, {"d99999", 1000}, {"d-1", 0}, {"d", 0}, {"", 0}, {"3", 0}, {"dx", 0}, {"d3x", 0}, {"x3", 0}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_eq(chain_depth(str_c(rows[i].mark)), rows[i].depth, "%s", rows[i].mark);
+	cr_expect_eq(chain_depth(STR_NONE), 0);
+	cr_expect_str_eq(chain_endpoint(cx.arena, "http://api.test:80", 3), "http://api.test:80/~d3/v1");
 }
 
 Test(event, the_project_model_has_its_members_in_order)

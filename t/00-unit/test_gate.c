@@ -257,6 +257,7 @@ Test(params, accepts_and_refuses)
 		 .bad = {"[\"readfoo(\\\"any\\\")\"]", "[\"read('any')\"]", "[\"read(any)\"]", "[\"read(\\\"\\\")\"]", "[1]", "\"read(\\\"any\\\")\"", "[\"read(\\\"any\\\") \"]", "[\"(\\\"any\\\")\"]", "[\"read(\\\")\"]"}},
 		{P_PERMISSIONS, .list = document_verbs, .good = {"[\"read(\\\"any\\\")\"]"}, .bad = {"[\"create(\\\"any\\\")\"]"}},
 		{P_QUERIES, .good = {"[\"limit(1)\"]", "[]"}, .bad = {"\"limit(1)\"", "[1]", "{\"a\":\"b\"}"}},
+		{P_DATA, 0, 3, .good = {"\"abc\"", "\"a\\u0000\xc3\xa4\""}, .bad = {"\"abcd\"", "1", "true", "[]", "\"a\\u0000bc\""}},
 		{P_JSON_OBJECT, .good = {"{}", "{\"a\":1}", "[]", "\"{}\""}, .bad = {"\"x\"", "1", "\"1\""}},
 		{P_ASSOC, .good = {"{}", "[]", "{\"a\":[1]}", "{\"1\":1}"}, .bad = {"[1]", "\"{}\"", "{\"0\":1}", "1"}},
 		{P_ANY, .good = {"1", "[]", "\"x\"", "{}"}},

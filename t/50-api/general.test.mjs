@@ -53,6 +53,13 @@ describe('routing', () => {
 		assert.equal((await s.call('GET', '/health/version/')).status, 200)
 		assert.equal((await s.call('GET', '/health/version//')).status, 404)
 	})
+	test('a marked path is the path without its mark', async () => {
+		for (const mark of ['/~d3', '/~', '/~x.y-z%20']) {
+			assert.equal((await s.call('GET', `${mark}/v1/health/version`, { root: true })).status, 200, mark)
+			assert.deepEqual((await s.call('GET', `${mark}/v1/account?x=1`, { root: true, project: p.id, cookie: alice.cookie })).body.$id, alice.id)
+		}
+		for (const path of ['/~d3', '/~d3/~d3/v1/health/version', '/v1/~d3/health/version', '/v1~d3/health/version']) assertError(await s.call('GET', path, { root: true, project: p.id }), 404, 'general_route_not_found')
+	})
 	test('HEAD is GET without the body', async () => {
 		const get = await s.call('GET', '/health/version'), head = await s.call('HEAD', '/health/version')
 		assert.equal(head.status, 200)

@@ -245,7 +245,7 @@ export class Description {
 	/* Throws when the reply is not as described. `version`: the older format that was asked for. `unseen`: do not count it. */
 	reply(method, url, version, reply, unseen = false) {
 		if (besides.some((b) => b.is(method, url, reply))) return
-		const op = this.find(method === 'HEAD' ? 'GET' : method, url.pathname)
+		const op = this.find(method === 'HEAD' ? 'GET' : method, url.pathname.replace(/^\/~[^\/]*(?=\/)/, ''))	/* without the mark of a marked address */
 		const wrong = this.#reply(method, url, op, formatOf(this.formats, version), reply)
 		if (!unseen) note(op?.name ?? 'none', reply.status < 400 ? `${reply.status}` : `${reply.status} ${/"type":"(\w+)"/.exec(reply.text)?.[1] ?? ''}`)
 		if (wrong) throw new Misfit(`${method} ${url.pathname}: ${reply.status}: ${wrong}\n${reply.text.slice(0, 500)}`)
