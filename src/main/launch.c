@@ -23,6 +23,7 @@
 #include "io/worker.h"
 #include "main_priv.h"
 
+#define WORKER_NICE_TEXT "10"
 enum { LAUNCHED_MAX = 1024, ORDERS_AT_ONCE = 64, WORKER_NICE = 10, CANNOT_EXEC = 127 };
 
 static pid_t launched[LAUNCHED_MAX];
@@ -124,6 +125,9 @@ launch_become(enum launch_kind kind, int fd, const struct place *p, pid_t parent
 	signal(SIGPIPE, SIG_DFL);
 	write_file("/proc/self/oom_score_adj", "800");
 	(void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
+	/* cores are shared among sessions first, and backends of PostgreSQL have some of their own: in ours a worker would come before them */
+	if (setsid() >= 0)
+		write_file("/proc/self/autogroup", WORKER_NICE_TEXT);
 	only_this(fd);
 	if (!place_become(p) || (kind != LAUNCH_SCAN && !send_handle(0)))
 		_exit(CANNOT_EXEC);
