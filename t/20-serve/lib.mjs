@@ -8,8 +8,8 @@ import { children, server } from '../lib/server.mjs'
 export const psqlArgs = (s) => ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
 
 /* A server and a project with the database "d". */
-export async function schemaServer() {
-	const s = await server({ own: true }), p = await s.project({ name: 'Schema' })
+export async function schemaServer(conf = {}) {
+	const s = await server({ own: true, conf }), p = await s.project({ name: 'Schema' })
 	await p.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
 	const psql = (sql) => new Promise((ok, no) => execFile('psql', [...psqlArgs(s), '-c', sql], (e, out, err) => (e ? no(new Error(err || e.message)) : ok(out.trim()))))
 	/* indexes of a table that are not whole */

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "core/conf.h"
 #include "core/fiber.h"
 #include "core/vtime.h"
 #include "io/budget.h"
@@ -236,6 +237,18 @@ document_list_end(struct doc_list *l)
 	l->from = l->to = 0;
 }
 
+/* Large pages have few connections together: each costs PostgreSQL a core, and a crowd of them would leave none to who asks for little. */
+static struct db_share *
+slices_share(void)
+{
+	static struct db_share *share;
+	int64_t n = conf.db_pool_size * conf.db_large_part / 100;
+
+	if (share == NULL)
+		share = db_share_new(n > 1 ? (unsigned)n : 1);
+	return share;
+}
+
 /* Rows from the i-th on, as many as fit. They are read in memory that goes with them. */
 err_t
 document_list_ready(struct ctx *cx, struct doc_list *l, int i)
@@ -250,6 +263,8 @@ document_list_ready(struct ctx *cx, struct doc_list *l, int i)
 		return OK;
 	document_list_end(l);
 	ctx_init_part(&l->slice_cx, cx);
+	if (cx->share == NULL)
+		l->slice_cx.share = slices_share();
 	l->from = i;
 	l->to = l->n;	/* there is something to let go */
 	seqs = arena_array(l->slice_cx.arena, const char *, l->n - i);
