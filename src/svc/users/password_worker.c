@@ -111,7 +111,7 @@ password_work_run(struct password_work *w)
 
 /* False: the other side is gone, or is none of ours. */
 static bool
-worker_turn(char *task)
+password_turn(char *task)
 {
 	int fds[PASS_MAX];
 	struct password_work w;
@@ -148,7 +148,7 @@ password_worker_main(int argc, char **argv)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (setrlimit(RLIMIT_CORE, &none) != 0 || sodium_init() < 0)
 		return 1;
-	while (worker_turn(task))
+	while (password_turn(task))
 		continue;
 	return 0;
 }
