@@ -47,31 +47,37 @@ too_deep(struct str text)
 /* By what jansson and malloc take for one (x86-64, glibc): an object with its table, a list with its first eight, a value with its place in either. */
 enum { OBJECT_BYTES = 256, LIST_BYTES = 160, VALUE_BYTES = 96 };
 
-struct json_weight
-json_weigh(struct str text)
+void
+json_weigh(struct json_weight *w, struct str piece)
 {
-	struct json_weight w = {1, VALUE_BYTES + text.n};
-	bool in_string = false;
+	bool in_string = w->in_string, escaped = w->escaped;
 
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
+	w->bytes += piece.n;
+	for (size_t i = 0; i < piece.n; i++) {
+		char c = piece.p[i];
 
-		if (in_string && c == '\\')
-			i++;
+		if (escaped)
+			escaped = false;
+		else if (in_string && c == '\\')
+			escaped = true;
 		else if (c == '"')
 			in_string = !in_string;
 		else if (!in_string && (c == ',' || c == '[' || c == '{')) {
-			w.values++;
-			w.bytes += c == '{' ? OBJECT_BYTES : c == '[' ? LIST_BYTES : VALUE_BYTES;
+			w->values++;
+			w->bytes += c == '{' ? OBJECT_BYTES : c == '[' ? LIST_BYTES : VALUE_BYTES;
 		}
 	}
-	return w;
+	w->in_string = in_string;
+	w->escaped = escaped;
 }
 
 size_t
 json_values(struct str text)
 {
-	return json_weigh(text).values;
+	struct json_weight w = JSON_WEIGHT;
+
+	json_weigh(&w, text);
+	return w.values;
 }
 
 /* The end of the number that begins at i; *whole_out: it has neither point nor exponent. */

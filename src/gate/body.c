@@ -10,7 +10,7 @@
 #include "multipart.h"
 
 enum { VARIABLES_MAX = 1000, DEPTH_MAX = 16, NAME_MAX_BYTES = 256, KEY_TRIES = 16 };
-enum { READ_HERE_MAX = 32 * 1024, VALUES_HERE_MAX = 1000, FREE_BYTES = 32 * 1024, FIELD_BYTES = 512 };	/* a tree of that is made in well under a millisecond */
+enum { READ_HERE_MAX = 32 * 1024, VALUES_HERE_MAX = 1000, FREE_BYTES = 32 * 1024, FIELD_BYTES = 512, WEIGHED_AT_ONCE = 64 * 1024 };	/* a tree of that is made in well under a millisecond */
 
 /* What is wrong; the place follows. */
 static const char too_many[] = "It has too many fields";
@@ -328,21 +328,36 @@ end_reading(void *arg)
 	offload_leave(LANE_json, body_forget, own);
 }
 
-/* What is made of a text, in bytes: of a form, each name may be that of a list in a list. */
+/* Brackets, and separators of fields: each name may be that of a list in a list. */
 static size_t
-body_cost(struct reading *r)
+form_weight(struct str text, struct str all)
 {
-	struct json_weight w;
 	size_t n = 0;
 
-	if (r->kind == KIND_JSON) {
-		w = json_weigh(r->text);
-		r->values = w.values;
-		return w.bytes;
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '&' || text.p[i] == '[' || (text.p[i] == '%' && text.p + i + 2 < all.p + all.n && strncasecmp(text.p + i, "%5b", 3) == 0);
+	return n;
+}
+
+/* What is made of a text, in bytes, until it is known to be too much. Awaits turns: a large one takes milliseconds. */
+static err_t
+body_cost(struct reading *r, size_t *out)
+{
+	struct json_weight w = JSON_WEIGHT;
+	size_t fields = 0, piece;
+
+	for (size_t i = 0; i < r->text.n && w.values <= (size_t)conf.body_values_max && fields < VARIABLES_MAX * DEPTH_MAX; i += piece) {
+		if (i > 0)
+			TRY(fib_yield(r->cx));
+		piece = r->text.n - i < WEIGHED_AT_ONCE ? r->text.n - i : WEIGHED_AT_ONCE;
+		if (r->kind == KIND_JSON)
+			json_weigh(&w, (struct str){r->text.p + i, piece});
+		else
+			fields += form_weight((struct str){r->text.p + i, piece}, r->text);
 	}
-	for (size_t i = 0; i < r->text.n && n < VARIABLES_MAX * DEPTH_MAX; i++)
-		n += r->text.p[i] == '&' || r->text.p[i] == '[' || (r->text.p[i] == '%' && i + 2 < r->text.n && strncasecmp(r->text.p + i, "%5b", 3) == 0);
-	return r->text.n + n * FIELD_BYTES;
+	r->values = w.values;
+	*out = r->kind == KIND_JSON ? w.bytes : r->text.n + fields * FIELD_BYTES;
+	return OK;
 }
 
 /* What is large, or many, would hold up the loop. What is made of it is charged, as the text itself is, and to the same client. */
@@ -353,7 +368,8 @@ read_any(struct req *rq, enum kind kind, struct str text, struct str boundary, s
 	size_t cost;
 
 	*r = (struct reading){.cx = &rq->cx, .kind = kind, .nul = rq->info->nul, .text = text, .boundary = boundary};
-	if ((cost = body_cost(r)) > FREE_BYTES)
+	TRY(body_cost(r, &cost));
+	if (cost > FREE_BYTES)
 		TRY(http_charge(rq->http, cost));
 	if (text.n <= READ_HERE_MAX && r->values <= VALUES_HERE_MAX) {
 		read_text(r);

@@ -201,7 +201,7 @@ Test(json, weighs_what_it_makes)
 	enum { N = 5000 };
 
 	for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
-		struct json_weight w;
+		struct json_weight w = JSON_WEIGHT;
 		struct ctx cx;
 		struct buf b;
 
@@ -210,7 +210,7 @@ Test(json, weighs_what_it_makes)
 		for (int i = 0; i < N; i++)
 			buf_printf(&b, "%c%s", i == 0 ? '[' : ',', of[k]);
 		buf_ch(&b, ']');
-		w = json_weigh(buf_view(&b));
+		json_weigh(&w, buf_view(&b));
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 		size_t before = mallinfo2().uordblks;
 
@@ -220,6 +220,24 @@ Test(json, weighs_what_it_makes)
 		cr_expect_geq(w.values, (size_t)N);
 		ctx_fini(&cx);
 		buf_fini(&b);
+	}
+}
+
+/* Wherever a text is cut. */
+Test(json, weighs_in_pieces)
+{
+	struct str text = STR("{\"a\\\"[,\":[1,\"\\\\\",{}],\"[{,\\\"[\":\",,,\"}");
+	struct json_weight whole = JSON_WEIGHT;
+
+	json_weigh(&whole, text);
+	cr_expect_eq(whole.values, 7);
+	for (size_t i = 0; i <= text.n; i++) {
+		struct json_weight w = JSON_WEIGHT;
+
+		json_weigh(&w, (struct str){text.p, i});
+		json_weigh(&w, (struct str){text.p + i, text.n - i});
+		cr_expect_eq(w.values, whole.values, "%zu", i);
+		cr_expect_eq(w.bytes, whole.bytes, "%zu", i);
 	}
 }
 
