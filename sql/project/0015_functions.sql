@@ -97,11 +97,15 @@ CREATE TABLE :schema.deployment_parts (
 CREATE INDEX deployment_parts_blob ON :schema.deployment_parts (blob);
 CREATE INDEX deployments_blob ON :schema.deployments (blob) WHERE blob <> '';
 
--- Blobs that have no row any more; a job removes them. blob '': all of the function's of this kind.
-CREATE TABLE :schema.function_waste (
+-- Blobs that have no row any more; a job removes them. blob '': all of the function's.
+CREATE TABLE :schema.deployment_waste (
 	internal bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	function bigint NOT NULL,
-	kind text COLLATE "C" NOT NULL,		-- "deployments", "builds"
+	blob text COLLATE "C" NOT NULL
+);
+CREATE TABLE :schema.build_waste (
+	internal bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	function bigint NOT NULL,
 	blob text COLLATE "C" NOT NULL
 );
 

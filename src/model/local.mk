@@ -13,3 +13,4 @@ libbadal_model_a_SOURCES += src/model/turn.c
 libbadal_model_a_SOURCES += src/model/space.c src/model/space_walk.c
 libbadal_model_a_SOURCES += src/model/picture.c src/model/picture_cache.c
 libbadal_model_a_SOURCES += src/model/scan.c
+libbadal_model_a_SOURCES += src/model/parts.c src/model/waste.c

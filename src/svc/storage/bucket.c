@@ -61,8 +61,16 @@ bucket_place(const struct project *p, int64_t internal)
 	return (struct blob_place){p, "files", internal};
 }
 
+const struct waste file_waste = {
+	.kind = "files",
+	.table = "file_waste",
+	.of = "bucket",
+	.owners = "buckets",
+	.known = "EXISTS (SELECT 1 FROM :schema.file_parts p WHERE p.blob = name)",
+};
+
 void
-waste_job(struct db_tx *tx, const struct project *p)
+file_waste_job(struct db_tx *tx, const struct project *p)
 {
 	struct buf b;
 	struct jw w;
@@ -172,12 +180,11 @@ bucket_update(struct ctx *cx, const struct project *p, const char *actor, const 
 static err_t
 bucket_delete_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *id)
 {
-	struct ctx *cx = tx_ctx(tx);
 	struct bucket b;
 
 	TRY(record_delete(tx, p, &buckets, rows_id(id), &b));
-	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s.file_waste (bucket, blob) VALUES ($1::bigint, '')", p->schema), DB(pg_i64(cx->arena, b.internal)));
-	waste_job(tx, p);
+	waste_add(tx, p, &file_waste, b.internal, "");
+	file_waste_job(tx, p);
 	record_emit(tx, p, &buckets, &ev_bucket_delete, actor, &b);
 	return OK;
 }

@@ -6,6 +6,7 @@
 #include "model/event.h"
 #include "model/permission.h"
 #include "model/query.h"
+#include "model/waste.h"
 
 #define EVENT EVENT_DECLARE
 #include "svc/storage/events.h"
@@ -38,7 +39,8 @@ err_t bucket_delete(struct ctx *cx, const struct project *p, const char *actor, 
 /* Where the bytes of its files are. */
 struct blob_place bucket_place(const struct project *p, int64_t internal);
 
-/* Adds the job that removes what lies in file_waste to the transaction. */
-void waste_job(struct db_tx *tx, const struct project *p);
+/* What is to go of files, and in a transaction the job that removes it. */
+extern const struct waste file_waste;
+void file_waste_job(struct db_tx *tx, const struct project *p);
 
 #endif

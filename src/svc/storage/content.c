@@ -92,7 +92,7 @@ content_pieces(struct req *rq, const struct slice *s, struct blob_reader *r)
 static err_t
 content_send(struct req *rq, const struct slice *s)
 {
-	struct blob_place at = bucket_place(rq->project, s->f->bucket);
+	struct blob_place at = bucket_place(rq->project, s->f->owner);
 	const struct blob_part *parts;
 	struct blob_reader *r;
 	int n;

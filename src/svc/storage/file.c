@@ -8,7 +8,7 @@
 
 static const struct field file_fields[] = {
 	FIELD_HIDDEN(F_INT, struct file, internal, "f.internal"),
-	FIELD_HIDDEN(F_INT, struct file, bucket, "f.bucket"),
+	FIELD_HIDDEN(F_INT, struct file, owner, "f.bucket"),
 	FIELD(F_ID, struct file, id, "$id", "f.id", "File ID.", .flags = COL_ASKED | COL_SEARCH),
 	FIELD(F_ID, struct file, bucket_id, "bucketId", "b.id", "ID of its bucket."),
 	FIELD(F_TIME, struct file, created, "$createdAt", "f.created", "Creation date in ISO 8601 format.", .flags = COL_ASKED),
@@ -40,6 +40,20 @@ const struct record file_record = {
 	.entity = "File",
 	.missing = ERR_STORAGE_FILE_NOT_FOUND,
 	.taken = ERR_DOCUMENT_ALREADY_EXISTS,
+};
+
+static void
+file_part_wasted(struct db_tx *tx, const struct project *p, int64_t bucket, const char *blob)
+{
+	waste_add(tx, p, &file_waste, bucket, blob);
+	file_waste_job(tx, p);
+}
+
+const struct part_table file_part_table = {
+	.record = &file_record,
+	.table = "file_parts",
+	.of = "file",
+	.wasted = file_part_wasted,
 };
 
 struct rows
@@ -146,22 +160,9 @@ file_list(struct ctx *cx, const struct project *p, const struct file_caller *who
 err_t
 file_parts(struct ctx *cx, const struct project *p, const struct file *f, const struct blob_part **out, int *n_out)
 {
-	struct blob_part *parts;
-	struct db_res *r;
-
 	*out = f->parts;
 	*n_out = f->n_parts;
-	if (f->parts != NULL)
-		return OK;
-	TRY(db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT size, blob, stored, coding, sealed, md5 FROM %s.file_parts WHERE file = $1::bigint ORDER BY start", p->schema),
-	    DB(pg_i64(cx->arena, f->internal))));
-	*n_out = db_rows(r);
-	*out = parts = arena_array(cx->arena, struct blob_part, *n_out + 1);
-	for (int i = 0; i < *n_out; i++)
-		parts[i] = (struct blob_part){.bind = FILE_BIND, .blob = {.size = db_i64(r, i, 0), .name = db_cstr(r, i, 1), .stored = db_i64(r, i, 2),
-		    .coding = (enum blob_coding)db_i64(r, i, 3), .sealed = db_i64(r, i, 4), .md5 = db_cstr(r, i, 5)}};
-	return OK;
+	return f->parts != NULL ? OK : parts_load(cx, p, &file_part_table, f->internal, FILE_BIND, out, n_out);
 }
 
 /* ---- changes ---- */
@@ -241,7 +242,7 @@ file_waste_parts(struct db_tx *tx, const struct project *p, int64_t bucket, int6
 	    arena_printf(cx->arena, "INSERT INTO %s.file_waste (bucket, blob) SELECT $1::bigint, blob FROM %s.file_parts WHERE file = $2::bigint", p->schema,
 	    p->schema),
 	    DB(pg_i64(cx->arena, bucket), pg_i64(cx->arena, file)));
-	waste_job(tx, p);
+	file_waste_job(tx, p);
 }
 
 static err_t

@@ -2,22 +2,24 @@
 #ifndef BADAL_SVC_STORAGE_FILE_H
 #define BADAL_SVC_STORAGE_FILE_H
 
-#include "model/record.h"
+#include "model/parts.h"
 #include "svc/storage/bucket.h"
 
 struct file {
-	int64_t internal, bucket;
-	const char *id, *bucket_id, *name;
+	union {
+		struct parted parted;
+		struct {
+			PARTED;		/* its owner is the bucket */
+		};
+	};
+	const char *bucket_id, *name;
 	int64_t created, updated;
 	struct strs permissions, read;	/* `read`: the roles of its read permissions */
 	const char *signature, *mime;	/* "" until it is complete */
-	int64_t size, actual;		/* of the whole file; on the device */
-	int64_t chunks_total, chunks_uploaded;
-	bool complete;
+	int64_t actual;			/* bytes on the device */
 	const char *uploader;		/* who began it and may finish it: "user:<id>", "guest:<address>"; "": keys and admins alone */
 	const struct blob_part *parts;	/* where its bytes are; NULL: file_parts finds them */
 	int n_parts;
-	int64_t chunk, received, unbroken, changes;	/* while it is uploaded, see sql/project/0013_storage.sql */
 };
 extern const struct shape file_shape;
 
@@ -75,6 +77,7 @@ err_t upload_store(struct ctx *cx, const struct project *p, const struct file_ca
 
 /* ---- what files.c and upload.c share ---- */
 extern const struct record file_record;
+extern const struct part_table file_part_table;
 #define FILE_BIND "file"		/* what sealed blobs of files are bound to, besides their place and name */
 /* Awaits on a cache miss. The file, whoever asks; valid until cx ends. ERR_STORAGE_FILE_NOT_FOUND. */
 err_t file_find(struct ctx *cx, const struct project *p, const struct bucket *b, const char *id, struct file *out) MUST_CHECK;

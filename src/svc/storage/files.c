@@ -5,7 +5,7 @@
 
 #include "core/conf.h"
 #include "core/metric.h"
-#include "io/range.h"
+#include "gate/incoming.h"
 
 enum { NAME_MAX_POINTS = 2048, HEAD_ROOM = 4096 };
 
@@ -101,9 +101,7 @@ struct receiving {		/* one request that brings bytes of a file */
 	const struct bucket *b;
 	struct form *form;
 	struct part_head file;		/* of the part that carries them */
-	bool ranged;			/* it has a Content-Range */
-	struct content_range range;
-	int64_t max;			/* bytes that may come */
+	struct incoming in;
 	struct blob_writer *blob;
 	char *head;			/* malloc'ed: the first bytes, until they have told the type */
 	size_t n_head, head_room;
@@ -114,25 +112,11 @@ struct receiving {		/* one request that brings bytes of a file */
 static err_t
 judge_head(struct receiving *r)
 {
-	struct str range = r->rq->http->hdr[HDR_CONTENT_RANGE];
 	struct ctx *cx = &r->rq->cx;
 
 	if (!r->who.bypass && !roles_meet(r->who.roles, &r->b->perms.create))
 		return fail(cx, ERR_USER_UNAUTHORIZED, "bucket=%s", r->b->id);
-	if (r->rq->http->length > conf.body_max)
-		return ERR_REQUEST_TOO_LARGE;
-	r->max = r->b->maximum_file_size;
-	r->ranged = range.p != NULL;
-	if (!r->ranged)
-		return OK;
-	if (!content_range_parse(range, &r->range))
-		return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "%.*s", STR_FMT(range));
-	if (r->range.size > r->max)
-		return fail(cx, ERR_STORAGE_INVALID_FILE_SIZE, "%lld bytes", (long long)r->range.size);
-	r->max = content_range_length(&r->range);
-	if ((r->max == 0 && r->range.size > 0) || (r->range.start + r->max < r->range.size && r->max < r->range.size / conf.storage_parts_max))
-		return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "a part of %lld bytes", (long long)r->max);
-	return OK;
+	return incoming_judge(r->rq, r->b->maximum_file_size, &r->in);
 }
 
 static bool
@@ -152,15 +136,6 @@ extension_allowed(const struct bucket *b, struct str name)
 	return b->extensions.n == 0;
 }
 
-/* The name without the folders that some browsers send. */
-static struct str
-name_alone(struct str name)
-{
-	const char *slash = name.n > 0 ? memrchr(name.p, '/', name.n) : NULL;
-
-	return slash ? (struct str){slash + 1, name.n - (size_t)(slash + 1 - name.p)} : name;
-}
-
 static bool
 name_fits(struct str name)
 {
@@ -173,7 +148,7 @@ name_fits(struct str name)
 static const char *
 early_id(struct receiving *r)
 {
-	struct str id = r->ranged ? r->rq->http->hdr[HDR_X_APPWRITE_ID] : STR_NONE;
+	struct str id = incoming_id(r->rq, &r->in);
 
 	if (id.n == 0)
 		id = form_field(r->form, "fileId");
@@ -184,7 +159,7 @@ early_id(struct receiving *r)
 static err_t
 judge_rate(struct receiving *r)
 {
-	const char *id = r->ranged ? early_id(r) : NULL;
+	const char *id = r->in.ranged ? early_id(r) : NULL;
 	bool begun = false;
 
 	if (id != NULL)
@@ -201,24 +176,11 @@ coding_of(const char *name)
 	return BLOB_NONE;
 }
 
-static err_t
-too_many_bytes(struct receiving *r)
-{
-	return fail(&r->rq->cx, r->ranged ? ERR_STORAGE_INVALID_CONTENT_RANGE : ERR_STORAGE_INVALID_FILE_SIZE, "more than %lld bytes", (long long)r->max);
-}
-
-/* The whole file in one request. */
-static bool
-comes_whole(const struct receiving *r)
-{
-	return !r->ranged || (r->range.start == 0 && r->max == r->range.size);
-}
-
 /* Of a file in parts whose own MD5 is taken when it is complete, those of the parts are no use. */
 static bool
 md5_later(const struct receiving *r)
 {
-	return !comes_whole(r) && !r->b->encryption && coding_of(r->b->compression) == BLOB_NONE && r->range.size <= conf.storage_md5_max;
+	return !incoming_whole(&r->in) && !r->b->encryption && coding_of(r->b->compression) == BLOB_NONE && r->in.range.size <= conf.storage_md5_max;
 }
 
 static void
@@ -241,10 +203,13 @@ tell_type(struct receiving *r)
 }
 
 static err_t
-keep_head(struct receiving *r, struct str piece)
+keep_head(void *arg, struct str piece)
 {
+	struct receiving *r = arg;
 	size_t n = piece.n < MEDIA_HEAD_MAX - r->n_head ? piece.n : MEDIA_HEAD_MAX - r->n_head, room = r->head_room;
 
+	if (r->u.mime != NULL)
+		return OK;
 	while (r->n_head + n > room)
 		room = room == 0 ? HEAD_ROOM : 2 * room;
 	if (room > r->head_room)
@@ -260,29 +225,14 @@ receive_bytes(struct receiving *r)
 {
 	struct blob_place at = bucket_place(r->rq->project, r->b->internal);
 	struct ctx *cx = &r->rq->cx;
-	struct str piece;
-	int64_t n = 0;
+	bool whole = incoming_whole(&r->in);
 
 	defer(cx, free_head, r);
 	TRY(blob_create(cx, &at, coding_of(r->b->compression), r->b->encryption, FILE_BIND, &r->blob));
 	if (md5_later(r))
 		blob_no_md5(r->blob);
-	for (;;) {
-		TRY(form_read(r->form, &piece));
-		if (piece.n == 0)
-			break;
-		n += (int64_t)piece.n;
-		if (n > r->max)
-			return too_many_bytes(r);
-		if (n > conf.body_max)
-			return ERR_REQUEST_TOO_LARGE;
-		if (comes_whole(r) && r->u.mime == NULL)
-			TRY(keep_head(r, piece));
-		TRY(blob_write(r->blob, piece));
-	}
-	if (r->ranged && n < r->max)
-		return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "%lld bytes instead of %lld", (long long)n, (long long)r->max);
-	return comes_whole(r) && r->u.mime == NULL ? tell_type(r) : OK;
+	TRY(incoming_receive(r->rq, &r->in, r->form, r->blob, whole ? keep_head : NULL, r));
+	return whole && r->u.mime == NULL ? tell_type(r) : OK;
 }
 
 /* The header names the upload when there are several parts: the field is unique() then. */
@@ -290,7 +240,7 @@ static err_t
 choose_id(struct receiving *r, struct create_in *in)
 {
 	static const struct param id = REQUIRED("X-Appwrite-ID", P_UID, struct create_in, id, "");
-	struct str header = r->ranged ? r->rq->http->hdr[HDR_X_APPWRITE_ID] : STR_NONE;
+	struct str header = incoming_id(r->rq, &r->in);
 
 	return header.n > 0 ? param_take(r->rq, &id, header, &in->id) : OK;
 }
@@ -305,7 +255,7 @@ files_receive(struct receiving *r, struct create_in *in)
 
 	TRY(form_open(r->rq, "file", &r->form, &r->file, &there));
 	TRY(judge_rate(r));
-	r->u.name = name_alone(r->file.filename);
+	r->u.name = incoming_name(r->file.filename);
 	if (there && !name_fits(r->u.name))
 		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid file name: It may have %d characters at most.", NAME_MAX_POINTS);
 	if (there && !extension_allowed(r->b, r->u.name))
@@ -322,9 +272,9 @@ files_receive(struct receiving *r, struct create_in *in)
 	r->u.id = in->id;
 	r->u.perms = in->perms;
 	TRY(blob_finish(r->blob, &r->u.blob));
-	r->u.ranged = r->ranged;
-	r->u.start = r->ranged ? r->range.start : 0;
-	r->u.total = r->ranged ? r->range.size : r->u.blob.size;
+	r->u.ranged = r->in.ranged;
+	r->u.start = r->in.ranged ? r->in.range.start : 0;
+	r->u.total = r->in.ranged ? r->in.range.size : r->u.blob.size;
 	e = upload_store(cx, r->rq->project, &r->who, &r->u, &f, &kept);
 	if (kept)
 		blob_keep(r->blob);

@@ -138,7 +138,7 @@ preview_init(struct preview *v, const struct preview_in *in)
 static err_t
 preview_open(struct preview *v)
 {
-	struct blob_place at = bucket_place(v->rq->project, v->f->bucket);
+	struct blob_place at = bucket_place(v->rq->project, v->f->owner);
 	struct ctx *cx = &v->rq->cx;
 	const struct blob_part *parts;
 	int n;

@@ -1,8 +1,8 @@
 /* Uploads: a file comes whole in one request, or in parts, in any order and at once. What must stay true:
  *
- * The parts of a file never overlap; a file is complete when they fill it. A part is on the device before its row commits, and its row before the
- * answer. Whoever brings the last missing part completes the file, outside of any lock, for it takes as long as reading it; the row's count of changes
- * says whether what was read is still what is there. One event, at the completion. */
+ * A part (model/parts.h) is on the device before its row commits, and its row before the answer. Whoever brings the last missing part completes the file,
+ * outside of any lock, for it takes as long as reading it; the row's count of changes says whether what was read is still what is there. One event, at the
+ * completion. */
 #include <openssl/evp.h>
 
 #include "core/conf.h"
@@ -61,7 +61,7 @@ upload_begun(struct ctx *cx, const struct project *p, const struct file_caller *
 static struct file
 file_new(struct ctx *cx, const struct file_caller *who, const struct upload *u)
 {
-	struct file f = {.bucket = u->b->internal, .id = u->id, .bucket_id = u->b->id, .name = str_dup(cx->arena, u->name), .signature = "", .mime = "",
+	struct file f = {.owner = u->b->internal, .id = u->id, .bucket_id = u->b->id, .name = str_dup(cx->arena, u->name), .signature = "", .mime = "",
 		.size = u->total, .chunks_total = 1, .uploader = uploader(cx, who)};
 
 	record_init(cx, &file_record, &f);
@@ -80,16 +80,10 @@ insert_file(struct db_tx *tx, const struct project *p, struct file *f)
 	return e;
 }
 
-static void
-insert_part(struct db_tx *tx, const struct project *p, int64_t file, const struct upload *u)
+static struct part_in
+part_of(const struct upload *u)
 {
-	struct arena *a = tx_ctx(tx)->arena;
-
-	tx_add(tx,
-	    arena_printf(a, "INSERT INTO %s.file_parts (file, start, size, blob, stored, coding, sealed, md5) VALUES ($1::bigint, $2::bigint, $3::bigint, "
-	    "$4, $5::bigint, $6::smallint, $7::bigint, $8)", p->schema),
-	    DB(pg_i64(a, file), pg_i64(a, u->start), pg_i64(a, u->blob.size), u->blob.name, pg_i64(a, u->blob.stored), pg_i64(a, u->blob.coding),
-	    pg_i64(a, u->blob.sealed), u->blob.md5));
+	return (struct part_in){.start = u->start, .total = u->total, .blob = &u->blob};
 }
 
 /* ---- viruses ---- */
@@ -122,8 +116,10 @@ scan_parts(struct ctx *cx, const struct project *p, const struct bucket *b, cons
 static err_t
 store_whole(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
 {
+	struct part_in in = part_of(u);
+
 	TRY(insert_file(tx, p, f));
-	insert_part(tx, p, f->internal, u);
+	part_insert(tx, p, &file_part_table, f->internal, &in);
 	file_emit(tx, p, u->b, &ev_file_create, who->actor, f);
 	return OK;
 }
@@ -153,73 +149,6 @@ struct part {			/* what became of it */
 	bool repeated;		/* the file was complete already, and has this part */
 };
 
-/* The last part that begins before the end of this one: parts never overlap, so if any overlaps this one, that does. */
-static err_t
-neighbour(struct db_tx *tx, const struct project *p, const struct file *f, const struct upload *u, struct db_res **out)
-{
-	struct arena *a = tx_ctx(tx)->arena;
-
-	return tx_query(tx, out,
-	    arena_printf(a, "SELECT start, size, blob FROM %s.file_parts WHERE file = $1::bigint AND start < $2::bigint ORDER BY start DESC LIMIT 1", p->schema),
-	    DB(pg_i64(a, f->internal), pg_i64(a, u->start + u->blob.size)));
-}
-
-static bool
-same_place(const struct db_res *r, const struct upload *u)
-{
-	return db_rows(r) > 0 && db_i64(r, 0, 0) == u->start && db_i64(r, 0, 1) == u->blob.size;
-}
-
-/* The same part again: its new bytes take the place of the old ones. */
-static void
-replace_part(struct db_tx *tx, const struct project *p, const struct file *f, const struct upload *u, const char *blob)
-{
-	struct arena *a = tx_ctx(tx)->arena;
-
-	tx_add(tx, arena_printf(a, "INSERT INTO %s.file_waste (bucket, blob) VALUES ($1::bigint, $2)", p->schema), DB(pg_i64(a, f->bucket), blob));
-	waste_job(tx, p);
-	tx_add(tx, arena_printf(a, "DELETE FROM %s.file_parts WHERE file = $1::bigint AND start = $2::bigint", p->schema),
-	    DB(pg_i64(a, f->internal), pg_i64(a, u->start)));
-}
-
-/* How far the parts go without a gap, from where they did before. */
-static err_t
-find_unbroken(struct db_tx *tx, const struct project *p, struct file *f)
-{
-	struct arena *a = tx_ctx(tx)->arena;
-	struct db_res *r;
-
-	TRY(tx_query(tx, &r,
-	    arena_printf(a, "WITH RECURSIVE w(at) AS (SELECT $2::bigint UNION ALL SELECT p.start + p.size FROM w JOIN %s.file_parts p ON p.file = $1::bigint "
-	    "AND p.start = w.at) SELECT max(at) FROM w", p->schema),
-	    DB(pg_i64(a, f->internal), pg_i64(a, f->unbroken))));
-	f->unbroken = db_i64(r, 0, 0);
-	return OK;
-}
-
-/* Chunks as clients count them: all but the last are of one size. */
-static void
-count_chunks(struct file *f, const struct upload *u)
-{
-	bool last = u->start + u->blob.size == f->size;
-
-	if (f->chunk == 0 && !last)
-		f->chunk = u->blob.size;
-	f->chunks_total = f->chunk > 0 ? (f->size + f->chunk - 1) / f->chunk : 2;
-	f->chunks_uploaded = f->chunk > 0 ? f->unbroken / f->chunk : 0;
-	if (f->unbroken == f->size)
-		f->chunks_uploaded = f->chunks_total;
-	if (!f->complete && f->chunks_uploaded == f->chunks_total)	/* not before it is */
-		f->chunks_uploaded--;
-}
-
-static err_t
-misplaced(struct ctx *cx, const struct file *f, const struct upload *u)
-{
-	return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "file=%s of %lld: %lld bytes at %lld of %lld", f->id, (long long)f->size, (long long)u->blob.size,
-	    (long long)u->start, (long long)u->total);
-}
-
 /* Whether the caller may add to the file that has this id. */
 static err_t
 check_owner(struct ctx *cx, const struct file_caller *who, const struct upload *u, const struct file *f)
@@ -232,45 +161,21 @@ check_owner(struct ctx *cx, const struct file_caller *who, const struct upload *
 }
 
 static err_t
-upload_add_part(struct db_tx *tx, const struct project *p, const struct upload *u, const struct db_res *beside, struct file *f)
-{
-	bool again = same_place(beside, u);
-
-	if (again)
-		replace_part(tx, p, f, u, db_cstr(beside, 0, 2));
-	else if (beside != NULL && db_rows(beside) > 0 && db_i64(beside, 0, 0) + db_i64(beside, 0, 1) > u->start)
-		return misplaced(tx_ctx(tx), f, u);
-	insert_part(tx, p, f->internal, u);
-	if (!again)
-		f->received += u->blob.size;
-	TRY(find_unbroken(tx, p, f));
-	count_chunks(f, u);
-	f->changes++;
-	return record_set(tx, p, &file_record, rows_internal(tx_ctx(tx), f->internal), "chunks_total chunks_uploaded chunk received unbroken changes", f, f);
-}
-
-static err_t
 store_part(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct part *out)
 {
 	struct ctx *cx = tx_ctx(tx);
-	struct db_res *beside = NULL;
+	struct part_in in = part_of(u);
 	err_t e = record_lock(tx, p, &file_record, file_rows(cx, u->b, u->id), &out->f);
+	bool fresh = e == ERR_STORAGE_FILE_NOT_FOUND;
 
-	out->repeated = false;
-	if (e == ERR_STORAGE_FILE_NOT_FOUND) {
+	if (fresh) {
 		out->f = file_new(cx, who, u);
 		TRY(insert_file(tx, p, &out->f));
-		return upload_add_part(tx, p, u, NULL, &out->f);
+	} else {
+		TRY(e);
+		TRY(check_owner(cx, who, u, &out->f));
 	}
-	TRY(e);
-	TRY(check_owner(cx, who, u, &out->f));
-	TRY(neighbour(tx, p, &out->f, u, &beside));
-	out->repeated = out->f.complete && out->f.size == u->total && same_place(beside, u);
-	if (out->repeated)
-		return OK;
-	if (out->f.complete)
-		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s", u->id);
-	return out->f.size == u->total ? upload_add_part(tx, p, u, beside, &out->f) : misplaced(cx, &out->f, u);
+	return part_take(tx, p, &file_part_table, &in, fresh, &out->f.parted, &out->repeated);
 }
 
 /* ---- the end of an upload in parts ---- */
@@ -449,7 +354,7 @@ discard(struct db_tx *tx, const struct project *p, const struct file *f)
 	TRY(record_lock_key(tx, p, &file_record, rows_internal(cx, f->internal), &now));
 	if (now.complete || now.changes != f->changes)
 		return OK;
-	file_waste_parts(tx, p, now.bucket, now.internal);
+	file_waste_parts(tx, p, now.owner, now.internal);
 	return record_delete(tx, p, &file_record, rows_internal(cx, f->internal), &now);
 }
 
