@@ -86,7 +86,7 @@ void shape_read_json(struct ctx *cx, const struct shape *s, void *obj, const jso
 struct objs shape_rows_json(struct ctx *cx, const struct shape *s, const json_t *list);
 /* All rows of a result as objects in the arena. */
 struct objs shape_rows(struct ctx *cx, const struct shape *s, const struct db_res *r);
-/* A copy of the object, with the texts and lists that its fields point at, in `a`. Objects in lists (F_LIST) are not copied: none may be there. */
+/* A copy of the object, with the texts, lists and objects that its fields point at, in `a`. */
 void shape_copy(struct arena *a, const struct shape *s, const void *obj, void *out);
 /* PostgreSQL's texts have no NULs: U+0001 stands before what it escapes, and is escaped itself. What there is nothing to do for is not copied. */
 const char *shape_data_column(struct arena *a, struct str text);

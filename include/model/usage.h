@@ -22,6 +22,8 @@ bool usage_find(const char *text, const struct usage_kind **kind_out, enum usage
 void usage_count(const struct project *p, const struct usage_kind *kind, enum usage_op op, const char *outer, const char *inner);
 /* Counts a request of any kind and the bytes of its body and reply. No wait. */
 void usage_network(const struct project *p, uint64_t bytes);
+/* Counts something that was computed ("executions"), for all of the project and for `what`: how it went, and how long it took in ms. No wait. */
+void usage_computed(const struct project *p, const char *kind, const char *what, bool good, int64_t ms);
 /* Awaits. Writes what is counted (drain, tests). */
 err_t usage_flush(struct ctx *cx) MUST_CHECK;
 /* Awaits. Writes how many there are of everything in the project, and what is counted here. */

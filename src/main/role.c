@@ -20,12 +20,14 @@
 #include "main_priv.h"
 #include "relay/relay.h"
 #include "model/project.h"
+#include "model/usage.h"
 
 static bool
 jobs_begin(void)
 {
 	db_init();
 	bus_init();
+	usage_init();
 	return jobs_init();
 }
 

@@ -366,6 +366,8 @@ copy_texts(struct arena *a, const struct strs *v)
 	return out;
 }
 
+static void copy_objs(struct arena *a, const struct shape *s, struct objs *v);
+
 static void
 copy_member(struct arena *a, const struct field *f, void *at)
 {
@@ -393,8 +395,21 @@ copy_member(struct arena *a, const struct field *f, void *at)
 	case F_CONST:
 		break;
 	case F_LIST:
-		assert(!"a list is not copied");
+		copy_objs(a, f->sub, at);
+		break;
 	}
+}
+
+static void
+copy_objs(struct arena *a, const struct shape *s, struct objs *v)
+{
+	void **copies = arena_array(a, void *, v->n + 1);
+
+	for (int i = 0; i < v->n; i++) {
+		copies[i] = arena_zalloc(a, s->size);
+		shape_copy(a, s, v->v[i], copies[i]);
+	}
+	v->v = copies;
 }
 
 void

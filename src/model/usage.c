@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/conf.h"
@@ -133,6 +134,33 @@ usage_network(const struct project *p, uint64_t bytes)
 		return;
 	usage_add(p->schema, STR("project.$all.network.requests"), 1);
 	usage_add(p->schema, STR("project.$all.network.bandwidth"), (int64_t)bytes);
+}
+
+static void
+add_computed(const struct project *p, const char *kind, const char *what, const char *series, int64_t n)
+{
+	char text[160];
+	int len = snprintf(text, sizeof text, "%s.%s.compute.%s", kind, what, series);
+
+	for (int i = 0; i < len && i < (int)sizeof text; i++)
+		text[i] = (char)tolower((unsigned char)text[i]);
+	if (len < (int)sizeof text)
+		usage_add(p->schema, (struct str){text, (size_t)len}, n);
+}
+
+void
+usage_computed(const struct project *p, const char *kind, const char *what, bool good, int64_t ms)
+{
+	const char *const of[] = {"$all", what};
+
+	if (!conf.usage || p->console)
+		return;
+	for (int i = 0; i < 2; i++) {
+		add_computed(p, kind, of[i], "total", 1);
+		add_computed(p, kind, of[i], good ? "success" : "failure", 1);
+		add_computed(p, kind, of[i], "time", ms);
+	}
+	usage_add(p->schema, STR("project.$all.compute.time"), ms);
 }
 
 /* ---- writing ---- */

@@ -163,15 +163,26 @@ look_at_blob(struct ctx *cx, const char *name, int64_t stored, void *arg)
 	return s->n == WASTE_BATCH ? remove_unknown(cx, s) : OK;
 }
 
+struct search_all {
+	const struct waste *w;
+	bool asked, ours;	/* whether the devices are ours alone */
+};
+
 static err_t
 look_at_place(struct ctx *cx, const char *schema, int64_t owner, void *arg)
 {
-	const struct waste *w = arg;
+	struct search_all *all = arg;
+	const struct waste *w = all->w;
 	const struct project p = {.schema = schema};	/* places know no more of it */
 	const struct blob_place at = {&p, w->kind, owner};
 	struct search s = {.w = w, .at = &at};
 	struct db_res *r;
 
+	if (!all->asked)
+		TRY(blob_ours(cx, false, &all->ours));
+	all->asked = true;
+	if (!all->ours)
+		return OK;
 	TRY(db_query(cx, &r, "SELECT to_regclass($1 || '.' || $2)", DB(schema, w->owners)));
 	if (!db_null(r, 0, 0))
 		TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.%s WHERE internal = $1::bigint", schema, w->owners), DB(pg_i64(cx->arena, owner))));
@@ -186,8 +197,7 @@ look_at_place(struct ctx *cx, const char *schema, int64_t owner, void *arg)
 err_t
 waste_find_orphans(struct ctx *cx, const struct waste *w)
 {
-	bool ours;
+	struct search_all all = {.w = w};
 
-	TRY(blob_ours(cx, false, &ours));
-	return ours ? blob_places(cx, w->kind, look_at_place, (void *)(uintptr_t)w) : OK;
+	return blob_places(cx, w->kind, look_at_place, &all);
 }
