@@ -219,6 +219,8 @@ CONF(functions_builds_max, INT("1", "1000"), "2", RELOAD, "Builds that an execut
 CONF(functions_build_memory, SIZE("64m", "1024g"), "1g", RELOAD, "Memory of a build.")
 CONF(functions_unpacked_max, SIZE("1m", "1024g"), "1g", RELOAD, "Bytes that an archive may unpack to, and that a build may make of it.")
 CONF(functions_unpacked_files, INT("1", "10000000"), "200000", RELOAD, "Files that an archive may unpack to.")
+CONF(functions_size_limit, SIZE("1", "1024g"), "30000000", RELOAD, "Largest archive of a deployment.")
+CONF(functions_timeout, INT("1", "86400"), "900", RELOAD, "Longest time in seconds that a function may be given for a run.")
 CONF(security_email, LIKE(emails), "", RELOAD, "Address for reports of abuse, in the User-Agent of webhooks; empty: mail_from.")
 CONF(usage, BOOL, "on", RELOAD, "Count requests and records for the usage charts of the console.")
 CONF(usage_interval, TIME("10ms", "1h"), "30s", START, "How often a process writes its counts; a killed one loses those since.")

@@ -20,12 +20,10 @@ CREATE TABLE :schema.functions (
 	timeout bigint NOT NULL,		-- seconds
 	generation text COLLATE "C" NOT NULL,	-- of the handler: v2 (req, res), v5 (context), '': by arity
 	entrypoint text NOT NULL,		-- of deployments that bring none
-	commands text NOT NULL,			-- that build it, instead of the runtime's
-	logging boolean NOT NULL,
-	scopes text[] NOT NULL,			-- of the key that runs are given
 	keep_warm boolean NOT NULL,
 	revision bigint NOT NULL,		-- counts changes after which a process of before takes no run any more
-	activated bigint NOT NULL		-- number of the newest deployment that was to become the active one
+	activations bigint NOT NULL,		-- counts deployments that were to become the active one
+	live bigint NOT NULL			-- which of them it is
 );
 CREATE UNIQUE INDEX functions_id ON :schema.functions (lower(id));
 CREATE INDEX functions_events ON :schema.functions (internal) WHERE events <> '{}';
@@ -52,6 +50,7 @@ CREATE TABLE :schema.deployments (
 	updated timestamptz(3) NOT NULL,
 	entrypoint text NOT NULL,
 	activate boolean NOT NULL,		-- when it is built; of one deployment of the function at most
+	activation bigint NOT NULL,		-- which in order was to become the active one; 0: never
 	-- while it is uploaded, as of files (0013)
 	size bigint NOT NULL,
 	chunks_total bigint NOT NULL,

@@ -284,12 +284,39 @@ renamed(const struct req *rq, const char *model, const char *key)
 	return NULL;
 }
 
+/* The members of a function that were something else: texts for its state, one object of the variables, roles of then. NULL: it is none of them. */
+static json_t *
+old_function_member(struct ctx *cx, const char *key, const json_t *v)
+{
+	bool roles = strcmp(key, "execute") == 0;
+	json_t *into;
+	const json_t *e;
+	size_t i;
+
+	if (strcmp(key, "status") == 0)
+		return json_string(json_is_true(v) ? "enabled" : "disabled");
+	if (!roles && strcmp(key, "vars") != 0)
+		return NULL;
+	into = roles ? json_array() : json_object();
+	json_array_foreach(v, i, e) {
+		if (roles)
+			add_once(into, old_role(cx, json_str(e)));
+		else
+			json_object_set(into, json_string_value(json_object_get(e, "key")), json_object_get(e, "value"));
+	}
+	return into;
+}
+
 static void
 compat_put_member(struct req *rq, const char *model, const json_t *j, const char *key, json_t *v, json_t *into)
 {
 	bool document = json_object_get(j, "$collectionId") != NULL;	/* its other members are the client's own */
+	bool function = rq->format == FORMAT_15 && model != NULL && strcmp(model, "function") == 0;
+	json_t *other = function ? old_function_member(&rq->cx, key, v) : NULL;
 
-	if (rq->format == FORMAT_15 && model != NULL && strncmp(model, "usage", 5) == 0 && json_is_array(v))
+	if (other != NULL)
+		json_object_set_new(into, key, other);
+	else if (rq->format == FORMAT_15 && model != NULL && strncmp(model, "usage", 5) == 0 && json_is_array(v))
 		json_object_set_new(into, key, old_metrics(&rq->cx, v));
 	else if (rq->format == FORMAT_15)
 		member_15(&rq->cx, document, key, v, into);
@@ -636,6 +663,26 @@ old_write_request(struct req *rq, json_t *into)
 	json_object_set_new(into, "permissions", list);
 }
 
+/* Who may run a function: as who may write. */
+static void
+old_roles_request(struct req *rq, json_t *into)
+{
+	const json_t *roles = json_object_get(rq->body, "execute"), *v;
+	json_t *list;
+	size_t i;
+
+	if (!json_is_array(roles) || json_array_size(roles) > OLD_LIST_MAX)
+		return;
+	list = json_array();
+	json_array_foreach(roles, i, v) {
+		const char *role = json_is_string(v) ? new_role(rq, json_str(v), true) : NULL;
+
+		if (role != NULL)
+			add_once(list, role);
+	}
+	json_object_set_new(into, "execute", list);
+}
+
 static void
 old_key_request(struct req *rq, json_t *into)
 {
@@ -681,6 +728,8 @@ compat_request(struct req *rq)
 		old_list_request(rq, into);
 	if (takes(r, "permissions", P_PERMISSIONS))
 		old_write_request(rq, into);
+	if (takes(r, "execute", P_ROLES))
+		old_roles_request(rq, into);
 	if (takes(r, "expire", P_DATETIME))
 		old_key_request(rq, into);
 	rq->body = into;

@@ -86,7 +86,7 @@ misplaced(struct ctx *cx, const struct parted *row, const struct part_in *in)
 }
 
 static err_t
-add_part(struct db_tx *tx, const struct project *p, const struct part_table *t, const struct part_in *in, const struct db_res *beside, struct parted *row)
+parts_add(struct db_tx *tx, const struct project *p, const struct part_table *t, const struct part_in *in, const struct db_res *beside, struct parted *row)
 {
 	bool again = same_place(beside, in);
 
@@ -111,14 +111,14 @@ part_take(struct db_tx *tx, const struct project *p, const struct part_table *t,
 
 	*repeated_out = false;
 	if (fresh)
-		return add_part(tx, p, t, in, NULL, row);
+		return parts_add(tx, p, t, in, NULL, row);
 	TRY(neighbour(tx, p, t, row, in, &beside));
 	*repeated_out = row->complete && row->size == in->total && same_place(beside, in);
 	if (*repeated_out)
 		return OK;
 	if (row->complete)
 		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s", row->id);
-	return row->size == in->total ? add_part(tx, p, t, in, beside, row) : misplaced(cx, row, in);
+	return row->size == in->total ? parts_add(tx, p, t, in, beside, row) : misplaced(cx, row, in);
 }
 
 err_t

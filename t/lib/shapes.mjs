@@ -122,6 +122,7 @@ function older(format, model, schema) {
 	}
 	if (p.$permissions) { drop('$permissions'); p.$read = p.$write = texts; s.required.push('$read', '$write') }
 	if (p.documentSecurity && model !== 'document') rename('documentSecurity', 'permission', { type: 'string', enum: ['document', 'collection'] })
+	if (model === 'function') { p.status = { type: 'string', enum: ['enabled', 'disabled'] }; p.vars = { type: 'object', additionalProperties: { type: 'string' } } }
 	if (p.fileSecurity) rename('fileSecurity', 'permission', { type: 'string', enum: ['file', 'bucket'] })
 	if (model === 'document') { drop('$databaseId'); rename('$collectionId', '$collection') }
 	return s

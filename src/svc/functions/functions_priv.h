@@ -7,7 +7,8 @@
 
 #include "model/exec.h"
 #include "model/event.h"
-#include "model/record.h"
+#include "model/parts.h"
+#include "model/waste.h"
 
 #define EVENT EVENT_DECLARE
 #include "svc/functions/events.h"
@@ -30,12 +31,9 @@ struct function {
 	int64_t timeout;		/* seconds */
 	const char *generation;		/* "v2", "v5", or "": by arity */
 	const char *entrypoint;		/* of deployments that bring none, "" */
-	const char *commands;		/* that build it instead of the runtime's, "" */
-	bool logging;
-	struct strs scopes;
 	bool keep_warm;
 	int64_t revision;
-	int64_t activated;		/* internal number of the newest deployment that was to become the active one; 0 */
+	int64_t activations, live;	/* counts deployments that were to become the active one; which of them it is */
 };
 extern const struct shape function_shape;
 extern const struct record function_record;
@@ -52,30 +50,44 @@ enum { DEPLOYMENT_PROCESSING, DEPLOYMENT_BUILDING, DEPLOYMENT_READY, DEPLOYMENT_
 extern const char *const deployment_states[];	/* "processing", …; NULL at the end */
 
 struct deployment {		/* and its build */
-	int64_t internal, function;
-	const char *id, *function_id;
+	union {
+		struct parted parted;
+		struct {
+			PARTED;		/* of its archive; its owner is the function */
+		};
+	};
+	const char *function_id;
 	int64_t created, updated;
 	const char *entrypoint;
 	bool activate;
-	int64_t size, chunks_total, chunks_uploaded;
-	bool complete;			/* the archive is */
-	int64_t chunk, received, unbroken, changes;	/* while it is uploaded */
+	int64_t activation;		/* which in order was to become the active one; 0: never */
 	const char *build;		/* id, "" until the archive is complete */
 	const char *status;		/* one of deployment_states */
-	const char *out, *err;		/* of the build; of the list alone */
+	const char *out, *err;		/* of the build; NULL where they were not asked for */
 	int64_t build_start, build_end;	/* TIME_NONE: not yet */
+	int64_t build_seconds;
 	int64_t build_try;
 	struct blob result;		/* of a build that is ready; result.name "" before */
+	int64_t coding;			/* its, as a number */
 	const char *bind;
 };
-extern const struct shape deployment_shape;
+extern const struct shape deployment_shape, deployment_told_shape;	/* told: with the output of the build */
+extern const struct record deployment_record;
+extern const struct part_table deployment_part_table;
+extern const struct waste deployment_waste, build_waste;	/* their places, too */
+#define DEPLOYMENT_BIND "deployment"	/* what sealed archives are bound to, besides their place and name */
+
+enum { FORMAT_TELLS_BUILDS = 1004000 };	/* clients that are told of a build by more than the list */
 
 /* ---- reading; all await ---- */
 
 /* ERR_FUNCTION_NOT_FOUND. Without its variables. */
 err_t function_get(struct ctx *cx, const struct project *p, const char *id, struct function *out) MUST_CHECK;
-/* Fills in f->vars of n functions. */
+err_t function_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total, struct query_page *out,
+    struct objs *list_out) MUST_CHECK;
+/* Fills in f->vars: of n functions, or within a transaction of one. */
 err_t function_vars(struct ctx *cx, const struct project *p, struct function *const *v, int n) MUST_CHECK;
+err_t function_vars_tx(struct db_tx *tx, const struct project *p, struct function *f) MUST_CHECK;
 /* ERR_DEPLOYMENT_NOT_FOUND, also for one of another function. */
 err_t deployment_get(struct ctx *cx, const struct project *p, const struct function *f, const char *id, struct deployment *out) MUST_CHECK;
 
@@ -86,10 +98,14 @@ struct runnable {		/* a function as it is run; valid until cx ends */
 };
 /* Awaits on a cache miss. ERR_FUNCTION_NOT_FOUND. */
 err_t function_load(struct ctx *cx, const struct project *p, const char *id, struct runnable *out) MUST_CHECK;
+/* What is the same for a build and a run: all but the code. In `a`; what f and d point at is borrowed. */
+void function_exec(struct arena *a, const struct project *p, const struct function *f, const struct deployment *d, struct exec_function *out);
 /* ERR_DEPLOYMENT_NOT_FOUND, ERR_BUILD_NOT_READY with the words of an execution. */
 err_t runnable_check(struct ctx *cx, const struct runnable *r) MUST_CHECK;
 
+/* Keys (core/gen.h): of a function as function_load has it; of what the project's functions listen to. */
 const char *function_stale_key(struct ctx *cx, const struct project *p, const char *id);
+const char *functions_heard_key(struct ctx *cx, const char *project);
 
 /* ---- schedules ---- */
 
@@ -98,5 +114,61 @@ extern const char *const due_kinds[];	/* as badal.schedules has them: "function"
 /* Says when the row is due next, for the task that looks at badal.schedules; TIME_NONE: never. The row itself has it, too (functions.schedule_next,
  * executions.scheduled), and is what counts. In the transaction that writes that. No wait. */
 void schedule_due(struct db_tx *tx, const struct project *p, enum due_kind kind, int64_t internal, int64_t due);
+/* When the function's schedule comes next after that time; TIME_NONE: never, or it is off. */
+int64_t function_next(const struct function *f, int64_t after);
+
+/* ---- changes; all await; actor: user id, NULL for guests and keys ---- */
+
+struct function_change {
+	struct function values;		/* texts that are NULL stay as they are */
+	int keep_warm;			/* -1: stays */
+};
+err_t function_create(struct ctx *cx, const struct project *p, const char *actor, struct function *f) MUST_CHECK;
+err_t function_update(struct ctx *cx, const struct project *p, const char *actor, const char *id, const struct function_change *change, struct function *out)
+    MUST_CHECK;
+/* Its deployments, variables and executions go with it, what takes long by a job. */
+err_t function_delete(struct ctx *cx, const struct project *p, const char *actor, const char *id) MUST_CHECK;
+
+/* ERR_FUNCTION_NOT_FOUND, ERR_VARIABLE_NOT_FOUND, ERR_VARIABLE_ALREADY_EXISTS. `value` NULL: it stays. */
+err_t variable_create(struct ctx *cx, const struct project *p, const char *function, const char *key, const char *value, struct variable *out) MUST_CHECK;
+err_t variable_list(struct ctx *cx, const struct project *p, const char *function, struct objs *out) MUST_CHECK;
+err_t variable_get(struct ctx *cx, const struct project *p, const char *function, const char *id, struct variable *out) MUST_CHECK;
+err_t variable_update(struct ctx *cx, const struct project *p, const char *function, const char *id, const char *key, const char *value, struct variable *out)
+    MUST_CHECK;
+err_t variable_delete(struct ctx *cx, const struct project *p, const char *function, const char *id) MUST_CHECK;
+
+struct archive_in {		/* bytes of an archive that came */
+	const char *id;			/* NULL: of a new deployment */
+	const char *entrypoint;
+	bool activate;
+	struct part_in part;
+};
+/* Records them, and asks for a build with the last. *kept_out: the blob has a row now, or may have. */
+err_t deployment_store(struct ctx *cx, const struct project *p, const char *actor, const char *function, const struct archive_in *in, struct deployment *out,
+    bool *kept_out) MUST_CHECK;
+err_t deployment_list(struct ctx *cx, const struct project *p, const struct function *f, const struct strs *queries, const char *search, bool total,
+    struct query_page *out) MUST_CHECK;
+/* Makes it the active one. ERR_BUILD_NOT_FOUND, ERR_BUILD_NOT_READY. */
+err_t deployment_activate(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *id, struct function *out) MUST_CHECK;
+err_t deployment_delete(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *id) MUST_CHECK;
+/* ERR_BUILD_NOT_FOUND, ERR_BUILD_IN_PROGRESS. */
+err_t deployment_build_again(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *id, const char *build) MUST_CHECK;
+
+/* ---- what the files of the room share ---- */
+
+void deployment_emit(struct db_tx *tx, const struct project *p, const struct event_info *kind, const char *actor, const struct deployment *d, bool empty);
+struct rows deployment_rows(struct ctx *cx, const struct function *f, const char *id);
+/* The processes of a deployment (of all, when it is "") are to end, and what lies in waste is to go. In a transaction, no wait. */
+void function_delete_job(struct db_tx *tx, const struct project *p, int64_t internal, const char *function, const char *deployment);
+#define FUNCTION_DELETE "function_delete"
+#define BUILD "build"
+enum { BUILD_RETRIES = 8 };
+
+/* ---- background ---- */
+struct job;
+err_t functions_build(struct ctx *cx, const struct job *job);
+err_t functions_delete(struct ctx *cx, const struct job *job);
+err_t functions_expire(struct ctx *cx);		/* uploads that nobody goes on with, builds whose job was lost, what is due and badal.schedules does not know */
+err_t functions_find_orphans(struct ctx *cx);
 
 #endif

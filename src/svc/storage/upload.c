@@ -81,7 +81,7 @@ insert_file(struct db_tx *tx, const struct project *p, struct file *f)
 }
 
 static struct part_in
-part_of(const struct upload *u)
+upload_part_of(const struct upload *u)
 {
 	return (struct part_in){.start = u->start, .total = u->total, .blob = &u->blob};
 }
@@ -116,7 +116,7 @@ scan_parts(struct ctx *cx, const struct project *p, const struct bucket *b, cons
 static err_t
 store_whole(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *f)
 {
-	struct part_in in = part_of(u);
+	struct part_in in = upload_part_of(u);
 
 	TRY(insert_file(tx, p, f));
 	part_insert(tx, p, &file_part_table, f->internal, &in);
@@ -164,7 +164,7 @@ static err_t
 store_part(struct db_tx *tx, const struct project *p, const struct file_caller *who, const struct upload *u, struct part *out)
 {
 	struct ctx *cx = tx_ctx(tx);
-	struct part_in in = part_of(u);
+	struct part_in in = upload_part_of(u);
 	err_t e = record_lock(tx, p, &file_record, file_rows(cx, u->b, u->id), &out->f);
 	bool fresh = e == ERR_STORAGE_FILE_NOT_FOUND;
 
