@@ -1,12 +1,15 @@
 # etc: a sample configuration (made by the program from its table), the unit file, and the manual page
-EXTRA_DIST += etc/badal.service.in etc/badal-executor.service.in etc/badal.sysusers
-CLEANFILES += etc/badal.conf etc/badal.service etc/badal-executor.service etc/sysusers/badal.conf doc/badal.1
+EXTRA_DIST += etc/badal.service.in etc/badal-executor.service.in etc/badal.sysusers etc/badal.apparmor.in
+CLEANFILES += etc/apparmor/badal etc/badal.conf etc/badal.service etc/badal-executor.service etc/sysusers/badal.conf doc/badal.1
 sampledir = $(docdir)
 nodist_sample_DATA = etc/badal.conf
 unitdir = $(prefix)/lib/systemd/system
 nodist_unit_DATA = etc/badal.service etc/badal-executor.service
 sysusersdir = $(prefix)/lib/sysusers.d
 nodist_sysusers_DATA = etc/sysusers/badal.conf
+# copied by who needs it: AppArmor of before 4.0 does not know its words
+apparmordir = $(pkgdatadir)/apparmor
+nodist_apparmor_DATA = etc/apparmor/badal
 man_MANS = doc/badal.1
 
 # Mails: the layouts, and the words of each language
@@ -21,6 +24,8 @@ doc/badal.1: badal$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && env -i ./badal$(EXEEXT) manual >$@.tmp && mv $@.tmp $@
 etc/sysusers/badal.conf: $(srcdir)/etc/badal.sysusers Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc/sysusers && cp $(srcdir)/etc/badal.sysusers $@
+etc/apparmor/badal: $(srcdir)/etc/badal.apparmor.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) etc/apparmor && sed -e 's|@bindir[@]|$(bindir)|g' -e 's|@libexec[@]|$(pkglibexecdir)|g' $(srcdir)/etc/badal.apparmor.in >$@.tmp && mv $@.tmp $@
 etc/badal.service etc/badal-executor.service: $(srcdir)/etc/badal.service.in $(srcdir)/etc/badal-executor.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc && sed -e 's|@bindir[@]|$(bindir)|g' $(srcdir)/$@.in >$@.tmp && mv $@.tmp $@
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "core/ctx.h"
+#include "exec/net.h"
 
 struct sandbox;
 
@@ -29,6 +30,8 @@ struct sandbox_spec {
 	int64_t processes, files;	/* at once */
 	double cpus;			/* processors; 0: no bound */
 	uint64_t limit_ms;		/* until it is killed; 0: no bound */
+	struct net *net;		/* the caller's, freed after its end; NULL: it reaches nothing */
+	bool machine_net;		/* this machine's network, for programs of ours alone that fetch something */
 	/* What it writes to its standard output (1) and error (2), borrowed for the call. On the loop. NULL: it is dropped. */
 	void (*output)(int fd, struct str piece, void *arg);
 	void *arg;

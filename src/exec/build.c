@@ -192,10 +192,15 @@ build_command(struct build *b)
 		.env = build_env(b), .dir = "/code", .memory = conf.functions_build_memory, .tmp = conf.functions_build_memory / 2, .file = conf.functions_unpacked_max,
 		.processes = conf.functions_processes * 2, .files = conf.functions_files, .limit_ms = (uint64_t)conf.functions_build_timeout, .output = build_on_output, .arg = b};
 	int64_t bytes;
+	err_t e;
 
 	if (b->runtime->build[0] == '\0')
 		return OK;
-	TRY(build_box(b, &spec, code));
+	if (net_on())
+		TRY(net_open(b->cx, &spec.net));
+	e = build_box(b, &spec, code);
+	net_free(&spec.net);
+	TRY(e);
 	TRY(tree_size(b->cx, code, conf.functions_unpacked_max, &bytes));
 	if (b->too_much || bytes < 0 || bytes > conf.functions_unpacked_max)
 		b->why = arena_printf(b->cx->arena, "The build makes more than %lld MiB of files.", (long long)(conf.functions_unpacked_max / MIB));

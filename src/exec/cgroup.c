@@ -163,7 +163,7 @@ cgroup_dir(const char *parent, const char *name)
 
 	if (asprintf(&path, "%s%s%s", parent, *name != '\0' ? "/" : "", name) < 0)
 		abort();
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+	if (mkdir(path, 0755) == 0 || (errno == EEXIST && access(path, W_OK) == 0))	/* somebody else's is of no use */
 		return path;
 	free(path);
 	return NULL;

@@ -16,6 +16,8 @@
 
 struct http_msg;
 
+#define API_VARIABLE "APPWRITE_FUNCTION_API_ENDPOINT"
+
 /* ---- waiting: fibers, in the order in which they came ---- */
 
 struct waiter {

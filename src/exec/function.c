@@ -36,12 +36,16 @@ str_copy(struct arena *a, struct str s)
 static struct exec_function
 function_copy(struct arena *a, const struct exec_function *f)
 {
-	struct exec_variable *v = arena_array(a, struct exec_variable, f->n_variables + 1);
+	struct exec_variable *v = arena_array(a, struct exec_variable, f->n_variables + 2);
+	int n = 0;
 
 	for (int i = 0; i < f->n_variables; i++)
-		v[i] = (struct exec_variable){str_copy(a, f->variables[i].name), str_copy(a, f->variables[i].value)};
+		if (*net_api() == '\0' || !str_is(f->variables[i].name, API_VARIABLE))	/* whoever asks does not know what works in there */
+			v[n++] = (struct exec_variable){str_copy(a, f->variables[i].name), str_copy(a, f->variables[i].value)};
+	if (*net_api() != '\0')
+		v[n++] = (struct exec_variable){STR(API_VARIABLE), str_c(net_api())};
 	return (struct exec_function){.function = arena_strdup(a, f->function), .deployment = arena_strdup(a, f->deployment), .runtime = arena_strdup(a, f->runtime),
-		.entrypoint = arena_strdup(a, f->entrypoint), .generation = f->generation, .variables = v, .n_variables = f->n_variables,
+		.entrypoint = arena_strdup(a, f->entrypoint), .generation = f->generation, .variables = v, .n_variables = n,
 		.revision = arena_strdup(a, f->revision), .keep_warm = f->keep_warm};
 }
 

@@ -317,7 +317,7 @@ instance_fiber(struct ctx *cx, void *arg)
 		env[n++] = *e;
 	env[n++] = "BADAL_SOCKET=/run/badal/s";
 	env[n++] = arena_printf(cx->arena, "BADAL_MEMORY=%lld", (long long)spec.memory);
-	if (!i->killed && sandbox_start(cx, &spec, &box) == OK) {
+	if (!i->killed && (!net_on() || net_open(cx, &spec.net) == OK) && sandbox_start(cx, &spec, &box) == OK) {
 		i->box = box;
 		i->refs++;
 		fib_spawn_new("begin", (uint64_t)conf.functions_start_timeout, instance_begin_fiber, i);
@@ -327,6 +327,7 @@ instance_fiber(struct ctx *cx, void *arg)
 	} else if (cx->detail != NULL) {
 		log_error(cx, "a function cannot be started", "reason=\"%s\"", cx->detail);
 	}
+	net_free(&spec.net);
 	instance_say(i, cx, &spec, &end);
 	instance_gone(i);
 }

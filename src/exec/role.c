@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "exec/check.h"
 #include "exec_priv.h"
 #include "io/bus.h"
 #include "io/http.h"
@@ -146,12 +147,19 @@ role_on_tick(void *arg)
 static void
 role_begin(struct ctx *cx, void *arg)
 {
-	const char *runtimes = arena_printf(cx->arena, "%s/runtimes", me.dir), *why = "", *missing;
+	const char *runtimes = arena_printf(cx->arena, "%s/runtimes", me.dir), *why = "", *missing, *refusal, *no_network = NULL;
+	struct net_settings net = net_configured(me.dir);
 
 	(void)arg;
 	missing = sandbox_setup(me.dir, NULL, &why);
 	if (missing != NULL && missing[0] != '\0')
-		log_warn(cx, "sandboxes are not bounded in everything", "missing=\"%s\" advice=\"run the executor as badal-executor.service, or see doc/functions.md\"", missing);
+		log_warn(cx, "sandboxes are not bounded in everything", "missing=\"%s\" advice=\"run the executor as badal-executor.service, or see doc/sandboxes.md\"", missing);
+	if (missing != NULL && net_setup(cx, &net, &no_network) == NULL)
+		log_warn(cx, "functions reach no network", "reason=\"%s\"", no_network);
+	if (missing != NULL && (refusal = sandbox_refusal(cx->arena, missing, no_network)) != NULL) {
+		missing = NULL;
+		why = refusal;
+	}
 	if (missing == NULL || !tree_make(runtimes, 0) || !runtimes_read(cx, runtimes, &why)) {
 		me.why = mem_strdup(why != NULL && *why != '\0' ? why : "its directory cannot be written to");
 		log_error(cx, "functions are off: no sandbox can be made", "reason=\"%s\" advice=\"badal doctor says more\"", me.why);
@@ -162,7 +170,7 @@ role_begin(struct ctx *cx, void *arg)
 	loop_every(TICK_MS, role_on_tick, NULL);
 }
 
-/* What a former run left goes; who used it is dead, for sandboxes end with their executor. */
+/* What a former run left goes, but for images, and for what it remembers of this machine (netd_space.c); who used it is dead, for sandboxes end with their executor. */
 static bool
 role_place(const char *dir)
 {
@@ -176,7 +184,7 @@ role_place(const char *dir)
 		return false;
 	while ((e = readdir(d)) != NULL) {
 		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlink(path) != 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && strcmp(e->d_name, "images") != 0 && strcmp(e->d_name, "forwarding") != 0 && unlink(path) != 0)
 			tree_leave(path);
 	}
 	closedir(d);
@@ -248,5 +256,6 @@ void
 executor_fini(void)
 {
 	http_fini();
+	net_fini();
 	unlink(me.local);
 }

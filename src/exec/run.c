@@ -46,6 +46,8 @@ old_body(struct ctx *cx, const struct exec_run *r)
 		jw_key(&w, r->f.variables[i].name);
 		jw_str(&w, r->f.variables[i].value);
 	}
+	if (*net_api() != '\0')
+		old_variable(&w, API_VARIABLE, str_c(net_api_at(cx->arena, r->depth)));
 	old_variable(&w, "APPWRITE_FUNCTION_TRIGGER", str_c(r->trigger));
 	old_variable(&w, "APPWRITE_FUNCTION_DATA", r->data);
 	if (strcmp(r->trigger, "http") != 0) {

@@ -24,6 +24,7 @@
 #include "filter.h"
 #include "cgroup.h"
 #include "io/child.h"
+#include "programs.h"
 
 enum { SANDBOX_MAGIC = 0x73616e64, ARGS_MAX = 400, SAID_MAX = 2000, WORD_MAX = 32, INSIDE_ID = 1000, SETTLED_MAX = 64, SWEEP_MAX = 4096 };
 
@@ -56,6 +57,7 @@ static const struct {
 	{"group", "root:x:0:\nfunction:x:1000:\nnogroup:x:65534:\n"},
 	{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
 	{"hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+	{"resolv.conf", "nameserver 127.0.0.53\noptions timeout:3 attempts:3\n"},	/* badal-net, or nobody */
 };
 
 /* Of /etc: no more than programs need to be started. */
@@ -80,32 +82,6 @@ etc_write(const char *dir)
 	return true;
 }
 
-static const char *
-sandbox_program(const char *const *paths)
-{
-	for (; *paths != NULL; paths++)
-		if (access(*paths, X_OK) == 0)
-			return *paths;
-	return NULL;
-}
-
-/* Beside our own program, as in the tree where it is built, or where it is installed. */
-static const char *
-init_path(const char *named)
-{
-	static char beside[PATH_MAX];
-	const char *const paths[] = {beside, BADAL_LIBEXEC "/badal-init", NULL};
-	ssize_t n = readlink("/proc/self/exe", beside, sizeof beside - sizeof "badal-init");
-	char *slash;
-
-	if (named != NULL)
-		return access(named, X_OK) == 0 ? strdup(named) : NULL;
-	beside[n > 0 ? n : 0] = '\0';
-	if ((slash = strrchr(beside, '/')) != NULL)
-		strcpy(slash + 1, "badal-init");
-	return sandbox_program(paths);
-}
-
 const char *
 sandbox_setup(const char *dir, const char *init, const char **why_out)
 {
@@ -113,8 +89,8 @@ sandbox_setup(const char *dir, const char *init, const char **why_out)
 
 	int filter = -1;
 
-	bwrap = sandbox_program(bwraps);
-	init_program = init_path(init);
+	bwrap = program_first(bwraps);
+	init_program = program_beside(init, "badal-init");
 	*why_out = NULL;
 	if (bwrap == NULL)
 		*why_out = "bubblewrap is not installed";
@@ -189,11 +165,20 @@ args_machine(struct args *a)
 		arg3(a, "--ro-bind-try", etc_shown[i], etc_shown[i]);
 }
 
+/* With a network the API is there by its name (net.c). */
 static void
-args_etc(struct args *a)
+args_etc(struct args *a, const struct sandbox_spec *s)
 {
-	for (size_t i = 0; i < sizeof etc_files / sizeof *etc_files; i++)
-		arg3(a, "--ro-bind", arena_printf(a->arena, "%s/%s", etc_dir, etc_files[i].name), arena_printf(a->arena, "/etc/%s", etc_files[i].name));
+	for (size_t i = 0; i < sizeof etc_files / sizeof *etc_files; i++) {
+		const char *name = etc_files[i].name, *from = arena_printf(a->arena, "%s/%s", etc_dir, name);
+		bool hosts = strcmp(name, "hosts") == 0;
+
+		if (s->machine_net && (hosts || strcmp(name, "resolv.conf") == 0) && access(arena_printf(a->arena, "/etc/%s", name), R_OK) == 0)
+			from = arena_printf(a->arena, "/etc/%s", name);
+		else if (hosts && s->net != NULL && *net_api() != '\0')
+			from = arena_printf(a->arena, "%s/hosts.net", etc_dir);
+		arg3(a, "--ro-bind", from, arena_printf(a->arena, "/etc/%s", name));
+	}
 }
 
 enum { FRAME = 3, WORD, FILTER, SANDBOX_FDS = 3 };	/* descriptors in the child */
@@ -205,7 +190,9 @@ args_make(struct args *a, const struct sandbox_spec *s)
 
 	arg1(a, "bwrap");
 	arg3(a, "--unshare-user", "--disable-userns", "--unshare-pid");
-	arg3(a, "--unshare-ipc", "--unshare-uts", "--unshare-net");
+	arg2(a, "--unshare-ipc", "--unshare-uts");
+	if (s->net == NULL && !s->machine_net)
+		arg1(a, "--unshare-net");
 	arg3(a, "--unshare-cgroup-try", "--die-with-parent", "--as-pid-1");
 	arg3(a, "--new-session", "--cap-drop", "ALL");
 	arg2(a, "--uid", id);
@@ -216,7 +203,7 @@ args_make(struct args *a, const struct sandbox_spec *s)
 		arg3(a, "--ro-bind", s->root, "/");
 	else
 		args_machine(a);
-	args_etc(a);
+	args_etc(a, s);
 	arg2(a, "--proc", "/proc");
 	arg2(a, "--dev", "/dev");
 	args_tmpfs(a, s->tmp, "/tmp");
@@ -292,6 +279,8 @@ sandbox_enter(void *arg)
 	umask(022);
 	if (!cgroup_join(&s->group) || setrlimit(RLIMIT_CORE, &none) != 0 || !sandbox_bound(RLIMIT_FSIZE, s->spec.file) || !sandbox_bound(RLIMIT_NOFILE, s->spec.files))
 		return false;
+	if (s->spec.net != NULL && !net_enter(s->spec.net))
+		return false;
 	if (s->uid == 0)
 		return true;
 	return setgroups(0, NULL) == 0 && setresgid(s->uid, s->uid, s->uid) == 0 && setresuid(s->uid, s->uid, s->uid) == 0;
@@ -363,6 +352,13 @@ sandbox_starved(const struct sandbox *s)
 	return !cgroup_kills_whole() && cgroup_out_of_memory(&s->group);
 }
 
+/* What it reached of the world through us is gone. */
+static void
+sandbox_on_net_lost(void *arg)
+{
+	sandbox_end_for(arg, SANDBOX_KILLED);
+}
+
 int64_t
 sandbox_memory(const struct sandbox *s)
 {
@@ -404,6 +400,8 @@ static void
 sandbox_free(struct sandbox *s)
 {
 	assert(s->magic == SANDBOX_MAGIC && s->child == NULL);
+	if (s->spec.net != NULL)
+		net_on_lost(s->spec.net, NULL, NULL);
 	cgroup_close(&s->group);
 	if (s->word >= 0)
 		close(s->word);
@@ -475,6 +473,8 @@ sandbox_start(struct ctx *cx, const struct sandbox_spec *spec, struct sandbox **
 		sandbox_free(s);
 		return fail(cx, ERR_SANDBOX, "name=%s error=\"%s\"", spec->name, strerror(e));
 	}
+	if (spec->net != NULL)
+		net_on_lost(spec->net, sandbox_on_net_lost, s);
 	if (spec->limit_ms > 0)
 		s->limit = loop_after(spec->limit_ms, sandbox_on_limit, s);
 	*out = s;
@@ -498,7 +498,9 @@ sandbox_judge(struct ctx *cx, struct sandbox *s)
 			return (struct sandbox_end){words[i].why, atoi(word + strlen(words[i].word)), NULL};
 	if (WIFSIGNALED(s->status))
 		return (struct sandbox_end){.why = SANDBOX_SIGNAL, .number = WTERMSIG(s->status)};
-	return (struct sandbox_end){SANDBOX_BROKEN, WEXITSTATUS(s->status), str_dup(cx->arena, str_trim((struct str){s->said, s->n_said}))};
+	while (s->n_said > 0 && s->said[s->n_said - 1] == '\n')
+		s->n_said--;
+	return (struct sandbox_end){SANDBOX_BROKEN, WEXITSTATUS(s->status), str_dup(cx->arena, (struct str){s->said, s->n_said})};
 }
 
 err_t

@@ -12,4 +12,4 @@ libbadal_io_a_SOURCES += src/io/db_repl.c
 libbadal_io_a_SOURCES += src/io/fetch.c src/io/fetch_addr.c src/io/fetch_loop.c src/io/fetch_priv.h
 libbadal_io_a_SOURCES += src/io/device.c src/io/device_kept.c src/io/device_local.c src/io/device_priv.h src/io/device_s3.c src/io/device_url.c src/io/s3.c src/io/s3_priv.h src/io/s3_xml.c
 libbadal_io_a_SOURCES += src/io/pattern.c src/io/tree.c
-libbadal_io_a_SOURCES += src/io/child.c src/io/worker.c
+libbadal_io_a_SOURCES += src/io/child.c src/io/watch.c src/io/worker.c

@@ -1,6 +1,7 @@
 /* badal doctor: looks over an installation, one line a finding, with advice. It changes nothing. */
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,11 @@
 
 #include "config.h"
 #include "core/conf.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/share.h"
 #include "core/vtime.h"
+#include "exec/check.h"
 #include "io/bus.h"
 #include "io/db.h"
 #include "io/device.h"
@@ -28,7 +31,7 @@
 #include "scan/worker.h"
 
 enum finding { FINE, WARN, WRONG };
-enum { ASK_MS = 8000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, STUCK_MAX = 20, PG_OLDEST = 140000 };
+enum { ASK_MS = 8000, SANDBOX_MS = 90000, BUS_PATIENCE_MS = 3000, DISK_LOW_MB = 1024, CLOCK_MS = 1000, SLOT_WARN_PERCENT = 50, STUCK_MAX = 20, PG_OLDEST = 140000 };
 
 static int n_wrong, n_warn;
 
@@ -332,6 +335,79 @@ check_tls(void)
 			doctor_say(FINE, NULL, "TLS: %s", files[i]);
 }
 
+/* ---- sandboxes ---- */
+
+static int
+doctor_remove(const char *path, const struct stat *st, int kind, struct FTW *f)
+{
+	(void)st;
+	(void)kind;
+	(void)f;
+	return remove(path);
+}
+
+static void
+sandbox_finding(void *arg, enum check_mark mark, const char *advice, const char *text)
+{
+	bool wanted = *(const bool *)arg;	/* this machine is to run functions */
+
+	doctor_say(mark == CHECK_HOLDS ? FINE : mark == CHECK_ACCEPTED || !wanted ? WARN : WRONG, advice, "%s", text);
+}
+
+static bool
+role_is_here(const char *name)
+{
+	struct str rest = str_c(conf.roles);
+
+	while (rest.n > 0)
+		if (str_is(str_trim(str_cut(&rest, ',')), name))
+			return true;
+	return false;
+}
+
+static err_t
+try_sandboxes(struct ctx *cx, void *arg)
+{
+	bool wanted = role_is_here("executor");
+	const struct check c = {sandbox_finding, &wanted};
+
+	sandbox_check(cx, arg, &c);
+	return OK;
+}
+
+/* In a process of its own, with a directory of its own: it becomes one that makes sandboxes. */
+static void
+check_sandboxes(void)
+{
+	char dir[] = "/tmp/badal-doctor-XXXXXX", why[256];
+	int fds[2], found[2] = {0, 0};
+	pid_t pid;
+
+	if (mkdtemp(dir) == NULL || chmod(dir, 0755) != 0 || pipe(fds) != 0)
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		n_warn = n_wrong = 0;
+		log_init("doctor", "error", false);
+		(void)with_loop(try_sandboxes, dir, SANDBOX_MS, why, sizeof why);
+		fflush(stdout);
+		found[0] = n_warn;
+		found[1] = n_wrong;
+		_exit(write(fds[1], found, sizeof found) != (ssize_t)sizeof found);
+	}
+	close(fds[1]);
+	if (pid < 0 || read(fds[0], found, sizeof found) != (ssize_t)sizeof found)
+		doctor_say(WARN, "look at the log of the executor", "sandboxes: they could not be tried");
+	n_warn += found[0];
+	n_wrong += found[1];
+	close(fds[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	if (nftw(dir, doctor_remove, 16, FTW_DEPTH | FTW_PHYS) != 0)
+		doctor_say(WARN, "remove it", "%s is left", dir);
+}
+
 /* ---- the servers ---- */
 
 static err_t
@@ -548,6 +624,7 @@ doctor_run(struct args *a)
 	doctor_check_limits();
 	check_mail();
 	check_clock();
+	check_sandboxes();
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
 		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p, ROLE_APP));
 		args_setting(a, "redis_url", *conf.redis_url ? conf.redis_url : place_redis_url(&p));

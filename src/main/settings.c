@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "core/conf.h"
+#include "exec/check.h"
+#include "exec/net.h"
 #include "gate/gate.h"
 #include "io/bus.h"
 #include "io/db.h"
@@ -147,19 +149,66 @@ rules_wrong(const char *s)
 	    "it must be auto, empty, or a directory that is there");
 }
 
+static const char *
+pool_wrong(const char *s)
+{
+	return must(net_wrong_pool(s) == NULL, "it must be a network of /16 to /28, such as 198.19.0.0/16");
+}
+
+static const char *
+allow_wrong(const char *s)
+{
+	const char *entry = net_wrong_allow(s);
+
+	if (entry == NULL)
+		return NULL;
+	snprintf(settings_words, sizeof settings_words, "%s is not an address or network, with a port or without", entry);
+	return settings_words;
+}
+
+static const char *
+guarantees_wrong(const char *s)
+{
+	const char *word = sandbox_wrong_guarantee(s);
+
+	if (word == NULL)
+		return NULL;
+	snprintf(settings_words, sizeof settings_words, "%s is none of memory, processes, processors, identity and network", word);
+	return settings_words;
+}
+
+static const char *
+servers_wrong(const char *s)
+{
+	struct str rest = str_c(s);
+	int n = 0;
+
+	while (rest.n > 0) {
+		struct str one = str_trim(str_cut(&rest, ' '));
+
+		if (one.n > 0 && (!format_ip(one) || ++n > 3))
+			return "it must be up to three addresses with blanks between";
+	}
+	return NULL;
+}
+
 static const struct conf_like likes[] = {
     {"address", address_wrong},
+    {"allow", allow_wrong},
     {"db_url", db_url_wrong},
     {"email", email_wrong},
     {"emails", emails_wrong},
     {"format", format_wrong},
+    {"guarantees", guarantees_wrong},
     {"host", host_wrong},
     {"ips", ips_wrong},
     {"locale", locale_wrong},
+    {"pool", pool_wrong},
     {"proxies", proxies_wrong},
     {"redis_url", bus_url_wrong},
     {"roles", roles_wrong},
     {"rules", rules_wrong},
+    {"servers", servers_wrong},
     {"sms", sms_wrong},
     {"user", user_wrong},
     {"web_url", web_url_wrong},

@@ -317,7 +317,7 @@ by_proxy(const struct http_msg *m)
 bool
 request_is_local(const struct http_msg *m)
 {
-	return !by_proxy(m) &&
+	return !by_proxy(m) && !proxy_is_sandbox(m->peer) &&
 	    (strncmp(m->peer, "127.", 4) == 0 || strcmp(m->peer, "::1") == 0 || strncmp(m->peer, "::ffff:127.", 11) == 0);
 }
 

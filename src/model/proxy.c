@@ -123,6 +123,12 @@ proxy_holds(const struct net *n, const uint8_t *addr)
 }
 
 bool
+proxy_is_sandbox(const char *address)
+{
+	return strncmp(address, "127.66.", 7) == 0 || strncmp(address, "::ffff:127.66.", 14) == 0;
+}
+
+bool
 proxy_trusts(const char *address)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -130,7 +136,7 @@ proxy_trusts(const char *address)
 	struct net who;
 
 	parse(conf.trust_proxy);
-	if (n >= sizeof text)
+	if (n >= sizeof text || proxy_is_sandbox(address))
 		return false;
 	memcpy(text, address, n);
 	text[n] = '\0';

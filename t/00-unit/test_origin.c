@@ -300,6 +300,10 @@ Test(origin, proxies)
 		{"off", "127.0.0.1", false},
 		{"", "127.0.0.1", false},
 		{"private", "127.0.0.1", true},
+		{"private", "127.66.0.9", false},	/* a sandbox: on this machine, and a stranger */
+		{"on", "127.66.255.254", false},
+		{"private", "::ffff:127.66.1.1", false},
+		{"private", "127.67.0.1", true},
 		{"private", "::1", true},
 		{"private", "::2", false},
 		{"private", "10.255.255.255", true},

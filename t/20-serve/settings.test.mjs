@@ -26,6 +26,8 @@ const mistakes = [
 	['smtp_host', 'smtp://mail.example.org', /host name, without scheme/], ['domain', 'https://example.org/', /host name, without scheme/], ['domain', 'example.org:8080', /host name, without scheme/], ['domain_target', 'a b', /host name/],
 	['smtp_port', '0', /must be 1 to 65535/], ['mail_from', 'nobody', /an e-mail address/], ['mail_from', '', /an e-mail address/], ['sms_provider', 'sms://u:s@nobody', /one of the providers/], ['sms_provider', 'twilio', /sms:/], ['sms_url', 'example.org', /http:/],
 	['trust_proxy', 'perhaps', /perhaps is not an address/], ['trust_proxy', '10.0.0.0/33', /10\.0\.0\.0\/33 is not/], ['locale', 'english', /a language/], ['locale', '', /a language/], ['response_format', 'new', /a version/],
+	['executor_network', '10.0.0.0', /network of \/16 to \/28/], ['executor_network', '198.19.1.0/16', /network of/], ['executor_network', '198.19.0.0/8', /network of/], ['executor_network_way', 'bridge', /auto, veth/], ['executor_allow', '10.1.2.3:0', /10\.1\.2\.3:0 is not/], ['executor_allow', '10.1.2.3/8 db', /db is not/], ['executor_allow', '[fd00::1', /is not/],
+	['executor_dns', '10.0.0.1 ns.example', /three addresses/], ['executor_dns', '10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4', /three addresses/], ['functions_endpoint', 'localhost:8080', /http:/], ['executor_accept', 'memory,everything', /everything is none of memory/],
 	['smtp_username', 'me', /needs smtp_password/], ['smtp_password', 'x', /needs smtp_username/], ['rt_queue_soft', '1g', /not be more than rt_queue_hard/], ['mail_from_name', 'a\tb', /one line/],
 ]
 const secret = ['db_url', 'redis_url', 'sms_provider', 'smtp_password']
