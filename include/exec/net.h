@@ -28,6 +28,7 @@ const char *net_api(void);
 const char *net_api_at(struct arena *a, int depth);	/* the same for a run that so many executions led to (model/chain.h) */
 bool net_on(void);		/* there are networks */
 void net_fini(void);		/* ends badal-net, and with it all networks */
+void net_ended(struct ctx *cx);	/* awaits, after that, that it has left the machine as it was; a few seconds at most */
 
 struct net;
 /* One for a sandbox, and no longer than it: to be freed after its end. Awaits. ERR_SANDBOX: there is none. */

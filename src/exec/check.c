@@ -242,6 +242,7 @@ check_network(struct trial *t, const char *dir)
 	    access("/dev/net/tun", R_OK | W_OK) != 0 ? "let this user open /dev/net/tun (mode 0666), and apt-get install passt libnftables1" : "apt-get install passt libnftables1 (or slirp4netns)",
 	    holds ? arena_printf(t->cx->arena, "network by %s; the API is at %s", way, *net_api() != '\0' ? net_api() : "no address") : arena_printf(t->cx->arena, "there is no network: %s", why != NULL ? why : ""));
 	net_fini();
+	net_ended(t->cx);
 }
 
 void

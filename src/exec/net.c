@@ -25,7 +25,7 @@
 #include "net_wire.h"
 #include "programs.h"
 
-enum { NET_MAGIC = 0x6e657473, SETUP_MS = 15000, ASK_MS = 20000, POOL_BITS_MIN = 16, POOL_BITS_MAX = 28, ARGS_MAX = 100, API_PORT = 80, API_PORT_TLS = 443, BACKLOG = 64 };
+enum { NET_MAGIC = 0x6e657473, SETUP_MS = 15000, ASK_MS = 20000, END_MS = 5000, POOL_BITS_MIN = 16, POOL_BITS_MAX = 28, ARGS_MAX = 100, API_PORT = 80, API_PORT_TLS = 443, BACKLOG = 64 };
 
 struct ask {
 	struct net_ask q;
@@ -477,6 +477,13 @@ net_fini(void)
 		close(net.fd);
 		net.fd = -1;
 	}
+}
+
+void
+net_ended(struct ctx *cx)
+{
+	if (net.child != NULL && fib_await_for(cx, &net.ended, END_MS) != OK)
+		log_warn(cx, "badal-net does not end", "ms=%d", END_MS);
 }
 
 err_t

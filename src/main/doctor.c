@@ -343,7 +343,7 @@ doctor_remove(const char *path, const struct stat *st, int kind, struct FTW *f)
 	(void)st;
 	(void)kind;
 	(void)f;
-	return remove(path);
+	return remove(path) != 0 && errno != ENOENT;
 }
 
 static void
@@ -379,10 +379,12 @@ try_sandboxes(struct ctx *cx, void *arg)
 static void
 check_sandboxes(void)
 {
-	char dir[] = "/tmp/badal-doctor-XXXXXX", why[256];
+	const char *tmp = getenv("TMPDIR");
+	char dir[PATH_MAX], why[256];
 	int fds[2], found[2] = {0, 0};
 	pid_t pid;
 
+	snprintf(dir, sizeof dir, "%s/badal-doctor-XXXXXX", tmp != NULL && *tmp == '/' ? tmp : "/tmp");
 	if (mkdtemp(dir) == NULL || chmod(dir, 0755) != 0 || pipe(fds) != 0)
 		return;
 	fflush(stdout);

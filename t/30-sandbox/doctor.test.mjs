@@ -8,12 +8,12 @@ import test, { after } from 'node:test'
 
 const badal = path.resolve(process.env.BADAL ?? 'build/check/badal'), root = process.getuid() === 0, skip = !root && 'such machines are made by root'
 const place = fs.mkdtempSync(path.join(os.tmpdir(), 'doctor-'))
-fs.chmodSync(place, 0o755)
+fs.chmodSync(place, 0o1777)
 after(() => fs.rmSync(place, { recursive: true }))
 
 /* Runs doctor in namespaces of its own, as `user`, after the commands of `before`: the lines about sandboxes. */
 const doctor = (before, { user = 0, own = [], env = {} } = {}) => new Promise((ok) => execFile('unshare', ['-m', '-n', ...own, 'sh', '-c', `ip link set lo up; ${before}; exec ${user ? `setpriv --reuid=${user} --regid=${user} --clear-groups` : 'env'} "$0" doctor --data-dir=/nonexistent/badal`, badal],
-	{ encoding: 'utf8', env: { ...process.env, BADAL_ROLES: 'web,executor', ...env }, timeout: 120000 }, (e, out, err) => ok({ code: e?.code ?? 0, lines: `${out}${err}`.split(/\n(?! )/).filter((l) => /sandbox|images|badal-doctor/.test(l)) })))
+	{ encoding: 'utf8', env: { ...process.env, TMPDIR: place, BADAL_ROLES: 'web,executor', ...env }, timeout: 120000 }, (e, out, err) => ok({ code: e?.code ?? 0, lines: `${out}${err}`.split(/\n(?! )/).filter((l) => /sandbox|images|badal-doctor/.test(l)) })))
 const held = (lines) => lines.every((l) => l.startsWith('ok '))
 const none = (lines, words, advice) => {
 	assert.match(lines[0], words)
@@ -27,7 +27,7 @@ test('a machine that can is told so, and nothing is left of the trial', { skip }
 	const { lines } = await doctor('true')
 	assert.ok(held(lines), lines.join('\n'))
 	for (const words of [/namespaces, mounts, no capabilities, filter of system calls/, /memory is bounded/, /processes are bounded/, /processors can be bounded/, /another user outside/, /network by veth; the API is at http:\/\/127\.0\.0\.54\/v1/]) assert.ok(lines.some((l) => words.test(l)), `${words} ${lines.join('\n')}`)
-	assert.deepEqual(fs.readdirSync(os.tmpdir()).filter((f) => f.startsWith('badal-doctor-')), [])
+	assert.deepEqual(fs.readdirSync(place), [])
 })
 
 test('without bubblewrap', { skip }, async () => none((await doctor('mount --bind /dev/null /usr/bin/bwrap')).lines, /bubblewrap is not installed/, /-> apt-get install bubblewrap/))
