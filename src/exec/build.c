@@ -170,7 +170,7 @@ static const char *const *
 build_env(const struct build *b)
 {
 	const struct exec_function *f = &b->q->run.f;
-	const char **v = arena_array(b->cx->arena, const char *, f->n_variables + 48);
+	const char **v = arena_array(b->cx->arena, const char *, f->n_variables + 64);
 	int n = 0;
 
 	for (const char *const *e = b->runtime->env; *e != NULL; e++)

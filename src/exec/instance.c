@@ -304,7 +304,7 @@ instance_fiber(struct ctx *cx, void *arg)
 {
 	struct instance *i = instance_cast(arg);
 	const struct runtime *r = i->fn->runtime;
-	const char *argv[] = {"sh", "-c", arena_printf(cx->arena, "exec %s", r->start), NULL}, **env = arena_array(cx->arena, const char *, 32);
+	const char *argv[] = {"sh", "-c", arena_printf(cx->arena, "exec %s", r->start), NULL}, **env = arena_array(cx->arena, const char *, 64);
 	struct sandbox_mount mounts[] = {{i->dir, "/run/badal", true}, {i->fn->code->dir, "/code", false}, {r->server, "/runtime", false}};
 	struct sandbox_spec spec = {.name = i->name, .root = r->root, .mounts = mounts, .n_mounts = r->server != NULL ? 3 : 2, .argv = argv, .env = env, .dir = "/code",
 		.memory = conf.functions_memory, .tmp = conf.functions_tmp, .file = conf.functions_tmp, .processes = conf.functions_processes, .files = conf.functions_files,

@@ -12,9 +12,10 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/share.h"
+#include "exec/image.h"
 #include "exec_priv.h"
 
-enum { RUNTIMES_MAX = 64, FILE_MAX = 16 * 1024, SERVER_MAX = 1024 * 1024, ASK_MS = 30 * 1000, SAID_MAX = 8192, ENV_MAX = 16 };
+enum { RUNTIMES_MAX = 64, FILE_MAX = 16 * 1024, SERVER_MAX = 1024 * 1024, ASK_MS = 30 * 1000, FETCH_AGAIN_MS = 60 * 1000, SAID_MAX = 8192, ENV_MAX = 40 };
 enum { MIB = 1024 * 1024 };
 
 static struct runtime runtimes[RUNTIMES_MAX];
@@ -162,13 +163,13 @@ runtime_said(int fd, struct str piece, void *arg)
 	}
 }
 
-/* All are asked at once: "node v20.1.2", "php PHP 8.2.1 (cli)", each on a line. */
+/* All of one root are asked at once: "node v20.1.2", "php PHP 8.2.1 (cli)", each on a line. An image has its own PATH. */
 static bool
-runtime_ask(struct ctx *cx, const struct entry *v, int n, struct said *said, const char **why_out)
+runtime_ask(struct ctx *cx, const struct entry *v, int n, const struct image *image, struct said *said, const char **why_out)
 {
 	static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LANG=C.UTF-8", NULL};
 	const char *argv[] = {"sh", "-c", NULL, NULL};
-	struct sandbox_spec spec = {.name = sandbox_name(cx, "versions"), .argv = argv, .env = env, .dir = "/tmp", .memory = INT64_C(512) * MIB, .tmp = 16 * MIB,
+	struct sandbox_spec spec = {.name = sandbox_name(cx, "versions"), .root = image != NULL ? image->root : NULL, .argv = argv, .env = image != NULL ? image->env : env, .dir = "/tmp", .memory = INT64_C(512) * MIB, .tmp = 16 * MIB,
 		.file = 16 * MIB, .processes = 128, .files = 1024, .limit_ms = ASK_MS, .output = runtime_said, .arg = said};
 	struct sandbox *s;
 	struct sandbox_end end;
@@ -176,7 +177,7 @@ runtime_ask(struct ctx *cx, const struct entry *v, int n, struct said *said, con
 
 	buf_init(&b, cx->arena, 1024);
 	for (int i = 0; i < n; i++)
-		if (v[i].version[0] != '\0' && strcmp(v[i].base, "host") == 0)
+		if (v[i].version[0] != '\0' && (image != NULL || strcmp(v[i].base, "host") == 0))
 			buf_printf(&b, "{ v=$(%s 2>/dev/null) && echo %s $v; } & ", v[i].version, v[i].key);
 	BUF_LIT(&b, "wait");
 	argv[2] = buf_view(&b).p;
@@ -236,13 +237,16 @@ runtime_known(struct arena *a, const char *version, const char *known)
 /* ---- the list ---- */
 
 static const char *const *
-runtime_env(const struct entry *e)
+runtime_env(const struct entry *e, const struct image *image)
 {
 	const char **v = arena_array(memory, const char *, ENV_MAX);
 	struct str rest = str_c(e->env), one;
 	int n = 0;
 
-	v[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	for (int i = 0; image != NULL && image->env[i] != NULL && n < ENV_MAX / 2; i++)	/* the last one of a name counts: ours but for PATH */
+		v[n++] = image->env[i];
+	if (n == 0)
+		v[n++] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	v[n++] = "HOME=/tmp";
 	v[n++] = "LANG=C.UTF-8";
 	while ((one = str_cut(&rest, ' ')).p != NULL && n < ENV_MAX - 1)
@@ -252,20 +256,57 @@ runtime_env(const struct entry *e)
 }
 
 static void
-runtime_add(const struct entry *e, const char *version, const char *server)
+runtime_add(const struct entry *e, const char *version, const char *server, const struct image *image)
 {
 	const char *known = runtime_known(memory, version, e->known);
 	struct runtime *r = &runtimes[n_runtimes];
 
-	r->pub = (struct exec_runtime){.id = arena_printf(memory, "%s-%s", e->key, known), .key = e->key, .name = e->name, .version = known, .base = "host", .image = "",
+	r->pub = (struct exec_runtime){.id = arena_printf(memory, "%s-%s", e->key, known), .key = e->key, .name = e->name, .version = known, .base = image != NULL ? image->address : "host", .image = image != NULL ? image->address : "",
 		.logo = e->logo[0] != '\0' ? e->logo : arena_printf(memory, "%s.png", e->key), .entrypoint = e->entrypoint};
 	r->server = server;
 	r->start = e->start;
 	r->build = e->build;
-	r->env = runtime_env(e);
+	r->env = runtime_env(e, image);
+	r->root = image != NULL ? image->root : NULL;
 	r->overlap = atoi(e->overlap);
 	publics[n_runtimes++] = r->pub;
 	log_info(NULL, "a runtime is there", "id=%s version=%s", r->pub.id, version);
+}
+
+/* ---- from images ---- */
+
+struct from_image {
+	struct entry e;
+	const char *dir;	/* for its server */
+};
+
+static const char *
+runtime_image(const struct entry *e)	/* its address; NULL: it has none */
+{
+	return strncmp(e->base, "oci:", 4) == 0 ? e->base + 4 : NULL;
+}
+
+/* Fetches the image, however often that fails, and then it is one of the others. What its own server listens to is not asked: ours serves in it. */
+static void
+runtime_fetch(struct ctx *cx, void *arg)
+{
+	const struct from_image *f = arg;
+	const struct image_settings settings = image_configured(arena_printf(cx->arena, "%.*s", (int)(strrchr(f->dir, '/') - f->dir), f->dir));	/* the executor's own */
+	const char *version, *server, *why = "";
+	const struct image *image;
+	struct said said = {.n = 0};
+
+	while (image_open(cx, &settings, runtime_image(&f->e), &image) != OK) {
+		log_error(cx, "the image of a runtime cannot be had", "runtime=%s image=%s reason=\"%s\"", f->e.key, runtime_image(&f->e), cx->detail != NULL ? cx->detail : "");
+		if (fib_sleep(cx, FETCH_AGAIN_MS) != OK)
+			return;
+	}
+	if (!runtime_ask(cx, &f->e, 1, image, &said, &why))
+		log_error(cx, "the image of a runtime does not run", "runtime=%s image=%s reason=\"%s\"", f->e.key, image->address, why);
+	else if ((version = runtime_version_of(memory, &said, f->e.key))[0] == '\0')
+		log_error(cx, "the image of a runtime has no such interpreter", "runtime=%s image=%s command=\"%s\"", f->e.key, image->address, f->e.version);
+	else if (((server = runtime_server(f->dir, &f->e)) != NULL || f->e.server[0] == '\0') && n_runtimes < RUNTIMES_MAX)
+		runtime_add(&f->e, version, server, image);
 }
 
 bool
@@ -278,13 +319,19 @@ runtimes_read(struct ctx *cx, const char *dir, const char **why_out)
 	memory = arena_new();
 	v = arena_array(memory, struct entry, RUNTIMES_MAX);
 	n = runtime_files(memory, v);
-	if (!runtime_ask(cx, v, n, &said, why_out))
+	if (!runtime_ask(cx, v, n, NULL, &said, why_out))
 		return false;
 	for (int i = 0; i < n; i++) {
-		const char *version = runtime_version_of(memory, &said, v[i].key), *server;
+		const char *version = strcmp(v[i].base, "host") == 0 ? runtime_version_of(memory, &said, v[i].key) : "", *server;
 
+		if (runtime_image(&v[i]) != NULL) {	/* it comes when it is there */
+			struct from_image *f = arena_alloc(memory, sizeof *f);
+
+			*f = (struct from_image){v[i], arena_strdup(memory, dir)};
+			fib_spawn_new("image", 0, runtime_fetch, f);
+		}
 		if (version[0] != '\0' && ((server = runtime_server(dir, &v[i])) != NULL || v[i].server[0] == '\0'))
-			runtime_add(&v[i], version, server);
+			runtime_add(&v[i], version, server, NULL);
 	}
 	return true;
 }

@@ -1,59 +1,30 @@
 /* Images: made here, kept by Debian's registry on the loopback, fetched, unpacked and run; and those that must not be let in. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import test, { after, before } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { lacking, startRegistry } from '../lib/image.mjs'
 
 const build = path.resolve(path.dirname(process.env.BADAL ?? 'build/check/badal')), built = path.join(build, 't/30-sandbox'), init = path.join(build, 'badal-init')
-const lacks = ['skopeo', 'umoci', 'docker-registry'].filter((p) => !fs.existsSync(`/usr/bin/${p}`))
-const skip = lacks.length > 0 && `${lacks} not installed`, withNet = skip || (process.getuid() !== 0 && 'networks are made by root here')
+const skip = lacking, withNet = skip || (process.getuid() !== 0 && 'networks are made by root here')
 const place = fs.mkdtempSync(path.join(os.tmpdir(), 'image-'))
 fs.chmodSync(place, 0o755)
 let registry, host, boxes = 0
 before(async () => {
 	if (skip) return
-	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => ok(port)) }) })
-	host = `127.0.0.1:${port}`
-	fs.writeFileSync(path.join(place, 'registry.yml'), `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${place}/registry\nhttp:\n  addr: ${host}\n`)
-	registry = spawn('docker-registry', ['serve', path.join(place, 'registry.yml')], { stdio: 'ignore' })
-	for (const stop = Date.now() + 20000; Date.now() < stop;) if (await new Promise((ok) => http.get(`http://${host}/v2/`, (a) => { a.resume(); ok(true) }).on('error', () => setTimeout(ok, 50, false)))) return
-	assert.fail('the registry does not answer')
+	registry = await startRegistry(place)
+	host = registry.host
 })
 after(async () => {
-	if (registry) await new Promise((ok) => { registry.on('exit', ok); registry.kill() })
+	await registry?.stop()
 	fs.rmSync(place, { recursive: true })
 })
 
-/* ---- images ---- */
-
-function entry(name, { body = Buffer.alloc(0), type = '0', link = '', mode = 0o644, uid = 0 }) {	/* of a tar archive */
-	const h = Buffer.alloc(512), put = (s, at, n) => h.write(s, at, n, 'latin1')
-	put(name, 0, 100); put(mode.toString(8).padStart(7, '0'), 100, 8); put(uid.toString(8).padStart(7, '0'), 108, 8); put(uid.toString(8).padStart(7, '0'), 116, 8)
-	put(body.length.toString(8).padStart(11, '0'), 124, 12); put('00000000000', 136, 12); put('        ', 148, 8); put(type, 156, 1); put(link, 157, 100); put('ustar\0' + '00', 257, 8)
-	put(h.reduce((a, b) => a + b, 0).toString(8).padStart(6, '0') + '\0 ', 148, 8)
-	return Buffer.concat([h, body, Buffer.alloc((512 - body.length % 512) % 512)])
-}
+const image = (...what) => registry.image(...what)
 const runtime = () => fs.readFileSync(path.join(built, 'runtime'))
-/* Makes an image of entries and a configuration, and puts it into the registry; its address. */
-function image(name, entries, config = {}) {
-	const dir = path.join(place, `oci-${name}`), blobs = path.join(dir, 'blobs/sha256'), tar = Buffer.concat([...entries.map(([n, e]) => entry(n, e)), Buffer.alloc(1024)])
-	fs.mkdirSync(blobs, { recursive: true })
-	const sum = (b) => createHash('sha256').update(b).digest('hex'), blob = (b) => { fs.writeFileSync(path.join(blobs, sum(b)), b); return { digest: `sha256:${sum(b)}`, size: b.length } }
-	const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', ...blob(gzipSync(tar)) }
-	const made = { mediaType: 'application/vnd.oci.image.config.v1+json', ...blob(Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config, rootfs: { type: 'layers', diff_ids: [`sha256:${sum(tar)}`] } }))) }
-	const manifest = { mediaType: 'application/vnd.oci.image.manifest.v1+json', ...blob(Buffer.from(JSON.stringify({ schemaVersion: 2, config: made, layers: [layer] }))) }
-	fs.writeFileSync(path.join(dir, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-	fs.writeFileSync(path.join(dir, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': '1' } }] }))
-	const address = `${host}/test/${name}:1`
-	execFileSync('skopeo', ['--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false', `oci:${dir}:1`, `docker://${address}`], { stdio: 'pipe' })
-	return address
-}
 const plainImage = (name, more = [], config = {}) => image(name, [['srv/', { type: '5', mode: 0o700 }], ['srv/runtime', { body: runtime(), mode: 0o700 }], ...more],
 	{ Env: ['PATH=/srv', 'FROM_IMAGE=a b'], WorkingDir: '/srv', Entrypoint: ['/srv/runtime'], Cmd: ['--as-asked'], ...config })
 
