@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +175,12 @@ create_blocking(void *arg)
 {
 	struct local_job *j = arg;
 
-	j->fd = device_spool(j->d, key_base(j->f->key), &j->f->named);
+	snprintf(j->f->spool, sizeof j->f->spool, "%s", key_base(j->f->key));
+	j->fd = device_spool(j->d, j->f->spool, &j->f->named);
+	if (j->fd < 0 && j->f->named && errno == EEXIST) {	/* somebody who shares it is at work, or was and died */
+		snprintf(j->f->spool, sizeof j->f->spool, "%.*s-%08x", DEVICE_KEY_MAX - 9, key_base(j->f->key), randombytes_random());
+		j->fd = device_spool(j->d, j->f->spool, &j->f->named);
+	}
 	j->error = errno;
 }
 
@@ -198,11 +204,27 @@ give_name(const struct device *d, const struct device_file *f, int dir, const ch
 	char from[DEVICE_KEY_MAX + 8];
 
 	if (f->named) {
-		snprintf(from, sizeof from, "tmp/%s", base);
+		snprintf(from, sizeof from, "tmp/%s", f->spool);
 		return renameat2(d->root, from, dir, base, RENAME_NOREPLACE) == 0 ? 0 : errno;
 	}
 	snprintf(from, sizeof from, "/proc/self/fd/%d", f->fd);
 	return linkat(AT_FDCWD, from, dir, base, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
+/* Who shares brings the same bytes as others: one of them was first. Its name is safe once the directory is synced, its bytes were before it had one. */
+static bool
+another_was_first(const struct local_job *j, int dir, const char *base)
+{
+	char spool[DEVICE_KEY_MAX + 8];
+	struct stat ours, theirs;
+
+	if (j->error != EEXIST || !j->f->shared || fstat(j->f->fd, &ours) != 0 || fstatat(dir, base, &theirs, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISREG(theirs.st_mode) || theirs.st_size != ours.st_size)
+		return false;
+	snprintf(spool, sizeof spool, "tmp/%s", j->f->spool);
+	if (j->f->named)
+		unlinkat(j->d->root, spool, 0);
+	return true;
 }
 
 static void
@@ -223,6 +245,8 @@ finish_blocking(void *arg)
 		j->error = dir < 0 ? errno : give_name(j->d, j->f, dir, base);
 	} while (j->error == ENOENT && ++tries < LINK_TRIES);
 	j->f->maybe = j->error == 0;
+	if (another_was_first(j, dir, base))
+		j->error = 0;
 	if (j->error == 0 && (fsync(j->f->fd) != 0 || fsync(dir) != 0))
 		j->error = errno;
 	if (dir >= 0)
@@ -238,7 +262,7 @@ close_blocking(void *arg)
 	char path[DEVICE_KEY_MAX + 8];
 
 	if (j->f->named && !j->f->finished) {
-		snprintf(path, sizeof path, "tmp/%s", key_base(j->f->key));
+		snprintf(path, sizeof path, "tmp/%s", j->f->spool);
 		unlinkat(j->d->root, path, 0);
 	}
 	j->key = j->f->key;

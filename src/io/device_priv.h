@@ -11,7 +11,8 @@ struct device_file {
 	struct device *d;
 	char key[DEVICE_KEY_MAX + 1];
 	int fd;			/* -1: closed */
-	bool named;		/* a temporary name instead of none */
+	bool named;		/* a temporary name instead of none: */
+	char spool[DEVICE_KEY_MAX + 1];	/* of the local device, in tmp/ */
 	bool maybe;		/* it may have got its name, although nobody was told */
 	bool shared;		/* others may write the very same object */
 	bool finished;

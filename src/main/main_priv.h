@@ -80,6 +80,8 @@ bool place_own(const struct place *p, const char *path, mode_t mode);	/* mkdir, 
  * of theirs. A new file is 0600. -1: cannot. */
 int place_open(const char *path, int flags);
 void place_unlink(const char *path);
+/* Only one of these verbs at a time works in a directory: false, and a line on stderr, when another does. The lock goes with the process, however that ends. */
+bool place_alone(const char *dir, const char *verb);
 bool place_become(const struct place *p);	/* drops privileges for good; nothing when we have none */
 /* Roles of the embedded PostgreSQL: the one it was made with, a superuser, which only the start and whoever looks after it use; the one that serves and owns
  * what Badal makes; the one of the relay. */

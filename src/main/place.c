@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -225,6 +226,24 @@ take_lock(const struct place *p)
 		return false;
 	}
 	return true;	/* held until the process ends */
+}
+
+bool
+place_alone(const char *dir, const char *verb)
+{
+	int fd;
+
+	(void)mkdir(dir, 0700);	/* it is there, or to be made; else the next line says why not */
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	if (fd >= 0 && errno == EWOULDBLOCK)
+		fprintf(stderr, "badal: another badal %s is at work\n", verb);
+	else
+		fprintf(stderr, "badal: %s cannot be locked: %s\n", dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return false;
 }
 
 /* As the unprivileged user: can it get there at all? */

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/conf.h"
@@ -90,24 +89,15 @@ rotate_files(const struct place *p)
 	return place_write_key(p, conf.master_key_file, key);
 }
 
-/* Two at once would each make a key, and the one that ends first would take away what the other still needs. The lock is the directory's: it goes with its
- * process, however that ends. */
+/* Two at once would each make a key, and the one that ends first would take away what the other still needs. */
 static bool
 rotate_alone(void)
 {
 	const char *slash = strrchr(conf.master_key_file, '/');
 	char dir[PATH_MAX];
-	int fd;
 
 	snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - conf.master_key_file) + 1 : 1, slash ? conf.master_key_file : ".");
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return true;
-	if (fd >= 0 && errno == EWOULDBLOCK)
-		fprintf(stderr, "badal: another badal key rotate-master is at work\n");
-	else
-		fprintf(stderr, "badal: %s cannot be locked: %s\n", dir, strerror(errno));
-	return false;
+	return place_alone(dir, "key rotate-master");
 }
 
 int

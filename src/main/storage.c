@@ -121,7 +121,7 @@ storage_move_run(struct args *a)
 		move_to = fgets(move_line, sizeof move_line, stdin) != NULL ? move_line : "";
 		move_line[strcspn(move_line, "\r\n")] = '\0';
 	}
-	if (!storage_begin(a))
+	if (!storage_begin(a) || !place_alone(conf.storage_dir, "storage move"))
 		return 1;
 	e = with_loop(move_work, a, 0, why, sizeof why);
 	move_told(&moved);

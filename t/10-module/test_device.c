@@ -258,6 +258,45 @@ Test(device, small_files_stay_open_for_a_moment)
 	clean();
 }
 
+static void
+shared(struct ctx *cx, struct device *d)
+{
+	struct device_file *f, *same, *own, *longer;
+
+	GOOD(device_create(cx, d, "p_1/files/1/aa/aa01", &f));
+	GOOD(device_create(cx, d, "p_1/files/1/aa/aa01", &same));
+	GOOD(device_create(cx, d, "p_1/files/1/aa/aa01", &longer));
+	GOOD(device_create(cx, d, "p_1/files/1/aa/aa01", &own));
+	device_share(f);
+	device_share(same);
+	device_share(longer);
+	CHECK(write(device_file_fd(f), "hello", 5) == 5 && write(device_file_fd(same), "hello", 5) == 5);
+	CHECK(write(device_file_fd(own), "hello", 5) == 5 && write(device_file_fd(longer), "hello!", 6) == 6);
+	GOOD(device_finish(cx, f));
+	GOOD(device_finish(cx, same));
+	CHECK(device_finish(cx, longer) == ERR_DEVICE);	/* not the same bytes */
+	CHECK(device_finish(cx, own) == ERR_DEVICE);	/* a name that is to be its own */
+	CHECK(names_in("p_1/files/1/aa") == 1);
+	for (struct device_file *v[] = {f, same, longer, own}, **p = v; p < v + 4; p++)
+		device_drop(p);
+	for (int i = 0; fib_count() > 1 && i < 500; i++)
+		GOOD(fib_sleep(cx, 10));
+	CHECK(names_in("p_1/files/1/aa") == 1 && names_in("tmp") == 0);
+}
+Test(device, who_shares_may_be_second)
+{
+	nameless = true;
+	begin();
+	device_run(shared);
+	clean();
+}
+Test(device, who_shares_may_be_second_where_files_have_a_name)
+{
+	begin();
+	device_run(shared);
+	clean();
+}
+
 static err_t
 write_much(struct ctx *cx, struct device *d)
 {

@@ -1,6 +1,8 @@
 /* What an operator does with stored files: compare rows and bytes, and move them to another device under a server that works. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -118,6 +120,13 @@ describe('move', () => {
 			assert.equal(r.code, 0, r.out + r.err)
 			assert.match(r.out, /60 copied/)
 			await put(30000)
+			/* one at a time: the lock is the directory's, and goes with who has it */
+			const holder = spawn('flock', [path.join(s.dataDir, 'storage'), 'sh', '-c', 'echo held; read end'], { stdio: ['pipe', 'pipe', 'inherit'] })
+			await once(holder.stdout, 'data')
+			r = await badal(s, 'storage', 'move', '--to', `local:${other}`)
+			assert.deepEqual([r.code, r.out, r.err], [1, '', 'badal: another badal storage move is at work\n'])
+			holder.stdin.end('\n')
+			await once(holder, 'exit')
 			r = await badal(s, 'storage', 'move', '--to', `local:${other}`)
 			assert.match(r.out, /1 copied \(0 MiB\), 60 were there/)
 			for (let i = 0; i < 10; i++) await put(40000)
