@@ -25,6 +25,8 @@ struct part_table {
 	const char *table, *of;		/* "file_parts", and its column of the row: "file" */
 	/* The blob of a part has no row any more. In the transaction that took it. No wait. */
 	void (*wasted)(struct db_tx *tx, const struct project *p, int64_t owner, const char *blob);
+	/* Whether there is room for so many bytes more of the row; awaits. NULL: always. */
+	err_t (*room)(struct db_tx *tx, const struct project *p, const struct parted *row, int64_t more);
 };
 
 struct part_in {		/* a part that came, on the device */
@@ -36,7 +38,7 @@ struct part_in {		/* a part that came, on the device */
 void part_insert(struct db_tx *tx, const struct project *p, const struct part_table *t, int64_t internal, const struct part_in *in);
 /* In the transaction that has locked the row, or (fresh) made it; awaits. Takes the part in and counts anew. A part that is there already takes its own
  * place again. *repeated_out: the row is complete and has this part, nothing was changed. ERR_STORAGE_INVALID_CONTENT_RANGE: it does not fit what is there;
- * ERR_DOCUMENT_ALREADY_EXISTS: the row is complete without it. */
+ * ERR_DOCUMENT_ALREADY_EXISTS: the row is complete without it; what the table's `room` says. */
 err_t part_take(struct db_tx *tx, const struct project *p, const struct part_table *t, const struct part_in *in, bool fresh, struct parted *row,
     bool *repeated_out) MUST_CHECK;
 /* Awaits. All parts of the row in order, in the arena. */

@@ -192,6 +192,8 @@ CONF(antivirus_idle, TIME("1s", "24h"), "60s", RELOAD, "A connection to the scan
 CONF(storage_limit, SIZE("1", "1024g"), "30000000", RELOAD, "Largest file, and the default of a bucket's own limit.")
 CONF(storage_parts_max, INT("1", "1000000"), "10000", RELOAD, "Most parts that a file may be uploaded in.")
 CONF(storage_upload_expiry, TIME("1s", "3650d"), "24h", RELOAD, "An upload that nobody goes on with for so long is removed.")
+CONF(storage_open_user, SIZE("1", "1024g"), "1g", RELOAD, "Bytes that unfinished uploads of one user, or of a guest's address, may hold in a project; 429 for more. Never less than two files of storage_limit; keys and the console have no such bound.")
+CONF(storage_open_project, SIZE("1", "1024g"), "50g", RELOAD, "The same of all unfinished uploads of a project, 503 for more.")
 CONF(storage_md5_max, SIZE("0", "1024g"), "2g", RELOAD, "Files that came in parts, and are larger, have the MD5 of their parts' MD5s as signature, as S3 has it: reading them again takes too long.")
 CONF(webhook_private, BOOL, "off", RELOAD, "Webhooks may be in private networks and on this machine.")
 CONF(webhook_timeout, TIME("10ms", "5m"), "15s", RELOAD, "Longest time that the receiver of a webhook may take to answer.")

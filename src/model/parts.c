@@ -94,6 +94,8 @@ parts_add(struct db_tx *tx, const struct project *p, const struct part_table *t,
 		replace_part(tx, p, t, row, in, db_cstr(beside, 0, 2));
 	else if (overlaps(beside, in))
 		return misplaced(tx_ctx(tx), row, in);
+	if (!again && t->room != NULL)
+		TRY(t->room(tx, p, row, in->blob->size));
 	part_insert(tx, p, t, row->internal, in);
 	if (!again)
 		row->received += in->blob->size;

@@ -8,3 +8,5 @@ ERR(STORAGE_BUCKET_ALREADY_EXISTS, 409, "storage_bucket_already_exists", "A buck
 ERR(STORAGE_BUCKET_NOT_FOUND, 404, "storage_bucket_not_found", "No bucket has this id.")
 ERR(STORAGE_INVALID_CONTENT_RANGE, 400, "storage_invalid_content_range", "The Content-Range is malformed, or contradicts the body or the upload.")
 ERR(STORAGE_INVALID_RANGE, 416, "storage_invalid_range", "The Range cannot be served.")
+ERR(STORAGE_OPEN_USER, 429, "general_rate_limit_exceeded", "Too much of uploads that are not complete: finish or delete one, or try again later.")
+ERR(STORAGE_OPEN_PROJECT, 503, "general_busy", "The project holds too much of uploads that are not complete: try again later.")

@@ -54,6 +54,7 @@ const struct part_table file_part_table = {
 	.table = "file_parts",
 	.of = "file",
 	.wasted = file_part_wasted,
+	.room = quota_room,
 };
 
 struct rows

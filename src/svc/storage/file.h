@@ -75,6 +75,11 @@ err_t upload_begun(struct ctx *cx, const struct project *p, const struct file_ca
  * ERR_STORAGE_BUCKET_NOT_FOUND: deleted meanwhile. */
 err_t upload_store(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *out, bool *kept_out) MUST_CHECK;
 
+/* ---- what unfinished uploads may hold (quota.c) ---- */
+
+/* Room for `more` bytes of an upload, as struct part_table has it: `row` is that of a struct file. ERR_STORAGE_OPEN_USER, ERR_STORAGE_OPEN_PROJECT. */
+err_t quota_room(struct db_tx *tx, const struct project *p, const struct parted *row, int64_t more) MUST_CHECK;
+
 /* ---- what files.c and upload.c share ---- */
 extern const struct record file_record;
 extern const struct part_table file_part_table;
