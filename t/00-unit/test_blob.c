@@ -44,6 +44,46 @@ Test(blob_seal, the_format_is_what_it_was)
 	cr_expect(blob_seal_open(&s, 0, true, clear, 5, out + 5) && memcmp(clear, "hello", 5) == 0);
 }
 
+/* Whoever does the work, it is XChaCha20-Poly1305. */
+Test(blob_seal, libsodium_opens_it_and_seals_it)
+{
+	const struct { uint64_t i; bool last; size_t n; } cases[] = {{0, true, 0}, {0, true, 1}, {3, true, 63}, {1, true, 65535}, {0, false, 65536}, {UINT64_C(1) << 40 | 7, false, 65536}};
+	static unsigned char clear[SEAL_BLOCK], out[SEAL_BLOCK + SEAL_TAG], back[SEAL_BLOCK];
+	struct blob_seal s;
+
+	cr_assert(sodium_init() >= 0);
+	randombytes_buf(clear, sizeof clear);
+	blob_seal_init(&s, data_key, "00112233445566778899aabbccddeeff", "file 1 at 0");
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		unsigned char nonce[24] = {0}, tag[SEAL_TAG];
+		size_t n = cases[k].n;
+
+		memcpy(nonce, &cases[k].i, 8);
+		nonce[8] = cases[k].last;
+		blob_seal_block(&s, cases[k].i, cases[k].last, clear, n, out);
+		cr_expect_eq(crypto_aead_xchacha20poly1305_ietf_decrypt_detached(back, NULL, out, n, out + n, s.bound, s.n_bound, nonce, s.key), 0, "%zu", k);
+		cr_expect_eq(memcmp(back, clear, n), 0);
+		crypto_aead_xchacha20poly1305_ietf_encrypt_detached(back, tag, NULL, clear, n, s.bound, s.n_bound, NULL, nonce, s.key);
+		cr_expect(blob_seal_open(&s, cases[k].i, cases[k].last, back, n, tag), "%zu", k);
+		cr_expect_eq(memcmp(back, clear, n), 0);
+		tag[5] ^= 1;
+		cr_expect_not(blob_seal_open(&s, cases[k].i, cases[k].last, back, n, tag), "%zu", k);
+	}
+}
+
+/* What is not what was sealed is nowhere: not even with the caller, who was told so. */
+Test(blob_seal, what_does_not_open_is_not_there)
+{
+	unsigned char out[5 + SEAL_TAG];
+	struct blob_seal s;
+
+	blob_seal_init(&s, data_key, "00", "a");
+	blob_seal_block(&s, 0, true, "hello", 5, out);
+	out[5] ^= 1;
+	cr_expect_not(blob_seal_open(&s, 0, true, out, 5, out + 5));
+	cr_expect_neq(memcmp(out, "hello", 5), 0);
+}
+
 Test(blob_seal, a_block_opens_in_its_place_only)
 {
 	unsigned char out[5 + SEAL_TAG], text[5];
