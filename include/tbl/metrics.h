@@ -4,6 +4,7 @@ METRIC(http_errors_4xx, COUNTER, "badal_http_errors_4xx_total", "Requests answer
 METRIC(http_errors_5xx, COUNTER, "badal_http_errors_5xx_total", "Requests answered with 5xx.")
 METRIC(http_latency, HISTOGRAM, "badal_http_request_seconds", "From the head to the reply.")
 METRIC(http_connections, GAUGE, "badal_http_connections", "Open connections, WebSockets included.")
+METRIC(http_bulk, GAUGE, "badal_http_bulk", "Connections with a long body on its way: they are read in turns, so that others need not wait for them.")
 METRIC(http_refused, COUNTER, "badal_http_refused_total", "Connections or requests refused before a handler ran.")
 METRIC(http_refused_address, COUNTER, "badal_http_refused_address_total", "Connections refused because their address had connections_per_address.")
 METRIC(origins_refused, COUNTER, "badal_origins_refused_total", "Requests and WebSockets refused because no platform of the project has their origin; the log has its name.")

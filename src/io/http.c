@@ -225,7 +225,10 @@ conn_listen(struct conn *c, bool on)
 	if (c->deaf == !on || c->list == LIST_DOOMED)
 		return;
 	c->deaf = !on;
-	lws_rx_flow_control(c->wsi, on);
+	if (c->bulk)
+		bulk_listen(c);
+	else
+		lws_rx_flow_control(c->wsi, on);
 }
 
 int
@@ -383,9 +386,19 @@ wrong_port(struct conn *c, unsigned char first)
 	return true;
 }
 
+void
+conn_received(struct conn *c, char *p, size_t n)
+{
+	if (c->tls != NULL)
+		tls_input(c, p, n);
+	else
+		conn_input(c, p, n);
+}
+
 static void
 closed(struct conn *c)
 {
+	bulk_forget(c);
 	list_remove(c);
 	if (c->proto == PROTO_WS)
 		ws_closed(c);
@@ -425,12 +438,8 @@ on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 	case LWS_CALLBACK_RAW_RX:
 		c = CONN(c);
 		serving = c;
-		if (c->list != LIST_DOOMED && !wrong_port(c, *(unsigned char *)in)) {
-			if (c->tls != NULL)
-				tls_input(c, in, len);
-			else
-				conn_input(c, in, len);
-		}
+		if (c->list != LIST_DOOMED && !wrong_port(c, *(unsigned char *)in))
+			conn_received(c, in, len);
 		serving = outer;
 		return c->list == LIST_DOOMED ? -1 : 0;
 	case LWS_CALLBACK_RAW_WRITEABLE:
@@ -870,6 +879,8 @@ http_open(const struct http_handler *h, const char *ws_path)
 	limit_descriptors();
 	if (!context_open())
 		return false;
+	if (!bulk_open())
+		log_warn(NULL, "long bodies are not read in turns", "error=\"%s\"", strerror(errno));
 	tick = loop_every(TICK_MS, http_on_tick, NULL);
 	return true;
 }
@@ -956,6 +967,7 @@ http_fini(void)
 		return;
 	/* On a loop of ours lws closes its handles through the loop, then wants a second call. */
 	lws_context_destroy(context);
+	bulk_fini();
 	for (i = 0; i < 100; i++)
 		uv_run(loop_uv(), UV_RUN_NOWAIT);
 	if (context != NULL)

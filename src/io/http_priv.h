@@ -144,6 +144,7 @@ struct conn {
 	bool fin_due;			/* FIN once all output is out */
 	bool fin_sent;
 	bool deaf;			/* the socket is not read */
+	bool bulk;			/* it is read by http_bulk.c */
 	uint64_t since;			/* loop_now() when it joined its list */
 	uint8_t addr[16];		/* of the peer */
 	struct conn *prev, *next;
@@ -193,9 +194,17 @@ conn_ending(const struct conn *c)
 {
 	return c->list == LIST_CLOSING || c->list == LIST_DOOMED;
 }
+void conn_received(struct conn *c, char *p, size_t n);	/* as they came from the socket */
 void conn_input(struct conn *c, char *p, size_t n);	/* plain bytes; they may be changed in place */
 extern char conn_scratch[];				/* for building output; nobody keeps it across a call */
 enum { SCRATCH_SIZE = 128 * 1024 };
+
+/* http_bulk.c */
+bool bulk_open(void);
+void bulk_fini(void);			/* before the loop's last turns */
+void bulk_enter(struct conn *c);	/* a long body comes: its socket takes turns with others of its kind */
+void bulk_forget(struct conn *c);	/* the connection goes */
+void bulk_listen(struct conn *c);	/* c->deaf has changed */
 
 /* http_far.c */
 enum { FAR_TEXT_MAX = 46 };
@@ -224,6 +233,9 @@ extern unsigned msgs_given;
 
 /* http_stream.c */
 void stream_body(struct msg *x, const char *p, size_t n);
+/* Where its next bytes may be read to, without a copy; NULL: they go the usual way. Then how many did come. */
+char *stream_room_in(struct msg *x, size_t *room_out);
+void stream_took_in(struct msg *x, size_t n);
 void stream_wake(struct msg *x);	/* something came, went or ended */
 void stream_fini(struct msg *x);
 /* Awaits room for another piece of the answer. */

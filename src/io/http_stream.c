@@ -7,7 +7,10 @@
 
 #include <assert.h>
 
-enum { AHEAD = 2 * PIECE };	/* bytes of a body that are read before they are asked for */
+enum {
+	AHEAD = 2 * PIECE,	/* bytes of a body that are read before they are asked for */
+	LONG_AFTER = PIECE / 2	/* a body that goes on behind so many takes turns */
+};
 
 /* ---- waiting for the client ---- */
 
@@ -65,6 +68,16 @@ await_client(struct ctx *cx, struct msg *x, uint64_t bytes)
 
 /* ---- bodies ---- */
 
+static void
+stream_arrived(struct msg *x)
+{
+	if (x->conn->proto == PROTO_H1 && x->m.received >= LONG_AFTER && (x->m.length < 0 || x->m.received < (uint64_t)x->m.length))
+		bulk_enter(x->conn);
+	if (x->conn->proto == PROTO_H1 && (x->arrived.n >= AHEAD || x->refused != OK))
+		conn_listen(x->conn, false);
+	stream_wake(x);
+}
+
 void
 stream_body(struct msg *x, const char *p, size_t n)
 {
@@ -75,9 +88,41 @@ stream_body(struct msg *x, const char *p, size_t n)
 	x->refused = budget_charge(&x->held, n);
 	if (x->refused == OK)
 		rest_add(&x->arrived, p, n);
-	if (x->conn->proto == PROTO_H1 && (x->arrived.n >= AHEAD || x->refused != OK))
-		conn_listen(x->conn, false);
-	stream_wake(x);
+	stream_arrived(x);
+}
+
+char *
+stream_room_in(struct msg *x, size_t *room_out)
+{
+	uint64_t left = (uint64_t)x->m.length - x->m.received;
+
+	if (x->collecting || x->unwanted || x->refused != OK || x->in_chunks || x->m.length < 0 || x->arrived.n >= AHEAD)
+		return NULL;
+	if (x->arrived.cap < AHEAD)
+		x->arrived.p = mem_realloc(x->arrived.p, x->arrived.cap = AHEAD);
+	*room_out = left < AHEAD - x->arrived.n ? (size_t)left : AHEAD - x->arrived.n;
+	return x->arrived.p + x->arrived.n;
+}
+
+void
+stream_took_in(struct msg *x, size_t n)
+{
+	x->m.received += n;
+	x->held.address = x->m.client;
+	x->refused = budget_charge(&x->held, n);
+	if (x->refused == OK)
+		x->arrived.n += (uint32_t)n;
+	stream_arrived(x);
+}
+
+/* What the handler gets; room that it does not fill goes back. */
+static void
+stream_take(struct msg *x)
+{
+	x->taken = x->arrived;
+	x->arrived = (struct rest){0};
+	if (x->taken.n < x->taken.cap / 2)
+		x->taken.p = mem_realloc(x->taken.p, x->taken.cap = x->taken.n);
 }
 
 /* The piece that the handler is done with. */
@@ -129,8 +174,7 @@ http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out)
 		TRY(await_piece(cx, x));
 	}
 	TRY(stream_gone(cx, x));
-	x->taken = x->arrived;
-	x->arrived = (struct rest){0};
+	stream_take(x);
 	if (x->conn->proto == PROTO_H1 && !x->ended)	/* the next is read while the handler works on this one */
 		conn_listen(x->conn, true);
 	*piece_out = (struct str){x->taken.p, x->taken.n};
@@ -213,6 +257,8 @@ stream_room(struct ctx *cx, struct msg *x)
 		}
 		if (e != OK && e != ERR_TIMEOUT)
 			return e;
+		TRY(fib_yield(cx));	/* a thousand sockets may have become writable at once */
+		TRY(stream_gone(cx, x));
 	}
 	return OK;
 }

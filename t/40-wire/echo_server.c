@@ -365,9 +365,9 @@ held(struct http_msg *m)
 {
 	answer(m, 200, str_c(arena_printf(m->arena, "{\"held\":%zu,\"owners\":%u,\"fibers\":%u,\"cancelled\":%u,\"written\":%u,\"slow\":%" PRId64
 	    ",\"refused\":%" PRId64 ",\"refused_address\":%" PRId64
-	    ",\"connections_refused\":%" PRId64 ",\"connections\":%" PRId64 "}", budget_held(), budget_owners(), fib_count(), n_cancelled, n_written,
+	    ",\"connections_refused\":%" PRId64 ",\"connections\":%" PRId64 ",\"bulk\":%" PRId64 "}", budget_held(), budget_owners(), fib_count(), n_cancelled, n_written,
 	    metric_value(M_http_slow), metric_value(M_bytes_refused), metric_value(M_bytes_refused_address),
-	    metric_value(M_http_refused_address), metric_value(M_http_connections))));
+	    metric_value(M_http_refused_address), metric_value(M_http_connections), metric_value(M_http_bulk))));
 }
 
 /* ---- requests ---- */

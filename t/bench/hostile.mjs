@@ -17,7 +17,7 @@
  * all three above them. */
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
@@ -73,7 +73,7 @@ if (role === '--honest') {
 }
 
 const { binary, dataDir, start } = await import('../lib/server.mjs')
-const { cpuOf, family, percentile, pssOf } = await import('./lib.mjs')
+const { cpuOf, family, percentile, pssOf, turnsEnv, turnsRead, turnsReset } = await import('./lib.mjs')
 const h2 = await import('../lib/h2.mjs')
 
 /* ---- the attackers' tools ---- */
@@ -328,7 +328,8 @@ const ms = (v) => v.toFixed(1).padStart(8)
 
 /* ---- the server's own view ---- */
 
-const tools = dataDir(), preload = path.join(tools, 'turns.so')
+const tools = dataDir()
+let preload	/* what makes the server see itself */
 process.on('exit', () => rmSync(tools, { recursive: true, force: true }))
 /* Nanoseconds of CPU so far, by kind; `waited`: the loop was ready and had no core. */
 function used(s, web, attackers) {
@@ -336,16 +337,9 @@ function used(s, web, attackers) {
 	const [loop, waited] = readFileSync(`/proc/${web}/task/${web}/schedstat`, 'utf8').split(' ').map(Number)
 	return { loop: loop / 1e9, threads: cpuOf([web]) / 1e6 - loop / 1e9, postgres: seconds(/postgres/), redis: seconds(/redis/), attackers: cpuOf([attackers]) / 1e6, waited: waited / 1e9 }
 }
-const SEEN = ['longest', 'over', 'overTwo', 'turns', 'wall']
 function seenReset(file) {
-	const fd = openSync(file, 'r+')	/* not truncated: it is mapped */
-	writeSync(fd, Buffer.alloc(8 * SEEN.length), 0, 8 * SEEN.length, 0)
-	closeSync(fd)
+	turnsReset(file)
 	if (existsSync(`${file}.stacks`)) truncateSync(`${file}.stacks`)
-}
-function seenRead(file) {
-	const b = readFileSync(file)
-	return Object.fromEntries(SEEN.map((k, i) => [k, Number(b.readBigUInt64LE(8 * i))]))
 }
 /* Where the long turns were: the innermost frames of our own with their callers, most frequent first. */
 function stacks(text) {
@@ -361,7 +355,7 @@ function stacks(text) {
 }
 
 async function measure(name, row) {
-	const s = await start({ conf: conf(), session: true, env: { LD_PRELOAD: preload, TURNS: tools, ...(process.env.HOSTILE_STACKS ? { TURNS_STACKS: process.env.HOSTILE_STACKS } : {}) } })
+	const s = await start({ conf: conf(), session: true, env: { ...preload, ...(process.env.HOSTILE_STACKS ? { TURNS_STACKS: process.env.HOSTILE_STACKS } : {}) } })
 	s.checked = false
 	const w = { s, p: await s.project() }, others = []
 	try {
@@ -376,7 +370,7 @@ async function measure(name, row) {
 		await told(good, 'so far')
 		await sleep(QUIET_MS)
 		const web = family(s.pid).find((pid) => /web/.test(comm(pid))), file = path.join(tools, String(web))
-		const quiet = await told(good, 'so far'), calm = seenRead(file), rest = memory(s), peak = { ...rest }, end = performance.now() + ATTACK_MS, on = () => performance.now() < end
+		const quiet = await told(good, 'so far'), calm = turnsRead(file), rest = memory(s), peak = { ...rest }, end = performance.now() + ATTACK_MS, on = () => performance.now() < end
 		seenReset(file)
 		if (SHIFT !== 0) for (const pid of family(s.pid)) sessionNice(pid, SHIFT)
 		const before = used(s, web, bad.pid), ended = reply(bad)
@@ -386,7 +380,7 @@ async function measure(name, row) {
 			for (const k in m) peak[k] = Math.max(peak[k], m[k])
 			await sleep(Math.min(250, Math.max(1, end - performance.now())))
 		}
-		const after = used(s, web, bad.pid), turns = seenRead(file), where = existsSync(`${file}.stacks`) ? stacks(readFileSync(`${file}.stacks`, 'latin1')) : ''
+		const after = used(s, web, bad.pid), turns = turnsRead(file), where = existsSync(`${file}.stacks`) ? stacks(readFileSync(`${file}.stacks`, 'latin1')) : ''
 		const under = await told(good, 'so far'), held = Number((await s.call('GET', '/metrics', { root: true, ms: 5000 }).catch(() => ({ text: '' }))).text.match(/^badal_bytes_held (\d+)/m)?.[1] ?? NaN)
 		bad.send('enough')	/* who waits for an answer waits no longer */
 		const what = await ended
@@ -416,8 +410,7 @@ if (role === '--attack') {
 
 const asked = process.argv.slice(2)
 for (const a of asked) if (!rows[a]) throw new Error(`no row ${a}: ${Object.keys(rows).join(' ')}`)
-chmodSync(tools, 0o777)	/* the server's user writes there */
-execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', preload, fileURLToPath(new URL('turns.c', import.meta.url)), '-ldl'])
+preload = turnsEnv(tools)
 console.log(`${binary}\n   p99 quiet, under attack (ms), ratio (goal ${GOAL}), failed or late; MiB at rest + more: web, PostgreSQL, Redis; MB held`)
 for (const [name, row] of Object.entries(rows)) if (asked.length === 0 || asked.includes(name)) await measure(name, row)
 process.exit(0)

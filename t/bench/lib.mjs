@@ -1,6 +1,8 @@
 /* Measuring: CPU and memory of processes from /proc, percentiles, wrk and pgbench runs. Linux only. */
 import { execFile, execFileSync } from 'node:child_process'
-import { readFileSync, readdirSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, readFileSync, readdirSync, writeSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const TICK = 1e6 / Number(execFileSync('getconf', ['CLK_TCK']).toString())
 
@@ -45,6 +47,24 @@ export const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms))
 
 export function run(command, args, options = {}) {
 	return new Promise((ok, no) => execFile(command, args, { maxBuffer: 1 << 26, ...options }, (e, stdout, stderr) => e ? no(new Error(`${command}: ${stderr || e.message}`)) : ok(stdout)))
+}
+
+/* What a server sees of its own loop (turns.c): what to start it with, and per process the nanoseconds and counts since they were last set to zero. `dir` is for that alone. */
+const SEEN = ['longest', 'over', 'overTwo', 'turns', 'wall']
+export function turnsEnv(dir) {
+	const preload = path.join(dir, 'turns.so')
+	chmodSync(dir, 0o777)	/* the server's user writes there */
+	execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', preload, fileURLToPath(new URL('turns.c', import.meta.url)), '-ldl'])
+	return { LD_PRELOAD: preload, TURNS: dir }
+}
+export function turnsReset(file) {
+	const fd = openSync(file, 'r+')	/* not truncated: it is mapped */
+	writeSync(fd, Buffer.alloc(8 * SEEN.length), 0, 8 * SEEN.length, 0)
+	closeSync(fd)
+}
+export function turnsRead(file) {
+	const b = readFileSync(file)
+	return Object.fromEntries(SEEN.map((k, i) => [k, Number(b.readBigUInt64LE(8 * i))]))
 }
 
 /* "target" is the bound that the figure should keep; the line says whether it does. */

@@ -1,4 +1,4 @@
-/* How long a process keeps its loop: preloaded, it measures the CPU time of its thread from one epoll_wait to the next. CPU time, since the
+/* How long a process keeps its loop: preloaded, it measures the CPU time of its thread from one epoll_wait of the loop to the next. CPU time, since the
  * clock on the wall counts what others do with the core. Works with any build of the program.
  *
  *   cc -shared -fPIC -O2 -o turns.so turns.c && TURNS=/some/dir LD_PRELOAD=./turns.so badal serve …
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define MS UINT64_C(1000000)
+enum { LOOP_EVENTS = 512 };	/* the loop takes so many at least; who takes few looks at a set of its own within a turn */
 
 static struct {
 	volatile uint64_t longest, over;	/* ns; turns over 5 ms */
@@ -162,6 +163,8 @@ epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 
 	if (next == NULL)
 		*(void **)&next = dlsym(RTLD_NEXT, "epoll_wait");
+	if (n < LOOP_EVENTS)
+		return next(fd, events, n, timeout);
 	turn_ends();
 	r = next(fd, events, n, timeout);
 	turn_begins();
@@ -176,6 +179,8 @@ epoll_pwait(int fd, struct epoll_event *events, int n, int timeout, const sigset
 
 	if (next == NULL)
 		*(void **)&next = dlsym(RTLD_NEXT, "epoll_pwait");
+	if (n < LOOP_EVENTS)
+		return next(fd, events, n, timeout, set);
 	turn_ends();
 	r = next(fd, events, n, timeout, set);
 	turn_begins();
