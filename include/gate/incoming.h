@@ -21,9 +21,9 @@ bool incoming_whole(const struct incoming *in);
 struct str incoming_id(const struct req *rq, const struct incoming *in);
 /* The name without the folders that some browsers send. */
 struct str incoming_name(struct str name);
-/* Awaits. The file's bytes to the device, as they come; `seen` is shown each piece before, and may be NULL. Errors as form_read, blob_write and
- * incoming_judge. */
+/* Awaits. The file's bytes to the device, as they come. `headed`, which may be NULL, is told once blob_head has BLOB_HEAD bytes and nothing more; of less it
+ * is not. Errors as form_read, blob_write and incoming_judge. */
 err_t incoming_receive(struct req *rq, const struct incoming *in, struct form *form, struct blob_writer *w,
-    err_t (*seen)(void *arg, struct str piece), void *arg) MUST_CHECK;
+    err_t (*headed)(void *arg), void *arg) MUST_CHECK;
 
 #endif

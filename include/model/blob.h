@@ -36,6 +36,9 @@ err_t blob_create(struct ctx *cx, const struct blob_place *at, enum blob_coding 
 void blob_no_md5(struct blob_writer *w);
 bool blob_has_md5(const struct blob *b);
 err_t blob_write(struct blob_writer *w, struct str piece) MUST_CHECK;
+/* What was written, as long as that is no more than BLOB_HEAD bytes; until the next blob_write. */
+enum { BLOB_HEAD = 256 * 1024 };
+struct str blob_head(const struct blob_writer *w);
 /* On disk (file and directory synced), or taken by the provider. The blob stays until blob_keep or the end of cx, whichever comes first: without
  * blob_keep the end of cx removes it again. */
 err_t blob_finish(struct blob_writer *w, struct blob *out) MUST_CHECK;

@@ -44,8 +44,22 @@ incoming_name(struct str name)
 	return slash ? (struct str){slash + 1, name.n - (size_t)(slash + 1 - name.p)} : name;
 }
 
+/* The piece behind n bytes. */
+static err_t
+incoming_piece(struct blob_writer *w, struct str piece, int64_t n, err_t (*headed)(void *arg), void *arg)
+{
+	size_t first = n < BLOB_HEAD ? (size_t)(BLOB_HEAD - n) : 0;
+
+	if (headed != NULL && first > 0 && first <= piece.n) {
+		TRY(blob_write(w, (struct str){piece.p, first}));
+		TRY(headed(arg));
+		piece = (struct str){piece.p + first, piece.n - first};
+	}
+	return blob_write(w, piece);
+}
+
 err_t
-incoming_receive(struct req *rq, const struct incoming *in, struct form *form, struct blob_writer *w, err_t (*seen)(void *arg, struct str piece), void *arg)
+incoming_receive(struct req *rq, const struct incoming *in, struct form *form, struct blob_writer *w, err_t (*headed)(void *arg), void *arg)
 {
 	struct ctx *cx = &rq->cx;
 	struct str piece;
@@ -60,9 +74,7 @@ incoming_receive(struct req *rq, const struct incoming *in, struct form *form, s
 			return fail(cx, in->ranged ? ERR_STORAGE_INVALID_CONTENT_RANGE : ERR_STORAGE_INVALID_FILE_SIZE, "more than %lld bytes", (long long)in->max);
 		if (n > conf.body_max)
 			return ERR_REQUEST_TOO_LARGE;
-		if (seen != NULL)
-			TRY(seen(arg, piece));
-		TRY(blob_write(w, piece));
+		TRY(incoming_piece(w, piece, n - (int64_t)piece.n, headed, arg));
 	}
 	if (in->ranged && n < in->max)
 		return fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "%lld bytes instead of %lld", (long long)n, (long long)in->max);

@@ -5,7 +5,7 @@
 #include "io/device.h"
 #include "model/blob.h"
 
-enum { BLOB_STEP = 256 * 1024, BLOB_NAME = 32, BLOB_BIND_MAX = 255 };
+enum { BLOB_STEP = BLOB_HEAD, BLOB_NAME = 32, BLOB_BIND_MAX = 255 };
 
 /* "p_1/files/7/" and "p_1/files/7/0a/0a1b…" */
 const char *blob_prefix(struct arena *a, const struct blob_place *at);

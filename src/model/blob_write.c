@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "blob_priv.h"
+#include "core/heap.h"
 #include "core/id.h"
 #include "core/metric.h"
 #include "core/offload.h"
@@ -27,7 +28,7 @@ struct blob_writer {
 	const char *key;
 	struct device_file *file;
 	struct blob blob;		/* as far as it is known */
-	struct str in;			/* the step: malloc'ed, `room` bytes */
+	struct str in;			/* the step: `room` bytes, malloc'ed or a block of the heap's (BLOB_STEP) */
 	size_t room;
 	bool finished, kept;
 	/* the thread's, while it works */
@@ -217,17 +218,29 @@ write_step(struct ctx *cx, struct blob_writer *w)
 	return device_took(cx, w->file, w->appended);
 }
 
+static void
+step_free(struct blob_writer *w)
+{
+	void *p = (void *)(uintptr_t)w->in.p;
+
+	if (w->room == BLOB_STEP)
+		heap_block_free(p);
+	else
+		free(p);
+	w->room = 0;
+	w->in = STR_NONE;
+}
+
 /* What the writer holds, but not its object. */
 static void
 writer_free(struct blob_writer *w)
 {
-	free((void *)(uintptr_t)w->in.p);
+	step_free(w);
 	free(w->held);
 	free(w->out);
 	blob_sum_free(&w->sum);
 	blob_pack_free(&w->pack);
 	sodium_memzero(&w->seal, sizeof w->seal);
-	w->in = STR_NONE;
 	w->held = w->out = NULL;
 }
 
@@ -279,19 +292,34 @@ blob_no_md5(struct blob_writer *w)
 	w->sum = blob_sum_new(true);
 }
 
+/* Small blobs have a small room, all others that of a step at once: it is a block of the heap's, which is there already, mostly. */
 static void
 writer_room(struct blob_writer *w, size_t more)
 {
-	size_t room = w->room;
+	size_t n = w->in.n;
+	char *p;
 
-	while (room < BLOB_STEP && w->in.n + more > room)
-		room = room == 0 ? FIRST_ROOM : 2 * room;
-	if (room == w->room)
+	if (n + more <= w->room || w->room == BLOB_STEP)
 		return;
-	w->in.p = mem_realloc((void *)(uintptr_t)w->in.p, room);
-	w->room = room;
+	if (n + more <= FIRST_ROOM) {
+		w->in.p = mem_alloc(w->room = FIRST_ROOM);
+		return;
+	}
+	p = heap_block();
+	mem_copy(p, w->in.p, n);
+	step_free(w);
+	w->in = (struct str){p, n};
+	w->room = BLOB_STEP;
 }
 
+struct str
+blob_head(const struct blob_writer *w)
+{
+	assert(blob_writer_of((void *)(uintptr_t)w)->blob.size == (int64_t)w->in.n && !w->begun);
+	return w->in;
+}
+
+/* A step that is full goes when more comes: until then it is the head of what was written. */
 err_t
 blob_write(struct blob_writer *w, struct str piece)
 {
@@ -299,6 +327,8 @@ blob_write(struct blob_writer *w, struct str piece)
 	while (piece.n > 0) {
 		size_t n;
 
+		if (w->in.n == BLOB_STEP)
+			TRY(write_step(w->cx, w));
 		writer_room(w, piece.n);
 		n = piece.n < w->room - w->in.n ? piece.n : w->room - w->in.n;
 		memcpy((char *)(uintptr_t)w->in.p + w->in.n, piece.p, n);
@@ -306,8 +336,6 @@ blob_write(struct blob_writer *w, struct str piece)
 		w->blob.size += (int64_t)n;
 		piece.p += n;
 		piece.n -= n;
-		if (w->in.n == BLOB_STEP)
-			TRY(write_step(w->cx, w));
 	}
 	return OK;
 }

@@ -381,7 +381,7 @@ describe('downloads and views', () => {
 		const bare = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', generator = '<!-- Generator: of some program, > and < -->'
 		const svgs = [bare, `${generator}\n${bare}`, `\ufeff${bare}`, `\n\t ${bare}`, `<?xml version="1.0"?>\n${generator}\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd" [\n<!ENTITY x "http://x/">\n]>\n${generator}${bare}`,
 			'<s:svg xmlns:s="http://www.w3.org/2000/svg"><s:script>alert(1)</s:script></s:svg>', `<!--${'x'.repeat(100000)}-->${bare}`]
-		const no = ['<!DOCTYPE html><svg></svg><script>alert(1)</script>'.replace('<svg>', '<p><svg>'), '<!-- <svg></svg>', '<?xml <svg/>', '<x><svg xmlns="http://www.w3.org/2000/svg"/></x>', ':svg ', '<', '<!DOCTYPE x [ <svg/>']
+		const no = ['<!DOCTYPE html><svg></svg><script>alert(1)</script>'.replace('<svg>', '<p><svg>'), '<!-- <svg></svg>', '<?xml <svg/>', '<x><svg xmlns="http://www.w3.org/2000/svg"/></x>', ':svg ', '<', '<!DOCTYPE x [ <svg/>', `<!DOCTYPE html>${'<!DOCTYPE html>'.repeat(17000)}${bare}`, `<!DOCTYPE html><!DOCTYPE html>${bare}`]
 		for (const [name, bytes, type, csp] of [...svgs.map((x) => ['picture', x, 'image/svg+xml', /sandbox/]), ...no.map((x) => ['a.svg', x, 'text/plain', "script-src 'none'"]),
 			['a.mht', 'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n--b--\r\n', 'text/plain', "script-src 'none'"],
 			['a.xhtml', '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>', 'text/plain', "script-src 'none'"], ['a.html', '<!DOCTYPE html><html><script>alert(1)</script></html>', 'text/plain', "script-src 'none'"],

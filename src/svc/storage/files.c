@@ -1,13 +1,11 @@
 /* Files: lists, changes, uploads and downloads. */
 #include "files_priv.h"
 
-#include <stdlib.h>
-
 #include "core/conf.h"
 #include "core/metric.h"
 #include "gate/incoming.h"
 
-enum { NAME_MAX_POINTS = 2048, HEAD_ROOM = 4096 };
+enum { NAME_MAX_POINTS = 2048 };
 
 #define FILE_PATH(st) PATH("bucketId", P_UID, st, bucket, "Bucket ID."), PATH("fileId", P_UID, st, id, "File ID.")
 
@@ -103,8 +101,6 @@ struct receiving {		/* one request that brings bytes of a file */
 	struct part_head file;		/* of the part that carries them */
 	struct incoming in;
 	struct blob_writer *blob;
-	char *head;			/* malloc'ed: the first bytes, until they have told the type */
-	size_t n_head, head_room;
 	struct upload u;
 };
 
@@ -183,40 +179,14 @@ md5_later(const struct receiving *r)
 	return !incoming_whole(&r->in) && !r->b->encryption && coding_of(r->b->compression) == BLOB_NONE && r->in.range.size <= conf.storage_md5_max;
 }
 
-static void
-free_head(void *arg)
+/* By the first bytes, while the writer has no others. */
+static err_t
+tell_type(void *arg)
 {
+	_Static_assert((int)MEDIA_HEAD_MAX == (int)BLOB_HEAD, "the writer has all of what is looked at");
 	struct receiving *r = arg;
 
-	free(r->head);
-	r->head = NULL;
-	r->n_head = r->head_room = 0;
-}
-
-/* As soon as it can be told, since what is kept for it is as much as all else that an upload holds. */
-static err_t
-tell_type(struct receiving *r)
-{
-	TRY(media_type(&r->rq->cx, (struct str){r->head, r->n_head}, &r->u.mime));
-	free_head(r);
-	return OK;
-}
-
-static err_t
-keep_head(void *arg, struct str piece)
-{
-	struct receiving *r = arg;
-	size_t n = piece.n < MEDIA_HEAD_MAX - r->n_head ? piece.n : MEDIA_HEAD_MAX - r->n_head, room = r->head_room;
-
-	if (r->u.mime != NULL)
-		return OK;
-	while (r->n_head + n > room)
-		room = room == 0 ? HEAD_ROOM : 2 * room;
-	if (room > r->head_room)
-		r->head = mem_realloc(r->head, r->head_room = room);
-	mem_copy(r->head + r->n_head, piece.p, n);
-	r->n_head += n;
-	return r->n_head == MEDIA_HEAD_MAX ? tell_type(r) : OK;
+	return media_type(&r->rq->cx, blob_head(r->blob), &r->u.mime);
 }
 
 /* The part's bytes to the device, as they come. */
@@ -227,11 +197,10 @@ receive_bytes(struct receiving *r)
 	struct ctx *cx = &r->rq->cx;
 	bool whole = incoming_whole(&r->in);
 
-	defer(cx, free_head, r);
 	TRY(blob_create(cx, &at, coding_of(r->b->compression), r->b->encryption, FILE_BIND, &r->blob));
 	if (md5_later(r))
 		blob_no_md5(r->blob);
-	TRY(incoming_receive(r->rq, &r->in, r->form, r->blob, whole ? keep_head : NULL, r));
+	TRY(incoming_receive(r->rq, &r->in, r->form, r->blob, whole ? tell_type : NULL, r));
 	return whole && r->u.mime == NULL ? tell_type(r) : OK;
 }
 

@@ -12,10 +12,68 @@
 
 static const char unknown[] = "application/octet-stream";
 
+enum { SVG_NAME_MAX = 256 };	/* of the root element, with its prefix */
+
 struct looking {		/* by a thread */
 	struct str head;
 	char type[128];		/* "" when libmagic has no answer */
+	bool svg;
 };
+
+/* Skips what begins with `from`, to behind `to`; s->p is NULL when that never comes. */
+static bool
+skip_between(struct str *s, const char *from, const char *to)
+{
+	const char *end;
+
+	if (!str_starts(*s, from))
+		return false;
+	end = memmem(s->p, s->n, to, strlen(to));
+	*s = end ? (struct str){end + strlen(to), s->n - (size_t)(end + strlen(to) - s->p)} : STR_NONE;
+	return true;
+}
+
+/* A document type ends with its first '>', or behind its declarations in brackets. */
+static bool
+skip_doctype(struct str *s)
+{
+	const char *end, *inner;
+
+	if (!str_starts(*s, "<!DOCTYPE"))
+		return false;
+	end = memchr(s->p, '>', s->n);
+	inner = end != NULL ? memchr(s->p, '[', (size_t)(end - s->p)) : NULL;
+	return skip_between(s, "<!DOCTYPE", inner != NULL ? "]>" : ">");
+}
+
+/* Whether the root element of an XML text is "svg", of whatever prefix: libmagic looks no further than its first bytes, and takes one behind a comment for HTML. Each
+ * byte is looked at a few times at most, and a name ends somewhere. */
+static bool
+rooted_in_svg(struct str s)
+{
+	bool typed = false;
+	size_t n = 0;
+
+	(void)skip_between(&s, "\xef\xbb\xbf", "\xbf");
+	for (;;) {
+		while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r' || s.p[0] == '\n'))
+			s = (struct str){s.p + 1, s.n - 1};
+		if (skip_between(&s, "<?", "?>") || skip_between(&s, "<!--", "-->"))
+			continue;
+		if (typed || !skip_doctype(&s))	/* there is one */
+			break;
+		typed = true;
+	}
+	while (n < s.n && n < SVG_NAME_MAX && strchr(" \t\r\n/>", s.p[n]) == NULL)
+		n++;
+	return n < s.n && (str_is((struct str){s.p, n}, "<svg") || (n > 5 && s.p[0] == '<' && memcmp(s.p + n - 4, ":svg", 4) == 0));
+}
+
+static bool
+maybe_svg(const char *type)
+{
+	return strcmp(type, "text/html") == 0 || strcmp(type, "text/xml") == 0 || strcmp(type, "application/xml") == 0 || strcmp(type, "text/plain") == 0;
+}
 
 /* One cookie for all threads: libmagic's own database is shared and large, its look at 256 KiB is short. */
 static void
@@ -37,52 +95,7 @@ look(void *arg)
 	if (type != NULL && strlen(type) < sizeof l->type)
 		strcpy(l->type, type);
 	pthread_mutex_unlock(&lock);
-}
-
-/* Skips what begins with `from`, to behind `to`; s->p is NULL when that never comes. */
-static bool
-skip_between(struct str *s, const char *from, const char *to)
-{
-	const char *end;
-
-	if (!str_starts(*s, from))
-		return false;
-	end = memmem(s->p, s->n, to, strlen(to));
-	*s = end ? (struct str){end + strlen(to), s->n - (size_t)(end + strlen(to) - s->p)} : STR_NONE;
-	return true;
-}
-
-/* A document type ends with its first '>', or behind its declarations in brackets. */
-static bool
-skip_doctype(struct str *s)
-{
-	const char *end = s->n > 0 ? memchr(s->p, '>', s->n) : NULL, *inner = s->n > 0 ? memchr(s->p, '[', s->n) : NULL;
-
-	return skip_between(s, "<!DOCTYPE", inner != NULL && end != NULL && inner < end ? "]>" : ">");
-}
-
-/* Whether the root element of an XML text is "svg", of whatever prefix: libmagic looks no further than its first bytes, and takes one behind a comment for HTML. */
-static bool
-rooted_in_svg(struct str s)
-{
-	size_t n = 0;
-
-	(void)skip_between(&s, "\xef\xbb\xbf", "\xbf");
-	for (;;) {
-		while (s.n > 0 && strchr(" \t\r\n", s.p[0]) != NULL && s.p[0] != '\0')
-			s = (struct str){s.p + 1, s.n - 1};
-		if (!skip_between(&s, "<?", "?>") && !skip_between(&s, "<!--", "-->") && !skip_doctype(&s))
-			break;
-	}
-	while (n < s.n && strchr(" \t\r\n/>", s.p[n]) == NULL)
-		n++;
-	return n < s.n && (str_is((struct str){s.p, n}, "<svg") || (n > 5 && s.p[0] == '<' && memcmp(s.p + n - 4, ":svg", 4) == 0));
-}
-
-static bool
-maybe_svg(const char *type)
-{
-	return strcmp(type, "text/html") == 0 || strcmp(type, "text/xml") == 0 || strcmp(type, "application/xml") == 0 || strcmp(type, "text/plain") == 0;
+	l->svg = maybe_svg(l->type) && rooted_in_svg(l->head);
 }
 
 err_t
@@ -97,7 +110,7 @@ media_type(struct ctx *cx, struct str head, const char **out)
 	if (l.type[0] == '\0')
 		log_warn(cx, "the type of a file is not known", "reason=\"libmagic has no database, or no answer\"");
 	*out = l.type[0] != '\0' ? arena_strdup(cx->arena, l.type) : unknown;
-	if (maybe_svg(*out) && rooted_in_svg(head))
+	if (l.svg)
 		*out = "image/svg+xml";
 	return OK;
 }
