@@ -18,7 +18,7 @@ missing_packages() {
 		/*) [ -e "$instead" ] && continue ;;
 		*) command -v "$instead" >/dev/null && continue ;;
 		esac
-		dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || echo "$name"
+		dpkg-query -W -f '${Status}\n' "$name" "${name}t64" 2>/dev/null | grep -q 'ok installed' || echo "$name"	# …t64: as Debian 13 has it
 	done < <(grep -v '^#' "$top/contrib/packages")
 }
 
@@ -47,6 +47,17 @@ install_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing >&2 </dev/null
 }
 
+# Of libraries that are found at run time a build needs the headers alone, and their packages drag a desktop's along: they are unpacked in build/headers, not
+# installed. No root is needed.
+fetch_headers() {
+	local name dir=$top/build/headers
+	for name in $(missing_packages headers); do
+		[ -e "$dir/$name" ] && continue
+		rm -rf "$dir/deb" && mkdir -p "$dir/deb" && (cd "$dir/deb" && apt-get -q download "$name" >&2) && dpkg-deb -x "$dir/deb/$name"_*.deb "$dir" &&
+			touch "$dir/$name" || { install_packages headers; return; }
+	done
+}
+
 # Root does not serve: the system user that it becomes.
 make_user() {
 	[ "$(id -u)" != 0 ] || id badal >/dev/null 2>&1 ||
@@ -55,7 +66,10 @@ make_user() {
 
 # configure_in DIR 'configure arguments' [CC]: once; again when the arguments or configure.ac changed.
 configure_in() {
-	local dir=$1 arguments=$2 cc=${3:-gcc} stamp
+	local dir=$1 arguments=$2 cc=${3:-gcc} stamp headers=$top/build/headers/usr/include
+	if [ -d "$headers" ] && [ -n "$(missing_packages headers)" ]; then
+		export GM_CFLAGS="-I$headers/GraphicsMagick -I/usr/include/GraphicsMagick -I$headers" GM_LIBS=-lm
+	fi
 	command -v ccache >/dev/null && cc="ccache $cc"
 	if [ ! -x "$top/configure" ] || [ "$top/configure.ac" -nt "$top/configure" ]; then
 		(cd "$top" && autoreconf -fi) || return 1

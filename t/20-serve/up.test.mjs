@@ -50,17 +50,18 @@ test('without root, what is missing is said once, as a command to paste', { skip
 
 /* Programs of ours instead of those that install and build: each waits for the other, so that neither comes to its end where one is done after the other. */
 const wait = (file) => `i=0; while [ ! -e ${file} ]; do i=$((i + 1)); [ $i -lt 600 ] || exit 9; sleep 0.05; done\n`
-function scene(install) {
+function scene(install, download = 'touch badal-of-headers_1_all.deb') {
 	const bin = mkdtempSync(path.join(top, 'bin-')), build = path.join(top, 'build'), said = path.join(bin, 'said')
 	const script = (name, text) => writeFileSync(path.join(bin, name), `#!/bin/sh\n${text}`, { mode: 0o755 })
 	rmSync(build, { recursive: true, force: true })
 	mkdirSync(build)
-	writeFileSync(path.join(top, 'contrib/packages'), 'build badal-to-build -\nrun badal-to-run -\ntest badal-to-test -\n')
+	writeFileSync(path.join(top, 'contrib/packages'), 'build badal-to-build -\nheaders badal-of-headers -\nrun badal-to-run -\ntest badal-to-test -\n')
 	writeFileSync(path.join(top, 'configure.ac'), '')
 	writeFileSync(path.join(top, 'configure'), '#!/bin/sh\ntouch Makefile\n', { mode: 0o755 })
 	script('sudo', '[ "$1" = -v ] || exec "$@"\n')
 	script('dpkg-query', 'exit 1\n')
-	script('apt-get', `echo "apt-get $*" >>${said}\ncase "$*" in *" badal-to-run"*) ${wait(`${bin}/compiling`)}${install} ;; esac\n`)
+	script('apt-get', `echo "apt-get $*" >>${said}\ncase "$*" in *" download "*) ${download} ;; *" badal-to-run"*) ${wait(`${bin}/compiling`)}${install} ;; esac\n`)
+	script('dpkg-deb', `echo "dpkg-deb $*" >>${said}\n`)
 	script('make', `echo "make $*" >>${said}\ntouch ${bin}/compiling\n${wait(`${bin}/over`)}printf '#!/bin/sh\\necho ready\\n' >${build}/badal\nchmod 755 ${build}/badal\n`)
 	const r = spawnSync('bash', [path.join(top, 'contrib/up'), '--port', '0'], { encoding: 'utf8', env: { PATH: `${bin}:${process.env.PATH}`, HOME: top }, timeout: 60000 })
 	return { ...r, said: readFileSync(said, 'utf8').trim().split('\n'), bin }
@@ -77,6 +78,17 @@ test('what it takes to run is installed while the compiler works, and lists are 
 	assert.match(r.said[1], /install badal-to-build *$/)
 	assert.ok(at(/install badal-to-run *$/) > 1 && at(/ badal$/) > 1 && at(/^make .* all$/) === r.said.length - 1, r.said.join('\n'))
 	assert.ok(at(/badal-to-test/) < 0)
+})
+
+test('what is needed for its headers alone is unpacked, not installed; where that cannot be, it is installed', () => {
+	let r = scene('touch $(dirname $0)/over')
+	assert.equal(r.status, 0, r.stderr)
+	assert.ok(r.said.includes('apt-get -q download badal-of-headers'), r.said.join('\n'))
+	assert.ok(r.said.some((l) => /^dpkg-deb -x \S+\/badal-of-headers_1_all\.deb \S+\/build\/headers$/.test(l)))
+	assert.ok(!r.said.some((l) => /install .*badal-of-headers/.test(l)))
+	r = scene('touch $(dirname $0)/over', 'exit 100')
+	assert.equal(r.status, 0, r.stderr)
+	assert.ok(r.said.some((l) => /install badal-of-headers *$/.test(l)), r.said.join('\n'))
 })
 
 test('when packages cannot be installed beside the build, that is said, and nothing is started', () => {
