@@ -38,9 +38,7 @@ void net_free(struct net **np);	/* NULL inside is fine */
 void net_on_lost(struct net *n, void (*fn)(void *arg), void *arg);
 const char *net_address(const struct net *n);	/* of the sandbox, "" when it has none of its own */
 
-/* A connection to a port of 127.0.0.1 in there, the caller's; perhaps still on its way. Awaits. */
-err_t net_connect(struct ctx *cx, struct net *n, int port, int *fd_out) MUST_CHECK;
-/* Who connects to the unix socket at `path`, which is made, is connected to such a port until the network is freed. Awaits. */
+/* Who connects to the unix socket at `path`, which is made, is connected to that port of 127.0.0.1 in there until the network is freed. Awaits. */
 err_t net_bridge(struct ctx *cx, struct net *n, const char *path, int port) MUST_CHECK;
 
 /* For sandboxes, in the child: it becomes part of the network. Safe after a fork alone. */

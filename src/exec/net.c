@@ -542,16 +542,6 @@ net_address(const struct net *n)
 }
 
 err_t
-net_connect(struct ctx *cx, struct net *n, int port, int *fd_out)
-{
-	struct ask q = {.q = {.what = NET_CONNECT, .net = n->number, .port = (uint32_t)port}};
-
-	TRY(net_do(cx, &q, -1));
-	*fd_out = q.fds[0];
-	return OK;
-}
-
-err_t
 net_bridge(struct ctx *cx, struct net *n, const char *path, int port)
 {
 	struct ask q = {.q = {.what = NET_BRIDGE, .net = n->number, .port = (uint32_t)port}};

@@ -8,8 +8,7 @@ enum { NET_CONTROL_FD = 3, NET_TEXT_MAX = 400, NET_FDS_MAX = 2 };
 enum net_what {
 	NET_MAKE,	/* a network; answered with its namespace, and without root with the user namespace that it belongs to */
 	NET_FREE,	/* no answer */
-	NET_CONNECT,	/* to a port of 127.0.0.1 in there; answered with the socket, which may still be on its way */
-	NET_BRIDGE,	/* with a listening socket: who connects to it is connected to such a port */
+	NET_BRIDGE,	/* with a listening socket: who connects to it is connected to a port of 127.0.0.1 in there */
 	NET_READY	/* from badal-net, number 0, when it has begun: error 0, or text says why there will be none */
 };
 

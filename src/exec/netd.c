@@ -353,19 +353,6 @@ do_make(const struct net_ask *q)
 	netd_watch(&h->watch, EPOLLIN);
 }
 
-static void
-do_connect(const struct net_ask *q, struct held *h)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)q->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fds[2] = {netd_space_socket(&h->net, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), -1}, e = errno;
-
-	if (fds[0] >= 0)
-		e = connect(fds[0], (struct sockaddr *)&a, sizeof a) != 0 && errno != EINPROGRESS ? errno : 0;
-	netd_answer(NET_CONNECT, q->number, e, e == 0 ? fds : NULL, "%s", e != 0 ? strerror(e) : "");
-	if (fds[0] >= 0)
-		close(fds[0]);
-}
-
 /* ---- what we are told ---- */
 
 static void
@@ -394,8 +381,6 @@ on_control(struct netd_watch *w, uint32_t events)
 		held_free(h);
 	else if (q.what != NET_FREE && (h == NULL || h->state != STATE_READY))
 		netd_answer(q.what, q.number, ENOENT, NULL, "there is no such network");
-	else if (q.what == NET_CONNECT)
-		do_connect(&q, h);
 	else if (q.what == NET_BRIDGE && fd >= 0 && netd_relays_bridge(h->net.relays, fd, (int)q.port)) {
 		netd_answer(NET_BRIDGE, q.number, 0, NULL, "%s", "");
 		fd = -1;
