@@ -7,7 +7,7 @@ CONF(tls_cert, FILE, "", START, "Certificate chain file (PEM); with tls_key swit
 CONF(tls_key, FILE, "", START, "Private key file (PEM).")
 CONF(data_dir, TEXT, "", START, "Directory of the embedded servers, keys and files; empty: /var/lib/badal as root, else ~/.local/share/badal.")
 CONF(sql_dir, DIR, "", START, "Directory of the migrations; empty: where they were installed.")
-CONF(roles, LIKE(roles), "web,relay,jobs", START, "Roles that this machine runs.")
+CONF(roles, LIKE(roles), "web,relay,jobs,executor", START, "Roles that this machine runs. The executor runs functions: it makes sandboxes, and where none can be made it says why and functions are off.")
 CONF(web_processes, INT("0", "256"), "0", START, "Web processes; 0: one per core.")
 CONF(run_user, LIKE(user), "", START, "Unprivileged user to run as when started as root; empty: badal.")
 CONF(db_url, SECRET_LIKE(db_url), "", START, "PostgreSQL connection string; empty: an embedded PostgreSQL.")

@@ -270,8 +270,15 @@ cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limi
 			char path[PATH_MAX];
 
 			snprintf(path, sizeof path, "%s/cgroup.procs", g->dirs[i]);
-			g->procs[i] = open(path, O_WRONLY | O_CLOEXEC);
+			g->procs[i] = open(path, O_RDWR | O_CLOEXEC);
 		}
+	}
+	g->starved = -1;
+	if (!two && g->dirs[MEMORY] != NULL) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof path, "%s/memory.oom_control", g->dirs[MEMORY]);
+		g->starved = open(path, O_RDONLY | O_CLOEXEC);
 	}
 	if (two && g->dirs[0] != NULL)
 		cgroup_limit_two(g->dirs[0], limits);
@@ -288,11 +295,23 @@ cgroup_join(const struct cgroup *g)
 	return true;
 }
 
+/* A file that is open, from its beginning. */
+static bool
+cgroup_fd_read(int fd, char out[TEXT_MAX])
+{
+	ssize_t n = fd >= 0 ? pread(fd, out, TEXT_MAX - 1, 0) : -1;
+
+	out[n > 0 ? n : 0] = '\0';
+	return n >= 0;
+}
+
 bool
 cgroup_out_of_memory(const struct cgroup *g)
 {
 	char text[TEXT_MAX];
 
+	if (g->starved >= 0)
+		return cgroup_fd_read(g->starved, text) && cgroup_number_after(text, "oom_kill") > 0;
 	return g->dirs[MEMORY] != NULL && cgroup_file_read(g->dirs[MEMORY], two ? "memory.events" : "memory.oom_control", text) && cgroup_number_after(text, "oom_kill") > 0;
 }
 
@@ -315,11 +334,10 @@ cgroup_memory(const struct cgroup *g)
 int
 cgroup_processes(const struct cgroup *g, pid_t *out, int most)
 {
-	const char *dir = two ? g->dirs[0] : g->dirs[PROCESSES];
 	char text[TEXT_MAX];
 	int n = 0;
 
-	if (dir == NULL || !cgroup_file_read(dir, "cgroup.procs", text))
+	if (!cgroup_fd_read(g->procs[two ? 0 : PROCESSES], text))
 		return -1;
 	for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
 		long pid = strtol(p, &end, 10);
@@ -356,6 +374,9 @@ cgroup_kill(const struct cgroup *g)
 void
 cgroup_close(struct cgroup *g)
 {
+	if (g->starved >= 0)
+		close(g->starved);
+	g->starved = -1;
 	for (int i = 0; i < CGROUP_DIRS; i++) {
 		if (g->procs[i] >= 0)
 			close(g->procs[i]);

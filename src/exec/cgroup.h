@@ -10,7 +10,8 @@ enum { CGROUP_DIRS = 3 };		/* one of version 2, or memory, pids and cpu of versi
 
 struct cgroup {
 	char *dirs[CGROUP_DIRS];		/* NULL: that bound cannot be set here */
-	int procs[CGROUP_DIRS];		/* cgroup.procs, open for the child to join; -1: none */
+	int procs[CGROUP_DIRS];		/* cgroup.procs, open for the child to join, and to be read; -1: none */
+	int starved;			/* version 1: memory.oom_control, open to be read; -1: none */
 };
 struct cgroup_limits {
 	int64_t memory;			/* bytes, swap included; 0: no bound */

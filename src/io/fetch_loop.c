@@ -66,8 +66,8 @@ set_timer(CURLM *m, long ms, void *arg)
 		return 0;
 	if (ms < 0)
 		uv_timer_stop(timer);
-	else	/* never at once: curl must not be called from within its own callback */
-		uv_timer_start(timer, fetch_loop_on_timer, ms > 0 ? (uint64_t)ms : 1, 0);
+	else	/* 0 is the next turn of the loop, and not at once: curl must not be called from within its own callback */
+		uv_timer_start(timer, fetch_loop_on_timer, (uint64_t)ms, 0);
 	return 0;
 }
 

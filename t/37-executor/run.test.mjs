@@ -1,9 +1,10 @@
 /* Runs: what a function gets, what of it comes back, and what is told when it does not end well. The real executor and the real interpreters. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import test from 'node:test'
-import { start, until } from './executor.mjs'
+import { net, start, until } from './executor.mjs'
 
 const x = await start({ functions_memory: '160m', functions_tmp: '32m', functions_instances_max: 4 })
 const OLD = 1, NEW = 2
@@ -189,4 +190,27 @@ test('what a run has begun ends with it', { skip: process.getuid() !== 0 && 'wit
 	const f = x.function('const { spawn } = require("child_process"); let child; module.exports = async (req, res) => { if (req.payload) { child = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" }); child.on("exit", () => { child = null }) } else for (let i = 0; child && i < 500; i++) await new Promise((ok) => setTimeout(ok, 10)); res.send(child ? "there" : "gone") }')
 	assert.equal((await f({ data: 'x' })).text, 'there')
 	assert.equal((await f({ data: '' })).text, 'gone')
+})
+
+test('as a user without rights it serves as well', { skip: process.getuid() !== 0 && 'we have none' }, async () => {
+	const y = await start({}, { user: 65534 })
+	assert.equal(y.why, '')
+	const b = await y.build({ 'index.js': 'module.exports = async (req, res) => { console.log("out"); res.send(req.payload) }' })
+	assert.deepEqual([b.ok, b.why], [true, ''])
+	const f = y.function(b.bytes), r = await f({ data: 'x' })
+	assert.deepEqual([r.why, r.text, r.logs], ['done', 'x', 'out'], r.errors)
+	const dies = await y.function('module.exports = async (req, res) => { console.log("before"); process.exit(7) }')()
+	assert.deepEqual([dies.why, dies.logs, dies.reason], ['died', 'before\n', 'The process of the function ended with exit code 7.'])
+	/* what it fills its directory with ends it */
+	const g = y.function('const fs = require("fs"); module.exports = async (req, res) => { for (let i = 0; req.payload && i < 100; i++) fs.writeFileSync(`/run/badal/${i}`, "x"); res.send(String(fs.readdirSync("/run/badal").length)) }')
+	assert.equal((await g({ data: 'x' })).text, '101')
+	await until(async () => (await g({ data: '' })).text === '1', 'a new one')
+})
+
+test('from another machine it is asked with a key made from the master key', async () => {
+	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port: p } = s.address(); s.close(() => ok(p)) }) })
+	const y = await start({ executor_listen: `127.0.0.1:${port}` }), key = createHmac('sha256', 'k'.repeat(64)).update('executors').digest('hex')
+	assert.equal(y.announced().find(([n]) => n === 'address')[1].toString(), `127.0.0.1:${port}`)
+	const ask = (authorization) => fetch(`http://127.0.0.1:${port}/retire`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
+	assert.deepEqual([await ask(), await ask(`Bearer ${'0'.repeat(64)}`), await ask(`Bearer ${key}`)], [401, 401, 204])
 })

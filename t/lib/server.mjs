@@ -93,7 +93,8 @@ export function run(args, { env, ms = 60000, input } = {}) {
 	})
 }
 
-const testSettings = { port: 0, listen: '127.0.0.1', rate_limits: 'off', console_signup: 'open', web_processes: 2, log_level: 'info', log_client_rate: 0, log_rate: 0, argon2_memory: '8m', argon2_time: 1 }
+/* Sandboxes are tried by a start with the executor: only who runs functions has one. */
+const testSettings = { port: 0, roles: 'web,relay,jobs', listen: '127.0.0.1', rate_limits: 'off', console_signup: 'open', web_processes: 2, log_level: 'info', log_client_rate: 0, log_rate: 0, argon2_memory: '8m', argon2_time: 1 }
 export const settings = (conf) => Object.entries(conf).filter(([, v]) => v !== undefined).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
 
 /* Starts `badal serve` and waits for its ready line. `session`: it leads one of its own. */
