@@ -337,7 +337,8 @@ cgroup_processes(const struct cgroup *g, pid_t *out, int most)
 	char text[TEXT_MAX];
 	int n = 0;
 
-	if (!cgroup_fd_read(g->procs[two ? 0 : PROCESSES], text))
+	/* Version 1 remembers the list for who has the file open. */
+	if (two ? !cgroup_fd_read(g->procs[0], text) : g->dirs[PROCESSES] == NULL || !cgroup_file_read(g->dirs[PROCESSES], "cgroup.procs", text))
 		return -1;
 	for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
 		long pid = strtol(p, &end, 10);

@@ -177,6 +177,16 @@ header_sound(struct str s)
 	return s.n < 32768;
 }
 
+/* Where our API is for this run: the address says how many executions led to it, so it is another one than that of the process's beginning. "": none was given. */
+static const char *
+run_endpoint(struct ctx *cx, const struct exec_run *r)
+{
+	for (int i = 0; i < r->f.n_variables; i++)
+		if (str_is(r->f.variables[i].name, "APPWRITE_FUNCTION_API_ENDPOINT") && header_sound(r->f.variables[i].value))
+			return str_dup(cx->arena, r->f.variables[i].value);
+	return "";
+}
+
 static int
 run_headers(struct ctx *cx, const struct instance *i, const struct exec_run *r, uint64_t number, struct fetch_header *h)
 {
@@ -191,6 +201,7 @@ run_headers(struct ctx *cx, const struct instance *i, const struct exec_run *r, 
 	h[n++] = (struct fetch_header){"x-open-runtimes-secret", i->secret};
 	h[n++] = (struct fetch_header){"x-badal-logs", "inline"};
 	h[n++] = (struct fetch_header){"x-badal-method", str_dup(cx->arena, r->method)};
+	h[n++] = (struct fetch_header){"x-badal-endpoint", run_endpoint(cx, r)};
 	for (int k = 0; k < r->n_headers && n < HEADERS_MAX; k++)
 		if (header_sound(r->headers[k].value) && r->headers[k].name.n > 0 && !str_ieq(r->headers[k].name, STR("content-length")))
 			h[n++] = (struct fetch_header){str_dup(cx->arena, r->headers[k].name), str_dup(cx->arena, r->headers[k].value)};

@@ -55,6 +55,20 @@ test('python, php and ruby, both generations', async () => {
 	}
 })
 
+test('where the API is may be another address in each run', async () => {
+	const at = (n) => ({ variables: { APPWRITE_FUNCTION_API_ENDPOINT: `http://api.test/~d${n}/v1` } })
+	for (const [key, entrypoint, text] of [
+		['node', 'index.js', 'module.exports = async ({ res }) => res.text(process.env.APPWRITE_FUNCTION_API_ENDPOINT)'], ['node', 'index.js', 'module.exports = async (req, res) => res.send(process.env.APPWRITE_FUNCTION_API_ENDPOINT)'],
+		['python', 'main.py', 'import os\ndef main(context):\n    return context.res.text(os.environ["APPWRITE_FUNCTION_API_ENDPOINT"])'], ['php', 'index.php', '<?php return fn ($context) => $context->res->text(getenv("APPWRITE_FUNCTION_API_ENDPOINT"));'],
+		['ruby', 'index.rb', 'def main(context)\n  context.res.text(ENV["APPWRITE_FUNCTION_API_ENDPOINT"])\nend'],
+	]) {
+		const runtime = x.runtimes.find((r) => r.key === key)?.id
+		if (!runtime) continue
+		const f = x.function(text, { runtime, entrypoint })
+		assert.deepEqual([(await f(at(1))).text, (await f(at(2))).text], ['http://api.test/~d1/v1', 'http://api.test/~d2/v1'], key)
+	}
+})
+
 test('a process is kept; with another revision the old one is not asked any more', async () => {
 	const f = x.function('let n = 0; module.exports = async (req, res) => res.send(`${++n} ${process.env.V}`)')
 	const a = await f({ variables: { V: '1' } }), b = await f({ variables: { V: '1' } })

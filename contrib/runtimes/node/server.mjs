@@ -211,6 +211,7 @@ async function serveNew(rq, rs) {
 	const h = rq.headers, seconds = Number(h['x-open-runtimes-timeout'] || 0)
 	if (secret && h['x-open-runtimes-secret'] !== secret) return reply(rs, 500, { message: 'Unauthorized' })
 	if (!(seconds >= 0)) return reply(rs, 500, { message: 'x-open-runtimes-timeout is a number of seconds' })
+	if (h['x-badal-endpoint']) process.env.APPWRITE_FUNCTION_API_ENDPOINT = h['x-badal-endpoint']	/* of this run: it says how deep in a chain it is */
 	const bytes = await collect(rq), run = new Run(rq), work = runs.run(run, () => runNew(rq, bytes, run))
 	const given = await (seconds > 0 ? timed(seconds * 1000, run, work) : work), body = bytesOf(given.body), headers = headersOf(given.headers)
 	run.over = true

