@@ -181,8 +181,10 @@ header_sound(struct str s)
 static const char *
 run_endpoint(struct ctx *cx, const struct exec_run *r)
 {
+	if (*net_api() != '\0')
+		return net_api_at(cx->arena, r->depth);
 	for (int i = 0; i < r->f.n_variables; i++)
-		if (str_is(r->f.variables[i].name, "APPWRITE_FUNCTION_API_ENDPOINT") && header_sound(r->f.variables[i].value))
+		if (str_is(r->f.variables[i].name, API_VARIABLE) && header_sound(r->f.variables[i].value))
 			return str_dup(cx->arena, r->f.variables[i].value);
 	return "";
 }

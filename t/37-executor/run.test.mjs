@@ -56,7 +56,7 @@ test('python, php and ruby, both generations', async () => {
 })
 
 test('where the API is may be another address in each run', async () => {
-	const at = (n) => ({ variables: { APPWRITE_FUNCTION_API_ENDPOINT: `http://api.test/~d${n}/v1` } })
+	const at = (n) => ({ depth: n, variables: { APPWRITE_FUNCTION_API_ENDPOINT: `http://api.test/~d${n}/v1` } })
 	for (const [key, entrypoint, text] of [
 		['node', 'index.js', 'module.exports = async ({ res }) => res.text(process.env.APPWRITE_FUNCTION_API_ENDPOINT)'], ['node', 'index.js', 'module.exports = async (req, res) => res.send(process.env.APPWRITE_FUNCTION_API_ENDPOINT)'],
 		['python', 'main.py', 'import os\ndef main(context):\n    return context.res.text(os.environ["APPWRITE_FUNCTION_API_ENDPOINT"])'], ['php', 'index.php', '<?php return fn ($context) => $context->res->text(getenv("APPWRITE_FUNCTION_API_ENDPOINT"));'],
@@ -65,7 +65,7 @@ test('where the API is may be another address in each run', async () => {
 		const runtime = x.runtimes.find((r) => r.key === key)?.id
 		if (!runtime) continue
 		const f = x.function(text, { runtime, entrypoint })
-		assert.deepEqual([(await f(at(1))).text, (await f(at(2))).text], ['http://api.test/~d1/v1', 'http://api.test/~d2/v1'], key)
+		for (const n of [1, 2]) assert.match((await f(at(n))).text, new RegExp(`^http://[^/]+/~d${n}/v1$`), key)
 	}
 })
 
@@ -207,7 +207,7 @@ test('what a run has begun ends with it', { skip: process.getuid() !== 0 && 'wit
 })
 
 test('as a user without rights it serves as well', { skip: process.getuid() !== 0 && 'we have none' }, async () => {
-	const y = await start({}, { user: 65534 })
+	const y = await start({ executor_accept: 'memory,processes,processors,identity,network' }, { user: 65534 })
 	assert.equal(y.why, '')
 	const b = await y.build({ 'index.js': 'module.exports = async (req, res) => { console.log("out"); res.send(req.payload) }' })
 	assert.deepEqual([b.ok, b.why], [true, ''])
