@@ -172,6 +172,7 @@ http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out)
 		if (x->ended)
 			return OK;
 		TRY(await_piece(cx, x));
+		TRY(fib_yield(cx));	/* a thousand bodies may go on at once */
 	}
 	TRY(stream_gone(cx, x));
 	stream_take(x);

@@ -222,6 +222,8 @@ work(struct http_msg *m, err_t (*fn)(struct ctx *, struct http_msg *, int64_t, i
 	fib_spawn(&w->cx, run_work, w);
 }
 
+static int64_t sunk;	/* pieces that all of them took */
+
 /* FNV-1a, so that what arrived can be told from what was sent. */
 static err_t
 sink(struct ctx *cx, struct http_msg *m, int64_t ms, int64_t size)
@@ -237,6 +239,7 @@ sink(struct ctx *cx, struct http_msg *m, int64_t ms, int64_t size)
 		if (p.n == 0)
 			break;
 		pieces++;
+		sunk++;
 		n += (int64_t)p.n;
 		biggest = (int64_t)p.n > biggest ? (int64_t)p.n : biggest;
 		for (size_t i = 0; i < p.n; i++)
@@ -248,6 +251,14 @@ sink(struct ctx *cx, struct http_msg *m, int64_t ms, int64_t size)
 	}
 	answer_text(m, arena_printf(m->arena, "{\"bytes\":%" PRId64 ",\"sum\":%u,\"pieces\":%" PRId64 ",\"biggest\":%" PRId64 ",\"held\":%zu}", n, sum,
 	    pieces, biggest, budget_held()));
+	return OK;
+}
+
+static err_t
+tell_sunk(struct ctx *cx, struct http_msg *m, int64_t n, int64_t size)
+{
+	(void)cx, (void)n, (void)size;
+	answer_text(m, arena_printf(m->arena, "{\"sunk\":%" PRId64 "}", sunk));
 	return OK;
 }
 
@@ -328,7 +339,7 @@ two_numbers(struct str path, const char *prefix, int64_t *n, int64_t *size)
 static bool
 on_fiber_path(struct str path)
 {
-	static const char *const begin[] = {"/sink", "/pieces/", "/known/", "/late/", "/cut/", "/file/"};
+	static const char *const begin[] = {"/sink", "/sunk", "/pieces/", "/known/", "/late/", "/cut/", "/file/"};
 
 	for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
 		if (str_starts(path, begin[i]))
@@ -347,6 +358,8 @@ on_fiber(struct http_msg *m)
 		work(m, sink, n, 0);
 	else if (two_numbers(m->path, "/pieces/", &n, &size))
 		work(m, pieces, n, size);
+	else if (str_is(m->path, "/sunk"))
+		work(m, tell_sunk, 0, 0);
 	else if (two_numbers(m->path, "/known/", &n, &size))
 		work(m, known, n, size);
 	else if (two_numbers(m->path, "/late/", &n, &size))

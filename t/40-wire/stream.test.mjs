@@ -93,6 +93,28 @@ test('a request does not wait until the bodies of all others were read', { skip 
   for (const w of [small, ...wires]) w.close();
 });
 
+test('nor until the handlers of all others have taken what came', { skip }, async () => {
+  const many = 150, begin = 1000, size = 20_000, piece = Buffer.alloc(size, 'x'), wires = [], small = await Wire.open(s.port);
+  const sunk = async () => (small.send('GET /sunk HTTP/1.1\r\nHost: a\r\n\r\n'), (await small.response()).json().sunk);
+  for (let i = 0; i < many; i++) wires.push(await Wire.open(s.port));
+  const before = await sunk();
+  for (const w of wires) w.send(post('/sink', begin + size + 1) + 'x'.repeat(begin));
+  await until(async () => (await sunk()) >= before + many, 'all wait for more');
+  const waiting = await sunk();
+  process.kill(s.pid, 'SIGSTOP');
+  try {
+    await Promise.all(wires.map((w) => new Promise((ok) => w.socket.write(piece, ok))));
+    small.send('GET /sunk HTTP/1.1\r\nHost: a\r\n\r\n');
+  } finally {
+    process.kill(s.pid, 'SIGCONT');
+  }
+  const taken = (await small.response()).json().sunk - waiting;
+  assert.ok(taken < many / 2, `${taken} of ${many} pieces had been taken`);
+  for (const w of wires) w.send('x');
+  for (const w of wires) assert.equal((await w.response()).json().bytes, begin + size + 1);
+  for (const w of [small, ...wires]) w.close();
+});
+
 test('a handler that does not ask stops its client, and holds little', { skip }, async () => {
   const w = await Wire.open(s.port), n = 64_000_000;
   w.send(post('/sink/20', n));
