@@ -68,7 +68,7 @@ make_user() {
 configure_in() {
 	local dir=$1 arguments=$2 cc=${3:-gcc} stamp headers=$top/build/headers/usr/include
 	if [ -d "$headers" ] && [ -n "$(missing_packages headers)" ]; then
-		export GM_CFLAGS="-I$headers/GraphicsMagick -I/usr/include/GraphicsMagick -I$headers" GM_LIBS=-lm
+		export GM_CFLAGS="-I$headers/GraphicsMagick -I/usr/include/GraphicsMagick -I$headers -I$headers/$(gcc -print-multiarch)" GM_LIBS=-lm
 	fi
 	command -v ccache >/dev/null && cc="ccache $cc"
 	if [ ! -x "$top/configure" ] || [ "$top/configure.ac" -nt "$top/configure" ]; then
