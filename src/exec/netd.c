@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -492,6 +493,7 @@ main(int argc, char **argv)
 {
 	struct netd_watch control = {on_control, NET_CONTROL_FD}, children = {on_children, -1};
 	char why[NET_TEXT_MAX] = "";
+	struct rlimit files;
 	sigset_t chld;
 
 	netd.api_host = "";
@@ -508,6 +510,10 @@ main(int argc, char **argv)
 	if (netd.slots == 0 || netd.slots > NETS_MAX || netd.table == NULL)
 		return 2;
 	prctl(PR_SET_NAME, "badal-net");
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {	/* about ten a network, and two a connection */
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	umask(022);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);

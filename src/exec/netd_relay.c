@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAIRS_MAX = 256, QUERIES_MAX = 64, QUERY_BYTES = 4096, WINDOW = 32 * 1024, QUERY_MS = 5000, SLOW_MS = 1500, BRIDGES_MAX = 4, HEAD = 12, LOOP_NET = 0x7f420000 };
+enum { PAIRS_MAX = 64, ALL_PAIRS_MAX = 4096, QUERIES_MAX = 64, QUERY_BYTES = 4096, WINDOW = 16 * 1024, QUERY_MS = 5000, SLOW_MS = 1500, BRIDGES_MAX = 4, HEAD = 12, LOOP_NET = 0x7f420000 };
 
 struct way {			/* bytes on their way from one socket to the other */
 	char *p;		/* WINDOW, while there are some */
@@ -68,6 +69,7 @@ struct netd_relays {
 };
 
 static struct netd_relays *all;
+static int all_pairs, reserve = -1;	/* reserve: a descriptor, to turn away with when there are no others */
 
 /* ---- streams ---- */
 
@@ -89,6 +91,7 @@ pair_close(struct pair *p)
 	if ((*p->link = p->next) != NULL)
 		p->next->link = p->link;
 	netd_after_turn(p);
+	all_pairs--;
 	if (r->n_pairs-- == PAIRS_MAX)	/* listened to again */
 		for (struct door *d = &r->dns_tcp; d < r->bridges + r->n_bridges; d++)
 			if (d->open)
@@ -231,6 +234,20 @@ door_inside(struct door *d)
 	return s;
 }
 
+/* Too many over all networks: who comes last is told. */
+static void
+turn_away(int s)
+{
+	struct linger now = {.l_onoff = 1};
+
+	if (s >= 0) {
+		setsockopt(s, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+		close(s);
+	}
+	if (reserve < 0 || fcntl(reserve, F_GETFD) < 0)
+		reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void
 door_on_stream(struct netd_watch *w, uint32_t events)
 {
@@ -240,8 +257,19 @@ door_on_stream(struct netd_watch *w, uint32_t events)
 	struct pair *p;
 
 	(void)events;
+	if (s < 0 && d->open && (errno == EMFILE || errno == ENFILE)) {
+		close(reserve);
+		s = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC);
+		turn_away(s);
+		return;
+	}
 	if (s < 0)
 		return;
+	if (all_pairs >= ALL_PAIRS_MAX) {
+		turn_away(s);
+		return;
+	}
+	all_pairs++;
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		abort();
 	*p = (struct pair){.relays = r, .sides = {{{pair_on_side, s}, p}, {{pair_on_side, -1}, p}}, .targets = d->targets, .n_targets = d->n_targets, .next = r->pairs, .link = &r->pairs};
@@ -393,6 +421,7 @@ netd_relays_open(struct netd_net *n)
 
 	if (r == NULL)
 		abort();
+	turn_away(-1);		/* there is one from the beginning */
 	r->net = n;
 	r->next = all;
 	r->link = &all;

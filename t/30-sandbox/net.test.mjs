@@ -257,6 +257,15 @@ test('a machine that did not forward does so for sandboxes alone, and no longer 
 	assert.equal(forwards(), '1\n1\n')
 })
 
+test('connections to the API are bounded: with too many open, the next waits for one of them', { skip }, async () => {
+	const script = `const net = require("net"), all = []; const up = () => new Promise((ok, no) => { const s = net.connect(80, "127.0.0.54").on("connect", () => ok(s)).on("error", no); all.push(s) });
+		const ask = (ms) => fetch(process.env.API + "/x", { signal: AbortSignal.timeout(ms) }).then(() => "served", (e) => e.name);
+		Promise.all(Array.from({ length: 100 }, up)).then(() => ask(1500)).then((got) => { console.log(got); process.stdin.resume(); console.log("full"); setTimeout(() => { for (const s of all) s.destroy(); ask(10000).then((last) => { console.log(last); process.exit() }) }, 2500) })`
+	const one = begin(on, 'veth', {}, node, '-e', script)
+	await one.said(/full/)
+	assert.equal((await one.done).out, 'TimeoutError\nfull\nserved\n')
+})
+
 test('a name server that says nothing is passed over', { skip }, async () => {
 	const got = await tried(on, 'veth', { dns: '203.0.113.77 127.0.0.53' }, 'tcp:some.example:80')
 	assert.match(got['tcp:some.example:80'], /^(there|nothing)/)

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import http from 'node:http'
 import test, { after } from 'node:test'
-import { start } from './executor.mjs'
+import { start, until } from './executor.mjs'
 
 const seen = []
 const api = http.createServer((q, a) => { seen.push([q.url, q.socket.remoteAddress]); a.end('our API') })
+seen.connections = 0
+api.on('connection', (c) => { seen.connections++; c.on('close', () => { seen.connections-- }) })
 await new Promise((ok) => api.listen(0, '127.0.0.1', ok))
 after(() => { api.close(); api.closeAllConnections() })
 const { port } = api.address(), x = await start({ functions_endpoint: `http://localhost:${port}/v1`, executor_network: '198.18.128.0/20', executor_network_way: process.getuid() === 0 ? 'veth' : 'auto' })
@@ -18,6 +20,22 @@ test('the API is reached by both generations, and a run says how deep it is', { 
 	assert.equal((await now({ generation: 2, depth: 4, variables: { APPWRITE_FUNCTION_API_ENDPOINT: 'http://localhost/v1' } })).text, '["our API","ECONNREFUSED"]')
 	assert.deepEqual(seen.map(([url]) => url), ['/~d3/v1/health', '/~d3/v1/health', '/~d4/v1/health'])
 	for (const [, from] of seen) assert.match(from, /^127\.66\./)
+})
+
+test('one that takes all connections that it may have, and floods the name server, holds up no other', { skip: process.getuid() !== 0 && 'networks are made by root here' }, async () => {
+	const hog = x.function(`const net = require("net"), dgram = require("dgram"); module.exports = async (req, res) => { const s = dgram.createSocket("udp4"), q = Buffer.from("000101000001000000000000016101780000010001", "hex"), all = []
+		for (let i = 0; i < 100; i++) all.push(net.connect(80, "127.0.0.54").on("error", () => {}))
+		const flood = setInterval(() => { for (let i = 0; i < 200; i++) s.send(q, 53, "127.0.0.53", () => {}) }, 5)
+		await new Promise((ok) => setTimeout(ok, 3000)); clearInterval(flood); for (const c of all) c.destroy(); s.close(); res.send("done") }`, { name: 'hog' })
+	const other = x.function(`const ask = ${ask}; module.exports = async (req, res) => { const got = []; for (let i = 0; i < 20; i++) got.push(await ask(req.variables.APPWRITE_FUNCTION_API_ENDPOINT)); res.json(got) }`, { name: 'other' })
+	assert.equal((await other({ generation: 1 })).why, 'done')
+	let over = false
+	const hogs = hog({ generation: 1 }).then((r) => { over = true; return r })
+	await until(() => seen.connections > 60, 'the connections')
+	const got = JSON.parse((await other({ generation: 1 })).text)
+	assert.equal(over, false, 'it was answered meanwhile')
+	assert.deepEqual(got, Array(20).fill('our API'))
+	assert.equal((await hogs).text, 'done')
 })
 
 test('a build has a network, too, and the executor says what it lacks', { skip: process.getuid() !== 0 && 'networks are made by root here' }, async () => {
