@@ -515,6 +515,8 @@ main(int argc, char **argv)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	umask(022);
+	for (int i = 0; i < 3; i++)	/* a service that stops tells all its processes: we end behind the executor, and clean up */
+		signal((const int[]){SIGTERM, SIGINT, SIGHUP}[i], SIG_IGN);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);

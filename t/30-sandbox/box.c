@@ -91,6 +91,7 @@ box_run(struct ctx *cx, void *arg)
 		e = sandbox_wait(cx, &s, &end);
 	net_free(&n);
 	net_fini();
+	net_ended(cx);
 	fflush(stdout);
 	if (e == OK)
 		dprintf(3, "{\"why\":\"%s\",\"number\":%d,\"text\":\"%s\",\"out\":%zu,\"err\":%zu}\n", whys[end.why], end.number,

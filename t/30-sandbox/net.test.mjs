@@ -182,6 +182,7 @@ test('nothing is left behind: at the end, when the executor is killed, and when 
 	await one.said(/up/)
 	assert.equal(links(on).length, 1)
 	assert.equal(tables(on).length, 1)
+	process.kill(netd(one.dir), 'SIGTERM')	/* a service that stops: it is the last to end, and cleans up */
 	one.child.kill('SIGKILL')
 	await until(() => links(on).length === 0 && tables(on).length === 0)
 	await one.done
