@@ -434,12 +434,26 @@ net_configured(const char *dir)
 		.api = *conf.functions_endpoint != '\0' ? conf.functions_endpoint : api};
 }
 
+/* One whole network, tried. */
+static err_t
+net_try(struct ctx *cx)
+{
+	struct net *n;
+
+	TRY(net_begin(cx));
+	TRY(net_open(cx, &n));
+	net_free(&n);
+	return OK;
+}
+
 const char *
 net_setup(struct ctx *cx, const struct net_settings *s, const char **why_out)
 {
 	*why_out = net_args(s);
-	if (*why_out == NULL && net_begin(cx) != OK)
-		*why_out = cx->detail;
+	if (*why_out == NULL && net_try(cx) != OK) {
+		*why_out = arena_printf(cx->arena, "%s", cx->detail != NULL ? cx->detail : "");
+		net_fini();
+	}
 	if (*why_out != NULL) {
 		net.program = NULL;
 		return NULL;

@@ -207,7 +207,7 @@ test('what a run has begun ends with it', { skip: process.getuid() !== 0 && 'wit
 })
 
 test('as a user without rights it serves as well', { skip: process.getuid() !== 0 && 'we have none' }, async () => {
-	const y = await start({ executor_accept: 'memory,processes,processors,identity,network', executor_network_way: 'none' }, { user: 65534 })
+	const y = await start({ executor_accept: 'memory,processes,processors,identity,network' }, { user: 65534 })	/* with a network, if this user can make one */
 	assert.equal(y.why, '')
 	const b = await y.build({ 'index.js': 'module.exports = async (req, res) => { console.log("out"); res.send(req.payload) }' })
 	assert.deepEqual([b.ok, b.why], [true, ''])
