@@ -92,7 +92,7 @@ enum exec_why { EXEC_DONE, EXEC_FAILED, EXEC_TIMED_OUT, EXEC_MEMORY, EXEC_DIED, 
 
 struct exec_ran {		/* in the arena of cx */
 	enum exec_why why;
-	const char *reason;		/* not done: for people ("exit code 7", …); also at the end of errors */
+	const char *reason;		/* not done: for people ("exit code 7", …); also at the end of errors, but of EXEC_FAILED and EXEC_NO_ENTRYPOINT, where these say it */
 	int status;			/* of the answer; 500 when there is none */
 	const struct exec_header *headers;
 	int n_headers;

@@ -19,7 +19,7 @@
 #include "exec_priv.h"
 #include "io/http.h"
 
-enum { CODE_MAGIC = 0x636f6465, EXPECTED_MS = 20 * 1000, UNPACK_MS = 60 * 1000, SAID_MAX = 2000, BAD_MS = 5000, SIGPIPE_STATUS = 141, WARNING = 2 };
+enum { CODE_MAGIC = 0x636f6465, EXPECTED_MS = 20 * 1000, UNPACK_MS = 60 * 1000, SAID_MAX = 2000, BAD_MS = 5000, SETTLED_MS = 1000, SIGPIPE_STATUS = 141, WARNING = 2 };
 #define MIB (INT64_C(1024) * 1024)
 
 static const char *place;		/* its directories */
@@ -195,7 +195,15 @@ code_forget(struct code *c)
 	free(c->key);
 	free(c->dir);
 	free(c->why);
+	free(c->owner);
 	free(c);
+}
+
+/* Nobody has it, nor is about to: who waited for it has long gone on. */
+static bool
+code_free(const struct code *c)
+{
+	return c->users == 0 && (c->state == CODE_READY || c->state == CODE_BAD) && c->waiting.first == NULL && loop_now() - c->since > SETTLED_MS;
 }
 
 struct oldest {
@@ -209,7 +217,7 @@ code_older(struct str key, void *value, void *arg)
 	struct oldest *o = arg;
 
 	(void)key;
-	if (c->users == 0 && (c->state == CODE_READY || c->state == CODE_BAD) && c->waiting.first == NULL && (o->code == NULL || c->used < o->code->used))
+	if (code_free(c) && (o->code == NULL || c->used < o->code->used))
 		o->code = c;
 	return true;
 }
@@ -264,6 +272,51 @@ code_use(struct code *c, int n)
 	assert(c->magic == CODE_MAGIC && (n > 0 || c->users >= (unsigned)-n));
 	c->users = (unsigned)((int)c->users + n);
 	c->used = loop_now();
+	if (c->users == 0 && c->doomed)
+		code_forget(c);
+}
+
+void
+code_own(struct code *c, const char *project, const char *function, const char *deployment)
+{
+	if (c->owner == NULL && asprintf(&c->owner, "%s/%s/%s", project, function, deployment) < 0)
+		abort();
+}
+
+struct retired {
+	char prefix[256];		/* "project/function/", "project/function/deployment" */
+	bool whole;			/* the owner is that */
+	struct code *found;
+};
+
+static bool
+code_retired(struct str key, void *value, void *arg)
+{
+	struct code *c = value;
+	struct retired *r = arg;
+
+	(void)key;
+	if (c->doomed || c->owner == NULL || (r->whole ? strcmp(c->owner, r->prefix) != 0 : strncmp(c->owner, r->prefix, strlen(r->prefix)) != 0))
+		return true;
+	r->found = c;
+	return false;
+}
+
+void
+code_retire(const char *project, const char *function, const char *deployment)
+{
+	struct retired r = {.whole = deployment[0] != '\0'};
+
+	snprintf(r.prefix, sizeof r.prefix, "%s/%s/%s", project, function, deployment);
+	do {
+		r.found = NULL;
+		map_each(codes, code_retired, &r);
+		if (r.found == NULL)
+			return;
+		r.found->doomed = true;
+		if (code_free(r.found))
+			code_forget(r.found);
+	} while (true);
 }
 
 err_t
@@ -292,8 +345,8 @@ code_unpack_fiber(struct ctx *cx, void *arg)
 	free(c->why);
 	c->why = why != NULL ? mem_strdup(why) : NULL;
 	code_move(c, why == NULL ? CODE_READY : CODE_BAD);
-	code_use(c, -1);
 	code_make_room(c);
+	code_use(c, -1);
 }
 
 err_t

@@ -64,6 +64,8 @@ struct code {
 	char *key;			/* "project/id" */
 	char *dir;			/* what is in it is /code; its user is nobody's */
 	char *why;			/* CODE_BAD */
+	char *owner;			/* "project/function/deployment" of who ran it first; NULL: nobody has */
+	bool doomed;			/* it goes with its last user */
 	int64_t bytes;
 	uint64_t since, used;		/* loop time: in this state, last used */
 	unsigned users;			/* functions that have it */
@@ -75,7 +77,9 @@ struct code *code_get(struct ctx *cx, const char *key);
 /* Awaits the archive of the message. *why_out: it cannot be taken. */
 err_t code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_out) MUST_CHECK;
 err_t code_wait(struct ctx *cx, struct code *c) MUST_CHECK;	/* awaits that it is unpacked, or bad */
-void code_use(struct code *c, int n);		/* so many users more, or less */
+void code_use(struct code *c, int n);		/* so many users more, or less; with the last one a doomed one goes */
+void code_own(struct code *c, const char *project, const char *function, const char *deployment);
+void code_retire(const char *project, const char *function, const char *deployment);	/* deployment "": all of the function; those in use go when they are not */
 /* Awaits a file with the rest of a message's body, at most `most` bytes. */
 err_t code_receive(struct ctx *cx, struct http_msg *m, const char *path, int64_t most, const char **why_out) MUST_CHECK;
 /* Awaits. Unpacks `archive` into the directory `to`, as the user `uid` when we are root. *why_out: what is wrong with it, NULL: nothing. */

@@ -132,6 +132,7 @@ function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, 
 		map_del(functions, str_c(key));
 		f = NULL;
 	}
+	code_own(c, q->project, q->run.f.function, q->run.f.deployment);
 	if (f == NULL) {
 		f = function_new(q, r, c);
 		map_each(functions, function_former, f);
@@ -315,6 +316,7 @@ function_retire(const char *project, const char *function, const char *deploymen
 
 	if (functions != NULL)
 		map_each(functions, function_retire_one, &r);
+	code_retire(project, function, deployment);
 }
 
 static bool

@@ -79,6 +79,15 @@ test('a process is kept; with another revision the old one is not asked any more
 	assert.equal((await f({ variables: { W: '2' }, revision: '2' })).cold, true)
 })
 
+test('what is retired is forgotten, with what was unpacked', async () => {
+	const f = x.function('module.exports = async (req, res) => res.send("x")', { name: 'retired' }), codes = () => fs.readdirSync(x.place).filter((d) => /^code-\d+$/.test(d)).length
+	const before = codes()
+	await f()
+	assert.equal(codes(), before + 1)
+	await until(async () => { await x.retire({ function: 'retired' }); return codes() === before }, 'its code')
+	assert.deepEqual([(await f()).text, codes()], ['x', before + 1])
+})
+
 test('the first 30 calls in one moment, and 24 that overlap: each its own answer and output', async () => {
 	const f = x.function('module.exports = async (req, res) => { console.log(req.payload); await new Promise((ok) => setTimeout(ok, 20)); console.log(req.payload); res.send(req.payload) }')
 	const all = await Promise.all(Array.from({ length: 30 }, (_, i) => f({ data: `${i}` })))
