@@ -1,7 +1,7 @@
 /* Runs: what a function gets, what of it comes back, and what is told when it does not end well. The real executor and the real interpreters. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import test from 'node:test'
 import { net, start, until } from './executor.mjs'
@@ -236,4 +236,13 @@ test('from another machine it is asked with a key made from the master key', asy
 	assert.equal(y.announced().find(([n]) => n === 'address')[1].toString(), `127.0.0.1:${port}`)
 	const ask = (authorization) => fetch(`http://127.0.0.1:${port}/retire`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
 	assert.deepEqual([await ask(), await ask(`Bearer ${'0'.repeat(64)}`), await ask(`Bearer ${key}`)], [401, 401, 204])
+})
+
+test('what was unpacked has a bound: who was used longest ago goes, and is brought again', async () => {
+	const y = await start({ executor_code_max: '1m', functions_idle: '1s' }), codes = () => fs.readdirSync(y.place).filter((d) => /^code-\d+$/.test(d)).length
+	const make = () => y.function({ 'index.js': 'module.exports = async (req, res) => res.send("x")', data: randomBytes(600 << 10) }), first = make()
+	let made = 1
+	assert.equal((await first()).text, 'x')
+	await until(async () => { made++; assert.equal((await make()()).text, 'x'); return codes() < made - 1 }, 'the first ones gone')
+	assert.equal((await first()).text, 'x')
 })
