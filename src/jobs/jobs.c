@@ -16,8 +16,9 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "jobs/jobs.h"
+#include "model/usage.h"
 
-enum { RETRY_MAX = 3600 * 1000, AGAIN = 500, LATER_MS = 1000, RUN_MAGIC = 0x72756e6a, JOB_ID_MAX = 128 };
+enum { RETRY_MAX = 3600 * 1000, AGAIN = 500, LATER_MS = 1000, RUN_MAGIC = 0x72756e6a, WRITTEN_MS = 20, JOB_ID_MAX = 128 };
 
 struct jobs_state jobs;
 
@@ -336,11 +337,24 @@ jobs_start(const struct jobs_setup *s)
 	fib_spawn_new("jobs-upkeep", 0, upkeep_fiber, NULL);
 }
 
+/* What jobs have counted is written last; jobs_leave does not wait for it. */
+static void
+jobs_stop_when_written(void *arg)
+{
+	(void)arg;
+	if (usage_writing())
+		(void)loop_after(WRITTEN_MS, jobs_stop_when_written, NULL);
+	else
+		loop_stop();
+}
+
 void
 jobs_fiber_ended(void)
 {
-	if (jobs.stopping && jobs.fibers == 0 && jobs.n_runs == 0)
-		loop_stop();
+	if (!jobs.stopping || jobs.fibers > 0 || jobs.n_runs > 0)
+		return;
+	usage_drain();
+	jobs_stop_when_written(NULL);
 }
 
 static void

@@ -12,8 +12,6 @@
 #include "svc/teams/team.h"
 #include "svc/users/user.h"
 
-enum { WORK_MS = 30000 };
-
 static int
 admin_refuse(const char *what, const char *value)
 {
@@ -24,13 +22,19 @@ admin_refuse(const char *what, const char *value)
 int
 admin_work(struct args *a, err_t (*fn)(struct ctx *cx, void *arg))
 {
+	return admin_work_for(a, fn, ADMIN_WORK_MS);
+}
+
+int
+admin_work_for(struct args *a, err_t (*fn)(struct ctx *cx, void *arg), uint64_t ms)
+{
 	struct place p;
 	char why[1024];
 	err_t e;
 
 	if (!place_find(&p) || !place_served(&p) || !place_settings(&p, a, false) || !args_conf(a, false))
 		return 1;
-	e = with_loop(fn, a, WORK_MS, why, sizeof why);
+	e = with_loop(fn, a, ms, why, sizeof why);
 	if (e == OK)
 		return 0;
 	fprintf(stderr, "badal: %s\n", why);

@@ -9,6 +9,7 @@ badal_SOURCES += src/main/embed_postgres.c
 badal_SOURCES += src/main/embed_redis.c
 badal_SOURCES += src/main/embed_roles.c
 badal_SOURCES += src/main/launch.c
+badal_SOURCES += src/main/function.c
 badal_SOURCES += src/main/init.c
 badal_SOURCES += src/main/main_priv.h
 badal_SOURCES += src/main/manual.c

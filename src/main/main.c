@@ -84,6 +84,12 @@ static const struct option webhook_replay_options[] = {
     {"delivery", "ID", "Delivery; when absent all that were not delivered in the end.", false, "replayWebhook", "deliveryId"},
     {0}};
 
+static const struct option function_logs_options[] = {
+    OF_PROJECT,
+    {"id", "ID", "Function.", true},
+    {"follow", NULL, "Go on with what ends from now on.", false},
+    {0}};
+
 static const struct option storage_check_options[] = {
     {"deep", NULL, "Read all bytes, and compare their sums.", false},
     {"claim", NULL, "The storage is this database's from now on: after it was restored into another PostgreSQL.", false},
@@ -119,6 +125,7 @@ const struct verb verbs[] = {
     {"key", "list", key_list_run, in_project_options, "List API keys: id, name, end, scopes.", "projects"},
     {"key", "delete", key_delete_run, key_delete_options, "Delete an API key.", "projects"},
     {"key", "rotate-master", key_rotate_run, no_options, "Make a new master key and seal everything in the database anew, while servers run or not; when it was stopped, it goes on."},
+    {"function", "logs", function_logs_run, function_logs_options, "Print what the last hundred executions of a function wrote: a line of each (when it ended, id, trigger, how, status, duration), output indented, errors behind \"!\".", "projects"},
     {"webhook", "list", webhook_list_run, in_project_options, "List webhooks: id, name, on or off, failed tries since the last success, address, why the last try failed.", "projects"},
     {"webhook", "log", webhook_log_run, webhook_options, "List what was delivered to a webhook, or was not, the newest first: id, time, event, how it ended, tries, status, duration, why.", "projects"},
     {"webhook", "replay", webhook_replay_run, webhook_replay_options, "Deliver again: one delivery, or all that were given up or came while the webhook was off; prints how many.", "projects"},

@@ -200,6 +200,7 @@ int user_delete_run(struct args *a);
 int project_delete_run(struct args *a);
 int platform_delete_run(struct args *a);
 int key_delete_run(struct args *a);
+int function_logs_run(struct args *a);
 int webhook_list_run(struct args *a);
 int webhook_log_run(struct args *a);
 int webhook_replay_run(struct args *a);
@@ -212,7 +213,9 @@ const char *ask_line(const char *prompt);	/* NULL: nobody is there to answer. St
 struct project;
 struct user;
 /* Finds the servers, runs fn there, and says why when it fails. The status of the program. */
+enum { ADMIN_WORK_MS = 30000 };
 int admin_work(struct args *a, err_t (*fn)(struct ctx *cx, void *arg));
+int admin_work_for(struct args *a, err_t (*fn)(struct ctx *cx, void *arg), uint64_t ms);	/* 0: as long as it takes */
 err_t admin_space(struct ctx *cx, const char *id, struct project **out) MUST_CHECK;	/* awaits; id NULL: the console's */
 err_t admin_project(struct ctx *cx, const char *id, struct project **out) MUST_CHECK;	/* awaits; its settings only */
 err_t admin_owner(struct ctx *cx, const struct project *console, const char *email, struct user **out) MUST_CHECK;	/* awaits; email NULL: the only user */

@@ -67,6 +67,7 @@ const sayers = {
 	'src/main/main.c': 'their options are parameters of these services',
 	'src/main/settings.c': 'which providers of short messages a setting may name',
 	'src/model/identity.c': '"account" is also the model of the caller\'s own user',
+	'src/main/function.c': 'and of what functions wrote',
 	'src/main/webhook.c': 'verbs of the shell tell of deliveries',
 	'src/model/project_cache.c': 'webhooks are also rows that belong to a project',
 	'src/model/project_shape.c': 'and a member of its model',

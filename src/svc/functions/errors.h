@@ -6,6 +6,8 @@ ERR(DEPLOYMENT_NOT_FOUND, 404, "deployment_not_found", "No deployment of the fun
 ERR(BUILD_NOT_FOUND, 404, "build_not_found", "No build has this id.")
 ERR(BUILD_NOT_READY, 400, "build_not_ready", "The deployment is not built.")
 ERR(BUILD_IN_PROGRESS, 400, "build_in_progress", "Build not failed")
+ERR(FUNCTION_SYNCHRONOUS_TIMEOUT, 408, "function_synchronous_timeout", "The function took longer than anybody waits for it: run it in the background.")
+ERR(EXECUTION_IN_PROGRESS, 400, "execution_in_progress", "The execution waits or runs: it can be deleted when it has ended.")
 ERR(EXECUTION_NOT_FOUND, 404, "execution_not_found", "No execution has this id.")
 ERR(VARIABLE_NOT_FOUND, 404, "variable_not_found", "No variable of the function has this id.")
 ERR(VARIABLE_ALREADY_EXISTS, 409, "variable_already_exists", "The function has a variable with this key already.")

@@ -178,7 +178,7 @@ err_t
 runnable_check(struct ctx *cx, const struct runnable *r)
 {
 	if (r->d == NULL)
-		return fail_msg(cx, ERR_DEPLOYMENT_NOT_FOUND, "The function has no active deployment: create one, and activate it.");
+		return fail_msg(cx, ERR_DEPLOYMENT_NOT_FOUND, "Deployment not found. Create a deployment before trying to execute a function");
 	if (strcmp(r->d->status, deployment_states[DEPLOYMENT_READY]) != 0)
 		return fail(cx, ERR_BUILD_NOT_READY, "deployment=%s status=%s", r->d->id, r->d->status);
 	return OK;

@@ -1,20 +1,21 @@
 /* The functions service: functions, variables, deployments. */
-#include "functions_priv.h"
+#include "execution.h"
 #include "gate/gate.h"
 #include "model/job.h"
 #include "model/service.h"
 
 extern const struct routes function_routes;
-extern const struct routes deployment_routes;
+extern const struct routes deployment_routes, execution_routes;
 extern const struct shape runtime_shape, functions_usage_shape;
 
 static const struct routes *const routes[] = {
 	&function_routes,
 	&deployment_routes,
+	&execution_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&function_shape, &runtime_shape, &deployment_shape, &variable_shape, &functions_usage_shape, NULL};
+static const struct shape *const shapes[] = {&function_shape, &runtime_shape, &deployment_shape, &variable_shape, &execution_shape, &execution_later_shape, &execution_header_shape, &functions_usage_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"execution.read", "ua", 21},
@@ -37,6 +38,9 @@ static const char *const acted_on[] = {"executions", "functions", NULL};
 static const struct made_id made_ids[] = {{"/v1/functions", "functionId"}, {0}};
 
 static const struct older older[] = {
+	{FORMAT_15, "execution", "stdout", NULL},
+	{FORMAT_15, "execution", "duration", "time"},
+	{FORMAT_13, "execution", "response", "stdout"},
 	{FORMAT_15, "function", "enabled", "status"},
 	{FORMAT_12, "function", "deployment", "tag"},
 	{0},
@@ -44,10 +48,15 @@ static const struct older older[] = {
 
 static const struct job_kind jobs[] = {
 	{BUILD, functions_build, BUILD_RETRIES, 4, JOB_MINUTES(24 * 60 + 10), 2, "Builds deployments of functions."},
+	{FUNCTIONS, functions_work, 8, 500, JOB_MINUTES(24 * 60 + 10), 8, "Runs what waits for one function.", true},
+	{EXECUTE, execute_work, 30, 32, JOB_MINUTES(1), 4, "Puts an execution to the others that wait for its function."},
 	{FUNCTION_DELETE, functions_delete, 30, 2, JOB_MINUTES(60), 1, "Removes what deleted functions and deployments leave."},
 	{0},
 };
 static const struct job_task tasks[] = {
+	{"schedule", 1000, functions_schedule},
+	{"executions-care", 5000, executions_care},
+	{"executions-sweep", 10 * 60 * 1000, executions_sweep},
 	{"functions-expire", 10 * 60 * 1000, functions_expire},
 	{"functions-orphans", 24 * 3600 * 1000, functions_find_orphans},
 	{0},
@@ -77,6 +86,7 @@ const struct service functions_service = {
 	.secrets = secrets,
 	.acted_on = acted_on,
 	.made_ids = made_ids,
+	.hears = &functions_hears,
 	.older = older,
 	.blobs = books,
 	.jobs = jobs,
