@@ -4,6 +4,7 @@
  * node net_world.mjs here|there: the servers of one of them; they say "up". */
 import { execFileSync, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
+import fs from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +16,7 @@ export const ip = (...args) => execFileSync('ip', args, { encoding: 'utf8' })
 /* Makes both; `v6` false: this machine has no way to the Internet by IPv6. Returns { run, stop }: run(argv, options) spawns in "here". */
 export async function world(name, { v6 = true } = {}) {
 	const h = `${name}h`, t = `${name}t`, servers = []
+	for (const [old, pid] of ip('netns', 'list').matchAll(/^b[tu](\d+)[ht]\b/gm)) if (!fs.existsSync(`/proc/${pid}`)) try { ip('netns', 'delete', old) } catch { /* another test has */ }
 	for (const ns of [h, t]) {
 		ip('netns', 'add', ns)
 		ip('-n', ns, 'link', 'set', 'lo', 'up')
@@ -32,7 +34,7 @@ export async function world(name, { v6 = true } = {}) {
 	for (const a of [there.v6, ...there.private6]) ip('-n', t, 'address', 'add', `${a}/128`, 'dev', 'lo', 'nodad')
 	const run = (ns, argv, options = {}) => spawn('ip', ['netns', 'exec', ns, ...argv], options)
 	for (const [ns, side] of [[h, 'here'], [t, 'there']]) {
-		const server = run(ns, [process.execPath, fileURLToPath(import.meta.url), side], { stdio: ['ignore', 'pipe', 'inherit'] })
+		const server = run(ns, [process.execPath, fileURLToPath(import.meta.url), side], { stdio: ['pipe', 'pipe', 'inherit'] })
 		servers.push(server)
 		await new Promise((ok, no) => { server.stdout.once('data', ok); server.once('exit', () => no(new Error(`the servers of ${side} have ended`))) })
 	}
@@ -67,6 +69,7 @@ async function serve(side) {
 	if (side === 'here') await Promise.all([tcp(5432, '::'), tcp(6379, '::'), tcp(5433, '127.0.0.1'), ...[here.v4, here.other, '127.0.0.1'].map((a) => udp(5000, a)), udp(5001, here.v6, 'udp6'), dns('127.0.0.53'),
 		...[['127.0.0.1', 8080], ['0.0.0.0', 8081]].map(([host, port]) => new Promise((ok) => http.createServer((q, a) => a.end(`${q.method} ${q.url} from ${q.socket.remoteAddress}`)).listen(port, host, ok)))])
 	else await Promise.all([tcp(80, '::'), tcp(22, '::'), ...[there.v4, ...there.private].map((a) => udp(5000, a)), ...[there.v6, ...there.private6].map((a) => udp(5001, a, 'udp6'))])
+	process.stdin.resume().on('end', () => process.exit())	/* whoever has started us is gone */
 	console.log('up')
 }
 if (process.argv[1] === fileURLToPath(import.meta.url)) await serve(process.argv[2])
