@@ -19,7 +19,7 @@ enum { BUILD_MAGIC = 0x6275696c, PACK_MS = 300 * 1000, LOOK_MS = 1000, WAITING_M
 #define MIB (INT64_C(1024) * 1024)
 
 static const char *place;
-static unsigned n_builds;
+static unsigned n_builds;	/* that are worked on, not those that wait for it */
 static struct waiters turn;
 
 void
@@ -354,23 +354,34 @@ build_receive(struct build *b, struct str begin, const char **why_out)
 }
 
 static err_t
-build_work(struct build *b, struct str begin)
+build_in_turn(struct build *b)
 {
-	const char *why = "the executor cannot write";
-
-	if (!tree_make(b->dir, 0) || !tree_make(arena_printf(b->cx->arena, "%s/code", b->dir), b->uid) || !tree_make(arena_printf(b->cx->arena, "%s/out", b->dir), b->uid))
-		return fail(b->cx, ERR_EXEC, "%s", why);
-	TRY(build_receive(b, begin, &why));
-	if (why != NULL)
-		return fail(b->cx, ERR_EXEC, "%s", why);
-	while (n_builds > (uint64_t)conf.functions_builds_max)
-		TRY(waiters_wait(b->cx, &turn, 0));
 	http_begin(b->m, 200, NULL, 0, -1);
 	b->began = loop_now();
 	TRY(build_steps(b));
 	TRY(build_answer(b));
 	http_end(b->m);
 	return OK;
+}
+
+static err_t
+build_work(struct build *b, struct str begin)
+{
+	const char *why = "the executor cannot write";
+	err_t e;
+
+	if (!tree_make(b->dir, 0) || !tree_make(arena_printf(b->cx->arena, "%s/code", b->dir), b->uid) || !tree_make(arena_printf(b->cx->arena, "%s/out", b->dir), b->uid))
+		return fail(b->cx, ERR_EXEC, "%s", why);
+	TRY(build_receive(b, begin, &why));
+	if (why != NULL)
+		return fail(b->cx, ERR_EXEC, "%s", why);
+	while (n_builds >= (uint64_t)conf.functions_builds_max)
+		TRY(waiters_wait(b->cx, &turn, 0));
+	n_builds++;
+	e = build_in_turn(b);
+	n_builds--;
+	waiters_wake(&turn);
+	return e;
 }
 
 void
@@ -383,10 +394,7 @@ build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, 
 	b.dir = arena_printf(cx->arena, "%s/build-%u", place, number++);
 	buf_init(&b.out, NULL, 4096);
 	buf_init(&b.err, NULL, 4096);
-	n_builds++;
 	e = b.runtime != NULL ? build_work(&b, archive_begin) : fail(cx, ERR_EXEC, "the runtime is not installed here");
-	n_builds--;
-	waiters_wake(&turn);
 	if (e != OK && e != ERR_CANCELLED) {
 		log_warn(cx, "a build was not done", "reason=\"%s\"", cx->detail != NULL ? cx->detail : err_info(e)->message);
 		if (!http_begun(m))
