@@ -56,7 +56,7 @@ find_unbroken(struct db_tx *tx, const struct project *p, const struct part_table
 
 	TRY(tx_query(tx, &r,
 	    arena_printf(a, "WITH RECURSIVE w(at) AS (SELECT $2::bigint UNION ALL SELECT p.start + p.size FROM w JOIN %s.%s p ON p.%s = $1::bigint "
-	    "AND p.start = w.at) SELECT max(at) FROM w", p->schema, t->table, t->of),
+	    "AND p.start = w.at AND p.size > 0) SELECT max(at) FROM w", p->schema, t->table, t->of),
 	    DB(pg_i64(a, row->internal), pg_i64(a, row->unbroken))));
 	row->unbroken = db_i64(r, 0, 0);
 	return OK;
