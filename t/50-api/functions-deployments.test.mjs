@@ -1,11 +1,12 @@
 /* Deployments: archives whole and in parts, what is refused, builds, which one is the active one, and what becomes of their bytes. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { form, part } from '../lib/form.mjs'
 import { receiver } from '../lib/receiver.mjs'
-import { server, unique, until } from '../lib/server.mjs'
+import { children, server, unique, until } from '../lib/server.mjs'
 import { archive } from '../lib/tar.mjs'
 import { channels, listen } from '../lib/ws.mjs'
 import { fails, isTime, keysOf } from './lib.mjs'
@@ -18,8 +19,7 @@ let s, p, runtime
 before(async () => {
 	s = await server({ own: true, conf: { roles: 'web,relay,jobs,executor', functions_size_limit: 20000, usage_interval: '100ms', webhook_private: 'on' } })
 	p = await s.project()
-	runtime = (await p.ok('GET', '/functions/runtimes')).runtimes.find((r) => /^node/.test(r.$id))?.$id
-	assert.ok(runtime, 'this server has no runtime for node')
+	runtime = await until('a runtime for node', async () => (await p.ok('GET', '/functions/runtimes')).runtimes.find((r) => /^node/.test(r.$id))?.$id)
 })
 after(() => s?.stop())
 
@@ -185,6 +185,60 @@ describe('which one is run', () => {
 		const later_ = await until('another try ends', async () => { const d = await listed(f, bad.$id); return d.status === 'failed' && d.$updatedAt > now.$updatedAt && d })
 		assert.equal(later_.buildId, now.buildId)
 	})
+})
+
+/* npm runs the scripts of the package that it installs, and shows what they say. */
+const npm = spawnSync('npm', ['--version']).status === 0
+const slow = (script) => archive({ 'index.js': 'module.exports = (req, res) => res.send("slow")\n', '.npmrc': 'foreground-scripts=true\n', 'package.json': JSON.stringify({ name: 'slow', version: '1.0.0', scripts: { preinstall: script } }) })
+const waits = slow('echo it has begun; sleep 5; echo it goes on')
+
+describe('builds that take long', { skip: !npm && 'npm is not there', concurrency: 3 }, () => {
+	test('the newer one stays, whichever is built last; what is said can be read meanwhile', async () => {
+		const f = await make(), older = await deploy(f, waits, { activate: true })
+		await until('its output', async () => { const d = await listed(f, older.$id); return d.status === 'building' && d.buildStdout.includes('it has begun') })
+		const newer = await deploy(f, code, { activate: true }), b = await built(f, newer)
+		assert.equal(await active(f), newer.$id)
+		const a = await built(f, older)
+		assert.deepEqual([a.status, b.status], ['ready', 'ready'])
+		assert.match(a.buildStdout, /it has begun[^]*it goes on/)
+		assert.equal(await active(f), newer.$id)
+	})
+
+	test('one that is chosen by hand meanwhile stays', async () => {
+		const f = await make(), chosen = await deploy(f)
+		await built(f, chosen)
+		const other = await deploy(f, waits, { activate: true })
+		await until('its build', async () => (await listed(f, other.$id)).status === 'building')
+		await p.ok('PATCH', `/functions/${f.$id}/deployments/${chosen.$id}`)
+		assert.equal((await built(f, other)).status, 'ready')
+		assert.equal(await active(f), chosen.$id)
+	})
+
+	test('the newer one cannot be built: then it is the older', async () => {
+		const f = await make(), older = await deploy(f, waits, { activate: true }), newer = await deploy(f, Buffer.from('no archive'), { activate: true })
+		assert.equal((await built(f, newer)).status, 'failed')
+		assert.equal((await built(f, older)).status, 'ready')
+		assert.equal(await active(f), older.$id)
+	})
+})
+
+test('an executor that dies in the middle of a build: it is built again', { skip: !npm && 'npm is not there' }, async () => {
+	const f = await make(), d = await deploy(f, waits, { activate: true })
+	await until('its output', async () => (await listed(f, d.$id)).buildStdout.includes('it has begun'))
+	for (const pid of children(s, 'badal-executor')) process.kill(pid, 'SIGKILL')
+	assert.equal((await built(f, d)).status, 'ready')
+	assert.equal(await active(f), d.$id)
+})
+
+test('what is wrong with an archive is said', async () => {
+	const f = await make(), handler = 'module.exports = () => {}\n'
+	for (const [file, words] of [[archive({ 'other.js': handler }), /index\.js/], [archive({ 'index.js': { type: '5', mode: 0o755 }, 'index.js/a.js': handler }), /index\.js/], [archive({}), /index\.js|empty/i],
+		[archive({ 'index.js': handler }).subarray(0, 60), /./], [Buffer.alloc(0), /./], [Buffer.from('PK\x03\x04 a zip'), /./]]) {
+		const now = await built(f, await deploy(f, file, { activate: true }))
+		assert.equal(now.status, 'failed')
+		assert.match(now.buildStderr, words)
+	}
+	assert.equal(await active(f), '')
 })
 
 test('events: one for a deployment, when it is whole; the build on the way', async (t) => {

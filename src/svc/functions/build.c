@@ -10,7 +10,7 @@
 #include "model/job.h"
 #include "model/usage.h"
 
-enum { TELL_MS = 1000, OUTPUT_CHARS = 1000000 };
+enum { TELL_MS = 1000, TELL_BURST = 5, OUTPUT_CHARS = 1000000 };
 
 struct build {
 	struct project *p;
@@ -18,7 +18,7 @@ struct build {
 	struct deployment d;
 	int64_t try;
 	struct buf out, err;	/* that came and is not in the row */
-	uint64_t told;
+	uint64_t told;		/* loop time from which it may be told, in steps of TELL_MS; TELL_BURST of them may be saved */
 };
 
 static err_t
@@ -153,7 +153,20 @@ keep_output(struct ctx *cx, const struct build *b)
 	    pg_time(cx->arena, time_now_ms())));
 }
 
-/* In memory of its own, now and then; what is lost here comes with the end. */
+static bool
+may_tell(struct build *b)
+{
+	uint64_t now = loop_now();
+
+	if (b->told + TELL_BURST * TELL_MS < now)
+		b->told = now - TELL_BURST * TELL_MS;
+	if (b->told + TELL_MS > now)
+		return false;
+	b->told += TELL_MS;
+	return true;
+}
+
+/* In memory of its own, a few pieces at once and then one in a second; what is lost here comes with the end. */
 static void
 build_told(struct ctx *cx, struct str out, struct str err, void *arg)
 {
@@ -162,9 +175,8 @@ build_told(struct ctx *cx, struct str out, struct str err, void *arg)
 
 	buf_str(&b->out, out);
 	buf_str(&b->err, err);
-	if (loop_now() - b->told < TELL_MS)
+	if (!may_tell(b))
 		return;
-	b->told = loop_now();
 	ctx_init_part(&part, cx);
 	if (keep_output(&part, b) != OK)
 		log_info(&part, "the output of a build comes later", "deployment=%s detail=%s", b->d.id, part.detail ? part.detail : "");
@@ -185,7 +197,6 @@ run_build(struct ctx *cx, struct build *b, struct exec_built *built)
 	f.code = (struct exec_code){.at = {b->p, deployment_waste.kind, b->d.owner}, .size = (uint64_t)b->d.size, .id = b->d.id};
 	TRY(parts_load(cx, b->p, &deployment_part_table, b->d.internal, DEPLOYMENT_BIND, &f.code.parts, &n));
 	f.code.n_parts = n;
-	b->told = loop_now();
 	return exec_build(cx, &f, &result, "build", build_told, b, built);
 }
 

@@ -189,10 +189,12 @@ static err_t
 store_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *function, const struct archive_in *in, struct deployment *d,
     bool *repeated_out)
 {
+	bool whole = in->part.blob->size == in->part.total;
 	struct ctx *cx = tx_ctx(tx);
 	struct function f;
 	err_t e = OK;
 
+	*repeated_out = false;
 	TRY(record_lock(tx, p, &function_record, rows_id(function), &f));
 	if (in->id != NULL)
 		e = record_lock(tx, p, &deployment_record, deployment_rows(cx, &f, in->id), d);
@@ -201,11 +203,15 @@ store_tx(struct db_tx *tx, const struct project *p, const char *actor, const cha
 	if (in->id == NULL || e != OK) {
 		*d = deployment_new(cx, &f, in);
 		TRY(record_insert(tx, p, &deployment_record, d));
-		TRY(part_take(tx, p, &deployment_part_table, &in->part, true, &d->parted, repeated_out));
+		if (whole)
+			part_insert(tx, p, &deployment_part_table, d->internal, &in->part);
+		else
+			TRY(part_take(tx, p, &deployment_part_table, &in->part, true, &d->parted, repeated_out));
 	} else {
 		TRY(part_take(tx, p, &deployment_part_table, &in->part, false, &d->parted, repeated_out));
 	}
-	return *repeated_out || d->received < d->size ? OK : deployment_complete(tx, p, actor, &f, d);
+	whole = whole || d->received == d->size;
+	return *repeated_out || !whole ? OK : deployment_complete(tx, p, actor, &f, d);
 }
 
 err_t
