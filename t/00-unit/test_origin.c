@@ -366,3 +366,24 @@ Test(origin, suffixes)
 		cr_assert(r.n == strlen(rows[i].registrable) && memcmp(r.p ? r.p : "", rows[i].registrable, r.n) == 0, "%s", rows[i].host);
 	}
 }
+
+/* Calls from sandboxes on this machine come from an address of its loopback, and are no one's of this machine. */
+Test(origin, sandboxes_are_strangers)
+{
+	static const struct { const char *peer; bool local; } rows[] = {
+		{"127.0.0.1", true}, {"::ffff:127.0.0.1", true}, {"127.65.255.255", true}, {"127.67.0.0", true}, {"127.66.0.0", false}, {"127.66.3.4", false},
+		{"::ffff:127.66.255.255", false}, {"203.0.113.1", false},
+	};
+	struct arena *a = arena_new();
+
+	conf.trust_proxy = "private";
+	conf.domain = "localhost";
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct http_msg m = {.arena = a, .peer = rows[i].peer, .version = 11};
+
+		m.hdr[HDR_HOST] = STR("localhost");
+		cr_assert_eq(request_is_local(&m), rows[i].local, "%s", rows[i].peer);
+		cr_assert_eq(request_is_owners(&m), rows[i].local, "%s", rows[i].peer);
+	}
+	arena_free(&a);
+}
