@@ -1,6 +1,7 @@
 /* Storage, each figure as a ratio to a floor of the same run: uploads against cat and a hash, downloads against nginx, small files against GET /v1/account, other
  * requests beside many uploads, and memory: of transfers under way, and at rest.
- * node t/bench/storage.mjs [upload download small beside flight rest]        needs curl, wrk and nginx (found at run time) */
+ * node t/bench/storage.mjs [upload download small beside flight rest]        needs curl, wrk and nginx (found at run time)
+ * Where others use the machine, times (beside) say what it does, and not the server; as root: setsid sh -c 'echo -12 >/proc/self/autogroup; node t/bench/storage.mjs beside' */
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
