@@ -29,7 +29,7 @@ const answer = (e) => JSON.parse(e.response)
 let s, p, f, alice, bob
 
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor' } })
+	s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', functions_sync_timeout: '3s' } })
 	p = await s.project({ name: 'Runs' })
 	alice = await p.user({ name: 'Alice' })
 	bob = await p.user({ name: 'Bob' })
@@ -136,6 +136,16 @@ describe('the later form', () => {
 		isTime(r.body.scheduledAt)
 		assert.equal((await p.call('DELETE', `${f.path}/executions/${r.body.$id}`, as)).status, 204)
 		fails(await p.call('GET', `${f.path}/executions/${r.body.$id}`), 404, 'execution_not_found')
+	})
+	test('nobody waits longer than functions_sync_timeout', async () => {
+		fails(await p.call('POST', `${f.path}/executions`, { ...as, body: { body: JSON.stringify({ ms: 60000 }) } }), 408, 'function_synchronous_timeout')
+		const [e] = (await f.list({ query: { queries: ['orderDesc("$createdAt")', 'limit(1)'] } })).executions
+		assert.equal(e.status, 'failed')
+	})
+	test('what waits or runs is not forgotten', async () => {
+		const e = await f.run({ data: JSON.stringify({ ms: 1500 }), async: true })
+		fails(await p.call('DELETE', `${f.path}/executions/${e.$id}`, as), 400, 'execution_in_progress')
+		assert.equal((await f.ended(e.$id)).status, 'completed')
 	})
 	test('what has ended can be forgotten', async () => {
 		const e = await f.run()
