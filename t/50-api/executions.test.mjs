@@ -1,8 +1,9 @@
 /* Executions over the API: both forms, who may, what they are shown, in the background, put off, by events and schedules. The functions are real ones. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
 import { deploy } from '../lib/functions.mjs'
-import { run, server, sleep, unique, until } from '../lib/server.mjs'
+import { binary, run, server, unique, until } from '../lib/server.mjs'
 import { fails, isTime, keysOf } from './lib.mjs'
 
 const first = '$id $createdAt $updatedAt $permissions functionId trigger status statusCode response stdout stderr duration'
@@ -353,6 +354,20 @@ describe('schedules', () => {
 })
 
 describe('the operator', () => {
+	test('follows what a function writes', async () => {
+		const g = await deploy(p, echo, { version: 'v2' }), child = spawn(binary, ['function', 'logs', '--project', p.id, '--id', g.id, '--follow', `--data-dir=${s.dataDir}`])
+		let out = ''
+		child.stdout.on('data', (d) => (out += d))
+		try {
+			for (const line of ['first', 'second']) {
+				await g.run({ data: JSON.stringify({ out: line }), async: line === 'second' })
+				await until(`it says ${line}`, () => out.includes(`\n  ${line}\n`))
+			}
+			assert.equal(out.match(/ completed /g).length, 2)
+		} finally {
+			child.kill()
+		}
+	})
 	test('sees what waits, and what functions wrote', async () => {
 		const e = await f.run({ data: JSON.stringify({ out: 'to the operator\nin two lines', err: 'and an error' }) })
 		assert.equal(typeof (await p.ok('GET', '/health/queue/functions')).size, 'number')
