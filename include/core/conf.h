@@ -47,6 +47,8 @@ extern bool conf_files;		/* files and directories that settings name must be the
 /* Reads file (NULL: none), environment, then `args` ("name=value", argc of them). False, and a line on stderr for each mistake with its place, when
  * something is unknown, malformed or out of bounds; nothing has changed then. With `reload`, rows that need a restart keep their value and a change is logged. */
 bool conf_load(const char *file, int nargs, char *const *args, bool reload);
+/* For a process that has no use for some: these texts (names, ended by NULL; static) are wiped, and empty from now on, also after conf_load. */
+void conf_forget(const char *const *names);
 /* Prints every row with its value, default and documentation as a configuration file. */
 void conf_print(void *stdio_file, bool secrets);
 

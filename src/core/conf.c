@@ -464,6 +464,37 @@ keep_start_rows(struct conf *fresh)
 	}
 }
 
+static const char *const *forgotten;
+
+/* Texts are kept once for all rows that have them: who shares one with a secret loses it, too. */
+static void
+conf_wipe(const char *text)
+{
+	for (struct kept *k = kept; k != NULL; k = k->next)
+		if (k->text == text)
+			memset(k->text, 0, strlen(k->text));
+}
+
+static void
+conf_forget_in(struct conf *c)
+{
+	for (const char *const *name = forgotten; name != NULL && *name != NULL; name++) {
+		const struct row *r = row_by_name(str_c(*name));
+		const char **at = (const char **)(void *)((char *)c + r->off);
+
+		assert(r != NULL && holds_text(r));
+		conf_wipe(*at);
+		*at = "";
+	}
+}
+
+void
+conf_forget(const char *const *names)
+{
+	forgotten = names;
+	conf_forget_in(&conf);
+}
+
 bool
 conf_load(const char *file, int nargs, char *const *args, bool reload)
 {
@@ -478,6 +509,7 @@ conf_load(const char *file, int nargs, char *const *args, bool reload)
 	ok = read_args(&fresh, nargs, args) && ok;
 	if (!ok || !rules_hold(&fresh))
 		return false;
+	conf_forget_in(&fresh);
 	if (reload)
 		keep_start_rows(&fresh);
 	conf = fresh;

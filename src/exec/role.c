@@ -19,7 +19,7 @@
 #include "io/bus.h"
 #include "io/http.h"
 
-enum { TICK_MS = 1000, DRAIN_TICK_MS = 20, BACKLOG = 4096 };
+enum { TICK_MS = 1000, DRAIN_TICK_MS = 20, LAST_MS = 2000, BACKLOG = 4096 };
 
 static struct {
 	const char *dir, *name, *local, *address, *why;
@@ -238,7 +238,7 @@ role_drain_more(void *arg)
 		ended = true;
 		functions_end();
 	}
-	if (instances_alive == 0 || loop_now() > me.drain_end + 1000)
+	if ((instances_alive == 0 && serve_busy() == 0 && http_unsent_answers() == 0) || loop_now() > me.drain_end + LAST_MS)	/* who was ended is still told so */
 		loop_stop();
 }
 

@@ -34,8 +34,10 @@ exec_role_alone(void)
 static void
 exec_role_forget(void)
 {
+	static const char *const names[] = {"master_key", "master_key_old", "db_url", "relay_db_url", "storage_s3_key", "storage_s3_secret", "storage_also", NULL};
+
 	seal_forget();
-	conf.master_key = conf.master_key_old = conf.db_url = conf.relay_db_url = conf.storage_s3_key = conf.storage_s3_secret = conf.storage_also = "";
+	conf_forget(names);
 }
 
 bool

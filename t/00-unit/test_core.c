@@ -555,3 +555,23 @@ Test(json, nested_empty_objects_become_lists)
 		cr_expect_str_eq(text, rows[i][1]);
 	}
 }
+
+Test(conf, what_is_forgotten_is_wiped_and_stays_so)
+{
+	static const char *const names[] = {"master_key", "master_key_old", NULL};
+	char a[] = "master_key=a long secret", b[] = "master_key_old=another", c[] = "port=81", *args[] = {a, b, c};
+	const char *key;
+
+	cr_assert(conf_load(NULL, 3, args, false));
+	key = conf.master_key;
+	cr_assert_str_eq(key, "a long secret");
+	conf_forget(names);
+	for (size_t i = 0; i < strlen("a long secret"); i++)
+		cr_assert_eq(key[i], '\0');
+	for (int i = 0; i < 2; i++) {
+		cr_assert_str_empty(conf.master_key);
+		cr_assert_str_empty(conf.master_key_old);
+		cr_assert_eq(conf.port, 81);
+		cr_assert(conf_load(NULL, 3, args, true));
+	}
+}

@@ -235,7 +235,13 @@ test('from another machine it is asked with a key made from the master key', asy
 	const y = await start({ executor_listen: `127.0.0.1:${port}` }), key = createHmac('sha256', 'k'.repeat(64)).update('executors').digest('hex')
 	assert.equal(y.announced().find(([n]) => n === 'address')[1].toString(), `127.0.0.1:${port}`)
 	const ask = (authorization) => fetch(`http://127.0.0.1:${port}/retire`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
-	assert.deepEqual([await ask(), await ask(`Bearer ${'0'.repeat(64)}`), await ask(`Bearer ${key}`)], [401, 401, 204])
+	const asked = async () => [await ask(), await ask(`Bearer ${'0'.repeat(64)}`), await ask(`Bearer ${key}`)]
+	assert.deepEqual(await asked(), [401, 401, 204])
+	/* the settings that it has forgotten stay so when they are read anew, and nothing is said of them */
+	y.badal.kill('SIGHUP')
+	await until(() => y.log().includes('configuration read again'), 'the settings')
+	assert.deepEqual(await asked(), [401, 401, 204])
+	assert.doesNotMatch(y.log(), /changes at the next start/)
 })
 
 test('what was unpacked has a bound: who was used longest ago goes, and is brought again', async () => {
