@@ -35,15 +35,19 @@ static const struct {
 };
 
 enum query_method
-query_method_of(struct str name, const char **attr_out)
+query_method_of(struct str name, const char **attr_out, const char **word_out)
 {
+	enum query_method m = query_method_by(name);
+
 	*attr_out = NULL;
+	*word_out = m != Q_N ? query_methods[m].name : "";
 	for (size_t i = 0; i < sizeof sugar / sizeof *sugar; i++)
 		if (str_is(name, sugar[i].name)) {
 			*attr_out = sugar[i].attr;
+			*word_out = sugar[i].name;
 			return sugar[i].method;
 		}
-	return query_method_by(name);
+	return m;
 }
 
 bool

@@ -26,6 +26,13 @@ find_attr(const struct query_list *l, const char *key)
 	return NULL;
 }
 
+/* In the client's words: createdAfter says no attribute. */
+static const char *
+subject(struct ctx *cx, const struct query *q)
+{
+	return q->sugar ? q->word : arena_printf(cx->arena, "the attribute \"%s\"", q->attr);
+}
+
 static const char *
 type_name(enum attr_type t)
 {
@@ -67,8 +74,7 @@ query_check_check_values(struct ctx *cx, const struct query *q, const char **why
 
 		number_of_text(q, &q->v[i]);
 		if (!type_fits(q, &q->v[i])) {
-			*why_out = arena_printf(cx->arena, "the attribute \"%s\" compares with values of type %s only", q->attr,
-			    type_name(q->on->type));
+			*why_out = arena_printf(cx->arena, "%s compares with values of type %s only", subject(cx, q), type_name(q->on->type));
 			return false;
 		}
 		if (q->on->type == ATTR_DATETIME && !time_parse(q->v[i].s, &ms)) {
@@ -117,7 +123,7 @@ check_method(struct ctx *cx, const struct query_list *l, const struct query *q, 
 	else if (a->array && (q->later || !(l->flags & QUERY_NEEDS_INDEX)))
 		ok = q->method == Q_IS_NULL || q->method == Q_IS_NOT_NULL;
 	if (!ok)
-		*why_out = arena_printf(cx->arena, "%s does not go with the attribute \"%s\"", query_methods[q->method].name, q->attr);
+		*why_out = arena_printf(cx->arena, "%s does not go with the attribute \"%s\"", q->word, q->attr);
 	return ok;
 }
 
@@ -128,9 +134,9 @@ check_arity(struct ctx *cx, const struct query *q, const char **why_out)
 	int max = !q->later ? VALUES_TEXT_MAX : m->max < 0 ? VALUES_JSON_MAX : m->max;
 
 	if (q->n > max && (!q->later || m->max < 0))
-		*why_out = arena_printf(cx->arena, "more than %d values for \"%s\"", max, q->attr);
+		*why_out = arena_printf(cx->arena, "more than %d values for \"%s\"", max, q->sugar ? q->word : q->attr);
 	else if (q->n > max || q->n < m->min)
-		*why_out = arena_printf(cx->arena, "%s takes %s%d value%s", m->name, m->max < 0 ? "at least " : "", m->min,
+		*why_out = arena_printf(cx->arena, "%s takes %s%d value%s", q->word, m->max < 0 ? "at least " : "", m->min,
 		    m->min == 1 ? "" : "s");
 	else
 		return true;
@@ -163,14 +169,14 @@ static bool
 check_logic(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
 	if (q->n_sub < query_methods[q->method].min || q->n_sub > VALUES_JSON_MAX) {
-		*why_out = arena_printf(cx->arena, "%s takes at least two queries", query_methods[q->method].name);
+		*why_out = arena_printf(cx->arena, "%s takes at least two queries", q->word);
 		return false;
 	}
 	for (int i = 0; i < q->n_sub; i++) {
 		enum query_kind kind = query_methods[q->sub[i].method].kind;
 
 		if (kind != QK_FILTER && kind != QK_LOGIC) {
-			*why_out = arena_printf(cx->arena, "%s takes filters only", query_methods[q->method].name);
+			*why_out = arena_printf(cx->arena, "%s takes filters only", q->word);
 			return false;
 		}
 		if (!query_check(cx, l, &q->sub[i], why_out))
@@ -183,7 +189,7 @@ check_logic(struct ctx *cx, const struct query_list *l, struct query *q, const c
 static bool
 query_check_check_number(struct ctx *cx, const struct query_list *l, struct query *q, int64_t min, int64_t max, const char **why_out)
 {
-	const char *name = query_methods[q->method].name;
+	const char *name = q->word;
 	bool ok = q->n >= 1 && (!q->json || q->n == 1);
 
 	if (ok && q->v[0].type == QV_TEXT && !q->json)
@@ -240,7 +246,7 @@ query_check(struct ctx *cx, const struct query_list *l, struct query *q, const c
 	enum query_kind kind = query_methods[q->method].kind;
 
 	if ((l->flags & QUERY_ONLY_PAGE) && kind != QK_LIMIT && kind != QK_OFFSET) {
-		*why_out = arena_printf(cx->arena, "%s is not possible here", query_methods[q->method].name);
+		*why_out = arena_printf(cx->arena, "%s is not possible here", q->word);
 		return false;
 	}
 	switch (kind) {

@@ -79,7 +79,7 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 		*why_out = "a query is an object with a method";
 		return false;
 	}
-	if ((q->method = query_method_of(json_str(method), &own)) == Q_N) {
+	if ((q->method = query_method_of(json_str(method), &own, &q->word)) == Q_N) {
 		*why_out = arena_printf(cx->arena, "unknown query method \"%s\"", json_string_value(method));
 		return false;
 	}
@@ -91,6 +91,7 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 		*why_out = "the values of a query are a list";
 		return false;
 	}
+	q->sugar = own != NULL;
 	if (own != NULL)
 		q->attr = own;
 	else if (json_is_string(attr))

@@ -60,8 +60,8 @@ struct query_method_info {
 extern const struct query_method_info query_methods[Q_N];
 /* The method of this name, or Q_N. */
 enum query_method query_method_by(struct str name);
-/* The same, and what a name such as createdAfter stands for: *attr_out is the attribute that it brings along, else NULL. */
-enum query_method query_method_of(struct str name, const char **attr_out);
+/* The same, and what a name such as createdAfter stands for: *attr_out is the attribute that it brings along, else NULL. *word_out: the name (static). */
+enum query_method query_method_of(struct str name, const char **attr_out, const char **word_out);
 
 enum query_value_type { QV_NULL, QV_BOOL, QV_INT, QV_FLOAT, QV_TEXT };
 struct query_value {
@@ -74,6 +74,8 @@ struct query_value {
 
 struct query {
 	enum query_method method;
+	const char *word;		/* what the client calls it */
+	bool sugar;			/* which says the attribute, too */
 	bool json;
 	bool later;			/* the rules of servers since 1.3 hold: JSON, the text of a client of 1.3 and 1.4, or a method of theirs */
 	const char *attr;		/* "" when there is none */

@@ -255,7 +255,8 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 		*why_out = "a query has the form method(attribute, values)";
 		return false;
 	}
-	out->method = query_method_of(method, &own);
+	out->method = query_method_of(method, &own, &out->word);
+	out->sugar = own != NULL;
 	if (own != NULL)
 		out->attr = own;
 	out->later = own != NULL || (cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5) ||

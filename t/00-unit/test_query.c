@@ -290,6 +290,29 @@ verdict(const char *text)
 	return query_check(&cx, &l, q, &why) ? "" : why;
 }
 
+/* A refusal names what the client wrote, not what it stands for. */
+Test(query, says_what_was_written)
+{
+	static const char *const sugar[] = {"createdAfter", "createdBefore", "createdBetween", "updatedAfter", "updatedBefore", "updatedBetween"};
+	static const char *const wrong[] = {"%s()", "%s(5, 6)", "%s(\"some day\", \"never\")", "%s(\"2020-01-01\", \"2020-01-01\", 7)", "%s([1, 2, 3])",
+	    "{\"method\":\"%s\"}", "{\"method\":\"%s\",\"values\":[]}", "{\"method\":\"%s\",\"values\":[5, 5]}", "{\"method\":\"%s\",\"values\":[\"2020-01-01\",\"2021-01-01\",\"2022-01-01\"]}",
+	    "{\"method\":\"%s\",\"attribute\":\"s\",\"values\":[null, null]}"};
+	static const char *const named[] = {"greaterThan", "lessThan", "between", "$createdAt", "$updatedAt"};
+
+	for (size_t i = 0; i < sizeof sugar / sizeof *sugar; i++)
+		for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+			char text[200];
+			const char *why;
+
+			snprintf(text, sizeof text, wrong[k], sugar[i]);
+			why = verdict(text);
+			cr_expect(*why != '\0' || k == 3, "%s was taken", text);	/* the text grammar takes no third value */
+			cr_expect(*why == '\0' || strstr(why, "is no date") != NULL || strstr(why, sugar[i]) != NULL, "%s: %s", text, why);
+			for (size_t n = 0; n < sizeof named / sizeof *named; n++)
+				cr_expect_null(strstr(why, named[n]), "%s: %s", text, why);
+		}
+}
+
 Test(query, rules)
 {
 	static const char *const good[] = {
