@@ -7,8 +7,8 @@
 #include "model/project.h"
 
 struct client {			/* strings in the message's arena, never NULL unless stated */
-	const char *ip;		/* the nearest of X-Forwarded-For that is no trusted proxy, else the farthest that one wrote, else the peer; an address without port */
-	const char *host;	/* of X-Forwarded-Host or Host: lower-case, without port and the dot at the end; "localhost" when absent or malformed */
+	const char *ip;		/* as trusted proxies tell (model/proxy.h), else the peer; an address without port */
+	const char *host;	/* as they tell, or of Host: lower-case, without port and the dot at the end; "localhost" when absent or malformed */
 	const char *scheme;	/* "http" or "https" */
 	const char *origin;	/* Origin, else Referer, as sent; "" for an Origin without a word; NULL */
 };

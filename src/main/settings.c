@@ -123,6 +123,17 @@ proxies_wrong(const char *s)
 }
 
 static const char *
+proxy_headers_wrong(const char *s)
+{
+	const char *entry = proxy_wrong_header(s);
+
+	if (entry == NULL)
+		return NULL;
+	snprintf(settings_words, sizeof settings_words, "%s is no header in which proxies name their client", entry);
+	return settings_words;
+}
+
+static const char *
 locale_wrong(const char *s)
 {
 	return must(api_locale_known(s), "it must be a language such as en, de or pt-br");
@@ -205,6 +216,7 @@ static const struct conf_like likes[] = {
     {"locale", locale_wrong},
     {"pool", pool_wrong},
     {"proxies", proxies_wrong},
+    {"proxy_headers", proxy_headers_wrong},
     {"redis_url", bus_url_wrong},
     {"roles", roles_wrong},
     {"rules", rules_wrong},

@@ -2,103 +2,20 @@
  * should be counts as absent. */
 #include "model/origin.h"
 
-#include <arpa/inet.h>
-
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "model/format.h"
 #include "model/proxy.h"
 
-enum { ADDRESS_MAX = 45, HOST_MAX = 253, SHOWN = 300, LOG_AGAIN_MS = 60000 };
-
-static bool
-is_address(struct str s)
-{
-	char text[ADDRESS_MAX + 1];
-	struct in6_addr a;
-
-	if (s.n == 0 || s.n > ADDRESS_MAX)
-		return false;
-	memcpy(text, s.p, s.n);
-	text[s.n] = '\0';
-	return inet_pton(AF_INET, text, &a) == 1 || inet_pton(AF_INET6, text, &a) == 1;
-}
+enum { HOST_MAX = 253, SHOWN = 300, LOG_AGAIN_MS = 60000 };
 
 bool
 host_is_address(struct str host)
 {
 	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
 		host = (struct str){host.p + 1, host.n - 2};
-	return is_address(host);
-}
-
-/* "a.b.c.d", "a.b.c.d:port", "v6", "[v6]", "[v6]:port"; each v6 may have a zone. The address alone, empty when it is none of these. */
-static struct str
-hop_part(struct str s)
-{
-	const char *end = s.n > 0 ? memchr(s.p, s.p[0] == '[' ? ']' : ':', s.n) : NULL, *zone;
-	struct str host = s, rest = STR_NONE;
-
-	if (s.n > 0 && s.p[0] == '[') {
-		if (end == NULL)
-			return STR_NONE;
-		host = (struct str){s.p + 1, (size_t)(end - s.p) - 1};
-		rest = (struct str){end + 1, s.n - host.n - 2};
-		if (memchr(host.p, ':', host.n) == NULL || (rest.n > 0 && rest.p[0] != ':'))
-			return STR_NONE;
-	} else if (end != NULL && memchr(end + 1, ':', s.n - (size_t)(end - s.p) - 1) == NULL) {	/* one colon: no v6 */
-		host = (struct str){s.p, (size_t)(end - s.p)};
-		rest = (struct str){end, s.n - host.n};
-	}
-	if (rest.n > 0 && (rest.n == 1 || !format_port((struct str){rest.p + 1, rest.n - 1})))
-		return STR_NONE;
-	zone = host.n > 0 && memchr(host.p, ':', host.n) != NULL ? memchr(host.p, '%', host.n) : NULL;
-	if (zone != NULL)
-		host.n = (size_t)(zone - host.p);
-	return is_address(host) ? host : STR_NONE;
-}
-
-/* The last of a comma list, which loses it; p NULL after the first of them. */
-static struct str
-cut_last(struct str *list)
-{
-	size_t n = list->n;
-	struct str last;
-
-	while (n > 0 && list->p[n - 1] != ',')
-		n--;
-	last = str_trim((struct str){list->p + n, list->n - n});
-	*list = n > 0 ? (struct str){list->p, n - 1} : STR_NONE;
-	return last;
-}
-
-/* Each proxy adds at the end whom it heard, so that only what trusted ones wrote is true: from the end the first that is none of them. */
-static const char *
-client_ip(const struct http_msg *m, int *hops_out)
-{
-	struct str list = m->hdr[HDR_X_FORWARDED_FOR];
-	const char *ip = m->peer;
-
-	for (*hops_out = 0; list.n > 0 && proxy_trusts(ip); ++*hops_out) {
-		struct str hop = hop_part(cut_last(&list));
-
-		if (hop.n == 0)
-			break;
-		ip = str_dup(m->arena, hop);
-	}
-	return ip;
-}
-
-/* Of what each proxy added to the end of a list, the word of the farthest that is trusted: what stands before it, the client wrote. */
-static struct str
-farthest(struct str list, int hops)
-{
-	struct str word = cut_last(&list);
-
-	while (--hops > 0 && list.p != NULL)
-		word = cut_last(&list);
-	return word;
+	return proxy_is_address(host);
 }
 
 static bool
@@ -133,45 +50,41 @@ no_root(struct str host)
 	return host.n > 1 && host.p[host.n - 1] == '.' ? (struct str){host.p, host.n - 1} : host;
 }
 
+static struct str
+authority_told(const struct http_msg *m, const struct told *t)
+{
+	return t->host.p != NULL ? t->host : str_trim(m->hdr[HDR_HOST]);
+}
+
 struct str
 client_authority(const struct http_msg *m)
 {
-	struct str text = m->hdr[HDR_X_FORWARDED_HOST];
-	int hops;
+	struct told t;
 
-	client_ip(m, &hops);
-	return text.n > 0 && proxy_trusted(m) ? farthest(text, hops) : str_trim(m->hdr[HDR_HOST]);
+	proxy_told(m, &t);
+	return authority_told(m, &t);
 }
 
 static const char *
-client_host(const struct http_msg *m)
+client_scheme(const struct http_msg *m, struct str told)
 {
-	struct str host = no_root(host_part(client_authority(m)));
-
-	return host.n > 0 ? str_lower(m->arena, host).p : "localhost";
-}
-
-static const char *
-client_scheme(const struct http_msg *m, int hops)
-{
-	struct str proto = m->hdr[HDR_X_FORWARDED_PROTO];
-
-	if (proto.n == 0 || !proxy_trusted(m))
+	if (told.p == NULL)
 		return m->tls ? "https" : "http";
-	proto = farthest(proto, hops);
-	return str_ieq(proto, STR("http")) || str_ieq(proto, STR("ws")) ? "http" : "https";
+	return str_ieq(told, STR("http")) || str_ieq(told, STR("ws")) ? "http" : "https";
 }
 
 void
 client_of(const struct http_msg *m, struct client *out)
 {
-	int hops;
 	/* an Origin without a word is one that hides; without one, a Referer without a word is none: some people's browsers leave it empty */
-	struct str origin = m->hdr[HDR_ORIGIN].p != NULL ? m->hdr[HDR_ORIGIN] : m->hdr[HDR_REFERER];
+	struct str origin = m->hdr[HDR_ORIGIN].p != NULL ? m->hdr[HDR_ORIGIN] : m->hdr[HDR_REFERER], host;
+	struct told t;
 
-	out->ip = client_ip(m, &hops);
-	out->host = client_host(m);
-	out->scheme = client_scheme(m, hops);
+	proxy_told(m, &t);
+	host = no_root(host_part(authority_told(m, &t)));
+	out->ip = t.ip;
+	out->host = host.n > 0 ? str_lower(m->arena, host).p : "localhost";
+	out->scheme = client_scheme(m, t.scheme);
 	out->origin = origin.n > 0 || m->hdr[HDR_ORIGIN].p != NULL ? str_dup(m->arena, origin) : NULL;
 }
 
@@ -303,13 +216,10 @@ host_is_loopback(const char *host)
 static bool
 by_proxy(const struct http_msg *m)
 {
-	static const enum http_hdr signs[] = {HDR_X_FORWARDED_FOR, HDR_X_FORWARDED_HOST, HDR_X_FORWARDED_PROTO, HDR_X_FORWARDED_PORT, HDR_X_REAL_IP, HDR_FORWARDED,
-		HDR_VIA};
 	struct client who;
 
-	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-		if (m->hdr[signs[i]].p != NULL)
-			return true;
+	if (proxy_shows(m))
+		return true;
 	client_of(m, &who);
 	return m->version < 11 || !host_is_loopback(who.host);
 }

@@ -153,6 +153,7 @@ Test(origin, client)
 	struct client c;
 
 	conf.trust_proxy = "on";
+	conf.proxy_headers = "x-forwarded-for";
 	client_of(&m, &c);
 	cr_assert_str_eq(c.ip, "192.0.2.9");
 	cr_assert_str_eq(c.host, "localhost");
@@ -219,6 +220,7 @@ Test(origin, hops)
 	};
 	struct arena *a = arena_new();
 
+	conf.proxy_headers = "x-forwarded-for";
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct http_msg m = {.arena = a, .peer = "10.0.0.1"};
 		struct client c;
@@ -247,6 +249,7 @@ Test(origin, lists)
 	struct arena *a = arena_new();
 
 	conf.trust_proxy = "private";
+	conf.proxy_headers = "x-forwarded-for";
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct http_msg m = {.arena = a, .peer = "10.0.0.1"};
 		struct client c;
@@ -258,6 +261,131 @@ Test(origin, lists)
 		client_of(&m, &c);
 		cr_assert_str_eq(c.host, rows[i].host, "row %zu", i);
 		cr_assert_str_eq(c.scheme, rows[i].scheme, "row %zu", i);
+	}
+	arena_free(&a);
+}
+
+/* Only what is named counts, from trusted proxies; of several the first that is there, and no other when it cannot be read. */
+Test(origin, proxy_headers)
+{
+	static const struct { const char *names, *peer; enum http_hdr hdr; const char *value, *ip; } rows[] = {
+		{"x-real-ip", "10.0.0.1", HDR_X_REAL_IP, "203.0.113.7", "203.0.113.7"},
+		{"x-real-ip", "10.0.0.1", HDR_X_REAL_IP, " [2001:db8::1]:443 ", "2001:db8::1"},
+		{"x-real-ip", "10.0.0.1", HDR_X_REAL_IP, "10.0.0.9", "10.0.0.9"},
+		{"x-real-ip", "10.0.0.1", HDR_X_REAL_IP, "1.2.3.4, 203.0.113.7", "10.0.0.1"},
+		{"x-real-ip", "10.0.0.1", HDR_X_REAL_IP, "unknown", "10.0.0.1"},
+		{"x-real-ip", "10.0.0.1", HDR_X_REAL_IP, "", "10.0.0.1"},
+		{"x-real-ip", "203.0.113.9", HDR_X_REAL_IP, "203.0.113.7", "203.0.113.9"},
+		{"x-real-ip", "10.0.0.1", HDR_X_FORWARDED_FOR, "203.0.113.7", "10.0.0.1"},
+		{"x-real-ip", "10.0.0.1", HDR_CF_CONNECTING_IP, "203.0.113.7", "10.0.0.1"},
+		{"x-forwarded-for", "10.0.0.1", HDR_CF_CONNECTING_IP, "203.0.113.7", "10.0.0.1"},
+		{"x-forwarded-for", "10.0.0.1", HDR_X_REAL_IP, "203.0.113.7", "10.0.0.1"},
+		{"x-forwarded-for", "10.0.0.1", HDR_FORWARDED, "for=203.0.113.7", "10.0.0.1"},
+		{"cf-connecting-ip", "10.0.0.1", HDR_CF_CONNECTING_IP, "203.0.113.7", "203.0.113.7"},
+		{"True-Client-IP x-forwarded-for", "10.0.0.1", HDR_TRUE_CLIENT_IP, "203.0.113.7", "203.0.113.7"},
+		{"true-client-ip,x-forwarded-for", "10.0.0.1", HDR_X_FORWARDED_FOR, "203.0.113.7", "203.0.113.7"},
+		{"fastly-client-ip", "10.0.0.1", HDR_FASTLY_CLIENT_IP, "203.0.113.7", "203.0.113.7"},
+		{"fly-client-ip", "10.0.0.1", HDR_FLY_CLIENT_IP, "203.0.113.7", "203.0.113.7"},
+		{"x-client-ip", "10.0.0.1", HDR_X_CLIENT_IP, "203.0.113.7", "203.0.113.7"},
+		{"x-cluster-client-ip", "10.0.0.1", HDR_X_CLUSTER_CLIENT_IP, "203.0.113.7", "203.0.113.7"},
+		{"x-azure-clientip", "10.0.0.1", HDR_X_AZURE_CLIENTIP, "203.0.113.7", "203.0.113.7"},
+		{"x-envoy-external-address", "10.0.0.1", HDR_X_ENVOY_EXTERNAL_ADDRESS, "203.0.113.7", "203.0.113.7"},
+		{"", "10.0.0.1", HDR_X_FORWARDED_FOR, "203.0.113.7", "10.0.0.1"},
+	};
+	struct arena *a = arena_new();
+	struct client c;
+
+	conf.trust_proxy = "private";
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct http_msg m = {.arena = a, .peer = rows[i].peer};
+
+		conf.proxy_headers = rows[i].names;
+		cr_assert_null(proxy_wrong_header(conf.proxy_headers), "%s", rows[i].names);
+		m.hdr[rows[i].hdr] = str_c(rows[i].value);
+		client_of(&m, &c);
+		cr_expect_str_eq(c.ip, rows[i].ip, "row %zu: %s", i, c.ip);
+	}
+	conf.proxy_headers = "cf-connecting-ip, x-forwarded-for";	/* what cannot be read is not made up for by what a client may have written */
+	client_of(&(struct http_msg){.arena = a, .peer = "10.0.0.1", .hdr[HDR_CF_CONNECTING_IP] = STR("?"), .hdr[HDR_X_FORWARDED_FOR] = STR("203.0.113.7")}, &c);
+	cr_expect_str_eq(c.ip, "10.0.0.1");
+	cr_expect_not_null(proxy_wrong_header("x-forwarded-for, via"));
+	cr_expect_not_null(proxy_wrong_header("on"));
+	arena_free(&a);
+}
+
+/* RFC 7239. */
+Test(origin, forwarded)
+{
+	static const struct { const char *value, *ip, *host, *scheme; } rows[] = {
+		{"for=203.0.113.7", "203.0.113.7", "behind", "http"},
+		{"For=203.0.113.7;Proto=https;Host=Api.example:8443;by=10.0.0.1", "203.0.113.7", "api.example", "https"},
+		{"for=\"203.0.113.7:51022\" ; proto=\"https\"", "203.0.113.7", "behind", "https"},
+		{"for=\"[2001:db8::1]:4711\";host=\"api.example\"", "2001:db8::1", "api.example", "http"},
+		{"for=\"[2001:db8::1]\";secret=x", "2001:db8::1", "behind", "http"},
+		{"for=1.2.3.4;host=evil.example;proto=https, for=203.0.113.7;host=api.example;proto=http", "203.0.113.7", "api.example", "http"},
+		{"for=1.2.3.4;host=evil.example, for=203.0.113.7;host=api.example, for=10.0.0.2;host=inner", "203.0.113.7", "api.example", "http"},
+		{"for=203.0.113.7;host=api.example, for=10.0.0.2", "203.0.113.7", "api.example", "http"},
+		{"for=1.2.3.4, for=unknown;host=api.example", "10.0.0.1", "api.example", "http"},
+		{"for=1.2.3.4, for=_hidden", "10.0.0.1", "behind", "http"},
+		{"for=1.2.3.4, for=_hidden, for=10.0.0.2", "10.0.0.2", "behind", "http"},
+		{"for=1.2.3.4, by=10.0.0.1", "10.0.0.1", "behind", "http"},
+		{"for=\"1.2.3.4, for=203.0.113.7", "203.0.113.7", "behind", "http"},	/* a quote that a client leaves open hides nothing */
+		{"for=\"1.2.3.4;x=\\\", for=203.0.113.7;proto=https", "203.0.113.7", "behind", "https"},
+		{"for=1.2.3.4, for=\"203.0.113.7", "10.0.0.1", "behind", "http"},
+		{"for=1.2.3.4;for=203.0.113.7", "10.0.0.1", "behind", "http"},
+		{"for=1.2.3.4, for=2001:db8::1", "2001:db8::1", "behind", "http"},	/* should be quoted and in brackets; it is clear what is meant */
+		{"for=1.2.3.4 5.6.7.8", "10.0.0.1", "behind", "http"},
+		{"1.2.3.4", "10.0.0.1", "behind", "http"},
+		{"for=\"\\1.2.3.4\"", "10.0.0.1", "behind", "http"},
+		{"for=", "10.0.0.1", "behind", "http"},
+		{";;,;", "10.0.0.1", "behind", "http"},
+		{"", "10.0.0.1", "behind", "http"},
+	};
+	struct arena *a = arena_new();
+	struct client c;
+
+	conf.trust_proxy = "private";
+	conf.proxy_headers = "forwarded";
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		/* the others are what a client wrote, for such a proxy hands them on */
+		struct http_msg m = {.arena = a, .peer = "10.0.0.1", .hdr[HDR_HOST] = STR("behind"), .hdr[HDR_X_FORWARDED_HOST] = STR("evil.example"),
+			.hdr[HDR_X_FORWARDED_PROTO] = STR("https"), .hdr[HDR_X_FORWARDED_FOR] = STR("192.0.2.1")};
+
+		m.hdr[HDR_FORWARDED] = str_c(rows[i].value);
+		client_of(&m, &c);
+		cr_expect_str_eq(c.ip, rows[i].ip, "%s: %s", rows[i].value, c.ip);
+		cr_expect_str_eq(c.host, rows[i].host, "%s: %s", rows[i].value, c.host);
+		cr_expect_str_eq(c.scheme, rows[i].scheme, "%s: %s", rows[i].value, c.scheme);
+		m.peer = "203.0.113.99";
+		client_of(&m, &c);
+		cr_expect_str_eq(c.ip, m.peer, "%s", rows[i].value);
+		cr_expect_str_eq(c.host, "behind", "%s", rows[i].value);
+	}
+	arena_free(&a);
+}
+
+/* Each header that tells of a proxy: who sends it is not on this machine, whatever the setting names. */
+Test(origin, signs_of_a_proxy)
+{
+	static const enum http_hdr signs[] = {
+#define PROXY(id, name, how) HDR_##id,
+#include "tbl/proxies.h"
+#undef PROXY
+	};
+	struct arena *a = arena_new();
+
+	conf.trust_proxy = "private";
+	for (int k = 0; k < 2; k++) {
+		struct http_msg m = {.arena = a, .peer = "127.0.0.1", .version = 11, .hdr[HDR_HOST] = STR("localhost")};
+
+		conf.proxy_headers = k == 0 ? "x-forwarded-for" : "";
+		cr_assert(request_is_local(&m));
+		for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+			m.hdr[signs[i]] = STR("");
+			cr_expect(!request_is_local(&m), "sign %zu", i);
+			m.hdr[signs[i]] = STR_NONE;
+		}
+		cr_assert(request_is_local(&m));
 	}
 	arena_free(&a);
 }

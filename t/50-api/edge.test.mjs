@@ -133,7 +133,7 @@ describe('/metrics without a token', () => {
 		const s = await server()
 		const of = async (headers) => (await s.call('GET', '/metrics', { root: true, headers })).status
 		assert.equal(await of({}), 200)
-		for (const h of [{ 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '' }, { 'x-forwarded-proto': 'https' }, { 'x-forwarded-host': 'localhost' }, { 'x-real-ip': '127.0.0.1' }, { forwarded: 'for=127.0.0.1' }, { via: '1.1 proxy' },
+		for (const h of [{ 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '' }, { 'x-forwarded-proto': 'https' }, { 'x-forwarded-host': 'localhost' }, { 'x-real-ip': '127.0.0.1' }, { forwarded: 'for=127.0.0.1' }, { via: '1.1 proxy' }, { 'cf-connecting-ip': '127.0.0.1' }, { 'cf-ray': '1' }, { 'true-client-ip': '127.0.0.1' }, { 'fly-client-ip': '' },
 			{ host: 'api.example.org' }, { host: 'rebound.example' }])
 			assert.equal(await of(h), 404, JSON.stringify(h))
 	})

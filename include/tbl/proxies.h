@@ -1,0 +1,26 @@
+/* Headers by which a proxy shows: PROXY(header, its name in the setting proxy_headers, how it names the client). Whoever sends one of them is no client on this
+ * machine, so a proxy that is not in this table should be told to send one that is.
+ * LIST: addresses, each proxy adds at the end whom it heard. PAIRS: the same as RFC 7239 writes it, with host and scheme. ONE: the address of the client.
+ * SIGN: names none, and the setting does not know it. */
+PROXY(X_FORWARDED_FOR, "x-forwarded-for", LIST)
+PROXY(FORWARDED, "forwarded", PAIRS)
+PROXY(X_REAL_IP, "x-real-ip", ONE)
+PROXY(X_CLIENT_IP, "x-client-ip", ONE)
+PROXY(X_CLUSTER_CLIENT_IP, "x-cluster-client-ip", ONE)
+PROXY(CF_CONNECTING_IP, "cf-connecting-ip", ONE)
+PROXY(TRUE_CLIENT_IP, "true-client-ip", ONE)
+PROXY(FASTLY_CLIENT_IP, "fastly-client-ip", ONE)
+PROXY(FLY_CLIENT_IP, "fly-client-ip", ONE)
+PROXY(X_AZURE_CLIENTIP, "x-azure-clientip", ONE)
+PROXY(X_ENVOY_EXTERNAL_ADDRESS, "x-envoy-external-address", ONE)
+PROXY(X_FORWARDED, "x-forwarded", SIGN)
+PROXY(X_FORWARDED_HOST, "x-forwarded-host", SIGN)
+PROXY(X_FORWARDED_PROTO, "x-forwarded-proto", SIGN)
+PROXY(X_FORWARDED_PORT, "x-forwarded-port", SIGN)
+PROXY(X_FORWARDED_SERVER, "x-forwarded-server", SIGN)
+PROXY(X_ORIGINAL_FORWARDED_FOR, "x-original-forwarded-for", SIGN)
+PROXY(X_ORIGINAL_HOST, "x-original-host", SIGN)
+PROXY(CF_RAY, "cf-ray", SIGN)
+PROXY(CDN_LOOP, "cdn-loop", SIGN)
+PROXY(X_AMZN_TRACE_ID, "x-amzn-trace-id", SIGN)
+PROXY(VIA, "via", SIGN)
