@@ -11,6 +11,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/machine.h"
 #include "core/metric.h"
 #include "exec/exec.h"
 #include "io/budget.h"
@@ -98,20 +99,18 @@ role_answer(struct ctx *cx, void *arg)
 unsigned
 role_processes(const struct role *r)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
 	if (!r->each)
 		return 1;
-	return conf.web_processes > 0 ? (unsigned)conf.web_processes : cores > 0 ? (unsigned)cores : 1;
+	return conf.web_processes > 0 ? (unsigned)conf.web_processes : machine_cores();
 }
 
-/* Of what clients make processes hold: half of the machine's memory for all of them together. */
+/* Of what clients make processes hold: half of the memory that there is for all of them together. */
 static size_t
 role_memory(const struct role *r)
 {
-	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	size_t all = machine_memory();
 
-	return pages > 0 && size > 0 ? (size_t)pages * (size_t)size / 2 / role_processes(r) : SIZE_MAX;
+	return all < SIZE_MAX ? all / 2 / role_processes(r) : SIZE_MAX;
 }
 
 _Noreturn void

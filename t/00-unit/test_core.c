@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/conf.h"
@@ -12,6 +13,7 @@
 #include "core/gen.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/machine.h"
 #include "core/map.h"
 #include "core/vtime.h"
 
@@ -574,4 +576,77 @@ Test(conf, what_is_forgotten_is_wiped_and_stays_so)
 		cr_assert_eq(conf.port, 81);
 		cr_assert(conf_load(NULL, 3, args, true));
 	}
+}
+
+/* ---- machine ---- */
+
+static void
+put_file(const char *root, const char *path, const char *text)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof full, "%s/%s", root, path);
+	for (char *p = full + 1; (p = strchr(p, '/')) != NULL; p++) {
+		*p = '\0';
+		(void)mkdir(full, 0700);
+		*p = '/';
+	}
+	f = fopen(full, "w");
+	cr_assert_not_null(f, "%s", full);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* Each a machine with 8 GiB and 8 cores, as files of the kernel; the least limit of all groups around counts. */
+Test(machine, least_of_all_groups)
+{
+#define TWO "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
+#define ONE "31 30 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n32 30 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+	static const struct {
+		const char *what, *cgroup, *mounts;
+		const char *files[12];	/* path, text, … */
+		size_t memory;
+		unsigned cores;
+	} rows[] = {
+		{"nothing", "", "", {NULL}, 8192, 8},
+		{"two, no limits", "0::/a/b\n", TWO, {"sys/fs/cgroup/a/b/memory.max", "max\n", "sys/fs/cgroup/a/b/cpu.max", "max 100000\n", "sys/fs/cgroup/a/memory.max", "max\n"}, 8192, 8},
+		{"two, of its own", "0::/a/b\n", TWO, {"sys/fs/cgroup/a/b/memory.max", "1073741824\n", "sys/fs/cgroup/a/b/cpu.max", "200000 100000\n"}, 1024, 2},
+		{"two, of the outer", "0::/a/b\n", TWO, {"sys/fs/cgroup/a/b/memory.max", "max\n", "sys/fs/cgroup/a/memory.max", "536870912\n", "sys/fs/cgroup/a/cpu.max", "50000 100000\n"}, 512, 1},
+		{"two, the inner is less", "0::/a/b\n", TWO, {"sys/fs/cgroup/a/b/memory.max", "268435456\n", "sys/fs/cgroup/a/memory.max", "536870912\n"}, 256, 8},
+		{"two, high", "0::/a\n", TWO, {"sys/fs/cgroup/a/memory.high", "134217728\n", "sys/fs/cgroup/a/memory.max", "536870912\n"}, 128, 8},
+		{"two, in a namespace", "0::/\n", TWO, {"sys/fs/cgroup/memory.max", "536870912\n", "sys/fs/cgroup/cpu.max", "150000 100000\n"}, 512, 2},
+		{"two, more than there is", "0::/a\n", TWO, {"sys/fs/cgroup/a/memory.max", "1099511627776\n", "sys/fs/cgroup/a/cpu.max", "6400000 100000\n"}, 8192, 8},
+		{"two, bound mount of a container", "0::/docker/x/y\n", "30 23 0:26 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		    {"sys/fs/cgroup/y/memory.max", "max\n", "sys/fs/cgroup/memory.max", "536870912\n"}, 512, 8},
+		{"two, elsewhere", "0::/../z\n", TWO, {"sys/fs/cgroup/memory.max", "536870912\n"}, 512, 8},
+		{"two, not what is above", "0::/a\n", TWO, {"sys/fs/memory.max", "1048576\n"}, 8192, 8},
+		{"one", "4:cpu,cpuacct:/c\n3:memory:/m/n\n2:pids:/\n", ONE, {"sys/fs/cgroup/memory/m/n/memory.limit_in_bytes", "9223372036854771712\n", "sys/fs/cgroup/memory/m/memory.limit_in_bytes",
+		    "1073741824\n", "sys/fs/cgroup/cpu,cpuacct/c/cpu.cfs_quota_us", "250000\n", "sys/fs/cgroup/cpu,cpuacct/c/cpu.cfs_period_us", "100000\n"}, 1024, 3},
+		{"one, no limits", "4:cpu,cpuacct:/\n3:memory:/\n", ONE, {"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n",
+		    "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"}, 8192, 8},
+		{"both", "3:memory:/m\n0::/u\n", "29 23 0:25 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n" ONE,
+		    {"sys/fs/cgroup/memory/m/memory.limit_in_bytes", "1073741824\n", "sys/fs/cgroup/unified/u/cpu.max", "100000 100000\n"}, 1024, 1},
+		{"nonsense", "0::/a\nx\n0\n::::\n", "x - \n - cgroup2\n" TWO, {"sys/fs/cgroup/a/memory.max", "much\n", "sys/fs/cgroup/a/cpu.max", "-5 0\n", "sys/fs/cgroup/memory.max", ""}, 8192, 8},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char root[] = "/tmp/badal-machine-XXXXXX", rm[64];
+		size_t memory;
+		unsigned cores;
+
+		cr_assert_not_null(mkdtemp(root));
+		put_file(root, "proc/self/cgroup", rows[i].cgroup);
+		put_file(root, "proc/self/mountinfo", rows[i].mounts);
+		for (int k = 0; rows[i].files[k] != NULL; k += 2)
+			put_file(root, rows[i].files[k], rows[i].files[k + 1]);
+		memory = machine_memory_at(root, (size_t)8192 << 20);
+		cores = machine_cores_at(root, 8);
+		cr_expect_eq(memory, rows[i].memory << 20, "%s: %zu", rows[i].what, memory >> 20);
+		cr_expect_eq(cores, rows[i].cores, "%s: %u", rows[i].what, cores);
+		snprintf(rm, sizeof rm, "rm -r %s", root);
+		cr_assert_eq(system(rm), 0);
+	}
+	cr_expect_gt(machine_memory(), 0);
+	cr_expect_geq(machine_cores(), 1);
 }
