@@ -9,7 +9,7 @@ METRIC(http_refused, COUNTER, "badal_http_refused_total", "Connections or reques
 METRIC(http_refused_address, COUNTER, "badal_http_refused_address_total", "Connections refused because their address had connections_per_address.")
 METRIC(origins_refused, COUNTER, "badal_origins_refused_total", "Requests and WebSockets refused because no platform of the project has their origin; the log has its name.")
 METRIC(tls_failed, COUNTER, "badal_tls_failed_total", "Connections closed in or before a TLS handshake: no TLS, TLS at the plain port, broken, or too slow.")
-METRIC(http_floods, COUNTER, "badal_http_floods_total", "HTTP/2 connections ended for too many frames or resets.")
+METRIC(http_floods, COUNTER, "badal_http_floods_total", "Connections ended for a flood: too many frames, resets or fields of HTTP/2, frames of WebSockets, key updates of TLS.")
 METRIC(http_gone, COUNTER, "badal_http_gone_total", "Clients that left before the reply.")
 METRIC(http_slow, COUNTER, "badal_http_slow_total", "Clients that were cut off for sending or taking too slowly.")
 METRIC(bytes_held, GAUGE, "badal_bytes_held", "Bytes that clients make the processes hold: bodies, waiting answers, large results, WebSocket queues.")

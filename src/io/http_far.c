@@ -1,6 +1,6 @@
 /* Where connections come from: how many one address has, and for whom what they hold counts before there is a request.
  *
- * An address is remembered while it has connections. What comes through a proxy is not counted: its address stands for everybody's. */
+ * An address is remembered while it has connections, and for a while after one was ended for a flood. What comes through a proxy is not counted: its address stands for everybody's. */
 #include "http_priv.h"
 
 #include <arpa/inet.h>
@@ -11,14 +11,19 @@
 #include "core/log.h"
 #include "core/map.h"
 
+enum { CALM_MS = 60000, CALM_MAX = 4096 };	/* so many that have no connections are remembered at most */
+
 struct far {		/* the far end: an address, IPv6 a /64 */
 	unsigned conns;
+	uint64_t calm_until;	/* loop_now(); 0: no flood came from there */
+	struct loop_timer *calm;
 	size_t n_key;
 	char key[ADDR_KEY_MAX];
 	char text[];		/* of the first that came */
 };
 
 static struct map *fars;
+static unsigned n_calm;
 
 void
 far_text(int family, const void *addr, char out[FAR_TEXT_MAX])
@@ -71,6 +76,32 @@ far_enter(const char *peer, struct far **out)
 	return true;
 }
 
+static void
+far_settle(struct far *p)
+{
+	if (p->conns > 0 || p->calm != NULL)
+		return;
+	(void)map_del(fars, (struct str){p->key, p->n_key});
+	if (map_count(fars) == 0)
+		map_free(&fars);
+	free(p);
+}
+
+static void
+far_calmed(void *arg)
+{
+	struct far *p = arg;
+	uint64_t now = loop_now();
+
+	p->calm = NULL;
+	if (now < p->calm_until) {	/* there was another */
+		p->calm = loop_after(p->calm_until - now, far_calmed, p);
+		return;
+	}
+	n_calm--;
+	far_settle(p);
+}
+
 void
 far_leave(struct far **pp)
 {
@@ -80,12 +111,26 @@ far_leave(struct far **pp)
 	if (p == NULL)
 		return;
 	assert(p->conns > 0);
-	if (--p->conns > 0)
+	p->conns--;
+	far_settle(p);
+}
+
+void
+far_flooded(struct far *p)
+{
+	if (p == NULL)
 		return;
-	(void)map_del(fars, (struct str){p->key, p->n_key});
-	if (map_count(fars) == 0)
-		map_free(&fars);
-	free(p);
+	p->calm_until = loop_now() + CALM_MS;
+	if (p->calm != NULL || n_calm >= CALM_MAX)
+		return;
+	n_calm++;
+	p->calm = loop_after(CALM_MS, far_calmed, p);
+}
+
+bool
+far_calm(const struct far *p)
+{
+	return p != NULL && loop_now() < p->calm_until;
 }
 
 const char *

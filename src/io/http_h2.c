@@ -12,7 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, BYTES_PER_FRAME = 512, FRAME_HEAD = 9, BURST = 5, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
+enum { STREAMS_MAX = 100, RESETS_MAX = 1000, HEADERS_MAX = 64, VALUE_FOR_REFUSAL = 1024, FRAME_HEAD = 9, WINDOW = 256 * 1024, CONNECTION_WINDOW = 4 * WINDOW };
+
+/* Heads are small on the wire and large here: a byte may name a field of 4 kB. Of one head: most fields; so many times that, or head_max, is a bomb. What costs
+ * another frame: bytes of fields (each is counted as some, at least), bytes of a head on the wire, those of them that are no fields. What comes in one read is
+ * taken in slices, so that a flood is seen soon. */
+enum { FIELDS_MAX = 512, BOMB = 4, FIELD_LEAST = 128, FIELD_HEAD = 8, UNPACKED_PER_FRAME = 16 * 1024, HEAD_PER_FRAME = 4096, BARE_PER_FRAME = 64, BARE_FREE = 256,
+	INPUT_SLICE = 8 * 1024 };
 
 enum { STREAM_MAGIC = 0x53545232 };
 
@@ -32,6 +38,7 @@ struct stream {
 	struct watch watch;	/* until the head is complete; then an answer that nobody writes to any more, until it is taken; then lingering */
 	uint64_t moved;		/* loop_now() when it began, then when some of the answer was taken, then of lingering bytes */
 	size_t head_bytes;
+	unsigned fields;
 	uint64_t seen;		/* header_once */
 	err_t bad;		/* refused when the head is complete */
 	bool has_length;
@@ -43,8 +50,10 @@ struct h2 {
 	struct stream *streams;
 	unsigned resets;
 	int64_t passed;		/* bytes that came, less those of frames that were begun */
-	int64_t frames;		/* that may still come, in thousandths; they come back with time, and with what is moved */
-	uint64_t counted;	/* loop_now() of the last of them */
+	struct allowance frames;	/* that may still come */
+	size_t unpacked;	/* bytes of fields since the last frame that they cost */
+	size_t head;		/* bytes of the last head on the wire, */
+	size_t told;		/* and of its fields, as they would be without packing */
 	uint64_t heard;		/* when the last request began or ended */
 	bool busy;		/* inside nghttp2: output waits */
 	bool calmed;		/* it was told that this is enough */
@@ -79,65 +88,88 @@ free_stream(struct h2 *h, struct stream *st)
 
 /* ---- floods ---- */
 
-/* Each frame costs us something, whatever is in it: pings, settings, resets, windows of a byte, data of none. A connection may send so many a second, and
- * more the more it moves. */
 static void
-frames_earn(struct h2 *h, size_t bytes)
+calm(struct conn *c, const char *what)
 {
-	h->frames += (int64_t)bytes * 1000 / BYTES_PER_FRAME;
-	if (h->frames > conf.http2_frame_rate * 1000 * BURST)
-		h->frames = conf.http2_frame_rate * 1000 * BURST;
+	if (c->h2->calmed)
+		return;
+	c->h2->calmed = true;
+	conn_flooded(c, what);
+	nghttp2_session_terminate_session(c->h2->s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* Each frame costs us something, whatever is in it: pings, settings, resets, windows of a byte, data of none. */
 static void
-frame_spend(struct h2 *h, int64_t thousandths)
+frame_spend(struct conn *c, uint64_t thousandths)
 {
-	uint64_t now = loop_now();
+	if (!allowance_spend(&c->h2->frames, conf.http2_frame_rate, (int64_t)thousandths))
+		calm(c, "too many HTTP/2 frames");
+}
 
-	h->frames += (int64_t)(now - h->counted) * conf.http2_frame_rate;
-	h->counted = now;
-	frames_earn(h, 0);
-	h->frames -= thousandths;
-	if (h->frames >= 0 || h->calmed)
+/* Each field that is told, as RFC 7541 counts it. */
+static void
+field_spend(struct conn *c, size_t bytes)
+{
+	struct h2 *h = c->h2;
+
+	h->told += bytes + FIELD_HEAD;
+	h->unpacked += bytes + 32 > FIELD_LEAST ? bytes + 32 : FIELD_LEAST;
+	if (h->unpacked < UNPACKED_PER_FRAME)
 		return;
-	h->calmed = true;
-	metric_add(M_http_floods, 1);
-	nghttp2_session_terminate_session(h->s, NGHTTP2_ENHANCE_YOUR_CALM);
+	frame_spend(c, h->unpacked * 1000 / UNPACKED_PER_FRAME);
+	h->unpacked = 0;
 }
 
 /* Frames of kinds that we do not know, and those of streams that are over, begin nowhere: nghttp2 steps over them. They count by their bytes. */
 static void
-frames_passed_over(struct h2 *h)
+frames_passed_over(struct conn *c)
 {
-	if (h->passed <= 0 || conf.http2_frame_rate <= 0)
+	struct h2 *h = c->h2;
+
+	if (h->passed <= 0)
 		return;
-	frame_spend(h, h->passed * 1000 / BYTES_PER_FRAME);
+	frame_spend(c, (uint64_t)h->passed * 1000 / BYTES_PER_FRAME);
 	h->passed %= BYTES_PER_FRAME;
+}
+
+/* A head is unpacked even when its stream is over, or one too many, for the table of fields is the connection's: then nobody tells of its fields. Nor does
+ * anybody of changes of the table's size. So what was a head and told of nothing counts with the next frame. */
+static void
+head_spend(struct conn *c, const nghttp2_frame_hd *hd)
+{
+	struct h2 *h = c->h2;
+
+	if (hd->type != NGHTTP2_CONTINUATION) {
+		if (h->head > h->told + BARE_FREE)
+			frame_spend(c, (h->head - h->told) * 1000 / BARE_PER_FRAME);
+		h->head = h->told = 0;
+	}
+	if (hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_CONTINUATION)
+		return;
+	h->head += hd->length;
+	frame_spend(c, hd->length * 1000 / HEAD_PER_FRAME);
 }
 
 static int
 on_begin_frame(nghttp2_session *s, const nghttp2_frame_hd *hd, void *user)
 {
-	struct h2 *h = ((struct conn *)user)->h2;
+	struct conn *c = user;
 
 	(void)s;
-	h->passed -= (int64_t)(FRAME_HEAD + hd->length);
-	if (conf.http2_frame_rate <= 0)
-		return 0;
-	frames_earn(h, hd->type == NGHTTP2_DATA ? hd->length : 0);
-	frame_spend(h, 1000);
+	c->h2->passed -= (int64_t)(FRAME_HEAD + hd->length);
+	if (hd->type == NGHTTP2_DATA)
+		allowance_earn(&c->h2->frames, conf.http2_frame_rate, hd->length);
+	frame_spend(c, 1000);
+	head_spend(c, hd);
 	return 0;
 }
 
 /* A stream that its client began and gave up; the same for one that we gave up for its mistakes. */
 static void
-count_reset(struct h2 *h)
+count_reset(struct conn *c)
 {
-	if (++h->resets <= RESETS_MAX || h->calmed)
-		return;
-	h->calmed = true;
-	metric_add(M_http_floods, 1);
-	nghttp2_session_terminate_session(h->s, NGHTTP2_ENHANCE_YOUR_CALM);
+	if (++c->h2->resets > RESETS_MAX)
+		calm(c, "too many HTTP/2 streams that were reset");
 }
 
 /* Moves what nghttp2 wants to say to the socket, in pieces of the scratch buffer. */
@@ -270,12 +302,19 @@ http_h2_on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *nam
 	int id;
 
 	(void)flags;
-	(void)user;
+	field_spend(user, nn + nv);
+	if (((struct conn *)user)->h2->calmed)
+		return NGHTTP2_ERR_PAUSE;
 	if (st == NULL || st->msg == NULL || f->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	x = st->msg;
 	st->head_bytes += nn + nv + 4;
-	if (st->head_bytes > (size_t)conf.head_max) {
+	st->fields++;
+	if (st->head_bytes > BOMB * (size_t)conf.head_max || st->fields > BOMB * FIELDS_MAX) {
+		calm(user, "a head of HTTP/2 that is large beyond measure");
+		return NGHTTP2_ERR_PAUSE;
+	}
+	if (st->head_bytes > (size_t)conf.head_max || st->fields > FIELDS_MAX) {
 		st->bad = ERR_HEADERS_TOO_LARGE;
 		if (!for_refusal(x, key, nn, nv))
 			return 0;
@@ -404,7 +443,7 @@ http_h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *user)
 
 	(void)s;
 	if (f->hd.type == NGHTTP2_RST_STREAM && f->rst_stream.error_code == NGHTTP2_NO_ERROR)
-		count_reset(c->h2);	/* any other: when it closes */
+		count_reset(c);	/* any other: when it closes */
 	if (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA)
 		return 0;
 	st = http_h2_stream_of(c, f->hd.stream_id);
@@ -444,7 +483,7 @@ on_stream_close(nghttp2_session *s, int32_t id, uint32_t code, void *user)
 		return 0;
 	c->h2->heard = loop_now();
 	if (code != NGHTTP2_NO_ERROR)
-		count_reset(c->h2);
+		count_reset(c);
 	nghttp2_session_set_stream_user_data(s, id, NULL);
 	free_stream(c->h2, st);
 	return 0;
@@ -475,7 +514,9 @@ read_answer(nghttp2_session *s, int32_t id, uint8_t *to, size_t room, uint32_t *
 	st->out_at += n;
 	st->bytes += n;
 	st->moved = loop_now();
-	frames_earn(st->conn->h2, n);
+	allowance_earn(&st->conn->h2->frames, conf.http2_frame_rate, n);
+	if (out_left(st) > 0 && n < BYTES_PER_FRAME)	/* its windows are small: what it makes us send counts as what it sends */
+		frame_spend(st->conn, 1000);
 	if (out_left(st) == 0) {
 		rest_free(&st->out);
 		st->out_at = 0;
@@ -715,8 +756,8 @@ h2_start(struct conn *c)
 	c->first = false;
 	c->proto = PROTO_H2;
 	c->h2 = h;
-	h->heard = h->counted = loop_now();
-	h->frames = conf.http2_frame_rate * 1000 * BURST;
+	h->heard = loop_now();
+	allowance_begin(&h->frames, conf.http2_frame_rate, c->far);
 	conn_move(c, LIST_H2);
 	if (!session_new(c, h)) {
 		conn_doom(c);
@@ -731,12 +772,18 @@ void
 h2_input(struct conn *c, const char *p, size_t n)
 {
 	struct h2 *h = c->h2;
-	ssize_t used;
+	ssize_t used = 0;
 
 	h->busy = true;		/* answers given from inside are sent after it */
-	h->passed += (int64_t)n;
-	used = nghttp2_session_mem_recv(h->s, (const uint8_t *)p, n);
-	frames_passed_over(h);
+	while (n > 0 && used >= 0 && !h->calmed) {
+		size_t slice = n < INPUT_SLICE ? n : INPUT_SLICE;
+
+		h->passed += (int64_t)slice;
+		used = nghttp2_session_mem_recv(h->s, (const uint8_t *)p, slice);
+		frames_passed_over(c);
+		p += slice;
+		n -= slice;
+	}
 	h->busy = false;
 	if (used < 0) {
 		conn_doom(c);

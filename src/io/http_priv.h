@@ -73,6 +73,12 @@ void watch_add(struct watch *w, void (*check)(struct watch *w, uint64_t now));
 void watch_remove(struct watch *w);
 void watch_tick(void);
 
+/* What a connection may send besides what it moves, in thousandths of a frame. It comes back with time, and with bytes. */
+struct allowance {
+	int64_t left;
+	uint64_t counted;	/* loop_now() of the last that was spent */
+};
+
 struct msg {				/* what is behind a struct http_msg */
 	struct http_msg m;		/* first: handlers hold a pointer to it */
 	unsigned magic;
@@ -129,6 +135,7 @@ struct ws {
 	uint32_t q_cap, q_head, q_n;
 	size_t q_bytes;
 	struct rest text;		/* fragments of a message so far */
+	struct allowance frames;
 	struct purse *purse;		/* whom it counts for; NULL: nobody yet */
 	size_t in_purse;		/* bytes of it there */
 };
@@ -213,6 +220,16 @@ void far_text(int family, const void *addr, char out[FAR_TEXT_MAX]);
 bool far_enter(const char *peer, struct far **out);
 void far_leave(struct far **fp);		/* NULL inside is fine */
 const char *far_address(const struct far *f);	/* NULL for NULL */
+
+void far_flooded(struct far *f);		/* NULL is fine: a connection from there was ended for a flood */
+bool far_calm(const struct far *f);		/* one was, a short time ago; NULL: no */
+
+/* http_flood.c; rate: frames a second, 0: no bound */
+enum { BYTES_PER_FRAME = 512 };			/* that earn another */
+void allowance_begin(struct allowance *a, int64_t rate, const struct far *from);
+void allowance_earn(struct allowance *a, int64_t rate, size_t bytes);
+bool allowance_spend(struct allowance *a, int64_t rate, int64_t thousandths);	/* false: it is more than there is */
+void conn_flooded(const struct conn *c, const char *what);	/* the caller ends it: counts it, and notes where it came from */
 
 /* http_msg.c */
 enum { PIECE = 64 * 1024 };

@@ -9,11 +9,13 @@
 
 #include "core/log.h"
 
-enum { RECORD = 16 * 1024, RECORD_HANDSHAKE = 22 };
+enum { RECORD = 16 * 1024, RECORD_HANDSHAKE = 22, KEY_UPDATES = 20 };	/* KEY_UPDATES: a second, five seconds' worth at once */
 
 struct tls {
 	SSL *ssl;
 	BIO *in, *out;		/* owned by ssl */
+	struct allowance updates;
+	bool flooded;
 };
 
 static SSL_CTX *ctx;
@@ -62,6 +64,23 @@ tls_fini(void)
 	ctx = NULL;
 }
 
+/* New keys, of which a client may ask for as many as it likes: 27 bytes cost it nothing and us some derivations. OpenSSL goes from one to the next by itself, so
+ * what else has come is taken from it. */
+static void
+tls_on_message(int write, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+	struct tls *t = arg;
+
+	(void)version;
+	(void)ssl;
+	if (write || type != SSL3_RT_HANDSHAKE || n == 0 || *(const unsigned char *)p != SSL3_MT_KEY_UPDATE)
+		return;
+	if (allowance_spend(&t->updates, KEY_UPDATES, 1000))
+		return;
+	t->flooded = true;
+	(void)BIO_reset(t->in);
+}
+
 struct tls *
 tls_new(void)
 {
@@ -75,6 +94,9 @@ tls_new(void)
 	BIO_set_mem_eof_return(t->in, -1);
 	SSL_set_bio(t->ssl, t->in, t->out);
 	SSL_set_accept_state(t->ssl);
+	allowance_begin(&t->updates, KEY_UPDATES, NULL);
+	SSL_set_msg_callback(t->ssl, tls_on_message);
+	SSL_set_msg_callback_arg(t->ssl, t);
 	return t;
 }
 
@@ -130,6 +152,12 @@ tls_input(struct conn *c, const char *p, size_t n)
 		conn_input(c, plain, (size_t)got);
 		if (c->list == LIST_DOOMED)
 			return;
+	}
+	if (t->flooded) {
+		conn_flooded(c, "too many TLS key updates");
+		conn_doom(c);
+		ERR_clear_error();
+		return;
 	}
 	why = SSL_get_error(t->ssl, got);
 	http_tls_flush(c);

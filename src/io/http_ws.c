@@ -15,7 +15,7 @@
 
 enum { HEADROOM = 16, KEY_TEXT = 24, QUEUE_FIRST = 8, GATHER = 64 * 1024, CONTROL_MAX = 125 };
 enum { SWEEP_SLICE = 200 };	/* pings at once: about a millisecond */
-enum { CODE_PROTOCOL = 1002, CODE_RESTART = 1012, CODE_SLOW = 1013, CODE_TIMEOUT = 3008 };
+enum { CODE_PROTOCOL = 1002, CODE_POLICY = 1008, CODE_RESTART = 1012, CODE_SLOW = 1013, CODE_TIMEOUT = 3008 };
 enum opcode { OP_MORE = 0, OP_TEXT = 1, OP_BINARY = 2, OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 
 /* One frame of the peer, as far as its head. */
@@ -506,6 +506,17 @@ protocol_error(struct ws *w)
 		ws_move(w, WS_ENDING);	/* nothing sensible can follow */
 }
 
+/* Pings that all want an answer, fragments of nothing: what comes after the last of them is not looked at. */
+static void
+flooded(struct ws *w)
+{
+	if (w->state == WS_OPEN)
+		conn_flooded(w->conn, "too many WebSocket frames");
+	ws_close(w, CODE_POLICY, "too many frames");
+	if (w->state < WS_ENDING)
+		ws_move(w, WS_ENDING);
+}
+
 static void
 http_ws_on_data(struct ws *w, const struct incoming *in, struct str payload)
 {
@@ -565,6 +576,11 @@ take_frame(struct conn *c, char *p, size_t n)
 	}
 	if (n < in.head + in.len)
 		return 0;
+	allowance_earn(&w->frames, conf.rt_frame_rate, in.len);
+	if (!allowance_spend(&w->frames, conf.rt_frame_rate, 1000)) {
+		flooded(w);
+		return 0;
+	}
 	http_ws_on_frame(w, &in, p + in.head);
 	return in.head + in.len;
 }
@@ -794,6 +810,7 @@ ws_upgrade(struct conn *c, struct msg *x)
 	w = mem_zalloc(sizeof *w);
 	w->magic = WS_MAGIC;
 	w->conn = c;
+	allowance_begin(&w->frames, conf.rt_frame_rate, c->far);
 	c->proto = PROTO_WS;
 	c->ws = w;
 	http_sockets++;

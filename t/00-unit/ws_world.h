@@ -5,6 +5,7 @@
 
 #define loop_soon world_soon
 #include "../../src/io/http_ws.c"
+#include "../../src/io/http_flood.c"
 
 #include <stdio.h>
 
@@ -94,6 +95,9 @@ purse_room(const struct purse *p, size_t more)
 	return room;
 }
 
+bool far_calm(const struct far *f) { (void)f; return false; }
+void far_flooded(struct far *f) { (void)f; }
+void far_text(int family, const void *addr, char out[FAR_TEXT_MAX]) { (void)family; (void)addr; strcpy(out, "-"); }
 void msg_free(struct msg *x) { (void)x; }
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body) { (void)c, (void)x, (void)status, (void)h, (void)nh, (void)body; }
 struct str error_body(err_t e) { (void)e; return STR("{}"); }
@@ -134,6 +138,7 @@ world_open(void)
 	c->ws = mem_zalloc(sizeof *c->ws);
 	c->ws->magic = WS_MAGIC;
 	c->ws->conn = c;
+	allowance_begin(&c->ws->frames, conf.rt_frame_rate, NULL);
 	http_sockets++;
 	world_put(c, LIST_WS);
 	return c;

@@ -79,6 +79,79 @@ for (const [name, make] of [
     assert.equal(counted, 1);
   });
 
+// Header blocks that unpack to much more than they are. A field of 4,000 bytes goes into the table once; then a byte names it.
+const pseudo = (path = '/small') => block([[':method', 'GET'], [':path', path], [':scheme', 'http'], [':authority', 'a']]);
+const remembered = (value) => Buffer.concat([Buffer.from([0x40, 3]), Buffer.from('x-a'), Buffer.from([0x7f, ...((n) => { const out = []; for (; n >= 128; n >>= 7) out.push((n & 127) | 128); return [...out, n]; })(value.length - 127)]), Buffer.from(value)]);
+const IT = 0x80 | 62, GZIP = 0x80 | 16; // the newest of the table; a field of the static one
+const head = (id, ...parts) => frame(T.headers, F.end | F.headers, id, Buffer.concat([pseudo(), ...parts]));
+const filling = head(1, remembered('y'.repeat(4000)));
+const hundred = () => many(100, (k) => request(2 * k + 3, [], { path: '/silent' }));
+for (const [name, make, most] of [ // most: bytes on the wire
+  ['a head that names a large field again and again', (i) => (i === 0 ? Buffer.concat([filling, frame(T.headers, F.end, 3, pseudo())]) : frame(T.continuation, 0, 3, Buffer.alloc(1000, IT))), 100_000],
+  ['a head of a thousand small fields, and more', (i) => (i === 0 ? frame(T.headers, F.end, 1, pseudo()) : frame(T.continuation, 0, 1, Buffer.alloc(1000, GZIP))), 100_000],
+  ['heads that name a large field often enough', (i) => (i === 0 ? filling : head(2 * i + 1, Buffer.alloc(15, IT))), 300_000],
+  ['heads of many small fields', (i) => head(2 * i + 1, Buffer.alloc(500, GZIP)), 1_000_000],
+  ['heads of many fields, with trailers', (i) => Buffer.concat([frame(T.headers, F.headers, 2 * i + 1, Buffer.concat([pseudo('/sink')])), frame(T.headers, F.headers | F.end, 2 * i + 1, Buffer.alloc(500, GZIP))]), 1_000_000],
+  ['heads of streams that are one too many', (i) => (i === 0 ? Buffer.concat([filling, hundred()]) : head(2 * i + 301, Buffer.alloc(1000, IT))), 300_000],
+  ['sizes of the table', (i) => frame(T.headers, F.end | F.headers, 2 * i + 1, Buffer.concat([many(4000, (k) => Buffer.from([0x20 | (k & 1)])), pseudo()])), 10_000_000],
+])
+  test(`${name}: the connection ends, and is counted`, { skip }, async () => {
+    const before_ = (await (await ask(s.port, 'GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json()).floods;
+    const w = await open();
+    let sent = 0;
+    for (let i = 0; !w.ended && sent < most; i++) {
+      const d = make(i);
+      sent += d.length;
+      w.socket.write(d);
+      await new Promise((ok) => setImmediate(ok));
+    }
+    await w.end();
+    const goaway = frames(w).find((f) => f.type === T.goaway)?.payload.readUInt32BE(4);
+    assert.ok(goaway === CALM || goaway === undefined, `${goaway}`);
+    assert.equal((await (await ask(s.port, 'GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json()).floods, before_ + 1);
+  });
+
+test('many requests with heads of 30 fields, without packing, are no flood', { skip }, async () => {
+  const e = await startEcho({ head_timeout: '60s' });
+  const w = await open(e);
+  const pairs = Array.from({ length: 30 }, (_, i) => [`x-field-${i}`, 'v'.repeat(60)]);
+  for (let i = 0; i < 1500; i++) {
+    w.send(request(2 * i + 1, pairs, { path: '/small' }));
+    if (i % 50 === 49) await find(w, (f) => f.stream === 2 * i + 1 && f.type === T.data && f.flags & F.end, 'its answer');
+  }
+  assert.ok(!frames(w).some((f) => f.type === T.goaway));
+  w.close();
+  await e.stop();
+});
+
+test('an answer that is asked for in small windows makes frames, and these count', { skip }, async () => {
+  const e = await startEcho({ head_timeout: '60s', http2_frame_rate: 200 });
+  const w = await open(e, [[4, 1]]);
+  w.send(many(100, (k) => request(2 * k + 1, [], { path: '/text/60000' })));
+  for (let i = 2; i < 100 && !w.ended; i++) { // a byte more for each of a hundred
+    w.send(settings([[4, i]]));
+    await w.until((d) => (w.ended || parse(d).all.filter((f) => f.type === T.settings && f.flags & F.ack).length >= i ? true : undefined), 'it is heard');
+  }
+  await w.end();
+  assert.equal((await (await ask(e.port, 'GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json()).floods, 1);
+  await e.stop();
+});
+
+test('who was ended for a flood begins with less, for a while, and goes on', { skip }, async () => {
+  const e = await startEcho({ head_timeout: '60s', http2_frame_rate: 1000 });
+  const windows = async (n) => {
+    const w = await open(e);
+    w.send(many(n, () => frame(T.window, 0, 0, u32(1))));
+    w.send(request(1, [], { path: '/small' }));
+    await w.until((d) => (w.ended || parse(d).all.some((f) => f.type === T.goaway || (f.stream === 1 && f.flags & F.end)) ? true : undefined), 'an answer or an end');
+    const ended = w.ended || frames(w).some((f) => f.type === T.goaway);
+    w.close();
+    return ended;
+  };
+  assert.deepEqual([await windows(3000), await windows(50_000), await windows(3000), await windows(100)], [false, true, true, false]);
+  await e.stop();
+});
+
 test('continuations without end, in bytes and in frames', { skip }, async () => {
   for (const size of [0, 1, 16000]) {
     const w = await open();

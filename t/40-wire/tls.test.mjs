@@ -1,6 +1,6 @@
 // TLS and HTTP/2: the same requests, in other clothes.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -268,4 +268,33 @@ test('handshakes that do not end have a bound, which others get back', { skip },
   }
   for (const c of some) c.destroy();
   await e.stop();
+});
+
+test('a client that asks for new keys again and again is ended, and counted; one that does so now and then is not', { skip }, async () => {
+  const floods = async () => {
+    const w = await secure({ ALPNProtocols: ['http/1.1'] });
+    w.send('GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    const n = (await w.response()).json().floods;
+    w.close();
+    return n;
+  };
+  const updates = async (most) => { // openssl reads one command at a time
+    const before_ = await floods();
+    const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${s.port}`, '-tls1_3'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    let out = '', ended = false;
+    for (const pipe of [child.stdout, child.stderr]) pipe.on('data', (d) => (out += d));
+    child.stdin.on('error', () => {});
+    child.on('exit', () => (ended = true));
+    await until(() => /Verify return code/.test(out), 'a connection');
+    for (let i = 0; i < most && !ended; i++) {
+      child.stdin.write('K\n');
+      await new Promise((ok) => setImmediate(ok));
+    }
+    if (most < 100) await until(() => out.includes('KEYUPDATE'), 'they were sent');
+    if (most < 100) child.kill();
+    await until(() => ended, 'its end');
+    return (await floods()) - before_;
+  };
+  assert.equal(await updates(20), 0);
+  assert.equal(await updates(5000), 1);
 });

@@ -199,17 +199,19 @@ test('one that never reads again is forgotten', { skip }, async () => {
 });
 
 test('a flood of pings to one that does not read stays bounded', { skip }, async () => {
-  const k = await Sock.open(s.port);
+  const e = await startEcho({ rt_queue_soft: '64k', rt_queue_hard: '1m', rt_queue_frames: 300, rt_frame_rate: 0 }); // else they are too many before
+  const k = await Sock.open(e.port);
   k.wire.socket.on('error', () => {});
   k.wire.socket.pause();
-  const before_ = (await s.stats()).slow;
+  const before_ = (await e.stats()).slow;
   const many = Buffer.concat(Array.from({ length: 500 }, () => frame(OP.ping, 'p'.repeat(125))));
   const pump = setInterval(() => k.wire.socket.writableLength < 4_000_000 && k.wire.send(many), 1);
   try {
-    await until(async () => (await s.stats()).slow > before_ || k.wire.socket.writableLength >= 4_000_000, 'closed or held back');
+    await until(async () => (await e.stats()).slow > before_ || k.wire.socket.writableLength >= 4_000_000, 'closed or held back');
   } finally {
     clearInterval(pump);
     k.wire.close();
+    await e.stop();
   }
 });
 
@@ -320,3 +322,30 @@ test('queues are charged to the budget of bytes, and one that finds no room is c
   await until(async () => (await held()).held === 0 && (await e.stats()).sockets === 0, 'all of it came back');
   await e.stop();
 });
+
+const floods = async () => (await (await ask(s.port, 'GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).json()).floods;
+for (const [name, first, again] of [
+  ['pings', '', frame(OP.ping)],
+  ['pings with a word', '', frame(OP.ping, 'p'.repeat(125))],
+  ['pongs that nobody asked for', '', frame(OP.pong)],
+  ['fragments of nothing', frame(OP.text, 'a', { fin: false }), frame(OP.more, '', { fin: false })],
+  ['fragments of a byte', frame(OP.text, 'a', { fin: false }), frame(OP.more, 'b', { fin: false })],
+  ['messages of nothing', '', frame(OP.text)],
+  ['messages of a byte', '', frame(OP.text, 'x')],
+])
+  test(`a flood of ${name} is ended with 1008, and counted`, { skip }, async () => {
+    const before_ = await floods();
+    const k = await Sock.open(s.port);
+    const many = Buffer.concat(Array.from({ length: 500 }, () => again));
+    if (first) k.wire.send(first);
+    for (let i = 0; i < 100 && !k.wire.ended; i++) {
+      k.wire.socket.write(many);
+      await new Promise((ok) => setImmediate(ok));
+    }
+    let f;
+    do f = await k.frame();
+    while (f.op !== OP.close);
+    assert.equal(f.payload.readUInt16BE(0), 1008);
+    k.wire.close();
+    assert.equal(await floods(), before_ + 1);
+  });
