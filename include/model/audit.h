@@ -2,7 +2,9 @@
  *
  * audit_add only copies the entry into a bounded queue of the process; it is written to the projects' tables `audit` in batches, four
  * times a second. A process that is killed loses at most that interval (a drained one nothing: audit_drain). A full queue drops the
- * entry and counts it (M_audit_dropped). */
+ * entry and counts it (M_audit_dropped).
+ *
+ * Of what one user did, the newest conf.audit_per_user_max of each event are kept, about: a process trims whom it has written a tenth of that for. */
 #ifndef BADAL_MODEL_AUDIT_H
 #define BADAL_MODEL_AUDIT_H
 
@@ -17,8 +19,16 @@ void audit_init(void);			/* per process, on the loop: starts the timer */
 void audit_add(const struct project *p, const struct audit_entry *e);	/* no wait */
 void audit_drain(void);			/* starts writing at once */
 bool audit_writing(void);		/* that goes on */
-/* Awaits. Writes what is queued, of all projects, in turns. */
+/* Awaits. Writes what is queued, of all projects, in turns, and trims whose entries have become many. */
 err_t audit_flush(struct ctx *cx) MUST_CHECK;
+
+/* ---- audit_trim.c ---- */
+/* An entry was written. */
+void audit_trim_note(const char *schema, const char *user, const char *event);
+/* Awaits. Trims whose entries have become many since they were trimmed. */
+err_t audit_trim_due(struct ctx *cx) MUST_CHECK;
+/* Awaits. Trims all users of a data space. */
+err_t audit_trim_all(struct ctx *cx, const char *schema) MUST_CHECK;
 
 /* An entry as the API shows it. */
 struct audit_log {

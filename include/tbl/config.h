@@ -181,6 +181,7 @@ CONF(rt_resume_bytes, SIZE("0", "1024g"), "512m", RELOAD, "Memory of Redis that 
 CONF(event_shards, INT("1", "64"), "1", START, "Shards of the event stream, 1 to 64: more spread over several threads or machines of Redis; the relay's value counts. After a change who resumes is told of a gap.")
 CONF(stream_max_wal, SIZE("0", "65536g"), "4096m", START, "WAL that the event slot may hold back (max_slot_wal_keep_size of the embedded PostgreSQL).")
 CONF(audit_retention, TIME("0", "36500d"), "14d", RELOAD, "How long audit entries are kept; 0: for ever.")
+CONF(audit_per_user_max, INT("0", "1000000000"), "1000", RELOAD, "Audit entries that are kept of one user for each kind of event, in each project, about: of more the oldest go, so that a client that does one thing all day fills no disk and hides nothing else that was done. 0: no bound.")
 CONF(antivirus, CHOICE("on|required|off"), "on", RELOAD, "Scan what is uploaded into buckets that ask for it: on (where there are signatures), required (else refuse it), off.")
 CONF(antivirus_db, TEXT, "", START, "Directory of libclamav's signatures, such as /var/lib/clamav; empty: there are none, and nothing is scanned.")
 CONF(antivirus_bytes, SIZE("1k", "2047m"), "2000m", RELOAD, "Largest file that is scanned, and most bytes that all in it may come to; a larger one is refused.")

@@ -127,6 +127,7 @@ METRIC(rate_limited, COUNTER, "badal_rate_limited_total", "Requests refused by a
 METRIC(limits_shared, COUNTER, "badal_limits_shared_total", "Requests counted in a shared bucket, because their project had limit_keys_max of them: a flood of names or addresses.")
 METRIC(audit_dropped, COUNTER, "badal_audit_dropped_total", "Audit entries lost: queue full, or the database refused them.")
 METRIC(offload_jobs, COUNTER, "badal_offload_jobs_total", "Pieces of heavy work given to threads.")
+METRIC(audit_trimmed, COUNTER, "badal_audit_trimmed_total", "Audit entries removed because their user had audit_per_user_max newer ones of the same event.")
 METRIC(offload_queue, GAUGE, "badal_offload_queue", "Pieces of heavy work that wait or run.")
 METRIC(offload_refused, COUNTER, "badal_offload_refused_total", "Pieces of heavy work refused: the queue was full, or the client's part of it.")
 METRIC(offload_late, COUNTER, "badal_offload_late_total", "Pieces of heavy work refused after offload_wait in the queue.")

@@ -25,6 +25,8 @@ struct queued {
 	const char *text[TEXTS];	/* in the order of the columns below */
 };
 
+enum { OF_USER = 0, OF_EVENT = 3 };	/* of these */
+
 static const char columns[] = "user_id, user_name, user_email, event, resource, mode, ip, user_agent";
 
 struct waiter {			/* on the stack of who waits */
@@ -220,6 +222,13 @@ wake(struct book *b)
 	b->waiters = NULL;
 }
 
+static void
+note_written(const struct book *b, const struct queued *batch)
+{
+	for (const struct queued *q = batch; q != NULL; q = q->next)
+		audit_trim_note(b->schema, q->text[OF_USER], q->text[OF_EVENT]);
+}
+
 /* Awaits. One batch of a book that is due. */
 static err_t
 write_book(struct ctx *cx, struct book *b)
@@ -237,6 +246,8 @@ write_book(struct ctx *cx, struct book *b)
 		audit_put_back(b, batch, n);
 	} else {
 		b->done += n;
+		if (e == OK)
+			note_written(b, batch);
 		free_batch(batch);
 	}
 	wake(b);
@@ -256,7 +267,7 @@ audit_flush(struct ctx *cx)
 {
 	while (due_first != NULL)
 		TRY(write_book(cx, due_first));
-	return OK;
+	return audit_trim_due(cx);
 }
 
 /* Awaits the end of the batch that is being written. */

@@ -4,6 +4,7 @@
 #include "core/conf.h"
 #include "core/vtime.h"
 #include "io/db.h"
+#include "model/audit.h"
 
 enum { STEP = 1000 };
 
@@ -29,6 +30,13 @@ static const struct {
 };
 
 static err_t
+sweep_users(struct ctx *cx, const char *space, int i)
+{
+	(void)i;
+	return audit_trim_all(cx, space);
+}
+
+static err_t
 sweep_table(struct ctx *cx, const char *space, int i)
 {
 	const char *table = arena_printf(cx->arena, "%s.%s", space, tables[i].table);
@@ -43,25 +51,34 @@ sweep_table(struct ctx *cx, const char *space, int i)
 	return OK;
 }
 
+/* Awaits. One table of all data spaces. */
+static err_t
+sweep_spaces(struct ctx *cx, const char *table, err_t (*fn)(struct ctx *cx, const char *space, int i), int i, err_t *first_out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, SQL_SPACES, DB(table, pg_i64(cx->arena, db_migrate_newest()))));
+	for (int k = 0; k < db_rows(r); k++) {
+		err_t e = fn(cx, db_cstr(r, k, 0), i);
+
+		/* a project may go meanwhile: its tables do not hold up the others' */
+		if (e == ERR_CANCELLED || e == ERR_TIMEOUT || e == ERR_DB_DOWN)
+			return e;
+		if (e != OK && *first_out == OK)
+			*first_out = e;
+	}
+	return OK;
+}
+
 err_t
 expire_sweep(struct ctx *cx)
 {
-	err_t e = OK, first = OK;
-	struct db_res *r;
+	err_t first = OK;
 
 	TRY(db_migrate_load(cx));
-	for (int t = 0; t < (int)(sizeof tables / sizeof tables[0]); t++) {
-		if (tables[t].setting != NULL && *tables[t].setting <= 0)
-			continue;
-		TRY(db_query(cx, &r, SQL_SPACES, DB(tables[t].table, pg_i64(cx->arena, db_migrate_newest()))));
-		for (int i = 0; i < db_rows(r); i++) {
-			e = sweep_table(cx, db_cstr(r, i, 0), t);
-			/* a project may go meanwhile: its tables do not hold up the others' */
-			if (e == ERR_CANCELLED || e == ERR_TIMEOUT || e == ERR_DB_DOWN)
-				return e;
-			if (e != OK && first == OK)
-				first = e;
-		}
-	}
+	for (int t = 0; t < (int)(sizeof tables / sizeof tables[0]); t++)
+		if (tables[t].setting == NULL || *tables[t].setting > 0)
+			TRY(sweep_spaces(cx, tables[t].table, sweep_table, t, &first));
+	TRY(sweep_spaces(cx, "audit", sweep_users, 0, &first));
 	return first;
 }

@@ -42,10 +42,16 @@ number(struct ctx *cx, const char *sql)
 }
 
 static void
+note_of(const struct project *p, const char *user, const char *event)
+{
+	audit_add(p, &(struct audit_entry){.user_id = user, .user_name = "Ada", .user_email = "ada@example.org", .event = event, .resource = "user/Ada",
+		.mode = "default", .ip = "127.0.0.1", .user_agent = ""});
+}
+
+static void
 note(const struct project *p, const char *event)
 {
-	audit_add(p, &(struct audit_entry){.user_id = "Ada", .user_name = "Ada", .user_email = "ada@example.org", .event = event, .resource = "user/Ada",
-		.mode = "default", .ip = "127.0.0.1", .user_agent = ""});
+	note_of(p, "Ada", event);
 }
 
 /* ---- the log ---- */
@@ -160,6 +166,7 @@ retention(struct ctx *cx)
 	GOOD(db_exec(cx, NULL, COUNTS, DB0));
 	GOOD(db_exec(cx, NULL, "CREATE SCHEMA p_9", DB0));	/* one that is being made */
 	conf.audit_retention = 0;
+	conf.audit_per_user_max = 0;
 	GOOD(expire_sweep(cx));
 	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 3000);
 	conf.audit_retention = INT64_C(14) * 86400000;
@@ -174,6 +181,44 @@ retention(struct ctx *cx)
 Test(upkeep, retention, .timeout = 60)
 {
 	run(retention);
+}
+
+/* Of a user the newest of each event stay; others, other events and other projects lose nothing. */
+static void
+many_of_one(struct ctx *cx)
+{
+	const int64_t most = 50;
+
+	conf.audit_per_user_max = most;
+	note(&one, "session.create");
+	note_of(&one, "Bob", "user.update");
+	for (int i = 0; i < 1700; i++) {
+		note_of(&one, i % 3 ? "Ada" : "ADA", "user.update");	/* ids do not differ by it */
+		if (i % 100 == 0)
+			GOOD(audit_flush(cx));
+		if (i % 50 == 0)
+			note(&two, "user.update");
+	}
+	GOOD(audit_flush(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit WHERE user_id ILIKE 'ada' AND event = 'user.update'") >= most);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit WHERE user_id ILIKE 'ada' AND event = 'user.update'") <= most + 2 * most / 10 + 2);	/* each spelling is counted by itself */
+	CHECK(number(cx, "SELECT max(internal) - min(internal) FROM p_1.audit WHERE user_id ILIKE 'ada' AND event = 'user.update'") <= most + 2 * most / 10 + 2);	/* the newest */
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit WHERE event = 'session.create' OR user_id = 'Bob'") == 2);
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 34);
+	/* what nobody counted */
+	GOOD(db_exec(cx, NULL, FILL("p_1"), DB0));
+	GOOD(expire_sweep(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit WHERE user_id = 'u'") == most);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit WHERE user_id ILIKE 'ada' AND event = 'user.update'") == most);
+	conf.audit_per_user_max = 0;
+	GOOD(db_exec(cx, NULL, FILL("p_2"), DB0));
+	GOOD(expire_sweep(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit WHERE user_id = 'u'") > most);
+}
+
+Test(upkeep, many_of_one, .timeout = 60)
+{
+	run(many_of_one);
 }
 
 /* ---- counters ---- */
