@@ -46,6 +46,7 @@ struct heard_entry {
 	const char *subscriber;
 	struct str head, body;	/* head: without line feeds. Bodies that are the same text in memory travel once */
 	int64_t max;		/* bytes that a line may have; what does not fit is dropped, and counted. 0: no bound */
+	int64_t max_project;	/* the same of all lines of the kind that its project has */
 };
 void heard_line(struct heard_out *out, const struct heard_entry *e);
 
@@ -55,7 +56,7 @@ struct heard_op {
 	const char *kind, *project, *id;	/* id: of the job */
 	const char *line;	/* NULL: a job that stands alone */
 	struct str head, body;
-	int64_t max;
+	int64_t max, max_project;
 };
 struct heard_out {
 	struct ctx *cx;		/* whose arena has it all */

@@ -4,7 +4,7 @@
  * {jobs}:<kind>:line:<name>  stream: entries with the fields h and b
  * {jobs}:<kind>:lines        sorted set: lines with entries, by the time up to which somebody is answerable for them; past it they are woken anew
  * {jobs}:<kind>:holders      hash: the token of who holds a line; whoever finds another's token lets go
- * {jobs}:<kind>:sizes        hash: bytes of each line, and the number of all entries ("") */
+ * {jobs}:<kind>:sizes        hash: bytes of each line, of all lines of a project ("<project>/"), and the number of all entries ("") */
 #ifndef BADAL_MODEL_LINE_H
 #define BADAL_MODEL_LINE_H
 
@@ -35,10 +35,11 @@ err_t line_leave(struct ctx *cx, const struct line *l, int64_t when) MUST_CHECK;
 err_t line_wake_lost(struct ctx *cx, const char *kind) MUST_CHECK;
 /* Awaits. All entries of all lines of the kind. */
 err_t line_depth(struct ctx *cx, const char *kind, int64_t *out) MUST_CHECK;
-/* Awaits. Puts an entry at the end, as heard_line does, but not on account of an event. False: the line has no room. */
-err_t line_put(struct ctx *cx, const char *kind, const char *name, const char *project, struct str head, struct str body, int64_t max, bool *put_out) MUST_CHECK;
+/* Awaits. Puts an entry at the end, as heard_line does, but not on account of an event. False: the line, or its project, has no room. */
+err_t line_put(struct ctx *cx, const char *kind, const char *name, const char *project, struct str head, struct str body, int64_t max, int64_t max_project,
+    bool *put_out) MUST_CHECK;
 
-/* The Lua function put(line, kind, lines, sizes: keys; name, h, b, max, now, jobhead) that puts one; 1, or 0 without room. For scripts. */
+/* The Lua function put(line, kind, lines, sizes: keys; name, h, b, max, now, jobhead, all) that puts one; 1, 0: the line has no room, -1: all of its project have none. For scripts. */
 extern const char line_put_lua[];
 /* "line", "lines", …: the key of a kind, of a line when it has a name. */
 struct str line_key(struct ctx *cx, const char *kind, const char *what, const char *name);

@@ -55,6 +55,7 @@ METRIC(jobs_queued, GAUGE, "badal_jobs_queued", "Jobs that wait, run or wait for
 METRIC(triggers_events, COUNTER, "badal_triggers_events_total", "Events that were looked at for webhooks and functions.")
 METRIC(triggers_jobs, COUNTER, "badal_triggers_jobs_total", "Jobs that events caused: deliveries of webhooks, runs of functions.")
 METRIC(triggers_full, COUNTER, "badal_triggers_full_total", "Of these, dropped because too much waits for the same subscriber (webhook_queue_size).")
+METRIC(triggers_full_project, COUNTER, "badal_triggers_full_project_total", "The same, because too much waits for all subscribers of its project (webhook_project_size, functions_project_size).")
 METRIC(triggers_lost, COUNTER, "badal_triggers_lost_total", "Events that caused nothing because a service failed at them again and again.")
 METRIC(webhooks_delivered, COUNTER, "badal_webhooks_delivered_total", "Deliveries of webhooks that their receivers took.")
 METRIC(webhooks_failed, COUNTER, "badal_webhooks_failed_total", "Tries of deliveries that failed.")

@@ -74,24 +74,26 @@ static struct {
 /* ---- scripts ---- */
 
 /* KEYS: the state, then what the jobs name by number. ARGV: stream, field, position expected and new, now, number of bodies, the bodies, the
- * jobs: 'j' key head body | 'l' line kind name head body max jobhead. The keys of lines and sizes follow that of their kind. */
+ * jobs: 'j' key head body | 'l' line kind name head body max jobhead all. Gives what was dropped: for want of room in its line, in
+ * its project. The keys of lines and sizes follow that of their kind. */
 static const char write_lua[] =
     "if redis.call('HGET', KEYS[1], 'g') ~= ARGV[1] or (redis.call('HGET', KEYS[1], ARGV[2]) or '') ~= ARGV[3] then return -1 end\n"
     "local function key(i) return KEYS[tonumber(ARGV[i])] end\n"
     "local function body(i) return ARGV[6 + tonumber(ARGV[i])] end\n"
-    "local i, full = 7 + tonumber(ARGV[6]), 0\n"
+    "local i, dropped = 7 + tonumber(ARGV[6]), {0, 0}\n"
     "while i <= #ARGV do\n"
     "  if ARGV[i] == 'j' then\n"
     "    redis.call('XADD', key(i + 1), '*', 'h', ARGV[i + 2], 'b', body(i + 3))\n"
     "    i = i + 4\n"
     "  else\n"
     "    local k = tonumber(ARGV[i + 2])\n"
-    "    full = full + 1 - put(key(i + 1), KEYS[k], KEYS[k + 1], KEYS[k + 2], ARGV[i + 3], ARGV[i + 4], body(i + 5), ARGV[i + 6], ARGV[5], ARGV[i + 7])\n"
-    "    i = i + 8\n"
+    "    local n = put(key(i + 1), KEYS[k], KEYS[k + 1], KEYS[k + 2], ARGV[i + 3], ARGV[i + 4], body(i + 5), ARGV[i + 6], ARGV[5], ARGV[i + 7], ARGV[i + 8])\n"
+    "    if n < 1 then dropped[1 - n] = dropped[1 - n] + 1 end\n"
+    "    i = i + 9\n"
     "  end\n"
     "end\n"
     "redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])\n"
-    "return full";
+    "return dropped";
 
 /* Goes on to the next stream, unless somebody has. ARGV: the stream so far ("": none), name, shards, life of the next, w. */
 static const char next_lua[] =
@@ -244,6 +246,7 @@ write_op(struct writing *w, const struct heard_op *op)
 	word(w, bus_number(cx, body));
 	word(w, bus_number(cx, op->max));
 	word(w, head);
+	word(w, bus_number(cx, op->max_project));
 }
 
 /* Bodies are found while the jobs are written, and stand before them: the jobs are written behind the room that they may take. */
@@ -253,7 +256,7 @@ writing_of(struct ctx *cx, const struct heard_out *out)
 	struct writing *w = arena_new_of(cx->arena, struct writing);
 	int jobs_at = 6 + out->n;
 
-	*w = (struct writing){.cx = cx, .keys = arena_array(cx->arena, struct str, 1 + 5 * out->n), .argv = arena_array(cx->arena, struct str, jobs_at + 8 * out->n),
+	*w = (struct writing){.cx = cx, .keys = arena_array(cx->arena, struct str, 1 + 5 * out->n), .argv = arena_array(cx->arena, struct str, jobs_at + 9 * out->n),
 	    .n_keys = 1, .n_argv = jobs_at, .known = map_new()};
 	defer(cx, writing_free, w);
 	w->keys[0] = STR(STATE);
@@ -269,6 +272,7 @@ static err_t
 events_save(struct ctx *cx, struct ear *e, struct heard_out *out)
 {
 	struct writing *w = writing_of(cx, out);
+	int64_t line_full, project_full;
 	struct bus_reply *r;
 	struct str *v;
 	char pos[42];
@@ -284,15 +288,19 @@ events_save(struct ctx *cx, struct ear *e, struct heard_out *out)
 	memcpy(v, w->keys, sizeof *v * (size_t)w->n_keys);
 	memcpy(v + w->n_keys, w->argv, sizeof *v * (size_t)w->n_argv);
 	TRY(bus_link_script(cx, e->link, &r, write_script(), w->n_keys, w->n_keys + w->n_argv, v));
-	if (r->type != BUS_INT || r->i < 0)
+	if (r->type != BUS_LIST || r->n != 2)
 		return fail(cx, ERR_BUS, "another reads shard %d", e->shard);
+	line_full = r->v[0].i;
+	project_full = r->v[1].i;
 	snprintf(e->saved, sizeof e->saved, "%s", pos);
 	e->saved_at = loop_now();
 	e->caused += out->n;
-	metric_add(M_triggers_jobs, out->n - r->i);
-	metric_add(M_triggers_full, r->i);
-	if (r->i > 0)
-		log_warn(cx, "a line is full: what an event should have caused is dropped", "dropped=%lld", (long long)r->i);
+	metric_add(M_triggers_jobs, out->n - line_full - project_full);
+	metric_add(M_triggers_full, line_full);
+	metric_add(M_triggers_full_project, project_full);
+	if (line_full + project_full > 0)
+		log_warn(cx, "a line is full: what an event should have caused is dropped", "dropped=%lld of_full_projects=%lld", (long long)(line_full + project_full),
+		    (long long)project_full);
 	*out = (struct heard_out){.cx = cx};
 	return OK;
 }

@@ -135,5 +135,6 @@ heard_line(struct heard_out *out, const struct heard_entry *e)
 	op->head = e->head;
 	op->body = e->body;
 	op->max = e->max;
+	op->max_project = e->max_project;
 	out->bytes += e->head.n + e->body.n;
 }

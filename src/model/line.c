@@ -8,13 +8,16 @@
 
 #define PER_ENTRY "100"		/* bytes that Redis needs for an entry besides its texts, about */
 
+/* The size of all lines of a project stands under its name with a slash, which is no line's name. */
 const char line_put_lua[] =
-    "local function put(line, kind, lines, sizes, name, h, b, max, now, head)\n"
-    "  local size = #h + #b + " PER_ENTRY "\n"
-    "  max = tonumber(max)\n"
-    "  if max > 0 and tonumber(redis.call('HGET', sizes, name) or '0') + size > max then return 0 end\n"
+    "local function put(line, kind, lines, sizes, name, h, b, max, now, head, all)\n"
+    "  local size, project = #h + #b + " PER_ENTRY ", string.match(name, '^[^/]*') .. '/'\n"
+    "  local function full(key, most) return most > 0 and tonumber(redis.call('HGET', sizes, key) or '0') + size > most end\n"
+    "  if full(name, tonumber(max)) then return 0 end\n"
+    "  if full(project, tonumber(all)) then return -1 end\n"
     "  redis.call('XADD', line, '*', 'h', h, 'b', b)\n"
     "  redis.call('HINCRBY', sizes, name, size)\n"
+    "  redis.call('HINCRBY', sizes, project, size)\n"
     "  redis.call('HINCRBY', sizes, '', 1)\n"
     "  local till = redis.call('ZSCORE', lines, name)\n"
     "  if not till or tonumber(till) < tonumber(now) then\n"
@@ -24,8 +27,15 @@ const char line_put_lua[] =
     "  return 1\n"
     "end\n";
 
-/* KEYS: line kind lines sizes; ARGV: name h b max now jobhead. */
-static const char put_one_lua[] = "return put(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])";
+/* KEYS: line kind lines sizes; ARGV: name h b max now jobhead all. */
+static const char put_one_lua[] = "return put(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])";
+
+/* Takes bytes from a project's sum. What an earlier version put there it did not count. */
+#define LESS_LUA                                                                                      \
+	"local function less(sizes, name, bytes)\n"                                                   \
+	"  local project = string.match(name, '^[^/]*') .. '/'\n"                                     \
+	"  if bytes ~= 0 and redis.call('HINCRBY', sizes, project, -bytes) <= 0 then redis.call('HDEL', sizes, project) end\n" \
+	"end\n"
 
 /* KEYS: lines holders; ARGV: name token until. */
 static const char hold_lua[] =
@@ -35,13 +45,16 @@ static const char hold_lua[] =
 
 /* KEYS: lines holders sizes line; ARGV: name token until entry… */
 static const char done_lua[] =
+    LESS_LUA
     "if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end\n"
     "redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])\n"
     "for i = 4, #ARGV do\n"
     "  local e = redis.call('XRANGE', KEYS[4], ARGV[i], ARGV[i])[1]\n"
     "  if e then\n"
     "    redis.call('XDEL', KEYS[4], ARGV[i])\n"
-    "    redis.call('HINCRBY', KEYS[3], ARGV[1], -(#e[2][2] + #e[2][4] + " PER_ENTRY "))\n"
+    "    local size = #e[2][2] + #e[2][4] + " PER_ENTRY "\n"
+    "    redis.call('HINCRBY', KEYS[3], ARGV[1], -size)\n"
+    "    less(KEYS[3], ARGV[1], size)\n"
     "    redis.call('HINCRBY', KEYS[3], '', -1)\n"
     "  end\n"
     "end\n"
@@ -65,11 +78,13 @@ static const char read_lua[] =
 
 /* KEYS: lines holders sizes line kind later; ARGV: name token now when jobhead. */
 static const char leave_lua[] =
+    LESS_LUA
     "if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end\n"
     "redis.call('HDEL', KEYS[2], ARGV[1])\n"
     "if redis.call('XLEN', KEYS[4]) == 0 then\n"
     "  redis.call('DEL', KEYS[4])\n"
     "  redis.call('ZREM', KEYS[1], ARGV[1])\n"
+    "  less(KEYS[3], ARGV[1], tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '0'))\n"
     "  redis.call('HDEL', KEYS[3], ARGV[1])\n"
     "elseif tonumber(ARGV[4]) > tonumber(ARGV[3]) then\n"
     "  redis.call('ZADD', KEYS[6], ARGV[4], ARGV[5] .. '\\n' .. ARGV[1])\n"
@@ -187,7 +202,8 @@ line_depth(struct ctx *cx, const char *kind, int64_t *out)
 }
 
 err_t
-line_put(struct ctx *cx, const char *kind, const char *name, const char *project, struct str head, struct str body, int64_t max, bool *put_out)
+line_put(struct ctx *cx, const char *kind, const char *name, const char *project, struct str head, struct str body, int64_t max, int64_t max_project,
+    bool *put_out)
 {
 	static struct buf lua;
 	struct bus_reply *r;
@@ -199,7 +215,8 @@ line_put(struct ctx *cx, const char *kind, const char *name, const char *project
 		buf_c(&lua, put_one_lua);
 	}
 	TRY(bus_script(cx, &r, lua.p, 4, BUS(line_key(cx, kind, "line", name), line_key(cx, kind, "", NULL), line_key(cx, kind, "lines", NULL),
-	    line_key(cx, kind, "sizes", NULL), str_c(name), head, body, bus_number(cx, max), bus_number(cx, time_now_ms()), line_job_head(cx, project))));
+	    line_key(cx, kind, "sizes", NULL), str_c(name), head, body, bus_number(cx, max), bus_number(cx, time_now_ms()), line_job_head(cx, project),
+	    bus_number(cx, max_project))));
 	*put_out = r->type == BUS_INT && r->i == 1;
 	return OK;
 }

@@ -569,7 +569,7 @@ a_line(struct ctx *cx, void *arg)
 
 	(void)arg;
 	for (int i = 0; i < 20; i++) {
-		OKAY(line_put(cx, "note", "p/w", "p", str_c(arena_printf(cx->arena, "%c", 'a' + i)), body, 0, &put));
+		OKAY(line_put(cx, "note", "p/w", "p", str_c(arena_printf(cx->arena, "%c", 'a' + i)), body, 0, 0, &put));
 		cr_assert(put);
 	}
 	OKAY(line_hold(cx, &job, &l));
@@ -587,6 +587,57 @@ a_line(struct ctx *cx, void *arg)
 Test(jobs, lines_are_read_by_bytes)
 {
 	run(a_line);
+}
+
+/* What all lines of a project have is bounded, too; what is done makes room again, and nothing is left of it at the end. */
+static void
+all_lines(struct ctx *cx, void *arg)
+{
+	static const struct { const char *line; bool put; } rows[] = {{"p/a", true}, {"p/a", true}, {"p/b", true}, {"p/b", false}, {"p/a", false}, {"p/c", false}, {"q/a", true}, {"pp/a", true}};
+	const struct job job = {.kind = "note", .id = "x", .project = "p", .payload = STR("p/a")};
+	struct str body = {memset(arena_alloc(cx->arena, 900), 'x', 900), 900};
+	struct bus_reply *r;
+	struct line_entry *v;
+	struct line l;
+	bool more, put, mine;
+	int n;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		OKAY(line_put(cx, "note", rows[i].line, "p", STR("h"), body, 2500, 3500, &put));
+		cr_expect_eq(put, rows[i].put, "row %zu", i);
+	}
+	OKAY(line_put(cx, "note", "p/a", "p", STR("h"), body, 2500, 0, &put));
+	cr_expect(!put);	/* its own bound */
+	OKAY(line_hold(cx, &job, &l));
+	OKAY(line_read(cx, &l, NULL, 64, 1 << 20, &v, &n, &more));
+	cr_assert_eq(n, 2);
+	OKAY(line_done(cx, &l, (const char *const[]){v[0].at}, 1, &mine));
+	OKAY(line_put(cx, "note", "p/c", "p", STR("h"), body, 2500, 3500, &put));
+	cr_expect(mine && put);
+	OKAY(line_put(cx, "note", "p/c", "p", STR("h"), body, 2500, 3500, &put));
+	cr_expect(!put);
+	OKAY(line_done(cx, &l, (const char *const[]){v[1].at}, 1, &mine));
+	OKAY(line_leave(cx, &l, 0));
+	for (int i = 0; i < 2; i++) {
+		const struct job other = {.kind = "note", .id = "y", .project = "p", .payload = i == 0 ? STR("p/b") : STR("p/c")};
+
+		OKAY(line_hold(cx, &other, &l));
+		OKAY(line_read(cx, &l, NULL, 64, 1 << 20, &v, &n, &more));
+		cr_assert_eq(n, 1);
+		OKAY(line_done(cx, &l, (const char *const[]){v[0].at}, 1, &mine));
+		OKAY(line_leave(cx, &l, 0));
+	}
+	OKAY(bus_cmd(cx, &r, BUS(STR("HKEYS"), line_key(cx, "note", "sizes", NULL))));
+	cr_assert_eq(r->n, 5);	/* q/a, q/, pp/a, pp/ and the count */
+	for (int i = 0; i < r->n; i++)
+		cr_expect(!str_starts(r->v[i].s, "p/"), "%.*s", STR_FMT(r->v[i].s));
+	finish();
+}
+
+Test(jobs, all_lines_of_a_project_have_one_bound)
+{
+	run(all_lines);
 }
 
 static void

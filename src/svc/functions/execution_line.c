@@ -575,7 +575,7 @@ execute_work(struct ctx *cx, const struct job *job)
 	if (err == ERR_PROJECT_NOT_FOUND)
 		return OK;
 	TRY(err);
-	TRY(line_put(cx, FUNCTIONS, function_line(cx, p, str_dup(cx->arena, function)), p->id, task_head(cx, str_dup(cx->arena, id), job->created), STR(""), conf.functions_queue_size, &put));
+	TRY(line_put(cx, FUNCTIONS, function_line(cx, p, str_dup(cx->arena, function)), p->id, task_head(cx, str_dup(cx->arena, id), job->created), STR(""), conf.functions_queue_size, conf.functions_project_size, &put));
 	if (put)
 		return OK;
 	metric_add(M_triggers_full, 1);
@@ -585,5 +585,5 @@ execute_work(struct ctx *cx, const struct job *job)
 	if (err == ERR_FUNCTION_NOT_FOUND || err == ERR_EXECUTION_NOT_FOUND)
 		return OK;
 	TRY(err);
-	return execution_fail(cx, p, &e, "Not run: too much waits for this function already (functions_queue_size).");
+	return execution_fail(cx, p, &e, "Not run: too much waits for this function already (functions_queue_size, functions_project_size).");
 }

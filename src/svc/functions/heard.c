@@ -210,7 +210,7 @@ functions_look(struct ctx *cx, const struct heard *ev, struct heard_out *out)
 		if (head.p == NULL)
 			head = event_head(cx, ev);
 		heard_line(out, &(struct heard_entry){.kind = FUNCTIONS, .line = function_line(cx, ev->project, f->id), .subscriber = arena_strdup(cx->arena, f->id),
-		    .head = head, .body = ev->payload, .max = conf.functions_queue_size});
+		    .head = head, .body = ev->payload, .max = conf.functions_queue_size, .max_project = conf.functions_project_size});
 	}
 	return OK;
 }

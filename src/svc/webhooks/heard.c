@@ -124,7 +124,7 @@ webhooks_look(struct ctx *cx, const struct heard *ev, struct heard_out *out)
 		if (body.p == NULL)
 			return OK;
 		heard_line(out, &(struct heard_entry){.kind = WEBHOOKS, .line = arena_printf(cx->arena, "%s/%s", ev->project->id, w->id), .subscriber = w->id,
-		    .head = head, .body = body, .max = conf.webhook_queue_size});
+		    .head = head, .body = body, .max = conf.webhook_queue_size, .max_project = conf.webhook_project_size});
 	}
 	return OK;
 }

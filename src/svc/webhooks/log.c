@@ -210,7 +210,7 @@ webhook_replay(struct ctx *cx, const struct project *p, const struct webhook *w,
 	for (int i = 0; i < n; i++) {
 		bool put;
 
-		TRY(line_put(cx, WEBHOOKS, line_of(cx, p, w), p->id, chosen[i]->head, chosen[i]->body, conf.webhook_queue_size, &put));
+		TRY(line_put(cx, WEBHOOKS, line_of(cx, p, w), p->id, chosen[i]->head, chosen[i]->body, conf.webhook_queue_size, conf.webhook_project_size, &put));
 		if (!put)
 			break;
 		(*n_out)++;
