@@ -2,14 +2,30 @@
  * and replies into what they expect. One filter for requests and one for replies is picked by version; they are not chained.
  * Filters work on JSON trees: only those who ask for an older format pay for it. */
 #include "gate_priv.h"
+
+#include <ctype.h>
+
 #include "core/conf.h"
 #include "core/offload.h"
 #include "core/vtime.h"
 
 enum { OLD_LIST_MAX = 100 };	/* as validators have it */
-enum { VERSION_PARTS = 3, CONVERT_HERE_MAX = 64 * 1024, VALUES_HERE_MAX = 1000 };
+enum { VERSION_PARTS = 3, PART_MAX = 999, CONVERT_HERE_MAX = 64 * 1024, VALUES_HERE_MAX = 1000 };
 
-/* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. */
+/* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. What follows a number ("-RC1", "+build") says nothing, and a number
+ * that is too large is the largest: what no server speaks yet is not what none speaks any more. */
+static int64_t
+part_of_version(struct str s, bool *whole_out)
+{
+	int64_t n = 0;
+	size_t i = 0;
+
+	for (; i < s.n && isdigit((unsigned char)s.p[i]); i++)
+		n = n * 10 + (s.p[i] - '0') < PART_MAX ? n * 10 + (s.p[i] - '0') : PART_MAX;
+	*whole_out = i == s.n;
+	return i > 0 ? n : -1;
+}
+
 static int64_t
 compat_version_of(struct str s)
 {
@@ -19,10 +35,13 @@ compat_version_of(struct str s)
 		return -1;
 	for (int i = 0; i < VERSION_PARTS; i++) {
 		struct str part = s.p ? str_cut(&s, '.') : STR("0");
-		int64_t n;
+		bool whole;
+		int64_t n = part_of_version(part, &whole);
 
-		if (!str_to_i64(part, &n) || n < 0 || n > 999)
+		if (n < 0)
 			return 0;
+		if (!whole)
+			s = STR_NONE;
 		v = v * 1000 + n;
 	}
 	return v;

@@ -2,6 +2,7 @@
  * order, pages by offset and by cursor in both directions. SEED=n repeats a run. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import http from 'node:http'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
 import { server, unique } from '../lib/server.mjs'
@@ -508,6 +509,29 @@ describe('the text grammar', () => {
 				for (const format of ['1.0.0', '']) assert.equal((await as(name, version, format)).status, 200, name)
 			for (const [name, version, format] of [['Web', '10.2.0'], ['Node.js', '8.2.0'], ['Web', ''], ['Web', 'x'], ['Other', '11.0.0'], ['', '11.0.0'], ['Web', '11.0.0', '1.5.0'], ['Flutter', '8.3.0']])
 				fails(await as(name, version, format), 400, 'general_argument_invalid')
+		})
+
+		test('and by nothing else: names and versions that pretend, contradict or overflow', async () => {
+			const send = (name, version, format) => new Promise((ok, no) => { // several of a name, and bytes that fetch does not send
+				const list = (k, v) => [v].flat().filter((x) => x !== null).flatMap((x) => [k, x])
+				const u = new URL(s.base), rq = http.request({ host: u.hostname, port: u.port, method: 'GET', path: `/v1${c.docs}?queries[]=${encodeURIComponent('greaterThan("f", 0)')}&queries[]=${encodeURIComponent('equal("i", 1)')}`,
+					headers: [...list('Host', u.host), ...list('X-Appwrite-Project', p.id), ...list('X-Appwrite-Key', p.key), ...list('X-Appwrite-Response-Format', format), ...list('X-SDK-Name', name), ...list('X-SDK-Version', version)] })
+				rq.on('response', (r) => { r.resume(); r.on('end', () => ok(r.statusCode)) })
+				rq.on('error', no)
+				rq.end()
+			})
+			for (const [name, version, format, status] of [
+				['WEB', '11.0.0', '1.0.0', 200], ['web', '11.0.0', '1.2.9', 200], [' Web ', ' 11.0.0 ', '1.0.0', 200], ['Web', '11', '1.0.0', 200], ['Web', '11.0', '1.0.0', 200], ['Web', '11.0.0.1', '1.0.0', 200],
+				['Web', '11.0.0-rc.1', '1.0.0', 200], ['Web', '11.0.1+build.5', '1.0.0', 200], ['Web', '999999999999999999999.0.0', '1.0.0', 200], ['Web', '1000.0.0', null, 200],
+				['Web', '10.999.999', '1.0.0', 400], ['Web', '10.1000.1000', '1.0.0', 400], ['Web', '10.99999999999999999999.0', '1.0.0', 400], ['Web', '-11.0.0', '1.0.0', 400], ['Web', '+11.0.0', '1.0.0', 400], ['Web', 'v11.0.0', '1.0.0', 400],
+				['Web', '1 1.0.0', '1.0.0', 400], ['Web', '.11.0.0', '1.0.0', 400], ['Web', '0x11.0.0', '1.0.0', 400], ['Web', '\u00b9\u00b9.0.0', '1.0.0', 400], ['Web', '9.0.0', '1.0.0', 400],
+				['Webb', '11.0.0', '1.0.0', 400], ['Web Node.js', '11.0.0', '1.0.0', 400], ['Web, Node.js', '11.0.0', '1.0.0', 400], ['Console', '11.0.0', '1.0.0', 400], ['x'.repeat(5000), '11.0.0', '1.0.0', 400],
+				[['Other', 'Web'], '11.0.0', '1.0.0', 200], [['Web', 'Other'], '11.0.0', '1.0.0', 400], ['Web', ['10.0.0', '11.0.0'], '1.0.0', 200], ['Web', ['11.0.0', '10.0.0'], '1.0.0', 400], // the last counts
+				[null, '11.0.0', '1.0.0', 400], ['Web', null, '1.0.0', 400], ['Web', '11.0.0', null, 200], ['Web', '11.0.0', '', 200], ['Web', '11.0.0', '0', 200],
+				// a format that tells: 1.3 and 1.4 are that generation whoever sends them, older and newer ones are not
+				['Other', '1.0.0', '1.3.0', 200], ['Web', '1.0.0', '1.4.13', 200], ['Other', '', '1.4.0-RC1', 200], ['Web', '11.0.0', '1.5.0', 400], ['Web', '11.0.0', '1000.0.0', 400], ['Web', '11.0.0', '1.5.0-RC1', 400], ['Web', '11.0.0', '99999999999999999999.0.0', 400],
+			])
+				assert.equal(await send(name, version, format), status, JSON.stringify([String(name).slice(0, 20), version, format]))
 		})
 
 		test('the creation number, as number or text', async () => {
