@@ -47,6 +47,7 @@ const rows = [
 	['POST', '/account/verification/phone', 10, 'subject', user],
 	['PATCH', '/account/sessions/none', 10, 'ip', user],
 	['DELETE', '/account/sessions/none', 100, 'ip', user],
+	['POST', '/teams', 300, 'subject', user],
 	['POST', '/teams/none/memberships', 10, 'ip', user],
 	['POST', () => docs, 120, 'ip', nobody, 60],
 	['PATCH', () => `${docs}/none`, 120, 'ip', nobody, 60],

@@ -403,7 +403,7 @@ teams_get_logs(struct req *rq, void *arg)
 }
 
 static const struct route rows[] = {
-	{"POST", "/v1/teams", "teams", "create", "teams.write", "", NULL, teams_create, &team_shape, 201, "Create a team; a user becomes its owner.",
+	{"POST", "/v1/teams", "teams", "create", "teams.write", "300/3600 url:{url},userId:{userId}", NULL, teams_create, &team_shape, 201, "Create a team; a user becomes its owner.",
 	    PARAMS(struct create_in, create_params), .audit = "team.create team/{teamId}"},
 	{"GET", "/v1/teams", "teams", "list", "teams.read", "", NULL, teams_list, &team_shape, 200, "The teams the caller is in; all of them for keys.",
 	    PARAMS(struct list_in, list_params), .list = "teams"},
