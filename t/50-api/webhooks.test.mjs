@@ -315,3 +315,21 @@ describe('the line', () => {
 		await r.stop()
 	})
 })
+
+describe('an end in order', () => {
+	test('does not wait for a receiver that does not answer, whatever webhook_timeout says, and the deliveries are made later', async () => {
+		const own = await server({ own: true, conf: { web_processes: 1, webhook_private: 'on', webhook_timeout: '5m', drain_timeout: '1s' } })
+		const q = await own.project({ name: 'Slow' }), held = []
+		const dead = await receiver({ answer: () => (rq, rs) => held.push(rs) })
+		for (let i = 0; i < 3; i++)
+			await q.console.ok('POST', `/projects/${q.id}/webhooks`, { body: { name: `Hook ${i}`, events: ['teams.*.create'], url: `${dead.url}${i}`, security: false } })
+		for (let i = 0; i < 3; i++) await q.ok('POST', '/teams', { body: { teamId: unique(), name: 'A' } })
+		await until('each line waits for its receiver', () => new Set(dead.all.map((d) => d.url)).size === 3)
+		own.kill('SIGTERM')
+		const e = await own.exit, log = own.log()
+		assert.equal(e.code, 0, log.slice(-3000))
+		assert.doesNotMatch(log, /roles do not end in time|does not end in order/)
+		await own.stop()
+		await dead.stop()
+	})
+})
