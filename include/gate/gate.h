@@ -161,7 +161,8 @@ struct route {
 	int n_params;
 	const char *list;	/* the reply is a list of the model under this name, for OpenAPI; NULL: one object */
 	int or_status;		/* another status of success, with the same reply; 0: there is none */
-	const struct shape *or_model;	/* the reply when a parameter asks for something else, for OpenAPI; NULL: there is no such */
+	const struct shape *or_model;	/* the reply when the client asks for something else, for OpenAPI; NULL: there is no such */
+	const char *or_list;	/* that one is a list under this name; NULL: one object */
 	const char *media;	/* type of a reply that is no JSON, for OpenAPI; NULL */
 };
 

@@ -186,9 +186,9 @@ write_body(struct jw *w, const struct route_info *info)
 
 /* "userList" for a list of "user". */
 static const char *
-reply_model(struct arena *a, const struct route *r, const struct shape *model)
+reply_model(struct arena *a, const struct shape *model, const char *list)
 {
-	return model == NULL ? NULL : r->list ? arena_printf(a, "%sList", model->model) : model->model;
+	return model == NULL ? NULL : list ? arena_printf(a, "%sList", model->model) : model->model;
 }
 
 static void
@@ -241,7 +241,7 @@ write_status(struct jw *w, const struct route *r, int code, const char *what)
 		JW_KEY(w, "content");
 		jw_obj(w);
 		if (r->model != NULL)
-			write_json_content(w, reply_model(w->b->arena, r, r->model), reply_model(w->b->arena, r, r->or_model));
+			write_json_content(w, reply_model(w->b->arena, r->model, r->list), reply_model(w->b->arena, r->or_model, r->or_list));
 		else
 			write_text_content(w, r->media);
 		jw_obj_end(w);

@@ -227,8 +227,8 @@ write_list_models(struct jw *w, const struct route_info *const *infos, int n)
 		if (r->list == NULL)
 			continue;
 		add_listed(w, r->model, r->list, seen, &n_seen);
-		if (r->or_model != NULL)
-			add_listed(w, r->or_model, r->list, seen, &n_seen);
+		if (r->or_list != NULL)
+			add_listed(w, r->or_model, r->or_list, seen, &n_seen);
 	}
 }
 

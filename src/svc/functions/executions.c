@@ -524,7 +524,7 @@ static const struct route rows[] = {
 	EXECUTION_ROUTE("POST", "", "createExecution", "execution.write", "60/60 ip:{ip},userId:{userId}", functions_create_execution, &execution_shape, 201,
 	    "Run a function, and wait for it or not (202).", struct create_in, create_params, .or_model = &execution_later_shape, .or_status = 202),
 	EXECUTION_ROUTE("GET", "", "listExecutions", "execution.read", "", functions_list_executions, &execution_shape, 200, "List the executions of a function.",
-	    struct execution_in, list_params, .list = "executions", .or_model = &execution_later_shape),
+	    struct execution_in, list_params, .list = "executions", .or_model = &execution_later_shape, .or_list = "executions"),
 	EXECUTION_ROUTE("GET", "/:executionId", "getExecution", "execution.read", "", functions_get_execution, &execution_shape, 200, "What became of an execution.",
 	    struct execution_in, get_params, .or_model = &execution_later_shape),
 	EXECUTION_ROUTE("DELETE", "/:executionId", "deleteExecution", "execution.write", "", functions_delete_execution, NULL, 204,
