@@ -8,6 +8,7 @@ import os from 'node:os'
 import path from 'node:path'
 import test, { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { until } from '../lib/server.mjs'
 import { here, ip, there, world } from './net_world.mjs'
 
 const build = path.resolve(path.dirname(process.env.BADAL ?? 'build/check/badal')), built = path.join(build, 't/30-sandbox'), init = path.join(build, 'badal-init')
@@ -224,6 +225,7 @@ test('and without those inside, those of this machine', { skip }, async () => {
 test('addresses are bounded, two executors share them, and one too many is told', { skip }, async () => {
 	const { end } = await box(on, 'veth', { pool: '198.19.7.0/28', nets: 5 }, 'true')
 	assert.match(end.why, /all 4 addresses of sandboxes are in use/)
+	await until('the kernel has taken those away', () => !/bdl/.test(on.exec('ip', 'link')))
 	const all = Array.from({ length: 4 }, () => begin(on, 'veth', { pool: '198.19.7.0/28' }, 'sh', '-c', 'echo "up $ADDRESS"; sleep 600'))
 	const addresses = (await Promise.all(all.map((b) => b.said(/up (\S+)\n/)))).map((m) => m[1])
 	assert.equal(new Set(addresses).size, 4)
