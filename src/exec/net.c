@@ -25,7 +25,7 @@
 #include "net_wire.h"
 #include "programs.h"
 
-enum { NET_MAGIC = 0x6e657473, SETUP_MS = 15000, ASK_MS = 20000, END_MS = 5000, POOL_BITS_MIN = 16, POOL_BITS_MAX = 28, ARGS_MAX = 100, API_PORT = 80, API_PORT_TLS = 443, BACKLOG = 64 };
+enum { NET_MAGIC = 0x6e657473, SETUP_MS = 15000, ASK_MS = 20000, END_MS = 5000, ROOM_MS = 20, ROOM_TRIES = 50, POOL_BITS_MIN = 16, POOL_BITS_MAX = 28, ARGS_MAX = 100, API_PORT = 80, API_PORT_TLS = 443, BACKLOG = 64 };
 
 struct ask {
 	struct net_ask q;
@@ -503,12 +503,18 @@ net_ended(struct ctx *cx)
 err_t
 net_open(struct ctx *cx, struct net **out)
 {
-	struct ask q = {.q = {.what = NET_MAKE}};
+	struct ask q;
 	struct net *n;
-	err_t e = net_do(cx, &q, -1);
+	err_t e;
 
-	if (e != OK)
-		return e;
+	for (int i = 0;; i++) {	/* an address is free a moment after its network was given back */
+		q = (struct ask){.q = {.what = NET_MAKE}};
+		e = net_do(cx, &q, -1);
+		if (e == OK || q.a.error != ENOSPC || i == ROOM_TRIES)
+			break;
+		TRY(fib_sleep(cx, ROOM_MS));
+	}
+	TRY(e);
 	if ((n = calloc(1, sizeof *n)) == NULL)
 		abort();
 	*n = (struct net){.magic = NET_MAGIC, .number = q.q.number, .net_fd = q.fds[0], .user_fd = q.fds[1], .next = net.nets};
