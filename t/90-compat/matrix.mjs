@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 import { form, part } from '../lib/form.mjs'
+import { deploy } from '../lib/functions.mjs'
 import { until } from '../lib/server.mjs'
+import { source } from './echo.mjs'
 
 export const page = fileURLToPath(new URL('../../doc/compatibility.md', import.meta.url))
 const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
@@ -22,6 +24,7 @@ async function prepared(server) {
 	await until('the attributes', async () => (await p.ok('GET', '/databases/default/collections/c/attributes')).attributes.every((a) => a.status === 'available'))
 	await p.ok('POST', '/databases/default/collections/c/indexes', { body: { key: 'by_number', type: 'key', attributes: ['number'] } })
 	await until('the index', async () => (await p.ok('GET', '/databases/default/collections/c/indexes/by_number')).status === 'available')
+	await deploy(p, source, { id: 'f', execute: ['any'] })
 	await p.ok('POST', '/storage/buckets', { body: { bucketId: 'default', name: 'Default', permissions: ['read("any")', 'create("any")', 'delete("any")'] } })
 	await p.ok('POST', '/storage/buckets/default/files', form({ fileId: 'hello', file: part('hello.txt', 'hello') }))
 	return p
@@ -69,7 +72,7 @@ flows in the other tests there. SDKs of other languages speak the same protocol,
 
 ## Web: \`appwrite\`
 
-Account: sign up, sign in, read. Documents: create, read, change, list, delete. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
+Account: sign up, sign in, read. Documents: create, read, change, list, delete. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Functions: run, list the runs; of servers make one, deploy an archive, run, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
 
 ${table(all.filter((v) => v.kind === 'web'))}
 

@@ -2,35 +2,9 @@
  *
  *   const f = await deploy(p, 'module.exports = async (req, res) => res.send("hi")', { execute: ['any'] })
  *   await f.run({ data: 'x' })   the execution, as the API answers it to the key */
-import { gzipSync } from 'node:zlib'
 import { form, part } from './form.mjs'
 import { unique, until } from './server.mjs'
-
-function header(name, size, type, mode) {
-	const h = Buffer.alloc(512)
-	h.write(name, 0, 100)
-	h.write(`${mode.toString(8).padStart(7, '0')}\0`, 100)
-	h.write('0000000\0', 108)
-	h.write('0000000\0', 116)
-	h.write(`${size.toString(8).padStart(11, '0')}\0`, 124)
-	h.write('00000000000\0', 136)
-	h.write('        ', 148)
-	h.write(type, 156)
-	h.write('ustar\0', 257)
-	h.write('00', 263)
-	h.write(`${h.reduce((a, b) => a + b, 0).toString(8).padStart(6, '0')}\0 `, 148)
-	return h
-}
-
-/* { 'index.js': 'text', … } as a tar.gz. */
-export function archive(files) {
-	const pieces = []
-	for (const [name, text] of Object.entries(files)) {
-		const bytes = Buffer.from(text)
-		pieces.push(header(name, bytes.length, '0', 0o644), bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512))
-	}
-	return gzipSync(Buffer.concat([...pieces, Buffer.alloc(1024)]))
-}
+import { archive } from './tar.mjs'
 
 /* `code`: the text of index.js, or files. `vars`: variables. Others are parameters of the function. */
 export async function deploy(p, code, { id = unique('f'), entrypoint = 'index.js', runtime = 'node-18.0', vars = {}, live = true, ms = 60000, ...more } = {}) {
