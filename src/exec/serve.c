@@ -69,10 +69,14 @@ serve_text(struct http_msg *m, int status, const char *text)
 
 /* ---- the questions ---- */
 
+/* From here on it is not to be repeated, and goes on to its end, also when who asked has left. */
 static void
 serve_begun(void *arg)
 {
-	http_begin(arg, 200, NULL, 0, -1);	/* from here on it is not to be repeated */
+	struct http_msg *m = arg;
+
+	m->data = NULL;
+	http_begin(m, 200, NULL, 0, -1);
 }
 
 static err_t
@@ -160,9 +164,9 @@ serve_code(struct ctx *cx, struct http_msg *m)
 static const struct {
 	const char *method, *path;
 	err_t (*serve)(struct ctx *cx, struct http_msg *m);
-	bool whole;			/* to its end, also when who asked has left: it has begun */
+	bool whole;			/* to its end, also when who asked has left */
 } questions[] = {
-	{"POST", "/run", serve_run, true},
+	{"POST", "/run", serve_run, false},
 	{"PUT", "/code/", serve_code, false},
 	{"POST", "/build", serve_build, false},
 	{"POST", "/retire", serve_retire, true},

@@ -93,8 +93,8 @@ export async function start(settings = {}, { user } = {}) {
 		throw new Error(`${e.message}\n${log()}`)
 	}
 	const socketPath = path.join(place, 'executor.sock')
-	const request = (method, url, body, onData) => new Promise((ok, no) => {
-		const rq = http.request({ socketPath, method, path: url, headers: { 'content-length': body.length } }, (rs) => {
+	const request = (method, url, body, onData, signal) => new Promise((ok, no) => {
+		const rq = http.request({ socketPath, method, path: url, signal, headers: { 'content-length': body.length } }, (rs) => {
 			const parts = []
 			rs.on('data', (d) => { parts.push(d); onData?.(d) })
 			rs.on('end', () => ok({ status: rs.statusCode, body: Buffer.concat(parts) }))
@@ -120,11 +120,11 @@ export async function start(settings = {}, { user } = {}) {
 		function(files, { runtime = 'node-18.0', entrypoint = 'index.js', generation = 0, variables = {}, limit_ms = 15000, name = 'f', revision = '1' } = {}) {
 			const code = `c${codes++}`, bytes = Buffer.isBuffer(files) ? files : archive(typeof files === 'string' ? { [entrypoint]: files } : files)
 			const call = async (how = {}) => {
-				const { headers = {}, variables: v = variables, ...fields } = how
+				const { headers = {}, variables: v = variables, signal, ...fields } = how
 				const body = ask({ project: 'p', code, function: name, deployment: code, runtime, entrypoint, generation, revision, execution: 'e', method: 'POST', path: '/', limit_ms, trigger: 'http',
 					...fields }, { variables: v, headers })
 				for (let i = 0; i < 2; i++) {
-					const rs = await request('POST', '/run', body)
+					const rs = await request('POST', '/run', body, undefined, signal)
 					if (rs.status === 200) {
 						const { all } = records(rs.body), whys = ['done', 'failed', 'time', 'memory', 'died', 'entrypoint', 'lost']
 						return { why: whys[Number(text(all, 'why'))], reason: text(all, 'reason'), status: Number(text(all, 'status')), text: text(all, 'body'),

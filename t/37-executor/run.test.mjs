@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
+import { cpus } from 'node:os'
 import test from 'node:test'
 import { net, start, until } from './executor.mjs'
 
@@ -251,4 +252,20 @@ test('what was unpacked has a bound: who was used longest ago goes, and is broug
 	assert.equal((await first()).text, 'x')
 	await until(async () => { made++; assert.equal((await make()()).text, 'x'); return codes() < made - 1 }, 'the first ones gone')
 	assert.equal((await first()).text, 'x')
+})
+
+test('a run that waits for a process ends with who asked: it would be asked for again', async () => {
+	const y = await start({ functions_instances_max: 1, functions_overlap_max: 1 })
+	const f = y.function('let n = 0; module.exports = async (req, res) => { n++; await new Promise((ok) => setTimeout(ok, Number(req.payload))); res.send(String(n)) }', { generation: OLD })
+	const all = (n) => until(() => Number(y.announced()?.find(([k]) => k === 'busy')[1]) === Math.floor(n * 100 / cpus().length), `${n} runs and waiting`)
+	assert.equal((await f({ data: '0' })).text, '1')
+	const first = f({ data: '8000' })
+	await all(1)
+	const left = new AbortController(), second = f({ data: '0', signal: left.signal })
+	await all(2)
+	left.abort()
+	await assert.rejects(second)
+	await all(1)
+	assert.equal((await first).text, '2')
+	assert.equal((await f({ data: '0' })).text, '3')
 })
