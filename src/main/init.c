@@ -10,9 +10,6 @@
 #include "svc/projects/project.h"
 #include "svc/users/user.h"
 
-static const char default_scopes[] = "users.read,users.write,teams.read,teams.write,databases.read,databases.write,collections.read,collections.write,"
-    "attributes.read,attributes.write,indexes.read,indexes.write,documents.read,documents.write,health.read";
-
 struct first {			/* what there is in the end */
 	struct user *user;
 	struct project *project;
@@ -146,7 +143,7 @@ init_work(struct ctx *cx, void *arg)
 static bool
 fill_in(struct args *a)
 {
-	static const char *const usual[][2] = {{"project", "demo"}, {"hostname", "localhost"}, {"key", "server"}, {"scopes", default_scopes}};
+	static const char *const usual[][2] = {{"project", "demo"}, {"hostname", "localhost"}, {"key", "server"}, {"scopes", "all"}};
 	const char *email = args_get(a, "email") ? args_get(a, "email") : ask_line("E-mail address to sign in to the console with (empty: of the user there is): ");
 	const char *password = NULL;
 

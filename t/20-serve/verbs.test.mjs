@@ -133,6 +133,8 @@ describe('beside a running server', () => {
 		const again = await run(['init', '--hostname=app.example.test', ...at])
 		assert.equal(again.out, first.out.replaceAll('(made)', '(was there)'))
 		assert.equal(await verb('init', '--hostname=app.example.test', '--print=key'), key)
+		for (const list of ['users', 'teams', 'databases', 'storage/buckets', 'functions', 'functions/runtimes', 'locale', 'health'])
+			assert.equal((await s.call('GET', `/${list}`, { project: 'demo', key })).status, 200, list)	/* of each service */
 		assert.equal((await s.call('POST', '/databases', { project: 'demo', key, body: { databaseId: 'app', name: 'App' } })).status, 201)
 		assert.equal((await s.call('POST', '/account/sessions/email', { project: 'console', body: { email: 'ada@example.org', password: 'correct-horse' } })).status, 201)
 		/* the page's host, and no other */
