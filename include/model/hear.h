@@ -50,6 +50,20 @@ struct heard_entry {
 };
 void heard_line(struct heard_out *out, const struct heard_entry *e);
 
+/* What an entry of a line remembers of what an event was about, to keep the order of each resource. */
+enum { HEARD_WITHIN_MAX = 3 };
+struct heard_about {
+	struct strs names;		/* all that the event is called, the most telling first */
+	uint64_t within[HEARD_WITHIN_MAX];	/* the resources that it is of, from the outermost to itself */
+	int n_within;
+};
+/* "<pattern> <id>…", parted by tabs: none of them has one. */
+void heard_about_put(struct buf *b, const struct heard *ev);
+/* The same, read; in cx's arena. False: malformed. */
+bool heard_about_read(struct ctx *cx, struct str text, struct heard_about *out);
+/* One must be done before the other: their resources are the same, or one contains the other. */
+bool heard_about_same(const struct heard_about *a, const struct heard_about *b);
+
 /* ---- for the jobs role ---- */
 
 struct heard_op {

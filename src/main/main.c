@@ -35,7 +35,7 @@ static const struct option init_options[] = {
     {"project-name", "NAME", "Name of the project; its id when absent.", false, "createKey", "name"},
     {"hostname", "HOST", "Host name that its web pages come from; localhost when absent.", false, "createPlatform", "hostname"},
     {"key", "NAME", "Name of the API key; server when absent.", false, "createKey", "name"},
-    {"scopes", "LIST", "Scopes of the key, comma-separated; \"all\" for every one; when absent those of users, teams and databases.", false, "createKey", "scopes"},
+    {"scopes", "LIST", "Scopes of the key, comma-separated; \"all\" or nothing for every one.", false, "createKey", "scopes"},
     {"print", "WHAT", "key: print the secret of the key alone, for scripts.", false, NULL, NULL},
     {0}};
 static const struct option user_options[] = {

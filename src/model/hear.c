@@ -138,3 +138,58 @@ heard_line(struct heard_out *out, const struct heard_entry *e)
 	op->max_project = e->max_project;
 	out->bytes += e->head.n + e->body.n;
 }
+
+/* ---- what lines remember ---- */
+
+void
+heard_about_put(struct buf *b, const struct heard *ev)
+{
+	buf_c(b, ev->pattern);
+	for (int i = 0; i < ev->n_ids; i++)
+		buf_printf(b, "\t%s", ev->ids[i]);
+}
+
+/* The resources are the beginnings of the pattern that end with an id: "users.U", "users.U.sessions.S". */
+static void
+about_resources(struct ctx *cx, struct heard_about *a, struct str pattern, const char *const *ids)
+{
+	struct buf b;
+
+	buf_init(&b, cx->arena, 128);
+	while (pattern.p != NULL && a->n_within < HEARD_WITHIN_MAX) {
+		struct str part = str_cut(&pattern, '.');
+
+		if (b.n > 0)
+			buf_ch(&b, '.');
+		if (part.p[0] != '[') {
+			buf_str(&b, part);
+			continue;
+		}
+		buf_c(&b, ids[a->n_within]);
+		a->within[a->n_within++] = str_hash(buf_view(&b));
+	}
+}
+
+bool
+heard_about_read(struct ctx *cx, struct str text, struct heard_about *out)
+{
+	const char *ids[HEARD_WITHIN_MAX] = {0};
+	struct str pattern = str_cut(&text, '\t');
+
+	*out = (struct heard_about){.n_within = 0};
+	for (int i = 0; i < HEARD_WITHIN_MAX && text.p != NULL; i++)
+		ids[i] = str_dup(cx->arena, str_cut(&text, '\t'));
+	if (pattern.n == 0 || !event_pattern_good(pattern, ids))
+		return false;
+	out->names = event_names(cx, str_dup(cx->arena, pattern), ids);
+	about_resources(cx, out, pattern, ids);
+	return true;
+}
+
+bool
+heard_about_same(const struct heard_about *a, const struct heard_about *b)
+{
+	int n = a->n_within < b->n_within ? a->n_within : b->n_within;
+
+	return n == 0 || a->within[n - 1] == b->within[n - 1];
+}

@@ -96,7 +96,6 @@ const char *function_line(struct ctx *cx, const struct project *p, const char *f
 /* ---- what the lines have (heard.c) ---- */
 
 enum task_kind { TASK_EXECUTION, TASK_EVENT, TASK_MALFORMED };
-enum { TASK_PREFIXES_MAX = 3 };
 struct task {			/* an entry of a line */
 	const char *at;
 	enum task_kind kind;
@@ -105,10 +104,8 @@ struct task {			/* an entry of a line */
 	/* of an event */
 	const char *actor;	/* "" */
 	int depth;
-	const char *name;	/* its first */
+	struct heard_about about;
 	struct str payload;
-	uint64_t within[TASK_PREFIXES_MAX];	/* the resources that it is of, from the outermost to itself */
-	int n_within;
 };
 struct str task_head(struct ctx *cx, const char *execution, int64_t time);
 void task_read(struct ctx *cx, const struct line_entry *entry, struct task *out);

@@ -83,7 +83,7 @@ struct rate {
 static bool
 too_often(const struct shift *s, const struct task *t, bool *first_out)
 {
-	struct str key = str_c(arena_printf(s->cx->arena, "%s %llx", s->line.name, t->n_within > 0 ? (unsigned long long)t->within[t->n_within - 1] : 0));
+	struct str key = str_c(arena_printf(s->cx->arena, "%s %llx", s->line.name, t->about.n_within > 0 ? (unsigned long long)t->about.within[t->about.n_within - 1] : 0));
 	int64_t minute = time_now_ms() / MINUTE;
 	struct rate *r;
 
@@ -155,7 +155,7 @@ event_row(struct ctx *cx, const struct project *p, const struct function *f, con
 	cx->depth = t->depth;
 	execution_init(cx, e, f, "event", t->id, t->actor);
 	e->id = id_of_cause(cx, f->id, t->id);
-	e->event = t->name;
+	e->event = t->about.names.n > 0 ? t->about.names.v[0] : "";
 	e->status = execution_states[EXECUTION_PROCESSING];
 	e->began = e->created;
 	*run_out = true;
@@ -178,7 +178,7 @@ tell_event(struct ctx *cx, const struct project *p, const struct function *f, co
 	cx->depth = t->depth;
 	execution_init(cx, &e, f, "event", t->id, t->actor);
 	e.id = id_of_cause(cx, f->id, t->id);
-	e.event = t->name;
+	e.event = t->about.names.n > 0 ? t->about.names.v[0] : "";
 	return execution_tell(cx, p, &e, why);
 }
 

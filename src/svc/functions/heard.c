@@ -40,53 +40,24 @@ event_head(struct ctx *cx, const struct heard *ev)
 	struct buf b;
 
 	buf_init(&b, cx->arena, 256);
-	buf_printf(&b, "e\t%lld\t%s\t%s\t%d\t%s", (long long)ev->time, ev->id, ev->actor ? ev->actor : "", ev->depth, ev->pattern);
-	for (int i = 0; i < ev->n_ids; i++)
-		buf_printf(&b, "\t%s", ev->ids[i]);
+	buf_printf(&b, "e\t%lld\t%s\t%s\t%d\t", (long long)ev->time, ev->id, ev->actor ? ev->actor : "", ev->depth);
+	heard_about_put(&b, ev);
 	return buf_view(&b);
-}
-
-/* The beginnings of the pattern that end with an id: "users.U", "users.U.sessions.S". */
-static void
-task_resources(struct ctx *cx, struct task *t, struct str pattern, const char *const *ids)
-{
-	struct buf b;
-
-	buf_init(&b, cx->arena, 128);
-	while (pattern.p != NULL && t->n_within < TASK_PREFIXES_MAX) {
-		struct str part = str_cut(&pattern, '.');
-
-		if (b.n > 0)
-			buf_ch(&b, '.');
-		if (part.p[0] != '[') {
-			buf_str(&b, part);
-			continue;
-		}
-		buf_c(&b, ids[t->n_within]);
-		t->within[t->n_within++] = str_hash(buf_view(&b));
-	}
 }
 
 static bool
 read_event(struct ctx *cx, struct str rest, struct str body, struct task *t)
 {
-	struct str event = str_cut(&rest, '\t'), actor = str_cut(&rest, '\t'), depth = str_cut(&rest, '\t'), pattern = str_cut(&rest, '\t');
-	const char *ids[TASK_PREFIXES_MAX] = {0};
-	struct strs names;
+	struct str event = str_cut(&rest, '\t'), actor = str_cut(&rest, '\t'), depth = str_cut(&rest, '\t');
 	int64_t n;
 
-	for (int i = 0; i < TASK_PREFIXES_MAX && rest.p != NULL; i++)
-		ids[i] = str_dup(cx->arena, str_cut(&rest, '\t'));
-	if (event.n == 0 || pattern.n == 0 || !str_to_i64(depth, &n) || !event_pattern_good(pattern, ids))
+	if (event.n == 0 || !str_to_i64(depth, &n) || !heard_about_read(cx, rest, &t->about))
 		return false;
-	names = event_names(cx, str_dup(cx->arena, pattern), ids);
 	t->kind = TASK_EVENT;
 	t->id = str_dup(cx->arena, event);
 	t->actor = str_dup(cx->arena, actor);
 	t->depth = (int)n;
-	t->name = names.n > 0 ? names.v[0] : "";
 	t->payload = body;
-	task_resources(cx, t, pattern, ids);
 	return true;
 }
 
@@ -95,7 +66,7 @@ task_read(struct ctx *cx, const struct line_entry *entry, struct task *out)
 {
 	struct str rest = entry->head, kind = str_cut(&rest, '\t'), time = str_cut(&rest, '\t');
 
-	*out = (struct task){.at = entry->at, .kind = TASK_MALFORMED, .id = "", .actor = "", .name = ""};
+	*out = (struct task){.at = entry->at, .kind = TASK_MALFORMED, .id = "", .actor = ""};
 	if (!str_to_i64(time, &out->time) || rest.n == 0)
 		return;
 	if (str_is(kind, "e") && read_event(cx, rest, entry->body, out))
@@ -109,11 +80,7 @@ task_read(struct ctx *cx, const struct line_entry *entry, struct task *out)
 bool
 task_conflict(const struct task *a, const struct task *b)
 {
-	int n = a->n_within < b->n_within ? a->n_within : b->n_within;
-
-	if (a->kind != TASK_EVENT || b->kind != TASK_EVENT)
-		return false;
-	return n == 0 || a->within[n - 1] == b->within[n - 1];
+	return a->kind == TASK_EVENT && b->kind == TASK_EVENT && heard_about_same(&a->about, &b->about);
 }
 
 /* ---- who listens ---- */

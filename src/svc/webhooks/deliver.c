@@ -87,7 +87,7 @@ put_all(struct ctx *cx, struct headers *h, const struct project *p, const struct
 	deliver_put(h, "Content-Type", "application/json");
 	deliver_put(h, "User-Agent", arena_printf(cx->arena, "Appwrite-Server v1.0.2. Please report abuse at %s", conf.security_email[0] ? conf.security_email : conf.mail_from));
 	deliver_put(h, "X-Appwrite-Webhook-Id", w->id);
-	deliver_put(h, "X-Appwrite-Webhook-Events", comma_list(cx, &d->names));
+	deliver_put(h, "X-Appwrite-Webhook-Events", comma_list(cx, &d->about.names));
 	deliver_put(h, "X-Appwrite-Webhook-Name", deliver_one_line(cx, w->name));
 	if (d->actor[0] != '\0')
 		deliver_put(h, "X-Appwrite-Webhook-User-Id", d->actor);

@@ -14,58 +14,22 @@ delivery_head(struct ctx *cx, const struct heard *ev)
 	struct buf b;
 
 	buf_init(&b, cx->arena, 256);
-	buf_printf(&b, "%s\t%lld\t%s\t%s", ev->id, (long long)ev->time, ev->actor ? ev->actor : "", ev->pattern);
-	for (int i = 0; i < ev->n_ids; i++)
-		buf_printf(&b, "\t%s", ev->ids[i]);
+	buf_printf(&b, "%s\t%lld\t%s\t", ev->id, (long long)ev->time, ev->actor ? ev->actor : "");
+	heard_about_put(&b, ev);
 	return buf_view(&b);
-}
-
-/* The resources are the beginnings of the pattern that end with an id: "users.U", "users.U.sessions.S". */
-static void
-note_resources(struct ctx *cx, struct delivery *d, struct str pattern, const char *const *ids)
-{
-	struct buf b;
-	int id = 0;
-
-	buf_init(&b, cx->arena, 128);
-	while (pattern.p != NULL && id < PREFIXES_MAX) {
-		struct str part = str_cut(&pattern, '.');
-
-		if (b.n > 0)
-			buf_ch(&b, '.');
-		if (part.p[0] != '[') {
-			buf_str(&b, part);
-			continue;
-		}
-		buf_c(&b, ids[id++]);
-		d->within[d->n_within++] = str_hash(buf_view(&b));
-	}
 }
 
 bool
 delivery_read(struct ctx *cx, const char *webhook, const struct line_entry *e, struct delivery *out)
 {
-	const char *ids[PREFIXES_MAX] = {0};
-	struct str rest = e->head, event = str_cut(&rest, '\t'), time = str_cut(&rest, '\t'), actor = str_cut(&rest, '\t'), pattern = str_cut(&rest, '\t');
+	struct str rest = e->head, event = str_cut(&rest, '\t'), time = str_cut(&rest, '\t'), actor = str_cut(&rest, '\t');
 
 	*out = (struct delivery){.at = e->at, .head = e->head, .body = e->body};
-	for (int i = 0; i < PREFIXES_MAX && rest.p != NULL; i++)
-		ids[i] = str_dup(cx->arena, str_cut(&rest, '\t'));
-	if (event.n == 0 || !str_to_i64(time, &out->time) || pattern.n == 0 || !event_pattern_good(pattern, ids))
+	if (event.n == 0 || !str_to_i64(time, &out->time) || !heard_about_read(cx, rest, &out->about))
 		return false;
 	out->id = arena_printf(cx->arena, "%.*s-%s", STR_FMT(event), webhook);
 	out->actor = str_dup(cx->arena, actor);
-	out->names = event_names(cx, str_dup(cx->arena, pattern), ids);
-	note_resources(cx, out, pattern, ids);
 	return true;
-}
-
-bool
-delivery_conflict(const struct delivery *a, const struct delivery *b)
-{
-	int n = a->n_within < b->n_within ? a->n_within : b->n_within;
-
-	return n == 0 || a->within[n - 1] == b->within[n - 1];
 }
 
 /* ---- hearing ---- */

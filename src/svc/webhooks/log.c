@@ -37,7 +37,7 @@ meta(struct ctx *cx, const struct log_line *l)
 {
 	const struct delivery *d = l->d;
 
-	return str_c(arena_printf(cx->arena, "%s\t%s\t%lld\t%lld\t%lld\t%d\t%lld\t%d\t%s", d->id, d->names.n > 0 ? d->names.v[0] : "", (long long)d->time,
+	return str_c(arena_printf(cx->arena, "%s\t%s\t%lld\t%lld\t%lld\t%d\t%lld\t%d\t%s", d->id, d->about.names.n > 0 ? d->about.names.v[0] : "", (long long)d->time,
 	    (long long)time_now_ms(), (long long)l->attempts, l->o->status, (long long)l->o->ms, (int)l->state, l->o->why));
 }
 

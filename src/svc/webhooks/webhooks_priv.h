@@ -11,17 +11,13 @@
 
 #define WEBHOOKS "webhooks"	/* the kind of job */
 
-enum { PREFIXES_MAX = 3 };
-
 struct delivery {		/* of an event to a webhook; an entry of the webhook's line */
 	const char *at;		/* place in the line */
 	struct str head, body;	/* as they are there */
 	const char *id;		/* the same at every try */
 	int64_t time;		/* of the event, ms */
 	const char *actor;	/* "" none */
-	struct strs names;
-	uint64_t within[PREFIXES_MAX];	/* the resources that the event is of, from the outermost to itself */
-	int n_within;
+	struct heard_about about;
 };
 
 struct outcome {		/* of one try */
@@ -36,8 +32,6 @@ struct outcome {		/* of one try */
 struct str delivery_head(struct ctx *cx, const struct heard *ev);
 /* False: malformed. The texts are in cx's arena. */
 bool delivery_read(struct ctx *cx, const char *webhook, const struct line_entry *e, struct delivery *out);
-/* One must be done before the other: their resources are the same, or one contains the other. */
-bool delivery_conflict(const struct delivery *a, const struct delivery *b);
 
 /* ---- deliver.c ---- */
 /* Awaits. One try; where it goes is the webhook as it is now. */

@@ -257,7 +257,7 @@ held_up(const struct work *k, const struct slot *s)
 	for (const struct slot *b = k->first; b != s; b = b->next)
 		if (b->malformed || (b->state == SLOT_TOLD && b->o.ok))
 			continue;
-		else if (delivery_conflict(&b->d, &s->d))
+		else if (heard_about_same(&b->d.about, &s->d.about))
 			return true;
 	return false;
 }
