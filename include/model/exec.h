@@ -48,7 +48,7 @@ struct exec_function {
 	const struct exec_variable *variables;	/* all of the process's environment that is the function's; [A-Za-z_][A-Za-z0-9_]* */
 	int n_variables;
 	const char *revision;		/* another one when variables, limits or generation changed: older processes take no run any more */
-	bool keep_warm;
+	bool keep_warm;			/* of exec_keep_warm alone */
 };
 
 /* ---- building ---- */
@@ -66,6 +66,17 @@ struct exec_built {
  * what the build itself does wrong is OK with ok = false. */
 err_t exec_build(struct ctx *cx, const struct exec_function *f, const struct blob_place *result, const char *bind,
     void (*progress)(struct ctx *cx, struct str out, struct str err, void *arg), void *arg, struct exec_built *built_out) MUST_CHECK;
+
+/* ---- kept warm ---- */
+
+struct exec_kept {
+	int left;			/* of so many none is kept: there is no room, or no executor has the runtime */
+	int first;			/* of these, the first one's place */
+	const char *why;		/* and its reason */
+};
+/* Awaits. From now on a process of each of these (complete ones, n of them) is ready at one executor, and of no other function one is kept. To be said anew all
+ * the time, for executors come and go. */
+err_t exec_keep_warm(struct ctx *cx, const struct exec_function *v, int n, struct exec_kept *out) MUST_CHECK;
 
 /* ---- running ---- */
 

@@ -5,6 +5,7 @@
  *   PUT /code/P/C      an archive            204: unpacked, or being unpacked; 200: it cannot be, a record says why
  *   POST /build        struct exec_ask, EXEC_END, then the archive     200: records as they come, EXEC_END, then the result
  *   POST /retire       struct exec_ask       204
+ *   POST /warm         struct exec_ask       a process of it is kept ready from now on, or (keep_warm 0) no longer. 204; 404: the code first; 409: it cannot be; 503: no room
  *
  * Each executor announces itself in Redis, under EXEC_ANNOUNCED and its name, with records (struct exec_announcement). */
 #ifndef BADAL_MODEL_EXEC_WIRE_H
@@ -49,9 +50,11 @@ struct exec_announcement {
 	const char *address;		/* "host:port" for other machines; "": none */
 	const char *why;		/* it cannot make sandboxes, and why; "": it can */
 	int64_t busy;			/* what runs and waits there, for each hundredth of its processors */
+	int64_t room;			/* how many functions more it can keep warm */
 	struct exec_runtime *runtimes;
 	int n_runtimes;
 	struct str warm;		/* records whose values are "project/code" */
+	struct str kept;		/* such that are kept warm, of "project/code/revision" */
 };
 void exec_announcement_put(struct buf *b, const struct exec_announcement *n);
 bool exec_announcement_take(struct arena *a, struct str text, struct exec_announcement *out);

@@ -208,6 +208,7 @@ CONF(webhook_log_size, SIZE("0", "64g"), "1m", RELOAD, "Bytes of a webhook's del
 CONF(executor_dir, TEXT, "", START, "Directory of the executor, which sandboxes are shown parts of: as root one that any user can enter; empty: executor in the data directory, as root beside it (/var/lib/badal-executor).")
 CONF(executor_listen, TEXT, "", START, "Where the executor can be reached by other machines, address:port in a private network; empty: from its own machine only.")
 CONF(executor_instances_max, INT("1", "100000"), "200", RELOAD, "Processes of functions that an executor has at once, those that wait for work included; the ones that have waited longest end for others.")
+CONF(executor_warm_max, INT("0", "100000"), "50", RELOAD, "Functions that an executor keeps a process ready of (keepWarm); further ones are begun when they are called, which the log and a metric tell.")
 CONF(executor_code_max, SIZE("1m", "1024g"), "4g", RELOAD, "Bytes of unpacked builds that an executor keeps; those that were used longest ago go first.")
 CONF(runtimes_dir, DIR, "", START, "Directory of the runtimes of functions (*.conf, and what they name); empty: where they were installed.")
 CONF(functions_instances_max, INT("1", "1000"), "8", RELOAD, "Processes that one function may have on a machine, begun one by one as more runs come than are served.")

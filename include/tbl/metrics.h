@@ -100,6 +100,8 @@ METRIC(rt_silent, COUNTER, "badal_rt_silent_closed_total", "WebSockets closed be
 METRIC(rt_late, COUNTER, "badal_rt_late_closed_total", "WebSockets closed in a message that took longer than rt_message_timeout.")
 METRIC(rt_expired, COUNTER, "badal_rt_expired_total", "WebSockets closed because the session or JWT that they were opened with had ended.")
 METRIC(rt_resumes, COUNTER, "badal_rt_resumes_total", "WebSockets that resumed.")
+METRIC(functions_not_warm, GAUGE, "badal_functions_not_kept_warm", "Functions that are to be kept warm and are not, for want of room (executor_warm_max) or of their runtime, as last looked.")
+METRIC(exec_kept, GAUGE, "badal_functions_kept_warm", "Functions that the executor keeps a process ready of.")
 METRIC(exec_cold, COUNTER, "badal_functions_cold_starts_total", "Runs of functions that waited for a new process.")
 METRIC(exec_warm, COUNTER, "badal_functions_warm_starts_total", "Runs of functions that a process was ready for.")
 METRIC(exec_failed, COUNTER, "badal_functions_failed_total", "Runs of functions that failed, whatever the reason.")

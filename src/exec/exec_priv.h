@@ -158,6 +158,9 @@ struct function {
 	struct instance *instances;
 	unsigned n_instances, n_starting, n_waiting, refs;
 	bool retired;			/* its instances end as soon as they serve nothing */
+	bool kept;			/* warm: one reference is for that */
+	unsigned kept_failures;		/* how often in a row a process of it that was begun for that has not lasted */
+	uint64_t kept_next;		/* loop time: not begun again before */
 	struct waiters changed;
 };
 
@@ -172,6 +175,11 @@ void functions_end(void);
 void functions_tick(void);		/* idle ones, once a second */
 unsigned functions_busy(void);		/* runs under way and waiting */
 void functions_warm(struct buf *b);	/* records, for the announcement */
+/* A process of it is ready from now on, whatever ends one. False: there are as many such functions as may be. */
+bool function_keep(struct function *f);
+void function_let_go(const char *key);
+void functions_kept(struct buf *b);	/* records, for the announcement */
+int64_t functions_keep_room(void);
 
 struct instance *instance_start(struct function *f);
 void instance_close(struct instance *i);	/* it gets no more runs, and ends by itself */
@@ -194,6 +202,10 @@ void ran_is(struct exec_ran *out, enum exec_why why, const char *reason);
 void build_init(const char *dir);
 /* Awaits. Answers the message, whose head was read up to the archive. */
 void build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct http_msg *m);
+
+/* ---- role.c ---- */
+
+err_t role_announce(struct ctx *cx) MUST_CHECK;	/* awaits */
 
 /* ---- serve.c ---- */
 

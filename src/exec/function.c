@@ -14,10 +14,11 @@
 #include "core/metric.h"
 #include "exec_priv.h"
 
-enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16 };
+enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_BACK_MS = 1000, KEPT_BACK_MAX = 8, KEPT_LASTS_MS = 30 * 1000 };
 
 static struct map *functions;
-static unsigned n_runs, n_waiting;
+static unsigned n_runs, n_waiting, n_kept;
+static bool functions_over;		/* none is begun any more */
 
 /* ---- the list ---- */
 
@@ -46,7 +47,7 @@ function_copy(struct arena *a, const struct exec_function *f)
 		v[n++] = (struct exec_variable){STR(API_VARIABLE), str_c(net_api())};
 	return (struct exec_function){.function = arena_strdup(a, f->function), .deployment = arena_strdup(a, f->deployment), .runtime = arena_strdup(a, f->runtime),
 		.entrypoint = arena_strdup(a, f->entrypoint), .generation = f->generation, .variables = v, .n_variables = n,
-		.revision = arena_strdup(a, f->revision), .keep_warm = f->keep_warm};
+		.revision = arena_strdup(a, f->revision)};
 }
 
 static struct function *
@@ -103,6 +104,18 @@ function_leave(struct function *f)
 	free(f);
 }
 
+/* It is kept warm no longer. */
+static void
+function_release(struct function *f)
+{
+	f->kept = false;
+	metric_set(M_exec_kept, --n_kept);
+	for (struct instance *i = f->instances; i != NULL; i = i->next)
+		if (i->runs == 0)
+			instance_end(i, EXEC_DONE);
+	function_leave(f);
+}
+
 err_t
 function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, bool *need_out, const char **why_out)
 {
@@ -130,6 +143,8 @@ function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, 
 	f = map_get(functions, str_c(key));
 	if (f != NULL && f->retired) {	/* retired, and wanted again: a new one in its place */
 		map_del(functions, str_c(key));
+		if (f->kept)
+			function_release(f);
 		f = NULL;
 	}
 	code_own(c, q->project, q->run.f.function, q->run.f.deployment);
@@ -137,7 +152,6 @@ function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, 
 		f = function_new(q, r, c);
 		map_each(functions, function_former, f);
 	}
-	f->f.keep_warm = q->run.f.keep_warm;
 	f->refs++;
 	*out = f;
 	return OK;
@@ -169,18 +183,21 @@ function_overlap(const struct function *f)
 
 struct idlest {
 	struct instance *i;
+	bool kept;
 };
 
+/* What is kept warm ends for others only when nothing else can. */
 static bool
 function_idlest(struct str key, void *value, void *arg)
 {
 	const struct function *f = value;
+	const bool kept = f->kept && f->n_instances == 1;
 	struct idlest *o = arg;
 
 	(void)key;
 	for (struct instance *i = f->instances; i != NULL; i = i->next)
-		if (i->state == INSTANCE_READY && i->runs == 0 && (o->i == NULL || i->idle < o->i->idle))
-			o->i = i;
+		if (i->state == INSTANCE_READY && i->runs == 0 && (o->i == NULL || kept < o->kept || (kept == o->kept && i->idle < o->i->idle)))
+			*o = (struct idlest){i, kept};
 	return true;
 }
 
@@ -188,7 +205,7 @@ function_idlest(struct str key, void *value, void *arg)
 static bool
 function_room(void)
 {
-	struct idlest o = {NULL};
+	struct idlest o = {NULL, false};
 
 	if (instances_alive < (uint64_t)conf.executor_instances_max)
 		return true;
@@ -334,6 +351,7 @@ function_end_one(struct str key, void *value, void *arg)
 void
 functions_end(void)
 {
+	functions_over = true;
 	if (functions != NULL)
 		map_each(functions, function_end_one, NULL);
 }
@@ -365,7 +383,7 @@ function_tick_one(struct str key, void *value, void *arg)
 			continue;
 		if (instance_litters(i))
 			instance_end(i, EXEC_DIED);
-		else if (i->runs == 0 && loop_now() - i->idle >= (uint64_t)conf.functions_idle && (kept || !f->f.keep_warm))
+		else if (i->runs == 0 && loop_now() - i->idle >= (uint64_t)conf.functions_idle && (kept || !f->kept))
 			instance_end(i, EXEC_DONE);
 		else
 			kept = true;
@@ -373,11 +391,105 @@ function_tick_one(struct str key, void *value, void *arg)
 	return true;
 }
 
+/* ---- kept warm ---- */
+
+static unsigned
+function_alive(const struct function *f)
+{
+	unsigned n = 0;
+
+	for (const struct instance *i = f->instances; i != NULL; i = i->next)
+		n += i->state < INSTANCE_ENDING;
+	return n;
+}
+
+/* What ends soon after it was begun is begun again later and later. */
+static void
+function_keep_now(struct function *f)
+{
+	for (const struct instance *i = f->instances; i != NULL; i = i->next)
+		if (i->state == INSTANCE_READY && loop_now() - i->began >= KEPT_LASTS_MS)
+			f->kept_failures = 0;
+	if (functions_over || function_alive(f) > 0 || loop_now() < f->kept_next || instances_alive >= (uint64_t)conf.executor_instances_max)
+		return;
+	f->kept_next = loop_now() + ((uint64_t)KEPT_BACK_MS << f->kept_failures);
+	if (f->kept_failures < KEPT_BACK_MAX)
+		f->kept_failures++;
+	(void)instance_start(f);
+}
+
+bool
+function_keep(struct function *f)
+{
+	if (!f->kept && functions_keep_room() <= 0)
+		return false;
+	if (!f->kept) {
+		f->kept = true;
+		f->refs++;
+		metric_set(M_exec_kept, ++n_kept);
+	}
+	function_keep_now(f);
+	return true;
+}
+
+struct kept_look {
+	struct function *found;
+};
+
+static bool
+function_kept_retired(struct str key, void *value, void *arg)
+{
+	struct function *f = value;
+	struct kept_look *look = arg;
+
+	(void)key;
+	if (f->kept && f->retired)
+		look->found = f;
+	return look->found == NULL;
+}
+
+void
+function_let_go(const char *key)
+{
+	struct function *f = functions != NULL ? map_get(functions, str_c(key)) : NULL;
+
+	if (f != NULL && f->kept)
+		function_release(f);
+}
+
+int64_t
+functions_keep_room(void)
+{
+	return conf.executor_warm_max - (int64_t)n_kept;
+}
+
+static bool
+function_keep_one(struct str key, void *value, void *arg)
+{
+	struct function *f = value;
+
+	(void)key;
+	(void)arg;
+	if (f->kept)
+		function_keep_now(f);
+	return true;
+}
+
 void
 functions_tick(void)
 {
-	if (functions != NULL)
-		map_each(functions, function_tick_one, NULL);
+	struct kept_look look;
+
+	if (functions == NULL)
+		return;
+	map_each(functions, function_tick_one, NULL);
+	do {
+		look.found = NULL;
+		map_each(functions, function_kept_retired, &look);
+		if (look.found != NULL)
+			function_release(look.found);
+	} while (look.found != NULL);
+	map_each(functions, function_keep_one, NULL);
 }
 
 unsigned
@@ -402,4 +514,22 @@ functions_warm(struct buf *b)
 {
 	if (functions != NULL)
 		map_each(functions, function_warm_one, b);
+}
+
+static bool
+function_kept_one(struct str key, void *value, void *arg)
+{
+	const struct function *f = value;
+
+	(void)key;
+	if (f->kept && !f->retired)
+		exec_put(arg, "kept", str_c(f->key));
+	return true;
+}
+
+void
+functions_kept(struct buf *b)
+{
+	if (functions != NULL)
+		map_each(functions, function_kept_one, b);
 }

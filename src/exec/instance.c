@@ -319,6 +319,8 @@ instance_fiber(struct ctx *cx, void *arg)
 	env[n++] = arena_printf(cx->arena, "BADAL_MEMORY=%lld", (long long)spec.memory);
 	if (!i->killed && (!net_on() || net_open(cx, &spec.net) == OK) && sandbox_start(cx, &spec, &box) == OK) {
 		i->box = box;
+		if (i->killed)		/* while it was made */
+			sandbox_kill(box);
 		i->refs++;
 		fib_spawn_new("begin", (uint64_t)conf.functions_start_timeout, instance_begin_fiber, i);
 		if (sandbox_wait(cx, &box, &end) != OK)

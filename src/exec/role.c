@@ -87,7 +87,7 @@ role_announcement(struct buf *b)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct exec_announcement n = {.name = me.name, .local = me.local, .address = me.address, .why = me.why};
-	struct buf warm;
+	struct buf warm, kept;
 	int n_runtimes;
 	union {
 		const struct exec_runtime *in;
@@ -100,11 +100,16 @@ role_announcement(struct buf *b)
 	n.runtimes = v.out;
 	n.n_runtimes = n_runtimes;
 	n.warm = buf_view(&warm);
+	buf_init(&kept, NULL, 256);
+	functions_kept(&kept);
+	n.kept = buf_view(&kept);
+	n.room = functions_keep_room();
 	exec_announcement_put(b, &n);
 	buf_fini(&warm);
+	buf_fini(&kept);
 }
 
-static err_t
+err_t
 role_announce(struct ctx *cx)
 {
 	const char *key = arena_printf(cx->arena, "%s:%s", EXEC_ANNOUNCED, me.name);

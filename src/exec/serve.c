@@ -142,6 +142,31 @@ serve_retire(struct ctx *cx, struct http_msg *m)
 	return OK;
 }
 
+/* It says what it keeps at once: whoever asked looks there the next time. */
+static err_t
+serve_warm(struct ctx *cx, struct http_msg *m)
+{
+	struct function *f = NULL;
+	const char *why = NULL;
+	struct exec_ask q;
+	struct str rest;
+	bool need = false, kept = true;
+
+	TRY(serve_ask(cx, m, &q, &rest));
+	if (q.run.f.keep_warm)
+		TRY(function_enter(cx, &q, &f, &need, &why));
+	else
+		function_let_go(arena_printf(cx->arena, "%s/%s/%s", q.project, q.code, q.run.f.revision));
+	if (f != NULL) {
+		kept = function_keep(f);
+		function_leave(f);
+	}
+	if (why == NULL && !need && role_announce(cx) != OK)
+		log_debug(cx, "what is kept is told with the next announcement", "reason=\"%s\"", cx->detail != NULL ? cx->detail : "");
+	serve_text(m, need ? 404 : why != NULL ? 409 : kept ? 204 : 503, need ? "the code, please" : why != NULL ? why : kept ? "" : "executor_warm_max is reached");
+	return OK;
+}
+
 static err_t
 serve_code(struct ctx *cx, struct http_msg *m)
 {
@@ -170,6 +195,7 @@ static const struct {
 	{"PUT", "/code/", serve_code, false},
 	{"POST", "/build", serve_build, false},
 	{"POST", "/retire", serve_retire, true},
+	{"POST", "/warm", serve_warm, true},
 };
 
 /* ---- requests ---- */

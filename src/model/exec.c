@@ -103,13 +103,34 @@ exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out)
 			why = n->why[0] != '\0' ? n->why : "no executor can be reached from here";
 		else if (!announcement_has(n, c->runtime))
 			why = "no executor has the runtime";
+		else if (c->keeps && n->room <= 0)
+			why = "executors keep as many as they may (executor_warm_max)";
 		else if (!exec_listed(c, n->name) && (best == NULL || announcement_rank(n, c->key) < announcement_rank(best, c->key)))
 			best = n;
 	}
 	if (best == NULL)
-		return fail(cx, ERR_EXEC, "%s", c->n_not > 0 ? "no executor answers, or has room" : why);
-	*out = (struct exec_at){arena_strdup(cx->arena, best->name), announcement_local(best) ? arena_strdup(cx->arena, best->local) : NULL, arena_strdup(cx->arena, best->address)};
+		return fail(cx, ERR_EXEC, "%s", c->n_not > 0 && !c->keeps ? "no executor answers, or has room" : why);
+	*out = exec_at_of(cx->arena, best);
 	return OK;
+}
+
+struct exec_at
+exec_at_of(struct arena *a, const struct exec_announcement *n)
+{
+	return (struct exec_at){arena_strdup(a, n->name), announcement_local(n) ? arena_strdup(a, n->local) : NULL, arena_strdup(a, n->address)};
+}
+
+const struct exec_announcement *
+exec_known(int *n_out)
+{
+	*n_out = known.n;
+	return known.v;
+}
+
+err_t
+exec_look(struct ctx *cx)
+{
+	return known_read(cx);
 }
 
 bool
@@ -268,8 +289,7 @@ exec_rest(struct ctx *cx, struct fetch_stream *s, struct str *out, bool *whole_o
 
 /* ---- running ---- */
 
-/* The executor asks for the code. */
-static err_t
+err_t
 exec_give_code(struct ctx *cx, const struct exec_at *at, const struct exec_function *f)
 {
 	struct fetch_reply *r;
@@ -375,18 +395,28 @@ exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out)
 
 /* ---- ending ---- */
 
-static err_t
-exec_retire_at(struct ctx *cx, const struct exec_at *at, struct str asked)
+err_t
+exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out)
 {
 	struct fetch_stream *s;
 	struct fetch_reply *r;
 
-	TRY(exec_open(cx, at, "POST", "/retire", (int64_t)asked.n, 0, &s));
+	TRY(exec_open(cx, at, "POST", path, (int64_t)asked.n, 0, &s));
 	TRY(fetch_write(cx, s, asked));
 	TRY(fetch_end(cx, s));
 	TRY(fetch_head(cx, s, &r));
 	fetch_close(&s);
-	return r->status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "status=%d", r->status);
+	*status_out = r->status;
+	return OK;
+}
+
+static err_t
+exec_retire_at(struct ctx *cx, const struct exec_at *at, struct str asked)
+{
+	int status;
+
+	TRY(exec_tell(cx, at, "/retire", asked, &status));
+	return status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "status=%d", status);
 }
 
 err_t

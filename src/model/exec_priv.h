@@ -13,6 +13,7 @@ struct exec_choice {
 	const char *not_these[EXEC_NOT_MAX];	/* names of executors that were asked already */
 	int n_not;
 	bool lost;			/* one of them did not answer */
+	bool keeps;			/* it is to keep one more function warm */
 };
 struct exec_at {		/* an executor, in the arena of who asks */
 	const char *name;
@@ -23,10 +24,16 @@ struct exec_at {		/* an executor, in the arena of who asks */
 err_t exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out) MUST_CHECK;
 bool exec_listed(const struct exec_choice *c, const char *name);
 void exec_avoid(struct exec_choice *c, const char *name);	/* it did not answer, or had no room */
+const struct exec_announcement *exec_known(int *n_out);	/* as last read; valid until the next wait */
+err_t exec_look(struct ctx *cx) MUST_CHECK;	/* awaits: reads it anew */
+struct exec_at exec_at_of(struct arena *a, const struct exec_announcement *n);
 struct exec_runtime exec_runtime_copy(struct arena *a, const struct exec_runtime *r);
 
 /* A request whose body of `length` (-1: unknown) is to be written. wait_ms: how long nothing may move. */
 err_t exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const char *path, int64_t length, uint64_t wait_ms, struct fetch_stream **out) MUST_CHECK;
+/* Awaits an answer whose body says no more than why not. */
+err_t exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out) MUST_CHECK;
+err_t exec_give_code(struct ctx *cx, const struct exec_at *at, const struct exec_function *f) MUST_CHECK;	/* awaits; it was asked for */
 err_t exec_send_code(struct ctx *cx, struct fetch_stream *s, const struct exec_code *c) MUST_CHECK;	/* awaits */
 
 #endif

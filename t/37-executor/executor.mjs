@@ -106,6 +106,9 @@ export async function start(settings = {}, { user } = {}) {
 	const text = (all, name) => Buffer.concat(all.filter(([n]) => n === name).map(([, v]) => v)).toString()
 	const x = {
 		dir, place, log, badal, redis, request, announced,
+		/* What it says that it keeps warm: "project/code/revision", … */
+		kept: () => recordsLoose(announced()?.find(([n]) => n === 'kept')?.[1] ?? Buffer.alloc(0)).map(([, v]) => v).sort(),
+		processes: () => fs.readdirSync(place).filter((d) => /^fn-\d+$/.test(d)).length,
 		runtimes: here.filter(([n]) => n === 'runtime').map(([, v]) => Object.fromEntries(recordsLoose(v))), why: text(here, 'why'),
 		pid: () => Number(execFileSync('pgrep', ['-P', String(badal.pid)]).toString().trim().split('\n')[0]),
 		/* { ok, out, err, why, bytes } */
@@ -137,7 +140,17 @@ export async function start(settings = {}, { user } = {}) {
 				}
 				throw new Error('the code does not stay')
 			}
-			return Object.assign(call, { code, deployment: code })
+			/* Whether a process of it is to be kept ready: the status. */
+			const warm = async (on, how = {}) => {
+				const body = ask({ project: 'p', code, function: name, deployment: code, runtime, entrypoint, generation, revision, keep_warm: Number(on), ...how }, { variables: how.variables ?? variables })
+				for (let i = 0; ; i++) {
+					const rs = await request('POST', '/warm', body)
+					if (rs.status !== 404 || i > 0) return rs.status
+					const put = await request('PUT', `/code/p/${code}`, bytes)
+					if (put.status !== 204) throw new Error(`code: ${put.status} ${put.body}`)
+				}
+			}
+			return Object.assign(call, { code, deployment: code, warm })
 		},
 		retire: (fields) => request('POST', '/retire', ask({ project: 'p', function: 'f', ...fields })),
 		async stop() {

@@ -128,12 +128,25 @@ function_list(struct ctx *cx, const struct project *p, const struct strs *querie
 
 /* ---- changes ---- */
 
+/* For the task that looks at badal.warm. In the transaction that writes the row; no wait. */
+static void
+note_warm(struct db_tx *tx, const struct project *p, const struct function *f, bool now)
+{
+	if (now)
+		tx_add(tx, "INSERT INTO badal.warm (schema, project, function, since) VALUES ($1, $2, $3, $4::timestamptz) ON CONFLICT DO NOTHING",
+		    DB(p->schema, p->id, f->id, pg_time(tx_ctx(tx)->arena, time_now_ms())));
+	else
+		tx_add(tx, "DELETE FROM badal.warm WHERE schema = $1 AND function = $2", DB(p->schema, f->id));
+}
+
 static err_t
 create_tx(struct db_tx *tx, const struct project *p, const char *actor, struct function *f)
 {
 	TRY(record_insert(tx, p, &function_record, f));
 	if (f->schedule_next != TIME_NONE)
 		schedule_due(tx, p, DUE_FUNCTION, f->internal, f->schedule_next);
+	if (f->keep_warm)
+		note_warm(tx, p, f, true);
 	record_emit(tx, p, &function_record, &ev_function_create, actor, f);
 	return OK;
 }
@@ -177,6 +190,8 @@ update_tx(struct db_tx *tx, const struct project *p, const char *actor, const ch
 	v.schedule_next = next_after_change(&now, &v);
 	TRY(record_set(tx, p, &function_record, rows_internal(cx, now.internal), settable, &v, out));
 	schedule_due(tx, p, DUE_FUNCTION, now.internal, v.schedule_next);
+	if (now.keep_warm != v.keep_warm)
+		note_warm(tx, p, &now, v.keep_warm);
 	TRY(function_vars_tx(tx, p, out));
 	record_emit(tx, p, &function_record, &ev_function_update, actor, out);
 	return OK;
@@ -222,6 +237,8 @@ delete_tx(struct db_tx *tx, const struct project *p, const char *actor, const ch
 	waste_add(tx, p, &deployment_waste, f.internal, "");
 	waste_add(tx, p, &build_waste, f.internal, "");
 	schedule_due(tx, p, DUE_FUNCTION, f.internal, TIME_NONE);
+	if (f.keep_warm)
+		note_warm(tx, p, &f, false);
 	function_delete_job(tx, p, f.internal, f.id, "");
 	ev = record_event(cx, p, &function_record, &ev_function_delete, actor, &f);
 	ev.payload = STR_NONE;	/* as the contract has it */

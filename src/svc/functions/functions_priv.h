@@ -168,7 +168,8 @@ enum { BUILD_RETRIES = 8 };
 struct job;
 err_t functions_build(struct ctx *cx, const struct job *job);
 err_t functions_delete(struct ctx *cx, const struct job *job);
-err_t functions_expire(struct ctx *cx);		/* uploads that nobody goes on with, builds whose job was lost, what is due and badal.schedules does not know */
+err_t functions_expire(struct ctx *cx);		/* uploads that nobody goes on with, builds whose job was lost, what badal.schedules and badal.warm do not know */
 err_t functions_find_orphans(struct ctx *cx);
+err_t functions_keep_warm(struct ctx *cx);	/* warm.c */
 
 #endif

@@ -55,6 +55,7 @@ static const struct job_kind jobs[] = {
 };
 static const struct job_task tasks[] = {
 	{"schedule", 1000, functions_schedule},
+	{"functions-warm", 1000, functions_keep_warm},
 	{"executions-care", 5000, executions_care},
 	{"executions-sweep", 10 * 60 * 1000, executions_sweep},
 	{"functions-expire", 10 * 60 * 1000, functions_expire},

@@ -95,9 +95,12 @@ end_lost_builds(struct ctx *cx, const struct project *p)
 	    DB(pg_time(cx->arena, time_now_ms() - LOST_MS), pg_time(cx->arena, time_now_ms())));
 }
 
+/* What badal.schedules and badal.warm should know, and do not. */
 static err_t
 note_due(struct ctx *cx, const struct project *p)
 {
+	TRY(db_exec(cx, NULL, arena_printf(cx->arena, "INSERT INTO badal.warm (schema, project, function, since) SELECT $1, $2, id, $3::timestamptz FROM %s.functions "
+	    "WHERE keep_warm ON CONFLICT DO NOTHING", p->schema), DB(p->schema, p->id, pg_time(cx->arena, time_now_ms()))));
 	return db_exec(cx, NULL,
 	    arena_printf(cx->arena, "INSERT INTO badal.schedules (schema, project, kind, what, due) "
 	    "SELECT $1, $2, 'function', internal, schedule_next FROM %s.functions WHERE schedule_next IS NOT NULL UNION ALL "
