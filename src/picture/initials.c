@@ -153,20 +153,13 @@ static const struct {
 };
 enum { N_SCRIPTS = sizeof scripts / sizeof scripts[0], N_FREQUENT = 11, SAMPLE_SIDE = 32 };
 
-/* Finds the fonts of the most frequent scripts, so that not every picture must. */
+/* Reads the list of fonts, so that not every picture must. Nothing is drawn here: Pango looks for fonts in threads of its own, which a fork does not
+ * take along, and their answer would be waited for in the process of the picture, or the lock that one of them holds. */
 void
 initials_warm_up(void)
 {
-	static const struct picture_task small = {.width = SAMPLE_SIDE, .height = SAMPLE_SIDE};
-	static bool warm;
-	struct made made;
-
-	for (int i = 0; i < N_FREQUENT && !warm; i++) {
-		made = (struct made){0};
-		(void)initials_work((const uint8_t *)scripts[i].sample, strlen(scripts[i].sample), &small, &made);
-		free(made.p);
-	}
-	warm = true;
+	if (pango_open())
+		(void)FcInit();
 }
 
 int

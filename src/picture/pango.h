@@ -42,9 +42,11 @@ enum { CAIRO_FORMAT_A8_ = 2, PANGO_UNIT = 1024, PANGO_MEDIUM = 500 };
 	F(PangoLayout *, pango_cairo_create_layout, (cairo_t *))                       \
 	F(void, pango_cairo_show_layout, (cairo_t *, PangoLayout *))
 #define GOBJECT_FUNCTIONS(F) F(void, g_object_unref, (void *))
+#define FONTCONFIG_FUNCTIONS(F) F(int, FcInit, (void))
 
 #define PANGO_LIBS(L)                                          \
 	L("libgobject-2.0.so.0", GOBJECT_FUNCTIONS)            \
+	L("libfontconfig.so.1", FONTCONFIG_FUNCTIONS)          \
 	L("libcairo.so.2", CAIRO_FUNCTIONS)                    \
 	L("libpango-1.0.so.0", PANGO_FUNCTIONS)                \
 	L("libpangocairo-1.0.so.0", PANGOCAIRO_FUNCTIONS)

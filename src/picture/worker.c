@@ -24,7 +24,7 @@
 #include "libs.h"
 #include "picture_priv.h"
 
-enum { CONTROL = 0, THREADS_MAX = 4096, USAGE = 2 };
+enum { CONTROL = 0, THREADS_MAX = 4096, USAGE = 2, ALONE_TRIES = 1000, ALONE_US = 1000 };
 
 static struct picture_limits limits;
 static struct picture_able able;
@@ -156,6 +156,21 @@ address_space(void)
 	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
+/* A fork takes no other thread along, but the locks that it holds: there must be none. One that was joined is there for a moment yet. A directory's
+ * links are itself, its name above, and those within. */
+static bool
+alone(void)
+{
+	struct stat st;
+
+	for (int i = 0; i < ALONE_TRIES; i++) {
+		if (stat("/proc/self/task", &st) != 0 || st.st_nlink <= 3)
+			return true;
+		usleep(ALONE_US);
+	}
+	return false;
+}
+
 /* How the process of one picture ended: 0, or a signal. */
 static uint32_t
 one_task(const struct picture_task *t, const int fds[2])
@@ -165,6 +180,8 @@ one_task(const struct picture_task *t, const int fds[2])
 
 	if (t->kind == TASK_INITIALS)
 		initials_warm_up();
+	if (!alone())
+		return SIGABRT;
 	pid = fork();
 	if (pid == 0)
 		one_picture(t, fds[0], fds[1], parent);

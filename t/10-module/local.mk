@@ -68,10 +68,13 @@ t_10_module_test_blob_SOURCES = t/10-module/test_blob.c t/10-module/space.h $(SE
 t_10_module_test_blob_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_blob_LDADD = $(MODULE_LIBS)
 
-check_PROGRAMS += t/10-module/test_picture
+check_PROGRAMS += t/10-module/test_picture t/10-module/late_threads.so
+t_10_module_late_threads_so_SOURCES = t/10-module/late_threads.c
+t_10_module_late_threads_so_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -fPIC $(WARN_CFLAGS)
+t_10_module_late_threads_so_LDFLAGS = -shared
 TESTS += t/10-module/test_picture
 t_10_module_test_picture_SOURCES = t/10-module/test_picture.c t/10-module/picture_lab.h
-t_10_module_test_picture_CFLAGS = $(MODULE_CFLAGS) $(GM_CFLAGS) -DBADAL_PROGRAM='"$(abs_top_builddir)/badal"'
+t_10_module_test_picture_CFLAGS = $(MODULE_CFLAGS) $(GM_CFLAGS) -DBADAL_PROGRAM='"$(abs_top_builddir)/badal"' -DLATE_THREADS='"$(abs_top_builddir)/t/10-module/late_threads.so"'
 t_10_module_test_picture_LDADD = libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS) $(GM_LIBS) -llcms2 -lheif
 
 check_PROGRAMS += t/10-module/test_device

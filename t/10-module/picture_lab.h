@@ -2,6 +2,7 @@
 #ifndef BADAL_T_PICTURE_LAB_H
 #define BADAL_T_PICTURE_LAB_H
 
+#include <limits.h>
 #include <magick/api.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,11 +29,13 @@ __lsan_default_suppressions(void)
 /* ---- workers ---- */
 
 static pid_t lab_launcher_pid;
+static const char *lab_preload = "";	/* a library for workers that start from now on */
 
 /* As the supervisor does (src/main/launch.c), without users and limits. */
 static void
 lab_launch(int fd)
 {
+	char preload[PATH_MAX + 16];
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -42,8 +45,9 @@ lab_launch(int fd)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (self < 0 || !pass_send(fd, "p", 1, &self, 1) || dup2(fd, 0) < 0)
 			_exit(1);
+		snprintf(preload, sizeof preload, "LD_PRELOAD=%s", lab_preload);
 		execle(BADAL_PROGRAM, "badal", "picture-worker", (char *)NULL,
-		    (char *const[]){(char[]){"OMP_NUM_THREADS=1"}, (char[]){"ASAN_OPTIONS=detect_leaks=0"}, NULL});
+		    (char *const[]){(char[]){"OMP_NUM_THREADS=1"}, (char[]){"ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0"}, preload, NULL});
 		_exit(1);
 	}
 }
