@@ -23,7 +23,7 @@ all_back(void)
 	cr_expect_eq(metric_value(M_bytes_held), 0);
 }
 
-TestSuite(budget, .init = setup, .fini = all_back);
+TestSuite(budget, .init = setup);
 
 Test(budget, and_never_more_than_its_part_of_the_machine)
 {
@@ -36,6 +36,7 @@ Test(budget, and_never_more_than_its_part_of_the_machine)
 	budget_share(SIZE_MAX);
 	cr_expect_eq(budget_charge(&a, 50000), OK);
 	budget_close(&a);
+	all_back();
 }
 
 Test(budget, the_process_has_a_bound)
@@ -54,6 +55,7 @@ Test(budget, the_process_has_a_bound)
 	budget_close(&a);
 	budget_close(&b);
 	budget_close(&b);
+	all_back();
 }
 
 Test(budget, an_address_has_a_bound_of_its_own)
@@ -72,6 +74,7 @@ Test(budget, an_address_has_a_bound_of_its_own)
 	budget_close(&a);
 	budget_close(&b);
 	budget_close(&c);
+	all_back();
 }
 
 Test(budget, addresses_of_version_6_are_a_64)
@@ -83,6 +86,7 @@ Test(budget, addresses_of_version_6_are_a_64)
 	cr_expect_eq(budget_charge(&c, 1), OK);
 	budget_close(&a);
 	budget_close(&c);
+	all_back();
 }
 
 Test(budget, what_is_no_address_is_one)
@@ -92,6 +96,7 @@ Test(budget, what_is_no_address_is_one)
 	cr_expect_eq(budget_charge(&a, 60000), OK);
 	cr_expect_eq(budget_charge(&b, 1), ERR_BYTES_ADDRESS);
 	budget_close(&a);
+	all_back();
 }
 
 Test(budget, a_context_gives_back_what_it_held)
@@ -103,4 +108,5 @@ Test(budget, a_context_gives_back_what_it_held)
 	cr_expect_eq(budget_hold(&cx, 20000), ERR_BYTES_SPENT);
 	cr_expect_eq(budget_held(), 90000);
 	ctx_fini(&cx);
+	all_back();
 }

@@ -133,3 +133,13 @@ test('every page of doc/ is installed', () => {
 	const made = read('Makefile.am')
 	for (const page of readdirSync(path.join(top, 'doc')).filter((f) => f.endsWith('.md')).map((f) => `doc/${f}`)) assert.ok(made.includes(` ${page}`), `${page} is not in dist_pages_DATA`)
 })
+
+test('no test asserts when it is over, where nobody counts it', () => {
+	for (const file of files('t').filter((f) => f.endsWith('.c'))) {
+		const text = code(file)
+		for (const [, name] of text.matchAll(/\.fini = (\w+)/g)) {
+			const body = new RegExp(`\\n${name}\\(.*\\n\\{([^]*?)\\n\\}`).exec(text)?.[1] ?? ''
+			assert.doesNotMatch(body, /cr_(assert|expect)|\bCHECK\(/, `${file}: ${name}`)
+		}
+	}
+})
