@@ -16,6 +16,8 @@ void sandbox_check(struct ctx *cx, const char *dir, const struct check *c);
 /* Why there are to be no functions here: the first guarantee that does not hold and is not accepted, in the arena; NULL: there may be. `missing`: what
  * sandbox_setup names. `no_network`: why there is none, NULL: there is. */
 const char *sandbox_refusal(struct arena *a, const char *missing, const char *no_network);
+/* Whether executor_accept names it. */
+bool sandbox_accepted(const char *guarantee);
 /* The first word of such a setting that is no guarantee (static); NULL: all are. */
 const char *sandbox_wrong_guarantee(const char *accept);
 

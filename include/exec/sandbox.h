@@ -19,6 +19,8 @@ struct sandbox_spec {
 	const char *name;		/* letters, digits, dots and dashes; unique on this machine while it is there */
 	uid_t uid;			/* as root: who it is outside, of sandbox_uid; 0: somebody new */
 	const char *root;		/* a directory that is / in there, never written to; NULL: the programs of this machine (/usr), without its data */
+	bool layer;			/* it may write to its root all the same: to a layer over it that is in memory, at most `tmp` bytes, and goes with it */
+	const char *told;		/* of a layer: a directory in there that can be seen from here, sandbox_told; NULL: none */
 	const struct sandbox_mount *mounts;
 	int n_mounts;
 	const char *const *argv;	/* the command, looked up in PATH of `env`; NULL at the end */
@@ -51,6 +53,10 @@ const char *sandbox_setup(const char *dir, const char *init, const char **why_ou
 
 /* As root, a user for sandboxes that work on the same files; 0: we are not, and it is ourselves. They are handed out in turn. */
 uid_t sandbox_uid(void);
+/* The same for one with a layer over `root`: without mapped mounts it is the user whose files those are. */
+uid_t sandbox_layer_uid(const char *root);
+/* Whether there are layers here, tried once. Awaits. NULL: there are; else why not. *shared_out: as root, those of one root are the same user outside. */
+const char *sandbox_layers(struct ctx *cx, bool *shared_out);
 /* Starts one. The strings of s are borrowed for the call. ERR_SANDBOX: it cannot be started. */
 err_t sandbox_start(struct ctx *cx, const struct sandbox_spec *s, struct sandbox **out) MUST_CHECK;
 /* Awaits its end, and frees it. An error of cx kills it first. */
@@ -60,6 +66,8 @@ void sandbox_kill(struct sandbox *s);
 void sandbox_hold(struct sandbox *s, bool on);
 /* Some process of it was killed for want of memory, and the others live on, which happens with control groups of version 1 only. */
 bool sandbox_starved(const struct sandbox *s);
+/* The directory `told` of its layer, which is the caller's then and stays when the sandbox has ended; -1: it is not there yet, or was taken already. */
+int sandbox_told(struct sandbox *s);
 int64_t sandbox_memory(const struct sandbox *s);	/* bytes in use; -1: unknown */
 /* What is in it now stays; sandbox_sweep ends what was begun since then, and says how many. Where processes cannot be counted nothing is ended. */
 void sandbox_settle(struct sandbox *s);

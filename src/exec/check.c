@@ -73,6 +73,12 @@ sandbox_refusal(struct arena *a, const char *missing, const char *no_network)
 	return NULL;
 }
 
+bool
+sandbox_accepted(const char *guarantee)
+{
+	return words_hold(conf.executor_accept, guarantee);
+}
+
 /* ---- why not ---- */
 
 static const struct hint {
@@ -245,6 +251,23 @@ check_network(struct trial *t, const char *dir)
 	net_ended(t->cx);
 }
 
+/* Only images with servers of their own need it. */
+static void
+check_layers(struct trial *t)
+{
+	bool shared;
+	const char *why = sandbox_layers(t->cx, &shared);
+
+	if (why != NULL)
+		check_say(t, CHECK_ACCEPTED, "a kernel with overlayfs (Linux 5.11 without root), and none of a container's in the way; runtimes without contract= need none",
+		    "sandboxes: no root can be written to: %s; images cannot be served by servers of their own", why);
+	else if (shared)
+		check_say(t, sandbox_accepted("identity") ? CHECK_ACCEPTED : CHECK_LACKS, "Linux 5.19, and executor_dir on ext4, XFS or btrfs",
+		    "sandboxes: those of an image with a server of its own are one user outside: files cannot be shown as another user's here");
+	else
+		check_say(t, CHECK_HOLDS, NULL, "sandboxes: roots of images can be written to, each in a layer of its own");
+}
+
 void
 sandbox_check(struct ctx *cx, const char *dir, const struct check *c)
 {
@@ -258,6 +281,7 @@ sandbox_check(struct ctx *cx, const char *dir, const struct check *c)
 	if (!check_whole(&t))
 		return;
 	check_limits(&t, missing);
+	check_layers(&t);
 	check_network(&t, dir);
 	if (*image_missing() == '\0')
 		check_say(&t, CHECK_HOLDS, NULL, "runtimes from images: skopeo and umoci");

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "filter.h"
 #include "cgroup.h"
 #include "io/child.h"
+#include "layer.h"
 #include "programs.h"
 
 enum { SANDBOX_MAGIC = 0x73616e64, ARGS_MAX = 400, SAID_MAX = 2000, WORD_MAX = 32, INSIDE_ID = 1000, SETTLED_MAX = 64, SWEEP_MAX = 4096 };
@@ -34,6 +36,8 @@ struct sandbox {
 	struct child *child;		/* NULL: it has ended */
 	struct cgroup group;
 	int word;			/* where badal-init says how it ended */
+	struct layer layer;		/* spec.layer: what the child needs for it */
+	int heard;			/* what became of that; -1: nothing comes */
 	uid_t uid;			/* 0: ours */
 	int status;
 	enum sandbox_why killed;	/* by us, and why; SANDBOX_EXIT: it was not */
@@ -47,6 +51,7 @@ struct sandbox {
 
 static char *etc_dir;			/* files that are shown as /etc/… */
 static const char *bwrap, *init_program;
+static bool layers_shared;		/* files cannot be shown as another user's: sandboxes with a layer over them are their user */
 
 /* ---- what is shown of this machine ---- */
 
@@ -98,7 +103,7 @@ sandbox_setup(const char *dir, const char *init, const char **why_out)
 		*why_out = "badal-init is not installed";
 	else if ((filter = filter_open()) < 0)
 		*why_out = "the filter of system calls cannot be made";
-	else if (asprintf(&etc_dir, "%s/etc", dir) < 0 || (mkdir(etc_dir, 0755) != 0 && errno != EEXIST) || !etc_write(etc_dir))
+	else if (asprintf(&etc_dir, "%s/etc", dir) < 0 || (mkdir(etc_dir, 0755) != 0 && errno != EEXIST) || !etc_write(etc_dir) || !layer_setup(dir))
 		*why_out = "its directory cannot be written to";
 	if (filter >= 0)
 		close(filter);
@@ -199,9 +204,11 @@ args_make(struct args *a, const struct sandbox_spec *s)
 	arg2(a, "--gid", id);
 	arg2(a, "--hostname", s->name);
 	arg2(a, "--seccomp", arena_printf(a->arena, "%d", FILTER));
-	if (s->root != NULL)
+	if (s->layer)
+		arg3(a, "--bind", layer_root(), "/");
+	else if (s->root != NULL)
 		arg3(a, "--ro-bind", s->root, "/");
-	else
+	if (s->root == NULL)
 		args_machine(a);
 	args_etc(a, s);
 	arg2(a, "--proc", "/proc");
@@ -211,7 +218,9 @@ args_make(struct args *a, const struct sandbox_spec *s)
 	arg3(a, "--ro-bind", init_program, "/.init");
 	for (int i = 0; i < s->n_mounts; i++)
 		arg3(a, s->mounts[i].writable ? "--bind" : "--ro-bind", s->mounts[i].from, s->mounts[i].to);
-	if (s->root == NULL)
+	if (s->told != NULL)
+		arg3(a, "--bind", layer_told(), s->told);
+	if (s->root == NULL && !s->layer)
 		arg2(a, "--remount-ro", "/");
 	arg2(a, "--remount-ro", "/dev");
 	arg2(a, "--", "/.init");
@@ -280,6 +289,8 @@ sandbox_enter(void *arg)
 	if (!cgroup_join(&s->group) || setrlimit(RLIMIT_CORE, &none) != 0 || !sandbox_bound(RLIMIT_FSIZE, s->spec.file) || !sandbox_bound(RLIMIT_NOFILE, s->spec.files))
 		return false;
 	if (s->spec.net != NULL && !net_enter(s->spec.net))
+		return false;
+	if (s->spec.layer && !layer_enter(&s->layer))
 		return false;
 	if (s->uid == 0)
 		return true;
@@ -405,6 +416,8 @@ sandbox_free(struct sandbox *s)
 	cgroup_close(&s->group);
 	if (s->word >= 0)
 		close(s->word);
+	if (s->heard >= 0)
+		close(s->heard);
 	s->magic = 0;
 	free(s);
 }
@@ -418,6 +431,22 @@ sandbox_uid(void)
 	return geteuid() == 0 ? FIRST_UID + next++ % UIDS : 0;
 }
 
+uid_t
+sandbox_layer_uid(const char *root)
+{
+	struct stat st;
+
+	return layers_shared && root != NULL && stat(root, &st) == 0 && st.st_uid != 0 ? st.st_uid : sandbox_uid();
+}
+
+int
+sandbox_told(struct sandbox *s)
+{
+	char why[200];
+
+	return layer_heard(s->heard, why);
+}
+
 /* As root: what it may write is its own. */
 static bool
 sandbox_own(const struct sandbox *s, const struct sandbox_spec *spec)
@@ -429,18 +458,40 @@ sandbox_own(const struct sandbox *s, const struct sandbox_spec *spec)
 }
 
 static bool
+sandbox_layer(struct sandbox *s, int heard[2])
+{
+	const char *root = s->spec.root;
+	uid_t owner = s->uid;
+	struct stat st;
+
+	if (s->uid != 0 && !layers_shared)
+		owner = root != NULL && stat(root, &st) == 0 ? st.st_uid : 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, heard) != 0)
+		return false;
+	s->heard = heard[0];
+	layer_init(&s->layer, root, s->spec.tmp, owner, s->uid, heard[1]);
+	return true;
+}
+
+static bool
 sandbox_launch(struct ctx *cx, struct sandbox *s, const struct sandbox_spec *spec)
 {
 	static const char *const no_env[] = {NULL};
 	struct args a = {.arena = cx->arena};
 	struct child_spec c = {.program = bwrap, .argv = a.v, .env = no_env, .n_fds = SANDBOX_FDS, .before = sandbox_enter, .output = sandbox_on_output,
 		.end = sandbox_on_end, .arg = s};
-	int word[2], frame = frame_open(cx, spec), filter;
+	int word[2], heard[2] = {-1, -1}, frame = frame_open(cx, spec), filter;
 
 	if (frame < 0)
 		return false;
 	if (pipe2(word, O_CLOEXEC | O_NONBLOCK) != 0) {	/* its end has come before it is read: nobody waits, whoever else may have the other end for a moment */
 		close(frame);
+		return false;
+	}
+	if (spec->layer && !sandbox_layer(s, heard)) {
+		close(frame);
+		close(word[0]);
+		close(word[1]);
 		return false;
 	}
 	args_make(&a, spec);
@@ -451,6 +502,8 @@ sandbox_launch(struct ctx *cx, struct sandbox *s, const struct sandbox_spec *spe
 	s->child = child_start(&c);
 	close(frame);
 	close(word[1]);
+	if (heard[1] >= 0)
+		close(heard[1]);
 	if (filter >= 0)
 		close(filter);
 	return s->child != NULL;
@@ -465,7 +518,8 @@ sandbox_start(struct ctx *cx, const struct sandbox_spec *spec, struct sandbox **
 	assert(bwrap != NULL && spec->argv[0] != NULL);
 	if (s == NULL)
 		abort();
-	*s = (struct sandbox){.magic = SANDBOX_MAGIC, .spec = *spec, .word = -1, .uid = spec->uid != 0 ? spec->uid : sandbox_uid()};
+	*s = (struct sandbox){.magic = SANDBOX_MAGIC, .spec = *spec, .word = -1, .heard = -1,
+		.uid = spec->uid != 0 ? spec->uid : spec->layer ? sandbox_layer_uid(spec->root) : sandbox_uid()};
 	cgroup_open(&s->group, spec->name, &limits);
 	if (!sandbox_own(s, spec) || !sandbox_launch(cx, s, spec)) {
 		int e = errno;
@@ -498,6 +552,15 @@ sandbox_judge(struct ctx *cx, struct sandbox *s)
 			return (struct sandbox_end){words[i].why, atoi(word + strlen(words[i].word)), NULL};
 	if (WIFSIGNALED(s->status))
 		return (struct sandbox_end){.why = SANDBOX_SIGNAL, .number = WTERMSIG(s->status)};
+	if (s->n_said == 0 && s->heard >= 0) {	/* bubblewrap was not begun, perhaps for this */
+		char why[200];
+		int told = layer_heard(s->heard, why);
+
+		if (told >= 0)
+			close(told);
+		if (why[0] != '\0')
+			return (struct sandbox_end){SANDBOX_BROKEN, WEXITSTATUS(s->status), arena_strdup(cx->arena, why)};
+	}
 	while (s->n_said > 0 && s->said[s->n_said - 1] == '\n')
 		s->n_said--;
 	return (struct sandbox_end){SANDBOX_BROKEN, WEXITSTATUS(s->status), str_dup(cx->arena, (struct str){s->said, s->n_said})};
@@ -543,4 +606,45 @@ sandbox_end_text(struct arena *a, const struct sandbox_spec *s, const struct san
 		return arena_printf(a, "no sandbox could be made: %s", e->said);
 	}
 	return "";
+}
+
+/* ---- layers ---- */
+
+/* A root of nothing, with the machine's programs; its layer is written to, and something of the root taken away. NULL: it holds. */
+static const char *
+layers_try(struct ctx *cx)
+{
+	static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
+	static unsigned n;
+	static const char *const argv[] = {"sh", "-c", "echo x >/new && rm -r /probe && mkdir /probe && echo x >/probe/new && rm -r /probe /new", NULL};
+	const struct sandbox_spec spec = {.name = arena_printf(cx->arena, "layer-%d-%u", (int)getpid(), n++), .layer = true, .argv = argv, .env = env, .dir = "/tmp",
+		.memory = 64 << 20, .tmp = 1 << 20, .file = 1 << 20, .processes = 24, .files = 64, .limit_ms = 15000};
+	struct sandbox_end end;
+	struct sandbox *s;
+
+	if (sandbox_start(cx, &spec, &s) != OK || sandbox_wait(cx, &s, &end) != OK)
+		return cx->detail != NULL ? cx->detail : "no sandbox can be started";
+	if (end.why == SANDBOX_EXIT && end.number == 0)
+		return NULL;
+	return end.why == SANDBOX_BROKEN ? end.said : arena_printf(cx->arena, "what tries it %s", sandbox_end_text(cx->arena, &spec, &end));
+}
+
+const char *
+sandbox_layers(struct ctx *cx, bool *shared_out)
+{
+	static bool tried;
+	static char *wrong;
+	const char *why;
+
+	if (!tried) {
+		why = layers_try(cx);
+		if (why != NULL && geteuid() == 0) {
+			layers_shared = true;
+			why = layers_try(cx);
+		}
+		tried = true;
+		wrong = why != NULL ? strdup(why) : NULL;
+	}
+	*shared_out = layers_shared;
+	return wrong;
 }

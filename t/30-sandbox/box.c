@@ -1,6 +1,7 @@
 /* Runs a command in a sandbox, for tests: box DIR INIT NAME=value… -- command…
  *
- * Names: memory, tmp, file, processes, files, limit_ms, cpus, dir, root, ro and rw (a path that is shown), env (NAME=value), most (bytes of output that are
+ * Names: memory, tmp, file, processes, files, limit_ms, cpus, dir, root, ro and rw (a path that is shown), env (NAME=value), layer (its root can be written to; SHARED in its environment says
+ * whether those of one root are one user), most (bytes of output that are
  * printed); way, pool, allow, dns and api of its network, bridge (a unix socket for its port 3000), nets (how many networks are made); image, plain, auth, bytes and count
  * (image_settings), of which come root, environment, directory and, for a command of "-", the command. The address of the API is in its environment as API. What the command writes goes to our outputs, and how it ended to descriptor 3, as one line of JSON. */
 #include <limits.h>
@@ -54,6 +55,18 @@ box_image(struct ctx *cx)
 	return OK;
 }
 
+static err_t
+box_layer(struct ctx *cx)
+{
+	bool shared;
+	const char *why = sandbox_layers(cx, &shared);
+
+	if (why != NULL)
+		return fail(cx, ERR_SANDBOX, "%s", why);
+	env[n_env++] = shared ? "SHARED=yes" : "SHARED=no";
+	return OK;
+}
+
 /* A network for the sandbox, and what else is asked for. */
 static err_t
 box_net(struct ctx *cx, struct net **out)
@@ -85,6 +98,8 @@ box_run(struct ctx *cx, void *arg)
 	(void)arg;
 	if (e == OK && image != NULL)
 		e = box_image(cx);
+	if (e == OK && spec.layer)
+		e = box_layer(cx);
 	if (e == OK)
 		e = sandbox_start(cx, &spec, &s);
 	if (e == OK)
@@ -123,6 +138,8 @@ box_set(const char *name, char *value)
 			return (*numbers[i].at = atoll(value)) >= 0;
 	if (strcmp(name, "cpus") == 0)
 		spec.cpus = atof(value);
+	else if (strcmp(name, "layer") == 0)
+		spec.layer = true;
 	else if (strcmp(name, "nets") == 0)
 		n_nets = atoi(value);
 	else if (strcmp(name, "env") == 0)

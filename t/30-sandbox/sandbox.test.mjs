@@ -48,6 +48,37 @@ test('the kernel gives it what programs need, and nothing that leads out', async
 	assert.equal(Object.keys(got).length, 37)
 })
 
+/* A root of its own: a directory with what this machine's shell needs beside it. */
+const low = path.join(place, 'low')
+for (const d of ['', 'dir', 'usr', 'etc', 'proc', 'dev', 'tmp']) fs.mkdirSync(path.join(low, d), { recursive: true })
+for (const d of ['bin', 'lib', 'lib64']) fs.symlinkSync(`usr/${d}`, path.join(low, d))
+for (const f of ['dir/a', 'b', '.init', ...['passwd', 'group', 'nsswitch.conf', 'hosts', 'resolv.conf'].map((n) => `etc/${n}`)]) fs.writeFileSync(path.join(low, f), 'of the root\n')
+if (process.getuid() === 0) execFileSync('chown', ['-R', '712345:712345', low])	/* somebody's, as images are */
+const layered = 'cat /b; echo mine >/b; rm -r /dir; mkdir /dir; ls /dir; chmod 700 /dir; echo x >/new; cat /b; head -c 3m /dev/zero >/big 2>/dev/null || echo full; stat -c %u /b; grep -h -E "^(CapBnd|NoNewPrivs):" /proc/self/status; mount -o remount,rw / 2>/dev/null || echo no; echo $SHARED'
+const layers = { layer: 1, root: low, ro: '/usr', tmp: 2 << 20, dir: '/' }, asSeen = (shared) => `of the root\nmine\nfull\n1000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nno\n${shared}\n`
+const untouched = () => assert.deepEqual([fs.readFileSync(path.join(low, 'b'), 'utf8'), fs.readdirSync(path.join(low, 'dir')), fs.existsSync(path.join(low, 'new'))], ['of the root\n', ['a'], false])
+
+test('a root with a layer over it can be written to, by one sandbox and for its life', async () => {
+	const all = await Promise.all([sh(layered, layers), sh(layered, layers)])
+	for (const { out, end, err } of all) assert.equal(out, asSeen('no'), `${err} ${JSON.stringify(end)}`)
+	untouched()
+	if (process.getuid() !== 0) return
+	/* what it holds is memory of the sandbox, where that is bounded */
+	const { end } = await sh('head -c 48m /dev/zero >/big; echo done', { ...layers, tmp: 64 << 20, file: 64 << 20, memory: 32 << 20 })
+	assert.equal(end.why, 'memory', JSON.stringify(end))
+})
+
+test('where files cannot be shown as another user\'s, sandboxes with layers are the user whose files they are', { skip: process.getuid() !== 0 && 'it is one user' }, async () => {
+	/* overlayfs itself has no mounts with mapped ids */
+	const dir = path.join(place, 'over')
+	for (const d of ['up', 'work', 'all', 'all/run']) fs.mkdirSync(path.join(dir, d), { recursive: true })
+	const settings = Object.entries({ name: `over-${process.pid}`, ...layers, root: path.join(dir, 'all/low') }).map(([k, v]) => `${k}=${v}`)
+	const out = execFileSync('unshare', ['-m', 'sh', '-c', `cd ${dir} && mount -t tmpfs tmpfs up && mkdir up/up up/work && mount -t overlay -o lowerdir=${place},upperdir=up/up,workdir=up/work overlay all && mkdir all/run && exec "$@" 3>&2`, 'sh',
+		path.join(built, 'box'), path.join(dir, 'all/run'), init, ...settings, '--', 'sh', '-c', layered], { encoding: 'utf8' })
+	assert.equal(out, asSeen('yes'))
+	untouched()
+})
+
 test('nothing of this machine is there but its programs', async () => {
 	const secret = path.join(place, 'master.key')
 	fs.writeFileSync(secret, randomBytes(16).toString('hex'))
