@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/conf.h"
+#include "core/id.h"
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
@@ -177,6 +178,8 @@ build_env(const struct build *b)
 		v[n++] = *e;
 	v[n++] = arena_printf(b->cx->arena, "INTERNAL_RUNTIME_ENTRYPOINT=%s", f->entrypoint);
 	v[n++] = arena_printf(b->cx->arena, "OPEN_RUNTIMES_ENTRYPOINT=%s", f->entrypoint);
+	if (b->runtime->contract != CONTRACT_OURS)
+		v[n++] = arena_printf(b->cx->arena, b->runtime->contract == CONTRACT_V2 ? "INTERNAL_RUNTIME_KEY=%s" : "OPEN_RUNTIMES_SECRET=%s", secret_hex(b->cx->arena, 16));
 	v[n++] = "CI=true";
 	for (int i = 0; i < f->n_variables; i++)	/* the last one of a name counts: theirs */
 		v[n++] = arena_printf(b->cx->arena, "%.*s=%.*s", STR_FMT(f->variables[i].name), STR_FMT(f->variables[i].value));
@@ -187,15 +190,23 @@ static err_t
 build_command(struct build *b)
 {
 	const char *code = arena_printf(b->cx->arena, "%s/code", b->dir), *argv[] = {"sh", "-c", b->runtime->build, NULL};
-	struct sandbox_mount mounts[] = {{code, "/code", true}};
+	struct sandbox_mount mounts[] = {{code, "/code", true}, {arena_printf(b->cx->arena, "%s/archive", b->dir), "/tmp/" CODE_ARCHIVE, false}};
 	struct sandbox_spec spec = {.name = sandbox_name(b->cx, "build"), .uid = b->uid, .root = b->runtime->root, .mounts = mounts, .n_mounts = 1, .argv = argv,
 		.env = build_env(b), .dir = "/code", .memory = conf.functions_build_memory, .tmp = conf.functions_build_memory / 2, .file = conf.functions_unpacked_max,
 		.processes = conf.functions_processes * 2, .files = conf.functions_files, .limit_ms = (uint64_t)conf.functions_build_timeout, .output = build_on_output, .arg = b};
 	int64_t bytes;
 	err_t e;
 
-	if (b->runtime->build[0] == '\0')
+	if (b->runtime->contract != CONTRACT_OURS) {	/* what was unpacked is where its build looks for it, and it leaves an archive there */
+		mounts[0].to = speak_code(b->runtime);
+		spec.n_mounts = 2;
+		spec.argv = speak_build_argv(b->cx->arena, b->runtime);
+		spec.dir = speak_build_dir(b->runtime);
+		spec.layer = true;
+		unlink(arena_printf(b->cx->arena, "%s/" CODE_ARCHIVE, code));
+	} else if (b->runtime->build[0] == '\0') {
 		return OK;
+	}
 	if (net_on())
 		TRY(net_open(b->cx, &spec.net));
 	e = build_box(b, &spec, code);
@@ -210,9 +221,12 @@ build_command(struct build *b)
 }
 
 /* Looks for the entry point, or says what there is: "d" or "f" and a name on each line. */
-static const char script_pack[] =
-	"if [ -d \"./$1\" ]; then exit 11; elif [ ! -f \"./$1\" ]; then for x in * .*; do case $x in .|..|'*'|'.*') ;; *) if [ -d \"./$x\" ]; then if [ -f \"./$x/$1\" ]; then "
+#define SCRIPT_LOOK(there) \
+	"if [ -d \"./$1\" ]; then exit 11; elif ! { " there "; }; then for x in * .*; do case $x in .|..|'*'|'.*') ;; *) if [ -d \"./$x\" ]; then if [ -f \"./$x/$1\" ]; then " \
 	"echo \"D $x\"; else echo \"d $x\"; fi; else echo \"f $x\"; fi ;; esac; done | head -n 21; exit 10; fi; "
+/* Of an image also in what its build made: it need not be in the source. */
+static const char script_entry[] = SCRIPT_LOOK("[ -f \"./$1\" ] || { [ -f " CODE_ARCHIVE " ] && tar -tzf " CODE_ARCHIVE " 2>/dev/null | grep -qxF -e \"$1\" -e \"./$1\"; }");
+static const char script_pack[] = SCRIPT_LOOK("[ -f \"./$1\" ]")
 	"tar -c --mode=u+rw,go+r --owner=0 --group=0 . | gzip -1 >/out/code.tar.gz && [ -s /out/code.tar.gz ] || exit 12";
 
 static void
@@ -249,15 +263,17 @@ build_no_entry(struct build *b)
 	return arena_printf(b->cx->arena, "There is no file %s. What there is: %s.", entry, str_join(b->cx->arena, names, n));
 }
 
+/* One of these scripts, where the code is. */
 static err_t
-build_pack(struct build *b)
+build_inside(struct build *b, const char *script)
 {
 	const char *entry = b->q->run.f.entrypoint;
-	const char *argv[] = {"sh", "-c", script_pack, "sh", entry, NULL};
+	const char *argv[] = {"sh", "-c", script, "sh", entry, NULL};
 	struct sandbox_mount mounts[] = {{arena_printf(b->cx->arena, "%s/code", b->dir), "/code", true}, {arena_printf(b->cx->arena, "%s/out", b->dir), "/out", true}};
 	struct sandbox_spec spec = {.name = sandbox_name(b->cx, "pack"), .uid = b->uid, .mounts = mounts, .n_mounts = 2, .argv = argv, .env = paths, .dir = "/code",
 		.memory = 256 * MIB, .tmp = MIB, .file = conf.functions_unpacked_max, .processes = 32, .files = 256, .limit_ms = PACK_MS, .output = build_on_listing, .arg = b};
 
+	output_free(&b->said);
 	TRY(build_box(b, &spec, NULL));
 	if (b->end.why == SANDBOX_EXIT && b->end.number == NO_ENTRY)
 		b->why = build_no_entry(b);
@@ -265,6 +281,37 @@ build_pack(struct build *b)
 		b->why = arena_printf(b->cx->arena, "The entry point %s is a folder: it must be a file.", entry);
 	else if (b->end.why != SANDBOX_EXIT || b->end.number != 0)
 		b->why = arena_printf(b->cx->arena, "What was built could not be packed: it %s.", sandbox_end_text(b->cx->arena, &spec, &b->end));
+	return OK;
+}
+
+/* Where its archive is. */
+static const char *
+build_made(const struct build *b)
+{
+	return arena_printf(b->cx->arena, "%s/%s/" CODE_ARCHIVE, b->dir, b->runtime->contract == CONTRACT_OURS ? "out" : "code");
+}
+
+/* By an image's own build, which packs as well. */
+static err_t
+build_by_image(struct build *b)
+{
+	const char *missing;
+
+	TRY(build_inside(b, script_entry));
+	missing = b->why;
+	b->why = NULL;
+	TRY(build_command(b));
+	if (b->why != NULL) {
+		if (missing != NULL)	/* which may well be why */
+			b->why = arena_printf(b->cx->arena, "%s %s", b->why, missing);
+		return OK;
+	}
+	if (missing != NULL)
+		TRY(build_inside(b, script_entry));
+	if (b->why != NULL)
+		b->why = missing;	/* what was sent says more than what came of it */
+	else if (access(build_made(b), F_OK) != 0)
+		b->why = arena_printf(b->cx->arena, "The build of the image made no %s/" CODE_ARCHIVE ".", speak_code(b->runtime));
 	return OK;
 }
 
@@ -276,11 +323,12 @@ build_steps(struct build *b)
 
 	b->why = NULL;
 	TRY(code_unpack(b->cx, archive, arena_printf(b->cx->arena, "%s/code", b->dir), b->uid, &bytes, &b->why));
-	if (b->why == NULL)
-		TRY(build_command(b));
-	if (b->why == NULL)
-		TRY(build_pack(b));
-	return OK;
+	if (b->why != NULL)
+		return OK;
+	if (b->runtime->contract != CONTRACT_OURS)
+		return build_by_image(b);
+	TRY(build_command(b));
+	return b->why == NULL ? build_inside(b, script_pack) : OK;
 }
 
 /* ---- the answer ---- */
@@ -290,7 +338,7 @@ static int
 build_result(const struct build *b, uint64_t *size_out)
 {
 	struct stat st;
-	int fd = open(arena_printf(b->cx->arena, "%s/out/code.tar.gz", b->dir), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(build_made(b), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
 		close(fd);
@@ -388,9 +436,10 @@ void
 build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct http_msg *m)
 {
 	static unsigned number;
-	struct build b = {.magic = BUILD_MAGIC, .cx = cx, .q = q, .m = m, .uid = sandbox_uid(), .runtime = runtime_named(q->run.f.runtime)};
+	struct build b = {.magic = BUILD_MAGIC, .cx = cx, .q = q, .m = m, .runtime = runtime_named(q->run.f.runtime)};
 	err_t e;
 
+	b.uid = b.runtime != NULL && b.runtime->contract != CONTRACT_OURS ? sandbox_layer_uid(b.runtime->root) : sandbox_uid();
 	b.dir = arena_printf(cx->arena, "%s/build-%u", place, number++);
 	buf_init(&b.out, NULL, 4096);
 	buf_init(&b.err, NULL, 4096);

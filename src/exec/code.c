@@ -249,7 +249,7 @@ code_new(const char *key)
 }
 
 struct code *
-code_get(struct ctx *cx, const char *key)
+code_get(struct ctx *cx, const char *key, bool packed)
 {
 	struct code *c;
 
@@ -262,6 +262,7 @@ code_get(struct ctx *cx, const char *key)
 	}
 	if (c == NULL)
 		c = code_new(key);
+	c->packed = packed;
 	code_move(c, CODE_EXPECTED);
 	return NULL;
 }
@@ -349,6 +350,20 @@ code_unpack_fiber(struct ctx *cx, void *arg)
 	code_use(c, -1);
 }
 
+/* One that stays an archive. */
+static void
+code_keep(struct ctx *cx, struct code *c)
+{
+	struct stat st;
+
+	bytes_in_all -= c->bytes;
+	c->bytes = stat(arena_printf(cx->arena, "%s/" CODE_ARCHIVE, c->dir), &st) == 0 ? (int64_t)st.st_size : 0;
+	bytes_in_all += c->bytes;
+	metric_set(M_exec_code_bytes, bytes_in_all);
+	code_move(c, CODE_READY);
+	code_make_room(c);
+}
+
 err_t
 code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_out)
 {
@@ -371,8 +386,12 @@ code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_o
 		c = code_new(key);
 	if (stat(c->dir, &st) == 0)
 		tree_leave(c->dir);
-	if (!tree_make(c->dir, 0) || rename(archive, arena_printf(cx->arena, "%s.tar.gz", c->dir)) != 0) {
+	if (!tree_make(c->dir, 0) || rename(archive, arena_printf(cx->arena, c->packed ? "%s/" CODE_ARCHIVE : "%s.tar.gz", c->dir)) != 0) {
 		*why_out = "the executor cannot write";
+		return OK;
+	}
+	if (c->packed) {
+		code_keep(cx, c);
 		return OK;
 	}
 	code_use(c, 1);

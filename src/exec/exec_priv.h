@@ -4,7 +4,8 @@
  *   build.c     builds                            function.c  which instance gets a run, and which ones there are
  *   run.c       a run in an instance              instance.c  the life of a process
  *   output.c    what instances write              runtime.c   which languages there are
- *   tree.c      directories                       role.c      the executor's own life */
+ *   tree.c      directories                       role.c      the executor's own life
+ *   speak.c     images with servers of their own */
 #ifndef BADAL_EXEC_PRIV_H
 #define BADAL_EXEC_PRIV_H
 
@@ -14,7 +15,9 @@
 #include "exec/sandbox.h"
 #include "model/exec_wire.h"
 
+struct fetch_reply;
 struct http_msg;
+struct image;
 
 #define API_VARIABLE "APPWRITE_FUNCTION_API_ENDPOINT"
 
@@ -41,11 +44,15 @@ bool tree_make(const char *path, uid_t owner);	/* a new directory, that others m
 
 /* ---- runtime.c ---- */
 
+enum contract { CONTRACT_OURS, CONTRACT_V2, CONTRACT_V5 };	/* whose server answers: ours, or the one of a public image of that generation */
+
 struct runtime {
 	struct exec_runtime pub;
+	enum contract contract;
+	const struct image *image;	/* NULL: this machine's */
 	const char *server;		/* a directory that is /runtime in its sandboxes; NULL: none */
 	const char *root;		/* of its sandboxes; NULL: this machine's programs */
-	const char *start, *build;	/* commands */
+	const char *start, *build;	/* commands; of CONTRACT_V5 what its helpers are told */
 	const char *const *env;		/* "NAME=value", NULL at the end */
 	int overlap;			/* runs that one process can serve at once */
 };
@@ -62,7 +69,8 @@ struct code {
 	unsigned magic;
 	enum code_state state;
 	char *key;			/* "project/id" */
-	char *dir;			/* what is in it is /code; its user is nobody's */
+	char *dir;			/* what is in it is /code; its user is nobody's. packed: the archive is in it, as CODE_ARCHIVE */
+	bool packed;			/* it is not unpacked here: an image's own server does that */
 	char *why;			/* CODE_BAD */
 	char *owner;			/* "project/function/deployment" of who ran it first; NULL: nobody has */
 	bool doomed;			/* it goes with its last user */
@@ -72,8 +80,9 @@ struct code {
 	struct waiters waiting;		/* for another state */
 };
 void code_init(const char *dir);
-/* Awaits, if somebody is bringing it. NULL: it is not here, and the caller is expected to bring it. */
-struct code *code_get(struct ctx *cx, const char *key);
+#define CODE_ARCHIVE "code.tar.gz"
+/* Awaits, if somebody is bringing it. NULL: it is not here, and the caller is expected to bring it; it will be packed or not. */
+struct code *code_get(struct ctx *cx, const char *key, bool packed);
 /* Awaits the archive of the message. *why_out: it cannot be taken. */
 err_t code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_out) MUST_CHECK;
 err_t code_wait(struct ctx *cx, struct code *c) MUST_CHECK;	/* awaits that it is unpacked, or bad */
@@ -131,6 +140,7 @@ struct instance {
 	char at[48];			/* its path for us */
 	char secret[33];
 	bool old;			/* its contract: (req, res) */
+	int told;			/* CONTRACT_V5: the directory with what it logs; -1: there is none */
 	char *broken;			/* why its code could not be loaded */
 	bool was_ready;
 	unsigned runs;			/* under way */
@@ -196,6 +206,29 @@ struct str instance_stray(struct arena *a, const struct instance *i);
 /* Awaits. begun(arg) is called when it is about to be given to the function. */
 err_t run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*begun)(void *arg), void *arg, struct exec_ran *out) MUST_CHECK;
 void ran_is(struct exec_ran *out, enum exec_why why, const char *reason);
+
+/* ---- speak.c: the contract of public images ---- */
+
+extern const char speak_logs[];	/* the directory inside that their servers write logs to */
+const char *const *speak_argv(struct arena *a, const struct runtime *r);
+/* What it is told in its environment: of the image, of the function, and `secret`. */
+const char *const *speak_env(struct arena *a, const struct runtime *r, const struct exec_function *f, const char *secret);
+const char *speak_code(const struct runtime *r);	/* the directory inside that builds happen in */
+const char *const *speak_build_argv(struct arena *a, const struct runtime *r);
+const char *speak_build_dir(const struct runtime *r);
+/* Awaits that it answers at `at`, whatever. */
+err_t speak_up(struct ctx *cx, struct instance *i) MUST_CHECK;
+/* Awaits the answer to a run. */
+err_t speak_run(struct ctx *cx, const struct instance *i, const struct exec_run *r, struct running *me, struct exec_ran *out) MUST_CHECK;
+/* What its server has written of a run so far. */
+void speak_written(const struct instance *i, const char *id, struct running *me);
+const char *speak_id(struct arena *a, uint64_t number);	/* of that run, for its logs */
+
+/* What run.c has of it as well. */
+struct str run_old_body(struct ctx *cx, const struct exec_run *r);
+err_t run_old_answer(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out) MUST_CHECK;
+bool run_header_sound(struct str s);
+void run_headers_of(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out);
 
 /* ---- build.c ---- */
 

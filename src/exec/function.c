@@ -133,12 +133,14 @@ function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, 
 		*why_out = arena_printf(cx->arena, "The runtime \"%s\" is not installed here.", q->run.f.runtime);
 		return OK;
 	}
-	c = code_get(cx, arena_printf(cx->arena, "%s/%s", q->project, q->code));
+	c = code_get(cx, arena_printf(cx->arena, "%s/%s", q->project, q->code), r->contract != CONTRACT_OURS);
 	if (c == NULL)
 		*need_out = true;
 	else if (c->state == CODE_BAD)
 		*why_out = arena_strdup(cx->arena, c->why);
-	if (c == NULL || c->state == CODE_BAD)
+	else if (c->packed != (r->contract != CONTRACT_OURS))
+		*why_out = "The deployment was built for a runtime of another kind: build it again.";
+	if (c == NULL || *why_out != NULL)
 		return OK;
 	f = map_get(functions, str_c(key));
 	if (f != NULL && f->retired) {	/* retired, and wanted again: a new one in its place */

@@ -303,7 +303,7 @@ static const char unpack[] =
     "cd /w/out/bundle/rootfs || exit\n"
     "find . -type p -delete -o -type s -delete\n"
     "chmod -R u+rwX,go+rX,go-w,ug-s . || exit\n"
-    "for d in proc dev tmp etc run/badal code out runtime mnt/code mnt/logs usr/code; do mkdir -p $d; done\n"
+    "for d in proc dev tmp etc run run/badal code out runtime mnt mnt/code mnt/logs usr usr/code; do [ -d $d ] && [ ! -L $d ] || { rm -rf $d; mkdir $d; } || exit; done\n"
     "for f in .init etc/resolv.conf etc/hosts etc/passwd etc/group etc/nsswitch.conf; do [ -f $f ] && [ ! -L $f ] || { rm -rf $f; : >$f; }; done\n"
     "chmod 0755 . ..\n";
 

@@ -17,10 +17,11 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "exec/image.h"
 #include "exec_priv.h"
 #include "io/fetch.h"
 
-enum { INSTANCE_MAGIC = 0x696e7374, SOCKET_LOOK_MS = 2, ANSWER_MAX = 1024 * 1024, STRAY_MAX = 64 * 1024, SETTLE_MS = 2000 };
+enum { INSTANCE_MAGIC = 0x696e7374, SPEAK_PORT = 3000, SOCKET_LOOK_MS = 2, ANSWER_MAX = 1024 * 1024, STRAY_MAX = 64 * 1024, SETTLE_MS = 2000 };
 #define MIB (INT64_C(1024) * 1024)
 
 unsigned instances_alive;
@@ -68,6 +69,8 @@ instance_unref(struct instance *i)
 	if (--i->refs > 0)
 		return;
 	assert(i->state == INSTANCE_GONE && i->running == NULL);
+	if (i->told >= 0)
+		close(i->told);
 	output_free(&i->stray[0]);
 	output_free(&i->stray[1]);
 	function_leave(i->fn);
@@ -223,6 +226,14 @@ instance_tell(struct ctx *cx, struct instance *i)
 static err_t
 instance_begin(struct ctx *cx, struct instance *i)
 {
+	if (i->fn->runtime->contract != CONTRACT_OURS) {
+		if (!instance_socket(i))
+			return fail(cx, ERR_EXEC, "it has no way in");
+		TRY(speak_up(cx, i));
+		i->old = i->fn->runtime->contract == CONTRACT_V2;
+		i->told = sandbox_told(i->box);
+		return OK;
+	}
 	while (i->state == INSTANCE_STARTING && !instance_socket(i))
 		TRY(fib_sleep(cx, SOCKET_LOOK_MS));
 	if (i->socket < 0)
@@ -298,26 +309,76 @@ instance_gone(struct instance *i)
 	instance_unref(i);
 }
 
+/* Our server in there: it is told over its socket what it is. */
+static void
+instance_ours(struct ctx *cx, struct instance *i, struct sandbox_mount mounts[3], struct sandbox_spec *s)
+{
+	const struct runtime *r = i->fn->runtime;
+	const char **argv = arena_array(cx->arena, const char *, 4), **env = arena_array(cx->arena, const char *, 64);
+	int n = 0;
+
+	argv[0] = "sh";
+	argv[1] = "-c";
+	argv[2] = arena_printf(cx->arena, "exec %s", r->start);
+	argv[3] = NULL;
+	for (const char *const *e = r->env; *e != NULL; e++)
+		env[n++] = *e;
+	env[n++] = "BADAL_SOCKET=/run/badal/s";
+	env[n++] = arena_printf(cx->arena, "BADAL_MEMORY=%lld", (long long)s->memory);
+	env[n] = NULL;
+	s->argv = argv;
+	s->env = env;
+	s->dir = "/code";
+	mounts[0] = (struct sandbox_mount){i->dir, "/run/badal", true};
+	mounts[1] = (struct sandbox_mount){i->fn->code->dir, "/code", false};
+	mounts[2] = (struct sandbox_mount){r->server, "/runtime", false};
+	s->n_mounts = r->server != NULL ? 3 : 2;
+}
+
+/* An image with a server of its own: it is told in its environment, finds the archive where it looks for it, and listens in its network. Awaits the archive. */
+static err_t
+instance_image(struct ctx *cx, struct instance *i, struct sandbox_mount mounts[3], struct sandbox_spec *s)
+{
+	const struct runtime *r = i->fn->runtime;
+
+	TRY(code_wait(cx, i->fn->code));
+	TRY(net_bridge(cx, s->net, arena_printf(cx->arena, "%s/s", i->dir), SPEAK_PORT));
+	s->argv = speak_argv(cx->arena, r);
+	s->env = speak_env(cx->arena, r, &i->fn->f, i->secret);
+	s->dir = r->image->dir;
+	s->layer = true;
+	s->told = r->contract == CONTRACT_V5 ? speak_logs : NULL;
+	mounts[0] = (struct sandbox_mount){arena_printf(cx->arena, "%s/" CODE_ARCHIVE, i->fn->code->dir), "/tmp/" CODE_ARCHIVE, false};
+	s->n_mounts = 1;
+	return OK;
+}
+
+static err_t
+instance_spec(struct ctx *cx, struct instance *i, struct sandbox_mount mounts[3], struct sandbox_spec *s)
+{
+	if (i->killed)
+		return fail(cx, ERR_EXEC, "it was ended before it began");
+	if (net_on())
+		TRY(net_open(cx, &s->net));
+	if (i->fn->runtime->contract != CONTRACT_OURS)
+		return s->net != NULL ? instance_image(cx, i, mounts, s) : fail(cx, ERR_EXEC, "there are no networks, and the image listens in one");
+	instance_ours(cx, i, mounts, s);
+	return OK;
+}
+
 /* The whole life. The specification is needed to its end. */
 static void
 instance_fiber(struct ctx *cx, void *arg)
 {
 	struct instance *i = instance_cast(arg);
-	const struct runtime *r = i->fn->runtime;
-	const char *argv[] = {"sh", "-c", arena_printf(cx->arena, "exec %s", r->start), NULL}, **env = arena_array(cx->arena, const char *, 64);
-	struct sandbox_mount mounts[] = {{i->dir, "/run/badal", true}, {i->fn->code->dir, "/code", false}, {r->server, "/runtime", false}};
-	struct sandbox_spec spec = {.name = i->name, .root = r->root, .mounts = mounts, .n_mounts = r->server != NULL ? 3 : 2, .argv = argv, .env = env, .dir = "/code",
+	struct sandbox_mount mounts[3];
+	struct sandbox_spec spec = {.name = i->name, .root = i->fn->runtime->root, .mounts = mounts,
 		.memory = conf.functions_memory, .tmp = conf.functions_tmp, .file = conf.functions_tmp, .processes = conf.functions_processes, .files = conf.functions_files,
 		.cpus = (double)conf.functions_cpu / 100, .output = instance_output, .arg = i};
 	struct sandbox_end end = {.why = SANDBOX_BROKEN, .said = "it cannot be started"};
 	struct sandbox *box;
-	int n = 0;
 
-	for (const char *const *e = r->env; *e != NULL; e++)
-		env[n++] = *e;
-	env[n++] = "BADAL_SOCKET=/run/badal/s";
-	env[n++] = arena_printf(cx->arena, "BADAL_MEMORY=%lld", (long long)spec.memory);
-	if (!i->killed && (!net_on() || net_open(cx, &spec.net) == OK) && sandbox_start(cx, &spec, &box) == OK) {
+	if (instance_spec(cx, i, mounts, &spec) == OK && !i->killed && sandbox_start(cx, &spec, &box) == OK) {
 		i->box = box;
 		if (i->killed)		/* while it was made */
 			sandbox_kill(box);
@@ -326,7 +387,7 @@ instance_fiber(struct ctx *cx, void *arg)
 		if (sandbox_wait(cx, &box, &end) != OK)
 			log_warn(cx, "the wait for a function's end was given up", "name=%s", i->name);
 		i->box = NULL;
-	} else if (cx->detail != NULL) {
+	} else if (!i->killed && cx->detail != NULL) {
 		log_error(cx, "a function cannot be started", "reason=\"%s\"", cx->detail);
 	}
 	net_free(&spec.net);
@@ -342,7 +403,7 @@ instance_start(struct function *fn)
 	struct ctx cx;
 
 	ctx_init(&cx);
-	*i = (struct instance){.magic = INSTANCE_MAGIC, .refs = 1, .fn = fn, .socket = -1, .began = loop_now(), .idle = loop_now(), .next = fn->instances};
+	*i = (struct instance){.magic = INSTANCE_MAGIC, .refs = 1, .fn = fn, .socket = -1, .told = -1, .began = loop_now(), .idle = loop_now(), .next = fn->instances};
 	snprintf(i->name, sizeof i->name, "%s", sandbox_name(&cx, "fn"));
 	snprintf(i->secret, sizeof i->secret, "%s", secret_hex(cx.arena, 16));
 	ctx_fini(&cx);

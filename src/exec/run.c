@@ -31,8 +31,8 @@ old_variable(struct jw *w, const char *name, struct str value)
 }
 
 /* Its contract has what it is called with among the variables. */
-static struct str
-old_body(struct ctx *cx, const struct exec_run *r)
+struct str
+run_old_body(struct ctx *cx, const struct exec_run *r)
 {
 	struct buf b;
 	struct jw w;
@@ -88,8 +88,8 @@ old_response(struct ctx *cx, const json_t *v)
 	return buf_view(&b);
 }
 
-static err_t
-old_answer(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
+err_t
+run_old_answer(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
 {
 	json_t *told;
 
@@ -137,14 +137,14 @@ new_parts(struct str all, struct exec_ran *out)
 }
 
 /* Headers of the function's answer; those of the connection are not its own. */
-static void
-new_headers(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
+void
+run_headers_of(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
 {
 	static const char *const not_its[] = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "x-badal-status", NULL};
 	struct exec_header *v = arena_array(cx->arena, struct exec_header, r->n_headers + 1);
 
 	for (int i = 0; i < r->n_headers; i++) {
-		bool its = true;
+		bool its = strncmp(r->headers[i].name, "x-open-runtimes-", 16) != 0;
 
 		for (const char *const *x = not_its; *x != NULL; x++)
 			its = its && strcmp(r->headers[i].name, *x) != 0;
@@ -162,14 +162,14 @@ new_answer(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
 	if (status == NULL || !new_parts(r->body, out))
 		return fail(cx, ERR_EXEC, "the answer makes no sense");
 	out->status = atoi(status);
-	new_headers(cx, r, out);
+	run_headers_of(cx, r, out);
 	return OK;
 }
 
 /* ---- the request ---- */
 
-static bool
-header_sound(struct str s)
+bool
+run_header_sound(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
@@ -184,7 +184,7 @@ run_endpoint(struct ctx *cx, const struct exec_run *r)
 	if (*net_api() != '\0')
 		return net_api_at(cx->arena, r->depth);
 	for (int i = 0; i < r->f.n_variables; i++)
-		if (str_is(r->f.variables[i].name, API_VARIABLE) && header_sound(r->f.variables[i].value))
+		if (str_is(r->f.variables[i].name, API_VARIABLE) && run_header_sound(r->f.variables[i].value))
 			return str_dup(cx->arena, r->f.variables[i].value);
 	return "";
 }
@@ -194,7 +194,8 @@ run_headers(struct ctx *cx, const struct instance *i, const struct exec_run *r, 
 {
 	int n = 0;
 
-	h[n++] = (struct fetch_header){"x-badal-run", arena_printf(cx->arena, "%llu", (unsigned long long)number)};
+	if (i->fn->runtime->contract == CONTRACT_OURS)
+		h[n++] = (struct fetch_header){"x-badal-run", arena_printf(cx->arena, "%llu", (unsigned long long)number)};
 	if (i->old) {
 		h[n++] = (struct fetch_header){"content-type", "application/json"};
 		h[n++] = (struct fetch_header){"x-internal-challenge", i->secret};
@@ -205,23 +206,25 @@ run_headers(struct ctx *cx, const struct instance *i, const struct exec_run *r, 
 	h[n++] = (struct fetch_header){"x-badal-method", str_dup(cx->arena, r->method)};
 	h[n++] = (struct fetch_header){"x-badal-endpoint", run_endpoint(cx, r)};
 	for (int k = 0; k < r->n_headers && n < HEADERS_MAX; k++)
-		if (header_sound(r->headers[k].value) && r->headers[k].name.n > 0 && !str_ieq(r->headers[k].name, STR("content-length")))
+		if (run_header_sound(r->headers[k].value) && r->headers[k].name.n > 0 && !str_ieq(r->headers[k].name, STR("content-length")))
 			h[n++] = (struct fetch_header){str_dup(cx->arena, r->headers[k].name), str_dup(cx->arena, r->headers[k].value)};
 	return n;
 }
 
 static err_t
-run_ask(struct ctx *cx, const struct instance *i, const struct exec_run *r, uint64_t number, struct exec_ran *out)
+run_ask(struct ctx *cx, const struct instance *i, const struct exec_run *r, struct running *me, struct exec_ran *out)
 {
 	struct fetch_header h[HEADERS_MAX + 8];
-	const char *path = r->path.n > 0 && r->path.p[0] == '/' && header_sound(r->path) ? str_dup(cx->arena, r->path) : "/";
+	const char *path = r->path.n > 0 && r->path.p[0] == '/' && run_header_sound(r->path) ? str_dup(cx->arena, r->path) : "/";
 	struct fetch f = {.url = arena_printf(cx->arena, "http://%s%s", i->name, i->old ? "/" : path), .unix_path = i->at, .method = "POST", .headers = h,
-		.n_headers = run_headers(cx, i, r, number, h), .body = i->old ? old_body(cx, r) : (struct str){r->body.n > 0 ? r->body.p : "", r->body.n}, .private_ok = true,
+		.n_headers = run_headers(cx, i, r, me->number, h), .body = i->old ? run_old_body(cx, r) : (struct str){r->body.n > 0 ? r->body.p : "", r->body.n}, .private_ok = true,
 		.max_bytes = ANSWER_MAX, .timeout_ms = r->limit_ms, .connect_ms = r->limit_ms};
 	struct fetch_reply *reply;
 
+	if (i->fn->runtime->contract == CONTRACT_V5)
+		return speak_run(cx, i, r, me, out);
 	TRY(fetch(cx, &f, &reply));
-	return i->old ? old_answer(cx, reply, out) : new_answer(cx, reply, out);
+	return i->old ? run_old_answer(cx, reply, out) : new_answer(cx, reply, out);
 }
 
 /* ---- what became of it ---- */
@@ -241,6 +244,8 @@ run_ended(struct ctx *cx, struct instance *i, struct running *me, bool late, con
 	instance_end(i, EXEC_DIED);	/* it has not answered, and is still there */
 	while (i->state != INSTANCE_GONE && waiters_wait(cx, &i->changed, END_MS) == OK)
 		;
+	if (i->fn->runtime->contract == CONTRACT_V5)
+		speak_written(i, speak_id(cx->arena, me->number), me);
 	reason = late ? arena_printf(cx->arena, "The function did not end within its time of %.3g s.", (double)r->limit_ms / 1000) :
 	    arena_strdup(cx->arena, i->reason != NULL ? i->reason : "The process of the function ended.");
 	*out = (struct exec_ran){.why = late ? EXEC_TIMED_OUT : i->how == EXEC_TIMED_OUT ? EXEC_DIED : i->how, .reason = reason, .status = 500, .body = STR("")};
@@ -303,7 +308,7 @@ run_in(struct ctx *cx, struct instance *i, const struct exec_run *r, struct exec
 {
 	struct running *me = run_enter(i);
 	uint64_t began = loop_now();
-	err_t e = run_ask(cx, i, r, me->number, out);
+	err_t e = run_ask(cx, i, r, me, out);
 
 	if (e == OK && i->box != NULL && sandbox_starved(i->box))
 		run_starved(cx, i, out);

@@ -12,6 +12,7 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/share.h"
+#include "exec/check.h"
 #include "exec/image.h"
 #include "exec_priv.h"
 
@@ -26,7 +27,7 @@ static struct arena *memory;
 /* ---- files ---- */
 
 struct entry {			/* what a file says */
-	const char *key, *name, *base, *version, *known, *entrypoint, *server, *start, *env, *build, *logo, *overlap;
+	const char *key, *name, *base, *version, *known, *entrypoint, *server, *start, *env, *build, *logo, *overlap, *contract;
 };
 
 static const struct {
@@ -34,7 +35,7 @@ static const struct {
 	size_t at;
 } words[] = {
 #define WORD(x) {#x, offsetof(struct entry, x)}
-	WORD(key), WORD(name), WORD(base), WORD(version), WORD(known), WORD(entrypoint), WORD(server), WORD(start), WORD(env), WORD(build), WORD(logo), WORD(overlap),
+	WORD(key), WORD(name), WORD(base), WORD(version), WORD(known), WORD(entrypoint), WORD(server), WORD(start), WORD(env), WORD(build), WORD(logo), WORD(overlap), WORD(contract),
 #undef WORD
 };
 
@@ -65,6 +66,12 @@ file_read(const char *path, char *out, size_t size, size_t *n_out)
 	return n >= 0 && (size_t)n < size;
 }
 
+static enum contract
+runtime_contract(const struct entry *e)
+{
+	return strcmp(e->contract, "v2") == 0 ? CONTRACT_V2 : strcmp(e->contract, "v5") == 0 ? CONTRACT_V5 : CONTRACT_OURS;
+}
+
 /* One file of the directory; false, and a line in the log, when it is none of a runtime. */
 static bool
 runtime_file(struct arena *a, const char *path, struct entry *e)
@@ -73,7 +80,7 @@ runtime_file(struct arena *a, const char *path, struct entry *e)
 	struct str rest, line;
 	size_t n;
 
-	*e = (struct entry){.base = "host", .known = "", .env = "", .build = "", .server = "", .logo = "", .overlap = "0", .entrypoint = "", .version = ""};
+	*e = (struct entry){.base = "host", .contract = "", .known = "", .env = "", .build = "", .server = "", .logo = "", .overlap = "0", .entrypoint = "", .version = ""};
 	if (!file_read(path, text, FILE_MAX, &n)) {
 		log_warn(NULL, "a runtime cannot be read", "path=%s error=\"%s\"", path, strerror(errno));
 		return false;
@@ -85,8 +92,14 @@ runtime_file(struct arena *a, const char *path, struct entry *e)
 			return false;
 		}
 	}
-	if (e->key == NULL || e->name == NULL || e->start == NULL) {
+	if (e->key == NULL || e->name == NULL || (e->start == NULL && strcmp(e->contract, "v2") != 0)) {
 		log_warn(NULL, "a runtime needs key, name and start", "path=%s", path);
+		return false;
+	}
+	if (e->start == NULL)
+		e->start = "";
+	if (runtime_contract(e) == CONTRACT_OURS ? e->contract[0] != '\0' : strncmp(e->base, "oci:", 4) != 0) {
+		log_warn(NULL, "a contract is v2 or v5, and of an image", "path=%s contract=\"%s\" base=\"%s\"", path, e->contract, e->base);
 		return false;
 	}
 	return true;
@@ -263,12 +276,14 @@ runtime_add(const struct entry *e, const char *version, const char *server, cons
 
 	r->pub = (struct exec_runtime){.id = arena_printf(memory, "%s-%s", e->key, known), .key = e->key, .name = e->name, .version = known, .base = image != NULL ? image->address : "host", .image = image != NULL ? image->address : "",
 		.logo = e->logo[0] != '\0' ? e->logo : arena_printf(memory, "%s.png", e->key), .entrypoint = e->entrypoint};
+	r->contract = runtime_contract(e);
+	r->image = image;
 	r->server = server;
 	r->start = e->start;
 	r->build = e->build;
 	r->env = runtime_env(e, image);
 	r->root = image != NULL ? image->root : NULL;
-	r->overlap = atoi(e->overlap);
+	r->overlap = r->contract == CONTRACT_V2 && atoi(e->overlap) == 0 ? 1 : atoi(e->overlap);	/* they tell outputs of runs at once apart by nothing */
 	publics[n_runtimes++] = r->pub;
 	log_info(NULL, "a runtime is there", "id=%s version=%s", r->pub.id, version);
 }
@@ -286,7 +301,25 @@ runtime_image(const struct entry *e)	/* its address; NULL: it has none */
 	return strncmp(e->base, "oci:", 4) == 0 ? e->base + 4 : NULL;
 }
 
-/* Fetches the image, however often that fails, and then it is one of the others. What its own server listens to is not asked: ours serves in it. */
+/* Whether one with a server of its own can run here; false, and a line in the log: it cannot. */
+static bool
+runtime_speaks(struct ctx *cx, const struct entry *e, const struct image *image)
+{
+	const char *why = NULL;
+	bool shared = false;
+
+	if (!net_on())
+		why = "it listens in its network, and there are no networks";
+	else if (image->argv[0] == NULL && e->start[0] == '\0')
+		why = "it has no command";
+	else if ((why = sandbox_layers(cx, &shared)) == NULL && shared && !sandbox_accepted("identity"))
+		why = "its functions would be one user outside, for files cannot be shown as another user's here (executor_accept)";
+	if (why != NULL)
+		log_error(cx, "the image of a runtime cannot be served by its own server", "runtime=%s image=%s reason=\"%s\" advice=\"badal doctor says more\"", e->key, image->address, why);
+	return why == NULL;
+}
+
+/* Fetches the image, however often that fails, and then it is one of the others. What it has of a server of its own is not asked, unless that is to serve. */
 static void
 runtime_fetch(struct ctx *cx, void *arg)
 {
@@ -301,6 +334,8 @@ runtime_fetch(struct ctx *cx, void *arg)
 		if (fib_sleep(cx, FETCH_AGAIN_MS) != OK)
 			return;
 	}
+	if (runtime_contract(&f->e) != CONTRACT_OURS && !runtime_speaks(cx, &f->e, image))
+		return;
 	if (!runtime_ask(cx, &f->e, 1, image, &said, &why))
 		log_error(cx, "the image of a runtime does not run", "runtime=%s image=%s reason=\"%s\"", f->e.key, image->address, why);
 	else if ((version = runtime_version_of(memory, &said, f->e.key))[0] == '\0')
