@@ -20,7 +20,8 @@ enum fetch_tls {		/* of smtp:// */
 
 struct fetch {
 	const char *url;	/* http https smtp smtps; smtp://host:port/name-for-EHLO */
-	const char *unix_path;	/* of a socket of this machine, which is connected to instead of the host of the URL; NULL: none */
+	const char *unix_path;	/* of a socket of this machine, which is connected to instead of the host of the URL; NULL: none. At once (fetch) it is plain
+				 * HTTP/1.1 of url, method, headers, body, times and max_bytes alone */
 	const char *method;	/* NULL: GET, or POST with a body; of HTTP */
 	const struct fetch_header *headers;	/* names and values with control characters are refused */
 	int n_headers;
@@ -31,6 +32,7 @@ struct fetch {
 	uint64_t progress_ms;	/* of a stream: no byte moves for so long although we are ready; 0: 30 s */
 	uint64_t connect_ms;	/* for the connection; 0: 5 s */
 	size_t max_bytes;	/* largest response body; 0: 1 MiB, of a stream: no bound */
+	bool may_be_cut;	/* of a unix_path that is fetched at once: an answer whose body breaks off is one, with what has come */
 	bool upload;		/* of a stream: the request's body is given by fetch_write, `body` is not used; no redirects */
 	int64_t length;		/* of that body; -1: unknown, it is sent chunked */
 	int redirects;		/* followed at most; 0: none, a 3xx is a reply */
@@ -50,6 +52,7 @@ struct fetch_reply {		/* in the asker's arena */
 	struct fetch_header *headers;	/* of the last response, names lower-case; bounded: 100, 32 KiB */
 	int n_headers;
 	struct str body;
+	bool cut;		/* may_be_cut: it broke off */
 };
 
 /* Awaits. OK once a response is complete, whatever its status. ERR_FETCH when there is none or it is too large, ERR_FETCH_REFUSED for a

@@ -128,6 +128,8 @@ void http_begin(struct http_msg *m, int status, const struct http_header *h, int
 /* Awaits until at most a piece of 64 KiB waits for the client besides this one's last. ERR_CANCELLED also when it takes too
  * little; end the message then. */
 err_t http_write(struct ctx *cx, struct http_msg *m, struct str piece) MUST_CHECK;
+/* The same and http_end, in one go as far as it can be. After an error the message is still to be ended. */
+err_t http_write_last(struct ctx *cx, struct http_msg *m, struct str piece) MUST_CHECK;
 void http_end(struct http_msg *m);	/* all of `length` must have been written */
 /* Begins, writes and ends an answer of n bytes of the file from `offset`. Awaits its end, or an error, after which the answer is cut. */
 err_t http_send_file(struct ctx *cx, struct http_msg *m, int status, const struct http_header *h, int nh, int fd, uint64_t offset, uint64_t n) MUST_CHECK;

@@ -88,9 +88,7 @@ serve_ran(struct ctx *cx, struct http_msg *m, const struct exec_ran *r)
 	exec_ran_put(&b, r);
 	if (!http_begun(m))
 		serve_begun(m);
-	TRY(http_write(cx, m, buf_view(&b)));
-	http_end(m);
-	return OK;
+	return http_write_last(cx, m, buf_view(&b));
 }
 
 static err_t

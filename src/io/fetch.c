@@ -750,6 +750,8 @@ fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 
 	*out = NULL;
 	assert(!f->upload);
+	if (f->unix_path != NULL)
+		return fetch_local(cx, f, out);
 	TRY(transfer_begin(cx, f, true, &t));
 	e = read_whole(cx, t);
 	if (e == OK)
@@ -770,6 +772,7 @@ fetch_header(const struct fetch_reply *r, const char *lower_name)
 void
 fetch_fini(void)
 {
+	fetch_local_fini();
 	if (!started)
 		return;
 	for (struct fetch_stream *t = transfers; t != NULL; t = t->next) {

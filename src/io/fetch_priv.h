@@ -1,4 +1,5 @@
-/* Outgoing requests, private: transfers (fetch.c), curl on the loop (fetch_loop.c), addresses (fetch_addr.c). */
+/* Outgoing requests, private: transfers (fetch.c), curl on the loop (fetch_loop.c), addresses (fetch_addr.c), and what does
+ * without curl (fetch_local.c). */
 #ifndef BADAL_IO_FETCH_PRIV_H
 #define BADAL_IO_FETCH_PRIV_H
 
@@ -21,5 +22,10 @@ int fetch_loop_close(void *arg, curl_socket_t fd);
 /* A pause of this handle may be over: goes on both ways now. Not from within curl's callbacks. Not CURLE_OK: a callback refused what curl
  * held back, and the transfer is to be given up. */
 CURLcode fetch_loop_go_on(CURL *easy);
+
+/* ---- fetch_local.c ---- */
+/* fetch() of a socket of this machine. */
+err_t fetch_local(struct ctx *cx, const struct fetch *f, struct fetch_reply **out) MUST_CHECK;
+void fetch_local_fini(void);
 
 #endif

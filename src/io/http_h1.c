@@ -416,7 +416,7 @@ h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h,
 }
 
 void
-h1_write(struct conn *c, struct msg *x, struct str piece)
+h1_write(struct conn *c, struct msg *x, struct str piece, bool last)
 {
 	size_t at;
 
@@ -427,14 +427,15 @@ h1_write(struct conn *c, struct msg *x, struct str piece)
 	assert(piece.n + 32 < SCRATCH_SIZE);
 	at = (size_t)snprintf(conn_scratch, 32, "%zx\r\n", piece.n);
 	at = http_h1_put(conn_scratch, at, piece.p, piece.n);
-	at = http_h1_put(conn_scratch, at, "\r\n", 2);
+	at = http_h1_put(conn_scratch, at, "\r\n0\r\n\r\n", last ? 7 : 2);
+	x->last = last;
 	conn_write(c, conn_scratch, at);
 }
 
 void
 h1_end(struct conn *c, struct msg *x)
 {
-	if (x->chunked && !x->bodiless)
+	if (x->chunked && !x->bodiless && !x->last)
 		conn_write(c, "0\r\n\r\n", 5);
 	finish_request(c, x, x->keep && !c->surplus && !http_draining);
 }

@@ -97,6 +97,7 @@ struct msg {				/* what is behind a struct http_msg */
 	bool bodiless;			/* the answer in pieces has none: HEAD, 204, 304 */
 	bool in_chunks;			/* HTTP/1.1: the body comes so */
 	bool chunked;			/* the answer goes so */
+	bool last;			/* its end went with its last piece */
 	bool choked;			/* the kernel takes nothing of the file just now */
 	err_t refused;			/* why pieces of the body were lost: no room in the budget */
 	struct str ws_key;
@@ -287,7 +288,7 @@ void h1_no_room(struct conn *c, err_t e);	/* for the part of a head that has com
 void h1_sent(struct conn *c);		/* LIST_UNSENT: all is out */
 void h1_refuse(struct conn *c, struct msg *x, err_t e);	/* an answer of the adapter's own; frees x */
 void h1_begin(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh);
-void h1_write(struct conn *c, struct msg *x, struct str piece);
+void h1_write(struct conn *c, struct msg *x, struct str piece, bool last);	/* last: and the end behind it */
 void h1_end(struct conn *c, struct msg *x);
 
 /* http_h2.c */

@@ -264,11 +264,9 @@ stream_room(struct ctx *cx, struct msg *x)
 	return OK;
 }
 
-err_t
-http_write(struct ctx *cx, struct http_msg *m, struct str piece)
+static err_t
+http_stream_write(struct ctx *cx, struct msg *x, struct str piece, bool last)
 {
-	struct msg *x = msg_cast(m);
-
 	assert(x->begun && !x->answered);
 	assert(x->out_length < 0 || x->out + piece.n <= (uint64_t)x->out_length);
 	while (piece.n > 0) {
@@ -278,7 +276,7 @@ http_write(struct ctx *cx, struct http_msg *m, struct str piece)
 		if (!x->bodiless && x->conn->proto == PROTO_H2)
 			h2_write(x->conn, x, part);
 		else if (!x->bodiless)
-			h1_write(x->conn, x, part);
+			h1_write(x->conn, x, part, last && part.n == piece.n);
 		x->out += part.n;
 		piece = (struct str){piece.p + part.n, piece.n - part.n};
 		if (piece.n > 0)	/* a client that reads as fast as this writes is not the only one */
@@ -286,6 +284,20 @@ http_write(struct ctx *cx, struct http_msg *m, struct str piece)
 	}
 	all_sent(x);
 	return stream_gone(cx, x);
+}
+
+err_t
+http_write(struct ctx *cx, struct http_msg *m, struct str piece)
+{
+	return http_stream_write(cx, msg_cast(m), piece, false);
+}
+
+err_t
+http_write_last(struct ctx *cx, struct http_msg *m, struct str piece)
+{
+	TRY(http_stream_write(cx, msg_cast(m), piece, true));
+	http_end(m);
+	return OK;
 }
 
 void

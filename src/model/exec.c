@@ -13,7 +13,7 @@
 #include "io/bus.h"
 #include "model/seal.h"
 
-enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50 };
+enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, ANSWER_MAX = 128 * 1024 * 1024 };
 
 /* ---- who is there ---- */
 
@@ -248,11 +248,12 @@ err_t
 exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const char *path, int64_t length, uint64_t wait_ms, struct fetch_stream **out)
 {
 	struct fetch_header *h = arena_array(cx->arena, struct fetch_header, 1);
-	struct fetch f = {.method = method, .unix_path = at->local, .headers = h, .n_headers = 1, .upload = true, .length = length, .private_ok = true,
+	struct fetch f = {.method = method, .unix_path = at->local, .headers = h, .n_headers = at->local == NULL, .upload = true, .length = length, .private_ok = true,
 		.progress_ms = wait_ms};
 
 	f.url = arena_printf(cx->arena, "http://%s%s", at->local != NULL ? at->name : at->address, path);
-	h[0] = (struct fetch_header){"authorization", arena_printf(cx->arena, "Bearer %s", exec_key(cx->arena, str_c(seal_master(0))))};
+	if (at->local == NULL)	/* whoever reaches its socket may ask it */
+		h[0] = (struct fetch_header){"authorization", arena_printf(cx->arena, "Bearer %s", exec_key(cx->arena, str_c(seal_master(0))))};
 	return fetch_open(cx, &f, out);
 }
 
@@ -312,26 +313,44 @@ exec_lost(void)
 
 enum told { TOLD_RUN, TOLD_NEED, TOLD_NO };	/* by an executor: it has begun, it needs the code first, it does not run it */
 
-/* One try. Errors mean that it was not begun. */
 static err_t
-exec_ask_one(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, enum told *told_out, struct exec_ran *out)
+exec_ask_there(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, struct fetch_reply **out)
 {
 	struct fetch_stream *s;
-	struct fetch_reply *r;
-	struct str text;
 	bool whole;
 
 	TRY(exec_open(cx, at, "POST", "/run", (int64_t)asked.n, wait_ms, &s));
 	TRY(fetch_write(cx, s, asked));
 	TRY(fetch_end(cx, s));
-	TRY(fetch_head(cx, s, &r));
-	*told_out = r->status == 200 ? TOLD_RUN : r->status == 404 ? TOLD_NEED : TOLD_NO;
-	TRY(exec_rest(cx, s, &text, &whole));
-	if (*told_out == TOLD_NO)
-		return fail(cx, ERR_EXEC, "status=%d %.*s", r->status, (int)(text.n < 200 ? text.n : 200), text.p);
-	if (*told_out == TOLD_RUN && (!whole || !exec_ran_take(cx->arena, text, out)))
-		*out = exec_lost();
+	TRY(fetch_head(cx, s, out));
+	TRY(exec_rest(cx, s, &(*out)->body, &whole));
+	(*out)->cut = !whole;
 	fetch_close(&s);
+	return OK;
+}
+
+/* The same on this machine; at most twice the time, in which nothing may move there. */
+static err_t
+exec_ask_here(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, struct fetch_reply **out)
+{
+	const struct fetch f = {.url = arena_printf(cx->arena, "http://%s/run", at->name), .unix_path = at->local, .method = "POST", .body = asked, .may_be_cut = true,
+		.max_bytes = ANSWER_MAX, .timeout_ms = 2 * wait_ms};
+
+	return fetch(cx, &f, out);
+}
+
+/* One try. Errors mean that it was not begun. */
+static err_t
+exec_ask_one(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, enum told *told_out, struct exec_ran *out)
+{
+	struct fetch_reply *r;
+
+	TRY(at->local != NULL ? exec_ask_here(cx, at, asked, wait_ms, &r) : exec_ask_there(cx, at, asked, wait_ms, &r));
+	*told_out = r->status == 200 ? TOLD_RUN : r->status == 404 ? TOLD_NEED : TOLD_NO;
+	if (*told_out == TOLD_NO)
+		return fail(cx, ERR_EXEC, "status=%d %.*s", r->status, (int)(r->body.n < 200 ? r->body.n : 200), r->body.p);
+	if (*told_out == TOLD_RUN && (r->cut || !exec_ran_take(cx->arena, r->body, out)))
+		*out = exec_lost();
 	return OK;
 }
 

@@ -33,6 +33,12 @@ t_00_unit_test_letters_SOURCES = t/00-unit/test_letters.c
 t_00_unit_test_letters_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_letters_LDADD = libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_answer
+TESTS += t/00-unit/test_answer
+t_00_unit_test_answer_SOURCES = t/00-unit/test_answer.c
+t_00_unit_test_answer_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_answer_LDADD = libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_heap
 TESTS += t/00-unit/test_heap
 t_00_unit_test_heap_SOURCES = t/00-unit/test_heap.c

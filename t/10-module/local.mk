@@ -34,6 +34,12 @@ t_10_module_test_fetch_stream_SOURCES = t/10-module/test_fetch_stream.c
 t_10_module_test_fetch_stream_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_fetch_stream_LDADD = $(MODULE_LIBS)
 
+check_PROGRAMS += t/10-module/test_fetch_local
+TESTS += t/10-module/test_fetch_local
+t_10_module_test_fetch_local_SOURCES = t/10-module/test_fetch_local.c
+t_10_module_test_fetch_local_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_fetch_local_LDADD = $(MODULE_LIBS)
+
 check_PROGRAMS += t/10-module/test_identity
 TESTS += t/10-module/test_identity
 t_10_module_test_identity_SOURCES = t/10-module/test_identity.c t/10-module/space.h $(SERVERS)

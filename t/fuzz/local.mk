@@ -69,6 +69,12 @@ t_fuzz_fuzz_chunks_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
 t_fuzz_fuzz_chunks_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_chunks_LDADD = libbadal-core.a $(LIBS_ALL)
 
+check_PROGRAMS += t/fuzz/fuzz_answer
+t_fuzz_fuzz_answer_SOURCES = t/fuzz/fuzz_answer.c
+t_fuzz_fuzz_answer_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
+t_fuzz_fuzz_answer_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_answer_LDADD = libbadal-core.a $(LIBS_ALL)
+
 check_PROGRAMS += t/fuzz/fuzz_range
 t_fuzz_fuzz_range_SOURCES = t/fuzz/fuzz_range.c
 t_fuzz_fuzz_range_LDFLAGS = $(FUZZ_LINK)
