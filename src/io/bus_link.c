@@ -50,6 +50,8 @@ struct poller {
 	uv_poll_t uv;
 	redisAsyncContext *ac;	/* NULL: hiredis has let go */
 	int events;
+	bool soon;		/* what is to be written will be, at the end of this turn */
+	bool writing, closed;
 };
 
 struct bus_link {
@@ -82,7 +84,11 @@ static void watch_tick(void *arg);
 static void
 poller_closed(uv_handle_t *h)
 {
-	free(h->data);
+	struct poller *p = h->data;
+
+	p->closed = true;
+	if (!p->soon)
+		free(p);
 }
 
 static void
@@ -124,10 +130,33 @@ del_read(void *d)
 	poller_want(d, ((struct poller *)d)->events & ~UV_READABLE);
 }
 
+/* The commands of a turn go out at its end, in one piece; only what the socket does not take then is waited for. */
+static void
+poller_write(void *arg)
+{
+	struct poller *p = arg;
+
+	p->soon = false;
+	p->writing = true;
+	if (p->ac != NULL)
+		redisAsyncHandleWrite(p->ac);	/* asks for another write when something is left; may let go */
+	p->writing = false;
+	if (p->closed)
+		free(p);
+}
+
+/* A connection that is not there yet is told of by being writable. */
 static void
 add_write(void *d)
 {
-	poller_want(d, ((struct poller *)d)->events | UV_WRITABLE);
+	struct poller *p = d;
+
+	if (p->writing || !(p->ac->c.flags & REDIS_CONNECTED)) {
+		poller_want(p, p->events | UV_WRITABLE);
+	} else if (!p->soon && !(p->events & UV_WRITABLE)) {
+		p->soon = true;
+		loop_soon(poller_write, p);
+	}
 }
 
 static void
