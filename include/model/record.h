@@ -61,6 +61,8 @@ err_t record_set(struct db_tx *tx, const struct project *p, const struct record 
 /* `missing`. */
 err_t record_delete(struct db_tx *tx, const struct project *p, const struct record *rec, struct rows w, void *out) MUST_CHECK;
 
+/* Awaits. record_insert of what nobody is told of, in one round trip. */
+err_t record_put(struct ctx *cx, const struct project *p, const struct record *rec, void *obj) MUST_CHECK;
 /* Awaits. record_insert and its event in one statement, one round trip. The event is made before the row has its internal number. */
 err_t record_add(struct ctx *cx, const struct project *p, const struct record *rec, void *obj, const struct event *ev) MUST_CHECK;
 

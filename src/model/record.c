@@ -231,6 +231,17 @@ record_insert(struct db_tx *tx, const struct project *p, const struct record *re
 }
 
 err_t
+record_put(struct ctx *cx, const struct project *p, const struct record *rec, void *obj)
+{
+	struct db_res *r = NULL;
+	const char *v[OWN_MAX];
+	int n = own_values(cx, rec, obj, v);
+	err_t e = db_query(cx, &r, record_statement(cx, p, rec, VERB_INSERT, NULL, NULL), n, v);
+
+	return inserted(cx, rec, obj, e, r);
+}
+
+err_t
 record_add(struct ctx *cx, const struct project *p, const struct record *rec, void *obj, const struct event *ev)
 {
 	struct db_res *r = NULL;

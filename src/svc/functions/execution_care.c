@@ -16,7 +16,7 @@
 
 #define WATCHED "{executions}:watched"
 
-enum { SAY_MS = 5000, BELIEVE_MS = 20000, CARE_BATCH = 100, SWEEP_BATCH = 500 };
+enum { SAY_MS = 5000, BELIEVE_MS = 20000, CARE_BATCH = 100, SWEEP_BATCH = 500, TAKE_BACK_MS = 100, TAKE_BACK_MAX = 64 };
 #define SLACK_MS (15 * 60 * INT64_C(1000))	/* a cold start, and what a busy machine takes longer */
 
 struct watched {
@@ -26,6 +26,8 @@ struct watched {
 
 static struct watched *mine;
 static struct loop_timer *saying;
+static struct watched *ended;		/* said to run, and do not any more */
+static struct loop_timer *taking_back;
 
 static const char *
 watched_name(struct ctx *cx, const struct project *p, const struct execution *e)
@@ -64,6 +66,33 @@ execution_watch(struct ctx *cx, const struct project *p, const struct execution 
 	say_one(w->member);
 }
 
+/* In good time: until then whoever looks finds that they have ended. */
+static void
+unwatch_all(void *arg)
+{
+	struct str v[2 + TAKE_BACK_MAX] = {STR("ZREM"), STR(WATCHED)};
+
+	(void)arg;
+	taking_back = NULL;
+	while (ended != NULL) {
+		struct watched *w = ended, *all = NULL;
+		int n = 0;
+
+		for (; w != NULL && n < TAKE_BACK_MAX; w = ended) {
+			v[2 + n++] = str_c(w->member);
+			ended = w->next;
+			w->next = all;
+			all = w;
+		}
+		(void)bus_post(2 + n, v);
+		for (; all != NULL; all = w) {
+			w = all->next;
+			free(all->member);
+			free(all);
+		}
+	}
+}
+
 void
 execution_unwatch(struct ctx *cx, const struct project *p, const struct execution *e)
 {
@@ -75,9 +104,10 @@ execution_unwatch(struct ctx *cx, const struct project *p, const struct executio
 		if (strcmp(w->member, member) != 0)
 			continue;
 		*wp = w->next;
-		(void)bus_post(BUS(STR("ZREM"), STR(WATCHED), str_c(member)));
-		free(w->member);
-		free(w);
+		w->next = ended;
+		ended = w;
+		if (taking_back == NULL)
+			taking_back = loop_after(TAKE_BACK_MS, unwatch_all, NULL);
 		break;
 	}
 	if (mine == NULL)

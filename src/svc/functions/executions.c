@@ -472,7 +472,7 @@ run_now(struct creating *c)
 
 	e->status = execution_states[EXECUTION_PROCESSING];
 	e->began = e->created;
-	TRY(TX_RUN(&rq->cx, tx, record_insert(tx, rq->project, &execution_whole_record, e)));
+	TRY(record_put(&rq->cx, rq->project, &execution_whole_record, e));
 	execution_watch(&rq->cx, rq->project, e);
 	if (execution_too_deep(e)) {
 		c->ran = (struct exec_ran){.why = EXEC_FAILED, .body = STR("")};
