@@ -1,6 +1,6 @@
 /* What events cause: 10,000 webhooks to one local receiver, against curl --parallel sending as many of the same requests; the same with a dead receiver
- * beside; and what an event costs the jobs role that is nobody's.
- * node t/bench/functions.mjs */
+ * beside; what an event costs the jobs role that is nobody's; and runs (functions_runs.mjs).
+ * node t/bench/functions.mjs [webhooks] [warm] [cold] [events] [idle] */
 import { execFile, fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import http from 'node:http'
@@ -9,6 +9,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { children, server, unique, until } from '../lib/server.mjs'
+import { measureRuns } from './functions_runs.mjs'
 import { cpuOf, report, reportAtLeast } from './lib.mjs'
 
 const N = Number(process.env.N ?? 10000), AT_ONCE = 16
@@ -35,7 +36,10 @@ if (process.argv[2] === 'receiver') {
 	})
 	process.on('disconnect', () => process.exit())
 } else {
-	await measure()
+	const which = process.argv.slice(2)
+	if (which.length === 0 || which.includes('webhooks')) await measure()
+	await measureRuns(which)
+	process.exit()
 }
 
 async function startReceiver() {
@@ -113,5 +117,4 @@ async function measure() {
 	r.stop()
 	silent.close()
 	await s.stop()
-	process.exit()
 }
