@@ -79,4 +79,10 @@ ${table(all.filter((v) => v.kind === 'web'))}
 ## Server: \`node-appwrite\`
 
 ${table(all.filter((v) => v.kind === 'server'))}
+
+## Command line: \`appwrite-cli\`
+
+${dependencies['appwrite-cli-old'].split('@')[1]} and ${dependencies['appwrite-cli-new'].split('@')[1]}: client with a key, a function deployed from a folder and deployed again (what is set of it, its variables and its next run stay), run, lists of deployments and executions,
+signed in and out (\`t/90-compat/cli.test.mjs\`). Today's asks for a domain when it pushes a function that is not there yet, which this server gives none of: \`appwrite functions create\` makes it, then
+\`appwrite push function\` deploys it. It shows an error in place of the address then, and has deployed it.
 `

@@ -1,0 +1,119 @@
+/* The public command line, unmodified: a folder is deployed, once and again, run, and looked at. It speaks to this machine alone. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+
+import { server as startServer, until } from '../lib/server.mjs'
+import { source } from './echo.mjs'
+
+const base = mkdtempSync(path.join(os.tmpdir(), 'badal-cli-')), strangers = path.join(base, 'strangers')
+let s
+before(async () => {
+	/* whatever it connects to that is not here is refused, and written down */
+	writeFileSync(path.join(base, 'here.cjs'), `const net = require('net'), { connect } = net.Socket.prototype
+net.Socket.prototype.connect = function (...a) {
+	const o = [a[0]].flat()[0], host = typeof o === 'object' ? o.path ? undefined : o.host : a[1]
+	if (![undefined, 'localhost', '127.0.0.1', '::1'].includes(host)) { require('fs').appendFileSync(${JSON.stringify(strangers)}, host + '\\n'); throw new Error('not of this machine: ' + host) }
+	return connect.apply(this, a)
+}\n`)
+	s = await startServer({ own: true, conf: { roles: 'web,relay,jobs,executor' } })
+})
+after(async () => {
+	await s.stop()
+	rmSync(base, { recursive: true })
+})
+
+/* A person at a shell: a home and a folder of their own. `say`: answers to questions, once they are asked. */
+function shell(name) {
+	const at = path.join(base, name), home = path.join(at, 'home'), cwd = path.join(at, 'work'), pkg = createRequire(import.meta.url).resolve(`${name}/package.json`)
+	const program = path.join(path.dirname(pkg), JSON.parse(readFileSync(pkg, 'utf8')).bin.appwrite)
+	mkdirSync(home, { recursive: true })
+	mkdirSync(path.join(cwd, 'code/lib'), { recursive: true })
+	const write = (file, what) => writeFileSync(path.join(cwd, file), typeof what === 'string' ? what : JSON.stringify(what, null, 4))
+	const run = (args, say = []) => new Promise((ok, no) => {
+		const child = spawn(process.execPath, ['--require', path.join(base, 'here.cjs'), program, ...args], { cwd, env: { PATH: process.env.PATH, HOME: home, NO_COLOR: '1', FORCE_COLOR: '0' } }), left = [...say]
+		let out = '', seen = 0
+		const heard = (d) => {
+			out += d
+			if (left.length && left[0][0].test(out.slice(seen))) { seen = out.length; child.stdin.write(`${left.shift()[1]}\n`) }
+		}
+		child.stdout.on('data', heard)
+		child.stderr.on('data', heard)
+		const timer = setTimeout(() => child.kill('SIGKILL'), 120000)
+		child.on('close', (code) => { clearTimeout(timer); code === 0 ? ok(out) : no(new Error(`${args.join(' ')}: ${code} ${out}`)) })
+	})
+	/* what it prints beside the JSON is for people */
+	const json = async (...args) => { const out = await run(['--json', ...args]); return JSON.parse(out.slice(out.indexOf('{'), out.lastIndexOf('}') + 1)) }
+	const code = (word) => {
+		write('code/index.js', source.replaceAll('you said', `${word} said`).replace('const text', 'require("./lib/more.js"); const text'))
+		write('code/lib/more.js', '')
+		write('code/.env', "WORD=it's $HOME\n")
+	}
+	return { write, run, json, code }
+}
+
+const about = { name: 'Echo', runtime: 'node-18.0', execute: ['any'], events: ['users.*.create'], schedule: '0 3 1 1 *', timeout: 20, entrypoint: 'index.js', path: 'code' }
+/* What stays when a function is deployed again. */
+async function kept(p) {
+	const { events, schedule, scheduleNext, execute, timeout } = await p.ok('GET', '/functions/echo'), { variables } = await p.ok('GET', '/functions/echo/variables')
+	return { events, schedule, scheduleNext, execute, timeout, variables: variables.map(({ key, value }) => `${key}=${value}`) }
+}
+async function live(p, n) {
+	await until('the deployment is live', async () => {
+		const { deployments } = await p.ok('GET', '/functions/echo/deployments'), f = await p.ok('GET', '/functions/echo')
+		return deployments.length === n && f.deployment !== '' && f.deployment === deployments.at(-1).$id
+	}, 60000)
+	return kept(p)
+}
+const same = { events: about.events, schedule: about.schedule, execute: about.execute, timeout: about.timeout, variables: ["WORD=it's $HOME"] }
+
+describe('the command line', { concurrency: 2, timeout: 600000 }, () => {
+	test('of 1.0: a folder deployed, run, deployed again, looked at; and signed in', async () => {
+		const p = await s.project(), sh = shell('appwrite-cli-old')
+		await sh.run(['client', '--endpoint', s.endpoint, '--projectId', p.id, '--key', p.key])
+		sh.code('first')
+		sh.write('appwrite.json', { projectId: p.id, projectName: '', functions: [{ $id: 'echo', ...about, variables: { WORD: "it's $HOME" } }] })
+		await sh.run(['deploy', 'function', '--functionId', 'echo', '--yes'])
+		const first = await live(p, 1)
+		assert.match(first.scheduleNext, /-01-01T03:00/)
+		assert.deepEqual(first, { ...same, scheduleNext: first.scheduleNext, variables: [] })	/* a new one is given none */
+		await p.ok('POST', '/functions/echo/variables', { body: { key: 'OLD', value: 'x' } })
+		sh.code('second')
+		await sh.run(['deploy', 'function', '--all', '--yes'])
+		assert.deepEqual(await live(p, 2), { ...first, variables: same.variables })
+		const e = await sh.json('functions', 'createExecution', '--functionId', 'echo', '--data', 'hi')
+		assert.deepEqual([e.status, e.response, e.stdout], ['completed', 'second said hi', 'second said hi'])
+		assert.deepEqual((await sh.json('functions', 'listDeployments', '--functionId', 'echo')).deployments.map((d) => d.status), ['ready', 'ready'])
+
+		await sh.run(['client', '--reset'])
+		await sh.run(['client', '--endpoint', s.endpoint, '--projectId', p.id])
+		await sh.run(['login'], [[/email/, p.console.email], [/password/, p.console.password]])
+		assert.deepEqual((await sh.json('functions', 'listExecutions', '--functionId', 'echo')).executions.map((x) => x.$id), [e.$id])
+		await sh.run(['logout'])
+	})
+
+	test('of today: a folder pushed, run, pushed again, looked at; and signed in', async () => {
+		const p = await s.project(), sh = shell('appwrite-cli-new'), f = ['--function-id', 'echo']
+		await sh.run(['client', '--endpoint', s.endpoint, '--project-id', p.id, '--key', p.key])
+		sh.code('first')
+		sh.write('appwrite.config.json', { projectId: p.id, endpoint: s.endpoint, functions: [{ $id: 'echo', ...about }] })
+		await sh.run(['functions', 'create', ...f, '--name', 'Echo', '--runtime', about.runtime, '--execute', 'any', '--events', ...about.events, '--schedule', about.schedule, '--timeout', '20', '--entrypoint', 'index.js'])
+		assert.match(await sh.run(['push', 'function', ...f, '--force', '--async', '--with-variables']), /Successfully pushed 1 functions/)
+		const first = await live(p, 1)
+		assert.deepEqual(first, { ...same, scheduleNext: first.scheduleNext })
+
+		await sh.run(['login', '--endpoint', s.endpoint, '--email', p.console.email, '--password', p.console.password])
+		sh.code('second')
+		assert.match(await sh.run(['push', 'function', ...f, '--force', '--with-variables']), /Successfully pushed 1 functions/)	/* waits for the build */
+		assert.deepEqual(await live(p, 2), first)
+		const e = await sh.json('functions', 'create-execution', ...f, '--body', 'hi', '--method', 'PUT')
+		assert.deepEqual([e.status, e.responseStatusCode, e.responseBody, e.requestMethod], ['completed', 200, 'second said hi', 'PUT'])
+		assert.deepEqual((await sh.json('functions', 'list-executions', ...f)).executions.map((x) => x.$id), [e.$id])
+	})
+})
+
+test('none of them looked for another machine', () => assert.equal(existsSync(strangers) && readFileSync(strangers, 'utf8'), false))
