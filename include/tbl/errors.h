@@ -52,6 +52,7 @@ ERR(PROJECT_STUCK, 503, "general_project_stuck", "The project could not be broug
 ERR(PROJECT_NEWER, 503, "general_project_newer", "The project belongs to a newer version of this server: try again.")
 ERR(DEVICE, 503, "general_storage_down", "The storage is not reachable: try again.")
 ERR(DEVICE_FULL, 507, "general_storage_full", "The storage is full.")
+ERR(PROJECT_FULL, 403, "general_quota_exceeded", "The project holds as much of this as it may: delete something first.")
 ERR(BLOB_GONE, 500, "general_unknown", "Server Error")
 ERR(BLOB_BROKEN, 500, "general_unknown", "Server Error")
 ERR(EXEC, 503, "general_busy", "Functions cannot be built or run at the moment: try again.")

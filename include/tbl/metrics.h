@@ -170,6 +170,7 @@ METRIC(storage_files, COUNTER, "badal_storage_files_total", "Files that were upl
 METRIC(storage_bytes_out, COUNTER, "badal_storage_bytes_out_total", "Bytes of files that were asked for.")
 METRIC(storage_expired, COUNTER, "badal_storage_expired_total", "Unfinished uploads that were removed because nobody went on with them.")
 METRIC(storage_open_refused, COUNTER, "badal_storage_open_refused_total", "Parts of uploads refused because unfinished ones of their user or project held too much.")
+METRIC(project_full, COUNTER, "badal_project_full_total", "Documents, files, functions and deployments refused because their project has as many, or as many bytes, as settings let it have.")
 METRIC(storage_orphans, COUNTER, "badal_storage_orphans_total", "Blobs without a row that were found and removed: a crash, or a deletion in between, left them.")
 METRIC(scan_clean, COUNTER, "badal_scan_clean_total", "Files in which the virus scanner found nothing.")
 METRIC(scan_found, COUNTER, "badal_scan_found_total", "Files that it refused.")

@@ -11,6 +11,7 @@
 #include "core/fiber.h"
 #include "core/vtime.h"
 #include "io/budget.h"
+#include "model/bound.h"
 
 #include <stdlib.h>
 
@@ -82,6 +83,16 @@ event_of(struct ctx *cx, const struct op *o, const struct event_info *kind, cons
 
 /* ---- create ---- */
 
+/* By the statistics of the tables: a count would read them all. */
+static const char *
+document_sum(struct arena *a, const char *schema)
+{
+	return arena_printf(a,
+	    "SELECT coalesce(sum(CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END), 0)::bigint, 0::bigint FROM %s.collections c "
+	    "JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid", schema, schema);
+}
+static const struct bound documents_bound = {"documents", document_sum};
+
 static err_t
 document_create_tx(struct ctx *cx, const struct op *o)
 {
@@ -97,6 +108,7 @@ document_create_tx(struct ctx *cx, const struct op *o)
 	if (!granted(o, &c->perms.create))
 		return unauthorized(cx, "create");
 	TRY(check_grants(cx, o));
+	TRY(bound_room(cx, o->p, &documents_bound, conf.documents_max, 1, 0, 0));
 	vals = arena_alloc(cx->arena, sizeof *vals * (size_t)(c->n_live + 1));
 	TRY(doc_check(cx, c, o->data, NULL, vals));
 	if (!perms.set && o->who->user != NULL)
@@ -115,7 +127,9 @@ document_create_tx(struct ctx *cx, const struct op *o)
 	doc_write_new(&b, c, &head, o->data, vals);
 	*o->out = buf_view(&b);
 	ev = event_of(cx, o, &ev_document_create, c, o->id, &readers, *o->out);
-	return event_write(cx, &ev, NULL, c->sql_insert, c->n_live + 4, v);
+	TRY(event_write(cx, &ev, NULL, c->sql_insert, c->n_live + 4, v));
+	bound_added(o->p, &documents_bound, 1, 0);
+	return OK;
 }
 
 /* ---- read ---- */

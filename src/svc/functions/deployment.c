@@ -4,6 +4,7 @@
 
 #include "core/conf.h"
 #include "core/vtime.h"
+#include "model/bound.h"
 #include "model/job.h"
 #include "model/roles.h"
 
@@ -214,16 +215,30 @@ store_tx(struct db_tx *tx, const struct project *p, const char *actor, const cha
 	return *repeated_out || !whole ? OK : deployment_complete(tx, p, actor, &f, d);
 }
 
+/* Archives, and what was built of them. */
+static const char *
+deployment_sum(struct arena *a, const char *schema)
+{
+	return arena_printf(a, "SELECT count(*), coalesce(sum(received + stored), 0)::bigint FROM %s.deployments", schema);
+}
+static const struct bound deployments_bound = {"deployments", deployment_sum};
+
 err_t
 deployment_store(struct ctx *cx, const struct project *p, const char *actor, const char *function, const struct archive_in *in, struct deployment *out,
     bool *kept_out)
 {
-	bool repeated = false;
-	err_t e = TX_RUN(cx, tx, store_tx(tx, p, actor, function, in, out, &repeated));
+	bool repeated = false, begins = in->part.start == 0;
+	err_t e;
+
+	*kept_out = false;
+	TRY(bound_room(cx, p, &deployments_bound, conf.functions_deployments_max, begins, conf.functions_deployments_size, in->part.blob->size));
+	e = TX_RUN(cx, tx, store_tx(tx, p, actor, function, in, out, &repeated));
 
 	if (e == ERR_DOCUMENT_ALREADY_EXISTS)	/* it is complete, and this is no part of it */
 		e = fail(cx, ERR_STORAGE_INVALID_CONTENT_RANGE, "deployment %s is complete", in->id);
 	*kept_out = db_maybe_done(e) && !(e == OK && repeated);
+	if (*kept_out)
+		bound_added(p, &deployments_bound, begins, in->part.blob->size);
 	return e;
 }
 

@@ -2,8 +2,10 @@
  * the times that it had. */
 #include "functions_priv.h"
 
+#include "core/conf.h"
 #include "core/cron.h"
 #include "core/vtime.h"
+#include "model/bound.h"
 #include "model/job.h"
 #include "model/seal.h"
 
@@ -151,14 +153,24 @@ create_tx(struct db_tx *tx, const struct project *p, const char *actor, struct f
 	return OK;
 }
 
+static const char *
+function_sum(struct arena *a, const char *schema)
+{
+	return arena_printf(a, "SELECT count(*), 0::bigint FROM %s.functions", schema);
+}
+static const struct bound functions_bound = {"functions", function_sum};
+
 err_t
 function_create(struct ctx *cx, const struct project *p, const char *actor, struct function *f)
 {
+	TRY(bound_room(cx, p, &functions_bound, conf.functions_max, 1, 0, 0));
 	f->deployment = "";
 	f->schedule_next = function_next(f, time_now_ms());
 	f->schedule_previous = TIME_NONE;
 	record_init(cx, &function_record, f);
-	return TX_RUN(cx, tx, create_tx(tx, p, actor, f));
+	TRY(TX_RUN(cx, tx, create_tx(tx, p, actor, f)));
+	bound_added(p, &functions_bound, 1, 0);
+	return OK;
 }
 
 /* What a process of it has from its start. */

@@ -9,6 +9,7 @@
 #include "core/loop.h"
 #include "core/offload.h"
 #include "core/vtime.h"
+#include "model/bound.h"
 #include "model/scan.h"
 #include "svc/storage/file.h"
 #include "svc/storage/media.h"
@@ -397,6 +398,15 @@ upload_finish(struct ctx *cx, const struct project *p, const struct file_caller 
 	return OK;	/* not complete: whoever brought the newest part completes it */
 }
 
+/* ---- what a project may have ---- */
+
+static const char *
+file_sum(struct arena *a, const char *schema)
+{
+	return arena_printf(a, "SELECT count(*), coalesce(sum(received), 0)::bigint FROM %s.files", schema);
+}
+static const struct bound files_bound = {"files", file_sum};
+
 err_t
 upload_store(struct ctx *cx, const struct project *p, const struct file_caller *who, const struct upload *u, struct file *out, bool *kept_out)
 {
@@ -404,8 +414,11 @@ upload_store(struct ctx *cx, const struct project *p, const struct file_caller *
 	err_t e;
 
 	*kept_out = false;
+	TRY(bound_room(cx, p, &files_bound, conf.storage_files_max, u->start == 0, conf.storage_project_size, u->blob.size));
 	if (u->start == 0 && u->blob.size == u->total) {
 		e = upload_whole(cx, p, who, u, out, kept_out);
+		if (*kept_out)
+			bound_added(p, &files_bound, 1, u->total);
 		if (e != ERR_DOCUMENT_ALREADY_EXISTS || !u->ranged)
 			return e;
 	}	/* the answer to it was lost, maybe: the last part comes again */
@@ -413,6 +426,8 @@ upload_store(struct ctx *cx, const struct project *p, const struct file_caller *
 	if (e == ERR_DOCUMENT_ALREADY_EXISTS)	/* another first part was quicker, or it is somebody else's: the row says which */
 		e = TX_RUN(cx, tx, store_part(tx, p, who, u, &part));
 	*kept_out = db_maybe_done(e) && !(e == OK && part.repeated);
+	if (*kept_out)
+		bound_added(p, &files_bound, u->start == 0, u->blob.size);
 	TRY(e);
 	*out = part.f;
 	return part.repeated || out->received < out->size ? OK : upload_finish(cx, p, who, u, out);

@@ -1,0 +1,77 @@
+/* What a project may hold, where its operator says so: documents, files and their bytes, functions, deployments. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { form, part, upload } from '../lib/form.mjs'
+import { server, unique, until } from '../lib/server.mjs'
+import { archive } from '../lib/tar.mjs'
+import { fails } from './lib.mjs'
+
+let s, p, other
+const full = (r) => fails(r, 403, 'general_quota_exceeded')
+const metric = async () => Number((await (await fetch(new URL('/metrics', s.base))).text()).match(/^badal_project_full_total (\d+)/m)[1])
+/* Until it is refused: how many were taken. */
+async function fill(one, most = 100) {
+	for (let n = 0; n < most; n++) {
+		const r = await one(n)
+		if (r.status >= 400) { full(r); return n }
+	}
+	throw new Error('it is never refused')
+}
+const again = (what, one) => until(what, async () => (await one()).status < 300)
+
+before(async () => {
+	s = await server({ own: true, conf: { roles: 'web,relay,jobs,executor', web_processes: 1, documents_max: 5, storage_files_max: 4, storage_project_size: 100000, functions_max: 3, functions_deployments_max: 4, functions_deployments_size: 100000 } })
+	;[p, other] = await Promise.all([s.project(), s.project()])
+})
+after(() => s?.stop())
+
+describe('a project holds no more than it may', { concurrency: true }, () => {
+	test('documents, by the statistics of their tables', async () => {
+		await p.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
+		const c = async (id) => {
+			await p.ok('POST', '/databases/d/collections', { body: { collectionId: id, name: id, permissions: ['create("users")'], documentSecurity: false } })
+			await p.ok('POST', `/databases/d/collections/${id}/attributes/integer`, { body: { key: 'n', required: false } })
+			await until('the attribute', async () => (await p.ok('GET', `/databases/d/collections/${id}/attributes/n`)).status === 'available')
+		}
+		await Promise.all([c('a'), c('b')])
+		const make = (col, call = p.call) => call('POST', `/databases/d/collections/${col}/documents`, { body: { documentId: unique(), data: { n: 1 } } })
+		assert.ok(await fill((n) => make(n % 2 ? 'a' : 'b')) >= 5)
+		fails(await make('a', p.guest), 401, 'user_unauthorized')	/* who may not is told that, and no more */
+		full(await make('a', (await p.user()).call))
+		await p.ok('DELETE', '/databases/d/collections/a')
+		await again('there is room', () => make('b'))
+	})
+
+	test('files, and their bytes', async () => {
+		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B', antivirus: false, permissions: ['create("any")'] } })
+		const make = (n, id = unique()) => upload(p.call, 'b', id, part('a.bin', Buffer.alloc(n)))
+		const first = unique('f')
+		assert.equal((await make(10, first)).status, 201)
+		assert.equal(await fill(() => make(10)), 3)
+		full(await upload(p.guest, 'b', unique(), part('a.bin', Buffer.alloc(10))))
+		full(await upload(p.call, 'b', unique(), part('a.bin', Buffer.alloc(10)), { start: 0, total: 20 }))	/* a part, too */
+		await p.ok('DELETE', `/storage/buckets/b/files/${first}`)
+		full(await make(100000))
+		await again('there is room', () => make(90000))
+		await other.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B', antivirus: false } })
+		assert.equal((await upload(other.call, 'b', unique(), part('a.bin', Buffer.alloc(10)))).status, 201)	/* others have their own */
+	})
+
+	test('functions, deployments and their bytes', async () => {
+		const make = (id = unique()) => p.call('POST', '/functions', { body: { functionId: id, name: 'F', runtime: 'node-18.0' } })
+		const f = unique('f')
+		assert.equal((await make(f)).status, 201)
+		assert.equal(await fill(() => make()), 2)
+		await p.ok('DELETE', `/functions/${(await p.ok('GET', '/functions')).functions.find((x) => x.$id !== f).$id}`)
+		await again('there is room', () => make())
+
+		const code = (bytes, more = {}) => { const b = form({ entrypoint: 'index.js', code: part('code.tar.gz', bytes) }); return p.call('POST', `/functions/${f}/deployments`, { body: b.body, headers: { ...b.headers, ...more } }) }
+		const small = archive({ 'index.js': 'x' }), d = (await code(small)).body.$id
+		assert.equal(await fill(() => code(small)), 3)
+		full(await code(small, { 'content-range': `bytes 0-${small.length - 1}/${small.length + 10}` }))
+		await p.ok('DELETE', `/functions/${f}/deployments/${d}`)
+		full(await code(Buffer.alloc(100000)))
+		await again('there is room', () => code(small))
+		assert.ok(await metric() >= 8)
+	})
+})
