@@ -7,9 +7,9 @@
 enum { HEADERS_MAX = 100, HEAD_BYTES = 32768, LENGTH_DIGITS = 18, BODY_HINT = 1 << 20, STATUS_LINE = 12 };
 
 void
-answer_begin(struct answer *a, struct arena *arena, size_t max)
+answer_begin(struct answer *a, struct arena *arena, size_t max, bool bodiless)
 {
-	*a = (struct answer){.arena = arena, .max = max, .reply = arena_new_of(arena, struct fetch_reply)};
+	*a = (struct answer){.arena = arena, .max = max, .bodiless = bodiless, .reply = arena_new_of(arena, struct fetch_reply)};
 	a->reply->headers = arena_array(arena, struct fetch_header, HEADERS_MAX);
 	buf_init(&a->head, arena, 1024);
 }
@@ -122,7 +122,7 @@ answer_body(struct answer *a, const struct answer_framing *f, int version)
 	a->keeps = version == 1 ? !f->close : f->keep_alive && !f->close;
 	a->left = f->has_length ? (uint64_t)f->length : 0;
 	buf_init(&a->body, a->arena, a->left < BODY_HINT ? (size_t)a->left : BODY_HINT);
-	if (status == 204 || status == 304)
+	if (a->bodiless || status == 204 || status == 304)
 		a->state = ANSWER_WHOLE;
 	else if (f->chunked)
 		a->state = ANSWER_CHUNKS;

@@ -14,6 +14,7 @@ struct answer {
 	struct buf head, body;
 	size_t head_bytes;		/* those of interim answers included */
 	size_t max;			/* of the body */
+	bool bodiless;			/* to HEAD: there is none, whatever the head says */
 	uint64_t left;			/* ANSWER_LENGTH */
 	struct chunks chunks;
 	bool has_head;			/* of the last answer: what follows is its body */
@@ -21,7 +22,7 @@ struct answer {
 	const char *why;		/* ANSWER_BAD */
 };
 
-void answer_begin(struct answer *a, struct arena *arena, size_t max);
+void answer_begin(struct answer *a, struct arena *arena, size_t max, bool bodiless);
 /* The next bytes; returns how many of them belong to it, all unless it ends with them. */
 size_t answer_take(struct answer *a, const char *p, size_t n);
 void answer_end(struct answer *a);	/* nothing comes any more */

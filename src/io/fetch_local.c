@@ -302,7 +302,7 @@ local_head(struct ctx *cx, const struct fetch *f, struct str host, const char *t
 	return OK;
 }
 
-/* On this connection. *again_out: the server had closed it before it saw the request. */
+/* On this connection. *again_out: it had served before, and nothing came: the server has closed it, most likely before it saw the request. */
 static err_t
 local_ask_on(struct ctx *cx, struct line *l, struct asking *q, uint64_t until, bool *again_out)
 {
@@ -319,7 +319,7 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, uint64_t until, b
 		line_keep(l);
 	else
 		line_close(l);
-	*again_out = e == OK && kept && q->error != 0 && q->answer.head_bytes == 0 && !q->lost;
+	*again_out = e == OK && kept && !whole && q->answer.head_bytes == 0 && !q->lost;
 	return e;
 }
 
@@ -381,7 +381,7 @@ local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str hea
 		if (l == NULL)
 			return fail(cx, ERR_FETCH, "%s", why);
 		q = (struct asking){.out = {{text.out, head.n}, {body.out, f->body.n}}};
-		answer_begin(&q.answer, cx->arena, f->max_bytes != 0 ? f->max_bytes : BYTES);
+		answer_begin(&q.answer, cx->arena, f->max_bytes != 0 ? f->max_bytes : BYTES, f->method != NULL && strcmp(f->method, "HEAD") == 0);
 		asking_add(&q);
 		e = local_ask_on(cx, l, &q, until, &again);
 		asking_remove(&q);
@@ -399,7 +399,6 @@ fetch_local(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 	err_t e;
 
 	*out = NULL;
-	assert(f->method == NULL || strcmp(f->method, "HEAD") != 0);
 	if (!set_up)
 		header_setup();
 	set_up = true;

@@ -12,7 +12,7 @@ take(struct arena *a, const char *text, size_t n, size_t step, size_t *used_out)
 	size_t at = 0;
 
 	header_setup();
-	answer_begin(&r, a, MAX);
+	answer_begin(&r, a, MAX, false);
 	while (at < n && r.state < ANSWER_WHOLE) {
 		size_t part = step < n - at ? step : n - at, used = answer_take(&r, text + at, part);
 
@@ -112,6 +112,22 @@ Test(answer, its_headers_are_texts_with_small_names)
 	cr_expect_str_eq(fetch_header(r.reply, "x-two"), "");
 	cr_expect_str_eq(fetch_header(r.reply, "x"), "\xc3\xa4");
 	arena_free(&a);
+}
+
+Test(answer, to_head_has_no_body)
+{
+	static const char *const texts[] = {"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"};
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct arena *a = arena_new();
+		struct answer r;
+
+		header_setup();
+		answer_begin(&r, a, MAX, true);
+		cr_expect_eq(answer_take(&r, texts[i], strlen(texts[i])), strlen(texts[i]));
+		cr_expect(r.state == ANSWER_WHOLE && r.keeps && answer_reply(&r)->body.n == 0, "%s", texts[i]);
+		arena_free(&a);
+	}
 }
 
 Test(answer, has_bounds)

@@ -81,6 +81,8 @@ serve(int fd)
 			dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LARGE);
 			for (int i = 0; i < LARGE / 1000; i++)
 				say(fd, piece);
+		} else if (strcmp(target, "/head") == 0) {
+			say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
 		} else if (strcmp(target, "/cut") == 0) {
 			say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
 			return;
@@ -195,6 +197,10 @@ keeps(struct ctx *cx, void *arg)
 	cr_expect(str_is(r->body, "ok"));
 	cr_assert_eq(ask(cx, "/which", (struct fetch){0}, &r), OK);
 	cr_expect(str_is(r->body, "1 0"), "%.*s", STR_FMT(r->body));
+	cr_assert_eq(ask(cx, "/head", (struct fetch){.method = "HEAD"}, &r), OK, "%s", cx->detail);
+	cr_expect(r->status == 200 && r->body.n == 0);
+	cr_assert_eq(ask(cx, "/which", (struct fetch){0}, &r), OK);
+	cr_expect(str_is(r->body, "3 0"), "%.*s", STR_FMT(r->body));
 	finish();
 }
 

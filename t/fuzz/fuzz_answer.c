@@ -20,7 +20,7 @@ decode(struct ctx *cx, struct str input, const size_t *sizes, int n, size_t *use
 	struct answer a;
 	size_t at = 0;
 
-	answer_begin(&a, cx->arena, MAX);
+	answer_begin(&a, cx->arena, MAX, false);
 	for (int i = 0; at < input.n && a.state < ANSWER_WHOLE; i++) {
 		size_t part = sizes[i % n] < input.n - at ? sizes[i % n] : input.n - at, used = answer_take(&a, input.p + at, part);
 
