@@ -33,7 +33,7 @@ if (!lacking) {
 		[`${contract}/helpers/build.sh`, script(`cd /mnt/code && echo building && eval "$1" && ${pack}`)],
 		[`${contract}/helpers/start.sh`, script(`tar -xzf /mnt/code/code.tar.gz --one-top-level=/${contract}/function && exec $1`)],
 		['usr/local/src/build.sh', script(`echo "built by $INTERNAL_RUNTIME_ENTRYPOINT"; [ -z "$FAIL" ] && ${pack}`)],
-	], { Env: ['PATH=/usr/bin', 'OF_IMAGE=yes'], WorkingDir: `/${contract}`, Cmd: ['sh', '-c', `tar -xzf /tmp/code.tar.gz -C /usr/code && exec node /${contract}/speaks.mjs`] })
+	], { Env: ['PATH=/usr/bin', 'OF_IMAGE=yes'], WorkingDir: `/${contract}`, Cmd: ['sh', '-c', `tar -xzf /tmp/code.tar.gz -C /usr/code && exec node /${contract}/speaks.mjs`] }, 0)
 	fs.mkdirSync(path.join(place, 'runtimes'))
 	const conf = (key, text) => fs.writeFileSync(path.join(place, `runtimes/${key}.conf`), `key = ${key}\nname = Boxed\nbase = oci:${address}\nversion = node --version\nentrypoint = index.js\n${text}`)
 	conf('boxed', 'server = node/server.mjs\nstart = node /runtime/server.mjs\n')

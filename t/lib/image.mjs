@@ -10,7 +10,7 @@ import { gzipSync } from 'node:zlib'
 const lacks = ['skopeo', 'umoci', 'docker-registry'].filter((p) => !fs.existsSync(`/usr/bin/${p}`))
 export const lacking = lacks.length > 0 && `${lacks} not installed`
 
-/* In the directory `place`: { host, image, stop }. image(name, [[path, { body, type, link, mode, uid }]…], configuration): its address. */
+/* In the directory `place`: { host, image, stop }. image(name, [[path, { body, type, link, mode, uid }]…], configuration, level of gzip): its address. */
 export async function startRegistry(place) {
 	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port: p } = s.address(); s.close(() => ok(p)) }) }), host = `127.0.0.1:${port}`
 	fs.writeFileSync(path.join(place, 'registry.yml'), `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${place}/registry\nhttp:\n  addr: ${host}\n`)
@@ -28,11 +28,11 @@ function entry(name, { body = Buffer.alloc(0), type = '0', link = '', mode = 0o6
 	return Buffer.concat([h, body, Buffer.alloc((512 - body.length % 512) % 512)])
 }
 
-function image(place, host, name, entries, config = {}) {
+function image(place, host, name, entries, config = {}, level = 1) {
 	const dir = path.join(place, `oci-${name}`), blobs = path.join(dir, 'blobs/sha256'), tar = Buffer.concat([...entries.map(([n, e]) => entry(n, e)), Buffer.alloc(1024)])
 	fs.mkdirSync(blobs, { recursive: true })
 	const sum = (b) => createHash('sha256').update(b).digest('hex'), blob = (b) => { fs.writeFileSync(path.join(blobs, sum(b)), b); return { digest: `sha256:${sum(b)}`, size: b.length } }
-	const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', ...blob(gzipSync(tar, { level: 1 })) }
+	const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', ...blob(gzipSync(tar, { level })) }
 	const made = { mediaType: 'application/vnd.oci.image.config.v1+json', ...blob(Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config, rootfs: { type: 'layers', diff_ids: [`sha256:${sum(tar)}`] } }))) }
 	const manifest = { mediaType: 'application/vnd.oci.image.manifest.v1+json', ...blob(Buffer.from(JSON.stringify({ schemaVersion: 2, config: made, layers: [layer] }))) }
 	fs.writeFileSync(path.join(dir, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
