@@ -28,7 +28,6 @@ enum { FILES_MAX = 200000 };
 
 static char *place, *empty, *root, *told;
 
-/* As this user may: who builds or tests in a directory finds its leftovers. */
 static bool
 layer_dir(const char *path)
 {
@@ -81,20 +80,16 @@ layer_write(const char *path, const char *text)
 	return ok;
 }
 
-/* Whether we have no rights over mounts, and must take a user namespace to have them; in the one of a network we have. */
+/* Mounts of our own. Without root they take a user namespace, unless we are in the one of a network by now. */
 static bool
-layer_needs_user(void)
-{
-	return geteuid() != 0 && unshare(CLONE_NEWNS) != 0;
-}
-
-static bool
-layer_user(void)
+layer_space(void)
 {
 	uid_t uid = geteuid(), gid = getegid();
 	char map[64];
 
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !layer_write("/proc/self/setgroups", "deny"))
+	if (unshare(CLONE_NEWNS) == 0)
+		return true;
+	if (uid == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !layer_write("/proc/self/setgroups", "deny"))
 		return false;
 	snprintf(map, sizeof map, "%u %u 1\n", uid, uid);
 	if (!layer_write("/proc/self/uid_map", map))
@@ -176,10 +171,7 @@ layer_enter(const struct layer *l)
 	char text[200];
 	int fd;
 
-	if (geteuid() == 0 ? unshare(CLONE_NEWNS) != 0 : layer_needs_user() && !layer_user())
-		why = "a mount namespace cannot be made";
-	else
-		why = layer_make(l);
+	why = layer_space() ? layer_make(l) : "a mount namespace cannot be made";
 	if (why != NULL) {
 		int n = snprintf(text, sizeof text, "%s (%s)", why, strerrordesc_np(errno));
 

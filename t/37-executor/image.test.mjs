@@ -41,7 +41,7 @@ if (!lacking) {
 	conf('older', 'contract = v2\n')
 	conf('wrong', 'contract = v3\nstart = x\n')
 	fs.writeFileSync(path.join(place, 'runtimes/none.conf'), `key = none\nname = None\nbase = oci:${registry.host}/test/none:1\nversion = x\nstart = x\n`)
-	x = await start({ runtimes_dir: path.join(place, 'runtimes'), executor_registry_plain: registry.host, functions_tmp: '8m' })
+	x = await start({ runtimes_dir: path.join(place, 'runtimes'), executor_registry_plain: registry.host, functions_tmp: '8m', functions_instances_max: 3 })
 	const there = await until(() => { const all = `${x.announced()?.filter(([n]) => n === 'runtime').map(([, v]) => v)}`; return (serves ? ['boxed-'] : ['boxed-', 'speaks-', 'older-']).every((r) => all.includes(r)) && all }, 'the runtimes', 300000).catch((e) => { throw new Error(`${e.message}\n${x.log()}`) })
 	assert.ok(there.includes(address), there)
 	assert.match(there, new RegExp(`boxed-${version}`))
@@ -108,6 +108,11 @@ test('a run of an image that ends badly says how, with what it wrote until then'
 	const missing = await x.function({ 'other.js': 'x' }, { runtime: speaks })()
 	assert.deepEqual([missing.why, missing.status], ['failed', 503])
 	assert.match(missing.errors, /index\.js/)
+})
+
+test('runs of an image that overlap have their own output', { skip: serves }, async () => {
+	const f = current('log(req.url); await new Promise((ok) => setTimeout(ok, 100)); log(req.url); return res.text(`${req.url} ${process.pid}`)'), all = await Promise.all(Array.from({ length: 9 }, (_, i) => f({ path: `/${i}` })))
+	for (const [i, r] of all.entries()) assert.deepEqual([r.why, r.text.split(' ')[0], r.logs, r.errors], ['done', `/${i}`, `/${i}\n/${i}\n`, ''], r.reason)
 })
 
 test('the root of an image can be written to, is bounded, and is nobody else\'s', { skip: serves }, async () => {
