@@ -52,7 +52,7 @@ export function archive(files) {
 /* ---- the executor ---- */
 
 const ended = (child) => new Promise((ok) => (child.exitCode !== null || child.signalCode !== null ? ok() : child.once('exit', ok)))
-async function until(test, what, ms = 30000) {
+async function until(test, what, ms = 120000) {
 	for (const end = Date.now() + ms; ; await new Promise((ok) => setTimeout(ok, 10))) {
 		const got = await test()
 		if (got) return got

@@ -68,6 +68,8 @@ test('an image builds and serves by the contract of today', { skip: serves }, as
 	assert.deepEqual(Object.keys(r.headers).filter((h) => h.startsWith('x-')), ['x-mine'])
 	const other = await f({ path: '/no', method: 'GET' })
 	assert.deepEqual([other.why, other.status, other.logs, other.cold], ['failed', 500, 'heard\n', false])
+	const head = await f({ method: 'HEAD' })
+	assert.deepEqual([head.why, head.status, head.text, head.headers['x-mine'], head.logs], ['done', 207, '', '1', 'heard\n'], head.errors)
 	/* with other variables it is another process */
 	const changed = await f({ variables: { WORD: 'new' }, revision: '2' })
 	assert.deepEqual([JSON.parse(changed.text)[2], changed.cold], ['new', true])
