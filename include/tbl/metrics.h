@@ -117,6 +117,7 @@ METRIC(exec_code_bytes, GAUGE, "badal_functions_code_bytes", "Bytes of unpacked 
 METRIC(exec_kill_time, COUNTER, "badal_functions_killed_time_total", "Processes of functions ended because a run took too long.")
 METRIC(exec_kill_memory, COUNTER, "badal_functions_killed_memory_total", "Processes of functions ended for want of memory.")
 METRIC(exec_kill_idle, COUNTER, "badal_functions_ended_idle_total", "Processes of functions ended because they had nothing to do, or for others.")
+METRIC(exec_left, COUNTER, "badal_functions_ended_left_total", "Processes of functions ended because work of a run went on in them after its answer.")
 METRIC(exec_died, COUNTER, "badal_functions_died_total", "Processes of functions that ended by themselves.")
 METRIC(rt_gaps, COUNTER, "badal_rt_resume_gaps_total", "Resumes older than the window.")
 METRIC(rt_resume_late, COUNTER, "badal_rt_resume_late_total", "WebSockets that came back and were sent away, because the stream did not reach in time what had been committed before.")

@@ -149,6 +149,7 @@ struct instance {
 	struct output stray[2];		/* what nobody's run wrote, on either output */
 	struct frames frames;
 	uint64_t began, idle;		/* loop time */
+	bool finishing;			/* work of a run goes on in it: it ends with the runs that it serves */
 	bool killed;			/* we end it */
 	enum exec_why cause;		/* because of this */
 	enum exec_why how;		/* INSTANCE_GONE: how it ended, in words for people */
@@ -179,7 +180,7 @@ err_t function_enter(struct ctx *cx, const struct exec_ask *q, struct function *
 void function_leave(struct function *f);
 /* Awaits an instance for a run; to be given back. ERR_BUSY: too many wait. *failed_out: the process that was begun for it ended; it is to be unref'd. */
 err_t function_take(struct ctx *cx, struct function *f, struct instance **out, struct instance **failed_out, bool *cold_out) MUST_CHECK;
-void function_give_back(struct instance *i);
+int function_give_back(struct instance *i);	/* how many processes of the run were still there, and ended */
 void function_retire(const char *project, const char *function, const char *deployment);	/* deployment "": all */
 void functions_end(void);
 void functions_tick(void);		/* idle ones, once a second */
@@ -193,6 +194,7 @@ int64_t functions_keep_room(void);
 
 struct instance *instance_start(struct function *f);
 void instance_close(struct instance *i);	/* it gets no more runs, and ends by itself */
+void instance_finish(struct instance *i);	/* the same, and with its last run */
 void instance_end(struct instance *i, enum exec_why cause);
 void instance_unref(struct instance *i);
 const char *instance_memory_text(struct arena *a);	/* that it lacked memory, for people */

@@ -289,10 +289,11 @@ function_take(struct ctx *cx, struct function *f, struct instance **out, struct 
 	return e;
 }
 
-void
+int
 function_give_back(struct instance *i)
 {
 	struct function *f = i->fn;
+	int swept = 0;
 
 	assert(i->runs > 0);
 	i->runs--;
@@ -300,11 +301,16 @@ function_give_back(struct instance *i)
 	metric_set(M_exec_running, n_runs);
 	i->idle = loop_now();
 	if (i->runs == 0 && i->state == INSTANCE_READY)
-		(void)sandbox_sweep(i->box);	/* what a run began ends with it; how much that was nobody asks */
+		swept = sandbox_sweep(i->box);	/* what a run began ends with it */
 	if (i->runs == 0 && i->state == INSTANCE_READY && (f->retired || i->broken != NULL))
 		instance_end(i, EXEC_DONE);
+	if (i->runs == 0 && i->finishing) {
+		f->kept_failures = 0;	/* another one may begin at once */
+		instance_end(i, EXEC_DONE);
+	}
 	waiters_wake(&f->changed);
 	instance_unref(i);
+	return swept;
 }
 
 /* ---- ending ---- */

@@ -89,6 +89,16 @@ instance_close(struct instance *i)
 }
 
 void
+instance_finish(struct instance *i)
+{
+	if (i->state == INSTANCE_READY && !i->finishing) {
+		i->finishing = true;
+		metric_add(M_exec_left, 1);
+		instance_close(i);
+	}
+}
+
+void
 instance_end(struct instance *i, enum exec_why cause)
 {
 	if (i->killed || i->state == INSTANCE_GONE)

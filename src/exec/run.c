@@ -140,7 +140,7 @@ new_parts(struct str all, struct exec_ran *out)
 void
 run_headers_of(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
 {
-	static const char *const not_its[] = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "x-badal-status", NULL};
+	static const char *const not_its[] = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "x-badal-status", "x-badal-left", NULL};
 	struct exec_header *v = arena_array(cx->arena, struct exec_header, r->n_headers + 1);
 
 	for (int i = 0; i < r->n_headers; i++) {
@@ -212,7 +212,7 @@ run_headers(struct ctx *cx, const struct instance *i, const struct exec_run *r, 
 }
 
 static err_t
-run_ask(struct ctx *cx, const struct instance *i, const struct exec_run *r, struct running *me, struct exec_ran *out)
+run_ask(struct ctx *cx, struct instance *i, const struct exec_run *r, struct running *me, struct exec_ran *out)
 {
 	struct fetch_header h[HEADERS_MAX + 8];
 	const char *path = r->path.n > 0 && r->path.p[0] == '/' && run_header_sound(r->path) ? str_dup(cx->arena, r->path) : "/";
@@ -224,6 +224,8 @@ run_ask(struct ctx *cx, const struct instance *i, const struct exec_run *r, stru
 	if (i->fn->runtime->contract == CONTRACT_V5)
 		return speak_run(cx, i, r, me, out);
 	TRY(fetch(cx, &f, &reply));
+	if (fetch_header(reply, "x-badal-left") != NULL)
+		instance_finish(i);
 	return i->old ? run_old_answer(cx, reply, out) : new_answer(cx, reply, out);
 }
 
@@ -331,6 +333,15 @@ run_not_begun(struct ctx *cx, const struct function *f, const struct instance *i
 	out->cold = true;
 }
 
+/* Processes that it had begun were there when it had answered. */
+static void
+run_left(struct ctx *cx, int n, struct exec_ran *out)
+{
+	if (n > 0 && (out->why == EXEC_DONE || out->why == EXEC_FAILED))
+		out->errors = output_text(cx->arena, out->errors, false, n == 1 ? "A process that the run had begun went on after its answer: it was ended with the run." :
+		    arena_printf(cx->arena, "%d processes that the run had begun went on after its answer: they were ended with the run.", n));
+}
+
 err_t
 run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*begun)(void *arg), void *arg, struct exec_ran *out)
 {
@@ -347,7 +358,7 @@ run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*b
 	} else {
 		run_in(cx, i, &q->run, out);
 		out->cold = cold;
-		function_give_back(i);
+		run_left(cx, function_give_back(i), out);
 	}
 	metric_observe(M_exec_time, (uint64_t)(out->seconds * 1e6));
 	if (out->why != EXEC_DONE)

@@ -1,6 +1,7 @@
 /* The runtime server of Node.js: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
 import assert from 'node:assert/strict'
-import test from 'node:test'
+import http from 'node:http'
+import test, { after } from 'node:test'
 import { contextIsKept, runsAreApart, start, textsAreKept } from './runtime.mjs'
 
 const command = [process.execPath, '@node/server.mjs']
@@ -90,4 +91,56 @@ test('output without an end is cut, and told', async () => {
 	const f = await run('module.exports = (req, res) => { const x = "é".repeat(1000); for (let i = 0; i < 8000; i++) { process.stdout.write(x); process.stderr.write(x) } res.send("done") }'), r = await f.old()
 	assert.equal(r.response, 'done')
 	for (const o of [r.stdout, r.stderr]) assert.match(o, /é\n\[3805696 more characters were dropped\]$/)
+})
+
+/* A server that answers /now and never anything else. */
+async function slowServer() {
+	const s = http.createServer((rq, rs) => { if (rq.url === '/now') rs.end('now') })
+	await new Promise((ok) => s.listen(0, '127.0.0.1', ok))
+	after(() => { s.closeAllConnections(); s.close() })
+	return `http://127.0.0.1:${s.address().port}`
+}
+
+test('work that goes on after the answer is told, and that the process is not to serve again', async () => {
+	const url = await slowServer()
+	for (const [what, kind] of [
+		['setInterval(() => {}, 10)', '1 × timer'], ['setTimeout(() => {}, 60000); setTimeout(() => {}, 60000)', '2 × timer'], [`fetch("${url}/never").catch(() => {}); await new Promise((ok) => setTimeout(ok, 50))`, '1 × request'],
+		[`require("http").get("${url}/never").on("error", () => {}); await new Promise((ok) => setTimeout(ok, 50))`, '1 × request'], ['require("child_process").spawn("sleep", ["60"], { stdio: "ignore" })', '1 × child process'],
+		['new (require("worker_threads").Worker)("setInterval(() => {}, 10)", { eval: true })', '1 × worker'], ['await new Promise((ok) => require("net").createServer().listen(0, "127.0.0.1", ok))', '1 × server'],
+		['(function again() { setImmediate(again) })()', '1 × immediate'],
+	]) {
+		for (const [args, answer, ask] of [['{ req, res }', 'return res.text("yes")', (f) => f.ask('GET', '/')], ...(/^setInterval/.test(what) ? [['req, res', 'res.send("yes")', (f) => f.old()]] : [])]) {
+			const f = await run(`module.exports = async (${args}) => { ${what}; ${answer} }`), r = await ask(f), told = r.errors ?? r.stderr
+			assert.equal(r.text ?? r.response, 'yes', what)
+			assert.match(told, /^The function went on with work after its answer \(.*\): that ends with the run\.\n?$/, what)
+			assert.ok(told.includes(kind), `${what}: ${told}`)
+			if (r.headers) assert.equal(r.headers['x-badal-left'], '1')
+			f.child.kill('SIGKILL')
+		}
+	}
+})
+
+test('what is no such work', async () => {
+	const url = await slowServer(), port = new URL(url).port
+	for (const [what, before = ''] of [
+		['await new Promise((ok) => setTimeout(ok, 5))'], ['setTimeout(() => {}, 60000).unref()'], ['setTimeout(() => {}, 5)'], ['', 'setInterval(() => {}, 10)'],
+		['await (await fetch(URL + "/now")).text()'], ['await new Promise((ok) => require("http").get(URL + "/now", { agent: new (require("http").Agent)({ keepAlive: true }) }, (r) => r.resume().on("end", ok)))'],
+		['for await (const x of require("fs").createReadStream(__filename)) x'], ['require("fs").createWriteStream("/dev/null").end("x")'],
+		['global.db = require("net").connect(PORT, "127.0.0.1"); await new Promise((ok) => db.on("connect", ok))'], ['await new Promise((ok) => require("child_process").exec("true", ok))'],
+	]) {
+		const f = await run(`const URL = "${url}", PORT = ${port}; ${before}; module.exports = async ({ req, res }) => { ${what}; return res.text("yes") }`)
+		for (let i = 0; i < 2; i++) {
+			const r = await f.ask('GET', '/')
+			assert.deepEqual([r.text, r.errors, r.headers['x-badal-left']], ['yes', '', undefined], what)
+		}
+		f.child.kill('SIGKILL')
+	}
+})
+
+test('of runs that overlap the last one tells what is left of all', async () => {
+	const f = await run('const gate = {}; module.exports = async ({ req, res }) => { if (req.path === "/a") setInterval(() => {}, 10); else await new Promise((ok) => { gate.open = ok; setTimeout(ok, 300) }); return res.text("yes") }')
+	const second = f.ask('GET', '/b')
+	await new Promise((ok) => setTimeout(ok, 50))
+	assert.equal((await f.ask('GET', '/a')).headers['x-badal-left'], undefined)
+	assert.equal((await second).headers['x-badal-left'], '1')
 })

@@ -77,3 +77,14 @@ test('output without an end is cut, and told', async () => {
 	assert.equal(r.response, 'done')
 	assert.match(r.stdout, /é\n\[11805696 more bytes were dropped\]$/)
 })
+
+test('an alarm does not come after the answer, and a fork of the function serves nobody', async () => {
+	const f = await run('<?php return function ($context) { if (!function_exists("pcntl_alarm")) return $context->res->text("none"); if ($context->req->path === "/set") { pcntl_async_signals(true); pcntl_signal(SIGALRM, function () { global $rang; $rang = true; }); pcntl_alarm(1); } elseif ($context->req->path === "/fork") return $context->res->text(pcntl_fork() === 0 ? "child" : "parent"); elseif ($context->req->path === "/exit") { if (pcntl_fork() === 0) exit(3); usleep(50000); } else usleep(1200000); return $context->res->text(($GLOBALS["rang"] ?? false) ? "rang" : "quiet"); };')
+	const ask = async (at) => (await f.ask('GET', at)).text
+	if (await ask('/set') === 'none') return
+	assert.equal(await ask('/wait'), 'quiet')
+	for (let i = 0; i < 3; i++) {
+		assert.equal(await ask('/fork'), 'parent')
+		assert.equal(await ask('/exit'), 'quiet')
+	}
+})

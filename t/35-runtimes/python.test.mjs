@@ -84,3 +84,20 @@ test('output without an end is cut, and told', async () => {
 	assert.equal(r.response, 'done')
 	for (const o of [r.stdout, r.stderr]) assert.match(o, /é\n\[3805696 more characters were dropped\]$/)
 })
+
+test('threads that go on after the answer are told, and that the process is not to serve again', async () => {
+	const begin = 'import threading, time, concurrent.futures, asyncio\npool = concurrent.futures.ThreadPoolExecutor(2)\ndef work():\n    while True:\n        time.sleep(0.01)\n'
+	for (const [what, left] of [
+		['threading.Thread(target=work).start()', '1 × thread'], ['threading.Thread(target=work, daemon=True).start(); threading.Timer(60, print).start()', '2 × thread'], ['pool.submit(work)', '1 × thread'],
+		['pool.submit(lambda: threading.Thread(target=work, daemon=True).start()).result()', '1 × thread'],
+		['threading.Thread(target=lambda: time.sleep(0.005)).start()'], ['pool.submit(int).result()'], ['t = threading.Thread(target=int); t.start(); t.join()'], ['asyncio.run(asyncio.to_thread(int))'],
+	]) {
+		const f = await run(`${begin}def main(context):\n    ${what}\n    return context.res.text("yes")`), r = await f.ask('GET', '/')
+		assert.deepEqual([r.text, r.errors, r.headers['x-badal-left']], ['yes', left ? `The function went on with work after its answer (${left}): that ends with the run.\n` : '', left && '1'], what)
+		f.child.kill('SIGKILL')
+	}
+	const old = await run(`${begin}def main(req, res):\n    threading.Thread(target=work).start()\n    res.send("yes")`)
+	assert.equal((await old.old()).stderr, 'The function went on with work after its answer (1 × thread): that ends with the run.')
+	const module = await run(`${begin}threading.Thread(target=work, daemon=True).start()\ndef main(context):\n    return context.res.text("yes")`)
+	assert.equal((await module.ask('GET', '/')).errors, '', 'what was begun with the module is not of the run')
+})

@@ -82,3 +82,16 @@ test('output without an end is cut, and told', async () => {
 	assert.equal(r.response, 'done')
 	for (const o of [r.stdout, r.stderr]) assert.match(o, /é\n\[3805696 more characters were dropped\]$/)
 })
+
+test('threads that go on after the answer are told, and that the process is not to serve again', async () => {
+	for (const [what, left] of [
+		['Thread.new { loop { sleep 0.01 } }', '1 × thread'], ['Thread.new { Thread.new { sleep }; sleep }; sleep 0.01', '2 × thread'], ['Thread.new { sleep 0.005 }'], ['Thread.new {}.join'],
+		['require "timeout"; Timeout.timeout(60) { 1 }'],
+	]) {
+		const f = await run(`def main(context)\n  ${what}\n  context.res.text("yes")\nend`), r = await f.ask('GET', '/')
+		assert.deepEqual([r.text, r.errors, r.headers['x-badal-left']], ['yes', left ? `The function went on with work after its answer (${left}): that ends with the run.\n` : '', left && '1'], what)
+		f.child.kill('SIGKILL')
+	}
+	const old = await run('def main(req, res)\n  Thread.new { sleep }\n  res.send("yes")\nend')
+	assert.equal((await old.old()).stderr, 'The function went on with work after its answer (1 × thread): that ends with the run.')
+})

@@ -270,3 +270,23 @@ test('a run that waits for a process ends with who asked: it would be asked for 
 	assert.equal((await first).text, '2')
 	assert.equal((await f({ data: '0' })).text, '3')
 })
+
+test('work that goes on after the answer ends with the run, and is told', { skip: process.getuid() !== 0 && 'without rights there may be no control groups' }, async () => {
+	const write = 'fs.appendFileSync("/tmp/late", "x")', look = 'await new Promise((ok) => setTimeout(ok, 300)); res.json({ born, late: fs.existsSync("/tmp/late") })'
+	for (const [what, told] of [
+		[`setInterval(() => ${write}, 50)`, /^The function went on with work after its answer \(1 × timer\): that ends with the run\.$/],
+		['require("child_process").spawn("sh", ["-c", "sleep 0.2; echo x >/tmp/late"], { detached: true, stdio: "ignore" }).unref()', /^(A process|2 processes) that the run had begun went on after/],
+		['require("child_process").spawn("sh", ["-c", "setsid sh -c \\"sleep 0.2; echo x >/tmp/late\\" & sleep 0.2; echo x >/tmp/late"], { stdio: "ignore" })', /1 × child process/],
+	]) {
+		const f = x.function(`const fs = require("fs"), born = Math.random(); module.exports = async (req, res) => { if (req.payload === "begin") { ${what}; res.json({ born }) } else { ${look} } }`)
+		const first = await f({ data: 'begin' }), second = await f()
+		assert.deepEqual([first.why, second.why, JSON.parse(second.text).late, second.errors], ['done', 'done', false, ''], what)
+		assert.match(first.errors, told, what)
+		/* another process where something went on in it, the same one where it did not */
+		assert.equal(JSON.parse(first.text).born === JSON.parse(second.text).born, /^(A process|2 processes) that/.test(first.errors), what)
+	}
+	/* and where nothing goes on the process stays */
+	const calm = x.function('module.exports = async (req, res) => { await new Promise((ok) => require("child_process").exec("true", ok)); res.send("") }')
+	const a = await calm(), b = await calm()
+	assert.deepEqual([a.errors, b.errors, b.cold], ['', '', false])
+})

@@ -10,14 +10,16 @@
  *   v5   any method and path with x-open-runtimes-secret; the answer is the function's own. With "x-badal-logs: inline" the request is a
  *        POST whose method is x-badal-method, and the answer is 200, with its own status in x-badal-status, its body followed by what was logged and by the
  *        errors, and by three lengths of 16 hexadecimal digits (body, logs, errors): so HEAD and 204 have output, too
- * Runs overlap: what is written while a run is served belongs to that run. */
+ * Runs overlap: what is written while a run is served belongs to that run.
+ * An answer with x-badal-left says that work of the run goes on in this process: it is to serve no other run. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import fs from 'node:fs'
 import http from 'node:http'
-import { createRequire } from 'node:module'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { format } from 'node:util'
+import threads from 'node:worker_threads'
 
 const BODY_MAX = 20 * 1024 * 1024, OUTPUT_MAX = 4 * 1024 * 1024	/* characters of each output of a run; the server keeps a million */
 const runs = new AsyncLocalStorage()
@@ -56,6 +58,7 @@ class Run {
 		this.errors = new Output(number, 'e')
 	}
 	over = false	/* it was answered: what comes now belongs to nobody */
+	left = ''	/* what of it goes on, for people */
 }
 const word = (v) => (typeof v === 'string' ? v : v instanceof Error ? v.stack : format(typeof v === 'object' && v !== null ? json(v) : v))
 const line = (args) => (typeof args[0] === 'string' && args[0].includes('%') ? format(...args) : args.map(word).join(' ')) + '\n'
@@ -77,6 +80,66 @@ for (const [stream, which] of [[process.stdout, 'logs'], [process.stderr, 'error
 		if (call) process.nextTick(call)
 		return true
 	}
+}
+
+/* ---- work that goes on after the answer ---- */
+
+/* What would keep a process alive (Node's own sense of work: no timers that were unref'd) and was not there before. Connections of other protocols than HTTP are no
+ * work: databases keep theirs. Who runs beside others is looked at with the last of them. */
+const WAIT_MS = 25, NAMES = { Timeout: 'timer', Immediate: 'immediate', ProcessWrap: 'child process', TCPServerWrap: 'server', HTTP: 'request', FSEventWrap: 'watcher' }
+const NO_WORK = new Set(['TCPSocketWrap', 'TLSWrap', 'TTYWrap', 'SignalWrap', 'CloseReq'])
+const connections = new Set(), workers = new Set()
+class Worker extends threads.Worker {
+	constructor(...args) {
+		super(...args)
+		workers.add(this)
+		this.on('exit', () => workers.delete(this))
+	}
+}
+threads.Worker = Worker
+syncBuiltinESMExports()
+let busy = 0, before = {}, few = 0	/* few: no more than so many resources are no work */
+/* A client of HTTP that waits for an answer, of node:http or of fetch; one that is kept for the next request is unref'd. */
+const asks = (h) => !connections.has(h) && (h._httpMessage || Object.getOwnPropertySymbols(h).some((s) => s.description === 'parser'))
+function alive() {
+	const n = { PipeWrap: -connections.size, worker: workers.size }
+	let sockets = false
+	for (const kind of process.getActiveResourcesInfo?.() ?? []) {
+		sockets ||= kind === 'TCPSocketWrap' || kind === 'TLSWrap'
+		if (!NO_WORK.has(kind)) n[kind] = (n[kind] ?? 0) + 1
+	}
+	if (sockets) n.HTTP = process._getActiveHandles().filter(asks).length
+	return n
+}
+/* Runs that leave nothing are most: they are told by a number. */
+const count = () => (process.getActiveResourcesInfo?.().length ?? 0) - connections.size
+function remember(now = alive()) {
+	before = now
+	few = count()
+}
+function enter() {
+	if (busy++ > 0 || count() >= few) return
+	const now = alive()
+	remember(Object.fromEntries(Object.entries(before).map(([kind, n]) => [kind, Math.min(n, now[kind] ?? 0)])))
+}
+function more() {
+	const now = alive()
+	return Object.keys(now).filter((kind) => now[kind] > (before[kind] ?? 0)).map((kind) => `${now[kind] - (before[kind] ?? 0)} × ${NAMES[kind] ?? kind}`)
+}
+/* What ends by itself in a moment (a file that is being closed) is waited for. */
+function leave(run) {
+	if (busy > 1 || (count() <= few && !workers.size)) busy--
+	else return leaveMore(run)
+}
+async function leaveMore(run) {
+	let left = more()
+	for (const end = Date.now() + WAIT_MS; left.length && busy === 1 && Date.now() < end; left = more())
+		await new Promise((ok) => setTimeout(ok, 1))
+	if (left.length && busy === 1) {
+		run.left = left.join(', ')
+		run.errors.add(`The function went on with work after its answer (${run.left}): that ends with the run.\n`)
+	}
+	busy--
 }
 
 /* ---- the function ---- */
@@ -111,6 +174,7 @@ async function start(rq) {
 		broken = reason(e)
 	}
 	/* A parameter with a default does not count, nor does what is taken apart: ({ req, res }) is one. */
+	remember()
 	generation = told.generation && told.generation !== 'arity' ? told.generation : handler?.length >= 2 ? 'v2' : 'v5'
 	return { generation, error: broken }
 }
@@ -143,9 +207,12 @@ async function serveOld(rq, rs) {
 	if (rq.headers['x-internal-challenge'] !== secret) return reply(rs, 500, { stderr: 'Unauthorized' })
 	const asked = JSON.parse((await collect(rq)) || '{}'), run = new Run(rq)
 	Object.assign(process.env, Object.fromEntries(Object.entries(asked.variables ?? {}).filter(([k]) => !/^APPWRITE_FUNCTION_(DATA|EVENT_DATA)$/.test(k)).map(([k, v]) => [k, String(v)])))
+	enter()
 	const { response, status } = await runs.run(run, () => runOld(asked, run))
 	run.over = true
-	reply(rs, status, { response, stdout: trimmed(run.logs), stderr: trimmed(run.errors) })
+	const leaving = leave(run)
+	if (leaving) await leaving
+	reply(rs, status, { response, stdout: trimmed(run.logs), stderr: trimmed(run.errors) }, run.left && { 'x-badal-left': '1' })
 }
 
 /* ---- (context) ---- */
@@ -212,15 +279,19 @@ async function serveNew(rq, rs) {
 	if (secret && h['x-open-runtimes-secret'] !== secret) return reply(rs, 500, { message: 'Unauthorized' })
 	if (!(seconds >= 0)) return reply(rs, 500, { message: 'x-open-runtimes-timeout is a number of seconds' })
 	if (h['x-badal-endpoint']) process.env.APPWRITE_FUNCTION_API_ENDPOINT = h['x-badal-endpoint']	/* of this run: it says how deep in a chain it is */
-	const bytes = await collect(rq), run = new Run(rq), work = runs.run(run, () => runNew(rq, bytes, run))
+	const bytes = await collect(rq), run = new Run(rq)
+	enter()
+	const work = runs.run(run, () => runNew(rq, bytes, run))
 	const given = await (seconds > 0 ? timed(seconds * 1000, run, work) : work), body = bytesOf(given.body), headers = headersOf(given.headers)
 	run.over = true
+	const leaving = leave(run)
+	if (leaving) await leaving
 	if (h['x-badal-logs'] !== 'inline') return rs.writeHead(given.statusCode, { ...headers, 'content-length': body.length }).end(body)
 	const logging = h['x-open-runtimes-logging'] !== 'disabled', logs = Buffer.from(logging ? run.logs.toString() : ''), errors = Buffer.from(logging ? run.errors.toString() : '')
 	const lengths = Buffer.from([body, logs, errors].map((b) => b.length.toString(16).padStart(16, '0')).join(''))
 	delete headers['content-length']
 	delete headers['transfer-encoding']
-	rs.writeHead(200, { ...headers, 'x-badal-status': given.statusCode, 'content-length': body.length + logs.length + errors.length + lengths.length }).end(Buffer.concat([body, logs, errors, lengths]))
+	rs.writeHead(200, { ...headers, 'x-badal-status': given.statusCode, ...(run.left && { 'x-badal-left': '1' }), 'content-length': body.length + logs.length + errors.length + lengths.length }).end(Buffer.concat([body, logs, errors, lengths]))
 }
 
 /* ---- serving ---- */
@@ -234,9 +305,9 @@ async function collect(rq) {
 	}
 	return Buffer.concat(parts)
 }
-function reply(rs, status, object) {
+function reply(rs, status, object, headers) {
 	const body = JSON.stringify(object)
-	rs.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
+	rs.writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
 }
 async function serve(rq, rs) {
 	if (rq.url === '/__opr/health') return rs.end('OK')
@@ -249,6 +320,7 @@ const server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, heade
 	rs.on('close', () => serving.delete(rs))
 	serve(rq, rs).catch((e) => { if (!rs.headersSent) reply(rs, 500, { stderr: reason(e), stdout: '', response: '' }); else rs.destroy() })
 })
+server.on('connection', (c) => { connections.add(c); c.on('close', () => connections.delete(c)) })
 /* What is thrown outside of every run: it belongs to the run in whose time it was begun, if that is known. */
 for (const what of ['uncaughtException', 'unhandledRejection'])
 	process.on(what, (e) => { const run = runs.getStore(); if (run && !run.over) run.errors.add(reason(e) + '\n'); else process.stderr.write(reason(e) + '\n') })

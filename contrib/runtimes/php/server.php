@@ -169,6 +169,7 @@ final class Server
 	private static ?string $secret = null, $generation = null, $broken = null;
 	private static mixed $handler = null;
 	private static ?Output $logs = null, $errors = null;	/* of the run that is served */
+	private static int $pid = 0;				/* of the server itself */
 	private static ?\Closure $lastWords = null;		/* answers the run when PHP ends in the middle of it */
 
 	/* Each write goes to the run at once: a fatal error throws away what waits in a buffer. */
@@ -231,6 +232,10 @@ final class Server
 			while (ob_get_level() > 0)
 				ob_end_flush();
 			self::$lastWords = null;
+			if (getmypid() !== self::$pid)
+				exit(0);	/* a fork of the function, that is not to serve */
+			if (function_exists('pcntl_alarm'))
+				pcntl_alarm(0);	/* nothing of it comes later */
 		}
 		return null;
 	}
@@ -376,6 +381,7 @@ final class Server
 	public static function run(): void
 	{
 		$path = getenv('BADAL_SOCKET');
+		self::$pid = getmypid();
 		set_error_handler(function (int $no, string $what, string $file, int $line): bool {
 			if ((error_reporting() & $no) === 0)
 				return true;	/* @ */
@@ -385,7 +391,7 @@ final class Server
 		$server = stream_socket_server($path ? "unix://$path" : 'tcp://0.0.0.0:3000', $e, $why) ?: throw new \Exception($why);
 		$all = [$server];
 		register_shutdown_function(function () use (&$at) {
-			if (self::$lastWords === null || $at === null)
+			if (self::$lastWords === null || $at === null || getmypid() !== self::$pid)
 				return;
 			while (ob_get_level() > 0)
 				ob_end_flush();

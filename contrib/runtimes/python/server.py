@@ -19,9 +19,11 @@ import re
 import socketserver
 import sys
 import threading
+import time
 import traceback
 import urllib.parse
 
+WAIT = 0.025  # seconds that work of a run may take to end after its answer
 BODY_MAX, OUTPUT_MAX = 20 * 1024 * 1024, 4 * 1024 * 1024  # characters of each output of a run; the server keeps a million
 current = contextvars.ContextVar("run", default=None)
 
@@ -63,10 +65,28 @@ class Run:
     def __init__(self, request):
         number = request.headers.get("x-badal-run")
         self.logs, self.errors, self.over = Output(number, "l"), Output(number, "e"), False
+        self.threads, self.left = [], 0  # that it began; how many of them go on after its end
 
     def add(self, which, text):
         if not self.over:  # what comes after the answer belongs to nobody
             getattr(self, which).add(text)
+
+    def end(self):
+        """What comes now belongs to nobody. What ends by itself in a moment is waited for."""
+        end = time.monotonic() + WAIT
+        for thread in self.threads:
+            while works(thread) and time.monotonic() < end:
+                thread.join(0.001)
+        self.left = sum(map(works, self.threads))
+        if self.left:
+            self.add("errors", f"The function went on with work after its answer ({self.left} × thread): that ends with the run.\n")
+        self.over = True
+
+
+def works(thread):
+    """Whether it does something: threads of a pool that wait for work do not."""
+    frame = sys._current_frames().get(thread.ident) if thread.is_alive() else None
+    return frame is not None and not (frame.f_code.co_name == "_worker" and frame.f_code.co_filename.endswith("concurrent/futures/thread.py"))
 
 
 class Stream(io.TextIOBase):
@@ -116,7 +136,9 @@ thread_start = threading.Thread.start
 
 
 def start_in_context(thread):
-    context, run = contextvars.copy_context(), thread.run
+    context, run, of = contextvars.copy_context(), thread.run, current.get()
+    if of is not None:
+        of.threads.append(thread)
     thread.run = lambda: context.run(run)
     thread_start(thread)
 
@@ -231,10 +253,10 @@ def serve_old(request):
                 run.add("errors", "The function ended without an answer: it calls res.send(…) or res.json(…) before it ends.\n")
     except BaseException:
         run.add("errors", reason())
-    run.over = True
     current.set(None)
+    run.end()
     response, status = res.answer or ("", 500)
-    return request.reply(status, {"response": response, "stdout": str(run.logs).removesuffix("\n"), "stderr": str(run.errors).removesuffix("\n")})
+    return request.reply(status, {"response": response, "stdout": str(run.logs).removesuffix("\n"), "stderr": str(run.errors).removesuffix("\n")}, {"x-badal-left": 1} if run.left else {})
 
 
 # ---- (context) ----
@@ -342,14 +364,14 @@ def serve_new(request):
         os.environ["APPWRITE_FUNCTION_API_ENDPOINT"] = told["x-badal-endpoint"]
     run = Run(request)
     given = timed(seconds, run, lambda: run_new(request, data, run)) if seconds > 0 else contextvars.copy_context().run(run_new, request, data, run)
-    run.over = True
+    run.end()
     body, headers = given["body"], headers_of(given["headers"])
     body = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else (body if isinstance(body, str) else "" if body is None else dumps(body)).encode()
     if told.get("x-badal-logs") != "inline":
         return request.answer(given["statusCode"], headers, body)
     logs, errors = (str(o).encode() if told.get("x-open-runtimes-logging") != "disabled" else b"" for o in (run.logs, run.errors))
     lengths = "".join(f"{len(b):016x}" for b in (body, logs, errors)).encode()
-    return request.answer(200, {**headers, "x-badal-status": given["statusCode"]}, body + logs + errors + lengths)
+    return request.answer(200, {**headers, "x-badal-status": given["statusCode"], **({"x-badal-left": 1} if run.left else {})}, body + logs + errors + lengths)
 
 
 # ---- serving ----
@@ -384,8 +406,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if status >= 200 and status not in (204, 304) and self.command != "HEAD":
             self.wfile.write(body)
 
-    def reply(self, status, value):
-        self.answer(status, {"content-type": "application/json"}, json.dumps(value, ensure_ascii=False).encode())
+    def reply(self, status, value, headers={}):
+        self.answer(status, {"content-type": "application/json", **headers}, json.dumps(value, ensure_ascii=False).encode())
 
     def serve(self):
         if self.path == "/__opr/health":

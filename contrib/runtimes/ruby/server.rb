@@ -12,6 +12,7 @@ require "uri"
 
 module Badal
   BODY_MAX = 20 * 1024 * 1024
+  WAIT = 0.025 # seconds that work of a run may take to end after its answer
   OUTPUT_MAX = 4 * 1024 * 1024 # characters of each output of a run; the server keeps a million
 
   # ---- what a run writes ----
@@ -44,16 +45,32 @@ module Badal
   end
 
   class Run
-    attr_accessor :logs, :errors, :over
+    attr_accessor :logs, :errors, :over, :left
+    attr_reader :threads # that it began
 
     def initialize(headers)
       number = headers["x-badal-run"]
       @logs, @errors, @over = Output.new(number, "l"), Output.new(number, "e"), false
+      @threads, @left = [], 0
     end
 
     def add(which, text)
       send(which).add(text) unless over # what comes after the answer belongs to nobody
     end
+
+    # Threads that go on after its end; Timeout keeps one of its own.
+    def working = @threads.count { |t| t.alive? && !t.thread_variable_get(:"\0__detached_thread__") && !t.name.to_s.start_with?("Timeout") }
+
+    # What comes now belongs to nobody. What ends by itself in a moment is waited for.
+    def finish
+      till = now + WAIT if working > 0
+      sleep 0.001 while till && working > 0 && now < till
+      @left = working
+      add(:errors, "The function went on with work after its answer (#{@left} × thread): that ends with the run.\n") if @left > 0
+      @over = true
+    end
+    def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    def headers = @left > 0 ? { "x-badal-left" => "1" } : {}
 
     def self.current = Thread.current.thread_variable_get(:badal_run)
     def self.current=(run)
@@ -96,6 +113,7 @@ module Badal
     def initialize(*args, **more, &block)
       run = Run.current
       super(*args, **more) { |*a| Run.current = run; block.call(*a) }
+      run&.threads&.push(self)
     end
   end
   Thread.prepend(Inherit)
@@ -227,9 +245,9 @@ module Badal
           @handler.call(OldRequest.new(variables, asked["payload"] || "", asked["headers"] || {}), res)
           run.add(:errors, "The function ended without an answer: it calls res.send(…) or res.json(…) before it ends.\n") unless res.answer
         end
-        run.over = true
+        run.finish
         response, status = res.answer || ["", 500]
-        Server.reply(status, { response: response, stdout: run.logs.to_s.chomp, stderr: run.errors.to_s.chomp })
+        Server.reply(status, { response: response, stdout: run.logs.to_s.chomp, stderr: run.errors.to_s.chomp }, run.headers)
       end
 
       def new_run(run, req)
@@ -262,12 +280,12 @@ module Badal
         ENV["APPWRITE_FUNCTION_API_ENDPOINT"] = headers["x-badal-endpoint"] unless headers["x-badal-endpoint"].to_s.empty? # of this run: it says how deep in a chain it is
         run, req = Run.new(headers), Request.new(method, target, headers, body)
         given = seconds > 0 ? timed(seconds, run, req) : new_run(run, req)
-        run.over = true
+        run.finish
         bytes = (given[:body].is_a?(String) ? given[:body] : given[:body].nil? ? "" : JSON.generate(given[:body])).b
         own = headers_of(given[:headers])
         return [given[:statusCode], own, bytes] if headers["x-badal-logs"] != "inline"
         logs, errors = headers["x-open-runtimes-logging"] == "disabled" ? ["", ""] : [run.logs.to_s.b, run.errors.to_s.b]
-        [200, own.merge("x-badal-status" => given[:statusCode].to_s), bytes + logs + errors + format("%016x%016x%016x", bytes.bytesize, logs.bytesize, errors.bytesize)]
+        [200, own.merge("x-badal-status" => given[:statusCode].to_s, **run.headers), bytes + logs + errors + format("%016x%016x%016x", bytes.bytesize, logs.bytesize, errors.bytesize)]
       end
     end
   end
@@ -276,7 +294,7 @@ module Badal
 
   module Server
     class << self
-      def reply(status, value) = [status, { "content-type" => "application/json" }, JSON.generate(value).b]
+      def reply(status, value, headers = {}) = [status, { "content-type" => "application/json", **headers }, JSON.generate(value).b]
 
       def serve(method, target, headers, body)
         if target == "/__opr/health" then [200, {}, "OK"]
