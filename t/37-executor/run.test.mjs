@@ -207,7 +207,8 @@ test('an executor that is killed takes its sandboxes along, and the next one ser
 	assert.equal(await hanging, 'lost')
 	await until(() => alive() === 0, 'the end of its processes')
 	await until(() => { try { return execFileSync('redis-cli', ['-s', `${y.dir}/redis.sock`, 'SMEMBERS', '{executors}']).toString().split('\n').some((n) => n && n !== before) } catch { return false } }, 'the next one')
-	assert.equal((await f({ data: '' })).text, 'fine')
+	const next = await f({ data: '' })
+	assert.equal(next.text, 'fine', `${next.why} ${next.reason} ${next.errors}`)
 })
 
 test('what a run has begun ends with it', { skip: process.getuid() !== 0 && 'without rights there may be no control groups' }, async () => {
