@@ -61,5 +61,16 @@ bool exec_announcement_take(struct arena *a, struct str text, struct exec_announ
 
 /* What proves that somebody is one of us, on sockets that others can reach: made from the master key, and not the way back to it. */
 const char *exec_key(struct arena *a, struct str master);
+/* The head field "authorization" of a request to another machine, which shows that who asks has the key and is of use once: "Badal <time in ms>.<nonce>.<HMAC-SHA256
+ * of what, length of the body, time and nonce>". what: "POST /run". The body is not covered. */
+struct exec_proof {
+	struct str what;
+	int64_t length, time;
+	struct str nonce;
+};
+enum { EXEC_PROOF_MS = 60 * 1000 };	/* how far clocks may be apart */
+const char *exec_prove(struct arena *a, const char *key, const struct exec_proof *p);
+/* Reads time and nonce from the field. False: it is not one of that key, for that. */
+bool exec_proved(struct arena *a, const char *key, struct str field, struct exec_proof *p);
 
 #endif

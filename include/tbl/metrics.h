@@ -106,6 +106,7 @@ METRIC(exec_cold, COUNTER, "badal_functions_cold_starts_total", "Runs of functio
 METRIC(exec_warm, COUNTER, "badal_functions_warm_starts_total", "Runs of functions that a process was ready for.")
 METRIC(exec_failed, COUNTER, "badal_functions_failed_total", "Runs of functions that failed, whatever the reason.")
 METRIC(exec_refused, COUNTER, "badal_functions_refused_total", "Runs of functions refused because too many wait (functions_queue_max).")
+METRIC(exec_refused_far, COUNTER, "badal_executor_unproved_total", "Requests from other machines that the executor refused: without the key, of another time, or repeated.")
 METRIC(exec_waiting, GAUGE, "badal_functions_waiting", "Runs of functions that wait for a process.")
 METRIC(exec_running, GAUGE, "badal_functions_running", "Runs of functions under way.")
 METRIC(exec_time, HISTOGRAM, "badal_function_seconds", "Time of a run, without its wait for a process.")

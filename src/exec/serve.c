@@ -5,20 +5,26 @@
 #include "core/conf.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "core/loop.h"
+#include "core/map.h"
+#include "core/metric.h"
+#include "core/vtime.h"
 #include "exec_priv.h"
 #include "io/http.h"
 
 enum { BODY_SLACK = 1024 * 1024 };
 
-static const char *proof;		/* "Bearer …" */
+static const char *key_of_all;		/* what others prove that they have */
+static struct map *nonces, *nonces_before;	/* of requests that came: each is of use once */
+static uint64_t nonces_since;
 static unsigned n_serving;
 
 void
 serve_init(const char *key)
 {
-	struct arena *a = arena_new();	/* as long as the process */
-
-	proof = arena_printf(a, "Bearer %s", key);
+	key_of_all = mem_strdup(key);	/* as long as the process */
+	nonces = map_new();
+	nonces_before = map_new();
 }
 
 unsigned
@@ -220,11 +226,49 @@ serve_fiber(struct ctx *cx, void *arg)
 	n_serving--;
 }
 
+/* Each is remembered for as long as its time would be taken, which is twice what clocks may differ by. */
+static bool
+serve_first(struct str nonce)
+{
+	static char there;
+
+	if (loop_now() - nonces_since > 2 * EXEC_PROOF_MS) {
+		map_free(&nonces_before);
+		nonces_before = nonces;
+		nonces = map_new();
+		nonces_since = loop_now();
+	}
+	if (map_get(nonces, nonce) != NULL || map_get(nonces_before, nonce) != NULL)
+		return false;
+	map_set(nonces, nonce, &there);
+	return true;
+}
+
+/* NULL: it may ask. */
+static const char *
+serve_refusal(struct http_msg *m)
+{
+	struct exec_proof p = {.what = str_c(arena_printf(m->arena, "%.*s %.*s", STR_FMT(m->method), STR_FMT(m->path))), .length = m->length};
+	int64_t apart;
+
+	if (strcmp(m->peer, HTTP_LOCAL) == 0)
+		return NULL;
+	if (!exec_proved(m->arena, key_of_all, m->hdr[HDR_AUTHORIZATION], &p))
+		return "this is for servers of the same installation";
+	apart = time_now_ms() - p.time;
+	if (apart > EXEC_PROOF_MS || apart < -EXEC_PROOF_MS)
+		return "the clocks of the machines differ by more than a minute";
+	return serve_first(p.nonce) ? NULL : "this was asked before";
+}
+
 static void
 serve_request(struct http_msg *m)
 {
-	if (strcmp(m->peer, HTTP_LOCAL) != 0 && !str_eq_secret(m->hdr[HDR_AUTHORIZATION], str_c(proof))) {
-		serve_text(m, 401, "this is for servers of the same installation");
+	const char *refusal = serve_refusal(m);
+
+	if (refusal != NULL) {
+		metric_add(M_exec_refused_far, 1);
+		serve_text(m, 401, refusal);
 		http_done(m);
 		return;
 	}

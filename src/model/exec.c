@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "core/conf.h"
+#include "core/id.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "core/vtime.h"
 #include "io/bus.h"
 #include "model/seal.h"
 
@@ -252,8 +254,11 @@ exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const ch
 		.progress_ms = wait_ms};
 
 	f.url = arena_printf(cx->arena, "http://%s%s", at->local != NULL ? at->name : at->address, path);
-	if (at->local == NULL)	/* whoever reaches its socket may ask it */
-		h[0] = (struct fetch_header){"authorization", arena_printf(cx->arena, "Bearer %s", exec_key(cx->arena, str_c(seal_master(0))))};
+	if (at->local == NULL) {	/* whoever reaches its socket may ask it */
+		const struct exec_proof p = {str_c(arena_printf(cx->arena, "%s %s", method, path)), length, time_now_ms(), str_c(secret_hex(cx->arena, 16))};
+
+		h[0] = (struct fetch_header){"authorization", exec_prove(cx->arena, exec_key(cx->arena, str_c(seal_master(0))), &p)};
+	}
 	return fetch_open(cx, &f, out);
 }
 

@@ -7,7 +7,7 @@
 
 #include "core/id.h"
 
-enum { HEAD_MAX = 64 };
+enum { HEAD_MAX = 64, NONCE_MIN = 16, NONCE_MAX = 64 };
 
 /* ---- records ---- */
 
@@ -339,4 +339,22 @@ exec_key(struct arena *a, struct str master)
 
 	hmac_sha256(master, STR("executors"), mac);
 	return hex_encode(a, mac, sizeof mac);
+}
+
+const char *
+exec_prove(struct arena *a, const char *key, const struct exec_proof *p)
+{
+	unsigned char mac[32];
+
+	hmac_sha256(str_c(key), str_c(arena_printf(a, "%.*s\n%lld\n%lld\n%.*s", STR_FMT(p->what), (long long)p->length, (long long)p->time, STR_FMT(p->nonce))), mac);
+	return arena_printf(a, "Badal %lld.%.*s.%s", (long long)p->time, STR_FMT(p->nonce), hex_encode(a, mac, sizeof mac));
+}
+
+bool
+exec_proved(struct arena *a, const char *key, struct str field, struct exec_proof *p)
+{
+	struct str rest = field, scheme = str_cut(&rest, ' '), time = str_cut(&rest, '.');
+
+	p->nonce = str_cut(&rest, '.');
+	return str_is(scheme, "Badal") && p->nonce.n >= NONCE_MIN && p->nonce.n <= NONCE_MAX && str_to_i64(time, &p->time) && str_eq_secret(field, str_c(exec_prove(a, key, p)));
 }

@@ -233,17 +233,24 @@ test('as a user without rights it serves as well', { skip: process.getuid() !== 
 	await until(async () => (await g({ data: '' })).text === '1', 'a new one')
 })
 
-test('from another machine it is asked with a key made from the master key', async () => {
+test('from another machine it is asked with a proof of the key made from the master key, of use once', async () => {
 	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port: p } = s.address(); s.close(() => ok(p)) }) })
 	const y = await start({ executor_listen: `127.0.0.1:${port}` }), key = createHmac('sha256', 'k'.repeat(64)).update('executors').digest('hex')
 	assert.equal(y.announced().find(([n]) => n === 'address')[1].toString(), `127.0.0.1:${port}`)
-	const ask = (authorization) => fetch(`http://127.0.0.1:${port}/retire`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
-	const asked = async () => [await ask(), await ask(`Bearer ${'0'.repeat(64)}`), await ask(`Bearer ${key}`)]
-	assert.deepEqual(await asked(), [401, 401, 204])
+	const ask = (authorization, path = '/retire') => fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
+	const prove = ({ k = key, what = 'POST /retire', length = 6, time = Date.now(), nonce = randomBytes(16).toString('hex') } = {}) =>
+		`Badal ${time}.${nonce}.${createHmac('sha256', k).update(`${what}\n${length}\n${time}\n${nonce}`).digest('hex')}`
+	const asked = async () => [await ask(), await ask(`Bearer ${key}`), await ask(prove({ k: '0'.repeat(64) })), await ask(prove())]
+	assert.deepEqual(await asked(), [401, 401, 401, 204])
+	const one = prove()
+	assert.deepEqual([await ask(one), await ask(one)], [204, 401], 'once')
+	for (const wrong of [{ time: Date.now() - 90000 }, { time: Date.now() + 90000 }, { what: 'POST /build' }, { what: 'PUT /retire' }, { length: 7 }, { nonce: 'short' }, { time: 'x' }])
+		assert.equal(await ask(prove(wrong)), 401, JSON.stringify(wrong))
+	assert.equal(await ask(prove(), '/build'), 401)
 	/* the settings that it has forgotten stay so when they are read anew, and nothing is said of them */
 	y.badal.kill('SIGHUP')
 	await until(() => y.log().includes('configuration read again'), 'the settings')
-	assert.deepEqual(await asked(), [401, 401, 204])
+	assert.deepEqual(await asked(), [401, 401, 401, 204])
 	assert.doesNotMatch(y.log(), /changes at the next start/)
 })
 
