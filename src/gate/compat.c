@@ -5,6 +5,8 @@
 
 #include <ctype.h>
 
+#include "aside.h"
+
 #include "core/conf.h"
 #include "core/offload.h"
 #include "core/vtime.h"
@@ -439,8 +441,9 @@ struct conversion {
 static void
 convert_tree(struct conversion *c)
 {
-	json_t *j = json_parse(&c->rq.cx, c->json, NULL), *old;
-	struct buf b;
+	struct aside aside;
+	json_t *j = json_parse(&c->rq.cx, aside_take(&aside, c->rq.cx.arena, c->json), NULL), *old;
+	struct buf b, whole;
 	struct jw w;
 
 	if (!json_is_object(j))
@@ -449,10 +452,15 @@ convert_tree(struct conversion *c)
 		return;
 	old = !c->member && is_list(j) ? old_list(&c->rq, c->model, j) : old_object(&c->rq, c->model, j);
 	defer(&c->rq.cx, compat_drop, old);
-	buf_init(&b, c->rq.cx.arena, c->json.n + 64);
+	buf_init(&b, c->rq.cx.arena, c->json.n - aside.bytes + 64);
 	jw_init(&w, &b);
 	jw_value(&w, old);
 	c->out = buf_view(&b);
+	if (aside.n == 0)
+		return;
+	buf_init(&whole, c->rq.cx.arena, b.n + aside.bytes);
+	aside_put(&aside, c->out, &whole);
+	c->out = buf_view(&whole);
 }
 
 /* On the loop, or on a thread. To take a tree down costs about what it costs to make it: that is done here, too. */

@@ -27,6 +27,12 @@ t_00_unit_test_multipart_SOURCES = t/00-unit/test_multipart.c t/00-unit/multipar
 t_00_unit_test_multipart_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_multipart_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_aside
+TESTS += t/00-unit/test_aside
+t_00_unit_test_aside_SOURCES = t/00-unit/test_aside.c
+t_00_unit_test_aside_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_aside_LDADD = libbadal-gate.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_letters
 TESTS += t/00-unit/test_letters
 t_00_unit_test_letters_SOURCES = t/00-unit/test_letters.c
