@@ -11,7 +11,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 extern enum log_level log_level;
 
-void log_init(const char *role, const char *level, bool json);	/* level: error warn info debug */
+void log_init(const char *role, const char *level, bool json);	/* level: error warn info debug; by each process that forks itself */
+int log_pid(void);	/* the number of this process, as lines name it */
 void log_write(enum log_level lv, const struct ctx *cx, const char *message, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* Whether one more line may be written that somebody outside causes: at most `lines` in `ms` of the same `who`, and conf.log_rate a second of

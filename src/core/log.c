@@ -12,12 +12,20 @@ enum log_level log_level = LOG_INFO;
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static const char *log_role = "badal";
 static bool log_as_json;
+static int log_number;		/* of the process: asking the kernel for it is a call per line */
+
+int
+log_pid(void)
+{
+	return log_number ? log_number : (log_number = (int)getpid());
+}
 
 void
 log_init(const char *role, const char *level, bool json)
 {
 	log_role = role;
 	log_as_json = json;
+	log_number = (int)getpid();
 	for (unsigned i = 0; i < 4; i++)
 		if (strcmp(level, level_names[i]) == 0)
 			log_level = (enum log_level)i;
@@ -28,7 +36,7 @@ text_line(struct buf *b, enum log_level lv, const struct ctx *cx, const char *me
 {
 	char now[30];
 
-	buf_printf(b, "%s %-5s %s[%d] %s", time_iso(time_now_ms(), now), level_names[lv], log_role, (int)getpid(), message);
+	buf_printf(b, "%s %-5s %s[%d] %s", time_iso(time_now_ms(), now), level_names[lv], log_role, log_pid(), message);
 	if (cx != NULL && cx->id != NULL)
 		buf_printf(b, " id=%s", cx->id);
 	if (cx != NULL && cx->project != NULL)
@@ -66,7 +74,7 @@ json_line(struct buf *b, enum log_level lv, const struct ctx *cx, const char *me
 		jw_cstr(&w, values[i]);
 	}
 	JW_KEY(&w, "pid");
-	jw_i64(&w, getpid());
+	jw_i64(&w, log_pid());
 	jw_obj_end(&w);
 	buf_ch(b, '\n');
 }

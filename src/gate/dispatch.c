@@ -4,7 +4,6 @@
  * with a message; a client that leaves cancels what its request waits for. */
 #include "gate/gate.h"
 
-#include <unistd.h>
 
 #include "gate_priv.h"
 #include "core/conf.h"
@@ -242,7 +241,7 @@ request_id(struct arena *a)
 {
 	static uint64_t n;
 
-	return arena_printf(a, "%x-%llx", (unsigned)getpid(), (unsigned long long)++n);
+	return arena_printf(a, "%x-%llx", (unsigned)log_pid(), (unsigned long long)++n);
 }
 
 
