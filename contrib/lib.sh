@@ -77,7 +77,7 @@ configure_in() {
 	stamp="$arguments|$cc|$(cksum <"$top/configure.ac")"
 	[ -f "$dir/Makefile" ] && [ "$(cat "$dir/.configured" 2>/dev/null)" = "$stamp" ] && return 0
 	# shellcheck disable=SC2086
-	mkdir -p "$dir" && (cd "$dir" && CC=$cc "$top/configure" $arguments) && printf '%s' "$stamp" >"$dir/.configured"
+	mkdir -p "$dir" && (cd "$dir" && CC=$cc ${idly:-} "$top/configure" $arguments) && printf '%s' "$stamp" >"$dir/.configured"
 }
 
 jobs_count() { getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2; }
