@@ -49,7 +49,7 @@ struct book {			/* what one project has queued; gone when there is nothing and n
 static struct map *books;	/* by schema */
 static struct book *due_first, **due_last = &due_first;
 static unsigned n_queued;
-static bool flushing;
+static bool flushing, draining;
 
 /* ---- books ---- */
 
@@ -308,6 +308,8 @@ flush_own(struct ctx *cx, const char *schema)
 	return e;
 }
 
+static void audit_on_tick(void *arg);
+
 static void
 audit_flush_fiber(struct ctx *cx, void *arg)
 {
@@ -317,6 +319,8 @@ audit_flush_fiber(struct ctx *cx, void *arg)
 	if (e != OK)
 		log_warn(cx, "audit log waits", "entries=%u error=%s", n_queued, err_info(e)->name);
 	flushing = false;
+	if (draining && (e == OK || e == ERR_DB_BUSY))	/* what came meanwhile, or found no connection */
+		audit_on_tick(NULL);
 }
 
 static void
@@ -332,6 +336,7 @@ audit_on_tick(void *arg)
 void
 audit_drain(void)
 {
+	draining = true;
 	audit_on_tick(NULL);
 }
 

@@ -24,7 +24,7 @@ struct project_counts {
 
 static struct map *projects;	/* schema -> project_counts */
 static size_t n_counters;
-static bool flushing;
+static bool flushing, draining;
 
 const char *const usage_ranges[] = {"24h", "7d", "30d", "90d", NULL};
 
@@ -305,6 +305,8 @@ usage_flush(struct ctx *cx)
 	return last;
 }
 
+static void usage_on_tick(void *arg);
+
 static void
 usage_flush_fiber(struct ctx *cx, void *arg)
 {
@@ -314,6 +316,8 @@ usage_flush_fiber(struct ctx *cx, void *arg)
 	if (e != OK)
 		log_warn(cx, "usage is not written", "counters=%zu error=%s detail=%s", n_counters, err_info(e)->name, cx->detail ? cx->detail : "");
 	flushing = false;
+	if (draining && e != ERR_DB_DOWN && e != ERR_TIMEOUT && e != ERR_CANCELLED)	/* what came meanwhile, or found no connection */
+		usage_on_tick(NULL);
 }
 
 static void
@@ -338,6 +342,7 @@ usage_init(void)
 void
 usage_drain(void)
 {
+	draining = true;
 	usage_on_tick(NULL);
 }
 

@@ -267,3 +267,43 @@ Test(upkeep, counters, .timeout = 60)
 {
 	run(counters);
 }
+
+/* ---- the end of a process ---- */
+
+/* While what was begun waits for the lock, more comes, of a project that it has not begun with. */
+static err_t
+more_meanwhile(struct db_tx *tx)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "LOCK TABLE p_1.usage, p_1.audit", DB0));
+	count(&one, "users.create", NULL, NULL);
+	note(&one, "user.create");
+	usage_drain();
+	audit_drain();
+	do
+		TRY(tx_query(tx, &r, "SELECT count(*) FROM pg_locks, pg_sleep(0.01) WHERE NOT granted", DB0));
+	while (db_i64(r, 0, 0) < 2);
+	count(&two, "users.create", NULL, NULL);
+	note(&two, "user.create");
+	usage_drain();
+	audit_drain();
+	return OK;
+}
+
+static void
+drained(struct ctx *cx)
+{
+	GOOD(TX_RUN(cx, tx, more_meanwhile(tx)));
+	while (usage_writing() || audit_writing())
+		CHECK(fib_sleep(cx, 10) == OK);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE day AND metric = 'users.$all.requests.create'") == 1);
+	CHECK(number(cx, "SELECT count(*) FROM p_2.usage WHERE day AND metric = 'users.$all.requests.create'") == 1);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 1);
+	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 1);
+}
+
+Test(upkeep, what_is_held_back_is_written_in_the_end, .timeout = 60)
+{
+	run(drained);
+}
