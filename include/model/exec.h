@@ -95,7 +95,7 @@ struct exec_run {
 	const char *trigger, *event;	/* "http", "event", "schedule"; name of the event or "" */
 	struct str event_data;		/* its payload */
 	const char *user, *jwt;		/* "" for none */
-	int depth;			/* of the chain: calls of this run to our API carry one more */
+	int depth;			/* of the chain, this run included: calls of it to our API carry it */
 	uint64_t limit_ms;		/* wall clock, cold start excluded */
 };
 

@@ -94,6 +94,27 @@ describe('an execution', () => {
 		const e = await until('it ended', async () => { const l = await f.list({ query: { queries: ['orderDesc("$createdAt")', 'limit(1)'] } }); return l.total > before && l.executions[0].status === 'completed' && l.executions[0] })
 		assert.ok(e.duration >= 1.4)
 	})
+	test('has the variables as they are now, byte for byte, also in the environment of a process that has run before', async () => {
+		const kept = { PEM: '-----BEGIN-----\r\nab+/=\r\n-----END-----\r\n', SPACES: '  \t both ends ', LITERAL: '\\n $(id) `id` "\'${x}' }
+		const g = await deploy(p, `module.exports = async (req, res) => { const of = (v) => Object.fromEntries('CHANGED GONE ADDED PEM SPACES LITERAL'.split(' ').map((k) => [k, v[k]])); res.json([of(req.variables), of(process.env)]) }`, { version: 'v2', vars: { ...kept, CHANGED: '1', GONE: '1' } })
+		const seen = async (want) => assert.deepEqual(answer(await g.run()), [want, want])
+		await seen({ ...kept, CHANGED: '1', GONE: '1' })
+		const { variables } = await p.ok('GET', `${g.path}/variables`), of = (key) => `${g.path}/variables/${variables.find((v) => v.key === key).$id}`
+		for (const [key, value] of Object.entries(kept)) assert.equal(variables.find((v) => v.key === key).value, value)
+		await p.ok('PUT', of('CHANGED'), { body: { key: 'CHANGED', value: '2' } })
+		await seen({ ...kept, CHANGED: '2', GONE: '1' })
+		await p.ok('DELETE', of('GONE'))
+		await p.ok('POST', `${g.path}/variables`, { body: { key: 'ADDED', value: '1' } })
+		await seen({ ...kept, CHANGED: '2', ADDED: '1' })
+	})
+	test('keeps a million characters of an answer and of output, and says so', async () => {
+		const g = await deploy(p, 'module.exports = async (req, res) => { console.log("é".repeat(1000001)); res.send("😀".repeat(1000001)) }', { version: 'v2' })
+		for (const e of [await g.run(), await g.ended((await g.run({ async: true })).$id)]) {
+			assert.deepEqual([e.status, e.response === '😀'.repeat(1000000)], ['completed', true])
+			assert.match(e.stdout, /^é{999000,}\n\[the rest was dropped: 1,000,000 characters of an output are kept\]\n$/)
+			assert.equal(e.stderr, 'The answer was cut to 1000000 characters.\n')
+		}
+	})
 	test('takes no longer than the function may', async () => {
 		const g = await deploy(p, echo, { timeout: 1, version: 'v2' }), e = await g.run({ data: JSON.stringify({ ms: 20000, out: 'begun' }) })
 		assert.equal(e.status, 'failed')
@@ -319,6 +340,23 @@ describe('chains', () => {
 		await p.ok('POST', '/teams', { body: team() })
 		assert.equal((await g.all(5)).length, 5)
 		assert.equal((await p.call('POST', `/~d8/v1${g.path}/executions`, { root: true, unseen: true, body: {} })).body.status, 'failed')
+		await p.ok('DELETE', g.path)
+	})
+	test('a function that changes what woke it stops, and the next change of a person is served', async () => {
+		const team = await p.ok('POST', '/teams', { body: { teamId: unique(), name: '0' } }), key = await p.addKey(['teams.write'])
+		const g = await deploy(p, `module.exports = async (req, res) => {
+	const t = JSON.parse(req.variables.APPWRITE_FUNCTION_EVENT_DATA), headers = { 'content-type': 'application/json', 'x-appwrite-project': '${p.id}', 'x-appwrite-key': '${key}' }
+	const r = await fetch(req.variables.APPWRITE_FUNCTION_API_ENDPOINT + '/teams/' + t.$id, { method: 'PUT', headers, body: JSON.stringify({ name: String(Number(t.name) + 1) }) })
+	res.send(r.status + ' ' + t.name)
+}`, { events: [`teams.${team.$id}.update`], version: 'v2' })
+		for (const [at, n] of [[100, 1], [200, 2]]) {
+			await p.ok('PUT', `/teams/${team.$id}`, { body: { name: String(at) } })
+			const all = await g.all(9 * n), told = all.filter((e) => e.status === 'failed')
+			assert.deepEqual([all.length, told.length], [9 * n, n])
+			for (const e of told) assert.match(e.stderr, /functions_depth_max/)
+			assert.equal((await p.ok('GET', `/teams/${team.$id}`)).name, String(at + 8))
+			assert.equal(all.filter((e) => e.response === `200 ${at + 7}`).length, 1)
+		}
 		await p.ok('DELETE', g.path)
 	})
 	test('a function that hears itself stops', async () => {

@@ -158,7 +158,7 @@ run_of(struct ctx *cx, const struct project *p, const struct runnable *r, const 
 {
 	struct exec_header *v = arena_array(cx->arena, struct exec_header, c->n_headers + TOLD_MAX);
 	struct exec_run run = {.f = r->exec, .execution = e->id, .method = str_c(e->method), .path = str_c(e->path), .body = c->body, .headers = v,
-	    .data = c->body, .trigger = e->trigger, .event = e->event, .event_data = c->event_data, .user = e->user_id, .depth = (int)e->depth,
+	    .data = c->body, .trigger = e->trigger, .event = e->event, .event_data = c->event_data, .user = e->user_id, .depth = (int)e->depth + 1,
 	    .limit_ms = limit_ms};
 
 	for (int i = 0; i < c->n_headers; i++)
