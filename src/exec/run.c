@@ -259,6 +259,17 @@ run_ended(struct ctx *cx, struct instance *i, struct running *me, bool late, con
 	out->errors = output_text(cx->arena, buf_view(&errors), me->errors.cut, reason);
 }
 
+/* It has answered, and neither what it said nor what there is to say of it can be read. */
+static void
+run_senseless(struct ctx *cx, const struct running *me, struct exec_ran *out)
+{
+	const char *reason = "What the function answered cannot be read.";
+
+	*out = (struct exec_ran){.why = EXEC_FAILED, .reason = reason, .status = 500, .body = STR("")};
+	out->logs = output_text(cx->arena, (struct str){arena_memdup(cx->arena, me->logs.p, me->logs.n), me->logs.n}, me->logs.cut, "");
+	out->errors = output_text(cx->arena, (struct str){arena_memdup(cx->arena, me->errors.p, me->errors.n), me->errors.n}, me->errors.cut, reason);
+}
+
 static void
 run_answered(struct ctx *cx, const struct instance *i, struct exec_ran *out)
 {
@@ -316,6 +327,8 @@ run_in(struct ctx *cx, struct instance *i, const struct exec_run *r, struct exec
 		run_starved(cx, i, out);
 	else if (e == OK)
 		run_answered(cx, i, out);
+	else if (e == ERR_EXEC)
+		run_senseless(cx, me, out);
 	else
 		run_ended(cx, i, me, e == ERR_TIMEOUT, r, out);
 	out->seconds = (double)(loop_now() - began) / 1000;

@@ -64,6 +64,28 @@ test('what a function gets wrong is told', async () => {
 		assert.deepEqual([s.status, s.text, s.logs], [500, '', 'before\n'], body)
 		assert.match(s.errors.trimEnd(), /ended/.test(told) ? /returned no answer/ : told)
 	}
+	/* where nobody waits for it */
+	for (const body of ['setTimeout(() => { throw new Error("late") }, 1); await new Promise(() => {})', 'await new Promise(() => process.nextTick(() => { throw new Error("late") }))']) {
+		const f = await run(`module.exports = async (req, res) => { console.log("before"); ${body} }`), r = await f.old()
+		assert.deepEqual([r.status, r.response, r.stdout], [500, '', 'before'], body)
+		assert.match(r.stderr, /^Error: late\n +at .*index\.js:1/)
+		const g = await run(`module.exports = async (context) => { context.log("before"); ${body} }`), s = await g.ask('GET', '/')
+		assert.deepEqual([s.status, s.text, s.logs], [500, '', 'before\n'], body)
+		assert.match(s.errors, /^Error: late\n/)
+	}
+	/* what is no answer */
+	for (const [answer, told] of [['res.send("x", 1000)', /status/i], ['const a = {}; a.a = a; res.json(a)', /circular/], ['res.json({ a: 1n })', /BigInt/]]) {
+		const f = await run(`module.exports = async (req, res) => { console.log("before"); ${answer} }`), r = await f.old()
+		assert.deepEqual([r.status, r.response, r.stdout], [500, '', 'before'], answer)
+		assert.match(r.stderr, told)
+	}
+	for (const [answer, told] of [['text("x", 200, { "x-a": "b\\r\\nset-cookie: c=d" })', /x-a/], ['text("x", 200, { "x a": "b" })', /x a/], ['text("x", 99)', /status/], ['text("x", "ok")', /status/]]) {
+		const f = await run(`module.exports = async ({ res, log }) => { log("before"); return res.${answer} }`), r = await f.ask('GET', '/')
+		assert.deepEqual([r.status, r.text, r.logs], [500, '', 'before\n'], answer)
+		assert.match(r.errors, told)
+	}
+	const half = await run('module.exports = async (req, res) => { console.log("a\\ud800b", "\\\\ud800"); res.send("\\udc00\\ud83d\\ude00") }'), h = await half.old()
+	assert.deepEqual([h.stdout, h.response], ['a\ufffdb \\ud800', '\ufffd😀'])
 	const twice = await run('module.exports = async (req, res) => { res.send("first"); res.send("second") }'), r = await twice.old()
 	assert.deepEqual([r.status, r.response], [200, 'first'])
 	assert.match(r.stderr, /the first answer counts/)

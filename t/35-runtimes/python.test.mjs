@@ -71,6 +71,13 @@ test('what a function gets wrong is told', async () => {
 	assert.deepEqual([s.status, s.logs, s.errors], [500, 'begun\n', 'Execution timed out.\n'])
 })
 
+test('half of a pair is no character', async () => {
+	const f = await run('def main(req, res):\n    print("a\\ud800b")\n    return res.send("c\\udc00")\n'), r = await f.old()
+	assert.deepEqual([r.stdout, r.response], ['a?b', 'c?'])
+	const g = await run('def main(context):\n    context.log("a\\ud800b")\n    return context.res.text("c\\udc00")\n'), s = await g.ask('GET', '/')
+	assert.deepEqual([s.logs, s.text], ['a?b\n', 'c?'])
+})
+
 test('runs that overlap have answers and output of their own', async () => {
 	const f = await run('import time\ndef main(req, res):\n    for i in range(20):\n        print(req.payload)\n        time.sleep(0.001)\n    res.send(req.payload)')
 	await runsAreApart(f)

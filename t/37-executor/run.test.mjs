@@ -117,6 +117,16 @@ test('a process that ends in a run is told, with what it wrote before; the next 
 	}
 })
 
+test('an answer that makes no sense is told, with what was written before, and ends nobody', async () => {
+	for (const generation of [OLD, NEW]) {
+		const f = x.function(`const { ServerResponse: R } = require("http"), { writeHead, end } = R.prototype; let n = 0
+			module.exports = async (...a) => { const res = a[1]; if (!n++) { console.log("before"); R.prototype.writeHead = function (s) { return writeHead.call(this, s, {}) }; R.prototype.end = function () { Object.assign(R.prototype, { writeHead, end }); return end.call(this, "nonsense") } } return res ? res.send("fine " + n) : a[0].res.text("fine " + n) }`, { generation })
+		const r = await f()
+		assert.deepEqual([r.why, r.status, r.text, r.logs, r.errors], ['failed', 500, '', 'before\n', 'What the function answered cannot be read.'])
+		assert.equal((await f()).text, 'fine 2')	/* of the same process */
+	}
+})
+
 test('one that takes too long ends as a whole, on time, and its output is kept', async () => {
 	const f = x.function(`const { spawn } = require("child_process"); module.exports = async (req, res) => {
 		if (req.payload === "fine") return res.send("fine")

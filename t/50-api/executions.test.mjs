@@ -313,8 +313,8 @@ describe('events', () => {
 describe('many', () => {
 	test('a hundred and fifty that wait end, each once, beside a function that hangs and one that floods', { timeout: 300000 }, async () => {
 		const hang = await deploy(p, 'module.exports = () => new Promise(() => setInterval(() => {}, 1000))', { timeout: 2, version: 'v2' })
-		const flood = await deploy(p, `module.exports = async (req, res) => { const line = 'x'.repeat(1000); for (let i = 0; i < 2000; i++) console.log(line); res.send('') }`, { version: 'v2' })
-		const good = await deploy(p, echo, { version: 'v2' }), asked = []
+		const flood = await deploy(p, `module.exports = async (req, res) => { const line = 'x'.repeat(1000); for (let i = 0; i < 2000; i++) console.log(line); res.send('') }`, { version: 'v2', timeout: 120 })
+		const good = await deploy(p, echo, { version: 'v2', timeout: 120 }), asked = []
 		for (let i = 0; i < 20; i++) for (const g of [hang, flood]) await g.run({ async: true })
 		for (let i = 0; i < 150; i++) asked.push((await good.run({ data: String(i), async: true })).$id)
 		const all = []

@@ -56,9 +56,14 @@ class Run {
 		const number = Number(rq.headers['x-badal-run'])
 		this.logs = new Output(number, 'l')
 		this.errors = new Output(number, 'e')
+		this.thrown.catch(() => {})
 	}
 	over = false	/* it was answered: what comes now belongs to nobody */
 	left = ''	/* what of it goes on, for people */
+	/* what is thrown where nobody waits for it, in a timer or a callback */
+	thrown = new Promise((_, no) => { this.fail = no })
+	/* the handler, or what is thrown beside it */
+	first(work) { return Promise.race([work, this.thrown]) }
 }
 const word = (v) => (typeof v === 'string' ? v : v instanceof Error ? v.stack : format(typeof v === 'object' && v !== null ? json(v) : v))
 const line = (args) => (typeof args[0] === 'string' && args[0].includes('%') ? format(...args) : args.map(word).join(' ')) + '\n'
@@ -191,7 +196,7 @@ async function runOld(asked, run) {
 	const res = { send: (text, status) => once(text === undefined ? '' : typeof text === 'string' ? text : String(text), status), json: (v, status) => once(v === undefined ? null : v, status) }
 	try {
 		if (!handler) throw broken
-		await handler(req, res)
+		await run.first(handler(req, res))
 		if (!answer) throw new Error('The function ended without an answer: it calls res.send(…) or res.json(…) before it ends.')
 	} catch (e) {
 		if (!answer) {
@@ -212,7 +217,13 @@ async function serveOld(rq, rs) {
 	run.over = true
 	const leaving = leave(run)
 	if (leaving) await leaving
-	reply(rs, status, { response, stdout: trimmed(run.logs), stderr: trimmed(run.errors) }, run.left && { 'x-badal-left': '1' })
+	const told = (response, status) => reply(rs, status, { response, stdout: trimmed(run.logs), stderr: trimmed(run.errors) }, run.left && { 'x-badal-left': '1' })
+	try {
+		told(response, status)
+	} catch (e) {	/* no JSON, or no status */
+		run.errors.add(reason(e) + '\n')
+		told('', 500)
+	}
 }
 
 /* ---- (context) ---- */
@@ -252,7 +263,7 @@ async function runNew(rq, bytes, run) {
 	const context = { req: request(rq, bytes), res, log: (...args) => run.over || run.logs.add(line(args)), error: (...args) => run.over || run.errors.add(line(args)) }
 	try {
 		if (!handler) { run.errors.add(broken + '\n'); return answer('', 503) }
-		const given = await handler(context)
+		const given = await run.first(handler(context))
 		if (given && typeof given === 'object' && 'statusCode' in given) return given
 		run.errors.add('The function returned no answer: return context.res.text(…), json(…), binary(…), empty() or redirect(…).\n')
 	} catch (e) {
@@ -282,10 +293,20 @@ async function serveNew(rq, rs) {
 	const bytes = await collect(rq), run = new Run(rq)
 	enter()
 	const work = runs.run(run, () => runNew(rq, bytes, run))
-	const given = await (seconds > 0 ? timed(seconds * 1000, run, work) : work), body = bytesOf(given.body), headers = headersOf(given.headers)
+	const given = await (seconds > 0 ? timed(seconds * 1000, run, work) : work)
 	run.over = true
 	const leaving = leave(run)
 	if (leaving) await leaving
+	try {
+		finish(rs, h, run, given)
+	} catch (e) {	/* no status, no header */
+		run.errors.add(reason(e) + '\n')
+		finish(rs, h, run, answer('', 500))
+	}
+}
+function finish(rs, h, run, given) {
+	if (!Number.isInteger(given.statusCode) || given.statusCode < 200 || given.statusCode > 599) throw new RangeError(`The status of an answer is a number from 200 to 599, not ${given.statusCode}.`)
+	const body = bytesOf(given.body), headers = headersOf(given.headers)
 	if (h['x-badal-logs'] !== 'inline') return rs.writeHead(given.statusCode, { ...headers, 'content-length': body.length }).end(body)
 	const logging = h['x-open-runtimes-logging'] !== 'disabled', logs = Buffer.from(logging ? run.logs.toString() : ''), errors = Buffer.from(logging ? run.errors.toString() : '')
 	const lengths = Buffer.from([body, logs, errors].map((b) => b.length.toString(16).padStart(16, '0')).join(''))
@@ -306,7 +327,9 @@ async function collect(rq) {
 	return Buffer.concat(parts)
 }
 function reply(rs, status, object, headers) {
-	const body = JSON.stringify(object)
+	let body = JSON.stringify(object)
+	/* half of a pair is no character, and nobody else reads it */
+	if (body.includes('\\ud')) body = body.replace(/\\(\\|ud[89a-f][0-9a-f]{2})/g, (m, what) => (what === '\\' ? m : '\ufffd'))
 	rs.writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
 }
 async function serve(rq, rs) {
@@ -323,5 +346,10 @@ const server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0, heade
 server.on('connection', (c) => { connections.add(c); c.on('close', () => connections.delete(c)) })
 /* What is thrown outside of every run: it belongs to the run in whose time it was begun, if that is known. */
 for (const what of ['uncaughtException', 'unhandledRejection'])
-	process.on(what, (e) => { const run = runs.getStore(); if (run && !run.over) run.errors.add(reason(e) + '\n'); else process.stderr.write(reason(e) + '\n') })
+	process.on(what, (e) => {
+		const run = runs.getStore()
+		if (!run || run.over) process.stderr.write(reason(e) + '\n')
+		else if (what === 'uncaughtException') run.fail(e)	/* nobody may come to answer it now */
+		else run.errors.add(reason(e) + '\n')
+	})
 server.listen(process.env.BADAL_SOCKET ?? 3000)

@@ -366,10 +366,10 @@ def serve_new(request):
     given = timed(seconds, run, lambda: run_new(request, data, run)) if seconds > 0 else contextvars.copy_context().run(run_new, request, data, run)
     run.end()
     body, headers = given["body"], headers_of(given["headers"])
-    body = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else (body if isinstance(body, str) else "" if body is None else dumps(body)).encode()
+    body = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else (body if isinstance(body, str) else "" if body is None else dumps(body)).encode(errors="replace")
     if told.get("x-badal-logs") != "inline":
         return request.answer(given["statusCode"], headers, body)
-    logs, errors = (str(o).encode() if told.get("x-open-runtimes-logging") != "disabled" else b"" for o in (run.logs, run.errors))
+    logs, errors = (str(o).encode(errors="replace") if told.get("x-open-runtimes-logging") != "disabled" else b"" for o in (run.logs, run.errors))
     lengths = "".join(f"{len(b):016x}" for b in (body, logs, errors)).encode()
     return request.answer(200, {**headers, "x-badal-status": given["statusCode"], **({"x-badal-left": 1} if run.left else {})}, body + logs + errors + lengths)
 
@@ -407,7 +407,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def reply(self, status, value, headers={}):
-        self.answer(status, {"content-type": "application/json", **headers}, json.dumps(value, ensure_ascii=False).encode())
+        self.answer(status, {"content-type": "application/json", **headers}, json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
     def serve(self):
         if self.path == "/__opr/health":
