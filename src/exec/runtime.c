@@ -316,6 +316,8 @@ runtime_speaks(struct ctx *cx, const struct entry *e, const struct image *image)
 		why = "its functions would be one user outside, for files cannot be shown as another user's here (executor_accept)";
 	if (why != NULL)
 		log_error(cx, "the image of a runtime cannot be served by its own server", "runtime=%s image=%s reason=\"%s\" advice=\"badal doctor says more\"", e->key, image->address, why);
+	else if (shared)
+		log_warn(cx, "the functions of an image are one user outside", "runtime=%s image=%s advice=\"badal doctor says more\"", e->key, image->address);
 	return why == NULL;
 }
 

@@ -14,6 +14,7 @@ after(() => fs.rmSync(place, { recursive: true }))
 /* Runs doctor in namespaces of its own, as `user`, after the commands of `before`: the lines about sandboxes. */
 const doctor = (before, { user = 0, own = [], env = {} } = {}) => new Promise((ok) => execFile('unshare', ['-m', '-n', ...own, 'sh', '-c', `ip link set lo up; ${before}; exec ${user ? `setpriv --reuid=${user} --regid=${user} --clear-groups` : 'env'} "$0" doctor --data-dir=/nonexistent/badal`, badal],
 	{ encoding: 'utf8', env: { ...process.env, TMPDIR: place, BADAL_ROLES: 'web,executor', ...env }, timeout: 120000 }, (e, out, err) => ok({ code: e?.code ?? 0, lines: `${out}${err}`.split(/\n(?! )/).filter((l) => /sandbox|images|badal-doctor/.test(l)) })))
+const stacked = fs.statfsSync(place).type === 0x794c7630	/* overlayfs, as in containers: it has no mounts with mapped ids, and lies on another once at most */
 const held = (lines) => lines.every((l) => l.startsWith('ok '))
 const none = (lines, words, advice) => {
 	assert.match(lines[0], words)
@@ -25,8 +26,8 @@ const none = (lines, words, advice) => {
 
 test('a machine that can is told so, and nothing is left of the trial', { skip }, async () => {
 	const { lines } = await doctor('true')
-	assert.ok(held(lines), lines.join('\n'))
-	for (const words of [/namespaces, mounts, no capabilities, filter of system calls/, /memory is bounded/, /processes are bounded/, /processors can be bounded/, /another user outside/, /roots of images can be written to, each in a layer of its own/, /network by veth; the API is at http:\/\/127\.0\.0\.54\/v1/]) assert.ok(lines.some((l) => words.test(l)), `${words} ${lines.join('\n')}`)
+	assert.ok(held(lines.filter((l) => !stacked || !/one user outside/.test(l))), lines.join('\n'))
+	for (const words of [/namespaces, mounts, no capabilities, filter of system calls/, /memory is bounded/, /processes are bounded/, /processors can be bounded/, /another user outside/, stacked ? /one user outside/ : /roots of images can be written to, each in a layer of its own/, /network by veth; the API is at http:\/\/127\.0\.0\.54\/v1/]) assert.ok(lines.some((l) => words.test(l)), `${words} ${lines.join('\n')}`)
 	assert.deepEqual(fs.readdirSync(place), [])
 })
 
@@ -46,7 +47,7 @@ test('where control groups cannot be written, limits are what functions would la
 	const { code, lines } = await doctor(`umount -R /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup; ${over}`)
 	assert.equal(code, 1)
 	for (const [words, mark] of [[/memory is not bounded: one function can take all memory.*functions are off\n +-> .*(Delegate=yes|control groups)/, 'WRONG'], [/processes are not bounded/, 'WRONG'], [/processors cannot be bounded.*accepted by executor_accept/, 'warn'],
-		[/one user outside: files cannot be shown as another user's here\n +-> Linux 5\.19/, 'warn']]) {
+		[stacked ? /no root can be written to/ : /one user outside: files cannot be shown as another user's here\n +-> Linux 5\.19/, 'warn']]) {
 		const line = lines.find((l) => words.test(l))
 		assert.ok(line?.startsWith(mark), lines.join('\n'))
 	}
