@@ -271,6 +271,18 @@ describe('a provider that fails', () => {
 		assert.equal((await p.call('GET', `/storage/buckets/${bucket.$id}/files/${id}`)).status, 404)
 	})
 
+	test('a download may take longer than a request, as long as bytes come', async () => {
+		const bytes = randomBytes(MiB), hasty = await start({ conf: { ...store.conf, storage_s3_timeout: '20s', request_timeout: '5s' } })
+		try {
+			const q = await hasty.project({ scopes: ['files.write', 'files.read', 'buckets.write'] })
+			const b = await q.ok('POST', '/storage/buckets', { body: { bucketId: unique('b'), name: 'Bucket', encryption: true, antivirus: false, permissions: ['read("any")'] } })
+			assert.equal((await upload(q.call, b.$id, 'f', part('a.bin', bytes))).status, 201)
+			store.spoil('drip', { method: 'GET', times: 100 })
+			const r = await q.call('GET', `/storage/buckets/${b.$id}/files/f/download`)
+			assert.ok(r.raw.equals(bytes), `${r.status}, ${r.raw.length} bytes`)
+		} finally { await hasty.stop() }
+	})
+
 	test('a download that is cut again and again breaks, and does not end', async () => {
 		const id = unique('c'), bytes = randomBytes(4 * MiB)
 		assert.equal((await send(bytes, { id })).status, 201)

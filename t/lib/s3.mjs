@@ -49,6 +49,18 @@ const faults = {
 		})
 	}),
 	slow: (req, res, forward) => setTimeout(() => forward((from) => { res.writeHead(from.statusCode, from.headers); from.pipe(res) }), 300),
+	/* the body in twelve pieces, half a second apart */
+	drip: (req, res, forward) => forward(async (from) => {
+		res.writeHead(from.statusCode, from.headers)
+		const all = []
+		for await (const d of from) all.push(d)
+		const body = Buffer.concat(all), n = Math.ceil(body.length / 12)
+		for (let at = 0; at < body.length; at += n) {
+			res.write(body.subarray(at, at + n))
+			await new Promise((ok) => setTimeout(ok, 500))
+		}
+		res.end()
+	}),
 	/* a whole answer although a part was asked for */
 	whole: (req, res, forward) => { forward.without = 'range'; forward((from) => { res.writeHead(from.statusCode, from.headers); from.pipe(res) }) },
 	/* of a multipart upload that is put together: an error after the head */

@@ -1,4 +1,6 @@
 /* Downloads and views: the bytes of a file, whole or a range of them, as fast as their reader takes them. */
+#include "core/conf.h"
+#include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "files_priv.h"
@@ -74,11 +76,13 @@ content_whole(struct req *rq, const struct slice *s, struct blob_reader *r)
 	return reply_raw(rq, s->status, s->type, buf_view(&b));
 }
 
+/* A device that gives its bytes slowly is no fault of the handler's: it has bounds of its own, for each piece. */
 static err_t
 content_pieces(struct req *rq, const struct slice *s, struct blob_reader *r)
 {
 	struct str piece;
 
+	rq->cx.deadline = loop_now() + (uint64_t)conf.transfer_timeout;
 	TRY(reply_begin(rq, s->status, s->type, s->n));
 	for (;;) {
 		TRY(blob_read(r, &piece));
