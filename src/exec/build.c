@@ -208,7 +208,7 @@ build_command(struct build *b)
 		return OK;
 	}
 	if (net_on())
-		TRY(net_open(b->cx, &spec.net));
+		TRY(ready_take(b->cx, &spec.net));
 	e = build_box(b, &spec, code);
 	net_free(&spec.net);
 	TRY(e);

@@ -38,9 +38,9 @@ code_init(const char *dir)
 /* gzip's and tar's exit statuses are told on the standard output, with the kilobytes that came of it. What tar lists bounds the number of files. */
 static const char script[] =
 	"{ { gzip -dc </in/archive; echo $? >/tmp/gzip; } | head -c \"$1\"; } | "
-	"{ tar -xv --no-same-owner --no-same-permissions -C /code; echo $? >/tmp/tar; } | head -n \"$2\" >/dev/null; "
+	"{ tar -xv --numeric-owner --no-same-owner --no-same-permissions -C /code; echo $? >/tmp/tar; } | head -n \"$2\" >/dev/null; "
 	"chmod -R u+rwX,go+rX /code; "
-	"echo $(cat /tmp/gzip) $(cat /tmp/tar) $(du -sk /code | cut -f 1)";
+	"read gzip </tmp/gzip; read tar </tmp/tar; echo $gzip $tar; exec du -sk /code";
 
 struct said {
 	char out[64], err[SAID_MAX];

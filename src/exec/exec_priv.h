@@ -242,6 +242,13 @@ void build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_be
 
 err_t role_announce(struct ctx *cx) MUST_CHECK;	/* awaits */
 
+/* ---- ready.c ---- */
+
+void ready_tick(void);		/* once a second */
+/* net_open, of one that is ready if there is any. Awaits. */
+err_t ready_take(struct ctx *cx, struct net **out) MUST_CHECK;
+void ready_end(void);
+
 /* ---- serve.c ---- */
 
 extern const struct http_handler executor_http;

@@ -1,7 +1,7 @@
 /* Functions: a code in a revision, and which of its processes gets a run.
  *
- * A run gets a process that serves nothing; else another process is begun, as long as there may be more, and the run takes whichever is free first; else it
- * shares one, where its runtime can; else it waits, in a queue with an end. With another revision the processes of the former one take nothing more. */
+ * A run gets a process that serves nothing; else, when none has become free for a moment, another process is begun, as long as there may be more, and the run
+ * takes whichever is free first; else it shares one, where its runtime can; else it waits, in a queue with an end. With another revision the processes of the former one take nothing more. */
 #include <assert.h>
 #include <dirent.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "core/metric.h"
 #include "exec_priv.h"
 
-enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_BACK_MS = 1000, KEPT_BACK_MAX = 8, KEPT_LASTS_MS = 30 * 1000 };
+enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_BACK_MS = 1000, KEPT_BACK_MAX = 8, KEPT_LASTS_MS = 30 * 1000, PATIENCE_MS = 20 };
 
 static struct map *functions;
 static unsigned n_runs, n_waiting, n_kept;
@@ -218,9 +218,20 @@ function_room(void)
 }
 
 static bool
-function_may_grow(const struct function *f)
+function_wants_more(const struct function *f)
 {
-	return f->n_instances < (uint64_t)conf.functions_instances_max && f->n_starting < STARTS_AT_ONCE && f->n_starting < f->n_waiting && function_room();
+	return f->n_instances < (uint64_t)conf.functions_instances_max && f->n_starting < STARTS_AT_ONCE && f->n_starting < f->n_waiting;
+}
+
+/* How long a run that has waited since then still waits for a process that is there before another is begun: a start costs as much as hundreds of short runs. */
+static uint64_t
+function_patience(const struct function *f, uint64_t since)
+{
+	uint64_t waited = loop_now() - since;
+
+	if (function_best(f) == NULL || instances_alive >= (uint64_t)conf.executor_instances_max || !function_wants_more(f))
+		return 0;
+	return waited < PATIENCE_MS ? PATIENCE_MS - waited : 0;
 }
 
 static void
@@ -235,7 +246,7 @@ function_put(struct instance *i, struct instance **out)
 
 /* One look. True: it is decided. *mine: the process that was begun for this run. */
 static bool
-function_look(struct function *f, struct instance **mine, struct instance **out, struct instance **failed_out)
+function_look(struct function *f, uint64_t since, struct instance **mine, struct instance **out, struct instance **failed_out)
 {
 	struct instance *best = function_best(f);
 
@@ -252,7 +263,9 @@ function_look(struct function *f, struct instance **mine, struct instance **out,
 		instance_unref(*mine);
 		*mine = NULL;
 	}
-	if (*mine == NULL && function_may_grow(f)) {
+	if (*mine == NULL && function_patience(f, since) > 0)
+		return false;
+	if (*mine == NULL && function_wants_more(f) && function_room()) {
 		*mine = instance_start(f);
 		(*mine)->refs++;
 		return false;
@@ -266,6 +279,7 @@ function_look(struct function *f, struct instance **mine, struct instance **out,
 err_t
 function_take(struct ctx *cx, struct function *f, struct instance **out, struct instance **failed_out, bool *cold_out)
 {
+	uint64_t since = loop_now(), patience;
 	struct instance *mine = NULL;
 	err_t e = OK;
 
@@ -277,9 +291,12 @@ function_take(struct ctx *cx, struct function *f, struct instance **out, struct 
 	}
 	f->n_waiting++;
 	metric_set(M_exec_waiting, ++n_waiting);
-	while (e == OK && !function_look(f, &mine, out, failed_out)) {
+	while (e == OK && !function_look(f, since, &mine, out, failed_out)) {
 		*cold_out = *cold_out || mine != NULL;
-		e = waiters_wait(cx, &f->changed, 0);
+		patience = mine == NULL ? function_patience(f, since) : 0;
+		e = waiters_wait(cx, &f->changed, patience);
+		if (e == ERR_TIMEOUT && patience > 0 && (cx->deadline == 0 || loop_now() < cx->deadline))
+			e = OK;
 	}
 	f->n_waiting--;
 	metric_set(M_exec_waiting, --n_waiting);

@@ -21,7 +21,7 @@
 #include "exec_priv.h"
 #include "io/fetch.h"
 
-enum { INSTANCE_MAGIC = 0x696e7374, SPEAK_PORT = 3000, SOCKET_LOOK_MS = 2, ANSWER_MAX = 1024 * 1024, STRAY_MAX = 64 * 1024, SETTLE_MS = 2000 };
+enum { INSTANCE_MAGIC = 0x696e7374, SPEAK_PORT = 3000, SOCKET_LOOK_MS = 1, ANSWER_MAX = 1024 * 1024, STRAY_MAX = 64 * 1024, SETTLE_MS = 2000 };
 #define MIB (INT64_C(1024) * 1024)
 
 unsigned instances_alive;
@@ -319,24 +319,44 @@ instance_gone(struct instance *i)
 	instance_unref(i);
 }
 
+/* A command of plain words needs no shell, whose start is a millisecond of each cold one. */
+static const char *const *
+instance_command(struct arena *a, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+: ";
+	const char **argv = arena_array(a, const char *, strlen(text) + 4);
+	struct str rest = str_c(text);
+	int n = 0;
+
+	while (text[strspn(text, plain)] == '\0' && rest.p != NULL) {
+		struct str word = str_cut(&rest, ' ');
+
+		if (word.n > 0)
+			argv[n++] = str_dup(a, word);
+	}
+	if (n == 0) {
+		argv[n++] = "sh";
+		argv[n++] = "-c";
+		argv[n++] = arena_printf(a, "exec %s", text);
+	}
+	argv[n] = NULL;
+	return argv;
+}
+
 /* Our server in there: it is told over its socket what it is. */
 static void
 instance_ours(struct ctx *cx, struct instance *i, struct sandbox_mount mounts[3], struct sandbox_spec *s)
 {
 	const struct runtime *r = i->fn->runtime;
-	const char **argv = arena_array(cx->arena, const char *, 4), **env = arena_array(cx->arena, const char *, 64);
+	const char **env = arena_array(cx->arena, const char *, 64);
 	int n = 0;
 
-	argv[0] = "sh";
-	argv[1] = "-c";
-	argv[2] = arena_printf(cx->arena, "exec %s", r->start);
-	argv[3] = NULL;
 	for (const char *const *e = r->env; *e != NULL; e++)
 		env[n++] = *e;
 	env[n++] = "BADAL_SOCKET=/run/badal/s";
 	env[n++] = arena_printf(cx->arena, "BADAL_MEMORY=%lld", (long long)s->memory);
 	env[n] = NULL;
-	s->argv = argv;
+	s->argv = instance_command(cx->arena, r->start);
 	s->env = env;
 	s->dir = "/code";
 	mounts[0] = (struct sandbox_mount){i->dir, "/run/badal", true};
@@ -369,7 +389,7 @@ instance_spec(struct ctx *cx, struct instance *i, struct sandbox_mount mounts[3]
 	if (i->killed)
 		return fail(cx, ERR_EXEC, "it was ended before it began");
 	if (net_on())
-		TRY(net_open(cx, &s->net));
+		TRY(ready_take(cx, &s->net));
 	if (i->fn->runtime->contract != CONTRACT_OURS)
 		return s->net != NULL ? instance_image(cx, i, mounts, s) : fail(cx, ERR_EXEC, "there are no networks, and the image listens in one");
 	instance_ours(cx, i, mounts, s);

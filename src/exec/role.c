@@ -146,6 +146,7 @@ role_on_tick(void *arg)
 {
 	(void)arg;
 	functions_tick();
+	ready_tick();
 	fib_spawn_new("announce", TICK_MS * 2, role_tick, NULL);
 }
 
@@ -172,6 +173,7 @@ role_begin(struct ctx *cx, void *arg)
 	while (role_announce(cx) != OK)
 		if (fib_sleep(cx, 50) != OK)
 			return;
+	ready_tick();
 	loop_every(TICK_MS, role_on_tick, NULL);
 }
 
@@ -242,6 +244,7 @@ role_drain_more(void *arg)
 	if (!ended) {
 		ended = true;
 		functions_end();
+		ready_end();
 	}
 	if ((instances_alive == 0 && serve_busy() == 0 && http_unsent_answers() == 0) || loop_now() > me.drain_end + LAST_MS)	/* who was ended is still told so */
 		loop_stop();
@@ -261,6 +264,7 @@ void
 executor_fini(void)
 {
 	http_fini();
+	ready_end();
 	net_fini();
 	unlink(me.local);
 }
