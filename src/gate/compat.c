@@ -328,6 +328,15 @@ old_function_member(struct ctx *cx, const char *key, const json_t *v)
 	return into;
 }
 
+/* Executions are read alone. */
+static void
+compat_member_15(struct req *rq, bool document, const char *model, const char *key, json_t *v, json_t *into)
+{
+	member_15(&rq->cx, document, key, v, into);
+	if (!document && model != NULL && strcmp(model, "execution") == 0 && strcmp(key, "$permissions") == 0)
+		json_object_del(into, "$write");
+}
+
 static void
 compat_put_member(struct req *rq, const char *model, const json_t *j, const char *key, json_t *v, json_t *into)
 {
@@ -340,7 +349,7 @@ compat_put_member(struct req *rq, const char *model, const json_t *j, const char
 	else if (rq->format == FORMAT_15 && model != NULL && strncmp(model, "usage", 5) == 0 && json_is_array(v))
 		json_object_set_new(into, key, old_metrics(&rq->cx, v));
 	else if (rq->format == FORMAT_15)
-		member_15(&rq->cx, document, key, v, into);
+		compat_member_15(rq, document, model, key, v, into);
 	else if (rq->format == FORMAT_11 && model != NULL && strcmp(model, "user") == 0 && strcmp(key, "status") == 0)
 		json_object_set_new(into, key, old_status(j));
 	else

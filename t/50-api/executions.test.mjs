@@ -1,7 +1,8 @@
 /* Executions over the API: both forms, who may, what they are shown, in the background, put off, by events and schedules. The functions are real ones. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
+import { psqlArgs } from '../20-serve/lib.mjs'
 import { deploy } from '../lib/functions.mjs'
 import { binary, run, server, unique, until } from '../lib/server.mjs'
 import { fails, isTime, keysOf } from './lib.mjs'
@@ -51,6 +52,13 @@ describe('an execution', () => {
 		assert.deepEqual([a.payload, a.user, a.trigger], ['there', alice.id, 'http'])
 		assert.equal((await s.call('GET', '/account', { project: p.id, jwt: a.jwt })).body.$id, alice.id)
 		assert.deepEqual((await f.get(r.body.$id)).response, r.body.response)
+	})
+	test('as 0.15 and before have it: who may read it is a list of roles, and nobody writes', async () => {
+		const r = await alice.call('POST', `${f.path}/executions`, { body: { data: 'x' }, headers: { 'x-appwrite-response-format': '0.15.0' } })
+		assert.equal(r.status, 201, r.text)
+		assert.deepEqual([r.body.$read, r.body.$write, r.body.$permissions, 'time' in r.body, 'stdout' in r.body], [[`user:${alice.id}`], undefined, undefined, true, false])
+		const listed = (await p.ok('GET', `${f.path}/executions`, { headers: { 'x-appwrite-response-format': '0.15.0' } })).executions
+		assert.ok(listed.length > 0 && listed.every((e) => Array.isArray(e.$read) && !('$permissions' in e) && !('$write' in e)), JSON.stringify(listed[0]))
 	})
 	test('by a key has no reader, no user and no JWT; output is for keys', async () => {
 		const e = await f.run({ data: JSON.stringify({ out: 'one', err: 'two' }) }), a = answer(e)
@@ -326,6 +334,41 @@ describe('many', () => {
 		assert.ok(loud.every((e) => e.status === 'completed' && e.stdout.length <= 1000100), `${loud.map((e) => e.stdout.length)}`)
 		for (const x of [hang, flood, good]) await p.ok('DELETE', x.path)
 	})
+})
+
+test('a runtime that is here no more: neither in the foreground nor in the background', async () => {
+	const g = await deploy(p, echo, { version: 'v2' }), sql = (text) => execFileSync('psql', [...psqlArgs(s), '-c', text]).toString().trim()
+	const schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+	sql(`UPDATE ${schema}.functions SET runtime = 'cobol-85.0' WHERE id = '${g.id}'`)
+	await p.ok('PUT', g.path, { body: { name: 'read anew', execute: [] } })
+	for (const async of [true, false]) {
+		const r = await p.call('POST', `${g.path}/executions`, { body: { async } })
+		fails(r, 404, 'function_runtime_unsupported')
+		assert.match(r.body.message, /cobol-85\.0/)
+	}
+	assert.equal((await g.list()).total, 0)
+	await p.ok('DELETE', g.path)
+})
+
+test('what waits for all functions of a project together has a bound, and what does not fit is counted and told', { timeout: 60000 }, async () => {
+	const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', functions_project_size: '2k', functions_concurrency: 1, drain_timeout: '1s' } })
+	try {
+		const q = await own.project({ name: 'Crowded' }), other = await own.project({ name: 'Quiet' }), slow = 'module.exports = async (req, res) => { await new Promise((ok) => setTimeout(ok, 15000)); res.send("") }'
+		const [g, h] = await Promise.all([deploy(q, slow, { version: 'v2' }), deploy(q, slow, { version: 'v2' })]), k = await deploy(other, echo, { version: 'v2' })
+		const asked = []
+		for (let i = 0; i < 16; i++) for (const x of [g, h]) asked.push(await x.run({ async: true }))
+		/* both lines are filled, and neither is by itself */
+		const refused = await until('some are refused', async () => {
+			const all = [...(await g.list({ query: { queries: ['limit(100)'] } })).executions, ...(await h.list({ query: { queries: ['limit(100)'] } })).executions]
+			return all.length === asked.length && all.filter((e) => e.status === 'failed').length > 0 && all.filter((e) => e.status === 'failed')
+		})
+		for (const e of refused) assert.match(e.stderr, /functions_project_size/)
+		assert.ok(refused.length < asked.length - 4, `${refused.length} of ${asked.length}`)
+		const e = await k.run({ async: true })
+		assert.equal((await k.ended(e.$id)).status, 'completed', 'another project has a bound of its own')
+	} finally {
+		await own.stop()
+	}
 })
 
 describe('chains', () => {

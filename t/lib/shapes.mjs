@@ -120,7 +120,8 @@ function older(format, model, schema) {
 		if (k === '$createdAt' || k === '$updatedAt' || (model !== 'document' && format.unixSeconds.includes(k) && p[k].type === 'string')) p[k] = seconds
 		if (model.startsWith('usage') && p[k].type === 'array') p[k] = { type: 'array', items: { older: 'metric' } }
 	}
-	if (p.$permissions) { drop('$permissions'); p.$read = p.$write = texts; s.required.push('$read', '$write') }
+	if (p.$permissions)
+		for (const k of (drop('$permissions'), model === 'execution' ? ['$read'] : ['$read', '$write'])) { p[k] = texts; s.required.push(k) }
 	if (p.documentSecurity && model !== 'document') rename('documentSecurity', 'permission', { type: 'string', enum: ['document', 'collection'] })
 	if (model === 'function') { p.status = { type: 'string', enum: ['enabled', 'disabled'] }; p.vars = { type: 'object', additionalProperties: { type: 'string' } } }
 	if (p.fileSecurity) rename('fileSecurity', 'permission', { type: 'string', enum: ['file', 'bucket'] })
