@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { form, part, upload } from '../lib/form.mjs'
+import { deploy } from '../lib/functions.mjs'
 import { server, unique, until } from '../lib/server.mjs'
 import { archive } from '../lib/tar.mjs'
 import { fails } from './lib.mjs'
@@ -20,7 +21,7 @@ async function fill(one, most = 100) {
 const again = (what, one) => until(what, async () => (await one()).status < 300)
 
 before(async () => {
-	s = await server({ own: true, conf: { roles: 'web,relay,jobs,executor', web_processes: 1, documents_max: 5, storage_files_max: 4, storage_project_size: 100000, functions_max: 3, functions_deployments_max: 4, functions_deployments_size: 100000 } })
+	s = await server({ own: true, conf: { roles: 'web,relay,jobs,executor', web_processes: 1, documents_max: 5, storage_files_max: 4, storage_project_size: 100000, functions_project_size: '150k', functions_max: 3, functions_deployments_max: 4, functions_deployments_size: 100000 } })
 	;[p, other] = await Promise.all([s.project(), s.project()])
 })
 after(() => s?.stop())
@@ -55,6 +56,14 @@ describe('a project holds no more than it may', { concurrency: true }, () => {
 		await again('there is room', () => make(90000))
 		await other.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B', antivirus: false } })
 		assert.equal((await upload(other.call, 'b', unique(), part('a.bin', Buffer.alloc(10)))).status, 201)	/* others have their own */
+	})
+
+	test('calls that are put off, whoever asks for them', async () => {
+		const g = await deploy(other, 'module.exports = (req, res) => res.send("")', { execute: ['any'] }), scheduledAt = new Date(Date.now() + 3600000).toISOString()
+		const ask = (n) => other.guest('POST', `${g.path}/executions`, { headers: { 'x-appwrite-response-format': '1.5.0' }, body: { async: true, scheduledAt, body: 'x'.repeat(n) } })
+		assert.equal((await ask(100000)).status, 202)
+		fails(await ask(100000), 503, 'general_busy')
+		assert.equal((await ask(100)).status, 202)
 	})
 
 	test('functions, deployments and their bytes', async () => {

@@ -10,6 +10,7 @@
 #include "core/loop.h"
 #include "core/vtime.h"
 #include "execution.h"
+#include "model/bound.h"
 #include "model/permission.h"
 
 enum { HEADERS_MAX_GIVEN = 100, HEADER_NAME_MAX = 256, HEADER_VALUE_MAX = 8192, LATER = 1004000, SOON_MS = 60 * 1000, COLD_MS = 60 * 1000 };
@@ -353,17 +354,33 @@ queue_within(struct db_tx *tx, const struct project *p, struct execution *e, con
 	return OK;
 }
 
+/* Calls whose time has not come, or that nobody has begun: a guest may have a thousand of ten megabytes put off for years. */
+static const char *
+calls_sum(struct arena *a, const char *schema)
+{
+	return arena_printf(a,
+	    "SELECT count(*), coalesce(sum(n), 0)::bigint FROM (SELECT octet_length(pending) AS n FROM %s.executions WHERE status = 'scheduled' "
+	    "UNION ALL SELECT octet_length(pending) FROM %s.executions WHERE status IN ('waiting', 'processing')) x", schema, schema);
+}
+static const struct bound calls_bound = {"calls", calls_sum};
+
 static err_t
 answer_later(struct creating *c)
 {
 	struct req *rq = c->rq;
 	struct event ev;
+	err_t e;
 
 	c->e.scheduled = c->in->scheduled;
 	c->e.status = execution_states[c->e.scheduled != TIME_NONE ? EXECUTION_SCHEDULED : EXECUTION_WAITING];
 	c->e.pending = call_json(&rq->cx, &c->call);
+	e = bound_room(&rq->cx, rq->project, &calls_bound, 0, 0, conf.functions_project_size, (int64_t)c->e.pending.n);
+	if (e == ERR_PROJECT_FULL)
+		return fail(&rq->cx, ERR_EXEC, "functions_project_size: calls that wait");
+	TRY(e);
 	ev = create_event(c);
 	TRY(TX_RUN(&rq->cx, tx, queue_within(tx, rq->project, &c->e, &ev)));
+	bound_added(rq->project, &calls_bound, 0, (int64_t)c->e.pending.n);
 	show(rq, &c->e, c->r.f->id);
 	return reply(rq, 202, record_of(rq)->shape, &c->e);
 }
