@@ -18,6 +18,7 @@
 #include "core/conf.h"
 #include "core/fiber.h"
 #include "core/log.h"
+#include "core/metric.h"
 #include "io/child.h"
 #include "io/watch.h"
 #include "io/worker.h"
@@ -500,6 +501,8 @@ net_ended(struct ctx *cx)
 		log_warn(cx, "badal-net does not end", "ms=%d", END_MS);
 }
 
+static unsigned n_open;
+
 err_t
 net_open(struct ctx *cx, struct net **out)
 {
@@ -514,7 +517,12 @@ net_open(struct ctx *cx, struct net **out)
 			break;
 		TRY(fib_sleep(cx, ROOM_MS));
 	}
-	TRY(e);
+	if (e != OK) {
+		metric_add(q.a.error == ENOSPC ? M_net_full : M_net_failed, 1);
+		return e;
+	}
+	metric_add(M_net_made, 1);
+	metric_set(M_net_open, ++n_open);
 	if ((n = calloc(1, sizeof *n)) == NULL)
 		abort();
 	*n = (struct net){.magic = NET_MAGIC, .number = q.q.number, .net_fd = q.fds[0], .user_fd = q.fds[1], .next = net.nets};
@@ -534,6 +542,7 @@ net_free(struct net **np)
 	if (n == NULL)
 		return;
 	assert(n->magic == NET_MAGIC);
+	metric_set(M_net_open, --n_open);
 	while (*at != NULL && *at != n)
 		at = &(*at)->next;
 	if (*at != NULL)

@@ -18,7 +18,10 @@ test('builds, runs and what is retired go to an executor elsewhere', { timeout: 
 		const f = await deploy(p, 'module.exports = async (req, res) => res.send(req.payload)', { version: 'v2' })
 		for (let i = 0; i < 3; i++) assert.equal((await f.run({ data: `run ${i}` })).response, `run ${i}`)
 		await p.ok('DELETE', f.path, { status: 204 })
-		assert.match((await s.call('GET', '/metrics', { root: true })).text, /^badal_executor_unproved_total 0$/m)
+		const metrics = (await s.call('GET', '/metrics', { root: true })).text
+		assert.match(metrics, /^badal_executor_unproved_total 0$/m)
+		if (!/functions reach no network/.test(s.log())) assert.match(metrics, /^badal_networks_made_total [1-9]/m)
+		assert.match(metrics, /^badal_networks_failed_total 0$/m)
 	} finally {
 		await s.stop()
 		rmSync(dir, { recursive: true, force: true })
