@@ -160,9 +160,15 @@ test('what is no such work', async () => {
 })
 
 test('of runs that overlap the last one tells what is left of all', async () => {
-	const f = await run('const gate = {}; module.exports = async ({ req, res }) => { if (req.path === "/a") setInterval(() => {}, 10); else await new Promise((ok) => { gate.open = ok; setTimeout(ok, 300) }); return res.text("yes") }')
+	const f = await run(`let open, begun; const first = new Promise((ok) => { open = ok }), second = new Promise((ok) => { begun = ok })
+		module.exports = async ({ req, res }) => {
+			if (req.path === "/a") { await second; setInterval(() => {}, 10) }
+			else if (req.path === "/b") { begun(); await first }
+			else open()
+			return res.text("yes")
+		}`)
 	const second = f.ask('GET', '/b')
-	await new Promise((ok) => setTimeout(ok, 50))
 	assert.equal((await f.ask('GET', '/a')).headers['x-badal-left'], undefined)
+	assert.equal((await f.ask('GET', '/c')).headers['x-badal-left'], undefined)
 	assert.equal((await second).headers['x-badal-left'], '1')
 })

@@ -108,3 +108,16 @@ test('threads that go on after the answer are told, and that the process is not 
 	const module = await run(`${begin}threading.Thread(target=work, daemon=True).start()\ndef main(context):\n    return context.res.text("yes")`)
 	assert.equal((await module.ask('GET', '/')).errors, '', 'what was begun with the module is not of the run')
 })
+
+test('what is no answer is told at once, and harms no other run', async () => {
+	for (const [answer, told] of [
+		['context.res.text("x", "ok")', /status/], ['context.res.text("x", 99)', /status/], ['context.res.text("x", 200, {"x-a": "\\u20ac"})', /latin-1/], ['context.res.text("x", 200, {"x a": "b"})', /header/],
+		['{"statusCode": 200}', /body/], ['{"statusCode": 200, "body": "x", "headers": 5}', /int/],
+	]) {
+		const f = await run(`def main(context):\n    context.log("before")\n    if context.req.path == "/good":\n        return context.res.text("yes")\n    return ${answer}`), r = await f.ask('GET', '/')
+		assert.deepEqual([r.status, r.text, r.logs], [500, '', 'before\n'], answer)
+		assert.match(r.errors, told)
+		assert.equal((await f.ask('GET', '/good')).text, 'yes')
+		f.child.kill('SIGKILL')
+	}
+})

@@ -95,3 +95,16 @@ test('threads that go on after the answer are told, and that the process is not 
 	const old = await run('def main(req, res)\n  Thread.new { sleep }\n  res.send("yes")\nend')
 	assert.equal((await old.old()).stderr, 'The function went on with work after its answer (1 × thread): that ends with the run.')
 })
+
+test('what is no answer is told at once, and harms no other run', async () => {
+	for (const [answer, told] of [
+		['context.res.text("x", "ok")', /status/], ['context.res.text("x", 99)', /status/], ['context.res.text("x", 200, { "x-a" => "\\xff" })', /UTF-8/], ['context.res.text("x", 200, { "x a" => "b" })', /header/],
+		['{ statusCode: 200, body: "x", headers: 5 }', /5/], ['{ statusCode: 200, body: { a: Float::NAN } }', /NaN/],
+	]) {
+		const f = await run(`def main(context)\n  context.log("before")\n  return context.res.text("yes") if context.req.path == "/good"\n  ${answer}\nend`), r = await f.ask('GET', '/')
+		assert.deepEqual([r.status, r.text, r.logs], [500, '', 'before\n'], answer)
+		assert.match(r.errors, told)
+		assert.equal((await f.ask('GET', '/good')).text, 'yes')
+		f.child.kill('SIGKILL')
+	}
+})

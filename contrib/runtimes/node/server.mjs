@@ -91,7 +91,7 @@ for (const [stream, which] of [[process.stdout, 'logs'], [process.stderr, 'error
 
 /* What would keep a process alive (Node's own sense of work: no timers that were unref'd) and was not there before. Connections of other protocols than HTTP are no
  * work: databases keep theirs. Who runs beside others is looked at with the last of them. */
-const WAIT_MS = 25, NAMES = { Timeout: 'timer', Immediate: 'immediate', ProcessWrap: 'child process', TCPServerWrap: 'server', HTTP: 'request', FSEventWrap: 'watcher' }
+const WAIT_MS = 25, TURNS = 10 /* looks at least, for a machine may be busy */, NAMES = { Timeout: 'timer', Immediate: 'immediate', ProcessWrap: 'child process', TCPServerWrap: 'server', HTTP: 'request', FSEventWrap: 'watcher' }
 const NO_WORK = new Set(['TCPSocketWrap', 'TLSWrap', 'TTYWrap', 'SignalWrap', 'CloseReq'])
 const connections = new Set(), workers = new Set()
 class Worker extends threads.Worker {
@@ -138,7 +138,7 @@ function leave(run) {
 }
 async function leaveMore(run) {
 	let left = more()
-	for (const end = Date.now() + WAIT_MS; left.length && busy === 1 && Date.now() < end; left = more())
+	for (let turns = 0, end = Date.now() + WAIT_MS; left.length && busy === 1 && (turns < TURNS || Date.now() < end); turns++, left = more())
 		await new Promise((ok) => setTimeout(ok, 1))
 	if (left.length && busy === 1) {
 		run.left = left.join(', ')

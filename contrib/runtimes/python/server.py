@@ -23,7 +23,7 @@ import time
 import traceback
 import urllib.parse
 
-WAIT = 0.025  # seconds that work of a run may take to end after its answer
+WAIT, TURNS = 0.025, 10  # seconds that work of a run may take to end after its answer, and looks at it, for a machine may be busy
 BODY_MAX, OUTPUT_MAX = 20 * 1024 * 1024, 4 * 1024 * 1024  # characters of each output of a run; the server keeps a million
 current = contextvars.ContextVar("run", default=None)
 
@@ -75,8 +75,10 @@ class Run:
         """What comes now belongs to nobody. What ends by itself in a moment is waited for."""
         end = time.monotonic() + WAIT
         for thread in self.threads:
-            while works(thread) and time.monotonic() < end:
+            turns = 0
+            while works(thread) and (turns < TURNS or time.monotonic() < end):
                 thread.join(0.001)
+                turns += 1
         self.left = sum(map(works, self.threads))
         if self.left:
             self.add("errors", f"The function went on with work after its answer ({self.left} × thread): that ends with the run.\n")
@@ -352,6 +354,19 @@ def headers_of(given):
     return {k: v for k, v in headers.items() if k not in ("content-length", "transfer-encoding")}
 
 
+def parts_of(given):
+    """Status, body and headers of an answer, as they can be sent."""
+    status, body, headers = given["statusCode"], given["body"], headers_of(given["headers"])
+    if type(status) is not int or not 200 <= status <= 599:
+        raise ValueError(f"The status of an answer is a number from 200 to 599, not {status!r}.")
+    if not all(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", k) for k in headers):
+        raise ValueError("The name of a header has letters, digits and hyphens.")
+    headers = {k: re.sub(r"[\r\n\0]", " ", v) for k, v in headers.items()}
+    "".join(headers.values()).encode("latin-1")
+    body = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else (body if isinstance(body, str) else "" if body is None else dumps(body)).encode(errors="replace")
+    return status, body, headers
+
+
 def serve_new(request):
     data, told = request.body(), request.headers
     if Function.secret and told.get("x-open-runtimes-secret") != Function.secret:
@@ -365,13 +380,16 @@ def serve_new(request):
     run = Run(request)
     given = timed(seconds, run, lambda: run_new(request, data, run)) if seconds > 0 else contextvars.copy_context().run(run_new, request, data, run)
     run.end()
-    body, headers = given["body"], headers_of(given["headers"])
-    body = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else (body if isinstance(body, str) else "" if body is None else dumps(body)).encode(errors="replace")
+    try:
+        status, body, headers = parts_of(given)
+    except Exception:  # no answer that can be sent
+        run.errors.add(reason())
+        status, body, headers = 500, b"", {"content-type": "text/plain; charset=utf-8"}
     if told.get("x-badal-logs") != "inline":
-        return request.answer(given["statusCode"], headers, body)
+        return request.answer(status, headers, body)
     logs, errors = (str(o).encode(errors="replace") if told.get("x-open-runtimes-logging") != "disabled" else b"" for o in (run.logs, run.errors))
     lengths = "".join(f"{len(b):016x}" for b in (body, logs, errors)).encode()
-    return request.answer(200, {**headers, "x-badal-status": given["statusCode"], **({"x-badal-left": 1} if run.left else {})}, body + logs + errors + lengths)
+    return request.answer(200, {**headers, "x-badal-status": status, **({"x-badal-left": 1} if run.left else {})}, body + logs + errors + lengths)
 
 
 # ---- serving ----

@@ -12,7 +12,7 @@ require "uri"
 
 module Badal
   BODY_MAX = 20 * 1024 * 1024
-  WAIT = 0.025 # seconds that work of a run may take to end after its answer
+  WAIT, TURNS = 0.025, 10 # seconds that work of a run may take to end after its answer, and looks at it, for a machine may be busy
   OUTPUT_MAX = 4 * 1024 * 1024 # characters of each output of a run; the server keeps a million
 
   # ---- what a run writes ----
@@ -63,8 +63,8 @@ module Badal
 
     # What comes now belongs to nobody. What ends by itself in a moment is waited for.
     def finish
-      till = now + WAIT if working > 0
-      sleep 0.001 while till && working > 0 && now < till
+      till, turns = now + WAIT, 0
+      sleep 0.001 while working > 0 && ((turns += 1) <= TURNS || now < till)
       @left = working
       add(:errors, "The function went on with work after its answer (#{@left} × thread): that ends with the run.\n") if @left > 0
       @over = true
@@ -273,6 +273,18 @@ module Badal
         headers
       end
 
+      # Status, headers and body of an answer, as they can be sent.
+      def parts_of(given, run)
+        status = given[:statusCode]
+        raise RangeError, "The status of an answer is a number from 200 to 599, not #{status.inspect}." unless status.is_a?(Integer) && status.between?(200, 599)
+        headers = headers_of(given[:headers])
+        raise ArgumentError, "The name of a header has letters, digits and hyphens." unless headers.keys.all? { |k| k.match?(/\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\z/) }
+        [status, headers, (given[:body].is_a?(String) ? given[:body] : given[:body].nil? ? "" : JSON.generate(given[:body])).b]
+      rescue StandardError => e
+        run.errors.add(Badal.reason(e))
+        [500, { "content-type" => "text/plain; charset=utf-8" }, "".b]
+      end
+
       def new_style(method, target, headers, body)
         return Server.reply(500, { message: "Unauthorized" }) if @secret && headers["x-open-runtimes-secret"] != @secret
         seconds = Float(headers["x-open-runtimes-timeout"] || 0, exception: false)
@@ -281,11 +293,10 @@ module Badal
         run, req = Run.new(headers), Request.new(method, target, headers, body)
         given = seconds > 0 ? timed(seconds, run, req) : new_run(run, req)
         run.finish
-        bytes = (given[:body].is_a?(String) ? given[:body] : given[:body].nil? ? "" : JSON.generate(given[:body])).b
-        own = headers_of(given[:headers])
-        return [given[:statusCode], own, bytes] if headers["x-badal-logs"] != "inline"
+        status, own, bytes = parts_of(given, run)
+        return [status, own, bytes] if headers["x-badal-logs"] != "inline"
         logs, errors = headers["x-open-runtimes-logging"] == "disabled" ? ["", ""] : [run.logs.to_s.b, run.errors.to_s.b]
-        [200, own.merge("x-badal-status" => given[:statusCode].to_s, **run.headers), bytes + logs + errors + format("%016x%016x%016x", bytes.bytesize, logs.bytesize, errors.bytesize)]
+        [200, own.merge("x-badal-status" => status.to_s, **run.headers), bytes + logs + errors + format("%016x%016x%016x", bytes.bytesize, logs.bytesize, errors.bytesize)]
       end
     end
   end
