@@ -62,7 +62,7 @@ bool exec_announcement_take(struct arena *a, struct str text, struct exec_announ
 /* What proves that somebody is one of us, on sockets that others can reach: made from the master key, and not the way back to it. */
 const char *exec_key(struct arena *a, struct str master);
 /* The head field "authorization" of a request to another machine, which shows that who asks has the key and is of use once: "Badal <time in ms>.<nonce>.<HMAC-SHA256
- * of what, length of the body, time and nonce>". what: "POST /run". The body is not covered. */
+ * of what, length of the body, time and nonce>". what: "POST /run 10.0.0.5:9100", the address of the executor that is asked. The body is not covered. */
 struct exec_proof {
 	struct str what;
 	int64_t length, time;

@@ -252,7 +252,7 @@ void ready_end(void);
 /* ---- serve.c ---- */
 
 extern const struct http_handler executor_http;
-void serve_init(const char *key);
+void serve_init(const char *key, const char *address);
 unsigned serve_busy(void);
 
 /* The start of a sandbox's name; numbers follow. */

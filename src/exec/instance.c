@@ -71,6 +71,8 @@ instance_unref(struct instance *i)
 	assert(i->state == INSTANCE_GONE && i->running == NULL);
 	if (i->told >= 0)
 		close(i->told);
+	if (i->socket >= 0)	/* not before: `at` names its number, and somebody may be about to connect */
+		close(i->socket);
 	output_free(&i->stray[0]);
 	output_free(&i->stray[1]);
 	function_leave(i->fn);
@@ -206,31 +208,41 @@ instance_told(struct ctx *cx, const struct instance *i)
 	return buf_view(&b);
 }
 
-/* Awaits the server's word that the function is loaded. */
 static err_t
-instance_tell(struct ctx *cx, struct instance *i)
+instance_heard(struct ctx *cx, struct instance *i, struct str body)
 {
-	const struct fetch_header h[] = {{"content-type", "application/json"}};
-	struct fetch f = {.url = arena_printf(cx->arena, "http://%s/__badal/start", i->name), .unix_path = i->at, .method = "POST", .headers = h, .n_headers = 1,
-		.body = instance_told(cx, i), .private_ok = true, .max_bytes = ANSWER_MAX, .timeout_ms = (uint64_t)conf.functions_start_timeout};
-	struct fetch_reply *r;
-	json_t *told;
+	json_t *told = json_parse(cx, body, NULL);
 
-	while (true) {
-		err_t e = fetch(cx, &f, &r);
-
-		if (e == OK)
-			break;
-		if (e != ERR_FETCH || i->state != INSTANCE_STARTING || cx->deadline <= loop_now())
-			return e;
-		TRY(fib_sleep(cx, SOCKET_LOOK_MS));	/* bound, and not listened to yet */
-	}
-	if ((told = json_parse(cx, r->body, NULL)) == NULL)
+	if (told == NULL)
 		return fail(cx, ERR_EXEC, "the server of the runtime makes no sense");
 	i->old = str_is(json_str(json_object_get(told, "generation")), "v2");
 	if (json_is_string(json_object_get(told, "error")))
 		i->broken = mem_strdup(str_text(cx->arena, json_str(json_object_get(told, "error"))));
 	return OK;
+}
+
+/* Awaits the server's word that the function is loaded. Of a try nothing stays: there may be thousands, and what comes is a stranger's. */
+static err_t
+instance_tell(struct ctx *cx, struct instance *i)
+{
+	const struct fetch_header h[] = {{"content-type", "application/json"}};
+	const struct fetch f = {.url = arena_printf(cx->arena, "http://%s/__badal/start", i->name), .unix_path = i->at, .method = "POST", .headers = h, .n_headers = 1,
+		.body = instance_told(cx, i), .private_ok = true, .max_bytes = ANSWER_MAX, .timeout_ms = (uint64_t)conf.functions_start_timeout};
+
+	while (true) {
+		struct fetch_reply *r;
+		struct ctx part;
+		err_t e;
+
+		ctx_init_part(&part, cx);
+		e = fetch(&part, &f, &r);
+		if (e == OK)
+			e = instance_heard(&part, i, r->body);
+		ctx_fini(&part);
+		if (e != ERR_FETCH || i->state != INSTANCE_STARTING || cx->deadline <= loop_now())
+			return e;
+		TRY(fib_sleep(cx, SOCKET_LOOK_MS));	/* bound, and not listened to yet */
+	}
 }
 
 static err_t
@@ -240,6 +252,8 @@ instance_begin(struct ctx *cx, struct instance *i)
 		if (!instance_socket(i))
 			return fail(cx, ERR_EXEC, "it has no way in");
 		TRY(speak_up(cx, i));
+		if (i->state != INSTANCE_STARTING || i->box == NULL)
+			return fail(cx, ERR_EXEC, "it ended");
 		i->old = i->fn->runtime->contract == CONTRACT_V2;
 		i->told = sandbox_told(i->box);
 		return OK;
@@ -308,9 +322,6 @@ instance_gone(struct instance *i)
 	for (at = &fn->instances; *at != i; at = &(*at)->next)
 		;
 	*at = i->next;
-	if (i->socket >= 0)
-		close(i->socket);
-	i->socket = -1;
 	tree_leave(i->dir);
 	fn->n_instances--;
 	instances_alive--;

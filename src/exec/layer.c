@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -103,12 +104,17 @@ static int
 layer_mapping(uid_t owner, uid_t uid)
 {
 	char path[64], map[64];
+	pid_t parent = getpid();
 	pid_t pid = (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_NEWUSER | SIGCHLD), NULL, NULL, NULL, 0);	/* as fork, and nothing is run after it */
 	int fd = -1;
 
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0);
 		for (;;)
 			pause();
+	}
 	if (pid < 0)
 		return -1;
 	snprintf(map, sizeof map, "%u %u 1\n", owner, uid);
@@ -150,7 +156,7 @@ layer_make(const struct layer *l)
 	static const char *const dirs[] = {"up", "work", "low", "root", "told"};
 	bool mine = l->owner == l->uid;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)	/* what the machine unmounts goes here, too; nothing of ours goes out */
 		return "mounts cannot be parted from the machine's";
 	if (mount("tmpfs", l->place, "tmpfs", MS_NOSUID | MS_NODEV, l->options) != 0 || chdir(l->place) != 0)
 		return "there is no file system in memory";

@@ -216,7 +216,7 @@ executor_init(const char *dir, uid_t uid, gid_t gid, const char *key)
 	code_init(me.dir);
 	build_init(me.dir);
 	instances_init(me.dir);
-	serve_init(key);
+	serve_init(key, me.address);
 	if (!http_open(&executor_http, NULL) || (fd = listen_local(me.local, uid, gid)) < 0 || !http_listen_on(fd, false))
 		return false;
 	if (*conf.executor_listen != '\0' && ((far = listen_far(conf.executor_listen)) < 0 || !http_listen_on(far, false)))

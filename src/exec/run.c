@@ -13,7 +13,7 @@
 #include "exec_priv.h"
 #include "io/fetch.h"
 
-enum { ANSWER_MAX = 64 * 1024 * 1024, TRAILER = 48, HEADERS_MAX = 96, END_MS = 10 * 1000, OWN_END_MS = 3000, ASIDE = 64 * 1024 };
+enum { ANSWER_MAX = 64 * 1024 * 1024, TRAILER = 48, HEADERS_MAX = 96, END_MS = 10 * 1000, OWN_END_MS = 3000, ASIDE = 64 * 1024, STATUS_LEAST = 200, STATUS_MOST = 599 };
 
 void
 ran_is(struct exec_ran *out, enum exec_why why, const char *reason)
@@ -162,6 +162,8 @@ new_answer(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
 	if (status == NULL || !new_parts(r->body, out))
 		return fail(cx, ERR_EXEC, "the answer makes no sense");
 	out->status = atoi(status);
+	if (out->status < STATUS_LEAST || out->status > STATUS_MOST)
+		return fail(cx, ERR_EXEC, "the status of an answer is a number from 200 to 599");
 	run_headers_of(cx, r, out);
 	return OK;
 }
@@ -259,12 +261,10 @@ run_ended(struct ctx *cx, struct instance *i, struct running *me, bool late, con
 	out->errors = output_text(cx->arena, buf_view(&errors), me->errors.cut, reason);
 }
 
-/* It has answered, and neither what it said nor what there is to say of it can be read. */
+/* It goes on, and there is no answer of it. */
 static void
-run_senseless(struct ctx *cx, const struct running *me, struct exec_ran *out)
+run_unread(struct ctx *cx, const struct running *me, const char *reason, struct exec_ran *out)
 {
-	const char *reason = "What the function answered cannot be read.";
-
 	*out = (struct exec_ran){.why = EXEC_FAILED, .reason = reason, .status = 500, .body = STR("")};
 	out->logs = output_text(cx->arena, (struct str){arena_memdup(cx->arena, me->logs.p, me->logs.n), me->logs.n}, me->logs.cut, "");
 	out->errors = output_text(cx->arena, (struct str){arena_memdup(cx->arena, me->errors.p, me->errors.n), me->errors.n}, me->errors.cut, reason);
@@ -328,7 +328,9 @@ run_in(struct ctx *cx, struct instance *i, const struct exec_run *r, struct exec
 	else if (e == OK)
 		run_answered(cx, i, out);
 	else if (e == ERR_EXEC)
-		run_senseless(cx, me, out);
+		run_unread(cx, me, "What the function answered cannot be read.", out);
+	else if (e == ERR_BUSY || e == ERR_FETCH_REFUSED)	/* the process is not to blame */
+		run_unread(cx, me, "The function could not be asked: too much is under way.", out);
 	else
 		run_ended(cx, i, me, e == ERR_TIMEOUT, r, out);
 	out->seconds = (double)(loop_now() - began) / 1000;

@@ -638,6 +638,8 @@ sandbox_layers(struct ctx *cx, bool *shared_out)
 
 	if (!tried) {
 		why = layers_try(cx);
+		if (why != NULL)	/* perhaps for a reason of the moment: what is found holds until the executor ends */
+			why = layers_try(cx);
 		if (why != NULL && geteuid() == 0) {
 			layers_shared = true;
 			why = layers_try(cx);

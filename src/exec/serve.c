@@ -15,13 +15,15 @@
 enum { BODY_SLACK = 1024 * 1024 };
 
 static const char *key_of_all;		/* what others prove that they have */
+static const char *own_address;		/* as others are told it: what was meant for another executor is nothing to this one */
 static struct map *nonces, *nonces_before;	/* of requests that came: each is of use once */
 static uint64_t nonces_since;
 static unsigned n_serving;
 
 void
-serve_init(const char *key)
+serve_init(const char *key, const char *address)
 {
+	own_address = mem_strdup(address);
 	key_of_all = mem_strdup(key);	/* as long as the process */
 	nonces = map_new();
 	nonces_before = map_new();
@@ -248,7 +250,7 @@ serve_first(struct str nonce)
 static const char *
 serve_refusal(struct http_msg *m)
 {
-	struct exec_proof p = {.what = str_c(arena_printf(m->arena, "%.*s %.*s", STR_FMT(m->method), STR_FMT(m->path))), .length = m->length};
+	struct exec_proof p = {.what = str_c(arena_printf(m->arena, "%.*s %.*s %s", STR_FMT(m->method), STR_FMT(m->path), own_address)), .length = m->length};
 	int64_t apart;
 
 	if (strcmp(m->peer, HTTP_LOCAL) == 0)

@@ -113,16 +113,20 @@ speak_env(struct arena *a, const struct runtime *r, const struct exec_function *
 err_t
 speak_up(struct ctx *cx, struct instance *i)
 {
-	struct fetch f = {.url = arena_printf(cx->arena, "http://%s/__opr/health", i->name), .unix_path = i->at, .private_ok = true, .timeout_ms = (uint64_t)conf.functions_start_timeout};
-	struct fetch_reply *r;
-	err_t e;
+	const struct fetch f = {.url = arena_printf(cx->arena, "http://%s/__opr/health", i->name), .unix_path = i->at, .private_ok = true, .timeout_ms = (uint64_t)conf.functions_start_timeout};
 
-	while ((e = fetch(cx, &f, &r)) != OK) {		/* those of v2 know no such path, and say so */
+	while (true) {	/* those of v2 know no such path, and say so */
+		struct fetch_reply *r;
+		struct ctx part;	/* of a try nothing stays: there may be thousands */
+		err_t e;
+
+		ctx_init_part(&part, cx);
+		e = fetch(&part, &f, &r);
+		ctx_fini(&part);
 		if (e != ERR_FETCH || i->state != INSTANCE_STARTING || cx->deadline <= loop_now())
 			return e;
 		TRY(fib_sleep(cx, LOOK_MS));
 	}
-	return OK;
 }
 
 /* ---- what it logs ---- */

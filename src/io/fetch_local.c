@@ -191,8 +191,10 @@ line_on_poll(uv_poll_t *h, int status, int events)
 		return;
 	if (status < 0)
 		events = UV_READABLE;	/* that says what is wrong */
-	if ((events & UV_WRITABLE) && !line_send(l))
+	if ((events & UV_WRITABLE) && !line_send(l)) {
+		line_want(l, UV_READABLE);	/* it takes nothing any more, and would be writable for ever */
 		events = UV_READABLE;	/* it may have answered before it closed */
+	}
 	for (int i = 0; (events & UV_READABLE) && i < READS && line_take(l); i++)
 		;
 	if (status < 0 && !l->asking->answered)

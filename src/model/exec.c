@@ -255,7 +255,7 @@ exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const ch
 
 	f.url = arena_printf(cx->arena, "http://%s%s", at->local != NULL ? at->name : at->address, path);
 	if (at->local == NULL) {	/* whoever reaches its socket may ask it */
-		const struct exec_proof p = {str_c(arena_printf(cx->arena, "%s %s", method, path)), length, time_now_ms(), str_c(secret_hex(cx->arena, 16))};
+		const struct exec_proof p = {str_c(arena_printf(cx->arena, "%s %s %s", method, path, at->address)), length, time_now_ms(), str_c(secret_hex(cx->arena, 16))};
 
 		h[0] = (struct fetch_header){"authorization", exec_prove(cx->arena, exec_key(cx->arena, str_c(seal_master(0))), &p)};
 	}

@@ -248,13 +248,13 @@ test('from another machine it is asked with a proof of the key made from the mas
 	const y = await start({ executor_listen: `127.0.0.1:${port}` }), key = createHmac('sha256', 'k'.repeat(64)).update('executors').digest('hex')
 	assert.equal(y.announced().find(([n]) => n === 'address')[1].toString(), `127.0.0.1:${port}`)
 	const ask = (authorization, path = '/retire') => fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
-	const prove = ({ k = key, what = 'POST /retire', length = 6, time = Date.now(), nonce = randomBytes(16).toString('hex') } = {}) =>
-		`Badal ${time}.${nonce}.${createHmac('sha256', k).update(`${what}\n${length}\n${time}\n${nonce}`).digest('hex')}`
+	const prove = ({ k = key, what = 'POST /retire', length = 6, time = Date.now(), nonce = randomBytes(16).toString('hex'), at = `127.0.0.1:${port}` } = {}) =>
+		`Badal ${time}.${nonce}.${createHmac('sha256', k).update(`${what} ${at}\n${length}\n${time}\n${nonce}`).digest('hex')}`
 	const asked = async () => [await ask(), await ask(`Bearer ${key}`), await ask(prove({ k: '0'.repeat(64) })), await ask(prove())]
 	assert.deepEqual(await asked(), [401, 401, 401, 204])
 	const one = prove()
 	assert.deepEqual([await ask(one), await ask(one)], [204, 401], 'once')
-	for (const wrong of [{ time: Date.now() - 90000 }, { time: Date.now() + 90000 }, { what: 'POST /build' }, { what: 'PUT /retire' }, { length: 7 }, { nonce: 'short' }, { time: 'x' }])
+	for (const wrong of [{ time: Date.now() - 90000 }, { time: Date.now() + 90000 }, { what: 'POST /build' }, { what: 'PUT /retire' }, { length: 7 }, { at: '127.0.0.2:1' }, { nonce: 'short' }, { time: 'x' }])
 		assert.equal(await ask(prove(wrong)), 401, JSON.stringify(wrong))
 	assert.equal(await ask(prove(), '/build'), 401)
 	/* the settings that it has forgotten stay so when they are read anew, and nothing is said of them */
