@@ -249,7 +249,7 @@ CONF(functions_concurrency, INT("1", "1000"), "16", RELOAD, "Most executions of 
 CONF(functions_depth_max, INT("0", "100"), "8", RELOAD, "Executions that may lead to one, one by the other; the next is told of and not run, and causes nothing.")
 CONF(functions_event_rate, INT("0", "1000000"), "600", RELOAD, "Runs of one function in a minute that events of one resource (a document, a user) may cause, where they come by no chain that is known; 0: any number.")
 CONF(functions_queue_size, SIZE("1k", "64g"), "64m", RELOAD, "Bytes of events and calls that may wait for one function; what does not fit is dropped.")
-CONF(functions_project_size, SIZE("0", "1024g"), "256m", RELOAD, "The same for all functions of a project together, calls that are put off included, 503 for more of them; 0: no bound.")
+CONF(functions_project_size, SIZE("0", "1024g"), "256m", RELOAD, "The same for all functions of a project together, and once more for the asynchronous calls of clients, half of it for those that are put off, 503 for more; 0: no bound.")
 CONF(functions_give_up, TIME("1s", "7d"), "24h", RELOAD, "How long executions are tried again that no executor begins.")
 CONF(functions_sync_timeout, TIME("1s", "15m"), "30s", RELOAD, "Longest time that a client of 1.4 and later waits for a function.")
 CONF(executions_retention, TIME("0", "36500d"), "14d", RELOAD, "How long executions are kept; 0: for ever.")

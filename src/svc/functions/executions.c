@@ -368,13 +368,16 @@ static err_t
 answer_later(struct creating *c)
 {
 	struct req *rq = c->rq;
+	int64_t most = conf.functions_project_size;
 	struct event ev;
 	err_t e;
 
 	c->e.scheduled = c->in->scheduled;
 	c->e.status = execution_states[c->e.scheduled != TIME_NONE ? EXECUTION_SCHEDULED : EXECUTION_WAITING];
 	c->e.pending = call_json(&rq->cx, &c->call);
-	e = bound_room(&rq->cx, rq->project, &calls_bound, 0, 0, conf.functions_project_size, (int64_t)c->e.pending.n);
+	if (c->e.scheduled != TIME_NONE)	/* they may stay for years: half of it is left to the others */
+		most = (most + 1) / 2;
+	e = bound_room(&rq->cx, rq->project, &calls_bound, 0, 0, most, (int64_t)c->e.pending.n);
 	if (e == ERR_PROJECT_FULL)
 		return fail(&rq->cx, ERR_EXEC, "functions_project_size: calls that wait");
 	TRY(e);

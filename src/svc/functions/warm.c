@@ -22,6 +22,8 @@ warm_function(struct ctx *cx, const char *schema, const char *project, const cha
 		e = ERR_PROJECT_NOT_FOUND;
 	if (e == ERR_PROJECT_NOT_FOUND || e == ERR_FUNCTION_NOT_FOUND)
 		return db_exec(cx, NULL, "DELETE FROM badal.warm WHERE schema = $1 AND function = $2", DB(schema, id));
+	if (e == ERR_PROJECT_STUCK || e == ERR_PROJECT_NEWER || e == ERR_PROJECT_BEHIND)	/* nothing of it runs now; the others go on */
+		return OK;
 	TRY(e);
 	if (!r.f->keep_warm || !r.f->enabled || runnable_check(cx, &r) != OK)
 		return OK;
@@ -41,8 +43,8 @@ warm_told(struct ctx *cx, const struct exec_function *v, const struct exec_kept 
 	left = kept->left;
 }
 
-err_t
-functions_keep_warm(struct ctx *cx)
+static err_t
+keep_warm_now(struct ctx *cx)
 {
 	struct exec_function *v;
 	struct exec_kept kept;
@@ -60,4 +62,19 @@ functions_keep_warm(struct ctx *cx)
 	TRY(exec_keep_warm(cx, v, n, &kept));
 	warm_told(cx, v, &kept);
 	return OK;
+}
+
+/* One at a time: it may take longer than its interval. */
+err_t
+functions_keep_warm(struct ctx *cx)
+{
+	static bool busy;
+	err_t e;
+
+	if (busy)
+		return OK;
+	busy = true;
+	e = keep_warm_now(cx);
+	busy = false;
+	return e;
 }
