@@ -62,7 +62,7 @@ bound_room(struct ctx *cx, const struct project *p, const struct bound *b, int64
 		bool full = (count_most > 0 && h->count + count > count_most) || (bytes_most > 0 && h->bytes + bytes > bytes_most);
 		uint64_t age = loop_now() - h->at;
 
-		if (!again && (h->at == 0 || (!h->looking && age >= (full ? h->fresh / EAGER : h->fresh)))) {
+		if (!again && !h->looking && (h->at == 0 || age >= (full ? h->fresh / EAGER : h->fresh))) {
 			TRY(bound_look(cx, p, b));
 			continue;
 		}

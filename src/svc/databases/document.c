@@ -88,8 +88,8 @@ static const char *
 document_sum(struct arena *a, const char *schema)
 {
 	return arena_printf(a,
-	    "SELECT coalesce(sum(CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END), 0)::bigint, 0::bigint FROM %s.collections c "
-	    "JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid", schema, schema);
+	    "SELECT coalesce(sum(CASE WHEN pg_stat_get_tuples_inserted(k.oid) > 0 THEN pg_stat_get_live_tuples(k.oid) ELSE greatest(k.reltuples::bigint, 0) END), 0)::bigint, "
+	    "0::bigint FROM %s.collections c JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace", schema, schema);
 }
 static const struct bound documents_bound = {"documents", document_sum};
 
