@@ -16,7 +16,7 @@
 #include "model/agent.h"
 #include "model/query.h"
 
-enum { QUEUE_MAX = 10000, BATCH_MAX = 500, INTERVAL_MS = 250, FLUSH_MS = 10000 };
+enum { QUEUE_MAX = 10000, BATCH_MAX = 500, INTERVAL_MS = 250, FLUSH_MS = 10000, PAUSE_MS = 100 };
 enum { TEXTS = 8, USER_AGENT_MAX = 1024, TEXT_MAX = 512 };
 
 struct queued {
@@ -318,6 +318,8 @@ audit_flush_fiber(struct ctx *cx, void *arg)
 	(void)arg;
 	if (e != OK)
 		log_warn(cx, "audit log waits", "entries=%u error=%s", n_queued, err_info(e)->name);
+	if (draining && e == ERR_DB_BUSY && fib_sleep(cx, PAUSE_MS) != OK)
+		log_debug(cx, "the pause was cut short", NULL);
 	flushing = false;
 	if (draining && (e == OK || e == ERR_DB_BUSY))	/* what came meanwhile, or found no connection */
 		audit_on_tick(NULL);

@@ -13,7 +13,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { COUNTERS_MAX = 100000, FLUSH_MS = 10000, BATCH_MAX = 1000, SNAPSHOT_MS = 600000 };
+enum { COUNTERS_MAX = 100000, FLUSH_MS = 10000, PAUSE_MS = 100, BATCH_MAX = 1000, SNAPSHOT_MS = 600000 };
 enum { HALF_HOUR_MS = 1800000, DAY_MS = 86400000 };
 
 struct project_counts {
@@ -315,6 +315,8 @@ usage_flush_fiber(struct ctx *cx, void *arg)
 	(void)arg;
 	if (e != OK)
 		log_warn(cx, "usage is not written", "counters=%zu error=%s detail=%s", n_counters, err_info(e)->name, cx->detail ? cx->detail : "");
+	if (draining && e == ERR_DB_BUSY && fib_sleep(cx, PAUSE_MS) != OK)
+		log_debug(cx, "the pause was cut short", NULL);
 	flushing = false;
 	if (draining && e != ERR_DB_DOWN && e != ERR_TIMEOUT && e != ERR_CANCELLED)	/* what came meanwhile, or found no connection */
 		usage_on_tick(NULL);
