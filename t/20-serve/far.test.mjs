@@ -8,11 +8,13 @@ import { test } from 'node:test'
 import { deploy } from '../lib/functions.mjs'
 import { dataDir, server } from '../lib/server.mjs'
 
-const freePort = () => new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => ok(port)) }) })
+/* Of an address that no other test uses, so that none takes the port meanwhile. */
+const address = `127.${64 + process.pid % 64}.${process.pid >> 6 & 255}.9`
+const freePort = () => new Promise((ok) => { const s = net.createServer().listen(0, address, () => { const { port } = s.address(); s.close(() => ok(port)) }) })
 
-test('builds, runs and what is retired go to an executor elsewhere', { timeout: 60000 }, async () => {
+test('builds, runs and what is retired go to an executor elsewhere', { timeout: 180000 }, async () => {
 	const dir = dataDir(), port = await freePort()
-	const s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', executor_dir: path.join(dir, 'executor'), executor_listen: `127.0.0.1:${port}` } }), p = await s.project({ name: 'Far' })
+	const s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', executor_dir: path.join(dir, 'executor'), executor_listen: `${address}:${port}` } }), p = await s.project({ name: 'Far' })
 	try {
 		rmSync(path.join(dir, 'executor', 'executor.sock'))
 		const f = await deploy(p, 'module.exports = async (req, res) => res.send(req.payload)', { version: 'v2' })

@@ -31,7 +31,6 @@ const neverSeen = {
 	'400 attribute_format_unsupported': unused,
 	'400 project_unknown': unused,
 	'412 user_password_reset_required': unused,
-	'404 function_runtime_unsupported': 'the runtime was there when the function was made, and is no more',
 	'500 general_unknown': 'it would be a mistake of ours',
 	'503 general_sandbox_unavailable': unused,
 	'408 general_request_timeout': elsewhere('t/40-wire'),

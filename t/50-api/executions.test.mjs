@@ -350,7 +350,7 @@ test('a runtime that is here no more: neither in the foreground nor in the backg
 	await p.ok('DELETE', g.path)
 })
 
-test('what waits for all functions of a project together has a bound, and what does not fit is counted and told', { timeout: 60000 }, async () => {
+test('what waits for all functions of a project together has a bound, and what does not fit is counted and told', { timeout: 180000 }, async () => {
 	const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', functions_project_size: '2k', functions_concurrency: 1, drain_timeout: '1s' } })
 	try {
 		const q = await own.project({ name: 'Crowded' }), other = await own.project({ name: 'Quiet' }), slow = 'module.exports = async (req, res) => { await new Promise((ok) => setTimeout(ok, 15000)); res.send("") }'

@@ -22,7 +22,7 @@ export const unique = (prefix = '') => prefix + randomBytes(8).toString('hex')
 export const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms))
 
 /* Waits until `test` gives something true. */
-export async function until(what, test, ms = 20000) {
+export async function until(what, test, ms = 60000) {
 	const end = Date.now() + ms
 	for (;;) {
 		const v = await test()
