@@ -17,8 +17,9 @@
 #include "core/conf.h"
 #include "core/loop.h"
 #include "core/metric.h"
+#include "io/budget.h"
 
-enum { LINE_MAGIC = 0x6c696e65, IDLE_MAX = 256, READ_MAX = 64 * 1024, READS = 4, TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, BYTES = 1 << 20, CROWDED_MS = 2, OUT_PARTS = 2 };
+enum { LINE_MAGIC = 0x6c696e65, IDLE_MAX = 256, READ_MAX = 64 * 1024, READS = 4, TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, BYTES = 1 << 20, CROWDED_MS = 2, OUT_PARTS = 2, FREE = 64 * 1024 };
 
 struct line {
 	unsigned magic;
@@ -36,7 +37,8 @@ struct asking {			/* a request under way; of the fiber that waits */
 	struct answer answer;
 	struct iovec out[OUT_PARTS];	/* what is to be sent still */
 	int error;			/* errno of the connection */
-	bool answered, surplus, lost;
+	struct budget *held;		/* for the body, until the context ends */
+	bool answered, surplus, lost, full;
 	struct asking *prev, *next;
 };
 
@@ -154,6 +156,17 @@ line_send(struct line *l)
 	return true;
 }
 
+/* A body that grows in an arena is there about twice. False: there is no room for it. */
+static bool
+asking_charge(struct asking *q)
+{
+	size_t n = 2 * q->answer.body.cap;
+
+	if (n > FREE && n > q->held->held && budget_charge(q->held, n - q->held->held) != OK)
+		q->full = true;
+	return !q->full;
+}
+
 /* False: it is over. */
 static bool
 line_take(struct line *l)
@@ -172,9 +185,9 @@ line_take(struct line *l)
 		answer_end(&q->answer);
 	else
 		q->surplus = answer_take(&q->answer, piece, (size_t)n) < (size_t)n;
-	if (q->answer.state >= ANSWER_WHOLE)
+	if (!asking_charge(q) || q->answer.state >= ANSWER_WHOLE)
 		asking_end(q, 0);
-	return q->answer.state < ANSWER_WHOLE && (size_t)n == sizeof piece;
+	return !q->answered && (size_t)n == sizeof piece;
 }
 
 static void
@@ -316,12 +329,12 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, uint64_t until, b
 		asking_end(q, EPIPE);
 	if (!q->answered)
 		e = until > loop_now() ? fib_await_for(cx, &q->done, until - loop_now()) : ERR_TIMEOUT;
-	whole = e == OK && q->error == 0 && q->answer.state == ANSWER_WHOLE;
+	whole = e == OK && q->error == 0 && !q->full && q->answer.state == ANSWER_WHOLE;
 	if (whole && q->answer.keeps && !q->surplus && q->out[0].iov_len + q->out[1].iov_len == 0)
 		line_keep(l);
 	else
 		line_close(l);
-	*again_out = e == OK && kept && !whole && q->answer.head_bytes == 0 && !q->lost;
+	*again_out = e == OK && kept && !whole && !q->full && q->answer.head_bytes == 0 && !q->lost;
 	return e;
 }
 
@@ -330,6 +343,8 @@ local_judge(struct ctx *cx, const struct fetch *f, struct asking *q, struct fetc
 {
 	if (q->lost)
 		return fail(cx, ERR_FETCH, "stopping");
+	if (q->full)
+		return fail(cx, ERR_BUSY, "there is no room for the answer");
 	if (q->error == 0 && q->answer.state == ANSWER_WHOLE) {
 		*out = answer_reply(&q->answer);
 		return OK;
@@ -362,6 +377,12 @@ asking_remove(struct asking *q)
 	n_asking--;
 }
 
+static void
+asking_give_back(void *held)
+{
+	budget_close(held);
+}
+
 static err_t
 local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str head, struct fetch_reply **out)
 {
@@ -370,19 +391,22 @@ local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str hea
 		const char *in;
 		char *out;
 	} text = {.in = head.p}, body = {.in = f->body.p};	/* they are only read */
+	struct budget *held = arena_new_of(cx->arena, struct budget);
 	struct asking q;
 	const char *why = NULL;
 	struct line *l;
 	bool again = true;
 	err_t e = OK;
 
+	*held = (struct budget){0};
+	defer(cx, asking_give_back, held);
 	for (bool kept_too = true; again; kept_too = false) {
 		l = kept_too ? line_kept(key) : NULL;
 		if (l == NULL)
 			TRY(line_connect(cx, f->unix_path, key, connect, &l, &why));
 		if (l == NULL)
 			return fail(cx, ERR_FETCH, "%s", why);
-		q = (struct asking){.out = {{text.out, head.n}, {body.out, f->body.n}}};
+		q = (struct asking){.held = held, .out = {{text.out, head.n}, {body.out, f->body.n}}};
 		answer_begin(&q.answer, cx->arena, f->max_bytes != 0 ? f->max_bytes : BYTES, f->method != NULL && strcmp(f->method, "HEAD") == 0);
 		asking_add(&q);
 		e = local_ask_on(cx, l, &q, until, &again);

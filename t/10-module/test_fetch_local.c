@@ -12,6 +12,7 @@
 #include "core/conf.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "io/budget.h"
 #include "io/fetch.h"
 
 enum { LARGE = 3000000 };
@@ -245,6 +246,33 @@ bounds(struct ctx *cx, void *arg)
 Test(fetch_local, what_is_wrong_is_an_error)
 {
 	run(bounds);
+}
+
+/* A stranger's answers are held like other bytes of strangers. */
+static void
+budget(struct ctx *cx, void *arg)
+{
+	size_t most = (size_t)conf.bytes_max;
+	struct fetch_reply *r;
+	struct ctx part;
+
+	(void)arg;
+	ctx_init_part(&part, cx);
+	cr_assert_eq(ask(&part, "/large", (struct fetch){.max_bytes = LARGE}, &r), OK, "%s", part.detail);
+	cr_expect_geq(budget_held(), LARGE);
+	ctx_fini(&part);
+	cr_expect_eq(budget_held(), 0);
+	conf.bytes_max = LARGE;
+	cr_expect_eq(ask(cx, "/large", (struct fetch){.max_bytes = LARGE}, &r), ERR_BUSY);
+	cr_expect_null(r);
+	cr_expect_eq(ask(cx, "/which", (struct fetch){0}, &r), OK);
+	conf.bytes_max = (int64_t)most;
+	finish();
+}
+
+Test(fetch_local, answers_are_held_within_the_budget)
+{
+	run(budget);
 }
 
 static void
