@@ -10,6 +10,7 @@
 #include "exec/image.h"
 #include "exec/net.h"
 #include "exec/sandbox.h"
+#include "forward.h"
 
 enum { SAID = 2000, MEMORY = 64 << 20, TMP = 16 << 20, PROCESSES = 24, TRY_MS = 15000 };
 
@@ -247,6 +248,9 @@ check_network(struct trial *t, const char *dir)
 	check_guarantee(t, "network", holds, geteuid() == 0 ? "apt-get install libnftables1; a container needs CAP_NET_ADMIN and /proc/sys/net that can be written" :
 	    access("/dev/net/tun", R_OK | W_OK) != 0 ? "let this user open /dev/net/tun (mode 0666), and apt-get install passt libnftables1" : "apt-get install passt libnftables1 (or slirp4netns)",
 	    holds ? arena_printf(t->cx->arena, "network by %s; the API is at %s", way, *net_api() != '\0' ? net_api() : "no address") : arena_printf(t->cx->arena, "there is no network: %s", why != NULL ? why : ""));
+	if (holds && strcmp(way, "veth") == 0 && forward_drops())
+		check_say(t, CHECK_ACCEPTED, "iptables -I FORWARD -i 'bdl+' -j ACCEPT; iptables -I FORWARD -o 'bdl+' -j ACCEPT (with Docker: into DOCKER-USER instead of FORWARD)",
+		    "sandboxes: this machine drops what is forwarded (Docker, ufw or firewalld): functions reach the API, but perhaps not the Internet");
 	net_fini();
 	net_ended(t->cx);
 }

@@ -1,8 +1,8 @@
 /* The packet filter of sandboxes. There are two, and each alone would do: one in the namespace of each network, which the sandbox has no rights over, and as
  * root one table of this machine for all, so that neither "nft flush ruleset" here nor a hole there opens the way. What is refused is told at once. */
 #include "netd.h"
+#include "nft.h"
 
-#include <dlfcn.h>
 #include <ifaddrs.h>
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -13,16 +13,7 @@
 
 enum { RULES_MAX = 64 * 1024 };
 
-/* libnftables, loaded when it is there. */
-struct nft_ctx;
-static struct {
-	struct nft_ctx *(*ctx_new)(uint32_t flags);
-	void (*ctx_free)(struct nft_ctx *c);
-	int (*run)(struct nft_ctx *c, const char *text);
-	int (*buffer_error)(struct nft_ctx *c);
-	const char *(*error)(struct nft_ctx *c);
-	int (*buffer_output)(struct nft_ctx *c);
-} nft;
+static struct nft nft;
 
 /* Nothing in these is the Internet (RFC 6890 and its kin). */
 static const char no4[] = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3";
@@ -31,17 +22,9 @@ static const char no6[] = "::/96, ::ffff:0:0/96, 64:ff9b::/96, 64:ff9b:1::/48, 1
 bool
 netd_rules_open(char why[NET_TEXT_MAX])
 {
-	static const struct { const char *name; void **at; } names[] = {{"nft_ctx_new", (void **)&nft.ctx_new}, {"nft_ctx_free", (void **)&nft.ctx_free},
-		{"nft_run_cmd_from_buffer", (void **)&nft.run}, {"nft_ctx_buffer_error", (void **)&nft.buffer_error}, {"nft_ctx_get_error_buffer", (void **)&nft.error},
-		{"nft_ctx_buffer_output", (void **)&nft.buffer_output}};
-	void *library = dlopen("libnftables.so.1", RTLD_NOW);
+	const char *said;
 
-	if (library == NULL)
-		return snprintf(why, NET_TEXT_MAX, "libnftables is not installed") < 0;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if ((*names[i].at = dlsym(library, names[i].name)) == NULL)
-			return snprintf(why, NET_TEXT_MAX, "libnftables lacks %s", names[i].name) < 0;
-	return true;
+	return nft_open(&nft, &said) || snprintf(why, NET_TEXT_MAX, "%s", said) < 0;
 }
 
 static bool

@@ -31,6 +31,14 @@ test('a machine that can is told so, and nothing is left of the trial', { skip }
 	assert.deepEqual(fs.readdirSync(place), [])
 })
 
+test('a machine that drops what is forwarded is told, unless it lets sandboxes through', { skip }, async () => {
+	const drop = "nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'"
+	const told = async (before) => (await doctor(before)).lines.filter((l) => /drops what is forwarded/.test(l))
+	const [line] = await told(drop)
+	assert.match(line ?? '', /^warn .*\n +-> iptables -I FORWARD -i 'bdl\+'/)
+	assert.deepEqual(await told(`${drop}; nft 'add rule ip filter FORWARD iifname "bdl*" counter accept'`), [])
+})
+
 test('without bubblewrap', { skip }, async () => none((await doctor('mount --bind /dev/null /usr/bin/bwrap')).lines, /bubblewrap is not installed/, /-> apt-get install bubblewrap/))
 
 test('without user namespaces', { skip }, async () => {
