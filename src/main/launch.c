@@ -59,8 +59,8 @@ launch_close(void)
 		close(program);
 }
 
-static void
-write_file(const char *path, const char *text)
+void
+launch_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -123,11 +123,11 @@ launch_become(enum launch_kind kind, int fd, const struct place *p, pid_t parent
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_DFL);
-	write_file("/proc/self/oom_score_adj", "800");
+	launch_write("/proc/self/oom_score_adj", "800");
 	(void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
 	/* cores are shared among sessions first, and backends of PostgreSQL have some of their own: in ours a worker would come before them */
 	if (setsid() >= 0)
-		write_file("/proc/self/autogroup", WORKER_NICE_TEXT);
+		launch_write("/proc/self/autogroup", WORKER_NICE_TEXT);
 	only_this(fd);
 	if (!place_become(p) || (kind != LAUNCH_SCAN && !send_handle(0)))
 		_exit(CANNOT_EXEC);

@@ -174,6 +174,7 @@ const char *exec_role_dir(const struct place *p);	/* static */
 
 /* ---- launch.c: worker processes that roles ask for (io/worker.h) ---- */
 
+void launch_write(const char *path, const char *text);	/* into a file of the kernel's, as far as we may */
 int launch_open(void);		/* before the roles are forked; the descriptor to poll, -1: cannot */
 void launch_close(void);	/* in a role, which keeps its own way to us */
 void launch_orders(const struct place *p, int at_most);	/* takes what was asked for; no more than so many are alive */

@@ -41,6 +41,7 @@ enum {
 	START_MS = 600000, VERB_MS = 24 * 3600 * 1000,	/* of migrations */
 	BUS_PATIENCE_MS = 2000
 };
+#define SESSION_NICE_TEXT "-5"
 
 struct child {
 	const struct role *role;
@@ -665,6 +666,15 @@ start_executor_alone(void)
 	return true;
 }
 
+/* Cores are shared among sessions first. In ours are the loops, which many wait for; each backend of PostgreSQL, and each sandbox, leads one of its own. In a
+ * session that somebody else leads (a shell's) we are guests. */
+static void
+go_before_others(void)
+{
+	if (getsid(0) == getpid())
+		launch_write("/proc/self/autogroup", SESSION_NICE_TEXT);
+}
+
 static bool
 start_all(void)
 {
@@ -694,6 +704,7 @@ serve_run(struct args *a)
 		args_setting(a, "listen", "127.0.0.1");
 	if (!args_conf(a, false))
 		return EXIT_USAGE;
+	go_before_others();
 	if (start_all())
 		serve_watch();
 	else

@@ -120,6 +120,15 @@ describe('crashes', () => {
 	})
 })
 
+test('in a session of its own the server goes before its databases', { skip: (process.getuid() !== 0 || !existsSync('/proc/self/autogroup')) && 'priorities are given by root' }, async () => {
+	const nice = (pid) => Number(/nice (-?\d+)/.exec(readFileSync(`/proc/${pid}/autogroup`, 'utf8'))[1])
+	const s = await start({ session: true, conf: { web_processes: 1 } })
+	try {
+		assert.equal(nice(s.pid), -5)
+		assert.equal(nice(children(s).find(([, n]) => n === 'postgres')[0]), 0)
+	} finally { await s.stop() }
+})
+
 describe('signals', () => {
 	test('SIGHUP applies settings of the file, says what needs a restart, and keeps the old ones when the file is wrong', async () => {
 		const data = fresh(), file = path.join(data, 'badal.conf')
