@@ -5,20 +5,7 @@
 #include "../../src/gate/aside.h"
 #include "core/ctx.h"
 #include "core/json.h"
-
-static struct ctx cx;
-
-static void
-setup(void)
-{
-	ctx_init(&cx);
-}
-
-static void
-teardown(void)
-{
-	ctx_fini(&cx);
-}
+#include "ctx_world.h"
 
 TestSuite(aside, .init = setup, .fini = teardown);
 

@@ -9,20 +9,7 @@
 #include "model/project.h"
 #include "svc/databases/database.h"
 #include "svc/services.h"
-
-static struct ctx cx;
-
-static void
-setup(void)
-{
-	ctx_init(&cx);
-}
-
-static void
-teardown(void)
-{
-	ctx_fini(&cx);
-}
+#include "ctx_world.h"
 
 TestSuite(event, .init = setup, .fini = teardown);
 

@@ -2,20 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "model/permission.h"
-
-static struct ctx cx;
-
-static void
-setup(void)
-{
-	ctx_init(&cx);
-}
-
-static void
-teardown(void)
-{
-	ctx_fini(&cx);
-}
+#include "ctx_world.h"
 
 TestSuite(permission, .init = setup, .fini = teardown);
 

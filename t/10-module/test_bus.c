@@ -12,9 +12,9 @@
 #include "core/metric.h"
 #include "io/bus.h"
 #include "servers.h"
+#include "fiber_run.h"
 
 static struct server *redis;
-static bool finished;
 
 static void
 setup(void)
@@ -30,19 +30,9 @@ setup(void)
 TestSuite(bus, .init = setup, .fini = servers_clean, .timeout = 60);
 
 static void
-finish(void)
-{
-	finished = true;
-	loop_stop();
-}
-
-/* Runs fn on a fiber until it calls finish(). */
-static void
 run(fib_fn fn)
 {
-	fib_spawn_new("test", 30000, fn, NULL);
-	loop_run();
-	cr_assert(finished);
+	run_for(30000, fn);
 }
 
 #define OKAY(expr)                                                                                          \

@@ -13,10 +13,10 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "io/fetch.h"
+#include "fiber_run.h"
 
 static int port;		/* of the test's server */
 static pid_t server;
-static bool finished;
 
 /* ---- a server of a process of its own: one connection after the other ---- */
 
@@ -165,6 +165,7 @@ setup(void)
 	log_init("test", "warn", false);
 	setenv("http_proxy", "http://127.0.0.1:1", 1);	/* must not be used */
 	server_fork(false);
+	finish_first = fetch_fini;
 	loop_init();
 }
 
@@ -178,19 +179,9 @@ teardown(void)
 TestSuite(fetch, .init = setup, .fini = teardown, .timeout = 60);
 
 static void
-finish(void)
-{
-	finished = true;
-	fetch_fini();
-	loop_stop();
-}
-
-static void
 run(fib_fn fn)
 {
-	fib_spawn_new("test", 30000, fn, NULL);
-	loop_run();
-	cr_assert(finished);
+	run_for(30000, fn);
 }
 
 static err_t
@@ -389,6 +380,7 @@ mail_setup(void)
 	cr_assert(conf_load(NULL, 0, NULL, false));
 	log_init("test", "warn", false);
 	server_fork(true);
+	finish_first = fetch_fini;
 	loop_init();
 }
 

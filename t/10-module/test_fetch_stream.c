@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/conf.h"
+#include "fiber_run.h"
 
 #ifdef FIB_ASAN
 #define MORE_MAX 50000	/* KiB: what was freed stays for a while */
@@ -26,7 +27,6 @@ enum { HUGE_BYTES = 100 << 20, PIECE = 256 << 10 };
 
 static int port;		/* of the test's server, on all addresses */
 static pid_t server;
-static bool finished;
 static char block[PIECE];
 
 /* Shared with the server. */
@@ -216,6 +216,7 @@ setup(void)
 	seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	seen->go = true;
 	server_fork();
+	finish_first = fetch_fini;
 	loop_init();
 }
 
@@ -229,19 +230,9 @@ teardown(void)
 TestSuite(fetch_stream, .init = setup, .fini = teardown, .timeout = 120);
 
 static void
-finish(void)
-{
-	finished = true;
-	fetch_fini();
-	loop_stop();
-}
-
-static void
 run(fib_fn fn)
 {
-	fib_spawn_new("test", 100000, fn, NULL);
-	loop_run();
-	cr_assert(finished);
+	run_for(100000, fn);
 }
 
 #define OKAY(expr)                                                                                          \
