@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <ctype.h>
 
-enum { HEADERS_MAX = 100, HEAD_BYTES = 32768, LENGTH_DIGITS = 18, BODY_HINT = 1 << 20, STATUS_LINE = 12 };
+enum { HEADERS_MAX = 100, HEAD_BYTES = 32768, BODY_HINT = 1 << 20, STATUS_LINE = 12 };
 
 void
 answer_begin(struct answer *a, struct arena *arena, size_t max, bool bodiless)
@@ -31,16 +31,9 @@ struct answer_framing {
 static bool
 answer_length(struct answer_framing *f, struct str v)
 {
-	int64_t n = 0;
+	int64_t n = header_length(v);
 
-	if (v.n == 0 || v.n > LENGTH_DIGITS)
-		return false;
-	for (size_t i = 0; i < v.n; i++) {
-		if (!isdigit((unsigned char)v.p[i]))
-			return false;
-		n = n * 10 + (v.p[i] - '0');
-	}
-	if (f->has_length && f->length != n)
+	if (n < 0 || (f->has_length && f->length != n))
 		return false;
 	f->has_length = true;
 	f->length = n;

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <ctype.h>
 
-enum { HEADERS_MAX = 128, METHOD_MAX = 32, BUCKETS = 256, LENGTH_DIGITS = 18 };
+enum { HEADERS_MAX = 128, METHOD_MAX = 32, BUCKETS = 256 };
 
 /* Headers that only the adapter reads, after the ones in tbl/headers.h. */
 enum { OWN_CONNECTION = HDR_N, OWN_TRANSFER_ENCODING, OWN_UPGRADE, OWN_EXPECT, OWN_WS_KEY, OWN_WS_VERSION, OWN_N };
@@ -42,7 +42,7 @@ struct framing {
 
 static uint8_t bucket[BUCKETS];		/* index + 1 of the first name with this hash */
 static uint8_t chain[OWN_N];
-static bool token_char[256], value_char[256], target_char[256];
+static bool token_char[256], target_char[256];
 
 static unsigned
 name_hash(const char *p, size_t n)
@@ -64,7 +64,6 @@ header_setup(void)
 	}
 	for (int c = 0; c < 256; c++) {
 		token_char[c] = c < 128 && (isalnum(c) || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL));
-		value_char[c] = c == '\t' || (c >= ' ' && c != 127);
 		target_char[c] = c > ' ' && c != 127;
 	}
 }
@@ -120,15 +119,6 @@ header_set(struct msg *x, int hdr, struct str value)
 	*s = (struct str){joined, n};
 }
 
-bool
-header_value_ok(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!value_char[(unsigned char)p[i]])
-			return false;
-	return true;
-}
-
 ssize_t
 head_end(const char *p, size_t n, size_t from)
 {
@@ -154,18 +144,11 @@ list_has(struct str list, const char *word)
 static err_t
 http_head_set_length(struct framing *f, struct str v)
 {
-	int64_t n = 0;
+	int64_t n = header_length(v);
 
-	if (v.n == 0)
-		return ERR_REQUEST_MALFORMED;
-	for (size_t i = 0; i < v.n; i++) {
-		if (!isdigit((unsigned char)v.p[i]))
-			return ERR_REQUEST_MALFORMED;
-		if (i >= LENGTH_DIGITS)
-			return ERR_REQUEST_TOO_LARGE;
-		n = n * 10 + (v.p[i] - '0');
-	}
-	if (f->has_length && f->length != n)
+	if (n == LENGTH_LARGE)
+		return ERR_REQUEST_TOO_LARGE;
+	if (n == LENGTH_BAD || (f->has_length && f->length != n))
 		return ERR_REQUEST_MALFORMED;
 	f->has_length = true;
 	f->length = n;

@@ -277,8 +277,12 @@ ssize_t head_end(const char *p, size_t n, size_t from);
 int header_known(const char *name, size_t n);		/* enum http_hdr or -1 */
 bool header_once(uint64_t *seen, int hdr);		/* notes that one came; false: it may not come again */
 void header_set(struct msg *x, int hdr, struct str value);
-bool header_value_ok(const char *p, size_t n);
 void header_setup(void);
+
+/* http_field.c */
+bool header_value_ok(const char *p, size_t n);
+enum { LENGTH_BAD = -1, LENGTH_LARGE = -2 };
+int64_t header_length(struct str v);	/* of Content-Length, or one of these */
 
 /* http_h1.c */
 void h1_input(struct conn *c, char *p, size_t n);

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libbadal-io.a
 libbadal_io_a_SOURCES = \
 	src/io/db.c src/io/db_conn.c src/io/db_connect.c src/io/db_migrate.c src/io/db_pool.c src/io/db_stmt.c src/io/db_text.c src/io/db_tx.c src/io/db_wal.c \
-	src/io/http.c src/io/http_bulk.c src/io/http_chunks.c src/io/http_far.c src/io/http_file.c src/io/http_flood.c src/io/http_h1.c src/io/http_h2.c src/io/http_head.c src/io/http_msg.c src/io/http_stream.c src/io/http_tls.c src/io/http_ws.c
+	src/io/http.c src/io/http_bulk.c src/io/http_chunks.c src/io/http_far.c src/io/http_field.c src/io/http_file.c src/io/http_flood.c src/io/http_h1.c src/io/http_h2.c src/io/http_head.c src/io/http_msg.c src/io/http_stream.c src/io/http_tls.c src/io/http_ws.c
 libbadal_io_a_SOURCES += src/io/db_share.c
 libbadal_io_a_SOURCES += src/io/budget.c src/io/range.c src/io/static.c
 libbadal_io_a_SOURCES += src/io/idna.c src/io/psl.c

@@ -11,7 +11,6 @@ take(struct arena *a, const char *text, size_t n, size_t step, size_t *used_out)
 	struct answer r;
 	size_t at = 0;
 
-	header_setup();
 	answer_begin(&r, a, MAX, false);
 	while (at < n && r.state < ANSWER_WHOLE) {
 		size_t part = step < n - at ? step : n - at, used = answer_take(&r, text + at, part);
@@ -122,7 +121,6 @@ Test(answer, to_head_has_no_body)
 		struct arena *a = arena_new();
 		struct answer r;
 
-		header_setup();
 		answer_begin(&r, a, MAX, true);
 		cr_expect_eq(answer_take(&r, texts[i], strlen(texts[i])), strlen(texts[i]));
 		cr_expect(r.state == ANSWER_WHOLE && r.keeps && answer_reply(&r)->body.n == 0, "%s", texts[i]);

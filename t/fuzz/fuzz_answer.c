@@ -1,16 +1,8 @@
 /* Answers that come from sandboxes: the first bytes say how they are cut, and nothing may depend on that. */
 #include "../../src/io/answer.c"
 #include "../../src/io/http_chunks.c"
+#include "../../src/io/http_field.c"
 #include "fuzz.h"
-
-bool
-header_value_ok(const char *p, size_t n)	/* as in http_head.c */
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != '\t' && ((unsigned char)p[i] < ' ' || p[i] == 127))
-			return false;
-	return true;
-}
 
 enum { MAX = 4096 };
 

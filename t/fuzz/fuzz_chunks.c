@@ -1,15 +1,7 @@
 /* Bodies in chunks: the first bytes say how it is cut, and neither data nor end may depend on that. */
 #include "../../src/io/http_chunks.c"
+#include "../../src/io/http_field.c"
 #include "fuzz.h"
-
-bool
-header_value_ok(const char *p, size_t n)	/* as in http_head.c */
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != '\t' && ((unsigned char)p[i] < ' ' || p[i] == 127))
-			return false;
-	return true;
-}
 
 struct outcome {
 	struct buf data;
