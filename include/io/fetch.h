@@ -33,6 +33,8 @@ struct fetch {
 	uint64_t connect_ms;	/* for the connection; 0: 5 s */
 	size_t max_bytes;	/* largest response body; 0: 1 MiB, of a stream: no bound */
 	bool may_be_cut;	/* of a unix_path that is fetched at once: an answer whose body breaks off is one, with what has come */
+	bool alone;		/* of a unix_path that is fetched at once: over a connection of its own, so that nothing is ever sent twice; else a kept one that turns
+				 * out to be closed, without a byte, is followed by another */
 	bool upload;		/* of a stream: the request's body is given by fetch_write, `body` is not used; no redirects */
 	int64_t length;		/* of that body; -1: unknown, it is sent chunked */
 	int redirects;		/* followed at most; 0: none, a 3xx is a reply */

@@ -5,7 +5,7 @@
 #include "core/loop.h"
 #include "exec_priv.h"
 
-enum { NEXT_MS = 100, KEPT_MS = 60 * 1000 };
+enum { NEXT_MS = 100, KEPT_MS = 60 * 1000, MAKE_MS = 10 * 1000 };
 
 static struct {
 	struct net *net;		/* NULL: there is none */
@@ -49,7 +49,7 @@ static void
 ready_make(void *arg)
 {
 	(void)arg;
-	fib_spawn_new("ready", 0, ready_fiber, NULL);
+	fib_spawn_new("ready", MAKE_MS, ready_fiber, NULL);
 }
 
 void

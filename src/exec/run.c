@@ -162,8 +162,6 @@ new_answer(struct ctx *cx, const struct fetch_reply *r, struct exec_ran *out)
 	if (status == NULL || !new_parts(r->body, out))
 		return fail(cx, ERR_EXEC, "the answer makes no sense");
 	out->status = atoi(status);
-	if (out->status < STATUS_LEAST || out->status > STATUS_MOST)
-		return fail(cx, ERR_EXEC, "the status of an answer is a number from 200 to 599");
 	run_headers_of(cx, r, out);
 	return OK;
 }
@@ -220,7 +218,7 @@ run_ask(struct ctx *cx, struct instance *i, const struct exec_run *r, struct run
 	const char *path = r->path.n > 0 && r->path.p[0] == '/' && run_header_sound(r->path) ? str_dup(cx->arena, r->path) : "/";
 	struct fetch f = {.url = arena_printf(cx->arena, "http://%s%s", i->name, i->old ? "/" : path), .unix_path = i->at, .method = "POST", .headers = h,
 		.n_headers = run_headers(cx, i, r, me->number, h), .body = i->old ? run_old_body(cx, r) : (struct str){r->body.n > 0 ? r->body.p : "", r->body.n}, .private_ok = true,
-		.max_bytes = ANSWER_MAX, .timeout_ms = r->limit_ms, .connect_ms = r->limit_ms};
+		.max_bytes = ANSWER_MAX, .timeout_ms = r->limit_ms, .connect_ms = r->limit_ms, .alone = i->fn->runtime->contract != CONTRACT_OURS};
 	struct fetch_reply *reply;
 
 	if (i->fn->runtime->contract == CONTRACT_V5)
@@ -323,6 +321,8 @@ run_in(struct ctx *cx, struct instance *i, const struct exec_run *r, struct exec
 	uint64_t began = loop_now();
 	err_t e = run_ask(cx, i, r, me, out);
 
+	if (e == OK && (out->status < STATUS_LEAST || out->status > STATUS_MOST))
+		e = fail(cx, ERR_EXEC, "the status of an answer is a number from 200 to 599");
 	if (e == OK && i->box != NULL && sandbox_starved(i->box))
 		run_starved(cx, i, out);
 	else if (e == OK)

@@ -203,7 +203,7 @@ speak_run(struct ctx *cx, const struct instance *i, const struct exec_run *r, st
 	struct fetch_header h[HEADERS_MAX + 8];
 	struct fetch f = {.url = arena_printf(cx->arena, "http://%s%s", i->name, path), .unix_path = i->at, .method = method, .headers = h, .n_headers = speak_headers(cx, i, r, id, h),
 		.body = empty ? STR_NONE : (struct str){r->body.n > 0 ? r->body.p : "", r->body.n}, .private_ok = true, .max_bytes = ANSWER_MAX, .timeout_ms = r->limit_ms,
-		.connect_ms = r->limit_ms};
+		.connect_ms = r->limit_ms, .alone = true};
 	struct fetch_reply *reply;
 
 	TRY(fetch(cx, &f, &reply));

@@ -45,7 +45,6 @@ struct asking {			/* a request under way; of the fiber that waits */
 static struct line *idle_first, *idle_last;	/* the one that served last comes first */
 static int n_idle, n_asking;
 static struct asking *askings;
-static bool set_up;
 
 /* ---- connections ---- */
 
@@ -319,7 +318,7 @@ local_head(struct ctx *cx, const struct fetch *f, struct str host, const char *t
 
 /* On this connection. *again_out: it had served before, and nothing came: the server has closed it, most likely before it saw the request. */
 static err_t
-local_ask_on(struct ctx *cx, struct line *l, struct asking *q, uint64_t until, bool *again_out)
+local_ask_on(struct ctx *cx, struct line *l, struct asking *q, bool alone, uint64_t until, bool *again_out)
 {
 	bool kept = l->kept, whole;
 	err_t e = OK;
@@ -330,7 +329,7 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, uint64_t until, b
 	if (!q->answered)
 		e = until > loop_now() ? fib_await_for(cx, &q->done, until - loop_now()) : ERR_TIMEOUT;
 	whole = e == OK && q->error == 0 && !q->full && q->answer.state == ANSWER_WHOLE;
-	if (whole && q->answer.keeps && !q->surplus && q->out[0].iov_len + q->out[1].iov_len == 0)
+	if (whole && !alone && q->answer.keeps && !q->surplus && q->out[0].iov_len + q->out[1].iov_len == 0)
 		line_keep(l);
 	else
 		line_close(l);
@@ -400,7 +399,7 @@ local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str hea
 
 	*held = (struct budget){0};
 	defer(cx, asking_give_back, held);
-	for (bool kept_too = true; again; kept_too = false) {
+	for (bool kept_too = !f->alone; again; kept_too = false) {
 		l = kept_too ? line_kept(key) : NULL;
 		if (l == NULL)
 			TRY(line_connect(cx, f->unix_path, key, connect, &l, &why));
@@ -409,7 +408,7 @@ local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str hea
 		q = (struct asking){.held = held, .out = {{text.out, head.n}, {body.out, f->body.n}}};
 		answer_begin(&q.answer, cx->arena, f->max_bytes != 0 ? f->max_bytes : BYTES, f->method != NULL && strcmp(f->method, "HEAD") == 0);
 		asking_add(&q);
-		e = local_ask_on(cx, l, &q, until, &again);
+		e = local_ask_on(cx, l, &q, f->alone, until, &again);
 		asking_remove(&q);
 	}
 	TRY(e);
@@ -425,9 +424,6 @@ fetch_local(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 	err_t e;
 
 	*out = NULL;
-	if (!set_up)
-		header_setup();
-	set_up = true;
 	if (after == NULL || !text_clean(f->url) || (f->method != NULL && (!text_clean(f->method) || strchr(f->method, ' ') != NULL)))
 		return local_refused(cx, "the URL is malformed");
 	if (n_asking >= conf.fetches_max)

@@ -14,12 +14,12 @@
 #include "core/loop.h"
 #include "io/budget.h"
 #include "io/fetch.h"
+#include "fiber_run.h"
 
 enum { LARGE = 3000000 };
 
 static char dir[] = "/tmp/fetch-local-XXXXXX", at[64];
 static pid_t server;
-static bool finished;
 
 /* ---- a server: a process for each connection, which says which request of it this is ---- */
 
@@ -132,6 +132,7 @@ setup(void)
 		}
 	}
 	close(fd);
+	finish_first = fetch_fini;
 	loop_init();
 }
 
@@ -147,19 +148,9 @@ teardown(void)
 TestSuite(fetch_local, .init = setup, .fini = teardown, .timeout = 60);
 
 static void
-finish(void)
-{
-	finished = true;
-	fetch_fini();
-	loop_stop();
-}
-
-static void
 run(fib_fn fn)
 {
-	fib_spawn_new("test", 30000, fn, NULL);
-	loop_run();
-	cr_assert(finished);
+	run_for(30000, fn);
 }
 
 static err_t
@@ -202,6 +193,13 @@ keeps(struct ctx *cx, void *arg)
 	cr_expect(r->status == 200 && r->body.n == 0);
 	cr_assert_eq(ask(cx, "/which", (struct fetch){0}, &r), OK);
 	cr_expect(str_is(r->body, "3 0"), "%.*s", STR_FMT(r->body));
+	/* one of its own, which is not kept either */
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(ask(cx, "/which", (struct fetch){.alone = true}, &r), OK);
+		cr_expect(str_is(r->body, "1 0"), "%.*s", STR_FMT(r->body));
+	}
+	cr_assert_eq(ask(cx, "/which", (struct fetch){0}, &r), OK);
+	cr_expect(str_is(r->body, "4 0"), "%.*s", STR_FMT(r->body));
 	finish();
 }
 

@@ -243,6 +243,17 @@ test('as a user without rights it serves as well', { skip: process.getuid() !== 
 	await until(async () => (await g({ data: '' })).text === '1', 'a new one')
 })
 
+test('a run for which there is no room harms none that is under way', async () => {
+	const y = await start({ fetches_max: 16, functions_instances_max: 1, functions_overlap_max: 32 })
+	const f = y.function('let n = 0; module.exports = async (req, res) => { const me = ++n; if (req.payload) await new Promise((ok) => setTimeout(ok, 4000)); res.send(String(me)) }', { generation: OLD })
+	assert.equal((await f({ data: '' })).text, '1')
+	const all = Array.from({ length: 20 }, () => f({ data: 'x' })), ran = await Promise.all(all)
+	const of = (why) => ran.filter((r) => r.why === why)
+	assert.deepEqual(of('done').map((r) => Number(r.text)).sort((i, k) => i - k), Array.from({ length: 16 }, (_, i) => i + 2))
+	assert.deepEqual(of('failed').map((r) => r.reason), Array(4).fill('The function could not be asked: too much is under way.'))
+	assert.equal((await f({ data: '' })).text, '18')
+})
+
 test('from another machine it is asked with a proof of the key made from the master key, of use once', async () => {
 	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port: p } = s.address(); s.close(() => ok(p)) }) })
 	const y = await start({ executor_listen: `127.0.0.1:${port}` }), key = createHmac('sha256', 'k'.repeat(64)).update('executors').digest('hex')
