@@ -1,7 +1,10 @@
 /* Control groups. The kernel's files are small and answer at once, so they are read and written where they are needed.
  *
  * Version 2: a group with children must be empty, so this process moves into a leaf of its own, and sandboxes are its sisters. The root group is never used:
- * it has no limits, and other people's processes are in it. Version 1: each controller has a tree of its own. */
+ * it has no limits, and other people's processes are in it. Version 1: each controller has a tree of its own.
+ *
+ * To move a process waits for all processors to pass a point of rest, 5 to 20 ms, and who forks meanwhile waits as well. So nobody is moved: with version 2 a
+ * process is born in its group (CLONE_INTO_CGROUP, Linux 5.7), with version 1 its only thread joins by itself, which needs no such wait (`tasks`, Linux 5.12). */
 #include "cgroup.h"
 
 #include <dirent.h>
@@ -13,13 +16,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "io/child.h"
 
 enum { TEXT_MAX = 16 * 1024, CPU_PERIOD_US = 100000 };
 enum { MEMORY, PROCESSES, CPU };	/* version 2: all are in the first */
 
 static char *places[CGROUP_DIRS];	/* below which groups are made */
 static bool two;			/* version 2 */
+static bool born;			/* version 2: processes can begin in a group */
 
 static const char *const controllers[CGROUP_DIRS] = {"memory", "pids", "cpu"};
 
@@ -169,6 +176,21 @@ cgroup_dir(const char *parent, const char *name)
 	return NULL;
 }
 
+/* Whether a child can begin in the group at `dir`. */
+static bool
+cgroup_bears(const char *dir)
+{
+	int group = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), pid = group >= 0 ? child_fork_into(group) : -1;
+
+	if (pid == 0)
+		_exit(0);
+	if (group >= 0)
+		close(group);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0;
+}
+
 /* A directory with the controllers for its children, this process in a leaf of it. */
 static bool
 cgroup_setup_two(const char *cgroups, const char *mounts)
@@ -187,6 +209,7 @@ cgroup_setup_two(const char *cgroups, const char *mounts)
 		return false;
 	}
 	two = cgroup_file_write_number(leaf, "cgroup.procs", getpid()) && cgroup_file_write(base, "cgroup.subtree_control", "+memory +pids +cpu");
+	born = two && cgroup_bears(leaf);
 	free(leaf);
 	if (two)
 		places[0] = base;
@@ -260,26 +283,29 @@ cgroup_limit_one(char *const dirs[CGROUP_DIRS], const struct cgroup_limits *l)
 	}
 }
 
+static int
+cgroup_file_open(const char *dir, const char *name, int flags)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	return open(path, flags | O_CLOEXEC);
+}
+
 void
 cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limits)
 {
+	*g = (struct cgroup){.procs = -1, .starved = -1};
 	for (int i = 0; i < CGROUP_DIRS; i++) {
 		g->dirs[i] = places[i] != NULL ? cgroup_dir(places[i], name) : NULL;
-		g->procs[i] = -1;
-		if (g->dirs[i] != NULL) {
-			char path[PATH_MAX];
-
-			snprintf(path, sizeof path, "%s/cgroup.procs", g->dirs[i]);
-			g->procs[i] = open(path, O_RDWR | O_CLOEXEC);
-		}
+		g->join[i] = g->dirs[i] != NULL && !born ? cgroup_file_open(g->dirs[i], two ? "cgroup.procs" : "tasks", O_WRONLY) : -1;
 	}
-	g->starved = -1;
-	if (!two && g->dirs[MEMORY] != NULL) {
-		char path[PATH_MAX];
-
-		snprintf(path, sizeof path, "%s/memory.oom_control", g->dirs[MEMORY]);
-		g->starved = open(path, O_RDONLY | O_CLOEXEC);
-	}
+	if (two && g->dirs[0] != NULL)
+		g->procs = cgroup_file_open(g->dirs[0], "cgroup.procs", O_RDONLY);
+	if (born && g->dirs[0] != NULL)
+		g->group = cgroup_file_open(g->dirs[0], "", O_RDONLY | O_DIRECTORY);
+	if (!two && g->dirs[MEMORY] != NULL)
+		g->starved = cgroup_file_open(g->dirs[MEMORY], "memory.oom_control", O_RDONLY);
 	if (two && g->dirs[0] != NULL)
 		cgroup_limit_two(g->dirs[0], limits);
 	else
@@ -290,7 +316,7 @@ bool
 cgroup_join(const struct cgroup *g)
 {
 	for (int i = 0; i < CGROUP_DIRS; i++)
-		if (g->procs[i] >= 0 && write(g->procs[i], "0", 1) != 1)
+		if (g->dirs[i] != NULL && !(born && g->group > 0) && (g->join[i] < 0 || write(g->join[i], "0", 1) != 1))
 			return false;
 	return true;
 }
@@ -338,7 +364,7 @@ cgroup_processes(const struct cgroup *g, pid_t *out, int most)
 	int n = 0;
 
 	/* Version 1 remembers the list for who has the file open. */
-	if (two ? !cgroup_fd_read(g->procs[0], text) : g->dirs[PROCESSES] == NULL || !cgroup_file_read(g->dirs[PROCESSES], "cgroup.procs", text))
+	if (two ? !cgroup_fd_read(g->procs, text) : g->dirs[PROCESSES] == NULL || !cgroup_file_read(g->dirs[PROCESSES], "cgroup.procs", text))
 		return -1;
 	for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
 		long pid = strtol(p, &end, 10);
@@ -377,14 +403,19 @@ cgroup_close(struct cgroup *g)
 {
 	if (g->starved >= 0)
 		close(g->starved);
-	g->starved = -1;
+	if (g->procs >= 0)
+		close(g->procs);
+	if (g->group > 0)
+		close(g->group);
+	g->starved = g->procs = -1;
+	g->group = 0;
 	for (int i = 0; i < CGROUP_DIRS; i++) {
-		if (g->procs[i] >= 0)
-			close(g->procs[i]);
+		if (g->join[i] >= 0)
+			close(g->join[i]);
 		if (g->dirs[i] != NULL)
 			rmdir(g->dirs[i]);
 		free(g->dirs[i]);
 		g->dirs[i] = NULL;
-		g->procs[i] = -1;
+		g->join[i] = -1;
 	}
 }

@@ -10,7 +10,9 @@ enum { CGROUP_DIRS = 3 };		/* one of version 2, or memory, pids and cpu of versi
 
 struct cgroup {
 	char *dirs[CGROUP_DIRS];		/* NULL: that bound cannot be set here */
-	int procs[CGROUP_DIRS];		/* cgroup.procs, open for the child to join, and to be read; -1: none */
+	int join[CGROUP_DIRS];		/* a file that the child joins by; -1: none */
+	int group;			/* version 2: its directory, for the child to begin in; 0: it joins */
+	int procs;			/* version 2: cgroup.procs, open to be read; -1: none */
 	int starved;			/* version 1: memory.oom_control, open to be read; -1: none */
 };
 struct cgroup_limits {

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -294,7 +294,8 @@ sandbox_enter(void *arg)
 		return false;
 	if (s->uid == 0)
 		return true;
-	return setgroups(0, NULL) == 0 && setresgid(s->uid, s->uid, s->uid) == 0 && setresuid(s->uid, s->uid, s->uid) == 0;
+	/* not those of glibc, which look for other threads: child_fork_into */
+	return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, s->uid, s->uid, s->uid) == 0 && syscall(SYS_setresuid, s->uid, s->uid, s->uid) == 0;
 }
 
 static void
@@ -498,6 +499,7 @@ sandbox_launch(struct ctx *cx, struct sandbox *s, const struct sandbox_spec *spe
 	c.fds[FRAME - FRAME] = frame;
 	c.fds[WORD - FRAME] = word[1];
 	c.fds[FILTER - FRAME] = filter = filter_open();
+	c.group = s->group.group;
 	s->word = word[0];
 	s->child = child_start(&c);
 	close(frame);

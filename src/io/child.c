@@ -5,7 +5,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -126,6 +128,14 @@ child_watch(struct child *c, int i, uv_poll_cb fn)
 	uv_poll_start(&c->polls[i], UV_READABLE, fn);
 }
 
+int
+child_fork_into(int group)
+{
+	struct clone_args a = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)group};
+
+	return (int)syscall(SYS_clone3, &a, sizeof a);
+}
+
 /* Between fork and exec signals of ours must not be answered in the child. */
 static pid_t
 child_fork(const struct child_spec *s, int out, int err)
@@ -135,7 +145,7 @@ child_fork(const struct child_spec *s, int out, int err)
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
+	pid = s->group > 0 ? child_fork_into(s->group) : fork();
 	if (pid == 0)
 		child_become(s, out, err);
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -68,6 +68,13 @@ TESTS += t/10-module/test_exec
 t_10_module_test_exec_SOURCES = t/10-module/test_exec.c t/10-module/space.h $(SERVERS)
 t_10_module_test_exec_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_exec_LDADD = $(MODULE_LIBS)
+
+check_PROGRAMS += t/10-module/test_group
+TESTS += t/10-module/test_group
+t_10_module_test_group_SOURCES = t/10-module/test_group.c
+t_10_module_test_group_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_group_LDADD = $(MODULE_LIBS)
+
 check_PROGRAMS += t/10-module/test_blob
 TESTS += t/10-module/test_blob
 t_10_module_test_blob_SOURCES = t/10-module/test_blob.c t/10-module/space.h $(SERVERS)
