@@ -168,6 +168,8 @@ struct function {
 	struct code *code;
 	struct instance *instances;
 	unsigned n_instances, n_starting, n_waiting, refs;
+	uint64_t start_ms;		/* what the last process took to be ready; 0: not known */
+	double run_ms;			/* what runs take, of late */
 	bool retired;			/* its instances end as soon as they serve nothing */
 	bool kept;			/* warm: one reference is for that */
 	unsigned kept_failures;		/* how often in a row a process of it that was begun for that has not lasted */
@@ -180,7 +182,8 @@ err_t function_enter(struct ctx *cx, const struct exec_ask *q, struct function *
 void function_leave(struct function *f);
 /* Awaits an instance for a run; to be given back. ERR_BUSY: too many wait. *failed_out: the process that was begun for it ended; it is to be unref'd. */
 err_t function_take(struct ctx *cx, struct function *f, struct instance **out, struct instance **failed_out, bool *cold_out) MUST_CHECK;
-int function_give_back(struct instance *i);	/* how many processes of the run were still there, and ended */
+/* After a run that took so long. How many processes of the run were still there, and ended. */
+int function_give_back(struct instance *i, double ms);
 void function_retire(const char *project, const char *function, const char *deployment);	/* deployment "": all */
 void functions_end(void);
 void functions_tick(void);		/* idle ones, once a second */

@@ -14,7 +14,8 @@
 #include "core/metric.h"
 #include "exec_priv.h"
 
-enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_BACK_MS = 1000, KEPT_BACK_MAX = 8, KEPT_LASTS_MS = 30 * 1000, PATIENCE_MS = 20 };
+enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_BACK_MS = 1000, KEPT_BACK_MAX = 8, KEPT_LASTS_MS = 30 * 1000, PATIENCE_MS = 20, PATIENCE_MAX = 250 };
+#define NEWS 0.125	/* share of a run in what runs take */
 
 static struct map *functions;
 static unsigned n_runs, n_waiting, n_kept;
@@ -223,15 +224,27 @@ function_wants_more(const struct function *f)
 	return f->n_instances < (uint64_t)conf.functions_instances_max && f->n_starting < STARTS_AT_ONCE && f->n_starting < f->n_waiting;
 }
 
-/* How long a run that has waited since then still waits for a process that is there before another is begun: a start costs as much as hundreds of short runs. */
+/* How long a run waits for a process that is there before another is begun: a start costs as much as hundreds of short runs, and a new process is slow at
+ * first. Where all that waits is served before another would be ready, that is as long as a start takes. */
 static uint64_t
-function_patience(const struct function *f, uint64_t since)
+function_patience(const struct function *f)
 {
-	uint64_t waited = loop_now() - since;
+	unsigned there = f->n_instances - f->n_starting;
 
 	if (function_best(f) == NULL || instances_alive >= (uint64_t)conf.executor_instances_max || !function_wants_more(f))
 		return 0;
-	return waited < PATIENCE_MS ? PATIENCE_MS - waited : 0;
+	if (f->start_ms <= PATIENCE_MS || f->run_ms * f->n_waiting >= (double)f->start_ms * there)
+		return PATIENCE_MS;
+	return f->start_ms < PATIENCE_MAX ? f->start_ms : PATIENCE_MAX;
+}
+
+/* What is left of it to a run that has waited since then. */
+static uint64_t
+function_patience_left(const struct function *f, uint64_t since)
+{
+	uint64_t waited = loop_now() - since, patience = function_patience(f);
+
+	return waited < patience ? patience - waited : 0;
 }
 
 static void
@@ -263,7 +276,7 @@ function_look(struct function *f, uint64_t since, struct instance **mine, struct
 		instance_unref(*mine);
 		*mine = NULL;
 	}
-	if (*mine == NULL && function_patience(f, since) > 0)
+	if (*mine == NULL && function_patience_left(f, since) > 0)
 		return false;
 	if (*mine == NULL && function_wants_more(f) && function_room()) {
 		*mine = instance_start(f);
@@ -293,7 +306,7 @@ function_take(struct ctx *cx, struct function *f, struct instance **out, struct 
 	metric_set(M_exec_waiting, ++n_waiting);
 	while (e == OK && !function_look(f, since, &mine, out, failed_out)) {
 		*cold_out = *cold_out || mine != NULL;
-		patience = mine == NULL ? function_patience(f, since) : 0;
+		patience = mine == NULL ? function_patience_left(f, since) : 0;
 		e = waiters_wait(cx, &f->changed, patience);
 		if (e == ERR_TIMEOUT && patience > 0 && (cx->deadline == 0 || loop_now() < cx->deadline))
 			e = OK;
@@ -307,12 +320,13 @@ function_take(struct ctx *cx, struct function *f, struct instance **out, struct 
 }
 
 int
-function_give_back(struct instance *i)
+function_give_back(struct instance *i, double ms)
 {
 	struct function *f = i->fn;
 	int swept = 0;
 
 	assert(i->runs > 0);
+	f->run_ms += (ms - f->run_ms) * NEWS;
 	i->runs--;
 	n_runs--;
 	metric_set(M_exec_running, n_runs);

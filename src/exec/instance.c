@@ -278,7 +278,8 @@ instance_begin_fiber(struct ctx *cx, void *arg)
 	if (i->state == INSTANCE_STARTING && e == OK) {
 		i->was_ready = true;
 		sandbox_settle(i->box);
-		metric_observe(M_exec_start_time, (loop_now() - i->began) * 1000);
+		i->fn->start_ms = loop_now() - i->began;
+		metric_observe(M_exec_start_time, i->fn->start_ms * 1000);
 		instance_move(i, INSTANCE_READY);
 	} else {
 		instance_end(i, e == ERR_TIMEOUT ? EXEC_TIMED_OUT : EXEC_DIED);

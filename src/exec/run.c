@@ -373,7 +373,7 @@ run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*b
 	} else {
 		run_in(cx, i, &q->run, out);
 		out->cold = cold;
-		run_left(cx, function_give_back(i), out);
+		run_left(cx, function_give_back(i, out->seconds * 1000), out);
 	}
 	metric_observe(M_exec_time, (uint64_t)(out->seconds * 1e6));
 	if (out->why != EXEC_DONE)

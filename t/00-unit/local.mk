@@ -75,6 +75,12 @@ t_00_unit_test_event_SOURCES = t/00-unit/test_event.c
 t_00_unit_test_event_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_event_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_function
+TESTS += t/00-unit/test_function
+t_00_unit_test_function_SOURCES = t/00-unit/test_function.c
+t_00_unit_test_function_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_function_LDADD = libbadal-exec.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
+
 check_PROGRAMS += t/00-unit/test_seal
 TESTS += t/00-unit/test_seal
 t_00_unit_test_seal_SOURCES = t/00-unit/test_seal.c
