@@ -253,6 +253,7 @@ CONF(functions_project_size, SIZE("0", "1024g"), "256m", RELOAD, "The same for a
 CONF(functions_give_up, TIME("1s", "7d"), "24h", RELOAD, "How long executions are tried again that no executor begins.")
 CONF(functions_sync_timeout, TIME("1s", "15m"), "30s", RELOAD, "Longest time that a client of 1.4 and later waits for a function.")
 CONF(executions_retention, TIME("0", "36500d"), "14d", RELOAD, "How long executions are kept; 0: for ever.")
+CONF(executions_max, INT("0", "1000000000"), "1000000", RELOAD, "Executions that are kept of one function, about: of more the oldest that have ended go, within a minute or so. 0: no bound.")
 CONF(security_email, LIKE(emails), "", RELOAD, "Address for reports of abuse, in the User-Agent of webhooks; empty: mail_from.")
 CONF(usage, BOOL, "on", RELOAD, "Count requests and records for the usage charts of the console.")
 CONF(usage_interval, TIME("10ms", "1h"), "30s", START, "How often a process writes its counts; a killed one loses those since.")

@@ -7,6 +7,7 @@
 #include "model/audit.h"
 #include "model/expire.h"
 #include "model/usage.h"
+#include "svc/functions/execution.h"
 #include "svc/services.h"
 #include "space.h"
 
@@ -219,6 +220,60 @@ many_of_one(struct ctx *cx)
 Test(upkeep, many_of_one, .timeout = 60)
 {
 	run(many_of_one);
+}
+
+/* ---- executions ---- */
+
+#define EXECUTIONS(schema, of, from, to, status)                                                                                                          \
+	"INSERT INTO " schema ".executions (function, id, created, updated, permissions, read, deployment, trigger, event, cause, depth, user_id, status, status_code, "  \
+	"response, stdout, stderr, duration, method, path, request_headers, response_headers) SELECT (SELECT internal FROM " schema ".functions WHERE id = '" of "'), "  \
+	"'" of "' || i, now(), now(), '{}', '{}', '', 'event', '', '', 0, '', '" status "', 200, '', '', '', 0, 'POST', '/', '[]', '[]' FROM generate_series(" from ", " to ") i"
+
+static void
+function_of(struct ctx *cx, const struct project *p, const char *id)
+{
+	GOOD(db_exec(cx, NULL, arena_printf(cx->arena, "INSERT INTO %s.functions (id, name, search, created, updated, execute, enabled, runtime, deployment, events, schedule, "
+	    "timeout, generation, entrypoint, keep_warm, revision, activations, live) VALUES ($1, $1, '', now(), now(), '{}', true, 'node-18.0', '', '{}', '', 15, '', '', false, 0, 0, 0)", p->schema), DB(id)));
+}
+
+static int64_t
+executions_of(struct ctx *cx, const char *schema, const char *where)
+{
+	return number(cx, arena_printf(cx->arena, "SELECT count(*) FROM %s.executions WHERE %s", schema, where));
+}
+
+/* Of a function the newest stay, and what has not ended; others lose nothing, although theirs came in between. */
+static void
+executions(struct ctx *cx)
+{
+	conf.executions_max = 100;
+	function_of(cx, &one, "many");
+	function_of(cx, &one, "few");
+	function_of(cx, &two, "many");
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_1", "few", "1", "50", "completed"), DB0));
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_1", "many", "1", "1", "scheduled"), DB0));
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_1", "many", "2", "1500", "completed"), DB0));
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_1", "many", "1501", "1502", "processing"), DB0));
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_1", "few", "51", "100", "failed"), DB0));
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_1", "many", "1503", "1600", "failed"), DB0));
+	GOOD(db_exec(cx, NULL, EXECUTIONS("p_2", "many", "1", "101", "completed"), DB0));
+	GOOD(executions_trim(cx, one.schema));
+	CHECK(executions_of(cx, "p_1", "id LIKE 'few%'") == 100);
+	CHECK(executions_of(cx, "p_1", "id LIKE 'many%'") == 101);
+	CHECK(executions_of(cx, "p_1", "id LIKE 'many%' AND status = 'failed'") == 98);
+	CHECK(executions_of(cx, "p_1", "status IN ('scheduled', 'processing')") == 3);
+	CHECK(executions_of(cx, "p_2", "true") == 101);
+	conf.executions_max = 0;
+	GOOD(executions_trim(cx, two.schema));
+	CHECK(executions_of(cx, "p_2", "true") == 101);
+	conf.executions_max = 100;
+	GOOD(executions_trim(cx, two.schema));
+	CHECK(executions_of(cx, "p_2", "true") == 100 && executions_of(cx, "p_2", "id = 'many1'") == 0);
+}
+
+Test(upkeep, executions, .timeout = 60)
+{
+	run(executions);
 }
 
 /* ---- counters ---- */

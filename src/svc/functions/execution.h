@@ -117,6 +117,9 @@ extern const struct hears functions_hears;
 err_t functions_schedule(struct ctx *cx);
 err_t executions_care(struct ctx *cx);		/* those whose web process died */
 err_t executions_sweep(struct ctx *cx);		/* those that nobody else ends */
+err_t executions_bound(struct ctx *cx);		/* those that are too many */
+/* Awaits. The same of one data space. */
+err_t executions_trim(struct ctx *cx, const char *schema) MUST_CHECK;
 /* A run that a client waits for lives while its process says so: it begins, and ends. No wait. */
 void execution_watch(struct ctx *cx, const struct project *p, const struct execution *e);
 void execution_unwatch(struct ctx *cx, const struct project *p, const struct execution *e);

@@ -13,10 +13,11 @@
 #include "core/vtime.h"
 #include "io/bus.h"
 #include "model/project.h"
+#include "model/waste.h"
 
 #define WATCHED "{executions}:watched"
 
-enum { SAY_MS = 5000, BELIEVE_MS = 20000, CARE_BATCH = 100, SWEEP_BATCH = 500, TAKE_BACK_MS = 100, TAKE_BACK_MAX = 64 };
+enum { SAY_MS = 5000, BELIEVE_MS = 20000, CARE_BATCH = 100, SWEEP_BATCH = 500, TRIM_BATCH = 1000, TAKE_BACK_MS = 100, TAKE_BACK_MAX = 64 };
 #define SLACK_MS (15 * 60 * INT64_C(1000))	/* a cold start, and what a busy machine takes longer */
 
 struct watched {
@@ -207,4 +208,66 @@ executions_sweep(struct ctx *cx)
 			return err;
 	}
 	return OK;
+}
+
+/* ---- what is too much ---- */
+
+/* Awaits. The number that the newest to go has, by the order in which they came about. *over_out false: there are not so many. */
+static err_t
+trim_from(struct ctx *cx, const char *schema, const char *function, int64_t *last_out, bool *over_out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT internal FROM %s.executions WHERE function = $1::bigint ORDER BY internal DESC OFFSET $2::bigint LIMIT 1",
+	    schema), DB(function, pg_i64(cx->arena, conf.executions_max))));
+	*over_out = db_rows(r) > 0;
+	*last_out = *over_out ? db_i64(r, 0, 0) : 0;
+	return OK;
+}
+
+static err_t
+trim_function(struct ctx *cx, const char *schema, const char *function)
+{
+	int64_t last;
+	int n = TRIM_BATCH;
+	bool over;
+
+	TRY(trim_from(cx, schema, function, &last, &over));
+	while (over && n == TRIM_BATCH) {
+		TRY(db_exec(cx, &n, arena_printf(cx->arena, "DELETE FROM %s.executions WHERE internal IN (SELECT internal FROM %s.executions WHERE function = $1::bigint "
+		    "AND internal <= $2::bigint AND status IN ('completed', 'failed') ORDER BY internal LIMIT %d)", schema, schema, TRIM_BATCH),
+		    DB(function, pg_i64(cx->arena, last))));
+		metric_add(M_executions_trimmed, n);
+	}
+	return OK;
+}
+
+/* Numbers are given once: a function whose first and last are no farther apart than the bound need not be counted. */
+err_t
+executions_trim(struct ctx *cx, const char *schema)
+{
+	struct db_res *r;
+
+	if (conf.executions_max <= 0)
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT f.internal FROM %s.functions f WHERE (SELECT max(internal) FROM %s.executions WHERE function = f.internal) - "
+	    "(SELECT min(internal) FROM %s.executions WHERE function = f.internal) >= $1::bigint", schema, schema, schema), DB(pg_i64(cx->arena, conf.executions_max))));
+	for (int i = 0; i < db_rows(r); i++)
+		TRY(trim_function(cx, schema, db_cstr(r, i, 0)));
+	return OK;
+}
+
+static err_t
+trim_project(struct ctx *cx, const char *id)
+{
+	struct project *p;
+
+	TRY(project_get(cx, str_c(id), &p));
+	return executions_trim(cx, p->schema);
+}
+
+err_t
+executions_bound(struct ctx *cx)
+{
+	return project_each(cx, "executions-bound", trim_project);
 }

@@ -58,6 +58,7 @@ static const struct job_task tasks[] = {
 	{"functions-warm", 1000, functions_keep_warm},
 	{"executions-care", 5000, executions_care},
 	{"executions-sweep", 10 * 60 * 1000, executions_sweep},
+	{"executions-bound", 60 * 1000, executions_bound},
 	{"functions-expire", 10 * 60 * 1000, functions_expire},
 	{"functions-orphans", 24 * 3600 * 1000, functions_find_orphans},
 	{0},
