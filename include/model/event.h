@@ -23,6 +23,12 @@ struct event {
 	const char *ids[3];		/* values of the placeholders, in order */
 	struct strs roles;		/* who may receive it on realtime; "any", "user:…", "team:…" */
 	struct str payload;		/* JSON text; empty: [] */
+	/* A payload with a member that 1.0 did not have, "$sequence": where it stands in the text; 0: it has none. */
+	size_t number_at;
+	/* The number that the write itself finds: a column that it returns, whose text goes between `payload` and `rest` (event_write alone); NULL: the
+	 * payload is whole. */
+	const char *number;
+	struct str rest;
 	unsigned flags;			/* enum event_flags */
 	const char *user;		/* whose connections `flags` concern, may be NULL */
 	const char *actor;		/* acting user id, NULL for guests and keys (webhooks) */
@@ -35,9 +41,13 @@ void event_emit(struct db_tx *tx, const struct event *ev);
  * is emitted once per returned row (so not at all when no row matched). *res_out (may be NULL) gets the RETURNING columns.
  * Parameters as db_query. Bumps stale keys after success when a row was written. */
 err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
+/* The same within a transaction. */
+err_t event_write_in(struct db_tx *tx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
+/* Adds events to the transaction by one statement, each with its own message (event_message), in order. Those of a list have no stale keys. */
+void event_emit_all(struct db_tx *tx, const struct str *messages, int n);
 
 /* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
- * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */
+ * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), q the place of "$sequence" in the payload, k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */
 struct str event_message(struct ctx *cx, const struct event *ev);
 /* The expanded names of an event (spec functions-webhooks-events.md 2), in order, in cx's arena. */
 struct strs event_names(struct ctx *cx, const char *pattern, const char *const *ids);

@@ -10,6 +10,7 @@ ERR(GENERAL_RATE_LIMIT_EXCEEDED, 429, "general_rate_limit_exceeded", "Too many r
 ERR(GENERAL_SMTP_DISABLED, 503, "general_smtp_disabled", "No mail server is configured.")
 ERR(GENERAL_PHONE_DISABLED, 503, "general_phone_disabled", "No SMS provider is configured.")
 ERR(GENERAL_ARGUMENT_INVALID, 400, "general_argument_invalid", "A parameter is invalid.")
+ERR(GENERAL_BAD_REQUEST, 400, "general_bad_request", "The parameters contradict each other.")
 ERR(GENERAL_QUERY_LIMIT_EXCEEDED, 400, "general_query_limit_exceeded", "Too many query values.")
 ERR(GENERAL_QUERY_INVALID, 400, "general_query_invalid", "A query is invalid.")
 ERR(GENERAL_ROUTE_NOT_FOUND, 404, "general_route_not_found", "Not Found")

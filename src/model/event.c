@@ -233,6 +233,10 @@ event_message(struct ctx *cx, const struct event *ev)
 		JW_KEY(&w, "d");
 		jw_i64(&w, cx->depth);
 	}
+	if (ev->number_at > 0) {
+		JW_KEY(&w, "q");
+		jw_i64(&w, (int64_t)ev->number_at);
+	}
 	write_stale(&w, ev);
 	jw_obj_end(&w);
 	buf_ch(&b, '\n');
@@ -257,18 +261,49 @@ event_emit(struct db_tx *tx, const struct event *ev)
 		tx_stale(tx, ev->stale[i]);
 }
 
-err_t
-event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v)
+void
+event_emit_all(struct db_tx *tx, const struct str *messages, int n)
 {
-	const char **values = arena_array(cx->arena, const char *, n + 1);
-	struct db_res *r = NULL;
-	err_t e;
+	struct arena *a = tx_ctx(tx)->arena;
+	const char **v = arena_array(a, const char *, n + 1);
+
+	for (int i = 0; i < n; i++)
+		v[i] = messages[i].p;
+	tx_add(tx, "SELECT pg_logical_emit_message(true, 'event', m) FROM unnest($1::text[]) AS m", DB(pg_array(a, v, n)));
+}
+
+/* The statement of a write and its event, and its parameters. */
+static const char *
+written(struct ctx *cx, const struct event *ev, const char *sql, int n, const char *const *v, const char ***values_out)
+{
+	const char **values = arena_array(cx->arena, const char *, n + 2);
 
 	if (n > 0)
 		memcpy(values, v, sizeof *values * (size_t)n);
 	values[n] = event_message(cx, ev).p;
-	e = db_query(cx, &r, arena_printf(cx->arena, "WITH w AS (%s) SELECT w.*, pg_logical_emit_message(true, 'event', $%d::text) FROM w", sql, n + 1),
-	    n + 1, values);
+	*values_out = values;
+	if (ev->number == NULL)
+		return arena_printf(cx->arena, "WITH w AS (%s) SELECT w.*, pg_logical_emit_message(true, 'event', $%d::text) FROM w", sql, n + 1);
+	values[n + 1] = ev->rest.p;
+	return arena_printf(cx->arena, "WITH w AS (%s) SELECT w.*, pg_logical_emit_message(true, 'event', $%d::text || w.%s || $%d::text) FROM w", sql,
+	    n + 1, ev->number, n + 2);
+}
+
+static int
+event_params(const struct event *ev, int n)
+{
+	return ev->number != NULL ? n + 2 : n + 1;
+}
+
+err_t
+event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v)
+{
+	struct db_res *r = NULL;
+	const char **values;
+	err_t e;
+
+	sql = written(cx, ev, sql, n, v, &values);
+	e = db_query(cx, &r, sql, event_params(ev, n), values);
 	if (e != OK && db_maybe_done(e))
 		event_bump(ev);
 	TRY(e);
@@ -277,4 +312,15 @@ event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, con
 	if (res_out != NULL)
 		*res_out = r;
 	return OK;
+}
+
+err_t
+event_write_in(struct db_tx *tx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v)
+{
+	const char **values;
+
+	for (size_t i = 0; i < sizeof ev->stale / sizeof ev->stale[0] && ev->stale[i] != NULL; i++)
+		tx_stale(tx, ev->stale[i]);
+	sql = written(tx_ctx(tx), ev, sql, n, v, &values);
+	return tx_query(tx, res_out, sql, event_params(ev, n), values);
 }

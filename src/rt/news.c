@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "core/conf.h"
 #include "core/gen.h"
 #include "core/json.h"
 #include "core/log.h"
@@ -116,6 +117,7 @@ news_init(struct news *n, struct stream_pos pos, struct str header, struct str b
 	n->time = (int64_t)json_number_value(json_object_get(j, "t"));
 	n->flags = (unsigned)json_integer_value(json_object_get(j, "f"));
 	n->stale = json_object_get(j, "k");
+	n->number_at = (size_t)json_integer_value(json_object_get(j, "q"));
 	return true;
 }
 
@@ -337,6 +339,33 @@ names_of(struct news *n, enum dialect d)
 	return both;
 }
 
+/* Who names its channels in the URL is told what 1.0 told, unless the settings say that whoever names no format speaks a later one. */
+static bool
+of_1_0(enum dialect d)
+{
+	char *end = NULL;
+	long major = strtol(conf.response_format, &end, 10), minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+
+	return d == DIALECT_OLD && (major < 1 || (major == 1 && minor < 8));
+}
+
+/* The payload without "$sequence". */
+static void
+write_payload(struct news *n, enum dialect d, struct jw *w)
+{
+	static const char begin[] = "\"$sequence\":\"";
+	struct str s = n->payload, rest;
+
+	if (n->number_at == 0 || !of_1_0(d) || s.n < n->number_at + sizeof begin || memcmp(s.p + n->number_at, begin, sizeof begin - 1) != 0) {
+		jw_raw(w, s);
+		return;
+	}
+	rest = (struct str){s.p + n->number_at, s.n - n->number_at};
+	(void)str_cut(&rest, ',');
+	jw_raw(w, (struct str){s.p, n->number_at});
+	buf_str(w->b, rest);
+}
+
 static void
 write_head(struct news *n, enum dialect d, struct buf *b)
 {
@@ -368,7 +397,7 @@ write_head(struct news *n, enum dialect d, struct buf *b)
 	JW_KEY(&w, "timestamp");
 	jw_cstr(&w, d == DIALECT_NEW ? time_iso(n->time, time) : time_sql(n->time, time));
 	JW_KEY(&w, "payload");
-	jw_raw(&w, n->payload);
+	write_payload(n, d, &w);
 	BUF_LIT(b, ",\"subscriptions\":[");
 }
 

@@ -206,6 +206,7 @@ struct news {
 	int64_t time;
 	unsigned flags;
 	const json_t *stale;
+	size_t number_at;	/* where "$sequence" stands in the body; 0: nowhere */
 	struct str body;
 	/* made when first needed */
 	int n_channels;

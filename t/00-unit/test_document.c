@@ -221,7 +221,7 @@ Test(document, arrays_go_there_and_back)
 
 Test(document, the_reply_to_a_creation)
 {
-	struct doc_head h = {STR("x"), STR("2022-10-04 12:34:56.789+00"), STR("2022-10-04 12:34:56.789+00"), STR("{\"read(\\\"any\\\")\"}")};
+	struct doc_head h = {STR("x"), STR("2022-10-04 12:34:56.789+00"), STR("2022-10-04 12:34:56.789+00"), STR("{\"read(\\\"any\\\")\"}"), STR("5"), DOC_SEQ_TEXT};
 	const char *data = "{\"pages\":\"7\",\"$createdAt\":\"2000-01-01\",\"title\":\"t\"}";
 	struct buf b;
 
@@ -229,7 +229,46 @@ Test(document, the_reply_to_a_creation)
 	col.n_live = 3;
 	buf_init(&b, cx.arena, 64);
 	doc_write_new(&b, &col, &h, json_parse(&cx, str_c(data), NULL), vals);
-	cr_expect_str_eq(b.p, "{\"pages\":7,\"$createdAt\":\"2022-10-04T12:34:56.789+00:00\",\"title\":\"t\",\"$id\":\"x\","
+	cr_expect_str_eq(b.p, "{\"pages\":7,\"$createdAt\":\"2022-10-04T12:34:56.789+00:00\",\"title\":\"t\",\"$id\":\"x\",\"$sequence\":\"5\","
 	    "\"$permissions\":[\"read(\\\"any\\\")\"],\"$updatedAt\":\"2022-10-04T12:34:56.789+00:00\",\"genre\":\"novel\","
 	    "\"$collectionId\":\"c\",\"$databaseId\":\"d\"}", "%s", b.p);
+}
+
+Test(document, the_number_in_each_form)
+{
+	static const struct { int64_t format; const char *json; } forms[] = {
+	    {0, "{\"a\":\"x,y\",\"$id\":\"d\",\"z\":1}"}, {1007999, "{\"a\":\"x,y\",\"$id\":\"d\",\"z\":1}"},
+	    {1008000, "{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":12,\"z\":1}"}, {1009000, "{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":\"12\",\"z\":1}"},
+	};
+	struct str json = STR("{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":\"\",\"z\":1}");
+	size_t at = (size_t)(strstr(json.p, "\"$sequence") - json.p);
+
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		struct str told;
+
+		cx.format = forms[i].format;
+		told = doc_told(&cx, json, at, STR("12"));
+		cr_expect_str_eq(str_dup(cx.arena, told), forms[i].json);
+	}
+}
+
+/* What a number can be in the text of PostgreSQL, and what an expression may make of an attribute. */
+Test(document, outcomes_and_sameness)
+{
+	static const struct { int attr; const char *text; bool ok; } outcomes[] = {
+	    {0, "12345678", true}, {0, "123456789", false}, {2, "1000", true}, {2, "1001", false}, {4, "1e+300", true}, {4, "1e+301", false}, {4, "Infinity", false},
+	    {6, "2020-01-01 00:00:00+00", true}, {6, "10000-01-01 00:00:00+00", false}, {6, "0001-01-01 00:00:00+00 BC", false}, {7, "a@example.org", true}, {7, "a", false},
+	    {8, "new", true}, {8, "newer", false},
+	};
+	static const struct { int attr; struct str x, y; bool same; } pairs[] = {
+	    {0, STR("a"), STR("a"), true}, {0, STR("a"), STR("A"), false}, {0, STR_NONE, STR(""), false}, {0, STR_NONE, STR_NONE, true}, {4, STR("1e+20"), STR("1e+20"), true},
+	    {6, STR("2020-01-01 00:00:00+00"), STR("2020-01-01 00:00:00.000+00"), true}, {6, STR("2020-01-01 00:00:00.5+00"), STR("2020-01-01 00:00:00.500+00"), true},
+	    {9, STR_NONE, STR("{}"), true}, {9, STR("{a,b}"), STR("{\"a\",\"b\"}"), true}, {9, STR("{a,b}"), STR("{\"b\",\"a\"}"), false}, {10, STR("{1,NULL}"), STR("{\"1\",NULL}"), true},
+	};
+	const char *why;
+
+	for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+		cr_expect_eq(doc_outcome_ok(&cx, &attrs[outcomes[i].attr], str_c(outcomes[i].text), &why), outcomes[i].ok, "%s", outcomes[i].text);
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		cr_expect_eq(doc_same(&cx, &attrs[pairs[i].attr], pairs[i].x, pairs[i].y), pairs[i].same, "%zu", i);
 }

@@ -16,6 +16,7 @@ const deviations = new Map([
 	...['function.version', 'function.entrypoint', 'function.commands', 'function.logging', 'function.keepWarm', 'deployment.type', 'deployment.buildLogs', 'deployment.buildTime',
 		'variable.resourceType', 'variable.resourceId'].map((m) => [m, 'told to clients that speak 1.4.0 or later']),
 	['runtime.key', 'told to clients that speak 1.5.0 or later'],
+	['document.$sequence', 'told to clients that speak 1.8.0 or later'],
 	...['function.deploymentId', 'deployment.sourceSize', 'deployment.buildSize', 'deployment.buildDuration'].map((m) => [m, 'told to clients that speak 1.7.0 or later']),
 	['error.code', 'a text there; on the wire it is a number'],
 	['error.file', 'when the server runs as development'], ['error.line', 'the same'], ['error.trace', 'the same'],

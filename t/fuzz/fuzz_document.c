@@ -38,7 +38,7 @@ prepare(void)
 static void
 fuzz_one(struct ctx *cx, struct str input)
 {
-	struct doc_head head = {STR("x"), STR("2022-10-04 12:34:56+00"), STR("2022-10-04 12:34:56+00"), STR("{}")};
+	struct doc_head head = {STR("x"), STR("2022-10-04 12:34:56+00"), STR("2022-10-04 12:34:56+00"), STR("{}"), STR("1"), 0};
 	const json_t *data = json_parse(cx, input, NULL);
 	struct doc_value vals[N];
 	struct buf b;

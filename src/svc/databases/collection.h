@@ -54,7 +54,7 @@ struct collection {
 	int n_query_attrs;
 	struct query_index *query_indexes;
 	const char *table;		/* "p_1.c_5" */
-	const char *columns;		/* "_id,_created,_updated,_perms,a_1,…" */
+	const char *columns;		/* "_id,_created,_updated,_perms,_seq,a_1,…" */
 	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
 	const char *width;		/* SQL of the bytes of a row's values */
 	const char *slim;		/* its number and width alone */

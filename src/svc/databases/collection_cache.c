@@ -173,7 +173,7 @@ make_columns(struct collection *c)
 	struct buf b;
 
 	buf_init(&b, c->arena, 256);
-	BUF_LIT(&b, "_id,_created,_updated,_perms");
+	BUF_LIT(&b, "_id,_created,_updated,_perms,_seq");
 	for (int i = 0; i < c->n_live; i++)
 		buf_printf(&b, ",%s", c->live[i]->column);
 	c->columns = b.p;
@@ -213,9 +213,9 @@ make_insert(struct collection *c)
 	buf_printf(&b, "INSERT INTO %s (_id,_created,_updated,_perms,_read", c->table);
 	for (int i = 0; i < c->n_live; i++)
 		buf_printf(&b, ",%s", c->live[i]->column);
-	BUF_LIT(&b, ") VALUES ($1,$2,$2,$3,$4");
+	BUF_LIT(&b, ") VALUES ($1,$2,$3,$4,$5");
 	for (int i = 0; i < c->n_live; i++)
-		buf_printf(&b, ",$%d", 5 + i);
+		buf_printf(&b, ",$%d", 6 + i);
 	BUF_LIT(&b, ") RETURNING _seq");
 	c->sql_insert = b.p;
 }
@@ -280,7 +280,7 @@ make_all(struct collection *c, const char *schema)
 	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);
 	c->sql_get_readable = arena_printf(a, "%s AND _read && $2::text[]", c->sql_get);
 	c->sql_delete = arena_printf(a, "DELETE FROM %s WHERE _seq = $1", c->table);
-	c->sql_lock = arena_printf(a, "SELECT %s,_seq FROM %s WHERE lower(_id) = $1 FOR NO KEY UPDATE", c->columns, c->table);
+	c->sql_lock = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1 FOR NO KEY UPDATE", c->columns, c->table);
 }
 
 /* ---- load ---- */

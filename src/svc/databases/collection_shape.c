@@ -70,6 +70,8 @@ const struct shape collection_shape = SHAPE_TOLD("collection", collection_fields
 
 static const struct field document_fields[] = {
     TOLD("$id", F_ID, "Document ID."),
+    TOLD("$sequence", F_STR, "Number of the document in its collection, in the order of creation; a number for clients that speak 1.8. Told since 1.8.0.",
+	.since = 1008000),
     TOLD("$createdAt", F_TIME, "Creation date in ISO 8601."),
     TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
     TOLD("$permissions", F_STRS, "Permissions on the document."),

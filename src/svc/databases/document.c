@@ -15,21 +15,10 @@
 
 #include <stdlib.h>
 
-struct op {
-	const struct project *p;
-	const struct doc_caller *who;
-	const char *db, *col, *id;
-	const json_t *data;
-	const struct strs *perms, *queries;
-	bool total;
-	struct str *out;
-	struct doc_list *list;
-};
-
 /* ---- the gate ---- */
 
-static err_t
-collection_of(struct ctx *cx, const struct op *o, const struct collection **out)
+err_t
+doc_collection(struct ctx *cx, const struct doc_op *o, const struct collection **out)
 {
 	TRY(collection_get(cx, o->p, o->db, o->col, out));
 	if (!(*out)->enabled && !o->who->see_disabled)
@@ -37,21 +26,21 @@ collection_of(struct ctx *cx, const struct op *o, const struct collection **out)
 	return OK;
 }
 
-static bool
-granted(const struct op *o, const struct strs *roles)
+bool
+doc_granted(const struct doc_op *o, const struct strs *roles)
 {
 	return o->who->bypass || roles_meet(o->who->roles, roles);
 }
 
-static err_t
-unauthorized(struct ctx *cx, const char *what)
+err_t
+doc_unauthorized(struct ctx *cx, const char *what)
 {
 	return fail(cx, ERR_USER_UNAUTHORIZED, "%s", what);
 }
 
 /* Callers give away only what they hold. */
-static err_t
-check_grants(struct ctx *cx, const struct op *o)
+err_t
+doc_check_grants(struct ctx *cx, const struct doc_op *o)
 {
 	const char *foreign = o->who->bypass || !o->perms->set ? NULL : perms_foreign(cx->arena, o->perms, o->who->roles);
 
@@ -61,8 +50,8 @@ check_grants(struct ctx *cx, const struct op *o)
 	return fail_msg(cx, ERR_USER_UNAUTHORIZED, "Permissions must be one of: (%s)", str_join(cx->arena, o->who->roles->v, o->who->roles->n));
 }
 
-static bool
-empty(const json_t *data)
+bool
+doc_empty(const json_t *data)
 {
 	return data == NULL || (json_is_object(data) ? json_object_size(data) == 0 : json_array_size(data) == 0);
 }
@@ -71,8 +60,8 @@ empty(const json_t *data)
 
 /* Who learns of a document: the readers of the collection, and with document security its own. After an update those of the new
  * state: who just lost access is told nothing more. */
-static struct event
-event_of(struct ctx *cx, const struct op *o, const struct event_info *kind, const struct collection *c, const char *id, const struct strs *readers,
+struct event
+doc_event(struct ctx *cx, const struct doc_op *o, const struct event_info *kind, const struct collection *c, const char *id, const struct strs *readers,
     struct str payload)
 {
 	struct event ev = {.kind = kind, .project = o->p->id, .ids = {c->database_id, c->id, id}, .payload = payload, .actor = o->who->actor};
@@ -93,64 +82,176 @@ document_sum(struct arena *a, const char *schema)
 }
 static const struct bound documents_bound = {"documents", document_sum};
 
+/* "$createdAt" or "$updatedAt" of the data. */
 static err_t
-document_create_tx(struct ctx *cx, const struct op *o)
+date_given(struct ctx *cx, const json_t *data, const char *key, const char **out)
 {
-	struct strs perms = *o->perms, readers;
-	const struct collection *c;
-	const char *now, **v;
-	struct doc_value *vals;
-	struct doc_head head;
-	struct event ev;
+	const json_t *j = json_is_object(data) ? json_object_get(data, key) : NULL;
+	int64_t ms;
+
+	if (j == NULL || json_is_null(j))
+		return OK;
+	if (!json_is_string(j) || !time_parse(json_str(j), &ms))
+		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: \"%s\" is no date.", key);
+	*out = pg_time(cx->arena, ms);
+	return OK;
+}
+
+err_t
+doc_dates(struct ctx *cx, const struct doc_op *o, const json_t *data, const char **created_out, const char **updated_out)
+{
+	if (!o->who->bypass || !doc_rule(cx, o, DOC_DATES))
+		return OK;
+	TRY(date_given(cx, data, "$createdAt", created_out));
+	return date_given(cx, data, "$updatedAt", updated_out);
+}
+
+err_t
+doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c, const char *id, const json_t *data, const struct strs *perms,
+    const struct doc_value *acted, struct doc_new *d)
+{
+	bool *there = NULL;
+
+	*d = (struct doc_new){.id = id, .perms = *perms, .vals = arena_alloc(cx->arena, sizeof *d->vals * (size_t)(c->n_live + 1)),
+	    .v = arena_alloc(cx->arena, sizeof *d->v * (size_t)(c->n_live + 5))};
+	if (acted != NULL) {
+		there = arena_array(cx->arena, bool, c->n_live + 1);
+		for (int i = 0; i < c->n_live; i++)
+			there[i] = acted[i].set;
+	}
+	TRY(doc_check(cx, c, data, there, d->vals));
+	for (int i = 0; acted != NULL && i < c->n_live; i++)
+		if (acted[i].set)
+			d->vals[i] = acted[i];
+	d->created = d->updated = pg_time(cx->arena, time_now_ms());
+	TRY(doc_dates(cx, o, data, &d->created, &d->updated));
+	d->perms.set = true;
+	d->readers = perms_roles(cx->arena, &d->perms, STR("read"));
+	d->v[0] = id;
+	d->v[1] = d->created;
+	d->v[2] = d->updated;
+	d->v[3] = pg_array(cx->arena, d->perms.v, d->perms.n);
+	d->v[4] = pg_array(cx->arena, d->readers.v, d->readers.n);
+	for (int i = 0; i < c->n_live; i++)
+		d->v[5 + i] = d->vals[i].v.p;
+	return OK;
+}
+
+struct str
+doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *d, const json_t *data, struct str seq, size_t *at_out)
+{
+	struct doc_head head = {str_c(d->id), str_c(d->created), str_c(d->updated), str_c(d->v[3]), seq, DOC_SEQ_TEXT};
 	struct buf b;
 
-	TRY(collection_of(cx, o, &c));
-	if (!granted(o, &c->perms.create))
-		return unauthorized(cx, "create");
-	TRY(check_grants(cx, o));
-	TRY(bound_room(cx, o->p, &documents_bound, conf.documents_max, 1, 0, 0));
-	vals = arena_alloc(cx->arena, sizeof *vals * (size_t)(c->n_live + 1));
-	TRY(doc_check(cx, c, o->data, NULL, vals));
-	if (!perms.set && o->who->user != NULL)
-		perms = perms_own(cx->arena, o->who->user);
-	readers = perms_roles(cx->arena, &perms, STR("read"));
-	now = pg_time(cx->arena, time_now_ms());
-	v = arena_alloc(cx->arena, sizeof *v * (size_t)(c->n_live + 4));
-	v[0] = o->id;
-	v[1] = now;
-	v[2] = pg_array(cx->arena, perms.v, perms.n);
-	v[3] = pg_array(cx->arena, readers.v, readers.n);
-	for (int i = 0; i < c->n_live; i++)
-		v[4 + i] = vals[i].v.p;
-	head = (struct doc_head){str_c(o->id), str_c(now), str_c(now), str_c(v[2])};
 	buf_init(&b, cx->arena, 1000);
-	doc_write_new(&b, c, &head, o->data, vals);
-	*o->out = buf_view(&b);
-	ev = event_of(cx, o, &ev_document_create, c, o->id, &readers, *o->out);
-	TRY(event_write(cx, &ev, NULL, c->sql_insert, c->n_live + 4, v));
-	bound_added(o->p, &documents_bound, 1, 0);
+	*at_out = doc_write_new(&b, c, &head, data, d->vals);
+	return buf_view(&b);
+}
+
+err_t
+doc_room(struct ctx *cx, const struct doc_op *o, int n)
+{
+	return bound_room(cx, o->p, &documents_bound, conf.documents_max, n, 0, 0);
+}
+
+void
+doc_made(const struct doc_op *o, int n)
+{
+	bound_added(o->p, &documents_bound, n, 0);
+}
+
+/* Awaits. What operators make of an attribute that has nothing yet but its default. */
+static err_t
+acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct doc_value **out)
+{
+	struct doc_params ps = {.v = arena_array(cx->arena, const char *, acts->n * (DOC_ACT_PARAMS + 1))};
+	struct db_res *r;
+	struct buf b;
+
+	*out = NULL;
+	if (acts->n == 0)
+		return OK;
+	*out = arena_array(cx->arena, struct doc_value, c->n_live + 1);
+	buf_init(&b, cx->arena, 256);
+	for (int i = 0; i < acts->n; i++) {
+		const struct attribute *a = acts->v[i].a;
+		const char *current = arena_printf(cx->arena, "$%d::%s", ps.n + 1, doc_cast(a));
+
+		ps.v[ps.n++] = doc_default(cx, a).p;
+		buf_c(&b, i ? ", " : "SELECT ");
+		doc_act_sql(cx, &acts->v[i], current, &ps, &b);
+	}
+	TRY(db_query(cx, &r, buf_view(&b).p, ps.n, ps.v));
+	for (int i = 0; i < acts->n; i++) {
+		TRY(doc_act_check(cx, o, &acts->v[i], doc_default(cx, acts->v[i].a), db_str(r, 0, i)));
+		(*out)[acts->v[i].a->place] = (struct doc_value){.given = true, .set = true, .v = db_str(r, 0, i)};
+	}
 	return OK;
+}
+
+/* The number of the document is found by the statement that writes it, and the event of the same statement has it: its payload goes there in two parts. */
+err_t
+doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind)
+{
+	struct strs perms = *o->perms;
+	struct doc_acts acts = {.rest = o->data};
+	struct doc_value *acted;
+	struct db_res *r;
+	struct doc_new d;
+	struct event ev;
+	struct str json;
+	size_t at, cut;
+
+	if (!doc_granted(o, &c->perms.create))
+		return doc_unauthorized(cx, "create");
+	TRY(doc_check_grants(cx, o));
+	TRY(doc_room(cx, o, 1));
+	if (!perms.set && o->who->user != NULL && !(o->who->bypass && doc_rule(cx, o, DOC_ADMIN_OWNS_NONE)))
+		perms = perms_own(cx->arena, o->who->user);
+	if (o->today)
+		TRY(doc_acts_take(cx, o, c, o->data, &acts));
+	TRY(acts_on_nothing(cx, o, c, &acts, &acted));
+	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, &d));
+	json = doc_new_write(cx, c, &d, o->data, STR(""), &at);
+	cut = at + sizeof DOC_SEQ_BEGIN - 1;
+	ev = doc_event(cx, o, kind, c, o->id, &d.readers, (struct str){json.p, cut});
+	ev.number = "_seq";
+	ev.number_at = at;
+	ev.rest = (struct str){json.p + cut, json.n - cut};
+	TRY(event_write(cx, &ev, &r, c->sql_insert, c->n_live + 5, d.v));
+	*o->out = doc_told(cx, json, at, db_str(r, 0, 0));
+	doc_made(o, 1);
+	return OK;
+}
+
+static err_t
+document_create_tx(struct ctx *cx, const struct doc_op *o)
+{
+	const struct collection *c;
+
+	TRY(doc_collection(cx, o, &c));
+	return doc_create(cx, o, c, &ev_document_create);
 }
 
 /* ---- read ---- */
 
 /* Whether the caller reads everything (*all_out) or what the documents themselves grant. */
 static err_t
-check_read(struct ctx *cx, const struct op *o, const struct collection *c, bool *all_out)
+check_read(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool *all_out)
 {
-	*all_out = granted(o, &c->perms.read);
-	return *all_out || c->document_security ? OK : unauthorized(cx, "read");
+	*all_out = doc_granted(o, &c->perms.read);
+	return *all_out || c->document_security ? OK : doc_unauthorized(cx, "read");
 }
 
 static const char *
-own_roles(struct ctx *cx, const struct op *o)
+own_roles(struct ctx *cx, const struct doc_op *o)
 {
 	return pg_array(cx->arena, o->who->roles->v, o->who->roles->n);
 }
 
 /* One row by id; with `all` whoever may read it. */
 static err_t
-document_read_row(struct ctx *cx, const struct op *o, const struct collection *c, bool all, struct db_res **out)
+document_read_row(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool all, struct db_res **out)
 {
 	const char *id = str_lower(cx->arena, str_c(o->id)).p;
 
@@ -187,7 +288,7 @@ selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 }
 
 static err_t
-document_get_row(struct ctx *cx, const struct op *o)
+document_get_row(struct ctx *cx, const struct doc_op *o)
 {
 	struct strs select = {.set = false};
 	const struct collection *c;
@@ -196,7 +297,7 @@ document_get_row(struct ctx *cx, const struct op *o)
 	struct buf b;
 	bool all;
 
-	TRY(collection_of(cx, o, &c));
+	TRY(doc_collection(cx, o, &c));
 	TRY(check_read(cx, o, c, &all));
 	if (o->queries->n > 0) {
 		struct query_list l = document_list_of(c, 0);
@@ -205,8 +306,9 @@ document_get_row(struct ctx *cx, const struct op *o)
 	}
 	TRY(document_read_row(cx, o, c, all, &r));
 	head = doc_head_of(r, 0);
+	head.form = doc_seq_form(cx);
 	buf_init(&b, cx->arena, 1000);
-	doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
+	(void)doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
 	*o->out = buf_view(&b);
 	return OK;
 }
@@ -214,7 +316,7 @@ document_get_row(struct ctx *cx, const struct op *o)
 /* The condition in a CASE cannot use the index of readers, and the planner takes it for true of every second row: right for callers
  * who read much. Those who read little are served by the index first, whatever the order. */
 static err_t
-readable(struct ctx *cx, const struct op *o, const struct collection *c, bool all, struct query_list *l)
+readable(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool all, struct query_list *l)
 {
 	const char **v;
 	bool few;
@@ -238,7 +340,7 @@ enum { SLICE = 1 << 20 };	/* bytes of rows that are read at a time */
 static const char *
 slice_sql(struct ctx *cx, const struct doc_list *l)
 {
-	return arena_printf(cx->arena, "SELECT %s, _seq FROM %s WHERE _seq = ANY ($1::bigint[])%s", l->c->columns, l->c->table,
+	return arena_printf(cx->arena, "SELECT %s FROM %s WHERE _seq = ANY ($1::bigint[])%s", l->c->columns, l->c->table,
 	    l->roles ? " AND _read && $2::text[]" : "");
 }
 
@@ -299,10 +401,8 @@ document_list_ready(struct ctx *cx, struct doc_list *l, int i)
 static int
 place_in_slice(const struct doc_list *l, int64_t seq)
 {
-	int at = DOC_ATTRS + l->c->n_live;
-
 	for (int k = 0; k < db_rows(l->slice); k++)
-		if (db_i64(l->slice, k, at) == seq)
+		if (db_i64(l->slice, k, DOC_SEQ) == seq)
 			return k;
 	return -1;
 }
@@ -317,56 +417,58 @@ document_list_write(const struct doc_list *l, int i, struct buf *b)
 	if (row < 0)
 		return false;
 	head = doc_head_of(r, row);
-	doc_write_row(b, l->c, &head, r, row, NULL, l->select);
+	head.form = l->form;
+	(void)doc_write_row(b, l->c, &head, r, row, NULL, l->select);
 	return true;
 }
 
 static err_t
-document_list_page(struct ctx *cx, const struct op *o)
+document_list_page(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
 	struct query_page page;
 	struct query_list l;
 	bool all;
 
-	TRY(collection_of(cx, o, &c));
+	TRY(doc_collection(cx, o, &c));
 	TRY(check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
 	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select), page.slim,
-	    .roles = all ? NULL : own_roles(cx, o)};
+	    .form = (int)doc_seq_form(cx), .roles = all ? NULL : own_roles(cx, o)};
 	return OK;
 }
 
 /* ---- explain ---- */
 
 /* "i_5" and "i_5_h" are the index with number 5; others, which every table has, keep their name. */
-static const char *
-index_key(const struct collection *c, const char *name)
+static const struct index *
+index_by_name(const struct collection *c, const char *name)
 {
 	char *end;
 	long long number = strncmp(name, "i_", 2) == 0 ? strtoll(name + 2, &end, 10) : -1;
 
 	for (int i = 0; i < c->n_indexes; i++)
 		if (c->indexes[i].internal == number)
-			return c->indexes[i].key;
-	return name;
+			return &c->indexes[i];
+	return NULL;
 }
 
 static void
 note_indexes(struct jw *w, const json_t *node, const struct collection *c)
 {
 	const char *name = json_string_value(json_object_get(node, "Index Name"));
+	const struct index *x = name != NULL ? index_by_name(c, name) : NULL;
 	const json_t *plans = json_object_get(node, "Plans");
 
 	if (name != NULL)
-		jw_cstr(w, index_key(c, name));
+		jw_cstr(w, x != NULL ? x->key : name);
 	for (size_t i = 0; i < json_array_size(plans); i++)
 		note_indexes(w, json_array_get(plans, i), c);
 }
 
 static err_t
-explain(struct ctx *cx, const struct op *o)
+explain(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
 	struct query_list l;
@@ -377,7 +479,7 @@ explain(struct ctx *cx, const struct op *o)
 	struct jw w;
 	bool all;
 
-	TRY(collection_of(cx, o, &c));
+	TRY(doc_collection(cx, o, &c));
 	TRY(check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_explain(cx, &l, NULL, o->queries, &sql, &text));
@@ -404,196 +506,25 @@ explain(struct ctx *cx, const struct op *o)
 	return OK;
 }
 
-/* ---- update and delete ---- */
-
-/* Locks and reads the row. */
-static err_t
-lock_row(struct ctx *cx, const struct op *o, struct db_tx *tx, const struct collection *c, struct db_res **out)
-{
-	const char *id = str_lower(cx->arena, str_c(o->id)).p;
-
-	TRY(tx_query(tx, out, c->sql_lock, DB(id)));
-	return db_rows(*out) ? OK : fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
-}
-
-static struct strs
-perms_of(struct ctx *cx, const struct db_res *r)
-{
-	return db_strs(cx, r, 0, DOC_PERMS);
-}
-
-struct holds {			/* what a caller may do with a document, by the collection or by the document itself */
-	bool read, update, del;
-};
-
-static bool
-holds_verb(struct ctx *cx, const struct op *o, const struct collection *c, const struct strs *collection_roles, const struct strs *perms, struct str verb)
-{
-	struct strs own;
-
-	if (granted(o, collection_roles) || !c->document_security)
-		return granted(o, collection_roles);
-	own = perms_roles(cx->arena, perms, verb);
-	return roles_meet(o->who->roles, &own);
-}
-
-static struct holds
-holds_of(struct ctx *cx, const struct op *o, const struct collection *c, const struct strs *perms)
-{
-	return (struct holds){.read = holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
-	    .update = holds_verb(cx, o, c, &c->perms.update, perms, STR("update")), .del = holds_verb(cx, o, c, &c->perms.del, perms, STR("delete"))};
-}
-
-/* Whoever may change a document's permissions adds only what it may do itself: else to update were to read and to delete as well. With document
- * security off this holds, too: what is written now counts when it is switched on. */
-static err_t
-check_added(struct ctx *cx, const struct op *o, const struct holds *h, const struct strs *perms)
-{
-	const char *verb = o->perms->set && !o->who->bypass ? perms_beyond(o->perms, perms, h->read, h->update, h->del) : NULL;
-
-	return verb ? fail_msg(cx, ERR_USER_UNAUTHORIZED, "The caller does not hold what it grants: %s.", verb) : OK;
-}
-
-/* To update is not to read: whoever may not read the document is shown what it has written itself. */
-static struct str
-own_part(struct ctx *cx, const struct op *o, const struct collection *c, struct doc_head head, const struct db_res *r, const struct doc_value *vals)
-{
-	bool *given = arena_array(cx->arena, bool, c->n_live + 1);
-	struct buf b;
-
-	for (int i = 0; i < c->n_live; i++)
-		given[i] = vals[i].given;
-	if (!o->perms->set)
-		head.perms = STR("{}");
-	buf_init(&b, cx->arena, 400);
-	doc_write_row(&b, c, &head, r, 0, vals, given);
-	return buf_view(&b);
-}
-
-/* UPDATE … SET only what changes; the parameters are collected in v. */
-static const char *
-update_sql(struct ctx *cx, const struct collection *c, const struct doc_value *vals, bool perms, const char **v, int *n)
-{
-	struct buf b;
-
-	buf_init(&b, cx->arena, 256);
-	buf_printf(&b, "UPDATE %s SET _updated=$2", c->table);
-	if (perms)
-		BUF_LIT(&b, ",_perms=$3,_read=$4");
-	for (int i = 0; i < c->n_live; i++) {
-		if (!vals[i].set)
-			continue;
-		v[(*n)++] = vals[i].v.p;
-		buf_ch(&b, ',');
-		buf_c(&b, c->live[i]->column);
-		BUF_LIT(&b, "=$");
-		buf_i64(&b, *n);
-	}
-	BUF_LIT(&b, " WHERE _seq=$1");
-	return b.p;
-}
-
-static err_t
-check_patch(struct ctx *cx, const struct op *o, const struct collection *c, const struct db_res *r, struct doc_value **vals_out)
-{
-	bool *stored = arena_alloc(cx->arena, (size_t)c->n_live + 1);
-
-	*vals_out = arena_alloc(cx->arena, sizeof **vals_out * (size_t)(c->n_live + 1));
-	for (int i = 0; i < c->n_live; i++)
-		stored[i] = !db_null(r, 0, DOC_ATTRS + i);
-	return doc_check(cx, c, o->data, stored, *vals_out);
-}
-
-static err_t
-update_locked(struct ctx *cx, const struct op *o, const struct collection *c, struct db_tx *tx)
-{
-	struct strs perms, readers;
-	struct doc_value *vals;
-	struct doc_head head;
-	struct db_res *r;
-	const char **v, *sql;
-	struct holds h;
-	struct event ev;
-	struct buf b;
-	int n = 2;
-
-	TRY(lock_row(cx, o, tx, c, &r));
-	perms = perms_of(cx, r);
-	TRY(check_grants(cx, o));
-	h = holds_of(cx, o, c, &perms);
-	if (!h.update)
-		return unauthorized(cx, "neither collection nor document grants it");
-	TRY(check_added(cx, o, &h, &perms));
-	TRY(check_patch(cx, o, c, r, &vals));
-	if (o->perms->set)
-		perms = *o->perms;
-	readers = perms_roles(cx->arena, &perms, STR("read"));
-	v = arena_alloc(cx->arena, sizeof *v * (size_t)(c->n_live + 4));
-	v[0] = db_cstr(r, 0, DOC_ATTRS + c->n_live);
-	v[1] = pg_time(cx->arena, time_now_ms());
-	head = doc_head_of(r, 0);
-	head.updated = str_c(v[1]);
-	if (o->perms->set) {
-		v[n++] = pg_array(cx->arena, perms.v, perms.n);
-		v[n++] = pg_array(cx->arena, readers.v, readers.n);
-		head.perms = str_c(v[2]);
-	}
-	sql = update_sql(cx, c, vals, o->perms->set, v, &n);
-	tx_add(tx, sql, n, v);
-	buf_init(&b, cx->arena, 1000);
-	doc_write_row(&b, c, &head, r, 0, vals, NULL);
-	*o->out = h.read ? buf_view(&b) : own_part(cx, o, c, head, r, vals);
-	ev = event_of(cx, o, &ev_document_update, c, head.id.p, &readers, buf_view(&b));
-	event_emit(tx, &ev);
-	return OK;
-}
-
-static err_t
-delete_locked(struct ctx *cx, const struct op *o, const struct collection *c, struct db_tx *tx)
-{
-	struct strs perms, readers;
-	struct doc_head head;
-	struct db_res *r;
-	struct event ev;
-	struct buf b;
-
-	TRY(lock_row(cx, o, tx, c, &r));
-	perms = perms_of(cx, r);
-	if (!holds_verb(cx, o, c, &c->perms.del, &perms, STR("delete")))
-		return unauthorized(cx, "neither collection nor document grants it");
-	readers = perms_roles(cx->arena, &perms, STR("read"));
-	tx_add(tx, c->sql_delete, DB(db_cstr(r, 0, DOC_ATTRS + c->n_live)));
-	head = doc_head_of(r, 0);
-	buf_init(&b, cx->arena, 1000);
-	doc_write_row(&b, c, &head, r, 0, NULL, NULL);
-	ev = event_of(cx, o, &ev_document_delete, c, head.id.p, &readers, buf_view(&b));
-	event_emit(tx, &ev);
-	return OK;
-}
-
-static err_t
-document_update_tx(struct ctx *cx, const struct op *o)
-{
-	const struct collection *c;
-
-	TRY(collection_of(cx, o, &c));
-	if (!granted(o, &c->perms.update) && !c->document_security)
-		return unauthorized(cx, "update");
-	return TX_RUN(cx, tx, update_locked(cx, o, c, tx));
-}
-
-static err_t
-document_delete_tx(struct ctx *cx, const struct op *o)
-{
-	const struct collection *c;
-
-	TRY(collection_of(cx, o, &c));
-	if (!granted(o, &c->perms.del) && !c->document_security)
-		return unauthorized(cx, "delete");
-	return TX_RUN(cx, tx, delete_locked(cx, o, c, tx));
-}
-
 /* ---- the doors ---- */
+
+/* Which index says no: "i_5" has the number 5, any other is that of the ids. Awaits. */
+static err_t
+taken(struct ctx *cx, const struct doc_op *o)
+{
+	const char *name = db_constraint(cx);
+	const struct collection *c;
+	const struct index *x = NULL;
+
+	TRY(collection_get(cx, o->p, o->db, o->col, &c));
+	if (strncmp(name, "i_", 2) == 0)
+		x = index_by_name(c, name);
+	cx->detail = arena_printf(cx->arena, "id=%s constraint=%s", o->id ? o->id : "", name);
+	if (x == NULL)
+		return ERR_DOCUMENT_ALREADY_EXISTS;
+	return fail_msg(cx, doc_rule(cx, o, DOC_UNIQUE_ERROR) ? ERR_DOCUMENT_UNIQUE_CONSTRAINT_VIOLATION : ERR_DOCUMENT_ALREADY_EXISTS,
+	    "A document exists already that has the same value in the unique index \"%s\" (%s).", x->key, str_join(cx->arena, x->attributes.v, x->attributes.n));
+}
 
 enum { STALE_MAX = 5 };	/* a try may wait behind one drop and then behind the next */
 
@@ -606,8 +537,8 @@ stale(const struct ctx *cx, err_t e)
 	return e == ERR_DB && (strcmp(state, "42703") == 0 || strcmp(state, "42P01") == 0);
 }
 
-static err_t
-document_run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const struct op *))
+err_t
+doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const struct doc_op *))
 {
 	err_t e = fn(cx, o);
 
@@ -618,12 +549,12 @@ document_run(struct ctx *cx, const struct op *o, err_t (*fn)(struct ctx *, const
 	if (stale(cx, e))
 		return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", o->col, cx->detail);
 	if (e == ERR_DB_UNIQUE)
-		return fail(cx, ERR_DOCUMENT_ALREADY_EXISTS, "id=%s constraint=%s", o->id, db_constraint(cx));
+		return taken(cx, o);
 	/* 54: nothing that a parameter's check could have known */
 	if (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0)
 		cx->message = "A value is too large for an index, or all of them together are for a document.";
 	if (e == ERR_DB_DATA || (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0))
-		return fn == document_list_page || fn == explain ? ERR_GENERAL_ARGUMENT_INVALID : ERR_DOCUMENT_INVALID_STRUCTURE;
+		return o->asks ? ERR_GENERAL_ARGUMENT_INVALID : ERR_DOCUMENT_INVALID_STRUCTURE;
 	return e;
 }
 
@@ -631,54 +562,38 @@ err_t
 document_create(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const json_t *data, const struct strs *perms, struct str *json_out)
 {
+	const struct doc_op o = {.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out};
 	const json_t *own_id = json_object_get(data, "$id");
 
-	if (empty(data))
-		return ERR_DOCUMENT_MISSING_PAYLOAD;
-	if (own_id != NULL && !json_is_null(own_id))
+	if (doc_empty(data))
+		return doc_rule(cx, &o, DOC_MISSING_DATA) ? ERR_DOCUMENT_MISSING_DATA : ERR_DOCUMENT_MISSING_PAYLOAD;
+	if (own_id != NULL && !json_is_null(own_id) && !doc_rule(cx, &o, DOC_ID_IN_DATA))
 		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "\"$id\" is no member of new data: name the id in documentId.");
-	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
-	    document_create_tx);
+	return doc_run(cx, &o, document_create_tx);
 }
 
 err_t
 document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const struct strs *queries, struct str *json_out)
 {
-	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .queries = queries, .out = json_out}, document_get_row);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .id = id, .queries = queries, .out = json_out}, document_get_row);
 }
 
 err_t
 document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, bool total, struct doc_list *out)
 {
-	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out}, document_list_page);
-}
-
-err_t
-document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
-    const json_t *data, const struct strs *perms, struct str *json_out)
-{
-	if (empty(data) && !perms->set)
-		return ERR_DOCUMENT_MISSING_PAYLOAD;
-	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
-	    document_update_tx);
-}
-
-err_t
-document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id)
-{
-	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id}, document_delete_tx);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .asks = true}, document_list_page);
 }
 
 static err_t
-resource(struct ctx *cx, const struct op *o)
+resource(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
 	struct db_res *r;
 
 	TRY(collection_get(cx, o->p, o->db, o->col, &c));
-	if (!granted(o, &c->perms.read))
+	if (!doc_granted(o, &c->perms.read))
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s not readable", o->col);
 	TRY(document_read_row(cx, o, c, o->who->bypass, &r));
 	*o->out = str_c(arena_printf(cx->arena, "database/%s/collection/%s/document/%s", c->database_id, c->id, db_cstr(r, 0, DOC_ID)));
@@ -690,7 +605,7 @@ document_resource(struct ctx *cx, const struct project *p, const struct doc_call
     const char **out)
 {
 	struct str text = STR_NONE;
-	err_t e = document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .id = id, .out = &text}, resource);
+	err_t e = doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .id = id, .out = &text}, resource);
 
 	*out = text.p;
 	return e;
@@ -700,5 +615,5 @@ err_t
 document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, bool total, struct str *json_out)
 {
-	return document_run(cx, &(struct op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out}, explain);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out, .asks = true}, explain);
 }

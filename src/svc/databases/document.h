@@ -11,6 +11,8 @@ struct doc_caller {
 	const char *user;		/* id of the user that documents without permissions are given to; NULL: nobody */
 	const char *actor;		/* acting user for the event, or NULL */
 	const char *label;		/* role label of the caller, for document_explain */
+	bool dated;			/* a document that was changed after `seen` is not written */
+	int64_t seen;			/* milliseconds */
 };
 
 /* All await; *json_out is the reply. `data` may be NULL; `perms->set` false: none given. Errors: those of collection_get, and
@@ -27,6 +29,7 @@ struct doc_list {
 	const struct db_res *res;	/* the page; or the number and width of each of its rows */
 	const bool *select;
 	bool slim;
+	int form;			/* of "$sequence" */
 	const char *roles;		/* of who may read the rows, which are looked at again; NULL: all may be read */
 	struct ctx slice_cx;		/* of the rows in hand: those of the page from `from` to before `to` */
 	const struct db_res *slice;
@@ -42,6 +45,13 @@ void document_list_end(struct doc_list *l);	/* lets the last slice go */
 /* The reply of a caller that may not read the document has what it has written alone. */
 err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
+/* The document with this id is made, or gets these attributes. */
+err_t document_upsert(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
+/* Adds `by` (more than 0) to a number, or takes it away; not beyond `bound` (NULL or null: none). ERR_ATTRIBUTE_NOT_FOUND, ERR_ATTRIBUTE_TYPE_INVALID,
+ * ERR_ATTRIBUTE_LIMIT_EXCEEDED. */
+err_t document_count(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const char *id, const char *key, const json_t *by, const json_t *bound, bool down, struct str *json_out) MUST_CHECK;
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id) MUST_CHECK;
 /* The resource "database/…/collection/…/document/…" of the audit log, for callers who may read both collection and document, switched off

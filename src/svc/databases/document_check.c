@@ -2,7 +2,7 @@
  *
  * Texts are borrowed from the data; what is formatted anew lies in the context's arena. Nothing that PostgreSQL would refuse gets through:
  * no U+0000, no number beyond 64 bits, no date out of its years. */
-#include "svc/databases/document.h"
+#include "document_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -137,9 +137,8 @@ float_of(struct str s, double *out)
 	return *end == '\0' && isfinite(*out);
 }
 
-/* The shortest text that reads back as v, as PostgreSQL writes it. */
-static struct str
-document_check_float_text(struct arena *a, double v)
+struct str
+doc_float_text(struct arena *a, double v)
 {
 	char d[32];
 	int n = 0;
@@ -162,7 +161,7 @@ check_float(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 		return true;
 	}
 	if ((json_is_number(j) || (json_is_string(j) && float_of(json_str(j), &v))) && v >= a->float_min && v <= a->float_max) {
-		*out = document_check_float_text(cx->arena, v);
+		*out = doc_float_text(cx->arena, v);
 		return true;
 	}
 	*why_out = range(cx->arena, a);
@@ -210,6 +209,51 @@ doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 	return false;
 }
 
+/* ---- what came of an expression ---- */
+
+bool
+doc_outcome_ok(struct ctx *cx, const struct attribute *a, struct str text, const char **why_out)
+{
+	double f;
+	int64_t i;
+
+	switch (a->type) {
+	case ATTR_STRING:
+		*why_out = format_reason(cx->arena, a);
+		return (a->format == FORMAT_ENUM || fits_size(text, a->size)) && fits_format(a, text);
+	case ATTR_INTEGER:
+		*why_out = range(cx->arena, a);
+		return str_to_i64(text, &i) && i >= a->int_min && i <= a->int_max;
+	case ATTR_FLOAT:
+		*why_out = range(cx->arena, a);
+		return float_of(text, &f) && f >= a->float_min && f <= a->float_max;
+	case ATTR_DATETIME:	/* "2020-01-01 …": four digits of a year, and of our era */
+		*why_out = "It must be a date";
+		return text.n > 4 && text.p[4] == '-' && !str_ends(text, "BC");
+	case ATTR_BOOLEAN:
+		break;
+	}
+	return true;
+}
+
+bool
+doc_same(struct ctx *cx, const struct attribute *a, struct str x, struct str y)
+{
+	struct buf b, d;
+
+	x = a->array && x.p == NULL ? STR("{}") : x;	/* clients are shown the same */
+	y = a->array && y.p == NULL ? STR("{}") : y;
+	if (x.p == NULL || y.p == NULL)
+		return x.p == y.p;
+	if (str_eq(x, y) || (a->type == ATTR_STRING && !a->array))
+		return str_eq(x, y);
+	buf_init(&b, cx->arena, x.n + 64);
+	buf_init(&d, cx->arena, y.n + 64);
+	doc_write_value(&b, a, x);
+	doc_write_value(&d, a, y);
+	return str_eq(buf_view(&b), buf_view(&d));
+}
+
 /* ---- a member ---- */
 
 static err_t
@@ -233,8 +277,8 @@ add_element(struct buf *b, struct str s)
 	buf_ch(b, '"');
 }
 
-static err_t
-check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out)
+err_t
+doc_check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out)
 {
 	size_t n = json_array_size(j);
 	struct buf b;
@@ -267,8 +311,8 @@ check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 }
 
 /* A date such as "now" means the moment when it is filled in. */
-static struct str
-default_of(struct ctx *cx, const struct attribute *a)
+struct str
+doc_default(struct ctx *cx, const struct attribute *a)
 {
 	int64_t ms;
 
@@ -285,9 +329,9 @@ check_member(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 
 	val->given = val->set = true;
 	if (json_is_null(j))
-		val->v = default_of(cx, a);
+		val->v = doc_default(cx, a);
 	else if (a->array)
-		return check_array(cx, a, j, &val->v);
+		return doc_check_array(cx, a, j, &val->v);
 	else if (!doc_value_ok(cx, a, j, &val->v, &check, &why))
 		return document_check_bad(cx, a->key, check, why);
 	return OK;
@@ -342,7 +386,7 @@ document_check_check_required(struct ctx *cx, const struct collection *c, const 
 			return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE,
 			    "Invalid document structure: the required attribute \"%s\" is missing.", a->key);
 		if (absent && a->def_value != NULL)
-			vals[i] = (struct doc_value){.set = true, .v = default_of(cx, a)};
+			vals[i] = (struct doc_value){.set = true, .v = doc_default(cx, a)};
 	}
 	return OK;
 }

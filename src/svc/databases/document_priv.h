@@ -4,22 +4,152 @@
 
 #include "svc/databases/document.h"
 
-/* The columns of collection.columns; attributes follow at DOC_ATTRS, and _seq behind them where sql_lock reads it. */
-enum { DOC_ID, DOC_CREATED, DOC_UPDATED, DOC_PERMS, DOC_ATTRS };
+/* ---- which rule holds for whom ---- */
+
+/* The first version of the protocol for whose clients a rule holds (ctx.h's format); for others it is as 1.0 had it. Routes that 1.0 did not have
+ * know the later rules only. doc/documents.md has them as a table. */
+enum doc_rule {
+	DOC_MISSING_DATA = 1004000,	/* creating without data has an error of its own */
+	DOC_ID_IN_DATA = 1004000,	/* "$id" among the data is passed over, not refused */
+	DOC_DATES = 1008000,		/* keys and admins say when a document was made and changed */
+	DOC_IDLE_UPDATE = 1008000,	/* an update that changes nothing needs no more than to read, and writes nothing */
+	DOC_ADMIN_OWNS_NONE = 1008000,	/* what an admin creates belongs to nobody */
+	DOC_OPERATORS = 1008000,	/* {"method":"increment",...} is no text but an operator */
+	DOC_SEQUENCE = 1008000,		/* "$sequence" is told, as a number */
+	DOC_SEQUENCE_TEXT = 1009000,	/* as a text */
+	DOC_UNIQUE_ERROR = 1009005	/* a value that is taken has another error than an id that is */
+};
+
+/* ---- rows and JSON ---- */
+
+/* The columns of collection.columns; attributes follow at DOC_ATTRS. */
+enum { DOC_ID, DOC_CREATED, DOC_UPDATED, DOC_PERMS, DOC_SEQ, DOC_ATTRS };
+
+enum doc_seq_form { DOC_SEQ_TEXT, DOC_SEQ_NUMBER, DOC_SEQ_NONE };
+enum doc_seq_form doc_seq_form(const struct ctx *cx);	/* what the client is told */
 
 struct doc_head {		/* the system members as SQL text */
-	struct str id, created, updated, perms;
+	struct str id, created, updated, perms, seq;
+	enum doc_seq_form form;
 };
+/* As events have it; a reply may need another form. */
 struct doc_head doc_head_of(const struct db_res *r, int row);
 
-/* A stored row, or with `vals` what it becomes; `select` (may be NULL): only the attributes whose place is true. */
-void doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *h, const struct db_res *r, int row,
+/* A stored row, or with `vals` what it becomes; `select` (may be NULL): only the attributes whose place is true. Gives the place of "$sequence". */
+size_t doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *h, const struct db_res *r, int row,
     const struct doc_value *vals, const bool *select);
-/* A new document: the members of the data in their order, then what was filled in. */
-void doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *h, const json_t *data, const struct doc_value *vals);
+/* A new document: the members of the data in their order, then what was filled in. Gives the place of "$sequence". */
+size_t doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *h, const json_t *data, const struct doc_value *vals);
+/* What stands before the number at the place that these gave. */
+#define DOC_SEQ_BEGIN "\"$sequence\":\""
+/* The JSON of an event with its number in the client's form; `number` replaces what stands there. */
+struct str doc_told(struct ctx *cx, struct str json, size_t at, struct str number);
+
+/* ---- what one request does (document.c) ---- */
+
+struct step;
+struct doc_op {
+	const struct project *p;
+	const struct doc_caller *who;
+	const char *db, *col, *id;
+	const json_t *data;
+	const struct strs *perms, *queries;
+	bool total;
+	bool asks;		/* what does not fit is the queries' */
+	bool today;		/* of a route that 1.0 did not have */
+	bool many;		/* of documents */
+	struct step *step;	/* of document_count */
+	struct str *out;
+	struct doc_list *list;
+};
+
+static inline bool
+doc_rule(const struct ctx *cx, const struct doc_op *o, enum doc_rule r)
+{
+	return o->today || cx->format >= (int64_t)r;
+}
+
+err_t doc_collection(struct ctx *cx, const struct doc_op *o, const struct collection **out) MUST_CHECK;	/* awaits */
+bool doc_granted(const struct doc_op *o, const struct strs *roles);
+err_t doc_unauthorized(struct ctx *cx, const char *what);
+err_t doc_check_grants(struct ctx *cx, const struct doc_op *o) MUST_CHECK;
+bool doc_empty(const json_t *data);
+struct event doc_event(struct ctx *cx, const struct doc_op *o, const struct event_info *kind, const struct collection *c, const char *id,
+    const struct strs *readers, struct str payload);
+/* Awaits. Runs fn, anew when the cached collection was older than its table; says what the database's errors mean. */
+err_t doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const struct doc_op *)) MUST_CHECK;
 
 /* Awaits, once a minute for each collection. True when these roles read so few documents that the index of readers should be asked
  * first. Only a matter of speed. */
 err_t doc_readable_few(struct ctx *cx, const struct collection *c, const struct strs *roles, bool *few_out) MUST_CHECK;
+
+/* What an attribute gets where nothing is given. */
+struct str doc_default(struct ctx *cx, const struct attribute *a);
+/* A list as the literal of an SQL array, its elements checked. */
+err_t doc_check_array(struct ctx *cx, const struct attribute *a, const json_t *j, struct str *out) MUST_CHECK;
+/* Whether an attribute may have this SQL text, which is the outcome of an expression; with the reason. */
+bool doc_outcome_ok(struct ctx *cx, const struct attribute *a, struct str text, const char **why_out);
+struct str doc_float_text(struct arena *a, double v);	/* the shortest text that reads back as v, as PostgreSQL writes it */
+/* The same value, whichever way it is written. */
+bool doc_same(struct ctx *cx, const struct attribute *a, struct str x, struct str y);
+/* Times that keys and admins give: *created_out and *updated_out are left alone where they give none. ERR_DOCUMENT_INVALID_STRUCTURE. */
+err_t doc_dates(struct ctx *cx, const struct doc_op *o, const json_t *data, const char **created_out, const char **updated_out) MUST_CHECK;
+
+/* ---- operators (document_operator.c): {"method":"increment","values":[1]} in the place of a value ---- */
+
+struct doc_operator;
+struct doc_act {		/* an operator on an attribute */
+	const struct doc_operator *op;
+	const struct attribute *a;
+	const json_t *values;
+};
+struct doc_acts {
+	int n;
+	struct doc_act *v;
+	const json_t *rest;	/* the data without them */
+};
+struct doc_params {		/* of a statement; as many as there is room for */
+	int n;
+	const char **v;
+};
+enum { DOC_ACT_PARAMS = 3 };	/* at most, of one operator */
+/* Takes the operators out of data, and checks them. ERR_GENERAL_BAD_REQUEST, ERR_DOCUMENT_INVALID_STRUCTURE. */
+err_t doc_acts_take(struct ctx *cx, const struct doc_op *o, const struct collection *c, const json_t *data, struct doc_acts *out) MUST_CHECK;
+/* The operator as an SQL expression over `current`, a column or a parameter with its type. */
+void doc_act_sql(struct ctx *cx, const struct doc_act *act, const char *current, struct doc_params *ps, struct buf *b);
+/* Whether the attribute may have what came of it; `before` is what it had. ERR_DOCUMENT_INVALID_STRUCTURE. */
+err_t doc_act_check(struct ctx *cx, const struct doc_op *o, const struct doc_act *act, struct str before, struct str after) MUST_CHECK;
+const char *doc_cast(const struct attribute *a);	/* "bigint[]": SQL type of its values, without a collation */
+
+/* ---- new documents (document.c) ---- */
+
+struct doc_new {		/* a document that is about to be made */
+	const char *id;
+	struct strs perms, readers;
+	const char *created, *updated;
+	struct doc_value *vals;
+	const char **v;		/* the parameters of collection.sql_insert */
+};
+/* Checks the data and fills in the rest. `acted` (may be NULL): what operators made of nothing, by place. */
+err_t doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c, const char *id, const json_t *data, const struct strs *perms,
+    const struct doc_value *acted, struct doc_new *out) MUST_CHECK;
+/* Its JSON, for an event. */
+struct str doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *d, const json_t *data, struct str seq, size_t *at_out);
+/* Awaits. Writes one that nobody has made yet. */
+err_t doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind) MUST_CHECK;
+/* Awaits. The project may have n documents more: ERR_PROJECT_FULL; and that they were made. */
+err_t doc_room(struct ctx *cx, const struct doc_op *o, int n) MUST_CHECK;
+void doc_made(const struct doc_op *o, int n);
+
+/* ---- changes (document_change.c) ---- */
+
+/* An update by its attributes: UPDATE … SET of what is set in vals and acts, and `perms`, with the parameters $1 … in ps. */
+struct doc_change {
+	const struct doc_value *vals;
+	const struct doc_acts *acts;
+	const char *created, *updated;	/* NULL: as it is */
+	const struct strs *perms;	/* set: new ones */
+};
+const char *doc_update_sql(struct ctx *cx, const struct collection *c, const struct doc_change *ch, const char *where, struct doc_params *ps);
 
 #endif

@@ -1,11 +1,19 @@
 /* Documents as JSON, from rows and from checked values. */
 #include "document_priv.h"
 
+#include <assert.h>
+
 struct doc_head
 doc_head_of(const struct db_res *r, int row)
 {
 	return (struct doc_head){db_str(r, row, DOC_ID), db_str(r, row, DOC_CREATED), db_str(r, row, DOC_UPDATED),
-	    db_str(r, row, DOC_PERMS)};
+	    db_str(r, row, DOC_PERMS), db_str(r, row, DOC_SEQ), DOC_SEQ_TEXT};
+}
+
+enum doc_seq_form
+doc_seq_form(const struct ctx *cx)
+{
+	return cx->format >= DOC_SEQUENCE_TEXT ? DOC_SEQ_TEXT : cx->format >= DOC_SEQUENCE ? DOC_SEQ_NUMBER : DOC_SEQ_NONE;
 }
 
 static void
@@ -23,6 +31,38 @@ write_id(struct buf *b, const struct doc_head *h)
 	BUF_LIT(b, "\"$id\":");
 	json_escape(b, h->id);
 	buf_ch(b, ',');
+}
+
+static size_t
+write_seq(struct buf *b, struct str number, enum doc_seq_form form)
+{
+	size_t at = b->n;
+
+	if (form == DOC_SEQ_NONE)
+		return at;
+	buf_c(b, form == DOC_SEQ_TEXT ? DOC_SEQ_BEGIN : "\"$sequence\":");
+	buf_str(b, number);
+	buf_c(b, form == DOC_SEQ_TEXT ? "\"," : ",");
+	return at;
+}
+
+struct str
+doc_told(struct ctx *cx, struct str json, size_t at, struct str number)
+{
+	const char *end = memchr(json.p + at, ',', json.n - at);
+	struct str there = {json.p + at + sizeof DOC_SEQ_BEGIN - 1, 0};
+	enum doc_seq_form form = doc_seq_form(cx);
+	struct buf b;
+
+	assert(end != NULL);
+	there.n = (size_t)(end - 1 - there.p);
+	if (form == DOC_SEQ_TEXT && str_eq(there, number))
+		return json;
+	buf_init(&b, cx->arena, json.n + number.n + 1);
+	buf_add(&b, json.p, at);
+	(void)write_seq(&b, number, form);
+	buf_str(&b, (struct str){end + 1, json.n - (size_t)(end + 1 - json.p)});
+	return buf_view(&b);
 }
 
 static void
@@ -49,10 +89,12 @@ write_perms(struct buf *b, const struct doc_head *h)
 	buf_ch(b, ',');
 }
 
-void
+size_t
 doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *h, const struct db_res *r, int row,
     const struct doc_value *vals, const bool *select)
 {
+	size_t at;
+
 	buf_ch(b, '{');
 	for (int i = 0; i < c->n_live; i++) {
 		if (select != NULL && !select[i])
@@ -60,10 +102,12 @@ doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *
 		write_attr(b, c->live[i], vals != NULL && vals[i].set ? vals[i].v : db_str(r, row, DOC_ATTRS + i));
 	}
 	write_id(b, h);
+	at = write_seq(b, h->seq, h->form);
 	write_created(b, h);
 	write_updated(b, h);
 	write_perms(b, h);
 	buf_str(b, c->json_tail);
+	return at;
 }
 
 /* System members that the data named although the server decides them: they keep their place. */
@@ -90,16 +134,18 @@ write_named(struct buf *b, const struct collection *c, const struct doc_head *h,
 		write_attr(b, a, vals[a->place].v);
 }
 
-void
+size_t
 doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *h, const json_t *data, const struct doc_value *vals)
 {
 	json_t *o = (json_t *)(uintptr_t)data;	/* jansson's iterators take a non-const pointer although they change nothing */
 	bool done[N_SYSTEM] = {false};
+	size_t at;
 
 	buf_ch(b, '{');
 	for (void *it = json_object_iter(o); it != NULL; it = json_object_iter_next(o, it))
 		write_named(b, c, h, json_object_iter_key(it), vals, done);
 	write_id(b, h);
+	at = write_seq(b, h->seq, h->form);
 	for (int i = 0; i < N_SYSTEM; i++)
 		if (!done[i])
 			system_members[i].write(b, h);
@@ -110,4 +156,5 @@ doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *
 		if (!vals[i].set)
 			write_attr(b, c->live[i], STR_NONE);
 	buf_str(b, c->json_tail);
+	return at;
 }

@@ -3,6 +3,18 @@
 #include "gate/caller.h"
 #include "svc/databases/document.h"
 
+/* X-Appwrite-Timestamp: when the client saw what it writes to. */
+static const struct param seen_param = OPTIONAL("X-Appwrite-Timestamp", P_DATETIME, struct doc_caller, seen, "When the client saw the document.");
+
+static err_t
+take_seen(struct req *rq, struct doc_caller *who)
+{
+	struct str text = rq->http->hdr[HDR_X_TIMESTAMP];
+
+	who->dated = text.n > 0;
+	return who->dated ? param_take(rq, &seen_param, text, &who->seen) : OK;
+}
+
 static struct doc_caller
 caller_of(const struct req *rq)
 {
@@ -144,8 +156,72 @@ databases_update_document(struct req *rq, void *arg)
 	struct doc_caller who = caller_of(rq);
 	struct str json;
 
+	TRY(take_seen(rq, &who));
 	TRY(document_update(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
 	return reply_json(rq, 200, json);
+}
+
+/* ---- upsert ---- */
+
+static const struct param upsert_params[] = {
+    DATABASE(struct update_in),
+    COLLECTION(struct update_in),
+    PATH("documentId", P_CUSTOM_ID, struct update_in, id, "Document ID; unique() makes one."),
+    OPTIONAL("data", P_JSON_OBJECT, struct update_in, data, "Attributes; where the document is there, others stay.", .def = "[]"),
+    PERMISSIONS(struct update_in),
+};
+
+static err_t
+databases_upsert_document(struct req *rq, void *arg)
+{
+	const struct update_in *in = arg;
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	TRY(document_upsert(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
+	return reply_json(rq, 200, json);
+}
+
+/* ---- increment and decrement ---- */
+
+struct count_in {
+	const char *db, *col, *id, *key;
+	struct opt_float value, bound;
+};
+#define COUNT_PARAMS(bound_, what)                                                                                   \
+	DATABASE(struct count_in), COLLECTION(struct count_in), DOCUMENT(struct count_in),                           \
+	    PATH("attribute", P_KEY, struct count_in, key, "Key of an attribute of numbers."),                       \
+	    OPTIONAL("value", P_NUMBER, struct count_in, value, "How far to go, more than 0.", .def = "1"),          \
+	    OPTIONAL(bound_, P_NUMBER, struct count_in, bound, what)
+static const struct param increment_params[] = {COUNT_PARAMS("max", "No further than this.")};
+static const struct param decrement_params[] = {COUNT_PARAMS("min", "No further than this.")};
+
+/* The numbers as they came: a double does not hold all of them. */
+static err_t
+count(struct req *rq, const struct count_in *in, const char *bound, bool down)
+{
+	const json_t *by = json_object_get(rq->body, "value");
+	struct doc_caller who = caller_of(rq);
+	struct str json;
+
+	if (!(in->value.v > 0))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid value: it must be more than 0.");
+	if (!json_is_number(by))
+		by = json_object_get(json_parse(&rq->cx, STR("{\"value\":1}"), NULL), "value");
+	TRY(document_count(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->key, by, json_object_get(rq->body, bound), down, &json));
+	return reply_json(rq, 200, json);
+}
+
+static err_t
+databases_increment_attribute(struct req *rq, void *arg)
+{
+	return count(rq, arg, "max", false);
+}
+
+static err_t
+databases_decrement_attribute(struct req *rq, void *arg)
+{
+	return count(rq, arg, "min", true);
 }
 
 /* ---- delete ---- */
@@ -161,6 +237,7 @@ databases_delete_document(struct req *rq, void *arg)
 	const struct delete_in *in = arg;
 	struct doc_caller who = caller_of(rq);
 
+	TRY(take_seen(rq, &who));
 	TRY(document_delete(&rq->cx, rq->project, &who, in->db, in->col, in->id));
 	return reply_none(rq);
 }
@@ -207,6 +284,15 @@ static const struct route rows[] = {
     BELOW("PATCH", "/:collectionId/documents/:documentId", "updateDocument", "documents.write", databases_update_document, 200,
 	"Change some attributes of a document, or its permissions.", struct update_in, update_params, .model = &document_shape,
 	OF_DOCUMENT("document.update"), COUNTS(update), LIMIT("120")),
+    BELOW("PUT", "/:collectionId/documents/:documentId", "upsertDocument", "documents.write", databases_upsert_document, 200,
+	"Make a document, or change it where it is there.", struct update_in, upsert_params, .model = &document_shape,
+	OF_DOCUMENT("document.upsert"), COUNTS(update), LIMIT("120")),
+    BELOW("PATCH", "/:collectionId/documents/:documentId/:attribute/increment", "incrementDocumentAttribute", "documents.write",
+	databases_increment_attribute, 200, "Add to a number.", struct count_in, increment_params, .model = &document_shape,
+	OF_COLLECTION("documents.update"), COUNTS(update), LIMIT("120")),
+    BELOW("PATCH", "/:collectionId/documents/:documentId/:attribute/decrement", "decrementDocumentAttribute", "documents.write",
+	databases_decrement_attribute, 200, "Take away from a number.", struct count_in, decrement_params, .model = &document_shape,
+	OF_COLLECTION("documents.update"), COUNTS(update), LIMIT("120")),
     BELOW("DELETE", "/:collectionId/documents/:documentId", "deleteDocument", "documents.write", databases_delete_document, 204,
 	"Delete a document.", struct delete_in, delete_params, OF_DOCUMENT("document.delete"), COUNTS(delete), LIMIT("60")),
     BELOW("GET", "/:collectionId/documents/:documentId/logs", "listDocumentLogs", "documents.read", databases_list_document_logs, 200,
