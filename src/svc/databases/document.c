@@ -160,9 +160,8 @@ doc_made(const struct doc_op *o, int n)
 	bound_added(o->p, &documents_bound, n, 0);
 }
 
-/* Awaits. What operators make of an attribute that has nothing yet but its default. */
-static err_t
-acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct doc_value **out)
+err_t
+doc_acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct db_tx *tx, struct doc_value **out)
 {
 	struct doc_params ps = {.v = arena_array(cx->arena, const char *, acts->n * (DOC_ACT_PARAMS + 1))};
 	struct db_res *r;
@@ -175,13 +174,16 @@ acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection 
 	buf_init(&b, cx->arena, 256);
 	for (int i = 0; i < acts->n; i++) {
 		const struct attribute *a = acts->v[i].a;
-		const char *current = arena_printf(cx->arena, "$%d::%s", ps.n + 1, doc_cast(a));
+		const char *current = arena_printf(cx->arena, "$%d::%s", ps.n + 1, doc_cast(cx->arena, a));
 
 		ps.v[ps.n++] = doc_default(cx, a).p;
 		buf_c(&b, i ? ", " : "SELECT ");
 		doc_act_sql(cx, &acts->v[i], current, &ps, &b);
 	}
-	TRY(db_query(cx, &r, buf_view(&b).p, ps.n, ps.v));
+	if (tx != NULL)
+		TRY(tx_query(tx, &r, buf_view(&b).p, ps.n, ps.v));
+	else
+		TRY(db_query(cx, &r, buf_view(&b).p, ps.n, ps.v));
 	for (int i = 0; i < acts->n; i++) {
 		TRY(doc_act_check(cx, o, &acts->v[i], doc_default(cx, acts->v[i].a), db_str(r, 0, i)));
 		(*out)[acts->v[i].a->place] = (struct doc_value){.given = true, .set = true, .v = db_str(r, 0, i)};
@@ -210,7 +212,7 @@ doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 		perms = perms_own(cx->arena, o->who->user);
 	if (o->today)
 		TRY(doc_acts_take(cx, o, c, o->data, &acts));
-	TRY(acts_on_nothing(cx, o, c, &acts, &acted));
+	TRY(doc_acts_on_nothing(cx, o, c, &acts, NULL, &acted));
 	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, &d));
 	json = doc_new_write(cx, c, &d, o->data, STR(""), &at);
 	cut = at + sizeof DOC_SEQ_BEGIN - 1;
@@ -262,8 +264,8 @@ document_read_row(struct ctx *cx, const struct doc_op *o, const struct collectio
 	return db_rows(*out) ? OK : fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
 }
 
-static struct query_list
-document_list_of(const struct collection *c, unsigned flags)
+struct query_list
+doc_query_list(const struct collection *c, unsigned flags)
 {
 	return (struct query_list){.entity = "Document", .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max, .slim = c->slim,
 	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes,
@@ -300,7 +302,7 @@ document_get_row(struct ctx *cx, const struct doc_op *o)
 	TRY(doc_collection(cx, o, &c));
 	TRY(check_read(cx, o, c, &all));
 	if (o->queries->n > 0) {
-		struct query_list l = document_list_of(c, 0);
+		struct query_list l = doc_query_list(c, 0);
 
 		TRY(query_select(cx, &l, o->queries, &select));
 	}
@@ -321,7 +323,7 @@ readable(struct ctx *cx, const struct doc_op *o, const struct collection *c, boo
 	const char **v;
 	bool few;
 
-	*l = document_list_of(c, o->total ? 0 : QUERY_NO_TOTAL);
+	*l = doc_query_list(c, o->total ? 0 : QUERY_NO_TOTAL);
 	if (all)
 		return OK;
 	TRY(doc_readable_few(cx, c, o->who->roles, &few));
@@ -354,8 +356,8 @@ document_list_end(struct doc_list *l)
 }
 
 /* Large pages have few connections together: each costs PostgreSQL a core, and a crowd of them would leave none to who asks for little. */
-static struct db_share *
-slices_share(void)
+struct db_share *
+doc_large_share(void)
 {
 	static struct db_share *share;
 	int64_t n = conf.db_pool_size * conf.db_large_part / 100;
@@ -380,7 +382,7 @@ document_list_ready(struct ctx *cx, struct doc_list *l, int i)
 	document_list_end(l);
 	ctx_init_part(&l->slice_cx, cx);
 	if (cx->share == NULL)
-		l->slice_cx.share = slices_share();
+		l->slice_cx.share = doc_large_share();
 	l->from = i;
 	l->to = l->n;	/* there is something to let go */
 	seqs = arena_array(l->slice_cx.arena, const char *, l->n - i);

@@ -52,6 +52,29 @@ err_t document_upsert(struct ctx *cx, const struct project *p, const struct doc_
  * ERR_ATTRIBUTE_LIMIT_EXCEEDED. */
 err_t document_count(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const char *key, const json_t *by, const json_t *bound, bool down, struct str *json_out) MUST_CHECK;
+/* ---- many at once, for those whose permissions are not evaluated (others: ERR_GENERAL_UNAUTHORIZED_SCOPE) ----
+ * All await, and are done as a whole or not at all. There is an event for each document. */
+struct doc_in {
+	const char *id;
+	const json_t *data;
+	struct strs perms;
+};
+struct doc_many {
+	int64_t total;		/* made, changed, found or deleted */
+	int n;			/* of them, DOC_SHOWN_MAX at most */
+	struct str *json;
+};
+enum { DOC_SHOWN_MAX = 100 };
+err_t document_create_many(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct doc_in *in, int n, struct doc_many *out) MUST_CHECK;
+err_t document_upsert_many(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct doc_in *in, int n, struct doc_many *out) MUST_CHECK;
+/* Those that the queries find; all of them when there is no limit. More than conf.bulk_rows_max or conf.bulk_bytes_max: ERR_GENERAL_BAD_REQUEST. */
+err_t document_update_many(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const json_t *data, const struct strs *perms, const struct strs *queries, struct doc_many *out) MUST_CHECK;
+err_t document_delete_many(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, struct doc_many *out) MUST_CHECK;
+
 err_t document_delete(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id) MUST_CHECK;
 /* The resource "database/…/collection/…/document/…" of the audit log, for callers who may read both collection and document, switched off

@@ -24,16 +24,6 @@ document_change_missing(struct ctx *cx, const struct doc_op *o)
 	return fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
 }
 
-static struct strs
-perms_of(struct ctx *cx, const struct db_res *r)
-{
-	return db_strs(cx, r, 0, DOC_PERMS);
-}
-
-struct holds {			/* what a caller may do with a document, by the collection or by the document itself */
-	bool read, update, del;
-};
-
 static bool
 holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *collection_roles, const struct strs *perms, struct str verb)
 {
@@ -45,17 +35,17 @@ holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 	return roles_meet(o->who->roles, &own);
 }
 
-static struct holds
+static struct doc_holds
 holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *perms)
 {
-	return (struct holds){.read = holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
+	return (struct doc_holds){.read = holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
 	    .update = holds_verb(cx, o, c, &c->perms.update, perms, STR("update")), .del = holds_verb(cx, o, c, &c->perms.del, perms, STR("delete"))};
 }
 
 /* Whoever may change a document's permissions adds only what it may do itself: else to update were to read and to delete as well. With document
  * security off this holds, too: what is written now counts when it is switched on. */
 static err_t
-check_added(struct ctx *cx, const struct doc_op *o, const struct holds *h, const struct strs *perms)
+check_added(struct ctx *cx, const struct doc_op *o, const struct doc_holds *h, const struct strs *perms)
 {
 	const char *verb = o->perms->set && !o->who->bypass ? perms_beyond(o->perms, perms, h->read, h->update, h->del) : NULL;
 
@@ -114,25 +104,15 @@ params_for(struct ctx *cx, const struct collection *c, const struct doc_acts *ac
 
 /* ---- update and upsert ---- */
 
-struct patch {			/* what becomes of a locked row */
-	const struct db_res *r;	/* the row; after operators the one that was written */
-	struct strs perms;	/* that it has then */
-	struct doc_value *vals;	/* NULL: the row has them already */
-	struct doc_acts acts;
-	struct doc_head head;
-	struct holds holds;
-	const char *created, *updated;
-};
-
 /* An upsert must name what a document cannot do without; an update need not. */
 static err_t
-check_patch(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct patch *p)
+check_patch(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p)
 {
 	bool *stored = arena_array(cx->arena, bool, c->n_live + 1);
 
 	p->vals = arena_alloc(cx->arena, sizeof *p->vals * (size_t)(c->n_live + 1));
 	for (int i = 0; i < c->n_live; i++)
-		stored[i] = o->today ? !c->live[i]->required : !db_null(p->r, 0, DOC_ATTRS + i);
+		stored[i] = o->today ? !c->live[i]->required : !db_null(p->r, p->row, DOC_ATTRS + i);
 	for (int i = 0; i < p->acts.n; i++)
 		stored[p->acts.v[i].a->place] = true;
 	return doc_check(cx, c, p->acts.rest, stored, p->vals);
@@ -148,24 +128,24 @@ same_list_of_texts(const struct strs *a, const struct strs *b)
 }
 
 /* Nothing of what was given is other than what is there. */
-static bool
-idle(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct patch *p)
+bool
+doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_patch *p)
 {
-	struct strs there = perms_of(cx, p->r);
+	struct strs there = db_strs(cx, p->r, p->row, DOC_PERMS);
 
 	if (!doc_rule(cx, o, DOC_IDLE_UPDATE) || p->acts.n > 0 || p->created != NULL || p->updated != NULL)
 		return false;
-	if (o->perms->set && !same_list_of_texts(&there, o->perms))
+	if (p->given->set && !same_list_of_texts(&there, p->given))
 		return false;
 	for (int i = 0; i < c->n_live; i++)
-		if (p->vals[i].given && !doc_same(cx, c->live[i], db_str(p->r, 0, DOC_ATTRS + i), p->vals[i].v))
+		if (p->vals[i].given && !doc_same(cx, c->live[i], db_str(p->r, p->row, DOC_ATTRS + i), p->vals[i].v))
 			return false;
 	return true;
 }
 
 /* To update is not to read: whoever may not read the document is shown what it has written itself. */
 static struct str
-own_part(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct patch *p)
+own_part(struct ctx *cx, const struct collection *c, const struct doc_patch *p)
 {
 	bool *given = arena_array(cx->arena, bool, c->n_live + 1);
 	struct doc_head head = p->head;
@@ -175,17 +155,16 @@ own_part(struct ctx *cx, const struct doc_op *o, const struct collection *c, con
 		given[i] = p->vals[i].given;
 	for (int i = 0; i < p->acts.n; i++)
 		given[p->acts.v[i].a->place] = true;
-	if (!o->perms->set)
+	if (!p->given->set)
 		head.perms = STR("{}");
 	head.form = doc_seq_form(cx);
 	buf_init(&b, cx->arena, 400);
-	(void)doc_write_row(&b, c, &head, p->r, 0, p->acts.n > 0 ? NULL : p->vals, given);
+	(void)doc_write_row(&b, c, &head, p->r, p->row, p->acts.n > 0 ? NULL : p->vals, given);
 	return buf_view(&b);
 }
 
-/* The event, when there is one to tell, and the reply. */
-static void
-change_tell(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, const struct patch *p)
+struct event
+doc_patch_event(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct doc_patch *p)
 {
 	struct strs readers = perms_roles(cx->arena, &p->perms, STR("read"));
 	struct event ev;
@@ -193,18 +172,26 @@ change_tell(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 	size_t at;
 
 	buf_init(&b, cx->arena, 1000);
-	at = doc_write_row(&b, c, &p->head, p->r, 0, p->acts.n > 0 ? NULL : p->vals, NULL);
-	*o->out = p->holds.read ? doc_told(cx, buf_view(&b), at, p->head.seq) : own_part(cx, o, c, p);
-	if (kind == NULL)
-		return;
+	at = doc_write_row(&b, c, &p->head, p->r, p->row, p->acts.n > 0 ? NULL : p->vals, NULL);
 	ev = doc_event(cx, o, kind, c, p->head.id.p, &readers, buf_view(&b));
 	ev.number_at = at;
-	event_emit(tx, &ev);
+	return ev;
+}
+
+/* The event, when it is told, and the reply. */
+static void
+change_tell(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, bool told, const struct doc_patch *p)
+{
+	struct event ev = doc_patch_event(cx, o, c, kind, p);
+
+	*o->out = p->holds.read ? doc_told(cx, ev.payload, ev.number_at, p->head.seq) : own_part(cx, c, p);
+	if (told)
+		event_emit(tx, &ev);
 }
 
 /* What operators do is known only when it is done: the row is read from the statement, and held against the schema. */
 static err_t
-write_acts(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const char *sql, const struct doc_params *ps, struct patch *p)
+write_acts(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const char *sql, const struct doc_params *ps, struct doc_patch *p)
 {
 	struct db_res *r;
 
@@ -212,29 +199,37 @@ write_acts(struct ctx *cx, const struct doc_op *o, const struct collection *c, s
 	for (int i = 0; i < p->acts.n; i++) {
 		int col = DOC_ATTRS + p->acts.v[i].a->place;
 
-		TRY(doc_act_check(cx, o, &p->acts.v[i], db_str(p->r, 0, col), db_str(r, 0, col)));
+		TRY(doc_act_check(cx, o, &p->acts.v[i], db_str(p->r, p->row, col), db_str(r, 0, col)));
 	}
 	p->r = r;
+	p->row = 0;
 	p->head = doc_head_of(r, 0);
 	return OK;
 }
 
-/* Writes the row as `p` has it. */
-static err_t
-write_patch(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct patch *p)
+void
+doc_patch_settle(struct ctx *cx, struct doc_patch *p)
 {
-	struct doc_change ch = {.vals = p->vals, .acts = &p->acts, .created = p->created, .updated = p->updated ? p->updated : pg_time(cx->arena, time_now_ms()),
-	    .perms = o->perms};
+	if (p->updated == NULL)
+		p->updated = pg_time(cx->arena, time_now_ms());
+	p->head.updated = str_c(p->updated);
+	if (p->created != NULL)
+		p->head.created = str_c(p->created);
+	if (p->given->set) {
+		p->perms = *p->given;
+		p->head.perms = str_c(pg_array(cx->arena, p->perms.v, p->perms.n));
+	}
+}
+
+err_t
+doc_patch_write(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_patch *p)
+{
+	struct doc_change ch = {.vals = p->vals, .acts = &p->acts, .created = p->created, .perms = p->given};
 	struct doc_params ps = params_for(cx, c, &p->acts);
 	const char *sql, *where;
 
-	if (p->created != NULL)
-		p->head.created = str_c(p->created);
-	p->head.updated = str_c(ch.updated);
-	if (o->perms->set) {
-		p->perms = *o->perms;
-		p->head.perms = str_c(pg_array(cx->arena, p->perms.v, p->perms.n));
-	}
+	doc_patch_settle(cx, p);
+	ch.updated = p->updated;
 	where = arena_printf(cx->arena, "_seq=%s", next_param(cx, &ps, p->head.seq.p));
 	sql = doc_update_sql(cx, c, &ch, where, &ps);
 	if (p->acts.n > 0)
@@ -243,10 +238,26 @@ write_patch(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 	return OK;
 }
 
+struct doc_patch
+doc_patch_of(struct ctx *cx, const struct doc_op *o, const struct db_res *r, int row)
+{
+	return (struct doc_patch){.r = r, .row = row, .data = o->data, .given = o->perms, .perms = db_strs(cx, r, row, DOC_PERMS), .head = doc_head_of(r, row),
+	    .acts = {.rest = o->data}, .holds = {true, true, true}};
+}
+
+err_t
+doc_patch_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p)
+{
+	if (doc_rule(cx, o, DOC_OPERATORS))
+		TRY(doc_acts_take(cx, o, c, p->data, &p->acts));
+	TRY(check_patch(cx, o, c, p));
+	return doc_dates(cx, o, p->data, &p->created, &p->updated);
+}
+
 static err_t
 change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, const struct db_res *r)
 {
-	struct patch p = {.r = r, .perms = perms_of(cx, r), .head = doc_head_of(r, 0), .acts = {.rest = o->data}};
+	struct doc_patch p = doc_patch_of(cx, o, r, 0);
 	bool reads_alone;
 
 	TRY(doc_check_grants(cx, o));
@@ -255,21 +266,17 @@ change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	if (!p.holds.update && !reads_alone)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	TRY(check_seen(cx, o, r));
-	if (doc_rule(cx, o, DOC_OPERATORS))
-		TRY(doc_acts_take(cx, o, c, o->data, &p.acts));
 	TRY(check_added(cx, o, &p.holds, &p.perms));
-	TRY(check_patch(cx, o, c, &p));
-	TRY(doc_dates(cx, o, o->data, &p.created, &p.updated));
-	if (idle(cx, o, c, &p)) {
+	TRY(doc_patch_check(cx, o, c, &p));
+	if (doc_patch_idle(cx, o, c, &p)) {
 		p.vals = NULL;
-		p.acts.n = 0;
-		change_tell(cx, o, c, tx, o->today ? kind : NULL, &p);
+		change_tell(cx, o, c, tx, kind, o->today, &p);
 		return OK;
 	}
 	if (!p.holds.update)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
-	TRY(write_patch(cx, o, c, tx, &p));
-	change_tell(cx, o, c, tx, kind, &p);
+	TRY(doc_patch_write(cx, o, c, tx, &p));
+	change_tell(cx, o, c, tx, kind, true, &p);
 	return OK;
 }
 
@@ -423,22 +430,23 @@ step_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 {
 	const struct step *s = o->step;
 	struct db_res *r;
-	struct patch p;
+	struct doc_patch p;
 	struct str now;
 	const char *next = NULL;
 
 	TRY(lock_row(cx, o, tx, c, &r));
 	if (db_rows(r) == 0)
 		return document_change_missing(cx, o);
-	p = (struct patch){.r = r, .perms = perms_of(cx, r), .head = doc_head_of(r, 0), .vals = arena_array(cx->arena, struct doc_value, c->n_live + 1)};
+	p = doc_patch_of(cx, o, r, 0);
+	p.vals = arena_array(cx->arena, struct doc_value, c->n_live + 1);
 	p.holds = holds_of(cx, o, c, &p.perms);
 	if (!p.holds.update)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	now = db_str(r, 0, DOC_ATTRS + s->a->place);
 	TRY(s->a->type == ATTR_INTEGER ? step_integer(cx, s, now, &next) : step_float(cx, s, now, &next));
 	p.vals[s->a->place] = (struct doc_value){.given = true, .set = true, .v = str_c(next)};
-	TRY(write_patch(cx, o, c, tx, &p));
-	change_tell(cx, o, c, tx, &ev_document_update, &p);
+	TRY(doc_patch_write(cx, o, c, tx, &p));
+	change_tell(cx, o, c, tx, &ev_document_update, true, &p);
 	return OK;
 }
 
@@ -469,7 +477,7 @@ delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	TRY(lock_row(cx, o, tx, c, &r));
 	if (db_rows(r) == 0)
 		return document_change_missing(cx, o);
-	perms = perms_of(cx, r);
+	perms = db_strs(cx, r, 0, DOC_PERMS);
 	if (!holds_verb(cx, o, c, &c->perms.del, &perms, STR("delete")))
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	TRY(check_seen(cx, o, r));

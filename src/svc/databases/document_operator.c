@@ -108,19 +108,25 @@ condition_of(const json_t *values)
 static const char *
 element_type(const struct attribute *a)
 {
-	static const char *const types[] = {[ATTR_STRING] = "text", [ATTR_INTEGER] = "bigint", [ATTR_FLOAT] = "float8", [ATTR_BOOLEAN] = "boolean",
-		[ATTR_DATETIME] = "timestamptz"};
-
-	return types[a->type];
+	switch (a->type) {
+	case ATTR_STRING:
+		return "text";
+	case ATTR_INTEGER:
+		return "bigint";
+	case ATTR_FLOAT:
+		return "float8";
+	case ATTR_BOOLEAN:
+		return "boolean";
+	case ATTR_DATETIME:
+		return "timestamptz";
+	}
+	return NULL;
 }
 
 const char *
-doc_cast(const struct attribute *a)
+doc_cast(struct arena *mem, const struct attribute *a)
 {
-	static const char *const lists[] = {[ATTR_STRING] = "text[]", [ATTR_INTEGER] = "bigint[]", [ATTR_FLOAT] = "float8[]", [ATTR_BOOLEAN] = "boolean[]",
-		[ATTR_DATETIME] = "timestamptz[]"};
-
-	return a->array ? lists[a->type] : element_type(a);
+	return a->array ? arena_printf(mem, "%s[]", element_type(a)) : element_type(a);
 }
 
 static bool
@@ -369,7 +375,7 @@ put_nothing(struct expression *x)
 {
 	const struct attribute *a = x->act->a;
 
-	buf_printf(x->b, "coalesce(%s, %s)", x->current, a->array ? arena_printf(x->cx->arena, "'{}'::%s", doc_cast(a)) : a->type == ATTR_STRING ? "''" : "0");
+	buf_printf(x->b, "coalesce(%s, %s)", x->current, a->array ? arena_printf(x->cx->arena, "'{}'::%s", doc_cast(x->cx->arena, a)) : a->type == ATTR_STRING ? "''" : "0");
 }
 
 static void put_expression(struct expression *x, const char *sql);

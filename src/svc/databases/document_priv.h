@@ -61,6 +61,9 @@ struct doc_op {
 	struct step *step;	/* of document_count */
 	struct str *out;
 	struct doc_list *list;
+	const struct doc_in *in;	/* documents to write, n of them */
+	int n;
+	struct doc_many *all;
 };
 
 static inline bool
@@ -119,7 +122,7 @@ err_t doc_acts_take(struct ctx *cx, const struct doc_op *o, const struct collect
 void doc_act_sql(struct ctx *cx, const struct doc_act *act, const char *current, struct doc_params *ps, struct buf *b);
 /* Whether the attribute may have what came of it; `before` is what it had. ERR_DOCUMENT_INVALID_STRUCTURE. */
 err_t doc_act_check(struct ctx *cx, const struct doc_op *o, const struct doc_act *act, struct str before, struct str after) MUST_CHECK;
-const char *doc_cast(const struct attribute *a);	/* "bigint[]": SQL type of its values, without a collation */
+const char *doc_cast(struct arena *mem, const struct attribute *a);	/* "bigint[]": SQL type of its values, without a collation */
 
 /* ---- new documents (document.c) ---- */
 
@@ -151,5 +154,39 @@ struct doc_change {
 	const struct strs *perms;	/* set: new ones */
 };
 const char *doc_update_sql(struct ctx *cx, const struct collection *c, const struct doc_change *ch, const char *where, struct doc_params *ps);
+
+struct doc_holds {		/* what a caller may do with a document, by the collection or by the document itself */
+	bool read, update, del;
+};
+struct doc_patch {		/* what becomes of a locked row */
+	const struct db_res *r;	/* the row; after operators the one that was written */
+	int row;
+	const json_t *data;
+	const struct strs *given;	/* permissions; not set: none */
+	struct strs perms;	/* that it has then */
+	struct doc_value *vals;	/* NULL: the row has them already */
+	struct doc_acts acts;
+	struct doc_head head;
+	struct doc_holds holds;
+	const char *created, *updated;	/* NULL: not given */
+};
+struct doc_patch doc_patch_of(struct ctx *cx, const struct doc_op *o, const struct db_res *r, int row);	/* with the data and permissions of o */
+/* Fills in vals, acts and dates. ERR_DOCUMENT_INVALID_STRUCTURE, ERR_GENERAL_BAD_REQUEST. */
+err_t doc_patch_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p) MUST_CHECK;
+/* Nothing of what was given is other than what is there. */
+bool doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_patch *p);
+/* The head as it will be. */
+void doc_patch_settle(struct ctx *cx, struct doc_patch *p);
+/* Writes the row; awaits where there are operators. */
+err_t doc_patch_write(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_patch *p) MUST_CHECK;
+struct event doc_patch_event(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct doc_patch *p);
+
+/* ---- many at once (document_bulk.c) ---- */
+
+/* Awaits. What operators make of an attribute that has nothing yet but its default, by place; NULL: there are none. `tx` (may be NULL): within it. */
+err_t doc_acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct db_tx *tx,
+    struct doc_value **out) MUST_CHECK;
+struct query_list doc_query_list(const struct collection *c, unsigned flags);
+struct db_share *doc_large_share(void);	/* of connections, for what takes long */
 
 #endif
