@@ -57,6 +57,12 @@ t_10_module_test_jobs_SOURCES = t/10-module/test_jobs.c $(SERVERS)
 t_10_module_test_jobs_CFLAGS = $(MODULE_CFLAGS)
 t_10_module_test_jobs_LDADD = $(MODULE_LIBS)
 
+check_PROGRAMS += t/10-module/test_deliveries
+TESTS += t/10-module/test_deliveries
+t_10_module_test_deliveries_SOURCES = t/10-module/test_deliveries.c $(SERVERS)
+t_10_module_test_deliveries_CFLAGS = $(MODULE_CFLAGS)
+t_10_module_test_deliveries_LDADD = $(MODULE_LIBS)
+
 check_PROGRAMS += t/10-module/test_upkeep
 TESTS += t/10-module/test_upkeep
 t_10_module_test_upkeep_SOURCES = t/10-module/test_upkeep.c t/10-module/space.h $(SERVERS)
