@@ -73,6 +73,7 @@ METRIC(executions_skipped, COUNTER, "badal_executions_skipped_total", "Events th
 METRIC(executions_too_deep, COUNTER, "badal_executions_too_deep_total", "Events that ran no function because of functions_depth_max.")
 METRIC(executions_too_often, COUNTER, "badal_executions_too_often_total", "Events that ran no function because of functions_event_rate.")
 METRIC(executions_given_up, COUNTER, "badal_executions_given_up_total", "Executions that no executor began within functions_give_up.")
+METRIC(executions_writes, COUNTER, "badal_executions_writes_total", "Statements that wrote executions of events, several at once under load.")
 METRIC(executions_trimmed, COUNTER, "badal_executions_trimmed_total", "Executions that were removed because of executions_max.")
 METRIC(executions_lost, COUNTER, "badal_executions_lost_total", "Executions that were ended because their process was gone.")
 METRIC(storage_in, COUNTER, "badal_storage_bytes_written_total", "Bytes written to the storage.")

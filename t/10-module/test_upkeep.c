@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/metric.h"
 #include "core/vtime.h"
 #include "model/audit.h"
 #include "model/expire.h"
@@ -274,6 +275,97 @@ executions(struct ctx *cx)
 Test(upkeep, executions, .timeout = 60)
 {
 	run(executions);
+}
+
+enum { WRITES = 30 };
+struct writes {
+	struct execution v[WRITES];
+	err_t e[WRITES];
+	int n, left;
+};
+
+static void
+write_fiber(struct ctx *cx, void *arg)
+{
+	struct writes *w = arg;
+	int i = w->n++;
+	struct event ev = {.kind = &ev_execution_update, .project = one.id, .ids = {w->v[i].function_id, w->v[i].id}, .payload = STR("{}")};
+
+	w->e[i] = execution_write(cx, &one, &w->v[i], i % 2 ? &ev : NULL);
+	w->left--;
+}
+
+static void
+write_all(struct ctx *cx, struct writes *w)
+{
+	w->n = 0;
+	w->left = WRITES;
+	for (int i = 0; i < WRITES; i++)
+		fib_spawn_new("write", 10000, write_fiber, w);
+	while (w->left > 0)
+		CHECK(fib_sleep(cx, 5) == OK);
+}
+
+static void
+execution_of(struct ctx *cx, struct execution *e, int64_t function, int i, enum execution_status status)
+{
+	const struct function f = {.internal = function, .id = "many", .deployment = "d"};
+
+	execution_init(cx, e, &f, "event", arena_printf(cx->arena, "cause%d", i), i % 3 ? "ada" : "");
+	e->id = arena_printf(cx->arena, "e%d", i);
+	e->status = execution_states[status];
+	e->out = str_c(arena_printf(cx->arena, "quotes \" and \\ {%d},\nNULL", i));
+}
+
+/* Those that come at once share statements; one that cannot be written, or must not be, is no matter of the others. */
+static void
+written(struct ctx *cx)
+{
+	struct writes *w = arena_new_of(cx->arena, struct writes);
+	struct execution_known known[] = {{.id = "e1"}, {.id = "e2"}, {.id = "none"}};
+	int64_t function, statements, created;
+	char *long_id = arena_alloc(cx->arena, 9001);
+	uint32_t seed = 1;
+
+	function_of(cx, &one, "many");
+	function = number(cx, "SELECT internal FROM p_1.functions");
+	for (int i = 0; i < 9000; i++)		/* no index takes it, and it cannot be made smaller */
+		long_id[i] = (char)('a' + (seed = seed * 1103515245 + 12345) % 65536 / 2521);
+	long_id[9000] = '\0';
+	for (int i = 0; i < WRITES; i++)
+		execution_of(cx, &w->v[i], function, i, i == 1 ? EXECUTION_PROCESSING : EXECUTION_COMPLETED);
+	w->v[5].id = long_id;
+	w->v[7].function = function + 1;	/* there is no such one (any more) */
+	statements = metric_value(M_executions_writes);
+	write_all(cx, w);
+	for (int i = 0; i < WRITES; i++)
+		CHECK((w->e[i] == OK) == (i != 5));
+	CHECK(executions_of(cx, "p_1", "true") == WRITES - 2);
+	CHECK(executions_of(cx, "p_1", "stdout = E'quotes \" and \\\\ {' || substr(id, 2) || E'},\nNULL'") == WRITES - 2);
+	CHECK(executions_of(cx, "p_1", "read = '{user:ada}' AND permissions = '{\"read(\\\"user:ada\\\")\"}'") == 18);
+	CHECK(metric_value(M_executions_writes) - statements <= WRITES + 1);	/* the first that came, or all; then each of them because of the one */
+	created = w->v[2].created;
+	/* the same once more: what has ended stays, what had not ends */
+	for (int i = 0; i < WRITES; i++)
+		execution_of(cx, &w->v[i], function, i == 5 || i == 7 ? 1000 + i : i, EXECUTION_FAILED);
+	statements = metric_value(M_executions_writes);
+	for (int i = 0; i < WRITES; i++)
+		w->v[i].function = function;
+	write_all(cx, w);
+	for (int i = 0; i < WRITES; i++)
+		CHECK(w->e[i] == OK);
+	CHECK(executions_of(cx, "p_1", "true") == WRITES);
+	CHECK(executions_of(cx, "p_1", "status = 'completed'") == WRITES - 3);
+	CHECK(executions_of(cx, "p_1", "status = 'failed' AND id IN ('e1', 'e1005', 'e1007')") == 3);
+	CHECK(metric_value(M_executions_writes) - statements < WRITES / 2);
+	GOOD(executions_known(cx, &one, known, 3));
+	CHECK(known[0].status == execution_states[EXECUTION_FAILED] && known[1].status == execution_states[EXECUTION_COMPLETED] && known[2].status == NULL);
+	CHECK(known[1].created == created);
+}
+
+Test(upkeep, executions_of_events_are_written_together, .timeout = 60)
+{
+	run(written);
 }
 
 /* ---- counters ---- */

@@ -298,6 +298,13 @@ describe('events', () => {
 		for (const x of [off, crash, hang, good]) await p.ok('DELETE', x.path)
 		await p.ok('DELETE', `/functions/${bare}`)
 	})
+	test('a run of an event can be seen while it lasts', async () => {
+		const g = await listening(['teams.*.create'], `const hang = module.exports = (req, res) => JSON.parse(req.variables.APPWRITE_FUNCTION_EVENT_DATA).name === 'Hang' ? new Promise(() => setInterval(() => {}, 1000)) : res.send('')`, { timeout: 300 })
+		await p.ok('POST', '/teams', { body: { teamId: unique(), name: 'Hang' } })
+		const [e] = await until('it is seen', async () => { const { executions } = await g.list(); return executions.length === 1 && executions })
+		assert.deepEqual([e.status, e.trigger, e.statusCode, e.duration], ['processing', 'event', 0, 0])
+		await p.ok('DELETE', g.path)
+	})
 	test('of a document of a megabyte come whole', async () => {
 		const g = await listening(['databases.*.collections.*.documents.*.create'], 'module.exports = (req, res) => res.json({ n: JSON.parse(req.variables.APPWRITE_FUNCTION_EVENT_DATA).text.length })')
 		await p.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })

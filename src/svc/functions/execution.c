@@ -199,18 +199,41 @@ write_end(struct ctx *cx, const struct project *p, struct execution *e, const st
 	return err;
 }
 
-err_t
-execution_end(struct ctx *cx, const struct project *p, struct execution *e, const struct event_info *kind, struct str payload)
+static struct event
+end_event(struct ctx *cx, const struct project *p, struct execution *e, const struct event_info *kind, struct str payload)
 {
 	struct event ev = {.kind = kind, .project = p->id, .actor = e->user_id[0] ? e->user_id : NULL};
-	bool failed = e->status == execution_states[EXECUTION_FAILED];
 
 	if (payload.n == 0)
 		e->updated = time_now_ms();
 	ev.payload = payload.n > 0 ? payload : shape_json(cx, &execution_shape, e);
 	execution_concerns(cx, p, e, &ev);
+	return ev;
+}
+
+static void
+count_end(const struct execution *e)
+{
+	metric_add(e->status == execution_states[EXECUTION_FAILED] ? M_executions_failed : M_executions_completed, 1);
+}
+
+err_t
+execution_end(struct ctx *cx, const struct project *p, struct execution *e, const struct event_info *kind, struct str payload)
+{
+	struct event ev = end_event(cx, p, e, kind, payload);
+
 	TRY(write_end(cx, p, e, &ev));
-	metric_add(failed ? M_executions_failed : M_executions_completed, 1);
+	count_end(e);
+	return OK;
+}
+
+err_t
+execution_end_event(struct ctx *cx, const struct project *p, struct execution *e)
+{
+	struct event ev = end_event(cx, p, e, &ev_execution_update, STR(""));
+
+	TRY(execution_write(cx, p, e, &ev));
+	count_end(e);
 	return OK;
 }
 

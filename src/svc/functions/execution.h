@@ -40,7 +40,7 @@ struct execution_header {
 extern const struct shape execution_shape, execution_later_shape, execution_header_shape;	/* as 1.0 had it, and since 1.4 */
 extern const struct record execution_record, execution_later_record, execution_whole_record;	/* whole: with `pending` */
 
-/* ---- rows (execution.c); all but the first await ---- */
+/* ---- rows (execution.c); all that give an err_t await ---- */
 
 /* A new one; the caller says on whose behalf. `cause` may be "". */
 void execution_init(struct ctx *cx, struct execution *e, const struct function *f, const char *trigger, const char *cause, const char *user);
@@ -58,10 +58,24 @@ err_t execution_fail(struct ctx *cx, const struct project *p, struct execution *
 err_t execution_tell(struct ctx *cx, const struct project *p, struct execution *e, const char *why) MUST_CHECK;
 /* In a transaction that has inserted it: it is to be run soon. No wait. */
 void execution_queue(struct db_tx *tx, const struct execution *e);
+/* Writes what became of one that an event caused, as execution_end does, whether it has a row or not. */
+err_t execution_end_event(struct ctx *cx, const struct project *p, struct execution *e) MUST_CHECK;
 /* What the shapes show besides the columns. */
 void execution_complete(struct ctx *cx, struct execution *e, const char *function_id);
 /* Others than keys and admins are told neither what it wrote, nor in the later form what it answered afterwards. */
 void execution_blank(struct execution *e);
+
+/* ---- those of events, which are written late and together (execution_write.c) ---- */
+
+/* Awaits. Writes the row as it is, as new or over one that has not ended, and its event when it has. Of a function that is gone nothing. */
+err_t execution_write(struct ctx *cx, const struct project *p, const struct execution *e, const struct event *ev) MUST_CHECK;
+struct execution_known {
+	const char *id;		/* as id_of_cause makes it */
+	const char *status;	/* of execution_states; NULL: there is no row */
+	int64_t created;
+};
+/* Awaits. What is known of these: all but the ids is filled in. */
+err_t executions_known(struct ctx *cx, const struct project *p, struct execution_known *v, int n) MUST_CHECK;
 
 /* ---- one run (execution_run.c) ---- */
 

@@ -3,8 +3,11 @@
  *
  * Events of one resource, or of which one's contains the other's, run the function one after the other, in their order; everything else side by side. What the
  * executor does not begin (ERR_EXEC) stays in the line, and the run ends until a later one, sooner for what is young. What the code does wrong is an end like any
- * other. An entry leaves the line after its end is written: whatever crashes, it is found again. Then an event runs its function once more, under the same
- * execution; what a client or a schedule asked for has begun and is told of as failed, for nobody may ask twice for what was asked for once. */
+ * other. An entry leaves the line after its end is written, some at once: whatever crashes, it is found again. Then an event runs its function once more,
+ * under the same execution, unless the end is there; what a client or a schedule asked for has begun and is told of as failed, for nobody may ask twice for
+ * what was asked for once.
+ *
+ * An event's execution has no row before it ends, or runs for longer than SHOW_MS. */
 #include "execution.h"
 
 #include <assert.h>
@@ -27,6 +30,8 @@ enum {
 	BEGIN_MS = 4 * 60 * 1000,	/* a run begins things for so long; with nothing under way it ends after */
 	TURN = 30 * 1000,
 	LOOK = 100,		/* a line that is being worked on wakes nobody: who has room looks */
+	SHOW_MS = 200,
+	OUT_MAX = 16, OUT_MS = 20,	/* so many that have ended leave the line at once, or after so long */
 	LIVE = 15 * 1000,	/* between signs of life */
 	CROWDED = 300,		/* so many under way in this process: then one of each function */
 	AGAIN_MIN = 250, AGAIN_MAX = 15 * 1000,
@@ -41,6 +46,7 @@ struct place {			/* an entry in memory; in a context of its own, which its fiber
 	struct shift *shift;
 	enum place_state state;
 	struct task t;
+	struct execution_known known;	/* of an event; id NULL: nobody looked */
 	bool done;		/* ended: it leaves the line; else it is to be tried again */
 	const char *why;	/* not done */
 	size_t bytes;
@@ -52,12 +58,12 @@ struct shift {			/* a run of the line's job */
 	struct project *p;
 	const char *function;	/* id */
 	struct place *first, **last;
-	int n, under_way, ended;
+	int n, under_way, ended, n_ended;	/* ended: not looked at yet; n_ended: still in the line */
 	size_t bytes;
 	const char *read_to;
 	bool more;		/* the line may have more */
 	bool failed, lost;	/* the executor did not begin one; the line is another's */
-	uint64_t began, lived, looked;
+	uint64_t began, lived, looked, out;	/* out: when entries left the line */
 	struct fib_event change;
 };
 
@@ -146,27 +152,97 @@ may_run(struct ctx *cx, const struct runnable *r)
 	return err == OK;
 }
 
-/* Awaits. The row of an event's execution, which may be there from an earlier try. *run_out: it is to be run now. */
-static err_t
-event_row(struct ctx *cx, const struct project *p, const struct function *f, const struct task *t, struct execution *e, bool *run_out)
+/* An execution that runs for a while is shown. */
+struct showing {
+	const struct project *p;
+	struct execution e;		/* as it was when it began */
+	struct ctx cx;
+	bool begun;
+	struct fib_event over;
+};
+
+static void
+show_fiber(struct ctx *cx, void *arg)
 {
+	struct showing *sh = arg;
+	err_t err = execution_write(cx, sh->p, &sh->e, NULL);
+
+	if (err != OK)
+		log_debug(cx, "an execution is not shown", "execution=%s why=%s", sh->e.id, err_info(err)->name);
+	fib_signal(&sh->over);
+}
+
+static void
+show_now(void *arg)
+{
+	struct showing *sh = arg;
+
+	sh->begun = true;
+	fib_spawn(&sh->cx, show_fiber, sh);
+}
+
+/* Awaits the run of an event's execution, whose row is or is not there. */
+static err_t
+run_shown(struct ctx *cx, const struct project *p, const struct runnable *r, struct execution *e, const struct call *c)
+{
+	struct showing *sh = arena_new_of(cx->arena, struct showing);
+	struct loop_timer *timer = loop_after(SHOW_MS, show_now, sh);
+	struct exec_ran ran;
 	err_t err;
 
+	*sh = (struct showing){.p = p, .e = *e};
+	ctx_init_part(&sh->cx, cx);
+	err = execution_run(cx, p, r, e, c, limit_of(r->f), &ran);
+	if (!sh->begun)
+		loop_timer_stop(&timer);
+	fib_shield(cx, true);
+	while (sh->begun && !sh->over.set)
+		if (fib_await(cx, &sh->over) != OK)
+			log_debug(cx, "waiting for an execution to be shown", NULL);
+	fib_shield(cx, false);
+	ctx_fini(&sh->cx);
+	return err;
+}
+
+/* Awaits. What the row says, if it is there. */
+static err_t
+event_known(struct ctx *cx, const struct project *p, struct place *pl)
+{
+	if (pl->known.id != NULL)
+		return OK;
+	pl->known.id = id_of_cause(cx, pl->shift->function, pl->t.id);
+	return executions_known(cx, p, &pl->known, 1);
+}
+
+static err_t
+event_do(struct ctx *cx, const struct project *p, const struct runnable *r, struct place *pl)
+{
+	const struct call c = {.body = STR(""), .event_data = pl->t.payload, .session = "", .address = ""};
+	const struct task *t = &pl->t;
+	struct execution e;
+	err_t err;
+
+	TRY(event_known(cx, p, pl));
+	if (pl->known.status == execution_states[EXECUTION_COMPLETED] || pl->known.status == execution_states[EXECUTION_FAILED])
+		return OK;
 	cx->depth = t->depth;
-	execution_init(cx, e, f, "event", t->id, t->actor);
-	e->id = id_of_cause(cx, f->id, t->id);
-	e->event = t->about.names.n > 0 ? t->about.names.v[0] : "";
-	e->status = execution_states[EXECUTION_PROCESSING];
-	e->began = e->created;
-	*run_out = true;
-	err = TX_RUN(cx, tx, record_insert(tx, p, &execution_whole_record, e));
-	if (err != ERR_EXECUTION_NOT_FOUND)
-		return err;
-	TRY(execution_get(cx, p, &execution_record, f, e->id, e));
-	if (strcmp(e->status, "processing") == 0)
-		return execution_begin(cx, p, e, EXECUTION_PROCESSING, run_out);
-	*run_out = false;
-	return strcmp(e->status, "waiting") == 0 ? execution_begin(cx, p, e, EXECUTION_WAITING, run_out) : OK;
+	execution_init(cx, &e, r->f, "event", t->id, t->actor);
+	e.id = pl->known.id;
+	e.event = t->about.names.n > 0 ? t->about.names.v[0] : "";
+	e.status = execution_states[EXECUTION_PROCESSING];
+	e.began = e.created;
+	if (pl->known.status != NULL)
+		e.created = pl->known.created;
+	err = run_shown(cx, p, r, &e, &c);
+	if (err != OK) {
+		const char *detail = cx->detail;
+
+		e.status = execution_states[EXECUTION_WAITING];
+		e.began = TIME_NONE;
+		TRY(execution_write(cx, p, &e, NULL));
+		return fail(cx, err, "%s", detail ? detail : "");
+	}
+	return execution_end_event(cx, p, &e);
 }
 
 /* Awaits. An event that must cause nothing any more is told of once. */
@@ -183,11 +259,10 @@ tell_event(struct ctx *cx, const struct project *p, const struct function *f, co
 }
 
 static err_t
-run_event(struct ctx *cx, const struct shift *s, const struct runnable *r, const struct task *t)
+run_event(struct ctx *cx, const struct shift *s, const struct runnable *r, struct place *pl)
 {
-	const struct call c = {.body = STR(""), .event_data = t->payload, .session = "", .address = ""};
-	struct execution e;
-	bool first, run;
+	const struct task *t = &pl->t;
+	bool first;
 
 	if (t->depth >= conf.functions_depth_max) {
 		metric_add(M_executions_too_deep, 1);
@@ -198,8 +273,7 @@ run_event(struct ctx *cx, const struct shift *s, const struct runnable *r, const
 		return first ? tell_event(cx, s->p, r->f, t, arena_printf(cx->arena, "Not run, and neither are others of this minute: events of the same resource ran the function "
 		    "%lld times already (functions_event_rate). It may cause the events that it listens to.", (long long)conf.functions_event_rate)) : OK;
 	}
-	TRY(event_row(cx, s->p, r->f, t, &e, &run));
-	return run ? run_begun(cx, s->p, r, &e, &c) : OK;
+	return event_do(cx, s->p, r, pl);
 }
 
 /* Awaits. One whose row is there: asked for by a client, or by a schedule. */
@@ -231,8 +305,9 @@ run_asked(struct ctx *cx, const struct shift *s, const struct runnable *r, const
 }
 
 static err_t
-task_do(struct ctx *cx, const struct shift *s, const struct task *t)
+task_do(struct ctx *cx, const struct shift *s, struct place *pl)
 {
+	const struct task *t = &pl->t;
 	struct runnable r;
 	err_t err;
 
@@ -248,7 +323,7 @@ task_do(struct ctx *cx, const struct shift *s, const struct task *t)
 		metric_add(M_executions_skipped, 1);
 		return OK;
 	}
-	return run_event(cx, s, &r, t);
+	return run_event(cx, s, &r, pl);
 }
 
 /* Awaits. A day, or what conf says, after it came about: dead, and visible. */
@@ -280,7 +355,7 @@ place_fiber(struct ctx *cx, void *arg)
 {
 	struct place *pl = arg;
 	struct shift *s = pl->shift;
-	err_t err = task_do(cx, s, &pl->t);
+	err_t err = task_do(cx, s, pl);
 
 	if (err != OK && err != ERR_CANCELLED && time_now_ms() - pl->t.time >= conf.functions_give_up)
 		err = task_give_up(cx, s, &pl->t, cx->detail ? cx->detail : err_info(err)->name);
@@ -338,11 +413,34 @@ place_free(struct shift *s, struct place *pl)
 
 /* ---- the line ---- */
 
+/* Awaits. Which of the events have executions already. What is not found out here is asked again by each. */
+static void
+shift_look(struct ctx *cx, struct place *from, int n)
+{
+	struct execution_known *v = arena_array(cx->arena, struct execution_known, n + 1);
+	const struct shift *s = from->shift;
+	err_t err;
+
+	n = 0;
+	for (struct place *pl = from; pl != NULL; pl = pl->next)
+		if (pl->t.kind == TASK_EVENT)
+			v[n++] = (struct execution_known){.id = id_of_cause(&pl->cx, s->function, pl->t.id)};
+	if (n == 0)
+		return;
+	err = executions_known(cx, s->p, v, n);
+	if (err != OK)
+		log_debug(cx, "executions are not looked for", "function=%s why=%s", s->function, err_info(err)->name);
+	for (struct place *pl = from; pl != NULL && err == OK; pl = pl->next)
+		if (pl->t.kind == TASK_EVENT)
+			pl->known = *v++;
+}
+
 /* Awaits. What is asked for counts while it is on its way: others ask meanwhile. */
 static err_t
 shift_read(struct ctx *cx, struct shift *s)
 {
 	size_t room = everything_bytes < MEMORY ? MEMORY - everything_bytes : 0, most = room < READ_SIZE ? room : READ_SIZE;
+	struct place **from = s->last;
 	struct line_entry *v;
 	err_t e;
 	int n;
@@ -353,8 +451,10 @@ shift_read(struct ctx *cx, struct shift *s)
 	TRY(e);
 	for (int i = 0; i < n; i++)
 		place_new(s, &v[i]);
-	if (n > 0)
+	if (n > 0) {
 		s->read_to = arena_strdup(s->cx->arena, v[n - 1].at);
+		shift_look(cx, *from, n);
+	}
 	s->looked = loop_now();
 	return OK;
 }
@@ -383,10 +483,12 @@ shift_take_out(struct ctx *cx, struct shift *s)
 	for (struct place *pl = s->first; pl != NULL; pl = pl->next)
 		if (pl->state == PLACE_ENDED)
 			at[n++] = pl->t.at;
-	if (n == 0 && loop_now() - s->lived < LIVE)
+	s->n_ended = n;
+	if (loop_now() - s->lived < LIVE && (n == 0 || (n < OUT_MAX && s->under_way > 0 && loop_now() - s->out < OUT_MS)))
 		return OK;
 	TRY(line_done(cx, &s->line, at, n, &mine));
-	s->lived = loop_now();
+	s->lived = s->out = loop_now();
+	s->n_ended = 0;
 	s->lost = !mine;
 	for (struct place **pp = &s->first; *pp != NULL && n > 0;) {
 		struct place *pl = *pp;
@@ -429,7 +531,7 @@ static err_t
 shift_await(struct ctx *cx, struct shift *s, bool ending)
 {
 	bool room = s->under_way < conf.functions_concurrency && !ending;
-	err_t e = fib_await_for(cx, &s->change, s->under_way > 0 && !room ? LIVE : LOOK);
+	err_t e = fib_await_for(cx, &s->change, s->n_ended > 0 ? OUT_MS : s->under_way > 0 && !room ? LIVE : LOOK);
 
 	return e == ERR_TIMEOUT ? OK : e;
 }
