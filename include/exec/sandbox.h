@@ -19,6 +19,7 @@ struct sandbox_spec {
 	const char *name;		/* letters, digits, dots and dashes; unique on this machine while it is there */
 	uid_t uid;			/* as root: who it is outside, of sandbox_uid; 0: somebody new */
 	const char *root;		/* a directory that is / in there, never written to; NULL: the programs of this machine (/usr), without its data */
+	bool bare;			/* there is nothing but its mounts: no programs, no /tmp, /dev or /proc; for one static program */
 	bool layer;			/* it may write to its root all the same: to a layer over it that is in memory, at most `tmp` bytes, and goes with it */
 	const char *told;		/* of a layer: a directory in there that can be seen from here, sandbox_told; NULL: none */
 	const struct sandbox_mount *mounts;

@@ -1,5 +1,6 @@
 /* Codes: archives that are unpacked once, into a plain directory that all sandboxes of a function see read-only.
  *
+ * A small one is unpacked by a program of ours (unpack.c), in a sandbox with nothing else in it; what that does not know, and what is large, by tar.
  * They are unpacked in a sandbox: what reads an archive of strangers has no rights, and what it writes is nobody's. The bounds are of what comes out of gzip,
  * of the number of names, and of time; a bomb ends at them. A directory is whole or not there: it is used once tar has ended well. */
 #include <assert.h>
@@ -18,11 +19,14 @@
 #include "core/metric.h"
 #include "exec_priv.h"
 #include "io/http.h"
+#include "programs.h"
 
-enum { CODE_MAGIC = 0x636f6465, EXPECTED_MS = 20 * 1000, UNPACK_MS = 60 * 1000, SAID_MAX = 2000, BAD_MS = 5000, SETTLED_MS = 1000, SIGPIPE_STATUS = 141, WARNING = 2 };
+enum { CODE_MAGIC = 0x636f6465, EXPECTED_MS = 20 * 1000, UNPACK_MS = 60 * 1000, SAID_MAX = 2000, BAD_MS = 5000, SETTLED_MS = 1000, SIGPIPE_STATUS = 141, WARNING = 2, SMALL = 4 * 1024 * 1024,
+	SMALL_BYTES = 64 * 1024 * 1024, SMALL_FILES = 10000 };
 #define MIB (INT64_C(1024) * 1024)
 
 static const char *place;		/* its directories */
+static const char *unpacker;		/* badal-unpack; NULL: it is not installed */
 static struct map *codes;
 static int64_t bytes_in_all;
 
@@ -31,12 +35,14 @@ code_init(const char *dir)
 {
 	place = dir;
 	codes = map_new();
+	unpacker = program_beside(NULL, "badal-unpack");
 }
 
 /* ---- unpacking ---- */
 
 /* gzip's and tar's exit statuses are told on the standard output, with the kilobytes that came of it. What tar lists bounds the number of files. */
 static const char script[] =
+	"find /code -mindepth 1 -delete; "	/* what badal-unpack has left; sandboxes may have the directory by now, so that it stays */
 	"{ { gzip -dc </in/archive; echo $? >/tmp/gzip; } | head -c \"$1\"; } | "
 	"{ tar -xv --numeric-owner --no-same-owner --no-same-permissions -C /code; echo $? >/tmp/tar; } | head -n \"$2\" >/dev/null; "
 	"chmod -R u+rwX,go+rX /code; "
@@ -112,6 +118,31 @@ archive_judge(struct arena *a, const struct said *s, const struct sandbox_spec *
 	return tar == 0 ? NULL : archive_reason(a, s);
 }
 
+/* The common case. False: it is another one, of which a part may be there. */
+static bool
+code_unpack_small(struct ctx *cx, const char *archive, const char *to, uid_t uid, int64_t *bytes_out)
+{
+	static const char *const env[] = {NULL};
+	const int64_t bytes = conf.functions_unpacked_max < SMALL_BYTES ? conf.functions_unpacked_max : SMALL_BYTES;
+	const int64_t files = conf.functions_unpacked_files < SMALL_FILES ? conf.functions_unpacked_files : SMALL_FILES;
+	const char *argv[] = {"/unpack", "/archive", arena_printf(cx->arena, "%lld", (long long)bytes), arena_printf(cx->arena, "%lld", (long long)files), NULL};
+	struct sandbox_mount mounts[] = {{unpacker, "/unpack", false}, {archive, "/archive", false}, {to, "/code", true}};
+	struct said said = {.n_out = 0};
+	struct sandbox_spec spec = {.name = sandbox_name(cx, "unpack"), .uid = uid, .bare = true, .mounts = mounts, .n_mounts = 3, .argv = argv, .env = env, .dir = "/code",
+		.memory = 64 * MIB, .file = bytes, .processes = 8, .files = 64, .limit_ms = UNPACK_MS, .output = code_said, .arg = &said};
+	struct sandbox_end end;
+	struct sandbox *s;
+	struct stat st;
+	long long kib;
+
+	if (unpacker == NULL || stat(archive, &st) != 0 || st.st_size > SMALL || sandbox_start(cx, &spec, &s) != OK)
+		return false;
+	if (sandbox_wait(cx, &s, &end) != OK || end.why != SANDBOX_EXIT || end.number != 0 || sscanf(said.out, "%lld", &kib) != 1)
+		return false;
+	*bytes_out = kib * 1024;
+	return true;
+}
+
 err_t
 code_unpack(struct ctx *cx, const char *archive, const char *to, uid_t uid, int64_t *bytes_out, const char **why_out)
 {
@@ -126,7 +157,7 @@ code_unpack(struct ctx *cx, const char *archive, const char *to, uid_t uid, int6
 	struct sandbox_end end;
 
 	*bytes_out = 0;
-	if ((*why_out = archive_wrong(archive)) != NULL)
+	if ((*why_out = archive_wrong(archive)) != NULL || code_unpack_small(cx, archive, to, uid, bytes_out))
 		return OK;
 	TRY(sandbox_start(cx, &spec, &s));
 	TRY(sandbox_wait(cx, &s, &end));

@@ -6,10 +6,16 @@ libbadal_exec_a_SOURCES += src/exec/build.c src/exec/code.c src/exec/exec_priv.h
 libbadal_exec_a_SOURCES += src/exec/check.c src/exec/forward.c src/exec/forward.h src/exec/nft.c src/exec/nft.h src/exec/image.c src/exec/net.c src/exec/net_wire.h src/exec/programs.c src/exec/programs.h
 libbadal_exec_a_CPPFLAGS = $(AM_CPPFLAGS) -DBADAL_LIBEXEC='"$(pkglibexecdir)"'
 
-pkglibexec_PROGRAMS = badal-init badal-net
+pkglibexec_PROGRAMS = badal-init badal-net badal-unpack
 badal_init_SOURCES = src/exec/init.c
 badal_init_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS)
 badal_init_LDFLAGS = -static
+
+# Unpacks small archives in them.
+badal_unpack_SOURCES = src/exec/tar.h src/exec/tar.c src/exec/unpack.c
+badal_unpack_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS)
+badal_unpack_LDFLAGS = -static
+badal_unpack_LDADD = -lz
 
 # Makes their networks.
 badal_net_SOURCES = src/exec/netd.h src/exec/netd.c src/exec/netd_relay.c src/exec/netd_rules.c src/exec/nft.c src/exec/nft.h src/exec/netd_space.c

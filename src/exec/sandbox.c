@@ -186,6 +186,19 @@ args_etc(struct args *a, const struct sandbox_spec *s)
 	}
 }
 
+/* What programs expect. */
+static void
+args_usual(struct args *a, const struct sandbox_spec *s)
+{
+	if (s->root == NULL)
+		args_machine(a);
+	args_etc(a, s);
+	arg2(a, "--proc", "/proc");
+	arg2(a, "--dev", "/dev");
+	args_tmpfs(a, s->tmp, "/tmp");
+	args_tmpfs(a, s->tmp, "/dev/shm");
+}
+
 enum { FRAME = 3, WORD, FILTER, SANDBOX_FDS = 3 };	/* descriptors in the child */
 
 static void
@@ -208,13 +221,8 @@ args_make(struct args *a, const struct sandbox_spec *s)
 		arg3(a, "--bind", layer_root(), "/");
 	else if (s->root != NULL)
 		arg3(a, "--ro-bind", s->root, "/");
-	if (s->root == NULL)
-		args_machine(a);
-	args_etc(a, s);
-	arg2(a, "--proc", "/proc");
-	arg2(a, "--dev", "/dev");
-	args_tmpfs(a, s->tmp, "/tmp");
-	args_tmpfs(a, s->tmp, "/dev/shm");
+	if (!s->bare)
+		args_usual(a, s);
 	arg3(a, "--ro-bind", init_program, "/.init");
 	for (int i = 0; i < s->n_mounts; i++)
 		arg3(a, s->mounts[i].writable ? "--bind" : "--ro-bind", s->mounts[i].from, s->mounts[i].to);
@@ -222,7 +230,8 @@ args_make(struct args *a, const struct sandbox_spec *s)
 		arg3(a, "--bind", layer_told(), s->told);
 	if (s->root == NULL && !s->layer)
 		arg2(a, "--remount-ro", "/");
-	arg2(a, "--remount-ro", "/dev");
+	if (!s->bare)
+		arg2(a, "--remount-ro", "/dev");
 	arg2(a, "--", "/.init");
 	a->v[a->n] = NULL;
 }

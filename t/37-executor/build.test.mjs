@@ -70,6 +70,20 @@ test('two gzip members and zeros behind are read as tar reads them', async () =>
 	assert.deepEqual([b.ok, b.why], [true, ''], b.err)
 })
 
+test('what our unpacker leaves to tar begins anew', async () => {
+	/* through a link that the archive has made: ours makes links last, so that a folder is in its place */
+	const make = `import io, sys, tarfile
+t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|gz')
+for name, how in [('real', {'type': tarfile.DIRTYPE, 'mode': 0o755}), ('l', {'type': tarfile.SYMTYPE, 'linkname': 'real'}), ('l/index.js', {'size': 1})]:
+    i = tarfile.TarInfo(name)
+    for k, v in how.items(): setattr(i, k, v)
+    t.addfile(i, io.BytesIO(b'x'))
+t.close()`
+	const b = await x.build(execFileSync('python3', ['-c', make]), { entrypoint: 'real/index.js' })
+	assert.deepEqual([b.ok, b.why], [true, ''], b.err)
+	assert.deepEqual(listed(b.bytes), ['./l', './real/', './real/index.js'])
+})
+
 test('bombs end at their bound, and a small build beside them is not held up', async () => {
 	const big = execFileSync('sh', ['-c', 'head -c 300m /dev/zero >"$0/zeros" && tar -C "$0" -cz zeros; rm "$0/zeros"', dir], { maxBuffer: 1 << 30 })
 	const many = archive(Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`f${i}`, ''])))

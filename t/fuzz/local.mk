@@ -104,4 +104,10 @@ check_PROGRAMS += t/fuzz/fuzz_task
 t_fuzz_fuzz_task_SOURCES = t/fuzz/fuzz_task.c
 t_fuzz_fuzz_task_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_task_LDADD = libbadal-picture.a libbadal-core.a $(LIBS_ALL)
+
+check_PROGRAMS += t/fuzz/fuzz_tar
+t_fuzz_fuzz_tar_SOURCES = t/fuzz/fuzz_tar.c
+t_fuzz_fuzz_tar_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src
+t_fuzz_fuzz_tar_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_tar_LDADD = libbadal-core.a $(LIBS_ALL)
 endif
