@@ -75,8 +75,8 @@ struct exec_kept {
 	const char *why;		/* and its reason */
 };
 /* Awaits. From now on a process of each of these (complete ones, n of them) is ready at one executor, and of no other function one is kept. To be said anew all
- * the time, for executors come and go. */
-err_t exec_keep_warm(struct ctx *cx, const struct exec_function *v, int n, struct exec_kept *out) MUST_CHECK;
+ * the time, for executors come and go. turns: of each, which one of its project it is, in rising order; where there is no room for all the lower ones go first. */
+err_t exec_keep_warm(struct ctx *cx, const struct exec_function *v, const int *turns, int n, struct exec_kept *out) MUST_CHECK;
 
 /* ---- running ---- */
 

@@ -15,7 +15,7 @@
 #include "io/bus.h"
 #include "model/seal.h"
 
-enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, ANSWER_MAX = 128 * 1024 * 1024 };
+enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, ANSWER_MAX = 128 * 1024 * 1024, SAID_MAX = 300 };
 
 /* ---- who is there ---- */
 
@@ -300,13 +300,17 @@ exec_give_code(struct ctx *cx, const struct exec_at *at, const struct exec_funct
 {
 	struct fetch_reply *r;
 	struct fetch_stream *s;
+	struct str said = STR_NONE;
+	bool whole;
 
 	TRY(exec_open(cx, at, "PUT", arena_printf(cx->arena, "/code/%s/%s", f->project->id, f->code.id), (int64_t)f->code.size, COLD_MS, &s));
 	TRY(exec_send_code(cx, s, &f->code));
 	TRY(fetch_end(cx, s));
 	TRY(fetch_head(cx, s, &r));
+	if (r->status / 100 != 2)
+		TRY(exec_rest(cx, s, &said, &whole));
 	fetch_close(&s);
-	return r->status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "the executor takes no code: status=%d", r->status);
+	return r->status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "the executor takes no code: status=%d %s", r->status, str_text(cx->arena, str_head(said, SAID_MAX)));
 }
 
 static struct exec_ran
@@ -420,15 +424,22 @@ exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out)
 /* ---- ending ---- */
 
 err_t
-exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out)
+exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out, const char **said_out)
 {
 	struct fetch_stream *s;
 	struct fetch_reply *r;
+	struct str said = STR_NONE;
+	bool whole;
 
 	TRY(exec_open(cx, at, "POST", path, (int64_t)asked.n, 0, &s));
 	TRY(fetch_write(cx, s, asked));
 	TRY(fetch_end(cx, s));
 	TRY(fetch_head(cx, s, &r));
+	if (said_out != NULL) {
+		if (r->status / 100 != 2)
+			TRY(exec_rest(cx, s, &said, &whole));
+		*said_out = str_text(cx->arena, str_head(said, SAID_MAX));
+	}
 	fetch_close(&s);
 	*status_out = r->status;
 	return OK;
@@ -439,7 +450,7 @@ exec_retire_at(struct ctx *cx, const struct exec_at *at, struct str asked)
 {
 	int status;
 
-	TRY(exec_tell(cx, at, "/retire", asked, &status));
+	TRY(exec_tell(cx, at, "/retire", asked, &status, NULL));
 	return status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "status=%d", status);
 }
 

@@ -31,8 +31,8 @@ struct exec_runtime exec_runtime_copy(struct arena *a, const struct exec_runtime
 
 /* A request whose body of `length` (-1: unknown) is to be written. wait_ms: how long nothing may move. */
 err_t exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const char *path, int64_t length, uint64_t wait_ms, struct fetch_stream **out) MUST_CHECK;
-/* Awaits an answer whose body says no more than why not. */
-err_t exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out) MUST_CHECK;
+/* Awaits an answer whose body says no more than why not, in *said_out; NULL: it is not looked at. */
+err_t exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out, const char **said_out) MUST_CHECK;
 err_t exec_give_code(struct ctx *cx, const struct exec_at *at, const struct exec_function *f) MUST_CHECK;	/* awaits; it was asked for */
 err_t exec_send_code(struct ctx *cx, struct fetch_stream *s, const struct exec_code *c) MUST_CHECK;	/* awaits */
 

@@ -5,7 +5,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 
-enum { WARM_MAX = 2000 };	/* of all projects; those that were so first */
+enum { WARM_MAX = 2000 };	/* of all projects: the first of each, then the second of each, … */
 
 /* Awaits. *yes_out false: nothing is to be kept of it now. */
 static err_t
@@ -36,11 +36,14 @@ static void
 warm_told(struct ctx *cx, const struct exec_function *v, const struct exec_kept *kept)
 {
 	static int left;
+	static char why[200];
+	bool other = strncmp(why, kept->why, sizeof why - 1) != 0;
 
 	metric_set(M_functions_not_warm, (uint64_t)kept->left);
-	if (kept->left > left)
+	if (kept->left > 0 && (kept->left > left || other))
 		log_warn(cx, "functions are not kept warm", "count=%d first=%s/%s reason=\"%s\"", kept->left, v[kept->first].project->id, v[kept->first].function, kept->why);
 	left = kept->left;
+	snprintf(why, sizeof why, "%s", kept->why);
 }
 
 static err_t
@@ -49,17 +52,20 @@ keep_warm_now(struct ctx *cx)
 	struct exec_function *v;
 	struct exec_kept kept;
 	struct db_res *r;
-	int n = 0;
+	int n = 0, *turns;
 
-	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT schema, project, function FROM badal.warm ORDER BY since, schema, function LIMIT %d", WARM_MAX), DB0));
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT schema, project, function, row_number() OVER (PARTITION BY schema ORDER BY since, function) AS turn FROM badal.warm "
+	    "ORDER BY turn, since, schema, function LIMIT %d", WARM_MAX), DB0));
 	v = arena_array(cx->arena, struct exec_function, db_rows(r) + 1);
+	turns = arena_array(cx->arena, int, db_rows(r) + 1);
 	for (int i = 0; i < db_rows(r); i++) {
 		bool yes;
 
 		TRY(warm_function(cx, db_cstr(r, i, 0), db_cstr(r, i, 1), db_cstr(r, i, 2), &v[n], &yes));
+		turns[n] = (int)db_i64(r, i, 3);
 		n += yes;
 	}
-	TRY(exec_keep_warm(cx, v, n, &kept));
+	TRY(exec_keep_warm(cx, v, turns, n, &kept));
 	warm_told(cx, v, &kept);
 	return OK;
 }
