@@ -1,5 +1,7 @@
 /* What functions reach: the API by the address in their environment, in both generations, and nothing of this machine. The rest is t/30-sandbox/net.test.mjs. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
 import http from 'node:http'
 import test, { after } from 'node:test'
 import { start, until } from './executor.mjs'
@@ -10,8 +12,30 @@ seen.connections = 0
 api.on('connection', (c) => { seen.connections++; c.on('close', () => { seen.connections-- }) })
 await new Promise((ok) => api.listen(0, '127.0.0.1', ok))
 after(() => { api.close(); api.closeAllConnections() })
-const { port } = api.address(), x = await start({ functions_endpoint: `http://localhost:${port}/v1`, executor_network: '198.18.128.0/20', executor_network_way: process.getuid() === 0 ? 'veth' : 'auto' })
+const third = 128 + process.pid % 64, pool = `198.18.${third}.0/24`	/* of this process alone */
+const { port } = api.address(), x = await start({ functions_endpoint: `http://localhost:${port}/v1`, executor_network: pool, executor_network_way: process.getuid() === 0 ? 'veth' : 'auto' })
 const ask = `(base) => fetch(base + "/health").then((r) => r.text()), direct = () => new Promise((ok) => require("net").connect(${port}, "127.0.0.1").on("connect", () => ok("reached")).on("error", (e) => ok(e.code)))`
+
+/* The outer ends of networks have their addresses in their names. */
+const slots = () => fs.readdirSync('/sys/class/net').map((name) => /^bdl([0-9a-f]{8})$/.exec(name)?.[1]).filter((a) => a?.startsWith(`c612${third.toString(16)}`)).map((a) => parseInt(a.slice(6), 16) >> 2)
+const slotOf = (text) => Number(text.split('.')[3]) >> 2
+
+test('the network of the next process is there before it is asked for, and none that is lost is taken', { skip: process.getuid() !== 0 && 'networks are made by root here' }, async () => {
+	const where = () => x.function('module.exports = async (req, res) => res.send(require("os").networkInterfaces().eth0[0].address)')
+	const used = new Set()
+	for (let i = 0; i < 3; i++) {
+		await until(() => slots().length === used.size + 1, 'the next one')
+		const next = slots().find((n) => !used.has(n)), r = await where()({ generation: 1 })
+		assert.deepEqual([r.why, slotOf(r.text)], ['done', next], x.log())
+		used.add(next)
+	}
+	await until(() => slots().length === used.size + 1, 'the next one')
+	const [net] = execFileSync('pgrep', ['-P', String(x.pid()), '-x', 'badal-net'], { encoding: 'utf8' }).trim().split('\n')
+	process.kill(Number(net), 'SIGKILL')
+	await until(() => x.processes() === 0, 'the end of those whose network is gone')
+	assert.equal((await where()({ generation: 1 })).why, 'done', x.log())
+	assert.equal((await where()({ generation: 1 })).why, 'done', x.log())
+})
 
 test('the API is reached by both generations, and a run says how deep it is', { skip: process.getuid() !== 0 && 'networks are made by root here' }, async () => {
 	const old = x.function(`const ask = ${ask}; module.exports = async (req, res) => res.json([await ask(req.variables.APPWRITE_FUNCTION_API_ENDPOINT), await ask(process.env.APPWRITE_FUNCTION_API_ENDPOINT), await direct()])`, { name: 'old' })
