@@ -139,6 +139,9 @@ enum route_flags {
 /* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */
 err_t param_take(struct req *rq, const struct param *p, struct str text, void *out) MUST_CHECK;
 
+/* The same for a value that stands within another. */
+err_t param_take_json(struct req *rq, const struct param *p, json_t *value, void *out) MUST_CHECK;
+
 struct route {
 	const char *method;	/* "GET" also serves HEAD */
 	const char *path;	/* "/v1/databases/:databaseId/collections" */
@@ -214,6 +217,7 @@ struct member_list {
 	bool (*write)(struct buf *b, int i, const void *arg);	/* the i-th member's JSON; false: there is none, it is left out */
 	const void *arg;
 	err_t (*ready)(struct ctx *cx, int i, const void *arg);	/* awaits what the i-th member needs; NULL: nothing */
+	int status;		/* 0: 200 */
 };
 err_t reply_members(struct req *rq, const struct member_list *l);
 /* An answer in pieces: of `length` bytes, or -1. All await; an error after reply_begin ends the request, and the client sees that it broke off. */

@@ -41,10 +41,9 @@ void event_emit(struct db_tx *tx, const struct event *ev);
  * is emitted once per returned row (so not at all when no row matched). *res_out (may be NULL) gets the RETURNING columns.
  * Parameters as db_query. Bumps stale keys after success when a row was written. */
 err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
-/* The same within a transaction. */
-err_t event_write_in(struct db_tx *tx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
-/* Adds events to the transaction by one statement, each with its own message (event_message), in order. Those of a list have no stale keys. */
-void event_emit_all(struct db_tx *tx, const struct str *messages, int n);
+/* Adds events to the transaction by one statement, each by its message (event_message), in order. They have no stale keys. `a`: for what is not needed
+ * afterwards. */
+void event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n);
 
 /* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
  * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), q the place of "$sequence" in the payload, k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */

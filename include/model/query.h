@@ -71,6 +71,10 @@ err_t query_list(struct ctx *cx, const struct query_list *l, const struct shape 
 /* Awaits. The statement of that list and PostgreSQL's plan for it as JSON text; only the cursor is read. */
 err_t query_explain(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries,
     const char **sql_out, struct str *plan_out) MUST_CHECK;
+/* Awaits. The statement that finds and locks the rows of these queries in their order, those of `columns`, one more than `max` at most; for a
+ * transaction. Without a limit it is all of them. Errors as query_list. */
+err_t query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, const char **sql_out,
+    int *n_out, const char *const **v_out) MUST_CHECK;
 /* Queries of one record: select only. *out is set when there was one. */
 err_t query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out) MUST_CHECK;
 

@@ -38,6 +38,8 @@ CONF(master_key, SECRET, "", START, "Key for JWTs and secrets at rest; empty: th
 CONF(list_whole_max, SIZE("1k", "1g"), "16m", RELOAD, "A page of documents that may hold more is read in slices of about 1 MiB, as its reader takes them.")
 CONF(list_rows_max, INT("100", "1000000"), "20000", RELOAD, "Most entries of one list that `limit` may ask for, where the grammar of queries sets no bound; more is refused.")
 CONF(list_bytes_max, SIZE("1k", "16g"), "64m", RELOAD, "Most bytes of long values that a page of a list may hold; larger ones are refused.")
+CONF(bulk_rows_max, INT("100", "10000000"), "20000", RELOAD, "Most documents that one bulk update or deletion may find; more are refused with 400, and none is written. Each has its event.")
+CONF(bulk_bytes_max, SIZE("64k", "16g"), "64m", RELOAD, "Most bytes of values that the documents of one bulk write may hold, those that it finds or those that it makes.")
 CONF(request_timeout, TIME("1s", "24h"), "30s", RELOAD, "Longest time a request may take.")
 CONF(head_timeout, TIME("10ms", "1h"), "10s", RELOAD, "Longest time for a request's head, and for each part of its body.")
 CONF(keepalive_timeout, TIME("10ms", "24h"), "75s", RELOAD, "How long an idle connection is kept.")

@@ -62,6 +62,13 @@ param_take(struct req *rq, const struct param *p, struct str text, void *out)
 	return take_value(rq, p, path_value(rq, text), out);
 }
 
+err_t
+param_take_json(struct req *rq, const struct param *p, json_t *value, void *out)
+{
+	set_absent(p, out);
+	return is_nothing(value) ? OK : take_value(rq, p, value, out);
+}
+
 static err_t
 read_param(struct req *rq, const struct param *p, int place, json_t *def, void *out)
 {

@@ -94,7 +94,7 @@ static err_t
 send_piece(struct writer *w)
 {
 	if (!w->begun)
-		TRY(reply_begin(w->rq, 200, JSON_TYPE, -1));
+		TRY(reply_begin(w->rq, w->l->status ? w->l->status : 200, JSON_TYPE, -1));
 	w->begun = true;
 	TRY(reply_write(w->rq, buf_view(&w->b)));
 	w->b.n = w->looked = 0;
@@ -166,7 +166,7 @@ reply_members(struct req *rq, const struct member_list *l)
 	else
 		BUF_LIT(&w->b, "}");
 	if (!w->begun)
-		return reply_raw(rq, 200, JSON_TYPE, buf_view(&w->b));
+		return reply_raw(rq, l->status ? l->status : 200, JSON_TYPE, buf_view(&w->b));
 	TRY(send_piece(w));
 	return reply_end(rq);
 }

@@ -262,11 +262,12 @@ event_emit(struct db_tx *tx, const struct event *ev)
 }
 
 void
-event_emit_all(struct db_tx *tx, const struct str *messages, int n)
+event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n)
 {
-	struct arena *a = tx_ctx(tx)->arena;
 	const char **v = arena_array(a, const char *, n + 1);
 
+	if (n == 0)
+		return;
 	for (int i = 0; i < n; i++)
 		v[i] = messages[i].p;
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'event', m) FROM unnest($1::text[]) AS m", DB(pg_array(a, v, n)));
@@ -312,15 +313,4 @@ event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, con
 	if (res_out != NULL)
 		*res_out = r;
 	return OK;
-}
-
-err_t
-event_write_in(struct db_tx *tx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v)
-{
-	const char **values;
-
-	for (size_t i = 0; i < sizeof ev->stale / sizeof ev->stale[0] && ev->stale[i] != NULL; i++)
-		tx_stale(tx, ev->stale[i]);
-	sql = written(tx_ctx(tx), ev, sql, n, v, &values);
-	return tx_query(tx, res_out, sql, event_params(ev, n), values);
 }

@@ -224,6 +224,35 @@ query_explain(struct ctx *cx, const struct query_list *l, const struct shape *sh
 	return OK;
 }
 
+static bool
+limited(const struct query_plan *p)
+{
+	for (int i = 0; i < p->n; i++)
+		if (p->q[i].method == Q_LIMIT)
+			return true;
+	return false;
+}
+
+err_t
+query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, const char **sql_out, int *n_out,
+    const char *const **v_out)
+{
+	struct db_res *cursor;
+	struct query_plan *p;
+	err_t e;
+
+	TRY(query_prepare(cx, l, queries, NULL, &p, &cursor));
+	if (!limited(p) || p->limit > max)
+		p->limit = max + 1;
+	e = query_cost(p);
+	query_cost_end(p);
+	TRY(e);
+	*sql_out = query_plan_rows(p, columns, cursor);
+	*n_out = p->n_v;
+	*v_out = p->v;
+	return OK;
+}
+
 err_t
 query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out)
 {

@@ -282,3 +282,21 @@ query_plan_page(struct query_plan *p, const char *columns, const struct db_res *
 		BUF_LIT(&b, " ORDER BY _place DESC");
 	return b.p;
 }
+
+const char *
+query_plan_rows(struct query_plan *p, const char *columns, const struct db_res *cursor)
+{
+	const char *steps[2 * ORDERS_MAX + 1], *step = NULL;
+	struct buf b;
+
+	if (cursor != NULL)
+		step = any_of(p, steps, beyond(p, cursor, steps));
+	buf_init(&b, p->cx->arena, 512);
+	buf_c(&b, p->begin);
+	sql_rows(p, &b, columns, step);
+	buf_printf(&b, " LIMIT %lld", (long long)p->limit);
+	if (p->offset > 0)
+		buf_printf(&b, " OFFSET $%d::bigint", query_param(p, pg_i64(p->cx->arena, p->offset)));
+	BUF_LIT(&b, " FOR NO KEY UPDATE");
+	return b.p;
+}

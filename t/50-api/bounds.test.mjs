@@ -6,11 +6,12 @@ import { after, before, describe, test } from 'node:test'
 import { sink } from '../lib/smtp.mjs'
 import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { listen } from '../lib/ws.mjs'
+import { collection, database } from './docs.mjs'
 import { fails } from './lib.mjs'
 
 let s, p
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 1, rate_limits: 'off', bytes_per_address: '1m', avatar_private: 'on' } })
+	s = await server({ own: true, conf: { web_processes: 1, rate_limits: 'off', bytes_per_address: '1m', avatar_private: 'on', bulk_rows_max: 100, bulk_bytes_max: '64k' } })
 	p = await s.project()
 })
 after(() => s?.stop())
@@ -112,5 +113,24 @@ describe('sessions and links of one user', () => {
 		assert.equal(verified.status, 200, verified.text)
 		fails(await redeem(recovery[0]), 401, 'user_invalid_token')
 		assert.equal((await redeem(recovery[1])).status, 200)
+	})
+})
+
+describe('documents at once', () => {
+	test('more than bulk_rows_max or bulk_bytes_max are refused before one is written', async () => {
+		const c = await collection(p, await database(p), { attributes: { n: { type: 'integer' }, t: { type: 'string', size: 4000 } } })
+		const write = (method, body) => p.call(method, c.docs, { body }), many = (n, more) => Array.from({ length: n }, (_, i) => ({ $id: `d${i}`, n: i, ...more }))
+		const total = async () => (await p.ok('GET', c.docs)).total
+		fails(await write('POST', { documents: many(30, { t: 'x'.repeat(3000) }) }), 400, 'general_bad_request')
+		fails(await write('PUT', { documents: many(30, { t: 'x'.repeat(3000) }) }), 400, 'general_bad_request')
+		assert.equal(await total(), 0)
+		assert.equal((await write('POST', { documents: many(100) })).status, 201)
+		assert.equal((await write('PATCH', { data: { n: 5 }, queries: [] })).body.total, 100)
+		fails(await write('PATCH', { data: { t: 'x'.repeat(3000) }, queries: [] }), 400, 'general_bad_request')
+		assert.equal((await write('PUT', { documents: [{ $id: 'more', n: 1 }] })).status, 200)
+		for (const [method, body] of [['PATCH', { data: { n: 6 }, queries: [] }], ['DELETE', { queries: [] }], ['DELETE', { queries: [JSON.stringify({ method: 'limit', values: [101] })] }]]) fails(await write(method, body), 400, 'general_bad_request')
+		assert.equal((await p.ok('GET', `${c.docs}/d7`)).n, 5)
+		assert.equal((await write('DELETE', { queries: [JSON.stringify({ method: 'limit', values: [100] })] })).body.total, 100)
+		assert.equal(await total(), 1)
 	})
 })

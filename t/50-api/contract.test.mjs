@@ -37,6 +37,7 @@ const deviations = new Map([
 	...usage('usageDatabases', 'databasesCount', 'databasesCreate', 'databasesRead', 'databasesUpdate', 'databasesDelete'),
 	['GET /v1/databases/{databaseId}/collections/{collectionId}/attributes/{key}', 'any kind of attribute: the model attribute'],
 	['GET /v1/databases/{databaseId}/collections/{collectionId}/documents', 'with explain the plan'],
+	['POST /v1/databases/{databaseId}/collections/{collectionId}/documents', 'many at once: a list'],
 	['GET /v1/functions/{functionId}/executions', 'the later form for clients that speak 1.4.0 or later'],
 	['GET /v1/functions/{functionId}/executions/{executionId}', 'the same'],
 	['POST /v1/functions/{functionId}/executions', 'the same, and 202 for what runs in the background'],

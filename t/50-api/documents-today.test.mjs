@@ -370,7 +370,7 @@ describe('operators', () => {
 
 	test('the event has what came of it', async () => {
 		const w = await listen(s, `project=${p.id}`), d = await made({ pages: 1 }, { permissions: ['read("any")'] })
-		await w.ask({ type: 'subscribe', data: [{ subscriptionId: 'one', channels: [`documents.update`] }] })
+		await w.ask({ type: 'subscribe', data: [{ subscriptionId: 'one', channels: [`databases.${db}.collections.${books.id}.documents.${d.$id}.update`] }] })
 		const r = ok(await patch(key, d.$id, { data: { pages: op('increment', 2) } })), e = await w.event()
 		assert.deepEqual(e.payload, r)
 		assert.equal(r.pages, 3)

@@ -35,6 +35,28 @@ prepare(void)
 	}
 }
 
+/* What a client calls an operator becomes an expression in which it stands as parameters alone. */
+static void
+fuzz_operators(struct ctx *cx, const json_t *data, struct str input)
+{
+	const char *v[N * DOC_ACT_PARAMS];
+	struct doc_params ps = {.v = v};
+	struct doc_acts acts;
+	struct buf b;
+
+	if (doc_acts_take(cx, &(struct doc_op){0}, &col, data, &acts) != OK) {
+		FUZZ_CHECK(cx->message != NULL, "no reason", input);
+		return;
+	}
+	buf_init(&b, cx->arena, 200);
+	for (int i = 0; i < acts.n; i++) {
+		int before = ps.n;
+
+		doc_act_sql(cx, &acts.v[i], acts.v[i].a->column ? acts.v[i].a->column : "a", &ps, &b);
+		FUZZ_CHECK(ps.n - before <= DOC_ACT_PARAMS, "too many parameters", input);
+	}
+}
+
 static void
 fuzz_one(struct ctx *cx, struct str input)
 {
@@ -47,6 +69,8 @@ fuzz_one(struct ctx *cx, struct str input)
 		prepare();
 	if (!json_is_object(data) && !json_is_array(data))
 		return;
+	if (json_is_object(data))
+		fuzz_operators(cx, data, input);
 	if (doc_check(cx, &col, data, NULL, vals) != OK) {
 		FUZZ_CHECK(cx->message != NULL, "no reason", input);
 		return;

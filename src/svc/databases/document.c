@@ -575,6 +575,16 @@ document_create(struct ctx *cx, const struct project *p, const struct doc_caller
 }
 
 err_t
+document_id_missing(struct ctx *cx)
+{
+	const struct doc_op o = {0};
+
+	if (doc_rule(cx, &o, DOC_MISSING_DATA))
+		return ERR_DOCUMENT_MISSING_DATA;
+	return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"documentId\" is not optional.");
+}
+
+err_t
 document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const struct strs *queries, struct str *json_out)
 {

@@ -22,6 +22,8 @@ err_t document_create(struct ctx *cx, const struct project *p, const struct doc_
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
 err_t document_get(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const struct strs *queries, struct str *json_out) MUST_CHECK;
+/* A creation that names no id: what is said of it. */
+err_t document_id_missing(struct ctx *cx) MUST_CHECK;
 struct doc_list {
 	int64_t total;
 	int n;

@@ -316,8 +316,8 @@ upsert_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 enum { UPSERT_TRIES = 8 };
 
 /* Somebody made the document in between. */
-static bool
-id_taken(const struct ctx *cx, err_t e)
+bool
+doc_id_taken(const struct ctx *cx, err_t e)
 {
 	return e == ERR_DB_UNIQUE && str_ends(str_c(db_constraint(cx)), "_id");
 }
@@ -336,7 +336,7 @@ document_upsert_tx(struct ctx *cx, const struct doc_op *o)
 		e = TX_RUN(cx, tx, upsert_locked(cx, o, c, tx, &there));
 		if (e == OK && !there)
 			e = doc_create(cx, o, c, &ev_document_upsert);
-		if (!id_taken(cx, e))
+		if (!doc_id_taken(cx, e))
 			return e;
 	}
 	return e;

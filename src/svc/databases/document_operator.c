@@ -50,10 +50,10 @@ static const struct doc_operator operators[] = {
 	"WHEN {v} <> 0 AND {1}::float8 * ln(abs({v}::float8)) > 709 AND {2} IS NOT NULL THEN {c} "
 	"WHEN power({v}::float8, {1}::float8) > {2} THEN {c} ELSE power({v}::float8, {1}::float8)::{t} END", NULL, false},
     {"stringConcat", ON_TEXT, TAKES_TEXTS, 1, 1, "{v} || {1}", NULL, false},
-    /* how long it becomes is known before it is made */
+    /* how long it becomes is known before it is made, and too long is an error */
     {"stringReplace", ON_TEXT, TAKES_TEXTS, 2, 2,
 	"CASE WHEN {1} = '' THEN {c} WHEN char_length({c}) + (char_length({c}) - char_length(replace({c}{k}, {1}{k}, ''{k}))) / char_length({1})::bigint * "
-	"(char_length({2}) - char_length({1})) > {s} THEN NULL ELSE replace({c}{k}, {1}{k}, {2}{k}) END", NULL, true},
+	"(char_length({2}) - char_length({1})) > {s} THEN (1 / (char_length({c}) * 0))::text ELSE replace({c}{k}, {1}{k}, {2}{k}) END", NULL, false},
     {"toggle", ON_BOOLEAN, TAKES_NONE, 0, 0, "NOT coalesce({c}, false)", NULL, false},
     {"arrayAppend", ON_LIST, TAKES_ITEMS, 0, -1, "{v} || {i}", NULL, false},
     {"arrayPrepend", ON_LIST, TAKES_ITEMS, 0, -1, "{i} || {v}", NULL, false},
@@ -457,8 +457,8 @@ doc_act_check(struct ctx *cx, const struct doc_op *o, const struct doc_act *act,
 	const char *why = NULL;
 	int64_t n;
 
-	if (after.p == NULL && act->op->partial && !(act->op->on == ON_TEXT && before.p == NULL))
-		why = a->array ? "the place is behind the end" : "the text becomes too long";
+	if (after.p == NULL && act->op->partial)
+		why = "the place is behind the end";
 	else if (after.p == NULL || a->array)
 		return after.p == NULL && a->required ? fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE,
 		    "Invalid document structure: the required attribute \"%s\" is missing.", a->key) : OK;

@@ -181,6 +181,8 @@ void doc_patch_settle(struct ctx *cx, struct doc_patch *p);
 err_t doc_patch_write(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_patch *p) MUST_CHECK;
 struct event doc_patch_event(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct doc_patch *p);
 
+bool doc_id_taken(const struct ctx *cx, err_t e);	/* somebody made a document of this id in between */
+
 /* ---- many at once (document_bulk.c) ---- */
 
 /* Awaits. What operators make of an attribute that has nothing yet but its default, by place; NULL: there are none. `tx` (may be NULL): within it. */

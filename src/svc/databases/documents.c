@@ -1,5 +1,6 @@
 /* The documents of a collection. The rules are the model's; here are parameters, and who the caller is to it. */
 #include "databases_priv.h"
+#include "core/id.h"
 #include "gate/caller.h"
 #include "svc/databases/document.h"
 
@@ -32,20 +33,90 @@ caller_of(const struct req *rq)
 
 static const char *const verbs[] = {"read", "update", "delete", "write", NULL};
 
+/* ---- many at once ---- */
+
+static const struct param id_within = OPTIONAL("$id", P_CUSTOM_ID, struct doc_in, id, "Document ID.");
+static const struct param perms_within = OPTIONAL("$permissions", P_PERMISSIONS, struct doc_in, perms, "Permissions.", .list = verbs);
+enum { MANY_MAX = 100 };
+
+/* "$permissions" of the data. */
+static err_t
+take_perms(struct req *rq, const json_t *data, struct strs *out)
+{
+	err_t e = json_is_object(data) ? param_take_json(rq, &perms_within, json_object_get(data, "$permissions"), out) : OK;
+
+	return e == ERR_GENERAL_ARGUMENT_INVALID ? ERR_GENERAL_BAD_REQUEST : e;
+}
+
+static err_t
+take_many(struct req *rq, const json_t *list, struct doc_in **out, int *n_out)
+{
+	size_t n = json_array_size(list);
+
+	if (!json_is_array(list) || n > MANY_MAX)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid documents: they are a list of at most %d objects.", MANY_MAX);
+	*out = arena_array(rq->cx.arena, struct doc_in, (int)n + 1);
+	for (size_t i = 0; i < n; i++) {
+		struct doc_in *in = &(*out)[i];
+
+		in->data = json_array_get(list, i);
+		if (!json_is_object(in->data))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid documents: each is an object.");
+		TRY(param_take_json(rq, &id_within, json_object_get(in->data, "$id"), &in->id));
+		if (in->id == NULL)
+			in->id = id_unique(rq->cx.arena);
+		TRY(take_perms(rq, in->data, &in->perms));
+	}
+	*n_out = (int)n;
+	return OK;
+}
+
+static bool
+write_one_of_many(struct buf *b, int i, const void *arg)
+{
+	buf_str(b, ((const struct doc_many *)arg)->json[i]);
+	return true;
+}
+
+static err_t
+reply_many(struct req *rq, int status, const struct doc_many *m)
+{
+	return reply_members(rq, &(struct member_list){&document_shape, "documents", m->total, m->n, write_one_of_many, m, NULL, status});
+}
+
 /* ---- create ---- */
 
 struct create_in {
 	const char *db, *col, *id;
 	json_t *data;
 	struct strs perms;
+	json_t *documents;
 };
 static const struct param create_params[] = {
     DATABASE(struct create_in),
     COLLECTION(struct create_in),
-    REQUIRED("documentId", P_CUSTOM_ID, struct create_in, id, "Document ID: one of your own, or unique()."),
-    REQUIRED("data", P_JSON_OBJECT, struct create_in, data, "Document data as a JSON object.", .def = "[]"),
+    OPTIONAL("documentId", P_CUSTOM_ID, struct create_in, id, "Document ID: one of your own, or unique(). Needed with data."),
+    OPTIONAL("data", P_JSON_OBJECT, struct create_in, data, "Document data as a JSON object.", .def = "[]"),
     PERMISSIONS(struct create_in),
+    OPTIONAL("documents", P_JSON_OBJECT, struct create_in, documents, "For keys and admins: a list of up to 100 documents instead, each with $id and $permissions."),
 };
+
+static err_t
+create_documents(struct req *rq, const struct create_in *in)
+{
+	struct doc_many *m = arena_new_of(rq->cx.arena, struct doc_many);
+	struct doc_caller who = caller_of(rq);
+	struct doc_in *v;
+	int n;
+
+	if (in->id != NULL || in->perms.set || json_object_size(in->data) > 0)
+		return fail_msg(&rq->cx, ERR_GENERAL_BAD_REQUEST, "With documents there is neither documentId nor data nor permissions.");
+	TRY(take_many(rq, in->documents, &v, &n));
+	if (n == 0)
+		return ERR_DOCUMENT_MISSING_DATA;
+	TRY(document_create_many(&rq->cx, rq->project, &who, in->db, in->col, v, n, m));
+	return reply_many(rq, 201, m);
+}
 
 static err_t
 databases_create_document(struct req *rq, void *arg)
@@ -54,8 +125,82 @@ databases_create_document(struct req *rq, void *arg)
 	struct doc_caller who = caller_of(rq);
 	struct str json;
 
+	if (in->documents != NULL)
+		return create_documents(rq, in);
+	if (in->id == NULL)
+		return document_id_missing(&rq->cx);
 	TRY(document_create(&rq->cx, rq->project, &who, in->db, in->col, in->id, in->data, &in->perms, &json));
 	return reply_json(rq, 201, json);
+}
+
+struct upsert_many_in {
+	const char *db, *col;
+	json_t *documents;
+};
+static const struct param upsert_many_params[] = {
+    DATABASE(struct upsert_many_in),
+    COLLECTION(struct upsert_many_in),
+    REQUIRED("documents", P_JSON_OBJECT, struct upsert_many_in, documents, "Up to 100 documents, each with $id and $permissions.", .def = "[]"),
+};
+
+static err_t
+databases_upsert_documents(struct req *rq, void *arg)
+{
+	const struct upsert_many_in *in = arg;
+	struct doc_many *m = arena_new_of(rq->cx.arena, struct doc_many);
+	struct doc_caller who = caller_of(rq);
+	struct doc_in *v;
+	int n;
+
+	TRY(take_many(rq, in->documents, &v, &n));
+	TRY(document_upsert_many(&rq->cx, rq->project, &who, in->db, in->col, v, n, m));
+	return reply_many(rq, 200, m);
+}
+
+struct update_many_in {
+	const char *db, *col;
+	json_t *data;
+	struct strs queries;
+};
+static const struct param update_many_params[] = {
+    DATABASE(struct update_many_in),
+    COLLECTION(struct update_many_in),
+    OPTIONAL("data", P_JSON_OBJECT, struct update_many_in, data, "Attributes to change, and $permissions; others stay.", .def = "[]"),
+    OPTIONAL("queries", P_QUERIES, struct update_many_in, queries, "Queries: which documents; without any it is all of them."),
+};
+
+static err_t
+databases_update_documents(struct req *rq, void *arg)
+{
+	const struct update_many_in *in = arg;
+	struct doc_many *m = arena_new_of(rq->cx.arena, struct doc_many);
+	struct doc_caller who = caller_of(rq);
+	struct strs perms = {0};
+
+	TRY(take_perms(rq, in->data, &perms));
+	TRY(document_update_many(&rq->cx, rq->project, &who, in->db, in->col, in->data, &perms, &in->queries, m));
+	return reply_many(rq, 200, m);
+}
+
+struct delete_many_in {
+	const char *db, *col;
+	struct strs queries;
+};
+static const struct param delete_many_params[] = {
+    DATABASE(struct delete_many_in),
+    COLLECTION(struct delete_many_in),
+    OPTIONAL("queries", P_QUERIES, struct delete_many_in, queries, "Queries: which documents; without any it is all of them."),
+};
+
+static err_t
+databases_delete_documents(struct req *rq, void *arg)
+{
+	const struct delete_many_in *in = arg;
+	struct doc_many *m = arena_new_of(rq->cx.arena, struct doc_many);
+	struct doc_caller who = caller_of(rq);
+
+	TRY(document_delete_many(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, m));
+	return reply_many(rq, 200, m);
 }
 
 /* ---- list ---- */
@@ -276,7 +421,17 @@ databases_list_document_logs(struct req *rq, void *arg)
 /* A creation is an entry of the collection's log. */
 static const struct route rows[] = {
     BELOW("POST", "/:collectionId/documents", "createDocument", "documents.write", databases_create_document, 201, "Create a document.",
-	struct create_in, create_params, .model = &document_shape, OF_COLLECTION("document.create"), COUNTS(create), LIMIT("120")),
+	struct create_in, create_params, .model = &document_shape, .or_model = &document_shape, .or_list = "documents", OF_COLLECTION("document.create"),
+	COUNTS(create), LIMIT("120")),
+    BELOW("PUT", "/:collectionId/documents", "upsertDocuments", "documents.write", databases_upsert_documents, 200,
+	"Make or change many documents, for keys and admins.", struct upsert_many_in, upsert_many_params, .model = &document_shape, .list = "documents",
+	OF_COLLECTION("document.create"), COUNTS(update), LIMIT("120")),
+    BELOW("PATCH", "/:collectionId/documents", "updateDocuments", "documents.write", databases_update_documents, 200,
+	"Change the documents that queries find, for keys and admins.", struct update_many_in, update_many_params, .model = &document_shape,
+	.list = "documents", OF_COLLECTION("documents.update"), COUNTS(update), LIMIT("120")),
+    BELOW("DELETE", "/:collectionId/documents", "deleteDocuments", "documents.write", databases_delete_documents, 200,
+	"Delete the documents that queries find, for keys and admins.", struct delete_many_in, delete_many_params, .model = &document_shape,
+	.list = "documents", OF_COLLECTION("documents.delete"), COUNTS(delete), LIMIT("60")),
     BELOW("GET", "/:collectionId/documents", "listDocuments", "documents.read", databases_list_documents, 200, "List documents.", struct list_in,
 	list_params, .model = &document_shape, .list = "documents", .or_model = &document_plan_shape, COUNTS(read)),
     BELOW("GET", "/:collectionId/documents/:documentId", "getDocument", "documents.read", databases_get_document, 200, "Get a document.",

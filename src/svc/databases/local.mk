@@ -11,6 +11,7 @@ libbadal_svc_a_SOURCES += src/svc/databases/databases.c
 libbadal_svc_a_SOURCES += src/svc/databases/databases_priv.h
 libbadal_svc_a_SOURCES += src/svc/databases/document.c
 libbadal_svc_a_SOURCES += src/svc/databases/document.h
+libbadal_svc_a_SOURCES += src/svc/databases/document_bulk.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_change.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_check.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_json.c
