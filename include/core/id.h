@@ -18,5 +18,12 @@ char *base64_encode(struct arena *a, struct str s, bool url);	/* url: RFC 4648 5
 bool base64_decode(struct arena *a, struct str s, bool url, struct str *out);	/* strict */
 void hmac_sha1(struct str key, struct str msg, unsigned char out[20]);	/* for signatures that others have laid down */
 void hmac_sha256(struct str key, struct str msg, unsigned char out[32]);
+/* The same of what comes in pieces. */
+struct hmac {
+	uint64_t state[32];
+};
+void hmac_begin(struct hmac *h, struct str key);
+void hmac_add(struct hmac *h, struct str piece);
+void hmac_end(struct hmac *h, unsigned char out[32]);
 
 #endif

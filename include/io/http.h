@@ -89,10 +89,11 @@ int http_address(struct addrinfo **out);
 bool http_both_families(int fd, const struct addrinfo *ai);
 /* Listens on conf.listen/conf.port with SO_REUSEPORT (TLS when conf.tls_cert is set). False and a log line when it cannot. */
 bool http_listen(const struct http_handler *h, const char *ws_path);
-/* The same without a socket: the handler's connections come from those given to http_listen_on, which listen and do not block. TLS as conf has it, which
- * http_listen must have set up. */
+/* The same without a socket: the handler's connections come from those given to http_listen_on, which listen and do not block. TLS is set up by
+ * http_listen, as conf has it, or by http_tls. */
 bool http_open(const struct http_handler *h, const char *ws_path);
 bool http_listen_on(int fd, bool tls);
+bool http_tls(const char *cert, const char *key);	/* TLS for these, where http_listen is not used. False and a log line when it cannot */
 /* Draining: stop accepting, answer "Connection: close", close idle keep-alive connections, close WebSockets with 1012. */
 void http_drain(void);
 unsigned http_open_requests(void), http_open_sockets(void);

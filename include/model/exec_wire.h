@@ -11,6 +11,7 @@
 #ifndef BADAL_MODEL_EXEC_WIRE_H
 #define BADAL_MODEL_EXEC_WIRE_H
 
+#include "core/id.h"
 #include "model/exec.h"
 
 enum { EXEC_ASK_MAX = 64 * 1024 * 1024, EXEC_ANNOUNCE_MS = 1000, EXEC_ALIVE_MS = 5000 };
@@ -48,6 +49,7 @@ struct exec_announcement {
 	const char *name;		/* of the executor; another one after each start */
 	const char *local;		/* its socket on its own machine, absolute */
 	const char *address;		/* "host:port" for other machines; "": none */
+	bool tls;			/* which speaks TLS */
 	const char *why;		/* it cannot make sandboxes, and why; "": it can */
 	int64_t busy;			/* what runs and waits there, for each hundredth of its processors */
 	int64_t room;			/* how many functions more it can keep warm */
@@ -62,7 +64,8 @@ bool exec_announcement_take(struct arena *a, struct str text, struct exec_announ
 /* What proves that somebody is one of us, on sockets that others can reach: made from the master key, and not the way back to it. */
 const char *exec_key(struct arena *a, struct str master);
 /* The head field "authorization" of a request to another machine, which shows that who asks has the key and is of use once: "Badal <time in ms>.<nonce>.<HMAC-SHA256
- * of what, length of the body, time and nonce>". what: "POST /run 10.0.0.5:9100", the address of the executor that is asked. The body is not covered. */
+ * of what, length of the body, time and nonce>". what: "POST /run 10.0.0.5:9100 <name>", address and name of the executor that is asked, so that it is nothing to
+ * another one, nor to the next one there. */
 struct exec_proof {
 	struct str what;
 	int64_t length, time;
@@ -72,5 +75,10 @@ enum { EXEC_PROOF_MS = 60 * 1000 };	/* how far clocks may be apart */
 const char *exec_prove(struct arena *a, const char *key, const struct exec_proof *p);
 /* Reads time and nonce from the field. False: it is not one of that key, for that. */
 bool exec_proved(struct arena *a, const char *key, struct str field, struct exec_proof *p);
+/* Such a request's body ends with EXEC_SEAL characters more, which its length includes: the HMAC of the field and of the body before them, so that neither can be
+ * another. Nothing is begun before they were looked at. */
+enum { EXEC_SEAL = 64 };
+void exec_seal_begin(struct hmac *h, const char *key, struct str field);	/* then hmac_add */
+void exec_seal_end(struct hmac *h, char out[EXEC_SEAL]);
 
 #endif

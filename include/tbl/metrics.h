@@ -108,7 +108,7 @@ METRIC(exec_cold, COUNTER, "badal_functions_cold_starts_total", "Runs of functio
 METRIC(exec_warm, COUNTER, "badal_functions_warm_starts_total", "Runs of functions that a process was ready for.")
 METRIC(exec_failed, COUNTER, "badal_functions_failed_total", "Runs of functions that failed, whatever the reason.")
 METRIC(exec_refused, COUNTER, "badal_functions_refused_total", "Runs of functions refused because too many wait (functions_queue_max).")
-METRIC(exec_refused_far, COUNTER, "badal_executor_unproved_total", "Requests from other machines that the executor refused: without the key, of another time, or repeated.")
+METRIC(exec_refused_far, COUNTER, "badal_executor_unproved_total", "Requests from other machines that the executor refused: without the key, of another time, repeated, for another executor, or altered.")
 METRIC(net_open, GAUGE, "badal_networks", "Networks of sandboxes.")
 METRIC(net_made, COUNTER, "badal_networks_made_total", "Networks of sandboxes that were made.")
 METRIC(net_failed, COUNTER, "badal_networks_failed_total", "Networks of sandboxes that could not be made.")

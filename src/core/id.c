@@ -104,12 +104,37 @@ hmac_sha1(struct str key, struct str msg, unsigned char out[20])
 	EVP_MAC_CTX_free(c);
 }
 
+static crypto_auth_hmacsha256_state *
+hmac_state(struct hmac *h)
+{
+	_Static_assert(sizeof h->state >= sizeof(crypto_auth_hmacsha256_state), "it has room for it");
+	return (crypto_auth_hmacsha256_state *)(void *)h->state;
+}
+
+void
+hmac_begin(struct hmac *h, struct str key)
+{
+	crypto_auth_hmacsha256_init(hmac_state(h), (const unsigned char *)key.p, key.n);
+}
+
+void
+hmac_add(struct hmac *h, struct str piece)
+{
+	crypto_auth_hmacsha256_update(hmac_state(h), (const unsigned char *)piece.p, piece.n);
+}
+
+void
+hmac_end(struct hmac *h, unsigned char out[32])
+{
+	crypto_auth_hmacsha256_final(hmac_state(h), out);
+}
+
 void
 hmac_sha256(struct str key, struct str msg, unsigned char out[32])
 {
-	crypto_auth_hmacsha256_state st;
+	struct hmac h;
 
-	crypto_auth_hmacsha256_init(&st, (const unsigned char *)key.p, key.n);
-	crypto_auth_hmacsha256_update(&st, (const unsigned char *)msg.p, msg.n);
-	crypto_auth_hmacsha256_final(&st, out);
+	hmac_begin(&h, key);
+	hmac_add(&h, msg);
+	hmac_end(&h, out);
 }

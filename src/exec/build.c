@@ -34,7 +34,8 @@ struct build {
 	struct ctx *cx;
 	const struct exec_ask *q;
 	const struct runtime *runtime;
-	struct http_msg *m;
+	struct question *asked;
+	struct http_msg *m;		/* of it */
 	const char *dir;		/* archive, code/ and out/ */
 	uid_t uid;
 	const char *why;		/* it failed; NULL: not so far */
@@ -398,7 +399,7 @@ build_receive(struct build *b, struct str begin, const char **why_out)
 	if (fd >= 0)
 		close(fd);
 	*why_out = ok ? NULL : "the executor cannot write";
-	return ok ? code_receive(b->cx, b->m, path, conf.functions_unpacked_max, why_out) : OK;
+	return ok ? code_receive(b->cx, b->asked, path, conf.functions_unpacked_max, why_out) : OK;
 }
 
 static err_t
@@ -433,10 +434,10 @@ build_work(struct build *b, struct str begin)
 }
 
 void
-build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct http_msg *m)
+build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct question *asked)
 {
 	static unsigned number;
-	struct build b = {.magic = BUILD_MAGIC, .cx = cx, .q = q, .m = m, .runtime = runtime_named(q->run.f.runtime)};
+	struct build b = {.magic = BUILD_MAGIC, .cx = cx, .q = q, .asked = asked, .m = asked->m, .runtime = runtime_named(q->run.f.runtime)};
 	err_t e;
 
 	b.uid = b.runtime != NULL && b.runtime->contract != CONTRACT_OURS ? sandbox_layer_uid(b.runtime->root) : sandbox_uid();
@@ -446,8 +447,8 @@ build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, 
 	e = b.runtime != NULL ? build_work(&b, archive_begin) : fail(cx, ERR_EXEC, "the runtime is not installed here");
 	if (e != OK && e != ERR_CANCELLED) {
 		log_warn(cx, "a build was not done", "reason=\"%s\"", cx->detail != NULL ? cx->detail : err_info(e)->message);
-		if (!http_begun(m))
-			http_reply(m, 503, NULL, 0, str_c(cx->detail));
+		if (!http_begun(b.m))
+			http_reply(b.m, 503, NULL, 0, str_c(cx->detail));
 	}
 	buf_fini(&b.out);
 	buf_fini(&b.err);

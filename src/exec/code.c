@@ -182,14 +182,14 @@ code_write(int fd, struct str piece)
 }
 
 err_t
-code_receive(struct ctx *cx, struct http_msg *m, const char *path, int64_t most, const char **why_out)
+code_receive(struct ctx *cx, struct question *q, const char *path, int64_t most, const char **why_out)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	struct str piece = STR("x");
 	err_t e = OK;
 
 	*why_out = fd < 0 ? "the executor cannot write" : NULL;
-	while (*why_out == NULL && (e = http_body_read(cx, m, &piece)) == OK && piece.n > 0)
+	while (*why_out == NULL && (e = question_read(cx, q, &piece)) == OK && piece.n > 0)
 		if ((most -= (int64_t)piece.n) < 0)
 			*why_out = "the archive is too large";
 		else if (!code_write(fd, piece))
@@ -396,22 +396,23 @@ code_keep(struct ctx *cx, struct code *c)
 }
 
 err_t
-code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_out)
+code_put(struct ctx *cx, const char *key, struct question *q, const char **why_out)
 {
 	struct code *c = map_get(codes, str_c(key));
 	const char *archive;
 	struct stat st;
 	static unsigned n;
+	err_t e;
 
 	*why_out = NULL;
 	if (c != NULL && c->state != CODE_EXPECTED)
 		return OK;	/* somebody was quicker */
 	archive = arena_printf(cx->arena, "%s/in-%u", place, n++);
-	TRY(code_receive(cx, m, archive, conf.functions_unpacked_max, why_out));
+	e = code_receive(cx, q, archive, conf.functions_unpacked_max, why_out);
 	c = map_get(codes, str_c(key));
-	if (*why_out != NULL || (c != NULL && c->state != CODE_EXPECTED)) {
+	if (e != OK || *why_out != NULL || (c != NULL && c->state != CODE_EXPECTED)) {
 		unlink(archive);
-		return OK;
+		return e;
 	}
 	if (c == NULL)
 		c = code_new(key);

@@ -5,7 +5,7 @@
  *   run.c       a run in an instance              instance.c  the life of a process
  *   output.c    what instances write              runtime.c   which languages there are
  *   tree.c      directories                       role.c      the executor's own life
- *   speak.c     images with servers of their own */
+ *   speak.c     images with servers of their own  far.c       who asks from another machine */
 #ifndef BADAL_EXEC_PRIV_H
 #define BADAL_EXEC_PRIV_H
 
@@ -18,6 +18,7 @@
 struct fetch_reply;
 struct http_msg;
 struct image;
+struct question;
 
 #define API_VARIABLE "APPWRITE_FUNCTION_API_ENDPOINT"
 
@@ -84,13 +85,13 @@ void code_init(const char *dir);
 /* Awaits, if somebody is bringing it. NULL: it is not here, and the caller is expected to bring it; it will be packed or not. */
 struct code *code_get(struct ctx *cx, const char *key, bool packed);
 /* Awaits the archive of the message. *why_out: it cannot be taken. */
-err_t code_put(struct ctx *cx, const char *key, struct http_msg *m, const char **why_out) MUST_CHECK;
+err_t code_put(struct ctx *cx, const char *key, struct question *q, const char **why_out) MUST_CHECK;
 err_t code_wait(struct ctx *cx, struct code *c) MUST_CHECK;	/* awaits that it is unpacked, or bad */
 void code_use(struct code *c, int n);		/* so many users more, or less; with the last one a doomed one goes */
 void code_own(struct code *c, const char *project, const char *function, const char *deployment);
 void code_retire(const char *project, const char *function, const char *deployment);	/* deployment "": all of the function; those in use go when they are not */
-/* Awaits a file with the rest of a message's body, at most `most` bytes. */
-err_t code_receive(struct ctx *cx, struct http_msg *m, const char *path, int64_t most, const char **why_out) MUST_CHECK;
+/* Awaits a file with the rest of a question's body, at most `most` bytes. */
+err_t code_receive(struct ctx *cx, struct question *q, const char *path, int64_t most, const char **why_out) MUST_CHECK;
 /* Awaits. Unpacks `archive` into the directory `to`, as the user `uid` when we are root. *why_out: what is wrong with it, NULL: nothing. */
 err_t code_unpack(struct ctx *cx, const char *archive, const char *to, uid_t uid, int64_t *bytes_out, const char **why_out) MUST_CHECK;
 
@@ -238,8 +239,8 @@ void run_headers_of(struct ctx *cx, const struct fetch_reply *r, struct exec_ran
 /* ---- build.c ---- */
 
 void build_init(const char *dir);
-/* Awaits. Answers the message, whose head was read up to the archive. */
-void build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct http_msg *m);
+/* Awaits. Answers the question, which was read up to the archive. */
+void build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct question *asked);
 
 /* ---- role.c ---- */
 
@@ -252,10 +253,28 @@ void ready_tick(void);		/* once a second */
 err_t ready_take(struct ctx *cx, struct net **out) MUST_CHECK;
 void ready_end(void);
 
+/* ---- far.c ---- */
+
+struct question {
+	struct http_msg *m;
+	/* from another machine: its body ends with a seal */
+	bool sealed, whole;
+	struct hmac seal;
+	int64_t left;			/* of the body before it */
+	char end[EXEC_SEAL];
+	size_t n_end;
+};
+void far_init(const char *key, const char *address, const char *name);
+bool far_listen(const char *at);
+/* Of a question that comes from there. Why it is refused; NULL: it may be read. */
+const char *far_begin(struct question *q);
+/* Awaits the next piece of its body as http_body_read does. The end comes only to who may act on what came before it. */
+err_t question_read(struct ctx *cx, struct question *q, struct str *piece_out) MUST_CHECK;
+err_t question_end(struct ctx *cx, struct question *q) MUST_CHECK;	/* awaits that nothing more comes, and that it was not altered */
+
 /* ---- serve.c ---- */
 
 extern const struct http_handler executor_http;
-void serve_init(const char *key, const char *address);
 unsigned serve_busy(void);
 
 /* The start of a sandbox's name; numbers follow. */

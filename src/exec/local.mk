@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libbadal-exec.a
 libbadal_exec_a_SOURCES = src/exec/filter.h src/exec/cgroup.h src/exec/layer.h src/exec/layer.c
 libbadal_exec_a_SOURCES += src/exec/filter.c src/exec/cgroup.c src/exec/sandbox.c
-libbadal_exec_a_SOURCES += src/exec/build.c src/exec/code.c src/exec/exec_priv.h src/exec/function.c src/exec/instance.c src/exec/output.c src/exec/role.c src/exec/run.c src/exec/runtime.c src/exec/serve.c src/exec/ready.c src/exec/speak.c src/exec/tree.c
+libbadal_exec_a_SOURCES += src/exec/build.c src/exec/code.c src/exec/exec_priv.h src/exec/far.c src/exec/function.c src/exec/instance.c src/exec/output.c src/exec/role.c src/exec/run.c src/exec/runtime.c src/exec/serve.c src/exec/ready.c src/exec/speak.c src/exec/tree.c
 libbadal_exec_a_SOURCES += src/exec/check.c src/exec/forward.c src/exec/forward.h src/exec/nft.c src/exec/nft.h src/exec/image.c src/exec/net.c src/exec/net_wire.h src/exec/programs.c src/exec/programs.h
 libbadal_exec_a_CPPFLAGS = $(AM_CPPFLAGS) -DBADAL_LIBEXEC='"$(pkglibexecdir)"'
 

@@ -1,7 +1,6 @@
 /* The executor's life: it tries whether sandboxes can be made, listens, says once a second in Redis that it is there, and ends with what runs in it. */
 #include <dirent.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -51,42 +50,13 @@ listen_local(const char *path, uid_t uid, gid_t gid)
 	return fd;
 }
 
-/* "address:port", "[address]:port". */
-static int
-listen_far(const char *at)
-{
-	const struct addrinfo hint = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-	const char *colon = strrchr(at, ':');
-	struct addrinfo *ai = NULL;
-	char host[256];
-	int fd = -1, on = 1, e = EAI_NONAME;
-
-	if (colon != NULL) {
-		bool brackets = at[0] == '[' && colon > at + 1 && colon[-1] == ']';
-
-		snprintf(host, sizeof host, "%.*s", (int)(colon - at) - 2 * brackets, at + brackets);
-		e = getaddrinfo(host, colon + 1, &hint, &ai);
-	}
-	if (e == 0)
-		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-		log_error(NULL, "the executor cannot listen", "executor_listen=%s error=\"%s\"", at, e != 0 ? gai_strerror(e) : strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	if (ai != NULL)
-		freeaddrinfo(ai);
-	return fd;
-}
-
 /* ---- being there ---- */
 
 static void
 role_announcement(struct buf *b)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	struct exec_announcement n = {.name = me.name, .local = me.local, .address = me.address, .why = me.why};
+	struct exec_announcement n = {.name = me.name, .local = me.local, .address = me.address, .tls = *conf.executor_tls_cert != '\0', .why = me.why};
 	struct buf warm, kept;
 	int n_runtimes;
 	union {
@@ -202,7 +172,7 @@ bool
 executor_init(const char *dir, uid_t uid, gid_t gid, const char *key)
 {
 	struct ctx cx;
-	int fd, far = -1;
+	int fd;
 
 	ctx_init(&cx);		/* its arena stays, as the strings do */
 	me.dir = arena_strdup(cx.arena, dir);
@@ -216,10 +186,10 @@ executor_init(const char *dir, uid_t uid, gid_t gid, const char *key)
 	code_init(me.dir);
 	build_init(me.dir);
 	instances_init(me.dir);
-	serve_init(key, me.address);
+	far_init(key, me.address, me.name);
 	if (!http_open(&executor_http, NULL) || (fd = listen_local(me.local, uid, gid)) < 0 || !http_listen_on(fd, false))
 		return false;
-	if (*conf.executor_listen != '\0' && ((far = listen_far(conf.executor_listen)) < 0 || !http_listen_on(far, false)))
+	if (*conf.executor_listen != '\0' && !far_listen(conf.executor_listen))
 		return false;
 	fib_spawn_new("begin", 0, role_begin, NULL);
 	return true;

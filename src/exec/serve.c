@@ -1,4 +1,4 @@
-/* What executors are asked over HTTP (model/exec_wire.h). Each request is a fiber. Whoever reaches the local socket may; from other machines the key is asked for. */
+/* What executors are asked over HTTP (model/exec_wire.h). Each request is a fiber. Whoever reaches the local socket may; from other machines a proof is asked for (far.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,28 +6,13 @@
 #include "core/id.h"
 #include "core/log.h"
 #include "core/loop.h"
-#include "core/map.h"
 #include "core/metric.h"
-#include "core/vtime.h"
 #include "exec_priv.h"
 #include "io/http.h"
 
 enum { BODY_SLACK = 1024 * 1024 };
 
-static const char *key_of_all;		/* what others prove that they have */
-static const char *own_address;		/* as others are told it: what was meant for another executor is nothing to this one */
-static struct map *nonces, *nonces_before;	/* of requests that came: each is of use once */
-static uint64_t nonces_since;
 static unsigned n_serving;
-
-void
-serve_init(const char *key, const char *address)
-{
-	own_address = mem_strdup(address);
-	key_of_all = mem_strdup(key);	/* as long as the process */
-	nonces = map_new();
-	nonces_before = map_new();
-}
 
 unsigned
 serve_busy(void)
@@ -39,16 +24,16 @@ serve_busy(void)
 
 /* Awaits the records of a question; *rest_out: what came behind them. */
 static err_t
-serve_ask(struct ctx *cx, struct http_msg *m, struct exec_ask *out, struct str *rest_out)
+serve_ask_begin(struct ctx *cx, struct question *q, struct exec_ask *out, struct str *rest_out)
 {
 	struct str piece, text, name, value;
 	enum exec_record got;
 	struct buf b;
 	size_t looked = 0;
 
-	buf_init(&b, cx->arena, m->length > 0 && m->length < BODY_SLACK ? (size_t)m->length : 4096);
+	buf_init(&b, cx->arena, q->m->length > 0 && q->m->length < BODY_SLACK ? (size_t)q->m->length : 4096);
 	for (;;) {
-		TRY(http_body_read(cx, m, &piece));
+		TRY(question_read(cx, q, &piece));
 		if (piece.n == 0)
 			return fail(cx, ERR_EXEC, "the question is cut");
 		buf_str(&b, piece);
@@ -65,6 +50,16 @@ serve_ask(struct ctx *cx, struct http_msg *m, struct exec_ask *out, struct str *
 		return fail(cx, ERR_EXEC, "the question is malformed");
 	*rest_out = text;
 	return OK;
+}
+
+/* A question that is nothing but these. */
+static err_t
+serve_ask(struct ctx *cx, struct question *q, struct exec_ask *out)
+{
+	struct str rest;
+
+	TRY(serve_ask_begin(cx, q, out, &rest));
+	return rest.n == 0 ? question_end(cx, q) : fail(cx, ERR_EXEC, "more comes than is to be asked");
 }
 
 static void
@@ -100,17 +95,17 @@ serve_ran(struct ctx *cx, struct http_msg *m, const struct exec_ran *r)
 }
 
 static err_t
-serve_run(struct ctx *cx, struct http_msg *m)
+serve_run(struct ctx *cx, struct question *asked)
 {
+	struct http_msg *m = asked->m;
 	struct exec_ask q;
 	struct exec_ran ran;
 	struct function *f;
-	struct str rest;
 	const char *why;
 	bool need;
 	err_t e;
 
-	TRY(serve_ask(cx, m, &q, &rest));
+	TRY(serve_ask(cx, asked, &q));
 	TRY(function_enter(cx, &q, &f, &need, &why));
 	if (need) {
 		serve_text(m, 404, "the code, please");
@@ -126,39 +121,37 @@ serve_run(struct ctx *cx, struct http_msg *m)
 }
 
 static err_t
-serve_build(struct ctx *cx, struct http_msg *m)
+serve_build(struct ctx *cx, struct question *asked)
 {
 	struct exec_ask q;
 	struct str rest;
 
-	TRY(serve_ask(cx, m, &q, &rest));
-	build_serve(cx, &q, rest, m);
+	TRY(serve_ask_begin(cx, asked, &q, &rest));
+	build_serve(cx, &q, rest, asked);
 	return OK;
 }
 
 static err_t
-serve_retire(struct ctx *cx, struct http_msg *m)
+serve_retire(struct ctx *cx, struct question *asked)
 {
 	struct exec_ask q;
-	struct str rest;
 
-	TRY(serve_ask(cx, m, &q, &rest));
+	TRY(serve_ask(cx, asked, &q));
 	function_retire(q.project, q.run.f.function, q.run.f.deployment);
-	serve_text(m, 204, "");
+	serve_text(asked->m, 204, "");
 	return OK;
 }
 
 /* It says what it keeps at once: whoever asked looks there the next time. */
 static err_t
-serve_warm(struct ctx *cx, struct http_msg *m)
+serve_warm(struct ctx *cx, struct question *asked)
 {
 	struct function *f = NULL;
 	const char *why = NULL;
 	struct exec_ask q;
-	struct str rest;
 	bool need = false, kept = true;
 
-	TRY(serve_ask(cx, m, &q, &rest));
+	TRY(serve_ask(cx, asked, &q));
 	if (q.run.f.keep_warm)
 		TRY(function_enter(cx, &q, &f, &need, &why));
 	else
@@ -169,13 +162,14 @@ serve_warm(struct ctx *cx, struct http_msg *m)
 	}
 	if (why == NULL && !need && role_announce(cx) != OK)
 		log_debug(cx, "what is kept is told with the next announcement", "reason=\"%s\"", cx->detail != NULL ? cx->detail : "");
-	serve_text(m, need ? 404 : why != NULL ? 409 : kept ? 204 : 503, need ? "the code, please" : why != NULL ? why : kept ? "" : "executor_warm_max is reached");
+	serve_text(asked->m, need ? 404 : why != NULL ? 409 : kept ? 204 : 503, need ? "the code, please" : why != NULL ? why : kept ? "" : "executor_warm_max is reached");
 	return OK;
 }
 
 static err_t
-serve_code(struct ctx *cx, struct http_msg *m)
+serve_code(struct ctx *cx, struct question *asked)
 {
+	struct http_msg *m = asked->m;
 	struct str path = m->path, project, code;
 	const char *why;
 
@@ -187,14 +181,14 @@ serve_code(struct ctx *cx, struct http_msg *m)
 		serve_text(m, 400, "these are no ids");
 		return OK;
 	}
-	TRY(code_put(cx, arena_printf(cx->arena, "%.*s/%.*s", STR_FMT(project), STR_FMT(code)), m, &why));
+	TRY(code_put(cx, arena_printf(cx->arena, "%.*s/%.*s", STR_FMT(project), STR_FMT(code)), asked, &why));
 	serve_text(m, why == NULL ? 204 : 507, why == NULL ? "" : why);
 	return OK;
 }
 
 static const struct {
 	const char *method, *path;
-	err_t (*serve)(struct ctx *cx, struct http_msg *m);
+	err_t (*serve)(struct ctx *cx, struct question *asked);
 	bool whole;			/* to its end, also when who asked has left */
 } questions[] = {
 	{"POST", "/run", serve_run, false},
@@ -209,7 +203,8 @@ static const struct {
 static void
 serve_fiber(struct ctx *cx, void *arg)
 {
-	struct http_msg *m = arg;
+	struct question *q = arg;
+	struct http_msg *m = q->m;
 	err_t e = OK;
 	size_t i, n = sizeof questions / sizeof *questions;
 
@@ -217,7 +212,7 @@ serve_fiber(struct ctx *cx, void *arg)
 		;
 	if (i < n) {
 		m->data = questions[i].whole ? NULL : cx->fib;
-		e = questions[i].serve(cx, m);
+		e = questions[i].serve(cx, q);
 	} else {
 		serve_text(m, 404, "nothing is here");
 	}
@@ -228,46 +223,14 @@ serve_fiber(struct ctx *cx, void *arg)
 	n_serving--;
 }
 
-/* Each is remembered for as long as its time would be taken, which is twice what clocks may differ by. */
-static bool
-serve_first(struct str nonce)
-{
-	static char there;
-
-	if (loop_now() - nonces_since > 2 * EXEC_PROOF_MS) {
-		map_free(&nonces_before);
-		nonces_before = nonces;
-		nonces = map_new();
-		nonces_since = loop_now();
-	}
-	if (map_get(nonces, nonce) != NULL || map_get(nonces_before, nonce) != NULL)
-		return false;
-	map_set(nonces, nonce, &there);
-	return true;
-}
-
-/* NULL: it may ask. */
-static const char *
-serve_refusal(struct http_msg *m)
-{
-	struct exec_proof p = {.what = str_c(arena_printf(m->arena, "%.*s %.*s %s", STR_FMT(m->method), STR_FMT(m->path), own_address)), .length = m->length};
-	int64_t apart;
-
-	if (strcmp(m->peer, HTTP_LOCAL) == 0)
-		return NULL;
-	if (!exec_proved(m->arena, key_of_all, m->hdr[HDR_AUTHORIZATION], &p))
-		return "this is for servers of the same installation";
-	apart = time_now_ms() - p.time;
-	if (apart > EXEC_PROOF_MS || apart < -EXEC_PROOF_MS)
-		return "the clocks of the machines differ by more than a minute";
-	return serve_first(p.nonce) ? NULL : "this was asked before";
-}
-
 static void
 serve_request(struct http_msg *m)
 {
-	const char *refusal = serve_refusal(m);
+	struct question *q = arena_new_of(m->arena, struct question);
+	const char *refusal;
 
+	q->m = m;
+	refusal = strcmp(m->peer, HTTP_LOCAL) == 0 ? NULL : far_begin(q);
 	if (refusal != NULL) {
 		metric_add(M_exec_refused_far, 1);
 		serve_text(m, 401, refusal);
@@ -277,7 +240,7 @@ serve_request(struct http_msg *m)
 	http_known(m);
 	m->data = NULL;
 	n_serving++;
-	fib_spawn_new("serve", 0, serve_fiber, m);
+	fib_spawn_new("serve", 0, serve_fiber, q);
 }
 
 static void

@@ -18,7 +18,7 @@
 #include "exec_priv.h"
 #include "io/fetch.h"
 
-enum { LOOK_MS = 10, ANSWER_MAX = 64 * 1024 * 1024, HEADERS_MAX = 96, ID_MAX = 64, PIECE = 64 * 1024, FILE_MAX = 4 * OUTPUT_CHARS + 1, SLACK_S = 2 };
+enum { LOOK_MS = 10, ANSWER_MAX = 64 * 1024 * 1024, HEADERS_MAX = 96, RUN_ID_MAX = 64, PIECE = 64 * 1024, FILE_MAX = 4 * OUTPUT_CHARS + 1, SLACK_S = 2 };
 
 const char speak_logs[] = "/mnt/logs";
 
@@ -142,13 +142,13 @@ speak_id_sound(const char *id)
 {
 	size_t n = strlen(id);
 
-	return n > 0 && n <= ID_MAX && strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n;
+	return n > 0 && n <= RUN_ID_MAX && strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n;
 }
 
 static void
 speak_file(int dir, const char *id, const char *which, struct output *o)
 {
-	char name[ID_MAX + 32], *piece;
+	char name[RUN_ID_MAX + 32], *piece;
 	struct stat st;
 	size_t most = FILE_MAX;
 	ssize_t n;

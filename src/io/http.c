@@ -902,12 +902,18 @@ http_listen_on(int fd, bool tls)
 }
 
 bool
+http_tls(const char *cert, const char *key)
+{
+	return tls_setup(cert, key);
+}
+
+bool
 http_listen(const struct http_handler *h, const char *ws_path)
 {
 	bool tls = *conf.tls_cert != '\0';
 	int fd;
 
-	if ((tls && !tls_setup(conf.tls_cert, conf.tls_key)) || !http_open(h, ws_path))
+	if ((tls && !http_tls(conf.tls_cert, conf.tls_key)) || !http_open(h, ws_path))
 		return false;
 	fd = listen_socket();
 	return fd >= 0 && http_listen_on(fd, tls);

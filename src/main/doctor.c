@@ -20,6 +20,7 @@
 #include "core/share.h"
 #include "core/vtime.h"
 #include "exec/check.h"
+#include "exec/far.h"
 #include "io/bus.h"
 #include "io/db.h"
 #include "io/device.h"
@@ -320,19 +321,42 @@ check_pictures(void)
 static void
 check_tls(void)
 {
-	const char *const files[] = {conf.tls_cert, conf.tls_key};
+	const char *const files[] = {conf.tls_cert, conf.tls_key, conf.executor_tls_cert, conf.executor_tls_key, conf.executor_tls_ca};
 
-	if (!*conf.tls_cert && !*conf.tls_key)
-		return;
-	if (!*conf.tls_cert || !*conf.tls_key) {
+	if (!*conf.tls_cert != !*conf.tls_key)
 		doctor_say(WRONG, "set both tls_cert and tls_key", "TLS: only one of certificate and key is configured");
-		return;
-	}
-	for (int i = 0; i < 2; i++)
-		if (access(files[i], R_OK) != 0)
-			doctor_say(WRONG, "badal reads it at start-up, before it drops privileges", "TLS: %s: %s", files[i], strerror(errno));
-		else
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (*files[i] != '\0' && access(files[i], R_OK) != 0)
+			doctor_say(WRONG, files[i] == conf.executor_tls_ca ? "web and jobs read it, as run_user" : "badal reads it at start-up, before it drops privileges", "TLS: %s: %s",
+			    files[i], strerror(errno));
+		else if (*files[i] != '\0')
 			doctor_say(FINE, NULL, "TLS: %s", files[i]);
+}
+
+static bool
+role_is_here(const char *name)
+{
+	struct str rest = str_c(conf.roles);
+
+	while (rest.n > 0)
+		if (str_is(str_trim(str_cut(&rest, ',')), name))
+			return true;
+	return false;
+}
+
+/* What other machines send it. */
+static void
+check_far(void)
+{
+	bool tls = *conf.executor_tls_cert != '\0';
+
+	if (!role_is_here("executor") || *conf.executor_listen == '\0')
+		return;
+	if (tls || !far_leaves(conf.executor_listen))
+		doctor_say(FINE, NULL, "executor: %s%s", conf.executor_listen, tls ? ", TLS" : "");
+	else
+		doctor_say(WARN, "set executor_tls_cert and executor_tls_key here, and executor_tls_ca where functions are called",
+		    "executor: code, variables and data of functions come to %s in clear", conf.executor_listen);
 }
 
 /* ---- sandboxes ---- */
@@ -352,17 +376,6 @@ sandbox_finding(void *arg, enum check_mark mark, const char *advice, const char 
 	bool wanted = *(const bool *)arg;	/* this machine is to run functions */
 
 	doctor_say(mark == CHECK_HOLDS ? FINE : mark == CHECK_ACCEPTED || !wanted ? WARN : WRONG, advice, "%s", text);
-}
-
-static bool
-role_is_here(const char *name)
-{
-	struct str rest = str_c(conf.roles);
-
-	while (rest.n > 0)
-		if (str_is(str_trim(str_cut(&rest, ',')), name))
-			return true;
-	return false;
 }
 
 static err_t
@@ -626,6 +639,7 @@ doctor_run(struct args *a)
 	doctor_check_limits();
 	check_mail();
 	check_clock();
+	check_far();
 	check_sandboxes();
 	if (access(p.data, X_OK) == 0 || *conf.db_url != '\0') {
 		args_setting(a, "db_url", *conf.db_url ? conf.db_url : place_db_url(&p, ROLE_APP));

@@ -8,6 +8,7 @@
 
 #include "core/conf.h"
 #include "exec/check.h"
+#include "exec/far.h"
 #include "exec/net.h"
 #include "gate/gate.h"
 #include "io/bus.h"
@@ -203,12 +204,19 @@ servers_wrong(const char *s)
 	return NULL;
 }
 
+static const char *
+executor_wrong(const char *s)
+{
+	return must(*s == '\0' || far_place(s), "it must be address:port or name:port, as other machines reach it");
+}
+
 static const struct conf_like likes[] = {
     {"address", address_wrong},
     {"allow", allow_wrong},
     {"db_url", db_url_wrong},
     {"email", email_wrong},
     {"emails", emails_wrong},
+    {"executor", executor_wrong},
     {"format", format_wrong},
     {"guarantees", guarantees_wrong},
     {"host", host_wrong},
@@ -238,6 +246,24 @@ static const char *
 tls_key_wrong(const struct conf *c)
 {
 	return must(*c->tls_key == '\0' || *c->tls_cert != '\0', "it needs tls_cert");
+}
+
+static const char *
+executor_listen_wrong(const struct conf *c)
+{
+	return far_refusal(c->executor_listen, *c->executor_tls_cert != '\0');
+}
+
+static const char *
+executor_tls_cert_wrong(const struct conf *c)
+{
+	return must(*c->executor_tls_cert == '\0' || *c->executor_tls_key != '\0', "it needs executor_tls_key");
+}
+
+static const char *
+executor_tls_key_wrong(const struct conf *c)
+{
+	return must(*c->executor_tls_key == '\0' || *c->executor_tls_cert != '\0', "it needs executor_tls_cert");
 }
 
 static const char *
@@ -273,6 +299,9 @@ dev_wrong(const struct conf *c)
 
 static const struct conf_rule rules[] = {
     {"dev", dev_wrong},
+    {"executor_listen", executor_listen_wrong},
+    {"executor_tls_cert", executor_tls_cert_wrong},
+    {"executor_tls_key", executor_tls_key_wrong},
     {"storage_device", device_conf_wrong},
     {"storage_also", device_also_wrong},
     {"tls_cert", tls_cert_wrong},

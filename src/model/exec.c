@@ -8,14 +8,11 @@
 #include <unistd.h>
 
 #include "core/conf.h"
-#include "core/id.h"
+#include "core/log.h"
 #include "core/loop.h"
-#include "core/metric.h"
-#include "core/vtime.h"
 #include "io/bus.h"
-#include "model/seal.h"
 
-enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, ANSWER_MAX = 128 * 1024 * 1024, SAID_MAX = 300 };
+enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, MISSED_MS = 60 * 1000, ANSWER_MAX = 128 * 1024 * 1024 };
 
 /* ---- who is there ---- */
 
@@ -83,6 +80,24 @@ announcement_local(const struct exec_announcement *n)
 	return n->local[0] != '\0' && access(n->local, W_OK) == 0;
 }
 
+/* Who has certificates to look at speaks to nobody in clear. */
+static bool
+announcement_far(const struct exec_announcement *n)
+{
+	return n->address[0] != '\0' && (n->tls || *conf.executor_tls_ca == '\0');
+}
+
+/* Why nothing can run there; NULL: it may. */
+static const char *
+announcement_why_not(const struct exec_announcement *n)
+{
+	if (n->why[0] != '\0')
+		return n->why;
+	if (announcement_local(n) || announcement_far(n))
+		return NULL;
+	return n->address[0] == '\0' ? "no executor can be reached from here" : "the executor speaks no TLS: set executor_tls_cert there, or no executor_tls_ca here";
+}
+
 /* The less, the better. */
 static int64_t
 announcement_rank(const struct exec_announcement *n, struct str key)
@@ -99,10 +114,10 @@ exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out)
 	TRY(known_look(cx));
 	for (int i = 0; i < known.n; i++) {
 		const struct exec_announcement *n = &known.v[i];
-		bool local = announcement_local(n);
+		const char *why_not = announcement_why_not(n);
 
-		if (n->why[0] != '\0' || (!local && n->address[0] == '\0'))
-			why = n->why[0] != '\0' ? n->why : "no executor can be reached from here";
+		if (why_not != NULL)
+			why = why_not;
 		else if (!announcement_has(n, c->runtime))
 			why = "no executor has the runtime";
 		else if (c->keeps && n->room <= 0)
@@ -119,7 +134,8 @@ exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out)
 struct exec_at
 exec_at_of(struct arena *a, const struct exec_announcement *n)
 {
-	return (struct exec_at){arena_strdup(a, n->name), announcement_local(n) ? arena_strdup(a, n->local) : NULL, arena_strdup(a, n->address)};
+	return (struct exec_at){arena_strdup(a, n->name), announcement_local(n) ? arena_strdup(a, n->local) : NULL, arena_strdup(a, announcement_far(n) ? n->address : ""),
+		n->tls};
 }
 
 const struct exec_announcement *
@@ -244,74 +260,7 @@ exec_runtime_named(const struct exec_runtime *v, int n, const char *id)
 	return best;
 }
 
-/* ---- talking to one ---- */
-
-err_t
-exec_open(struct ctx *cx, const struct exec_at *at, const char *method, const char *path, int64_t length, uint64_t wait_ms, struct fetch_stream **out)
-{
-	struct fetch_header *h = arena_array(cx->arena, struct fetch_header, 1);
-	struct fetch f = {.method = method, .unix_path = at->local, .headers = h, .n_headers = at->local == NULL, .upload = true, .length = length, .private_ok = true,
-		.progress_ms = wait_ms};
-
-	f.url = arena_printf(cx->arena, "http://%s%s", at->local != NULL ? at->name : at->address, path);
-	if (at->local == NULL) {	/* whoever reaches its socket may ask it */
-		const struct exec_proof p = {str_c(arena_printf(cx->arena, "%s %s %s", method, path, at->address)), length, time_now_ms(), str_c(secret_hex(cx->arena, 16))};
-
-		h[0] = (struct fetch_header){"authorization", exec_prove(cx->arena, exec_key(cx->arena, str_c(seal_master(0))), &p)};
-	}
-	return fetch_open(cx, &f, out);
-}
-
-err_t
-exec_send_code(struct ctx *cx, struct fetch_stream *s, const struct exec_code *c)
-{
-	struct blob_reader *r;
-	struct str piece;
-
-	TRY(blob_open(cx, &c->at, c->parts, c->n_parts, 0, c->size, &r));
-	for (;;) {
-		TRY(blob_read(r, &piece));
-		if (piece.n == 0)
-			return OK;
-		TRY(fetch_write(cx, s, piece));
-	}
-}
-
-/* The rest of an answer; a body that breaks off is kept as far as it came, *whole_out says whether it did not. */
-static err_t
-exec_rest(struct ctx *cx, struct fetch_stream *s, struct str *out, bool *whole_out)
-{
-	struct str piece;
-	struct buf b;
-	err_t e;
-
-	buf_init(&b, cx->arena, 4096);
-	while ((e = fetch_read(cx, s, &piece)) == OK && piece.n > 0)
-		buf_str(&b, piece);
-	*out = buf_view(&b);
-	*whole_out = e == OK;
-	return e == ERR_CANCELLED ? e : OK;
-}
-
 /* ---- running ---- */
-
-err_t
-exec_give_code(struct ctx *cx, const struct exec_at *at, const struct exec_function *f)
-{
-	struct fetch_reply *r;
-	struct fetch_stream *s;
-	struct str said = STR_NONE;
-	bool whole;
-
-	TRY(exec_open(cx, at, "PUT", arena_printf(cx->arena, "/code/%s/%s", f->project->id, f->code.id), (int64_t)f->code.size, COLD_MS, &s));
-	TRY(exec_send_code(cx, s, &f->code));
-	TRY(fetch_end(cx, s));
-	TRY(fetch_head(cx, s, &r));
-	if (r->status / 100 != 2)
-		TRY(exec_rest(cx, s, &said, &whole));
-	fetch_close(&s);
-	return r->status / 100 == 2 ? OK : fail(cx, ERR_EXEC, "the executor takes no code: status=%d %s", r->status, str_text(cx->arena, str_head(said, SAID_MAX)));
-}
 
 static struct exec_ran
 exec_lost(void)
@@ -325,16 +274,16 @@ enum told { TOLD_RUN, TOLD_NEED, TOLD_NO };	/* by an executor: it has begun, it 
 static err_t
 exec_ask_there(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, struct fetch_reply **out)
 {
-	struct fetch_stream *s;
+	struct exec_asking q;
 	bool whole;
 
-	TRY(exec_open(cx, at, "POST", "/run", (int64_t)asked.n, wait_ms, &s));
-	TRY(fetch_write(cx, s, asked));
-	TRY(fetch_end(cx, s));
-	TRY(fetch_head(cx, s, out));
-	TRY(exec_rest(cx, s, &(*out)->body, &whole));
+	TRY(exec_open(cx, at, "POST", "/run", asked.n, wait_ms, &q));
+	TRY(exec_write(cx, &q, asked));
+	TRY(exec_end(cx, &q));
+	TRY(fetch_head(cx, q.s, out));
+	TRY(exec_rest(cx, q.s, &(*out)->body, &whole));
 	(*out)->cut = !whole;
-	fetch_close(&s);
+	fetch_close(&q.s);
 	return OK;
 }
 
@@ -391,6 +340,15 @@ exec_choose_patiently(struct ctx *cx, struct exec_choice *c, uint64_t until, str
 	return e;
 }
 
+/* Said of each once a minute. */
+static void
+exec_missed(const struct ctx *cx, const struct exec_at *at)
+{
+	if (log_may(str_c(at->name), 1, MISSED_MS))
+		log_warn(cx, "an executor does not take a run", "executor=%s address=%s reason=\"%s\"", at->name, at->local != NULL ? at->local : at->address,
+		    cx->detail != NULL ? cx->detail : "");
+}
+
 /* Whether it is of no use to ask another executor. */
 static bool
 exec_final(const struct ctx *cx, err_t e)
@@ -415,6 +373,7 @@ exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out)
 		e = exec_run_at(cx, &at, r, buf_view(&b), out);
 		if (exec_final(cx, e))
 			return e;
+		exec_missed(cx, &at);
 		c.lost = c.lost || e == ERR_FETCH;
 		exec_avoid(&c, at.name);
 	}
@@ -422,28 +381,6 @@ exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out)
 }
 
 /* ---- ending ---- */
-
-err_t
-exec_tell(struct ctx *cx, const struct exec_at *at, const char *path, struct str asked, int *status_out, const char **said_out)
-{
-	struct fetch_stream *s;
-	struct fetch_reply *r;
-	struct str said = STR_NONE;
-	bool whole;
-
-	TRY(exec_open(cx, at, "POST", path, (int64_t)asked.n, 0, &s));
-	TRY(fetch_write(cx, s, asked));
-	TRY(fetch_end(cx, s));
-	TRY(fetch_head(cx, s, &r));
-	if (said_out != NULL) {
-		if (r->status / 100 != 2)
-			TRY(exec_rest(cx, s, &said, &whole));
-		*said_out = str_text(cx->arena, str_head(said, SAID_MAX));
-	}
-	fetch_close(&s);
-	*status_out = r->status;
-	return OK;
-}
 
 static err_t
 exec_retire_at(struct ctx *cx, const struct exec_at *at, struct str asked)

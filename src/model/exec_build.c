@@ -6,7 +6,7 @@
 
 struct building {
 	struct ctx *cx;
-	struct fetch_stream *s;
+	struct exec_asking asking;
 	struct buf in;			/* what has come and was not taken */
 	size_t taken;
 	struct buf out, err;
@@ -60,7 +60,7 @@ build_hear(struct ctx *cx, struct building *b)
 	struct str piece;
 
 	while (!b->ended) {
-		TRY(fetch_read(cx, b->s, &piece));
+		TRY(fetch_read(cx, b->asking.s, &piece));
 		if (piece.n == 0)
 			return fail(cx, ERR_EXEC, "the answer of a build is cut");
 		buf_str(&b->in, piece);
@@ -81,7 +81,7 @@ build_keep(struct ctx *cx, struct building *b, const struct blob_place *at, cons
 	while (true) {
 		if (piece.n > 0)
 			TRY(blob_write(b->built->writer, piece));
-		TRY(fetch_read(cx, b->s, &piece));
+		TRY(fetch_read(cx, b->asking.s, &piece));
 		if (piece.n == 0)
 			return blob_finish(b->built->writer, &b->built->blob);
 	}
@@ -93,21 +93,21 @@ exec_build_at(struct ctx *cx, const struct exec_at *at, const struct exec_functi
 	struct fetch_reply *r;
 	err_t e;
 
-	TRY(exec_open(cx, at, "POST", "/build", (int64_t)(asked.n + f->code.size), (uint64_t)conf.functions_build_timeout + 120 * 1000, &b->s));
-	e = fetch_write(cx, b->s, asked);
+	TRY(exec_open(cx, at, "POST", "/build", asked.n + f->code.size, (uint64_t)conf.functions_build_timeout + 120 * 1000, &b->asking));
+	e = exec_write(cx, &b->asking, asked);
 	if (e == OK)
-		e = exec_send_code(cx, b->s, &f->code);
+		e = exec_send_code(cx, &b->asking, &f->code);
 	if (e == OK)
-		e = fetch_end(cx, b->s);
+		e = exec_end(cx, &b->asking);
 	if (e == OK)
-		e = fetch_head(cx, b->s, &r);
+		e = fetch_head(cx, b->asking.s, &r);
 	if (e == OK && r->status != 200)
 		e = fail(cx, ERR_EXEC, "the executor builds nothing: status=%d", r->status);
 	if (e == OK)
 		e = build_hear(cx, b);
 	if (e == OK && b->built->ok)
 		e = build_keep(cx, b, result, b->built->bind);
-	fetch_close(&b->s);
+	fetch_close(&b->asking.s);
 	return e;
 }
 
@@ -134,6 +134,6 @@ exec_build(struct ctx *cx, const struct exec_function *f, const struct blob_plac
 	built_out->out = buf_view(&b.out);
 	built_out->err = buf_view(&b.err);
 	if (e == ERR_FETCH)
-		return fail(cx, ERR_EXEC, "the executor of a build is gone");
+		return fail(cx, ERR_EXEC, "the executor of a build is gone: %s", cx->detail != NULL ? cx->detail : "");
 	return e;
 }

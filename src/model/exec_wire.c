@@ -280,7 +280,7 @@ exec_ran_take(struct arena *a, struct str text, struct exec_ran *out)
 
 #define ANN(member) offsetof(struct exec_announcement, member)
 static const struct member announcement_members[] = {
-	{"name", KIND_TEXT, ANN(name)}, {"local", KIND_TEXT, ANN(local)}, {"address", KIND_TEXT, ANN(address)}, {"why", KIND_TEXT, ANN(why)}, {"busy", KIND_I64, ANN(busy)},
+	{"name", KIND_TEXT, ANN(name)}, {"local", KIND_TEXT, ANN(local)}, {"address", KIND_TEXT, ANN(address)}, {"tls", KIND_BOOL, ANN(tls)}, {"why", KIND_TEXT, ANN(why)}, {"busy", KIND_I64, ANN(busy)},
 	{"room", KIND_I64, ANN(room)}, {"warm", KIND_STR, ANN(warm)}, {"kept", KIND_STR, ANN(kept)},
 	{0}};
 #define RUN(member) offsetof(struct exec_runtime, member)
@@ -357,4 +357,25 @@ exec_proved(struct arena *a, const char *key, struct str field, struct exec_proo
 
 	p->nonce = str_cut(&rest, '.');
 	return str_is(scheme, "Badal") && p->nonce.n >= NONCE_MIN && p->nonce.n <= NONCE_MAX && str_to_i64(time, &p->time) && str_eq_secret(field, str_c(exec_prove(a, key, p)));
+}
+
+void
+exec_seal_begin(struct hmac *h, const char *key, struct str field)
+{
+	hmac_begin(h, str_c(key));
+	hmac_add(h, field);
+	hmac_add(h, STR("\n"));
+}
+
+void
+exec_seal_end(struct hmac *h, char out[EXEC_SEAL])
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char mac[EXEC_SEAL / 2];
+
+	hmac_end(h, mac);
+	for (size_t i = 0; i < sizeof mac; i++) {
+		out[2 * i] = hex[mac[i] >> 4];
+		out[2 * i + 1] = hex[mac[i] & 15];
+	}
 }

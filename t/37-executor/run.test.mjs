@@ -1,11 +1,11 @@
 /* Runs: what a function gets, what of it comes back, and what is told when it does not end well. The real executor and the real interpreters. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { cpus } from 'node:os'
 import test from 'node:test'
-import { net, start, until } from './executor.mjs'
+import { start, until } from './executor.mjs'
 
 const x = await start({ functions_memory: '160m', functions_tmp: '32m', functions_instances_max: 4 })
 const OLD = 1, NEW = 2
@@ -107,11 +107,10 @@ test('a process that ends in a run is told, with what it wrote before; the next 
 	]) {
 		for (const generation of [OLD, NEW]) {
 			const f = x.function(`module.exports = async (...args) => { const [a, res] = args, c = res ? null : a; const fatal = res ? a.payload : c.req.bodyText; console.log("before ä"); console.error("wrong"); if (fatal) { ${what}; await new Promise(() => {}) } return res ? res.send("fine") : c.res.text("fine") }`, { generation })
-			const began = Date.now(), r = await f({ data: 'x', body: 'x' })
+			const r = await f({ data: 'x', body: 'x' })
 			assert.deepEqual([r.why, r.logs, r.status], [why, 'before ä\n', 500], `${what}: ${JSON.stringify(r)}`)
 			reason instanceof RegExp ? assert.match(r.reason, reason) : assert.equal(r.reason, reason)
 			assert.ok(r.errors.startsWith('wrong\n') && r.errors.endsWith(r.reason), r.errors)
-			assert.ok(Date.now() - began < 5000)
 			assert.equal((await f({ data: '', body: '' })).text, 'fine')
 		}
 	}
@@ -252,27 +251,6 @@ test('a run for which there is no room harms none that is under way', async () =
 	assert.deepEqual(of('done').map((r) => Number(r.text)).sort((i, k) => i - k), Array.from({ length: 16 }, (_, i) => i + 2))
 	assert.deepEqual(of('failed').map((r) => r.reason), Array(4).fill('The function could not be asked: too much is under way.'))
 	assert.equal((await f({ data: '' })).text, '18')
-})
-
-test('from another machine it is asked with a proof of the key made from the master key, of use once', async () => {
-	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port: p } = s.address(); s.close(() => ok(p)) }) })
-	const y = await start({ executor_listen: `127.0.0.1:${port}` }), key = createHmac('sha256', 'k'.repeat(64)).update('executors').digest('hex')
-	assert.equal(y.announced().find(([n]) => n === 'address')[1].toString(), `127.0.0.1:${port}`)
-	const ask = (authorization, path = '/retire') => fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body: 'end 0\n', headers: authorization ? { authorization } : {} }).then((r) => r.status)
-	const prove = ({ k = key, what = 'POST /retire', length = 6, time = Date.now(), nonce = randomBytes(16).toString('hex'), at = `127.0.0.1:${port}` } = {}) =>
-		`Badal ${time}.${nonce}.${createHmac('sha256', k).update(`${what} ${at}\n${length}\n${time}\n${nonce}`).digest('hex')}`
-	const asked = async () => [await ask(), await ask(`Bearer ${key}`), await ask(prove({ k: '0'.repeat(64) })), await ask(prove())]
-	assert.deepEqual(await asked(), [401, 401, 401, 204])
-	const one = prove()
-	assert.deepEqual([await ask(one), await ask(one)], [204, 401], 'once')
-	for (const wrong of [{ time: Date.now() - 90000 }, { time: Date.now() + 90000 }, { what: 'POST /build' }, { what: 'PUT /retire' }, { length: 7 }, { at: '127.0.0.2:1' }, { nonce: 'short' }, { time: 'x' }])
-		assert.equal(await ask(prove(wrong)), 401, JSON.stringify(wrong))
-	assert.equal(await ask(prove(), '/build'), 401)
-	/* the settings that it has forgotten stay so when they are read anew, and nothing is said of them */
-	y.badal.kill('SIGHUP')
-	await until(() => y.log().includes('configuration read again'), 'the settings')
-	assert.deepEqual(await asked(), [401, 401, 401, 204])
-	assert.doesNotMatch(y.log(), /changes at the next start/)
 })
 
 test('what was unpacked has a bound: who was used longest ago goes, and is brought again', async () => {
