@@ -70,9 +70,10 @@ bool sandbox_starved(const struct sandbox *s);
 /* The directory `told` of its layer, which is the caller's then and stays when the sandbox has ended; -1: it is not there yet, or was taken already. */
 int sandbox_told(struct sandbox *s);
 int64_t sandbox_memory(const struct sandbox *s);	/* bytes in use; -1: unknown */
-/* What is in it now stays; sandbox_sweep ends what was begun since then, and says how many. Where processes cannot be counted nothing is ended. */
+/* What is in it now stays; sandbox_sweep ends what was begun since then, and says how many. Where processes cannot be counted nothing is ended.
+ * *clean_out: nothing of it is left; else it begins processes faster than they end, and all of it is to be ended. */
 void sandbox_settle(struct sandbox *s);
-int sandbox_sweep(struct sandbox *s);
+int sandbox_sweep(struct sandbox *s, bool *clean_out);
 /* "exit code 7", "killed by signal 11 (Segmentation fault)", "out of memory (128 MiB)", …: for people. */
 const char *sandbox_end_text(struct arena *a, const struct sandbox_spec *s, const struct sandbox_end *e);
 

@@ -21,7 +21,7 @@
 
 #include "io/child.h"
 
-enum { TEXT_MAX = 16 * 1024, CPU_PERIOD_US = 100000 };
+enum { TEXT_MAX = 16 * 1024, CPU_PERIOD_US = 100000, PAGE_FULL = 2048 };
 enum { MEMORY, PROCESSES, CPU };	/* version 2: all are in the first */
 
 static char *places[CGROUP_DIRS];	/* below which groups are made */
@@ -357,45 +357,61 @@ cgroup_memory(const struct cgroup *g)
 	return strtoll(text, NULL, 10);
 }
 
-int
-cgroup_processes(const struct cgroup *g, pid_t *out, int most)
+/* A page of the list comes with each read; one that is not nearly full is the last. */
+static int
+cgroup_each_in(int fd, void (*fn)(pid_t pid, void *arg), void *arg)
 {
 	char text[TEXT_MAX];
+	off_t at = 0;
+	ssize_t got;
+	pid_t pid = 0;
 	int n = 0;
 
-	/* Version 1 remembers the list for who has the file open. */
-	if (two ? !cgroup_fd_read(g->procs, text) : g->dirs[PROCESSES] == NULL || !cgroup_file_read(g->dirs[PROCESSES], "cgroup.procs", text))
-		return -1;
-	for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
-		long pid = strtol(p, &end, 10);
+	do {
+		got = pread(fd, text, sizeof text, at);
+		for (const char *p = text; p < text + got; p++)
+			if (*p >= '0' && *p <= '9') {
+				pid = pid * 10 + (*p - '0');
+			} else if (pid > 0) {
+				fn(pid, arg);
+				pid = 0;
+				n++;
+			}
+		at += got;
+	} while (got >= PAGE_FULL);
+	return got < 0 ? -1 : n;
+}
 
-		if (end == p)
-			break;
-		if (n < most)
-			out[n] = (pid_t)pid;
-		n++;
-	}
+int
+cgroup_each(const struct cgroup *g, void (*fn)(pid_t pid, void *arg), void *arg)
+{
+	int fd, n, i = 0;
+
+	if (two)
+		return g->procs >= 0 ? cgroup_each_in(g->procs, fn, arg) : -1;
+	/* version 1 remembers the list for who has the file open */
+	while (i < CGROUP_DIRS && g->dirs[i] == NULL)
+		i++;
+	fd = i < CGROUP_DIRS ? cgroup_file_open(g->dirs[i], "cgroup.procs", O_RDONLY) : -1;
+	if (fd < 0)
+		return -1;
+	n = cgroup_each_in(fd, fn, arg);
+	close(fd);
 	return n;
+}
+
+static void
+cgroup_kill_one(pid_t pid, void *arg)
+{
+	(void)arg;
+	kill(pid, SIGKILL);
 }
 
 void
 cgroup_kill(const struct cgroup *g)
 {
-	char text[TEXT_MAX];
-
-	if (g->dirs[0] != NULL && two && cgroup_file_write(g->dirs[0], "cgroup.kill", "1"))
-		return;
-	for (int i = 0; i < CGROUP_DIRS; i++) {
-		if (g->dirs[i] == NULL || !cgroup_file_read(g->dirs[i], "cgroup.procs", text))
-			continue;
-		for (char *p = text, *end; *p != '\0'; p = end + (*end == '\n')) {
-			long pid = strtol(p, &end, 10);
-
-			if (end == p)
-				break;
-			kill((pid_t)pid, SIGKILL);
-		}
-	}
+	if (g->dirs[0] == NULL || !two || !cgroup_file_write(g->dirs[0], "cgroup.kill", "1"))
+		(void)cgroup_each(g, cgroup_kill_one, NULL);	/* those that it begins meanwhile end with their first process */
 }
 
 void

@@ -33,8 +33,8 @@ bool cgroup_out_of_memory(const struct cgroup *g);
 bool cgroup_kills_whole(void);
 /* Bytes in use; -1: unknown. */
 int64_t cgroup_memory(const struct cgroup *g);
-/* The processes in it, at most `most`; how many there are, -1: unknown. */
-int cgroup_processes(const struct cgroup *g, pid_t *out, int most);
+/* Calls fn with each process in it; how many there are, -1: unknown. */
+int cgroup_each(const struct cgroup *g, void (*fn)(pid_t pid, void *arg), void *arg);
 /* Kills all that is in it. */
 void cgroup_kill(const struct cgroup *g);
 /* Removes it; all in it must have ended. */

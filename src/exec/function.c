@@ -323,6 +323,7 @@ int
 function_give_back(struct instance *i, double ms)
 {
 	struct function *f = i->fn;
+	bool clean = true;
 	int swept = 0;
 
 	assert(i->runs > 0);
@@ -332,8 +333,8 @@ function_give_back(struct instance *i, double ms)
 	metric_set(M_exec_running, n_runs);
 	i->idle = loop_now();
 	if (i->runs == 0 && i->state == INSTANCE_READY)
-		swept = sandbox_sweep(i->box);	/* what a run began ends with it */
-	if (i->runs == 0 && i->state == INSTANCE_READY && (f->retired || i->broken != NULL))
+		swept = sandbox_sweep(i->box, &clean);	/* what a run began ends with it */
+	if (i->runs == 0 && i->state == INSTANCE_READY && (f->retired || i->broken != NULL || !clean))
 		instance_end(i, EXEC_DONE);
 	if (i->runs == 0 && i->finishing) {
 		f->kept_failures = 0;	/* another one may begin at once */

@@ -28,7 +28,12 @@
 #include "layer.h"
 #include "programs.h"
 
-enum { SANDBOX_MAGIC = 0x73616e64, ARGS_MAX = 400, SAID_MAX = 2000, WORD_MAX = 32, INSIDE_ID = 1000, SETTLED_MAX = 64, SWEEP_MAX = 4096 };
+enum { SANDBOX_MAGIC = 0x73616e64, ARGS_MAX = 400, SAID_MAX = 2000, WORD_MAX = 32, INSIDE_ID = 1000, SWEEP_ROUNDS = 4 };
+
+struct pids {
+	pid_t *v;
+	int n, room, sorted;		/* so many at the beginning are in order */
+};
 
 struct sandbox {
 	unsigned magic;
@@ -43,8 +48,7 @@ struct sandbox {
 	enum sandbox_why killed;	/* by us, and why; SANDBOX_EXIT: it was not */
 	struct loop_timer *limit;
 	struct fib_event ended;
-	pid_t settled[SETTLED_MAX];	/* processes that stay */
-	int n_settled;			/* 0: it has not settled */
+	struct pids settled;		/* processes that stay; none: it has not settled */
 	size_t n_said;
 	char said[SAID_MAX];		/* what came on the standard error, its beginning */
 };
@@ -386,32 +390,85 @@ sandbox_memory(const struct sandbox *s)
 	return cgroup_memory(&s->group);
 }
 
-void
-sandbox_settle(struct sandbox *s)
-{
-	int n = cgroup_processes(&s->group, s->settled, SETTLED_MAX);
+/* ---- processes of it ---- */
 
-	s->n_settled = n > 0 && n <= SETTLED_MAX ? n : 0;
+static int
+pid_order(const void *a, const void *b)
+{
+	const pid_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void
+pids_add(struct pids *p, pid_t pid)
+{
+	if (p->n == p->room) {
+		p->room = p->room > 0 ? 2 * p->room : 8;
+		p->v = mem_realloc(p->v, (size_t)p->room * sizeof *p->v);
+	}
+	p->v[p->n++] = pid;
+}
+
+static void
+pids_sort(struct pids *p)
+{
+	if (p->n > 0)
+		qsort(p->v, (size_t)p->n, sizeof *p->v, pid_order);
+	p->sorted = p->n;
 }
 
 static bool
-sandbox_stays(const struct sandbox *s, pid_t pid)
+pids_has(const struct pids *p, pid_t pid)
 {
-	for (int i = 0; i < s->n_settled; i++)
-		if (s->settled[i] == pid)
-			return true;
-	return false;
+	return p->sorted > 0 && bsearch(&pid, p->v, (size_t)p->sorted, sizeof *p->v, pid_order) != NULL;
+}
+
+static void
+pid_settles(pid_t pid, void *arg)
+{
+	pids_add(arg, pid);
+}
+
+void
+sandbox_settle(struct sandbox *s)
+{
+	s->settled.n = 0;
+	(void)cgroup_each(&s->group, pid_settles, &s->settled);
+	pids_sort(&s->settled);
+}
+
+struct sweep {
+	const struct pids *settled;
+	struct pids swept;
+};
+
+/* One that was ended is there a moment longer. */
+static void
+sweep_one(pid_t pid, void *arg)
+{
+	struct sweep *w = arg;
+
+	if (!pids_has(w->settled, pid) && !pids_has(&w->swept, pid) && kill(pid, SIGKILL) == 0)
+		pids_add(&w->swept, pid);
 }
 
 int
-sandbox_sweep(struct sandbox *s)
+sandbox_sweep(struct sandbox *s, bool *clean_out)
 {
-	pid_t now[SWEEP_MAX];
-	int n = s->n_settled > 0 ? cgroup_processes(&s->group, now, SWEEP_MAX) : 0, swept = 0;
+	struct sweep w = {.settled = &s->settled};
+	int swept;
 
-	for (int i = 0; i < n && i < SWEEP_MAX; i++)
-		if (!sandbox_stays(s, now[i]))
-			swept += kill(now[i], SIGKILL) == 0;
+	*clean_out = true;
+	for (int i = 0; i < SWEEP_ROUNDS && s->settled.n > 0; i++) {	/* what was ended may have begun others before */
+		(void)cgroup_each(&s->group, sweep_one, &w);
+		*clean_out = w.swept.n == w.swept.sorted;
+		if (*clean_out)
+			break;
+		pids_sort(&w.swept);
+	}
+	swept = w.swept.n;
+	free(w.swept.v);
 	return swept;
 }
 
@@ -424,6 +481,7 @@ sandbox_free(struct sandbox *s)
 	if (s->spec.net != NULL)
 		net_on_lost(s->spec.net, NULL, NULL);
 	cgroup_close(&s->group);
+	free(s->settled.v);
 	if (s->word >= 0)
 		close(s->word);
 	if (s->heard >= 0)

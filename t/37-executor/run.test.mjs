@@ -297,3 +297,21 @@ test('work that goes on after the answer ends with the run, and is told', { skip
 	const a = await calm(), b = await calm()
 	assert.deepEqual([a.errors, b.errors, b.cold], ['', '', false])
 })
+
+test('each of very many processes that a run began ends with it', { skip: process.getuid() !== 0 && 'without rights there may be no control groups' }, async () => {
+	const y = await start({ functions_processes: 2000, functions_memory: '1g', functions_start_timeout: '60s' })
+	const f = y.function(`const { spawn } = require("child_process"), processes = () => require("fs").readdirSync("/proc").filter((n) => Number(n)).length
+		module.exports = async (req, res) => {
+			if (!req.payload) return res.send(String(processes()))
+			const c = spawn("sh", ["-c", "i=0; while [ $i -lt 1000 ]; do (read x <&3) & i=$((i+1)); done; echo all; read x <&3"], { detached: true, stdio: ["ignore", "pipe", "inherit", "pipe"] })
+			await new Promise((ok) => c.stdout.once("data", ok))
+			for (const s of [c.stdout, c.stdio[3], c]) s.unref()
+			res.send(String(processes()))
+		}`, { generation: OLD, limit_ms: 60000 })
+	const few = Number((await f({ data: '' })).text), many = await f({ data: 'x' })
+	assert.equal(Number(many.text), few + 1001)
+	assert.match(many.errors, /^1001 processes that the run had begun went on after/)
+	/* the same process serves on, alone */
+	await until(async () => Number((await f({ data: '' })).text) === few, 'all gone')
+	assert.equal((await f({ data: '' })).cold, false)
+})
