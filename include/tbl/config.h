@@ -214,7 +214,7 @@ CONF(executor_dir, TEXT, "", START, "Directory of the executor, which sandboxes 
 CONF(executor_listen, LIKE(executor), "", START, "Where the executor can be reached by other machines, address:port; empty: from its own machine only. In a public network it needs executor_tls_cert.")
 CONF(executor_tls_cert, FILE, "", START, "Certificate chain file (PEM) for executor_listen, whose address or name it has; with executor_tls_key switches TLS on there.")
 CONF(executor_tls_key, FILE, "", START, "Private key file (PEM) of executor_tls_cert.")
-CONF(executor_tls_ca, FILE, "", START, "Certificates (PEM) that executors of other machines are to be signed by; with it none is spoken to in clear. Empty: those that the system trusts, where an executor speaks TLS.")
+CONF(executor_tls_ca, FILE, "", RELOAD, "Certificates (PEM) that executors of other machines are to be signed by; with it none is spoken to in clear. Empty: those that the system trusts, where an executor speaks TLS.")
 CONF(executor_instances_max, INT("1", "100000"), "200", RELOAD, "Processes of functions that an executor has at once, those that wait for work included; the ones that have waited longest end for others.")
 CONF(executor_warm_max, INT("0", "100000"), "50", RELOAD, "Functions that an executor keeps a process ready of (keepWarm); further ones are begun when they are called, which the log and a metric tell.")
 CONF(executor_code_max, SIZE("1m", "1024g"), "4g", RELOAD, "Bytes of unpacked builds that an executor keeps; those that were used longest ago go first.")
