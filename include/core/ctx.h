@@ -13,6 +13,7 @@
 
 struct db_share;
 struct fib;
+struct words;
 
 struct defer {			/* private to ctx.c */
 	struct defer *next;
@@ -34,6 +35,7 @@ struct ctx {
 	const char *holds;	/* what must not be held while anything is awaited, e.g. "a transaction"; NULL: nothing */
 	const char *locale;	/* for texts that depend on it; NULL: English */
 	int depth;		/* executions that led to what is done here, one by the other; what it writes carries it */
+	const struct words *words;	/* what the client calls things (core/words.h); NULL: as the code does */
 	int64_t format;		/* version of the protocol that the client speaks, 1004000 for 1.4.0; 0: it does not say */
 	/* what log lines add */
 	const char *id;		/* request or job id */

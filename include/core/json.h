@@ -43,6 +43,7 @@ struct jw {			/* the writer: put values; commas and colons take care of themselv
 	bool comma;		/* the next value or key needs a comma before it */
 	bool ascii;		/* escape non-ASCII as \uXXXX (webhooks) */
 	int64_t format;		/* version of the protocol that the reader speaks (core/ctx.h): members that came later are left out */
+	const struct words *words;	/* what the reader calls things (core/ctx.h): for jw_word */
 	bool empty_as_list;	/* write {} as [] when re-encoding a json_t, and where it is nested in a field of JSON text */
 };
 
@@ -52,6 +53,7 @@ void jw_obj_end(struct jw *w);
 void jw_arr(struct jw *w);
 void jw_arr_end(struct jw *w);
 void jw_key(struct jw *w, struct str key);		/* escaped like any string */
+void jw_word(struct jw *w, const char *key);		/* a key in the reader's words */
 #define JW_KEY(w, lit) jw_key((w), STR(lit))
 void jw_str(struct jw *w, struct str s);
 void jw_cstr(struct jw *w, const char *s);		/* NULL writes "" */

@@ -94,6 +94,7 @@ struct opt_float { bool set; double v; };
 
 struct param {
 	const char *name;
+	const char *was;	/* the name in the table, where another family of paths says it otherwise (struct family); NULL: the same */
 	enum param_type type;
 	size_t off;		/* of the member in the handler's input struct */
 	bool required;
@@ -147,7 +148,7 @@ struct route {
 	const char *path;	/* "/v1/databases/:databaseId/collections" */
 	const char *service;	/* switch and OpenAPI tag: "account", "databases", "projects", …; NULL none */
 	const char *name;	/* OpenAPI operation: "createDocument" */
-	const char *scope;	/* "public", "account", "documents.write", … */
+	const char *scope;	/* "public", "account", "documents.write", …; several, any of which is enough, separated by '|' */
 	const char *limit;	/* rate limits: "10/3600 url:{url},ip:{ip}"; several separated by ';'; "" none */
 	const char *auth;	/* stored key of the sign-in method that guards it, NULL none */
 	handler_fn handler;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/words.h"
 #include "io/db.h"
 
 struct arena;
@@ -43,10 +44,6 @@ struct channel_twin {		/* later names of what an event is published on */
 	const char *channels;	/* '|'-separated templates with the pattern's [placeholders] */
 };
 
-struct word_twin {		/* a later word of the API for the same thing */
-	const char *word, *later;
-};
-
 /* Formats of replies; the numbers are minor versions before 1.0. */
 enum format { FORMAT_NOW, FORMAT_11, FORMAT_12, FORMAT_13, FORMAT_14, FORMAT_15 };
 
@@ -80,6 +77,20 @@ struct path_alias {
 	bool documented;	/* it has operations of its own in the OpenAPI document: the clients of 1.0 know it */
 };
 
+/* A later family of paths: what stands below `path` is there below `as` as well, in other words: segments, parameters, operations, models and their
+ * members, errors. The rows of routes are the same, and so are switch, rate limits (counted apart), usage and events. */
+struct family_scope {
+	const char *scope;	/* of the row */
+	const char *segment;	/* of its path; NULL: whatever it is */
+	const char *scopes;	/* '|'-separated: one of them is enough */
+};
+struct family {
+	const char *name;			/* "tablesDB": tag of its operations in the OpenAPI document */
+	const char *path, *as;			/* "/v1/databases", "/v1/tablesdb" */
+	struct words words;
+	const struct family_scope *scopes;	/* the first row that fits; none: the row's own scope */
+};
+
 /* A request of later versions that is not there, and whose last segment would pass for an id or a word of one that is. */
 struct path_absent {
 	const char *method, *path;	/* "GET", "/v1/users/identities"; ":" stands for a placeholder */
@@ -111,6 +122,7 @@ struct service {
 	const char *name;			/* of the room; switch, and tag in the OpenAPI document */
 	const struct routes *const *routes;	/* gate/gate.h; NULL at the end */
 	const struct path_alias *aliases;
+	const struct family *family;		/* NULL: there is none */
 	const struct path_absent *absent;
 	const struct shape *const *shapes;	/* its models, in the order of the OpenAPI document; NULL at the end */
 	const struct scope *scopes;

@@ -6,6 +6,8 @@
 
 #include "io/db.h"
 
+struct words;
+
 enum field_type {
 	F_STR,		/* const char *; NULL writes "" */
 	F_ID,		/* the same: an id */
@@ -93,6 +95,9 @@ const char *shape_data_column(struct arena *a, struct str text);
 struct str shape_data_text(struct arena *a, struct str column);
 /* Writes the object. */
 void shape_write(struct jw *w, const struct shape *s, const void *obj);
+/* The shape with model and members in these words, for the process; `s` itself when `words` is NULL, and when the model's name is the same in them:
+ * then it is one model, whoever asks. */
+const struct shape *shape_in(const struct words *words, const struct shape *s);
 /* JSON text of the object in cx's arena. */
 struct str shape_json(struct ctx *cx, const struct shape *s, const void *obj);
 

@@ -10,6 +10,7 @@
 
 #include "core/ctx.h"
 #include "core/offload.h"
+#include "core/words.h"
 
 static void
 drop_json(void *j)
@@ -417,6 +418,14 @@ jw_key(struct jw *w, struct str key)
 	put_string(w, key);
 	buf_ch(w->b, ':');
 	w->comma = false;
+}
+
+void
+jw_word(struct jw *w, const char *key)
+{
+	char word[WORD_MAX];
+
+	jw_key(w, str_c(words_put(w->words, key, word)));
 }
 
 void

@@ -108,6 +108,10 @@ compat_choose(struct req *rq)
 
 	rq->format = FORMAT_NOW;
 	rq->cx.format = dialect_of(rq, v);
+	if (rq->cx.words != NULL && rq->cx.format < V(1, 8, 0)) {	/* older ones did not know these paths */
+		rq->cx.format = V(2, 3, 0);
+		return;
+	}
 	if (v < 0)
 		return;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;

@@ -104,12 +104,12 @@ dispatch_report(struct req *rq, err_t e)
 
 /* ---- audit ---- */
 
-/* The value of a parameter by its name, of those that are texts. */
+/* The value of a parameter by its name in the table, of those that are texts. */
 static const char *
 param_text(const struct route *r, const void *in, struct str name)
 {
 	for (int i = 0; i < r->n_params; i++)
-		if (str_is(name, r->params[i].name) && r->params[i].type <= P_KEY)
+		if (str_is(name, r->params[i].was ? r->params[i].was : r->params[i].name) && r->params[i].type <= P_KEY)
 			return *(const char *const *)(const void *)((const char *)in + r->params[i].off);
 	return NULL;
 }
@@ -275,6 +275,7 @@ dispatch_start(struct http_msg *m, const struct head *head)
 	rq->cx.depth = chain_depth(m->mark);
 	rq->http = m;
 	rq->info = info;
+	rq->cx.words = info->words;
 	rq->route = info->route;
 	rq->ip = rq->cx.client = client.ip;
 	rq->host = client.host;

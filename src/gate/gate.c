@@ -217,12 +217,19 @@ check_service(struct req *rq)
 	return ERR_GENERAL_SERVICE_DISABLED;
 }
 
+/* One of the '|'-separated scopes. */
 static bool
-key_has(const struct api_key *k, const char *scope)
+key_has(const struct api_key *k, const char *scopes)
 {
-	for (int i = 0; i < k->scopes.n; i++)
-		if (strcmp(k->scopes.v[i], scope) == 0)
-			return true;
+	struct str rest = str_c(scopes);
+
+	while (rest.p != NULL) {
+		struct str scope = str_cut(&rest, '|');
+
+		for (int i = 0; i < k->scopes.n; i++)
+			if (str_is(scope, k->scopes.v[i]))
+				return true;
+	}
 	return false;
 }
 
@@ -247,13 +254,35 @@ who(struct req *rq)
 	return "User";
 }
 
+/* "scope (a)", or of several that would do "scopes ([\"a\",\"b\"])". */
+static const char *
+scopes_missing(struct req *rq)
+{
+	struct str rest = str_c(rq->route->scope);
+	struct buf b;
+	struct jw w;
+
+	if (strchr(rest.p, '|') == NULL)
+		return arena_printf(rq->cx.arena, "scope (%s)", rest.p);
+	buf_init(&b, rq->cx.arena, 128);
+	jw_init(&w, &b);
+	BUF_LIT(&b, "scopes (");
+	jw_arr(&w);
+	while (rest.p != NULL)
+		jw_str(&w, str_cut(&rest, '|'));
+	jw_arr_end(&w);
+	BUF_LIT(&b, ")");
+	buf_ch(&b, '\0');
+	return b.p;
+}
+
 static err_t
 check_scope(struct req *rq)
 {
 	if (rq->route->scope == NULL || scope_held(rq))
 		return OK;
-	return fail_msg(&rq->cx, ERR_GENERAL_UNAUTHORIZED_SCOPE, "%s (role: %s) missing scope (%s)", who(rq),
-	    rq->caller == CALLER_KEY ? "applications" : rq->role_label, rq->route->scope);
+	return fail_msg(&rq->cx, ERR_GENERAL_UNAUTHORIZED_SCOPE, "%s (role: %s) missing %s", who(rq),
+	    rq->caller == CALLER_KEY ? "applications" : rq->role_label, scopes_missing(rq));
 }
 
 static err_t

@@ -23,7 +23,9 @@ struct limit_rule {
 
 struct route_info {		/* a row of a table, compiled */
 	const struct route *route;
-	uint64_t scope;		/* bit; 0: a scope no role has */
+	uint64_t scope;		/* bits of its scopes; 0: no role has one */
+	const struct words *words;	/* of its family; NULL: those of the tables */
+	const char *tag;	/* of its operation */
 	int n_args;
 	struct str args[ROUTE_ARGS_MAX];	/* names of the placeholders */
 	const char *path;	/* the row's, or that of the alias */
@@ -36,6 +38,10 @@ struct route_info {		/* a row of a table, compiled */
 	const struct usage_kind *usage;	/* NULL: it counts as nothing */
 	enum usage_op usage_op;
 };
+
+/* ---- family.c ---- */
+/* The row as it is in that family, for the process; NULL: it is not below its path. */
+const struct route *family_route(const struct family *f, const struct route *r);
 
 struct router;
 /* Process lifetime. Aborts with a message on two rows for one request, malformed patterns, limits and defaults. */
@@ -75,7 +81,7 @@ err_t params_read(struct req *rq, enum params_of which, void **in) MUST_CHECK;
 const char *param_check(struct req *rq, const struct param *p, json_t *v, void *out);
 
 /* ---- scopes.c ---- */
-uint64_t scope_bit(const char *scope);			/* 0: no role has it */
+uint64_t scope_bits(const char *scopes);		/* of '|'-separated ones, those that some role has */
 uint64_t scopes_of_role(const char *role);
 
 /* ---- gate.c ---- */

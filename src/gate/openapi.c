@@ -297,12 +297,12 @@ write_operation(struct jw *w, const struct route_info *info)
 	jw_obj(w);
 	openapi_member(w, "summary", r->doc ? r->doc : "");
 	if (r->name != NULL)
-		openapi_member(w, "operationId", arena_printf(w->b->arena, "%s%s%s%s", r->service ? r->service : "", r->service ? "." : "", r->name,
+		openapi_member(w, "operationId", arena_printf(w->b->arena, "%s%s%s%s", info->tag ? info->tag : "", info->tag ? "." : "", r->name,
 		    info->alias ? ".legacy" : ""));
-	if (r->service != NULL) {
+	if (info->tag != NULL) {
 		JW_KEY(w, "tags");
 		jw_arr(w);
-		jw_cstr(w, r->service);
+		jw_cstr(w, info->tag);
 		jw_arr_end(w);
 	}
 	if (info->alias != NULL) {

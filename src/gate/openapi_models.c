@@ -243,22 +243,53 @@ first_of_its_type(int e)
 	return true;
 }
 
+static void
+write_statuses_of(struct jw *w, const char *name, const char *type)
+{
+	jw_key(w, str_c(name));
+	jw_arr(w);
+	for (int e = 1; e < ERR_N; e++)
+		if (strcmp(err_info((err_t)e)->type, type) == 0)
+			jw_i64(w, err_info((err_t)e)->status);
+	jw_arr_end(w);
+}
+
+static void
+write_type(struct jw *w, const char *name, const char *type)
+{
+	(void)type;
+	jw_cstr(w, name);
+}
+
+/* Each type once, as it is and as later families of paths call it. */
+static void
+each_type(struct jw *w, void (*put)(struct jw *w, const char *name, const char *type))
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int e = 1; e < ERR_N; e++) {
+		const char *type = err_info((err_t)e)->type;
+
+		if (!first_of_its_type(e))
+			continue;
+		put(w, type, type);
+		for (int i = 0; i < n; i++) {
+			const char *said = v[i]->family ? words_say(w->b->arena, &v[i]->family->words, type) : type;
+
+			if (said != type)
+				put(w, said, type);
+		}
+	}
+}
+
 /* x-statuses: with which statuses each type goes. */
 static void
 write_statuses(struct jw *w)
 {
 	JW_KEY(w, "x-statuses");
 	jw_obj(w);
-	for (int e = 1; e < ERR_N; e++) {
-		if (!first_of_its_type(e))
-			continue;
-		jw_key(w, str_c(err_info((err_t)e)->type));
-		jw_arr(w);
-		for (int k = e; k < ERR_N; k++)
-			if (strcmp(err_info((err_t)k)->type, err_info((err_t)e)->type) == 0)
-				jw_i64(w, err_info((err_t)k)->status);
-		jw_arr_end(w);
-	}
+	each_type(w, write_statuses_of);
 	jw_obj_end(w);
 }
 
@@ -280,9 +311,7 @@ write_error_model(struct jw *w)
 	openapi_models_add(w, "type", "string");
 	JW_KEY(w, "enum");
 	jw_arr(w);
-	for (int e = 1; e < ERR_N; e++)
-		if (first_of_its_type(e))
-			jw_cstr(w, err_info((err_t)e)->type);
+	each_type(w, write_type);
 	jw_arr_end(w);
 	jw_obj_end(w);
 	JW_KEY(w, "version");
@@ -374,6 +403,20 @@ openapi_models(struct jw *w, const struct route_info *const *infos, int n)
 
 /* ---- events ---- */
 
+/* Also as the later family of the service calls it: the payload is what was answered. */
+static void
+write_event_models(struct jw *w, const struct service *s, struct str models)
+{
+	while (models.p != NULL) {
+		const char *model = str_dup(w->b->arena, str_cut(&models, '|'));
+		const char *said = s->family ? words_say(w->b->arena, &s->family->words, model) : model;
+
+		jw_cstr(w, model);
+		if (said != model)
+			jw_cstr(w, said);
+	}
+}
+
 /* x-events: by name, what they mean and the models that their payload may be of. */
 void
 openapi_events(struct jw *w)
@@ -392,8 +435,7 @@ openapi_events(struct jw *w)
 			openapi_models_add(w, "description", (*e)->doc);
 			JW_KEY(w, "models");
 			jw_arr(w);
-			while (models.p != NULL)
-				jw_str(w, str_cut(&models, '|'));
+			write_event_models(w, services[i], models);
 			jw_arr_end(w);
 			jw_obj_end(w);
 		}

@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/vtime.h"
+#include "core/words.h"
 #include "io/budget.h"
 #include "io/psl.h"
 #include "model/origin.h"
@@ -118,7 +119,7 @@ reply(struct req *rq, int status, const struct shape *shape, const void *obj)
 	jw_init(&w, &b);
 	w.empty_as_list = compat_empties(rq);
 	w.format = rq->cx.format;
-	shape_write(&w, shape, obj);
+	shape_write(&w, shape_in(rq->cx.words, shape), obj);
 	return send_json(rq, status, shape, buf_view(&b));
 }
 
@@ -151,11 +152,11 @@ reply_raw(struct req *rq, int status, const char *content_type, struct str body)
 static const char *
 error_words(const struct req *rq, const struct err_info *i)
 {
-	return i->status == 500 ? "Server Error" : rq->cx.message ? rq->cx.message : i->message;
+	return i->status == 500 ? "Server Error" : rq->cx.message ? rq->cx.message : words_say(rq->cx.arena, rq->cx.words, i->message);
 }
 
 static void
-write_envelope(struct jw *w, const struct err_info *i, const char *words, bool typed)
+write_envelope(struct jw *w, const struct err_info *i, const char *type, const char *words, bool typed)
 {
 	jw_obj(w);
 	JW_KEY(w, "message");
@@ -164,7 +165,7 @@ write_envelope(struct jw *w, const struct err_info *i, const char *words, bool t
 	jw_i64(w, i->status);
 	if (typed) {	/* 0.12 had none */
 		JW_KEY(w, "type");
-		jw_cstr(w, i->type);
+		jw_cstr(w, type);
 	}
 	JW_KEY(w, "version");
 	jw_cstr(w, server_label());
@@ -257,7 +258,7 @@ reply_error(struct req *rq, err_t e)
 		reply_write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
 	} else {
 		jw_init(&w, &b);
-		write_envelope(&w, i, error_words(rq, i), rq->format != FORMAT_12);
+		write_envelope(&w, i, words_say(rq->cx.arena, rq->cx.words, i->type), error_words(rq, i), rq->format != FORMAT_12);
 	}
 	(void)send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));	/* small: it does not fail */
 }
@@ -275,7 +276,7 @@ reply_refused(struct http_msg *m, err_t e)
 
 	buf_init(&b, m->arena, 256);
 	jw_init(&w, &b);
-	write_envelope(&w, i, i->message, true);
+	write_envelope(&w, i, i->type, i->message, true);
 	http_reply(m, i->status, h + from, n - from, buf_view(&b));
 	http_done(m);
 }

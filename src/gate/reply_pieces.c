@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "core/fiber.h"
+#include "core/words.h"
 #include "gate_priv.h"
 #include "io/budget.h"
 #include "io/static.h"
@@ -157,7 +158,7 @@ reply_members(struct req *rq, const struct member_list *l)
 		BUF_LIT(&w->b, "{");
 	else
 		write_total(w, "{\"total\":", ",");
-	json_escape(&w->b, str_c(l->key));
+	json_escape(&w->b, str_c(words_say(rq->cx.arena, rq->cx.words, l->key)));
 	BUF_LIT(&w->b, ":[");
 	TRY(write_members(w));
 	BUF_LIT(&w->b, "]");
@@ -194,7 +195,7 @@ write_object(struct buf *b, int i, const void *arg)
 err_t
 reply_list(struct req *rq, const struct shape *shape, const char *key, int64_t total, const struct objs *list)
 {
-	struct objects o = {shape, list, compat_empties(rq), rq->cx.format};
+	struct objects o = {shape_in(rq->cx.words, shape), list, compat_empties(rq), rq->cx.format};
 
 	return reply_members(rq, &(struct member_list){shape, key, total, list->n, write_object, &o});
 }

@@ -109,6 +109,7 @@ router_compile(const struct route *r)
 
 	i->route = r;
 	i->path = r->path;
+	i->tag = r->service;
 	if (r->handler == NULL || r->path[0] != '/')
 		router_refuse(r, "no handler, or not a path");
 	str_cut(&rest, '/');
@@ -121,7 +122,7 @@ router_compile(const struct route *r)
 			router_refuse(r, "too many placeholders");
 		i->args[i->n_args++] = (struct str){segment.p + 1, segment.n - 1};
 	}
-	i->scope = r->scope ? scope_bit(r->scope) : 0;
+	i->scope = r->scope ? scope_bits(r->scope) : 0;
 	if (r->limit != NULL && r->limit[0] != '\0' && (i->n_limits = limit_parse(r->limit, i->limits)) < 0)
 		router_refuse(r, "malformed rate limit");
 	if (r->usage != NULL && !usage_find(r->usage, &i->usage, &i->usage_op))
@@ -248,6 +249,21 @@ router_place(struct router *t, struct route_info *i)
 	t->all[t->n++] = i;
 }
 
+/* The row once more in the other family of its service. */
+static void
+router_add_twin(struct router *t, const struct route *r, const struct family *f)
+{
+	const struct route *twin = f != NULL ? family_route(f, r) : NULL;
+	struct route_info *i;
+
+	if (twin == NULL)
+		return;
+	i = router_compile(twin);
+	i->words = &f->words;
+	i->tag = f->name;
+	router_place(t, i);
+}
+
 /* An alias of the very route stands before one of the whole branch, which then leaves the route alone. */
 static void
 router_add(struct router *t, const struct route *r, const struct path_alias *aliases)
@@ -282,8 +298,10 @@ router_new(const struct service *const *services, int n)
 
 	for (int i = 0; i < n; i++)
 		for (const struct routes *const *list = services[i]->routes; list != NULL && *list != NULL; list++)
-			for (int k = 0; k < (*list)->n; k++)
+			for (int k = 0; k < (*list)->n; k++) {
 				router_add(t, &(*list)->v[k], services[i]->aliases);
+				router_add_twin(t, &(*list)->v[k], services[i]->family);
+			}
 	for (int i = 0; i < n; i++)
 		for (const struct path_absent *a = services[i]->absent; a != NULL && a->path != NULL; a++)
 			router_leave_out(t, a);

@@ -28,13 +28,20 @@ scopes_collect(void)
 }
 
 uint64_t
-scope_bit(const char *scope)
+scope_bits(const char *names)
 {
+	struct str rest = str_c(names);
+	uint64_t bits = 0;
+
 	scopes_collect();
-	for (int i = 0; i < n_scopes; i++)
-		if (scopes[i]->roles[0] != '\0' && strcmp(scopes[i]->name, scope) == 0)
-			return UINT64_C(1) << i;
-	return 0;
+	while (rest.p != NULL) {
+		struct str name = str_cut(&rest, '|');
+
+		for (int i = 0; i < n_scopes; i++)
+			if (scopes[i]->roles[0] != '\0' && str_is(name, scopes[i]->name))
+				bits |= UINT64_C(1) << i;
+	}
+	return bits;
 }
 
 static uint64_t

@@ -8,6 +8,9 @@ reply_usage(struct req *rq, const struct project *p, const char *range, const st
 {
 	struct str json;
 
+	/* the model says it in the caller's words, or it is one for all */
+	if (n > 0 && strcmp(rq->route->model->fields[1].key, v[0].name) == 0)
+		rq->cx.words = NULL;
 	TRY(usage_snapshot(&rq->cx, p));
 	TRY(usage_json(&rq->cx, p, range, v, n, &json));
 	return reply_json(rq, 200, json);

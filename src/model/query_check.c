@@ -218,7 +218,7 @@ check_cursor(struct query *q, const char **why_out)
 static bool
 check_select(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
-	static const char *const system[] = {"*", "$permissions", "$collectionId", "$databaseId"};
+	static const char *const system[] = {"*", "$permissions", "$collectionId", "$tableId", "$databaseId"};
 
 	if (!(l->flags & QUERY_SELECT)) {
 		*why_out = "select is not possible here";

@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "core/vtime.h"
+#include "core/words.h"
 #include "model/seal.h"
 
 /* The column lists, made once per shape. A shape is static, so its address is its name. */
@@ -418,4 +419,60 @@ shape_copy(struct arena *a, const struct shape *s, const void *obj, void *out)
 	memcpy(out, obj, s->size);
 	for (int i = 0; i < s->n; i++)
 		copy_member(a, &s->fields[i], (char *)out + s->fields[i].off);
+}
+
+/* ---- in other words ---- */
+
+struct said {
+	struct said *next;
+	const struct words *words;
+	const struct shape *shape;
+	const struct shape *in;
+};
+
+static const struct shape *const *
+any_in(const struct words *words, const struct shape *const *list)
+{
+	const struct shape **to;
+	int n = 0;
+
+	while (list[n] != NULL)
+		n++;
+	to = mem_zalloc(sizeof(struct shape *) * (size_t)(n + 1));
+	for (int i = 0; i < n; i++)
+		to[i] = shape_in(words, list[i]);
+	return to;
+}
+
+const struct shape *
+shape_in(const struct words *words, const struct shape *s)
+{
+	static struct said *made;
+	struct field *fields;
+	struct shape *in;
+	struct said *t;
+
+	if (words == NULL || s == NULL)
+		return s;
+	for (t = made; t != NULL; t = t->next)
+		if (t->shape == s && t->words == words)
+			return t->in;
+	in = mem_zalloc(sizeof *in);
+	*in = *s;
+	t = mem_zalloc(sizeof *t);
+	*t = (struct said){made, words, s, in};
+	made = t;
+	in->model = words_say(NULL, words, s->model);
+	in->any = s->any ? any_in(words, s->any) : NULL;
+	fields = mem_zalloc(sizeof *fields * (size_t)(s->n + 1));
+	for (int i = 0; i < s->n; i++) {
+		fields[i] = s->fields[i];
+		fields[i].key = words_say(NULL, words, fields[i].key);
+		fields[i].doc = words_say(NULL, words, fields[i].doc);
+		fields[i].sub = shape_in(words, fields[i].sub);
+	}
+	in->fields = fields;
+	if (in->model == s->model)	/* one model of one name */
+		t->in = s;
+	return t->in;
 }

@@ -401,7 +401,7 @@ write_series(struct jw *w, const struct db_res *r, const struct usage_series *s,
 		if (back >= 0 && back < points && str_ieq(db_str(r, i, 0), str_c(s->metric)))
 			values[points - 1 - back] = db_i64(r, i, 2);
 	}
-	jw_key(w, str_c(s->name));
+	jw_word(w, s->name);
 	jw_arr(w);
 	for (int i = 0; i < points; i++) {
 		jw_obj(w);
@@ -438,6 +438,7 @@ usage_json(struct ctx *cx, const struct project *p, const char *range, const str
 		    pg_time(cx->arena, newest - ranges[k].points * period))));
 	buf_init(&b, cx->arena, 16384);
 	jw_init(&w, &b);
+	w.words = cx->words;
 	jw_obj(&w);
 	JW_KEY(&w, "range");
 	jw_cstr(&w, range);

@@ -16,6 +16,7 @@
 #include "core/machine.h"
 #include "core/map.h"
 #include "core/vtime.h"
+#include "core/words.h"
 
 static struct arena *a;
 
@@ -649,4 +650,45 @@ Test(machine, least_of_all_groups)
 	}
 	cr_expect_gt(machine_memory(), 0);
 	cr_expect_geq(machine_cores(), 1);
+}
+
+/* ---- words ---- */
+
+static const struct word_twin stems[] = {{"an attribute", "a column"}, {"attribute", "column"}, {"document", "row"}, {0}};
+static const struct word_twin names[] = {{"index", "columnIndex"}, {"index_", "column_index_"}, {0}};
+static const struct words words = {names, stems};
+
+Test(words, names_and_their_parts)
+{
+	static const char *const rows[][2] = {
+		{"documentId", "rowId"}, {"createDocument", "createRow"}, {"$attributes", "$columns"}, {"index", "columnIndex"}, {"indexes", "indexes"},
+		{"index_not_found", "column_index_not_found"}, {"an index_", "an index_"}, {"An attribute.", "A column."}, {"", ""}, {"documen", "documen"},
+		{"/:documentId/documents", "/:rowId/rows"},
+	};
+	char out[WORD_MAX];
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_str_eq(words_put(&words, rows[i][0], out), rows[i][1]);
+}
+
+Test(words, what_is_said_alike_is_no_copy)
+{
+	static const char key[] = "name", *said;	/* it is for the process */
+	char out[WORD_MAX];
+
+	cr_expect_eq(words_put(NULL, key, out), key);
+	cr_expect_eq(words_say(NULL, &words, key), key);
+	said = words_say(NULL, &words, "documents");
+	cr_expect_str_eq(said, "rows");
+}
+
+Test(words, a_long_name_is_cut)
+{
+	char name[2 * WORD_MAX], out[WORD_MAX];
+
+	memset(name, 'd', sizeof name);
+	memcpy(name + WORD_MAX - 3, "document", sizeof "document");
+	words_put(&words, name, out);
+	cr_expect_eq(strlen(out), (size_t)WORD_MAX - 1);
+	cr_expect(memcmp(out + WORD_MAX - 3, "ro", 2) == 0);
 }

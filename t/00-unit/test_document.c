@@ -247,7 +247,7 @@ Test(document, the_number_in_each_form)
 		struct str told;
 
 		cx.format = forms[i].format;
-		told = doc_told(&cx, json, at, STR("12"));
+		told = doc_told(&cx, NULL, json, at, STR("12"));
 		cr_expect_str_eq(str_dup(cx.arena, told), forms[i].json);
 	}
 }

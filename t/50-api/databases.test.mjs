@@ -516,7 +516,9 @@ describe('who may', () => {
 	test('guests and users: nobody; keys: with the scope', async () => {
 		const others = 'databases.read databases.write collections.read collections.write attributes.write indexes.write documents.write'.split(' ')
 		const none = {}
-		for (const scope of new Set(calls.map((c) => c[2]))) none[scope] = await p.addKey(others.filter((o) => o !== scope))
+		/* of tables, the scopes of columns and indexes would do instead */
+		const instead = process.env.BADAL_FAMILY === 'tables' ? ['attributes.write', 'indexes.write'] : []
+		for (const scope of new Set(calls.map((c) => c[2]))) none[scope] = await p.addKey(others.filter((o) => o !== scope && !instead.includes(o)))
 		for (const [m, t, scope] of calls) {
 			const body = m === 'POST' || m === 'PUT' ? {} : undefined
 			fails(await p.guest(m, t, { body }), 401, 'general_unauthorized_scope')

@@ -622,7 +622,8 @@ describe('large lists go out in pieces', () => {
 		r.body.documents.forEach((d, i) => assert.equal(d.v, value(i)))
 		assert.equal(JSON.stringify(Object.keys(r.body)), '["total","documents"]')
 	})
-	test('in older formats member by member', async () => {
+	/* which know no tables */
+	test('in older formats member by member', { skip: process.env.BADAL_FAMILY === 'tables' }, async () => {
 		for (const [format, keys, member] of [['0.15.0', ['total', 'documents'], '$collection'], ['0.12.0', ['documents', 'sum'], '$collectionId']]) {
 			const r = await p.call('GET', c.docs, { headers: { 'x-appwrite-response-format': format }, query: { limit: 30 } })
 			assert.equal(r.status, 200, r.text.slice(0, 300))

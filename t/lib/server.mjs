@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { seed } from './seed.mjs'
 
 import { description } from './shapes.mjs'
+import { bodyIn, isOurs, pathIn, queryIn, said } from './tables.mjs'
 
 export const binary = process.env.BADAL || fileURLToPath(new URL('../../build/badal', import.meta.url))
 export const unique = (prefix = '') => prefix + randomBytes(8).toString('hex')
@@ -198,11 +199,12 @@ export class Server {
 	 * JSON, text and buffers as they are. `query`: an object of parameters, lists as name[]. `unseen`: it is no test of the operation (50-api/coverage). The body of the reply is parsed when it is JSON. */
 	call(method, target, { project, key, cookie, jwt, mode, headers = {}, body, query, root = false, ms = 30000, unseen = false } = {}) {
 		const h = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k.toLowerCase(), v]))
-		const data = encode(body, h), url = new URL((root || target.startsWith('/v1/') ? '' : '/v1') + target, this.base)
+		const path = (root || target.startsWith('/v1/') ? '' : '/v1') + target, tables = process.env.BADAL_FAMILY === 'tables' && isOurs(path)
+		const data = encode(tables ? bodyIn(body) : body, h), url = new URL(tables ? pathIn(path) : path, this.base)
 		for (const [name, value] of Object.entries({ 'x-appwrite-project': project, 'x-appwrite-key': key, 'x-appwrite-jwt': jwt, 'x-appwrite-mode': mode, cookie }))
 			if (value !== undefined) h[name] ??= value
 		for (const [k, v] of Object.entries(query ?? {}))
-			for (const one of [v].flat()) url.searchParams.append(Array.isArray(v) ? `${k}[]` : k, one)
+			for (const one of [v].flat()) url.searchParams.append(Array.isArray(v) ? `${k}[]` : k, tables ? queryIn(one) : one)
 		if (data !== undefined) h['content-length'] ??= Buffer.byteLength(data)
 		return new Promise((ok, no) => {
 			const rq = (url.protocol === 'https:' ? https : http).request(url, { method, headers: h, agent: agents[url.protocol], timeout: ms }, (rs) => {
@@ -221,7 +223,7 @@ export class Server {
 			if (!this.checked) return reply
 			const api = await description(this.base)
 			api.reply(method, url, h['x-appwrite-response-format'] ?? this.responseFormat, reply, unseen)
-			return reply
+			return tables ? { ...reply, body: said(reply.body) } : reply
 		})
 	}
 

@@ -193,10 +193,11 @@ collection_write_page(struct ctx *cx, const struct database *d, const struct que
 
 	buf_init(&b, cx->arena, 1024);
 	jw_init(&w, &b);
+	w.words = cx->words;
 	jw_obj(&w);
 	JW_KEY(&w, "total");
 	jw_i64(&w, page->total);
-	JW_KEY(&w, "collections");
+	jw_word(&w, "collections");
 	jw_arr(&w);
 	for (int i = 0; i < n; i++) {
 		struct collection *c;
@@ -215,14 +216,14 @@ err_t
 collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
     struct str *json_out)
 {
-	struct query_list l = {.entity = "Collection", .from = arena_printf(cx->arena, "%s.collections", p->schema),
+	struct query_list l = {.entity = words_say(cx->arena, cx->words, "Collection"), .from = arena_printf(cx->arena, "%s.collections", p->schema),
 	    .columns = collection_columns(cx, p->schema), .where = "database = $1::bigint", .n = 1, .seq = "internal", .id = "id",
 	    .search = "search", .flags = total ? 0 : QUERY_NO_TOTAL};
 	struct query_page page;
 	struct database d;
 
 	TRY(database_get(cx, p, db, &d));
-	l.attrs = shape_asked(&collection_shape, &l.n_attrs);
+	l.attrs = shape_asked(shape_in(cx->words, &collection_shape), &l.n_attrs);
 	l.v = (const char *const[]){pg_i64(cx->arena, d.internal)};
 	TRY(query_list(cx, &l, NULL, queries, search, &page));
 	return collection_write_page(cx, &d, &page, json_out);

@@ -32,6 +32,9 @@ struct index {
 	struct strs attributes, orders;	/* orders may be shorter: the rest ascends */
 };
 
+/* How the JSON of a document ends: in the words of documents, of rows, and an event that a row's request caused, whom clients of both hear. */
+enum collection_tail { TAIL_DOCUMENT, TAIL_ROW, TAIL_BOTH, TAILS };
+
 struct collection {
 	unsigned refs;			/* private to the cache, like the next four */
 	uint32_t gen, db_gen;
@@ -59,7 +62,7 @@ struct collection {
 	const char *width;		/* SQL of the bytes of a row's values */
 	const char *slim;		/* its number and width alone */
 	int64_t width_max;		/* about the most that they can be */
-	struct str json_tail;		/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
+	struct str json_tails[TAILS];	/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
 };
 
 struct collection_in {

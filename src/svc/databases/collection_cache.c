@@ -252,17 +252,29 @@ make_query_indexes(struct collection *c, const char *schema)
 }
 
 static void
-make_tail(struct collection *c)
+make_tails(struct collection *c)
 {
-	struct buf b;
+	static const struct { bool table, collection; } members[TAILS] = {[TAIL_DOCUMENT] = {false, true}, [TAIL_ROW] = {true, false}, [TAIL_BOTH] = {true, true}};
 
-	buf_init(&b, c->arena, 96);
-	BUF_LIT(&b, "\"$collectionId\":");
-	json_escape(&b, str_c(c->id));
-	BUF_LIT(&b, ",\"$databaseId\":");
-	json_escape(&b, str_c(c->database_id));
-	buf_ch(&b, '}');
-	c->json_tail = buf_view(&b);
+	for (int i = 0; i < TAILS; i++) {
+		struct buf b;
+		struct jw w;
+
+		buf_init(&b, c->arena, 128);
+		jw_init(&w, &b);
+		if (members[i].table) {
+			JW_KEY(&w, "$tableId");
+			jw_cstr(&w, c->id);
+		}
+		if (members[i].collection) {
+			JW_KEY(&w, "$collectionId");
+			jw_cstr(&w, c->id);
+		}
+		JW_KEY(&w, "$databaseId");
+		jw_cstr(&w, c->database_id);
+		buf_ch(&b, '}');
+		c->json_tails[i] = buf_view(&b);
+	}
 }
 
 static void
@@ -276,7 +288,7 @@ make_all(struct collection *c, const char *schema)
 	make_insert(c);
 	make_query_attrs(c, schema);
 	make_query_indexes(c, schema);
-	make_tail(c);
+	make_tails(c);
 	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);
 	c->sql_get_readable = arena_printf(a, "%s AND _read && $2::text[]", c->sql_get);
 	c->sql_delete = arena_printf(a, "DELETE FROM %s WHERE _seq = $1", c->table);

@@ -108,7 +108,7 @@ index_write(struct jw *w, const struct index *x, const char *status)
 	jw_cstr(w, x->type);
 	JW_KEY(w, "status");
 	jw_cstr(w, status ? status : x->status);
-	JW_KEY(w, "attributes");
+	jw_word(w, "attributes");
 	collection_json_write_texts(w, &x->attributes);
 	JW_KEY(w, "orders");
 	collection_json_write_texts(w, &x->orders);
@@ -123,6 +123,7 @@ attribute_json(struct ctx *cx, const struct attribute *a, const char *status)
 
 	buf_init(&b, cx->arena, 256);
 	jw_init(&w, &b);
+	w.words = cx->words;
 	attribute_write(&w, a, status);
 	return buf_view(&b);
 }
@@ -135,6 +136,7 @@ index_json(struct ctx *cx, const struct index *x, const char *status)
 
 	buf_init(&b, cx->arena, 256);
 	jw_init(&w, &b);
+	w.words = cx->words;
 	index_write(&w, x, status);
 	return buf_view(&b);
 }
@@ -159,9 +161,9 @@ collection_write(struct jw *w, const struct collection *c)
 	jw_cstr(w, c->name);
 	JW_KEY(w, "enabled");
 	jw_bool(w, c->enabled);
-	JW_KEY(w, "documentSecurity");
+	jw_word(w, "documentSecurity");
 	jw_bool(w, c->document_security);
-	JW_KEY(w, "attributes");
+	jw_word(w, "attributes");
 	jw_arr(w);
 	for (int i = 0; i < c->n_attrs; i++)
 		attribute_write(w, &c->attrs[i], NULL);
@@ -182,6 +184,7 @@ collection_json(struct ctx *cx, const struct collection *c)
 
 	buf_init(&b, cx->arena, 512);
 	jw_init(&w, &b);
+	w.words = cx->words;
 	collection_write(&w, c);
 	return buf_view(&b);
 }

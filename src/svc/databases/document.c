@@ -140,7 +140,7 @@ doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 struct str
 doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *d, const json_t *data, struct str seq, size_t *at_out)
 {
-	struct doc_head head = {str_c(d->id), str_c(d->created), str_c(d->updated), str_c(d->v[3]), seq, DOC_SEQ_TEXT};
+	struct doc_head head = {str_c(d->id), str_c(d->created), str_c(d->updated), str_c(d->v[3]), seq, DOC_SEQ_TEXT, cx->words ? TAIL_BOTH : TAIL_DOCUMENT};
 	struct buf b;
 
 	buf_init(&b, cx->arena, 1000);
@@ -221,7 +221,7 @@ doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 	ev.number_at = at;
 	ev.rest = (struct str){json.p + cut, json.n - cut};
 	TRY(event_write(cx, &ev, &r, c->sql_insert, c->n_live + 5, d.v));
-	*o->out = doc_told(cx, json, at, db_str(r, 0, 0));
+	*o->out = doc_told(cx, c, json, at, db_str(r, 0, 0));
 	doc_made(o, 1);
 	return OK;
 }
@@ -265,9 +265,9 @@ document_read_row(struct ctx *cx, const struct doc_op *o, const struct collectio
 }
 
 struct query_list
-doc_query_list(const struct collection *c, unsigned flags)
+doc_query_list(struct ctx *cx, const struct collection *c, unsigned flags)
 {
-	return (struct query_list){.entity = "Document", .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max, .slim = c->slim,
+	return (struct query_list){.entity = words_say(cx->arena, cx->words, "Document"), .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max, .slim = c->slim,
 	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes,
 	    .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
 }
@@ -302,13 +302,13 @@ document_get_row(struct ctx *cx, const struct doc_op *o)
 	TRY(doc_collection(cx, o, &c));
 	TRY(check_read(cx, o, c, &all));
 	if (o->queries->n > 0) {
-		struct query_list l = doc_query_list(c, 0);
+		struct query_list l = doc_query_list(cx, c, 0);
 
 		TRY(query_select(cx, &l, o->queries, &select));
 	}
 	TRY(document_read_row(cx, o, c, all, &r));
-	head = doc_head_of(r, 0);
-	head.form = doc_seq_form(cx);
+	head = doc_head_of(cx, r, 0);
+	doc_head_reply(cx, &head);
 	buf_init(&b, cx->arena, 1000);
 	(void)doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
 	*o->out = buf_view(&b);
@@ -323,7 +323,7 @@ readable(struct ctx *cx, const struct doc_op *o, const struct collection *c, boo
 	const char **v;
 	bool few;
 
-	*l = doc_query_list(c, o->total ? 0 : QUERY_NO_TOTAL);
+	*l = doc_query_list(cx, c, o->total ? 0 : QUERY_NO_TOTAL);
 	if (all)
 		return OK;
 	TRY(doc_readable_few(cx, c, o->who->roles, &few));
@@ -418,8 +418,8 @@ document_list_write(const struct doc_list *l, int i, struct buf *b)
 
 	if (row < 0)
 		return false;
-	head = doc_head_of(r, row);
-	head.form = l->form;
+	head = doc_head_of(l->cx, r, row);
+	doc_head_reply(l->cx, &head);
 	(void)doc_write_row(b, l->c, &head, r, row, NULL, l->select);
 	return true;
 }
@@ -437,7 +437,7 @@ document_list_page(struct ctx *cx, const struct doc_op *o)
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
 	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select), page.slim,
-	    .form = (int)doc_seq_form(cx), .roles = all ? NULL : own_roles(cx, o)};
+	    .cx = cx, .roles = all ? NULL : own_roles(cx, o)};
 	return OK;
 }
 

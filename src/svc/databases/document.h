@@ -31,7 +31,7 @@ struct doc_list {
 	const struct db_res *res;	/* the page; or the number and width of each of its rows */
 	const bool *select;
 	bool slim;
-	int form;			/* of "$sequence" */
+	const struct ctx *cx;		/* of who asked: in which form they are told */
 	const char *roles;		/* of who may read the rows, which are looked at again; NULL: all may be read */
 	struct ctx slice_cx;		/* of the rows in hand: those of the page from `from` to before `to` */
 	const struct db_res *slice;

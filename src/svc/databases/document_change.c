@@ -157,7 +157,7 @@ own_part(struct ctx *cx, const struct collection *c, const struct doc_patch *p)
 		given[p->acts.v[i].a->place] = true;
 	if (!p->given->set)
 		head.perms = STR("{}");
-	head.form = doc_seq_form(cx);
+	doc_head_reply(cx, &head);
 	buf_init(&b, cx->arena, 400);
 	(void)doc_write_row(&b, c, &head, p->r, p->row, p->acts.n > 0 ? NULL : p->vals, given);
 	return buf_view(&b);
@@ -184,7 +184,7 @@ change_tell(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 {
 	struct event ev = doc_patch_event(cx, o, c, kind, p);
 
-	*o->out = p->holds.read ? doc_told(cx, ev.payload, ev.number_at, p->head.seq) : own_part(cx, c, p);
+	*o->out = p->holds.read ? doc_told(cx, c, ev.payload, ev.number_at, p->head.seq) : own_part(cx, c, p);
 	if (told)
 		event_emit(tx, &ev);
 }
@@ -203,7 +203,7 @@ write_acts(struct ctx *cx, const struct doc_op *o, const struct collection *c, s
 	}
 	p->r = r;
 	p->row = 0;
-	p->head = doc_head_of(r, 0);
+	p->head = doc_head_of(cx, r, 0);
 	return OK;
 }
 
@@ -241,7 +241,7 @@ doc_patch_write(struct ctx *cx, const struct doc_op *o, const struct collection 
 struct doc_patch
 doc_patch_of(struct ctx *cx, const struct doc_op *o, const struct db_res *r, int row)
 {
-	return (struct doc_patch){.r = r, .row = row, .data = o->data, .given = o->perms, .perms = db_strs(cx, r, row, DOC_PERMS), .head = doc_head_of(r, row),
+	return (struct doc_patch){.r = r, .row = row, .data = o->data, .given = o->perms, .perms = db_strs(cx, r, row, DOC_PERMS), .head = doc_head_of(cx, r, row),
 	    .acts = {.rest = o->data}, .holds = {true, true, true}};
 }
 
@@ -482,7 +482,7 @@ delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	TRY(check_seen(cx, o, r));
 	readers = perms_roles(cx->arena, &perms, STR("read"));
-	head = doc_head_of(r, 0);
+	head = doc_head_of(cx, r, 0);
 	tx_add(tx, c->sql_delete, DB(head.seq.p));
 	buf_init(&b, cx->arena, 1000);
 	at = doc_write_row(&b, c, &head, r, 0, NULL, NULL);

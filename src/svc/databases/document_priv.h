@@ -31,9 +31,11 @@ enum doc_seq_form doc_seq_form(const struct ctx *cx);	/* what the client is told
 struct doc_head {		/* the system members as SQL text */
 	struct str id, created, updated, perms, seq;
 	enum doc_seq_form form;
+	enum collection_tail tail;
 };
 /* As events have it; a reply may need another form. */
-struct doc_head doc_head_of(const struct db_res *r, int row);
+struct doc_head doc_head_of(const struct ctx *cx, const struct db_res *r, int row);
+void doc_head_reply(const struct ctx *cx, struct doc_head *h);	/* as replies have it */
 
 /* A stored row, or with `vals` what it becomes; `select` (may be NULL): only the attributes whose place is true. Gives the place of "$sequence". */
 size_t doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *h, const struct db_res *r, int row,
@@ -42,8 +44,8 @@ size_t doc_write_row(struct buf *b, const struct collection *c, const struct doc
 size_t doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *h, const json_t *data, const struct doc_value *vals);
 /* What stands before the number at the place that these gave. */
 #define DOC_SEQ_BEGIN "\"$sequence\":\""
-/* The JSON of an event with its number in the client's form; `number` replaces what stands there. */
-struct str doc_told(struct ctx *cx, struct str json, size_t at, struct str number);
+/* The JSON of an event with its number in the client's form, and the client's name of its collection; `number` replaces what stands there. */
+struct str doc_told(struct ctx *cx, const struct collection *c, struct str json, size_t at, struct str number);
 
 /* ---- what one request does (document.c) ---- */
 
@@ -188,7 +190,7 @@ bool doc_id_taken(const struct ctx *cx, err_t e);	/* somebody made a document of
 /* Awaits. What operators make of an attribute that has nothing yet but its default, by place; NULL: there are none. `tx` (may be NULL): within it. */
 err_t doc_acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct db_tx *tx,
     struct doc_value **out) MUST_CHECK;
-struct query_list doc_query_list(const struct collection *c, unsigned flags);
+struct query_list doc_query_list(struct ctx *cx, const struct collection *c, unsigned flags);
 struct db_share *doc_large_share(void);	/* of connections, for what takes long */
 
 #endif

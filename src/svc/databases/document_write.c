@@ -4,10 +4,17 @@
 #include <assert.h>
 
 struct doc_head
-doc_head_of(const struct db_res *r, int row)
+doc_head_of(const struct ctx *cx, const struct db_res *r, int row)
 {
 	return (struct doc_head){db_str(r, row, DOC_ID), db_str(r, row, DOC_CREATED), db_str(r, row, DOC_UPDATED),
-	    db_str(r, row, DOC_PERMS), db_str(r, row, DOC_SEQ), DOC_SEQ_TEXT};
+	    db_str(r, row, DOC_PERMS), db_str(r, row, DOC_SEQ), DOC_SEQ_TEXT, cx->words ? TAIL_BOTH : TAIL_DOCUMENT};
+}
+
+void
+doc_head_reply(const struct ctx *cx, struct doc_head *h)
+{
+	h->form = doc_seq_form(cx);
+	h->tail = cx->words ? TAIL_ROW : TAIL_DOCUMENT;
 }
 
 enum doc_seq_form
@@ -47,7 +54,7 @@ write_seq(struct buf *b, struct str number, enum doc_seq_form form)
 }
 
 struct str
-doc_told(struct ctx *cx, struct str json, size_t at, struct str number)
+doc_told(struct ctx *cx, const struct collection *c, struct str json, size_t at, struct str number)
 {
 	const char *end = memchr(json.p + at, ',', json.n - at);
 	struct str there = {json.p + at + sizeof DOC_SEQ_BEGIN - 1, 0};
@@ -56,12 +63,16 @@ doc_told(struct ctx *cx, struct str json, size_t at, struct str number)
 
 	assert(end != NULL);
 	there.n = (size_t)(end - 1 - there.p);
-	if (form == DOC_SEQ_TEXT && str_eq(there, number))
+	if (form == DOC_SEQ_TEXT && str_eq(there, number) && cx->words == NULL)
 		return json;
 	buf_init(&b, cx->arena, json.n + number.n + 1);
 	buf_add(&b, json.p, at);
 	(void)write_seq(&b, number, form);
 	buf_str(&b, (struct str){end + 1, json.n - (size_t)(end + 1 - json.p)});
+	if (cx->words != NULL) {
+		b.n -= c->json_tails[TAIL_BOTH].n;
+		buf_str(&b, c->json_tails[TAIL_ROW]);
+	}
 	return buf_view(&b);
 }
 
@@ -106,7 +117,7 @@ doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *
 	write_created(b, h);
 	write_updated(b, h);
 	write_perms(b, h);
-	buf_str(b, c->json_tail);
+	buf_str(b, c->json_tails[h->tail]);
 	return at;
 }
 
@@ -155,6 +166,6 @@ doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *
 	for (int i = 0; i < c->n_live; i++)
 		if (!vals[i].set)
 			write_attr(b, c->live[i], STR_NONE);
-	buf_str(b, c->json_tail);
+	buf_str(b, c->json_tails[h->tail]);
 	return at;
 }

@@ -83,8 +83,9 @@ static err_t
 select_members(struct ctx *cx, const struct project *p, const struct collection *c, const struct member_list *m, const struct strs *queries,
     bool total, struct query_page *page)
 {
+	struct query_attr *attrs = arena_array(cx->arena, struct query_attr, m->n_attrs);
 	const struct query_list l = {
-		.entity = m->entity,
+		.entity = words_say(cx->arena, cx->words, m->entity),
 		.from = arena_printf(cx->arena, "(SELECT m.*, c.created, c.updated FROM %s.%s m JOIN %s.collections c ON c.internal = m.collection) AS x",
 		    p->schema, m->name, p->schema),
 		.columns = "internal",
@@ -93,11 +94,15 @@ select_members(struct ctx *cx, const struct project *p, const struct collection 
 		.v = (const char *const[]){pg_i64(cx->arena, c->internal)},
 		.seq = "internal",
 		.id = "key",
-		.attrs = m->attrs,
+		.attrs = attrs,
 		.n_attrs = m->n_attrs,
 		.flags = total ? 0 : QUERY_NO_TOTAL,
 	};
 
+	for (int i = 0; i < m->n_attrs; i++) {
+		attrs[i] = m->attrs[i];
+		attrs[i].key = words_say(cx->arena, cx->words, attrs[i].key);
+	}
 	return query_list(cx, &l, NULL, queries, NULL, page);
 }
 
@@ -126,10 +131,11 @@ schema_list_list(struct ctx *cx, const struct project *p, const char *db, const 
 		TRY(select_members(cx, p, c, m, queries, total, &page));
 	buf_init(&b, cx->arena, 512);
 	jw_init(&w, &b);
+	w.words = cx->words;
 	jw_obj(&w);
 	JW_KEY(&w, "total");
 	jw_i64(&w, page.total);
-	jw_key(&w, str_c(m->name));
+	jw_word(&w, m->name);
 	jw_arr(&w);
 	for (int i = 0; queries->n == 0 && i < m->count(c); i++)
 		m->write(&w, c, i);

@@ -30,6 +30,12 @@ static const struct scope scopes[] = {
 	{"attributes.write", "", 10},
 	{"indexes.read", "", 11},
 	{"indexes.write", "", 12},
+	{"tables.read", "a", 26},
+	{"tables.write", "a", 27},
+	{"columns.read", "a", 28},
+	{"columns.write", "a", 29},
+	{"rows.read", "gua", 30},
+	{"rows.write", "gua", 31},
 	{0},
 };
 
@@ -103,9 +109,38 @@ static const struct job_task tasks[] = {
 	{0},
 };
 
+/* The API of tables, rows and columns, since 1.8. */
+static const struct word_twin stems[] = {
+	{"an attribute", "a column"},
+	{"attribute", "column"},
+	{"collection", "table"},
+	{"document", "row"},
+	{0},
+};
+static const struct word_twin names[] = {
+	{"index", "columnIndex"},	/* the model */
+	{"index_", "column_index_"},	/* errors */
+	{0},
+};
+#define COLUMN_SCOPES(part) {"collections.read", part, "tables.read|collections.read|columns.read|attributes.read"}, \
+	{"collections.write", part, "tables.write|collections.write|columns.write|attributes.write"}
+static const struct family_scope family_scopes[] = {
+	COLUMN_SCOPES("/attributes"),
+	{"collections.read", "/indexes", "tables.read|collections.read|indexes.read"},
+	{"collections.write", "/indexes", "tables.write|collections.write|indexes.write"},
+	{"collections.read", NULL, "tables.read|collections.read"},
+	{"collections.write", NULL, "tables.write|collections.write"},
+	{"documents.read", NULL, "rows.read|documents.read"},
+	{"documents.write", NULL, "rows.write|documents.write"},
+	{0},
+};
+static const struct family tables = {
+	.name = "tablesDB", .path = "/v1/databases", .as = "/v1/tablesdb", .words = {names, stems}, .scopes = family_scopes};
+
 /* Of later versions. */
 static const struct path_absent absent[] = {
 	{"GET", "/v1/databases/transactions"},
+	{"GET", "/v1/tablesdb/transactions"},
 	{0},
 };
 
@@ -113,6 +148,7 @@ const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
 	.aliases = aliases,
+	.family = &tables,
 	.absent = absent,
 	.shapes = shapes,
 	.scopes = scopes,
