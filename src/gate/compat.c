@@ -108,10 +108,8 @@ compat_choose(struct req *rq)
 
 	rq->format = FORMAT_NOW;
 	rq->cx.format = dialect_of(rq, v);
-	if (rq->cx.words != NULL && rq->cx.format < V(1, 8, 0)) {	/* older ones did not know these paths */
+	if (rq->cx.words != NULL && rq->cx.format == 0)	/* no client of 1.0 knows these paths */
 		rq->cx.format = V(2, 3, 0);
-		return;
-	}
 	if (v < 0)
 		return;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;

@@ -31,7 +31,7 @@ setup(void)
 	static const char *states[] = {"new", "used"};
 
 	ctx_init(&cx);
-	col = (struct collection){.by_key = map_new(), .attrs = attrs, .live = live, .json_tail = STR("\"$collectionId\":\"c\",\"$databaseId\":\"d\"}")};
+	col = (struct collection){.by_key = map_new(), .attrs = attrs, .live = live, .json_tails = {STR("\"$collectionId\":\"c\",\"$databaseId\":\"d\"}")}};
 	add("title", ATTR_STRING, (struct attribute){.size = 8, .required = true});
 	add("genre", ATTR_STRING, (struct attribute){.size = 8, .def = "\"novel\"", .def_value = "novel"});
 	add("pages", ATTR_INTEGER, (struct attribute){.int_min = -10, .int_max = 1000});

@@ -45,9 +45,10 @@ describe('two families, one store', () => {
 		assert.equal(row.$tableId, 't')
 		assert.ok(!('$collectionId' in row))
 		const doc = await ada.ok('GET', `/databases/${d}/collections/t/documents/r`)
-		const without = ({ $tableId, $collectionId, ...more }) => more
+		const without = ({ $tableId, $collectionId, $sequence, ...more }) => more
 		assert.deepEqual(without(row), without(doc), 'one row')
 		assert.equal(doc.$collectionId, 't')
+		assert.match(row.$sequence, /^\d+$/, 'the newest form, where the request does not say')
 		keysOf(await p.ok('GET', rows), 'total rows')
 		keysOf(await p.ok('GET', `/tablesdb/${d}/tables`), 'total tables')
 		keysOf(await p.ok('GET', `${t}/columns`), 'total columns')

@@ -18,7 +18,7 @@ static struct attribute attrs[] = {
     {.key = "dd", .type = ATTR_DATETIME, .array = true}};
 enum { N = sizeof attrs / sizeof attrs[0] };
 static const struct attribute *live[N];
-static struct collection col = {.attrs = attrs, .n_attrs = N, .live = live, .n_live = N, .json_tail = STR("\"$databaseId\":\"d\"}")};
+static struct collection col = {.attrs = attrs, .n_attrs = N, .live = live, .n_live = N, .json_tails = {STR("\"$databaseId\":\"d\"}")}};
 
 static void
 prepare(void)

@@ -205,6 +205,7 @@ export class Server {
 			if (value !== undefined) h[name] ??= value
 		for (const [k, v] of Object.entries(query ?? {}))
 			for (const one of [v].flat()) url.searchParams.append(Array.isArray(v) ? `${k}[]` : k, tables ? queryIn(one) : one)
+		if (tables) h['x-appwrite-response-format'] ??= this.responseFormat ?? '1.0.0'	/* the rules that the tests of documents know */
 		if (data !== undefined) h['content-length'] ??= Buffer.byteLength(data)
 		return new Promise((ok, no) => {
 			const rq = (url.protocol === 'https:' ? https : http).request(url, { method, headers: h, agent: agents[url.protocol], timeout: ms }, (rs) => {
