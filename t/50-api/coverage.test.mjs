@@ -70,7 +70,8 @@ test('every operation was seen to fail', options, async () => {
 	assert.deepEqual(known.filter((n) => !without.includes(n)), [], 'failed after all')
 })
 test('every error was seen', options, async () => {
-	const types = Object.entries((await api()).models.error['x-statuses']).flatMap(([t, list]) => [...new Set(list)].map((status) => `${status} ${t}`))
+	/* errors of tables, rows and columns are those of collections, documents and attributes by another name: t/50-api/tables */
+	const types = Object.entries((await api()).models.error['x-statuses']).filter(([t]) => !/^(table|row|column)_/.test(t)).flatMap(([t, list]) => [...new Set(list)].map((status) => `${status} ${t}`))
 	const all = new Set([...seen.values()].flatMap((s) => [...s])), without = types.filter((t) => !all.has(t)), known = Object.keys(neverSeen)
 	assert.deepEqual(without.filter((t) => !known.includes(t)), [], 'without a test')
 	assert.deepEqual(known.filter((t) => !without.includes(t)), [], 'seen after all')

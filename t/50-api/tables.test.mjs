@@ -1,14 +1,14 @@
-/* The later family of paths: /v1/tablesdb, tables, columns, rows. What is tested of databases, collections and documents is tested once more in its
+/* The later family of paths: /v1/tablesdb, tables, columns, rows. What the tests of databases and documents say is tried once more in its
  * words (lib/tables.mjs); here is how the two go together. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { before, describe, test } from 'node:test'
 
 import { server, unique, until } from '../lib/server.mjs'
 import { keysOf } from './lib.mjs'
 
 process.env.BADAL_FAMILY = 'tables'
-await import('./databases.test.mjs')
-await import('./documents.test.mjs')
+for (const f of readdirSync(import.meta.dirname).sort()) if (/^(databases|documents)(-.*)?\.test\.mjs$/.test(f)) await import(`./${f}`)
 
 /* Sent as it is written. */
 async function direct(run) {

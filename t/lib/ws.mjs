@@ -100,7 +100,10 @@ export class Socket {
 		return within(wait(), what)
 	}
 	event(test = () => true) {
-		return this.next((f) => f.type === 'event' && test(f.data), 'an event').then((f) => f.data)
+		return this.next((f) => f.type === 'event' && test(f.data), 'an event').then((f) => {
+			if (process.env.BADAL_FAMILY === 'tables' && f.data.payload.$collectionId) delete f.data.payload.$tableId	/* it has both */
+			return f.data
+		})
 	}
 
 	raw(op, data) {
