@@ -320,7 +320,7 @@ describe('events', () => {
 		const team = await p.ok('POST', '/teams', { body: { teamId: unique(), name: '0' } }), names = []
 		for (let i = 1; i <= 12; i++) { names.push(String(i)); await p.ok('PUT', `/teams/${team.$id}`, { body: { name: String(i) } }) }
 		const all = await g.all(12)
-		assert.deepEqual([...all].sort((a, b) => a.$updatedAt < b.$updatedAt ? -1 : 1).map((e) => e.response), names)
+		assert.deepEqual([...all].sort((a, b) => a.$updatedAt < b.$updatedAt ? -1 : a.$updatedAt > b.$updatedAt ? 1 : 0).map((e) => e.response), names)
 		await p.ok('DELETE', g.path)
 	})
 })
