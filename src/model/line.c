@@ -48,15 +48,19 @@ static const char done_lua[] =
     LESS_LUA
     "if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end\n"
     "redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])\n"
+    "local bytes, n = 0, 0\n"
     "for i = 4, #ARGV do\n"
     "  local e = redis.call('XRANGE', KEYS[4], ARGV[i], ARGV[i])[1]\n"
     "  if e then\n"
     "    redis.call('XDEL', KEYS[4], ARGV[i])\n"
-    "    local size = #e[2][2] + #e[2][4] + " PER_ENTRY "\n"
-    "    redis.call('HINCRBY', KEYS[3], ARGV[1], -size)\n"
-    "    less(KEYS[3], ARGV[1], size)\n"
-    "    redis.call('HINCRBY', KEYS[3], '', -1)\n"
+    "    bytes = bytes + #e[2][2] + #e[2][4] + " PER_ENTRY "\n"
+    "    n = n + 1\n"
     "  end\n"
+    "end\n"
+    "if n > 0 then\n"
+    "  redis.call('HINCRBY', KEYS[3], ARGV[1], -bytes)\n"
+    "  less(KEYS[3], ARGV[1], bytes)\n"
+    "  redis.call('HINCRBY', KEYS[3], '', -n)\n"
     "end\n"
     "return 1";
 
