@@ -170,7 +170,7 @@ struct function {
 	struct instance *instances;
 	unsigned n_instances, n_starting, n_waiting, refs;
 	uint64_t start_ms;		/* what the last process took to be ready; 0: not known */
-	double run_ms;			/* what runs take, of late */
+	double run_ms;			/* what runs take, of late; below 0: not known */
 	bool retired;			/* its instances end as soon as they serve nothing */
 	bool kept;			/* warm: one reference is for that */
 	unsigned kept_failures;		/* how often in a row a process of it that was begun for that has not lasted */

@@ -63,6 +63,7 @@ function_new(const struct exec_ask *q, const struct runtime *r, struct code *c)
 	f->f = function_copy(f->arena, &q->run.f);
 	f->runtime = r;
 	f->code = c;
+	f->run_ms = -1;
 	code_use(c, 1);
 	map_set(functions, str_c(f->key), f);
 	return f;
@@ -233,7 +234,7 @@ function_patience(const struct function *f)
 
 	if (function_best(f) == NULL || instances_alive >= (uint64_t)conf.executor_instances_max || !function_wants_more(f))
 		return 0;
-	if (f->start_ms <= PATIENCE_MS || f->run_ms * f->n_waiting >= (double)f->start_ms * there)
+	if (f->start_ms <= PATIENCE_MS || f->run_ms < 0 || f->run_ms * f->n_waiting >= (double)f->start_ms * there)
 		return PATIENCE_MS;
 	return f->start_ms < PATIENCE_MAX ? f->start_ms : PATIENCE_MAX;
 }
@@ -327,7 +328,7 @@ function_give_back(struct instance *i, double ms)
 	int swept = 0;
 
 	assert(i->runs > 0);
-	f->run_ms += (ms - f->run_ms) * NEWS;
+	f->run_ms += f->run_ms < 0 ? ms - f->run_ms : (ms - f->run_ms) * NEWS;
 	i->runs--;
 	n_runs--;
 	metric_set(M_exec_running, n_runs);

@@ -10,7 +10,8 @@ static const struct {
 	unsigned there, starting, waiting;
 	uint64_t patience;
 } rows[] = {
-	{"nothing is known of its runs", 0, 0, 1, 0, 16, PATIENCE_MS},
+	{"nothing is known of its starts", 1, 0, 1, 0, 16, PATIENCE_MS},
+	{"nothing is known of its runs", -1, 80, 1, 0, 16, PATIENCE_MS},
 	{"short runs, which one process serves sooner than another is ready", 1, 80, 1, 0, 16, 80},
 	{"so many of them that it does not", 1, 80, 1, 0, 80, PATIENCE_MS},
 	{"two processes serve twice as many", 1, 80, 2, 0, 80, 80},
@@ -44,4 +45,20 @@ Test(function, begins_none_where_the_machine_is_full)
 	conf.functions_instances_max = 8;
 	conf.executor_instances_max = instances_alive = 4;
 	cr_expect_eq(function_patience(&f), 0);
+}
+
+Test(function, learns_what_its_runs_take)
+{
+	struct function f = {.magic = FUNCTION_MAGIC, .refs = 9, .run_ms = -1};
+	struct instance i = {.magic = 0x696e7374, .state = INSTANCE_ENDING, .fn = &f, .refs = 9, .runs = 3};
+
+	metric_init(1);
+	loop_init();
+	n_runs = 3;
+	(void)function_give_back(&i, 400);
+	cr_expect_eq(f.run_ms, 400);
+	(void)function_give_back(&i, 0);
+	cr_expect_eq(f.run_ms, 350);
+	(void)function_give_back(&i, 350);
+	cr_expect_eq(f.run_ms, 350);
 }
