@@ -301,7 +301,7 @@ write_all(struct ctx *cx, struct writes *w)
 	w->n = 0;
 	w->left = WRITES;
 	for (int i = 0; i < WRITES; i++)
-		fib_spawn_new("write", 10000, write_fiber, w);
+		fib_spawn_new("write", 60000, write_fiber, w);
 	while (w->left > 0)
 		CHECK(fib_sleep(cx, 5) == OK);
 }
