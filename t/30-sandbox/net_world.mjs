@@ -33,16 +33,17 @@ export async function world(name, { v6 = true } = {}) {
 	for (const a of [there.v4, ...there.private]) ip('-n', t, 'address', 'add', `${a}/32`, 'dev', 'lo')
 	for (const a of [there.v6, ...there.private6]) ip('-n', t, 'address', 'add', `${a}/128`, 'dev', 'lo', 'nodad')
 	const run = (ns, argv, options = {}) => spawn('ip', ['netns', 'exec', ns, ...argv], options)
+	const stop = async () => {
+		await Promise.all(servers.map((s) => new Promise((ok) => { if (s.exitCode !== null || s.signalCode !== null) return ok(); s.on('exit', ok); s.kill('SIGKILL') })))
+		for (const ns of [h, t]) ip('netns', 'delete', ns)
+	}
 	for (const [ns, side] of [[h, 'here'], [t, 'there']]) {
 		const server = run(ns, [process.execPath, fileURLToPath(import.meta.url), side], { stdio: ['pipe', 'pipe', 'inherit'] })
 		servers.push(server)
-		await new Promise((ok, no) => { server.stdout.once('data', ok); server.once('exit', () => no(new Error(`the servers of ${side} have ended`))) })
+		await new Promise((ok, no) => { server.stdout.once('data', ok); server.once('exit', () => no(new Error(`the servers of ${side} have ended`))) }).catch(async (e) => { await stop(); throw e })
 	}
 	return { ns: h, run: (argv, options) => run(h, argv, options), exec: (...argv) => execFileSync('ip', ['netns', 'exec', h, ...argv], { encoding: 'utf8' }),
-		stop: async () => {
-			await Promise.all(servers.map((s) => new Promise((ok) => { s.on('exit', ok); s.kill('SIGKILL') })))
-			for (const ns of [h, t]) ip('netns', 'delete', ns)
-		} }
+		stop }
 }
 
 /* A name server: every name is there.v4 and there.v6; "big." is longer than a datagram, and is told by TCP. */

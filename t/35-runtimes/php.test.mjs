@@ -88,3 +88,24 @@ test('an alarm does not come after the answer, and a fork of the function serves
 		assert.equal(await ask('/exit'), 'quiet')
 	}
 })
+
+test('what is no answer is told at once, and the process serves on', async () => {
+	for (const [answer, told] of [['$context->res->text("x", 99)', /status/], ['$context->res->text("x", 600)', /status/], ['["statusCode" => "ok", "body" => "x"]', /status of an answer .* not ok/], ['$context->res->text("x", 200, ["x a" => "b"])', /header/],
+		['$context->res->text("x", 200, ["x-a\\r\\ny" => "b"])', /header/], ['$context->res->text("x", 200, ["b"])', null], ['["statusCode" => 200]', /body/], ['["statusCode" => 200, "body" => "x", "headers" => 5]', /headers/], ['5', /returned no answer/]]) {
+		const f = await run(`<?php return function ($context) { echo "before\n"; return $context->req->path === "/fine" ? $context->res->text("fine") : ${answer}; };`), r = await f.ask('GET', '/')
+		if (told) {
+			assert.deepEqual([r.status, r.text, r.logs], [500, '', 'before\n'], answer)
+			assert.match(r.errors, told)
+		} else assert.deepEqual([r.status, r.text, r.headers['0']], [200, 'x', 'b'])
+		assert.equal((await f.ask('GET', '/fine')).text, 'fine')
+	}
+	/* no line of an answer's head can be made by a value */
+	const f = await run('<?php return fn ($context) => $context->res->text("x", 200, ["x-a" => "b\r\nx-c: d\0"]);'), r = await f.ask('GET', '/')
+	assert.deepEqual([r.status, r.headers['x-a'].trimEnd(), r.headers['x-c']], [200, 'b  x-c: d', undefined])
+	for (const [answer, told] of [['$res->send("x", 99)', /status/], ['$res->json(NAN)', /no JSON/], ['$res->json(new class implements JsonSerializable { function jsonSerialize(): mixed { throw new Exception("not me"); } })', /not me/]]) {
+		const o = await run(`<?php return function ($req, $res) { echo "before\\n"; if ($req["payload"] === "fine") $res->send("fine"); else ${answer}; };`), a = await o.old()
+		assert.deepEqual([a.status, a.response, a.stdout], [500, '', 'before'], answer)
+		assert.match(a.stderr, told)
+		assert.equal((await o.old('fine')).response, 'fine')
+	}
+})

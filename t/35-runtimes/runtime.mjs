@@ -34,7 +34,10 @@ export async function start(command, files, { entrypoint, generation, variables 
 		rq.on('error', no).end(body)
 	})
 	for (const end = Date.now() + 30000; !(await send('GET', '/__opr/health').catch(() => null));) {
-		if (Date.now() > end || child.exitCode !== null) throw new Error(`it does not listen: ${said}`)
+		if (Date.now() > end || child.exitCode !== null) {
+			child.kill('SIGKILL')	/* whoever is left keeps the file of tests alive */
+			throw new Error(`it does not listen: ${said}`)
+		}
 		await new Promise((ok) => setTimeout(ok, 5))
 	}
 	const secret = 'a secret', told = JSON.parse((await send('POST', '/__badal/start', { 'content-type': 'application/json' }, JSON.stringify({ variables, entrypoint, generation, secret, code }))).bytes)

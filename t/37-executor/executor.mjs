@@ -73,12 +73,17 @@ export async function start(settings = {}, { user } = {}) {
 		children.push(child)
 		return child
 	}
+	const end = async () => {	/* whoever is left keeps the file of tests alive */
+		for (const c of children) c.kill('SIGKILL')
+		await Promise.all(children.map(ended))
+		fs.rmSync(dir, { recursive: true, force: true })
+	}
 	const log = () => fs.readdirSync(dir).filter((f) => f.startsWith('log-')).map((f) => fs.readFileSync(path.join(dir, f), 'utf8')).join('')
 	run('redis-server', '--port', '0', '--unixsocket', bus, '--save', '', '--dir', dir)
-	await until(() => fs.existsSync(bus), 'Redis')
 	const redis = (...args) => execFileSync('redis-cli', ['-s', bus, '--raw', ...args])
-	const badal = run(binary, 'serve', ...Object.entries({ roles: 'executor', data_dir: path.join(dir, 'data'), executor_dir: place, redis_url: `unix://${bus}`,
-		master_key: 'k'.repeat(64), ...(process.getuid() === 0 && !user ? { run_user: 'nobody' } : {}), ...settings }).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`))
+	const settingsOf = Object.entries({ roles: 'executor', data_dir: path.join(dir, 'data'), executor_dir: place, redis_url: `unix://${bus}`,
+		master_key: 'k'.repeat(64), ...(process.getuid() === 0 && !user ? { run_user: 'nobody' } : {}), ...settings }).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
+	let badal
 	const announced = () => {
 		for (const name of redis('SMEMBERS', '{executors}').toString().split('\n').filter(Boolean)) {
 			const text = redis('GET', `{executors}:${name}`)
@@ -88,9 +93,13 @@ export async function start(settings = {}, { user } = {}) {
 	}
 	let here
 	try {
+		await until(() => fs.existsSync(bus), 'Redis')
+		badal = run(binary, 'serve', ...settingsOf)
 		here = await until(() => { if (badal.exitCode !== null) throw new Error('it ended'); return announced() }, 'the announcement')
 	} catch (e) {
-		throw new Error(`${e.message}\n${log()}`)
+		const said = log()
+		await end()
+		throw new Error(`${e.message}\n${said}`)
 	}
 	const socketPath = path.join(place, 'executor.sock')
 	const request = (method, url, body, onData, signal) => new Promise((ok, no) => {
@@ -156,10 +165,8 @@ export async function start(settings = {}, { user } = {}) {
 		async stop() {
 			badal.kill('SIGTERM')
 			await ended(badal)
-			for (const c of children) c.kill('SIGKILL')
-			await Promise.all(children.map(ended))
 			const said = log()
-			fs.rmSync(dir, { recursive: true, force: true })
+			await end()
 			if (/Sanitizer|Assertion|a role ended/.test(said) && !x.killed) throw new Error(said.slice(-8000))
 		},
 	}

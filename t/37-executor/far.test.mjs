@@ -123,3 +123,9 @@ test('where it may listen', () => {
 	assert.match(check(secure[0]), /needs executor_tls_key/)
 	assert.match(check(secure[1]), /needs executor_tls_cert/)
 })
+
+test('an executor that does not start leaves nothing behind', async () => {
+	const children = () => fs.readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8'), before = children()
+	await assert.rejects(start({ executor_listen: '0.0.0.0:9100' }), /it ended/)
+	assert.equal(children(), before)
+})

@@ -16,8 +16,13 @@ export async function startRegistry(place) {
 	fs.writeFileSync(path.join(place, 'registry.yml'), `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${place}/registry\nhttp:\n  addr: ${host}\n`)
 	const registry = spawn('docker-registry', ['serve', path.join(place, 'registry.yml')], { stdio: 'ignore' })
 	const answers = () => new Promise((ok) => http.get(`http://${host}/v2/`, (a) => { a.resume(); ok(true) }).on('error', () => setTimeout(ok, 50, false)))
-	for (const end = Date.now() + 120000; !(await answers());) if (Date.now() > end) throw new Error('the registry does not answer')
-	return { host, image: (...what) => image(place, host, ...what), stop: () => new Promise((ok) => { registry.on('exit', ok); registry.kill() }) }
+	const stop = () => new Promise((ok) => { if (registry.exitCode !== null || registry.signalCode !== null) return ok(); registry.on('exit', ok); registry.kill() })
+	for (const end = Date.now() + 120000; !(await answers());)
+		if (Date.now() > end || registry.exitCode !== null) {
+			await stop()	/* whoever is left keeps the file of tests alive */
+			throw new Error('the registry does not answer')
+		}
+	return { host, image: (...what) => image(place, host, ...what), stop }
 }
 
 function entry(name, { body = Buffer.alloc(0), type = '0', link = '', mode = 0o644, uid = 0 }) {	/* of a tar archive */

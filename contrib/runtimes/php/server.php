@@ -240,6 +240,18 @@ final class Server
 		return null;
 	}
 
+	/* Why it cannot be sent; null: it can. */
+	private static function oldWrong(mixed $response, int $status): ?string
+	{
+		if ($status < 200 || $status > 599)
+			return "The status of an answer is a number from 200 to 599, not $status.";
+		try {
+			return json_encode($response, JSON_INVALID_UTF8_SUBSTITUTE) === false ? 'The answer is no JSON: ' . json_last_error_msg() . '.' : null;
+		} catch (\Throwable $e) {	/* of its own jsonSerialize */
+			return reason($e);
+		}
+	}
+
 	private static function old(array $headers, string $body): array
 	{
 		if (($headers['x-internal-challenge'] ?? null) !== self::$secret)
@@ -255,6 +267,11 @@ final class Server
 		$res = null;
 		$answer = function () use (&$res) {
 			[$response, $status] = $res?->answer ?? ['', 500];
+			$wrong = self::oldWrong($response, $status);
+			if ($wrong !== null) {
+				self::$errors->add($wrong . "\n");
+				[$response, $status] = ['', 500];
+			}
 			return self::reply($status, ['response' => $response, 'stdout' => rtrim((string) self::$logs, "\n"), 'stderr' => rtrim((string) self::$errors, "\n")]);
 		};
 		self::guarded($headers, function () use ($req, &$res) {
@@ -266,21 +283,46 @@ final class Server
 		return $answer();
 	}
 
-	private static function answerNew(array $headers, ?array $given): array
+	private static function headersOf(mixed $given): array
 	{
-		$given ??= ['body' => '', 'statusCode' => self::$broken === null ? 500 : 503, 'headers' => []];
+		if (!is_array($given))
+			throw new \ValueError('The headers of an answer are an array.');
 		$own = [];
-		foreach ($given['headers'] ?? [] as $k => $v)
+		foreach ($given as $k => $v) {
+			if (!preg_match("/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/D", (string) $k))
+				throw new \ValueError('The name of a header has letters, digits and hyphens.');
 			if (!preg_match('/^(x-(open-runtimes|badal)-|content-length$|transfer-encoding$)/i', (string) $k))
-				$own[strtolower((string) $k)] = preg_replace('/[\r\n]/', ' ', text($v));
+				$own[strtolower((string) $k)] = preg_replace('/[\r\n\0]/', ' ', text($v));
+		}
 		$own['content-type'] ??= 'text/plain';
 		if (!str_starts_with($own['content-type'], 'multipart/') && !preg_match('/charset=/i', $own['content-type']))
 			$own['content-type'] .= '; charset=utf-8';
-		$body = text($given['body'] ?? '');
+		return $own;
+	}
+
+	/* Status, headers and body of an answer, as they can be sent. */
+	private static function partsOf(array $given): array
+	{
+		$status = $given['statusCode'];
+		if (!is_int($status) || $status < 200 || $status > 599)
+			throw new \RangeException('The status of an answer is a number from 200 to 599, not ' . text($status) . '.');
+		if (!array_key_exists('body', $given))
+			throw new \ValueError('An answer has a body.');
+		return [$status, self::headersOf($given['headers'] ?? []), text($given['body'] ?? '')];
+	}
+
+	private static function answerNew(array $headers, ?array $given): array
+	{
+		try {
+			[$status, $own, $body] = self::partsOf($given ?? ['body' => '', 'statusCode' => self::$broken === null ? 500 : 503]);
+		} catch (\Throwable $e) {	/* no answer that can be sent */
+			self::$errors->add(get_class($e) . ': ' . $e->getMessage() . "\n");
+			[$status, $own, $body] = [500, ['content-type' => 'text/plain; charset=utf-8'], ''];
+		}
 		if (($headers['x-badal-logs'] ?? '') !== 'inline')
-			return [$given['statusCode'] ?? 200, $own, $body];
+			return [$status, $own, $body];
 		[$logs, $errors] = ($headers['x-open-runtimes-logging'] ?? '') === 'disabled' ? ['', ''] : [(string) self::$logs, (string) self::$errors];
-		return [200, $own + ['x-badal-status' => (string) ($given['statusCode'] ?? 200)], $body . $logs . $errors . sprintf('%016x%016x%016x', strlen($body), strlen($logs), strlen($errors))];
+		return [200, $own + ['x-badal-status' => (string) $status], $body . $logs . $errors . sprintf('%016x%016x%016x', strlen($body), strlen($logs), strlen($errors))];
 	}
 
 	private static function new(string $method, string $target, array $headers, string $body): array
