@@ -29,6 +29,9 @@ ctx_init_part(struct ctx *cx, const struct ctx *of)
 	cx->depth = of->depth;
 	cx->statement_max = of->statement_max;
 	cx->client = of->client;
+	cx->words = of->words;
+	cx->format = of->format;
+	cx->locale = of->locale;
 	cx->id = of->id;
 	cx->project = of->project;
 	cx->user = of->user;

@@ -31,12 +31,12 @@ too_much(struct ctx *cx, const char *what, int64_t max)
 }
 
 static void
-many_add(struct ctx *cx, struct doc_many *m, struct str json, size_t at, struct str number)
+many_add(struct ctx *cx, const struct collection *c, struct doc_many *m, struct str json, size_t at, struct str number)
 {
 	if (m->json == NULL)
 		m->json = arena_array(cx->arena, struct str, DOC_SHOWN_MAX);
 	if (m->n < DOC_SHOWN_MAX)
-		m->json[m->n++] = doc_told(cx, (struct str){arena_memdup(cx->arena, json.p, json.n), json.n}, at, number);
+		m->json[m->n++] = doc_told(cx, c, (struct str){arena_memdup(cx->arena, json.p, json.n), json.n}, at, number);
 }
 
 /* ---- new ones ---- */
@@ -113,7 +113,7 @@ made_message(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 	struct event ev = doc_event(cx, o, kind, c, f->v[i].id, &f->v[i].readers, json);
 
 	ev.number_at = at;
-	many_add(cx, o->all, json, at, f->seq[i]);
+	many_add(cx, c, o->all, json, at, f->seq[i]);
 	return event_message(cx, &ev);
 }
 
@@ -318,7 +318,7 @@ changed_message(struct ctx *cx, const struct doc_op *o, const struct collection 
 {
 	struct event ev = doc_patch_event(cx, o, c, &ev_document_upsert, p);
 
-	many_add(cx, o->all, ev.payload, ev.number_at, p->head.seq);
+	many_add(cx, c, o->all, ev.payload, ev.number_at, p->head.seq);
 	return event_message(cx, &ev);
 }
 
@@ -448,7 +448,7 @@ slice_check(struct ctx *cx, const struct found *f, const struct db_res *r, int r
 static struct str
 slice_message(struct ctx *cx, struct ctx *part, const struct found *f, const struct db_res *r, int row)
 {
-	struct doc_head head = doc_head_of(r, row);
+	struct doc_head head = doc_head_of(cx, r, row);
 	struct strs perms = db_strs(part, r, row, DOC_PERMS), readers = perms_roles(part->arena, &perms, STR("read"));
 	struct event ev;
 	struct buf b;
@@ -458,7 +458,7 @@ slice_message(struct ctx *cx, struct ctx *part, const struct found *f, const str
 	at = doc_write_row(&b, f->c, &head, r, row, NULL, NULL);
 	ev = doc_event(part, f->o, f->kind, f->c, head.id.p, &readers, buf_view(&b));
 	ev.number_at = at;
-	many_add(cx, f->o->all, ev.payload, at, head.seq);
+	many_add(cx, f->c, f->o->all, ev.payload, at, head.seq);
 	return event_message(part, &ev);
 }
 
@@ -556,7 +556,7 @@ find_and_write(struct ctx *cx, const struct doc_op *o, struct found *f)
 	struct query_list l;
 	err_t e;
 
-	l = doc_query_list(f->c, 0);
+	l = doc_query_list(cx, f->c, 0);
 	l.flags &= ~(unsigned)QUERY_SELECT;
 	TRY(query_rows(cx, &l, o->queries, conf.bulk_rows_max, f->c->slim, &f->sql, &f->n, &f->v));
 	if (cx->share != NULL)
