@@ -208,6 +208,8 @@ build_command(struct build *b)
 	} else if (b->runtime->build[0] == '\0') {
 		return OK;
 	}
+	if ((b->why = env_refusal(b->cx->arena, &b->q->run.f)) != NULL)
+		return OK;
 	if (net_on())
 		TRY(ready_take(b->cx, &spec.net));
 	e = build_box(b, &spec, code);

@@ -219,6 +219,8 @@ extern const char speak_logs[];	/* the directory inside that their servers write
 const char *const *speak_argv(struct arena *a, const struct runtime *r);
 /* What it is told in its environment: of the image, of the function, and `secret`. */
 const char *const *speak_env(struct arena *a, const struct runtime *r, const struct exec_function *f, const char *secret);
+/* Why the variables cannot be in the environment of a program; NULL: they can. */
+const char *env_refusal(struct arena *a, const struct exec_function *f);
 const char *speak_code(const struct runtime *r);	/* the directory inside that builds happen in */
 const char *const *speak_build_argv(struct arena *a, const struct runtime *r);
 const char *speak_build_dir(const struct runtime *r);

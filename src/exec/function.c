@@ -142,6 +142,8 @@ function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, 
 		*why_out = arena_strdup(cx->arena, c->why);
 	else if (c->packed != (r->contract != CONTRACT_OURS))
 		*why_out = "The deployment was built for a runtime of another kind: build it again.";
+	else if (r->contract != CONTRACT_OURS)
+		*why_out = env_refusal(cx->arena, &q->run.f);
 	if (c == NULL || *why_out != NULL)
 		return OK;
 	f = map_get(functions, str_c(key));

@@ -18,7 +18,7 @@
 #include "exec_priv.h"
 #include "io/fetch.h"
 
-enum { LOOK_MS = 10, ANSWER_MAX = 64 * 1024 * 1024, HEADERS_MAX = 96, RUN_ID_MAX = 64, PIECE = 64 * 1024, FILE_MAX = 4 * OUTPUT_CHARS + 1, SLACK_S = 2 };
+enum { LOOK_MS = 10, ANSWER_MAX = 64 * 1024 * 1024, HEADERS_MAX = 96, RUN_ID_MAX = 64, PIECE = 64 * 1024, FILE_MAX = 4 * OUTPUT_CHARS + 1, SLACK_S = 2, ENV_ONE_MAX = 128 * 1024, ENV_ALL_MAX = 1920 * 1024 };
 
 const char speak_logs[] = "/mnt/logs";
 
@@ -106,6 +106,25 @@ speak_env(struct arena *a, const struct runtime *r, const struct exec_function *
 	env_put(&e, arena_printf(a, old ? "INTERNAL_RUNTIME_ENTRYPOINT=%s" : "OPEN_RUNTIMES_ENTRYPOINT=%s", f->entrypoint));
 	e.v[e.n] = NULL;
 	return e.v;
+}
+
+/* It is the one way into the environment of a program that is not ours, and the kernel bounds it. */
+const char *
+env_refusal(struct arena *a, const struct exec_function *f)
+{
+	size_t all = 0;
+
+	for (int i = 0; i < f->n_variables; i++) {
+		const struct exec_variable *v = &f->variables[i];
+		size_t n = v->name.n + v->value.n + 2;
+
+		if (n > ENV_ONE_MAX)
+			return arena_printf(a, "The variable %.*s has %zu bytes: in the environment of a process one may have %d, with its name.", STR_FMT(v->name), n - 2, ENV_ONE_MAX - 2);
+		all += n + sizeof(char *);
+	}
+	if (all > ENV_ALL_MAX)
+		return arena_printf(a, "The variables of the function have %zu KiB: in the environment of a process they may have %d.", all / 1024, ENV_ALL_MAX / 1024);
+	return NULL;
 }
 
 /* ---- being up ---- */

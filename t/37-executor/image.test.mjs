@@ -87,6 +87,29 @@ test('an image builds and serves by the contract of 1.0', { skip: serves }, asyn
 	assert.match(failed.errors, /of mine\n.*index\.js/)
 })
 
+test('what cannot be in the environment of an image\'s server is told, and what can is there', { skip: serves }, async () => {
+	const code = { 'index.js': 'module.exports = async ({ res }) => res.text(String(process.env.LARGE.length))' }
+	const large = { LARGE: 'x'.repeat(200000) }, fits = { LARGE: 'x'.repeat(131000) }, many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`V${i}`, 'x'.repeat(60000)]))
+	const one = /^The variable LARGE has 200005 bytes: in the environment of a process one may have 131070, with its name\.$/, all = /^The variables of the function have \d+ KiB: in the environment of a process they may have 1920\.$/
+	for (const [variables, why] of [[large, one], [many, all]]) {
+		const b = await x.build(code, { runtime: speaks, variables })
+		assert.equal(b.ok, false)
+		assert.match(b.why, why)
+	}
+	const built = await x.build(code, { runtime: speaks, variables: fits })
+	assert.equal(built.ok, true, built.why)
+	const f = x.function(built.bytes, { runtime: speaks, variables: fits })
+	same(await f(), ['done', '131000'])
+	for (const [variables, why, revision] of [[large, one, '2'], [many, all, '3']]) {
+		const r = await f({ variables, revision })
+		assert.equal(r.why, 'failed')
+		assert.match(r.reason, why)
+	}
+	/* our own servers are told over a socket: there it has any size */
+	const ours = x.function('module.exports = async (req, res) => res.send(String(process.env.LARGE.length + req.variables.LARGE.length))', { runtime: boxed, variables: large })
+	same(await ours({ data: '' }), ['done', '400000'])
+})
+
 test('builds of images that fail say why', { skip: serves }, async () => {
 	const none = await x.build({ 'main.js': 'x' }, { runtime: speaks })
 	assert.deepEqual([none.ok, none.why], [false, 'There is no file index.js. What there is: main.js.'], none.err)
