@@ -71,10 +71,16 @@ err_t query_list(struct ctx *cx, const struct query_list *l, const struct shape 
 /* Awaits. The statement of that list and PostgreSQL's plan for it as JSON text; only the cursor is read. */
 err_t query_explain(struct ctx *cx, const struct query_list *l, const struct shape *shape, const struct strs *queries,
     const char **sql_out, struct str *plan_out) MUST_CHECK;
-/* Awaits. The statement that finds and locks the rows of these queries in their order, those of `columns`, one more than `max` at most; for a
- * transaction. Without a limit it is all of them. Errors as query_list. */
-err_t query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, const char **sql_out,
-    int *n_out, const char *const **v_out) MUST_CHECK;
+/* Two statements for a transaction: `find` gives the numbers of the rows of these queries and a column more, in their order, without a limit all of them, but
+ * never more than one beyond `max`; `lock` locks those of a list of numbers that still are what the filters say, in the order of the numbers, so that nobody
+ * waits for whoever waits for him. */
+struct query_found {
+	const char *find, *lock;
+	int n_find, n_where;		/* parameters: of find, and of lock before its list */
+	const char *const *v;
+};
+/* Awaits. Errors as query_list. */
+err_t query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, struct query_found *out) MUST_CHECK;
 /* Queries of one record: select only. *out is set when there was one. */
 err_t query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out) MUST_CHECK;
 

@@ -234,8 +234,7 @@ limited(const struct query_plan *p)
 }
 
 err_t
-query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, const char **sql_out, int *n_out,
-    const char *const **v_out)
+query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, struct query_found *out)
 {
 	struct db_res *cursor;
 	struct query_plan *p;
@@ -247,9 +246,11 @@ query_rows(struct ctx *cx, const struct query_list *l, const struct strs *querie
 	e = query_cost(p);
 	query_cost_end(p);
 	TRY(e);
-	*sql_out = query_plan_rows(p, columns, cursor);
-	*n_out = p->n_v;
-	*v_out = p->v;
+	out->n_where = p->n_v;
+	out->lock = query_plan_lock(p);
+	out->find = query_plan_rows(p, columns, cursor);
+	out->n_find = p->n_v;
+	out->v = p->v;
 	return OK;
 }
 

@@ -297,6 +297,14 @@ query_plan_rows(struct query_plan *p, const char *columns, const struct db_res *
 	buf_printf(&b, " LIMIT %lld", (long long)p->limit);
 	if (p->offset > 0)
 		buf_printf(&b, " OFFSET $%d::bigint", query_param(p, pg_i64(p->cx->arena, p->offset)));
-	BUF_LIT(&b, " FOR NO KEY UPDATE");
 	return b.p;
+}
+
+const char *
+query_plan_lock(struct query_plan *p)
+{
+	const char *seq = p->l->seq;
+
+	return arena_printf(p->cx->arena, "SELECT %s FROM %s%.*s%s%s = ANY ($%d::bigint[]) ORDER BY %s FOR NO KEY UPDATE", seq, p->from, STR_FMT(p->where),
+	    p->where.n ? " AND " : " WHERE ", seq, p->n_v + 1, seq);
 }

@@ -131,8 +131,9 @@ void query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_li
 const char *query_plan_cursor(struct query_plan *p);
 /* The statement that reads the page; `cursor` is the row of query_plan_cursor or NULL. Its last-but-`extra_out` columns are the list's. */
 const char *query_plan_page(struct query_plan *p, const char *columns, const struct db_res *cursor);
-/* The same rows, locked, without anything beside them. */
+/* The same rows, without anything beside them; and those of them that are in a list of numbers, which is the parameter behind those of the filters. */
 const char *query_plan_rows(struct query_plan *p, const char *columns, const struct db_res *cursor);
+const char *query_plan_lock(struct query_plan *p);
 /* A part of the page's statement; it stands alone behind p->begin. */
 const char *query_plan_count(struct query_plan *p);
 

@@ -232,6 +232,34 @@ upserts_sort(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 	return OK;
 }
 
+static int
+by_key(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Whoever makes the same ones at the same time comes after: by locks on their ids, in one order. They would wait for each other at the unique index. */
+static void
+lock_fresh(struct ctx *cx, const struct collection *c, struct db_tx *tx, const struct fresh *f)
+{
+	int64_t *keys = arena_alloc(cx->arena, sizeof *keys * (size_t)(f->n + 1));
+	const char **texts = arena_array(cx->arena, const char *, f->n + 1);
+
+	if (f->n == 0)
+		return;
+	for (int i = 0; i < f->n; i++) {
+		struct str id = str_lower(cx->arena, str_c(f->v[i].id));
+
+		keys[i] = (int64_t)str_hash_stable(str_c(arena_printf(cx->arena, "%s %.*s", c->table, STR_FMT(id))));
+	}
+	qsort(keys, (size_t)f->n, sizeof *keys, by_key);
+	for (int i = 0; i < f->n; i++)
+		texts[i] = pg_i64(cx->arena, keys[i]);
+	tx_add(tx, "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", DB(pg_array(cx->arena, texts, f->n)));
+}
+
 /* Whether two patches set the same columns, so that one statement does for both. */
 static bool
 same_columns(const struct collection *c, const struct doc_patch *a, const struct doc_patch *b)
@@ -335,6 +363,7 @@ upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 	fresh_init(cx, &u.fresh, o->n);
 	TRY(lock_all(cx, o, c, tx, &r));
 	TRY(upserts_sort(cx, o, c, tx, r, &u));
+	lock_fresh(cx, c, tx, &u.fresh);
 	TRY(insert_all(cx, c, tx, &u.fresh));
 	TRY(upserts_update(cx, o, c, tx, &u));
 	for (int i = 0; i < o->n; i++) {
@@ -401,9 +430,7 @@ upsert_all(struct ctx *cx, const struct doc_op *o)
 struct found {			/* a bulk update or deletion under way */
 	const struct doc_op *o;
 	const struct collection *c;
-	const char *sql;	/* finds the rows */
-	int n;
-	const char *const *v;
+	struct query_found q;
 	const struct event_info *kind;
 	struct doc_value *vals;	/* of an update; NULL: they are deleted */
 	struct doc_acts acts;
@@ -500,25 +527,62 @@ slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, const struct fou
 	return OK;
 }
 
-/* Rows are found and locked by one statement, which says how wide they are. */
+static bool
+is_locked(const struct db_res *locked, int64_t number)
+{
+	int from = 0, to = db_rows(locked);
+
+	while (from < to) {
+		int mid = from + (to - from) / 2;
+		int64_t there = db_i64(locked, mid, 0);
+
+		if (there == number)
+			return true;
+		if (there < number)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return false;
+}
+
+/* Locks the rows that were found; what somebody else changed meanwhile so that it is not asked for any more is none of them. */
+static err_t
+found_lock(struct ctx *cx, const struct found *f, struct db_tx *tx, const struct db_res *r, struct db_res **out)
+{
+	const char **v = arena_array(cx->arena, const char *, f->q.n_where + 1), **texts = arena_array(cx->arena, const char *, db_rows(r) + 1);
+
+	for (int i = 0; i < f->q.n_where; i++)
+		v[i] = f->q.v[i];
+	for (int i = 0; i < db_rows(r); i++)
+		texts[i] = db_cstr(r, i, 0);
+	v[f->q.n_where] = pg_array(cx->arena, texts, db_rows(r));
+	return tx_query(tx, out, f->q.lock, f->q.n_where + 1, v);
+}
+
 static err_t
 found_numbers(struct ctx *cx, const struct found *f, struct db_tx *tx, int64_t **numbers_out, int64_t **widths_out, int *n_out)
 {
+	struct db_res *r, *locked;
 	int64_t bytes = 0;
-	struct db_res *r;
-	int n;
+	int n = 0;
 
-	TRY(tx_query(tx, &r, f->sql, f->n, f->v));
-	n = db_rows(r);
-	if (n > conf.bulk_rows_max)
+	TRY(tx_query(tx, &r, f->q.find, f->q.n_find, f->q.v));
+	if (db_rows(r) > conf.bulk_rows_max)
 		return too_much(cx, "documents", conf.bulk_rows_max);
-	*numbers_out = arena_alloc(cx->arena, sizeof **numbers_out * (size_t)(n + 1));
-	*widths_out = arena_alloc(cx->arena, sizeof **widths_out * (size_t)(n + 1));
-	for (int i = 0; i < n; i++) {
-		(*numbers_out)[i] = db_i64(r, i, 0);
+	*numbers_out = arena_alloc(cx->arena, sizeof **numbers_out * (size_t)(db_rows(r) + 1));
+	*widths_out = arena_alloc(cx->arena, sizeof **widths_out * (size_t)(db_rows(r) + 1));
+	for (int i = 0; i < db_rows(r); i++) {
 		(*widths_out)[i] = db_i64(r, i, 1) + (f->vals ? bulk_weight(f->c, f->vals) : 0);
 		if ((bytes += (*widths_out)[i]) > conf.bulk_bytes_max)
 			return too_much(cx, "bytes", conf.bulk_bytes_max);
+	}
+	TRY(found_lock(cx, f, tx, r, &locked));
+	for (int i = 0; i < db_rows(r); i++) {
+		if (!is_locked(locked, db_i64(r, i, 0)))
+			continue;
+		(*numbers_out)[n] = db_i64(r, i, 0);
+		(*widths_out)[n++] = (*widths_out)[i];
 	}
 	*n_out = n;
 	return OK;
@@ -558,7 +622,7 @@ find_and_write(struct ctx *cx, const struct doc_op *o, struct found *f)
 
 	l = doc_query_list(cx, f->c, 0);
 	l.flags &= ~(unsigned)QUERY_SELECT;
-	TRY(query_rows(cx, &l, o->queries, conf.bulk_rows_max, f->c->slim, &f->sql, &f->n, &f->v));
+	TRY(query_rows(cx, &l, o->queries, conf.bulk_rows_max, f->c->slim, &f->q));
 	if (cx->share != NULL)
 		return TX_RUN(cx, tx, found_write(cx, f, tx));
 	cx->share = doc_large_share();
