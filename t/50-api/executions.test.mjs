@@ -422,24 +422,22 @@ describe('chains', () => {
 describe('schedules', () => {
 	test('run a function each minute, once; what is off or cleared does not', async () => {
 		const g = await deploy(p, echo, { schedule: '* * * * *', version: 'v2' }), off = await deploy(p, echo, { schedule: '* * * * *', version: 'v2' }), cleared = await deploy(p, echo, { schedule: '* * * * *', version: 'v2' })
-		/* a minute may begin at any moment of this: what ran before a change was right to */
-		const of = async (f) => (await p.ok('GET', `${f.path}/executions`, { mode: 'admin', key: undefined, cookie: p.console.cookie })).total
+		/* a minute may begin at any moment of this: what began before a change was right to */
 		await p.ok('PUT', off.path, { body: { name: 'off', schedule: '* * * * *', enabled: false, execute: [] } })
 		await p.ok('PUT', cleared.path, { body: { name: 'cleared', execute: [] } })
-		const before = [await of(off), await of(cleared)], began = Date.now()
+		const began = Date.now()
 		let due
 		for (const schedule of ['*/2 * * * *', '0 0 1 1 *', '@hourly', '5 * * * *', '* * * * *']) due = Date.parse((await p.ok('PUT', g.path, { body: { name: 'g', schedule, execute: [] } })).scheduleNext)
 		assert.ok(due > began && due <= Date.now() + 60000)
-		const ran = async () => (await g.list()).executions.filter((e) => Date.parse(e.$createdAt) >= due)
-		await until('it ran', async () => (await ran()).length > 0, 75000)
-		await g.all(1)
-		const [e] = await ran()
-		assert.deepEqual([e.trigger, e.status, e.$permissions], ['schedule', 'completed', []])
-		const now = await p.ok('GET', g.path)
-		assert.equal(Date.parse(now.scheduleNext), due + 60000)
+		const ran = async (f) => (await p.ok('GET', `${f.path}/executions`, { mode: 'admin', key: undefined, cookie: p.console.cookie })).executions.filter((e) => Date.parse(e.$createdAt) >= due)
+		const e = await until('it ran', async () => (await ran(g)).find((x) => x.status === 'completed'), 180000)
+		assert.deepEqual([e.trigger, e.$permissions], ['schedule', []])
+		const now = await p.ok('GET', g.path), next = Date.parse(now.scheduleNext), all = await ran(g)
+		/* another minute may have begun by now */
+		assert.ok(all.length <= Math.floor((Date.now() - due) / 60000) + 1, JSON.stringify(all))
+		assert.ok(next > due && next % 60000 === 0, now.scheduleNext)
 		assert.ok(Date.parse(now.schedulePrevious) >= due)
-		assert.equal((await ran()).length, 1)
-		assert.deepEqual([await of(off), await of(cleared)], before)
+		assert.deepEqual([await ran(off), await ran(cleared)], [[], []])
 		for (const x of [g, off, cleared]) await p.ok('DELETE', x.path)
 	})
 })
