@@ -221,7 +221,7 @@ Test(document, arrays_go_there_and_back)
 
 Test(document, the_reply_to_a_creation)
 {
-	struct doc_head h = {STR("x"), STR("2022-10-04 12:34:56.789+00"), STR("2022-10-04 12:34:56.789+00"), STR("{\"read(\\\"any\\\")\"}"), STR("5"), DOC_SEQ_TEXT};
+	struct doc_head h = {STR("x"), STR("2022-10-04 12:34:56.789+00"), STR("2022-10-04 12:34:56.789+00"), STR("{\"read(\\\"any\\\")\"}"), STR("5"), DOC_SEQ_TEXT, TAIL_DOCUMENT};
 	const char *data = "{\"pages\":\"7\",\"$createdAt\":\"2000-01-01\",\"title\":\"t\"}";
 	struct buf b;
 

@@ -60,7 +60,7 @@ fuzz_operators(struct ctx *cx, const json_t *data, struct str input)
 static void
 fuzz_one(struct ctx *cx, struct str input)
 {
-	struct doc_head head = {STR("x"), STR("2022-10-04 12:34:56+00"), STR("2022-10-04 12:34:56+00"), STR("{}"), STR("1"), 0};
+	struct doc_head head = {STR("x"), STR("2022-10-04 12:34:56+00"), STR("2022-10-04 12:34:56+00"), STR("{}"), STR("1"), DOC_SEQ_TEXT, TAIL_DOCUMENT};
 	const json_t *data = json_parse(cx, input, NULL);
 	struct doc_value vals[N];
 	struct buf b;
