@@ -1,16 +1,18 @@
 /* A server of the HTTP adapter alone, for the wire tests: answers with what it understood, late on request; a WebSocket that obeys.
  *
- *   echo name=value…		configuration; prints "ready PORT" once it listens; SIGTERM drains, SIGINT stops
+ *   echo name=value…		configuration; prints "ready PORT" once it listens (port=0: one that is free); SIGTERM drains, SIGINT stops
  *
  * /sink takes the body in pieces and says what it was, /sink/MS takes a piece every MS; /early/N answers N without taking it;
  * /pieces/N/SIZE answers N pieces without a length, /known/N/SIZE with one, /cut/N/SIZE breaks off after N of N + 1; /file/PATH answers
  * a file of data_dir; /held says what the budget holds and what fibers live, /floods how many were ended.
  * /delay/MS answers late, /text/N answers N bytes, /headers sends awkward ones, /status/N, /silent never answers (until the client
  * leaves), /stats counts, /broadcast sends the body to all sockets; anything else is echoed as JSON, bytes as code points. */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/conf.h"
@@ -545,6 +547,23 @@ check_end(void *arg)
 		loop_stop();
 }
 
+/* The kernel chooses, and a socket that shares the port keeps it: one that was free a moment ago may be somebody else's by now. */
+static bool
+hold_port(void)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+	struct sockaddr_in four = {.sin_family = AF_INET};
+	bool all = inet_pton(AF_INET, conf.listen, &four.sin_addr) != 1;
+	struct sockaddr *at = all ? (struct sockaddr *)&six : (struct sockaddr *)&four;
+	socklen_t n = all ? sizeof six : sizeof four;
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)) != 0 || bind(fd, at, n) != 0 || getsockname(fd, at, &n) != 0)
+		return false;
+	conf.port = ntohs(all ? six.sin6_port : four.sin_port);
+	return true;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -560,7 +579,7 @@ main(int argc, char **argv)
 	loop_init();
 	loop_on_signal(SIGTERM, on_signal);
 	loop_on_signal(SIGINT, on_signal);
-	if (!http_listen(&handler, "/ws"))
+	if ((conf.port == 0 && !hold_port()) || !http_listen(&handler, "/ws"))
 		return 1;
 	printf("ready %d\n", (int)conf.port);
 	fflush(stdout);

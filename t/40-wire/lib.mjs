@@ -7,31 +7,23 @@ export const echoPath = process.env.BADAL_ECHO;
 export const skip = echoPath ? false : 'BADAL_ECHO is not set';
 export const DEADLINE = 60000;
 
-export async function freePort() {
-  const s = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((ok) => s.once('listening', ok));
-  const { port } = s.address();
-  await new Promise((ok) => s.close(ok));
-  return port;
-}
-
 // What a failed test leaves running ends with the process, and does not keep it.
 const running = new Set();
 process.on('exit', () => running.forEach((c) => c.kill('SIGKILL')));
 
 // A running server; stop() fails when it does not end with status 0 (a sanitizer's report ends it otherwise).
 export async function startEcho(options = {}, port = 0) {
-  port ||= await freePort();
   const args = Object.entries({ port, listen: '127.0.0.1', ...options }).map(([k, v]) => `${k}=${v}`);
   const child = spawn(echoPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let err = '';
   child.stderr.on('data', (d) => (err += d));
   running.add(child);
   const exit = new Promise((ok) => child.once('exit', (code, signal) => (running.delete(child), ok({ code, signal }))));
-  await new Promise((ok, no) => {
+  const ready = await new Promise((ok, no) => {
     child.stdout.once('data', ok);
     exit.then((e) => no(new Error(`echo ended ${JSON.stringify(e)}: ${err}`)));
   });
+  port = Number(/^ready (\d+)$/m.exec(ready)[1]);
   for (const h of [child, child.stdout, child.stderr]) h.unref();
   const server = {
     port,
@@ -46,7 +38,7 @@ export async function startEcho(options = {}, port = 0) {
     async stop() {
       child.ref();
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE);
       const e = await exit;
       clearTimeout(timer);
       if (e.code !== 0) throw new Error(`echo ended with ${JSON.stringify(e)}\n${err}`);

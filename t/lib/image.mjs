@@ -3,16 +3,17 @@ import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
-import net from 'node:net'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
+
+import { ownPort } from './server.mjs'
 
 const lacks = ['skopeo', 'umoci', 'docker-registry'].filter((p) => !fs.existsSync(`/usr/bin/${p}`))
 export const lacking = lacks.length > 0 && `${lacks} not installed`
 
 /* In the directory `place`: { host, image, stop }. image(name, [[path, { body, type, link, mode, uid }]…], configuration, level of gzip): its address. */
 export async function startRegistry(place) {
-	const port = await new Promise((ok) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port: p } = s.address(); s.close(() => ok(p)) }) }), host = `127.0.0.1:${port}`
+	const host = await ownPort()
 	fs.writeFileSync(path.join(place, 'registry.yml'), `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${place}/registry\nhttp:\n  addr: ${host}\n`)
 	const registry = spawn('docker-registry', ['serve', path.join(place, 'registry.yml')], { stdio: 'ignore' })
 	const answers = () => new Promise((ok) => http.get(`http://${host}/v2/`, (a) => { a.resume(); ok(true) }).on('error', () => setTimeout(ok, 50, false)))

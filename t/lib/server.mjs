@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +31,18 @@ export async function until(what, test, ms = 60000) {
 		if (v) return v
 		if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`)
 		await sleep(10)
+	}
+}
+
+/* Windows of the clock, as limits and schedules have them, turn meanwhile unless one begins when some of theirs is left: both in ms. */
+export const early = (window, left) => until('a while before the window turns', () => Date.now() % window < window - left, left + 60000)
+
+/* For a program that is told its port: one of a loopback address that is this process's alone, so that nobody takes it before the program does. "address:port". */
+export async function ownPort(fits = () => true) {
+	const n = process.pid, host = `127.${64 + (n & 63)}.${n >> 6 & 255}.${2 + (n >> 14 & 127)}`
+	for (;;) {
+		const port = await new Promise((ok) => { const s = net.createServer().listen(0, host, () => { const { port: p } = s.address(); s.close(() => ok(p)) }) })
+		if (fits(port)) return `${host}:${port}`
 	}
 }
 
@@ -99,7 +112,7 @@ const testSettings = { port: 0, roles: 'web,relay,jobs', listen: '127.0.0.1', ra
 export const settings = (conf) => Object.entries(conf).filter(([, v]) => v !== undefined).map(([k, v]) => `--${k.replaceAll('_', '-')}=${v}`)
 
 /* Starts `badal serve` and waits for its ready line. `session`: it leads one of its own. */
-export async function start({ data, conf = {}, env, args = [], ms = 30000, remove = data === undefined, program = binary, session = false } = {}) {
+export async function start({ data, conf = {}, env, args = [], ms = 90000, remove = data === undefined, program = binary, session = false } = {}) {
 	data ??= dataDir()
 	if (remove) seed(path.join(data, 'data'))
 	const logFile = path.join(remove ? data : os.tmpdir(), `badal-${unique()}.log`), fd = openSync(logFile, 'w')
@@ -197,7 +210,7 @@ export class Server {
 	/* Throws when the reply is not as the server describes it (shapes.mjs).
 	 * Path below the endpoint ("/account"), or from the root when it begins with "/v1/" or `root` is set. `body`: an object is sent as
 	 * JSON, text and buffers as they are. `query`: an object of parameters, lists as name[]. `unseen`: it is no test of the operation (50-api/coverage). The body of the reply is parsed when it is JSON. */
-	call(method, target, { project, key, cookie, jwt, mode, headers = {}, body, query, root = false, ms = 30000, unseen = false } = {}) {
+	call(method, target, { project, key, cookie, jwt, mode, headers = {}, body, query, root = false, ms = 60000, unseen = false } = {}) {
 		const h = Object.fromEntries(Object.entries(headers).map(([k, v]) => [k.toLowerCase(), v]))
 		const path = (root || target.startsWith('/v1/') ? '' : '/v1') + target, tables = process.env.BADAL_FAMILY === 'tables' && isOurs(path)
 		const data = encode(tables ? bodyIn(body) : body, h), url = new URL(tables ? pathIn(path) : path, this.base)
