@@ -84,7 +84,7 @@ for (const [way, skip] of Object.entries(ways)) {
 		const script = `const { execFileSync: x } = require('child_process'), os = require('os'), fs = require('fs'); const own = Object.entries(os.networkInterfaces()).flatMap(([dev, all]) => all.filter((a) => !a.internal).map((a) => ({ dev, ...a }))), to = [];
 			for (const l of fs.readFileSync('/proc/net/route', 'latin1').split('\\n').slice(1)) { const g = l.split('\\t')[2]; if (g && g !== '00000000') to.push(g.match(/../g).reverse().map((b) => parseInt(b, 16)).join('.')) }
 			for (const a of own.filter((a) => a.family === 'IPv6' && a.address.startsWith('fe80'))) to.push('fe80::1%' + a.dev, 'ff02::1%' + a.dev)
-			console.log(x(process.execPath, ['${place}/probe.mjs', ...to.flatMap((a) => ['tcp:' + a + ':5432', 'tcp:' + a + ':6379', 'udp:' + a + (a.includes(':') ? ':5001' : ':5000')])], { encoding: 'utf8' }))`
+			console.log(x(process.execPath, ['${place}/probe.mjs', 'wait:${way === 'veth' ? 30 : 3}', ...to.flatMap((a) => ['tcp:' + a + ':5432', 'tcp:' + a + ':6379', 'udp:' + a + (a.includes(':') ? ':5001' : ':5000')])], { encoding: 'utf8' }))`
 		const { out, err } = await box(on, way, {}, node, '-e', script)
 		assert.ok(out, err)
 		const got = JSON.parse(out)
@@ -150,7 +150,7 @@ for (const [way, skip] of Object.entries(ways)) {
 const { skip } = { skip: ways.veth }
 const links = (w) => JSON.parse(ip('-n', w.ns, '-j', 'link')).map((l) => l.ifname).filter((n) => n.startsWith('bdl'))
 const tables = (w) => w.exec('nft', 'list', 'tables').split('\n').filter((l) => l.includes('badal_'))
-const until = async (what) => { for (const stop = Date.now() + 20000; !(await what()) && Date.now() < stop;) await new Promise((ok) => setTimeout(ok, 20)); assert.ok(await what()) }
+const until = async (what) => { for (const stop = Date.now() + 60000; !(await what()) && Date.now() < stop;) await new Promise((ok) => setTimeout(ok, 20)); assert.ok(await what()) }
 
 const netd = (dir) => Number(fs.readdirSync('/proc').find((d) => { try { return fs.readFileSync(`/proc/${d}/cmdline`, 'latin1').includes(`\0${dir}\0`) && fs.readFileSync(`/proc/${d}/stat`, 'latin1').includes('(badal-net)') } catch { return false } }))
 

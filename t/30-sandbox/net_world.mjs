@@ -7,6 +7,8 @@ import dgram from 'node:dgram'
 import fs from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const here = { v4: '203.0.113.2', v6: '2001:db8:1::2', other: '203.0.113.3' }
@@ -32,10 +34,15 @@ export async function world(name, { v6 = true } = {}) {
 	if (v6) ip('-n', h, '-6', 'route', 'add', 'default', 'via', '2001:db8:1::1')
 	for (const a of [there.v4, ...there.private]) ip('-n', t, 'address', 'add', `${a}/32`, 'dev', 'lo')
 	for (const a of [there.v6, ...there.private6]) ip('-n', t, 'address', 'add', `${a}/128`, 'dev', 'lo', 'nodad')
-	const run = (ns, argv, options = {}) => spawn('ip', ['netns', 'exec', ns, ...argv], options)
+	/* names are asked of the server of "here", not of this machine's, which cannot be reached from there: that takes ten seconds each */
+	const names = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'names-')), 'resolv.conf')
+	fs.writeFileSync(names, 'nameserver 127.0.0.53\n')
+	fs.chmodSync(path.dirname(names), 0o755)
+	const run = (ns, argv, options = {}) => spawn('ip', ['netns', 'exec', ns, 'sh', '-c', 'mount --bind "$0" /etc/resolv.conf 2>/dev/null; exec "$@"', names, ...argv], options)
 	const stop = async () => {
 		await Promise.all(servers.map((s) => new Promise((ok) => { if (s.exitCode !== null || s.signalCode !== null) return ok(); s.on('exit', ok); s.kill('SIGKILL') })))
 		for (const ns of [h, t]) ip('netns', 'delete', ns)
+		fs.rmSync(path.dirname(names), { recursive: true })
 	}
 	for (const [ns, side] of [[h, 'here'], [t, 'there']]) {
 		const server = run(ns, [process.execPath, fileURLToPath(import.meta.url), side], { stdio: ['pipe', 'pipe', 'inherit'] })

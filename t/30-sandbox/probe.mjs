@@ -1,9 +1,9 @@
 /* In a sandbox: tries to reach what its arguments name, "tcp:address:port" or "udp:…", and prints what came of each as one line of JSON: what was answered, the
- * error, or "nothing", which is to wait in vain. */
+ * error, or "nothing", which is to wait in vain: for as many seconds as "wait:…" says. */
 import dgram from 'node:dgram'
 import net from 'node:net'
 
-const WAIT = 4000
+const args = process.argv.slice(2), WAIT = 1000 * Number(/^wait:(\d+)$/.exec(args[0])?.[1] ?? 30)
 const tcp = (host, port) => new Promise((ok) => {
 	const s = net.connect(port, host)
 	let text = ''
@@ -16,7 +16,7 @@ const udp = (host, port) => new Promise((ok) => {
 	s.connect(port, host, (e) => (e ? ok(e.code) : s.send('hello', (f) => f && ok(f.code))))	/* connected, or nobody would tell us of a refusal */
 	setTimeout(() => ok('nothing'), WAIT).unref()
 })
-const all = await Promise.all(process.argv.slice(2).map(async (a) => {
+const all = await Promise.all(args.filter((a) => !a.startsWith('wait:')).map(async (a) => {
 	const [, kind, host, port] = /^(\w+):(.*):(\d+)$/.exec(a)
 	return [a, await (kind === 'tcp' ? tcp : udp)(host, Number(port))]
 }))

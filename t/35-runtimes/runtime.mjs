@@ -81,3 +81,13 @@ export async function runsAreApart(f) {
 export async function textsAreKept(f) {
 	for (const text of ['', '0', '😀 \u2028 \u0000 \r\n 12345678901234567890', 'x'.repeat(100000)]) assert.equal((await f.old(JSON.stringify({ send: text }))).response, text)
 }
+/* A function of (context) that logs "begun" and never ends: of its run, what it wrote within its time. On a busy machine it may not have got to that: then it has more. */
+export async function timeIsTold(make) {
+	for (let timeout = 0.2; ; timeout *= 4) {
+		const f = await make(), r = await f.ask('GET', '/', { timeout })
+		f.child.kill('SIGKILL')
+		if (r.logs === '' && timeout < 50) continue
+		assert.deepEqual([r.status, r.logs, r.errors], [500, 'begun\n', 'Execution timed out.\n'])
+		return
+	}
+}
