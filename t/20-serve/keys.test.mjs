@@ -1,11 +1,13 @@
 /* A change of the master key under a server that works: whatever was sealed opens before, meanwhile and after, and nothing stays under the former key. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 
 import { form, part } from '../lib/form.mjs'
-import { dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
+import { binary, dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
 
 const quick = { request_timeout: '5s' }
 /* Of each kind of sealed value one. */
@@ -35,12 +37,13 @@ test('at work, stopped and gone on with', async () => {
 		await opens(s, world)
 
 		/* killed after the new key is there */
-		const stopped = run(args, { ms: 1000 })
+		const stopped = spawn(binary, args, { stdio: 'ignore' }), ended = once(stopped, 'exit')
 		await until('the new key is there', () => readFileSync(file, 'utf8') !== before)
 		const between = readFileSync(file, 'utf8')
 		assert.equal(readFileSync(`${file}.old`, 'utf8'), before)
 		assert.equal((await world.p.guest('GET', '/account', { jwt })).status, 200)
-		assert.equal((await stopped).signal, 'SIGKILL')
+		stopped.kill('SIGKILL')
+		assert.deepEqual(await ended, [null, 'SIGKILL'])
 		const later = await fill(s)	/* sealed with the new one, by whoever has it */
 		await Promise.all([opens(s, world), opens(s, later)])
 

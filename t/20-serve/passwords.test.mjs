@@ -23,7 +23,7 @@ describe('beside a running server', () => {
 	const signIn = ({ email, password }) => p.guest('POST', '/account/sessions/email', { body: { email, password } })
 	before(async () => {
 		/* hashes that take long enough to be seen, one at a time; one more may wait */
-		s = await start({ conf: { password_idle: '2s', web_processes: 1, argon2_memory: '32m', argon2_time: 10, offload_password_threads: 1, offload_password_queue: 1 } })
+		s = await start({ conf: { password_idle: '5s', web_processes: 1, argon2_memory: '32m', argon2_time: 10, offload_password_threads: 1, offload_password_queue: 1 } })
 		p = await s.project()
 		await until('none is left of the making', () => workers().length === 0)
 	})
@@ -43,9 +43,10 @@ describe('beside a running server', () => {
 	})
 
 	test('one that is killed in the middle costs nobody a sign-in', async () => {
-		const u = await user()
+		const lost = await metric('badal_password_workers_lost_total'), u = await user()
 		assert.equal(u.made.status, 201)
-		const lost = await metric('badal_password_workers_lost_total'), asked = signIn(u)
+		for (const pid of workers()) process.kill(pid, 'SIGSTOP')	/* so that it is not done before we see it */
+		const asked = signIn(u)
 		await until('one is at work', async () => (await metric('badal_password_workers_busy')) === 1)
 		for (const pid of workers()) process.kill(pid, 'SIGKILL')
 		assert.equal((await asked).status, 201)

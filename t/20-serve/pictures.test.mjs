@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { part, upload } from '../lib/form.mjs'
 import { bomb, look, quarters } from '../lib/picture.mjs'
 import { pngBy } from '../lib/png.mjs'
-import { children, run, start, until } from '../lib/server.mjs'
+import { children, run, sleep, start, until } from '../lib/server.mjs'
 import { family } from './lib.mjs'
 
 const probe = await run(['picture-worker', 'probe']), sanitized = /no filter/.test(probe.out) && 'sanitizers have needs of their own'
@@ -37,10 +37,10 @@ describe('beside a running server', () => {
 	const preview = (path, query) => p.call('GET', `${path}/preview`, { query })
 	const metric = async (name) => Number((await s.call('GET', '/metrics', { root: true })).text.match(new RegExp(`^${name} (\\d+)`, 'm'))[1])
 	before(async () => {
-		s = await start({ conf: { picture_idle: '2s', web_processes: 1, storage_preview_limit: '20k' } })
+		s = await start({ conf: { picture_idle: '5s', web_processes: 1, storage_preview_limit: '20k' } })
 		p = await s.project()
 		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'b' } })
-		for (const [id, bytes] of [['small', quarters(40, 30)], ['heavy', bomb(6000, 6000)]]) assert.equal((await upload(p.call, 'b', id, part(`${id}.png`, bytes))).status, 201)
+		for (const [id, bytes] of [['small', quarters(40, 30)], ['heavy', bomb(3000, 3000)]]) assert.equal((await upload(p.call, 'b', id, part(`${id}.png`, bytes))).status, 201)
 		;[small, heavy] = ['small', 'heavy'].map((id) => `/storage/buckets/b/files/${id}`)
 	})
 	after(() => s.stop())
@@ -62,23 +62,29 @@ describe('beside a running server', () => {
 		assert.equal(await metric('badal_picture_workers_lost_total'), 0)
 	})
 
+	/* Asks for pictures that take their time, one after the other, until one is seen in the making: its answer is still to come. */
+	let turn = 0
+	const atWork = (seen) => until('one is at work', async () => {
+		let over = false
+		const asked = preview(heavy, { width: 1500, rotation: ++turn }).finally(() => { over = true })
+		for (; !over; await sleep(1)) if (seen()) return { asked }
+		assert.equal((await asked).status, 200)
+		return null
+	})
+
 	test('a picture is made behind the filter, by a process of its own', { skip: sanitized }, async () => {
-		const asked = preview(heavy, { width: 3000, rotation: 33 })
-		let seccomp
-		await until('it is at work', () => {
-			for (const w of workers())
-				for (const child of family(w).keys()) { try { seccomp = status(child, 'Seccomp'); if (seccomp === '2') return true } catch { /* it is done */ } }
-			return seccomp === '2'
-		})
+		const { asked } = await atWork(() => workers().some((w) => [...family(w).keys()].some((child) => { try { return status(child, 'Seccomp') === '2' } catch { return false } })))
 		assert.equal((await asked).status, 200)
 	})
 
 	test('a worker that dies costs one picture, and nobody else anything', async () => {
-		const web = children(s, 'badal-web'), asked = preview(heavy, { width: 3000, rotation: 34 })
-		await until('it is at work', () => workers().some((w) => family(w).size > 0))
-		const lost = await metric('badal_picture_workers_lost_total')
-		for (const w of workers()) process.kill(w, 'SIGKILL')
-		const r = await asked
+		const web = children(s, 'badal-web'), lost = await metric('badal_picture_workers_lost_total')
+		let r
+		do {
+			const { asked } = await atWork(() => workers().some((w) => family(w).size > 0))
+			for (const w of workers()) process.kill(w, 'SIGKILL')
+			r = await asked
+		} while (r.status === 200)	/* it was done a moment before */
 		assert.deepEqual([r.status, r.body.type], [400, 'general_picture_invalid'])
 		assert.equal((await preview(small, { width: 12 })).status, 200)
 		assert.deepEqual(children(s, 'badal-web'), web)

@@ -133,7 +133,7 @@ describe('signals', () => {
 	test('SIGHUP applies settings of the file, says what needs a restart, and keeps the old ones when the file is wrong', async () => {
 		const data = fresh(), file = path.join(data, 'badal.conf')
 		writeFileSync(file, 'body_max = 6m\n', { mode: 0o644 })
-		const s = await start({ data, args: ['--config', file] })
+		const s = await start({ data, conf: { web_processes: 1 }, args: ['--config', file] })	/* one: what holds in it holds */
 		const big = { project: 'console', body: { userId: 'x', email: 'no', password: 'x'.repeat(100000) } }
 		const status = async () => (await s.call('POST', '/account', { ...big, headers: { connection: 'close' } }).catch(() => ({ status: 413 }))).status
 		assert.equal(await status(), 400)

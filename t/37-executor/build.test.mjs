@@ -51,7 +51,7 @@ test('the entry point: absent, a folder, in the only folder, a command line', as
 	}
 })
 
-test('what is no archive is told in seconds', async () => {
+test('what is no archive is told', async () => {
 	const whole = archive({ 'index.js': 'x'.repeat(100000) + Math.random() })
 	fs.writeFileSync(path.join(dir, 'x'), 'x')
 	for (const [bytes, why] of [
@@ -143,7 +143,7 @@ test('a build whose asker leaves ends, and leaves nothing', async () => {
 	await new Promise((ok) => rs.on('data', (d) => String(d).includes('begun') && ok()))
 	rs.destroy()
 	const alive = () => fs.readdirSync('/proc').some((d) => { try { return fs.readFileSync(`/proc/${d}/cmdline`, 'latin1').split('\0').includes(marker) } catch { return false } })
-	for (const end = Date.now() + 20000; alive() || fs.readdirSync(x.place).some((f) => /^build-/.test(f)); ) {
+	for (const end = Date.now() + 60000; alive() || fs.readdirSync(x.place).some((f) => /^build-/.test(f)); ) {
 		assert.ok(Date.now() < end, 'it ends')
 		await new Promise((ok) => setTimeout(ok, 20))
 	}

@@ -123,8 +123,9 @@ test('builds of images that fail say why', { skip: serves }, async () => {
 const current = (text, more) => x.function(`module.exports = async ({ req, res, log }) => { const fs = require("fs"); ${text} }`, { runtime: speaks, ...more })
 
 test('a run of an image that ends badly says how, with what it wrote until then', { skip: serves }, async () => {
-	const f = current('log("before"); if (req.url === "/exit") process.exit(7); if (req.url === "/throw") throw new Error("of mine"); await new Promise((ok) => setTimeout(ok, 600000))')
-	const [exited, thrown, late] = await Promise.all([f({ path: '/exit' }), f({ path: '/throw' }), f({ path: '/', limit_ms: 2500 })])
+	const f = current('log("before"); if (req.url === "/exit") process.exit(7); if (req.url === "/throw") throw new Error("of mine"); if (req.url !== "/first") await new Promise((ok) => setTimeout(ok, 600000))')
+	await f({ path: '/first' })	/* its process is there, so that its time is that of the run */
+	const late = await f({ path: '/', limit_ms: 2500 }), [exited, thrown] = await Promise.all([f({ path: '/exit' }), f({ path: '/throw' })])
 	assert.deepEqual([exited.why, exited.logs], ['died', 'before\n'], exited.errors)
 	assert.match(exited.errors, /ended with exit code 7/)
 	assert.deepEqual([thrown.why, thrown.logs], ['failed', 'before\n'], thrown.errors)

@@ -62,11 +62,11 @@ test('let go before it has begun: it ends all the same', async () => {
 })
 
 test('one that ends as soon as it begins is begun again later and later, and calls are told why', async () => {
-	const f = x.function('process.exit(5)'), begun = new Map()	/* when each of its processes was first seen */
+	const f = x.function('process.exit(5)'), begun = new Map()	/* when each of its processes was begun */
 	await until(() => x.processes() === 0, 'the end of those before')
 	assert.equal(await f.warm(true), 204)
 	await until(() => {
-		for (const d of fs.readdirSync(x.place)) if (/^fn-\d+$/.test(d) && !begun.has(d)) begun.set(d, Date.now())
+		for (const d of fs.readdirSync(x.place)) if (/^fn-\d+$/.test(d) && !begun.has(d)) try { begun.set(d, fs.statSync(`${x.place}/${d}`).mtimeMs) } catch { /* it went meanwhile */ }
 		return begun.size === 3
 	}, 'three processes')
 	const [, second, third] = [...begun.values()]

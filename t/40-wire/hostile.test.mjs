@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { Wire, ask, parseResponse, skip, startEcho, until } from './lib.mjs';
 
 let s;
-before(async () => !skip && (s = await startEcho({ head_timeout: '600ms', keepalive_timeout: '1s', body_max: 100000, connections_max: 300, rate_min: 0 })));
+before(async () => !skip && (s = await startEcho({ head_timeout: '600ms', keepalive_timeout: '1s', body_max: 100000, rate_min: 0 })));
 after(() => s?.stop());
 afterEach(async () => !skip && assert.equal((await ask(s.port, 'GET /alive HTTP/1.1\r\nHost: a\r\n\r\n')).status, 200));
 
@@ -141,14 +141,20 @@ test('slow body: 408; each part counts anew', { skip }, async () => {
   w.send(`POST / HTTP/1.1\r\n${h}Content-Length: 10\r\n\r\nab`);
   const d = await w.end();
   assert.equal(parseResponse(d, false).status, 408);
-  const v = await Wire.open(s.port);
-  v.send(`POST / HTTP/1.1\r\n${h}Content-Length: 4\r\n\r\n`);
-  for (const c of 'abcd') {
-    await new Promise((ok) => setTimeout(ok, 300));
-    v.send(c);
+  /* a machine that is busy for so long that a part is late makes it try again: where parts do not count anew, none of the tries comes to an end */
+  for (let i = 0; ; i++) {
+    const v = await Wire.open(s.port);
+    v.send(`POST / HTTP/1.1\r\n${h}Content-Length: 4\r\n\r\n`);
+    for (const c of 'abcd') {
+      await new Promise((ok) => setTimeout(ok, 300));
+      v.send(c);
+    }
+    const r = await v.response();
+    v.close();
+    if (r.status === 408 && i < 20) continue;
+    assert.equal(r.json().body, 'abcd');
+    break;
   }
-  assert.equal((await v.response()).json().body, 'abcd');
-  v.close();
 });
 
 test('an idle connection is closed', { skip }, async () => {
@@ -197,9 +203,10 @@ test('random bytes', { skip }, async () => {
 });
 
 test('more connections than allowed are refused, the others stay', { skip }, async () => {
-  const all = [];
+  const s = await startEcho({ connections_max: 300, head_timeout: '60s', keepalive_timeout: '60s' }), all = []; // none goes meanwhile
   for (let i = 0; i < 320; i++) {
     const w = await Wire.open(s.port);
+    w.socket.on('error', () => {});
     w.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     all.push(w);
   }
@@ -214,6 +221,7 @@ test('more connections than allowed are refused, the others stay', { skip }, asy
       return false;
     }
   }, 'all are forgotten');
+  await s.stop();
 });
 
 test('draining: late answers say close, idle connections end, nobody new gets in', { skip }, async () => {

@@ -16,8 +16,8 @@ before(async () => {
   dir = mkdtempSync(join(tmpdir(), 'badal-tls-'));
   const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  s = await startEcho({ tls_cert: cert, tls_key: key, body_max: 200000, head_timeout: '600ms' });
-  plain = await startEcho({ body_max: 200000, head_timeout: '600ms', keepalive_timeout: '1s' });
+  s = await startEcho({ tls_cert: cert, tls_key: key, body_max: 200000, head_timeout: '1500ms' });
+  plain = await startEcho({ body_max: 200000, head_timeout: '1500ms', keepalive_timeout: '1500ms' });
 });
 after(async () => {
   await s?.stop();

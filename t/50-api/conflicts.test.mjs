@@ -10,13 +10,14 @@ import { fails } from './lib.mjs'
 let s, p, args, schema, db
 const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
 
-before(async () => {
-	s = await server({ own: true, conf: { db_statement_timeout: '3s', db_lock_timeout: '2s', web_processes: 1 } })
+async function begin(conf) {
+	s = await server({ own: true, conf: { web_processes: 1, ...conf } })
 	p = await s.project()
 	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
 	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
 	db = await database(p)
-})
+}
+before(() => begin({}))
 after(() => s.stop())
 
 /* A transaction that has done `sql`; the function it gives does more and ends it. In a deadlock it is the other one that gives in. */
@@ -95,23 +96,24 @@ test('serialization failures: again, a bounded number of times', async () => {
 	assert.deepEqual(await c.all(), ['a=two'])
 })
 
+/* The tests before wait for locks in their midst, and are not to be late: the ones from here on are. */
 test('a lock that is not given in time', async () => {
+	await s.stop()
+	await begin({ db_statement_timeout: '3s', db_lock_timeout: '2s' })
 	const c = await unique()
 	await c.doc({ u: 'old' }, { id: 'a' })
-	const go = await hold(`SELECT 1 FROM ${c.table} WHERE _id = 'a' FOR UPDATE`), began = Date.now()
+	const go = await hold(`SELECT 1 FROM ${c.table} WHERE _id = 'a' FOR UPDATE`)
 	fails(await c.update('a', 'new'), 503, 'general_busy')
-	assert.ok(Date.now() - began < 10000)
 	await go()
 	assert.deepEqual(await c.all(), ['a=old'])
 	assert.equal((await c.update('a', 'new')).status, 200)
 })
 
 test('a statement that takes too long', async () => {
-	const c = await unique(), began = Date.now()
-	psql(`CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+	const c = await unique()
+	psql(`CREATE OR REPLACE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3600); RETURN NEW; END $$;
 		CREATE TRIGGER slow BEFORE INSERT ON ${c.table} FOR EACH ROW EXECUTE FUNCTION public.slow()`)
 	fails(await c.create('a', 'one'), 503, 'general_timeout')
-	assert.ok(Date.now() - began < 20000)
 	assert.equal(psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), '0')
 	psql(`DROP TRIGGER slow ON ${c.table}`)
 	assert.deepEqual(await c.all(), [])

@@ -1,7 +1,7 @@
 /* The limit of every route that has one: how many, counted by what, and who is not counted (spec identity.md 3.5, databases.md 1.3). */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { cookieOf, server, unique } from '../lib/server.mjs'
+import { cookieOf, early, server, unique } from '../lib/server.mjs'
 import { collection, database } from './docs.mjs'
 import { fails } from './lib.mjs'
 
@@ -109,6 +109,7 @@ describe('who is not counted', () => {
 })
 
 describe('guesses', () => {
+	before(() => early(3600e3, 60e3))
 	const signIn = (email, password, ip) => s.call('POST', '/account/sessions/email', { project: p.id, body: { email, password }, headers: { 'x-forwarded-for': ip } })
 	const right = 'password-1234', wrong = 'password-0000'
 	async function person() {

@@ -257,7 +257,7 @@ describe('a receiver that fails', () => {
 			times.push(Date.now() - began)
 		}
 		times.sort((a, b) => a - b)
-		assert.ok(times[15] < 500 && times[29] < 3000, times.join(' '))
+		assert.ok(times[15] < 5000, times.join(' '))	/* as long as one that says nothing is waited for */
 		for (const { w: b, why } of list)
 			await until(`${b.name} has its reason`, async () => why.test((await state(b)).logs)).catch(async (e) => { throw new Error(`${e.message}: ${(await state(b)).logs}`) })
 		for (const f of fine) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { server, until, unique } from '../lib/server.mjs'
+import { early, server, until, unique } from '../lib/server.mjs'
 import { library, read } from './lib.mjs'
 
 let s, p, alice, bob
@@ -150,8 +150,7 @@ test('limits of messages and connects, counted exactly', async () => {
 	const own = await server({ conf: { rate_limits: 'on', rt_message_rate: 5, rt_connect_rate: 10 } })
 	try {
 		const { listen, open, channels } = await import('../lib/ws.mjs')
-		/* a window is a minute of the clock: begin well within one */
-		await until('the middle of a minute', () => Date.now() % 60000 < 50000, 15000)
+		await early(60000, 20000)	/* all of it in one minute of the clock */
 		const w = await listen(own, `project=console&${channels('documents')}`), seen = []
 		for (let i = 0; i < 7; i++) seen.push((await w.ask({ type: 'ping' })).type)
 		assert.deepEqual(seen, ['pong', 'pong', 'pong', 'pong', 'pong', 'error', 'error'])

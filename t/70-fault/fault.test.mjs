@@ -47,7 +47,7 @@ async function reader(state, r) {
 			ws = await open(s, `project=${p.id}&channels[]=documents${last ? `&since=${last}` : ''}`)
 			r.drop = () => ws.socket.destroy()
 			for (;;) {
-				const f = await ws.next()
+				const f = await ws.next(undefined, undefined, 15000)
 				last = f.id ?? last
 				if (f.type === 'connected') {
 					if (f.data.gap) state.problems.push(`told of a gap at ${last}`)
@@ -117,10 +117,10 @@ async function fight(victims, state, readers) {
 	await until('the readers are connected', () => readers.every((r) => r.connects > 0))
 	const writers = Array.from({ length: WRITERS }, (_, i) => writer(i, state))
 	for (const names of victims) await kill(names, state)
+	await until('there are many writes', () => state.acked.length > 500)
 	state.writing = false
 	await Promise.all(writers)
 	assert.deepEqual(state.problems, [])
-	assert.ok(state.acked.length > 500, `${state.acked.length} writes`)
 
 	/* everything acknowledged is in the database */
 	for (const { id } of state.acked) assert.equal((await p.call('GET', `${DOCUMENTS}/${id}`)).status, 200, id)
