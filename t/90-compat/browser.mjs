@@ -36,7 +36,7 @@ export const serverOld = require('node-appwrite-old')
 export const serverNew = require('node-appwrite-new')
 
 /* Waits for a condition with a deadline. */
-export async function until(what, condition, ms = 8000) {
+export async function until(what, condition, ms = 60000) {
 	const end = Date.now() + ms
 	for (;;) {
 		const value = await condition()

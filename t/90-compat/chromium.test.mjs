@@ -27,7 +27,7 @@ async function app({ endpoint, projectId }) {
 	out.cookie = bare.status
 	const realtime = new Realtime(client), events = []
 	await realtime.subscribe(['documents'], (e) => events.push(e))
-	const end = Date.now() + 8000
+	const end = Date.now() + 60000
 	for (let n = 0; events.length === 0 && Date.now() < end; n++) {
 		await databases.createDocument({ databaseId: 'd', collectionId: 'c', documentId: ID.unique(), data: { text: `hello ${n}` } })
 		await new Promise((ok) => setTimeout(ok, 100))
@@ -105,7 +105,7 @@ test('the page of the README: what one tab writes, both show', async () => {
 		await tab.waitForFunction(() => document.querySelector('button').onclick !== null)
 		tabs.push(tab)
 	}
-	const notes = async (tab) => (await tab.textContent('pre')).split('Hello, cloud').length - 1, end = Date.now() + 10000
+	const notes = async (tab) => (await tab.textContent('pre')).split('Hello, cloud').length - 1, end = Date.now() + 60000
 	while (!(await notes(tabs[0]) > 0 && await notes(tabs[1]) > 0) && Date.now() < end) {
 		await tabs[0].click('button')
 		await new Promise((ok) => setTimeout(ok, 100))

@@ -37,7 +37,7 @@ function probe(v, server, p) {
 		let out = '', err = ''
 		child.stdout.on('data', (d) => (out += d))
 		child.stderr.on('data', (d) => (err += d))
-		const timer = setTimeout(() => child.kill('SIGKILL'), 60000)
+		const timer = setTimeout(() => child.kill('SIGKILL'), 240000)
 		child.on('close', () => {
 			clearTimeout(timer)
 			try { ok(JSON.parse(out)) } catch { no(new Error(`${v.name}: ${err.slice(-1500)}`)) }

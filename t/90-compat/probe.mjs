@@ -75,7 +75,7 @@ function service(c, ...names) {
 const results = {}
 async function attempt(area, what) {
 	try {
-		const said = await Promise.race([what(), new Promise((_, no) => setTimeout(no, 10000, new Error('no answer')))])
+		const said = await Promise.race([what(), new Promise((_, no) => setTimeout(no, 60000, new Error('no answer')))])
 		results[area] = said === undefined ? 'yes' : said
 	} catch (e) {
 		results[area] = e === missing ? '–' : e?.response?.type || e?.type || (e?.code === 404 || e?.response?.status === 404 ? 'general_route_not_found' : String(e?.message ?? e).slice(0, 80))
@@ -114,7 +114,7 @@ async function subscribed() {
 	const rt = sdk.Realtime ? new sdk.Realtime(c) : c
 	if (!rt.subscribe) throw missing
 	await rt.subscribe(['documents'], (e) => seen.push(e))
-	const end = Date.now() + 6000
+	const end = Date.now() + 40000
 	while (!seen.some((e) => e.payload?.text === 'heard') && Date.now() < end) {
 		await call(documents, ['createDocument'], { ...at, documentId: id(), data: { text: 'heard', number: 1 } }, {}).catch(async () => {
 			await fetch(`${where.endpoint}/databases/default/collections/c/documents`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-appwrite-project': where.project, 'x-appwrite-key': where.key },
@@ -145,7 +145,7 @@ function input(called = 'hello.txt', bytes = 'hello') {
 /* Both forms of an execution are asked for: a version takes what it knows. */
 async function ran(functionId) {
 	let e = await call(functions, ['createExecution'], { functionId, data: 'hello', body: 'hello', async: false, xasync: false, path: '/', xpath: '/', method: 'POST', headers: {} })
-	for (const end = Date.now() + 8000; /^(waiting|processing)$/.test(e.status) && Date.now() < end;)	/* the first ones do not wait for the end */
+	for (const end = Date.now() + 40000; /^(waiting|processing)$/.test(e.status) && Date.now() < end;)	/* the first ones do not wait for the end */
 		e = await call(functions, ['getExecution'], { functionId, executionId: e.$id })
 	const said = e.response ?? e.responseBody ?? e.stdout
 	must(e.status === 'completed' && said?.trim() === 'you said hello', `${e.status}: ${said}`)
@@ -157,7 +157,7 @@ async function deployed() {
 	for (const code of input('code.tar.gz', echo)) if (!d) d = await call(functions, ['createDeployment', 'createTag'], { functionId, entrypoint: 'index.js', code, activate: true, command: 'node index.js' }).catch((e) => { wrong = e })
 	if (!d) throw wrong
 	const live = async () => { const now = await call(functions, ['get'], { functionId }); return (now.deploymentId ?? now.deployment) === d.$id }
-	for (const end = Date.now() + 8000; !(await live());) {
+	for (const end = Date.now() + 40000; !(await live());) {
 		must(Date.now() < end, 'the build takes long')
 		await new Promise((ok) => setTimeout(ok, 50))
 	}

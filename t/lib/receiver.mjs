@@ -30,7 +30,7 @@ export async function receiver({ answer, tls, path = '/hook', port = 0 } = {}) {
 	await new Promise((ok) => s.listen(port, '127.0.0.1', ok))
 	return {
 		all, server: s, port: s.address().port, url: `${tls ? 'https' : 'http'}://127.0.0.1:${s.address().port}${path}`,
-		async next(ms = 20000) {
+		async next(ms = 60000) {
 			await until('a delivery', () => all.length > taken, ms)
 			return all[taken++]
 		},

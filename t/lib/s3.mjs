@@ -134,7 +134,7 @@ export async function provider({ bucket = 'files', prefix = '' } = {}) {
 	outer.keepAliveTimeout = 60000
 	await new Promise((ok) => outer.listen(0, '127.0.0.1', ok))
 	p.port = outer.address().port
-	p.conf = { storage_device: 's3', storage_s3_endpoint: `http://127.0.0.1:${p.port}`, storage_s3_bucket: bucket, storage_s3_key: 'S3RVER', storage_s3_secret: 'S3RVER', storage_s3_region: 'us-east-1', storage_s3_prefix: prefix, storage_s3_timeout: '1s' }
+	p.conf = { storage_device: 's3', storage_s3_endpoint: `http://127.0.0.1:${p.port}`, storage_s3_bucket: bucket, storage_s3_key: 'S3RVER', storage_s3_secret: 'S3RVER', storage_s3_region: 'us-east-1', storage_s3_prefix: prefix, storage_s3_timeout: '4s' }
 	p.spoil = (kind, { method, url, times = 1 } = {}) => { p.rules.push({ kind, method, url, times }) }
 	p.heal = () => { p.rules.length = 0 }
 	/* keys and sizes of the blobs */

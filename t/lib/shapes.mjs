@@ -307,7 +307,7 @@ function get(url) {
 			rs.on('end', () => (rs.statusCode === 200 ? ok(JSON.parse(Buffer.concat(parts))) : no(new Error(`${url}: ${rs.statusCode}`))))
 		})
 		rq.on('error', no)
-		rq.setTimeout(30000, () => rq.destroy(new Error(`${url}: no answer`)))
+		rq.setTimeout(60000, () => rq.destroy(new Error(`${url}: no answer`)))
 		rq.end()
 	})
 }

@@ -14,7 +14,7 @@ const all = readdirSync(api).filter((f) => f.endsWith('.test.mjs')).every((f) =>
 const seen = path.join(mkdtempSync(path.join(os.tmpdir(), 'badal-seen-')), 'seen')
 process.on('exit', () => rmSync(path.dirname(seen), { recursive: true, force: true }))
 
-const server = await start({ ms: 60000, conf: { roles: 'web,relay,jobs,executor' } })
+const server = await start({ conf: { roles: 'web,relay,jobs,executor' } })
 const run = (program, list, env) => new Promise((ok) => {
 	const child = spawn(program, list, { stdio: 'inherit', env: { ...process.env, BADAL_ENDPOINT: server.endpoint, ...env } })
 	child.once('exit', (c, signal) => ok(signal ? 1 : c))

@@ -8,7 +8,7 @@ import net from 'node:net'
 
 import { description } from './shapes.mjs'
 
-const DEADLINE = 15000
+const DEADLINE = 60000
 
 function within(promise, what, ms = DEADLINE) {
 	let timer
@@ -40,7 +40,7 @@ export class Socket {
 	#rejectUp
 	#closed
 	get closed() {
-		return within(this.#closed, 'the end of the connection', 4 * DEADLINE)
+		return within(this.#closed, 'the end of the connection')
 	}
 
 	#take() {
@@ -84,7 +84,7 @@ export class Socket {
 	}
 
 	/* The next frame for which test(frame) holds; others stay where they are. */
-	async next(test = () => true, what = 'a frame') {
+	async next(test = () => true, what = 'a frame', ms = DEADLINE) {
 		const wait = async () => {
 			for (;;) {
 				if (this.#wrong) throw this.#wrong
@@ -97,7 +97,7 @@ export class Socket {
 				await new Promise((ok) => { this.#wake = ok })
 			}
 		}
-		return within(wait(), what)
+		return within(wait(), what, ms)
 	}
 	event(test = () => true) {
 		return this.next((f) => f.type === 'event' && test(f.data), 'an event').then((f) => {
