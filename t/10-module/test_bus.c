@@ -177,7 +177,7 @@ reconnect(struct ctx *cx, void *arg)
 		cr_expect_eq(bus_cmd(cx, &r, BUS(STR("GET"), STR("k"))), ERR_BUS);
 	cr_expect_not(bus_up());
 	server_start(redis);
-	for (int i = 0; i < 20 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
+	for (int i = 0; i < 600 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
 		OKAY(fib_sleep(cx, 100));
 	OKAY(e);
 	cr_expect(bus_up());
@@ -239,7 +239,7 @@ announce(struct ctx *cx, const char *name, const char *shards, const char *at)
 static void
 until(struct ctx *cx, const int *counter, int want)
 {
-	for (int i = 0; i < 1500 && *counter < want; i++)
+	for (int i = 0; i < 6000 && *counter < want; i++)
 		OKAY(fib_sleep(cx, 10));
 	cr_assert_eq(*counter, want);
 }
@@ -266,7 +266,7 @@ following(struct ctx *cx, void *arg)
 	announce(cx, "one", "1", "0-0");
 	add(cx, "events:{0}:one", 5);
 	bus_follow_start(&f);
-	for (int i = 0; i < 500 && !bus_follow_ready(0); i++)
+	for (int i = 0; i < 6000 && !bus_follow_ready(0); i++)
 		OKAY(fib_sleep(cx, 10));
 	for (unsigned i = 10; i < 610; i++)
 		add(cx, "events:{0}:one", i);
@@ -275,7 +275,7 @@ following(struct ctx *cx, void *arg)
 	server_kill(redis);
 	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("PING"))), ERR_BUS);
 	server_start(redis);
-	for (int i = 0; i < 20 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
+	for (int i = 0; i < 600 && (e = bus_cmd(cx, &r, BUS(STR("PING")))) != OK; i++)
 		OKAY(fib_sleep(cx, 100));
 	OKAY(e);
 	add(cx, "events:{0}:one", 1000);
@@ -323,7 +323,7 @@ born_later(struct ctx *cx, void *arg)
 
 	(void)arg;
 	bus_follow_start(&f);
-	for (int i = 0; i < 500 && !bus_follow_ready(0); i++)
+	for (int i = 0; i < 6000 && !bus_follow_ready(0); i++)
 		OKAY(fib_sleep(cx, 10));
 	announce(cx, "one", "1", "0-0");
 	add(cx, "events:{0}:one", 5);
@@ -383,7 +383,7 @@ shards(struct ctx *cx, void *arg)
 	announce(cx, "four", "4", "0-0,0-0,7-1,0-0");
 	bus_follow_start(&f);
 	for (int i = 0; i < 4; i++)
-		for (int n = 0; n < 500 && !bus_follow_ready(i); n++)
+		for (int n = 0; n < 6000 && !bus_follow_ready(i); n++)
 			OKAY(fib_sleep(cx, 10));
 	cr_expect_eq(bus_stream_shards(), 4);
 	cr_expect_eq(bus_follow_pos(2).lsn, 7);

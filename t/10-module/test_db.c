@@ -608,6 +608,7 @@ unclean(struct ctx *cx)
 	struct db_res *r;
 	struct ctx gone;
 
+	GOOD(db_query(cx, &r, "SELECT 1", DB0));	/* there is a connection: the time of the next one is the statement's */
 	ctx_init(&gone);
 	gone.fib = cx->fib;
 	gone.share = b[1].share = b[0].share;
@@ -634,7 +635,7 @@ holder(struct ctx *cx, void *arg)
 	struct db_res *r;
 
 	(void)arg;
-	GOOD(db_query(cx, &r, "SELECT pg_sleep(0.5)", DB0));
+	GOOD(db_query(cx, &r, "SELECT pg_sleep(2)", DB0));
 }
 
 /* Waiting for a connection has an end, and a statement that nobody waits for any more is cancelled. */

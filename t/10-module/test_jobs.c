@@ -69,7 +69,7 @@ do_crash(struct ctx *cx, const struct job *job)
 static err_t
 do_slow(struct ctx *cx, const struct job *job)
 {
-	err_t e = fib_sleep(cx, 1500);
+	err_t e = fib_sleep(cx, 3500);
 
 	return e == OK ? do_note(cx, job) : e;
 }
@@ -101,7 +101,7 @@ a_task(struct ctx *cx)
 static const struct job_task tasks[] = {{"test", 600000, a_task}};
 #define SETUP(list)                                                                            \
 	{.kinds = (list), .n_kinds = sizeof(list) / sizeof((list)[0]), .tasks = tasks, .n_tasks = 1, \
-	    .backoff_ms = 30, .claim_ms = 700, .upkeep_ms = 100}
+	    .backoff_ms = 30, .claim_ms = 2000, .upkeep_ms = 100}
 #define KIND(name, handler, tries) {name, handler, tries, .width = 4, .limit_ms = 20000, .connections = 1}
 
 /* The same names with other handlers: what another process makes of it. */
@@ -262,7 +262,7 @@ crash(struct ctx *cx, void *arg)
 	put(cx, "hang", "h 0 0", "");
 	UNTIL(seen->calls == 1);	/* the other has it, and shows life beyond the time after which it could be claimed */
 	jobs_start(&set);
-	OKAY(fib_sleep(cx, 1500));
+	OKAY(fib_sleep(cx, 3500));
 	cr_expect_eq(seen->calls, 1);
 	kill(other, SIGKILL);
 	waitpid(other, NULL, 0);

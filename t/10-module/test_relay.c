@@ -849,13 +849,13 @@ Test(relay, trims_what_is_older_than_the_window_and_read_by_every_group)
 {
 	pid_t r;
 
-	conf.rt_resume_window = 1000;
+	conf.rt_resume_window = 3000;	/* longer than it takes to see them there */
 	r = relay_fork();
 	UNTIL(announced(""));
 	EMIT(50);
 	UNTIL(entries(current()) == 50);
 	freeReplyObject(cmd("XGROUP CREATE %s hooks 0", key_of(STREAM_EVENTS, 0, current())));
-	usleep(2500000);
+	usleep(4500000);
 	EMIT(1);
 	UNTIL(entries(current()) == 51);
 	usleep(4000000);
