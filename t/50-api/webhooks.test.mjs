@@ -305,7 +305,7 @@ describe('the line', () => {
 
 	test('what waits is counted, what is deleted is forgotten', async () => {
 		let release
-		const held = new Promise((ok) => { release = ok }), r = await receiver({ answer: () => (rq, rs) => held.then(() => rs.end()) }), w = await hook(r.url, ['teams.*'])
+		const held = new Promise((ok) => { release = ok }), r = await receiver({ answer: (d, n) => (n === 1 ? (rq, rs) => held.then(() => rs.end()) : () => {}) }), w = await hook(r.url, ['teams.*'])	/* the next may be under way before it is known that nobody wants it */
 		for (let i = 0; i < 5; i++) await team()
 		await until('they wait', async () => (await s.ok('GET', '/health/queue/webhooks', { project: p.id, key: p.key })).size === 5)
 		await drop(w)
