@@ -22,7 +22,7 @@
 #include "core/arena.h"
 #include "core/str.h"
 
-enum { READY_MAX = 60, SERVERS_MAX = 16 };	/* READY_MAX: seconds */
+enum { READY_MAX = 180, SERVERS_MAX = 16 };	/* READY_MAX: seconds */
 
 struct server {
 	bool pg;

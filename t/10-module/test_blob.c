@@ -28,7 +28,7 @@ run(void (*fn)(struct ctx *cx))
 	conf.master_key = "a key of tests";
 	conf.storage_dir = dir;
 	metric_init(1);
-	space_run((const char *[]){p.schema, NULL}, 120000, fn);
+	space_run((const char *[]){p.schema, NULL}, 240000, fn);
 	snprintf(command, sizeof command, "rm -rf %s", dir);
 	cr_assert_eq(system(command), 0);
 	cr_assert_eq(failures, 0);
@@ -146,7 +146,7 @@ all_sizes(struct ctx *cx)
 				ctx_fini(&own);
 			}
 }
-Test(blob, reads_back_whole_and_by_ranges, .timeout = 120)
+Test(blob, reads_back_whole_and_by_ranges, .timeout = 600)
 {
 	run(all_sizes);
 }
@@ -167,7 +167,7 @@ parts(struct ctx *cx)
 	GOOD(read_range(cx, v, 4, 999999, slice(s, 999999, 3)));
 	GOOD(read_range(cx, v, 4, 1000000, slice(s, 1000000, 1)));
 }
-Test(blob, parts_make_up_a_content, .timeout = 60)
+Test(blob, parts_make_up_a_content, .timeout = 300)
 {
 	run(parts);
 }
@@ -189,7 +189,7 @@ parts_that_went(struct ctx *cx)
 	GOOD(read_range(cx, v, 2, 11, STR("")));
 	GOOD(read_range(cx, v, 0, 0, STR("")));
 }
-Test(blob, tells_when_parts_do_not_hold_what_is_asked_for, .timeout = 60)
+Test(blob, tells_when_parts_do_not_hold_what_is_asked_for, .timeout = 300)
 {
 	run(parts_that_went);
 }
@@ -212,7 +212,7 @@ sum_and_descriptor(struct ctx *cx)
 	GOOD(blob_open(cx, &at, &sealed, 1, 0, 11, &r));
 	CHECK(blob_fd(r) == -1);
 }
-Test(blob, tells_its_sum_and_its_descriptor, .timeout = 60)
+Test(blob, tells_its_sum_and_its_descriptor, .timeout = 300)
 {
 	run(sum_and_descriptor);
 }
@@ -269,7 +269,7 @@ damage(struct ctx *cx)
 	}
 	CHECK(metric_value(M_blobs_broken) == 12 && metric_value(M_blobs_gone) == 1);
 }
-Test(blob, damage_is_noticed, .timeout = 60)
+Test(blob, damage_is_noticed, .timeout = 300)
 {
 	run(damage);
 }
@@ -305,7 +305,7 @@ not_kept(struct ctx *cx)
 		GOOD(fib_sleep(cx, 10));
 	CHECK(files_below(dir) == 0 && metric_value(M_blobs_dropped) == 2);
 }
-Test(blob, what_is_not_kept_goes_away, .timeout = 60)
+Test(blob, what_is_not_kept_goes_away, .timeout = 300)
 {
 	run(not_kept);
 }
@@ -359,7 +359,7 @@ places(struct ctx *cx)
 	one = written(cx, &at, STR("some"), BLOB_NONE, false, "x");	/* its directories were known and are gone */
 	GOOD(read_range(cx, &one, 1, 0, STR("some")));
 }
-Test(blob, a_place_is_removed_exactly, .timeout = 60)
+Test(blob, a_place_is_removed_exactly, .timeout = 300)
 {
 	run(places);
 }

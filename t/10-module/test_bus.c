@@ -27,12 +27,12 @@ setup(void)
 	bus_init();
 }
 
-TestSuite(bus, .init = setup, .fini = servers_clean, .timeout = 60);
+TestSuite(bus, .init = setup, .fini = servers_clean, .timeout = 300);
 
 static void
 run(fib_fn fn)
 {
-	run_for(30000, fn);
+	run_for(200000, fn);
 }
 
 #define OKAY(expr)                                                                                          \

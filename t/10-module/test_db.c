@@ -55,7 +55,7 @@ run(const char *setting, void (*fn)(struct ctx *cx))
 static void
 until_busy(struct ctx *cx, unsigned n)
 {
-	uint64_t end = loop_now() + 20000;
+	uint64_t end = loop_now() + 120000;
 
 	while (db_pool_busy() != n && loop_now() < end)
 		GOOD(fib_sleep(cx, 5));
@@ -103,7 +103,7 @@ statements(struct ctx *cx)
 	FAILS(db_script(cx, "SET LOCAL statement_timeout = 10; SELECT pg_sleep(600)"), TIMEOUT);
 	CHECK(db_pool_busy() == 0);
 }
-Test(db, statements, .timeout = 60)
+Test(db, statements, .timeout = 300)
 {
 	run("db_pool_size=2", statements);
 }
@@ -128,7 +128,7 @@ prepared(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_prepared_statements", DB0));
 	CHECK(db_i64(r, 0, 0) <= 4 + 33);	/* the cached ones, and those that wait to be deallocated */
 }
-Test(db, prepared, .timeout = 60)
+Test(db, prepared, .timeout = 300)
 {
 	run("db_prepared_max=4", prepared);
 }
@@ -148,7 +148,7 @@ prepared_once(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT count(*) FILTER (WHERE statement ~ '00000'), sum(length(statement)) FROM pg_prepared_statements", DB0));
 	CHECK(db_i64(r, 0, 0) > 0 && db_i64(r, 0, 1) < 10240 + 10240 / 4 + 1000);
 }
-Test(db, prepared_once, .timeout = 60)
+Test(db, prepared_once, .timeout = 300)
 {
 	run("db_prepared_bytes=10k", prepared_once);
 }
@@ -167,7 +167,7 @@ short_statements(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'pg_sleep.600' AND state = 'active' AND pid <> pg_backend_pid()", DB0));
 	CHECK(db_i64(r, 0, 0) == 0);
 }
-Test(db, short_statements, .timeout = 60)
+Test(db, short_statements, .timeout = 300)
 {
 	run("db_pool_size=2", short_statements);
 }
@@ -181,7 +181,7 @@ unprepared(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT count(*) FROM pg_prepared_statements", DB0));
 	CHECK(db_i64(r, 0, 0) == 0);
 }
-Test(db, unprepared, .timeout = 60)
+Test(db, unprepared, .timeout = 300)
 {
 	run("db_prepared=off", unprepared);
 }
@@ -282,7 +282,7 @@ transactions(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "1,2"));
 }
-Test(db, transactions, .timeout = 60)
+Test(db, transactions, .timeout = 300)
 {
 	run("db_pool_size=2", transactions);
 }
@@ -317,7 +317,7 @@ retries(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t", DB0));
 	CHECK(str_is(db_str(r, 0, 0), "1"));
 }
-Test(db, retries, .timeout = 60)
+Test(db, retries, .timeout = 300)
 {
 	run("db_pool_size=2", retries);
 }
@@ -344,7 +344,7 @@ replans(struct ctx *cx)
 	GOOD(TX_RUN(cx, tx, read_all(tx, &cols)));
 	CHECK(cols == 2);
 }
-Test(db, replans, .timeout = 60)
+Test(db, replans, .timeout = 300)
 {
 	run("db_pool_size=1", replans);
 }
@@ -361,7 +361,7 @@ awaits(struct ctx *cx)
 	GOOD(TX_RUN(cx, tx, await_other(tx)));
 }
 /* What is locked must not wait for anything else. */
-Test(db, awaits_only_itself, .timeout = 60, .signal = SIGABRT)
+Test(db, awaits_only_itself, .timeout = 300, .signal = SIGABRT)
 {
 	run("db_pool_size=1", awaits);
 }
@@ -377,7 +377,7 @@ nests(struct ctx *cx)
 {
 	GOOD(TX_RUN(cx, tx, again(tx)));
 }
-Test(db, one_at_a_time, .timeout = 60, .signal = SIGABRT)
+Test(db, one_at_a_time, .timeout = 300, .signal = SIGABRT)
 {
 	run("db_pool_size=2", nests);
 }
@@ -401,11 +401,11 @@ one_of_many(struct ctx *cx, void *arg)
 static void
 pool(struct ctx *cx)
 {
-	uint64_t end = loop_now() + 20000;
+	uint64_t end = loop_now() + 120000;
 
 	done = 0;
 	for (intptr_t i = 0; i < 200; i++)
-		fib_spawn_new("many", 20000, one_of_many, (void *)i);
+		fib_spawn_new("many", 120000, one_of_many, (void *)i);
 	while (done < 200 && loop_now() < end) {
 		CHECK(db_pool_open() <= 1);
 		GOOD(fib_sleep(cx, 5));
@@ -415,7 +415,7 @@ pool(struct ctx *cx)
 		CHECK(order[i] == i);
 	CHECK(db_pool_busy() == 0 && db_pool_waiting() == 0);
 }
-Test(db, pool, .timeout = 60)
+Test(db, pool, .timeout = 300)
 {
 	run("db_pool_size=1", pool);
 }
@@ -482,7 +482,7 @@ clients(struct ctx *cx)
 	CHECK(db_pool_busy() == 0 && db_pool_waiting() == 0);
 }
 
-Test(db, waiting_clients_take_turns, .timeout = 60)
+Test(db, waiting_clients_take_turns, .timeout = 300)
 {
 	run("db_pool_size=1", clients);
 }
@@ -509,7 +509,7 @@ parts(struct ctx *cx)
 	until_busy(cx, 0);
 }
 
-Test(db, one_client_has_its_part_while_others_wait, .timeout = 60)
+Test(db, one_client_has_its_part_while_others_wait, .timeout = 300)
 {
 	run("db_pool_size=4", parts);
 }
@@ -519,7 +519,7 @@ static void
 burst(struct ctx *cx)
 {
 	struct borrower b[] = {{"0", "p", "a"}, {"1", "p", "b"}, {"2", "q", "c"}};
-	uint64_t end = loop_now() + 20000;
+	uint64_t end = loop_now() + 120000;
 	struct db_res *r;
 
 	for (int i = 0; i < 3; i++)
@@ -534,7 +534,7 @@ burst(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT 1", DB()));
 }
 
-Test(db, idle_connections_are_closed, .timeout = 60)
+Test(db, idle_connections_are_closed, .timeout = 300)
 {
 	run("db_idle=50ms", burst);
 }
@@ -559,7 +559,7 @@ one_is_left(struct ctx *cx)
 	until_busy(cx, 0);
 }
 
-Test(db, a_project_never_has_all, .timeout = 60)
+Test(db, a_project_never_has_all, .timeout = 300)
 {
 	run("db_pool_size=4", one_is_left);
 }
@@ -596,7 +596,7 @@ shares(struct ctx *cx)
 	until_busy(cx, 0);
 }
 
-Test(db, a_share_is_the_most_that_its_kind_has, .timeout = 60)
+Test(db, a_share_is_the_most_that_its_kind_has, .timeout = 300)
 {
 	run("db_pool_size=4", shares);
 }
@@ -623,7 +623,7 @@ unclean(struct ctx *cx)
 	until_busy(cx, 0);
 }
 
-Test(db, an_abandoned_statement_counts, .timeout = 60)
+Test(db, an_abandoned_statement_counts, .timeout = 300)
 {
 	run("db_pool_size=4", unclean);
 }
@@ -659,7 +659,7 @@ deadlines(struct ctx *cx)
 	CHECK(db_i64(r, 0, 0) == 0);
 	until_busy(cx, 0);
 }
-Test(db, deadlines, .timeout = 60)
+Test(db, deadlines, .timeout = 300)
 {
 	run("db_pool_size=1", deadlines);
 }
@@ -691,7 +691,7 @@ cancels(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT count(*) FROM t", DB0));
 	CHECK(db_i64(r, 0, 0) == 0);
 }
-Test(db, cancels, .timeout = 60)
+Test(db, cancels, .timeout = 300)
 {
 	run("db_pool_size=1", cancels);
 }
@@ -724,7 +724,7 @@ lost(struct ctx *cx)
 	GOOD(db_query(cx, &r, "SELECT 1", DB0));
 	CHECK(db_pool_busy() == 0);
 }
-Test(db, lost, .timeout = 90)
+Test(db, lost, .timeout = 300)
 {
 	run("db_pool_size=2", lost);
 }
@@ -764,7 +764,7 @@ migrations(struct ctx *cx)
 	rmdir(arena_printf(cx->arena, "%s/project", dir));
 	rmdir(dir);
 }
-Test(db, migrations, .timeout = 60)
+Test(db, migrations, .timeout = 300)
 {
 	run("db_pool_size=2", migrations);
 }

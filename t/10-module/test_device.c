@@ -53,7 +53,7 @@ device_run(void (*fn)(struct ctx *cx, struct device *d))
 	metric_init(1);
 	loop_init();
 	device_test = fn;
-	fib_spawn_new("test", 60000, device_fiber, NULL);
+	fib_spawn_new("test", 240000, device_fiber, NULL);
 	loop_run();
 	cr_assert_eq(failures, 0);
 }

@@ -55,7 +55,7 @@ run(void (*fn)(struct ctx *cx))
 	conf.redis_url = server_url(server_redis());
 	metric_init(1);
 	executor_start();
-	space_run((const char *[]){p.schema, NULL}, 120000, fn);
+	space_run((const char *[]){p.schema, NULL}, 240000, fn);
 	kill(executor, SIGTERM);
 	waitpid(executor, NULL, 0);
 	snprintf(command, sizeof command, "rm -rf %s", dir);
@@ -155,7 +155,7 @@ build_and_run(struct ctx *cx)
 	fetch_fini();
 }
 
-Test(exec, builds_and_runs, .timeout = 120)
+Test(exec, builds_and_runs, .timeout = 600)
 {
 	run(build_and_run);
 }
@@ -197,7 +197,7 @@ killed_in_a_run(struct ctx *cx)
 	fetch_fini();
 }
 
-Test(exec, that_is_killed_in_a_run_is_told_and_the_next_one_serves, .timeout = 120)
+Test(exec, that_is_killed_in_a_run_is_told_and_the_next_one_serves, .timeout = 600)
 {
 	run(killed_in_a_run);
 }
@@ -228,7 +228,7 @@ nobody(struct ctx *cx)
 	fetch_fini();
 }
 
-Test(exec, that_is_not_there_is_told, .timeout = 60)
+Test(exec, that_is_not_there_is_told, .timeout = 300)
 {
 	run(nobody);
 }

@@ -176,12 +176,12 @@ teardown(void)
 	waitpid(server, NULL, 0);
 }
 
-TestSuite(fetch, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(fetch, .init = setup, .fini = teardown, .timeout = 300);
 
 static void
 run(fib_fn fn)
 {
-	run_for(30000, fn);
+	run_for(200000, fn);
 }
 
 static err_t
@@ -384,7 +384,7 @@ mail_setup(void)
 	loop_init();
 }
 
-Test(mail, is_sent_and_refused, .init = mail_setup, .fini = teardown, .timeout = 60)
+Test(mail, is_sent_and_refused, .init = mail_setup, .fini = teardown, .timeout = 300)
 {
 	run(mails);
 }

@@ -145,12 +145,12 @@ teardown(void)
 	rmdir(dir);
 }
 
-TestSuite(fetch_local, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(fetch_local, .init = setup, .fini = teardown, .timeout = 300);
 
 static void
 run(fib_fn fn)
 {
-	run_for(30000, fn);
+	run_for(200000, fn);
 }
 
 static err_t
@@ -294,7 +294,7 @@ stop(void *arg)
 
 Test(fetch_local, at_the_end_who_waits_is_told)
 {
-	fib_spawn_new("test", 30000, leave, NULL);
+	fib_spawn_new("test", 120000, leave, NULL);
 	loop_after(50, stop, NULL);
 	loop_run();
 	cr_assert(finished);

@@ -227,12 +227,12 @@ teardown(void)
 	waitpid(server, NULL, 0);
 }
 
-TestSuite(fetch_stream, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(fetch_stream, .init = setup, .fini = teardown, .timeout = 600);
 
 static void
 run(fib_fn fn)
 {
-	run_for(100000, fn);
+	run_for(200000, fn);
 }
 
 #define OKAY(expr)                                                                                          \

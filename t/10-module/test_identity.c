@@ -20,7 +20,7 @@ run(void (*fn)(struct ctx *cx))
 	cr_assert_geq(sodium_init(), 0);
 	cr_assert(conf_load(NULL, 2, settings, false));
 	conf.master_key = "a key of tests";
-	space_run((const char *[]){p.schema, NULL}, 60000, fn);
+	space_run((const char *[]){p.schema, NULL}, 240000, fn);
 	cr_assert_eq(failures, 0);
 }
 
@@ -106,7 +106,7 @@ users(struct ctx *cx)
 	FAILS(user_delete(cx, &p, u, &server), USER_NOT_FOUND);
 }
 
-Test(identity, users, .timeout = 60)
+Test(identity, users, .timeout = 300)
 {
 	run(users);
 }
@@ -137,12 +137,12 @@ limit(struct ctx *cx)
 
 	p.user_limit = 5;
 	for (int i = 0; i < 12; i++)
-		fib_spawn_new("racer", 30000, sign_up, &r);
+		fib_spawn_new("racer", 120000, sign_up, &r);
 	GOOD(fib_await(cx, &r.done));
 	CHECK(r.made == 5 && r.refused == 7);
 }
 
-Test(identity, user_limit_holds_in_a_race, .timeout = 60)
+Test(identity, user_limit_holds_in_a_race, .timeout = 300)
 {
 	run(limit);
 }
@@ -193,7 +193,7 @@ sessions(struct ctx *cx)
 	FAILS(user_sign_in(cx, &p, "alice@example.org", "password-x", &v), USER_INVALID_CREDENTIALS);
 }
 
-Test(identity, sessions, .timeout = 60)
+Test(identity, sessions, .timeout = 300)
 {
 	run(sessions);
 }
@@ -215,7 +215,7 @@ rehash(struct ctx *cx)
 	GOOD(user_sign_in(cx, &p, "old@example.org", "appwrite", &u));
 }
 
-Test(identity, imported_hash_is_replaced_at_login, .timeout = 60)
+Test(identity, imported_hash_is_replaced_at_login, .timeout = 300)
 {
 	run(rehash);
 }
@@ -312,7 +312,7 @@ teams(struct ctx *cx)
 	FAILS(membership_create(cx, &p, t, bob, &two, NULL, NULL, &m), TEAM_NOT_FOUND);
 }
 
-Test(identity, teams, .timeout = 60)
+Test(identity, teams, .timeout = 300)
 {
 	run(teams);
 }

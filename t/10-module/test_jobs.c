@@ -123,7 +123,7 @@ setup(void)
 	seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-TestSuite(jobs, .init = setup, .fini = servers_clean, .timeout = 60);
+TestSuite(jobs, .init = setup, .fini = servers_clean, .timeout = 300);
 
 /* A consumer in a process of its own. */
 static pid_t
@@ -147,7 +147,7 @@ run(fib_fn fn)
 {
 	loop_init();
 	bus_init();
-	fib_spawn_new("test", 50000, fn, NULL);
+	fib_spawn_new("test", 240000, fn, NULL);
 	loop_run();
 	cr_assert(finished);
 }
@@ -167,7 +167,7 @@ finish(void)
 #define UNTIL(cond)                                                               \
 	do {                                                                      \
 		for (int tries_ = 0; !(cond); tries_++) {                         \
-			cr_assert_lt(tries_, 1500, "waited for %s", #cond);          \
+			cr_assert_lt(tries_, 6000, "waited for %s", #cond);          \
 			OKAY(fib_sleep(cx, 20));                                  \
 		}                                                                 \
 	} while (0)

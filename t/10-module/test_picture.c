@@ -59,7 +59,7 @@ run(void (*fn)(struct ctx *cx))
 	cr_assert_eq(failures, 0);	/* here: what is asserted when a test is over fails nothing */
 }
 
-TestSuite(picture, .init = setup, .fini = teardown, .timeout = 240);
+TestSuite(picture, .init = setup, .fini = teardown, .timeout = 600);
 
 static const struct picture_ask plain = {.quality = 100, .opacity = 1};
 
@@ -925,7 +925,7 @@ deaths(struct ctx *cx)
 	GOOD(make(cx, lab_file(&q, 1, "PNG", 0), plain, &p));
 	/* in the middle of a picture: that one is lost, nothing else */
 	other = (struct other){.file = bomb_png(6000, 6000, 0)};
-	fib_spawn_new("other", 60000, run_other, &other);
+	fib_spawn_new("other", 200000, run_other, &other);
 	CHECK(until(cx, one_at_work));
 	CHECK(workers(pid, 4) == 1);
 	kill(pid[0], SIGKILL);
@@ -1007,7 +1007,7 @@ crowd(struct ctx *cx)
 	conf.picture_queue = 32;
 	for (int i = 0; i < 30; i++) {
 		v[i] = (struct other){.file = lab_file(&q, 1, "PNG", 0), .client = i < 29 ? "192.0.2.1" : "192.0.2.2"};
-		fib_spawn_new("other", 60000, run_other, &v[i]);
+		fib_spawn_new("other", 200000, run_other, &v[i]);
 	}
 	for (int i = 0; i < 30; i++) {
 		other = v[i];

@@ -21,7 +21,7 @@
 #include "servers.h"
 
 enum {
-	PATIENCE = 30,		/* seconds until something must have happened */
+	PATIENCE = 120,		/* seconds until something must have happened */
 	WRITERS = 3
 };
 
@@ -205,7 +205,7 @@ teardown(void)
 	servers_clean();
 }
 
-TestSuite(relay, .init = setup, .fini = teardown, .timeout = 240);
+TestSuite(relay, .init = setup, .fini = teardown, .timeout = 600);
 
 /* ---- the witness ---- */
 

@@ -85,10 +85,10 @@ run(void (*fn)(struct ctx *cx))
 	loop_init();
 	bus_init();
 	db_init();
-	fib_spawn_new("prepare", 60000, body, &pre);
+	fib_spawn_new("prepare", 240000, body, &pre);
 	loop_run();
 	cr_assert(pre.done);
-	fib_spawn_new("test", 120000, body, &r);
+	fib_spawn_new("test", 500000, body, &r);
 	loop_run();
 	cr_assert(r.done);
 	servers_clean();
@@ -235,7 +235,7 @@ recovery(struct ctx *cx)
 	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_class WHERE relname ~ '^c_[0-9]+$'"), 2);
 }
 
-Test(schema, recovery_passes_tables_in_use, .timeout = 60)
+Test(schema, recovery_passes_tables_in_use, .timeout = 300)
 {
 	run(recovery);
 }
@@ -257,7 +257,7 @@ limits(struct ctx *cx)
 	cr_assert_eq(now(cx, "wide")->n_live, 1012);
 }
 
-Test(schema, limits_of_attributes, .timeout = 120)
+Test(schema, limits_of_attributes, .timeout = 600)
 {
 	run(limits);
 }
@@ -323,7 +323,7 @@ builds(struct ctx *cx)
 	cr_assert_eq(now(cx, "c")->n_indexes, 0);
 }
 
-Test(schema, indexes_of_every_kind, .timeout = 60)
+Test(schema, indexes_of_every_kind, .timeout = 300)
 {
 	run(builds);
 }
@@ -468,7 +468,7 @@ worn(struct ctx *cx)
 	ERR_(ERR_DB_UNIQUE, db_exec(cx, NULL, "INSERT INTO p_1.c_1 (_id, _created, _updated, _perms, _read) VALUES ('D1', now(), now(), '{}', '{}')", DB0));
 }
 
-Test(schema, a_table_out_of_columns_is_copied, .timeout = 120)
+Test(schema, a_table_out_of_columns_is_copied, .timeout = 600)
 {
 	run(worn);
 }
@@ -487,7 +487,7 @@ alone(struct ctx *cx)
 	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
 }
 
-Test(schema, a_turn_holds_no_connection, .timeout = 60)
+Test(schema, a_turn_holds_no_connection, .timeout = 300)
 {
 	run(alone);
 }
@@ -530,7 +530,7 @@ turns(struct ctx *cx)
 	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
 }
 
-Test(schema, one_worker_at_a_collection, .timeout = 60)
+Test(schema, one_worker_at_a_collection, .timeout = 300)
 {
 	run(turns);
 }
@@ -550,7 +550,7 @@ forgets(struct ctx *cx)
 	OK_(turn_give(cx, &t));
 }
 
-Test(schema, a_turn_that_redis_forgot_is_lost, .timeout = 60)
+Test(schema, a_turn_that_redis_forgot_is_lost, .timeout = 300)
 {
 	run(forgets);
 }
@@ -586,7 +586,7 @@ orphans(struct ctx *cx)
 	cr_assert_eq(physical(cx), 1);
 }
 
-Test(schema, a_build_without_its_worker_is_left_alone, .timeout = 60)
+Test(schema, a_build_without_its_worker_is_left_alone, .timeout = 300)
 {
 	run(orphans);
 }
@@ -606,7 +606,7 @@ lock_row(struct ctx *cx)
 	cr_assert_str_eq(index_status(cx, "c", "k"), "available");
 }
 
-Test(schema, a_writer_that_does_not_end_is_come_back_for, .timeout = 60)
+Test(schema, a_writer_that_does_not_end_is_come_back_for, .timeout = 300)
 {
 	run(lock_row);
 }
@@ -636,4 +636,4 @@ searches(struct ctx *cx)
 	cr_expect_str_eq(db_cstr(r, 0, 1), "");
 	cr_expect_eq(db_i64(r, 0, 2), 84 + 4);
 }
-Test(schema, searches, .timeout = 60) { run(searches); }
+Test(schema, searches, .timeout = 300) { run(searches); }

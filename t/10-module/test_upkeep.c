@@ -125,30 +125,30 @@ lists(struct ctx *cx, void *arg)
 static void
 at_once(struct ctx *cx)
 {
-	uint64_t end = loop_now() + 20000;
+	uint64_t end = loop_now() + 120000;
 
 	finished = 0;
 	for (int i = 0; i < 1200; i++)
 		note(&one, arena_printf(cx->arena, "event.%d", i));
 	for (int i = 0; i < 5; i++)
-		fib_spawn_new("list", 20000, lists, NULL);
+		fib_spawn_new("list", 120000, lists, NULL);
 	while (finished < 5 && loop_now() < end)
 		GOOD(fib_sleep(cx, 5));
 	CHECK(finished == 5);
 	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 1200);
 }
 
-Test(upkeep, own_entries, .timeout = 60)
+Test(upkeep, own_entries, .timeout = 300)
 {
 	run(own_entries);
 }
 
-Test(upkeep, lists_at_once, .timeout = 60)
+Test(upkeep, lists_at_once, .timeout = 300)
 {
 	run(at_once);
 }
 
-Test(upkeep, entries, .timeout = 60)
+Test(upkeep, entries, .timeout = 300)
 {
 	run(entries);
 }
@@ -180,7 +180,7 @@ retention(struct ctx *cx)
 	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE day") == 100 * 24);
 }
 
-Test(upkeep, retention, .timeout = 60)
+Test(upkeep, retention, .timeout = 300)
 {
 	run(retention);
 }
@@ -218,7 +218,7 @@ many_of_one(struct ctx *cx)
 	CHECK(number(cx, "SELECT count(*) FROM p_2.audit WHERE user_id = 'u'") > most);
 }
 
-Test(upkeep, many_of_one, .timeout = 60)
+Test(upkeep, many_of_one, .timeout = 300)
 {
 	run(many_of_one);
 }
@@ -272,7 +272,7 @@ executions(struct ctx *cx)
 	CHECK(executions_of(cx, "p_2", "true") == 100 && executions_of(cx, "p_2", "id = 'many1'") == 0);
 }
 
-Test(upkeep, executions, .timeout = 60)
+Test(upkeep, executions, .timeout = 300)
 {
 	run(executions);
 }
@@ -392,7 +392,7 @@ counters(struct ctx *cx)
 	count(&one, "users.create", "never", NULL);
 	count(&gone, "users.create", NULL, NULL);
 	for (int i = 0; i < 3; i++)	/* several at once: each count is written once */
-		fib_spawn_new("flush", 10000, flush_too, &left);
+		fib_spawn_new("flush", 120000, flush_too, &left);
 	CHECK(usage_flush(cx) != OK);	/* one project is gone; the others' are written nevertheless */
 	while (left > 0)
 		CHECK(fib_sleep(cx, 10) == OK);
@@ -410,7 +410,7 @@ counters(struct ctx *cx)
 	CHECK(number(cx, "SELECT sum(value) FROM p_2.usage WHERE day AND metric = 'project.$all.network.bandwidth'") == 25000);
 }
 
-Test(upkeep, counters, .timeout = 60)
+Test(upkeep, counters, .timeout = 300)
 {
 	run(counters);
 }
@@ -450,7 +450,7 @@ drained(struct ctx *cx)
 	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 1);
 }
 
-Test(upkeep, what_is_held_back_is_written_in_the_end, .timeout = 60)
+Test(upkeep, what_is_held_back_is_written_in_the_end, .timeout = 300)
 {
 	run(drained);
 }
