@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after } from 'node:test'
@@ -181,4 +182,4 @@ function recordsLoose(bytes) {
 	}
 	return all
 }
-export { until }
+export { net, until }
