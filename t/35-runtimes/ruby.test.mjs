@@ -1,7 +1,7 @@
 /* The runtime server of Ruby: both generations of handlers, what they get, what of theirs is taken, and what they get wrong. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { contextIsKept, runsAreApart, start, textsAreKept, timeIsTold } from './runtime.mjs'
+import { contextIsKept, once, runsAreApart, start, textsAreKept, timeIsTold } from './runtime.mjs'
 
 const run = (files, how = {}) => start(['ruby', '@ruby/server.rb'], typeof files === 'string' ? { 'index.rb': files } : files, { entrypoint: 'index.rb', ...how })
 
@@ -87,9 +87,8 @@ test('threads that go on after the answer are told, and that the process is not 
 		['Thread.new { loop { sleep 0.01 } }', '1 × thread'], ['q = Queue.new; Thread.new { Thread.new { sleep }; q << 1; sleep }; q.pop', '2 × thread'], ['Thread.new { sleep 0.005 }'], ['Thread.new {}.join'],
 		['require "timeout"; Timeout.timeout(60) { 1 }'],
 	]) {
-		const f = await run(`def main(context)\n  ${what}\n  context.res.text("yes")\nend`), r = await f.ask('GET', '/')
+		const r = await once(() => run(`def main(context)\n  ${what}\n  context.res.text("yes")\nend`), left)
 		assert.deepEqual([r.text, r.errors, r.headers['x-badal-left']], ['yes', left ? `The function went on with work after its answer (${left}): that ends with the run.\n` : '', left && '1'], what)
-		f.child.kill('SIGKILL')
 	}
 	const old = await run('def main(req, res)\n  Thread.new { sleep }\n  res.send("yes")\nend')
 	assert.equal((await old.old()).stderr, 'The function went on with work after its answer (1 × thread): that ends with the run.')

@@ -271,8 +271,9 @@ test('handshakes that do not end have a bound, which others get back', { skip },
 });
 
 test('a client that asks for new keys again and again is ended, and counted; one that does so now and then is not', { skip }, async () => {
+  const e = await startEcho({ tls_cert: join(dir, 'cert.pem'), tls_key: join(dir, 'key.pem'), head_timeout: '60s' }); // not ended for want of a request
   const floods = async () => {
-    const w = await secure({ ALPNProtocols: ['http/1.1'] });
+    const w = await secure({ ALPNProtocols: ['http/1.1'], port: e.port });
     w.send('GET /floods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     const n = (await w.response()).json().floods;
     w.close();
@@ -280,7 +281,7 @@ test('a client that asks for new keys again and again is ended, and counted; one
   };
   const updates = async (most) => { // openssl reads one command at a time
     const before_ = await floods();
-    const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${s.port}`, '-tls1_3'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${e.port}`, '-tls1_3'], { stdio: ['pipe', 'pipe', 'pipe'] });
     let out = '', ended = false;
     for (const pipe of [child.stdout, child.stderr]) pipe.on('data', (d) => (out += d));
     child.stdin.on('error', () => {});
@@ -297,4 +298,5 @@ test('a client that asks for new keys again and again is ended, and counted; one
   };
   assert.equal(await updates(20), 0);
   assert.equal(await updates(5000), 1);
+  await e.stop();
 });
