@@ -32,7 +32,8 @@ struct fetch {
 	uint64_t progress_ms;	/* of a stream: no byte moves for so long although we are ready; 0: 30 s */
 	uint64_t connect_ms;	/* for the connection; 0: 5 s */
 	size_t max_bytes;	/* largest response body; 0: 1 MiB, of a stream: no bound */
-	bool may_be_cut;	/* of a unix_path that is fetched at once: an answer whose body breaks off is one, with what has come */
+	bool once;		/* of a unix_path that is fetched at once: who may have taken the whole request is not sent it again. When its connection ends then, that is an answer
+				 * that is cut: with what has come of it, of status 0 if nothing has */
 	bool alone;		/* of a unix_path that is fetched at once: over a connection of its own, so that nothing is ever sent twice; else a kept one that turns
 				 * out to be closed, without a byte, is followed by another */
 	bool upload;		/* of a stream: the request's body is given by fetch_write, `body` is not used; no redirects */
@@ -54,7 +55,7 @@ struct fetch_reply {		/* in the asker's arena */
 	struct fetch_header *headers;	/* of the last response, names lower-case; bounded: 100, 32 KiB */
 	int n_headers;
 	struct str body;
-	bool cut;		/* may_be_cut: it broke off */
+	bool cut;		/* once: it broke off */
 };
 
 /* Awaits. OK once a response is complete, whatever its status. ERR_FETCH when there is none or it is too large, ERR_FETCH_REFUSED for a

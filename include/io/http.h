@@ -123,6 +123,8 @@ err_t http_charge_head(struct http_msg *m) MUST_CHECK;
  * given back) while pieces wait. ERR_REQUEST_TIMEOUT: too slow; ERR_BYTES_…: no room in the budget. Not after the answer has begun. */
 err_t http_body_read(struct ctx *cx, struct http_msg *m, struct str *piece_out) MUST_CHECK;
 
+/* Says that there is no answer yet (102), to who asks by HTTP/1.1. */
+void http_wait(struct http_msg *m);
 /* Begins an answer in pieces of `length` bytes in all; -1: not known before (chunked, or until the connection ends for HTTP/1.0). A body that
  * was not read to its end is not wanted any more. */
 void http_begin(struct http_msg *m, int status, const struct http_header *h, int nh, int64_t length);

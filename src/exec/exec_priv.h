@@ -181,6 +181,8 @@ struct function {
 /* Awaits. The function that is asked for, its code here. ERR_EXEC: NULL and *need_out: the code is to be brought first. It is to be left. */
 err_t function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, bool *need_out, const char **why_out) MUST_CHECK;
 void function_leave(struct function *f);
+/* Whether a run of it would begin in this very turn. */
+bool function_free(struct arena *a, const struct exec_ask *q);
 /* Awaits an instance for a run; to be given back. ERR_BUSY: too many wait. *failed_out: the process that was begun for it ended; it is to be unref'd. */
 err_t function_take(struct ctx *cx, struct function *f, struct instance **out, struct instance **failed_out, bool *cold_out) MUST_CHECK;
 /* After a run that took so long. How many processes of the run were still there, and ended. */

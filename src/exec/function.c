@@ -179,6 +179,15 @@ function_best(const struct function *f)
 	return best;
 }
 
+bool
+function_free(struct arena *a, const struct exec_ask *q)
+{
+	const struct function *f = functions != NULL ? map_get(functions, str_c(function_key(a, q))) : NULL;
+	const struct instance *best = f != NULL && !f->retired && f->code->state == CODE_READY ? function_best(f) : NULL;
+
+	return best != NULL && best->runs == 0;
+}
+
 static int64_t
 function_overlap(const struct function *f)
 {

@@ -10,7 +10,7 @@
 #include "exec_priv.h"
 #include "io/http.h"
 
-enum { BODY_SLACK = 1024 * 1024 };
+enum { BODY_SLACK = 1024 * 1024, PIECE_MAX = 64 * 1024 };
 
 static unsigned n_serving;
 
@@ -72,14 +72,26 @@ serve_text(struct http_msg *m, int status, const char *text)
 
 /* ---- the questions ---- */
 
+static bool
+serve_here(const struct http_msg *m)
+{
+	return strcmp(m->peer, HTTP_LOCAL) == 0;
+}
+
+struct serving {
+	struct http_msg *m;
+	bool quiet;		/* nothing is said before the run's end */
+};
+
 /* From here on it is not to be repeated, and goes on to its end, also when who asked has left. */
 static void
 serve_begun(void *arg)
 {
-	struct http_msg *m = arg;
+	struct serving *s = arg;
 
-	m->data = NULL;
-	http_begin(m, 200, NULL, 0, -1);
+	s->m->data = NULL;
+	if (!s->quiet)
+		http_begin(s->m, 200, NULL, 0, -1);
 }
 
 static err_t
@@ -89,15 +101,34 @@ serve_ran(struct ctx *cx, struct http_msg *m, const struct exec_ran *r)
 
 	buf_init(&b, cx->arena, 1024 + r->body.n + r->logs.n + r->errors.n);
 	exec_ran_put(&b, r);
+	m->data = NULL;
+	if (!http_begun(m) && b.n <= PIECE_MAX) {
+		http_reply(m, 200, NULL, 0, buf_view(&b));
+		return OK;
+	}
 	if (!http_begun(m))
-		serve_begun(m);
+		http_begin(m, 200, NULL, 0, (int64_t)b.n);
 	return http_write_last(cx, m, buf_view(&b));
+}
+
+/* Who asks from this machine hears from the kernel whether the question was taken (struct fetch, once): when it was, and nothing is said, the run has begun. So one that
+ * begins at once is told of at its end alone, and one that waits is said to. Who is far cannot know, and is told when it begins. */
+static bool
+serve_quiet(struct http_msg *m, const struct exec_ask *q)
+{
+	if (!serve_here(m))
+		return false;
+	if (function_free(m->arena, q))
+		return true;
+	http_wait(m);
+	return false;
 }
 
 static err_t
 serve_run(struct ctx *cx, struct question *asked)
 {
 	struct http_msg *m = asked->m;
+	struct serving s = {.m = m};
 	struct exec_ask q;
 	struct exec_ran ran;
 	struct function *f;
@@ -106,6 +137,7 @@ serve_run(struct ctx *cx, struct question *asked)
 	err_t e;
 
 	TRY(serve_ask(cx, asked, &q));
+	s.quiet = serve_quiet(m, &q);
 	TRY(function_enter(cx, &q, &f, &need, &why));
 	if (need) {
 		serve_text(m, 404, "the code, please");
@@ -115,7 +147,7 @@ serve_run(struct ctx *cx, struct question *asked)
 		ran_is(&ran, EXEC_FAILED, why);
 		return serve_ran(cx, m, &ran);
 	}
-	e = run_serve(cx, &q, f, serve_begun, m, &ran);
+	e = run_serve(cx, &q, f, serve_begun, &s, &ran);
 	function_leave(f);
 	return e == OK ? serve_ran(cx, m, &ran) : e;
 }
@@ -230,7 +262,7 @@ serve_request(struct http_msg *m)
 	const char *refusal;
 
 	q->m = m;
-	refusal = strcmp(m->peer, HTTP_LOCAL) == 0 ? NULL : far_begin(q);
+	refusal = serve_here(m) ? NULL : far_begin(q);
 	if (refusal != NULL) {
 		metric_add(M_exec_refused_far, 1);
 		serve_text(m, 401, refusal);

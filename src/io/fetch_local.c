@@ -316,9 +316,22 @@ local_head(struct ctx *cx, const struct fetch *f, struct str host, const char *t
 	return OK;
 }
 
-/* On this connection. *again_out: it had served before, and nothing came: the server has closed it, most likely before it saw the request. */
+static bool
+asking_sent(const struct asking *q)
+{
+	return q->out[0].iov_len + q->out[1].iov_len == 0;
+}
+
+/* Who ends while bytes of ours are unread resets the connection: of the end of one that took all of them nothing is left to hear but that. */
+static bool
+asking_taken(const struct asking *q)
+{
+	return asking_sent(q) && q->error == 0;
+}
+
+/* On this connection. *again_out: it had served before, and nothing came: the server has closed it, most likely before it saw the request; for `once` that is sure. */
 static err_t
-local_ask_on(struct ctx *cx, struct line *l, struct asking *q, bool alone, uint64_t until, bool *again_out)
+local_ask_on(struct ctx *cx, struct line *l, struct asking *q, const struct fetch *f, uint64_t until, bool *again_out)
 {
 	bool kept = l->kept, whole;
 	err_t e = OK;
@@ -329,11 +342,11 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, bool alone, uint6
 	if (!q->answered)
 		e = until > loop_now() ? fib_await_for(cx, &q->done, until - loop_now()) : ERR_TIMEOUT;
 	whole = e == OK && q->error == 0 && !q->full && q->answer.state == ANSWER_WHOLE;
-	if (whole && !alone && q->answer.keeps && !q->surplus && q->out[0].iov_len + q->out[1].iov_len == 0)
+	if (whole && !f->alone && q->answer.keeps && !q->surplus && asking_sent(q))
 		line_keep(l);
 	else
 		line_close(l);
-	*again_out = e == OK && kept && !whole && !q->full && q->answer.head_bytes == 0 && !q->lost;
+	*again_out = e == OK && kept && !whole && !q->full && q->answer.head_bytes == 0 && !q->lost && !(f->once && asking_taken(q));
 	return e;
 }
 
@@ -348,7 +361,7 @@ local_judge(struct ctx *cx, const struct fetch *f, struct asking *q, struct fetc
 		*out = answer_reply(&q->answer);
 		return OK;
 	}
-	if (f->may_be_cut && q->answer.has_head) {
+	if (f->once && (q->answer.has_head || (q->answer.head_bytes == 0 && asking_taken(q)))) {
 		*out = answer_reply(&q->answer);
 		(*out)->cut = true;
 		return OK;
@@ -408,7 +421,7 @@ local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str hea
 		q = (struct asking){.held = held, .out = {{text.out, head.n}, {body.out, f->body.n}}};
 		answer_begin(&q.answer, cx->arena, f->max_bytes != 0 ? f->max_bytes : BYTES, f->method != NULL && strcmp(f->method, "HEAD") == 0);
 		asking_add(&q);
-		e = local_ask_on(cx, l, &q, f->alone, until, &again);
+		e = local_ask_on(cx, l, &q, f, until, &again);
 		asking_remove(&q);
 	}
 	TRY(e);

@@ -393,6 +393,14 @@ h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h,
 	finish_request(c, x, keep);
 }
 
+void
+h1_wait(struct conn *c)
+{
+	static const char text[] = "HTTP/1.1 102 Processing\r\n\r\n";
+
+	conn_write(c, text, sizeof text - 1);
+}
+
 /* ---- answers in pieces ---- */
 
 void

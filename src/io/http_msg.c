@@ -356,6 +356,16 @@ http_begun(const struct http_msg *m)
 }
 
 void
+http_wait(struct http_msg *m)
+{
+	struct msg *x = msg_cast(m);
+
+	assert(x->given && !x->answered && !x->begun);
+	if (x->conn != NULL && x->conn->proto == PROTO_H1 && m->version == 11)
+		h1_wait(x->conn);
+}
+
+void
 http_reply(struct http_msg *m, int status, const struct http_header *h, int nh, struct str body)
 {
 	struct http_header own[REFUSAL_HEADERS];

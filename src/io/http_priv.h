@@ -286,6 +286,7 @@ int64_t header_length(struct str v);	/* of Content-Length, or one of these */
 
 /* http_h1.c */
 void h1_input(struct conn *c, char *p, size_t n);
+void h1_wait(struct conn *c);
 void h1_reply(struct conn *c, struct msg *x, int status, const struct http_header *h, int nh, struct str body);
 void h1_timeout(struct conn *c);
 void h1_no_room(struct conn *c, err_t e);	/* for the part of a head that has come */

@@ -291,20 +291,20 @@ exec_ask_there(struct ctx *cx, const struct exec_at *at, struct str asked, uint6
 static err_t
 exec_ask_here(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, struct fetch_reply **out)
 {
-	const struct fetch f = {.url = arena_printf(cx->arena, "http://%s/run", at->name), .unix_path = at->local, .method = "POST", .body = asked, .may_be_cut = true,
+	const struct fetch f = {.url = arena_printf(cx->arena, "http://%s/run", at->name), .unix_path = at->local, .method = "POST", .body = asked, .once = true,
 		.max_bytes = ANSWER_MAX, .timeout_ms = 2 * wait_ms};
 
 	return fetch(cx, &f, out);
 }
 
-/* One try. Errors mean that it was not begun. */
+/* One try. Errors mean that it was not begun. An end without an answer is one of an executor that took the question, and may have begun. */
 static err_t
 exec_ask_one(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, enum told *told_out, struct exec_ran *out)
 {
 	struct fetch_reply *r;
 
 	TRY(at->local != NULL ? exec_ask_here(cx, at, asked, wait_ms, &r) : exec_ask_there(cx, at, asked, wait_ms, &r));
-	*told_out = r->status == 200 ? TOLD_RUN : r->status == 404 ? TOLD_NEED : TOLD_NO;
+	*told_out = r->status == 200 || r->status == 0 ? TOLD_RUN : r->status == 404 ? TOLD_NEED : TOLD_NO;
 	if (*told_out == TOLD_NO)
 		return fail(cx, ERR_EXEC, "status=%d %.*s", r->status, (int)(r->body.n < 200 ? r->body.n : 200), r->body.p);
 	if (*told_out == TOLD_RUN && (r->cut || !exec_ran_take(cx->arena, r->body, out)))

@@ -193,6 +193,13 @@ killed_in_a_run(struct ctx *cx)
 	r = asked(&f, "");
 	GOOD(exec_run(cx, &r, &ran));	/* the next one is waited for, and gets the code */
 	CHECK(ran.why == EXEC_DONE && str_is(ran.body, "fine"));
+	/* one that waits for its process has not begun: it is asked for anew */
+	f.code = deployment(cx, "slow", "for (const t = Date.now(); Date.now() - t < 3000;); module.exports = async (req, res) => res.send('late')");
+	fib_spawn_new("killer", 0, killer, NULL);
+	r = asked(&f, "");
+	while (exec_run(cx, &r, &ran) == ERR_EXEC)
+		CHECK(fib_sleep(cx, 100) == OK);
+	CHECK(ran.why == EXEC_DONE && str_is(ran.body, "late"));
 	bus_fini();
 	fetch_fini();
 }

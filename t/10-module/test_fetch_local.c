@@ -1,5 +1,6 @@
 /* Requests to a server on a socket of this machine: connections are kept, and whatever the server does ends in an answer or an error. */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,10 +66,14 @@ serve(int fd)
 
 	for (int n = 1; hear(fd, target, &body); n++) {
 		snprintf(line, sizeof line, "%d %zu", n, body);
-		if (strcmp(target, "/which") == 0 || strcmp(target, "/last") == 0) {
+		if (strcmp(target, "/which") == 0 || strcmp(target, "/last") == 0 || strcmp(target, "/deaf") == 0) {
 			dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nX-Pid: %d\r\n\r\n%s", strlen(line), (int)getpid(), line);
 			if (strcmp(target, "/last") == 0)
 				return;		/* without a word */
+			if (strcmp(target, "/deaf") == 0) {	/* something comes, and is not read */
+				poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1);
+				return;
+			}
 		} else if (strcmp(target, "/chunks") == 0) {
 			say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe");
 			say(fd, "\r\n3\r\nllo\r\n0\r\n\r\n");
@@ -91,6 +96,9 @@ serve(int fd)
 			say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 			return;
 		} else if (strcmp(target, "/none") == 0) {
+			return;
+		} else if (strcmp(target, "/waits") == 0) {
+			say(fd, "HTTP/1.1 102 Processing\r\n\r\n");
 			return;
 		} else if (strcmp(target, "/noise") == 0) {
 			say(fd, "SSH-2.0-OpenSSH\r\n\r\n");
@@ -227,11 +235,6 @@ bounds(struct ctx *cx, void *arg)
 		cr_expect_null(r);
 	}
 	cr_expect_eq(ask(cx, "/never", (struct fetch){.timeout_ms = 50}, &r), ERR_TIMEOUT);
-	cr_expect_eq(ask(cx, "/none", (struct fetch){.may_be_cut = true}, &r), ERR_FETCH);
-	cr_assert_eq(ask(cx, "/cut", (struct fetch){.may_be_cut = true}, &r), OK);
-	cr_expect(r->cut && str_is(r->body, "half"));
-	cr_assert_eq(ask(cx, "/begun", (struct fetch){.may_be_cut = true}, &r), OK);
-	cr_expect(r->cut && r->status == 200 && r->body.n == 0);
 	cr_expect_eq(ask(cx, "/x", (struct fetch){.headers = bad, .n_headers = 1}, &r), ERR_FETCH_REFUSED);
 	cr_expect_eq(ask(cx, "/x", (struct fetch){.headers = name, .n_headers = 1}, &r), ERR_FETCH_REFUSED);
 	cr_expect_eq(ask(cx, "/x\r\nA: b", (struct fetch){0}, &r), ERR_FETCH_REFUSED);
@@ -244,6 +247,40 @@ bounds(struct ctx *cx, void *arg)
 Test(fetch_local, what_is_wrong_is_an_error)
 {
 	run(bounds);
+}
+
+/* What must not be asked twice: whether it was taken is told by how the connection ends. */
+static void
+once(struct ctx *cx, void *arg)
+{
+	struct fetch_reply *r;
+
+	(void)arg;
+	for (int kept = 0; kept < 2; kept++) {
+		for (const char *const *t = (const char *const[]){"/cut", "/begun", "/none", NULL}; *t != NULL; t++) {
+			if (kept)
+				cr_assert_eq(ask(cx, "/which", (struct fetch){.once = true}, &r), OK);
+			cr_assert_eq(ask(cx, *t, (struct fetch){.once = true}, &r), OK, "%s: %s", *t, cx->detail);
+			cr_expect(r->cut && r->status == (strcmp(*t, "/none") == 0 ? 0 : 200) && str_is(r->body, strcmp(*t, "/cut") == 0 ? "half" : ""), "%s: %d", *t, r->status);
+		}
+		if (kept)
+			cr_assert_eq(ask(cx, "/which", (struct fetch){.once = true}, &r), OK);
+		cr_expect_eq(ask(cx, "/waits", (struct fetch){.once = true}, &r), ERR_FETCH);
+		/* not taken, and nobody else is to be asked: the first time it is the connection's end; a kept one is followed by another */
+		cr_assert_eq(ask(cx, "/deaf", (struct fetch){.once = true}, &r), OK, "%s", cx->detail);
+		cr_assert_eq(ask(cx, "/which", (struct fetch){.once = true}, &r), OK, "%s", cx->detail);
+		cr_expect(str_is(r->body, "1 0"), "%.*s", STR_FMT(r->body));
+		cr_assert_eq(ask(cx, "/last", (struct fetch){.once = true}, &r), OK);
+		cr_assert_eq(ask(cx, "/which", (struct fetch){.once = true}, &r), OK, "%s", cx->detail);
+		cr_expect(str_is(r->body, "1 0"), "%.*s", STR_FMT(r->body));
+		cr_assert_eq(ask(cx, "/last", (struct fetch){.once = true}, &r), OK);
+	}
+	finish();
+}
+
+Test(fetch_local, what_may_have_been_taken_is_not_asked_again)
+{
+	run(once);
 }
 
 /* A stranger's answers are held like other bytes of strangers. */
