@@ -368,6 +368,19 @@ describe('many', () => {
 	})
 })
 
+test('what is over soon is written once, with its end; what is not is written as it runs', async () => {
+	const sql = (text) => execFileSync('psql', [...psqlArgs(s), '-c', text]).toString().trim(), schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+	sql(`CREATE TABLE ${schema}.noted (id text, what text);
+		CREATE FUNCTION ${schema}.note() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN INSERT INTO ${schema}.noted VALUES (NEW.id, TG_OP || ' ' || NEW.status); RETURN NEW; END $$;
+		CREATE TRIGGER note AFTER INSERT OR UPDATE ON ${schema}.executions FOR EACH ROW EXECUTE FUNCTION ${schema}.note()`)
+	const g = await deploy(p, echo, { version: 'v2' }), noted = (e) => sql(`SELECT string_agg(what, ', ') FROM ${schema}.noted WHERE id = '${e.$id}'`)
+	await until('a run that is over soon', async () => noted(await g.run()) === 'INSERT completed', 60000)
+	const slow = await g.run({ data: JSON.stringify({ ms: 300 }) }), crash = await g.run({ data: JSON.stringify({ ms: 300, exit: 3 }) })
+	assert.deepEqual([slow.status, noted(slow), crash.status, noted(crash)], ['completed', 'INSERT processing, UPDATE completed', 'failed', 'INSERT processing, UPDATE failed'])
+	sql(`DROP TRIGGER note ON ${schema}.executions; DROP FUNCTION ${schema}.note; DROP TABLE ${schema}.noted`)
+	await p.ok('DELETE', g.path)
+})
+
 test('a runtime that is here no more: neither in the foreground nor in the background', async () => {
 	const g = await deploy(p, echo, { version: 'v2' }), sql = (text) => execFileSync('psql', [...psqlArgs(s), '-c', text]).toString().trim()
 	const schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)

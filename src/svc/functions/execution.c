@@ -237,8 +237,29 @@ execution_end_event(struct ctx *cx, const struct project *p, struct execution *e
 	return OK;
 }
 
-static void
-execution_failed_now(struct execution *e, const char *why)
+err_t
+execution_remember(struct ctx *cx, const struct project *p, struct execution *e, const struct event_info *kind, struct str payload)
+{
+	struct event ev = end_event(cx, p, e, kind, payload);
+	int depth = cx->depth;
+	struct execution row;
+	err_t err;
+
+	cx->depth = (int)e->depth + 1;
+	err = record_add(cx, p, &execution_whole_record, e, &ev);
+	cx->depth = depth;
+	if (err == ERR_EXECUTION_NOT_FOUND) {
+		TRY(record_get(cx, p, &execution_record, (struct rows){"@.function = $1::bigint AND @.id = $2", 2, {pg_i64(cx->arena, e->function), e->id}}, &row));
+		e->internal = row.internal;
+		return execution_end(cx, p, e, kind, ev.payload);
+	}
+	TRY(err);
+	count_end(e);
+	return OK;
+}
+
+void
+execution_failed(struct execution *e, const char *why)
 {
 	e->status = execution_states[EXECUTION_FAILED];
 	e->status_code = 500;
@@ -249,7 +270,7 @@ execution_failed_now(struct execution *e, const char *why)
 err_t
 execution_fail(struct ctx *cx, const struct project *p, struct execution *e, const char *why)
 {
-	execution_failed_now(e, why);
+	execution_failed(e, why);
 	return execution_end(cx, p, e, &ev_execution_update, STR(""));
 }
 
@@ -260,7 +281,7 @@ execution_tell(struct ctx *cx, const struct project *p, struct execution *e, con
 	int depth = cx->depth;
 	err_t err;
 
-	execution_failed_now(e, why);
+	execution_failed(e, why);
 	ev = record_event(cx, p, &execution_record, &ev_execution_update, e->user_id[0] ? e->user_id : NULL, e);
 	cx->depth = (int)e->depth + 1;
 	err = record_add(cx, p, &execution_whole_record, e, &ev);

@@ -52,6 +52,10 @@ err_t execution_begin(struct ctx *cx, const struct project *p, struct execution 
 err_t execution_wait(struct ctx *cx, const struct project *p, const struct execution *e) MUST_CHECK;
 /* Writes what became of it, with an event of that kind for those who may read it; `payload` of e as it is, its time included (empty: it is made now). Nothing happens when it has ended already. */
 err_t execution_end(struct ctx *cx, const struct project *p, struct execution *e, const struct event_info *kind, struct str payload) MUST_CHECK;
+/* The same when its row is not there, which nobody else writes; should it be there after all, it is brought up to date. */
+err_t execution_remember(struct ctx *cx, const struct project *p, struct execution *e, const struct event_info *kind, struct str payload) MUST_CHECK;
+/* It never came to an answer, for a reason for people. Nothing is written. */
+void execution_failed(struct execution *e, const char *why);
 /* The same for one that never came to an answer: failed, with a reason for people. */
 err_t execution_fail(struct ctx *cx, const struct project *p, struct execution *e, const char *why) MUST_CHECK;
 /* One that is told of as failed without having been there before: an event that must cause nothing. Once per cause. */
@@ -101,6 +105,14 @@ bool execution_too_deep(const struct execution *e);
 const char *execution_too_deep_words(struct ctx *cx);
 /* The text's beginning of at most `points` characters. */
 struct str text_head(struct str s, size_t points);
+
+/* ---- while a client waits (execution_now.c) ---- */
+
+struct execution_now;
+/* A run begins, of an execution that has no row. */
+struct execution_now *execution_now_begin(struct ctx *cx, const struct project *p, struct execution *e);
+/* Awaits. It has ended, and e is what became of it: written as by execution_end, whatever time there was for the run. Is to be called, on a fiber that is not cancelled. */
+err_t execution_now_end(struct ctx *cx, struct execution_now *n, const struct event_info *kind, struct str payload) MUST_CHECK;
 
 /* ---- the line of a function (execution_line.c) ---- */
 err_t functions_work(struct ctx *cx, const struct job *job);

@@ -475,11 +475,12 @@ answer_now(struct creating *c)
 
 /* Awaits. It was not begun: no row stays that says it was. */
 static err_t
-not_begun(struct creating *c, err_t why)
+not_begun(struct creating *c, struct execution_now *n, err_t why)
 {
 	const char *detail = c->rq->cx.detail;
 
-	TRY(execution_fail(&c->rq->cx, c->rq->project, &c->e, arena_printf(c->rq->cx.arena, "Not run: %s", detail ? detail : "no executor has room, or answers.")));
+	execution_failed(&c->e, arena_printf(c->rq->cx.arena, "Not run: %s", detail ? detail : "no executor has room, or answers."));
+	TRY(execution_now_end(&c->rq->cx, n, &ev_execution_update, STR("")));
 	return fail(&c->rq->cx, why, "%s", detail ? detail : "");
 }
 
@@ -488,21 +489,21 @@ run_now(struct creating *c)
 {
 	struct req *rq = c->rq;
 	struct execution *e = &c->e;
+	struct execution_now *n;
 	err_t err;
 
 	e->status = execution_states[EXECUTION_PROCESSING];
 	e->began = e->created;
-	TRY(record_put(&rq->cx, rq->project, &execution_whole_record, e));
-	execution_watch(&rq->cx, rq->project, e);
+	n = execution_now_begin(&rq->cx, rq->project, e);
 	if (execution_too_deep(e)) {
 		c->ran = (struct exec_ran){.why = EXEC_FAILED, .body = STR("")};
 		e->status = execution_states[EXECUTION_FAILED];
 		e->status_code = 500;
 		e->err = str_c(execution_too_deep_words(&rq->cx));
 	} else if ((err = execution_run(&rq->cx, rq->project, &c->r, e, &c->call, limit_ms(c), &c->ran)) != OK)
-		return not_begun(c, err);
+		return not_begun(c, n, err);
 	e->updated = time_now_ms();
-	return execution_end(&rq->cx, rq->project, e, &ev_execution_create, create_payload(c));
+	return execution_now_end(&rq->cx, n, &ev_execution_create, create_payload(c));
 }
 
 /* Whoever asked may leave: what has begun comes to its end, and is remembered. */
@@ -515,7 +516,6 @@ run_and_answer(struct creating *c)
 	rq->cx.deadline = loop_now() + limit_ms(c) + COLD_MS;
 	fib_shield(&rq->cx, true);
 	err = run_now(c);
-	execution_unwatch(&rq->cx, rq->project, &c->e);
 	fib_shield(&rq->cx, false);
 	TRY(err);
 	return answer_now(c);
