@@ -93,13 +93,15 @@ struct bus_follow {
 };
 void bus_follow_start(const struct bus_follow *f);	/* one per process */
 void bus_follow_stop(void);
-/* True once it is known where the shard stood when following began: what comes behind that is given to on_entry. */
+/* True once it is known where the shard stood when following began: what comes behind that is given to on_entry. Not while entries wait for bus_follow_pace. */
 bool bus_follow_ready(int shard);
 /* Position of the last entry given to on_entry (within it: of the one before), or where the shard ended when following began; 0-0 before
  * that is known. */
 struct stream_pos bus_follow_pos(int shard);
 /* Stops reading on (a batch that was asked for still comes), and goes on. */
 void bus_follow_pause(bool on);
+/* From now on what comes is read at most once in `ms` milliseconds, all of it together: for who is in no hurry. 0: at once; what waits is asked for now. */
+void bus_follow_pace(uint64_t ms);
 /* The current stream's name, "" before it is known; the number of its shards, 1 before. */
 const char *bus_stream_name(void);
 int bus_stream_shards(void);

@@ -28,11 +28,15 @@ struct shard {			/* static: late replies of a closed link find it */
 	struct stream_pos pos;	/* of the last entry given to on_entry */
 	bool begun;		/* pos is known */
 	bool held;		/* a read is due when the pause ends */
+	bool waits;		/* a read is due when me.later fires */
+	bool behind;		/* it was, and somebody is in a hurry now: what has come meanwhile is being read */
 };
 
 static struct {
 	struct bus_follow f;
 	bool on, paused;
+	uint64_t pace;		/* ms between entries that came and the next read; 0: none */
+	struct loop_timer *later;
 	char seen[48];		/* the last announcement */
 	char name[BUS_NAME_MAX];
 	int n;
@@ -179,6 +183,7 @@ floor_parse(struct str s, struct stream_pos *out)
 
 static void bus_stream_look(void);
 static void read_on(struct shard *sh);
+static void read_later(struct shard *sh);
 static void on_up(void *arg);
 
 static struct shard *
@@ -379,9 +384,15 @@ on_read(const redisReply *r, void *arg)
 {
 	struct shard *sh = shard_of(arg);
 	const redisReply *news = NULL;
+	size_t entries = 0;
 
 	if (!usable(sh, r))
 		return;
+	if (sh->behind && r->type != REDIS_REPLY_ARRAY) {
+		sh->behind = false;
+		read_on(sh);
+		return;
+	}
 	if (r->type != REDIS_REPLY_ARRAY && sh->no == 0) {	/* nothing for a while: time to make sure of the name */
 		bus_stream_look();
 		return;
@@ -391,13 +402,51 @@ on_read(const redisReply *r, void *arg)
 
 		if (s->type != REDIS_REPLY_ARRAY || s->elements != 2 || s->element[1]->type != REDIS_REPLY_ARRAY)
 			continue;
-		if (!str_is(bus_stream_text_of(s->element[0]), BUS_CURRENT))
+		if (!str_is(bus_stream_text_of(s->element[0]), BUS_CURRENT)) {
 			take_entries(sh, s->element[1]);
-		else if (s->element[1]->elements > 0 && is_entry(s->element[1]->element[s->element[1]->elements - 1]))
+			entries = s->element[1]->elements;
+		} else if (s->element[1]->elements > 0 && is_entry(s->element[1]->element[s->element[1]->elements - 1]))
 			news = s->element[1];
 	}
-	if (sh->link != NULL && (news == NULL || take_news(sh, news)))	/* else an entry's reader stopped us */
+	if (sh->link == NULL || (news != NULL && !take_news(sh, news)))	/* an entry's reader stopped us, or the place is to be found anew */
+		return;
+	sh->behind = sh->behind && entries == BATCH;
+	if (me.pace > 0 && entries > 0 && entries < BATCH)
+		read_later(sh);
+	else
 		read_on(sh);
+}
+
+static void
+read_what_waits(void *arg)
+{
+	(void)arg;
+	loop_timer_stop(&me.later);
+	for (int i = 0; i < me.n; i++) {
+		struct shard *sh = &me.shards[i];
+
+		if (sh->link == NULL || !sh->waits)
+			continue;
+		sh->waits = false;
+		sh->behind = me.pace == 0;
+		read_on(sh);
+	}
+}
+
+static void
+read_later(struct shard *sh)
+{
+	sh->waits = true;
+	if (me.later == NULL)
+		me.later = loop_after(me.pace, read_what_waits, NULL);
+}
+
+void
+bus_follow_pace(uint64_t ms)
+{
+	me.pace = ms;
+	if (ms == 0)
+		read_what_waits(NULL);
 }
 
 static void
@@ -415,7 +464,9 @@ read_on(struct shard *sh)
 	}
 	stream_key(STREAM_EVENTS, sh->no, me.name, key);
 	stream_pos_text(sh->pos, pos);
-	if (sh->no == 0)
+	if (sh->behind)
+		SEND(sh, on_read, STR("XREAD"), STR("COUNT"), str_c(batch), STR("STREAMS"), str_c(key), str_c(pos));
+	else if (sh->no == 0)
 		SEND(sh, on_read, STR("XREAD"), STR("COUNT"), str_c(batch), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT),
 		    str_c(key), str_c(me.seen), str_c(pos));
 	else
@@ -428,7 +479,7 @@ on_up(void *arg)
 {
 	struct shard *sh = shard_of(arg);
 
-	sh->held = false;	/* what was due went with the link */
+	sh->held = sh->waits = sh->behind = false;	/* what was due went with the link */
 	if (sh->no == 0)
 		bus_stream_look();
 	else
@@ -450,6 +501,7 @@ void
 bus_follow_stop(void)
 {
 	me.on = false;
+	loop_timer_stop(&me.later);
 	for (int i = 0; i < BUS_SHARDS_MAX; i++)
 		bus_link_close(&me.shards[i].link);
 }
@@ -458,7 +510,7 @@ bool
 bus_follow_ready(int shard)
 {
 	assert(shard >= 0 && shard < BUS_SHARDS_MAX);
-	return me.on && me.shards[shard].begun;
+	return me.on && me.shards[shard].begun && !me.shards[shard].waits && !me.shards[shard].behind;
 }
 
 struct stream_pos

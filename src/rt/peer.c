@@ -17,6 +17,7 @@ enum { PEER_FREE = 1024 };
 static struct peer **peers;		/* by number */
 static uint32_t n_numbers, cap_numbers;
 static uint32_t *free_list, n_free;	/* room for cap_numbers */
+static unsigned n_open;
 
 /* ---- numbers ---- */
 
@@ -44,6 +45,12 @@ peer_by_num(uint32_t num)
 {
 	assert(num < n_numbers);
 	return peers[num];
+}
+
+unsigned
+peers_open(void)
+{
+	return n_open;
 }
 
 uint32_t
@@ -610,6 +617,8 @@ rt_ws_open(struct ws *w, struct http_msg *up)
 {
 	struct peer *c = peer_new(w);
 
+	if (n_open++ == 0)
+		fanout_hurry(true);
 	ws_set_data(w, c);
 	task_open(c, up);
 }
@@ -637,6 +646,8 @@ rt_ws_close(struct ws *w)
 	peer_move(c, RT_CLOSED);
 	c->ws = NULL;
 	metric_add(M_rt_connections, -1);
+	if (--n_open == 0)
+		fanout_hurry(false);
 	if (c->task != NULL)
 		task_abandon(c);
 	else

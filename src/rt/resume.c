@@ -7,7 +7,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 
-enum { BATCH = 128, SCAN = 64 * 1024, RETRY_MS = 200, DRAIN_MS = 20, STREAM_MS = 10000 };
+enum { BATCH = 128, SCAN = 64 * 1024, RETRY_MS = 200, SOON_MS = 5, DRAIN_MS = 20, STREAM_MS = 10000 };
 
 /* Waits while the client reads slower than we could send: what it missed must not make it a slow reader. Slow clients keep nobody
  * else from being served. */
@@ -288,18 +288,18 @@ peer_settle(struct ctx *cx, struct peer *c)
 
 /* ---- resuming ---- */
 
-/* A process that began while Redis was away does not know where the stream stands, and would miss what is written before it does. That is
- * over soon, or the client comes again; meanwhile others may run. */
+/* A process that began while Redis was away does not know where the stream stands, and would miss what is written before it does; one that nobody listened to
+ * reads first what it has left. That is over soon, or the client comes again; meanwhile others may run. */
 err_t
 resume_now(struct ctx *cx, struct peer *c)
 {
-	uint64_t end = loop_now() + STREAM_MS;
+	uint64_t end = loop_now() + STREAM_MS, pause = SOON_MS;
 	err_t e = OK;
 
 	if (!fanout_ready(c)) {
 		task_step_aside(true);
-		while (e == OK && c->ws != NULL && !fanout_ready(c) && loop_now() < end)
-			e = fib_sleep(cx, RETRY_MS);
+		for (; e == OK && c->ws != NULL && !fanout_ready(c) && loop_now() < end; pause = 2 * pause < RETRY_MS ? 2 * pause : RETRY_MS)
+			e = fib_sleep(cx, pause);
 		task_step_aside(false);
 	}
 	if (e == OK && !fanout_ready(c))

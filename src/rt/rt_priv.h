@@ -335,6 +335,7 @@ struct peer *peer_new(struct ws *w);
 void peer_free(struct peer *c);
 struct peer *peer_by_num(uint32_t num);		/* NULL: none */
 uint32_t peer_numbers(void);			/* numbers in use are below this */
+unsigned peers_open(void);			/* connections, whatever has become of them so far */
 void peer_move(struct peer *c, enum rt_state to);	/* enters and leaves the index */
 /* Changes who the connection is; l NULL: a guest. Keeps its place. `home` is the project the login is of. */
 void peer_identify(struct peer *c, const char *home, const struct login *l, const char *session,
@@ -384,6 +385,7 @@ const char *url_subscribe(struct ctx *cx, struct peer *c, struct ask *q);
 /* ---- fanout.c ---- */
 
 void fanout_init(void);
+void fanout_hurry(bool on);		/* somebody listens, or nobody does any more */
 void fanout_fini(void);
 /* Everything of the connection's shard up to here has been collected. */
 struct stream_pos fanout_pos(const struct peer *c);

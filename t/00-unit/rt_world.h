@@ -31,6 +31,7 @@ static bool stream_known = true;	/* the follower has found its place */
 void bus_follow_start(const struct bus_follow *f) { follower = *f; }
 void bus_follow_stop(void) {}
 void bus_follow_pause(bool on) { stream_paused = on; }
+void bus_follow_pace(uint64_t ms) { (void)ms; }
 const char *bus_stream_name(void) { return stream_name; }
 int bus_stream_shards(void) { return 1; }
 int stream_shard(struct str project, int n) { (void)project, (void)n; return 0; }

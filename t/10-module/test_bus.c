@@ -315,6 +315,54 @@ Test(bus, follows_the_stream_across_breaks_and_replacement)
 	run(following);
 }
 
+/* Who is in no hurry: what comes behind the first is read later, together, or when it is asked for; a break begins anew. */
+static void
+at_ease(struct ctx *cx, void *arg)
+{
+	static const struct bus_follow f = {.on_entry = on_entry, .on_gap = on_gap};
+	struct bus_reply *r;
+
+	(void)arg;
+	announce(cx, "one", "1", "0-0");
+	bus_follow_start(&f);
+	for (int i = 0; i < 500 && !bus_follow_ready(0); i++)
+		OKAY(fib_sleep(cx, 10));
+	bus_follow_pace(3600 * 1000);
+	add(cx, "events:{0}:one", 10);
+	until(cx, &n_seen, 1);
+	add(cx, "events:{0}:one", 11);
+	add(cx, "events:{0}:one", 12);
+	OKAY(fib_sleep(cx, 50));
+	cr_expect_eq(n_seen, 1);
+	/* who comes now is not shown what was there before */
+	cr_expect_not(bus_follow_ready(0));
+	bus_follow_pace(0);
+	for (int i = 0; i < 500 && !bus_follow_ready(0); i++)
+		OKAY(fib_sleep(cx, 10));
+	cr_expect_eq(n_seen, 3);
+	bus_follow_pace(20);
+	add(cx, "events:{0}:one", 13);
+	add(cx, "events:{0}:one", 14);
+	until(cx, &n_seen, 5);
+	bus_follow_pace(0);
+	bus_follow_pace(3600 * 1000);
+	add(cx, "events:{0}:one", 15);
+	until(cx, &n_seen, 6);
+	add(cx, "events:{0}:one", 16);
+	server_kill(redis);
+	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("PING"))), ERR_BUS);
+	server_start(redis);
+	until(cx, &n_seen, 7);
+	cr_expect_eq(n_gaps, 0);
+	bus_follow_stop();
+	finish();
+}
+
+Test(bus, reads_at_the_pace_of_who_is_in_no_hurry)
+{
+	run(at_ease);
+}
+
 /* A fresh installation: there is neither a stream nor an announcement of one. */
 static void
 born_later(struct ctx *cx, void *arg)
