@@ -4,6 +4,7 @@
  * has its code warm, else to the one with the least to do, here before elsewhere. */
 #include "exec_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, MISSED_MS 
 static struct {
 	struct arena *arena;
 	struct exec_announcement *v;
+	bool *here;		/* of each: its socket is on this machine */
 	int n;
 	uint64_t read;		/* loop time; 0: never */
 } known;
@@ -42,10 +44,13 @@ known_read(struct ctx *cx)
 	arena_free(&known.arena);
 	known.arena = a;
 	known.v = arena_array(a, struct exec_announcement, r->n + 1);
+	known.here = arena_array(a, bool, r->n + 1);
 	known.n = 0;
 	for (int i = 0; i < r->n; i++)
-		if (exec_announcement_take(a, r->v[i].s, &known.v[known.n]))
+		if (exec_announcement_take(a, r->v[i].s, &known.v[known.n])) {
+			known.here[known.n] = known.v[known.n].local[0] != '\0' && access(known.v[known.n].local, W_OK) == 0;
 			known.n++;
+		}
 	known.read = loop_now();
 	return OK;
 }
@@ -77,7 +82,8 @@ announcement_has(const struct exec_announcement *n, const char *runtime)
 static bool
 announcement_local(const struct exec_announcement *n)
 {
-	return n->local[0] != '\0' && access(n->local, W_OK) == 0;
+	assert(n >= known.v && n < known.v + known.n);
+	return known.here[n - known.v];
 }
 
 /* Who has certificates to look at speaks to nobody in clear. */
