@@ -25,6 +25,7 @@ dist_sqlproject_DATA += sql/project/0014_data_keys.sql
 dist_sqlproject_DATA += sql/project/0015_functions.sql
 dist_sqlproject_DATA += sql/project/0016_uploads.sql
 dist_sqlproject_DATA += sql/project/0017_executions.sql
+dist_sqlproject_DATA += sql/project/0018_columns.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

@@ -87,6 +87,8 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_DATA,		/* (struct str) any text of at most `max` code points (0: any), NULs too: nothing that is made a C string of, or stored as it is */
 	P_JSON_OBJECT,	/* (json_t *, NULL) object or list, or a string that decodes to one; borrowed from rq->body or the arena */
 	P_ASSOC,	/* (json_t *, NULL) prefs: object, compact ASCII JSON <= 65535 bytes */
+	P_OBJECTS,	/* (json_t *, NULL) list of at most `count` objects; borrowed from rq->body */
+	P_INTS,		/* (json_t *, NULL) list of at most `count` integers and nulls; borrowed from rq->body */
 	P_ANY		/* (json_t *, NULL) any JSON value, unchecked */
 };
 struct opt_int { bool set; int64_t v; };
@@ -104,6 +106,9 @@ struct param {
 	const int64_t *max_at;	/* P_RANGE: the upper bound is a setting; NULL: `max` */
 	int count;		/* list length limit, 0: 100 */
 	const char *const *list;	/* NULL-terminated */
+	int64_t optional_since;	/* `required` of clients before this version alone; 0: of all (core/ctx.h) */
+	bool nullable;		/* a required one must be there, and may be null: then it is absent */
+	int64_t empty_since;	/* to clients of this version and later the empty text is a value, to others none; 0: it is none */
 	const char *path;	/* "" for body/query; otherwise taken from the path placeholder of that name: set by PATH() */
 };
 #define PATH(name_, type_, st, member, doc_, ...) \

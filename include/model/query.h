@@ -16,6 +16,7 @@ struct query_attr {		/* what may be filtered and ordered by */
 	bool lower;		/* the column is lower(…): values compare in lower case too */
 	const char *hashes;	/* SQL of the hashes of a list's elements, where an index has those; NULL: none has */
 	int64_t size;		/* most bytes of a text, or of the elements of a list; 0: short */
+	bool sealed;		/* nothing can be asked of what it holds */
 };
 
 struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */

@@ -46,7 +46,7 @@ struct field {
 	size_t off;		/* in the model's struct */
 	const char *doc;
 	const struct shape *sub;	/* F_LIST */
-	const char *text;		/* F_CONST: JSON text */
+	const char *text;		/* F_CONST: JSON text; F_LIST without `sub`: the schema of its members, for OpenAPI */
 	const char *const *values;	/* F_ENUM: NULL at the end */
 	int64_t since;			/* the first version of the protocol whose clients are told, as in ctx.h's format; 0: all */
 	bool hidden;			/* read from SQL, never written */

@@ -40,6 +40,8 @@ openapi_kind_of(enum param_type t)
 	case P_PERMISSIONS:
 	case P_ROLES:
 	case P_QUERIES:
+	case P_OBJECTS:
+	case P_INTS:
 		return (struct param_kind){"array", NULL};
 	case P_JSON_OBJECT:
 	case P_ASSOC:
@@ -63,7 +65,7 @@ openapi_write_items(struct jw *w, const struct param *p)
 {
 	JW_KEY(w, "items");
 	jw_obj(w);
-	openapi_member(w, "type", "string");
+	openapi_member(w, "type", p->type == P_OBJECTS ? "object" : p->type == P_INTS ? "integer" : "string");
 	if (p->type == P_ENUMS)
 		openapi_enum(w, p->list);
 	jw_obj_end(w);
@@ -97,11 +99,21 @@ write_param_schema(struct jw *w, const struct param *p, bool describe)
 	}
 	if (k.type != NULL && strcmp(k.type, "array") == 0)
 		openapi_write_items(w, p);
+	if (p->nullable) {
+		JW_KEY(w, "nullable");
+		jw_bool(w, true);
+	}
 	if (p->def != NULL) {
 		JW_KEY(w, "default");
 		jw_raw(w, str_c(p->def));
 	}
 	jw_obj_end(w);
+}
+
+static bool
+openapi_is_required(const struct param *p)
+{
+	return p->required && p->def == NULL && p->optional_since == 0;
 }
 
 /* Path and query parameters; those of lists are sent as name[]. */
@@ -117,7 +129,7 @@ write_parameter(struct jw *w, const struct param *p)
 	openapi_member(w, "in", p->path ? "path" : "query");
 	openapi_member(w, "description", p->doc);
 	JW_KEY(w, "required");
-	jw_bool(w, p->path || (p->required && p->def == NULL));
+	jw_bool(w, p->path || openapi_is_required(p));
 	JW_KEY(w, "schema");
 	write_param_schema(w, p, false);
 	jw_obj_end(w);
@@ -171,7 +183,7 @@ write_body(struct jw *w, const struct route_info *info)
 	jw_obj_end(w);
 	n = 0;
 	for (int i = 0; i < r->n_params; i++)
-		if (in_body(r, &r->params[i]) && r->params[i].required && r->params[i].def == NULL) {
+		if (in_body(r, &r->params[i]) && openapi_is_required(&r->params[i])) {
 			if (n++ == 0) {
 				JW_KEY(w, "required");
 				jw_arr(w);

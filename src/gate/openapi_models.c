@@ -92,6 +92,10 @@ openapi_models_write_items(struct jw *w, const struct field *f)
 		openapi_reference(w, f->sub->model);
 		return;
 	}
+	if (f->type == F_LIST) {
+		jw_raw(w, str_c(f->text));
+		return;
+	}
 	jw_obj(w);
 	openapi_models_add(w, "type", "string");
 	jw_obj_end(w);

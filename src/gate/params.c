@@ -37,6 +37,21 @@ is_nothing(const json_t *j)
 	return j == NULL || json_is_null(j) || (json_is_string(j) && json_string_length(j) == 0);
 }
 
+/* Whether the client says nothing, by the row. */
+static bool
+says_nothing(const struct req *rq, const struct param *p, const json_t *v)
+{
+	if (p->empty_since > 0 && rq->cx.format >= p->empty_since && json_is_string(v))
+		return false;
+	return is_nothing(v);
+}
+
+static bool
+may_be_absent(const struct req *rq, const struct param *p, const json_t *v)
+{
+	return !p->required || (p->nullable && json_is_null(v)) || (p->optional_since > 0 && rq->cx.format >= p->optional_since);
+}
+
 static json_t *
 find_value(struct req *rq, const struct param *p, int place)
 {
@@ -75,9 +90,12 @@ read_param(struct req *rq, const struct param *p, int place, json_t *def, void *
 	json_t *v = find_value(rq, p, place);
 
 	set_absent(p, out);
-	if (is_nothing(v))
+	if (says_nothing(rq, p, v)) {
+		if (def == NULL && may_be_absent(rq, p, v))
+			return OK;
 		v = def;
-	if (is_nothing(v))
+	}
+	if (says_nothing(rq, p, v))
 		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", p->name) : OK;
 	return take_value(rq, p, v, out);
 }

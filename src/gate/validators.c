@@ -668,6 +668,34 @@ check_color(struct req *rq, const struct param *p, json_t *v, void *out)
 }
 
 static const char *
+check_objects(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	if (!json_is_array(v))
+		return bad_list;
+	if (json_array_size(v) > (size_t)list_max(p))
+		return arena_printf(rq->cx.arena, "It has at most %d elements.", list_max(p));
+	for (size_t i = 0; i < json_array_size(v); i++)
+		if (!json_is_object(json_array_get(v, i)))
+			return "Its elements must be JSON objects.";
+	*(json_t **)out = v;
+	return NULL;
+}
+
+static const char *
+check_ints(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	if (!json_is_array(v))
+		return bad_list;
+	if (json_array_size(v) > (size_t)list_max(p))
+		return arena_printf(rq->cx.arena, "It has at most %d elements.", list_max(p));
+	for (size_t i = 0; i < json_array_size(v); i++)
+		if (!json_is_integer(json_array_get(v, i)) && !json_is_null(json_array_get(v, i)))
+			return "Its elements must be integers.";
+	*(json_t **)out = v;
+	return NULL;
+}
+
+static const char *
 check_any(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	(void)rq;
@@ -711,6 +739,8 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_DATA] = check_bytes,
 	    [P_JSON_OBJECT] = check_json,
 	    [P_ASSOC] = check_assoc,
+	    [P_OBJECTS] = check_objects,
+	    [P_INTS] = check_ints,
 	    [P_ANY] = check_any,
 	};
 

@@ -148,7 +148,9 @@ resolve(struct ctx *cx, const struct query_list *l, struct query *q, const char 
 {
 	if ((q->on = find_attr(l, q->attr)) == NULL)
 		*why_out = arena_printf(cx->arena, "unknown attribute \"%s\"", q->attr);
-	return q->on != NULL;
+	else if (q->on->sealed)
+		*why_out = arena_printf(cx->arena, "Cannot query encrypted attribute: %s", q->attr);
+	return q->on != NULL && !q->on->sealed;
 }
 
 static bool

@@ -92,6 +92,23 @@ rotate_columns(struct ctx *cx, const char *schema, struct seal_count *n)
 	return OK;
 }
 
+/* Encrypted attributes: columns of the documents' tables. */
+static err_t
+rotate_attributes(struct ctx *cx, const char *schema, struct seal_count *n)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r, "SELECT to_regclass($1) IS NOT NULL AND EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'encrypt')",
+	    DB(arena_printf(cx->arena, "%s.attributes", schema))));
+	if (!db_bool(r, 0, 0))
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT 'c_' || a.collection, 'a_' || a.internal FROM %s.attributes a JOIN pg_attribute k ON "
+	    "k.attrelid = to_regclass('%s.c_' || a.collection) AND k.attname = 'a_' || a.internal WHERE a.encrypt", schema, schema), DB0));
+	for (int i = 0; i < db_rows(r); i++)
+		TRY(rotate_column(cx, schema, &(struct sealed_column){true, db_cstr(r, i, 0), "_seq", db_cstr(r, i, 1)}, n));
+	return OK;
+}
+
 static err_t
 rotate_providers(struct ctx *cx, const char *internal, struct seal_count *n)
 {
@@ -113,6 +130,8 @@ rotate_project(struct ctx *outer, const char *internal, struct seal_count *n, co
 
 	ctx_init_part(&own, outer);
 	e = rotate_columns(&own, schema, n);
+	if (e == OK)
+		e = rotate_attributes(&own, schema, n);
 	if (e == OK)
 		e = rotate_providers(&own, internal, n);
 	if (e != OK)

@@ -53,7 +53,7 @@ prepare(struct ctx *cx)
 	OK_(db_migrate(cx, SOURCE_SQL));
 	OK_(db_exec(cx, NULL, "INSERT INTO badal.projects (id, name, team_id, created, updated) VALUES ('shop', 'Shop', 'crew', now(), now())", DB0));
 	OK_(TX_RUN(cx, tx, db_migrate_project(tx, "p_1")));
-	OK_(database_create(cx, &project, NULL, "main", "Main", &d));
+	OK_(database_create(cx, &project, NULL, "main", "Main", true, &d));
 }
 
 /* Another program's transaction that has done `sql`; PQfinish ends it. */
@@ -105,18 +105,18 @@ collection(struct ctx *cx, const char *id)
 }
 
 static err_t
-try_attribute(struct ctx *cx, const char *col, const char *key, enum attr_type type, int64_t size, bool array)
+try_attribute(struct ctx *cx, const char *col, const char *key, enum attr_kind kind, int64_t size, bool array)
 {
-	struct attribute_in in = {.key = key, .type = type, .size = size, .array = array};
+	struct attribute_in in = {.key = key, .kind = kind, .size = size, .array = array};
 	struct str json;
 
 	return attribute_create(cx, &project, NULL, "main", col, &in, &json);
 }
 
 static void
-attribute(struct ctx *cx, const char *col, const char *key, enum attr_type type, int64_t size)
+attribute(struct ctx *cx, const char *col, const char *key, enum attr_kind kind, int64_t size)
 {
-	OK_(try_attribute(cx, col, key, type, size, false));
+	OK_(try_attribute(cx, col, key, kind, size, false));
 }
 
 static const struct collection *
@@ -159,9 +159,10 @@ static void
 index_(struct ctx *cx, const char *col, const char *key, const char *type, const char *attributes, const char *orders)
 {
 	struct strs a = list(cx, attributes), o = list(cx, orders);
+	struct index x = {.key = key, .type = type, .attributes = a, .orders = o};
 	struct str json;
 
-	OK_(index_create(cx, &project, NULL, "main", col, key, type, &a, &o, &json));
+	OK_(index_create(cx, &project, NULL, "main", col, &x, &json));
 }
 
 static int64_t
@@ -219,7 +220,7 @@ recovery(struct ctx *cx)
 
 	for (int i = 0; i < 3; i++) {
 		collection(cx, names[i]);
-		attribute(cx, names[i], "n", ATTR_INTEGER, 0);
+		attribute(cx, names[i], "n", KIND_INTEGER, 0);
 	}
 	user = other("SELECT 1 FROM p_1.c_1, p_1.c_2");
 	OK_(collection_delete(cx, &project, NULL, "main", "gone"));
@@ -244,16 +245,16 @@ static void
 limits(struct ctx *cx)
 {
 	collection(cx, "wide");
-	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "a", ATTR_STRING, 16009, false));
-	OK_(try_attribute(cx, "wide", "a", ATTR_STRING, 16008, false));
-	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "b", ATTR_BOOLEAN, 0, false));
+	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "a", KIND_STRING, 16009, false));
+	OK_(try_attribute(cx, "wide", "a", KIND_STRING, 16008, false));
+	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "b", KIND_BOOLEAN, 0, false));
 	OK_(attribute_delete(cx, &project, NULL, "main", "wide", "A"));
 	ERR_(ERR_ATTRIBUTE_NOT_FOUND, attribute_delete(cx, &project, NULL, "main", "wide", "a"));
-	OK_(try_attribute(cx, "wide", "a", ATTR_STRING, 16384, false));
-	ERR_(ERR_ATTRIBUTE_ALREADY_EXISTS, try_attribute(cx, "wide", "A", ATTR_STRING, 10, false));
+	OK_(try_attribute(cx, "wide", "a", KIND_STRING, 16384, false));
+	ERR_(ERR_ATTRIBUTE_ALREADY_EXISTS, try_attribute(cx, "wide", "A", KIND_STRING, 10, false));
 	for (int i = 1; i < 1012; i++)
-		attribute(cx, "wide", arena_printf(cx->arena, "n%d", i), ATTR_BOOLEAN, 0);
-	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "n1012", ATTR_BOOLEAN, 0, false));
+		attribute(cx, "wide", arena_printf(cx->arena, "n%d", i), KIND_BOOLEAN, 0);
+	ERR_(ERR_ATTRIBUTE_LIMIT_EXCEEDED, try_attribute(cx, "wide", "n1012", KIND_BOOLEAN, 0, false));
 	cr_assert_eq(now(cx, "wide")->n_live, 1012);
 }
 
@@ -299,15 +300,15 @@ builds(struct ctx *cx)
 	int n = 0;
 
 	collection(cx, "c");
-	attribute(cx, "c", "n", ATTR_INTEGER, 0);
-	attribute(cx, "c", "f", ATTR_FLOAT, 0);
-	attribute(cx, "c", "b", ATTR_BOOLEAN, 0);
-	attribute(cx, "c", "d", ATTR_DATETIME, 0);
-	attribute(cx, "c", "s", ATTR_STRING, 100);
-	attribute(cx, "c", "url", ATTR_STRING, 2000);
-	attribute(cx, "c", "huge", ATTR_STRING, 1000000);
-	OK_(try_attribute(cx, "c", "tags", ATTR_STRING, 32, true));
-	OK_(try_attribute(cx, "c", "nums", ATTR_INTEGER, 0, true));
+	attribute(cx, "c", "n", KIND_INTEGER, 0);
+	attribute(cx, "c", "f", KIND_FLOAT, 0);
+	attribute(cx, "c", "b", KIND_BOOLEAN, 0);
+	attribute(cx, "c", "d", KIND_DATETIME, 0);
+	attribute(cx, "c", "s", KIND_STRING, 100);
+	attribute(cx, "c", "url", KIND_STRING, 2000);
+	attribute(cx, "c", "huge", KIND_STRING, 1000000);
+	OK_(try_attribute(cx, "c", "tags", KIND_STRING, 32, true));
+	OK_(try_attribute(cx, "c", "nums", KIND_INTEGER, 0, true));
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		index_(cx, "c", rows[i].key, rows[i].type, rows[i].attributes, rows[i].orders);
 		cr_assert_str_eq(index_status(cx, "c", rows[i].key), "processing");
@@ -341,8 +342,8 @@ failures(struct ctx *cx)
 	const char *broken;
 
 	collection(cx, "c");
-	attribute(cx, "c", "n", ATTR_INTEGER, 0);
-	attribute(cx, "c", "s", ATTR_STRING, 2000);
+	attribute(cx, "c", "n", KIND_INTEGER, 0);
+	attribute(cx, "c", "s", KIND_STRING, 2000);
 	fill(cx, "a_1, a_2", "i / 2, repeat('x', i)");
 	index_(cx, "c", "dup", "unique", "n", "");
 	index_(cx, "c", "fine", "unique", "s", "");
@@ -382,9 +383,9 @@ shrinking(struct ctx *cx)
 	const struct index *x;
 
 	collection(cx, "c");
-	attribute(cx, "c", "a", ATTR_INTEGER, 0);
-	attribute(cx, "c", "b", ATTR_INTEGER, 0);
-	attribute(cx, "c", "s", ATTR_STRING, 10);
+	attribute(cx, "c", "a", KIND_INTEGER, 0);
+	attribute(cx, "c", "b", KIND_INTEGER, 0);
+	attribute(cx, "c", "s", KIND_STRING, 10);
 	index_(cx, "c", "a", "key", "a", "");
 	index_(cx, "c", "ab", "key", "a b", "");
 	index_(cx, "c", "ab2", "key", "b a", "desc AsC");
@@ -427,9 +428,9 @@ busy(struct ctx *cx)
 	PGconn *reader;
 
 	collection(cx, "c");
-	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	attribute(cx, "c", "a", KIND_INTEGER, 0);
 	reader = other("SELECT * FROM p_1.c_1");
-	attribute(cx, "c", "b", ATTR_INTEGER, 0);
+	attribute(cx, "c", "b", KIND_INTEGER, 0);
 	cr_assert_str_eq(attribute_status(cx, "c", "b"), "processing");
 	cr_assert_eq(now(cx, "c")->n_live, 1);
 	OK_(attribute_delete(cx, &project, NULL, "main", "c", "a"));
@@ -451,13 +452,13 @@ static void
 worn(struct ctx *cx)
 {
 	collection(cx, "c");
-	attribute(cx, "c", "keep", ATTR_INTEGER, 0);
+	attribute(cx, "c", "keep", KIND_INTEGER, 0);
 	index_(cx, "c", "k", "key", "keep", "");
 	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	fill(cx, "a_1", "i");
 	OK_(db_exec(cx, NULL, "DO $$BEGIN FOR i IN 1..1593 LOOP EXECUTE 'ALTER TABLE p_1.c_1 ADD COLUMN x bool'; EXECUTE 'ALTER TABLE p_1.c_1 DROP "
 	    "COLUMN x'; END LOOP; END$$", DB0));
-	attribute(cx, "c", "new", ATTR_STRING, 5);
+	attribute(cx, "c", "new", KIND_STRING, 5);
 	cr_assert_str_eq(attribute_status(cx, "c", "new"), "processing");
 	OK_(schema_settle(cx, &project, "main", "c", NULL));
 	cr_assert_str_eq(attribute_status(cx, "c", "new"), "available");
@@ -480,7 +481,7 @@ static void
 alone(struct ctx *cx)
 {
 	collection(cx, "c");
-	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	attribute(cx, "c", "a", KIND_INTEGER, 0);
 	index_(cx, "c", "k", "key", "a", "");
 	conf.db_pool_size = 1;
 	OK_(schema_settle(cx, &project, "main", "c", "job"));
@@ -499,7 +500,7 @@ turns(struct ctx *cx)
 	enum turn_found found;
 
 	collection(cx, "c");
-	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	attribute(cx, "c", "a", KIND_INTEGER, 0);
 	index_(cx, "c", "k", "key", "a", "");
 	/* another job has it: it will do what there is to do */
 	OK_(turn_take(cx, "p_1:1", "other", &found, &other));
@@ -572,7 +573,7 @@ orphans(struct ctx *cx)
 	PGconn *old;
 
 	collection(cx, "c");
-	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	attribute(cx, "c", "a", KIND_INTEGER, 0);
 	index_(cx, "c", "k", "key", "a", "");
 	old = other("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM p_1.c_1");	/* the build waits for its snapshot */
 	fib_spawn_new("builder", 0, builder, NULL);
@@ -597,7 +598,7 @@ lock_row(struct ctx *cx)
 	PGconn *writer;
 
 	collection(cx, "c");
-	attribute(cx, "c", "a", ATTR_INTEGER, 0);
+	attribute(cx, "c", "a", KIND_INTEGER, 0);
 	index_(cx, "c", "k", "key", "a", "");
 	writer = other("SELECT 1 FROM p_1.collections FOR NO KEY UPDATE");
 	ERR_(ERR_BUSY, schema_settle(cx, &project, "main", "c", "job"));

@@ -1,6 +1,6 @@
 /* A change of the master key under a server that works: whatever was sealed opens before, meanwhile and after, and nothing stays under the former key. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { form, part } from '../lib/form.mjs'
 import { binary, dataDir, run, settings, start, unique, until } from '../lib/server.mjs'
 
+const document = '/databases/d/collections/c/documents'
 const quick = { request_timeout: '5s' }
 /* Of each kind of sealed value one. */
 async function fill(s) {
@@ -18,6 +19,11 @@ async function fill(s) {
 	const b = await p.ok('POST', '/storage/buckets', { body: { bucketId: 'sealed', name: 'b', encryption: true, permissions: ['read("any")'] } })
 	const f = form({ fileId: 'f', file: part('a.txt', 'sealed bytes') })
 	await p.ok('POST', `/storage/buckets/${b.$id}/files`, f)
+	await p.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
+	await p.ok('POST', '/databases/d/collections', { body: { collectionId: 'c', name: 'C' } })
+	await p.ok('POST', '/databases/d/collections/c/attributes/text', { body: { key: 's', required: false, encrypt: true } })
+	await p.ok('POST', '/databases/d/collections/c/attributes/text', { body: { key: 'l', required: false, encrypt: true, array: true } })
+	await p.ok('POST', document, { body: { documentId: 'x', data: { s: 'document-secret', l: ['document-secret', null] } } })
 	return { p, user, webhook }
 }
 
@@ -26,6 +32,8 @@ async function opens(s, { p, webhook }) {
 	assert.equal((await s.ok('GET', `/projects/${p.id}/webhooks/${webhook.$id}`, owner)).httpPass, 'hook-password')
 	assert.ok((await s.ok('GET', `/projects/${p.id}/keys`, owner)).keys.every((k) => k.secret.length > 20))
 	assert.equal((await s.ok('GET', `/projects/${p.id}`, owner)).providerGithubSecret, 'provider-secret')
+	const doc = await s.ok('GET', `${document}/x`, { project: p.id, key: p.key })
+	assert.deepEqual([doc.s, doc.l], ['document-secret', ['document-secret', null]])
 	assert.equal((await s.call('GET', '/storage/buckets/sealed/files/f/download', { project: p.id, key: p.key })).text, 'sealed bytes')
 }
 
@@ -35,6 +43,9 @@ test('at work, stopped and gone on with', async () => {
 	try {
 		const world = await fill(s), jwt = (await world.user.call('POST', '/account/jwt')).body.jwt
 		await opens(s, world)
+		const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-c', sql], { encoding: 'utf8' }).trim()
+		const schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${world.p.id}'`), rows = psql(`SELECT t::text FROM ${schema}.c_1 t`)
+		assert.ok(rows.includes(',v1:') && !rows.includes('document-secret'), rows)
 
 		/* killed after the new key is there */
 		const stopped = spawn(binary, args, { stdio: 'ignore' }), ended = once(stopped, 'exit')

@@ -35,7 +35,7 @@ describe('two families, one store', () => {
 	}))
 
 	test('names of members, and what the other family shows of them', () => direct(async () => {
-		const table = await p.ok('GET', t), collection = await p.ok('GET', `/databases/${d}/collections/t`)
+		const table = await p.ok('GET', t), collection = await p.ok('GET', `/databases/${d}/collections/t`, { headers: { 'x-appwrite-response-format': '2.3.0' } })
 		assert.ok(Object.keys(table).join(' ').startsWith(`${base} rowSecurity columns indexes`), Object.keys(table).join(' '))
 		assert.ok(Object.keys(collection).join(' ').startsWith(`${base} documentSecurity attributes indexes`), Object.keys(collection).join(' '))
 		assert.deepEqual(table.columns, collection.attributes)

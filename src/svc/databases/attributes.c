@@ -4,17 +4,26 @@
 
 #include "core/vtime.h"
 
-enum { EMAIL_SIZE = 254, IP_SIZE = 39, URL_SIZE = 2000 };
+enum { EMAIL_SIZE = 254, IP_SIZE = 39, URL_SIZE = 2000, VARCHAR_MAX = 16381, ELEMENT_MAX = 4096, ELEMENT_TODAY = 255 };
 
 struct base_in {		/* first in each input */
 	const char *db, *col, *key;
 	int required, array;
+	const char *new_key;	/* of changes */
 };
 #define WHERE(st) PATH("databaseId", P_UID, st, base.db, "Database ID."), PATH("collectionId", P_UID, st, base.col, "Collection ID.")
-#define BASE(st)                                                                      \
-	WHERE(st), REQUIRED("key", P_KEY, st, base.key, "Attribute key."),            \
-	    REQUIRED("required", P_BOOL, st, base.required, "Documents must have a value.")
+#define REQUIRED_PARAM(st) REQUIRED("required", P_BOOL, st, base.required, "Documents must have a value.")
+#define NEW(st) WHERE(st), REQUIRED("key", P_KEY, st, base.key, "Attribute key.")
+#define BASE(st) NEW(st), REQUIRED_PARAM(st)
 #define ARRAY(st) OPTIONAL("array", P_BOOL, st, base.array, "Values are lists.", .def = "false")
+#define DEFAULT_WORDS "Value of documents that give none."
+#define DEFAULT(type, st, ...) OPTIONAL("default", type, st, def, DEFAULT_WORDS, __VA_ARGS__)
+/* A change says what it becomes, so the default has to be there. */
+#define CHANGED(st) WHERE(st), PATH("key", P_KEY, st, base.key, "Attribute key.")
+#define DEFAULT_NOW(type, st, ...) REQUIRED("default", type, st, def, DEFAULT_WORDS " null: none.", .nullable = true, __VA_ARGS__)
+#define NEW_KEY(st) OPTIONAL("newKey", P_KEY, st, base.new_key, "Another key of the attribute.")
+
+enum { ANY_VERSION = 1, EMPTY_DEFAULTS = SINCE_1_4 };	/* from which version on the empty text may be a default */
 
 static err_t
 attributes_create(struct req *rq, const struct base_in *base, struct attribute_in *in)
@@ -24,8 +33,20 @@ attributes_create(struct req *rq, const struct base_in *base, struct attribute_i
 	in->key = base->key;
 	in->required = base->required == 1;
 	in->array = base->array == 1;
+	TRY(attribute_check_rules(&rq->cx, in));
 	TRY(attribute_create(&rq->cx, rq->project, databases_actor(rq), base->db, base->col, in, &json));
 	return reply_json(rq, 202, json);
+}
+
+static err_t
+attributes_update(struct req *rq, const struct base_in *base, const struct attribute_in *in)
+{
+	struct attribute_change ch = {.kind = in->kind, .format = in->format, .required = base->required == 1, .def = in->def, .size = in->size,
+	    .min = in->min, .max = in->max, .elements = in->elements, .new_key = base->new_key};
+	struct str json;
+
+	TRY(attribute_update(&rq->cx, rq->project, databases_actor(rq), base->db, base->col, base->key, &ch, &json));
+	return reply_json(rq, 200, json);
 }
 
 static const char *
@@ -41,15 +62,28 @@ json_text(struct req *rq, const char *s)
 }
 
 static const char *
-json_float(struct req *rq, double v)
+json_float(struct req *rq, struct opt_float f, double otherwise)
 {
 	struct buf b;
 	struct jw w;
 
 	buf_init(&b, rq->cx.arena, 32);
 	jw_init(&w, &b);
-	jw_f64(&w, v);
+	jw_f64(&w, f.set ? f.v : otherwise);
 	return b.p;
+}
+
+/* A bound that a change does not mention stays. */
+static const char *
+float_or_none(struct req *rq, struct opt_float f)
+{
+	return f.set ? json_float(rq, f, 0) : NULL;
+}
+
+static const char *
+int_or_none(struct req *rq, struct opt_int v)
+{
+	return v.set ? pg_i64(rq->cx.arena, v.v) : NULL;
 }
 
 /* ---- text ---- */
@@ -58,79 +92,115 @@ struct string_in {
 	struct base_in base;
 	struct opt_int size;
 	const char *def;
+	int encrypt;
 };
-static const struct param string_params[] = {
-    WHERE(struct string_in),
-    REQUIRED("key", P_KEY, struct string_in, base.key, "Attribute key."),
-    REQUIRED("size", P_RANGE, struct string_in, size, "Most characters of a value.", .min = 1, .max = 1073741824),
-    REQUIRED("required", P_BOOL, struct string_in, base.required, "Documents must have a value."),
-    OPTIONAL("default", P_TEXT, struct string_in, def, "Value of documents that give none."),
-    ARRAY(struct string_in),
-};
+#define ENCRYPT OPTIONAL("encrypt", P_BOOL, struct string_in, encrypt, "Values are sealed at rest; they cannot be asked for.", .def = "false")
+#define SIZED_PARAMS(largest)                                                                                                                \
+	{                                                                                                                                    \
+		NEW(struct string_in), REQUIRED("size", P_RANGE, struct string_in, size, "Most characters of a value.", .min = 1, .max = largest), \
+		    REQUIRED_PARAM(struct string_in), DEFAULT(P_TEXT, struct string_in, .empty_since = EMPTY_DEFAULTS), ARRAY(struct string_in), \
+		    ENCRYPT,                                                                                                                 \
+	}
+#define SIZED_CHANGES(largest)                                                                                                               \
+	{                                                                                                                                    \
+		CHANGED(struct string_in), REQUIRED_PARAM(struct string_in), DEFAULT_NOW(P_TEXT, struct string_in, .empty_since = ANY_VERSION), \
+		    OPTIONAL("size", P_RANGE, struct string_in, size, "Most characters of a value; omitted: as it is.", .min = 1, .max = largest), \
+		    NEW_KEY(struct string_in),                                                                                               \
+	}
+static const struct param string_params[] = SIZED_PARAMS(1073741824);
+static const struct param string_changes[] = SIZED_CHANGES(1073741824);
+static const struct param varchar_params[] = SIZED_PARAMS(VARCHAR_MAX);
+static const struct param varchar_changes[] = SIZED_CHANGES(VARCHAR_MAX);
+static const struct param unsized_params[] = {
+    BASE(struct string_in), DEFAULT(P_TEXT, struct string_in, .empty_since = EMPTY_DEFAULTS), ARRAY(struct string_in), ENCRYPT};
+static const struct param unsized_changes[] = {
+    CHANGED(struct string_in), REQUIRED_PARAM(struct string_in), DEFAULT_NOW(P_TEXT, struct string_in, .empty_since = ANY_VERSION),
+    NEW_KEY(struct string_in)};
 
-static err_t
-databases_create_string_attribute(struct req *rq, void *arg)
+static struct attribute_in
+string_of(struct req *rq, const struct string_in *in, enum attr_kind kind)
 {
-	const struct string_in *in = arg;
-	struct attribute_in a = {.type = ATTR_STRING, .size = in->size.v, .def = json_text(rq, in->def)};
-	size_t points = 0;
-
-	if (in->def != NULL && (!str_utf8(str_c(in->def), &points) || (int64_t)points > in->size.v))
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "%s", tail_text(rq->cx.arena, in->size.v));
-	return attributes_create(rq, &in->base, &a);
+	return (struct attribute_in){.kind = kind, .size = in->size.set ? in->size.v : 0, .encrypt = in->encrypt == 1, .def = json_text(rq, in->def)};
 }
+
+#define STRING_HANDLERS(name, kind)                                                          \
+	static err_t databases_create_##name##_attribute(struct req *rq, void *arg)         \
+	{                                                                                    \
+		const struct string_in *in = arg;                                            \
+		struct attribute_in a = string_of(rq, in, kind);                             \
+                                                                                             \
+		return attributes_create(rq, &in->base, &a);                                 \
+	}                                                                                    \
+	static err_t databases_update_##name##_attribute(struct req *rq, void *arg)         \
+	{                                                                                    \
+		const struct string_in *in = arg;                                            \
+		struct attribute_in a = string_of(rq, in, kind);                             \
+                                                                                             \
+		return attributes_update(rq, &in->base, &a);                                 \
+	}
+STRING_HANDLERS(string, KIND_STRING)
+STRING_HANDLERS(varchar, KIND_VARCHAR)
+STRING_HANDLERS(text, KIND_TEXT)
+STRING_HANDLERS(mediumtext, KIND_MEDIUMTEXT)
+STRING_HANDLERS(longtext, KIND_LONGTEXT)
 
 struct text_in {		/* e-mail, IP, URL, datetime */
 	struct base_in base;
 	const char *def;
 };
-#define TEXT_PARAMS(type) \
-	{BASE(struct text_in), OPTIONAL("default", type, struct text_in, def, "Value of documents that give none."), ARRAY(struct text_in)}
+#define TEXT_PARAMS(type) {BASE(struct text_in), DEFAULT(type, struct text_in, ), ARRAY(struct text_in)}
+#define TEXT_CHANGES(type) {CHANGED(struct text_in), REQUIRED_PARAM(struct text_in), DEFAULT_NOW(type, struct text_in, ), NEW_KEY(struct text_in)}
 static const struct param email_params[] = TEXT_PARAMS(P_EMAIL);
+static const struct param email_changes[] = TEXT_CHANGES(P_EMAIL);
 static const struct param ip_params[] = TEXT_PARAMS(P_IP);
+static const struct param ip_changes[] = TEXT_CHANGES(P_IP);
 static const struct param url_params[] = TEXT_PARAMS(P_URL);
+static const struct param url_changes[] = TEXT_CHANGES(P_URL);
 static const struct param datetime_params[] = TEXT_PARAMS(P_TEXT);
+static const struct param datetime_changes[] = TEXT_CHANGES(P_TEXT);
 
 /* Whether it is an address at all the parameter's type has told. */
 static err_t
-create_text(struct req *rq, const struct text_in *in, enum attr_format format, int64_t size, const char *tail)
+address_of(struct req *rq, const struct text_in *in, enum attr_format format, int64_t size, const char *tail, struct attribute_in *out)
 {
-	struct attribute_in a = {.type = ATTR_STRING, .format = format, .size = size, .def = json_text(rq, in->def)};
-
+	*out = (struct attribute_in){.kind = KIND_STRING, .format = format, .size = size, .def = json_text(rq, in->def)};
 	if (in->def != NULL && strlen(in->def) > (size_t)size)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: %s", tail);
-	return attributes_create(rq, &in->base, &a);
+	return OK;
 }
 
 static err_t
-databases_create_email_attribute(struct req *rq, void *arg)
+datetime_of(struct req *rq, const struct text_in *in, struct attribute_in *out)
 {
-	return create_text(rq, arg, FORMAT_EMAIL, EMAIL_SIZE, TAIL_EMAIL);
-}
-
-static err_t
-databases_create_ip_attribute(struct req *rq, void *arg)
-{
-	return create_text(rq, arg, FORMAT_IP, IP_SIZE, TAIL_IP);
-}
-
-static err_t
-databases_create_url_attribute(struct req *rq, void *arg)
-{
-	return create_text(rq, arg, FORMAT_URL, URL_SIZE, TAIL_URL);
-}
-
-static err_t
-databases_create_datetime_attribute(struct req *rq, void *arg)
-{
-	const struct text_in *in = arg;
-	struct attribute_in a = {.type = ATTR_DATETIME, .def = json_text(rq, in->def)};
 	int64_t ms;
 
+	*out = (struct attribute_in){.kind = KIND_DATETIME, .def = json_text(rq, in->def)};
 	if (in->def != NULL && !time_parse(str_c(in->def), &ms))
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: it is no date.");
-	return attributes_create(rq, &in->base, &a);
+	return OK;
 }
+
+#define TEXT_HANDLERS(name, read)                                                            \
+	static err_t databases_create_##name##_attribute(struct req *rq, void *arg)         \
+	{                                                                                    \
+		const struct text_in *in = arg;                                              \
+		struct attribute_in a;                                                       \
+                                                                                             \
+		TRY(read);                                                                   \
+		return attributes_create(rq, &in->base, &a);                                 \
+	}                                                                                    \
+	static err_t databases_update_##name##_attribute(struct req *rq, void *arg)         \
+	{                                                                                    \
+		const struct text_in *in = arg;                                              \
+		struct attribute_in a;                                                       \
+                                                                                             \
+		TRY(read);                                                                   \
+		return attributes_update(rq, &in->base, &a);                                 \
+	}
+TEXT_HANDLERS(email, address_of(rq, in, FORMAT_EMAIL, EMAIL_SIZE, TAIL_EMAIL, &a))
+TEXT_HANDLERS(ip, address_of(rq, in, FORMAT_IP, IP_SIZE, TAIL_IP, &a))
+TEXT_HANDLERS(url, address_of(rq, in, FORMAT_URL, URL_SIZE, TAIL_URL, &a))
+TEXT_HANDLERS(datetime, datetime_of(rq, in, &a))
 
 struct enum_in {
 	struct base_in base;
@@ -138,32 +208,56 @@ struct enum_in {
 	const char *def;
 };
 static const struct param enum_params[] = {
-    WHERE(struct enum_in),
-    REQUIRED("key", P_KEY, struct enum_in, base.key, "Attribute key."),
-    REQUIRED("elements", P_TEXTS, struct enum_in, elements, "The values, at most 100 of 4096 characters.", .def = "[]", .max = 4096),
-    REQUIRED("required", P_BOOL, struct enum_in, base.required, "Documents must have a value."),
-    OPTIONAL("default", P_TEXT, struct enum_in, def, "Value of documents that give none."),
+    NEW(struct enum_in),
+    REQUIRED("elements", P_TEXTS, struct enum_in, elements, "The values, at most 100 of 4096 characters, since 1.9.0 of 255.", .def = "[]",
+	.max = ELEMENT_MAX),
+    REQUIRED_PARAM(struct enum_in),
+    DEFAULT(P_TEXT, struct enum_in, ),
     ARRAY(struct enum_in),
 };
+static const struct param enum_changes[] = {
+    CHANGED(struct enum_in),
+    REQUIRED("elements", P_TEXTS, struct enum_in, elements, "The values, at most 100 of 255 characters.", .max = ELEMENT_TODAY),
+    REQUIRED_PARAM(struct enum_in),
+    DEFAULT_NOW(P_TEXT, struct enum_in, ),
+    NEW_KEY(struct enum_in),
+};
+
+static err_t
+enum_of(struct req *rq, const struct enum_in *in, struct attribute_in *out)
+{
+	*out = (struct attribute_in){.kind = KIND_STRING, .format = FORMAT_ENUM, .elements = in->elements, .def = json_text(rq, in->def)};
+	for (int i = 0; i < in->elements.n; i++) {
+		int64_t n = (int64_t)strlen(in->elements.v[i]);
+		size_t points;
+
+		if (rq->cx.format >= SINCE_1_9 && (n == 0 || (str_utf8(str_c(in->elements.v[i]), &points) && points > ELEMENT_TODAY)))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid elements: an element has 1 to %d characters.", ELEMENT_TODAY);
+		out->size = n > out->size ? n : out->size;
+	}
+	return OK;
+}
 
 static err_t
 databases_create_enum_attribute(struct req *rq, void *arg)
 {
 	const struct enum_in *in = arg;
-	struct attribute_in a = {.type = ATTR_STRING, .format = FORMAT_ENUM, .elements = in->elements, .def = json_text(rq, in->def)};
-	bool found = in->def == NULL;
+	struct attribute_in a;
 
-	for (int i = 0; i < in->elements.n; i++) {
-		int64_t n = (int64_t)strlen(in->elements.v[i]);
-
-		if (n == 0)
-			return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Each enum element must not be empty");
-		a.size = n > a.size ? n : a.size;
-		found = found || strcmp(in->elements.v[i], in->def) == 0;
-	}
-	if (!found)
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Default value not found in elements");
+	TRY(enum_of(rq, in, &a));
 	return attributes_create(rq, &in->base, &a);
+}
+
+static err_t
+databases_update_enum_attribute(struct req *rq, void *arg)
+{
+	const struct enum_in *in = arg;
+	struct attribute_in a;
+
+	TRY(enum_of(rq, in, &a));
+	if (in->elements.n == 0)
+		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Enum elements must not be empty");
+	return attributes_update(rq, &in->base, &a);
 }
 
 /* ---- numbers ---- */
@@ -172,28 +266,58 @@ struct integer_in {
 	struct base_in base;
 	struct opt_int min, max, def;
 };
+#define BOUNDS(type, st) OPTIONAL("min", type, st, min, "Smallest value."), OPTIONAL("max", type, st, max, "Largest value.")
 static const struct param integer_params[] = {
-    BASE(struct integer_in),
-    OPTIONAL("min", P_INT, struct integer_in, min, "Smallest value."),
-    OPTIONAL("max", P_INT, struct integer_in, max, "Largest value."),
-    OPTIONAL("default", P_INT, struct integer_in, def, "Value of documents that give none."),
-    ARRAY(struct integer_in),
-};
+    BASE(struct integer_in), BOUNDS(P_INT, struct integer_in), DEFAULT(P_INT, struct integer_in, ), ARRAY(struct integer_in)};
+static const struct param integer_changes[] = {CHANGED(struct integer_in), REQUIRED_PARAM(struct integer_in), BOUNDS(P_INT, struct integer_in),
+    DEFAULT_NOW(P_INT, struct integer_in, ), NEW_KEY(struct integer_in)};
+
+static struct attribute_in
+integer_of(struct req *rq, const struct integer_in *in, enum attr_kind kind)
+{
+	return (struct attribute_in){.kind = kind, .min = int_or_none(rq, in->min), .max = int_or_none(rq, in->max), .def = int_or_none(rq, in->def)};
+}
+
+static err_t
+create_integer(struct req *rq, const struct integer_in *in, enum attr_kind kind)
+{
+	struct attribute_in a = integer_of(rq, in, kind);
+
+	if (a.min == NULL)
+		a.min = pg_i64(rq->cx.arena, INT64_MIN);
+	if (a.max == NULL)
+		a.max = pg_i64(rq->cx.arena, INT64_MAX);
+	return attributes_create(rq, &in->base, &a);
+}
 
 static err_t
 databases_create_integer_attribute(struct req *rq, void *arg)
 {
-	const struct integer_in *in = arg;
-	int64_t min = in->min.set ? in->min.v : INT64_MIN, max = in->max.set ? in->max.v : INT64_MAX;
-	struct attribute_in a = {.type = ATTR_INTEGER, .min = pg_i64(rq->cx.arena, min), .max = pg_i64(rq->cx.arena, max)};
+	return create_integer(rq, arg, KIND_INTEGER);
+}
 
-	if (min > max)
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Minimum value must be lesser than maximum value");
-	if (in->def.set && (in->def.v < min || in->def.v > max))
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "%s", tail_range(rq->cx.arena, (double)min, (double)max));
-	if (in->def.set)
-		a.def = pg_i64(rq->cx.arena, in->def.v);
-	return attributes_create(rq, &in->base, &a);
+static err_t
+databases_create_bigint_attribute(struct req *rq, void *arg)
+{
+	return create_integer(rq, arg, KIND_BIGINT);
+}
+
+static err_t
+databases_update_integer_attribute(struct req *rq, void *arg)
+{
+	const struct integer_in *in = arg;
+	struct attribute_in a = integer_of(rq, in, KIND_INTEGER);
+
+	return attributes_update(rq, &in->base, &a);
+}
+
+static err_t
+databases_update_bigint_attribute(struct req *rq, void *arg)
+{
+	const struct integer_in *in = arg;
+	struct attribute_in a = integer_of(rq, in, KIND_BIGINT);
+
+	return attributes_update(rq, &in->base, &a);
 }
 
 struct float_in {
@@ -201,46 +325,59 @@ struct float_in {
 	struct opt_float min, max, def;
 };
 static const struct param float_params[] = {
-    BASE(struct float_in),
-    OPTIONAL("min", P_NUMBER, struct float_in, min, "Smallest value."),
-    OPTIONAL("max", P_NUMBER, struct float_in, max, "Largest value."),
-    OPTIONAL("default", P_NUMBER, struct float_in, def, "Value of documents that give none."),
-    ARRAY(struct float_in),
-};
+    BASE(struct float_in), BOUNDS(P_NUMBER, struct float_in), DEFAULT(P_NUMBER, struct float_in, ), ARRAY(struct float_in)};
+static const struct param float_changes[] = {CHANGED(struct float_in), REQUIRED_PARAM(struct float_in), BOUNDS(P_NUMBER, struct float_in),
+    DEFAULT_NOW(P_NUMBER, struct float_in, ), NEW_KEY(struct float_in)};
 
 static err_t
 databases_create_float_attribute(struct req *rq, void *arg)
 {
 	const struct float_in *in = arg;
-	double min = in->min.set ? in->min.v : -1.7976931348623157e308, max = in->max.set ? in->max.v : 1.7976931348623157e308;
-	struct attribute_in a = {.type = ATTR_FLOAT, .min = json_float(rq, min), .max = json_float(rq, max)};
+	struct attribute_in a = {.kind = KIND_FLOAT, .min = json_float(rq, in->min, -1.7976931348623157e308),
+	    .max = json_float(rq, in->max, 1.7976931348623157e308), .def = float_or_none(rq, in->def)};
 
-	if (min > max)
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Minimum value must be lesser than maximum value");
-	if (in->def.set && (in->def.v < min || in->def.v > max))
-		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "%s", tail_range(rq->cx.arena, min, max));
-	if (in->def.set)
-		a.def = json_float(rq, in->def.v);
 	return attributes_create(rq, &in->base, &a);
+}
+
+static err_t
+databases_update_float_attribute(struct req *rq, void *arg)
+{
+	const struct float_in *in = arg;
+	struct attribute_in a = {.kind = KIND_FLOAT, .min = float_or_none(rq, in->min), .max = float_or_none(rq, in->max), .def = float_or_none(rq, in->def)};
+
+	return attributes_update(rq, &in->base, &a);
 }
 
 struct boolean_in {
 	struct base_in base;
 	int def;
 };
-static const struct param boolean_params[] = {
-    BASE(struct boolean_in),
-    OPTIONAL("default", P_BOOL, struct boolean_in, def, "Value of documents that give none."),
-    ARRAY(struct boolean_in),
-};
+static const struct param boolean_params[] = {BASE(struct boolean_in), DEFAULT(P_BOOL, struct boolean_in, ), ARRAY(struct boolean_in)};
+static const struct param boolean_changes[] = {CHANGED(struct boolean_in), REQUIRED_PARAM(struct boolean_in), DEFAULT_NOW(P_BOOL, struct boolean_in, ),
+    NEW_KEY(struct boolean_in)};
+
+static struct attribute_in
+boolean_of(const struct boolean_in *in)
+{
+	return (struct attribute_in){.kind = KIND_BOOLEAN, .def = in->def < 0 ? NULL : in->def ? "true" : "false"};
+}
 
 static err_t
 databases_create_boolean_attribute(struct req *rq, void *arg)
 {
 	const struct boolean_in *in = arg;
-	struct attribute_in a = {.type = ATTR_BOOLEAN, .def = in->def < 0 ? NULL : in->def ? "true" : "false"};
+	struct attribute_in a = boolean_of(in);
 
 	return attributes_create(rq, &in->base, &a);
+}
+
+static err_t
+databases_update_boolean_attribute(struct req *rq, void *arg)
+{
+	const struct boolean_in *in = arg;
+	struct attribute_in a = boolean_of(in);
+
+	return attributes_update(rq, &in->base, &a);
 }
 
 /* ---- reading and deleting ---- */
@@ -296,16 +433,39 @@ databases_delete_attribute(struct req *rq, void *arg)
 	BELOW("POST", "/:collectionId/attributes/" type, name, "collections.write", handler, 202, doc, st, params, \
 	    .model = &shape, ON_COLLECTION("attribute.create"), CHANGES)
 
+#define CHANGE(type, name, handler, shape, st, params, doc)                                                             \
+	BELOW("PATCH", "/:collectionId/attributes/" type "/:key", name, "collections.write", handler, 200, doc, st, params, \
+	    .model = &shape, ON_COLLECTION("attribute.update"), CHANGES)
+
 static const struct route rows[] = {
     CREATE("string", "createStringAttribute", databases_create_string_attribute, attribute_string_shape, struct string_in, string_params, "Create a text attribute."),
+    CHANGE("string", "updateStringAttribute", databases_update_string_attribute, attribute_string_shape, struct string_in, string_changes, "Change a text attribute."),
+    CREATE("varchar", "createVarcharAttribute", databases_create_varchar_attribute, attribute_varchar_shape, struct string_in, varchar_params, "Create a text attribute of a size up to 16381."),
+    CHANGE("varchar", "updateVarcharAttribute", databases_update_varchar_attribute, attribute_varchar_shape, struct string_in, varchar_changes, "Change a text attribute of a size up to 16381."),
+    CREATE("text", "createTextAttribute", databases_create_text_attribute, attribute_text_shape, struct string_in, unsized_params, "Create an attribute of texts up to 64 KiB."),
+    CHANGE("text", "updateTextAttribute", databases_update_text_attribute, attribute_text_shape, struct string_in, unsized_changes, "Change an attribute of texts up to 64 KiB."),
+    CREATE("mediumtext", "createMediumtextAttribute", databases_create_mediumtext_attribute, attribute_mediumtext_shape, struct string_in, unsized_params, "Create an attribute of texts up to 16 MiB."),
+    CHANGE("mediumtext", "updateMediumtextAttribute", databases_update_mediumtext_attribute, attribute_mediumtext_shape, struct string_in, unsized_changes, "Change an attribute of texts up to 16 MiB."),
+    CREATE("longtext", "createLongtextAttribute", databases_create_longtext_attribute, attribute_longtext_shape, struct string_in, unsized_params, "Create an attribute of texts up to 2 GiB."),
+    CHANGE("longtext", "updateLongtextAttribute", databases_update_longtext_attribute, attribute_longtext_shape, struct string_in, unsized_changes, "Change an attribute of texts up to 2 GiB."),
     CREATE("email", "createEmailAttribute", databases_create_email_attribute, attribute_email_shape, struct text_in, email_params, "Create an e-mail attribute."),
+    CHANGE("email", "updateEmailAttribute", databases_update_email_attribute, attribute_email_shape, struct text_in, email_changes, "Change an e-mail attribute."),
     CREATE("enum", "createEnumAttribute", databases_create_enum_attribute, attribute_enum_shape, struct enum_in, enum_params, "Create an attribute with a list of values."),
+    CHANGE("enum", "updateEnumAttribute", databases_update_enum_attribute, attribute_enum_shape, struct enum_in, enum_changes, "Change an attribute with a list of values."),
     CREATE("ip", "createIpAttribute", databases_create_ip_attribute, attribute_ip_shape, struct text_in, ip_params, "Create an IP address attribute."),
+    CHANGE("ip", "updateIpAttribute", databases_update_ip_attribute, attribute_ip_shape, struct text_in, ip_changes, "Change an IP address attribute."),
     CREATE("url", "createUrlAttribute", databases_create_url_attribute, attribute_url_shape, struct text_in, url_params, "Create a URL attribute."),
+    CHANGE("url", "updateUrlAttribute", databases_update_url_attribute, attribute_url_shape, struct text_in, url_changes, "Change a URL attribute."),
     CREATE("integer", "createIntegerAttribute", databases_create_integer_attribute, attribute_integer_shape, struct integer_in, integer_params, "Create an integer attribute."),
+    CHANGE("integer", "updateIntegerAttribute", databases_update_integer_attribute, attribute_integer_shape, struct integer_in, integer_changes, "Change an integer attribute."),
+    CREATE("bigint", "createBigIntAttribute", databases_create_bigint_attribute, attribute_bigint_shape, struct integer_in, integer_params, "Create an attribute of integers of 64 bits."),
+    CHANGE("bigint", "updateBigIntAttribute", databases_update_bigint_attribute, attribute_bigint_shape, struct integer_in, integer_changes, "Change an attribute of integers of 64 bits."),
     CREATE("float", "createFloatAttribute", databases_create_float_attribute, attribute_float_shape, struct float_in, float_params, "Create a floating point attribute."),
+    CHANGE("float", "updateFloatAttribute", databases_update_float_attribute, attribute_float_shape, struct float_in, float_changes, "Change a floating point attribute."),
     CREATE("boolean", "createBooleanAttribute", databases_create_boolean_attribute, attribute_boolean_shape, struct boolean_in, boolean_params, "Create a boolean attribute."),
+    CHANGE("boolean", "updateBooleanAttribute", databases_update_boolean_attribute, attribute_boolean_shape, struct boolean_in, boolean_changes, "Change a boolean attribute."),
     CREATE("datetime", "createDatetimeAttribute", databases_create_datetime_attribute, attribute_datetime_shape, struct text_in, datetime_params, "Create a date attribute."),
+    CHANGE("datetime", "updateDatetimeAttribute", databases_update_datetime_attribute, attribute_datetime_shape, struct text_in, datetime_changes, "Change a date attribute."),
     BELOW("GET", "/:collectionId/attributes", "listAttributes", "collections.read", databases_list_attributes, 200, "List attributes.", struct list_in,
 	list_params, .model = &attribute_shape, .list = "attributes", READS),
     BELOW("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", databases_get_attribute, 200, "Get an attribute.", struct list_in,

@@ -17,7 +17,7 @@ search_text(struct ctx *cx, const char *id, const char *name)
 static struct event
 changed(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c)
 {
-	return (struct event){.kind = kind, .project = p->id, .ids = {c->database_id, c->id}, .payload = collection_json(cx, c),
+	return (struct event){.kind = kind, .project = p->id, .ids = {c->database_id, c->id}, .payload = collection_json(cx, c, true),
 	    .actor = actor, .stale = {collection_stale_key(cx, p->id, c->database_id, c->id)}};
 }
 
@@ -89,7 +89,7 @@ collection_insert(struct db_tx *tx, const struct project *p, const char *actor, 
 	create_table(tx, p->schema, c->internal);
 	ev = changed(cx, &ev_collection_create, p, actor, c);
 	event_emit(tx, &ev);
-	*json_out = ev.payload;
+	*json_out = collection_json(cx, c, false);
 	return OK;
 }
 
@@ -138,13 +138,13 @@ collection_update_tx(struct db_tx *tx, const struct project *p, const char *acto
 	struct event ev;
 
 	TRY(write_row(tx, p, known, "NO KEY UPDATE", &c,
-	    arena_printf(cx->arena, "UPDATE %s.collections SET name = $2, search = $3, enabled = $4::boolean, document_security = $5::boolean, "
+	    arena_printf(cx->arena, "UPDATE %s.collections SET name = coalesce($2, name), search = coalesce($3, search), enabled = $4::boolean, document_security = $5::boolean, "
 	    "permissions = coalesce($6::text[], permissions), updated = $7::timestamptz", p->schema),
-	    DB(pg_i64(cx->arena, known->internal), in->name, search_text(cx, known->id, in->name), pg_bool(in->enabled),
+	    DB(pg_i64(cx->arena, known->internal), in->name, in->name ? search_text(cx, known->id, in->name) : NULL, pg_bool(in->enabled),
 	    pg_bool(in->document_security), perms_literal(cx, &in->permissions), pg_time(cx->arena, time_now_ms()))));
 	ev = changed(cx, &ev_collection_update, p, actor, c);
 	event_emit(tx, &ev);
-	*json_out = ev.payload;
+	*json_out = collection_json(cx, c, false);
 	return OK;
 }
 
@@ -194,6 +194,7 @@ collection_write_page(struct ctx *cx, const struct database *d, const struct que
 	buf_init(&b, cx->arena, 1024);
 	jw_init(&w, &b);
 	w.words = cx->words;
+	w.format = cx->format;
 	jw_obj(&w);
 	JW_KEY(&w, "total");
 	jw_i64(&w, page->total);

@@ -6,16 +6,34 @@
 #include "model/permission.h"
 #include "svc/databases/database.h"
 
+/* Versions of the protocol that brought members and rules (core/ctx.h). */
+enum { SINCE_1_4 = 1004000, SINCE_1_5 = 1005000, SINCE_1_7 = 1007000, SINCE_1_8 = 1008000, SINCE_1_9 = 1009000 };
+
+enum { ROW_WIDTH_BASE = 1500, ROW_WIDTH_MAX = 65535 };	/* bytes, as the contract counts (spec databases.md 4.5) */
+
+enum attr_kind {
+	KIND_STRING, KIND_VARCHAR, KIND_TEXT, KIND_MEDIUMTEXT, KIND_LONGTEXT, KIND_INTEGER, KIND_BIGINT, KIND_FLOAT, KIND_BOOLEAN, KIND_DATETIME
+};
+extern const struct attr_kind_info {
+	const char *name;		/* stored and shown */
+	enum attr_type type;		/* what its values are to PostgreSQL and to queries */
+	int64_t bytes;			/* of a text without a size of its own: the most of a value; 0: it has a size, in characters */
+} attr_kinds[];
+
 enum attr_format { FORMAT_NONE, FORMAT_EMAIL, FORMAT_ENUM, FORMAT_IP, FORMAT_URL };
 
 struct attribute {
 	int64_t internal;
 	const char *key, *column;	/* column: "a_<internal>" */
-	enum attr_type type;
+	enum attr_kind kind;
+	enum attr_type type;		/* of the kind */
 	enum attr_format format;
-	int64_t size;			/* code points of a string */
+	int64_t size;			/* code points of a string; bytes of a text without a size of its own */
 	bool required, array, available;
+	bool encrypt;			/* its column holds what SQL's text of a value is sealed to (model/seal.h) */
 	const char *status;		/* processing available deleting stuck failed */
+	const char *error;		/* why it failed or is stuck, or "" */
+	int64_t created, updated;
 	const char *min, *max;		/* JSON numbers; NULL for types without bounds */
 	int64_t int_min, int_max;
 	double float_min, float_max;
@@ -28,8 +46,11 @@ struct attribute {
 
 struct index {
 	int64_t internal;
-	const char *key, *type, *status;
+	const char *key, *type, *status, *error;
 	struct strs attributes, orders;	/* orders may be shorter: the rest ascends */
+	const int64_t *lengths;		/* characters of each attribute; 0: all */
+	int n_lengths;			/* may be fewer than attributes: the rest has none */
+	int64_t created, updated;
 };
 
 /* How the JSON of a document ends: in the words of documents, of rows, and an event that a row's request caused, whom clients of both hear. */
@@ -43,6 +64,7 @@ struct collection {
 	int64_t database, internal;
 	const char *database_id, *id, *name;	/* as they were spelt at creation */
 	bool enabled, document_security;
+	bool database_enabled;		/* as enabled, of all in it; set by collection_get alone */
 	struct strs permissions;
 	struct perms perms;
 	int64_t created, updated;
@@ -78,11 +100,12 @@ void collection_forget(const struct project *p, const char *db, const char *id);
 /* The attribute with exactly this key, available or not; NULL. */
 const struct attribute *collection_attribute(const struct collection *c, struct str key);
 
-/* The reply and event payload of a collection. */
-struct str collection_json(struct ctx *cx, const struct collection *c);
+/* A collection to cx's client; with `event` as the payload of an event, which is in the words of 1.0. */
+struct str collection_json(struct ctx *cx, const struct collection *c, bool event);
+/* The writer's format says which members there are. `status` NULL: its own. */
 void collection_write(struct jw *w, const struct collection *c);
 void attribute_write(struct jw *w, const struct attribute *a, const char *status);
-void index_write(struct jw *w, const struct index *x, const char *status);
+void index_write(struct jw *w, const struct collection *c, const struct index *x, const char *status);
 
 /* All await. */
 err_t collection_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const struct collection_in *in,
@@ -103,30 +126,51 @@ err_t index_list_json(struct ctx *cx, const struct project *p, const char *db, c
 /* A new attribute, checked by attribute_create as far as the collection matters. `def` is JSON text or NULL. */
 struct attribute_in {
 	const char *key;
-	enum attr_type type;
+	enum attr_kind kind;
 	enum attr_format format;
 	int64_t size;
-	bool required, array;
+	bool required, array, encrypt;
 	const char *min, *max;		/* JSON numbers or NULL */
 	struct strs elements;
 	const char *def;
 };
 err_t attribute_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col,
     const struct attribute_in *in, struct str *json_out) MUST_CHECK;
+/* By itself, before anything is looked up: bounds, elements, size, the default. ERR_ATTRIBUTE_VALUE_INVALID, ERR_GENERAL_BAD_REQUEST. */
+err_t attribute_check_rules(struct ctx *cx, const struct attribute_in *in) MUST_CHECK;
+/* A change of an attribute of this kind and format. ERR_ATTRIBUTE_TYPE_INVALID: it is another; ERR_ATTRIBUTE_NOT_AVAILABLE,
+ * ERR_ATTRIBUTE_INVALID_RESIZE, ERR_INDEX_INVALID, and those of attribute_create. */
+struct attribute_change {
+	enum attr_kind kind;
+	enum attr_format format;
+	bool required;
+	const char *def;		/* JSON; NULL: none */
+	int64_t size;			/* 0: it stays */
+	const char *min, *max;		/* JSON; NULL: they stay */
+	struct strs elements;		/* not set: they stay */
+	const char *new_key;		/* NULL: it stays */
+};
+err_t attribute_update(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
+    const struct attribute_change *ch, struct str *json_out) MUST_CHECK;
 err_t attribute_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
     MUST_CHECK;
 /* The attribute without regard to case; ERR_ATTRIBUTE_NOT_FOUND. */
 err_t attribute_find(struct ctx *cx, const struct collection *c, const char *key, const struct attribute **out) MUST_CHECK;
-/* Bytes that an attribute counts against the width of a row (spec databases.md 4.5). */
-int64_t attribute_width(const struct attribute_in *in);
+/* Bytes that an attribute counts against the width of a row, and a whole row. */
+int64_t attribute_width(const struct attribute *a);
+int64_t collection_width(const struct collection *c);
+/* Most bytes of a text of this attribute. */
+int64_t attribute_bytes(const struct attribute *a);
 
-err_t index_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
-    const char *type, const struct strs *attributes, const struct strs *orders, struct str *json_out) MUST_CHECK;
+/* `x`: key, type, attributes, orders and lengths of the new index. */
+err_t index_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const struct index *x,
+    struct str *json_out) MUST_CHECK;
 err_t index_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key) MUST_CHECK;
 err_t index_find(struct ctx *cx, const struct collection *c, const char *key, const struct index **out) MUST_CHECK;
 
 /* What replies look like, for OpenAPI. An attribute is one of the others. */
-extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_email_shape,
+extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_varchar_shape,
+    attribute_text_shape, attribute_mediumtext_shape, attribute_longtext_shape, attribute_bigint_shape, attribute_email_shape,
     attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
     attribute_datetime_shape, document_plan_shape, databases_usage_shape, database_usage_shape, collection_usage_shape;
 
@@ -151,14 +195,22 @@ const char *collection_columns(struct ctx *cx, const char *schema);
 err_t collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_t database, const char *database_id,
     struct collection **out) MUST_CHECK;
 void collection_unref(void *c);
-const char *attribute_type_name(enum attr_type t);
 const char *attribute_format_name(enum attr_format f);
-enum attr_type attribute_type_by(const char *name);
-enum attr_format attribute_format_by(const char *name);
+/* False: there is none of this name, and *out is the first. */
+bool attribute_kind_by(const char *name, enum attr_kind *out);
+bool attribute_format_by(const char *name, enum attr_format *out);
+/* Payloads of events. */
+struct str attribute_payload(struct ctx *cx, const struct attribute *a, const char *status);
+struct str index_payload(struct ctx *cx, const struct collection *c, const struct index *x, const char *status);
+/* To cx's client. */
 struct str attribute_json(struct ctx *cx, const struct attribute *a, const char *status);
-struct str index_json(struct ctx *cx, const struct index *x, const char *status);
+struct str index_json(struct ctx *cx, const struct collection *c, const struct index *x, const char *status);
+/* Bounds as numbers, from their texts. */
+void attribute_read_bounds(struct attribute *a);
 /* "bigint[]": the type of an attribute's column in this schema. */
-const char *attribute_sql_type(struct arena *a, const char *schema, enum attr_type t, bool array);
+const char *attribute_sql_type(struct arena *a, const char *schema, const struct attribute *at);
+/* Characters that count of the i-th attribute of an index; 0: all. */
+int64_t index_length(const struct index *x, int i);
 /* Whether the i-th attribute of an index descends: its order says so, in letters of any size; the rest ascends. */
 bool index_descends(const struct index *x, int i);
 /* Indexes on the documents' table that one index of the API is made of. */

@@ -59,6 +59,14 @@ text_in(struct arena *a, const json_t *o, const char *key)
 	return json_is_string(j) ? str_dup(a, json_str(j)) : NULL;
 }
 
+static int64_t
+date_in(const json_t *o, const char *key)
+{
+	int64_t ms;
+
+	return time_parse(json_str(json_object_get(o, key)), &ms) ? ms : 0;
+}
+
 static struct strs
 texts_in(struct arena *a, const json_t *o, const char *key)
 {
@@ -68,18 +76,6 @@ texts_in(struct arena *a, const json_t *o, const char *key)
 	for (size_t i = 0; i < json_array_size(j); i++)
 		s.v[s.n++] = str_dup(a, json_str(json_array_get(j, i)));
 	return s;
-}
-
-static void
-read_bounds(struct attribute *a)
-{
-	if (a->type == ATTR_INTEGER) {
-		a->int_min = a->min ? strtoll(a->min, NULL, 10) : INT64_MIN;
-		a->int_max = a->max ? strtoll(a->max, NULL, 10) : INT64_MAX;
-	} else if (a->type == ATTR_FLOAT) {
-		a->float_min = a->min ? strtod(a->min, NULL) : -1.7976931348623157e308;
-		a->float_max = a->max ? strtod(a->max, NULL) : 1.7976931348623157e308;
-	}
 }
 
 static struct str
@@ -112,8 +108,13 @@ read_attribute(struct arena *a, const json_t *j, struct attribute *out)
 	out->internal = json_integer_value(json_object_get(j, "internal"));
 	out->key = text_in(a, j, "key");
 	out->column = arena_printf(a, "a_%lld", (long long)out->internal);
-	out->type = attribute_type_by(text_in(a, j, "type"));
-	out->format = attribute_format_by(text_in(a, j, "format"));
+	(void)attribute_kind_by(text_in(a, j, "type"), &out->kind);	/* what is stored is known */
+	(void)attribute_format_by(text_in(a, j, "format"), &out->format);
+	out->type = attr_kinds[out->kind].type;
+	out->encrypt = json_is_true(json_object_get(j, "encrypt"));
+	out->error = text_in(a, j, "error");
+	out->created = date_in(j, "created");
+	out->updated = date_in(j, "updated");
 	out->size = json_integer_value(json_object_get(j, "size"));
 	out->required = json_is_true(json_object_get(j, "required"));
 	out->array = json_is_true(json_object_get(j, "array"));
@@ -127,7 +128,18 @@ read_attribute(struct arena *a, const json_t *j, struct attribute *out)
 	out->def_value = default_value(a, out);
 	out->json_key = key_json(a, out->key);
 	out->place = -1;
-	read_bounds(out);
+	attribute_read_bounds(out);
+}
+
+static void
+read_lengths(struct arena *a, const json_t *list, struct index *out)
+{
+	int64_t *v = arena_array(a, int64_t, json_array_size(list) + 1);
+
+	out->n_lengths = (int)json_array_size(list);
+	for (int i = 0; i < out->n_lengths; i++)
+		v[i] = json_integer_value(json_array_get(list, (size_t)i));
+	out->lengths = v;
 }
 
 static void
@@ -139,6 +151,10 @@ read_index(struct arena *a, const json_t *j, struct index *out)
 	out->status = text_in(a, j, "status");
 	out->attributes = texts_in(a, j, "attributes");
 	out->orders = texts_in(a, j, "orders");
+	out->error = text_in(a, j, "error");
+	out->created = date_in(j, "created");
+	out->updated = date_in(j, "updated");
+	read_lengths(a, json_object_get(j, "lengths"), out);
 }
 
 static void
@@ -191,13 +207,13 @@ make_width(struct collection *c)
 	for (int i = 0; i < c->n_live; i++) {
 		const struct attribute *at = c->live[i];
 
-		if (at->array)
+		if (at->array && !at->encrypt)
 			buf_printf(&b, " + coalesce(octet_length(%s::text), 0)", at->column);
 		else if (at->type == ATTR_STRING)
 			buf_printf(&b, " + coalesce(octet_length(%s), 0)", at->column);
 		else
 			fixed += WIDTH_PLAIN;
-		c->width_max += at->array ? WIDTH_LIST_MAX : at->size * 4;
+		c->width_max += at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? attribute_bytes(at) : 0;
 	}
 	c->width_max += fixed;
 	c->width = arena_printf(c->arena, "%lld::bigint%.*s", (long long)fixed, STR_FMT(buf_view(&b)));
@@ -230,7 +246,8 @@ make_query_attrs(struct collection *c, const char *schema)
 		const struct attribute *at = c->live[i];
 
 		c->query_attrs[n++] = (struct query_attr){.key = at->key, .column = at->column, .type = at->type, .array = at->array,
-		    .hashes = index_hashes(c->arena, schema, at), .size = at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? at->size * 4 : 0};
+		    .hashes = index_hashes(c->arena, schema, at), .size = at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? attribute_bytes(at) : 0,
+		    .sealed = at->encrypt};
 	}
 	c->query_attrs[n++] = (struct query_attr){"$createdAt", "_created", ATTR_DATETIME, false, true};
 	c->query_attrs[n++] = (struct query_attr){"$updatedAt", "_updated", ATTR_DATETIME, false, true};
@@ -312,7 +329,7 @@ static const char *
 collection_cache_load_sql(struct ctx *cx, const char *schema)
 {
 	return arena_printf(cx->arena,
-	    "SELECT d.internal, d.id, %s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
+	    "SELECT d.internal, d.id, d.enabled, %s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
 	    "AND lower(collections.id) = $2 WHERE lower(d.id) = $1",
 	    collection_columns(cx, schema), schema, schema);
 }
@@ -368,9 +385,10 @@ collection_cache_load(struct ctx *cx, const struct project *p, const char *db, c
 	    DB(str_dup(cx->arena, str_lower(cx->arena, str_c(db))), str_dup(cx->arena, str_lower(cx->arena, str_c(id))))));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
-	if (db_null(r, 0, 2))
+	if (db_null(r, 0, 3))
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
-	TRY(collection_read(cx, r, 0, 2, db_i64(r, 0, 0), db_cstr(r, 0, 1), out));
+	TRY(collection_read(cx, r, 0, 3, db_i64(r, 0, 0), db_cstr(r, 0, 1), out));
+	(*out)->database_enabled = db_bool(r, 0, 2);
 	make_all(*out, p->schema);
 	return OK;
 }

@@ -3,39 +3,6 @@
 
 #include "core/vtime.h"
 
-static const char *const type_names[] = {"string", "integer", "double", "boolean", "datetime"};
-static const char *const format_names[] = {"", "email", "enum", "ip", "url"};
-
-const char *
-attribute_type_name(enum attr_type t)
-{
-	return type_names[t];
-}
-
-const char *
-attribute_format_name(enum attr_format f)
-{
-	return format_names[f];
-}
-
-enum attr_type
-attribute_type_by(const char *name)
-{
-	for (int i = 0; i < (int)(sizeof type_names / sizeof *type_names); i++)
-		if (strcmp(type_names[i], name) == 0)
-			return (enum attr_type)i;
-	return ATTR_STRING;
-}
-
-enum attr_format
-attribute_format_by(const char *name)
-{
-	for (int i = 0; i < (int)(sizeof format_names / sizeof *format_names); i++)
-		if (strcmp(format_names[i], name) == 0)
-			return (enum attr_format)i;
-	return FORMAT_NONE;
-}
-
 static void
 collection_json_write_texts(struct jw *w, const struct strs *s)
 {
@@ -43,6 +10,15 @@ collection_json_write_texts(struct jw *w, const struct strs *s)
 	for (int i = 0; i < s->n; i++)
 		jw_cstr(w, s->v[i]);
 	jw_arr_end(w);
+}
+
+static void
+write_date(struct jw *w, const char *key, int64_t ms)
+{
+	char iso[30];
+
+	jw_key(w, str_c(key));
+	jw_cstr(w, time_iso(ms, iso));
 }
 
 static void
@@ -58,7 +34,7 @@ write_json_or_null(struct jw *w, const char *json)
 static void
 write_specifics(struct jw *w, const struct attribute *a)
 {
-	if (a->type == ATTR_STRING && a->format == FORMAT_NONE) {
+	if (a->type == ATTR_STRING && a->format == FORMAT_NONE && attr_kinds[a->kind].bytes == 0) {
 		JW_KEY(w, "size");
 		jw_i64(w, a->size);
 	}
@@ -68,7 +44,7 @@ write_specifics(struct jw *w, const struct attribute *a)
 	}
 	if (a->format != FORMAT_NONE || a->type == ATTR_DATETIME) {
 		JW_KEY(w, "format");
-		jw_cstr(w, format_names[a->format]);
+		jw_cstr(w, attribute_format_name(a->format));
 	}
 	if (a->type == ATTR_INTEGER || a->type == ATTR_FLOAT) {
 		JW_KEY(w, "min");
@@ -85,74 +61,147 @@ attribute_write(struct jw *w, const struct attribute *a, const char *status)
 	JW_KEY(w, "key");
 	jw_cstr(w, a->key);
 	JW_KEY(w, "type");
-	jw_cstr(w, type_names[a->type]);
+	jw_cstr(w, attr_kinds[a->kind].name);
 	JW_KEY(w, "status");
 	jw_cstr(w, status ? status : a->status);
+	if (w->format >= SINCE_1_4) {
+		JW_KEY(w, "error");
+		jw_cstr(w, status ? "" : a->error);
+	}
 	JW_KEY(w, "required");
 	jw_bool(w, a->required);
 	JW_KEY(w, "array");
 	jw_bool(w, a->array);
+	if (w->format >= SINCE_1_7) {
+		write_date(w, "$createdAt", a->created);
+		write_date(w, "$updatedAt", a->updated);
+	}
 	write_specifics(w, a);
 	JW_KEY(w, "default");
 	write_json_or_null(w, a->def);
+	if (w->format >= SINCE_1_8 && a->type == ATTR_STRING && a->format == FORMAT_NONE) {
+		JW_KEY(w, "encrypt");
+		jw_bool(w, a->encrypt);
+	}
 	jw_obj_end(w);
 }
 
+int64_t
+index_length(const struct index *x, int i)
+{
+	return i < x->n_lengths ? x->lengths[i] : 0;
+}
+
+/* One for each attribute; null where none was given. */
+static void
+write_lengths(struct jw *w, const struct index *x)
+{
+	jw_arr(w);
+	for (int i = 0; i < x->attributes.n; i++) {
+		if (index_length(x, i) > 0)
+			jw_i64(w, index_length(x, i));
+		else
+			jw_null(w);
+	}
+	jw_arr_end(w);
+}
+
 void
-index_write(struct jw *w, const struct index *x, const char *status)
+index_write(struct jw *w, const struct collection *c, const struct index *x, const char *status)
 {
 	jw_obj(w);
+	if (w->format >= SINCE_1_8) {
+		JW_KEY(w, "$id");
+		jw_cstr(w, arena_printf(w->b->arena, "%lld_%lld_%s", (long long)c->database, (long long)c->internal, x->key));
+	}
+	if (w->format >= SINCE_1_7) {
+		write_date(w, "$createdAt", x->created);
+		write_date(w, "$updatedAt", x->updated);
+	}
 	JW_KEY(w, "key");
 	jw_cstr(w, x->key);
 	JW_KEY(w, "type");
 	jw_cstr(w, x->type);
 	JW_KEY(w, "status");
 	jw_cstr(w, status ? status : x->status);
+	if (w->format >= SINCE_1_4) {
+		JW_KEY(w, "error");
+		jw_cstr(w, status ? "" : x->error);
+	}
 	jw_word(w, "attributes");
 	collection_json_write_texts(w, &x->attributes);
+	if (w->format >= SINCE_1_7) {
+		JW_KEY(w, "lengths");
+		write_lengths(w, x);
+	}
 	JW_KEY(w, "orders");
 	collection_json_write_texts(w, &x->orders);
 	jw_obj_end(w);
 }
 
-struct str
-attribute_json(struct ctx *cx, const struct attribute *a, const char *status)
+static void
+begin_json(struct jw *w, struct buf *b, struct ctx *cx, int64_t format)
+{
+	buf_init(b, cx->arena, 512);
+	jw_init(w, b);
+	w->format = format;
+	w->words = cx->words;
+}
+
+static struct str
+attribute_text(struct ctx *cx, int64_t format, const struct attribute *a, const char *status)
 {
 	struct buf b;
 	struct jw w;
 
-	buf_init(&b, cx->arena, 256);
-	jw_init(&w, &b);
-	w.words = cx->words;
+	begin_json(&w, &b, cx, format);
 	attribute_write(&w, a, status);
 	return buf_view(&b);
 }
 
 struct str
-index_json(struct ctx *cx, const struct index *x, const char *status)
+attribute_json(struct ctx *cx, const struct attribute *a, const char *status)
+{
+	return attribute_text(cx, cx->format, a, status);
+}
+
+struct str
+attribute_payload(struct ctx *cx, const struct attribute *a, const char *status)
+{
+	return attribute_text(cx, 0, a, status);
+}
+
+static struct str
+index_text(struct ctx *cx, int64_t format, const struct collection *c, const struct index *x, const char *status)
 {
 	struct buf b;
 	struct jw w;
 
-	buf_init(&b, cx->arena, 256);
-	jw_init(&w, &b);
-	w.words = cx->words;
-	index_write(&w, x, status);
+	begin_json(&w, &b, cx, format);
+	index_write(&w, c, x, status);
 	return buf_view(&b);
+}
+
+struct str
+index_json(struct ctx *cx, const struct collection *c, const struct index *x, const char *status)
+{
+	return index_text(cx, cx->format, c, x, status);
+}
+
+struct str
+index_payload(struct ctx *cx, const struct collection *c, const struct index *x, const char *status)
+{
+	return index_text(cx, 0, c, x, status);
 }
 
 void
 collection_write(struct jw *w, const struct collection *c)
 {
-	char iso[30];
-
 	jw_obj(w);
 	JW_KEY(w, "$id");
 	jw_cstr(w, c->id);
-	JW_KEY(w, "$createdAt");
-	jw_cstr(w, time_iso(c->created, iso));
-	JW_KEY(w, "$updatedAt");
-	jw_cstr(w, time_iso(c->updated, iso));
+	write_date(w, "$createdAt", c->created);
+	write_date(w, "$updatedAt", c->updated);
 	JW_KEY(w, "$permissions");
 	collection_json_write_texts(w, &c->permissions);
 	JW_KEY(w, "databaseId");
@@ -171,20 +220,24 @@ collection_write(struct jw *w, const struct collection *c)
 	JW_KEY(w, "indexes");
 	jw_arr(w);
 	for (int i = 0; i < c->n_indexes; i++)
-		index_write(w, &c->indexes[i], NULL);
+		index_write(w, c, &c->indexes[i], NULL);
 	jw_arr_end(w);
+	if (w->format >= SINCE_1_9) {
+		JW_KEY(w, "bytesMax");
+		jw_i64(w, ROW_WIDTH_MAX);
+		JW_KEY(w, "bytesUsed");
+		jw_i64(w, collection_width(c));
+	}
 	jw_obj_end(w);
 }
 
 struct str
-collection_json(struct ctx *cx, const struct collection *c)
+collection_json(struct ctx *cx, const struct collection *c, bool event)
 {
 	struct buf b;
 	struct jw w;
 
-	buf_init(&b, cx->arena, 512);
-	jw_init(&w, &b);
-	w.words = cx->words;
+	begin_json(&w, &b, cx, event ? 0 : cx->format);
 	collection_write(&w, c);
 	return buf_view(&b);
 }

@@ -9,14 +9,25 @@
 /* ---- attributes ---- */
 
 #define STATUS ONE_OF("status", "State of the change.", "available", "processing", "deleting", "stuck", "failed")
+#define REASON TOLD("error", F_STR, "Why it failed or is stuck, else empty. Told since 1.4.0.", .since = SINCE_1_4)
+#define DATES                                                                                                                                \
+	TOLD("$createdAt", F_TIME, "Creation date in ISO 8601. Told since 1.7.0.", .since = SINCE_1_7),                                     \
+	    TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601. Told since 1.7.0.", .since = SINCE_1_7)
+#define ENCRYPT TOLD("encrypt", F_BOOL, "Values are sealed at rest. Told since 1.8.0.", .since = SINCE_1_8)
 #define BASE(type_) \
-	TOLD("key", F_STR, "Attribute key."), ONE_OF("type", "Attribute type.", type_), STATUS, \
-	    TOLD("required", F_BOOL, "Documents must have a value."), TOLD("array", F_BOOL, "Values are lists.")
+	TOLD("key", F_STR, "Attribute key."), ONE_OF("type", "Attribute type.", type_), STATUS, REASON,                                     \
+	    TOLD("required", F_BOOL, "Documents must have a value."), TOLD("array", F_BOOL, "Values are lists."), DATES
 #define BOUND(key_, type_, doc_) TOLD(key_, type_, doc_, .nullable = true)
 #define DEFAULT(type_) TOLD("default", type_, "Value of documents that give none.", .nullable = true)
 #define FORMAT(name) ONE_OF("format", "Format of the values.", name)
 
-static const struct field string_fields[] = {BASE("string"), TOLD("size", F_INT, "Most characters of a value."), DEFAULT(F_STR)};
+#define SIZE TOLD("size", F_INT, "Most characters of a value.")
+
+static const struct field string_fields[] = {BASE("string"), SIZE, DEFAULT(F_STR), ENCRYPT};
+static const struct field varchar_fields[] = {BASE("varchar"), SIZE, DEFAULT(F_STR), ENCRYPT};
+static const struct field text_fields[] = {BASE("text"), DEFAULT(F_STR), ENCRYPT};
+static const struct field mediumtext_fields[] = {BASE("mediumtext"), DEFAULT(F_STR), ENCRYPT};
+static const struct field longtext_fields[] = {BASE("longtext"), DEFAULT(F_STR), ENCRYPT};
 static const struct field email_fields[] = {BASE("string"), FORMAT("email"), DEFAULT(F_STR)};
 static const struct field ip_fields[] = {BASE("string"), FORMAT("ip"), DEFAULT(F_STR)};
 static const struct field url_fields[] = {BASE("string"), FORMAT("url"), DEFAULT(F_STR)};
@@ -24,32 +35,45 @@ static const struct field datetime_fields[] = {BASE("datetime"), FORMAT(""), DEF
 static const struct field enum_fields[] = {BASE("string"), TOLD("elements", F_STRS, "The values."), FORMAT("enum"), DEFAULT(F_STR)};
 static const struct field integer_fields[] = {BASE("integer"), BOUND("min", F_INT, "Smallest value."), BOUND("max", F_INT, "Largest value."),
     DEFAULT(F_INT)};
+static const struct field bigint_fields[] = {BASE("bigint"), BOUND("min", F_INT, "Smallest value."), BOUND("max", F_INT, "Largest value."),
+    DEFAULT(F_INT)};
 static const struct field float_fields[] = {BASE("double"), BOUND("min", F_FLOAT, "Smallest value."), BOUND("max", F_FLOAT, "Largest value."),
     DEFAULT(F_FLOAT)};
 static const struct field boolean_fields[] = {BASE("boolean"), DEFAULT(F_BOOL)};
 
 const struct shape attribute_string_shape = SHAPE_TOLD("attributeString", string_fields);
+const struct shape attribute_varchar_shape = SHAPE_TOLD("attributeVarchar", varchar_fields);
+const struct shape attribute_text_shape = SHAPE_TOLD("attributeText", text_fields);
+const struct shape attribute_mediumtext_shape = SHAPE_TOLD("attributeMediumtext", mediumtext_fields);
+const struct shape attribute_longtext_shape = SHAPE_TOLD("attributeLongtext", longtext_fields);
 const struct shape attribute_email_shape = SHAPE_TOLD("attributeEmail", email_fields);
 const struct shape attribute_enum_shape = SHAPE_TOLD("attributeEnum", enum_fields);
 const struct shape attribute_ip_shape = SHAPE_TOLD("attributeIp", ip_fields);
 const struct shape attribute_url_shape = SHAPE_TOLD("attributeUrl", url_fields);
 const struct shape attribute_integer_shape = SHAPE_TOLD("attributeInteger", integer_fields);
+const struct shape attribute_bigint_shape = SHAPE_TOLD("attributeBigint", bigint_fields);
 const struct shape attribute_float_shape = SHAPE_TOLD("attributeFloat", float_fields);
 const struct shape attribute_boolean_shape = SHAPE_TOLD("attributeBoolean", boolean_fields);
 const struct shape attribute_datetime_shape = SHAPE_TOLD("attributeDatetime", datetime_fields);
 
 static const struct shape *const attributes[] = {&attribute_boolean_shape, &attribute_integer_shape, &attribute_float_shape,
     &attribute_email_shape, &attribute_enum_shape, &attribute_url_shape, &attribute_ip_shape, &attribute_datetime_shape,
+    &attribute_bigint_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape,
     &attribute_string_shape, NULL};
 const struct shape attribute_shape = {.model = "attribute", .any = attributes};
 
 /* ---- the rest ---- */
 
 static const struct field index_fields[] = {
+    TOLD("$id", F_STR, "Index ID. Told since 1.8.0.", .since = SINCE_1_8),
+    DATES,
     TOLD("key", F_STR, "Index key."),
     TOLD("type", F_STR, "key, unique or fulltext; indexes of any other type end failed."),
     STATUS,
+    REASON,
     TOLD("attributes", F_STRS, "Keys of attributes."),
+    TOLD("lengths", F_LIST, "How many characters of each attribute count; null: all. Told since 1.7.0.",
+	.text = "{\"type\":\"integer\",\"nullable\":true}", .since = SINCE_1_7),
     TOLD("orders", F_STRS, "Their orders; missing ones ascend."),
 };
 const struct shape index_shape = SHAPE_TOLD("index", index_fields);
@@ -61,10 +85,12 @@ static const struct field collection_fields[] = {
     TOLD("$permissions", F_STRS, "Permissions on all documents."),
     TOLD("databaseId", F_ID, "Database ID."),
     TOLD("name", F_STR, "Collection name.", .column = "name", .flags = COL_ASKED),
-    TOLD("enabled", F_BOOL, "false: the documents are hidden from everybody but admins.", .column = "enabled", .flags = COL_ASKED),
+    TOLD("enabled", F_BOOL, "false: the documents are hidden from everybody but admins and, since 1.4.0, keys.", .column = "enabled", .flags = COL_ASKED),
     TOLD("documentSecurity", F_BOOL, "Documents have permissions of their own, too.", .column = "document_security", .flags = COL_ASKED),
     LIST_OF("attributes", &attribute_shape, "Attributes, whatever their status."),
     LIST_OF("indexes", &index_shape, "Indexes, whatever their status."),
+    TOLD("bytesMax", F_INT, "Bytes that a row may have. Told since 1.9.0.", .since = SINCE_1_9),
+    TOLD("bytesUsed", F_INT, "Bytes that a row of these attributes has. Told since 1.9.0.", .since = SINCE_1_9),
 };
 const struct shape collection_shape = SHAPE_TOLD("collection", collection_fields);
 

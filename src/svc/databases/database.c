@@ -4,11 +4,17 @@
 #include "model/record.h"
 #include "svc/databases/collection.h"
 
+static const char *const types[] = {"legacy", "tablesdb", NULL};
+
 static const struct field database_fields[] = {
     FIELD(F_ID, struct database, id, "$id", "d.id", "Database ID.", .flags = COL_ASKED | COL_SEARCH),
     FIELD(F_STR, struct database, name, "name", "d.name", "Database name.", .flags = COL_ASKED | COL_SEARCH),
     FIELD(F_TIME, struct database, created, "$createdAt", "d.created", "Creation date in ISO 8601.", .flags = COL_ASKED),
     FIELD(F_TIME, struct database, updated, "$updatedAt", "d.updated", "Date of the last change in ISO 8601.", .flags = COL_ASKED),
+    FIELD(F_BOOL, struct database, enabled, "enabled", "d.enabled", "false: its documents are hidden from everybody but keys and admins. Told since 1.4.0.",
+	.since = 1004000),
+    FIELD_ENUM(types, struct database, type, "type", "d.type", "Which API made it. Told since 1.8.0.", .since = 1008000),
+    {.key = "status", .type = F_CONST, .text = "\"ready\"", .doc = "Always ready. Told since 1.9.6.", .since = 1009006},
     FIELD_HIDDEN(F_INT, struct database, internal, "d.internal"),
 };
 const struct shape database_shape = SHAPE("database", struct database, database_fields);
@@ -39,11 +45,12 @@ static const struct record databases = {
 };
 
 err_t
-database_create(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, struct database *out)
+database_create(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, bool enabled,
+    struct database *out)
 {
 	struct event ev;
 
-	*out = (struct database){.id = id, .name = name};
+	*out = (struct database){.id = id, .name = name, .enabled = enabled, .type = types[0]};
 	record_init(cx, &databases, out);
 	ev = record_event(cx, p, &databases, &ev_database_create, actor, out);
 	return record_add(cx, p, &databases, out, &ev);
@@ -63,17 +70,21 @@ database_list(struct ctx *cx, const struct project *p, const struct strs *querie
 }
 
 static err_t
-database_set_name(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *name, struct database *out)
+database_update_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *name, bool enabled,
+    struct database *out)
 {
-	TRY(record_set(tx, p, &databases, rows_id(id), "name", &(struct database){.name = name}, out));
+	const struct database values = {.name = name, .enabled = enabled};
+
+	TRY(record_set(tx, p, &databases, rows_id(id), name ? "name enabled" : "enabled", &values, out));
 	record_emit(tx, p, &databases, &ev_database_update, actor, out);
 	return OK;
 }
 
 err_t
-database_rename(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, struct database *out)
+database_update(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, bool enabled,
+    struct database *out)
 {
-	return TX_RUN(cx, tx, database_set_name(tx, p, actor, id, name, out));
+	return TX_RUN(cx, tx, database_update_tx(tx, p, actor, id, name, enabled, out));
 }
 
 static err_t

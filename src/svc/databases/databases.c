@@ -5,10 +5,12 @@
 
 struct create_in {
 	const char *id, *name;
+	int enabled;
 };
 static const struct param create_params[] = {
     REQUIRED("databaseId", P_CUSTOM_ID, struct create_in, id, "Database ID: one of your own, or unique()."),
     REQUIRED("name", P_TEXT, struct create_in, name, "Database name, at most 128 characters.", .max = 128),
+    OPTIONAL("enabled", P_BOOL, struct create_in, enabled, "false hides the documents from everybody but keys and admins.", .def = "true"),
 };
 
 static err_t
@@ -17,7 +19,7 @@ databases_create(struct req *rq, void *arg)
 	const struct create_in *in = arg;
 	struct database d;
 
-	TRY(database_create(&rq->cx, rq->project, databases_actor(rq), in->id, in->name, &d));
+	TRY(database_create(&rq->cx, rq->project, databases_actor(rq), in->id, in->name, in->enabled != 0, &d));
 	return reply(rq, 201, &database_shape, &d);
 }
 
@@ -71,10 +73,13 @@ databases_delete(struct req *rq, void *arg)
 
 struct update_in {
 	const char *db, *name;
+	int enabled;
 };
 static const struct param update_params[] = {
     DATABASE(struct update_in),
-    REQUIRED("name", P_TEXT, struct update_in, name, "Database name, at most 128 characters.", .max = 128),
+    REQUIRED("name", P_TEXT, struct update_in, name, "Database name, at most 128 characters; omitted: it stays.", .max = 128,
+	.optional_since = 1009000),
+    OPTIONAL("enabled", P_BOOL, struct update_in, enabled, "false hides the documents from everybody but keys and admins.", .def = "true"),
 };
 
 static err_t
@@ -83,7 +88,7 @@ databases_update(struct req *rq, void *arg)
 	const struct update_in *in = arg;
 	struct database d;
 
-	TRY(database_rename(&rq->cx, rq->project, databases_actor(rq), in->db, in->name, &d));
+	TRY(database_update(&rq->cx, rq->project, databases_actor(rq), in->db, in->name, in->enabled != 0, &d));
 	return reply(rq, 200, &database_shape, &d);
 }
 
@@ -94,7 +99,7 @@ static const char *const verbs[] = {"create", "read", "update", "delete", "write
 struct create_collection_in {
 	const char *db, *id, *name;
 	struct strs perms;
-	int security;
+	int security, enabled;
 };
 static const struct param create_collection_params[] = {
     DATABASE(struct create_collection_in),
@@ -103,13 +108,15 @@ static const struct param create_collection_params[] = {
     OPTIONAL("permissions", P_PERMISSIONS, struct create_collection_in, perms, "Permissions on all documents.", .list = verbs),
     OPTIONAL("documentSecurity", P_BOOL_LOOSE, struct create_collection_in, security, "Documents have permissions of their own, too.",
 	.def = "false"),
+    OPTIONAL("enabled", P_BOOL, struct create_collection_in, enabled, "false hides the documents from everybody but keys and admins.",
+	.def = "true"),
 };
 
 static err_t
 databases_create_collection(struct req *rq, void *arg)
 {
 	const struct create_collection_in *in = arg;
-	struct collection_in c = {.id = in->id, .name = in->name, .permissions = in->perms, .enabled = true,
+	struct collection_in c = {.id = in->id, .name = in->name, .permissions = in->perms, .enabled = in->enabled != 0,
 	    .document_security = in->security == 1};
 	struct str json;
 
@@ -152,7 +159,7 @@ databases_get_collection(struct req *rq, void *arg)
 	const struct collection *c;
 
 	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
-	return reply_json(rq, 200, collection_json(&rq->cx, c));
+	return reply_json(rq, 200, collection_json(&rq->cx, c, false));
 }
 
 static err_t
@@ -167,18 +174,21 @@ databases_delete_collection(struct req *rq, void *arg)
 struct update_collection_in {
 	const char *db, *col, *name;
 	struct strs perms;
-	int security, enabled;
+	int security, enabled, purge;
 };
 static const struct param update_collection_params[] = {
     DATABASE(struct update_collection_in),
     COLLECTION(struct update_collection_in),
-    REQUIRED("name", P_TEXT, struct update_collection_in, name, "Collection name, at most 128 characters.", .max = 128),
+    REQUIRED("name", P_TEXT, struct update_collection_in, name, "Collection name, at most 128 characters; omitted: it stays.",
+	.max = 128, .optional_since = 1009000),
     OPTIONAL("permissions", P_PERMISSIONS, struct update_collection_in, perms, "Permissions on all documents; omitted: they stay.",
 	.list = verbs),
     OPTIONAL("documentSecurity", P_BOOL_LOOSE, struct update_collection_in, security, "Documents have permissions of their own, too.",
 	.def = "false"),
-    OPTIONAL("enabled", P_BOOL, struct update_collection_in, enabled, "false hides the documents from everybody but admins.",
+    OPTIONAL("enabled", P_BOOL, struct update_collection_in, enabled, "false hides the documents from everybody but keys and admins.",
 	.def = "true"),
+    OPTIONAL("purge", P_BOOL_LOOSE, struct update_collection_in, purge, "Drop lists that are kept: there are none, every list is read.",
+	.def = "false"),
 };
 
 static err_t
@@ -198,8 +208,11 @@ databases_update_collection(struct req *rq, void *arg)
 struct create_index_in {
 	const char *db, *col, *key, *type;
 	struct strs attributes, orders;
+	json_t *lengths;
 };
+/* The last two ended failed on servers of 1.0, like any type in other letters; later ones refuse them. */
 static const char *const types[] = {"key", "fulltext", "unique", "spatial", "array", "case-insensitive", NULL};
+static const char *const types_today[] = {"key", "fulltext", "unique", "spatial", NULL};
 static const char *const system_keys[] = {"$id", "$createdAt", "$updatedAt", NULL};
 static const struct param create_index_params[] = {
     DATABASE(struct create_index_in),
@@ -209,18 +222,44 @@ static const struct param create_index_params[] = {
     REQUIRED("attributes", P_KEYS, struct create_index_in, attributes, "Keys of attributes, at most 100.", .list = system_keys),
     OPTIONAL("orders", P_TEXTS, struct create_index_in, orders, "ASC or DESC for each attribute; missing ones ascend.", .def = "[]",
 	.max = 4),
+    OPTIONAL("lengths", P_INTS, struct create_index_in, lengths, "How many characters of each attribute count; null: all.", .def = "[]"),
 };
+
+static void
+lengths_of(struct req *rq, const json_t *list, struct index *x)
+{
+	int64_t *v = arena_array(rq->cx.arena, int64_t, json_array_size(list) + 1);
+
+	x->n_lengths = (int)json_array_size(list);
+	for (int i = 0; i < x->n_lengths; i++)
+		v[i] = json_integer_value(json_array_get(list, (size_t)i));
+	x->lengths = v;
+}
+
+static bool
+is_type_today(const char *type)
+{
+	for (const char *const *t = types_today; *t != NULL; t++)
+		if (strcmp(*t, type) == 0)
+			return true;
+	return false;
+}
 
 static err_t
 databases_create_index(struct req *rq, void *arg)
 {
 	const struct create_index_in *in = arg;
+	struct index x = {.key = in->key, .type = in->type, .attributes = in->attributes, .orders = in->orders};
 	struct str json;
+
+	if (rq->cx.format >= SINCE_1_4 && !is_type_today(in->type))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid type: Value must be one of (key, fulltext, unique, spatial)");
 
 	for (int i = 0; i < in->orders.n; i++)
 		if (!str_ieq(str_c(in->orders.v[i]), STR("asc")) && !str_ieq(str_c(in->orders.v[i]), STR("desc")))
 			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid orders: an order is ASC or DESC.");
-	TRY(index_create(&rq->cx, rq->project, databases_actor(rq), in->db, in->col, in->key, in->type, &in->attributes, &in->orders, &json));
+	lengths_of(rq, in->lengths, &x);
+	TRY(index_create(&rq->cx, rq->project, databases_actor(rq), in->db, in->col, &x, &json));
 	return reply_json(rq, 202, json);
 }
 
@@ -260,7 +299,7 @@ databases_get_index(struct req *rq, void *arg)
 
 	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
 	TRY(index_find(&rq->cx, c, in->key, &x));
-	return reply_json(rq, 200, index_json(&rq->cx, x, NULL));
+	return reply_json(rq, 200, index_json(&rq->cx, c, x, NULL));
 }
 
 static err_t
@@ -399,7 +438,7 @@ static const struct route rows[] = {
 	usage_params),
     DB_ROUTE("GET", "/:databaseId", "get", "databases.read", databases_get, &database_shape, 200, "Get a database.", struct database_in,
 	database_params, .usage = "databases.read"),
-    DB_ROUTE("PUT", "/:databaseId", "update", "databases.write", databases_update, &database_shape, 200, "Rename a database.",
+    DB_ROUTE("PUT", "/:databaseId", "update", "databases.write", databases_update, &database_shape, 200, "Change a database.",
 	struct update_in, update_params, ON_DATABASE("database.update"), .usage = "databases.update"),
     DB_ROUTE("DELETE", "/:databaseId", "delete", "databases.write", databases_delete, NULL, 204,
 	"Delete a database with all that is in it.", struct database_in, database_params, ON_DATABASE("database.delete"),

@@ -21,6 +21,8 @@ err_t
 doc_collection(struct ctx *cx, const struct doc_op *o, const struct collection **out)
 {
 	TRY(collection_get(cx, o->p, o->db, o->col, out));
+	if (!(*out)->database_enabled && !o->who->bypass)
+		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s switched off", o->db);
 	if (!(*out)->enabled && !o->who->see_disabled)
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s switched off", o->col);
 	return OK;

@@ -6,7 +6,7 @@
 
 struct doc_caller {
 	bool bypass;			/* keys and admins: permissions are not evaluated */
-	bool see_disabled;		/* admins: a disabled collection is there */
+	bool see_disabled;		/* admins: a disabled collection is there; keys, too, since 1.4 */
 	const struct strs *roles;
 	const char *user;		/* id of the user that documents without permissions are given to; NULL: nobody */
 	const char *actor;		/* acting user for the event, or NULL */
@@ -91,7 +91,8 @@ err_t document_explain(struct ctx *cx, const struct project *p, const struct doc
 struct doc_value {
 	bool given;			/* named by the data */
 	bool set;			/* to be written: given, or filled in with a default */
-	struct str v;			/* SQL text, NUL-terminated; STR_NONE is null */
+	struct str v;			/* SQL text, NUL-terminated; STR_NONE is null. Of an encrypted attribute: what that is sealed to */
+	struct str clear;		/* of an encrypted attribute: the SQL text */
 };
 /* Checks every member of `data` (object, list or NULL) and fills vals[place]. `stored` tells whether attribute `place` already has
  * a value (NULL: a new document). Defaults replace null, and absence where nothing is stored. ERR_DOCUMENT_INVALID_STRUCTURE. */

@@ -138,7 +138,8 @@ doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *
 	if (p->given->set && !same_list_of_texts(&there, p->given))
 		return false;
 	for (int i = 0; i < c->n_live; i++)
-		if (p->vals[i].given && !doc_same(cx, c->live[i], db_str(p->r, p->row, DOC_ATTRS + i), p->vals[i].v))
+		if (p->vals[i].given && !doc_same(cx, c->live[i], doc_clear(cx->arena, c->live[i], db_str(p->r, p->row, DOC_ATTRS + i)),
+		    c->live[i]->encrypt ? p->vals[i].clear : p->vals[i].v))
 			return false;
 	return true;
 }

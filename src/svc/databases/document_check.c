@@ -10,6 +10,7 @@
 
 #include "core/vtime.h"
 #include "model/format.h"
+#include "model/seal.h"
 
 enum { FLOAT_TEXT_MAX = 400 };
 
@@ -80,13 +81,15 @@ fits_format(const struct attribute *a, struct str s)
 	return true;
 }
 
-/* At most `max` code points; a text of no more bytes than that needs no counting. */
+/* At most `size` code points; a text of no more bytes than that needs no counting. Where bytes count they are all that counts. */
 static bool
-fits_size(struct str s, int64_t max)
+fits_size(struct str s, const struct attribute *a)
 {
 	size_t points;
 
-	return (int64_t)s.n <= max || (str_utf8(s, &points) && (int64_t)points <= max);
+	if ((int64_t)s.n <= a->size)
+		return true;
+	return attr_kinds[a->kind].bytes == 0 && str_utf8(s, &points) && (int64_t)points <= a->size;
 }
 
 static bool
@@ -98,7 +101,7 @@ check_string(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 		*why_out = "It must not hold U+0000";
 		return false;
 	}
-	if (s.p != NULL && (a->format == FORMAT_ENUM || fits_size(s, a->size)) && fits_format(a, s)) {
+	if (s.p != NULL && (a->format == FORMAT_ENUM || fits_size(s, a)) && fits_format(a, s)) {
 		*out = s;
 		return true;
 	}
@@ -220,7 +223,7 @@ doc_outcome_ok(struct ctx *cx, const struct attribute *a, struct str text, const
 	switch (a->type) {
 	case ATTR_STRING:
 		*why_out = format_reason(cx->arena, a);
-		return (a->format == FORMAT_ENUM || fits_size(text, a->size)) && fits_format(a, text);
+		return (a->format == FORMAT_ENUM || fits_size(text, a)) && fits_format(a, text);
 	case ATTR_INTEGER:
 		*why_out = range(cx->arena, a);
 		return str_to_i64(text, &i) && i >= a->int_min && i <= a->int_max;
@@ -391,6 +394,18 @@ document_check_check_required(struct ctx *cx, const struct collection *c, const 
 	return OK;
 }
 
+/* At last: what is written of encrypted attributes. */
+static void
+document_check_seal(struct ctx *cx, const struct collection *c, struct doc_value *vals)
+{
+	for (int i = 0; i < c->n_live; i++) {
+		if (!c->live[i]->encrypt || vals[i].v.p == NULL)
+			continue;
+		vals[i].clear = vals[i].v;
+		vals[i].v = str_c(seal_text(cx->arena, vals[i].clear.p));
+	}
+}
+
 err_t
 doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const bool *stored, struct doc_value *vals)
 {
@@ -408,5 +423,6 @@ doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const 
 		else if (!doc_member_ignored(m[i].key))
 			return unknown(cx, m[i].key);
 	}
+	document_check_seal(cx, c, vals);
 	return OK;
 }

@@ -126,7 +126,7 @@ element_type(const struct attribute *a)
 const char *
 doc_cast(struct arena *mem, const struct attribute *a)
 {
-	return a->array ? arena_printf(mem, "%s[]", element_type(a)) : element_type(a);
+	return a->array && !a->encrypt ? arena_printf(mem, "%s[]", element_type(a)) : element_type(a);
 }
 
 static bool
@@ -231,7 +231,7 @@ act_check(struct ctx *cx, const char *key, const struct doc_act *act, const json
 		why = "its values are a list";
 	else if (n < (size_t)op->min || n > (size_t)(op->max < 0 ? ITEMS_MAX : op->max))
 		why = op->max < 0 && n > ITEMS_MAX ? "it has more than 10000 values" : "it has another number of values";
-	if (why == NULL && !works_on(op->on, act->a))
+	if (why == NULL && (act->a->encrypt || !works_on(op->on, act->a)))
 		return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: Cannot apply %s operator to %s field '%s'", op->method,
 		    operand_words[op->on], key);
 	if (why == NULL)
@@ -466,7 +466,7 @@ doc_act_check(struct ctx *cx, const struct doc_op *o, const struct doc_act *act,
 		return OK;
 	else if (!doc_outcome_ok(cx, a, after, &why))
 		;
-	else if (act->op->on == ON_NUMBER && a->type == ATTR_INTEGER && !o->many && !bounded(act) && str_to_i64(after, &n) && (n > INT32_MAX || n < -INT32_MAX))
+	else if (act->op->on == ON_NUMBER && a->type == ATTR_INTEGER && a->kind != KIND_BIGINT && !o->many && !bounded(act) && str_to_i64(after, &n) && (n > INT32_MAX || n < -INT32_MAX))
 		why = "without a bound it goes no further than 2147483647";
 	else
 		return OK;

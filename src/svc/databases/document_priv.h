@@ -37,6 +37,9 @@ struct doc_head {		/* the system members as SQL text */
 struct doc_head doc_head_of(const struct ctx *cx, const struct db_res *r, int row);
 void doc_head_reply(const struct ctx *cx, struct doc_head *h);	/* as replies have it */
 
+/* SQL text of a stored value as it was before it was sealed; others as they are. */
+struct str doc_clear(struct arena *mem, const struct attribute *a, struct str text);
+
 /* A stored row, or with `vals` what it becomes; `select` (may be NULL): only the attributes whose place is true. Gives the place of "$sequence". */
 size_t doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *h, const struct db_res *r, int row,
     const struct doc_value *vals, const bool *select);

@@ -64,7 +64,7 @@ shelf_answer(struct ctx *cx, const struct project *p, const struct strs *roles, 
 	struct shelf s = {.ids = arena_array(cx->arena, const char *, n)};
 	err_t e = collection_get(cx, p, v[0]->ids[0], v[0]->ids[1], &s.c);
 
-	if (e == ERR_DATABASE_NOT_FOUND || e == ERR_COLLECTION_NOT_FOUND || (e == OK && !s.c->enabled))
+	if (e == ERR_DATABASE_NOT_FOUND || e == ERR_COLLECTION_NOT_FOUND || (e == OK && !(s.c->enabled && s.c->database_enabled)))
 		return OK;
 	TRY(e);
 	s.all = roles_meet(roles, &s.c->perms.read);

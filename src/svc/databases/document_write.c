@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "model/seal.h"
+
 struct doc_head
 doc_head_of(const struct ctx *cx, const struct db_res *r, int row)
 {
@@ -29,6 +31,33 @@ write_attr(struct buf *b, const struct attribute *a, struct str text)
 	buf_str(b, a->json_key);
 	doc_write_value(b, a, text);
 	buf_ch(b, ',');
+}
+
+static struct str
+checked_text(const struct attribute *a, const struct doc_value *val)
+{
+	return a->encrypt ? val->clear : val->v;
+}
+
+/* What cannot be opened any more is null. */
+struct str
+doc_clear(struct arena *mem, const struct attribute *a, struct str text)
+{
+	return a->encrypt && text.p != NULL ? str_c(seal_open(mem, text)) : text;
+}
+
+static void
+write_stored(struct buf *b, const struct attribute *a, struct str text)
+{
+	struct arena *mem;
+
+	if (!a->encrypt || text.p == NULL) {
+		write_attr(b, a, text);
+		return;
+	}
+	mem = arena_new();
+	write_attr(b, a, doc_clear(mem, a, text));
+	arena_free(&mem);
 }
 
 /* Ids and collection ids hold nothing to escape (id_valid), but it costs little to be sure. */
@@ -110,7 +139,10 @@ doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *
 	for (int i = 0; i < c->n_live; i++) {
 		if (select != NULL && !select[i])
 			continue;
-		write_attr(b, c->live[i], vals != NULL && vals[i].set ? vals[i].v : db_str(r, row, DOC_ATTRS + i));
+		if (vals != NULL && vals[i].set)
+			write_attr(b, c->live[i], checked_text(c->live[i], &vals[i]));
+		else
+			write_stored(b, c->live[i], db_str(r, row, DOC_ATTRS + i));
 	}
 	write_id(b, h);
 	at = write_seq(b, h->seq, h->form);
@@ -142,7 +174,7 @@ write_named(struct buf *b, const struct collection *c, const struct doc_head *h,
 			done[i] = true;
 		}
 	if (a != NULL && a->place >= 0)
-		write_attr(b, a, vals[a->place].v);
+		write_attr(b, a, checked_text(a, &vals[a->place]));
 }
 
 size_t
@@ -162,7 +194,7 @@ doc_write_new(struct buf *b, const struct collection *c, const struct doc_head *
 			system_members[i].write(b, h);
 	for (int i = 0; i < c->n_live; i++)
 		if (vals[i].set && !vals[i].given)
-			write_attr(b, c->live[i], vals[i].v);
+			write_attr(b, c->live[i], checked_text(c->live[i], &vals[i]));
 	for (int i = 0; i < c->n_live; i++)
 		if (!vals[i].set)
 			write_attr(b, c->live[i], STR_NONE);

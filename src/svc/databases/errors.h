@@ -20,6 +20,8 @@ ERR(ATTRIBUTE_ALREADY_EXISTS, 409, "attribute_already_exists", "An attribute wit
 ERR(ATTRIBUTE_LIMIT_EXCEEDED, 400, "attribute_limit_exceeded", "Attribute limit exceeded")
 ERR(ATTRIBUTE_TYPE_INVALID, 400, "attribute_type_invalid", "The attribute is of another type.")
 ERR(ATTRIBUTE_VALUE_INVALID, 400, "attribute_value_invalid", "The value does not satisfy the attribute.")
+ERR(ATTRIBUTE_INVALID_RESIZE, 400, "attribute_invalid_resize", "Documents have values that are longer.")
+ERR(INDEX_INVALID, 400, "index_invalid", "The index cannot be made like this.")
 ERR(INDEX_NOT_FOUND, 404, "index_not_found", "No index has this key.")
 ERR(INDEX_LIMIT_EXCEEDED, 400, "index_limit_exceeded", "Index limit exceeded")
 ERR(INDEX_ALREADY_EXISTS, 409, "index_already_exists", "An index with this key exists already.")

@@ -19,16 +19,8 @@ struct part {			/* one attribute of an index */
 	bool id;
 	bool desc;
 	int64_t bytes;		/* as the contract counts */
+	int64_t length;		/* characters that count; 0: all */
 };
-
-const char *
-attribute_sql_type(struct arena *a, const char *schema, enum attr_type t, bool array)
-{
-	static const char *const names[] = {"text", "bigint", "float8", "boolean", "timestamptz(3)"};
-
-	return arena_printf(a, "%s%s%s", names[t], array ? "[]" : "",
-	    t == ATTR_STRING ? arena_printf(a, " COLLATE %s.ci", schema) : "");
-}
 
 static const char *
 text_piece(struct arena *a, const char *schema, const struct attribute *at)
@@ -74,7 +66,7 @@ index_plan_read_part(struct ctx *cx, const struct collection *c, const struct in
 {
 	const char *key = x->attributes.v[i];
 
-	*out = (struct part){.desc = index_descends(x, i), .bytes = 9};
+	*out = (struct part){.desc = index_descends(x, i), .bytes = 9, .length = index_length(x, i)};
 	for (int k = 0; k < i; k++) {
 		if (strcmp(x->attributes.v[k], key) == 0) {
 			*why_out = arena_printf(cx->arena, "the attribute \"%s\" is named twice", key);
@@ -96,8 +88,12 @@ index_plan_read_part(struct ctx *cx, const struct collection *c, const struct in
 			return false;
 		}
 		out->column = out->attr->column;
+		if (out->attr->encrypt) {
+			*why_out = arena_printf(cx->arena, "the values of \"%s\" are encrypted", key);
+			return false;
+		}
 		if (out->attr->type == ATTR_STRING)
-			out->bytes = 4 * out->attr->size;
+			out->bytes = attribute_bytes(out->attr);
 	}
 	return true;
 }
@@ -133,6 +129,8 @@ digest(struct arena *a, const char *schema, const struct part *p)
 {
 	const char *text = p->attr && p->attr->array ? arena_printf(a, "%s.flat(%s)", schema, p->column) : p->column;
 
+	if (p->length > 0)
+		text = arena_printf(a, "left(%s, %lld)", text, (long long)p->length);
 	return arena_printf(a, "md5(%s.fold(%s COLLATE \"C\"))", schema, text);
 }
 
@@ -140,9 +138,9 @@ digest(struct arena *a, const char *schema, const struct part *p)
 const char *
 index_hashes(struct arena *a, const char *schema, const struct attribute *at)
 {
-	bool fits = 4 * at->size <= ENTRY_MAX;
+	bool fits = attribute_bytes(at) <= ENTRY_MAX;
 
-	return at->array && at->type == ATTR_STRING && !fits ? arena_printf(a, "%s.hashes(%s)", schema, at->column) : NULL;
+	return at->array && !at->encrypt && at->type == ATTR_STRING && !fits ? arena_printf(a, "%s.hashes(%s)", schema, at->column) : NULL;
 }
 
 static void
@@ -165,10 +163,20 @@ entry_bytes(const struct part *parts, int n)
 	return sum;
 }
 
+/* Whether the values stand in the index as they are. Those that are unique by their first characters do not. */
+static bool
+is_plain(const struct part *parts, int n, bool unique)
+{
+	for (int i = 0; unique && i < n; i++)
+		if (parts[i].length > 0)
+			return false;
+	return entry_bytes(parts, n) <= ENTRY_MAX;
+}
+
 static const char *
 tree_columns(struct ctx *cx, const char *schema, const struct part *parts, int n, bool unique)
 {
-	bool fits = entry_bytes(parts, n) <= ENTRY_MAX;
+	bool fits = is_plain(parts, n, unique);
 	struct buf b;
 
 	buf_init(&b, cx->arena, 128);
@@ -189,19 +197,28 @@ tree_columns(struct ctx *cx, const char *schema, const struct part *parts, int n
 	return b.p;
 }
 
+/* Bytes of a composite key, as the contract counts: today four for each character and each value besides. */
+static int64_t
+counted(const struct part *p)
+{
+	if (p->length > 0)
+		return 4 * p->length;
+	return p->id || (p->attr && p->attr->type == ATTR_STRING) ? p->bytes : p->attr && p->attr->type == ATTR_FLOAT ? 8 : 4;
+}
+
 static bool
 plan_tree(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, const struct part *parts,
     struct index_plan *plan, const char **why_out)
 {
 	const char *name = arena_printf(cx->arena, "i_%lld", (long long)x->internal);
-	bool unique = strcmp(x->type, "unique") == 0, fits = entry_bytes(parts, x->attributes.n) <= ENTRY_MAX;
+	bool unique = strcmp(x->type, "unique") == 0, fits = is_plain(parts, x->attributes.n, unique);
 	const struct part *one = x->attributes.n == 1 ? parts : NULL;
 	const char *hashes = one != NULL && one->attr != NULL ? index_hashes(cx->arena, schema, one->attr) : NULL;
 	int64_t bytes = 0;
 
 	for (int i = 0; i < x->attributes.n; i++) {
-		bytes += parts[i].bytes;
-		if (unique && parts[i].attr && parts[i].attr->type == ATTR_STRING && parts[i].attr->size > UNIQUE_SIZE_MAX) {
+		bytes += counted(&parts[i]);
+		if (unique && parts[i].length == 0 && parts[i].attr && parts[i].attr->type == ATTR_STRING && parts[i].attr->size > UNIQUE_SIZE_MAX) {
 			*why_out = arena_printf(cx->arena, "the attribute \"%s\" is too large to be unique", x->attributes.v[i]);
 			return false;
 		}

@@ -1,4 +1,7 @@
 libbadal_svc_a_SOURCES += src/svc/databases/attribute.c
+libbadal_svc_a_SOURCES += src/svc/databases/attribute_change.c
+libbadal_svc_a_SOURCES += src/svc/databases/attribute_kind.c
+libbadal_svc_a_SOURCES += src/svc/databases/attribute_rules.c
 libbadal_svc_a_SOURCES += src/svc/databases/attributes.c
 libbadal_svc_a_SOURCES += src/svc/databases/collection.c
 libbadal_svc_a_SOURCES += src/svc/databases/collection.h
@@ -25,6 +28,7 @@ libbadal_svc_a_SOURCES += src/svc/databases/errors.h
 libbadal_svc_a_SOURCES += src/svc/databases/events.h
 libbadal_svc_a_SOURCES += src/svc/databases/index.c
 libbadal_svc_a_SOURCES += src/svc/databases/index_plan.c
+libbadal_svc_a_SOURCES += src/svc/databases/index_rules.c
 libbadal_svc_a_SOURCES += src/svc/databases/schema_list.c
 libbadal_svc_a_SOURCES += src/svc/databases/schema_priv.h
 libbadal_svc_a_SOURCES += src/svc/databases/schema_rebuild.c

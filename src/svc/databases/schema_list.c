@@ -70,7 +70,7 @@ index_internal(const struct collection *c, int i)
 static void
 index_write_at(struct jw *w, const struct collection *c, int i)
 {
-	index_write(w, &c->indexes[i], NULL);
+	index_write(w, c, &c->indexes[i], NULL);
 }
 
 static const struct member_list index_members = {"indexes", "Index", index_attrs, sizeof index_attrs / sizeof index_attrs[0], index_count,
@@ -78,7 +78,6 @@ static const struct member_list index_members = {"indexes", "Index", index_attrs
 
 /* ---- both ---- */
 
-/* Their table has no dates of its own: those of the collection stand in. */
 static err_t
 select_members(struct ctx *cx, const struct project *p, const struct collection *c, const struct member_list *m, const struct strs *queries,
     bool total, struct query_page *page)
@@ -86,8 +85,7 @@ select_members(struct ctx *cx, const struct project *p, const struct collection 
 	struct query_attr *attrs = arena_array(cx->arena, struct query_attr, m->n_attrs);
 	const struct query_list l = {
 		.entity = words_say(cx->arena, cx->words, m->entity),
-		.from = arena_printf(cx->arena, "(SELECT m.*, c.created, c.updated FROM %s.%s m JOIN %s.collections c ON c.internal = m.collection) AS x",
-		    p->schema, m->name, p->schema),
+		.from = arena_printf(cx->arena, "%s.%s", p->schema, m->name),
 		.columns = "internal",
 		.where = "collection = $1::bigint",
 		.n = 1,
@@ -132,6 +130,7 @@ schema_list_list(struct ctx *cx, const struct project *p, const char *db, const 
 	buf_init(&b, cx->arena, 512);
 	jw_init(&w, &b);
 	w.words = cx->words;
+	w.format = cx->format;
 	jw_obj(&w);
 	JW_KEY(&w, "total");
 	jw_i64(&w, page.total);

@@ -1,0 +1,111 @@
+/* The types of attributes: names, what they are to PostgreSQL, and what they take of a row. */
+#include "svc/databases/collection.h"
+
+#define N(v) (int)(sizeof(v) / sizeof *(v))
+
+const struct attr_kind_info attr_kinds[] = {
+    [KIND_STRING] = {"string", ATTR_STRING, 0},
+    [KIND_VARCHAR] = {"varchar", ATTR_STRING, 0},
+    [KIND_TEXT] = {"text", ATTR_STRING, 65535},
+    [KIND_MEDIUMTEXT] = {"mediumtext", ATTR_STRING, 16777215},
+    [KIND_LONGTEXT] = {"longtext", ATTR_STRING, INT32_MAX},
+    [KIND_INTEGER] = {"integer", ATTR_INTEGER, 0},
+    [KIND_BIGINT] = {"bigint", ATTR_INTEGER, 0},
+    [KIND_FLOAT] = {"double", ATTR_FLOAT, 0},
+    [KIND_BOOLEAN] = {"boolean", ATTR_BOOLEAN, 0},
+    [KIND_DATETIME] = {"datetime", ATTR_DATETIME, 0},
+};
+static const char *const formats[] = {"", "email", "enum", "ip", "url"};
+
+const char *
+attribute_format_name(enum attr_format f)
+{
+	return formats[f];
+}
+
+bool
+attribute_kind_by(const char *name, enum attr_kind *out)
+{
+	for (int i = 0; name != NULL && i < N(attr_kinds); i++) {
+		*out = (enum attr_kind)i;
+		if (strcmp(attr_kinds[i].name, name) == 0)
+			return true;
+	}
+	*out = KIND_STRING;
+	return false;
+}
+
+bool
+attribute_format_by(const char *name, enum attr_format *out)
+{
+	for (int i = 0; name != NULL && i < N(formats); i++) {
+		*out = (enum attr_format)i;
+		if (strcmp(formats[i], name) == 0)
+			return true;
+	}
+	*out = FORMAT_NONE;
+	return false;
+}
+
+int64_t
+attribute_bytes(const struct attribute *a)
+{
+	return attr_kinds[a->kind].bytes > 0 ? attr_kinds[a->kind].bytes : a->size * 4;
+}
+
+const char *
+attribute_sql_type(struct arena *a, const char *schema, const struct attribute *at)
+{
+	static const char *const names[] = {"text", "bigint", "float8", "boolean", "timestamptz(3)"};
+
+	if (at->encrypt)	/* the whole value is one sealed text */
+		return "text COLLATE \"C\"";
+	return arena_printf(a, "%s%s%s", names[at->type], at->array ? "[]" : "", at->type == ATTR_STRING ? arena_printf(a, " COLLATE %s.ci", schema) : "");
+}
+
+/* ---- the width of a row, as the contract counts ---- */
+
+static int64_t
+string_width(int64_t size)
+{
+	if (size <= 255)
+		return 4 * size + 1;
+	if (size <= 16383)
+		return 4 * size + 2;
+	return size <= 65535 ? 10 : size <= 16777215 ? 11 : 12;
+}
+
+int64_t
+attribute_width(const struct attribute *a)
+{
+	switch (a->kind) {
+	case KIND_STRING:
+	case KIND_VARCHAR:
+		return string_width(a->size);
+	case KIND_TEXT:
+	case KIND_MEDIUMTEXT:
+	case KIND_LONGTEXT:
+		return 20;
+	case KIND_INTEGER:
+		return a->int_max > INT32_MAX ? 8 : 4;
+	case KIND_BIGINT:
+		return 8;
+	case KIND_FLOAT:
+		return 4;
+	case KIND_BOOLEAN:
+		return 1;
+	case KIND_DATETIME:
+		return 19;
+	}
+	return 0;
+}
+
+int64_t
+collection_width(const struct collection *c)
+{
+	int64_t width = ROW_WIDTH_BASE;
+
+	for (int i = 0; i < c->n_attrs; i++)
+		width += attribute_width(&c->attrs[i]);
+	return width;
+}
