@@ -8,7 +8,7 @@ import { server, unique, until } from '../lib/server.mjs'
 import { keysOf } from './lib.mjs'
 
 process.env.BADAL_FAMILY = 'tables'
-for (const f of readdirSync(import.meta.dirname).sort()) if (/^(databases|documents)(-.*)?\.test\.mjs$/.test(f)) await import(`./${f}`)
+for (const f of readdirSync(import.meta.dirname).sort()) if (/^(databases|documents|columns)(-.*)?\.test\.mjs$/.test(f)) await import(`./${f}`)
 
 /* Sent as it is written. */
 async function direct(run) {
