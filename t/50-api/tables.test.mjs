@@ -34,6 +34,13 @@ describe('two families, one store', () => {
 		await until('the index', async () => (await p.ok('GET', `${t}/indexes/by_n`)).status === 'available')
 	}))
 
+	test('which family made a database', () => direct(async () => {
+		const made = await p.ok('POST', '/databases', { body: { databaseId: unique('d'), name: 'Old' } }), late = { headers: { 'x-appwrite-response-format': '2.3.0' } }
+		assert.equal((await p.ok('GET', `/databases/${made.$id}`, late)).type, 'legacy')
+		assert.equal((await p.ok('GET', `/databases/${d}`, late)).type, 'tablesdb')
+		assert.equal((await p.ok('GET', `/tablesdb/${made.$id}`)).type, 'legacy')
+	}))
+
 	test('names of members, and what the other family shows of them', () => direct(async () => {
 		const table = await p.ok('GET', t), collection = await p.ok('GET', `/databases/${d}/collections/t`, { headers: { 'x-appwrite-response-format': '2.3.0' } })
 		assert.ok(Object.keys(table).join(' ').startsWith(`${base} rowSecurity columns indexes`), Object.keys(table).join(' '))

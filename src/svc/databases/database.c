@@ -50,7 +50,7 @@ database_create(struct ctx *cx, const struct project *p, const char *actor, cons
 {
 	struct event ev;
 
-	*out = (struct database){.id = id, .name = name, .enabled = enabled, .type = types[0]};
+	*out = (struct database){.id = id, .name = name, .enabled = enabled, .type = types[cx->words != NULL]};
 	record_init(cx, &databases, out);
 	ev = record_event(cx, p, &databases, &ev_database_create, actor, out);
 	return record_add(cx, p, &databases, out, &ev);
