@@ -37,7 +37,7 @@ describe('databases', () => {
 			assert.deepEqual(await ok('GET', `/databases/${d.$id}`, undefined, o), d)
 		}
 		const d = await ok('GET', `/databases/${await newDb()}`)
-		assert.deepEqual([d.enabled, d.type, d.status], [true, 'legacy', 'ready'])
+		assert.deepEqual([d.enabled, d.type, d.status], [true, process.env.BADAL_FAMILY === 'tables' ? 'tablesdb' : 'legacy', 'ready'])
 		assert.ok((await ok('GET', '/databases')).databases.every((one) => one.status === 'ready'))
 	})
 	test('an update may leave the name out, and switches on what it does not mention', async () => {
