@@ -368,6 +368,35 @@ describe('operators', () => {
 		assert.deepEqual(all.map((r) => ok(r).big).sort((a, b) => a - b), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 	})
 
+	test('the date of now, of a document that is not there', async () => {
+		const id = unique(), before = Date.now(), first = ok(await put(key, id, { data: { title: 't', released: op('dateSetNow') } }))
+		assert.ok(Math.abs(Date.parse(first.released) - before) < 600e3, first.released)
+	})
+
+	test('no value grows past what a request could bring', async () => {
+		const wide = await collection(p, db, { permissions: [], attributes: { t: { type: 'string', size: 1073741824 }, l: { type: 'string', size: 1073741824, array: true } } })
+		const id = (await wide.doc({ t: 'a'.repeat(1e6), l: [] })).$id, change = (data) => key('PATCH', `${wide.docs}/${id}`, { body: { data } })
+		fails(await change({ t: op('stringReplace', 'a', 'b'.repeat(20)) }), 400, 'document_invalid_structure')
+		for (let i = 0, size = 1e6; ; i++) {
+			const r = await change({ t: op('stringConcat', 'c'.repeat(3e6)) })
+			if (r.status === 400) { fails(r, 400, 'document_invalid_structure'); break }
+			size += 3e6
+			assert.equal(ok(r).t.length, size)
+			assert.ok(i < 3)
+		}
+		ok(await change({ l: op('arrayAppend', 'x'.repeat(5e6)) }))
+		fails(await change({ l: op('arrayAppend', 'x'.repeat(5e6)) }), 400, 'document_invalid_structure')
+		ok(await change({ l: op('arrayRemove', 'x'.repeat(5e6)) }))
+	})
+
+	test('who may not read learns nothing by one', async () => {
+		const shut = await collection(p, db, { permissions: ['update("users")'], attributes: { secret: { type: 'string', size: 20 }, n: { type: 'integer' } } })
+		const id = (await shut.doc({ secret: 'of others', n: 7 })).$id
+		for (const data of [{ secret: op('stringConcat', '') }, { n: op('increment', 1) }])
+			assert.doesNotMatch(JSON.stringify(ok(await them('PATCH', `${shut.docs}/${id}`, { body: { data } }))), /of others|"n":8/)
+		assert.equal((await p.ok('GET', `${shut.docs}/${id}`)).n, 8)
+	})
+
 	test('the event has what came of it', async () => {
 		const w = await listen(s, `project=${p.id}`), d = await made({ pages: 1 }, { permissions: ['read("any")'] })
 		await w.ask({ type: 'subscribe', data: [{ subscriptionId: 'one', channels: [`databases.${db}.collections.${books.id}.documents.${d.$id}.update`] }] })

@@ -145,7 +145,7 @@ begin_json(struct jw *w, struct buf *b, struct ctx *cx, int64_t format)
 	buf_init(b, cx->arena, 512);
 	jw_init(w, b);
 	w->format = format;
-	w->words = cx->words;
+	w->words = format == 0 ? NULL : cx->words;	/* events have the members and the words of 1.0 */
 }
 
 static struct str

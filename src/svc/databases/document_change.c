@@ -144,7 +144,7 @@ doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *
 	return true;
 }
 
-/* To update is not to read: whoever may not read the document is shown what it has written itself. */
+/* To update is not to read: whoever may not read the document is shown what it has written itself. What an operator made of a value tells that value. */
 static struct str
 own_part(struct ctx *cx, const struct collection *c, const struct doc_patch *p)
 {
@@ -154,8 +154,6 @@ own_part(struct ctx *cx, const struct collection *c, const struct doc_patch *p)
 
 	for (int i = 0; p->vals != NULL && i < c->n_live; i++)
 		given[i] = p->vals[i].given;
-	for (int i = 0; i < p->acts.n; i++)
-		given[p->acts.v[i].a->place] = true;
 	if (!p->given->set)
 		head.perms = STR("{}");
 	doc_head_reply(cx, &head);
@@ -457,9 +455,9 @@ document_step_tx(struct ctx *cx, const struct doc_op *o)
 	const struct collection *c;
 
 	TRY(doc_collection(cx, o, &c));
-	TRY(step_check(cx, o, c, o->step));
 	if (!doc_granted(o, &c->perms.update) && !c->document_security)
 		return doc_unauthorized(cx, "update");
+	TRY(step_check(cx, o, c, o->step));
 	return TX_RUN(cx, tx, step_locked(cx, o, c, tx));
 }
 

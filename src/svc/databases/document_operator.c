@@ -3,9 +3,10 @@
  *
  * In the expressions {c} is the value that is there, {v} the same with nothing as 0, "" or an empty list, {1} and {2} the operator's values, {i} all of
  * them as a list, {n} the type that is counted in, {t} the type of one value, {k} what makes texts compare letter by letter, {f} the condition of a
- * filter, {s} the size of a text. A bound that is not given is NULL, and no comparison with that is true. */
+ * filter, {s} the size of a text, and no more than a request could bring. A bound that is not given is NULL, and no comparison with that is true. */
 #include "document_priv.h"
 
+#include "core/conf.h"
 #include "core/vtime.h"
 
 enum { ITEMS_MAX = 10000 };
@@ -66,7 +67,7 @@ static const struct doc_operator operators[] = {
     {"arrayFilter", ON_LIST, TAKES_CONDITION, 1, 2, KEPT("{f}"), NULL, false},
     {"dateAddDays", ON_DATE, TAKES_DAYS, 1, 1, "{c} + make_interval(days => {1})", NULL, false},
     {"dateSubDays", ON_DATE, TAKES_DAYS, 1, 1, "{c} - make_interval(days => {1})", NULL, false},
-    {"dateSetNow", ON_DATE, TAKES_NONE, 0, 0, "{1}", NULL, false},
+    {"dateSetNow", ON_DATE, TAKES_NONE, 0, 0, "coalesce({1}, {c})", NULL, false},	/* {c} is a parameter that has to be named */
 };
 
 static const struct filter_condition {
@@ -239,14 +240,14 @@ act_check(struct ctx *cx, const char *key, const struct doc_act *act, const json
 	return why != NULL ? fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "Invalid operator for attribute \"%s\": %s.", key, why) : OK;
 }
 
-/* The object of an operator; NULL: it is an ordinary value. */
+/* The object of an operator; NULL: it is an ordinary value. A text with more values than any operator has is none, and is not parsed. */
 static const json_t *
 operator_in(struct ctx *cx, const json_t *v)
 {
 	struct str s = json_str(v);
 	const json_t *j = v;
 
-	if (s.n > 0 && s.p[0] == '{' && memmem(s.p, s.n, "\"method\"", 8) != NULL)
+	if (s.n > 0 && s.p[0] == '{' && memmem(s.p, s.n, "\"method\"", 8) != NULL && json_values(s) <= ITEMS_MAX + 8)
 		j = json_parse_outside(cx, s, NULL);
 	return json_is_object(j) && operator_by(json_string_value(json_object_get(j, "method"))) != NULL ? j : NULL;
 }
@@ -410,7 +411,7 @@ put_token(struct expression *x, char token)
 		buf_c(x->b, a->type == ATTR_STRING ? " COLLATE \"C\"" : "");
 		return;
 	case 's':
-		buf_i64(x->b, a->size);
+		buf_i64(x->b, a->size < conf.body_max ? a->size : conf.body_max);
 		return;
 	case 'f':
 		if ((f = condition_of(x->act->values)) != NULL)
@@ -459,6 +460,8 @@ doc_act_check(struct ctx *cx, const struct doc_op *o, const struct doc_act *act,
 
 	if (after.p == NULL && act->op->partial)
 		why = "the place is behind the end";
+	else if (after.p != NULL && after.n > (size_t)conf.body_max && after.n > before.n)	/* no request could bring it: values would grow without end */
+		why = "the value becomes too large";
 	else if (after.p == NULL || a->array)
 		return after.p == NULL && a->required ? fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE,
 		    "Invalid document structure: the required attribute \"%s\" is missing.", a->key) : OK;

@@ -57,7 +57,7 @@ index_check_new(struct ctx *cx, const struct collection *c, const struct index *
 	}
 	for (int i = 0; i < x->attributes.n; i++)
 		TRY(check_attribute(cx, c, x->attributes.v[i]));
-	if (rules)
+	if (rules || x->n_lengths > 0)	/* who gives lengths is no client of 1.0 */
 		TRY(index_check_rules(cx, c, x));
 	return index_lookup_key(c, x->key) ? fail(cx, ERR_INDEX_ALREADY_EXISTS, "key=%s", x->key) : OK;
 }
