@@ -315,9 +315,14 @@ cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limi
 bool
 cgroup_join(const struct cgroup *g)
 {
-	for (int i = 0; i < CGROUP_DIRS; i++)
-		if (g->dirs[i] != NULL && !(born && g->group > 0) && (g->join[i] < 0 || write(g->join[i], "0", 1) != 1))
+	for (int i = 0; i < CGROUP_DIRS; i++) {
+		if (g->dirs[i] == NULL && places[i] != NULL)	/* it could not be made: nothing runs without its limits */
 			return false;
+		if (g->dirs[i] == NULL)
+			continue;
+		if (!(born && g->group > 0) && (g->join[i] < 0 || write(g->join[i], "0", 1) != 1))
+			return false;
+	}
 	return true;
 }
 

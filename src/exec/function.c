@@ -430,6 +430,8 @@ function_tick_one(struct str key, void *value, void *arg)
 
 	(void)key;
 	(void)arg;
+	if (f->n_waiting > f->n_starting)	/* a full machine may have room by now: nobody else tells */
+		waiters_wake(&f->changed);
 	for (struct instance *i = f->instances; i != NULL; i = i->next) {
 		if (i->state != INSTANCE_READY)
 			continue;

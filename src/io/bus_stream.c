@@ -29,7 +29,7 @@ struct shard {			/* static: late replies of a closed link find it */
 	bool begun;		/* pos is known */
 	bool held;		/* a read is due when the pause ends */
 	bool waits;		/* a read is due when me.later fires */
-	bool behind;		/* it was, and somebody is in a hurry now: what has come meanwhile is being read */
+	bool behind;		/* it was: what has come meanwhile is being read */
 };
 
 static struct {
@@ -428,7 +428,7 @@ read_what_waits(void *arg)
 		if (sh->link == NULL || !sh->waits)
 			continue;
 		sh->waits = false;
-		sh->behind = me.pace == 0;
+		sh->behind = true;	/* not ready before its answer: whoever connects now is not to hear what was there before */
 		read_on(sh);
 	}
 }

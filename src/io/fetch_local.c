@@ -355,13 +355,14 @@ local_judge(struct ctx *cx, const struct fetch *f, struct asking *q, struct fetc
 {
 	if (q->lost)
 		return fail(cx, ERR_FETCH, "stopping");
-	if (q->full)
+	if (q->full && !f->once)
 		return fail(cx, ERR_BUSY, "there is no room for the answer");
 	if (q->error == 0 && q->answer.state == ANSWER_WHOLE) {
 		*out = answer_reply(&q->answer);
 		return OK;
 	}
-	if (f->once && (q->answer.has_head || (q->answer.head_bytes == 0 && asking_taken(q)))) {
+	/* also of one for which there was no room: it ended, and must not be asked for again */
+	if (f->once && (q->full || q->answer.has_head || (q->answer.head_bytes == 0 && asking_taken(q)))) {
 		*out = answer_reply(&q->answer);
 		(*out)->cut = true;
 		return OK;

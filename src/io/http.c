@@ -919,12 +919,15 @@ http_listen(const struct http_handler *h, const char *ws_path)
 	return fd >= 0 && http_listen_on(fd, tls);
 }
 
+/* An idle connection within this machine is left to the kernel: what was written into it and never read resets it then, and its writer learns that
+ * nothing was begun. Our FIN would look like the end of who took it. What still comes is answered, and that answer is the last. */
 static void
 finish_list(enum conn_list l)
 {
 	for (struct conn *c = lists[l].first, *next; c != NULL; c = next) {
 		next = c->next;
-		conn_finish(c);
+		if (l != LIST_IDLE || c->family != AF_UNIX)
+			conn_finish(c);
 	}
 }
 

@@ -145,7 +145,7 @@ struct conn {
 	unsigned magic;
 	uint8_t list;			/* enum conn_list */
 	uint8_t proto;			/* enum proto */
-	uint8_t family;			/* AF_INET or AF_INET6 */
+	uint8_t family;			/* AF_INET, AF_INET6 or AF_UNIX */
 	bool first;			/* nothing has arrived yet: it may become HTTP/2 */
 	bool untouched;			/* not a byte has come from the socket */
 	bool surplus;			/* bytes behind an unanswered request: close after the answer */

@@ -509,11 +509,13 @@ shift_take_out(struct ctx *cx, struct shift *s)
 }
 
 static bool
-must_wait(const struct shift *s, const struct place *pl)
+must_wait(const struct shift *s, struct place *pl)
 {
 	for (const struct place *b = s->first; b != pl; b = b->next)
-		if (!(b->state == PLACE_ENDED && b->done) && (task_conflict(&b->t, &pl->t) || (b->t.kind == pl->t.kind && strcmp(b->t.id, pl->t.id) == 0)))
+		if (!(b->state == PLACE_ENDED && b->done) && (task_conflict(&b->t, &pl->t) || (b->t.kind == pl->t.kind && strcmp(b->t.id, pl->t.id) == 0))) {
+			pl->known.id = NULL;	/* what was looked up grows old meanwhile */
 			return true;
+		}
 	return false;
 }
 
