@@ -100,7 +100,7 @@ bool bus_follow_ready(int shard);
 struct stream_pos bus_follow_pos(int shard);
 /* Stops reading on (a batch that was asked for still comes), and goes on. */
 void bus_follow_pause(bool on);
-/* From now on what comes is read at most once in `ms` milliseconds, all of it together: for who is in no hurry. 0: at once; what waits is asked for now. */
+/* From now on what comes is read at most once in `ms` milliseconds, all of it together: for who is in no hurry. 0: at once, what waits too. */
 void bus_follow_pace(uint64_t ms);
 /* The current stream's name, "" before it is known; the number of its shards, 1 before. */
 const char *bus_stream_name(void);

@@ -39,7 +39,6 @@ static const char *const verbs[] = {"read", "update", "delete", "write", NULL};
 
 static const struct param id_within = OPTIONAL("$id", P_CUSTOM_ID, struct doc_in, id, "Document ID.");
 static const struct param perms_within = OPTIONAL("$permissions", P_PERMISSIONS, struct doc_in, perms, "Permissions.", .list = verbs);
-enum { MANY_MAX = 100 };
 
 /* "$permissions" of the data. */
 static err_t
@@ -55,15 +54,11 @@ take_many(struct req *rq, const json_t *list, struct doc_in **out, int *n_out)
 {
 	size_t n = json_array_size(list);
 
-	if (!json_is_array(list) || n > MANY_MAX)
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid documents: they are a list of at most %d objects.", MANY_MAX);
 	*out = arena_array(rq->cx.arena, struct doc_in, (int)n + 1);
 	for (size_t i = 0; i < n; i++) {
 		struct doc_in *in = &(*out)[i];
 
 		in->data = json_array_get(list, i);
-		if (!json_is_object(in->data))
-			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid documents: each is an object.");
 		TRY(param_take_json(rq, &id_within, json_object_get(in->data, "$id"), &in->id));
 		if (in->id == NULL)
 			in->id = id_unique(rq->cx.arena);
@@ -100,7 +95,7 @@ static const struct param create_params[] = {
     OPTIONAL("documentId", P_CUSTOM_ID, struct create_in, id, "Document ID: one of your own, or unique(). Needed with data."),
     OPTIONAL("data", P_JSON_OBJECT, struct create_in, data, "Document data as a JSON object.", .def = "[]"),
     PERMISSIONS(struct create_in),
-    OPTIONAL("documents", P_JSON_OBJECT, struct create_in, documents, "For keys and admins: a list of up to 100 documents instead, each with $id and $permissions."),
+    OPTIONAL("documents", P_OBJECTS, struct create_in, documents, "For keys and admins: a list of up to 100 documents instead, each with $id and $permissions."),
 };
 
 static err_t
@@ -142,7 +137,7 @@ struct upsert_many_in {
 static const struct param upsert_many_params[] = {
     DATABASE(struct upsert_many_in),
     COLLECTION(struct upsert_many_in),
-    REQUIRED("documents", P_JSON_OBJECT, struct upsert_many_in, documents, "Up to 100 documents, each with $id and $permissions.", .def = "[]"),
+    REQUIRED("documents", P_OBJECTS, struct upsert_many_in, documents, "Up to 100 documents, each with $id and $permissions.", .def = "[]"),
 };
 
 static err_t
