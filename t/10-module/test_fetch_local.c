@@ -300,6 +300,9 @@ budget(struct ctx *cx, void *arg)
 	conf.bytes_max = LARGE;
 	cr_expect_eq(ask(cx, "/large", (struct fetch){.max_bytes = LARGE}, &r), ERR_BUSY);
 	cr_expect_null(r);
+	/* what was begun and must not be asked again has an answer, which is cut */
+	cr_assert_eq(ask(cx, "/large", (struct fetch){.max_bytes = LARGE, .once = true}, &r), OK, "%s", cx->detail);
+	cr_expect(r->cut && r->status == 200 && r->body.n < LARGE);
 	cr_expect_eq(ask(cx, "/which", (struct fetch){0}, &r), OK);
 	conf.bytes_max = (int64_t)most;
 	finish();

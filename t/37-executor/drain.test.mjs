@@ -1,0 +1,30 @@
+/* An executor that drains: what runs ends, and who writes into a connection that it has kept is answered. An end without an answer would pass for that of
+ * a run which had begun (src/io/fetch_local.c). */
+import assert from 'node:assert/strict'
+import nodeNet from 'node:net'
+import path from 'node:path'
+import test from 'node:test'
+import { start, until } from './executor.mjs'
+
+test('a kept connection is no more closed before its writer than after an answer', { timeout: 120000 }, async () => {
+	const x = await start(), socket = nodeNet.connect(path.join(x.place, 'executor.sock')), asks = 'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n'
+	let heard = '', ended = false
+	socket.on('data', (d) => { heard += d })
+	socket.on('end', () => { ended = true })
+	socket.on('error', () => { ended = true })
+	const answers = () => heard.split('HTTP/1.1 ').length - 1
+	socket.write(asks)
+	await until(() => answers() === 1, 'the first answer')
+	const f = x.function('module.exports = (req, res) => new Promise((ok) => setTimeout(() => ok(res.send("all")), req.payload === "slow" ? 3000 : 0))', { generation: 1 })
+	assert.equal((await f({ data: 'quick' })).text, 'all')
+	const run = f({ data: 'slow' })
+	await until(() => Number(new Map(x.announced()).get('busy')) > 0, 'the run is announced as one')
+	x.badal.kill('SIGTERM')
+	await until(() => x.announced() === null, 'it drains')
+	assert.equal(ended, false, 'nothing is said to who has asked nothing')
+	socket.write(asks)
+	await until(() => ended, 'the end')
+	assert.equal(answers(), 2, heard)
+	const r = await run
+	assert.deepEqual([r.why, r.text, r.reason], ['done', 'all', ''])
+})
