@@ -9,14 +9,16 @@ import { until } from '../lib/server.mjs'
 import { source } from './echo.mjs'
 
 export const page = fileURLToPath(new URL('../../doc/compatibility.md', import.meta.url))
+const kinds = { appwrite: 'web', 'react-native-appwrite': 'native', 'node-appwrite': 'server' }, app = 'org.example.notes'
 const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
-export const versions = Object.entries(dependencies).map(([name, from]) => ({ name, m: from.match(/^npm:(appwrite|node-appwrite)@(.+)$/) })).filter((v) => v.m)
-	.map(({ name, m }) => ({ name, sdk: m[1], version: m[2], kind: m[1] === 'appwrite' ? 'web' : 'server' }))
+export const versions = Object.entries(dependencies).map(([name, from]) => ({ name, m: from.match(/^npm:(appwrite|react-native-appwrite|node-appwrite)@(.+)$/) })).filter((v) => v.m)
+	.map(({ name, m }) => ({ name, sdk: m[1], version: m[2], kind: kinds[m[1]] }))
 	.sort((a, b) => a.sdk.localeCompare(b.sdk) || a.version.localeCompare(b.version, 'en', { numeric: true }))
 
 /* A project as its owner would prepare it: one collection that everybody may use. The first services of databases knew one database, named default. */
 async function prepared(server) {
 	const p = await server.project({ name: 'Compatibility' })
+	await p.addPlatform({ type: 'android', name: 'App', key: app })
 	await p.ok('POST', '/databases', { body: { databaseId: 'default', name: 'Default' } })
 	await p.ok('POST', '/databases/default/collections', { body: { collectionId: 'c', name: 'C', permissions: ['read("any")', 'create("any")', 'update("any")', 'delete("any")'], documentSecurity: true } })
 	await p.ok('POST', '/databases/default/collections/c/attributes/string', { body: { key: 'text', size: 100, required: false } })
@@ -33,7 +35,7 @@ async function prepared(server) {
 function probe(v, server, p) {
 	return new Promise((ok, no) => {
 		const child = spawn(process.execPath, [fileURLToPath(new URL('probe.mjs', import.meta.url)), v.name, v.kind],
-			{ env: { ...process.env, PROBE: JSON.stringify({ endpoint: server.url, project: p.id, key: p.key }) }, stdio: ['ignore', 'pipe', 'pipe'] })
+			{ env: { ...process.env, PROBE: JSON.stringify({ endpoint: server.url, project: p.id, key: p.key, app }) }, stdio: ['ignore', 'pipe', 'pipe'] })
 		let out = '', err = ''
 		child.stdout.on('data', (d) => (out += d))
 		child.stderr.on('data', (d) => (err += d))
@@ -72,9 +74,15 @@ flows in the other tests there. SDKs of other languages speak the same protocol,
 
 ## Web: \`appwrite\`
 
-Account: sign up, sign in, read. Documents: create, read, change, list, delete. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Functions: run, list the runs; of servers make one, deploy an archive, run, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
+Account: sign up, sign in, read. Documents: create, read, change, list, delete. Rows, by \`TablesDB\`: create, read, change, upsert, increment, list by queries, delete; of servers make a table with columns and an index, write many rows at once. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Functions: run, list the runs; of servers make one, deploy an archive, run, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
 
 ${table(all.filter((v) => v.kind === 'web'))}
+
+## React Native: \`react-native-appwrite\`
+
+The same steps, as an app of Android that the project knows. The SDK is run in Node, where \`t/90-compat/native\` stands for what it asks of the telephone.
+
+${table(all.filter((v) => v.kind === 'native'))}
 
 ## Server: \`node-appwrite\`
 

@@ -1,4 +1,4 @@
-/* node probe.mjs PACKAGE web|server, with { endpoint, project, key } as JSON in $PROBE: what works with this version of an SDK, unmodified, as one JSON line.
+/* node probe.mjs PACKAGE web|native|server, with { endpoint, project, key } as JSON in $PROBE: what works with this version of an SDK, unmodified, as one JSON line.
  *
  * Versions differ in the names of methods and in the order of their parameters, or take one object. Both are read off the SDK itself: a method is called with what its
  * own parameters are named. So there is no table of versions, and a version that is added to package.json is tried as it is. */
@@ -22,10 +22,24 @@ class Storage {
 	setItem(k, v) { this.items.set(k, String(v)) }
 	removeItem(k) { this.items.delete(k) }
 }
-if (kind === 'web') {
+if (kind !== 'server') {
 	globalThis.WebSocket = Socket
 	globalThis.localStorage = new Storage()
 	globalThis.window = { localStorage, console: { ...console, warn() {}, log() {} }, setTimeout, clearTimeout, setInterval, clearInterval, WebSocket: Socket, location: { host: 'localhost', href: 'http://localhost/' } }
+}
+/* A telephone keeps cookies itself. */
+if (kind === 'native') {
+	const { fetch } = globalThis, cookies = new Map()
+	globalThis.fetch = async (url, how = {}) => {
+		const headers = new Headers(how.headers)
+		if (cookies.size > 0) headers.set('cookie', [...cookies].map(([name, value]) => `${name}=${value}`).join('; '))
+		const r = await fetch(url, { ...how, headers })
+		for (const c of r.headers.getSetCookie()) {
+			const [, name, value] = c.match(/^([^=]+)=([^;]*)/)
+			cookies.set(name, value)
+		}
+		return r
+	}
 }
 console.warn = console.log = console.info = () => {}
 const sdk = createRequire(import.meta.url)(name)
@@ -58,6 +72,7 @@ function client() {
 	c.setEndpoint(where.endpoint)
 	c.setProject(where.project)
 	if (kind === 'server') c.setKey(where.key)
+	if (kind === 'native') c.setPlatform(where.app)
 	return c
 }
 function service(c, ...names) {
@@ -83,7 +98,7 @@ async function attempt(area, what) {
 }
 const must = (ok, what) => { if (!ok) throw new Error(what) }
 const at = { databaseId: 'default', collectionId: 'c' }
-const c = client(), account = service(c, 'Account'), documents = service(c, 'Databases', 'Database'), teams = service(c, 'Teams'), storage = service(c, 'Storage'), functions = service(c, 'Functions')
+const c = client(), account = service(c, 'Account'), documents = service(c, 'Databases', 'Database'), tables = service(c, 'TablesDB'), teams = service(c, 'Teams'), storage = service(c, 'Storage'), functions = service(c, 'Functions')
 const email = `${id()}@example.org`, password = 'correct-horse'
 
 async function crud() {
@@ -126,13 +141,47 @@ async function subscribed() {
 	return /channels/.test(sockets[0]?.url ?? '') ? 'yes (URL)' : 'yes (messages)'
 }
 
-const text = async (r) => (typeof r === 'string' ? r : Buffer.from(r instanceof ArrayBuffer || ArrayBuffer.isView(r) ? r : await new Response(r).arrayBuffer()).toString())
+/* Rows, as the SDKs of tables call documents; everything that one row may be asked. */
+async function rows() {
+	const one = { databaseId: 'default', tableId: 'c', rowId: id() }, wanted = Math.floor(Math.random() * 1e9), Q = sdk.Query
+	must((await call(tables, ['createRow'], { ...one, data: { text: 'hello', number: wanted } })).$tableId === 'c', 'what was written is not what comes back')
+	must((await call(tables, ['getRow'], one)).number === wanted, 'get')
+	must((await call(tables, ['updateRow'], { ...one, data: { text: 'bye' } })).text === 'bye', 'update')
+	must((await call(tables, ['upsertRow'], { ...one, data: { text: 'again' } })).number === wanted, 'upsert')
+	must((await call(tables, ['incrementRowColumn'], { ...one, column: 'number', value: 2 })).number === wanted + 2, 'increment')
+	const list = await call(tables, ['listRows'], { ...one, queries: [Q.equal('number', wanted + 2), Q.orderDesc('$createdAt'), Q.limit(5)] })
+	must(list.total === 1 && list.rows[0].text === 'again', 'list')
+	await call(tables, ['deleteRow'], one)
+}
+/* A table with a column and an index, and many rows at once. */
+async function table() {
+	const at = { databaseId: 'default', tableId: id() }, Q = sdk.Query
+	await call(tables, ['createTable'], { ...at, name: 'Made', permissions: [], rowSecurity: true })
+	await call(tables, ['createStringColumn'], { ...at, key: 'text', size: 100, required: false })
+	await call(tables, ['createIntegerColumn'], { ...at, key: 'number', required: true, min: 0, max: 100 })
+	await ready(async () => (await call(tables, ['listColumns'], at)).columns.every((c) => c.status === 'available'), 'the columns')
+	await call(tables, ['createIndex'], { ...at, key: 'by_number', type: 'key', columns: ['number'] })
+	await ready(async () => (await call(tables, ['listIndexes'], at)).indexes.every((i) => i.status === 'available'), 'the index')
+	await call(tables, ['createRows'], { ...at, rows: [1, 2, 3].map((number) => ({ $id: `r${number}`, text: 'many', number })) })
+	await call(tables, ['updateRows'], { ...at, data: { text: 'changed' }, queries: [Q.greaterThan('number', 1)] })
+	must((await call(tables, ['listRows'], { ...at, queries: [Q.equal('text', 'changed')] })).total === 2, 'many at once')
+	await call(tables, ['deleteTable'], at)
+}
+async function ready(is, what) {
+	for (const end = Date.now() + 40000; !(await is());) {
+		must(Date.now() < end, `${what}: not ready`)
+		await new Promise((ok) => setTimeout(ok, 30))
+	}
+}
+
+const isBytes = (r) => r instanceof ArrayBuffer || ArrayBuffer.isView(r)
+const text = async (r) => (typeof r === 'string' ? r : Buffer.from(isBytes(r) ? r : await (r.arrayBuffer ? r : new Response(r)).arrayBuffer()).toString())
 async function files() {
 	const list = await call(storage, ['listFiles'], { bucketId: 'default' })
 	must(list.files.some((f) => f.$id === 'hello'), 'list')
 	must((await call(storage, ['getFile'], { bucketId: 'default', fileId: 'hello' })).name === 'hello.txt', 'get')
-	const url = await call(storage, ['getFileView'], { bucketId: 'default', fileId: 'hello' })
-	must(await (await fetch(String(url?.href ?? url))).text() === 'hello', 'view')
+	const view = await call(storage, ['getFileView'], { bucketId: 'default', fileId: 'hello' })	/* an address, or the bytes */
+	must(await text(isBytes(view) ? view : await fetch(String(view?.href ?? view))) === 'hello', 'view')
 }
 /* What a version takes for a file: an object of its own, a stream, or a path. */
 function input(called = 'hello.txt', bytes = 'hello') {
@@ -157,10 +206,7 @@ async function deployed() {
 	for (const code of input('code.tar.gz', echo)) if (!d) d = await call(functions, ['createDeployment', 'createTag'], { functionId, entrypoint: 'index.js', code, activate: true, command: 'node index.js' }).catch((e) => { wrong = e })
 	if (!d) throw wrong
 	const live = async () => { const now = await call(functions, ['get'], { functionId }); return (now.deploymentId ?? now.deployment) === d.$id }
-	for (const end = Date.now() + 40000; !(await live());) {
-		must(Date.now() < end, 'the build takes long')
-		await new Promise((ok) => setTimeout(ok, 50))
-	}
+	await ready(live, 'the build')
 	await ran(functionId)
 	await call(functions, ['delete'], { functionId })
 }
@@ -179,7 +225,7 @@ async function upload() {
 	must(!(await call(storage, ['listFiles'], { bucketId })).files.some((x) => x.$id === f.$id), 'delete')
 }
 
-if (kind === 'web') {
+if (kind !== 'server') {
 	await attempt('account', async () => {
 		await call(account, ['create'], { userId: id(), email, password, name: 'Ada' })
 		await call(account, ['createEmailPasswordSession', 'createEmailSession', 'createSession'], { email, password })
@@ -192,6 +238,7 @@ if (kind === 'web') {
 	await attempt('teams', team)
 	await attempt('documents', crud)
 	await attempt('queries', queries)
+	await attempt('rows', rows)
 	await attempt('realtime', subscribed)
 	await attempt('storage', files)
 	await attempt('functions', () => ran('f'))
@@ -216,6 +263,8 @@ if (kind === 'web') {
 	})
 	await attempt('documents', crud)
 	await attempt('queries', queries)
+	await attempt('tables', table)
+	await attempt('rows', rows)
 	await attempt('storage', upload)
 	await attempt('functions', deployed)
 }

@@ -51,7 +51,7 @@ test('the page: signs up, subscribes, and shows what its button writes', async (
 	await vm.runInThisContext(`(async ({ Appwrite, document }) => {${code}})`)(names)
 	await until('the note', async () => {	/* an SDK's subscription may begin a moment after it says so */
 		await button.onclick()
-		return seen.find((line) => /^databases\.app\.collections\.notes\.documents\.\w+\.create\n {4}Hello, cloud\n$/.test(line))
+		return seen.find((line) => /^\w+\.app\.(collections|tables)\.notes\.(documents|rows)\.\w+\.create\n {4}Hello, cloud\n$/.test(line))
 	})
 	await realtime.disconnect()	/* else it would look for the server for ever */
 })

@@ -1,0 +1,1 @@
+/* Only large uploads read files, which are not tried here. */

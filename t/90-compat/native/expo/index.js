@@ -1,0 +1,1 @@
+/* A peer of the SDK, which uses nothing of it. */
