@@ -17,6 +17,8 @@ struct query_attr {		/* what may be filtered and ordered by */
 	const char *hashes;	/* SQL of the hashes of a list's elements, where an index has those; NULL: none has */
 	int64_t size;		/* most bytes of a text, or of the elements of a list; 0: short */
 	bool sealed;		/* nothing can be asked of what it holds */
+	bool digits;		/* an integer that may come as text */
+	bool narrow;		/* an integer of 32 bits: no value of it is beyond ±2147483647 */
 };
 
 struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */
@@ -31,6 +33,7 @@ enum query_flags {
 	QUERY_DOCUMENT_ERRORS = 4,	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
 	QUERY_NO_TOTAL = 8,	/* do not count: total is 0 */
 	QUERY_SELECT = 16,	/* select is allowed */
+	QUERY_CURSOR_ERRORS = 64,	/* a cursor that is none is general_query_invalid */
 	QUERY_WHERE_FIRST = 32	/* few rows fulfil `where`: find them before any order is thought of */
 };
 

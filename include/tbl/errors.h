@@ -15,6 +15,7 @@ ERR(GENERAL_QUERY_LIMIT_EXCEEDED, 400, "general_query_limit_exceeded", "Too many
 ERR(GENERAL_QUERY_INVALID, 400, "general_query_invalid", "A query is invalid.")
 ERR(GENERAL_ROUTE_NOT_FOUND, 404, "general_route_not_found", "Not Found")
 ERR(GENERAL_CURSOR_NOT_FOUND, 400, "general_cursor_not_found", "The cursor names no readable record.")
+ERR(DATABASE_QUERY_ORDER_NULL, 400, "database_query_order_null", "What the cursor's record is ordered by is null.")
 ERR(GENERAL_SERVER_ERROR, 500, "general_server_error", "Server Error")
 ERR(GENERAL_PROTOCOL_UNSUPPORTED, 500, "general_protocol_unsupported", "This server requires HTTPS.")
 ERR(USER_JWT_INVALID, 401, "user_jwt_invalid", "Failed to verify JWT.")

@@ -65,12 +65,16 @@ query_parse(struct ctx *cx, struct str text, struct query *out, const char **why
 static err_t
 query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, const char *why)
 {
-	err_t e = q->json && (l->flags & QUERY_DOCUMENT_ERRORS) ? ERR_GENERAL_QUERY_INVALID : ERR_GENERAL_ARGUMENT_INVALID;
+	bool whole = l->flags & QUERY_DOCUMENT_ERRORS;
+	size_t n = strlen(why);
 
 	/* of documents the contract has the bare reason */
-	if (!q->json && (l->flags & QUERY_DOCUMENT_ERRORS))
-		return fail_msg(cx, e, "%s", why);
-	return fail_msg(cx, e, "Invalid queries: %s.", why);
+	if (whole && !q->json)
+		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "%s", why);
+	if (whole)
+		return fail_msg(cx, ERR_GENERAL_QUERY_INVALID, "%s%s", strncmp(why, "Invalid query", 13) == 0 ? "" : "Invalid query: ", why);
+	return fail_msg(cx, (l->flags & QUERY_CURSOR_ERRORS) && query_methods[q->method].kind == QK_CURSOR ? ERR_GENERAL_QUERY_INVALID : ERR_GENERAL_ARGUMENT_INVALID,
+	    "Invalid queries: %s%s", why, n && why[n - 1] == '.' ? "" : ".");
 }
 
 /* It and what is in it. */
@@ -149,6 +153,18 @@ total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t *out
 	return OK;
 }
 
+/* Later servers have no place beside the rows whose value is null. */
+static err_t
+refuse_null(const struct query_plan *p, const struct db_res *cursor)
+{
+	if (!p->cursor_later)
+		return OK;
+	for (int i = 0; i < p->n_orders; i++)
+		if (db_null(cursor, 0, 1 + i))
+			return fail_msg(p->cx, ERR_DATABASE_QUERY_ORDER_NULL, "Order attribute '%s' of the cursor is null.", p->orders[i]->attr);
+	return OK;
+}
+
 /* Parses and checks everything and finds the cursor's row (NULL: no cursor). */
 static err_t
 query_prepare(struct ctx *cx, const struct query_list *l, const struct strs *queries, const char *search, struct query_plan **out,
@@ -160,7 +176,10 @@ query_prepare(struct ctx *cx, const struct query_list *l, const struct strs *que
 	*out = arena_new_of(cx->arena, struct query_plan);
 	TRY(parse_all(cx, l, queries, q));
 	query_plan_init(*out, cx, l, q, queries->n, search);
-	return (*out)->cursor != NULL ? read_cursor(*out, cursor_out) : OK;
+	if ((*out)->cursor == NULL)
+		return OK;
+	TRY(read_cursor(*out, cursor_out));
+	return refuse_null(*out, *cursor_out);
 }
 
 static const char *

@@ -5,13 +5,15 @@
 #include "core/id.h"
 #include "core/vtime.h"
 
+#include <ctype.h>
+
 enum { VALUES_TEXT_MAX = 100, VALUES_JSON_MAX = 500 };
 
 static const struct query_attr builtin[] = {
     {"$id", NULL, ATTR_STRING, false, true},
     {"$createdAt", "created", ATTR_DATETIME, false, true},
     {"$updatedAt", "updated", ATTR_DATETIME, false, true},
-    {QUERY_SEQUENCE, NULL, ATTR_INTEGER, false, true},
+    {QUERY_SEQUENCE, NULL, ATTR_INTEGER, false, true, .digits = true},
 };
 
 static const struct query_attr *
@@ -28,17 +30,9 @@ find_attr(const struct query_list *l, const char *key)
 
 /* In the client's words: createdAfter says no attribute. */
 static const char *
-subject(struct ctx *cx, const struct query *q)
+subject(const struct query *q)
 {
-	return q->sugar ? q->word : arena_printf(cx->arena, "the attribute \"%s\"", q->attr);
-}
-
-static const char *
-type_name(enum attr_type t)
-{
-	static const char *const names[] = {"string", "integer", "double", "boolean", "datetime"};
-
-	return names[t];
+	return q->sugar ? q->word : q->attr;
 }
 
 static bool
@@ -58,12 +52,21 @@ type_fits(const struct query *q, const struct query_value *v)
 	return false;
 }
 
-/* Later servers write the number as text, so clients send it back as text. */
+/* Clients that do not hold 64 bits send digits, and later servers write the creation number as text. */
 static void
 number_of_text(const struct query *q, struct query_value *v)
 {
-	if (strcmp(q->on->key, QUERY_SEQUENCE) == 0 && v->type == QV_TEXT && str_to_i64_rounded(v->s, &v->i))
+	if (q->on->digits && v->type == QV_TEXT && str_to_i64_rounded(v->s, &v->i))
 		v->type = QV_INT;
+}
+
+/* What no value of the attribute can be. */
+static bool
+out_of_range(const struct query *q, const struct query_value *v)
+{
+	if (!q->later || v->type != QV_INT)
+		return false;
+	return (q->on->narrow && (v->i > INT32_MAX || v->i < -(int64_t)INT32_MAX)) || (strcmp(q->on->key, QUERY_SEQUENCE) == 0 && v->i < 1);
 }
 
 static bool
@@ -73,12 +76,8 @@ query_check_check_values(struct ctx *cx, const struct query *q, const char **why
 		int64_t ms;
 
 		number_of_text(q, &q->v[i]);
-		if (!type_fits(q, &q->v[i])) {
-			*why_out = arena_printf(cx->arena, "%s compares with values of type %s only", subject(cx, q), type_name(q->on->type));
-			return false;
-		}
-		if (q->on->type == ATTR_DATETIME && !time_parse(q->v[i].s, &ms)) {
-			*why_out = arena_printf(cx->arena, "\"%s\" is no date", q->v[i].s.p);
+		if (!type_fits(q, &q->v[i]) || out_of_range(q, &q->v[i]) || (q->on->type == ATTR_DATETIME && !time_parse(q->v[i].s, &ms))) {
+			*why_out = arena_printf(cx->arena, "Query value is invalid for attribute \"%s\"", subject(q));
 			return false;
 		}
 	}
@@ -112,19 +111,21 @@ static bool
 check_method(struct ctx *cx, const struct query_list *l, const struct query *q, const char **why_out)
 {
 	const struct query_attr *a = q->on;
-	bool ok = true;
+	bool lists = q->later || !(l->flags & QUERY_NEEDS_INDEX);
+	const char *because = NULL;
 
-	if (for_text(q->method))
-		ok = a->type == ATTR_STRING && (!a->array || !q->later);
-	else if (q->method == Q_CONTAINS_ALL)
-		ok = a->array;
-	else if (for_content(q->method))
-		ok = a->array || a->type == ATTR_STRING;
-	else if (a->array && (q->later || !(l->flags & QUERY_NEEDS_INDEX)))
-		ok = q->method == Q_IS_NULL || q->method == Q_IS_NOT_NULL;
-	if (!ok)
-		*why_out = arena_printf(cx->arena, "%s does not go with the attribute \"%s\"", q->word, q->attr);
-	return ok;
+	if (q->method == Q_CONTAINS_ALL && !a->array)
+		because = "it is not an array";
+	else if (for_content(q->method) && !a->array && a->type != ATTR_STRING)
+		because = "it is not an array, string, or object";
+	else if (for_text(q->method) && a->type != ATTR_STRING)
+		because = "it is not a string";
+	else if (a->array && lists && !for_content(q->method) && q->method != Q_IS_NULL && q->method != Q_IS_NOT_NULL &&
+	    (q->later || !for_text(q->method)))
+		because = "it is an array";
+	if (because != NULL)
+		*why_out = arena_printf(cx->arena, "Cannot query %s on attribute \"%s\" because %s.", q->word, q->attr, because);
+	return because == NULL;
 }
 
 static bool
@@ -134,7 +135,7 @@ check_arity(struct ctx *cx, const struct query *q, const char **why_out)
 	int max = !q->later ? VALUES_TEXT_MAX : m->max < 0 ? VALUES_JSON_MAX : m->max;
 
 	if (q->n > max && (!q->later || m->max < 0))
-		*why_out = arena_printf(cx->arena, "more than %d values for \"%s\"", max, q->sugar ? q->word : q->attr);
+		*why_out = arena_printf(cx->arena, "Query on attribute has greater than %d values: %s", max, subject(q));
 	else if (q->n > max || q->n < m->min)
 		*why_out = arena_printf(cx->arena, "%s takes %s%d value%s", q->word, m->max < 0 ? "at least " : "", m->min,
 		    m->min == 1 ? "" : "s");
@@ -147,7 +148,7 @@ static bool
 resolve(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
 	if ((q->on = find_attr(l, q->attr)) == NULL)
-		*why_out = arena_printf(cx->arena, "unknown attribute \"%s\"", q->attr);
+		*why_out = arena_printf(cx->arena, "Attribute not found in schema: %s", q->attr);
 	else if (q->on->sealed)
 		*why_out = arena_printf(cx->arena, "Cannot query encrypted attribute: %s", q->attr);
 	return q->on != NULL && !q->on->sealed;
@@ -156,29 +157,39 @@ resolve(struct ctx *cx, const struct query_list *l, struct query *q, const char 
 static bool
 check_filter(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
-	if (!resolve(cx, l, q, why_out) || !check_arity(cx, q, why_out) || !check_method(cx, l, q, why_out) ||
+	if (!resolve(cx, l, q, why_out) || !check_method(cx, l, q, why_out) || !check_arity(cx, q, why_out) ||
 	    !query_check_check_values(cx, q, why_out))
 		return false;
 	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->later || !(l->flags & QUERY_NEEDS_INDEX)) &&
 	    query_fulltext(l, q->attr) == NULL) {
-		*why_out = arena_printf(cx->arena, "search needs a fulltext index on \"%s\"", q->attr);
+		*why_out = arena_printf(cx->arena, "Searching by attribute \"%s\" requires a fulltext index.", q->attr);
 		return false;
 	}
 	return true;
+}
+
+/* "And" of "and". */
+static const char *
+capital(struct ctx *cx, const char *word)
+{
+	char *text = arena_strdup(cx->arena, word);
+
+	text[0] = (char)toupper((unsigned char)text[0]);
+	return text;
 }
 
 static bool
 check_logic(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
 	if (q->n_sub < query_methods[q->method].min || q->n_sub > VALUES_JSON_MAX) {
-		*why_out = arena_printf(cx->arena, "%s takes at least two queries", q->word);
+		*why_out = arena_printf(cx->arena, "%s queries require at least two queries", capital(cx, q->word));
 		return false;
 	}
 	for (int i = 0; i < q->n_sub; i++) {
 		enum query_kind kind = query_methods[q->sub[i].method].kind;
 
 		if (kind != QK_FILTER && kind != QK_LOGIC) {
-			*why_out = arena_printf(cx->arena, "%s takes filters only", q->word);
+			*why_out = arena_printf(cx->arena, "%s queries can only contain filter queries", capital(cx, q->word));
 			return false;
 		}
 		if (!query_check(cx, l, &q->sub[i], why_out))
@@ -187,14 +198,14 @@ check_logic(struct ctx *cx, const struct query_list *l, struct query *q, const c
 	return true;
 }
 
-/* limit and offset: whole numbers; the text grammar takes them in quotes, too. Leaves the number in v[0].i. */
+/* limit and offset: whole numbers, in quotes too. Leaves the number in v[0].i. */
 static bool
 query_check_check_number(struct ctx *cx, const struct query_list *l, struct query *q, int64_t min, int64_t max, const char **why_out)
 {
 	const char *name = q->word;
 	bool ok = q->n >= 1 && (!q->json || q->n == 1);
 
-	if (ok && q->v[0].type == QV_TEXT && !q->json)
+	if (ok && q->v[0].type == QV_TEXT)
 		ok = str_to_i64_rounded(q->v[0].s, &q->v[0].i);
 	else if (ok)
 		ok = q->v[0].type == QV_INT;
@@ -217,6 +228,19 @@ check_cursor(struct query *q, const char **why_out)
 	return false;
 }
 
+/* At most VALUES_JSON_MAX names. */
+static bool
+check_distinct(const struct query *q, const char **why_out)
+{
+	for (int i = 0; q->later && i < q->n; i++)
+		for (int k = 0; k < i; k++)
+			if (q->v[i].type == QV_TEXT && q->v[k].type == QV_TEXT && str_eq(q->v[i].s, q->v[k].s)) {
+				*why_out = "Duplicate attributes selected";
+				return false;
+			}
+	return true;
+}
+
 static bool
 check_select(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
@@ -226,7 +250,11 @@ check_select(struct ctx *cx, const struct query_list *l, struct query *q, const 
 		*why_out = "select is not possible here";
 		return false;
 	}
-	if (!check_arity(cx, q, why_out))
+	if (q->n == 0) {
+		*why_out = "No attributes selected";
+		return false;
+	}
+	if (!check_arity(cx, q, why_out) || !check_distinct(q, why_out))
 		return false;
 	for (int i = 0; i < q->n; i++) {
 		bool known = false;
@@ -235,7 +263,7 @@ check_select(struct ctx *cx, const struct query_list *l, struct query *q, const 
 			known = known || str_is(q->v[i].s, system[k]);
 		if (known || (q->v[i].type == QV_TEXT && find_attr(l, q->v[i].s.p) != NULL))
 			continue;
-		*why_out = q->v[i].type == QV_TEXT ? arena_printf(cx->arena, "unknown attribute \"%s\"", q->v[i].s.p)
+		*why_out = q->v[i].type == QV_TEXT ? arena_printf(cx->arena, "Attribute not found in schema: %s", q->v[i].s.p)
 						   : "select takes keys of attributes";
 		return false;
 	}

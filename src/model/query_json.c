@@ -39,6 +39,37 @@ query_json_value_of(struct ctx *cx, const json_t *j, struct query_value *v, cons
 	return false;
 }
 
+/* What a query says of itself that is no query at all. */
+static const char *
+type_said(const json_t *j)
+{
+	static const char *const names[] = {[JSON_OBJECT] = "object", [JSON_ARRAY] = "array", [JSON_STRING] = "string", [JSON_INTEGER] = "integer",
+	    [JSON_REAL] = "double", [JSON_TRUE] = "boolean", [JSON_FALSE] = "boolean", [JSON_NULL] = "null"};
+
+	return j ? names[json_typeof(j)] : "null";
+}
+
+/* Methods of servers that keep documents without a schema, or vectors. */
+static const struct {
+	const char *name, *why;
+} elsewhere[] = {
+    {"elemMatch", "elemMatch is not supported by the database"},
+    {"exists", "Attribute not found in schema: "},
+    {"notExists", "Attribute not found in schema: "},
+    {"vectorCosine", "Vector queries can only be used on vector attributes"},
+    {"vectorDot", "Vector queries can only be used on vector attributes"},
+    {"vectorEuclidean", "Vector queries can only be used on vector attributes"},
+};
+
+static const char *
+no_method(struct ctx *cx, struct str name)
+{
+	for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
+		if (str_is(name, elsewhere[i].name))
+			return elsewhere[i].why;
+	return arena_printf(cx->arena, "Invalid query method: %.*s", STR_FMT(name));
+}
+
 static bool from_json(struct ctx *cx, const json_t *j, struct query *out, const char **why_out);
 
 static bool
@@ -75,20 +106,28 @@ from_json(struct ctx *cx, const json_t *j, struct query *q, const char **why_out
 	const char *own;
 
 	*q = (struct query){.json = true, .later = true, .attr = ""};
-	if (!json_is_object(j) || !json_is_string(method)) {
-		*why_out = "a query is an object with a method";
+	if (!json_is_object(j)) {
+		*why_out = arena_printf(cx->arena, "Invalid query. Must be an object, got %s", type_said(j));
+		return false;
+	}
+	if (!json_is_string(method)) {
+		*why_out = arena_printf(cx->arena, "Invalid query method. Must be a string, got %s", type_said(method));
 		return false;
 	}
 	if ((q->method = query_method_of(json_str(method), &own, &q->word)) == Q_N) {
-		*why_out = arena_printf(cx->arena, "unknown query method \"%s\"", json_string_value(method));
+		*why_out = no_method(cx, json_str(method));
 		return false;
 	}
-	if (attr != NULL && !json_is_null(attr) && (!json_is_string(attr) || strlen(json_string_value(attr)) != json_string_length(attr))) {
-		*why_out = "the attribute of a query is text without U+0000";
+	if (attr != NULL && !json_is_null(attr) && !json_is_string(attr)) {
+		*why_out = arena_printf(cx->arena, "Invalid query attribute. Must be a string, got %s", type_said(attr));
+		return false;
+	}
+	if (json_is_string(attr) && strlen(json_string_value(attr)) != json_string_length(attr)) {
+		*why_out = "Invalid query attribute. Must be a string without U+0000";
 		return false;
 	}
 	if (values != NULL && !json_is_array(values) && !json_is_null(values)) {
-		*why_out = "the values of a query are a list";
+		*why_out = arena_printf(cx->arena, "Invalid query values. Must be an array, got %s", type_said(values));
 		return false;
 	}
 	q->sugar = own != NULL;
@@ -108,6 +147,6 @@ query_parse_json(struct ctx *cx, struct str text, struct query *out, const char 
 
 	*out = (struct query){.json = true, .attr = ""};
 	if (j == NULL)
-		*why_out = arena_printf(cx->arena, "a query is not valid JSON: %s", *why_out);
+		*why_out = arena_printf(cx->arena, "Invalid query: %s", *why_out);
 	return j != NULL && from_json(cx, j, out, why_out);
 }

@@ -17,11 +17,21 @@ descends(const struct query_plan *p, int i)
 	return (p->orders[i]->method == Q_ORDER_DESC) != p->before;
 }
 
-/* The creation number follows at the end, ascending, unless the ids decide or it is the only order and descends. */
+/* Later servers let the creation number go the way of a date of the system that is ordered by first. */
+static bool
+led_down(const struct query_plan *p)
+{
+	const struct query *first = p->n_orders ? p->orders[0] : NULL;
+
+	return first != NULL && first->json && first->method == Q_ORDER_DESC &&
+	    (strcmp(first->attr, "$createdAt") == 0 || strcmp(first->attr, "$updatedAt") == 0);
+}
+
+/* The creation number follows at the end, ascending, unless the ids decide, it is the only order and descends, or a date leads it. */
 static bool
 seq_descends(const struct query_plan *p)
 {
-	return (p->n_orders == 0 && p->natural_desc) != p->before;
+	return ((p->n_orders == 0 && p->natural_desc) || led_down(p)) != p->before;
 }
 
 static void

@@ -117,6 +117,7 @@ struct query_plan {
 	bool shared;		/* query_cost lent the context a share */
 	const char *cursor;
 	bool before;
+	bool cursor_later;	/* a null among what its row is ordered by is an error: JSON, of a client of 1.7 or later or that does not say */
 	struct strs select;
 	/* made from it */
 	struct strs once;	/* SQL of what filters look at that takes long to make: it is made once for each row, as _o0, _o1, … */

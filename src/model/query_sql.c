@@ -5,6 +5,8 @@
 
 #include "core/vtime.h"
 
+enum { NULLS_REFUSED = 1007000 };	/* by servers since that version, where a cursor's row has one to order by */
+
 int
 query_param(struct query_plan *p, const char *v)
 {
@@ -415,6 +417,7 @@ query_sql_take(struct query_plan *p, const struct query *q)
 		if (p->cursor == NULL) {
 			p->cursor = q->v[0].s.p;
 			p->before = q->method == Q_CURSOR_BEFORE;
+			p->cursor_later = q->json && (p->cx->format == 0 || p->cx->format >= NULLS_REFUSED);
 		}
 		break;
 	case QK_SELECT:

@@ -307,7 +307,7 @@ Test(query, says_what_was_written)
 			snprintf(text, sizeof text, wrong[k], sugar[i]);
 			why = verdict(text);
 			cr_expect(*why != '\0' || k == 3, "%s was taken", text);	/* the text grammar takes no third value */
-			cr_expect(*why == '\0' || strstr(why, "is no date") != NULL || strstr(why, sugar[i]) != NULL, "%s: %s", text, why);
+			cr_expect(*why == '\0' || strstr(why, sugar[i]) != NULL, "%s: %s", text, why);
 			for (size_t n = 0; n < sizeof named / sizeof *named; n++)
 				cr_expect_null(strstr(why, named[n]), "%s: %s", text, why);
 		}
@@ -319,7 +319,7 @@ Test(query, rules)
 	    "equal(\"s\", \"x\")", "equal(\"i\", 5)", "equal(\"f\", 5.5)", "equal(\"b\", true)", "equal(\"d\", \"2020-01-01\")",
 	    "equal(\"ss\", \"x\")", "equal(\"$id\", \"x\")", "greaterThan(\"$createdAt\", \"2020-01-01\")", "limit(0)", "limit(100)",
 	    "limit(\"7\")", "offset(5000)", "cursorAfter(\"a-b.c_d\")", "orderAsc(\"ss\")", "notEqual(\"i\", [1, 2])",
-	    "{\"method\":\"equal\",\"attribute\":\"f\",\"values\":[5]}", "{\"method\":\"limit\",\"values\":[1000]}",
+	    "{\"method\":\"equal\",\"attribute\":\"f\",\"values\":[5]}", "{\"method\":\"limit\",\"values\":[1000]}", "{\"method\":\"limit\",\"values\":[\"1\"]}",
 	    "{\"method\":\"offset\",\"values\":[100000]}", "{\"method\":\"contains\",\"attribute\":\"ss\",\"values\":[\"x\"]}",
 	    "{\"method\":\"contains\",\"attribute\":\"s\",\"values\":[\"x\",\"y\"]}",
 	    "{\"method\":\"containsAll\",\"attribute\":\"ii\",\"values\":[1,2]}", "{\"method\":\"isNull\",\"attribute\":\"ss\"}",
@@ -332,7 +332,7 @@ Test(query, rules)
 	    "equal(\"i\", [])", "equal(\"$permissions\", \"x\")", "limit(101)", "limit(-1)", "limit(1.5)", "limit(\"x\")", "limit()",
 	    "offset(5001)", "offset(-1)", "cursorAfter(\"_x\")", "cursorAfter(\"\")", "cursorAfter()", "cursorAfter(17)", "cursorAfter(007)", "orderAsc(\"x\")",
 	    "search(\"i\", \"x\")", "{\"method\":\"limit\",\"values\":[0]}", "{\"method\":\"limit\",\"values\":[1,2]}",
-	    "{\"method\":\"limit\",\"values\":[\"1\"]}", "{\"method\":\"offset\",\"values\":[-1]}",
+	    "{\"method\":\"limit\",\"values\":[\"x\"]}", "{\"method\":\"offset\",\"values\":[-1]}", "{\"method\":\"select\",\"values\":[\"s\",\"i\",\"s\"]}",
 	    "{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[5.5]}", "{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[null]}",
 	    "{\"method\":\"equal\",\"attribute\":\"ss\",\"values\":[\"x\"]}", "{\"method\":\"notEqual\",\"attribute\":\"i\",\"values\":[1,2]}",
 	    "{\"method\":\"between\",\"attribute\":\"i\",\"values\":[1]}", "{\"method\":\"isNull\",\"attribute\":\"i\",\"values\":[1]}",

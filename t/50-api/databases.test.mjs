@@ -457,6 +457,23 @@ describe('lists of attributes and indexes', () => {
 		assert.deepEqual(await keys('indexes', []), [3, 'by_year words both'])
 		assert.deepEqual(await keys('indexes', [], { total: 'false' }), [0, 'by_year words both'])
 	})
+	test('a page of 25 for who speaks 1.5 or later', async () => {
+		const many = await place(), names = Array.from({ length: 27 }, (_, i) => `k${i}`)
+		await attrs(many, Object.fromEntries(names.map((k) => [k, ['boolean']])))
+		await until('attributes', async () => (await p.ok('GET', `${many.path}/attributes`, q(json('limit', undefined, [100])))).attributes.every((a) => a.status === 'available'))
+		await Promise.all(names.map((k) => many.index({ key: k, type: 'key', attributes: [k] })))
+		await until('indexes', async () => (await p.ok('GET', `${many.path}/indexes`, q(json('limit', undefined, [100])))).indexes.every((x) => x.status === 'available'))
+		for (const what of ['attributes', 'indexes']) {
+			for (const [version, n] of [['1.0.0', 27], ['1.4.0', 27], ['1.5.0', 25], ['1.9.6', 25], ['2.3.0', 25]]) {
+				const headers = { 'x-appwrite-response-format': version }, r = await p.ok('GET', `${many.path}/${what}`, { headers })
+				assert.deepEqual([r.total, r[what].length], [27, n], `${what} ${version}`)
+				const rest = await p.ok('GET', `${many.path}/${what}`, { headers, ...q(json('cursorAfter', undefined, [r[what][24].key])) })
+				assert.deepEqual([rest.total, rest[what].length], [27, 2])
+			}
+			const all = await p.ok('GET', `${many.path}/${what}`, { headers: { 'x-appwrite-response-format': '1.9.6' }, ...q(json('limit', undefined, [5000])) })
+			assert.equal(all[what].length, 27)
+		}
+	})
 	test('filters, orders, pages', async () => {
 		for (const [what, queries, total, expected] of [
 			['attributes', [json('equal', 'type', ['string'])], 2, 'title tags'],

@@ -13,9 +13,10 @@ export async function collection(p, db, { permissions = [], documentSecurity = f
 	const path = `/databases/${db}/collections/${id}`, docs = `${path}/documents`
 	for (const [key, { type, ...more }] of Object.entries(attributes))
 		await p.ok('POST', `${path}/attributes/${type}`, { body: { key, required: false, ...more } })
-	await until('attributes', async () => (await p.ok('GET', `${path}/attributes`)).attributes.every((a) => a.status === 'available'))
+	const whole = { query: { queries: [json('limit', undefined, [5000])] } }
+	await until('attributes', async () => (await p.ok('GET', `${path}/attributes`, whole)).attributes.every((a) => a.status === 'available'))
 	for (const [key, body] of Object.entries(indexes)) await p.ok('POST', `${path}/indexes`, { body: { key, ...body } })
-	await until('indexes', async () => (await p.ok('GET', `${path}/indexes`)).indexes.every((x) => x.status === 'available'))
+	await until('indexes', async () => (await p.ok('GET', `${path}/indexes`, whole)).indexes.every((x) => x.status === 'available'))
 	return {
 		id, path, docs, db,
 		doc: (data, { id: documentId = unique(), permissions: list } = {}) => p.ok('POST', docs, { body: { documentId, data, permissions: list } }),

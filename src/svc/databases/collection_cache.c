@@ -247,7 +247,7 @@ make_query_attrs(struct collection *c, const char *schema)
 
 		c->query_attrs[n++] = (struct query_attr){.key = at->key, .column = at->column, .type = at->type, .array = at->array,
 		    .hashes = index_hashes(c->arena, schema, at), .size = at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? attribute_bytes(at) : 0,
-		    .sealed = at->encrypt};
+		    .sealed = at->encrypt, .digits = at->kind == KIND_BIGINT, .narrow = at->kind == KIND_INTEGER && at->int_max <= INT32_MAX};
 	}
 	c->query_attrs[n++] = (struct query_attr){"$createdAt", "_created", ATTR_DATETIME, false, true};
 	c->query_attrs[n++] = (struct query_attr){"$updatedAt", "_updated", ATTR_DATETIME, false, true};

@@ -1,6 +1,8 @@
 /* Lists of a collection's attributes and indexes. Without queries the cached collection has them all; queries, which clients know since 1.4, are
- * PostgreSQL's to answer like any other list's. */
+ * PostgreSQL's to answer like any other list's. Clients before 1.5 get all of them where they ask for no page. */
 #include "svc/databases/collection.h"
+
+enum { PAGE = 25 };
 
 struct member_list {
 	const char *name;		/* of the list and of its table */
@@ -94,7 +96,7 @@ select_members(struct ctx *cx, const struct project *p, const struct collection 
 		.id = "key",
 		.attrs = attrs,
 		.n_attrs = m->n_attrs,
-		.flags = total ? 0 : QUERY_NO_TOTAL,
+		.flags = QUERY_CURSOR_ERRORS | (total ? 0 : QUERY_NO_TOTAL),
 	};
 
 	for (int i = 0; i < m->n_attrs; i++) {
@@ -112,6 +114,15 @@ write_selected(struct jw *w, const struct collection *c, const struct member_lis
 		for (int i = 0; i < m->count(c); i++)
 			if (m->internal(c, i) == db_i64(page->res, row, 0))
 				m->write(w, c, i);
+}
+
+/* Those that the cached collection answers with. */
+static int
+first_members(const struct ctx *cx, const struct collection *c, const struct member_list *m)
+{
+	int n = m->count(c);
+
+	return cx->format >= SINCE_1_5 && n > PAGE ? PAGE : n;
 }
 
 static err_t
@@ -136,7 +147,7 @@ schema_list_list(struct ctx *cx, const struct project *p, const char *db, const 
 	jw_i64(&w, page.total);
 	jw_word(&w, m->name);
 	jw_arr(&w);
-	for (int i = 0; queries->n == 0 && i < m->count(c); i++)
+	for (int i = 0; queries->n == 0 && i < first_members(cx, c, m); i++)
 		m->write(&w, c, i);
 	write_selected(&w, c, m, &page);
 	jw_arr_end(&w);
