@@ -34,6 +34,8 @@ struct json_weight {
 };
 #define JSON_WEIGHT ((struct json_weight){.values = 1, .bytes = 96})
 void json_weigh(struct json_weight *w, struct str piece);
+/* Freed with the context; gives j, which may be NULL. */
+json_t *json_keep(struct ctx *cx, json_t *j);
 /* Borrowed view of a JSON string; STR_NONE when j is not a string. */
 struct str json_str(const json_t *j);
 

@@ -148,6 +148,9 @@ err_t param_take(struct req *rq, const struct param *p, struct str text, void *o
 /* The same for a value that stands within another. */
 err_t param_take_json(struct req *rq, const struct param *p, json_t *value, void *out) MUST_CHECK;
 
+/* The rows that are not of the path, from the members of an object that stands within the body. `in` is zero before. */
+err_t params_take(struct req *rq, const struct param *rows, int n, const json_t *object, void *in) MUST_CHECK;
+
 struct route {
 	const char *method;	/* "GET" also serves HEAD */
 	const char *path;	/* "/v1/databases/:databaseId/collections" */

@@ -188,6 +188,13 @@ json_parse_as(struct ctx *cx, struct str text, size_t flags, const char **why_ou
 }
 
 json_t *
+json_keep(struct ctx *cx, json_t *j)
+{
+	defer(cx, drop_json, j);
+	return j;
+}
+
+json_t *
 json_parse(struct ctx *cx, struct str text, const char **why_out)
 {
 	return json_parse_as(cx, text, JSON_ALLOW_NUL, why_out);

@@ -84,11 +84,10 @@ param_take_json(struct req *rq, const struct param *p, json_t *value, void *out)
 	return is_nothing(value) ? OK : take_value(rq, p, value, out);
 }
 
+/* `v`: what the client gives, `def`: what that is when it gives nothing. */
 static err_t
-read_param(struct req *rq, const struct param *p, int place, json_t *def, void *out)
+read_param(struct req *rq, const struct param *p, json_t *v, json_t *def, void *out)
 {
-	json_t *v = find_value(rq, p, place);
-
 	set_absent(p, out);
 	if (says_nothing(rq, p, v)) {
 		if (def == NULL && may_be_absent(rq, p, v))
@@ -98,6 +97,19 @@ read_param(struct req *rq, const struct param *p, int place, json_t *def, void *
 	if (says_nothing(rq, p, v))
 		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", p->name) : OK;
 	return take_value(rq, p, v, out);
+}
+
+err_t
+params_take(struct req *rq, const struct param *rows, int n, const json_t *object, void *in)
+{
+	for (int i = 0; i < n; i++) {
+		const struct param *p = &rows[i];
+		json_t *def = p->def ? json_keep(&rq->cx, json_loads(p->def, JSON_DECODE_ANY, NULL)) : NULL;
+
+		if (p->path == NULL)
+			TRY(read_param(rq, p, json_object_get(object, p->name), def, (char *)in + p->off));
+	}
+	return OK;
 }
 
 err_t
@@ -114,7 +126,7 @@ params_read(struct req *rq, enum params_of which, void **in)
 		bool of_path = rq->info->places[i] != PLACE_BODY;
 
 		if (which == PARAMS_ALL || of_path == (which == PARAMS_PATH))
-			TRY(read_param(rq, &r->params[i], rq->info->places[i], rq->info->defaults[i], (char *)*in + r->params[i].off));
+			TRY(read_param(rq, &r->params[i], find_value(rq, &r->params[i], rq->info->places[i]), rq->info->defaults[i], (char *)*in + r->params[i].off));
 	}
 	return OK;
 }

@@ -27,7 +27,6 @@ const neverSeen = {
 	'412 project_provider_disabled': page,
 	'400 project_invalid_success_url': page,
 	'400 project_invalid_failure_url': page,
-	'400 collection_limit_exceeded': unused,
 	'400 attribute_format_unsupported': unused,
 	'400 project_unknown': unused,
 	'412 user_password_reset_required': unused,

@@ -25,14 +25,20 @@ struct base_in {		/* first in each input */
 
 enum { ANY_VERSION = 1, EMPTY_DEFAULTS = SINCE_1_4 };	/* from which version on the empty text may be a default */
 
+static void
+take_base(const struct base_in *base, struct attribute_in *in)
+{
+	in->key = base->key;
+	in->required = base->required == 1;
+	in->array = base->array == 1;
+}
+
 static err_t
 attributes_create(struct req *rq, const struct base_in *base, struct attribute_in *in)
 {
 	struct str json;
 
-	in->key = base->key;
-	in->required = base->required == 1;
-	in->array = base->array == 1;
+	take_base(base, in);
 	TRY(attribute_check_rules(&rq->cx, in));
 	TRY(attribute_create(&rq->cx, rq->project, databases_actor(rq), base->db, base->col, in, &json));
 	return reply_json(rq, 202, json);
@@ -86,6 +92,23 @@ int_or_none(struct req *rq, struct opt_int v)
 	return v.set ? pg_i64(rq->cx.arena, v.v) : NULL;
 }
 
+/* The routes of a type whose input is read in one way for both. */
+#define HANDLERS(name)                                                                       \
+	static err_t databases_create_##name##_attribute(struct req *rq, void *arg)         \
+	{                                                                                    \
+		struct attribute_in a;                                                       \
+                                                                                             \
+		TRY(read_##name(rq, arg, &a));                                               \
+		return attributes_create(rq, arg, &a);                                       \
+	}                                                                                    \
+	static err_t databases_update_##name##_attribute(struct req *rq, void *arg)         \
+	{                                                                                    \
+		struct attribute_in a;                                                       \
+                                                                                             \
+		TRY(read_##name(rq, arg, &a));                                               \
+		return attributes_update(rq, arg, &a);                                       \
+	}
+
 /* ---- text ---- */
 
 struct string_in {
@@ -124,20 +147,12 @@ string_of(struct req *rq, const struct string_in *in, enum attr_kind kind)
 }
 
 #define STRING_HANDLERS(name, kind)                                                          \
-	static err_t databases_create_##name##_attribute(struct req *rq, void *arg)         \
+	static err_t read_##name(struct req *rq, const void *arg, struct attribute_in *out)  \
 	{                                                                                    \
-		const struct string_in *in = arg;                                            \
-		struct attribute_in a = string_of(rq, in, kind);                             \
-                                                                                             \
-		return attributes_create(rq, &in->base, &a);                                 \
+		*out = string_of(rq, arg, kind);                                             \
+		return OK;                                                                   \
 	}                                                                                    \
-	static err_t databases_update_##name##_attribute(struct req *rq, void *arg)         \
-	{                                                                                    \
-		const struct string_in *in = arg;                                            \
-		struct attribute_in a = string_of(rq, in, kind);                             \
-                                                                                             \
-		return attributes_update(rq, &in->base, &a);                                 \
-	}
+	HANDLERS(name)
 STRING_HANDLERS(string, KIND_STRING)
 STRING_HANDLERS(varchar, KIND_VARCHAR)
 STRING_HANDLERS(text, KIND_TEXT)
@@ -181,26 +196,17 @@ datetime_of(struct req *rq, const struct text_in *in, struct attribute_in *out)
 }
 
 #define TEXT_HANDLERS(name, read)                                                            \
-	static err_t databases_create_##name##_attribute(struct req *rq, void *arg)         \
+	static err_t read_##name(struct req *rq, const void *arg, struct attribute_in *out)  \
 	{                                                                                    \
 		const struct text_in *in = arg;                                              \
-		struct attribute_in a;                                                       \
                                                                                              \
-		TRY(read);                                                                   \
-		return attributes_create(rq, &in->base, &a);                                 \
+		return read;                                                                 \
 	}                                                                                    \
-	static err_t databases_update_##name##_attribute(struct req *rq, void *arg)         \
-	{                                                                                    \
-		const struct text_in *in = arg;                                              \
-		struct attribute_in a;                                                       \
-                                                                                             \
-		TRY(read);                                                                   \
-		return attributes_update(rq, &in->base, &a);                                 \
-	}
-TEXT_HANDLERS(email, address_of(rq, in, FORMAT_EMAIL, EMAIL_SIZE, TAIL_EMAIL, &a))
-TEXT_HANDLERS(ip, address_of(rq, in, FORMAT_IP, IP_SIZE, TAIL_IP, &a))
-TEXT_HANDLERS(url, address_of(rq, in, FORMAT_URL, URL_SIZE, TAIL_URL, &a))
-TEXT_HANDLERS(datetime, datetime_of(rq, in, &a))
+	HANDLERS(name)
+TEXT_HANDLERS(email, address_of(rq, in, FORMAT_EMAIL, EMAIL_SIZE, TAIL_EMAIL, out))
+TEXT_HANDLERS(ip, address_of(rq, in, FORMAT_IP, IP_SIZE, TAIL_IP, out))
+TEXT_HANDLERS(url, address_of(rq, in, FORMAT_URL, URL_SIZE, TAIL_URL, out))
+TEXT_HANDLERS(datetime, datetime_of(rq, in, out))
 
 struct enum_in {
 	struct base_in base;
@@ -223,19 +229,29 @@ static const struct param enum_changes[] = {
     NEW_KEY(struct enum_in),
 };
 
+/* `today`: by the rules since 1.9.0. */
 static err_t
-enum_of(struct req *rq, const struct enum_in *in, struct attribute_in *out)
+enum_of(struct req *rq, const struct enum_in *in, bool today, struct attribute_in *out)
 {
 	*out = (struct attribute_in){.kind = KIND_STRING, .format = FORMAT_ENUM, .elements = in->elements, .def = json_text(rq, in->def)};
 	for (int i = 0; i < in->elements.n; i++) {
 		int64_t n = (int64_t)strlen(in->elements.v[i]);
 		size_t points;
 
-		if (rq->cx.format >= SINCE_1_9 && (n == 0 || (str_utf8(str_c(in->elements.v[i]), &points) && points > ELEMENT_TODAY)))
+		if (today && (n == 0 || (str_utf8(str_c(in->elements.v[i]), &points) && points > ELEMENT_TODAY)))
 			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid elements: an element has 1 to %d characters.", ELEMENT_TODAY);
 		out->size = n > out->size ? n : out->size;
 	}
 	return OK;
+}
+
+static err_t
+read_enum(struct req *rq, const void *arg, struct attribute_in *out)
+{
+	const struct enum_in *in = arg;
+
+	TRY(enum_of(rq, in, true, out));
+	return in->elements.n > 0 ? OK : fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Enum elements must not be empty");
 }
 
 static err_t
@@ -244,7 +260,7 @@ databases_create_enum_attribute(struct req *rq, void *arg)
 	const struct enum_in *in = arg;
 	struct attribute_in a;
 
-	TRY(enum_of(rq, in, &a));
+	TRY(enum_of(rq, in, rq->cx.format >= SINCE_1_9, &a));
 	return attributes_create(rq, &in->base, &a);
 }
 
@@ -254,7 +270,7 @@ databases_update_enum_attribute(struct req *rq, void *arg)
 	const struct enum_in *in = arg;
 	struct attribute_in a;
 
-	TRY(enum_of(rq, in, &a));
+	TRY(enum_of(rq, in, rq->cx.format >= SINCE_1_9, &a));
 	if (in->elements.n == 0)
 		return fail_msg(&rq->cx, ERR_ATTRIBUTE_VALUE_INVALID, "Enum elements must not be empty");
 	return attributes_update(rq, &in->base, &a);
@@ -276,6 +292,20 @@ static struct attribute_in
 integer_of(struct req *rq, const struct integer_in *in, enum attr_kind kind)
 {
 	return (struct attribute_in){.kind = kind, .min = int_or_none(rq, in->min), .max = int_or_none(rq, in->max), .def = int_or_none(rq, in->def)};
+}
+
+static err_t
+read_integer(struct req *rq, const void *arg, struct attribute_in *out)
+{
+	*out = integer_of(rq, arg, KIND_INTEGER);
+	return OK;
+}
+
+static err_t
+read_bigint(struct req *rq, const void *arg, struct attribute_in *out)
+{
+	*out = integer_of(rq, arg, KIND_BIGINT);
+	return OK;
 }
 
 static err_t
@@ -305,19 +335,19 @@ databases_create_bigint_attribute(struct req *rq, void *arg)
 static err_t
 databases_update_integer_attribute(struct req *rq, void *arg)
 {
-	const struct integer_in *in = arg;
-	struct attribute_in a = integer_of(rq, in, KIND_INTEGER);
+	struct attribute_in a;
 
-	return attributes_update(rq, &in->base, &a);
+	TRY(read_integer(rq, arg, &a));
+	return attributes_update(rq, arg, &a);
 }
 
 static err_t
 databases_update_bigint_attribute(struct req *rq, void *arg)
 {
-	const struct integer_in *in = arg;
-	struct attribute_in a = integer_of(rq, in, KIND_BIGINT);
+	struct attribute_in a;
 
-	return attributes_update(rq, &in->base, &a);
+	TRY(read_bigint(rq, arg, &a));
+	return attributes_update(rq, arg, &a);
 }
 
 struct float_in {
@@ -340,12 +370,21 @@ databases_create_float_attribute(struct req *rq, void *arg)
 }
 
 static err_t
-databases_update_float_attribute(struct req *rq, void *arg)
+read_float(struct req *rq, const void *arg, struct attribute_in *out)
 {
 	const struct float_in *in = arg;
-	struct attribute_in a = {.kind = KIND_FLOAT, .min = float_or_none(rq, in->min), .max = float_or_none(rq, in->max), .def = float_or_none(rq, in->def)};
 
-	return attributes_update(rq, &in->base, &a);
+	*out = (struct attribute_in){.kind = KIND_FLOAT, .min = float_or_none(rq, in->min), .max = float_or_none(rq, in->max), .def = float_or_none(rq, in->def)};
+	return OK;
+}
+
+static err_t
+databases_update_float_attribute(struct req *rq, void *arg)
+{
+	struct attribute_in a;
+
+	TRY(read_float(rq, arg, &a));
+	return attributes_update(rq, arg, &a);
 }
 
 struct boolean_in {
@@ -356,28 +395,101 @@ static const struct param boolean_params[] = {BASE(struct boolean_in), DEFAULT(P
 static const struct param boolean_changes[] = {CHANGED(struct boolean_in), REQUIRED_PARAM(struct boolean_in), DEFAULT_NOW(P_BOOL, struct boolean_in, ),
     NEW_KEY(struct boolean_in)};
 
-static struct attribute_in
-boolean_of(const struct boolean_in *in)
-{
-	return (struct attribute_in){.kind = KIND_BOOLEAN, .def = in->def < 0 ? NULL : in->def ? "true" : "false"};
-}
-
 static err_t
-databases_create_boolean_attribute(struct req *rq, void *arg)
+read_boolean(struct req *rq, const void *arg, struct attribute_in *out)
 {
 	const struct boolean_in *in = arg;
-	struct attribute_in a = boolean_of(in);
 
-	return attributes_create(rq, &in->base, &a);
+	(void)rq;
+	*out = (struct attribute_in){.kind = KIND_BOOLEAN, .def = in->def < 0 ? NULL : in->def ? "true" : "false"};
+	return OK;
 }
+HANDLERS(boolean)
+
+/* ---- with their collection ---- */
+
+/* A type as it is stored, or a format that is one to clients: what the route of the type reads, read from an object. */
+struct inline_kind {
+	const char *type, *format;	/* format NULL: the type says it */
+	const struct param *params;
+	int n;
+	size_t size;			/* of the input */
+	err_t (*read)(struct req *rq, const void *in, struct attribute_in *out);
+	bool bounded;			/* a number: `signed` says something */
+};
+#define INLINE(type_, format_, params_, st, read_, ...) \
+	{type_, format_, params_, (int)(sizeof(params_) / sizeof(params_[0])), sizeof(struct st), read_, __VA_ARGS__}
+#define INLINE_FORMAT(name, st) \
+	INLINE("string", #name, name##_params, st, read_##name, false), INLINE("varchar", #name, name##_params, st, read_##name, false), \
+	    INLINE(#name, NULL, name##_params, st, read_##name, false)
+static const struct inline_kind inline_kinds[] = {
+    INLINE("string", "", string_params, string_in, read_string, false),
+    INLINE("varchar", "", varchar_params, string_in, read_varchar, false),
+    INLINE("text", NULL, unsized_params, string_in, read_text, false),
+    INLINE("mediumtext", NULL, unsized_params, string_in, read_mediumtext, false),
+    INLINE("longtext", NULL, unsized_params, string_in, read_longtext, false),
+    INLINE_FORMAT(email, text_in),
+    INLINE_FORMAT(ip, text_in),
+    INLINE_FORMAT(url, text_in),
+    INLINE_FORMAT(enum, enum_in),
+    INLINE("datetime", NULL, datetime_params, text_in, read_datetime, false),
+    INLINE("integer", NULL, integer_params, integer_in, read_integer, true),
+    INLINE("bigint", NULL, integer_params, integer_in, read_bigint, true),
+    INLINE("double", NULL, float_params, float_in, read_float, true),
+    INLINE("boolean", NULL, boolean_params, boolean_in, read_boolean, false),
+};
+
+struct inline_in {
+	const char *type, *format;
+	int is_signed;
+};
+static const struct param inline_params[] = {
+    REQUIRED("type", P_TEXT, struct inline_in, type, "Type."),
+    OPTIONAL("format", P_TEXT, struct inline_in, format, "Format of a text."),
+    OPTIONAL("signed", P_BOOL, struct inline_in, is_signed, "false: of numbers, none below 0.", .def = "true"),
+};
 
 static err_t
-databases_update_boolean_attribute(struct req *rq, void *arg)
+inline_kind_of(struct req *rq, const struct inline_in *in, const struct inline_kind **out)
 {
-	const struct boolean_in *in = arg;
-	struct attribute_in a = boolean_of(in);
+	const char *format = in->format ? in->format : "";
+	bool known = false;
 
-	return attributes_update(rq, &in->base, &a);
+	for (size_t i = 0; i < sizeof inline_kinds / sizeof *inline_kinds; i++) {
+		*out = &inline_kinds[i];
+		if (strcmp((*out)->type, in->type) != 0)
+			continue;
+		known = true;
+		/* a shorthand may say its format once more */
+		if (strcmp((*out)->format ? (*out)->format : "", format) == 0 || ((*out)->format == NULL && strcmp(in->type, format) == 0))
+			return OK;
+	}
+	if (known)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid format: it does not go with the type \"%s\".", in->type);
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, strcmp(in->type, "relationship") == 0 ?
+	    "Invalid type: a relationship is created by itself." : "Invalid type: there is none of this name.");
+}
+
+err_t
+attribute_read_inline(struct req *rq, json_t *o, struct attribute_in *out)
+{
+	json_t *with = json_keep(&rq->cx, json_copy(o));	/* a shallow one: what may be left out here must be said to the route */
+	const struct inline_kind *k;
+	struct inline_in in = {0};
+	struct base_in *base;
+
+	if (json_object_get(with, "required") == NULL)
+		json_object_set_new(with, "required", json_false());
+	TRY(params_take(rq, inline_params, (int)(sizeof inline_params / sizeof *inline_params), with, &in));
+	TRY(inline_kind_of(rq, &in, &k));
+	base = arena_zalloc(rq->cx.arena, k->size);
+	TRY(params_take(rq, k->params, k->n, with, base));
+	TRY(k->read(rq, base, out));
+	take_base(base, out);
+	if (k->bounded && in.is_signed == 0 && (out->min == NULL || *out->min == '-'))
+		out->min = "0";
+	TRY(attribute_check_rules(&rq->cx, out));
+	return attribute_check_values(&rq->cx, out);
 }
 
 /* ---- reading and deleting ---- */

@@ -2,7 +2,9 @@
  * unreachable at once and dropped in the background. */
 #include "svc/databases/collection.h"
 
+#include "core/map.h"
 #include "core/vtime.h"
+#include "core/words.h"
 #include "model/job.h"
 #include "model/record.h"
 #include "model/roles.h"
@@ -55,12 +57,117 @@ collection_table_indexes(struct db_tx *tx, const char *schema, int64_t internal)
 }
 
 static void
-create_table(struct db_tx *tx, const char *schema, int64_t internal)
+create_table(struct db_tx *tx, const char *schema, const struct collection *c)
 {
-	tx_add(tx, arena_printf(tx_ctx(tx)->arena, "CREATE TABLE %s.c_%lld (_seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+	struct buf b;
+
+	buf_init(&b, tx_ctx(tx)->arena, 512);
+	buf_printf(&b, "CREATE TABLE %s.c_%lld (_seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
 	    "_id text COLLATE \"C\" NOT NULL, _created timestamptz(3) NOT NULL, _updated timestamptz(3) NOT NULL, _perms text[] NOT NULL, "
-	    "_read text[] NOT NULL)", schema, (long long)internal), DB0);
-	collection_table_indexes(tx, schema, internal);
+	    "_read text[] NOT NULL", schema, (long long)c->internal);
+	for (int i = 0; i < c->n_attrs; i++)
+		buf_printf(&b, ", %s %s", c->attrs[i].column, attribute_sql_type(b.arena, schema, &c->attrs[i]));
+	buf_ch(&b, ')');
+	tx_add(tx, buf_view(&b).p, DB0);
+	collection_table_indexes(tx, schema, c->internal);
+}
+
+/* ---- what it has from the beginning ---- */
+
+static err_t
+twice(struct ctx *cx, const char *what, const char *key)
+{
+	return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: the key \"%s\" is named twice.", words_say(cx->arena, cx->words, what), key);
+}
+
+static err_t
+draft_attributes(struct ctx *cx, const struct collection_in *in, struct collection *c)
+{
+	c->attrs = arena_array(cx->arena, struct attribute, in->n_attrs + 1);
+	for (int i = 0; i < in->n_attrs; i++) {
+		struct attribute *a = &c->attrs[i];
+
+		if (attribute_lookup(c, in->attrs[i].key) != NULL)
+			return twice(cx, "attributes", in->attrs[i].key);
+		*a = attribute_of(&in->attrs[i]);
+		a->available = true;
+		a->created = a->updated = c->created;
+		(void)map_set(c->by_key, str_c(a->key), a);
+		c->n_attrs++;
+	}
+	return OK;
+}
+
+static err_t
+draft_index(struct ctx *cx, const struct index *in, struct collection *c)
+{
+	struct index *x = &c->indexes[c->n_indexes];
+	err_t e = index_check_new(cx, c, in, true);
+
+	if (e == ERR_INDEX_ALREADY_EXISTS)
+		return twice(cx, "indexes", in->key);
+	if (e == ERR_INDEX_LIMIT_EXCEEDED)
+		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid indexes: there are more than a collection has.");
+	if (e == ERR_ATTRIBUTE_UNKNOWN)
+		return ERR_INDEX_INVALID;
+	TRY(e);
+	*x = *in;
+	x->status = "available";
+	x->error = "";
+	x->created = x->updated = c->created;
+	c->n_indexes++;
+	return OK;
+}
+
+static void
+draft_free(void *map)
+{
+	struct map *m = map;
+
+	map_free(&m);
+}
+
+/* The collection with what is asked for, as if it were there: so far without numbers. */
+static err_t
+draft(struct ctx *cx, const struct collection_in *in, struct collection *c)
+{
+	c->by_key = map_new();
+	defer(cx, draft_free, c->by_key);
+	TRY(draft_attributes(cx, in, c));
+	c->indexes = arena_array(cx->arena, struct index, in->n_indexes + 1);
+	for (int i = 0; i < in->n_indexes; i++)
+		TRY(draft_index(cx, &in->indexes[i], c));
+	return collection_width(c) < ROW_WIDTH_MAX ? OK : fail(cx, ERR_COLLECTION_LIMIT_EXCEEDED, "width=%lld", (long long)collection_width(c));
+}
+
+static err_t
+draft_number(struct db_tx *tx, const struct project *p, struct collection *c)
+{
+	struct ctx *cx = tx_ctx(tx);
+	int64_t *v = arena_array(cx->arena, int64_t, c->n_attrs + c->n_indexes + 1);
+
+	if (c->n_attrs > 0)
+		TRY(schema_numbers(tx, p, "attributes", c->n_attrs, v));
+	if (c->n_indexes > 0)
+		TRY(schema_numbers(tx, p, "indexes", c->n_indexes, v + c->n_attrs));
+	for (int i = 0; i < c->n_attrs; i++)
+		attribute_set_number(cx->arena, &c->attrs[i], v[i]);
+	for (int i = 0; i < c->n_indexes; i++)
+		c->indexes[i].internal = v[c->n_attrs + i];
+	return OK;
+}
+
+/* Nobody else sees the table yet: indexes are made at once, without regard to writers. */
+static err_t
+draft_write(struct db_tx *tx, const struct project *p, const struct collection *c)
+{
+	for (int i = 0; i < c->n_attrs; i++)
+		attribute_insert(tx, p, c, &c->attrs[i]);
+	for (int i = 0; i < c->n_indexes; i++) {
+		index_insert(tx, p, c, &c->indexes[i]);
+		TRY(index_build_within(tx, p, c, &c->indexes[i]));
+	}
+	return OK;
 }
 
 static err_t
@@ -86,7 +193,9 @@ collection_insert(struct db_tx *tx, const struct project *p, const char *actor, 
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", c->database_id);
 	c->internal = db_i64(r, 0, 0);
-	create_table(tx, p->schema, c->internal);
+	TRY(draft_number(tx, p, c));
+	create_table(tx, p->schema, c);
+	TRY(draft_write(tx, p, c));
 	ev = changed(cx, &ev_collection_create, p, actor, c);
 	event_emit(tx, &ev);
 	*json_out = collection_json(cx, c, false);
@@ -106,7 +215,19 @@ collection_create(struct ctx *cx, const struct project *p, const char *actor, co
 	c.database = d.internal;
 	c.database_id = d.id;
 	c.permissions.set = true;
+	TRY(draft(cx, in, &c));
 	return TX_RUN(cx, tx, collection_insert(tx, p, actor, &c, json_out));
+}
+
+err_t
+collection_check_free(struct ctx *cx, const struct project *p, const char *db, const char *id)
+{
+	const struct collection *c;
+	err_t e = collection_get(cx, p, db, id, &c);
+
+	if (e == OK)
+		return fail(cx, ERR_COLLECTION_ALREADY_EXISTS, "id=%s", id);
+	return e == ERR_COLLECTION_NOT_FOUND ? OK : e;
 }
 
 /* ---- changes ---- */

@@ -87,10 +87,16 @@ struct collection {
 	struct str json_tails[TAILS];	/* "\"$collectionId\":\"…\",\"$databaseId\":\"…\"}" */
 };
 
+struct attribute_in;
 struct collection_in {
 	const char *id, *name;
 	struct strs permissions;	/* not set: [] on create, kept on update */
 	bool enabled, document_security;
+	/* on create: what it has from the beginning; checked by themselves (attribute_check_rules, attribute_check_values) */
+	const struct attribute_in *attrs;
+	int n_attrs;
+	const struct index *indexes;
+	int n_indexes;
 };
 
 /* Awaits on a miss. Valid until cx ends. ERR_DATABASE_NOT_FOUND, ERR_COLLECTION_NOT_FOUND. */
@@ -107,12 +113,15 @@ void collection_write(struct jw *w, const struct collection *c);
 void attribute_write(struct jw *w, const struct attribute *a, const char *status);
 void index_write(struct jw *w, const struct collection *c, const struct index *x, const char *status);
 
-/* All await. */
+/* All await. A new collection is there with all its attributes and indexes, which are available, or not at all. Besides its own errors:
+ * ERR_GENERAL_ARGUMENT_INVALID (keys that are named twice, too many indexes), ERR_INDEX_INVALID, ERR_COLLECTION_LIMIT_EXCEEDED. */
 err_t collection_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const struct collection_in *in,
     struct str *json_out) MUST_CHECK;
 err_t collection_update(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id,
     const struct collection_in *in, struct str *json_out) MUST_CHECK;
 err_t collection_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *id) MUST_CHECK;
+/* The database is there and has no collection of this id. ERR_DATABASE_NOT_FOUND, ERR_COLLECTION_ALREADY_EXISTS. */
+err_t collection_check_free(struct ctx *cx, const struct project *p, const char *db, const char *id) MUST_CHECK;
 /* {"total":…,"collections":[…]} */
 err_t collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
     struct str *json_out) MUST_CHECK;
@@ -138,6 +147,8 @@ err_t attribute_create(struct ctx *cx, const struct project *p, const char *acto
     const struct attribute_in *in, struct str *json_out) MUST_CHECK;
 /* By itself, before anything is looked up: bounds, elements, size, the default. ERR_ATTRIBUTE_VALUE_INVALID, ERR_GENERAL_BAD_REQUEST. */
 err_t attribute_check_rules(struct ctx *cx, const struct attribute_in *in) MUST_CHECK;
+/* The same: whether it may have a default, and how long its texts are. ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, ERR_ATTRIBUTE_VALUE_INVALID. */
+err_t attribute_check_values(struct ctx *cx, const struct attribute_in *in) MUST_CHECK;
 /* A change of an attribute of this kind and format. ERR_ATTRIBUTE_TYPE_INVALID: it is another; ERR_ATTRIBUTE_NOT_AVAILABLE,
  * ERR_ATTRIBUTE_INVALID_RESIZE, ERR_INDEX_INVALID, and those of attribute_create. */
 struct attribute_change {

@@ -96,10 +96,106 @@ databases_update(struct req *rq, void *arg)
 
 static const char *const verbs[] = {"create", "read", "update", "delete", "write", NULL};
 
+/* ---- what an index is asked for with ---- */
+
+struct create_index_in {
+	const char *db, *col, *key, *type;
+	struct strs attributes, orders;
+	json_t *lengths;
+};
+/* The last two ended failed on servers of 1.0, like any type in other letters; later ones refuse them. */
+static const char *const types[] = {"key", "fulltext", "unique", "spatial", "array", "case-insensitive", NULL};
+static const char *const types_today[] = {"key", "fulltext", "unique", "spatial", NULL};
+static const char *const system_keys[] = {"$id", "$createdAt", "$updatedAt", NULL};
+static const struct param create_index_params[] = {
+    DATABASE(struct create_index_in),
+    COLLECTION(struct create_index_in),
+    REQUIRED("key", P_KEY, struct create_index_in, key, "Index key."),
+    REQUIRED("type", P_ENUM_NOCASE, struct create_index_in, type, "Index type.", .list = types),
+    REQUIRED("attributes", P_KEYS, struct create_index_in, attributes, "Keys of attributes, at most 100.", .list = system_keys),
+    OPTIONAL("orders", P_TEXTS, struct create_index_in, orders, "ASC or DESC for each attribute; missing ones ascend.", .def = "[]",
+	.max = 4),
+    OPTIONAL("lengths", P_INTS, struct create_index_in, lengths, "How many characters of each attribute count; null: all.", .def = "[]"),
+};
+
+static void
+lengths_of(struct req *rq, const json_t *list, struct index *x)
+{
+	int64_t *v = arena_array(rq->cx.arena, int64_t, json_array_size(list) + 1);
+
+	x->n_lengths = (int)json_array_size(list);
+	for (int i = 0; i < x->n_lengths; i++)
+		v[i] = json_integer_value(json_array_get(list, (size_t)i));
+	x->lengths = v;
+}
+
+static bool
+is_type_today(const char *type)
+{
+	for (const char *const *t = types_today; *t != NULL; t++)
+		if (strcmp(*t, type) == 0)
+			return true;
+	return false;
+}
+
+/* The definition as the route takes it; `today`: by the rules since 1.4.0. */
+static err_t
+index_of(struct req *rq, const struct create_index_in *in, bool today, struct index *x)
+{
+	if (today && !is_type_today(in->type))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid type: Value must be one of (key, fulltext, unique, spatial)");
+	for (int i = 0; i < in->orders.n; i++)
+		if (!str_ieq(str_c(in->orders.v[i]), STR("asc")) && !str_ieq(str_c(in->orders.v[i]), STR("desc")))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid orders: an order is ASC or DESC.");
+	*x = (struct index){.key = in->key, .type = in->type, .attributes = in->attributes, .orders = in->orders};
+	lengths_of(rq, in->lengths, x);
+	return OK;
+}
+
+/* Orders may be null or empty here: those ascend. */
+static json_t *
+orders_said(const json_t *list)
+{
+	json_t *said = json_array();
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *o = json_array_get(list, i);
+		bool none = json_is_null(o) || (json_is_string(o) && json_string_length(o) == 0);
+
+		json_array_append_new(said, none ? json_string("ASC") : json_incref(o));
+	}
+	return said;
+}
+
+/* The definition of an index that comes with its collection, by the rules of the route that creates one. */
+static err_t
+index_read_inline(struct req *rq, json_t *o, struct index *out)
+{
+	const json_t *orders = json_object_get(o, "orders");
+	json_t *with = json_keep(&rq->cx, json_copy(o));
+	struct create_index_in in = {0};
+
+	if (json_is_array(orders))
+		json_object_set_new(with, "orders", orders_said(orders));
+	TRY(params_take(rq, create_index_params, (int)(sizeof create_index_params / sizeof *create_index_params), with, &in));
+	if (in.attributes.n == 0)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid attributes: there is none.");
+	TRY(index_of(rq, &in, true, out));
+	if ((out->orders.n > 0 && out->orders.n != out->attributes.n) || (out->n_lengths > 0 && out->n_lengths != out->attributes.n))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Orders and lengths are as many as attributes.");
+	for (int i = 0; i < out->n_lengths; i++)
+		if (out->lengths[i] < 0)
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid lengths: a length is not negative.");
+	return OK;
+}
+
+/* ---- collections, with all that is in them ---- */
+
 struct create_collection_in {
 	const char *db, *id, *name;
 	struct strs perms;
 	int security, enabled;
+	json_t *attributes, *indexes;
 };
 static const struct param create_collection_params[] = {
     DATABASE(struct create_collection_in),
@@ -110,7 +206,37 @@ static const struct param create_collection_params[] = {
 	.def = "false"),
     OPTIONAL("enabled", P_BOOL, struct create_collection_in, enabled, "false hides the documents from everybody but keys and admins.",
 	.def = "true"),
+    OPTIONAL("attributes", P_OBJECTS, struct create_collection_in, attributes, "Attributes that it has from the beginning, at most 100."),
+    OPTIONAL("indexes", P_OBJECTS, struct create_collection_in, indexes, "Indexes that it has from the beginning, at most 59."),
 };
+
+/* What is wrong with a definition is wrong with the parameter that it stands in. */
+static err_t
+inline_error(struct req *rq, err_t e, const char *param, size_t i)
+{
+	if (e == OK || err_info(e)->status != 400)
+		return e;
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: definition %zu: %s", words_say(rq->cx.arena, rq->cx.words, param), i,
+	    rq->cx.message ? rq->cx.message : err_info(e)->message);
+}
+
+static err_t
+read_inline(struct req *rq, const struct create_collection_in *in, struct collection_in *c)
+{
+	size_t n_attrs = json_array_size(in->attributes), n_indexes = json_array_size(in->indexes);
+	struct attribute_in *attrs = arena_array(rq->cx.arena, struct attribute_in, n_attrs + 1);
+	struct index *indexes = arena_array(rq->cx.arena, struct index, n_indexes + 1);
+
+	for (size_t i = 0; i < n_attrs; i++)
+		TRY(inline_error(rq, attribute_read_inline(rq, json_array_get(in->attributes, i), &attrs[i]), "attributes", i));
+	for (size_t i = 0; i < n_indexes; i++)
+		TRY(inline_error(rq, index_read_inline(rq, json_array_get(in->indexes, i), &indexes[i]), "indexes", i));
+	c->attrs = attrs;
+	c->n_attrs = (int)n_attrs;
+	c->indexes = indexes;
+	c->n_indexes = (int)n_indexes;
+	return OK;
+}
 
 static err_t
 databases_create_collection(struct req *rq, void *arg)
@@ -120,6 +246,11 @@ databases_create_collection(struct req *rq, void *arg)
 	    .document_security = in->security == 1};
 	struct str json;
 
+	/* whether there is a place for it is said before what is wrong with it */
+	if (json_array_size(in->attributes) + json_array_size(in->indexes) > 0) {
+		TRY(collection_check_free(&rq->cx, rq->project, in->db, in->id));
+		TRY(read_inline(rq, in, &c));
+	}
 	TRY(collection_create(&rq->cx, rq->project, databases_actor(rq), in->db, &c, &json));
 	return reply_json(rq, 201, json);
 }
@@ -205,60 +336,14 @@ databases_update_collection(struct req *rq, void *arg)
 
 /* ---- indexes ---- */
 
-struct create_index_in {
-	const char *db, *col, *key, *type;
-	struct strs attributes, orders;
-	json_t *lengths;
-};
-/* The last two ended failed on servers of 1.0, like any type in other letters; later ones refuse them. */
-static const char *const types[] = {"key", "fulltext", "unique", "spatial", "array", "case-insensitive", NULL};
-static const char *const types_today[] = {"key", "fulltext", "unique", "spatial", NULL};
-static const char *const system_keys[] = {"$id", "$createdAt", "$updatedAt", NULL};
-static const struct param create_index_params[] = {
-    DATABASE(struct create_index_in),
-    COLLECTION(struct create_index_in),
-    REQUIRED("key", P_KEY, struct create_index_in, key, "Index key."),
-    REQUIRED("type", P_ENUM_NOCASE, struct create_index_in, type, "Index type.", .list = types),
-    REQUIRED("attributes", P_KEYS, struct create_index_in, attributes, "Keys of attributes, at most 100.", .list = system_keys),
-    OPTIONAL("orders", P_TEXTS, struct create_index_in, orders, "ASC or DESC for each attribute; missing ones ascend.", .def = "[]",
-	.max = 4),
-    OPTIONAL("lengths", P_INTS, struct create_index_in, lengths, "How many characters of each attribute count; null: all.", .def = "[]"),
-};
-
-static void
-lengths_of(struct req *rq, const json_t *list, struct index *x)
-{
-	int64_t *v = arena_array(rq->cx.arena, int64_t, json_array_size(list) + 1);
-
-	x->n_lengths = (int)json_array_size(list);
-	for (int i = 0; i < x->n_lengths; i++)
-		v[i] = json_integer_value(json_array_get(list, (size_t)i));
-	x->lengths = v;
-}
-
-static bool
-is_type_today(const char *type)
-{
-	for (const char *const *t = types_today; *t != NULL; t++)
-		if (strcmp(*t, type) == 0)
-			return true;
-	return false;
-}
-
 static err_t
 databases_create_index(struct req *rq, void *arg)
 {
 	const struct create_index_in *in = arg;
-	struct index x = {.key = in->key, .type = in->type, .attributes = in->attributes, .orders = in->orders};
+	struct index x;
 	struct str json;
 
-	if (rq->cx.format >= SINCE_1_4 && !is_type_today(in->type))
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid type: Value must be one of (key, fulltext, unique, spatial)");
-
-	for (int i = 0; i < in->orders.n; i++)
-		if (!str_ieq(str_c(in->orders.v[i]), STR("asc")) && !str_ieq(str_c(in->orders.v[i]), STR("desc")))
-			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid orders: an order is ASC or DESC.");
-	lengths_of(rq, in->lengths, &x);
+	TRY(index_of(rq, in, rq->cx.format >= SINCE_1_4, &x));
 	TRY(index_create(&rq->cx, rq->project, databases_actor(rq), in->db, in->col, &x, &json));
 	return reply_json(rq, 202, json);
 }

@@ -17,6 +17,9 @@ databases_actor(const struct req *rq)
 	return rq->login ? rq->login->user->id : NULL;
 }
 
+/* The definition of an attribute that comes with its collection, by the rules of the route that creates one of its type. Errors of that route. */
+err_t attribute_read_inline(struct req *rq, json_t *o, struct attribute_in *out) MUST_CHECK;
+
 /* A route below a database. Last: audit entry and usage. */
 #define BELOW(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
 	{                                                                                                                          \

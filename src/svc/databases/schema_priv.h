@@ -23,6 +23,8 @@ bool schema_columns_full(const struct ctx *cx);
 
 /* Awaits. Copies the documents' table, without the dropped columns. */
 err_t schema_rebuild(struct ctx *cx, const struct project *p, const struct collection *c) MUST_CHECK;
+/* The statements that make an index, in a transaction that has the table for itself. ERR_INDEX_INVALID. */
+err_t index_build_within(struct db_tx *tx, const struct project *p, const struct collection *c, const struct index *x) MUST_CHECK;
 /* The indexes that every documents' table has. */
 void collection_table_indexes(struct db_tx *tx, const char *schema, int64_t internal);
 
@@ -32,8 +34,6 @@ err_t schema_numbers(struct db_tx *tx, const struct project *p, const char *tabl
 /* ---- attribute_rules.c ---- */
 /* What is asked for as an attribute, without a number. */
 struct attribute attribute_of(const struct attribute_in *in);
-/* By itself: whether it may have a default, and how long its texts are. ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, ERR_ATTRIBUTE_VALUE_INVALID. */
-err_t attribute_check_values(struct ctx *cx, const struct attribute_in *in) MUST_CHECK;
 /* In its collection. ERR_ATTRIBUTE_LIMIT_EXCEEDED, ERR_ATTRIBUTE_ALREADY_EXISTS. */
 err_t attribute_check_new(struct ctx *cx, const struct collection *c, const struct attribute *a) MUST_CHECK;
 err_t attribute_check_width(struct ctx *cx, int64_t width) MUST_CHECK;

@@ -14,19 +14,34 @@ within_tx(struct arena *a, const char *sql)
 	return at ? arena_printf(a, "%.*s%s", (int)(at - sql), sql, at + strlen("CONCURRENTLY ")) : sql;
 }
 
+static void
+add_plan(struct db_tx *tx, const struct index_plan *plan)
+{
+	for (int i = 0; i < plan->n; i++)
+		tx_add(tx, within_tx(tx_ctx(tx)->arena, plan->sql[i]), DB0);
+}
+
+err_t
+index_build_within(struct db_tx *tx, const struct project *p, const struct collection *c, const struct index *x)
+{
+	struct index_plan plan;
+	const char *why;
+
+	if (!index_plan(tx_ctx(tx), p->schema, c, x, &plan, &why))
+		return fail_msg(tx_ctx(tx), ERR_INDEX_INVALID, "%s", why);
+	add_plan(tx, &plan);
+	return OK;
+}
+
 static err_t
 copy_indexes(struct db_tx *tx, const struct project *p, const struct collection *c)
 {
-	struct ctx *cx = tx_ctx(tx);
-
 	for (int i = 0; i < c->n_indexes; i++) {
 		struct index_plan plan;
 		const char *why;
 
-		if (strcmp(c->indexes[i].status, "available") != 0 || !index_plan(cx, p->schema, c, &c->indexes[i], &plan, &why))
-			continue;
-		for (int k = 0; k < plan.n; k++)
-			tx_add(tx, within_tx(cx->arena, plan.sql[k]), DB0);
+		if (strcmp(c->indexes[i].status, "available") == 0 && index_plan(tx_ctx(tx), p->schema, c, &c->indexes[i], &plan, &why))
+			add_plan(tx, &plan);
 	}
 	return OK;
 }
