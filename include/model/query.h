@@ -54,6 +54,7 @@ struct query_list {		/* one list: a table with rules */
 	 * names another column for it. */
 	const struct query_attr *attrs;
 	int n_attrs;
+	const char *changes;	/* sequence of which each change of a row of `from`, which is one table, takes a number (query_total.c); NULL: totals are counted each time */
 	unsigned flags;
 	const struct query_index *indexes;
 	int n_indexes;
@@ -66,7 +67,7 @@ struct query_page {
 	bool slim;		/* the rows are those of query_list.slim */
 };
 
-/* Awaits. Validates `queries`, resolves the cursor, runs page and count in one statement (the count is skipped when the page shows it).
+/* Awaits. Validates `queries`, resolves the cursor, runs page and count in one statement (the count is skipped when the page shows it, or it is known).
  * The result may have columns after those asked for.
  * Errors: ERR_GENERAL_ARGUMENT_INVALID (a page of more than conf.list_bytes_max, too), ERR_GENERAL_QUERY_INVALID,
  * ERR_GENERAL_CURSOR_NOT_FOUND. */

@@ -138,7 +138,7 @@ CONF(time_server, TEXT, "", RELOAD, "NTP server that /v1/health/time compares th
 #undef LANE
 CONF(offload_wait, TIME("0", "1h"), "15s", RELOAD, "Longest time that heavy work waits for a thread, then 503; 0: as long as the request may take.")
 CONF(roles_max, INT("5", "100000"), "1000", RELOAD, "Roles that the memberships of one user may give: for each membership its team, itself, and each role in it. More are refused with 400.")
-CONF(cache_entries, INT("1", "10000000"), "20000", START, "Logins, projects and collections cached per process, each.")
+CONF(cache_entries, INT("1", "10000000"), "20000", START, "Logins, projects, collections and totals of lists cached per process, each.")
 CONF(rt_compat, CHOICE("auto|1.0"), "auto", RELOAD, "Realtime without channels in the URL: auto (message mode) or 1.0 (error 1008).")
 CONF(picture_workers, INT("1", "64"), "2", RELOAD, "Image workers (processes under seccomp) per web process; started when needed.")
 CONF(picture_queue, INT("1", "100000"), "100", RELOAD, "How many pictures may wait for a worker, per process; more are refused with 503. One client may have an eighth, one project half of them.")

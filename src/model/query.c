@@ -127,17 +127,16 @@ read_count(struct query_plan *p, int n_where, int64_t *total_out)
 {
 	struct db_res *r;
 
-	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, "%s%s", p->begin, query_plan_count(p)), n_where, p->v));
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, "%s%s", p->begin, query_plan_count(p, 0)), n_where, p->v));
 	*total_out = db_i64(r, 0, 0);
 	return OK;
 }
 
-/* The statement counted (a number), or the page tells (-1), or it was empty. */
+/* The statement counted, or the total was known, or the page tells (-1), or it was empty. */
 static err_t
-total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t *out)
+total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t counted, int64_t *out)
 {
 	int rows = db_rows(r);
-	int64_t counted = rows ? db_i64(r, 0, db_cols(r) - (p->before ? 2 : 1)) : -1;
 
 	*out = 0;
 	if (p->l->flags & QUERY_NO_TOTAL)
@@ -189,27 +188,37 @@ columns_of(const struct query_list *l, const struct shape *shape)
 }
 
 static err_t
+send_page(struct query_plan *p, const char *sql, struct db_res **out)
+{
+	err_t e = db_query(p->cx, out, sql, p->n_v, p->v);
+
+	if (e == ERR_DB_DATA && strcmp(db_sqlstate(p->cx), "22012") == 0)	/* sql_bound's division */
+		return fail_msg(p->cx, ERR_GENERAL_ARGUMENT_INVALID, "The page holds more than %lld bytes: ask for fewer entries at a time.",
+		    (long long)conf.list_bytes_max);
+	return e;
+}
+
+/* A total that turns out to be no longer known makes it read once more: page and total are of one snapshot. */
+static err_t
 read_page(struct query_plan *p, const struct shape *shape, const struct db_res *cursor, struct query_page *out)
 {
 	const struct query_list *l = p->l;
 	struct ctx *cx = p->cx;
 	int n_where = p->n_v;
-	const char *sql;
-	err_t e;
+	int64_t counted;
 
 	TRY(query_cost(p));
 	if (p->limit == 0)
 		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
 	out->slim = p->slim = l->slim != NULL && p->limit > conf.list_whole_max / l->width_max;
-	sql = query_plan_page(p, p->slim ? l->slim : columns_of(l, shape), cursor);
-	e = db_query(cx, &out->res, sql, p->n_v, p->v);
-	if (e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0)	/* sql_bound's division */
-		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The page holds more than %lld bytes: ask for fewer entries at a time.",
-		    (long long)conf.list_bytes_max);
-	TRY(e);
+	do {
+		p->n_v = n_where;
+		query_total_plan(p);
+		TRY(send_page(p, query_plan_page(p, p->slim ? l->slim : columns_of(l, shape), cursor), &out->res));
+	} while (!query_total_answer(p, out->res, db_cols(out->res) - (p->before ? 2 : 1), &counted));
 	if (db_bytes(out->res) > RESULT_SMALL)
 		TRY(budget_hold(cx, db_bytes(out->res)));
-	return total_of(p, out->res, n_where, &out->total);
+	return total_of(p, out->res, n_where, counted, &out->total);
 }
 
 err_t
@@ -237,7 +246,7 @@ query_explain(struct ctx *cx, const struct query_list *l, const struct shape *sh
 
 	TRY(query_prepare(cx, l, queries, NULL, &p, &cursor));
 	*sql_out = p->limit ? query_plan_page(p, columns_of(l, shape), cursor)
-			    : arena_printf(cx->arena, "%s%s", p->begin, query_plan_count(p));
+			    : arena_printf(cx->arena, "%s%s", p->begin, query_plan_count(p, 0));
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "EXPLAIN (FORMAT JSON) %s", *sql_out), p->n_v, p->v));
 	*plan_out = db_str(r, 0, 0);
 	return OK;

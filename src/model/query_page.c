@@ -203,24 +203,12 @@ query_plan_cursor(struct query_plan *p)
 }
 
 const char *
-query_plan_count(struct query_plan *p)
+query_plan_count(struct query_plan *p, int more)
 {
 	const char *fence = p->l->flags & QUERY_WHERE_FIRST ? " OFFSET 0) AS d" : "";
 
 	return arena_printf(p->cx->arena, "SELECT count(*) FROM (SELECT 1 FROM %s%s%.*s%s LIMIT %d) AS x", *fence ? "(SELECT 1 FROM " : "",
-	    p->from, STR_FMT(p->where), fence, QUERY_TOTAL_MAX);
-}
-
-/* The total beside the rows: counted only when the page cannot tell it, and then by the same statement. */
-static void
-sql_total(struct query_plan *p, struct buf *b)
-{
-	if (p->l->flags & QUERY_NO_TOTAL)
-		BUF_LIT(b, "-1");
-	else if (p->cursor != NULL)
-		buf_printf(b, "(%s)", query_plan_count(p));
-	else
-		buf_printf(b, "CASE WHEN count(*) OVER () < %lld THEN -1 ELSE (%s) END", (long long)p->limit, query_plan_count(p));
+	    p->from, STR_FMT(p->where), fence, QUERY_TOTAL_MAX + more);
 }
 
 /* Raises an error before the first row is sent when the rows hold more than a page may: what PostgreSQL sends, libpq keeps in memory. */
@@ -275,7 +263,7 @@ query_plan_page(struct query_plan *p, const char *columns, const struct db_res *
 	buf_init(&b, p->cx->arena, 1024);
 	buf_printf(&b, "%sSELECT q.*, ", p->begin);
 	sql_bound(p, &b);
-	sql_total(p, &b);
+	buf_c(&b, query_total_sql(p));
 	if (p->before)
 		BUF_LIT(&b, ", row_number() OVER () AS _place");
 	BUF_LIT(&b, " FROM (");

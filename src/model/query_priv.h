@@ -126,6 +126,15 @@ struct query_plan {
 	const char *begin;	/* of the statement: "" or DB_PLAN_ANEW */
 	const char **v;
 	int n_v, cap_v;
+	struct {			/* of query_total.c */
+		enum { TOTAL_COUNT, TOTAL_NONE, TOTAL_LEARN, TOTAL_KNOWN } how;
+		struct str key;
+		uint64_t reading;	/* TOTAL_LEARN: of the table's number, of which the answer was here before this was sent; 0: none */
+		bool more;
+		int64_t known, from, to;	/* TOTAL_KNOWN: while the table's number is within these */
+		const char *start, *stats, *file;	/* and the epoch is this */
+		bool again;	/* what was known was not true: it is counted */
+	} total;
 };
 void query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char *search);
 /* The statement that reads the cursor's row: its creation number, then its value for each order. */
@@ -135,8 +144,15 @@ const char *query_plan_page(struct query_plan *p, const char *columns, const str
 /* The same rows, without anything beside them; and those of them that are in a list of numbers, which is the parameter behind those of the filters. */
 const char *query_plan_rows(struct query_plan *p, const char *columns, const struct db_res *cursor);
 const char *query_plan_lock(struct query_plan *p);
-/* A part of the page's statement; it stands alone behind p->begin. */
-const char *query_plan_count(struct query_plan *p);
+/* A part of the page's statement; it stands alone behind p->begin. Counts at most QUERY_TOTAL_MAX, and `more`. */
+const char *query_plan_count(struct query_plan *p, int more);
+
+/* Says how the total is found, once the filters are all that has parameters: it may be known. Without, it is counted. */
+void query_total_plan(struct query_plan *p);
+/* The column of the page's statement that tells it. */
+const char *query_total_sql(struct query_plan *p);
+/* What the column says; -1: the page tells it. False: what was known is true no longer, and forgotten; the page must be read anew. */
+bool query_total_answer(struct query_plan *p, const struct db_res *r, int col, int64_t *out) MUST_CHECK;
 
 /* Awaits. Refuses what would take longer than any statement may (conf.query_cost_max), before it starts. What looks through texts or lists, or
  * has a search, shares a part of the connections from here on, until query_cost_end. */

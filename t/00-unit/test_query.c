@@ -555,7 +555,7 @@ Test(query, sql_that_finds_the_few_first)
 	query_plan_init(p, &cx, &l, q, 1, NULL);
 	cr_expect(strstr(query_plan_page(p, "_id", NULL),
 	    "FROM (SELECT _id FROM (SELECT * FROM p_1.c_1 WHERE (_read && $1::text[]) OFFSET 0) AS d ORDER BY a_2 DESC NULLS LAST, _seq LIMIT 25)"));
-	cr_expect_str_eq(query_plan_count(p),
+	cr_expect_str_eq(query_plan_count(p, 0),
 	    "SELECT count(*) FROM (SELECT 1 FROM (SELECT 1 FROM p_1.c_1 WHERE (_read && $1::text[]) OFFSET 0) AS d LIMIT 5000) AS x");
 }
 

@@ -466,6 +466,8 @@ worn(struct ctx *cx)
 	cr_assert_eq(physical(cx), 1);
 	OK_(db_exec(cx, NULL, "INSERT INTO p_1.c_1 (_id, _created, _updated, _perms, _read) VALUES ('new', now(), now(), '{}', '{}')", DB0));
 	cr_assert_eq(number(cx, "SELECT max(_seq) FROM p_1.c_1"), 101);
+	cr_assert_eq(number(cx, "SELECT last_value FROM p_1.v_1"), 101, "changes still take numbers");
+	cr_assert_eq(number(cx, "SELECT count(*) FROM pg_class WHERE oid = 'p_1.v_1'::regclass AND oid = pg_get_serial_sequence('p_1.c_1', '_id')::regclass"), 1);
 	ERR_(ERR_DB_UNIQUE, db_exec(cx, NULL, "INSERT INTO p_1.c_1 (_id, _created, _updated, _perms, _read) VALUES ('D1', now(), now(), '{}', '{}')", DB0));
 }
 

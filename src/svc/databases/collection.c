@@ -56,6 +56,19 @@ collection_table_indexes(struct db_tx *tx, const char *schema, int64_t internal)
 	tx_add(tx, arena_printf(a, "CREATE INDEX %s_updated ON %s.%s (_updated, _seq)", c, schema, c), DB0);
 }
 
+/* The condition takes the number and is never true: nothing is called, and nothing kept until the end of the statement. It goes with the table. */
+void
+collection_table_counted(struct db_tx *tx, const char *schema, int64_t internal)
+{
+	struct arena *a = tx_ctx(tx)->arena;
+	const char *c = arena_printf(a, "%s.c_%lld", schema, (long long)internal), *v = arena_printf(a, "%s.v_%lld", schema, (long long)internal);
+
+	tx_add(tx, arena_printf(a, "CREATE SEQUENCE IF NOT EXISTS %s OWNED BY %s._id", v, c), DB0);
+	tx_add(tx, arena_printf(a, "CREATE TRIGGER counted AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (nextval('%s') IS NULL) EXECUTE "
+	    "FUNCTION %s.counted()", c, v, schema), DB0);
+	tx_add(tx, arena_printf(a, "ALTER TABLE %s ENABLE ALWAYS TRIGGER counted", c), DB0);
+}
+
 static void
 create_table(struct db_tx *tx, const char *schema, const struct collection *c)
 {
@@ -70,6 +83,7 @@ create_table(struct db_tx *tx, const char *schema, const struct collection *c)
 	buf_ch(&b, ')');
 	tx_add(tx, buf_view(&b).p, DB0);
 	collection_table_indexes(tx, schema, c->internal);
+	collection_table_counted(tx, schema, c->internal);
 }
 
 /* ---- what it has from the beginning ---- */

@@ -81,6 +81,7 @@ struct collection {
 	const char *table;		/* "p_1.c_5" */
 	const char *columns;		/* "_id,_created,_updated,_perms,_seq,a_1,…" */
 	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
+	const char *changes;		/* "p_1.v_5", the sequence of its changes (query_list.changes); NULL: an older program made it */
 	const char *width;		/* SQL of the bytes of a row's values */
 	const char *slim;		/* its number and width alone */
 	int64_t width_max;		/* about the most that they can be */

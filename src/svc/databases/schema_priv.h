@@ -28,6 +28,9 @@ err_t index_build_within(struct db_tx *tx, const struct project *p, const struct
 /* The indexes that every documents' table has. */
 void collection_table_indexes(struct db_tx *tx, const char *schema, int64_t internal);
 
+/* Its changes take numbers (query_list.changes). */
+void collection_table_counted(struct db_tx *tx, const char *schema, int64_t internal);
+
 /* Awaits. The next n numbers of "attributes" or "indexes". */
 err_t schema_numbers(struct db_tx *tx, const struct project *p, const char *table, int n, int64_t *out) MUST_CHECK;
 

@@ -60,10 +60,12 @@ rebuild(struct db_tx *tx, const struct project *p, const struct collection *know
 	tx_add(tx, arena_printf(cx->arena, "CREATE TABLE %s (LIKE %s INCLUDING IDENTITY)", copy, table), DB0);
 	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM %s", copy, table), DB0);
 	tx_add(tx, "SELECT setval(pg_get_serial_sequence($2, '_seq'), nextval(pg_get_serial_sequence($1, '_seq')), false)", DB(table, copy));
+	tx_add(tx, arena_printf(cx->arena, "ALTER SEQUENCE IF EXISTS %s.v_%lld OWNED BY %s._id", p->schema, (long long)c->internal, copy), DB0);
 	tx_add(tx, arena_printf(cx->arena, "DROP TABLE %s", table), DB0);
 	tx_add(tx, arena_printf(cx->arena, "ALTER TABLE %s RENAME TO c_%lld", copy, (long long)c->internal), DB0);
 	tx_add(tx, arena_printf(cx->arena, "ALTER TABLE %s ADD CONSTRAINT c_%lld_pkey PRIMARY KEY (_seq)", table, (long long)c->internal), DB0);
 	collection_table_indexes(tx, p->schema, c->internal);
+	collection_table_counted(tx, p->schema, c->internal);
 	TRY(copy_indexes(tx, p, c));
 	tx_add(tx, arena_printf(cx->arena, "ANALYZE %s", table), DB0);
 	return OK;
