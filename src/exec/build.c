@@ -16,7 +16,7 @@
 #include "exec_priv.h"
 #include "io/http.h"
 
-enum { BUILD_MAGIC = 0x6275696c, PACK_MS = 300 * 1000, LOOK_MS = 1000, WAITING_MAX = 256 * 1024, NO_ENTRY = 10, ENTRY_IS_DIR, PACK_FAILED };
+enum { BUILD_MAGIC = 0x6275696c, PACK_MS = 300 * 1000, LOOK_MS = 1000, WAITING_MAX = 256 * 1024, NO_ENTRY = 10, ENTRY_IS_DIR, PACK_FAILED, TOO_MANY, TOO_MUCH };
 #define MIB (INT64_C(1024) * 1024)
 
 static const char *place;
@@ -187,6 +187,12 @@ build_env(const struct build *b)
 	return v;
 }
 
+static const char *
+build_too_much(const struct build *b)
+{
+	return arena_printf(b->cx->arena, "The build makes more than %lld MiB of files.", (long long)(conf.functions_unpacked_max / MIB));
+}
+
 static err_t
 build_command(struct build *b)
 {
@@ -217,7 +223,7 @@ build_command(struct build *b)
 	TRY(e);
 	TRY(tree_size(b->cx, code, conf.functions_unpacked_max, &bytes));
 	if (b->too_much || bytes < 0 || bytes > conf.functions_unpacked_max)
-		b->why = arena_printf(b->cx->arena, "The build makes more than %lld MiB of files.", (long long)(conf.functions_unpacked_max / MIB));
+		b->why = build_too_much(b);
 	else if (b->end.why != SANDBOX_EXIT || b->end.number != 0)
 		b->why = arena_printf(b->cx->arena, "The build %s.", sandbox_end_text(b->cx->arena, &spec, &b->end));
 	return OK;
@@ -229,8 +235,11 @@ build_command(struct build *b)
 	"echo \"D $x\"; else echo \"d $x\"; fi; else echo \"f $x\"; fi ;; esac; done | head -n 21; exit 10; fi; "
 /* Of an image also in what its build made: it need not be in the source. */
 static const char script_entry[] = SCRIPT_LOOK("[ -f \"./$1\" ] || { [ -f " CODE_ARCHIVE " ] && tar -tzf " CODE_ARCHIVE " 2>/dev/null | grep -qxF -e \"$1\" -e \"./$1\"; }");
+/* What could not be unpacked again for a run, by its bytes ($2) or files ($3), is none: it would fail at each. */
 static const char script_pack[] = SCRIPT_LOOK("[ -f \"./$1\" ]")
-	"tar -c --mode=u+rw,go+r --owner=0 --group=0 . | gzip -1 >/out/code.tar.gz && [ -s /out/code.tar.gz ] || exit 12";
+	"[ $(find . -printf x | head -c $(($3 + 1)) | wc -c) -le $3 ] || exit 13; "
+	"tar -c --mode=u+rw,go+r --owner=0 --group=0 . | { head -c $2; head -c 1 | wc -c >/tmp/more; } | gzip -1 >/out/code.tar.gz && [ -s /out/code.tar.gz ] || exit 12; "
+	"read more </tmp/more; [ $more = 0 ] || exit 14";
 
 static void
 build_on_listing(int fd, struct str piece, void *arg)
@@ -271,7 +280,8 @@ static err_t
 build_inside(struct build *b, const char *script)
 {
 	const char *entry = b->q->run.f.entrypoint;
-	const char *argv[] = {"sh", "-c", script, "sh", entry, NULL};
+	const char *argv[] = {"sh", "-c", script, "sh", entry, arena_printf(b->cx->arena, "%lld", (long long)conf.functions_unpacked_max),
+		arena_printf(b->cx->arena, "%lld", (long long)conf.functions_unpacked_files), NULL};
 	struct sandbox_mount mounts[] = {{arena_printf(b->cx->arena, "%s/code", b->dir), "/code", true}, {arena_printf(b->cx->arena, "%s/out", b->dir), "/out", true}};
 	struct sandbox_spec spec = {.name = sandbox_name(b->cx, "pack"), .uid = b->uid, .mounts = mounts, .n_mounts = 2, .argv = argv, .env = paths, .dir = "/code",
 		.memory = 256 * MIB, .tmp = MIB, .file = conf.functions_unpacked_max, .processes = 32, .files = 256, .limit_ms = PACK_MS, .output = build_on_listing, .arg = b};
@@ -282,6 +292,10 @@ build_inside(struct build *b, const char *script)
 		b->why = build_no_entry(b);
 	else if (b->end.why == SANDBOX_EXIT && b->end.number == ENTRY_IS_DIR)
 		b->why = arena_printf(b->cx->arena, "The entry point %s is a folder: it must be a file.", entry);
+	else if (b->end.why == SANDBOX_EXIT && b->end.number == TOO_MANY)
+		b->why = arena_printf(b->cx->arena, "The build makes more than %lld files.", (long long)conf.functions_unpacked_files);
+	else if (b->end.why == SANDBOX_EXIT && b->end.number == TOO_MUCH)
+		b->why = build_too_much(b);
 	else if (b->end.why != SANDBOX_EXIT || b->end.number != 0)
 		b->why = arena_printf(b->cx->arena, "What was built could not be packed: it %s.", sandbox_end_text(b->cx->arena, &spec, &b->end));
 	return OK;

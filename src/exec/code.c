@@ -40,13 +40,18 @@ code_init(const char *dir)
 
 /* ---- unpacking ---- */
 
-/* gzip's and tar's exit statuses are told on the standard output, with the kilobytes that came of it. What tar lists bounds the number of files. */
+/* Told on the standard output: gzip's and tar's exit statuses, whether there were more bytes and more files than may be, and the kilobytes that came of it. The
+ * files are counted from what tar lists, with the directories above them that the archive has no entries of: each is known by its parent's number and its name. Who
+ * counts says that there are too many; that tar has felt it is no sign, for a pipe takes the last ones of a list that nobody reads. */
 static const char script[] =
 	"find /code -mindepth 1 -delete; "	/* what badal-unpack has left; sandboxes may have the directory by now, so that it stays */
-	"{ { gzip -dc </in/archive; echo $? >/tmp/gzip; } | head -c \"$1\"; } | "
-	"{ tar -xv --numeric-owner --no-same-owner --no-same-permissions -C /code; echo $? >/tmp/tar; } | head -n \"$2\" >/dev/null; "
+	"{ { gzip -dc </in/archive; echo $? >/tmp/gzip; } | { head -c \"$1\"; head -c 1 | wc -c >/tmp/more; }; } | "
+	"{ tar -xv --numeric-owner --no-same-owner --no-same-permissions -C /code; echo $? >/tmp/tar; } | "
+	"awk -v most=\"$2\" '{ k = split($0, part, \"/\"); dirs = k - 1; if (part[k] == \"\") k--; at = 0; "
+	"for (i = 1; i <= dirs; i++) { dir = at SUBSEP part[i]; if (!(dir in known)) { known[dir] = ++last; n += i < k } at = known[dir] } if (++n > most) exit } "
+	"END { print (n > most ? 1 : 0) >\"/tmp/files\" }'; "
 	"chmod -R u+rwX,go+rX /code; "
-	"read gzip </tmp/gzip; read tar </tmp/tar; echo $gzip $tar; exec du -sk /code";
+	"for f in gzip tar more files; do read n </tmp/$f; echo $n; done; exec du -sk /code";
 
 struct said {
 	char out[64], err[SAID_MAX];
@@ -101,19 +106,19 @@ archive_reason(struct arena *a, const struct said *s)
 static const char *
 archive_judge(struct arena *a, const struct said *s, const struct sandbox_spec *spec, const struct sandbox_end *end, int64_t *bytes_out)
 {
-	int gzip, tar;
+	int gzip, tar, more, files;
 	long long kib;
 
 	if (end->why == SANDBOX_TIME)
 		return "The archive takes too long to unpack.";
-	if (end->why != SANDBOX_EXIT || sscanf(s->out, "%d %d %lld", &gzip, &tar, &kib) != 3)
+	if (end->why != SANDBOX_EXIT || sscanf(s->out, "%d %d %d %d %lld", &gzip, &tar, &more, &files, &kib) != 5)
 		return arena_printf(a, "The archive could not be unpacked: %s.", sandbox_end_text(a, spec, end));
 	*bytes_out = kib * 1024;
-	if (tar == SIGPIPE_STATUS)
+	if (files)
 		return arena_printf(a, "The archive has more than %lld files.", (long long)conf.functions_unpacked_files);
-	if (gzip == SIGPIPE_STATUS || strstr(s->err, "File too large") != NULL || strstr(s->err, "No space left") != NULL)
+	if (more || *bytes_out > conf.functions_unpacked_max || strstr(s->err, "File too large") != NULL || strstr(s->err, "No space left") != NULL)
 		return arena_printf(a, "The archive unpacks to more than %lld MiB.", (long long)(conf.functions_unpacked_max / MIB));
-	if (gzip != 0 && gzip != WARNING)
+	if (gzip != 0 && gzip != WARNING && gzip != SIGPIPE_STATUS)
 		return archive_reason(a, s);
 	return tar == 0 ? NULL : archive_reason(a, s);
 }
@@ -140,7 +145,7 @@ code_unpack_small(struct ctx *cx, const char *archive, const char *to, uid_t uid
 	if (sandbox_wait(cx, &s, &end) != OK || end.why != SANDBOX_EXIT || end.number != 0 || sscanf(said.out, "%lld", &kib) != 1)
 		return false;
 	*bytes_out = kib * 1024;
-	return true;
+	return *bytes_out <= conf.functions_unpacked_max;
 }
 
 err_t

@@ -1,7 +1,7 @@
 /* badal-unpack: unpacks a small archive (tar, compressed with gzip) into the directory that it begins in, in one process where a shell, gzip, tar and more
  * would be eight. A static program, for a sandbox with nothing in it.
  *
- *   badal-unpack ARCHIVE BYTES FILES      as much may come of it, and as many entries
+ *   badal-unpack ARCHIVE BYTES FILES      as much may come of it, and as many entries, with the directories above them
  *
  * It knows the common kinds of archives, and what it leaves is what tar leaves: modes are such that everybody can read, owners are nobody's, links come last.
  * Of all else (damaged, too much, another kind) it says nothing but its exit code 1, and leaves a half: then tar itself is asked. 0: all is there, and the
@@ -99,16 +99,25 @@ unpack_rest(void)
 		unpack_no();
 }
 
-/* The directories above a name. */
+static void
+unpack_count(void)
+{
+	if (--un.files_left < 0)
+		unpack_no();
+}
+
+/* The directories above a name: no entries of their own, and files all the same. */
 static void
 unpack_above(char *name)
 {
 	for (char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(name, 0755) == 0)
+		if (mkdir(name, 0755) == 0) {
 			un.disk += DISK;
-		else if (errno != EEXIST)
+			unpack_count();
+		} else if (errno != EEXIST) {
 			unpack_no();
+		}
 		*slash = '/';
 	}
 }
@@ -151,7 +160,8 @@ unpack_file(const struct tar_entry *e)
 static void
 unpack_entry(struct tar_entry *e)
 {
-	if (--un.files_left < 0 || !tar_name_clean(e->name))
+	unpack_count();
+	if (!tar_name_clean(e->name))
 		unpack_no();
 	if (e->name[0] == '\0') {
 		if (e->kind != TAR_DIR)

@@ -95,6 +95,21 @@ test('bombs end at their bound, and a small build beside them is not held up', a
 	assert.deepEqual([disk.ok, disk.why], [false, 'The build makes more than 64 MiB of files.'])
 })
 
+test('folders are files, also those that only a name speaks of', async () => {
+	const names = (make) => execFileSync('python3', ['-c', `import io, sys, tarfile\nt = tarfile.open(fileobj=sys.stdout.buffer, mode='w|gz', format=tarfile.GNU_FORMAT)\nfor name in ['index.js'] + ${make}: t.addfile(tarfile.TarInfo(name), io.BytesIO())\nt.close()`], { maxBuffer: 1 << 30 })
+	for (const [make, why] of [[`['%d/' % i * 20 + 'x' for i in range(100)]`, 'The archive has more than 2000 files.'], [`['%d/' % (i % 90) * 20 + 'x%d' % i for i in range(100)]`, ''], [`['f%d' % i for i in range(2100)]`, 'The archive has more than 2000 files.']]) {
+		const b = await x.build(names(make))
+		assert.deepEqual([b.ok, b.why], [why === '', why], b.err)
+	}
+})
+
+test('what a build makes can be unpacked again, or it fails', async () => {
+	for (const [script, why] of [['i=0; while [ $i -lt 2000 ]; do : >f$i; i=$((i+1)); done', 'The build makes more than 2000 files.'], ['for f in a b; do head -c 1 /dev/zero | dd of=$f bs=1 seek=40000000 2>/dev/null; done', 'The build makes more than 64 MiB of files.']]) {
+		const b = await x.build({ 'main.sh': 'x', 'build.sh': script }, { runtime: 'shell-1.0', entrypoint: 'main.sh' })
+		assert.deepEqual([b.ok, b.why], [false, why], b.err)
+	}
+})
+
 test('names that lead out, links, devices: nothing of this machine is touched or shown', async () => {
 	fs.writeFileSync(path.join(dir, 'outside'), 'mine')
 	const evil = path.join(dir, 'evil.py')

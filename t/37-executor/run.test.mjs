@@ -268,6 +268,12 @@ test('what was unpacked has a bound: who was used longest ago goes, and is broug
 	assert.equal((await first()).text, 'x')
 })
 
+test('small files take the disk\'s blocks, which are what is bounded', async () => {
+	const y = await start({ functions_unpacked_max: '1m' }), small = (n) => y.function({ 'index.js': 'module.exports = async (req, res) => res.send("x")', ...Object.fromEntries(Array.from({ length: n }, (_, i) => [`f${i}`, 'x'])) })
+	assert.equal((await small(100)()).text, 'x')
+	assert.equal((await small(400)()).reason, 'The archive unpacks to more than 1 MiB.')
+})
+
 test('a run that waits for a process ends with who asked: it would be asked for again', async () => {
 	const y = await start({ functions_instances_max: 1, functions_overlap_max: 1 }), marker = `${4e6 + process.pid}.5`
 	/* until the process that it waits for is ended from here */

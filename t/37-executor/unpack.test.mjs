@@ -68,7 +68,7 @@ test('what it does not know is left to tar', () => {
 	fs.truncateSync(path.join(source, 'open'), 1)
 	for (const [what, bytes, how] of [['a cut one', whole.subarray(0, whole.length - 20)], ['two members', Buffer.concat([gzipSync(all.subarray(0, 700)), gzipSync(all.subarray(700))])], ['something behind', Buffer.concat([whole, Buffer.from('x')])],
 		['a wrong sum', gzipSync(bad)], ['no tar', gzipSync('no tar')], ['nothing', gzipSync('')], ['zeros', gzipSync(Buffer.alloc(10240))], ['holes', sparse], ['v7', tar('-cz', '--format=v7', '--exclude=./d*', '--exclude=long-link')],
-		['more bytes', whole, { bytes: 100000 }], ['more files', whole, { files: 5 }], ['no gzip', all], ['a wrong sum of gzip', Buffer.concat([whole.subarray(0, whole.length - 8), Buffer.alloc(8)])]])
+		['more bytes', whole, { bytes: 100000 }], ['more files', whole, { files: 5 }], ['more folders', execFileSync('sh', ['-c', 'tar -cz run a/b/c'], { cwd: source }), { files: 3 }], ['no gzip', all], ['a wrong sum of gzip', Buffer.concat([whole.subarray(0, whole.length - 8), Buffer.alloc(8)])]])
 		assert.deepEqual([unpack(bytes, how).status, what], [1, what])
 })
 
