@@ -50,7 +50,7 @@ static const char upkeep_lua[] =
     "local m = redis.call('ZREVRANGEBYSCORE', marks, ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, 1)\n"
     "if m[1] then\n"
     "  local low = needed(m[1])\n"
-    "  local gone = redis.call('XREVRANGE', key, '(' .. low, '-', 'COUNT', 1)[1]\n"
+    "  local gone = low ~= '0-0' and redis.call('XREVRANGE', key, '(' .. low, '-', 'COUNT', 1)[1]\n"	/* there is nothing before that, and Redis would not be asked */
     "  if gone then\n"
     "    redis.call('XTRIM', key, 'MINID', low)\n"
     "    redis.call('SET', floor, gone[1])\n"

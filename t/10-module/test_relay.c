@@ -849,16 +849,17 @@ Test(relay, trims_what_is_older_than_the_window_and_read_by_every_group)
 {
 	pid_t r;
 
-	conf.rt_resume_window = 3000;	/* longer than it takes to see them there */
+	conf.rt_resume_window = 1000;
 	r = relay_fork();
 	UNTIL(announced(""));
+	/* before there is anything: what it has not read stays, however long it takes here to see it */
+	freeReplyObject(cmd("XGROUP CREATE %s hooks 0 MKSTREAM", key_of(STREAM_EVENTS, 0, current())));
 	EMIT(50);
 	UNTIL(entries(current()) == 50);
-	freeReplyObject(cmd("XGROUP CREATE %s hooks 0", key_of(STREAM_EVENTS, 0, current())));
-	usleep(4500000);
+	usleep(2500000);
 	EMIT(1);
 	UNTIL(entries(current()) == 51);
-	usleep(4000000);
+	usleep(2000000);
 	cr_expect_eq(entries(current()), 51);	/* the group has read nothing yet */
 	freeReplyObject(cmd("XGROUP DESTROY %s hooks", key_of(STREAM_EVENTS, 0, current())));
 	UNTIL(entries(current()) == 1);	/* the last one stays */
@@ -873,14 +874,18 @@ Test(relay, trims_a_redis_that_is_full)
 	conf.rt_resume_window = 1000;
 	r = relay_fork();
 	UNTIL(announced(""));
+	/* a group has what is there until it was seen */
+	freeReplyObject(cmd("XGROUP CREATE %s hooks 0 MKSTREAM", key_of(STREAM_EVENTS, 0, current())));
 	for (int i = 0; i < 2; i++) {
 		EMIT(20);
 		UNTIL(entries(current()) == 20 * (i + 1));
 		UNTIL(marked());
 	}
 	freeReplyObject(cmd("CONFIG SET maxmemory 1"));
+	freeReplyObject(cmd("XGROUP DESTROY %s hooks", key_of(STREAM_EVENTS, 0, current())));
 	UNTIL(entries(current()) == 1);
 	freeReplyObject(cmd("CONFIG SET maxmemory 0"));
+	freeReplyObject(cmd("XGROUP CREATE %s hooks $", key_of(STREAM_EVENTS, 0, current())));
 	EMIT(5);
 	UNTIL(entries(current()) >= 5);
 	reap(r, SIGTERM);
