@@ -32,8 +32,8 @@ struct fetch {
 	uint64_t progress_ms;	/* of a stream: no byte moves for so long although we are ready; 0: 30 s */
 	uint64_t connect_ms;	/* for the connection; 0: 5 s */
 	size_t max_bytes;	/* largest response body; 0: 1 MiB, of a stream: no bound */
-	bool once;		/* of a unix_path that is fetched at once: who may have taken the whole request is not sent it again. When its connection ends then, that is an answer
-				 * that is cut: with what has come of it, of status 0 if nothing has */
+	bool once;		/* of a unix_path that is fetched at once: who may have taken the whole request is not sent it again. When its connection ends then, or the time for
+				 * it, that is an answer that is cut: with what has come of it, of status 0 if nothing has */
 	bool alone;		/* of a unix_path that is fetched at once: over a connection of its own, so that nothing is ever sent twice; else a kept one that turns
 				 * out to be closed, without a byte, is followed by another */
 	bool upload;		/* of a stream: the request's body is given by fetch_write, `body` is not used; no redirects */
@@ -56,6 +56,7 @@ struct fetch_reply {		/* in the asker's arena */
 	int n_headers;
 	struct str body;
 	bool cut;		/* once: it broke off */
+	bool late;		/* cut: its time was over */
 };
 
 /* Awaits. OK once a response is complete, whatever its status. ERR_FETCH when there is none or it is too large, ERR_FETCH_REFUSED for a

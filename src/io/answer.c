@@ -114,6 +114,7 @@ answer_body(struct answer *a, const struct answer_framing *f, int version)
 	a->has_head = true;
 	a->keeps = version == 1 ? !f->close : f->keep_alive && !f->close;
 	a->left = f->has_length ? (uint64_t)f->length : 0;
+	a->grows = !f->has_length || a->left > BODY_HINT;
 	buf_init(&a->body, a->arena, a->left < BODY_HINT ? (size_t)a->left : BODY_HINT);
 	if (a->bodiless || status == 204 || status == 304)
 		a->state = ANSWER_WHOLE;

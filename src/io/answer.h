@@ -14,6 +14,7 @@ struct answer {
 	struct buf head, body;
 	size_t head_bytes;		/* those of interim answers included */
 	size_t max;			/* of the body */
+	bool grows;			/* the body's room, which was not made for all of it at once */
 	bool bodiless;			/* to HEAD: there is none, whatever the head says */
 	uint64_t left;			/* ANSWER_LENGTH */
 	struct chunks chunks;

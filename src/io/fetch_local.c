@@ -155,11 +155,11 @@ line_send(struct line *l)
 	return true;
 }
 
-/* A body that grows in an arena is there about twice. False: there is no room for it. */
+/* A body that grows in an arena is there about twice; one whose length was known is there once. False: there is no room for it. */
 static bool
 asking_charge(struct asking *q)
 {
-	size_t n = 2 * q->answer.body.cap;
+	size_t n = q->answer.body.cap * (q->answer.grows ? 2 : 1);
 
 	if (n > FREE && n > q->held->held && budget_charge(q->held, n - q->held->held) != OK)
 		q->full = true;
@@ -329,6 +329,15 @@ asking_taken(const struct asking *q)
 	return asking_sent(q) && q->error == 0;
 }
 
+/* Its time is over: what has come meanwhile is looked at, for nobody is to be told that a run had not begun which had. */
+static err_t
+line_last(struct line *l, struct asking *q)
+{
+	for (int i = 0; !q->answered && i < READS && line_take(l); i++)
+		;
+	return q->answered ? OK : ERR_TIMEOUT;
+}
+
 /* On this connection. *again_out: it had served before, and nothing came: the server has closed it, most likely before it saw the request; for `once` that is sure. */
 static err_t
 local_ask_on(struct ctx *cx, struct line *l, struct asking *q, const struct fetch *f, uint64_t until, bool *again_out)
@@ -341,6 +350,8 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, const struct fetc
 		asking_end(q, EPIPE);
 	if (!q->answered)
 		e = until > loop_now() ? fib_await_for(cx, &q->done, until - loop_now()) : ERR_TIMEOUT;
+	if (e == ERR_TIMEOUT)
+		e = line_last(l, q);
 	whole = e == OK && q->error == 0 && !q->full && q->answer.state == ANSWER_WHOLE;
 	if (whole && !f->alone && q->answer.keeps && !q->surplus && asking_sent(q))
 		line_keep(l);
@@ -348,6 +359,13 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, const struct fetc
 		line_close(l);
 	*again_out = e == OK && kept && !whole && !q->full && q->answer.head_bytes == 0 && !q->lost && !(f->once && asking_taken(q));
 	return e;
+}
+
+/* Of what is asked once: it must not be asked again. Also one for which there was no room: it ended. */
+static bool
+asking_begun(const struct asking *q)
+{
+	return q->full || q->answer.has_head || (q->answer.head_bytes == 0 && asking_taken(q));
 }
 
 static err_t
@@ -361,8 +379,7 @@ local_judge(struct ctx *cx, const struct fetch *f, struct asking *q, struct fetc
 		*out = answer_reply(&q->answer);
 		return OK;
 	}
-	/* also of one for which there was no room: it ended, and must not be asked for again */
-	if (f->once && (q->full || q->answer.has_head || (q->answer.head_bytes == 0 && asking_taken(q)))) {
+	if (f->once && asking_begun(q)) {
 		*out = answer_reply(&q->answer);
 		(*out)->cut = true;
 		return OK;
@@ -424,6 +441,11 @@ local_ask(struct ctx *cx, const struct fetch *f, const char *key, struct str hea
 		asking_add(&q);
 		e = local_ask_on(cx, l, &q, f, until, &again);
 		asking_remove(&q);
+	}
+	if (e == ERR_TIMEOUT && f->once && asking_begun(&q)) {
+		*out = answer_reply(&q.answer);
+		(*out)->cut = (*out)->late = true;
+		return OK;
 	}
 	TRY(e);
 	return local_judge(cx, f, &q, out);

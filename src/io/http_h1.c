@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 enum { SURPLUS_MAX = 64 * 1024, SKIP_MAX = 64 * 1024 };
 
@@ -458,7 +459,9 @@ void
 h1_timeout(struct conn *c)
 {
 	metric_add(M_http_slow, c->in.n > 0 || c->skip > 0);	/* who says nothing is not slow */
-	if (c->list == LIST_IDLE || (c->list == LIST_HEAD && c->in.n == 0))
+	if (c->list == LIST_IDLE && c->family == AF_UNIX)
+		conn_doom(c);	/* at once: what is written into it in this moment is not taken, and its writer is told (struct fetch, once) */
+	else if (c->list == LIST_IDLE || (c->list == LIST_HEAD && c->in.n == 0))
 		conn_finish(c);
 	else
 		refuse_head(c, c->in.p, c->in.n, ERR_REQUEST_TIMEOUT);

@@ -269,10 +269,9 @@ exec_runtime_named(const struct exec_runtime *v, int n, const char *id)
 /* ---- running ---- */
 
 static struct exec_ran
-exec_lost(void)
+exec_lost(const char *reason)
 {
-	return (struct exec_ran){.why = EXEC_LOST, .reason = "The executor ended while the function ran.", .status = 500, .body = STR(""), .logs = STR(""),
-		.errors = STR("The executor ended while the function ran.")};
+	return (struct exec_ran){.why = EXEC_LOST, .reason = reason, .status = 500, .body = STR(""), .logs = STR(""), .errors = str_c(reason)};
 }
 
 enum told { TOLD_RUN, TOLD_NEED, TOLD_NO };	/* by an executor: it has begun, it needs the code first, it does not run it */
@@ -314,7 +313,7 @@ exec_ask_one(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_
 	if (*told_out == TOLD_NO)
 		return fail(cx, ERR_EXEC, "status=%d %.*s", r->status, (int)(r->body.n < 200 ? r->body.n : 200), r->body.p);
 	if (*told_out == TOLD_RUN && (r->cut || !exec_ran_take(cx->arena, r->body, out)))
-		*out = exec_lost();
+		*out = exec_lost(r->late ? "The executor did not say in time what became of the run." : "The executor ended while the function ran.");
 	return OK;
 }
 

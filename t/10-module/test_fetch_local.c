@@ -100,6 +100,19 @@ serve(int fd)
 		} else if (strcmp(target, "/waits") == 0) {
 			say(fd, "HTTP/1.1 102 Processing\r\n\r\n");
 			return;
+		} else if (strcmp(target, "/slow") == 0) {	/* begun, and not over */
+			say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+			pause();
+		} else if (strcmp(target, "/queue") == 0) {	/* not begun */
+			say(fd, "HTTP/1.1 102 Processing\r\n\r\n");
+			pause();
+		} else if (strcmp(target, "/small") == 0) {
+			char piece[900001];
+
+			memset(piece, 'x', 900000);
+			piece[900000] = '\0';
+			dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n");
+			say(fd, piece);
 		} else if (strcmp(target, "/noise") == 0) {
 			say(fd, "SSH-2.0-OpenSSH\r\n\r\n");
 		} else if (strcmp(target, "/never") == 0) {
@@ -283,6 +296,27 @@ Test(fetch_local, what_may_have_been_taken_is_not_asked_again)
 	run(once);
 }
 
+/* The time for it is over: what was taken may have been begun, what was told to wait has not. */
+static void
+once_late(struct ctx *cx, void *arg)
+{
+	struct fetch_reply *r;
+
+	(void)arg;
+	for (const char *const *t = (const char *const[]){"/never", "/slow", NULL}; *t != NULL; t++) {
+		cr_assert_eq(ask(cx, *t, (struct fetch){.once = true, .timeout_ms = 300}, &r), OK, "%s: %s", *t, cx->detail);
+		cr_expect(r->cut && r->late, "%s", *t);
+	}
+	cr_expect_eq(ask(cx, "/queue", (struct fetch){.once = true, .timeout_ms = 300}, &r), ERR_TIMEOUT);
+	cr_expect_eq(ask(cx, "/never", (struct fetch){.timeout_ms = 50}, &r), ERR_TIMEOUT);
+	finish();
+}
+
+Test(fetch_local, what_may_have_been_begun_is_told_when_its_time_is_over)
+{
+	run(once_late);
+}
+
 /* A stranger's answers are held like other bytes of strangers. */
 static void
 budget(struct ctx *cx, void *arg)
@@ -297,6 +331,12 @@ budget(struct ctx *cx, void *arg)
 	cr_expect_geq(budget_held(), LARGE);
 	ctx_fini(&part);
 	cr_expect_eq(budget_held(), 0);
+	/* once, where its length was known before it came */
+	ctx_init_part(&part, cx);
+	cr_assert_eq(ask(&part, "/small", (struct fetch){0}, &r), OK, "%s", part.detail);
+	cr_expect_geq(budget_held(), 900000);
+	cr_expect_lt(budget_held(), 1100000);
+	ctx_fini(&part);
 	conf.bytes_max = LARGE;
 	cr_expect_eq(ask(cx, "/large", (struct fetch){.max_bytes = LARGE}, &r), ERR_BUSY);
 	cr_expect_null(r);

@@ -28,3 +28,16 @@ test('a kept connection is no more closed before its writer than after an answer
 	const r = await run
 	assert.deepEqual([r.why, r.text, r.reason], ['done', 'all', ''])
 })
+
+test('a connection that nobody needs ends for both sides at once', { timeout: 120000 }, async () => {
+	const x = await start({ keepalive_timeout: '20ms' }), socket = nodeNet.connect({ path: path.join(x.place, 'executor.sock'), allowHalfOpen: true }), asks = 'GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n'
+	let ended = false, told = null
+	socket.on('data', () => { })
+	socket.on('end', () => { ended = true })
+	socket.on('error', (e) => { told = e.code })
+	socket.write(asks)
+	await until(() => ended, 'the end')
+	socket.write(asks)
+	await until(() => told !== null, 'who writes into it is told that it was not taken')
+	assert.match(told, /EPIPE|ECONNRESET/)
+})
