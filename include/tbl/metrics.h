@@ -122,6 +122,7 @@ METRIC(exec_start_time, HISTOGRAM, "badal_function_start_seconds", "From the wis
 METRIC(exec_builds, COUNTER, "badal_functions_builds_total", "Builds that succeeded.")
 METRIC(exec_builds_failed, COUNTER, "badal_functions_builds_failed_total", "Builds that failed.")
 METRIC(exec_sandboxes, GAUGE, "badal_sandboxes", "Sandboxes alive.")
+METRIC(exec_unbounded, COUNTER, "badal_sandboxes_unbounded_total", "Sandboxes whose limits the kernel did not take: none is begun then, but where executor_accept allows it.")
 METRIC(exec_code_bytes, GAUGE, "badal_functions_code_bytes", "Bytes of unpacked builds.")
 METRIC(exec_kill_time, COUNTER, "badal_functions_killed_time_total", "Processes of functions ended because a run took too long.")
 METRIC(exec_kill_memory, COUNTER, "badal_functions_killed_memory_total", "Processes of functions ended for want of memory.")

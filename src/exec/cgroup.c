@@ -29,6 +29,7 @@ static bool two;			/* version 2 */
 static bool born;			/* version 2: processes can begin in a group */
 
 static const char *const controllers[CGROUP_DIRS] = {"memory", "pids", "cpu"};
+const char *const cgroup_bounds[CGROUP_DIRS] = {"memory", "processes", "processors"};
 
 /* ---- files ---- */
 
@@ -235,7 +236,9 @@ const char *
 cgroup_setup(void)
 {
 	static char missing[64];
-	static const char *const words[CGROUP_DIRS] = {"memory", "processes", "processors"};
+	static const struct cgroup_limits limits = {.memory = 64 << 20, .processes = 64, .cpus = 1};
+	struct cgroup probe;
+	char name[32];
 	char *cgroups = cgroup_text("/proc/self/cgroup"), *mounts = cgroup_text("/proc/self/mountinfo");
 
 	if (cgroups != NULL && mounts != NULL && !cgroup_setup_two(cgroups, mounts))
@@ -243,44 +246,54 @@ cgroup_setup(void)
 	free(cgroups);
 	free(mounts);
 	missing[0] = '\0';
-	for (int i = 0; !two && i < CGROUP_DIRS; i++)
-		if (places[i] == NULL)
-			snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s", missing[0] ? ", " : "", words[i]);
+	snprintf(name, sizeof name, "probe-%d", (int)getpid());
+	cgroup_open(&probe, name, &limits);
+	for (int i = 0; i < CGROUP_DIRS; i++)
+		if ((!two && places[i] == NULL) || probe.unset[i])
+			snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s", missing[0] ? ", " : "", cgroup_bounds[i]);
+	cgroup_close(&probe);
 	return missing;
 }
 
 /* ---- one group ---- */
 
-static void
-cgroup_limit_two(const char *dir, const struct cgroup_limits *l)
+/* A file that machines may be without. */
+static bool
+cgroup_file_write_if(const char *dir, const char *name, const char *text)
 {
-	char quota[64];
-
-	if (l->memory > 0) {
-		cgroup_file_write_number(dir, "memory.max", l->memory);
-		cgroup_file_write(dir, "memory.swap.max", "0");	/* there is no such file without swap */
-		cgroup_file_write(dir, "memory.oom.group", "1");
-	}
-	if (l->processes > 0)
-		cgroup_file_write_number(dir, "pids.max", l->processes);
-	snprintf(quota, sizeof quota, "%lld %d", (long long)(l->cpus * CPU_PERIOD_US), CPU_PERIOD_US);
-	if (l->cpus > 0)
-		cgroup_file_write(dir, "cpu.max", quota);
+	return cgroup_file_write(dir, name, text) || errno == ENOENT;
 }
 
 static void
-cgroup_limit_one(char *const dirs[CGROUP_DIRS], const struct cgroup_limits *l)
+cgroup_limit_two(struct cgroup *g, const struct cgroup_limits *l)
 {
-	if (dirs[MEMORY] != NULL && l->memory > 0) {
-		cgroup_file_write_number(dirs[MEMORY], "memory.limit_in_bytes", l->memory);
-		cgroup_file_write_number(dirs[MEMORY], "memory.memsw.limit_in_bytes", l->memory);	/* there is no such file without swap accounting */
-	}
-	if (dirs[PROCESSES] != NULL && l->processes > 0)
-		cgroup_file_write_number(dirs[PROCESSES], "pids.max", l->processes);
-	if (dirs[CPU] != NULL && l->cpus > 0) {
-		cgroup_file_write_number(dirs[CPU], "cpu.cfs_period_us", CPU_PERIOD_US);
-		cgroup_file_write_number(dirs[CPU], "cpu.cfs_quota_us", (int64_t)(l->cpus * CPU_PERIOD_US));
-	}
+	const char *dir = g->dirs[0];
+	char quota[64];
+
+	if (l->memory > 0)
+		g->unset[MEMORY] = !cgroup_file_write_number(dir, "memory.max", l->memory) || !cgroup_file_write_if(dir, "memory.swap.max", "0") ||	/* there is none without swap */
+		    !cgroup_file_write_if(dir, "memory.oom.group", "1");
+	if (l->processes > 0)
+		g->unset[PROCESSES] = !cgroup_file_write_number(dir, "pids.max", l->processes);
+	snprintf(quota, sizeof quota, "%lld %d", (long long)(l->cpus * CPU_PERIOD_US), CPU_PERIOD_US);
+	if (l->cpus > 0)
+		g->unset[CPU] = !cgroup_file_write(dir, "cpu.max", quota);
+}
+
+static void
+cgroup_limit_one(struct cgroup *g, const struct cgroup_limits *l)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%lld", (long long)l->memory);
+	if (g->dirs[MEMORY] != NULL && l->memory > 0)
+		g->unset[MEMORY] = !cgroup_file_write(g->dirs[MEMORY], "memory.limit_in_bytes", text) ||
+		    !cgroup_file_write_if(g->dirs[MEMORY], "memory.memsw.limit_in_bytes", text);	/* there is none without swap accounting */
+	if (g->dirs[PROCESSES] != NULL && l->processes > 0)
+		g->unset[PROCESSES] = !cgroup_file_write_number(g->dirs[PROCESSES], "pids.max", l->processes);
+	if (g->dirs[CPU] != NULL && l->cpus > 0)
+		g->unset[CPU] = !cgroup_file_write_number(g->dirs[CPU], "cpu.cfs_period_us", CPU_PERIOD_US) ||
+		    !cgroup_file_write_number(g->dirs[CPU], "cpu.cfs_quota_us", (int64_t)(l->cpus * CPU_PERIOD_US));
 }
 
 static int
@@ -307,9 +320,23 @@ cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limi
 	if (!two && g->dirs[MEMORY] != NULL)
 		g->starved = cgroup_file_open(g->dirs[MEMORY], "memory.oom_control", O_RDONLY);
 	if (two && g->dirs[0] != NULL)
-		cgroup_limit_two(g->dirs[0], limits);
-	else
-		cgroup_limit_one(g->dirs, limits);
+		cgroup_limit_two(g, limits);
+	else if (!two)
+		cgroup_limit_one(g, limits);
+}
+
+const char *
+cgroup_refusal(const struct cgroup *g, bool (*accepted)(const char *bound), int *unset_out)
+{
+	const char *first = NULL;
+
+	*unset_out = 0;
+	for (int i = 0; i < CGROUP_DIRS; i++) {
+		*unset_out += g->unset[i];
+		if (g->unset[i] && first == NULL && !accepted(cgroup_bounds[i]))
+			first = cgroup_bounds[i];
+	}
+	return first;
 }
 
 bool

@@ -14,7 +14,9 @@ struct cgroup {
 	int group;			/* version 2: its directory, for the child to begin in; 0: it joins */
 	int procs;			/* version 2: cgroup.procs, open to be read; -1: none */
 	int starved;			/* version 1: memory.oom_control, open to be read; -1: none */
+	bool unset[CGROUP_DIRS];		/* of cgroup_bounds: was to be set, and the kernel did not take it */
 };
+extern const char *const cgroup_bounds[CGROUP_DIRS];	/* "memory", "processes", "processors" */
 struct cgroup_limits {
 	int64_t memory;			/* bytes, swap included; 0: no bound */
 	int64_t processes;		/* 0: no bound */
@@ -23,8 +25,10 @@ struct cgroup_limits {
 
 /* Finds where groups can be made, and makes room for them; once. The bounds that cannot be set here are named: "memory, processes"; "": all can. */
 const char *cgroup_setup(void);
-/* A group by this name, which must be new. What cannot be set is left out: cgroup_setup has said so. */
+/* A group by this name, which must be new. Bounds that cannot be set here at all are left out: cgroup_setup has said so. */
 void cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limits);
+/* The first of its bounds that is not set and must be; NULL: there is none, *unset_out says how many are not set. */
+const char *cgroup_refusal(const struct cgroup *g, bool (*accepted)(const char *bound), int *unset_out);
 /* The calling process joins; safe after a fork. */
 bool cgroup_join(const struct cgroup *g);
 /* Some process of it was killed for want of memory. */

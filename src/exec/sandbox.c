@@ -22,6 +22,8 @@
 
 #include "core/fiber.h"
 #include "core/loop.h"
+#include "core/metric.h"
+#include "exec/check.h"
 #include "filter.h"
 #include "cgroup.h"
 #include "io/child.h"
@@ -583,6 +585,8 @@ sandbox_start(struct ctx *cx, const struct sandbox_spec *spec, struct sandbox **
 {
 	const struct cgroup_limits limits = {spec->memory, spec->processes, spec->cpus};
 	struct sandbox *s = calloc(1, sizeof *s);
+	const char *unbounded;
+	int unset;
 
 	assert(bwrap != NULL && spec->argv[0] != NULL);
 	if (s == NULL)
@@ -590,6 +594,12 @@ sandbox_start(struct ctx *cx, const struct sandbox_spec *spec, struct sandbox **
 	*s = (struct sandbox){.magic = SANDBOX_MAGIC, .spec = *spec, .word = -1, .heard = -1,
 		.uid = spec->uid != 0 ? spec->uid : spec->layer ? sandbox_layer_uid(spec->root) : sandbox_uid()};
 	cgroup_open(&s->group, spec->name, &limits);
+	unbounded = cgroup_refusal(&s->group, sandbox_accepted, &unset);
+	metric_add(M_exec_unbounded, unset > 0);
+	if (unbounded != NULL) {
+		sandbox_free(s);
+		return fail(cx, ERR_SANDBOX, "name=%s error=\"its %s cannot be bounded: the kernel does not take the limit\"", spec->name, unbounded);
+	}
 	if (!sandbox_own(s, spec) || !sandbox_launch(cx, s, spec)) {
 		int e = errno;
 

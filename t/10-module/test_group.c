@@ -123,3 +123,59 @@ Test(group, nobody_runs_outside_of_his, .init = begin)
 	group = (struct cgroup){.dirs = {name}, .join = {-1, -1, -1}, .procs = -1, .starved = -1};
 	cr_assert_not(cgroup_join(&group));
 }
+
+static bool
+accepts(const char *bound)
+{
+	return strcmp(bound, "processors") == 0;
+}
+
+/* A directory of no kernel, as a group that exists: files of it are there, or directories that cannot be written to. */
+static void
+group_of(const char *base, const char *files, const char *dirs, bool second)
+{
+	char command[512];
+
+	snprintf(command, sizeof command, "cd %s && rm -rf one && mkdir one && cd one && touch x %s && mkdir y %s", base, files, dirs);
+	cr_assert_eq(system(command), 0);
+	two = second;
+	for (int i = 0; i < CGROUP_DIRS; i++)
+		places[i] = second && i > 0 ? NULL : strdup(base);
+	cgroup_open(&group, "one", &(const struct cgroup_limits){.memory = 64 << 20, .processes = 16, .cpus = 1});
+}
+
+/* Limits that the kernel does not take are a reason, unless it is allowed to be without them. */
+Test(group, a_limit_that_is_not_taken_is_told, .init = begin)
+{
+	static const struct {
+		const char *files, *dirs;
+		bool second, unset[CGROUP_DIRS];
+		const char *refusal;
+	} rows[] = {
+		{"memory.max pids.max cpu.max", "", true, {false, false, false}, NULL},	/* without swap */
+		{"memory.max pids.max cpu.max", "memory.swap.max", true, {true, false, false}, "memory"},
+		{"memory.max pids.max", "cpu.max", true, {false, false, true}, NULL},
+		{"memory.max", "pids.max cpu.max", true, {false, true, true}, "processes"},
+		{"", "", true, {true, true, true}, "memory"},
+		{"memory.limit_in_bytes pids.max cpu.cfs_period_us cpu.cfs_quota_us", "", false, {false, false, false}, NULL},
+		{"memory.limit_in_bytes pids.max cpu.cfs_period_us", "memory.memsw.limit_in_bytes", false, {true, false, true}, "memory"},
+		{"memory.limit_in_bytes cpu.cfs_period_us cpu.cfs_quota_us", "", false, {false, true, false}, "processes"},
+	};
+	char base[] = "/tmp/badal-group-XXXXXX", command[64];
+
+	cr_assert_not_null(mkdtemp(base));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *refusal;
+		int n;
+
+		group_of(base, rows[i].files, rows[i].dirs, rows[i].second);
+		refusal = cgroup_refusal(&group, accepts, &n);
+		for (int k = 0; k < CGROUP_DIRS; k++)
+			cr_expect_eq(group.unset[k], rows[i].unset[k], "row %zu: %s", i, cgroup_bounds[k]);
+		cr_expect(rows[i].refusal == NULL ? refusal == NULL : refusal != NULL && strcmp(refusal, rows[i].refusal) == 0, "row %zu", i);
+		cr_expect_eq(n, rows[i].unset[0] + rows[i].unset[1] + rows[i].unset[2]);
+		cgroup_close(&group);
+	}
+	snprintf(command, sizeof command, "rm -rf %s", base);
+	cr_assert_eq(system(command), 0);
+}
