@@ -217,6 +217,7 @@ CONF(executor_tls_key, FILE, "", START, "Private key file (PEM) of executor_tls_
 CONF(executor_tls_ca, FILE, "", RELOAD, "Certificates (PEM) that executors of other machines are to be signed by; with it none is spoken to in clear. Empty: those that the system trusts, where an executor speaks TLS.")
 CONF(executor_instances_max, INT("1", "100000"), "200", RELOAD, "Processes of functions that an executor has at once, those that wait for work included; the ones that have waited longest end for others.")
 CONF(executor_warm_max, INT("0", "100000"), "50", RELOAD, "Functions that an executor keeps a process ready of (keepWarm); further ones are begun when they are called, which the log and a metric tell.")
+CONF(executor_warm_retry, TIME("1ms", "1h"), "1s", RELOAD, "A process that is kept ready and ends at once is begun again after this time, then after twice as long, eight times; then its function is not kept for an hour, unless it changes.")
 CONF(executor_code_max, SIZE("1m", "1024g"), "4g", RELOAD, "Bytes of unpacked builds that an executor keeps; those that were used longest ago go first.")
 CONF(runtimes_dir, DIR, "", START, "Directory of the runtimes of functions (*.conf, and what they name); empty: where they were installed.")
 CONF(functions_instances_max, INT("1", "1000"), "8", RELOAD, "Processes that one function may have on a machine, begun one by one as more runs come than are served.")

@@ -175,6 +175,7 @@ struct function {
 	bool kept;			/* warm: one reference is for that */
 	unsigned kept_failures;		/* how often in a row a process of it that was begun for that has not lasted */
 	uint64_t kept_next;		/* loop time: not begun again before */
+	bool kept_over;			/* nor at all: none has lasted, so often */
 	struct waiters changed;
 };
 
@@ -192,8 +193,8 @@ void functions_end(void);
 void functions_tick(void);		/* idle ones, once a second */
 unsigned functions_busy(void);		/* runs under way and waiting */
 void functions_warm(struct buf *b);	/* records, for the announcement */
-/* A process of it is ready from now on, whatever ends one. False: there are as many such functions as may be. */
-bool function_keep(struct function *f);
+/* A process of it is ready from now on, whatever ends one. Why not: there are as many such functions as may be, or none of its processes lasts; NULL: it is. */
+const char *function_keep(struct function *f);
 void function_let_go(const char *key);
 void functions_kept(struct buf *b);	/* records, for the announcement */
 int64_t functions_keep_room(void);

@@ -14,10 +14,11 @@
 #include "core/metric.h"
 #include "exec_priv.h"
 
-enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_BACK_MS = 1000, KEPT_BACK_MAX = 8, KEPT_LASTS_MS = 30 * 1000, PATIENCE_MS = 20, PATIENCE_MAX = 250 };
+enum { FUNCTION_MAGIC = 0x66756e63, STARTS_AT_ONCE = 4, LOOSE_FILES = 16, KEPT_TRIES = 8, KEPT_LASTS_MS = 30 * 1000, HOPELESS_MS = 60 * 60 * 1000, PATIENCE_MS = 20, PATIENCE_MAX = 250 };
 #define NEWS 0.125	/* share of a run in what runs take */
 
 static struct map *functions;
+static struct map *hopeless;		/* by key: what does not stay, and is not kept for a while */
 static unsigned n_runs, n_waiting, n_kept;
 static bool functions_over;		/* none is begun any more */
 
@@ -129,8 +130,10 @@ function_enter(struct ctx *cx, const struct exec_ask *q, struct function **out, 
 	*need_out = false;
 	*why_out = NULL;
 	*out = NULL;
-	if (functions == NULL)
+	if (functions == NULL) {
 		functions = map_new();
+		hopeless = map_new();
+	}
 	if (r == NULL) {
 		*why_out = arena_printf(cx->arena, "The runtime \"%s\" is not installed here.", q->run.f.runtime);
 		return OK;
@@ -457,33 +460,72 @@ function_alive(const struct function *f)
 	return n;
 }
 
-/* What ends soon after it was begun is begun again later and later. */
+struct hopeless {
+	char *key;
+	uint64_t until;			/* loop time */
+};
+
+static bool
+hopeless_over(struct str key, void *value, void *arg)
+{
+	struct hopeless *h = value, **out = arg;
+
+	(void)key;
+	if (loop_now() >= h->until)
+		*out = h;
+	return *out == NULL;
+}
+
+static void
+hopeless_forget(void)
+{
+	struct hopeless *h;
+
+	while (h = NULL, map_each(hopeless, hopeless_over, &h), h != NULL) {
+		map_del(hopeless, str_c(h->key));
+		free(h->key);
+		free(h);
+	}
+}
+
+static void
+hopeless_add(const char *key)
+{
+	struct hopeless *h = mem_zalloc(sizeof *h);
+
+	assert(map_get(hopeless, str_c(key)) == NULL);
+	*h = (struct hopeless){mem_strdup(key), loop_now() + HOPELESS_MS};
+	map_set(hopeless, str_c(h->key), h);
+}
+
+/* What ends soon after it was begun is begun again later and later, and after so often not any more: its place is for others. */
 static void
 function_keep_now(struct function *f)
 {
 	for (const struct instance *i = f->instances; i != NULL; i = i->next)
 		if (i->state == INSTANCE_READY && loop_now() - i->began >= KEPT_LASTS_MS)
 			f->kept_failures = 0;
-	if (functions_over || function_alive(f) > 0 || loop_now() < f->kept_next || instances_alive >= (uint64_t)conf.executor_instances_max)
+	f->kept_over = f->kept_failures >= KEPT_TRIES && function_alive(f) == 0 && loop_now() >= f->kept_next;
+	if (f->kept_over || functions_over || function_alive(f) > 0 || loop_now() < f->kept_next || instances_alive >= (uint64_t)conf.executor_instances_max)
 		return;
-	f->kept_next = loop_now() + ((uint64_t)KEPT_BACK_MS << f->kept_failures);
-	if (f->kept_failures < KEPT_BACK_MAX)
-		f->kept_failures++;
+	f->kept_next = loop_now() + ((uint64_t)conf.executor_warm_retry << f->kept_failures++);
 	(void)instance_start(f);
 }
 
-bool
+const char *
 function_keep(struct function *f)
 {
+	if (map_get(hopeless, str_c(f->key)) != NULL)
+		return "no process of it stays: it was begun in vain too often";
 	if (!f->kept && functions_keep_room() <= 0)
-		return false;
+		return "executor_warm_max is reached";
 	if (!f->kept) {
 		f->kept = true;
 		f->refs++;
 		metric_set(M_exec_kept, ++n_kept);
 	}
 	function_keep_now(f);
-	return true;
+	return NULL;
 }
 
 struct kept_look {
@@ -491,13 +533,13 @@ struct kept_look {
 };
 
 static bool
-function_kept_retired(struct str key, void *value, void *arg)
+function_kept_in_vain(struct str key, void *value, void *arg)
 {
 	struct function *f = value;
 	struct kept_look *look = arg;
 
 	(void)key;
-	if (f->kept && f->retired)
+	if (f->kept && (f->retired || f->kept_over))
 		look->found = f;
 	return look->found == NULL;
 }
@@ -539,11 +581,17 @@ functions_tick(void)
 	map_each(functions, function_tick_one, NULL);
 	do {
 		look.found = NULL;
-		map_each(functions, function_kept_retired, &look);
+		map_each(functions, function_kept_in_vain, &look);
+		if (look.found != NULL && !look.found->retired) {
+			hopeless_add(look.found->key);
+			look.found->kept_over = false;
+			look.found->kept_failures = 0;
+		}
 		if (look.found != NULL)
 			function_release(look.found);
 	} while (look.found != NULL);
 	map_each(functions, function_keep_one, NULL);
+	hopeless_forget();
 }
 
 unsigned

@@ -179,9 +179,9 @@ static err_t
 serve_warm(struct ctx *cx, struct question *asked)
 {
 	struct function *f = NULL;
-	const char *why = NULL;
+	const char *why = NULL, *full = NULL;
 	struct exec_ask q;
-	bool need = false, kept = true;
+	bool need = false;
 
 	TRY(serve_ask(cx, asked, &q));
 	if (q.run.f.keep_warm)
@@ -189,12 +189,12 @@ serve_warm(struct ctx *cx, struct question *asked)
 	else
 		function_let_go(arena_printf(cx->arena, "%s/%s/%s", q.project, q.code, q.run.f.revision));
 	if (f != NULL) {
-		kept = function_keep(f);
+		full = function_keep(f);
 		function_leave(f);
 	}
 	if (why == NULL && !need && role_announce(cx) != OK)
 		log_debug(cx, "what is kept is told with the next announcement", "reason=\"%s\"", cx->detail != NULL ? cx->detail : "");
-	serve_text(asked->m, need ? 404 : why != NULL ? 409 : kept ? 204 : 503, need ? "the code, please" : why != NULL ? why : kept ? "" : "executor_warm_max is reached");
+	serve_text(asked->m, need ? 404 : why != NULL ? 409 : full != NULL ? 503 : 204, need ? "the code, please" : why != NULL ? why : full != NULL ? full : "");
 	return OK;
 }
 

@@ -74,3 +74,16 @@ test('one that ends as soon as it begins is begun again later and later, and cal
 	assert.match((await f()).reason, /exit code 5/)
 	await f.warm(false)
 })
+
+test('one that never lasts gives its place to others, and has another chance when it changes', async () => {
+	const y = await start({ executor_warm_max: '1', executor_warm_retry: '1ms' }), bad = y.function('process.exit(5)'), good = y.function(code)
+	assert.equal(await bad.warm(true), 204)
+	assert.equal(await good.warm(true), 503, 'there is one place')
+	await until(async () => await bad.warm(true) === 503, 'it is not kept any more')
+	assert.deepEqual(y.kept(), [])
+	assert.equal(await good.warm(true), 204)
+	assert.equal(await good.warm(false), 204)
+	assert.equal(await bad.warm(true), 503, 'nor when there is room')
+	assert.equal(await bad.warm(true, { revision: '2' }), 204)
+	assert.equal(await bad.warm(false, { revision: '2' }), 204)
+})
