@@ -381,6 +381,19 @@ test('what is over soon is written once, with its end; what is not is written as
 	await p.ok('DELETE', g.path)
 })
 
+test('an end that cannot be written is a failed execution as soon as it can', async () => {
+	const sql = (text) => execFileSync('psql', [...psqlArgs(s), '-c', text]).toString().trim(), schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+	const g = await deploy(p, echo, { version: 'v2' })
+	sql(`CREATE FUNCTION ${schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;
+		CREATE TRIGGER refuse BEFORE UPDATE ON ${schema}.executions FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse()`)
+	assert.equal((await p.call('POST', `${g.path}/executions`, { body: { data: JSON.stringify({ ms: 300 }) } })).status, 500)
+	const [e] = (await g.list()).executions
+	assert.equal(e.status, 'processing')
+	sql(`DROP TRIGGER refuse ON ${schema}.executions; DROP FUNCTION ${schema}.refuse`)
+	assert.match((await g.ended(e.$id)).stderr, /could not write its end/)
+	await p.ok('DELETE', g.path)
+})
+
 test('a runtime that is here no more: neither in the foreground nor in the background', async () => {
 	const g = await deploy(p, echo, { version: 'v2' }), sql = (text) => execFileSync('psql', [...psqlArgs(s), '-c', text]).toString().trim()
 	const schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)

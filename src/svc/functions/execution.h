@@ -146,8 +146,9 @@ err_t executions_sweep(struct ctx *cx);		/* those that nobody else ends */
 err_t executions_bound(struct ctx *cx);		/* those that are too many */
 /* Awaits. The same of one data space. */
 err_t executions_trim(struct ctx *cx, const char *schema) MUST_CHECK;
-/* A run that a client waits for lives while its process says so: it begins, and ends. No wait. */
+/* A run that a client waits for lives while its process says so: it begins, and ends, or its end cannot be written and is left to who cares for those of processes that died. No wait. */
 void execution_watch(struct ctx *cx, const struct project *p, const struct execution *e);
 void execution_unwatch(struct ctx *cx, const struct project *p, const struct execution *e);
+void execution_give_up(struct ctx *cx, const struct project *p, const struct execution *e);
 
 #endif

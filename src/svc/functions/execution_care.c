@@ -38,11 +38,11 @@ watched_name(struct ctx *cx, const struct project *p, const struct execution *e)
 
 /* Lost: then the slow search ends it. */
 static void
-say_one(const char *member)
+say_one(const char *member, int64_t believe_ms)
 {
 	char until[24];
 
-	snprintf(until, sizeof until, "%lld", (long long)time_now_ms() + BELIEVE_MS);
+	snprintf(until, sizeof until, "%lld", (long long)(time_now_ms() + believe_ms));
 	(void)bus_post(BUS(STR("ZADD"), STR(WATCHED), str_c(until), str_c(member)));
 }
 
@@ -51,7 +51,7 @@ say_all(void *arg)
 {
 	(void)arg;
 	for (const struct watched *w = mine; w != NULL; w = w->next)
-		say_one(w->member);
+		say_one(w->member, BELIEVE_MS);
 }
 
 void
@@ -64,7 +64,7 @@ execution_watch(struct ctx *cx, const struct project *p, const struct execution 
 	mine = w;
 	if (saying == NULL)
 		saying = loop_every(SAY_MS, say_all, NULL);
-	say_one(w->member);
+	say_one(w->member, BELIEVE_MS);
 }
 
 /* In good time: until then whoever looks finds that they have ended. */
@@ -94,25 +94,47 @@ unwatch_all(void *arg)
 	}
 }
 
+/* Takes it off our list; NULL: it was not there. */
+static struct watched *
+watched_take(struct ctx *cx, const struct project *p, const struct execution *e)
+{
+	const char *member = watched_name(cx, p, e);
+	struct watched **wp = &mine, *w;
+
+	while (*wp != NULL && strcmp((*wp)->member, member) != 0)
+		wp = &(*wp)->next;
+	w = *wp;
+	if (w != NULL)
+		*wp = w->next;
+	if (mine == NULL)
+		loop_timer_stop(&saying);
+	return w;
+}
+
 void
 execution_unwatch(struct ctx *cx, const struct project *p, const struct execution *e)
 {
-	const char *member = watched_name(cx, p, e);
+	struct watched *w = watched_take(cx, p, e);
 
-	for (struct watched **wp = &mine; *wp != NULL; wp = &(*wp)->next) {
-		struct watched *w = *wp;
+	if (w == NULL)
+		return;
+	w->next = ended;
+	ended = w;
+	if (taking_back == NULL)
+		taking_back = loop_after(TAKE_BACK_MS, unwatch_all, NULL);
+}
 
-		if (strcmp(w->member, member) != 0)
-			continue;
-		*wp = w->next;
-		w->next = ended;
-		ended = w;
-		if (taking_back == NULL)
-			taking_back = loop_after(TAKE_BACK_MS, unwatch_all, NULL);
-		break;
-	}
-	if (mine == NULL)
-		loop_timer_stop(&saying);
+/* From now on nobody says that it runs. */
+void
+execution_give_up(struct ctx *cx, const struct project *p, const struct execution *e)
+{
+	struct watched *w = watched_take(cx, p, e);
+
+	if (w == NULL)
+		return;
+	say_one(w->member, 0);
+	free(w->member);
+	free(w);
 }
 
 /* ---- of processes that died ---- */
@@ -138,7 +160,7 @@ end_lost(struct ctx *cx, struct str member)
 	if (strcmp(e.status, "processing") != 0)
 		return OK;
 	metric_add(M_executions_lost, 1);
-	return execution_fail(cx, p, &e, "The server that ran it was stopped, or crashed, before it ended.");
+	return execution_fail(cx, p, &e, "The server that ran it was stopped, or crashed, before it ended, or could not write its end.");
 }
 
 err_t

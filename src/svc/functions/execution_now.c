@@ -83,8 +83,10 @@ execution_now_end(struct ctx *cx, struct execution_now *n, const struct event_in
 
 	assert(n->magic == NOW_MAGIC);
 	err = there ? execution_end(cx, n->p, n->e, kind, payload) : execution_remember(cx, n->p, n->e, kind, payload);
-	if (n->late)
+	if (n->late && (err == OK || !there))
 		execution_unwatch(cx, n->p, n->e);
+	else if (n->late)
+		execution_give_up(cx, n->p, n->e);
 	ctx_fini(&n->cx);
 	n->magic = 0;
 	return err;
