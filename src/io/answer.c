@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <ctype.h>
 
-enum { HEADERS_MAX = 100, HEAD_BYTES = 32768, BODY_HINT = 1 << 20, STATUS_LINE = 12 };
+enum { HEADERS_MAX = 100, HEAD_BYTES = 32768, BODY_HINT = 16 << 20, STATUS_LINE = 12 };
 
 void
 answer_begin(struct answer *a, struct arena *arena, size_t max, bool bodiless)

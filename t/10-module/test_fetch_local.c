@@ -337,7 +337,7 @@ budget(struct ctx *cx, void *arg)
 	cr_expect_geq(budget_held(), 900000);
 	cr_expect_lt(budget_held(), 1100000);
 	ctx_fini(&part);
-	conf.bytes_max = LARGE;
+	conf.bytes_max = LARGE / 2;
 	cr_expect_eq(ask(cx, "/large", (struct fetch){.max_bytes = LARGE}, &r), ERR_BUSY);
 	cr_expect_null(r);
 	/* what was begun and must not be asked again has an answer, which is cut */
