@@ -21,6 +21,7 @@ void lru_free(struct lru **lp);
 void *lru_get(struct lru *l, struct str key);
 void lru_put(struct lru *l, struct str key, void *value);	/* a former value is dropped */
 void lru_del(struct lru *l, struct str key);
+bool lru_drop_last(struct lru *l);		/* the least recently used one; false: there is none */
 size_t lru_count(const struct lru *l);
 
 #endif

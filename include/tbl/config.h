@@ -36,6 +36,7 @@ CONF(project_spares, INT("0", "1000"), "8", RELOAD, "Data spaces made in advance
 CONF(redis_url, SECRET_LIKE(redis_url), "", START, "Redis, redis://[user:password@]host:port[/db] or unix:///path; empty: an embedded Redis.")
 CONF(master_key, SECRET, "", START, "Key for JWTs and secrets at rest; empty: that of master_key_file.")
 CONF(list_whole_max, SIZE("1k", "1g"), "16m", RELOAD, "A page of documents that may hold more is read in slices of about 1 MiB, as its reader takes them.")
+CONF(lists_kept_bytes, SIZE("0", "1g"), "8m", RELOAD, "Bytes of pages of documents that a process keeps for lists with `ttl`; 0: none.")
 CONF(list_rows_max, INT("100", "1000000"), "20000", RELOAD, "Most entries of one list that `limit` may ask for, where the grammar of queries sets no bound; more is refused.")
 CONF(list_bytes_max, SIZE("1k", "16g"), "64m", RELOAD, "Most bytes of long values that a page of a list may hold; larger ones are refused.")
 CONF(bulk_rows_max, INT("100", "10000000"), "20000", RELOAD, "Most documents that one bulk update or deletion may find; more are refused with 400, and none is written. Each has its event.")

@@ -166,6 +166,8 @@ METRIC(password_workers_started, COUNTER, "badal_password_workers_started_total"
 METRIC(password_workers_lost, COUNTER, "badal_password_workers_lost_total", "Processes for password hashes that crashed.")
 METRIC(passwords_refused, COUNTER, "badal_passwords_refused_total", "Password hashes refused because too many waited, or waited too long.")
 METRIC(cache_hits, COUNTER, "badal_cache_hits_total", "Cached logins, projects and collections used.")
+METRIC(lists_hits, COUNTER, "badal_lists_kept_hits_total", "Lists of documents with `ttl` that were answered by a page that was kept.")
+METRIC(lists_misses, COUNTER, "badal_lists_kept_misses_total", "Lists of documents with `ttl` that were read.")
 METRIC(cache_misses, COUNTER, "badal_cache_misses_total", "Cache misses.")
 METRIC(fibers, GAUGE, "badal_fibers", "Fibers alive.")
 METRIC(role_restarts, COUNTER, "badal_role_restarts_total", "Roles restarted after a crash.")

@@ -246,6 +246,15 @@ lru_put(struct lru *l, struct str key, void *value)
 	(void)map_set(l->map, key, n);
 }
 
+bool
+lru_drop_last(struct lru *l)
+{
+	if (l->head.prev == &l->head)
+		return false;
+	remove_node(l, l->head.prev);
+	return true;
+}
+
 size_t
 lru_count(const struct lru *l)
 {

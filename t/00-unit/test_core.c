@@ -421,8 +421,15 @@ Test(map, lru_drops_the_least_recent)
 	lru_put(l, STR("z"), &z);
 	cr_expect_null(lru_get(l, STR("y")));
 	cr_expect_eq(dropped, 1);
+	cr_expect(lru_drop_last(l));
+	cr_expect_null(lru_get(l, STR("x")));
+	cr_expect_eq(lru_get(l, STR("z")), &z);
+	cr_expect_eq(dropped, 2);
 	lru_free(&l);
 	cr_expect_eq(dropped, 3);
+	l = lru_new(2, count_drop);
+	cr_expect_not(lru_drop_last(l));
+	lru_free(&l);
 }
 
 Test(gen, a_bump_is_seen)

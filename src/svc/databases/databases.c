@@ -318,7 +318,7 @@ static const struct param update_collection_params[] = {
 	.def = "false"),
     OPTIONAL("enabled", P_BOOL, struct update_collection_in, enabled, "false hides the documents from everybody but keys and admins.",
 	.def = "true"),
-    OPTIONAL("purge", P_BOOL_LOOSE, struct update_collection_in, purge, "Drop lists that are kept: there are none, every list is read.",
+    OPTIONAL("purge", P_BOOL_LOOSE, struct update_collection_in, purge, "Drop the pages of documents that are kept; any change of the collection does.",
 	.def = "false"),
 };
 

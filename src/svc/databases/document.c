@@ -240,15 +240,15 @@ document_create_tx(struct ctx *cx, const struct doc_op *o)
 /* ---- read ---- */
 
 /* Whether the caller reads everything (*all_out) or what the documents themselves grant. */
-static err_t
-check_read(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool *all_out)
+err_t
+doc_check_read(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool *all_out)
 {
 	*all_out = doc_granted(o, &c->perms.read);
 	return *all_out || c->document_security ? OK : doc_unauthorized(cx, "read");
 }
 
-static const char *
-own_roles(struct ctx *cx, const struct doc_op *o)
+const char *
+doc_own_roles(struct ctx *cx, const struct doc_op *o)
 {
 	return pg_array(cx->arena, o->who->roles->v, o->who->roles->n);
 }
@@ -262,7 +262,7 @@ document_read_row(struct ctx *cx, const struct doc_op *o, const struct collectio
 	if (all)
 		TRY(db_query(cx, out, c->sql_get, DB(id)));
 	else
-		TRY(db_query(cx, out, c->sql_get_readable, DB(id, own_roles(cx, o))));
+		TRY(db_query(cx, out, c->sql_get_readable, DB(id, doc_own_roles(cx, o))));
 	return db_rows(*out) ? OK : fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
 }
 
@@ -302,7 +302,7 @@ document_get_row(struct ctx *cx, const struct doc_op *o)
 	bool all;
 
 	TRY(doc_collection(cx, o, &c));
-	TRY(check_read(cx, o, c, &all));
+	TRY(doc_check_read(cx, o, c, &all));
 	if (o->queries->n > 0) {
 		struct query_list l = doc_query_list(cx, c, 0);
 
@@ -330,7 +330,7 @@ readable(struct ctx *cx, const struct doc_op *o, const struct collection *c, boo
 		return OK;
 	TRY(doc_readable_few(cx, c, o->who->roles, &few));
 	v = arena_array(cx->arena, const char *, 1);
-	v[0] = own_roles(cx, o);
+	v[0] = doc_own_roles(cx, o);
 	l->v = v;
 	l->n = 1;
 	l->where = few ? "_read && $1::text[]" : "CASE WHEN _read && $1::text[] THEN true ELSE false END";
@@ -426,8 +426,8 @@ document_list_write(const struct doc_list *l, int i, struct buf *b)
 	return true;
 }
 
-static err_t
-document_list_page(struct ctx *cx, const struct doc_op *o)
+err_t
+doc_list_page(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
 	struct query_page page;
@@ -435,11 +435,11 @@ document_list_page(struct ctx *cx, const struct doc_op *o)
 	bool all;
 
 	TRY(doc_collection(cx, o, &c));
-	TRY(check_read(cx, o, c, &all));
+	TRY(doc_check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
 	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select), page.slim,
-	    .cx = cx, .roles = all ? NULL : own_roles(cx, o)};
+	    .cx = cx, .roles = all ? NULL : doc_own_roles(cx, o)};
 	return OK;
 }
 
@@ -484,7 +484,7 @@ explain(struct ctx *cx, const struct doc_op *o)
 	bool all;
 
 	TRY(doc_collection(cx, o, &c));
-	TRY(check_read(cx, o, c, &all));
+	TRY(doc_check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_explain(cx, &l, NULL, o->queries, &sql, &text));
 	if ((plan = json_parse(cx, text, NULL)) == NULL)
@@ -597,7 +597,14 @@ err_t
 document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const struct strs *queries, bool total, struct doc_list *out)
 {
-	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .asks = true}, document_list_page);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .asks = true}, doc_list_page);
+}
+
+err_t
+document_list_kept(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, bool total, struct doc_kept *kept, struct doc_list *out)
+{
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .kept = kept, .asks = true}, doc_list_kept);
 }
 
 static err_t

@@ -44,6 +44,10 @@ err_t document_list_ready(struct ctx *cx, struct doc_list *l, int i) MUST_CHECK;
 /* The i-th document as JSON; no wait. False: nothing was written, it went away since the page was looked up. */
 bool document_list_write(const struct doc_list *l, int i, struct buf *b);
 void document_list_end(struct doc_list *l);	/* lets the last slice go */
+/* The same list, which may be up to `ttl` seconds old. Awaits. */
+struct doc_kept;
+err_t document_list_kept(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
+    const struct strs *queries, bool total, struct doc_kept *kept, struct doc_list *out) MUST_CHECK;
 /* The reply of a caller that may not read the document has what it has written alone. */
 err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
@@ -65,6 +69,12 @@ struct doc_many {
 	int64_t total;		/* made, changed, found or deleted */
 	int n;			/* of them, DOC_SHOWN_MAX at most */
 	struct str *json;
+};
+struct doc_kept {
+	int64_t ttl;		/* seconds, given by who asks */
+	bool hit;		/* it was kept */
+	bool whole;		/* the answer is `page`; false: it is too large for that, and in the list */
+	struct doc_many page;
 };
 enum { DOC_SHOWN_MAX = 100 };
 err_t document_create_many(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,

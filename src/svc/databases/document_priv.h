@@ -66,6 +66,7 @@ struct doc_op {
 	struct step *step;	/* of document_count */
 	struct str *out;
 	struct doc_list *list;
+	struct doc_kept *kept;	/* of document_list_kept */
 	const struct doc_in *in;	/* documents to write, n of them */
 	int n;
 	struct doc_many *all;
@@ -78,6 +79,11 @@ doc_rule(const struct ctx *cx, const struct doc_op *o, enum doc_rule r)
 }
 
 err_t doc_collection(struct ctx *cx, const struct doc_op *o, const struct collection **out) MUST_CHECK;	/* awaits */
+/* Whether the caller reads all documents of the collection, or asks each of them. ERR_USER_UNAUTHORIZED: neither. */
+err_t doc_check_read(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool *all_out) MUST_CHECK;
+const char *doc_own_roles(struct ctx *cx, const struct doc_op *o);	/* as an array of PostgreSQL's */
+err_t doc_list_page(struct ctx *cx, const struct doc_op *o) MUST_CHECK;	/* awaits */
+err_t doc_list_kept(struct ctx *cx, const struct doc_op *o) MUST_CHECK;	/* awaits; document_kept.c */
 bool doc_granted(const struct doc_op *o, const struct strs *roles);
 err_t doc_unauthorized(struct ctx *cx, const char *what);
 err_t doc_check_grants(struct ctx *cx, const struct doc_op *o) MUST_CHECK;

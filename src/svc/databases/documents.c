@@ -206,12 +206,14 @@ struct list_in {
 	const char *db, *col;
 	struct strs queries;
 	int total, explain;
+	struct opt_int ttl;
 };
 static const struct param list_params[] = {
     DATABASE(struct list_in),
     COLLECTION(struct list_in),
     OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries: filters, orders, limit, offset, cursor, select."),
     OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+    OPTIONAL("ttl", P_RANGE, struct list_in, ttl, "Seconds that the page may be old; 0: it is read now.", .def = "0", .min = 0, .max = 86400),
     OPTIONAL("explain", P_BOOL_LOOSE, struct list_in, explain, "For keys and admins: how the list would be read."),
 };
 
@@ -234,6 +236,25 @@ end_list(void *arg)
 }
 
 static err_t
+reply_list_of(struct req *rq, struct doc_list *list)
+{
+	defer(&rq->cx, end_list, list);
+	return reply_members(rq, &(struct member_list){&document_shape, "documents", list->total, list->n, write_document, list, ready_document});
+}
+
+static err_t
+reply_kept(struct req *rq, const struct list_in *in, const struct doc_caller *who)
+{
+	struct doc_list *list = arena_new_of(rq->cx.arena, struct doc_list);
+	struct doc_kept *kept = arena_new_of(rq->cx.arena, struct doc_kept);
+
+	kept->ttl = in->ttl.v;
+	TRY(document_list_kept(&rq->cx, rq->project, who, in->db, in->col, &in->queries, in->total != 0, kept, list));
+	reply_static(rq, "X-Appwrite-Cache", kept->hit ? "hit" : "miss");
+	return kept->whole ? reply_many(rq, 200, &kept->page) : reply_list_of(rq, list);
+}
+
+static err_t
 databases_list_documents(struct req *rq, void *arg)
 {
 	const struct list_in *in = arg;
@@ -247,9 +268,10 @@ databases_list_documents(struct req *rq, void *arg)
 		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
 		return reply_json(rq, 200, json);
 	}
+	if (in->ttl.v > 0)
+		return reply_kept(rq, in, &who);
 	TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, list));
-	defer(&rq->cx, end_list, list);
-	return reply_members(rq, &(struct member_list){&document_shape, "documents", list->total, list->n, write_document, list, ready_document});
+	return reply_list_of(rq, list);
 }
 
 /* ---- get ---- */

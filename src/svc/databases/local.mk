@@ -18,6 +18,7 @@ libbadal_svc_a_SOURCES += src/svc/databases/document_bulk.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_change.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_check.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_json.c
+libbadal_svc_a_SOURCES += src/svc/databases/document_kept.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_operator.c
 libbadal_svc_a_SOURCES += src/svc/databases/document_priv.h
 libbadal_svc_a_SOURCES += src/svc/databases/document_shown.c
