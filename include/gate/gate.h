@@ -176,6 +176,7 @@ struct route {
 	const struct shape *or_model;	/* the reply when the client asks for something else, for OpenAPI; NULL: there is no such */
 	const char *or_list;	/* that one is a list under this name; NULL: one object */
 	const char *media;	/* type of a reply that is no JSON, for OpenAPI; NULL */
+	int64_t since;		/* the first version of the protocol that has this path (core/protocol.h): who names none speaks the newest there; 0: 1.0 has it */
 };
 
 /* Each file of handlers exports its rows; the service.c of its room lists them (model/service.h). */
@@ -277,7 +278,7 @@ err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t sin
 
 /* ---- the server ---- */
 bool api_locale_known(const char *locale);	/* one of the languages of the protocol */
-bool api_format_known(const char *version);	/* can be read as a version of the API; empty can */
+bool api_format_known(const char *version);	/* can be read as a version of the API; empty can, and "newest" */
 /* For callers that are no request (verbs of the shell): `text` as that parameter of the operation; lists are comma-separated. NULL: it is fine, and *out
  * is what the type of the parameter says, for the process; else what is wrong with it. Aborts when there is no such parameter. */
 const char *api_param_wrong(const char *service, const char *operation, const char *param, const char *text, void *out);
@@ -287,7 +288,7 @@ void api_init(void);				/* compiles the route table; aborts on a contradictory o
 void api_drain(void);
 bool api_writing(void);				/* that goes on */
 extern const struct http_handler api_http;	/* request, gone; ws callbacks are those of rt */
-struct str api_openapi(struct ctx *cx);		/* the document of GET /v1/openapi.json */
+struct str api_openapi(struct ctx *cx, int64_t format);	/* the document of GET /v1/openapi.json: of all formats (0), or of one (core/protocol.h) */
 bool api_allowed_host(struct req *rq, struct str host);	/* localhost, own host, web platforms of the project (host_allowed) */
 
 #endif

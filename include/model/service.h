@@ -74,6 +74,7 @@ struct path_alias {
 	const char *path;	/* "/v1/databases/:/collections" */
 	const char *bound;	/* "default"; NULL: nothing is bound */
 	bool below;		/* also of the routes below it, with the same rest of the path */
+	bool later;		/* no client of 1.0 knows it: who names no format speaks the newest there */
 	bool documented;	/* it has operations of its own in the OpenAPI document: the clients of 1.0 know it */
 };
 
@@ -87,6 +88,7 @@ struct family_scope {
 struct family {
 	const char *name;			/* "tablesDB": tag of its operations in the OpenAPI document */
 	const char *path, *as;			/* "/v1/databases", "/v1/tablesdb" */
+	int64_t since;				/* the first version of the protocol that has it */
 	struct words words;
 	const struct family_scope *scopes;	/* the first row that fits; none: the row's own scope */
 };

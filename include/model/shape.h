@@ -49,6 +49,8 @@ struct field {
 	const char *text;		/* F_CONST: JSON text; F_LIST without `sub`: the schema of its members, for OpenAPI */
 	const char *const *values;	/* F_ENUM: NULL at the end */
 	int64_t since;			/* the first version of the protocol whose clients are told, as in ctx.h's format; 0: all */
+	int64_t until;			/* the first one whose clients are not told any more; 0: all are */
+	bool sometimes;			/* not in each reply, even so; for OpenAPI */
 	bool hidden;			/* read from SQL, never written */
 	bool nullable;			/* may be null; for OpenAPI, of models that are written by hand */
 };
@@ -93,6 +95,12 @@ void shape_copy(struct arena *a, const struct shape *s, const void *obj, void *o
 /* PostgreSQL's texts have no NULs: U+0001 stands before what it escapes, and is escaped itself. What there is nothing to do for is not copied. */
 const char *shape_data_column(struct arena *a, struct str text);
 struct str shape_data_text(struct arena *a, struct str column);
+/* Is a client of this version told of the member? */
+static inline bool
+field_told(const struct field *f, int64_t format)
+{
+	return !f->hidden && f->since <= format && (f->until == 0 || format < f->until);
+}
 /* Writes the object. */
 void shape_write(struct jw *w, const struct shape *s, const void *obj);
 /* The shape with model and members in these words, for the process; `s` itself when `words` is NULL, and when the model's name is the same in them:

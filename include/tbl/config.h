@@ -120,7 +120,7 @@ CONF(force_https, BOOL, "off", RELOAD, "Redirect plain HTTP to HTTPS, and send H
 CONF(hsts_max_age, TIME("0", "3650d"), "126d", RELOAD, "Strict-Transport-Security of answers over our own TLS, and with force_https; 0: none.")
 CONF(debug_speed, BOOL, "off", RELOAD, "Say in X-Debug-Speed how long an answer took, in seconds. It tells strangers what is slow.")
 CONF(locale, LIKE(locale), "en", RELOAD, "Locale when a request names none.")
-CONF(response_format, LIKE(format), "", RELOAD, "Response format when a request names none.")
+CONF(response_format, LIKE(format), "", RELOAD, "Format of replies to requests that name none (X-Appwrite-Response-Format) and come from no known SDK: a version such as 1.4.0, or newest; empty: that of 1.0, and on paths that 1.0 did not have the newest.")
 CONF(domain, LIKE(host), "localhost", RELOAD, "Main host name. When it is set, links in mails lead to it, to verified domains and to platforms, whatever Host a request names.")
 CONF(domain_target, LIKE(host), "", RELOAD, "Host name that custom domains must point at by CNAME; empty: none can be verified.")
 CONF(env, CHOICE("production|development"), "production", RELOAD, "production or development (replies name the error, and there are routes for trials).")

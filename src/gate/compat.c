@@ -3,52 +3,17 @@
  * Filters work on JSON trees: only those who ask for an older format pay for it. */
 #include "gate_priv.h"
 
-#include <ctype.h>
-
 #include "aside.h"
 
 #include "core/conf.h"
 #include "core/offload.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 
 enum { OLD_LIST_MAX = 100 };	/* as validators have it */
-enum { VERSION_PARTS = 3, PART_MAX = 999, CONVERT_HERE_MAX = 64 * 1024, VALUES_HERE_MAX = 1000 };
+enum { CONVERT_HERE_MAX = 64 * 1024, VALUES_HERE_MAX = 1000 };
 
-/* "0.15.3" as a number that sorts; -1: none. What is no version sorts below all. What follows a number ("-RC1", "+build") says nothing, and a number
- * that is too large is the largest: what no server speaks yet is not what none speaks any more. */
-static int64_t
-part_of_version(struct str s, bool *whole_out)
-{
-	int64_t n = 0;
-	size_t i = 0;
-
-	for (; i < s.n && isdigit((unsigned char)s.p[i]); i++)
-		n = n * 10 + (s.p[i] - '0') < PART_MAX ? n * 10 + (s.p[i] - '0') : PART_MAX;
-	*whole_out = i == s.n;
-	return i > 0 ? n : -1;
-}
-
-static int64_t
-compat_version_of(struct str s)
-{
-	int64_t v = 0;
-
-	if (s.n == 0 || str_is(s, "0"))
-		return -1;
-	for (int i = 0; i < VERSION_PARTS; i++) {
-		struct str part = s.p ? str_cut(&s, '.') : STR("0");
-		bool whole;
-		int64_t n = part_of_version(part, &whole);
-
-		if (n < 0)
-			return 0;
-		if (!whole)
-			s = STR_NONE;
-		v = v * 1000 + n;
-	}
-	return v;
-}
-#define V(major, minor, patch) ((major) * INT64_C(1000000) + (minor) * 1000 + (patch))
+#define V PROTOCOL
 
 /* Up to which version each format goes. */
 static const struct {
@@ -66,32 +31,93 @@ enum { FORMATS_N = sizeof formats / sizeof *formats };
 bool
 api_format_known(const char *version)
 {
-	return compat_version_of(str_c(version)) != 0;
+	return strcmp(version, "newest") == 0 || protocol_version(str_c(version)) != 0;
 }
 
-/* SDKs of the 1.3 generation call their format 1.0.0 as those before did; x-sdk-name and x-sdk-version tell them apart. Read in the packages of
- * these versions (npm: appwrite, node-appwrite, appwrite-cli; pub.dev: appwrite; PyPI: appwrite); the next generation says 1.4.0. */
-static const struct {
-	const char *name, *since;
-} sdks_of_1_3[] = {
-    {"Web", "11.0.0"},
-    {"Node.js", "9.0.0"},
-    {"Flutter", "9.0.0"},
-    {"Python", "2.0.0"},
-    {"Command Line", "2.0.0"},
+/* From which version on an SDK speaks a format, as its packages say in their own headers (npm: appwrite, node-appwrite, react-native-appwrite,
+ * @appwrite.io/console, appwrite-cli; pub.dev: appwrite; PyPI: appwrite). Those of the 1.3 generation call it 1.0.0 as the ones before did. */
+static const struct sdk {
+	const char *name;
+	int64_t since, format;
+} sdks[] = {
+    {"Web", V(10, 0, 0), V(1, 0, 0)},
+    {"Web", V(11, 0, 0), V(1, 3, 0)},
+    {"Web", V(12, 0, 0), V(1, 4, 0)},
+    {"Web", V(14, 0, 0), V(1, 5, 0)},
+    {"Web", V(16, 0, 0), V(1, 6, 0)},
+    {"Web", V(18, 0, 0), V(1, 7, 0)},
+    {"Web", V(19, 0, 0), V(1, 8, 0)},
+    {"Web", V(24, 0, 0), V(1, 9, 0)},
+    {"Web", V(25, 0, 0), V(1, 9, 2)},
+    {"Web", V(26, 0, 0), V(1, 9, 5)},
+    {"Web", V(27, 0, 0), V(2, 0, 0)},
+    {"Web", V(28, 0, 0), V(2, 3, 0)},
+    {"Node.js", V(8, 0, 0), V(1, 0, 0)},
+    {"Node.js", V(9, 0, 0), V(1, 3, 0)},
+    {"Node.js", V(10, 0, 0), V(1, 4, 0)},
+    {"Node.js", V(12, 0, 0), V(1, 5, 0)},
+    {"Node.js", V(14, 0, 0), V(1, 6, 0)},
+    {"Node.js", V(17, 0, 0), V(1, 7, 0)},
+    {"Node.js", V(20, 0, 0), V(1, 8, 0)},
+    {"Node.js", V(23, 0, 0), V(1, 9, 0)},
+    {"Node.js", V(24, 0, 0), V(1, 9, 1)},
+    {"Node.js", V(25, 0, 0), V(1, 9, 5)},
+    {"React Native", V(0, 1, 0), V(1, 4, 0)},
+    {"React Native", V(0, 4, 0), V(1, 5, 0)},
+    {"React Native", V(0, 6, 0), V(1, 6, 0)},
+    {"React Native", V(0, 10, 0), V(1, 7, 0)},
+    {"React Native", V(0, 15, 0), V(1, 8, 0)},
+    {"React Native", V(0, 29, 0), V(1, 9, 2)},
+    {"React Native", V(0, 31, 0), V(1, 9, 5)},
+    {"Console", V(0, 6, 0), V(1, 5, 0)},
+    {"Console", V(1, 0, 0), V(1, 6, 0)},
+    {"Console", V(1, 9, 0), V(1, 7, 0)},
+    {"Console", V(2, 2, 0), V(1, 8, 0)},
+    {"Command Line", V(1, 0, 0), V(1, 0, 0)},
+    {"Command Line", V(2, 0, 0), V(1, 3, 0)},
+    {"Command Line", V(6, 0, 0), V(1, 6, 0)},
+    {"Command Line", V(8, 0, 0), V(1, 7, 0)},
+    {"Command Line", V(12, 0, 0), V(1, 8, 0)},
+    {"Flutter", V(9, 0, 0), V(1, 3, 0)},
+    {"Flutter", V(10, 0, 0), V(1, 4, 0)},
+    {"Python", V(2, 0, 0), V(1, 3, 0)},
+    {"Python", V(3, 0, 0), V(1, 4, 0)},
 };
+enum { SDKS_N = sizeof sdks / sizeof *sdks };
 
-/* What queries may hold: see query_text.c. */
+/* The format of the SDK that x-sdk-name and x-sdk-version tell of; -1: none that is known. */
 static int64_t
-dialect_of(const struct req *rq, int64_t format)
+sdk_format(const struct req *rq)
 {
 	struct str name = rq->http->hdr[HDR_X_SDK_NAME];
-	int64_t version = compat_version_of(rq->http->hdr[HDR_X_SDK_VERSION]);
+	int64_t version = protocol_version(rq->http->hdr[HDR_X_SDK_VERSION]), format = -1;
 
-	for (size_t i = 0; format < V(1, 3, 0) && (format < 0 || format >= V(1, 0, 0)) && i < sizeof sdks_of_1_3 / sizeof *sdks_of_1_3; i++)
-		if (str_ieq(name, str_c(sdks_of_1_3[i].name)) && version >= compat_version_of(str_c(sdks_of_1_3[i].since)))
-			return V(1, 3, 0);
-	return format < 0 ? 0 : format;
+	for (int i = 0; name.n > 0 && version > 0 && i < SDKS_N; i++)
+		if (version >= sdks[i].since && str_ieq(name, str_c(sdks[i].name)))
+			format = sdks[i].format;
+	return format;
+}
+
+/* Nobody who speaks 1.0 knows this path. */
+static bool
+later_path(const struct req *rq)
+{
+	return rq->route->since > 0 || (rq->info->alias != NULL && rq->info->alias->later);
+}
+
+/* What the caller says; else its SDK; else what the path or the setting says. -1: nobody. */
+static int64_t
+said_format(const struct req *rq)
+{
+	struct str header = rq->http->hdr[HDR_X_RESPONSE_FORMAT];
+	int64_t said = protocol_version(header), sdk;
+
+	if (said >= V(1, 3, 0) || (said >= 0 && said < V(1, 0, 0)))
+		return said;
+	sdk = sdk_format(rq);
+	if (said > 0)
+		return sdk >= V(1, 3, 0) ? V(1, 3, 0) : said;
+	return sdk > 0 ? sdk : later_path(rq) ? PROTOCOL_NEWEST : header.n == 0 ? protocol_setting() : -1;
 }
 
 bool
@@ -103,17 +129,14 @@ compat_empties(const struct req *rq)
 void
 compat_choose(struct req *rq)
 {
-	struct str s = rq->http->hdr[HDR_X_RESPONSE_FORMAT];
-	int64_t v = compat_version_of(s.n > 0 ? s : str_c(conf.response_format));
+	int64_t v = said_format(rq);
 
 	rq->format = FORMAT_NOW;
-	rq->cx.format = dialect_of(rq, v);
-	if (rq->cx.words != NULL && rq->cx.format == 0)	/* no client of 1.0 knows these paths */
-		rq->cx.format = V(2, 3, 0);
+	rq->cx.format = v < 0 ? 0 : v;
 	if (v < 0)
 		return;
 	rq->format_request = v < V(0, 12, 0) ? FORMAT_12 : v < V(0, 15, 3) ? FORMAT_15 : FORMAT_NOW;
-	for (int i = FORMATS_N - 1; i >= 0 && v <= compat_version_of(str_c(formats[i].up_to)); i--)
+	for (int i = FORMATS_N - 1; i >= 0 && v <= protocol_version(str_c(formats[i].up_to)); i--)
 		rq->format = formats[i].format;
 }
 
@@ -148,10 +171,27 @@ describe_renames(struct jw *w, enum format format)
 	jw_arr_end(w);
 }
 
+/* x-sdks: [name, since which of its versions, format]. */
+static void
+describe_sdks(struct jw *w)
+{
+	JW_KEY(w, "x-sdks");
+	jw_arr(w);
+	for (int i = 0; i < SDKS_N; i++) {
+		jw_arr(w);
+		jw_cstr(w, sdks[i].name);
+		jw_cstr(w, protocol_text(w->b->arena, sdks[i].since));
+		jw_cstr(w, protocol_text(w->b->arena, sdks[i].format));
+		jw_arr_end(w);
+	}
+	jw_arr_end(w);
+}
+
 /* x-formats: what of this can be said in tables. The tests know the rest, which is old_object and old_list. */
 void
 compat_describe(struct jw *w)
 {
+	describe_sdks(w);
 	JW_KEY(w, "x-formats");
 	jw_arr(w);
 	for (int f = 0; f < FORMATS_N; f++) {

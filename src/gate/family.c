@@ -82,5 +82,6 @@ family_route(const struct family *f, const struct route *r)
 	to->or_list = r->or_list ? words_say(NULL, words, r->or_list) : NULL;
 	to->audit = r->audit ? audit_in(words, r->audit) : NULL;
 	to->params = params_in(words, r);
+	to->since = r->since > f->since ? r->since : f->since;
 	return to;
 }

@@ -111,6 +111,7 @@ void openapi_models(struct jw *w, const struct route_info *const *infos, int n);
 void openapi_events(struct jw *w);			/* the member "x-events" */
 void openapi_enum(struct jw *w, const char *const *list);
 void openapi_reference(struct jw *w, const char *model);
+void openapi_version(struct jw *w, const char *key, int64_t version);
 
 /* ---- compat.c ---- */
 void compat_describe(struct jw *w);			/* the member "x-formats" of the OpenAPI document */

@@ -1,6 +1,7 @@
 /* GET /v1/openapi.json: the API as its tables say it, so that the document cannot differ from what runs. Made once per process. */
 #include "gate_priv.h"
 #include "core/conf.h"
+#include "core/protocol.h"
 
 enum { DOCUMENT_HINT = 256 * 1024 };
 
@@ -329,6 +330,7 @@ write_operation(struct jw *w, const struct route_info *info)
 		write_success(w, r);
 	write_failure(w, r);
 	jw_obj_end(w);
+	openapi_version(w, "x-since", r->since);
 	if (r->scope != NULL)
 		openapi_member(w, "x-scope", r->scope);
 	if (r->limit != NULL && r->limit[0] != '\0')
@@ -356,6 +358,12 @@ template_of(struct arena *a, const char *path)
 	return b.p;
 }
 
+static bool
+operation_here(const struct jw *w, const struct route_info *i)
+{
+	return (i->alias == NULL || i->alias->documented) && (w->format == 0 || i->route->since <= w->format);
+}
+
 /* Rows of one path may stand apart, even in different tables: each path is written where it is first seen. */
 static void
 write_paths(struct jw *w, const struct route_info *const *infos, int n)
@@ -363,7 +371,7 @@ write_paths(struct jw *w, const struct route_info *const *infos, int n)
 	const char **paths = arena_array(w->b->arena, const char *, n);	/* NULL: it is written, or has no operation of its own */
 
 	for (int i = 0; i < n; i++)
-		paths[i] = infos[i]->alias == NULL || infos[i]->alias->documented ? template_of(w->b->arena, infos[i]->path) : NULL;
+		paths[i] = operation_here(w, infos[i]) ? template_of(w->b->arena, infos[i]->path) : NULL;
 	JW_KEY(w, "paths");
 	jw_obj(w);
 	for (int i = 0; i < n; i++) {
@@ -383,7 +391,7 @@ write_paths(struct jw *w, const struct route_info *const *infos, int n)
 	jw_obj_end(w);
 }
 
-/* x-aliases: other paths of the same operations, which have none of their own here: [method, path, the operation's path]. */
+/* x-aliases: other paths of the same operations, which have none of their own here: [method, path, the operation's path, whether clients of 1.0 do not know it]. */
 static void
 write_aliases(struct jw *w, const struct route_info *const *infos, int n)
 {
@@ -396,47 +404,60 @@ write_aliases(struct jw *w, const struct route_info *const *infos, int n)
 		jw_cstr(w, infos[i]->route->method);
 		jw_cstr(w, template_of(w->b->arena, infos[i]->path));
 		jw_cstr(w, template_of(w->b->arena, infos[i]->route->path));
+		jw_bool(w, infos[i]->alias->later);
 		jw_arr_end(w);
 	}
 	jw_arr_end(w);
 }
 
-struct str
-api_openapi(struct ctx *cx)
+static void
+openapi_write(struct jw *w, const struct route_info *const *infos, int n)
 {
-	static char *text;
-	static size_t n_text;
+	jw_obj(w);
+	openapi_member(w, "openapi", "3.0.0");
+	JW_KEY(w, "info");
+	jw_obj(w);
+	openapi_member(w, "title", "Badal");
+	openapi_member(w, "version", w->format == 0 ? "1.0.2" : protocol_text(w->b->arena, w->format));
+	openapi_member(w, "description", "A realtime backend. Made from the tables of the running server.");
+	jw_obj_end(w);
+	JW_KEY(w, "servers");
+	jw_arr(w);
+	jw_obj(w);
+	openapi_member(w, "url", "/");
+	jw_obj_end(w);
+	jw_arr_end(w);
+	write_paths(w, infos, n);
+	write_aliases(w, infos, n);
+	openapi_models(w, infos, n);
+	openapi_events(w);
+	compat_describe(w);
+	jw_obj_end(w);
+}
+
+/* Where documents may differ: each is made once. */
+static const int64_t steps[] = {0, PROTOCOL(1, 0, 0), SINCE_1_1, SINCE_1_3, SINCE_1_4, SINCE_1_5, SINCE_1_6, SINCE_1_7, SINCE_1_8, SINCE_1_9, SINCE_1_9_1,
+	SINCE_1_9_2, SINCE_1_9_5, PROTOCOL(1, 9, 6), PROTOCOL(2, 0, 0), PROTOCOL_NEWEST};
+enum { STEPS_N = sizeof steps / sizeof *steps };
+
+struct str
+api_openapi(struct ctx *cx, int64_t format)
+{
+	static struct str texts[STEPS_N];
 	const struct route_info *const *infos;
 	struct buf b;
 	struct jw w;
-	int n;
+	int n, i = format > 0 ? 1 : 0;
 
-	if (text != NULL)
-		return (struct str){text, n_text};
+	while (i > 0 && i + 1 < STEPS_N && steps[i + 1] <= format)
+		i++;
+	if (texts[i].p != NULL)
+		return texts[i];
 	infos = gate_routes(&n);
 	buf_init(&b, cx->arena, DOCUMENT_HINT);
 	jw_init(&w, &b);
-	jw_obj(&w);
-	openapi_member(&w, "openapi", "3.0.0");
-	JW_KEY(&w, "info");
-	jw_obj(&w);
-	openapi_member(&w, "title", "Badal");
-	openapi_member(&w, "version", "1.0.2");
-	openapi_member(&w, "description", "A realtime backend. Made from the tables of the running server.");
-	jw_obj_end(&w);
-	JW_KEY(&w, "servers");
-	jw_arr(&w);
-	jw_obj(&w);
-	openapi_member(&w, "url", "/");
-	jw_obj_end(&w);
-	jw_arr_end(&w);
-	write_paths(&w, infos, n);
-	write_aliases(&w, infos, n);
-	openapi_models(&w, infos, n);
-	openapi_events(&w);
-	compat_describe(&w);
-	jw_obj_end(&w);
-	text = memcpy(mem_alloc(b.n + 1), b.p, b.n);
-	n_text = b.n;
-	return (struct str){text, n_text};
+	w.format = steps[i];
+	openapi_write(&w, infos, n);
+	texts[i] = (struct str){memcpy(mem_alloc(b.n + 1), b.p, b.n), b.n};
+	return texts[i];
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "gate_priv.h"
+#include "core/protocol.h"
 #include "model/service.h"
 
 enum { LISTED_MAX = 64 };
@@ -33,6 +34,14 @@ openapi_reference(struct jw *w, const char *model)
 	jw_obj(w);
 	openapi_models_add(w, "$ref", ref);
 	jw_obj_end(w);
+}
+
+/* A member of the document that is of all formats: where a client's begins or ends. */
+void
+openapi_version(struct jw *w, const char *key, int64_t version)
+{
+	if (version > 0 && w->format == 0)
+		openapi_models_add(w, key, protocol_text(w->b->arena, version));
 }
 
 /* ---- members ---- */
@@ -115,8 +124,28 @@ write_field(struct jw *w, const struct field *f)
 		JW_KEY(w, "nullable");
 		jw_bool(w, true);
 	}
+	openapi_version(w, "x-since", f->since);
+	openapi_version(w, "x-until", f->until);
+	if (f->sometimes) {
+		JW_KEY(w, "x-sometimes");
+		jw_bool(w, true);
+	}
 	openapi_models_add(w, "description", f->doc ? f->doc : "");
 	jw_obj_end(w);
+}
+
+/* Is the member in this document, which is of all formats (w->format 0) or of one? */
+static bool
+documented(const struct jw *w, const struct field *f)
+{
+	return w->format == 0 ? !f->hidden : field_told(f, w->format);
+}
+
+/* Is it in each reply? */
+static bool
+always_there(const struct jw *w, const struct field *f)
+{
+	return documented(w, f) && !f->sometimes && (w->format > 0 || (f->since == 0 && f->until == 0));
 }
 
 /* ---- models ---- */
@@ -141,11 +170,11 @@ write_fields(struct jw *w, const struct shape *s)
 	JW_KEY(w, "properties");
 	jw_obj(w);
 	for (int i = 0; i < s->n; i++)
-		if (!s->fields[i].hidden)
+		if (documented(w, &s->fields[i]))
 			write_field(w, &s->fields[i]);
 	jw_obj_end(w);
 	for (int i = 0; i < s->n; i++) {
-		if (s->fields[i].hidden || s->fields[i].since > 0)
+		if (!always_there(w, &s->fields[i]))
 			continue;
 		if (n++ == 0) {
 			JW_KEY(w, "required");

@@ -143,7 +143,7 @@ locale_wrong(const char *s)
 static const char *
 format_wrong(const char *s)
 {
-	return must(api_format_known(s), "it must be a version such as 0.15.0, or empty");
+	return must(api_format_known(s), "it must be a version such as 0.15.0, newest, or empty");
 }
 
 static const char *

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/protocol.h"
+
 struct part {			/* one parameter */
 	bool array;
 	struct str *items;
@@ -25,7 +27,6 @@ struct scan {
 };
 
 enum { PARTS_MAX = 4 };		/* attribute, two values and one to spare: further ones are ignored */
-enum { FORMAT_1_3 = 1003000, FORMAT_1_5 = 1005000 };
 
 static struct part *
 part_now(struct scan *sc)
@@ -259,7 +260,7 @@ query_parse_text(struct ctx *cx, struct str text, struct query *out, const char 
 	out->sugar = own != NULL;
 	if (own != NULL)
 		out->attr = own;
-	out->later = own != NULL || (cx->format >= FORMAT_1_3 && cx->format < FORMAT_1_5) ||
+	out->later = own != NULL || (cx->format >= SINCE_1_3 && cx->format < SINCE_1_5) ||
 	    (out->method != Q_N && query_methods[out->method].text == TEXT_1_3);
 	if (out->method == Q_N || query_methods[out->method].text == JSON_ONLY) {
 		*why_out = arena_printf(cx->arena, "unknown query method \"%.*s\"", STR_FMT(method));

@@ -335,7 +335,7 @@ shape_write(struct jw *w, const struct shape *s, const void *obj)
 	for (int i = 0; i < s->n; i++) {
 		const struct field *f = &s->fields[i];
 
-		if (f->hidden || f->since > w->format)
+		if (!field_told(f, w->format))
 			continue;
 		jw_key(w, str_c(f->key));
 		field_write(w, f, (const char *)obj + f->off);

@@ -5,12 +5,11 @@
 
 #include "rt_priv.h"
 
-#include <stdlib.h>
-
 #include "core/conf.h"
 #include "core/gen.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 
 /* ---- what clients resume from ---- */
@@ -343,10 +342,7 @@ names_of(struct news *n, enum dialect d)
 static bool
 of_1_0(enum dialect d)
 {
-	char *end = NULL;
-	long major = strtol(conf.response_format, &end, 10), minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-
-	return d == DIALECT_OLD && (major < 1 || (major == 1 && minor < 8));
+	return d == DIALECT_OLD && protocol_setting() < SINCE_1_8;
 }
 
 /* The payload without "$sequence". */

@@ -236,7 +236,7 @@ export class Server {
 		}).then(async (reply) => {
 			if (!this.checked) return reply
 			const api = await description(this.base)
-			api.reply(method, url, h['x-appwrite-response-format'] ?? this.responseFormat, reply, unseen)
+			api.reply(method, url, { header: h['x-appwrite-response-format'], sdk: [h['x-sdk-name'], h['x-sdk-version']], setting: this.responseFormat }, reply, unseen)
 			return tables ? { ...reply, body: said(reply.body) } : reply
 		})
 	}

@@ -2,11 +2,13 @@
  * member with its type and form, and none besides. What does not fit throws in the test that saw it.
  *
  *   const api = await description(base)        the document, compiled; read once per process
- *   api.reply(method, url, request headers, { status, headers, text })    throws Misfit
+ *   api.reply(method, url, speaks, { status, headers, text })    throws Misfit; `speaks`: the version that was asked for, or
+ *                                              { header, sdk: [name, version], setting }
  *   api.event(frame.data)                      the payload of an event of realtime
  *   seen()                                     what was seen so far: { operation: { "200": how often, "404 user_not_found": … } }
  *
- * Older formats (X-Appwrite-Response-Format) are checked by the same models, with what the document's x-formats says, and `older` below. */
+ * A client is told the members that its version has (x-since, x-until of the document), each of them and none besides. Formats before 1.0 are checked by
+ * the same models, with what the document's x-formats says, and `older` below. */
 import { appendFileSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
@@ -98,6 +100,27 @@ const number = (version) => version.split('.').reduce((n, part) => n * 1000 + (/
 const seconds = { type: 'integer', minimum: 0 }
 const texts = { type: 'array', items: { type: 'string' } }
 
+/* A version as a number that sorts; none: 0. */
+export function versionOf(version) {
+	if (!version || version === '0') return 0
+	if (version === 'newest') return 999999999
+	const n = number([...version.split('.'), '0', '0'].slice(0, 3).join('.'))
+	return n > 0 ? n : 1
+}
+
+/* What a client of that version is told of the model: the members that it has, each of them required. */
+function told(schema, n) {
+	if (!schema.properties) return schema
+	const s = { ...schema, properties: {}, required: [...schema.required ?? []] }
+	for (const [k, p] of Object.entries(schema.properties)) {
+		const since = versionOf(p['x-since']), until = p['x-until'] ? versionOf(p['x-until']) : Infinity
+		if (n < since || n >= until) continue
+		s.properties[k] = p
+		if ((since > 0 || until < Infinity) && !p['x-sometimes']) s.required.push(k)
+	}
+	return s
+}
+
 /* The format that a caller gets who says it speaks `version`; undefined: today's. What is no version is the oldest. */
 export function formatOf(described, version) {
 	if (!version || version === '0') return
@@ -154,7 +177,7 @@ export class Description {
 		this.operations = []
 		for (const [path, item] of Object.entries(document.paths))
 			for (const [method, operation] of Object.entries(item)) this.#add(method.toUpperCase(), path, operation)
-		for (const [method, alias, path] of document['x-aliases']) this.#place(method, alias).found = this.#place(method, path).found
+		for (const [method, alias, path, later] of document['x-aliases']) this.#place(method, alias).found = { ...this.#place(method, path).found, later }
 		for (const [name, e] of Object.entries(document['x-events'])) this.#events.push([name.split('.').map((s) => (s.startsWith('[') ? null : s)), e])
 	}
 
@@ -181,21 +204,22 @@ export class Description {
 		return walk(this.#routes, pathname.replace(/^\//, '').replace(/\/$/, '').split('/'))
 	}
 
-	#check(model, format) {
-		const key = `${format?.name ?? ''} ${model}`
+	/* `n`: the version that the client speaks; undefined: what any may be told. */
+	#check(model, format, n) {
+		const key = `${format?.name ?? ''} ${n} ${model}`
 		if (!this.#checks.has(key)) {
-			const schema = this.models[model]
+			const whole = this.models[model], schema = n === undefined || !whole ? whole : told(whole, n)
 			if (!schema) throw new Misfit(`the description has no model ${model}`)
-			this.#checks.set(key, format ? this.#olderCheck(model, schema, format) : compile(schema, (name) => this.#check(name)))
+			this.#checks.set(key, format ? this.#olderCheck(model, schema, format, n) : compile(schema, (name) => this.#check(name, undefined, n)))
 		}
 		return this.#checks.get(key)
 	}
 
-	#olderCheck(model, schema, format) {
-		const now = (name) => this.#check(name)
+	#olderCheck(model, schema, format, n) {
+		const now = (name) => this.#check(name, undefined, n)
 		const of = model.match(/^(.*)List$/)?.[1]
 		const swap = (s) => (s.older ? { $ref: `/older:${s.older}` } : s)
-		const resolve = (name) => (name.startsWith('older:') ? this.#check(name.slice(6), format) : now(name))
+		const resolve = (name) => (name.startsWith('older:') ? this.#check(name.slice(6), format, n) : now(name))
 		const deep = (s) => JSON.parse(JSON.stringify(s), (k, v) => (v && typeof v === 'object' && v.older ? swap(v) : v))
 		if (!of || !schema.properties?.total || Object.keys(schema.properties).length !== 2) return compile(deep(older(format, model, schema)), resolve)
 		if (format.name === '0.14' && of === 'session') return compile(schema, now)
@@ -206,17 +230,24 @@ export class Description {
 	}
 
 	/* What is wrong with a value of a model, or undefined. */
-	misfit(model, value, format, at = 'body') {
-		return this.#check(model, format)(value, at)
+	misfit(model, value, format, at = 'body', n = undefined) {
+		return this.#check(model, format, n)(value, at)
 	}
 
-	#content(content, reply, { body, format, url } = {}) {
+	/* The version that a reply of the operation is in (gate/compat.c). */
+	spoken(op, { header, sdk = [], setting }) {
+		const said = versionOf(header), of = this.document['x-sdks'].filter(([name, since]) => name.toLowerCase() === sdk[0]?.toLowerCase() && versionOf(sdk[1]) >= versionOf(since)).at(-1)
+		if (said > 0) return said >= 1000000 && said < 1003000 && of && versionOf(of[2]) >= 1003000 ? '1.3.0' : header
+		return of?.[2] ?? (op?.later || op?.operation['x-since'] ? 'newest' : header ? undefined : setting)
+	}
+
+	#content(content, reply, { body, format, n, url } = {}) {
 		const type = reply.headers['content-type']
 		if (!content) return reply.text === '' ? undefined : `a body of ${reply.text.length} characters where none is declared`
 		const json = content['application/json']
 		if (!json) return mediaFits(type, Object.keys(content)[0]) ? undefined : `type ${type} instead of ${Object.keys(content)[0]}`
 		if (type !== 'application/json; charset=UTF-8') return `type ${type} instead of JSON`
-		const models = (json.schema.oneOf ?? [json.schema]).map((s) => s.$ref.split('/').at(-1)), wrong = models.map((m) => this.misfit(m, body, format))
+		const models = (json.schema.oneOf ?? [json.schema]).map((s) => s.$ref.split('/').at(-1)), wrong = models.map((m) => this.misfit(m, body, format, 'body', n))
 		if (wrong.includes(undefined)) return this.#total(body, url)
 		return wrong[0]
 	}
@@ -244,19 +275,19 @@ export class Description {
 		return this.#error(status, { ...body, type: Object.keys(this.models.error['x-statuses']).find((t) => this.models.error['x-statuses'][t].includes(status)) })
 	}
 
-	/* Throws when the reply is not as described. `version`: the older format that was asked for. `unseen`: do not count it. */
-	reply(method, url, version, reply, unseen = false) {
+	/* Throws when the reply is not as described. `unseen`: do not count it. */
+	reply(method, url, speaks, reply, unseen = false) {
 		if (besides.some((b) => b.is(method, url, reply))) return
 		const op = this.find(method === 'HEAD' ? 'GET' : method, url.pathname.replace(/^\/~[^\/]*(?=\/)/, ''))	/* without the mark of a marked address */
-		const n = version ? number(version) : 0
+		const version = this.spoken(op, typeof speaks === 'object' ? speaks ?? {} : { header: speaks }), n = versionOf(version)
 		/* the models say what clients of 1.9 are told: a text */
 		if (n >= 1008000 && n < 1009000) reply = { ...reply, text: reply.text.replace(/"\$sequence":(\d+)(?=[,}])/g, '"$sequence":"$1"') }
-		const wrong = this.#reply(method, url, op, formatOf(this.formats, version), reply)
+		const wrong = this.#reply(method, url, op, version === 'newest' ? undefined : formatOf(this.formats, version), n, reply)
 		if (!unseen) note(op?.name ?? 'none', reply.status < 400 ? `${reply.status}` : `${reply.status} ${/"type":"(\w+)"/.exec(reply.text)?.[1] ?? ''}`)
 		if (wrong) throw new Misfit(`${method} ${url.pathname}: ${reply.status}: ${wrong}\n${reply.text.slice(0, 500)}`)
 	}
 
-	#reply(method, url, op, format, reply) {
+	#reply(method, url, op, format, n, reply) {
 		const { status, text } = reply, declared = op?.operation.responses[status]
 		if (method === 'HEAD') return text === '' ? undefined : 'a body for HEAD'
 		if (!op && status < 400) return 'a path that is not described'
@@ -269,7 +300,7 @@ export class Description {
 		if (declared && !content) return this.#content(undefined, reply)
 		let body
 		try { body = JSON.parse(text) } catch { return 'the body is no JSON' }
-		if (declared) return this.#content(content, reply, { body, format, url })
+		if (declared) return this.#content(content, reply, { body, format, n, url })
 		if (reply.headers['content-type'] !== 'application/json; charset=UTF-8') return `type ${reply.headers['content-type']} instead of JSON`
 		return this.#error(status, body, op && format)
 	}

@@ -3,6 +3,7 @@
  * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "core/protocol.h"
 #include "model/origin.h"
 #include "model/seal.h"
 #include "model/usage.h"
@@ -210,8 +211,6 @@ account_delete_sessions(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
-enum { FORMAT_1_5 = 1005000 };	/* since then it prolongs the session, whatever made it; before it was for those of OAuth2 providers */
-
 /* What a provider gave is made new where there is something to do it with. */
 static err_t
 prolong(struct req *rq, const struct project *home, struct session *s)
@@ -237,7 +236,7 @@ account_update_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
-	if (rq->cx.format >= FORMAT_1_5)
+	if (rq->cx.format >= SINCE_1_5)	/* whatever made the session; before it was for those of OAuth2 providers */
 		return prolong(rq, home, s);
 	TRY(oauth_refresh_session(rq, home, s));
 	audit_as(rq, rq->login->user);

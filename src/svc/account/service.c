@@ -45,13 +45,13 @@ static const struct older older[] = {
 /* Later names of requests, where they mean the same thing; and what reaches a route in the contract that matches parts of paths. */
 static const struct path_alias aliases[] = {
 	{"POST", "/v1/account/anonymous", "/v1/account", NULL},
-	{"POST", "/v1/account/jwts", "/v1/account/jwt", NULL},
-	{"POST", "/v1/account/tokens/magic-url", "/v1/account/sessions/magic-url", NULL},
-	{"POST", "/v1/account/tokens/phone", "/v1/account/sessions/phone", NULL},
-	{"POST", "/v1/account/verifications/email", "/v1/account/verification", NULL},
-	{"PUT", "/v1/account/verifications/email", "/v1/account/verification", NULL},
-	{"POST", "/v1/account/verifications/phone", "/v1/account/verification/phone", NULL},
-	{"PUT", "/v1/account/verifications/phone", "/v1/account/verification/phone", NULL},
+	{"POST", "/v1/account/jwts", "/v1/account/jwt", NULL, .later = true},
+	{"POST", "/v1/account/tokens/magic-url", "/v1/account/sessions/magic-url", NULL, .later = true},
+	{"POST", "/v1/account/tokens/phone", "/v1/account/sessions/phone", NULL, .later = true},
+	{"POST", "/v1/account/verifications/email", "/v1/account/verification", NULL, .later = true},
+	{"PUT", "/v1/account/verifications/email", "/v1/account/verification", NULL, .later = true},
+	{"POST", "/v1/account/verifications/phone", "/v1/account/verification/phone", NULL, .later = true},
+	{"PUT", "/v1/account/verifications/phone", "/v1/account/verification/phone", NULL, .later = true},
 	{0},
 };
 

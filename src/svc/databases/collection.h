@@ -3,11 +3,9 @@
 #ifndef BADAL_SVC_DATABASES_COLLECTION_H
 #define BADAL_SVC_DATABASES_COLLECTION_H
 
+#include "core/protocol.h"
 #include "model/permission.h"
 #include "svc/databases/database.h"
-
-/* Versions of the protocol that brought members and rules (core/ctx.h). */
-enum { SINCE_1_4 = 1004000, SINCE_1_5 = 1005000, SINCE_1_7 = 1007000, SINCE_1_8 = 1008000, SINCE_1_9 = 1009000 };
 
 enum { ROW_WIDTH_BASE = 1500, ROW_WIDTH_MAX = 65535 };	/* bytes, as the contract counts (spec databases.md 4.5) */
 

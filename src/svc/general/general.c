@@ -4,6 +4,7 @@
 #include "config.h"
 #include "core/conf.h"
 #include "core/metric.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "gate/gate.h"
 #include "model/origin.h"
@@ -65,11 +66,21 @@ general_post_graphql(struct req *rq, void *in)
 	return ERR_GRAPHQL;
 }
 
+struct openapi_in { const char *format; };
+static const struct param openapi_params[] = {
+    OPTIONAL("format", P_TEXT, struct openapi_in, format, "A format (X-Appwrite-Response-Format) such as 1.8.0, or newest: what its clients get, and no more. Without: all of them, with x-since and x-until.", .max = 32),
+};
+
 static err_t
-general_get_openapi(struct req *rq, void *in)
+general_get_openapi(struct req *rq, void *arg)
 {
-	(void)in;
-	return reply_json(rq, 200, api_openapi(&rq->cx));
+	const struct openapi_in *in = arg;
+	struct str s = str_c(in->format ? in->format : "");
+	int64_t format = str_is(s, "newest") ? PROTOCOL_NEWEST : protocol_version(s);
+
+	if (format == 0)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid format: Value must be a version such as 1.8.0, or newest");
+	return reply_json(rq, 200, api_openapi(&rq->cx, format < 0 ? 0 : format));
 }
 
 /* What SDKs are tried out with: a project that is there answers, the console is none. */
@@ -207,7 +218,7 @@ static const struct route rows[] = {
 	.media = PLAIN},
     PAGE("/.well-known/acme-challenge/:token", general_get_challenge, "Challenges of certificate authorities: there are none.", .media = PLAIN,
 	.flags = ROUTE_BELOW, PARAMS(struct challenge_in, challenge_params)),
-    PAGE("/v1/openapi.json", general_get_openapi, "This description of the API.", .model = &description_shape),
+    PAGE("/v1/openapi.json", general_get_openapi, "This description of the API.", .model = &description_shape, PARAMS(struct openapi_in, openapi_params)),
     {.method = "GET", .path = "/metrics", .handler = general_get_metrics, .status = 200, .doc = "Metrics for Prometheus.", .flags = ROUTE_PLAIN,
 	.media = METRICS},
 };
