@@ -277,6 +277,7 @@ err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t sin
 	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(st, rows_), .list = "logs", __VA_ARGS__}
 
 /* ---- the server ---- */
+bool role_label_ok(struct str s);				/* 1 to 36 letters and digits */
 bool api_locale_known(const char *locale);	/* one of the languages of the protocol */
 bool api_format_known(const char *version);	/* can be read as a version of the API; empty can, and "newest" */
 /* For callers that are no request (verbs of the shell): `text` as that parameter of the operation; lists are comma-separated. NULL: it is fine, and *out

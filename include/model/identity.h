@@ -16,6 +16,9 @@ struct user {
 	bool email_proved, phone_proved;	/* nobody but its reader holds the account (svc/users/proof.c) */
 	int64_t epoch;			/* moves when password, address or status change: what was made before opens nothing any more */
 	struct str prefs;		/* JSON object */
+	struct strs labels;		/* roles "label:…" */
+	int64_t labelled;		/* ms: since when; TIME_NONE: never */
+	int64_t accessed;		/* ms: last use, by the day; TIME_NONE: never */
 };
 extern const struct shape user_shape;		/* with password, hash, hashOptions */
 extern const struct shape account_shape;	/* without */
@@ -24,7 +27,9 @@ extern const struct shape preferences_shape;	/* the client's own members, and no
 struct session {
 	const char *id, *user_id, *secret_hash, *provider, *provider_uid;
 	const char *provider_access_token, *provider_refresh_token;
-	int64_t provider_access_token_expiry, created, expire;
+	int64_t provider_access_token_expiry, created, updated, expire;
+	struct strs factors;		/* what the sign-in proved */
+	const char *secret;		/* as the cookie has it: for servers that have just signed somebody in; NULL: nobody is told */
 	const char *ip, *user_agent;
 	const char *os_code, *os_name, *os_version, *client_type, *client_code, *client_name, *client_version, *client_engine,
 	    *client_engine_version, *device_name, *device_brand, *device_model, *country_code, *country_name;
@@ -61,6 +66,9 @@ int64_t login_jwt_expiry(struct ctx *cx, struct str jwt);
 /* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must be one of
  * the user's and not expired. */
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
+bool login_touch_due(const struct login *l);
+/* Awaits. Notes the use of an account, where that is due: once a day. */
+void login_touch(struct ctx *cx, const struct project *p, const struct login *l);
 /* A new JWT for the session (spec 2.4). */
 char *login_jwt(struct ctx *cx, const struct login *l);
 

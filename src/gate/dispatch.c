@@ -191,6 +191,18 @@ dispatch_usage(const struct req *rq, const void *in)
 		    scope_text(r, in, k->scopes[1]));
 }
 
+/* When the caller's account was last used: an admin's is of the console. */
+static void
+touch(struct req *rq)
+{
+	struct project *home = rq->project;
+
+	if (rq->login == NULL || rq->status >= 400 || !login_touch_due(rq->login))
+		return;
+	if (!rq->admin_mode || project_get(&rq->cx, STR("console"), &home) == OK)
+		login_touch(&rq->cx, home, rq->login);
+}
+
 /* ---- the fiber ---- */
 
 static err_t
@@ -212,6 +224,7 @@ dispatch_serve(struct req *rq)
 		return e != OK ? e : fail(&rq->cx, ERR_GENERAL_UNKNOWN, "the handler gave no answer");
 	if (rq->partial || rq->failed)
 		return e;
+	touch(rq);
 	audit(rq, in);	/* it is done, even when the client did not wait for all of the answer */
 	dispatch_usage(rq, in);
 	return e;

@@ -257,9 +257,8 @@ write_list_models(struct jw *w, const struct route_info *const *infos, int n)
 	for (int i = 0; i < n; i++) {
 		const struct route *r = infos[i]->route;
 
-		if (r->list == NULL)
-			continue;
-		add_listed(w, r->model, r->list, seen, &n_seen);
+		if (r->list != NULL)
+			add_listed(w, r->model, r->list, seen, &n_seen);
 		if (r->or_list != NULL)
 			add_listed(w, r->or_model, r->or_list, seen, &n_seen);
 	}

@@ -1,5 +1,6 @@
 /* The validators of parameters (spec platform.md 10): each takes a JSON value, stores the member's value, and says what is wrong in words
  * that follow "Invalid <name>: ". Some tails are wire literals of the protocol. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -460,7 +461,18 @@ dimension_ok(struct str dim)
 	return dim.p == NULL || str_is(dim, "verified") || str_is(dim, "unverified");
 }
 
-/* any, guests, users[/dim], user:id[/dim], team:id[/role], member:id */
+enum { LABEL_MAX = 36 };
+
+bool
+role_label_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isascii((unsigned char)s.p[i]) || !isalnum((unsigned char)s.p[i]))
+			return false;
+	return s.n > 0 && s.n <= LABEL_MAX;
+}
+
+/* any, guests, users[/dim], user:id[/dim], team:id[/role], member:id, label:name */
 static bool
 role_ok(struct str s)
 {
@@ -475,6 +487,8 @@ role_ok(struct str s)
 	}
 	dim = id;
 	id = str_cut(&dim, '/');
+	if (str_is(kind, "label"))
+		return dim.p == NULL && role_label_ok(id);
 	if (!id_valid(id))
 		return false;
 	if (str_is(kind, "user"))
@@ -489,7 +503,7 @@ why_role(struct req *rq, const struct param *p, json_t *v)
 {
 	(void)rq;
 	(void)p;
-	return json_is_string(v) && role_ok(json_str(v)) ? NULL : "be roles such as any, guests, users, user:ID, team:ID/ROLE or member:ID";
+	return json_is_string(v) && role_ok(json_str(v)) ? NULL : "be roles such as any, guests, users, user:ID, team:ID/ROLE, member:ID or label:NAME";
 }
 
 static const char *

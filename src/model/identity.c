@@ -1,6 +1,11 @@
 /* Users and sessions as everybody reads them: the kernel's part of them, which logins are made of. What changes them is the users service's. */
 #include "model/identity.h"
 
+#include "core/protocol.h"
+
+/* Neutral members of what there is no service for yet. */
+#define ALWAYS(key_, text_, since_, doc_) {.key = key_, .type = F_CONST, .text = text_, .since = since_, .doc = doc_}
+
 #define ACCOUNT_FIELDS_HEAD                                                                                                               \
 	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID.", .flags = COL_ASKED | COL_SEARCH),                                        \
 	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format.", .flags = COL_ASKED), \
@@ -9,12 +14,21 @@
 #define ACCOUNT_FIELDS_TAIL                                                                                                                                         \
 	FIELD(F_TIME, struct user, registration, "registration", "u.registration", "Registration date in ISO 8601 format.", .flags = COL_ASKED),                    \
 	    FIELD(F_BOOL, struct user, status, "status", "u.status", "False when the user is blocked.", .flags = COL_ASKED),                                        \
+	    FIELD(F_STRS, struct user, labels, "labels", "u.labels", "Labels, each of which is a role.", .flags = COL_ASKED, .since = SINCE_1_4),                   \
 	    FIELD(F_TIME_OR_NONE, struct user, password_update, "passwordUpdate", "u.password_update", "Time of the last password change.", .flags = COL_ASKED | COL_NULL), \
 	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address.", .flags = COL_ASKED | COL_LOWER | COL_NULL | COL_SEARCH),                        \
 	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format.", .flags = COL_ASKED | COL_NULL | COL_SEARCH),                      \
 	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified.", .flags = COL_ASKED),                    \
+	    ALWAYS("emailCanonical", "null", SINCE_1_9_5, "Always null."), ALWAYS("emailIsFree", "null", SINCE_1_9_5, "Always null."),                              \
+	    ALWAYS("emailIsDisposable", "null", SINCE_1_9_5, "Always null."), ALWAYS("emailIsCorporate", "null", SINCE_1_9_5, "Always null."),                      \
+	    ALWAYS("emailIsCanonical", "null", SINCE_1_9_5, "Always null."),                                                                                        \
 	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
-	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object.")
+	    ALWAYS("mfa", "false", SINCE_1_5, "Always false: there is no second factor."),                                                                          \
+	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object."),                                                            \
+	    ALWAYS("targets", "[]", SINCE_1_5, "Always empty: nothing is sent to them."),                                                                           \
+	    FIELD(F_TIME_OR_NONE, struct user, accessed, "accessedAt", "u.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL,          \
+		.since = SINCE_1_4),                                                                                                                                \
+	    ALWAYS("impersonator", "null", SINCE_1_9, "Always null."), ALWAYS("impersonatorUserId", "null", SINCE_1_9, "Always null.")
 
 static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),
@@ -22,6 +36,7 @@ static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_BOOL, struct user, email_proved, "u.email_proved"),
 	FIELD_HIDDEN(F_BOOL, struct user, phone_proved, "u.phone_proved"),
 	FIELD_HIDDEN(F_INT, struct user, epoch, "u.epoch"),
+	FIELD_HIDDEN(F_TIME_OR_NONE, struct user, labelled, "u.labelled", .flags = COL_NULL),
 	ACCOUNT_FIELDS_HEAD,
 	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password.", .flags = COL_NULL),
 	FIELD(F_STR, struct user, hash, "hash", "u.hash", "Hash algorithm."),
@@ -39,6 +54,7 @@ static const struct field session_fields[] = {
 	FIELD_HIDDEN(F_STR, struct session, secret_hash, "s.secret_hash"),
 	FIELD(F_ID, struct session, id, "$id", "s.id", "Session ID."),
 	FIELD(F_TIME, struct session, created, "$createdAt", "s.created", "Session creation date in ISO 8601 format."),
+	FIELD(F_TIME, struct session, updated, "$updatedAt", "coalesce(s.updated, s.created)", "Session update date in ISO 8601 format.", .since = SINCE_1_5),
 	FIELD(F_ID, struct session, user_id, "userId", "s.user_id", "User ID."),
 	FIELD(F_TIME, struct session, expire, "expire", "s.expire", "Session expiration date in ISO 8601 format."),
 	FIELD(F_STR, struct session, provider, "provider", "s.provider", "How the session was made."),
@@ -63,6 +79,11 @@ static const struct field session_fields[] = {
 	FIELD(F_STR, struct session, country_code, "countryCode", "s.country_code", "Country code of two characters."),
 	FIELD(F_STR, struct session, country_name, "countryName", "s.country_name", "Country name."),
 	FIELD(F_BOOL, struct session, current, "current", NULL, "True for the session of the request."),
+	FIELD(F_STRS, struct session, factors, "factors",
+	    "coalesce(s.factors, CASE s.provider WHEN 'email' THEN '{password}' WHEN 'anonymous' THEN '{anonymous}' WHEN 'magic-url' THEN '{email}' WHEN 'phone' THEN '{phone}' "
+	    "ELSE '{email,oauth2}' END::text[])", "What the sign-in proved.", .since = SINCE_1_5),
+	FIELD(F_STR, struct session, secret, "secret", NULL, "The session as X-Appwrite-Session takes it: for servers, in the answer of the sign-in; else empty.", .since = SINCE_1_5),
+	ALWAYS("mfaUpdatedAt", "\"\"", SINCE_1_5, "Always empty: there is no second factor."),
 };
 const struct shape session_shape = SHAPE("session", struct session, session_fields);
 

@@ -10,9 +10,11 @@
 #include "core/gen.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/event.h"
 #include "model/pack.h"
 #include "model/roles.h"
 #include "model/seal.h"
@@ -170,6 +172,40 @@ cache_put(struct ctx *cx, const struct key *k, const struct login *l, uint64_t s
 	e->refs = 1;
 	lru_put(size > LARGE ? cache_large : cache, key_str(k), e);
 	return login_entry_use(cx, e);
+}
+
+/* ---- use ---- */
+
+enum { TOUCH_EVERY = 24 * 3600 * 1000 };	/* ms */
+
+bool
+login_touch_due(const struct login *l)
+{
+	return l->user->accessed == TIME_NONE || l->user->accessed <= time_now_ms() - TOUCH_EVERY;
+}
+
+/* Another machine may have noted it already: then what is remembered here is old. */
+void
+login_touch(struct ctx *cx, const struct project *p, const struct login *l)
+{
+	const struct user *u = l->user;
+	int64_t now = time_now_ms();
+	struct event ev = {.kind = &ev_roles_update, .project = p->id, .ids = {u->id}, .user = u->id, .stale = {user_stale_key(cx, p->id, u->id)}};
+	struct db_res *r;
+	err_t e;
+
+	if (!login_touch_due(l))
+		return;
+	e = event_write(cx, &ev, &r,
+	    arena_printf(cx->arena,
+		"UPDATE %s.users AS u SET accessed = $2::timestamptz WHERE u.internal = $1::bigint AND (u.accessed IS NULL OR u.accessed <= $3::timestamptz) "
+		"RETURNING u.internal",
+		p->schema),
+	    DB(pg_i64(cx->arena, u->internal), pg_time(cx->arena, now), pg_time(cx->arena, now - TOUCH_EVERY)));
+	if (e != OK)
+		log_warn(cx, "cannot note the use of an account", "user=%s error=%s", u->id, cx->detail ? cx->detail : "");
+	else if (db_rows(r) == 0)
+		gen_bump(str_c(ev.stale[0]));
 }
 
 /* ---- reading ---- */

@@ -36,7 +36,7 @@ roles_of(struct arena *a, const struct user *u, const struct membership_role *m,
 {
 	const char *state = u->email_verification || u->phone_verification ? "verified" : "unverified";
 	struct list l = {.r = {.set = true}};
-	int room = 5;
+	int room = 5 + u->labels.n;
 
 	for (int i = 0; i < n; i++)
 		room += 2 + m[i].roles.n;
@@ -47,6 +47,8 @@ roles_of(struct arena *a, const struct user *u, const struct membership_role *m,
 	roles_add(&l, arena_printf(a, "user:%s", u->id), u->created);
 	roles_add(&l, arena_printf(a, "user:%s/%s", u->id, state), u->created);
 	roles_add(&l, arena_printf(a, "users/%s", state), u->created);
+	for (int i = 0; i < u->labels.n; i++)
+		roles_add(&l, arena_printf(a, "label:%s", u->labels.v[i]), u->labelled);
 	for (int i = 0; i < n; i++) {
 		roles_add(&l, arena_printf(a, "team:%s", m[i].team_id), m[i].joined);
 		roles_add(&l, arena_printf(a, "member:%s", m[i].id), m[i].joined);

@@ -281,6 +281,7 @@ test('indexes of lists take longer elements after an upgrade', { timeout: 120000
 		/* as it was before */
 		const schema = schemaOf(s, p), [table, column, index] = psql(s, `SELECT 'c_' || a.collection, 'a_' || a.internal, 'i_' || i.internal FROM ${schema}.attributes a, ${schema}.indexes i`).split('|')
 		psql(s, `DROP INDEX ${schema}.${index}; CREATE INDEX ${index} ON ${schema}.${table} USING gin (${column}); DROP FUNCTION ${schema}.hashes; DROP FUNCTION p_0.hashes;
+			${[schema, 'p_0'].map((p) => `ALTER TABLE ${p}.users DROP COLUMN labels, DROP COLUMN labelled, DROP COLUMN accessed; ALTER TABLE ${p}.sessions DROP COLUMN updated, DROP COLUMN factors; ALTER TABLE ${p}.teams DROP COLUMN prefs;`).join(' ')}
 			${[schema, 'p_0'].map((p) => `DROP FUNCTION ${p}.counted CASCADE; ALTER TABLE ${p}.tokens DROP COLUMN shown; ALTER TABLE ${p}.databases DROP COLUMN enabled, DROP COLUMN type;
 				ALTER TABLE ${p}.attributes DROP COLUMN encrypt, DROP COLUMN created, DROP COLUMN updated; ALTER TABLE ${p}.indexes DROP COLUMN lengths, DROP COLUMN created, DROP COLUMN updated; DROP TABLE ${['executions', 'build_waste', 'deployment_waste', 'deployment_parts', 'deployments', 'variables', 'functions', 'file_waste', 'file_parts', 'files', 'buckets', 'data_keys'].map((t) => `${p}.${t}`).join(', ')} CASCADE;`).join(' ')}
 			DELETE FROM badal.project_migrations WHERE number > 9; UPDATE badal.projects SET version = 9, needs = 9`)

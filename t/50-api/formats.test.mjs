@@ -1,9 +1,11 @@
 /* Formats: which one a caller gets, and that a model has the members of its format, in order, and none besides. What each reply of the other tests is held
  * against (lib/shapes.mjs) comes from the server's own tables; the tables here are the contract's. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import path from 'node:path'
 import { before, describe, test } from 'node:test'
 
-import { server } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { Misfit, description } from '../lib/shapes.mjs'
 
 let s, p, api
@@ -13,6 +15,7 @@ before(async () => {
 	api = await description(s.base)
 	await p.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
 })
+const psql = (of, sql) => execFileSync('psql', ['-h', path.join(of.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
 const format = (version) => (version ? { 'x-appwrite-response-format': version } : {})
 const sdk = (name, version) => ({ 'x-sdk-name': name, 'x-sdk-version': version })
 
@@ -50,6 +53,25 @@ describe('which format', () => {
 			await q.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
 			const of = async (headers) => age(await q.ok('GET', '/databases/d', { headers }))
 			assert.deepEqual([await of({}), await of(format('1.8.0')), await of(sdk('Web', '13.0.0')), await of(format('1.0.0'))], ['1.9.6', '1.8', '1.4', '1.0'])
+			/* the last use of an account is kept, by the day */
+			const ada = await q.user({ name: 'Ada' }), schema = psql(own, `SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`)
+			const accessed = async () => (await q.ok('GET', `/users/${ada.id}`)).accessedAt
+			const set = async (when) => {
+				psql(own, `UPDATE ${schema}.users SET accessed = ${when} WHERE id = '${ada.id}'`)
+				await q.ok('PATCH', `/users/${ada.id}/name`, { body: { name: 'Eve' } })	/* what is remembered of its sessions is read anew */
+			}
+			for (const old of ["now() - interval '25 hours'", 'NULL']) {
+				await set(old)
+				const was = await accessed()
+				await ada.ok('GET', '/account')
+				await until('it is noted', async () => await accessed() > was)
+				assert.ok(Date.now() - Date.parse(await accessed()) < 3600000)
+			}
+			await set("now() - interval '1 hour'")
+			const was = await accessed()
+			await ada.ok('GET', '/account')
+			await ada.ok('PATCH', '/account/name', { body: { name: 'Ada' } })
+			assert.equal(await accessed(), was)
 		} finally {
 			await own.stop()
 		}
@@ -89,4 +111,152 @@ test('the check of replies sees a member that came too early, and one that is mi
 	const early = await get('1.8.0'), late = await get('1.4.0')
 	assert.throws(() => api.reply('GET', url, '1.4.0', early), (e) => e instanceof Misfit && /body\.type is not declared/.test(e.message))
 	assert.throws(() => api.reply('GET', url, '1.8.0', late), (e) => e instanceof Misfit && /body\.type is missing/.test(e.message))
+})
+
+/* Members in the order of the newest form; the version before a name is where its clients begin. A "…-" before it is where they end. */
+const models = {
+	account: '$id $createdAt $updatedAt name registration status 1.4:labels passwordUpdate email phone emailVerification 1.9.5:emailCanonical 1.9.5:emailIsFree 1.9.5:emailIsDisposable ' +
+		'1.9.5:emailIsCorporate 1.9.5:emailIsCanonical phoneVerification 1.5:mfa prefs 1.5:targets 1.4:accessedAt 1.9:impersonator 1.9:impersonatorUserId',
+	session: '$id $createdAt 1.5:$updatedAt userId expire provider providerUid providerAccessToken providerAccessTokenExpiry providerRefreshToken ip osCode osName osVersion clientType ' +
+		'clientCode clientName clientVersion clientEngine clientEngineVersion deviceName deviceBrand deviceModel countryCode countryName current 1.5:factors 1.5:secret 1.5:mfaUpdatedAt',
+	team: '$id $createdAt $updatedAt name total 1.3:prefs',
+	membership: '$id $createdAt $updatedAt userId userName userEmail 1.9.2:userPhone teamId teamName invited joined confirm 1.5:mfa 1.9.5:userAccessedAt roles',
+	token: '$id $createdAt userId secret expire 1.5:phrase',
+	healthStatus: '1.4:name ping status',
+}
+models.user = models.account.replace('name ', 'name password hash hashOptions ')
+const asked = ['', '1.0.0', '1.3.0', '1.4.0', '1.5.0', '1.6.0', '1.7.0', '1.8.0', '1.9.0', '1.9.2', '1.9.5', '2.3.0']
+const number = (v) => v.split('.').map(Number).reduce((n, part, i) => n + part * 1000 ** (2 - i), 0)
+const membersIn = (model, version) => models[model].split(' ').map((m) => m.split(':')).filter(([since, k]) => !k || number(version || '1.0') >= number(since)).map((m) => m.at(-1))
+
+describe('members of each format, in order', () => {
+	let ada, team, member, cases
+	before(async () => {
+		ada = await p.user({ name: 'Ada' })
+		team = await p.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } })
+		member = await p.ok('POST', `/teams/${team.$id}/memberships`, { body: { email: ada.email, roles: ['owner'], url: 'http://localhost/x' } })
+		cases = [
+			['account', (o) => ada.call('GET', '/account', o)],
+			['session', (o) => ada.call('GET', '/account/sessions/current', o)],
+			['session', (o) => ada.call('GET', '/account/sessions', o), 'sessions'],
+			['team', (o) => ada.call('GET', `/teams/${team.$id}`, o)],
+			['team', (o) => ada.call('GET', '/teams', o), 'teams'],
+			['membership', (o) => ada.call('GET', `/teams/${team.$id}/memberships/${member.$id}`, o)],
+			['membership', (o) => ada.call('GET', `/teams/${team.$id}/memberships`, o), 'memberships'],
+			['user', (o) => p.call('GET', `/users/${ada.id}`, o)],
+			['user', (o) => p.call('GET', '/users', o), 'users'],
+			['session', (o) => p.call('GET', `/users/${ada.id}/sessions`, o), 'sessions'],
+			['membership', (o) => p.call('GET', `/users/${ada.id}/memberships`, o), 'memberships'],
+			['healthStatus', (o) => p.call('GET', '/health', o)],
+			['healthStatus', (o) => p.call('GET', '/health/storage/local', o)],
+		]
+	})
+	for (const version of asked)
+		test(version || 'who says nothing', async () => {
+			for (const [model, get, list] of cases) {
+				const { status, body } = await get({ headers: format(version) })
+				assert.equal(status, 200, model)
+				for (const one of list ? body[list] : [body]) assert.deepEqual(Object.keys(one), membersIn(model, version), `${model} ${version}`)
+			}
+		})
+	test('neutral and kept values', async () => {
+		const newest = { headers: format('2.3.0') }, me = await ada.ok('GET', '/account', newest), s1 = await ada.ok('GET', '/account/sessions/current', newest)
+		assert.deepEqual([me.labels, me.mfa, me.targets, me.emailCanonical, me.impersonator, me.impersonatorUserId], [[], false, [], null, null, null])
+		assert.equal(me.accessedAt, me.registration)
+		assert.deepEqual([s1.factors, s1.secret, s1.mfaUpdatedAt, s1.$updatedAt], [['password'], '', '', s1.$createdAt])
+		const later = await ada.ok('PATCH', '/account/sessions/current', newest)
+		assert.ok(later.$updatedAt > later.$createdAt)
+		assert.equal((await ada.ok('GET', '/account/sessions/current', newest)).$updatedAt, later.$updatedAt)
+		const back = await p.admin('POST', '/account/sessions/email', { ...newest, body: { email: ada.email, password: ada.password } })
+		const again = await p.guest('GET', '/account', { headers: { 'x-appwrite-session': back.body.secret } })
+		assert.deepEqual([back.status, again.body.$id], [201, ada.id])
+		const ghost = await p.guest('POST', '/account/sessions/anonymous', newest)
+		assert.deepEqual([ghost.body.factors, ghost.body.secret], [['anonymous'], ''])
+		/* what is known of a member is for servers */
+		const path = `/teams/${team.$id}/memberships/${member.$id}`
+		await p.ok('PATCH', `/users/${ada.id}/phone`, { body: { number: '+15550001111' } })
+		const theirs = await p.ok('GET', path, newest), hers = await ada.ok('GET', path, newest)
+		assert.match(theirs.userPhone, /^\+1555/)
+		assert.deepEqual([theirs.mfa, theirs.userAccessedAt, hers.userPhone, hers.userAccessedAt], [false, me.accessedAt, '', ''])
+	})
+	test('databases and caches of which there may be several: a list since 1.9', async () => {
+		for (const [path, name] of [['/health/db', 'database'], ['/health/cache', 'cache']]) {
+			const of = async (version) => (await p.ok('GET', path, { headers: format(version) }))
+			assert.deepEqual(Object.keys(await of('')), ['ping', 'status'])
+			assert.deepEqual(Object.keys(await of('1.8.0')), ['name', 'ping', 'status'])
+			const now = await of('1.9.0')
+			assert.deepEqual([now.total, now.statuses.map((x) => [x.name, x.status])], [1, [[name, 'pass']]])
+		}
+	})
+})
+
+describe('labels', () => {
+	let ada
+	const put = (labels, o = {}) => p.call('PUT', `/users/${ada.id}/labels`, { body: { labels }, ...o })
+	before(async () => { ada = await p.user({ name: 'Ada' }) })
+	test('are replaced, each once, in the order in which they came', async () => {
+		const r = await put(['vip', 'beta2', 'vip'])
+		assert.deepEqual([r.status, r.body.labels], [200, ['vip', 'beta2']])
+		assert.deepEqual((await ada.ok('GET', '/account', { headers: format('1.4.0') })).labels, ['vip', 'beta2'])
+		assert.deepEqual((await put([])).body.labels, [])
+		assert.deepEqual(Object.keys((await put(['a'], { headers: format('1.3.0') })).body).includes('labels'), false)
+	})
+	test('are letters and digits, and not many; for who manages users', async () => {
+		for (const bad of [['a b'], [''], ['x'.repeat(37)], ['\u00e9'], ['a/b'], Array.from({ length: 1001 }, (_, i) => `l${i}`), 'a', [1]]) {
+			const r = await put(bad)
+			assert.deepEqual([r.status, r.body.type], [400, 'general_argument_invalid'], JSON.stringify(bad).slice(0, 50))
+		}
+		const none = await p.call('PUT', '/users/none/labels', { body: { labels: [] } })
+		assert.deepEqual([none.status, none.body.type], [404, 'user_not_found'])
+		assert.equal((await ada.call('PUT', `/users/${ada.id}/labels`, { body: { labels: ['x'] } })).status, 401)
+		assert.equal((await put(Array.from({ length: 1000 }, (_, i) => `l${i}`))).body.labels.length, 1000)
+	})
+	test('are found by', async () => {
+		await put(['found'])
+		for (const [values, total] of [[['found'], 1], [['lost'], 0]])
+			assert.equal((await p.ok('GET', '/users', { query: { queries: [JSON.stringify({ method: 'contains', attribute: 'labels', values })] }, headers: format('1.8.0') })).total, total)
+	})
+	test('are roles, from the next request on', async () => {
+		await put([])
+		const path = `/databases/d/collections`
+		await p.ok('POST', path, { body: { collectionId: 'l', name: 'L', documentSecurity: true, permissions: ['create("label:vip")'] } })
+		await p.ok('POST', `${path}/l/attributes/boolean`, { body: { key: 'b', required: false } })
+		await until('the attribute', async () => (await p.ok('GET', `${path}/l/attributes/b`)).status === 'available')
+		const bob = await p.user({ name: 'Bob' }), write = (who, more) => who.call('POST', `${path}/l/documents`, { body: { documentId: unique(), data: { b: true }, ...more } })
+		assert.equal((await write(ada)).status, 401)
+		await put(['vip', 'x'])
+		const made = await write(ada, { permissions: ['read("label:vip")'] })
+		assert.equal(made.status, 201)
+		assert.equal((await write(ada, { permissions: ['read("label:gold")'] })).status, 401)
+		const read = (who) => who.call('GET', `${path}/l/documents/${made.body.$id}`).then((r) => r.status)
+		assert.deepEqual([await read(ada), await read(bob)], [200, 404])
+		await put(['x'])
+		assert.deepEqual([await read(ada), (await write(ada)).status], [404, 401])
+		for (const role of ['label:', 'label:a b', 'label:a/b', `label:${'x'.repeat(37)}`])
+			assert.equal((await p.call('PUT', `${path}/l`, { body: { name: 'L', permissions: [`read("${role}")`] } })).status, 400, role)
+	})
+})
+
+describe('preferences of a team', () => {
+	let ada, bob, team
+	before(async () => {
+		[ada, bob] = [await p.user({ name: 'Ada' }), await p.user({ name: 'Bob' })]
+		team = await ada.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } })
+		await p.ok('POST', `/teams/${team.$id}/memberships`, { body: { email: bob.email, roles: ['reader'], url: 'http://localhost/x' } })
+	})
+	const get = (who, o = {}) => who.call('GET', `/teams/${team.$id}/prefs`, o), put = (who, prefs) => who.call('PUT', `/teams/${team.$id}/prefs`, { body: { prefs } })
+	test('are read by its members, and replaced by its owners', async () => {
+		assert.deepEqual((await get(ada)).body, {})
+		assert.deepEqual((await put(ada, { theme: 'dark', deep: { n: [1, {}] } })).body, { theme: 'dark', deep: { n: [1, {}] } })
+		assert.deepEqual((await get(bob)).body, { theme: 'dark', deep: { n: [1, {}] } })
+		assert.deepEqual((await p.ok('GET', `/teams/${team.$id}`, { headers: format('1.3.0') })).prefs, { theme: 'dark', deep: { n: [1, {}] } })
+		assert.deepEqual((await put(p, { b: 1 })).body, { b: 1 })
+		assert.deepEqual((await get(ada)).body, { b: 1 })
+		assert.equal((await put(bob, {})).status, 401)
+		const eve = await p.user({ name: 'Eve' })
+		for (const r of [await get(eve), await put(eve, {})]) assert.deepEqual([r.status, r.body.type], [404, 'team_not_found'])
+	})
+	test('are an object of at most 64 kB', async () => {
+		for (const bad of ['x', 5, { a: 'x'.repeat(65536) }]) assert.equal((await put(ada, bad)).status, 400)
+	})
 })

@@ -48,6 +48,19 @@ test('an event of a document, as later clients get it', async () => {
 	end(w)
 })
 
+test('a label is a role of who has it, while it has it', async () => {
+	const u = await p.user({ name: 'Label' }), w = await p.listen(['documents'], { as: u })
+	const label = (labels) => p.ok('PUT', `/users/${u.id}/labels`, { body: { labels } })
+	await p.write(1, [read('label:vip')])
+	await label(['vip', 'x'])
+	for (const n of [2, 3]) await until('the role has come', async () => { await p.write(n, [read('label:vip')]); return w.frames.some((f) => f.data.payload?.n === n) })
+	const of = w.frames.filter((f) => f.data.payload?.n === 1)
+	assert.deepEqual(of, [])
+	await label(['x'])
+	await until('the role has gone', async () => { await p.write(4, [read('label:vip')]); await p.write(5, [read(`user:${u.id}`)]); await arrived(w, 5); return w.frames.filter((f) => f.data.payload?.n === 4).length < w.frames.filter((f) => f.data.payload?.n === 5).length })
+	end(w)
+})
+
 test('permissions decide: user, users, guests, any', async () => {
 	const all = await Promise.all([p.listen(['documents'], { as: alice }), p.listen(['documents'], { as: bob }), p.listen(['documents'])])
 	await p.write(1, [read(`user:${alice.id}`)])

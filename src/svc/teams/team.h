@@ -14,12 +14,14 @@ struct team {
 	int64_t internal;
 	const char *id, *name;
 	int64_t created, updated, total;	/* total: confirmed memberships */
+	struct str prefs;		/* JSON object */
 };
 
 struct membership {
 	int64_t internal, user_internal, team_internal;
-	const char *id, *user_id, *user_name, *user_email, *team_id, *team_name;
+	const char *id, *user_id, *user_name, *user_email, *user_phone, *team_id, *team_name;
 	int64_t created, updated, invited, joined;	/* joined TIME_NONE until confirmed */
+	int64_t user_accessed;		/* the account's last use, by the day */
 	/* of the invitation: the address it went to (NULL: none, or not known), the end, and the user's epoch of then */
 	const char *secret_hash, *sent_to;
 	int64_t expire, epoch;
@@ -39,6 +41,8 @@ err_t team_list(struct ctx *cx, const struct project *p, const struct user *memb
     struct query_page *out) MUST_CHECK;
 err_t team_rename(struct ctx *cx, const struct project *p, const struct team *t, const char *name, const char *actor,
     struct team **out) MUST_CHECK;
+/* `prefs` replace the former ones. */
+err_t team_set_prefs(struct ctx *cx, const struct project *p, const struct team *t, const json_t *prefs, const char *actor, struct team **out) MUST_CHECK;
 err_t team_delete(struct ctx *cx, const struct project *p, const struct team *t, const char *actor) MUST_CHECK;
 
 /* What accompanies a membership that is to be accepted: the hash of its secret, where it goes, and `send`, which puts the mail into the transaction. */

@@ -1,8 +1,10 @@
 /* The teams service. Whoever is not in a team learns nothing of it: it is "not found". Changes are for its owners, for keys, and for
  * the project's own team in admin mode. */
 #include "core/id.h"
+#include "core/protocol.h"
 #include "gate/caller.h"
 #include "core/log.h"
+#include "core/vtime.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
 #include "model/origin.h"
@@ -99,11 +101,17 @@ teams_list(struct req *rq, void *arg)
 
 struct team_in {
 	const char *team, *name;
+	json_t *prefs;
 };
 static const struct param get_params[] = {PATH("teamId", P_UID, struct team_in, team, "Team ID.")};
 static const struct param update_params[] = {
 	PATH("teamId", P_UID, struct team_in, team, "Team ID."),
 	REQUIRED("name", P_TEXT, struct team_in, name, "Team name.", .max = 128),
+};
+
+static const struct param prefs_params[] = {
+	PATH("teamId", P_UID, struct team_in, team, "Team ID."),
+	REQUIRED("prefs", P_ASSOC, struct team_in, prefs, "Preferences; they replace the former ones."),
 };
 
 static err_t
@@ -125,6 +133,27 @@ teams_update(struct req *rq, void *arg)
 	TRY(owned_team(rq, in->team, &t));
 	TRY(team_rename(&rq->cx, rq->project, t, in->name, caller_id(rq), &t));
 	return reply(rq, 200, &team_shape, t);
+}
+
+static err_t
+teams_get_prefs(struct req *rq, void *arg)
+{
+	const struct team_in *in = arg;
+	struct team *t;
+
+	TRY(visible_team(rq, in->team, &t));
+	return reply_json(rq, 200, t->prefs);
+}
+
+static err_t
+teams_update_prefs(struct req *rq, void *arg)
+{
+	const struct team_in *in = arg;
+	struct team *t;
+
+	TRY(owned_team(rq, in->team, &t));
+	TRY(team_set_prefs(&rq->cx, rq->project, t, in->prefs, caller_id(rq), &t));
+	return reply_json(rq, 200, t->prefs);
 }
 
 static err_t
@@ -151,6 +180,23 @@ static const struct param invite_params[] = {
 	REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the mail links to."),
 	OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128),
 };
+
+/* What later versions tell of a member is for those who manage users: a project cannot say yet that its members may see it. */
+static void
+membership_veil(const struct req *rq, struct membership *m)
+{
+	if (rq->bypass)
+		return;
+	m->user_phone = NULL;
+	m->user_accessed = TIME_NONE;
+}
+
+static err_t
+membership_reply(struct req *rq, int status, struct membership *m)
+{
+	membership_veil(rq, m);
+	return reply(rq, status, &membership_shape, m);
+}
 
 /* The person with this address, who gets an account when there is none. */
 static err_t
@@ -226,7 +272,7 @@ teams_create_membership(struct req *rq, void *arg)
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
 	TRY(invitee(rq, in, &u));
 	TRY(membership_create(&rq->cx, rq->project, t, u, &in->roles, server ? NULL : &invite, caller_id(rq), &m));
-	return reply(rq, 201, &membership_shape, m);
+	return membership_reply(rq, 201, m);
 }
 
 static const struct param members_params[] = {
@@ -247,6 +293,8 @@ teams_get_memberships(struct req *rq, void *arg)
 	TRY(membership_list(&rq->cx, rq->project, t, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &membership_shape, page.res);
+	for (int i = 0; i < list.n; i++)
+		membership_veil(rq, list.v[i]);
 	return reply_list(rq, &membership_shape, "memberships", page.total, &list);
 }
 
@@ -288,7 +336,7 @@ teams_get_membership(struct req *rq, void *arg)
 	struct membership *m;
 
 	TRY(visible_member(rq, in, &t, &m));
-	return reply(rq, 200, &membership_shape, m);
+	return membership_reply(rq, 200, m);
 }
 
 static err_t
@@ -302,7 +350,7 @@ teams_update_membership_roles(struct req *rq, void *arg)
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to modify roles");
 	TRY(membership_set_roles(&rq->cx, rq->project, m, &in->roles, caller_id(rq), &m));
-	return reply(rq, 200, &membership_shape, m);
+	return membership_reply(rq, 200, m);
 }
 
 static err_t
@@ -334,7 +382,7 @@ static err_t
 teams_update_membership_status(struct req *rq, void *arg)
 {
 	const struct member_in *in = arg;
-	const struct session_in how = {.provider = "email", .ip = rq->ip, .user_agent = rq->user_agent};
+	const struct session_in how = {.provider = "email", .factor = "email", .ip = rq->ip, .user_agent = rq->user_agent};
 	struct session_in session = how;
 	struct membership *m;
 	struct session *s;
@@ -356,7 +404,7 @@ teams_update_membership_status(struct req *rq, void *arg)
 	audit_as(rq, u);
 	known_client(rq, u);
 	reply_session(rq, token);
-	return reply(rq, 200, &membership_shape, m);
+	return membership_reply(rq, 200, m);
 }
 
 /* This route has a name of its own for a membership that is not there. */
@@ -410,6 +458,10 @@ static const struct route rows[] = {
 	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, teams_get, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params)},
 	{"PUT", "/v1/teams/:teamId", "teams", "update", "teams.write", "", NULL, teams_update, &team_shape, 200, "Rename a team.",
 	    PARAMS(struct team_in, update_params), .audit = "team.update team/{teamId}"},
+	{"GET", "/v1/teams/:teamId/prefs", "teams", "getPrefs", "teams.read", "", NULL, teams_get_prefs, &preferences_shape, 200, "The preferences that a team's members share.",
+	    PARAMS(struct team_in, get_params), .since = SINCE_1_3},
+	{"PUT", "/v1/teams/:teamId/prefs", "teams", "updatePrefs", "teams.write", "", NULL, teams_update_prefs, &preferences_shape, 200, "Replace a team's preferences.",
+	    PARAMS(struct team_in, prefs_params), .audit = "team.update team/{teamId}", .since = SINCE_1_3},
 	{"DELETE", "/v1/teams/:teamId", "teams", "delete", "teams.write", "", NULL, teams_delete, NULL, 204, "Delete a team and its memberships.",
 	    PARAMS(struct team_in, get_params), .audit = "team.delete team/{teamId}"},
 	{"POST", "/v1/teams/:teamId/memberships", "teams", "createMembership", "teams.write", LIMIT_DEFAULT(10), "invites", teams_create_membership,

@@ -68,6 +68,25 @@ sealed(struct ctx *cx, const char *token)
 	return token[0] != '\0' ? seal_text(cx->arena, token) : "";
 }
 
+/* By provider; what is none of these is an OAuth2 provider, which counts as two. */
+static struct strs
+factors_of(struct ctx *cx, const struct session_in *in)
+{
+	static const char *const of[][2] = {{"email", "password"}, {"anonymous", "anonymous"}, {"magic-url", "email"}, {"phone", "phone"}};
+	struct strs s = {.set = true, .v = arena_array(cx->arena, const char *, 2)};
+
+	if (in->factor != NULL)
+		s.v[s.n++] = in->factor;
+	for (size_t i = 0; s.n == 0 && i < sizeof of / sizeof *of; i++)
+		if (strcmp(in->provider, of[i][0]) == 0)
+			s.v[s.n++] = of[i][1];
+	if (s.n == 0) {
+		s.v[s.n++] = "email";
+		s.v[s.n++] = "oauth2";
+	}
+	return s;
+}
+
 /* The user is locked while the session goes in: a change of the password that was checked, and the end of the sessions where it brings that
  * along, comes wholly before or wholly after it. */
 static err_t
@@ -81,9 +100,9 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.sessions AS s (id, user_internal, user_id, secret_hash, provider, provider_uid, expire, ip, user_agent, os_code, os_name, "
 		"os_version, client_type, client_code, client_name, client_version, client_engine, client_engine_version, device_name, device_brand, "
-		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token) "
+		"device_model, country_code, country_name, created, provider_access_token, provider_access_token_expiry, provider_refresh_token, factors) "
 		"SELECT $1, u.internal, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, "
-		"$24::timestamptz, $25, $26::timestamptz, $27 FROM %s.users u "
+		"$24::timestamptz, $25, $26::timestamptz, $27, $30::text[] FROM %s.users u "
 		"WHERE u.internal = $2::bigint AND u.epoch = $29::bigint AND ($28::text IS NULL OR u.password = $28::text) FOR SHARE "
 		"RETURNING (SELECT count(*) FROM %s.sessions o WHERE o.user_internal = s.user_internal)",
 		p->schema, p->schema, p->schema),
@@ -91,7 +110,7 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 		s->user_agent, s->os_code, s->os_name, s->os_version, s->client_type, s->client_code, s->client_name, s->client_version, s->client_engine,
 		s->client_engine_version, s->device_name, s->device_brand, s->device_model, s->country_code, s->country_name,
 		pg_time(cx->arena, s->created), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
-		sealed(cx, s->provider_refresh_token), password, pg_i64(cx->arena, u->epoch))));
+		sealed(cx, s->provider_refresh_token), password, pg_i64(cx->arena, u->epoch), pg_array(cx->arena, s->factors.v, s->factors.n))));
 	if (db_rows(r) > 0) {
 		*before_out = db_i64(r, 0, 0);
 		return OK;
@@ -135,7 +154,8 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->provider_access_token = in->access_token ? in->access_token : "";
 	s->provider_refresh_token = in->refresh_token ? in->refresh_token : "";
 	s->provider_access_token_expiry = in->access_token ? in->access_token_expiry : TIME_NONE;
-	s->created = time_now_ms();
+	s->created = s->updated = time_now_ms();
+	s->factors = factors_of(cx, in);
 	s->expire = s->created + conf.life_session;
 	s->ip = in->ip ? in->ip : "";
 	s->current = true;
@@ -200,19 +220,21 @@ session_get(struct ctx *cx, const struct project *p, const struct user *u, const
 }
 
 err_t
-session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, struct session *s)
 {
-	struct event ev = session_event(cx, p, &ev_session_update, u, s->id, shape_json(cx, &session_shape, s));
 	struct db_res *r;
+	struct event ev;
 
+	s->updated = time_now_ms();
+	ev = session_event(cx, p, &ev_session_update, u, s->id, shape_json(cx, &session_shape, s));
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena,
-		"UPDATE %s.sessions AS s SET provider_access_token = $3, provider_access_token_expiry = $4, provider_refresh_token = $5 "
+		"UPDATE %s.sessions AS s SET provider_access_token = $3, provider_access_token_expiry = $4, provider_refresh_token = $5, updated = $6::timestamptz "
 		"WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
 		p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), sealed(cx, s->provider_access_token), pg_time(cx->arena, s->provider_access_token_expiry),
-		sealed(cx, s->provider_refresh_token))));
+		sealed(cx, s->provider_refresh_token), pg_time(cx->arena, s->updated))));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
 	return OK;
@@ -226,12 +248,13 @@ session_prolong(struct ctx *cx, const struct project *p, const struct user *u, s
 	struct db_res *r;
 	struct event ev;
 
+	s->updated = now;
 	s->expire = now + conf.life_session;
 	ev = session_event(cx, p, &ev_session_update, u, s->id, shape_json(cx, &session_shape, s));
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena,
-		"UPDATE %s.sessions AS s SET expire = $3::timestamptz WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint "
+		"UPDATE %s.sessions AS s SET expire = $3::timestamptz, updated = $4::timestamptz WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint "
 		"AND s.expire >= $4::timestamptz RETURNING s.internal",
 		p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), pg_time(cx->arena, s->expire), pg_time(cx->arena, now))));

@@ -158,7 +158,7 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 	u->hash_options = STR(PASSWORD_HASH_OPTIONS);
 	u->prefs = STR("{}");
 	u->status = true;
-	u->password_update = TIME_NONE;
+	u->password_update = u->labelled = TIME_NONE;
 	if (in->hash != NULL) {
 		u->password = in->password;
 		u->hash = in->hash;
@@ -167,7 +167,7 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 		TRY(password_hash(cx, in->password, &u->password));
 	}
 	record_init(cx, &user_record, u);
-	u->registration = u->created;
+	u->registration = u->accessed = u->created;
 	if (u->password != NULL && !(flags & USER_SILENT))	/* an invited user's password is random: nobody knows the old one */
 		u->password_update = u->created;
 	u->email_verification = in->email_verified;
@@ -315,21 +315,26 @@ user_set_name(struct ctx *cx, const struct project *p, const struct user *u, con
 	return user_change(cx, p, by, u, &(struct user){.name = name}, &c, out);
 }
 
+struct str
+preferences_text(struct ctx *cx, const json_t *prefs)
+{
+	struct buf b;
+	struct jw w;
+
+	if (prefs == NULL || (json_is_object(prefs) ? json_object_size(prefs) : json_array_size(prefs)) == 0)
+		return STR("{}");
+	buf_init(&b, cx->arena, 256);
+	jw_init(&w, &b);
+	jw_value(&w, prefs);
+	return buf_view(&b);
+}
+
 err_t
 user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs, struct user **out)
 {
 	const struct user_change c = {&ev_user_update_prefs, "prefs"};
-	struct user n = {.prefs = STR("{}")};
-	struct buf b;
-	struct jw w;
 
-	if (prefs != NULL && (json_is_object(prefs) ? json_object_size(prefs) : json_array_size(prefs)) > 0) {
-		buf_init(&b, cx->arena, 256);
-		jw_init(&w, &b);
-		jw_value(&w, prefs);
-		n.prefs = buf_view(&b);
-	}
-	return user_change(cx, p, by, u, &n, &c, out);
+	return user_change(cx, p, by, u, &(struct user){.prefs = preferences_text(cx, prefs)}, &c, out);
 }
 
 err_t
@@ -338,6 +343,15 @@ user_set_status(struct ctx *cx, const struct project *p, const struct user *u, c
 	const struct user_change c = {&ev_user_update_status, "status", status ? EVENT_ROLES : EVENT_USER_GONE, .ends_secrets = !status};
 
 	return user_change(cx, p, by, u, &(struct user){.status = status}, &c, out);
+}
+
+/* What was there before under its name is the role of then; labels that stay begin anew, which shows less to who resumes, not more. */
+err_t
+user_set_labels(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct strs *labels, struct user **out)
+{
+	const struct user_change c = {&ev_user_update_labels, "labels labelled", EVENT_ROLES};
+
+	return user_change(cx, p, by, u, &(struct user){.labels = *labels, .labelled = time_now_ms()}, &c, out);
 }
 
 #define PASSWORD_SET "password hash hash_options"

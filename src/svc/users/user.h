@@ -66,9 +66,14 @@ struct user_by {
  * and the event carries the user model; without, a password that another request changed meanwhile is ERR_USER_INVALID_CREDENTIALS. */
 err_t user_set_name(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *name,
     struct user **out) MUST_CHECK;
+/* The text in which preferences are kept. */
+struct str preferences_text(struct ctx *cx, const json_t *prefs);
 err_t user_set_prefs(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const json_t *prefs,
     struct user **out) MUST_CHECK;
 err_t user_set_status(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool status,
+    struct user **out) MUST_CHECK;
+/* Each of them is a role of the user. */
+err_t user_set_labels(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct strs *labels,
     struct user **out) MUST_CHECK;
 /* `old` is checked when the user has set a password before. ERR_USER_INVALID_CREDENTIALS. */
 err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password,
@@ -91,6 +96,7 @@ bool user_anonymous(const struct user *u);	/* spec identity.md 4.1 */
 
 struct session_in {
 	const char *provider, *provider_uid;
+	const char *factor;		/* what it proves, where its provider does not say */
 	const char *ip, *user_agent;	/* user_agent NULL or "": unknown */
 	const char *access_token, *refresh_token;	/* of an OAuth2 provider, sealed at rest; NULL: none */
 	int64_t access_token_expiry;	/* counts with an access token only */
@@ -106,8 +112,8 @@ err_t user_sign_in(struct ctx *cx, const struct project *p, const char *email, c
 err_t session_list(struct ctx *cx, const struct project *p, const struct user *u, const char *current_hash, struct objs *out) MUST_CHECK;
 err_t session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash,
     struct session **out) MUST_CHECK;
-/* Awaits. Stores new provider tokens (those of `s`) and tells so. ERR_USER_SESSION_NOT_FOUND. */
-err_t session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
+/* Awaits. Stores new provider tokens (those of `s`) and tells so; s->updated is now. ERR_USER_SESSION_NOT_FOUND. */
+err_t session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, struct session *s) MUST_CHECK;
 /* Awaits. The session's end is a whole life away again; s->expire is that, and it is told. ERR_USER_SESSION_NOT_FOUND: it has ended. */
 err_t session_prolong(struct ctx *cx, const struct project *p, const struct user *u, struct session *s) MUST_CHECK;
 /* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */

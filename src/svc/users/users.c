@@ -1,4 +1,6 @@
 /* The users service: a project's users, for its servers (keys) and its team (admin mode). */
+#include "core/map.h"
+#include "core/protocol.h"
 #include "gate/caller.h"
 #include "model/usage.h"
 #include "svc/teams/team.h"
@@ -189,6 +191,7 @@ struct user_in_path {		/* the path, and the one thing a change sets */
 	const char *id, *session, *text;
 	int flag;
 	json_t *prefs;
+	struct strs labels;
 };
 #define USER_PATH PATH("userId", P_UID, struct user_in_path, id, "User ID.")
 static const struct param user_params[] = {USER_PATH};
@@ -252,6 +255,8 @@ static const struct param email_params[] = {USER_PATH, REQUIRED("email", P_EMAIL
 static const struct param phone_params[] = {USER_PATH, REQUIRED("number", P_PHONE, struct user_in_path, text, "New phone number: + and digits.")};
 static const struct param prefs_params[] = {USER_PATH,
 	REQUIRED("prefs", P_ASSOC, struct user_in_path, prefs, "Preferences; they replace the former ones.")};
+static const struct param labels_params[] = {USER_PATH,
+	REQUIRED("labels", P_TEXTS, struct user_in_path, labels, "Labels of letters and digits; they replace the former ones. Each is a role, label:NAME.", .count = 1000, .max = 36)};
 static const struct param session_params[] = {USER_PATH, PATH("sessionId", P_UID, struct user_in_path, session, "Session ID.")};
 
 static err_t
@@ -353,6 +358,50 @@ users_update_prefs(struct req *rq, void *arg)
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_prefs(&rq->cx, rq->project, u, &by, in->prefs, &u));
 	return reply_json(rq, 200, u->prefs);
+}
+
+static void
+labels_seen(void *arg)
+{
+	struct map *seen = arg;
+
+	map_free(&seen);
+}
+
+/* Each once, in the order in which they came. */
+static err_t
+distinct_labels(struct req *rq, const struct strs *in, struct strs *out)
+{
+	struct map *seen = map_new();
+
+	defer(&rq->cx, labels_seen, seen);
+	*out = (struct strs){.set = true, .v = arena_array(rq->cx.arena, const char *, in->n + 1)};
+	for (int i = 0; i < in->n; i++) {
+		struct str label = str_c(in->v[i]);
+
+		if (!role_label_ok(label))
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid labels: Each must be 1 to 36 letters and digits");
+		if (map_get(seen, label) != NULL)
+			continue;
+		(void)map_set(seen, label, out);
+		out->v[out->n++] = in->v[i];
+	}
+	return OK;
+}
+
+static err_t
+users_update_labels(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct strs labels;
+	struct user *u;
+
+	TRY(distinct_labels(rq, &in->labels, &labels));
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_labels(&rq->cx, rq->project, u, &by, &labels, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
 }
 
 /* ---- endings ---- */
@@ -457,6 +506,9 @@ static const struct route rows[] = {
 	CHANGE("PATCH", "/phone", "updatePhone", users_update_phone, &user_shape, 200, "Change a user's phone number.", phone_params,
 	    USER_UPDATE, "users.update"),
 	CHANGE("PATCH", "/prefs", "updatePrefs", users_update_prefs, &preferences_shape, 200, "Replace a user's preferences.", prefs_params, NULL, "users.update"),
+	{.method = "PUT", .path = "/v1/users/:userId/labels", .service = "users", .name = "updateLabels", .scope = "users.write", .limit = "",
+	    .handler = users_update_labels, .model = &user_shape, .status = 200, .doc = "Replace a user's labels.", PARAMS(struct user_in_path, labels_params),
+	    .audit = USER_UPDATE, .usage = "users.update", .since = SINCE_1_4},
 	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", users_delete_session, NULL, 204, "End one session of a user.", session_params,
 	    "session.delete user/{userId}", "sessions.delete"),
 	CHANGE("DELETE", "/sessions", "deleteSessions", users_delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
