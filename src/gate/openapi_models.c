@@ -120,6 +120,10 @@ write_field(struct jw *w, const struct field *f)
 	write_form(w, f);
 	if (f->type == F_STRS || f->type == F_LIST)
 		openapi_models_write_items(w, f);
+	if (f->type == F_CONST && f->text[0] == '[') {	/* it is empty */
+		JW_KEY(w, "items");
+		jw_raw(w, STR("{\"type\":\"object\"}"));
+	}
 	if (f->nullable) {
 		JW_KEY(w, "nullable");
 		jw_bool(w, true);
