@@ -22,6 +22,9 @@ enum seal_age seal_renew(struct arena *a, struct str sealed, const char **anew_o
 struct seal_count {
 	int64_t renewed, current, lost;
 };
+/* A statement that reads a slice of sealed texts: `id` (bigint) and `column` of the rows behind number $1 that are as `where` says, in that order, as
+ * many as may be opened at a time, and always one when there is one. */
+const char *seal_slice_sql(struct arena *a, const char *table, const char *id, const char *column, const char *where);
 /* Awaits, long. Renews everything that is sealed in the database; may be stopped and begun again anywhere. `told` is called after each project. */
 err_t seal_rotate(struct ctx *cx, struct seal_count *out, void (*told)(const struct seal_count *so_far, const char *schema)) MUST_CHECK;
 

@@ -102,7 +102,7 @@ struct path_absent {
 struct shown {
 	const char *const *ids;		/* of the event */
 	bool gone;			/* it tells that its row was deleted */
-	const char *created;		/* $createdAt of its payload, "" when it has none: a row of now may be another with the same id */
+	const char *created, *number;	/* $createdAt and $sequence of its payload, "" when it has none: a row of now may be another with the same id */
 	struct strs permissions;	/* $permissions of its payload */
 	bool yes;			/* the answer; false at first */
 };

@@ -5,7 +5,7 @@
 #include "io/db.h"
 #include "model/seal.h"
 
-enum { ROTATE_BATCH = 500 };
+enum { SLICE_ROWS = 500, SLICE_BYTES = 1024 * 1024 };
 
 static const struct sealed_column {
 	bool space;		/* of every project's data space; else of the platform */
@@ -42,7 +42,16 @@ renew_one(struct ctx *cx, const char *set, struct str sealed, const char *id, co
 	return OK;
 }
 
-/* One batch behind *last, in memory of its own. *done_out: there was no full one. */
+/* How long values are is known without reading them. */
+const char *
+seal_slice_sql(struct arena *a, const char *table, const char *id, const char *column, const char *where)
+{
+	return arena_printf(a, "SELECT id, v FROM (SELECT %s AS id, %s AS v, sum(octet_length(%s)) OVER w AS bytes FROM (SELECT %s, %s FROM %s WHERE %s > $1::bigint AND %s "
+	    "ORDER BY %s LIMIT %d) AS x WINDOW w AS (ORDER BY %s)) AS y WHERE bytes - octet_length(v) < %d ORDER BY id", id, column, column, id, column, table, id, where, id,
+	    SLICE_ROWS, id, SLICE_BYTES);
+}
+
+/* One slice behind *last, in memory of its own. *done_out: there was none. */
 static err_t
 rotate_batch(struct ctx *outer, const char *table, const struct sealed_column *c, int64_t *last, struct seal_count *n, bool *done_out)
 {
@@ -53,13 +62,12 @@ rotate_batch(struct ctx *outer, const char *table, const struct sealed_column *c
 
 	ctx_init_part(cx, outer);
 	set = arena_printf(cx->arena, "UPDATE %s SET %s = $2 WHERE %s = $3 AND %s = $1", table, c->column, c->id, c->column);
-	e = db_query(cx, &r, arena_printf(cx->arena, "SELECT %s, %s FROM %s WHERE %s > $1 AND %s <> '' ORDER BY %s LIMIT %d", c->id, c->column, table, c->id, c->column,
-	    c->id, ROTATE_BATCH), DB(pg_i64(cx->arena, *last)));
+	e = db_query(cx, &r, seal_slice_sql(cx->arena, table, c->id, c->column, arena_printf(cx->arena, "%s <> ''", c->column)), DB(pg_i64(cx->arena, *last)));
 	for (int i = 0; e == OK && i < db_rows(r); i++) {
 		*last = db_i64(r, i, 0);
 		e = renew_one(cx, set, db_str(r, i, 1), db_cstr(r, i, 0), NULL, n);
 	}
-	*done_out = e != OK || db_rows(r) < ROTATE_BATCH;
+	*done_out = e != OK || db_rows(r) == 0;
 	if (e != OK)
 		e = fail(outer, e, "%s", cx->detail ? cx->detail : table);
 	ctx_fini(cx);

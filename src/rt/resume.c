@@ -71,19 +71,26 @@ list_in(struct ctx *cx, const struct fact *f)
 	return out;
 }
 
+/* A text or a number as text; "" for others. */
+static const char *
+fact_text(struct ctx *cx, const struct fact *f)
+{
+	if (f == NULL || (f->kind != FACT_TEXT && f->kind != FACT_WHOLE))
+		return "";
+	return str_dup(cx->arena, f->kind == FACT_TEXT ? f->text : f->raw);
+}
+
 /* What the rule wants to know; copies, as the news goes. */
 static void
 note_past(struct ctx *cx, struct news *n, struct past *x)
 {
 	const char **ids = arena_array(cx->arena, const char *, 3);
-	const struct fact *created = facts_get(&n->facts, STR("$createdAt"));
 
 	for (int i = 0; i < 3; i++)
 		ids[i] = n->ids[i] ? str_dup(cx->arena, str_c(n->ids[i])) : "";
-	x->shown = (struct shown){.ids = ids, .gone = str_ends(n->pattern, ".delete"), .created = "",
+	x->shown = (struct shown){.ids = ids, .gone = str_ends(n->pattern, ".delete"), .created = fact_text(cx, facts_get(&n->facts, STR("$createdAt"))),
+	    .number = fact_text(cx, facts_get(&n->facts, STR("$sequence"))),
 	    .permissions = list_in(cx, facts_get(&n->facts, STR("$permissions")))};
-	if (created != NULL && created->kind == FACT_TEXT)
-		x->shown.created = str_dup(cx->arena, created->text);
 }
 
 /* Awaits when it is long. */

@@ -8,6 +8,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "io/bus.h"
+#include "model/seal.h"
 #include "model/turn.h"
 #include "svc/databases/collection.h"
 #include "svc/services.h"
@@ -474,6 +475,35 @@ worn(struct ctx *cx)
 Test(schema, a_table_out_of_columns_is_copied, .timeout = 600)
 {
 	run(worn);
+}
+
+/* ---- sealed texts ---- */
+
+static void
+slices(struct ctx *cx)
+{
+	static const struct { const char *lengths; int rows[4]; } cases[] = {
+	    {"300000,300000,300000,300000,300000", {4, 1}}, {"2000000,1,1", {1, 2}}, {"10,2000000,2000000", {2, 1}}, {"", {0}}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *last = "0";
+
+		OK_(db_exec(cx, NULL, "DROP TABLE IF EXISTS sealed", DB0));
+		OK_(db_exec(cx, NULL, "CREATE TABLE sealed AS SELECT n, repeat('x', l::int) AS v FROM unnest(string_to_array($1, ',')) WITH ORDINALITY AS u(l, n)", DB(cases[i].lengths)));
+		for (int k = 0; k < 4; k++) {
+			struct db_res *r;
+
+			OK_(db_query(cx, &r, seal_slice_sql(cx->arena, "sealed", "n", "v", "v <> ''"), DB(last)));
+			cr_assert_eq(db_rows(r), cases[i].rows[k], "%s: %d", cases[i].lengths, k);
+			if (db_rows(r) > 0)
+				last = db_cstr(r, db_rows(r) - 1, 0);
+		}
+	}
+}
+
+Test(schema, sealed_texts_are_read_in_slices, .timeout = 300)
+{
+	run(slices);
 }
 
 /* ---- turns at a collection ---- */

@@ -133,4 +133,25 @@ describe('documents at once', () => {
 		assert.equal((await write('DELETE', { queries: [JSON.stringify({ method: 'limit', values: [100] })] })).body.total, 100)
 		assert.equal(await total(), 1)
 	})
+
+	test('what is there, and what operators make of it, counts', async () => {
+		const c = await collection(p, await database(p), { attributes: { n: { type: 'integer' }, t: { type: 'string', size: 1000000 } } })
+		const write = (method, body) => p.call(method, c.docs, { body }), concat = { t: { method: 'stringConcat', values: ['y'.repeat(1500)] } }
+		const some = (from, n, more) => Array.from({ length: n }, (_, i) => ({ $id: `d${from + i}`, n: i, ...more }))
+		const ns = async () => (await p.ok('GET', c.docs, { query: { queries: [JSON.stringify({ method: 'limit', values: [100] })] } })).documents.map((d) => `${d.n} ${d.t.length}`)
+		for (const from of [0, 15]) assert.equal((await write('POST', { documents: some(from, 15, { t: 'x'.repeat(1800) }) })).status, 201)
+		const before = await ns()
+		fails(await write('PATCH', { data: concat, queries: [] }), 400, 'general_bad_request')
+		fails(await write('PUT', { documents: some(0, 30, concat) }), 400, 'general_bad_request')
+		assert.deepEqual(await ns(), before)
+		assert.equal((await write('PATCH', { data: concat, queries: [JSON.stringify({ method: 'limit', values: [1] })] })).status, 200)
+		/* what might come to much is written in parts, though nothing comes of it */
+		const queries = async () => Number((await s.call('GET', '/metrics', { root: true })).text.match(/^badal_db_query_seconds_count (\d+)/m)[1]), was = await queries()
+		assert.equal((await write('PATCH', { data: { t: { method: 'stringReplace', values: ['z', 'y'.repeat(100)] } }, queries: [] })).body.total, 30)
+		assert.ok(await queries() - was >= 10, `${await queries() - was} statements`)
+		/* as large as they are, no thirty of them can be read at a time */
+		for (let i = 10; i < 20; i++) assert.equal((await p.call('PATCH', `${c.docs}/d${i}`, { body: { data: { t: 'x'.repeat(4000) } } })).status, 200)
+		fails(await write('PUT', { documents: some(0, 30) }), 400, 'general_bad_request')
+		assert.equal((await write('PUT', { documents: some(0, 10, { n: 70 }) })).body.total, 10)
+	})
 })

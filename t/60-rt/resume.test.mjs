@@ -171,6 +171,18 @@ test('another document with the same id does not open what the former said', asy
 	}, [2])
 })
 
+test('dates that keys set make no other document of one, nor one of two', async () => {
+	const dated = (id, body) => p.ok('PATCH', p.path(id), { headers: { 'x-appwrite-response-format': '1.9.5' }, body: { data: { $createdAt: '2020-01-01' }, ...body } })
+	await back(alice, async () => {
+		const d = await p.write(1, [read('users')]), e = await p.write(3, [read('users')])
+		await dated(d.$id)
+		await dated(e.$id, { permissions: [read('user:nobody')] })
+		await p.ok('DELETE', p.path(e.$id))
+		await p.write(4, [read('users')], e.$id)
+		assert.match((await dated(e.$id)).$createdAt, /^2020/)
+	}, [1, 1, 4, 4])
+})
+
 test('what the collection no longer lets read is not told of: documents that are there, that are gone, and the collection itself', async () => {
 	let round = 0
 	const made = []

@@ -8,8 +8,6 @@
 #include "model/seal.h"
 #include "schema_priv.h"
 
-enum { SEALED_BATCH = 100 };
-
 /* ---- what it becomes ---- */
 
 static struct attribute_in
@@ -84,7 +82,7 @@ any_longer(struct arena *mem, const struct attribute *a, struct str sql, int64_t
 	return false;
 }
 
-/* Sealed values have to be opened: those of at least so many bytes, some at a time. */
+/* Sealed values have to be opened: those of at least so many bytes, some at a time, and no more than a slice may hold but for the first. */
 static err_t
 sealed_batch(struct ctx *outer, const struct collection *c, const struct attribute *a, int64_t size, int64_t *last, bool *done_out)
 {
@@ -93,14 +91,14 @@ sealed_batch(struct ctx *outer, const struct collection *c, const struct attribu
 	err_t e;
 
 	ctx_init_part(cx, outer);
-	e = db_query(cx, &r, arena_printf(cx->arena, "SELECT _seq, %s FROM %s WHERE _seq > $1::bigint AND octet_length(%s) > $2::bigint ORDER BY _seq LIMIT %d",
-	    a->column, c->table, a->column, SEALED_BATCH), DB(pg_i64(cx->arena, *last), pg_i64(cx->arena, size)));
+	e = db_query(cx, &r, seal_slice_sql(cx->arena, c->table, "_seq", a->column, arena_printf(cx->arena, "octet_length(%s) > $2::bigint", a->column)),
+	    DB(pg_i64(cx->arena, *last), pg_i64(cx->arena, size)));
 	for (int i = 0; e == OK && i < db_rows(r); i++) {
 		*last = db_i64(r, i, 0);
 		if (any_longer(cx->arena, a, str_c(seal_open(cx->arena, db_str(r, i, 1))), size))
 			e = too_long(outer, a, size);
 	}
-	*done_out = e != OK || db_rows(r) < SEALED_BATCH;
+	*done_out = e != OK || db_rows(r) == 0;
 	if (e != OK && e != ERR_ATTRIBUTE_INVALID_RESIZE)
 		e = fail(outer, e, "%s", cx->detail ? cx->detail : c->table);
 	ctx_fini(cx);

@@ -58,6 +58,16 @@ bulk_weight(const struct collection *c, const struct doc_value *vals)
 	return n;
 }
 
+static int64_t
+row_weight(const struct collection *c, const struct db_res *r, int row)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < c->n_live; i++)
+		n += (int64_t)db_str(r, row, DOC_ATTRS + i).n;
+	return n;
+}
+
 /* INSERT … SELECT of one list for each column, in order. */
 static const char *
 insert_all_sql(struct ctx *cx, const struct collection *c)
@@ -177,12 +187,15 @@ static err_t
 lock_all(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct db_res **out)
 {
 	const char **ids = arena_array(cx->arena, const char *, o->n + 1);
+	err_t e;
 
 	for (int i = 0; i < o->n; i++)
 		ids[i] = str_dup(cx->arena, str_lower(cx->arena, str_c(o->in[i].id)));
-	/* in one order, whoever comes: two of them do not wait for each other */
-	return tx_query(tx, out, arena_printf(cx->arena, "SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR NO KEY UPDATE", c->columns, c->table),
-	    DB(pg_array(cx->arena, ids, o->n)));
+	/* in one order, whoever comes: two of them do not wait for each other; an error before the first row is sent when there is too much in them */
+	e = tx_query(tx, out, arena_printf(cx->arena, "WITH l AS (SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR NO KEY UPDATE) "
+	    "SELECT %s, 1 / (sum(%s) OVER () <= $2::bigint)::int FROM l", c->columns, c->table, c->columns, c->width),
+	    DB(pg_array(cx->arena, ids, o->n), pg_i64(cx->arena, conf.bulk_bytes_max)));
+	return e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0 ? too_much(cx, "bytes", conf.bulk_bytes_max) : e;
 }
 
 static int
@@ -320,6 +333,7 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 {
 	struct doc_patch **alike = arena_array(cx->arena, struct doc_patch *, o->n + 1);
 	bool *done = arena_array(cx->arena, bool, o->n + 1);
+	int64_t bytes = 0;
 
 	for (int i = 0; i < o->n; i++) {
 		int n = 0;
@@ -328,6 +342,8 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 			continue;
 		if (u->patch[i].acts.n > 0) {
 			TRY(doc_patch_write(cx, o, c, tx, &u->patch[i]));
+			if ((bytes += row_weight(c, u->patch[i].r, u->patch[i].row)) > conf.bulk_bytes_max)
+				return too_much(cx, "bytes", conf.bulk_bytes_max);
 			continue;
 		}
 		for (int k = i; k < o->n; k++)
@@ -435,6 +451,7 @@ struct found {			/* a bulk update or deletion under way */
 	struct doc_value *vals;	/* of an update; NULL: they are deleted */
 	struct doc_acts acts;
 	const char *created, *updated;
+	int64_t bytes;		/* that operators made */
 };
 
 /* Where the row with this number was found; they come back in any order. */
@@ -491,7 +508,7 @@ slice_message(struct ctx *cx, struct ctx *part, const struct found *f, const str
 
 /* Writes n rows, and adds their events in the order in which they were found. `part`: memory that goes with the slice. */
 static err_t
-slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, const struct found *f, const int64_t *numbers, int n)
+slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, struct found *f, const int64_t *numbers, int n)
 {
 	struct doc_params ps = {.v = arena_array(part->arena, const char *, f->c->n_live + 8 + f->acts.n * DOC_ACT_PARAMS)};
 	const char **texts = arena_array(part->arena, const char *, n), *sql;
@@ -520,6 +537,8 @@ slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, const struct fou
 			return fail(cx, ERR_GENERAL_UNKNOWN, "a row comes back that was not written");
 		row_at[*at - numbers] = row;
 		TRY(slice_check(cx, f, r, row));
+		if (f->acts.n > 0 && (f->bytes += row_weight(f->c, r, row)) > conf.bulk_bytes_max)
+			return too_much(cx, "bytes", conf.bulk_bytes_max);
 	}
 	for (int i = 0; i < n; i++)
 		messages[i] = slice_message(cx, part, f, r, row_at[i]);
@@ -560,6 +579,17 @@ found_lock(struct ctx *cx, const struct found *f, struct db_tx *tx, const struct
 	return tx_query(tx, out, f->q.lock, f->q.n_where + 1, v);
 }
 
+/* What operators may add: a slice is made for the most that can come of it. */
+static int64_t
+acts_growth(const struct found *f, int64_t width)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < f->acts.n; i++)
+		n += doc_act_growth(&f->acts.v[i], width);
+	return n;
+}
+
 static err_t
 found_numbers(struct ctx *cx, const struct found *f, struct db_tx *tx, int64_t **numbers_out, int64_t **widths_out, int *n_out)
 {
@@ -576,6 +606,7 @@ found_numbers(struct ctx *cx, const struct found *f, struct db_tx *tx, int64_t *
 		(*widths_out)[i] = db_i64(r, i, 1) + (f->vals ? bulk_weight(f->c, f->vals) : 0);
 		if ((bytes += (*widths_out)[i]) > conf.bulk_bytes_max)
 			return too_much(cx, "bytes", conf.bulk_bytes_max);
+		(*widths_out)[i] += acts_growth(f, (*widths_out)[i]);
 	}
 	TRY(found_lock(cx, f, tx, r, &locked));
 	for (int i = 0; i < db_rows(r); i++) {
@@ -589,13 +620,14 @@ found_numbers(struct ctx *cx, const struct found *f, struct db_tx *tx, int64_t *
 }
 
 static err_t
-found_write(struct ctx *cx, const struct found *f, struct db_tx *tx)
+found_write(struct ctx *cx, struct found *f, struct db_tx *tx)
 {
 	struct defer *mark = cx->defers;
 	int64_t *numbers = NULL, *widths = NULL;
 	int n = 0, end;
 
 	f->o->all->n = 0;
+	f->bytes = 0;
 	TRY(found_numbers(cx, f, tx, &numbers, &widths, &n));
 	for (int from = 0; from < n; from = end) {
 		int64_t bytes = 0;

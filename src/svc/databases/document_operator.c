@@ -3,13 +3,13 @@
  *
  * In the expressions {c} is the value that is there, {v} the same with nothing as 0, "" or an empty list, {1} and {2} the operator's values, {i} all of
  * them as a list, {n} the type that is counted in, {t} the type of one value, {k} what makes texts compare letter by letter, {f} the condition of a
- * filter, {s} the size of a text, and no more than a request could bring. A bound that is not given is NULL, and no comparison with that is true. */
+ * filter, {l} whether an element x is among the values, {s} the size of a text, and no more than a request could bring. A bound that is not given is NULL, and no comparison with that is true. */
 #include "document_priv.h"
 
 #include "core/conf.h"
 #include "core/vtime.h"
 
-enum { ITEMS_MAX = 10000 };
+enum { ITEMS_MAX = 10000, ITEM_BYTES = 30 };	/* ITEM_BYTES: about, of what is no text */
 
 enum operand { ON_NUMBER, ON_TEXT, ON_BOOLEAN, ON_LIST, ON_DATE };
 static const char *const operand_words[] = {"non-numeric", "non-string", "non-boolean", "non-array", "non-datetime"};
@@ -59,11 +59,11 @@ static const struct doc_operator operators[] = {
     {"arrayAppend", ON_LIST, TAKES_ITEMS, 0, -1, "{v} || {i}", NULL, false},
     {"arrayPrepend", ON_LIST, TAKES_ITEMS, 0, -1, "{i} || {v}", NULL, false},
     {"arrayInsert", ON_LIST, TAKES_PLACE, 2, 2, "CASE WHEN {1} > cardinality({v}) THEN NULL ELSE ({v})[1:{1}] || {2} || ({v})[{1} + 1:] END", NULL, true},
-    {"arrayRemove", ON_LIST, TAKES_ITEMS, 1, 1, KEPT("(x{k} = ANY ({i})) IS NOT TRUE"), NULL, false},
+    {"arrayRemove", ON_LIST, TAKES_ITEMS, 1, 1, KEPT("{l} IS NOT TRUE"), NULL, false},
     {"arrayUnique", ON_LIST, TAKES_NONE, 0, 0,
 	"ARRAY(SELECT x FROM (SELECT DISTINCT ON (x{k}) x, n FROM unnest({v}) WITH ORDINALITY AS u(x, n) ORDER BY x{k}, n) AS d ORDER BY n)", NULL, false},
-    {"arrayIntersect", ON_LIST, TAKES_ITEMS, 1, -1, KEPT("x{k} = ANY ({i})"), NULL, false},
-    {"arrayDiff", ON_LIST, TAKES_ITEMS, 0, -1, KEPT("(x{k} = ANY ({i})) IS NOT TRUE"), NULL, false},
+    {"arrayIntersect", ON_LIST, TAKES_ITEMS, 1, -1, KEPT("{l}"), NULL, false},
+    {"arrayDiff", ON_LIST, TAKES_ITEMS, 0, -1, KEPT("{l} IS NOT TRUE"), NULL, false},
     {"arrayFilter", ON_LIST, TAKES_CONDITION, 1, 2, KEPT("{f}"), NULL, false},
     {"dateAddDays", ON_DATE, TAKES_DAYS, 1, 1, "{c} + make_interval(days => {1})", NULL, false},
     {"dateSubDays", ON_DATE, TAKES_DAYS, 1, 1, "{c} - make_interval(days => {1})", NULL, false},
@@ -410,6 +410,9 @@ put_token(struct expression *x, char token)
 	case 'k':
 		buf_c(x->b, a->type == ATTR_STRING ? " COLLATE \"C\"" : "");
 		return;
+	case 'l':	/* nothing is among them, too, where it is named; looked for once */
+		put_expression(x, "(x{k} = ANY ({i}) OR (x IS NULL AND (SELECT array_position({i}, NULL) IS NOT NULL)))");
+		return;
 	case 's':
 		buf_i64(x->b, a->size < conf.body_max ? a->size : conf.body_max);
 		return;
@@ -443,7 +446,42 @@ doc_act_sql(struct ctx *cx, const struct doc_act *act, const char *current, stru
 	put_expression(&x, act->a->type == ATTR_FLOAT && act->op->sql_float ? act->op->sql_float : act->op->sql);
 }
 
-/* ---- what came of it ---- */
+/* ---- what comes of it ---- */
+
+static int64_t
+bytes_of(const struct doc_act *act, size_t i)
+{
+	const json_t *v = json_array_get(act->values, i);
+
+	return json_is_string(v) ? (int64_t)json_str(v).n : ITEM_BYTES;
+}
+
+int64_t
+doc_act_growth(const struct doc_act *act, int64_t width)
+{
+	int64_t n = 0;
+
+	switch (act->op->takes) {
+	case TAKES_TEXTS:
+		if (act->op->max == 1)
+			return bytes_of(act, 0);
+		n = bytes_of(act, 0) > 0 && bytes_of(act, 1) > bytes_of(act, 0) ? width / bytes_of(act, 0) * (bytes_of(act, 1) - bytes_of(act, 0)) : 0;
+		return n < 4 * conf.body_max ? n : 4 * conf.body_max;	/* stringReplace makes no more characters */
+	case TAKES_ITEMS:
+	case TAKES_PLACE:
+		for (size_t i = 0; i < json_array_size(act->values); i++)
+			n += bytes_of(act, i);
+		return n;
+	case TAKES_NONE:
+	case TAKES_NUMBERS:
+	case TAKES_DIVISOR:
+	case TAKES_FACTOR:
+	case TAKES_CONDITION:
+	case TAKES_DAYS:
+		break;
+	}
+	return 0;
+}
 
 static bool
 bounded(const struct doc_act *act)

@@ -131,6 +131,8 @@ enum { DOC_ACT_PARAMS = 3 };	/* at most, of one operator */
 err_t doc_acts_take(struct ctx *cx, const struct doc_op *o, const struct collection *c, const json_t *data, struct doc_acts *out) MUST_CHECK;
 /* The operator as an SQL expression over `current`, a column or a parameter with its type. */
 void doc_act_sql(struct ctx *cx, const struct doc_act *act, const char *current, struct doc_params *ps, struct buf *b);
+/* About the most bytes that it adds to a row whose values have `width`. */
+int64_t doc_act_growth(const struct doc_act *act, int64_t width);
 /* Whether the attribute may have what came of it; `before` is what it had. ERR_DOCUMENT_INVALID_STRUCTURE. */
 err_t doc_act_check(struct ctx *cx, const struct doc_op *o, const struct doc_act *act, struct str before, struct str after) MUST_CHECK;
 const char *doc_cast(struct arena *mem, const struct attribute *a);	/* "bigint[]": SQL type of its values, without a collation */

@@ -5,7 +5,6 @@
  * forget it. */
 #include "document_priv.h"
 
-#include "core/vtime.h"
 #include "model/permission.h"
 #include "model/service.h"
 
@@ -34,18 +33,17 @@ last_state_readable(struct ctx *cx, const struct shelf *s, const struct strs *ro
 	return roles_meet(roles, &readers);
 }
 
+/* Numbers are never given twice; dates and ids are as keys will have them. */
 static bool
 is_of_row(struct ctx *cx, const struct shown *x, const struct db_res *r, int row)
 {
-	int64_t created;
-
-	return str_is(str_lower(cx->arena, str_c(x->ids[2])), db_cstr(r, row, 0)) && time_parse(str_c(x->created), &created) && created == db_time(r, row, 1);
+	return str_is(str_lower(cx->arena, str_c(x->ids[2])), db_cstr(r, row, 0)) && str_is(db_str(r, row, 1), x->number);
 }
 
 static err_t
 shelf_look_up(struct ctx *cx, const struct shelf *s, const struct strs *roles, struct shown **v, int n)
 {
-	const char *sql = arena_printf(cx->arena, "SELECT lower(_id), _created FROM %s WHERE lower(_id) = ANY ($1::text[])%s", s->c->table,
+	const char *sql = arena_printf(cx->arena, "SELECT lower(_id), _seq FROM %s WHERE lower(_id) = ANY ($1::text[])%s", s->c->table,
 	    s->all ? "" : " AND _read && $2::text[]");
 	const char *values[2] = {pg_array(cx->arena, s->ids, s->n), pg_array(cx->arena, roles->v, roles->n)};
 	struct db_res *r;
