@@ -467,6 +467,29 @@ shortest(char *d, size_t size, double v)
 	}
 }
 
+/* What has at most three digits behind the point, as most numbers of people have: no printing tells them sooner. False: it has more. */
+static bool
+buf_thousandths(struct buf *b, double v)
+{
+	int64_t k = fabs(v) < 1e9 ? llround(v * 1000) : 0;
+	char d[4] = ".";
+	int n = 4;
+
+	if (k == 0 || (double)k / 1000 != v)
+		return false;
+	if (k < 0)
+		buf_ch(b, '-');
+	k = llabs(k);
+	buf_i64(b, k / 1000);
+	d[1] = (char)('0' + k / 100 % 10);
+	d[2] = (char)('0' + k / 10 % 10);
+	d[3] = (char)('0' + k % 10);
+	while (d[n - 1] == '0')
+		n--;
+	buf_add(b, d, (size_t)n);
+	return true;
+}
+
 /* 1 -> 1.0e+20 and below 0.0001 with an exponent, else without: as PHP does, whose receivers encode anew what they compare. */
 static void
 buf_shortest(struct buf *b, double v)
@@ -508,7 +531,8 @@ jw_f64(struct jw *w, double v)
 		return;
 	}
 	json_before(w);
-	buf_shortest(w->b, v);
+	if (!buf_thousandths(w->b, v))
+		buf_shortest(w->b, v);
 }
 
 void

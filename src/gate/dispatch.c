@@ -98,8 +98,8 @@ dispatch_report(struct req *rq, err_t e)
 	if (our_fault(e) && log_may_client(rq->ip))
 		log_warn(&rq->cx, "request failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
 	if (log_level >= LOG_INFO && log_may_client(rq->ip))
-		log_info(&rq->cx, "request", "method=%.*s path=%s status=%d ms=%.1f%s%s", STR_FMT(rq->http->method), path_shown(rq->http), rq->status,
-		    (double)us / 1000, e != OK ? " error=" : "", e != OK ? i->type : "");
+		log_info(&rq->cx, "request", "method=%.*s path=%s status=%d ms=%llu.%llu%s%s", STR_FMT(rq->http->method), path_shown(rq->http), rq->status,
+		    (unsigned long long)(us + 50) / 1000, (unsigned long long)(us + 50) / 100 % 10, e != OK ? " error=" : "", e != OK ? i->type : "");
 }
 
 /* ---- audit ---- */
