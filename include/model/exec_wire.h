@@ -2,6 +2,8 @@
  * bytes. A record may hold records. Who reads takes those it knows.
  *
  *   POST /run          struct exec_ask       200 when it has begun, then its records, EXEC_END the last; 404: give me the code first; 503: no room
+ *   POST /begun        struct exec_ask       from another machine, that lost the answer to such a run: 200: it has begun; 204: it has not, and never will; 410: that is not known,
+ *                                            for it was asked for as long ago as limit_ms says
  *   PUT /code/P/C      an archive            204: unpacked, or being unpacked; 200: it cannot be, a record says why
  *   POST /build        struct exec_ask, EXEC_END, then the archive     200: records as they come, EXEC_END, then the result
  *   POST /retire       struct exec_ask       204

@@ -212,8 +212,8 @@ struct str instance_stray(struct arena *a, const struct instance *i);
 
 /* ---- run.c ---- */
 
-/* Awaits. begun(arg) is called when it is about to be given to the function. */
-err_t run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*begun)(void *arg), void *arg, struct exec_ran *out) MUST_CHECK;
+/* Awaits. begun(arg) is called when it is about to be given to the function; false: it must not be, ERR_EXEC. */
+err_t run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, bool (*begun)(void *arg), void *arg, struct exec_ran *out) MUST_CHECK;
 void ran_is(struct exec_ran *out, enum exec_why why, const char *reason);
 
 /* ---- speak.c: the contract of public images ---- */
@@ -271,8 +271,12 @@ struct question {
 };
 void far_init(const char *key, const char *address, const char *name);
 bool far_listen(const char *at);
-/* Of a question that comes from there. Why it is refused; NULL: it may be read. */
-const char *far_begin(struct question *q);
+/* Of a question that comes from there. Why it is refused, with a status; NULL: it may be read. */
+const char *far_begin(struct question *q, int *status_out);
+/* Of a run that was asked for from there: it begins now. False: it must not, for who asked for it has been told so. */
+bool far_run_begins(struct arena *a, const struct exec_ask *q);
+/* Whether it has: 200 it has; 204 it has not, and never will; 410 that is not known, for it was asked for q->run.limit_ms ago. */
+int far_run_begun(struct arena *a, const struct exec_ask *q);
 /* Awaits the next piece of its body as http_body_read does. The end comes only to who may act on what came before it. */
 err_t question_read(struct ctx *cx, struct question *q, struct str *piece_out) MUST_CHECK;
 err_t question_end(struct ctx *cx, struct question *q) MUST_CHECK;	/* awaits that nothing more comes, and that it was not altered */

@@ -20,19 +20,58 @@
 #include "io/http.h"
 #include "model/origin.h"
 
-enum { BACKLOG = 4096, HOST_MAX = 256, PORT_MOST = 65535 };
+enum { BACKLOG = 4096, HOST_MAX = 256, PORT_MOST = 65535, RUNS_MS = 10 * 60 * 1000, RECENT_MAX = 200000 };
+
+/* What came of late: for `ms` at least, unless so much came that there was no room for it. */
+struct recent {
+	uint64_t ms;
+	struct map *now, *before;
+	uint64_t since, from;		/* loop time: `now` begins, what is known begins */
+};
 
 static const char *key_of_all;	/* what others prove that they have */
 static char *own_place;		/* address and name, as others are told them: what was meant for another executor, or for one before, is nothing to this one */
-static struct map *nonces, *nonces_before;	/* of requests that came: each is of use once */
-static uint64_t nonces_since;
+static struct recent nonces = {.ms = 2 * EXEC_PROOF_MS};	/* of requests that came: each is of use once. That is twice what clocks may differ by */
+static struct recent runs = {.ms = RUNS_MS};			/* those that have begun, and those that never may */
+static char run_begun, run_off;				/* their values */
+
+/* ---- what came of late ---- */
+
+static void
+recent_init(struct recent *r)
+{
+	r->now = map_new();
+	r->before = map_new();
+	r->since = r->from = loop_now();
+}
+
+static void *
+recent_get(struct recent *r, struct str key)
+{
+	void *value = map_get(r->now, key);
+
+	return value != NULL ? value : map_get(r->before, key);
+}
+
+static void
+recent_set(struct recent *r, struct str key, void *value)
+{
+	if (loop_now() - r->since > r->ms || map_count(r->now) >= RECENT_MAX) {
+		map_free(&r->before);
+		r->before = r->now;
+		r->now = map_new();
+		r->from = r->since;
+		r->since = loop_now();
+	}
+	map_set(r->now, key, value);
+}
 
 void
 far_init(const char *key, const char *address, const char *name)
 {
 	key_of_all = mem_strdup(key);	/* as long as the process */
-	nonces = map_new();
-	nonces_before = map_new();
+	recent_init(&nonces);
+	recent_init(&runs);
 	if (asprintf(&own_place, "%s %s", address, name) < 0)
 		abort();
 }
@@ -134,31 +173,14 @@ far_listen(const char *at)
 
 /* ---- proofs ---- */
 
-/* Each is remembered for as long as its time would be taken, which is twice what clocks may differ by. */
-static bool
-far_first(struct str nonce)
-{
-	static char there;
-
-	if (loop_now() - nonces_since > 2 * EXEC_PROOF_MS) {
-		map_free(&nonces_before);
-		nonces_before = nonces;
-		nonces = map_new();
-		nonces_since = loop_now();
-	}
-	if (map_get(nonces, nonce) != NULL || map_get(nonces_before, nonce) != NULL)
-		return false;
-	map_set(nonces, nonce, &there);
-	return true;
-}
-
 const char *
-far_begin(struct question *q)
+far_begin(struct question *q, int *status_out)
 {
 	struct http_msg *m = q->m;
 	struct exec_proof p = {.what = str_c(arena_printf(m->arena, "%.*s %.*s %s", STR_FMT(m->method), STR_FMT(m->path), own_place)), .length = m->length};
 	int64_t apart;
 
+	*status_out = 401;
 	if (!exec_proved(m->arena, key_of_all, m->hdr[HDR_AUTHORIZATION], &p))
 		return "this is for servers of the same installation, and for the executor that they know here";
 	apart = time_now_ms() - p.time;
@@ -166,12 +188,48 @@ far_begin(struct question *q)
 		return "the clocks of the machines differ by more than a minute";
 	if (m->length < EXEC_SEAL)
 		return "the seal is missing";
-	if (!far_first(p.nonce))
+	if (recent_get(&nonces, p.nonce) != NULL) {
+		*status_out = 409;
 		return "this was asked before";
+	}
+	recent_set(&nonces, p.nonce, &run_off);
 	q->sealed = true;
 	q->left = m->length - EXEC_SEAL;
 	exec_seal_begin(&q->seal, key_of_all, m->hdr[HDR_AUTHORIZATION]);
 	return NULL;
+}
+
+/* ---- runs, whose answer may be lost on its way ---- */
+
+static struct str
+run_key(struct arena *a, const struct exec_ask *q)
+{
+	return str_c(arena_printf(a, "%s/%s", q->project, q->run.execution));
+}
+
+bool
+far_run_begins(struct arena *a, const struct exec_ask *q)
+{
+	struct str key = run_key(a, q);
+
+	if (recent_get(&runs, key) == &run_off)
+		return false;
+	recent_set(&runs, key, &run_begun);
+	return true;
+}
+
+int
+far_run_begun(struct arena *a, const struct exec_ask *q)
+{
+	struct str key = run_key(a, q);
+	const void *is = recent_get(&runs, key);
+
+	if (is == &run_begun)
+		return 200;
+	if (loop_now() - runs.from < q->run.limit_ms)
+		return 410;
+	recent_set(&runs, key, &run_off);
+	return 204;
 }
 
 /* ---- bodies ---- */

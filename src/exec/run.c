@@ -358,15 +358,21 @@ run_left(struct ctx *cx, int n, struct exec_ran *out)
 }
 
 err_t
-run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, void (*begun)(void *arg), void *arg, struct exec_ran *out)
+run_serve(struct ctx *cx, const struct exec_ask *q, struct function *f, bool (*begun)(void *arg), void *arg, struct exec_ran *out)
 {
 	struct instance *i, *failed;
 	bool cold;
 
 	*out = (struct exec_ran){.status = 500, .body = STR("")};
 	TRY(function_take(cx, f, &i, &failed, &cold));
+	if (!begun(arg)) {
+		if (failed != NULL)
+			instance_unref(failed);
+		else
+			(void)function_give_back(i, f->run_ms);
+		return fail(cx, ERR_EXEC, "it was called off");
+	}
 	metric_add(cold ? M_exec_cold : M_exec_warm, 1);
-	begun(arg);
 	if (failed != NULL) {
 		run_not_begun(cx, f, failed, out);
 		instance_unref(failed);

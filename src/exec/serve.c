@@ -80,18 +80,22 @@ serve_here(const struct http_msg *m)
 
 struct serving {
 	struct http_msg *m;
+	const struct exec_ask *q;
 	bool quiet;		/* nothing is said before the run's end */
 };
 
 /* From here on it is not to be repeated, and goes on to its end, also when who asked has left. */
-static void
+static bool
 serve_begun(void *arg)
 {
 	struct serving *s = arg;
 
+	if (!serve_here(s->m) && !far_run_begins(s->m->arena, s->q))
+		return false;
 	s->m->data = NULL;
 	if (!s->quiet)
 		http_begin(s->m, 200, NULL, 0, -1);
+	return true;
 }
 
 static err_t
@@ -112,7 +116,7 @@ serve_ran(struct ctx *cx, struct http_msg *m, const struct exec_ran *r)
 }
 
 /* Who asks from this machine hears from the kernel whether the question was taken (struct fetch, once): when it was, and nothing is said, the run has begun. So one that
- * begins at once is told of at its end alone, and one that waits is said to. Who is far cannot know, and is told when it begins. */
+ * begins at once is told of at its end alone, and one that waits is said to. Who is far cannot know, is told when it begins, and may ask later whether it has (far.c). */
 static bool
 serve_quiet(struct http_msg *m, const struct exec_ask *q)
 {
@@ -128,8 +132,8 @@ static err_t
 serve_run(struct ctx *cx, struct question *asked)
 {
 	struct http_msg *m = asked->m;
-	struct serving s = {.m = m};
 	struct exec_ask q;
+	struct serving s = {.m = m, .q = &q};
 	struct exec_ran ran;
 	struct function *f;
 	const char *why;
@@ -150,6 +154,17 @@ serve_run(struct ctx *cx, struct question *asked)
 	e = run_serve(cx, &q, f, serve_begun, &s, &ran);
 	function_leave(f);
 	return e == OK ? serve_ran(cx, m, &ran) : e;
+}
+
+/* Whether a run has begun whose answer was lost. */
+static err_t
+serve_whether(struct ctx *cx, struct question *asked)
+{
+	struct exec_ask q;
+
+	TRY(serve_ask(cx, asked, &q));
+	serve_text(asked->m, far_run_begun(asked->m->arena, &q), "");
+	return OK;
 }
 
 static err_t
@@ -224,6 +239,7 @@ static const struct {
 	bool whole;			/* to its end, also when who asked has left */
 } questions[] = {
 	{"POST", "/run", serve_run, false},
+	{"POST", "/begun", serve_whether, true},
 	{"PUT", "/code/", serve_code, false},
 	{"POST", "/build", serve_build, false},
 	{"POST", "/retire", serve_retire, true},
@@ -260,12 +276,13 @@ serve_request(struct http_msg *m)
 {
 	struct question *q = arena_new_of(m->arena, struct question);
 	const char *refusal;
+	int status = 0;
 
 	q->m = m;
-	refusal = serve_here(m) ? NULL : far_begin(q);
+	refusal = serve_here(m) ? NULL : far_begin(q, &status);
 	if (refusal != NULL) {
 		metric_add(M_exec_refused_far, 1);
-		serve_text(m, 401, refusal);
+		serve_text(m, status, refusal);
 		http_done(m);
 		return;
 	}

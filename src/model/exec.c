@@ -13,7 +13,7 @@
 #include "core/loop.h"
 #include "io/bus.h"
 
-enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, MISSED_MS = 60 * 1000, ANSWER_MAX = 128 * 1024 * 1024 };
+enum { TRIES = 4, COLD_MS = 120 * 1000, BACK_MS = 5000, LOOK_MS = 50, MISSED_MS = 60 * 1000, SETTLE_MS = 30 * 1000, EXEC_TWICE = 409, ANSWER_MAX = 128 * 1024 * 1024 };
 
 /* ---- who is there ---- */
 
@@ -276,16 +276,21 @@ exec_lost(const char *reason)
 
 enum told { TOLD_RUN, TOLD_NEED, TOLD_NO };	/* by an executor: it has begun, it needs the code first, it does not run it */
 
+/* *sent_out: all of it, so that it may have begun, whatever comes of it here. */
 static err_t
-exec_ask_there(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, struct fetch_reply **out)
+exec_ask_there(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, bool *sent_out, struct fetch_reply **out)
 {
 	struct exec_asking q;
 	bool whole;
 
 	TRY(exec_open(cx, at, "POST", "/run", asked.n, wait_ms, &q));
 	TRY(exec_write(cx, &q, asked));
+	*sent_out = true;
 	TRY(exec_end(cx, &q));
 	TRY(fetch_head(cx, q.s, out));
+	if ((*out)->status == EXEC_TWICE)	/* curl has asked again: it was taken the first time, and the connection ended */
+		return fail(cx, ERR_FETCH, "the connection ended without an answer");
+	*sent_out = false;
 	TRY(exec_rest(cx, q.s, &(*out)->body, &whole));
 	(*out)->cut = !whole;
 	fetch_close(&q.s);
@@ -302,13 +307,61 @@ exec_ask_here(struct ctx *cx, const struct exec_at *at, struct str asked, uint64
 	return fetch(cx, &f, out);
 }
 
+/* Whether the executor is there still, as far as is known. Awaits. */
+static bool
+known_lives(struct ctx *cx, const char *name)
+{
+	if (known_read(cx) != OK)
+		return true;
+	for (int i = 0; i < known.n; i++)
+		if (strcmp(known.v[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Awaits. Its answer is lost on the way from another machine: its executor is asked whether it has begun, which lets it begin no more if it has not. */
+static bool
+exec_may_have_begun(struct ctx *cx, const struct exec_at *at, const struct exec_run *r, uint64_t since)
+{
+	struct exec_ask q = {r->f.project->id, r->f.code.id, {.f = {.function = ""}, .execution = r->execution, .limit_ms = since + SETTLE_MS}};
+	uint64_t until = loop_now() + SETTLE_MS;
+	const char *text;
+	bool over = false;
+	int status = 0;
+	struct buf b;
+
+	buf_init(&b, cx->arena, 512);
+	exec_ask_put(&b, &q);
+	while (!over && loop_now() < until) {
+		struct ctx part;
+		err_t e;
+
+		ctx_init_part(&part, cx);
+		part.deadline = until;		/* the time for the run may be over */
+		e = exec_tell(&part, at, "/begun", buf_view(&b), &status, &text);
+		if (e != OK && e != ERR_CANCELLED)
+			e = fib_sleep(&part, LOOK_MS) == ERR_CANCELLED ? ERR_CANCELLED : e;
+		over = e == OK || e == ERR_CANCELLED || !known_lives(&part, at->name);
+		ctx_fini(&part);
+	}
+	return status != 204;
+}
+
 /* One try. Errors mean that it was not begun. An end without an answer is one of an executor that took the question, and may have begun. */
 static err_t
-exec_ask_one(struct ctx *cx, const struct exec_at *at, struct str asked, uint64_t wait_ms, enum told *told_out, struct exec_ran *out)
+exec_ask_one(struct ctx *cx, const struct exec_at *at, const struct exec_run *run, struct str asked, enum told *told_out, struct exec_ran *out)
 {
+	uint64_t wait_ms = run->limit_ms + COLD_MS, began = loop_now();
 	struct fetch_reply *r;
+	bool sent = false;
+	err_t e = at->local != NULL ? exec_ask_here(cx, at, asked, wait_ms, &r) : exec_ask_there(cx, at, asked, wait_ms, &sent, &r);
 
-	TRY(at->local != NULL ? exec_ask_here(cx, at, asked, wait_ms, &r) : exec_ask_there(cx, at, asked, wait_ms, &r));
+	if (sent && e != OK && e != ERR_CANCELLED && exec_may_have_begun(cx, at, run, loop_now() - began)) {
+		*told_out = TOLD_RUN;
+		*out = exec_lost("The executor was lost, and may have run the function.");
+		return OK;
+	}
+	TRY(e);
 	*told_out = r->status == 200 || r->status == 0 ? TOLD_RUN : r->status == 404 ? TOLD_NEED : TOLD_NO;
 	if (*told_out == TOLD_NO)
 		return fail(cx, ERR_EXEC, "status=%d %.*s", r->status, (int)(r->body.n < 200 ? r->body.n : 200), r->body.p);
@@ -324,7 +377,7 @@ exec_run_at(struct ctx *cx, const struct exec_at *at, const struct exec_run *r, 
 	enum told told;
 
 	for (int i = 0; i < 2; i++) {
-		TRY(exec_ask_one(cx, at, asked, r->limit_ms + COLD_MS, &told, out));
+		TRY(exec_ask_one(cx, at, r, asked, &told, out));
 		if (told == TOLD_RUN)
 			return OK;
 		TRY(exec_give_code(cx, at, &r->f));

@@ -1,6 +1,8 @@
 /* An executor that is reached as one of another machine is: over its address, with a proof in each request, in clear and over TLS. Its socket is taken away. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
 import { after, test } from 'node:test'
@@ -44,6 +46,43 @@ for (const [what, conf, ca, other_ca, words] of [['in clear', {}, '', ours.ca, /
 			await s.stop()
 		}
 	})
+
+/* One that everybody asks first, and that ends each connection once the question is there. What was asked says what it says afterwards. */
+test('a run whose answer is lost on its way is run elsewhere only when it has not begun', { timeout: 180000 }, async () => {
+	const s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor' } }), asked = new Map()
+	const redis = (...a) => execFileSync('redis-cli', ['-s', path.join(s.dataDir, 'run/redis.sock'), '--raw', ...a])
+	const liar = http.createServer((rq, rs) => {
+		const parts = []
+		rq.on('data', (d) => parts.push(d))
+		rq.on('end', () => {
+			const body = Buffer.concat(parts).toString('latin1'), of = (name) => { const [, n] = new RegExp(`(?:^|.*)${name} (\\d+)\n`).exec(body), at = body.indexOf(`${name} ${n}\n`) + name.length + n.length + 2; return body.slice(at, at + Number(n)) }
+			if (rq.url === '/run') asked.set(of('execution'), of('data'))
+			const status = rq.url === '/begun' && { begun: 200, not: 204, unknown: 410 }[asked.get(of('execution'))]
+			if (!status) return rq.socket.destroy()
+			rs.writeHead(status)
+			rs.end()
+		})
+	})
+	await new Promise((ok) => liar.listen(0, address, ok))
+	try {
+		const p = await s.project({ name: 'Lost' }), f = await deploy(p, 'module.exports = async (req, res) => res.send(`ran ${req.payload}`)', { version: 'v2' })
+		const record = (name, value) => `${name} ${Buffer.byteLength(value)}\n${value}`, real = redis('SMEMBERS', '{executors}').toString().trim(), text = redis('GET', `{executors}:${real}`).toString()
+		const fields = { name: 'liar', local: '', address: `${address}:${liar.address().port}`, tls: '0', why: '', busy: '-1000000000', room: '0', warm: '', kept: '' }
+		assert.match(text, /runtime \d+\n/)
+		redis('SET', '{executors}:liar', Object.entries(fields).map(([k, v]) => record(k, v)).join('') + text.slice(text.search(/runtime \d+\n/), -1))
+		redis('SADD', '{executors}', 'liar')
+		await until('it is asked', async () => { await f.run({ data: 'not' }); return asked.size > 0 })
+		const all = ['begun', 'not', 'unknown', 'gone'].map((data) => f.run({ data }))
+		await Promise.all(all.slice(0, 3))
+		redis('DEL', '{executors}:liar')	/* until then it is asked again */
+		const [begun, not, unknown, gone] = await Promise.all(all)
+		assert.deepEqual([not.status, not.response], ['completed', 'ran not'])
+		for (const e of [begun, unknown, gone]) assert.deepEqual([e.status, e.stderr], ['failed', 'The executor was lost, and may have run the function.'])
+	} finally {
+		liar.close()
+		await s.stop()
+	}
+})
 
 test('doctor says what comes in clear', async () => {
 	const said = async (conf) => (await run(['doctor', ...settings({ data_dir: path.join(dir, 'none'), ...conf })])).out

@@ -44,7 +44,7 @@ test('a proof of the key made from the master key, for this executor, now, once'
 	const asked = async () => [await send(undefined, end), await send(`Bearer ${key}`, end), await ask({ k: '0'.repeat(64) }), await ask()]
 	assert.deepEqual(await asked(), [401, 401, 401, 204])
 	const one = prove(), whole = Buffer.concat([end, seal(one, end)])
-	assert.deepEqual([await send(one, whole), await send(one, whole)], [204, 401], 'once')
+	assert.deepEqual([await send(one, whole), await send(one, whole)], [204, 409], 'once')
 	for (const wrong of [{ time: Date.now() - 90000 }, { time: Date.now() + 90000 }, { length: 7 }, { length: 71 }, { at: '127.0.0.2:1' }, { name: 'another' }, { nonce: 'short' }, { time: 'x' }])
 		assert.equal(await ask(wrong), 401, JSON.stringify(wrong))
 	for (const other of [{ url: '/build' }, { method: 'PUT' }]) assert.equal(await send(prove(), whole, other), 401, JSON.stringify(other))
@@ -62,16 +62,14 @@ test('the body is what was proved, of each kind of question, and nothing is begu
 		.map(([k, v]) => record(k, v)), end])
 	const altered = (b) => { const c = Buffer.from(b); c[Math.floor(c.length / 2)] ^= 1; return c }
 	for (const [method, url, body] of [['POST', '/run', question], ['POST', '/retire', question], ['POST', '/warm', question], ['PUT', '/code/p/far', code], ['POST', '/build', Buffer.concat([question, code])]]) {
-		const how = { method, url }, field = () => prove({ ...how, body })
-		let f
-		for (const [what, bytes] of [['altered', (f = field(), Buffer.concat([altered(body), seal(f, body)]))], ['an altered seal', (f = field(), Buffer.concat([body, altered(seal(f, body))]))],
-			['the seal of another', (f = field(), Buffer.concat([body, seal(prove({ ...how, body }), body)]))], ['with another key', (f = field(), Buffer.concat([body, seal(f, body, '0'.repeat(64))]))]]) {
-			const status = await send(f, bytes, how)
+		const how = { method, url }
+		for (const [what, make] of [['altered', (f) => [altered(body), seal(f, body)]], ['an altered seal', (f) => [body, altered(seal(f, body))]],
+			['the seal of another', (f) => [body, seal(prove({ ...how, body }), body)]], ['with another key', (f) => [body, seal(f, body, '0'.repeat(64))]]]) {
+			const field = prove({ ...how, body }), status = await send(field, Buffer.concat(make(field)), how)
 			/* a question that makes no sense is not looked at further */
 			assert.ok(status === 401 || (what === 'altered' && status === 503), `${url} ${what}: ${status}`)
 		}
-		f = prove({ ...how, body, length: body.length })
-		assert.equal(await send(f, body, how), 401, `${url} without a seal`)
+		assert.equal(await send(prove({ ...how, body, length: body.length }), body, how), 401, `${url} without a seal`)
 	}
 	await until(() => fs.readdirSync(y.place).every((n) => !/^(in|code|fn|build)-/.test(n)), 'nothing of it left')
 	assert.equal(await ask({ url: '/run', body: question }), 404, 'the code is not there')
@@ -80,6 +78,21 @@ test('the body is what was proved, of each kind of question, and nothing is begu
 	assert.equal(await ask({ url: '/build', body: Buffer.concat([question, code]) }), 200)
 	/* what comes behind the question is none of it */
 	assert.equal(await ask({ url: '/retire', body: Buffer.concat([end, Buffer.from('more')]) }), 503)
+})
+
+test('whether a run has begun is told to who lost its answer, and one that has not never will', async () => {
+	const port = await freePort(), y = await start({ executor_listen: `${address}:${port}`, functions_start_timeout: '90s' }), { ask } = asker(y, port)
+	const runtime = y.runtimes.find((r) => r.key === 'node').id, code = archive({ 'index.js': 'module.exports = async (req, res) => res.send("here")' })
+	const question = (fields) => Buffer.concat([...Object.entries(fields).map(([k, v]) => record(k, v)), end])
+	const run = (execution) => ask({ url: '/run', body: question({ project: 'p', code: 'far', function: 'f', deployment: 'far', runtime, entrypoint: 'index.js', generation: 1, revision: '1', execution, method: 'POST', path: '/', limit_ms: 60000, trigger: 'http' }) })
+	const begun = (execution, ago = 0, project = 'p') => ask({ url: '/begun', body: question({ project, execution, limit_ms: ago }) })
+	assert.equal(await run('one'), 404)
+	assert.equal(await ask({ method: 'PUT', url: '/code/p/far', body: code }), 204)
+	assert.equal(await run('one'), 200)
+	assert.deepEqual([await begun('one'), await begun('one', 1e9)], [200, 200])
+	assert.deepEqual([await begun('two'), await run('two')], [204, 503], 'it was called off')
+	assert.deepEqual([await begun('three', 1e9), await run('three'), await begun('three')], [410, 200, 200], 'so long ago that nobody knows')
+	assert.deepEqual([await begun('one', 0, 'q'), await begun('one')], [204, 200], 'another project\'s')
 })
 
 test('what was asked of an executor is nothing to the one after it', async () => {
