@@ -32,7 +32,7 @@ log_init(const char *role, const char *level, bool json)
 }
 
 static void
-text_member(struct buf *b, const char *before, const char *text)
+line_member(struct buf *b, const char *before, const char *text)
 {
 	if (text == NULL)
 		return;
@@ -48,14 +48,14 @@ text_line(struct buf *b, enum log_level lv, const struct ctx *cx, const char *me
 	buf_add(b, time_iso(time_now_ms(), now), sizeof now - 1);
 	buf_ch(b, ' ');
 	buf_c(b, level_names[lv]);
-	text_member(b, strlen(level_names[lv]) < 5 ? "  " : " ", log_role);
+	line_member(b, strlen(level_names[lv]) < 5 ? "  " : " ", log_role);
 	buf_ch(b, '[');
 	buf_i64(b, log_pid());
-	text_member(b, "] ", message);
-	text_member(b, " id=", cx != NULL ? cx->id : NULL);
-	text_member(b, " project=", cx != NULL ? cx->project : NULL);
-	text_member(b, " user=", cx != NULL ? cx->user : NULL);
-	text_member(b, " ", detail[0] != '\0' ? detail : NULL);
+	line_member(b, "] ", message);
+	line_member(b, " id=", cx != NULL ? cx->id : NULL);
+	line_member(b, " project=", cx != NULL ? cx->project : NULL);
+	line_member(b, " user=", cx != NULL ? cx->user : NULL);
+	line_member(b, " ", detail[0] != '\0' ? detail : NULL);
 	/* what came from outside must not forge lines or drive terminals */
 	for (size_t i = 0; i < b->n; i++)
 		if ((unsigned char)b->p[i] < 32 || b->p[i] == 127)
