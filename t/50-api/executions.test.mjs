@@ -240,6 +240,13 @@ describe('who may', () => {
 		assert.ok(!(await ids(bob.call)).some((e) => e.$id === mine.$id))
 		assert.ok((await ids(p.call)).some((e) => e.$id === mine.$id && e.stdout.trim() === 'secret'))
 	})
+	test('forget it: keys and admins alone', async () => {
+		const mine = (await alice.call('POST', `${f.path}/executions`, { body: {} })).body, forget = (call) => call('DELETE', `${f.path}/executions/${mine.$id}`, as)
+		fails(await forget(alice.call), 401, 'user_unauthorized')
+		for (const call of [bob.call, p.guest]) fails(await forget(call), 404, 'execution_not_found')
+		assert.equal((await f.get(mine.$id)).$id, mine.$id)
+		assert.equal((await forget(p.admin)).status, 204)
+	})
 	test('errors come in the order of the contract', async () => {
 		const bare = unique('f')
 		await p.ok('POST', '/functions', { body: { functionId: bare, name: 'Bare', runtime: 'node-18.0', execute: [] } })
