@@ -30,11 +30,19 @@ err_t usage_flush(struct ctx *cx) MUST_CHECK;
 err_t usage_snapshot(struct ctx *cx, const struct project *p) MUST_CHECK;
 
 extern const char *const usage_ranges[];	/* 24h 7d 30d 90d, NULL-terminated */
+enum usage_add {
+	USAGE_POINTS,		/* as many points as the range has, oldest first */
+	USAGE_NEWEST,		/* the newest value of how many there are */
+	USAGE_EVER		/* the sum of all that was counted */
+};
+enum { USAGE_MORE = 2 };
 struct usage_series {
 	const char *name;	/* member of the reply */
 	const char *metric;	/* documents.$all.requests.create, … */
+	const char *more[USAGE_MORE];	/* what is added to it, or NULL */
+	enum usage_add add;
 };
-/* Awaits. {"range":…,"<name>":[{"value":…,"date":…},…],…}: as many points as the range has, oldest first. */
+/* Awaits. {"range":…,"<name>":[{"value":…,"date":…},…],…}, or a number where a series is one. */
 err_t usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
     MUST_CHECK;
 

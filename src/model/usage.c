@@ -389,37 +389,104 @@ usage_snapshot(struct ctx *cx, const struct project *p)
 
 /* ---- reading ---- */
 
+static bool
+is_of(const struct usage_series *s, struct str metric)
+{
+	bool is = str_ieq(metric, str_c(s->metric));
+
+	for (int i = 0; i < USAGE_MORE && s->more[i] != NULL; i++)
+		is = is || str_ieq(metric, str_c(s->more[i]));
+	return is;
+}
+
+struct points {
+	const struct db_res *res;	/* metric, time, value; NULL: nothing is counted */
+	const struct db_res *ever;	/* metric, value */
+	int64_t period, newest;
+	int n;
+};
+
+static int64_t
+ever_of(const struct points *p, const struct usage_series *s)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; p->ever != NULL && i < db_rows(p->ever); i++)
+		if (is_of(s, db_str(p->ever, i, 0)))
+			sum += db_i64(p->ever, i, 1);
+	return sum;
+}
+
 static void
-write_series(struct jw *w, const struct db_res *r, const struct usage_series *s, int64_t period, int points, int64_t newest)
+write_series(struct jw *w, const struct points *p, const struct usage_series *s)
 {
 	int64_t values[90] = {0};	/* the longest range */
 	char iso[30];
 
-	for (int i = 0; r != NULL && i < db_rows(r); i++) {
-		int64_t back = (newest - db_time(r, i, 1)) / period;
+	for (int i = 0; p->res != NULL && i < db_rows(p->res); i++) {
+		int64_t back = (p->newest - db_time(p->res, i, 1)) / p->period;
 
-		if (back >= 0 && back < points && str_ieq(db_str(r, i, 0), str_c(s->metric)))
-			values[points - 1 - back] = db_i64(r, i, 2);
+		if (back >= 0 && back < p->n && is_of(s, db_str(p->res, i, 0)))
+			values[p->n - 1 - back] += db_i64(p->res, i, 2);
 	}
 	jw_word(w, s->name);
+	if (s->add != USAGE_POINTS) {
+		jw_i64(w, s->add == USAGE_NEWEST ? values[p->n - 1] : ever_of(p, s));
+		return;
+	}
 	jw_arr(w);
-	for (int i = 0; i < points; i++) {
+	for (int i = 0; i < p->n; i++) {
 		jw_obj(w);
 		JW_KEY(w, "value");
 		jw_i64(w, values[i]);
 		JW_KEY(w, "date");
-		jw_cstr(w, time_iso(newest - (points - 1 - i) * period, iso));
+		jw_cstr(w, time_iso(p->newest - (p->n - 1 - i) * p->period, iso));
 		jw_obj_end(w);
 	}
 	jw_arr_end(w);
 }
 
+/* Lower case, each of them once or more. */
+static const char *
+metrics_of(struct ctx *cx, const struct usage_series *v, int n, bool ever)
+{
+	const char **metrics = arena_array(cx->arena, const char *, n * (1 + USAGE_MORE) + 1);
+	int m = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (ever && v[i].add != USAGE_EVER)
+			continue;
+		metrics[m++] = str_lower(cx->arena, str_c(v[i].metric)).p;
+		for (int k = 0; k < USAGE_MORE && v[i].more[k] != NULL; k++)
+			metrics[m++] = str_lower(cx->arena, str_c(v[i].more[k])).p;
+	}
+	return m ? pg_array(cx->arena, metrics, m) : NULL;
+}
+
+/* Awaits. */
+static err_t
+read_points(struct ctx *cx, const struct project *p, const struct usage_series *v, int n, struct points *out)
+{
+	const char *ever = metrics_of(cx, v, n, true);
+	struct db_res *r;
+
+	if (!conf.usage)
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT metric, time, value FROM %s.usage WHERE metric = ANY ($1::text[]) AND day = "
+	    "$2::boolean AND time > $3::timestamptz", p->schema), DB(metrics_of(cx, v, n, false), pg_bool(out->period == DAY_MS),
+	    pg_time(cx->arena, out->newest - out->n * out->period))));
+	out->res = r;
+	if (ever == NULL)
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT metric, sum(value)::bigint FROM %s.usage WHERE metric = ANY ($1::text[]) AND day GROUP BY metric", p->schema), DB(ever)));
+	out->ever = r;
+	return OK;
+}
+
 err_t
 usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
 {
-	const char **metrics = arena_array(cx->arena, const char *, n + 1);
-	struct db_res *r = NULL;
-	int64_t period, newest;
+	struct points points;
 	struct buf b;
 	struct jw w;
 	int k = 0;
@@ -428,14 +495,8 @@ usage_json(struct ctx *cx, const struct project *p, const char *range, const str
 		k++;
 	if (usage_ranges[k] == NULL)
 		return fail(cx, ERR_GENERAL_ARGUMENT_INVALID, "range=%s", range);
-	period = ranges[k].period;
-	newest = begin_of(time_now_ms(), period);
-	for (int i = 0; i < n; i++)
-		metrics[i] = str_lower(cx->arena, str_c(v[i].metric)).p;
-	if (conf.usage)
-		TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT metric, time, value FROM %s.usage WHERE metric = ANY ($1::text[]) AND day = "
-		    "$2::boolean AND time > $3::timestamptz", p->schema), DB(pg_array(cx->arena, metrics, n), pg_bool(period == DAY_MS),
-		    pg_time(cx->arena, newest - ranges[k].points * period))));
+	points = (struct points){.period = ranges[k].period, .newest = begin_of(time_now_ms(), ranges[k].period), .n = ranges[k].points};
+	TRY(read_points(cx, p, v, n, &points));
 	buf_init(&b, cx->arena, 16384);
 	jw_init(&w, &b);
 	w.words = cx->words;
@@ -443,7 +504,7 @@ usage_json(struct ctx *cx, const struct project *p, const char *range, const str
 	JW_KEY(&w, "range");
 	jw_cstr(&w, range);
 	for (int i = 0; i < n; i++)
-		write_series(&w, r, &v[i], period, ranges[k].points, newest);
+		write_series(&w, &points, &v[i]);
 	jw_obj_end(&w);
 	*json_out = buf_view(&b);
 	return OK;

@@ -589,10 +589,11 @@ describe('logs', () => {
 describe('usage', () => {
 	const ops = (kind) => ['Create', 'Read', 'Update', 'Delete'].map((o) => kind + o)
 	const all = ['range', 'databasesCount', 'documentsCount', 'collectionsCount', ...ops('databases'), ...ops('documents'), ...ops('collections')]
+	const old = { headers: { 'x-appwrite-response-format': '1.4.0' } }, sum = (list) => list.reduce((a, b) => a + b.value, 0)
 	const points = { '24h': [48, 1800e3], '7d': [7, 86400e3], '30d': [30, 86400e3], '90d': [90, 86400e3] }
 	for (const [range, [n, step]] of Object.entries(points))
 		test(`${range}: ${n} points`, async () => {
-			const r = await p.ok('GET', '/databases/usage', { query: { range } })
+			const r = await p.ok('GET', '/databases/usage', { query: { range }, ...old })
 			keysOf(r, all.join(' '))
 			assert.equal(r.range, range)
 			for (const name of all.slice(1)) {
@@ -604,11 +605,30 @@ describe('usage', () => {
 				}
 			}
 		})
+	test('members by version', async () => {
+		const c = await place(), as = (version) => ({ headers: { 'x-appwrite-response-format': version } }), tables = process.env.BADAL_FAMILY === 'tables'
+		const members = (v, db) => {
+			const held = ['collections', ...(v >= '1.8' ? ['tables'] : []), 'documents', ...(v >= '1.8' ? ['rows'] : []), ...(v >= '1.7' ? ['storage', `${db}Reads`, `${db}Writes`] : [])]
+			if (db === 'databases') held.unshift('databases')
+			return ['range', ...held.map((k) => `${k}Total`), ...held]
+		}
+		const keys = async (path, o, range = '24h') => {
+			const r = await p.ok('GET', `${path}/usage`, { query: { range }, ...o })
+			for (const [k, v] of Object.entries(r)) if (k !== 'range') assert.ok(k.endsWith('Total') ? Number.isInteger(v) : v.length === 48 && v.every((x) => Number.isInteger(x.value)), k)
+			return Object.keys(r)
+		}
+		const said = (v) => (tables ? v.map((k) => k.replace('documents', 'rows')) : v)
+		for (const v of ['1.5.0', '1.7.0', '1.8.0', '1.9.6', '2.3.0']) {
+			assert.deepEqual(await keys('/databases', as(v)), members(v, 'databases'), v)
+			assert.deepEqual(await keys(`/databases/${c.db}`, as(v)), members(v, 'database'), v)
+			assert.deepEqual(await keys(c.path, as(v)), said(['range', 'documentsTotal', 'documents']), v)
+		}
+	})
 	test('scopes and errors', async () => {
 		const c = await place()
-		assert.equal((await p.ok('GET', '/databases/usage')).range, '30d')
-		keysOf(await p.ok('GET', `/databases/${c.db}/usage`), ['range', 'documentsCount', 'collectionsCount', ...ops('documents'), ...ops('collections')].join(' '))
-		keysOf(await p.ok('GET', `${c.path}/usage`), ['range', 'documentsCount', ...ops('documents')].join(' '))
+		assert.equal((await p.ok('GET', '/databases/usage', old)).range, '30d')
+		keysOf(await p.ok('GET', `/databases/${c.db}/usage`, old), ['range', 'documentsCount', 'collectionsCount', ...ops('documents'), ...ops('collections')].join(' '))
+		keysOf(await p.ok('GET', `${c.path}/usage`, old), ['range', 'documentsCount', ...ops('documents')].join(' '))
 		await p.ok('GET', '/databases/none/usage')
 		fails(await p.call('GET', '/databases/none/collections/c/usage'), 404, 'database_not_found')
 		fails(await p.call('GET', `/databases/${c.db}/collections/none/usage`), 404, 'collection_not_found')
@@ -617,7 +637,7 @@ describe('usage', () => {
 	test('requests are counted, those of admins are not', async () => {
 		const own = await server({ own: true, conf: { usage_interval: '100ms' } })
 		try {
-			const x = await own.project(), sum = (list) => list.reduce((a, b) => a + b.value, 0)
+			const x = await own.project()
 			await x.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
 			await x.ok('POST', '/databases/d/collections', { body: { collectionId: 'c', name: 'C' } })
 			await x.ok('POST', '/databases/d/collections/c/attributes/integer', { body: { key: 'n', required: false } })
@@ -626,7 +646,7 @@ describe('usage', () => {
 			for (let i = 0; i < 5; i++) await x.admin('GET', '/databases/d')
 			fails(await x.call('GET', '/databases/none'), 404, 'database_not_found')
 			const r = await until('counts', async () => {
-				const u = await x.ok('GET', '/databases/usage', { query: { range: '24h' } })
+				const u = await x.ok('GET', '/databases/usage', { query: { range: '24h' }, ...old })
 				return sum(u.documentsCreate) === 3 && sum(u.documentsDelete) === 1 && sum(u.collectionsUpdate) === 1 && u
 			})
 			assert.equal(sum(r.databasesCreate), 1)
@@ -634,9 +654,18 @@ describe('usage', () => {
 			assert.equal(sum(r.collectionsCreate), 1)
 			assert.equal(r.databasesCount.at(-1).value, 1)
 			assert.equal(r.collectionsCount.at(-1).value, 1)
-			assert.equal(sum((await x.ok('GET', '/databases/d/collections/c/usage')).documentsCreate), 3)
-			assert.equal(sum((await x.ok('GET', '/databases/d/usage')).documentsCreate), 3)
-			await until('documents', async () => (await x.ok('GET', '/databases/d/usage')).documentsCount.at(-1).value === 2, 90000)	/* backends tell their statistics within a minute */
+			assert.equal(sum((await x.ok('GET', '/databases/d/collections/c/usage', old)).documentsCreate), 3)
+			assert.equal(sum((await x.ok('GET', '/databases/d/usage', old)).documentsCreate), 3)
+			await until('documents', async () => (await x.ok('GET', '/databases/d/usage', old)).documentsCount.at(-1).value === 2, 90000)	/* backends tell their statistics within a minute */
+			/* the same, as servers since 1.5 have it */
+			const today = { headers: { 'x-appwrite-response-format': '2.3.0' } }, now = await x.ok('GET', '/databases/usage', { query: { range: '24h' }, ...today })
+			assert.deepEqual([now.databasesTotal, now.collectionsTotal, now.tablesTotal, now.documentsTotal, now.rowsTotal], [1, 1, 1, 2, 2])
+			assert.ok(now.storageTotal >= 8192 && now.storageTotal === now.storage.at(-1).value)
+			assert.deepEqual([now.databasesReadsTotal, now.databasesWritesTotal, sum(now.databasesReads), sum(now.databasesWrites)], [0, 4, 0, 4])
+			for (const [k, n] of [['databases', 1], ['collections', 1], ['tables', 1], ['documents', 2], ['rows', 2]]) assert.equal(now[k].at(-1).value, n, k)
+			const one = await x.ok('GET', '/databases/d/usage', { query: { range: '90d' }, ...today }), inner = await x.ok('GET', '/databases/d/collections/c/usage', today)
+			assert.deepEqual([one.databaseReadsTotal, one.databaseWritesTotal, sum(one.databaseWrites), one.databaseWrites.length, one.rowsTotal, one.storageTotal], [0, 4, 4, 90, 2, now.storageTotal])
+			assert.deepEqual([process.env.BADAL_FAMILY === 'tables' ? inner.rowsTotal : inner.documentsTotal, (inner.rows ?? inner.documents).at(-1).value], [2, 2])
 		} finally {
 			await own.stop()
 		}

@@ -31,6 +31,7 @@ export const queryIn = (text) => (typeof text === 'string' ? text.replace('"docu
 export function said(value, depth = 0) {
 	if (Array.isArray(value)) return value.map((v) => said(v, depth))
 	if (value === null || typeof value !== 'object') return value
+	if (Object.hasOwn(value, 'rowsTotal')) return value	/* usage of today names both */
 	const row = Object.hasOwn(value, '$tableId'), o = row ? renamed(value, { $tableId: '$collectionId' }) : renamed(value, back)
 	if (!row && depth < 3) for (const k of ['documents', 'collections', 'attributes', 'indexes']) if (Array.isArray(o[k])) o[k] = said(o[k], depth + 1)
 	if (Array.isArray(o.logs)) for (const l of o.logs) l.event = l.event.replace(/^table\./, 'collection.').replace(/^row\./, 'document.').replace(/^column\./, 'attribute.')

@@ -119,16 +119,25 @@ const struct shape document_plan_shape = SHAPE_TOLD("documentPlan", plan_fields)
 
 /* ---- usage ---- */
 
-#define REQUESTS(what) \
-	USAGE_ROW(what "Create", "Creations."), USAGE_ROW(what "Read", "Reads."), USAGE_ROW(what "Update", "Updates."), \
-	    USAGE_ROW(what "Delete", "Deletions.")
-#define DATABASES USAGE_ROW("databasesCount", "Databases.")
-#define DOCUMENTS USAGE_ROW("documentsCount", "Documents.")
-#define COLLECTIONS USAGE_ROW("collectionsCount", "Collections.")
-static const struct field all_usage_fields[] = {USAGE_RANGE, DATABASES, DOCUMENTS, COLLECTIONS, REQUESTS("databases"), REQUESTS("documents"),
-    REQUESTS("collections")};
-static const struct field database_usage_fields[] = {USAGE_RANGE, DOCUMENTS, COLLECTIONS, REQUESTS("documents"), REQUESTS("collections")};
-static const struct field collection_usage_fields[] = {USAGE_RANGE, DOCUMENTS, REQUESTS("documents")};
+/* Until 1.5 there was a series for each count; since then totals, with a series each. */
+#define OLD(key_, doc_) TOLD(key_, F_LIST, doc_, .sub = &metric_shape, .until = SINCE_1_5)
+#define NEW(key_, since_, doc_) TOLD(key_, F_LIST, doc_, .sub = &metric_shape, .since = since_)
+#define TOTAL(key_, since_, doc_) TOLD(key_, F_INT, doc_, .since = since_)
+#define REQUESTS(what) OLD(what "Create", "Creations."), OLD(what "Read", "Reads."), OLD(what "Update", "Updates."), OLD(what "Delete", "Deletions.")
+#define OLD_HELD OLD("documentsCount", "Documents."), OLD("collectionsCount", "Collections.")
+#define HELD(row, suffix)                                                                                                          \
+	row("collections" suffix, SINCE_1_5, "Collections."), row("tables" suffix, SINCE_1_8, "The same."), row("documents" suffix, SINCE_1_5, "Documents."), \
+	    row("rows" suffix, SINCE_1_8, "The same."), row("storage" suffix, SINCE_1_7, "Bytes of tables and indexes.")
+#define TURNS(row, of, suffix)                                                                      \
+	row(of "Reads" suffix, SINCE_1_7, "Requests that read documents."),              \
+	    row(of "Writes" suffix, SINCE_1_7, "Requests that wrote documents.")
+static const struct field all_usage_fields[] = {USAGE_RANGE, OLD("databasesCount", "Databases."), OLD_HELD, REQUESTS("databases"), REQUESTS("documents"),
+    REQUESTS("collections"), TOTAL("databasesTotal", SINCE_1_5, "Databases."), HELD(TOTAL, "Total"), TURNS(TOTAL, "databases", "Total"), NEW("databases", SINCE_1_5, "Databases."),
+    HELD(NEW, ""), TURNS(NEW, "databases", "")};
+static const struct field database_usage_fields[] = {USAGE_RANGE, OLD_HELD, REQUESTS("documents"), REQUESTS("collections"), HELD(TOTAL, "Total"),
+    TURNS(TOTAL, "database", "Total"), HELD(NEW, ""), TURNS(NEW, "database", "")};
+static const struct field collection_usage_fields[] = {USAGE_RANGE, OLD("documentsCount", "Documents."), REQUESTS("documents"), TOTAL("documentsTotal", SINCE_1_5, "Documents."),
+    NEW("documents", SINCE_1_5, "Documents.")};
 const struct shape databases_usage_shape = SHAPE_TOLD("usageDatabases", all_usage_fields);
 const struct shape database_usage_shape = SHAPE_TOLD("usageDatabase", database_usage_fields);
 const struct shape collection_usage_shape = SHAPE_TOLD("usageCollection", collection_usage_fields);

@@ -439,69 +439,30 @@ static const struct param usage_params[] = {RANGE(struct usage_in)};
 static const struct param database_usage_params[] = {DATABASE(struct usage_in), RANGE(struct usage_in)};
 static const struct param collection_usage_params[] = {DATABASE(struct usage_in), COLLECTION(struct usage_in), RANGE(struct usage_in)};
 
-enum { SERIES_MAX = 15 };
-static const struct {
-	const char *name, *kind, *what;
-} series[SERIES_MAX] = {
-    {"databasesCount", "databases", "count.total"},
-    {"documentsCount", "documents", "count.total"},
-    {"collectionsCount", "collections", "count.total"},
-    {"databasesCreate", "databases", "requests.create"},
-    {"databasesRead", "databases", "requests.read"},
-    {"databasesUpdate", "databases", "requests.update"},
-    {"databasesDelete", "databases", "requests.delete"},
-    {"documentsCreate", "documents", "requests.create"},
-    {"documentsRead", "documents", "requests.read"},
-    {"documentsUpdate", "documents", "requests.update"},
-    {"documentsDelete", "documents", "requests.delete"},
-    {"collectionsCreate", "collections", "requests.create"},
-    {"collectionsRead", "collections", "requests.read"},
-    {"collectionsUpdate", "collections", "requests.update"},
-    {"collectionsDelete", "collections", "requests.delete"},
-};
-
-/* The series of a scope: a database has no databases in it, a collection documents only. */
-static err_t
-usage_of(struct req *rq, const char *scope, const char *const *kinds, const char *range)
-{
-	struct usage_series v[SERIES_MAX];
-	int n = 0;
-
-	for (int i = 0; i < SERIES_MAX; i++)
-		for (const char *const *k = kinds; *k != NULL; k++)
-			if (strcmp(*k, series[i].kind) == 0)
-				v[n++] = (struct usage_series){series[i].name,
-				    arena_printf(rq->cx.arena, "%s.%s.%s", series[i].kind, scope, series[i].what)};
-	return reply_usage(rq, rq->project, range, v, n);
-}
-
 static err_t
 databases_get_usage(struct req *rq, void *arg)
 {
-	static const char *const kinds[] = {"databases", "collections", "documents", NULL};
 	const struct usage_in *in = arg;
 
-	return usage_of(rq, "$all", kinds, in->range);
+	return database_usage_reply(rq, USAGE_OF_ALL, "$all", in->range);
 }
 
 static err_t
 databases_get_database_usage(struct req *rq, void *arg)
 {
-	static const char *const kinds[] = {"collections", "documents", NULL};
 	const struct usage_in *in = arg;
 
-	return usage_of(rq, in->db, kinds, in->range);
+	return database_usage_reply(rq, USAGE_OF_DATABASE, in->db, in->range);
 }
 
 static err_t
 databases_get_collection_usage(struct req *rq, void *arg)
 {
-	static const char *const kinds[] = {"documents", NULL};
 	const struct usage_in *in = arg;
 	const struct collection *c;
 
 	TRY(collection_get(&rq->cx, rq->project, in->db, in->col, &c));
-	return usage_of(rq, arena_printf(rq->cx.arena, "%s/%s", c->database_id, c->id), kinds, in->range);
+	return database_usage_reply(rq, USAGE_OF_COLLECTION, arena_printf(rq->cx.arena, "%s/%s", c->database_id, c->id), in->range);
 }
 
 /* ---- routes ---- */

@@ -20,6 +20,10 @@ databases_actor(const struct req *rq)
 /* The definition of an attribute that comes with its collection, by the rules of the route that creates one of its type. Errors of that route. */
 err_t attribute_read_inline(struct req *rq, json_t *o, struct attribute_in *out) MUST_CHECK;
 
+enum usage_level { USAGE_OF_ALL, USAGE_OF_DATABASE, USAGE_OF_COLLECTION };
+/* Awaits. `scope`: "$all", a database, or "database/collection". */
+err_t database_usage_reply(struct req *rq, enum usage_level level, const char *scope, const char *range) MUST_CHECK;
+
 /* A route below a database. Last: audit entry and usage. */
 #define BELOW(method_, tail, name_, scope_, handler_, status_, doc_, st, rows, ...)                                                 \
 	{                                                                                                                          \

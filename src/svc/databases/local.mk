@@ -10,6 +10,7 @@ libbadal_svc_a_SOURCES += src/svc/databases/collection_json.c
 libbadal_svc_a_SOURCES += src/svc/databases/collection_shape.c
 libbadal_svc_a_SOURCES += src/svc/databases/database.c
 libbadal_svc_a_SOURCES += src/svc/databases/database.h
+libbadal_svc_a_SOURCES += src/svc/databases/database_usage.c
 libbadal_svc_a_SOURCES += src/svc/databases/databases.c
 libbadal_svc_a_SOURCES += src/svc/databases/databases_priv.h
 libbadal_svc_a_SOURCES += src/svc/databases/document.c

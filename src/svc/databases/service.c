@@ -75,14 +75,17 @@ static const char *
 databases_gauges(struct arena *a, const char *schema)
 {
 	return arena_printf(a,
-	    "(WITH n AS (SELECT d.id AS db, c.id AS col, CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END AS docs "
+	    "(WITH n AS (SELECT d.id AS db, c.id AS col, CASE WHEN t.n_tup_ins > 0 THEN t.n_live_tup ELSE greatest(k.reltuples::bigint, 0) END AS docs, "
+	    "coalesce(pg_total_relation_size(k.oid), 0) AS bytes "
 	    "FROM %s.databases d LEFT JOIN %s.collections c ON c.database = d.internal "
 	    "LEFT JOIN pg_class k ON k.relname = 'c_' || c.internal AND k.relnamespace = '%s'::regnamespace "
 	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid) "
 	    "SELECT 'databases.$all.count.total', count(DISTINCT db) FROM n "
 	    "UNION ALL SELECT 'collections.$all.count.total', count(col) FROM n UNION ALL SELECT 'collections.' || db || '.count.total', count(col) FROM n GROUP BY db "
 	    "UNION ALL SELECT 'documents.$all.count.total', coalesce(sum(docs), 0) FROM n "
+	    "UNION ALL SELECT 'documents.$all.storage.total', coalesce(sum(bytes), 0) FROM n "
 	    "UNION ALL SELECT 'documents.' || db || '.count.total', coalesce(sum(docs), 0) FROM n GROUP BY db "
+	    "UNION ALL SELECT 'documents.' || db || '.storage.total', coalesce(sum(bytes), 0) FROM n GROUP BY db "
 	    "UNION ALL SELECT 'documents.' || db || '/' || col || '.count.total', coalesce(docs, 0) FROM n WHERE col IS NOT NULL)",
 	    schema, schema, schema);
 }
