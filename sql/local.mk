@@ -27,6 +27,7 @@ dist_sqlproject_DATA += sql/project/0016_uploads.sql
 dist_sqlproject_DATA += sql/project/0017_executions.sql
 dist_sqlproject_DATA += sql/project/0018_columns.sql
 dist_sqlproject_DATA += sql/project/0019_totals.sql
+dist_sqlproject_DATA += sql/project/0020_relationships.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

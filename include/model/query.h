@@ -21,6 +21,10 @@ struct query_attr {		/* what may be filtered and ordered by */
 	bool narrow;		/* an integer of 32 bits: no value of it is beyond ±2147483647 */
 };
 
+struct query_relation {		/* what related records are under */
+	const char *key;
+};
+
 struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */
 	struct strs attributes;	/* keys, in order */
 	bool available;
@@ -58,6 +62,8 @@ struct query_list {		/* one list: a table with rules */
 	unsigned flags;
 	const struct query_index *indexes;
 	int n_indexes;
+	const struct query_relation *relations;
+	int n_relations;
 };
 
 struct query_page {

@@ -22,6 +22,7 @@ CONF(db_project_max, INT("1", "100"), "90", RELOAD, "Percent of db_pool_size tha
 CONF(db_large_part, INT("1", "100"), "25", START, "Percent of db_pool_size for pages that are read in slices (list_whole_max), together.")
 CONF(db_scan_part, INT("1", "100"), "25", START, "Percent of db_pool_size for lists whose filters look through texts and lists (contains, startsWith, search, …), together.")
 CONF(query_cost_max, INT("0", "1000000000"), "20000", RELOAD, "Most work of a list's filters, in millions of bytes to compare: values × lengths × estimated rows; more is refused; 0: no bound.")
+CONF(relation_rows_max, INT("1", "1000000"), "2000", RELOAD, "Most related documents that one request reads, writes or deletes; more are refused.")
 CONF(query_filters_max, INT("1", "10000"), "500", RELOAD, "Most filters of one list, those within and/or counted one by one.")
 CONF(db_prepared, BOOL, "on", START, "Use prepared statements (off behind a transaction-pooling PgBouncer).")
 CONF(db_prepared_max, INT("1", "100000"), "512", RELOAD, "Prepared statements kept per connection.")

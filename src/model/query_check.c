@@ -241,6 +241,27 @@ check_distinct(const struct query *q, const char **why_out)
 	return true;
 }
 
+/* "author.name" of a relationship "author"; whether there is such a name the reader of related records sees. */
+static bool
+is_of_relation(const struct query_list *l, struct str name)
+{
+	struct str key = str_cut(&name, '.');
+
+	for (int i = 0; name.p != NULL && i < l->n_relations; i++)
+		if (str_is(key, l->relations[i].key))
+			return true;
+	return false;
+}
+
+static bool
+is_relation(const struct query_list *l, const struct query_value *v)
+{
+	for (int i = 0; i < l->n_relations; i++)
+		if (v->type == QV_TEXT && str_is(v->s, l->relations[i].key))
+			return true;
+	return false;
+}
+
 static bool
 check_select(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
@@ -261,7 +282,11 @@ check_select(struct ctx *cx, const struct query_list *l, struct query *q, const 
 
 		for (size_t k = 0; k < sizeof system / sizeof system[0] && q->v[i].type == QV_TEXT; k++)
 			known = known || str_is(q->v[i].s, system[k]);
-		if (known || (q->v[i].type == QV_TEXT && find_attr(l, q->v[i].s.p) != NULL))
+		if (is_relation(l, &q->v[i])) {
+			*why_out = arena_printf(cx->arena, "Cannot select attributes: %s", q->v[i].s.p);
+			return false;
+		}
+		if (known || (q->v[i].type == QV_TEXT && (is_of_relation(l, q->v[i].s) || find_attr(l, q->v[i].s.p) != NULL)))
 			continue;
 		*why_out = q->v[i].type == QV_TEXT ? arena_printf(cx->arena, "Attribute not found in schema: %s", q->v[i].s.p)
 						   : "select takes keys of attributes";

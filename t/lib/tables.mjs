@@ -3,7 +3,7 @@
  *
  *   BADAL_FAMILY=tables     lib/server.mjs sends what is for /databases to /tablesdb */
 const members = {
-	collectionId: 'tableId', documentId: 'rowId', documentSecurity: 'rowSecurity', attributes: 'columns', $collectionId: '$tableId', documents: 'rows', collections: 'tables',
+	collectionId: 'tableId', documentId: 'rowId', documentSecurity: 'rowSecurity', attributes: 'columns', $collectionId: '$tableId', documents: 'rows', collections: 'tables', relatedCollectionId: 'relatedTableId', relatedCollection: 'relatedTable',
 	documentsCount: 'rowsCount', documentsCreate: 'rowsCreate', documentsRead: 'rowsRead', documentsUpdate: 'rowsUpdate', documentsDelete: 'rowsDelete',
 	collectionsCount: 'tablesCount', collectionsCreate: 'tablesCreate', collectionsRead: 'tablesRead', collectionsUpdate: 'tablesUpdate', collectionsDelete: 'tablesDelete',
 }
@@ -33,6 +33,7 @@ export function said(value, depth = 0) {
 	if (value === null || typeof value !== 'object') return value
 	if (Object.hasOwn(value, 'rowsTotal')) return value	/* usage of today names both */
 	const row = Object.hasOwn(value, '$tableId'), o = row ? renamed(value, { $tableId: '$collectionId' }) : renamed(value, back)
+	if (row) for (const [k, v] of Object.entries(o)) if (v !== null && typeof v === 'object' && k !== '$permissions') o[k] = said(v)	/* related rows */
 	if (!row && depth < 3) for (const k of ['documents', 'collections', 'attributes', 'indexes']) if (Array.isArray(o[k])) o[k] = said(o[k], depth + 1)
 	if (Array.isArray(o.logs)) for (const l of o.logs) l.event = l.event.replace(/^table\./, 'collection.').replace(/^row\./, 'document.').replace(/^column\./, 'attribute.')
 	if (typeof o.type === 'string' && typeof o.code === 'number') for (const [from, to] of errors) if (from.test(o.type)) { o.type = o.type.replace(from, to); break }

@@ -284,6 +284,13 @@ attribute_delete_tx(struct db_tx *tx, const struct project *p, const char *actor
 err_t
 attribute_delete(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key)
 {
+	const struct collection *c;
+	const struct attribute *a;
+
+	TRY(collection_get(cx, p, db, col, &c));
+	TRY(attribute_find(cx, c, key, &a));
+	if (a->rel != NULL)
+		return relation_delete(cx, p, actor, c, key);
 	return schema_delete(cx, p, actor, db, col, key, attribute_delete_tx);
 }
 

@@ -14,6 +14,7 @@ const struct attr_kind_info attr_kinds[] = {
     [KIND_FLOAT] = {"double", ATTR_FLOAT, 0},
     [KIND_BOOLEAN] = {"boolean", ATTR_BOOLEAN, 0},
     [KIND_DATETIME] = {"datetime", ATTR_DATETIME, 0},
+    [KIND_RELATIONSHIP] = {"relationship", ATTR_STRING, 0},
 };
 static const char *const formats[] = {"", "email", "enum", "ip", "url"};
 
@@ -96,6 +97,8 @@ attribute_width(const struct attribute *a)
 		return 1;
 	case KIND_DATETIME:
 		return 19;
+	case KIND_RELATIONSHIP:
+		return 1021;
 	}
 	return 0;
 }

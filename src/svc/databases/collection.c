@@ -300,6 +300,7 @@ collection_delete_tx(struct db_tx *tx, const struct project *p, const char *acto
 	struct collection *c;
 	struct event ev;
 
+	TRY(relation_orphan(tx, p, actor, known));
 	TRY(write_row(tx, p, known, "UPDATE", &c, arena_printf(cx->arena, "DELETE FROM %s.collections", p->schema),
 	    DB(pg_i64(cx->arena, known->internal))));
 	schema_job(tx, p, NULL);

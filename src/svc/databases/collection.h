@@ -10,7 +10,7 @@
 enum { ROW_WIDTH_BASE = 1500, ROW_WIDTH_MAX = 65535 };	/* bytes, as the contract counts (spec databases.md 4.5) */
 
 enum attr_kind {
-	KIND_STRING, KIND_VARCHAR, KIND_TEXT, KIND_MEDIUMTEXT, KIND_LONGTEXT, KIND_INTEGER, KIND_BIGINT, KIND_FLOAT, KIND_BOOLEAN, KIND_DATETIME
+	KIND_STRING, KIND_VARCHAR, KIND_TEXT, KIND_MEDIUMTEXT, KIND_LONGTEXT, KIND_INTEGER, KIND_BIGINT, KIND_FLOAT, KIND_BOOLEAN, KIND_DATETIME, KIND_RELATIONSHIP
 };
 extern const struct attr_kind_info {
 	const char *name;		/* stored and shown */
@@ -19,6 +19,18 @@ extern const struct attr_kind_info {
 } attr_kinds[];
 
 enum attr_format { FORMAT_NONE, FORMAT_EMAIL, FORMAT_ENUM, FORMAT_IP, FORMAT_URL };
+
+/* A relationship as one of its sides has it. The links are rows (parent, child) of <schema>.r_<number>, which are creation numbers of documents. */
+enum relation_kind { ONE_TO_ONE, ONE_TO_MANY, MANY_TO_ONE, MANY_TO_MANY };	/* of parent to child */
+enum relation_end { END_RESTRICT, END_CASCADE, END_SET_NULL };			/* what comes of the others when a document is deleted */
+struct relation {
+	int64_t number;			/* of the attribute on the parent's side */
+	enum relation_kind kind;
+	enum relation_end end;
+	bool two_way, child;		/* child: this is the child's side */
+	int64_t related;		/* the other collection */
+	const char *related_id, *two_way_key;
+};
 
 struct attribute {
 	int64_t internal;
@@ -39,7 +51,8 @@ struct attribute {
 	const char *def;		/* default as JSON, NULL: none */
 	const char *def_value;		/* the same as SQL text; a date as it was given, for it may be "now" */
 	struct str json_key;		/* "\"key\":" */
-	int place;			/* in collection.live, -1 when not available */
+	int place;			/* in collection.live, -1 when not available, or a relationship, which has no column */
+	const struct relation *rel;	/* NULL: it is none */
 };
 
 struct index {
@@ -72,10 +85,15 @@ struct collection {
 	int n_indexes;
 	const struct attribute **live;	/* the available ones, in order */
 	int n_live;
+	const struct attribute **rels;	/* the available relationships, in order */
+	int n_rels;
+	struct relation *incoming;	/* one-way ones of others that lead here, from this side */
+	int n_incoming;
 	/* for documents */
 	struct query_attr *query_attrs;
 	int n_query_attrs;
 	struct query_index *query_indexes;
+	struct query_relation *query_relations;	/* as rels */
 	const char *table;		/* "p_1.c_5" */
 	const char *columns;		/* "_id,_created,_updated,_perms,_seq,a_1,…" */
 	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;
@@ -172,6 +190,30 @@ int64_t collection_width(const struct collection *c);
 /* Most bytes of a text of this attribute. */
 int64_t attribute_bytes(const struct attribute *a);
 
+/* ---- relationships (relation.c) ---- */
+struct relation_in {
+	const char *related, *key, *two_way_key;	/* id of the other collection; keys may be NULL */
+	enum relation_kind kind;
+	enum relation_end end;
+	bool two_way;
+};
+err_t relation_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const struct relation_in *in,
+    struct str *json_out) MUST_CHECK;
+/* `end`, `new_key` NULL: it stays. */
+err_t relation_update(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const char *key,
+    const enum relation_end *end, const char *new_key, struct str *json_out) MUST_CHECK;
+/* With its other side. */
+err_t relation_delete(struct ctx *cx, const struct project *p, const char *actor, const struct collection *c, const char *key) MUST_CHECK;
+/* The attributes of others that end with this collection, with their events. Awaits. */
+err_t relation_orphan(struct db_tx *tx, const struct project *p, const char *actor, const struct collection *c) MUST_CHECK;
+extern const char *const relation_kinds[], *const relation_ends[];	/* NULL-terminated, in the order of the enums */
+/* The place of a name in such a list; 0 when it is not there. */
+int relation_name(const char *const *names, const char *name);
+/* This side has a list: it may have several. */
+bool relation_many(const struct relation *r);
+/* So may the other. */
+bool relation_shared(const struct relation *r);
+
 /* `x`: key, type, attributes, orders and lengths of the new index. */
 err_t index_create(struct ctx *cx, const struct project *p, const char *actor, const char *db, const char *col, const struct index *x,
     struct str *json_out) MUST_CHECK;
@@ -182,7 +224,7 @@ err_t index_find(struct ctx *cx, const struct collection *c, const char *key, co
 extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_varchar_shape,
     attribute_text_shape, attribute_mediumtext_shape, attribute_longtext_shape, attribute_bigint_shape, attribute_email_shape,
     attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
-    attribute_datetime_shape, document_plan_shape, databases_usage_shape, database_usage_shape, collection_usage_shape;
+    attribute_datetime_shape, attribute_relationship_shape, document_plan_shape, databases_usage_shape, database_usage_shape, collection_usage_shape;
 
 /* ---- background work: the jobs role settles what a request could not do at once (kind schema of service.c) ---- */
 /* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to

@@ -102,6 +102,17 @@ default_value(struct arena *a, const struct attribute *at)
 	return text;
 }
 
+/* As the side that the row is of has it. */
+static void
+read_relation(struct arena *a, const json_t *j, struct relation *out)
+{
+	*out = (struct relation){.number = json_integer_value(json_object_get(j, "relation")), .related = json_integer_value(json_object_get(j, "related")),
+	    .related_id = text_in(a, j, "related_id"), .two_way = json_is_true(json_object_get(j, "two_way")), .two_way_key = text_in(a, j, "two_way_key"),
+	    .child = str_is(json_str(json_object_get(j, "side")), "child"),
+	    .kind = (enum relation_kind)relation_name(relation_kinds, json_string_value(json_object_get(j, "relation_type"))),
+	    .end = (enum relation_end)relation_name(relation_ends, json_string_value(json_object_get(j, "on_delete")))};
+}
+
 static void
 read_attribute(struct arena *a, const json_t *j, struct attribute *out)
 {
@@ -129,6 +140,12 @@ read_attribute(struct arena *a, const json_t *j, struct attribute *out)
 	out->json_key = key_json(a, out->key);
 	out->place = -1;
 	attribute_read_bounds(out);
+	if (out->kind == KIND_RELATIONSHIP) {
+		struct relation *r = arena_new_of(a, struct relation);
+
+		read_relation(a, j, r);
+		out->rel = r;
+	}
 }
 
 static void
@@ -158,19 +175,22 @@ read_index(struct arena *a, const json_t *j, struct index *out)
 }
 
 static void
-read_schema(struct collection *c, const json_t *attrs, const json_t *indexes)
+read_schema(struct collection *c, const json_t *attrs, const json_t *indexes, const json_t *incoming)
 {
 	struct arena *a = c->arena;
 
 	c->n_attrs = (int)json_array_size(attrs);
 	c->attrs = arena_array(a, struct attribute, c->n_attrs + 1);
 	c->live = arena_array(a, const struct attribute *, c->n_attrs + 1);
+	c->rels = arena_array(a, const struct attribute *, c->n_attrs + 1);
 	for (int i = 0; i < c->n_attrs; i++) {
 		struct attribute *at = &c->attrs[i];
 
 		read_attribute(a, json_array_get(attrs, (size_t)i), at);
 		(void)map_set(c->by_key, str_c(at->key), at);	/* keys are unique: nothing is replaced */
-		if (at->available) {
+		if (at->available && at->rel != NULL) {
+			c->rels[c->n_rels++] = at;
+		} else if (at->available) {
 			at->place = c->n_live;
 			c->live[c->n_live++] = at;
 		}
@@ -179,6 +199,10 @@ read_schema(struct collection *c, const json_t *attrs, const json_t *indexes)
 	c->indexes = arena_array(a, struct index, c->n_indexes + 1);
 	for (int i = 0; i < c->n_indexes; i++)
 		read_index(a, json_array_get(indexes, (size_t)i), &c->indexes[i]);
+	c->n_incoming = (int)json_array_size(incoming);
+	c->incoming = arena_array(a, struct relation, c->n_incoming + 1);
+	for (int i = 0; i < c->n_incoming; i++)
+		read_relation(a, json_array_get(incoming, (size_t)i), &c->incoming[i]);
 }
 
 /* ---- made in advance ---- */
@@ -269,6 +293,14 @@ make_query_indexes(struct collection *c, const char *schema)
 }
 
 static void
+make_query_relations(struct collection *c)
+{
+	c->query_relations = arena_array(c->arena, struct query_relation, c->n_rels + 1);
+	for (int i = 0; i < c->n_rels; i++)
+		c->query_relations[i] = (struct query_relation){.key = c->rels[i]->key};
+}
+
+static void
 make_tails(struct collection *c)
 {
 	static const struct { bool table, collection; } members[TAILS] = {[TAIL_DOCUMENT] = {false, true}, [TAIL_ROW] = {true, false}, [TAIL_BOTH] = {true, true}};
@@ -307,6 +339,7 @@ make_all(struct collection *c, const char *schema, bool counted)
 	make_insert(c);
 	make_query_attrs(c, schema);
 	make_query_indexes(c, schema);
+	make_query_relations(c);
 	make_tails(c);
 	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);
 	c->sql_get_readable = arena_printf(a, "%s AND _read && $2::text[]", c->sql_get);
@@ -322,9 +355,13 @@ collection_columns(struct ctx *cx, const char *schema)
 	return arena_printf(cx->arena,
 	    "collections.internal, collections.id, collections.name, collections.enabled, collections.document_security, "
 	    "collections.permissions, collections.created, collections.updated, "
-	    "(SELECT json_agg(a ORDER BY a.internal) FROM %s.attributes a WHERE a.collection = collections.internal) AS attrs, "
-	    "(SELECT json_agg(i ORDER BY i.internal) FROM %s.indexes i WHERE i.collection = collections.internal) AS idxs",
-	    schema, schema);
+	    "(SELECT json_agg(a ORDER BY a.internal) FROM (SELECT a.*, r.id AS related_id FROM %s.attributes a LEFT JOIN %s.collections r ON r.internal = "
+	    "a.related WHERE a.collection = collections.internal) AS a) AS attrs, "
+	    "(SELECT json_agg(i ORDER BY i.internal) FROM %s.indexes i WHERE i.collection = collections.internal) AS idxs, "
+	    "(SELECT json_agg(a ORDER BY a.relation) FROM (SELECT a.relation, a.collection AS related, a.relation_type, a.on_delete, 'child' AS side, "
+	    "r.id AS related_id FROM %s.attributes a JOIN %s.collections r ON r.internal = a.collection WHERE a.related = collections.internal AND "
+	    "NOT a.two_way) AS a) AS incoming",
+	    schema, schema, schema, schema, schema);
 }
 
 static const char *
@@ -351,13 +388,14 @@ err_t
 collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_t database, const char *database_id,
     struct collection **out)
 {
-	const json_t *attrs, *indexes;
+	const json_t *attrs, *indexes, *incoming;
 	struct strs perms = db_strs(cx, r, row, col + 5);
 	struct collection *c;
 	struct arena *a;
 
 	TRY(parse_list(cx, r, row, col + 8, &attrs));
 	TRY(parse_list(cx, r, row, col + 9, &indexes));
+	TRY(parse_list(cx, r, row, col + 10, &incoming));
 	a = arena_new();
 	c = arena_new_of(a, struct collection);
 	*c = (struct collection){.refs = 1, .arena = a, .by_key = map_new(), .database = database,
@@ -368,7 +406,7 @@ collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_
 	for (int i = 0; i < perms.n; i++)
 		c->permissions.v[c->permissions.n++] = arena_strdup(a, perms.v[i]);
 	perms_split(a, &c->permissions, &c->perms);
-	read_schema(c, attrs, indexes);
+	read_schema(c, attrs, indexes, incoming);
 	*out = c;
 	return OK;
 }

@@ -30,10 +30,31 @@ write_json_or_null(struct jw *w, const char *json)
 		jw_raw(w, str_c(json));
 }
 
+static void
+write_relation(struct jw *w, const struct relation *r)
+{
+	jw_word(w, "relatedCollection");
+	jw_cstr(w, r->related_id);
+	JW_KEY(w, "relationType");
+	jw_cstr(w, relation_kinds[r->kind]);
+	JW_KEY(w, "twoWay");
+	jw_bool(w, r->two_way);
+	JW_KEY(w, "twoWayKey");
+	jw_cstr(w, r->two_way_key);
+	JW_KEY(w, "onDelete");
+	jw_cstr(w, relation_ends[r->end]);
+	JW_KEY(w, "side");
+	jw_cstr(w, r->child ? "child" : "parent");
+}
+
 /* The members between `array` and `default`, in their order on the wire. */
 static void
 write_specifics(struct jw *w, const struct attribute *a)
 {
+	if (a->rel != NULL) {
+		write_relation(w, a->rel);
+		return;
+	}
 	if (a->type == ATTR_STRING && a->format == FORMAT_NONE && attr_kinds[a->kind].bytes == 0) {
 		JW_KEY(w, "size");
 		jw_i64(w, a->size);
@@ -77,9 +98,11 @@ attribute_write(struct jw *w, const struct attribute *a, const char *status)
 		write_date(w, "$updatedAt", a->updated);
 	}
 	write_specifics(w, a);
-	JW_KEY(w, "default");
-	write_json_or_null(w, a->def);
-	if (w->format >= SINCE_1_8 && a->type == ATTR_STRING && a->format == FORMAT_NONE) {
+	if (a->rel == NULL) {
+		JW_KEY(w, "default");
+		write_json_or_null(w, a->def);
+	}
+	if (w->format >= SINCE_1_8 && a->type == ATTR_STRING && a->format == FORMAT_NONE && a->rel == NULL) {
 		JW_KEY(w, "encrypt");
 		jw_bool(w, a->encrypt);
 	}

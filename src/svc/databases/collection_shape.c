@@ -41,6 +41,12 @@ static const struct field float_fields[] = {BASE("double"), BOUND("min", F_FLOAT
     DEFAULT(F_FLOAT)};
 static const struct field boolean_fields[] = {BASE("boolean"), DEFAULT(F_BOOL)};
 
+static const struct field relationship_fields[] = {BASE("relationship"), TOLD("relatedCollection", F_STR, "ID of the other collection."),
+    ONE_OF("relationType", "How many there are of each side: of the parent's, then of the child's.", "oneToOne", "oneToMany", "manyToOne", "manyToMany"),
+    TOLD("twoWay", F_BOOL, "The other collection has an attribute for it, too."), TOLD("twoWayKey", F_STR, "Key of that attribute."),
+    ONE_OF("onDelete", "What comes of related documents when one is deleted.", "restrict", "cascade", "setNull"),
+    ONE_OF("side", "Which side this is.", "parent", "child")};
+
 const struct shape attribute_string_shape = SHAPE_TOLD("attributeString", string_fields);
 const struct shape attribute_varchar_shape = SHAPE_TOLD("attributeVarchar", varchar_fields);
 const struct shape attribute_text_shape = SHAPE_TOLD("attributeText", text_fields);
@@ -56,10 +62,12 @@ const struct shape attribute_float_shape = SHAPE_TOLD("attributeFloat", float_fi
 const struct shape attribute_boolean_shape = SHAPE_TOLD("attributeBoolean", boolean_fields);
 const struct shape attribute_datetime_shape = SHAPE_TOLD("attributeDatetime", datetime_fields);
 
+const struct shape attribute_relationship_shape = SHAPE_TOLD("attributeRelationship", relationship_fields);
+
 static const struct shape *const attributes[] = {&attribute_boolean_shape, &attribute_integer_shape, &attribute_float_shape,
     &attribute_email_shape, &attribute_enum_shape, &attribute_url_shape, &attribute_ip_shape, &attribute_datetime_shape,
     &attribute_bigint_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape,
-    &attribute_string_shape, NULL};
+    &attribute_relationship_shape, &attribute_string_shape, NULL};
 const struct shape attribute_shape = {.model = "attribute", .any = attributes};
 
 /* ---- the rest ---- */

@@ -142,7 +142,7 @@ doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 struct str
 doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *d, const json_t *data, struct str seq, size_t *at_out)
 {
-	struct doc_head head = {str_c(d->id), str_c(d->created), str_c(d->updated), str_c(d->v[3]), seq, DOC_SEQ_TEXT, cx->words ? TAIL_BOTH : TAIL_DOCUMENT};
+	struct doc_head head = {str_c(d->id), str_c(d->created), str_c(d->updated), str_c(d->v[3]), seq, DOC_SEQ_TEXT, cx->words ? TAIL_BOTH : TAIL_DOCUMENT, STR_NONE};
 	struct buf b;
 
 	buf_init(&b, cx->arena, 1000);
@@ -193,6 +193,26 @@ doc_acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collect
 	return OK;
 }
 
+/* With related documents, which need its number: in a transaction. */
+static err_t
+create_linked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, const struct doc_new *d)
+{
+	struct db_res *r;
+	struct event ev;
+	struct str json;
+	size_t at;
+
+	TRY(tx_query(tx, &r, c->sql_insert, c->n_live + 5, d->v));
+	o->linking->seq = db_i64(r, 0, 0);
+	TRY(doc_links_write(cx, o, c, tx, &d->perms, true));
+	json = doc_new_write(cx, c, d, o->data, db_str(r, 0, 0), &at);
+	ev = doc_event(cx, o, kind, c, o->id, &d->readers, json);
+	ev.number_at = at;
+	event_emit(tx, &ev);
+	*o->out = doc_told(cx, c, json, at, db_str(r, 0, 0));
+	return OK;
+}
+
 /* The number of the document is found by the statement that writes it, and the event of the same statement has it: its payload goes there in two parts. */
 err_t
 doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind)
@@ -209,13 +229,18 @@ doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 	if (!doc_granted(o, &c->perms.create))
 		return doc_unauthorized(cx, "create");
 	TRY(doc_check_grants(cx, o));
-	TRY(doc_room(cx, o, 1));
+	TRY(doc_room(cx, o, 1 + (o->linking ? o->linking->named : 0)));
 	if (!perms.set && o->who->user != NULL && !(o->who->bypass && doc_rule(cx, o, DOC_ADMIN_OWNS_NONE)))
 		perms = perms_own(cx->arena, o->who->user);
 	if (o->today)
 		TRY(doc_acts_take(cx, o, c, o->data, &acts));
 	TRY(doc_acts_on_nothing(cx, o, c, &acts, NULL, &acted));
 	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, &d));
+	if (doc_links_any(o)) {
+		TRY(TX_RUN(cx, tx, create_linked(cx, o, c, tx, kind, &d)));
+		doc_made(o, 1 + o->linking->made);
+		return OK;
+	}
 	json = doc_new_write(cx, c, &d, o->data, STR(""), &at);
 	cut = at + sizeof DOC_SEQ_BEGIN - 1;
 	ev = doc_event(cx, o, kind, c, o->id, &d.readers, (struct str){json.p, cut});
@@ -224,6 +249,8 @@ doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 	ev.rest = (struct str){json.p + cut, json.n - cut};
 	TRY(event_write(cx, &ev, &r, c->sql_insert, c->n_live + 5, d.v));
 	*o->out = doc_told(cx, c, json, at, db_str(r, 0, 0));
+	if (o->linking != NULL)
+		o->linking->seq = db_i64(r, 0, 0);
 	doc_made(o, 1);
 	return OK;
 }
@@ -234,7 +261,10 @@ document_create_tx(struct ctx *cx, const struct doc_op *o)
 	const struct collection *c;
 
 	TRY(doc_collection(cx, o, &c));
-	return doc_create(cx, o, c, &ev_document_create);
+	TRY(doc_links_take(cx, o, c));
+	TRY(doc_create(cx, o, c, &ev_document_create));
+	doc_related_reply(cx, o);
+	return OK;
 }
 
 /* ---- read ---- */
@@ -271,7 +301,7 @@ doc_query_list(struct ctx *cx, const struct collection *c, unsigned flags)
 {
 	return (struct query_list){.entity = words_say(cx->arena, cx->words, "Document"), .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max, .slim = c->slim,
 	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes, .changes = c->changes,
-	    .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
+	    .relations = c->query_relations, .n_relations = c->n_rels, .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
 }
 
 /* The attributes of a select by place; NULL: all of them. System members are always there. */
@@ -279,6 +309,7 @@ static const bool *
 selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 {
 	bool *places = keys->set ? arena_array(cx->arena, bool, c->n_live + 1) : NULL;
+	bool own = false;
 
 	for (int i = 0; i < keys->n; i++) {
 		const struct attribute *a = collection_attribute(c, str_c(keys->v[i]));
@@ -287,8 +318,9 @@ selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 			return NULL;
 		if (a != NULL && a->place >= 0)
 			places[a->place] = true;
+		own = own || strchr(keys->v[i], '.') == NULL;
 	}
-	return places;
+	return own ? places : NULL;	/* who names parts of related documents alone gets the document as it is */
 }
 
 static err_t
@@ -296,9 +328,11 @@ document_get_row(struct ctx *cx, const struct doc_op *o)
 {
 	struct strs select = {.set = false};
 	const struct collection *c;
+	const struct str *more;
 	struct doc_head head;
 	struct db_res *r;
 	struct buf b;
+	int64_t seq;
 	bool all;
 
 	TRY(doc_collection(cx, o, &c));
@@ -311,6 +345,9 @@ document_get_row(struct ctx *cx, const struct doc_op *o)
 	TRY(document_read_row(cx, o, c, all, &r));
 	head = doc_head_of(cx, r, 0);
 	doc_head_reply(cx, &head);
+	seq = db_i64(r, 0, DOC_SEQ);
+	TRY(doc_related(cx, o, c, &select, &seq, 1, &more));
+	head.more = more ? more[0] : STR_NONE;
 	buf_init(&b, cx->arena, 1000);
 	(void)doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
 	*o->out = buf_view(&b);
@@ -422,6 +459,7 @@ document_list_write(const struct doc_list *l, int i, struct buf *b)
 		return false;
 	head = doc_head_of(l->cx, r, row);
 	doc_head_reply(l->cx, &head);
+	head.more = l->more ? l->more[i] : STR_NONE;
 	(void)doc_write_row(b, l->c, &head, r, row, NULL, l->select);
 	return true;
 }
@@ -430,16 +468,24 @@ err_t
 doc_list_page(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
+	const struct str *more;
 	struct query_page page;
 	struct query_list l;
+	int64_t *seqs;
 	bool all;
+	int n;
 
 	TRY(doc_collection(cx, o, &c));
 	TRY(doc_check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
+	n = page.res ? db_rows(page.res) : 0;
+	seqs = arena_array(cx->arena, int64_t, n + 1);
+	for (int i = 0; i < n; i++)
+		seqs[i] = db_i64(page.res, i, page.slim ? 0 : DOC_SEQ);
+	TRY(doc_related(cx, o, c, &page.select, seqs, n, &more));
 	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select), page.slim,
-	    .cx = cx, .roles = all ? NULL : doc_own_roles(cx, o)};
+	    .cx = cx, .more = more, .roles = all ? NULL : doc_own_roles(cx, o)};
 	return OK;
 }
 
@@ -566,7 +612,8 @@ err_t
 document_create(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const json_t *data, const struct strs *perms, struct str *json_out)
 {
-	const struct doc_op o = {.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out};
+	struct doc_linking linking = {0};
+	const struct doc_op o = {.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out, .linking = &linking};
 	const json_t *own_id = json_object_get(data, "$id");
 
 	if (doc_empty(data))

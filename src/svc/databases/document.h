@@ -11,6 +11,9 @@ struct doc_caller {
 	const char *user;		/* id of the user that documents without permissions are given to; NULL: nobody */
 	const char *actor;		/* acting user for the event, or NULL */
 	const char *label;		/* role label of the caller, for document_explain */
+	/* Reads "$permissions" of related documents, by the rules of the parameter; `arg`: its first. */
+	err_t (*take_perms)(void *arg, const json_t *data, struct strs *out);
+	void *arg;
 	bool dated;			/* a document that was changed after `seen` is not written */
 	int64_t seen;			/* milliseconds */
 };
@@ -32,6 +35,7 @@ struct doc_list {
 	const bool *select;
 	bool slim;
 	const struct ctx *cx;		/* of who asked: in which form they are told */
+	const struct str *more;		/* members of each row from its relationships; NULL: none has any */
 	const char *roles;		/* of who may read the rows, which are looked at again; NULL: all may be read */
 	struct ctx slice_cx;		/* of the rows in hand: those of the page from `from` to before `to` */
 	const struct db_res *slice;

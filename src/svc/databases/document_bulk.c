@@ -24,6 +24,15 @@ allowed(struct ctx *cx, const struct doc_op *o)
 	return o->who->bypass ? OK : fail_msg(cx, ERR_GENERAL_UNAUTHORIZED_SCOPE, "Many documents at once are written by API keys and admins alone.");
 }
 
+/* What is linked would have to be looked at for each of them. */
+static err_t
+unrelated(struct ctx *cx, const struct collection *c, const char *verb)
+{
+	if (c->n_rels == 0 && (c->n_incoming == 0 || strcmp(verb, "delete") != 0))
+		return OK;
+	return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "Bulk %s is not supported for databases with relationship attributes.", verb);
+}
+
 static err_t
 too_much(struct ctx *cx, const char *what, int64_t max)
 {
@@ -158,6 +167,7 @@ create_all(struct ctx *cx, const struct doc_op *o)
 	int64_t bytes = 0;
 
 	TRY(doc_collection(cx, o, &c));
+	TRY(unrelated(cx, c, "create"));
 	TRY(doc_room(cx, o, o->n));
 	fresh_init(cx, &f, o->n);
 	for (int i = 0; i < o->n; i++) {
@@ -427,6 +437,7 @@ upsert_all(struct ctx *cx, const struct doc_op *o)
 	int made = 0;
 
 	TRY(doc_collection(cx, o, &c));
+	TRY(unrelated(cx, c, "upsert"));
 	TRY(no_id_twice(cx, o));
 	if (o->n == 0)
 		return OK;
@@ -670,6 +681,7 @@ update_found(struct ctx *cx, const struct doc_op *o)
 	bool *stored;
 
 	TRY(doc_collection(cx, o, &f.c));
+	TRY(unrelated(cx, f.c, "update"));
 	f.vals = arena_alloc(cx->arena, sizeof *f.vals * (size_t)(f.c->n_live + 1));
 	stored = arena_array(cx->arena, bool, f.c->n_live + 1);
 	for (int i = 0; i < f.c->n_live; i++)
@@ -686,6 +698,7 @@ delete_found(struct ctx *cx, const struct doc_op *o)
 	struct found f = {.o = o, .kind = &ev_document_delete};
 
 	TRY(doc_collection(cx, o, &f.c));
+	TRY(unrelated(cx, f.c, "delete"));
 	return find_and_write(cx, o, &f);
 }
 

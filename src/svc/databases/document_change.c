@@ -24,8 +24,8 @@ document_change_missing(struct ctx *cx, const struct doc_op *o)
 	return fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
 }
 
-static bool
-holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *collection_roles, const struct strs *perms, struct str verb)
+bool
+doc_holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *collection_roles, const struct strs *perms, struct str verb)
 {
 	struct strs own;
 
@@ -38,8 +38,8 @@ holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 static struct doc_holds
 holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *perms)
 {
-	return (struct doc_holds){.read = holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
-	    .update = holds_verb(cx, o, c, &c->perms.update, perms, STR("update")), .del = holds_verb(cx, o, c, &c->perms.del, perms, STR("delete"))};
+	return (struct doc_holds){.read = doc_holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
+	    .update = doc_holds_verb(cx, o, c, &c->perms.update, perms, STR("update")), .del = doc_holds_verb(cx, o, c, &c->perms.del, perms, STR("delete"))};
 }
 
 /* Whoever may change a document's permissions adds only what it may do itself: else to update were to read and to delete as well. With document
@@ -133,7 +133,7 @@ doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *
 {
 	struct strs there = db_strs(cx, p->r, p->row, DOC_PERMS);
 
-	if (!doc_rule(cx, o, DOC_IDLE_UPDATE) || p->acts.n > 0 || p->created != NULL || p->updated != NULL)
+	if (doc_links_any(o) || !doc_rule(cx, o, DOC_IDLE_UPDATE) || p->acts.n > 0 || p->created != NULL || p->updated != NULL)
 		return false;
 	if (p->given->set && !same_list_of_texts(&there, p->given))
 		return false;
@@ -247,7 +247,7 @@ doc_patch_of(struct ctx *cx, const struct doc_op *o, const struct db_res *r, int
 err_t
 doc_patch_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p)
 {
-	if (doc_rule(cx, o, DOC_OPERATORS))
+	if (!o->nested && doc_rule(cx, o, DOC_OPERATORS))
 		TRY(doc_acts_take(cx, o, c, p->data, &p->acts));
 	TRY(check_patch(cx, o, c, p));
 	return doc_dates(cx, o, p->data, &p->created, &p->updated);
@@ -261,6 +261,8 @@ change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 
 	TRY(doc_check_grants(cx, o));
 	p.holds = holds_of(cx, o, c, &p.perms);
+	if (o->linking != NULL)
+		o->linking->seq = p.holds.read ? db_i64(r, 0, DOC_SEQ) : 0;
 	reads_alone = !o->today && doc_rule(cx, o, DOC_IDLE_UPDATE) && p.holds.read && !p.holds.update;
 	if (!p.holds.update && !reads_alone)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
@@ -275,6 +277,11 @@ change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	if (!p.holds.update)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	TRY(doc_patch_write(cx, o, c, tx, &p));
+	if (doc_links_any(o)) {
+		o->linking->seq = db_i64(r, 0, DOC_SEQ);
+		TRY(doc_links_write(cx, o, c, tx, &p.perms, false));
+		o->linking->seq = p.holds.read ? o->linking->seq : 0;
+	}
 	change_tell(cx, o, c, tx, kind, true, &p);
 	return OK;
 }
@@ -295,10 +302,13 @@ document_update_tx(struct ctx *cx, const struct doc_op *o)
 	bool reads_alone;
 
 	TRY(doc_collection(cx, o, &c));
+	TRY(doc_links_take(cx, o, c));
 	reads_alone = doc_rule(cx, o, DOC_IDLE_UPDATE) && doc_granted(o, &c->perms.read);
 	if (!doc_granted(o, &c->perms.update) && !c->document_security && !reads_alone)
 		return doc_unauthorized(cx, "update");
-	return TX_RUN(cx, tx, update_locked(cx, o, c, tx));
+	TRY(TX_RUN(cx, tx, update_locked(cx, o, c, tx)));
+	doc_related_reply(cx, o);
+	return OK;
 }
 
 /* *there_out false: nothing was done. */
@@ -329,12 +339,15 @@ document_upsert_tx(struct ctx *cx, const struct doc_op *o)
 	err_t e = OK;
 
 	TRY(doc_collection(cx, o, &c));
+	TRY(doc_links_take(cx, o, c));
 	if (!doc_granted(o, &c->perms.create) && !doc_granted(o, &c->perms.update) && !c->document_security)
 		return doc_unauthorized(cx, "neither create nor update");
 	for (int i = 0; i < UPSERT_TRIES; i++) {
 		e = TX_RUN(cx, tx, upsert_locked(cx, o, c, tx, &there));
 		if (e == OK && !there)
 			e = doc_create(cx, o, c, &ev_document_upsert);
+		if (e == OK)
+			doc_related_reply(cx, o);
 		if (!doc_id_taken(cx, e))
 			return e;
 	}
@@ -464,7 +477,7 @@ document_step_tx(struct ctx *cx, const struct doc_op *o)
 /* ---- delete ---- */
 
 static err_t
-delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach)
 {
 	struct strs perms, readers;
 	struct doc_head head;
@@ -477,11 +490,13 @@ delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	if (db_rows(r) == 0)
 		return document_change_missing(cx, o);
 	perms = db_strs(cx, r, 0, DOC_PERMS);
-	if (!holds_verb(cx, o, c, &c->perms.del, &perms, STR("delete")))
+	if (!doc_holds_verb(cx, o, c, &c->perms.del, &perms, STR("delete")))
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	TRY(check_seen(cx, o, r));
 	readers = perms_roles(cx->arena, &perms, STR("read"));
 	head = doc_head_of(cx, r, 0);
+	if (reach != NULL)
+		TRY(doc_cascade(cx, o, c, tx, reach, head.seq.p));
 	tx_add(tx, c->sql_delete, DB(head.seq.p));
 	buf_init(&b, cx->arena, 1000);
 	at = doc_write_row(&b, c, &head, r, 0, NULL, NULL);
@@ -495,11 +510,13 @@ static err_t
 document_delete_tx(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
+	struct doc_reach *reach;
 
 	TRY(doc_collection(cx, o, &c));
 	if (!doc_granted(o, &c->perms.del) && !c->document_security)
 		return doc_unauthorized(cx, "delete");
-	return TX_RUN(cx, tx, delete_locked(cx, o, c, tx));
+	TRY(doc_reach(cx, o, c, &reach));
+	return TX_RUN(cx, tx, delete_locked(cx, o, c, tx, reach));
 }
 
 /* ---- the doors ---- */
@@ -508,9 +525,11 @@ err_t
 document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const json_t *data, const struct strs *perms, struct str *json_out)
 {
+	struct doc_linking linking = {0};
+
 	if (doc_empty(data) && !perms->set)
 		return ERR_DOCUMENT_MISSING_PAYLOAD;
-	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out},
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out, .linking = &linking},
 	    document_update_tx);
 }
 
@@ -518,9 +537,11 @@ err_t
 document_upsert(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col, const char *id,
     const json_t *data, const struct strs *perms, struct str *json_out)
 {
+	struct doc_linking linking = {0};
+
 	if (doc_empty(data) && !perms->set)
 		return ERR_DOCUMENT_MISSING_PAYLOAD;
-	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out, .today = true},
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .id = id, .data = data, .perms = perms, .out = json_out, .today = true, .linking = &linking},
 	    document_upsert_tx);
 }
 

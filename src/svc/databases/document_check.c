@@ -352,6 +352,7 @@ struct member {
 	const char *key;
 	const json_t *j;
 	const struct attribute *a;	/* NULL: unknown, or ignored */
+	bool related;			/* a relationship: document_links.c */
 };
 
 static struct member *
@@ -365,6 +366,7 @@ members_of(struct ctx *cx, const struct collection *c, const json_t *data, int *
 		m[n].key = json_object_iter_key(it);
 		m[n].j = json_object_iter_value(it);
 		m[n].a = collection_attribute(c, str_c(m[n].key));
+		m[n].related = m[n].a != NULL && m[n].a->rel != NULL;
 		if (m[n].a != NULL && m[n].a->place < 0)
 			m[n].a = NULL;
 	}
@@ -418,6 +420,8 @@ doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const 
 	if (json_is_array(data) && json_array_size(data) > 0)
 		return unknown(cx, "0");
 	for (int i = 0; i < n; i++) {
+		if (m[i].related)
+			continue;
 		if (m[i].a != NULL)
 			TRY(check_member(cx, m[i].a, m[i].j, &vals[m[i].a->place]));
 		else if (!doc_member_ignored(m[i].key))

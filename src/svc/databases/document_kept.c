@@ -135,7 +135,8 @@ doc_list_kept(struct ctx *cx, const struct doc_op *o)
 		return OK;
 	}
 	TRY(doc_list_page(cx, o));
-	if (o->list->c->gen != c->gen || o->list->c->db_gen != c->db_gen || o->list->slim || (o->list->res != NULL && db_bytes(o->list->res) > PAGE_MAX))
+	/* what is related has permissions of its own, which the key does not know */
+	if (o->list->more != NULL || o->list->c->gen != c->gen || o->list->c->db_gen != c->db_gen || o->list->slim || (o->list->res != NULL && db_bytes(o->list->res) > PAGE_MAX))
 		return OK;
 	TRY(kept_whole(cx, o->list, &out->page));
 	out->whole = true;

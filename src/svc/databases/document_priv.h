@@ -32,6 +32,7 @@ struct doc_head {		/* the system members as SQL text */
 	struct str id, created, updated, perms, seq;
 	enum doc_seq_form form;
 	enum collection_tail tail;
+	struct str more;	/* members from relationships, each with a comma behind it */
 };
 /* As events have it; a reply may need another form. */
 struct doc_head doc_head_of(const struct ctx *cx, const struct db_res *r, int row);
@@ -53,6 +54,7 @@ struct str doc_told(struct ctx *cx, const struct collection *c, struct str json,
 /* ---- what one request does (document.c) ---- */
 
 struct step;
+struct doc_linking;
 struct doc_op {
 	const struct project *p;
 	const struct doc_caller *who;
@@ -64,6 +66,8 @@ struct doc_op {
 	bool today;		/* of a route that 1.0 did not have */
 	bool many;		/* of documents */
 	struct step *step;	/* of document_count */
+	struct doc_linking *linking;	/* of a write that may name related documents; NULL: it does not */
+	bool nested;		/* a related document's own part: there are no operators in it */
 	struct str *out;
 	struct doc_list *list;
 	struct doc_kept *kept;	/* of document_list_kept */
@@ -195,6 +199,41 @@ err_t doc_patch_write(struct ctx *cx, const struct doc_op *o, const struct colle
 struct event doc_patch_event(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct doc_patch *p);
 
 bool doc_id_taken(const struct ctx *cx, err_t e);	/* somebody made a document of this id in between */
+
+/* ---- related documents: what a write names (document_links.c) ---- */
+
+struct doc_links;
+struct doc_linking {		/* of one write */
+	struct doc_links *links;	/* NULL: it names none */
+	int named;		/* related documents that are named, at any level */
+	int made;		/* of them, new ones */
+	int64_t seq;		/* number of the document that was written */
+};
+/* Awaits. Takes the values of relationships from the data, two levels deep. ERR_RELATIONSHIP_VALUE_INVALID, ERR_GENERAL_BAD_REQUEST. */
+err_t doc_links_take(struct ctx *cx, const struct doc_op *o, const struct collection *c) MUST_CHECK;
+bool doc_links_any(const struct doc_op *o);
+/* Awaits. Makes and merges what is named, and links it to the document; `perms`: of the document, for those that name none; `fresh`: it has no links yet.
+ * ERR_USER_UNAUTHORIZED and those of a write. */
+err_t doc_links_write(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct strs *perms, bool fresh) MUST_CHECK;
+/* The verb is held by the collection or by the row's own permissions. */
+bool doc_holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *collection_roles, const struct strs *perms, struct str verb);
+
+/* ---- what a read shows of them (document_related.c) ---- */
+
+/* Awaits. The members of n rows from their relationships: what `select` names, or what the client's version has without; NULL in *out: there are none.
+ * `seq` gives the number of a row. Errors: ERR_GENERAL_QUERY_LIMIT_EXCEEDED. */
+err_t doc_related(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *select, const int64_t *seqs, int n,
+    const struct str **out) MUST_CHECK;
+/* Awaits. The same for the reply of a write, which has all of them. What cannot be read any more is left out. */
+void doc_related_reply(struct ctx *cx, const struct doc_op *o);
+
+/* ---- what a deletion does to them (document_cascade.c) ---- */
+
+struct doc_reach;		/* the collections that a deletion may come to */
+/* Awaits. NULL: nobody is related to documents of this collection. */
+err_t doc_reach(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_reach **out) MUST_CHECK;
+/* Awaits. Before the row with this number, which is locked, is deleted. ERR_DOCUMENT_DELETE_RESTRICTED, ERR_USER_UNAUTHORIZED, ERR_GENERAL_BAD_REQUEST. */
+err_t doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach, const char *seq) MUST_CHECK;
 
 /* ---- many at once (document_bulk.c) ---- */
 

@@ -9,7 +9,7 @@ struct doc_head
 doc_head_of(const struct ctx *cx, const struct db_res *r, int row)
 {
 	return (struct doc_head){db_str(r, row, DOC_ID), db_str(r, row, DOC_CREATED), db_str(r, row, DOC_UPDATED),
-	    db_str(r, row, DOC_PERMS), db_str(r, row, DOC_SEQ), DOC_SEQ_TEXT, cx->words ? TAIL_BOTH : TAIL_DOCUMENT};
+	    db_str(r, row, DOC_PERMS), db_str(r, row, DOC_SEQ), DOC_SEQ_TEXT, cx->words ? TAIL_BOTH : TAIL_DOCUMENT, STR_NONE};
 }
 
 void
@@ -136,6 +136,7 @@ doc_write_row(struct buf *b, const struct collection *c, const struct doc_head *
 	size_t at;
 
 	buf_ch(b, '{');
+	buf_str(b, h->more);
 	for (int i = 0; i < c->n_live; i++) {
 		if (select != NULL && !select[i])
 			continue;

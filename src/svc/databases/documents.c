@@ -18,26 +18,7 @@ take_seen(struct req *rq, struct doc_caller *who)
 	return who->dated ? param_take(rq, &seen_param, text, &who->seen) : OK;
 }
 
-static struct doc_caller
-caller_of(const struct req *rq)
-{
-	/* whom documents are left to: the contract has it so for admins of the console too, whose ids are none of the project */
-	const struct user *user = rq->caller == CALLER_ADMIN ? rq->login->user : caller_user(rq);
-
-	return (struct doc_caller){.bypass = rq->bypass, .see_disabled = rq->caller == CALLER_ADMIN || (rq->bypass && rq->cx.format >= KEYS_SEE_ALL), .roles = &rq->roles, .user = user ? user->id : NULL,
-	    .actor = caller_id(rq), .label = rq->role_label};
-}
-
-#define DOCUMENT(st) PATH("documentId", P_UID, st, id, "Document ID.")
-#define PERMISSIONS(st)                                                                                                              \
-	OPTIONAL("permissions", P_PERMISSIONS, st, perms, "Permissions: read, update, delete and write, with a role each.",          \
-	    .list = verbs)
-
 static const char *const verbs[] = {"read", "update", "delete", "write", NULL};
-
-/* ---- many at once ---- */
-
-static const struct param id_within = OPTIONAL("$id", P_CUSTOM_ID, struct doc_in, id, "Document ID.");
 static const struct param perms_within = OPTIONAL("$permissions", P_PERMISSIONS, struct doc_in, perms, "Permissions.", .list = verbs);
 
 /* "$permissions" of the data. */
@@ -49,6 +30,30 @@ take_perms(struct req *rq, const json_t *data, struct strs *out)
 	return e == ERR_GENERAL_ARGUMENT_INVALID ? ERR_GENERAL_BAD_REQUEST : e;
 }
 
+static err_t
+perms_within_data(void *rq, const json_t *data, struct strs *out)
+{
+	return take_perms(rq, data, out);
+}
+
+static struct doc_caller
+caller_of(const struct req *rq)
+{
+	/* whom documents are left to: the contract has it so for admins of the console too, whose ids are none of the project */
+	const struct user *user = rq->caller == CALLER_ADMIN ? rq->login->user : caller_user(rq);
+
+	return (struct doc_caller){.take_perms = perms_within_data, .arg = (struct req *)(uintptr_t)rq, .bypass = rq->bypass, .see_disabled = rq->caller == CALLER_ADMIN || (rq->bypass && rq->cx.format >= KEYS_SEE_ALL), .roles = &rq->roles, .user = user ? user->id : NULL,
+	    .actor = caller_id(rq), .label = rq->role_label};
+}
+
+#define DOCUMENT(st) PATH("documentId", P_UID, st, id, "Document ID.")
+#define PERMISSIONS(st)                                                                                                              \
+	OPTIONAL("permissions", P_PERMISSIONS, st, perms, "Permissions: read, update, delete and write, with a role each.",          \
+	    .list = verbs)
+
+/* ---- many at once ---- */
+
+static const struct param id_within = OPTIONAL("$id", P_CUSTOM_ID, struct doc_in, id, "Document ID.");
 static err_t
 take_many(struct req *rq, const json_t *list, struct doc_in **out, int *n_out)
 {

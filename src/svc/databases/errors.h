@@ -10,6 +10,8 @@ ERR(DOCUMENT_MISSING_PAYLOAD, 400, "document_missing_payload", "Give data or per
 ERR(DOCUMENT_MISSING_DATA, 400, "document_missing_data", "Give the data of the document, and its id.")
 ERR(DOCUMENT_UPDATE_CONFLICT, 409, "document_update_conflict", "The document was changed after the time that X-Appwrite-Timestamp tells.")
 ERR(DOCUMENT_UNIQUE_CONSTRAINT_VIOLATION, 409, "document_unique_constraint_violation", "A document exists already that has the same value in a unique index.")
+ERR(DOCUMENT_DELETE_RESTRICTED, 403, "document_delete_restricted", "Other documents are related to the document.")
+ERR(RELATIONSHIP_VALUE_INVALID, 400, "relationship_value_invalid", "The value of a relationship is an id, a document, or a list of them.")
 ERR(DOCUMENT_ALREADY_EXISTS, 409, "document_already_exists", "A document with this id or unique value exists already.")
 ERR(ATTRIBUTE_NOT_FOUND, 404, "attribute_not_found", "No attribute has this key.")
 ERR(ATTRIBUTE_UNKNOWN, 400, "attribute_unknown", "Unknown attribute.")

@@ -29,6 +29,8 @@ check_attribute(struct ctx *cx, const struct collection *c, const char *key)
 		return OK;
 	if (a == NULL)
 		return fail_msg(cx, ERR_ATTRIBUTE_UNKNOWN, "Unknown attribute: %s", key);
+	if (a->rel != NULL)
+		return fail_msg(cx, ERR_ATTRIBUTE_TYPE_INVALID, "An index is not made over a relationship: %s", key);
 	if (strcmp(a->status, "available") != 0)
 		return fail_msg(cx, ERR_ATTRIBUTE_NOT_AVAILABLE, "Attribute not available: %s", key);
 	return OK;

@@ -426,8 +426,9 @@ schema_sweep(struct ctx *cx, const struct project *p)
 	TRY(TX_RUN(cx, tx, patiently(tx, "5s", arena_printf(cx->arena, "LOCK TABLE %s.collections IN SHARE MODE", p->schema))));
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena, "SELECT k.relname FROM pg_class k JOIN pg_namespace n ON n.oid = k.relnamespace WHERE n.nspname = $1 AND "
-	    "k.relkind = 'r' AND k.relname ~ '^c_[0-9]+$' AND NOT EXISTS (SELECT 1 FROM %s.collections c WHERE c.internal = "
-	    "substr(k.relname, 3)::bigint) LIMIT %d", p->schema, SWEEP_MAX), DB(p->schema)));
+	    "k.relkind = 'r' AND CASE WHEN k.relname ~ '^c_[0-9]+$' THEN NOT EXISTS (SELECT 1 FROM %s.collections c WHERE c.internal = "
+	    "substr(k.relname, 3)::bigint) WHEN k.relname ~ '^r_[0-9]+$' THEN NOT EXISTS (SELECT 1 FROM %s.attributes a WHERE a.relation = "
+	    "substr(k.relname, 3)::bigint) ELSE false END LIMIT %d", p->schema, p->schema, SWEEP_MAX), DB(p->schema)));
 	for (int i = 0; i < db_rows(r); i++) {
 		const char *sql = arena_printf(cx->arena, "DROP TABLE IF EXISTS %s.%s", p->schema, db_cstr(r, i, 0));
 		err_t e = TX_RUN(cx, tx, patiently(tx, SCHEMA_WAIT_JOB, sql));

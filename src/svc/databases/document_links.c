@@ -1,0 +1,297 @@
+/* Related documents that a write names: an id, or a document to make or to merge into, or a list of them.
+ *
+ * The values are taken from the data before the transaction, which may then await nothing but its own statements. In it the rows that are linked to are
+ * locked, in the order of their numbers: against changes where the other side has one link at most, else against deletion, so that no link leads
+ * nowhere and none is beyond what the kind allows. */
+#include "document_priv.h"
+
+#include "core/conf.h"
+#include "core/id.h"
+
+enum { LEVELS = 2 };		/* below the document itself */
+
+struct doc_target {
+	const char *id;		/* in lower case */
+	const char *spelt;	/* as it was given, or made */
+	const json_t *data;	/* its own members; NULL: the id alone */
+	struct strs perms;
+	struct doc_links *links;
+};
+struct doc_link {		/* the value of one relationship */
+	const struct attribute *a;
+	const struct collection *c;
+	int n;
+	struct doc_target *t;
+};
+struct doc_links {
+	int n;
+	struct doc_link *v;
+};
+
+bool
+doc_links_any(const struct doc_op *o)
+{
+	return o->linking != NULL && o->linking->links != NULL && o->linking->links->n > 0;
+}
+
+/* ---- what is named ---- */
+
+static err_t
+bad_value(struct ctx *cx, const struct attribute *a, const char *why)
+{
+	return fail_msg(cx, ERR_RELATIONSHIP_VALUE_INVALID, "Invalid relationship value: \"%s\" %s.", a->key, why);
+}
+
+static err_t links_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const json_t *data, const struct relation *via, int level,
+    struct doc_links **out);
+
+static err_t
+links_object(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, const json_t *j, int level, struct doc_target *t)
+{
+	const json_t *id = json_object_get(j, "$id");
+
+	t->data = j;
+	if (id == NULL || json_is_null(id) || str_is(json_str(id), "unique()"))
+		t->spelt = id_unique(cx->arena);
+	else if (id_valid(json_str(id)))
+		t->spelt = json_string_value(id);
+	else
+		return bad_value(cx, l->a, "has a document with an invalid $id");
+	TRY(o->who->take_perms(o->who->arg, j, &t->perms));
+	if (level >= LEVELS)
+		return OK;
+	return links_of(cx, o, l->c, j, l->a->rel, level + 1, &t->links);
+}
+
+static err_t
+links_target(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, const json_t *j, int level, struct doc_target *t)
+{
+	if (++o->linking->named > conf.relation_rows_max)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One request names at most %lld related documents.", (long long)conf.relation_rows_max);
+	if (json_is_object(j))
+		TRY(links_object(cx, o, l, j, level, t));
+	else if (json_is_string(j) && id_valid(json_str(j)))
+		t->spelt = json_string_value(j);
+	else
+		return bad_value(cx, l->a, json_is_string(j) ? "has an invalid id" : "is neither an id nor a document");
+	t->id = str_lower(cx->arena, str_c(t->spelt)).p;
+	return OK;
+}
+
+static err_t
+links_value(struct ctx *cx, const struct doc_op *o, const json_t *j, int level, struct doc_link *l)
+{
+	bool list = json_is_array(j);
+	int n = list ? (int)json_array_size(j) : json_is_null(j) ? 0 : 1;
+
+	if (list && !relation_many(l->a->rel))
+		return bad_value(cx, l->a, "takes one, not a list");
+	if (n > 0 && !list && relation_many(l->a->rel))
+		return bad_value(cx, l->a, "takes a list");
+	l->t = arena_array(cx->arena, struct doc_target, n + 1);
+	for (; l->n < n; l->n++)
+		TRY(links_target(cx, o, l, list ? json_array_get(j, (size_t)l->n) : j, level, &l->t[l->n]));
+	return OK;
+}
+
+/* The other side of the relationship that led here says nothing: it is what led here. */
+static bool
+leads_back(const struct relation *r, const struct relation *via)
+{
+	return via != NULL && r->number == via->number && r->child != via->child;
+}
+
+static err_t
+links_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const json_t *data, const struct relation *via, int level,
+    struct doc_links **out)
+{
+	struct doc_links *all = arena_new_of(cx->arena, struct doc_links);
+
+	all->v = arena_array(cx->arena, struct doc_link, c->n_rels + 1);
+	for (int i = 0; i < c->n_rels; i++) {
+		const json_t *j = json_is_object(data) ? json_object_get(data, c->rels[i]->key) : NULL;
+		struct doc_link *l = &all->v[all->n];
+
+		if (j == NULL || leads_back(c->rels[i]->rel, via))
+			continue;
+		l->a = c->rels[i];
+		TRY(collection_get(cx, o->p, c->database_id, l->a->rel->related_id, &l->c));
+		TRY(links_value(cx, o, j, level, l));
+		all->n++;
+	}
+	*out = all;
+	return OK;
+}
+
+err_t
+doc_links_take(struct ctx *cx, const struct doc_op *o, const struct collection *c)
+{
+	if (o->linking == NULL || c->n_rels == 0)
+		return OK;
+	*o->linking = (struct doc_linking){0};
+	return links_of(cx, o, c, o->data, NULL, 1, &o->linking->links);
+}
+
+/* ---- the documents ---- */
+
+static int
+row_of(struct ctx *cx, const struct db_res *r, const char *id)
+{
+	for (int i = 0; i < db_rows(r); i++)
+		if (strcmp(str_lower(cx->arena, db_str(r, i, DOC_ID)).p, id) == 0)
+			return i;
+	return -1;
+}
+
+static err_t
+lock_targets(struct ctx *cx, struct db_tx *tx, const struct doc_link *l, struct db_res **out)
+{
+	const char **ids = arena_array(cx->arena, const char *, l->n + 1);
+	bool change = !relation_shared(l->a->rel);
+
+	for (int i = 0; i < l->n; i++) {
+		ids[i] = l->t[i].id;
+		change = change || l->t[i].data != NULL;
+	}
+	return tx_query(tx, out, arena_printf(cx->arena, "SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR %s", l->c->columns, l->c->table,
+	    change ? "NO KEY UPDATE" : "KEY SHARE"), DB(pg_array(cx->arena, ids, l->n)));
+}
+
+static err_t
+check_verb(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct db_res *r, int row)
+{
+	struct strs perms = db_strs(cx, r, row, DOC_PERMS);
+
+	if (doc_holds_verb(cx, o, c, &c->perms.update, &perms, STR("update")))
+		return OK;
+	return doc_unauthorized(cx, "a related document is not the caller's to update");
+}
+
+static struct doc_op
+op_of(const struct doc_op *o, const struct doc_link *l, const struct doc_target *t)
+{
+	struct doc_op own = *o;
+
+	own.col = l->c->id;
+	own.id = t->spelt;
+	own.data = t->data;
+	own.perms = &t->perms;
+	own.linking = NULL;
+	own.nested = true;
+	own.today = false;
+	return own;
+}
+
+static err_t write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, const char *seq, const struct strs *perms,
+    bool fresh);
+
+static err_t
+make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, const struct strs *perms,
+    const char **seq_out)
+{
+	struct doc_op own = op_of(o, l, t);
+	struct db_res *r;
+	struct doc_new d;
+
+	if (!doc_granted(o, &l->c->perms.create))
+		return doc_unauthorized(cx, "create a related document");
+	TRY(doc_check_grants(cx, &own));
+	TRY(doc_new_make(cx, &own, l->c, t->spelt, t->data, t->perms.set ? &t->perms : perms, NULL, &d));
+	TRY(tx_query(tx, &r, l->c->sql_insert, l->c->n_live + 5, d.v));
+	*seq_out = db_cstr(r, 0, 0);
+	o->linking->made++;
+	return t->links ? write_links(cx, o, tx, t->links, *seq_out, &d.perms, true) : OK;
+}
+
+static err_t
+merge_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, const struct db_res *r, int row)
+{
+	struct doc_op own = op_of(o, l, t);
+	struct doc_patch p = doc_patch_of(cx, &own, r, row);
+
+	TRY(check_verb(cx, o, l->c, r, row));
+	TRY(doc_check_grants(cx, &own));
+	TRY(doc_patch_check(cx, &own, l->c, &p));
+	if (!doc_patch_idle(cx, &own, l->c, &p))
+		TRY(doc_patch_write(cx, &own, l->c, tx, &p));
+	return t->links ? write_links(cx, o, tx, t->links, db_cstr(r, row, DOC_SEQ), &p.perms, false) : OK;
+}
+
+/* Whether the other document is what holds the link: then to link it is to change it. */
+static bool
+holds_link(const struct relation *r)
+{
+	return r->kind == (r->child ? MANY_TO_ONE : ONE_TO_MANY);
+}
+
+/* *seq_out NULL: there is no such document, which is passed over. */
+static err_t
+settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, int i, const struct db_res *r, const struct strs *perms,
+    const char **seq_out)
+{
+	const struct doc_target *t = &l->t[i];
+	int row = row_of(cx, r, t->id);
+
+	*seq_out = NULL;
+	if (row < 0)
+		return t->data != NULL ? make_target(cx, o, tx, l, t, perms, seq_out) : OK;
+	*seq_out = db_cstr(r, row, DOC_SEQ);
+	if (t->data != NULL)
+		return merge_target(cx, o, tx, l, t, r, row);
+	return holds_link(l->a->rel) ? check_verb(cx, o, l->c, r, row) : OK;
+}
+
+/* ---- the links ---- */
+
+static void
+set_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const char *seq, const char *seqs, bool fresh)
+{
+	const char *table = arena_printf(cx->arena, "%s.r_%lld", o->p->schema, (long long)l->a->rel->number);
+	const char *mine = l->a->rel->child ? "child" : "parent", *other = l->a->rel->child ? "parent" : "child";
+
+	if (!fresh)
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s WHERE %s = $1::bigint AND NOT (%s = ANY ($2::bigint[]))", table, mine, other), DB(seq, seqs));
+	if (!relation_shared(l->a->rel))	/* they leave whom they were with */
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s WHERE %s = ANY ($2::bigint[]) AND %s <> $1::bigint", table, other, mine), DB(seq, seqs));
+	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s (%s, %s) SELECT $1::bigint, unnest($2::bigint[]) ON CONFLICT DO NOTHING", table, mine, other),
+	    DB(seq, seqs));
+}
+
+static err_t
+write_link(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const char *seq, const struct strs *perms, bool fresh)
+{
+	const char **seqs = arena_array(cx->arena, const char *, l->n + 1);
+	struct db_res *r;
+	int n = 0;
+
+	if (l->n > 0)
+		TRY(lock_targets(cx, tx, l, &r));
+	for (int i = 0; i < l->n; i++) {
+		bool twice = false;
+
+		for (int k = 0; k < i && !twice; k++)
+			twice = strcmp(l->t[k].id, l->t[i].id) == 0;
+		if (twice)
+			continue;
+		TRY(settle_target(cx, o, tx, l, i, r, perms, &seqs[n]));
+		n += seqs[n] != NULL;
+	}
+	set_links(cx, o, tx, l, seq, pg_array(cx->arena, seqs, n), fresh);
+	return OK;
+}
+
+static err_t
+write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, const char *seq, const struct strs *perms, bool fresh)
+{
+	for (int i = 0; i < links->n; i++)
+		TRY(write_link(cx, o, tx, &links->v[i], seq, perms, fresh));
+	return OK;
+}
+
+err_t
+doc_links_write(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct strs *perms, bool fresh)
+{
+	(void)c;
+	o->linking->made = 0;
+	return write_links(cx, o, tx, o->linking->links, pg_i64(cx->arena, o->linking->seq), perms, fresh);
+}

@@ -1,0 +1,407 @@
+/* What replies show of related documents.
+ *
+ * Each relationship that is asked for is read by one statement, for all rows at once; those behind it by one more each. Members are written before the
+ * reply begins, and counted: a document that many lead to is written many times. */
+#include "document_priv.h"
+
+#include "core/conf.h"
+#include "core/fiber.h"
+#include "core/log.h"
+#include "io/budget.h"
+
+enum {
+	HOPS = 2,		/* levels below the document itself */
+	PICKS_MAX = 100,	/* relationships of one request */
+	ALL_BEFORE = 1008000,	/* older clients are shown all of it, unasked */
+	TURN_ROWS = 50
+};
+
+struct pick {			/* a relationship to be shown */
+	const struct attribute *a;
+	const struct collection *c;
+	bool *fields;		/* attributes by place; NULL: all */
+	struct pick *sub;
+	int n_sub;
+	struct db_res *r;	/* rows of c, then the number of who they are related to; in the order of that */
+};
+struct related {
+	struct ctx *cx;
+	const struct doc_op *o;
+	int picks;
+	int64_t rows, written;	/* that may still be read, and be written */
+};
+
+static err_t
+too_many(struct ctx *cx, const char *what, int64_t max)
+{
+	return fail_msg(cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED, "Invalid queries: more than %lld %s. Select fewer, or ask for fewer documents.", (long long)max, what);
+}
+
+/* ---- what is asked for ---- */
+
+static err_t
+pick_add(struct related *w, const struct collection *c, const struct attribute *a, struct pick *v, int *n, struct pick **out)
+{
+	for (int i = 0; i < *n; i++)
+		if (v[i].a == a) {
+			*out = &v[i];
+			return OK;
+		}
+	if (++w->picks > PICKS_MAX)
+		return too_many(w->cx, "relationships", PICKS_MAX);
+	*out = &v[(*n)++];
+	(*out)->a = a;
+	TRY(collection_get(w->cx, w->o->p, c->database_id, a->rel->related_id, &(*out)->c));
+	(*out)->fields = arena_array(w->cx->arena, bool, (*out)->c->n_live + 1);
+	(*out)->sub = arena_array(w->cx->arena, struct pick, (*out)->c->n_rels + 1);
+	return OK;
+}
+
+/* The other side of the relationship that leads here. */
+static bool
+back(const struct attribute *a, const struct relation *via)
+{
+	return via != NULL && a->rel->number == via->number && a->rel->child != via->child;
+}
+
+static const struct attribute *
+relation_by(const struct collection *c, struct str key)
+{
+	const struct attribute *a = collection_attribute(c, key);
+
+	return a != NULL && a->rel != NULL && a->available ? a : NULL;
+}
+
+/* "author.books.title": what is not known is passed over. */
+static err_t
+pick_path(struct related *w, const struct collection *c, struct str path, const struct relation *via, int hop, struct pick *v, int *n)
+{
+	struct str rest = path, key = str_cut(&rest, '.');
+	const struct attribute *a = relation_by(c, str_c(str_dup(w->cx->arena, key)));
+	struct pick *p;
+
+	if (rest.p == NULL || a == NULL || back(a, via))
+		return OK;
+	TRY(pick_add(w, c, a, v, n, &p));
+	if (memchr(rest.p, '.', rest.n) != NULL)
+		return hop < HOPS ? pick_path(w, p->c, rest, a->rel, hop + 1, p->sub, &p->n_sub) : OK;
+	if (str_is(rest, "*")) {
+		for (int i = 0; i < p->c->n_live; i++)
+			p->fields[i] = true;
+	} else {
+		a = collection_attribute(p->c, str_c(str_dup(w->cx->arena, rest)));
+		if (a != NULL && a->place >= 0)
+			p->fields[a->place] = true;
+	}
+	return OK;
+}
+
+static err_t
+pick_all(struct related *w, const struct collection *c, const struct relation *via, int hop, struct pick *v, int *n)
+{
+	for (int i = 0; i < c->n_rels; i++) {
+		struct pick *p;
+
+		if (back(c->rels[i], via) || w->picks == PICKS_MAX)
+			continue;
+		TRY(pick_add(w, c, c->rels[i], v, n, &p));
+		p->fields = NULL;
+		if (hop < HOPS)
+			TRY(pick_all(w, p->c, p->a->rel, hop + 1, p->sub, &p->n_sub));
+	}
+	return OK;
+}
+
+static bool
+is_selected(const struct strs *select, const char *name)
+{
+	for (int i = 0; i < select->n; i++)
+		if (strcmp(select->v[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+own_named(const struct strs *select)
+{
+	for (int i = 0; i < select->n; i++)
+		if (strchr(select->v[i], '.') == NULL)
+			return true;
+	return false;
+}
+
+/* ---- reading ---- */
+
+/* Whether the caller may read all of them (*roles NULL), some, or none (false). */
+static bool
+readable_by(struct related *w, const struct collection *c, const char **roles)
+{
+	const struct doc_caller *who = w->o->who;
+
+	*roles = NULL;
+	if ((!c->enabled || !c->database_enabled) && !who->bypass)
+		return false;
+	if (doc_granted(w->o, &c->perms.read))
+		return true;
+	*roles = pg_array(w->cx->arena, who->roles->v, who->roles->n);
+	return c->document_security;
+}
+
+static err_t
+read_pick(struct related *w, struct pick *p, const char *seqs)
+{
+	const struct relation *r = p->a->rel;
+	const char *mine = r->child ? "child" : "parent", *other = r->child ? "parent" : "child", *roles, *bound = "", *sql;
+	const char *v[2] = {seqs};
+	struct ctx *cx = w->cx;
+	err_t e;
+
+	if (!readable_by(w, p->c, &roles))
+		return OK;
+	v[1] = roles;
+	if (w->rows > conf.list_bytes_max / p->c->width_max)
+		bound = arena_printf(cx->arena, ", 1 / (sum(%s) OVER () <= %lld)::int", p->c->width, (long long)conf.list_bytes_max);
+	sql = arena_printf(cx->arena, "SELECT %s, l.%s%s FROM %s.r_%lld AS l JOIN %s ON _seq = l.%s WHERE l.%s = ANY ($1::bigint[])%s ORDER BY l.%s, _seq LIMIT %lld",
+	    p->c->columns, mine, bound, w->o->p->schema, (long long)r->number, p->c->table, other, mine, roles ? " AND _read && $2::text[]" : "", mine,
+	    (long long)w->rows + 1);
+	e = db_query(cx, &p->r, sql, roles ? 2 : 1, v);
+	if (e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0)	/* the bound's division */
+		return too_many(cx, "bytes of related documents", conf.list_bytes_max);
+	TRY(e);
+	TRY(budget_hold(cx, db_bytes(p->r)));
+	w->rows -= db_rows(p->r);
+	return w->rows < 0 ? too_many(cx, "related documents", conf.relation_rows_max) : OK;
+}
+
+static err_t
+read_picks(struct related *w, struct pick *v, int n, const char *seqs)
+{
+	for (int i = 0; i < n; i++) {
+		const char **own;
+
+		TRY(read_pick(w, &v[i], seqs));
+		if (v[i].r == NULL || db_rows(v[i].r) == 0 || v[i].n_sub == 0)
+			continue;
+		own = arena_array(w->cx->arena, const char *, db_rows(v[i].r));
+		for (int k = 0; k < db_rows(v[i].r); k++)
+			own[k] = db_cstr(v[i].r, k, DOC_SEQ);
+		TRY(read_picks(w, v[i].sub, v[i].n_sub, pg_array(w->cx->arena, own, db_rows(v[i].r))));
+	}
+	return OK;
+}
+
+/* ---- writing ---- */
+
+/* The first row that is related to this one. */
+static int
+related_first(const struct db_res *r, int col, int64_t seq)
+{
+	int low = 0, high = r ? db_rows(r) : 0;
+
+	while (low < high) {
+		int mid = (low + high) / 2;
+
+		if (db_i64(r, mid, col) < seq)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static err_t related_members(struct related *w, const struct pick *v, int n, int64_t seq, struct buf *b);
+
+static err_t
+write_one(struct related *w, const struct pick *p, int row, struct buf *b)
+{
+	struct doc_head head = doc_head_of(w->cx, p->r, row);
+	struct buf more;
+
+	if (--w->written < 0)
+		return too_many(w->cx, "related documents", conf.relation_rows_max);
+	buf_init(&more, w->cx->arena, 64);
+	TRY(related_members(w, p->sub, p->n_sub, db_i64(p->r, row, DOC_SEQ), &more));
+	doc_head_reply(w->cx, &head);
+	head.more = buf_view(&more);
+	(void)doc_write_row(b, p->c, &head, p->r, row, NULL, p->fields);
+	return OK;
+}
+
+static err_t
+write_pick(struct related *w, const struct pick *p, int64_t seq, struct buf *b)
+{
+	int col = DOC_ATTRS + p->c->n_live, row = related_first(p->r, col, seq);
+	bool many = relation_many(p->a->rel), any = false;
+
+	buf_str(b, p->a->json_key);
+	if (many)
+		buf_ch(b, '[');
+	for (; p->r != NULL && row < db_rows(p->r) && db_i64(p->r, row, col) == seq && (many || !any); row++) {
+		if (any)
+			buf_ch(b, ',');
+		TRY(write_one(w, p, row, b));
+		any = true;
+	}
+	buf_c(b, many ? "]," : any ? "," : "null,");
+	return OK;
+}
+
+static err_t
+related_members(struct related *w, const struct pick *v, int n, int64_t seq, struct buf *b)
+{
+	for (int i = 0; i < n; i++)
+		TRY(write_pick(w, &v[i], seq, b));
+	return b->n > (size_t)conf.list_bytes_max ? too_many(w->cx, "bytes of related documents", conf.list_bytes_max) : OK;
+}
+
+/* ---- ids of what is not shown ---- */
+
+static bool
+is_picked(const struct pick *v, int n, const struct attribute *a)
+{
+	for (int i = 0; i < n; i++)
+		if (v[i].a == a)
+			return true;
+	return false;
+}
+
+/* Of those with one other at most, all by one statement: the relationship's place, the row's number, the id. */
+static err_t
+read_ids(struct related *w, const struct collection *c, const struct pick *v, int n, const char *seqs, struct db_res **out)
+{
+	struct ctx *cx = w->cx;
+	struct buf b;
+
+	*out = NULL;
+	buf_init(&b, cx->arena, 256);
+	for (int i = 0; i < c->n_rels; i++) {
+		const struct relation *r = c->rels[i]->rel;
+		const char *mine = r->child ? "child" : "parent", *other = r->child ? "parent" : "child";
+
+		if (relation_many(r) || is_picked(v, n, c->rels[i]))
+			continue;
+		buf_printf(&b, "%sSELECT %d AS n, l.%s AS mine, _id FROM %s.r_%lld AS l JOIN %s.c_%lld ON _seq = l.%s WHERE l.%s = ANY ($1::bigint[])",
+		    b.n ? " UNION ALL " : "", i, mine, w->o->p->schema, (long long)r->number, w->o->p->schema, (long long)r->related, other, mine);
+	}
+	if (b.n == 0)
+		return OK;
+	buf_c(&b, " ORDER BY mine, n");
+	buf_ch(&b, '\0');
+	return db_query(cx, out, b.p, DB(seqs));
+}
+
+static void
+write_ids(const struct collection *c, const struct pick *v, int n, const struct db_res *ids, int64_t seq, struct buf *b)
+{
+	int row = related_first(ids, 1, seq);
+
+	for (int i = 0; ids != NULL && i < c->n_rels; i++) {
+		bool there = row < db_rows(ids) && db_i64(ids, row, 1) == seq && db_i64(ids, row, 0) == i;
+
+		if (relation_many(c->rels[i]->rel) || is_picked(v, n, c->rels[i]))
+			continue;
+		buf_str(b, c->rels[i]->json_key);
+		if (there)
+			json_escape(b, db_str(ids, row++, 2));
+		else
+			buf_c(b, "null");
+		buf_ch(b, ',');
+	}
+}
+
+/* ---- the doors ---- */
+
+static err_t
+relate(struct related *w, const struct collection *c, struct pick *v, int n, bool ids, const int64_t *seqs, int rows, const struct str **out)
+{
+	struct str *more = arena_array(w->cx->arena, struct str, rows + 1);
+	const char **texts = arena_array(w->cx->arena, const char *, rows + 1), *list;
+	struct db_res *of_ids = NULL;
+
+	for (int i = 0; i < rows; i++)
+		texts[i] = pg_i64(w->cx->arena, seqs[i]);
+	list = pg_array(w->cx->arena, texts, rows);
+	if (ids)
+		TRY(read_ids(w, c, v, n, list, &of_ids));
+	TRY(read_picks(w, v, n, list));
+	for (int i = 0; i < rows; i++) {
+		struct buf b;
+
+		buf_init(&b, w->cx->arena, 128);
+		write_ids(c, v, n, of_ids, seqs[i], &b);
+		TRY(related_members(w, v, n, seqs[i], &b));
+		more[i] = buf_view(&b);
+		if (n > 0 && i % TURN_ROWS == TURN_ROWS - 1)
+			TRY(fib_yield(w->cx));
+	}
+	*out = more;
+	return OK;
+}
+
+static struct related
+related_begin(struct ctx *cx, const struct doc_op *o)
+{
+	return (struct related){.cx = cx, .o = o, .rows = conf.relation_rows_max, .written = conf.relation_rows_max};
+}
+
+err_t
+doc_related(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *select, const int64_t *seqs, int n, const struct str **out)
+{
+	bool star = !select->set || is_selected(select, "*"), old = cx->words == NULL && cx->format > 0 && cx->format < ALL_BEFORE;
+	struct related w = related_begin(cx, o);
+	struct pick *v;
+	int picks = 0;
+
+	*out = NULL;
+	if (c->n_rels == 0 || n == 0)
+		return OK;
+	v = arena_array(cx->arena, struct pick, c->n_rels + 1);
+	if (old && star)
+		TRY(pick_all(&w, c, NULL, 1, v, &picks));
+	for (int i = 0; i < select->n && !(old && star); i++)
+		TRY(pick_path(&w, c, str_c(select->v[i]), NULL, 1, v, &picks));
+	return relate(&w, c, v, picks, star || !own_named(select), seqs, n, out);
+}
+
+static err_t
+related_reply(struct ctx *cx, const struct doc_op *o, struct str *more_out)
+{
+	struct related w = related_begin(cx, o);
+	const struct collection *c;
+	const struct str *more;
+	struct pick *v;
+	int n = 0;
+
+	*more_out = STR_NONE;
+	TRY(collection_get(cx, o->p, o->db, o->col, &c));
+	if (c->n_rels == 0)
+		return OK;
+	v = arena_array(cx->arena, struct pick, c->n_rels + 1);
+	TRY(pick_all(&w, c, NULL, 1, v, &n));
+	TRY(relate(&w, c, v, n, false, &o->linking->seq, 1, &more));
+	*more_out = more[0];
+	return OK;
+}
+
+/* The write is done: what goes wrong now must not make it look undone. */
+void
+doc_related_reply(struct ctx *cx, const struct doc_op *o)
+{
+	struct str more;
+	struct buf b;
+	err_t e;
+
+	if (o->linking == NULL || o->linking->seq == 0)
+		return;
+	e = related_reply(cx, o, &more);
+	if (e != OK)
+		log_warn(cx, "related documents are left out of a reply", "error=%s detail=%s", err_info(e)->name, cx->detail ? cx->detail : "");
+	cx->message = NULL;
+	if (e != OK || more.n == 0)
+		return;
+	buf_init(&b, cx->arena, o->out->n + more.n);
+	buf_ch(&b, '{');
+	buf_str(&b, more);
+	buf_str(&b, (struct str){o->out->p + 1, o->out->n - 1});
+	*o->out = buf_view(&b);
+}

@@ -1,0 +1,381 @@
+/* Relationships: definitions, what is written through them, what is shown of them, and what a deletion does. */
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { server, unique } from '../lib/server.mjs'
+import { json } from './docs.mjs'
+import { fails, keysOf } from './lib.mjs'
+
+let s, p, ada, bob, db
+const speaks = (version) => ({ headers: { 'x-appwrite-response-format': version } })
+const today = speaks('1.9.6')
+const call = (method, path, body, o = {}, who = p) => who.call(method, path, { body, ...today, ...o })
+async function ok(method, path, body, o, who) {
+	const r = await call(method, path, body, o, who)
+	assert.ok(r.status < 300, r.text)
+	return r.body
+}
+before(async () => {
+	s = await server()
+	p = await s.project()
+	ada = await p.user({ name: 'Ada' })
+	bob = await p.user({ name: 'Bob' })
+	db = (await ok('POST', '/databases', { databaseId: unique('d'), name: 'Test' })).$id
+})
+const select = (...names) => ({ query: { queries: [json('select', undefined, names)] } })
+const ids = (list) => list.map((d) => d.$id)
+
+/* A collection with a text `name` and a number `n`. */
+async function place(more = {}) {
+	const c = await ok('POST', `/databases/${db}/collections`, { collectionId: unique('c'), name: 'Test', attributes: [{ key: 'name', type: 'string', size: 50 }, { key: 'n', type: 'integer' }], ...more })
+	const path = `/databases/${db}/collections/${c.$id}`, docs = `${path}/documents`
+	return { id: c.$id, path, docs, doc: (documentId, data, o, who) => ok('POST', docs, { documentId, data }, o, who), get: (id, o, who) => ok('GET', `${docs}/${id}`, undefined, o, who),
+		patch: (id, data, o, who) => ok('PATCH', `${docs}/${id}`, { data }, o, who), try: (method, id, body, o, who) => call(method, id ? `${docs}/${id}` : docs, body, o, who),
+		all: (o, who) => ok('GET', docs, undefined, o, who), ids: async () => ids((await ok('GET', docs, undefined, { query: { queries: [json('limit', undefined, [100])] } })).documents).sort() }
+}
+const relate = (a, b, body, o) => call('POST', `${a.path}/attributes/relationship`, { relatedCollectionId: b.id, ...body }, o)
+/* Two collections, a.to and (two-way) b.from between them. */
+async function pair(type, more = {}, of = {}) {
+	const a = await place(of.a), b = of.self ? a : await place(of.b)
+	const r = await relate(a, b, { type, key: 'to', twoWayKey: 'from', twoWay: true, ...more })
+	assert.equal(r.status, 202, r.text)
+	return { a, b }
+}
+const KINDS = ['oneToOne', 'oneToMany', 'manyToOne', 'manyToMany'], MANY = { oneToMany: ['to'], manyToOne: ['from'], manyToMany: ['to', 'from'], oneToOne: [] }
+
+describe('definitions', () => {
+	for (const type of KINDS)
+		test(`${type}: both sides, and what is shown of them`, async () => {
+			const { a, b } = await pair(type, { onDelete: 'cascade' })
+			const to = await ok('GET', `${a.path}/attributes/to`), from = await ok('GET', `${b.path}/attributes/from`)
+			keysOf(to, 'key type status error required array $createdAt $updatedAt relatedCollection relationType twoWay twoWayKey onDelete side')
+			const base = { type: 'relationship', status: 'available', error: '', required: false, array: false, relationType: type, twoWay: true, onDelete: 'cascade' }
+			assert.deepEqual(to, { key: 'to', ...base, $createdAt: to.$createdAt, $updatedAt: to.$createdAt, relatedCollection: b.id, twoWayKey: 'from', side: 'parent' })
+			assert.deepEqual(from, { key: 'from', ...base, $createdAt: to.$createdAt, $updatedAt: to.$createdAt, relatedCollection: a.id, twoWayKey: 'to', side: 'child' })
+			assert.deepEqual((await ok('GET', a.path)).attributes.at(-1), to)
+			assert.deepEqual((await ok('GET', `${b.path}/attributes`)).attributes.at(-1), from)
+			keysOf(await ok('GET', `${a.path}/attributes/to`, undefined, speaks('1.3.0')), 'key type status required array relatedCollection relationType twoWay twoWayKey onDelete side')
+			assert.equal((await call('DELETE', `${b.path}/attributes/from`)).status, 204)
+			for (const [c, key] of [[a, 'to'], [b, 'from']]) fails(await call('GET', `${c.path}/attributes/${key}`), 404, 'attribute_not_found')
+			assert.ok(!('to' in await a.doc('x', { n: 1 })))
+		})
+	test('one-way, by default: keys are ids, restrict; the other side has none', async () => {
+		const a = await place(), b = await place(), r = await relate(a, b, { type: 'manyToOne' })
+		assert.equal(r.status, 202, r.text)
+		assert.equal(r.body.status, 'processing')
+		const to = await ok('GET', `${a.path}/attributes/${b.id}`)
+		assert.deepEqual([to.twoWay, to.twoWayKey, to.onDelete, to.side, to.status], [false, a.id, 'restrict', 'parent', 'available'])
+		assert.equal((await ok('GET', `${b.path}/attributes`)).total, 2)
+		const doc = await a.doc('x', { [b.id]: { $id: 'y', name: 'Y' } })
+		assert.equal(doc[b.id].name, 'Y')
+		fails(await b.try('PATCH', 'y', { data: { [a.id]: 'x' } }), 400, 'document_invalid_structure')
+	})
+	test('changes: the other side follows', async () => {
+		const { a, b } = await pair('oneToMany')
+		const put = (c, key, body) => call('PATCH', `${c.path}/attributes/relationship/${key}`, body)
+		let r = await put(a, 'to', { onDelete: 'setNull' })
+		assert.equal(r.status, 200, r.text)
+		assert.deepEqual([r.body.key, r.body.onDelete, (await ok('GET', `${b.path}/attributes/from`)).onDelete], ['to', 'setNull', 'setNull'])
+		await a.doc('x', { to: [{ $id: 'y' }] })
+		r = await call('PATCH', `${a.path}/attributes/to/relationship`, { newKey: 'items' })
+		assert.deepEqual([r.status, r.body.key, r.body.onDelete], [200, 'items', 'setNull'])
+		assert.equal((await ok('GET', `${b.path}/attributes/from`)).twoWayKey, 'items')
+		assert.deepEqual(ids((await a.get('x', select('items.*'))).items), ['y'])
+		r = await put(b, 'from', { newKey: 'owner', onDelete: 'cascade' })
+		assert.deepEqual([r.body.key, (await ok('GET', `${a.path}/attributes/items`)).twoWayKey, (await ok('GET', `${a.path}/attributes/items`)).onDelete], ['owner', 'owner', 'cascade'])
+		fails(await put(a, 'items', { newKey: 'NAME' }), 409, 'attribute_already_exists')
+		fails(await put(a, 'none', {}), 404, 'attribute_not_found')
+		fails(await put(a, 'name', {}), 400, 'attribute_type_invalid')
+		fails(await put(a, 'items', { onDelete: 'drop' }), 400, 'general_argument_invalid')
+		fails(await call('PATCH', `${a.path}/attributes/none/relationship`, {}), 404, 'attribute_not_found')
+		fails(await call('PATCH', `${a.path}/attributes/integer/items`, { required: false, default: null }), 400, 'attribute_type_invalid')
+	})
+	test('refused', async () => {
+		const a = await place(), b = await place()
+		fails(await relate(a, { id: 'none' }, { type: 'oneToOne' }), 404, 'collection_not_found')
+		fails(await call('POST', `/databases/${db}/collections/none/attributes/relationship`, { relatedCollectionId: a.id, type: 'oneToOne' }), 404, 'collection_not_found')
+		for (const body of [{}, { type: 'many' }, { type: 'oneToOne', twoWay: 'yes' }, { type: 'oneToOne', key: '!' }, { type: 'oneToOne', onDelete: 'x' }]) fails(await relate(a, b, body), 400, 'general_argument_invalid')
+		assert.equal((await relate(a, b, { type: 'manyToMany', key: 'x', twoWayKey: 'y', twoWay: true })).status, 202)
+		for (const body of [{ type: 'oneToOne', key: 'NAME', twoWayKey: 'z' }, { type: 'oneToOne', key: 'z', twoWayKey: 'Y' }, { type: 'manyToMany', key: 'z', twoWayKey: 'zz' }, { type: 'oneToOne', key: 'z', twoWay: true, twoWayKey: 'N' }])
+			fails(await relate(a, b, body), 409, 'attribute_already_exists')
+		fails(await relate(a, a, { type: 'oneToOne', key: 'me', twoWayKey: 'ME', twoWay: true }), 409, 'attribute_already_exists')
+		fails(await call('POST', `${a.path}/indexes`, { key: 'i', type: 'key', attributes: ['x'] }), 400, 'attribute_type_invalid')
+		const wide = await place({ attributes: [{ key: 'wide', type: 'string', size: 15400 }] })
+		assert.equal((await relate(wide, b, { type: 'oneToOne', key: 'fits', twoWayKey: 'fits' })).status, 202)
+		assert.equal((await relate(wide, b, { type: 'oneToOne', key: 'still', twoWayKey: 'still' })).status, 202)
+		fails(await relate(wide, b, { type: 'oneToOne', key: 'last', twoWayKey: 'last' }), 400, 'attribute_limit_exceeded')
+		fails(await relate(b, wide, { type: 'oneToOne', key: 'last', twoWayKey: 'last', twoWay: true }), 400, 'attribute_limit_exceeded')
+	})
+	test('a collection that goes takes the relationships of others with it', async () => {
+		const { a, b } = await pair('manyToOne'), c = await place()
+		assert.equal((await relate(c, b, { type: 'manyToMany', key: 'one_way' })).status, 202)
+		await a.doc('x', { to: { $id: 'y' } })
+		await c.doc('z', { one_way: ['y'] })
+		assert.equal((await call('DELETE', b.path)).status, 204)
+		for (const one of [a, c]) assert.equal((await ok('GET', `${one.path}/attributes`)).total, 2)
+		assert.deepEqual(await a.ids(), ['x'])
+		assert.ok(!('to' in await a.get('x')))
+		assert.equal((await a.try('DELETE', 'x')).status, 204)
+		assert.equal((await c.try('DELETE', 'z')).status, 204)
+	})
+	test('many at once: none is lost, none is doubled', async () => {
+		const a = await place(), b = await place()
+		const all = await Promise.all([...Array(6).keys()].flatMap((i) => [relate(a, b, { type: 'oneToOne', key: `k${i % 3}`, twoWayKey: `w${i % 3}`, twoWay: true }), relate(b, a, { type: 'manyToOne', key: `o${i}`, twoWayKey: `p${i}`, twoWay: true })]))
+		assert.deepEqual(all.map((r) => r.status).filter((x) => x !== 409), Array(9).fill(202))
+		assert.equal((await ok('GET', `${a.path}/attributes`)).total, 2 + 9)
+		assert.equal((await ok('GET', `${b.path}/attributes`)).total, 2 + 9)
+	})
+})
+
+describe('writing and reading', () => {
+	for (const type of KINDS)
+		for (const self of [false, true])
+			test(`${type}${self ? ' to itself' : ''}: made, linked, merged, unlinked, from both sides`, async () => {
+				const { a, b } = await pair(type, { onDelete: 'setNull' }, { self }), many = MANY[type].includes('to'), manyBack = MANY[type].includes('from')
+				const v = (...x) => (many ? x : x[0] ?? null), w = (...x) => (manyBack ? x : x[0] ?? null), shown = (x) => (Array.isArray(x) ? ids(x) : x?.$id ?? null)
+				const to = async (id) => shown((await a.get(id, select('to.*'))).to), from = async (id) => shown((await b.get(id, select('from.*'))).from)
+				let d = await a.doc('a1', { name: 'A1', to: v({ $id: 'b1', name: 'B1' }) })
+				const one = many ? d.to[0] : d.to
+				assert.deepEqual([one.$id, one.name, one.n, one.$collectionId, one.$databaseId], ['b1', 'B1', null, b.id, db])
+				for (const key of ['$sequence', '$createdAt', '$updatedAt', '$permissions']) assert.ok(key in one, key)
+				assert.ok(!('from' in one), 'what led here')
+				assert.deepEqual([await to('a1'), await from('b1')], [v('b1'), w('a1')])
+				/* merged into what is there; what is made has an id */
+				d = await a.patch('a1', { to: v({ $id: 'b1', n: 5 }) })
+				assert.deepEqual([await to('a1'), (await b.get('b1')).n, (await b.get('b1')).name], [v('b1'), 5, 'B1'])
+				d = await a.doc('a2', { to: v({ name: 'new' }) })
+				const made = shown(many ? d.to[0] : d.to)
+				assert.equal((await b.get(made)).name, 'new')
+				/* by id: others are left where the other side has one */
+				await a.patch('a2', { to: v('b1') })
+				assert.deepEqual([await to('a2'), await from('b1')], [v('b1'), type === 'manyToMany' ? ['a1', 'a2'] : type === 'manyToOne' ? ['a1', 'a2'] : w('a2')])
+				assert.deepEqual(await to('a1'), type === 'oneToOne' || type === 'oneToMany' ? v() : v('b1'))
+				/* from the other side */
+				await b.doc('b3', { from: w('a1') })
+				assert.deepEqual([await from('b3'), await to('a1')], [w('a1'), type === 'manyToMany' ? ['b1', 'b3'] : v('b3')])
+				/* a key that is absent leaves it, what is not there is passed over, nothing takes it away */
+				await a.patch('a1', { name: 'other' })
+				assert.deepEqual(await from('b3'), w('a1'))
+				await b.patch('b3', { from: w('none') })
+				assert.deepEqual([await from('b3'), await to('a1')], [w(), type === 'manyToMany' ? ['b1'] : v()])
+				await a.patch('a2', { to: many ? [] : null })
+				assert.deepEqual([await to('a2'), await b.ids().then((l) => l.includes('b1'))], [v(), true])
+				await a.patch('a2', { to: v('B3') })
+				if (many) {
+					await a.patch('a2', { to: ['b3', made, 'b3'] })
+					assert.deepEqual((await to('a2')).sort(), ['b3', made].sort())
+					await a.patch('a2', { to: [made] })
+					assert.deepEqual([await to('a2'), (await b.get('b3')).$id], [[made], 'b3'])
+					await a.patch('a2', { to: null })
+					assert.deepEqual(await to('a2'), [])
+				}
+			})
+	test('what is no value', async () => {
+		const one = await pair('manyToOne'), many = await pair('manyToMany')
+		for (const v of [5, true, ['x'], [], '!', { $id: '_x' }, { $id: 5 }, '']) fails(await one.a.try('POST', '', { documentId: 'bad', data: { to: v } }), 400, 'relationship_value_invalid')
+		for (const v of [5, 'x', { name: 'x' }, [5], [null], [['x']], [{ $id: '!' }]]) fails(await many.a.try('POST', '', { documentId: 'bad', data: { name: 'x', to: v } }), 400, 'relationship_value_invalid')
+		fails(await one.a.try('POST', '', { documentId: 'bad', data: { to: { n: 'x' } } }), 400, 'document_invalid_structure')
+		fails(await one.a.try('POST', '', { documentId: 'bad', data: { to: { none: 1 } } }), 400, 'document_invalid_structure')
+		for (const { a, b } of [one, many]) assert.deepEqual([await a.ids(), await b.ids()], [[], []], 'nothing of it was written')
+		await one.a.doc('a', { to: { $id: 'b', $createdAt: '2020-01-01T00:00:00.000+00:00', name: '{"method":"increment","values":[1]}' } })
+		assert.equal((await one.b.get('b')).name, '{"method":"increment","values":[1]}', 'no operator')
+		fails(await one.a.try('PATCH', 'a', { data: { n: 1, to: { $id: 'b', n: 'x' } } }), 400, 'document_invalid_structure')
+		assert.equal((await one.a.get('a')).n, null)
+		assert.equal((await one.a.patch('a', { n: JSON.stringify({ method: 'increment', values: [2] }), to: { $id: 'b', n: 7 } })).to.n, 7)
+		assert.equal((await one.a.get('a')).n, 2)
+	})
+	test('two levels are written, three are shown; deeper keys are dropped', async () => {
+		const a = await place(), b = await place(), c = await place(), e = await place()
+		for (const [x, y] of [[a, b], [b, c], [c, e]]) assert.equal((await relate(x, y, { type: 'oneToMany', key: 'to', twoWay: true, twoWayKey: 'from' })).status, 202)
+		const d = await a.doc('a', { to: [{ $id: 'b', to: [{ $id: 'c', name: 'C', to: [{ $id: 'e' }] }] }] })
+		assert.equal(d.to[0].to[0].name, 'C')
+		assert.ok(!('to' in d.to[0].to[0]) && !('from' in d.to[0].to[0]))
+		assert.deepEqual([await b.ids(), await c.ids(), await e.ids()], [['b'], ['c'], []])
+		await c.patch('c', { to: [{ $id: 'e' }] })
+		const r = await a.get('a', select('name', 'to.name', 'to.to.name', 'to.to.to.name', 'to.none', 'to.from.name', 'to.to.n'))
+		assert.deepEqual([r.name, r.to[0].name, r.to[0].to[0].name, r.to[0].to[0].n], [null, null, 'C', null])
+		assert.deepEqual(['n' in r, 'n' in r.to[0], 'to' in r.to[0].to[0], 'from' in r.to[0]], [false, false, false, false])
+		assert.deepEqual(ids((await c.get('c', select('from.from.*'))).from.from ? [(await c.get('c', select('from.from.*'))).from.from] : []), ['a'])
+		assert.deepEqual((await a.patch('a', { to: [{ $id: 'b', n: 3, to: [{ $id: 'c', n: 4 }] }] })).to[0].to[0].n, 4)
+	})
+	test('what is shown without select, and by which version', async () => {
+		const { a, b } = await pair('oneToMany'), x = await place()
+		assert.equal((await relate(b, x, { type: 'manyToOne', key: 'x' })).status, 202)
+		assert.equal((await relate(b, x, { type: 'oneToOne', key: 'alone', twoWayKey: 'other' })).status, 202)
+		await a.doc('a', { name: 'A', to: [{ $id: 'b', x: { $id: 'x1', name: 'X' } }, { $id: 'b2' }] })
+		for (const o of [today, speaks('1.8.0'), speaks('2.3.0')]) {
+			const [one, of] = [await a.get('a', o), await b.get('b', o)]
+			assert.ok(!('to' in one))
+			assert.deepEqual([of.from, of.x, of.alone], ['a', 'x1', null])
+			assert.deepEqual((await b.all(o)).documents.map((d) => [d.from, d.x]), [['a', 'x1'], ['a', null]])
+		}
+		const named = await b.get('b', select('name'))
+		assert.deepEqual(['from' in named, 'x' in named], [false, false])
+		const some = await b.get('b', select('*', 'x.name'))
+		assert.deepEqual([some.from, some.x.name, 'n' in some.x, some.x.$id], ['a', 'X', false, 'x1'])
+		const dotted = await b.get('b', select('x.*'))
+		assert.deepEqual([dotted.name, dotted.from, dotted.x.n], [null, 'a', null])
+		for (const path of [b.docs, `${b.docs}/b`]) {
+			const r = await call('GET', path, undefined, select('x'))
+			fails(r, 400, 'general_query_invalid')
+			assert.match(r.body.message, /Cannot select attributes: x/)
+			fails(await call('GET', path, undefined, select('none.x')), 400, 'general_query_invalid')
+		}
+		if (process.env.BADAL_FAMILY === 'tables') return
+		const old = await a.get('a', speaks('1.7.0'))
+		assert.deepEqual([old.to[0].x.name, old.to[1].x, old.to[0].alone, 'from' in old.to[0]], ['X', null, null, false])
+		assert.deepEqual(ids((await a.all(speaks('1.5.0'))).documents[0].to), ['b', 'b2'])
+		assert.ok(!('to' in await a.get('a', { ...speaks('1.7.0'), ...select('name') })))
+	})
+	test('of many rows at once', async () => {
+		const { a, b } = await pair('manyToOne')
+		for (let i = 0; i < 10; i++) await a.doc(`a${i}`, { n: i, to: i % 3 ? { $id: `b${i % 3}`, n: i } : null })
+		const r = await a.all({ query: { queries: [json('select', undefined, ['*', 'to.n']), json('orderDesc', 'n'), json('limit', undefined, [7])] } })
+		assert.deepEqual([r.total, r.documents.map((d) => [d.n, d.to?.$id ?? null])], [10, [9, 8, 7, 6, 5, 4, 3].map((i) => [i, i % 3 ? `b${i % 3}` : null])])
+		assert.deepEqual(r.documents[1].to.n, 8)
+		const back = await b.all({ query: { queries: [json('select', undefined, ['n', 'from.n']), json('orderAsc', '$id')] } })
+		assert.deepEqual(back.documents.map((d) => d.from.map((x) => x.n)), [[1, 4, 7], [2, 5, 8]])
+	})
+	test('upsert: made and changed with what is related', async () => {
+		const { a, b } = await pair('oneToMany')
+		let r = await call('PUT', `${a.docs}/a`, { data: { name: 'A', to: [{ $id: 'b', name: 'B' }] } })
+		assert.equal(r.status, 200, r.text)
+		assert.equal(r.body.to[0].name, 'B')
+		r = await call('PUT', `${a.docs}/a`, { data: { to: ['b', { $id: 'c' }] } })
+		assert.deepEqual([r.body.name, ids(r.body.to)], ['A', ['b', 'c']])
+		assert.deepEqual((await b.get('c')).from, 'a')
+		r = await call('PATCH', `${a.docs}/a/n/increment`, {})
+		assert.deepEqual([r.status, r.body.n, 'to' in r.body], [200, 1, false])
+	})
+	test('many at once are refused', async () => {
+		const { a, b } = await pair('oneToMany', { twoWay: false })
+		for (const [method, body] of [['POST', { documents: [{ $id: 'x' }] }], ['PUT', { documents: [{ $id: 'x' }] }], ['PATCH', { data: { n: 1 } }], ['DELETE', {}]]) fails(await a.try(method, '', body), 400, 'general_bad_request')
+		fails(await b.try('DELETE', '', {}), 400, 'general_bad_request')
+		assert.equal((await b.try('POST', '', { documents: [{ $id: 'x', n: 1 }] })).status, 201)
+	})
+})
+
+describe('permissions', () => {
+	const open = { permissions: ['read("any")', 'create("any")', 'update("any")', 'delete("any")'] }
+	test('related documents that may not be read are not shown', async () => {
+		const hidden = { documentSecurity: true, permissions: ['create("users")'] }, { a, b } = await pair('oneToMany', {}, { a: open, b: hidden })
+		await a.doc('a', { to: [{ $id: 'b1', $permissions: [`read("user:${ada.id}")`] }, { $id: 'b2', $permissions: [] }] })
+		const seen = async (who) => ids((await a.get('a', select('to.*'), who)).to)
+		assert.deepEqual([await seen(p), await seen(ada), await seen(bob)], [['b1', 'b2'], ['b1'], []])
+		const one = await pair('manyToOne', {}, { a: open, b: { permissions: [] } })
+		await one.a.doc('a', { to: { $id: 'b' } })
+		assert.equal((await one.a.get('a', select('to.*'), ada)).to, null)
+		await ok('PUT', b.path, { name: 'x', enabled: false, permissions: ['read("any")'] })
+		assert.deepEqual([await seen(ada), await seen(p)], [[], ['b1', 'b2']])
+	})
+	test('to make needs create, to merge update; an id needs it where the link is kept there', async () => {
+		const closed = { permissions: ['read("any")'] }, { a, b } = await pair('oneToMany', {}, { a: open, b: closed }), other = await pair('manyToOne', {}, { a: open, b: closed })
+		for (const x of [b, other.b]) await x.doc('b', { n: 1 })
+		const no = async (c, to) => { fails(await c.try('POST', '', { documentId: 'x', data: { to } }, {}, ada), 401, 'user_unauthorized'); assert.deepEqual(await c.ids(), []) }
+		await no(a, [{ $id: 'new' }])
+		await no(a, [{ $id: 'b', n: 2 }])
+		await no(a, ['b'])
+		await no(other.a, { $id: 'new' })
+		await no(other.a, { $id: 'b', n: 2 })
+		assert.equal((await other.a.doc('x', { to: 'b' }, {}, ada)).to.n, 1)
+		assert.deepEqual([await b.ids(), (await b.get('b')).n], [['b'], 1])
+		await ok('PUT', b.path, { name: 'x', permissions: ['create("users")', 'update("users")', 'read("users")'] })
+		const d = await a.doc('x', { to: ['b', { $id: 'new' }] }, {}, ada)
+		assert.deepEqual(ids(d.to), ['b', 'new'])
+	})
+	test('a new one has the permissions of who it belongs to, unless it says its own', async () => {
+		const { a, b } = await pair('oneToMany', {}, { a: { ...open, documentSecurity: true }, b: { ...open, documentSecurity: true } })
+		const mine = [`read("user:${ada.id}")`], r = await call('POST', a.docs, { documentId: 'a', permissions: mine, data: { to: [{ $id: 'b' }, { $id: 'c', $permissions: [`update("user:${ada.id}")`] }, { $id: 'd', $permissions: ['write("any")'] }] } }, {}, ada)
+		assert.equal(r.status, 201, r.text)
+		assert.deepEqual([(await b.get('b')).$permissions, (await b.get('c')).$permissions, (await b.get('d')).$permissions], [mine, [`update("user:${ada.id}")`], ['update("any")', 'delete("any")']])
+		fails(await a.try('POST', '', { documentId: 'x', data: { to: [{ $permissions: ['read("team:none")'] }] } }, {}, ada), 401, 'user_unauthorized')
+		fails(await a.try('POST', '', { documentId: 'x', data: { to: [{ $permissions: ['look("any")'] }] } }, {}, ada), 400, 'general_bad_request')
+	})
+})
+
+describe('deletion', () => {
+	const cases = { oneToOne: 'to', oneToMany: 'to', manyToMany: 'to', manyToOne: 'from' }	/* whose end matters */
+	for (const type of KINDS)
+		for (const twoWay of [true, false])
+			for (const onDelete of ['restrict', 'setNull', 'cascade'])
+				test(`${type}, ${twoWay ? 'two-way' : 'one-way'}, ${onDelete}`, async () => {
+					const { a, b } = await pair(type, { twoWay, onDelete }), many = MANY[type].includes('to'), to = (...x) => (many ? x : x[0])
+					await a.doc('a', { to: to({ $id: 'b' }) })
+					await a.doc('a2', { to: to({ $id: 'b2' }) })
+					const [one, other] = cases[type] === 'to' ? [[a, 'a'], [b, 'b']] : [[b, 'b'], [a, 'a']], there = async ([c, id]) => (await c.ids()).includes(id)
+					/* the side that does not matter, first: it is unlinked */
+					const [c2, id2] = [other[0], `${other[1]}2`]
+					assert.equal((await c2.try('DELETE', id2)).status, 204)
+					assert.ok(await there([one[0], `${one[1]}2`]))
+					assert.equal((await one[0].try('DELETE', `${one[1]}2`)).status, 204, 'nothing is related to it any more')
+					const r = await one[0].try('DELETE', one[1])
+					if (onDelete === 'restrict') {
+						fails(r, 403, 'document_delete_restricted')
+						assert.deepEqual([await there(one), await there(other)], [true, true])
+						await a.patch('a', { to: many ? [] : null })
+						assert.equal((await one[0].try('DELETE', one[1])).status, 204)
+						assert.ok(await there(other))
+					} else {
+						assert.equal(r.status, 204)
+						assert.deepEqual([await there(one), await there(other)], [false, onDelete === 'setNull'])
+						if (onDelete === 'setNull' && cases[type] === 'from') assert.equal((await a.get('a')).to, null)
+						if (onDelete === 'setNull' && twoWay && type !== 'manyToMany' && cases[type] === 'to') assert.equal((await b.get('b')).from, null)
+					}
+				})
+	test('a chain goes as a whole, with the caller\'s permissions, within a bound', async () => {
+		const c = await place({ permissions: ['read("any")', 'delete("users")'], documentSecurity: true })
+		assert.equal((await relate(c, c, { type: 'oneToMany', key: 'next', twoWay: true, twoWayKey: 'last', onDelete: 'cascade' })).status, 202)
+		for (let i = 0; i < 12; i++) await c.doc(`d${i}`, { next: [] })
+		for (let i = 0; i < 11; i++) await c.patch(`d${i}`, { next: [`d${i + 1}`] })
+		await c.patch('d11', { next: ['d0'] })
+		assert.equal((await c.try('DELETE', 'd5', undefined, {}, ada)).status, 204)
+		assert.deepEqual(await c.ids(), [])
+		const b = await place({ permissions: ['read("any")'] })
+		assert.equal((await relate(c, b, { type: 'oneToMany', key: 'kept', onDelete: 'cascade' })).status, 202)
+		await c.doc('x', { kept: [{ $id: 'k' }], next: [{ $id: 'y' }] })
+		fails(await c.try('DELETE', 'x', undefined, {}, ada), 401, 'user_unauthorized')
+		assert.deepEqual([await c.ids(), await b.ids()], [['x', 'y'], ['k']])
+		assert.equal((await c.try('DELETE', 'x')).status, 204)
+		assert.deepEqual([await c.ids(), await b.ids()], [[], []])
+	})
+	test('restricted further on: nothing is deleted', async () => {
+		const { a, b } = await pair('oneToMany', { onDelete: 'cascade' }), c = await place()
+		assert.equal((await relate(b, c, { type: 'oneToOne', key: 'held', onDelete: 'restrict' })).status, 202)
+		await a.doc('a', { to: [{ $id: 'b', held: { $id: 'c' } }, { $id: 'b2' }] })
+		fails(await a.try('DELETE', 'a'), 403, 'document_delete_restricted')
+		assert.deepEqual([await a.ids(), await b.ids(), await c.ids()], [['a'], ['b', 'b2'], ['c']])
+	})
+})
+
+describe('at the same time', () => {
+	test('a restricted document is deleted, or linked to: never both', async () => {
+		const { a, b } = await pair('manyToOne', { twoWay: false })
+		for (let i = 0; i < 6; i++) {
+			await b.doc(`b${i}`, { n: i })
+			const [gone, ...made] = await Promise.all([b.try('DELETE', `b${i}`), ...[0, 1].map((k) => a.try('POST', '', { documentId: `a${i}_${k}`, data: { to: `b${i}` } }))])
+			assert.ok(made.every((r) => r.status === 201))
+			assert.ok([204, 403].includes(gone.status), gone.text)
+			const links = (await Promise.all([0, 1].map((k) => a.get(`a${i}_${k}`)))).map((d) => d.to)
+			if (gone.status === 204) assert.deepEqual(links, [null, null])
+			else assert.ok(links.includes(`b${i}`))
+		}
+	})
+	test('one to one: whoever comes last has it, and both sides agree', async () => {
+		const { a, b } = await pair('oneToOne', { onDelete: 'setNull' })
+		for (let i = 0; i < 4; i++) {
+			await a.doc(`a${i}`, { n: i })
+			await b.doc(`b${i}`, { n: i })
+		}
+		const all = await Promise.all([...Array(24).keys()].map((i) => (i % 2 ? a.try('PATCH', `a${i % 4}`, { data: { to: `b${(i * 7) % 4}` } }) : b.try('PATCH', `b${i % 4}`, { data: { from: `a${(i * 5) % 4}` } }))))
+		for (const r of all) assert.equal(r.status, 200, r.text)
+		const to = new Map((await a.all()).documents.map((d) => [d.$id, d.to])), from = new Map((await b.all()).documents.map((d) => [d.$id, d.from]))
+		for (const [x, y] of to) if (y) assert.equal(from.get(y), x)
+		for (const [y, x] of from) if (x) assert.equal(to.get(x), y)
+	})
+	test('sets of many to many from both sides', async () => {
+		const { a, b } = await pair('manyToMany')
+		for (const [c, k] of [[a, 'a'], [b, 'b']]) for (let i = 0; i < 3; i++) await c.doc(`${k}${i}`, { n: i })
+		const all = await Promise.all([...Array(12).keys()].map((i) => (i % 2 ? a.try('PATCH', `a${i % 3}`, { data: { to: ['b0', 'b1', 'b2'] } }) : b.try('PATCH', `b${i % 3}`, { data: { from: ['a0', 'a1', 'a2'] } }))))
+		for (const r of all) assert.equal(r.status, 200, r.text)
+		for (const d of (await a.all(select('to.n'))).documents) assert.deepEqual(ids(d.to), ['b0', 'b1', 'b2'])
+	})
+})
