@@ -32,6 +32,9 @@ caller_session_hash(const struct req *rq)
 	return rq->login != NULL && !rq->jwt && rq->login->session != NULL ? rq->login->session->secret_hash : NULL;
 }
 
+/* Of routes by which people sign up and in: open to all, and to a server's key that may do it for them. */
+#define SCOPE_SIGN_IN "public|sessions.write"
+
 /* The id parameters CustomId, with "unique()" replaced, are in the handlers' inputs; this is the default limit of a route. */
 #define LIMIT_DEFAULT(n) #n "/3600 url:{url},ip:{ip}"
 /* Further rules (gate_priv.h) of routes that take a secret: of whatever person by one client, and with one session. */

@@ -1,5 +1,6 @@
 /* The way of a request from its route to its parameters (spec platform.md 5): every check in the order of the contract, the first
  * failure answers. What the handler learns about its caller is decided here and nowhere else. */
+#include "core/protocol.h"
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "core/vtime.h"
@@ -254,7 +255,7 @@ who(struct req *rq)
 	return "User";
 }
 
-/* "scope (a)", or of several that would do "scopes ([\"a\",\"b\"])". */
+/* "scope (a)", or of several that would do, to clients that know that, "scopes ([\"a\",\"b\"])". */
 static const char *
 scopes_missing(struct req *rq)
 {
@@ -262,14 +263,18 @@ scopes_missing(struct req *rq)
 	struct buf b;
 	struct jw w;
 
-	if (strchr(rest.p, '|') == NULL)
-		return arena_printf(rq->cx.arena, "scope (%s)", rest.p);
+	if (strchr(rest.p, '|') == NULL || rq->cx.format < SINCE_1_8)
+		return arena_printf(rq->cx.arena, "scope (%s)", str_dup(rq->cx.arena, str_cut(&rest, '|')));
 	buf_init(&b, rq->cx.arena, 128);
 	jw_init(&w, &b);
 	BUF_LIT(&b, "scopes (");
 	jw_arr(&w);
-	while (rest.p != NULL)
-		jw_str(&w, str_cut(&rest, '|'));
+	while (rest.p != NULL) {
+		struct str name = str_cut(&rest, '|');
+
+		if (!str_is(name, "public"))	/* no key can have that one */
+			jw_str(&w, name);
+	}
 	jw_arr_end(&w);
 	BUF_LIT(&b, ")");
 	buf_ch(&b, '\0');
@@ -301,7 +306,7 @@ check_auth_method(struct req *rq)
 	static const struct {
 		const char *key, *words;
 	} methods[] = {
-#define AUTH(path, key, label, words) {key, words},
+#define AUTH(path, key, label, words, since) {key, words},
 #include "tbl/sign_in.h"
 	};
 	const char *method = rq->route->auth;

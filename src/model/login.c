@@ -383,12 +383,12 @@ jwt_sign(struct ctx *cx, const char *master, struct str head_and_payload)
 }
 
 char *
-login_jwt(struct ctx *cx, const struct login *l)
+login_jwt(struct ctx *cx, const struct user *u, const char *session, int64_t life_ms)
 {
 	/* the epoch is left out while it is 0: the payload of the contract has three members */
-	const char *epoch = l->user->epoch > 0 ? arena_printf(cx->arena, ",\"epoch\":%lld", (long long)l->user->epoch) : "";
-	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s}", l->user->id,
-	    l->session ? l->session->id : "", (long long)((time_now_ms() + conf.life_jwt) / 1000), epoch);
+	const char *epoch = u->epoch > 0 ? arena_printf(cx->arena, ",\"epoch\":%lld", (long long)u->epoch) : "";
+	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s}", u->id, session,
+	    (long long)((time_now_ms() + life_ms) / 1000), epoch);
 	const char *head = base64_encode(cx->arena, STR("{\"typ\":\"JWT\",\"alg\":\"HS256\"}"), true);
 	const char *text = arena_printf(cx->arena, "%s.%s", head, base64_encode(cx->arena, str_c(payload), true));
 
@@ -466,9 +466,9 @@ login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct log
 	TRY(jwt_verify(cx, jwt, &j));
 	user = json_str(json_object_get(j, "userId"));
 	session = json_str(json_object_get(j, "sessionId"));
-	if (!id_valid(user) || !id_valid(session))
+	if (!id_valid(user) || (session.n > 0 && !id_valid(session)))
 		return OK;
-	TRY(login_by_id(cx, p, str_dup(cx->arena, user), str_dup(cx->arena, session), out));
+	TRY(login_by_id(cx, p, str_dup(cx->arena, user), session.n > 0 ? str_dup(cx->arena, session) : NULL, out));
 	if (*out != NULL && (*out)->user->epoch != json_integer_value(json_object_get(j, "epoch")))
 		*out = NULL;	/* made before the user's password, address or status changed */
 	return OK;

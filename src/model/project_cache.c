@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/protocol.h"
 #include "core/conf.h"
 #include "core/gen.h"
 #include "core/id.h"
@@ -26,7 +27,7 @@ struct entry {			/* one allocation: everything it points to follows it */
 static struct lru *cache;
 
 const char *const project_auth_keys[PROJECT_AUTHS] = {
-#define AUTH(path, key, label, words) key,
+#define AUTH(path, key, label, words, since) key,
 #include "tbl/sign_in.h"
 };
 const char *const project_service_names[PROJECT_SERVICES] = {

@@ -1,4 +1,5 @@
 /* The models of the projects service. Providers, sign-in methods and services are rows of their tables. */
+#include "core/protocol.h"
 #include "model/project.h"
 
 /* What children have besides what is shown. */
@@ -77,10 +78,10 @@ enum provider {
 	    {.key = "provider" label "Secret", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][1]), .doc = label " secret."},
 
 /* The table's rows are counted as they are read: their names are no identifiers. */
-#define TOGGLE(member, base, label, text) {.key = label, .type = F_BOOL, .off = offsetof(struct project, member) + (__COUNTER__ - base) * sizeof(bool), .doc = text},
-#define AUTH(path, stored, label, words) TOGGLE(auths, AUTH_BASE, label, "Sign-in method " path " is on.")
+#define TOGGLE(member, base, label, text, since_) {.key = label, .type = F_BOOL, .off = offsetof(struct project, member) + (__COUNTER__ - base) * sizeof(bool), .doc = text, .since = since_},
+#define AUTH(path, stored, label, words, since) TOGGLE(auths, AUTH_BASE, label, "Sign-in method " path " is on.", since)
 #define FIXED(room)
-#define SERVICE(room, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #room " is on.")
+#define SERVICE(room, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #room " is on.", 0)
 enum { AUTH_BASE = __COUNTER__ + 1 };
 
 /* clang-format off */

@@ -17,6 +17,7 @@ const deviations = new Map([
 		'variable.resourceType', 'variable.resourceId'].map((m) => [m, 'told to clients that speak 1.4.0 or later']),
 	...['Boolean', 'Datetime', 'Email', 'Enum', 'Float', 'Integer', 'Ip', 'String', 'Url'].map((k) => `attribute${k}`).concat('index').flatMap((m) => [[`${m}.error`, 'told to clients that speak 1.4.0 or later'],
 		...['$createdAt', '$updatedAt'].map((k) => [`${m}.${k}`, 'told to clients that speak 1.7.0 or later'])]),
+	['project.authEmailOtp', 'told to clients that speak 1.5.0 or later'],
 	['database.enabled', 'told to clients that speak 1.4.0 or later'], ['index.lengths', 'told to clients that speak 1.7.0 or later'],
 	...['database.type', 'attributeString.encrypt', 'index.$id'].map((m) => [m, 'told to clients that speak 1.8.0 or later']),
 	...['collection.bytesMax', 'collection.bytesUsed'].map((m) => [m, 'told to clients that speak 1.9.0 or later']), ['database.status', 'told to clients that speak 1.9.6 or later'],

@@ -7,6 +7,7 @@
 #include "model/origin.h"
 #include "model/seal.h"
 #include "model/usage.h"
+#include "svc/users/access.h"
 #include "svc/users/user.h"
 
 static err_t
@@ -107,19 +108,19 @@ account_create_anonymous_session(struct req *rq, void *arg)
 	return start_session(rq, u, "anonymous", "");
 }
 
-struct jwt {
-	const char *jwt;
+struct jwt_in {
+	struct opt_int seconds;
 };
-static const struct field jwt_fields[] = {FIELD(F_STR, struct jwt, jwt, "jwt", NULL, "JSON web token of 15 minutes.")};
-static const struct shape jwt_shape = SHAPE("jwt", struct jwt, jwt_fields);
+static const struct param jwt_params[] = {JWT_DURATION(struct jwt_in, seconds)};
 
 static err_t
 account_create_jwt(struct req *rq, void *arg)
 {
-	(void)arg;
+	const struct jwt_in *in = arg;
+
 	if (caller_session_hash(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_SESSION_NOT_FOUND, "no session to stand for");
-	return reply(rq, 201, &jwt_shape, &(struct jwt){login_jwt(&rq->cx, rq->login)});
+	return reply(rq, 201, &jwt_shape, &(struct user_jwt){login_jwt(&rq->cx, rq->login->user, rq->login->session->id, jwt_life(&in->seconds))});
 }
 
 /* ---- reading ---- */
@@ -373,20 +374,20 @@ account_get_logs(struct req *rq, void *arg)
 }
 
 static const struct route rows[] = {
-	{"POST", "/v1/account", "account", "create", "public", LIMIT_DEFAULT(10), "emailPassword", account_create, &account_shape, 201,
+	{"POST", "/v1/account", "account", "create", SCOPE_SIGN_IN, LIMIT_DEFAULT(10), "emailPassword", account_create, &account_shape, 201,
 	    "Sign up with e-mail and password.", PARAMS(struct create_in, create_params), .audit = "user.create user/{user}",
 	    .usage = "users.create"},
-	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", "public", "10/3600 ~url:{url},email:{param-email}" LIMIT_GUESSES, "emailPassword",
+	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", SCOPE_SIGN_IN, "10/3600 ~url:{url},email:{param-email}" LIMIT_GUESSES, "emailPassword",
 	    account_session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
-	{"POST", "/v1/account/sessions", "account", NULL, "public", "10/3600 ~url:/v1/account/sessions/email,email:{param-email}" LIMIT_GUESSES, "emailPassword", account_session_by_email,
+	{"POST", "/v1/account/sessions", "account", NULL, SCOPE_SIGN_IN, "10/3600 ~url:/v1/account/sessions/email,email:{param-email}" LIMIT_GUESSES, "emailPassword", account_session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
 	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
-	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", "public", "50/3600 ip:{ip}", "anonymous", account_create_anonymous_session,
+	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", SCOPE_SIGN_IN, "50/3600 ip:{ip}", "anonymous", account_create_anonymous_session,
 	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later.",
 	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
-	    "A token that stands for the current session for 15 minutes."},
+	    "A token that stands for the current session for 15 minutes, or as long as is said.", PARAMS(struct jwt_in, jwt_params)},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
 	    .usage = "users.read"},
 	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, &preferences_shape, 200, "The caller's preferences.",

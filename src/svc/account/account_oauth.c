@@ -15,7 +15,7 @@
 #include "model/origin.h"
 #include "model/usage.h"
 #include "svc/account/oauth.h"
-#include "svc/account/token.h"
+#include "svc/users/token.h"
 
 enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048, SAID_MAX = 256 };
 

@@ -3,6 +3,14 @@
 #define BADAL_SVC_ACCOUNT_ACCOUNT_PRIV_H
 
 #include "gate/gate.h"
+#include "model/event.h"
+
+#define EVENT EVENT_DECLARE
+#include "svc/account/events.h"
+#undef EVENT
+
+/* Two words drawn at random, "Calm river". */
+const char *phrase_new(struct arena *a);
 
 /* Awaits the provider of the caller's session for new tokens; stored, and in `s` as it is shown. */
 err_t oauth_refresh_session(struct req *rq, const struct project *home, struct session *s) MUST_CHECK;

@@ -9,7 +9,7 @@
 #include "model/origin.h"
 #include "svc/messages/sms.h"
 #include "model/usage.h"
-#include "svc/account/token.h"
+#include "svc/users/token.h"
 
 /* The user with this e-mail or phone; a new one when there is none. Two requests at once may both have found none. */
 static err_t
@@ -27,11 +27,11 @@ account_token_find_or_create(struct req *rq, err_t (*find)(struct ctx *, const s
 	return e;
 }
 
-/* Only the project's team may see the secret that was sent to somebody else. */
+/* Only the project's team and its servers may see the secret that was sent to somebody else. */
 static bool
 shows_secret(const struct req *rq)
 {
-	return rq->caller == CALLER_ADMIN;
+	return caller_is_server(rq);
 }
 
 static err_t
@@ -48,7 +48,8 @@ struct letter {
 	struct req *rq;
 	const char *kind;
 	const struct user *to;
-	const char *url;
+	const char *url;	/* NULL: it tells the secret itself, a code */
+	const char *phrase;	/* words that the code's page shows as well; "" none */
 	bool with_project;	/* the link names the project */
 };
 
@@ -63,7 +64,9 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 		.kind = l->kind,
 		.to = l->to->email,
 		.name = strcmp(l->kind, "magicSession") != 0 && l->to->name ? l->to->name : "",
-		.link = link_with(l->rq->cx.arena, l->url, v, l->with_project ? 4 : 3),
+		.link = l->url != NULL ? link_with(l->rq->cx.arena, l->url, v, l->with_project ? 4 : 3) : "",
+		.code = l->url != NULL ? "" : t->secret,
+		.phrase = l->phrase ? l->phrase : "",
 		.locale = l->rq->locale,
 	};
 
@@ -93,6 +96,7 @@ mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct e
 
 	l->rq = rq;
 	TRY(token_create(&rq->cx, rq->project, l->to, &in, &t));
+	t->phrase = l->phrase;
 	audit_as(rq, l->to);
 	return reply_token(rq, t);
 }
@@ -149,23 +153,46 @@ take_token(struct req *rq, struct user **u, const struct token_use *use, struct 
 	return OK;
 }
 
-static err_t
-sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const char *provider)
+/* What the sessions by each are called. */
+static const struct {
+	enum token_type type;
+	const char *provider;
+	const char *factor;	/* what they prove; NULL: the provider says it */
+} sign_ins[] = {
+	{TOKEN_MAGIC, "magic-url", NULL},
+	{TOKEN_PHONE, "phone", NULL},
+	{TOKEN_OAUTH2, "oauth2", NULL},
+	{TOKEN_EMAIL, "token", "email"},
+	{TOKEN_GENERIC, "token", "token"},
+};
+enum { SIGN_INS = sizeof sign_ins / sizeof *sign_ins };
+
+static void
+say_how(int64_t type, struct session_in *how)
 {
-	const struct session_in how = {.provider = provider, .provider_uid = "", .ip = rq->ip, .user_agent = rq->user_agent};
+	int i = 0;
+
+	while (sign_ins[i].type != (enum token_type)type)
+		i++;
+	how->provider = sign_ins[i].provider;
+	how->factor = sign_ins[i].factor;
+}
+
+static err_t
+sign_in(struct req *rq, const struct proof_in *in, unsigned types)
+{
+	struct session_in how = {.provider_uid = "", .ip = rq->ip, .user_agent = rq->user_agent};
 	struct session *s;
 	struct token *t;
 	struct user *u;
 	char *token;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(take_token(rq, &u,
-	    &(struct token_use){.type = type, .secret = in->secret, .event = NULL, .actor = u->id,
-		.proves = type == TOKEN_MAGIC ? PROVES_EMAIL : type == TOKEN_PHONE ? PROVES_PHONE : PROVES_NOTHING},
-	    &t));
+	TRY(take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
+	say_how(t->type, &how);
+	rq->usage_scope = how.provider;
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	audit_as(rq, u);
-	rq->usage_scope = provider;
 	known_client(rq, u);
 	reply_session(rq, token);
 	s->secret = rq->bypass ? token : NULL;
@@ -176,6 +203,7 @@ sign_in(struct req *rq, const struct proof_in *in, enum token_type type, const c
 
 struct start_in {
 	const char *id, *email, *url, *phone;
+	int phrase;
 };
 static const struct param magic_params[] = {
 	REQUIRED("userId", P_CUSTOM_ID, struct start_in, id, "ID of the user, when it is a new one; unique() for a generated one."),
@@ -201,7 +229,7 @@ account_create_magic_url_session(struct req *rq, void *arg)
 static err_t
 account_update_magic_url_session(struct req *rq, void *in)
 {
-	return sign_in(rq, in, TOKEN_MAGIC, "magic-url");
+	return sign_in(rq, in, TOKEN_BIT(TOKEN_MAGIC));
 }
 
 /* ---- phone ---- */
@@ -226,19 +254,40 @@ account_phone_start(struct req *rq, void *arg)
 static err_t
 account_phone_finish(struct req *rq, void *in)
 {
-	return sign_in(rq, in, TOKEN_PHONE, "phone");
+	return sign_in(rq, in, TOKEN_BIT(TOKEN_PHONE));
 }
 
-/* Later clients have one request for all, and for what an OAuth2 sign-in ended with: the secrets do not look alike. */
+/* ---- a code by mail ---- */
+
+static const struct param email_params[] = {
+	REQUIRED("userId", P_CUSTOM_ID, struct start_in, id, "ID of the user, when it is a new one; unique() for a generated one."),
+	REQUIRED("email", P_EMAIL, struct start_in, email, "E-mail address."),
+	OPTIONAL("phrase", P_BOOL, struct start_in, phrase, "Show words in the answer and in the mail, for the user to compare.", .def = "false"),
+};
+
+static err_t
+account_email_start(struct req *rq, void *arg)
+{
+	const struct start_in *in = arg;
+	struct letter l = {.kind = "otpSession", .phrase = in->phrase == 1 ? phrase_new(rq->cx.arena) : ""};
+	struct user *u;
+
+	if (!mail_ready())
+		return fail_msg(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "SMTP disabled");
+	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, &u));
+	l.to = u;
+	return mail_token(rq, TOKEN_EMAIL, conf.life_email_code, NULL, &l);
+}
+
+/* Later clients have one request for all ways, for what an OAuth2 sign-in ended with, and for what a server made. */
 static err_t
 account_any_finish(struct req *rq, void *arg)
 {
-	const struct proof_in *in = arg;
-	size_t n = strlen(in->secret);
+	unsigned types = 0;
 
-	if (n == OAUTH2_SECRET_LEN)
-		return sign_in(rq, in, TOKEN_OAUTH2, "oauth2");
-	return n == PHONE_CODE_LEN ? account_phone_finish(rq, arg) : account_update_magic_url_session(rq, arg);
+	for (int i = 0; i < SIGN_INS; i++)
+		types |= TOKEN_BIT(sign_ins[i].type);
+	return sign_in(rq, arg, types);
 }
 
 /* ---- recovery ---- */
@@ -280,7 +329,7 @@ account_recovery_finish(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(take_token(rq, &u,
-	    &(struct token_use){.type = TOKEN_RECOVERY, .secret = in->secret, .event = &ev_recovery_update, .proves = PROVES_EMAIL,
+	    &(struct token_use){.types = TOKEN_BIT(TOKEN_RECOVERY), .secret = in->secret, .event = &ev_recovery_update,
 		.password = in->password, .actor = u->id},
 	    &t));
 	audit_as(rq, u);
@@ -317,7 +366,7 @@ account_verification_finish(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(take_token(rq, &u,
-	    &(struct token_use){.type = TOKEN_VERIFICATION, .secret = in->secret, .event = &ev_verification_update, .proves = PROVES_EMAIL,
+	    &(struct token_use){.types = TOKEN_BIT(TOKEN_VERIFICATION), .secret = in->secret, .event = &ev_verification_update,
 		.how = caller && caller->internal == u->internal ? PROOF_BY_HOLDER : PROOF_BY_LINK, .actor = caller_id(rq)},
 	    &t));
 	return reply(rq, 200, &token_shape, t);
@@ -351,7 +400,7 @@ account_phone_verification_finish(struct req *rq, void *arg)
 	if (caller == NULL || caller->internal != u->internal)
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not the caller");
 	TRY(take_token(rq, &u,
-	    &(struct token_use){.type = TOKEN_PHONE, .secret = in->secret, .event = &ev_verification_update, .proves = PROVES_PHONE,
+	    &(struct token_use){.types = TOKEN_BIT(TOKEN_PHONE), .secret = in->secret, .event = &ev_verification_update,
 		.how = PROOF_BY_HOLDER, .actor = u->id}, &t));
 	return reply(rq, 200, &token_shape, t);
 }
@@ -364,19 +413,22 @@ account_phone_verification_finish(struct req *rq, void *arg)
 	.model = model_, .status = status_, .doc = doc_
 
 static const struct route rows[] = {
-	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", "public", BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_create_magic_url_session, &token_shape, 201,
+	{ROW("POST", "/sessions/magic-url", "createMagicURLSession", SCOPE_SIGN_IN, BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_create_magic_url_session, &token_shape, 201,
 	     "Mail a link that signs in."), PARAMS(struct start_in, magic_params),
 	    .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
-	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", "public", BY_USER, account_update_magic_url_session, &session_shape, 201,
+	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", SCOPE_SIGN_IN, BY_USER, account_update_magic_url_session, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params),
 	    .audit = "session.update user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
-	{ROW("POST", "/sessions/phone", "createPhoneSession", "public", "10/3600 ~url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
+	{ROW("POST", "/sessions/phone", "createPhoneSession", SCOPE_SIGN_IN, "10/3600 ~url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
-	{ROW("PUT", "/sessions/phone", "updatePhoneSession", "public", BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
+	{ROW("PUT", "/sessions/phone", "updatePhoneSession", SCOPE_SIGN_IN, BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
-	{ROW("POST", "/sessions/token", "createSession", "public", BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	{ROW("POST", "/tokens/email", "createEmailToken", SCOPE_SIGN_IN, BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_email_start, &token_shape, 201,
+	     "Mail a code that signs in."), PARAMS(struct start_in, email_params), .auth = "emailOtp",
+	    .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
+	{ROW("POST", "/sessions/token", "createSession", SCOPE_SIGN_IN, BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
 	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
-	{ROW("PUT", "/sessions/token", NULL, "public", BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
+	{ROW("PUT", "/sessions/token", NULL, SCOPE_SIGN_IN, BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
 	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/recovery", "createRecovery", "public", BY_EMAIL ";10/3600 ip:{ip}", account_recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),

@@ -13,6 +13,5 @@ libbadal_svc_a_SOURCES += src/svc/account/oauth_providers.h
 libbadal_svc_a_SOURCES += src/svc/account/oauth_state.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth_user.c
 libbadal_svc_a_SOURCES += src/svc/account/pages.c
+libbadal_svc_a_SOURCES += src/svc/account/phrase.c
 libbadal_svc_a_SOURCES += src/svc/account/service.c
-libbadal_svc_a_SOURCES += src/svc/account/token.c
-libbadal_svc_a_SOURCES += src/svc/account/token.h

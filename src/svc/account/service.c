@@ -2,7 +2,7 @@
 #include "gate/gate.h"
 #include "model/identity.h"
 #include "model/service.h"
-#include "svc/account/token.h"
+#include "svc/users/token.h"
 
 extern const struct routes account_routes;
 extern const struct routes account_token_routes;
@@ -17,7 +17,7 @@ static const struct routes *const routes[] = {
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&account_shape, &preferences_shape, &token_shape, NULL};
+static const struct shape *const shapes[] = {&account_shape, &preferences_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"account", "u", 0},
@@ -35,7 +35,7 @@ static const struct event_secret secrets[] = {
 
 static const char *const acted_on[] = {"account", NULL};
 
-static const char *const mails[] = {"verification", "magicSession", "recovery", NULL};
+static const char *const mails[] = {"verification", "magicSession", "otpSession", "recovery", NULL};
 
 static const struct older older[] = {
 	{FORMAT_14, "token", "$createdAt", NULL},

@@ -126,14 +126,11 @@ call_read(struct ctx *cx, struct str json, struct call *out)
 static const char *
 jwt_of(struct ctx *cx, const struct project *p, const struct execution *e, const char *session)
 {
-	struct session s = {.id = session};
-	struct login *l = NULL, its;
+	struct login *l = NULL;
 
 	if (session == NULL || session[0] == '\0' || login_by_id(cx, p, e->user_id, session, &l) != OK || l == NULL)
 		return "";
-	its = *l;
-	its.session = &s;
-	return login_jwt(cx, &its);
+	return login_jwt(cx, l->user, session, conf.life_jwt);
 }
 
 /* Headers that tell handlers of today what those of 1.0 are told by variables. */

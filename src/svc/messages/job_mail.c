@@ -147,7 +147,8 @@ messages_send_mail(struct ctx *cx, const struct job *job)
 {
 	const json_t *o = json_parse(cx, job->payload, NULL);
 	const struct letter l = {.kind = job_mail_member(cx, o, "kind"), .project = job_mail_member(cx, o, "project"), .to = job_mail_member(cx, o, "to"),
-		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
+		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .code = job_mail_member(cx, o, "code"),
+		.phrase = job_mail_member(cx, o, "phrase"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
 		.team = job_mail_member(cx, o, "team")};
 	struct worded w;
 

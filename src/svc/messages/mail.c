@@ -31,6 +31,8 @@ mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 	mail_put(&w, "to", m->to);
 	mail_put(&w, "name", m->name);
 	mail_put(&w, "link", m->link);
+	mail_put(&w, "code", m->code);
+	mail_put(&w, "phrase", m->phrase);
 	mail_put(&w, "locale", m->locale);
 	mail_put(&w, "owner", m->owner);
 	mail_put(&w, "team", m->team);

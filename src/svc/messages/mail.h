@@ -8,7 +8,9 @@ struct mail {
 	const char *kind;		/* one of its service's mails */
 	const char *to;			/* address */
 	const char *name;		/* display name and the greeting's; "" none */
-	const char *link;		/* ready, with its secret */
+	const char *link;		/* ready, with its secret; "" when there is a code */
+	const char *code;		/* to be typed in; NULL or "": it is a link */
+	const char *phrase;		/* words that the page which asks for the code shows as well; NULL or "": none */
 	const char *locale;		/* of the request */
 	const char *owner, *team;	/* invitations: who invites, and to what */
 };

@@ -1,4 +1,5 @@
-/* The words of mails. mail.html and mail.txt are the layouts, <language>.json the sentences; both have slots, {{name}}. Sentences are
+/* The words of mails. mail.html and mail.txt are the layouts of what leads to a link, code.html and code.txt those of a code to be typed in;
+ * <language>.json has the sentences. All have slots, {{name}}. Sentences are
  * filled first, then the layout with them; what was filled in is never looked at for slots again.
  *
  * Names come from strangers. In HTML they are escaped, and set apart so that their writing direction stays theirs; control characters
@@ -20,8 +21,8 @@
 enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16 };
 
 /* Sentences of a language; each member is a name in its file. */
-enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_SIGNATURE, W_N };
-static const char *const common_names[W_N] = {"direction", "sender", "somebody", "hello", "hello_unnamed", "thanks", "signature"};
+enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_SIGNATURE, W_PHRASE, W_N };
+static const char *const common_names[W_N] = {"direction", "sender", "somebody", "hello", "hello_unnamed", "thanks", "signature", "phrase"};
 enum { K_SUBJECT, K_BODY, K_FOOTER, K_N };
 static const char *const part_names[K_N] = {"subject", "body", "footer"};
 enum { KIND_MAX = 64 };
@@ -36,7 +37,7 @@ struct language {
 
 static struct {
 	bool loaded;
-	struct str html, text;
+	struct layout { struct str html, text; } link, code;
 	struct language *v;
 	int n;
 } words;
@@ -111,19 +112,27 @@ collect_kinds(void)
 		}
 }
 
+static bool
+layout_load(const char *dir, const char *name, struct layout *out)
+{
+	char html[2 * PATH_MAX], text[2 * PATH_MAX];
+
+	snprintf(html, sizeof html, "%s/%s.html", dir, name);
+	snprintf(text, sizeof text, "%s/%s.txt", dir, name);
+	return share_read(html, FILE_MAX, &out->html) && share_read(text, FILE_MAX, &out->text);
+}
+
 static err_t
 mail_words_load(struct ctx *cx)
 {
-	char dir[PATH_MAX], html[2 * PATH_MAX], text[2 * PATH_MAX];
+	char dir[PATH_MAX];
 	struct dirent **list;
 	int n;
 
 	collect_kinds();
 	share_dir(conf.mail_dir, "etc/mail", "mail.html", MAIL_DIR, dir, sizeof dir);
-	snprintf(html, sizeof html, "%s/mail.html", dir);
-	snprintf(text, sizeof text, "%s/mail.txt", dir);
 	n = scandir(dir, &list, is_language, alphasort);
-	if (n < 0 || !share_read(html, FILE_MAX, &words.html) || !share_read(text, FILE_MAX, &words.text))
+	if (n < 0 || !layout_load(dir, "mail", &words.link) || !layout_load(dir, "code", &words.code))
 		return fail(cx, ERR_GENERAL_SERVER_ERROR, "no mail templates in %s", dir);
 	words.v = mem_zalloc(sizeof *words.v * (size_t)(n + 1));
 	for (int i = 0; i < n; i++) {
@@ -249,14 +258,14 @@ mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct 
 struct sheet {			/* a language with the names of a letter */
 	const struct language *in;
 	const char *const *part;
-	struct slot names[4];
+	struct slot names[5];
 	bool greets;		/* by name */
 };
 
 static struct str
 said(struct ctx *cx, const struct sheet *s, const char *sentence_, enum style style)
 {
-	return mail_words_fill(cx, str_c(sentence_), style, s->names, 4);
+	return mail_words_fill(cx, str_c(sentence_), style, s->names, sizeof s->names / sizeof *s->names);
 }
 
 static struct str
@@ -270,10 +279,10 @@ escaped(struct ctx *cx, struct str s)
 }
 
 static struct str
-lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style style, const char *link)
+lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style style, const struct letter *l)
 {
 	const char *hello = s->in->common[s->greets ? W_HELLO : W_HELLO_UNNAMED];
-	struct str subject = said(cx, s, s->part[K_SUBJECT], PLAIN), target = str_c(link);
+	struct str subject = said(cx, s, s->part[K_SUBJECT], PLAIN), target = str_c(l->link);
 	const struct slot v[] = {
 		{"language", str_c(s->in->code)},
 		{"direction", str_c(s->in->common[W_DIRECTION])},
@@ -281,6 +290,8 @@ lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style sty
 		{"hello", said(cx, s, hello, style)},
 		{"body", said(cx, s, s->part[K_BODY], style)},
 		{"link", style == HTML ? escaped(cx, target) : target},
+		{"code", str_c(l->code)},
+		{"phrase", l->phrase[0] != '\0' ? said(cx, s, s->in->common[W_PHRASE], style) : STR("")},
 		{"footer", said(cx, s, s->part[K_FOOTER], style)},
 		{"thanks", said(cx, s, s->in->common[W_THANKS], style)},
 		{"signature", said(cx, s, s->in->common[W_SIGNATURE], style)},
@@ -302,6 +313,7 @@ err_t
 mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 {
 	const struct language *in;
+	const struct layout *layout = l->code[0] != '\0' ? &words.code : &words.link;
 	const char *project = l->project[0] ? l->project : conf.mail_from_name;
 	int kind;
 
@@ -316,12 +328,12 @@ mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 		.in = in,
 		.part = in->part[kind],
 		.names = {{"name", str_c(l->name)}, {"project", str_c(project)}, {"team", str_c(l->team)},
-			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}},
+			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}, {"words", str_c(l->phrase)}},
 		.greets = l->name[0] != '\0',
 	};
 	out->sender = l->project[0] ? said(cx, &s, in->common[W_SENDER], PLAIN).p : conf.mail_from_name;
 	out->subject = said(cx, &s, s.part[K_SUBJECT], PLAIN).p;
-	out->text = lay_out(cx, &s, words.text, PLAIN, l->link);
-	out->html = lay_out(cx, &s, words.html, HTML, l->link);
+	out->text = lay_out(cx, &s, layout->text, PLAIN, l);
+	out->html = lay_out(cx, &s, layout->html, HTML, l);
 	return OK;
 }

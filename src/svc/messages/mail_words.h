@@ -5,7 +5,7 @@
 #include "core/ctx.h"
 
 struct letter {			/* what the write left for us; "" where it does not apply */
-	const char *kind, *project, *to, *name, *link, *locale, *owner, *team;
+	const char *kind, *project, *to, *name, *link, *code, *phrase, *locale, *owner, *team;
 };
 
 struct worded {			/* in the arena */

@@ -1,4 +1,5 @@
 /* Projects: creation, settings, deletion. Every write tells the stream, so that caches everywhere drop the former state. */
+#include "core/protocol.h"
 #include "svc/projects/project.h"
 
 #include "core/conf.h"
@@ -128,7 +129,7 @@ project_set_service(struct ctx *cx, const struct project *p, const char *service
 }
 
 static const char *const auth_paths[PROJECT_AUTHS] = {
-#define AUTH(path, key, label, words) path,
+#define AUTH(path, key, label, words, since) path,
 #include "tbl/sign_in.h"
 };
 

@@ -2,6 +2,7 @@
  * and developers, and deleted by owners. Secrets are shown to those who may change them: a key has more rights than a member without a rank. */
 #include <ctype.h>
 
+#include "core/protocol.h"
 #include "gate/caller.h"
 #include "model/query.h"
 #include "model/record.h"
@@ -20,7 +21,7 @@ static const char *const service_names[] = {
 #undef FIXED
 	NULL};
 static const char *const auth_paths[] = {
-#define AUTH(path, key, label, words) path,
+#define AUTH(path, key, label, words, since) path,
 #include "tbl/sign_in.h"
 	NULL};
 static const char *const provider_names[] = {

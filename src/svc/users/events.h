@@ -10,6 +10,7 @@ EVENT(user_update_status, "users.[userId].update.status", "account|account.[user
 EVENT(user_update_prefs, "users.[userId].update.prefs", "account|account.[userId]", true, "account|user|preferences", "A user's preferences changed.")
 EVENT(user_update_labels, "users.[userId].update.labels", "account|account.[userId]", true, "account|user", "A user's labels changed.")
 EVENT(user_update_verification, "users.[userId].update.verification", "account|account.[userId]", false, "account|user", "A user's verification changed.")
+EVENT(user_token_create, "users.[userId].tokens.[tokenId].create", "account|account.[userId]", true, "token", "A server made a token for a sign-in.")
 EVENT(session_create, "users.[userId].sessions.[sessionId].create", "account|account.[userId]", true, "session", "A session began.")
 EVENT(session_update, "users.[userId].sessions.[sessionId].update", "account|account.[userId]", false, "session", "A session was refreshed.")
 EVENT(session_delete, "users.[userId].sessions.[sessionId].delete", "account|account.[userId]", true, "session", "A session ended.")

@@ -1,3 +1,5 @@
+libbadal_svc_a_SOURCES += src/svc/users/access.c
+libbadal_svc_a_SOURCES += src/svc/users/access.h
 libbadal_svc_a_SOURCES += src/svc/users/errors.h
 libbadal_svc_a_SOURCES += src/svc/users/events.h
 libbadal_svc_a_SOURCES += src/svc/users/password.c
@@ -8,6 +10,8 @@ libbadal_svc_a_SOURCES += src/svc/users/password_worker.h
 libbadal_svc_a_SOURCES += src/svc/users/proof.c
 libbadal_svc_a_SOURCES += src/svc/users/service.c
 libbadal_svc_a_SOURCES += src/svc/users/session.c
+libbadal_svc_a_SOURCES += src/svc/users/token.c
+libbadal_svc_a_SOURCES += src/svc/users/token.h
 libbadal_svc_a_SOURCES += src/svc/users/user.c
 libbadal_svc_a_SOURCES += src/svc/users/user.h
 libbadal_svc_a_SOURCES += src/svc/users/users.c

@@ -3,22 +3,27 @@
 #include "model/audit.h"
 #include "model/identity.h"
 #include "model/service.h"
-#include "svc/users/user.h"
+#include "svc/users/access.h"
+#include "svc/users/token.h"
 
 extern const struct routes user_routes;
+extern const struct routes user_access_routes;
 extern const struct routes usage_routes;
 
 static const struct routes *const routes[] = {
 	&user_routes,
+	&user_access_routes,
 	&usage_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&user_shape, &session_shape, &audit_shape, NULL};
+static const struct shape *const shapes[] = {&user_shape, &session_shape, &token_shape, &jwt_shape, &audit_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"users.read", "a", 1},
 	{"users.write", "a", 2},
+	{"sessions.read", "", 32},
+	{"sessions.write", "", 33},
 	{0},
 };
 
@@ -27,6 +32,7 @@ static const struct scope scopes[] = {
 
 static const struct event_secret secrets[] = {
 	{"users.[userId].sessions.", NULL, {NULL}, {NULL}},
+	{"users.[userId].tokens.", NULL, {"secret"}, {NULL}},
 	{"users.", "$id", {"password", "hash", "hashOptions"}, {NULL}},
 	{0},
 };

@@ -1,5 +1,5 @@
 /* Tokens: taking one is a DELETE … RETURNING in the transaction of what it allows, so that it serves once however many try. */
-#include "svc/account/token.h"
+#include "svc/users/token.h"
 
 #include <sodium.h>
 
@@ -10,7 +10,7 @@
 #include "model/roles.h"
 #include "svc/users/password.h"
 
-enum { SECRET_BYTES = 128, PHONE_CODES_MAX = 3 };
+enum { SECRET_BYTES = 128, SHORT_SECRET = 16, SHORT_SECRETS_MAX = 3 };
 
 static const struct field token_fields[] = {
 	FIELD(F_ID, struct token, id, "$id", "t.id", "Token ID."),
@@ -18,8 +18,9 @@ static const struct field token_fields[] = {
 	FIELD(F_ID, struct token, user_id, "userId", "t.user_id", "User ID."),
 	FIELD(F_STR, struct token, secret, "secret", "t.secret_hash", "Secret; empty for clients, who get it by mail or SMS."),
 	FIELD(F_TIME, struct token, expire, "expire", "t.expire", "Token expiration date in ISO 8601 format."),
-	{.key = "phrase", .type = F_CONST, .text = "\"\"", .doc = "Always empty: mails have none.", .since = SINCE_1_5},
+	FIELD(F_STR, struct token, phrase, "phrase", NULL, "Words that the mail shows as well; empty unless asked for.", .since = SINCE_1_5),
 	FIELD_HIDDEN(F_BOOL, struct token, shown, "t.shown"),
+	FIELD_HIDDEN(F_INT, struct token, type, "t.type"),
 };
 const struct shape token_shape = SHAPE("token", struct token, token_fields);
 
@@ -37,17 +38,48 @@ token_event(struct ctx *cx, const struct project *p, const struct event_info *ki
 	};
 }
 
-static const char *
-new_secret(struct ctx *cx, enum token_type type)
+/* Of each type: what it looks like, and what its use proves. */
+static const struct kind {
+	enum token_type type;
+	int digits, bytes;	/* of a new secret; the other is 0 */
+	enum user_proves proves;
+} kinds[] = {
+	{TOKEN_VERIFICATION, 0, SECRET_BYTES, PROVES_EMAIL},
+	{TOKEN_RECOVERY, 0, SECRET_BYTES, PROVES_EMAIL},
+	{TOKEN_MAGIC, 0, SECRET_BYTES, PROVES_EMAIL},
+	{TOKEN_PHONE, TOKEN_CODE_LEN, 0, PROVES_PHONE},
+	{TOKEN_OAUTH2, 0, 32, PROVES_NOTHING},
+	{TOKEN_EMAIL, TOKEN_CODE_LEN, 0, PROVES_EMAIL},
+	{TOKEN_GENERIC, 0, TOKEN_SECRET_MAX / 2, PROVES_NOTHING},
+};
+
+static const struct kind *
+token_kind(int64_t type)
 {
-	if (type == TOKEN_PHONE)
-		return arena_printf(cx->arena, "%0*u", PHONE_CODE_LEN, (unsigned)randombytes_uniform(1000000));
-	return secret_hex(cx->arena, type == TOKEN_OAUTH2 ? OAUTH2_SECRET_LEN / 2 : SECRET_BYTES);
+	const struct kind *k = kinds;
+
+	while (k->type != (enum token_type)type)
+		k++;
+	return k;
 }
 
-/* Of a kind, the newest of a user count. A code is short, and each one more that is valid makes guessing one likelier: they are few. */
+static const char *
+new_secret(struct ctx *cx, const struct token_in *in)
+{
+	const struct kind *k = token_kind(in->type);
+	char *secret;
+
+	if (k->digits > 0)
+		return arena_printf(cx->arena, "%0*u", k->digits, (unsigned)randombytes_uniform(1000000));
+	secret = secret_hex(cx->arena, (size_t)k->bytes);
+	if (in->length > 0)
+		secret[in->length] = '\0';
+	return secret;
+}
+
+/* Of a type, the newest of a user count. Of short secrets each one more that is valid makes guessing one likelier: they are few. */
 static void
-drop_old(struct db_tx *tx, const struct project *p, const struct user *u, enum token_type type)
+drop_old(struct db_tx *tx, const struct project *p, const struct user *u, enum token_type type, size_t length)
 {
 	struct ctx *cx = tx_ctx(tx);
 
@@ -56,7 +88,7 @@ drop_old(struct db_tx *tx, const struct project *p, const struct user *u, enum t
 		"DELETE FROM %s.tokens WHERE internal IN (SELECT internal FROM %s.tokens WHERE user_internal = $1::bigint AND type = $2::integer "
 		"ORDER BY internal DESC OFFSET $3::bigint)",
 		p->schema, p->schema),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, type), pg_i64(cx->arena, type == TOKEN_PHONE ? PHONE_CODES_MAX : conf.tokens_per_user_max)));
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, type), pg_i64(cx->arena, length < SHORT_SECRET ? SHORT_SECRETS_MAX : conf.tokens_per_user_max)));
 }
 
 static err_t
@@ -73,8 +105,9 @@ token_insert(struct db_tx *tx, const struct project *p, const struct user *u, co
 	    DB(t->id, pg_i64(cx->arena, u->internal), u->id, pg_i64(cx->arena, in->type), sha256_hex(cx->arena, str_c(t->secret)),
 		pg_time(cx->arena, t->expire), in->ip ? in->ip : "", in->user_agent ? in->user_agent : "", pg_time(cx->arena, t->created),
 		in->sent_to, pg_i64(cx->arena, u->epoch), pg_bool(in->shown)));
-	drop_old(tx, p, u, in->type);
-	in->send(tx, t, in->arg);
+	drop_old(tx, p, u, in->type, strlen(t->secret));
+	if (in->send != NULL)
+		in->send(tx, t, in->arg);
 	if (in->event == NULL)
 		return OK;
 	ev = token_event(cx, p, in->event, u, t);
@@ -89,7 +122,8 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 
 	t->id = id_unique(cx->arena);
 	t->user_id = u->id;
-	t->secret = new_secret(cx, in->type);
+	t->type = in->type;
+	t->secret = new_secret(cx, in);
 	t->created = time_now_ms();
 	t->expire = t->created + in->life_ms;
 	*out = t;
@@ -106,11 +140,11 @@ token_take(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"DELETE FROM %s.tokens AS t USING (SELECT internal, email, phone, epoch FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE) AS u "
-		"WHERE t.user_internal = u.internal AND t.type = $2::integer AND t.secret_hash = $3 AND t.expire >= $4 "
+		"WHERE t.user_internal = u.internal AND (1 << t.type) & $2::integer <> 0 AND t.secret_hash = $3 AND t.expire >= $4 "
 		"AND t.epoch = u.epoch "
 		"AND (t.sent_to IS NULL OR lower(t.sent_to) = lower(CASE WHEN t.type = $5::integer THEN u.phone ELSE u.email END)) RETURNING %s",
 		p->schema, p->schema, shape_columns(&token_shape)),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->type), sha256_hex(cx->arena, str_c(use->secret)),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->types), sha256_hex(cx->arena, str_c(use->secret)),
 		pg_time(cx->arena, time_now_ms()), pg_i64(cx->arena, TOKEN_PHONE))));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
@@ -123,10 +157,11 @@ static err_t
 redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t, struct user *now)
 {
 	struct ctx *cx = tx_ctx(tx);
-	struct user_proof proof = {.of = use->proves, .how = use->how, .hash = hash, .took_over_out = &t->took_over};
+	struct user_proof proof = {.how = use->how, .hash = hash, .took_over_out = &t->took_over};
 	struct event ev;
 
 	TRY(token_take(tx, p, u, use, t));
+	proof.of = token_kind(t->type)->proves;
 	if (t->shown)
 		proof.how = PROOF_BY_CONSOLE;
 	TRY(user_prove(tx, p, u, &proof, now));
