@@ -1,6 +1,7 @@
 /* An executor that drains: what runs ends, and who writes into a connection that it has kept is answered. An end without an answer would pass for that of
  * a run which had begun (src/io/fetch_local.c). */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import nodeNet from 'node:net'
 import path from 'node:path'
 import test from 'node:test'
@@ -15,16 +16,20 @@ test('a kept connection is no more closed before its writer than after an answer
 	const answers = () => heard.split('HTTP/1.1 ').length - 1
 	socket.write(asks)
 	await until(() => answers() === 1, 'the first answer')
-	const f = x.function('module.exports = (req, res) => new Promise((ok) => setTimeout(() => ok(res.send("all")), req.payload === "slow" ? 3000 : 0))', { generation: 1 })
+	/* until the process that it waits for is ended from here */
+	const marker = `${5e6 + process.pid}.5`, f = x.function(`module.exports = async (req, res) => { if (req.payload === 'slow') await new Promise((ok) => require('child_process').spawn('sleep', ['${marker}']).on('exit', ok)); res.send('all') }`, { generation: 1, limit_ms: 100000 })
 	assert.equal((await f({ data: 'quick' })).text, 'all')
+	const busy = () => Number(new Map(x.announced()).get('busy'))
+	await until(() => busy() === 0, 'the first run is announced no more')
 	const run = f({ data: 'slow' })
-	await until(() => Number(new Map(x.announced()).get('busy')) > 0, 'the run is announced as one')
+	await until(() => busy() > 0, 'the run is announced as one')
 	x.badal.kill('SIGTERM')
 	await until(() => x.announced() === null, 'it drains')
 	assert.equal(ended, false, 'nothing is said to who has asked nothing')
 	socket.write(asks)
 	await until(() => ended, 'the end')
 	assert.equal(answers(), 2, heard)
+	execFileSync('pkill', ['-f', `^sleep ${marker}`])
 	const r = await run
 	assert.deepEqual([r.why, r.text, r.reason], ['done', 'all', ''])
 })
