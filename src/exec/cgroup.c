@@ -313,8 +313,9 @@ cgroup_open(struct cgroup *g, const char *name, const struct cgroup_limits *limi
 		g->dirs[i] = places[i] != NULL ? cgroup_dir(places[i], name) : NULL;
 		g->join[i] = g->dirs[i] != NULL && !born ? cgroup_file_open(g->dirs[i], two ? "cgroup.procs" : "tasks", O_WRONLY) : -1;
 	}
-	if (two && g->dirs[0] != NULL)
-		g->procs = cgroup_file_open(g->dirs[0], "cgroup.procs", O_RDONLY);
+	for (int i = 0; i < CGROUP_DIRS && g->procs < 0; i++)
+		if (g->dirs[i] != NULL)
+			g->procs = cgroup_file_open(g->dirs[i], two ? "cgroup.procs" : "", two ? O_RDONLY : O_PATH | O_DIRECTORY);
 	if (born && g->dirs[0] != NULL)
 		g->group = cgroup_file_open(g->dirs[0], "", O_RDONLY | O_DIRECTORY);
 	if (!two && g->dirs[MEMORY] != NULL)
@@ -417,14 +418,12 @@ cgroup_each_in(int fd, void (*fn)(pid_t pid, void *arg), void *arg)
 int
 cgroup_each(const struct cgroup *g, void (*fn)(pid_t pid, void *arg), void *arg)
 {
-	int fd, n, i = 0;
+	int fd, n;
 
 	if (two)
 		return g->procs >= 0 ? cgroup_each_in(g->procs, fn, arg) : -1;
 	/* version 1 remembers the list for who has the file open */
-	while (i < CGROUP_DIRS && g->dirs[i] == NULL)
-		i++;
-	fd = i < CGROUP_DIRS ? cgroup_file_open(g->dirs[i], "cgroup.procs", O_RDONLY) : -1;
+	fd = g->procs >= 0 ? openat(g->procs, "cgroup.procs", O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0)
 		return -1;
 	n = cgroup_each_in(fd, fn, arg);

@@ -12,7 +12,7 @@ struct cgroup {
 	char *dirs[CGROUP_DIRS];		/* NULL: that bound cannot be set here */
 	int join[CGROUP_DIRS];		/* a file that the child joins by; -1: none */
 	int group;			/* version 2: its directory, for the child to begin in; 0: it joins */
-	int procs;			/* version 2: cgroup.procs, open to be read; -1: none */
+	int procs;			/* to list processes: version 2 cgroup.procs, open to be read; version 1 the directory that has it; -1: none */
 	int starved;			/* version 1: memory.oom_control, open to be read; -1: none */
 	bool unset[CGROUP_DIRS];		/* of cgroup_bounds: was to be set, and the kernel did not take it */
 };
