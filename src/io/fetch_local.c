@@ -19,7 +19,7 @@
 #include "core/metric.h"
 #include "io/budget.h"
 
-enum { LINE_MAGIC = 0x6c696e65, IDLE_MAX = 256, READ_MAX = 64 * 1024, READS = 4, TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, BYTES = 1 << 20, CROWDED_MS = 2, OUT_PARTS = 2, FREE = 64 * 1024 };
+enum { LINE_MAGIC = 0x6c696e65, IDLE_MAX = 256, READ_MAX = 64 * 1024, READS = 4, TIMEOUT = 15000, CONNECT_TIMEOUT = 5000, BYTES = 1 << 20, CROWDED_MS = 2, OUT_PARTS = 2, CALL_OFF_MS = 5000, FREE = 64 * 1024 };
 
 struct line {
 	unsigned magic;
@@ -338,6 +338,21 @@ line_last(struct line *l, struct asking *q)
 	return q->answered ? OK : ERR_TIMEOUT;
 }
 
+/* It was told to wait, and its time is over: the server hears that nobody asks any more, and the connection's end says whether it had begun before. */
+static err_t
+line_call_off(struct ctx *cx, struct line *l, struct asking *q)
+{
+	uint64_t deadline = cx->deadline;
+	err_t e;
+
+	if (shutdown(l->fd, SHUT_WR) != 0)
+		return ERR_TIMEOUT;
+	cx->deadline = 0;
+	e = fib_await_for(cx, &q->done, CALL_OFF_MS);
+	cx->deadline = deadline;
+	return e == OK && q->answer.state != ANSWER_WHOLE ? ERR_TIMEOUT : e;
+}
+
 /* On this connection. *again_out: it had served before, and nothing came: the server has closed it, most likely before it saw the request; for `once` that is sure. */
 static err_t
 local_ask_on(struct ctx *cx, struct line *l, struct asking *q, const struct fetch *f, uint64_t until, bool *again_out)
@@ -352,6 +367,8 @@ local_ask_on(struct ctx *cx, struct line *l, struct asking *q, const struct fetc
 		e = until > loop_now() ? fib_await_for(cx, &q->done, until - loop_now()) : ERR_TIMEOUT;
 	if (e == ERR_TIMEOUT)
 		e = line_last(l, q);
+	if (e == ERR_TIMEOUT && f->once && q->answer.head_bytes > 0 && !q->answer.has_head)
+		e = line_call_off(cx, l, q);
 	whole = e == OK && q->error == 0 && !q->full && q->answer.state == ANSWER_WHOLE;
 	if (whole && !f->alone && q->answer.keeps && !q->surplus && asking_sent(q))
 		line_keep(l);

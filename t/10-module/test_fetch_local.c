@@ -103,9 +103,13 @@ serve(int fd)
 		} else if (strcmp(target, "/slow") == 0) {	/* begun, and not over */
 			say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 			pause();
-		} else if (strcmp(target, "/queue") == 0) {	/* not begun */
+		} else if (strcmp(target, "/queue") == 0 || strcmp(target, "/late") == 0) {	/* not begun when who asked leaves, or just then */
 			say(fd, "HTTP/1.1 102 Processing\r\n\r\n");
-			pause();
+			while (read(fd, line, sizeof line) > 0)
+				;
+			if (strcmp(target, "/late") == 0)
+				say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+			return;
 		} else if (strcmp(target, "/small") == 0) {
 			char piece[900001];
 
@@ -303,7 +307,7 @@ once_late(struct ctx *cx, void *arg)
 	struct fetch_reply *r;
 
 	(void)arg;
-	for (const char *const *t = (const char *const[]){"/never", "/slow", NULL}; *t != NULL; t++) {
+	for (const char *const *t = (const char *const[]){"/never", "/slow", "/late", NULL}; *t != NULL; t++) {
 		cr_assert_eq(ask(cx, *t, (struct fetch){.once = true, .timeout_ms = 300}, &r), OK, "%s: %s", *t, cx->detail);
 		cr_expect(r->cut && r->late, "%s", *t);
 	}
