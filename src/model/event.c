@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "core/vtime.h"
 
-enum { PARTS_MAX = 7, IDS_MAX = 3, NAMES_MAX = 40 };
+enum { PARTS_MAX = 7, IDS_MAX = 3, NAMES_MAX = 40, PACK_BYTES = 128 * 1024, LENGTH_MAX = 21 };
 
 #define EVENT EVENT_DEFINE
 #include "tbl/events.h"
@@ -264,13 +264,20 @@ event_emit(struct db_tx *tx, const struct event *ev)
 void
 event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n)
 {
-	const char **v = arena_array(a, const char *, n + 1);
+	for (int from = 0, end; from < n; from = end) {
+		size_t bytes = 0;
+		struct buf b;
 
-	if (n == 0)
-		return;
-	for (int i = 0; i < n; i++)
-		v[i] = messages[i].p;
-	tx_add(tx, "SELECT pg_logical_emit_message(true, 'event', m) FROM unnest($1::text[]) AS m", DB(pg_array(a, v, n)));
+		for (end = from; end < n && (end == from || bytes + messages[end].n < PACK_BYTES); end++)
+			bytes += messages[end].n + LENGTH_MAX;
+		buf_init(&b, a, bytes + 1);
+		for (int i = from; i < end; i++) {
+			buf_i64(&b, (int64_t)messages[i].n);
+			buf_ch(&b, ' ');
+			buf_str(&b, messages[i]);
+		}
+		tx_add(tx, "SELECT pg_logical_emit_message(true, 'events', $1::text)", DB(buf_view(&b).p));
+	}
 }
 
 /* The statement of a write and its event, and its parameters. */

@@ -47,6 +47,7 @@ struct session {		/* from START_REPLICATION to the first trouble on either side 
 	bool fresh;		/* the name was made by this session: nothing was ever in the stream */
 	struct item *first, *last;
 	size_t n, bytes;
+	uint64_t pack_lsn, pack_more;	/* the last transaction with packs; how many events more than messages it had so far */
 	struct fib_event more;	/* something is queued, or broken */
 	bool broken;
 	char why[160];

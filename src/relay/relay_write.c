@@ -68,22 +68,24 @@ item_parse(struct item *it, bool job, struct str content)
 	return true;
 }
 
-void
-queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content)
+static void
+relay_malformed(struct stream_pos pos)
 {
-	bool job = str_is(prefix, "job");
+	log_error(NULL, "a message in the WAL is malformed", "lsn=%llu index=%llu", (unsigned long long)pos.lsn, (unsigned long long)pos.index);
+}
+
+static void
+queue_add(struct session *s, const struct repl_tx *tx, uint64_t index, bool job, struct str content)
+{
 	struct item *it;
 	char *text;
 
-	if (!job && !str_is(prefix, "event"))
-		return;
 	it = mem_alloc(sizeof *it + KEY_ROOM + content.n);
 	*it = (struct item){.pos = {tx->commit_lsn, index}, .commit_ms = tx->commit_ms, .xid = tx->xid, .lane = -1, .size = sizeof *it + content.n};
 	text = it->data + KEY_ROOM;
 	memcpy(text, content.p, content.n);
 	if (!item_parse(it, job, (struct str){text, content.n})) {
-		log_error(NULL, "a message in the WAL is malformed", "lsn=%llu index=%llu",
-		    (unsigned long long)tx->commit_lsn, (unsigned long long)index);
+		relay_malformed(it->pos);
 		free(it);
 		return;
 	}
@@ -97,6 +99,41 @@ queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struc
 	if (s->n >= QUEUE_ITEMS || s->bytes >= QUEUE_BYTES)
 		repl_pause(s->repl);
 	fib_signal(&s->more);
+}
+
+/* Events of one message (event_emit_all); how many. */
+static uint64_t
+queue_pack(struct session *s, const struct repl_tx *tx, uint64_t index, struct str pack)
+{
+	uint64_t n = 0;
+
+	while (pack.n > 0) {
+		int64_t size;
+
+		if (!str_to_i64(str_cut(&pack, ' '), &size) || size <= 0 || (uint64_t)size > pack.n) {
+			relay_malformed((struct stream_pos){tx->commit_lsn, index + n});
+			break;
+		}
+		queue_add(s, tx, index + n++, false, (struct str){pack.p, (size_t)size});
+		pack = (struct str){pack.p + size, pack.n - (size_t)size};
+	}
+	return n;
+}
+
+/* Within a transaction each event has a place of its own, the same whenever it is decoded. */
+void
+queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content)
+{
+	uint64_t n;
+
+	if (tx->commit_lsn != s->pack_lsn)
+		s->pack_more = 0;
+	s->pack_lsn = tx->commit_lsn;
+	index += s->pack_more;
+	if (str_is(prefix, "event") || str_is(prefix, "job"))
+		queue_add(s, tx, index, str_is(prefix, "job"), content);
+	else if (str_is(prefix, "events") && (n = queue_pack(s, tx, index, content)) > 0)
+		s->pack_more += n - 1;
 }
 
 void

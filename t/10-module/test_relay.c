@@ -226,7 +226,20 @@ list_add(struct list *l, const char *s, size_t n)
 	l->v[l->n++][n] = '\0';
 }
 
-/* Contents of the messages with this prefix, in commit order, as another slot decodes them. */
+/* Of each its length, a space, and itself. */
+static void
+list_pack(struct list *l, const char *p, size_t n)
+{
+	for (const char *end = p + n; p < end;) {
+		char *text;
+		size_t len = strtoul(p, &text, 10);
+
+		list_add(l, text + 1, len);
+		p = text + 1 + len;
+	}
+}
+
+/* Contents of the messages with this prefix, of events those of packs too, in commit order, as another slot decodes them. */
 static struct list
 witness(const char *prefix)
 {
@@ -243,6 +256,8 @@ witness(const char *prefix)
 
 		if (p[0] == 'M' && strcmp(name, prefix) == 0)
 			list_add(&l, p + head, n - head);
+		else if (p[0] == 'M' && strcmp(prefix, "event") == 0 && strcmp(name, "events") == 0)
+			list_pack(&l, p + head, n - head);
 	}
 	PQclear(r);
 	PQfinish(c);
@@ -315,13 +330,16 @@ static void
 write_load(struct load *l, int who)
 {
 	PGconn *c = pg_connect();
-	char q[400];
+	char q[900];
 
 	for (int i = 0; !l->stop; i++) {
-		int events = i % 7 == 0 ? 3 : 1, jobs = i % 5 == 0;
+		int single = i % 7 == 0 ? 3 : 1, packed = i % 4 == 0 ? 2 * (i % 3) : 0, jobs = i % 5 == 0, events = single + packed;
 
-		snprintf(q, sizeof q, "BEGIN; SELECT pg_logical_emit_message(true, 'event', '{\"p\":\"project%d\",\"i\":%d,\"k\":' || k || E'}\\npay\\nload') "
-		    "FROM generate_series(1, %d) k; %s %s", who, i, events,
+		/* some before the others, many of them as one message (none as an empty one) */
+		snprintf(q, sizeof q, "BEGIN; SELECT pg_logical_emit_message(true, 'events', coalesce(string_agg(octet_length(m) || ' ' || m, '' ORDER BY k), '')) FROM "
+		    "(SELECT k, '{\"p\":\"project%d\",\"i\":%d,\"of\":' || k || E'}\\npäck' AS m FROM generate_series(1, %d) k) x, generate_series(1, 2) WHERE k %% 2 = generate_series %% 2 "
+		    "GROUP BY generate_series; SELECT pg_logical_emit_message(true, 'event', '{\"p\":\"project%d\",\"i\":%d,\"k\":' || k || E'}\\npay\\nload') "
+		    "FROM generate_series(1, %d) k; %s %s", who, i, packed, who, i, single,
 		    jobs ? "SELECT pg_logical_emit_message(true, 'job', 'mail id' || txid_current() || E' 0\\n{}');" : "",
 		    i % 11 == 10 ? "ROLLBACK" : "COMMIT");
 		PQclear(sql(c, q));
@@ -418,6 +436,34 @@ Test(relay, every_commit_is_in_its_shard_once_and_in_order_whatever_is_killed)
 }
 
 /* ---- the rest ---- */
+
+static const char *
+entry_text(const char *key, int i)
+{
+	static char text[200];
+	redisReply *r = cmd("XRANGE %s - +", key), *e = (size_t)i < r->elements ? r->element[i] : NULL;
+
+	snprintf(text, sizeof text, "%s %s/%s", e ? strchr(e->element[0]->str, '-') + 1 : "", e ? e->element[1]->element[1]->str : "", e ? e->element[1]->element[3]->str : "");
+	freeReplyObject(r);
+	return text;
+}
+
+/* Each event of a message has a place of its own, also where others stand before and behind; of one that is broken, those before the break are there. */
+Test(relay, events_of_one_message_are_taken_apart)
+{
+	static const char *const want[] = {"0 one/1", "1 a/1", "2 b/\n2", "3 two/2", "5 c/3", "6 three/3", "0 d/4", "1 behind/5"};
+	pid_t r = relay_fork();
+
+	UNTIL(announced(""));
+	run_sql("BEGIN; SELECT pg_logical_emit_message(true, 'event', E'one\n1'); SELECT pg_logical_emit_message(true, 'events', E'3 a\n14 b\n\n2');"
+	    "SELECT pg_logical_emit_message(true, 'event', E'two\n2'); SELECT pg_logical_emit_message(true, 'events', ''); SELECT pg_logical_emit_message(true, 'events', E'3 c\n3');"
+	    "SELECT pg_logical_emit_message(true, 'event', E'three\n3'); COMMIT");
+	run_sql("BEGIN; SELECT pg_logical_emit_message(true, 'events', E'3 d\n499 short'); SELECT pg_logical_emit_message(true, 'event', E'behind\n5'); COMMIT");
+	UNTIL(entries(current()) == (int)(sizeof want / sizeof *want));
+	for (int i = 0; i < (int)(sizeof want / sizeof *want); i++)
+		cr_expect_str_eq(entry_text(key_of(STREAM_EVENTS, 0, current()), i), want[i]);
+	reap(r, SIGTERM);
+}
 
 #define EMIT(n) run_sql("SELECT pg_logical_emit_message(true, 'event', 'h' || k || E'\\nb') FROM generate_series(1, " #n ") k")
 

@@ -81,25 +81,24 @@ row_weight(const struct collection *c, const struct db_res *r, int row)
 static const char *
 insert_all_sql(struct ctx *cx, const struct collection *c)
 {
-	struct buf b, u;
+	struct buf into, values, from, names;
 
-	buf_init(&b, cx->arena, 512);
-	buf_init(&u, cx->arena, 512);
-	buf_printf(&b, "INSERT INTO %s (_id,_created,_updated,_perms,_read", c->table);
-	for (int i = 0; i < c->n_live; i++)
-		buf_printf(&b, ",%s", c->live[i]->column);
-	BUF_LIT(&b, ") SELECT c0,c1::timestamptz,c2::timestamptz,c3::text[],c4::text[]");
-	BUF_LIT(&u, ") AS u(c0,c1,c2,c3,c4");
+	buf_init(&into, cx->arena, 512);
+	buf_init(&values, cx->arena, 512);
+	buf_init(&from, cx->arena, 512);
+	buf_init(&names, cx->arena, 512);
 	for (int i = 0; i < c->n_live; i++) {
-		buf_printf(&b, ",c%d::%s", 5 + i, doc_cast(cx->arena, c->live[i]));
-		buf_printf(&u, ",c%d", 5 + i);
+		const char *type = doc_cast(cx->arena, c->live[i]);
+		bool list = c->live[i]->array && !c->live[i]->encrypt;	/* there are no lists of lists of different lengths */
+
+		buf_printf(&into, ",%s", c->live[i]->column);
+		buf_printf(&values, ",c%d%s%s", 5 + i, list ? "::" : "", list ? type : "");
+		buf_printf(&from, ",$%d::%s[]", 6 + i, list ? "text" : type);
+		buf_printf(&names, ",c%d", 5 + i);
 	}
-	BUF_LIT(&b, " FROM unnest($1::text[]");
-	for (int i = 1; i < c->n_live + 5; i++)
-		buf_printf(&b, ",$%d::text[]", i + 1);
-	buf_str(&b, buf_view(&u));
-	BUF_LIT(&b, ") RETURNING _seq,_id");
-	return buf_view(&b).p;
+	return arena_printf(cx->arena, "INSERT INTO %s (_id,_created,_updated,_perms,_read%.*s) SELECT c0,c1,c2,c3::text[],c4::text[]%.*s "
+	    "FROM unnest($1::text[],$2::timestamptz[],$3::timestamptz[],$4::text[],$5::text[]%.*s) AS u(c0,c1,c2,c3,c4%.*s) RETURNING _seq,_id",
+	    c->table, STR_FMT(buf_view(&into)), STR_FMT(buf_view(&values)), STR_FMT(buf_view(&from)), STR_FMT(buf_view(&names)));
 }
 
 static err_t
