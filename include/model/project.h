@@ -35,7 +35,7 @@ struct domain {
 	bool verification;
 };
 
-enum { PROJECT_PROVIDERS = 37, PROJECT_AUTHS = 7, PROJECT_SERVICES = 9, PROJECT_CHILDREN_MAX = 1000 };
+enum { PROJECT_PROVIDERS = 37, PROJECT_AUTHS = 7, PROJECT_SERVICES = 10, PROJECT_CHILDREN_MAX = 1000 };
 
 struct project {
 	unsigned refs;			/* private to the cache */

@@ -79,7 +79,7 @@ struct path_alias {
 };
 
 /* A later family of paths: what stands below `path` is there below `as` as well, in other words: segments, parameters, operations, models and their
- * members, errors. The rows of routes are the same, and so are switch, rate limits (counted apart), usage and events. */
+ * members, errors. The rows of routes are the same, and so are rate limits (counted apart), usage and events. */
 struct family_scope {
 	const char *scope;	/* of the row */
 	const char *segment;	/* of its path; NULL: whatever it is */
@@ -88,6 +88,7 @@ struct family_scope {
 struct family {
 	const char *name;			/* "tablesDB": tag of its operations in the OpenAPI document */
 	const char *path, *as;			/* "/v1/databases", "/v1/tablesdb" */
+	const char *toggle;			/* its switch, FAMILY of include/tbl/services.h */
 	int64_t since;				/* the first version of the protocol that has it */
 	struct words words;
 	const struct family_scope *scopes;	/* the first row that fits; none: the row's own scope */

@@ -1,5 +1,8 @@
 /* The only list of services, in the order of the contract: SERVICE(room in src/svc, member of the project model that says whether it is on);
- * FIXED(room): it cannot be switched off. Each room describes its service in `const struct service <room>_service` (model/service.h). */
+ * FIXED(room): it cannot be switched off; FAMILY(name, member, since): a later family of paths of the service above it has a switch of its own. Each room describes its service in `const struct service <room>_service` (model/service.h). */
+#ifndef FAMILY
+#define FAMILY(name, label, since)
+#endif
 #ifndef FIXED
 #define FIXED(room) SERVICE(room, NULL)
 #define FIXED_IS_SERVICE
@@ -7,6 +10,7 @@
 SERVICE(account, "serviceStatusForAccount")
 SERVICE(avatars, "serviceStatusForAvatars")
 SERVICE(databases, "serviceStatusForDatabases")
+FAMILY(tablesdb, "serviceStatusForTablesdb", 1008000)
 SERVICE(locale, "serviceStatusForLocale")
 SERVICE(health, "serviceStatusForHealth")
 SERVICE(storage, "serviceStatusForStorage")
@@ -22,4 +26,5 @@ FIXED(webhooks)
 #undef FIXED
 #undef FIXED_IS_SERVICE
 #endif
+#undef FAMILY
 #undef SERVICE

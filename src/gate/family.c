@@ -74,6 +74,7 @@ family_route(const struct family *f, const struct route *r)
 	*to = *r;
 	to->path = path.p;
 	to->name = r->name ? words_say(NULL, words, r->name) : NULL;
+	to->service = r->service ? f->toggle : NULL;
 	to->scope = scope_in(f, r);
 	to->doc = r->doc ? words_say(NULL, words, r->doc) : NULL;
 	to->model = shape_in(words, r->model);

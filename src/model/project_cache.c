@@ -33,6 +33,7 @@ const char *const project_auth_keys[PROJECT_AUTHS] = {
 const char *const project_service_names[PROJECT_SERVICES] = {
 #define FIXED(room)
 #define SERVICE(room, label) #room,
+#define FAMILY(name, label, since) #name,
 #include "tbl/services.h"
 #undef FIXED
 };

@@ -82,6 +82,7 @@ enum provider {
 #define AUTH(path, stored, label, words, since) TOGGLE(auths, AUTH_BASE, label, "Sign-in method " path " is on.", since)
 #define FIXED(room)
 #define SERVICE(room, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #room " is on.", 0)
+#define FAMILY(name, label, since) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #name " is on.", since)
 enum { AUTH_BASE = __COUNTER__ + 1 };
 
 /* clang-format off */

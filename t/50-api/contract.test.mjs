@@ -27,6 +27,7 @@ const deviations = new Map([
 	...[['usageDatabases', 'databases', ['databases']], ['usageDatabase', 'database', []]].flatMap(([m, of, more]) => [...more, 'collections', 'tables', 'documents', 'rows', 'storage', `${of}Reads`, `${of}Writes`]
 		.flatMap((k) => [[`${m}.${k}`, 'told to clients that speak 1.5.0 or later'], [`${m}.${k}Total`, 'the same']])),
 	...['documents', 'documentsTotal'].map((k) => [`usageCollection.${k}`, 'told to clients that speak 1.5.0 or later']),
+	['project.serviceStatusForTablesdb', 'told to clients that speak 1.8.0 or later'],
 	['team.prefs', 'told to clients that speak 1.3.0 or later'], ['healthStatus.name', 'told to clients that speak 1.4.0 or later'],
 	...['session.$updatedAt', 'session.factors', 'session.secret', 'session.mfaUpdatedAt', 'token.phrase', 'membership.mfa'].map((m) => [m, 'told to clients that speak 1.5.0 or later']),
 	['membership.userPhone', 'told to clients that speak 1.9.2 or later'], ['membership.userAccessedAt', 'told to clients that speak 1.9.5 or later'],

@@ -94,6 +94,30 @@ describe('settings', () => {
 			fails(await owner.call('PATCH', path, { body }), 400, 'general_argument_invalid')
 	})
 
+	test('a family of paths has a switch of its own', async () => {
+		const q = await s.project(), path = `/projects/${q.id}/service`, headers = { 'x-appwrite-response-format': '1.8.0' }
+		const states = { '/databases/none/collections/none/documents': true, '/tablesdb/none/tables/none/rows': true }
+		const is = async () => {
+			for (const [where, on] of Object.entries(states)) {
+				const r = await q.guest('GET', where)
+				assert.equal(r.body.type, on ? 'database_not_found' : 'general_service_disabled', where)
+			}
+		}
+		await is()
+		let made = await owner.ok('PATCH', path, { body: { service: 'tablesdb', status: false }, headers })
+		assert.deepEqual([made.serviceStatusForTablesdb, made.serviceStatusForDatabases], [false, true])
+		states['/tablesdb/none/tables/none/rows'] = false
+		await is()
+		made = await owner.ok('PATCH', path, { body: { service: 'databases', status: false }, headers })
+		assert.deepEqual([made.serviceStatusForTablesdb, made.serviceStatusForDatabases], [false, false])
+		states['/databases/none/collections/none/documents'] = false
+		await is()
+		await owner.ok('PATCH', path, { body: { service: 'tablesdb', status: true }, headers })
+		states['/tablesdb/none/tables/none/rows'] = true
+		await is()
+		assert.ok(!('serviceStatusForTablesdb' in await owner.ok('GET', `/projects/${q.id}`, { headers: { 'x-appwrite-response-format': '1.7.0' } })))
+	})
+
 	test('sign-in methods', async () => {
 		const q = await s.project(), path = (m) => `/projects/${q.id}/auth/${m}`
 		assert.equal((await owner.ok('PATCH', path('anonymous'), { body: { status: false } })).authAnonymous, false)

@@ -140,7 +140,7 @@ static const struct family_scope family_scopes[] = {
 	{0},
 };
 static const struct family tables = {
-	.name = "tablesDB", .path = "/v1/databases", .as = "/v1/tablesdb", .since = SINCE_1_8, .words = {names, stems}, .scopes = family_scopes};
+	.name = "tablesDB", .path = "/v1/databases", .as = "/v1/tablesdb", .toggle = "tablesdb", .since = SINCE_1_8, .words = {names, stems}, .scopes = family_scopes};
 
 /* Of later versions. */
 static const struct path_absent absent[] = {

@@ -17,6 +17,7 @@ static const char *const web_schemes[] = {"http", "https", NULL};
 static const char *const service_names[] = {
 #define FIXED(room)
 #define SERVICE(room, label) #room,
+#define FAMILY(name, label, since) #name,
 #include "tbl/services.h"
 #undef FIXED
 	NULL};
