@@ -4,6 +4,9 @@
 #ifndef BADAL_CORE_ERR_H
 #define BADAL_CORE_ERR_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 typedef enum err {
 	OK = 0,
 #define ERR(name, status, type, message) ERR_##name,
@@ -21,6 +24,11 @@ struct err_info {
 
 /* The row of `e`; never NULL, unknown values give GENERAL_UNKNOWN. Borrowed, static. */
 const struct err_info *err_info(err_t e);
+
+/* The status for clients of that version (core/protocol.h); of some errors it changed. */
+int err_status(err_t e, int64_t format);
+/* The n-th of these: false when there is none. */
+bool err_later(int n, err_t *e_out, int64_t *since_out, int *status_out);
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))

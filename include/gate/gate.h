@@ -52,6 +52,7 @@ struct req {
 	enum format format;		/* of the reply */
 	enum format format_request;	/* of the parameters: 12 before 0.12, 15 before 0.15.3 */
 	int status;			/* of the reply; 0 before */
+	err_t error;			/* that it tells of */
 	/* the reply being built */
 	bool replied;
 	struct http_header out[40];

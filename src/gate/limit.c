@@ -332,7 +332,9 @@ limit_done(struct req *rq)
 {
 	static const char back[] = "if tonumber(redis.call('GET', KEYS[1]) or '0') > 0 then redis.call('DECR', KEYS[1]) end";
 
-	if (rq->status == 401 || rq->status == 404)
+	int status = rq->error != OK ? err_info(rq->error)->status : rq->status;	/* not that of later clients */
+
+	if (status == 401 || status == 404)
 		return;
 	for (int i = 0; i < rq->n_give_back; i++)	/* lost: it counts until the window ends */
 		(void)bus_post(BUS(STR("EVAL"), str_c(back), STR("1"), rq->give_back[i]));

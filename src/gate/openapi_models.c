@@ -286,7 +286,7 @@ write_statuses_of(struct jw *w, const char *name, const char *type)
 	jw_arr(w);
 	for (int e = 1; e < ERR_N; e++)
 		if (strcmp(err_info((err_t)e)->type, type) == 0)
-			jw_i64(w, err_info((err_t)e)->status);
+			jw_i64(w, err_status((err_t)e, w->format));
 	jw_arr_end(w);
 }
 
@@ -329,6 +329,26 @@ write_statuses(struct jw *w)
 	jw_obj_end(w);
 }
 
+/* x-later-statuses, where the document is of all formats: [type, status, since]. */
+static void
+write_later_statuses(struct jw *w)
+{
+	int64_t since;
+	int status;
+	err_t e;
+
+	JW_KEY(w, "x-later-statuses");
+	jw_arr(w);
+	for (int i = 0; w->format == 0 && err_later(i, &e, &since, &status); i++) {
+		jw_arr(w);
+		jw_cstr(w, err_info(e)->type);
+		jw_i64(w, status);
+		jw_cstr(w, protocol_text(w->b->arena, since));
+		jw_arr_end(w);
+	}
+	jw_arr_end(w);
+}
+
 /* The last three are there when the server runs as env=development. */
 static void
 write_error_model(struct jw *w)
@@ -364,6 +384,7 @@ write_error_model(struct jw *w)
 	JW_KEY(w, "additionalProperties");
 	jw_bool(w, false);
 	write_statuses(w);
+	write_later_statuses(w);
 	jw_obj_end(w);
 }
 

@@ -156,13 +156,13 @@ error_words(const struct req *rq, const struct err_info *i)
 }
 
 static void
-write_envelope(struct jw *w, const struct err_info *i, const char *type, const char *words, bool typed)
+write_envelope(struct jw *w, const struct err_info *i, int status, const char *type, const char *words, bool typed)
 {
 	jw_obj(w);
 	JW_KEY(w, "message");
 	jw_cstr(w, words);
 	JW_KEY(w, "code");
-	jw_i64(w, i->status);
+	jw_i64(w, status);
 	if (typed) {	/* 0.12 had none */
 		JW_KEY(w, "type");
 		jw_cstr(w, type);
@@ -204,12 +204,11 @@ reply_add_html(struct buf *b, const char *text)
 }
 
 static void
-reply_write_page(struct buf *b, const struct req *rq, const struct err_info *i, const char *words)
+reply_write_page(struct buf *b, const struct req *rq, int status, const char *words)
 {
 	const char *url = rq->project ? rq->project->url : NULL;
 
-	buf_printf(b, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Error %d</title>\n<h1>Error %d</h1>\n<p>", i->status,
-	    i->status);
+	buf_printf(b, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Error %d</title>\n<h1>Error %d</h1>\n<p>", status, status);
 	reply_add_html(b, words);
 	BUF_LIT(b, "</p>\n");
 	if (url != NULL && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)) {
@@ -242,10 +241,12 @@ void
 reply_error(struct req *rq, err_t e)
 {
 	const struct err_info *i = err_info(e);
+	int status = err_status(e, rq->cx.format);
 	bool html = rq->route->flags & ROUTE_HTML;
 	struct buf b;
 	struct jw w;
 
+	rq->error = e;
 	rq->n_out = rq->n_gate;	/* what a handler had added goes, cookies above all */
 	if (!without_cors(rq, e))
 		cors_headers(rq);
@@ -255,12 +256,12 @@ reply_error(struct req *rq, err_t e)
 	retry_header(rq, e);
 	buf_init(&b, rq->cx.arena, 256);
 	if (html) {
-		reply_write_page(&b, rq, i, rq->cx.message ? rq->cx.message : i->message);
+		reply_write_page(&b, rq, status, rq->cx.message ? rq->cx.message : i->message);
 	} else {
 		jw_init(&w, &b);
-		write_envelope(&w, i, words_say(rq->cx.arena, rq->cx.words, i->type), error_words(rq, i), rq->format != FORMAT_12);
+		write_envelope(&w, i, status, words_say(rq->cx.arena, rq->cx.words, i->type), error_words(rq, i), rq->format != FORMAT_12);
 	}
-	(void)send_reply(rq, i->status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));	/* small: it does not fail */
+	(void)send_reply(rq, status, html ? "text/html; charset=UTF-8" : JSON_TYPE, buf_view(&b));	/* small: it does not fail */
 }
 
 void
@@ -276,7 +277,7 @@ reply_refused(struct http_msg *m, err_t e)
 
 	buf_init(&b, m->arena, 256);
 	jw_init(&w, &b);
-	write_envelope(&w, i, i->type, i->message, true);
+	write_envelope(&w, i, i->status, i->type, i->message, true);
 	http_reply(m, i->status, h + from, n - from, buf_view(&b));
 	http_done(m);
 }

@@ -260,3 +260,39 @@ describe('preferences of a team', () => {
 		for (const bad of ['x', 5, { a: 'x'.repeat(65536) }]) assert.equal((await put(ada, bad)).status, 400)
 	})
 })
+
+describe('statuses that changed', () => {
+	const told = async (call) => {
+		const found = {}
+		for (const version of ['', '1.0.0', '1.8.0', '1.9.0', '2.3.0']) {
+			const { status, body } = await call({ headers: format(version) })
+			assert.equal(body.code, status)
+			found[version] = `${status} ${body.type}`
+		}
+		return [...new Set(Object.values(found))].length === 2 && found[''] === found['1.8.0'] && found['1.9.0'] === found['2.3.0'] ? [found[''], found['2.3.0']] : found
+	}
+	test('who is blocked', async () => {
+		const ada = await p.user()
+		await p.ok('PATCH', `/users/${ada.id}/status`, { body: { status: false } })
+		const both = ['401 user_blocked', '403 user_blocked']
+		assert.deepEqual(await told((o) => ada.call('GET', '/account', o)), both)
+		assert.deepEqual(await told((o) => p.guest('POST', '/account/sessions/email', { ...o, body: { email: ada.email, password: ada.password } })), both)
+	})
+	test('a service that is off, and no more room for users', async () => {
+		const q = await s.project()
+		await q.console.ok('PATCH', `/projects/${q.id}/auth/limit`, { body: { limit: 1 } })
+		await q.user()
+		assert.deepEqual(await told((o) => q.guest('POST', '/account/sessions/anonymous', { ...o, body: {} })), ['501 user_count_exceeded', '400 user_count_exceeded'])
+		await q.console.ok('PATCH', `/projects/${q.id}/service`, { body: { service: 'account', status: false } })
+		assert.deepEqual(await told((o) => q.guest('GET', '/account/prefs', o)), ['503 general_service_disabled', '403 general_service_disabled'])
+	})
+	test('as the description of each format says', async () => {
+		const of = async (version) => (await s.ok('GET', '/openapi.json', { query: { format: version } })).components.schemas.error['x-statuses'].user_blocked
+		assert.deepEqual([await of('1.8.0'), await of('1.9.0')], [[401], [403]])
+	})
+	test('the check of replies knows them', async () => {
+		const u = new URL('/v1/account', s.base), bad = { status: 403, headers: { 'content-type': 'application/json; charset=UTF-8' }, text: '{"message":"x","code":403,"type":"user_blocked","version":"1"}' }
+		api.reply('GET', u, '1.9.0', bad, true)
+		assert.throws(() => api.reply('GET', u, '1.8.0', bad, true), Misfit)
+	})
+})

@@ -150,7 +150,13 @@ describe('invitation', () => {
 		fails(await invite({}), 409, 'team_invite_already_exists')
 		assert.equal((await owner.ok('GET', `/teams/${id}`)).total, 1)
 		assert.equal((await owner.ok('GET', `/teams/${id}/memberships`)).total, 2)
+		const first = follow(await box.next(email), 'http://localhost/page', ['x', 'membershipId', 'userId', 'secret', 'teamId'])
+		/* later clients may send it again: what was sent before is over */
+		const later = { headers: { 'x-appwrite-response-format': '1.9.0' } }
+		assert.equal((await owner.call('POST', `/teams/${id}/memberships`, { ...later, body: { email, roles: ['player'], url, name: 'Ned' } })).status, 201)
 		const m = await box.next(email), q = follow(m, 'http://localhost/page', ['x', 'membershipId', 'userId', 'secret', 'teamId'])
+		assert.equal(q.membershipId, first.membershipId)
+		fails(await p.guest('PATCH', `/teams/${id}/memberships/${q.membershipId}/status`, { body: { userId: q.userId, secret: first.secret } }), 401, 'team_invalid_secret')
 		assert.equal(m.headers.subject, 'Invitation to Red Team at Ünïted & <Co>')
 		assert.ok(m.text.includes('Olga'))
 		const accept = (body, who = p.guest, t = id) => who('PATCH', `/teams/${t}/memberships/${q.membershipId}/status`, { body: { userId: q.userId, secret: q.secret, ...body } })

@@ -260,19 +260,25 @@ export class Description {
 		if (wanted ? total < Math.min(list.length, 5000) : total !== 0) return `body.total is ${total} for ${list.length} in the list`
 	}
 
-	#error(status, body, format) {
+	/* The statuses that go with the type for clients of that version. */
+	statusesOf(type, n) {
+		const later = this.models.error['x-later-statuses'].find(([t]) => t === type)
+		return later && n >= versionOf(later[2]) ? [later[1]] : this.models.error['x-statuses'][type]
+	}
+
+	#error(status, body, format, n) {
 		for (const text of [body.message, ...(body.trace ?? [])]) if (inner.test(text)) return `it tells what is ours alone: ${text}`
 		const why = this.misfit('error', body, undefined)
-		if (format?.name === '0.12') return this.#errorOf12(status, body)
+		if (format?.name === '0.12') return this.#errorOf12(status, body, n)
 		if (why) return why
 		if (body.code !== status) return `body.code is ${body.code}`
-		if (!this.models.error['x-statuses'][body.type].includes(status)) return `body.type ${body.type} does not go with the status`
+		if (!this.statusesOf(body.type, n).includes(status)) return `body.type ${body.type} does not go with the status`
 	}
 
 	/* It had no type. */
-	#errorOf12(status, body) {
+	#errorOf12(status, body, n) {
 		if (Object.hasOwn(body, 'type')) return 'body.type is not declared'
-		return this.#error(status, { ...body, type: Object.keys(this.models.error['x-statuses']).find((t) => this.models.error['x-statuses'][t].includes(status)) })
+		return this.#error(status, { ...body, type: Object.keys(this.models.error['x-statuses']).find((t) => this.models.error['x-statuses'][t].includes(status)) }, undefined, n)
 	}
 
 	/* Throws when the reply is not as described. `unseen`: do not count it. */
@@ -302,7 +308,7 @@ export class Description {
 		try { body = JSON.parse(text) } catch { return 'the body is no JSON' }
 		if (declared) return this.#content(content, reply, { body, format, n, url })
 		if (reply.headers['content-type'] !== 'application/json; charset=UTF-8') return `type ${reply.headers['content-type']} instead of JSON`
-		return this.#error(status, body, op && format)
+		return this.#error(status, body, op && format, n)
 	}
 
 	/* The description of the event with one of these names; undefined: none. The first name is the exact one. */

@@ -358,14 +358,15 @@ invite_again(struct db_tx *tx, const struct project *p, struct membership *m, co
 {
 	const struct rows w = {"@.team_internal = $1::bigint AND @.user_internal = $2::bigint", 2,
 		{pg_i64(tx_ctx(tx)->arena, m->team_internal), pg_i64(tx_ctx(tx)->arena, m->user_internal)}};
+	bool today = tx_ctx(tx)->format >= SINCE_1_9;	/* then whoever is invited is so again */
 	struct membership was, n = *m;
 	struct user now;
 
 	TRY(user_lock(tx, p, u, &now));
 	team_lock_team(tx, p, m->team_internal);
 	TRY(record_lock(tx, p, &memberships, w, &was));
-	if (was.confirm || invitation_good(&was, &now) || now.epoch != u->epoch)
-		return fail(tx_ctx(tx), ERR_TEAM_INVITE_ALREADY_EXISTS, "id=%s", was.id);
+	if (was.confirm || (!today && invitation_good(&was, &now)) || now.epoch != u->epoch)
+		return fail(tx_ctx(tx), today && was.confirm ? ERR_MEMBERSHIP_ALREADY_CONFIRMED : ERR_TEAM_INVITE_ALREADY_EXISTS, "id=%s", was.id);
 	membership_invite(&n, i, &now);
 	n.invited = time_now_ms();
 	TRY(record_set(tx, p, &memberships, rows_internal(tx_ctx(tx), was.internal), "secret_hash sent_to expire epoch invited roles", &n, m));
