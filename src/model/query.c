@@ -101,6 +101,8 @@ parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries
 		if ((filters += query_filters(&q[i])) > conf.query_filters_max)
 			return fail_msg(cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED, "Invalid queries: more than %lld filters.", (long long)conf.query_filters_max);
 	}
+	if (l->n_relations > 0 && !query_check_twice(cx, q, queries->n, &why))
+		return query_refuse(cx, l, &q[0], why);
 	if ((l->flags & QUERY_NEEDS_INDEX) && !query_check_indexes(cx, l, q, queries->n, &why))
 		return query_refuse(cx, l, &text, why);
 	return OK;

@@ -114,9 +114,13 @@ check_method(struct ctx *cx, const struct query_list *l, const struct query *q, 
 	bool lists = q->later || !(l->flags & QUERY_NEEDS_INDEX);
 	const char *because = NULL;
 
-	if (q->method == Q_CONTAINS_ALL && !a->array)
+	if (a->via != NULL && !a->array && (for_text(q->method) || (for_content(q->method) && (a->link || q->method != Q_CONTAINS_ALL)))) {
+		*why_out = arena_printf(cx->arena, "Cannot query %s on related attribute \"%s\".", q->word, q->attr);
+		return false;
+	}
+	if (a->via == NULL && q->method == Q_CONTAINS_ALL && !a->array)
 		because = "it is not an array";
-	else if (for_content(q->method) && !a->array && a->type != ATTR_STRING)
+	else if (for_content(q->method) && !a->array && a->type != ATTR_STRING && a->via == NULL)
 		because = "it is not an array, string, or object";
 	else if (for_text(q->method) && a->type != ATTR_STRING)
 		because = "it is not a string";
@@ -151,7 +155,9 @@ resolve(struct ctx *cx, const struct query_list *l, struct query *q, const char 
 		*why_out = arena_printf(cx->arena, "Attribute not found in schema: %s", q->attr);
 	else if (q->on->sealed)
 		*why_out = arena_printf(cx->arena, "Cannot query encrypted attribute: %s", q->attr);
-	return q->on != NULL && !q->on->sealed;
+	else if (q->on->list_side)
+		*why_out = arena_printf(cx->arena, "Cannot query on virtual relationship attribute: %s", q->attr);
+	return q->on != NULL && !q->on->sealed && !q->on->list_side;
 }
 
 static bool
@@ -295,6 +301,28 @@ check_select(struct ctx *cx, const struct query_list *l, struct query *q, const 
 	return true;
 }
 
+static bool
+check_order(struct ctx *cx, const struct query *q, const char **why_out)
+{
+	if (q->on->via != NULL)
+		*why_out = arena_printf(cx->arena, "Cannot order by nested attribute: %s", q->attr);
+	return q->on->via == NULL;
+}
+
+/* Of one related record both would be true, or of none. */
+bool
+query_check_twice(struct ctx *cx, const struct query *q, int n, const char **why_out)
+{
+	for (int i = 0; i < n; i++)
+		for (int k = 0; q[i].method == Q_EQUAL && q[i].on->via != NULL && !q[i].on->link && k < i; k++)
+			if (q[k].method == Q_EQUAL && q[k].on == q[i].on) {
+				*why_out = arena_printf(cx->arena, "Two equal queries on \"%s\": one related record is to fulfil both. For one of each value there is containsAll.",
+				    q[i].attr);
+				return false;
+			}
+	return true;
+}
+
 bool
 query_check(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out)
 {
@@ -310,7 +338,7 @@ query_check(struct ctx *cx, const struct query_list *l, struct query *q, const c
 	case QK_LOGIC:
 		return check_logic(cx, l, q, why_out);
 	case QK_ORDER:
-		return q->method == Q_ORDER_RANDOM || *q->attr == '\0' || resolve(cx, l, q, why_out);
+		return q->method == Q_ORDER_RANDOM || *q->attr == '\0' || (resolve(cx, l, q, why_out) && check_order(cx, q, why_out));
 	case QK_LIMIT:
 		return query_check_check_number(cx, l, q, q->json ? 1 : 0, q->later ? conf.list_rows_max : 100, why_out);
 	case QK_OFFSET:

@@ -106,7 +106,7 @@ weigh_filter(struct query_plan *p, struct weights *w, const struct query *q)
 
 	for (int i = 0; i < q->n_sub; i++)
 		weigh_filter(p, w, &q->sub[i]);
-	if (query_methods[q->method].kind != QK_FILTER || q->on == NULL)
+	if (query_methods[q->method].kind != QK_FILTER || q->on == NULL || q->on->via != NULL)
 		return;
 	w->searches += q->method == Q_SEARCH;
 	filter_cost(p->l, q, w->searches, &once, &each);

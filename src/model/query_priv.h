@@ -94,6 +94,8 @@ bool query_parse(struct ctx *cx, struct str text, struct query *out, const char 
 
 /* The rules of one query on list `l`; resolves attributes. False with a reason. */
 bool query_check(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out);
+/* No two queries that one related record cannot fulfil. False with a reason. */
+bool query_check_twice(struct ctx *cx, const struct query *q, int n, const char **why_out);
 /* The index rule over all text queries of a request. False with a reason. */
 bool query_check_indexes(struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char **why_out);
 /* The full-text index over exactly this attribute, or NULL. */
@@ -109,6 +111,7 @@ struct query_plan {
 	/* found in q */
 	const struct query *orders[100];	/* attribute orders only */
 	int n_orders;
+	bool related;		/* filters look at other tables */
 	bool by_id;		/* $id is among them: no tie-break is needed */
 	bool natural_desc;	/* creation order, newest first */
 	bool random;

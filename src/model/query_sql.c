@@ -287,22 +287,24 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 		buf_ch(b, ')');
 }
 
+static void sql_all(struct query_plan *p, struct buf *b, const struct query *q, int n, const char *glue);
 static void sql_filter(struct query_plan *p, struct buf *b, const struct query *q);
 
 static void
 sql_logic(struct query_plan *p, struct buf *b, const struct query *q)
 {
 	buf_ch(b, '(');
-	for (int i = 0; i < q->n_sub; i++) {
-		if (i)
-			buf_c(b, q->method == Q_AND ? " AND " : " OR ");
+	if (q->method == Q_AND)
+		sql_all(p, b, q->sub, q->n_sub, "");
+	for (int i = 0; i < q->n_sub && q->method == Q_OR; i++) {
+		buf_c(b, i ? " OR " : "");
 		sql_filter(p, b, &q->sub[i]);
 	}
 	buf_ch(b, ')');
 }
 
 static void
-sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
+sql_own(struct query_plan *p, struct buf *b, const struct query *q)
 {
 	/* the text grammar of 1.0 compares a whole array with a value: it never equals one */
 	if (q->on != NULL && q->on->array && !q->later && q->method != Q_SEARCH) {
@@ -360,6 +362,99 @@ sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 		break;
 	default:
 		BUF_LIT(b, "true");
+	}
+}
+
+/* ---- filters on related records ---- */
+
+/* The begin of the condition, up to what is asked of the record. */
+static void
+sql_via(struct query_plan *p, struct buf *b, const struct query_via *via)
+{
+	p->related = true;
+	buf_c(b, via->begin);
+	if (via->none)
+		BUF_LIT(b, "false");
+	else if (via->roles != NULL)
+		buf_printf(b, "_read && $%d::text[]", query_param(p, via->roles));
+	else
+		BUF_LIT(b, "true");
+}
+
+/* For each value a record of its own. */
+static void
+sql_each(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	for (int i = 0; i < q->n; i++) {
+		struct query one = *q;
+
+		one.method = Q_EQUAL;
+		one.v = &q->v[i];
+		one.n = 1;
+		buf_c(b, i ? " AND " : "(");
+		sql_filter(p, b, &one);
+	}
+	buf_ch(b, ')');
+}
+
+/* There is a record, and it fulfils all of them. */
+static void
+sql_related(struct query_plan *p, struct buf *b, const struct query *const *q, int n)
+{
+	bool none = q[0]->on->link && q[0]->method == Q_IS_NULL;
+
+	if (none)
+		BUF_LIT(b, "NOT ");
+	sql_via(p, b, q[0]->on->via);
+	for (int i = 0; i < n && !none; i++) {
+		BUF_LIT(b, " AND ");
+		sql_own(p, b, q[i]);
+	}
+	buf_ch(b, ')');
+}
+
+static void
+sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	if (q->on == NULL || q->on->via == NULL)
+		sql_own(p, b, q);
+	else if (q->method == Q_CONTAINS_ALL && !q->on->array)
+		sql_each(p, b, q);
+	else
+		sql_related(p, b, &q, 1);
+}
+
+static bool
+goes_with(const struct query *a, const struct query *b)
+{
+	return a->on != NULL && a->on->via != NULL && b->on != NULL && b->on->via == a->on->via && !(a->method == Q_CONTAINS_ALL && !a->on->array) &&
+	    !(b->method == Q_CONTAINS_ALL && !b->on->array);
+}
+
+/* All of the filters, those of one relationship together; `glue` is before the first. */
+static void
+sql_all(struct query_plan *p, struct buf *b, const struct query *q, int n, const char *glue)
+{
+	const struct query **group = arena_array(p->cx->arena, const struct query *, n + 1);
+	bool *done = arena_array(p->cx->arena, bool, n + 1);
+
+	for (int i = 0; i < n; i++) {
+		enum query_kind kind = query_methods[q[i].method].kind;
+		int k = 0;
+
+		if ((kind != QK_FILTER && kind != QK_LOGIC) || done[i])
+			continue;
+		for (int j = i; j < n; j++)
+			if (goes_with(&q[i], &q[j])) {
+				group[k++] = &q[j];
+				done[j] = true;
+			}
+		buf_c(b, glue);
+		if (k > 0)
+			sql_related(p, b, group, k);
+		else
+			sql_filter(p, b, &q[i]);
+		glue = " AND ";
 	}
 }
 
@@ -440,15 +535,8 @@ sql_where(struct query_plan *p)
 		buf_printf(&b, "%s(%s)", glue, p->l->where);
 		glue = " AND ";
 	}
-	for (int i = 0; i < p->n; i++) {
-		enum query_kind kind = query_methods[p->q[i].method].kind;
-
-		if (kind != QK_FILTER && kind != QK_LOGIC)
-			continue;
-		buf_c(&b, glue);
-		sql_filter(p, &b, &p->q[i]);
-		glue = " AND ";
-	}
+	sql_all(p, &b, p->q, p->n, glue);
+	glue = b.n > 0 ? " AND " : glue;
 	if (p->search != NULL && *p->search && p->l->search != NULL)
 		buf_printf(&b, "%s%s.words(%s) @@ %s", glue, schema_of(p), p->l->search, query_sql_wanted(p, str_c(p->search), false));
 	p->where = buf_view(&b);

@@ -254,6 +254,62 @@ describe('writing and reading', () => {
 	})
 })
 
+describe('filters', () => {
+	const q = (...v) => ({ query: { queries: v.map((x) => (Array.isArray(x) ? json(...x) : JSON.stringify(x))).concat(json('orderAsc', '$id')) } })
+	const find = async (c, ...v) => ids((await c.all(q(...v))).documents).join(' ')
+	test('by the id of a related document, or that there is one', async () => {
+		const { a, b } = await pair('manyToOne')
+		for (const [id, to] of [['a1', 'b1'], ['a2', 'b2'], ['a3', 'b1'], ['a4', null]]) await a.doc(id, { n: 1, to: to && { $id: to } })
+		for (const [v, want] of [[['equal', 'to', ['B1']], 'a1 a3'], [['equal', 'to', ['b1', 'b2']], 'a1 a2 a3'], [['notEqual', 'to', ['b1']], 'a2'], [['isNull', 'to'], 'a4'], [['isNotNull', 'to'], 'a1 a2 a3'],
+			[{ method: 'or', values: [{ method: 'isNull', attribute: 'to' }, { method: 'equal', attribute: 'to', values: ['b2'] }] }, 'a2 a4']]) assert.equal(await find(a, v), want, JSON.stringify(v))
+		/* a total that is remembered knows nothing of links */
+		for (let i = 0; i < 3; i++) assert.equal((await a.all({ query: { queries: [json('isNull', 'to'), json('limit', undefined, [1])] } })).total, 1)
+		await b.patch('b2', { from: [] })
+		for (let i = 0; i < 3; i++) assert.equal((await a.all({ query: { queries: [json('isNull', 'to'), json('limit', undefined, [1])] } })).total, 2)
+		for (const v of [['equal', 'from', ['a1']], ['isNull', 'from']]) {
+			const r = await call('GET', b.docs, undefined, q(v))
+			fails(r, 400, 'general_query_invalid')
+			assert.match(r.body.message, /Cannot query on virtual relationship attribute/)
+		}
+		for (const v of [['equal', 'to', [5]], ['contains', 'to', ['b']], ['startsWith', 'to', ['b']], ['containsAll', 'to', ['b1']], ['orderAsc', 'to'], ['orderDesc', 'to.n']]) fails(await call('GET', a.docs, undefined, { query: { queries: [json(...v)] } }), 400, 'general_query_invalid')
+	})
+	test('by what related documents are', async () => {
+		const { a, b } = await pair('oneToMany')
+		await a.doc('a1', { to: [{ $id: 'b1', name: 'x', n: 1 }, { $id: 'b2', name: 'y', n: 2 }] })
+		await a.doc('a2', { to: [{ $id: 'b3', name: 'x', n: 2 }, { $id: 'b4', n: 5 }] })
+		await a.doc('a3', { name: 'none', to: [] })
+		for (const [v, want] of [[[['equal', 'to.name', ['X']]], 'a1 a2'], [[['equal', 'to.name', ['y', 'z']]], 'a1'], [[['equal', 'to.name', ['x']], ['equal', 'to.n', [2]]], 'a2'], [[['containsAll', 'to.name', ['x', 'y']]], 'a1'],
+			[[['greaterThan', 'to.n', [2]]], 'a2'], [[['between', 'to.n', [0, 1]]], 'a1'], [[['isNull', 'to.name']], 'a2'], [[['notEqual', 'to.name', ['x']]], 'a1'], [[['equal', 'to.$id', ['b4']]], 'a2'],
+			[[['greaterThan', 'to.$createdAt', ['2020-01-01']], ['isNull', 'name']], 'a1 a2'], [[{ method: 'and', values: [{ method: 'equal', attribute: 'to.name', values: ['x'] }, { method: 'equal', attribute: 'to.n', values: [1] }] }], 'a1'],
+			[[{ method: 'or', values: [{ method: 'equal', attribute: 'to.n', values: [5] }, { method: 'equal', attribute: 'name', values: ['none'] }] }], 'a2 a3']]) assert.equal(await find(a, ...v), want, JSON.stringify(v))
+		assert.equal(await find(b, ['equal', 'from.$id', ['a2']]), 'b3 b4')
+		assert.equal(await find(b, ['isNull', 'from.name'], ['equal', 'n', [2]]), 'b2 b3')
+		for (const v of [[['equal', 'to.none', ['x']]], [['equal', 'to.name', [5]]], [['contains', 'to.name', ['x']]], [['search', 'to.name', ['x']]], [['equal', 'to.from', ['a1']]], [['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]]])
+			fails(await call('GET', a.docs, undefined, q(...v)), 400, 'general_query_invalid')
+		assert.match((await call('GET', a.docs, undefined, q(['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]))).body.message, /containsAll/)
+		assert.equal((await p.admin('GET', a.docs, { ...today, query: { explain: 1, queries: [json('equal', 'to.name', ['x'])] } })).status, 200)
+	})
+	test('with what the caller may read', async () => {
+		const open = { permissions: ['read("any")'] }, { a, b } = await pair('oneToMany', {}, { a: open, b: { documentSecurity: true, permissions: [] } })
+		await a.doc('a1', { to: [{ $id: 'b1', n: 1, $permissions: [`read("user:${ada.id}")`] }] })
+		await a.doc('a2', { to: [{ $id: 'b2', n: 1, $permissions: [] }] })
+		const seen = async (who) => ids((await a.all(q(['equal', 'to.n', [1]]), who)).documents)
+		assert.deepEqual([await seen(p), await seen(ada), await seen(bob)], [['a1', 'a2'], ['a1'], []])
+		await ok('PUT', b.path, { name: 'x', permissions: [] })
+		assert.deepEqual(await seen(ada), [])
+	})
+	test('of a collection that is related to itself', async () => {
+		const c = await place()
+		assert.equal((await relate(c, c, { type: 'manyToOne', key: 'boss', twoWay: true, twoWayKey: 'team', onDelete: 'setNull' })).status, 202)
+		await c.doc('top', { name: 'Top' })
+		for (const id of ['x', 'y']) await c.doc(id, { name: id, boss: 'top' })
+		assert.equal(await find(c, ['equal', 'boss', ['top']]), 'x y')
+		assert.equal(await find(c, ['equal', 'boss.name', ['top']], ['equal', 'name', ['y']]), 'y')
+		assert.equal(await find(c, ['equal', 'team.name', ['x']]), 'top')
+		assert.equal(await find(c, ['isNull', 'boss']), 'top')
+	})
+})
+
 describe('permissions', () => {
 	const open = { permissions: ['read("any")', 'create("any")', 'update("any")', 'delete("any")'] }
 	test('related documents that may not be read are not shown', async () => {

@@ -277,6 +277,8 @@ bool index_plan(struct ctx *cx, const char *schema, const struct collection *c, 
 const char *index_hashes(struct arena *a, const char *schema, const struct attribute *at);
 /* SQL of the words (tsvector) of a fulltext index over these attributes. */
 const char *index_words(struct arena *a, const char *schema, const struct collection *c, const struct strs *keys);
+/* query_via.begin of a relationship. */
+const char *collection_via(struct arena *a, const char *schema, const struct relation *r);
 const char *collection_stale_key(struct ctx *cx, const char *project_id, const char *db, const char *id);
 /* An event of this collection's schema on the console's channel, for the project's owners. */
 struct event collection_event(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c,

@@ -260,12 +260,30 @@ make_insert(struct collection *c)
 	c->sql_insert = b.p;
 }
 
+const char *
+collection_via(struct arena *a, const char *schema, const struct relation *r)
+{
+	return arena_printf(a, "_seq IN (SELECT l.%s FROM %s.r_%lld AS l JOIN %s.c_%lld ON _seq = l.%s WHERE ", r->child ? "child" : "parent", schema,
+	    (long long)r->number, schema, (long long)r->related, r->child ? "parent" : "child");
+}
+
+/* What may be asked of a relationship itself. */
+static struct query_attr
+link_attr(const struct collection *c, const char *schema, const struct attribute *at)
+{
+	struct query_via *via = arena_new_of(c->arena, struct query_via);
+
+	via->begin = collection_via(c->arena, schema, at->rel);
+	return (struct query_attr){.key = at->key, .column = "lower(_id)", .type = ATTR_STRING, .lower = true, .via = via, .link = true,
+	    .list_side = relation_many(at->rel)};
+}
+
 static void
 make_query_attrs(struct collection *c, const char *schema)
 {
 	int n = 0;
 
-	c->query_attrs = arena_array(c->arena, struct query_attr, c->n_live + 3);
+	c->query_attrs = arena_array(c->arena, struct query_attr, c->n_live + c->n_rels + 3);
 	for (int i = 0; i < c->n_live; i++) {
 		const struct attribute *at = c->live[i];
 
@@ -275,6 +293,8 @@ make_query_attrs(struct collection *c, const char *schema)
 	}
 	c->query_attrs[n++] = (struct query_attr){"$createdAt", "_created", ATTR_DATETIME, false, true};
 	c->query_attrs[n++] = (struct query_attr){"$updatedAt", "_updated", ATTR_DATETIME, false, true};
+	for (int i = 0; i < c->n_rels; i++)
+		c->query_attrs[n++] = link_attr(c, schema, c->rels[i]);
 	c->n_query_attrs = n;
 }
 

@@ -363,6 +363,7 @@ readable(struct ctx *cx, const struct doc_op *o, const struct collection *c, boo
 	bool few;
 
 	*l = doc_query_list(cx, c, o->total ? 0 : QUERY_NO_TOTAL);
+	TRY(doc_related_asked(cx, o, c, l));
 	if (all)
 		return OK;
 	TRY(doc_readable_few(cx, c, o->who->roles, &few));

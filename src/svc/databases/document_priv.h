@@ -224,6 +224,8 @@ bool doc_holds_verb(struct ctx *cx, const struct doc_op *o, const struct collect
  * `seq` gives the number of a row. Errors: ERR_GENERAL_QUERY_LIMIT_EXCEEDED. */
 err_t doc_related(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *select, const int64_t *seqs, int n,
     const struct str **out) MUST_CHECK;
+/* Awaits. Adds what the queries may ask of related documents, where they name any. */
+err_t doc_related_asked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct query_list *l) MUST_CHECK;
 /* Awaits. The same for the reply of a write, which has all of them. What cannot be read any more is left out. */
 void doc_related_reply(struct ctx *cx, const struct doc_op *o);
 

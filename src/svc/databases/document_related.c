@@ -309,6 +309,66 @@ write_ids(const struct collection *c, const struct pick *v, int n, const struct 
 	}
 }
 
+/* ---- what may be asked of them ---- */
+
+static bool
+asked_of(struct related *w, const struct attribute *a)
+{
+	const char *begin = arena_printf(w->cx->arena, "\"%s.", a->key);
+
+	for (int i = 0; i < w->o->queries->n; i++)
+		if (strstr(w->o->queries->v[i], begin) != NULL)
+			return true;
+	return false;
+}
+
+static struct query_attr
+asked_attr(struct related *w, const struct attribute *a, const struct query_via *via, const struct query_attr *of)
+{
+	struct query_attr at = *of;
+
+	at.key = arena_printf(w->cx->arena, "%s.%s", a->key, of->key);
+	at.via = via;
+	at.hashes = NULL;
+	return at;
+}
+
+/* Each attribute of the other collection, and its columns of the system, under "<key>.". */
+static err_t
+ask_more(struct related *w, const struct collection *c, const struct attribute *a, struct query_list *l)
+{
+	static const struct query_attr system[] = {{.key = "$id", .column = "lower(_id)", .type = ATTR_STRING, .lower = true},
+	    {.key = "$sequence", .column = "_seq", .type = ATTR_INTEGER, .digits = true}};
+	const int n_system = (int)(sizeof system / sizeof *system);
+	struct query_via *via = arena_new_of(w->cx->arena, struct query_via);
+	const struct collection *other;
+	struct query_attr *v;
+
+	TRY(collection_get(w->cx, w->o->p, c->database_id, a->rel->related_id, &other));
+	via->begin = collection_via(w->cx->arena, w->o->p->schema, a->rel);
+	via->none = !readable_by(w, other, &via->roles);
+	v = arena_array(w->cx->arena, struct query_attr, l->n_attrs + other->n_query_attrs + n_system);
+	memcpy(v, l->attrs, sizeof *v * (size_t)l->n_attrs);
+	l->attrs = v;
+	for (int i = 0; i < other->n_query_attrs; i++)
+		if (other->query_attrs[i].via == NULL)
+			v[l->n_attrs++] = asked_attr(w, a, via, &other->query_attrs[i]);
+	for (int i = 0; i < n_system; i++)
+		v[l->n_attrs++] = asked_attr(w, a, via, &system[i]);
+	return OK;
+}
+
+err_t
+doc_related_asked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct query_list *l)
+{
+	struct related w = {.cx = cx, .o = o};
+
+	for (int i = 0; i < c->n_rels && o->queries != NULL; i++)
+		if (asked_of(&w, c->rels[i]))
+			TRY(ask_more(&w, c, c->rels[i], l));
+	return OK;
+}
+
 /* ---- the doors ---- */
 
 static err_t
