@@ -32,7 +32,7 @@ err_t audit_trim_all(struct ctx *cx, const char *schema) MUST_CHECK;
 
 /* An entry as the API shows it. */
 struct audit_log {
-	const char *event, *user_id, *user_email, *user_name, *mode, *ip;
+	const char *event, *user_id, *user_email, *user_name, *mode, *ip, *user_type;
 	int64_t time;
 	const char *os_code, *os_name, *os_version, *client_type, *client_code, *client_name, *client_version, *client_engine,
 	    *client_engine_version, *device_name, *device_brand, *device_model, *country_code, *country_name;

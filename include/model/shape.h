@@ -74,6 +74,9 @@ struct shape {
 #define FIELD_ENUM(values_, st, member, key_, column_, ...) \
 	{.key = key_, .column = column_, .type = F_ENUM, .off = offsetof(st, member), .values = values_, .doc = __VA_ARGS__}
 
+/* FIELD_ALWAYS(key, JSON text, since, doc): a neutral member of what there is no service for, and perhaps ", .until = …" */
+#define FIELD_ALWAYS(key_, text_, since_, ...) {.key = key_, .type = F_CONST, .text = text_, .since = since_, .doc = __VA_ARGS__}
+
 /* Models of replies that are written by hand: these tables only tell, for OpenAPI, and the tests hold every reply against them. */
 #define SHAPE_TOLD(model_, rows_) {.model = model_, .n = (int)(sizeof(rows_) / sizeof(rows_[0])), .fields = rows_}
 #define TOLD(key_, type_, doc_, ...) {.key = key_, .type = type_, .doc = doc_, __VA_ARGS__}

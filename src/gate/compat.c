@@ -790,12 +790,53 @@ request_12(struct req *rq, json_t *into)
 		json_object_set_new(into, "status", json_boolean(!json_is_integer(status) || json_integer_value(status) != 2));
 }
 
+/* Parameters of routes that 1.0 had, which later clients call otherwise. */
+static const struct {
+	const char *name, *later;
+	int64_t since;
+} renamed_params[] = {
+    {"security", "tls", SINCE_1_9_1},
+    {"httpUser", "authUsername", SINCE_1_9_1},
+    {"httpPass", "authPassword", SINCE_1_9_1},
+};
+
+static bool
+has_param(const struct route *r, const char *name)
+{
+	for (int i = 0; i < r->n_params; i++)
+		if (strcmp(r->params[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+later_names(struct req *rq)
+{
+	json_t *into = NULL;
+
+	for (size_t i = 0; i < sizeof renamed_params / sizeof *renamed_params; i++) {
+		json_t *v = json_object_get(rq->body, renamed_params[i].later);
+
+		if (v == NULL || rq->cx.format < renamed_params[i].since || !has_param(rq->route, renamed_params[i].name))
+			continue;
+		if (into == NULL) {
+			into = json_copy(rq->body);
+			defer(&rq->cx, compat_drop, into);
+		}
+		json_object_set(into, renamed_params[i].name, v);
+	}
+	if (into != NULL)
+		rq->body = into;
+}
+
 void
 compat_request(struct req *rq)
 {
 	const struct route *r = rq->route;
 	json_t *into;
 
+	if (rq->cx.format >= SINCE_1_9_1)
+		later_names(rq);
 	if (rq->format_request == FORMAT_NOW || r->n_params == 0)
 		return;
 	into = json_copy(rq->body);

@@ -11,6 +11,7 @@
 #include "core/loop.h"
 #include "core/map.h"
 #include "core/metric.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "io/country.h"
 #include "model/agent.h"
@@ -359,6 +360,7 @@ audit_init(void)
 
 /* ---- reading ---- */
 
+static const char *const user_types[] = {"user", "admin", "hidden", NULL};
 static const char *const modes[] = {"default", "admin", "", NULL};
 static const struct field audit_fields[] = {
 	FIELD(F_STR, struct audit_log, event, "event", "event", "What was done."),
@@ -366,6 +368,7 @@ static const struct field audit_fields[] = {
 	FIELD(F_STR, struct audit_log, user_email, "userEmail", "user_email", "User e-mail address."),
 	FIELD(F_STR, struct audit_log, user_name, "userName", "user_name", "User name."),
 	FIELD_ENUM(modes, struct audit_log, mode, "mode", "mode", "default, or admin for the console's admin mode; empty in lists that hide who it was."),
+	FIELD_ENUM(user_types, struct audit_log, user_type, "userType", NULL, "user, or admin for the console's admin mode; hidden in lists that hide who it was.", .since = SINCE_1_9_1),
 	FIELD(F_STR, struct audit_log, ip, "ip", "ip", "Address of the client."),
 	FIELD(F_TIME, struct audit_log, time, "time", "created", "When it was done, in ISO 8601 format."),
 	FIELD(F_STR, struct audit_log, os_code, "osCode", NULL, "Operating system code."),
@@ -408,6 +411,7 @@ complete(struct ctx *cx, struct audit_log *l, struct str user_agent, uint64_t un
 	l->device_model = g.device_model;
 	l->country_code = c.code;
 	l->country_name = c.name;
+	l->user_type = hide_user ? "hidden" : strcmp(l->mode, "admin") == 0 ? "admin" : "user";
 	if (hide_user)
 		l->user_id = l->user_email = l->user_name = l->mode = "";
 }

@@ -3,9 +3,6 @@
 
 #include "core/protocol.h"
 
-/* Neutral members of what there is no service for yet. */
-#define ALWAYS(key_, text_, since_, doc_) {.key = key_, .type = F_CONST, .text = text_, .since = since_, .doc = doc_}
-
 #define ACCOUNT_FIELDS_HEAD                                                                                                               \
 	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID.", .flags = COL_ASKED | COL_SEARCH),                                        \
 	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format.", .flags = COL_ASKED), \
@@ -19,16 +16,16 @@
 	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address.", .flags = COL_ASKED | COL_LOWER | COL_NULL | COL_SEARCH),                        \
 	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format.", .flags = COL_ASKED | COL_NULL | COL_SEARCH),                      \
 	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified.", .flags = COL_ASKED),                    \
-	    ALWAYS("emailCanonical", "null", SINCE_1_9_5, "Always null."), ALWAYS("emailIsFree", "null", SINCE_1_9_5, "Always null."),                              \
-	    ALWAYS("emailIsDisposable", "null", SINCE_1_9_5, "Always null."), ALWAYS("emailIsCorporate", "null", SINCE_1_9_5, "Always null."),                      \
-	    ALWAYS("emailIsCanonical", "null", SINCE_1_9_5, "Always null."),                                                                                        \
+	    FIELD_ALWAYS("emailCanonical", "null", SINCE_1_9_5, "Always null."), FIELD_ALWAYS("emailIsFree", "null", SINCE_1_9_5, "Always null."),                              \
+	    FIELD_ALWAYS("emailIsDisposable", "null", SINCE_1_9_5, "Always null."), FIELD_ALWAYS("emailIsCorporate", "null", SINCE_1_9_5, "Always null."),                      \
+	    FIELD_ALWAYS("emailIsCanonical", "null", SINCE_1_9_5, "Always null."),                                                                                        \
 	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
-	    ALWAYS("mfa", "false", SINCE_1_5, "Always false: there is no second factor."),                                                                          \
+	    FIELD_ALWAYS("mfa", "false", SINCE_1_5, "Always false: there is no second factor."),                                                                          \
 	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object."),                                                            \
-	    ALWAYS("targets", "[]", SINCE_1_5, "Always empty: nothing is sent to them."),                                                                           \
+	    FIELD_ALWAYS("targets", "[]", SINCE_1_5, "Always empty: nothing is sent to them."),                                                                           \
 	    FIELD(F_TIME_OR_NONE, struct user, accessed, "accessedAt", "u.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL,          \
 		.since = SINCE_1_4),                                                                                                                                \
-	    ALWAYS("impersonator", "null", SINCE_1_9, "Always null."), ALWAYS("impersonatorUserId", "null", SINCE_1_9, "Always null.")
+	    FIELD_ALWAYS("impersonator", "null", SINCE_1_9, "Always null."), FIELD_ALWAYS("impersonatorUserId", "null", SINCE_1_9, "Always null.")
 
 static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),
@@ -83,7 +80,7 @@ static const struct field session_fields[] = {
 	    "coalesce(s.factors, CASE s.provider WHEN 'email' THEN '{password}' WHEN 'anonymous' THEN '{anonymous}' WHEN 'magic-url' THEN '{email}' WHEN 'phone' THEN '{phone}' "
 	    "ELSE '{email,oauth2}' END::text[])", "What the sign-in proved.", .since = SINCE_1_5),
 	FIELD(F_STR, struct session, secret, "secret", NULL, "The session as X-Appwrite-Session takes it: for servers, in the answer of the sign-in; else empty.", .since = SINCE_1_5),
-	ALWAYS("mfaUpdatedAt", "\"\"", SINCE_1_5, "Always empty: there is no second factor."),
+	FIELD_ALWAYS("mfaUpdatedAt", "\"\"", SINCE_1_5, "Always empty: there is no second factor."),
 };
 const struct shape session_shape = SHAPE("session", struct session, session_fields);
 

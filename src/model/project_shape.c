@@ -2,6 +2,8 @@
 #include "core/protocol.h"
 #include "model/project.h"
 
+#include "core/protocol.h"
+
 /* What children have besides what is shown. */
 #define CHILD(st) FIELD_HIDDEN(F_INT, st, internal, "c.internal"), FIELD_HIDDEN(F_INT, st, project, "c.project")
 
@@ -28,10 +30,14 @@ static const struct field webhook_fields[] = {
 	FIELD(F_STR, struct webhook, name, "name", "c.name", "Webhook name."),
 	FIELD(F_STR, struct webhook, url, "url", "c.url", "Where events are posted to."),
 	FIELD(F_STRS, struct webhook, events, "events", "c.events", "Names of the events."),
-	FIELD(F_BOOL, struct webhook, security, "security", "c.security", "The receiver's certificate is verified."),
-	FIELD(F_STR, struct webhook, http_user, "httpUser", "c.http_user", "Name for basic authentication."),
-	FIELD(F_STR, struct webhook, http_pass, "httpPass", "c.http_pass", "Password for basic authentication.", .flags = COL_SEALED),
-	FIELD(F_STR, struct webhook, signature, "signatureKey", "c.signature", "Key of the signature header.", .flags = COL_SEALED),
+	FIELD(F_BOOL, struct webhook, security, "security", "c.security", "The receiver's certificate is verified. Told up to 1.9.0, as the next three.", .until = SINCE_1_9_1),
+	FIELD(F_STR, struct webhook, http_user, "httpUser", "c.http_user", "Name for basic authentication.", .until = SINCE_1_9_1),
+	FIELD(F_STR, struct webhook, http_pass, "httpPass", "c.http_pass", "Password for basic authentication.", .flags = COL_SEALED, .until = SINCE_1_9_1),
+	FIELD(F_STR, struct webhook, signature, "signatureKey", "c.signature", "Key of the signature header.", .flags = COL_SEALED, .until = SINCE_1_9_1),
+	{.key = "tls", .type = F_BOOL, .off = offsetof(struct webhook, security), .doc = "The receiver's certificate is verified. Told since 1.9.1, as the next three.", .since = SINCE_1_9_1},
+	{.key = "authUsername", .type = F_STR, .off = offsetof(struct webhook, http_user), .doc = "Name for basic authentication.", .since = SINCE_1_9_1},
+	{.key = "authPassword", .type = F_STR, .off = offsetof(struct webhook, http_pass), .doc = "Password for basic authentication.", .since = SINCE_1_9_1},
+	{.key = "secret", .type = F_STR, .off = offsetof(struct webhook, signature), .doc = "Key of the signature header.", .since = SINCE_1_9_1},
 	FIELD(F_BOOL, struct webhook, enabled, "enabled", "c.enabled", "It is delivered to. Told since 1.5.0, as what follows.", .since = 1005000),
 	FIELD(F_STR, struct webhook, logs, "logs", "c.logs", "Why the last delivery that failed did.", .since = 1005000),
 	FIELD(F_INT, struct webhook, attempts, "attempts", "c.attempts", "Tries that failed since the last that did not.", .since = 1005000),

@@ -12,29 +12,7 @@ const always = (model, ...members) => members.map((m) => [`${model}.${m}`, 'may 
 const object = (...members) => members.map((m) => [m, 'an empty object may be written as an empty list, there too'])
 const usage = (model, ...members) => members.map((m) => [`${model}.${m}`, 'a list of lists there; on the wire it is one of metrics'])
 const deviations = new Map([
-	...['enabled', 'logs', 'attempts'].map((m) => [`webhook.${m}`, 'told to clients that speak 1.5.0 or later']),
-	...['function.version', 'function.entrypoint', 'function.commands', 'function.logging', 'function.keepWarm', 'deployment.type', 'deployment.buildLogs', 'deployment.buildTime',
-		'variable.resourceType', 'variable.resourceId'].map((m) => [m, 'told to clients that speak 1.4.0 or later']),
-	...['Boolean', 'Datetime', 'Email', 'Enum', 'Float', 'Integer', 'Ip', 'String', 'Url'].map((k) => `attribute${k}`).concat('index').flatMap((m) => [[`${m}.error`, 'told to clients that speak 1.4.0 or later'],
-		...['$createdAt', '$updatedAt'].map((k) => [`${m}.${k}`, 'told to clients that speak 1.7.0 or later'])]),
-	['project.authEmailOtp', 'told to clients that speak 1.5.0 or later'],
-	['database.enabled', 'told to clients that speak 1.4.0 or later'], ['index.lengths', 'told to clients that speak 1.7.0 or later'],
-	...['database.type', 'attributeString.encrypt', 'index.$id'].map((m) => [m, 'told to clients that speak 1.8.0 or later']),
-	...['collection.bytesMax', 'collection.bytesUsed'].map((m) => [m, 'told to clients that speak 1.9.0 or later']), ['database.status', 'told to clients that speak 1.9.6 or later'],
-	...['user', 'account'].flatMap((m) => [...['labels', 'accessedAt'].map((k) => [`${m}.${k}`, 'told to clients that speak 1.4.0 or later']),
-		...['mfa', 'targets'].map((k) => [`${m}.${k}`, 'told to clients that speak 1.5.0 or later']), ...['impersonator', 'impersonatorUserId'].map((k) => [`${m}.${k}`, 'told to clients that speak 1.9.0 or later']),
-		...['Canonical', 'IsFree', 'IsDisposable', 'IsCorporate', 'IsCanonical'].map((k) => [`${m}.email${k}`, 'told to clients that speak 1.9.5 or later'])]),
-	...[['usageDatabases', 'databases', ['databases']], ['usageDatabase', 'database', []]].flatMap(([m, of, more]) => [...more, 'collections', 'tables', 'documents', 'rows', 'storage', `${of}Reads`, `${of}Writes`]
-		.flatMap((k) => [[`${m}.${k}`, 'told to clients that speak 1.5.0 or later'], [`${m}.${k}Total`, 'the same']])),
-	...['documents', 'documentsTotal'].map((k) => [`usageCollection.${k}`, 'told to clients that speak 1.5.0 or later']),
-	['project.serviceStatusForTablesdb', 'told to clients that speak 1.8.0 or later'],
-	['team.prefs', 'told to clients that speak 1.3.0 or later'], ['healthStatus.name', 'told to clients that speak 1.4.0 or later'],
-	...['session.$updatedAt', 'session.factors', 'session.secret', 'session.mfaUpdatedAt', 'token.phrase', 'membership.mfa'].map((m) => [m, 'told to clients that speak 1.5.0 or later']),
-	['membership.userPhone', 'told to clients that speak 1.9.2 or later'], ['membership.userAccessedAt', 'told to clients that speak 1.9.5 or later'],
 	['GET /v1/health/db', 'a list for clients that speak 1.9.0 or later'], ['GET /v1/health/cache', 'the same'],
-	['runtime.key', 'told to clients that speak 1.5.0 or later'],
-	['document.$sequence', 'told to clients that speak 1.8.0 or later'],
-	...['function.deploymentId', 'deployment.sourceSize', 'deployment.buildSize', 'deployment.buildDuration'].map((m) => [m, 'told to clients that speak 1.7.0 or later']),
 	['error.code', 'a text there; on the wire it is a number'],
 	['error.file', 'when the server runs as development'], ['error.line', 'the same'], ['error.trace', 'the same'],
 	...['algoArgon2', 'algoBcrypt', 'algoMd5', 'algoPhpass', 'algoScrypt', 'algoScryptModified', 'algoSha'].map((m) => [m, 'hashOptions: what was stored with the hash, whatever it was']),
@@ -80,7 +58,8 @@ function typeOf(s) {
 function membersOf(model) {
 	const { properties = {}, required = [], additionalProperties, anyOf } = api.models[model]
 	if (anyOf) return {}
-	const m = Object.fromEntries(Object.entries(properties).map(([k, s]) => [k, typeOf(s) + (required.includes(k) ? '' : '?')]))
+	/* those that 1.0 has */
+	const m = Object.fromEntries(Object.entries(properties).filter(([, s]) => !s['x-since']).map(([k, s]) => [k, typeOf(s) + (required.includes(k) || s['x-until'] ? '' : '?')]))
 	return additionalProperties ? { ...m, '*': 'any' } : m
 }
 /* "201 account", as contract.json has it. */

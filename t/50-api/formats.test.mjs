@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
 
+import { part, upload } from '../lib/form.mjs'
 import { server, unique, until } from '../lib/server.mjs'
 import { Misfit, description } from '../lib/shapes.mjs'
 
@@ -113,7 +114,7 @@ test('the check of replies sees a member that came too early, and one that is mi
 	assert.throws(() => api.reply('GET', url, '1.8.0', late), (e) => e instanceof Misfit && /body\.type is missing/.test(e.message))
 })
 
-/* Members in the order of the newest form; the version before a name is where its clients begin. A "…-" before it is where they end. */
+/* Members in their order. "1.5:x": told since then; "1.6-1.9:x", "-1.9:x": up to before the second. */
 const models = {
 	account: '$id $createdAt $updatedAt name registration status 1.4:labels passwordUpdate email phone emailVerification 1.9.5:emailCanonical 1.9.5:emailIsFree 1.9.5:emailIsDisposable ' +
 		'1.9.5:emailIsCorporate 1.9.5:emailIsCanonical phoneVerification 1.5:mfa prefs 1.5:targets 1.4:accessedAt 1.9:impersonator 1.9:impersonatorUserId',
@@ -123,11 +124,26 @@ const models = {
 	membership: '$id $createdAt $updatedAt userId userName userEmail 1.9.2:userPhone teamId teamName invited joined confirm 1.5:mfa 1.9.5:userAccessedAt roles',
 	token: '$id $createdAt userId secret expire 1.5:phrase',
 	healthStatus: '1.4:name ping status',
+	log: 'event userId userEmail userName mode 1.9.1:userType ip time osCode osName osVersion clientType clientCode clientName clientVersion clientEngine clientEngineVersion deviceName deviceBrand ' +
+		'deviceModel countryCode countryName',
+	bucket: '$id $createdAt $updatedAt $permissions fileSecurity name enabled maximumFileSize allowedFileExtensions compression encryption antivirus 1.9:transformations 1.9:totalSize',
+	file: '$id bucketId $createdAt $updatedAt $permissions name signature mimeType sizeOriginal chunksTotal chunksUploaded 1.9.5:sizeActual 1.9:encryption 1.9:compression 2.0:folder 2.0:key',
+	webhook: '$id $createdAt $updatedAt name url events -1.9.1:security -1.9.1:httpUser -1.9.1:httpPass -1.9.1:signatureKey 1.9.1:tls 1.9.1:authUsername 1.9.1:authPassword 1.9.1:secret ' +
+		'1.5:enabled 1.5:logs 1.5:attempts',
+	function: '$id $createdAt $updatedAt execute name enabled runtime deployment vars events schedule scheduleNext schedulePrevious timeout 1.4:version 1.4:entrypoint 1.4:commands 1.4:logging ' +
+		'1.4:keepWarm 1.7:deploymentId 1.4:installationId 1.4:providerRepositoryId 1.4:providerBranch 1.4:providerRootDirectory 1.4:providerSilentMode 1.9.5:providerBranches 1.9.5:providerPaths ' +
+		'1.5:live 1.6:scopes 1.6-1.9:specification 1.9:buildSpecification 1.9:runtimeSpecification 1.9:deploymentRetention 1.7:deploymentCreatedAt 1.7:latestDeploymentId ' +
+		'1.7:latestDeploymentCreatedAt 1.7:latestDeploymentStatus',
+	variable: '$id $createdAt $updatedAt key value functionId 1.4:resourceType 1.4:resourceId 1.7:secret',
+	database: '$id name $createdAt $updatedAt 1.4:enabled 1.8:type 1.9-1.9.5:policies 1.9-1.9.5:archives 1.9.6:status',
 }
 models.user = models.account.replace('name ', 'name password hash hashOptions ')
-const asked = ['', '1.0.0', '1.3.0', '1.4.0', '1.5.0', '1.6.0', '1.7.0', '1.8.0', '1.9.0', '1.9.2', '1.9.5', '2.3.0']
+const asked = ['', '1.0.0', '1.3.0', '1.4.0', '1.5.0', '1.6.0', '1.7.0', '1.8.0', '1.9.0', '1.9.1', '1.9.2', '1.9.5', '2.3.0']
 const number = (v) => v.split('.').map(Number).reduce((n, part, i) => n + part * 1000 ** (2 - i), 0)
-const membersIn = (model, version) => models[model].split(' ').map((m) => m.split(':')).filter(([since, k]) => !k || number(version || '1.0') >= number(since)).map((m) => m.at(-1))
+const membersIn = (model, version) => models[model].split(' ').map((m) => m.split(':')).filter(([range, k]) => {
+	const [since, until] = range.split('-'), n = number(version || '1.0')
+	return !k || ((!since || n >= number(since)) && (!until || n < number(until)))
+}).map((m) => m.at(-1))
 
 describe('members of each format, in order', () => {
 	let ada, team, member, cases
@@ -135,6 +151,12 @@ describe('members of each format, in order', () => {
 		ada = await p.user({ name: 'Ada' })
 		team = await p.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } })
 		member = await p.ok('POST', `/teams/${team.$id}/memberships`, { body: { email: ada.email, roles: ['owner'], url: 'http://localhost/x' } })
+		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B', permissions: [], compression: 'gzip', encryption: false } })
+		await upload(p.call, 'b', 'f', part('f.txt', 'text'))
+		await p.console.ok('POST', `/projects/${p.id}/webhooks`, { body: { name: 'w', events: ['users.*.create'], url: 'http://hook.test/', security: true, httpUser: 'u', httpPass: 's' } })
+		await p.ok('POST', '/functions', { body: { functionId: 'f', name: 'F', runtime: (await p.ok('GET', '/functions/runtimes')).runtimes[0].$id, execute: [] } })
+		await p.ok('POST', '/functions/f/variables', { body: { key: 'K', value: 'v' } })
+		await until('an entry of the log', async () => (await ada.ok('GET', '/account/logs')).total > 0)
 		cases = [
 			['account', (o) => ada.call('GET', '/account', o)],
 			['session', (o) => ada.call('GET', '/account/sessions/current', o)],
@@ -147,6 +169,13 @@ describe('members of each format, in order', () => {
 			['user', (o) => p.call('GET', '/users', o), 'users'],
 			['session', (o) => p.call('GET', `/users/${ada.id}/sessions`, o), 'sessions'],
 			['membership', (o) => p.call('GET', `/users/${ada.id}/memberships`, o), 'memberships'],
+			['log', (o) => ada.call('GET', '/account/logs', o), 'logs'],
+			['bucket', (o) => p.call('GET', '/storage/buckets', o), 'buckets'],
+			['file', (o) => p.call('GET', '/storage/buckets/b/files', o), 'files'],
+			['webhook', (o) => p.console.call('GET', `/projects/${p.id}/webhooks`, o), 'webhooks'],
+			['function', (o) => p.call('GET', '/functions', o), 'functions'],
+			['variable', (o) => p.call('GET', '/functions/f/variables', o), 'variables'],
+			['database', (o) => p.call('GET', '/databases', o), 'databases'],
 			['healthStatus', (o) => p.call('GET', '/health', o)],
 			['healthStatus', (o) => p.call('GET', '/health/storage/local', o)],
 		]
@@ -178,6 +207,24 @@ describe('members of each format, in order', () => {
 		const theirs = await p.ok('GET', path, newest), hers = await ada.ok('GET', path, newest)
 		assert.match(theirs.userPhone, /^\+1555/)
 		assert.deepEqual([theirs.mfa, theirs.userAccessedAt, hers.userPhone, hers.userAccessedAt], [false, me.accessedAt, '', ''])
+	})
+	test('values of the others', async () => {
+		const newest = { headers: format('2.3.0') }, [f] = (await p.ok('GET', '/storage/buckets/b/files', newest)).files, [w] = (await p.console.ok('GET', `/projects/${p.id}/webhooks`, newest)).webhooks
+		assert.deepEqual([f.encryption, f.compression, f.key, f.folder, f.sizeActual > 0], [false, 'gzip', 'f.txt', '', true])
+		assert.deepEqual([w.tls, w.authUsername, w.authPassword], [true, 'u', 's'])
+		const old = (await p.console.ok('GET', `/projects/${p.id}/webhooks`, { headers: format('1.9.0') })).webhooks[0]
+		assert.deepEqual([old.security, old.httpUser, old.httpPass, old.signatureKey], [true, 'u', 's', w.secret])
+		const [mine, hidden] = [await ada.ok('GET', '/account/logs', newest), await p.ok('GET', `/users/${ada.id}/logs`, newest)]
+		for (const l of mine.logs) assert.equal(l.userType, l.mode === 'admin' ? 'admin' : 'user')
+		for (const l of hidden.logs) assert.equal(l.userType, 'hidden')
+	})
+	test('parameters of webhooks have the names of the format', async () => {
+		const body = { name: 'w2', events: ['users.*.create'], url: 'http://hook.test/' }, later = { tls: true, authUsername: 'n', authPassword: 'x' }
+		const make = (version, more) => p.console.ok('POST', `/projects/${p.id}/webhooks`, { headers: format(version), body: { ...body, ...more } })
+		const made = await make('1.9.1', later)
+		assert.deepEqual([made.tls, made.authUsername, made.authPassword], [true, 'n', 'x'])
+		const old = await make('1.9.0', later)
+		assert.deepEqual([old.security, old.httpUser, old.httpPass], [false, '', ''])
 	})
 	test('databases and caches of which there may be several: a list since 1.9', async () => {
 		for (const [path, name] of [['/health/db', 'database'], ['/health/cache', 'cache']]) {

@@ -3,6 +3,7 @@
 #include "functions_priv.h"
 
 #include "core/conf.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/bound.h"
 #include "model/job.h"
@@ -33,8 +34,20 @@ const char *const deployment_states[] = {"processing", "building", "ready", "fai
 	    "How long the build took, in seconds.", .since = 1004000),                                                                             \
 	{.key = "sourceSize", .type = F_INT, .off = offsetof(struct deployment, size), .doc = "Size of the archive in bytes. Told since 1.7.0, as what follows.", \
 	    .since = 1007000},                                                                                                                     \
-	FIELD(F_INT, struct deployment, result.size, "buildSize", "d.blob_size", "Size of what was built, in bytes.", .since = 1007000),           \
+	FIELD(F_INT, struct deployment, result.size, "buildSize", "d.blob_size", "Size of what was built, in bytes.", .since = SINCE_1_6),           \
 	{.key = "buildDuration", .type = F_INT, .off = offsetof(struct deployment, build_seconds), .doc = "How long the build took, in seconds.", .since = 1007000}, \
+	FIELD_ALWAYS("providerRepositoryName", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerRepositoryOwner", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerRepositoryUrl", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerBranch", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerBranchUrl", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerCommitHash", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerCommitAuthorUrl", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerCommitAuthor", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerCommitMessage", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD_ALWAYS("providerCommitUrl", "\"\"", SINCE_1_4, "Always empty: it came from no repository."), \
+	FIELD(F_INT, struct deployment, total, "totalSize", "(d.size + d.blob_size)", "Size of both, in bytes.", .since = SINCE_1_7),                     \
+	FIELD_ALWAYS("screenshotLight", "\"\"", SINCE_1_7, "Always empty."), FIELD_ALWAYS("screenshotDark", "\"\"", SINCE_1_7, "Always empty."),          \
 	FIELD_HIDDEN(F_INT, struct deployment, activation, "d.activation"),                                                                        \
 	FIELD_HIDDEN(F_INT, struct deployment, chunks_total, "d.chunks_total"),                                                                    \
 	FIELD_HIDDEN(F_INT, struct deployment, chunks_uploaded, "d.chunks_uploaded"),                                                              \
@@ -152,7 +165,7 @@ static struct deployment
 deployment_new(struct ctx *cx, const struct function *f, const struct archive_in *in)
 {
 	struct deployment d = {.owner = f->internal, .id = in->id, .function_id = f->id, .entrypoint = in->entrypoint, .activate = in->activate,
-		.size = in->part.total, .chunks_total = 1, .status = deployment_states[DEPLOYMENT_PROCESSING], .build_start = TIME_NONE, .build_end = TIME_NONE};
+		.size = in->part.total, .total = in->part.total, .chunks_total = 1, .status = deployment_states[DEPLOYMENT_PROCESSING], .build_start = TIME_NONE, .build_end = TIME_NONE};
 
 	record_init(cx, &deployment_record, &d);
 	return d;

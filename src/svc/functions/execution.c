@@ -3,6 +3,7 @@
 
 #include "core/json.h"
 #include "core/metric.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/roles.h"
 
@@ -54,6 +55,8 @@ static const struct shape whole_shape = SHAPE("execution", struct execution, who
 static const struct field later_fields[] = {
 	OWN_COLUMNS,
 	FIRST_COLUMNS,
+	{.key = "resourceId", .type = F_ID, .off = offsetof(struct execution, function_id), .doc = "Function ID. Told since 2.0.0, as what follows.", .since = PROTOCOL(2, 0, 0)},
+	FIELD_ALWAYS("resourceType", "\"functions\"", PROTOCOL(2, 0, 0), "What it is a run of."),
 	FIELD(F_STR, struct execution, deployment, "deploymentId", "e.deployment", "ID of the deployment that ran.", .flags = COL_ASKED),
 	TRIGGER,
 	STATUS,

@@ -4,11 +4,13 @@
 
 #include "core/conf.h"
 #include "core/cron.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/bound.h"
 #include "model/job.h"
 #include "model/seal.h"
 
+#define EMPTY "\"\""
 static const struct field function_fields[] = {
 	FIELD_HIDDEN(F_INT, struct function, internal, "f.internal"),
 	FIELD(F_ID, struct function, id, "$id", "f.id", "Function ID.", .flags = COL_ASKED | COL_SEARCH),
@@ -34,6 +36,23 @@ static const struct field function_fields[] = {
 	{.key = "logging", .type = F_CONST, .text = "true", .doc = "Always true: the output of runs is kept.", .since = 1004000},
 	FIELD(F_BOOL, struct function, keep_warm, "keepWarm", "f.keep_warm", "Whether the active deployment is kept ready to run.", .since = 1004000),
 	{.key = "deploymentId", .type = F_STR, .off = offsetof(struct function, deployment), .doc = "ID of the active deployment. Told since 1.7.0.", .since = 1007000},
+	FIELD_ALWAYS("installationId", EMPTY, SINCE_1_4, "Always empty, as what follows: archives come from clients, not from repositories."),
+	FIELD_ALWAYS("providerRepositoryId", EMPTY, SINCE_1_4, "Always empty."),
+	FIELD_ALWAYS("providerBranch", EMPTY, SINCE_1_4, "Always empty."),
+	FIELD_ALWAYS("providerRootDirectory", EMPTY, SINCE_1_4, "Always empty."),
+	FIELD_ALWAYS("providerSilentMode", "false", SINCE_1_4, "Always false."),
+	FIELD_ALWAYS("providerBranches", "[]", SINCE_1_9_5, "Always empty."),
+	FIELD_ALWAYS("providerPaths", "[]", SINCE_1_9_5, "Always empty."),
+	FIELD_ALWAYS("live", "true", SINCE_1_5, "Always true: changes hold from the next run on."),
+	FIELD_ALWAYS("scopes", "[]", SINCE_1_6, "Always empty: runs are given no key."),
+	FIELD_ALWAYS("specification", EMPTY, SINCE_1_6, "Always empty.", .until = SINCE_1_9),
+	FIELD_ALWAYS("buildSpecification", EMPTY, SINCE_1_9, "Always empty."),
+	FIELD_ALWAYS("runtimeSpecification", EMPTY, SINCE_1_9, "Always empty."),
+	FIELD_ALWAYS("deploymentRetention", "0", SINCE_1_9, "Always 0: deployments stay."),
+	FIELD_ALWAYS("deploymentCreatedAt", EMPTY, SINCE_1_7, "Always empty: the deployment says it."),
+	FIELD_ALWAYS("latestDeploymentId", EMPTY, SINCE_1_7, "Always empty, as what follows: the list of deployments says it."),
+	FIELD_ALWAYS("latestDeploymentCreatedAt", EMPTY, SINCE_1_7, "Always empty."),
+	FIELD_ALWAYS("latestDeploymentStatus", EMPTY, SINCE_1_7, "Always empty."),
 	FIELD_HIDDEN(F_INT, struct function, revision, "f.revision"),
 	FIELD_HIDDEN(F_INT, struct function, activations, "f.activations"),
 	FIELD_HIDDEN(F_INT, struct function, live, "f.live"),

@@ -65,6 +65,7 @@ struct deployment {		/* and its build */
 	const char *status;		/* one of deployment_states */
 	const char *out, *err;		/* of the build; NULL where they were not asked for */
 	int64_t build_start, build_end;	/* TIME_NONE: not yet */
+	int64_t total;		/* bytes of archive and build */
 	int64_t build_seconds;
 	int64_t build_try;
 	struct blob result;		/* of a build that is ready; result.name "" before */

@@ -1,6 +1,8 @@
 /* Variables of functions. What must stay true: their values are sealed at rest, and every change counts up the function's revision. */
 #include "functions_priv.h"
 
+#include "core/protocol.h"
+
 enum { VARIABLES_MAX = 1000 };
 
 static const struct field variable_fields[] = {
@@ -14,6 +16,7 @@ static const struct field variable_fields[] = {
 	FIELD(F_ID, struct variable, function_id, "functionId", "f.id", "ID of its function."),
 	{.key = "resourceType", .type = F_CONST, .text = "\"function\"", .doc = "What it is of. Told since 1.4.0, as what follows.", .since = 1004000},
 	{.key = "resourceId", .type = F_ID, .off = offsetof(struct variable, function_id), .doc = "ID of that.", .since = 1004000},
+	FIELD_ALWAYS("secret", "false", SINCE_1_7, "Always false: keys and admins read it."),
 };
 const struct shape variable_shape = SHAPE("variable", struct variable, variable_fields);
 

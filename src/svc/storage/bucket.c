@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/conf.h"
+#include "core/protocol.h"
 #include "core/gen.h"
 #include "core/map.h"
 #include "core/metric.h"
@@ -25,6 +26,8 @@ static const struct field bucket_fields[] = {
 	FIELD_ENUM(blob_codings, struct bucket, compression, "compression", "b.compression", "How new files are compressed."),
 	FIELD(F_BOOL, struct bucket, encryption, "encryption", "b.encryption", "Whether new files are encrypted.", .flags = COL_ASKED),
 	FIELD(F_BOOL, struct bucket, antivirus, "antivirus", "b.antivirus", "Whether new files are scanned for viruses.", .flags = COL_ASKED),
+	FIELD_ALWAYS("transformations", "true", SINCE_1_9, "Always true: previews are made of its pictures."),
+	FIELD_ALWAYS("totalSize", "0", SINCE_1_9, "Always 0: the usage of the bucket says it."),
 };
 const struct shape bucket_shape = SHAPE("bucket", struct bucket, bucket_fields);
 

@@ -2,6 +2,7 @@
  * changing and deleting are granted by either. */
 #include "svc/storage/file.h"
 
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/picture.h"
 #include "model/record.h"
@@ -20,8 +21,12 @@ static const struct field file_fields[] = {
 	FIELD(F_INT, struct file, size, "sizeOriginal", "f.size_original", "Size in bytes.", .flags = COL_ASKED),
 	FIELD(F_INT, struct file, chunks_total, "chunksTotal", "f.chunks_total", "Number of chunks.", .flags = COL_ASKED),
 	FIELD(F_INT, struct file, chunks_uploaded, "chunksUploaded", "f.chunks_uploaded", "Chunks that have arrived, from the first without a gap.", .flags = COL_ASKED),
+	FIELD(F_INT, struct file, actual, "sizeActual", "f.size_actual", "Bytes on the device; 0 until it is complete.", .since = SINCE_1_9_5),
+	FIELD(F_BOOL, struct file, encryption, "encryption", "b.encryption", "Whether its bucket encrypts.", .since = SINCE_1_9),
+	FIELD_ENUM(blob_codings, struct file, compression, "compression", "b.compression", "How its bucket compresses.", .since = SINCE_1_9),
+	FIELD_ALWAYS("folder", "\"\"", PROTOCOL(2, 0, 0), "Always empty: buckets have no folders."),
+	{.key = "key", .type = F_STR, .off = offsetof(struct file, name), .doc = "Its name. Told since 2.0.0.", .since = PROTOCOL(2, 0, 0)},
 	FIELD_HIDDEN(F_STRS, struct file, read, "f.read"),
-	FIELD_HIDDEN(F_INT, struct file, actual, "f.size_actual"),
 	FIELD_HIDDEN(F_BOOL, struct file, complete, "f.complete"),
 	FIELD_HIDDEN(F_STR, struct file, uploader, "f.uploader"),
 	FIELD_HIDDEN(F_INT, struct file, chunk, "f.chunk"),

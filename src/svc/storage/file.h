@@ -17,6 +17,8 @@ struct file {
 	struct strs permissions, read;	/* `read`: the roles of its read permissions */
 	const char *signature, *mime;	/* "" until it is complete */
 	int64_t actual;			/* bytes on the device */
+	bool encryption;		/* of its bucket, as the next one */
+	const char *compression;
 	const char *uploader;		/* who began it and may finish it: "user:<id>", "guest:<address>"; "": keys and admins alone */
 	const struct blob_part *parts;	/* where its bytes are; NULL: file_parts finds them */
 	int n_parts;

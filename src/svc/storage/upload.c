@@ -62,7 +62,7 @@ upload_begun(struct ctx *cx, const struct project *p, const struct file_caller *
 static struct file
 file_new(struct ctx *cx, const struct file_caller *who, const struct upload *u)
 {
-	struct file f = {.owner = u->b->internal, .id = u->id, .bucket_id = u->b->id, .name = str_dup(cx->arena, u->name), .signature = "", .mime = "",
+	struct file f = {.owner = u->b->internal, .id = u->id, .bucket_id = u->b->id, .encryption = u->b->encryption, .compression = u->b->compression, .name = str_dup(cx->arena, u->name), .signature = "", .mime = "",
 		.size = u->total, .chunks_total = 1, .uploader = uploader(cx, who)};
 
 	record_init(cx, &file_record, &f);
