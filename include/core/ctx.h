@@ -12,6 +12,7 @@
 #include "core/str.h"
 
 struct db_share;
+struct db_tx;
 struct fib;
 struct words;
 
@@ -32,6 +33,7 @@ struct ctx {
 	const char *code;	/* the adapter's own code of the last failure (SQLSTATE), "" or NULL: none */
 	const char *subject;	/* what that failure names (constraint), may be NULL */
 	int retries;		/* of statements and transactions, see db_again */
+	struct db_tx *within;	/* its own open transaction, in which db_query runs as well; NULL: statements are transactions of their own */
 	const char *holds;	/* what must not be held while anything is awaited, e.g. "a transaction"; NULL: nothing */
 	const char *locale;	/* for texts that depend on it; NULL: English */
 	int depth;		/* executions that led to what is done here, one by the other; what it writes carries it */

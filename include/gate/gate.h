@@ -262,6 +262,9 @@ audit_as(struct req *rq, const struct user *u)
 	rq->audit_user = u;
 }
 
+/* One more entry, besides that of the route, where somebody is signed in. */
+void audit_also(struct req *rq, const char *event, const char *resource);
+
 /* One more entry, besides that of the route: the account went to the owner of its address (user_prove). */
 void audit_takeover(struct req *rq, const struct user *u);
 

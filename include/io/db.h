@@ -59,7 +59,7 @@ err_t db_script(struct ctx *cx, const char *sql) MUST_CHECK;
  * It commits when the body's value is OK, and then bumps what tx_stale named; anything else is rolled back, and the connection is given back
  * before the value comes out. A deadlock, a serialization failure and a plan older than its tables begin the body anew a few times: it
  * does nothing but to read and to write through `tx`, and has nothing in it that returns. Bodies await nothing but tx_query: asserted, as is that
- * a context has one transaction at a time. BEGIN goes out with the first statement, COMMIT with the last: "lock and read; write, emit,
+ * a context has one transaction at a time. Where it calls what knows db_query alone, cx->within is `tx` as long. BEGIN goes out with the first statement, COMMIT with the last: "lock and read; write, emit,
  * commit" is two round trips. Errors as db_query. */
 #define TX_RUN(cx, tx, body)                         \
 	__extension__({                              \
@@ -76,6 +76,8 @@ void tx_add(struct db_tx *tx, const char *sql, int n, const char *const *v);	/* 
 err_t tx_query(struct db_tx *tx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK; /* awaits */
 /* The generation of this cache key (gen.h) is bumped when tx is committed, or may be. */
 void tx_stale(struct db_tx *tx, const char *key);
+/* Whatever the body gives, nothing of it is kept. */
+void tx_undo(struct db_tx *tx);
 struct ctx *tx_ctx(struct db_tx *tx);
 
 int db_rows(const struct db_res *r);

@@ -41,6 +41,8 @@ void event_emit(struct db_tx *tx, const struct event *ev);
  * is emitted once per returned row (so not at all when no row matched). *res_out (may be NULL) gets the RETURNING columns.
  * Parameters as db_query. Bumps stale keys after success when a row was written. */
 err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
+/* Adds a write and its event to the transaction, as event_write does both; no wait. */
+void event_add(struct db_tx *tx, const struct event *ev, const char *sql, int n, const char *const *v);
 /* Adds events to the transaction, each by its message (event_message), in order. They have no stale keys. `a`: for what is not needed afterwards.
  * Many go as one message with the prefix "events": of each its length, a space, and itself; the relay takes them apart. */
 void event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n);

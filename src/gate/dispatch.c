@@ -152,6 +152,13 @@ audit_write(struct req *rq, const struct user *u, const char *event, const char 
 }
 
 void
+audit_also(struct req *rq, const char *event, const char *resource)
+{
+	if (rq->login != NULL)
+		audit_write(rq, rq->login->user, event, resource);
+}
+
+void
 audit_takeover(struct req *rq, const struct user *u)
 {
 	log_info(&rq->cx, "account taken over by the owner of its address", "user=%s", u->id);

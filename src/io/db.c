@@ -124,6 +124,8 @@ db_query(struct ctx *cx, struct db_res **out, const char *sql, int n, const char
 	PGresult *r;
 	err_t e;
 
+	if (cx->within != NULL)
+		return tx_query(cx->within, out, sql, n, v);
 	do
 		e = query_fresh(cx, &r, sql, n, v);
 	while (db_again(cx, e));	/* a statement that fails does nothing */

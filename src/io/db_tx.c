@@ -22,6 +22,7 @@ struct db_tx {
 	struct db_conn *c;	/* while it is open */
 	bool begun;		/* BEGIN was queued */
 	bool filling;		/* a flight is being filled */
+	bool undone;		/* it ends with ROLLBACK */
 	int replans;		/* how often it was begun anew because of a plan that was older than its tables */
 	uint64_t *stale;	/* hashes of the cache keys that it makes stale */
 	int n_stale, cap_stale;
@@ -53,7 +54,7 @@ static err_t
 db_tx_begin(struct db_tx *tx)
 {
 	TRY(dbp_get(tx->cx, &tx->c));
-	tx->begun = tx->filling = false;
+	tx->begun = tx->filling = tx->undone = false;
 	tx->n_stale = 0;
 	tx_move(tx, TX_OPEN);
 	return OK;
@@ -170,6 +171,13 @@ tx_stale(struct db_tx *tx, const char *key)
 	tx->stale[tx->n_stale++] = str_hash_stable(str_c(key));
 }
 
+void
+tx_undo(struct db_tx *tx)
+{
+	assert(tx->magic == TX_MAGIC && tx->state == TX_OPEN);
+	tx->undone = true;
+}
+
 /* ---- the end ---- */
 
 static void
@@ -177,6 +185,7 @@ end(struct db_tx *tx)
 {
 	struct db_conn *c = tx->c;
 
+	assert(tx->cx->within == NULL);
 	tx->c = NULL;
 	tx_move(tx, TX_OVER);
 	if (tx->filling)	/* what was queued cannot be taken back: it flies, and is rolled back */
@@ -225,7 +234,7 @@ tx_next(struct db_tx *tx, err_t *e)
 		*e = db_tx_begin(tx);
 		return *e == OK;
 	}
-	if (*e == OK) {
+	if (*e == OK && !tx->undone) {
 		*e = commit(tx);
 		db_tx_bump(tx, *e);
 	}

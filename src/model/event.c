@@ -303,6 +303,16 @@ event_params(const struct event *ev, int n)
 	return ev->number != NULL ? n + 2 : n + 1;
 }
 
+void
+event_add(struct db_tx *tx, const struct event *ev, const char *sql, int n, const char *const *v)
+{
+	const char **values;
+
+	assert(ev->stale[0] == NULL);
+	sql = written(tx_ctx(tx), ev, sql, n, v, &values);
+	tx_add(tx, sql, event_params(ev, n), values);
+}
+
 err_t
 event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v)
 {

@@ -24,6 +24,7 @@ static const struct {
     {"sessions", "internal", "expire < $1::timestamptz", 0, NULL},
     {"tokens", "internal", "expire < $1::timestamptz", 0, NULL},
     {"audit", "internal", "created < $1::timestamptz", 0, &conf.audit_retention},
+    {"transactions", "internal", "expires < $1::timestamptz", 0, NULL},
     {"executions", "internal", "created < $1::timestamptz AND status IN ('completed', 'failed')", 0, &conf.executions_retention},
     {"usage", "metric, day, time", "NOT day AND time < $1::timestamptz", DAYS(2), NULL},	/* charts show a day of half hours, */
     {"usage", "metric, day, time", "day AND time < $1::timestamptz", DAYS(100), NULL},	/* and ninety days */

@@ -18,6 +18,7 @@ static const struct sealed_column {
 	{true, "sessions", "internal", "provider_refresh_token"},
 	{true, "data_keys", "number", "secret"},
 	{true, "variables", "internal", "value"},
+	{true, "transaction_operations", "internal", "sealed"},
 };
 
 /* `set` takes what it is now, what it shall be, and what names it. */

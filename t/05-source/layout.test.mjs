@@ -112,6 +112,12 @@ test('a static function stands in one file, a handler is named by its service', 
 			assert.ok(services.some((s) => name.startsWith(s)), `${name} in ${file} does not begin with its service`)
 })
 
+test('every status of an error has its words in a head', () => {
+	const words = read('src/io/http.c').match(/^status_text[\s\S]*?^}/m)[0]
+	for (const file of ['include/tbl/errors.h', ...rooms.map((r) => `src/svc/${r}/errors.h`)])
+		for (const [, status] of read(file).matchAll(/^ERR\(\w+, (\d+)/gm)) assert.match(words, new RegExp(`\\{${status}, `), `${status} of ${file}`)
+})
+
 /* badal key rotate-master must find whatever is sealed: columns of shapes, and what is sealed by hand. */
 test('a change of the master key knows all that is sealed', () => {
 	const table = read('src/model/seal_rotate.c')
@@ -123,7 +129,7 @@ test('a change of the master key knows all that is sealed', () => {
 		assert.doesNotMatch(code(file), /conf\.master_key/, `${file} reads the setting: seal_master has the key`)
 	const byHand = {
 		'src/model/record.c': 'columns of shapes', 'src/model/blob_keys.c': 'data_keys.secret', 'src/svc/projects/project.c': 'projects.providers',
-		'src/svc/users/session.c': 'the tokens of sessions', 'src/svc/databases/document_check.c': 'encrypted attributes', 'src/svc/account/oauth_state.c': 'it is never stored',
+		'src/svc/users/session.c': 'the tokens of sessions', 'src/svc/databases/document_check.c': 'encrypted attributes', 'src/svc/databases/transaction_stage.c': 'transaction_operations.sealed', 'src/svc/account/oauth_state.c': 'it is never stored',
 	}
 	for (const file of sources.filter((f) => !/seal\w*\.[ch]$/.test(f) && /\bseal_text\(/.test(code(f))))
 		assert.ok(file in byHand, `${file} seals something: put its column into seal_rotate.c, and the file on this list`)

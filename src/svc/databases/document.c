@@ -213,18 +213,21 @@ create_linked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	return OK;
 }
 
+struct made {			/* a document about to be written, and its event */
+	struct doc_new d;
+	struct event ev;
+	struct str json;
+	size_t at;		/* of its number */
+};
+
 /* The number of the document is found by the statement that writes it, and the event of the same statement has it: its payload goes there in two parts. */
-err_t
-doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind)
+static err_t
+make_document(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, struct db_tx *tx, struct made *m)
 {
 	struct strs perms = *o->perms;
 	struct doc_acts acts = {.rest = o->data};
 	struct doc_value *acted;
-	struct db_res *r;
-	struct doc_new d;
-	struct event ev;
-	struct str json;
-	size_t at, cut;
+	size_t cut;
 
 	if (!doc_granted(o, &c->perms.create))
 		return doc_unauthorized(cx, "create");
@@ -234,24 +237,46 @@ doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 		perms = perms_own(cx->arena, o->who->user);
 	if (o->today)
 		TRY(doc_acts_take(cx, o, c, o->data, &acts));
-	TRY(doc_acts_on_nothing(cx, o, c, &acts, NULL, &acted));
-	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, &d));
+	TRY(doc_acts_on_nothing(cx, o, c, &acts, tx, &acted));
+	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, &m->d));
+	m->json = doc_new_write(cx, c, &m->d, o->data, STR(""), &m->at);
+	cut = m->at + sizeof DOC_SEQ_BEGIN - 1;
+	m->ev = doc_event(cx, o, kind, c, o->id, &m->d.readers, (struct str){m->json.p, cut});
+	m->ev.number = "_seq";
+	m->ev.number_at = m->at;
+	m->ev.rest = (struct str){m->json.p + cut, m->json.n - cut};
+	return OK;
+}
+
+err_t
+doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind)
+{
+	struct db_res *r;
+	struct made m;
+
+	TRY(make_document(cx, o, c, kind, NULL, &m));
 	if (doc_links_any(o)) {
-		TRY(TX_RUN(cx, tx, create_linked(cx, o, c, tx, kind, &d)));
+		TRY(TX_RUN(cx, tx, create_linked(cx, o, c, tx, kind, &m.d)));
 		doc_made(o, 1 + o->linking->made);
 		return OK;
 	}
-	json = doc_new_write(cx, c, &d, o->data, STR(""), &at);
-	cut = at + sizeof DOC_SEQ_BEGIN - 1;
-	ev = doc_event(cx, o, kind, c, o->id, &d.readers, (struct str){json.p, cut});
-	ev.number = "_seq";
-	ev.number_at = at;
-	ev.rest = (struct str){json.p + cut, json.n - cut};
-	TRY(event_write(cx, &ev, &r, c->sql_insert, c->n_live + 5, d.v));
-	*o->out = doc_told(cx, c, json, at, db_str(r, 0, 0));
+	TRY(event_write(cx, &m.ev, &r, c->sql_insert, c->n_live + 5, m.d.v));
+	*o->out = doc_told(cx, c, m.json, m.at, db_str(r, 0, 0));
 	if (o->linking != NULL)
 		o->linking->seq = db_i64(r, 0, 0);
 	doc_made(o, 1);
+	return OK;
+}
+
+err_t
+doc_create_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind)
+{
+	struct made m;
+
+	TRY(make_document(cx, o, c, kind, tx, &m));
+	if (doc_links_any(o))
+		return create_linked(cx, o, c, tx, kind, &m.d);
+	event_add(tx, &m.ev, c->sql_insert, c->n_live + 5, m.d.v);
 	return OK;
 }
 
@@ -283,13 +308,24 @@ doc_own_roles(struct ctx *cx, const struct doc_op *o)
 	return pg_array(cx->arena, o->who->roles->v, o->who->roles->n);
 }
 
+/* The columns of a row and, where it is asked for, its version. */
+static const char *
+seen_columns(struct ctx *cx, const struct doc_op *o, const struct collection *c)
+{
+	return !o->seen ? c->columns : arena_printf(cx->arena,
+	    "%s,nullif(xmin::text,(pg_current_xact_id_if_assigned()::text::numeric %% 4294967296)::text) AS _version", c->columns);
+}
+
 /* One row by id; with `all` whoever may read it. */
 static err_t
 document_read_row(struct ctx *cx, const struct doc_op *o, const struct collection *c, bool all, struct db_res **out)
 {
 	const char *id = str_lower(cx->arena, str_c(o->id)).p;
 
-	if (all)
+	if (o->seen)
+		TRY(db_query(cx, out, arena_printf(cx->arena, "SELECT %s FROM %s WHERE lower(_id) = $1 AND ($2::text[] IS NULL OR _read && $2::text[])",
+		    seen_columns(cx, o, c), c->table), DB(id, all ? NULL : doc_own_roles(cx, o))));
+	else if (all)
 		TRY(db_query(cx, out, c->sql_get, DB(id)));
 	else
 		TRY(db_query(cx, out, c->sql_get_readable, DB(id, doc_own_roles(cx, o))));
@@ -323,7 +359,7 @@ selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 	return own ? places : NULL;	/* who names parts of related documents alone gets the document as it is */
 }
 
-static err_t
+err_t
 document_get_row(struct ctx *cx, const struct doc_op *o)
 {
 	struct strs select = {.set = false};
@@ -351,6 +387,8 @@ document_get_row(struct ctx *cx, const struct doc_op *o)
 	buf_init(&b, cx->arena, 1000);
 	(void)doc_write_row(&b, c, &head, r, 0, NULL, selected(cx, c, &select));
 	*o->out = buf_view(&b);
+	if (o->list != NULL)
+		*o->list = (struct doc_list){.n = 1, .c = c, .res = r};
 	return OK;
 }
 
@@ -465,6 +503,28 @@ document_list_write(const struct doc_list *l, int i, struct buf *b)
 	return true;
 }
 
+/* The rows of a page that was looked up by their numbers, at once: later they are not to be seen any more. */
+static err_t
+whole_page(struct ctx *cx, const struct doc_op *o, const struct collection *c, const char *roles, struct query_page *page)
+{
+	int n = db_rows(page->res);
+	const char **seqs = arena_array(cx->arena, const char *, n + 1), *v[2];
+	int64_t bytes = 0;
+
+	for (int i = 0; i < n; i++) {
+		seqs[i] = db_cstr(page->res, i, 0);
+		bytes += db_i64(page->res, i, 1);
+	}
+	if (bytes > conf.list_whole_max)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "A page within a transaction holds %lld bytes at most: ask for fewer entries at a time.", (long long)conf.list_whole_max);
+	v[0] = pg_array(cx->arena, seqs, n);
+	v[1] = roles;
+	TRY(db_query(cx, &page->res, arena_printf(cx->arena, "SELECT %s FROM %s WHERE _seq = ANY ($1::bigint[])%s ORDER BY array_position($1::bigint[], _seq)",
+	    seen_columns(cx, o, c), c->table, roles ? " AND _read && $2::text[]" : ""), roles ? 2 : 1, v));
+	page->slim = false;
+	return budget_hold(cx, db_bytes(page->res));
+}
+
 err_t
 doc_list_page(struct ctx *cx, const struct doc_op *o)
 {
@@ -479,7 +539,13 @@ doc_list_page(struct ctx *cx, const struct doc_op *o)
 	TRY(doc_collection(cx, o, &c));
 	TRY(doc_check_read(cx, o, c, &all));
 	TRY(readable(cx, o, c, all, &l));
+	if (o->seen) {
+		l.columns = seen_columns(cx, o, c);
+		l.flags &= ~(unsigned)QUERY_WHERE_FIRST;	/* what that reads has no version */
+	}
 	TRY(query_list(cx, &l, NULL, o->queries, NULL, &page));
+	if (o->seen && page.slim && page.res != NULL)
+		TRY(whole_page(cx, o, c, all ? NULL : doc_own_roles(cx, o), &page));
 	n = page.res ? db_rows(page.res) : 0;
 	seqs = arena_array(cx->arena, int64_t, n + 1);
 	for (int i = 0; i < n; i++)
@@ -579,9 +645,8 @@ taken(struct ctx *cx, const struct doc_op *o)
 
 enum { STALE_MAX = 5 };	/* a try may wait behind one drop and then behind the next */
 
-/* A column or the whole table is gone: the cache was late. */
-static bool
-stale(const struct ctx *cx, err_t e)
+bool
+doc_stale(const struct ctx *cx, err_t e)
 {
 	const char *state = db_sqlstate(cx);
 
@@ -593,11 +658,11 @@ doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const 
 {
 	err_t e = fn(cx, o);
 
-	for (int i = 0; i < STALE_MAX && stale(cx, e); i++) {
+	for (int i = 0; i < STALE_MAX && doc_stale(cx, e); i++) {
 		collection_forget(o->p, o->db, o->col);
 		e = fn(cx, o);
 	}
-	if (stale(cx, e))
+	if (doc_stale(cx, e))
 		return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", o->col, cx->detail);
 	if (e == ERR_DB_UNIQUE)
 		return taken(cx, o);

@@ -8,6 +8,7 @@ struct doc_caller {
 	bool bypass;			/* keys and admins: permissions are not evaluated */
 	bool see_disabled;		/* admins: a disabled collection is there; keys, too, since 1.4 */
 	const struct strs *roles;
+	int64_t owner;			/* number of the user who calls; 0: a guest, or nobody of the project */
 	const char *user;		/* id of the user that documents without permissions are given to; NULL: nobody */
 	const char *actor;		/* acting user for the event, or NULL */
 	const char *label;		/* role label of the caller, for document_explain */

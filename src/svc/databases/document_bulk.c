@@ -5,6 +5,7 @@
  * written and comes back, and its events go out with the statement of the next. */
 #include "document_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/conf.h"
@@ -25,8 +26,8 @@ allowed(struct ctx *cx, const struct doc_op *o)
 }
 
 /* What is linked would have to be looked at for each of them. */
-static err_t
-unrelated(struct ctx *cx, const struct collection *c, const char *verb)
+err_t
+doc_unrelated(struct ctx *cx, const struct collection *c, const char *verb)
 {
 	if (c->n_rels == 0 && (c->n_incoming == 0 || strcmp(verb, "delete") != 0))
 		return OK;
@@ -159,25 +160,43 @@ create_all_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 }
 
 static err_t
+create_all_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct fresh *f)
+{
+	int64_t bytes = 0;
+
+	TRY(doc_room(cx, o, o->n));
+	fresh_init(cx, f, o->n);
+	for (int i = 0; i < o->n; i++) {
+		TRY(doc_new_make(cx, o, c, o->in[i].id, o->in[i].data, &o->in[i].perms, NULL, &f->v[i]));
+		f->in[i] = &o->in[i];
+		if ((bytes += bulk_weight(c, f->v[i].vals)) > conf.bulk_bytes_max)
+			return too_much(cx, "bytes", conf.bulk_bytes_max);
+		if (i % TURN == TURN - 1 && cx->within == NULL)
+			TRY(fib_yield(cx));
+	}
+	f->n = o->n;
+	return OK;
+}
+
+err_t
+doc_create_all_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+{
+	struct fresh f;
+
+	TRY(doc_unrelated(cx, c, "create"));
+	TRY(create_all_check(cx, o, c, &f));
+	return create_all_within(cx, o, c, tx, &f);
+}
+
+static err_t
 create_all(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
 	struct fresh f;
-	int64_t bytes = 0;
 
 	TRY(doc_collection(cx, o, &c));
-	TRY(unrelated(cx, c, "create"));
-	TRY(doc_room(cx, o, o->n));
-	fresh_init(cx, &f, o->n);
-	for (int i = 0; i < o->n; i++) {
-		TRY(doc_new_make(cx, o, c, o->in[i].id, o->in[i].data, &o->in[i].perms, NULL, &f.v[i]));
-		f.in[i] = &o->in[i];
-		if ((bytes += bulk_weight(c, f.v[i].vals)) > conf.bulk_bytes_max)
-			return too_much(cx, "bytes", conf.bulk_bytes_max);
-		if (i % TURN == TURN - 1)
-			TRY(fib_yield(cx));
-	}
-	f.n = o->n;
+	TRY(doc_unrelated(cx, c, "create"));
+	TRY(create_all_check(cx, o, c, &f));
 	TRY(TX_RUN(cx, tx, create_all_within(cx, o, c, tx, &f)));
 	doc_made(o, o->n);
 	return OK;
@@ -262,24 +281,34 @@ by_key(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+void
+doc_lock_names(struct ctx *cx, struct db_tx *tx, const char *const *names, int n)
+{
+	int64_t *keys = arena_alloc(cx->arena, sizeof *keys * (size_t)(n + 1));
+	const char **texts = arena_array(cx->arena, const char *, n + 1);
+
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+		keys[i] = (int64_t)str_hash_stable(str_c(names[i]));
+	qsort(keys, (size_t)n, sizeof *keys, by_key);
+	for (int i = 0; i < n; i++)
+		texts[i] = pg_i64(cx->arena, keys[i]);
+	tx_add(tx, "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", DB(pg_array(cx->arena, texts, n)));
+}
+
 /* Whoever makes the same ones at the same time comes after: by locks on their ids, in one order. They would wait for each other at the unique index. */
 static void
 lock_fresh(struct ctx *cx, const struct collection *c, struct db_tx *tx, const struct fresh *f)
 {
-	int64_t *keys = arena_alloc(cx->arena, sizeof *keys * (size_t)(f->n + 1));
-	const char **texts = arena_array(cx->arena, const char *, f->n + 1);
+	const char **names = arena_array(cx->arena, const char *, f->n + 1);
 
-	if (f->n == 0)
-		return;
 	for (int i = 0; i < f->n; i++) {
 		struct str id = str_lower(cx->arena, str_c(f->v[i].id));
 
-		keys[i] = (int64_t)str_hash_stable(str_c(arena_printf(cx->arena, "%s %.*s", c->table, STR_FMT(id))));
+		names[i] = arena_printf(cx->arena, "%s %.*s", c->table, STR_FMT(id));
 	}
-	qsort(keys, (size_t)f->n, sizeof *keys, by_key);
-	for (int i = 0; i < f->n; i++)
-		texts[i] = pg_i64(cx->arena, keys[i]);
-	tx_add(tx, "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k", DB(pg_array(cx->arena, texts, f->n)));
+	doc_lock_names(cx, tx, names, f->n);
 }
 
 /* Whether two patches set the same columns, so that one statement does for both. */
@@ -428,6 +457,17 @@ no_id_twice(struct ctx *cx, const struct doc_op *o)
 	return OK;
 }
 
+err_t
+doc_upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+{
+	int made;
+
+	TRY(doc_unrelated(cx, c, "upsert"));
+	TRY(no_id_twice(cx, o));
+	TRY(room_for_fresh(cx, o, c));
+	return upsert_all_within(cx, o, c, tx, &made);
+}
+
 static err_t
 upsert_all(struct ctx *cx, const struct doc_op *o)
 {
@@ -436,7 +476,7 @@ upsert_all(struct ctx *cx, const struct doc_op *o)
 	int made = 0;
 
 	TRY(doc_collection(cx, o, &c));
-	TRY(unrelated(cx, c, "upsert"));
+	TRY(doc_unrelated(cx, c, "upsert"));
 	TRY(no_id_twice(cx, o));
 	if (o->n == 0)
 		return OK;
@@ -665,6 +705,8 @@ find_and_write(struct ctx *cx, const struct doc_op *o, struct found *f)
 	l = doc_query_list(cx, f->c, 0);
 	l.flags &= ~(unsigned)QUERY_SELECT;
 	TRY(query_rows(cx, &l, o->queries, conf.bulk_rows_max, f->c->slim, &f->q));
+	if (cx->within != NULL)
+		return found_write(cx, f, cx->within);
 	if (cx->share != NULL)
 		return TX_RUN(cx, tx, found_write(cx, f, tx));
 	cx->share = doc_large_share();
@@ -674,13 +716,12 @@ find_and_write(struct ctx *cx, const struct doc_op *o, struct found *f)
 }
 
 static err_t
-update_found(struct ctx *cx, const struct doc_op *o)
+update_those_found(struct ctx *cx, const struct doc_op *o, const struct collection *c)
 {
-	struct found f = {.o = o, .kind = &ev_document_update, .acts = {.rest = o->data}, .updated = pg_time(cx->arena, time_now_ms())};
+	struct found f = {.o = o, .c = c, .kind = &ev_document_update, .acts = {.rest = o->data}, .updated = pg_time(cx->arena, time_now_ms())};
 	bool *stored;
 
-	TRY(doc_collection(cx, o, &f.c));
-	TRY(unrelated(cx, f.c, "update"));
+	TRY(doc_unrelated(cx, c, "update"));
 	f.vals = arena_alloc(cx->arena, sizeof *f.vals * (size_t)(f.c->n_live + 1));
 	stored = arena_array(cx->arena, bool, f.c->n_live + 1);
 	for (int i = 0; i < f.c->n_live; i++)
@@ -692,12 +733,38 @@ update_found(struct ctx *cx, const struct doc_op *o)
 }
 
 static err_t
+update_found(struct ctx *cx, const struct doc_op *o)
+{
+	const struct collection *c;
+
+	TRY(doc_collection(cx, o, &c));
+	return update_those_found(cx, o, c);
+}
+
+static err_t
 delete_found(struct ctx *cx, const struct doc_op *o)
 {
 	struct found f = {.o = o, .kind = &ev_document_delete};
 
 	TRY(doc_collection(cx, o, &f.c));
-	TRY(unrelated(cx, f.c, "delete"));
+	TRY(doc_unrelated(cx, f.c, "delete"));
+	return find_and_write(cx, o, &f);
+}
+
+err_t
+doc_update_found_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+{
+	assert(cx->within == tx);
+	return update_those_found(cx, o, c);
+}
+
+err_t
+doc_delete_found_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+{
+	struct found f = {.o = o, .c = c, .kind = &ev_document_delete};
+
+	assert(cx->within == tx);
+	TRY(doc_unrelated(cx, c, "delete"));
 	return find_and_write(cx, o, &f);
 }
 

@@ -35,8 +35,8 @@ doc_holds_verb(struct ctx *cx, const struct doc_op *o, const struct collection *
 	return roles_meet(o->who->roles, &own);
 }
 
-static struct doc_holds
-holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *perms)
+struct doc_holds
+doc_holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *perms)
 {
 	return (struct doc_holds){.read = doc_holds_verb(cx, o, c, &c->perms.read, perms, STR("read")),
 	    .update = doc_holds_verb(cx, o, c, &c->perms.update, perms, STR("update")), .del = doc_holds_verb(cx, o, c, &c->perms.del, perms, STR("delete"))};
@@ -44,8 +44,8 @@ holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, con
 
 /* Whoever may change a document's permissions adds only what it may do itself: else to update were to read and to delete as well. With document
  * security off this holds, too: what is written now counts when it is switched on. */
-static err_t
-check_added(struct ctx *cx, const struct doc_op *o, const struct doc_holds *h, const struct strs *perms)
+err_t
+doc_check_added(struct ctx *cx, const struct doc_op *o, const struct doc_holds *h, const struct strs *perms)
 {
 	const char *verb = o->perms->set && !o->who->bypass ? perms_beyond(o->perms, perms, h->read, h->update, h->del) : NULL;
 
@@ -260,14 +260,14 @@ change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	bool reads_alone;
 
 	TRY(doc_check_grants(cx, o));
-	p.holds = holds_of(cx, o, c, &p.perms);
+	p.holds = doc_holds_of(cx, o, c, &p.perms);
 	if (o->linking != NULL)
 		o->linking->seq = p.holds.read ? db_i64(r, 0, DOC_SEQ) : 0;
 	reads_alone = !o->today && doc_rule(cx, o, DOC_IDLE_UPDATE) && p.holds.read && !p.holds.update;
 	if (!p.holds.update && !reads_alone)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	TRY(check_seen(cx, o, r));
-	TRY(check_added(cx, o, &p.holds, &p.perms));
+	TRY(doc_check_added(cx, o, &p.holds, &p.perms));
 	TRY(doc_patch_check(cx, o, c, &p));
 	if (doc_patch_idle(cx, o, c, &p)) {
 		p.vals = NULL;
@@ -286,8 +286,8 @@ change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	return OK;
 }
 
-static err_t
-update_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+err_t
+doc_update_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
 {
 	struct db_res *r;
 
@@ -306,20 +306,20 @@ document_update_tx(struct ctx *cx, const struct doc_op *o)
 	reads_alone = doc_rule(cx, o, DOC_IDLE_UPDATE) && doc_granted(o, &c->perms.read);
 	if (!doc_granted(o, &c->perms.update) && !c->document_security && !reads_alone)
 		return doc_unauthorized(cx, "update");
-	TRY(TX_RUN(cx, tx, update_locked(cx, o, c, tx)));
+	TRY(TX_RUN(cx, tx, doc_update_within(cx, o, c, tx)));
 	doc_related_reply(cx, o);
 	return OK;
 }
 
 /* *there_out false: nothing was done. */
-static err_t
-upsert_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, bool *there_out)
+err_t
+doc_upsert_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, bool *there_out)
 {
 	struct db_res *r;
 
 	TRY(lock_row(cx, o, tx, c, &r));
 	*there_out = db_rows(r) > 0;
-	return *there_out ? change_locked(cx, o, c, tx, &ev_document_upsert, r) : OK;
+	return *there_out ? change_locked(cx, o, c, tx, kind, r) : OK;
 }
 
 enum { UPSERT_TRIES = 8 };
@@ -343,7 +343,7 @@ document_upsert_tx(struct ctx *cx, const struct doc_op *o)
 	if (!doc_granted(o, &c->perms.create) && !doc_granted(o, &c->perms.update) && !c->document_security)
 		return doc_unauthorized(cx, "neither create nor update");
 	for (int i = 0; i < UPSERT_TRIES; i++) {
-		e = TX_RUN(cx, tx, upsert_locked(cx, o, c, tx, &there));
+		e = TX_RUN(cx, tx, doc_upsert_within(cx, o, c, tx, &ev_document_upsert, &there));
 		if (e == OK && !there)
 			e = doc_create(cx, o, c, &ev_document_upsert);
 		if (e == OK)
@@ -355,13 +355,6 @@ document_upsert_tx(struct ctx *cx, const struct doc_op *o)
 }
 
 /* ---- increment and decrement ---- */
-
-struct step {			/* a number to go by, and how far */
-	const struct attribute *a;
-	const char *key;
-	const json_t *by, *bound;	/* bound: NULL, or null */
-	bool down;
-};
 
 static err_t
 beyond_bound(struct ctx *cx, const struct step *s, const char *bound)
@@ -421,8 +414,8 @@ step_float(struct ctx *cx, const struct step *s, struct str now, const char **ou
 	return OK;
 }
 
-static err_t
-step_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct step *s)
+err_t
+doc_step_check(struct ctx *cx, const struct collection *c, struct step *s)
 {
 	double by = json_number_value(s->by);
 
@@ -433,12 +426,11 @@ step_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, s
 		return fail_msg(cx, ERR_ATTRIBUTE_TYPE_INVALID, "The attribute \"%s\" is no number.", s->key);
 	if (s->a->type == ATTR_INTEGER && !json_is_integer(s->by) && (by > 9e15 || by != (double)(int64_t)by))
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid value: the attribute \"%s\" holds whole numbers.", s->key);
-	(void)o;
 	return OK;
 }
 
-static err_t
-step_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+err_t
+doc_step_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
 {
 	const struct step *s = o->step;
 	struct db_res *r;
@@ -451,7 +443,7 @@ step_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 		return document_change_missing(cx, o);
 	p = doc_patch_of(cx, o, r, 0);
 	p.vals = arena_array(cx->arena, struct doc_value, c->n_live + 1);
-	p.holds = holds_of(cx, o, c, &p.perms);
+	p.holds = doc_holds_of(cx, o, c, &p.perms);
 	if (!p.holds.update)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
 	now = db_str(r, 0, DOC_ATTRS + s->a->place);
@@ -470,14 +462,14 @@ document_step_tx(struct ctx *cx, const struct doc_op *o)
 	TRY(doc_collection(cx, o, &c));
 	if (!doc_granted(o, &c->perms.update) && !c->document_security)
 		return doc_unauthorized(cx, "update");
-	TRY(step_check(cx, o, c, o->step));
-	return TX_RUN(cx, tx, step_locked(cx, o, c, tx));
+	TRY(doc_step_check(cx, c, o->step));
+	return TX_RUN(cx, tx, doc_step_within(cx, o, c, tx));
 }
 
 /* ---- delete ---- */
 
 static err_t
-delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach)
+delete_reached(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach)
 {
 	struct strs perms, readers;
 	struct doc_head head;
@@ -506,6 +498,15 @@ delete_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	return OK;
 }
 
+err_t
+doc_delete_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx)
+{
+	struct doc_reach *reach;
+
+	TRY(doc_reach(cx, o, c, &reach));
+	return delete_reached(cx, o, c, tx, reach);
+}
+
 static err_t
 document_delete_tx(struct ctx *cx, const struct doc_op *o)
 {
@@ -516,7 +517,7 @@ document_delete_tx(struct ctx *cx, const struct doc_op *o)
 	if (!doc_granted(o, &c->perms.del) && !c->document_security)
 		return doc_unauthorized(cx, "delete");
 	TRY(doc_reach(cx, o, c, &reach));
-	return TX_RUN(cx, tx, delete_locked(cx, o, c, tx, reach));
+	return TX_RUN(cx, tx, delete_reached(cx, o, c, tx, reach));
 }
 
 /* ---- the doors ---- */

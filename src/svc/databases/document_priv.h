@@ -53,8 +53,13 @@ struct str doc_told(struct ctx *cx, const struct collection *c, struct str json,
 
 /* ---- what one request does (document.c) ---- */
 
-struct step;
 struct doc_linking;
+struct step {			/* of document_count: a number to go by, and how far */
+	const struct attribute *a;
+	const char *key;
+	const json_t *by, *bound;	/* bound: NULL, or null */
+	bool down;
+};
 struct doc_op {
 	const struct project *p;
 	const struct doc_caller *who;
@@ -65,6 +70,8 @@ struct doc_op {
 	bool asks;		/* what does not fit is the queries' */
 	bool today;		/* of a route that 1.0 did not have */
 	bool many;		/* of documents */
+	bool staged;		/* of a client's transaction (transaction.h) */
+	bool seen;		/* a read: the version of each row is its last column, NULL where the open transaction has written it */
 	struct step *step;	/* of document_count */
 	struct doc_linking *linking;	/* of a write that may name related documents; NULL: it does not */
 	bool nested;		/* a related document's own part: there are no operators in it */
@@ -79,7 +86,7 @@ struct doc_op {
 static inline bool
 doc_rule(const struct ctx *cx, const struct doc_op *o, enum doc_rule r)
 {
-	return o->today || cx->format >= (int64_t)r;
+	return o->today || o->staged || cx->format >= (int64_t)r;
 }
 
 err_t doc_collection(struct ctx *cx, const struct doc_op *o, const struct collection **out) MUST_CHECK;	/* awaits */
@@ -237,11 +244,39 @@ err_t doc_reach(struct ctx *cx, const struct doc_op *o, const struct collection 
 /* Awaits. Before the row with this number, which is locked, is deleted. ERR_DOCUMENT_DELETE_RESTRICTED, ERR_USER_UNAUTHORIZED, ERR_GENERAL_BAD_REQUEST. */
 err_t doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach, const char *seq) MUST_CHECK;
 
+/* ---- within a transaction that is open ----
+ * What the routes do, each in its own transaction. All await; cx->within is the transaction. A wish for a document that is there or not is told as `kind`, and
+ * *there_out false means that nothing was done. What those of many did is in o->all. */
+err_t doc_create_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind) MUST_CHECK;
+err_t doc_update_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+err_t doc_upsert_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind,
+    bool *there_out) MUST_CHECK;
+err_t doc_step_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+err_t doc_delete_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+err_t doc_create_all_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+err_t doc_upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+err_t doc_update_found_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+err_t doc_delete_found_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx) MUST_CHECK;
+
+/* Nothing is linked to documents of this collection, or by them, that "create", "upsert", "update" or "delete" of many would have to look at.
+ * ERR_GENERAL_BAD_REQUEST. */
+err_t doc_unrelated(struct ctx *cx, const struct collection *c, const char *verb) MUST_CHECK;
+/* A column or the whole table is gone: the cached collection was older than it. */
+bool doc_stale(const struct ctx *cx, err_t e);
+/* Awaits. A document, for doc_run as doc_list_page is. */
+err_t document_get_row(struct ctx *cx, const struct doc_op *o) MUST_CHECK;
+struct doc_holds doc_holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *perms);
+/* Whoever may change a document's permissions adds only what it may do itself. */
+err_t doc_check_added(struct ctx *cx, const struct doc_op *o, const struct doc_holds *h, const struct strs *perms) MUST_CHECK;
+err_t doc_step_check(struct ctx *cx, const struct collection *c, struct step *s) MUST_CHECK;
+
 /* ---- many at once (document_bulk.c) ---- */
 
 /* Awaits. What operators make of an attribute that has nothing yet but its default, by place; NULL: there are none. `tx` (may be NULL): within it. */
 err_t doc_acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct db_tx *tx,
     struct doc_value **out) MUST_CHECK;
+/* Locks of names ("<table> <id>") until tx ends, in one order: on ids that are still free. */
+void doc_lock_names(struct ctx *cx, struct db_tx *tx, const char *const *names, int n);
 struct query_list doc_query_list(struct ctx *cx, const struct collection *c, unsigned flags);
 struct db_share *doc_large_share(void);	/* of connections, for what takes long */
 

@@ -5,21 +5,24 @@
 #include "svc/databases/collection.h"
 #include "svc/databases/database.h"
 #include "svc/databases/document.h"
+#include "svc/databases/transaction.h"
 
 extern const struct routes database_routes;
 extern const struct routes attribute_routes;
 extern const struct routes relationship_routes;
 extern const struct routes document_routes;
+extern const struct routes transaction_routes;
 
 static const struct routes *const routes[] = {
 	&database_routes,
 	&attribute_routes,
 	&relationship_routes,
 	&document_routes,
+	&transaction_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&database_shape, &collection_shape, &attribute_shape, &attribute_string_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape, &attribute_bigint_shape, &attribute_email_shape, &attribute_enum_shape, &attribute_ip_shape, &attribute_url_shape, &attribute_integer_shape, &attribute_float_shape, &attribute_boolean_shape, &attribute_datetime_shape, &attribute_relationship_shape, &index_shape, &document_shape, NULL};
+static const struct shape *const shapes[] = {&database_shape, &collection_shape, &attribute_shape, &attribute_string_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape, &attribute_bigint_shape, &attribute_email_shape, &attribute_enum_shape, &attribute_ip_shape, &attribute_url_shape, &attribute_integer_shape, &attribute_float_shape, &attribute_boolean_shape, &attribute_datetime_shape, &attribute_relationship_shape, &index_shape, &document_shape, &transaction_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"documents.read", "gua", 13},
@@ -135,6 +138,7 @@ static const struct family_scope family_scopes[] = {
 	{"collections.write", "/indexes", "tables.write|collections.write|indexes.write"},
 	{"collections.read", NULL, "tables.read|collections.read"},
 	{"collections.write", NULL, "tables.write|collections.write"},
+	{"documents.read|rows.read", NULL, "documents.read|rows.read"},
 	{"documents.read", NULL, "rows.read|documents.read"},
 	{"documents.write", NULL, "rows.write|documents.write"},
 	{0},
@@ -142,19 +146,17 @@ static const struct family_scope family_scopes[] = {
 static const struct family tables = {
 	.name = "tablesDB", .path = "/v1/databases", .as = "/v1/tablesdb", .toggle = "tablesdb", .since = SINCE_1_8, .words = {names, stems}, .scopes = family_scopes};
 
-/* Of later versions. */
-static const struct path_absent absent[] = {
-	{"GET", "/v1/databases/transactions"},
-	{"GET", "/v1/tablesdb/transactions"},
-	{0},
-};
+const struct words *
+databases_words(bool rows)
+{
+	return rows ? &tables.words : NULL;
+}
 
 const struct service databases_service = {
 	.name = "databases",
 	.routes = routes,
 	.aliases = aliases,
 	.family = &tables,
-	.absent = absent,
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,
