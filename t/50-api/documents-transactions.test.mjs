@@ -120,7 +120,7 @@ describe('staging by the routes', () => {
 		const before = await list(c)
 		const made = ok(await us('POST', c.docs, { body: { documentId: 'unique()', data: { title: 'new', n: 7 }, transactionId: t.$id } }), 201)
 		assert.match(made.$id, /^[0-9a-f]{20}$/)
-		assert.deepEqual([made.title, made.n, made.$collectionId, made.$databaseId, made.$sequence], ['new', 7, c.id, db, undefined])
+		assert.deepEqual([made.title, made.n, made.$collectionId, made.$databaseId, made.$sequence], ['new', 7, c.id, db, ''])
 		assert.deepEqual(made.$permissions, [`read("user:${ada.id}")`, `update("user:${ada.id}")`, `delete("user:${ada.id}")`])
 		const changed = ok(await patch(c, 'u', { n: 2 }, t, us))
 		assert.deepEqual([changed.title, changed.n, changed.genre, changed.$sequence], ['u', 2, 'novel', '1'])

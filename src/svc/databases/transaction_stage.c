@@ -473,6 +473,7 @@ show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 	const struct met *m = met_by(cx, s, c, op->id);
 	const struct doc_op o = op_of(s, 0);
 	bool steps = op->action == TX_INCREMENT || op->action == TX_DECREMENT, reads = doc_holds_of(cx, &o, c, perms_seen(m)).read;
+	enum doc_seq_form form = doc_seq_form(cx);
 	char now[TIME_ISO_LEN + 1];
 	json_t *j = transaction_json(cx, json_object());
 	struct buf b;
@@ -480,6 +481,8 @@ show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 
 	(void)time_iso(time_now_ms(), now);
 	set_text(j, "$id", op->id);
+	if (form != DOC_SEQ_NONE)	/* it will have one */
+		(void)json_object_set_new(j, "$sequence", form == DOC_SEQ_TEXT ? json_string("") : json_integer(0));
 	set_text(j, "$createdAt", now);
 	set_text(j, "$updatedAt", now);
 	if (op->action == TX_UPDATE && reads)
