@@ -234,6 +234,23 @@ describe('operations', () => {
 		assert.match((await list(c)).documents[2].$id, /^[0-9a-f]{20}$/)
 	})
 
+	test('related documents are made, linked and deleted with them', async () => {
+		const [a, b] = [await shelf(), await shelf()], t = await begin(), o = ops(a), show = JSON.stringify({ method: 'select', values: ['*', 'to.*'] })
+		ok(await key('POST', `${a.path}/attributes/relationship`, { body: { relatedCollectionId: b.id, type: 'oneToMany', key: 'to', onDelete: 'cascade' } }), 202)
+		const to = async (id, x) => ok(await key('GET', `${a.docs}/${id}`, { query: { queries: [show], ...x && { transactionId: x.$id } } })).to.map((d) => d.$id)
+		await make(b, 'old'); await make(a, 'gone', { to: [{ $id: 'with', title: 'with' }] })
+		ok(await stage(t, [o('create', 'a', { title: 'a', to: ['old', { $id: 'new', title: 'new' }] }), o('update', 'a', { n: 1 }), o('delete', 'gone')]), 201)
+		assert.deepEqual(await to('a', t), ['old', 'new'])
+		assert.deepEqual([await titles(a), await titles(b)], [['gone'], ['old', 'with']])
+		for (const [action, data] of [['bulkCreate', [{ title: 'x' }]], ['bulkUpsert', [{ title: 'x' }]], ['bulkUpdate', { queries: [], data: { n: 1 } }], ['bulkDelete', { queries: [] }]]) fails(await stage(t, [o(action, null, data)]), 400, 'general_bad_request')
+		ok(await commit(t))
+		assert.deepEqual([await titles(a), await titles(b), await to('a')], [['a'], ['old', 'new'], ['old', 'new']])
+		const u = await begin()
+		ok(await stage(u, [o('update', 'a', { to: 5 })]), 201)
+		fails(await commit(u), 400, 'relationship_value_invalid')
+		assert.equal((await look(u)).status, 'failed')
+	})
+
 	test('what is none', async () => {
 		const c = await shelf(), t = await begin(), o = ops(c)
 		await make(c, 'a', { n: 1 })

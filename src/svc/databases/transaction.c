@@ -124,7 +124,7 @@ drop_transactions(struct ctx *cx, const struct project *p, struct db_tx *tx, con
 }
 
 static err_t
-too_many(struct ctx *cx, const char *whose)
+too_many_open(struct ctx *cx, const char *whose)
 {
 	metric_add(M_transactions_refused, 1);
 	return fail_msg(cx, ERR_TRANSACTION_LIMIT_EXCEEDED, "Too many transactions of %s are open: end one first.", whose);
@@ -142,9 +142,9 @@ create_within(struct ctx *cx, const struct project *p, const struct doc_caller *
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT count(*), count(*) FILTER (WHERE owner = $1::bigint), count(*) FILTER (WHERE guest) FROM %s.transactions "
 	    "WHERE status = 'pending' AND expires > now()", p->schema), DB(owner)));
 	if (db_i64(r, 0, 0) >= conf.transactions_max)
-		return too_many(cx, "the project");
+		return too_many_open(cx, "the project");
 	if (!who->bypass && db_i64(r, 0, guest ? 2 : 1) >= conf.transactions_user_max)
-		return too_many(cx, guest ? "guests" : "the user");
+		return too_many_open(cx, guest ? "guests" : "the user");
 	return tx_query(tx, &r, arena_printf(cx->arena, "INSERT INTO %s.transactions (id, owner, guest, created, updated, expires) VALUES "
 	    "($1, $2::bigint, $3::boolean, $4::timestamptz, $4::timestamptz, $5::timestamptz)", p->schema),
 	    DB(t->id, owner, pg_bool(guest), pg_time(cx->arena, t->created), pg_time(cx->arena, t->expires)));
