@@ -63,7 +63,7 @@ refuse_limit(struct ctx *cx, const char *what, int64_t max)
 }
 
 static struct doc_op
-op_of(const struct stage *s, int i)
+stage_op(const struct stage *s, int i)
 {
 	const struct tx_op *op = &s->ops[i];
 
@@ -147,7 +147,7 @@ prepare(struct ctx *cx, struct stage *s)
 	s->met = arena_array(cx->arena, struct met, (int)documents + 1);
 	for (int i = 0; i < s->n; i++) {
 		const struct tx_op *op = &s->ops[i];
-		struct doc_op o = op_of(s, i);
+		struct doc_op o = stage_op(s, i);
 
 		TRY(doc_collection(cx, &o, &s->c[i]));
 		if (tx_actions[op->action].many && !s->who->bypass)
@@ -232,7 +232,7 @@ stage_check_seen(struct ctx *cx, const struct stage *s, const struct met *m)
 static err_t
 stage_create(struct ctx *cx, const struct stage *s, int i, struct met *m)
 {
-	const struct doc_op o = op_of(s, i);
+	const struct doc_op o = stage_op(s, i);
 
 	if (!doc_granted(&o, &s->c[i]->perms.create))
 		return doc_unauthorized(cx, "create");
@@ -248,7 +248,7 @@ stage_create(struct ctx *cx, const struct stage *s, int i, struct met *m)
 static err_t
 stage_change(struct ctx *cx, const struct stage *s, int i, struct met *m)
 {
-	const struct doc_op o = op_of(s, i);
+	const struct doc_op o = stage_op(s, i);
 	struct doc_holds holds = doc_holds_of(cx, &o, s->c[i], perms_seen(m));
 
 	TRY(doc_check_grants(cx, &o));
@@ -264,7 +264,7 @@ stage_change(struct ctx *cx, const struct stage *s, int i, struct met *m)
 static err_t
 stage_delete(struct ctx *cx, const struct stage *s, int i, struct met *m)
 {
-	const struct doc_op o = op_of(s, i);
+	const struct doc_op o = stage_op(s, i);
 
 	if (!doc_holds_of(cx, &o, s->c[i], perms_seen(m)).del)
 		return doc_unauthorized(cx, "neither collection nor document grants it");
@@ -471,7 +471,7 @@ show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 	const struct tx_op *op = &s->ops[0];
 	const struct collection *c = s->c[0];
 	const struct met *m = met_by(cx, s, c, op->id);
-	const struct doc_op o = op_of(s, 0);
+	const struct doc_op o = stage_op(s, 0);
 	bool steps = op->action == TX_INCREMENT || op->action == TX_DECREMENT, reads = doc_holds_of(cx, &o, c, perms_seen(m)).read;
 	enum doc_seq_form form = doc_seq_form(cx);
 	char now[TIME_ISO_LEN + 1];
