@@ -4,6 +4,7 @@
  *   bulk      1,000 documents by requests, an event each in the stream, against COPY of the same rows into the same table
  *   upsert    of a document that is there, against the update that sets the same
  *   totals    CPU of a list of 25 of 50,000 matching documents with its total, against the same list with total=false; also beside writes
+ *   related   CPU of a list of 25 documents with one relationship loaded, a related document for each, against the list of a collection without relationships
  *
  * node t/bench/today.mjs [part…]        needs wrk and psql */
 import { execFileSync } from 'node:child_process'
@@ -189,5 +190,23 @@ async function totals() {
 	await s.stop()
 }
 
-const parts = { row, bulk, upsert, totals }
+async function related() {
+	const at = await begin(), { s, p } = at, rules = { permissions: ['read("any")'] }
+	const [plain, c, author] = [await collection(at, 'plain', rules, SOME), await collection(at, 'c', rules, SOME), await collection(at, 'author', rules, SOME.slice(0, 2))]
+	await p.ok('POST', `${c.at}/attributes/relationship`, { body: { relatedCollectionId: 'author', type: 'manyToOne', key: 'author' } })
+	const data = (n) => ({ title: `title of ${n}`, n, price: n / 8, released: '2020-01-01T00:00:00.000+00:00' })
+	for (let n = 0; n < 60; n++) {
+		await p.ok('POST', plain.docs, { headers, body: { documentId: `d${n}`, data: data(n) } })
+		await p.ok('POST', c.docs, { headers, body: { documentId: `d${n}`, data: { ...data(n), author: { $id: `a${n}`, title: `author of ${n}`, n } } } })
+	}
+	const key = { ...headers, 'X-Appwrite-Project': p.id, 'X-Appwrite-Key': p.key }, page = (...more) => `?${[q('limit', '', 25), ...more].map((x) => `queries[]=${encodeURIComponent(x)}`).join('&')}&total=false`
+	const list = await p.ok('GET', `${c.docs}${page(q('select', '', '*', 'author.*'))}`, { headers })
+	if (list.documents.length !== 25 || list.documents.some((d) => d.author?.title !== `author of ${d.n}`)) throw new Error('the relationship is not loaded')
+	const [loaded, bare] = await inTurns([`${c.docs}${page(q('select', '', '*', 'author.*'))}`, `${plain.docs}${page()}`], 6, (url) => load(s, url, key, 1))
+	console.log(`related: CPU of the list ${loaded.toFixed(0)} us, of the plain one ${bare.toFixed(0)} us`)
+	report('related: a list with a relationship / a plain list', loaded / bare, 'x', 2)
+	await s.stop()
+}
+
+const parts = { row, bulk, upsert, totals, related }
 for (const part of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)) await parts[part]()
