@@ -5,6 +5,7 @@
  *   upsert    of a document that is there, against the update that sets the same
  *   totals    CPU of a list of 25 of 50,000 matching documents with its total, against the same list with total=false; also beside writes
  *   related   CPU of a list of 25 documents with one relationship loaded, a related document for each, against the list of a collection without relationships
+ *   format    CPU of GET /v1/account in the newest form, by its header, against the form of 1.0, which has none of the later members
  *
  * node t/bench/today.mjs [part…]        needs wrk and psql */
 import { execFileSync } from 'node:child_process'
@@ -208,5 +209,13 @@ async function related() {
 	await s.stop()
 }
 
-const parts = { row, bulk, upsert, totals, related }
+async function format() {
+	const { s, p } = await begin(), ada = await p.user({ name: 'Ada' }), by = { cookie: ada.cookie, 'X-Appwrite-Project': p.id }
+	const [a, b] = await inTurns([{ ...by, 'x-appwrite-response-format': '2.3.0' }, { ...by, 'x-appwrite-response-format': '1.0.0' }], 8, (h) => load(s, '/account', h, 1))
+	console.log(`CPU of the newest form ${a.toFixed(1)} us, of that of 1.0 ${b.toFixed(1)} us`)
+	report('the newest form / that of 1.0', a / b, 'x', 1.03)
+	await s.stop()
+}
+
+const parts = { row, bulk, upsert, totals, related, format }
 for (const part of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)) await parts[part]()
