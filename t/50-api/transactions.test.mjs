@@ -15,7 +15,7 @@ let s, p, ada, db, c, args, schema
 const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
 
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 1, transactions_user_max: 3, transactions_max: 8, transaction_documents_max: 100, transaction_bytes_max: '2k', transactions_bytes_max: '64k' } })
+	s = await server({ own: true, conf: { web_processes: 1, db_lock_timeout: '100s', db_statement_timeout: '100s', request_timeout: '120s', transactions_user_max: 3, transactions_max: 8, transaction_documents_max: 100, transaction_bytes_max: '2k', transactions_bytes_max: '64k' } })
 	p = await s.project()
 	ada = await p.user({ name: 'Ada' })
 	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
