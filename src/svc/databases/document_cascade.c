@@ -116,6 +116,8 @@ doom_related(struct ctx *cx, struct cascade *k, const struct doomed *d, const st
 		    (long long)conf.relation_rows_max);
 	if (db_rows(r) == 0)
 		return OK;
+	if (!c->enabled && !k->o->who->see_disabled)
+		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s switched off", c->id);
 	seqs = arena_array(cx->arena, const char *, db_rows(r));
 	for (int i = 0; i < db_rows(r); i++) {
 		struct strs perms = db_strs(cx, r, i, 1);

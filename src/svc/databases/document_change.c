@@ -54,9 +54,9 @@ doc_check_added(struct ctx *cx, const struct doc_op *o, const struct doc_holds *
 
 /* The client has seen an older state than this one. */
 static err_t
-check_seen(struct ctx *cx, const struct doc_op *o, const struct db_res *r)
+check_seen(struct ctx *cx, const struct doc_op *o, const struct db_res *r, int row)
 {
-	if (!o->who->dated || db_time(r, 0, DOC_UPDATED) <= o->who->seen)
+	if (!o->who->dated || db_time(r, row, DOC_UPDATED) <= o->who->seen)
 		return OK;
 	return fail(cx, ERR_DOCUMENT_UPDATE_CONFLICT, "id=%s", o->id);
 }
@@ -118,8 +118,8 @@ check_patch(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 	return doc_check(cx, c, p->acts.rest, stored, p->vals);
 }
 
-static bool
-same_list_of_texts(const struct strs *a, const struct strs *b)
+bool
+doc_same_texts(const struct strs *a, const struct strs *b)
 {
 	for (int i = 0; i < a->n && i < b->n; i++)
 		if (strcmp(a->v[i], b->v[i]) != 0)
@@ -133,9 +133,9 @@ doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *
 {
 	struct strs there = db_strs(cx, p->r, p->row, DOC_PERMS);
 
-	if (doc_links_any(o) || !doc_rule(cx, o, DOC_IDLE_UPDATE) || p->acts.n > 0 || p->created != NULL || p->updated != NULL)
+	if (!doc_rule(cx, o, DOC_IDLE_UPDATE) || p->acts.n > 0 || p->created != NULL || p->updated != NULL)
 		return false;
-	if (p->given->set && !same_list_of_texts(&there, p->given))
+	if (p->given->set && !doc_same_texts(&there, p->given))
 		return false;
 	for (int i = 0; i < c->n_live; i++)
 		if (p->vals[i].given && !doc_same(cx, c->live[i], doc_clear(cx->arena, c->live[i], db_str(p->r, p->row, DOC_ATTRS + i)),
@@ -254,35 +254,59 @@ doc_patch_check(struct ctx *cx, const struct doc_op *o, const struct collection 
 }
 
 static err_t
-change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, const struct db_res *r)
+not_to_update(struct ctx *cx, const struct doc_op *o)
 {
-	struct doc_patch p = doc_patch_of(cx, o, r, 0);
+	return doc_unauthorized(cx, o->nested ? "a related document is not the caller's to update" : "neither collection nor document grants it");
+}
+
+err_t
+doc_patch_allowed(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p)
+{
 	bool reads_alone;
 
 	TRY(doc_check_grants(cx, o));
-	p.holds = doc_holds_of(cx, o, c, &p.perms);
+	p->holds = doc_holds_of(cx, o, c, &p->perms);
+	reads_alone = !o->today && doc_rule(cx, o, DOC_IDLE_UPDATE) && p->holds.read && !p->holds.update;
+	if (!p->holds.update && !reads_alone)
+		return not_to_update(cx, o);
+	TRY(check_seen(cx, o, p->r, p->row));
+	TRY(doc_check_added(cx, o, &p->holds, &p->perms));
+	TRY(doc_patch_check(cx, o, c, p));
+	p->idle = doc_patch_idle(cx, o, c, p);
+	return p->idle || p->holds.update ? OK : not_to_update(cx, o);
+}
+
+err_t
+doc_patch_touch(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_patch *p)
+{
+	p->idle = false;
+	return p->holds.update ? doc_patch_write(cx, o, c, tx, p) : not_to_update(cx, o);
+}
+
+static err_t
+change_links(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_patch *p, int64_t seq)
+{
+	o->linking->seq = seq;
+	TRY(doc_links_write(cx, o, c, tx, &p->perms, false));
+	o->linking->seq = p->holds.read ? seq : 0;
+	return p->idle && o->linking->changed ? doc_patch_touch(cx, o, c, tx, p) : OK;
+}
+
+static err_t
+change_locked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct event_info *kind, const struct db_res *r)
+{
+	struct doc_patch p = doc_patch_of(cx, o, r, 0);
+
+	TRY(doc_patch_allowed(cx, o, c, &p));
 	if (o->linking != NULL)
 		o->linking->seq = p.holds.read ? db_i64(r, 0, DOC_SEQ) : 0;
-	reads_alone = !o->today && doc_rule(cx, o, DOC_IDLE_UPDATE) && p.holds.read && !p.holds.update;
-	if (!p.holds.update && !reads_alone)
-		return doc_unauthorized(cx, "neither collection nor document grants it");
-	TRY(check_seen(cx, o, r));
-	TRY(doc_check_added(cx, o, &p.holds, &p.perms));
-	TRY(doc_patch_check(cx, o, c, &p));
-	if (doc_patch_idle(cx, o, c, &p)) {
+	if (!p.idle)
+		TRY(doc_patch_write(cx, o, c, tx, &p));
+	if (doc_links_any(o))
+		TRY(change_links(cx, o, c, tx, &p, db_i64(r, 0, DOC_SEQ)));
+	if (p.idle)
 		p.vals = NULL;
-		change_tell(cx, o, c, tx, kind, o->today, &p);
-		return OK;
-	}
-	if (!p.holds.update)
-		return doc_unauthorized(cx, "neither collection nor document grants it");
-	TRY(doc_patch_write(cx, o, c, tx, &p));
-	if (doc_links_any(o)) {
-		o->linking->seq = db_i64(r, 0, DOC_SEQ);
-		TRY(doc_links_write(cx, o, c, tx, &p.perms, false));
-		o->linking->seq = p.holds.read ? o->linking->seq : 0;
-	}
-	change_tell(cx, o, c, tx, kind, true, &p);
+	change_tell(cx, o, c, tx, kind, o->today || !p.idle, &p);
 	return OK;
 }
 
@@ -484,7 +508,7 @@ delete_reached(struct ctx *cx, const struct doc_op *o, const struct collection *
 	perms = db_strs(cx, r, 0, DOC_PERMS);
 	if (!doc_holds_verb(cx, o, c, &c->perms.del, &perms, STR("delete")))
 		return doc_unauthorized(cx, "neither collection nor document grants it");
-	TRY(check_seen(cx, o, r));
+	TRY(check_seen(cx, o, r, 0));
 	readers = perms_roles(cx->arena, &perms, STR("read"));
 	head = doc_head_of(cx, r, 0);
 	if (reach != NULL)

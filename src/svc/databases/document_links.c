@@ -101,6 +101,21 @@ leads_back(const struct relation *r, const struct relation *via)
 	return via != NULL && r->number == via->number && r->child != via->child;
 }
 
+static bool
+names_nothing(const json_t *j)
+{
+	return json_is_null(j) || (json_is_array(j) && json_array_size(j) == 0);
+}
+
+/* What is named there is asked for as by its own route; to unlink is a matter of the document alone. */
+static err_t
+related_collection(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct relation *r, bool unlinks, const struct collection **out)
+{
+	if (unlinks)
+		return collection_get(cx, o->p, c->database_id, r->related_id, out);
+	return doc_collection(cx, &(struct doc_op){.p = o->p, .who = o->who, .db = c->database_id, .col = r->related_id}, out);
+}
+
 static err_t
 links_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const json_t *data, const struct relation *via, int level,
     struct doc_links **out)
@@ -115,7 +130,7 @@ links_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, con
 		if (j == NULL || leads_back(c->rels[i]->rel, via))
 			continue;
 		l->a = c->rels[i];
-		TRY(collection_get(cx, o->p, c->database_id, l->a->rel->related_id, &l->c));
+		TRY(related_collection(cx, o, c, l->a->rel, names_nothing(j), &l->c));
 		TRY(links_value(cx, o, j, level, l));
 		all->n++;
 	}
@@ -143,6 +158,25 @@ row_of(struct ctx *cx, const struct db_res *r, const char *id)
 	return -1;
 }
 
+struct holder {			/* whose links are written */
+	const struct collection *c;
+	const char *seq;
+	const struct strs *perms;	/* for those that are made and name none */
+	bool fresh;		/* it has no links yet */
+	bool changed;		/* a link of it, or a document below */
+};
+struct linked {			/* what it is linked to, of what is named */
+	const struct db_res *r;	/* numbers in their order; before them 0, when it is linked to others as well */
+	int from;		/* the first of them */
+};
+
+static err_t
+lock_rows(struct ctx *cx, struct db_tx *tx, const struct collection *c, const char **ids, int n, bool change, struct db_res **out)
+{
+	return tx_query(tx, out, arena_printf(cx->arena, "SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR %s", c->columns, c->table,
+	    change ? "NO KEY UPDATE" : "KEY SHARE"), DB(pg_array(cx->arena, ids, n)));
+}
+
 static err_t
 lock_targets(struct ctx *cx, struct db_tx *tx, const struct doc_link *l, struct db_res **out)
 {
@@ -153,8 +187,60 @@ lock_targets(struct ctx *cx, struct db_tx *tx, const struct doc_link *l, struct 
 		ids[i] = l->t[i].id;
 		change = change || l->t[i].data != NULL;
 	}
-	return tx_query(tx, out, arena_printf(cx->arena, "SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR %s", l->c->columns, l->c->table,
-	    change ? "NO KEY UPDATE" : "KEY SHARE"), DB(pg_array(cx->arena, ids, l->n)));
+	return lock_rows(cx, tx, l->c, ids, l->n, change, out);
+}
+
+static const char *
+links_table(struct ctx *cx, const struct doc_op *o, const struct relation *r)
+{
+	return arena_printf(cx->arena, "%s.r_%lld", o->p->schema, (long long)r->number);
+}
+
+static const char *
+my_side(const struct relation *r)
+{
+	return r->child ? "child" : "parent";
+}
+
+static const char *
+other_side(const struct relation *r)
+{
+	return r->child ? "parent" : "child";
+}
+
+static err_t
+read_linked(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct holder *h, const struct db_res *rows, struct linked *out)
+{
+	const char *mine = my_side(l->a->rel), *other = other_side(l->a->rel), *links = links_table(cx, o, l->a->rel);
+	int n = rows ? db_rows(rows) : 0;
+	const char **seqs = arena_array(cx->arena, const char *, n + 1);
+	struct db_res *r;
+
+	for (int i = 0; i < n; i++)
+		seqs[i] = db_cstr(rows, i, DOC_SEQ);
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT %s FROM %s WHERE %s = $1::bigint AND %s = ANY ($2::bigint[]) UNION ALL SELECT 0 WHERE EXISTS "
+	    "(SELECT 1 FROM %s JOIN %s ON _seq = %s WHERE %s = $1::bigint AND NOT (%s = ANY ($2::bigint[]))) ORDER BY 1", other, links, mine, other,
+	    links, l->c->table, other, mine, other), DB(h->seq, pg_array(cx->arena, seqs, n))));
+	*out = (struct linked){.r = r, .from = db_rows(r) > 0 && db_i64(r, 0, 0) == 0};
+	return OK;
+}
+
+static bool
+is_linked(const struct linked *k, int64_t seq)
+{
+	int low = k->from, high = k->r ? db_rows(k->r) : 0;
+
+	while (low < high) {
+		int mid = (low + high) / 2;
+
+		if (db_i64(k->r, mid, 0) == seq)
+			return true;
+		if (db_i64(k->r, mid, 0) < seq)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
 }
 
 static err_t
@@ -182,13 +268,13 @@ op_of(const struct doc_op *o, const struct doc_link *l, const struct doc_target 
 	return own;
 }
 
-static err_t write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, const char *seq, const struct strs *perms,
-    bool fresh);
+static err_t write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, struct holder *h);
 
 static err_t
-make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, const struct strs *perms,
+make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, struct holder *above,
     const char **seq_out)
 {
+	struct holder h = {.c = l->c, .fresh = true};
 	struct doc_op own = op_of(o, l, t);
 	struct db_res *r;
 	struct doc_new d;
@@ -196,102 +282,153 @@ make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const stru
 	if (!doc_granted(o, &l->c->perms.create))
 		return doc_unauthorized(cx, "create a related document");
 	TRY(doc_check_grants(cx, &own));
-	TRY(doc_new_make(cx, &own, l->c, t->spelt, t->data, t->perms.set ? &t->perms : perms, NULL, &d));
+	TRY(doc_new_make(cx, &own, l->c, t->spelt, t->data, t->perms.set ? &t->perms : above->perms, NULL, &d));
 	TRY(tx_query(tx, &r, l->c->sql_insert, l->c->n_live + 5, d.v));
 	*seq_out = db_cstr(r, 0, 0);
 	o->linking->made++;
-	return t->links ? write_links(cx, o, tx, t->links, *seq_out, &d.perms, true) : OK;
+	above->changed = true;
+	h.seq = *seq_out;
+	h.perms = &d.perms;
+	return t->links ? write_links(cx, o, tx, t->links, &h) : OK;
 }
 
+/* By the rules of an update of its own. What was loaded has its permissions with it: to send them back is to say nothing of them. */
 static err_t
-merge_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, const struct db_res *r, int row)
+merge_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, const struct db_res *r, int row,
+    struct holder *above)
 {
+	struct strs there = db_strs(cx, r, row, DOC_PERMS), unsaid = {0};
+	struct holder h = {.c = l->c, .seq = db_cstr(r, row, DOC_SEQ)};
 	struct doc_op own = op_of(o, l, t);
-	struct doc_patch p = doc_patch_of(cx, &own, r, row);
+	struct doc_patch p;
 
-	TRY(check_verb(cx, o, l->c, r, row));
-	TRY(doc_check_grants(cx, &own));
-	TRY(doc_patch_check(cx, &own, l->c, &p));
-	if (!doc_patch_idle(cx, &own, l->c, &p))
+	if (t->perms.set && doc_same_texts(&t->perms, &there))
+		own.perms = &unsaid;
+	p = doc_patch_of(cx, &own, r, row);
+	TRY(doc_patch_allowed(cx, &own, l->c, &p));
+	if (!p.idle)
 		TRY(doc_patch_write(cx, &own, l->c, tx, &p));
-	return t->links ? write_links(cx, o, tx, t->links, db_cstr(r, row, DOC_SEQ), &p.perms, false) : OK;
+	h.perms = &p.perms;
+	if (t->links != NULL)
+		TRY(write_links(cx, o, tx, t->links, &h));
+	if (p.idle && h.changed)
+		TRY(doc_patch_touch(cx, &own, l->c, tx, &p));
+	above->changed = above->changed || !p.idle;
+	return OK;
 }
 
-/* Whether the other document is what holds the link: then to link it is to change it. */
+/* Whether the other document holds the link, alone or as well: then to link it is to change it. */
 static bool
 holds_link(const struct relation *r)
 {
-	return r->kind == (r->child ? MANY_TO_ONE : ONE_TO_MANY);
+	return r->kind == ONE_TO_ONE ? r->two_way : r->kind == (r->child ? MANY_TO_ONE : ONE_TO_MANY);
 }
 
 /* *seq_out NULL: there is no such document, which is passed over. */
 static err_t
-settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, int i, const struct db_res *r, const struct strs *perms,
-    const char **seq_out)
+settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, int i, struct db_res *r, const struct linked *now,
+    struct holder *h, const char **seq_out)
 {
 	const struct doc_target *t = &l->t[i];
 	int row = row_of(cx, r, t->id);
 
 	*seq_out = NULL;
+	if (row < 0 && o->linking->made > 0) {	/* it may have been made by now, by this very write */
+		const char *id = t->id;
+
+		TRY(lock_rows(cx, tx, l->c, &id, 1, true, &r));
+		row = db_rows(r) - 1;
+	}
 	if (row < 0)
-		return t->data != NULL ? make_target(cx, o, tx, l, t, perms, seq_out) : OK;
+		return t->data != NULL ? make_target(cx, o, tx, l, t, h, seq_out) : OK;
 	*seq_out = db_cstr(r, row, DOC_SEQ);
 	if (t->data != NULL)
-		return merge_target(cx, o, tx, l, t, r, row);
-	return holds_link(l->a->rel) ? check_verb(cx, o, l->c, r, row) : OK;
+		TRY(merge_target(cx, o, tx, l, t, r, row, h));
+	return holds_link(l->a->rel) && !is_linked(now, db_i64(r, row, DOC_SEQ)) ? check_verb(cx, o, l->c, r, row) : OK;
 }
 
 /* ---- the links ---- */
 
-static void
-set_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const char *seq, const char *seqs, bool fresh)
+/* Where one has one, and that side alone holds the link: who has it must be the caller's to change. */
+static err_t
+check_left(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct holder *h, const char *seqs)
 {
-	const char *table = arena_printf(cx->arena, "%s.r_%lld", o->p->schema, (long long)l->a->rel->number);
-	const char *mine = l->a->rel->child ? "child" : "parent", *other = l->a->rel->child ? "parent" : "child";
+	const struct relation *rel = l->a->rel;
+	struct db_res *r;
 
-	if (!fresh)
-		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s WHERE %s = $1::bigint AND NOT (%s = ANY ($2::bigint[]))", table, mine, other), DB(seq, seqs));
+	if (rel->kind != ONE_TO_ONE || rel->two_way || o->who->bypass)
+		return OK;
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT %s FROM %s WHERE _seq IN (SELECT %s FROM %s WHERE %s = ANY ($2::bigint[]) AND %s <> $1::bigint)",
+	    h->c->columns, h->c->table, my_side(rel), links_table(cx, o, rel), other_side(rel), my_side(rel)), DB(h->seq, seqs)));
+	for (int i = 0; i < db_rows(r); i++)
+		TRY(check_verb(cx, o, h->c, r, i));
+	return OK;
+}
+
+static void
+set_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct holder *h, const char *seqs)
+{
+	const char *table = links_table(cx, o, l->a->rel), *mine = my_side(l->a->rel), *other = other_side(l->a->rel);
+
+	if (!h->fresh)
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s WHERE %s = $1::bigint AND NOT (%s = ANY ($2::bigint[]))", table, mine, other), DB(h->seq, seqs));
 	if (!relation_shared(l->a->rel))	/* they leave whom they were with */
-		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s WHERE %s = ANY ($2::bigint[]) AND %s <> $1::bigint", table, other, mine), DB(seq, seqs));
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s WHERE %s = ANY ($2::bigint[]) AND %s <> $1::bigint", table, other, mine), DB(h->seq, seqs));
 	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s (%s, %s) SELECT $1::bigint, unnest($2::bigint[]) ON CONFLICT DO NOTHING", table, mine, other),
-	    DB(seq, seqs));
+	    DB(h->seq, seqs));
+}
+
+static bool
+named_before(const struct doc_link *l, int i)
+{
+	for (int k = 0; k < i; k++)
+		if (strcmp(l->t[k].id, l->t[i].id) == 0)
+			return true;
+	return false;
 }
 
 static err_t
-write_link(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const char *seq, const struct strs *perms, bool fresh)
+write_link(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, struct holder *h)
 {
-	const char **seqs = arena_array(cx->arena, const char *, l->n + 1);
-	struct db_res *r;
+	const char **seqs = arena_array(cx->arena, const char *, l->n + 1), *list;
+	struct linked now = {0};
+	struct db_res *r = NULL;
 	int n = 0;
 
 	if (l->n > 0)
 		TRY(lock_targets(cx, tx, l, &r));
+	if (!h->fresh)
+		TRY(read_linked(cx, o, tx, l, h, r, &now));
 	for (int i = 0; i < l->n; i++) {
-		bool twice = false;
-
-		for (int k = 0; k < i && !twice; k++)
-			twice = strcmp(l->t[k].id, l->t[i].id) == 0;
-		if (twice)
+		if (named_before(l, i))
 			continue;
-		TRY(settle_target(cx, o, tx, l, i, r, perms, &seqs[n]));
+		TRY(settle_target(cx, o, tx, l, i, r, &now, h, &seqs[n]));
 		n += seqs[n] != NULL;
 	}
-	set_links(cx, o, tx, l, seq, pg_array(cx->arena, seqs, n), fresh);
+	if (now.from == 0 && n == (now.r ? db_rows(now.r) : 0))	/* all of them, and no others */
+		return OK;
+	h->changed = true;
+	list = pg_array(cx->arena, seqs, n);
+	TRY(check_left(cx, o, tx, l, h, list));
+	set_links(cx, o, tx, l, h, list);
 	return OK;
 }
 
 static err_t
-write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, const char *seq, const struct strs *perms, bool fresh)
+write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, struct holder *h)
 {
 	for (int i = 0; i < links->n; i++)
-		TRY(write_link(cx, o, tx, &links->v[i], seq, perms, fresh));
+		TRY(write_link(cx, o, tx, &links->v[i], h));
 	return OK;
 }
 
 err_t
 doc_links_write(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct strs *perms, bool fresh)
 {
-	(void)c;
+	struct holder h = {.c = c, .seq = pg_i64(cx->arena, o->linking->seq), .perms = perms, .fresh = fresh};
+
 	o->linking->made = 0;
-	return write_links(cx, o, tx, o->linking->links, pg_i64(cx->arena, o->linking->seq), perms, fresh);
+	TRY(write_links(cx, o, tx, o->linking->links, &h));
+	o->linking->changed = h.changed;
+	return OK;
 }

@@ -193,10 +193,17 @@ struct doc_patch {		/* what becomes of a locked row */
 	struct doc_head head;
 	struct doc_holds holds;
 	const char *created, *updated;	/* NULL: not given */
+	bool idle;		/* nothing of what was given is other than what is there */
 };
 struct doc_patch doc_patch_of(struct ctx *cx, const struct doc_op *o, const struct db_res *r, int row);	/* with the data and permissions of o */
 /* Fills in vals, acts and dates. ERR_DOCUMENT_INVALID_STRUCTURE, ERR_GENERAL_BAD_REQUEST. */
 err_t doc_patch_check(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p) MUST_CHECK;
+bool doc_same_texts(const struct strs *a, const struct strs *b);	/* in the same order */
+/* Whether the caller may write it: everything that an update asks, whichever way it comes. What is idle asks to read alone. Fills in vals, acts, dates,
+ * holds and idle. ERR_USER_UNAUTHORIZED, ERR_DOCUMENT_UPDATE_CONFLICT, ERR_DOCUMENT_INVALID_STRUCTURE, ERR_GENERAL_BAD_REQUEST. */
+err_t doc_patch_allowed(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct doc_patch *p) MUST_CHECK;
+/* It was idle, and is not. ERR_USER_UNAUTHORIZED. */
+err_t doc_patch_touch(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_patch *p) MUST_CHECK;
 /* Nothing of what was given is other than what is there. */
 bool doc_patch_idle(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_patch *p);
 /* The head as it will be. */
@@ -214,6 +221,7 @@ struct doc_linking {		/* of one write */
 	struct doc_links *links;	/* NULL: it names none */
 	int named;		/* related documents that are named, at any level */
 	int made;		/* of them, new ones */
+	bool changed;		/* a link, or a related document */
 	int64_t seq;		/* number of the document that was written */
 };
 /* Awaits. Takes the values of relationships from the data, two levels deep. ERR_RELATIONSHIP_VALUE_INVALID, ERR_GENERAL_BAD_REQUEST. */
