@@ -58,5 +58,7 @@ bool event_pattern_good(struct str pattern, const char *const *ids);
 
 /* A name that webhooks and functions may subscribe to (spec functions-webhooks-events.md 3). */
 bool event_subscribable(struct str name);
+/* Such a name in the words that events have: "tablesdb.*.tables.*.rows.*.create" is "databases.*.collections.*.documents.*.create". */
+const char *event_in_old_words(struct arena *a, const char *name);
 
 #endif

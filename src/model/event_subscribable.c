@@ -2,7 +2,9 @@
  * that services mark as subscribable.
  *
  * A resource is a stem of words: "users", "teams.memberships". What may follow its id is an action or a part of it, and what may follow an
- * action is an attribute. The contract checks what follows the third id against the resource above it; that is kept. */
+ * action is an attribute. The contract checks what follows the third id against the resource above it; that is kept.
+ *
+ * A service whose things have later names, or a later family of paths, may be subscribed to in those words: they stand for the ones of its patterns. */
 #include "model/event.h"
 
 enum { PARTS_MIN = 2, PARTS_MAX = 7 };
@@ -20,6 +22,55 @@ split(struct str name, struct parts *out)
 	while (name.p != NULL && out->n < PARTS_MAX)
 		out->v[out->n++] = str_cut(&name, '.');
 	return name.p == NULL;
+}
+
+/* The service that the name is of: its own, or that of its later family. */
+static const struct service *
+service_called(struct str type)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		if (v[i]->words != NULL && (str_is(type, v[i]->name) || (v[i]->family != NULL && str_is(type, v[i]->family->toggle))))
+			return v[i];
+	return NULL;
+}
+
+/* The parts in the words of the patterns; false: they are in them. */
+static bool
+in_old_words(struct parts *p)
+{
+	const struct service *s = service_called(p->v[0]);
+	bool changed = s != NULL && !str_is(p->v[0], s->name);
+
+	if (s == NULL)
+		return false;
+	p->v[0] = str_c(s->name);
+	for (int i = 2; i < p->n; i += 2)
+		for (const struct word_twin *t = s->words; t->word != NULL; t++)
+			if (str_is(p->v[i], t->later)) {
+				p->v[i] = str_c(t->word);
+				changed = true;
+			}
+	return changed;
+}
+
+const char *
+event_in_old_words(struct arena *a, const char *name)
+{
+	struct parts p;
+	struct buf b;
+
+	if (!split(str_c(name), &p) || !in_old_words(&p))
+		return name;
+	buf_init(&b, a, 128);
+	for (int i = 0; i < p.n; i++) {
+		if (i)
+			buf_ch(&b, '.');
+		buf_str(&b, p.v[i]);
+	}
+	return buf_view(&b).p;
 }
 
 static bool
@@ -81,7 +132,7 @@ below_ok(const struct str *const *stem, const struct parts *p)
 	if (p->n >= 5 && !described(FOLLOWS, stem, 2, p->v[4], STR_NONE))
 		return false;
 	if (p->n >= 6 && described(PART, stem, 2, p->v[4], STR_NONE))
-		return id_ok(p->v[5]) && (p->n < 7 || described(FOLLOWS, stem, 2, p->v[6], STR_NONE));
+		return id_ok(p->v[5]) && (p->n < 7 || described(FOLLOWS, stem, 2, p->v[6], STR_NONE) || described(FOLLOWS, stem, 3, p->v[6], STR_NONE));
 	return p->n < 6 || described(ATTRIBUTE, stem, 2, p->v[4], p->v[5]);
 }
 
@@ -89,10 +140,11 @@ bool
 event_subscribable(struct str name)
 {
 	struct parts p;
-	const struct str *const stem[] = {&p.v[0], &p.v[2]};
+	const struct str *const stem[] = {&p.v[0], &p.v[2], &p.v[4]};
 
 	if (!split(name, &p) || p.n < PARTS_MIN)
 		return false;
+	(void)in_old_words(&p);
 	if (!described(RESOURCE, stem, 1, STR_NONE, STR_NONE) || !id_ok(p.v[1]))
 		return false;
 	if (p.n == 2)

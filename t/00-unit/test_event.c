@@ -158,16 +158,34 @@ Test(event, subscribable)
 		"users.*.sessions.*.create", "teams.*.memberships.*.update.status", "buckets.*.files.*",
 		"functions.*.executions.*.create", "databases.*.collections.*.documents", "databases.*.collections.*.documents.*.create",
 		"databases.*.collections.*.attributes.*.update", "teams.*.memberships.*.update.status.x",
-		"functions.*.executions.*.delete", "databases.*.collections.*.indexes.*.update", "databases.*.collections.*.documents.*.indexes"};
+		"functions.*.executions.*.delete", "databases.*.collections.*.indexes.*.update", "databases.*.collections.*.documents.*.indexes",
+		"databases.*.tables.*.rows.*.create", "tablesdb.*", "tablesdb.*.create", "tablesdb.*.tables.*.rows", "tablesdb.*.tables.t.rows.*.upsert",
+		"tablesdb.*.tables.*.columns.*.create", "tablesdb.*.tables.*.indexes.*.delete"};
 	static const char *const bad[] = {"", "users", "*", "nothing.*", "users.", "users..create", "users.0", "users.*.vanish",
 		"users.*.update.phone", "users.*.sessions.*.update", "users.*.sessions.0", "databases.*.collections.*.documents.*.create.x.y",
-		"users.*.create.email", ".*", "users.*.sessions.*.create.x"};
+		"users.*.create.email", ".*", "users.*.sessions.*.create.x", "tablesdb", "tables.*", "tablesdb.*.rows.*", "tablesdb.*.tables.*.lines.*", "users.*.rows", "tablesdb.*.tables.*.rows.*.vanish"};
 
 	services_init();
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
 		cr_expect(event_subscribable(str_c(good[i])), "%s", good[i]);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		cr_expect_not(event_subscribable(str_c(bad[i])), "%s", bad[i]);
+}
+
+Test(event, names_in_old_words)
+{
+	static const char *const pairs[][2] = {
+	    {"tablesdb.*.tables.*.rows.*.create", "databases.*.collections.*.documents.*.create"},
+	    {"databases.d.tables.t.rows.rows.update", "databases.d.collections.t.documents.rows.update"},
+	    {"tablesdb.tables.tables.rows.columns.*.create", "databases.tables.collections.rows.attributes.*.create"},
+	    {"databases.*.collections.*.documents", "databases.*.collections.*.documents"},
+	    {"users.rows.sessions.tables", "users.rows.sessions.tables"},
+	    {"tablesdb.*", "databases.*"},
+	};
+
+	services_init();
+	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+		cr_expect_str_eq(event_in_old_words(cx.arena, pairs[i][0]), pairs[i][1]);
 }
 
 /* ---- shapes ---- */
@@ -243,8 +261,8 @@ Test(event, the_project_model_has_its_members_in_order)
 	struct project p = {.id = "p"};
 	const json_t *j = json_parse(&cx, shape_json(&cx, &project_shape, &p), NULL);
 
-	cr_expect_eq(json_object_size(j), 19 + 2 * PROJECT_PROVIDERS + PROJECT_AUTHS + PROJECT_SERVICES);
-	p.auths[5] = p.services[8] = true;
+	cr_expect_eq(json_object_size(j), 19 + 2 * PROJECT_PROVIDERS + PROJECT_AUTHS - 1 + PROJECT_SERVICES - 1);	/* one of each is told to later clients alone */
+	p.auths[6] = p.services[9] = true;
 	p.providers[22][1] = "s";
 	j = json_parse(&cx, shape_json(&cx, &project_shape, &p), NULL);
 	cr_expect(json_is_true(json_object_get(j, "authPhone")));

@@ -138,6 +138,25 @@ describe('who gets what', () => {
 		for (const r of [a, b]) await r.stop()
 	})
 
+	test('rows by whichever name they are subscribed to', async () => {
+		const names = ['databases.*.collections.*.documents.*.create', 'databases.*.tables.*.rows.*.create', 'tablesdb.*.tables.*.rows.*.create'], heard = []
+		for (const name of names) { const r = await receiver(); heard.push([r, await hook(r.url, [name])]) }
+		const db = unique(), path = `/tablesdb/${db}/tables/t`
+		await p.ok('POST', '/tablesdb', { body: { databaseId: db, name: 'D' } })
+		await p.ok('POST', `/tablesdb/${db}/tables`, { body: { tableId: 't', name: 'T' } })
+		await p.ok('POST', `${path}/columns/integer`, { body: { key: 'n', required: false } })
+		await until('the column', async () => (await p.ok('GET', `${path}/columns/n`)).status === 'available')
+		await p.ok('POST', `${path}/rows`, { body: { rowId: 'x', data: { n: 1 } } })
+		for (const [r, w] of heard) {
+			const d = await r.next()
+			assert.deepEqual([d.body.$id, d.body.n], ['x', 1])
+			await drop(w)
+			await r.stop()
+		}
+		for (const name of ['tablesdb.*.rows.*.create', 'tables.*', 'tablesdb.*.tables.*.lines.*'])
+			fails(await p.console.call('POST', hooks(), { body: { name: 'Hook', events: [name], url: 'https://example.org', security: false } }), 400, 'general_argument_invalid')
+	})
+
 	test('numbers, signs and texts as PHP has them, over which both signatures are', async () => {
 		const r = await receiver(), w = await hook(r.url, ['databases.*.collections.*.documents.*.create'])
 		const db = unique(), c = unique(), path = `/databases/${db}/collections/${c}`

@@ -109,7 +109,7 @@ keep_listener(struct listener *to, struct ctx *cx, const struct db_res *r, int r
 	to->created = db_time(r, row, 1);
 	to->events = (struct strs){.set = true, .v = mem_alloc(sizeof *events.v * (size_t)(events.n + 1))};
 	for (int i = 0; i < events.n; i++)
-		to->events.v[to->events.n++] = mem_strdup(events.v[i]);
+		to->events.v[to->events.n++] = mem_strdup(event_in_old_words(cx->arena, events.v[i]));
 }
 
 /* Awaits on a miss. A data space that is behind has no functions yet, or none that this program may read. */

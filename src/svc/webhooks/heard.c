@@ -52,7 +52,7 @@ webhooks_names(struct ctx *cx, const struct project *p, struct strs *out)
 		const struct webhook *w = p->webhooks.v[i];
 
 		for (int k = 0; k < w->events.n && w->enabled; k++)
-			out->v[out->n++] = w->events.v[k];
+			out->v[out->n++] = event_in_old_words(cx->arena, w->events.v[k]);
 	}
 	return OK;
 }
@@ -70,6 +70,16 @@ php_body(struct ctx *cx, const struct heard *ev)
 	return STR_NONE;
 }
 
+static bool
+webhook_hears(struct ctx *cx, const struct webhook *w, const struct heard *ev)
+{
+	struct strs events = {.set = true, .v = arena_array(cx->arena, const char *, w->events.n + 1)};
+
+	for (int i = 0; i < w->events.n; i++)
+		events.v[events.n++] = event_in_old_words(cx->arena, w->events.v[i]);
+	return heard_one_of(ev, &events);
+}
+
 /* A webhook hears what was written since it was made. */
 static err_t
 webhooks_look(struct ctx *cx, const struct heard *ev, struct heard_out *out)
@@ -79,7 +89,7 @@ webhooks_look(struct ctx *cx, const struct heard *ev, struct heard_out *out)
 	for (int i = 0; i < ev->project->webhooks.n; i++) {
 		const struct webhook *w = ev->project->webhooks.v[i];
 
-		if (!w->enabled || w->created > ev->time || !heard_one_of(ev, &w->events))
+		if (!w->enabled || w->created > ev->time || !webhook_hears(cx, w, ev))
 			continue;
 		if (body.p == NULL) {
 			body = php_body(cx, ev);
