@@ -237,6 +237,22 @@ test('a collection that an older program made is counted each time, until its ch
 	await until('it is gone', () => psql(`SELECT count(*) FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relname IN ('c_${internal}', 'v_${internal}')`) === '0')
 })
 
+/* It is read in a transaction of PostgreSQL's, which sees what is staged. */
+test('what a transaction of a client shows is counted, and nothing of it remembered', async () => {
+	const c = await filled(30), at = '/tablesdb/transactions', headers = { 'x-appwrite-response-format': '1.9.5' }
+	await warm(c, [one, five])
+	const t = await p.ok('POST', at, { headers, body: {} }), rows = `/tablesdb/${db}/tables/${c.id}/rows`
+	await p.ok('POST', rows, { headers, body: { rowId: 'staged', data: { n: 1 }, transactionId: t.$id } })
+	for (let i = 0; i < 4; i++) {
+		const was = await known()
+		assert.equal((await p.ok('GET', rows, { headers, query: { queries: [one, five], transactionId: t.$id } })).total, 31)
+		assert.equal(await known(), was)
+		assert.equal(await totalOf(c), 30)
+	}
+	await p.ok('PATCH', `${at}/${t.$id}`, { headers, body: { rollback: true } })
+	for (let i = 0; i < 4; i++) assert.equal(await totalOf(c), 30)
+})
+
 /* (spec databases.md 10.6) */
 test('total=false on every list: nothing is counted', async () => {
 	const c = await filled(30)
