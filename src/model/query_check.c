@@ -251,11 +251,12 @@ check_distinct(const struct query *q, const char **why_out)
 static bool
 is_of_relation(const struct query_list *l, struct str name)
 {
-	struct str key = str_cut(&name, '.');
+	for (int i = 0; i < l->n_relations; i++) {
+		size_t n = strlen(l->relations[i].key);
 
-	for (int i = 0; name.p != NULL && i < l->n_relations; i++)
-		if (str_is(key, l->relations[i].key))
+		if (name.n > n && name.p[n] == '.' && memcmp(name.p, l->relations[i].key, n) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -309,18 +310,45 @@ check_order(struct ctx *cx, const struct query *q, const char **why_out)
 	return q->on->via == NULL;
 }
 
+static bool
+equals_related(const struct query *q)
+{
+	return q->method == Q_EQUAL && q->on->via != NULL && !q->on->link;
+}
+
 /* Of one related record both would be true, or of none. */
-bool
-query_check_twice(struct ctx *cx, const struct query *q, int n, const char **why_out)
+static bool
+check_apart(struct ctx *cx, const struct query *q, int n, const char **why_out)
 {
 	for (int i = 0; i < n; i++)
-		for (int k = 0; q[i].method == Q_EQUAL && q[i].on->via != NULL && !q[i].on->link && k < i; k++)
-			if (q[k].method == Q_EQUAL && q[k].on == q[i].on) {
+		for (int k = 0; equals_related(&q[i]) && k < i; k++)
+			if (equals_related(&q[k]) && q[k].on == q[i].on) {
 				*why_out = arena_printf(cx->arena, "Two equal queries on \"%s\": one related record is to fulfil both. For one of each value there is containsAll.",
 				    q[i].attr);
 				return false;
 			}
 	return true;
+}
+
+/* Those within one `and` go together, as those of the whole request do; of an `or` each stands for itself. */
+static bool
+check_apart_within(struct ctx *cx, const struct query *q, const char **why_out)
+{
+	if (q->method == Q_AND && !check_apart(cx, q->sub, q->n_sub, why_out))
+		return false;
+	for (int i = 0; i < q->n_sub; i++)
+		if (!check_apart_within(cx, &q->sub[i], why_out))
+			return false;
+	return true;
+}
+
+bool
+query_check_twice(struct ctx *cx, const struct query *q, int n, const char **why_out)
+{
+	for (int i = 0; i < n; i++)
+		if (!check_apart_within(cx, &q[i], why_out))
+			return false;
+	return check_apart(cx, q, n, why_out);
 }
 
 bool

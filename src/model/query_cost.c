@@ -27,6 +27,7 @@ enum {
 	FEW = 1000,		/* rows of what cannot be sampled */
 	SAMPLE_AGE = 60 * 1000,
 	ASKED_MAX = 8,		/* filters of which is asked what they leave */
+	RELATED_MAX = 20,	/* sub-queries over related records */
 	MILLION = 1000000
 };
 
@@ -279,7 +280,12 @@ query_cost(struct query_plan *p)
 	struct weights w = weights_of(p);
 	double cost, part, max = (double)conf.query_cost_max * MILLION;
 
-	if (w.n > 0 || (p->search != NULL && *p->search))
+	if (p->related > RELATED_MAX) {
+		metric_add(M_db_refused, 1);
+		return fail_msg(p->cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED,
+		    "Invalid queries: the filters look %d times for related records, and may %d times. Name several values in one filter.", p->related, RELATED_MAX);
+	}
+	if (w.n > 0 || p->related > 0 || (p->search != NULL && *p->search))
 		share_scans(p);
 	if (w.n == 0 || max <= 0)
 		return OK;

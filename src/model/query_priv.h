@@ -111,7 +111,7 @@ struct query_plan {
 	/* found in q */
 	const struct query *orders[100];	/* attribute orders only */
 	int n_orders;
-	bool related;		/* filters look at other tables */
+	int related;		/* sub-queries of the filters that look at other tables */
 	bool by_id;		/* $id is among them: no tie-break is needed */
 	bool natural_desc;	/* creation order, newest first */
 	bool random;

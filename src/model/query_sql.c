@@ -371,7 +371,7 @@ sql_own(struct query_plan *p, struct buf *b, const struct query *q)
 static void
 sql_via(struct query_plan *p, struct buf *b, const struct query_via *via)
 {
-	p->related = true;
+	p->related++;
 	buf_c(b, via->begin);
 	if (via->none)
 		BUF_LIT(b, "false");
@@ -381,27 +381,31 @@ sql_via(struct query_plan *p, struct buf *b, const struct query_via *via)
 		BUF_LIT(b, "true");
 }
 
-/* For each value a record of its own. */
+/* For each value a record of its own: as many that differ as there are values that differ. */
 static void
 sql_each(struct query_plan *p, struct buf *b, const struct query *q)
 {
-	for (int i = 0; i < q->n; i++) {
-		struct query one = *q;
+	const char *column = query_column(p, q->on), *cast = cast_of(q->on->type);
+	const char *collation = q->on->type == ATTR_STRING && !q->on->lower ? arena_printf(p->cx->arena, " COLLATE %s.ci", schema_of(p)) : "";
+	int n = param_array(p, q);
 
-		one.method = Q_EQUAL;
-		one.v = &q->v[i];
-		one.n = 1;
-		buf_c(b, i ? " AND " : "(");
-		sql_filter(p, b, &one);
-	}
-	buf_ch(b, ')');
+	sql_via(p, b, q->on->via);
+	buf_printf(b, " AND %s = ANY ($%d::%s[]) GROUP BY 1 HAVING count(DISTINCT %s) = (SELECT count(DISTINCT v%s) FROM unnest($%d::%s[]) AS v))", column, n, cast, column,
+	    collation, n, cast);
+}
+
+/* That there is none is asked of all records, and so by a sub-query of its own. */
+static bool
+is_none(const struct query *q)
+{
+	return q->on->link && q->method == Q_IS_NULL;
 }
 
 /* There is a record, and it fulfils all of them. */
 static void
 sql_related(struct query_plan *p, struct buf *b, const struct query *const *q, int n)
 {
-	bool none = q[0]->on->link && q[0]->method == Q_IS_NULL;
+	bool none = is_none(q[0]);
 
 	if (none)
 		BUF_LIT(b, "NOT ");
@@ -425,10 +429,15 @@ sql_filter(struct query_plan *p, struct buf *b, const struct query *q)
 }
 
 static bool
+goes_alone(const struct query *q)
+{
+	return q->on == NULL || q->on->via == NULL || (q->method == Q_CONTAINS_ALL && !q->on->array) || is_none(q);
+}
+
+static bool
 goes_with(const struct query *a, const struct query *b)
 {
-	return a->on != NULL && a->on->via != NULL && b->on != NULL && b->on->via == a->on->via && !(a->method == Q_CONTAINS_ALL && !a->on->array) &&
-	    !(b->method == Q_CONTAINS_ALL && !b->on->array);
+	return !goes_alone(a) && !goes_alone(b) && b->on->via == a->on->via;
 }
 
 /* All of the filters, those of one relationship together; `glue` is before the first. */

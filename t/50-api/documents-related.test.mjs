@@ -1,6 +1,6 @@
 /* Relationships: definitions, what is written through them, what is shown of them, and what a deletion does. */
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { server, unique } from '../lib/server.mjs'
 import { json } from './docs.mjs'
 import { fails, keysOf } from './lib.mjs'
@@ -226,6 +226,17 @@ describe('writing and reading', () => {
 		assert.deepEqual(ids((await a.all(speaks('1.5.0'))).documents[0].to), ['b', 'b2'])
 		assert.ok(!('to' in await a.get('a', { ...speaks('1.7.0'), ...select('name') })))
 	})
+	test('keys with dots: of attributes, of relationships, and of what those lead to', async () => {
+		const dotted = { attributes: [{ key: 'a.b', type: 'integer' }, { key: 'n', type: 'integer' }] }, plain = await place(dotted), a = await place(dotted), b = await place(dotted), c = await place(dotted)
+		await plain.doc('x', { 'a.b': 1, n: 2 })
+		for (const d of [await plain.get('x', select('a.b')), (await plain.all(select('a.b'))).documents[0]]) assert.deepEqual([d['a.b'], 'n' in d], [1, false])
+		for (const [x, y, key] of [[a, b, 'my.to'], [a, c, 'my'], [b, c, 'my.to']]) assert.equal((await relate(x, y, { type: 'manyToOne', key })).status, 202)
+		await a.doc('a', { n: 1, 'a.b': 2, my: { $id: 'c1', n: 3 }, 'my.to': { $id: 'b', n: 4, 'a.b': 5, 'my.to': { $id: 'c2', 'a.b': 6, n: 7 } } })
+		const d = await a.get('a', select('a.b', 'my.to.a.b', 'my.to.my.to.a.b', 'my.n'))
+		assert.deepEqual([d['a.b'], 'n' in d, d.my.n, d['my.to']['a.b'], 'n' in d['my.to'], d['my.to']['my.to']['a.b'], 'n' in d['my.to']['my.to']], [2, false, 3, 5, false, 6, false])
+		assert.deepEqual((await a.all(select('my.to.*'))).documents.map((x) => [x.n, x['my.to'].n, x['my.to']['a.b'], x['my.to']['my.to']]), [[1, 4, 5, undefined]])
+		assert.deepEqual(ids((await a.all({ query: { queries: [json('equal', 'my.to.a.b', [5])] } })).documents), ['a'])
+	})
 	test('of many rows at once', async () => {
 		const { a, b } = await pair('manyToOne')
 		for (let i = 0; i < 10; i++) await a.doc(`a${i}`, { n: i, to: i % 3 ? { $id: `b${i % 3}`, n: i } : null })
@@ -261,6 +272,7 @@ describe('filters', () => {
 		const { a, b } = await pair('manyToOne')
 		for (const [id, to] of [['a1', 'b1'], ['a2', 'b2'], ['a3', 'b1'], ['a4', null]]) await a.doc(id, { n: 1, to: to && { $id: to } })
 		for (const [v, want] of [[['equal', 'to', ['B1']], 'a1 a3'], [['equal', 'to', ['b1', 'b2']], 'a1 a2 a3'], [['notEqual', 'to', ['b1']], 'a2'], [['isNull', 'to'], 'a4'], [['isNotNull', 'to'], 'a1 a2 a3'],
+			[{ method: 'and', values: [{ method: 'isNull', attribute: 'to' }, { method: 'equal', attribute: 'to', values: ['b1'] }] }, ''], [{ method: 'and', values: [{ method: 'isNotNull', attribute: 'to' }, { method: 'isNull', attribute: 'to' }] }, ''],
 			[{ method: 'or', values: [{ method: 'isNull', attribute: 'to' }, { method: 'equal', attribute: 'to', values: ['b2'] }] }, 'a2 a4']]) assert.equal(await find(a, v), want, JSON.stringify(v))
 		/* a total that is remembered knows nothing of links */
 		for (let i = 0; i < 3; i++) assert.equal((await a.all({ query: { queries: [json('isNull', 'to'), json('limit', undefined, [1])] } })).total, 1)
@@ -278,7 +290,8 @@ describe('filters', () => {
 		await a.doc('a1', { to: [{ $id: 'b1', name: 'x', n: 1 }, { $id: 'b2', name: 'y', n: 2 }] })
 		await a.doc('a2', { to: [{ $id: 'b3', name: 'x', n: 2 }, { $id: 'b4', n: 5 }] })
 		await a.doc('a3', { name: 'none', to: [] })
-		for (const [v, want] of [[[['equal', 'to.name', ['X']]], 'a1 a2'], [[['equal', 'to.name', ['y', 'z']]], 'a1'], [[['equal', 'to.name', ['x']], ['equal', 'to.n', [2]]], 'a2'], [[['containsAll', 'to.name', ['x', 'y']]], 'a1'],
+		for (const [v, want] of [[[['equal', 'to.name', ['X']]], 'a1 a2'], [[['equal', 'to.name', ['y', 'z']]], 'a1'], [[['equal', 'to.name', ['x']], ['equal', 'to.n', [2]]], 'a2'], [[['containsAll', 'to.name', ['x', 'y']]], 'a1'], [[['containsAll', 'to.name', ['y', 'X', 'x', 'Y']]], 'a1'], [[['containsAll', 'to.name', ['x', 'z']]], ''],
+			[[['containsAll', 'to.$id', ['B1', 'b2', 'b1']]], 'a1'], [[['containsAll', 'to.n', [2, 5]]], 'a2'], [[['containsAll', 'to.n', [1, 2]], ['equal', 'to.name', ['y']]], 'a1'], [[['containsAll', 'to.name', [...Array(100).keys()].map((i) => `x${i}`)]], ''],
 			[[['greaterThan', 'to.n', [2]]], 'a2'], [[['between', 'to.n', [0, 1]]], 'a1'], [[['isNull', 'to.name']], 'a2'], [[['notEqual', 'to.name', ['x']]], 'a1'], [[['equal', 'to.$id', ['b4']]], 'a2'],
 			[[['greaterThan', 'to.$createdAt', ['2020-01-01']], ['isNull', 'name']], 'a1 a2'], [[{ method: 'and', values: [{ method: 'equal', attribute: 'to.name', values: ['x'] }, { method: 'equal', attribute: 'to.n', values: [1] }] }], 'a1'],
 			[[{ method: 'or', values: [{ method: 'equal', attribute: 'to.n', values: [5] }, { method: 'equal', attribute: 'name', values: ['none'] }] }], 'a2 a3']]) assert.equal(await find(a, ...v), want, JSON.stringify(v))
@@ -287,6 +300,21 @@ describe('filters', () => {
 		for (const v of [[['equal', 'to.none', ['x']]], [['equal', 'to.name', [5]]], [['contains', 'to.name', ['x']]], [['search', 'to.name', ['x']]], [['equal', 'to.from', ['a1']]], [['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]]])
 			fails(await call('GET', a.docs, undefined, q(...v)), 400, 'general_query_invalid')
 		assert.match((await call('GET', a.docs, undefined, q(['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]))).body.message, /containsAll/)
+		const named = (v) => ({ method: 'equal', attribute: 'to.name', values: [v] }), of = (method, ...values) => ({ method, values })
+		for (const v of [of('and', named('x'), named('y')), of('or', named('none'), of('and', named('x'), named('y'))), of('and', named('x'), of('or', of('and', named('x'), named('y')), named('z')))])
+			fails(await call('GET', a.docs, undefined, q(v)), 400, 'general_query_invalid')
+		assert.equal(await find(a, of('or', named('x'), named('y')), named('y')), 'a1')
+	})
+	test('how often may be asked', async () => {
+		const { a } = await pair('oneToMany'), of = (n) => q({ method: 'or', values: [...Array(n).keys()].map((i) => ({ method: 'equal', attribute: 'to.n', values: [i] })) })
+		await a.doc('a', { to: [{ $id: 'b', n: 19 }] })
+		assert.deepEqual(ids((await a.all(of(20))).documents), ['a'])
+		const r = await call('GET', a.docs, undefined, of(21))
+		fails(r, 400, 'general_query_limit_exceeded')
+		assert.match(r.body.message, /21 times .* 20 times/)
+	})
+	test('by what related documents are: the plan', async () => {
+		const { a } = await pair('oneToMany')
 		assert.equal((await p.admin('GET', a.docs, { ...today, query: { explain: 1, queries: [json('equal', 'to.name', ['x'])] } })).status, 200)
 	})
 	test('with what the caller may read', async () => {
@@ -525,5 +553,95 @@ describe('at the same time', () => {
 		const all = await Promise.all([...Array(12).keys()].map((i) => (i % 2 ? a.try('PATCH', `a${i % 3}`, { data: { to: ['b0', 'b1', 'b2'] } }) : b.try('PATCH', `b${i % 3}`, { data: { from: ['a0', 'a1', 'a2'] } }))))
 		for (const r of all) assert.equal(r.status, 200, r.text)
 		for (const d of (await a.all(select('to.n'))).documents) assert.deepEqual(ids(d.to), ['b0', 'b1', 'b2'])
+	})
+})
+
+describe('bounds', () => {
+	const max = 12, list = (n, prefix = 'b') => [...Array(n).keys()].map((i) => `${prefix}${i}`)
+	let own, others
+	before(async () => {
+		others = [p, db]
+		own = await server({ own: true, conf: { relation_rows_max: max, list_bytes_max: '100k' } })
+		p = await own.project()
+		db = (await ok('POST', '/databases', { databaseId: unique('d'), name: 'Test' })).$id
+	})
+	after(async () => {
+		[p, db] = others
+		await own?.stop()
+	})
+	const wide = { attributes: [{ key: 'text', type: 'string', size: 30000 }, { key: 'n', type: 'integer' }] }
+
+	test('a document that many lead to is written as often, within a bound of bytes', async () => {
+		const { a, b } = await pair('manyToOne'), c = await place(wide)
+		assert.equal((await relate(b, c, { type: 'manyToOne', key: 'of' })).status, 202)
+		await b.doc('b', { of: { $id: 'c', text: 'x'.repeat(20000) } })
+		for (const id of list(6, 'a')) await a.doc(id, { to: 'b' })
+		const some = (n, key = 'text') => ({ query: { queries: [json('select', undefined, ['$id', `to.of.${key}`]), json('limit', undefined, [n])] } })
+		assert.deepEqual((await a.all(some(4))).documents.map((d) => d.to.of.text.length), Array(4).fill(20000))
+		const r = await call('GET', a.docs, undefined, some(6))
+		fails(r, 400, 'general_query_limit_exceeded')
+		assert.match(r.body.message, /bytes of related documents/)
+		assert.equal((await a.all(some(6, 'n'))).documents.length, 6, 'what is not shown has no bytes')
+	})
+	test('links are not followed beyond the bound', async () => {
+		const { a, b } = await pair('oneToMany')
+		await a.doc('a', { to: list(max).map(($id) => ({ $id })) })
+		assert.equal((await a.get('a', select('to.*'))).to.length, max)
+		await b.doc('more', { from: 'a' })
+		const r = await call('GET', `${a.docs}/a`, undefined, select('to.*'))
+		fails(r, 400, 'general_query_limit_exceeded')
+		assert.match(r.body.message, /more than 12 related documents/)
+		/* nor are that many unlinked */
+		await a.patch('a', { to: ['b0'] })
+		for (let i = 0; i < max; i++) await b.doc(`c${i}`, { from: 'a' })
+		assert.equal((await b.all({ query: { queries: [json('equal', 'from', ['a'])] } })).total, max + 1)
+		fails(await a.try('PATCH', 'a', { data: { to: [] } }), 400, 'general_bad_request')
+		assert.equal((await a.patch('a', { to: ['c0'] })).to.length, 1)
+	})
+	test('who asks for nothing is shown what fits', async () => {
+		if (process.env.BADAL_FAMILY === 'tables') return
+		const a = await place(), b = await place(), c = await place(), old = speaks('1.7.0')
+		for (const [x, y, type] of [[a, b, 'oneToMany'], [b, c, 'oneToMany']]) assert.equal((await relate(x, y, { type, key: 'to', twoWay: true, twoWayKey: 'from' })).status, 202)
+		await a.doc('a', { n: 1, to: list(2).map(($id) => ({ $id, to: list(3, $id).map((x) => ({ $id: x })) })) })
+		assert.equal((await a.get('a', old)).to[1].to.length, 3)
+		for (let i = 0; i < 6; i++) await c.doc(`more${i}`, { from: 'b0' })
+		let d = await a.get('a', old)
+		assert.deepEqual([d.to.length, 'to' in d.to[0], d.n], [2, false, 1])
+		for (let i = 0; i < max; i++) await b.doc(`more${i}`, { from: 'a' })
+		for (d of [await a.get('a', old), (await a.all(old)).documents[0]]) assert.deepEqual(['to' in d, d.n], [false, 1])
+		d = await b.get('more1', old)
+		assert.equal(d.from.$id, 'a')
+	})
+	test('what is changed is read within a bound of bytes, what is linked without its attributes', async () => {
+		const { a, b } = await pair('manyToMany', {}, { b: wide })
+		for (const id of list(6)) await b.doc(id, { text: 'x'.repeat(20000) })
+		await a.doc('a', { to: list(6) })
+		const each = () => Promise.all(list(6).map((id) => b.get(id, select('n', 'from.n'))))
+		for (const d of await each()) assert.deepEqual(ids(d.from), ['a'])
+		const r = await a.try('PATCH', 'a', { data: { to: list(6).map(($id) => ({ $id, n: 1 })) } })
+		fails(r, 400, 'general_bad_request')
+		assert.match(r.body.message, /bytes/)
+		await a.patch('a', { to: list(4).map(($id) => ({ $id, n: 1 })) })
+		assert.deepEqual((await each()).map((d) => d.n), [1, 1, 1, 1, null, null])
+	})
+	test('how many are named, and in which order', async () => {
+		const { a, b } = await pair('manyToMany')
+		for (const id of list(max)) await b.doc(id, { n: 1 })
+		const r = await a.try('POST', '', { documentId: 'x', data: { to: Array(max + 1).fill(1) } })
+		fails(r, 400, 'general_bad_request')
+		assert.match(r.body.message, /at most 12 related documents/)
+		await a.doc('a', { to: list(max).reverse() })
+		assert.deepEqual(ids((await a.get('a', select('to.n'))).to), list(max))
+		await a.patch('a', { to: [{ $id: 'B3', n: 3 }, 'none', 'b2', { $id: 'b3', n: 4 }, { $id: 'NEW', n: 5 }, 'b2', { $id: 'new', n: 6 }] })
+		assert.deepEqual((await a.get('a', select('to.n'))).to.map((d) => [d.$id, d.n]), [['b2', 1], ['b3', 3], ['NEW', 5]])
+	})
+})
+
+describe('room', () => {
+	test('a user writes a hundred related documents at once, a key more', async () => {
+		const open = { permissions: ['read("any")', 'create("any")', 'update("any")'] }, { a } = await pair('oneToMany', {}, { a: open, b: open }), parts = (n) => [...Array(n).keys()].map((n) => ({ n }))
+		fails(await a.try('POST', '', { documentId: 'x', data: { to: parts(101) } }, {}, ada), 400, 'general_bad_request')
+		assert.equal((await a.try('POST', '', { documentId: 'x', data: { to: parts(100) } }, {}, ada)).status, 201)
+		assert.equal((await a.try('POST', '', { documentId: 'y', data: { to: parts(101) } })).status, 201)
 	})
 })

@@ -43,6 +43,18 @@ describe('a project holds no more than it may', { concurrency: true }, () => {
 		await again('there is room', () => make('b'))
 	})
 
+	test('documents that a write of another one makes', async () => {
+		const one = await s.project(), path = '/databases/d/collections', make = (n) => ({ data: { to: Array.from({ length: n }, () => ({ n: 1 })) } })
+		await one.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
+		for (const collectionId of ['a', 'b']) await one.ok('POST', path, { body: { collectionId, name: 'C', attributes: [{ key: 'n', type: 'integer' }] } })
+		assert.equal((await one.call('POST', `${path}/a/attributes/relationship`, { body: { relatedCollectionId: 'b', type: 'oneToMany', key: 'to' } })).status, 202)
+		for (const id of ['x', 'y']) await one.ok('PUT', `${path}/a/documents/${id}`, { body: { data: { n: 1 } } })
+		for (const method of ['PATCH', 'PUT']) full(await one.call(method, `${path}/a/documents/x`, { body: make(6) }))
+		await one.ok('PATCH', `${path}/a/documents/x`, { body: make(2) })
+		await one.ok('PUT', `${path}/a/documents/y`, { body: make(1) })
+		full(await one.call('PATCH', `${path}/a/documents/x`, { body: make(5) }))
+	})
+
 	test('files, and their bytes', async () => {
 		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B', antivirus: false, permissions: ['create("any")'] } })
 		const make = (n, id = unique()) => upload(p.call, 'b', id, part('a.bin', Buffer.alloc(n)))

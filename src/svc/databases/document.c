@@ -232,7 +232,7 @@ make_document(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	if (!doc_granted(o, &c->perms.create))
 		return doc_unauthorized(cx, "create");
 	TRY(doc_check_grants(cx, o));
-	TRY(doc_room(cx, o, 1 + (o->linking ? o->linking->named : 0)));
+	TRY(doc_room(cx, o, 1 + (o->linking ? o->linking->parts : 0)));
 	if (!perms.set && o->who->user != NULL && !(o->who->bypass && doc_rule(cx, o, DOC_ADMIN_OWNS_NONE)))
 		perms = perms_own(cx->arena, o->who->user);
 	if (o->today)
@@ -257,7 +257,7 @@ doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, c
 	TRY(make_document(cx, o, c, kind, NULL, &m));
 	if (doc_links_any(o)) {
 		TRY(TX_RUN(cx, tx, create_linked(cx, o, c, tx, kind, &m.d)));
-		doc_made(o, 1 + o->linking->made);
+		doc_made(o, 1);
 		return OK;
 	}
 	TRY(event_write(cx, &m.ev, &r, c->sql_insert, c->n_live + 5, m.d.v));
@@ -345,7 +345,6 @@ static const bool *
 selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 {
 	bool *places = keys->set ? arena_array(cx->arena, bool, c->n_live + 1) : NULL;
-	bool own = false;
 
 	for (int i = 0; i < keys->n; i++) {
 		const struct attribute *a = collection_attribute(c, str_c(keys->v[i]));
@@ -354,9 +353,8 @@ selected(struct ctx *cx, const struct collection *c, const struct strs *keys)
 			return NULL;
 		if (a != NULL && a->place >= 0)
 			places[a->place] = true;
-		own = own || strchr(keys->v[i], '.') == NULL;
 	}
-	return own ? places : NULL;	/* who names parts of related documents alone gets the document as it is */
+	return doc_select_own(c, keys) ? places : NULL;	/* who names parts of related documents alone gets the document as it is */
 }
 
 err_t

@@ -5,10 +5,18 @@
  * nowhere and none is beyond what the kind allows. */
 #include "document_priv.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 #include "core/conf.h"
 #include "core/id.h"
+#include "io/budget.h"
 
-enum { LEVELS = 2 };		/* below the document itself */
+enum {
+	LEVELS = 2,		/* below the document itself */
+	PARTS_MAX = 100,	/* documents that a user or a guest makes or changes beside it: each is written alone */
+	TARGET_WIDTH = DOC_ATTRS	/* column of a row that was locked */
+};
 
 struct doc_target {
 	const char *id;		/* in lower case */
@@ -16,6 +24,12 @@ struct doc_target {
 	const json_t *data;	/* its own members; NULL: the id alone */
 	struct strs perms;
 	struct doc_links *links;
+	int row, whole;		/* where it is in struct targets; -1: nowhere */
+	bool twice;		/* it was named before */
+};
+struct targets {		/* documents that are there already */
+	struct db_res *locked;	/* without their attributes, and their width */
+	struct db_res *whole;	/* those that are changed; NULL: none */
 };
 struct doc_link {		/* the value of one relationship */
 	const struct attribute *a;
@@ -51,6 +65,8 @@ links_object(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, c
 	const json_t *id = json_object_get(j, "$id");
 
 	t->data = j;
+	if (++o->linking->parts > PARTS_MAX && !o->who->bypass)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One request writes at most %d related documents.", PARTS_MAX);
 	if (id == NULL || json_is_null(id) || str_is(json_str(id), "unique()"))
 		t->spelt = id_unique(cx->arena);
 	else if (id_valid(json_str(id)))
@@ -66,8 +82,6 @@ links_object(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, c
 static err_t
 links_target(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, const json_t *j, int level, struct doc_target *t)
 {
-	if (++o->linking->named > conf.relation_rows_max)
-		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One request names at most %lld related documents.", (long long)conf.relation_rows_max);
 	if (json_is_object(j))
 		TRY(links_object(cx, o, l, j, level, t));
 	else if (json_is_string(j) && id_valid(json_str(j)))
@@ -88,6 +102,8 @@ links_value(struct ctx *cx, const struct doc_op *o, const json_t *j, int level, 
 		return bad_value(cx, l->a, "takes one, not a list");
 	if (n > 0 && !list && relation_many(l->a->rel))
 		return bad_value(cx, l->a, "takes a list");
+	if ((o->linking->named += n) > conf.relation_rows_max)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One request names at most %lld related documents.", (long long)conf.relation_rows_max);
 	l->t = arena_array(cx->arena, struct doc_target, n + 1);
 	for (; l->n < n; l->n++)
 		TRY(links_target(cx, o, l, list ? json_array_get(j, (size_t)l->n) : j, level, &l->t[l->n]));
@@ -144,18 +160,79 @@ doc_links_take(struct ctx *cx, const struct doc_op *o, const struct collection *
 	if (o->linking == NULL || c->n_rels == 0)
 		return OK;
 	*o->linking = (struct doc_linking){0};
-	return links_of(cx, o, c, o->data, NULL, 1, &o->linking->links);
+	TRY(links_of(cx, o, c, o->data, NULL, 1, &o->linking->links));
+	return o->linking->parts > 0 ? doc_room(cx, o, o->linking->parts) : OK;
 }
 
 /* ---- the documents ---- */
 
+/* By id, and those that have the same one in the order in which they were named. */
 static int
-row_of(struct ctx *cx, const struct db_res *r, const char *id)
+by_id(const void *a, const void *b)
 {
-	for (int i = 0; i < db_rows(r); i++)
-		if (strcmp(str_lower(cx->arena, db_str(r, i, DOC_ID)).p, id) == 0)
-			return i;
-	return -1;
+	const struct doc_target *x = *(struct doc_target *const *)a, *y = *(struct doc_target *const *)b;
+	int d = strcmp(x->id, y->id);
+
+	return d ? d : (x > y) - (x < y);
+}
+
+static int
+to_id(const void *key, const void *one)
+{
+	return strcmp(key, (*(struct doc_target *const *)one)->id);
+}
+
+/* The targets that were named first, sorted. */
+static struct doc_target **
+sort_targets(struct ctx *cx, const struct doc_link *l, int *n_out)
+{
+	struct doc_target **v = arena_array(cx->arena, struct doc_target *, l->n + 1);
+	int n = 0;
+
+	for (int i = 0; i < l->n; i++) {
+		v[i] = &l->t[i];
+		v[i]->row = v[i]->whole = -1;
+	}
+	qsort(v, (size_t)l->n, sizeof *v, by_id);
+	for (int i = 0; i < l->n; i++) {
+		v[i]->twice = n > 0 && strcmp(v[n - 1]->id, v[i]->id) == 0;
+		if (!v[i]->twice)
+			v[n++] = v[i];
+	}
+	*n_out = n;
+	return v;
+}
+
+static struct doc_target *
+target_of(struct ctx *cx, struct doc_target **v, int n, const struct db_res *r, int row)
+{
+	struct doc_target **found = bsearch(str_lower(cx->arena, db_str(r, row, DOC_ID)).p, v, (size_t)n, sizeof *v, to_id);
+
+	assert(found != NULL);
+	return *found;
+}
+
+/* What is changed is read whole, once it is known how much that is. */
+static err_t
+read_changed(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, struct doc_target **v, int n, struct targets *t)
+{
+	const char **seqs = arena_array(cx->arena, const char *, n + 1);
+	int k = 0;
+
+	for (int i = 0; i < n; i++)
+		if (v[i]->data != NULL && v[i]->row >= 0) {
+			seqs[k++] = db_cstr(t->locked, v[i]->row, DOC_SEQ);
+			o->linking->bytes += db_i64(t->locked, v[i]->row, TARGET_WIDTH);
+		}
+	if (k == 0)
+		return OK;
+	if (o->linking->bytes > conf.list_bytes_max)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One request changes related documents of at most %lld bytes.", (long long)conf.list_bytes_max);
+	TRY(tx_query(tx, &t->whole, arena_printf(cx->arena, "SELECT %s FROM %s WHERE _seq = ANY ($1::bigint[])", l->c->columns, l->c->table),
+	    DB(pg_array(cx->arena, seqs, k))));
+	for (int i = 0; i < db_rows(t->whole); i++)
+		target_of(cx, v, n, t->whole, i)->whole = i;
+	return budget_hold(cx, db_bytes(t->whole));
 }
 
 struct holder {			/* whose links are written */
@@ -178,16 +255,23 @@ lock_rows(struct ctx *cx, struct db_tx *tx, const struct collection *c, const ch
 }
 
 static err_t
-lock_targets(struct ctx *cx, struct db_tx *tx, const struct doc_link *l, struct db_res **out)
+lock_targets(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, struct targets *t)
 {
-	const char **ids = arena_array(cx->arena, const char *, l->n + 1);
-	bool change = !relation_shared(l->a->rel);
+	int n;
+	struct doc_target **v = sort_targets(cx, l, &n);
+	const char **ids = arena_array(cx->arena, const char *, n + 1);
+	bool change = !relation_shared(l->a->rel), data = false;
 
-	for (int i = 0; i < l->n; i++) {
-		ids[i] = l->t[i].id;
-		change = change || l->t[i].data != NULL;
+	for (int i = 0; i < n; i++) {
+		ids[i] = v[i]->id;
+		data = data || v[i]->data != NULL;
 	}
-	return lock_rows(cx, tx, l->c, ids, l->n, change, out);
+	TRY(tx_query(tx, &t->locked, arena_printf(cx->arena, "SELECT _id,_created,_updated,_perms,_seq,%s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR %s",
+	    data ? l->c->width : "0", l->c->table, change || data ? "NO KEY UPDATE" : "KEY SHARE"), DB(pg_array(cx->arena, ids, n))));
+	TRY(budget_hold(cx, db_bytes(t->locked)));
+	for (int i = 0; i < db_rows(t->locked); i++)
+		target_of(cx, v, n, t->locked, i)->row = i;
+	return data ? read_changed(cx, o, tx, l, v, n, t) : OK;
 }
 
 static const char *
@@ -326,25 +410,27 @@ holds_link(const struct relation *r)
 
 /* *seq_out NULL: there is no such document, which is passed over. */
 static err_t
-settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, int i, struct db_res *r, const struct linked *now,
-    struct holder *h, const char **seq_out)
+settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, const struct targets *there,
+    const struct linked *now, struct holder *h, const char **seq_out)
 {
-	const struct doc_target *t = &l->t[i];
-	int row = row_of(cx, r, t->id);
+	struct targets made;
+	int row = t->row, whole = t->whole;
 
 	*seq_out = NULL;
 	if (row < 0 && o->linking->made > 0) {	/* it may have been made by now, by this very write */
 		const char *id = t->id;
 
-		TRY(lock_rows(cx, tx, l->c, &id, 1, true, &r));
-		row = db_rows(r) - 1;
+		TRY(lock_rows(cx, tx, l->c, &id, 1, true, &made.locked));
+		made.whole = made.locked;
+		row = whole = db_rows(made.locked) - 1;
+		there = &made;
 	}
 	if (row < 0)
 		return t->data != NULL ? make_target(cx, o, tx, l, t, h, seq_out) : OK;
-	*seq_out = db_cstr(r, row, DOC_SEQ);
+	*seq_out = db_cstr(there->locked, row, DOC_SEQ);
 	if (t->data != NULL)
-		TRY(merge_target(cx, o, tx, l, t, r, row, h));
-	return holds_link(l->a->rel) && !is_linked(now, db_i64(r, row, DOC_SEQ)) ? check_verb(cx, o, l->c, r, row) : OK;
+		TRY(merge_target(cx, o, tx, l, t, there->whole, whole, h));
+	return holds_link(l->a->rel) && !is_linked(now, db_i64(there->locked, row, DOC_SEQ)) ? check_verb(cx, o, l->c, there->locked, row) : OK;
 }
 
 /* ---- the links ---- */
@@ -378,37 +464,43 @@ set_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct
 	    DB(h->seq, seqs));
 }
 
-static bool
-named_before(const struct doc_link *l, int i)
+/* Who is not named is unlinked, and by one statement: not beyond the bound. */
+static err_t
+check_unlinked(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const char *seq, const char *seqs)
 {
-	for (int k = 0; k < i; k++)
-		if (strcmp(l->t[k].id, l->t[i].id) == 0)
-			return true;
-	return false;
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT count(*) FROM (SELECT FROM %s WHERE %s = $1::bigint AND NOT (%s = ANY ($2::bigint[])) LIMIT %lld) AS l",
+	    links_table(cx, o, l->a->rel), my_side(l->a->rel), other_side(l->a->rel), (long long)conf.relation_rows_max + 1), DB(seq, seqs)));
+	if (db_i64(r, 0, 0) > conf.relation_rows_max)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One request unlinks at most %lld related documents.", (long long)conf.relation_rows_max);
+	return OK;
 }
 
 static err_t
 write_link(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, struct holder *h)
 {
 	const char **seqs = arena_array(cx->arena, const char *, l->n + 1), *list;
+	struct targets there = {NULL, NULL};
 	struct linked now = {0};
-	struct db_res *r = NULL;
 	int n = 0;
 
 	if (l->n > 0)
-		TRY(lock_targets(cx, tx, l, &r));
+		TRY(lock_targets(cx, o, tx, l, &there));
 	if (!h->fresh)
-		TRY(read_linked(cx, o, tx, l, h, r, &now));
+		TRY(read_linked(cx, o, tx, l, h, there.locked, &now));
 	for (int i = 0; i < l->n; i++) {
-		if (named_before(l, i))
+		if (l->t[i].twice)
 			continue;
-		TRY(settle_target(cx, o, tx, l, i, r, &now, h, &seqs[n]));
+		TRY(settle_target(cx, o, tx, l, &l->t[i], &there, &now, h, &seqs[n]));
 		n += seqs[n] != NULL;
 	}
 	if (now.from == 0 && n == (now.r ? db_rows(now.r) : 0))	/* all of them, and no others */
 		return OK;
 	h->changed = true;
 	list = pg_array(cx->arena, seqs, n);
+	if (!h->fresh && relation_many(l->a->rel))
+		TRY(check_unlinked(cx, o, tx, l, h->seq, list));
 	TRY(check_left(cx, o, tx, l, h, list));
 	set_links(cx, o, tx, l, h, list);
 	return OK;
@@ -428,6 +520,7 @@ doc_links_write(struct ctx *cx, const struct doc_op *o, const struct collection 
 	struct holder h = {.c = c, .seq = pg_i64(cx->arena, o->linking->seq), .perms = perms, .fresh = fresh};
 
 	o->linking->made = 0;
+	o->linking->bytes = 0;
 	TRY(write_links(cx, o, tx, o->linking->links, &h));
 	o->linking->changed = h.changed;
 	return OK;

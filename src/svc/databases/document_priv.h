@@ -220,7 +220,9 @@ struct doc_links;
 struct doc_linking {		/* of one write */
 	struct doc_links *links;	/* NULL: it names none */
 	int named;		/* related documents that are named, at any level */
-	int made;		/* of them, new ones */
+	int parts;		/* of them, documents and not ids alone */
+	int made;		/* of those, new ones */
+	int64_t bytes;		/* of those that are changed, as they were */
 	bool changed;		/* a link, or a related document */
 	int64_t seq;		/* number of the document that was written */
 };
@@ -239,6 +241,8 @@ bool doc_holds_verb(struct ctx *cx, const struct doc_op *o, const struct collect
  * `seq` gives the number of a row. Errors: ERR_GENERAL_QUERY_LIMIT_EXCEEDED. */
 err_t doc_related(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *select, const int64_t *seqs, int n,
     const struct str **out) MUST_CHECK;
+/* Whether a select names anything of the document itself: attributes have dots in their keys, too. */
+bool doc_select_own(const struct collection *c, const struct strs *select);
 /* Awaits. Adds what the queries may ask of related documents, where they name any. */
 err_t doc_related_asked(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct query_list *l) MUST_CHECK;
 /* Awaits. The same for the reply of a write, which has all of them. What cannot be read any more is left out. */

@@ -13,7 +13,8 @@ enum {
 	HOPS = 2,		/* levels below the document itself */
 	PICKS_MAX = 100,	/* relationships of one request */
 	ALL_BEFORE = 1008000,	/* older clients are shown all of it, unasked */
-	TURN_ROWS = 50
+	TURN_ROWS = 50,
+	HELD_AT_ONCE = 64 * 1024	/* bytes that are charged together */
 };
 
 struct pick {			/* a relationship to be shown */
@@ -28,7 +29,8 @@ struct related {
 	struct ctx *cx;
 	const struct doc_op *o;
 	int picks;
-	int64_t rows, written;	/* that may still be read, and be written */
+	int64_t rows, written, bytes;	/* that may still be read, and be written */
+	size_t due;		/* bytes that are written and not charged yet */
 };
 
 static err_t
@@ -64,36 +66,42 @@ back(const struct attribute *a, const struct relation *via)
 	return via != NULL && a->rel->number == via->number && a->rel->child != via->child;
 }
 
+/* The relationship that a path begins with, and the rest of the path. Keys have dots, too: the longest is meant. */
 static const struct attribute *
-relation_by(const struct collection *c, struct str key)
+relation_of_path(const struct collection *c, struct str path, struct str *rest_out)
 {
-	const struct attribute *a = collection_attribute(c, key);
+	const struct attribute *best = NULL;
+	size_t most = 0;
 
-	return a != NULL && a->rel != NULL && a->available ? a : NULL;
+	for (int i = 0; i < c->n_rels; i++) {
+		size_t n = strlen(c->rels[i]->key);
+
+		if (n <= most || !c->rels[i]->available || path.n <= n || path.p[n] != '.' || memcmp(path.p, c->rels[i]->key, n) != 0)
+			continue;
+		best = c->rels[i];
+		most = n;
+		*rest_out = (struct str){path.p + n + 1, path.n - n - 1};
+	}
+	return best;
 }
 
 /* "author.books.title": what is not known is passed over. */
 static err_t
 pick_path(struct related *w, const struct collection *c, struct str path, const struct relation *via, int hop, struct pick *v, int *n)
 {
-	struct str rest = path, key = str_cut(&rest, '.');
-	const struct attribute *a = relation_by(c, str_c(str_dup(w->cx->arena, key)));
+	struct str rest;
+	const struct attribute *a = relation_of_path(c, path, &rest), *own;
 	struct pick *p;
 
-	if (rest.p == NULL || a == NULL || back(a, via))
+	if (a == NULL || back(a, via))
 		return OK;
 	TRY(pick_add(w, c, a, v, n, &p));
-	if (memchr(rest.p, '.', rest.n) != NULL)
-		return hop < HOPS ? pick_path(w, p->c, rest, a->rel, hop + 1, p->sub, &p->n_sub) : OK;
-	if (str_is(rest, "*")) {
-		for (int i = 0; i < p->c->n_live; i++)
-			p->fields[i] = true;
-	} else {
-		a = collection_attribute(p->c, str_c(str_dup(w->cx->arena, rest)));
-		if (a != NULL && a->place >= 0)
-			p->fields[a->place] = true;
-	}
-	return OK;
+	own = collection_attribute(p->c, rest);
+	if (own != NULL && own->place >= 0)
+		p->fields[own->place] = true;
+	for (int i = 0; i < p->c->n_live && str_is(rest, "*"); i++)
+		p->fields[i] = true;
+	return own == NULL && hop < HOPS ? pick_path(w, p->c, rest, a->rel, hop + 1, p->sub, &p->n_sub) : OK;
 }
 
 static err_t
@@ -121,11 +129,11 @@ is_selected(const struct strs *select, const char *name)
 	return false;
 }
 
-static bool
-own_named(const struct strs *select)
+bool
+doc_select_own(const struct collection *c, const struct strs *select)
 {
 	for (int i = 0; i < select->n; i++)
-		if (strchr(select->v[i], '.') == NULL)
+		if (strchr(select->v[i], '.') == NULL || collection_attribute(c, str_c(select->v[i])) != NULL)
 			return true;
 	return false;
 }
@@ -154,6 +162,7 @@ read_pick(struct related *w, struct pick *p, const char *seqs)
 	const char *mine = r->child ? "child" : "parent", *other = r->child ? "parent" : "child", *roles, *bound = "", *sql;
 	const char *v[2] = {seqs};
 	struct ctx *cx = w->cx;
+	long long rows = w->rows;
 	err_t e;
 
 	if (!readable_by(w, p->c, &roles))
@@ -161,16 +170,20 @@ read_pick(struct related *w, struct pick *p, const char *seqs)
 	v[1] = roles;
 	if (w->rows > conf.list_bytes_max / p->c->width_max)
 		bound = arena_printf(cx->arena, ", 1 / (sum(%s) OVER () <= %lld)::int", p->c->width, (long long)conf.list_bytes_max);
-	sql = arena_printf(cx->arena, "SELECT %s, l.%s%s FROM %s.r_%lld AS l JOIN %s ON _seq = l.%s WHERE l.%s = ANY ($1::bigint[])%s ORDER BY l.%s, _seq LIMIT %lld",
-	    p->c->columns, mine, bound, w->o->p->schema, (long long)r->number, p->c->table, other, mine, roles ? " AND _read && $2::text[]" : "", mine,
-	    (long long)w->rows + 1);
+	/* No more links are looked at than there may be: whoever has more is refused before anything is joined or sorted, and the root of what is missing
+	 * is no number. */
+	sql = arena_printf(cx->arena, "WITH l AS MATERIALIZED (SELECT %s, %s FROM %s.r_%lld WHERE %s = ANY ($1::bigint[]) LIMIT %lld) SELECT %s, l.%s%s FROM l JOIN %s ON _seq = l.%s "
+	    "WHERE sqrt(%lld - (SELECT count(*) FROM l)) >= 0%s ORDER BY l.%s, _seq",
+	    mine, other, w->o->p->schema, (long long)r->number, mine, rows + 1, p->c->columns, mine, bound, p->c->table, other, rows,
+	    roles ? " AND _read && $2::text[]" : "", mine);
 	e = db_query(cx, &p->r, sql, roles ? 2 : 1, v);
 	if (e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0)	/* the bound's division */
 		return too_many(cx, "bytes of related documents", conf.list_bytes_max);
+	if (e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "2201F") == 0)
+		return too_many(cx, "related documents", conf.relation_rows_max);
 	TRY(e);
-	TRY(budget_hold(cx, db_bytes(p->r)));
 	w->rows -= db_rows(p->r);
-	return w->rows < 0 ? too_many(cx, "related documents", conf.relation_rows_max) : OK;
+	return budget_hold(cx, db_bytes(p->r));
 }
 
 static err_t
@@ -211,10 +224,26 @@ related_first(const struct db_res *r, int col, int64_t seq)
 
 static err_t related_members(struct related *w, const struct pick *v, int n, int64_t seq, struct buf *b);
 
+/* A document that many lead to is read once and written often. */
+static err_t
+related_grown(struct related *w, size_t all, size_t own)
+{
+	w->bytes -= (int64_t)own;
+	w->due += all;
+	if (w->bytes < 0)
+		return too_many(w->cx, "bytes of related documents", conf.list_bytes_max);
+	if (w->due < HELD_AT_ONCE)
+		return OK;
+	TRY(budget_hold(w->cx, w->due));
+	w->due = 0;
+	return w->cx->within == NULL ? fib_yield(w->cx) : OK;	/* what is locked waits for nobody */
+}
+
 static err_t
 write_one(struct related *w, const struct pick *p, int row, struct buf *b)
 {
 	struct doc_head head = doc_head_of(w->cx, p->r, row);
+	size_t before = b->n;
 	struct buf more;
 
 	if (--w->written < 0)
@@ -224,7 +253,7 @@ write_one(struct related *w, const struct pick *p, int row, struct buf *b)
 	doc_head_reply(w->cx, &head);
 	head.more = buf_view(&more);
 	(void)doc_write_row(b, p->c, &head, p->r, row, NULL, p->fields);
-	return OK;
+	return related_grown(w, b->n - before, b->n - before - more.n);
 }
 
 static err_t
@@ -251,7 +280,7 @@ related_members(struct related *w, const struct pick *v, int n, int64_t seq, str
 {
 	for (int i = 0; i < n; i++)
 		TRY(write_pick(w, &v[i], seq, b));
-	return b->n > (size_t)conf.list_bytes_max ? too_many(w->cx, "bytes of related documents", conf.list_bytes_max) : OK;
+	return OK;
 }
 
 /* ---- ids of what is not shown ---- */
@@ -391,7 +420,7 @@ relate(struct related *w, const struct collection *c, struct pick *v, int n, boo
 		write_ids(c, v, n, of_ids, seqs[i], &b);
 		TRY(related_members(w, v, n, seqs[i], &b));
 		more[i] = buf_view(&b);
-		if (n > 0 && i % TURN_ROWS == TURN_ROWS - 1)
+		if (n > 0 && i % TURN_ROWS == TURN_ROWS - 1 && w->cx->within == NULL)
 			TRY(fib_yield(w->cx));
 	}
 	*out = more;
@@ -401,7 +430,28 @@ relate(struct related *w, const struct collection *c, struct pick *v, int n, boo
 static struct related
 related_begin(struct ctx *cx, const struct doc_op *o)
 {
-	return (struct related){.cx = cx, .o = o, .rows = conf.relation_rows_max, .written = conf.relation_rows_max};
+	return (struct related){.cx = cx, .o = o, .rows = conf.relation_rows_max, .written = conf.relation_rows_max, .bytes = conf.list_bytes_max};
+}
+
+/* All of them, unasked, and so nobody can be told to ask for less: fewer levels, and at last ids, where it would be too much. */
+static err_t
+related_unasked(struct ctx *cx, const struct doc_op *o, const struct collection *c, const int64_t *seqs, int rows, const struct str **out)
+{
+	err_t e = OK;
+
+	for (int hop = 1; hop <= HOPS + 1; hop++) {
+		struct related w = related_begin(cx, o);
+		struct pick *v = arena_array(cx->arena, struct pick, c->n_rels + 1);
+		int n = 0;
+
+		if (hop <= HOPS)
+			TRY(pick_all(&w, c, NULL, hop, v, &n));
+		e = relate(&w, c, v, n, true, seqs, rows, out);
+		if (e != ERR_GENERAL_QUERY_LIMIT_EXCEEDED || cx->within != NULL)
+			return e;
+		cx->message = NULL;
+	}
+	return e;
 }
 
 err_t
@@ -417,10 +467,10 @@ doc_related(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 		return OK;
 	v = arena_array(cx->arena, struct pick, c->n_rels + 1);
 	if (old && star)
-		TRY(pick_all(&w, c, NULL, 1, v, &picks));
-	for (int i = 0; i < select->n && !(old && star); i++)
+		return related_unasked(cx, o, c, seqs, n, out);
+	for (int i = 0; i < select->n; i++)
 		TRY(pick_path(&w, c, str_c(select->v[i]), NULL, 1, v, &picks));
-	return relate(&w, c, v, picks, star || !own_named(select), seqs, n, out);
+	return relate(&w, c, v, picks, star || !doc_select_own(c, select), seqs, n, out);
 }
 
 static err_t
@@ -451,7 +501,10 @@ doc_related_reply(struct ctx *cx, const struct doc_op *o)
 	struct buf b;
 	err_t e;
 
-	if (o->linking == NULL || o->linking->seq == 0)
+	if (o->linking == NULL)
+		return;
+	doc_made(o, o->linking->made);
+	if (o->linking->seq == 0)
 		return;
 	e = related_reply(cx, o, &more);
 	if (e != OK)
