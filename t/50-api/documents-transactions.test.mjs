@@ -225,6 +225,24 @@ describe('operations', () => {
 		ear.end()
 	})
 
+	test('what is staged over it does not make a document readable', async () => {
+		const c = await shelf({ documentSecurity: true, permissions: ['create("users")'] }), t = await begin(us), o = ops(c)
+		ok(await them('POST', c.docs, { body: { documentId: 'bobs', data: { title: 'secret', genre: 'mine', n: 7 } } }), 201)
+		fails(await patch(c, 'bobs', { n: 1 }, t, us), 401, 'user_unauthorized')
+		ok(await us('POST', c.docs, { body: { documentId: 'BOBS', data: { title: 'own' }, transactionId: t.$id } }), 201)
+		const shown = ok(await patch(c, 'bobs', { n: 1 }, t, us))
+		assert.deepEqual([shown.title, shown.genre, shown.n], ['own', undefined, 1])
+		assert.deepEqual(shown.$permissions, [`read("user:${ada.id}")`, `update("user:${ada.id}")`, `delete("user:${ada.id}")`])
+		fails(await get(c, 'bobs', t, us), 409, 'transaction_conflict')
+		fails(await commit(t, us), 409, 'transaction_conflict')
+		assert.equal(ok(await get(c, 'bobs')).title, 'secret')
+		const u = await begin(us)
+		ok(await stage(u, [o('create', 'free', { title: 'own' })], us), 201)
+		ok(await them('POST', c.docs, { body: { documentId: 'free', data: { title: 'secret', genre: 'mine' } } }), 201)
+		const late = ok(await patch(c, 'free', { n: 1 }, u, us))
+		assert.deepEqual([late.title, late.genre], ['own', undefined], 'nor one that was made meanwhile')
+	})
+
 	test('operators, and ids that are made', async () => {
 		const c = await shelf(), t = await begin(), o = ops(c), op = (method, ...values) => JSON.stringify({ method, values })
 		await make(c, 'a', { n: 1, tags: ['x'] })
@@ -320,6 +338,65 @@ describe('reading within', () => {
 		assert.equal((await look(v)).status, 'pending', 'a question changes nothing')
 		ok(await commit(t))
 		assert.deepEqual(await titles(c), ['a', 'd'])
+	})
+})
+
+/* Documents of `a` that lead to those of `b`, which are their owners' alone. */
+async function pair(onDelete = 'setNull', of_b = {}) {
+	const a = await shelf({ documentSecurity: true, permissions: ['create("users")'] }), b = await shelf({ documentSecurity: true, permissions: [], ...of_b })
+	ok(await key('POST', `${a.path}/attributes/relationship`, { body: { relatedCollectionId: b.id, type: 'oneToMany', key: 'to', onDelete } }), 202)
+	return [a, b]
+}
+const own = async (c, user, documentId, data = {}) => ok(await key('POST', c.docs, { body: { documentId, data: { title: documentId, ...data }, permissions: [`read("user:${user.id}")`, `update("user:${user.id}")`, `delete("user:${user.id}")`] } }), 201)
+
+describe('whose permissions', () => {
+	test('a read carries out nothing that its caller may not do', async () => {
+		const [a, b] = await pair(), t = await begin(us), mine = [`read("user:${ada.id}")`], show = { queries: [JSON.stringify({ method: 'select', values: ['*', 'to.*'] })], transactionId: t.$id }
+		await own(b, bob, 'secret', { genre: 'hidden' })
+		ok(await us('POST', a.docs, { body: { documentId: 'a', data: { title: 'a', to: [{ $id: 'secret', $permissions: mine }] }, transactionId: t.$id } }), 201)
+		for (const target of [`${a.docs}/a`, a.docs]) fails(await us('GET', target, { query: show }), 401, 'user_unauthorized')
+		for (const target of [`${a.docs}/a`, a.docs]) fails(await key('GET', target, { query: show }), 401, 'user_unauthorized')
+		fails(await commit(t, us), 401, 'user_unauthorized')
+		assert.deepEqual(ok(await get(b, 'secret')).$permissions[0], `read("user:${bob.id}")`)
+	})
+
+	test('nor anything with documents that are others by now', async () => {
+		const c = await shelf({ documentSecurity: true, permissions: ['create("users")', 'update("users")'] }), o = ops(c), mine = [`read("user:${ada.id}")`], t = await begin(us), u = await begin(us)
+		ok(await stage(t, [o('upsert', 'free', { title: 'own', $permissions: mine })], us), 201)
+		ok(await them('POST', c.docs, { body: { documentId: 'free', data: { title: 'secret', genre: 'mine' } } }), 201)
+		fails(await get(c, 'free', t, us), 409, 'transaction_conflict')
+		fails(await us('GET', c.docs, { query: { transactionId: t.$id } }), 409, 'transaction_conflict')
+		await own(c, ada, 'shared')
+		ok(await patch(c, 'shared', { n: 1 }, u, us))
+		ok(await key('PATCH', `${c.docs}/shared`, { body: { data: { genre: 'new' }, permissions: [`read("user:${bob.id}")`] } }))
+		fails(await get(c, 'shared', u, us), 409, 'transaction_conflict')
+		assert.equal((await key('DELETE', `${c.docs}/shared`)).status, 204)
+		fails(await get(c, 'shared', u, us), 409, 'transaction_conflict')
+		assert.equal((await look(u, us)).status, 'pending')
+	})
+
+	test('a key that commits does not do for a user what the user may not', async () => {
+		const [a, b] = await pair('cascade', { permissions: ['create("users")'] })
+		const mine = [`read("user:${ada.id}")`, `update("user:${ada.id}")`, `delete("user:${ada.id}")`], before = '2001-01-01T00:00:00.000+00:00'
+		await own(b, bob, 'bobs')
+		await own(a, ada, 'a', { to: [{ $id: 'gone', title: 'gone', $permissions: [`read("user:${bob.id}")`] }] })
+		const staged = async (...operations) => { const t = await begin(us); ok(await stage(t, operations, us), 201); return t }, o = ops(a)
+		for (const t of [await staged(o('create', 'x', { title: 'x', to: [{ $id: 'bobs', title: 'taken', $permissions: mine }] })), await staged(o('update', 'a', { to: [{ $id: 'new', title: 'new', $permissions: [`read("user:${bob.id}")`] }] })),
+			await staged(o('upsert', 'a', { title: 'a', to: ['gone', { $id: 'bobs', title: 'taken' }] })), await staged(o('delete', 'a'))]) {
+			fails(await commit(t), 401, 'user_unauthorized')
+			assert.equal((await look(t)).status, 'failed')
+		}
+		assert.deepEqual([await titles(a), await titles(b)], [['a'], ['bobs', 'gone']])
+		const t = await staged(o('create', 'y', { title: 'y', to: [{ $id: 'z', title: 'z', $createdAt: before, $updatedAt: before, $permissions: mine }] }))
+		ok(await stage(t, [ops(b)('update', 'bobs', { n: 5 })]), 201)
+		ok(await commit(t), 200)
+		assert.deepEqual([await titles(a), await titles(b), ok(await get(b, 'bobs')).n], [['a', 'y'], ['bobs', 'gone', 'z'], 5], 'its own it does')
+		assert.notEqual(ok(await get(b, 'z')).$createdAt, before)
+		assert.notEqual(ok(await get(b, 'z')).$updatedAt, before)
+		const none = await begin(us)
+		ok(await stage(none, [o('update', 'y', { n: 1 })], us), 201)
+		ok(await stage(none, [ops(b)('update', 'bobs', { n: 6 })]), 201)
+		fails(await commit(none, us), 401, 'user_unauthorized')
 	})
 })
 

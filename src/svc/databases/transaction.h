@@ -36,6 +36,7 @@ struct tx_op {
 	 * $id and perhaps $permissions. bulkUpdate: {"queries", "data"}; bulkDelete: {"queries"}. Permissions are checked and expanded. */
 	const json_t *data;
 	struct strs perms;	/* of the first three; not set: none given */
+	struct strs roles;	/* of what was staged: those of who staged it; not set: a key or an admin, whose permissions are not asked */
 };
 
 struct tx_staged {		/* in order */
@@ -74,7 +75,12 @@ err_t transaction_open(struct ctx *cx, const struct project *p, const struct doc
     struct transaction *out) MUST_CHECK;
 /* Awaits. What was staged, for all collections or (not 0) one. */
 err_t transaction_staged(struct ctx *cx, const struct project *p, const struct transaction *t, int64_t collection, struct tx_staged *out) MUST_CHECK;
-/* Awaits. Carries it out, each operation with its events; cx->within is tx. */
+/* Awaits. Everything that the transaction has met is as it was, and is locked. `collection` not 0: what it has written there alone. ERR_TRANSACTION_CONFLICT,
+ * ERR_DOCUMENT_NOT_FOUND, and those of collection_get. */
+err_t transaction_unchanged(struct ctx *cx, const struct project *p, const struct transaction *t, const struct tx_staged *s, struct db_tx *tx,
+    int64_t collection) MUST_CHECK;
+/* Awaits. Carries it out, each operation with its events; cx->within is tx. What a user has staged is done with that user's permissions where those of `who` are
+ * not asked, so that nobody has others write what it may not write itself. */
 err_t transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s) MUST_CHECK;
 json_t *transaction_json(struct ctx *cx, json_t *j);	/* the tree, which goes with cx */
 json_t *transaction_texts(const struct strs *list);	/* a new list */

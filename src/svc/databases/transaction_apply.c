@@ -6,7 +6,7 @@
 #include "io/budget.h"
 #include "model/seal.h"
 
-enum { OP_ACTION, OP_DATABASE, OP_COLLECTION, OP_INTERNAL, OP_DOCUMENT, OP_DATA, OP_PERMS, OP_ROWS, OP_SEALED };
+enum { OP_ACTION, OP_DATABASE, OP_COLLECTION, OP_INTERNAL, OP_DOCUMENT, OP_DATA, OP_PERMS, OP_ROWS, OP_SEALED, OP_ROLES };
 
 enum {
 	TURN = 20,		/* writes that are queued in one turn of the loop */
@@ -36,7 +36,8 @@ staged_operation(struct ctx *cx, const struct db_res *r, int row, struct tx_op *
 	else
 		data = json_parse(cx, text, NULL);
 	*op = (struct tx_op){.action = staged_action(db_str(r, row, OP_ACTION)), .rows = db_bool(r, row, OP_ROWS), .db = db_cstr(r, row, OP_DATABASE),
-	    .col = db_cstr(r, row, OP_COLLECTION), .id = db_cstr(r, row, OP_DOCUMENT), .data = data, .perms = db_strs(cx, r, row, OP_PERMS)};
+	    .col = db_cstr(r, row, OP_COLLECTION), .id = db_cstr(r, row, OP_DOCUMENT), .data = data, .perms = db_strs(cx, r, row, OP_PERMS),
+	    .roles = db_strs(cx, r, row, OP_ROLES)};
 	return op->action < TX_ACTIONS && data != NULL ? OK : fail(cx, ERR_GENERAL_UNKNOWN, "an operation is none");
 }
 
@@ -45,7 +46,7 @@ transaction_staged(struct ctx *cx, const struct project *p, const struct transac
 {
 	struct db_res *r;
 
-	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT action, database, collection, collection_internal, document, data, permissions, rows, sealed "
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT action, database, collection, collection_internal, document, data, permissions, rows, sealed, roles "
 	    "FROM %s.transaction_operations WHERE transaction = $1::bigint AND $2::bigint IN (0, collection_internal) ORDER BY n", p->schema),
 	    DB(pg_i64(cx->arena, t->internal), pg_i64(cx->arena, collection))));
 	TRY(budget_hold(cx, db_bytes(r)));
@@ -157,13 +158,27 @@ apply_single(struct ctx *cx, struct doc_op *o, const struct collection *c, struc
 
 /* ---- all ---- */
 
+/* A key that commits lends nobody its rights: what the one who staged might not do is not done for it either. */
+static struct doc_caller
+apply_as(const struct doc_caller *who, const struct tx_op *op)
+{
+	struct doc_caller as = *who;
+
+	if (who->bypass && op->roles.set) {
+		as.bypass = false;
+		as.roles = &op->roles;
+	}
+	return as;
+}
+
 static err_t
 apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_op *op, int64_t collection, int64_t *documents)
 {
 	struct doc_linking linking = {0};
 	struct doc_many many = {0};
 	struct str shown;
-	struct doc_op o = {.p = p, .who = who, .db = op->db, .col = op->col, .id = op->id, .data = op->data, .perms = &op->perms, .staged = true, .out = &shown, .all = &many};
+	struct doc_caller as = apply_as(who, op);
+	struct doc_op o = {.p = p, .who = &as, .db = op->db, .col = op->col, .id = op->id, .data = op->data, .perms = &op->perms, .staged = true, .out = &shown, .all = &many};
 	const struct collection *c;
 
 	TRY(doc_collection(cx, &o, &c));

@@ -77,33 +77,31 @@ compare_collection(struct ctx *cx, const struct project *p, struct db_tx *tx, co
 
 /* A collection is gone: perhaps with its database. */
 static err_t
-collection_gone(struct ctx *cx, const struct commit *k, int64_t collection)
+collection_gone(struct ctx *cx, const struct project *p, const struct tx_staged *s, int64_t collection)
 {
 	const struct collection *c;
 
-	for (int i = 0; i < k->staged->n; i++)
-		if (k->staged->collections[i] == collection)
-			TRY(collection_get(cx, k->p, k->staged->ops[i].db, k->staged->ops[i].col, &c));
+	for (int i = 0; i < s->n; i++)
+		if (s->collections[i] == collection)
+			TRY(collection_get(cx, p, s->ops[i].db, s->ops[i].col, &c));
 	return fail(cx, ERR_COLLECTION_NOT_FOUND, "one that the transaction has met is gone");
 }
 
-/* Everything that the transaction has met is as it was, and is locked. */
-static err_t
-unchanged(struct ctx *cx, const struct commit *k, struct db_tx *tx)
+err_t
+transaction_unchanged(struct ctx *cx, const struct project *p, const struct transaction *t, const struct tx_staged *s, struct db_tx *tx, int64_t collection)
 {
-	const struct project *p = k->p;
 	struct db_res *met;
 	int to;
 
 	TRY(tx_query(tx, &met, arena_printf(cx->arena, "SELECT d.collection, d.document, d.version, d.written, c.internal IS NULL FROM %s.transaction_documents d "
-	    "LEFT JOIN %s.collections c ON c.internal = d.collection WHERE d.transaction = $1::bigint ORDER BY d.collection, d.document", p->schema, p->schema),
-	    DB(pg_i64(cx->arena, k->t->internal))));
+	    "LEFT JOIN %s.collections c ON c.internal = d.collection WHERE d.transaction = $1::bigint AND ($2::bigint = 0 OR (d.collection = $2::bigint AND d.written)) ORDER BY d.collection, d.document",
+	    p->schema, p->schema), DB(pg_i64(cx->arena, t->internal), pg_i64(cx->arena, collection))));
 	lock_free_ids(cx, p, tx, met);
 	for (int from = 0; from < db_rows(met); from = to) {
 		for (to = from + 1; to < db_rows(met) && db_i64(met, to, MET_COLLECTION) == db_i64(met, from, MET_COLLECTION);)
 			to++;
 		if (db_bool(met, from, MET_GONE))
-			return collection_gone(cx, k, db_i64(met, from, MET_COLLECTION));
+			return collection_gone(cx, p, s, db_i64(met, from, MET_COLLECTION));
 		TRY(compare_collection(cx, p, tx, met, from, to));
 	}
 	return OK;
@@ -181,7 +179,7 @@ commit_within(struct ctx *cx, struct commit *k, struct db_tx *tx)
 	if (k->grown)
 		return fail(cx, ERR_BUSY, "more is staged all the time");
 	cx->within = tx;
-	e = unchanged(cx, k, tx);
+	e = transaction_unchanged(cx, k->p, k->t, k->staged, tx, 0);
 	if (e == OK)
 		e = transaction_apply(cx, k->p, k->who, tx, k->staged);
 	cx->within = NULL;

@@ -338,8 +338,8 @@ has_sealed(const struct collection *c)
 static void
 keep_operations(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 {
-	enum { N = 9 };
-	const char **v[N], *lists[N + 1];
+	enum { N = 10 };
+	const char **v[N], *lists[N + 1], *roles = s->who->bypass ? NULL : pg_array(cx->arena, s->who->roles->v, s->who->roles->n);
 
 	for (int k = 0; k < N; k++)
 		v[k] = arena_array(cx->arena, const char *, s->n + 1);
@@ -355,13 +355,14 @@ keep_operations(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 		v[6][i] = s->perms[i].set ? pg_array(cx->arena, s->perms[i].v, s->perms[i].n) : NULL;
 		v[7][i] = pg_bool(op->rows);
 		v[8][i] = has_sealed(s->c[i]) ? seal_text(cx->arena, s->data[i]) : "";
+		v[9][i] = roles;
 	}
 	for (int k = 0; k < N; k++)
 		lists[k] = pg_array(cx->arena, v[k], s->n);
 	lists[N] = pg_i64(cx->arena, s->t->internal);
-	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s.transaction_operations (transaction, n, action, database, collection, collection_internal, document, data, permissions, rows, sealed) "
-	    "SELECT $10::bigint, %lld + u.n, u.a, u.db, u.c, u.ci::bigint, u.d, u.j, u.p::text[], u.r::boolean, u.s FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], "
-	    "$6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS u(a, db, c, ci, d, j, p, r, s, n)", s->p->schema, (long long)s->t->operations), N + 1, lists);
+	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s.transaction_operations (transaction, n, action, database, collection, collection_internal, document, data, permissions, rows, sealed, roles) "
+	    "SELECT $11::bigint, %lld + u.n, u.a, u.db, u.c, u.ci::bigint, u.d, u.j, u.p::text[], u.r::boolean, u.s, u.o::text[] FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], "
+	    "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) WITH ORDINALITY AS u(a, db, c, ci, d, j, p, r, s, o, n)", s->p->schema, (long long)s->t->operations), N + 1, lists);
 }
 
 /* The version stays that of the first time. */
@@ -427,31 +428,46 @@ merge(json_t *into, const json_t *from)
 			(void)json_object_set(into, json_object_iter_key(it), json_object_iter_value(it));
 }
 
-/* The document as it is stored, and what the transaction had staged for it before. */
+/* The document as it is stored: where its own permissions let the caller read it, whatever is staged for it. */
 static err_t
 add_stored(struct ctx *cx, const struct stage *s, struct db_tx *tx, json_t *into)
 {
-	const struct tx_op *op = &s->ops[0];
 	const struct collection *c = s->c[0];
-	const char *id = str_lower(cx->arena, str_c(op->id)).p;
+	const struct doc_op o = stage_op(s, 0);
+	const char *id = str_lower(cx->arena, str_c(o.id)).p;
 	const json_t *j;
 	struct doc_head head;
+	struct strs perms;
 	struct db_res *r;
 	struct buf b;
 
 	TRY(tx_query(tx, &r, c->sql_get, DB(id)));
-	if (db_rows(r) > 0) {
-		head = doc_head_of(cx, r, 0);
-		doc_head_reply(cx, &head);
-		buf_init(&b, cx->arena, 1000);
-		(void)doc_write_row(&b, c, &head, r, 0, NULL, NULL);
-		if ((j = json_parse(cx, buf_view(&b), NULL)) == NULL)
-			return fail(cx, ERR_GENERAL_UNKNOWN, "a document does not parse");
-		(void)json_object_update(into, (json_t *)(uintptr_t)j);
-	}
+	if (db_rows(r) == 0)
+		return OK;
+	perms = db_strs(cx, r, 0, DOC_PERMS);
+	if (!doc_holds_of(cx, &o, c, &perms).read)
+		return OK;
+	head = doc_head_of(cx, r, 0);
+	doc_head_reply(cx, &head);
+	buf_init(&b, cx->arena, 1000);
+	(void)doc_write_row(&b, c, &head, r, 0, NULL, NULL);
+	if ((j = json_parse(cx, buf_view(&b), NULL)) == NULL)
+		return fail(cx, ERR_GENERAL_UNKNOWN, "a document does not parse");
+	(void)json_object_update(into, (json_t *)(uintptr_t)j);
+	return OK;
+}
+
+/* What the transaction had staged for the document before. */
+static err_t
+add_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx, json_t *into)
+{
+	const char *id = str_lower(cx->arena, str_c(s->ops[0].id)).p;
+	const json_t *j;
+	struct db_res *r;
+
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT data, sealed FROM %s.transaction_operations WHERE transaction = $1::bigint AND collection_internal = $2::bigint "
 	    "AND lower(document) = $3 AND action IN ('create', 'update', 'upsert') ORDER BY n", s->p->schema),
-	    DB(pg_i64(cx->arena, s->t->internal), pg_i64(cx->arena, c->internal), id)));
+	    DB(pg_i64(cx->arena, s->t->internal), pg_i64(cx->arena, s->c[0]->internal), id)));
 	for (int i = 0; i < db_rows(r); i++)
 		if ((j = json_parse(cx, db_str(r, i, 1).n > 0 ? str_c(seal_open(cx->arena, db_str(r, i, 1))) : db_str(r, i, 0), NULL)) != NULL)
 			merge(into, j);
@@ -485,8 +501,10 @@ show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 		(void)json_object_set_new(j, "$sequence", form == DOC_SEQ_TEXT ? json_string("") : json_integer(0));
 	set_text(j, "$createdAt", now);
 	set_text(j, "$updatedAt", now);
-	if (op->action == TX_UPDATE && reads)
+	if (op->action == TX_UPDATE && reads) {
 		TRY(add_stored(cx, s, tx, j));
+		TRY(add_staged(cx, s, tx, j));
+	}
 	if (steps)
 		(void)json_object_set(j, json_string_value(json_object_get(op->data, "attribute")), json_object_get(op->data, "value"));
 	else
