@@ -257,6 +257,45 @@ describe('writing and reading', () => {
 		r = await call('PATCH', `${a.docs}/a/n/increment`, {})
 		assert.deepEqual([r.status, r.body.n, 'to' in r.body], [200, 1, false])
 	})
+	test('the same document twice, the second time beside the first or within it: it is made once', async () => {
+		const { a } = await pair('manyToMany', {}, { self: true }), link = (d) => ids(d.to)
+		assert.deepEqual(link(await a.doc('a', { to: [{ $id: 'b', to: [{ $id: 'c', n: 1 }] }, { $id: 'c', n: 2 }] })), ['b', 'c'])
+		assert.deepEqual([(await a.get('c')).n, link(await a.get('b', select('to.*')))], [2, ['c']])
+		let r = await call('PUT', `${a.docs}/d`, { data: { to: [{ $id: 'e', to: [{ $id: 'f' }] }, 'f', { $id: 'E' }] } })
+		assert.deepEqual([r.status, ids(r.body.to).sort()], [200, ['e', 'f']], r.text)
+		r = await a.patch('d', { to: [{ $id: 'g' }, { $id: 'h', to: [{ $id: 'g', n: 7 }] }] })
+		assert.deepEqual([link(r), (await a.get('g')).n], [['g', 'h'], 7])
+	})
+	test('what is taken is said of the document that it is taken for', async () => {
+		const { a, b } = await pair('manyToOne'), c = await place({ attributes: [{ key: 'code', type: 'string', size: 20 }], indexes: [{ key: 'codes', type: 'unique', attributes: ['code'] }] })
+		assert.equal((await relate(b, c, { type: 'manyToOne', key: 'c' })).status, 202)
+		await c.doc('c', { code: 'one' })
+		const tries = [['POST', '', { documentId: 'new' }], ['PUT', 'new', {}], ['PATCH', 'a', {}]]
+		await a.doc('a', { n: 1 })
+		for (const [method, id, more] of tries) {
+			const r = await a.try(method, id, { ...more, data: { to: { c: { $id: 'other', code: 'one' } } } })
+			fails(r, 409, 'document_unique_constraint_violation')
+			assert.match(r.body.message, /codes/)
+		}
+		assert.deepEqual([await a.ids(), await b.ids(), await c.ids()], [['a'], [], ['c']])
+		fails(await a.try('POST', '', { documentId: 'a', data: { to: { $id: 'x' } } }), 409, 'document_already_exists')
+	})
+	test('a related document that several make at once is made by one, and linked by all', async () => {
+		const { a, b } = await pair('manyToOne')
+		for (let i = 0; i < 4; i++) {
+			const all = await Promise.all([0, 1, 2].map((k) => a.try('POST', '', { documentId: `a${i}_${k}`, data: { to: { $id: `b${i}`, n: k } } })))
+			assert.deepEqual(all.map((r) => r.status), [201, 201, 201], all.map((r) => r.text).join())
+			assert.equal((await b.get(`b${i}`, select('from.*'))).from.length, 3)
+		}
+	})
+	test('a relationship is no number to be counted', async () => {
+		const { a } = await pair('manyToOne')
+		await a.doc('a', { to: { $id: 'b' } })
+		for (const verb of ['increment', 'decrement']) {
+			fails(await call('PATCH', `${a.docs}/a/to/${verb}`, {}), 400, 'attribute_type_invalid')
+			fails(await call('PATCH', `${a.docs}/a/none/${verb}`, {}), 404, 'attribute_not_found')
+		}
+	})
 	test('many at once are refused', async () => {
 		const { a, b } = await pair('oneToMany', { twoWay: false })
 		for (const [method, body] of [['POST', { documents: [{ $id: 'x' }] }], ['PUT', { documents: [{ $id: 'x' }] }], ['PATCH', { data: { n: 1 } }], ['DELETE', {}]]) fails(await a.try(method, '', body), 400, 'general_bad_request')

@@ -263,6 +263,8 @@ attribute_delete_tx(struct db_tx *tx, const struct project *p, const char *actor
 
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_NOW, &c));
 	TRY(attribute_find(cx, c, key, &a));
+	if (a->rel != NULL)
+		return fail(cx, ERR_BUSY, "%s was made anew", key);
 	held = attribute_is_held(c, a);
 	asked = collection_event(cx, &ev_attribute_delete, p, actor, c, a->key, attribute_payload(cx, a, NULL));
 	event_emit(tx, &asked);

@@ -623,25 +623,34 @@ explain(struct ctx *cx, const struct doc_op *o)
 
 /* ---- the doors ---- */
 
+/* In the collection, or in those whose documents may have been written with it. Awaits. */
+static err_t
+index_that_refused(struct ctx *cx, const struct doc_op *o, const char *col, const char *name, int levels, const struct index **out)
+{
+	const struct collection *c;
+
+	TRY(collection_get(cx, o->p, o->db, col, &c));
+	*out = index_by_name(c, name);
+	for (int i = 0; *out == NULL && levels > 0 && i < c->n_rels; i++)
+		TRY(index_that_refused(cx, o, c->rels[i]->rel->related_id, name, levels - 1, out));
+	return OK;
+}
+
 /* Which index says no: "i_5" has the number 5, any other is that of the ids. Awaits. */
 static err_t
 taken(struct ctx *cx, const struct doc_op *o)
 {
 	const char *name = db_constraint(cx);
-	const struct collection *c;
 	const struct index *x = NULL;
 
-	TRY(collection_get(cx, o->p, o->db, o->col, &c));
 	if (strncmp(name, "i_", 2) == 0)
-		x = index_by_name(c, name);
+		TRY(index_that_refused(cx, o, o->col, name, doc_links_any(o) ? DOC_LINK_LEVELS : 0, &x));
 	cx->detail = arena_printf(cx->arena, "id=%s constraint=%s", o->id ? o->id : "", name);
 	if (x == NULL)
 		return ERR_DOCUMENT_ALREADY_EXISTS;
 	return fail_msg(cx, doc_rule(cx, o, DOC_UNIQUE_ERROR) ? ERR_DOCUMENT_UNIQUE_CONSTRAINT_VIOLATION : ERR_DOCUMENT_ALREADY_EXISTS,
 	    "A document exists already that has the same value in the unique index \"%s\" (%s).", x->key, str_join(cx->arena, x->attributes.v, x->attributes.n));
 }
-
-enum { STALE_MAX = 5 };	/* a try may wait behind one drop and then behind the next */
 
 bool
 doc_stale(const struct ctx *cx, err_t e)
@@ -651,15 +660,34 @@ doc_stale(const struct ctx *cx, err_t e)
 	return e == ERR_DB && (strcmp(state, "42703") == 0 || strcmp(state, "42P01") == 0);
 }
 
+static void
+forget(struct ctx *cx, const struct project *p, const char *db, const char *col, int levels)
+{
+	const struct collection *c;
+
+	if (levels > 0 && collection_get(cx, p, db, col, &c) == OK)
+		for (int i = 0; i < c->n_rels; i++)
+			forget(cx, p, db, c->rels[i]->rel->related_id, levels - 1);
+	collection_forget(p, db, col);
+}
+
+void
+doc_forget(struct ctx *cx, const struct project *p, const char *db, const char *col)
+{
+	forget(cx, p, db, col, DOC_LINK_LEVELS);
+}
+
 err_t
 doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const struct doc_op *))
 {
 	err_t e = fn(cx, o);
 
-	for (int i = 0; i < STALE_MAX && doc_stale(cx, e); i++) {
-		collection_forget(o->p, o->db, o->col);
+	for (int i = 0; i < DOC_STALE_MAX && doc_stale(cx, e); i++) {
+		doc_forget(cx, o->p, o->db, o->col);
 		e = fn(cx, o);
 	}
+	if (doc_id_taken(cx, e) && doc_links_any(o))	/* somebody made a related document in between: now it is there */
+		e = fn(cx, o);
 	if (doc_stale(cx, e))
 		return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", o->col, cx->detail);
 	if (e == ERR_DB_UNIQUE)

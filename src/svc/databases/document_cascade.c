@@ -96,9 +96,9 @@ refuse_related(struct ctx *cx, const struct cascade *k, const struct doomed *d, 
 {
 	struct db_res *res;
 
-	/* a document that is related to itself is no reason to stay */
-	TRY(tx_query(k->tx, &res, arena_printf(cx->arena, "SELECT EXISTS (SELECT 1 FROM %s WHERE %s = ANY ($1::bigint[])%s)", links, mine,
-	    r->related == d->c->internal ? arena_printf(cx->arena, " AND NOT (%s = ANY ($1::bigint[]))", other) : ""), DB(d->seqs)));
+	/* a document that is related to itself is no reason to stay, nor is a link to one that is gone */
+	TRY(tx_query(k->tx, &res, arena_printf(cx->arena, "SELECT EXISTS (SELECT 1 FROM %s JOIN %s.c_%lld ON _seq = %s WHERE %s = ANY ($1::bigint[])%s)", links,
+	    k->o->p->schema, (long long)r->related, other, mine, r->related == d->c->internal ? arena_printf(cx->arena, " AND NOT (%s = ANY ($1::bigint[]))", other) : ""), DB(d->seqs)));
 	return db_bool(res, 0, 0) ? fail(cx, ERR_DOCUMENT_DELETE_RESTRICTED, "relation=%lld", (long long)r->number) : OK;
 }
 

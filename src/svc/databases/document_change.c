@@ -444,7 +444,7 @@ doc_step_check(struct ctx *cx, const struct collection *c, struct step *s)
 	double by = json_number_value(s->by);
 
 	s->a = collection_attribute(c, str_c(s->key));
-	if (s->a == NULL || s->a->place < 0)
+	if (s->a == NULL || (s->a->place < 0 && s->a->rel == NULL))
 		return fail(cx, ERR_ATTRIBUTE_NOT_FOUND, "key=%s", s->key);
 	if ((s->a->type != ATTR_INTEGER && s->a->type != ATTR_FLOAT) || s->a->array)
 		return fail_msg(cx, ERR_ATTRIBUTE_TYPE_INVALID, "The attribute \"%s\" is no number.", s->key);

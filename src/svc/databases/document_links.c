@@ -13,7 +13,6 @@
 #include "io/budget.h"
 
 enum {
-	LEVELS = 2,		/* below the document itself */
 	PARTS_MAX = 100,	/* documents that a user or a guest makes or changes beside it: each is written alone */
 	TARGET_WIDTH = DOC_ATTRS	/* column of a row that was locked */
 };
@@ -74,7 +73,7 @@ links_object(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, c
 	else
 		return bad_value(cx, l->a, "has a document with an invalid $id");
 	TRY(o->who->take_perms(o->who->arg, j, &t->perms));
-	if (level >= LEVELS)
+	if (level >= DOC_LINK_LEVELS)
 		return OK;
 	return links_of(cx, o, l->c, j, l->a->rel, level + 1, &t->links);
 }

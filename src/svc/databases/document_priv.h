@@ -216,6 +216,7 @@ bool doc_id_taken(const struct ctx *cx, err_t e);	/* somebody made a document of
 
 /* ---- related documents: what a write names (document_links.c) ---- */
 
+enum { DOC_LINK_LEVELS = 2 };	/* below the document itself */
 struct doc_links;
 struct doc_linking {		/* of one write */
 	struct doc_links *links;	/* NULL: it names none */
@@ -275,6 +276,9 @@ err_t doc_delete_found_within(struct ctx *cx, const struct doc_op *o, const stru
 err_t doc_unrelated(struct ctx *cx, const struct collection *c, const char *verb) MUST_CHECK;
 /* A column or the whole table is gone: the cached collection was older than it. */
 bool doc_stale(const struct ctx *cx, err_t e);
+enum { DOC_STALE_MAX = 5 };	/* tries: one may wait behind one drop and then behind the next */
+/* Awaits. Forgets the collection, and those whose documents are written or shown with it: any of them may be the one. */
+void doc_forget(struct ctx *cx, const struct project *p, const char *db, const char *col);
 /* Awaits. A document, for doc_run as doc_list_page is. */
 err_t document_get_row(struct ctx *cx, const struct doc_op *o) MUST_CHECK;
 struct doc_holds doc_holds_of(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *perms);

@@ -507,6 +507,10 @@ doc_related_reply(struct ctx *cx, const struct doc_op *o)
 	if (o->linking->seq == 0)
 		return;
 	e = related_reply(cx, o, &more);
+	for (int i = 0; i < DOC_STALE_MAX && doc_stale(cx, e); i++) {
+		doc_forget(cx, o->p, o->db, o->col);
+		e = related_reply(cx, o, &more);
+	}
 	if (e != OK)
 		log_warn(cx, "related documents are left out of a reply", "error=%s detail=%s", err_info(e)->name, cx->detail ? cx->detail : "");
 	cx->message = NULL;

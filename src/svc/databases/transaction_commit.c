@@ -224,7 +224,7 @@ transaction_commit(struct ctx *cx, const struct project *p, const struct doc_cal
 
 	for (int i = 0; i < TRIES && (doc_stale(cx, e) || k.grown); i++) {
 		for (int n = 0; n < done->n; n++)
-			collection_forget(p, done->ops[n].db, done->ops[n].col);
+			doc_forget(cx, p, done->ops[n].db, done->ops[n].col);
 		e = commit_once(cx, &k);
 	}
 	if (e != OK)

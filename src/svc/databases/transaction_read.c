@@ -149,7 +149,7 @@ view_run(struct ctx *cx, const struct doc_op *o, const char *id, err_t (*read)(s
 	err_t e = view_read(cx, o, id, read);
 
 	for (int i = 0; i < TRIES && doc_stale(cx, e); i++) {
-		collection_forget(o->p, o->db, o->col);
+		doc_forget(cx, o->p, o->db, o->col);
 		e = view_read(cx, o, id, read);
 	}
 	return e == ERR_DB_DATA ? ERR_GENERAL_ARGUMENT_INVALID : e;
