@@ -19,8 +19,9 @@ struct query_attr {		/* what may be filtered and ordered by */
 	bool sealed;		/* nothing can be asked of what it holds */
 	bool digits;		/* an integer that may come as text */
 	bool narrow;		/* an integer of 32 bits: no value of it is beyond ±2147483647 */
-	/* Of related records: a filter finds the records that one of them is related to. Comparisons alone, and no order. */
+	/* Of related records: a filter finds the records that one of them is related to. There is no order by it. */
 	const struct query_via *via;
+	const char *words;	/* of a related record's text: SQL of its words, where a full-text index has them */
 	bool link;		/* the relationship itself: what it is compared with are ids */
 	bool list_side;		/* a relationship of which this side has a list: nothing can be asked of it */
 };
@@ -29,6 +30,8 @@ struct query_via {
 	const char *begin;	/* SQL: "_seq IN (SELECT … WHERE ", to which a condition on the related record and a parenthesis belong */
 	const char *roles;	/* literal of the roles, one of which must be among its readers; NULL: all may be asked of */
 	bool none;		/* none of them may */
+	const char *table;	/* theirs */
+	const struct query_via *of;	/* related to what, when that is a related record itself */
 };
 
 struct query_relation {		/* what related records are under */

@@ -114,13 +114,13 @@ check_method(struct ctx *cx, const struct query_list *l, const struct query *q, 
 	bool lists = q->later || !(l->flags & QUERY_NEEDS_INDEX);
 	const char *because = NULL;
 
-	if (a->via != NULL && !a->array && (for_text(q->method) || (for_content(q->method) && (a->link || q->method != Q_CONTAINS_ALL)))) {
+	if (a->link && (for_text(q->method) || for_content(q->method))) {
 		*why_out = arena_printf(cx->arena, "Cannot query %s on related attribute \"%s\".", q->word, q->attr);
 		return false;
 	}
 	if (a->via == NULL && q->method == Q_CONTAINS_ALL && !a->array)
 		because = "it is not an array";
-	else if (for_content(q->method) && !a->array && a->type != ATTR_STRING && a->via == NULL)
+	else if (for_content(q->method) && !a->array && a->type != ATTR_STRING && !(a->via != NULL && q->method == Q_CONTAINS_ALL))
 		because = "it is not an array, string, or object";
 	else if (for_text(q->method) && a->type != ATTR_STRING)
 		because = "it is not a string";
@@ -167,7 +167,7 @@ check_filter(struct ctx *cx, const struct query_list *l, struct query *q, const 
 	    !query_check_check_values(cx, q, why_out))
 		return false;
 	if ((q->method == Q_SEARCH || q->method == Q_NOT_SEARCH) && (q->later || !(l->flags & QUERY_NEEDS_INDEX)) &&
-	    query_fulltext(l, q->attr) == NULL) {
+	    query_fulltext(l, q->attr) == NULL && q->on->words == NULL) {
 		*why_out = arena_printf(cx->arena, "Searching by attribute \"%s\" requires a fulltext index.", q->attr);
 		return false;
 	}

@@ -74,6 +74,8 @@ static void
 filter_cost(const struct query_list *l, const struct query *q, int search, double *once_out, double *each_out)
 {
 	*once_out = *each_out = 0;
+	if (q->method == Q_CONTAINS_ALL && !q->on->array)	/* of related records: they are compared */
+		return;
 	switch (q->method) {
 	case Q_STARTS:
 	case Q_NOT_STARTS:
@@ -88,7 +90,7 @@ filter_cost(const struct query_list *l, const struct query *q, int search, doubl
 		return;
 	case Q_SEARCH:		/* the first is found by its index; more of them are looked up in the text */
 	case Q_NOT_SEARCH:
-		if (q->method == Q_NOT_SEARCH || query_fulltext(l, q->attr) == NULL)
+		if (q->method == Q_NOT_SEARCH || (query_fulltext(l, q->attr) == NULL && q->on->words == NULL))
 			*once_out = WORDS;
 		else if (search > 1)
 			*each_out = WORDS;
@@ -107,7 +109,7 @@ weigh_filter(struct query_plan *p, struct weights *w, const struct query *q)
 
 	for (int i = 0; i < q->n_sub; i++)
 		weigh_filter(p, w, &q->sub[i]);
-	if (query_methods[q->method].kind != QK_FILTER || q->on == NULL || q->on->via != NULL)
+	if (query_methods[q->method].kind != QK_FILTER || q->on == NULL)
 		return;
 	w->searches += q->method == Q_SEARCH;
 	filter_cost(p->l, q, w->searches, &once, &each);
@@ -142,6 +144,13 @@ first_table(const struct query_list *l, bool alias)
 	return (struct str){l->from, n};
 }
 
+/* Where the attribute is: of related records in their table. */
+static struct str
+table_of(struct query_plan *p, const struct query_attr *a, bool alias)
+{
+	return a != NULL && a->via != NULL ? str_c(a->via->table) : first_table(p->l, alias);
+}
+
 /* The length of a text is known without reading it; a list is read. */
 static const char *
 units_sql(struct query_plan *p, const struct query_attr *a)
@@ -158,17 +167,17 @@ static const char *
 sample_sql(struct query_plan *p, const struct query_attr *a)
 {
 	int some = a && a->array ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
-	const char *pages = arena_printf(p->cx->arena, "greatest(1.0, pg_relation_size('%.*s') / %d.0)", STR_FMT(first_table(p->l, false)), PAGE);
+	const char *pages = arena_printf(p->cx->arena, "greatest(1.0, pg_relation_size('%.*s') / %d.0)", STR_FMT(table_of(p, a, false)), PAGE);
 
 	return arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT greatest(1.0, %s / %d) * coalesce(sum(u), 0) FROM (SELECT %s AS u FROM %.*s "
-	    "TABLESAMPLE SYSTEM (least(100, %d / %s))) AS s", pages, some, units_sql(p, a), STR_FMT(first_table(p->l, true)), 100 * some, pages);
+	    "TABLESAMPLE SYSTEM (least(100, %d / %s))) AS s", pages, some, units_sql(p, a), STR_FMT(table_of(p, a, true)), 100 * some, pages);
 }
 
 /* Awaits when it was not asked within a minute. How much there is of the attribute in the whole table; NULL: of rows. */
 static err_t
 units_of(struct query_plan *p, const struct query_attr *a, double *out)
 {
-	struct str key = str_c(arena_printf(p->cx->arena, "%.*s %s", STR_FMT(first_table(p->l, false)), a && a->size ? a->column : a ? "short" : ""));
+	struct str key = str_c(arena_printf(p->cx->arena, "%.*s %s", STR_FMT(table_of(p, a, false)), a && a->size ? a->column : a ? "short" : ""));
 	struct sample *s;
 	struct db_res *r;
 

@@ -174,7 +174,9 @@ sql_from(struct query_plan *p)
 static const char *
 folded(struct query_plan *p, const struct query *q)
 {
-	return once(p, arena_printf(p->cx->arena, "%s.fold(%s COLLATE \"C\")", schema_of(p), query_column(p, q->on)));
+	const char *text = arena_printf(p->cx->arena, "%s.fold(%s COLLATE \"C\")", schema_of(p), query_column(p, q->on));
+
+	return q->on->via != NULL ? text : once(p, text);	/* a related record is not beside the row: it is in a sub-query */
 }
 
 /* A value folded, once for the statement. */
@@ -211,12 +213,31 @@ sql_elements(struct query_plan *p, struct buf *b, const struct query *q)
 	buf_ch(b, ')');
 }
 
+static const char *
+folded_values(struct query_plan *p, const struct query *q)
+{
+	return arena_printf(p->cx->arena, "unnest((SELECT array_agg(DISTINCT %s.fold(v)) FROM unnest($%d::text[]) AS v)) AS v", schema_of(p), param_array(p, q));
+}
+
+/* The text is folded once for all values. */
+static void
+sql_contains_related(struct query_plan *p, struct buf *b, const struct query *q, const char *text)
+{
+	if (q->method == Q_NOT_CONTAINS)
+		buf_printf(b, "%s IS NOT NULL AND NOT ", query_column(p, q->on));
+	buf_printf(b, "EXISTS (SELECT FROM (SELECT %s AS t OFFSET 0) AS f, %s WHERE strpos(t, v) > 0)", text, folded_values(p, q));
+}
+
 /* null holds nothing, yet nothing but isNull finds it */
 static void
 sql_contains(struct query_plan *p, struct buf *b, const struct query *q)
 {
 	const char *text = q->on->array ? NULL : folded(p, q);
 
+	if (q->on->via != NULL && !q->on->array && q->n > 1) {
+		sql_contains_related(p, b, q, text);
+		return;
+	}
 	if (q->method == Q_NOT_CONTAINS)
 		buf_printf(b, "%s IS NOT NULL AND NOT ", q->on->array ? q->on->column : text);
 	if (q->on->array)
@@ -224,8 +245,7 @@ sql_contains(struct query_plan *p, struct buf *b, const struct query *q)
 	else if (q->n == 1)
 		buf_printf(b, "strpos(%s, %s) > 0", text, folded_value(p, q));
 	else
-		buf_printf(b, "EXISTS (SELECT FROM unnest((SELECT array_agg(DISTINCT %s.fold(v)) FROM unnest($%d::text[]) AS v)) AS v WHERE "
-		    "strpos(%s, v) > 0)", schema_of(p), param_array(p, q), text);
+		buf_printf(b, "EXISTS (SELECT FROM %s WHERE strpos(%s, v) > 0)", folded_values(p, q), text);
 }
 
 static struct str
@@ -270,13 +290,13 @@ sql_search(struct query_plan *p, struct buf *b, const struct query *q)
 	const char *schema = schema_of(p), *column = query_column(p, q->on), *words;
 
 	/* a composite fulltext index that holds the attribute serves the column's own words without the index */
-	if (x != NULL)
-		words = x->words;
+	if (x != NULL || q->on->words != NULL)
+		words = x != NULL ? x->words : q->on->words;
 	else if (q->on->array)
 		words = arena_printf(p->cx->arena, "%s.words(%s.flat(%s))", schema, schema, column);
 	else
 		words = arena_printf(p->cx->arena, "%s.words(%s)", schema, column);
-	if (x == NULL || q->method == Q_NOT_SEARCH)	/* no index finds it */
+	if (q->on->via == NULL && (x == NULL || q->method == Q_NOT_SEARCH))	/* no index finds it */
 		words = once(p, words);
 	if (q->method == Q_NOT_SEARCH)	/* null has no words, yet nothing but isNull finds it */
 		buf_printf(b, "%s IS NOT NULL AND NOT ", column);
@@ -372,6 +392,10 @@ static void
 sql_via(struct query_plan *p, struct buf *b, const struct query_via *via)
 {
 	p->related++;
+	if (via->of != NULL) {
+		sql_via(p, b, via->of);
+		BUF_LIT(b, " AND ");
+	}
 	buf_c(b, via->begin);
 	if (via->none)
 		BUF_LIT(b, "false");
@@ -379,6 +403,13 @@ sql_via(struct query_plan *p, struct buf *b, const struct query_via *via)
 		buf_printf(b, "_read && $%d::text[]", query_param(p, via->roles));
 	else
 		BUF_LIT(b, "true");
+}
+
+static void
+sql_via_end(struct buf *b, const struct query_via *via)
+{
+	for (; via != NULL; via = via->of)
+		buf_ch(b, ')');
 }
 
 /* For each value a record of its own: as many that differ as there are values that differ. */
@@ -390,8 +421,9 @@ sql_each(struct query_plan *p, struct buf *b, const struct query *q)
 	int n = param_array(p, q);
 
 	sql_via(p, b, q->on->via);
-	buf_printf(b, " AND %s = ANY ($%d::%s[]) GROUP BY 1 HAVING count(DISTINCT %s) = (SELECT count(DISTINCT v%s) FROM unnest($%d::%s[]) AS v))", column, n, cast, column,
+	buf_printf(b, " AND %s = ANY ($%d::%s[]) GROUP BY 1 HAVING count(DISTINCT %s) = (SELECT count(DISTINCT v%s) FROM unnest($%d::%s[]) AS v)", column, n, cast, column,
 	    collation, n, cast);
+	sql_via_end(b, q->on->via);
 }
 
 /* That there is none is asked of all records, and so by a sub-query of its own. */
@@ -414,7 +446,7 @@ sql_related(struct query_plan *p, struct buf *b, const struct query *const *q, i
 		BUF_LIT(b, " AND ");
 		sql_own(p, b, q[i]);
 	}
-	buf_ch(b, ')');
+	sql_via_end(b, q[0]->on->via);
 }
 
 static void

@@ -1,7 +1,7 @@
 /* Relationships: definitions, what is written through them, what is shown of them, and what a deletion does. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { json } from './docs.mjs'
 import { fails, keysOf } from './lib.mjs'
 
@@ -336,13 +336,42 @@ describe('filters', () => {
 			[[{ method: 'or', values: [{ method: 'equal', attribute: 'to.n', values: [5] }, { method: 'equal', attribute: 'name', values: ['none'] }] }], 'a2 a3']]) assert.equal(await find(a, ...v), want, JSON.stringify(v))
 		assert.equal(await find(b, ['equal', 'from.$id', ['a2']]), 'b3 b4')
 		assert.equal(await find(b, ['isNull', 'from.name'], ['equal', 'n', [2]]), 'b2 b3')
-		for (const v of [[['equal', 'to.none', ['x']]], [['equal', 'to.name', [5]]], [['contains', 'to.name', ['x']]], [['search', 'to.name', ['x']]], [['equal', 'to.from', ['a1']]], [['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]]])
+		for (const v of [[['equal', 'to.none', ['x']]], [['equal', 'to.name', [5]]], [['search', 'to.name', ['x']]], [['equal', 'to.from', ['a1']]], [['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]]])
 			fails(await call('GET', a.docs, undefined, q(...v)), 400, 'general_query_invalid')
 		assert.match((await call('GET', a.docs, undefined, q(['equal', 'to.name', ['x']], ['equal', 'to.name', ['y']]))).body.message, /containsAll/)
 		const named = (v) => ({ method: 'equal', attribute: 'to.name', values: [v] }), of = (method, ...values) => ({ method, values })
 		for (const v of [of('and', named('x'), named('y')), of('or', named('none'), of('and', named('x'), named('y'))), of('and', named('x'), of('or', of('and', named('x'), named('y')), named('z')))])
 			fails(await call('GET', a.docs, undefined, q(v)), 400, 'general_query_invalid')
 		assert.equal(await find(a, of('or', named('x'), named('y')), named('y')), 'a1')
+	})
+	test('by their texts', async () => {
+		const { a, b } = await pair('oneToMany'), fulltext = { key: 'words', type: 'fulltext', attributes: ['name'] }
+		await a.doc('a1', { to: [{ $id: 'b1', name: 'Red apple', n: 1 }, { $id: 'b2', name: 'green pear' }] })
+		await a.doc('a2', { to: [{ $id: 'b3', name: 'Reddish plum' }, { $id: 'b4' }] })
+		await a.doc('a3', { to: [] })
+		fails(await call('GET', a.docs, undefined, q(['search', 'to.name', ['apple']])), 400, 'general_query_invalid')
+		assert.equal((await call('POST', `${b.path}/indexes`, fulltext)).status, 202)
+		await until('the index', async () => (await ok('GET', `${b.path}/indexes/words`)).status === 'available')
+		for (const [v, want] of [[[['startsWith', 'to.name', ['red']]], 'a1 a2'], [[['endsWith', 'to.name', ['PEAR']]], 'a1'], [[['notStartsWith', 'to.name', ['red']]], 'a1'], [[['notEndsWith', 'to.name', ['plum']]], 'a1'],
+			[[['contains', 'to.name', ['PLU']]], 'a2'], [[['contains', 'to.name', ['plu', 'pple']]], 'a1 a2'], [[['containsAny', 'to.name', ['none', 'neither']]], ''], [[['notContains', 'to.name', ['red', 'pear']]], ''],
+			[[['notContains', 'to.name', ['red']]], 'a1'], [[['contains', 'to.name', ['red']], ['equal', 'to.n', [1]]], 'a1'], [[['search', 'to.name', ['apple']]], 'a1'], [[['search', 'to.name', ['red*']]], 'a1 a2'], [[['notSearch', 'to.name', ['apple pear']]], 'a2']])
+			assert.equal(await find(a, ...v), want, JSON.stringify(v))
+		for (const v of [['startsWith', 'to.n', ['x']], ['contains', 'to.n', ['x']], ['contains', 'to.$sequence', ['1']]]) fails(await call('GET', a.docs, undefined, q(v)), 400, 'general_query_invalid')
+	})
+	test('by what is two levels away', async () => {
+		const a = await place(), b = await place(), c = await place({ documentSecurity: true, permissions: [] }), e = await place(), open = { permissions: ['read("any")'] }
+		for (const [x, y, type] of [[a, b, 'manyToOne'], [b, c, 'oneToMany'], [c, e, 'manyToOne']]) assert.equal((await relate(x, y, { type, key: 'to', twoWay: true, twoWayKey: 'from' })).status, 202)
+		for (const x of [a, b]) await ok('PUT', x.path, { name: 'x', ...open })
+		await a.doc('a1', { to: { $id: 'b1', name: 'B', to: [{ $id: 'c1', name: 'x', n: 1, $permissions: [`read("user:${ada.id}")`] }, { $id: 'c2', name: 'y', $permissions: [] }] } })
+		await a.doc('a2', { to: { $id: 'b2', name: 'B', to: [{ $id: 'c3', name: 'x', n: 2, $permissions: [] }] } })
+		await a.doc('a3', { to: null })
+		for (const [v, want] of [[[['equal', 'to.to.name', ['x']]], 'a1 a2'], [[['equal', 'to.to.name', ['x']], ['equal', 'to.to.n', [2]]], 'a2'], [[['containsAll', 'to.to.name', ['x', 'y']]], 'a1'], [[['equal', 'to.to.$id', ['c3']], ['equal', 'to.name', ['b']]], 'a2'],
+			[[['isNull', 'to.to.n']], 'a1'], [[{ method: 'or', values: [{ method: 'equal', attribute: 'to.to.n', values: [2] }, { method: 'isNull', attribute: 'to' }] }], 'a2 a3'], [[['startsWith', 'to.to.name', ['y']]], 'a1']])
+			assert.equal(await find(a, ...v), want, JSON.stringify(v))
+		assert.equal(await find(c, ['equal', 'from.from.$id', ['a2']]), 'c3')
+		const seen = async (who) => ids((await a.all(q(['equal', 'to.to.name', ['x']]), who)).documents)
+		assert.deepEqual([await seen(ada), await seen(bob)], [['a1'], []])
+		for (const v of [['equal', 'to.to.none', ['x']], ['equal', 'to.from.name', ['x']], ['equal', 'to.to.to.name', ['x']], ['equal', 'to.to', ['c1']], ['orderAsc', 'to.to.n']]) fails(await call('GET', a.docs, undefined, q(v)), 400, 'general_query_invalid')
 	})
 	test('how often may be asked', async () => {
 		const { a } = await pair('oneToMany'), of = (n) => q({ method: 'or', values: [...Array(n).keys()].map((i) => ({ method: 'equal', attribute: 'to.n', values: [i] })) })
@@ -600,7 +629,7 @@ describe('bounds', () => {
 	let own, others
 	before(async () => {
 		others = [p, db]
-		own = await server({ own: true, conf: { relation_rows_max: max, list_bytes_max: '100k' } })
+		own = await server({ own: true, conf: { relation_rows_max: max, list_bytes_max: '100k', query_cost_max: 5 } })
 		p = await own.project()
 		db = (await ok('POST', '/databases', { databaseId: unique('d'), name: 'Test' })).$id
 	})
@@ -621,6 +650,17 @@ describe('bounds', () => {
 		fails(r, 400, 'general_query_limit_exceeded')
 		assert.match(r.body.message, /bytes of related documents/)
 		assert.equal((await a.all(some(6, 'n'))).documents.length, 6, 'what is not shown has no bytes')
+	})
+	test('texts of related documents are looked through within the bound of filters', async () => {
+		const { a, b } = await pair('manyToOne', {}, { b: wide }), has = (word) => ({ query: { queries: [json('contains', 'to.text', [word])] } })
+		for (const id of list(3)) await a.doc(id, { to: { $id: id, text: 'x'.repeat(10000) } })
+		assert.equal((await a.all(has('x'))).total, 3)
+		const other = await pair('manyToOne', {}, { b: wide })
+		for (const id of list(3)) await other.a.doc(id, { to: { $id: id, text: 'x'.repeat(30000) }, n: 1 })
+		for (const id of list(3, 'c')) await other.b.doc(id, { text: 'x'.repeat(30000) })
+		const r = await call('GET', other.a.docs, undefined, has('x'))
+		fails(r, 400, 'general_query_limit_exceeded')
+		assert.match(r.body.message, /too much to look through/)
 	})
 	test('links are not followed beyond the bound', async () => {
 		const { a, b } = await pair('oneToMany')

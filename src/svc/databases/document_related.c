@@ -341,9 +341,9 @@ write_ids(const struct collection *c, const struct pick *v, int n, const struct 
 /* ---- what may be asked of them ---- */
 
 static bool
-asked_of(struct related *w, const struct attribute *a)
+asked_of(struct related *w, const char *path)
 {
-	const char *begin = arena_printf(w->cx->arena, "\"%s.", a->key);
+	const char *begin = arena_printf(w->cx->arena, "\"%s.", path);
 
 	for (int i = 0; i < w->o->queries->n; i++)
 		if (strstr(w->o->queries->v[i], begin) != NULL)
@@ -351,39 +351,70 @@ asked_of(struct related *w, const struct attribute *a)
 	return false;
 }
 
+/* The words of a text that a full-text index has alone. */
+static const char *
+related_words(const struct collection *c, const char *key)
+{
+	for (int i = 0; i < c->n_indexes; i++) {
+		const struct query_index *x = &c->query_indexes[i];
+
+		if (x->words != NULL && x->attributes.n == 1 && strcmp(x->attributes.v[0], key) == 0)
+			return x->words;
+	}
+	return NULL;
+}
+
 static struct query_attr
-asked_attr(struct related *w, const struct attribute *a, const struct query_via *via, const struct query_attr *of)
+asked_attr(struct related *w, const char *path, const struct query_via *via, const struct query_attr *of)
 {
 	struct query_attr at = *of;
 
-	at.key = arena_printf(w->cx->arena, "%s.%s", a->key, of->key);
+	at.key = arena_printf(w->cx->arena, "%s.%s", path, of->key);
 	at.via = via;
 	at.hashes = NULL;
 	return at;
 }
 
-/* Each attribute of the other collection, and its columns of the system, under "<key>.". */
-static err_t
-ask_more(struct related *w, const struct collection *c, const struct attribute *a, struct query_list *l)
+/* Each attribute of the other collection, and its columns of the system, under "<path>.". */
+static void
+ask_attrs(struct related *w, const struct collection *other, const char *path, const struct query_via *via, struct query_list *l)
 {
 	static const struct query_attr system[] = {{.key = "$id", .column = "lower(_id)", .type = ATTR_STRING, .lower = true},
 	    {.key = "$sequence", .column = "_seq", .type = ATTR_INTEGER, .digits = true}};
 	const int n_system = (int)(sizeof system / sizeof *system);
-	struct query_via *via = arena_new_of(w->cx->arena, struct query_via);
-	const struct collection *other;
-	struct query_attr *v;
+	struct query_attr *v = arena_array(w->cx->arena, struct query_attr, l->n_attrs + other->n_query_attrs + n_system);
 
-	TRY(collection_get(w->cx, w->o->p, c->database_id, a->rel->related_id, &other));
-	via->begin = collection_via(w->cx->arena, w->o->p->schema, a->rel);
-	via->none = !readable_by(w, other, &via->roles);
-	v = arena_array(w->cx->arena, struct query_attr, l->n_attrs + other->n_query_attrs + n_system);
 	memcpy(v, l->attrs, sizeof *v * (size_t)l->n_attrs);
 	l->attrs = v;
-	for (int i = 0; i < other->n_query_attrs; i++)
-		if (other->query_attrs[i].via == NULL)
-			v[l->n_attrs++] = asked_attr(w, a, via, &other->query_attrs[i]);
+	for (int i = 0; i < other->n_query_attrs; i++) {
+		const struct query_attr *of = &other->query_attrs[i];
+
+		if (of->via != NULL)
+			continue;
+		v[l->n_attrs] = asked_attr(w, path, via, of);
+		v[l->n_attrs++].words = related_words(other, of->key);
+	}
 	for (int i = 0; i < n_system; i++)
-		v[l->n_attrs++] = asked_attr(w, a, via, &system[i]);
+		v[l->n_attrs++] = asked_attr(w, path, via, &system[i]);
+}
+
+/* The relationship at the end of the path, and those behind it, where the queries name them. */
+static err_t
+ask_more(struct related *w, const struct collection *c, const struct attribute *a, const char *path, const struct query_via *of, int hop, struct query_list *l)
+{
+	struct query_via *via;
+	const struct collection *other;
+
+	if (!asked_of(w, path))
+		return OK;
+	via = arena_new_of(w->cx->arena, struct query_via);
+	TRY(collection_get(w->cx, w->o->p, c->database_id, a->rel->related_id, &other));
+	*via = (struct query_via){.begin = collection_via(w->cx->arena, w->o->p->schema, a->rel), .table = other->table, .of = of};
+	via->none = !readable_by(w, other, &via->roles);
+	ask_attrs(w, other, path, via, l);
+	for (int i = 0; i < other->n_rels && hop < HOPS; i++)
+		if (!back(other->rels[i], a->rel))
+			TRY(ask_more(w, other, other->rels[i], arena_printf(w->cx->arena, "%s.%s", path, other->rels[i]->key), via, hop + 1, l));
 	return OK;
 }
 
@@ -393,8 +424,7 @@ doc_related_asked(struct ctx *cx, const struct doc_op *o, const struct collectio
 	struct related w = {.cx = cx, .o = o};
 
 	for (int i = 0; i < c->n_rels && o->queries != NULL; i++)
-		if (asked_of(&w, c->rels[i]))
-			TRY(ask_more(&w, c, c->rels[i], l));
+		TRY(ask_more(&w, c, c->rels[i], c->rels[i]->key, NULL, 1, l));
 	return OK;
 }
 
