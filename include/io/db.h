@@ -76,8 +76,9 @@ void tx_add(struct db_tx *tx, const char *sql, int n, const char *const *v);	/* 
 err_t tx_query(struct db_tx *tx, struct db_res **out, const char *sql, int n, const char *const *v) MUST_CHECK; /* awaits */
 /* The generation of this cache key (gen.h) is bumped when tx is committed, or may be. */
 void tx_stale(struct db_tx *tx, const char *key);
-/* Whatever the body gives, nothing of it is kept. */
+/* Whatever the body gives, nothing of it is kept; what it would tell from here on (event_emit) is not even written. */
 void tx_undo(struct db_tx *tx);
+bool tx_undone(const struct db_tx *tx);
 struct ctx *tx_ctx(struct db_tx *tx);
 
 int db_rows(const struct db_res *r);

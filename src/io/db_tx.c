@@ -178,6 +178,12 @@ tx_undo(struct db_tx *tx)
 	tx->undone = true;
 }
 
+bool
+tx_undone(const struct db_tx *tx)
+{
+	return tx->undone;
+}
+
 /* ---- the end ---- */
 
 static void

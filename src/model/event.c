@@ -256,6 +256,8 @@ event_bump(const struct event *ev)
 void
 event_emit(struct db_tx *tx, const struct event *ev)
 {
+	if (tx_undone(tx))
+		return;
 	tx_add(tx, "SELECT pg_logical_emit_message(true, 'event', $1::text)", DB(event_message(tx_ctx(tx), ev).p));
 	for (size_t i = 0; i < sizeof ev->stale / sizeof ev->stale[0] && ev->stale[i] != NULL; i++)
 		tx_stale(tx, ev->stale[i]);
@@ -264,7 +266,7 @@ event_emit(struct db_tx *tx, const struct event *ev)
 void
 event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n)
 {
-	for (int from = 0, end; from < n; from = end) {
+	for (int from = 0, end; !tx_undone(tx) && from < n; from = end) {
 		size_t bytes = 0;
 		struct buf b;
 
@@ -309,6 +311,10 @@ event_add(struct db_tx *tx, const struct event *ev, const char *sql, int n, cons
 	const char **values;
 
 	assert(ev->stale[0] == NULL);
+	if (tx_undone(tx)) {
+		tx_add(tx, sql, n, v);
+		return;
+	}
 	sql = written(tx_ctx(tx), ev, sql, n, v, &values);
 	tx_add(tx, sql, event_params(ev, n), values);
 }

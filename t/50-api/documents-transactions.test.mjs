@@ -243,6 +243,15 @@ describe('operations', () => {
 		assert.deepEqual([late.title, late.genre], ['own', undefined], 'nor one that was made meanwhile')
 	})
 
+	test('of what many make, their own permissions count', async () => {
+		const c = await shelf({ documentSecurity: true, permissions: ['create("users")'] }), t = await begin(us), o = ops(c)
+		ok(await stage(t, [o('bulkCreate', null, [{ $id: 'hers', title: 'hers', $permissions: [`update("user:${ada.id}")`] }, { $id: 'nobodys', title: 'x' }])]), 201)
+		ok(await stage(t, [o('update', 'hers', { n: 1 })], us), 201)
+		fails(await stage(t, [o('update', 'nobodys', { n: 1 })], us), 401, 'user_unauthorized')
+		ok(await commit(t))
+		assert.equal(ok(await get(c, 'hers')).n, 1)
+	})
+
 	test('operators, and ids that are made', async () => {
 		const c = await shelf(), t = await begin(), o = ops(c), op = (method, ...values) => JSON.stringify({ method, values })
 		await make(c, 'a', { n: 1, tags: ['x'] })

@@ -15,7 +15,7 @@ let s, p, ada, db, c, args, schema
 const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
 
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 1, db_lock_timeout: '100s', db_statement_timeout: '100s', request_timeout: '120s', transactions_user_max: 3, transactions_max: 8, transaction_documents_max: 100, transaction_bytes_max: '2k', transactions_bytes_max: '64k' } })
+	s = await server({ own: true, conf: { web_processes: 1, db_lock_timeout: '100s', db_statement_timeout: '100s', request_timeout: '120s', transactions_user_max: 3, transactions_max: 8, transaction_documents_max: 100, transaction_bytes_max: '2k', transactions_bytes_max: '64k', relation_rows_max: 10 } })
 	p = await s.project()
 	ada = await p.user({ name: 'Ada' })
 	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
@@ -99,6 +99,69 @@ test('what is encrypted is so while it is staged, too', async () => {
 	assert.equal(ok(await p.call('GET', `${rows}/a`, { query: { transactionId: t.$id } })).secret, 'opensesame')
 	ok(await commit(t, p.call))
 	assert.deepEqual([ok(await p.call('GET', `${rows}/a`)).secret, ok(await p.call('GET', `${rows}/a`)).n], ['opensesame', 1])
+	none()
+})
+
+test('bytes of one user, and of those whose time is over', async () => {
+	const t = await begin(), u = await begin(), eve = await begin(p.call), x = () => [op('create', unique(), { title: 'x'.repeat(700) })]
+	ok(await stage(t, x()), 201)
+	psql(`UPDATE ${schema}.transactions SET bytes = 7500 WHERE id = '${t.$id}'`)
+	fails(await stage(u, x()), 400, 'transaction_limit_exceeded')
+	ok(await stage(eve, x(), p.call), 201)
+	psql(`UPDATE ${schema}.transactions SET bytes = 65000, expires = now() - interval '1 second' WHERE id = '${t.$id}'`)
+	ok(await stage(u, x()), 201)
+	const roles = [...Array(60)].map((_, i) => `read("user:${'u'.repeat(25)}${i}")`)
+	fails(await p.call('POST', c.rows, { body: { rowId: 'list', data: { title: 'x' }, permissions: roles, transactionId: eve.$id } }), 400, 'transaction_limit_exceeded')
+	none()
+})
+
+/* Each step tells the whole row, which is ten thousand bytes. */
+test('a read within writes no events to the log of the database', async () => {
+	const t = await begin(p.call), id = unique(), bytes = async (f) => { const at = psql('SELECT pg_current_wal_insert_lsn()'); await f(); return Number(psql(`SELECT pg_current_wal_insert_lsn() - '${at}'`)) }
+	ok(await p.call('POST', c.rows, { body: { rowId: id, data: { n: 0, title: 'x'.repeat(10000) } } }), 201)
+	ok(await stage(t, [...Array(40)].map(() => op('increment', id, { attribute: 'n' })), p.call), 201)
+	const read = await bytes(async () => assert.equal(ok(await p.call('GET', `${c.rows}/${id}`, { query: { transactionId: t.$id } })).n, 40)), done = await bytes(async () => ok(await commit(t, p.call)))
+	assert.ok(done > 400000 && read < done / 2, `${read} of ${done}`)
+	none()
+})
+
+test('what says "try again" leaves it as it was', async () => {
+	const t = await begin(), id = unique(), table = psql(`SELECT '${schema}.c_' || internal FROM ${schema}.collections WHERE id = '${c.id}'`)
+	ok(await stage(t, [op('create', id, { title: 'x' })]), 201)
+	psql(`CREATE FUNCTION ${schema}.waited() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'waited' USING ERRCODE = '55P03'; END$$; CREATE TRIGGER waited BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION ${schema}.waited()`)
+	const r = await commit(t), read = await ada.call('GET', c.rows, { query: { transactionId: t.$id } })
+	psql(`DROP FUNCTION ${schema}.waited CASCADE`)
+	assert.deepEqual([r.status, read.status], [503, 503], r.text)
+	assert.equal(ok(await commit(t)).status, 'committed')
+	none()
+})
+
+test('what is committed while it is read is not shown as staged as well', async () => {
+	const t = await begin(), id = unique(), holder = spawn('psql', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+	let out = ''
+	ok(await p.call('POST', c.rows, { body: { rowId: id, data: { n: 1 } } }), 201)
+	ok(await stage(t, [op('increment', id, { attribute: 'n' })]), 201)
+	holder.stdout.on('data', (d) => (out += d))
+	holder.stdin.write(`BEGIN; UPDATE ${schema}.transactions SET status = 'committed' WHERE id = '${t.$id}'; SELECT 'held';\n`)
+	await until('the lock', () => out.includes('held'))
+	const read = ada.call('GET', `${c.rows}/${id}`, { query: { transactionId: t.$id } })
+	await until('it waits', () => psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") === '1')
+	const ended = new Promise((r) => holder.once('exit', r))
+	holder.stdin.end('COMMIT;\n')
+	await ended
+	fails(await read, 400, 'transaction_not_ready')
+	none()
+})
+
+test('related documents of all operations are one sum', async () => {
+	const b = await collection(p, db, { permissions: ['read("any")'], attributes: { n: { type: 'integer' } } }), t = await begin(p.call), rows = (from) => ({ to: [...Array(6)].map((_, i) => ({ $id: `r${from}${i}` })) })
+	ok(await p.call('POST', `${c.path}/attributes/relationship`, { body: { relatedCollectionId: b.id, type: 'oneToMany', key: 'to' } }), 202)
+	ok(await stage(t, [op('create', unique(), rows('a'))], p.call), 201)
+	ok(await stage(t, [op('create', unique(), rows('b'))], p.call), 201)
+	fails(await commit(t, p.call), 400, 'general_bad_request')
+	const u = await begin(p.call)
+	ok(await stage(u, [op('create', unique(), rows('a'))], p.call), 201)
+	ok(await commit(u, p.call))
 	none()
 })
 

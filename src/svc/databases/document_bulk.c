@@ -41,8 +41,12 @@ too_much(struct ctx *cx, const char *what, int64_t max)
 }
 
 static void
-many_add(struct ctx *cx, const struct collection *c, struct doc_many *m, struct str json, size_t at, struct str number)
+many_add(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct str json, size_t at, struct str number)
 {
+	struct doc_many *m = o->all;
+
+	if (o->staged)	/* nobody is shown them */
+		return;
 	if (m->json == NULL)
 		m->json = arena_array(cx->arena, struct str, DOC_SHOWN_MAX);
 	if (m->n < DOC_SHOWN_MAX)
@@ -132,7 +136,7 @@ made_message(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 	struct event ev = doc_event(cx, o, kind, c, f->v[i].id, &f->v[i].readers, json);
 
 	ev.number_at = at;
-	many_add(cx, c, o->all, json, at, f->seq[i]);
+	many_add(cx, o, c, json, at, f->seq[i]);
 	return event_message(cx, &ev);
 }
 
@@ -400,7 +404,7 @@ changed_message(struct ctx *cx, const struct doc_op *o, const struct collection 
 {
 	struct event ev = doc_patch_event(cx, o, c, &ev_document_upsert, p);
 
-	many_add(cx, c, o->all, ev.payload, ev.number_at, p->head.seq);
+	many_add(cx, o, c, ev.payload, ev.number_at, p->head.seq);
 	return event_message(cx, &ev);
 }
 
@@ -552,7 +556,7 @@ slice_message(struct ctx *cx, struct ctx *part, const struct found *f, const str
 	at = doc_write_row(&b, f->c, &head, r, row, NULL, NULL);
 	ev = doc_event(part, f->o, f->kind, f->c, head.id.p, &readers, buf_view(&b));
 	ev.number_at = at;
-	many_add(cx, f->c, f->o->all, ev.payload, at, head.seq);
+	many_add(cx, f->o, f->c, ev.payload, at, head.seq);
 	return event_message(part, &ev);
 }
 

@@ -151,7 +151,7 @@ err_t
 doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach, const char *seq)
 {
 	struct doomed top = {.c = c, .seqs = pg_array(cx->arena, &seq, 1)};
-	struct cascade k = {.o = o, .tx = tx, .reach = reach, .last = &top, .left = conf.relation_rows_max};
+	struct cascade k = {.o = o, .tx = tx, .reach = reach, .last = &top, .left = o->related ? *o->related : conf.relation_rows_max};
 
 	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s WHERE _seq = $1::bigint FOR UPDATE", c->table), DB(seq));
 	for (const struct doomed *d = &top; d != NULL; d = d->next) {
@@ -163,5 +163,7 @@ doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 		for (int i = 0; i < n; i++)
 			TRY(untie(cx, &k, d, ties[i].rel));
 	}
+	if (o->related != NULL)
+		*o->related = k.left;
 	return OK;
 }

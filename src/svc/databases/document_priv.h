@@ -73,6 +73,7 @@ struct doc_op {
 	bool staged;		/* of a client's transaction (transaction.h) */
 	bool seen;		/* a read: the version of each row is its last column, NULL where the open transaction has written it */
 	struct step *step;	/* of document_count */
+	int64_t *related;	/* of a client's transaction: related documents that may still go with others; NULL: conf.relation_rows_max of them */
 	struct doc_linking *linking;	/* of a write that may name related documents; NULL: it does not */
 	bool nested;		/* a related document's own part: there are no operators in it */
 	struct str *out;

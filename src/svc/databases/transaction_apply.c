@@ -60,8 +60,8 @@ transaction_staged(struct ctx *cx, const struct project *p, const struct transac
 
 /* ---- of many ---- */
 
-static struct strs
-texts_of(struct ctx *cx, const json_t *list)
+struct strs
+transaction_strs(struct ctx *cx, const json_t *list)
 {
 	size_t n = json_array_size(list);
 	struct strs out = {.set = json_is_array(list), .v = arena_array(cx->arena, const char *, (int)n + 1)};
@@ -80,7 +80,7 @@ take_documents(struct ctx *cx, struct doc_op *o, const json_t *list)
 	for (size_t i = 0; i < n; i++) {
 		in[i].data = json_array_get(list, i);
 		in[i].id = json_string_value(json_object_get(in[i].data, "$id"));
-		in[i].perms = texts_of(cx, json_object_get(in[i].data, "$permissions"));
+		in[i].perms = transaction_strs(cx, json_object_get(in[i].data, "$permissions"));
 	}
 	o->in = in;
 	o->n = (int)n;
@@ -102,14 +102,14 @@ apply_many(struct ctx *cx, struct doc_op *o, const struct collection *c, struct 
 		take_documents(cx, o, data);
 		return o->n > 0 ? doc_upsert_all_within(cx, o, c, tx) : OK;
 	case TX_BULK_UPDATE:
-		queries = texts_of(cx, json_object_get(data, "queries"));
+		queries = transaction_strs(cx, json_object_get(data, "queries"));
 		o->data = json_object_get(data, "data");
-		perms = texts_of(cx, json_object_get(o->data, "$permissions"));
+		perms = transaction_strs(cx, json_object_get(o->data, "$permissions"));
 		o->queries = &queries;
 		o->perms = &perms;
 		return doc_update_found_within(cx, o, c, tx);
 	default:
-		queries = texts_of(cx, json_object_get(data, "queries"));
+		queries = transaction_strs(cx, json_object_get(data, "queries"));
 		o->queries = &queries;
 		return doc_delete_found_within(cx, o, c, tx);
 	}
@@ -171,14 +171,26 @@ apply_as(const struct doc_caller *who, const struct tx_op *op)
 	return as;
 }
 
+struct sums {			/* over all operations */
+	int64_t documents;	/* that those of many have written */
+	int64_t related;	/* that may still be named, or go with others */
+};
+
 static err_t
-apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_op *op, int64_t collection, int64_t *documents)
+too_many_related(struct ctx *cx)
+{
+	return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "One transaction names or deletes at most %lld related documents.", (long long)conf.relation_rows_max);
+}
+
+static err_t
+apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_op *op, int64_t collection, struct sums *sums)
 {
 	struct doc_linking linking = {0};
 	struct doc_many many = {0};
 	struct str shown;
 	struct doc_caller as = apply_as(who, op);
-	struct doc_op o = {.p = p, .who = &as, .db = op->db, .col = op->col, .id = op->id, .data = op->data, .perms = &op->perms, .staged = true, .out = &shown, .all = &many};
+	struct doc_op o = {.p = p, .who = &as, .db = op->db, .col = op->col, .id = op->id, .data = op->data, .perms = &op->perms, .staged = true, .out = &shown, .all = &many,
+	    .related = &sums->related};
 	const struct collection *c;
 
 	TRY(doc_collection(cx, &o, &c));
@@ -188,25 +200,54 @@ apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who,
 	if (op->action == TX_CREATE || op->action == TX_UPDATE || op->action == TX_UPSERT) {
 		o.linking = &linking;
 		TRY(doc_links_take(cx, &o, c));
+		if ((sums->related -= linking.named) < 0)
+			return too_many_related(cx);
 	}
 	if (!tx_actions[op->action].many)
 		return apply_single(cx, &o, c, tx, op->action);
 	TRY(apply_many(cx, &o, c, tx, op->action, op->data));
-	if ((*documents += many.total) > conf.bulk_rows_max)
+	if ((sums->documents += many.total) > conf.bulk_rows_max)
 		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "That are more than %lld documents at once: do it in parts.", (long long)conf.bulk_rows_max);
 	return OK;
+}
+
+/* What is said of an operation outlives its memory. */
+static void
+keep_text(const char **text, struct arena *a)
+{
+	*text = *text ? arena_strdup(a, *text) : NULL;
+}
+
+/* Each operation in memory of its own, with the rows that it has read: a hundred of them hold no more than one. */
+static err_t
+apply_apart(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s, int i, struct sums *sums)
+{
+	struct defer *mark = cx->defers;
+	struct arena *whole = cx->arena;
+	err_t e;
+
+	cx->arena = arena_new();
+	e = apply_one(cx, p, who, tx, &s->ops[i], s->collections[i], sums);
+	ctx_unwind(cx, mark);
+	keep_text(&cx->message, whole);
+	keep_text(&cx->detail, whole);
+	keep_text(&cx->code, whole);
+	keep_text(&cx->subject, whole);
+	arena_free(&cx->arena);
+	cx->arena = whole;
+	return e;
 }
 
 err_t
 transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s)
 {
+	struct sums sums = {.related = conf.relation_rows_max};
 	const struct words *words = cx->words;
-	int64_t documents = 0;
 	struct db_res *r;
 	err_t e = OK;
 
 	for (int i = 0; e == OK && i < s->n; i++) {
-		e = apply_one(cx, p, who, tx, &s->ops[i], s->collections[i], &documents);
+		e = apply_apart(cx, p, who, tx, s, i, &sums);
 		if (e == OK && i % TURN == TURN - 1)	/* what makes documents does not wait for them */
 			e = tx_query(tx, &r, "SELECT 1", DB0);
 	}

@@ -145,7 +145,6 @@ transaction_error(struct ctx *cx, err_t e)
 {
 	switch (e) {
 	case ERR_DB_UNIQUE:
-	case ERR_DB_CONFLICT:
 	case ERR_DOCUMENT_ALREADY_EXISTS:
 	case ERR_DOCUMENT_UNIQUE_CONSTRAINT_VIOLATION:
 		return ERR_TRANSACTION_CONFLICT;
@@ -164,7 +163,7 @@ transaction_error(struct ctx *cx, err_t e)
 static bool
 commit_unknown(err_t e)
 {
-	return db_maybe_done(e) || e == ERR_DB_BUSY || e == ERR_STOPPING || e == ERR_BUSY || e == ERR_BYTES_SPENT;
+	return db_maybe_done(e) || e == ERR_DB_CONFLICT || e == ERR_DB_BUSY || e == ERR_STOPPING || e == ERR_BUSY || e == ERR_BYTES_SPENT;
 }
 
 static err_t
@@ -188,13 +187,31 @@ commit_within(struct ctx *cx, struct commit *k, struct db_tx *tx)
 	return OK;
 }
 
+static bool
+has_many(const struct tx_staged *s)
+{
+	int i = 0;
+
+	while (i < s->n && !tx_actions[s->ops[i].action].many)
+		i++;
+	return i < s->n;
+}
+
+/* What writes many documents has the connections of large pages, here as by its own routes. */
 static err_t
 commit_once(struct ctx *cx, struct commit *k)
 {
+	struct db_share *share = cx->share;
+	err_t e;
+
 	k->begun = k->grown = false;
 	TRY(transaction_open(cx, k->p, k->who, k->id, NULL, false, k->t));
 	TRY(transaction_staged(cx, k->p, k->t, 0, k->staged));
-	return TX_RUN(cx, tx, commit_within(cx, k, tx));
+	if (cx->share == NULL && has_many(k->staged))
+		cx->share = doc_large_share();
+	e = TX_RUN(cx, tx, commit_within(cx, k, tx));
+	cx->share = share;
+	return e;
 }
 
 enum { TRIES = 5 };

@@ -33,14 +33,20 @@ apply_staged(struct ctx *cx, const struct view *v, struct db_tx *tx)
 static err_t
 view_within(struct ctx *cx, const struct view *v, struct db_tx *tx, err_t *asked)
 {
+	struct db_res *r;
 	err_t e;
 
+	/* what is read was read before: nobody commits it while it is looked at as staged */
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.transactions WHERE internal = $1::bigint AND status = 'pending' FOR SHARE", v->o->p->schema),
+	    DB(pg_i64(cx->arena, v->t.internal))));
+	if (db_rows(r) == 0)
+		return ERR_TRANSACTION_NOT_READY;
+	tx_undo(tx);	/* from the start: nothing of it is told, either */
 	cx->within = tx;
 	e = apply_staged(cx, v, tx);
 	if (e == OK)
 		*asked = e = v->read(cx, v->o);
 	cx->within = NULL;
-	tx_undo(tx);
 	return e;
 }
 
@@ -54,9 +60,9 @@ shown_rows(struct ctx *cx, const struct view *v, const char **ids, const char **
 	int n = 0;
 
 	for (int i = 0; l->res != NULL && i < l->n; i++)
-		if (!db_null(l->res, i, DOC_ATTRS + v->c->n_live)) {
+		if (!db_null(l->res, i, DOC_ATTRS + l->c->n_live)) {	/* of the collection as it was read last */
 			ids[n] = str_dup(cx->arena, str_lower(cx->arena, db_str(l->res, i, DOC_ID)));
-			versions[n++] = db_cstr(l->res, i, DOC_ATTRS + v->c->n_live);
+			versions[n++] = db_cstr(l->res, i, DOC_ATTRS + l->c->n_live);
 		}
 	return n;
 }

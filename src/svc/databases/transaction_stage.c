@@ -24,6 +24,8 @@ const struct tx_action_info tx_actions[TX_ACTIONS] = {
 	[TX_BULK_DELETE] = {"bulkDelete", "delete", true},
 };
 
+enum { USER_PART = 8 };		/* of a project's bytes: one of so many is a user's at most */
+
 struct met {			/* a document that the operations name */
 	const struct collection *c;
 	const char *id;		/* in lower case */
@@ -131,10 +133,21 @@ data_text(struct ctx *cx, const struct stage *s, const struct tx_op *op)
 	return buf_view(&b).p;
 }
 
+static int64_t
+texts_bytes(const struct strs *list)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < list->n; i++)
+		n += (int64_t)strlen(list->v[i]);
+	return n;
+}
+
 /* What can be said without the transaction. */
 static err_t
 prepare(struct ctx *cx, struct stage *s)
 {
+	const struct strs none = {0}, *roles = s->who->bypass ? &none : s->who->roles;
 	size_t documents = 0;
 
 	s->c = arena_array(cx->arena, const struct collection *, s->n + 1);
@@ -156,7 +169,7 @@ prepare(struct ctx *cx, struct stage *s)
 			TRY(doc_unrelated(cx, s->c[i], tx_actions[op->action].many));
 		s->perms[i] = op->perms;
 		s->data[i] = data_text(cx, s, op);
-		s->bytes += (int64_t)strlen(s->data[i]);
+		s->bytes += (int64_t)strlen(s->data[i]) + texts_bytes(&op->perms) + texts_bytes(roles) + (op->id ? (int64_t)strlen(op->id) : 0);
 		for (size_t k = 0; k < n_named(op); k++)
 			meet(cx, s, s->c[i], tx_actions[op->action].many ? id_within(op, k) : op->id);
 	}
@@ -289,8 +302,11 @@ stage_many(struct ctx *cx, const struct stage *s, int i)
 	for (size_t k = 0; k < n_named(&s->ops[i]); k++) {
 		struct met *m = met_by(cx, s, s->c[i], id_within(&s->ops[i], k));
 
+		struct strs given = transaction_strs(cx, json_object_get(json_array_get(s->ops[i].data, k), "$permissions"));
+
+		if (given.set || !m->there)
+			m->perms = (struct strs){.set = true, .n = given.n, .v = given.v};
 		m->written = m->there = true;
-		m->perms = m->version == NULL && !m->known ? (struct strs){.set = true} : m->perms;
 	}
 }
 
@@ -409,7 +425,10 @@ stage_check_room(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 	if (s->t->documents + fresh > conf.transaction_documents_max)
 		return refuse_limit(cx, "documents", conf.transaction_documents_max);
 	s->t->documents += fresh;
-	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT coalesce(sum(bytes), 0) FROM %s.transactions WHERE status = 'pending'", s->p->schema), DB0));
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT coalesce(sum(bytes), 0), coalesce(sum(bytes) FILTER (WHERE owner = $1::bigint), 0) FROM %s.transactions "
+	    "WHERE status = 'pending' AND expires > now()", s->p->schema), DB(pg_i64(cx->arena, s->who->owner))));
+	if (!s->who->bypass && db_i64(r, 0, 1) + s->bytes > conf.transactions_bytes_max / USER_PART)
+		return refuse_limit(cx, "bytes with the user's other ones", conf.transactions_bytes_max / USER_PART);
 	if (db_i64(r, 0, 0) + s->bytes <= conf.transactions_bytes_max)
 		return OK;
 	metric_add(M_transactions_refused, 1);
