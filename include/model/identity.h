@@ -69,8 +69,9 @@ err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, 
 bool login_touch_due(const struct login *l);
 /* Awaits. Notes the use of an account, where that is due: once a day. */
 void login_touch(struct ctx *cx, const struct project *p, const struct login *l);
-/* A new JWT of `life_ms` for the user's session (spec identity.md 2.4); `session` "": it stands for the user without one. */
-char *login_jwt(struct ctx *cx, const struct user *u, const char *session, int64_t life_ms);
+/* A new JWT of `life_ms` for the user's session (spec identity.md 2.4). `session` "": it stands for the user without one, and says which user of which project
+ * that is; else the session does. */
+char *login_jwt(struct ctx *cx, const struct project *p, const struct user *u, const char *session, int64_t life_ms);
 
 /* What a request has that may be a session, in the order in which it is tried: cookies "a_session_<project>" (the name in lower case; there may be
  * several), their _legacy twins, the members of these names (as they are) of X-Fallback-Cookies, and X-Appwrite-Session. What is no token at all is

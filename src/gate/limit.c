@@ -32,11 +32,11 @@ static const char script[] =
 static struct lru *local;	/* bucket -> int64_t, while Redis is away */
 static uint64_t bus_again;	/* loop time before which a Redis that timed out is not asked again */
 
-/* Where the caller's account is: in admin mode on the console, and a guess at its password is one whatever project the request names. */
+/* Where the caller's account is: for who is signed in in admin mode on the console, and a guess at its password is one whatever project the request names. */
 static const char *
 limit_home(const struct req *rq)
 {
-	return rq->admin_mode ? "console" : rq->project->id;
+	return rq->admin_mode && rq->login != NULL ? "console" : rq->project->id;
 }
 
 /* The bucket's name in Redis: long keys as their hash. The braces keep one project's buckets in one slot of a cluster. */

@@ -383,12 +383,14 @@ jwt_sign(struct ctx *cx, const char *master, struct str head_and_payload)
 }
 
 char *
-login_jwt(struct ctx *cx, const struct user *u, const char *session, int64_t life_ms)
+login_jwt(struct ctx *cx, const struct project *p, const struct user *u, const char *session, int64_t life_ms)
 {
 	/* the epoch is left out while it is 0: the payload of the contract has three members */
 	const char *epoch = u->epoch > 0 ? arena_printf(cx->arena, ",\"epoch\":%lld", (long long)u->epoch) : "";
-	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s}", u->id, session,
-	    (long long)((time_now_ms() + life_ms) / 1000), epoch);
+	/* ids are chosen by who makes users, and may be those of others in other projects, or of who was there before */
+	const char *whose = session[0] == '\0' ? arena_printf(cx->arena, ",\"project\":\"%s\",\"user\":%lld", p->id, (long long)u->internal) : "";
+	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s%s}", u->id, session,
+	    (long long)((time_now_ms() + life_ms) / 1000), epoch, whose);
 	const char *head = base64_encode(cx->arena, STR("{\"typ\":\"JWT\",\"alg\":\"HS256\"}"), true);
 	const char *text = arena_printf(cx->arena, "%s.%s", head, base64_encode(cx->arena, str_c(payload), true));
 
@@ -456,6 +458,13 @@ jwt_verify(struct ctx *cx, struct str jwt, const json_t **payload_out)
 	return jwt_times(cx, *payload_out);
 }
 
+/* One that names no session names the very user. */
+static bool
+jwt_of_user(const json_t *j, const struct project *p, const struct user *u)
+{
+	return str_is(json_str(json_object_get(j, "project")), p->id) && json_integer_value(json_object_get(j, "user")) == u->internal;
+}
+
 err_t
 login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
 {
@@ -471,6 +480,8 @@ login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct log
 	TRY(login_by_id(cx, p, str_dup(cx->arena, user), session.n > 0 ? str_dup(cx->arena, session) : NULL, out));
 	if (*out != NULL && (*out)->user->epoch != json_integer_value(json_object_get(j, "epoch")))
 		*out = NULL;	/* made before the user's password, address or status changed */
+	if (*out != NULL && session.n == 0 && !jwt_of_user(j, p, (*out)->user))
+		*out = NULL;
 	return OK;
 }
 

@@ -70,17 +70,18 @@ handshake_find_project(struct greeting *g)
 	return true;
 }
 
-/* The session that a JWT names; it has been verified. */
+/* The session that a JWT names, which has been verified; NULL: none. */
 static const char *
 session_of_jwt(struct ctx *cx, struct str jwt)
 {
-	struct str text, part;
+	struct str text, part, id;
 
 	str_cut(&jwt, '.');
 	part = str_cut(&jwt, '.');
 	if (!base64_decode(cx->arena, part, true, &text))
 		return NULL;
-	return json_string_value(json_object_get(json_parse(cx, text, NULL), "sessionId"));
+	id = json_str(json_object_get(json_parse(cx, text, NULL), "sessionId"));
+	return id.n > 0 ? id.p : NULL;
 }
 
 static err_t

@@ -170,7 +170,7 @@ sessions(struct ctx *cx)
 	CHECK(login(cx, token) == l);	/* from the cache */
 	CHECK(login(cx, arena_printf(cx->arena, "%sA", token)) == NULL);
 	CHECK(login(cx, "eyJpZCI6ImFsaWNlIiwic2VjcmV0IjoieCJ9") == NULL);
-	jwt = login_jwt(cx, l->user, l->session->id, conf.life_jwt);
+	jwt = login_jwt(cx, &p, l->user, l->session->id, conf.life_jwt);
 	GOOD(session_create(cx, &p, u, &in, &s2, &token2));
 	GOOD(session_list(cx, &p, u, s->secret_hash, &list));
 	CHECK(list.n == 2 && ((struct session *)list.v[0])->current && !((struct session *)list.v[1])->current);

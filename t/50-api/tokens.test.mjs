@@ -148,6 +148,19 @@ describe('JSON web tokens that a server makes', () => {
 		fails(await as(none.jwt), 401, 'general_unauthorized_scope')
 	})
 
+	test('are their user alone, whoever else has the id, elsewhere or later', async () => {
+		const id = unique('u'), other = await s.project(), made = { userId: id, password: 'correct-horse' }
+		for (const [q, email] of [[p, mail()], [other, mail()]]) await q.ok('POST', '/users', { body: { ...made, email } })
+		await s.call('POST', '/account', { project: 'console', body: { ...made, email: mail() } })
+		const { jwt } = (await key('POST', `/users/${id}/jwts`, {})).body, headers = { 'x-appwrite-jwt': jwt }
+		assert.equal((await as(jwt)).body.$id, id)
+		fails(await other.guest('GET', '/account', { headers }), 401, 'general_unauthorized_scope')
+		fails(await s.call('GET', '/account', { project: 'console', headers }), 401, 'general_unauthorized_scope')
+		await p.ok('DELETE', `/users/${id}`)
+		await p.ok('POST', '/users', { body: { ...made, email: mail() } })
+		fails(await as(jwt), 401, 'general_unauthorized_scope')
+	})
+
 	test('errors', async () => {
 		const u = await p.user()
 		fails(await key('POST', `/users/${u.id}/jwts`, { sessionId: 'nowhere' }), 404, 'user_session_not_found')

@@ -172,6 +172,38 @@ async function table() {
 	must((await call(tables, ['listColumns'], at)).total === 2 && (await call(tables, ['listIndexes'], at)).indexes[0].columns[0] === 'number', 'columns')
 	await call(tables, ['deleteTable'], at)
 }
+/* A table whose rows lead to those of another: a row is written with the one that it leads to, and read with it. */
+async function related() {
+	const at = { databaseId: 'default', tableId: id() }, to = { databaseId: 'default', tableId: id() }, Q = sdk.Query
+	if (typeof tables?.createRelationshipColumn !== 'function') throw missing
+	for (const t of [to, at]) {
+		await call(tables, ['createTable'], { ...t, name: 'Made', permissions: [], rowSecurity: false })
+		await call(tables, ['createStringColumn'], { ...t, key: 'name', size: 100, required: false })
+	}
+	await call(tables, ['createRelationshipColumn'], { ...at, relatedTableId: to.tableId, type: 'manyToOne', twoWay: true, key: 'author', twoWayKey: 'books', onDelete: 'setNull' })
+	for (const t of [to, at]) await ready(async () => (await call(tables, ['listColumns'], t)).columns.every((c) => c.status === 'available'), 'the columns')
+	const book = await call(tables, ['createRow'], { ...at, rowId: id(), data: { name: 'Tales', author: { $id: 'ada', name: 'Ada' } } })
+	const list = await call(tables, ['listRows'], { ...at, queries: [Q.select(['name', 'author.name'])] })
+	must(list.rows[0].author.name === 'Ada', 'not loaded')
+	must((await call(tables, ['getRow'], { ...to, rowId: 'ada', queries: [Q.select(['*', 'books.*'])] })).books[0].$id === book.$id, 'nor from the other side')
+	for (const t of [at, to]) await call(tables, ['deleteTable'], t)
+}
+/* Two writes at once, which nobody sees before, and two that never were. */
+async function together() {
+	const at = { databaseId: 'default', tableId: 'c' }, one = id(), two = id()
+	const begin = async () => (await call(tables, ['createTransaction'], { ttl: 60 })).$id
+	const there = async (rowId) => call(tables, ['getRow'], { ...at, rowId }).then(() => true, () => false)
+	const both = await begin()
+	await call(tables, ['createRow'], { ...at, rowId: one, data: { text: 'staged', number: 1 }, transactionId: both })
+	await call(tables, ['createOperations'], { transactionId: both, operations: [{ action: 'create', databaseId: 'default', tableId: 'c', rowId: two, data: { text: 'staged', number: 2 } }] })
+	must(!(await there(one)), 'seen too early')
+	must((await call(tables, ['updateTransaction'], { transactionId: both, commit: true })).status === 'committed' && await there(one) && await there(two), 'commit')
+	const none = await begin()
+	await call(tables, ['deleteRow'], { ...at, rowId: one, transactionId: none })
+	await call(tables, ['updateTransaction'], { transactionId: none, rollback: true })
+	must(await there(one), 'rollback')
+	for (const rowId of [one, two]) await call(tables, ['deleteRow'], { ...at, rowId })
+}
 async function ready(is, what) {
 	for (const end = Date.now() + 40000; !(await is());) {
 		must(Date.now() < end, `${what}: not ready`)
@@ -244,6 +276,7 @@ if (kind !== 'server') {
 	await attempt('documents', crud)
 	await attempt('queries', queries)
 	await attempt('rows', rows)
+	await attempt('transactions', together)
 	await attempt('realtime', subscribed)
 	await attempt('storage', files)
 	await attempt('functions', () => ran('f'))
@@ -270,6 +303,8 @@ if (kind !== 'server') {
 	await attempt('queries', queries)
 	await attempt('tables', table)
 	await attempt('rows', rows)
+	await attempt('relationships', related)
+	await attempt('transactions', together)
 	await attempt('storage', upload)
 	await attempt('functions', deployed)
 }

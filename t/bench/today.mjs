@@ -5,6 +5,7 @@
  *   upsert    of a document that is there, against the update that sets the same
  *   totals    CPU of a list of 25 of 50,000 matching documents with its total, against the same list with total=false; also beside writes
  *   related   CPU of a list of 25 documents with one relationship loaded, a related document for each, against the list of a collection without relationships
+ *   transaction  the commit of 100 staged documents, against the statements that a hand would write for them: the row, and the message of its event
  *   format    CPU of GET /v1/account in the newest form, by its header, against the form of 1.0, which has none of the later members
  *
  * node t/bench/today.mjs [part…]        needs wrk and psql */
@@ -209,6 +210,32 @@ async function related() {
 	await s.stop()
 }
 
+async function transaction() {
+	const OPERATIONS = 100, ROUNDS = 20, took = { commit: [], hand: [] }
+	const at = await begin(), { s, p, psql } = at, c = await collection(at, 'c', { permissions: ['read("any")'], documentSecurity: true }, SOME)
+	s.checked = false
+	const row = (k, n) => ({ title: `title of ${n}`, n, price: n / 8, released: '2020-01-01T00:00:00.000+00:00' })
+	const columns = `_id,_created,_updated,_perms,_read,${['title', 'n', 'price', 'released'].map((k) => c.column[k]).join()}`
+	for (let k = 0; k < ROUNDS; k++) {
+		const { $id } = await p.ok('POST', '/databases/transactions', { headers, body: {} }), t = `/databases/transactions/${$id}`
+		await p.ok('POST', `${t}/operations`, { headers, body: { operations: Array.from({ length: OPERATIONS }, (_, n) =>
+			({ action: 'create', databaseId: 'd', collectionId: 'c', documentId: `t${k}_${n}`, data: { ...row(k, n), $permissions: ['read("users")'] } })) } })
+		const begun = now()
+		if ((await p.ok('PATCH', t, { headers, body: { commit: true } })).status !== 'committed') throw new Error('not committed')
+		took.commit.push(now() - begun)
+		const sql = Array.from({ length: OPERATIONS }, (_, n) => {
+			const d = row(k, n), json = JSON.stringify({ $id: `h${k}_${n}`, ...d })
+			return `INSERT INTO ${c.table} (${columns}) VALUES ('h${k}_${n}', now(), now(), '{"read(\\"users\\")"}', '{users}', '${d.title}', ${d.n}, ${d.price}, '${d.released}');\nSELECT pg_logical_emit_message(true, 'bench', '${json}');`
+		})
+		const out = psql(`\\timing on\nBEGIN;\n${sql.join('\n')}\nCOMMIT;\n`)
+		took.hand.push([...out.matchAll(/Time: ([\d.]+) ms/g)].reduce((sum, m) => sum + Number(m[1]), 0))
+	}
+	const [a, b] = [took.commit, took.hand].map((v) => percentile(v, 0.5))
+	console.log(`transaction: ${OPERATIONS} documents committed in ${a.toFixed(1)} ms, by hand in ${b.toFixed(1)} ms (medians of ${ROUNDS})`)
+	report('transaction: a commit / the same by hand', a / b, 'x', 1.3)
+	await s.stop()
+}
+
 async function format() {
 	const { s, p } = await begin(), ada = await p.user({ name: 'Ada' }), by = { cookie: ada.cookie, 'X-Appwrite-Project': p.id }
 	const [a, b] = await inTurns([{ ...by, 'x-appwrite-response-format': '2.3.0' }, { ...by, 'x-appwrite-response-format': '1.0.0' }], 8, (h) => load(s, '/account', h, 1))
@@ -217,5 +244,5 @@ async function format() {
 	await s.stop()
 }
 
-const parts = { row, bulk, upsert, totals, related, format }
+const parts = { row, bulk, upsert, totals, related, transaction, format }
 for (const part of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)) await parts[part]()

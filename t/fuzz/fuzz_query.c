@@ -45,7 +45,7 @@ fuzz_one(struct ctx *cx, struct str input)
 	}
 	(void)query_check_indexes(cx, &l, q, n, &why);	/* whatever it says: the SQL must be sound */
 	query_plan_init(p, cx, &l, q, n, NULL);
-	check_sql(query_plan_count(p));
+	check_sql(query_plan_count(p, 0));
 	check_sql(query_plan_cursor(p));
 	check_sql(query_plan_page(p, "_id", NULL));
 	for (int i = 0; i < p->n_v; i++)

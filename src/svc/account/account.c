@@ -120,7 +120,7 @@ account_create_jwt(struct req *rq, void *arg)
 
 	if (caller_session_hash(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_SESSION_NOT_FOUND, "no session to stand for");
-	return reply(rq, 201, &jwt_shape, &(struct user_jwt){login_jwt(&rq->cx, rq->login->user, rq->login->session->id, jwt_life(&in->seconds))});
+	return reply(rq, 201, &jwt_shape, &(struct user_jwt){login_jwt(&rq->cx, rq->project, rq->login->user, rq->login->session->id, jwt_life(&in->seconds))});
 }
 
 /* ---- reading ---- */

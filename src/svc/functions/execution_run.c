@@ -130,7 +130,7 @@ jwt_of(struct ctx *cx, const struct project *p, const struct execution *e, const
 
 	if (session == NULL || session[0] == '\0' || login_by_id(cx, p, e->user_id, session, &l) != OK || l == NULL)
 		return "";
-	return login_jwt(cx, l->user, session, conf.life_jwt);
+	return login_jwt(cx, p, l->user, session, conf.life_jwt);
 }
 
 /* Headers that tell handlers of today what those of 1.0 are told by variables. */

@@ -66,21 +66,18 @@ static const struct param jwt_params[] = {
 	JWT_DURATION(struct access_in, seconds),
 };
 
-/* The id of the session meant; "" when the user has none. */
+/* The id of the session meant; "" when the user has none that counts. */
 static err_t
 session_meant(struct req *rq, const struct user *u, const char *id, const char **out)
 {
 	struct session *s;
-	struct objs all;
 
 	if (id != NULL && strcmp(id, "recent") != 0) {
 		TRY(session_get(&rq->cx, rq->project, u, id, NULL, &s));
 		*out = s->id;
 		return OK;
 	}
-	TRY(session_list(&rq->cx, rq->project, u, NULL, &all));
-	*out = all.n > 0 ? ((const struct session *)all.v[all.n - 1])->id : "";
-	return OK;
+	return session_newest(&rq->cx, rq->project, u, out);
 }
 
 static err_t
@@ -93,7 +90,7 @@ users_create_jwt(struct req *rq, void *arg)
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(session_meant(rq, u, in->session, &session));
 	audit_as(rq, u);
-	return reply(rq, 201, &jwt_shape, &(struct user_jwt){login_jwt(&rq->cx, u, session, jwt_life(&in->seconds))});
+	return reply(rq, 201, &jwt_shape, &(struct user_jwt){login_jwt(&rq->cx, rq->project, u, session, jwt_life(&in->seconds))});
 }
 
 #define MAKE(tail, name_, scope_, handler_, model_, doc_, rows_, ...)                                                            \

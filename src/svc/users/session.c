@@ -202,6 +202,19 @@ session_list(struct ctx *cx, const struct project *p, const struct user *u, cons
 }
 
 err_t
+session_newest(struct ctx *cx, const struct project *p, const struct user *u, const char **id_out)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT s.id FROM %s.sessions s WHERE s.user_internal = $1::bigint AND s.expire >= $2::timestamptz ORDER BY s.internal DESC LIMIT 1",
+		p->schema),
+	    DB(pg_i64(cx->arena, u->internal), pg_time(cx->arena, time_now_ms()))));
+	*id_out = db_rows(r) > 0 ? db_cstr(r, 0, 0) : "";
+	return OK;
+}
+
+err_t
 session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash, struct session **out)
 {
 	struct db_res *r;

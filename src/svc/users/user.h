@@ -110,6 +110,8 @@ err_t session_create(struct ctx *cx, const struct project *p, const struct user 
 err_t user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out) MUST_CHECK;
 /* Awaits. The user's sessions, oldest first; `current_hash` (may be NULL) marks the current one. */
 err_t session_list(struct ctx *cx, const struct project *p, const struct user *u, const char *current_hash, struct objs *out) MUST_CHECK;
+/* Awaits. The id of the newest that is not over; "" when there is none. */
+err_t session_newest(struct ctx *cx, const struct project *p, const struct user *u, const char **id_out) MUST_CHECK;
 err_t session_get(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *current_hash,
     struct session **out) MUST_CHECK;
 /* Awaits. Stores new provider tokens (those of `s`) and tells so; s->updated is now. ERR_USER_SESSION_NOT_FOUND. */
