@@ -30,7 +30,6 @@ const neverSeen = {
 	'400 attribute_format_unsupported': unused,
 	'400 project_unknown': unused,
 	'412 user_password_reset_required': unused,
-	'500 general_unknown': 'it would be a mistake of ours',
 	'400 transaction_failed': elsewhere('an error of PostgreSQL that nothing else explains'),
 	'503 general_sandbox_unavailable': unused,
 	'408 general_request_timeout': elsewhere('t/40-wire'),
