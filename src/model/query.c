@@ -66,6 +66,7 @@ static err_t
 query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, const char *why)
 {
 	bool whole = l->flags & QUERY_DOCUMENT_ERRORS;
+	err_t e = ERR_GENERAL_ARGUMENT_INVALID;
 	size_t n = strlen(why);
 
 	/* of documents the contract has the bare reason */
@@ -73,7 +74,9 @@ query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, 
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "%s", why);
 	if (whole)
 		return fail_msg(cx, ERR_GENERAL_QUERY_INVALID, "%s%s", strncmp(why, "Invalid query", 13) == 0 ? "" : "Invalid query: ", why);
-	return fail_msg(cx, (l->flags & QUERY_CURSOR_ERRORS) && query_methods[q->method].kind == QK_CURSOR ? ERR_GENERAL_QUERY_INVALID : ERR_GENERAL_ARGUMENT_INVALID,
+	if ((l->flags & QUERY_CURSOR_ERRORS) && q->method < Q_N && query_methods[q->method].kind == QK_CURSOR)	/* Q_N: it names no method */
+		e = ERR_GENERAL_QUERY_INVALID;
+	return fail_msg(cx, e,
 	    "Invalid queries: %s%s", why, n && why[n - 1] == '.' ? "" : ".");
 }
 
