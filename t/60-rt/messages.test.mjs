@@ -12,6 +12,11 @@ before(async () => {
 	p = await library(s)
 	alice = await p.user({ name: 'Alice' })
 	bob = await p.user({ name: 'Bob' })
+	/* events come in order: those of their sessions are past */
+	const w = await p.listen(['documents'])
+	await p.write(0, [read('any')])
+	await w.event((d) => d.payload.n === 0)
+	w.end()
 })
 after(() => s.stop?.call(s))
 
