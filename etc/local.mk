@@ -14,7 +14,7 @@ man_MANS = doc/badal.1
 
 # Mails: the layouts, and the words of each language
 maildir = $(pkgdatadir)/mail
-dist_mail_DATA = etc/mail/mail.html etc/mail/mail.txt etc/mail/code.html etc/mail/code.txt
+dist_mail_DATA = etc/mail/mail.html etc/mail/mail.txt etc/mail/link.html etc/mail/link.txt etc/mail/code.html etc/mail/code.txt
 dist_mail_DATA += etc/mail/ar.json etc/mail/de.json etc/mail/en.json etc/mail/es.json etc/mail/fr.json etc/mail/he.json etc/mail/hi.json
 
 # An empty environment: what the builder has set is not the default.

@@ -4,8 +4,10 @@
 
 #include "core/str.h"
 
+struct ctx;
 struct map;
 struct map *map_new(void);
+struct map *map_for(struct ctx *cx);			/* goes with the context */
 void map_free(struct map **mp);				/* values are the caller's */
 void *map_get(const struct map *m, struct str key);	/* NULL when absent */
 void *map_set(struct map *m, struct str key, void *value);	/* returns the former value or NULL */

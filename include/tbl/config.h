@@ -114,7 +114,7 @@ CONF(smtp_ca, FILE, "", RELOAD, "File of certificates (PEM) that the mail server
 CONF(dev, BOOL, "off", START, "Development on this machine: without smtp_host or sms_provider, mails and short messages are kept and shown at /dev/messages. Only with a loopback listen; :: is 127.0.0.1 then.")
 CONF(mail_from, LIKE(email), "team@localhost.test", RELOAD, "Sender address of mails.")
 CONF(mail_from_name, TEXT, "Badal", RELOAD, "Sender name of the console's mails; a project's mails carry its name.")
-CONF(mail_dir, DIR, "", START, "Directory of the mail templates: mail.html, mail.txt and the words of each language; empty: where they were installed.")
+CONF(mail_dir, DIR, "", START, "Directory of the mail templates: mail.html, mail.txt, what stands in them (link.html, link.txt, code.html, code.txt) and the words of each language; empty: where they were installed.")
 CONF(country_db, FILE, "", START, "MaxMind database (.mmdb) of countries, for sessions and logs; empty: countries are unknown.")
 CONF(agent_rules, LIKE(rules), "auto", START, "Directory of Device Detector's rules (oss.yml, client/, device/) for user agents; auto: those of Debian's ruby-device-detector, if installed; empty: the built-in table alone.")
 CONF(sms_provider, SECRET_LIKE(sms), "", RELOAD, "Sender of short messages, sms://user:secret@provider (twilio, text-magic, telesign, msg91, vonage, mock); empty: none.")

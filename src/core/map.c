@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "core/ctx.h"
+
 struct slot {
 	uint64_t hash;		/* 0: empty */
 	char *key;
@@ -42,6 +44,23 @@ map_free(struct map **mp)
 	free(m->v);
 	free(m);
 	*mp = NULL;
+}
+
+static void
+map_drop(void *map)
+{
+	struct map *m = map;
+
+	map_free(&m);
+}
+
+struct map *
+map_for(struct ctx *cx)
+{
+	struct map *m = map_new();
+
+	defer(cx, map_drop, m);
+	return m;
 }
 
 /* The slot that holds the key, or the empty one where it belongs. */

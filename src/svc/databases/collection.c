@@ -133,20 +133,11 @@ draft_index(struct ctx *cx, const struct index *in, struct collection *c)
 	return OK;
 }
 
-static void
-draft_free(void *map)
-{
-	struct map *m = map;
-
-	map_free(&m);
-}
-
 /* The collection with what is asked for, as if it were there: so far without numbers. */
 static err_t
 draft(struct ctx *cx, const struct collection_in *in, struct collection *c)
 {
-	c->by_key = map_new();
-	defer(cx, draft_free, c->by_key);
+	c->by_key = map_for(cx);
 	TRY(draft_attributes(cx, in, c));
 	c->indexes = arena_array(cx->arena, struct index, in->n_indexes + 1);
 	for (int i = 0; i < in->n_indexes; i++)

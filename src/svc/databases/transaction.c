@@ -78,19 +78,6 @@ transaction_open(struct ctx *cx, const struct project *p, const struct doc_calle
 
 /* ---- what the files share ---- */
 
-static void
-json_drop(void *j)
-{
-	json_decref(j);
-}
-
-json_t *
-transaction_json(struct ctx *cx, json_t *j)
-{
-	defer(cx, json_drop, j);
-	return j;
-}
-
 json_t *
 transaction_texts(const struct strs *list)
 {
@@ -99,14 +86,6 @@ transaction_texts(const struct strs *list)
 	for (int i = 0; i < list->n; i++)
 		(void)json_array_append_new(v, json_string(list->v[i]));
 	return v;
-}
-
-void
-transaction_map_drop(void *m)
-{
-	struct map *map = m;
-
-	map_free(&map);
 }
 
 /* ---- begin ---- */

@@ -82,10 +82,8 @@ err_t transaction_unchanged(struct ctx *cx, const struct project *p, const struc
 /* Awaits. Carries it out, each operation with its events; cx->within is tx. What a user has staged is done with that user's permissions where those of `who` are
  * not asked, so that nobody has others write what it may not write itself. */
 err_t transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s) MUST_CHECK;
-json_t *transaction_json(struct ctx *cx, json_t *j);	/* the tree, which goes with cx */
 json_t *transaction_texts(const struct strs *list);	/* a new list */
 struct strs transaction_strs(struct ctx *cx, const json_t *list);	/* of texts; not set: it is none */
-void transaction_map_drop(void *m);			/* for defer */
 /* What an error within a commit is to the client. */
 err_t transaction_error(struct ctx *cx, err_t e);
 /* Words of rows, or of documents (NULL). */

@@ -57,10 +57,9 @@ static err_t
 compare_collection(struct ctx *cx, const struct project *p, struct db_tx *tx, const struct db_res *met, int from, int to)
 {
 	const char **ids = arena_array(cx->arena, const char *, to - from);
-	struct map *rows = map_new();
+	struct map *rows = map_for(cx);
 	struct db_res *r;
 
-	defer(cx, transaction_map_drop, rows);
 	for (int i = from; i < to; i++)
 		ids[i - from] = db_cstr(met, i, MET_DOCUMENT);
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT lower(_id), xmin::text FROM %s.c_%lld WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR NO KEY UPDATE",

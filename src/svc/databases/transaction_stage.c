@@ -153,8 +153,7 @@ prepare(struct ctx *cx, struct stage *s)
 	s->c = arena_array(cx->arena, const struct collection *, s->n + 1);
 	s->data = arena_array(cx->arena, const char *, s->n + 1);
 	s->perms = arena_array(cx->arena, struct strs, s->n + 1);
-	s->places = map_new();
-	defer(cx, transaction_map_drop, s->places);
+	s->places = map_for(cx);
 	for (int i = 0; i < s->n; i++)
 		documents += n_named(&s->ops[i]);
 	s->met = arena_array(cx->arena, struct met, (int)documents + 1);
@@ -510,7 +509,7 @@ show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 	bool steps = op->action == TX_INCREMENT || op->action == TX_DECREMENT, reads = doc_holds_of(cx, &o, c, perms_seen(m)).read;
 	enum doc_seq_form form = doc_seq_form(cx);
 	char now[TIME_ISO_LEN + 1];
-	json_t *j = transaction_json(cx, json_object());
+	json_t *j = json_keep(cx, json_object());
 	struct buf b;
 	struct jw w;
 

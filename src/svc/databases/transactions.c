@@ -64,7 +64,7 @@ shared(const json_t *j)
 err_t
 databases_stage_found(struct req *rq, const char *transaction, enum tx_action action, const json_t *data, const struct strs *queries, const char *db, const char *col)
 {
-	json_t *j = transaction_json(&rq->cx, json_object()), *copy;
+	json_t *j = json_keep(&rq->cx, json_object()), *copy;
 
 	(void)json_object_set_new(j, "queries", transaction_texts(queries));
 	if (data != NULL) {
@@ -78,7 +78,7 @@ err_t
 databases_stage_step(struct req *rq, const char *transaction, enum tx_action action, const char *key, const json_t *by, const json_t *bound, const char *id,
     const char *db, const char *col)
 {
-	json_t *j = transaction_json(&rq->cx, json_object());
+	json_t *j = json_keep(&rq->cx, json_object());
 
 	(void)json_object_set_new(j, "attribute", json_string(key));
 	(void)json_object_set_new(j, "value", shared(by));
@@ -94,7 +94,7 @@ databases_permitted(struct req *rq, const json_t *data, json_t **out)
 	struct strs perms = {0};
 
 	TRY(databases_take_perms(rq, data, &perms));
-	*out = transaction_json(&rq->cx, json_copy((json_t *)(uintptr_t)data));
+	*out = json_keep(&rq->cx, json_copy((json_t *)(uintptr_t)data));
 	if (perms.set)
 		(void)json_object_set_new(*out, "$permissions", transaction_texts(&perms));
 	else
@@ -107,7 +107,7 @@ static const struct param id_of_new = OPTIONAL("documentId", P_CUSTOM_ID, struct
 err_t
 databases_named(struct req *rq, const json_t *list, json_t **out)
 {
-	json_t *v = transaction_json(&rq->cx, json_array());
+	json_t *v = json_keep(&rq->cx, json_array());
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *id = NULL;
@@ -168,7 +168,7 @@ take_step(struct req *rq, size_t i, const json_t *data, bool down, struct tx_op 
 		return defect(rq, i, "needs the data of a step: attribute, and perhaps value and a bound, which are numbers");
 	if (by != NULL && !(json_number_value(by) > 0))
 		return defect(rq, i, "goes by no more than 0");
-	op->data = j = transaction_json(&rq->cx, json_object());
+	op->data = j = json_keep(&rq->cx, json_object());
 	(void)json_object_set_new(j, "attribute", json_string(key));
 	(void)json_object_set_new(j, "value", by ? shared(by) : json_integer(1));
 	if (json_is_number(bound))
@@ -186,7 +186,7 @@ take_found(struct req *rq, size_t i, const json_t *data, bool update, struct tx_
 	if (!json_is_object(data) || (update && json_object_size(values) == 0))
 		return defect(rq, i, update ? "needs queries and data" : "needs queries");
 	TRY(param_take_json(rq, &operation_queries, json_object_get(data, "queries"), &queries));
-	op->data = j = transaction_json(&rq->cx, json_object());
+	op->data = j = json_keep(&rq->cx, json_object());
 	(void)json_object_set_new(j, "queries", transaction_texts(&queries));
 	if (!update)
 		return OK;
@@ -222,7 +222,7 @@ operation_data(struct req *rq, size_t i, json_t *data, struct tx_op *op)
 {
 	switch (op->action) {
 	case TX_DELETE:
-		op->data = transaction_json(&rq->cx, json_object());
+		op->data = json_keep(&rq->cx, json_object());
 		return OK;
 	case TX_INCREMENT:
 	case TX_DECREMENT:

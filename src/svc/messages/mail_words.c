@@ -1,5 +1,5 @@
-/* The words of mails. mail.html and mail.txt are the layouts of what leads to a link, code.html and code.txt those of a code to be typed in;
- * <language>.json has the sentences. All have slots, {{name}}. Sentences are
+/* The words of mails. mail.html and mail.txt are the layouts; what stands in them as {{proof}} is link.html and link.txt, or code.html and
+ * code.txt for a code to be typed in. <language>.json has the sentences. All have slots, {{name}}. Sentences are
  * filled first, then the layout with them; what was filled in is never looked at for slots again.
  *
  * Names come from strangers. In HTML they are escaped, and set apart so that their writing direction stays theirs; control characters
@@ -37,7 +37,7 @@ struct language {
 
 static struct {
 	bool loaded;
-	struct layout { struct str html, text; } link, code;
+	struct layout { struct str html, text; } mail, link, code;
 	struct language *v;
 	int n;
 } words;
@@ -132,7 +132,7 @@ mail_words_load(struct ctx *cx)
 	collect_kinds();
 	share_dir(conf.mail_dir, "etc/mail", "mail.html", MAIL_DIR, dir, sizeof dir);
 	n = scandir(dir, &list, is_language, alphasort);
-	if (n < 0 || !layout_load(dir, "mail", &words.link) || !layout_load(dir, "code", &words.code))
+	if (n < 0 || !layout_load(dir, "mail", &words.mail) || !layout_load(dir, "link", &words.link) || !layout_load(dir, "code", &words.code))
 		return fail(cx, ERR_GENERAL_SERVER_ERROR, "no mail templates in %s", dir);
 	words.v = mem_zalloc(sizeof *words.v * (size_t)(n + 1));
 	for (int i = 0; i < n; i++) {
@@ -279,7 +279,7 @@ escaped(struct ctx *cx, struct str s)
 }
 
 static struct str
-lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style style, const struct letter *l)
+lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style style, const struct letter *l, struct str proof)
 {
 	const char *hello = s->in->common[s->greets ? W_HELLO : W_HELLO_UNNAMED];
 	struct str subject = said(cx, s, s->part[K_SUBJECT], PLAIN), target = str_c(l->link);
@@ -291,6 +291,7 @@ lay_out(struct ctx *cx, const struct sheet *s, struct str layout, enum style sty
 		{"body", said(cx, s, s->part[K_BODY], style)},
 		{"link", style == HTML ? escaped(cx, target) : target},
 		{"code", str_c(l->code)},
+		{"proof", proof},
 		{"phrase", l->phrase[0] != '\0' ? said(cx, s, s->in->common[W_PHRASE], style) : STR("")},
 		{"footer", said(cx, s, s->part[K_FOOTER], style)},
 		{"thanks", said(cx, s, s->in->common[W_THANKS], style)},
@@ -309,11 +310,18 @@ kind_by_name(const char *name)
 	return -1;
 }
 
+/* The layout with the proof that it is about in its place. */
+static struct str
+lay_out_all(struct ctx *cx, const struct sheet *s, struct str layout, struct str proof, enum style style, const struct letter *l)
+{
+	return lay_out(cx, s, layout, style, l, lay_out(cx, s, proof, style, l, STR("")));
+}
+
 err_t
 mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 {
 	const struct language *in;
-	const struct layout *layout = l->code[0] != '\0' ? &words.code : &words.link;
+	const struct layout *proof = l->code[0] != '\0' ? &words.code : &words.link;
 	const char *project = l->project[0] ? l->project : conf.mail_from_name;
 	int kind;
 
@@ -333,7 +341,7 @@ mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 	};
 	out->sender = l->project[0] ? said(cx, &s, in->common[W_SENDER], PLAIN).p : conf.mail_from_name;
 	out->subject = said(cx, &s, s.part[K_SUBJECT], PLAIN).p;
-	out->text = lay_out(cx, &s, layout->text, PLAIN, l);
-	out->html = lay_out(cx, &s, layout->html, HTML, l);
+	out->text = lay_out_all(cx, &s, words.mail.text, proof->text, PLAIN, l);
+	out->html = lay_out_all(cx, &s, words.mail.html, proof->html, HTML, l);
 	return OK;
 }

@@ -360,21 +360,12 @@ users_update_prefs(struct req *rq, void *arg)
 	return reply_json(rq, 200, u->prefs);
 }
 
-static void
-labels_seen(void *arg)
-{
-	struct map *seen = arg;
-
-	map_free(&seen);
-}
-
 /* Each once, in the order in which they came. */
 static err_t
 distinct_labels(struct req *rq, const struct strs *in, struct strs *out)
 {
-	struct map *seen = map_new();
+	struct map *seen = map_for(&rq->cx);
 
-	defer(&rq->cx, labels_seen, seen);
 	*out = (struct strs){.set = true, .v = arena_array(rq->cx.arena, const char *, in->n + 1)};
 	for (int i = 0; i < in->n; i++) {
 		struct str label = str_c(in->v[i]);
