@@ -34,6 +34,7 @@ static char *own_place;		/* address and name, as others are told them: what was 
 static struct recent nonces = {.ms = 2 * EXEC_PROOF_MS};	/* of requests that came: each is of use once. That is twice what clocks may differ by */
 static struct recent runs = {.ms = RUNS_MS};			/* those that have begun, and those that never may */
 static char run_begun, run_off;				/* their values */
+static char asked;						/* that of nonces */
 
 /* ---- what came of late ---- */
 
@@ -192,7 +193,7 @@ far_begin(struct question *q, int *status_out)
 		*status_out = 409;
 		return "this was asked before";
 	}
-	recent_set(&nonces, p.nonce, &run_off);
+	recent_set(&nonces, p.nonce, &asked);
 	q->sealed = true;
 	q->left = m->length - EXEC_SEAL;
 	exec_seal_begin(&q->seal, key_of_all, m->hdr[HDR_AUTHORIZATION]);

@@ -29,19 +29,10 @@ nothing(void)
 	return empty;
 }
 
-static void
-body_drop(void *j)
-{
-	json_decref(j);
-}
-
 json_t *
 body_new(struct ctx *cx)
 {
-	json_t *j = json_object();
-
-	defer(cx, body_drop, j);
-	return j;
+	return json_keep(cx, json_object());
 }
 
 /* ---- brackets: a[b][]=v ---- */

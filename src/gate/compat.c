@@ -35,7 +35,7 @@ api_format_known(const char *version)
 }
 
 /* From which version on an SDK speaks a format, as its packages say in their own headers (npm: appwrite, node-appwrite, react-native-appwrite,
- * @appwrite.io/console, appwrite-cli; pub.dev: appwrite; PyPI: appwrite). Those of the 1.3 generation call it 1.0.0 as the ones before did. */
+ * @appwrite.io/console, appwrite-cli; Dart and Python: appwrite). Those of the 1.3 generation call it 1.0.0 as the ones before did. */
 static const struct sdk {
 	const char *name;
 	int64_t since, format;
@@ -462,12 +462,6 @@ old_list(struct req *rq, const char *model, json_t *j)
 	return into;
 }
 
-static void
-compat_drop(void *j)
-{
-	json_decref(j);
-}
-
 bool
 compat_wanted(const struct req *rq, const struct shape *shape)
 {
@@ -502,7 +496,7 @@ convert_tree(struct conversion *c)
 	if (c->member && c->rq.format == FORMAT_14 && strcmp(c->model, "session") == 0)	/* only lists of them had their dates */
 		return;
 	old = !c->member && is_list(j) ? old_list(&c->rq, c->model, j) : old_object(&c->rq, c->model, j);
-	defer(&c->rq.cx, compat_drop, old);
+	(void)json_keep(&c->rq.cx, old);
 	buf_init(&b, c->rq.cx.arena, c->json.n - aside.bytes + 64);
 	jw_init(&w, &b);
 	jw_value(&w, old);
@@ -821,7 +815,7 @@ later_names(struct req *rq)
 			continue;
 		if (into == NULL) {
 			into = json_copy(rq->body);
-			defer(&rq->cx, compat_drop, into);
+			(void)json_keep(&rq->cx, into);
 		}
 		json_object_set(into, renamed_params[i].name, v);
 	}
@@ -840,7 +834,7 @@ compat_request(struct req *rq)
 	if (rq->format_request == FORMAT_NOW || r->n_params == 0)
 		return;
 	into = json_copy(rq->body);
-	defer(&rq->cx, compat_drop, into);
+	(void)json_keep(&rq->cx, into);
 	if (rq->format_request == FORMAT_12)
 		request_12(rq, into);
 	if (takes(r, "queries", P_QUERIES))

@@ -15,20 +15,11 @@ set_absent(const struct param *p, void *out)
 		*(int64_t *)out = TIME_NONE;
 }
 
-static void
-params_drop(void *j)
-{
-	json_decref(j);
-}
-
 /* A text that is not UTF-8 cannot be a JSON string: it becomes one that no validator of ids takes. */
 static json_t *
 path_value(struct req *rq, struct str s)
 {
-	json_t *j = str_utf8(s, NULL) ? json_stringn_nocheck(s.p, s.n) : json_string("%");
-
-	defer(&rq->cx, params_drop, j);
-	return j;
+	return json_keep(&rq->cx, str_utf8(s, NULL) ? json_stringn_nocheck(s.p, s.n) : json_string("%"));
 }
 
 static bool
@@ -180,8 +171,7 @@ api_param_wrong(const char *service, const char *operation, const char *param, c
 	}
 	if (!str_utf8(str_c(text), NULL))
 		return "It must be UTF-8.";
-	v = list ? list_value(str_c(text)) : json_string(text);
-	defer(&rq->cx, params_drop, v);
+	v = json_keep(&rq->cx, list ? list_value(str_c(text)) : json_string(text));
 	set_absent(p, out);
 	if (is_nothing(v) || (list && json_array_size(v) == 0))
 		return p->required ? "It must not be empty." : NULL;

@@ -2,7 +2,6 @@
 #include "core/protocol.h"
 #include "model/project.h"
 
-#include "core/protocol.h"
 
 /* What children have besides what is shown. */
 #define CHILD(st) FIELD_HIDDEN(F_INT, st, internal, "c.internal"), FIELD_HIDDEN(F_INT, st, project, "c.project")

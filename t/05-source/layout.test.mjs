@@ -149,3 +149,11 @@ test('no test asserts when it is over, where nobody counts it', () => {
 		}
 	}
 })
+
+test('what the program reads at run time is installed', () => {
+	for (const [dir, list] of [['sql', 'sql/local.mk'], ['sql/project', 'sql/local.mk'], ['etc/mail', 'etc/local.mk'], ['etc/runtimes.d', 'etc/local.mk']]) {
+		const named = read(list).split(/\s+/)
+		for (const e of readdirSync(path.join(top, dir), { withFileTypes: true }))
+			if (e.isFile() && !e.name.endsWith('.mk')) assert.ok(named.includes(`${dir}/${e.name}`), `${list} does not name ${dir}/${e.name}`)
+	}
+})

@@ -1,6 +1,7 @@
 /* The account service: signing in, recovering and verifying by a secret that comes by mail or SMS. */
 #include "core/conf.h"
 #include "core/log.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "gate/caller.h"
 #include "account_priv.h"
@@ -424,7 +425,7 @@ static const struct route rows[] = {
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", SCOPE_SIGN_IN, BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
 	    PARAMS(struct proof_in, sign_in_params), .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/tokens/email", "createEmailToken", SCOPE_SIGN_IN, BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_email_start, &token_shape, 201,
-	     "Mail a code that signs in."), PARAMS(struct start_in, email_params), .auth = "emailOtp",
+	     "Mail a code that signs in."), PARAMS(struct start_in, email_params), .auth = "emailOtp", .since = SINCE_1_5,
 	    .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/sessions/token", "createSession", SCOPE_SIGN_IN, BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
 	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},

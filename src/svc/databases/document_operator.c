@@ -252,12 +252,6 @@ operator_in(struct ctx *cx, const json_t *v)
 	return json_is_object(j) && operator_by(json_string_value(json_object_get(j, "method"))) != NULL ? j : NULL;
 }
 
-static void
-operator_drop(void *j)
-{
-	json_decref(j);
-}
-
 err_t
 doc_acts_take(struct ctx *cx, const struct doc_op *o, const struct collection *c, const json_t *data, struct doc_acts *out)
 {
@@ -275,7 +269,7 @@ doc_acts_take(struct ctx *cx, const struct doc_op *o, const struct collection *c
 		if (out->v == NULL) {
 			out->v = arena_array(cx->arena, struct doc_act, (int)json_object_size(data));
 			rest = json_copy(all);
-			defer(cx, operator_drop, rest);
+			(void)json_keep(cx, rest);
 			out->rest = rest;
 		}
 		out->v[out->n] = (struct doc_act){.op = operator_by(json_string_value(json_object_get(j, "method"))), .a = a,

@@ -1,4 +1,4 @@
-/* Tokens: secrets sent by mail or SMS that prove who reads there. Stored hashed, used once, and only until they expire. */
+/* Tokens: secrets sent by mail or SMS that prove who reads there, and those that servers make for their users. Stored hashed, used once, and only until they expire. */
 #ifndef BADAL_SVC_USERS_TOKEN_H
 #define BADAL_SVC_USERS_TOKEN_H
 
@@ -42,7 +42,8 @@ struct token_in {
 	void *arg;
 };
 
-/* Awaits. A new token of `u`: 256 hex characters, 64 for OAuth2, 6 digits for a phone or a code by mail. */
+/* Awaits. A new token of `u`: 256 hex characters, 64 for OAuth2, 6 digits for a phone or a code by mail, as many hex characters as were asked for
+ * (4 to 128) of a server's. */
 err_t token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out) MUST_CHECK;
 
 struct token_use {

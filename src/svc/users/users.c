@@ -439,11 +439,13 @@ users_delete(struct req *rq, void *arg)
 	{.method = "POST", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",             \
 	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_),                      \
 	    .audit = "user.create user/{userId}", .usage = "users.create"}
-#define READ(tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                      \
-	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
+#define READ(...) READ_AS("users.read", __VA_ARGS__)
+#define READ_AS(scope_, tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                      \
+	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = scope_, .limit = "",               \
 	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = "users.read"}
-#define CHANGE(method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, usage_)                                 \
-	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = "users.write", .limit = "",    \
+#define CHANGE(...) CHANGE_AS("users.write", __VA_ARGS__)
+#define CHANGE_AS(scope_, method_, tail, name_, handler_, model_, status_, doc_, rows_, audit_, usage_)                                 \
+	{.method = method_, .path = "/v1/users/:userId" tail, .service = "users", .name = name_, .scope = scope_, .limit = "",    \
 	    .handler = handler_, .model = model_, .status = status_, .doc = doc_, PARAMS(struct user_in_path, rows_), .audit = audit_,       \
 	    .usage = usage_}
 
@@ -480,7 +482,7 @@ static const struct route rows[] = {
 	READ("", "list", users_list, &user_shape, "users", "The project's users.", struct list_in, list_params),
 	READ("/:userId", "get", users_get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
 	READ("/:userId/prefs", "getPrefs", users_get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
-	READ("/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
+	READ_AS("users.read|sessions.read", "/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
 	READ("/:userId/memberships", "getMemberships", users_get_memberships, &membership_shape, "memberships", "A user's memberships.",
 	    struct user_in_path, user_params),
 	CHANGE("PATCH", "/status", "updateStatus", users_update_status, &user_shape, 200, "Block or unblock a user.", status_params,
@@ -500,9 +502,9 @@ static const struct route rows[] = {
 	{.method = "PUT", .path = "/v1/users/:userId/labels", .service = "users", .name = "updateLabels", .scope = "users.write", .limit = "",
 	    .handler = users_update_labels, .model = &user_shape, .status = 200, .doc = "Replace a user's labels.", PARAMS(struct user_in_path, labels_params),
 	    .audit = USER_UPDATE, .usage = "users.update", .since = SINCE_1_4},
-	CHANGE("DELETE", "/sessions/:sessionId", "deleteSession", users_delete_session, NULL, 204, "End one session of a user.", session_params,
+	CHANGE_AS("users.write|sessions.write", "DELETE", "/sessions/:sessionId", "deleteSession", users_delete_session, NULL, 204, "End one session of a user.", session_params,
 	    "session.delete user/{userId}", "sessions.delete"),
-	CHANGE("DELETE", "/sessions", "deleteSessions", users_delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
+	CHANGE_AS("users.write|sessions.write", "DELETE", "/sessions", "deleteSessions", users_delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
 	    NULL, "sessions.delete"),
 	CHANGE("DELETE", "", "delete", users_delete, NULL, 204, "Delete a user.", user_params, "user.delete user/{userId}", "users.delete"),
 	LOGS("/v1/users/:userId/logs", "users", "users.read", users_get_logs, "What a user did.", struct logs_in, logs_params,
