@@ -55,6 +55,20 @@ describe('a project holds no more than it may', { concurrency: true }, () => {
 		full(await one.call('PATCH', `${path}/a/documents/x`, { body: make(5) }))
 	})
 
+	test('documents that transactions make', async () => {
+		const one = await s.project()
+		await one.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
+		await one.ok('POST', '/databases/d/collections', { body: { collectionId: 'a', name: 'A', attributes: [{ key: 'n', type: 'integer' }] } })
+		const operation = () => ({ action: 'create', databaseId: 'd', collectionId: 'a', documentId: unique(), data: { n: 1 } })
+		const commit = async (n) => {
+			const { $id } = await one.ok('POST', '/databases/transactions', { body: {} })
+			await one.ok('POST', `/databases/transactions/${$id}/operations`, { body: { operations: Array.from({ length: n }, operation) } })
+			return one.call('PATCH', `/databases/transactions/${$id}`, { body: { commit: true } })
+		}
+		assert.equal((await commit(5)).status, 200)
+		full(await commit(1))
+	})
+
 	test('files, and their bytes', async () => {
 		await p.ok('POST', '/storage/buckets', { body: { bucketId: 'b', name: 'B', antivirus: false, permissions: ['create("any")'] } })
 		const make = (n, id = unique()) => upload(p.call, 'b', id, part('a.bin', Buffer.alloc(n)))

@@ -549,7 +549,7 @@ doc_list_page(struct ctx *cx, const struct doc_op *o)
 	for (int i = 0; i < n; i++)
 		seqs[i] = db_i64(page.res, i, page.slim ? 0 : DOC_SEQ);
 	TRY(doc_related(cx, o, c, &page.select, seqs, n, &more));
-	*o->list = (struct doc_list){page.total, page.res ? db_rows(page.res) : 0, c, page.res, selected(cx, c, &page.select), page.slim,
+	*o->list = (struct doc_list){page.total, n, c, page.res, selected(cx, c, &page.select), page.slim,
 	    .cx = cx, .more = more, .roles = all ? NULL : doc_own_roles(cx, o)};
 	return OK;
 }
@@ -678,6 +678,12 @@ doc_forget(struct ctx *cx, const struct project *p, const char *db, const char *
 }
 
 err_t
+doc_restless(struct ctx *cx, const char *what)
+{
+	return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", what, cx->detail);
+}
+
+err_t
 doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const struct doc_op *))
 {
 	err_t e = fn(cx, o);
@@ -689,7 +695,7 @@ doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const 
 	if (doc_id_taken(cx, e) && doc_links_any(o))	/* somebody made a related document in between: now it is there */
 		e = fn(cx, o);
 	if (doc_stale(cx, e))
-		return fail(cx, ERR_BUSY, "the schema of %s is changed all the time: %s", o->col, cx->detail);
+		return doc_restless(cx, o->col);
 	if (e == ERR_DB_UNIQUE)
 		return taken(cx, o);
 	/* 54: nothing that a parameter's check could have known */

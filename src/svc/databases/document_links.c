@@ -10,6 +10,7 @@
 
 #include "core/conf.h"
 #include "core/id.h"
+#include "core/map.h"
 #include "io/budget.h"
 
 enum {
@@ -247,13 +248,6 @@ struct linked {			/* what it is linked to, of what is named */
 };
 
 static err_t
-lock_rows(struct ctx *cx, struct db_tx *tx, const struct collection *c, const char **ids, int n, bool change, struct db_res **out)
-{
-	return tx_query(tx, out, arena_printf(cx->arena, "SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR %s", c->columns, c->table,
-	    change ? "NO KEY UPDATE" : "KEY SHARE"), DB(pg_array(cx->arena, ids, n)));
-}
-
-static err_t
 lock_targets(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, struct targets *t)
 {
 	int n;
@@ -353,6 +347,12 @@ op_of(const struct doc_op *o, const struct doc_link *l, const struct doc_target 
 
 static err_t write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, struct holder *h);
 
+static struct str
+made_key(struct ctx *cx, const struct doc_link *l, const struct doc_target *t)
+{
+	return str_c(arena_printf(cx->arena, "%lld %s", (long long)l->c->internal, t->id));
+}
+
 static err_t
 make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_link *l, const struct doc_target *t, struct holder *above,
     const char **seq_out)
@@ -369,6 +369,7 @@ make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const stru
 	TRY(tx_query(tx, &r, l->c->sql_insert, l->c->n_live + 5, d.v));
 	*seq_out = db_cstr(r, 0, 0);
 	o->linking->made++;
+	(void)map_set(o->linking->ids, made_key(cx, l, t), o->linking);
 	above->changed = true;
 	h.seq = *seq_out;
 	h.perms = &d.perms;
@@ -416,10 +417,8 @@ settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const st
 	int row = t->row, whole = t->whole;
 
 	*seq_out = NULL;
-	if (row < 0 && o->linking->made > 0) {	/* it may have been made by now, by this very write */
-		const char *id = t->id;
-
-		TRY(lock_rows(cx, tx, l->c, &id, 1, true, &made.locked));
+	if (row < 0 && o->linking->made > 0 && map_get(o->linking->ids, made_key(cx, l, t)) != NULL) {	/* by this very write */
+		TRY(tx_query(tx, &made.locked, l->c->sql_lock, DB(t->id)));
 		made.whole = made.locked;
 		row = whole = db_rows(made.locked) - 1;
 		there = &made;
@@ -519,6 +518,7 @@ doc_links_write(struct ctx *cx, const struct doc_op *o, const struct collection 
 	struct holder h = {.c = c, .seq = pg_i64(cx->arena, o->linking->seq), .perms = perms, .fresh = fresh};
 
 	o->linking->made = 0;
+	o->linking->ids = map_for(cx);
 	o->linking->bytes = 0;
 	TRY(write_links(cx, o, tx, o->linking->links, &h));
 	o->linking->changed = h.changed;

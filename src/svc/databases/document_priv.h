@@ -224,11 +224,13 @@ struct doc_linking {		/* of one write */
 	int named;		/* related documents that are named, at any level */
 	int parts;		/* of them, documents and not ids alone */
 	int made;		/* of those, new ones */
+	struct map *ids;	/* theirs, each after its collection's number */
 	int64_t bytes;		/* of those that are changed, as they were */
 	bool changed;		/* a link, or a related document */
 	int64_t seq;		/* number of the document that was written */
 };
-/* Awaits. Takes the values of relationships from the data, two levels deep. ERR_RELATIONSHIP_VALUE_INVALID, ERR_GENERAL_BAD_REQUEST. */
+/* Awaits. Takes the values of relationships from the data, two levels deep. ERR_RELATIONSHIP_VALUE_INVALID, ERR_GENERAL_BAD_REQUEST,
+ * ERR_PROJECT_FULL and those of doc_collection. */
 err_t doc_links_take(struct ctx *cx, const struct doc_op *o, const struct collection *c) MUST_CHECK;
 bool doc_links_any(const struct doc_op *o);
 /* Awaits. Makes and merges what is named, and links it to the document; `perms`: of the document, for those that name none; `fresh`: it has no links yet.
@@ -240,7 +242,7 @@ bool doc_holds_verb(struct ctx *cx, const struct doc_op *o, const struct collect
 /* ---- what a read shows of them (document_related.c) ---- */
 
 /* Awaits. The members of n rows from their relationships: what `select` names, or what the client's version has without; NULL in *out: there are none.
- * `seq` gives the number of a row. Errors: ERR_GENERAL_QUERY_LIMIT_EXCEEDED. */
+ * `seqs`: their numbers. Errors: ERR_GENERAL_QUERY_LIMIT_EXCEEDED. */
 err_t doc_related(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *select, const int64_t *seqs, int n,
     const struct str **out) MUST_CHECK;
 /* Whether a select names anything of the document itself: attributes have dots in their keys, too. */
@@ -278,6 +280,7 @@ err_t doc_unrelated(struct ctx *cx, const struct collection *c, const char *verb
 /* A column or the whole table is gone: the cached collection was older than it. */
 bool doc_stale(const struct ctx *cx, err_t e);
 enum { DOC_STALE_MAX = 5 };	/* tries: one may wait behind one drop and then behind the next */
+err_t doc_restless(struct ctx *cx, const char *what) MUST_CHECK;	/* it still is after as many: ERR_BUSY */
 /* Awaits. Forgets the collection, and those whose documents are written or shown with it: any of them may be the one. */
 void doc_forget(struct ctx *cx, const struct project *p, const char *db, const char *col);
 /* Awaits. A document, for doc_run as doc_list_page is. */

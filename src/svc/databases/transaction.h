@@ -26,6 +26,7 @@ extern const struct tx_action_info {
 	const char *many;	/* of many documents, for keys and admins: what it does to them; NULL: of one */
 	bool final;		/* into a transaction that is over: general_bad_request, not transaction_not_ready */
 } tx_actions[TX_ACTIONS];
+enum tx_action transaction_action(struct str name);	/* TX_ACTIONS: there is none of this name */
 
 struct tx_op {
 	enum tx_action action;

@@ -15,16 +15,6 @@ enum {
 
 /* ---- what was staged ---- */
 
-static enum tx_action
-staged_action(struct str name)
-{
-	int i = 0;
-
-	while (i < TX_ACTIONS && !str_is(name, tx_actions[i].name))
-		i++;
-	return (enum tx_action)i;
-}
-
 static err_t
 staged_operation(struct ctx *cx, const struct db_res *r, int row, struct tx_op *op)
 {
@@ -35,7 +25,7 @@ staged_operation(struct ctx *cx, const struct db_res *r, int row, struct tx_op *
 		TRY(json_parse_aside(cx, text, &data));
 	else
 		data = json_parse(cx, text, NULL);
-	*op = (struct tx_op){.action = staged_action(db_str(r, row, OP_ACTION)), .rows = db_bool(r, row, OP_ROWS), .db = db_cstr(r, row, OP_DATABASE),
+	*op = (struct tx_op){.action = transaction_action(db_str(r, row, OP_ACTION)), .rows = db_bool(r, row, OP_ROWS), .db = db_cstr(r, row, OP_DATABASE),
 	    .col = db_cstr(r, row, OP_COLLECTION), .id = db_cstr(r, row, OP_DOCUMENT), .data = data, .perms = db_strs(cx, r, row, OP_PERMS),
 	    .roles = db_strs(cx, r, row, OP_ROLES)};
 	return op->action < TX_ACTIONS && data != NULL ? OK : fail(cx, ERR_GENERAL_UNKNOWN, "an operation is none");

@@ -139,6 +139,14 @@ transaction_rollback(struct ctx *cx, const struct project *p, const struct doc_c
 
 /* ---- commit ---- */
 
+/* What is called otherwise than it was has the words of what it is called. */
+static err_t
+called(struct ctx *cx, err_t e)
+{
+	cx->message = NULL;
+	return e;
+}
+
 err_t
 transaction_error(struct ctx *cx, err_t e)
 {
@@ -146,13 +154,13 @@ transaction_error(struct ctx *cx, err_t e)
 	case ERR_DB_UNIQUE:
 	case ERR_DOCUMENT_ALREADY_EXISTS:
 	case ERR_DOCUMENT_UNIQUE_CONSTRAINT_VIOLATION:
-		return ERR_TRANSACTION_CONFLICT;
+		return called(cx, ERR_TRANSACTION_CONFLICT);
 	case ERR_DB_DATA:
 		return ERR_DOCUMENT_INVALID_STRUCTURE;
 	case ERR_GENERAL_ARGUMENT_INVALID:
 		return ERR_GENERAL_QUERY_INVALID;
 	case ERR_DB:
-		return strncmp(db_sqlstate(cx), "54", 2) == 0 ? ERR_DOCUMENT_INVALID_STRUCTURE : ERR_TRANSACTION_FAILED;
+		return strncmp(db_sqlstate(cx), "54", 2) == 0 ? ERR_DOCUMENT_INVALID_STRUCTURE : called(cx, ERR_TRANSACTION_FAILED);
 	default:
 		return e;
 	}
@@ -213,23 +221,34 @@ commit_once(struct ctx *cx, struct commit *k)
 	return e;
 }
 
-enum { TRIES = 5 };
-
-/* The reason stays the first one. */
+/* The reason stays the first one, unless it cannot be said that it failed. */
 static err_t
 commit_failed(struct ctx *cx, const struct commit *k, err_t e)
 {
-	const char *message = cx->message, *detail = cx->detail;
+	const char *message, *detail = cx->detail;
 	err_t also;
 
 	e = transaction_error(cx, e);
-	metric_add(e == ERR_TRANSACTION_CONFLICT ? M_transactions_conflicts : M_transactions_failed, 1);
+	message = cx->message;
+	cx->message = NULL;
 	also = TX_RUN(cx, tx, transaction_end(cx, k->p, k->who, tx, k->id, k->t));
 	if (also != OK && also != ERR_TRANSACTION_NOT_READY && also != ERR_TRANSACTION_NOT_FOUND && also != ERR_TRANSACTION_EXPIRED)
 		return also;	/* it is pending still */
-	cx->message = e == ERR_TRANSACTION_CONFLICT || e == ERR_TRANSACTION_FAILED ? NULL : message;
+	metric_add(e == ERR_TRANSACTION_CONFLICT ? M_transactions_conflicts : M_transactions_failed, 1);
+	cx->message = message;
 	cx->detail = detail;
 	return e;
+}
+
+/* So that the project's room is asked of what is there by now. */
+static void
+count_made(const struct project *p, const struct tx_staged *s)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < s->n; i++)
+		n += s->ops[i].action == TX_CREATE ? 1 : s->ops[i].action == TX_BULK_CREATE ? json_array_size(s->ops[i].data) : 0;
+	doc_made(&(struct doc_op){.p = p}, (int)n);
 }
 
 err_t
@@ -238,13 +257,16 @@ transaction_commit(struct ctx *cx, const struct project *p, const struct doc_cal
 	struct commit k = {.p = p, .who = who, .id = id, .t = out, .staged = done};
 	err_t e = commit_once(cx, &k);
 
-	for (int i = 0; i < TRIES && (doc_stale(cx, e) || k.grown); i++) {
-		for (int n = 0; n < done->n; n++)
+	for (int i = 0; i < DOC_STALE_MAX && (doc_stale(cx, e) || k.grown); i++) {
+		for (int n = 0; n < done->n && !k.grown; n++)
 			doc_forget(cx, p, done->ops[n].db, done->ops[n].col);
 		e = commit_once(cx, &k);
 	}
+	if (doc_stale(cx, e))
+		e = doc_restless(cx, id);
 	if (e != OK)
 		return !k.begun || commit_unknown(e) ? e : commit_failed(cx, &k, e);
 	metric_add(M_transactions_committed, 1);
+	count_made(p, done);
 	return OK;
 }

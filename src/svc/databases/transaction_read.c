@@ -151,13 +151,14 @@ view_read(struct ctx *cx, const struct doc_op *o, const char *id, err_t (*read)(
 static err_t
 view_run(struct ctx *cx, const struct doc_op *o, const char *id, err_t (*read)(struct ctx *, const struct doc_op *))
 {
-	enum { TRIES = 5 };
 	err_t e = view_read(cx, o, id, read);
 
-	for (int i = 0; i < TRIES && doc_stale(cx, e); i++) {
+	for (int i = 0; i < DOC_STALE_MAX && doc_stale(cx, e); i++) {
 		doc_forget(cx, o->p, o->db, o->col);
 		e = view_read(cx, o, id, read);
 	}
+	if (doc_stale(cx, e))
+		return doc_restless(cx, o->col);
 	return e == ERR_DB_DATA ? ERR_GENERAL_ARGUMENT_INVALID : e;
 }
 

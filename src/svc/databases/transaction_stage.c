@@ -24,6 +24,16 @@ const struct tx_action_info tx_actions[TX_ACTIONS] = {
 	[TX_BULK_DELETE] = {"bulkDelete", "delete", true},
 };
 
+enum tx_action
+transaction_action(struct str name)
+{
+	int i = 0;
+
+	while (i < TX_ACTIONS && !str_is(name, tx_actions[i].name))
+		i++;
+	return (enum tx_action)i;
+}
+
 enum { USER_PART = 8 };		/* of a project's bytes: one of so many is a user's at most */
 
 struct met {			/* a document that the operations name */
@@ -566,15 +576,13 @@ stage_within(struct ctx *cx, struct stage *s, struct db_tx *tx)
 	return OK;
 }
 
-enum { TRIES = 5 };
-
 err_t
 transaction_stage(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *id, const struct tx_op *ops, int n,
     struct transaction *out, struct str *shown)
 {
-	err_t e = OK;
+	err_t e;
 
-	for (int try = 0; try < TRIES; try++) {
+	for (int try = 0; try < DOC_STALE_MAX; try++) {
 		struct stage s = {.p = p, .who = who, .id = id, .ops = ops, .n = n, .shown = shown, .t = out};
 
 		TRY(prepare(cx, &s));
@@ -584,5 +592,5 @@ transaction_stage(struct ctx *cx, const struct project *p, const struct doc_call
 		for (int i = 0; i < n; i++)
 			collection_forget(p, ops[i].db, ops[i].col);
 	}
-	return e;
+	return doc_restless(cx, id);
 }

@@ -241,12 +241,8 @@ operation_data(struct req *rq, size_t i, json_t *data, struct tx_op *op)
 static bool
 take_action(const json_t *name, struct tx_op *op)
 {
-	int i = 0;
-
-	while (i < TX_ACTIONS && !str_is(json_str(name), tx_actions[i].name))
-		i++;
-	op->action = (enum tx_action)i;
-	return i < TX_ACTIONS;
+	op->action = transaction_action(json_str(name));
+	return op->action < TX_ACTIONS;
 }
 
 static err_t
