@@ -35,7 +35,7 @@ static const struct event_secret secrets[] = {
 
 static const char *const acted_on[] = {"account", NULL};
 
-static const char *const mails[] = {"verification", "magicSession", "otpSession", "recovery", NULL};
+static const char *const mails[] = {"verification", "magicSession", "otpSession", "mfaChallenge", "sessionAlert", "recovery", NULL};
 
 static const struct older older[] = {
 	{FORMAT_14, "token", "$createdAt", NULL},

@@ -149,7 +149,8 @@ messages_send_mail(struct ctx *cx, const struct job *job)
 	const struct letter l = {.kind = job_mail_member(cx, o, "kind"), .project = job_mail_member(cx, o, "project"), .to = job_mail_member(cx, o, "to"),
 		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .code = job_mail_member(cx, o, "code"),
 		.phrase = job_mail_member(cx, o, "phrase"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
-		.team = job_mail_member(cx, o, "team")};
+		.team = job_mail_member(cx, o, "team"), .device = job_mail_member(cx, o, "device"), .client = job_mail_member(cx, o, "client"),
+		.os = job_mail_member(cx, o, "os"), .ip = job_mail_member(cx, o, "ip"), .country = job_mail_member(cx, o, "country"), .at = job->created};
 	struct worded w;
 
 	if (conf.smtp_host[0] == '\0' && !conf.dev)

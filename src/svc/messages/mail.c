@@ -36,6 +36,11 @@ mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 	mail_put(&w, "locale", m->locale);
 	mail_put(&w, "owner", m->owner);
 	mail_put(&w, "team", m->team);
+	mail_put(&w, "device", m->device);
+	mail_put(&w, "client", m->client);
+	mail_put(&w, "os", m->os);
+	mail_put(&w, "ip", m->ip);
+	mail_put(&w, "country", m->country);
 	jw_obj_end(&w);
 	tx_job(tx, "mail", buf_view(&b));
 }

@@ -8,11 +8,13 @@ struct mail {
 	const char *kind;		/* one of its service's mails */
 	const char *to;			/* address */
 	const char *name;		/* display name and the greeting's; "" none */
-	const char *link;		/* ready, with its secret; "" when there is a code */
+	const char *link;		/* ready, with its secret; NULL or "" when there is a code, or nothing to be proved */
 	const char *code;		/* to be typed in; NULL or "": it is a link */
 	const char *phrase;		/* words that the page which asks for the code shows as well; NULL or "": none */
 	const char *locale;		/* of the request */
 	const char *owner, *team;	/* invitations: who invites, and to what */
+	const char *device, *client, *os;	/* codes and alerts: what the request came from, in words; NULL or "": unknown */
+	const char *ip, *country;	/* alerts: where it came from */
 };
 
 /* A mail server is configured; without one the API answers ERR_GENERAL_SMTP_DISABLED before it writes anything. */

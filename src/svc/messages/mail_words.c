@@ -1,5 +1,5 @@
 /* The words of mails. mail.html and mail.txt are the layouts; what stands in them as {{proof}} is link.html and link.txt, or code.html and
- * code.txt for a code to be typed in. <language>.json has the sentences. All have slots, {{name}}. Sentences are
+ * code.txt for a code to be typed in, or nothing. <language>.json has the sentences. All have slots, {{name}}. Sentences are
  * filled first, then the layout with them; what was filled in is never looked at for slots again.
  *
  * Names come from strangers. In HTML they are escaped, and set apart so that their writing direction stays theirs; control characters
@@ -16,6 +16,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/share.h"
+#include "core/vtime.h"
 #include "model/service.h"
 
 enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16 };
@@ -258,7 +259,7 @@ mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct 
 struct sheet {			/* a language with the names of a letter */
 	const struct language *in;
 	const char *const *part;
-	struct slot names[5];
+	struct slot names[6];
 	bool greets;		/* by name */
 };
 
@@ -317,11 +318,27 @@ lay_out_all(struct ctx *cx, const struct sheet *s, struct str layout, struct str
 	return lay_out(cx, s, layout, style, l, lay_out(cx, s, proof, style, l, STR("")));
 }
 
+/* What is known of a sign-in, in the order of how much it says. */
+static struct str
+facts(struct ctx *cx, const struct letter *l)
+{
+	char at[24];
+	const char *v[] = {l->client, l->os, l->device, l->ip, l->country, arena_printf(cx->arena, "%.16s UTC", time_sql(l->at, at))};
+	struct buf b;
+
+	buf_init(&b, cx->arena, 128);
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+		if (v[i][0] != '\0')
+			buf_printf(&b, "%s%s", b.n > 0 ? ", " : "", v[i]);
+	return buf_view(&b);
+}
+
 err_t
 mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 {
 	const struct language *in;
-	const struct layout *proof = l->code[0] != '\0' ? &words.code : &words.link;
+	static const struct layout nothing;
+	const struct layout *proof = l->code[0] != '\0' ? &words.code : l->link[0] != '\0' ? &words.link : &nothing;
 	const char *project = l->project[0] ? l->project : conf.mail_from_name;
 	int kind;
 
@@ -336,7 +353,7 @@ mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 		.in = in,
 		.part = in->part[kind],
 		.names = {{"name", str_c(l->name)}, {"project", str_c(project)}, {"team", str_c(l->team)},
-			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}, {"words", str_c(l->phrase)}},
+			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}, {"words", str_c(l->phrase)}, {"facts", facts(cx, l)}},
 		.greets = l->name[0] != '\0',
 	};
 	out->sender = l->project[0] ? said(cx, &s, in->common[W_SENDER], PLAIN).p : conf.mail_from_name;

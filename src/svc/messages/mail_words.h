@@ -5,7 +5,8 @@
 #include "core/ctx.h"
 
 struct letter {			/* what the write left for us; "" where it does not apply */
-	const char *kind, *project, *to, *name, *link, *code, *phrase, *locale, *owner, *team;
+	const char *kind, *project, *to, *name, *link, *code, *phrase, *locale, *owner, *team, *device, *client, *os, *ip, *country;
+	int64_t at;		/* when it was written */
 };
 
 struct worded {			/* in the arena */
