@@ -8,7 +8,7 @@
 #include "model/record.h"
 #include "model/roles.h"
 #include "model/usage.h"
-#include "svc/projects/project.h"
+#include "svc/projects/projects_priv.h"
 #include "svc/teams/team.h"
 #include "svc/users/password.h"
 #include "svc/webhooks/webhooks.h"
@@ -33,10 +33,8 @@ static const char *const provider_names[] = {
 
 /* ---- who may do what ---- */
 
-enum right { RIGHT_READ, RIGHT_CHANGE, RIGHT_DELETE };
-
-static bool
-has_right(struct req *rq, const struct project *p, enum right right)
+bool
+project_right(struct req *rq, const struct project *p, enum right right)
 {
 	struct arena *a = rq->cx.arena;
 
@@ -46,14 +44,13 @@ has_right(struct req *rq, const struct project *p, enum right right)
 	       (right == RIGHT_CHANGE && roles_in_team(a, &rq->roles, p->team_id, "developer"));
 }
 
-/* The project, unless the caller may not know of it. Its data space may be behind: settings are not in it. */
-static err_t
+err_t
 project_for(struct req *rq, const char *id, enum right right, struct project **out)
 {
 	TRY(project_get_bare(&rq->cx, str_c(id), out));
-	if ((*out)->console || !has_right(rq, *out, RIGHT_READ))
+	if ((*out)->console || !project_right(rq, *out, RIGHT_READ))
 		return fail(&rq->cx, ERR_PROJECT_NOT_FOUND, "not readable: %s", id);
-	return has_right(rq, *out, right) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", id);
+	return project_right(rq, *out, right) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", id);
 }
 
 /* ---- what is shown to whom ---- */
@@ -81,13 +78,12 @@ without_secrets(struct req *rq, const struct objs *list, size_t size, void (*hid
 	return l;
 }
 
-/* The project as the caller may see it, keys and webhooks with it. */
-static const struct project *
+const struct project *
 project_shown(struct req *rq, const struct project *p)
 {
 	struct project *q;
 
-	if (has_right(rq, p, RIGHT_CHANGE))
+	if (project_right(rq, p, RIGHT_CHANGE))
 		return p;
 	q = arena_alloc(rq->cx.arena, sizeof *q);
 	*q = *p;
@@ -103,8 +99,6 @@ reply_project(struct req *rq, int status, const struct project *p)
 {
 	return reply(rq, status, &project_shape, project_shown(rq, p));
 }
-
-#define PROJECT(st) PATH("projectId", P_UID, st, project, "Project ID.")
 
 /* ---- projects ---- */
 
@@ -140,9 +134,9 @@ projects_create(struct req *rq, void *arg)
 	const struct project_params *in = arg;
 	struct project *p;
 
-	if (!has_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_READ))
+	if (!project_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_READ))
 		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", in->in.team_id);
-	if (!has_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_CHANGE))
+	if (!project_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_CHANGE))
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "team=%s", in->in.team_id);
 	TRY(project_create(&rq->cx, &in->in, &p));
 	return reply_project(rq, 201, p);
@@ -193,9 +187,6 @@ projects_list(struct req *rq, void *arg)
 	return reply_list(rq, &project_shape, "projects", page.total, &found);
 }
 
-struct one_in {
-	const char *project, *id;
-};
 static const struct param project_path[] = {PROJECT(struct one_in)};
 
 static err_t
@@ -356,158 +347,6 @@ projects_get_usage(struct req *rq, void *arg)
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
 	TRY(project_get(&rq->cx, str_c(p->id), &p));	/* its data space is read */
 	return reply_usage(rq, p, in->range, v, sizeof v / sizeof v[0]);
-}
-
-/* ---- platforms ---- */
-
-struct platform_in {
-	const char *project, *id;
-	struct platform in;
-};
-#define PLATFORM_FIELDS                                                                                             \
-	REQUIRED("name", P_TEXT, struct platform_in, in.name, "Platform name.", .max = 128),                        \
-	    OPTIONAL("key", P_TEXT, struct platform_in, in.key, "Package name or bundle ID.", .max = 256),          \
-	    OPTIONAL("store", P_TEXT, struct platform_in, in.store, "App store ID.", .max = 256),                   \
-	    OPTIONAL("hostname", P_HOSTNAME, struct platform_in, in.hostname, "Host name of a web app.")
-#define PLATFORM_ID(st) PATH("platformId", P_UID, st, id, "Platform ID.")
-static const struct param platform_create_params[] = {
-	PROJECT(struct platform_in),
-	REQUIRED("type", P_ENUM, struct platform_in, in.type, "Platform type.", .list = platform_types),
-	PLATFORM_FIELDS,
-};
-static const struct param platform_update_params[] = {PROJECT(struct platform_in), PLATFORM_ID(struct platform_in), PLATFORM_FIELDS};
-static const struct param platform_path[] = {PROJECT(struct one_in), PLATFORM_ID(struct one_in)};
-
-static err_t
-projects_create_platform(struct req *rq, void *arg)
-{
-	const struct platform_in *in = arg;
-	struct platform *made;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(platform_create(&rq->cx, p, &in->in, &made));
-	return reply(rq, 201, &platform_shape, made);
-}
-
-static err_t
-projects_list_platforms(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply_list(rq, &platform_shape, "platforms", p->platforms.n, &p->platforms);
-}
-
-static err_t
-projects_get_platform(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct platform *found;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	if ((found = platform_find(p, in->id)) == NULL)
-		return fail(&rq->cx, ERR_PLATFORM_NOT_FOUND, "id=%s", in->id);
-	return reply(rq, 200, &platform_shape, found);
-}
-
-static err_t
-projects_update_platform(struct req *rq, void *arg)
-{
-	const struct platform_in *in = arg;
-	struct platform *now;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(platform_update(&rq->cx, p, in->id, &in->in, &now));
-	return reply(rq, 200, &platform_shape, now);
-}
-
-static err_t
-projects_delete_platform(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(platform_delete(&rq->cx, p, in->id));
-	return reply_none(rq);
-}
-
-/* ---- keys ---- */
-
-struct key_in {
-	const char *project, *id, *name;
-	struct strs scopes;
-	int64_t expire;
-};
-#define KEY_FIELDS                                                                                       \
-	REQUIRED("name", P_TEXT, struct key_in, name, "Key name.", .max = 128),                          \
-	    REQUIRED("scopes", P_ENUMS, struct key_in, scopes, "Allowed scopes.", .list = key_scopes),   \
-	    OPTIONAL("expire", P_DATETIME, struct key_in, expire, "Expiration date; null: never.")
-#define KEY_ID(st) PATH("keyId", P_UID, st, id, "Key ID.")
-static const struct param key_create_params[] = {PROJECT(struct key_in), KEY_FIELDS};
-static const struct param key_update_params[] = {PROJECT(struct key_in), KEY_ID(struct key_in), KEY_FIELDS};
-static const struct param key_path[] = {PROJECT(struct one_in), KEY_ID(struct one_in)};
-
-static err_t
-projects_create_key(struct req *rq, void *arg)
-{
-	const struct key_in *in = arg;
-	struct api_key *made;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(key_create(&rq->cx, p, in->name, &in->scopes, in->expire, &made));
-	return reply(rq, 201, &key_shape, made);
-}
-
-static err_t
-projects_list_keys(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply_list(rq, &key_shape, "keys", p->keys.n, &project_shown(rq, p)->keys);
-}
-
-static err_t
-projects_get_key(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct api_key *found;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	if ((found = key_find(project_shown(rq, p), in->id)) == NULL)
-		return fail(&rq->cx, ERR_KEY_NOT_FOUND, "id=%s", in->id);
-	return reply(rq, 200, &key_shape, found);
-}
-
-static err_t
-projects_update_key(struct req *rq, void *arg)
-{
-	const struct key_in *in = arg;
-	struct api_key *now;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(key_update(&rq->cx, p, in->id, in->name, &in->scopes, in->expire, &now));
-	return reply(rq, 200, &key_shape, now);
-}
-
-static err_t
-projects_delete_key(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(key_delete(&rq->cx, p, in->id));
-	return reply_none(rq);
 }
 
 /* ---- webhooks ---- */
@@ -756,19 +595,6 @@ projects_delete_domain(struct req *rq, void *arg)
 
 /* ---- routes ---- */
 
-#define PROJECTS(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows)                                           \
-	{                                                                                                                           \
-		.method = method_, .path = "/v1/projects" tail, .service = "projects", .name = name_, .scope = "projects." scope_,  \
-		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, .flags = ROUTE_CONSOLE,          \
-		PARAMS(st, rows)                                                                                                    \
-	}
-#define LISTS(tail, name_, handler_, model_, list_, doc_, st, rows)                                                                 \
-	{                                                                                                                           \
-		.method = "GET", .path = "/v1/projects" tail, .service = "projects", .name = name_, .scope = "projects.read",       \
-		.limit = "", .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_,                       \
-		.flags = ROUTE_CONSOLE, PARAMS(st, rows)                                                                            \
-	}
-
 static const struct route rows[] = {
 	PROJECTS("POST", "", "create", "write", projects_create, &project_shape, 201, "Create a project.", struct project_params, create_params),
 	LISTS("", "list", projects_list, &project_shape, "projects", "The projects of the caller's teams.", struct list_in, list_params),
@@ -787,24 +613,6 @@ static const struct route rows[] = {
 	    struct setting_in, limit_params),
 	PROJECTS("PATCH", "/:projectId/auth/:method", "updateAuthStatus", "write", projects_update_auth_status, &project_shape, 200, "Switch a sign-in method on or off.",
 	    struct setting_in, auth_params),
-
-	PROJECTS("POST", "/:projectId/platforms", "createPlatform", "write", projects_create_platform, &platform_shape, 201, "Add a platform.",
-	    struct platform_in, platform_create_params),
-	LISTS("/:projectId/platforms", "listPlatforms", projects_list_platforms, &platform_shape, "platforms", "List platforms.", struct one_in,
-	    project_path),
-	PROJECTS("GET", "/:projectId/platforms/:platformId", "getPlatform", "read", projects_get_platform, &platform_shape, 200, "One platform.", struct one_in,
-	    platform_path),
-	PROJECTS("PUT", "/:projectId/platforms/:platformId", "updatePlatform", "write", projects_update_platform, &platform_shape, 200, "Change a platform.",
-	    struct platform_in, platform_update_params),
-	PROJECTS("DELETE", "/:projectId/platforms/:platformId", "deletePlatform", "write", projects_delete_platform, NULL, 204, "Remove a platform.",
-	    struct one_in, platform_path),
-
-	PROJECTS("POST", "/:projectId/keys", "createKey", "write", projects_create_key, &key_shape, 201, "Create an API key.", struct key_in, key_create_params),
-	LISTS("/:projectId/keys", "listKeys", projects_list_keys, &key_shape, "keys", "List API keys.", struct one_in, project_path),
-	PROJECTS("GET", "/:projectId/keys/:keyId", "getKey", "read", projects_get_key, &key_shape, 200, "One API key.", struct one_in, key_path),
-	PROJECTS("PUT", "/:projectId/keys/:keyId", "updateKey", "write", projects_update_key, &key_shape, 200, "Change an API key.", struct key_in,
-	    key_update_params),
-	PROJECTS("DELETE", "/:projectId/keys/:keyId", "deleteKey", "write", projects_delete_key, NULL, 204, "Delete an API key.", struct one_in, key_path),
 
 	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", projects_create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
 	    webhook_create_params),

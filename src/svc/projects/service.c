@@ -5,10 +5,12 @@
 #include "model/job.h"
 #include "model/service.h"
 
-extern const struct routes project_routes;
+extern const struct routes project_routes, platform_routes, key_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
+	&platform_routes,
+	&key_routes,
 	NULL,
 };
 
