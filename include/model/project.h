@@ -35,6 +35,14 @@ struct domain {
 	bool verification;
 };
 
+struct mock_number {		/* a phone number that is sent nothing: its code is always `otp` */
+	const char *number;	/* E.164 */
+	const char *otp;
+	int64_t internal, project;	/* numbers of it and of its project */
+	int64_t created, updated;
+};
+
+enum { PROJECT_PROTOCOLS = 3, PROJECT_MOCK_NUMBERS_MAX = 5000 };
 enum { PROJECT_PROVIDERS = 37, PROJECT_AUTHS = 7, PROJECT_SERVICES = 10, PROJECT_CHILDREN_MAX = 1000 };
 
 struct project {
@@ -53,13 +61,44 @@ struct project {
 	bool auths[PROJECT_AUTHS];	/* in the order of include/tbl/sign_in.h */
 	bool services[PROJECT_SERVICES];	/* that can be switched off, in the order of include/tbl/services.h */
 	const char *providers[PROJECT_PROVIDERS][2];	/* app id and secret, in the order of include/tbl/providers.h; NULL: none */
+	bool protocols[PROJECT_PROTOCOLS];	/* that are not switched off: REST, GraphQL, WebSocket */
+	const char *region, *status;
+	struct strs labels;
+	int64_t ping_count, pinged;	/* pings of its clients, and the last one; TIME_NONE: there was none */
+	int64_t console_accessed;	/* TIME_NONE: never */
+	/* Sessions. */
+	int64_t session_duration;	/* s, of a new one */
+	int64_t sessions_limit;		/* of a user: a login ends the oldest ones; 0: none */
+	bool session_alerts;		/* a new one is told its user by mail */
+	bool invalidate_sessions;	/* a new password ends the user's other ones */
+	/* Passwords. */
+	int64_t password_history;	/* so many former ones are refused; 0: none */
+	bool password_dictionary;	/* the most common ones are refused */
+	bool password_personal;		/* those that contain the user's data are refused */
+	struct {
+		int64_t min;		/* bytes */
+		bool uppercase, lowercase, number, symbols;	/* one of them has to be in it */
+	} strength;
+	/* What clients see of other members of their team; keys and admins see all. */
+	struct {
+		bool user_name, user_email, user_phone, user_id, mfa, accessed;
+	} shows;
+	/* Second factors that may be used. */
+	struct {
+		bool totp, email, phone, custom;
+	} factors;
+	/* Addresses of e-mail that are refused. */
+	struct {
+		bool disposable, aliased, free, corporate;
+	} denies;
+	struct objs mock_numbers;	/* struct mock_number */
 	struct objs platforms;		/* struct platform */
 	struct objs webhooks;		/* struct webhook */
 	struct objs keys;		/* struct api_key */
 	struct objs domains;		/* struct domain */
 };
 
-extern const struct shape project_shape, platform_shape, key_shape, webhook_shape, domain_shape;
+extern const struct shape project_shape, platform_shape, key_shape, webhook_shape, domain_shape, mock_number_shape;
 
 /* Awaits on a cache miss. The project with this public id, valid until cx ends; its data space has been brought up to what this program
  * knows. ERR_PROJECT_NOT_FOUND, and as space_bring_up (model/space.h) ERR_PROJECT_BEHIND, _STUCK, _NEWER. */
@@ -73,6 +112,8 @@ const struct project *project_known(struct arena *a, struct str id);
 void project_cache_clear(void);
 bool project_service_on(const struct project *p, const char *service);	/* "account", "databases", … */
 bool project_auth_on(const struct project *p, const char *method);	/* stored key: emailPassword, anonymous, JWT, … */
+/* The code of a number that is sent nothing; NULL: it is a real one. */
+const char *project_mock_otp(const struct project *p, const char *number);
 /* Spec platform.md 8.1: equality, "*", label-wise wildcards; case-sensitive. */
 bool project_host_matches(const char *rule, struct str host);
 /* The gen.h key whose bump makes every process of the machine read the project anew. */

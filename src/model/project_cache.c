@@ -43,6 +43,8 @@ const char *const project_provider_keys[PROJECT_PROVIDERS] = {
 #undef PROVIDER
 };
 
+const char *const project_protocol_names[PROJECT_PROTOCOLS] = {"rest", "graphql", "websocket"};
+
 const char *
 project_stale_key(struct ctx *cx, const char *id)
 {
@@ -75,16 +77,18 @@ project_cache_entry_use(struct ctx *cx, struct entry *e)
 static const char *
 project_cache_load_sql(void)
 {
-	static const struct { const char *table; const struct shape *shape; } children[] = {
-		{"platforms", &platform_shape}, {"webhooks", &webhook_shape}, {"keys", &key_shape}, {"domains", &domain_shape}};
+	static const struct { const char *table; const struct shape *shape; int max; } children[] = {
+		{"platforms", &platform_shape, PROJECT_CHILDREN_MAX}, {"webhooks", &webhook_shape, PROJECT_CHILDREN_MAX},
+		{"keys", &key_shape, PROJECT_CHILDREN_MAX}, {"domains", &domain_shape, PROJECT_CHILDREN_MAX},
+		{"mock_numbers", &mock_number_shape, PROJECT_MOCK_NUMBERS_MAX}};
 	static struct buf b;
 
 	if (b.n > 0)
 		return b.p;
 	buf_init(&b, NULL, 2048);
-	BUF_LIT(&b, "SELECT p.auths, p.services, p.providers");
+	BUF_LIT(&b, "SELECT p.auths, p.services, p.protocols, p.providers");
 	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
-		buf_printf(&b, CHILDREN, shape_json_columns(children[i].shape), children[i].table, PROJECT_CHILDREN_MAX);
+		buf_printf(&b, CHILDREN, shape_json_columns(children[i].shape), children[i].table, children[i].max);
 	buf_printf(&b, ", %s FROM badal.projects p WHERE lower(p.id) = lower($1)", shape_columns(&project_shape));
 	return b.p;
 }
@@ -130,12 +134,14 @@ entry_read(struct ctx *cx, const struct db_res *r)
 
 	read_toggles(p.auths, project_auth_keys, PROJECT_AUTHS, json_parse(cx, db_str(r, 0, 0), NULL));
 	read_toggles(p.services, project_service_names, PROJECT_SERVICES, json_parse(cx, db_str(r, 0, 1), NULL));
-	read_providers(cx, &p, json_parse(cx, db_str(r, 0, 2), NULL));
-	p.platforms = children(cx, &platform_shape, r, 3);
-	p.webhooks = children(cx, &webhook_shape, r, 4);
-	p.keys = children(cx, &key_shape, r, 5);
-	p.domains = children(cx, &domain_shape, r, 6);
-	shape_read(cx, &project_shape, &p, r, 0, 7);
+	read_toggles(p.protocols, project_protocol_names, PROJECT_PROTOCOLS, json_parse(cx, db_str(r, 0, 2), NULL));
+	read_providers(cx, &p, json_parse(cx, db_str(r, 0, 3), NULL));
+	p.platforms = children(cx, &platform_shape, r, 4);
+	p.webhooks = children(cx, &webhook_shape, r, 5);
+	p.keys = children(cx, &key_shape, r, 6);
+	p.domains = children(cx, &domain_shape, r, 7);
+	p.mock_numbers = children(cx, &mock_number_shape, r, 8);
+	shape_read(cx, &project_shape, &p, r, 0, 9);
 	(void)entry_pack(&k, &p);
 	pack_begin(&k);
 	return entry_pack(&k, &p);
@@ -161,6 +167,15 @@ console(void)
 		.legal_city = "",
 		.legal_address = "",
 		.legal_tax_id = "",
+		.region = "default",
+		.status = "active",
+		.pinged = TIME_NONE,
+		.console_accessed = TIME_NONE,
+		.session_duration = 31536000,
+		.invalidate_sessions = true,
+		.strength = {.min = 8},
+		.shows = {true, true, true, true, true, true},
+		.factors = {.totp = true, .email = true, .phone = true},
 		.platforms = {1, platforms},
 	};
 
@@ -169,6 +184,8 @@ console(void)
 		p.auths[i] = true;
 	for (int i = 0; i < PROJECT_SERVICES; i++)
 		p.services[i] = true;
+	for (int i = 0; i < PROJECT_PROTOCOLS; i++)
+		p.protocols[i] = true;
 	return &p;
 }
 
@@ -267,6 +284,18 @@ project_auth_on(const struct project *p, const char *method)
 		if (strcmp(project_auth_keys[i], method) == 0)
 			return p->auths[i];
 	return true;
+}
+
+const char *
+project_mock_otp(const struct project *p, const char *number)
+{
+	for (int i = 0; i < p->mock_numbers.n; i++) {
+		const struct mock_number *m = p->mock_numbers.v[i];
+
+		if (strcmp(m->number, number) == 0)
+			return m->otp;
+	}
+	return NULL;
 }
 
 /* The root's dot at the end says nothing. */

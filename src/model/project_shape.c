@@ -71,6 +71,16 @@ static const struct field domain_fields[] = {
 };
 const struct shape domain_shape = SHAPE("domain", struct domain, domain_fields);
 
+static const struct field mock_number_fields[] = {
+	CHILD(struct mock_number),
+	{.key = "phone", .type = F_STR, .off = offsetof(struct mock_number, number), .doc = "Phone number. Told up to 1.9.1.", .until = SINCE_1_9_2},
+	FIELD(F_STR, struct mock_number, number, "number", "c.id", "Phone number.", .since = SINCE_1_9_2),
+	FIELD(F_STR, struct mock_number, otp, "otp", "c.otp", "Its code."),
+	FIELD(F_TIME, struct mock_number, created, "$createdAt", "c.created", "Creation date in ISO 8601 format.", .since = SINCE_1_9_2),
+	FIELD(F_TIME, struct mock_number, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format.", .since = SINCE_1_9_2),
+};
+const struct shape mock_number_shape = SHAPE("mockNumber", struct mock_number, mock_number_fields);
+
 enum provider {
 #define PROVIDER(name, label) PROVIDER_##name,
 #include "tbl/providers.h"
@@ -89,6 +99,10 @@ enum provider {
 #define SERVICE(room, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #room " is on.", 0)
 #define FAMILY(name, label, since) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #name " is on.", since)
 enum { AUTH_BASE = __COUNTER__ + 1 };
+
+/* Told from a version on, until there were policies to ask for. */
+#define SETTING(type_, member, key_, column_, since_, doc_) FIELD(type_, struct project, member, key_, "p." column_, doc_, .since = since_, .until = SINCE_1_9_5)
+#define UNTOLD(type_, member, column_) FIELD_HIDDEN(type_, struct project, member, "p." column_)
 
 /* clang-format off */
 static const struct field project_fields[] = {
@@ -113,6 +127,40 @@ static const struct field project_fields[] = {
 	FIELD(F_STR, struct project, legal_address, "legalAddress", "p.legal_address", "Address."),
 	FIELD(F_STR, struct project, legal_tax_id, "legalTaxId", "p.legal_tax_id", "Tax ID."),
 	FIELD(F_INT, struct project, user_limit, "authLimit", "p.user_limit", "Most users; 0: no limit."),
+	SETTING(F_INT, session_duration, "authDuration", "session_duration", SINCE_1_1, "Seconds that a session lasts."),
+	SETTING(F_INT, sessions_limit, "authSessionsLimit", "sessions_limit", SINCE_1_2, "Most sessions of a user; 0: no limit."),
+	SETTING(F_INT, password_history, "authPasswordHistory", "password_history", SINCE_1_3, "How many former passwords are refused."),
+	SETTING(F_BOOL, password_dictionary, "authPasswordDictionary", "password_dictionary", SINCE_1_3, "Common passwords are refused."),
+	SETTING(F_BOOL, password_personal, "authPersonalDataCheck", "password_personal", SINCE_1_4, "Passwords with data of their user are refused."),
+	SETTING(F_BOOL, denies.disposable, "authDisposableEmails", "deny_disposable", SINCE_1_9, "Disposable addresses are refused."),
+	SETTING(F_BOOL, denies.aliased, "authCanonicalEmails", "deny_aliased", SINCE_1_9, "Aliases of addresses are refused."),
+	SETTING(F_BOOL, denies.free, "authFreeEmails", "deny_free", SINCE_1_9, "Addresses of free providers are refused."),
+	SETTING(F_BOOL, denies.corporate, "authCorporateEmails", "deny_corporate", SINCE_1_9, "Addresses of firms are refused."),
+	{.key = "authMockNumbers", .type = F_LIST, .off = offsetof(struct project, mock_numbers), .doc = "Phone numbers with a code of their own.", .sub = &mock_number_shape,
+	    .since = SINCE_1_6, .until = SINCE_1_9_5},
+	SETTING(F_BOOL, session_alerts, "authSessionAlerts", "session_alerts", SINCE_1_6, "Users are told of new sessions."),
+	SETTING(F_BOOL, shows.user_name, "authMembershipsUserName", "members_user_name", SINCE_1_6_1, "Members of a team see the others' names."),
+	SETTING(F_BOOL, shows.user_email, "authMembershipsUserEmail", "members_user_email", SINCE_1_6_1, "Members of a team see the others' addresses."),
+	SETTING(F_BOOL, shows.mfa, "authMembershipsMfa", "members_mfa", SINCE_1_6_1, "Members of a team see whether others have a second factor."),
+	SETTING(F_BOOL, shows.user_id, "authMembershipsUserId", "members_user_id", SINCE_1_9_2, "Members of a team see the others' ids."),
+	SETTING(F_BOOL, shows.user_phone, "authMembershipsUserPhone", "members_user_phone", SINCE_1_9_2, "Members of a team see the others' phone numbers."),
+	SETTING(F_BOOL, shows.accessed, "authMembershipsUserAccessedAt", "members_accessed", SINCE_1_9_2, "Members of a team see when others were here."),
+	SETTING(F_BOOL, invalidate_sessions, "authInvalidateSessions", "invalidate_sessions", SINCE_1_8, "A new password ends a user's other sessions."),
+	UNTOLD(F_INT, strength.min, "strength_min"),
+	UNTOLD(F_BOOL, strength.uppercase, "strength_uppercase"),
+	UNTOLD(F_BOOL, strength.lowercase, "strength_lowercase"),
+	UNTOLD(F_BOOL, strength.number, "strength_number"),
+	UNTOLD(F_BOOL, strength.symbols, "strength_symbols"),
+	UNTOLD(F_BOOL, factors.totp, "factor_totp"),
+	UNTOLD(F_BOOL, factors.email, "factor_email"),
+	UNTOLD(F_BOOL, factors.phone, "factor_phone"),
+	UNTOLD(F_BOOL, factors.custom, "factor_custom"),
+	FIELD(F_STR, struct project, region, "region", "p.region", "Where its data are.", .since = SINCE_1_9_5),
+	FIELD(F_INT, struct project, ping_count, "pingCount", "p.ping_count", "Pings of its clients.", .since = SINCE_1_6_1),
+	FIELD(F_TIME_OR_NONE, struct project, pinged, "pingedAt", "p.pinged", "The last one; empty: there was none.", .since = SINCE_1_6_1),
+	FIELD(F_STRS, struct project, labels, "labels", "p.labels", "Labels.", .since = SINCE_1_9),
+	FIELD(F_STR, struct project, status, "status", "p.status", "active, or why not.", .since = SINCE_1_9),
+	FIELD(F_TIME_OR_NONE, struct project, console_accessed, "consoleAccessedAt", "p.console_accessed", "When it was last looked at in a console; empty: never.", .since = SINCE_1_9_5),
 	{.key = "platforms", .type = F_LIST, .off = offsetof(struct project, platforms), .doc = "Platforms.", .sub = &platform_shape},
 	{.key = "webhooks", .type = F_LIST, .off = offsetof(struct project, webhooks), .doc = "Webhooks.", .sub = &webhook_shape},
 	{.key = "keys", .type = F_LIST, .off = offsetof(struct project, keys), .doc = "API keys.", .sub = &key_shape},

@@ -16,11 +16,13 @@
 
 enum { DROP_BATCH = 50 };	/* tables dropped in one transaction: each needs a lock, and locks are limited */
 
+/* Whose clients cannot set how many sessions a user has, what they know of members and what a new password ends, gets what there was before one could. */
 static const char insert_sql[] =
     "INSERT INTO badal.projects AS p (internal, id, name, team_id, description, logo, url, legal_name, legal_country, legal_state, legal_city, "
-    "legal_address, legal_tax_id, search, created, updated, version, needs) OVERRIDING SYSTEM VALUE VALUES (coalesce($15::bigint, "
+    "legal_address, legal_tax_id, search, created, updated, version, needs, sessions_limit, invalidate_sessions, members_user_name, members_user_email, "
+    "members_user_id, members_mfa) OVERRIDING SYSTEM VALUE VALUES (coalesce($15::bigint, "
     "nextval(pg_get_serial_sequence('badal.projects', 'internal'))), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $16::int, "
-    "$17::int) RETURNING p.internal";
+    "$17::int, CASE WHEN $18::boolean THEN 0 ELSE 10 END, NOT $18, $18, $18, $18, $18) RETURNING p.internal";
 static const char update_sql[] =
     "UPDATE badal.projects AS p SET name = $2, description = $3, logo = $4, url = $5, legal_name = $6, legal_country = $7, legal_state = $8, "
     "legal_city = $9, legal_address = $10, legal_tax_id = $11, search = $12, updated = $13 WHERE p.internal = $1 RETURNING p.internal";
@@ -56,7 +58,7 @@ project_insert(struct db_tx *tx, const struct project_in *in, const char *id, co
 	    DB(id, in->name, team, text(in->description), text(in->logo), text(in->url), text(in->legal_name), text(in->legal_country),
 		text(in->legal_state), text(in->legal_city), text(in->legal_address), text(in->legal_tax_id),
 		arena_printf(cx->arena, "%s %s", id, in->name), pg_time(cx->arena, time_now_ms()), spare ? pg_i64(cx->arena, spare) : NULL,
-		pg_i64(cx->arena, version), pg_i64(cx->arena, db_migrate_needed(version))));
+		pg_i64(cx->arena, version), pg_i64(cx->arena, db_migrate_needed(version)), pg_bool(cx->format < SINCE_1_6_1)));
 
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_PROJECT_ALREADY_EXISTS, "id=%s", id);

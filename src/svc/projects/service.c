@@ -14,7 +14,7 @@ static const struct routes *const routes[] = {
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &webhook_shape, &domain_shape, NULL};
+static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &webhook_shape, &domain_shape, &mock_number_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"projects.read", "u", 0},
