@@ -3,6 +3,7 @@
 
 #include "gate_priv.h"
 #include "core/conf.h"
+#include "core/protocol.h"
 #include "model/origin.h"
 
 #define ALLOW_METHODS "GET, POST, PUT, PATCH, DELETE"
@@ -11,6 +12,16 @@
 	"Access-Control-Request-Headers, Accept, X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Locale, X-Appwrite-Mode, "    \
 	"X-Appwrite-JWT, X-Appwrite-Response-Format, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, X-Appwrite-ID, " \
 	"Content-Range, Range, Cache-Control, Expires, Pragma"
+/* Of today, and what SDKs of today send besides. */
+#define ALLOW_TODAY                                                                                                           \
+	"Accept, Origin, Cookie, Set-Cookie, Content-Type, Content-Range, X-Appwrite-Project, X-Appwrite-Key, X-Appwrite-Dev-Key, "    \
+	"X-Appwrite-Locale, X-Appwrite-Mode, X-Appwrite-JWT, X-Appwrite-Organization, X-Appwrite-Response-Format, X-Appwrite-Timeout, " \
+	"X-Appwrite-ID, X-Appwrite-Timestamp, X-Appwrite-Session, X-Appwrite-Platform, X-Appwrite-Impersonate-User-Id, "          \
+	"X-Appwrite-Impersonate-User-Email, X-Appwrite-Impersonate-User-Phone, X-SDK-Version, X-SDK-Name, X-SDK-Language, X-SDK-Platform, " \
+	"X-SDK-GraphQL, X-SDK-Profile, Range, Cache-Control, Expires, Pragma, X-Fallback-Cookies, X-Requested-With, X-Forwarded-For, " \
+	"X-Forwarded-User-Agent, Authorization"
+#define EXPOSE_HEADERS "X-Fallback-Cookies"
+#define EXPOSE_TODAY "X-Appwrite-Session, X-Fallback-Cookies, X-Appwrite-Warning"
 
 /* An allowed host, else localhost, so that a browser refuses the answer elsewhere; scheme and port as they came. */
 static const char *
@@ -25,16 +36,16 @@ allow_origin(struct arena *a, const struct project *p, const struct client *who,
 	return arena_printf(a, "%.*s://%.*s%s%.*s", STR_FMT(o.scheme), STR_FMT(o.host), o.port.n ? ":" : "", STR_FMT(o.port));
 }
 
-/* What every answer says to browsers; returns how many headers. That our own TLS is to be used again is said where heads are written. */
+/* What every answer says to browsers (`today`: those of clients since 1.9); returns how many headers. That our own TLS is to be used again is said where heads are written. */
 static int
-cors_common(struct arena *a, const char *origin, bool tls, bool https, struct http_header *h)
+cors_common(struct arena *a, const char *origin, bool tls, bool https, bool today, struct http_header *h)
 {
 	const struct http_header all[] = {
 		{"Server", "Appwrite"},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Access-Control-Allow-Methods", ALLOW_METHODS},
-		{"Access-Control-Allow-Headers", ALLOW_HEADERS},
-		{"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
+		{"Access-Control-Allow-Headers", today ? ALLOW_TODAY : ALLOW_HEADERS},
+		{"Access-Control-Expose-Headers", today ? EXPOSE_TODAY : EXPOSE_HEADERS},
 		{"Access-Control-Allow-Origin", origin},
 		{"Access-Control-Allow-Credentials", "true"},
 		{"Vary", "Origin"},
@@ -53,7 +64,8 @@ cors_headers(struct req *rq)
 	const struct client who = {.host = rq->host, .scheme = rq->scheme, .origin = rq->origin};
 	const struct project *p = rq->project ? rq->project : project_known(rq->cx.arena, rq->http->hdr[HDR_X_PROJECT]);
 	struct http_header h[REFUSAL_HEADERS];
-	int n = cors_common(rq->cx.arena, allow_origin(rq->cx.arena, p, &who, rq->route->flags & ROUTE_NO_ORIGIN), rq->http->tls, strcmp(rq->scheme, "https") == 0, h);
+	int n = cors_common(rq->cx.arena, allow_origin(rq->cx.arena, p, &who, rq->route->flags & ROUTE_NO_ORIGIN), rq->http->tls, strcmp(rq->scheme, "https") == 0,
+	    rq->cx.format >= SINCE_1_9, h);
 
 	for (int i = 0; i < n; i++)
 		reply_static(rq, h[i].name, h[i].value);
@@ -69,7 +81,7 @@ cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS])
 	int n;
 
 	client_of(m, &who);
-	n = cors_common(m->arena, allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false), m->tls, strcmp(who.scheme, "https") == 0, out);
+	n = cors_common(m->arena, allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false), m->tls, strcmp(who.scheme, "https") == 0, false, out);
 	assert(n + NO_CACHE_JSON <= REFUSAL_HEADERS);
 	memcpy(out + n, more, sizeof more);
 	return n + NO_CACHE_JSON;
@@ -79,13 +91,17 @@ cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS])
 static bool
 may_be_sent(struct str name)
 {
-	static const char *const more[] = {"authorization", "if-none-match", "accept-language"};
+	static const char *const more[] = {"if-none-match", "accept-language"};
+	struct str today = STR(ALLOW_TODAY);
 
 	for (size_t i = 0; i < name.n; i++)
 		if (name.p[i] != '-' && (name.p[i] < '0' || name.p[i] > '9') && (name.p[i] < 'a' || name.p[i] > 'z'))
 			return false;	/* browsers write them small */
 	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
 		if (str_is(name, more[i]))
+			return true;
+	while (today.p != NULL)
+		if (str_ieq(str_trim(str_cut(&today, ',')), name))
 			return true;
 	return str_starts(name, "x-appwrite-") || str_starts(name, "x-sdk-");
 }
@@ -120,7 +136,7 @@ cors_preflight(struct http_msg *m)
 	    {"Server", "Appwrite"},
 	    {"Access-Control-Allow-Methods", ALLOW_METHODS},
 	    {"Access-Control-Allow-Headers", preflight_headers(m)},
-	    {"Access-Control-Expose-Headers", "X-Fallback-Cookies"},
+	    {"Access-Control-Expose-Headers", EXPOSE_TODAY},
 	    {"Access-Control-Allow-Origin", origin_readable(origin) ? origin : ""},
 	    {"Access-Control-Allow-Credentials", "true"},
 	    {"Vary", "Origin, Access-Control-Request-Headers"},

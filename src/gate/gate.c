@@ -330,6 +330,19 @@ sign_out_dead(struct req *rq)
 	return rq->info->n_args > 0 && str_is(rq->path_arg[0], "current") ? reply_none(rq) : OK;
 }
 
+/* Of any request of today: when the client saw what it is about. What it means is its service's. */
+static err_t
+check_timestamp(struct req *rq)
+{
+	static const struct param row = {.name = "X-Appwrite-Timestamp", .type = P_DATETIME, .doc = "When the client saw it."};
+	struct str text = rq->http->hdr[HDR_X_TIMESTAMP];
+	int64_t seen;
+
+	if (rq->cx.format < SINCE_1_9 || text.n == 0 || param_take(rq, &row, text, &seen) == OK)
+		return OK;
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid X-Appwrite-Timestamp header value");
+}
+
 err_t
 gate_pass(struct req *rq)
 {
@@ -372,5 +385,5 @@ gate_pass(struct req *rq)
 	TRY(check_auth_method(rq));
 	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)
 		return ERR_GENERAL_ACCESS_FORBIDDEN;
-	return OK;
+	return check_timestamp(rq);
 }

@@ -39,11 +39,38 @@ limit_home(const struct req *rq)
 	return rq->admin_mode && rq->login != NULL ? "console" : rq->project->id;
 }
 
+/* Whose secret a request guesses at: the address, number or id that it names. STR_NONE: nobody's. */
+static struct str
+limit_subject(const struct req *rq)
+{
+	static const char *const names[] = {"email", "userId", "phone"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct str s = body_text(rq, names[i]);
+
+		if (s.n > 0)
+			return s;
+	}
+	return STR_NONE;
+}
+
+/* An app's server signs in everybody from one address, so the brake on wrong guesses of one client is one for each person there: else who guesses
+ * at one of them stops all. */
+static struct str
+limit_of_server(struct req *rq, const struct limit_rule *r, struct str key)
+{
+	struct str subject = rq->caller == CALLER_KEY && r->brake && r->give_back ? limit_subject(rq) : STR_NONE;
+
+	if (subject.n == 0)
+		return key;
+	return str_c(arena_printf(rq->cx.arena, "%.*s,of:%s", STR_FMT(key), sha256_hex(rq->cx.arena, str_lower(rq->cx.arena, subject))));
+}
+
 /* The bucket's name in Redis: long keys as their hash. The braces keep one project's buckets in one slot of a cluster. */
 static struct str
 limit_bucket(struct req *rq, const struct limit_rule *r, int64_t start)
 {
-	struct str key = limit_key(rq, r->key);
+	struct str key = limit_of_server(rq, r, limit_key(rq, r->key));
 
 	if (key.n > KEY_MAX)
 		key = str_c(sha256_hex(rq->cx.arena, key));
@@ -138,21 +165,6 @@ limit_headers(struct req *rq, int64_t max, int64_t remaining, int64_t reset)
 }
 
 /* ---- who is known ---- */
-
-/* Whose secret a request guesses at: the address, number or id that it names. STR_NONE: nobody's. */
-static struct str
-limit_subject(const struct req *rq)
-{
-	static const char *const names[] = {"email", "userId", "phone"};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		struct str s = body_text(rq, names[i]);
-
-		if (s.n > 0)
-			return s;
-	}
-	return STR_NONE;
-}
 
 static bool
 limit_is(struct str subject, const char *mine)

@@ -166,6 +166,16 @@ describe('origins and CORS', () => {
 			assert.equal(r.headers.server, 'Appwrite')
 		}
 	})
+	test('clients of today are told of today\'s headers', async () => {
+		const r = await p.guest('GET', '/users', { headers: { 'x-appwrite-response-format': '1.9.5' } })
+		assert.match(r.headers['access-control-allow-headers'], /^Accept, Origin, .*, X-Appwrite-Dev-Key, .*, X-Forwarded-User-Agent, Authorization$/)
+		assert.equal(r.headers['access-control-expose-headers'], 'X-Appwrite-Session, X-Fallback-Cookies, X-Appwrite-Warning')
+	})
+	test('a time that is none is refused, of clients of today', async () => {
+		const at = (x, format) => s.call('GET', '/health/version', { headers: { 'x-appwrite-timestamp': x, 'x-appwrite-response-format': format } })
+		assertError(await at('yesterday-ish', '1.9.5'), 400, 'general_argument_invalid', 'Invalid X-Appwrite-Timestamp header value')
+		for (const [x, format] of [['yesterday-ish', '1.8.0'], ['2026-01-01T00:00:00.000Z', '1.9.5'], ['', '1.9.5']]) assert.equal((await at(x, format)).status, 200, x)
+	})
 	test('preflight: always 204, without lifecycle', async () => {
 		for (const [path, origin, echo = origin] of [['/account', 'https://evil.example'], ['/nothing', 'http://localhost'], ['/account', undefined], ['/account', 'http://a$b.evil.test', '']]) {
 			const r = await s.call('OPTIONS', path, { project: 'nosuchproject', headers: origin ? { origin } : {} })
@@ -178,9 +188,9 @@ describe('origins and CORS', () => {
 	test('preflight: what the server honours may be sent, when it is asked for', async () => {
 		const ask = async (names) => (await s.call('OPTIONS', '/account', { headers: { origin: 'http://localhost', 'access-control-request-headers': names } })).headers['access-control-allow-headers']
 		const usual = await ask('')
-		const honoured = ['authorization', 'if-none-match', 'accept-language', 'x-appwrite-session', 'x-appwrite-dev-key', 'x-sdk-later']
+		const honoured = ['authorization', 'x-forwarded-for', 'x-sdk-graphql', 'if-none-match', 'accept-language', 'x-appwrite-session', 'x-appwrite-dev-key', 'x-sdk-later']
 		assert.equal(await ask(honoured.join(',')), usual.replace(/, X-Fallback-Cookies$/, `, ${honoured.join(', ')}, X-Fallback-Cookies`))
-		for (const names of ['x-forwarded-for', 'x-evil, host', 'x-appwrite-a b', ',,', '*', 'x-appwrite-(']) assert.equal(await ask(names), usual, names)
+		for (const names of ['x-forwarded-host', 'x-evil, host', 'x-appwrite-a b', ',,', '*', 'x-appwrite-(']) assert.equal(await ask(names), usual, names)
 	})
 	test('the allowed origin', async () => {
 		const q = await s.project()

@@ -1,7 +1,7 @@
 /* The limit of every route that has one: how many, counted by what, and who is not counted (spec identity.md 3.5, databases.md 1.3). */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { cookieOf, early, server, unique } from '../lib/server.mjs'
+import { allScopes, cookieOf, early, server, unique } from '../lib/server.mjs'
 import { collection, database } from './docs.mjs'
 import { fails } from './lib.mjs'
 
@@ -177,6 +177,20 @@ describe('guesses', () => {
 			fails(await unknown(), 429, 'general_rate_limit_exceeded')
 			assert.equal((await host()(people[0], right)).status, 201, 'who is known here gets in')
 			assert.equal((await at('2001:db8:0:2::1')(people[1], right)).status, 201, 'and so does the neighbour')
+		} finally {
+			await own.stop()
+		}
+	})
+
+	test('by an app\'s server with a key: those at one person brake nobody else', async () => {
+		const own = await server({ own: true, conf: { rate_limits: 'on', guess_client: 5 } })
+		try {
+			const q = await own.project({ scopes: [...allScopes, 'sessions.write'] }), [a, b] = [mail().body.email, mail().body.email]
+			for (const email of [a, b]) await q.ok('POST', '/users', { body: { userId: unique(), email, password: right } })
+			const by = (email, password) => q.call('POST', '/account/sessions/email', { body: { email, password } })
+			for (let i = 0; i < 5; i++) fails(await by(i % 2 ? a.toUpperCase() : a, wrong), 401, 'user_invalid_credentials')
+			fails(await by(a, wrong), 429, 'general_rate_limit_exceeded')
+			assert.equal((await by(b, right)).status, 201)
 		} finally {
 			await own.stop()
 		}

@@ -37,6 +37,8 @@ describe('a code by mail', () => {
 		assert.ok(m.html.includes(`>${secret}<`) && !/href/.test(m.html) && !m.text.includes('{{'), m.html)
 		fails(await guest('POST', '/account/sessions/token', { userId: t.userId, secret: secret === '000000' ? '000001' : '000000' }), 401, 'user_invalid_token')
 		fails(await guest('PUT', '/account/sessions/phone', { userId: t.userId, secret }), 401, 'user_invalid_token')
+		for (const [m, route, o, ...told] of [['POST', 'token', today, 401, 'user_invalid_token'], ['POST', 'token', {}, 401, 'user_invalid_token'], ['PUT', 'phone', today, 401, 'user_invalid_token'], ['PUT', 'phone', {}, 404, 'user_not_found']])
+			fails(await p.guest(m, `/account/sessions/${route}`, { body: { userId: unique(), secret }, ...o }), ...told)
 		const rs = await Promise.all([1, 2, 3].map(() => guest('POST', '/account/sessions/token', { userId: t.userId, secret })))
 		assert.deepEqual(rs.map((r) => r.status).sort(), [201, 401, 401])
 		const r = rs.find((x) => x.status === 201), me = (await p.guest('GET', '/account', { cookie: cookieOf(r) })).body

@@ -179,6 +179,16 @@ say_how(int64_t type, struct session_in *how)
 	how->factor = sign_ins[i].factor;
 }
 
+static unsigned
+any_type(void)
+{
+	unsigned types = 0;
+
+	for (int i = 0; i < SIGN_INS; i++)
+		types |= TOKEN_BIT(sign_ins[i].type);
+	return types;
+}
+
 static err_t
 sign_in(struct req *rq, const struct proof_in *in, unsigned types)
 {
@@ -187,8 +197,11 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types)
 	struct token *t;
 	struct user *u;
 	char *token;
+	err_t e;
 
-	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
+	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || types == any_type()))
+		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user=%s", in->user);	/* 1.0 tells nobody from a wrong secret */
+	TRY(e);
 	TRY(take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
 	say_how(t->type, &how);
 	rq->usage_scope = how.provider;
@@ -284,11 +297,7 @@ account_email_start(struct req *rq, void *arg)
 static err_t
 account_any_finish(struct req *rq, void *arg)
 {
-	unsigned types = 0;
-
-	for (int i = 0; i < SIGN_INS; i++)
-		types |= TOKEN_BIT(sign_ins[i].type);
-	return sign_in(rq, arg, types);
+	return sign_in(rq, arg, any_type());
 }
 
 /* ---- recovery ---- */
