@@ -152,7 +152,7 @@ struct service {
 #define EVENT_DEFINE(name, ...) const struct event_info ev_##name = {__VA_ARGS__};
 #define EVENT_LISTED(name, ...) &ev_##name,
 
-enum { KEY_SCOPES_MAX = 64, JOB_KINDS_MAX = 64 };
+enum { KEY_SCOPES_MAX = 128, JOB_KINDS_MAX = 64 };
 /* The scopes that a key may be given, in the order of the contract; NULL at the end. Filled in by service_init. */
 extern const char *key_scopes[KEY_SCOPES_MAX + 1];
 /* The kinds of jobs; NULL at the end. Filled in by service_init. */

@@ -239,7 +239,7 @@ scope_held(const struct req *rq)
 {
 	const char *scope = rq->route->scope;
 
-	if (rq->info->scope & scopes_of_role(rq->role_label))
+	if (scopes_met(&rq->info->scope, rq->role_label))
 		return true;
 	return rq->caller == CALLER_KEY && key_has(rq->key, scope);
 }

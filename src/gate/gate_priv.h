@@ -21,9 +21,14 @@ struct limit_rule {
 	const char *key;
 };
 
+enum { SCOPES_MAX = 192 };
+struct scope_set {		/* a scope is a bit */
+	uint64_t bits[SCOPES_MAX / 64];
+};
+
 struct route_info {		/* a row of a table, compiled */
 	const struct route *route;
-	uint64_t scope;		/* bits of its scopes; 0: no role has one */
+	struct scope_set scope;	/* those of its scopes that some role has */
 	const struct words *words;	/* of its family; NULL: those of the tables */
 	const char *tag;	/* of its operation */
 	int n_args;
@@ -81,8 +86,8 @@ err_t params_read(struct req *rq, enum params_of which, void **in) MUST_CHECK;
 const char *param_check(struct req *rq, const struct param *p, json_t *v, void *out);
 
 /* ---- scopes.c ---- */
-uint64_t scope_bits(const char *scopes);		/* of '|'-separated ones, those that some role has */
-uint64_t scopes_of_role(const char *role);
+struct scope_set scope_bits(const char *scopes);	/* of '|'-separated ones, those that some role has */
+bool scopes_met(const struct scope_set *asked, const char *role);	/* the role has one of them */
 
 /* ---- gate.c ---- */
 err_t gate_pass(struct req *rq) MUST_CHECK;		/* everything between route and parameters; awaits */

@@ -122,7 +122,7 @@ router_compile(const struct route *r)
 			router_refuse(r, "too many placeholders");
 		i->args[i->n_args++] = (struct str){segment.p + 1, segment.n - 1};
 	}
-	i->scope = r->scope ? scope_bits(r->scope) : 0;
+	i->scope = scope_bits(r->scope ? r->scope : "");
 	if (r->limit != NULL && r->limit[0] != '\0' && (i->n_limits = limit_parse(r->limit, i->limits)) < 0)
 		router_refuse(r, "malformed rate limit");
 	if (r->usage != NULL && !usage_find(r->usage, &i->usage, &i->usage_op))

@@ -7,8 +7,6 @@ static const struct {
 	const char *role, *marks;
 } roles[] = {{"guests", "g"}, {"users", "u"}, {"owner", "ua"}, {"admin", "a"}, {"developer", "a"}, {"apps", "k"}};
 
-enum { SCOPES_MAX = 64 };	/* a scope is a bit */
-
 static const struct scope *scopes[SCOPES_MAX];	/* of all services */
 static int n_scopes;
 
@@ -27,11 +25,17 @@ scopes_collect(void)
 		}
 }
 
-uint64_t
+static void
+scope_add(struct scope_set *to, int i)
+{
+	to->bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+struct scope_set
 scope_bits(const char *names)
 {
 	struct str rest = str_c(names);
-	uint64_t bits = 0;
+	struct scope_set bits = {0};
 
 	scopes_collect();
 	while (rest.p != NULL) {
@@ -39,30 +43,47 @@ scope_bits(const char *names)
 
 		for (int i = 0; i < n_scopes; i++)
 			if (scopes[i]->roles[0] != '\0' && str_is(name, scopes[i]->name))
-				bits |= UINT64_C(1) << i;
+				scope_add(&bits, i);
 	}
 	return bits;
 }
 
-static uint64_t
+static struct scope_set
 mask_of(const char *marks)
 {
-	uint64_t mask = 0;
+	struct scope_set mask = {0};
 
 	scopes_collect();
 	for (int i = 0; i < n_scopes; i++)
 		if (strpbrk(scopes[i]->roles, marks) != NULL)
-			mask |= UINT64_C(1) << i;
+			scope_add(&mask, i);
 	return mask;
 }
 
-uint64_t
+static const struct scope_set *
 scopes_of_role(const char *role)
 {
-	static uint64_t masks[sizeof roles / sizeof *roles];
+	static struct scope_set masks[sizeof roles / sizeof *roles];
+	static bool made[sizeof roles / sizeof *roles];
 
-	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-		if (strcmp(roles[i].role, role) == 0)
-			return masks[i] ? masks[i] : (masks[i] = mask_of(roles[i].marks));
-	return 0;
+	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+		if (strcmp(roles[i].role, role) != 0)
+			continue;
+		if (!made[i])
+			masks[i] = mask_of(roles[i].marks);
+		made[i] = true;
+		return &masks[i];
+	}
+	return NULL;
+}
+
+bool
+scopes_met(const struct scope_set *asked, const char *role)
+{
+	const struct scope_set *held = scopes_of_role(role);
+	uint64_t both = 0;
+
+	for (int i = 0; held != NULL && i < SCOPES_MAX / 64; i++)
+		both |= asked->bits[i] & held->bits[i];
+	return both != 0;
 }

@@ -546,13 +546,13 @@ functions_create_execution(struct req *rq, void *arg)
 	}
 
 static const struct route rows[] = {
-	EXECUTION_ROUTE("POST", "", "createExecution", "execution.write", "60/60 ip:{ip},userId:{userId}", functions_create_execution, &execution_shape, 201,
+	EXECUTION_ROUTE("POST", "", "createExecution", "execution.write|executions.write", "60/60 ip:{ip},userId:{userId}", functions_create_execution, &execution_shape, 201,
 	    "Run a function, and wait for it or not (202).", struct create_in, create_params, .or_model = &execution_later_shape, .or_status = 202),
-	EXECUTION_ROUTE("GET", "", "listExecutions", "execution.read", "", functions_list_executions, &execution_shape, 200, "List the executions of a function.",
+	EXECUTION_ROUTE("GET", "", "listExecutions", "execution.read|executions.read", "", functions_list_executions, &execution_shape, 200, "List the executions of a function.",
 	    struct execution_in, list_params, .list = "executions", .or_model = &execution_later_shape, .or_list = "executions"),
-	EXECUTION_ROUTE("GET", "/:executionId", "getExecution", "execution.read", "", functions_get_execution, &execution_shape, 200, "What became of an execution.",
+	EXECUTION_ROUTE("GET", "/:executionId", "getExecution", "execution.read|executions.read", "", functions_get_execution, &execution_shape, 200, "What became of an execution.",
 	    struct execution_in, get_params, .or_model = &execution_later_shape),
-	EXECUTION_ROUTE("DELETE", "/:executionId", "deleteExecution", "execution.write", "", functions_delete_execution, NULL, 204,
+	EXECUTION_ROUTE("DELETE", "/:executionId", "deleteExecution", "execution.write|executions.write", "", functions_delete_execution, NULL, 204,
 	    "Forget an execution that has ended, or call off one that is put off.", struct execution_in, get_params),
 };
 const struct routes execution_routes = ROUTES(rows);

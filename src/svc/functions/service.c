@@ -22,6 +22,8 @@ static const struct scope scopes[] = {
 	{"execution.write", "gua", 22},
 	{"functions.read", "a", 19},
 	{"functions.write", "a", 20},
+	{"executions.read", "ua", 54},
+	{"executions.write", "gua", 55},
 	{0},
 };
 
