@@ -15,6 +15,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "model/event.h"
+#include "model/jwt.h"
 #include "model/pack.h"
 #include "model/roles.h"
 #include "model/seal.h"
@@ -373,15 +374,6 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 
 /* ---- JSON web tokens ---- */
 
-static char *
-jwt_sign(struct ctx *cx, const char *master, struct str head_and_payload)
-{
-	unsigned char mac[32];
-
-	hmac_sha256(str_c(master), head_and_payload, mac);
-	return base64_encode(cx->arena, (struct str){(const char *)mac, sizeof mac}, true);
-}
-
 char *
 login_jwt(struct ctx *cx, const struct project *p, const struct user *u, const char *session, int64_t life_ms)
 {
@@ -391,71 +383,8 @@ login_jwt(struct ctx *cx, const struct project *p, const struct user *u, const c
 	const char *whose = session[0] == '\0' ? arena_printf(cx->arena, ",\"project\":\"%s\",\"user\":%lld", p->id, (long long)u->internal) : "";
 	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s%s}", u->id, session,
 	    (long long)((time_now_ms() + life_ms) / 1000), epoch, whose);
-	const char *head = base64_encode(cx->arena, STR("{\"typ\":\"JWT\",\"alg\":\"HS256\"}"), true);
-	const char *text = arena_printf(cx->arena, "%s.%s", head, base64_encode(cx->arena, str_c(payload), true));
 
-	return arena_printf(cx->arena, "%s.%s", text, jwt_sign(cx, seal_master(0), str_c(text)));
-}
-
-static err_t
-jwt_bad(struct ctx *cx, const char *why)
-{
-	return fail_msg(cx, ERR_USER_JWT_INVALID, "Failed to verify JWT. %s", why);
-}
-
-static bool
-jwt_alg_ok(struct ctx *cx, struct str head)
-{
-	struct str text;
-	const json_t *j;
-
-	if (!base64_decode(cx->arena, head, true, &text))
-		return false;
-	j = json_parse(cx, text, NULL);
-	return json_is_object(j) && str_is(json_str(json_object_get(j, "alg")), "HS256");
-}
-
-static err_t
-jwt_times(struct ctx *cx, const json_t *j)
-{
-	int64_t now = time_now_ms() / 1000;
-	const json_t *exp = json_object_get(j, "exp"), *iat = json_object_get(j, "iat"), *nbf = json_object_get(j, "nbf");
-
-	if (!json_is_integer(exp) || now - JWT_LEEWAY >= json_integer_value(exp))
-		return jwt_bad(cx, "It has expired.");
-	if (iat != NULL && (!json_is_integer(iat) || now - json_integer_value(iat) >= conf.life_jwt / 1000 - JWT_LEEWAY))
-		return jwt_bad(cx, "It is too old.");
-	if (nbf != NULL && (!json_is_integer(nbf) || now <= json_integer_value(nbf) - JWT_LEEWAY))
-		return jwt_bad(cx, "It is not valid yet.");
-	return OK;
-}
-
-/* By a key that we know; one that another process has taken over a moment ago is looked for. */
-static bool
-jwt_signed(struct ctx *cx, struct str head_and_payload, struct str mac)
-{
-	const char *master;
-
-	do
-		for (int i = 0; (master = seal_master(i)) != NULL; i++)
-			if (str_eq_secret(mac, str_c(jwt_sign(cx, master, head_and_payload))))
-				return true;
-	while (seal_look());
-	return false;
-}
-
-static err_t
-jwt_verify(struct ctx *cx, struct str jwt, const json_t **payload_out)
-{
-	struct str rest = jwt, head = str_cut(&rest, '.'), payload = str_cut(&rest, '.'), text;
-
-	if (jwt.n > TOKEN_MAX || head.n == 0 || payload.n == 0 || rest.n == 0 || memchr(rest.p, '.', rest.n) != NULL)
-		return jwt_bad(cx, "It does not have three parts.");
-	if (!jwt_signed(cx, (struct str){jwt.p, head.n + 1 + payload.n}, rest) || !jwt_alg_ok(cx, head))
-		return jwt_bad(cx, "The signature is wrong.");
-	if (!base64_decode(cx->arena, payload, true, &text) || !json_is_object(*payload_out = json_parse(cx, text, NULL)))
-		return jwt_bad(cx, "The payload is not an object.");
-	return jwt_times(cx, *payload_out);
+	return jwt_make(cx, payload);
 }
 
 /* One that names no session names the very user. */
@@ -465,14 +394,29 @@ jwt_of_user(const json_t *j, const struct project *p, const struct user *u)
 	return str_is(json_str(json_object_get(j, "project")), p->id) && json_integer_value(json_object_get(j, "user")) == u->internal;
 }
 
+/* One that says when it was made is good for only so long, whatever it says. */
+static const char *
+jwt_age(const json_t *j)
+{
+	const json_t *iat = json_object_get(j, "iat");
+
+	if (iat != NULL && (!json_is_integer(iat) || time_now_ms() / 1000 - json_integer_value(iat) >= conf.life_jwt / 1000 - JWT_LEEWAY))
+		return "It is too old.";
+	return NULL;
+}
+
 err_t
 login_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out)
 {
 	const json_t *j = NULL;
 	struct str user, session;
+	const char *why;
 
 	*out = NULL;
-	TRY(jwt_verify(cx, jwt, &j));
+	if ((why = jwt_read(cx, jwt, JWT_LEEWAY, &j)) == NULL)
+		why = jwt_age(j);
+	if (why != NULL)
+		return fail_msg(cx, ERR_USER_JWT_INVALID, "Failed to verify JWT. %s", why);
 	user = json_str(json_object_get(j, "userId"));
 	session = json_str(json_object_get(j, "sessionId"));
 	if (!id_valid(user) || (session.n > 0 && !id_valid(session)))
