@@ -151,6 +151,8 @@ err_t param_take_json(struct req *rq, const struct param *p, json_t *value, void
 
 /* The rows that are not of the path, from the members of an object that stands within the body. `in` is zero before. */
 err_t params_take(struct req *rq, const struct param *rows, int n, const json_t *object, void *in) MUST_CHECK;
+/* The same for what comes by no request, of rows that await nothing. */
+err_t params_take_aside(struct ctx *cx, const struct param *rows, int n, const json_t *object, void *in) MUST_CHECK;
 
 struct route {
 	const char *method;	/* "GET" also serves HEAD */

@@ -16,6 +16,7 @@ struct job_task;
 struct hears;
 struct routes;
 struct shape;
+struct socket_word;
 
 struct scope {			/* spec platform.md 7 */
 	const char *name;	/* "teams.read" */
@@ -144,6 +145,7 @@ struct service {
 	const struct job_task *tasks;		/* done now and then */
 	const struct blob_book *blobs;
 	const struct hears *hears;		/* model/hear.h */
+	const struct socket_word *sockets;	/* model/socket.h: what connections of realtime may say to it */
 	const char *const *mails;		/* kinds of mails it sends: their words are in etc/mail; NULL at the end */
 };
 

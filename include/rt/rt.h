@@ -9,6 +9,7 @@
 
 void rt_init(void);		/* per web process: follows the event stream */
 void rt_fini(void);
+bool rt_busy(void);		/* rooms have not heard yet of connections that are gone */
 void rt_ws_open(struct ws *w, struct http_msg *up);	/* the http_handler callbacks */
 void rt_ws_message(struct ws *w, struct str text);
 void rt_ws_close(struct ws *w);

@@ -20,6 +20,7 @@ SERVICE(functions, "serviceStatusForFunctions")
 FIXED(general)
 FIXED(messages)
 FIXED(mock)
+FIXED(presences)
 FIXED(projects)
 FIXED(webhooks)
 #ifdef FIXED_IS_SERVICE

@@ -104,6 +104,18 @@ params_take(struct req *rq, const struct param *rows, int n, const json_t *objec
 }
 
 err_t
+params_take_aside(struct ctx *cx, const struct param *rows, int n, const json_t *object, void *in)
+{
+	struct req *rq = arena_new_of(cx->arena, struct req);
+	err_t e;
+
+	rq->cx = *cx;
+	e = params_take(rq, rows, n, object, in);
+	*cx = rq->cx;		/* with what was said and is to be freed */
+	return e;
+}
+
+err_t
 params_read(struct req *rq, enum params_of which, void **in)
 {
 	const struct route *r = rq->route;

@@ -41,7 +41,7 @@ static void
 drain_more(void *arg)
 {
 	static bool written;
-	bool busy = http_open_requests() > 0 || http_unsent_answers() > 0 || http_open_sockets() > 0;
+	bool busy = http_open_requests() > 0 || http_unsent_answers() > 0 || http_open_sockets() > 0 || rt_busy();
 
 	(void)arg;
 	if (!busy && !written) {	/* after the last request: what it left behind in memory */

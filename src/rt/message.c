@@ -398,6 +398,19 @@ on_unsubscribe(struct ctx *cx, struct peer *c, const json_t *data)
 	end_response(&w, c);
 }
 
+/* ---- what rooms answer ---- */
+
+static void
+on_word(struct ctx *cx, struct peer *c, const struct socket_word *word, json_t *data)
+{
+	struct buf b;
+	struct jw w;
+
+	begin_response(&w, &b, cx, word->type);
+	if (said_handle(cx, c, word, data, &w))
+		end_response(&w, c);
+}
+
 /* ---- the table ---- */
 
 static const struct kind {
@@ -410,6 +423,7 @@ static const struct kind {
 	{"subscribe", on_subscribe, false},
 	{"unsubscribe", on_unsubscribe, false},
 };
+static const struct kind of_room = {NULL, NULL, true};
 
 /* The row of the message, or NULL after the client was told why there is none. */
 static const struct kind *
@@ -424,6 +438,8 @@ message_kind_of(struct peer *c, const json_t *j)
 	for (size_t i = 0; type.n > 0 && i < sizeof kinds / sizeof *kinds; i++)
 		if (str_is(type, kinds[i].type))
 			return &kinds[i];
+	if (said_word(type) != NULL)
+		return &of_room;
 	invalid(c, "Message type is not valid.");
 	return NULL;
 }
@@ -445,7 +461,9 @@ handle(struct ctx *cx, struct peer *c, struct str text, const json_t *j)
 
 	if (k != NULL && (k->slow || resuming) && cx->fib == NULL)
 		return false;
-	if (k != NULL)
+	if (k == &of_room)
+		on_word(cx, c, said_word(json_str(json_object_get(j, "type"))), json_object_get(j, "data"));
+	else if (k != NULL)
 		(resuming ? on_subscribe_resuming : k->fn)(cx, c, json_object_get(j, "data"));
 	message_count_work(c, text, changes);
 	return true;

@@ -408,6 +408,8 @@ peer_identify(struct peer *c, const char *home, const struct login *l, const cha
 	enum rt_state was = c->state;
 	struct arena *a = arena_new();
 
+	if (!is_user(c, home, l))
+		said_leave(c);
 	if (!same) {
 		was = step_out(c);
 		c->identities++;
@@ -643,6 +645,7 @@ rt_ws_close(struct ws *w)
 
 	if (c->counted)
 		stats_count(c->project, -1);
+	said_leave(c);
 	peer_move(c, RT_CLOSED);
 	c->ws = NULL;
 	metric_add(M_rt_connections, -1);

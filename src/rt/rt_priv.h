@@ -16,6 +16,7 @@
 #include "io/http.h"
 #include "model/event.h"
 #include "model/identity.h"
+#include "model/socket.h"
 
 /* ---- leave.c: a hash table of open addressing that is too small or too large is left for another, step by step ---- */
 
@@ -327,6 +328,7 @@ struct peer {
 	struct patron *patron;	/* whom it counts for; NULL until it is let in */
 	size_t in_purse;	/* bytes of its channels and queries there */
 	struct task *task;	/* what runs or waits for a fiber */
+	uint64_t said;		/* its number among those that have said something to a room; 0: it has not */
 };
 
 enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ATOM_PLACE = UINT32_MAX - 2, ATOM_ORIGIN = UINT32_MAX - 3, SEAT_USER = UINT32_MAX, SEAT_PLACE = UINT32_MAX - 1, ROLE_WIDE = UINT32_MAX };
@@ -415,6 +417,15 @@ bool task_message(struct peer *c, struct str text);
 /* The running task waits for its client: others may run meanwhile. */
 void task_step_aside(bool on);
 void task_abandon(struct peer *c);		/* the socket is gone */
+
+/* ---- said.c: messages that rooms answer ---- */
+
+void said_init(void);
+void said_fini(void);
+const struct socket_word *said_word(struct str type);	/* NULL: no room's */
+/* Awaits. True when the members of the answer are in w; else the client has been told why not, or is gone. */
+bool said_handle(struct ctx *cx, struct peer *c, const struct socket_word *word, json_t *data, struct jw *w);
+void said_leave(struct peer *c);	/* it ends, or is somebody else's: the rooms that it spoke to are told */
 
 /* ---- handshake.c, horizon.c, message.c, resume.c, who.c (on a fiber; all await) ---- */
 

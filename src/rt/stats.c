@@ -192,6 +192,7 @@ rt_init(void)
 	timer = loop_every(EVERY_MS, stats_on_timer, NULL);
 	expiry = loop_every(1000, deadline_pass, NULL);
 	fanout_init();
+	said_init();
 }
 
 void
@@ -199,6 +200,7 @@ rt_fini(void)
 {
 	loop_timer_stop(&timer);
 	loop_timer_stop(&expiry);
+	said_fini();
 	fanout_fini();
 	map_free(&counts);
 }

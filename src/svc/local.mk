@@ -10,6 +10,7 @@ include src/svc/health/local.mk
 include src/svc/locale/local.mk
 include src/svc/messages/local.mk
 include src/svc/mock/local.mk
+include src/svc/presences/local.mk
 include src/svc/projects/local.mk
 include src/svc/storage/local.mk
 include src/svc/teams/local.mk

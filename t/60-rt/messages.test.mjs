@@ -52,7 +52,7 @@ test('authentication and subscribe back to back are done in order', async () => 
 const format = 'Message format is not valid.', kind = 'Message type is not valid.'
 for (const [name, message, want] of [
 	['no JSON', 'hello', format], ['null', 'null', format], ['an empty object', {}, format], ['a number', '1', format], ['a text', '"x"', format],
-	['an unknown type', { type: 'presence', data: {} }, kind], ['data without type', { data: {} }, kind],
+	['an unknown type', { type: 'absence', data: {} }, kind], ['data without type', { data: {} }, kind],
 	['authentication without data', { type: 'authentication' }, 'Payload is not valid.'],
 	['authentication without session', { type: 'authentication', data: {} }, 'Payload is not valid.'],
 	['subscribe without items', { type: 'subscribe' }, 'Payload is not valid. Items is required'],

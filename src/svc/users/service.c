@@ -37,8 +37,6 @@ static const struct event_secret secrets[] = {
 	{0},
 };
 
-static const char *const acted_on[] = {"presences", NULL};
-
 static const struct usage_kind usage[] = {
 	{"users", {NULL, NULL}, false},
 	{"sessions", {NULL, NULL}, true},	/* by provider */
@@ -90,7 +88,6 @@ const struct service users_service = {
 	.scopes = scopes,
 	.events = events,
 	.secrets = secrets,
-	.acted_on = acted_on,
 	.usage = usage,
 	.gauges = users_gauges,
 	.older = older,

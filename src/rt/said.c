@@ -1,0 +1,238 @@
+/* Messages that rooms answer (model/socket.h), and who tells rooms that a connection which said something is gone.
+ *
+ * A connection that has said something has a number, until it ends or is somebody else's: then the number is in the queue of farewells, which one fiber
+ * works off until the rooms have heard it. What was said meanwhile under that number is taken back by the same way. */
+#include "rt_priv.h"
+
+#include <stdlib.h>
+
+#include "core/fiber.h"
+#include "core/log.h"
+#include "core/loop.h"
+#include "model/service.h"
+#include "rt/rt.h"
+
+enum { BATCH = 100, STEP_MS = 30000, PAUSE_MIN = 500, PAUSE_MAX = 30000 };
+
+struct farewell {
+	struct farewell *next;
+	uint64_t number;
+	char project[];
+};
+
+static struct farewell *said_first, **said_last = &said_first;
+static uint64_t given;	/* numbers so far */
+static unsigned speakers;
+static bool telling;
+static struct loop_timer *beat;
+
+const struct socket_word *
+said_word(struct str type)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; i < n; i++)
+		for (const struct socket_word *w = v[i]->sockets; w != NULL && w->type != NULL; w++)
+			if (str_is(type, w->type))
+				return w;
+	return NULL;
+}
+
+/* ---- farewells ---- */
+
+static err_t
+tell_rooms(struct ctx *cx, const char *project, const char *const *ids, int n)
+{
+	int services;
+	const struct service *const *v = service_all(&services);
+	struct project *p;
+
+	TRY(project_get(cx, str_c(project), &p));
+	for (int i = 0; i < services; i++)
+		for (const struct socket_word *w = v[i]->sockets; w != NULL && w->type != NULL; w++)
+			TRY(w->left(cx, p, socket_process(), ids, n));
+	return OK;
+}
+
+/* Those at the head of the queue that are of one project; they stay in it. */
+static int
+said_batch(struct arena *a, const char **ids)
+{
+	int n = 0;
+
+	for (struct farewell *f = said_first; f != NULL && n < BATCH && strcmp(f->project, said_first->project) == 0; f = f->next)
+		ids[n++] = arena_printf(a, "%llu", (unsigned long long)f->number);
+	return n;
+}
+
+static void
+said_drop(int n)
+{
+	for (; n > 0; n--) {
+		struct farewell *f = said_first;
+
+		said_first = f->next;
+		if (said_first == NULL)
+			said_last = &said_first;
+		free(f);
+	}
+}
+
+static bool
+tell_batch(struct fib *fib)
+{
+	const char *ids[BATCH];
+	struct ctx cx;
+	err_t e;
+	int n;
+
+	ctx_init(&cx);
+	cx.fib = fib;
+	cx.id = "rt";
+	cx.deadline = loop_now() + STEP_MS;
+	n = said_batch(cx.arena, ids);
+	e = tell_rooms(&cx, str_dup(cx.arena, str_c(said_first->project)), ids, n);
+	if (e == OK || e == ERR_PROJECT_NOT_FOUND)
+		said_drop(n);
+	else
+		log_warn(&cx, "rooms are not told yet of connections that are gone", "error=%s detail=%s", err_info(e)->name, cx.detail ? cx.detail : "");
+	ctx_fini(&cx);
+	return e == OK || e == ERR_PROJECT_NOT_FOUND;
+}
+
+static void
+said_tell(struct ctx *cx, void *arg)
+{
+	uint64_t pause = PAUSE_MIN;
+
+	(void)arg;
+	while (said_first != NULL) {
+		if (tell_batch(cx->fib)) {
+			pause = PAUSE_MIN;
+			continue;
+		}
+		if (fib_sleep(cx, pause) != OK)
+			break;
+		pause = pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
+	}
+	telling = false;
+}
+
+static void
+farewell(struct str project, uint64_t number)
+{
+	struct farewell *f = mem_alloc(sizeof *f + project.n + 1);
+
+	f->next = NULL;
+	f->number = number;
+	memcpy(f->project, project.p, project.n);
+	f->project[project.n] = '\0';
+	*said_last = f;
+	said_last = &f->next;
+	if (telling)
+		return;
+	telling = true;
+	fib_spawn_new("rt", 0, said_tell, NULL);
+}
+
+void
+said_leave(struct peer *c)
+{
+	if (c->said == 0)
+		return;
+	farewell(atom_text(c->project), c->said);
+	c->said = 0;
+	speakers--;
+}
+
+bool
+rt_busy(void)
+{
+	return said_first != NULL;
+}
+
+/* ---- saying ---- */
+
+static uint64_t
+said_begin(struct peer *c)
+{
+	if (c->said != 0)
+		return c->said;
+	if (speakers++ == 0)
+		socket_beat();
+	return c->said = ++given;
+}
+
+static void
+said_refused(struct ctx *cx, struct peer *c, err_t e)
+{
+	const struct err_info *i = err_info(e);
+
+	if (i->status >= 500 && log_may_client(cx->client))
+		log_warn(cx, "a message failed", "error=%s detail=%s", i->name, cx->detail ? cx->detail : "");
+	peer_error(c, e == ERR_GENERAL_ARGUMENT_INVALID ? 1003 : i->status, i->status >= 500 ? "Error: Server Error" : cx->message ? cx->message : i->message);
+}
+
+/* It is said to its end, whether the client waits or not: what the farewell takes back must be there by then. */
+static err_t
+said_answer(struct ctx *cx, struct peer *c, const struct socket_word *word, json_t *data, struct jw *w)
+{
+	struct strs roles = held_texts(c->held, cx->arena);
+	uint64_t number = said_begin(c);
+	const struct socket s = {.process = socket_process(), .id = arena_printf(cx->arena, "%llu", (unsigned long long)number),
+		.user = str_dup(cx->arena, peer_uid(c)), .roles = &roles};
+	struct project *p;
+	err_t e;
+
+	fib_shield(cx, true);
+	e = project_get(cx, atom_text(c->project), &p);
+	if (e == OK)
+		e = word->said(cx, p, &s, data, w);
+	fib_shield(cx, false);
+	if (c->said == number)
+		return e;
+	farewell(atom_text(c->project), number);	/* it is gone, or another's: it may have been said behind the farewell */
+	return ERR_CANCELLED;
+}
+
+bool
+said_handle(struct ctx *cx, struct peer *c, const struct socket_word *word, json_t *data, struct jw *w)
+{
+	err_t e;
+
+	if (str_is(atom_text(c->project), "console")) {
+		peer_refuse(c, 1008, "Missing project context. Reconnect to the project first.");
+		return false;
+	}
+	if (c->user == 0 || c->admin) {
+		peer_error(c, 401, "User must be authorized");
+		return false;
+	}
+	e = said_answer(cx, c, word, data, w);
+	if (e != OK && e != ERR_CANCELLED && c->ws != NULL && c->state != RT_REFUSED)
+		said_refused(cx, c, e);
+	return e == OK && c->ws != NULL && c->state != RT_REFUSED;
+}
+
+static void
+on_beat(void *arg)
+{
+	(void)arg;
+	if (speakers > 0 || said_first != NULL)
+		socket_beat();
+}
+
+void
+said_init(void)
+{
+	beat = loop_every(SOCKET_BEAT_MS, on_beat, NULL);
+}
+
+void
+said_fini(void)
+{
+	loop_timer_stop(&beat);
+	while (said_first != NULL)
+		said_drop(1);
+}

@@ -1,0 +1,142 @@
+/* What connections say of their users: presences come, are seen by whom they are for, and end with the connections. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+
+import { server, unique, until } from '../lib/server.mjs'
+import { listen as connect } from '../lib/ws.mjs'
+
+let s, p, alice, bob, schema
+const today = { 'x-appwrite-response-format': '1.9.5' }
+const read = (role) => `read("${role}")`
+const listen = (u, query = '') => connect(s, `project=${p.id}${query}`, { cookie: u?.cookie })
+const watch = (u = bob) => listen(u, '&channels[]=presences')
+const say = (w, data) => w.ask({ type: 'presence', data })
+const shared = { permissions: [read('users')] }
+const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+const of = (u) => (d) => d.payload.userId === u.id
+const list = async (u) => (await bob.call('GET', '/presences?queries[]=' + encodeURIComponent(JSON.stringify({ method: 'equal', attribute: 'userId', values: [u.id] })), { headers: today })).body.presences
+
+before(async () => {
+	s = await server({ own: true, conf: { web_processes: 2 } })
+	p = await s.project()
+	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+	alice = await p.user()
+	bob = await p.user()
+})
+after(() => s.stop())
+
+test('it is said, answered, heard, listed, and ends with the connection', async () => {
+	const u = await p.user(), w = await listen(u), ears = await watch()
+	const r = await say(w, { status: 'online', presenceId: unique(), ...shared, metadata: { room: 'a' } }), one = r.data.presence
+	assert.deepEqual([r.type, r.data.to, r.data.success], ['response', 'presence', true])
+	assert.deepEqual(Object.keys(one), ['$id', '$sequence', '$createdAt', '$updatedAt', '$permissions', 'userId', 'status', 'source', 'expiresAt', 'metadata'])
+	assert.deepEqual([one.userId, one.status, one.source, one.metadata, one.$permissions], [u.id, 'online', 'realtime', { room: 'a' }, [read('users')]])
+	const days = (Date.parse(one.expiresAt) - Date.parse(one.$updatedAt)) / 86400000
+	assert.ok(Math.abs(days - 30) < 0.01, `${days}`)
+	const e = await ears.event(of(u))
+	assert.deepEqual([e.events[0], e.payload.status], [`presences.${one.$id}.upsert`, 'online'])
+	assert.deepEqual((await list(u)).map((x) => x.$id), [one.$id])
+	const again = (await say(w, { status: 'away' })).data.presence
+	assert.deepEqual([again.$id, again.status, again.metadata, again.$permissions], [one.$id, 'away', {}, [read('users')]])
+	await ears.event((d) => of(u)(d) && d.payload.status === 'away')
+	w.end()
+	assert.equal((await ears.event(of(u))).events[0], `presences.${one.$id}.delete`)
+	assert.deepEqual(await list(u), [])
+	ears.end()
+})
+
+test('of several connections the last one ends it', async () => {
+	const u = await p.user(), tabs = await Promise.all([1, 2, 3, 4].map(() => listen(u))), ears = await watch()
+	const ids = new Set()
+	for (const w of tabs) ids.add((await say(w, { status: 'on', ...shared })).data.presence.$id)
+	assert.equal(ids.size, 1)
+	for (const w of tabs.slice(1)) await w.close()
+	await until('three have left', () => psql(`SELECT count(*) FROM ${schema}.presence_sockets k JOIN ${schema}.presences s ON s.internal = k.presence WHERE s.user_id = '${u.id}'`) === '1')
+	assert.equal((await list(u)).length, 1)
+	tabs[0].end()
+	await ears.event((d) => of(u)(d) && d.events[0].endsWith('.delete'))
+	ears.end()
+})
+
+test('what a request says is not the connection\'s any more', async () => {
+	const u = await p.user(), w = await listen(u), id = (await say(w, { status: 'on', ...shared })).data.presence.$id
+	assert.equal((await u.call('PUT', `/presences/${id}`, { body: { status: 'by request' }, headers: today })).body.source, 'rest')
+	await w.close()
+	const v = await listen(u)	/* what leaves is told in order: when this one has ended it, the first is done with */
+	await say(v, { status: 'on' })
+	assert.equal((await list(u))[0].source, 'realtime')
+	v.end()
+	await until('it has ended', async () => (await list(u)).length === 0)
+})
+
+test('it ends with its user\'s identity: another one, a sign-out, a block', async () => {
+	const token = (x) => decodeURIComponent(x.cookie.match(/a_session_[^=;]*=([^;]*)/)[1])
+	for (const end of [
+		(u, w) => w.ask({ type: 'authentication', data: { session: token(alice) } }),
+		(u) => u.ok('DELETE', '/account/sessions/current'),
+		(u) => p.ok('PATCH', `/users/${u.id}/status`, { body: { status: false } }),
+		(u) => p.ok('DELETE', `/users/${u.id}`),
+	]) {
+		const u = await p.user(), w = await listen(u), ears = await watch()
+		await say(w, { status: 'on', ...shared })
+		await end(u, w)
+		await ears.event((d) => of(u)(d) && d.events[0].endsWith('.delete'))
+		ears.end()
+		w.end()
+	}
+})
+
+test('a request ends it, and the connection says it again', async () => {
+	const u = await p.user(), w = await listen(u), id = (await say(w, { status: 'on', ...shared })).data.presence.$id
+	assert.equal((await u.call('DELETE', `/presences/${id}`, { headers: today })).status, 204)
+	assert.deepEqual(await list(u), [])
+	assert.notEqual((await say(w, { status: 'on', ...shared })).data.presence.$id, id)
+	assert.equal((await list(u)).length, 1)
+	w.end()
+	await until('it has ended', async () => (await list(u)).length === 0)
+})
+
+test('errors leave the connection', async () => {
+	const w = await listen(alice), code = async (data) => { const r = await say(w, data); assert.equal(r.type, 'error', JSON.stringify(r)); return [r.data.code, r.data.message] }
+	assert.deepEqual(await code({}), [1003, 'Payload is not valid. Status is required'])
+	assert.deepEqual(await code(undefined), [1003, 'Payload is not valid. Status is required'])
+	for (const [bad, field] of [[{ status: 'x'.repeat(2049) }, 'status'], [{ status: 5 }, 'status'], [{ status: 'on', presenceId: 'no no' }, 'presenceId'], [{ status: 'on', permissions: ['create("any")'] }, 'permissions'], [{ status: 'on', metadata: 'x' }, 'metadata']]) {
+		const [n, message] = await code(bad)
+		assert.equal(n, 1003)
+		assert.ok(message.startsWith(`${field}: `), message)
+	}
+	assert.equal((await code({ status: 'on', permissions: [read(`user:${bob.id}`)] }))[0], 401)
+	assert.deepEqual(await w.ask({ type: 'ping' }), { type: 'pong' })
+	assert.equal((await say(w, { status: 'x'.repeat(2048), permissions: [read('any')] })).type, 'response')
+	w.end()
+	const g = await listen(null)
+	assert.deepEqual(await say(g, { status: 'on' }), { type: 'error', data: { code: 401, message: 'User must be authorized' } })
+	g.end()
+	const c = await connect(s, 'project=console')
+	assert.equal((await say(c, { status: 'on' })).data.code, 1008)
+	await c.closed
+})
+
+test('an id that is somebody else\'s', async () => {
+	const w = await listen(await p.user()), v = await listen(await p.user()), presenceId = unique()
+	await say(w, { status: 'on', presenceId })
+	assert.equal((await say(v, { status: 'on', presenceId })).data.code, 409)
+	w.end()
+	v.end()
+})
+
+test('a process that dies takes its presences with it', async () => {
+	const u = await p.user(), w = await listen(u)
+	await say(w, { status: 'on', ...shared })
+	const process_ = psql(`SELECT k.process FROM ${schema}.presence_sockets k JOIN ${schema}.presences s ON s.internal = k.presence WHERE s.user_id = '${u.id}'`)
+	const ears = await watch()
+	/* another name: nobody shows life for it, and it was missed long ago */
+	psql(`UPDATE ${schema}.presence_sockets SET process = 'dead-${process_}'`)
+	execFileSync('redis-cli', ['-s', path.join(s.dataDir, 'run/redis.sock'), 'SET', `socket:{dead-${process_}}:missed`, '1'])
+	await ears.event((d) => of(u)(d) && d.events[0].endsWith('.delete'))
+	ears.end()
+	w.end()
+})
