@@ -10,8 +10,8 @@ static const struct routes *const routes[] = {&presence_routes, NULL};
 static const struct shape *const shapes[] = {&presence_shape, NULL};
 
 static const struct scope scopes[] = {
-	{"presences.read", "ua", 34},
-	{"presences.write", "ua", 35},
+	{"presences.read", "ua", 82},
+	{"presences.write", "ua", 83},
 	{0},
 };
 

@@ -68,8 +68,6 @@ static const struct scope scopes[] = {
 	{"subscribers.write", "ua", 79},
 	{"targets.read", "ua", 80},
 	{"targets.write", "ua", 81},
-	{"presences.read", "ua", 82},
-	{"presences.write", "ua", 83},
 	{"rules.read", "ua", 84},
 	{"rules.write", "a", 85},
 	{"embeddings.write", "gua", 86},
