@@ -51,6 +51,8 @@ struct str str_lower(struct arena *a, struct str s);	/* ASCII lower-case copy */
 bool str_to_i64(struct str s, int64_t *out);
 /* The same for numbers of clients: JavaScript reads the bounds of 64 bits as 2^63 and writes that as 9223372036854776000, which means the bounds. */
 bool str_to_i64_rounded(struct str s, int64_t *out);
+/* Decimal text of a finite number, with a point or an exponent or without, between blanks. */
+bool str_to_f64(struct str s, double *out);
 /* True when s is well-formed UTF-8 (no surrogates, no overlong forms). `points_out` (may be NULL) gets the code points. */
 bool str_utf8(struct str s, size_t *points_out);
 /* The beginning of s, of at most `max` bytes, that ends with a whole character. What is cut from a text of UTF-8 is one. */

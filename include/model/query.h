@@ -3,9 +3,10 @@
 #ifndef BADAL_MODEL_QUERY_H
 #define BADAL_MODEL_QUERY_H
 
+#include "model/geo.h"
 #include "model/shape.h"
 
-enum attr_type { ATTR_STRING, ATTR_INTEGER, ATTR_FLOAT, ATTR_BOOLEAN, ATTR_DATETIME };
+enum attr_type { ATTR_STRING, ATTR_INTEGER, ATTR_FLOAT, ATTR_BOOLEAN, ATTR_DATETIME, ATTR_GEO };
 
 struct query_attr {		/* what may be filtered and ordered by */
 	const char *key;	/* "name", "$id", "$createdAt" */
@@ -15,10 +16,12 @@ struct query_attr {		/* what may be filtered and ordered by */
 	bool not_null;		/* never NULL: plain indexes serve its order */
 	bool lower;		/* the column is lower(…): values compare in lower case too */
 	const char *hashes;	/* SQL of the hashes of a list's elements, where an index has those; NULL: none has */
-	int64_t size;		/* most bytes of a text, or of the elements of a list; 0: short */
+	int64_t size;		/* most bytes of a text, or of the elements of a list, or of a value with many points; 0: short */
 	bool sealed;		/* nothing can be asked of what it holds */
 	bool digits;		/* an integer that may come as text */
 	bool narrow;		/* an integer of 32 bits: no value of it is beyond ±2147483647 */
+	const char *geo;	/* of a spatial one: SQL of the schema of PostGIS; NULL: it is none */
+	enum geo_type geo_type;
 	/* Of related records: a filter finds the records that one of them is related to. There is no order by it. */
 	const struct query_via *via;
 	const char *words;	/* of a related record's text: SQL of its words, where a full-text index has them */

@@ -11,6 +11,7 @@ ERR(GENERAL_SMTP_DISABLED, 503, "general_smtp_disabled", "No mail server is conf
 ERR(GENERAL_PHONE_DISABLED, 503, "general_phone_disabled", "No SMS provider is configured.")
 ERR(GENERAL_ARGUMENT_INVALID, 400, "general_argument_invalid", "A parameter is invalid.")
 ERR(GENERAL_BAD_REQUEST, 400, "general_bad_request", "The parameters contradict each other.")
+ERR(GENERAL_FEATURE_UNSUPPORTED, 400, "general_feature_unsupported", "The database of this server does not have what this needs.")
 ERR(GENERAL_QUERY_LIMIT_EXCEEDED, 400, "general_query_limit_exceeded", "Too many query values.")
 ERR(GENERAL_QUERY_INVALID, 400, "general_query_invalid", "A query is invalid.")
 ERR(GENERAL_ROUTE_NOT_FOUND, 404, "general_route_not_found", "Not Found")

@@ -1,9 +1,12 @@
 /* Strings and buffers. */
 #include "core/str.h"
 
+#include <math.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { NUMBER_TEXT_MAX = 400 };
 
 static char
 lower(char c)
@@ -138,6 +141,24 @@ str_to_i64_rounded(struct str s, int64_t *out)
 	else
 		return str_to_i64(s, out);
 	return true;
+}
+
+/* Sign, digits with a point, exponent: strtod alone would take hexadecimal, "inf" and "nan", too. */
+bool
+str_to_f64(struct str s, double *out)
+{
+	char text[NUMBER_TEXT_MAX + 1], *end;
+
+	s = str_trim(s);
+	if (s.n == 0 || s.n > NUMBER_TEXT_MAX)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (memchr("0123456789+-.eE", s.p[i], 15) == NULL)
+			return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	*out = strtod(text, &end);
+	return *end == '\0' && isfinite(*out);
 }
 
 /* Length of the UTF-8 sequence at p (at most n bytes), 0 when malformed (RFC 3629). */

@@ -25,6 +25,7 @@
 #include "io/db.h"
 #include "io/device.h"
 #include "main_priv.h"
+#include "model/geo.h"
 #include "model/picture.h"
 #include "model/picture_wire.h"
 #include "model/space.h"
@@ -425,6 +426,22 @@ check_sandboxes(void)
 
 /* ---- the servers ---- */
 
+/* Nobody's need but of those who keep places. */
+static void
+doctor_say_geo(const struct db_res *r)
+{
+	bool available = db_bool(r, 0, 9), ours = db_bool(r, 0, 10);
+
+	if (!db_null(r, 0, 8))
+		doctor_say(FINE, NULL, "PostGIS: in schema %s", db_cstr(r, 0, 8));
+	else if (!available)
+		doctor_say(FINE, NULL, "PostGIS: not installed; points, lines and polygons are refused (apt-get install postgresql-15-postgis-3, of PostgreSQL's version, if they are wanted)");
+	else if (ours)
+		doctor_say(FINE, NULL, "PostGIS: installed; the first point, line or polygon makes it");
+	else
+		doctor_say(FINE, NULL, "PostGIS: installed, but not in this database; points, lines and polygons are refused (CREATE EXTENSION postgis, by a superuser, if they are wanted)");
+}
+
 static err_t
 check_database(struct ctx *cx)
 {
@@ -434,7 +451,8 @@ check_database(struct ctx *cx)
 	TRY(db_query(cx, &r,
 	    "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('wal_level'), "
 	    "current_setting('fsync'), current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots), "
-	    "(extract(epoch FROM clock_timestamp()) * 1000)::bigint, to_regclass('badal.migrations') IS NOT NULL", DB0));
+	    "(extract(epoch FROM clock_timestamp()) * 1000)::bigint, to_regclass('badal.migrations') IS NOT NULL, " GEO_SCHEMA_SQL ", "
+	    "EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis'), to_regprocedure('" GEO_HOME ".make()') IS NOT NULL", DB0));
 	version = db_i64(r, 0, 0);
 	doctor_say(version < PG_OLDEST ? WRONG : FINE, "badal needs PostgreSQL 14 or newer", "PostgreSQL %s answers", db_cstr(r, 0, 1));
 	doctor_say(str_is(db_str(r, 0, 2), "logical") ? FINE : WRONG, "set wal_level = logical and restart PostgreSQL: events come from the WAL",
@@ -444,6 +462,7 @@ check_database(struct ctx *cx)
 	skew = db_i64(r, 0, 6) - time_now_ms();
 	doctor_say(skew > CLOCK_MS || skew < -CLOCK_MS ? WARN : FINE, "synchronise both clocks", "clock against the database's: %lld ms", (long long)skew);
 	doctor_say(db_bool(r, 0, 7) ? FINE : WARN, "badal migrate, or badal serve", "schema: %s", db_bool(r, 0, 7) ? "present" : "not made yet");
+	doctor_say_geo(r);
 	if (db_i64(r, 0, 5) > db_i64(r, 0, 4))
 		doctor_say(WRONG, "raise max_replication_slots", "replication slots: %lld of %lld", (long long)db_i64(r, 0, 5), (long long)db_i64(r, 0, 4));
 	return OK;

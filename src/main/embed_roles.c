@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "io/db.h"
 #include "main_priv.h"
+#include "model/geo.h"
 
 enum { BATCH = 100 };
 
@@ -45,6 +46,7 @@ embed_roles(struct ctx *cx, void *arg)
 	(void)arg;
 	for (int i = 0; ready_sql[i] != NULL; i++)
 		TRY(db_exec(cx, NULL, ready_sql[i], DB0));
+	TRY(db_script(cx, geo_maker_sql));
 	for (;;) {
 		TRY(db_query(cx, &r, moves_sql, DB(pg_i64(cx->arena, BATCH))));
 		if (db_i64(r, 0, 0) == 0)

@@ -91,12 +91,14 @@ query_filters(const struct query *q)
 	return n;
 }
 
+/* Awaits, when there are polygons. */
 static err_t
 parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct query *q)
 {
 	const char *why = NULL;
 	struct query text = {.json = false};
 	int64_t filters = 0;
+	bool sound;
 
 	for (int i = 0; i < queries->n; i++) {
 		if (!query_parse(cx, str_c(queries->v[i]), &q[i], &why) || !query_check(cx, l, &q[i], &why))
@@ -104,6 +106,9 @@ parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries
 		if ((filters += query_filters(&q[i])) > conf.query_filters_max)
 			return fail_msg(cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED, "Invalid queries: more than %lld filters.", (long long)conf.query_filters_max);
 	}
+	TRY(query_geo_sound(cx, q, queries->n, &sound));
+	if (!sound)
+		return query_refuse(cx, l, &q[0], "a polygon's rings cross each other, or themselves");
 	if (l->n_relations > 0 && !query_check_twice(cx, q, queries->n, &why))
 		return query_refuse(cx, l, &q[0], why);
 	if ((l->flags & QUERY_NEEDS_INDEX) && !query_check_indexes(cx, l, q, queries->n, &why))

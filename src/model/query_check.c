@@ -48,6 +48,8 @@ type_fits(const struct query *q, const struct query_value *v)
 		return v->type == QV_FLOAT || (q->later && v->type == QV_INT);
 	case ATTR_BOOLEAN:
 		return v->type == QV_BOOL;
+	case ATTR_GEO:	/* query_geo_check */
+		break;
 	}
 	return false;
 }
@@ -70,8 +72,10 @@ out_of_range(const struct query *q, const struct query_value *v)
 }
 
 static bool
-query_check_check_values(struct ctx *cx, const struct query *q, const char **why_out)
+query_check_check_values(struct ctx *cx, struct query *q, const char **why_out)
 {
+	if (q->on->type == ATTR_GEO)
+		return query_geo_check(cx, q, why_out);
 	for (int i = 0; i < q->n; i++) {
 		int64_t ms;
 
@@ -118,7 +122,13 @@ check_method(struct ctx *cx, const struct query_list *l, const struct query *q, 
 		*why_out = arena_printf(cx->arena, "Cannot query %s on related attribute \"%s\".", q->word, q->attr);
 		return false;
 	}
-	if (a->via == NULL && q->method == Q_CONTAINS_ALL && !a->array)
+	if (query_geo_only(q->method) && a->type != ATTR_GEO)
+		because = "it is not spatial";
+	else if (a->type == ATTR_GEO && !query_geo_also(q->method))
+		because = "it is spatial";
+	else if (a->type == ATTR_GEO)
+		return true;
+	else if (a->via == NULL && q->method == Q_CONTAINS_ALL && !a->array)
 		because = "it is not an array";
 	else if (for_content(q->method) && !a->array && a->type != ATTR_STRING && !(a->via != NULL && q->method == Q_CONTAINS_ALL))
 		because = "it is not an array, string, or object";
@@ -307,7 +317,9 @@ check_order(struct ctx *cx, const struct query *q, const char **why_out)
 {
 	if (q->on->via != NULL)
 		*why_out = arena_printf(cx->arena, "Cannot order by nested attribute: %s", q->attr);
-	return q->on->via == NULL;
+	else if (q->on->type == ATTR_GEO)
+		*why_out = arena_printf(cx->arena, "Cannot order by spatial attribute: %s", q->attr);
+	return q->on->via == NULL && q->on->type != ATTR_GEO;
 }
 
 static bool

@@ -74,6 +74,10 @@ static void
 filter_cost(const struct query_list *l, const struct query *q, int search, double *once_out, double *each_out)
 {
 	*once_out = *each_out = 0;
+	if (q->on->type == ATTR_GEO) {
+		*each_out = query_geo_cost(q);
+		return;
+	}
 	if (q->method == Q_CONTAINS_ALL && !q->on->array)	/* of related records: they are compared */
 		return;
 	switch (q->method) {
@@ -151,12 +155,20 @@ table_of(struct query_plan *p, const struct query_attr *a, bool alias)
 	return a != NULL && a->via != NULL ? str_c(a->via->table) : first_table(p->l, alias);
 }
 
+static bool
+is_point(const struct query_attr *a)
+{
+	return a->type == ATTR_GEO && a->geo_type == GEO_POINT;
+}
+
 /* The length of a text is known without reading it; a list is read. */
 static const char *
 units_sql(struct query_plan *p, const struct query_attr *a)
 {
 	if (a == NULL)
 		return "1";
+	if (a->type == ATTR_GEO)
+		return is_point(a) ? "1" : arena_printf(p->cx->arena, "coalesce(%s.ST_NPoints(%s), 0)", a->geo, a->column);
 	if (a->size == 0)
 		return arena_printf(p->cx->arena, "%d", SHORT);
 	return arena_printf(p->cx->arena, "coalesce(%s(%s), 0)", a->array ? "cardinality" : "octet_length", a->column);
@@ -166,7 +178,7 @@ units_sql(struct query_plan *p, const struct query_attr *a)
 static const char *
 sample_sql(struct query_plan *p, const struct query_attr *a)
 {
-	int some = a && a->array ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
+	int some = a && (a->array || a->type == ATTR_GEO) ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
 	const char *pages = arena_printf(p->cx->arena, "greatest(1.0, pg_relation_size('%.*s') / %d.0)", STR_FMT(table_of(p, a, false)), PAGE);
 
 	return arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT greatest(1.0, %s / %d) * coalesce(sum(u), 0) FROM (SELECT %s AS u FROM %.*s "
@@ -177,7 +189,7 @@ sample_sql(struct query_plan *p, const struct query_attr *a)
 static err_t
 units_of(struct query_plan *p, const struct query_attr *a, double *out)
 {
-	struct str key = str_c(arena_printf(p->cx->arena, "%.*s %s", STR_FMT(table_of(p, a, false)), a && a->size ? a->column : a ? "short" : ""));
+	struct str key = str_c(arena_printf(p->cx->arena, "%.*s %s", STR_FMT(table_of(p, a, false)), a == NULL || is_point(a) ? "" : a->size ? a->column : "short"));
 	struct sample *s;
 	struct db_res *r;
 
@@ -227,7 +239,7 @@ rows_left(struct query_plan *p, const struct query *one, double *out)
 	return OK;
 }
 
-/* Awaits. The part of the rows that one of the filters that cost nothing leaves: the best of some. PostgreSQL takes filters for independent of each
+/* Awaits. The part of the rows that one of the filters that cost nothing leaves, or one about places, which is made for those alone whose boxes meet: the best of some. PostgreSQL takes filters for independent of each
  * other and multiplies what they leave, so that forty that say the same would seem to leave nothing; for the same reason no group counts. */
 static err_t
 part_left(struct query_plan *p, double *out)
@@ -238,7 +250,7 @@ part_left(struct query_plan *p, double *out)
 	TRY(units_of(p, NULL, &rows));
 	TRY(rows_left(p, NULL, &least));
 	for (int i = 0; i < p->n && asked < ASKED_MAX; i++) {
-		if (query_methods[p->q[i].method].kind != QK_FILTER || !is_light(p, &p->q[i]))
+		if (query_methods[p->q[i].method].kind != QK_FILTER || !(is_light(p, &p->q[i]) || p->q[i].on->type == ATTR_GEO))
 			continue;
 		TRY(rows_left(p, &p->q[i], &left));
 		least = left < least ? left : least;

@@ -31,8 +31,11 @@ query_json_value_of(struct ctx *cx, const json_t *j, struct query_value *v, cons
 			return true;
 		}
 		break;
-	case JSON_OBJECT:
 	case JSON_ARRAY:
+		v->type = QV_LIST;
+		v->list = j;
+		return true;
+	case JSON_OBJECT:
 		break;
 	}
 	*why_out = "a value of a query is text, a number, a boolean or null";

@@ -33,6 +33,18 @@ enum query_text { JSON_ONLY, TEXT_1_3, TEXT_1_0 };
 	M(CONTAINS_ANY, "containsAny", QK_FILTER, JSON_ONLY, 1, -1)     \
 	M(CONTAINS_ALL, "containsAll", QK_FILTER, JSON_ONLY, 1, -1)     \
 	M(NOT_CONTAINS, "notContains", QK_FILTER, JSON_ONLY, 1, -1)     \
+	M(INTERSECTS, "intersects", QK_FILTER, JSON_ONLY, 1, 1)         \
+	M(NOT_INTERSECTS, "notIntersects", QK_FILTER, JSON_ONLY, 1, 1)  \
+	M(CROSSES, "crosses", QK_FILTER, JSON_ONLY, 1, 1)               \
+	M(NOT_CROSSES, "notCrosses", QK_FILTER, JSON_ONLY, 1, 1)        \
+	M(OVERLAPS, "overlaps", QK_FILTER, JSON_ONLY, 1, 1)             \
+	M(NOT_OVERLAPS, "notOverlaps", QK_FILTER, JSON_ONLY, 1, 1)      \
+	M(TOUCHES, "touches", QK_FILTER, JSON_ONLY, 1, 1)               \
+	M(NOT_TOUCHES, "notTouches", QK_FILTER, JSON_ONLY, 1, 1)        \
+	M(DISTANCE_EQUAL, "distanceEqual", QK_FILTER, JSON_ONLY, 1, 1)  \
+	M(DISTANCE_NOT_EQUAL, "distanceNotEqual", QK_FILTER, JSON_ONLY, 1, 1) \
+	M(DISTANCE_GREATER, "distanceGreaterThan", QK_FILTER, JSON_ONLY, 1, 1) \
+	M(DISTANCE_LESS, "distanceLessThan", QK_FILTER, JSON_ONLY, 1, 1) \
 	M(AND, "and", QK_LOGIC, JSON_ONLY, 2, -1)                       \
 	M(OR, "or", QK_LOGIC, JSON_ONLY, 2, -1)                         \
 	M(ORDER_ASC, "orderAsc", QK_ORDER, TEXT_1_0, 0, 0)              \
@@ -63,15 +75,19 @@ enum query_method query_method_by(struct str name);
 /* The same, and what a name such as createdAfter stands for: *attr_out is the attribute that it brings along, else NULL. *word_out: the name (static). */
 enum query_method query_method_of(struct str name, const char **attr_out, const char **word_out);
 
-enum query_value_type { QV_NULL, QV_BOOL, QV_INT, QV_FLOAT, QV_TEXT };
+enum query_value_type { QV_NULL, QV_BOOL, QV_INT, QV_FLOAT, QV_TEXT, QV_LIST };
 struct query_value {
 	enum query_value_type type;
 	bool b;
 	int64_t i;
 	double f;
-	struct str s;		/* QV_TEXT: NUL-terminated in the arena */
+	struct str s;		/* QV_TEXT: NUL-terminated in the arena; of a spatial attribute: the SQL text of the value */
+	const json_t *list;	/* QV_LIST */
+	/* of a spatial attribute, set by query_check: what it is; `f` is a distance, `b` one in metres */
+	enum geo_type geo;
 };
 
+struct query_plan;
 struct query {
 	enum query_method method;
 	const char *word;		/* what the client calls it */
@@ -96,6 +112,19 @@ bool query_parse(struct ctx *cx, struct str text, struct query *out, const char 
 bool query_check(struct ctx *cx, const struct query_list *l, struct query *q, const char **why_out);
 /* No two queries that one related record cannot fulfil. False with a reason. */
 bool query_check_twice(struct ctx *cx, const struct query *q, int n, const char **why_out);
+/* ---- spatial attributes (query_geo.c) ---- */
+/* Whether the method is for them alone; whether it is for them, too. */
+bool query_geo_only(enum query_method m);
+bool query_geo_also(enum query_method m);
+/* The values of a filter on one. False with a reason. */
+bool query_geo_check(struct ctx *cx, struct query *q, const char **why_out);
+/* Awaits, when there are polygons. None of them crosses itself: ERR_GENERAL_QUERY_INVALID, as query_refuse says it. */
+err_t query_geo_sound(struct ctx *cx, const struct query *q, int n, bool *out) MUST_CHECK;
+/* The condition; false, and nothing is written: it is like that of any attribute. */
+bool query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q);
+/* What a filter does with each point of an attribute, in bytes that would be compared. */
+double query_geo_cost(const struct query *q);
+
 /* The index rule over all text queries of a request. False with a reason. */
 bool query_check_indexes(struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char **why_out);
 /* The full-text index over exactly this attribute, or NULL. */

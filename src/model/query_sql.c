@@ -57,7 +57,7 @@ schema_of(struct query_plan *p)
 static const char *
 cast_of(enum attr_type t)
 {
-	static const char *const casts[] = {"text", "bigint", "float8", "boolean", "timestamptz"};
+	static const char *const casts[] = {"text", "bigint", "float8", "boolean", "timestamptz", "text"};
 
 	return casts[t];
 }
@@ -65,7 +65,7 @@ cast_of(enum attr_type t)
 const char *
 query_whole_cast(const struct query_attr *a)
 {
-	static const char *const lists[] = {"text[]", "bigint[]", "float8[]", "boolean[]", "timestamptz[]"};
+	static const char *const lists[] = {"text[]", "bigint[]", "float8[]", "boolean[]", "timestamptz[]", "text[]"};
 
 	return a->array ? lists[a->type] : cast_of(a->type);
 }
@@ -93,6 +93,8 @@ value_text(struct query_plan *p, const struct query_attr *a, const struct query_
 		return pg_bool(v->b);
 	case ATTR_DATETIME:
 		return time_parse(v->s, &ms) ? pg_time(mem, ms) : NULL;
+	case ATTR_GEO:
+		return v->s.p;
 	}
 	return NULL;
 }
@@ -326,6 +328,8 @@ sql_logic(struct query_plan *p, struct buf *b, const struct query *q)
 static void
 sql_own(struct query_plan *p, struct buf *b, const struct query *q)
 {
+	if (q->on != NULL && q->on->type == ATTR_GEO && query_geo_sql(p, b, q))
+		return;
 	/* the text grammar of 1.0 compares a whole array with a value: it never equals one */
 	if (q->on != NULL && q->on->array && !q->later && q->method != Q_SEARCH) {
 		buf_printf(b, q->method == Q_NOT_EQUAL ? "%s IS NOT NULL" : "false", q->on->column);

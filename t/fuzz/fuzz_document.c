@@ -15,7 +15,8 @@ static struct attribute attrs[] = {
     {.key = "n", .type = ATTR_STRING, .size = 4, .format = FORMAT_ENUM, .elements = {2, true, states}},
     {.key = "ss", .type = ATTR_STRING, .size = 1000, .array = true},
     {.key = "ff", .type = ATTR_FLOAT, .float_min = -1e308, .float_max = 1e308, .array = true},
-    {.key = "dd", .type = ATTR_DATETIME, .array = true}};
+    {.key = "dd", .type = ATTR_DATETIME, .array = true}, {.key = "g", .kind = KIND_POLYGON, .type = ATTR_GEO}, {.key = "l", .kind = KIND_LINE, .type = ATTR_GEO},
+    {.key = "o", .kind = KIND_POINT, .type = ATTR_GEO}};
 enum { N = sizeof attrs / sizeof attrs[0] };
 static const struct attribute *live[N];
 static struct collection col = {.attrs = attrs, .n_attrs = N, .live = live, .n_live = N, .json_tails = {STR("\"$databaseId\":\"d\"}")}};

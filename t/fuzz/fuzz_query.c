@@ -8,7 +8,8 @@ enum { QUERIES_MAX = 100 };
 static const struct query_attr attrs[] = {
     {"s", "a_1", ATTR_STRING, false, false}, {"i", "a_2", ATTR_INTEGER, false, false}, {"f", "a_3", ATTR_FLOAT, false, false},
     {"b", "a_4", ATTR_BOOLEAN, false, false}, {"d", "a_5", ATTR_DATETIME, false, false}, {"ss", "a_6", ATTR_STRING, true, false},
-    {"ii", "a_7", ATTR_INTEGER, true, false}, {"$createdAt", "_created", ATTR_DATETIME, false, true}};
+    {"ii", "a_7", ATTR_INTEGER, true, false}, {"p", "a_8", ATTR_GEO, .geo = "badal_geo", .geo_type = GEO_POINT},
+    {"g", "a_9", ATTR_GEO, .geo = "badal_geo", .geo_type = GEO_POLYGON, .size = 480000}, {"$createdAt", "_created", ATTR_DATETIME, false, true}};
 
 static const char *s_key[] = {"s"}, *si_keys[] = {"s", "i"};
 static const struct query_index indexes[] = {{{1, true, s_key}, true, "a_1_words"}, {{2, true, si_keys}, true, NULL}};

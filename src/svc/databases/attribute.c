@@ -14,8 +14,12 @@ attribute_add_column(struct db_tx *tx, const char *schema, const struct collecti
 {
 	struct arena *mem = tx_ctx(tx)->arena;
 
+	const char *check = attribute_sql_check(mem, a);
+
 	tx_add(tx, arena_printf(mem, "ALTER TABLE %s.c_%lld ADD COLUMN IF NOT EXISTS %s %s", schema, (long long)c->internal, a->column,
 	    attribute_sql_type(mem, schema, a)), DB0);
+	if (check != NULL)	/* there are no values yet to look at */
+		tx_add(tx, arena_printf(mem, "ALTER TABLE %s.c_%lld ADD CONSTRAINT %s %s NOT VALID", schema, (long long)c->internal, a->column, check), DB0);
 }
 
 void
@@ -67,6 +71,7 @@ attribute_create_tx(struct db_tx *tx, const struct project *p, const char *actor
 	TRY(attribute_check_new(cx, c, &a));
 	TRY(schema_numbers(tx, p, "attributes", 1, &internal));
 	attribute_set_number(cx->arena, &a, internal);
+	a.geo = c->geo;
 	a.status = now ? "available" : "processing";
 	attribute_insert(tx, p, c, &a);
 	if (now)
@@ -88,10 +93,12 @@ attribute_create(struct ctx *cx, const struct project *p, const char *actor, con
     const struct attribute_in *in, struct str *json_out)
 {
 	const struct collection *c;
+	const char *geo;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
 	TRY(attribute_check_values(cx, in));
+	TRY(attribute_check_geo(cx, in->kind, in->def, &geo));
 	e = TX_RUN(cx, tx, attribute_create_tx(tx, p, actor, c, in, true, json_out));
 	if (!schema_in_use(cx, e) && !(e == ERR_DB && schema_columns_full(cx)))
 		return e;

@@ -212,6 +212,7 @@ attribute_update_tx(struct db_tx *tx, const struct project *p, const char *actor
 	to = attribute_of(&in);
 	to.internal = a->internal;
 	to.column = a->column;
+	to.geo = a->geo;
 	to.created = a->created;
 	set_row(tx, p, &to);
 	TRY(build_anew(tx, p, c, a, &to));
@@ -230,11 +231,13 @@ attribute_update(struct ctx *cx, const struct project *p, const char *actor, con
 	const struct collection *c;
 	const struct attribute *a;
 	struct attribute_in in;
+	const char *geo;
 	err_t e;
 
 	TRY(collection_get(cx, p, db, col, &c));
 	TRY(attribute_find(cx, c, key, &a));
 	TRY(check_change(cx, c, a, ch, &in));
+	TRY(attribute_check_geo(cx, in.kind, in.def, &geo));
 	if (a->format == FORMAT_NONE && in.size < a->size)
 		TRY(check_stored(cx, c, a, in.size));
 	e = TX_RUN(cx, tx, attribute_update_tx(tx, p, actor, c, key, ch, SCHEMA_WAIT_NOW, json_out));

@@ -4,17 +4,20 @@
 #define N(v) (int)(sizeof(v) / sizeof *(v))
 
 const struct attr_kind_info attr_kinds[] = {
-    [KIND_STRING] = {"string", ATTR_STRING, 0},
-    [KIND_VARCHAR] = {"varchar", ATTR_STRING, 0},
-    [KIND_TEXT] = {"text", ATTR_STRING, 65535},
-    [KIND_MEDIUMTEXT] = {"mediumtext", ATTR_STRING, 16777215},
-    [KIND_LONGTEXT] = {"longtext", ATTR_STRING, INT32_MAX},
-    [KIND_INTEGER] = {"integer", ATTR_INTEGER, 0},
-    [KIND_BIGINT] = {"bigint", ATTR_INTEGER, 0},
-    [KIND_FLOAT] = {"double", ATTR_FLOAT, 0},
-    [KIND_BOOLEAN] = {"boolean", ATTR_BOOLEAN, 0},
-    [KIND_DATETIME] = {"datetime", ATTR_DATETIME, 0},
-    [KIND_RELATIONSHIP] = {"relationship", ATTR_STRING, 0},
+    [KIND_STRING] = {"string", ATTR_STRING},
+    [KIND_VARCHAR] = {"varchar", ATTR_STRING},
+    [KIND_TEXT] = {"text", ATTR_STRING, .bytes = 65535},
+    [KIND_MEDIUMTEXT] = {"mediumtext", ATTR_STRING, .bytes = 16777215},
+    [KIND_LONGTEXT] = {"longtext", ATTR_STRING, .bytes = INT32_MAX},
+    [KIND_INTEGER] = {"integer", ATTR_INTEGER},
+    [KIND_BIGINT] = {"bigint", ATTR_INTEGER},
+    [KIND_FLOAT] = {"double", ATTR_FLOAT},
+    [KIND_BOOLEAN] = {"boolean", ATTR_BOOLEAN},
+    [KIND_DATETIME] = {"datetime", ATTR_DATETIME},
+    [KIND_RELATIONSHIP] = {"relationship", ATTR_STRING},
+    [KIND_POINT] = {"point", ATTR_GEO, .geo = GEO_POINT},
+    [KIND_LINE] = {"linestring", ATTR_GEO, .geo = GEO_LINE},
+    [KIND_POLYGON] = {"polygon", ATTR_GEO, .geo = GEO_POLYGON},
 };
 static const char *const formats[] = {"", "email", "enum", "ip", "url"};
 
@@ -61,7 +64,17 @@ attribute_sql_type(struct arena *a, const char *schema, const struct attribute *
 
 	if (at->encrypt)	/* the whole value is one sealed text */
 		return "text COLLATE \"C\"";
+	if (at->type == ATTR_GEO)
+		return arena_printf(a, "%s.geometry(%s, 4326)", at->geo, geo_name(attr_kinds[at->kind].geo));
 	return arena_printf(a, "%s%s%s", names[at->type], at->array ? "[]" : "", at->type == ATTR_STRING ? arena_printf(a, " COLLATE %s.ci", schema) : "");
+}
+
+const char *
+attribute_sql_check(struct arena *a, const struct attribute *at)
+{
+	if (at->kind != KIND_POLYGON)
+		return NULL;
+	return arena_printf(a, "CHECK (%s.ST_IsValid(%s))", at->geo, at->column);	/* what is not cannot be compared */
 }
 
 /* ---- the width of a row, as the contract counts ---- */
@@ -97,6 +110,11 @@ attribute_width(const struct attribute *a)
 		return 1;
 	case KIND_DATETIME:
 		return 19;
+	case KIND_POINT:
+		return 25;
+	case KIND_LINE:
+	case KIND_POLYGON:
+		return 20;
 	case KIND_RELATIONSHIP:
 		return 1021;
 	}

@@ -90,6 +90,23 @@ attribute_check_rules(struct ctx *cx, const struct attribute_in *in)
 	return in->def != NULL ? check_default(cx, &a) : OK;
 }
 
+err_t
+attribute_check_geo(struct ctx *cx, enum attr_kind kind, const char *def, const char **geo_out)
+{
+	const char *why;
+	struct str sql;
+	bool sound;
+
+	*geo_out = NULL;
+	if (attr_kinds[kind].type != ATTR_GEO)
+		return OK;
+	TRY(geo_schema(cx, geo_out));
+	if (def == NULL || !geo_read(cx->arena, attr_kinds[kind].geo, json_parse(cx, str_c(def), NULL), &sql, &why))
+		return OK;
+	TRY(geo_sound(cx, *geo_out, attr_kinds[kind].geo, sql, &sound));
+	return sound ? OK : fail_msg(cx, ERR_ATTRIBUTE_VALUE_INVALID, "The rings of a polygon cross each other, or themselves.");
+}
+
 /* ---- in its collection ---- */
 
 const struct attribute *

@@ -406,6 +406,45 @@ read_boolean(struct req *rq, const void *arg, struct attribute_in *out)
 }
 HANDLERS(boolean)
 
+/* ---- places ---- */
+
+struct place_in {
+	struct base_in base;
+	json_t *def;
+};
+static const struct param place_params[] = {BASE(struct place_in), DEFAULT(P_ANY, struct place_in, )};
+static const struct param place_changes[] = {CHANGED(struct place_in), REQUIRED_PARAM(struct place_in),
+    OPTIONAL("default", P_ANY, struct place_in, def, DEFAULT_WORDS " null, or nothing: none."), NEW_KEY(struct place_in)};
+
+static err_t
+read_place(struct req *rq, const struct place_in *in, enum attr_kind kind, struct attribute_in *out)
+{
+	const char *why;
+	struct str sql;
+	struct buf b;
+
+	*out = (struct attribute_in){.kind = kind};
+	if (in->def == NULL || json_is_null(in->def))
+		return OK;
+	if (!geo_read(rq->cx.arena, attr_kinds[kind].geo, in->def, &sql, &why))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid default: %s.", why);
+	buf_init(&b, rq->cx.arena, 64);
+	geo_write(&b, sql);	/* as documents will have it */
+	buf_ch(&b, '\0');
+	out->def = b.p;
+	return OK;
+}
+
+#define PLACE_HANDLERS(name, kind)                                                           \
+	static err_t read_##name(struct req *rq, const void *arg, struct attribute_in *out)  \
+	{                                                                                    \
+		return read_place(rq, arg, kind, out);                                         \
+	}                                                                                    \
+	HANDLERS(name)
+PLACE_HANDLERS(point, KIND_POINT)
+PLACE_HANDLERS(line, KIND_LINE)
+PLACE_HANDLERS(polygon, KIND_POLYGON)
+
 /* ---- with their collection ---- */
 
 /* A type as it is stored, or a format that is one to clients: what the route of the type reads, read from an object. */
@@ -437,6 +476,9 @@ static const struct inline_kind inline_kinds[] = {
     INLINE("bigint", NULL, integer_params, integer_in, read_bigint, true),
     INLINE("double", NULL, float_params, float_in, read_float, true),
     INLINE("boolean", NULL, boolean_params, boolean_in, read_boolean, false),
+    INLINE("point", NULL, place_params, place_in, read_point, false),
+    INLINE("linestring", NULL, place_params, place_in, read_line, false),
+    INLINE("polygon", NULL, place_params, place_in, read_polygon, false),
 };
 
 struct inline_in {
@@ -486,6 +528,8 @@ attribute_read_inline(struct req *rq, json_t *o, struct attribute_in *out)
 	TRY(params_take(rq, k->params, k->n, with, base));
 	TRY(k->read(rq, base, out));
 	take_base(base, out);
+	if (attr_kinds[out->kind].type == ATTR_GEO && json_is_true(json_object_get(with, "array")))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid array: there are no lists of the type \"%s\".", in.type);
 	if (k->bounded && in.is_signed == 0 && (out->min == NULL || *out->min == '-'))
 		out->min = "0";
 	TRY(attribute_check_rules(&rq->cx, out));
@@ -578,6 +622,12 @@ static const struct route rows[] = {
     CHANGE("boolean", "updateBooleanAttribute", databases_update_boolean_attribute, attribute_boolean_shape, struct boolean_in, boolean_changes, "Change a boolean attribute."),
     CREATE("datetime", "createDatetimeAttribute", databases_create_datetime_attribute, attribute_datetime_shape, struct text_in, datetime_params, "Create a date attribute."),
     CHANGE("datetime", "updateDatetimeAttribute", databases_update_datetime_attribute, attribute_datetime_shape, struct text_in, datetime_changes, "Change a date attribute."),
+    CREATE("point", "createPointAttribute", databases_create_point_attribute, attribute_point_shape, struct place_in, place_params, "Create an attribute of points."),
+    CHANGE("point", "updatePointAttribute", databases_update_point_attribute, attribute_point_shape, struct place_in, place_changes, "Change an attribute of points."),
+    CREATE("line", "createLineAttribute", databases_create_line_attribute, attribute_line_shape, struct place_in, place_params, "Create an attribute of lines."),
+    CHANGE("line", "updateLineAttribute", databases_update_line_attribute, attribute_line_shape, struct place_in, place_changes, "Change an attribute of lines."),
+    CREATE("polygon", "createPolygonAttribute", databases_create_polygon_attribute, attribute_polygon_shape, struct place_in, place_params, "Create an attribute of polygons."),
+    CHANGE("polygon", "updatePolygonAttribute", databases_update_polygon_attribute, attribute_polygon_shape, struct place_in, place_changes, "Change an attribute of polygons."),
     BELOW("GET", "/:collectionId/attributes", "listAttributes", "collections.read", databases_list_attributes, 200, "List attributes.", struct list_in,
 	list_params, .model = &attribute_shape, .list = "attributes", READS),
     BELOW("GET", "/:collectionId/attributes/:key", "getAttribute", "collections.read", databases_get_attribute, 200, "Get an attribute.", struct list_in,

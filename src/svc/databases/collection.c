@@ -80,6 +80,9 @@ create_table(struct db_tx *tx, const char *schema, const struct collection *c)
 	    "_read text[] NOT NULL", schema, (long long)c->internal);
 	for (int i = 0; i < c->n_attrs; i++)
 		buf_printf(&b, ", %s %s", c->attrs[i].column, attribute_sql_type(b.arena, schema, &c->attrs[i]));
+	for (int i = 0; i < c->n_attrs; i++)
+		if (attribute_sql_check(b.arena, &c->attrs[i]) != NULL)
+			buf_printf(&b, ", CONSTRAINT %s %s", c->attrs[i].column, attribute_sql_check(b.arena, &c->attrs[i]));
 	buf_ch(&b, ')');
 	tx_add(tx, buf_view(&b).p, DB0);
 	collection_table_indexes(tx, schema, c->internal);
@@ -221,6 +224,8 @@ collection_create(struct ctx *cx, const struct project *p, const char *actor, co
 	c.database_id = d.id;
 	c.permissions.set = true;
 	TRY(draft(cx, in, &c));
+	for (int i = 0; i < in->n_attrs; i++)
+		TRY(attribute_check_geo(cx, in->attrs[i].kind, in->attrs[i].def, &c.attrs[i].geo));
 	return TX_RUN(cx, tx, collection_insert(tx, p, actor, &c, json_out));
 }
 

@@ -10,11 +10,13 @@
 enum { ROW_WIDTH_BASE = 1500, ROW_WIDTH_MAX = 65535 };	/* bytes, as the contract counts (spec databases.md 4.5) */
 
 enum attr_kind {
-	KIND_STRING, KIND_VARCHAR, KIND_TEXT, KIND_MEDIUMTEXT, KIND_LONGTEXT, KIND_INTEGER, KIND_BIGINT, KIND_FLOAT, KIND_BOOLEAN, KIND_DATETIME, KIND_RELATIONSHIP
+	KIND_STRING, KIND_VARCHAR, KIND_TEXT, KIND_MEDIUMTEXT, KIND_LONGTEXT, KIND_INTEGER, KIND_BIGINT, KIND_FLOAT, KIND_BOOLEAN, KIND_DATETIME, KIND_RELATIONSHIP,
+	KIND_POINT, KIND_LINE, KIND_POLYGON
 };
 extern const struct attr_kind_info {
 	const char *name;		/* stored and shown */
 	enum attr_type type;		/* what its values are to PostgreSQL and to queries */
+	enum geo_type geo;		/* of a spatial one */
 	int64_t bytes;			/* of a text without a size of its own: the most of a value; 0: it has a size, in characters */
 } attr_kinds[];
 
@@ -40,6 +42,7 @@ struct attribute {
 	enum attr_format format;
 	int64_t size;			/* code points of a string; bytes of a text without a size of its own */
 	bool required, array, available;
+	const char *geo;		/* of a spatial one: SQL of the schema of PostGIS */
 	bool encrypt;			/* its column holds what SQL's text of a value is sealed to (model/seal.h) */
 	const char *status;		/* processing available deleting stuck failed */
 	const char *error;		/* why it failed or is stuck, or "" */
@@ -79,6 +82,7 @@ struct collection {
 	struct strs permissions;
 	struct perms perms;
 	int64_t created, updated;
+	const char *geo;		/* SQL of the schema of PostGIS; NULL: the database has none */
 	struct attribute *attrs;
 	int n_attrs;
 	struct index *indexes;
@@ -166,6 +170,9 @@ err_t attribute_create(struct ctx *cx, const struct project *p, const char *acto
 err_t attribute_check_rules(struct ctx *cx, const struct attribute_in *in) MUST_CHECK;
 /* The same: whether it may have a default, and how long its texts are. ERR_ATTRIBUTE_DEFAULT_UNSUPPORTED, ERR_ATTRIBUTE_VALUE_INVALID. */
 err_t attribute_check_values(struct ctx *cx, const struct attribute_in *in) MUST_CHECK;
+/* Awaits, for a spatial one. PostGIS is there, and the default is sound: the schema, or NULL where none is needed. ERR_GENERAL_FEATURE_UNSUPPORTED,
+ * ERR_ATTRIBUTE_VALUE_INVALID. */
+err_t attribute_check_geo(struct ctx *cx, enum attr_kind kind, const char *def, const char **geo_out) MUST_CHECK;
 /* A change of an attribute of this kind and format. ERR_ATTRIBUTE_TYPE_INVALID: it is another; ERR_ATTRIBUTE_NOT_AVAILABLE,
  * ERR_ATTRIBUTE_INVALID_RESIZE, ERR_INDEX_INVALID, and those of attribute_create. */
 struct attribute_change {
@@ -224,7 +231,7 @@ err_t index_find(struct ctx *cx, const struct collection *c, const char *key, co
 extern const struct shape collection_shape, index_shape, document_shape, attribute_shape, attribute_string_shape, attribute_varchar_shape,
     attribute_text_shape, attribute_mediumtext_shape, attribute_longtext_shape, attribute_bigint_shape, attribute_email_shape,
     attribute_enum_shape, attribute_ip_shape, attribute_url_shape, attribute_integer_shape, attribute_float_shape, attribute_boolean_shape,
-    attribute_datetime_shape, attribute_relationship_shape, document_plan_shape, databases_usage_shape, database_usage_shape, collection_usage_shape;
+    attribute_datetime_shape, attribute_point_shape, attribute_line_shape, attribute_polygon_shape, attribute_relationship_shape, document_plan_shape, databases_usage_shape, database_usage_shape, collection_usage_shape;
 
 /* ---- background work: the jobs role settles what a request could not do at once (kind schema of service.c) ---- */
 /* Awaits. Brings attributes and indexes of the collection that are `processing` or `deleting` to their end, or leaves that to
@@ -259,6 +266,8 @@ struct str attribute_json(struct ctx *cx, const struct attribute *a, const char 
 struct str index_json(struct ctx *cx, const struct collection *c, const struct index *x, const char *status);
 /* Bounds as numbers, from their texts. */
 void attribute_read_bounds(struct attribute *a);
+/* A condition on its column that PostgreSQL is to check; NULL: there is none. */
+const char *attribute_sql_check(struct arena *a, const struct attribute *at);
 /* "bigint[]": the type of an attribute's column in this schema. */
 const char *attribute_sql_type(struct arena *a, const char *schema, const struct attribute *at);
 /* Characters that count of the i-th attribute of an index; 0: all. */

@@ -12,7 +12,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { WIDTH_SYSTEM = 200, WIDTH_PLAIN = 30, WIDTH_LIST_MAX = 6 << 20 };	/* bytes */
+enum { WIDTH_SYSTEM = 200, WIDTH_PLAIN = 30, WIDTH_POINT = 48, WIDTH_LIST_MAX = 6 << 20 };	/* bytes */
 
 static struct lru *cache;
 
@@ -94,9 +94,12 @@ static const char *
 default_value(struct arena *a, const struct attribute *at)
 {
 	json_t *j = at->def ? json_loads(at->def, JSON_DECODE_ANY, NULL) : NULL;
-	const char *text = at->def;
+	const char *text = at->def, *why;
+	struct str sql;
 
-	if (json_is_string(j))
+	if (at->type == ATTR_GEO)
+		text = j != NULL && geo_read(a, attr_kinds[at->kind].geo, j, &sql, &why) ? sql.p : NULL;
+	else if (json_is_string(j))
 		text = str_dup(a, json_str(j));
 	json_decref(j);
 	return text;
@@ -187,6 +190,7 @@ read_schema(struct collection *c, const json_t *attrs, const json_t *indexes, co
 		struct attribute *at = &c->attrs[i];
 
 		read_attribute(a, json_array_get(attrs, (size_t)i), at);
+		at->geo = at->type == ATTR_GEO ? c->geo : NULL;
 		(void)map_set(c->by_key, str_c(at->key), at);	/* keys are unique: nothing is replaced */
 		if (at->available && at->rel != NULL) {
 			c->rels[c->n_rels++] = at;
@@ -219,6 +223,17 @@ make_columns(struct collection *c)
 	c->columns = b.p;
 }
 
+/* Of a value that may be long; 0: it is short. */
+static int64_t
+most_bytes(const struct attribute *at)
+{
+	if (at->array)
+		return WIDTH_LIST_MAX;
+	if (at->type == ATTR_GEO)
+		return at->kind == KIND_POINT ? 0 : (int64_t)GEO_POINTS_MAX * WIDTH_POINT;
+	return at->type == ATTR_STRING ? attribute_bytes(at) : 0;
+}
+
 /* What a row's values come to as text. The length of a text is known without reading it; a list has to be read, for it may be stored
  * compressed. */
 static void
@@ -235,9 +250,11 @@ make_width(struct collection *c)
 			buf_printf(&b, " + coalesce(octet_length(%s::text), 0)", at->column);
 		else if (at->type == ATTR_STRING)
 			buf_printf(&b, " + coalesce(octet_length(%s), 0)", at->column);
+		else if (at->type == ATTR_GEO && at->kind != KIND_POINT)
+			buf_printf(&b, " + coalesce(%s.ST_MemSize(%s), 0) * 3", at->geo, at->column);
 		else
 			fixed += WIDTH_PLAIN;
-		c->width_max += at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? attribute_bytes(at) : 0;
+		c->width_max += most_bytes(at);
 	}
 	c->width_max += fixed;
 	c->width = arena_printf(c->arena, "%lld::bigint%.*s", (long long)fixed, STR_FMT(buf_view(&b)));
@@ -288,7 +305,7 @@ make_query_attrs(struct collection *c, const char *schema)
 		const struct attribute *at = c->live[i];
 
 		c->query_attrs[n++] = (struct query_attr){.key = at->key, .column = at->column, .type = at->type, .array = at->array,
-		    .hashes = index_hashes(c->arena, schema, at), .size = at->array ? WIDTH_LIST_MAX : at->type == ATTR_STRING ? attribute_bytes(at) : 0,
+		    .hashes = index_hashes(c->arena, schema, at), .size = most_bytes(at), .geo = at->geo, .geo_type = attr_kinds[at->kind].geo,
 		    .sealed = at->encrypt, .digits = at->kind == KIND_BIGINT, .narrow = at->kind == KIND_INTEGER && at->int_max <= INT32_MAX};
 	}
 	c->query_attrs[n++] = (struct query_attr){"$createdAt", "_created", ATTR_DATETIME, false, true};
@@ -380,7 +397,7 @@ collection_columns(struct ctx *cx, const char *schema)
 	    "(SELECT json_agg(i ORDER BY i.internal) FROM %s.indexes i WHERE i.collection = collections.internal) AS idxs, "
 	    "(SELECT json_agg(a ORDER BY a.relation) FROM (SELECT a.relation, a.collection AS related, a.relation_type, a.on_delete, 'child' AS side, "
 	    "r.id AS related_id FROM %s.attributes a JOIN %s.collections r ON r.internal = a.collection WHERE a.related = collections.internal AND "
-	    "NOT a.two_way) AS a) AS incoming",
+	    "NOT a.two_way) AS a) AS incoming, " GEO_SCHEMA_SQL " AS geo",
 	    schema, schema, schema, schema, schema);
 }
 
@@ -422,6 +439,7 @@ collection_read(struct ctx *cx, const struct db_res *r, int row, int col, int64_
 	    .database_id = arena_strdup(a, database_id), .internal = db_i64(r, row, col), .id = arena_strdup(a, db_cstr(r, row, col + 1)),
 	    .name = arena_strdup(a, db_cstr(r, row, col + 2)), .enabled = db_bool(r, row, col + 3),
 	    .document_security = db_bool(r, row, col + 4), .created = db_time(r, row, col + 6), .updated = db_time(r, row, col + 7)};
+	c->geo = db_null(r, row, col + 11) ? NULL : arena_strdup(a, db_cstr(r, row, col + 11));
 	c->permissions = (struct strs){.set = true, .v = arena_array(a, const char *, perms.n + 1)};
 	for (int i = 0; i < perms.n; i++)
 		c->permissions.v[c->permissions.n++] = arena_strdup(a, perms.v[i]);

@@ -40,6 +40,11 @@ static const struct field bigint_fields[] = {BASE("bigint"), BOUND("min", F_INT,
 static const struct field float_fields[] = {BASE("double"), BOUND("min", F_FLOAT, "Smallest value."), BOUND("max", F_FLOAT, "Largest value."),
     DEFAULT(F_FLOAT)};
 static const struct field boolean_fields[] = {BASE("boolean"), DEFAULT(F_BOOL)};
+#define PLACE(items) TOLD("default", F_LIST, "Value of documents that give none.", .nullable = true, .text = items)
+static const struct field point_fields[] = {BASE("point"), PLACE("{\"type\":\"number\"}")};
+static const struct field line_fields[] = {BASE("linestring"), PLACE("{\"type\":\"array\",\"items\":{\"type\":\"number\"}}")};
+static const struct field polygon_fields[] = {BASE("polygon"),
+    PLACE("{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":\"number\"}}}")};
 
 static const struct field relationship_fields[] = {BASE("relationship"), TOLD("relatedCollection", F_STR, "ID of the other collection."),
     ONE_OF("relationType", "How many there are of each side: of the parent's, then of the child's.", "oneToOne", "oneToMany", "manyToOne", "manyToMany"),
@@ -61,13 +66,16 @@ const struct shape attribute_bigint_shape = SHAPE_TOLD("attributeBigint", bigint
 const struct shape attribute_float_shape = SHAPE_TOLD("attributeFloat", float_fields);
 const struct shape attribute_boolean_shape = SHAPE_TOLD("attributeBoolean", boolean_fields);
 const struct shape attribute_datetime_shape = SHAPE_TOLD("attributeDatetime", datetime_fields);
+const struct shape attribute_point_shape = SHAPE_TOLD("attributePoint", point_fields);
+const struct shape attribute_line_shape = SHAPE_TOLD("attributeLine", line_fields);
+const struct shape attribute_polygon_shape = SHAPE_TOLD("attributePolygon", polygon_fields);
 
 const struct shape attribute_relationship_shape = SHAPE_TOLD("attributeRelationship", relationship_fields);
 
 static const struct shape *const attributes[] = {&attribute_boolean_shape, &attribute_integer_shape, &attribute_float_shape,
     &attribute_email_shape, &attribute_enum_shape, &attribute_url_shape, &attribute_ip_shape, &attribute_datetime_shape,
     &attribute_bigint_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape,
-    &attribute_relationship_shape, &attribute_string_shape, NULL};
+    &attribute_point_shape, &attribute_line_shape, &attribute_polygon_shape, &attribute_relationship_shape, &attribute_string_shape, NULL};
 const struct shape attribute_shape = {.model = "attribute", .any = attributes};
 
 /* ---- the rest ---- */
@@ -76,7 +84,7 @@ static const struct field index_fields[] = {
     TOLD("$id", F_STR, "Index ID. Told since 1.8.0.", .since = SINCE_1_8),
     DATES,
     TOLD("key", F_STR, "Index key."),
-    TOLD("type", F_STR, "key, unique or fulltext; indexes of any other type end failed."),
+    TOLD("type", F_STR, "key, unique, fulltext or spatial; indexes of any other type end failed."),
     STATUS,
     REASON,
     TOLD("attributes", F_STRS, "Keys of attributes."),

@@ -677,6 +677,15 @@ doc_forget(struct ctx *cx, const struct project *p, const char *db, const char *
 	forget(cx, p, db, col, DOC_LINK_LEVELS);
 }
 
+bool
+doc_unsound(struct ctx *cx, err_t e)
+{
+	if (e != ERR_DB || strcmp(db_sqlstate(cx), "23514") != 0)
+		return false;
+	cx->message = "Invalid document structure: the rings of a polygon cross each other, or themselves.";
+	return true;
+}
+
 err_t
 doc_restless(struct ctx *cx, const char *what)
 {
@@ -698,6 +707,8 @@ doc_run(struct ctx *cx, const struct doc_op *o, err_t (*fn)(struct ctx *, const 
 		return doc_restless(cx, o->col);
 	if (e == ERR_DB_UNIQUE)
 		return taken(cx, o);
+	if (doc_unsound(cx, e))
+		return ERR_DOCUMENT_INVALID_STRUCTURE;
 	/* 54: nothing that a parameter's check could have known */
 	if (e == ERR_DB && strncmp(db_sqlstate(cx), "54", 2) == 0)
 		cx->message = "A value is too large for an index, or all of them together are for a document.";

@@ -94,7 +94,8 @@ insert_all_sql(struct ctx *cx, const struct collection *c)
 	buf_init(&names, cx->arena, 512);
 	for (int i = 0; i < c->n_live; i++) {
 		const char *type = doc_cast(cx->arena, c->live[i]);
-		bool list = c->live[i]->array && !c->live[i]->encrypt;	/* there are no lists of lists of different lengths */
+		/* there are no lists of lists of different lengths, and lists of places have commas of their own */
+		bool list = (c->live[i]->array && !c->live[i]->encrypt) || c->live[i]->type == ATTR_GEO;
 
 		buf_printf(&into, ",%s", c->live[i]->column);
 		buf_printf(&values, ",c%d%s%s", 5 + i, list ? "::" : "", list ? type : "");

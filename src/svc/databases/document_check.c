@@ -12,8 +12,6 @@
 #include "model/format.h"
 #include "model/seal.h"
 
-enum { FLOAT_TEXT_MAX = 400 };
-
 bool
 doc_member_ignored(const char *key)
 {
@@ -122,24 +120,6 @@ check_integer(struct ctx *cx, const struct attribute *a, const json_t *j, struct
 	return false;
 }
 
-/* Sign, digits with a point, exponent: strtod alone would take hexadecimal, "inf" and "nan", too. */
-static bool
-float_of(struct str s, double *out)
-{
-	char text[FLOAT_TEXT_MAX + 1], *end;
-
-	s = str_trim(s);
-	if (s.n == 0 || s.n > FLOAT_TEXT_MAX)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (memchr("0123456789+-.eE", s.p[i], 15) == NULL)
-			return false;
-	memcpy(text, s.p, s.n);
-	text[s.n] = '\0';
-	*out = strtod(text, &end);
-	return *end == '\0' && isfinite(*out);
-}
-
 struct str
 doc_float_text(struct arena *a, double v)
 {
@@ -163,7 +143,7 @@ check_float(struct ctx *cx, const struct attribute *a, const json_t *j, struct s
 		*out = str_c(pg_i64(cx->arena, json_integer_value(j)));
 		return true;
 	}
-	if ((json_is_number(j) || (json_is_string(j) && float_of(json_str(j), &v))) && v >= a->float_min && v <= a->float_max) {
+	if ((json_is_number(j) || (json_is_string(j) && str_to_f64(json_str(j), &v))) && v >= a->float_min && v <= a->float_max) {
 		*out = doc_float_text(cx->arena, v);
 		return true;
 	}
@@ -208,6 +188,8 @@ doc_value_ok(struct ctx *cx, const struct attribute *a, const json_t *j, struct 
 		return check_boolean(j, out, why_out);
 	case ATTR_DATETIME:
 		return document_check_check_datetime(cx, j, out, why_out);
+	case ATTR_GEO:
+		return geo_read(cx->arena, attr_kinds[a->kind].geo, j, out, why_out);
 	}
 	return false;
 }
@@ -229,11 +211,12 @@ doc_outcome_ok(struct ctx *cx, const struct attribute *a, struct str text, const
 		return str_to_i64(text, &i) && i >= a->int_min && i <= a->int_max;
 	case ATTR_FLOAT:
 		*why_out = range(cx->arena, a);
-		return float_of(text, &f) && f >= a->float_min && f <= a->float_max;
+		return str_to_f64(text, &f) && f >= a->float_min && f <= a->float_max;
 	case ATTR_DATETIME:	/* "2020-01-01 …": four digits of a year, and of our era */
 		*why_out = "It must be a date";
 		return text.n > 4 && text.p[4] == '-' && !str_ends(text, "BC");
 	case ATTR_BOOLEAN:
+	case ATTR_GEO:
 		break;
 	}
 	return true;

@@ -61,6 +61,9 @@ write_scalar(struct buf *b, enum attr_type type, struct str t)
 	case ATTR_DATETIME:
 		doc_write_time(b, t);
 		break;
+	case ATTR_GEO:
+		geo_write(b, t);
+		break;
 	}
 }
 

@@ -120,6 +120,8 @@ element_type(const struct attribute *a)
 		return "boolean";
 	case ATTR_DATETIME:
 		return "timestamptz";
+	case ATTR_GEO:	/* doc_cast */
+		break;
 	}
 	return NULL;
 }
@@ -127,6 +129,8 @@ element_type(const struct attribute *a)
 const char *
 doc_cast(struct arena *mem, const struct attribute *a)
 {
+	if (a->type == ATTR_GEO)
+		return arena_printf(mem, "%s.geometry", a->geo);
 	return a->array && !a->encrypt ? arena_printf(mem, "%s[]", element_type(a)) : element_type(a);
 }
 

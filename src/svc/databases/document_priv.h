@@ -279,6 +279,8 @@ err_t doc_delete_found_within(struct ctx *cx, const struct doc_op *o, const stru
 err_t doc_unrelated(struct ctx *cx, const struct collection *c, const char *verb) MUST_CHECK;
 /* A column or the whole table is gone: the cached collection was older than it. */
 bool doc_stale(const struct ctx *cx, err_t e);
+/* A value was refused by a check of its column (attribute_sql_check): then cx has the words. */
+bool doc_unsound(struct ctx *cx, err_t e);
 enum { DOC_STALE_MAX = 5 };	/* tries: one may wait behind one drop and then behind the next */
 err_t doc_restless(struct ctx *cx, const char *what) MUST_CHECK;	/* it still is after as many: ERR_BUSY */
 /* Awaits. Forgets the collection, and those whose documents are written or shown with it: any of them may be the one. */

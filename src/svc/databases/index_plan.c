@@ -255,19 +255,45 @@ plan_words(struct ctx *cx, const char *schema, const struct collection *c, const
 	return true;
 }
 
+static bool
+is_spatial(const struct part *p)
+{
+	return p->attr != NULL && p->attr->type == ATTR_GEO;
+}
+
+static bool
+plan_places(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, const struct part *parts, struct index_plan *plan,
+    const char **why_out)
+{
+	if (x->attributes.n != 1 || !is_spatial(&parts[0])) {
+		*why_out = "a spatial index has one attribute, a spatial one";
+		return false;
+	}
+	put_sql(cx, plan, schema, c, arena_printf(cx->arena, "i_%lld", (long long)x->internal), false, arena_printf(cx->arena, "USING gist (%s)", parts[0].column));
+	return true;
+}
+
 bool
 index_plan(struct ctx *cx, const char *schema, const struct collection *c, const struct index *x, struct index_plan *out,
     const char **why_out)
 {
 	struct part parts[COLUMNS_MAX];
-	bool words = strcmp(x->type, "fulltext") == 0;
+	bool words = strcmp(x->type, "fulltext") == 0, spatial = strcmp(x->type, "spatial") == 0;
 
 	*out = (struct index_plan){0};
-	if (!words && strcmp(x->type, "key") != 0 && strcmp(x->type, "unique") != 0) {
+	if (!words && !spatial && strcmp(x->type, "key") != 0 && strcmp(x->type, "unique") != 0) {
 		*why_out = arena_printf(cx->arena, "indexes of type \"%s\" are not supported", x->type);
 		return false;
 	}
 	if (!read_parts(cx, c, x, parts, why_out))
 		return false;
+	if (spatial)
+		return plan_places(cx, schema, c, x, parts, out, why_out);
+	for (int i = 0; i < x->attributes.n; i++) {
+		if (is_spatial(&parts[i])) {
+			*why_out = arena_printf(cx->arena, "the attribute \"%s\" is spatial", x->attributes.v[i]);
+			return false;
+		}
+	}
 	return words ? plan_words(cx, schema, c, x, parts, out, why_out) : plan_tree(cx, schema, c, x, parts, out, why_out);
 }

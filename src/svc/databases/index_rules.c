@@ -122,6 +122,8 @@ check_one(struct ctx *cx, const struct index *x, const char *key, const struct a
 {
 	bool text = a != NULL ? a->type == ATTR_STRING : strcmp(key, "$id") == 0;
 
+	if (a != NULL && a->type == ATTR_GEO && strcmp(x->type, "spatial") != 0)
+		return fail_msg(cx, ERR_INDEX_INVALID, "Cannot create %s index on spatial attribute \"%s\"", x->type, key);
 	if (a != NULL && a->array)
 		return fail_msg(cx, ERR_INDEX_INVALID, "Creating indexes on array attributes is not supported: %s", key);
 	if (a != NULL && a->encrypt)
@@ -146,11 +148,19 @@ check_length(struct ctx *cx, const struct index *x, int i, const struct attribut
 	return OK;
 }
 
+static bool
+index_is_of_a_place(const struct collection *c, const struct index *x)
+{
+	const struct attribute *a = collection_attribute(c, str_c(x->attributes.v[0]));
+
+	return x->attributes.n == 1 && a != NULL && a->type == ATTR_GEO;
+}
+
 err_t
 index_check_rules(struct ctx *cx, const struct collection *c, const struct index *x)
 {
 	TRY(check_names(cx, x));
-	if (strcmp(x->type, "spatial") == 0)
+	if (strcmp(x->type, "spatial") == 0 && !index_is_of_a_place(c, x))
 		return index_rules_bad(cx, "Spatial index must have exactly one attribute, a spatial one");
 	if (x->n_lengths > x->attributes.n)
 		return index_rules_bad(cx, "Invalid index lengths: there are more of them than attributes");

@@ -57,7 +57,7 @@ rebuild(struct db_tx *tx, const struct project *p, const struct collection *know
 	TRY(schema_lock(tx, p, known, SCHEMA_WAIT_JOB, &c));
 	log_info(cx, "table is copied", "table=%s", table);
 	tx_add(tx, arena_printf(cx->arena, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", table), DB0);
-	tx_add(tx, arena_printf(cx->arena, "CREATE TABLE %s (LIKE %s INCLUDING IDENTITY)", copy, table), DB0);
+	tx_add(tx, arena_printf(cx->arena, "CREATE TABLE %s (LIKE %s INCLUDING IDENTITY INCLUDING CONSTRAINTS)", copy, table), DB0);
 	tx_add(tx, arena_printf(cx->arena, "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM %s", copy, table), DB0);
 	tx_add(tx, "SELECT setval(pg_get_serial_sequence($2, '_seq'), nextval(pg_get_serial_sequence($1, '_seq')), false)", DB(table, copy));
 	tx_add(tx, arena_printf(cx->arena, "ALTER SEQUENCE IF EXISTS %s.v_%lld OWNED BY %s._id", p->schema, (long long)c->internal, copy), DB0);

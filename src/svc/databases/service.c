@@ -22,7 +22,7 @@ static const struct routes *const routes[] = {
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&database_shape, &collection_shape, &attribute_shape, &attribute_string_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape, &attribute_bigint_shape, &attribute_email_shape, &attribute_enum_shape, &attribute_ip_shape, &attribute_url_shape, &attribute_integer_shape, &attribute_float_shape, &attribute_boolean_shape, &attribute_datetime_shape, &attribute_relationship_shape, &index_shape, &document_shape, &transaction_shape, NULL};
+static const struct shape *const shapes[] = {&database_shape, &collection_shape, &attribute_shape, &attribute_string_shape, &attribute_varchar_shape, &attribute_text_shape, &attribute_mediumtext_shape, &attribute_longtext_shape, &attribute_bigint_shape, &attribute_email_shape, &attribute_enum_shape, &attribute_ip_shape, &attribute_url_shape, &attribute_integer_shape, &attribute_float_shape, &attribute_boolean_shape, &attribute_datetime_shape, &attribute_point_shape, &attribute_line_shape, &attribute_polygon_shape, &attribute_relationship_shape, &index_shape, &document_shape, &transaction_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"documents.read", "gua", 13},

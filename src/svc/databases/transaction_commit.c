@@ -160,6 +160,8 @@ transaction_error(struct ctx *cx, err_t e)
 	case ERR_GENERAL_ARGUMENT_INVALID:
 		return ERR_GENERAL_QUERY_INVALID;
 	case ERR_DB:
+		if (doc_unsound(cx, e))
+			return ERR_DOCUMENT_INVALID_STRUCTURE;
 		return strncmp(db_sqlstate(cx), "54", 2) == 0 ? ERR_DOCUMENT_INVALID_STRUCTURE : called(cx, ERR_TRANSACTION_FAILED);
 	default:
 		return e;

@@ -1,0 +1,219 @@
+/* Filters on points, lines and polygons: their values, and the functions of PostGIS that they are. Geometry is planar, in degrees; distances in metres are those on
+ * a sphere, between points. */
+#include "query_priv.h"
+
+#include <math.h>
+
+enum { COMPARE = 1000, COMPARE_POINT = 50 };	/* nanoseconds: of two values, and of each point of the one that is asked for */
+#define EARTH 6371008.7714			/* metres: PostGIS's sphere */
+#define DEGREE (M_PI / 180)
+
+struct geo_method {
+	const char *function;	/* NULL: it is none of these */
+	bool negated, only;	/* only: for spatial attributes alone */
+	const char *distance;	/* the operator that compares it */
+};
+static const struct geo_method methods[Q_N] = {
+    [Q_EQUAL] = {"ST_Equals", false, false, NULL},
+    [Q_NOT_EQUAL] = {"ST_Equals", true, false, NULL},
+    [Q_CONTAINS] = {"ST_Covers", false, false, NULL},
+    [Q_CONTAINS_ANY] = {"ST_Covers", false, false, NULL},
+    [Q_NOT_CONTAINS] = {"ST_Covers", true, false, NULL},
+    [Q_INTERSECTS] = {"ST_Intersects", false, true, NULL},
+    [Q_NOT_INTERSECTS] = {"ST_Intersects", true, true, NULL},
+    [Q_CROSSES] = {"ST_Crosses", false, true, NULL},
+    [Q_NOT_CROSSES] = {"ST_Crosses", true, true, NULL},
+    [Q_OVERLAPS] = {"ST_Overlaps", false, true, NULL},
+    [Q_NOT_OVERLAPS] = {"ST_Overlaps", true, true, NULL},
+    [Q_TOUCHES] = {"ST_Touches", false, true, NULL},
+    [Q_NOT_TOUCHES] = {"ST_Touches", true, true, NULL},
+    [Q_DISTANCE_EQUAL] = {"ST_Distance", false, true, "="},
+    [Q_DISTANCE_NOT_EQUAL] = {"ST_Distance", false, true, "<>"},
+    [Q_DISTANCE_GREATER] = {"ST_Distance", false, true, ">"},
+    [Q_DISTANCE_LESS] = {"ST_Distance", false, true, "<"},
+};
+
+bool
+query_geo_only(enum query_method m)
+{
+	return methods[m].only;
+}
+
+bool
+query_geo_also(enum query_method m)
+{
+	return methods[m].function != NULL || m == Q_IS_NULL || m == Q_IS_NOT_NULL;
+}
+
+/* ---- values ---- */
+
+static bool
+take_geometry(struct ctx *cx, const json_t *j, struct query_value *v)
+{
+	const char *why;
+
+	return geo_type_by(j, &v->geo) && geo_read(cx->arena, v->geo, j, &v->s, &why);
+}
+
+/* [geometry, distance, metres?] */
+static bool
+take_distance(struct ctx *cx, const json_t *j, struct query_value *v)
+{
+	const json_t *metres = json_array_get(j, 2);
+
+	v->f = json_number_value(json_array_get(j, 1));
+	v->b = json_is_true(metres);
+	return json_array_size(j) <= 3 && json_is_number(json_array_get(j, 1)) && (metres == NULL || json_is_boolean(metres)) &&
+	    take_geometry(cx, json_array_get(j, 0), v);
+}
+
+bool
+query_geo_check(struct ctx *cx, struct query *q, const char **why_out)
+{
+	static const char *const names[] = {"point", "linestring", "polygon"};
+
+	for (int i = 0; i < q->n; i++) {
+		struct query_value *v = &q->v[i];
+		bool ok = v->type == QV_LIST && (methods[q->method].distance != NULL ? take_distance(cx, v->list, v) : take_geometry(cx, v->list, v));
+
+		if (!ok)
+			*why_out = arena_printf(cx->arena, "Query value is invalid for attribute \"%s\"", q->attr);
+		else if (v->b && (v->geo != GEO_POINT || q->on->geo_type != GEO_POINT))
+			*why_out = arena_printf(cx->arena, "Distance in meters is not supported between %s and %s", names[q->on->geo_type], names[v->geo]);
+		else
+			continue;
+		return false;
+	}
+	return true;
+}
+
+/* ---- polygons that are none ---- */
+
+/* Those among the values, in `v` if it is there. */
+static int
+polygons_of(const struct query *q, int n, const char **v, const char **geo_out)
+{
+	int found = 0;
+
+	for (int i = 0; i < n; i++) {
+		found += polygons_of(q[i].sub, q[i].n_sub, v ? v + found : NULL, geo_out);
+		for (int k = 0; q[i].on != NULL && q[i].on->type == ATTR_GEO && k < q[i].n; k++) {
+			if (q[i].v[k].geo != GEO_POLYGON)
+				continue;
+			*geo_out = q[i].on->geo;
+			if (v != NULL)
+				v[found] = q[i].v[k].s.p;
+			found++;
+		}
+	}
+	return found;
+}
+
+err_t
+query_geo_sound(struct ctx *cx, const struct query *q, int n, bool *out)
+{
+	const char *geo = NULL, **v;
+	struct db_res *r;
+	int found = polygons_of(q, n, NULL, &geo);
+
+	*out = true;
+	if (found == 0)
+		return OK;
+	v = arena_array(cx->arena, const char *, found);
+	(void)polygons_of(q, n, v, &geo);
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT bool_and(%s.ST_IsValid(v::%s.geometry)) FROM unnest($1::text[]) AS v", geo, geo),
+	    DB(pg_array(cx->arena, v, found))));
+	*out = db_bool(r, 0, 0);
+	return OK;
+}
+
+/* ---- SQL ---- */
+
+static const char *
+geometry(struct query_plan *p, const struct query *q, const struct query_value *v)
+{
+	return arena_printf(p->cx->arena, "$%d::%s.geometry", query_param(p, v->s.p), q->on->geo);
+}
+
+static const char *
+number(struct query_plan *p, double v)
+{
+	return arena_printf(p->cx->arena, "$%d::float8", query_param(p, arena_printf(p->cx->arena, "%.17g", v)));
+}
+
+/* The box around all points that are as near: an index knows boxes in degrees. None where it would go round a pole or past the date line. */
+static void
+sql_box(struct query_plan *p, struct buf *b, const struct query *q, const struct query_value *v)
+{
+	double angle = v->f / EARTH * 1.001, xy[2], up = angle / DEGREE, aside;
+
+	if (!geo_point(v->s, xy) || fabs(xy[1]) + up >= 89.9)
+		return;
+	aside = asin(fmin(1, sin(angle) / cos(xy[1] * DEGREE))) / DEGREE * 1.001;
+	if (fabs(xy[0]) + aside >= 180)
+		return;
+	buf_printf(b, "%s OPERATOR(%s.&&) %s.ST_MakeEnvelope(%s, %s, %s, %s, 4326) AND ", q->on->column, q->on->geo, q->on->geo, number(p, xy[0] - aside),
+	    number(p, xy[1] - up), number(p, xy[0] + aside), number(p, xy[1] + up));
+}
+
+static void
+query_geo_sql_distance(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	const struct query_value *v = &q->v[0];
+	const char *column = q->on->column, *geo = q->on->geo, *value, *far;
+
+	if (q->method == Q_DISTANCE_LESS && v->f <= 0) {	/* nothing is nearer than that */
+		BUF_LIT(b, "false");
+		return;
+	}
+	value = geometry(p, q, v);
+	far = number(p, v->f);
+	buf_ch(b, '(');
+	if (q->method == Q_DISTANCE_LESS && v->b)
+		sql_box(p, b, q, v);
+	else if (q->method == Q_DISTANCE_LESS)
+		buf_printf(b, "%s.ST_DWithin(%s, %s, %s) AND ", geo, column, value, far);
+	buf_printf(b, "%s.%s(%s, %s) %s %s)", geo, v->b ? "ST_DistanceSphere" : "ST_Distance", column, value, methods[q->method].distance, far);
+}
+
+/* One parameter, however many values, which are read once for the statement. */
+static void
+sql_any(struct query_plan *p, struct buf *b, const struct query *q, const char *function)
+{
+	const char **v = arena_array(p->cx->arena, const char *, q->n), *geo = q->on->geo;
+
+	for (int i = 0; i < q->n; i++)
+		v[i] = q->v[i].s.p;
+	buf_printf(b, "EXISTS (SELECT FROM unnest((SELECT array_agg(x::%s.geometry) FROM unnest($%d::text[]) AS x)) AS v WHERE %s.%s(%s, v))", geo,
+	    query_param(p, pg_array(p->cx->arena, v, q->n)), geo, function, q->on->column);
+}
+
+bool
+query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	const struct geo_method *m = &methods[q->method];
+
+	if (m->function == NULL)
+		return false;
+	if (m->distance != NULL) {
+		query_geo_sql_distance(p, b, q);
+		return true;
+	}
+	if (m->negated)		/* null is not elsewhere, either */
+		buf_printf(b, "%s IS NOT NULL AND NOT ", q->on->column);
+	if (q->n > 1)
+		sql_any(p, b, q, m->function);
+	else
+		buf_printf(b, "%s.%s(%s, %s)", q->on->geo, m->function, q->on->column, geometry(p, q, &q->v[0]));
+	return true;
+}
+
+double
+query_geo_cost(const struct query *q)
+{
+	double cost = 0;
+
+	for (int i = 0; methods[q->method].function != NULL && i < q->n; i++)
+		cost += COMPARE + (double)(COMPARE_POINT * geo_points(q->v[i].s));
+	return cost;
+}
