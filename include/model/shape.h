@@ -52,6 +52,7 @@ struct field {
 	int64_t until;			/* the first one whose clients are not told any more; 0: all are */
 	bool sometimes;			/* not in each reply, even so; for OpenAPI */
 	bool hidden;			/* read from SQL, never written */
+	size_t tag;			/* F_JSON: offset of the text that clients since 1.2 are told as the object's first member, `type`; 0: none */
 	bool nullable;			/* may be null; for OpenAPI, of models that are written by hand */
 };
 

@@ -37,7 +37,8 @@ static const struct field user_fields[] = {
 	ACCOUNT_FIELDS_HEAD,
 	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password.", .flags = COL_NULL),
 	FIELD(F_STR, struct user, hash, "hash", "u.hash", "Hash algorithm."),
-	FIELD(F_JSON, struct user, hash_options, "hashOptions", "u.hash_options", "Options of the hash algorithm."),
+	FIELD(F_JSON, struct user, hash_options, "hashOptions", "u.hash_options", "Options of the hash algorithm; since 1.2.0 with its name as `type`.",
+	    .tag = offsetof(struct user, hash)),
 	ACCOUNT_FIELDS_TAIL,
 };
 const struct shape user_shape = SHAPE("user", struct user, user_fields);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "core/words.h"
 #include "model/seal.h"
@@ -282,6 +283,20 @@ write_objs(struct jw *w, const struct shape *s, const struct objs *list)
 	jw_arr_end(w);
 }
 
+/* {"type":"tag", and the members of the object. The tag is a word of ours. */
+static void
+write_tagged(struct jw *w, const char *tag, struct str object)
+{
+	size_t at = 0;
+
+	while (at < object.n && object.p[at] != '"')
+		at++;
+	jw_raw(w, STR("{\"type\":\""));
+	buf_str(w->b, str_c(tag != NULL ? tag : ""));
+	buf_str(w->b, at < object.n ? STR("\",") : STR("\"}"));
+	buf_str(w->b, (struct str){object.p + at, object.n - at});
+}
+
 static void
 field_write(struct jw *w, const struct field *f, const void *at)
 {
@@ -314,7 +329,10 @@ field_write(struct jw *w, const struct field *f, const void *at)
 		const struct str *j = at;
 		size_t begin = w->b->n;
 
-		jw_raw(w, j->n > 0 ? *j : STR("{}"));
+		if (f->tag > 0 && w->format >= SINCE_1_2)
+			write_tagged(w, *(const char *const *)((const char *)at - f->off + f->tag), *j);
+		else
+			jw_raw(w, j->n > 0 ? *j : STR("{}"));
 		if (w->empty_as_list)
 			json_empties_to_lists(w->b->p + begin, w->b->n - begin);
 		return;

@@ -74,6 +74,7 @@ describe('import of hashes', () => {
 			assert.equal(r.body.hash, hash)
 			assert.equal(r.body.password, body.password)
 			assert.equal(JSON.stringify(r.body.hashOptions), JSON.stringify(options))
+			assert.deepEqual((await p.ok('GET', `/users/${r.body.$id}`, { headers: { 'x-appwrite-response-format': '1.8.0' } })).hashOptions, { type: hash, ...options })
 			fails(await login(email, body.password), 401, 'user_invalid_credentials')
 			if (clear === null) return
 			assert.equal((await login(email, clear)).status, 201)

@@ -13,6 +13,8 @@ import { appendFileSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 
+import { languages, typedSchema } from './typed.mjs'
+
 export class Misfit extends Error {}
 
 /* ---- what is not checked, and why ---- */
@@ -167,7 +169,7 @@ if (process.env.BADAL_SEEN) process.on('exit', () => appendFileSync(process.env.
 const inner = /sqlstate|\bp_\d+\.|\bc_\d+_|\b[ai]_\d+\b|\$\d+::|::(text|bigint)\b|\blower\(|violates|duplicate key|relation "|column "|syntax error at or near|invalid input syntax|\bSELECT .* FROM\b|pg_\w+\(/
 
 export class Description {
-	#checks = new Map()		/* "format model" -> check */
+	#checks = new Map()		/* "format model" or "language version model" -> check */
 	#routes = { kids: new Map() }
 	#events = []
 	constructor(document) {
@@ -248,8 +250,25 @@ export class Description {
 		if (!json) return mediaFits(type, Object.keys(content)[0]) ? undefined : `type ${type} instead of ${Object.keys(content)[0]}`
 		if (type !== 'application/json; charset=UTF-8') return `type ${type} instead of JSON`
 		const models = (json.schema.oneOf ?? [json.schema]).map((s) => s.$ref.split('/').at(-1)), wrong = models.map((m) => this.misfit(m, body, format, 'body', n))
-		if (wrong.includes(undefined)) return this.#total(body, url)
-		return wrong[0]
+		const fits = wrong.indexOf(undefined)
+		return fits < 0 ? wrong[0] : this.#total(body, url) ?? (format ? undefined : this.#typed(models[fits], body, n))
+	}
+
+	/* What an SDK with classes could not read. */
+	#typed(model, body, n) {
+		for (const language of Object.keys(languages)) {
+			const why = this.#reader(model, language, n)(body, 'body')
+			if (why) return `${why}: ${language} reads it as ${model}`
+		}
+	}
+
+	#reader(model, language, n) {
+		const key = `${language} ${n} ${model}`
+		if (!this.#checks.has(key)) {
+			const schema = typedSchema(model, language, n, versionOf)
+			this.#checks.set(key, schema ? compile(schema, (name) => this.#reader(name, language, n)) : () => undefined)
+		}
+		return this.#checks.get(key)
 	}
 
 	/* A list says how many there are in all, not fewer than it shows; or 0, when nobody wants to know. */
