@@ -43,9 +43,24 @@ void event_emit(struct db_tx *tx, const struct event *ev);
 err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
 /* Adds a write and its event to the transaction, as event_write does both; no wait. */
 void event_add(struct db_tx *tx, const struct event *ev, const char *sql, int n, const char *const *v);
-/* Adds events to the transaction, each by its message (event_message), in order. They have no stale keys. `a`: for what is not needed afterwards.
- * Many go as one message with the prefix "events": of each its length, a space, and itself; the relay takes them apart. */
-void event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n);
+/* Adds many events to the transaction, in order, as few messages with the prefix "events"; the relay takes them apart. They have no stale keys. `a`: memory
+ * that lasts until the end, as what the events point to does. Not within what is undone: their payloads would be made for nothing.
+ * A message has one after the other, each number with a blank behind it:
+ *   h <bytes> <header>                            of those that follow, without its end and with EVENT_PACK_ID in the place of the last id
+ *   e <bytes of the id> <q, or 0> <bytes of the payload> <id> <payload>
+ *   <bytes> <header and payload>                  one that stands alone */
+#define EVENT_PACK_ID "\177"
+struct event_pack {
+	struct db_tx *tx;
+	struct arena *a;
+	struct buf b;
+	size_t whole;		/* bytes of it, taken apart */
+	struct event like;	/* whose header was said last; without a kind: none was */
+	size_t head;		/* bytes of that */
+};
+void event_pack_begin(struct event_pack *p, struct db_tx *tx, struct arena *a);
+void event_pack_add(struct ctx *cx, struct event_pack *p, const struct event *ev);
+void event_pack_end(struct event_pack *p);
 
 /* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
  * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), q the place of "$sequence" in the payload, k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */

@@ -8,7 +8,8 @@
 #include "core/json.h"
 #include "core/vtime.h"
 
-enum { PARTS_MAX = 7, IDS_MAX = 3, NAMES_MAX = 40, PACK_BYTES = 128 * 1024, LENGTH_MAX = 21 };
+enum { PARTS_MAX = 7, IDS_MAX = 3, NAMES_MAX = 40, PACK_BYTES = 128 * 1024,
+	PACK_WHOLE = 1024 * 1024 };	/* bytes of a pack, taken apart */
 
 #define EVENT EVENT_DEFINE
 #include "tbl/events.h"
@@ -196,43 +197,63 @@ write_stale(struct jw *w, const struct event *ev)
 	jw_arr_end(w);
 }
 
+static int
+count_values(const struct event *ev)
+{
+	int n = 0;
+
+	while (n < IDS_MAX && ev->ids[n] != NULL)
+		n++;
+	return n;
+}
+
+/* All but what each event of a pack has of its own, and the end. */
+static void
+write_header(struct ctx *cx, struct jw *w, const struct event *ev)
+{
+	jw_obj(w);
+	JW_KEY(w, "p");
+	jw_cstr(w, ev->project);
+	JW_KEY(w, "e");
+	jw_cstr(w, ev->kind->pattern);
+	event_write_texts(w, STR("v"), ev->ids, count_values(ev));
+	write_channels(cx, w, ev);
+	event_write_texts(w, STR("r"), ev->roles.v, ev->roles.n);
+	JW_KEY(w, "t");
+	jw_i64(w, time_now_ms());
+	if (ev->flags != 0) {
+		JW_KEY(w, "f");
+		jw_i64(w, ev->flags);
+	}
+	if (ev->user != NULL) {
+		JW_KEY(w, "u");
+		jw_cstr(w, ev->user);
+	}
+	if (ev->actor != NULL) {
+		JW_KEY(w, "a");
+		jw_cstr(w, ev->actor);
+	}
+	if (cx->depth > 0) {
+		JW_KEY(w, "d");
+		jw_i64(w, cx->depth);
+	}
+}
+
+static struct str
+payload_of(const struct event *ev)
+{
+	return ev->payload.n > 0 ? ev->payload : STR("[]");
+}
+
 struct str
 event_message(struct ctx *cx, const struct event *ev)
 {
 	struct buf b;
 	struct jw w;
-	int ids = 0;
 
-	while (ids < IDS_MAX && ev->ids[ids] != NULL)
-		ids++;
 	buf_init(&b, cx->arena, 512 + ev->payload.n);
 	jw_init(&w, &b);
-	jw_obj(&w);
-	JW_KEY(&w, "p");
-	jw_cstr(&w, ev->project);
-	JW_KEY(&w, "e");
-	jw_cstr(&w, ev->kind->pattern);
-	event_write_texts(&w, STR("v"), ev->ids, ids);
-	write_channels(cx, &w, ev);
-	event_write_texts(&w, STR("r"), ev->roles.v, ev->roles.n);
-	JW_KEY(&w, "t");
-	jw_i64(&w, time_now_ms());
-	if (ev->flags != 0) {
-		JW_KEY(&w, "f");
-		jw_i64(&w, ev->flags);
-	}
-	if (ev->user != NULL) {
-		JW_KEY(&w, "u");
-		jw_cstr(&w, ev->user);
-	}
-	if (ev->actor != NULL) {
-		JW_KEY(&w, "a");
-		jw_cstr(&w, ev->actor);
-	}
-	if (cx->depth > 0) {
-		JW_KEY(&w, "d");
-		jw_i64(&w, cx->depth);
-	}
+	write_header(cx, &w, ev);
 	if (ev->number_at > 0) {
 		JW_KEY(&w, "q");
 		jw_i64(&w, (int64_t)ev->number_at);
@@ -240,7 +261,7 @@ event_message(struct ctx *cx, const struct event *ev)
 	write_stale(&w, ev);
 	jw_obj_end(&w);
 	buf_ch(&b, '\n');
-	buf_str(&b, ev->payload.n > 0 ? ev->payload : STR("[]"));
+	buf_str(&b, payload_of(ev));
 	return buf_view(&b);
 }
 
@@ -263,23 +284,137 @@ event_emit(struct db_tx *tx, const struct event *ev)
 		tx_stale(tx, ev->stale[i]);
 }
 
-void
-event_emit_all(struct db_tx *tx, struct arena *a, const struct str *messages, int n)
-{
-	for (int from = 0, end; !tx_undone(tx) && from < n; from = end) {
-		size_t bytes = 0;
-		struct buf b;
+/* ---- many at once ---- */
 
-		for (end = from; end < n && (end == from || bytes + messages[end].n < PACK_BYTES); end++)
-			bytes += messages[end].n + LENGTH_MAX;
-		buf_init(&b, a, bytes + 1);
-		for (int i = from; i < end; i++) {
-			buf_i64(&b, (int64_t)messages[i].n);
-			buf_ch(&b, ' ');
-			buf_str(&b, messages[i]);
-		}
-		tx_add(tx, "SELECT pg_logical_emit_message(true, 'events', $1::text)", DB(buf_view(&b).p));
+void
+event_pack_begin(struct event_pack *p, struct db_tx *tx, struct arena *a)
+{
+	*p = (struct event_pack){.tx = tx, .a = a};
+	buf_init(&p->b, a, 4096);
+}
+
+void
+event_pack_end(struct event_pack *p)
+{
+	if (p->b.n > 0)
+		tx_add(p->tx, "SELECT pg_logical_emit_message(true, 'events', $1::text)", DB(p->b.p));
+	p->b.n = p->whole = 0;
+	p->like.kind = NULL;
+}
+
+static bool
+texts_same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+roles_same(const struct strs *a, const struct strs *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (int i = 0; a->v != b->v && i < a->n; i++)
+		if (!texts_same(a->v[i], b->v[i]))
+			return false;
+	return true;
+}
+
+/* Their headers differ in the last id, and in the place of the number, alone. */
+static bool
+heads_alike(const struct event *a, const struct event *b, int last)
+{
+	if (a->kind != b->kind || a->flags != b->flags || !texts_same(a->project, b->project) || !texts_same(a->user, b->user) || !texts_same(a->actor, b->actor))
+		return false;
+	for (int i = 0; i < last; i++)
+		if (!texts_same(a->ids[i], b->ids[i]))
+			return false;
+	return roles_same(&a->roles, &b->roles);
+}
+
+/* The header with EVENT_PACK_ID for the last id, open at its end; STR_NONE: that is a part of it by itself. */
+static struct str
+pack_head(struct ctx *cx, const struct event *ev, int last)
+{
+	static const char *const ids[] = {"", EVENT_PACK_ID};
+	struct event like = *ev;
+	struct buf b;
+
+	for (int i = 0; i < 2; i++) {
+		struct jw w;
+
+		like.ids[last] = ids[i];
+		buf_init(&b, cx->arena, 512);
+		jw_init(&w, &b);
+		write_header(cx, &w, &like);
+		if (i == 0 && memchr(b.p, EVENT_PACK_ID[0], b.n) != NULL)
+			return STR_NONE;
 	}
+	return buf_view(&b);
+}
+
+static bool
+pack_id_plain(const char *id)
+{
+	for (; *id != '\0'; id++)
+		if ((unsigned char)*id < ' ' || *id == '"' || *id == '\\' || *id == EVENT_PACK_ID[0] || (unsigned char)*id >= 0x80)
+			return false;
+	return true;
+}
+
+static void
+pack_number(struct buf *b, size_t n)
+{
+	buf_i64(b, (int64_t)n);
+	buf_ch(b, ' ');
+}
+
+static void
+pack_whole(struct ctx *cx, struct event_pack *p, const struct event *ev)
+{
+	struct str text = event_message(cx, ev);
+
+	pack_number(&p->b, text.n);
+	buf_str(&p->b, text);
+	p->whole += text.n;
+}
+
+static bool
+pack_begin_head(struct ctx *cx, struct event_pack *p, const struct event *ev, int last)
+{
+	struct str head;
+
+	if (p->like.kind != NULL && heads_alike(&p->like, ev, last))
+		return true;
+	if ((head = pack_head(cx, ev, last)).n == 0)
+		return false;
+	buf_ch(&p->b, 'h');
+	pack_number(&p->b, head.n);
+	buf_str(&p->b, head);
+	p->like = *ev;
+	p->head = head.n;
+	return true;
+}
+
+void
+event_pack_add(struct ctx *cx, struct event_pack *p, const struct event *ev)
+{
+	struct str body = payload_of(ev);
+	int last = count_values(ev) - 1;
+
+	assert(ev->stale[0] == NULL && ev->number == NULL && !tx_undone(p->tx));
+	if (p->b.n > 0 && (p->b.n + body.n > PACK_BYTES || p->whole > PACK_WHOLE))
+		event_pack_end(p);
+	if (last < 0 || !pack_id_plain(ev->ids[last]) || !pack_begin_head(cx, p, ev, last)) {
+		pack_whole(cx, p, ev);
+		return;
+	}
+	buf_ch(&p->b, 'e');
+	pack_number(&p->b, strlen(ev->ids[last]));
+	pack_number(&p->b, ev->number_at);
+	pack_number(&p->b, body.n);
+	buf_c(&p->b, ev->ids[last]);
+	buf_str(&p->b, body);
+	p->whole += p->head + body.n;
 }
 
 /* The statement of a write and its event, and its parameters. */

@@ -13,6 +13,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/event.h"
 #include "model/job.h"
 
 enum {
@@ -101,22 +102,90 @@ queue_add(struct session *s, const struct repl_tx *tx, uint64_t index, bool job,
 	fib_signal(&s->more);
 }
 
-/* Events of one message (event_emit_all); how many. */
-static uint64_t
-queue_pack(struct session *s, const struct repl_tx *tx, uint64_t index, struct str pack)
+struct pack {			/* a message of many events (event_pack_add), as it is taken apart */
+	struct str left, head;
+	struct str event;	/* the one at hand */
+	struct buf text;	/* where it was put together */
+};
+
+static bool
+pack_count(struct pack *p, size_t *out)
 {
+	int64_t n;
+
+	if (!str_to_i64(str_cut(&p->left, ' '), &n) || n < 0)
+		return false;
+	*out = (size_t)n;
+	return true;
+}
+
+static bool
+pack_take(struct pack *p, size_t n, struct str *out)
+{
+	if (n > p->left.n)
+		return false;
+	*out = (struct str){p->left.p, n};
+	p->left = (struct str){p->left.p + n, p->left.n - n};
+	return true;
+}
+
+/* An event as it would be alone. */
+static void
+pack_put(struct pack *p, struct str id, size_t number_at, struct str body)
+{
+	struct str rest = p->head;
+
+	p->text.n = 0;
+	while (rest.p != NULL) {
+		struct str part = str_cut(&rest, EVENT_PACK_ID[0]);
+
+		buf_str(&p->text, part);
+		if (rest.p != NULL)
+			buf_str(&p->text, id);
+	}
+	if (number_at > 0) {
+		BUF_LIT(&p->text, ",\"q\":");
+		buf_i64(&p->text, (int64_t)number_at);
+	}
+	BUF_LIT(&p->text, "}\n");
+	buf_str(&p->text, body);
+	p->event = buf_view(&p->text);
+}
+
+/* The next event; false: it is malformed. */
+static bool
+pack_next(struct pack *p)
+{
+	size_t n, number_at, n_body;
+	struct str id, body;
+
+	while (str_eat(&p->left, 'h'))
+		if (!pack_count(p, &n) || !pack_take(p, n, &p->head))
+			return false;
+	if (!str_eat(&p->left, 'e'))
+		return pack_count(p, &n) && n > 0 && pack_take(p, n, &p->event);
+	if (p->head.n == 0 || !pack_count(p, &n) || !pack_count(p, &number_at) || !pack_count(p, &n_body) || !pack_take(p, n, &id) || !pack_take(p, n_body, &body))
+		return false;
+	pack_put(p, id, number_at, body);
+	return true;
+}
+
+/* How many there are of them. */
+static uint64_t
+queue_pack(struct session *s, const struct repl_tx *tx, uint64_t index, struct str content)
+{
+	struct pack p = {.left = content};
 	uint64_t n = 0;
 
-	while (pack.n > 0) {
-		int64_t size;
-
-		if (!str_to_i64(str_cut(&pack, ' '), &size) || size <= 0 || (uint64_t)size > pack.n) {
+	buf_init(&p.text, NULL, 1024);
+	while (p.left.n > 0) {
+		if (!pack_next(&p)) {
 			relay_malformed((struct stream_pos){tx->commit_lsn, index + n});
 			break;
 		}
-		queue_add(s, tx, index + n++, false, (struct str){pack.p, (size_t)size});
-		pack = (struct str){pack.p + size, pack.n - (size_t)size};
+		queue_add(s, tx, index + n++, false, p.event);
 	}
+	buf_fini(&p.text);
 	return n;
 }
 
@@ -271,7 +340,7 @@ part_add(struct ctx *cx, struct part *p, const struct item *it)
 
 	if (index == 0)
 		return false;
-	v[0] = str_c(arena_printf(cx->arena, "%d", index));
+	v[0] = job ? str_c(arena_printf(cx->arena, "%d", index)) : STR("2");
 	v[1] = job ? STR("*") : str_c(stream_pos_text(it->pos, arena_alloc(cx->arena, 42)));
 	v[2] = it->head;
 	v[3] = it->body;

@@ -465,6 +465,24 @@ Test(relay, events_of_one_message_are_taken_apart)
 	reap(r, SIGTERM);
 }
 
+/* What headers share is said once; one that stands alone may be among them, and what has no header is none. */
+Test(relay, headers_of_one_message_are_put_together)
+{
+	static const char *const want[] = {"0 {\"v\":\"a\",\"c\":\".a\",\"q\":7}/1", "1 {\"v\":\"bb\",\"c\":\".bb\"}/\n2", "2 x/3", "3 {\"v\":\"c\",\"c\":\".c\",\"q\":12}/", "4 {d}/5",
+	    "5 behind/6", "0 {\"v\":\"e\"}/7"};
+	pid_t r = relay_fork();
+
+	UNTIL(announced(""));
+	run_sql("SELECT pg_logical_emit_message(true, 'events', E'h17 {\"v\":\"\177\",\"c\":\".\177\"e1 7 1 a1e2 0 2 bb\n23 x\n3e1 12 0 ch2 {\177e1 0 1 d5')");
+	run_sql("SELECT pg_logical_emit_message(true, 'events', 'e1 7 1 a1'); SELECT pg_logical_emit_message(true, 'events', 'h9 {'); SELECT pg_logical_emit_message(true, 'events', 'h1 {e1 -7 1 a1');"
+	    "SELECT pg_logical_emit_message(true, 'events', 'h1 {e1 7 99 a1'); SELECT pg_logical_emit_message(true, 'events', 'h'); SELECT pg_logical_emit_message(true, 'event', E'behind\n6')");
+	run_sql("SELECT pg_logical_emit_message(true, 'events', E'h8 {\"v\":\"\177\"e1 0 1 e7e9999999999999999999 0 1 f8')");
+	UNTIL(entries(current()) == (int)(sizeof want / sizeof *want));
+	for (int i = 0; i < (int)(sizeof want / sizeof *want); i++)
+		cr_expect_str_eq(entry_text(key_of(STREAM_EVENTS, 0, current()), i), want[i]);
+	reap(r, SIGTERM);
+}
+
 #define EMIT(n) run_sql("SELECT pg_logical_emit_message(true, 'event', 'h' || k || E'\\nb') FROM generate_series(1, " #n ") k")
 
 Test(relay, another_database_begins_another_stream)

@@ -67,6 +67,21 @@ describe('create', () => {
 		assert.ok(!('$sequence' in ok(await post(c, [{ title: 'd' }], p.call), 201).documents[0]))
 	})
 
+	test('their events are as if each had been made alone', async () => {
+		const c = await shelf({ documentSecurity: true }), w = await listen(s, `project=${p.id}`)
+		await w.ask({ type: 'subscribe', data: [{ subscriptionId: 'one', channels: [`databases.${db}.collections.${c.id}.documents`] }] })
+		ok(await key('POST', c.docs, { body: { documentId: 'alone', data: { title: 'a' }, permissions: ['read("users")'] } }), 201)
+		ok(await post(c, [{ $id: 'b-1', title: 'b', $permissions: ['read("users")'] }, { $id: 'C_2', title: 'c', $permissions: ['read("users")'] }, { $id: 'Dd-3', title: 'd'.repeat(40), $permissions: ['read("any")'] }]), 201)
+		const told = (e, id) => ({ events: e.events.map((x) => x.replaceAll(id, '*')), channels: e.channels.map((x) => x.replaceAll(id, '*')) })
+		const want = told(await w.event(), 'alone')
+		for (const id of ['b-1', 'C_2', 'Dd-3']) {
+			const e = await w.event()
+			assert.equal(e.payload.$id, id)
+			assert.deepEqual(told(e, id), want)
+		}
+		w.end()
+	})
+
 	test('all or none', async () => {
 		const c = await shelf(unq), code = unique().slice(0, 8), ear = await ears(c)
 		await post(c, [{ $id: 'there', title: 'x', code }])

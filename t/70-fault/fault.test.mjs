@@ -27,13 +27,15 @@ async function begin(conf) {
 	await until('the attribute is available', async () => (await p.ok('GET', '/databases/d/collections/c/attributes/text')).status === 'available')
 }
 
-/* Writes one document after the other; what was acknowledged is kept with its times. */
+/* Writes one document after the other, or some of them by each request; what was acknowledged is kept with its times. */
 async function writer(no, state) {
+	const many = no % 4 === 3
 	for (let n = 0; state.writing; n++) {
-		const id = `w${no}-${n}`, sent = process.hrtime.bigint()
+		const id = `w${no}-${n}`, ids = many ? Array.from({ length: 7 }, (_, i) => `${id}-${i}`) : [id], sent = process.hrtime.bigint()
+		const body = many ? { documents: ids.map((x) => ({ $id: x, text: x, $permissions: [] })) } : { documentId: id, data: { text: id } }
 		try {
-			const r = await p.call('POST', DOCUMENTS, { body: { documentId: id, data: { text: id } }, ms: 15000 })
-			if (r.status === 201) state.acked.push({ id, sent, acked: process.hrtime.bigint() })
+			const r = await p.call('POST', DOCUMENTS, { body, ms: 15000 })
+			if (r.status === 201) for (const x of ids) state.acked.push({ id: x, sent, acked: process.hrtime.bigint() })
 			else if (r.status < 500) state.problems.push(`${id}: ${r.status} ${r.text}`)
 		} catch { /* the process that served it was killed: nobody knows */ }
 	}
@@ -138,6 +140,8 @@ async function fight(victims, state, readers) {
 	/* whatever was acknowledged before another write was sent comes before it */
 	const byAck = [...state.acked].sort((a, b) => (a.acked < b.acked ? -1 : 1))
 	let k = 0, newest = -1
+	for (let i = 1; i < state.acked.length; i++)	/* those of one request stand together */
+		if (state.acked[i].sent === state.acked[i - 1].sent) assert.equal(place.get(state.acked[i].id), place.get(state.acked[i - 1].id) + 1)
 	for (const w of [...state.acked].sort((a, b) => (a.sent < b.sent ? -1 : 1))) {
 		for (; k < byAck.length && byAck[k].acked < w.sent; k++) newest = Math.max(newest, place.get(byAck[k].id))
 		assert.ok(place.get(w.id) > newest, `${w.id} is behind what was acknowledged before it`)

@@ -110,7 +110,7 @@ doc_dates(struct ctx *cx, const struct doc_op *o, const json_t *data, const char
 
 err_t
 doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c, const char *id, const json_t *data, const struct strs *perms,
-    const struct doc_value *acted, struct doc_new *d)
+    const struct doc_value *acted, const char *now, struct doc_new *d)
 {
 	bool *there = NULL;
 
@@ -125,7 +125,7 @@ doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 	for (int i = 0; acted != NULL && i < c->n_live; i++)
 		if (acted[i].set)
 			d->vals[i] = acted[i];
-	d->created = d->updated = pg_time(cx->arena, time_now_ms());
+	d->created = d->updated = now ? now : pg_time(cx->arena, time_now_ms());
 	TRY(doc_dates(cx, o, data, &d->created, &d->updated));
 	d->perms.set = true;
 	d->readers = perms_roles(cx->arena, &d->perms, STR("read"));
@@ -238,7 +238,7 @@ make_document(struct ctx *cx, const struct doc_op *o, const struct collection *c
 	if (o->today)
 		TRY(doc_acts_take(cx, o, c, o->data, &acts));
 	TRY(doc_acts_on_nothing(cx, o, c, &acts, tx, &acted));
-	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, &m->d));
+	TRY(doc_new_make(cx, o, c, o->id, acts.rest, &perms, acted, NULL, &m->d));
 	m->json = doc_new_write(cx, c, &m->d, o->data, STR(""), &m->at);
 	cut = m->at + sizeof DOC_SEQ_BEGIN - 1;
 	m->ev = doc_event(cx, o, kind, c, o->id, &m->d.readers, (struct str){m->json.p, cut});

@@ -40,17 +40,19 @@ too_much(struct ctx *cx, const char *what, int64_t max)
 	return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "That are more than %lld %s at once: do it in parts.", (long long)max, what);
 }
 
+/* `part`: what made the text; it may go before the answer. */
 static void
-many_add(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct str json, size_t at, struct str number)
+many_add(struct ctx *cx, const struct ctx *part, const struct doc_op *o, const struct collection *c, struct str json, size_t at, struct str number)
 {
 	struct doc_many *m = o->all;
 
-	if (o->staged)	/* nobody is shown them */
+	if (o->staged || m->n == DOC_SHOWN_MAX)	/* nobody is shown them */
 		return;
 	if (m->json == NULL)
 		m->json = arena_array(cx->arena, struct str, DOC_SHOWN_MAX);
-	if (m->n < DOC_SHOWN_MAX)
-		m->json[m->n++] = doc_told(cx, c, (struct str){arena_memdup(cx->arena, json.p, json.n), json.n}, at, number);
+	if (part->arena != cx->arena)
+		json.p = arena_memdup(cx->arena, json.p, json.n);
+	m->json[m->n++] = doc_told(cx, c, json, at, number);
 }
 
 /* ---- new ones ---- */
@@ -60,6 +62,7 @@ struct fresh {			/* documents to be made */
 	struct doc_new *v;
 	const struct doc_in **in;
 	struct str *seq;	/* their numbers, when they are made */
+	const char *now;	/* when that is */
 };
 
 static int64_t
@@ -82,45 +85,87 @@ row_weight(const struct collection *c, const struct db_res *r, int row)
 	return n;
 }
 
+/* The columns of the system, of which those that are the same for all are given once. */
+enum { N_FIXED = 5 };
+static const struct fixed {
+	const char *column, *type;
+	bool list;		/* given as text: there are no lists of lists of different lengths */
+	int alike;		/* those of one number are given once together, or none; 0: never */
+} fixed[N_FIXED] = {{"_id", "text", false, 0}, {"_created", "timestamptz", false, 1}, {"_updated", "timestamptz", false, 1}, {"_perms", "text[]", true, 2}, {"_read", "text[]", true, 2}};
+
+static bool
+column_alike(const struct fresh *f, int col)
+{
+	for (int i = 1; i < f->n; i++)
+		if (f->v[i].v[col] != f->v[0].v[col] && strcmp(f->v[i].v[col], f->v[0].v[col]) != 0)
+			return false;
+	return true;
+}
+
+/* Bit k: those with alike k. */
+static unsigned
+columns_alike(const struct fresh *f)
+{
+	unsigned alike = ~1u;
+
+	for (int col = 0; col < N_FIXED; col++)
+		if (alike & 1u << fixed[col].alike && !column_alike(f, col))
+			alike &= ~(1u << fixed[col].alike);
+	return alike;
+}
+
+struct insertion {		/* the parts of INSERT (into) SELECT values FROM unnest(from) AS u(names) */
+	struct buf into, values, from, names;
+};
+
+static void
+insertion_column(struct insertion *s, int col, const char *column, const char *type, bool list, bool once)
+{
+	buf_printf(&s->into, "%s%s", col ? "," : "", column);
+	if (once) {
+		buf_printf(&s->values, ",$%d::%s", col + 1, type);
+		return;
+	}
+	buf_printf(&s->values, "%sc%d%s%s", col ? "," : "", col, list ? "::" : "", list ? type : "");
+	buf_printf(&s->from, "%s$%d::%s[]", col ? "," : "", col + 1, list ? "text" : type);
+	buf_printf(&s->names, "%sc%d", col ? "," : "", col);
+}
+
 /* INSERT … SELECT of one list for each column, in order. */
 static const char *
-insert_all_sql(struct ctx *cx, const struct collection *c)
+insert_all_sql(struct ctx *cx, const struct collection *c, unsigned alike)
 {
-	struct buf into, values, from, names;
+	struct insertion s;
 
-	buf_init(&into, cx->arena, 512);
-	buf_init(&values, cx->arena, 512);
-	buf_init(&from, cx->arena, 512);
-	buf_init(&names, cx->arena, 512);
-	for (int i = 0; i < c->n_live; i++) {
-		const char *type = doc_cast(cx->arena, c->live[i]);
-		/* there are no lists of lists of different lengths, and lists of places have commas of their own */
-		bool list = (c->live[i]->array && !c->live[i]->encrypt) || c->live[i]->type == ATTR_GEO;
-
-		buf_printf(&into, ",%s", c->live[i]->column);
-		buf_printf(&values, ",c%d%s%s", 5 + i, list ? "::" : "", list ? type : "");
-		buf_printf(&from, ",$%d::%s[]", 6 + i, list ? "text" : type);
-		buf_printf(&names, ",c%d", 5 + i);
-	}
-	return arena_printf(cx->arena, "INSERT INTO %s (_id,_created,_updated,_perms,_read%.*s) SELECT c0,c1,c2,c3::text[],c4::text[]%.*s "
-	    "FROM unnest($1::text[],$2::timestamptz[],$3::timestamptz[],$4::text[],$5::text[]%.*s) AS u(c0,c1,c2,c3,c4%.*s) RETURNING _seq,_id",
-	    c->table, STR_FMT(buf_view(&into)), STR_FMT(buf_view(&values)), STR_FMT(buf_view(&from)), STR_FMT(buf_view(&names)));
+	buf_init(&s.into, cx->arena, 512);
+	buf_init(&s.values, cx->arena, 512);
+	buf_init(&s.from, cx->arena, 512);
+	buf_init(&s.names, cx->arena, 512);
+	for (int col = 0; col < N_FIXED; col++)
+		insertion_column(&s, col, fixed[col].column, fixed[col].type, fixed[col].list, (alike >> fixed[col].alike & 1) != 0);
+	for (int i = 0; i < c->n_live; i++)	/* lists of places have commas of their own */
+		insertion_column(&s, N_FIXED + i, c->live[i]->column, doc_cast(cx->arena, c->live[i]),
+		    (c->live[i]->array && !c->live[i]->encrypt) || c->live[i]->type == ATTR_GEO, false);
+	return arena_printf(cx->arena, "INSERT INTO %s (%.*s) SELECT %.*s FROM unnest(%.*s) AS u(%.*s) RETURNING _seq,_id", c->table, STR_FMT(buf_view(&s.into)),
+	    STR_FMT(buf_view(&s.values)), STR_FMT(buf_view(&s.from)), STR_FMT(buf_view(&s.names)));
 }
 
 static err_t
 insert_all(struct ctx *cx, const struct collection *c, struct db_tx *tx, struct fresh *f)
 {
-	const char **lists = arena_array(cx->arena, const char *, c->n_live + 5), **one = arena_array(cx->arena, const char *, f->n + 1);
+	const char **lists = arena_array(cx->arena, const char *, c->n_live + N_FIXED), **one = arena_array(cx->arena, const char *, f->n + 1);
+	unsigned alike;
 	struct db_res *r;
 
 	if (f->n == 0)
 		return OK;
-	for (int col = 0; col < c->n_live + 5; col++) {
+	alike = columns_alike(f);
+	for (int col = 0; col < c->n_live + N_FIXED; col++) {
 		for (int i = 0; i < f->n; i++)
 			one[i] = f->v[i].v[col];
-		lists[col] = pg_array(cx->arena, one, f->n);
+		lists[col] = col < N_FIXED && (alike >> fixed[col].alike & 1) ? one[0] : pg_array(cx->arena, one, f->n);
 	}
-	TRY(tx_query(tx, &r, insert_all_sql(cx, c), c->n_live + 5, lists));
+	TRY(tx_query(tx, &r, insert_all_sql(cx, c, alike), c->n_live + N_FIXED, lists));
 	for (int i = 0; i < f->n; i++) {
 		if (i >= db_rows(r) || !str_is(db_str(r, i, 1), f->v[i].id))
 			return fail(cx, ERR_GENERAL_UNKNOWN, "the rows of an insertion come in another order");
@@ -129,23 +174,23 @@ insert_all(struct ctx *cx, const struct collection *c, struct db_tx *tx, struct 
 	return OK;
 }
 
-static struct str
-made_message(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct fresh *f, int i)
+static void
+tell_made(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct fresh *f, int i, struct event_pack *pack)
 {
 	size_t at;
 	struct str json = doc_new_write(cx, c, &f->v[i], f->in[i]->data, f->seq[i], &at);
 	struct event ev = doc_event(cx, o, kind, c, f->v[i].id, &f->v[i].readers, json);
 
 	ev.number_at = at;
-	many_add(cx, o, c, json, at, f->seq[i]);
-	return event_message(cx, &ev);
+	many_add(cx, cx, o, c, json, at, f->seq[i]);
+	event_pack_add(cx, pack, &ev);
 }
 
 static void
 fresh_init(struct ctx *cx, struct fresh *f, int n)
 {
 	*f = (struct fresh){.v = arena_array(cx->arena, struct doc_new, n + 1), .in = arena_array(cx->arena, const struct doc_in *, n + 1),
-	    .seq = arena_array(cx->arena, struct str, n + 1)};
+	    .seq = arena_array(cx->arena, struct str, n + 1), .now = pg_time(cx->arena, time_now_ms())};
 }
 
 /* ---- create ---- */
@@ -153,14 +198,17 @@ fresh_init(struct ctx *cx, struct fresh *f, int n)
 static err_t
 create_all_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct fresh *f)
 {
-	struct str *messages = arena_array(cx->arena, struct str, f->n + 1);
+	struct event_pack pack;
 
 	o->all->n = 0;
-	TRY(insert_all(cx, c, tx, f));
-	for (int i = 0; i < f->n; i++)
-		messages[i] = made_message(cx, o, c, &ev_document_create, f, i);
-	event_emit_all(tx, cx->arena, messages, f->n);
 	o->all->total = f->n;
+	TRY(insert_all(cx, c, tx, f));
+	if (tx_undone(tx))
+		return OK;
+	event_pack_begin(&pack, tx, cx->arena);
+	for (int i = 0; i < f->n; i++)
+		tell_made(cx, o, c, &ev_document_create, f, i, &pack);
+	event_pack_end(&pack);
 	return OK;
 }
 
@@ -172,7 +220,7 @@ create_all_check(struct ctx *cx, const struct doc_op *o, const struct collection
 	TRY(doc_room(cx, o, o->n));
 	fresh_init(cx, f, o->n);
 	for (int i = 0; i < o->n; i++) {
-		TRY(doc_new_make(cx, o, c, o->in[i].id, o->in[i].data, &o->in[i].perms, NULL, &f->v[i]));
+		TRY(doc_new_make(cx, o, c, o->in[i].id, o->in[i].data, &o->in[i].perms, NULL, f->now, &f->v[i]));
 		f->in[i] = &o->in[i];
 		if ((bytes += bulk_weight(c, f->v[i].vals)) > conf.bulk_bytes_max)
 			return too_much(cx, "bytes", conf.bulk_bytes_max);
@@ -267,7 +315,7 @@ upserts_sort(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 
 			TRY(doc_acts_take(cx, o, c, in->data, &acts));
 			TRY(doc_acts_on_nothing(cx, o, c, &acts, tx, &acted));
-			TRY(doc_new_make(cx, o, c, in->id, acts.rest, &in->perms, acted, d));
+			TRY(doc_new_make(cx, o, c, in->id, acts.rest, &in->perms, acted, u->fresh.now, d));
 			u->fresh.in[u->fresh.n] = in;
 			u->as_fresh[i] = u->fresh.n++;
 			bytes += bulk_weight(c, d->vals);
@@ -400,13 +448,36 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 	return OK;
 }
 
-static struct str
-changed_message(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_patch *p)
+static void
+tell_changed(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_patch *p, struct event_pack *pack)
 {
 	struct event ev = doc_patch_event(cx, o, c, &ev_document_upsert, p);
 
-	many_add(cx, o, c, ev.payload, ev.number_at, p->head.seq);
-	return event_message(cx, &ev);
+	many_add(cx, cx, o, c, ev.payload, ev.number_at, p->head.seq);
+	event_pack_add(cx, pack, &ev);
+}
+
+/* In the order of the request; how many there are. */
+static int
+tell_upserts(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct upserts *u)
+{
+	struct event_pack pack;
+	int n = 0;
+
+	event_pack_begin(&pack, tx, cx->arena);
+	for (int i = 0; i < o->n; i++) {
+		if (u->there[i] && !u->changed[i])
+			continue;
+		n++;
+		if (tx_undone(tx))
+			continue;
+		if (!u->there[i])
+			tell_made(cx, o, c, &ev_document_upsert, &u->fresh, u->as_fresh[i], &pack);
+		else
+			tell_changed(cx, o, c, &u->patch[i], &pack);
+	}
+	event_pack_end(&pack);
+	return n;
 }
 
 static err_t
@@ -414,9 +485,7 @@ upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 {
 	struct upserts u = {.patch = arena_array(cx->arena, struct doc_patch, o->n + 1), .there = arena_array(cx->arena, bool, o->n + 1),
 	    .changed = arena_array(cx->arena, bool, o->n + 1), .as_fresh = arena_array(cx->arena, int, o->n + 1)};
-	struct str *messages = arena_array(cx->arena, struct str, o->n + 1);
 	struct db_res *r;
-	int n = 0;
 
 	o->all->n = 0;
 	fresh_init(cx, &u.fresh, o->n);
@@ -425,14 +494,7 @@ upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 	lock_fresh(cx, c, tx, &u.fresh);
 	TRY(insert_all(cx, c, tx, &u.fresh));
 	TRY(upserts_update(cx, o, c, tx, &u));
-	for (int i = 0; i < o->n; i++) {
-		if (!u.there[i])
-			messages[n++] = made_message(cx, o, c, &ev_document_upsert, &u.fresh, u.as_fresh[i]);
-		else if (u.changed[i])
-			messages[n++] = changed_message(cx, o, c, &u.patch[i]);
-	}
-	event_emit_all(tx, cx->arena, messages, n);
-	o->all->total = n;
+	o->all->total = tell_upserts(cx, o, c, tx, &u);
 	*made_out = u.fresh.n;
 	return OK;
 }
@@ -544,8 +606,8 @@ slice_check(struct ctx *cx, const struct found *f, const struct db_res *r, int r
 	return OK;
 }
 
-static struct str
-slice_message(struct ctx *cx, struct ctx *part, const struct found *f, const struct db_res *r, int row)
+static void
+tell_found(struct ctx *cx, struct ctx *part, const struct found *f, const struct db_res *r, int row, struct event_pack *pack)
 {
 	struct doc_head head = doc_head_of(cx, r, row);
 	struct strs perms = db_strs(part, r, row, DOC_PERMS), readers = perms_roles(part->arena, &perms, STR("read"));
@@ -557,8 +619,8 @@ slice_message(struct ctx *cx, struct ctx *part, const struct found *f, const str
 	at = doc_write_row(&b, f->c, &head, r, row, NULL, NULL);
 	ev = doc_event(part, f->o, f->kind, f->c, head.id.p, &readers, buf_view(&b));
 	ev.number_at = at;
-	many_add(cx, f->o, f->c, ev.payload, at, head.seq);
-	return event_message(part, &ev);
+	many_add(cx, part, f->o, f->c, ev.payload, at, head.seq);
+	event_pack_add(part, pack, &ev);
 }
 
 /* Writes n rows, and adds their events in the order in which they were found. `part`: memory that goes with the slice. */
@@ -568,7 +630,7 @@ slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, struct found *f,
 	struct doc_params ps = {.v = arena_array(part->arena, const char *, f->c->n_live + 8 + f->acts.n * DOC_ACT_PARAMS)};
 	const char **texts = arena_array(part->arena, const char *, n), *sql;
 	const int64_t **sorted = arena_array(part->arena, const int64_t *, n);
-	struct str *messages = arena_array(part->arena, struct str, n);
+	struct event_pack pack;
 	struct db_res *r;
 
 	for (int i = 0; i < n; i++) {
@@ -595,9 +657,12 @@ slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, struct found *f,
 		if (f->acts.n > 0 && (f->bytes += row_weight(f->c, r, row)) > conf.bulk_bytes_max)
 			return too_much(cx, "bytes", conf.bulk_bytes_max);
 	}
+	if (tx_undone(tx))
+		return OK;
+	event_pack_begin(&pack, tx, part->arena);
 	for (int i = 0; i < n; i++)
-		messages[i] = slice_message(cx, part, f, r, row_at[i]);
-	event_emit_all(tx, part->arena, messages, n);
+		tell_found(cx, part, f, r, row_at[i], &pack);
+	event_pack_end(&pack);
 	return OK;
 }
 

@@ -365,7 +365,7 @@ make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const stru
 	if (!doc_granted(o, &l->c->perms.create))
 		return doc_unauthorized(cx, "create a related document");
 	TRY(doc_check_grants(cx, &own));
-	TRY(doc_new_make(cx, &own, l->c, t->spelt, t->data, t->perms.set ? &t->perms : above->perms, NULL, &d));
+	TRY(doc_new_make(cx, &own, l->c, t->spelt, t->data, t->perms.set ? &t->perms : above->perms, NULL, NULL, &d));
 	TRY(tx_query(tx, &r, l->c->sql_insert, l->c->n_live + 5, d.v));
 	*seq_out = db_cstr(r, 0, 0);
 	o->linking->made++;

@@ -158,9 +158,9 @@ struct doc_new {		/* a document that is about to be made */
 	struct doc_value *vals;
 	const char **v;		/* the parameters of collection.sql_insert */
 };
-/* Checks the data and fills in the rest. `acted` (may be NULL): what operators made of nothing, by place. */
+/* Checks the data and fills in the rest. `acted` (may be NULL): what operators made of nothing, by place; `now`: its time, NULL: that of this moment. */
 err_t doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c, const char *id, const json_t *data, const struct strs *perms,
-    const struct doc_value *acted, struct doc_new *out) MUST_CHECK;
+    const struct doc_value *acted, const char *now, struct doc_new *out) MUST_CHECK;
 /* Its JSON, for an event. */
 struct str doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *d, const json_t *data, struct str seq, size_t *at_out);
 /* Awaits. Writes one that nobody has made yet. */
