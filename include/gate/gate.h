@@ -109,6 +109,8 @@ struct param {
 	const char *const *list;	/* NULL-terminated */
 	int64_t optional_since;	/* `required` of clients before this version alone; 0: of all (core/ctx.h) */
 	bool nullable;		/* a required one must be there, and may be null: then it is absent */
+	const char *later;	/* its name to clients of `later_since` and after, who may say the former one as well; NULL: the same */
+	int64_t later_since;
 	int64_t empty_since;	/* to clients of this version and later the empty text is a value, to others none; 0: it is none */
 	const char *path;	/* "" for body/query; otherwise taken from the path placeholder of that name: set by PATH() */
 };

@@ -35,6 +35,16 @@ struct domain {
 	bool verification;
 };
 
+struct project_switch {		/* of something that can be switched off */
+	const char *id;
+	bool enabled;
+};
+
+struct project_provider {	/* an app at a provider of OAuth2 */
+	const char *key, *name, *app_id;
+	bool enabled;
+};
+
 struct mock_number {		/* a phone number that is sent nothing: its code is always `otp` */
 	const char *number;	/* E.164 */
 	const char *otp;
@@ -43,7 +53,7 @@ struct mock_number {		/* a phone number that is sent nothing: its code is always
 };
 
 enum { PROJECT_PROTOCOLS = 3, PROJECT_MOCK_NUMBERS_MAX = 5000 };
-enum { PROJECT_PROVIDERS = 37, PROJECT_AUTHS = 7, PROJECT_SERVICES = 10, PROJECT_CHILDREN_MAX = 1000 };
+enum { PROJECT_PROVIDERS = 37, PROJECT_AUTHS = 7, PROJECT_SERVICES = 18, PROJECT_CHILDREN_MAX = 1000 };
 
 struct project {
 	unsigned refs;			/* private to the cache */
@@ -61,6 +71,7 @@ struct project {
 	bool auths[PROJECT_AUTHS];	/* in the order of include/tbl/sign_in.h */
 	bool services[PROJECT_SERVICES];	/* that can be switched off, in the order of include/tbl/services.h */
 	const char *providers[PROJECT_PROVIDERS][2];	/* app id and secret, in the order of include/tbl/providers.h; NULL: none */
+	bool providers_on[PROJECT_PROVIDERS];	/* users may sign in there, if it has both */
 	bool protocols[PROJECT_PROTOCOLS];	/* that are not switched off: REST, GraphQL, WebSocket */
 	const char *region, *status;
 	struct strs labels;
@@ -92,13 +103,14 @@ struct project {
 		bool disposable, aliased, free, corporate;
 	} denies;
 	struct objs mock_numbers;	/* struct mock_number */
+	struct objs methods, switches, doors, apps;	/* of replies alone: what auths, services, protocols (struct project_switch) and providers (struct project_provider) say */
 	struct objs platforms;		/* struct platform */
 	struct objs webhooks;		/* struct webhook */
 	struct objs keys;		/* struct api_key */
 	struct objs domains;		/* struct domain */
 };
 
-extern const struct shape project_shape, platform_shape, key_shape, webhook_shape, domain_shape, mock_number_shape;
+extern const struct shape project_shape, platform_shape, key_shape, webhook_shape, domain_shape, mock_number_shape, project_method_shape, project_service_shape, project_protocol_shape, project_provider_shape;
 
 /* Awaits on a cache miss. The project with this public id, valid until cx ends; its data space has been brought up to what this program
  * knows. ERR_PROJECT_NOT_FOUND, and as space_bring_up (model/space.h) ERR_PROJECT_BEHIND, _STUCK, _NEWER. */

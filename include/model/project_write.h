@@ -6,6 +6,8 @@
 #include "model/project.h"
 
 extern const char *const project_auth_keys[PROJECT_AUTHS];	/* as stored, in the order of include/tbl/sign_in.h */
+extern const char *const project_service_names[PROJECT_SERVICES];	/* as stored, in the order of include/tbl/services.h */
+extern const char *const project_provider_keys[PROJECT_PROVIDERS];	/* in the order of include/tbl/providers.h */
 extern const char *const project_protocol_names[PROJECT_PROTOCOLS];	/* as stored, in the order of struct project */
 
 struct event project_event(struct ctx *cx, const struct event_info *kind, const char *id, const char *actor);

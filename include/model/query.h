@@ -108,6 +108,8 @@ struct query_found {
 };
 /* Awaits. Errors as query_list. */
 err_t query_rows(struct ctx *cx, const struct query_list *l, const struct strs *queries, int64_t max, const char *columns, struct query_found *out) MUST_CHECK;
+/* Of a list that is no table: which of its n entries are asked for, by limit and offset alone. Awaits nothing. */
+err_t query_window(struct ctx *cx, const struct strs *queries, int n, int *from_out, int *to_out) MUST_CHECK;
 /* Queries of one record: select only. *out is set when there was one. */
 err_t query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out) MUST_CHECK;
 

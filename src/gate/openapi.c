@@ -86,6 +86,13 @@ write_param_schema(struct jw *w, const struct param *p, bool describe)
 		openapi_member(w, "format", k.format);
 	if (describe)
 		openapi_member(w, "description", p->doc);
+	if (p->later != NULL && w->format == 0) {
+		JW_KEY(w, "x-later");
+		jw_arr(w);
+		jw_cstr(w, p->later);
+		jw_cstr(w, protocol_text(w->b->arena, p->later_since));
+		jw_arr_end(w);
+	}
 	if (p->type == P_ENUM || p->type == P_ENUM_NOCASE)
 		openapi_enum(w, p->list);
 	if ((p->type == P_TEXT || p->type == P_DATA) && p->max > 0) {
@@ -115,6 +122,13 @@ static bool
 openapi_is_required(const struct param *p)
 {
 	return p->required && p->def == NULL && p->optional_since == 0;
+}
+
+/* As clients of the document's format call it. */
+static const char *
+openapi_param_name(const struct jw *w, const struct param *p)
+{
+	return p->later != NULL && w->format >= p->later_since ? p->later : p->name;
 }
 
 /* Path and query parameters; those of lists are sent as name[]. */
@@ -178,7 +192,7 @@ write_body(struct jw *w, const struct route_info *info)
 	jw_obj(w);
 	for (int i = 0; i < r->n_params; i++)
 		if (in_body(r, &r->params[i]) && info->places[i] != PLACE_BOUND) {
-			jw_key(w, str_c(r->params[i].name));
+			jw_key(w, str_c(openapi_param_name(w, &r->params[i])));
 			write_param_schema(w, &r->params[i], true);
 		}
 	jw_obj_end(w);
@@ -189,7 +203,7 @@ write_body(struct jw *w, const struct route_info *info)
 				JW_KEY(w, "required");
 				jw_arr(w);
 			}
-			jw_cstr(w, r->params[i].name);
+			jw_cstr(w, openapi_param_name(w, &r->params[i]));
 		}
 	if (n > 0)
 		jw_arr_end(w);

@@ -43,14 +43,22 @@ may_be_absent(const struct req *rq, const struct param *p, const json_t *v)
 	return !p->required || (p->nullable && json_is_null(v)) || (p->optional_since > 0 && rq->cx.format >= p->optional_since);
 }
 
+static bool
+said_later(const struct req *rq, const struct param *p)
+{
+	return p->later != NULL && rq->cx.format >= p->later_since;
+}
+
 static json_t *
 find_value(struct req *rq, const struct param *p, int place)
 {
+	json_t *v = said_later(rq, p) ? json_object_get(rq->body, p->later) : NULL;
+
 	if (place == PLACE_BOUND)
 		return path_value(rq, str_c(rq->info->alias->bound));
 	if (place >= 0)
 		return path_value(rq, rq->path_arg[place]);
-	return json_object_get(rq->body, p->name);
+	return v != NULL ? v : json_object_get(rq->body, p->name);
 }
 
 static err_t
@@ -59,7 +67,7 @@ take_value(struct req *rq, const struct param *p, json_t *v, void *out)
 	const char *why = param_check(rq, p, v, out);
 
 	TRY(rq->param_error);
-	return why ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", p->name, why) : OK;
+	return why ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", said_later(rq, p) ? p->later : p->name, why) : OK;
 }
 
 err_t
@@ -86,7 +94,7 @@ read_param(struct req *rq, const struct param *p, json_t *v, json_t *def, void *
 		v = def;
 	}
 	if (says_nothing(rq, p, v))
-		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", p->name) : OK;
+		return p->required ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"%s\" is not optional.", said_later(rq, p) ? p->later : p->name) : OK;
 	return take_value(rq, p, v, out);
 }
 

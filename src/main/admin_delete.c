@@ -48,7 +48,7 @@ project_gone(struct ctx *cx, void *arg)
 	struct project *p;
 
 	TRY(admin_project(cx, args_get(arg, "id"), &p));
-	TRY(project_delete(cx, p, NULL));
+	TRY(project_delete(cx, p, NULL, true));
 	printf("%s\n", p->id);
 	return OK;
 }

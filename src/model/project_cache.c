@@ -108,6 +108,8 @@ read_providers(struct ctx *cx, struct project *p, const json_t *j)
 	for (int i = 0; i < PROJECT_PROVIDERS; i++) {
 		p->providers[i][0] = seal_open(a, json_str(json_object_get(j, arena_printf(a, "%sAppid", project_provider_keys[i]))));
 		p->providers[i][1] = seal_open(a, json_str(json_object_get(j, arena_printf(a, "%sSecret", project_provider_keys[i]))));
+		p->providers_on[i] = !json_is_false(json_object_get(j, arena_printf(a, "%sEnabled", project_provider_keys[i]))) && p->providers[i][0] != NULL &&
+				     p->providers[i][0][0] != '\0';
 	}
 }
 

@@ -81,6 +81,26 @@ static const struct field mock_number_fields[] = {
 };
 const struct shape mock_number_shape = SHAPE("mockNumber", struct mock_number, mock_number_fields);
 
+#define SWITCHES(name, model_, what)                                                                             \
+	static const struct field name##_fields[] = {                                                            \
+		FIELD(F_ID, struct project_switch, id, "$id", NULL, what),                                       \
+		FIELD(F_BOOL, struct project_switch, enabled, "enabled", NULL, "It is on."),                     \
+	};                                                                                                       \
+	const struct shape name##_shape = SHAPE(model_, struct project_switch, name##_fields)
+
+SWITCHES(project_method, "projectAuthMethod", "Sign-in method.");
+SWITCHES(project_service, "projectService", "Service.");
+SWITCHES(project_protocol, "projectProtocol", "Protocol.");
+
+static const struct field provider_fields[] = {
+	FIELD(F_STR, struct project_provider, key, "key", NULL, "Provider.", .since = SINCE_1_4),
+	FIELD(F_STR, struct project_provider, name, "name", NULL, "Its name."),
+	FIELD(F_STR, struct project_provider, app_id, "appId", NULL, "App ID."),
+	{.key = "secret", .type = F_CONST, .doc = "Always empty.", .text = "\"\""},
+	FIELD(F_BOOL, struct project_provider, enabled, "enabled", NULL, "Users may sign in there."),
+};
+const struct shape project_provider_shape = SHAPE("projectProvider", struct project_provider, provider_fields);
+
 enum provider {
 #define PROVIDER(name, label) PROVIDER_##name,
 #include "tbl/providers.h"
@@ -89,11 +109,11 @@ enum provider {
 };
 
 #define PROVIDER(name, label)                                                                                                        \
-	{.key = "provider" label "Appid", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][0]), .doc = label " app ID."}, \
-	    {.key = "provider" label "Secret", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][1]), .doc = label " secret."},
+	{.key = "provider" label "Appid", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][0]), .doc = label " app ID.", .until = SINCE_1_1}, \
+	    {.key = "provider" label "Secret", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][1]), .doc = label " secret.", .until = SINCE_1_1},
 
 /* The table's rows are counted as they are read: their names are no identifiers. */
-#define TOGGLE(member, base, label, text, since_) {.key = label, .type = F_BOOL, .off = offsetof(struct project, member) + (__COUNTER__ - base) * sizeof(bool), .doc = text, .since = since_},
+#define TOGGLE(member, base, label, text, since_) {.key = label, .type = F_BOOL, .off = offsetof(struct project, member) + (__COUNTER__ - base) * sizeof(bool), .doc = text, .since = since_, .until = SINCE_1_9_5},
 #define AUTH(path, stored, label, words, since) TOGGLE(auths, AUTH_BASE, label, "Sign-in method " path " is on.", since)
 #define FIXED(room)
 #define SERVICE(room, label) TOGGLE(services, AUTH_BASE - PROJECT_AUTHS, label, "Service " #room " is on.", 0)
@@ -102,6 +122,10 @@ enum { AUTH_BASE = __COUNTER__ + 1 };
 
 /* Told from a version on, until there were policies to ask for. */
 #define SETTING(type_, member, key_, column_, since_, doc_) FIELD(type_, struct project, member, key_, "p." column_, doc_, .since = since_, .until = SINCE_1_9_5)
+#define LISTED(member, key_, sub_, since_, until_, doc_) \
+	{.key = key_, .type = F_LIST, .off = offsetof(struct project, member), .doc = doc_, .sub = &sub_, .since = since_, .until = until_}
+#define PROTOCOL_STATUS(i, key_) \
+	{.key = key_, .type = F_BOOL, .off = offsetof(struct project, protocols) + (i) * sizeof(bool), .doc = "The protocol is on.", .since = SINCE_1_9_1, .until = SINCE_1_9_5}
 #define UNTOLD(type_, member, column_) FIELD_HIDDEN(type_, struct project, member, "p." column_)
 
 /* clang-format off */
@@ -116,17 +140,17 @@ static const struct field project_fields[] = {
 	FIELD(F_TIME, struct project, created, "$createdAt", "p.created", "Creation date in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_TIME, struct project, updated, "$updatedAt", "p.updated", "Update date in ISO 8601 format.", .flags = COL_ASKED),
 	FIELD(F_STR, struct project, name, "name", "p.name", "Project name.", .flags = COL_ASKED),
-	FIELD(F_STR, struct project, description, "description", "p.description", "Description."),
+	FIELD(F_STR, struct project, description, "description", "p.description", "Description.", .until = SINCE_1_9_5),
 	FIELD(F_ID, struct project, team_id, "teamId", "p.team_id", "Team that owns the project.", .flags = COL_ASKED | COL_LOWER),
-	FIELD(F_STR, struct project, logo, "logo", "p.logo", "Logo file ID."),
-	FIELD(F_STR, struct project, url, "url", "p.url", "Website."),
-	FIELD(F_STR, struct project, legal_name, "legalName", "p.legal_name", "Company legal name."),
-	FIELD(F_STR, struct project, legal_country, "legalCountry", "p.legal_country", "Country code."),
-	FIELD(F_STR, struct project, legal_state, "legalState", "p.legal_state", "State name."),
-	FIELD(F_STR, struct project, legal_city, "legalCity", "p.legal_city", "City name."),
-	FIELD(F_STR, struct project, legal_address, "legalAddress", "p.legal_address", "Address."),
-	FIELD(F_STR, struct project, legal_tax_id, "legalTaxId", "p.legal_tax_id", "Tax ID."),
-	FIELD(F_INT, struct project, user_limit, "authLimit", "p.user_limit", "Most users; 0: no limit."),
+	FIELD(F_STR, struct project, logo, "logo", "p.logo", "Logo file ID.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, url, "url", "p.url", "Website.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, legal_name, "legalName", "p.legal_name", "Company legal name.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, legal_country, "legalCountry", "p.legal_country", "Country code.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, legal_state, "legalState", "p.legal_state", "State name.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, legal_city, "legalCity", "p.legal_city", "City name.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, legal_address, "legalAddress", "p.legal_address", "Address.", .until = SINCE_1_9_5),
+	FIELD(F_STR, struct project, legal_tax_id, "legalTaxId", "p.legal_tax_id", "Tax ID.", .until = SINCE_1_9_5),
+	FIELD(F_INT, struct project, user_limit, "authLimit", "p.user_limit", "Most users; 0: no limit.", .until = SINCE_1_9_5),
 	SETTING(F_INT, session_duration, "authDuration", "session_duration", SINCE_1_1, "Seconds that a session lasts."),
 	SETTING(F_INT, sessions_limit, "authSessionsLimit", "sessions_limit", SINCE_1_2, "Most sessions of a user; 0: no limit."),
 	SETTING(F_INT, password_history, "authPasswordHistory", "password_history", SINCE_1_3, "How many former passwords are refused."),
@@ -136,8 +160,7 @@ static const struct field project_fields[] = {
 	SETTING(F_BOOL, denies.aliased, "authCanonicalEmails", "deny_aliased", SINCE_1_9, "Aliases of addresses are refused."),
 	SETTING(F_BOOL, denies.free, "authFreeEmails", "deny_free", SINCE_1_9, "Addresses of free providers are refused."),
 	SETTING(F_BOOL, denies.corporate, "authCorporateEmails", "deny_corporate", SINCE_1_9, "Addresses of firms are refused."),
-	{.key = "authMockNumbers", .type = F_LIST, .off = offsetof(struct project, mock_numbers), .doc = "Phone numbers with a code of their own.", .sub = &mock_number_shape,
-	    .since = SINCE_1_6, .until = SINCE_1_9_5},
+	LISTED(mock_numbers, "authMockNumbers", mock_number_shape, SINCE_1_6, SINCE_1_9_5, "Phone numbers with a code of their own."),
 	SETTING(F_BOOL, session_alerts, "authSessionAlerts", "session_alerts", SINCE_1_6, "Users are told of new sessions."),
 	SETTING(F_BOOL, shows.user_name, "authMembershipsUserName", "members_user_name", SINCE_1_6_1, "Members of a team see the others' names."),
 	SETTING(F_BOOL, shows.user_email, "authMembershipsUserEmail", "members_user_email", SINCE_1_6_1, "Members of a team see the others' addresses."),
@@ -160,14 +183,23 @@ static const struct field project_fields[] = {
 	FIELD(F_TIME_OR_NONE, struct project, pinged, "pingedAt", "p.pinged", "The last one; empty: there was none.", .since = SINCE_1_6_1),
 	FIELD(F_STRS, struct project, labels, "labels", "p.labels", "Labels.", .since = SINCE_1_9),
 	FIELD(F_STR, struct project, status, "status", "p.status", "active, or why not.", .since = SINCE_1_9),
-	FIELD(F_TIME_OR_NONE, struct project, console_accessed, "consoleAccessedAt", "p.console_accessed", "When it was last looked at in a console; empty: never.", .since = SINCE_1_9_5),
-	{.key = "platforms", .type = F_LIST, .off = offsetof(struct project, platforms), .doc = "Platforms.", .sub = &platform_shape},
-	{.key = "webhooks", .type = F_LIST, .off = offsetof(struct project, webhooks), .doc = "Webhooks.", .sub = &webhook_shape},
-	{.key = "keys", .type = F_LIST, .off = offsetof(struct project, keys), .doc = "API keys.", .sub = &key_shape},
-	{.key = "domains", .type = F_LIST, .off = offsetof(struct project, domains), .doc = "Domains.", .sub = &domain_shape},
+	{.key = "platforms", .type = F_LIST, .off = offsetof(struct project, platforms), .doc = "Platforms.", .sub = &platform_shape, .until = SINCE_1_9_5},
+	{.key = "webhooks", .type = F_LIST, .off = offsetof(struct project, webhooks), .doc = "Webhooks.", .sub = &webhook_shape, .until = SINCE_1_9_5},
+	{.key = "keys", .type = F_LIST, .off = offsetof(struct project, keys), .doc = "API keys.", .sub = &key_shape, .until = SINCE_1_9_5},
+	{.key = "domains", .type = F_LIST, .off = offsetof(struct project, domains), .doc = "Domains.", .sub = &domain_shape, .until = SINCE_1_4},
 #include "tbl/providers.h"
 #include "tbl/sign_in.h"
 #include "tbl/services.h"
+	PROTOCOL_STATUS(0, "protocolStatusForRest"),
+	PROTOCOL_STATUS(1, "protocolStatusForGraphql"),
+	PROTOCOL_STATUS(2, "protocolStatusForWebsocket"),
+	LISTED(apps, "providers", project_provider_shape, SINCE_1_1, SINCE_1_5, "Apps at providers of OAuth2."),
+	LISTED(apps, "oAuthProviders", project_provider_shape, SINCE_1_5, SINCE_1_9_5, "The same."),
+	LISTED(methods, "authMethods", project_method_shape, SINCE_1_9_5, 0, "Ways to sign in. Told since 1.9.5, as the next three."),
+	LISTED(switches, "services", project_service_shape, SINCE_1_9_5, 0, "Services."),
+	LISTED(doors, "protocols", project_protocol_shape, SINCE_1_9_5, 0, "Protocols."),
+	{.key = "blocks", .type = F_CONST, .doc = "What is blocked: nothing is.", .text = "[]", .since = SINCE_1_9_5},
+	FIELD(F_TIME_OR_NONE, struct project, console_accessed, "consoleAccessedAt", "p.console_accessed", "When it was last looked at in a console; empty: never.", .since = SINCE_1_9_5),
 };
 /* clang-format on */
 const struct shape project_shape = SHAPE("project", struct project, project_fields);

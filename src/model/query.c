@@ -262,6 +262,19 @@ query_explain(struct ctx *cx, const struct query_list *l, const struct shape *sh
 	return OK;
 }
 
+err_t
+query_window(struct ctx *cx, const struct strs *queries, int n, int *from_out, int *to_out)
+{
+	static const struct query_list l = {.entity = "", .from = "", .seq = "", .id = "", .flags = QUERY_ONLY_PAGE};
+	struct query_plan *p;
+	struct db_res *cursor;
+
+	TRY(query_prepare(cx, &l, queries, NULL, &p, &cursor));
+	*from_out = p->offset < n ? (int)p->offset : n;
+	*to_out = p->limit < n - *from_out ? *from_out + (int)p->limit : n;
+	return OK;
+}
+
 static bool
 limited(const struct query_plan *p)
 {

@@ -144,7 +144,7 @@ place_event(const struct news *n)
 	atom_t project;
 	uint32_t count = 0;
 
-	if (!str_is(n->pattern, ev_project_update.pattern) && !str_is(n->pattern, ev_project_delete.pattern))
+	if (!str_starts(n->pattern, "projects.[projectId].") || str_ends(n->pattern, ".ping"))
 		return;
 	project = atom_find(0, id);
 	if (project != 0)

@@ -1,11 +1,15 @@
 libbadal_svc_a_SOURCES += src/svc/projects/errors.h
+libbadal_svc_a_SOURCES += src/svc/projects/events.h
 libbadal_svc_a_SOURCES += src/svc/projects/keys.c
 libbadal_svc_a_SOURCES += src/svc/projects/platforms.c
+libbadal_svc_a_SOURCES += src/svc/projects/policies.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.h
 libbadal_svc_a_SOURCES += src/svc/projects/project_child.c
 libbadal_svc_a_SOURCES += src/svc/projects/projects.c
 libbadal_svc_a_SOURCES += src/svc/projects/projects_priv.h
 libbadal_svc_a_SOURCES += src/svc/projects/service.c
+libbadal_svc_a_SOURCES += src/svc/projects/settings.c
+libbadal_svc_a_SOURCES += src/svc/projects/shown.c
 libbadal_svc_a_SOURCES += src/svc/projects/spare.c
 libbadal_svc_a_SOURCES += src/svc/projects/spare.h

@@ -112,44 +112,67 @@ project_update(struct ctx *cx, const struct project *p, const struct project_in 
 	return project_get_bare(cx, str_c(p->id), out);
 }
 
-/* Sets one member of a JSON column. */
-static err_t
-set_toggle(struct ctx *cx, const struct project *p, const char *column, const char *key, bool on, struct project **out)
+err_t
+project_set(struct ctx *cx, const struct project *p, const struct project_setting *s, struct project **out)
 {
-	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
-	    arena_printf(cx->arena,
-		"UPDATE badal.projects AS p SET %s = %s || jsonb_build_object($2::text, $3::boolean), updated = $4 WHERE p.internal = $1 RETURNING p.internal",
-		column, column),
-	    DB(pg_i64(cx->arena, p->internal), key, pg_bool(on), pg_time(cx->arena, time_now_ms()))));
+	const char **v = arena_array(cx->arena, const char *, s->n + 2);
+	struct event ev = project_event(cx, s->event, p->id, NULL);
+	struct db_res *r;
+
+	ev.ids[1] = s->what;
+	v[0] = pg_i64(cx->arena, p->internal);
+	v[1] = pg_time(cx->arena, time_now_ms());
+	for (int i = 0; i < s->n; i++)
+		v[i + 2] = s->v[i];
+	TRY(event_write(cx, &ev, &r, arena_printf(cx->arena, "UPDATE badal.projects AS p SET %s, updated = $2 WHERE p.internal = $1 RETURNING p.internal", s->set),
+	    s->n + 2, v));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", p->id);
 	return project_get_bare(cx, str_c(p->id), out);
 }
 
 err_t
-project_set_service(struct ctx *cx, const struct project *p, const char *service, bool on, struct project **out)
+project_switch(struct ctx *cx, const struct project *p, const struct event_info *event, const char *column, const char *key, const char *what, bool on,
+    struct project **out)
 {
-	return set_toggle(cx, p, "services", service, on, out);
-}
+	const char *const v[] = {key, pg_bool(on)};
 
-static const char *const auth_paths[PROJECT_AUTHS] = {
-#define AUTH(path, key, label, words, since) path,
-#include "tbl/sign_in.h"
-};
-
-err_t
-project_set_auth(struct ctx *cx, const struct project *p, const char *method_path, bool on, struct project **out)
-{
-	for (int i = 0; i < PROJECT_AUTHS; i++)
-		if (strcmp(auth_paths[i], method_path) == 0)
-			return set_toggle(cx, p, "auths", project_auth_keys[i], on, out);
-	return fail(cx, ERR_GENERAL_ARGUMENT_INVALID, "method=%s", method_path);
+	return project_set(cx, p,
+	    &(struct project_setting){.event = event, .what = what, .n = 2, .v = v,
+		.set = arena_printf(cx->arena, "%s = %s || jsonb_build_object($3::text, $4::boolean)", column, column)}, out);
 }
 
 err_t
-project_set_limit(struct ctx *cx, const struct project *p, int64_t limit, struct project **out)
+project_switch_all(struct ctx *cx, const struct project *p, const char *column, const char *const *keys, int n, bool on, struct project **out)
 {
-	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
-	    "UPDATE badal.projects AS p SET user_limit = $2, updated = $3 WHERE p.internal = $1 RETURNING p.internal",
-	    DB(pg_i64(cx->arena, p->internal), pg_i64(cx->arena, limit), pg_time(cx->arena, time_now_ms()))));
+	const char *const v[] = {pg_array(cx->arena, keys, n), pg_bool(on)};
+
+	return project_set(cx, p,
+	    &(struct project_setting){.event = &ev_project_update, .n = 2, .v = v,
+		.set = arena_printf(cx->arena, "%s = %s || (SELECT jsonb_object_agg(k, $4::boolean) FROM unnest($3::text[]) k)", column, column)}, out);
+}
+
+static err_t
+project_move_tx(struct db_tx *tx, const struct project *p, const char *team_id)
+{
+	struct ctx *cx = tx_ctx(tx);
+	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
+	const char *team = NULL;
+	struct db_res *r;
+
+	TRY(project_lock_team(tx, team_id, &team));
+	TRY(tx_query(tx, &r, "UPDATE badal.projects SET team_id = $2, updated = $3 WHERE internal = $1 RETURNING internal",
+	    DB(pg_i64(cx->arena, p->internal), team, pg_time(cx->arena, time_now_ms()))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", p->id);
+	event_emit(tx, &ev);
+	return OK;
+}
+
+err_t
+project_move(struct ctx *cx, const struct project *p, const char *team_id, struct project **out)
+{
+	TRY(TX_RUN(cx, tx, project_move_tx(tx, p, team_id)));
 	return project_get_bare(cx, str_c(p->id), out);
 }
 
@@ -204,10 +227,10 @@ project_delete_tx(struct db_tx *tx, const struct project *p, const char *actor)
 }
 
 err_t
-project_delete(struct ctx *cx, const struct project *p, const char *actor)
+project_delete(struct ctx *cx, const struct project *p, const char *actor, bool with_team)
 {
 	TRY(TX_RUN(cx, tx, project_delete_tx(tx, p, actor)));
-	return delete_team(cx, p->team_id, actor);
+	return with_team ? delete_team(cx, p->team_id, actor) : OK;
 }
 
 /* One batch of a schema's tables, or the empty schema itself. Who finds another at it leaves it to him; a table that somebody still uses is

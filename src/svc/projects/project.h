@@ -5,6 +5,10 @@
 #include "model/project.h"
 #include "model/service.h"
 
+#define EVENT EVENT_DECLARE
+#include "svc/projects/events.h"
+#undef EVENT
+
 /* ---- writes: each emits its event and leaves no stale cache behind ---- */
 
 struct project_in {		/* NULL: empty */
@@ -17,13 +21,26 @@ struct project_in {		/* NULL: empty */
  * ERR_PROJECT_ALREADY_EXISTS. */
 err_t project_create(struct ctx *cx, const struct project_in *in, struct project **out) MUST_CHECK;
 err_t project_update(struct ctx *cx, const struct project *p, const struct project_in *in, struct project **out) MUST_CHECK;
-err_t project_set_service(struct ctx *cx, const struct project *p, const char *service, bool on, struct project **out) MUST_CHECK;
-err_t project_set_auth(struct ctx *cx, const struct project *p, const char *method_path, bool on, struct project **out) MUST_CHECK;
-err_t project_set_limit(struct ctx *cx, const struct project *p, int64_t limit, struct project **out) MUST_CHECK;
+/* Awaits. `set` is SQL: "column = $3, …" with the n values from $3 on; the event names the project and `what` (NULL: nothing more). */
+struct project_setting {
+	const struct event_info *event;
+	const char *what;
+	const char *set;
+	int n;
+	const char *const *v;
+};
+err_t project_set(struct ctx *cx, const struct project *p, const struct project_setting *s, struct project **out) MUST_CHECK;
+/* Awaits. A member of one of the columns auths, services and protocols; `what`: its name in the event. */
+err_t project_switch(struct ctx *cx, const struct project *p, const struct event_info *event, const char *column, const char *key, const char *what, bool on,
+    struct project **out) MUST_CHECK;
+/* Awaits. All members of such a column. */
+err_t project_switch_all(struct ctx *cx, const struct project *p, const char *column, const char *const *keys, int n, bool on, struct project **out) MUST_CHECK;
+/* Awaits. ERR_TEAM_NOT_FOUND. */
+err_t project_move(struct ctx *cx, const struct project *p, const char *team_id, struct project **out) MUST_CHECK;
 err_t project_set_provider(struct ctx *cx, const struct project *p, const char *provider, const char *app_id, const char *secret,
     struct project **out) MUST_CHECK;
-/* Awaits. The project, and its team when no other project belongs to it. The data space is dropped in the background (project_sweep). */
-err_t project_delete(struct ctx *cx, const struct project *p, const char *actor) MUST_CHECK;
+/* Awaits. The project, and `with_team` its team when no other project belongs to it. The data space is dropped in the background (project_sweep). */
+err_t project_delete(struct ctx *cx, const struct project *p, const char *actor, bool with_team) MUST_CHECK;
 /* Awaits. Drops the data spaces of deleted projects; safe to run anywhere and again. */
 err_t project_sweep(struct ctx *cx) MUST_CHECK;
 

@@ -14,17 +14,6 @@
 #include "svc/webhooks/webhooks.h"
 
 static const char *const web_schemes[] = {"http", "https", NULL};
-static const char *const service_names[] = {
-#define FIXED(room)
-#define SERVICE(room, label) #room,
-#define FAMILY(name, label, since) #name,
-#include "tbl/services.h"
-#undef FIXED
-	NULL};
-static const char *const auth_paths[] = {
-#define AUTH(path, key, label, words, since) path,
-#include "tbl/sign_in.h"
-	NULL};
 static const char *const provider_names[] = {
 #define PROVIDER(name, label) #name,
 #include "tbl/providers.h"
@@ -53,51 +42,17 @@ project_for(struct req *rq, const char *id, enum right right, struct project **o
 	return project_right(rq, *out, right) ? OK : fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", id);
 }
 
-/* ---- what is shown to whom ---- */
-
-static void
-hide_key(void *key)
+err_t
+project_of(struct req *rq, const char *id, enum right right, struct project **out)
 {
-	((struct api_key *)key)->secret = "";
-}
-
-static void
-hide_webhook(void *webhook)
-{
-	((struct webhook *)webhook)->http_pass = ((struct webhook *)webhook)->signature = "";
-}
-
-/* Copies, for what is cached is everybody's. */
-static struct objs
-without_secrets(struct req *rq, const struct objs *list, size_t size, void (*hide)(void *))
-{
-	struct objs l = {.n = list->n, .v = arena_array(rq->cx.arena, void *, list->n)};
-
-	for (int i = 0; i < l.n; i++)
-		hide(l.v[i] = arena_memdup(rq->cx.arena, list->v[i], size));
-	return l;
-}
-
-const struct project *
-project_shown(struct req *rq, const struct project *p)
-{
-	struct project *q;
-
-	if (project_right(rq, p, RIGHT_CHANGE))
-		return p;
-	q = arena_alloc(rq->cx.arena, sizeof *q);
-	*q = *p;
-	q->keys = without_secrets(rq, &p->keys, sizeof(struct api_key), hide_key);
-	q->webhooks = without_secrets(rq, &p->webhooks, sizeof(struct webhook), hide_webhook);
-	for (int i = 0; i < PROJECT_PROVIDERS; i++)
-		q->providers[i][1] = NULL;
-	return q;
-}
-
-static err_t
-reply_project(struct req *rq, int status, const struct project *p)
-{
-	return reply(rq, status, &project_shape, project_shown(rq, p));
+	if (id != NULL)
+		return project_for(rq, id, right, out);
+	*out = rq->project;
+	if (rq->project->console)
+		return fail(&rq->cx, ERR_GENERAL_ACCESS_FORBIDDEN, "the console is no project");
+	if (right == RIGHT_DELETE && rq->caller != CALLER_KEY && strcmp(rq->role_label, "owner") != 0)
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s", rq->project->id);
+	return OK;
 }
 
 /* ---- projects ---- */
@@ -139,7 +94,7 @@ projects_create(struct req *rq, void *arg)
 	if (!project_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_CHANGE))
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "team=%s", in->in.team_id);
 	TRY(project_create(&rq->cx, &in->in, &p));
-	return reply_project(rq, 201, p);
+	return project_reply(rq, 201, p);
 }
 
 struct list_in {
@@ -196,7 +151,7 @@ projects_get(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply_project(rq, 200, p);
+	return project_reply(rq, 200, p);
 }
 
 static err_t
@@ -207,7 +162,7 @@ projects_update(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_update(&rq->cx, p, &in->in, &p));
-	return reply_project(rq, 200, p);
+	return project_reply(rq, 200, p);
 }
 
 struct delete_in {
@@ -215,22 +170,31 @@ struct delete_in {
 };
 static const struct param delete_params[] = {
 	PROJECT(struct delete_in),
-	REQUIRED("password", P_PASSWORD, struct delete_in, password, "The caller's own password."),
+	REQUIRED("password", P_PASSWORD, struct delete_in, password, "The caller's own password: of clients before 1.4.", .optional_since = SINCE_1_4),
 };
 
 static err_t
-projects_delete (struct req *rq, void *arg)
+check_password(struct req *rq, const char *password)
 {
-	const struct delete_in *in = arg;
 	const struct user *u = rq->login->user;
-	struct project *p;
 	bool ok;
 
-	TRY(password_verify(&rq->cx, in->password, u->hash, u->hash_options, u->password, &ok));
-	if (!ok)
-		return fail(&rq->cx, ERR_USER_INVALID_CREDENTIALS, "deleting a project");
+	if (password == NULL)	/* later clients do not ask for it */
+		return OK;
+	TRY(password_verify(&rq->cx, password, u->hash, u->hash_options, u->password, &ok));
+	return ok ? OK : fail(&rq->cx, ERR_USER_INVALID_CREDENTIALS, "deleting a project");
+}
+
+/* To clients before 1.4 a team is there for its projects; later it is an organization. */
+static err_t
+projects_delete(struct req *rq, void *arg)
+{
+	const struct delete_in *in = arg;
+	struct project *p;
+
+	TRY(check_password(rq, in->password));
 	TRY(project_for(rq, in->project, RIGHT_DELETE, &p));
-	TRY(project_delete(&rq->cx, p, u->id));
+	TRY(project_delete(&rq->cx, p, rq->login->user->id, rq->cx.format < SINCE_1_4));
 	return reply_none(rq);
 }
 
@@ -238,13 +202,6 @@ projects_delete (struct req *rq, void *arg)
 
 struct setting_in {
 	const char *project, *name, *app_id, *secret;
-	int status;
-	struct opt_int limit;
-};
-static const struct param service_params[] = {
-	PROJECT(struct setting_in),
-	REQUIRED("service", P_ENUM, struct setting_in, name, "Service.", .list = service_names),
-	REQUIRED("status", P_BOOL, struct setting_in, status, "On or off."),
 };
 static const struct param oauth_params[] = {
 	PROJECT(struct setting_in),
@@ -252,28 +209,6 @@ static const struct param oauth_params[] = {
 	OPTIONAL("appId", P_TEXT, struct setting_in, app_id, "App ID at the provider.", .max = 256),
 	OPTIONAL("secret", P_TEXT, struct setting_in, secret, "Secret of the app.", .max = 512),
 };
-static const struct param limit_params[] = {
-	PROJECT(struct setting_in),
-	REQUIRED("limit", P_RANGE, struct setting_in, limit, "Most users; 0: no limit.", .min = 0, .max = 10000),
-};
-static const struct param auth_params[] = {
-	PROJECT(struct setting_in),
-	{.name = "method", .type = P_ENUM, .off = offsetof(struct setting_in, name), .required = true, .doc = "Sign-in method.", .path = "method",
-	    .list = auth_paths},
-	OPTIONAL("status", P_BOOL_LOOSE, struct setting_in, status, "On or off.", .def = "false"),
-};
-
-static err_t
-projects_update_service_status(struct req *rq, void *arg)
-{
-	const struct setting_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(project_set_service(&rq->cx, p, in->name, in->status == 1, &p));
-	return reply_project(rq, 200, p);
-}
-
 static err_t
 projects_update_oauth2(struct req *rq, void *arg)
 {
@@ -282,29 +217,7 @@ projects_update_oauth2(struct req *rq, void *arg)
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(project_set_provider(&rq->cx, p, in->name, in->app_id, in->secret, &p));
-	return reply_project(rq, 200, p);
-}
-
-static err_t
-projects_update_auth_limit(struct req *rq, void *arg)
-{
-	const struct setting_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(project_set_limit(&rq->cx, p, in->limit.v, &p));
-	return reply_project(rq, 200, p);
-}
-
-static err_t
-projects_update_auth_status(struct req *rq, void *arg)
-{
-	const struct setting_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(project_set_auth(&rq->cx, p, in->name, in->status == 1, &p));
-	return reply_project(rq, 200, p);
+	return project_reply(rq, 200, p);
 }
 
 /* ---- usage ---- */
@@ -605,14 +518,8 @@ static const struct route rows[] = {
 	    .handler = projects_delete, .status = 204, .doc = "Delete a project with everything in it.", .flags = ROUTE_CONSOLE,
 	    PARAMS(struct delete_in, delete_params)},
 	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", projects_get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
-	PROJECTS("PATCH", "/:projectId/service", "updateServiceStatus", "write", projects_update_service_status, &project_shape, 200, "Switch a service on or off.",
-	    struct setting_in, service_params),
 	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", projects_update_oauth2, &project_shape, 200, "Set the app of an OAuth2 provider.",
 	    struct setting_in, oauth_params),
-	PROJECTS("PATCH", "/:projectId/auth/limit", "updateAuthLimit", "write", projects_update_auth_limit, &project_shape, 200, "Limit the number of users.",
-	    struct setting_in, limit_params),
-	PROJECTS("PATCH", "/:projectId/auth/:method", "updateAuthStatus", "write", projects_update_auth_status, &project_shape, 200, "Switch a sign-in method on or off.",
-	    struct setting_in, auth_params),
 
 	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", projects_create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
 	    webhook_create_params),

@@ -5,16 +5,24 @@
 #include "model/job.h"
 #include "model/service.h"
 
-extern const struct routes project_routes, platform_routes, key_routes;
+extern const struct routes project_routes, setting_routes, policy_routes, platform_routes, key_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
+	&setting_routes,
+	&policy_routes,
 	&platform_routes,
 	&key_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &webhook_shape, &domain_shape, &mock_number_shape, NULL};
+extern const struct shape policy_shape, policy_dictionary_shape, policy_history_shape, policy_strength_shape, policy_personal_shape, policy_alert_shape,
+    policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape;
+
+static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
+	&project_service_shape, &project_protocol_shape, &project_provider_shape, &policy_shape, &policy_dictionary_shape, &policy_history_shape,
+	&policy_strength_shape, &policy_personal_shape, &policy_alert_shape, &policy_duration_shape, &policy_invalidation_shape, &policy_sessions_shape,
+	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"projects.read", "u", 0},
@@ -75,6 +83,9 @@ static const struct scope scopes[] = {
 	{0},
 };
 
+#define ROOM_EVENTS "svc/projects/events.h"
+#include "model/room_events.h"
+
 static const struct older older[] = {
 	{FORMAT_15, "usageProject", "executions", "functions"},
 	{0},
@@ -105,25 +116,11 @@ static const struct job_task tasks[] = {
 	{0},
 };
 
-/* Of later versions. */
-static const struct path_absent absent[] = {
-	{"PATCH", "/v1/projects/:/auth/duration"},
-	{"PATCH", "/v1/projects/:/auth/max-sessions"},
-	{"PATCH", "/v1/projects/:/auth/memberships-privacy"},
-	{"PATCH", "/v1/projects/:/auth/mock-numbers"},
-	{"PATCH", "/v1/projects/:/auth/password-dictionary"},
-	{"PATCH", "/v1/projects/:/auth/password-history"},
-	{"PATCH", "/v1/projects/:/auth/personal-data"},
-	{"PATCH", "/v1/projects/:/auth/session-alerts"},
-	{"PATCH", "/v1/projects/:/auth/session-invalidation"},
-	{0},
-};
-
 const struct service projects_service = {
 	.name = "projects",
 	.routes = routes,
-	.absent = absent,
 	.shapes = shapes,
+	.events = events,
 	.scopes = scopes,
 	.older = older,
 	.jobs = jobs,

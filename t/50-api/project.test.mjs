@@ -1,0 +1,259 @@
+/* The project of today: /v1/project for its members and keys, the same settings below /v1/projects with the names of each format, and what they do at once. */
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+
+import { server, unique } from '../lib/server.mjs'
+import { fails } from './lib.mjs'
+
+let s, p, q, owner, stranger
+const at = (version) => ({ 'x-appwrite-response-format': version })
+const newest = at('2.3.0')
+const scopes = ['project.read', 'project.write', 'project.policies.read', 'project.policies.write', 'project.oauth2.read', 'project.oauth2.write', 'mocks.read', 'mocks.write', 'users.read', 'users.write', 'sessions.write']
+
+before(async () => {
+	s = await server()
+	p = await s.project({ scopes })
+	q = await s.project({ scopes: ['users.read'] })
+	owner = p.console
+	stranger = await s.user({ name: 'Stranger' })
+})
+const get = (version = '2.3.0', of = p) => owner.ok('GET', `/projects/${of.id}`, { headers: at(version) })
+const enabled = (list, id) => list.find((x) => x.$id === id).enabled
+
+describe('the project in each format', () => {
+	const flat = ['authEmailPassword', 'authLimit', 'description', 'serviceStatusForAccount', 'platforms', 'keys', 'webhooks', 'legalTaxId']
+	const lists = ['authMethods', 'services', 'protocols', 'blocks', 'region', 'consoleAccessedAt']
+	const rows = [	/* format, members that are there, members that are not */
+		['1.0.0', [...flat, 'domains', 'providerAmazonAppid'], [...lists, 'authDuration', 'providers', 'oAuthProviders', 'pingCount', 'labels', 'status']],
+		['1.3.0', [...flat, 'domains', 'providers', 'authDuration', 'authSessionsLimit', 'authPasswordHistory', 'authPasswordDictionary'], [...lists, 'providerAmazonAppid', 'authPersonalDataCheck']],
+		['1.4.0', [...flat, 'providers', 'authPersonalDataCheck', 'serviceStatusForGraphql'], [...lists, 'domains', 'oAuthProviders']],
+		['1.5.0', [...flat, 'oAuthProviders', 'authEmailOtp'], [...lists, 'providers', 'authMockNumbers', 'authSessionAlerts']],
+		['1.6.0', [...flat, 'authMockNumbers', 'authSessionAlerts'], [...lists, 'authMembershipsUserName', 'pingCount']],
+		['1.8.0', [...flat, 'authMembershipsUserName', 'authMembershipsMfa', 'authInvalidateSessions', 'pingCount', 'pingedAt'], [...lists, 'protocolStatusForRest', 'authMembershipsUserId', 'labels']],
+		['1.9.1', [...flat, 'protocolStatusForRest', 'labels', 'status', 'authDisposableEmails'], [...lists, 'authMembershipsUserId']],
+		['1.9.2', [...flat, 'authMembershipsUserId', 'authMembershipsUserPhone', 'authMembershipsUserAccessedAt'], lists],
+		['1.9.5', [...lists, 'labels', 'status', 'pingCount', 'pingedAt'], [...flat, 'oAuthProviders', 'authDuration', 'protocolStatusForRest']],
+		['2.3.0', lists, [...flat, 'oAuthProviders', 'authMockNumbers']],
+	]
+	for (const [version, there, missing] of rows)
+		test(version, async () => {
+			const one = await get(version), list = (await owner.ok('GET', '/projects', { headers: at(version), query: { search: p.id } })).projects[0]
+			for (const body of [one, list]) {
+				for (const k of there) assert.ok(k in body, `${k} is missing`)
+				for (const k of missing) assert.ok(!(k in body), `${k} is there`)
+			}
+		})
+
+	test('lists of what can be switched, and providers', async () => {
+		const now = await get()
+		assert.deepEqual(now.authMethods.map((m) => m.$id), ['email-password', 'magic-url', 'email-otp', 'anonymous', 'invites', 'jwt', 'phone'])
+		assert.deepEqual(now.services.map((m) => m.$id), ['account', 'avatars', 'databases', 'tablesdb', 'locale', 'health', 'project', 'storage', 'teams', 'users', 'vcs', 'sites', 'functions', 'proxy', 'graphql', 'migrations', 'messaging', 'advisor'])
+		assert.deepEqual(now.protocols, ['rest', 'graphql', 'websocket'].map(($id) => ({ $id, enabled: true })))
+		assert.ok([...now.authMethods, ...now.services].every((m) => m.enabled))
+		assert.deepEqual([now.region, now.status, now.labels, now.pingCount, now.pingedAt, now.blocks, now.consoleAccessedAt], ['default', 'active', [], 0, '', [], ''])
+		await owner.ok('PATCH', `/projects/${q.id}/oauth2`, { body: { provider: 'github', appId: 'app', secret: 's3cret' } })
+		const [of13, of15] = [(await get('1.3.0', q)).providers, (await get('1.5.0', q)).oAuthProviders]
+		assert.deepEqual(of13.find((x) => x.name === 'Github'), { name: 'Github', appId: 'app', secret: '', enabled: true })
+		assert.deepEqual(of15.find((x) => x.key === 'github'), { key: 'github', name: 'Github', appId: 'app', secret: '', enabled: true })
+		assert.equal(of15.find((x) => x.key === 'amazon').enabled, false)
+	})
+
+	test('what a new project has set depends on whether its maker knows of it', async () => {
+		const made = async (version) => {
+			const id = unique('p')
+			await owner.ok('POST', '/projects', { headers: version ? at(version) : {}, body: { projectId: id, name: 'N', teamId: p.teamId } })
+			const now = await owner.ok('GET', `/projects/${id}`, { headers: at('1.9.2') })
+			return [now.authSessionsLimit, now.authInvalidateSessions, now.authMembershipsUserName, now.authMembershipsUserEmail, now.authMembershipsUserId, now.authMembershipsMfa, now.authMembershipsUserPhone]
+		}
+		assert.deepEqual(await made(), [0, false, true, true, true, true, false])
+		assert.deepEqual(await made('1.6.0'), [0, false, true, true, true, true, false])
+		assert.deepEqual(await made('1.6.1'), [10, true, false, false, false, false, false])
+		assert.deepEqual(await made('2.3.0'), [10, true, false, false, false, false, false])
+	})
+})
+
+/* id, bodies that are taken with what the policy says then, bodies that are not, the former path and its rows: format, body, what the policy says */
+const policies = [
+	['password-dictionary', [[{ enabled: true }, { enabled: true }], [{ enabled: false }, { enabled: false }]], [{}, { enabled: 1 }, { enabled: null }], 'password-dictionary',
+		[['1.3.0', { enabled: true }, { enabled: true }], ['1.8.0', {}, { enabled: false }], [undefined, { enabled: true }, { enabled: true }]]],
+	['password-history', [[{ total: 20 }, { total: 20 }], [{ total: null }, { total: 0 }]], [{}, { total: 0 }, { total: 21 }, { total: 'x' }, { limit: 3 }], 'password-history',
+		[['1.8.0', { limit: 5 }, { total: 5 }], ['1.8.0', { limit: 0 }, { total: 0 }], ['1.9.2', { total: 4 }, { total: 4 }], ['1.9.2', { total: null }, { total: 0 }], [undefined, { total: 3 }, { total: 3 }], ['1.8.0', {}, { total: 0 }]]],
+	['password-strength', [[{ min: 12, uppercase: true, symbols: true }, { min: 12, uppercase: true, lowercase: false, number: false, symbols: true }], [{ number: true }, { min: 12, uppercase: true, lowercase: false, number: true, symbols: true }],
+		[{ min: 8, uppercase: false, number: false, symbols: false }, { min: 8, uppercase: false, lowercase: false, number: false, symbols: false }]], [{ min: 7 }, { min: 257 }, { uppercase: 'x' }]],
+	['password-personal-data', [[{ enabled: true }, { enabled: true }], [{ enabled: false }, { enabled: false }]], [{}], 'personal-data', [['1.4.0', { enabled: true }, { enabled: true }], ['1.9.5', { enabled: false }, { enabled: false }]]],
+	['session-alert', [[{ enabled: true }, { enabled: true }], [{ enabled: false }, { enabled: false }]], [{}, { alerts: true }], 'session-alerts',
+		[['1.8.0', { alerts: true }, { enabled: true }], ['1.8.0', { alerts: 'false' }, { enabled: false }], ['1.9.2', { enabled: true }, { enabled: true }], ['1.8.0', {}, { enabled: false }]]],
+	['session-duration', [[{ duration: 60 }, { duration: 60 }], [{ duration: 31536000 }, { duration: 31536000 }]], [{}, { duration: 59 }, { duration: 31536001 }, { duration: null }], 'duration',
+		[['1.1.0', { duration: 3600 }, { duration: 3600 }], ['1.8.0', {}, { duration: 31536000 }]]],
+	['session-invalidation', [[{ enabled: true }, { enabled: true }], [{ enabled: false }, { enabled: false }]], [{}], 'session-invalidation', [['1.8.0', { enabled: true }, { enabled: true }]]],
+	['session-limit', [[{ total: 1 }, { total: 1 }], [{ total: 100 }, { total: 100 }]], [{}, { total: 0 }, { total: 101 }, { total: null }], 'max-sessions',
+		[['1.8.0', { limit: 7 }, { total: 7 }], ['1.9.2', { total: 8 }, { total: 8 }]]],
+	['user-limit', [[{ total: 5 }, { total: 5 }], [{ total: null }, { total: 0 }]], [{}, { total: -1 }, { total: 10001 }], 'limit',
+		[['1.0.0', { limit: 9 }, { total: 9 }], [undefined, { limit: 0 }, { total: 0 }], ['1.9.2', { total: 10 }, { total: 10 }], ['1.9.2', { total: null }, { total: 0 }]]],
+	['membership-privacy', [[{ userId: true, userEmail: true, userPhone: true, userName: true, userMFA: true, userAccessedAt: true }, { userId: true, userEmail: true, userPhone: true, userName: true, userMFA: true, userAccessedAt: true }],
+		[{ userEmail: false }, { userId: true, userEmail: false, userPhone: true, userName: true, userMFA: true, userAccessedAt: true }]], [{ userId: 'x' }], 'memberships-privacy',
+	[['1.8.0', { userName: true, userEmail: true, mfa: false }, { userId: false, userEmail: true, userPhone: false, userName: true, userMFA: false, userAccessedAt: true }],
+		['1.8.0', {}, { userId: false, userEmail: true, userPhone: false, userName: true, userMFA: true, userAccessedAt: true }],
+		['1.9.2', { userMFA: false, userPhone: true }, { userId: false, userEmail: true, userPhone: true, userName: true, userMFA: false, userAccessedAt: true }]]],
+	['mfa-factors', [[{ custom: true, phone: false }, { totp: true, email: true, phone: false, custom: true }], [{ custom: false, phone: true }, { totp: true, email: true, phone: true, custom: false }]], [{ totp: 'x' }]],
+]
+
+describe('policies', () => {
+	const look = (id) => p.ok('GET', `/project/policies/${id}`)
+	for (const [id, good, bad, former, formerly] of policies) {
+		test(id, async () => {
+			for (const [body, says] of good) {
+				const r = await p.ok('PATCH', `/project/policies/${id}`, { body })
+				assert.equal(r.$id, id === 'password-strength' ? id : p.id)
+				assert.deepEqual(await look(id), { $id: id, ...says })
+			}
+			const was = await look(id)
+			for (const body of bad) fails(await p.call('PATCH', `/project/policies/${id}`, { body }), 400, 'general_argument_invalid')
+			assert.deepEqual(await look(id), was)
+			assert.deepEqual((await p.admin('PATCH', `/project/policies/${id}`, { body: good[0][0] })).status, 200)
+			assert.deepEqual(await look(id), { $id: id, ...good[0][1] })
+			for (const who of [q.call, p.guest]) fails(await who('PATCH', `/project/policies/${id}`, { body: good[0][0] }), 401, 'general_unauthorized_scope')
+		})
+		if (former)
+			test(`${id}, formerly ${former}`, async () => {
+				const path = `/projects/${p.id}/auth/${former}`
+				for (const [version, body, says] of formerly) {
+					await owner.ok('PATCH', path, { headers: version ? at(version) : {}, body })
+					assert.deepEqual(await look(id), { $id: id, ...says }, `${version} ${JSON.stringify(body)}`)
+				}
+				fails(await stranger.call('PATCH', path, { headers: at(formerly[0][0] ?? '1.8.0'), body: formerly[0][1] }), 404, 'project_not_found')
+				fails(await p.call('PATCH', path, { headers: at('1.8.0'), body: formerly[0][1] }), 401, 'general_unauthorized_scope')
+			})
+	}
+	for (const what of ['aliased', 'corporate', 'disposable', 'free'])
+		test(`deny-${what}-email`, async () => {
+			const path = `/project/policies/deny-${what}-email`, member = { aliased: 'Canonical', corporate: 'Corporate', disposable: 'Disposable', free: 'Free' }[what]
+			for (const on of [true, false]) {
+				await p.ok('PATCH', path, { body: { enabled: on } })
+				assert.equal((await get('1.9.2'))[`auth${member}Emails`], on)
+			}
+			fails(await p.call('PATCH', path, { body: {} }), 400, 'general_argument_invalid')
+		})
+	test('all of them, some of them', async () => {
+		const all = await p.ok('GET', '/project/policies')
+		assert.equal(all.total, 11)
+		assert.deepEqual(all.policies.map((x) => x.$id), policies.map(([id]) => id).sort((a, b) => all.policies.findIndex((x) => x.$id === a) - all.policies.findIndex((x) => x.$id === b)))
+		const page = await p.ok('GET', '/project/policies', { query: { queries: ['{"method":"limit","values":[2]}', '{"method":"offset","values":[3]}'], total: 'false' } })
+		assert.deepEqual([page.total, page.policies.map((x) => x.$id)], [0, all.policies.slice(3, 5).map((x) => x.$id)])
+		assert.deepEqual((await p.ok('GET', '/project/policies', { query: { queries: ['{"method":"offset","values":[11]}'] } })).policies, [])
+		fails(await p.call('GET', '/project/policies', { query: { queries: ['{"method":"orderAsc","attribute":"$id"}'] } }), 400, 'general_argument_invalid')
+		fails(await p.call('GET', '/project/policies/nothing'), 400, 'general_argument_invalid')
+		fails(await q.call('GET', '/project/policies'), 401, 'general_unauthorized_scope')
+		fails(await q.call('GET', '/project/policies/user-limit'), 401, 'general_unauthorized_scope')
+	})
+	test('the console has none', async () => {
+		fails(await s.call('GET', '/project', { project: 'console', cookie: owner.cookie }), 401, 'general_unauthorized_scope')
+		fails(await s.call('GET', '/project/policies', { project: 'console', cookie: owner.cookie, mode: 'admin' }), 401, 'general_unauthorized_scope')
+	})
+})
+
+describe('switches', () => {
+	test('a service', async () => {
+		const r = await s.project({ scopes }), off = await r.ok('PATCH', '/project/services/users', { body: { enabled: false } })
+		assert.equal(enabled(off.services, 'users'), false)
+		fails(await r.guest('GET', '/users', { headers: newest }), 403, 'general_service_disabled')
+		fails(await r.guest('GET', '/users'), 503, 'general_service_disabled')
+		for (const who of [r.call, r.admin]) assert.equal((await who('GET', '/users')).status, 200)
+		assert.equal(enabled((await r.ok('PATCH', '/project/services/users', { body: { enabled: true } })).services, 'users'), true)
+		for (const [id, body] of [['nothing', { enabled: true }], ['users', {}], ['users', { enabled: 'x' }], ['users', { status: true }]])
+			fails(await r.call('PATCH', `/project/services/${id}`, { body }), 400, 'general_argument_invalid')
+		fails(await q.call('PATCH', '/project/services/users', { body: { enabled: true } }), 401, 'general_unauthorized_scope')
+		/* by the former path, in the words of each format */
+		const path = `/projects/${r.id}/service`
+		assert.equal((await owner.ok('PATCH', path, { headers: at('1.8.0'), body: { service: 'graphql', status: false } })).serviceStatusForGraphql, false)
+		assert.equal(enabled((await owner.ok('PATCH', path, { headers: newest, body: { serviceId: 'graphql', enabled: true } })).services, 'graphql'), true)
+		fails(await owner.call('PATCH', path, { headers: newest, body: { serviceId: 'nothing', enabled: true } }), 400, 'general_argument_invalid')
+		const all = await owner.ok('PATCH', `${path}/all`, { headers: at('1.8.0'), body: { status: false } })
+		assert.ok(Object.keys(all).filter((k) => k.startsWith('serviceStatusFor')).every((k) => all[k] === false))
+		assert.ok((await owner.ok('PATCH', `${path}/all`, { headers: newest, body: { status: true } })).services.every((x) => x.enabled))
+		fails(await owner.call('PATCH', `${path}/all`, { headers: at('1.8.0'), body: {} }), 400, 'general_argument_invalid')
+	})
+
+	test('a way to sign in', async () => {
+		const r = await s.project({ scopes }), body = { email: 'a@example.org', password: 'password-1' }
+		await r.ok('POST', '/users', { body: { userId: 'a', ...body } })
+		const off = await r.ok('PATCH', '/project/auth-methods/email-password', { body: { enabled: false } })
+		assert.equal(enabled(off.authMethods, 'email-password'), false)
+		fails(await r.guest('POST', '/account/sessions/email', { body }), 501, 'user_auth_method_unsupported')
+		assert.equal((await r.call('POST', '/account/sessions/email', { body })).status, 201)
+		const path = (m) => `/projects/${r.id}/auth/${m}`
+		assert.equal((await owner.ok('PATCH', path('email-password'), { headers: at('1.8.0'), body: { status: true } })).authEmailPassword, true)
+		assert.equal(enabled((await owner.ok('PATCH', path('email-otp'), { headers: newest, body: { enabled: false } })).authMethods, 'email-otp'), false)
+		for (const [id, b] of [['nothing', { enabled: true }], ['phone', {}]]) fails(await r.call('PATCH', `/project/auth-methods/${id}`, { body: b }), 400, 'general_argument_invalid')
+		fails(await q.call('PATCH', '/project/auth-methods/phone', { body: { enabled: true } }), 401, 'general_unauthorized_scope')
+	})
+
+	test('a protocol', async () => {
+		const r = await s.project({ scopes }), is = (body, id) => enabled(body.protocols, id)
+		assert.equal(is(await r.ok('PATCH', '/project/protocols/graphql', { body: { enabled: false } }), 'graphql'), false)
+		const path = `/projects/${r.id}/api`
+		assert.equal((await owner.ok('PATCH', path, { headers: at('1.9.1'), body: { protocolId: 'graphql', enabled: true } })).protocolStatusForGraphql, true)
+		await owner.ok('PATCH', path, { headers: at('1.8.0'), body: { api: 'realtime', status: false } })
+		assert.equal(is(await get('2.3.0', r), 'websocket'), false)
+		assert.deepEqual((await owner.ok('PATCH', `${path}/all`, { headers: newest, body: { status: true } })).protocols.map((x) => x.enabled), [true, true, true])
+		for (const [id, body] of [['nothing', { enabled: true }], ['realtime', { enabled: true }], ['rest', {}]]) fails(await r.call('PATCH', `/project/protocols/${id}`, { body }), 400, 'general_argument_invalid')
+		fails(await owner.call('PATCH', path, { headers: at('1.8.0'), body: { api: 'smoke', status: true } }), 400, 'general_argument_invalid')
+		fails(await owner.call('PATCH', `${path}/all`, { headers: at('1.8.0'), body: {} }), 400, 'general_argument_invalid')
+		fails(await q.call('PATCH', '/project/protocols/rest', { body: { enabled: true } }), 401, 'general_unauthorized_scope')
+	})
+})
+
+describe('labels and team', () => {
+	test('labels', async () => {
+		assert.deepEqual((await p.ok('PUT', '/project/labels', { body: { labels: ['b', 'a1', 'b'] } })).labels, ['b', 'a1'])
+		assert.deepEqual((await owner.ok('PUT', `/projects/${p.id}/labels`, { headers: newest, body: { labels: ['c'] } })).labels, ['c'])
+		for (const labels of [undefined, ['a b'], ['x'.repeat(37)], 'a', Array.from({ length: 1001 }, (_, i) => `l${i}`)])
+			fails(await p.call('PUT', '/project/labels', { body: { labels } }), 400, 'general_argument_invalid')
+		fails(await owner.call('PUT', `/projects/${p.id}/labels`, { headers: newest, body: { labels: ['-'] } }), 400, 'general_argument_invalid')
+		fails(await stranger.call('PUT', `/projects/${p.id}/labels`, { headers: newest, body: { labels: [] } }), 404, 'project_not_found')
+		fails(await q.call('PUT', '/project/labels', { body: { labels: [] } }), 401, 'general_unauthorized_scope')
+		assert.deepEqual((await p.ok('PUT', '/project/labels', { body: { labels: [] } })).labels, [])
+	})
+
+	test('the team', async () => {
+		const r = await s.project(), path = `/projects/${r.id}/team`, headers = at('1.8.0'), move = (who, teamId) => who.call('PATCH', path, { headers, body: { teamId } })
+		const theirs = await stranger.ok('POST', '/teams', { body: { teamId: unique(), name: 'Theirs' } })
+		fails(await move(owner, theirs.$id), 404, 'team_not_found')
+		fails(await move(owner, 'none'), 404, 'team_not_found')
+		fails(await move(owner, undefined), 400, 'general_argument_invalid')
+		fails(await move(stranger, theirs.$id), 404, 'project_not_found')
+		assert.equal((await move(owner, p.teamId)).body.teamId, p.teamId)
+		assert.equal((await get('2.3.0', r)).teamId, p.teamId)
+		assert.equal((await owner.call('GET', `/teams/${r.teamId}`)).status, 200)
+	})
+})
+
+describe('the project itself', () => {
+	test('is seen by its members and keys, without secrets by keys', async () => {
+		const r = await s.project({ scopes })
+		await owner.ok('PATCH', `/projects/${r.id}/oauth2`, { body: { provider: 'github', appId: 'app', secret: 's3cret' } })
+		await owner.ok('POST', `/projects/${r.id}/webhooks`, { body: { name: 'w', events: ['users.*.create'], url: 'http://hook.test/', security: true, httpUser: 'u', httpPass: 'pass-w' } })
+		assert.equal((await r.ok('GET', '/project')).$id, r.id)
+		const admin = await r.admin('GET', '/project', { headers: at('1.8.0') })
+		assert.equal(admin.body.keys[0].secret, r.key)
+		for (const version of ['1.0.0', '1.8.0', '1.9.2', '2.3.0']) {
+			const { text } = await r.call('GET', '/project', { headers: at(version) })
+			for (const secret of [r.key, 's3cret', 'pass-w']) assert.ok(!text.includes(secret), version)
+		}
+		fails(await q.call('GET', '/project'), 401, 'general_unauthorized_scope')
+		fails(await r.guest('GET', '/project'), 401, 'general_unauthorized_scope')
+	})
+
+	test('is deleted', async () => {
+		const r = await s.project({ scopes }), kept = await s.project()
+		fails(await q.call('DELETE', '/project'), 401, 'general_unauthorized_scope')
+		assert.equal((await r.call('DELETE', '/project')).status, 204)
+		fails(await r.call('GET', '/project'), 404, 'project_not_found')
+		assert.equal((await owner.call('GET', `/teams/${r.teamId}`)).status, 200)
+		/* without a password, and its team stays: so it is since 1.4 */
+		assert.equal((await owner.call('DELETE', `/projects/${kept.id}`, { headers: at('1.8.0') })).status, 204)
+		assert.equal((await owner.call('GET', `/teams/${kept.teamId}`)).status, 200)
+		fails(await owner.call('DELETE', `/projects/${kept.id}`, { headers: at('1.8.0') }), 404, 'project_not_found')
+	})
+
+})
