@@ -10,6 +10,7 @@ enum { ID_LEN = 20, ID_MAX = 36, SECRET_HEX_LEN = 256 };
 char *id_unique(struct arena *a);
 /* The rule of every id and key: 1..36 of A-Z a-z 0-9 _ - . , the first not _ - . */
 bool id_valid(struct str s);
+bool id_valid_within(struct str s, size_t max);	/* the same of another length */
 /* n random bytes as 2n lower-case hex characters. */
 char *secret_hex(struct arena *a, size_t nbytes);
 /* SHA-256 of s as 64 lower-case hex characters. */

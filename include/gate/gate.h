@@ -81,7 +81,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_DATETIME,	/* (int64_t ms, TIME_NONE) lenient date */
 	P_TEXTS,	/* (struct strs) list of texts; at most `count` of `max` code points */
 	P_ENUMS,	/* (struct strs) list of `list` members, at most `count` */
-	P_KEYS,		/* (struct strs) list of keys; `list` may name further literals such as $id */
+	P_KEYS,		/* (struct strs) list of keys, of at most `max` characters (0: 36); `list` may name further literals such as $id */
 	P_PERMISSIONS,	/* (struct strs) at most 100, verbs of `list`; already expanded and de-duplicated (write -> update,delete[,create]) */
 	P_ROLES,	/* (struct strs) */
 	P_QUERIES,	/* (struct strs) list of query texts, at most 100 of 4096; parsed by the model */

@@ -31,6 +31,7 @@ struct event {
 	struct str rest;
 	unsigned flags;			/* enum event_flags */
 	const char *user;		/* whose connections `flags` concern, may be NULL */
+	const char *hide[8];		/* members of the payload that are empty to clients: webhooks and functions are told */
 	const char *actor;		/* acting user id, NULL for guests and keys (webhooks) */
 	const char *stale[6];		/* cache keys (gen.h) that the write makes stale: bumped here after commit, elsewhere on arrival */
 };
@@ -63,7 +64,7 @@ void event_pack_add(struct ctx *cx, struct event_pack *p, const struct event *ev
 void event_pack_end(struct event_pack *p);
 
 /* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
- * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), q the place of "$sequence" in the payload, k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */
+ * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), q the place of "$sequence" in the payload, b members that clients see empty, k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */
 struct str event_message(struct ctx *cx, const struct event *ev);
 /* The expanded names of an event (spec functions-webhooks-events.md 2), in order, in cx's arena. */
 struct strs event_names(struct ctx *cx, const char *pattern, const char *const *ids);

@@ -28,14 +28,20 @@ id_plain(char c)
 }
 
 bool
-id_valid(struct str s)
+id_valid_within(struct str s, size_t max)
 {
-	if (s.n == 0 || s.n > ID_MAX || !id_plain(s.p[0]))
+	if (s.n == 0 || s.n > max || !id_plain(s.p[0]))
 		return false;
 	for (size_t i = 1; i < s.n; i++)
 		if (!id_plain(s.p[i]) && s.p[i] != '_' && s.p[i] != '-' && s.p[i] != '.')
 			return false;
 	return true;
+}
+
+bool
+id_valid(struct str s)
+{
+	return id_valid_within(s, ID_MAX);
 }
 
 char *

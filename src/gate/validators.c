@@ -444,7 +444,7 @@ static const char *
 why_key(struct req *rq, const struct param *p, json_t *v)
 {
 	(void)rq;
-	return id_valid(json_str(v)) || (p->list != NULL && json_is_string(v) && validators_in_list(p->list, json_str(v), false)) ? NULL : bad_id;
+	return id_valid_within(json_str(v), p->max > 0 ? (size_t)p->max : ID_MAX) || (p->list != NULL && json_is_string(v) && validators_in_list(p->list, json_str(v), false)) ? NULL : bad_id;
 }
 
 static const char *

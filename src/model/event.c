@@ -211,6 +211,8 @@ count_values(const struct event *ev)
 static void
 write_header(struct ctx *cx, struct jw *w, const struct event *ev)
 {
+	int hidden = 0;
+
 	jw_obj(w);
 	JW_KEY(w, "p");
 	jw_cstr(w, ev->project);
@@ -237,6 +239,9 @@ write_header(struct ctx *cx, struct jw *w, const struct event *ev)
 		JW_KEY(w, "d");
 		jw_i64(w, cx->depth);
 	}
+	while (hidden < (int)(sizeof ev->hide / sizeof *ev->hide) && ev->hide[hidden] != NULL)
+		hidden++;
+	event_write_texts(w, STR("b"), ev->hide, hidden);
 }
 
 static struct str

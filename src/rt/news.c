@@ -116,6 +116,7 @@ news_init(struct news *n, struct stream_pos pos, struct str header, struct str b
 	n->time = (int64_t)json_number_value(json_object_get(j, "t"));
 	n->flags = (unsigned)json_integer_value(json_object_get(j, "f"));
 	n->stale = json_object_get(j, "k");
+	n->hide = news_list_of(n, json_object_get(j, "b"));
 	n->number_at = (size_t)json_integer_value(json_object_get(j, "q"));
 	return true;
 }
@@ -240,6 +241,68 @@ starts_with_any(const char *const *list, const char *key)
 }
 
 static bool
+news_hides(const struct news *n, const char *key)
+{
+	for (int i = 0; i < n->hide.n; i++)
+		if (strcmp(n->hide.v[i], key) == 0)
+			return true;
+	return false;
+}
+
+static void
+write_clean(struct jw *w, const struct news *n, const json_t *tree, const struct event_secret *s)
+{
+	const char *key;
+	void *it;
+
+	jw_obj(w);
+	for (it = json_object_iter((json_t *)(uintptr_t)tree); it != NULL; it = json_object_iter_next((json_t *)(uintptr_t)tree, it)) {
+		key = json_object_iter_key(it);
+		if (s != NULL && starts_with_any(s->drop, key))
+			continue;
+		jw_key(w, str_c(key));
+		if (news_hides(n, key) && json_is_boolean(json_object_iter_value(it)))
+			jw_bool(w, false);
+		else if (news_hides(n, key) || (s != NULL && starts_with_any(s->blank, key)))
+			jw_cstr(w, "");
+		else
+			jw_value(w, json_object_iter_value(it));
+	}
+	jw_obj_end(w);
+}
+
+/* Without what clients are not told, be it in a frame or by what their queries find. Only payloads with such members, none of which is large, are made
+ * anew, when somebody here may hear of them. */
+static void
+news_clean(struct news *n)
+{
+	const struct event_secret *s = secret_of(n->pattern);
+	const json_t *tree;
+	struct buf b;
+	struct jw w;
+
+	if (n->shut || n->body.n == 0)
+		return;
+	n->shut = true;
+	if (s == NULL && n->hide.n == 0)
+		return;
+	tree = json_parse(&n->cx, n->body, NULL);
+	buf_init(&b, n->cx.arena, n->body.n + 64);
+	jw_init(&w, &b);
+	if (s != NULL && s->needs != NULL && json_object_get(tree, s->needs) == NULL)
+		s = NULL;
+	if (tree == NULL)
+		BUF_LIT(&b, "[]");	/* never what cannot be looked through */
+	else if (json_is_object(tree) && (s != NULL || n->hide.n > 0))
+		write_clean(&w, n, tree, s);
+	else
+		jw_value(&w, tree);
+	n->body = buf_view(&b);
+	facts_fini(&n->facts);
+	facts_init(&n->facts, &n->cx, n->body, NULL);
+}
+
+static bool
 contains(struct str s, const char *what)
 {
 	return s.n > 0 && memmem(s.p, s.n, what, strlen(what)) != NULL;
@@ -254,7 +317,8 @@ news_scanned(const struct news *n)
 bool
 news_scan(struct news *n, size_t bytes)
 {
-	if (n->facts.at == 0 && !n->facts.done && contains(n->body, "{}") && secret_of(n->pattern) == NULL) {
+	news_clean(n);
+	if (n->facts.at == 0 && !n->facts.done && contains(n->body, "{}")) {
 		n->payload = (struct str){arena_memdup(n->cx.arena, n->body.p, n->body.n), n->body.n};
 		n->patched = true;
 		facts_init(&n->facts, &n->cx, n->body, (char *)(uintptr_t)n->payload.p);
@@ -262,55 +326,17 @@ news_scan(struct news *n, size_t bytes)
 	return facts_scan(&n->facts, bytes);
 }
 
-static void
-write_clean(struct jw *w, const json_t *tree, const struct event_secret *s)
-{
-	const char *key;
-	void *it;
-
-	jw_obj(w);
-	for (it = json_object_iter((json_t *)(uintptr_t)tree); it != NULL; it = json_object_iter_next((json_t *)(uintptr_t)tree, it)) {
-		key = json_object_iter_key(it);
-		if (starts_with_any(s->drop, key))
-			continue;
-		jw_key(w, str_c(key));
-		if (starts_with_any(s->blank, key))
-			jw_cstr(w, "");
-		else
-			jw_value(w, json_object_iter_value(it));
-	}
-	jw_obj_end(w);
-}
-
-/* As clients get it: without secrets; empty objects are lists, as the protocol's clients have always seen them. Only payloads with secrets, none of
- * which is large, are made anew. */
+/* As clients get it: empty objects are lists, as the protocol's clients have always seen them. */
 static struct str
 clean_payload(struct news *n)
 {
-	const struct event_secret *s = secret_of(n->pattern);
-	const json_t *tree;
-	struct buf b;
-	struct jw w;
-
+	news_clean(n);
 	if (n->body.n == 0)
 		return STR("[]");
-	if (s == NULL) {
-		if (contains(n->body, "{}"))
-			while (!news_scan(n, n->body.n))	/* has been done in pieces by who sends much */
-				;
-		return n->patched ? n->payload : n->body;
-	}
-	tree = json_parse(&n->cx, n->body, NULL);
-	if (tree == NULL)
-		return STR("[]");	/* never what cannot be looked through */
-	buf_init(&b, n->cx.arena, n->body.n + 64);
-	jw_init(&w, &b);
-	w.empty_as_list = true;
-	if (json_is_object(tree) && (s->needs == NULL || json_object_get(tree, s->needs) != NULL))
-		write_clean(&w, tree, s);
-	else
-		jw_value(&w, tree);
-	return buf_view(&b);
+	if (contains(n->body, "{}"))
+		while (!news_scan(n, n->body.n))	/* has been done in pieces by who sends much */
+			;
+	return n->patched ? n->payload : n->body;
 }
 
 /* ---- frames ---- */

@@ -204,6 +204,7 @@ struct news {
 	struct strs names;	/* when given instead of a pattern */
 	const char *ids[3];
 	struct strs base, roles;
+	struct strs hide;	/* members of the body that clients see empty */
 	int64_t time;
 	unsigned flags;
 	const json_t *stale;
@@ -213,6 +214,7 @@ struct news {
 	int n_channels;
 	struct channel *channels;
 	struct str payload;
+	bool shut;		/* the body is without what clients are not told */
 	bool patched, cleaned;	/* the payload is body with lists for empty objects; it is as clients get it */
 	struct facts facts;
 	struct frame *whole[DIALECT_N];	/* for connections with the one subscription of a URL */

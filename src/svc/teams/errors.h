@@ -9,3 +9,5 @@ ERR(TEAM_INVITE_MISMATCH, 401, "team_invite_mismatch", "The invitation belongs t
 ERR(MEMBERSHIP_NOT_FOUND, 404, "membership_not_found", "No such membership.")
 ERR(MEMBERSHIP_ALREADY_CONFIRMED, 409, "membership_already_confirmed", "The invitation was already accepted.")
 ERR(MEMBERSHIP_LIMIT_EXCEEDED, 400, "membership_limit_exceeded", "The memberships of this user would give too many roles.")
+ERR(MEMBERSHIP_DELETION_PROHIBITED, 400, "membership_deletion_prohibited", "The only owner of an organization cannot leave it.")
+ERR(MEMBERSHIP_DOWNGRADE_PROHIBITED, 400, "membership_downgrade_prohibited", "The only owner of an organization remains its owner.")

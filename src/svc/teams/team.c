@@ -45,31 +45,67 @@ static const struct record teams = {
 	.concerns = team_concerns,
 };
 
+#define MEMBERSHIP_HEAD \
+	FIELD_HIDDEN(F_INT, struct membership, internal, "m.internal"), \
+	FIELD_HIDDEN(F_INT, struct membership, user_internal, "m.user_internal"), \
+	FIELD_HIDDEN(F_INT, struct membership, team_internal, "m.team_internal"), \
+	FIELD_HIDDEN(F_STR, struct membership, secret_hash, "m.secret_hash"), \
+	FIELD_HIDDEN(F_STR, struct membership, sent_to, "m.sent_to", .flags = COL_NULL), \
+	FIELD_HIDDEN(F_TIME_OR_NONE, struct membership, expire, "m.expire", .flags = COL_NULL), \
+	FIELD_HIDDEN(F_INT, struct membership, epoch, "m.epoch"), \
+	FIELD(F_ID, struct membership, id, "$id", "m.id", "Membership ID.", .flags = COL_ASKED | COL_SEARCH), \
+	FIELD(F_TIME, struct membership, created, "$createdAt", "m.created", "Membership creation date in ISO 8601 format.", .flags = COL_ASKED), \
+	FIELD(F_TIME, struct membership, updated, "$updatedAt", "m.updated", "Membership update date in ISO 8601 format.", .flags = COL_ASKED)
+#define MEMBERSHIP_TAIL \
+	FIELD(F_STR, struct membership, user_name, "userName", "u.name", "User name."), \
+	FIELD(F_STR, struct membership, user_email, "userEmail", "u.email", "User e-mail address."), \
+	FIELD(F_STR, struct membership, user_phone, "userPhone", "u.phone", "User phone number; empty for clients.", .since = SINCE_1_9_2), \
+	FIELD(F_ID, struct membership, team_id, "teamId", "m.team_id", "Team ID.", .flags = COL_ASKED | COL_LOWER), \
+	FIELD(F_STR, struct membership, team_name, "teamName", "t.name", "Team name."), \
+	FIELD(F_TIME, struct membership, invited, "invited", "m.invited", "When the user was invited, in ISO 8601 format.", .flags = COL_ASKED), \
+	FIELD(F_TIME_OR_NONE, struct membership, joined, "joined", "m.joined", "When the user accepted, in ISO 8601 format.", .flags = COL_ASKED | COL_NULL), \
+	FIELD(F_BOOL, struct membership, confirm, "confirm", "m.confirm", "True when the invitation was accepted.", .flags = COL_ASKED), \
+	{.key = "mfa", .type = F_CONST, .text = "false", .doc = "Always false: there is no second factor.", .since = SINCE_1_5}, \
+	FIELD(F_TIME_OR_NONE, struct membership, user_accessed, "userAccessedAt", "u.accessed", "Last use of the account, by the day; empty for clients.", .since = SINCE_1_9_5), \
+	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team.", .flags = COL_ASKED)
+
 static const struct field membership_fields[] = {
-	FIELD_HIDDEN(F_INT, struct membership, internal, "m.internal"),
-	FIELD_HIDDEN(F_INT, struct membership, user_internal, "m.user_internal"),
-	FIELD_HIDDEN(F_INT, struct membership, team_internal, "m.team_internal"),
-	FIELD_HIDDEN(F_STR, struct membership, secret_hash, "m.secret_hash"),
-	FIELD_HIDDEN(F_STR, struct membership, sent_to, "m.sent_to", .flags = COL_NULL),
-	FIELD_HIDDEN(F_TIME_OR_NONE, struct membership, expire, "m.expire", .flags = COL_NULL),
-	FIELD_HIDDEN(F_INT, struct membership, epoch, "m.epoch"),
-	FIELD(F_ID, struct membership, id, "$id", "m.id", "Membership ID.", .flags = COL_ASKED | COL_SEARCH),
-	FIELD(F_TIME, struct membership, created, "$createdAt", "m.created", "Membership creation date in ISO 8601 format.", .flags = COL_ASKED),
-	FIELD(F_TIME, struct membership, updated, "$updatedAt", "m.updated", "Membership update date in ISO 8601 format.", .flags = COL_ASKED),
-	FIELD(F_ID, struct membership, user_id, "userId", "m.user_id", "User ID.", .flags = COL_ASKED | COL_LOWER | COL_SEARCH),
-	FIELD(F_STR, struct membership, user_name, "userName", "u.name", "User name."),
-	FIELD(F_STR, struct membership, user_email, "userEmail", "u.email", "User e-mail address."),
-	FIELD(F_STR, struct membership, user_phone, "userPhone", "u.phone", "User phone number; empty for clients.", .since = SINCE_1_9_2),
-	FIELD(F_ID, struct membership, team_id, "teamId", "m.team_id", "Team ID.", .flags = COL_ASKED | COL_LOWER),
-	FIELD(F_STR, struct membership, team_name, "teamName", "t.name", "Team name."),
-	FIELD(F_TIME, struct membership, invited, "invited", "m.invited", "When the user was invited, in ISO 8601 format.", .flags = COL_ASKED),
-	FIELD(F_TIME_OR_NONE, struct membership, joined, "joined", "m.joined", "When the user accepted, in ISO 8601 format.", .flags = COL_ASKED | COL_NULL),
-	FIELD(F_BOOL, struct membership, confirm, "confirm", "m.confirm", "True when the invitation was accepted.", .flags = COL_ASKED),
-	{.key = "mfa", .type = F_CONST, .text = "false", .doc = "Always false: there is no second factor.", .since = SINCE_1_5},
-	FIELD(F_TIME_OR_NONE, struct membership, user_accessed, "userAccessedAt", "u.accessed", "Last use of the account, by the day; empty for clients.", .since = SINCE_1_9_5),
-	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team.", .flags = COL_ASKED),
+	MEMBERSHIP_HEAD,
+	FIELD(F_STR, struct membership, user_id, "userId", "m.user_id", "User ID; empty where the project hides it.", .flags = COL_ASKED | COL_LOWER | COL_SEARCH),
+	MEMBERSHIP_TAIL,
 };
 const struct shape membership_shape = SHAPE("membership", struct membership, membership_fields);
+
+/* The same for those who are not told who it is: they cannot ask for it either, nor search or order by it. */
+static const struct field membership_veiled_fields[] = {
+	MEMBERSHIP_HEAD,
+	FIELD(F_STR, struct membership, user_id, "userId", "m.user_id", "User ID; empty where the project hides it.", .flags = COL_LOWER),
+	MEMBERSHIP_TAIL,
+};
+static const struct shape membership_veiled_shape = SHAPE("membership", struct membership, membership_veiled_fields);
+
+void
+membership_veil(const struct project *p, struct membership *m)
+{
+	m->user_name = p->shows.user_name ? m->user_name : NULL;
+	m->user_email = p->shows.user_email ? m->user_email : NULL;
+	m->user_phone = p->shows.user_phone ? m->user_phone : NULL;
+	m->user_id = p->shows.user_id ? m->user_id : NULL;
+	m->user_accessed = p->shows.accessed ? m->user_accessed : TIME_NONE;
+}
+
+/* What events do not tell clients. */
+static void
+membership_hide(const struct project *p, struct event *ev)
+{
+	const struct { const char *key; bool shown; } members[] = {{"userName", p->shows.user_name}, {"userEmail", p->shows.user_email},
+		{"userPhone", p->shows.user_phone}, {"userId", p->shows.user_id}, {"mfa", p->shows.mfa}, {"userAccessedAt", p->shows.accessed}};
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+		if (!members[i].shown)
+			ev->hide[n++] = members[i].key;
+}
 
 /* Every change of a membership may change what its user is allowed to see. */
 static void
@@ -83,19 +119,16 @@ membership_concerns(struct ctx *cx, const struct project *p, const void *obj, st
 	ev->flags = EVENT_ROLES;
 	ev->user = m->user_id;
 	ev->stale[0] = user_stale_key(cx, p->id, m->user_id);
+	membership_hide(p, ev);
 }
 
-static const struct record memberships = {
-	.shape = &membership_shape,
-	.table = ":schema.memberships",
-	.alias = "m",
-	.with = ":schema.users u, :schema.teams t",
-	.on = "u.internal = m.user_internal AND t.internal = m.team_internal",
-	.entity = "Membership",
-	.missing = ERR_MEMBERSHIP_NOT_FOUND,
-	.taken = ERR_TEAM_INVITE_ALREADY_EXISTS,
-	.concerns = membership_concerns,
-};
+#define MEMBERSHIPS(shape_)                                                                                \
+	.shape = shape_, .table = ":schema.memberships", .alias = "m", .with = ":schema.users u, :schema.teams t", \
+	.on = "u.internal = m.user_internal AND t.internal = m.team_internal", .entity = "Membership",     \
+	.missing = ERR_MEMBERSHIP_NOT_FOUND, .taken = ERR_TEAM_INVITE_ALREADY_EXISTS, .concerns = membership_concerns
+
+static const struct record memberships = {MEMBERSHIPS(&membership_shape)};
+static const struct record memberships_veiled = {MEMBERSHIPS(&membership_veiled_shape)};
 
 /* ---- what writers of memberships lock first ---- */
 
@@ -342,22 +375,54 @@ membership_invite(struct membership *m, const struct invitation *i, const struct
 	m->epoch = u->epoch;
 }
 
+/* It went to a phone number, not to an e-mail address. */
+static bool
+invited_by_phone(const struct membership *m)
+{
+	return m->sent_to != NULL && m->sent_to[0] == '+';
+}
+
 /* Can the invitation still be accepted? */
 static bool
 invitation_good(const struct membership *m, const struct user *u)
 {
 	int64_t end = m->expire != TIME_NONE ? m->expire : m->invited + conf.life_invitation;
+	const char *address = invited_by_phone(m) ? u->phone : u->email;
 
-	return m->epoch == u->epoch && end >= time_now_ms() &&
-	       (m->sent_to == NULL || (u->email != NULL && str_ieq(str_c(m->sent_to), str_c(u->email))));
+	return m->epoch == u->epoch && end >= time_now_ms() && (m->sent_to == NULL || (address != NULL && str_ieq(str_c(m->sent_to), str_c(address))));
+}
+
+static struct rows
+rows_pair(struct ctx *cx, const struct membership *m)
+{
+	return (struct rows){"@.team_internal = $1::bigint AND @.user_internal = $2::bigint", 2, {pg_i64(cx->arena, m->team_internal), pg_i64(cx->arena, m->user_internal)}};
+}
+
+/* A server adds somebody who is only invited so far: they need not accept any more. */
+static err_t
+join_invited(struct db_tx *tx, const struct project *p, struct membership *m, const char *actor)
+{
+	const struct membership yes = {.confirm = true, .joined = time_now_ms(), .roles = m->roles};
+	struct ctx *cx = tx_ctx(tx);
+	struct membership was;
+
+	lock_user(tx, p, m->user_internal);
+	team_lock_team(tx, p, m->team_internal);
+	TRY(record_lock(tx, p, &memberships, rows_pair(cx, m), &was));
+	if (was.confirm)
+		return fail(cx, ERR_MEMBERSHIP_ALREADY_CONFIRMED, "id=%s", was.id);
+	add_to_total(tx, p, m, "+ 1", yes.joined);
+	TRY(record_set(tx, p, &memberships, rows_internal(cx, was.internal), "confirm joined roles", &yes, m));
+	TRY(roles_fit(tx, p, m->user_internal));
+	record_emit(tx, p, &memberships, &ev_membership_status, actor, m);
+	return OK;
 }
 
 /* Somebody who is invited already, by an invitation that is over, gets another one. */
 static err_t
 invite_again(struct db_tx *tx, const struct project *p, struct membership *m, const struct user *u, const struct invitation *i, const char *actor)
 {
-	const struct rows w = {"@.team_internal = $1::bigint AND @.user_internal = $2::bigint", 2,
-		{pg_i64(tx_ctx(tx)->arena, m->team_internal), pg_i64(tx_ctx(tx)->arena, m->user_internal)}};
+	const struct rows w = rows_pair(tx_ctx(tx), m);
 	bool today = tx_ctx(tx)->format >= SINCE_1_9;	/* then whoever is invited is so again */
 	struct membership was, n = *m;
 	struct user now;
@@ -387,9 +452,9 @@ membership_create(struct ctx *cx, const struct project *p, const struct team *t,
 		membership_invite(m, i, u);
 	*out = m;
 	e = TX_RUN(cx, tx, team_join(tx, p, m, i, actor));
-	if (e != ERR_TEAM_INVITE_ALREADY_EXISTS || i == NULL)
+	if (e != ERR_TEAM_INVITE_ALREADY_EXISTS || (i == NULL && cx->format < SINCE_1_9))
 		return e;
-	return TX_RUN(cx, tx, invite_again(tx, p, m, u, i, actor));
+	return TX_RUN(cx, tx, i != NULL ? invite_again(tx, p, m, u, i, actor) : join_invited(tx, p, m, actor));
 }
 
 err_t
@@ -400,20 +465,47 @@ membership_get(struct ctx *cx, const struct project *p, const char *id, struct m
 }
 
 err_t
-membership_list(struct ctx *cx, const struct project *p, const struct team *t, const struct strs *queries, const char *search,
+membership_list(struct ctx *cx, const struct project *p, const struct team *t, bool veiled, const struct strs *queries, const char *search,
     struct query_page *out)
 {
-	const struct rows w = {"@.team_internal = $1::bigint", 1, {pg_i64(cx->arena, t->internal)}};
+	struct rows w = {"@.team_internal = $1::bigint", 1, {pg_i64(cx->arena, t->internal)}};
+
+	if (!veiled || p->shows.user_id)
+		return record_list(cx, p, &memberships, w, 0, queries, search, out);
+	if (search != NULL && search[0] != '\0')	/* the words that are searched have the user's id among them */
+		w = (struct rows){"@.team_internal = $1::bigint AND lower(@.id) = lower($2)", 2, {w.v[0], search}};
+	return record_list(cx, p, &memberships_veiled, w, 0, queries, NULL, out);
+}
+
+err_t
+membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, const char *search, struct query_page *out)
+{
+	const struct rows w = {"@.user_internal = $1::bigint", 1, {pg_i64(cx->arena, u->internal)}};
 
 	return record_list(cx, p, &memberships, w, 0, queries, search, out);
 }
 
 err_t
-membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out)
+membership_all_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out)
 {
 	const struct rows w = {"@.user_internal = $1::bigint", 1, {pg_i64(cx->arena, u->internal)}};
 
 	return record_all(cx, p, &memberships, w, MEMBERSHIPS_MAX, out);
+}
+
+/* A team of the console keeps an owner. The team is locked: two owners do not go at once. */
+static err_t
+check_owner_left(struct db_tx *tx, const struct project *p, const struct membership *was, err_t prohibited)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct db_res *r;
+
+	if (!p->console || cx->format < SINCE_1_6 || !was->confirm || !roles_have(&was->roles, "owner"))
+		return OK;
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena, "SELECT 1 FROM %s.memberships WHERE team_internal = $1::bigint AND internal <> $2::bigint AND confirm AND 'owner' = ANY (roles) LIMIT 1", p->schema),
+	    DB(pg_i64(cx->arena, was->team_internal), pg_i64(cx->arena, was->internal))));
+	return db_rows(r) > 0 ? OK : fail(cx, prohibited, "id=%s", was->id);
 }
 
 static err_t
@@ -423,7 +515,11 @@ set_roles(struct db_tx *tx, const struct project *p, const struct membership *m,
 	struct membership was;
 
 	lock_user(tx, p, m->user_internal);
+	if (p->console)
+		team_lock_team(tx, p, m->team_internal);
 	TRY(record_lock(tx, p, &memberships, w, &was));
+	if (!roles_have(roles, "owner"))
+		TRY(check_owner_left(tx, p, &was, ERR_MEMBERSHIP_DOWNGRADE_PROHIBITED));
 	TRY(record_set(tx, p, &memberships, w, "roles", &(struct membership){.roles = *roles}, out));
 	if (out->confirm && out->roles.n > was.roles.n)
 		TRY(roles_fit(tx, p, m->user_internal));
@@ -445,7 +541,7 @@ confirm(struct db_tx *tx, const struct project *p, const struct membership *m, s
 {
 	const struct membership yes = {.confirm = true, .joined = time_now_ms()};
 	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
-	const struct user_proof proof = {.of = m->sent_to != NULL ? PROVES_EMAIL : PROVES_NOTHING, .took_over_out = took_over};
+	const struct user_proof proof = {.of = m->sent_to == NULL ? PROVES_NOTHING : invited_by_phone(m) ? PROVES_PHONE : PROVES_EMAIL, .took_over_out = took_over};
 
 	TRY(user_lock(tx, p, &(struct user){.internal = m->user_internal}, u));
 	team_lock_team(tx, p, m->team_internal);
@@ -474,10 +570,15 @@ membership_confirm(struct ctx *cx, const struct project *p, const struct members
 static err_t
 team_leave(struct db_tx *tx, const struct project *p, const struct membership *m, const char *actor)
 {
+	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
 	struct membership now;
 
 	team_lock_team(tx, p, m->team_internal);
-	TRY(record_delete(tx, p, &memberships, rows_internal(tx_ctx(tx), m->internal), &now));
+	if (p->console) {
+		TRY(record_lock(tx, p, &memberships, w, &now));
+		TRY(check_owner_left(tx, p, &now, ERR_MEMBERSHIP_DELETION_PROHIBITED));
+	}
+	TRY(record_delete(tx, p, &memberships, w, &now));
 	if (now.confirm)
 		add_to_total(tx, p, &now, "- 1", time_now_ms());
 	record_emit(tx, p, &memberships, &ev_membership_delete, actor, &now);

@@ -51,15 +51,20 @@ struct invitation {
 	void (*send)(struct db_tx *tx, const struct membership *m, void *arg);
 	void *arg;
 };
-/* A membership of `u`: confirmed, or pending with an invitation. One that is pending and cannot be accepted any more gets a new invitation.
- * ERR_TEAM_INVITE_ALREADY_EXISTS; gone meanwhile: ERR_TEAM_NOT_FOUND, ERR_USER_NOT_FOUND. */
+/* A membership of `u`: confirmed, or pending with an invitation. One that is pending and cannot be accepted any more gets a new invitation; for clients
+ * since 1.9 any that is pending does, and is confirmed without one. ERR_TEAM_INVITE_ALREADY_EXISTS, ERR_MEMBERSHIP_ALREADY_CONFIRMED; gone meanwhile: ERR_TEAM_NOT_FOUND, ERR_USER_NOT_FOUND. */
 err_t membership_create(struct ctx *cx, const struct project *p, const struct team *t, const struct user *u, const struct strs *roles,
     const struct invitation *invite, const char *actor, struct membership **out) MUST_CHECK;
 err_t membership_get(struct ctx *cx, const struct project *p, const char *id, struct membership **out) MUST_CHECK; /* ERR_MEMBERSHIP_NOT_FOUND */
-err_t membership_list(struct ctx *cx, const struct project *p, const struct team *t, const struct strs *queries, const char *search,
+/* `veiled`: for somebody who is shown what the project shows; what is hidden cannot be asked for. */
+err_t membership_list(struct ctx *cx, const struct project *p, const struct team *t, bool veiled, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
-/* All memberships of a user, pending ones included, oldest first; at most 1000. */
-err_t membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out) MUST_CHECK;
+/* Takes away what the project does not show clients of other members. */
+void membership_veil(const struct project *p, struct membership *m);
+/* Memberships of a user, pending ones included: a page; all, oldest first, at most 1000. */
+err_t membership_list_user(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, const char *search, struct query_page *out)
+    MUST_CHECK;
+err_t membership_all_user(struct ctx *cx, const struct project *p, const struct user *u, struct objs *out) MUST_CHECK;
 err_t membership_set_roles(struct ctx *cx, const struct project *p, const struct membership *m, const struct strs *roles, const char *actor,
     struct membership **out) MUST_CHECK;
 /* Accepts the invitation that `m` was read with, once. *u_out is who accepted, after what that proves (user_prove). ERR_MEMBERSHIP_ALREADY_CONFIRMED;

@@ -7,6 +7,7 @@
 #include "core/vtime.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
+#include "svc/messages/sms.h"
 #include "model/origin.h"
 #include "model/roles.h"
 #include "svc/teams/team.h"
@@ -169,61 +170,95 @@ teams_delete(struct req *rq, void *arg)
 
 /* ---- members ---- */
 
+enum { ROLE_MAX = 81 };
+
 struct invite_in {
-	const char *team, *email, *url, *name;
+	const char *team, *email, *user, *phone, *url, *name;
 	struct strs roles;
 };
 static const struct param invite_params[] = {
 	PATH("teamId", P_UID, struct invite_in, team, "Team ID."),
-	REQUIRED("email", P_EMAIL, struct invite_in, email, "E-mail address of the new member."),
-	REQUIRED("roles", P_KEYS, struct invite_in, roles, "Roles in the team.", .def = "[]"),
-	REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the mail links to."),
+	REQUIRED("email", P_EMAIL, struct invite_in, email, "E-mail address of the new member.", .optional_since = SINCE_1_3),
+	OPTIONAL("userId", P_UID, struct invite_in, user, "User that becomes a member."),
+	OPTIONAL("phone", P_PHONE, struct invite_in, phone, "Phone number of the new member: + and digits."),
+	REQUIRED("roles", P_KEYS, struct invite_in, roles, "Roles in the team.", .def = "[]", .max = ROLE_MAX),
+	REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the invitation leads to; servers need none.", .optional_since = SINCE_1_3),
 	OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128),
 };
 
-/* What later versions tell of a member is for those who manage users: a project cannot say yet that its members may see it. */
-static void
-membership_veil(const struct req *rq, struct membership *m)
-{
-	if (rq->bypass)
-		return;
-	m->user_phone = NULL;
-	m->user_accessed = TIME_NONE;
-}
-
+/* Whoever is made or changed by the caller is known to them; what later versions tell of a member is still for those whom the project shows it. */
 static err_t
 membership_reply(struct req *rq, int status, struct membership *m)
 {
-	membership_veil(rq, m);
+	if (!rq->bypass) {
+		m->user_phone = rq->project->shows.user_phone ? m->user_phone : NULL;
+		m->user_accessed = rq->project->shows.accessed ? m->user_accessed : TIME_NONE;
+	}
 	return reply(rq, status, &membership_shape, m);
 }
 
-/* The person with this address, who gets an account when there is none. */
+/* ---- who is invited ---- */
+
+/* `none`: to have none is another one, too. */
+static bool
+differs(const char *given, const char *is, bool none)
+{
+	return given != NULL && (is == NULL ? none : !str_ieq(str_c(given), str_c(is)));
+}
+
+static err_t
+known_invitee(struct req *rq, const struct invite_in *in, struct user **out)
+{
+	if (in->user != NULL)
+		TRY(user_by_id(&rq->cx, rq->project, in->user, out));
+	else
+		TRY(in->email != NULL ? user_by_email(&rq->cx, rq->project, in->email, out) : user_by_phone(&rq->cx, rq->project, in->phone, out));
+	if (differs(in->email, (*out)->email, in->user != NULL) || differs(in->phone, (*out)->phone, in->user != NULL))
+		return fail(&rq->cx, ERR_USER_ALREADY_EXISTS, "user=%s has another address", (*out)->id);
+	return OK;
+}
+
+static const char *
+invitee_name(const struct invite_in *in)
+{
+	if (in->name != NULL && in->name[0] != '\0')
+		return in->name;
+	return in->email ? in->email : in->phone ? in->phone : "";
+}
+
+/* The person who is meant, who gets an account when there is none with this address. Of two addresses it has the one that the invitation goes to: the other
+ * may be the inviter's, to come in by it. */
 static err_t
 invitee(struct req *rq, const struct invite_in *in, struct user **out)
 {
 	const struct user_in new_user = {
 		.email = in->email,
-		.name = in->name && in->name[0] ? in->name : in->email,
+		.phone = in->email == NULL || caller_is_server(rq) ? in->phone : NULL,
+		.name = invitee_name(in),
 		.password = secret_hex(rq->cx.arena, PASSWORD_BYTES),
 		.for_reader = true,
 	};
-	err_t e = user_by_email(&rq->cx, rq->project, in->email, out);
+	err_t e = known_invitee(rq, in, out);
 
-	if (e != ERR_USER_NOT_FOUND)
+	if (e != ERR_USER_NOT_FOUND || in->user != NULL)
 		return e;
 	e = user_create(&rq->cx, rq->project, &new_user, USER_SILENT | (rq->project->console ? 0 : USER_LIMIT), out);
-	if (e == ERR_USER_ALREADY_EXISTS)	/* somebody was quicker */
-		return user_by_email(&rq->cx, rq->project, in->email, out);
+	if (e == ERR_USER_ALREADY_EXISTS) {	/* somebody was quicker, or has one of two addresses */
+		e = known_invitee(rq, in, out);
+		return e == ERR_USER_NOT_FOUND ? ERR_USER_ALREADY_EXISTS : e;
+	}
 	if (e == ERR_USER_COUNT_EXCEEDED)	/* the inviter can do nothing about it, unlike somebody who signs up */
 		rq->cx.message = "Project registration is restricted. Contact your administrator for more information.";
 	return e;
 }
 
-struct letter {			/* what the mail says beside what the membership knows */
+/* ---- how they are told ---- */
+
+struct letter {			/* what the message says beside what the membership knows */
 	struct req *rq;
 	const struct invite_in *in;
 	const char *secret;
+	const char *email, *phone;	/* where it goes: one of them */
 };
 
 static void
@@ -232,17 +267,62 @@ send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 	const struct letter *l = arg;
 	const struct user *owner = caller_user(l->rq);
 	const struct link_param v[] = {{"membershipId", m->id}, {"userId", m->user_id}, {"secret", l->secret}, {"teamId", m->team_id}};
+	const char *name = invitee_name(l->in);
 	const struct mail mail = {
 		.kind = "invitation",
-		.to = l->in->email,
-		.name = l->in->name && l->in->name[0] ? l->in->name : l->in->email,
+		.to = l->email,
+		.name = name[0] ? name : m->user_name ? m->user_name : "",
 		.link = link_with(l->rq->cx.arena, l->in->url, v, (int)(sizeof v / sizeof *v)),
 		.locale = l->rq->locale,
 		.owner = owner && owner->name ? owner->name : "",
 		.team = m->team_name,
 	};
 
-	mail_send(tx, l->rq->project, &mail);
+	if (l->email != NULL)
+		mail_send(tx, l->rq->project, &mail);
+	else
+		sms_send(tx, l->rq->project, l->phone, mail.link);
+}
+
+/* What a message needs that goes to an e-mail address, or to a phone number. */
+static err_t
+may_send(struct req *rq, const struct invite_in *in, bool by_mail)
+{
+	if (by_mail && !mail_ready())
+		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
+	if (!by_mail && !sms_ready())
+		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "invitation");
+	if (mail_link_ok(rq->project, rq->host, in->url))
+		return OK;
+	if (log_may_client(rq->ip))
+		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=invitation host=%s", rq->host);
+	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation to host=%s without domain", rq->host);
+}
+
+/* Before anything is looked at, as far as that says it. */
+static err_t
+check_invite(struct req *rq, struct invite_in *in, bool server)
+{
+	if (in->user == NULL && in->email == NULL && in->phone == NULL)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "At least one of userId, email, or phone is required");
+	if (in->email != NULL)
+		in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
+	if (server)
+		return OK;
+	if (in->url == NULL)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "URL is required");
+	return in->email != NULL || in->phone != NULL ? may_send(rq, in, in->email != NULL) : OK;
+}
+
+/* To the address that was named, else to one that the user has. */
+static err_t
+address_letter(struct letter *l, const struct user *u)
+{
+	l->email = l->in->email ? l->in->email : l->in->phone ? NULL : u->email;
+	l->phone = l->in->phone ? l->in->phone : u->phone;
+	if (l->email == NULL && l->phone == NULL)
+		return fail_msg(&l->rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The user has neither an e-mail address nor a phone number");
+	return l->in->email != NULL || l->in->phone != NULL ? OK : may_send(l->rq, l->in, l->email != NULL);
 }
 
 static err_t
@@ -250,27 +330,20 @@ teams_create_membership(struct req *rq, void *arg)
 {
 	struct invite_in *in = arg;
 	bool server = caller_is_server(rq);
-	const char *secret = secret_hex(rq->cx.arena, SECRET_BYTES);
-	struct letter letter = {rq, in, secret};
-	struct invitation invite = {.send = send_invitation, .arg = &letter};
+	struct letter letter = {.rq = rq, .in = in, .secret = secret_hex(rq->cx.arena, SECRET_BYTES)};
+	struct invitation invite = {.send = send_invitation, .arg = &letter, .secret_hash = sha256_hex(rq->cx.arena, str_c(letter.secret))};
 	struct team *t;
 	struct user *u;
 	struct membership *m;
 
-	if (!server && !mail_ready())
-		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
-	if (!server && !mail_link_ok(rq->project, rq->host, in->url)) {
-		if (log_may_client(rq->ip))
-			log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=invitation host=%s", rq->host);
-		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation to host=%s without domain", rq->host);
-	}
-	in->email = str_lower(rq->cx.arena, str_c(in->email)).p;
-	invite.secret_hash = sha256_hex(rq->cx.arena, str_c(secret));
-	invite.sent_to = in->email;
+	TRY(check_invite(rq, in, server));
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
 	TRY(invitee(rq, in, &u));
+	if (!server)
+		TRY(address_letter(&letter, u));
+	invite.sent_to = letter.email ? letter.email : letter.phone;
 	TRY(membership_create(&rq->cx, rq->project, t, u, &in->roles, server ? NULL : &invite, caller_id(rq), &m));
 	return membership_reply(rq, 201, m);
 }
@@ -290,11 +363,11 @@ teams_get_memberships(struct req *rq, void *arg)
 	struct team *t;
 
 	TRY(visible_team(rq, in->team, &t));
-	TRY(membership_list(&rq->cx, rq->project, t, &in->queries, in->search, &page));
+	TRY(membership_list(&rq->cx, rq->project, t, !rq->bypass, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &membership_shape, page.res);
-	for (int i = 0; i < list.n; i++)
-		membership_veil(rq, list.v[i]);
+	for (int i = 0; !rq->bypass && i < list.n; i++)
+		membership_veil(rq->project, list.v[i]);
 	return reply_list(rq, &membership_shape, "memberships", page.total, &list);
 }
 
@@ -309,7 +382,7 @@ struct member_in {
 static const struct param member_params[] = {MEMBER_PATH};
 static const struct param roles_params[] = {
 	MEMBER_PATH,
-	REQUIRED("roles", P_KEYS, struct member_in, roles, "New roles in the team.", .def = "[]"),
+	REQUIRED("roles", P_KEYS, struct member_in, roles, "New roles in the team.", .def = "[]", .max = ROLE_MAX),
 };
 static const struct param status_params[] = {
 	MEMBER_PATH,
@@ -336,7 +409,9 @@ teams_get_membership(struct req *rq, void *arg)
 	struct membership *m;
 
 	TRY(visible_member(rq, in, &t, &m));
-	return membership_reply(rq, 200, m);
+	if (!rq->bypass)
+		membership_veil(rq->project, m);
+	return reply(rq, 200, &membership_shape, m);
 }
 
 static err_t
@@ -378,12 +453,21 @@ check_invitation(struct req *rq, const struct member_in *in, const struct member
 	return OK;
 }
 
+/* Who was invited by phone has shown the phone. */
+static struct session_in
+session_of_invitee(const struct req *rq, const struct membership *m, const struct user *u)
+{
+	bool phone = m->sent_to != NULL && m->sent_to[0] == '+';
+
+	return (struct session_in){.provider = phone ? "phone" : "email", .provider_uid = phone ? u->phone : u->email, .factor = phone ? "phone" : "email",
+		.ip = rq->ip, .user_agent = rq->user_agent};
+}
+
 static err_t
 teams_update_membership_status(struct req *rq, void *arg)
 {
 	const struct member_in *in = arg;
-	const struct session_in how = {.provider = "email", .factor = "email", .ip = rq->ip, .user_agent = rq->user_agent};
-	struct session_in session = how;
+	struct session_in session;
 	struct membership *m;
 	struct session *s;
 	struct team *t;
@@ -399,11 +483,14 @@ teams_update_membership_status(struct req *rq, void *arg)
 	TRY(membership_confirm(&rq->cx, rq->project, m, &m, &u, &took_over));
 	if (took_over)
 		audit_takeover(rq, u);
-	session.provider_uid = u->email;
-	TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
 	audit_as(rq, u);
 	known_client(rq, u);
-	reply_session(rq, token);
+	/* today whoever is signed in stays so, unless that has just ended */
+	if (rq->login == NULL || took_over || rq->cx.format < SINCE_1_5) {
+		session = session_of_invitee(rq, m, u);
+		TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
+		reply_session(rq, token);
+	}
 	return membership_reply(rq, 200, m);
 }
 

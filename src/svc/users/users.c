@@ -228,16 +228,33 @@ users_get_sessions(struct req *rq, void *arg)
 	return reply_list(rq, &session_shape, "sessions", sessions.n, &sessions);
 }
 
+struct members_in {
+	const char *id, *search;
+	struct strs queries;
+};
+static const struct param members_params[] = {
+	PATH("userId", P_UID, struct members_in, id, "User ID."),
+	OPTIONAL("queries", P_QUERIES, struct members_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),
+	OPTIONAL("search", P_TEXT, struct members_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+};
+
 static err_t
 users_get_memberships(struct req *rq, void *arg)
 {
-	const struct user_in_path *in = arg;
-	struct objs members;
+	const struct members_in *in = arg;
+	struct query_page page;
+	struct objs members = {0};
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
-	TRY(membership_list_user(&rq->cx, rq->project, u, &members));
-	return reply_list(rq, &membership_shape, "memberships", members.n, &members);
+	if (rq->cx.format < SINCE_1_8 && in->queries.n == 0 && (in->search == NULL || in->search[0] == '\0')) {	/* all at once, as it was */
+		TRY(membership_all_user(&rq->cx, rq->project, u, &members));
+		return reply_list(rq, &membership_shape, "memberships", members.n, &members);
+	}
+	TRY(membership_list_user(&rq->cx, rq->project, u, &in->queries, in->search, &page));
+	if (page.res != NULL)
+		members = shape_rows(&rq->cx, &membership_shape, page.res);
+	return reply_list(rq, &membership_shape, "memberships", page.total, &members);
 }
 
 /* ---- changes ---- */
@@ -484,7 +501,7 @@ static const struct route rows[] = {
 	READ("/:userId/prefs", "getPrefs", users_get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
 	READ_AS("users.read|sessions.read", "/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
 	READ("/:userId/memberships", "getMemberships", users_get_memberships, &membership_shape, "memberships", "A user's memberships.",
-	    struct user_in_path, user_params),
+	    struct members_in, members_params),
 	CHANGE("PATCH", "/status", "updateStatus", users_update_status, &user_shape, 200, "Block or unblock a user.", status_params,
 	    USER_UPDATE, "users.update"),
 	CHANGE("PATCH", "/verification", "updateEmailVerification", users_update_email_verification, &user_shape, 200, "Set whether the e-mail is verified.",
