@@ -7,6 +7,7 @@ dist_sql_DATA += sql/0003_webhooks.sql
 dist_sql_DATA += sql/0004_schedules.sql
 dist_sql_DATA += sql/0005_warm.sql
 dist_sql_DATA += sql/0006_project_settings.sql
+dist_sql_DATA += sql/0007_credentials.sql
 sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
 dist_sqlproject_DATA += sql/project/0001_users.sql

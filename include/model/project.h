@@ -17,6 +17,11 @@ struct api_key {
 	struct strs scopes, sdks;
 };
 
+struct key_jwt {		/* a key that ends by itself, to clients before 1.9.3 */
+	const char *project, *jwt;
+	struct strs scopes;
+};
+
 struct webhook {
 	const char *id, *name, *url, *http_user, *http_pass, *signature;	/* pass and signature key: sealed at rest */
 	int64_t internal, project;	/* numbers of it and of its project */
@@ -110,7 +115,7 @@ struct project {
 	struct objs domains;		/* struct domain */
 };
 
-extern const struct shape project_shape, platform_shape, key_shape, webhook_shape, domain_shape, mock_number_shape, project_method_shape, project_service_shape, project_protocol_shape, project_provider_shape;
+extern const struct shape project_shape, platform_shape, key_shape, ephemeral_key_shape, key_jwt_shape, webhook_shape, domain_shape, mock_number_shape, project_method_shape, project_service_shape, project_protocol_shape, project_provider_shape;
 
 /* Awaits on a cache miss. The project with this public id, valid until cx ends; its data space has been brought up to what this program
  * knows. ERR_PROJECT_NOT_FOUND, and as space_bring_up (model/space.h) ERR_PROJECT_BEHIND, _STUCK, _NEWER. */

@@ -69,6 +69,7 @@ struct query_list {		/* one list: a table with rules */
 	const char *search;	/* column of the search text, NULL none */
 	const char *width;	/* SQL of the bytes of a row, NULL: rows are short */
 	int64_t width_max;	/* about the most that they can be, at least 1 */
+	int64_t page;		/* rows when no limit is named; 0: 25 */
 	const char *slim;	/* what is read instead of a row where a page may hold more than conf.list_whole_max, with the row's bytes as _width; NULL: nothing */
 	/* Besides $id (id), $createdAt (created) and $updatedAt (updated), which are always allowed; a row with one of these keys
 	 * names another column for it. */

@@ -268,10 +268,16 @@ request_id(struct arena *a)
 /* It is kept, so it must be text: a batch of audit entries is written as a whole, or not. */
 enum { USER_AGENT_MAX = 16384 };	/* as much as the contract keeps; a client or proxy may have cut it within a character */
 
+const char *
+user_agent_text(struct arena *a, struct str text)
+{
+	return str_text(a, str_head(text, USER_AGENT_MAX));
+}
+
 static const char *
 user_agent_of(const struct http_msg *m)
 {
-	return str_text(m->arena, str_head(m->hdr[HDR_USER_AGENT], USER_AGENT_MAX));
+	return user_agent_text(m->arena, m->hdr[HDR_USER_AGENT]);
 }
 
 /* What is known at the head of a request. */

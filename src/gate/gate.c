@@ -5,6 +5,7 @@
 #include "core/conf.h"
 #include "core/vtime.h"
 #include "io/names.h"
+#include "model/key.h"
 #include "model/origin.h"
 #include "model/roles.h"
 
@@ -73,7 +74,7 @@ find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 		return OK;
 	if ((m = member_of(rq->login, rq->project->team_id)) == NULL) {
 		rq->login = NULL;
-		return OK;
+		return rq->cx.format >= SINCE_1_9 ? fail(&rq->cx, ERR_USER_UNAUTHORIZED, "in none of the project's teams") : OK;
 	}
 	rq->caller = CALLER_USER;
 	rq->role_label = "users";
@@ -114,6 +115,22 @@ find_cookies(struct req *rq, struct str *out)
 	return OK;
 }
 
+/* Clients of today are told that a token beside a session that is one cannot be: who they are would be a guess. */
+static err_t
+check_one_login(struct req *rq, const struct login_tokens *t)
+{
+	struct project *home = rq->project;
+	struct login *l = NULL;
+	int which;
+
+	if (rq->cx.format < SINCE_1_9 || t->n == 0)
+		return OK;
+	if (rq->admin_mode)
+		TRY(project_get(&rq->cx, STR("console"), &home));
+	TRY(login_by_tokens(&rq->cx, home, t, &l, &which));
+	return l != NULL ? ERR_USER_JWT_AND_COOKIE_SET : OK;
+}
+
 static err_t
 gate_find_user(struct req *rq)
 {
@@ -127,6 +144,7 @@ gate_find_user(struct req *rq)
 	login_tokens_of(&rq->cx, space, &(struct login_headers){cookies, m->hdr[HDR_X_FALLBACK_COOKIES], m->hdr[HDR_X_SESSION]}, &t);
 	rq->fallback = t.n == 0 || !t.v[0].cookie;
 	if (m->hdr[HDR_X_JWT].n > 0) {
+		TRY(check_one_login(rq, &t));
 		rq->jwt = true;
 		rq->admin_mode = false;
 		TRY(login_by_jwt(&rq->cx, rq->project, m->hdr[HDR_X_JWT], &rq->login));
@@ -152,20 +170,115 @@ gate_find_user(struct req *rq)
 	return OK;
 }
 
+/* One of the '|'-separated scopes. */
+static bool
+scope_among(const char *scopes, const char *name)
+{
+	struct str rest = str_c(scopes);
+
+	while (rest.p != NULL)
+		if (str_is(str_cut(&rest, '|'), name))
+			return true;
+	return false;
+}
+
+static bool
+key_has(const struct api_key *k, const char *scopes)
+{
+	for (int i = 0; i < k->scopes.n; i++)
+		if (scope_among(scopes, k->scopes.v[i]))
+			return true;
+	return false;
+}
+
+static void
+be_guest(struct req *rq)
+{
+	rq->login = NULL;
+	rq->jwt = rq->admin_mode = false;
+	rq->cx.user = NULL;
+	rq->caller = CALLER_GUEST;
+	rq->role_label = "guests";
+}
+
+/* Whoever sends a key that is none is no guest to clients of today. *out NULL: it counts for nothing. */
+static err_t
+find_stored_key(struct req *rq, struct str secret, struct api_key **out)
+{
+	if ((*out = project_key_find(rq->project, secret)) != NULL || rq->cx.format < SINCE_1_9)
+		return OK;
+	return fail(&rq->cx, rq->http->hdr[HDR_X_PROJECT].n == 0 ? ERR_PROJECT_ID_MISSING : ERR_USER_UNAUTHORIZED, "no such key");
+}
+
+/* Keys of organisations and of accounts are not made by this server, so there is none. */
+static err_t
+refuse_key(struct req *rq, enum http_hdr of, err_t missing)
+{
+	if (rq->cx.format < SINCE_1_9)
+		return OK;
+	return fail(&rq->cx, rq->http->hdr[of].n == 0 ? missing : ERR_USER_UNAUTHORIZED, "no such key");
+}
+
+static err_t
+key_sent(struct req *rq, struct str secret, struct api_key **out)
+{
+	*out = NULL;
+	switch (key_kind(secret)) {
+	case KEY_STANDARD:
+		return find_stored_key(rq, secret, out);
+	case KEY_ORGANIZATION:
+		return refuse_key(rq, HDR_X_ORGANIZATION, ERR_ORGANIZATION_ID_MISSING);
+	case KEY_ACCOUNT:
+		return refuse_key(rq, HDR_X_USER, ERR_USER_ID_MISSING);
+	case KEY_EPHEMERAL:
+		*out = key_of_ephemeral(&rq->cx, rq->project, secret);
+		break;
+	case KEY_UNKNOWN:
+		break;
+	}
+	if (*out == NULL && rq->cx.format >= SINCE_1_9)
+		be_guest(rq);	/* whoever else sent it */
+	return OK;
+}
+
+/* Beside a session or a token the key decides, but for what no key can have the scope of: that is for people. */
+static bool
+key_yields(const struct req *rq)
+{
+	if (rq->login == NULL || rq->route->scope == NULL || scopes_met(&rq->info->scope, "apps"))
+		return false;
+	for (const char *const *s = key_scopes; *s != NULL; s++)
+		if (scope_among(rq->route->scope, *s))
+			return false;
+	return true;
+}
+
 static err_t
 find_key(struct req *rq)
 {
-	struct str secret = rq->http->hdr[HDR_X_KEY];
+	struct str secret = rq->http->hdr[HDR_X_KEY], agent = rq->http->hdr[HDR_X_FORWARDED_USER_AGENT];
 	struct api_key *k;
 
-	if (rq->login != NULL || secret.n == 0 || (k = project_key_find(rq->project, secret)) == NULL)
+	if (secret.n == 0 || (rq->login != NULL && rq->cx.format < SINCE_1_9))
 		return OK;
+	TRY(key_sent(rq, secret, &k));
+	if (k == NULL)
+		return OK;
+	if (k->expire != TIME_NONE && k->expire < time_now_ms()) {
+		rq->role_label = "apps";
+		return ERR_PROJECT_KEY_EXPIRED;
+	}
+	if (k->id[0] != '\0')
+		project_key_touch(&rq->cx, rq->project, k, rq->http->hdr[HDR_X_SDK_NAME]);
+	if (agent.n > 0)
+		rq->user_agent = user_agent_text(rq->cx.arena, agent);
+	if (key_yields(rq))
+		return OK;
+	if (rq->login != NULL)
+		be_guest(rq);
 	rq->key = k;
 	rq->caller = CALLER_KEY;
 	rq->role_label = "apps";
-	if (k->expire != TIME_NONE && k->expire < time_now_ms())
-		return ERR_PROJECT_KEY_EXPIRED;
-	project_key_touch(&rq->cx, rq->project, k, rq->http->hdr[HDR_X_SDK_NAME]);
 	return OK;
 }
 
@@ -216,22 +329,6 @@ check_service(struct req *rq)
 	if (service == NULL || gate_trusted(rq) || project_service_on(rq->project, service))
 		return OK;
 	return ERR_GENERAL_SERVICE_DISABLED;
-}
-
-/* One of the '|'-separated scopes. */
-static bool
-key_has(const struct api_key *k, const char *scopes)
-{
-	struct str rest = str_c(scopes);
-
-	while (rest.p != NULL) {
-		struct str scope = str_cut(&rest, '|');
-
-		for (int i = 0; i < k->scopes.n; i++)
-			if (str_is(scope, k->scopes.v[i]))
-				return true;
-	}
-	return false;
 }
 
 static bool
@@ -287,7 +384,7 @@ check_scope(struct req *rq)
 	if (rq->route->scope == NULL || scope_held(rq))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_UNAUTHORIZED_SCOPE, "%s (role: %s) missing %s", who(rq),
-	    rq->caller == CALLER_KEY ? "applications" : rq->role_label, scopes_missing(rq));
+	    rq->caller != CALLER_KEY ? rq->role_label : rq->cx.format < SINCE_1_9 ? "applications" : "keys", scopes_missing(rq));
 }
 
 static err_t

@@ -59,6 +59,7 @@ bool method_parse(struct str s, enum method *out);	/* HEAD is GET */
 const char *method_name(enum method m);
 
 /* ---- dispatch.c ---- */
+const char *user_agent_text(struct arena *a, struct str text);	/* bounded, and a text */
 const struct route_info *const *gate_routes(int *n_out);	/* router_all of the process's router */
 
 /* ---- body.c ---- */

@@ -200,12 +200,12 @@ static err_t
 key_work(struct ctx *cx, void *arg)
 {
 	const struct args *a = arg;
-	const struct strs scopes = args_list(a, "scopes");
+	const struct api_key in = {.name = args_get(a, "name"), .scopes = args_list(a, "scopes"), .expire = args_time(a, "expire")};
 	struct project *p;
 	struct api_key *k;
 
 	TRY(admin_project(cx, args_get(a, "project"), &p));
-	TRY(key_create(cx, p, args_get(a, "name"), &scopes, args_time(a, "expire"), &k));
+	TRY(key_create(cx, p, &in, &k));
 	printf("%s\n", k->secret);
 	return OK;
 }

@@ -70,7 +70,7 @@ first_platform(struct ctx *cx, struct first *f)
 static err_t
 first_key(struct ctx *cx, const struct args *a, struct first *f)
 {
-	const struct strs scopes = args_list(a, "scopes");
+	const struct api_key in = {.name = args_get(a, "key"), .scopes = args_list(a, "scopes"), .expire = TIME_NONE};
 
 	for (int i = 0; i < f->project->keys.n && f->key == NULL; i++) {
 		struct api_key *k = f->project->keys.v[i];
@@ -81,7 +81,7 @@ first_key(struct ctx *cx, const struct args *a, struct first *f)
 	if (f->key != NULL)
 		return OK;
 	f->new_key = true;
-	return key_create(cx, f->project, args_get(a, "key"), &scopes, TIME_NONE, &f->key);
+	return key_create(cx, f->project, &in, &f->key);
 }
 
 static const char *

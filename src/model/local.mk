@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libbadal-model.a
 libbadal_model_a_SOURCES = src/model/agent_priv.h src/model/query_priv.h src/model/record_priv.h
 libbadal_model_a_SOURCES += src/model/agent.c src/model/agent_ask.c src/model/agent_rules.c src/model/audit.c src/model/audit_trim.c
-libbadal_model_a_SOURCES += src/model/identity.c src/model/job.c src/model/jwt.c src/model/line.c src/model/link.c src/model/login.c
+libbadal_model_a_SOURCES += src/model/identity.c src/model/job.c src/model/jwt.c src/model/key.c src/model/line.c src/model/link.c src/model/login.c
 libbadal_model_a_SOURCES += src/model/chain.c src/model/ears.c src/model/event.c src/model/event_subscribable.c src/model/hear.c src/model/expire.c src/model/format.c src/model/geo.c
 libbadal_model_a_SOURCES += src/model/origin.c src/model/pack.c src/model/permission.c src/model/project_cache.c src/model/project_shape.c src/model/project_write.c src/model/proxy.c src/model/proxy_told.c
 libbadal_model_a_SOURCES += src/model/query.c src/model/query_check.c src/model/query_cost.c src/model/query_geo.c src/model/query_json.c src/model/query_page.c src/model/query_sql.c

@@ -49,14 +49,22 @@ static const struct field key_fields[] = {
 	FIELD(F_ID, struct api_key, id, "$id", "c.id", "Key ID."),
 	FIELD(F_TIME, struct api_key, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct api_key, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."),
-	FIELD(F_STR, struct api_key, name, "name", "c.name", "Key name."),
-	FIELD(F_TIME_OR_NONE, struct api_key, expire, "expire", "c.expire", "Expiration date in ISO 8601 format; empty: never."),
-	FIELD(F_STRS, struct api_key, scopes, "scopes", "c.scopes", "Allowed scopes."),
+	FIELD(F_STR, struct api_key, name, "name", "c.name", "Key name.", .flags = COL_ASKED),
+	FIELD(F_TIME_OR_NONE, struct api_key, expire, "expire", "c.expire", "Expiration date in ISO 8601 format; empty: never.", .flags = COL_ASKED | COL_NULL),
+	FIELD(F_STRS, struct api_key, scopes, "scopes", "c.scopes", "Allowed scopes.", .flags = COL_ASKED),
 	FIELD(F_STR, struct api_key, secret, "secret", "c.secret", "The key itself.", .flags = COL_SEALED),
-	FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never."),
+	FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL),
 	FIELD(F_STRS, struct api_key, sdks, "sdks", "c.sdks", "SDKs that used the key."),
 };
 const struct shape key_shape = SHAPE("key", struct api_key, key_fields);
+const struct shape ephemeral_key_shape = SHAPE("ephemeralKey", struct api_key, key_fields);
+
+static const struct field key_jwt_fields[] = {
+	FIELD(F_STRS, struct key_jwt, scopes, "scopes", NULL, "Allowed scopes."),
+	FIELD(F_ID, struct key_jwt, project, "projectId", NULL, "Project that it is of."),
+	FIELD(F_STR, struct key_jwt, jwt, "jwt", NULL, "The key itself."),
+};
+const struct shape key_jwt_shape = SHAPE("keyJwt", struct key_jwt, key_jwt_fields);
 
 static const struct field domain_fields[] = {
 	CHILD(struct domain),

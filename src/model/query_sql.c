@@ -599,7 +599,7 @@ query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l
 	for (int i = 0; i < n; i++)
 		query_sql_take(p, &q[i]);
 	if (p->limit < 0)
-		p->limit = l->flags & QUERY_ONLY_PAGE ? QUERY_LOG_LIMIT : QUERY_DEFAULT_LIMIT;
+		p->limit = l->flags & QUERY_ONLY_PAGE ? QUERY_LOG_LIMIT : l->page ? l->page : QUERY_DEFAULT_LIMIT;
 	if (p->offset < 0)
 		p->offset = 0;
 	sql_where(p);

@@ -58,6 +58,7 @@ const table = [
 	['PATCH', `${at}/webhooks/{hook}/signature`, () => ({}), 'c'],
 	['GET', `${at}/webhooks/{hook}/deliveries`, null, 'r'],
 	['POST', `${at}/webhooks/{hook}/deliveries`, () => ({}), 'c'],
+	['POST', `${at}/jwts`, () => ({ scopes: [] }), 'c'],
 	['DELETE', `${at}/platforms/{platform}`, null, 'c'],
 	['DELETE', `${at}/keys/{key}`, null, 'c'],
 	['DELETE', `${at}/webhooks/{hook}`, null, 'c'],

@@ -118,6 +118,8 @@ account_create_jwt(struct req *rq, void *arg)
 {
 	const struct jwt_in *in = arg;
 
+	if (rq->jwt && rq->cx.format >= SINCE_1_9)
+		return fail(&rq->cx, ERR_USER_JWT_CREATION_DENIED, "a token by a token");
 	if (caller_session_hash(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_SESSION_NOT_FOUND, "no session to stand for");
 	return reply(rq, 201, &jwt_shape, &(struct user_jwt){login_jwt(&rq->cx, rq->project, rq->login->user, rq->login->session->id, jwt_life(&in->seconds))});

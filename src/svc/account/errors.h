@@ -1,5 +1,6 @@
 /* Errors of the account service: ERR(name, HTTP status, type on the wire, words for the client). */
 ERR(USER_INVALID_TOKEN, 401, "user_invalid_token", "The token is unknown, used or expired.")
+ERR(USER_JWT_CREATION_DENIED, 403, "user_jwt_creation_denied", "A JWT makes no JWT: it takes a session.")
 ERR(USER_SIGNUP_TOKEN, 401, "user_signup_token_invalid", "The first sign-up on the console needs the token that the server printed when it started, in the header X-Appwrite-Signup-Token.")
 ERR(USER_ANONYMOUS_CONSOLE_PROHIBITED, 401, "user_anonymous_console_prohibited", "Failed to create anonymous user")
 ERR(USER_SESSION_ALREADY_EXISTS, 401, "user_session_already_exists", "Cannot create an anonymous user when logged in")

@@ -50,11 +50,12 @@ err_t platform_update(struct ctx *cx, const struct project *p, const char *id, c
 err_t platform_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct platform *platform_find(const struct project *p, const char *id);	/* NULL: none */
 
-/* Awaits. expire TIME_NONE: never. (*out)->secret is the clear text. */
-err_t key_create(struct ctx *cx, const struct project *p, const char *name, const struct strs *scopes, int64_t expire,
+/* Awaits. Of `in`: id (NULL: a new one), name, scopes, expire (TIME_NONE: never). (*out)->secret is the clear text. ERR_KEY_ALREADY_EXISTS. */
+err_t key_create(struct ctx *cx, const struct project *p, const struct api_key *in, struct api_key **out) MUST_CHECK;
+/* Awaits. Name, scopes and expire of `values`. `most`, if not NULL: only a key whose scopes are among these. */
+err_t key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct strs *most,
     struct api_key **out) MUST_CHECK;
-err_t key_update(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct strs *scopes, int64_t expire,
-    struct api_key **out) MUST_CHECK;
+err_t key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct api_key *key_find(const struct project *p, const char *id);	/* NULL: none */
 extern const char *const platform_types[];	/* NULL-terminated */

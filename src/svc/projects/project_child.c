@@ -4,32 +4,35 @@
 #include <resolv.h>
 
 #include "core/conf.h"
+#include "core/protocol.h"
+#include "model/key.h"
 #include "core/id.h"
 #include "core/offload.h"
 #include "core/vtime.h"
 #include "io/psl.h"
 #include "model/project_write.h"
 #include "model/record.h"
-#include "svc/projects/project.h"
+#include "svc/projects/projects_priv.h"
 
-enum { SECRET_BYTES = 128, SIGNATURE_BYTES = 64, NAME_LEN = 256 };
+enum { SECRET_BYTES = 128, SIGNATURE_BYTES = 64, NAME_LEN = 256, CHILDREN_PAGE = 5000 };
 
 const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos", "flutter-windows",
 	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
 
 #define CHILD(name, shape_, missing_, taken_) \
-	static const struct record name = {.shape = shape_, .table = "badal." #name, .alias = "c", .missing = missing_, .taken = taken_}
+	static const struct record name = {.shape = shape_, .table = "badal." #name, .alias = "c", .entity = #name, .page = CHILDREN_PAGE, \
+		.missing = missing_, .taken = taken_}
 
 CHILD(platforms, &platform_shape, ERR_PLATFORM_NOT_FOUND, ERR_DB_UNIQUE);
-CHILD(keys, &key_shape, ERR_KEY_NOT_FOUND, ERR_DB_UNIQUE);
+CHILD(keys, &key_shape, ERR_KEY_NOT_FOUND, ERR_KEY_ALREADY_EXISTS);
 CHILD(webhooks, &webhook_shape, ERR_WEBHOOK_NOT_FOUND, ERR_DB_UNIQUE);
 CHILD(domains, &domain_shape, ERR_DOMAIN_NOT_FOUND, ERR_DOMAIN_ALREADY_EXISTS);
 
 /* ---- shared ---- */
 
 /* Each child begins with its id. */
-static void *
-child_find(const struct objs *list, const char *id)
+void *
+project_child_find(const struct objs *list, const char *id)
 {
 	for (int i = 0; i < list->n; i++)
 		if (str_ieq(str_c(*(const char *const *)list->v[i]), str_c(id)))
@@ -37,8 +40,7 @@ child_find(const struct objs *list, const char *id)
 	return NULL;
 }
 
-/* Id and times are made here; `siblings` are those there are. */
-static err_t
+err_t
 project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child)
 {
 	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
@@ -49,18 +51,17 @@ project_child_add(struct ctx *cx, const struct project *p, const struct record *
 	return record_add(cx, p, rec, child, &ev);
 }
 
-static struct rows
-rows_child(struct ctx *cx, const struct project *p, const char *id)
+struct rows
+project_child_rows(struct ctx *cx, const struct project *p, const char *id)
 {
 	return (struct rows){"@.project = $1::bigint AND lower(@.id) = lower($2)", 2, {pg_i64(cx->arena, p->internal), id}};
 }
 
 /* `set` NULL: it is deleted. */
 static err_t
-write_within(struct db_tx *tx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values, void *out)
+write_within(struct db_tx *tx, const struct project *p, const struct record *rec, struct rows w, const char *set, const void *values, void *out)
 {
 	struct ctx *cx = tx_ctx(tx);
-	const struct rows w = rows_child(cx, p, id);
 	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
 
 	if (set != NULL)
@@ -71,20 +72,39 @@ write_within(struct db_tx *tx, const struct project *p, const struct record *rec
 	return OK;
 }
 
-/* The columns `set` from `values`; *out is the row as it is then. */
-static err_t
+err_t
 project_child_change(struct ctx *cx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values, void **out)
 {
 	*out = arena_zalloc(cx->arena, rec->shape->size);
-	return TX_RUN(cx, tx, write_within(tx, p, rec, id, set, values, *out));
+	return TX_RUN(cx, tx, write_within(tx, p, rec, project_child_rows(cx, p, id), set, values, *out));
 }
 
-static err_t
+err_t
 project_child_delete(struct ctx *cx, const struct project *p, const struct record *rec, const char *id)
 {
 	void *gone = arena_zalloc(cx->arena, rec->shape->size);
 
-	return TX_RUN(cx, tx, write_within(tx, p, rec, id, NULL, NULL, gone));
+	return TX_RUN(cx, tx, write_within(tx, p, rec, project_child_rows(cx, p, id), NULL, NULL, gone));
+}
+
+err_t
+project_child_list(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *all, const struct strs *queries, bool total,
+    struct objs *out, int64_t *total_out)
+{
+	struct rows w = {"@.project = $1::bigint", 1, {pg_i64(cx->arena, p->internal)}};
+	struct query_page page;
+
+	*total_out = total ? all->n : 0;
+	if (queries->n == 0) {
+		*out = (struct objs){all->n, arena_array(cx->arena, void *, all->n + 1)};
+		for (int i = 0; i < all->n; i++)
+			out->v[i] = all->v[i];
+		return OK;
+	}
+	TRY(record_list(cx, p, rec, w, total ? 0 : QUERY_NO_TOTAL, queries, NULL, &page));
+	*out = page.res != NULL ? shape_rows(cx, rec->shape, page.res) : (struct objs){0};
+	*total_out = page.total;
+	return OK;
 }
 
 /* ---- platforms ---- */
@@ -92,7 +112,7 @@ project_child_delete(struct ctx *cx, const struct project *p, const struct recor
 struct platform *
 platform_find(const struct project *p, const char *id)
 {
-	return child_find(&p->platforms, id);
+	return project_child_find(&p->platforms, id);
 }
 
 err_t
@@ -124,26 +144,36 @@ platform_delete(struct ctx *cx, const struct project *p, const char *id)
 struct api_key *
 key_find(const struct project *p, const char *id)
 {
-	return child_find(&p->keys, id);
+	return project_child_find(&p->keys, id);
 }
 
+/* Clients before 1.6 know secrets without a word for their kind. */
 err_t
-key_create(struct ctx *cx, const struct project *p, const char *name, const struct strs *scopes, int64_t expire, struct api_key **out)
+key_create(struct ctx *cx, const struct project *p, const struct api_key *in, struct api_key **out)
 {
 	struct api_key *c = arena_new_of(cx->arena, struct api_key);
 
-	*c = (struct api_key){.project = p->internal, .name = name, .scopes = *scopes, .expire = expire, .accessed = TIME_NONE,
-		.secret = secret_hex(cx->arena, SECRET_BYTES)};
+	*c = (struct api_key){.id = in->id, .project = p->internal, .name = in->name, .scopes = in->scopes, .expire = in->expire, .accessed = TIME_NONE,
+		.secret = arena_printf(cx->arena, "%s%s", cx->format < SINCE_1_6 ? "" : KEY_STANDARD_PREFIX, secret_hex(cx->arena, SECRET_BYTES))};
 	c->secret_hash = sha256_hex(cx->arena, str_c(c->secret));
 	*out = c;
 	return project_child_add(cx, p, &keys, &p->keys, c);
 }
 
 err_t
-key_update(struct ctx *cx, const struct project *p, const char *id, const char *name, const struct strs *scopes, int64_t expire,
-    struct api_key **out)
+key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out)
 {
-	return project_child_change(cx, p, &keys, id, "name scopes expire", &(struct api_key){.name = name, .scopes = *scopes, .expire = expire}, (void **)out);
+	return project_child_list(cx, p, &keys, &p->keys, queries, total, out, total_out);
+}
+
+err_t
+key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct strs *most, struct api_key **out)
+{
+	struct rows w = {"@.project = $1::bigint AND lower(@.id) = lower($2) AND ($3::text[] IS NULL OR @.scopes <@ $3::text[])", 3,
+	    {pg_i64(cx->arena, p->internal), id, most != NULL ? pg_array(cx->arena, most->v, most->n) : NULL}};
+
+	*out = arena_new_of(cx->arena, struct api_key);
+	return TX_RUN(cx, tx, write_within(tx, p, &keys, w, "name scopes expire", values, *out));
 }
 
 err_t
@@ -157,7 +187,7 @@ key_delete(struct ctx *cx, const struct project *p, const char *id)
 struct webhook *
 webhook_find(const struct project *p, const char *id)
 {
-	return child_find(&p->webhooks, id);
+	return project_child_find(&p->webhooks, id);
 }
 
 err_t
@@ -201,7 +231,7 @@ webhook_delete(struct ctx *cx, const struct project *p, const char *id)
 struct domain *
 domain_find(const struct project *p, const char *id)
 {
-	return child_find(&p->domains, id);
+	return project_child_find(&p->domains, id);
 }
 
 err_t

@@ -3,6 +3,7 @@
 #define BADAL_SVC_PROJECTS_PROJECTS_PRIV_H
 
 #include "gate/gate.h"
+#include "model/record.h"
 #include "svc/projects/project.h"
 
 /* ---- who may do what: by the roles in the project's team of people of the console ---- */
@@ -17,12 +18,35 @@ err_t project_of(struct req *rq, const char *id, enum right right, struct projec
 const struct project *project_shown(struct req *rq, const struct project *p);
 err_t project_reply(struct req *rq, int status, const struct project *p) MUST_CHECK;
 
+/* ---- what belongs to a project ---- */
+
+/* Each begins with its id. NULL: none. */
+void *project_child_find(const struct objs *list, const char *id);
+/* Awaits. Id, unless there is one, and times are made here; `siblings` are those there are. */
+err_t project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child) MUST_CHECK;
+/* Awaits. The columns `set` from `values`; *out is the row as it is then. */
+err_t project_child_change(struct ctx *cx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values,
+    void **out) MUST_CHECK;
+err_t project_child_delete(struct ctx *cx, const struct project *p, const struct record *rec, const char *id) MUST_CHECK;
+/* Awaits when there are queries. Without them `all`, in an array of its own. */
+err_t project_child_list(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *all, const struct strs *queries, bool total,
+    struct objs *out, int64_t *total_out) MUST_CHECK;
+struct rows project_child_rows(struct ctx *cx, const struct project *p, const char *id);
+
 /* ---- parameters and rows ---- */
 
 #define PROJECT(st) PATH("projectId", P_UID, st, project, "Project ID.")
 struct one_in {
 	const char *project, *id;
 };
+struct children_in {
+	const char *project;
+	struct strs queries;
+	int total;
+};
+#define CHILDREN_ASKED(doc_)                                                                                                        \
+	OPTIONAL("queries", P_QUERIES, struct children_in, queries, doc_),                                                           \
+	    OPTIONAL("total", P_BOOL_LOOSE, struct children_in, total, "false: do not count; total is 0.")
 
 #define PROJECTS(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows)                                           \
 	{                                                                                                                           \

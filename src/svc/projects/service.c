@@ -19,7 +19,7 @@ static const struct routes *const routes[] = {
 extern const struct shape policy_shape, policy_dictionary_shape, policy_history_shape, policy_strength_shape, policy_personal_shape, policy_alert_shape,
     policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape;
 
-static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
+static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &ephemeral_key_shape, &key_jwt_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
 	&project_service_shape, &project_protocol_shape, &project_provider_shape, &policy_shape, &policy_dictionary_shape, &policy_history_shape,
 	&policy_strength_shape, &policy_personal_shape, &policy_alert_shape, &policy_duration_shape, &policy_invalidation_shape, &policy_sessions_shape,
 	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, NULL};

@@ -1,0 +1,227 @@
+/* Who calls, as clients of today say it: keys of each kind, a key beside a session, tokens; keys that manage keys. */
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { cookieOf, server, unique, until } from '../lib/server.mjs'
+import { fails, keysOf } from './lib.mjs'
+
+let s, p, owner
+const format = (v) => ({ headers: { 'x-appwrite-response-format': v } })
+const today = format('1.9.5'), old = format('1.8.0')
+const admin = (m, path, body, o = {}) => p.admin(m, path, { body, ...today, ...o })
+const by = (key, m, path, body, o = {}) => p.guest(m, path, { body, key, ...today, ...o })
+
+before(async () => {
+	s = await server()
+	p = await s.project({ name: 'Credentials' })
+	owner = p.console
+})
+
+describe('keys of the own project', () => {
+	const body = (more = {}) => ({ keyId: unique('k'), name: 'K', scopes: ['users.read'], ...more })
+	const make = async (more) => { const r = await admin('POST', '/project/keys', body(more)); assert.equal(r.status, 201, r.text); return r.body }
+
+	test('life', async () => {
+		const id = unique('k'), made = await make({ keyId: id, expire: null })
+		keysOf(made, '$id $createdAt $updatedAt name expire scopes secret accessedAt sdks')
+		assert.match(made.secret, /^standard_[0-9a-f]{256}$/)
+		assert.equal(made.$id, id)
+		fails(await admin('POST', '/project/keys', body({ keyId: id.toUpperCase() })), 409, 'key_already_exists')
+		assert.equal((await by(made.secret, 'GET', '/users')).status, 200)
+		assert.deepEqual((await admin('GET', `/project/keys/${id}`)).body.$id, id)
+		const now = (await admin('PUT', `/project/keys/${id}`, { name: 'L', scopes: null, expire: '2099-01-01' })).body
+		assert.deepEqual([now.name, now.scopes, now.expire, now.secret], ['L', [], '2099-01-01T00:00:00.000+00:00', made.secret])
+		fails(await by(made.secret, 'GET', '/users'), 401, 'general_unauthorized_scope')
+		await admin('PUT', `/project/keys/${id}`, { name: 'L', scopes: ['users.read'], expire: '2020-01-01' })
+		fails(await by(made.secret, 'GET', '/users'), 401, 'project_key_expired')
+		assert.equal((await admin('DELETE', `/project/keys/${id}`)).status, 204)
+		fails(await by(made.secret, 'GET', '/users'), 401, 'user_unauthorized')
+		for (const m of ['GET', 'DELETE']) fails(await admin(m, `/project/keys/${id}`), 404, 'key_not_found')
+		fails(await admin('PUT', `/project/keys/${id}`, { name: 'x', scopes: [] }), 404, 'key_not_found')
+	})
+
+	test('another project may have a key of that id', async () => {
+		const id = unique('k'), q = await s.project()
+		await make({ keyId: id })
+		assert.equal((await q.admin('POST', '/project/keys', { body: body({ keyId: id }), ...today })).status, 201)
+		assert.equal((await q.admin('DELETE', `/project/keys/${id}`, today)).status, 204)
+		assert.equal((await admin('GET', `/project/keys/${id}`)).status, 200)
+	})
+
+	test('lists', async () => {
+		const name = unique('n'), one = await make({ name }), list = async (...queries) => (await admin('GET', '/project/keys', undefined, { query: { queries: queries.map((x) => JSON.stringify(x)) } })).body
+		await make({ name, scopes: ['teams.read', 'teams.write'], expire: '2099-01-01' })
+		assert.equal((await list({ method: 'equal', attribute: 'name', values: [name] })).total, 2)
+		assert.deepEqual((await list({ method: 'equal', attribute: 'name', values: [name] }, { method: 'isNull', attribute: 'expire' })).keys.map((k) => k.$id), [one.$id])
+		assert.equal((await list({ method: 'equal', attribute: 'name', values: [name] }, { method: 'contains', attribute: 'scopes', values: ['teams.read'] })).total, 1)
+		assert.equal((await list({ method: 'limit', values: [1] })).keys.length, 1)
+		assert.equal((await list({ method: 'isNull', attribute: 'accessedAt' }, { method: 'equal', attribute: 'name', values: [name] })).total, 2)
+		const all = (await admin('GET', '/project/keys')).body
+		assert.ok(all.total >= 3 && all.keys.length === all.total)
+		assert.equal((await admin('GET', '/project/keys', undefined, { query: { total: 'false' } })).body.total, 0)
+		fails(await admin('GET', '/project/keys', undefined, { query: { queries: ['{"method":"equal","attribute":"secret","values":["x"]}'] } }), 400, 'general_argument_invalid')
+		const console = await owner.ok('GET', `/projects/${p.id}/keys`, { query: { queries: [JSON.stringify({ method: 'equal', attribute: 'name', values: [name] })] }, ...old })
+		assert.equal(console.total, 2)
+	})
+
+	test('what is refused', async () => {
+		for (const bad of [{ keyId: undefined }, { keyId: 'a b' }, { name: undefined }, { name: 'n'.repeat(129) }, { scopes: undefined }, { scopes: ['everything'] }, { expire: 'whenever' }])
+			fails(await admin('POST', '/project/keys', body(bad)), 400, 'general_argument_invalid')
+		for (const [m, path, b] of [['POST', '', body()], ['GET', ''], ['GET', '/x'], ['PUT', '/x', body()], ['DELETE', '/x'], ['POST', '/ephemeral', { scopes: [], duration: 1 }]])
+			for (const call of [p.guest, (await p.user()).call]) fails(await call(m, `/project/keys${path}`, { body: b, ...today }), 401, 'general_unauthorized_scope')
+		fails(await owner.call('GET', '/project/keys', { mode: 'admin', ...today }), 401, 'general_unauthorized_scope')
+	})
+
+	test('all scopes of today', async () => {
+		const scopes = ['project', 'keys', 'platforms', 'mocks', 'project.policies', 'project.oauth2', 'templates', 'stages', 'users', 'sessions', 'teams', 'databases', 'tables', 'columns', 'indexes', 'rows', 'collections',
+			'attributes', 'documents', 'buckets', 'files', 'tokens', 'functions', 'executions', 'sites', 'log', 'providers', 'topics', 'subscribers', 'targets', 'messages', 'rules', 'webhooks', 'migrations', 'schedules', 'vcs',
+			'insights', 'reports', 'presences', 'policies', 'execution'].flatMap((x) => [`${x}.read`, `${x}.write`])
+		scopes.push('embeddings.write', 'locale.read', 'avatars.read', 'health.read', 'assistant.read')
+		assert.equal(scopes.length, 87)
+		assert.deepEqual((await make({ scopes })).scopes, scopes)
+		const twice = [...scopes, ...scopes].slice(0, 200)
+		assert.equal((await admin('POST', '/project/keys', body({ scopes: [...twice, ...twice] }))).status, 400)
+	})
+
+	test('a key gets nobody further than it is itself', async () => {
+		const little = await make({ scopes: ['keys.read', 'keys.write', 'users.read'] }), great = await make({ scopes: ['users.write'] }), equal = await make({ scopes: ['users.read'] })
+		fails(await by(little.secret, 'POST', '/project/keys', body()), 403, 'key_creation_denied')
+		const seen = (await by(little.secret, 'GET', '/project/keys')).body.keys, of = (k) => seen.find((x) => x.$id === k.$id)
+		assert.deepEqual([of(great).secret, of(equal).secret, of(little).secret], ['', equal.secret, little.secret])
+		assert.equal((await by(little.secret, 'GET', `/project/keys/${great.$id}`)).body.secret, '')
+		fails(await by(little.secret, 'PUT', `/project/keys/${little.$id}`, { name: 'x', scopes: ['users.write'] }), 403, 'key_creation_denied')
+		fails(await by(little.secret, 'PUT', `/project/keys/${great.$id}`, { name: 'x', scopes: ['users.read'] }), 403, 'key_creation_denied')
+		assert.equal((await by(little.secret, 'PUT', `/project/keys/${equal.$id}`, { name: 'y', scopes: [] })).body.name, 'y')
+		fails(await by(little.secret, 'POST', '/project/keys/ephemeral', { scopes: ['users.write'], duration: 60 }), 403, 'key_creation_denied')
+		assert.equal((await by(little.secret, 'POST', '/project/keys/ephemeral', { scopes: ['users.read'], duration: 60 })).status, 201)
+		assert.equal((await by(little.secret, 'DELETE', `/project/keys/${great.$id}`)).status, 204)
+		fails(await by(little.secret, 'PUT', `/project/keys/${great.$id}`, { name: 'x', scopes: [] }), 404, 'key_not_found')
+	})
+
+	test('a key that is deleted while it is used is over at once', async () => {
+		const k = await make(), codes = []
+		let over = false
+		const users = Array.from({ length: 8 }, async () => { while (!over) codes.push((await by(k.secret, 'GET', '/users')).status) })
+		await until('it is used', () => codes.length > 20)
+		await admin('DELETE', `/project/keys/${k.$id}`)
+		for (let i = 0; i < 10; i++) fails(await by(k.secret, 'GET', '/users'), 401, 'user_unauthorized')
+		over = true
+		await Promise.all(users)
+		assert.deepEqual([...new Set(codes)].filter((c) => c !== 200 && c !== 401), [])
+	})
+})
+
+describe('keys that end by themselves', () => {
+	test('life', async () => {
+		const made = (await admin('POST', '/project/keys/ephemeral', { scopes: ['users.read'], duration: 60 })).body
+		keysOf(made, '$id $createdAt $updatedAt name expire scopes secret accessedAt sdks')
+		assert.match(made.secret, /^ephemeral_[\w-]+\.[\w-]+\.[\w-]+$/)
+		const { projectId, scopes, exp } = JSON.parse(Buffer.from(made.secret.split('.')[1], 'base64url'))
+		assert.deepEqual([projectId, scopes, Math.abs(exp * 1000 - Date.parse(made.expire)) < 1000], [p.id, ['users.read'], true])
+		for (const k of [made.secret, made.secret.replace('ephemeral_', 'dynamic_')]) {
+			assert.equal((await by(k, 'GET', '/users')).status, 200)
+			fails(await by(k, 'POST', '/users', { userId: unique() }), 401, 'general_unauthorized_scope')
+			assert.equal((await p.guest('GET', '/users', { key: k })).status, 200)
+		}
+		assert.equal((await admin('GET', '/project/keys')).body.keys.some((k) => k.secret === made.secret), false)
+		const q = await s.project()
+		fails(await q.guest('GET', '/users', { key: made.secret, ...today }), 401, 'general_unauthorized_scope')
+		for (const bad of [made.secret.slice(0, -3) + (made.secret.endsWith('AAA') ? 'BBB' : 'AAA'), 'ephemeral_x', 'ephemeral_', 'foreign_x'])
+			fails(await by(bad, 'GET', '/users'), 401, 'general_unauthorized_scope')
+		const short = (await admin('POST', '/project/keys/ephemeral', { scopes: ['users.read'], duration: 1 })).body
+		await until('it is over', async () => (await by(short.secret, 'GET', '/users')).status === 401)
+		for (const bad of [{ duration: 0 }, { duration: 3601 }, { duration: undefined }, { scopes: ['x'] }, { scopes: undefined }])
+			fails(await admin('POST', '/project/keys/ephemeral', { scopes: [], duration: 60, ...bad }), 400, 'general_argument_invalid')
+	})
+
+	test('no other token of the server is one, and it is no other', async () => {
+		const u = await p.user(), { jwt } = await u.ok('POST', '/account/jwts', today)
+		fails(await by(`ephemeral_${jwt}`, 'GET', '/users'), 401, 'general_unauthorized_scope')
+		const { secret } = (await admin('POST', '/project/keys/ephemeral', { scopes: ['users.read'], duration: 60 })).body
+		fails(await p.guest('GET', '/account', { jwt: secret.slice(10), ...today }), 401, 'general_unauthorized_scope')
+	})
+
+	test('a project that has the id of one that is gone has none of its keys', async () => {
+		const q = await s.project(), k = (await q.admin('POST', '/project/keys/ephemeral', { body: { scopes: ['users.read'], duration: 3600 }, ...today })).body.secret
+		assert.equal((await q.guest('GET', '/users', { key: k, ...today })).status, 200)
+		await owner.ok('DELETE', `/projects/${q.id}`, { body: { password: owner.password } })
+		await s.project({ id: q.id })
+		fails(await q.guest('GET', '/users', { key: k, ...today }), 401, 'general_unauthorized_scope')
+	})
+
+	test('as clients before 1.9.3 know them', async () => {
+		const made = await owner.ok('POST', `/projects/${p.id}/jwts`, { body: { scopes: ['users.read'] }, status: 201, ...old })
+		keysOf(made, 'scopes projectId jwt')
+		assert.equal((await p.guest('GET', '/users', { key: made.jwt, ...old })).status, 200)
+		assert.ok((await owner.ok('POST', `/projects/${p.id}/jwts`, { body: { scopes: ['users.read'], duration: 60 }, ...today })).secret.startsWith('ephemeral_'))
+		fails(await owner.call('POST', `/projects/${p.id}/jwts`, { body: { scopes: [], duration: 3601 }, ...old }), 400, 'general_argument_invalid')
+		fails(await (await s.user()).call('POST', `/projects/${p.id}/jwts`, { body: { scopes: [] }, ...old }), 404, 'project_not_found')
+	})
+})
+
+describe('who calls', () => {
+	test('a key that is none is no guest', async () => {
+		fails(await by('nothing', 'GET', '/health/version'), 401, 'user_unauthorized')
+		fails(await by('standard_nothing', 'GET', '/locale/currencies'), 401, 'user_unauthorized')
+		assert.equal((await s.call('GET', '/health', { key: p.key, project: p.id, ...today })).status, 200)
+		fails(await s.call('GET', '/health/version', { key: 'nothing', query: { project: p.id }, ...today }), 403, 'project_id_missing')
+		fails(await by('organization_x', 'GET', '/locale/currencies'), 403, 'organization_id_missing')
+		fails(await by('account_x', 'GET', '/locale/currencies'), 403, 'user_id_missing')
+		fails(await by('organization_x', 'GET', '/locale/currencies', undefined, { headers: { ...today.headers, 'x-appwrite-organization': p.teamId } }), 401, 'user_unauthorized')
+		fails(await by('account_x', 'GET', '/locale/currencies', undefined, { headers: { ...today.headers, 'x-appwrite-user': owner.id } }), 401, 'user_unauthorized')
+		/* 1.0 takes all of them for guests */
+		for (const key of ['nothing', 'standard_nothing', 'organization_x', 'account_x', 'foreign_x', 'ephemeral_x'])
+			for (const o of [{}, old]) assert.equal((await p.guest('GET', '/locale/currencies', { key, ...o })).status, 200)
+	})
+
+	test('a key beside a session decides, but for the account', async () => {
+		const u = await p.user(), key = await p.addKey(['users.read']), both = (m, path, o = {}) => u.call(m, path, { key, ...today, ...o })
+		assert.equal((await both('GET', '/users')).status, 200)
+		assert.equal((await both('GET', '/account')).body.$id, u.id)
+		assert.equal((await both('PATCH', '/account/name', { body: { name: 'New' } })).body.name, 'New')
+		fails(await both('GET', '/teams'), 401, 'general_unauthorized_scope')
+		assert.equal((await u.call('GET', '/teams', today)).status, 200)
+		const { jwt } = await u.ok('POST', '/account/jwts', today)
+		assert.equal((await p.guest('GET', '/users', { key, jwt, ...today })).status, 200)
+		assert.equal((await p.guest('GET', '/account', { key, jwt, ...today })).body.$id, u.id)
+		/* a key of no kind takes the session along */
+		fails(await both('GET', '/account', { key: 'foreign_x' }), 401, 'general_unauthorized_scope')
+		fails(await both('GET', '/account', { key: 'nothing' }), 401, 'user_unauthorized')
+		/* for others it is the session */
+		for (const o of [{}, old]) {
+			fails(await u.call('GET', '/users', { key, ...o }), 401, 'general_unauthorized_scope')
+			assert.equal((await u.call('GET', '/teams', { key, ...o })).status, 200)
+		}
+		/* blocked people are no matter of the key's */
+		await p.ok('PATCH', `/users/${u.id}/status`, { body: { status: false } })
+		assert.equal((await both('GET', '/users')).status, 200)
+		fails(await both('GET', '/account'), 403, 'user_blocked')
+	})
+
+	test('a token beside a session', async () => {
+		const u = await p.user(), { jwt } = await u.ok('POST', '/account/jwts', today)
+		fails(await u.call('GET', '/account', { jwt, ...today }), 403, 'user_jwt_and_cookie_set')
+		for (const o of [{}, old]) assert.equal((await u.call('GET', '/account', { jwt, ...o })).status, 200)
+		assert.equal((await p.guest('GET', '/account', { jwt, ...today })).status, 200)
+		fails(await p.guest('POST', '/account/jwts', { jwt, ...today }), 403, 'user_jwt_creation_denied')
+		fails(await p.guest('POST', '/account/jwt', { jwt, ...old }), 404, 'user_session_not_found')
+		/* one that is over is none */
+		const dead = { cookie: u.cookie }
+		await u.ok('DELETE', `/account/sessions/${u.session.$id}`)
+		fails(await p.guest('GET', '/account', { jwt, ...dead, ...today }), 401, 'general_unauthorized_scope')
+	})
+
+	test('mode admin without being in the team', async () => {
+		const stranger = await s.user(), of = (o) => s.call('GET', '/locale/currencies', { project: p.id, mode: 'admin', cookie: stranger.cookie, ...o })
+		fails(await of(today), 401, 'user_unauthorized')
+		for (const o of [{}, old]) assert.equal((await of(o)).status, 200)
+	})
+
+	test('a server tells whose browser it is', async () => {
+		const key = await p.addKey(['sessions.write']), u = await p.user(), agent = 'Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0'
+		const sign = (o) => p.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password }, ...o, headers: { ...today.headers, 'user-agent': 'server', 'x-forwarded-user-agent': agent } })
+		assert.equal((await sign({ key })).body.clientName, 'Firefox')
+		const r = await sign({})
+		assert.notEqual(r.body.clientName, 'Firefox')
+		assert.ok(cookieOf(r))
+	})
+})
