@@ -14,7 +14,8 @@
 enum event_flags {
 	EVENT_ROLES = 1,	/* the roles of `user` may have changed: refresh its connections */
 	EVENT_LOGOUT = 2,	/* session `ids[1]` (or all, when there is none) of `user` ended: its connections lose the identity */
-	EVENT_USER_GONE = 4	/* `user` was blocked or deleted */
+	EVENT_USER_GONE = 4,	/* `user` was blocked or deleted */
+	EVENT_LATER = 8		/* what it is about was made by the later family of paths, whose name comes first (event_names_told) */
 };
 
 struct event {
@@ -68,6 +69,9 @@ void event_pack_end(struct event_pack *p);
 struct str event_message(struct ctx *cx, const struct event *ev);
 /* The expanded names of an event (spec functions-webhooks-events.md 2), in order, in cx's arena. */
 struct strs event_names(struct ctx *cx, const char *pattern, const char *const *ids);
+
+/* The same for clients of today: each name in all words that there are for it, a group after the other. `flags`: EVENT_LATER counts. */
+struct strs event_names_told(struct ctx *cx, const char *pattern, const char *const *ids, unsigned flags);
 
 /* A pattern that event_names can expand with these ids (three at most): a relay of a later version may bring ones that we do not know. */
 bool event_pattern_good(struct str pattern, const char *const *ids);

@@ -16,9 +16,10 @@ struct heard {			/* an event; valid during the call */
 	const char *pattern;	/* "users.[userId].create" */
 	const char *ids[3];	/* values of the placeholders; NULL behind the last */
 	int n_ids;
-	struct strs names;	/* all it is called (event_names), the most telling first */
+	struct strs names;	/* what it is called by those who subscribe (event_names), the most telling first */
 	int64_t time;		/* ms, when it was written */
 	const char *actor;	/* acting user, NULL: a guest or a key */
+	unsigned flags;		/* enum event_flags */
 	int depth;		/* executions that led to it, one by the other */
 	struct str payload;	/* JSON */
 };
@@ -53,11 +54,11 @@ void heard_line(struct heard_out *out, const struct heard_entry *e);
 /* What an entry of a line remembers of what an event was about, to keep the order of each resource. */
 enum { HEARD_WITHIN_MAX = 3 };
 struct heard_about {
-	struct strs names;		/* all that the event is called, the most telling first */
+	struct strs names;		/* all that the event is called (event_names_told), the most telling first */
 	uint64_t within[HEARD_WITHIN_MAX];	/* the resources that it is of, from the outermost to itself */
 	int n_within;
 };
-/* "<pattern> <id>…", parted by tabs: none of them has one. */
+/* "<pattern> <id>…", parted by tabs: none of them has one. Behind the last id that there may be stands "later" (EVENT_LATER). */
 void heard_about_put(struct buf *b, const struct heard *ev);
 /* The same, read; in cx's arena. False: malformed. */
 bool heard_about_read(struct ctx *cx, struct str text, struct heard_about *out);

@@ -1,4 +1,4 @@
-/* Which event names webhooks and functions may subscribe to (spec functions-webhooks-events.md 1 and 3): the grammar is read off the patterns
+/* The names of events in all their words, and which of them webhooks and functions may subscribe to (spec functions-webhooks-events.md 1 and 3): the grammar is read off the patterns
  * that services mark as subscribable.
  *
  * A resource is a stem of words: "users", "teams.memberships". What may follow its id is an action or a part of it, and what may follow an
@@ -56,22 +56,74 @@ in_old_words(struct parts *p)
 	return changed;
 }
 
+static const char *
+joined(struct arena *a, const struct parts *p)
+{
+	struct buf b;
+
+	buf_init(&b, a, 128);
+	for (int i = 0; i < p->n; i++) {
+		if (i)
+			buf_ch(&b, '.');
+		buf_str(&b, p->v[i]);
+	}
+	return buf_view(&b).p;
+}
+
 const char *
 event_in_old_words(struct arena *a, const char *name)
 {
 	struct parts p;
-	struct buf b;
 
-	if (!split(str_c(name), &p) || !in_old_words(&p))
-		return name;
-	buf_init(&b, a, 128);
-	for (int i = 0; i < p.n; i++) {
-		if (i)
-			buf_ch(&b, '.');
-		buf_str(&b, p.v[i]);
-	}
-	return buf_view(&b).p;
+	return split(str_c(name), &p) && in_old_words(&p) ? joined(a, &p) : name;
 }
+
+/* ---- all of its names ---- */
+
+/* The pattern in each of its words, the first ones first. */
+static int
+forms_of(struct arena *a, const char *pattern, unsigned flags, const char *out[3])
+{
+	struct parts p;
+	const struct service *s = split(str_c(pattern), &p) ? service_called(p.v[0]) : NULL;
+	int n = 0;
+
+	if (s == NULL) {
+		out[0] = pattern;
+		return 1;
+	}
+	for (int i = 2; i < p.n; i += 2)
+		for (const struct word_twin *t = s->words; t->word != NULL; t++)
+			if (str_is(p.v[i], t->word))
+				p.v[i] = str_c(t->later);
+	if ((flags & EVENT_LATER) && s->family != NULL) {
+		p.v[0] = str_c(s->family->toggle);
+		out[n++] = joined(a, &p);
+		p.v[0] = str_c(s->name);
+	}
+	out[n++] = pattern;
+	out[n++] = joined(a, &p);
+	return n;
+}
+
+struct strs
+event_names_told(struct ctx *cx, const char *pattern, const char *const *ids, unsigned flags)
+{
+	const char *forms[3];
+	struct strs of[3], all = {.set = true};
+	int n = forms_of(cx->arena, pattern, flags, forms);
+
+	for (int k = 0; k < n; k++)
+		of[k] = event_names(cx, forms[k], ids);
+	all.v = arena_array(cx->arena, const char *, n * of[0].n + 1);
+	for (int i = 0; i < of[0].n; i++)
+		for (int k = 0; k < n; k++)
+			if (k == 0 || strcmp(of[k].v[i], of[k - 1].v[i]) != 0)
+				all.v[all.n++] = of[k].v[i];
+	return all;
+}
+
+/* ---- which may be subscribed to ---- */
 
 static bool
 is_placeholder(struct str part)

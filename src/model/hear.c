@@ -77,6 +77,7 @@ heard_read(struct ctx *cx, const char *id, struct str header, struct str payload
 	if (!event_pattern_good(str_c(out->pattern), out->ids))
 		return false;
 	out->time = json_integer_value(json_object_get(j, "t"));
+	out->flags = (unsigned)json_integer_value(json_object_get(j, "f"));
 	out->actor = text_of(cx, json_object_get(j, "a"));
 	out->depth = (int)json_integer_value(json_object_get(j, "d"));
 	out->names = event_names(cx, out->pattern, out->ids);
@@ -141,12 +142,16 @@ heard_line(struct heard_out *out, const struct heard_entry *e)
 
 /* ---- what lines remember ---- */
 
+static const char later[] = "later";
+
 void
 heard_about_put(struct buf *b, const struct heard *ev)
 {
 	buf_c(b, ev->pattern);
 	for (int i = 0; i < ev->n_ids; i++)
 		buf_printf(b, "\t%s", ev->ids[i]);
+	if ((ev->flags & EVENT_LATER) && ev->n_ids == HEARD_WITHIN_MAX)	/* earlier programs read no further than the ids */
+		buf_printf(b, "\t%s", later);
 }
 
 /* The resources are the beginnings of the pattern that end with an id: "users.U", "users.U.sessions.S". */
@@ -181,7 +186,7 @@ heard_about_read(struct ctx *cx, struct str text, struct heard_about *out)
 		ids[i] = str_dup(cx->arena, str_cut(&text, '\t'));
 	if (pattern.n == 0 || !event_pattern_good(pattern, ids))
 		return false;
-	out->names = event_names(cx, str_dup(cx->arena, pattern), ids);
+	out->names = event_names_told(cx, str_dup(cx->arena, pattern), ids, str_is(text, later) ? EVENT_LATER : 0);
 	about_resources(cx, out, pattern, ids);
 	return true;
 }

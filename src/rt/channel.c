@@ -295,39 +295,3 @@ channels_of_event(struct arena *a, struct str project, struct str pattern, const
 	*out = l.v;
 	return l.n;
 }
-
-/* The later words of the service whose events begin like this. */
-static const struct word_twin *
-words_of(struct str pattern)
-{
-	int n;
-	const struct service *const *v = service_all(&n);
-	struct str type = str_cut(&pattern, '.');
-
-	for (int i = 0; i < n; i++)
-		if (v[i]->words != NULL && str_is(type, v[i]->name))
-			return v[i]->words;
-	return NULL;
-}
-
-struct str
-pattern_twin(struct arena *a, struct str pattern)
-{
-	const struct word_twin *words = words_of(pattern);
-	struct buf b;
-
-	if (words == NULL)
-		return pattern;
-	buf_init(&b, a, pattern.n + 1);
-	while (pattern.p != NULL) {
-		struct str part = str_cut(&pattern, '.');
-
-		for (const struct word_twin *t = words; t->word != NULL; t++)
-			if (str_is(part, t->word))
-				part = str_c(t->later);
-		if (b.n > 0)
-			buf_ch(&b, '.');
-		buf_str(&b, part);
-	}
-	return buf_view(&b);
-}

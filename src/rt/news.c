@@ -344,24 +344,12 @@ clean_payload(struct news *n)
 static struct strs
 names_of(struct news *n, enum dialect d)
 {
-	struct arena *a = n->cx.arena;
-	struct strs old, later, both = {.set = true};
-	struct str twin;
+	const char *pattern;
 
 	if (n->names.set)
 		return n->names;
-	old = event_names(&n->cx, str_dup(a, n->pattern), n->ids);
-	twin = d == DIALECT_NEW ? pattern_twin(a, n->pattern) : n->pattern;
-	if (str_eq(twin, n->pattern))
-		return old;
-	later = event_names(&n->cx, str_dup(a, twin), n->ids);
-	both.v = arena_array(a, const char *, old.n + later.n + 1);
-	for (int i = 0; i < old.n; i++) {
-		both.v[both.n++] = old.v[i];
-		if (i < later.n && strcmp(old.v[i], later.v[i]) != 0)
-			both.v[both.n++] = later.v[i];
-	}
-	return both;
+	pattern = str_dup(n->cx.arena, n->pattern);
+	return d == DIALECT_NEW ? event_names_told(&n->cx, pattern, n->ids, n->flags) : event_names(&n->cx, pattern, n->ids);
 }
 
 /* Who names its channels in the URL is told what 1.0 told, unless the settings say that whoever names no format speaks a later one. */

@@ -101,8 +101,6 @@ void channels_write(struct jw *w, struct arena *a, const struct str *asked, int 
 /* The channels of an event: the 1.0 names given, then the later ones. `ids`: values of the pattern's placeholders. */
 int channels_of_event(struct arena *a, struct str project, struct str pattern, const char *const *ids, const struct strs *base,
     struct channel **out);
-/* The pattern in the later vocabulary (tables, rows, columns); the same when it has none. */
-struct str pattern_twin(struct arena *a, struct str pattern);
 
 /* ---- facts.c: the top-level members of a payload ---- */
 

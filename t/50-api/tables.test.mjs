@@ -8,7 +8,7 @@ import { server, unique, until } from '../lib/server.mjs'
 import { keysOf } from './lib.mjs'
 
 process.env.BADAL_FAMILY = 'tables'
-for (const f of readdirSync(import.meta.dirname).sort()) if (/^(databases|documents|columns)(-.*)?\.test\.mjs$/.test(f)) await import(`./${f}`)
+for (const f of readdirSync(import.meta.dirname).sort()) if (/^(databases|documents|columns|spatial)(-.*)?\.test\.mjs$/.test(f)) await import(`./${f}`)
 
 /* Sent as it is written. */
 async function direct(run) {
@@ -34,6 +34,19 @@ describe('two families, one store', () => {
 		await until('the index', async () => (await p.ok('GET', `${t}/indexes/by_n`)).status === 'available')
 	}))
 
+	test('errors that have one name in both', () => direct(async () => {
+		await p.ok('POST', `${t}/columns/integer`, { body: { key: 'list', required: false, array: true } })
+		await until('the column', async () => (await p.ok('GET', `${t}/columns/list`)).status === 'available')
+		const { $id: row } = await p.ok('POST', rows, { body: { rowId: unique(), data: { title: 't' } } })
+		for (const column of ['title', 'list', '$id']) {
+			const r = await p.call('PATCH', `${rows}/${row}/${column}/increment`, { body: {} })
+			assert.deepEqual([r.status, r.body.type], column === '$id' ? [400, 'general_argument_invalid'] : [400, 'attribute_type_invalid'], r.text)
+		}
+		const r = await p.call('POST', `${t}/indexes`, { body: { key: 'l', type: 'key', columns: ['list'] } })
+		assert.deepEqual([r.status, r.body.type], [400, 'index_invalid'])
+		const spread = await p.call('POST', `${t}/indexes`, { body: { key: 'l', type: 'fulltext', columns: ['n'] } })
+		assert.deepEqual([spread.status, spread.body.type], [400, 'column_index_invalid'])
+	}))
 	test('which family made a database', () => direct(async () => {
 		const made = await p.ok('POST', '/databases', { body: { databaseId: unique('d'), name: 'Old' } }), late = { headers: { 'x-appwrite-response-format': '2.3.0' } }
 		assert.equal((await p.ok('GET', `/databases/${made.$id}`, late)).type, 'legacy')

@@ -150,6 +150,7 @@ describe('who gets what', () => {
 		for (const [r, w] of heard) {
 			const d = await r.next()
 			assert.deepEqual([d.body.$id, d.body.n], ['x', 1])
+			assert.deepEqual(d.headers['x-appwrite-webhook-events'].split(',').slice(0, 4), [`tablesdb.${db}.tables.t.rows.x.create`, `databases.${db}.collections.t.documents.x.create`, `databases.${db}.tables.t.rows.x.create`, `tablesdb.*.tables.*.rows.*.create`])
 			await drop(w)
 			await r.stop()
 		}

@@ -78,7 +78,8 @@ struct collection {
 	int64_t database, internal;
 	const char *database_id, *id, *name;	/* as they were spelt at creation */
 	bool enabled, document_security;
-	bool database_enabled;		/* as enabled, of all in it; set by collection_get alone */
+	bool database_enabled;		/* as enabled, of all in it; set by collection_get alone, as the next */
+	bool of_tables;			/* its database was made as one of tables */
 	struct strs permissions;
 	struct perms perms;
 	int64_t created, updated;

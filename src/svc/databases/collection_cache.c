@@ -406,7 +406,7 @@ collection_cache_load_sql(struct ctx *cx, const char *schema)
 {
 	return arena_printf(cx->arena,
 	    "SELECT d.internal, d.id, d.enabled, current_setting('server_version_num')::int >= 150000 AND to_regclass('%s.v_' || collections.internal) IS NOT NULL, "
-	    "%s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
+	    "d.type = 'tablesdb', %s FROM %s.databases d LEFT JOIN %s.collections ON collections.database = d.internal "
 	    "AND lower(collections.id) = $2 WHERE lower(d.id) = $1",
 	    schema, collection_columns(cx, schema), schema, schema);
 }
@@ -464,10 +464,11 @@ collection_cache_load(struct ctx *cx, const struct project *p, const char *db, c
 	    DB(str_dup(cx->arena, str_lower(cx->arena, str_c(db))), str_dup(cx->arena, str_lower(cx->arena, str_c(id))))));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_DATABASE_NOT_FOUND, "id=%s", db);
-	if (db_null(r, 0, 4))
+	if (db_null(r, 0, 5))
 		return fail(cx, ERR_COLLECTION_NOT_FOUND, "id=%s", id);
-	TRY(collection_read(cx, r, 0, 4, db_i64(r, 0, 0), db_cstr(r, 0, 1), out));
+	TRY(collection_read(cx, r, 0, 5, db_i64(r, 0, 0), db_cstr(r, 0, 1), out));
 	(*out)->database_enabled = db_bool(r, 0, 2);
+	(*out)->of_tables = db_bool(r, 0, 4);
 	make_all(*out, p->schema, db_bool(r, 0, 3));
 	return OK;
 }

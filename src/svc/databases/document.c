@@ -66,7 +66,7 @@ struct event
 doc_event(struct ctx *cx, const struct doc_op *o, const struct event_info *kind, const struct collection *c, const char *id, const struct strs *readers,
     struct str payload)
 {
-	struct event ev = {.kind = kind, .project = o->p->id, .ids = {c->database_id, c->id, id}, .payload = payload, .actor = o->who->actor};
+	struct event ev = {.kind = kind, .project = o->p->id, .ids = {c->database_id, c->id, id}, .payload = payload, .actor = o->who->actor, .flags = c->of_tables ? EVENT_LATER : 0};
 
 	ev.roles = c->document_security ? roles_union(cx->arena, &c->perms.read, readers) : c->perms.read;
 	return ev;

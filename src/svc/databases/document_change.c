@@ -446,8 +446,10 @@ doc_step_check(struct ctx *cx, const struct collection *c, struct step *s)
 	s->a = collection_attribute(c, str_c(s->key));
 	if (s->a == NULL || (s->a->place < 0 && s->a->rel == NULL))
 		return fail(cx, ERR_ATTRIBUTE_NOT_FOUND, "key=%s", s->key);
-	if ((s->a->type != ATTR_INTEGER && s->a->type != ATTR_FLOAT) || s->a->array)
+	if ((s->a->type != ATTR_INTEGER && s->a->type != ATTR_FLOAT) || s->a->array) {
+		cx->words = NULL;	/* this error has one name in both families */
 		return fail_msg(cx, ERR_ATTRIBUTE_TYPE_INVALID, "The attribute \"%s\" is no number.", s->key);
+	}
 	if (s->a->type == ATTR_INTEGER && !json_is_integer(s->by) && (by > 9e15 || by != (double)(int64_t)by))
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid value: the attribute \"%s\" holds whole numbers.", s->key);
 	return OK;

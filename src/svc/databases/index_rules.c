@@ -124,8 +124,10 @@ check_one(struct ctx *cx, const struct index *x, const char *key, const struct a
 
 	if (a != NULL && a->type == ATTR_GEO && strcmp(x->type, "spatial") != 0)
 		return fail_msg(cx, ERR_INDEX_INVALID, "Cannot create %s index on spatial attribute \"%s\"", x->type, key);
-	if (a != NULL && a->array)
+	if (a != NULL && a->array) {
+		cx->words = NULL;	/* this error has one name in both families */
 		return fail_msg(cx, ERR_INDEX_INVALID, "Creating indexes on array attributes is not supported: %s", key);
+	}
 	if (a != NULL && a->encrypt)
 		return fail_msg(cx, ERR_INDEX_INVALID, "Creating indexes on encrypted attributes is not supported: %s", key);
 	if (strcmp(x->type, "fulltext") == 0 && !text)
