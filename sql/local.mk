@@ -33,6 +33,7 @@ dist_sqlproject_DATA += sql/project/0020_relationships.sql
 dist_sqlproject_DATA += sql/project/0021_transactions.sql
 dist_sqlproject_DATA += sql/project/0023_formats.sql
 dist_sqlproject_DATA += sql/project/0024_transaction_roles.sql
+dist_sqlproject_DATA += sql/project/0027_users.sql
 dist_sqlproject_DATA += sql/project/0028_presences.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.

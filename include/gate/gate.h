@@ -10,6 +10,7 @@
 #include "model/event.h"
 #include "model/identity.h"
 #include "model/project.h"
+#include "model/query.h"
 #include "model/shape.h"
 
 enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN };	/* ADMIN: console member in admin mode with a mapped role */
@@ -278,6 +279,13 @@ err_t reply_usage(struct req *rq, const struct project *p, const char *range, co
 
 /* Awaits. What was done by a user or to a resource, as audit_list has it. Addresses of others are for keys and admins. */
 err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t since, const struct strs *queries, bool hide_user);
+/* Of lists: QUERY_NO_TOTAL for who does not want to know how many there are. */
+#define LIST_TOTAL(st) OPTIONAL("total", P_BOOL_LOOSE, st, total, "false: do not count; total is 0.")
+static inline unsigned
+list_flags(int total)
+{
+	return total == 0 ? QUERY_NO_TOTAL : 0;
+}
 /* A row of that kind, and its one parameter besides those of the path. */
 #define LOG_QUERIES(st) OPTIONAL("queries", P_QUERIES, st, queries, "Queries: limit and offset.")
 #define LOGS(path_, service_, scope_, handler_, doc_, st, rows_, ...)                                                            \

@@ -12,6 +12,8 @@ bool format_ip(struct str s);
 bool format_url(struct str s);
 /* Labels of letters, digits and hyphens, at most 63 each and 253 in all; one dot at the end is fine. */
 bool format_hostname(struct str s);
+/* A plus sign and 2 to 15 digits, the first of them not 0. */
+bool format_phone(struct str s);
 /* Digits after a host and its colon; none is fine, too. */
 bool format_port(struct str s);
 

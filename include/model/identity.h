@@ -19,7 +19,20 @@ struct user {
 	struct strs labels;		/* roles "label:…" */
 	int64_t labelled;		/* ms: since when; TIME_NONE: never */
 	int64_t accessed;		/* ms: last use, by the day; TIME_NONE: never */
+	struct objs targets;		/* struct target, the oldest TARGETS_SHOWN */
 };
+
+enum { TARGETS_SHOWN = 100 };		/* as many as somebody may have (svc/users/target.c) */
+struct target {				/* where a user can be reached */
+	int64_t internal, user_internal;
+	const char *id, *name, *user_id;
+	const char *provider_id;	/* NULL: none */
+	const char *provider_type;	/* email, sms, push */
+	const char *identifier;		/* address, number, push token */
+	int64_t created, updated;
+	bool expired;			/* a push token that is no good any more */
+};
+extern const struct shape target_shape;
 extern const struct shape user_shape;		/* with password, hash, hashOptions */
 extern const struct shape account_shape;	/* without */
 extern const struct shape preferences_shape;	/* the client's own members, and none besides */

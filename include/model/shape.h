@@ -20,7 +20,7 @@ enum field_type {
 	F_FLOAT,	/* double */
 	F_STRS,		/* struct strs; writes a list */
 	F_JSON,		/* struct str: JSON text of an object, written as it is; empty writes {} */
-	F_LIST,		/* struct objs: list of objects of `sub` */
+	F_LIST,		/* struct objs: list of objects of `sub`; a column of it is a JSON list of shape_json_columns */
 	F_CONST		/* not stored: `doc`'s neighbour `text` is written as JSON */
 };
 
@@ -53,7 +53,7 @@ struct field {
 	bool sometimes;			/* not in each reply, even so; for OpenAPI */
 	bool hidden;			/* read from SQL, never written */
 	size_t tag;			/* F_JSON: offset of the text that clients since 1.2 are told as the object's first member, `type`; 0: none */
-	bool nullable;			/* may be null; for OpenAPI, of models that are written by hand */
+	bool nullable;			/* may be null: an F_STR that is NULL is written so; else for OpenAPI, of models that are written by hand */
 };
 
 struct shape {
@@ -84,6 +84,8 @@ struct shape {
 
 /* "id, created_at, …" of the fields that have a column; static per shape. */
 const char *shape_columns(const struct shape *s);
+/* The same for a project's data space, where columns are read from other tables of it: with `schema` for ":schema". */
+const char *shape_columns_in(struct arena *a, const struct shape *s, const char *schema);
 /* Reads columns [col, …) of a row, in the order of shape_columns, into obj (strings borrowed from the result). */
 void shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res *r, int row, int col);
 /* The same row as one JSON value (NULL for none), "json_build_array(…)", and reading it (strings borrowed from the JSON). For the rows of another

@@ -12,7 +12,7 @@
 #include "model/format.h"
 #include "model/origin.h"
 
-enum { LIST_MAX = 100, ELEMENT_MAX = 4096, ASSOC_MAX = 65535, PASSWORD_MIN = 8, PHONE_MIN = 2, PHONE_MAX = 15, HOSTNAME_MAX = 253 };
+enum { LIST_MAX = 100, ELEMENT_MAX = 4096, ASSOC_MAX = 65535, PASSWORD_MIN = 8, HOSTNAME_MAX = 253 };
 
 static const char bad_id[] = "An id has 1 to 36 characters of a-z, A-Z, 0-9, period, hyphen and underscore, and begins with a letter or digit.";
 static const char bad_list[] = "It must be a list.";
@@ -121,13 +121,8 @@ validators_check_password(struct req *rq, const struct param *p, json_t *v, void
 static const char *
 check_phone(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	struct str s = json_str(v);
-	bool ok = s.n >= PHONE_MIN + 1 && s.n <= PHONE_MAX + 1 && s.p[0] == '+' && s.p[1] != '0';
-
 	(void)p;
-	for (size_t i = 1; ok && i < s.n; i++)
-		ok = s.p[i] >= '0' && s.p[i] <= '9';
-	if (!ok)
+	if (!format_phone(json_str(v)))
 		return "A phone number is a plus sign and 2 to 15 digits, the first not 0.";
 	*(const char **)out = validators_copy(rq, v);
 	return NULL;

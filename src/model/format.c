@@ -230,6 +230,18 @@ tail_text(struct arena *a, int64_t max)
 }
 
 /* "10,000" */
+enum { PHONE_MIN = 2, PHONE_MAX = 15 };
+
+bool
+format_phone(struct str s)
+{
+	bool ok = s.n >= PHONE_MIN + 1 && s.n <= PHONE_MAX + 1 && s.p[0] == '+' && s.p[1] != '0';
+
+	for (size_t i = 1; ok && i < s.n; i++)
+		ok = s.p[i] >= '0' && s.p[i] <= '9';
+	return ok;
+}
+
 static const char *
 format_grouped(struct arena *a, double v)
 {

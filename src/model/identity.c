@@ -3,6 +3,30 @@
 
 #include "core/protocol.h"
 
+/* In the order of the members, for TARGETS_COLUMN. */
+static const struct field target_fields[] = {
+	FIELD_HIDDEN(F_INT, struct target, internal, "g.internal"),
+	FIELD_HIDDEN(F_INT, struct target, user_internal, "g.user_internal"),
+	FIELD(F_ID, struct target, id, "$id", "g.id", "Target ID.", .flags = COL_ASKED),
+	FIELD(F_TIME, struct target, created, "$createdAt", "g.created", "Target creation date in ISO 8601 format.", .flags = COL_ASKED),
+	FIELD(F_TIME, struct target, updated, "$updatedAt", "g.updated", "Target update date in ISO 8601 format.", .flags = COL_ASKED),
+	FIELD(F_STR, struct target, name, "name", "g.name", "Name of the target; of a push token the device."),
+	FIELD(F_ID, struct target, user_id, "userId", "g.user_id", "User ID.", .flags = COL_ASKED | COL_LOWER),
+	FIELD(F_STR, struct target, provider_id, "providerId", "g.provider_id", "Provider that sends there; null: any.", .flags = COL_ASKED | COL_NULL, .nullable = true),
+	FIELD(F_STR, struct target, provider_type, "providerType", "g.provider_type", "Kind of the target: email, sms or push.", .flags = COL_ASKED),
+	FIELD(F_STR, struct target, identifier, "identifier", "g.identifier", "E-mail address, phone number or push token.", .flags = COL_ASKED),
+	FIELD(F_BOOL, struct target, expired, "expired", "g.expired", "A push token that is no good any more.", .since = SINCE_1_6_1),
+};
+const struct shape target_shape = SHAPE("target", struct target, target_fields);
+
+/* What shape_json_columns makes of them (t/00-unit holds the two against each other), as a column of users. Sessions end in many ways, and their push
+ * targets with them: so it is read with the user, not kept with it. */
+#define TARGETS_COLUMN \
+	"(SELECT json_agg(json_build_array(g.internal, g.user_internal, g.id, (extract(epoch FROM g.created) * 1000)::bigint, (extract(epoch FROM g.updated) * 1000)::bigint, " \
+	"g.name, g.user_id, g.provider_id, g.provider_type, g.identifier, g.expired) ORDER BY g.internal) " \
+	"FROM (SELECT * FROM :schema.targets t WHERE t.user_internal = u.internal ORDER BY t.internal LIMIT 100) g)"
+_Static_assert(TARGETS_SHOWN == 100, "the bound of TARGETS_COLUMN");
+
 #define ACCOUNT_FIELDS_HEAD                                                                                                               \
 	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID.", .flags = COL_ASKED | COL_SEARCH),                                        \
 	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format.", .flags = COL_ASKED), \
@@ -22,7 +46,7 @@
 	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
 	    FIELD_ALWAYS("mfa", "false", SINCE_1_5, "Always false: there is no second factor."),                                                                          \
 	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object."),                                                            \
-	    FIELD_ALWAYS("targets", "[]", SINCE_1_5, "Always empty: nothing is sent to them."),                                                                           \
+	    {.key = "targets", .column = TARGETS_COLUMN, .type = F_LIST, .off = offsetof(struct user, targets), .doc = "Where the user can be reached.", .sub = &target_shape, .since = SINCE_1_5}, \
 	    FIELD(F_TIME_OR_NONE, struct user, accessed, "accessedAt", "u.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL,          \
 		.since = SINCE_1_4),                                                                                                                                \
 	    FIELD_ALWAYS("impersonator", "null", SINCE_1_9, "Always null."), FIELD_ALWAYS("impersonatorUserId", "null", SINCE_1_9, "Always null.")

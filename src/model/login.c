@@ -335,7 +335,7 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 	    arena_printf(cx->arena,
 		"SELECT %s, s.expire, %s, %s FROM %s.sessions s JOIN %s.users u ON u.internal = s.user_internal "
 		"WHERE s.secret_hash = $1 AND lower(u.id) = lower($2) AND s.expire >= $3::timestamptz",
-		members_sql(cx, p->schema), shape_columns(&session_shape), shape_columns(&user_shape), p->schema, p->schema),
+		members_sql(cx, p->schema), shape_columns(&session_shape), shape_columns_in(cx->arena, &user_shape, p->schema), p->schema, p->schema),
 	    DB(sha256_hex(cx->arena, secret), str_dup(cx->arena, id), pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) == 0)
 		return OK;
@@ -363,7 +363,7 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 	    arena_printf(cx->arena,
 		"SELECT %s, s.expire, %s FROM %s.users u LEFT JOIN %s.sessions s ON lower(s.id) = lower($2::text) AND s.user_internal = u.internal "
 		"WHERE lower(u.id) = lower($1) AND ($2::text IS NULL OR s.expire >= $3::timestamptz)",
-		members_sql(cx, p->schema), shape_columns(&user_shape), p->schema, p->schema),
+		members_sql(cx, p->schema), shape_columns_in(cx->arena, &user_shape, p->schema), p->schema, p->schema),
 	    DB(user_id, session_id, pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) == 0)
 		return OK;

@@ -16,6 +16,8 @@ static const struct sealed_column {
 	{false, "badal.webhooks", "internal", "signature"},
 	{true, "sessions", "internal", "provider_access_token"},
 	{true, "sessions", "internal", "provider_refresh_token"},
+	{true, "identities", "internal", "access_token"},
+	{true, "identities", "internal", "refresh_token"},
 	{true, "data_keys", "number", "secret"},
 	{true, "variables", "internal", "value"},
 	{true, "transaction_operations", "internal", "sealed"},

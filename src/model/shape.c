@@ -60,6 +60,24 @@ shape_columns(const struct shape *s)
 	return columns_made(&made, s, "", put_column, "");
 }
 
+const char *
+shape_columns_in(struct arena *a, const struct shape *s, const char *schema)
+{
+	static const char schema_mark[] = ":schema";
+	const char *sql = shape_columns(s), *at;
+	struct buf b;
+
+	if (strstr(sql, schema_mark) == NULL)
+		return sql;
+	buf_init(&b, a, strlen(sql) + 64);
+	for (; (at = strstr(sql, schema_mark)) != NULL; sql = at + sizeof schema_mark - 1) {
+		buf_str(&b, (struct str){sql, (size_t)(at - sql)});
+		buf_c(&b, schema);
+	}
+	buf_c(&b, sql);
+	return buf_view(&b).p;
+}
+
 /* Times as milliseconds: JSON has no other that is cheap to read. */
 static void
 put_json_column(struct buf *b, const struct field *f)
@@ -161,6 +179,8 @@ field_read(struct ctx *cx, const struct field *f, void *at, const struct db_res 
 		*(struct str *)at = db_str(r, row, col);
 		return;
 	case F_LIST:
+		*(struct objs *)at = db_null(r, row, col) ? (struct objs){0} : shape_rows_json(cx, f->sub, json_parse(cx, db_str(r, row, col), NULL));
+		return;
 	case F_CONST:
 		return;
 	}
@@ -304,7 +324,10 @@ field_write(struct jw *w, const struct field *f, const void *at)
 	case F_STR:
 	case F_ID:
 	case F_ENUM:
-		jw_cstr(w, *(const char *const *)at);
+		if (f->nullable && *(const char *const *)at == NULL)
+			jw_null(w);
+		else
+			jw_cstr(w, *(const char *const *)at);
 		return;
 	case F_DATA:
 		jw_str(w, *(const struct str *)at);

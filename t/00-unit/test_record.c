@@ -4,6 +4,7 @@
 
 #include "core/conf.h"
 #include "core/vtime.h"
+#include "model/identity.h"
 #include "model/pack.h"
 #include "../../src/model/record.c"
 
@@ -176,6 +177,7 @@ Test(record, rows_as_json)
 	cr_expect_str_eq(p->secret, "");	/* what cannot be opened is not shown */
 	cr_expect_eq(shape_rows_json(&cx, &pet_shape, NULL).n, 0);
 	cr_expect_str_eq(shape_json_columns(&friend_shape), "json_build_array(f.id, f.toys)");
+	cr_expect(strstr(shape_columns(&account_shape), shape_json_columns(&target_shape)) != NULL, "a user's targets are read in their order");
 	cr_expect(strstr(shape_json_columns(&pet_shape), "(extract(epoch FROM p.seen) * 1000)::bigint") != NULL);
 }
 

@@ -231,6 +231,30 @@ test('a data space is the same however it came about', { timeout: 120000 }, asyn
 	}
 })
 
+test('addresses of users are targets after an upgrade, and identities have ids', { timeout: 120000 }, async () => {
+	const data = dataDir()
+	try {
+		let s = await server({ own: true, data, conf: { project_spares: 0 } })
+		const old = await s.project({ scopes: ['users.read', 'users.write'] }), space = schemaOf(s, old), sql = before(27, path.join(data, 'sql')), kept = readdirSync(path.join(sql, 'project')).sort()
+		const user = (id, email, phone) => `INSERT INTO ${space}.users (id, email, phone, hash_options, registration, created, updated) VALUES ('${id}', ${email}, ${phone}, '{}', now(), now(), now())`
+		psql(s, [`DROP SCHEMA ${space} CASCADE`, ...kept.map((f) => readFileSync(path.join(sql, 'project', f), 'utf8').replaceAll(':schema', space)),
+			`DELETE FROM badal.project_migrations WHERE schema = '${space}' AND number >= 27`, `UPDATE badal.projects SET version = 26 WHERE id = '${old.id}'`,
+			user('ada', "'Ada@example.org'", "'+4915550001'"), user('grace', 'NULL', 'NULL'),
+			`INSERT INTO ${space}.identities (user_internal, provider, provider_uid, created) SELECT internal, 'github', 'uid-1', now() FROM ${space}.users WHERE id = 'ada'`].join(';\n'))
+		await s.stop()
+		s = await server({ own: true, data, conf: { project_spares: 0 } })
+		const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, get = async (at) => (await as(s, old)('GET', at, today)).body
+		assert.deepEqual((await get('/users/ada')).targets.map((t) => [t.providerType, t.identifier, t.userId]), [['email', 'ada@example.org', 'ada'], ['sms', '+4915550001', 'ada']])
+		assert.deepEqual((await get('/users/grace')).targets, [])
+		const { identities: [i] } = await get('/users/identities')
+		assert.match(i.$id, /^[0-9a-f]{20}$/)
+		assert.deepEqual([i.userId, i.provider, i.providerUid, i.providerEmail, i.providerAccessToken], ['ada', 'github', 'uid-1', 'ada@example.org', ''])
+		await s.stop()
+	} finally {
+		rmSync(data, { recursive: true, force: true })
+	}
+})
+
 test('words of every script are found after an upgrade', { timeout: 120000 }, async () => {
 	const data = dataDir()
 	try {

@@ -10,7 +10,8 @@ import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { channels, listen } from '../lib/ws.mjs'
 import { fails, keysOf, session } from './lib.mjs'
 
-let s, p, g
+let s, p, g, schema
+const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
 const mail = () => `${unique('m')}@example.org`, password = 'password-1234'
 const person = (more = {}) => ({ id: Number.parseInt(randomBytes(5).toString('hex'), 16), email: mail(), name: 'Ada Lovelace', confirmed_at: '2020-01-01T00:00:00Z', ...more })
 const setup = (project, key = 'gitlab', appId = g.client, secret = g.secret) =>
@@ -21,6 +22,7 @@ before(async () => {
 	s = await server({ own: true, conf: { oauth_private: 'on', web_processes: 1 } })
 	p = await s.project()
 	await setup(p)
+	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
 })
 after(async () => {
 	await s.stop()
@@ -215,7 +217,7 @@ describe('who it is', () => {
 
 	test('an address that the provider does not vouch for links nothing', async () => {
 		const u = await p.user()
-		denied(await signIn(person({ email: u.email, confirmed_at: null })), 409)
+		denied(await signIn(person({ email: u.email, confirmed_at: null })), 400)
 		assert.equal((await u.call('GET', '/account')).status, 200)
 		const who = person({ confirmed_at: null }), o = await signedIn(who)
 		assert.deepEqual([o.account.email, o.account.emailVerification], [who.email, false])
@@ -479,8 +481,7 @@ describe('the way back refuses', () => {
 
 describe('at rest', () => {
 	test('tokens are sealed, and each seal is another one', async () => {
-		const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
-		const o = await signedIn(person()), now = o.sessions[0], schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+		const o = await signedIn(person()), now = o.sessions[0]
 		const stored = () => psql(`SELECT provider_access_token || ' ' || provider_refresh_token FROM ${schema}.sessions WHERE id = '${now.$id}'`)
 		const first = stored()
 		assert.match(first, /^v1:\S+ v1:\S+$/)
@@ -489,6 +490,76 @@ describe('at rest', () => {
 		const second = stored()
 		assert.match(second, /^v1:\S+ v1:\S+$/)
 		assert.notEqual(second, first)
+	})
+})
+
+describe('identities', () => {
+	const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, members = '$id $createdAt $updatedAt userId provider providerUid providerEmail providerAccessToken providerAccessTokenExpiry providerRefreshToken'
+	const mine = (cookie, query) => s.call('GET', '/account/identities', { project: p.id, cookie, ...today, query })
+	const query = (q) => ({ queries: [JSON.stringify(q)] })
+
+	test('tell their owner what the provider gave, anew at each sign-in, and are sealed at rest', async () => {
+		const who = person(), o = await signedIn(who), r = await mine(o.cookie)
+		assert.deepEqual([r.status, r.body.total], [200, 1], r.text)
+		const [i] = r.body.identities
+		keysOf(i, members)
+		assert.deepEqual([i.userId, i.provider, i.providerUid, i.providerEmail], [o.account.$id, 'gitlab', String(who.id), who.email])
+		assert.ok(i.providerAccessToken !== '' && i.providerRefreshToken !== '')
+		assert.ok(Math.abs(Date.parse(i.providerAccessTokenExpiry) - Date.now() - 7200000) < 60000)
+		assert.match(psql(`SELECT access_token || ' ' || refresh_token FROM ${schema}.identities WHERE id = '${i.$id}'`), /^v1:\S+ v1:\S+$/)
+		const next = await signedIn(who), [n] = (await mine(next.cookie)).body.identities
+		assert.deepEqual([n.$id, n.providerAccessToken !== i.providerAccessToken, n.$updatedAt > i.$updatedAt], [i.$id, true, true])
+		assert.equal((await mine(next.cookie, query({ method: 'equal', attribute: 'provider', values: ['github'] }))).body.total, 0)
+		assert.equal((await mine(next.cookie, query({ method: 'equal', attribute: 'providerUid', values: [String(who.id)] }))).body.identities[0].$id, i.$id)
+		assert.equal((await mine(next.cookie, { total: false })).body.total, 0)
+		fails(await mine(), 401, 'general_unauthorized_scope')
+	})
+
+	test('are deleted by their owner, with an event that tells no token', async () => {
+		const who = person(), o = await signedIn(who), [i] = (await mine(o.cookie)).body.identities, other = await signedIn(person())
+		const remove = (cookie, id) => s.call('DELETE', `/account/identities/${id}`, { project: p.id, cookie, ...today })
+		fails(await remove(other.cookie, i.$id), 404, 'user_identity_not_found')
+		fails(await remove(undefined, i.$id), 401, 'general_unauthorized_scope')
+		const l = await listen(s, `project=${p.id}&${channels('account')}`, { cookie: o.cookie })
+		assert.equal((await remove(o.cookie, i.$id)).status, 204)
+		const e = await l.event((e) => e.events.includes(`users.${o.account.$id}.identities.${i.$id}.delete`))
+		assert.deepEqual([e.payload.$id, e.payload.providerAccessToken, e.payload.providerRefreshToken], [i.$id, '', ''])
+		l.socket.destroy()
+		assert.equal((await mine(o.cookie)).body.total, 0)
+		fails(await remove(o.cookie, i.$id), 404, 'user_identity_not_found')
+		/* the provider vouches for the address, so it is the same account all the same */
+		assert.equal((await signedIn(who)).account.$id, o.account.$id)
+		assert.notEqual((await mine(o.cookie)).body.identities[0].$id, i.$id)
+	})
+
+	test('of all users are listed, found and deleted by servers', async () => {
+		const who = person(), o = await signedIn(who), list = (q) => p.call('GET', '/users/identities', { ...today, query: q })
+		const r = await list(query({ method: 'equal', attribute: 'userId', values: [o.account.$id] })), [i] = r.body.identities
+		keysOf(i, members)
+		assert.equal((await list({ search: String(who.id) })).body.identities[0].$id, i.$id)
+		assert.equal((await list(query({ method: 'equal', attribute: 'providerEmail', values: [who.email] }))).body.total, 1)
+		assert.ok((await list({})).body.total > 1)
+		fails(await list(query({ method: 'equal', attribute: 'nothing', values: ['x'] })), 400, 'general_argument_invalid')
+		fails(await s.call('GET', '/users/identities', { project: p.id, cookie: o.cookie, ...today }), 401, 'general_unauthorized_scope')
+		fails(await s.call('DELETE', `/users/identities/${i.$id}`, { project: p.id, cookie: o.cookie, ...today }), 401, 'general_unauthorized_scope')
+		assert.equal((await p.call('DELETE', `/users/identities/${i.$id}`, today)).status, 204)
+		fails(await p.call('DELETE', `/users/identities/${i.$id}`, today), 404, 'user_identity_not_found')
+	})
+
+	test('an address that is somebody else\'s, here or at a provider, comes into no second account', async () => {
+		const u = await p.user(), other = await p.user(), who = person(), o = await signedIn(who)
+		denied(await signIn(person({ email: other.email }), { cookie: u.cookie }), 409)
+		denied(await signIn(person({ email: who.email }), { cookie: u.cookie }), 409)
+		assert.equal((await p.call('PATCH', `/users/${o.account.$id}/email`, { body: { email: mail() } })).status, 200)
+		denied(await signIn(person({ email: who.email }), { cookie: u.cookie }), 409)
+		denied(await signIn(person({ email: who.email })), 400)
+	})
+
+	test('push tokens go on with the session that takes the place of the former one', async () => {
+		const u = await p.user()
+		await u.ok('POST', '/account/targets/push', { ...today, body: { targetId: 'unique()', identifier: unique('token') } })
+		const o = await signedIn(person(), { cookie: u.cookie })
+		assert.deepEqual((await s.ok('GET', '/account', { project: p.id, cookie: o.cookie, ...today })).targets.map((t) => t.providerType), ['email', 'push'])
 	})
 })
 
@@ -550,11 +621,25 @@ describe('a token instead of a session', () => {
 			const made = await redeem(proof, method)
 			assert.equal(made.status, 201, made.text)
 			keysOf(made.body, session)
-			assert.equal(made.body.provider, 'oauth2')
+			assert.deepEqual([made.body.provider, made.body.providerUid, made.body.providerAccessToken !== ''], ['gitlab', String(who.id), true])
 			assert.equal((await s.ok('GET', '/account', { project: p.id, cookie: cookieOf(made) })).email, who.email)
 			fails(await redeem(proof, method), 401, 'user_invalid_token')
 		}
 		fails(await redeem({ userId: 'x' }), 400, 'general_argument_invalid')
+	})
+
+	const given = async (who = person()) => { const u = new URL((await signIn(who, { token: true })).headers.location); return { userId: u.searchParams.get('userId'), secret: u.searchParams.get('secret') } }
+	test('is signed, and good for a minute, once, and as long as the identity is there', async () => {
+		const proof = await given(), [head, body, mac] = proof.secret.split('.'), said = JSON.parse(Buffer.from(body, 'base64url'))
+		assert.deepEqual([Object.keys(said), said.provider, Math.abs(said.exp - Date.now() / 1000 - 60) < 30], [['secret', 'provider', 'exp'], 'gitlab', true])
+		fails(await redeem({ ...proof, secret: said.secret }), 401, 'user_invalid_token')
+		fails(await redeem({ ...proof, secret: `${head}.${Buffer.from(JSON.stringify({ ...said, provider: 'github' })).toString('base64url')}.${mac}` }), 401, 'user_invalid_token')
+		const rs = await Promise.all([1, 2, 3, 4].map(() => redeem(proof)))
+		assert.deepEqual(rs.map((r) => r.status).sort(), [201, 401, 401, 401])
+		const who = person(), gone = await given(who), [identity] = psql(`SELECT id FROM ${schema}.identities WHERE provider_uid = '${who.id}'`).split('\n')
+		assert.equal((await p.call('DELETE', `/users/identities/${identity}`)).status, 204)
+		fails(await redeem(gone), 401, 'user_invalid_token')
+		fails(await redeem({ userId: 'nobody', secret: 'x' }, 'POST', { headers: { 'x-appwrite-response-format': '1.9.5' } }), 401, 'user_invalid_token')
 	})
 
 	test('failures go to the failure page', async () => {
@@ -562,7 +647,7 @@ describe('a token instead of a session', () => {
 		const denied = await signIn(null, { token: true })
 		assert.deepEqual([error(denied).type, error(denied).code], ['general_argument_invalid', 400])
 		const u = await p.user()
-		assert.equal(error(await signIn(person({ email: u.email, confirmed_at: null }), { token: true })).type, 'user_already_exists')
+		assert.equal(error(await signIn(person({ email: u.email, confirmed_at: null }), { token: true })).type, 'general_bad_request')
 		page(await s.call('GET', '/account/tokens/oauth2/github', { query: { project: p.id } }), 412)
 	})
 })

@@ -10,7 +10,7 @@
 #include "svc/users/access.h"
 #include "svc/users/user.h"
 
-static err_t
+err_t
 account_home(struct req *rq, struct project **out)
 {
 	if (rq->admin_mode && !rq->project->console)

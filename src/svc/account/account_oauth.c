@@ -11,10 +11,13 @@
 #include "core/log.h"
 #include "core/vtime.h"
 #include "model/format.h"
+#include "model/jwt.h"
 #include "model/link.h"
 #include "model/origin.h"
 #include "model/usage.h"
 #include "svc/account/oauth.h"
+#include "svc/users/linked.h"
+#include "svc/users/target.h"
 #include "svc/users/token.h"
 
 enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048, SAID_MAX = 256 };
@@ -282,6 +285,7 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 	const struct oauth_trip trip = {.redirect = callback_of(rq, in->provider, rq->project), .state = in->state, .code = in->code,
 		.verifier = s->verifier[0] ? s->verifier : NULL};
 	struct oauth_profile who;
+	struct linked_in from;
 	struct oauth_tokens t;
 	struct oauth_app app;
 	bool took_over;
@@ -291,7 +295,8 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));
-	TRY(oauth_user(&rq->cx, rq->project, in->provider, &who, current, user_out, &took_over));
+	from = (struct linked_in){app.key, who.id, who.email, t.access, t.refresh, t.expiry};
+	TRY(oauth_user(&rq->cx, rq->project, &from, &who, current, user_out, &took_over));
 	if (took_over)
 		audit_takeover(rq, *user_out);
 	*session = (struct session_in){.provider = app.key, .provider_uid = who.id, .ip = rq->ip, .user_agent = rq->user_agent,
@@ -345,6 +350,13 @@ with_secret(struct req *rq, const char *url, const char *token)
 }
 
 static err_t
+pass_targets_on(struct db_tx *tx, const struct project *p, const struct user *u, const char *from, const char *to)
+{
+	target_pass_on(tx, p, u, from, to);
+	return OK;
+}
+
+static err_t
 finish_session(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 {
 	const struct user *current = caller_user(rq);
@@ -355,12 +367,13 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 	err_t e;
 
 	TRY(account_oauth_identify(rq, in, s, current, &u, &si));
+	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
 	if (current != NULL && rq->login->session != NULL) {
+		TRY(TX_RUN(&rq->cx, tx, pass_targets_on(tx, rq->project, u, rq->login->session->id, made->id)));
 		e = session_delete(&rq->cx, rq->project, current, NULL, rq->login->session);
 		if (e != OK && e != ERR_USER_SESSION_NOT_FOUND)
 			return e;
 	}
-	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
 	rq->usage_scope = si.provider;
 	known_client(rq, u);
 	reply_session(rq, token);
@@ -381,12 +394,14 @@ finish_token(struct req *rq, const struct back_in *in, const struct oauth_state 
 	const struct token_in ti = {.type = TOKEN_OAUTH2, .life_ms = conf.life_oauth2_token, .ip = rq->ip, .user_agent = rq->user_agent, .event = NULL,
 		.send = send_nothing};
 	struct session_in si;
+	const char *secret;
 	struct token *t;
 	struct user *u;
 
 	TRY(account_oauth_identify(rq, in, s, NULL, &u, &si));
 	TRY(token_create(&rq->cx, rq->project, u, &ti, &t));
-	return go(rq, link_with(rq->cx.arena, s->success, (struct link_param[]){{"userId", u->id}, {"secret", t->secret}}, 2));
+	secret = jwt_make(&rq->cx, arena_printf(rq->cx.arena, "{\"secret\":\"%s\",\"provider\":\"%s\",\"exp\":%lld}", t->secret, si.provider, (long long)(t->expire / 1000)));
+	return go(rq, link_with(rq->cx.arena, s->success, (struct link_param[]){{"userId", u->id}, {"secret", secret}}, 2));
 }
 
 /* Once it is known where a sign-in was to end, whatever goes wrong ends there: the app's failure page, or ours, which hands over to an app. */

@@ -12,6 +12,8 @@
 /* Two words drawn at random, "Calm river". */
 const char *phrase_new(struct arena *a);
 
+/* Where the caller's account is. Awaits, in admin mode. */
+err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
 /* Awaits the provider of the caller's session for new tokens; stored, and in `s` as it is shown. */
 err_t oauth_refresh_session(struct req *rq, const struct project *home, struct session *s) MUST_CHECK;
 

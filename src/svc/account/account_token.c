@@ -5,11 +5,13 @@
 #include "core/vtime.h"
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "model/jwt.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
 #include "model/origin.h"
 #include "svc/messages/sms.h"
 #include "model/usage.h"
+#include "svc/users/linked.h"
 #include "svc/users/token.h"
 
 /* The user with this e-mail or phone; a new one when there is none. Two requests at once may both have found none. */
@@ -162,7 +164,7 @@ static const struct {
 } sign_ins[] = {
 	{TOKEN_MAGIC, "magic-url", NULL},
 	{TOKEN_PHONE, "phone", NULL},
-	{TOKEN_OAUTH2, "oauth2", NULL},
+	{TOKEN_OAUTH2, "oauth2", NULL},	/* the provider's own name */
 	{TOKEN_EMAIL, "token", "email"},
 	{TOKEN_GENERIC, "token", "token"},
 };
@@ -189,8 +191,52 @@ any_type(void)
 	return types;
 }
 
+/* Who comes from a provider has a session of that provider, with what it gave: so the identity must still be there. */
 static err_t
-sign_in(struct req *rq, const struct proof_in *in, unsigned types)
+say_provider(struct req *rq, const struct user *u, const char *provider, struct session_in *how)
+{
+	struct linked *l;
+	err_t e = linked_newest(&rq->cx, rq->project, u, provider, &l);
+
+	if (e != OK)
+		return e == ERR_USER_IDENTITY_NOT_FOUND ? fail(&rq->cx, ERR_USER_INVALID_TOKEN, "the identity is gone") : e;
+	how->provider = l->provider;
+	how->provider_uid = l->provider_uid;
+	how->access_token = l->access_token[0] ? l->access_token : NULL;
+	how->refresh_token = l->refresh_token;
+	how->access_token_expiry = l->access_token_expiry;
+	return OK;
+}
+
+/* What a sign-in at a provider ended with is signed by us, for a minute, and says which provider that was. */
+static bool
+open_signed(struct req *rq, struct proof_in *in, const char **provider_out)
+{
+	const json_t *j;
+	struct str secret, provider;
+
+	if (jwt_read(&rq->cx, str_c(in->secret), 0, &j) != NULL)
+		return false;
+	secret = json_str(json_object_get(j, "secret"));
+	provider = json_str(json_object_get(j, "provider"));
+	if (secret.n == 0 || provider.n == 0)
+		return false;
+	in->secret = str_dup(rq->cx.arena, secret);
+	*provider_out = str_dup(rq->cx.arena, provider);
+	return true;
+}
+
+/* Later clients are not told who is a user. */
+static err_t
+token_owner(struct req *rq, const char *id, struct user **out)
+{
+	err_t e = user_by_id(&rq->cx, rq->project, id, out);
+
+	return e == ERR_USER_NOT_FOUND && rq->cx.format >= SINCE_1_5 ? fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user %s", id) : e;
+}
+
+static err_t
+sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *from)
 {
 	struct session_in how = {.provider_uid = "", .ip = rq->ip, .user_agent = rq->user_agent};
 	struct session *s;
@@ -204,6 +250,8 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types)
 	TRY(e);
 	TRY(take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
 	say_how(t->type, &how);
+	if (from != NULL)
+		TRY(say_provider(rq, u, from, &how));
 	rq->usage_scope = how.provider;
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	audit_as(rq, u);
@@ -243,7 +291,7 @@ account_create_magic_url_session(struct req *rq, void *arg)
 static err_t
 account_update_magic_url_session(struct req *rq, void *in)
 {
-	return sign_in(rq, in, TOKEN_BIT(TOKEN_MAGIC));
+	return sign_in(rq, in, TOKEN_BIT(TOKEN_MAGIC), NULL);
 }
 
 /* ---- phone ---- */
@@ -268,7 +316,7 @@ account_phone_start(struct req *rq, void *arg)
 static err_t
 account_phone_finish(struct req *rq, void *in)
 {
-	return sign_in(rq, in, TOKEN_BIT(TOKEN_PHONE));
+	return sign_in(rq, in, TOKEN_BIT(TOKEN_PHONE), NULL);
 }
 
 /* ---- a code by mail ---- */
@@ -297,7 +345,15 @@ account_email_start(struct req *rq, void *arg)
 static err_t
 account_any_finish(struct req *rq, void *arg)
 {
-	return sign_in(rq, arg, any_type());
+	struct proof_in *in = arg;
+	const char *from = NULL;
+	unsigned types = 0;
+
+	if (strchr(in->secret, '.') != NULL)
+		return open_signed(rq, in, &from) ? sign_in(rq, in, TOKEN_BIT(TOKEN_OAUTH2), from) : fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not signed by us, or not any more");
+	for (int i = 0; i < SIGN_INS; i++)
+		types |= TOKEN_BIT(sign_ins[i].type);
+	return sign_in(rq, in, types & ~TOKEN_BIT(TOKEN_OAUTH2), NULL);
 }
 
 /* ---- recovery ---- */
@@ -337,7 +393,7 @@ account_recovery_finish(struct req *rq, void *arg)
 
 	if (in->again != NULL && strcmp(in->password, in->again) != 0)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
-	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
+	TRY(token_owner(rq, in->user, &u));
 	TRY(take_token(rq, &u,
 	    &(struct token_use){.types = TOKEN_BIT(TOKEN_RECOVERY), .secret = in->secret, .event = &ev_recovery_update,
 		.password = in->password, .actor = u->id},

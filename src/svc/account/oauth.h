@@ -54,7 +54,7 @@ err_t oauth_profile(struct ctx *cx, const struct oauth_app *app, const struct oa
  * theirs. An address links to a user only when the provider vouches for it. Where our own user never proved the address, who proves it now
  * takes the account over (user_prove; *took_over_out).
  * ERR_USER_ALREADY_EXISTS, ERR_USER_EMAIL_ALREADY_EXISTS, ERR_USER_BLOCKED, ERR_USER_COUNT_EXCEEDED. */
-err_t oauth_user(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current,
+err_t oauth_user(struct ctx *cx, const struct project *p, const struct linked_in *from, const struct oauth_profile *who, const struct user *current,
     struct user **out, bool *took_over_out) MUST_CHECK;
 
 /* ---- state: what a sign-in remembers while the browser is away. Sealed, so nobody reads or makes one, and short-lived ---- */

@@ -4,21 +4,11 @@
 #include "core/vtime.h"
 #include "model/event.h"
 #include "svc/account/oauth.h"
+#include "svc/users/linked.h"
 #include "svc/users/password.h"
+#include "svc/users/target.h"
 
 enum { PASSWORD_BYTES = 20 };
-
-static err_t
-by_identity(struct ctx *cx, const struct project *p, const char *provider, const char *uid, struct user **out)
-{
-	const struct rows w = {"@.internal = (SELECT i.user_internal FROM :schema.identities i WHERE i.provider = $1 AND i.provider_uid = $2)", 2,
-		{provider, uid}};
-	struct user *u = arena_new_of(cx->arena, struct user);
-	err_t e = record_get(cx, p, &user_record, w, u);
-
-	*out = e == OK ? u : NULL;
-	return e == ERR_USER_NOT_FOUND ? OK : e;
-}
 
 /* A change that only caches and connections hear of: the session's own event tells the rest. */
 static struct event
@@ -26,20 +16,6 @@ quiet_event(struct ctx *cx, const struct project *p, const struct user *u, unsig
 {
 	return (struct event){.kind = &ev_roles_update, .project = p->id, .ids = {u->id}, .user = u->id, .flags = flags,
 		.stale = {user_stale_key(cx, p->id, u->id)}};
-}
-
-static void
-add_identity(struct db_tx *tx, const struct project *p, const char *provider, const char *uid, const struct user *u)
-{
-	struct ctx *cx = tx_ctx(tx);
-
-	/* two sign-ins at once: the first one has it, and this one is good for its session all the same */
-	tx_add(tx,
-	    arena_printf(cx->arena,
-		"INSERT INTO %s.identities (user_internal, provider, provider_uid, created) VALUES ($1::bigint, $2::text, $3::text, $4::timestamptz) "
-		"ON CONFLICT DO NOTHING",
-		p->schema),
-	    DB(pg_i64(cx->arena, u->internal), provider, uid, pg_time(cx->arena, time_now_ms())));
 }
 
 /* ---- somebody who is signed in already ---- */
@@ -66,20 +42,44 @@ oauth_user_convert(struct db_tx *tx, const struct project *p, const struct oauth
 }
 
 static err_t
-add_to_account(struct db_tx *tx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, struct user *u)
+add_to_account(struct db_tx *tx, const struct project *p, const struct linked_in *from, const struct oauth_profile *who, const struct user *current, struct user *u)
 {
 	struct event ev = quiet_event(tx_ctx(tx), p, current, EVENT_ROLES);
 
 	TRY(user_lock(tx, p, current, u));
-	if (user_anonymous(u))	/* still: it may have got an address and a password of its own meanwhile */
+	if (user_anonymous(u)) {	/* still: it may have got an address and a password of its own meanwhile */
+		const char *was = u->email;
+
 		oauth_user_convert(tx, p, who, u);
-	add_identity(tx, p, provider, who->id, u);
+		if (u->email != NULL)
+			target_move(tx, p, u, "email", was, u->email);
+	}
+	linked_put(tx, p, u, from);
 	event_emit(tx, &ev);
 	return OK;
 }
 
+/* An address that is somebody else's, here or at a provider, comes into no second account. */
 static err_t
-oauth_user_attach(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, const struct user *owner,
+check_address_free(struct ctx *cx, const struct project *p, const struct oauth_profile *who, const struct user *current)
+{
+	struct user *other;
+	bool taken;
+	err_t e;
+
+	if (who->email == NULL)
+		return OK;
+	e = user_by_email(cx, p, who->email, &other);
+	if (e != OK && e != ERR_USER_NOT_FOUND)
+		return e;
+	if (e == OK && other->internal != current->internal)
+		return fail(cx, ERR_USER_ALREADY_EXISTS, "the address is that of user %s", other->id);
+	TRY(linked_has_email(cx, p, who->email, current, &taken));
+	return taken ? fail(cx, ERR_USER_ALREADY_EXISTS, "the address is that of another identity") : OK;
+}
+
+static err_t
+oauth_user_attach(struct ctx *cx, const struct project *p, const struct linked_in *from, const struct oauth_profile *who, const struct user *current, const struct user *owner,
     struct user **out)
 {
 	struct user *u = arena_alloc(cx->arena, sizeof *u);
@@ -91,7 +91,8 @@ oauth_user_attach(struct ctx *cx, const struct project *p, const char *provider,
 	*out = u;
 	if (owner != NULL && !user_anonymous(current))
 		return OK;
-	e = TX_RUN(cx, tx, add_to_account(tx, p, provider, who, current, u));
+	TRY(check_address_free(cx, p, who, current));
+	e = TX_RUN(cx, tx, add_to_account(tx, p, from, who, current, u));
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 
@@ -119,7 +120,7 @@ random_password(struct ctx *cx, const char **hash_out)
 
 /* `hash`: of a password that nobody knows, for an account whose address was not proved; else NULL. */
 static err_t
-link_locked(struct db_tx *tx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u, const char *hash,
+link_locked(struct db_tx *tx, const struct project *p, const struct linked_in *from, const struct user *u, const char *hash,
     bool *took_over)
 {
 	const struct user_proof proof = {.of = PROVES_EMAIL, .hash = hash, .nobody_knows = true, .took_over_out = took_over};
@@ -129,61 +130,66 @@ link_locked(struct db_tx *tx, const struct project *p, const char *provider, con
 
 	TRY(lock_unchanged(cx, tx, p, u));
 	TRY(user_prove(tx, p, u, &proof, &now));
-	add_identity(tx, p, provider, who->id, u);
+	linked_put(tx, p, u, from);
 	event_emit(tx, &ev);
 	return OK;
 }
 
 static err_t
-link_email(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *u, bool *took_over)
+link_email(struct ctx *cx, const struct project *p, const struct linked_in *from, const struct oauth_profile *who, const struct user *u, bool *took_over)
 {
 	const char *hash = NULL;
 	err_t e;
 
 	if (!who->verified)
-		return fail(cx, ERR_USER_ALREADY_EXISTS, "the provider does not vouch for the address");
+		return user_refuse(cx, "the provider does not vouch for the address");
 	if (!u->status)
 		return fail(cx, ERR_USER_BLOCKED, "user=%s", u->id);
 	if (!u->email_proved)
 		TRY(random_password(cx, &hash));
-	e = TX_RUN(cx, tx, link_locked(tx, p, provider, who, u, hash, took_over));
+	e = TX_RUN(cx, tx, link_locked(tx, p, from, u, hash, took_over));
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 
 /* ---- */
 
 static err_t
-oauth_user_find_or_create(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, struct user **out,
+oauth_user_find_or_create(struct ctx *cx, const struct project *p, const struct linked_in *from, const struct oauth_profile *who, struct user **out,
     bool *took_over)
 {
 	const struct user_in in = {.email = who->email, .name = who->name, .password = secret_hex(cx->arena, PASSWORD_BYTES),
-		.email_verified = who->verified, .provider = provider, .provider_uid = who->id};
+		.email_verified = who->verified, .linked = from};
 	err_t e = who->email ? user_by_email(cx, p, who->email, out) : ERR_USER_NOT_FOUND;
+	bool taken = false;
 
 	if (e == OK) {
-		TRY(link_email(cx, p, provider, who, *out, took_over));
+		TRY(link_email(cx, p, from, who, *out, took_over));
 		return user_by_id(cx, p, (*out)->id, out);
 	}
+	if (e == ERR_USER_NOT_FOUND && who->email != NULL)
+		TRY(linked_has_email(cx, p, who->email, NULL, &taken));
+	if (taken)	/* who has it there signs in from there */
+		return user_refuse(cx, "the address is that of another identity");
 	return e == ERR_USER_NOT_FOUND ? user_create(cx, p, &in, USER_LIMIT | USER_SILENT, out) : e;
 }
 
 err_t
-oauth_user(struct ctx *cx, const struct project *p, const char *provider, const struct oauth_profile *who, const struct user *current, struct user **out,
+oauth_user(struct ctx *cx, const struct project *p, const struct linked_in *from, const struct oauth_profile *who, const struct user *current, struct user **out,
     bool *took_over_out)
 {
 	struct user *owner;
 	err_t e;
 
 	*took_over_out = false;
-	TRY(by_identity(cx, p, provider, who->id, &owner));
+	TRY(linked_find(cx, p, from, &owner));
 	if (current != NULL)
-		return oauth_user_attach(cx, p, provider, who, current, owner, out);
+		return oauth_user_attach(cx, p, from, who, current, owner, out);
 	if (owner == NULL) {
-		e = oauth_user_find_or_create(cx, p, provider, who, out, took_over_out);
+		e = oauth_user_find_or_create(cx, p, from, who, out, took_over_out);
 		if (e != ERR_USER_ALREADY_EXISTS)
 			return e;
 		/* the first sign-in of somebody, twice at once: the other one made the user */
-		TRY(by_identity(cx, p, provider, who->id, &owner));
+		TRY(linked_find(cx, p, from, &owner));
 		if (owner == NULL)
 			return e;
 	}

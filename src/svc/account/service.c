@@ -5,12 +5,14 @@
 #include "svc/users/token.h"
 
 extern const struct routes account_routes;
+extern const struct routes account_link_routes;
 extern const struct routes account_token_routes;
 extern const struct routes account_oauth_routes;
 extern const struct routes page_routes;
 
 static const struct routes *const routes[] = {
 	&account_routes,
+	&account_link_routes,
 	&account_token_routes,
 	&account_oauth_routes,
 	&page_routes,

@@ -19,6 +19,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "svc/users/password.h"
+#include "svc/users/target.h"
 #include "svc/users/user.h"
 
 #define PASSWORD_SET "password hash hash_options password_update epoch"
@@ -77,7 +78,9 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		metric_add(M_accounts_taken_over, 1);
 		proof_end(tx, p, now, true);
 		proof_password(proof, &n);
-		return record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now);
+		TRY(record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now));
+		target_renew(tx, p, now);
+		return OK;
 	}
 	TRY(record_set(tx, p, &user_record, w, addresses[proof->of].confirm, &n, now));
 	if (proof->hash == NULL || proof->nobody_knows)

@@ -4,20 +4,25 @@
 #include "model/identity.h"
 #include "model/service.h"
 #include "svc/users/access.h"
+#include "svc/users/linked.h"
 #include "svc/users/token.h"
 
 extern const struct routes user_routes;
 extern const struct routes user_access_routes;
+extern const struct routes user_identity_routes;
+extern const struct routes user_target_routes;
 extern const struct routes usage_routes;
 
 static const struct routes *const routes[] = {
 	&user_routes,
 	&user_access_routes,
+	&user_identity_routes,
+	&user_target_routes,
 	&usage_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&user_shape, &session_shape, &token_shape, &jwt_shape, &audit_shape, NULL};
+static const struct shape *const shapes[] = {&user_shape, &session_shape, &token_shape, &target_shape, &linked_shape, &jwt_shape, &audit_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"users.read", "a", 1},
@@ -74,16 +79,9 @@ static const struct older older[] = {
 
 static const struct made_id made_ids[] = {{"/v1/users", "userId"}, {0}};
 
-/* Of later versions. */
-static const struct path_absent absent[] = {
-	{"GET", "/v1/users/identities"},
-	{0},
-};
-
 const struct service users_service = {
 	.name = "users",
 	.routes = routes,
-	.absent = absent,
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,

@@ -4,7 +4,9 @@
 #include "core/conf.h"
 #include "core/vtime.h"
 #include "model/roles.h"
+#include "svc/users/linked.h"
 #include "svc/users/password.h"
+#include "svc/users/target.h"
 
 enum { PREFS_MAX = 65535 };	/* bytes */
 
@@ -43,6 +45,13 @@ static struct event
 user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user_by *by, const struct user *u)
 {
 	return by ? record_event(cx, p, &user_record, kind, by->actor, u) : record_event(cx, p, &accounts, kind, kind == &ev_user_create ? NULL : u->id, u);	/* whoever signs up is a guest */
+}
+
+err_t
+user_refuse(struct ctx *cx, const char *why)
+{
+	cx->message = "There was an error processing your request. Please check the inputs and try again.";
+	return fail(cx, ERR_GENERAL_BAD_REQUEST, "%s", why);
 }
 
 /* ---- reading ---- */
@@ -117,19 +126,14 @@ take_place(struct db_tx *tx, const struct project *p)
 static err_t
 user_insert(struct db_tx *tx, const struct project *p, struct user *u, const struct user_in *in, bool limited, const struct event *ev)
 {
-	struct ctx *cx = tx_ctx(tx);
-
 	if (limited)
 		TRY(take_place(tx, p));
 	TRY(record_insert(tx, p, &user_record, u));
-	if (in->provider != NULL)
-		tx_add(tx,
-		    arena_printf(cx->arena, "INSERT INTO %s.identities (user_internal, provider, provider_uid, created) "
-		    "VALUES ($1::bigint, $2::text, $3::text, $4::timestamptz)", p->schema),
-		    DB(pg_i64(cx->arena, u->internal), in->provider, in->provider_uid, pg_time(cx->arena, u->created)));
+	if (in->linked != NULL)
+		linked_put(tx, p, u, in->linked);
 	if (ev != NULL)
 		event_emit(tx, ev);
-	return OK;
+	return target_put_own(tx, p, u);
 }
 
 static err_t
@@ -137,12 +141,8 @@ user_store(struct ctx *cx, const struct project *p, struct user *u, const struct
 {
 	const struct event ev = user_event(cx, p, &ev_user_create, flags & USER_AS_ACCOUNT ? NULL : &(struct user_by){in->actor}, u);
 	bool limited = (flags & USER_LIMIT) && p->user_limit > 0;
-	err_t e;
 
-	if (!limited && in->provider == NULL && !(flags & USER_SILENT))
-		return record_add(cx, p, &user_record, u, &ev);
-	e = TX_RUN(cx, tx, user_insert(tx, p, u, in, limited, flags & USER_SILENT ? NULL : &ev));
-	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
+	return TX_RUN(cx, tx, user_insert(tx, p, u, in, limited, flags & USER_SILENT ? NULL : &ev));
 }
 
 err_t
@@ -244,6 +244,7 @@ struct user_change {
 	unsigned flags;		/* of the event */
 	bool knows_password;	/* the password was asked for, or there was none to ask for */
 	bool ends_secrets;	/* that are on their way */
+	const char *moves;	/* the kind of target that goes with the address; NULL: none */
 };
 
 static bool
@@ -278,6 +279,21 @@ lock_known(struct db_tx *tx, const struct project *p, const struct user *u)
 	return same_password(&now, u) ? OK : fail(tx_ctx(tx), ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
 }
 
+/* The target follows; what is taken is found with the user first, and said of it. */
+static err_t
+set_address(struct db_tx *tx, const struct project *p, const struct user *u, const struct user *n, const struct user_change *c, struct user *now)
+{
+	bool email = strcmp(c->moves, "email") == 0;
+	struct user was;
+	err_t e;
+
+	TRY(user_lock(tx, p, u, &was));
+	TRY(record_set(tx, p, &user_record, rows_internal(tx_ctx(tx), u->internal), c->set, n, now));
+	target_move(tx, p, u, c->moves, email ? was.email : was.phone, email ? now->email : now->phone);
+	e = user_lock(tx, p, u, now);
+	return e == ERR_DB_UNIQUE ? fail(tx_ctx(tx), ERR_USER_TARGET_ALREADY_EXISTS, "%s of %s", c->moves, u->id) : e;
+}
+
 static err_t
 user_set(struct db_tx *tx, const struct project *p, const struct user_by *by, const struct user *u, const struct user *n, const struct user_change *c, struct user *now)
 {
@@ -288,7 +304,7 @@ user_set(struct db_tx *tx, const struct project *p, const struct user_by *by, co
 		TRY(lock_known(tx, p, u));
 	if (c->ends_secrets)
 		end_secrets(tx, p, u);
-	TRY(record_set(tx, p, &user_record, rows_internal(cx, u->internal), c->set, n, now));
+	TRY(c->moves != NULL ? set_address(tx, p, u, n, c, now) : record_set(tx, p, &user_record, rows_internal(cx, u->internal), c->set, n, now));
 	ev = user_event(cx, p, c->kind, by, now);
 	if (by != NULL && c->kind == &ev_user_update_prefs)
 		ev.payload = now->prefs;
@@ -397,7 +413,7 @@ err_t
 user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email, const char *password,
     struct user **out)
 {
-	struct user_change c = {&ev_user_update_email, "email email_verification email_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
+	struct user_change c = {&ev_user_update_email, "email email_verification email_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true, .moves = "email"};
 	struct user n = {.email = str_lower(cx->arena, str_c(email)).p};
 	err_t e;
 
@@ -415,7 +431,7 @@ err_t
 user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *phone, const char *password,
     struct user **out)
 {
-	const struct user_change c = {&ev_user_update_phone, "phone phone_verification phone_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
+	const struct user_change c = {&ev_user_update_phone, "phone phone_verification phone_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true, .moves = "sms"};
 	err_t e;
 
 	if (by == NULL)

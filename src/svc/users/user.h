@@ -11,6 +11,8 @@
 #include "svc/users/events.h"
 #undef EVENT
 
+struct linked_in;
+
 enum user_create_flags {
 	USER_LIMIT = 1,		/* the project's user limit applies */
 	USER_AS_ACCOUNT = 2,	/* the event carries the account model (the caller's own sign-up), not the user model */
@@ -27,7 +29,7 @@ struct user_in {		/* NULL: none */
 	const char *actor;	/* who creates it; NULL: the user itself, or a key */
 	bool email_verified;	/* by a provider that vouches for it: proved, too */
 	bool for_reader;	/* of its address: nobody else will have anything that opens it */
-	const char *provider, *provider_uid;	/* of the OAuth2 identity that is stored with it; NULL: none */
+	const struct linked_in *linked;	/* the OAuth2 identity that is stored with it (linked.h); NULL: none */
 };
 
 /* Awaits. ERR_USER_ALREADY_EXISTS, ERR_USER_COUNT_EXCEEDED, ERR_BUSY (too many password hashes wait). */
@@ -91,6 +93,8 @@ err_t user_set_phone_verification(struct ctx *cx, const struct project *p, const
 /* Awaits. With sessions, tokens and memberships; the totals of teams follow. */
 err_t user_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by) MUST_CHECK;
 err_t user_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out) MUST_CHECK;
+/* ERR_GENERAL_BAD_REQUEST in words that tell nobody whose an address is. */
+err_t user_refuse(struct ctx *cx, const char *why) MUST_CHECK;
 extern const struct record user_record;
 bool user_anonymous(const struct user *u);	/* spec identity.md 4.1 */
 
