@@ -134,6 +134,28 @@ describe('documents at once', () => {
 		assert.equal(await total(), 1)
 	})
 
+	test('what the operations of a transaction write counts together', async () => {
+		const c = await collection(p, await database(p), { attributes: { n: { type: 'integer' }, t: { type: 'string', size: 4000 } } })
+		const many = (from, n, more) => Array.from({ length: n }, (_, i) => ({ $id: `d${from + i}`, n: i, ...more })), o = (action, data) => ({ action, databaseId: c.db, collectionId: c.id, data })
+		async function commit(...operations) {
+			const t = await p.ok('POST', '/databases/transactions', { body: {} })
+			await p.ok('POST', `/databases/transactions/${t.$id}/operations`, { body: { operations } })
+			return p.call('PATCH', `/databases/transactions/${t.$id}`, { body: { commit: true } })
+		}
+		const total = async () => (await p.ok('GET', c.docs)).total, long = { t: 'x'.repeat(1500) }
+		assert.equal((await commit(o('bulkCreate', many(0, 60)), o('bulkUpdate', { queries: [], data: { n: 3 } }))).status, 400, 'documents')
+		for (const two of [[o('bulkCreate', many(0, 30, long)), o('bulkCreate', many(30, 30, long))], [o('bulkUpsert', many(0, 30, long)), o('bulkUpsert', many(30, 30, long))],
+			[o('bulkCreate', many(0, 30, long)), o('bulkUpdate', { queries: [], data: { t: 'y'.repeat(1000) } })], [o('bulkCreate', many(0, 30, long)), o('bulkDelete', { queries: [] })]]) {
+			const r = await commit(...two)
+			fails(r, 400, 'general_bad_request')
+			assert.match(r.body.message, /bytes/)
+			assert.equal(await total(), 0)
+			assert.equal((await commit(two[0])).status, 200, 'one of them does')
+			assert.equal((await p.call('DELETE', c.docs, { body: { queries: [] } })).body.total, 30)
+		}
+		assert.equal((await commit(o('bulkCreate', many(0, 50)), o('bulkUpdate', { queries: [], data: { n: 3 } }))).status, 200)
+	})
+
 	test('what is there, and what operators make of it, counts', async () => {
 		const c = await collection(p, await database(p), { attributes: { n: { type: 'integer' }, t: { type: 'string', size: 1000000 } } })
 		const write = (method, body) => p.call(method, c.docs, { body }), concat = { t: { method: 'stringConcat', values: ['y'.repeat(1500)] } }

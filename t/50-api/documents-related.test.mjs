@@ -266,6 +266,23 @@ describe('writing and reading', () => {
 		r = await a.patch('d', { to: [{ $id: 'g' }, { $id: 'h', to: [{ $id: 'g', n: 7 }] }] })
 		assert.deepEqual([link(r), (await a.get('g')).n], [['g', 'h'], 7])
 	})
+	test('the same document at two depths: it is written in the order in which it is named; in one list the first counts', async () => {
+		const { a } = await pair('manyToMany', {}, { self: true }), both = async (id) => { const d = await a.get(id); return [d.n, d.name] }
+		for (const id of ['c', 'e']) await a.doc(id, { n: 0, name: 'was' })
+		await a.doc('a', { to: [{ $id: 'b', to: [{ $id: 'c', n: 1, name: 'below' }] }, { $id: 'c', n: 0 }] })
+		assert.deepEqual(await both('c'), [0, 'below'], 'back to what it was, and nothing else')
+		await a.patch('a', { to: [{ $id: 'c', n: 2 }, { $id: 'b', to: [{ $id: 'c', n: 3 }, { $id: 'C', n: 4 }, { $id: 'e', name: 'too' }] }, { $id: 'e', n: 5 }] })
+		assert.deepEqual([await both('c'), await both('e')], [[3, 'below'], [5, 'too']])
+	})
+	test('what a write says of its own document further down is passed over, but for the link', async () => {
+		const { a } = await pair('manyToMany', {}, { self: true }), links = async (id) => ids((await a.get(id, select('to.*'))).to)
+		await a.doc('a', { n: 1, name: 'a', to: [{ $id: 'b', to: [{ $id: 'A', n: 2, to: ['b'] }] }, { $id: 'a', n: 3 }] })
+		let d = await a.get('a')
+		assert.deepEqual([d.n, d.name, await links('a'), await links('b')], [1, 'a', ['a', 'b'], ['a']])
+		await a.patch('a', { name: 'A', to: [{ $id: 'b', to: [{ $id: 'a', name: 'no' }] }] })
+		d = await a.get('a')
+		assert.deepEqual([d.n, d.name, await links('a')], [1, 'A', ['b']])
+	})
 	test('what is taken is said of the document that it is taken for', async () => {
 		const { a, b } = await pair('manyToOne'), c = await place({ attributes: [{ key: 'code', type: 'string', size: 20 }], indexes: [{ key: 'codes', type: 'unique', attributes: ['code'] }] })
 		assert.equal((await relate(b, c, { type: 'manyToOne', key: 'c' })).status, 202)
@@ -676,6 +693,48 @@ describe('bounds', () => {
 		assert.equal((await b.all({ query: { queries: [json('equal', 'from', ['a'])] } })).total, max + 1)
 		fails(await a.try('PATCH', 'a', { data: { to: [] } }), 400, 'general_bad_request')
 		assert.equal((await a.patch('a', { to: ['c0'] })).to.length, 1)
+	})
+	test('a deletion takes so many documents with it, and so many links', async () => {
+		const { a, b } = await pair('oneToMany', { onDelete: 'cascade' }), some = (n) => list(n).map(($id) => ({ $id }))
+		await a.doc('a', { to: some(max) })
+		await b.doc('more', { from: 'a' })
+		const r = await a.try('DELETE', 'a')
+		fails(r, 400, 'general_bad_request')
+		assert.match(r.body.message, /more than 12 related ones/)
+		assert.equal((await b.try('DELETE', 'more')).status, 204)
+		assert.equal((await a.try('DELETE', 'a')).status, 204)
+		assert.deepEqual(await b.ids(), [])
+		const { a: x, b: y } = await pair('oneToMany', { onDelete: 'setNull' }), links = 50 * max
+		await x.doc('x', { n: 1 })
+		for (let i = 0; i <= links; i += 100) await Promise.all([...Array(Math.min(100, links + 1 - i)).keys()].map((k) => y.doc(`y${i + k}`, { from: 'x' })))
+		const no = await x.try('DELETE', 'x')
+		fails(no, 400, 'general_bad_request')
+		assert.match(no.body.message, /more than 600 links/)
+		await y.patch('y0', { from: null })
+		assert.equal((await x.try('DELETE', 'x')).status, 204)
+		assert.equal((await y.get('y1')).from, null)
+	})
+	test('a deletion reaches so many collections', async () => {
+		const chain = [await place()]
+		for (let i = 0; i < 100; i++) {
+			chain.push(await place())
+			assert.equal((await relate(chain[i], chain[i + 1], { type: 'oneToOne', key: 'to', onDelete: 'cascade' })).status, 202)
+		}
+		for (const i of [0, 1]) await chain[i].doc('d', { n: i })
+		const r = await chain[0].try('DELETE', 'd')
+		fails(r, 400, 'general_bad_request')
+		assert.match(r.body.message, /at most 100 collections/)
+		assert.equal((await chain[1].try('DELETE', 'd')).status, 204)
+	})
+	test('a read names so many relationships', async () => {
+		const c = await place()
+		for (let i = 0; i < 11; i++) assert.equal((await relate(c, c, { type: 'manyToOne', key: `r${i}`, twoWayKey: `w${i}` })).status, 202)
+		await c.doc('c', { n: 1 })
+		const names = (n) => [...Array(n).keys()].flatMap((i) => [`r${i}.*`, ...[...Array(11).keys()].map((k) => `r${i}.r${k}.*`)])
+		assert.equal((await c.get('c', select('*', ...names(8)))).n, 1)
+		const r = await call('GET', `${c.docs}/c`, undefined, select('*', ...names(9)))
+		fails(r, 400, 'general_query_limit_exceeded')
+		assert.match(r.body.message, /100 relationships/)
 	})
 	test('who asks for nothing is shown what fits', async () => {
 		if (process.env.BADAL_FAMILY === 'tables') return

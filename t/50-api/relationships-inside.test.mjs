@@ -68,19 +68,34 @@ test('a link to a document that is gone does not keep who has it', async () => {
 	assert.equal(sql(`SELECT count(*) FROM ${links}`), '0')
 })
 
-test('an attribute that has become a relationship in between is not deleted on one side alone', async () => {
-	const a = await place(), b = await place()
-	await relate(a, b, 'to', { twoWay: true, twoWayKey: 'from' })
+/* Holds the collection until somebody waits for it, then changes it by these statements. */
+async function meanwhile(a, request, statements) {
 	const other = spawn('psql', psqlArgs(s), { stdio: ['pipe', 'pipe', 'inherit'] }), over = new Promise((ok) => other.on('exit', ok))
 	let out = '', answer
 	other.stdout.on('data', (d) => (out += d))
 	other.stdin.write(`BEGIN; SELECT 'held' FROM ${schema}.collections WHERE id = '${a.id}' FOR UPDATE;\n`)
 	await until('the lock', () => out.includes('held'))
-	const asked = call('DELETE', `${a.path}/attributes/spare`).then((r) => (answer = r))
+	const asked = request().then((r) => (answer = r))
 	await until('who waits for it', () => answer || sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") !== '0')
-	const set = (from, to) => `UPDATE ${schema}.attributes SET key = '${to}' WHERE collection = ${a.internal} AND key = '${from}'`
-	other.stdin.end(`${set('spare', 'was')}; ${set('to', 'spare')}; COMMIT;\n`)
+	other.stdin.end(`${statements}; COMMIT;\n`)
 	await over
-	fails(await asked, 503, 'general_busy')
+	return asked
+}
+const rekey = (a, from, to) => `UPDATE ${schema}.attributes SET key = '${to}' WHERE collection = ${a.internal} AND key = '${from}'`
+
+test('an attribute that has become a relationship in between is not deleted on one side alone', async () => {
+	const a = await place(), b = await place()
+	await relate(a, b, 'to', { twoWay: true, twoWayKey: 'from' })
+	fails(await meanwhile(a, () => call('DELETE', `${a.path}/attributes/spare`), `${rekey(a, 'spare', 'was')}; ${rekey(a, 'to', 'spare')}`), 503, 'general_busy')
 	assert.equal(sql(`SELECT count(*) FROM ${schema}.attributes WHERE relation IS NOT NULL AND collection IN (${a.internal}, ${b.internal})`), '2')
+})
+
+test('a relationship that is another one by now, or none, is not changed', async () => {
+	const a = await place(), b = await place(), c = await place(), change = (key) => () => call('PATCH', `${a.path}/attributes/${key}/relationship`, { onDelete: 'cascade' })
+	await relate(a, b, 'to')
+	await relate(a, c, 'other')
+	fails(await meanwhile(a, change('to'), `${rekey(a, 'to', 'was')}; ${rekey(a, 'other', 'to')}`), 503, 'general_busy')
+	fails(await meanwhile(a, change('other'), rekey(a, 'spare', 'other')), 503, 'general_busy')
+	fails(await change('spare')(), 400, 'attribute_type_invalid')
+	assert.equal(sql(`SELECT count(*) FROM ${schema}.attributes WHERE on_delete = 'cascade' AND collection = ${a.internal}`), '0')
 })

@@ -15,7 +15,7 @@ let s, p, ada, db, c, args, schema
 const psql = (sql) => execFileSync('psql', [...args, '-c', sql], { encoding: 'utf8' }).trim()
 
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 1, db_lock_timeout: '100s', db_statement_timeout: '100s', request_timeout: '120s', transactions_user_max: 3, transactions_max: 8, transaction_documents_max: 100, transaction_bytes_max: '2k', transactions_bytes_max: '64k', relation_rows_max: 10 } })
+	s = await server({ own: true, conf: { web_processes: 1, db_lock_timeout: '100s', db_statement_timeout: '100s', request_timeout: '120s', transactions_user_max: 3, transactions_max: 8, transaction_documents_max: 100, transaction_bytes_max: '2k', transactions_bytes_max: '64k', relation_rows_max: 10, list_whole_max: '10k' } })
 	p = await s.project()
 	ada = await p.user({ name: 'Ada' })
 	args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1']
@@ -226,4 +226,47 @@ test('a crash leaves all of a commit or nothing', async () => {
 	while (events.at(-1) !== 'create mark') { const e = await w.event(); events.push(`${e.events[0].split('.').at(-1)} ${e.payload.$id}`) }
 	assert.deepEqual(events, [`create ${a}`, `create ${b}`, `update ${a}`, 'create mark'], 'once')
 	w.end()
+})
+
+test('what is staged while a commit comes to it is committed as well', async () => {
+	const t = await begin(), [one, two] = [unique(), unique()]
+	ok(await stage(t, [op('create', one, { title: 'x' })]), 201)
+	const own = `FROM ${schema}.transactions WHERE id = '${t.$id}'`, other = spawn('psql', args, { stdio: ['pipe', 'pipe', 'inherit'] }), over = new Promise((done) => other.on('exit', done))
+	let out = ''
+	other.stdout.on('data', (d) => (out += d))
+	other.stdin.write(`BEGIN; SELECT 'held' ${own} FOR UPDATE;\n`)
+	await until('the lock', () => out.includes('held'))
+	const asked = commit(t)
+	await until('the commit waits for it', () => psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") === '1')
+	/* as staging does it: what the commit has read is not all of it any more */
+	const columns = 'action, database, collection, collection_internal, data, permissions, rows, sealed, roles'
+	other.stdin.end(`INSERT INTO ${schema}.transaction_operations (transaction, n, document, ${columns}) SELECT transaction, n + 1, '${two}', ${columns} FROM ${schema}.transaction_operations WHERE transaction = (SELECT internal ${own});
+		INSERT INTO ${schema}.transaction_documents (transaction, collection, document, version, written, there) SELECT transaction, collection, '${two}', NULL, true, true FROM ${schema}.transaction_documents WHERE transaction = (SELECT internal ${own});
+		UPDATE ${schema}.transactions SET operations = operations + 1 WHERE id = '${t.$id}'; COMMIT;\n`)
+	await over
+	assert.equal(ok(await asked).operations, 2)
+	for (const id of [one, two]) assert.equal(ok(await p.call('GET', `${c.rows}/${id}`)).title, 'x')
+	none()
+})
+
+test('a page within a transaction holds so many bytes', async () => {
+	const mine = { title: 'x'.repeat(3000), n: 77 }, t = await begin(p.call), page = (n) => p.call('GET', c.rows, { query: { transactionId: t.$id, queries: [JSON.stringify({ method: 'equal', attribute: 'n', values: [77] }), JSON.stringify({ method: 'limit', values: [n] })] } })
+	for (let i = 0; i < 4; i++) ok(await p.call('POST', c.rows, { body: { rowId: unique(), data: mine } }), 201)
+	ok(await stage(t, [op('create', unique(), { title: 'staged', n: 1 })], p.call), 201)
+	const r = await page(4)
+	fails(r, 400, 'general_bad_request')
+	assert.match(r.body.message, /a page within a transaction holds 10\d* bytes at most/i)
+	assert.equal(ok(await page(2)).rows.length, 2)
+	none()
+})
+
+test('what is shown of a document that is large, and staged again and again', async () => {
+	const id = unique(), t = await begin(p.call), long = 'x'.repeat(9000)
+	ok(await p.call('POST', c.rows, { body: { rowId: id, data: { title: long, n: 1 } } }), 201)
+	for (let n = 2; n < 6; n++) {
+		const d = ok(await p.call('PATCH', `${c.rows}/${id}`, { body: { data: { n }, transactionId: t.$id } }))
+		assert.deepEqual([d.title, d.n, d.$tableId], [long, n, c.id])
+	}
+	assert.equal(ok(await p.call('PATCH', `${c.rows}/${id}`, { body: { data: { title: 'short' }, transactionId: t.$id } })).n, 5, 'what was staged before is in it')
+	none()
 })

@@ -182,7 +182,7 @@ static bool
 has_twin(const struct index *all, int n, const struct index *x)
 {
 	for (int i = 0; i < n; i++)
-		if (all[i].internal != x->internal && same_texts(&all[i].attributes, &x->attributes) && same_orders(&all[i], x) &&
+		if (all[i].internal != x->internal && strcmp(all[i].type, x->type) == 0 && same_texts(&all[i].attributes, &x->attributes) && same_orders(&all[i], x) &&
 		    (index_works(&all[i]) || !index_works(x)))
 			return true;
 	return false;

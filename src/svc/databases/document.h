@@ -74,6 +74,7 @@ struct doc_many {
 	int64_t total;		/* made, changed, found or deleted */
 	int n;			/* of them, DOC_SHOWN_MAX at most */
 	struct str *json;
+	int64_t bytes;		/* of the values of all of them */
 };
 struct doc_kept {
 	int64_t ttl;		/* seconds, given by who asks */

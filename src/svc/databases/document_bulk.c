@@ -34,8 +34,8 @@ doc_unrelated(struct ctx *cx, const struct collection *c, const char *verb)
 	return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "Bulk %s is not supported for databases with relationship attributes.", verb);
 }
 
-static err_t
-too_much(struct ctx *cx, const char *what, int64_t max)
+err_t
+doc_too_much(struct ctx *cx, const char *what, int64_t max)
 {
 	return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "That are more than %lld %s at once: do it in parts.", (long long)max, what);
 }
@@ -223,11 +223,12 @@ create_all_check(struct ctx *cx, const struct doc_op *o, const struct collection
 		TRY(doc_new_make(cx, o, c, o->in[i].id, o->in[i].data, &o->in[i].perms, NULL, f->now, &f->v[i]));
 		f->in[i] = &o->in[i];
 		if ((bytes += bulk_weight(c, f->v[i].vals)) > conf.bulk_bytes_max)
-			return too_much(cx, "bytes", conf.bulk_bytes_max);
+			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 		if (i % TURN == TURN - 1 && cx->within == NULL)
 			TRY(fib_yield(cx));
 	}
 	f->n = o->n;
+	o->all->bytes = bytes;
 	return OK;
 }
 
@@ -276,7 +277,7 @@ lock_all(struct ctx *cx, const struct doc_op *o, const struct collection *c, str
 	e = tx_query(tx, out, arena_printf(cx->arena, "WITH l AS (SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR NO KEY UPDATE) "
 	    "SELECT %s, 1 / (sum(%s) OVER () <= $2::bigint)::int FROM l", c->columns, c->table, c->columns, c->width),
 	    DB(pg_array(cx->arena, ids, o->n), pg_i64(cx->arena, conf.bulk_bytes_max)));
-	return e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0 ? too_much(cx, "bytes", conf.bulk_bytes_max) : e;
+	return e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0 ? doc_too_much(cx, "bytes", conf.bulk_bytes_max) : e;
 }
 
 static int
@@ -321,8 +322,9 @@ upserts_sort(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 			bytes += bulk_weight(c, d->vals);
 		}
 		if (bytes > conf.bulk_bytes_max)
-			return too_much(cx, "bytes", conf.bulk_bytes_max);
+			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 	}
+	o->all->bytes = bytes;
 	return OK;
 }
 
@@ -424,7 +426,7 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 {
 	struct doc_patch **alike = arena_array(cx->arena, struct doc_patch *, o->n + 1);
 	bool *done = arena_array(cx->arena, bool, o->n + 1);
-	int64_t bytes = 0;
+	int64_t bytes = o->all->bytes;
 
 	for (int i = 0; i < o->n; i++) {
 		int n = 0;
@@ -434,7 +436,7 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 		if (u->patch[i].acts.n > 0) {
 			TRY(doc_patch_write(cx, o, c, tx, &u->patch[i]));
 			if ((bytes += row_weight(c, u->patch[i].r, u->patch[i].row)) > conf.bulk_bytes_max)
-				return too_much(cx, "bytes", conf.bulk_bytes_max);
+				return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 			continue;
 		}
 		for (int k = i; k < o->n; k++)
@@ -445,6 +447,7 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 			}
 		update_alike(cx, c, tx, alike, n);
 	}
+	o->all->bytes = bytes;
 	return OK;
 }
 
@@ -655,7 +658,7 @@ slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, struct found *f,
 		row_at[*at - numbers] = row;
 		TRY(slice_check(cx, f, r, row));
 		if (f->acts.n > 0 && (f->bytes += row_weight(f->c, r, row)) > conf.bulk_bytes_max)
-			return too_much(cx, "bytes", conf.bulk_bytes_max);
+			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 	}
 	if (tx_undone(tx))
 		return OK;
@@ -719,15 +722,16 @@ found_numbers(struct ctx *cx, const struct found *f, struct db_tx *tx, int64_t *
 
 	TRY(tx_query(tx, &r, f->q.find, f->q.n_find, f->q.v));
 	if (db_rows(r) > conf.bulk_rows_max)
-		return too_much(cx, "documents", conf.bulk_rows_max);
+		return doc_too_much(cx, "documents", conf.bulk_rows_max);
 	*numbers_out = arena_alloc(cx->arena, sizeof **numbers_out * (size_t)(db_rows(r) + 1));
 	*widths_out = arena_alloc(cx->arena, sizeof **widths_out * (size_t)(db_rows(r) + 1));
 	for (int i = 0; i < db_rows(r); i++) {
 		(*widths_out)[i] = db_i64(r, i, 1) + (f->vals ? bulk_weight(f->c, f->vals) : 0);
 		if ((bytes += (*widths_out)[i]) > conf.bulk_bytes_max)
-			return too_much(cx, "bytes", conf.bulk_bytes_max);
+			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 		(*widths_out)[i] += acts_growth(f, (*widths_out)[i]);
 	}
+	f->o->all->bytes = bytes;
 	TRY(found_lock(cx, f, tx, r, &locked));
 	for (int i = 0; i < db_rows(r); i++) {
 		if (!is_locked(locked, db_i64(r, i, 0)))
@@ -763,6 +767,8 @@ found_write(struct ctx *cx, struct found *f, struct db_tx *tx)
 		TRY(e);
 	}
 	f->o->all->total = n;
+	if (f->bytes > 0)	/* of what operators made of them */
+		f->o->all->bytes = f->bytes;
 	return OK;
 }
 

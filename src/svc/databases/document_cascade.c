@@ -6,7 +6,10 @@
 
 #include "core/conf.h"
 
-enum { REACH_MAX = 100 };
+enum {
+	REACH_MAX = 100,
+	LINKS_EACH = 50		/* links that are taken away, of conf.relation_rows_max */
+};
 
 struct doc_reach {
 	int n;
@@ -89,7 +92,22 @@ struct cascade {
 	const struct doc_reach *reach;
 	struct doomed *last;	/* of the queue */
 	int64_t left;		/* documents that may still go */
+	int64_t links;		/* links that may still be taken away */
 };
+
+/* Nothing is looked at or locked for them before it is known how many they are. */
+static err_t
+count_links(struct ctx *cx, struct cascade *k, const struct doomed *d, const char *links, const char *mine)
+{
+	struct db_res *r;
+
+	TRY(tx_query(k->tx, &r, arena_printf(cx->arena, "SELECT count(*) FROM (SELECT FROM %s WHERE %s = ANY ($1::bigint[]) LIMIT %lld) AS l", links, mine,
+	    (long long)k->links + 1), DB(d->seqs)));
+	if ((k->links -= db_i64(r, 0, 0)) < 0)
+		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "With the document more than %lld links to others would go: unlink some of them first.",
+		    (long long)conf.relation_rows_max * LINKS_EACH);
+	return OK;
+}
 
 static err_t
 refuse_related(struct ctx *cx, const struct cascade *k, const struct doomed *d, const struct relation *r, const char *links, const char *mine, const char *other)
@@ -139,6 +157,7 @@ untie(struct ctx *cx, struct cascade *k, const struct doomed *d, const struct re
 	const char *mine = r->child ? "child" : "parent", *other = r->child ? "parent" : "child";
 	const struct collection *c = reached(k->reach, r->related);
 
+	TRY(count_links(cx, k, d, links, mine));
 	if (matters(r) && r->end == END_RESTRICT)
 		TRY(refuse_related(cx, k, d, r, links, mine, other));
 	if (matters(r) && r->end == END_CASCADE && c != NULL)
@@ -151,7 +170,8 @@ err_t
 doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct doc_reach *reach, const char *seq)
 {
 	struct doomed top = {.c = c, .seqs = pg_array(cx->arena, &seq, 1)};
-	struct cascade k = {.o = o, .tx = tx, .reach = reach, .last = &top, .left = o->related ? *o->related : conf.relation_rows_max};
+	struct cascade k = {.o = o, .tx = tx, .reach = reach, .last = &top, .left = o->related ? *o->related : conf.relation_rows_max,
+	    .links = conf.relation_rows_max * LINKS_EACH};
 
 	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s WHERE _seq = $1::bigint FOR UPDATE", c->table), DB(seq));
 	for (const struct doomed *d = &top; d != NULL; d = d->next) {

@@ -89,6 +89,10 @@ links_target(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, c
 	else
 		return bad_value(cx, l->a, json_is_string(j) ? "has an invalid id" : "is neither an id nor a document");
 	t->id = str_lower(cx->arena, str_c(t->spelt)).p;
+	if (l->c->internal == o->linking->top && str_ieq(str_c(t->id), str_c(o->id))) {	/* what becomes of it is said at the top */
+		t->data = NULL;
+		t->links = NULL;
+	}
 	return OK;
 }
 
@@ -159,7 +163,7 @@ doc_links_take(struct ctx *cx, const struct doc_op *o, const struct collection *
 {
 	if (o->linking == NULL || c->n_rels == 0)
 		return OK;
-	*o->linking = (struct doc_linking){0};
+	*o->linking = (struct doc_linking){.top = c->internal};
 	TRY(links_of(cx, o, c, o->data, NULL, 1, &o->linking->links));
 	return o->linking->parts > 0 ? doc_room(cx, o, o->linking->parts) : OK;
 }
@@ -348,9 +352,22 @@ op_of(const struct doc_op *o, const struct doc_link *l, const struct doc_target 
 static err_t write_links(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struct doc_links *links, struct holder *h);
 
 static struct str
-made_key(struct ctx *cx, const struct doc_link *l, const struct doc_target *t)
+target_key(struct ctx *cx, const struct doc_link *l, const struct doc_target *t)
 {
 	return str_c(arena_printf(cx->arena, "%lld %s", (long long)l->c->internal, t->id));
+}
+
+static void
+remember_written(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, const struct doc_target *t)
+{
+	o->linking->written++;
+	(void)map_set(o->linking->ids, target_key(cx, l, t), o->linking);
+}
+
+static bool
+is_written(struct ctx *cx, const struct doc_op *o, const struct doc_link *l, const struct doc_target *t)
+{
+	return o->linking->written > 0 && map_get(o->linking->ids, target_key(cx, l, t)) != NULL;
 }
 
 static err_t
@@ -369,7 +386,7 @@ make_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const stru
 	TRY(tx_query(tx, &r, l->c->sql_insert, l->c->n_live + 5, d.v));
 	*seq_out = db_cstr(r, 0, 0);
 	o->linking->made++;
-	(void)map_set(o->linking->ids, made_key(cx, l, t), o->linking);
+	remember_written(cx, o, l, t);
 	above->changed = true;
 	h.seq = *seq_out;
 	h.perms = &d.perms;
@@ -390,13 +407,17 @@ merge_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const str
 		own.perms = &unsaid;
 	p = doc_patch_of(cx, &own, r, row);
 	TRY(doc_patch_allowed(cx, &own, l->c, &p));
-	if (!p.idle)
+	if (!p.idle) {
 		TRY(doc_patch_write(cx, &own, l->c, tx, &p));
+		remember_written(cx, o, l, t);
+	}
 	h.perms = &p.perms;
 	if (t->links != NULL)
 		TRY(write_links(cx, o, tx, t->links, &h));
-	if (p.idle && h.changed)
+	if (p.idle && h.changed) {
 		TRY(doc_patch_touch(cx, &own, l->c, tx, &p));
+		remember_written(cx, o, l, t);
+	}
 	above->changed = above->changed || !p.idle;
 	return OK;
 }
@@ -417,7 +438,7 @@ settle_target(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const st
 	int row = t->row, whole = t->whole;
 
 	*seq_out = NULL;
-	if (row < 0 && o->linking->made > 0 && map_get(o->linking->ids, made_key(cx, l, t)) != NULL) {	/* by this very write */
+	if (is_written(cx, o, l, t)) {	/* by this very write: as it is since then */
 		TRY(tx_query(tx, &made.locked, l->c->sql_lock, DB(t->id)));
 		made.whole = made.locked;
 		row = whole = db_rows(made.locked) - 1;
@@ -497,7 +518,7 @@ write_link(struct ctx *cx, const struct doc_op *o, struct db_tx *tx, const struc
 		return OK;
 	h->changed = true;
 	list = pg_array(cx->arena, seqs, n);
-	if (!h->fresh && relation_many(l->a->rel))
+	if (now.from > 0 && relation_many(l->a->rel))
 		TRY(check_unlinked(cx, o, tx, l, h->seq, list));
 	TRY(check_left(cx, o, tx, l, h, list));
 	set_links(cx, o, tx, l, h, list);
@@ -517,7 +538,7 @@ doc_links_write(struct ctx *cx, const struct doc_op *o, const struct collection 
 {
 	struct holder h = {.c = c, .seq = pg_i64(cx->arena, o->linking->seq), .perms = perms, .fresh = fresh};
 
-	o->linking->made = 0;
+	o->linking->made = o->linking->written = 0;
 	o->linking->ids = map_for(cx);
 	o->linking->bytes = 0;
 	TRY(write_links(cx, o, tx, o->linking->links, &h));

@@ -223,7 +223,9 @@ struct doc_linking {		/* of one write */
 	struct doc_links *links;	/* NULL: it names none */
 	int named;		/* related documents that are named, at any level */
 	int parts;		/* of them, documents and not ids alone */
+	int64_t top;		/* the number of the document's own collection */
 	int made;		/* of those, new ones */
+	int written;		/* of those, so far: made or changed */
 	struct map *ids;	/* theirs, each after its collection's number */
 	int64_t bytes;		/* of those that are changed, as they were */
 	bool changed;		/* a link, or a related document */
@@ -293,6 +295,8 @@ err_t doc_check_added(struct ctx *cx, const struct doc_op *o, const struct doc_h
 err_t doc_step_check(struct ctx *cx, const struct collection *c, struct step *s) MUST_CHECK;
 
 /* ---- many at once (document_bulk.c) ---- */
+
+err_t doc_too_much(struct ctx *cx, const char *what, int64_t max) MUST_CHECK;	/* ERR_GENERAL_BAD_REQUEST: more than so many at once */
 
 /* Awaits. What operators make of an attribute that has nothing yet but its default, by place; NULL: there are none. `tx` (may be NULL): within it. */
 err_t doc_acts_on_nothing(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_acts *acts, struct db_tx *tx,

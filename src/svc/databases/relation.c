@@ -220,7 +220,7 @@ relation_update_tx(struct db_tx *tx, const struct project *p, const char *actor,
 	TRY(lock_pair(tx, p, c, other, &pr));
 	TRY(attribute_find(cx, pr.c, key, &found));
 	if (found->rel == NULL || found->rel->related != other->internal)
-		return fail(cx, ERR_ATTRIBUTE_TYPE_INVALID, "key=%s", key);
+		return fail(cx, ERR_BUSY, "%s was made anew", key);
 	taken = new_key ? attribute_lookup(pr.c, new_key) : NULL;
 	if (taken != NULL && taken != found)
 		return fail(cx, ERR_ATTRIBUTE_ALREADY_EXISTS, "key=%s", new_key);

@@ -163,6 +163,7 @@ apply_as(const struct doc_caller *who, const struct tx_op *op)
 
 struct sums {			/* over all operations */
 	int64_t documents;	/* that those of many have written */
+	int64_t bytes;		/* of the values of those */
 	int64_t related;	/* that may still be named, or go with others */
 };
 
@@ -197,8 +198,8 @@ apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who,
 		return apply_single(cx, &o, c, tx, op->action);
 	TRY(apply_many(cx, &o, c, tx, op->action, op->data));
 	if ((sums->documents += many.total) > conf.bulk_rows_max)
-		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "That are more than %lld documents at once: do it in parts.", (long long)conf.bulk_rows_max);
-	return OK;
+		return doc_too_much(cx, "documents", conf.bulk_rows_max);
+	return (sums->bytes += many.bytes) > conf.bulk_bytes_max ? doc_too_much(cx, "bytes", conf.bulk_bytes_max) : OK;
 }
 
 /* What is said of an operation outlives its memory. */

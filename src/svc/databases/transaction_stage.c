@@ -6,6 +6,7 @@
 #include "svc/databases/transaction.h"
 
 #include "core/conf.h"
+#include "core/fiber.h"
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
@@ -34,7 +35,10 @@ transaction_action(struct str name)
 	return (enum tx_action)i;
 }
 
-enum { USER_PART = 8 };		/* of a project's bytes: one of so many is a user's at most */
+enum {
+	USER_PART = 8,		/* of a project's bytes: one of so many is a user's at most */
+	ASIDE_FROM = 16 * 1024	/* bytes of a text that is parsed by a thread */
+};
 
 struct met {			/* a document that the operations name */
 	const struct collection *c;
@@ -63,6 +67,9 @@ struct stage {
 	int n_met;
 	struct str *shown;
 	struct transaction *t;
+	const struct db_res *stored, *staged;	/* what is shown of the document: its row, and the data staged before; NULL: nothing */
+	bool reads;			/* its permissions let the caller read it, as the transaction sees it */
+	const struct strs *seen;	/* these permissions */
 };
 
 /* ---- before the transaction ---- */
@@ -458,48 +465,90 @@ merge(json_t *into, const json_t *from)
 
 /* The document as it is stored: where its own permissions let the caller read it, whatever is staged for it. */
 static err_t
-add_stored(struct ctx *cx, const struct stage *s, struct db_tx *tx, json_t *into)
+read_stored(struct ctx *cx, struct stage *s, struct db_tx *tx)
 {
-	const struct collection *c = s->c[0];
 	const struct doc_op o = stage_op(s, 0);
-	const char *id = str_lower(cx->arena, str_c(o.id)).p;
-	const json_t *j;
-	struct doc_head head;
 	struct strs perms;
 	struct db_res *r;
-	struct buf b;
 
-	TRY(tx_query(tx, &r, c->sql_get, DB(id)));
+	TRY(tx_query(tx, &r, s->c[0]->sql_get, DB(str_lower(cx->arena, str_c(o.id)).p)));
 	if (db_rows(r) == 0)
 		return OK;
 	perms = db_strs(cx, r, 0, DOC_PERMS);
-	if (!doc_holds_of(cx, &o, c, &perms).read)
-		return OK;
-	head = doc_head_of(cx, r, 0);
-	doc_head_reply(cx, &head);
-	buf_init(&b, cx->arena, 1000);
-	(void)doc_write_row(&b, c, &head, r, 0, NULL, NULL);
-	if ((j = json_parse(cx, buf_view(&b), NULL)) == NULL)
-		return fail(cx, ERR_GENERAL_UNKNOWN, "a document does not parse");
-	(void)json_object_update(into, (json_t *)(uintptr_t)j);
+	s->stored = doc_holds_of(cx, &o, s->c[0], &perms).read ? r : NULL;
 	return OK;
 }
 
 /* What the transaction had staged for the document before. */
 static err_t
-add_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx, json_t *into)
+read_staged(struct ctx *cx, struct stage *s, struct db_tx *tx)
 {
 	const char *id = str_lower(cx->arena, str_c(s->ops[0].id)).p;
-	const json_t *j;
 	struct db_res *r;
 
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT data, sealed FROM %s.transaction_operations WHERE transaction = $1::bigint AND collection_internal = $2::bigint "
 	    "AND lower(document) = $3 AND action IN ('create', 'update', 'upsert') ORDER BY n", s->p->schema),
 	    DB(pg_i64(cx->arena, s->t->internal), pg_i64(cx->arena, s->c[0]->internal), id)));
-	for (int i = 0; i < db_rows(r); i++)
-		if ((j = json_parse(cx, db_str(r, i, 1).n > 0 ? str_c(seal_open(cx->arena, db_str(r, i, 1))) : db_str(r, i, 0), NULL)) != NULL)
-			merge(into, j);
+	s->staged = r;
 	return OK;
+}
+
+/* What the route shows is read with the transaction, and put together when that is over: its texts may be large. */
+static err_t
+read_shown(struct ctx *cx, struct stage *s, struct db_tx *tx)
+{
+	const struct met *m = met_by(cx, s, s->c[0], s->ops[0].id);
+	const struct doc_op o = stage_op(s, 0);
+
+	s->seen = perms_seen(m);
+	s->reads = doc_holds_of(cx, &o, s->c[0], s->seen).read;
+	if (s->ops[0].action != TX_UPDATE || !s->reads)
+		return OK;
+	TRY(read_stored(cx, s, tx));
+	return read_staged(cx, s, tx);
+}
+
+/* It is staged: where no thread will parse the text, it is parsed here. */
+static const json_t *
+parse_shown(struct ctx *cx, struct str text)
+{
+	json_t *j = NULL;
+
+	if (text.n <= ASIDE_FROM || json_parse_aside(cx, text, &j) != OK)
+		j = json_parse(cx, text, NULL);
+	return j;
+}
+
+static void
+add_stored(struct ctx *cx, const struct stage *s, json_t *into)
+{
+	struct doc_head head;
+	struct buf b;
+
+	if (s->stored == NULL)
+		return;
+	head = doc_head_of(cx, s->stored, 0);
+	doc_head_reply(cx, &head);
+	buf_init(&b, cx->arena, 1000);
+	(void)doc_write_row(&b, s->c[0], &head, s->stored, 0, NULL, NULL);
+	(void)json_object_update(into, (json_t *)(uintptr_t)parse_shown(cx, buf_view(&b)));
+}
+
+static void
+add_staged(struct ctx *cx, const struct stage *s, json_t *into)
+{
+	const struct db_res *r = s->staged;
+
+	for (int i = 0; r != NULL && i < db_rows(r); i++) {
+		const json_t *j;
+
+		if (fib_yield(cx) != OK)	/* who has left is not answered */
+			return;
+		j = parse_shown(cx, db_str(r, i, 1).n > 0 ? str_c(seal_open(cx->arena, db_str(r, i, 1))) : db_str(r, i, 0));
+
+		if (j != NULL)
+			merge(into, j);
+	}
 }
 
 static void
@@ -509,14 +558,11 @@ set_text(json_t *o, const char *key, const char *text)
 }
 
 /* Whoever may not read the document is shown what it has sent, and nothing of what is there. */
-static err_t
-show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
+static void
+show_staged(struct ctx *cx, const struct stage *s)
 {
 	const struct tx_op *op = &s->ops[0];
-	const struct collection *c = s->c[0];
-	const struct met *m = met_by(cx, s, c, op->id);
-	const struct doc_op o = stage_op(s, 0);
-	bool steps = op->action == TX_INCREMENT || op->action == TX_DECREMENT, reads = doc_holds_of(cx, &o, c, perms_seen(m)).read;
+	bool steps = op->action == TX_INCREMENT || op->action == TX_DECREMENT;
 	enum doc_seq_form form = doc_seq_form(cx);
 	char now[TIME_ISO_LEN + 1];
 	json_t *j = json_keep(cx, json_object());
@@ -529,25 +575,28 @@ show_staged(struct ctx *cx, const struct stage *s, struct db_tx *tx)
 		(void)json_object_set_new(j, "$sequence", form == DOC_SEQ_TEXT ? json_string("") : json_integer(0));
 	set_text(j, "$createdAt", now);
 	set_text(j, "$updatedAt", now);
-	if (op->action == TX_UPDATE && reads) {
-		TRY(add_stored(cx, s, tx, j));
-		TRY(add_staged(cx, s, tx, j));
-	}
+	add_stored(cx, s, j);
+	add_staged(cx, s, j);
 	if (steps)
 		(void)json_object_set(j, json_string_value(json_object_get(op->data, "attribute")), json_object_get(op->data, "value"));
 	else
 		merge(j, op->data);
-	(void)json_object_set_new(j, "$permissions", transaction_texts(s->perms[0].set ? &s->perms[0] : reads ? perms_seen(m) : &(struct strs){0}));
-	set_text(j, cx->words ? "$tableId" : "$collectionId", c->id);
-	set_text(j, "$databaseId", c->database_id);
+	(void)json_object_set_new(j, "$permissions", transaction_texts(s->perms[0].set ? &s->perms[0] : s->reads ? s->seen : &(struct strs){0}));
+	set_text(j, cx->words ? "$tableId" : "$collectionId", s->c[0]->id);
+	set_text(j, "$databaseId", s->c[0]->database_id);
 	buf_init(&b, cx->arena, 1000);
 	jw_init(&w, &b);
 	jw_value(&w, j);
 	*s->shown = buf_view(&b);
-	return OK;
 }
 
 /* ---- the door ---- */
+
+static bool
+shows(const struct stage *s)
+{
+	return s->shown != NULL && s->n == 1 && s->ops[0].id != NULL;
+}
 
 static err_t
 stage_within(struct ctx *cx, struct stage *s, struct db_tx *tx)
@@ -563,8 +612,9 @@ stage_within(struct ctx *cx, struct stage *s, struct db_tx *tx)
 	TRY(stage_check_room(cx, s, tx));
 	for (int i = 0; i < s->n; i++)
 		TRY(stage_one(cx, s, i));
-	if (s->shown != NULL && s->n == 1 && s->ops[0].id != NULL)
-		TRY(show_staged(cx, s, tx));
+	s->stored = s->staged = NULL;
+	if (shows(s))
+		TRY(read_shown(cx, s, tx));
 	keep_operations(cx, s, tx);
 	keep_documents(cx, s, tx);
 	s->t->operations += s->n;
@@ -587,6 +637,8 @@ transaction_stage(struct ctx *cx, const struct project *p, const struct doc_call
 
 		TRY(prepare(cx, &s));
 		e = TX_RUN(cx, tx, stage_within(cx, &s, tx));
+		if (e == OK && shows(&s))
+			show_staged(cx, &s);
 		if (!doc_stale(cx, e))
 			return e;
 		for (int i = 0; i < n; i++)

@@ -1,0 +1,41 @@
+/* Which indexes PostgreSQL takes for lists of documents, by its own counts. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { after, before, test } from 'node:test'
+
+import { psqlArgs } from '../20-serve/lib.mjs'
+import { server, until } from '../lib/server.mjs'
+import { collection, database, json } from './docs.mjs'
+
+let s, p, schema, c, table, day
+const sql = (text) => execFileSync('psql', [...psqlArgs(s), '-c', text], { encoding: 'utf8' }).trim()
+before(async () => {
+	s = await server({ own: true, conf: { web_processes: 1 } })
+	p = await s.project()
+	schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
+	c = await collection(p, await database(p), { attributes: { day: { type: 'datetime' }, n: { type: 'integer' } }, indexes: { days: { type: 'key', attributes: ['day'] } } })
+	const internal = sql(`SELECT internal FROM ${schema}.collections WHERE id = '${c.id}'`), columns = sql(`SELECT key || '=a_' || internal FROM ${schema}.attributes WHERE collection = ${internal}`)
+	table = `c_${internal}`
+	day = columns.match(/day=(\S+)/)[1]
+	sql(`INSERT INTO ${schema}.${table} (_id, _created, _updated, _perms, _read, ${day}) SELECT 'd' || n, t, t, '{}', '{}', t FROM (SELECT n, now() - make_interval(secs => n % 9000) AS t FROM generate_series(1, 20000) n) x`)
+	sql(`VACUUM ANALYZE ${schema}.${table}`)
+})
+after(() => s.stop())
+
+/* How often each index, and (as "") the whole table, was looked through. */
+const scans = () => Object.fromEntries(sql(`SELECT indexrelname, idx_scan FROM pg_stat_user_indexes WHERE schemaname = '${schema}' AND relname = '${table}'
+	UNION ALL SELECT '', seq_scan FROM pg_stat_user_tables WHERE schemaname = '${schema}' AND relname = '${table}'`).split('\n').map((l) => l.split('|')).map(([k, v]) => [k, Number(v)]))
+const ordered = (method, attribute, ...more) => ({ query: { queries: [json(method, attribute), ...more], total: false } })
+
+test('an order by a date reads an index and no more of the table', async () => {
+	const index = { $createdAt: `${table}_created`, $updatedAt: `${table}_updated`, day: sql(`SELECT indexname FROM pg_indexes WHERE schemaname = '${schema}' AND indexdef ~ '\\(${day}\\y'`) }
+	assert.ok(Object.values(index).every((x) => x), JSON.stringify(index))
+	for (const [attribute, name] of Object.entries(index))
+		for (const method of ['orderDesc', 'orderAsc']) {
+			const was = scans(), first = await p.ok('GET', c.docs, ordered(method, attribute, json('limit', undefined, [25])))
+			assert.equal(first.documents.length, 25)
+			const next = () => p.ok('GET', c.docs, ordered(method, attribute, json('limit', undefined, [25]), json('cursorAfter', undefined, [first.documents.at(-1).$id])))
+			await until(`${name} is read (${method})`, async () => (await next(), scans()[name] > was[name] + 1))
+			assert.equal(scans()[''], was[''], `${method} of ${attribute} looks through the table`)
+		}
+})
