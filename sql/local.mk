@@ -8,6 +8,7 @@ dist_sql_DATA += sql/0004_schedules.sql
 dist_sql_DATA += sql/0005_warm.sql
 dist_sql_DATA += sql/0006_project_settings.sql
 dist_sql_DATA += sql/0007_credentials.sql
+dist_sql_DATA += sql/0008_mail.sql
 sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
 dist_sqlproject_DATA += sql/project/0001_users.sql

@@ -47,6 +47,7 @@ struct fetch {
 	const char *const *mail_to;
 	int n_mail_to;
 	enum fetch_tls tls;
+	bool mail_check;	/* no mail: whether the server takes us and our login */
 };
 
 struct fetch_reply {		/* in the asker's arena */

@@ -29,6 +29,7 @@ struct job_kind {		/* a service's list of them ends with a row of zeros */
 	uint64_t limit_ms;	/* of one try: then it is cancelled, and has failed */
 	unsigned connections;	/* to PostgreSQL that they have together, at most */
 	const char *doc;
+	int each;		/* how many of one project run at once in each of these processes; 0: as many as there is room for */
 	bool lines;		/* each looks after a line (model/line.h): what waits are their entries */
 };
 

@@ -107,6 +107,13 @@ struct project {
 	struct {
 		bool disposable, aliased, free, corporate;
 	} denies;
+	/* A mail server of its own, which its mails go by while it is enabled. */
+	struct smtp {
+		bool enabled;
+		const char *host, *secure, *username, *password;	/* secure: "", "tls" (STARTTLS is needed), "ssl"; the password is sealed at rest */
+		const char *sender_name, *sender_email, *reply_to_name, *reply_to_email;
+		int64_t port;
+	} smtp;
 	struct objs mock_numbers;	/* struct mock_number */
 	struct objs methods, switches, doors, apps;	/* of replies alone: what auths, services, protocols (struct project_switch) and providers (struct project_provider) say */
 	struct objs platforms;		/* struct platform */

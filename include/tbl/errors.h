@@ -7,6 +7,7 @@ ERR(GENERAL_UNKNOWN_ORIGIN, 403, "general_unknown_origin", "This origin is not r
 ERR(GENERAL_SERVICE_DISABLED, 503, "general_service_disabled", "This service is switched off for the project.")
 ERR(GENERAL_UNAUTHORIZED_SCOPE, 401, "general_unauthorized_scope", "The caller lacks the scope of this endpoint.")
 ERR(GENERAL_RATE_LIMIT_EXCEEDED, 429, "general_rate_limit_exceeded", "Too many requests: try again when the window has passed.")
+ERR(GENERAL_NOT_IMPLEMENTED, 405, "general_not_implemented", "This is not there.")
 ERR(GENERAL_SMTP_DISABLED, 503, "general_smtp_disabled", "No mail server is configured.")
 ERR(GENERAL_PHONE_DISABLED, 503, "general_phone_disabled", "No SMS provider is configured.")
 ERR(GENERAL_ARGUMENT_INVALID, 400, "general_argument_invalid", "A parameter is invalid.")

@@ -61,10 +61,22 @@ find_value(struct req *rq, const struct param *p, int place)
 	return v != NULL ? v : json_object_get(rq->body, p->name);
 }
 
+static bool
+param_is_text(enum param_type t)
+{
+	return t == P_TEXT || t == P_EMAIL || t == P_HOSTNAME || t == P_ENUM || t == P_PHONE || t == P_URL;
+}
+
+/* The empty text, where it is a value, takes away what was set: it is none of those that the type asks for. */
 static err_t
 take_value(struct req *rq, const struct param *p, json_t *v, void *out)
 {
-	const char *why = param_check(rq, p, v, out);
+	const char *why = NULL;
+
+	if (p->empty_since > 0 && param_is_text(p->type) && json_is_string(v) && json_string_length(v) == 0)
+		*(const char **)out = "";
+	else
+		why = param_check(rq, p, v, out);
 
 	TRY(rq->param_error);
 	return why ? fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: %s", said_later(rq, p) ? p->later : p->name, why) : OK;

@@ -490,6 +490,12 @@ set_mail(struct ctx *cx, struct fetch_stream *t)
 	static const long tls[] = {[FETCH_TLS_TRY] = CURLUSESSL_TRY, [FETCH_TLS_NEED] = CURLUSESSL_ALL, [FETCH_TLS_OFF] = CURLUSESSL_NONE};
 	const struct fetch *f = &t->f;
 
+	SET(USE_SSL, tls[f->tls]);
+	if (f->mail_check) {
+		SET(NOBODY, 1L);
+		SET(CUSTOMREQUEST, "NOOP");
+		return OK;
+	}
 	if (f->mail_from == NULL || f->n_mail_to == 0 || !clean(f->mail_from) || strpbrk(f->mail_from, "<> ") != NULL)
 		return fail(cx, ERR_FETCH_REFUSED, "a mail needs a sender and receivers");
 	for (int i = 0; i < f->n_mail_to; i++) {
@@ -499,7 +505,6 @@ set_mail(struct ctx *cx, struct fetch_stream *t)
 	}
 	SET(MAIL_FROM, f->mail_from);
 	SET(MAIL_RCPT, t->rcpt);
-	SET(USE_SSL, tls[f->tls]);
 	SET(UPLOAD, 1L);
 	SET(READFUNCTION, on_upload);
 	SET(READDATA, t);

@@ -7,6 +7,9 @@
  * now on, so the set in its order is the projects in turns. From there jobs come back to the stream when the hand runs low, and, however
  * full it is, at each upkeep when the project whose turn it is has nothing in hand. The order of one project's jobs is not kept, as it is not by retries.
  *
+ * A kind may have shares: so many of one project run at once, where each may wait long for somebody whom the project chose. What it has in hand beyond
+ * that waits there, few enough that a lane full of slow projects still has room for others.
+ *
  * A job that is put aside is nowhere else, and needs no consumer that shows life; whichever process has room brings it back. */
 #include "jobs_priv.h"
 
@@ -85,14 +88,34 @@ lane_put(struct lane *l, struct run *r)
 	fair_put(&l->hand, &r->item, jobs_lane_key_of(r));
 }
 
+/* The project has less than its share of what runs. A lane is some tens of runs wide at most, and few kinds have shares. */
+static bool
+may_begin(const struct fair_item *it, void *arg)
+{
+	const struct lane *l = arg;
+	int n = 0;
+
+	for (const struct run *r = jobs.runs; l->info->each > 0 && r != NULL; r = r->next)
+		n += r->lane == l && r->begun && fair_key_same(jobs_lane_key_of(r), it->key);
+	return l->info->each == 0 || n < l->info->each;
+}
+
 void
 lane_go_on(struct lane *l)
 {
-	struct run *r;
+	struct run *r = NULL;
 
-	while (!jobs.stopping && l->n_runs < l->info->width && (r = (struct run *)fair_take(&l->hand)) != NULL)
+	while (!jobs.stopping && l->n_runs < l->info->width && (r = (struct run *)fair_take_if(&l->hand, may_begin, l)) != NULL)
 		run_begin(r);
+	l->held = l->hand.n > 0 && l->n_runs < l->info->width;
 	fib_signal(&l->room);
+}
+
+/* So many of one project are in hand at most: who has no more runs at once needs no more at hand. */
+static unsigned
+lane_part(const struct lane *l)
+{
+	return (unsigned)(l->info->each > 0 ? l->info->each : l->info->width);
 }
 
 /* ---- aside, and back ---- */
@@ -202,7 +225,7 @@ sort(struct ctx *cx, struct lane *l, const struct bus_reply *entries, struct bat
 
 		if (r == NULL)
 			continue;
-		if (fair_of_project(&l->hand, jobs_lane_key_of(r)) >= (unsigned)l->info->width)
+		if (fair_of_project(&l->hand, jobs_lane_key_of(r)) >= lane_part(l))
 			batch_add(cx, many, r);
 		else
 			lane_put(l, r);
@@ -242,7 +265,7 @@ read_some(struct ctx *cx, struct lane *l, bool now)
 static err_t
 read_with_aside(struct ctx *cx, struct lane *l)
 {
-	if ((int)l->hand.n >= l->info->width && !l->tick) {
+	if (((int)l->hand.n >= l->info->width || l->held) && !l->tick) {
 		err_t e = fib_await_for(cx, &l->room, LOOK_MS);
 
 		if (e != OK && e != ERR_TIMEOUT)

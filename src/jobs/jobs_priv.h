@@ -39,6 +39,7 @@ struct lane {			/* a kind of job */
 	struct fib *reader;		/* NULL: not begun, or ended */
 	struct fair hand;		/* read, not begun; turns by project */
 	int n_runs;
+	bool held;			/* there is room, and what is in hand is of projects that have their share of it */
 	int64_t aside;			/* in {jobs}:<kind>:aside, as last heard */
 	bool tick;			/* some of those aside come back now, whatever is in hand */
 	struct fib_event room;		/* a run ended, a tick, or stopping; the reader waits */

@@ -178,6 +178,7 @@ console(void)
 		.strength = {.min = 8},
 		.shows = {true, true, true, true, true, true},
 		.factors = {.totp = true, .email = true, .phone = true},
+		.smtp = {.host = "", .secure = "", .username = "", .password = "", .sender_name = "", .sender_email = "", .reply_to_name = "", .reply_to_email = ""},
 		.platforms = {1, platforms},
 	};
 

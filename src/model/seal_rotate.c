@@ -14,6 +14,7 @@ static const struct sealed_column {
 	{false, "badal.keys", "internal", "secret"},
 	{false, "badal.webhooks", "internal", "http_pass"},
 	{false, "badal.webhooks", "internal", "signature"},
+	{false, "badal.projects", "internal", "smtp_password"},
 	{true, "sessions", "internal", "provider_access_token"},
 	{true, "sessions", "internal", "provider_refresh_token"},
 	{true, "identities", "internal", "access_token"},

@@ -34,7 +34,7 @@ const knows = {
 	users: { teams: 'the memberships of a user' },
 	mock: { account: 'the provider that trials of OAuth2 sign in at' },
 	webhooks: { messages: 'owners are told that one is switched off' },
-	projects: { webhooks: 'what was delivered', teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
+	projects: { webhooks: 'what was delivered', messages: 'mail servers and words of mails', teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
 }
 
 test('arrows point one way', () => {
@@ -128,7 +128,7 @@ test('a change of the master key knows all that is sealed', () => {
 	for (const file of sources.filter((f) => !f.startsWith('src/main/') && f !== 'src/model/seal.c'))
 		assert.doesNotMatch(code(file), /conf\.master_key/, `${file} reads the setting: seal_master has the key`)
 	const byHand = {
-		'src/model/record.c': 'columns of shapes', 'src/model/blob_keys.c': 'data_keys.secret', 'src/svc/projects/project.c': 'projects.providers',
+		'src/model/record.c': 'columns of shapes', 'src/model/blob_keys.c': 'data_keys.secret', 'src/svc/projects/project.c': 'projects.providers', 'src/svc/projects/mail.c': 'projects.smtp_password',
 		'src/svc/users/session.c': 'the tokens of sessions', 'src/svc/users/linked.c': 'identities.access_token, refresh_token', 'src/svc/databases/document_check.c': 'encrypted attributes', 'src/svc/databases/transaction_stage.c': 'transaction_operations.sealed', 'src/svc/account/oauth_state.c': 'it is never stored',
 	}
 	for (const file of sources.filter((f) => !/seal\w*\.[ch]$/.test(f) && /\bseal_text\(/.test(code(f))))

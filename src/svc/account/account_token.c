@@ -80,10 +80,10 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 static err_t
 mail_may_link(struct req *rq, const char *url, const char *what, const char *words)
 {
-	if (mail_ready() && mail_link_ok(rq->project, rq->host, url))
+	if (mail_ready(rq->project) && mail_link_ok(rq->project, rq->host, url))
 		return OK;
 	rq->cx.message = words;
-	if (!mail_ready())
+	if (!mail_ready(rq->project))
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s", what);
 	if (log_may_client(rq->ip))
 		log_warn(&rq->cx, "no mail may lead to the host of a request: set domain", "mail=\"%s\" host=%s", what, rq->host);
@@ -334,7 +334,7 @@ account_email_start(struct req *rq, void *arg)
 	struct letter l = {.kind = "otpSession", .phrase = in->phrase == 1 ? phrase_new(rq->cx.arena) : ""};
 	struct user *u;
 
-	if (!mail_ready())
+	if (!mail_ready(rq->project))
 		return fail_msg(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "SMTP disabled");
 	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, &u));
 	l.to = u;

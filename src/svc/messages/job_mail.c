@@ -1,4 +1,4 @@
-/* Mails: worded by mail_words.c, as text and HTML, to the mail server that is configured.
+/* Mails: worded by mail_words.c, or by the project itself (mail_template.c), as text and HTML, to the mail server of all or to the project's own.
  *
  * Names come from strangers: in headers they go encoded, so that no line can be added. */
 #include "messages_priv.h"
@@ -8,8 +8,9 @@
 #include "core/id.h"
 #include "core/json.h"
 #include "core/vtime.h"
-#include "io/fetch.h"
-#include "mail_words.h"
+#include "mail_server.h"
+#include "svc/messages/mail.h"
+#include "svc/messages/mail_template.h"
 
 /* A text of the payload. Names are one line: their control characters become blanks. */
 static const char *
@@ -89,20 +90,26 @@ mail_date(struct ctx *cx, int64_t ms)
 	return arena_printf(cx->arena, "%.26s+0000", date);
 }
 
+struct envelope {
+	const char *to, *to_name;
+	const char *id;		/* the same at every try: a receiver can drop the second copy */
+	int64_t at;
+};
+
 static struct str
-message(struct ctx *cx, const struct worded *w, const struct letter *l, const struct job *job)
+message(struct ctx *cx, const struct mail_server *m, const struct worded *w, const struct envelope *v)
 {
-	const char *mark = sha256_hex(cx->arena, str_c(job->id));
-	const char *at = strchr(conf.mail_from, '@');
+	const char *mark = sha256_hex(cx->arena, str_c(v->id)), *at = strchr(m->from, '@');
 	struct buf b;
 
 	buf_init(&b, cx->arena, 8192);
-	add_address(cx, &b, "From", w->sender, conf.mail_from);
-	add_address(cx, &b, "To", l->name, l->to);
+	add_address(cx, &b, "From", w->sender, m->from);
+	add_address(cx, &b, "To", v->to_name, v->to);
+	if (m->reply_to[0] != '\0')
+		add_address(cx, &b, "Reply-To", m->reply_to_name, m->reply_to);
 	buf_c(&b, "Subject: ");
 	add_header_text(cx, &b, w->subject);
-	/* the same at every try: a receiver can drop the second copy */
-	buf_printf(&b, "\r\nDate: %s\r\nMessage-ID: <%.40s@%s>\r\nX-Mailer: Badal\r\nMIME-Version: 1.0\r\n", mail_date(cx, job->created), mark,
+	buf_printf(&b, "\r\nDate: %s\r\nMessage-ID: <%.40s@%s>\r\nX-Mailer: Badal\r\nMIME-Version: 1.0\r\n", mail_date(cx, v->at), mark,
 	    at ? at + 1 : conf.domain);
 	buf_printf(&b, "Content-Type: multipart/alternative; boundary=\"%.32s\"\r\n\r\n", mark);
 	buf_printf(&b, "--%.32s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n", mark);
@@ -113,50 +120,108 @@ message(struct ctx *cx, const struct worded *w, const struct letter *l, const st
 	return buf_view(&b);
 }
 
-static err_t
-job_mail_deliver(struct ctx *cx, const char *to, struct str text)
+static struct letter
+letter_read(struct ctx *cx, const struct job *job)
 {
-	bool ssl = strcmp(conf.smtp_secure, "ssl") == 0, need = strcmp(conf.smtp_secure, "tls") == 0, login = conf.smtp_username[0] && conf.smtp_password[0];
-	const struct fetch f = {
-		.url = arena_printf(cx->arena, "%s://%s:%lld/%s", ssl ? "smtps" : "smtp", conf.smtp_host, (long long)conf.smtp_port, conf.domain),
-		.body = text,
-		.user = login ? conf.smtp_username : NULL,
-		.password = login ? conf.smtp_password : NULL,
-		.timeout_ms = 30000,
-		.private_ok = true,	/* the operator's own server */
-		.mail_from = conf.mail_from,
-		.mail_to = &to,
-		.n_mail_to = 1,
-		.tls = need ? FETCH_TLS_NEED : FETCH_TLS_TRY,
-		/* where no TLS would do as well, any certificate is better than none */
-		.insecure = !ssl && !need && conf.smtp_ca[0] == '\0',
-		.ca_file = conf.smtp_ca,
-	};
-	struct fetch_reply *reply;
+	const json_t *o = json_parse(cx, job->payload, NULL);
 
-	TRY(fetch(cx, &f, &reply));
-	if (reply->status >= 550)	/* not this mail, ever: below are troubles with the login and the like */
-		return fail(cx, ERR_JOB_HOPELESS, "the mail server said %d", reply->status);
-	if (reply->status >= 400)
-		return fail(cx, ERR_FETCH, "the mail server said %d", reply->status);
-	return OK;
+	return (struct letter){.kind = job_mail_member(cx, o, "kind"), .project = job_mail_member(cx, o, "project"), .to = job_mail_member(cx, o, "to"),
+		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .code = job_mail_member(cx, o, "code"),
+		.phrase = job_mail_member(cx, o, "phrase"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
+		.team = job_mail_member(cx, o, "team"), .device = job_mail_member(cx, o, "device"), .client = job_mail_member(cx, o, "client"),
+		.os = job_mail_member(cx, o, "os"), .ip = job_mail_member(cx, o, "ip"), .country = job_mail_member(cx, o, "country"), .at = job->created};
+}
+
+static err_t
+deliver_letter(struct ctx *cx, const struct mail_server *m, struct worded *w, const struct letter *l, const struct job *job)
+{
+	if (m->from_name[0] != '\0')
+		w->sender = m->from_name;
+	return mail_server_deliver(cx, m, &l->to, 1, message(cx, m, w, &(struct envelope){l->to, l->name, job->id, job->created}));
+}
+
+static err_t
+send_by_all(struct ctx *cx, const struct job *job, const struct letter *l)
+{
+	const struct mail_server m = mail_server_of_all();
+	struct worded w;
+
+	if (!mail_ready(NULL))
+		return fail(cx, ERR_GENERAL_SMTP_DISABLED, "no mail server any more");
+	TRY(mail_words(cx, l, &w));
+	return m.host[0] == '\0' ? dev_keep(cx, "mail", l->to, w.subject, w.text) : deliver_letter(cx, &m, &w, l, job);
+}
+
+static void
+prefer(const char **to, const char *text)
+{
+	if (text != NULL && text[0] != '\0')
+		*to = text;
+}
+
+static err_t
+send_by_own(struct ctx *cx, const struct project *p, const struct job *job, const struct letter *l)
+{
+	struct mail_server m = mail_server_of(&p->smtp);
+	struct mail_template *t;
+	struct worded w;
+
+	TRY(mail_template_for(cx, p->internal, l->kind, l->locale, &t));
+	if (t != NULL) {
+		mail_template_render(cx, t, l, &w);
+		prefer(&m.from, t->sender_email);
+		prefer(&m.from_name, t->sender_name);
+		prefer(&m.reply_to, t->reply_to_email);
+		prefer(&m.reply_to_name, t->reply_to_name);
+		w.sender = p->name;
+	} else {
+		TRY(mail_words(cx, l, &w));
+	}
+	return deliver_letter(cx, &m, &w, l, job);
 }
 
 err_t
 messages_send_mail(struct ctx *cx, const struct job *job)
 {
-	const json_t *o = json_parse(cx, job->payload, NULL);
-	const struct letter l = {.kind = job_mail_member(cx, o, "kind"), .project = job_mail_member(cx, o, "project"), .to = job_mail_member(cx, o, "to"),
-		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .code = job_mail_member(cx, o, "code"),
-		.phrase = job_mail_member(cx, o, "phrase"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
-		.team = job_mail_member(cx, o, "team"), .device = job_mail_member(cx, o, "device"), .client = job_mail_member(cx, o, "client"),
-		.os = job_mail_member(cx, o, "os"), .ip = job_mail_member(cx, o, "ip"), .country = job_mail_member(cx, o, "country"), .at = job->created};
+	const struct letter l = letter_read(cx, job);
+
+	return send_by_all(cx, job, &l);
+}
+
+/* Of a project that had a server of its own when it was written. It may have another now, or none. */
+err_t
+messages_send_project_mail(struct ctx *cx, const struct job *job)
+{
+	const struct letter l = letter_read(cx, job);
+	struct project *p;
+	err_t e = project_get_bare(cx, str_c(job->project), &p);
+
+	if (e == ERR_PROJECT_NOT_FOUND)
+		return fail(cx, ERR_JOB_HOPELESS, "the project is gone");
+	TRY(e);
+	return p->smtp.enabled ? send_by_own(cx, p, job, &l) : send_by_all(cx, job, &l);
+}
+
+err_t
+mail_try(struct ctx *cx, const struct project *p, const struct smtp *s, const struct strs *to, const char *locale, const char **why_out)
+{
+	struct mail_server m = mail_server_of(s);
+	const struct letter l = {.kind = "smtpTest", .project = p->name, .to = to->v[0], .name = "", .link = "", .code = "", .phrase = "", .locale = locale, .owner = "", .team = "",
+		.device = "", .client = "", .os = "", .ip = "", .country = "", .at = time_now_ms()};
 	struct worded w;
 
-	if (conf.smtp_host[0] == '\0' && !conf.dev)
-		return fail(cx, ERR_GENERAL_SMTP_DISABLED, "no mail server any more");
+	*why_out = NULL;
 	TRY(mail_words(cx, &l, &w));
-	if (conf.smtp_host[0] == '\0')
-		return dev_keep(cx, "mail", l.to, w.subject, w.text);
-	return job_mail_deliver(cx, l.to, message(cx, &w, &l, job));
+	if (m.from_name[0] != '\0')
+		w.sender = m.from_name;
+	for (int i = 0; i < to->n && *why_out == NULL; i++) {
+		const struct envelope v = {to->v[i], "", id_unique(cx->arena), l.at};
+		err_t e = mail_server_deliver(cx, &m, &to->v[i], 1, message(cx, &m, &w, &v));
+
+		if (e == ERR_FETCH || e == ERR_FETCH_REFUSED || e == ERR_TIMEOUT || e == ERR_JOB_HOPELESS)
+			*why_out = cx->detail ? cx->detail : "it cannot be reached";
+		else
+			TRY(e);
+	}
+	return OK;
 }

@@ -5,9 +5,9 @@
 #include "model/job.h"
 
 bool
-mail_ready(void)
+mail_ready(const struct project *p)
 {
-	return (conf.smtp_host != NULL && conf.smtp_host[0] != '\0') || conf.dev;
+	return (p != NULL && p->smtp.enabled) || (conf.smtp_host != NULL && conf.smtp_host[0] != '\0') || conf.dev;
 }
 
 static void
@@ -42,5 +42,5 @@ mail_send(struct db_tx *tx, const struct project *p, const struct mail *m)
 	mail_put(&w, "ip", m->ip);
 	mail_put(&w, "country", m->country);
 	jw_obj_end(&w);
-	tx_job(tx, "mail", buf_view(&b));
+	tx_job(tx, p->smtp.enabled && !m->ours ? "mail-own" : "mail", buf_view(&b));
 }

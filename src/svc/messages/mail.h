@@ -15,11 +15,17 @@ struct mail {
 	const char *owner, *team;	/* invitations: who invites, and to what */
 	const char *device, *client, *os;	/* codes and alerts: what the request came from, in words; NULL or "": unknown */
 	const char *ip, *country;	/* alerts: where it came from */
+	bool ours;			/* it is the platform's word to whom a project belongs: never by the project's own server */
 };
 
-/* A mail server is configured; without one the API answers ERR_GENERAL_SMTP_DISABLED before it writes anything. */
-bool mail_ready(void);
+/* The project has a mail server, or one is configured for all (p NULL: that one is asked for); without one the API answers ERR_GENERAL_SMTP_DISABLED before
+ * it writes anything. */
+bool mail_ready(const struct project *p);
 /* Leaves the mail to the jobs role, with the transaction's own commit. The texts are copied. No wait. */
 void mail_send(struct db_tx *tx, const struct project *p, const struct mail *m);
+/* Awaits the server. Whether it takes us and our login; *why_out: why not, in words for who set it up; NULL: it does. */
+err_t mail_check(struct ctx *cx, const struct smtp *s, const char **why_out) MUST_CHECK;
+/* Awaits the server. A mail that says that it comes from there; *why_out as above. */
+err_t mail_try(struct ctx *cx, const struct project *p, const struct smtp *s, const struct strs *to, const char *locale, const char **why_out) MUST_CHECK;
 
 #endif

@@ -169,16 +169,6 @@ language_for(const char *locale)
 
 /* ---- filling ---- */
 
-struct slot {
-	const char *name;
-	struct str value;
-};
-
-enum style {
-	PLAIN,		/* everything as it is */
-	HTML		/* text and values are escaped, values stand apart */
-};
-
 static void
 mail_words_add_html(struct buf *b, struct str s)
 {
@@ -188,6 +178,7 @@ mail_words_add_html(struct buf *b, struct str s)
 		case '<': buf_c(b, "&lt;"); break;
 		case '>': buf_c(b, "&gt;"); break;
 		case '"': buf_c(b, "&quot;"); break;
+		case '\'': buf_c(b, "&#39;"); break;
 		default: buf_ch(b, s.p[i]);
 		}
 	}
@@ -200,6 +191,10 @@ mail_words_add_value(struct buf *b, struct str v, enum style style)
 		buf_str(b, v);
 		return;
 	}
+	if (style == MARKUP) {
+		mail_words_add_html(b, v);
+		return;
+	}
 	buf_c(b, "<bdi>");
 	mail_words_add_html(b, v);
 	buf_c(b, "</bdi>");
@@ -208,10 +203,10 @@ mail_words_add_value(struct buf *b, struct str v, enum style style)
 static void
 add_text(struct buf *b, struct str s, enum style style)
 {
-	if (style == PLAIN)
-		buf_str(b, s);
-	else
+	if (style == HTML)
 		mail_words_add_html(b, s);
+	else
+		buf_str(b, s);
 }
 
 static const struct slot *
@@ -228,8 +223,7 @@ slot_at(const struct slot *v, int n, struct str *rest)
 	return NULL;
 }
 
-/* The text with its slots filled; what is no slot of ours stays. */
-static struct str
+struct str
 mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n)
 {
 	struct buf b;
@@ -333,8 +327,8 @@ facts(struct ctx *cx, const struct letter *l)
 	return buf_view(&b);
 }
 
-err_t
-mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
+static err_t
+word_letter(struct ctx *cx, const struct letter *l, struct str facts_, struct worded *out)
 {
 	const struct language *in;
 	static const struct layout nothing;
@@ -353,7 +347,7 @@ mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 		.in = in,
 		.part = in->part[kind],
 		.names = {{"name", str_c(l->name)}, {"project", str_c(project)}, {"team", str_c(l->team)},
-			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}, {"words", str_c(l->phrase)}, {"facts", facts(cx, l)}},
+			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}, {"words", str_c(l->phrase)}, {"facts", facts_}},
 		.greets = l->name[0] != '\0',
 	};
 	out->sender = l->project[0] ? said(cx, &s, in->common[W_SENDER], PLAIN).p : conf.mail_from_name;
@@ -361,4 +355,27 @@ mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 	out->text = lay_out_all(cx, &s, words.mail.text, proof->text, PLAIN, l);
 	out->html = lay_out_all(cx, &s, words.mail.html, proof->html, HTML, l);
 	return OK;
+}
+
+err_t
+mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
+{
+	return word_letter(cx, l, facts(cx, l), out);
+}
+
+err_t
+mail_words_open(struct ctx *cx, const char *kind, const char *locale, struct worded *out)
+{
+	static const struct proved { const char *kind, *link, *code; } by[] = {
+		{"otpSession", "", "{{otp}}"},
+		{"mfaChallenge", "", "{{otp}}"},
+		{"sessionAlert", "", ""},
+		{NULL, "{{redirect}}", ""},	/* the others */
+	};
+	const struct proved *p = by;
+
+	while (p->kind != NULL && strcmp(p->kind, kind) != 0)
+		p++;
+	return word_letter(cx, &(struct letter){.kind = kind, .project = "{{project}}", .to = "", .name = "{{user}}", .link = p->link, .code = p->code, .phrase = "",
+	    .locale = locale, .owner = "{{owner}}", .team = "{{team}}"}, STR("{{agentClient}}, {{agentOs}}, {{ipAddress}}, {{country}}, {{date}} {{time}}"), out);
 }

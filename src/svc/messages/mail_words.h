@@ -14,8 +14,25 @@ struct worded {			/* in the arena */
 	struct str text, html;
 };
 
+struct slot {			/* {{name}} in a text */
+	const char *name;
+	struct str value;
+};
+
+enum style {
+	PLAIN,		/* everything as it is */
+	HTML,		/* text and values are escaped, values stand apart */
+	MARKUP		/* the text is HTML; values are escaped, also for attributes */
+};
+
+/* The text with its slots filled; what is no slot of ours stays. */
+struct str mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n);
+
 /* Words a letter in its language, else in English. Blocks for the files at first. ERR_GENERAL_SERVER_ERROR when they are missing,
  * ERR_JOB_HOPELESS for an unknown kind. */
 err_t mail_words(struct ctx *cx, const struct letter *l, struct worded *out) MUST_CHECK;
+/* The words of a kind in a language, else in English, with the slots of a project's own words (mail_template.h) where the values would be. Blocks and errors as
+ * above. */
+err_t mail_words_open(struct ctx *cx, const char *kind, const char *locale, struct worded *out) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 
 static const struct job_kind jobs[] = {
 	{"mail", messages_send_mail, 12, 8, JOB_MINUTES(5), 2, "Sends a mail."},
+	{"mail-own", messages_send_project_mail, 12, 16, JOB_MINUTES(5), 2, "Sends a mail by a project's own server.", .each = 2},
 	{"sms", messages_send_sms, 5, 4, JOB_MINUTES(5), 2, "Sends a short message."},
 	{0},
 };

@@ -2,6 +2,8 @@
 ERR(PROJECT_ALREADY_EXISTS, 409, "project_already_exists", "A project with this id exists already.")
 ERR(PROJECT_UNKNOWN, 400, "project_unknown", "Name a project.")
 ERR(PROJECT_RESERVED_PROJECT, 400, "project_reserved_project", "'console' is a reserved project.")
+ERR(PROJECT_SMTP_CONFIG_INVALID, 400, "project_smtp_config_invalid", "The mail server cannot be used.")
+ERR(PROJECT_TEMPLATE_DEFAULT_DELETION, 401, "project_template_default_deletion", "These are everybody's words, which cannot be deleted.")
 ERR(WEBHOOK_NOT_FOUND, 404, "webhook_not_found", "No webhook has this id.")
 ERR(KEY_NOT_FOUND, 404, "key_not_found", "No key has this id.")
 ERR(KEY_ALREADY_EXISTS, 409, "key_already_exists", "The project has a key with this id already.")

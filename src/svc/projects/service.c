@@ -5,7 +5,7 @@
 #include "model/job.h"
 #include "model/service.h"
 
-extern const struct routes project_routes, setting_routes, policy_routes, platform_routes, key_routes;
+extern const struct routes project_routes, setting_routes, policy_routes, platform_routes, key_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
@@ -13,6 +13,7 @@ static const struct routes *const routes[] = {
 	&policy_routes,
 	&platform_routes,
 	&key_routes,
+	&project_mail_routes,
 	NULL,
 };
 
@@ -116,6 +117,8 @@ static const struct job_task tasks[] = {
 	{0},
 };
 
+static const char *const mails[] = {"smtpTest", NULL};
+
 const struct service projects_service = {
 	.name = "projects",
 	.routes = routes,
@@ -125,4 +128,5 @@ const struct service projects_service = {
 	.older = older,
 	.jobs = jobs,
 	.tasks = tasks,
+	.mails = mails,
 };

@@ -288,7 +288,7 @@ send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 static err_t
 may_send(struct req *rq, const struct invite_in *in, bool by_mail)
 {
-	if (by_mail && !mail_ready())
+	if (by_mail && !mail_ready(rq->project))
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
 	if (!by_mail && !sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "invitation");

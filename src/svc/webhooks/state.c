@@ -13,13 +13,13 @@ tell_owners(struct db_tx *tx, const struct project *p, const struct webhook *w)
 {
 	struct db_res *r;
 
-	if (!mail_ready())
+	if (!mail_ready(NULL))
 		return OK;
 	TRY(tx_query(tx, &r, "SELECT u.email, coalesce(u.name, '') FROM p_0.memberships m JOIN p_0.users u ON u.internal = m.user_internal "
 	    "WHERE lower(m.team_id) = lower($1) AND m.confirm AND 'owner' = ANY (m.roles) AND coalesce(u.email, '') <> '' ORDER BY m.internal LIMIT 100",
 	    DB(p->team_id)));
 	for (int i = 0; i < db_rows(r); i++) {
-		const struct mail m = {.kind = "webhookOff", .to = db_cstr(r, i, 0), .name = db_cstr(r, i, 1), .link = w->url, .locale = conf.locale, .owner = w->name, .team = ""};
+		const struct mail m = {.kind = "webhookOff", .to = db_cstr(r, i, 0), .name = db_cstr(r, i, 1), .link = w->url, .locale = conf.locale, .owner = w->name, .team = "", .ours = true};
 
 		mail_send(tx, p, &m);
 	}
