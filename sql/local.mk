@@ -34,6 +34,7 @@ dist_sqlproject_DATA += sql/project/0020_relationships.sql
 dist_sqlproject_DATA += sql/project/0021_transactions.sql
 dist_sqlproject_DATA += sql/project/0023_formats.sql
 dist_sqlproject_DATA += sql/project/0024_transaction_roles.sql
+dist_sqlproject_DATA += sql/project/0026_mfa.sql
 dist_sqlproject_DATA += sql/project/0027_users.sql
 dist_sqlproject_DATA += sql/project/0028_presences.sql
 

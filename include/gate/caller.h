@@ -25,6 +25,13 @@ caller_id(const struct req *rq)
 	return rq->login != NULL ? rq->login->user->id : NULL;
 }
 
+/* The caller's session lacks a second factor. Who comes by a JWT has none. */
+static inline bool
+caller_half(const struct req *rq)
+{
+	return rq->login != NULL && rq->login->session != NULL && rq->login->half;
+}
+
 /* The stored hash of the request's session secret; NULL without one (JWT). */
 static inline const char *
 caller_session_hash(const struct req *rq)

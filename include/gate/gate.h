@@ -143,6 +143,8 @@ enum route_flags {
 	ROUTE_FORM = 256,
 	ROUTE_ETAG = 512,	/* a reply that is no JSON: 304 for who has it already */
 	ROUTE_RANGES = 1024,	/* the same, and 206 for a part of it */
+	ROUTE_HALF = 4096,	/* works with a session that lacks a second factor */
+	ROUTE_FRESH = 8192,	/* asks for a session with which a challenge was solved a short while ago */
 	ROUTE_KEPT = 2048	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
 };
 
@@ -253,8 +255,8 @@ void reply_add_html(struct buf *b, const char *text);			/* text of a page, or of
 void reply_header(struct req *rq, const char *name, const char *value);	/* value copied; bounded */
 void reply_static(struct req *rq, const char *name, const char *value);	/* value outlives the request */
 bool cors_may_sign_in(struct req *rq);			/* false: the origin is hidden, or its check was passed by a key's header: no cookies are set */
-/* `u` has signed in from here: brakes on guesses at their secrets are none to this client from now on. */
-void known_client(struct req *rq, const struct user *u);
+/* `u` has signed in from here, by `s`: brakes on guesses at their secrets are none to this client from now on, unless a factor is lacking. */
+void known_client(struct req *rq, const struct user *u, const struct session *s);
 /* The session cookies and X-Fallback-Cookies of a sign-in (token NULL: of a sign-out). Spec identity.md 2.2, 2.3. */
 void reply_session(struct req *rq, const char *token);
 /* X-Fallback-Cookies alone, where the browser does not keep our cookies. */

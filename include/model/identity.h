@@ -20,6 +20,8 @@ struct user {
 	int64_t labelled;		/* ms: since when; TIME_NONE: never */
 	int64_t accessed;		/* ms: last use, by the day; TIME_NONE: never */
 	struct objs targets;		/* struct target, the oldest TARGETS_SHOWN */
+	bool mfa;			/* a second factor is wanted, where there is one */
+	bool totp;			/* an authenticator app is one: it has been verified */
 };
 
 enum { TARGETS_SHOWN = 100 };		/* as many as somebody may have (svc/users/target.c) */
@@ -41,7 +43,8 @@ struct session {
 	const char *id, *user_id, *secret_hash, *provider, *provider_uid;
 	const char *provider_access_token, *provider_refresh_token;
 	int64_t provider_access_token_expiry, created, updated, expire;
-	struct strs factors;		/* what the sign-in proved */
+	struct strs factors;		/* what the sign-in proved, and challenges since */
+	int64_t mfa_updated;		/* ms: when a challenge was last solved; TIME_NONE: never */
 	const char *secret;		/* as the cookie has it: for servers that have just signed somebody in; NULL: nobody is told */
 	const char *ip, *user_agent;
 	const char *os_code, *os_name, *os_version, *client_type, *client_code, *client_name, *client_version, *client_engine,
@@ -59,6 +62,7 @@ struct membership_role {	/* a confirmed membership */
 struct login {			/* an authenticated user; immutable, valid until the context it was resolved for ends */
 	struct user *user;
 	struct session *session;	/* NULL for a JWT */
+	bool half;		/* its session, a JWT's too, lacks the second factor that its user wants */
 	int64_t expire;		/* ms: when its session ends by itself, a JWT's too; INT64_MAX: it stands on none */
 	struct membership_role *members;
 	int n_members;
@@ -79,6 +83,12 @@ int64_t login_jwt_expiry(struct ctx *cx, struct str jwt);
 /* Awaits. The current roles of a user by id (realtime's role refresh); *out NULL when the user is gone. `session_id` (may be NULL): must be one of
  * the user's and not expired. */
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
+/* There is an address, and it is verified. */
+bool address_proved(const char *address, bool verified);
+/* Something besides the first factor by which the user can be asked to prove itself. */
+bool user_has_factor(const struct user *u);
+/* A session that has proved so much lacks a factor. One that is proved twice is one. */
+bool user_wants_more(const struct user *u, const struct strs *factors);
 bool login_touch_due(const struct login *l);
 /* Awaits. Notes the use of an account, where that is due: once a day. */
 void login_touch(struct ctx *cx, const struct project *p, const struct login *l);

@@ -27,6 +27,8 @@ ERR(USER_ID_MISSING, 403, "user_id_missing", "The key is of an account: name it 
 ERR(ORGANIZATION_ID_MISSING, 403, "organization_id_missing", "The key is of an organization: name it in X-Appwrite-Organization.")
 ERR(USER_BLOCKED, 401, "user_blocked", "This user is blocked.")
 ERR(USER_PASSWORD_RESET_REQUIRED, 412, "user_password_reset_required", "The password must be reset first.")
+ERR(USER_MORE_FACTORS_REQUIRED, 401, "user_more_factors_required", "More factors are required to complete the sign in process.")
+ERR(USER_CHALLENGE_REQUIRED, 401, "user_challenge_required", "A challenge must have been solved with this session within the last 30 minutes.")
 ERR(USER_UNAUTHORIZED, 401, "user_unauthorized", "The caller is not allowed to do this.")
 ERR(USER_AUTH_METHOD_UNSUPPORTED, 501, "user_auth_method_unsupported", "This sign-in method is switched off.")
 ERR(PROJECT_NOT_FOUND, 404, "project_not_found", "No project has this id.")

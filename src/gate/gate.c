@@ -1,6 +1,7 @@
 /* The way of a request from its route to its parameters (spec platform.md 5): every check in the order of the contract, the first
  * failure answers. What the handler learns about its caller is decided here and nowhere else. */
 #include "core/protocol.h"
+#include "gate/caller.h"
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "core/vtime.h"
@@ -289,10 +290,10 @@ find_roles(struct req *rq)
 {
 	const char **v;
 
-	rq->bypass = rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
-	if (rq->caller == CALLER_GUEST)
+	rq->bypass = gate_trusted(rq);
+	if (rq->caller == CALLER_GUEST || caller_half(rq))
 		rq->roles = *roles_guest();
-	if (rq->caller == CALLER_USER && !rq->admin_mode)
+	if (rq->caller == CALLER_USER && !rq->admin_mode && !caller_half(rq))
 		rq->roles = rq->login->roles;
 	if (!rq->bypass && !(rq->caller == CALLER_USER && rq->admin_mode))
 		return;
@@ -318,7 +319,7 @@ check_https(struct req *rq)
 bool
 gate_trusted(const struct req *rq)
 {
-	return rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN;
+	return (rq->caller == CALLER_KEY || rq->caller == CALLER_ADMIN) && !caller_half(rq);
 }
 
 static err_t
@@ -397,6 +398,30 @@ check_user(struct req *rq)
 	return rq->login->user->reset ? ERR_USER_PASSWORD_RESET_REQUIRED : OK;
 }
 
+/* Pages for people, and files that any site has, show nothing of anybody. That somebody is blocked is said first. */
+static err_t
+check_factors(struct req *rq)
+{
+	const struct route *r = rq->route;
+	bool page = (r->scope != NULL && strcmp(r->scope, "home") == 0) || strncmp(r->path, "/v1/", 4) != 0;
+
+	if (!caller_half(rq) || (r->flags & ROUTE_HALF) || page)
+		return OK;
+	return rq->login->user->status || (r->flags & ROUTE_SIGN_OUT) ? ERR_USER_MORE_FACTORS_REQUIRED : OK;
+}
+
+enum { FRESH_MS = 30 * 60 * 1000 };
+
+static err_t
+check_fresh(struct req *rq)
+{
+	const struct session *s = rq->login ? rq->login->session : NULL;
+
+	if (!(rq->route->flags & ROUTE_FRESH) || (s != NULL && s->mfa_updated != TIME_NONE && s->mfa_updated >= time_now_ms() - FRESH_MS))
+		return OK;
+	return ERR_USER_CHALLENGE_REQUIRED;
+}
+
 static err_t
 check_auth_method(struct req *rq)
 {
@@ -472,6 +497,7 @@ gate_pass(struct req *rq)
 	TRY(sign_out_dead(rq));
 	if (rq->replied)
 		return OK;
+	TRY(check_factors(rq));
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
 	e = rq->route->flags & ROUTE_FORM ? OK : limit_pass(rq, gate_trusted(rq));
@@ -479,6 +505,7 @@ gate_pass(struct req *rq)
 		reply_static(rq, "X-Appwrite-Cache", "miss");
 	rq->n_gate = rq->n_out;
 	TRY(e);
+	TRY(check_fresh(rq));
 	TRY(check_auth_method(rq));
 	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)
 		return ERR_GENERAL_ACCESS_FORBIDDEN;

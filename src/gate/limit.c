@@ -39,12 +39,15 @@ limit_home(const struct req *rq)
 	return rq->admin_mode && rq->login != NULL ? "console" : rq->project->id;
 }
 
-/* Whose secret a request guesses at: the address, number or id that it names. STR_NONE: nobody's. */
+/* Whose secret a request guesses at: the caller's own where the bucket is that user's, whatever the request says besides; else the address, number or id
+ * that it names. STR_NONE: nobody's. */
 static struct str
-limit_subject(const struct req *rq)
+limit_subject(const struct req *rq, const struct limit_rule *r)
 {
 	static const char *const names[] = {"email", "userId", "phone"};
 
+	if (rq->login != NULL && strstr(r->key, "{userId}") != NULL)
+		return str_c(rq->login->user->id);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct str s = body_text(rq, names[i]);
 
@@ -59,7 +62,7 @@ limit_subject(const struct req *rq)
 static struct str
 limit_of_server(struct req *rq, const struct limit_rule *r, struct str key)
 {
-	struct str subject = rq->caller == CALLER_KEY && r->brake && r->give_back ? limit_subject(rq) : STR_NONE;
+	struct str subject = rq->caller == CALLER_KEY && r->brake && r->give_back ? limit_subject(rq, r) : STR_NONE;
 
 	if (subject.n == 0)
 		return key;
@@ -186,11 +189,11 @@ known_key(struct req *rq, struct str subject)
 }
 
 void
-known_client(struct req *rq, const struct user *u)
+known_client(struct req *rq, const struct user *u, const struct session *s)
 {
 	const char *names[] = {u->id, u->email, u->phone};
 
-	if (!conf.rate_limits || conf.known_clients <= 0 || (u->email == NULL && u->phone == NULL))	/* anonymous: nothing to guess, and made in any number */
+	if (!conf.rate_limits || conf.known_clients <= 0 || user_wants_more(u, &s->factors) || (u->email == NULL && u->phone == NULL))	/* anonymous: nothing to guess, and made in any number */
 		return;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (names[i] != NULL && names[i][0] != '\0')	/* lost: only as strict as for strangers */
@@ -199,12 +202,12 @@ known_client(struct req *rq, const struct user *u)
 
 /* Awaits. What tells the caller from strangers; STR_NONE for a stranger. */
 static struct str
-known_as(struct req *rq)
+known_as(struct req *rq, const struct limit_rule *r)
 {
-	struct str subject = limit_subject(rq);
-	const struct user *u = rq->login && rq->login->session ? rq->login->user : NULL;
+	struct str subject = limit_subject(rq, r);
+	const struct user *u = rq->login && rq->login->session && !rq->login->half ? rq->login->user : NULL;
 	uint64_t deadline = rq->cx.deadline, soon = loop_now() + BUS_WAIT_MS;
-	struct bus_reply *r = NULL;
+	struct bus_reply *reply = NULL;
 	struct buf b;
 	err_t e;
 
@@ -216,9 +219,9 @@ known_as(struct req *rq)
 		return STR_NONE;
 	if (deadline == 0 || soon < deadline)
 		rq->cx.deadline = soon;
-	e = bus_cmd(&rq->cx, &r, BUS(STR("EXISTS"), known_key(rq, subject)));
+	e = bus_cmd(&rq->cx, &reply, BUS(STR("EXISTS"), known_key(rq, subject)));
 	rq->cx.deadline = deadline;
-	if (e != OK || r->type != BUS_INT || r->i == 0)
+	if (e != OK || reply->type != BUS_INT || reply->i == 0)
 		return STR_NONE;
 	buf_init(&b, rq->cx.arena, 64);
 	BUF_LIT(&b, ",known:");
@@ -274,7 +277,7 @@ limit_rules(struct req *rq, bool exempt, int64_t now, struct count *c)
 static err_t
 count_known(struct req *rq, struct count *c, int *full_out)
 {
-	struct str as = c->rules[*full_out].brake ? known_as(rq) : STR_NONE;
+	struct str as = c->rules[*full_out].brake ? known_as(rq, &c->rules[*full_out]) : STR_NONE;
 
 	if (as.n == 0)
 		return OK;

@@ -11,5 +11,5 @@ libbadal_io_a_SOURCES += src/io/bus.c src/io/bus_link.c src/io/bus_priv.h src/io
 libbadal_io_a_SOURCES += src/io/db_repl.c
 libbadal_io_a_SOURCES += src/io/fetch.c src/io/fetch_addr.c src/io/fetch_loop.c src/io/fetch_local.c src/io/answer.c src/io/answer.h src/io/fetch_priv.h
 libbadal_io_a_SOURCES += src/io/device.c src/io/device_kept.c src/io/device_local.c src/io/device_priv.h src/io/device_s3.c src/io/device_url.c src/io/s3.c src/io/s3_priv.h src/io/s3_xml.c
-libbadal_io_a_SOURCES += src/io/pattern.c src/io/tree.c
+libbadal_io_a_SOURCES += src/io/pattern.c src/io/totp.c src/io/tree.c
 libbadal_io_a_SOURCES += src/io/child.c src/io/watch.c src/io/worker.c

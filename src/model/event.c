@@ -79,6 +79,9 @@ event_names(struct ctx *cx, const char *pattern, const char *const *ids)
 	assert(rest.p == NULL && n >= 3);
 	p = &prefixes_by_parts[n];
 	for (int i = 0; i < p->n; i++) {
+		if (n == 4 && p->parts[i] == 0x07 && str_is(parts[2], "delete"))	/* of a part of it: it is there still */
+			continue;
+
 		unsigned mask = (1u << count_ids(parts, n, p->parts[i])) - 1, seen = 0;
 
 		for (int k = 0; k < 8; k++) {

@@ -44,7 +44,7 @@ _Static_assert(TARGETS_SHOWN == 100, "the bound of TARGETS_COLUMN");
 	    FIELD_ALWAYS("emailIsDisposable", "null", SINCE_1_9_5, "Always null."), FIELD_ALWAYS("emailIsCorporate", "null", SINCE_1_9_5, "Always null."),                      \
 	    FIELD_ALWAYS("emailIsCanonical", "null", SINCE_1_9_5, "Always null."),                                                                                        \
 	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
-	    FIELD_ALWAYS("mfa", "false", SINCE_1_5, "Always false: there is no second factor."),                                                                          \
+	    FIELD(F_BOOL, struct user, mfa, "mfa", "u.mfa", "A second factor is asked for, where there is one.", .since = SINCE_1_5),                               \
 	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object."),                                                            \
 	    {.key = "targets", .column = TARGETS_COLUMN, .type = F_LIST, .off = offsetof(struct user, targets), .doc = "Where the user can be reached.", .sub = &target_shape, .since = SINCE_1_5}, \
 	    FIELD(F_TIME_OR_NONE, struct user, accessed, "accessedAt", "u.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL,          \
@@ -57,6 +57,7 @@ static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_BOOL, struct user, email_proved, "u.email_proved"),
 	FIELD_HIDDEN(F_BOOL, struct user, phone_proved, "u.phone_proved"),
 	FIELD_HIDDEN(F_INT, struct user, epoch, "u.epoch"),
+	FIELD_HIDDEN(F_BOOL, struct user, totp, "u.totp"),
 	FIELD_HIDDEN(F_TIME_OR_NONE, struct user, labelled, "u.labelled", .flags = COL_NULL),
 	ACCOUNT_FIELDS_HEAD,
 	FIELD(F_STR, struct user, password, "password", "u.password", "Hashed password.", .flags = COL_NULL),
@@ -103,9 +104,9 @@ static const struct field session_fields[] = {
 	FIELD(F_BOOL, struct session, current, "current", NULL, "True for the session of the request."),
 	FIELD(F_STRS, struct session, factors, "factors",
 	    "coalesce(s.factors, CASE s.provider WHEN 'email' THEN '{password}' WHEN 'anonymous' THEN '{anonymous}' WHEN 'magic-url' THEN '{email}' WHEN 'phone' THEN '{phone}' "
-	    "ELSE '{email,oauth2}' END::text[])", "What the sign-in proved.", .since = SINCE_1_5),
+	    "ELSE '{email,oauth2}' END::text[])", "What the sign-in proved, and challenges since.", .since = SINCE_1_5),
 	FIELD(F_STR, struct session, secret, "secret", NULL, "The session as X-Appwrite-Session takes it: for servers, in the answer of the sign-in; else empty.", .since = SINCE_1_5),
-	FIELD_ALWAYS("mfaUpdatedAt", "\"\"", SINCE_1_5, "Always empty: there is no second factor."),
+	FIELD(F_TIME_OR_NONE, struct session, mfa_updated, "mfaUpdatedAt", "s.mfa_updated", "When a challenge was last solved; empty: never.", .since = SINCE_1_5),
 };
 const struct shape session_shape = SHAPE("session", struct session, session_fields);
 
@@ -114,4 +115,26 @@ user_stale_key(struct ctx *cx, const char *project_id, const char *user_id)
 {
 	/* ids are compared case-insensitively, so their key has one spelling */
 	return str_lower(cx->arena, str_c(arena_printf(cx->arena, "user:%s:%s", project_id, user_id))).p;
+}
+
+bool
+address_proved(const char *address, bool verified)
+{
+	return verified && address != NULL && address[0] != '\0';
+}
+
+bool
+user_has_factor(const struct user *u)
+{
+	return u->totp || address_proved(u->email, u->email_verification) || address_proved(u->phone, u->phone_verification);
+}
+
+bool
+user_wants_more(const struct user *u, const struct strs *factors)
+{
+	bool two = false;
+
+	for (int i = 1; i < factors->n && !two; i++)
+		two = strcmp(factors->v[i], factors->v[0]) != 0;
+	return u->mfa && user_has_factor(u) && !two;
 }

@@ -269,22 +269,20 @@ n_columns(const struct shape *s)
 	return n;
 }
 
-/* Columns: memberships, the end of the session, the session's when `with_session`, the user's. Thousands of roles are read in pieces: whoever has them
+/* Columns: memberships, the end of the session, the session's when there is an `s` for them, the user's. Thousands of roles are read in pieces: whoever has them
  * may ask for them again and again. */
 static err_t
-login_read_login(struct ctx *cx, const struct db_res *r, bool with_session, struct login **out)
+login_read_login(struct ctx *cx, const struct db_res *r, struct session *s, struct login **out)
 {
 	struct login *l = *out = arena_new_of(cx->arena, struct login);
 	struct str members = db_str(r, 0, 0);
 
 	l->expire = db_null(r, 0, 1) ? INT64_MAX : db_time(r, 0, 1);
 	l->user = arena_new_of(cx->arena, struct user);
-	if (with_session) {
-		l->session = arena_new_of(cx->arena, struct session);
-		shape_read(cx, &session_shape, l->session, r, 0, 2);
-		l->session->current = true;
-	}
-	shape_read(cx, &user_shape, l->user, r, 0, with_session ? 2 + n_columns(&session_shape) : 2);
+	if (s != NULL)
+		shape_read(cx, &session_shape, s, r, 0, 2);
+	shape_read(cx, &user_shape, l->user, r, 0, s != NULL ? 2 + n_columns(&session_shape) : 2);
+	l->half = s != NULL && user_wants_more(l->user, &s->factors);
 	TRY(login_pause(cx, members));
 	read_members(cx, l, members);
 	TRY(login_pause(cx, members));
@@ -315,6 +313,7 @@ err_t
 login_by_token(struct ctx *cx, const struct project *p, struct str token, struct login **out)
 {
 	struct key k = {.project = p->internal};
+	struct session *s = arena_new_of(cx->arena, struct session);
 	struct str id, secret;
 	struct login *l;
 	struct db_res *r;
@@ -339,7 +338,9 @@ login_by_token(struct ctx *cx, const struct project *p, struct str token, struct
 	    DB(sha256_hex(cx->arena, secret), str_dup(cx->arena, id), pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) == 0)
 		return OK;
-	TRY(login_read_login(cx, r, true, &l));
+	TRY(login_read_login(cx, r, s, &l));
+	l->session = s;
+	s->current = true;
 	*out = cache_put(cx, &k, l, stale, gen);
 	return OK;
 }
@@ -348,6 +349,7 @@ err_t
 login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out)
 {
 	struct key k = {.project = p->internal};
+	struct session named = {0};
 	struct login *l;
 	struct db_res *r;
 	uint64_t stale;
@@ -361,13 +363,13 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 	gen = gen_of_hash(stale);
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena,
-		"SELECT %s, s.expire, %s FROM %s.users u LEFT JOIN %s.sessions s ON lower(s.id) = lower($2::text) AND s.user_internal = u.internal "
+		"SELECT %s, s.expire, %s%s%s FROM %s.users u LEFT JOIN %s.sessions s ON lower(s.id) = lower($2::text) AND s.user_internal = u.internal "
 		"WHERE lower(u.id) = lower($1) AND ($2::text IS NULL OR s.expire >= $3::timestamptz)",
-		members_sql(cx, p->schema), shape_columns_in(cx->arena, &user_shape, p->schema), p->schema, p->schema),
+		members_sql(cx, p->schema), session_id ? shape_columns(&session_shape) : "", session_id ? ", " : "", shape_columns_in(cx->arena, &user_shape, p->schema), p->schema, p->schema),
 	    DB(user_id, session_id, pg_time(cx->arena, time_now_ms()))));
 	if (db_rows(r) == 0)
 		return OK;
-	TRY(login_read_login(cx, r, false, &l));
+	TRY(login_read_login(cx, r, session_id ? &named : NULL, &l));
 	*out = cache_put(cx, &k, l, stale, gen);
 	return OK;
 }

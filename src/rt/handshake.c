@@ -267,7 +267,7 @@ static void
 write_user(struct greeting *g, struct jw *w)
 {
 	JW_KEY(w, "user");
-	if (g->login == NULL)
+	if (g->login == NULL || peer_half(g->c, g->login))
 		jw_null(w);
 	else
 		shape_write(w, &account_shape, g->login->user);

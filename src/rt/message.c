@@ -95,7 +95,10 @@ authenticated(struct ctx *cx, struct peer *c, const char *home, const struct log
 	peer_identify(c, home, l, l->session->id, l->session->expire);
 	begin_response(&w, &b, cx, "authentication");
 	JW_KEY(&w, "user");
-	shape_write(&w, &account_shape, l->user);
+	if (peer_half(c, l))
+		jw_null(&w);
+	else
+		shape_write(&w, &account_shape, l->user);
 	end_response(&w, c);
 }
 

@@ -402,8 +402,9 @@ is_user(const struct peer *c, const char *home, const struct login *l)
 void
 peer_identify(struct peer *c, const char *home, const struct login *l, const char *session, int64_t expire)
 {
-	const struct strs *roles = l == NULL ? roles_guest() : c->admin ? roles_abroad() : &l->roles;
-	struct held *held = held_get(c->project, roles, l != NULL && !c->admin ? l->since : NULL);
+	bool guest = l == NULL || peer_half(c, l);
+	const struct strs *roles = guest ? roles_guest() : c->admin ? roles_abroad() : &l->roles;
+	struct held *held = held_get(c->project, roles, !guest && !c->admin ? l->since : NULL);
 	bool same = c->held == held && is_user(c, home, l);
 	enum rt_state was = c->state;
 	struct arena *a = arena_new();

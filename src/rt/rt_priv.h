@@ -340,6 +340,12 @@ uint32_t peer_numbers(void);			/* numbers in use are below this */
 unsigned peers_open(void);			/* connections, whatever has become of them so far */
 void peer_move(struct peer *c, enum rt_state to);	/* enters and leaves the index */
 /* Changes who the connection is; l NULL: a guest. Keeps its place. `home` is the project the login is of. */
+/* Somebody whose session lacks a second factor is known, so that events reach the connection, but is no more than a guest. A JWT is not asked. */
+static inline bool
+peer_half(const struct peer *c, const struct login *l)
+{
+	return l->half && c->epoch < 0;
+}
 void peer_identify(struct peer *c, const char *home, const struct login *l, const char *session,
     int64_t expire);
 struct str peer_uid(const struct peer *c);		/* empty for a guest */

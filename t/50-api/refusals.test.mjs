@@ -77,7 +77,7 @@ describe('a page can read', () => {
 		readable(await raw([head('POST / HTTP/1.1', 'Content-Length: 1', 'Transfer-Encoding: chunked')]), 400, 'general_bad_request')
 	})
 	test('what no route serves', async () => {
-		for (const line of ['GET /v1/nowhere HTTP/1.1', 'POST /v1/account/mfa/challenge HTTP/1.1', 'PURGE /v1/account HTTP/1.1']) readable(await raw([head(line, 'Content-Length: 0')]), 404, 'general_route_not_found')
+		for (const line of ['GET /v1/nowhere HTTP/1.1', 'POST /v1/account/nothing/challenge HTTP/1.1', 'PURGE /v1/account HTTP/1.1']) readable(await raw([head(line, 'Content-Length: 0')]), 404, 'general_route_not_found')
 	})
 	test('a body that is too large, said and chunked', async () => {
 		readable(await raw([head('POST /v1/account HTTP/1.1', 'Content-Length: 2000000')]), 413, 'general_request_too_large')

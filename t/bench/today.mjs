@@ -6,6 +6,7 @@
  *   totals    CPU of a list of 25 of 50,000 matching documents with its total, against the same list with total=false; also beside writes
  *   related   CPU of a list of 25 documents with one relationship loaded, a related document for each, against the list of a collection without relationships
  *   transaction  the commit of 100 staged documents, against the statements that a hand would write for them: the row, and the message of its event
+ *   factor    CPU of GET /v1/account of somebody with a second factor, who has proved it, against that of somebody without
  *   format    CPU of GET /v1/account in the newest form, by its header, against the form of 1.0, which has none of the later members
  *
  * node t/bench/today.mjs [part…]        needs wrk and psql */
@@ -14,6 +15,7 @@ import net from 'node:net'
 import path from 'node:path'
 
 import { binary, server, sleep, until } from '../lib/server.mjs'
+import { code } from '../lib/totp.mjs'
 import { cpuOf, family, percentile, report, reportAtLeast, run } from './lib.mjs'
 
 const now = () => Number(process.hrtime.bigint()) / 1e6
@@ -272,5 +274,16 @@ async function format() {
 	await s.stop()
 }
 
-const parts = { row, bulk, upsert, totals, related, transaction, format }
+async function factor() {
+	const { s, p } = await begin(), one = await p.user({ name: 'Ada' }), two = await p.user({ name: 'Ada' }), by = (u) => ({ cookie: u.cookie, 'X-Appwrite-Project': p.id, ...headers })
+	const { secret } = await two.ok('POST', '/account/mfa/authenticators/totp')
+	await two.ok('PUT', '/account/mfa/authenticators/totp', { body: { otp: code(secret) } })
+	await two.ok('PATCH', '/account/mfa', { body: { mfa: true } })
+	const [a, b] = await inTurns([by(two), by(one)], 8, (h) => load(s, '/account', h, 1))
+	console.log(`CPU with a second factor ${a.toFixed(1)} us, without ${b.toFixed(1)} us`)
+	report('with a second factor / without', a / b, 'x', 1.05)
+	await s.stop()
+}
+
+const parts = { row, bulk, upsert, totals, related, transaction, factor, format }
 for (const part of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)) await parts[part]()

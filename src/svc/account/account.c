@@ -70,7 +70,7 @@ start_session(struct req *rq, const struct user *u, const char *provider, const 
 	TRY(session_create(&rq->cx, rq->project, u, &in, &s, &token));
 	audit_as(rq, u);
 	rq->usage_scope = provider;
-	known_client(rq, u);
+	known_client(rq, u, s);
 	reply_session(rq, token);
 	s->secret = rq->bypass ? token : NULL;
 	return reply(rq, 201, &session_shape, s);
@@ -194,6 +194,8 @@ account_delete_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
+	if (caller_half(rq) && !s->current)	/* whoever knows the first factor alone ends what they began, not what others do */
+		return fail(&rq->cx, ERR_USER_MORE_FACTORS_REQUIRED, "session=%s", s->id);
 	TRY(session_delete(&rq->cx, home, rq->login->user, NULL, s));
 	if (s->current)
 		reply_session(rq, NULL);
@@ -403,7 +405,7 @@ static const struct route rows[] = {
 	    .audit = "session.update user/{user}", .usage = "sessions.update"},
 	{"DELETE", "/v1/account/sessions/:sessionId", "account", "deleteSession", "account", LIMIT_DEFAULT(100), NULL, account_delete_session, NULL, 204,
 	    "Sign out of one session.", PARAMS(struct session_in_path, session_params), .audit = "session.delete user/{user}",
-	    .usage = "sessions.delete", .flags = ROUTE_SIGN_OUT},
+	    .usage = "sessions.delete", .flags = ROUTE_SIGN_OUT | ROUTE_HALF},
 	{"DELETE", "/v1/account/sessions", "account", "deleteSessions", "account", LIMIT_DEFAULT(100), NULL, account_delete_sessions, NULL, 204,
 	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = "sessions.delete", .flags = ROUTE_SIGN_OUT},
 	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_update_name, &account_shape, 200, "Change the name.",

@@ -375,7 +375,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 			return e;
 	}
 	rq->usage_scope = si.provider;
-	known_client(rq, u);
+	known_client(rq, u, made);
 	reply_session(rq, token);
 	return go(rq, with_secret(rq, s->success, token));
 }

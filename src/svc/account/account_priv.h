@@ -9,6 +9,9 @@
 #include "svc/account/events.h"
 #undef EVENT
 
+/* Awaits. Where the caller's account is: for people in admin mode on the console. */
+err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
+
 /* Two words drawn at random, "Calm river". */
 const char *phrase_new(struct arena *a);
 

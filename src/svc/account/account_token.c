@@ -255,7 +255,7 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 	rq->usage_scope = how.provider;
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	audit_as(rq, u);
-	known_client(rq, u);
+	known_client(rq, u, s);
 	reply_session(rq, token);
 	s->secret = rq->bypass ? token : NULL;
 	return reply(rq, 201, &session_shape, s);

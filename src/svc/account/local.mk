@@ -1,5 +1,6 @@
 libbadal_svc_a_SOURCES += src/svc/account/account.c
 libbadal_svc_a_SOURCES += src/svc/account/account_links.c
+libbadal_svc_a_SOURCES += src/svc/account/account_mfa.c
 libbadal_svc_a_SOURCES += src/svc/account/account_oauth.c
 libbadal_svc_a_SOURCES += src/svc/account/account_priv.h
 libbadal_svc_a_SOURCES += src/svc/account/account_token.c

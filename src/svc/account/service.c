@@ -6,6 +6,7 @@
 
 extern const struct routes account_routes;
 extern const struct routes account_link_routes;
+extern const struct routes account_mfa_routes;
 extern const struct routes account_token_routes;
 extern const struct routes account_oauth_routes;
 extern const struct routes page_routes;
@@ -14,6 +15,7 @@ static const struct routes *const routes[] = {
 	&account_routes,
 	&account_link_routes,
 	&account_token_routes,
+	&account_mfa_routes,
 	&account_oauth_routes,
 	&page_routes,
 	NULL,
@@ -48,6 +50,8 @@ static const struct older older[] = {
 static const struct path_alias aliases[] = {
 	{"POST", "/v1/account/anonymous", "/v1/account", NULL},
 	{"POST", "/v1/account/jwts", "/v1/account/jwt", NULL, .later = true},
+	{"POST", "/v1/account/mfa/challenge", "/v1/account/mfa/challenges", NULL, .later = true},
+	{"PUT", "/v1/account/mfa/challenge", "/v1/account/mfa/challenges", NULL, .later = true},
 	{"POST", "/v1/account/tokens/magic-url", "/v1/account/sessions/magic-url", NULL, .later = true},
 	{"POST", "/v1/account/tokens/phone", "/v1/account/sessions/phone", NULL, .later = true},
 	{"POST", "/v1/account/verifications/email", "/v1/account/verification", NULL, .later = true},

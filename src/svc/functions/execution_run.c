@@ -128,7 +128,7 @@ jwt_of(struct ctx *cx, const struct project *p, const struct execution *e, const
 {
 	struct login *l = NULL;
 
-	if (session == NULL || session[0] == '\0' || login_by_id(cx, p, e->user_id, session, &l) != OK || l == NULL)
+	if (session == NULL || session[0] == '\0' || login_by_id(cx, p, e->user_id, session, &l) != OK || l == NULL || l->half)
 		return "";
 	return login_jwt(cx, p, l->user, session, conf.life_jwt);
 }

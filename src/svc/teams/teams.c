@@ -484,11 +484,11 @@ teams_update_membership_status(struct req *rq, void *arg)
 	if (took_over)
 		audit_takeover(rq, u);
 	audit_as(rq, u);
-	known_client(rq, u);
 	/* today whoever is signed in stays so, unless that has just ended */
 	if (rq->login == NULL || took_over || rq->cx.format < SINCE_1_5) {
 		session = session_of_invitee(rq, m, u);
 		TRY(session_create(&rq->cx, rq->project, u, &session, &s, &token));
+		known_client(rq, u, s);
 		reply_session(rq, token);
 	}
 	return membership_reply(rq, 200, m);

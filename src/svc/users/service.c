@@ -5,12 +5,14 @@
 #include "model/service.h"
 #include "svc/users/access.h"
 #include "svc/users/linked.h"
+#include "svc/users/mfa.h"
 #include "svc/users/token.h"
 
 extern const struct routes user_routes;
 extern const struct routes user_access_routes;
 extern const struct routes user_identity_routes;
 extern const struct routes user_target_routes;
+extern const struct routes user_mfa_routes;
 extern const struct routes usage_routes;
 
 static const struct routes *const routes[] = {
@@ -18,11 +20,13 @@ static const struct routes *const routes[] = {
 	&user_access_routes,
 	&user_identity_routes,
 	&user_target_routes,
+	&user_mfa_routes,
 	&usage_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&user_shape, &session_shape, &token_shape, &target_shape, &linked_shape, &jwt_shape, &audit_shape, NULL};
+static const struct shape *const shapes[] = {&user_shape, &session_shape, &token_shape, &target_shape, &linked_shape, &jwt_shape, &audit_shape,
+    &mfa_factors_shape, &mfa_type_shape, &mfa_codes_shape, &mfa_challenge_shape, &mfa_challenge_secret_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"users.read", "a", 1},

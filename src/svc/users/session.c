@@ -13,7 +13,7 @@
 enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000, OLD_AT_ONCE = 20 };
 _Static_assert(SESSIONS_MAX == 1000, "the range of sessions_per_user_max");
 
-static struct event
+struct event
 session_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const char *session_id, struct str payload)
 {
 	return (struct event){
@@ -156,6 +156,7 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->provider_access_token_expiry = in->access_token ? in->access_token_expiry : TIME_NONE;
 	s->created = s->updated = time_now_ms();
 	s->factors = factors_of(cx, in);
+	s->mfa_updated = TIME_NONE;
 	s->expire = s->created + conf.life_session;
 	s->ip = in->ip ? in->ip : "";
 	s->current = true;
@@ -272,6 +273,49 @@ session_prolong(struct ctx *cx, const struct project *p, const struct user *u, s
 		p->schema),
 	    DB(s->id, pg_i64(cx->arena, u->internal), pg_time(cx->arena, s->expire), pg_time(cx->arena, now))));
 	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", s->id);
+}
+
+static void
+add_factor(struct strs *to, const char *factor)
+{
+	for (int i = 0; i < to->n; i++)
+		if (strcmp(to->v[i], factor) == 0)
+			return;
+	to->v[to->n++] = factor;
+}
+
+err_t
+session_add_factors(struct db_tx *tx, const struct project *p, const struct user *u, const char *id, const struct strs *factors, int64_t solved, struct session *out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	int64_t now = time_now_ms();
+	struct strs all = {.set = true};
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r,
+	    arena_printf(cx->arena,
+		"SELECT %s FROM %s.sessions s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint AND s.expire >= $3::timestamptz FOR UPDATE",
+		shape_columns(&session_shape), p->schema),
+	    DB(id, pg_i64(cx->arena, u->internal), pg_time(cx->arena, now))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_SESSION_NOT_FOUND, "session=%s", id);
+	shape_read(cx, &session_shape, out, r, 0, 0);
+	all.v = arena_array(cx->arena, const char *, out->factors.n + factors->n + 1);
+	for (int i = 0; i < out->factors.n; i++)
+		add_factor(&all, out->factors.v[i]);
+	for (int i = 0; i < factors->n; i++)
+		add_factor(&all, factors->v[i]);
+	out->factors = all;
+	out->updated = now;
+	if (solved != TIME_NONE)
+		out->mfa_updated = solved;
+	name_country(cx, out);
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"UPDATE %s.sessions SET factors = $3::text[], updated = $4::timestamptz, mfa_updated = $5::timestamptz WHERE lower(id) = lower($1) AND user_internal = $2::bigint",
+		p->schema),
+	    DB(id, pg_i64(cx->arena, u->internal), pg_array(cx->arena, all.v, all.n), pg_time(cx->arena, now), pg_time(cx->arena, out->mfa_updated)));
+	return OK;
 }
 
 err_t

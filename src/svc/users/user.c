@@ -41,7 +41,7 @@ const struct record user_record = {
 /* The same as users see themselves: what events of their own carry. */
 static const struct record accounts = {.shape = &account_shape, .alias = "u", .concerns = user_concerns};
 
-static struct event
+struct event
 user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user_by *by, const struct user *u)
 {
 	return by ? record_event(cx, p, &user_record, kind, by->actor, u) : record_event(cx, p, &accounts, kind, kind == &ev_user_create ? NULL : u->id, u);	/* whoever signs up is a guest */

@@ -59,6 +59,10 @@ err_t user_prove(struct db_tx *tx, const struct project *p, const struct user *u
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
 
+struct user_by;
+/* Of a change of `u`: with `by` it carries the user model, without that of the account. */
+struct event user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user_by *by, const struct user *u);
+
 /* Who makes a change: NULL is the user itself, through the account; else somebody who manages users. */
 struct user_by {
 	const char *actor;	/* user id for webhooks, NULL for keys */
@@ -122,6 +126,13 @@ err_t session_get(struct ctx *cx, const struct project *p, const struct user *u,
 err_t session_update_tokens(struct ctx *cx, const struct project *p, const struct user *u, struct session *s) MUST_CHECK;
 /* Awaits. The session's end is a whole life away again; s->expire is that, and it is told. ERR_USER_SESSION_NOT_FOUND: it has ended. */
 err_t session_prolong(struct ctx *cx, const struct project *p, const struct user *u, struct session *s) MUST_CHECK;
+/* Awaits. In a transaction that has locked the user: the session has proved `factors` as well; `solved`: by a challenge, at that time (ms; TIME_NONE: by none).
+ * *out is it as it is then. ERR_USER_SESSION_NOT_FOUND: it has ended. */
+err_t session_add_factors(struct db_tx *tx, const struct project *p, const struct user *u, const char *id, const struct strs *factors, int64_t solved,
+    struct session *out) MUST_CHECK;
+/* Its event, as that of a sign-in is. */
+struct event session_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user *u, const char *session_id,
+    struct str payload);
 /* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */
 err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s) MUST_CHECK;
 /* With `by` the event is an internal one: only connections and caches hear of it. */
