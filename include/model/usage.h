@@ -46,6 +46,9 @@ struct usage_series {
 err_t usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
     MUST_CHECK;
 
+/* Awaits. The newest value of each of these metrics as it was last written; 0: there is none. */
+err_t usage_last(struct ctx *cx, const struct project *p, const char *const *metrics, int n, int64_t *out) MUST_CHECK;
+
 /* Rows of the models of such replies (SHAPE_TOLD). */
 extern const struct shape metric_shape;
 #define USAGE_RANGE TOLD("range", F_ENUM, "How far back.", .values = usage_ranges)

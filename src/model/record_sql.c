@@ -7,7 +7,7 @@
 #include "core/map.h"
 #include "model/project.h"
 
-enum { KEY_MAX = 512, PARTS_MAX = 8 };
+enum { KEY_MAX = 512, PARTS_MAX = 16 };
 
 static const char own_schema[] = ":schema";
 
@@ -309,6 +309,9 @@ put_statement(struct buf *b, const struct record *rec, enum verb verb, const cha
 		return;
 	case VERB_DELETE:
 		put_delete(b, rec, where);
+		return;
+	case VERB_COLUMNS:
+		buf_c(b, shape_columns(rec->shape));
 		return;
 	case VERB_FROM:
 		put_from(b, rec);

@@ -509,3 +509,18 @@ usage_json(struct ctx *cx, const struct project *p, const char *range, const str
 	*json_out = buf_view(&b);
 	return OK;
 }
+
+err_t
+usage_last(struct ctx *cx, const struct project *p, const char *const *metrics, int n, int64_t *out)
+{
+	struct db_res *r;
+
+	memset(out, 0, sizeof *out * (size_t)n);
+	if (!conf.usage || n == 0)
+		return OK;
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT coalesce((SELECT value FROM %s.usage WHERE metric = lower(m) AND day ORDER BY time DESC LIMIT 1), 0) "
+	    "FROM unnest($1::text[]) WITH ORDINALITY AS u(m, i) ORDER BY i", p->schema), DB(pg_array(cx->arena, metrics, n))));
+	for (int i = 0; i < n; i++)
+		out[i] = db_i64(r, i, 0);
+	return OK;
+}

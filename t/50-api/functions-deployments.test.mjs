@@ -62,6 +62,26 @@ describe('uploads', () => {
 		assert.equal(await active(f), '', 'it was not to be activated')
 	})
 
+	test('the function tells its newest one, and its active one', async () => {
+		const now = { headers: { 'x-appwrite-response-format': '1.9.6' } }, f = await make()
+		const told = (x) => [x.deploymentId, x.deploymentCreatedAt, x.latestDeploymentId, x.latestDeploymentCreatedAt, x.latestDeploymentStatus]
+		const get = () => p.ok('GET', `/functions/${f.$id}`, now), none = told(await get())
+		assert.deepEqual([none[0], none[2], none[4]], ['', '', ''])
+		const first = await deploy(f, code, { activate: 'true' })
+		await until('it is active', async () => (await active(f)) === first.$id)
+		const one = told(await get())
+		assert.deepEqual(one, [first.$id, first.$createdAt, first.$id, first.$createdAt, 'ready'])
+		const second = await deploy(f)
+		await built(f, second)
+		assert.deepEqual(told(await get()), [first.$id, first.$createdAt, second.$id, second.$createdAt, 'ready'])
+		const list = await p.ok('GET', '/functions', { ...now, query: { queries: [JSON.stringify({ method: 'equal', attribute: '$id', values: [f.$id] })] } })
+		assert.deepEqual(told(list.functions[0]), told(await get()))
+		const renamed = await p.ok('PUT', `/functions/${f.$id}`, { ...now, body: { name: 'Other' } })
+		assert.deepEqual(told(renamed), told(await get()))
+		await p.ok('DELETE', `/functions/${f.$id}/deployments/${second.$id}`)
+		assert.deepEqual(told(await get()), one)
+	})
+
 	test('in parts, in any order, twice, marked as then and as today', async () => {
 		const f = await make(), cut = [0, 50, 100, code.length]
 		const piece = (i, more) => send(f, code.subarray(cut[i], cut[i + 1]), { start: cut[i], total: code.length, ...more })

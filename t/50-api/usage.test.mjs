@@ -1,6 +1,7 @@
 /* Usage: what counts as what, for whom, and how the charts answer. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { form, part } from '../lib/form.mjs'
 import { cookieOf, dataDir, server, unique, until } from '../lib/server.mjs'
 import { fails, isTime, keysOf } from './lib.mjs'
 
@@ -47,6 +48,29 @@ describe('answers', () => {
 		}
 		assert.equal((await p.ok('GET', '/users/usage')).range, '30d')
 		assert.equal((await p.console.ok('GET', `/projects/${p.id}/usage`)).range, '30d')
+	})
+	test('of clients since 1.5: totals, and how many there were', async () => {
+		const q = await s.project(), o = { headers: { 'x-appwrite-response-format': '1.9.6' } }
+		for (let i = 0; i < 3; i++) await q.user()
+		await q.ok('POST', '/users', { body: { userId: unique() } })
+		for (const [range, points, step] of ranges) {
+			const body = await q.ok('GET', '/users/usage', { query: { range }, ...o })
+			keysOf(body, 'range usersTotal sessionsTotal users sessions')
+			const { usersTotal, sessionsTotal, ...rest } = body
+			isSeries(rest, 'users sessions', range, points, step)
+			assert.deepEqual([usersTotal, sessionsTotal], [4, 3])
+			assert.deepEqual([body.users.at(-1).value, body.sessions.at(-1).value], [4, 3])
+		}
+	})
+	test('a bucket is as large as its usage says, to clients since 1.9', async () => {
+		const q = await s.project(), o = { headers: { 'x-appwrite-response-format': '1.9.6' } }, id = unique(), m = form({ fileId: 'unique()', file: part('a.txt', Buffer.alloc(1234, 'x')) })
+		assert.equal((await q.ok('POST', '/storage/buckets', { ...o, body: { bucketId: id, name: 'B', permission: 'bucket' } })).totalSize, 0)
+		await q.ok('POST', `/storage/buckets/${id}/files`, { body: m.body, headers: m.headers })
+		await q.ok('GET', '/storage/usage')	/* counts */
+		assert.equal((await q.ok('GET', `/storage/buckets/${id}`, o)).totalSize, 1234)
+		assert.deepEqual((await q.ok('GET', '/storage/buckets', o)).buckets.map((b) => b.totalSize), [1234])
+		assert.equal((await q.ok('PUT', `/storage/buckets/${id}`, { ...o, body: { name: 'C' } })).totalSize, 1234)
+		assert.ok(!('totalSize' in await q.ok('GET', `/storage/buckets/${id}`, { headers: { 'x-appwrite-response-format': '1.8.0' } })))
 	})
 	test('errors and callers', async () => {
 		for (const range of ['1y', '24H', '7']) {

@@ -11,6 +11,8 @@
 #include "model/seal.h"
 
 #define EMPTY "\"\""
+/* Of the newest deployment, which is one row or none. */
+#define LATEST(what) "(SELECT " what " FROM (SELECT * FROM :schema.deployments WHERE function = f.internal ORDER BY internal DESC LIMIT 1) d)"
 static const struct field function_fields[] = {
 	FIELD_HIDDEN(F_INT, struct function, internal, "f.internal"),
 	FIELD(F_ID, struct function, id, "$id", "f.id", "Function ID.", .flags = COL_ASKED | COL_SEARCH),
@@ -49,10 +51,13 @@ static const struct field function_fields[] = {
 	FIELD_ALWAYS("buildSpecification", EMPTY, SINCE_1_9, "Always empty."),
 	FIELD_ALWAYS("runtimeSpecification", EMPTY, SINCE_1_9, "Always empty."),
 	FIELD_ALWAYS("deploymentRetention", "0", SINCE_1_9, "Always 0: deployments stay."),
-	FIELD_ALWAYS("deploymentCreatedAt", EMPTY, SINCE_1_7, "Always empty: the deployment says it."),
-	FIELD_ALWAYS("latestDeploymentId", EMPTY, SINCE_1_7, "Always empty, as what follows: the list of deployments says it."),
-	FIELD_ALWAYS("latestDeploymentCreatedAt", EMPTY, SINCE_1_7, "Always empty."),
-	FIELD_ALWAYS("latestDeploymentStatus", EMPTY, SINCE_1_7, "Always empty."),
+	FIELD(F_TIME_OR_NONE, struct function, active_created, "deploymentCreatedAt",
+	    "(SELECT d.created FROM :schema.deployments d WHERE d.function = f.internal AND lower(d.id) = lower(f.deployment))",
+	    "Creation date of the active deployment in ISO 8601 format. Told since 1.7.0, as what follows.", .since = SINCE_1_7),
+	FIELD(F_STR, struct function, latest, "latestDeploymentId", LATEST("coalesce(max(d.id), '')"), "ID of the newest deployment.", .since = SINCE_1_7),
+	FIELD(F_TIME_OR_NONE, struct function, latest_created, "latestDeploymentCreatedAt", LATEST("max(d.created)"), "Its creation date in ISO 8601 format.",
+	    .since = SINCE_1_7),
+	FIELD(F_STR, struct function, latest_status, "latestDeploymentStatus", LATEST("coalesce(max(d.status), '')"), "State of its build.", .since = SINCE_1_7),
 	FIELD_HIDDEN(F_INT, struct function, revision, "f.revision"),
 	FIELD_HIDDEN(F_INT, struct function, activations, "f.activations"),
 	FIELD_HIDDEN(F_INT, struct function, live, "f.live"),

@@ -33,6 +33,8 @@ struct function {
 	const char *entrypoint;		/* of deployments that bring none, "" */
 	bool keep_warm;
 	int64_t revision;
+	const char *latest, *latest_status;	/* of the newest deployment, "": there is none */
+	int64_t active_created, latest_created;	/* TIME_NONE: there is none */
 	int64_t activations, live;	/* counts deployments that were to become the active one; which of them it is */
 };
 extern const struct shape function_shape;

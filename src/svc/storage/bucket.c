@@ -27,7 +27,7 @@ static const struct field bucket_fields[] = {
 	FIELD(F_BOOL, struct bucket, encryption, "encryption", "b.encryption", "Whether new files are encrypted.", .flags = COL_ASKED),
 	FIELD(F_BOOL, struct bucket, antivirus, "antivirus", "b.antivirus", "Whether new files are scanned for viruses.", .flags = COL_ASKED),
 	FIELD_ALWAYS("transformations", "true", SINCE_1_9, "Always true: previews are made of its pictures."),
-	FIELD_ALWAYS("totalSize", "0", SINCE_1_9, "Always 0: the usage of the bucket says it."),
+	{.key = "totalSize", .type = F_INT, .off = offsetof(struct bucket, total_size), .doc = "Bytes of its files, as they were last counted for its usage. Told since 1.9.0.", .since = SINCE_1_9},
 };
 const struct shape bucket_shape = SHAPE("bucket", struct bucket, bucket_fields);
 

@@ -22,6 +22,7 @@ struct bucket {
 	struct strs extensions;		/* allowed ones, as they were given; none: all */
 	const char *compression;	/* "none", "gzip", "zstd" */
 	bool encryption, antivirus;
+	int64_t total_size;		/* of a reply alone */
 	struct perms perms;		/* of `permissions`; of bucket_get alone */
 };
 extern const struct shape bucket_shape;

@@ -1,6 +1,7 @@
 /* Buckets, for keys and admins, and how the service is used. */
 #include "core/conf.h"
 #include "gate/caller.h"
+#include "core/protocol.h"
 #include "model/usage.h"
 #include "svc/storage/bucket.h"
 
@@ -58,6 +59,30 @@ storage_create_bucket(struct req *rq, void *arg)
 	return reply(rq, 201, &bucket_shape, &b);
 }
 
+/* How large they are, for clients who are told. */
+static err_t
+buckets_measure(struct req *rq, struct bucket *const *v, int n)
+{
+	const char **metrics = arena_array(rq->cx.arena, const char *, n + 1);
+	int64_t *sizes = arena_array(rq->cx.arena, int64_t, n + 1);
+
+	if (rq->cx.format < SINCE_1_9)
+		return OK;
+	for (int i = 0; i < n; i++)
+		metrics[i] = arena_printf(rq->cx.arena, "files.%s.storage.size", v[i]->id);
+	TRY(usage_last(&rq->cx, rq->project, metrics, n, sizes));
+	for (int i = 0; i < n; i++)
+		v[i]->total_size = sizes[i];
+	return OK;
+}
+
+static err_t
+buckets_reply(struct req *rq, struct bucket *b)
+{
+	TRY(buckets_measure(rq, &b, 1));
+	return reply(rq, 200, &bucket_shape, b);
+}
+
 static err_t
 storage_list_buckets(struct req *rq, void *arg)
 {
@@ -68,6 +93,7 @@ storage_list_buckets(struct req *rq, void *arg)
 	TRY(bucket_list(&rq->cx, rq->project, &in->queries, in->search, in->total != 0, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &bucket_shape, page.res);
+	TRY(buckets_measure(rq, (struct bucket *const *)list.v, list.n));
 	return reply_list(rq, &bucket_shape, "buckets", page.total, &list);
 }
 
@@ -76,9 +102,11 @@ storage_get_bucket(struct req *rq, void *arg)
 {
 	const struct bucket_in *in = arg;
 	const struct bucket *b;
+	struct bucket one;
 
 	TRY(bucket_get(&rq->cx, rq->project, in->id, &b));
-	return reply(rq, 200, &bucket_shape, b);
+	one = *b;
+	return buckets_reply(rq, &one);
 }
 
 /* Everything but the permissions and the largest size goes back to its default when it is left out. */
@@ -95,7 +123,7 @@ storage_update_bucket(struct req *rq, void *arg)
 	if (!in->size.set)
 		values.maximum_file_size = now->maximum_file_size;
 	TRY(bucket_update(&rq->cx, rq->project, caller_id(rq), in->id, &values, &b));
-	return reply(rq, 200, &bucket_shape, &b);
+	return buckets_reply(rq, &b);
 }
 
 static err_t

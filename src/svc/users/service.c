@@ -54,14 +54,21 @@ static const struct usage_kind usage[] = {
 
 enum { EXACT_MAX = 10000 };	/* rows that are worth counting one by one */
 
+/* How many rows a table has: by its statistics, when there are more than are worth counting. */
+static const char *
+gauge_of(struct arena *a, const char *schema, const char *table)
+{
+	return arena_printf(a,
+	    "SELECT '%s.$all.count.total', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
+	    "FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.%s LIMIT %d) few) u, pg_class k "
+	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.%s'::regclass",
+	    table, EXACT_MAX, schema, table, EXACT_MAX + 1, schema, table);
+}
+
 static const char *
 users_gauges(struct arena *a, const char *schema)
 {
-	return arena_printf(a,
-	    "SELECT 'users.$all.count.total', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
-	    "FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.users LIMIT %d) few) u, pg_class k "
-	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.users'::regclass",
-	    EXACT_MAX, schema, EXACT_MAX + 1, schema);
+	return arena_printf(a, "%s UNION ALL %s", gauge_of(a, schema, "users"), gauge_of(a, schema, "sessions"));
 }
 
 static const struct older older[] = {

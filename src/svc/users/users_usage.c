@@ -1,6 +1,7 @@
 /* How the accounts of a project are used. */
 #include "model/usage.h"
 
+#include "core/protocol.h"
 #include "gate/gate.h"
 
 struct users_in {
@@ -19,6 +20,12 @@ static const struct param users_params[] = {
 static err_t
 users_get_usage(struct req *rq, void *arg)
 {
+	static const struct usage_series today[] = {
+		{"usersTotal", "users.$all.count.total", {NULL}, USAGE_NEWEST},
+		{"sessionsTotal", "sessions.$all.count.total", {NULL}, USAGE_NEWEST},
+		{"users", "users.$all.count.total"},
+		{"sessions", "sessions.$all.count.total"},
+	};
 	const struct users_in *in = arg;
 	const char *provider = in->provider && in->provider[0] ? in->provider : "$all";
 	const char *name = strncmp(provider, "oauth-", 6) == 0 ? provider + 6 : provider;	/* sessions bear it without */
@@ -33,19 +40,26 @@ users_get_usage(struct req *rq, void *arg)
 		{"sessionsDelete", "sessions.$all.requests.delete"},
 	};
 
+	if (rq->cx.format >= SINCE_1_5)
+		return reply_usage(rq, rq->project, in->range, today, sizeof today / sizeof today[0]);
 	return reply_usage(rq, rq->project, in->range, v, sizeof v / sizeof v[0]);
 }
 
+#define BEFORE(key_, doc_) TOLD(key_, F_LIST, doc_, .sub = &metric_shape, .until = SINCE_1_5)
 static const struct field usage_fields[] = {
 	USAGE_RANGE,
-	USAGE_ROW("usersCount", "Users."),
-	USAGE_ROW("usersCreate", "Users created."),
-	USAGE_ROW("usersRead", "Reads of users."),
-	USAGE_ROW("usersUpdate", "Changes of users."),
-	USAGE_ROW("usersDelete", "Users deleted."),
-	USAGE_ROW("sessionsCreate", "Sign-ins."),
-	USAGE_ROW("sessionsProviderCreate", "Sign-ins by the provider."),
-	USAGE_ROW("sessionsDelete", "Sessions ended."),
+	BEFORE("usersCount", "Users."),
+	BEFORE("usersCreate", "Users created."),
+	BEFORE("usersRead", "Reads of users."),
+	BEFORE("usersUpdate", "Changes of users."),
+	BEFORE("usersDelete", "Users deleted."),
+	BEFORE("sessionsCreate", "Sign-ins."),
+	BEFORE("sessionsProviderCreate", "Sign-ins by the provider."),
+	BEFORE("sessionsDelete", "Sessions ended."),
+	TOLD("usersTotal", F_INT, "Users.", .since = SINCE_1_5),
+	TOLD("sessionsTotal", F_INT, "Sessions.", .since = SINCE_1_5),
+	TOLD("users", F_LIST, "Users.", .sub = &metric_shape, .since = SINCE_1_5),
+	TOLD("sessions", F_LIST, "Sessions.", .sub = &metric_shape, .since = SINCE_1_5),
 };
 static const struct shape usage_shape = SHAPE_TOLD("usageUsers", usage_fields);
 
