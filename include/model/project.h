@@ -57,8 +57,9 @@ struct mock_number {		/* a phone number that is sent nothing: its code is always
 	int64_t created, updated;
 };
 
-enum { PROJECT_PROTOCOLS = 3, PROJECT_MOCK_NUMBERS_MAX = 5000 };
-enum { PROJECT_PROVIDERS = 37, PROJECT_AUTHS = 7, PROJECT_SERVICES = 18, PROJECT_CHILDREN_MAX = 1000 };
+enum project_protocol { PROTOCOL_REST, PROTOCOL_GRAPHQL, PROTOCOL_WEBSOCKET, PROJECT_PROTOCOLS };
+enum { PROJECT_MOCK_NUMBERS_MAX = 5000 };
+enum { PROJECT_PROVIDERS = 45, PROJECT_AUTHS = 7, PROJECT_SERVICES = 18, PROJECT_CHILDREN_MAX = 1000 };
 
 struct project {
 	unsigned refs;			/* private to the cache */
@@ -77,7 +78,7 @@ struct project {
 	bool services[PROJECT_SERVICES];	/* that can be switched off, in the order of include/tbl/services.h */
 	const char *providers[PROJECT_PROVIDERS][2];	/* app id and secret, in the order of include/tbl/providers.h; NULL: none */
 	bool providers_on[PROJECT_PROVIDERS];	/* users may sign in there, if it has both */
-	bool protocols[PROJECT_PROTOCOLS];	/* that are not switched off: REST, GraphQL, WebSocket */
+	bool protocols[PROJECT_PROTOCOLS];	/* that are on; by enum project_protocol */
 	const char *region, *status;
 	struct strs labels;
 	int64_t ping_count, pinged;	/* pings of its clients, and the last one; TIME_NONE: there was none */

@@ -4,6 +4,7 @@
 ERR(GENERAL_UNKNOWN, 500, "general_unknown", "Server Error")
 ERR(GENERAL_ACCESS_FORBIDDEN, 401, "general_access_forbidden", "Only the console project may call this endpoint.")
 ERR(GENERAL_UNKNOWN_ORIGIN, 403, "general_unknown_origin", "This origin is not registered as a platform of the project.")
+ERR(GENERAL_API_DISABLED, 403, "general_api_disabled", "This protocol is switched off for the project.")
 ERR(GENERAL_SERVICE_DISABLED, 503, "general_service_disabled", "This service is switched off for the project.")
 ERR(GENERAL_UNAUTHORIZED_SCOPE, 401, "general_unauthorized_scope", "The caller lacks the scope of this endpoint.")
 ERR(GENERAL_RATE_LIMIT_EXCEEDED, 429, "general_rate_limit_exceeded", "Too many requests: try again when the window has passed.")

@@ -1,4 +1,7 @@
-/* OAuth2 providers: PROVIDER(path value, name in the project model). In the order of the project model. */
+/* OAuth2 providers: PROVIDER(path value, name in the project model). In the order of the project model; PROVIDER_LATER: the flat members of 1.0 are not theirs. */
+#ifndef PROVIDER_LATER
+#define PROVIDER_LATER(name, label) PROVIDER(name, label)
+#endif
 PROVIDER(amazon, "Amazon")
 PROVIDER(apple, "Apple")
 PROVIDER(auth0, "Auth0")
@@ -36,3 +39,12 @@ PROVIDER(yammer, "Yammer")
 PROVIDER(yandex, "Yandex")
 PROVIDER(zoom, "Zoom")
 PROVIDER(mock, "Mock")
+PROVIDER_LATER(figma, "Figma")
+PROVIDER_LATER(fusionauth, "FusionAuth")
+PROVIDER_LATER(huggingface, "HuggingFace")
+PROVIDER_LATER(keycloak, "Keycloak")
+PROVIDER_LATER(kick, "Kick")
+PROVIDER_LATER(oidc, "Oidc")
+PROVIDER_LATER(x, "X")
+PROVIDER_LATER(zoho, "Zoho")
+#undef PROVIDER_LATER

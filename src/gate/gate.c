@@ -327,6 +327,8 @@ check_service(struct req *rq)
 {
 	const char *service = rq->route->service;
 
+	if (!gate_trusted(rq) && !rq->project->protocols[PROTOCOL_REST])
+		return ERR_GENERAL_API_DISABLED;
 	if (service == NULL || gate_trusted(rq) || project_service_on(rq->project, service))
 		return OK;
 	return ERR_GENERAL_SERVICE_DISABLED;

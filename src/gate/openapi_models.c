@@ -6,7 +6,7 @@
 #include "core/protocol.h"
 #include "model/service.h"
 
-enum { LISTED_MAX = 64 };
+enum { LISTED_MAX = 256 };
 
 static void
 openapi_models_add(struct jw *w, const char *key, const char *value)

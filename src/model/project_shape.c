@@ -116,6 +116,7 @@ enum provider {
 	PROVIDERS_N
 };
 
+#define PROVIDER_LATER(name, label)
 #define PROVIDER(name, label)                                                                                                        \
 	{.key = "provider" label "Appid", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][0]), .doc = label " app ID.", .until = SINCE_1_1}, \
 	    {.key = "provider" label "Secret", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][1]), .doc = label " secret.", .until = SINCE_1_1},

@@ -130,7 +130,7 @@ rotate_providers(struct ctx *cx, const char *internal, struct seal_count *n)
 	static const char set[] = "UPDATE badal.projects SET providers = jsonb_set(providers, ARRAY[$4::text], to_jsonb($2::text)) WHERE internal = $3 AND providers->>$4 = $1";
 	struct db_res *r;
 
-	TRY(db_query(cx, &r, "SELECT e.key, e.value FROM badal.projects p, jsonb_each_text(p.providers) e WHERE p.internal = $1 AND e.value <> ''", DB(internal)));
+	TRY(db_query(cx, &r, "SELECT e.key, e.value FROM badal.projects p, jsonb_each_text(p.providers) e WHERE p.internal = $1 AND e.value <> '' AND e.key NOT LIKE '%Enabled'", DB(internal)));
 	for (int i = 0; i < db_rows(r); i++)
 		TRY(renew_one(cx, set, db_str(r, i, 1), internal, db_cstr(r, i, 0), n));
 	return OK;

@@ -168,12 +168,15 @@ admitted(struct greeting *g)
 	return true;
 }
 
+/* It may be spoken to, and from there. */
 static bool
 origin_good(struct greeting *g)
 {
 	const char *why;
 	struct origin o;
 
+	if (!place_protocol_good(g->c->admin && g->login != NULL, g->project, &why))
+		REFUSE(g, 1008, why);
 	if (place_origin_good(g->c, g->cx->arena, g->project, &why))
 		return true;
 	o = origin_parse(atom_text(g->c->origin).p);

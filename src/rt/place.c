@@ -49,6 +49,15 @@ place_origin_good(struct peer *c, struct arena *a, const struct project *p, cons
 	return false;
 }
 
+bool
+place_protocol_good(bool member, const struct project *p, const char **why_out)
+{
+	if (p->protocols[PROTOCOL_WEBSOCKET] || member)
+		return true;
+	*why_out = "Realtime is switched off for the project";
+	return false;
+}
+
 static void
 place_note(struct str id)
 {
@@ -63,7 +72,7 @@ place_look(struct ctx *cx, struct peer *c, const struct project *p)
 {
 	const char *why = "Missing or unknown project ID";
 
-	if (p == NULL || !place_origin_good(c, cx->arena, p, &why))
+	if (p == NULL || !place_origin_good(c, cx->arena, p, &why) || !place_protocol_good(c->admin && c->user != 0, p, &why))
 		peer_refuse(c, 1008, why);
 }
 

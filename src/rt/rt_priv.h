@@ -382,6 +382,8 @@ void place_take(struct peer *c, struct str project, struct str origin);	/* origi
 void place_leave(struct peer *c);
 /* The project lets the connection's origin in; else *why_out is what it is told, in a. */
 bool place_origin_good(struct peer *c, struct arena *a, const struct project *p, const char **why_out);
+/* The project has realtime switched on, or a member of its team looks at it (`member`). */
+bool place_protocol_good(bool member, const struct project *p, const char **why_out);
 /* A project has changed or is gone: its connections are looked at, those that may not stay are refused (1008). */
 void place_event(const struct news *n);
 

@@ -197,6 +197,24 @@ static const struct want {
     {"zoom", "https://zoom.us/oauth/authorize", WAY "&scope=user_info%3Aread", "POST https://zoom.us/oauth/token",
 	"code=co&" BACK "&grant_type=authorization_code", true, {"GET https://api.zoom.us/v2/users/me"}, BEARER,
 	{"{\"id\":\"u\",\"email\":\"a@b.co\",\"first_name\":\"F\",\"last_name\":\"L\",\"verified\":1}"}, "u", "a@b.co", "F L", true},
+    {"figma", "https://www.figma.com/oauth", WAY "&scope=current_user%3Aread", "POST https://api.figma.com/v1/oauth/token", "code=co&" BACK "&grant_type=authorization_code", true,
+	{"GET https://api.figma.com/v1/me"}, BEARER, {"{\"id\":\"u\",\"email\":\"a@b.co\",\"handle\":\"N\"}"}, "u", "a@b.co", "N", false},
+    {"fusionauth", "https://fa.example.com/oauth2/authorize", WAY "&scope=openid+email+profile+offline_access", "POST https://fa.example.com/oauth2/token", FORM, false,
+	{"GET https://fa.example.com/oauth2/userinfo"}, BEARER, {"{\"sub\":\"u\",\"email\":\"a@b.co\",\"name\":\"N\",\"email_verified\":true}"}, "u", "a@b.co", "N", true},
+    {"huggingface", "https://huggingface.co/oauth/authorize", WAY "&scope=openid+profile+email", "POST https://huggingface.co/oauth/token",
+	"code=co&" BACK "&grant_type=authorization_code", true, {"GET https://huggingface.co/oauth/userinfo"}, BEARER, {"{\"sub\":\"u\",\"email\":\"a@b.co\",\"name\":\"N\",\"email_verified\":true}"}, "u", "a@b.co", "N", true},
+    {"keycloak", "https://kc.example.com/realms/r1/protocol/openid-connect/auth", WAY "&scope=openid+profile+email+offline_access",
+	"POST https://kc.example.com/realms/r1/protocol/openid-connect/token", FORM, false, {"GET https://kc.example.com/realms/r1/protocol/openid-connect/userinfo"}, BEARER,
+	{"{\"sub\":\"u\",\"email\":\"a@b.co\",\"name\":\"N\",\"email_verified\":true}"}, "u", "a@b.co", "N", true},
+    {"kick", "https://id.kick.com/oauth/authorize", WAY "&scope=user%3Aread&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256", "POST https://id.kick.com/oauth/token", FORM "&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", false,
+	{"GET https://api.kick.com/public/v1/users"}, BEARER, {"{\"data\":[{\"user_id\":7,\"email\":\"a@b.co\",\"name\":\"N\"}]}"}, "7", "a@b.co", "N", false},
+    {"oidc", "https://id.example.com/auth", WAY "&scope=openid+profile+email", "POST https://id.example.com/token", FORM, false, {"GET https://id.example.com/me"}, BEARER,
+	{"{\"sub\":\"u\",\"email\":\"a@b.co\",\"name\":\"N\",\"email_verified\":true}"}, "u", "a@b.co", "N", true},
+    {"x", "https://x.com/i/oauth2/authorize", WAY "&scope=users.read+users.email+tweet.read+offline.access&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256", "POST https://api.x.com/2/oauth2/token",
+	"code=co&" BACK "&grant_type=authorization_code&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", true, {"GET https://api.x.com/2/users/me?user.fields=confirmed_email"}, BEARER,
+	{"{\"data\":{\"id\":\"u\",\"confirmed_email\":\"a@b.co\",\"name\":\"N\"}}"}, "u", "a@b.co", "N", true},
+    {"zoho", "https://accounts.zoho.com/oauth/v2/auth", WAY "&scope=openid+profile+email&access_type=offline", "POST https://accounts.zoho.com/oauth/v2/token", FORM, false,
+	{"GET https://accounts.zoho.com/oauth/v2/userinfo"}, BEARER, {"{\"sub\":\"u\",\"email\":\"a@b.co\",\"name\":\"N\",\"email_verified\":true}"}, "u", "a@b.co", "N", true},
 };
 
 /* ---- comparing ---- */
@@ -234,7 +252,10 @@ normal(struct ctx *cx, const char *url)
 }
 
 static const char secrets[] = "{\"clientSecret\":\"sec\",\"auth0Domain\":\"a.auth0.com\",\"authentikDomain\":\"ak.example.com\",\"oktaDomain\":\"o.okta.com\","
-			      "\"authorizationServerId\":\"srv\",\"tenantID\":\"ten\",\"endpoint\":\"https://git.example.com\"}";
+			      "\"authorizationServerId\":\"srv\",\"tenantID\":\"ten\",\"endpoint\":\"https://git.example.com\","
+			      "\"fusionauthDomain\":\"fa.example.com\",\"keycloakDomain\":\"kc.example.com\",\"keycloakRealm\":\"r1\","
+			      "\"authorizationEndpoint\":\"https://id.example.com/auth\",\"tokenEndpoint\":\"https://id.example.com/token\","
+			      "\"userInfoEndpoint\":\"https://id.example.com/me\"}";
 static const struct oauth_trip trip = {.redirect = "http://localhost:8080/cb", .state = "st", .code = "co",
 	.verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"};	/* with its challenge from RFC 7636, appendix B */
 
@@ -245,6 +266,7 @@ app_of(struct ctx *cx, struct project *p, const char *key, const char *secret)
 
 	for (int i = 0; i < PROJECT_PROVIDERS; i++) {
 		p->providers[i][0] = "app";
+		p->providers_on[i] = true;
 		p->providers[i][1] = secret ? secret : oauth_rows[i].json_secret ? secrets : "sec";
 	}
 	cr_assert_eq(oauth_open(cx, p, key, "http://self", &app), OK, "%s: %s", key, cx->detail);

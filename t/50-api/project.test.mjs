@@ -1,11 +1,14 @@
 /* The project of today: /v1/project for its members and keys, the same settings below /v1/projects with the names of each format, and what they do at once. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 
 import { server, unique } from '../lib/server.mjs'
 import { fails } from './lib.mjs'
 
 let s, p, q, owner, stranger
+const psql = (of, sql) => execFileSync('psql', ['-h', join(of.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
 const at = (version) => ({ 'x-appwrite-response-format': version })
 const newest = at('2.3.0')
 const scopes = ['project.read', 'project.write', 'project.policies.read', 'project.policies.write', 'project.oauth2.read', 'project.oauth2.write', 'mocks.read', 'mocks.write', 'users.read', 'users.write', 'sessions.write']
@@ -136,11 +139,11 @@ describe('policies', () => {
 		})
 	test('all of them, some of them', async () => {
 		const all = await p.ok('GET', '/project/policies')
-		assert.equal(all.total, 11)
-		assert.deepEqual(all.policies.map((x) => x.$id), policies.map(([id]) => id).sort((a, b) => all.policies.findIndex((x) => x.$id === a) - all.policies.findIndex((x) => x.$id === b)))
+		assert.equal(all.total, 10)	/* typed clients know no list with the factors */
+		assert.deepEqual(all.policies.map((x) => x.$id), policies.map(([id]) => id).filter((id) => id !== 'mfa-factors').sort((a, b) => all.policies.findIndex((x) => x.$id === a) - all.policies.findIndex((x) => x.$id === b)))
 		const page = await p.ok('GET', '/project/policies', { query: { queries: ['{"method":"limit","values":[2]}', '{"method":"offset","values":[3]}'], total: 'false' } })
 		assert.deepEqual([page.total, page.policies.map((x) => x.$id)], [0, all.policies.slice(3, 5).map((x) => x.$id)])
-		assert.deepEqual((await p.ok('GET', '/project/policies', { query: { queries: ['{"method":"offset","values":[11]}'] } })).policies, [])
+		assert.deepEqual((await p.ok('GET', '/project/policies', { query: { queries: ['{"method":"offset","values":[10]}'] } })).policies, [])
 		fails(await p.call('GET', '/project/policies', { query: { queries: ['{"method":"orderAsc","attribute":"$id"}'] } }), 400, 'general_argument_invalid')
 		fails(await p.call('GET', '/project/policies/nothing'), 400, 'general_argument_invalid')
 		fails(await q.call('GET', '/project/policies'), 401, 'general_unauthorized_scope')
@@ -200,6 +203,144 @@ describe('switches', () => {
 		fails(await owner.call('PATCH', path, { headers: at('1.8.0'), body: { api: 'smoke', status: true } }), 400, 'general_argument_invalid')
 		fails(await owner.call('PATCH', `${path}/all`, { headers: at('1.8.0'), body: {} }), 400, 'general_argument_invalid')
 		fails(await q.call('PATCH', '/project/protocols/rest', { body: { enabled: true } }), 401, 'general_unauthorized_scope')
+	})
+})
+
+describe('REST that is switched off', () => {
+	test('is for keys and members of the team alone', async () => {
+		const r = await s.project({ scopes }), u = await r.user()
+		await r.ok('PATCH', '/project/protocols/rest', { body: { enabled: false } })
+		for (const who of [r.guest, u.call]) fails(await who('GET', '/account'), 403, 'general_api_disabled')
+		for (const who of [r.call, r.admin]) assert.equal((await who('GET', '/users')).status, 200)
+		await r.ok('PATCH', '/project/protocols/rest', { body: { enabled: true } })
+		assert.equal((await u.call('GET', '/account')).status, 200)
+	})
+})
+
+describe('phone numbers with a code of their own', () => {
+	const path = '/project/mock-phones', one = { number: '+15550001111', otp: '123456' }
+	test('life', async () => {
+		const made = await p.ok('POST', path, { body: one, status: 201 })
+		assert.deepEqual(Object.keys(made), ['number', 'otp', '$createdAt', '$updatedAt'])
+		assert.deepEqual([made.number, made.otp], [one.number, one.otp])
+		fails(await p.call('POST', path, { body: one }), 409, 'mock_number_already_exists')
+		for (const number of ['+15550001111', '15550001111', '%2B15550001111']) assert.deepEqual(await p.ok('GET', `${path}/${number}`), made)
+		await p.ok('POST', path, { body: { number: '+15550002222', otp: '000000' } })
+		const list = await p.ok('GET', path)
+		assert.deepEqual([list.total, list.mockNumbers.map((m) => m.number)], [2, [one.number, '+15550002222']])
+		assert.deepEqual((await p.ok('GET', path, { query: { queries: ['{"method":"limit","values":[1]}', '{"method":"offset","values":[1]}'], total: 'false' } })), { total: 0, mockNumbers: [list.mockNumbers[1]] })
+		assert.equal((await p.ok('PUT', `${path}/15550001111`, { body: { otp: '654321' } })).otp, '654321')
+		assert.equal((await p.ok('GET', `${path}/${one.number}`)).otp, '654321')
+		for (const n of [one.number, '+15550002222']) assert.equal((await p.call('DELETE', `${path}/${n}`)).status, 204)
+		for (const [m, body] of [['GET'], ['DELETE'], ['PUT', { otp: '111111' }]]) fails(await p.call(m, `${path}/${one.number}`, { body }), 404, 'mock_number_not_found')
+	})
+	test('what is refused', async () => {
+		for (const bad of [{ number: undefined }, { number: '5550' }, { number: '+0' }, { otp: undefined }, { otp: '12345' }, { otp: '1234567' }, { otp: '12345a' }, { otp: 123456 }])
+			fails(await p.call('POST', path, { body: { ...one, ...bad } }), 400, 'general_argument_invalid')
+		for (const m of ['GET', 'DELETE', 'PUT']) fails(await p.call(m, `${path}/nothing`, { body: m === 'PUT' ? { otp: '111111' } : undefined }), 400, 'general_argument_invalid')
+		fails(await p.call('PUT', `${path}/15550001111`, { body: { otp: 'x' } }), 400, 'general_argument_invalid')
+		for (const [m, tail] of [['GET', ''], ['POST', ''], ['GET', '/+15550001111'], ['PUT', '/+15550001111'], ['DELETE', '/+15550001111']])
+			fails(await q.call(m, path + tail, { body: m === 'GET' ? undefined : one }), 401, 'general_unauthorized_scope')
+	})
+	test('one is made once, by however many', async () => {
+		const rs = await Promise.all([1, 2, 3, 4].map(() => p.call('POST', path, { body: { number: '+15550003333', otp: '111111' } })))
+		assert.deepEqual(rs.map((r) => r.status).sort(), [201, 409, 409, 409])
+		await p.ok('DELETE', `${path}/+15550003333`)
+	})
+	test('as clients before 1.9.5 know them', async () => {
+		const r = await s.project({ scopes }), headers = at('1.8.0'), set = (numbers, who = owner) => who.call('PATCH', `/projects/${r.id}/auth/mock-numbers`, { headers, body: { numbers } })
+		await r.ok('POST', path, { body: one })
+		const now = await set([{ phone: '+15550004444', otp: '444444' }, { phone: '+15550005555', otp: '555555' }])
+		assert.deepEqual(now.body.authMockNumbers, [{ phone: '+15550004444', otp: '444444' }, { phone: '+15550005555', otp: '555555' }])
+		assert.deepEqual((await r.ok('GET', path)).mockNumbers.map((m) => m.number), ['+15550004444', '+15550005555'])
+		for (const bad of [undefined, 'x', [{ phone: '+15550004444' }], [{ phone: 'x', otp: '444444' }], [{ phone: '+15550004444', otp: '4' }], Array.from({ length: 11 }, (_, i) => ({ phone: `+1555000${1000 + i}`, otp: '111111' })),
+			[{ phone: '+15550004444', otp: '444444' }, { phone: '+15550004444', otp: '444444' }]]) fails(await set(bad), 400, 'general_argument_invalid')
+		fails(await set([], stranger), 404, 'project_not_found')
+		assert.deepEqual((await set([])).body.authMockNumbers, [])
+		/* keys see a project, but not the codes */
+		await set([{ phone: '+15550004444', otp: '444444' }])
+		assert.deepEqual((await r.ok('GET', '/project', { headers })).authMockNumbers, [])
+	})
+	test('there is a bound', async () => {
+		const r = await s.project({ scopes })
+		if (!s.dataDir) return	/* a server of somebody else's */
+		psql(s, `INSERT INTO badal.mock_numbers (project, id, otp, created, updated) SELECT internal, '+1555' || (1000000 + i), '111111', now(), now() FROM badal.projects, generate_series(1, 5000) i WHERE id = '${r.id}'`)
+		fails(await r.call('POST', path, { body: one }), 400, 'mock_number_limit_exceeded')
+	})
+})
+
+describe('apps at providers of OAuth2', () => {
+	const path = '/project/oauth2', look = (id) => p.ok('GET', `${path}/${id}`)
+	/* provider, what is set, what is shown then */
+	const rows = [
+		['github', { clientId: 'app', clientSecret: 'hidden-1' }, { clientId: 'app', clientSecret: '' }],
+		['dropbox', { appKey: 'k', appSecret: 'hidden-1' }, { appKey: 'k', appSecret: '' }],
+		['paypalSandbox', { clientId: 'c', secretKey: 'hidden-1' }, { clientId: 'c', secretKey: '' }],
+		['tradeshiftBox', { oauth2ClientId: 'c', oauth2ClientSecret: 'hidden-1' }, { oauth2ClientId: 'c', oauth2ClientSecret: '' }],
+		['apple', { serviceId: 's', keyId: 'k', teamId: 't', p8File: 'hidden-1' }, { serviceId: 's', keyId: 'k', teamId: 't', p8File: '' }],
+		['auth0', { clientId: 'c', clientSecret: 'hidden-1', endpoint: 'https://x.auth0.com/' }, { clientId: 'c', clientSecret: '', endpoint: 'x.auth0.com' }],
+		['gitlab', { applicationId: 'c', secret: 'hidden-1', endpoint: 'https://git.example.org' }, { applicationId: 'c', secret: '', endpoint: 'https://git.example.org' }],
+		['google', { clientId: 'c', clientSecret: 'hidden-1', prompt: ['consent', 'select_account'] }, { clientId: 'c', clientSecret: '', prompt: ['consent', 'select_account'] }],
+		['keycloak', { clientId: 'c', clientSecret: 'hidden-1', endpoint: 'kc.example.org', realmName: 'r' }, { clientId: 'c', clientSecret: '', endpoint: 'kc.example.org', realmName: 'r' }],
+		['microsoft', { applicationId: 'c', applicationSecret: 'hidden-1', tenant: 'common' }, { applicationId: 'c', applicationSecret: '', tenant: 'common' }],
+		['oidc', { clientId: 'c', clientSecret: 'hidden-1', authorizationURL: 'https://id.example.org/a', tokenURL: 'https://id.example.org/t', userInfoURL: 'https://id.example.org/u', prompt: ['login'], maxAge: 60 },
+			{ clientId: 'c', clientSecret: '', wellKnownURL: '', authorizationURL: 'https://id.example.org/a', tokenURL: 'https://id.example.org/t', userInfoURL: 'https://id.example.org/u', prompt: ['login'], maxAge: 60 }],
+		['okta', { clientId: 'c', clientSecret: 'hidden-1', domain: 'o.okta.com', authorizationServerId: 'srv' }, { clientId: 'c', clientSecret: '', domain: 'o.okta.com', authorizationServerId: 'srv' }],
+	]
+	for (const [provider, body, shown] of rows)
+		test(provider, async () => {
+			const r = await p.call('PATCH', `${path}/${provider}`, { body })
+			assert.equal(r.status, 200, r.text)
+			assert.deepEqual(r.body, { $id: provider, enabled: false, ...shown })
+			assert.ok(!r.text.includes('hidden-1'))
+			assert.equal((await p.ok('PATCH', `${path}/${provider}`, { body: { enabled: true } })).enabled, true)
+			assert.deepEqual(await look(provider), { $id: provider, enabled: true, ...shown })
+		})
+	test('users are sent there, when it is on', async () => {
+		const start = (provider, of = p) => of.guest('GET', `/account/sessions/oauth2/${provider}`, { query: { project: of.id } })
+		const google = await start('google'), oidc = await start('oidc'), kc = await start('keycloak')
+		assert.deepEqual([google.status, oidc.status, kc.status], [301, 301, 301])
+		const [g, o] = [new URL(google.headers.location), new URL(oidc.headers.location)]
+		assert.deepEqual([g.searchParams.get('client_id'), g.searchParams.get('prompt')], ['c', 'consent select_account'])
+		assert.deepEqual([o.origin + o.pathname, o.searchParams.get('prompt'), o.searchParams.get('max_age')], ['https://id.example.org/a', 'login', '60'])
+		assert.ok(kc.headers.location.startsWith('https://kc.example.org/realms/r/protocol/openid-connect/auth?'))
+		await p.ok('PATCH', `${path}/google`, { body: { enabled: false } })
+		assert.equal((await start('google')).status, 412)
+		await p.ok('PATCH', `${path}/google`, { body: { enabled: true } })
+		assert.equal((await start('google')).status, 301)
+	})
+	test('what is not given stays; an empty text empties', async () => {
+		await p.ok('PATCH', `${path}/gitlab`, { body: { applicationId: 'd', secret: null } })
+		assert.deepEqual(await look('gitlab'), { $id: 'gitlab', enabled: true, applicationId: 'd', secret: '', endpoint: 'https://git.example.org' })
+		await p.ok('PATCH', `${path}/gitlab`, { body: { endpoint: '' } })
+		assert.equal((await look('gitlab')).endpoint, '')
+		await p.ok('PATCH', `${path}/gitlab`, { body: { applicationId: '' } })
+		assert.equal((await look('gitlab')).enabled, false)
+	})
+	test('changes at the same time are all there', async () => {
+		await Promise.all([{ authorizationURL: 'https://a.example.org/1' }, { tokenURL: 'https://a.example.org/2' }, { userInfoURL: 'https://a.example.org/3' }, { clientId: 'many' }].map((body) => p.ok('PATCH', `${path}/oidc`, { body })))
+		const now = await look('oidc')
+		assert.deepEqual([now.authorizationURL, now.tokenURL, now.userInfoURL, now.clientId], ['https://a.example.org/1', 'https://a.example.org/2', 'https://a.example.org/3', 'many'])
+	})
+	test('all of them, some of them, and what is refused', async () => {
+		const all = await p.ok('GET', path)
+		assert.equal(all.total, all.providers.length)
+		assert.ok(all.total >= 42 && !JSON.stringify(all).includes('hidden-1'))
+		assert.equal(new Set(all.providers.map((x) => x.$id)).size, all.total)
+		const page = await p.ok('GET', path, { query: { queries: ['{"method":"limit","values":[2]}'], total: 'false' } })
+		assert.deepEqual([page.total, page.providers.length], [0, 2])
+		for (const [provider, body] of [['nothing', {}], ['github', { enabled: 'x' }], ['github', { clientId: 'x'.repeat(257) }], ['github', { clientSecret: 'x'.repeat(513) }], ['gitlab', { endpoint: 'nowhere' }], ['google', { prompt: ['login'] }], ['oidc', { maxAge: -1 }]])
+			fails(await p.call('PATCH', `${path}/${provider}`, { body }), 400, 'general_argument_invalid')
+		fails(await p.call('GET', `${path}/nothing`), 400, 'general_argument_invalid')
+		fails(await p.call('GET', path, { query: { queries: ['{"method":"orderAsc","attribute":"$id"}'] } }), 400, 'general_argument_invalid')
+		for (const [m, tail] of [['GET', ''], ['GET', '/github'], ['PATCH', '/github']]) fails(await q.call(m, path + tail, { body: m === 'GET' ? undefined : {} }), 401, 'general_unauthorized_scope')
+	})
+	test('as former clients set them', async () => {
+		const r = await s.project({ scopes }), set = (version, body) => owner.ok('PATCH', `/projects/${r.id}/oauth2`, { headers: at(version), body: { provider: 'github', ...body } }), one = (v) => v.oAuthProviders.find((x) => x.key === 'github')
+		assert.deepEqual([one(await set('1.8.0', { appId: 'a', secret: 's' })).enabled, one(await set('1.8.0', { enabled: true })).enabled], [false, true])
+		assert.deepEqual(one(await set('1.8.0', { secret: 't' })), { key: 'github', name: 'Github', appId: 'a', secret: '', enabled: true })
+		const old = await set('1.0.0', { appId: 'b' })
+		assert.deepEqual([old.providerGithubAppid, old.providerGithubSecret], ['b', ''])
 	})
 })
 

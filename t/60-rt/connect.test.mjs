@@ -133,6 +133,20 @@ test('mode admin: the cookie is the console\'s, so a page of the project does no
 	}
 })
 
+test('realtime that is switched off is for members of the team alone, and ends for others at once', async () => {
+	const q = await s.project(), off = error(1008, 'Realtime is switched off for the project'), owner = { cookie: q.console.cookie }
+	const put = (status) => s.ok('PATCH', `/projects/${q.id}/api`, { ...owner, body: { api: 'realtime', status }, headers: { 'x-appwrite-response-format': '1.8.0' } })
+	const at = (more = '') => `project=${q.id}${more}&${channels('documents')}`
+	const guest = await listen(s, at()), member = await listen(s, at('&mode=admin'), owner)
+	await put(false)
+	assert.deepEqual(await guest.next(), off)
+	assert.deepEqual((await refused(at()))[0], off)
+	await (await listen(s, at('&mode=admin'), owner)).close()
+	assert.deepEqual(await member.ask({ type: 'ping' }), { type: 'pong' })
+	await put(true)
+	await Promise.all([(await listen(s, at())).close(), member.close()])
+})
+
 test('a socket ends with the platform that its page is of, and with its project', async () => {
 	const q = await s.project(), f = await q.addPlatform({ hostname: 'gone.example' })
 	const page = await listen(s, `project=${q.id}&${channels('documents')}`, { origin: 'https://gone.example' }), app = await listen(s, `project=${q.id}&${channels('documents')}`)

@@ -33,6 +33,11 @@ read_secret(struct ctx *cx, struct oauth_app *app, const char *stored)
 {
 	if (!app->row->json_secret) {
 		app->secret = stored;
+		if (stored[0] != '{')
+			return OK;
+		app->members = json_parse(cx, str_c(stored), NULL);	/* with what else is set for it, or a secret that looks so */
+		if (oauth_text(cx, app->members, "clientSecret") != NULL)
+			app->secret = oauth_text(cx, app->members, "clientSecret");
 		return OK;
 	}
 	app->members = json_parse(cx, str_c(stored), NULL);
@@ -52,8 +57,8 @@ oauth_open(struct ctx *cx, const struct project *p, const char *provider, const 
 
 		if (strcmp(oauth_rows[i].key, provider) != 0)
 			continue;
-		if (keys[0] == NULL || keys[0][0] == '\0' || keys[1] == NULL || keys[1][0] == '\0')
-			return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: no app", provider);
+		if (!p->providers_on[i] || keys[0] == NULL || keys[0][0] == '\0' || keys[1] == NULL || keys[1][0] == '\0')
+			return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: no app, or it is off", provider);
 		*out = (struct oauth_app){.row = &oauth_rows[i], .key = oauth_rows[i].key, .client = keys[0], .self = self};
 		return read_secret(cx, out, keys[1]);
 	}
@@ -209,6 +214,25 @@ challenge(struct ctx *cx, const char *verifier)
 	return base64_encode(cx->arena, (struct str){(const char *)hash, sizeof hash}, true);
 }
 
+/* What the project wants the provider to ask its user. */
+static void
+add_wishes(struct ctx *cx, const struct oauth_app *app, struct buf *b, bool *first)
+{
+	const json_t *prompt = json_object_get(app->members, "prompt"), *v;
+	const char *age = app->members ? oauth_text(cx, app->members, "maxAge") : NULL;
+	struct buf words;
+	size_t i;
+
+	buf_init(&words, cx->arena, 64);
+	json_array_foreach(prompt, i, v)
+		if (json_is_string(v))
+			buf_printf(&words, "%s%s", i > 0 ? " " : "", json_string_value(v));
+	if (words.n > 0)
+		oauth_add_param(b, first, "prompt", str_dup(cx->arena, buf_view(&words)));
+	if (age != NULL && age[0] != '\0')
+		oauth_add_param(b, first, "max_age", age);
+}
+
 err_t
 oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const struct oauth_trip *t, const char **out)
 {
@@ -231,6 +255,7 @@ oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const struct oa
 		oauth_add_param(&b, &first, "code_challenge", challenge(cx, t->verifier));
 		oauth_add_param(&b, &first, "code_challenge_method", "S256");
 	}
+	add_wishes(cx, app, &b, &first);
 	if (row->extra != NULL)
 		buf_printf(&b, "&%s", row->extra);
 	*out = b.p;

@@ -130,3 +130,26 @@ OAUTH(mock, .authorize = "{self}/v1/mock/tests/general/oauth2", .flags = OAUTH_N
     .token = "{self}/v1/mock/tests/general/oauth2/token", .how = TOKEN_GET, .params = "client_id redirect_uri client_secret code",
     .user = "{self}/v1/mock/tests/general/oauth2/user?token={access}", .user_auth = AUTH_NONE, .id = "id", .email = "email", .name = "name",
     .verified = "*")
+OAUTH(figma, .authorize = "https://www.figma.com/oauth", .scopes = "current_user:read", .token = "https://api.figma.com/v1/oauth/token", .how = TOKEN_BASIC,
+    .params = "redirect_uri code grant_type", .refresh = "https://api.figma.com/v1/oauth/refresh", .refresh_params = "refresh_token",
+    .user = "https://api.figma.com/v1/me", .id = "id", .email = "email", .name = "handle", .verified = "+")
+OAUTH(fusionauth, .authorize = "https://{fusionauthDomain}/oauth2/authorize", .scopes = "openid email profile offline_access",
+    .token = "https://{fusionauthDomain}/oauth2/token", .json_secret = true, .user = "https://{fusionauthDomain}/oauth2/userinfo", .id = "sub", .email = "email",
+    .name = "name", .verified = "email_verified")
+OAUTH(huggingface, .authorize = "https://huggingface.co/oauth/authorize", .scopes = "openid profile email", .token = "https://huggingface.co/oauth/token",
+    .how = TOKEN_BASIC, .user = "https://huggingface.co/oauth/userinfo", .id = "sub", .email = "email", .name = "name", .verified = "email_verified")
+OAUTH(keycloak, .authorize = "https://{keycloakDomain}/realms/{keycloakRealm}/protocol/openid-connect/auth", .scopes = "openid profile email offline_access",
+    .token = "https://{keycloakDomain}/realms/{keycloakRealm}/protocol/openid-connect/token", .json_secret = true,
+    .user = "https://{keycloakDomain}/realms/{keycloakRealm}/protocol/openid-connect/userinfo", .id = "sub", .email = "email", .name = "name",
+    .verified = "email_verified")
+OAUTH(kick, .authorize = "https://id.kick.com/oauth/authorize", .flags = OAUTH_PKCE, .scopes = "user:read", .token = "https://id.kick.com/oauth/token",
+    .params = "code client_id client_secret redirect_uri grant_type code_verifier", .user = "https://api.kick.com/public/v1/users", .id = "data.0.user_id",
+    .email = "data.0.email", .name = "data.0.name", .verified = "+")
+OAUTH(oidc, .authorize = "{authorizationEndpoint}", .scopes = "openid profile email", .token = "{tokenEndpoint}", .json_secret = true, .user = "{userInfoEndpoint}",
+    .id = "sub", .email = "email", .name = "name", .verified = "email_verified")
+OAUTH(x, .authorize = "https://x.com/i/oauth2/authorize", .flags = OAUTH_PKCE, .scopes = "users.read users.email tweet.read offline.access",
+    .token = "https://api.x.com/2/oauth2/token", .how = TOKEN_BASIC, .params = "code redirect_uri grant_type code_verifier",
+    .user = "https://api.x.com/2/users/me?user.fields=confirmed_email", .id = "data.id", .email = "data.confirmed_email", .name = "data.name", .verified = "*")
+OAUTH(zoho, .authorize = "https://accounts.zoho.com/oauth/v2/auth", .extra = "access_type=offline", .scopes = "openid profile email",
+    .token = "https://accounts.zoho.com/oauth/v2/token", .user = "https://accounts.zoho.com/oauth/v2/userinfo", .id = "sub", .email = "email", .name = "name",
+    .verified = "email_verified")

@@ -215,9 +215,9 @@ projects_list_policies(struct req *rq, void *arg)
 	int to;
 
 	TRY(project_of(rq, NULL, RIGHT_READ, &p));
-	TRY(query_window(&rq->cx, &in->queries, LISTED_N, &page.from, &to));
+	TRY(query_window(&rq->cx, &in->queries, FACTORS, &page.from, &to));	/* typed clients of today know no list with the last */
 	page.p = p;
-	return reply_members(rq, &(struct member_list){.shape = &policy_shape, .key = "policies", .total = in->total == 0 ? 0 : LISTED_N, .n = to - page.from,
+	return reply_members(rq, &(struct member_list){.shape = &policy_shape, .key = "policies", .total = in->total == 0 ? 0 : FACTORS, .n = to - page.from,
 					 .write = policy_write, .arg = &page});
 }
 

@@ -176,15 +176,75 @@ project_move(struct ctx *cx, const struct project *p, const char *team_id, struc
 	return project_get_bare(cx, str_c(p->id), out);
 }
 
-err_t
-project_set_provider(struct ctx *cx, const struct project *p, const char *provider, const char *app_id, const char *secret, struct project **out)
-{
-	struct arena *a = cx->arena;
+/* ---- apps at providers of OAuth2 ---- */
 
-	TRY(project_write(cx, p, ERR_PROJECT_NOT_FOUND,
-	    "UPDATE badal.projects AS p SET providers = providers || jsonb_build_object($2::text || 'Appid', $3::text, $2::text || 'Secret', $4::text), "
-	    "updated = $5 WHERE p.internal = $1 RETURNING p.internal",
-	    DB(pg_i64(a, p->internal), provider, seal_text(a, text(app_id)), seal_text(a, text(secret)), pg_time(a, time_now_ms()))));
+/* The object that the secret is from now on; what was stored before there were members is its clientSecret. */
+static const char *
+merged_secret(struct ctx *cx, const char *was, const struct provider_change *c)
+{
+	const json_t *old = was != NULL && was[0] == '{' ? json_parse(cx, str_c(was), NULL) : NULL;
+	json_t *now = json_keep(cx, json_is_object(old) ? json_copy((json_t *)(uintptr_t)old) : json_object()), *v;
+	const char *key;
+	struct buf b;
+	struct jw w;
+
+	if (!json_is_object(old) && was != NULL && was[0] != '\0')
+		json_object_set_new(now, "clientSecret", json_string(was));
+	if (c->secret != NULL)
+		json_object_set_new(now, "clientSecret", json_string(c->secret));
+	json_object_foreach(c->members, key, v) {
+		if (json_is_null(v))
+			json_object_del(now, key);
+		else
+			json_object_set(now, key, v);
+	}
+	buf_init(&b, cx->arena, 256);
+	jw_init(&w, &b);
+	jw_value(&w, now);
+	return str_dup(cx->arena, buf_view(&b));
+}
+
+static err_t
+project_set_provider_tx(struct db_tx *tx, const struct project *p, const struct provider_change *c)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct arena *a = cx->arena;
+	struct event ev = project_event(cx, &ev_project_provider_update, p->id, NULL);
+	const char *app, *secret;
+	struct db_res *r;
+	bool on;
+
+	ev.ids[1] = c->key;
+	TRY(tx_query(tx, &r,
+	    "SELECT providers->>($2::text || 'Appid'), providers->>($2 || 'Secret'), providers->>($2 || 'Enabled') FROM badal.projects WHERE internal = $1 FOR UPDATE",
+	    DB(pg_i64(a, p->internal), c->key)));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", p->id);
+	app = db_null(r, 0, 0) ? NULL : seal_open(a, db_str(r, 0, 0));
+	secret = db_null(r, 0, 1) ? NULL : seal_open(a, db_str(r, 0, 1));
+	on = text(app)[0] != '\0' && (db_null(r, 0, 2) || !str_is(db_str(r, 0, 2), "false"));
+	if (c->anew || c->app_id != NULL)
+		app = c->app_id;
+	if (c->members != NULL)
+		secret = merged_secret(cx, secret, c);
+	else if (c->anew || c->secret != NULL)
+		secret = c->secret;
+	if (c->enabled >= 0)
+		on = c->enabled == 1;
+	else if (c->anew)
+		on = true;
+	tx_add(tx,
+	    "UPDATE badal.projects SET providers = providers || jsonb_build_object($2::text || 'Appid', $3::text, $2 || 'Secret', $4::text, $2 || 'Enabled', $5::boolean), "
+	    "updated = $6 WHERE internal = $1",
+	    DB(pg_i64(a, p->internal), c->key, seal_text(a, text(app)), seal_text(a, text(secret)), pg_bool(on), pg_time(a, time_now_ms())));
+	event_emit(tx, &ev);
+	return OK;
+}
+
+err_t
+project_set_provider(struct ctx *cx, const struct project *p, const struct provider_change *change, struct project **out)
+{
+	TRY(TX_RUN(cx, tx, project_set_provider_tx(tx, p, change)));
 	return project_get_bare(cx, str_c(p->id), out);
 }
 

@@ -2,6 +2,7 @@
 #ifndef BADAL_SVC_PROJECTS_PROJECT_H
 #define BADAL_SVC_PROJECTS_PROJECT_H
 
+#include "core/json.h"
 #include "model/project.h"
 #include "model/service.h"
 
@@ -37,8 +38,23 @@ err_t project_switch(struct ctx *cx, const struct project *p, const struct event
 err_t project_switch_all(struct ctx *cx, const struct project *p, const char *column, const char *const *keys, int n, bool on, struct project **out) MUST_CHECK;
 /* Awaits. ERR_TEAM_NOT_FOUND. */
 err_t project_move(struct ctx *cx, const struct project *p, const char *team_id, struct project **out) MUST_CHECK;
-err_t project_set_provider(struct ctx *cx, const struct project *p, const char *provider, const char *app_id, const char *secret,
-    struct project **out) MUST_CHECK;
+/* Awaits. The app at a provider of OAuth2. What is NULL (-1) stays. */
+struct provider_change {
+	const char *key;	/* of include/tbl/providers.h */
+	const char *app_id, *secret;
+	json_t *members;	/* the stored secret is a JSON object: these become members of it, `secret` its clientSecret; nulls are taken out */
+	int enabled;
+	bool anew;		/* of clients of 1.0: what is not given is emptied, and it is on when it has an app */
+};
+err_t project_set_provider(struct ctx *cx, const struct project *p, const struct provider_change *change, struct project **out) MUST_CHECK;
+/* Awaits. Phone numbers with a code of their own: ERR_MOCK_NUMBER_ALREADY_EXISTS, _LIMIT_EXCEEDED, _NOT_FOUND. */
+err_t mock_create(struct ctx *cx, const struct project *p, const char *number, const char *otp, struct mock_number **out) MUST_CHECK;
+err_t mock_update(struct ctx *cx, const struct project *p, const char *number, const char *otp, struct mock_number **out) MUST_CHECK;
+err_t mock_delete(struct ctx *cx, const struct project *p, const char *number) MUST_CHECK;
+/* Awaits. These n in the place of all. */
+err_t mock_replace(struct ctx *cx, const struct project *p, const char *const *numbers, const char *const *otps, int n, struct project **out) MUST_CHECK;
+struct mock_number *mock_find(const struct project *p, const char *number);	/* NULL: none */
+
 /* Awaits. The project, and `with_team` its team when no other project belongs to it. The data space is dropped in the background (project_sweep). */
 err_t project_delete(struct ctx *cx, const struct project *p, const char *actor, bool with_team) MUST_CHECK;
 /* Awaits. Drops the data spaces of deleted projects; safe to run anywhere and again. */

@@ -202,13 +202,16 @@ projects_delete(struct req *rq, void *arg)
 
 struct setting_in {
 	const char *project, *name, *app_id, *secret;
+	int enabled;
 };
 static const struct param oauth_params[] = {
 	PROJECT(struct setting_in),
 	REQUIRED("provider", P_ENUM, struct setting_in, name, "Provider.", .list = provider_names),
 	OPTIONAL("appId", P_TEXT, struct setting_in, app_id, "App ID at the provider.", .max = 256),
 	OPTIONAL("secret", P_TEXT, struct setting_in, secret, "Secret of the app.", .max = 512),
+	OPTIONAL("enabled", P_BOOL, struct setting_in, enabled, "Users may sign in there: of clients since 1.1, to whom what is not given stays."),
 };
+
 static err_t
 projects_update_oauth2(struct req *rq, void *arg)
 {
@@ -216,7 +219,8 @@ projects_update_oauth2(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(project_set_provider(&rq->cx, p, in->name, in->app_id, in->secret, &p));
+	TRY(project_set_provider(&rq->cx, p,
+	    &(struct provider_change){.key = in->name, .app_id = in->app_id, .secret = in->secret, .enabled = in->enabled, .anew = rq->cx.format < SINCE_1_1}, &p));
 	return project_reply(rq, 200, p);
 }
 

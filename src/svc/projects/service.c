@@ -5,12 +5,14 @@
 #include "model/job.h"
 #include "model/service.h"
 
-extern const struct routes project_routes, setting_routes, policy_routes, platform_routes, key_routes, project_mail_routes;
+extern const struct routes project_routes, setting_routes, policy_routes, mock_number_routes, oauth2_setting_routes, platform_routes, key_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
 	&setting_routes,
 	&policy_routes,
+	&mock_number_routes,
+	&oauth2_setting_routes,
 	&platform_routes,
 	&key_routes,
 	&project_mail_routes,
@@ -18,12 +20,22 @@ static const struct routes *const routes[] = {
 };
 
 extern const struct shape policy_shape, policy_dictionary_shape, policy_history_shape, policy_strength_shape, policy_personal_shape, policy_alert_shape,
-    policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape;
+    policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape, oauth2_provider_shape;
+
+#define FIELDS(provider, ...) extern const struct shape oauth2_##provider##_shape;
+#define PAIR FIELDS
+#include "tbl/provider_fields.h"
+#undef FIELDS
+#define FIELDS(provider, ...) &oauth2_##provider##_shape,
 
 static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &ephemeral_key_shape, &key_jwt_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
 	&project_service_shape, &project_protocol_shape, &project_provider_shape, &policy_shape, &policy_dictionary_shape, &policy_history_shape,
 	&policy_strength_shape, &policy_personal_shape, &policy_alert_shape, &policy_duration_shape, &policy_invalidation_shape, &policy_sessions_shape,
-	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, NULL};
+	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, &oauth2_provider_shape,
+#include "tbl/provider_fields.h"
+	NULL};
+#undef PAIR
+#undef FIELDS
 
 static const struct scope scopes[] = {
 	{"projects.read", "u", 0},
