@@ -108,7 +108,8 @@ record_list(struct ctx *cx, const struct project *p, const struct record *rec, s
     const char *search, struct query_page *out)
 {
 	struct arena *a = cx->arena;
-	struct query_list l = {.entity = rec->entity, .from = record_statement(cx, p, rec, VERB_FROM, NULL, NULL), .n = w.n, .v = w.v,
+	struct query_list l = {.entity = rec->entity, .from = record_statement(cx, p, rec, VERB_FROM, NULL, NULL),
+		.columns = record_statement(cx, p, rec, VERB_COLUMNS, NULL, NULL), .n = w.n, .v = w.v,
 		.seq = arena_printf(a, "%s.internal", rec->alias), .id = arena_printf(a, "%s.id", rec->alias), .width = rec->width,
 		.width_max = rec->width_max, .page = rec->page, .flags = flags};
 	struct buf b;

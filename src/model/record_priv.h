@@ -4,7 +4,7 @@
 
 #include "model/record.h"
 
-enum verb { VERB_GET, VERB_ALL, VERB_LOCK, VERB_LOCK_KEY, VERB_INSERT, VERB_SET, VERB_DELETE, VERB_FROM };
+enum verb { VERB_GET, VERB_ALL, VERB_LOCK, VERB_LOCK_KEY, VERB_INSERT, VERB_SET, VERB_DELETE, VERB_COLUMNS, VERB_FROM };
 
 /* The statement in cx's arena. `where` and `set` are constants of the program, NULL where the verb takes none. Parameters: those of `where`, then
  * those of `set` and the time; VERB_INSERT the own columns in order, without the number. VERB_ALL wants its limit behind it. */

@@ -310,6 +310,9 @@ put_statement(struct buf *b, const struct record *rec, enum verb verb, const cha
 	case VERB_DELETE:
 		put_delete(b, rec, where);
 		return;
+	case VERB_COLUMNS:
+		buf_c(b, shape_columns(rec->shape));
+		return;
 	case VERB_FROM:
 		put_from(b, rec);
 		return;
