@@ -23,6 +23,7 @@ struct req {
 	enum caller caller;
 	const char *role_label;		/* guests users owner admin developer apps */
 	struct login *login;		/* the user (of the project, or of the console in admin mode); NULL for guests and keys */
+	const struct user *impersonator;	/* who calls really, in the name of login's user; NULL: that one itself */
 	bool jwt;			/* login came from a JWT: no current session */
 	struct api_key *key;		/* the key, or NULL */
 	bool bypass;			/* keys and admins: permissions are not evaluated */
@@ -145,7 +146,9 @@ enum route_flags {
 	ROUTE_RANGES = 1024,	/* the same, and 206 for a part of it */
 	ROUTE_HALF = 4096,	/* works with a session that lacks a second factor */
 	ROUTE_FRESH = 8192,	/* asks for a session with which a challenge was solved a short while ago */
-	ROUTE_KEPT = 2048	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
+	ROUTE_KEPT = 2048,	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
+	ROUTE_AS_OTHER = 16384,	/* of a service that acts on whoever calls: of who acts as another it is about that one */
+	ROUTE_FINDS_PEOPLE = 32768	/* open to users who may act as others, too */
 };
 
 /* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */

@@ -13,6 +13,7 @@
 struct audit_entry {		/* all texts non-NULL; audit_add copies them */
 	const char *user_id, *user_name, *user_email;
 	const char *event, *resource, *mode, *ip, *user_agent;
+	const char *impersonator;	/* id of the user who acted as that one; NULL or "": nobody */
 };
 
 void audit_init(void);			/* per process, on the loop: starts the timer */

@@ -22,6 +22,8 @@ struct user {
 	struct objs targets;		/* struct target, the oldest TARGETS_SHOWN */
 	bool mfa;			/* a second factor is wanted, where there is one */
 	bool totp;			/* an authenticator app is one: it has been verified */
+	bool impersonator;		/* may act as other users of the project */
+	const char *impersonated_by;	/* of a request: the id of who acts as this user; NULL: nobody but itself */
 };
 
 enum { TARGETS_SHOWN = 100 };		/* as many as somebody may have (svc/users/target.c) */
@@ -89,6 +91,8 @@ bool address_proved(const char *address, bool verified);
 bool user_has_factor(const struct user *u);
 /* A session that has proved so much lacks a factor. One that is proved twice is one. */
 bool user_wants_more(const struct user *u, const struct strs *factors);
+/* Awaits. The user with this id, e-mail address or phone number (the first that is not NULL), as login_by_id has it. */
+err_t login_by_address(struct ctx *cx, const struct project *p, const char *id, const char *email, const char *phone, struct login **out) MUST_CHECK;
 bool login_touch_due(const struct login *l);
 /* Awaits. Notes the use of an account, where that is due: once a day. */
 void login_touch(struct ctx *cx, const struct project *p, const struct login *l);

@@ -128,6 +128,7 @@ struct service {
 	const struct path_alias *aliases;
 	const struct family *family;		/* NULL: there is none */
 	const struct path_absent *absent;
+	bool own;				/* its routes act on whoever calls, also for somebody who acts as another */
 	const struct shape *const *shapes;	/* its models, in the order of the OpenAPI document; NULL at the end */
 	const struct scope *scopes;
 	const struct event_info *const *events;	/* NULL at the end */

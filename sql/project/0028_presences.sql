@@ -28,3 +28,7 @@ CREATE TABLE :schema.presence_sockets (
 	PRIMARY KEY (process, socket, presence)
 );
 CREATE INDEX presence_sockets_presence ON :schema.presence_sockets (presence);
+
+-- Who may act as other users, and who did.
+ALTER TABLE :schema.users ADD COLUMN impersonator boolean NOT NULL DEFAULT false;
+ALTER TABLE :schema.audit ADD COLUMN impersonator text NOT NULL DEFAULT '';

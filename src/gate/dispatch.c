@@ -147,6 +147,7 @@ audit_write(struct req *rq, const struct user *u, const char *event, const char 
 		.resource = resource,
 		.mode = rq->admin_mode ? "admin" : "default",
 		.ip = rq->ip,
+		.impersonator = rq->impersonator ? rq->impersonator->id : "",
 		.user_agent = rq->user_agent,
 	});
 }
@@ -204,7 +205,7 @@ touch(struct req *rq)
 {
 	struct project *home = rq->project;
 
-	if (rq->login == NULL || rq->status >= 400 || !login_touch_due(rq->login))
+	if (rq->login == NULL || rq->impersonator != NULL || rq->status >= 400 || !login_touch_due(rq->login))
 		return;
 	if (!rq->admin_mode || project_get(&rq->cx, STR("console"), &home) == OK)
 		login_touch(&rq->cx, home, rq->login);

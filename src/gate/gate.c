@@ -171,6 +171,77 @@ gate_find_user(struct req *rq)
 	return OK;
 }
 
+/* ---- in another's name (spec today/identity.md 2.6) ---- */
+
+/* Whether a route is about the caller itself, whoever it acts as. */
+static bool
+acts_on_caller(const struct route *r)
+{
+	int n;
+	const struct service *const *v = service_all(&n);
+
+	for (int i = 0; r->service != NULL && i < n; i++)
+		if (strcmp(v[i]->name, r->service) == 0)
+			return v[i]->own && !(r->flags & ROUTE_AS_OTHER);
+	return false;
+}
+
+/* May act as others, as far as the project goes and while nothing stands in their own way. */
+static bool
+may_impersonate(const struct req *rq)
+{
+	const struct user *u = rq->login ? rq->login->user : NULL;
+
+	return u != NULL && u->impersonator && rq->caller == CALLER_USER && !rq->admin_mode && u->status && !u->reset && !caller_half(rq);
+}
+
+static const char *
+wish(const struct req *rq, enum http_hdr header, const char *param)
+{
+	struct str s = rq->http->hdr[header];
+
+	if (s.n == 0)
+		s = body_text(rq, param);
+	return s.n > 0 ? str_dup(rq->cx.arena, s) : NULL;
+}
+
+static void
+be_other(struct req *rq, const struct login *other)
+{
+	struct login *l = arena_new_of(rq->cx.arena, struct login);
+	struct user *u = arena_new_of(rq->cx.arena, struct user);
+
+	*l = *other;
+	*u = *other->user;
+	u->impersonated_by = rq->login->user->id;
+	l->user = u;
+	if (rq->login->session != NULL)	/* the other's wish for a second factor is for whoever comes in the other's name */
+		l->half = user_wants_more(u, &rq->login->session->factors);
+	rq->impersonator = rq->login->user;
+	rq->login = l;
+	rq->cx.user = u->id;
+}
+
+/* An unknown wish counts for nothing. The other has no session here, so nothing that stands on one is theirs. */
+static err_t
+find_other(struct req *rq)
+{
+	const char *id, *email, *phone;
+	struct login *other;
+
+	if (!may_impersonate(rq) || acts_on_caller(rq->route))
+		return OK;
+	id = wish(rq, HDR_X_IMPERSONATE_ID, "impersonateUserId");
+	email = wish(rq, HDR_X_IMPERSONATE_EMAIL, "impersonateEmail");
+	phone = wish(rq, HDR_X_IMPERSONATE_PHONE, "impersonatePhone");
+	if (id == NULL && email == NULL && phone == NULL)
+		return OK;
+	TRY(login_by_address(&rq->cx, rq->project, id, email, phone, &other));
+	if (other != NULL && other->user->internal != rq->login->user->internal)
+		be_other(rq, other);
+	return OK;
+}
+
 /* One of the '|'-separated scopes. */
 static bool
 scope_among(const char *scopes, const char *name)
@@ -341,6 +412,8 @@ scope_held(const struct req *rq)
 
 	if (scopes_met(&rq->info->scope, rq->role_label))
 		return true;
+	if ((rq->route->flags & ROUTE_FINDS_PEOPLE) && (rq->impersonator != NULL || may_impersonate(rq)))
+		return true;
 	return rq->caller == CALLER_KEY && key_has(rq->key, scope);
 }
 
@@ -490,6 +563,7 @@ gate_pass(struct req *rq)
 	rq->n_gate = rq->n_out;
 	TRY(cors_check(rq));
 	TRY(find_key(rq));
+	TRY(find_other(rq));
 	find_roles(rq);
 	if (rq->caller != CALLER_GUEST)
 		http_known(rq->http);

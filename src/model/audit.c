@@ -18,7 +18,7 @@
 #include "model/query.h"
 
 enum { QUEUE_MAX = 10000, BATCH_MAX = 500, INTERVAL_MS = 250, FLUSH_MS = 10000, PAUSE_MS = 100 };
-enum { TEXTS = 8, USER_AGENT_MAX = 1024, TEXT_MAX = 512 };
+enum { TEXTS = 9, USER_AGENT_MAX = 1024, TEXT_MAX = 512 };
 
 struct queued {
 	struct queued *next;
@@ -28,7 +28,7 @@ struct queued {
 
 enum { OF_USER = 0, OF_EVENT = 3 };	/* of these */
 
-static const char columns[] = "user_id, user_name, user_email, event, resource, mode, ip, user_agent";
+static const char columns[] = "user_id, user_name, user_email, event, resource, mode, ip, impersonator, user_agent";
 
 struct waiter {			/* on the stack of who waits */
 	struct waiter *next;
@@ -116,7 +116,7 @@ put_text(char **at, const char *s, size_t max)
 void
 audit_add(const struct project *p, const struct audit_entry *e)
 {
-	const char *const text[TEXTS] = {e->user_id, e->user_name, e->user_email, e->event, e->resource, e->mode, e->ip, e->user_agent};
+	const char *const text[TEXTS] = {e->user_id, e->user_name, e->user_email, e->event, e->resource, e->mode, e->ip, e->impersonator ? e->impersonator : "", e->user_agent};
 	size_t size = sizeof(struct queued);
 	struct book *b;
 	struct queued *q;
@@ -206,7 +206,7 @@ audit_write_batch(struct ctx *cx, const char *schema, const struct queued *batch
 	return db_exec(cx, NULL,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.audit (%s, created) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], "
-		"$6::text[], $7::text[], $8::text[], $9::timestamptz[])",
+		"$6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])",
 		schema, columns),
 	    TEXTS + 1, v);
 }

@@ -49,7 +49,8 @@ _Static_assert(TARGETS_SHOWN == 100, "the bound of TARGETS_COLUMN");
 	    {.key = "targets", .column = TARGETS_COLUMN, .type = F_LIST, .off = offsetof(struct user, targets), .doc = "Where the user can be reached.", .sub = &target_shape, .since = SINCE_1_5}, \
 	    FIELD(F_TIME_OR_NONE, struct user, accessed, "accessedAt", "u.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL,          \
 		.since = SINCE_1_4),                                                                                                                                \
-	    FIELD_ALWAYS("impersonator", "null", SINCE_1_9, "Always null."), FIELD_ALWAYS("impersonatorUserId", "null", SINCE_1_9, "Always null.")
+	    FIELD(F_BOOL, struct user, impersonator, "impersonator", "u.impersonator", "Whether the user may act as others.", .flags = COL_ASKED, .since = SINCE_1_9), \
+	    FIELD(F_STR, struct user, impersonated_by, "impersonatorUserId", NULL, "Who acts as the user in this request; null: nobody.", .since = SINCE_1_9, .nullable = true)
 
 static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_INT, struct user, internal, "u.internal"),

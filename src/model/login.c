@@ -374,6 +374,20 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 	return OK;
 }
 
+err_t
+login_by_address(struct ctx *cx, const struct project *p, const char *id, const char *email, const char *phone, struct login **out)
+{
+	struct db_res *r;
+
+	*out = NULL;
+	if (id != NULL)
+		return id_valid(str_c(id)) ? login_by_id(cx, p, id, NULL, out) : OK;
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT id FROM %s.users WHERE %s = $1", p->schema, email ? "lower(email)" : "phone"),
+	    DB(email ? str_lower(cx->arena, str_c(email)).p : phone)));
+	return db_rows(r) > 0 ? login_by_id(cx, p, db_cstr(r, 0, 0), NULL, out) : OK;
+}
+
 /* ---- JSON web tokens ---- */
 
 char *

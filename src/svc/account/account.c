@@ -393,7 +393,7 @@ static const struct route rows[] = {
 	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
 	    "A token that stands for the current session for 15 minutes, or as long as is said.", PARAMS(struct jwt_in, jwt_params)},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
-	    .usage = "users.read"},
+	    .usage = "users.read", .flags = ROUTE_AS_OTHER},
 	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, &preferences_shape, 200, "The caller's preferences.",
 	    .usage = "users.read"},
 	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_get_sessions, &session_shape, 200,

@@ -65,6 +65,7 @@ static const struct made_id made_ids[] = {{"/v1/account", "userId"}, {"/v1/accou
 
 const struct service account_service = {
 	.name = "account",
+	.own = true,
 	.routes = routes,
 	.aliases = aliases,
 	.shapes = shapes,

@@ -9,6 +9,7 @@ EVENT(user_update_phone, "users.[userId].update.phone", "account|account.[userId
 EVENT(user_update_status, "users.[userId].update.status", "account|account.[userId]", true, "account|user", "A user was blocked or unblocked.")
 EVENT(user_update_prefs, "users.[userId].update.prefs", "account|account.[userId]", true, "account|user|preferences", "A user's preferences changed.")
 EVENT(user_update_labels, "users.[userId].update.labels", "account|account.[userId]", true, "account|user", "A user's labels changed.")
+EVENT(user_update_impersonator, "users.[userId].update.impersonator", "account|account.[userId]", true, "account|user", "A user may act as others, or may not any more.")
 EVENT(user_update_verification, "users.[userId].update.verification", "account|account.[userId]", false, "account|user", "A user's verification changed.")
 EVENT(user_update_mfa, "users.[userId].update.mfa", "account|account.[userId]", true, "account|user", "A user's second factor changed.")
 EVENT(user_delete_mfa, "users.[userId].delete.mfa", "account|account.[userId]", false, "account|user", "A user's authenticator app was removed.")

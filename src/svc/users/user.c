@@ -370,6 +370,14 @@ user_set_labels(struct ctx *cx, const struct project *p, const struct user *u, c
 	return user_change(cx, p, by, u, &(struct user){.labels = *labels, .labelled = time_now_ms()}, &c, out);
 }
 
+err_t
+user_set_impersonator(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out)
+{
+	const struct user_change c = {&ev_user_update_impersonator, "impersonator", EVENT_ROLES};
+
+	return user_change(cx, p, by, u, &(struct user){.impersonator = on}, &c, out);
+}
+
 #define PASSWORD_SET "password hash hash_options"
 
 static err_t

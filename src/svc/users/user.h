@@ -81,6 +81,8 @@ err_t user_set_status(struct ctx *cx, const struct project *p, const struct user
 /* Each of them is a role of the user. */
 err_t user_set_labels(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct strs *labels,
     struct user **out) MUST_CHECK;
+/* May act as other users. */
+err_t user_set_impersonator(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out) MUST_CHECK;
 /* `old` is checked when the user has set a password before. ERR_USER_INVALID_CREDENTIALS. */
 err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password,
     const char *old, struct user **out) MUST_CHECK;

@@ -174,6 +174,17 @@ static const struct param list_params[] = {
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
 };
 
+/* Users who may act as others find them here; what opens accounts is not for them. */
+static void
+veil_user(const struct req *rq, struct user *u)
+{
+	if (rq->bypass)
+		return;
+	u->password = u->hash = NULL;
+	u->hash_options = STR_NONE;
+	u->targets = (struct objs){0};	/* push tokens among them */
+}
+
 static err_t
 users_list(struct req *rq, void *arg)
 {
@@ -184,6 +195,8 @@ users_list(struct req *rq, void *arg)
 	TRY(user_list(&rq->cx, rq->project, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		users = shape_rows(&rq->cx, &user_shape, page.res);
+	for (int i = 0; i < users.n; i++)
+		veil_user(rq, users.v[i]);
 	return reply_list(rq, &user_shape, "users", page.total, &users);
 }
 
@@ -203,6 +216,7 @@ users_get(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	veil_user(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
 
@@ -285,6 +299,22 @@ users_update_status(struct req *rq, void *arg)
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
 	TRY(user_set_status(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
+	audit_as(rq, u);
+	return reply(rq, 200, &user_shape, u);
+}
+
+static const struct param impersonator_params[] = {USER_PATH,
+	REQUIRED("impersonator", P_BOOL_LOOSE, struct user_in_path, flag, "Whether the user may act as other users of the project.")};
+
+static err_t
+users_update_impersonator(struct req *rq, void *arg)
+{
+	const struct user_in_path *in = arg;
+	struct user_by by = by_caller(rq);
+	struct user *u;
+
+	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(user_set_impersonator(&rq->cx, rq->project, u, &by, in->flag == 1, &u));
 	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
@@ -457,6 +487,10 @@ users_delete(struct req *rq, void *arg)
 	    .handler = handler_, .model = &user_shape, .status = 201, .doc = doc_, PARAMS(struct create_in, rows_),                      \
 	    .audit = "user.create user/{userId}", .usage = "users.create"}
 #define READ(...) READ_AS("users.read", __VA_ARGS__)
+/* Open to those who may act as others. */
+#define FIND(tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                                \
+	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = "users.read", .limit = "",               \
+	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = "users.read", .flags = ROUTE_FINDS_PEOPLE}
 #define READ_AS(scope_, tail, name_, handler_, model_, list_, doc_, st, rows_)                                                                      \
 	{.method = "GET", .path = "/v1/users" tail, .service = "users", .name = name_, .scope = scope_, .limit = "",               \
 	    .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, PARAMS(st, rows_), .usage = "users.read"}
@@ -496,11 +530,11 @@ static const struct route rows[] = {
 	CREATE("/scrypt", "createScryptUser", users_create_scrypt_user, "Import a user with a scrypt hash.", scrypt_params),
 	CREATE("/scrypt-modified", "createScryptModifiedUser", users_create_scrypt_modified_user, "Import a user with a modified scrypt hash.",
 	    scrypt_modified_params),
-	READ("", "list", users_list, &user_shape, "users", "The project's users.", struct list_in, list_params),
-	READ("/:userId", "get", users_get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
-	READ("/:userId/prefs", "getPrefs", users_get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
+	FIND("", "list", users_list, &user_shape, "users", "The project's users.", struct list_in, list_params),
+	FIND("/:userId", "get", users_get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
+	FIND("/:userId/prefs", "getPrefs", users_get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
 	READ_AS("users.read|sessions.read", "/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
-	READ("/:userId/memberships", "getMemberships", users_get_memberships, &membership_shape, "memberships", "A user's memberships.",
+	FIND("/:userId/memberships", "getMemberships", users_get_memberships, &membership_shape, "memberships", "A user's memberships.",
 	    struct members_in, members_params),
 	CHANGE("PATCH", "/status", "updateStatus", users_update_status, &user_shape, 200, "Block or unblock a user.", status_params,
 	    USER_UPDATE, "users.update"),
@@ -519,6 +553,9 @@ static const struct route rows[] = {
 	{.method = "PUT", .path = "/v1/users/:userId/labels", .service = "users", .name = "updateLabels", .scope = "users.write", .limit = "",
 	    .handler = users_update_labels, .model = &user_shape, .status = 200, .doc = "Replace a user's labels.", PARAMS(struct user_in_path, labels_params),
 	    .audit = USER_UPDATE, .usage = "users.update", .since = SINCE_1_4},
+	{.method = "PATCH", .path = "/v1/users/:userId/impersonator", .service = "users", .name = "updateImpersonator", .scope = "users.write", .limit = "",
+	    .handler = users_update_impersonator, .model = &user_shape, .status = 200, .doc = "Let a user act as others, or no longer.",
+	    PARAMS(struct user_in_path, impersonator_params), .audit = USER_UPDATE, .usage = "users.update", .since = SINCE_1_9},
 	CHANGE_AS("users.write|sessions.write", "DELETE", "/sessions/:sessionId", "deleteSession", users_delete_session, NULL, 204, "End one session of a user.", session_params,
 	    "session.delete user/{userId}", "sessions.delete"),
 	CHANGE_AS("users.write|sessions.write", "DELETE", "/sessions", "deleteSessions", users_delete_sessions, NULL, 204, "End all sessions of a user.", user_params,
