@@ -215,11 +215,18 @@ be_other(struct req *rq, const struct login *other)
 	*u = *other->user;
 	u->impersonated_by = rq->login->user->id;
 	l->user = u;
-	if (rq->login->session != NULL)	/* the other's wish for a second factor is for whoever comes in the other's name */
-		l->half = user_wants_more(u, &rq->login->session->factors);
 	rq->impersonator = rq->login->user;
 	rq->login = l;
 	rq->cx.user = u->id;
+}
+
+/* The other's wish for a second factor is for whoever comes in the other's name. */
+static err_t
+check_others_factors(const struct req *rq, const struct user *other)
+{
+	const struct session *s = rq->login->session;
+
+	return s != NULL && other->status && user_wants_more(other, &s->factors) ? ERR_USER_MORE_FACTORS_REQUIRED : OK;
 }
 
 /* An unknown wish counts for nothing. The other has no session here, so nothing that stands on one is theirs. */
@@ -237,8 +244,10 @@ find_other(struct req *rq)
 	if (id == NULL && email == NULL && phone == NULL)
 		return OK;
 	TRY(login_by_address(&rq->cx, rq->project, id, email, phone, &other));
-	if (other != NULL && other->user->internal != rq->login->user->internal)
-		be_other(rq, other);
+	if (other == NULL || other->user->internal == rq->login->user->internal)
+		return OK;
+	TRY(check_others_factors(rq, other->user));
+	be_other(rq, other);
 	return OK;
 }
 

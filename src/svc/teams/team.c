@@ -45,6 +45,8 @@ static const struct record teams = {
 	.concerns = team_concerns,
 };
 
+/* As user_has_factor has it. */
+#define MEMBER_MFA "(u.mfa AND (u.totp OR (u.email_verification AND u.email <> '') OR (u.phone_verification AND u.phone <> '')))"
 #define MEMBERSHIP_HEAD \
 	FIELD_HIDDEN(F_INT, struct membership, internal, "m.internal"), \
 	FIELD_HIDDEN(F_INT, struct membership, user_internal, "m.user_internal"), \
@@ -92,6 +94,7 @@ membership_veil(const struct project *p, struct membership *m)
 	m->user_phone = p->shows.user_phone ? m->user_phone : NULL;
 	m->user_id = p->shows.user_id ? m->user_id : NULL;
 	m->user_accessed = p->shows.accessed ? m->user_accessed : TIME_NONE;
+	m->mfa = m->mfa && p->shows.mfa;
 }
 
 /* What events do not tell clients. */
@@ -188,6 +191,7 @@ membership_new(struct ctx *cx, const struct team *t, const struct user *u, const
 	m->user_email = u->email;
 	m->user_phone = u->phone;
 	m->user_accessed = u->accessed;
+	m->mfa = u->mfa && user_has_factor(u);
 	m->team_internal = t->internal;
 	m->team_id = t->id;
 	m->team_name = t->name;

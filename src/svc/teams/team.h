@@ -25,7 +25,7 @@ struct membership {
 	/* of the invitation: the address it went to (NULL: none, or not known), the end, and the user's epoch of then */
 	const char *secret_hash, *sent_to;
 	int64_t expire, epoch;
-	bool confirm;
+	bool confirm, mfa;		/* mfa: of the user */
 	struct strs roles;
 };
 extern const struct shape team_shape, membership_shape;

@@ -193,6 +193,7 @@ membership_reply(struct req *rq, int status, struct membership *m)
 	if (!rq->bypass) {
 		m->user_phone = rq->project->shows.user_phone ? m->user_phone : NULL;
 		m->user_accessed = rq->project->shows.accessed ? m->user_accessed : TIME_NONE;
+		m->mfa = m->mfa && rq->project->shows.mfa;
 	}
 	return reply(rq, status, &membership_shape, m);
 }
