@@ -411,6 +411,7 @@ peer_identify(struct peer *c, const char *home, const struct login *l, const cha
 
 	if (!is_user(c, home, l))
 		said_leave(c);
+	c->half = l != NULL && guest;
 	if (!same) {
 		was = step_out(c);
 		c->identities++;

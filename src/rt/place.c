@@ -72,7 +72,7 @@ place_look(struct ctx *cx, struct peer *c, const struct project *p)
 {
 	const char *why = "Missing or unknown project ID";
 
-	if (p == NULL || !place_origin_good(c, cx->arena, p, &why) || !place_protocol_good(c->admin && c->user != 0, p, &why))
+	if (p == NULL || !place_origin_good(c, cx->arena, p, &why) || !place_protocol_good(c->admin && c->user != 0 && !c->half, p, &why))
 		peer_refuse(c, 1008, why);
 }
 

@@ -288,6 +288,7 @@ struct peer {
 	bool by_url;		/* channels were in the URL: the 1.0 dialect */
 	bool simple;		/* one subscription of a URL without queries: whole frames are shared */
 	bool admin;		/* a user of the console looks at a project */
+	bool half;		/* the user's session lacks a second factor: the connection is a guest's */
 	bool stale;		/* roles must be read anew before the next event */
 	bool wide;		/* too many channels times roles: entered under the channels only, roles compared */
 	bool counted;		/* in the statistics */
@@ -339,13 +340,13 @@ struct peer *peer_by_num(uint32_t num);		/* NULL: none */
 uint32_t peer_numbers(void);			/* numbers in use are below this */
 unsigned peers_open(void);			/* connections, whatever has become of them so far */
 void peer_move(struct peer *c, enum rt_state to);	/* enters and leaves the index */
-/* Changes who the connection is; l NULL: a guest. Keeps its place. `home` is the project the login is of. */
 /* Somebody whose session lacks a second factor is known, so that events reach the connection, but is no more than a guest. A JWT is not asked. */
 static inline bool
 peer_half(const struct peer *c, const struct login *l)
 {
 	return l->half && c->epoch < 0;
 }
+/* Changes who the connection is; l NULL: a guest. Keeps its place. `home` is the project the login is of. */
 void peer_identify(struct peer *c, const char *home, const struct login *l, const char *session,
     int64_t expire);
 struct str peer_uid(const struct peer *c);		/* empty for a guest */

@@ -205,7 +205,7 @@ said_handle(struct ctx *cx, struct peer *c, const struct socket_word *word, json
 		peer_refuse(c, 1008, "Missing project context. Reconnect to the project first.");
 		return false;
 	}
-	if (c->user == 0 || c->admin) {
+	if (c->user == 0 || c->half || c->admin) {
 		peer_error(c, 401, "User must be authorized");
 		return false;
 	}

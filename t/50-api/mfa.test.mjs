@@ -370,11 +370,14 @@ describe('realtime', () => {
 	test('is a guest\'s until the factor comes, and the user\'s then', async () => {
 		const u = await enrol(await person()), half = await signIn(u)
 		const w = await listen(s, `project=${p.id}&channels[]=account&channels[]=documents`, { cookie: half.cookie })
+		const present = () => w.ask({ type: 'presence', data: { status: 'here' } })
 		assert.equal(w.hello.data.user, null)
+		assert.equal((await present()).data.code, 401, 'it says nothing of the user either')
 		await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Unheard' } })
 		await prove(half, u.secret)
 		await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Heard' } })
 		await heardAlone(w)
+		assert.equal((await present()).data.presence.userId, u.id)
 	})
 
 	test('neither is a session that is brought by a message, nor is an account told by it', async () => {
