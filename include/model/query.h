@@ -37,10 +37,6 @@ struct query_via {
 	const struct query_via *of;	/* related to what, when that is a related record itself */
 };
 
-struct query_relation {		/* what related records are under */
-	const char *key;
-};
-
 struct query_index {		/* what makes a text query acceptable (QUERY_NEEDS_INDEX) */
 	struct strs attributes;	/* keys, in order */
 	bool available;
@@ -79,8 +75,6 @@ struct query_list {		/* one list: a table with rules */
 	unsigned flags;
 	const struct query_index *indexes;
 	int n_indexes;
-	const struct query_relation *relations;
-	int n_relations;
 };
 
 struct query_page {

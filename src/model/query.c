@@ -91,6 +91,16 @@ query_filters(const struct query *q)
 	return n;
 }
 
+static bool
+has_links(const struct query_list *l)
+{
+	int i = 0;
+
+	while (i < l->n_attrs && !l->attrs[i].link)
+		i++;
+	return i < l->n_attrs;
+}
+
 /* Awaits, when there are polygons. */
 static err_t
 parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct query *q)
@@ -109,7 +119,7 @@ parse_all(struct ctx *cx, const struct query_list *l, const struct strs *queries
 	TRY(query_geo_sound(cx, q, queries->n, &sound));
 	if (!sound)
 		return query_refuse(cx, l, &q[0], "a polygon's rings cross each other, or themselves");
-	if (l->n_relations > 0 && !query_check_twice(cx, q, queries->n, &why))
+	if (has_links(l) && !query_check_twice(cx, q, queries->n, &why))
 		return query_refuse(cx, l, &q[0], why);
 	if ((l->flags & QUERY_NEEDS_INDEX) && !query_check_indexes(cx, l, q, queries->n, &why))
 		return query_refuse(cx, l, &text, why);

@@ -261,10 +261,10 @@ check_distinct(const struct query *q, const char **why_out)
 static bool
 is_of_relation(const struct query_list *l, struct str name)
 {
-	for (int i = 0; i < l->n_relations; i++) {
-		size_t n = strlen(l->relations[i].key);
+	for (int i = 0; i < l->n_attrs; i++) {
+		size_t n = l->attrs[i].link ? strlen(l->attrs[i].key) : name.n;
 
-		if (name.n > n && name.p[n] == '.' && memcmp(name.p, l->relations[i].key, n) == 0)
+		if (name.n > n && name.p[n] == '.' && memcmp(name.p, l->attrs[i].key, n) == 0)
 			return true;
 	}
 	return false;
@@ -273,8 +273,8 @@ is_of_relation(const struct query_list *l, struct str name)
 static bool
 is_relation(const struct query_list *l, const struct query_value *v)
 {
-	for (int i = 0; i < l->n_relations; i++)
-		if (v->type == QV_TEXT && str_is(v->s, l->relations[i].key))
+	for (int i = 0; i < l->n_attrs; i++)
+		if (v->type == QV_TEXT && l->attrs[i].link && str_is(v->s, l->attrs[i].key))
 			return true;
 	return false;
 }

@@ -42,6 +42,9 @@ dump_value(struct buf *b, const struct query_value *v)
 	case QV_TEXT:
 		buf_printf(b, "<%.*s>", STR_FMT(v->s));
 		break;
+	case QV_LIST:
+		buf_printf(b, "[%zu]", json_array_size(v->list));
+		break;
 	}
 }
 
@@ -222,7 +225,7 @@ Test(query, json_grammar)
 	    {"{\"method\":\"near\"}", NULL},
 	    {"{\"method\":\"equal\",\"attribute\":5}", NULL},
 	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":\"x\"}", NULL},
-	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[[1]]}", NULL},
+	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[[1]]}", "equal a [1]"},
 	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[{}]}", NULL},
 	    {"{\"method\":\"equal\",\"attribute\":\"a\",\"values\":[\"\\u0000\"]}", NULL},
 	    {"{\"method\":\"isNull\",\"attribute\":\"a\\u0000b\"}", NULL},
@@ -327,6 +330,7 @@ Test(query, rules)
 	    "{\"method\":\"between\",\"attribute\":\"d\",\"values\":[\"2020-01-01\",\"2021-01-01\"]}",
 	};
 	static const char *const bad[] = {
+	    "{\"method\":\"equal\",\"attribute\":\"i\",\"values\":[[1]]}", "{\"method\":\"limit\",\"values\":[[1]]}", "{\"method\":\"select\",\"values\":[[\"s\"]]}",
 	    "equal(\"x\", 1)", "equal(\"S\", \"x\")", "equal(\"s\", 5)", "equal(\"i\", \"5\")", "equal(\"i\", 5.5)", "equal(\"f\", 5)",
 	    "equal(\"b\", \"true\")", "equal(\"b\", 1)", "equal(\"d\", \"some day\")", "equal(\"i\", null)", "equal(\"i\")",
 	    "equal(\"i\", [])", "equal(\"$permissions\", \"x\")", "limit(101)", "limit(-1)", "limit(1.5)", "limit(\"x\")", "limit()",

@@ -98,7 +98,6 @@ struct collection {
 	struct query_attr *query_attrs;
 	int n_query_attrs;
 	struct query_index *query_indexes;
-	struct query_relation *query_relations;	/* as rels */
 	const char *table;		/* "p_1.c_5" */
 	const char *columns;		/* "_id,_created,_updated,_perms,_seq,a_1,…" */
 	const char *sql_get, *sql_get_readable, *sql_lock, *sql_insert, *sql_delete;

@@ -330,14 +330,6 @@ make_query_indexes(struct collection *c, const char *schema)
 }
 
 static void
-make_query_relations(struct collection *c)
-{
-	c->query_relations = arena_array(c->arena, struct query_relation, c->n_rels + 1);
-	for (int i = 0; i < c->n_rels; i++)
-		c->query_relations[i] = (struct query_relation){.key = c->rels[i]->key};
-}
-
-static void
 make_tails(struct collection *c)
 {
 	static const struct { bool table, collection; } members[TAILS] = {[TAIL_DOCUMENT] = {false, true}, [TAIL_ROW] = {true, false}, [TAIL_BOTH] = {true, true}};
@@ -376,7 +368,6 @@ make_all(struct collection *c, const char *schema, bool counted)
 	make_insert(c);
 	make_query_attrs(c, schema);
 	make_query_indexes(c, schema);
-	make_query_relations(c);
 	make_tails(c);
 	c->sql_get = arena_printf(a, "SELECT %s FROM %s WHERE lower(_id) = $1", c->columns, c->table);
 	c->sql_get_readable = arena_printf(a, "%s AND _read && $2::text[]", c->sql_get);

@@ -337,7 +337,7 @@ doc_query_list(struct ctx *cx, const struct collection *c, unsigned flags)
 {
 	return (struct query_list){.entity = words_say(cx->arena, cx->words, "Document"), .from = c->table, .columns = c->columns, .seq = "_seq", .id = "_id", .width = c->width, .width_max = c->width_max, .slim = c->slim,
 	    .attrs = c->query_attrs, .n_attrs = c->n_query_attrs, .indexes = c->query_indexes, .n_indexes = c->n_indexes, .changes = c->changes,
-	    .relations = c->query_relations, .n_relations = c->n_rels, .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
+	    .flags = flags | QUERY_NEEDS_INDEX | QUERY_DOCUMENT_ERRORS | QUERY_SELECT};
 }
 
 /* The attributes of a select by place; NULL: all of them. System members are always there. */
