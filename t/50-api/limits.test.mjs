@@ -43,6 +43,7 @@ const rows = [
 	['PUT', '/account/verification', 10, 'subject', person],
 	['PUT', '/account/verification/phone', 10, 'subject', person],
 	['POST', '/account/jwt', 100, 'subject', user],
+	['PUT', '/account/mfa/challenges', 10, 'subject', async () => ({ ...await user(), body: { challengeId: unique(), otp: '123456' } })],
 	['POST', '/account/verification', 10, 'subject', user],
 	['POST', '/account/verification/phone', 10, 'subject', user],
 	['PATCH', '/account/sessions/none', 10, 'ip', user],

@@ -404,6 +404,20 @@ describe('realtime', () => {
 	})
 })
 
+test('a membership tells it, where the project shows it', async () => {
+	const u = await person(), other = await person(), team = await p.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } }), ids = []
+	for (const one of [u, other]) ids.push((await p.ok('POST', `/teams/${team.$id}/memberships`, { body: { userId: one.id, email: one.email, roles: ['r'], url: 'http://localhost/x' }, headers: today })).$id)
+	const seen = async (call) => (await good(call('GET', `/teams/${team.$id}/memberships/${ids[0]}`))).mfa, server = (m, target) => p.call(m, target, { headers: today })
+	assert.equal(await seen(server), false)
+	await good(u.call('PATCH', '/account/mfa', { mfa: true }))
+	assert.equal(await seen(server), false)	/* there is no factor */
+	await enrol(u)
+	for (const shown of [false, true]) {
+		await p.ok('PATCH', '/project/policies/membership-privacy', { key: await p.addKey(['policies.write']), body: { userMFA: shown }, headers: today })
+		assert.deepEqual([await seen(server), await seen(other.call)], [true, shown])
+	}
+})
+
 describe('the users service', () => {
 	test('sees factors, gives and renews codes, and ends the need at once', async () => {
 		const u = await enrol(await person()), half = await signIn(u), key = (m, tail, body) => p.call(m, `/users/${u.id}/mfa${tail}`, { body, headers: today })
