@@ -32,19 +32,30 @@ err_t usage_snapshot(struct ctx *cx, const struct project *p) MUST_CHECK;
 extern const char *const usage_ranges[];	/* 24h 7d 30d 90d, NULL-terminated */
 enum usage_add {
 	USAGE_POINTS,		/* as many points as the range has, oldest first */
+	USAGE_LEVELS,		/* the same of how many there are: the newest of each period, where it is longer than what is kept */
 	USAGE_NEWEST,		/* the newest value of how many there are */
 	USAGE_EVER		/* the sum of all that was counted */
 };
 enum { USAGE_MORE = 2 };
 struct usage_series {
 	const char *name;	/* member of the reply */
-	const char *metric;	/* documents.$all.requests.create, … */
+	const char *metric;	/* documents.$all.requests.create, …; NULL: there is nothing of it (usage_between) */
 	const char *more[USAGE_MORE];	/* what is added to it, or NULL */
 	enum usage_add add;
 };
 /* Awaits. {"range":…,"<name>":[{"value":…,"date":…},…],…}, or a number where a series is one. */
 err_t usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
     MUST_CHECK;
+
+enum { USAGE_POINTS_MAX = 750 };
+struct usage_span {		/* points, the newest of which begins at `newest` */
+	int64_t period, newest;	/* ms */
+	int n;
+};
+/* ERR_GENERAL_ARGUMENT_INVALID: it is none of usage_ranges. */
+err_t usage_range(struct ctx *cx, const char *range, struct usage_span *out) MUST_CHECK;
+/* Awaits. As usage_json, without the range. A series without a metric is 0, or empty. */
+err_t usage_between(struct ctx *cx, const struct project *p, const struct usage_span *span, const struct usage_series *v, int n, struct str *json_out) MUST_CHECK;
 
 /* Awaits. The newest value of each of these metrics as it was last written; 0: there is none. */
 err_t usage_last(struct ctx *cx, const struct project *p, const char *const *metrics, int n, int64_t *out) MUST_CHECK;

@@ -392,7 +392,7 @@ usage_snapshot(struct ctx *cx, const struct project *p)
 static bool
 is_of(const struct usage_series *s, struct str metric)
 {
-	bool is = str_ieq(metric, str_c(s->metric));
+	bool is = s->metric != NULL && str_ieq(metric, str_c(s->metric));
 
 	for (int i = 0; i < USAGE_MORE && s->more[i] != NULL; i++)
 		is = is || str_ieq(metric, str_c(s->more[i]));
@@ -402,8 +402,7 @@ is_of(const struct usage_series *s, struct str metric)
 struct points {
 	const struct db_res *res;	/* metric, time, value; NULL: nothing is counted */
 	const struct db_res *ever;	/* metric, value */
-	int64_t period, newest;
-	int n;
+	struct usage_span span;
 };
 
 static int64_t
@@ -417,30 +416,46 @@ ever_of(const struct points *p, const struct usage_series *s)
 	return sum;
 }
 
+/* Each period's value: what was counted in it, or the newest of what there was. The newest of all comes back. */
+static int64_t
+values_of(const struct points *p, const struct usage_series *s, int64_t values[USAGE_POINTS_MAX])
+{
+	int64_t at[USAGE_POINTS_MAX] = {0}, oldest = p->span.newest - (p->span.n - 1) * p->span.period, newest = 0, newest_at = -1;
+
+	for (int i = 0; p->res != NULL && i < db_rows(p->res); i++) {
+		int64_t time = db_time(p->res, i, 1), value = db_i64(p->res, i, 2), k = (time - oldest) / p->span.period;
+
+		if (time < oldest || k >= p->span.n || !is_of(s, db_str(p->res, i, 0)))
+			continue;
+		if (s->add != USAGE_LEVELS)
+			values[k] += value;
+		else if (time >= at[k])
+			values[k] = value;
+		at[k] = time > at[k] ? time : at[k];
+		newest = time > newest_at ? value : newest;
+		newest_at = time > newest_at ? time : newest_at;
+	}
+	return newest;
+}
+
 static void
 write_series(struct jw *w, const struct points *p, const struct usage_series *s)
 {
-	int64_t values[90] = {0};	/* the longest range */
+	int64_t values[USAGE_POINTS_MAX] = {0}, newest = values_of(p, s, values);
 	char iso[30];
 
-	for (int i = 0; p->res != NULL && i < db_rows(p->res); i++) {
-		int64_t back = (p->newest - db_time(p->res, i, 1)) / p->period;
-
-		if (back >= 0 && back < p->n && is_of(s, db_str(p->res, i, 0)))
-			values[p->n - 1 - back] += db_i64(p->res, i, 2);
-	}
 	jw_word(w, s->name);
-	if (s->add != USAGE_POINTS) {
-		jw_i64(w, s->add == USAGE_NEWEST ? values[p->n - 1] : ever_of(p, s));
+	if (s->add == USAGE_NEWEST || s->add == USAGE_EVER) {
+		jw_i64(w, s->add == USAGE_NEWEST ? newest : ever_of(p, s));
 		return;
 	}
 	jw_arr(w);
-	for (int i = 0; i < p->n; i++) {
+	for (int i = 0; i < p->span.n && s->metric != NULL; i++) {
 		jw_obj(w);
 		JW_KEY(w, "value");
 		jw_i64(w, values[i]);
 		JW_KEY(w, "date");
-		jw_cstr(w, time_iso(p->newest - (p->n - 1 - i) * p->period, iso));
+		jw_cstr(w, time_iso(p->span.newest - (p->span.n - 1 - i) * p->span.period, iso));
 		jw_obj_end(w);
 	}
 	jw_arr_end(w);
@@ -454,7 +469,7 @@ metrics_of(struct ctx *cx, const struct usage_series *v, int n, bool ever)
 	int m = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (ever && v[i].add != USAGE_EVER)
+		if (v[i].metric == NULL || (ever && v[i].add != USAGE_EVER))
 			continue;
 		metrics[m++] = str_lower(cx->arena, str_c(v[i].metric)).p;
 		for (int k = 0; k < USAGE_MORE && v[i].more[k] != NULL; k++)
@@ -473,8 +488,8 @@ read_points(struct ctx *cx, const struct project *p, const struct usage_series *
 	if (!conf.usage)
 		return OK;
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT metric, time, value FROM %s.usage WHERE metric = ANY ($1::text[]) AND day = "
-	    "$2::boolean AND time > $3::timestamptz", p->schema), DB(metrics_of(cx, v, n, false), pg_bool(out->period == DAY_MS),
-	    pg_time(cx->arena, out->newest - out->n * out->period))));
+	    "$2::boolean AND time >= $3::timestamptz AND time < $4::timestamptz", p->schema), DB(metrics_of(cx, v, n, false), pg_bool(out->span.period == DAY_MS),
+	    pg_time(cx->arena, out->span.newest - (out->span.n - 1) * out->span.period), pg_time(cx->arena, out->span.newest + out->span.period))));
 	out->res = r;
 	if (ever == NULL)
 		return OK;
@@ -484,30 +499,57 @@ read_points(struct ctx *cx, const struct project *p, const struct usage_series *
 }
 
 err_t
-usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
+usage_range(struct ctx *cx, const char *range, struct usage_span *out)
 {
-	struct points points;
-	struct buf b;
-	struct jw w;
 	int k = 0;
 
 	while (usage_ranges[k] != NULL && strcmp(usage_ranges[k], range) != 0)
 		k++;
 	if (usage_ranges[k] == NULL)
 		return fail(cx, ERR_GENERAL_ARGUMENT_INVALID, "range=%s", range);
-	points = (struct points){.period = ranges[k].period, .newest = begin_of(time_now_ms(), ranges[k].period), .n = ranges[k].points};
+	*out = (struct usage_span){.period = ranges[k].period, .newest = begin_of(time_now_ms(), ranges[k].period), .n = ranges[k].points};
+	return OK;
+}
+
+/* `range` NULL: it is not told. */
+static err_t
+usage_write(struct ctx *cx, const struct project *p, const char *range, const struct usage_span *span, const struct usage_series *v, int n,
+    struct str *json_out)
+{
+	struct points points = {.span = *span};
+	struct buf b;
+	struct jw w;
+
+	assert(span->n > 0 && span->n <= USAGE_POINTS_MAX);
 	TRY(read_points(cx, p, v, n, &points));
 	buf_init(&b, cx->arena, 16384);
 	jw_init(&w, &b);
 	w.words = cx->words;
 	jw_obj(&w);
-	JW_KEY(&w, "range");
-	jw_cstr(&w, range);
+	if (range != NULL) {
+		JW_KEY(&w, "range");
+		jw_cstr(&w, range);
+	}
 	for (int i = 0; i < n; i++)
 		write_series(&w, &points, &v[i]);
 	jw_obj_end(&w);
 	*json_out = buf_view(&b);
 	return OK;
+}
+
+err_t
+usage_json(struct ctx *cx, const struct project *p, const char *range, const struct usage_series *v, int n, struct str *json_out)
+{
+	struct usage_span span;
+
+	TRY(usage_range(cx, range, &span));
+	return usage_write(cx, p, range, &span, v, n, json_out);
+}
+
+err_t
+usage_between(struct ctx *cx, const struct project *p, const struct usage_span *span, const struct usage_series *v, int n, struct str *json_out)
+{
+	return usage_write(cx, p, NULL, span, v, n, json_out);
 }
 
 err_t

@@ -72,6 +72,36 @@ describe('answers', () => {
 		assert.equal((await q.ok('PUT', `/storage/buckets/${id}`, { ...o, body: { name: 'C' } })).totalSize, 1234)
 		assert.ok(!('totalSize' in await q.ok('GET', `/storage/buckets/${id}`, { headers: { 'x-appwrite-response-format': '1.8.0' } })))
 	})
+	test('of a project, as since 1.5: totals, and series between two dates', async () => {
+		const q = await s.project(), o = { headers: { 'x-appwrite-response-format': '1.9.6' } }, day = 864e5, key = await q.addKey(['project.read'])
+		const own = (query, more = o) => q.call('GET', '/project/usage', { key, query, ...more })
+		await q.user()
+		const at = (ms) => new Date(ms).toISOString(), now = Date.now()
+		const r = await own({ startDate: at(now - 6 * day), endDate: at(now) })
+		assert.equal(r.status, 200, r.text)
+		assert.deepEqual([r.body.usersTotal, r.body.databasesTotal, r.body.documentsdbTotal, r.body.authPhoneCountryBreakdown, r.body.embeddingsText], [1, 0, 0, [], []])
+		for (const k of ['requests', 'network', 'users', 'executions', 'databasesReads', 'databasesWrites']) {
+			assert.equal(r.body[k].length, 7, k)
+			for (const [i, x] of r.body[k].entries()) if (i) assert.equal(new Date(x.date) - new Date(r.body[k][i - 1].date), day)
+			assert.ok(new Date(r.body[k].at(-1).date) <= now && now - new Date(r.body[k].at(-1).date) < 2 * day)
+		}
+		assert.ok(r.body.users.some((x) => x.value === 1) && r.body.requests.some((x) => x.value > 0))
+		assert.ok(!('range' in r.body) && !('documents' in r.body))
+		const hours = (await own({ startDate: at(now - 3 * 36e5), endDate: at(now + 36e5), period: '1h' })).body
+		assert.equal(hours.users.length, 5)
+		assert.ok(hours.users.every((x) => x.value <= 1 && x.date.endsWith(':00:00.000+00:00')), 'two half-hours are no two users')
+		assert.equal(hours.usersTotal, 1, 'also when the end is to come')
+		assert.ok(!('documentsdbTotal' in (await own({ startDate: at(now), endDate: at(now) }, { headers: { 'x-appwrite-response-format': '1.8.0' } })).body))
+		const other = await q.console.ok('GET', `/projects/${q.id}/usage`, { query: { range: '7d' }, ...o })
+		assert.deepEqual([other.usersTotal, other.users.length], [1, 7])
+		for (const query of [{}, { startDate: at(now) }, { endDate: at(now) }, { startDate: at(now), endDate: at(now - 2 * day) }, { startDate: at(now - 800 * day), endDate: at(now) }, { startDate: at(now - 40 * day), endDate: at(now), period: '1h' },
+			{ startDate: at(now), endDate: at(now), period: '1w' }, { startDate: 'x', endDate: at(now) }])
+			fails(await own(query), 400, 'general_argument_invalid')
+		const query = { startDate: at(now), endDate: at(now) }
+		for (const call of [q.guest, (await q.user()).call]) fails(await call('GET', '/project/usage', { query, ...o }), 401, 'general_unauthorized_scope')
+		fails(await q.call('GET', '/project/usage', { key: await q.addKey(['users.read']), query, ...o }), 401, 'general_unauthorized_scope')
+		assert.equal((await q.admin('GET', '/project/usage', { query, ...o })).status, 200)
+	})
 	test('errors and callers', async () => {
 		for (const range of ['1y', '24H', '7']) {
 			fails(await p.call('GET', '/users/usage', { query: { range } }), 400, 'general_argument_invalid')

@@ -81,6 +81,12 @@ builds(struct arena *a, const char *schema)
 }
 static const struct blob_book books[] = {{"deployments", archives}, {"builds", builds}, {0}};
 
+static const char *
+functions_gauges(struct arena *a, const char *schema)
+{
+	return arena_printf(a, "SELECT 'deployments.$all.storage.size', coalesce(sum(size), 0)::bigint FROM %s.deployments", schema);
+}
+
 const struct service functions_service = {
 	.name = "functions",
 	.routes = routes,
@@ -92,6 +98,7 @@ const struct service functions_service = {
 	.made_ids = made_ids,
 	.hears = &functions_hears,
 	.older = older,
+	.gauges = functions_gauges,
 	.blobs = books,
 	.jobs = jobs,
 	.tasks = tasks,

@@ -9,6 +9,7 @@ libbadal_svc_a_SOURCES += src/svc/projects/policies.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.h
 libbadal_svc_a_SOURCES += src/svc/projects/project_child.c
+libbadal_svc_a_SOURCES += src/svc/projects/project_usage.c
 libbadal_svc_a_SOURCES += src/svc/projects/projects.c
 libbadal_svc_a_SOURCES += src/svc/projects/projects_priv.h
 libbadal_svc_a_SOURCES += src/svc/projects/providers.c

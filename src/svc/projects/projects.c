@@ -7,7 +7,6 @@
 #include "model/query.h"
 #include "model/record.h"
 #include "model/roles.h"
-#include "model/usage.h"
 #include "svc/projects/projects_priv.h"
 #include "svc/teams/team.h"
 #include "svc/users/password.h"
@@ -222,48 +221,6 @@ projects_update_oauth2(struct req *rq, void *arg)
 	TRY(project_set_provider(&rq->cx, p,
 	    &(struct provider_change){.key = in->name, .app_id = in->app_id, .secret = in->secret, .enabled = in->enabled, .anew = rq->cx.format < SINCE_1_1}, &p));
 	return project_reply(rq, 200, p);
-}
-
-/* ---- usage ---- */
-
-struct usage_in {
-	const char *project, *range;
-};
-static const struct param usage_params[] = {
-	PROJECT(struct usage_in),
-	OPTIONAL("range", P_ENUM, struct usage_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges),
-};
-
-static const struct field usage_fields[] = {
-	USAGE_RANGE,
-	USAGE_ROW("requests", "Requests."),
-	USAGE_ROW("network", "Bytes of bodies and replies."),
-	USAGE_ROW("executions", "Executions of functions."),
-	USAGE_ROW("documents", "Documents."),
-	USAGE_ROW("collections", "Collections."),
-	USAGE_ROW("users", "Users."),
-	USAGE_ROW("storage", "Bytes of files."),
-};
-static const struct shape usage_shape = SHAPE_TOLD("usageProject", usage_fields);
-
-static err_t
-projects_get_usage(struct req *rq, void *arg)
-{
-	static const struct usage_series v[] = {
-		{"requests", "project.$all.network.requests"},
-		{"network", "project.$all.network.bandwidth"},
-		{"executions", "executions.$all.compute.total"},
-		{"documents", "documents.$all.count.total"},
-		{"collections", "collections.$all.count.total"},
-		{"users", "users.$all.count.total"},
-		{"storage", "project.$all.storage.size"},
-	};
-	const struct usage_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	TRY(project_get(&rq->cx, str_c(p->id), &p));	/* its data space is read */
-	return reply_usage(rq, p, in->range, v, sizeof v / sizeof v[0]);
 }
 
 /* ---- webhooks ---- */
@@ -521,7 +478,6 @@ static const struct route rows[] = {
 	{.method = "DELETE", .path = "/v1/projects/:projectId", .service = "projects", .name = "delete", .scope = "projects.write", .limit = LIMIT_PASSWORD,
 	    .handler = projects_delete, .status = 204, .doc = "Delete a project with everything in it.", .flags = ROUTE_CONSOLE,
 	    PARAMS(struct delete_in, delete_params)},
-	PROJECTS("GET", "/:projectId/usage", "getUsage", "read", projects_get_usage, &usage_shape, 200, "How a project is used.", struct usage_in, usage_params),
 	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", projects_update_oauth2, &project_shape, 200, "Set the app of an OAuth2 provider.",
 	    struct setting_in, oauth_params),
 

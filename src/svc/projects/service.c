@@ -5,11 +5,12 @@
 #include "model/job.h"
 #include "model/service.h"
 
-extern const struct routes project_routes, setting_routes, policy_routes, mock_number_routes, oauth2_setting_routes, platform_routes, key_routes, project_mail_routes;
+extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, platform_routes, key_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
 	&setting_routes,
+	&project_usage_routes,
 	&policy_routes,
 	&mock_number_routes,
 	&oauth2_setting_routes,
