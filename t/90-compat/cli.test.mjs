@@ -8,6 +8,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { server as startServer, until } from '../lib/server.mjs'
+import { code as shown, step } from '../lib/totp.mjs'
 import { source } from './echo.mjs'
 
 const base = mkdtempSync(path.join(os.tmpdir(), 'badal-cli-')), strangers = path.join(base, 'strangers')
@@ -113,6 +114,16 @@ describe('the command line', { concurrency: 2, timeout: 600000 }, () => {
 		const e = await sh.json('functions', 'create-execution', ...f, '--body', 'hi', '--method', 'PUT')
 		assert.deepEqual([e.status, e.responseStatusCode, e.responseBody, e.requestMethod], ['completed', 200, 'second said hi', 'PUT'])
 		assert.deepEqual((await sh.json('functions', 'list-executions', ...f)).executions.map((x) => x.$id), [e.$id])
+	})
+
+	test('of today: signed in by two factors', async () => {
+		const u = await s.user(), sh = shell('appwrite-cli-new'), { secret } = await u.ok('POST', '/account/mfa/authenticators/totp')
+		await u.ok('PUT', '/account/mfa/authenticators/totp', { body: { otp: shown(secret) } })
+		await u.ok('PATCH', '/account/mfa', { body: { mfa: true } })
+		const login = (otp) => sh.run(['login', '--endpoint', s.endpoint, '--email', u.email, '--password', u.password, '--mfa', 'totp', '--code', otp])
+		await assert.rejects(login(shown(secret, step() - 9)), /The token is unknown, used or expired/)
+		assert.match(await login(shown(secret, step() + 1)), new RegExp(`Successfully signed in as ${u.email}`))
+		assert.match(await sh.run(['whoami']), new RegExp(u.email))
 	})
 })
 

@@ -279,7 +279,7 @@ async function factor() {
 	const { secret } = await two.ok('POST', '/account/mfa/authenticators/totp')
 	await two.ok('PUT', '/account/mfa/authenticators/totp', { body: { otp: code(secret) } })
 	await two.ok('PATCH', '/account/mfa', { body: { mfa: true } })
-	const [a, b] = await inTurns([by(two), by(one)], 8, (h) => load(s, '/account', h, 1))
+	const [a, b] = await inTurns([by(two), by(one)], 16, (h) => load(s, '/account', h, 1))
 	console.log(`CPU with a second factor ${a.toFixed(1)} us, without ${b.toFixed(1)} us`)
 	report('with a second factor / without', a / b, 'x', 1.05)
 	await s.stop()
