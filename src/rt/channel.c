@@ -65,6 +65,9 @@ channel_add_param(struct ask *q, struct str key, struct str value)
 	struct { const char *name; struct str *to; } plain[] = {
 		{"project", &q->project}, {"mode", &q->mode}, {"jwt", &q->jwt}, {"since", &q->since},
 	};
+	struct { const char *name; struct str *to; } as[] = {
+		{"impersonateuserid", &q->as_id}, {"impersonateemail", &q->as_email}, {"impersonatephone", &q->as_phone},
+	};
 	struct str name, first;
 	bool list, good = take_brackets(key, &name, &first, &list);
 
@@ -78,6 +81,11 @@ channel_add_param(struct ask *q, struct str key, struct str value)
 	for (size_t i = 0; !list && i < sizeof plain / sizeof *plain; i++)
 		if (str_is(name, plain[i].name)) {
 			*plain[i].to = value;
+			return;
+		}
+	for (size_t i = 0; !list && i < sizeof as / sizeof *as; i++)
+		if (str_ieq(name, str_c(as[i].name))) {
+			*as[i].to = value;
 			return;
 		}
 	if (good)

@@ -21,7 +21,7 @@ struct greeting {		/* what the handshake finds out */
 	struct str jwt;
 	struct login *login;
 	const char *session;
-	int64_t expire;		/* of the JWT */
+	int64_t expire, epoch;	/* of the JWT, and of its user; epoch -1: it came with a session */
 	bool gap;
 };
 
@@ -84,12 +84,32 @@ session_of_jwt(struct ctx *cx, struct str jwt)
 	return id.n > 0 ? id.p : NULL;
 }
 
+static struct str
+header_or(const struct greeting *g, enum http_hdr header, struct str param)
+{
+	return g->up->hdr[header].n > 0 ? g->up->hdr[header] : param;
+}
+
+/* Whose JWT it is has met a second factor already. */
+static err_t
+handshake_as_other(struct greeting *g)
+{
+	const struct ask *q = &g->ask;
+	bool jwt = g->jwt.n > 0;
+
+	if (!g->login->user->impersonator || (!jwt && g->login->half))
+		return OK;
+	return who_as_other(g->cx, g->home, header_or(g, HDR_X_IMPERSONATE_ID, q->as_id), header_or(g, HDR_X_IMPERSONATE_EMAIL, q->as_email),
+	    header_or(g, HDR_X_IMPERSONATE_PHONE, q->as_phone), jwt ? NULL : &g->login->session->factors, &g->login);
+}
+
 static err_t
 handshake_read_login(struct greeting *g)
 {
 	g->login = NULL;
 	g->session = NULL;
 	g->expire = INT64_MAX;
+	g->epoch = -1;
 	if (g->jwt.n > 0) {
 		TRY(who_by_jwt(g->cx, g->home, g->jwt, &g->login));
 		g->session = session_of_jwt(g->cx, g->jwt);
@@ -101,7 +121,9 @@ handshake_read_login(struct greeting *g)
 	}
 	if (g->login != NULL && g->c->admin && !who_owns(g->cx, g->project, g->login))
 		g->login = NULL;
-	return OK;
+	if (g->login != NULL && g->jwt.n > 0)
+		g->epoch = g->login->user->epoch;
+	return g->login != NULL && !g->c->admin ? handshake_as_other(g) : OK;
 }
 
 /* A page's script does not add cookies, its browser does, and there is no preflight. On the console, which refuses no origin, or from a hidden
@@ -158,7 +180,7 @@ admitted(struct greeting *g)
 	if (g->login == NULL)
 		c->text.address = atom_text(c->address).p;
 	if (g->login != NULL)
-		peer_set_patron(c, patron_of_user(str_c(g->home->id), str_c(g->login->user->id), false));
+		peer_set_patron(c, patron_of_user(str_c(g->home->id), str_c(g->login->user->impersonated_by ? g->login->user->impersonated_by : g->login->user->id), false));
 	else
 		peer_set_patron(c, patron_of_guest(g->cx->client, false));
 	if (c->patron == NULL)
@@ -316,7 +338,7 @@ handshake_begin(struct greeting *g)
 {
 	struct peer *c = g->c;
 
-	c->epoch = g->login != NULL && g->jwt.n > 0 ? g->login->user->epoch : -1;
+	c->epoch = g->epoch;
 	peer_identify(c, g->home->id, g->login, g->session, g->login && g->login->expire < g->expire ? g->login->expire : g->expire);
 	connected(g);
 	if (c->ws == NULL)

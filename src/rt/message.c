@@ -135,7 +135,9 @@ on_authentication(struct ctx *cx, struct peer *c, const json_t *data)
 	struct str token = json_str(session);
 	err_t e;
 
-	if (session == NULL)
+	if (c->real != 0)
+		invalid(c, "A connection in another user's name stays so.");
+	else if (session == NULL)
 		invalid(c, c->by_url ? "Payload is not valid." : "Payload is not valid. Session is required");
 	else if (token.n == 0 || token.n > SESSION_MAX)
 		invalid(c, "Session is not valid.");

@@ -84,6 +84,10 @@ index_moved(struct seat s, uint32_t pos)
 		c->user_pos = pos;
 		return;
 	}
+	if (s.entry == SEAT_REAL) {
+		c->real_pos = pos;
+		return;
+	}
 	if (s.entry == SEAT_PLACE) {
 		c->place_pos = pos;
 		return;
@@ -195,25 +199,38 @@ forget_user(struct peer *c)
 {
 	if (c->user != 0) {
 		index_del(ATOM_WHO, c->user, c->user_pos);
+		if (c->real != 0)
+			index_del(ATOM_WHO, c->real, c->real_pos);
+		atom_unref(c->real);
 		atom_unref(c->user);
 		atom_unref(c->session);
 		atom_unref(c->home);
 	}
-	c->user = c->session = c->home = 0;
+	c->user = c->real = c->session = c->home = 0;
 	deadline_set(c, INT64_MAX);
 	held_unref(c->held);
 	c->held = NULL;
 }
 
+/* The id in "user:<id>". */
+static struct str
+rest_of_user(atom_t user)
+{
+	struct str s = atom_text(user);
+
+	return (struct str){s.p + 5, s.n - 5};
+}
+
 struct str
 peer_uid(const struct peer *c)
 {
-	struct str s;
+	return c->user != 0 ? rest_of_user(c->user) : STR_NONE;
+}
 
-	if (c->user == 0)
-		return STR_NONE;
-	s = atom_text(c->user);
-	return (struct str){s.p + 5, s.n - 5};
+struct str
+peer_real_uid(const struct peer *c)
+{
+	return c->real != 0 ? rest_of_user(c->real) : peer_uid(c);
 }
 
 /* ---- subscriptions ---- */
@@ -369,7 +386,7 @@ peer_change_patron(struct peer *c)
 	if (c->patron == NULL)
 		return;		/* it is not let in yet */
 	if (c->user != 0)
-		peer_set_patron(c, patron_of_user(atom_text(c->home), peer_uid(c), true));
+		peer_set_patron(c, patron_of_user(atom_text(c->home), peer_real_uid(c), true));
 	else
 		peer_set_patron(c, patron_of_guest(c->address ? atom_text(c->address).p : "", true));
 }
@@ -380,6 +397,10 @@ take_user(struct peer *c, const char *home, const struct login *l, struct arena 
 	c->home = atom_get(0, str_c(home));
 	c->user = atom_get(c->home, str_c(arena_printf(a, "user:%s", l->user->id)));
 	c->user_pos = index_add(ATOM_WHO, c->user, (struct seat){c->num, SEAT_USER});
+	if (l->user->impersonated_by != NULL) {
+		c->real = atom_get(c->home, str_c(arena_printf(a, "user:%s", l->user->impersonated_by)));
+		c->real_pos = index_add(ATOM_WHO, c->real, (struct seat){c->num, SEAT_REAL});
+	}
 	budget_known(&c->text);
 }
 
@@ -396,6 +417,8 @@ is_user(const struct peer *c, const char *home, const struct login *l)
 {
 	if (l == NULL || c->user == 0)
 		return l == NULL && c->user == 0;
+	if ((c->real != 0) != (l->user->impersonated_by != NULL) || (c->real != 0 && !str_is(rest_of_user(c->real), l->user->impersonated_by)))
+		return false;
 	return str_is(atom_text(c->home), home) && str_is(peer_uid(c), l->user->id);
 }
 
@@ -409,7 +432,7 @@ peer_identify(struct peer *c, const char *home, const struct login *l, const cha
 	enum rt_state was = c->state;
 	struct arena *a = arena_new();
 
-	if (!is_user(c, home, l))
+	if (guest || !is_user(c, home, l))
 		said_leave(c);
 	c->half = l != NULL && guest;
 	if (!same) {

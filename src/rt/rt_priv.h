@@ -78,6 +78,7 @@ struct slot_query {		/* documents[0][]=… */
 
 struct ask {			/* the query string of a handshake; strings in the arena */
 	struct str project, mode, jwt, since;	/* p NULL: absent */
+	struct str as_id, as_email, as_phone;	/* whom the caller wants to act as */
 	bool has_channels, bad_channels;	/* the parameter is there; it is no list */
 	const char *wrong;	/* why it cannot be taken as a whole, for the client; NULL: it can */
 	int n_channels;
@@ -301,6 +302,8 @@ struct peer {
 	atom_t home;		/* project of the user: `project` or the console */
 	atom_t user;		/* "user:<id>" in home; 0: guest */
 	uint32_t user_pos;	/* seat under (WHO, user) */
+	atom_t real;		/* "user:<id>" in home of who acts as that user, whose session it is then; 0: itself */
+	uint32_t real_pos;	/* seat under (WHO, real) */
 	atom_t session;		/* id in home, 0: none */
 	atom_t address;		/* of the client */
 	atom_t origin;		/* of its page; 0: none */
@@ -332,7 +335,7 @@ struct peer {
 	uint64_t said;		/* its number among those that have said something to a room; 0: it has not */
 };
 
-enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ATOM_PLACE = UINT32_MAX - 2, ATOM_ORIGIN = UINT32_MAX - 3, SEAT_USER = UINT32_MAX, SEAT_PLACE = UINT32_MAX - 1, ROLE_WIDE = UINT32_MAX };
+enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ATOM_PLACE = UINT32_MAX - 2, ATOM_ORIGIN = UINT32_MAX - 3, SEAT_USER = UINT32_MAX, SEAT_PLACE = UINT32_MAX - 1, SEAT_REAL = UINT32_MAX - 2, ROLE_WIDE = UINT32_MAX };
 
 struct peer *peer_new(struct ws *w);
 void peer_free(struct peer *c);
@@ -350,6 +353,7 @@ peer_half(const struct peer *c, const struct login *l)
 void peer_identify(struct peer *c, const char *home, const struct login *l, const char *session,
     int64_t expire);
 struct str peer_uid(const struct peer *c);		/* empty for a guest */
+struct str peer_real_uid(const struct peer *c);		/* of whose session it is */
 /* Adds a subscription, in place of all parts with that id when `replace`. asked: allowed names. Takes the filter over. */
 void peer_subscribe(struct peer *c, struct str id, const struct str *asked, int n, struct filter *f, bool replace);
 bool peer_unsubscribe(struct peer *c, struct str id);
@@ -458,6 +462,9 @@ err_t who_by_token(struct ctx *cx, const struct project *p, struct str token, st
 err_t who_by_tokens(struct ctx *cx, const struct project *p, const struct login_tokens *t, struct login **out) MUST_CHECK;
 err_t who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login **out) MUST_CHECK;
 err_t who_refresh(struct ctx *cx, struct peer *c) MUST_CHECK;
+/* Awaits. *l, a user who may act as others, is the one with this id, address or number from now on, if there is one (not NULL, not empty). `factors`: what the
+ * session has proved; NULL: a JWT's. */
+err_t who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str email, struct str phone, const struct strs *factors, struct login **l) MUST_CHECK;
 /* In mode admin only members of the owning team are somebody. */
 bool who_owns(struct ctx *cx, const struct project *p, const struct login *l);
 /* An event has been delivered: what it means for the connections of its user, when it is flagged. A part of them; true when all have been told. */

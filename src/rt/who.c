@@ -59,10 +59,45 @@ who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login
 	return OK;
 }
 
+err_t
+who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str email, struct str phone, const struct strs *factors, struct login **l)
+{
+	const char *by_id = id.n > 0 ? str_dup(cx->arena, id) : NULL, *by_email = email.n > 0 ? str_dup(cx->arena, email) : NULL,
+		   *by_phone = phone.n > 0 ? str_dup(cx->arena, phone) : NULL;
+	struct login *other, *as = arena_new_of(cx->arena, struct login);
+	struct user *u = arena_new_of(cx->arena, struct user);
+
+	if (by_id == NULL && by_email == NULL && by_phone == NULL)
+		return OK;
+	FRESH(login_by_address(cx, p, by_id, by_email, by_phone, &other));
+	drop_blocked(&other);
+	if (other == NULL || other->user->internal == (*l)->user->internal || (factors != NULL && user_wants_more(other->user, factors)))
+		return OK;
+	*u = *other->user;
+	*as = *other;
+	u->impersonated_by = (*l)->user->id;
+	as->user = u;
+	as->session = (*l)->session;
+	as->expire = (*l)->expire;
+	*l = as;
+	return OK;
+}
+
 bool
 who_owns(struct ctx *cx, const struct project *p, const struct login *l)
 {
 	return p->team_id != NULL && roles_in_team(cx->arena, &l->roles, p->team_id, NULL);
+}
+
+/* Whoever may not act as the other any more is nobody: they asked to be that one. */
+static err_t
+who_still_other(struct ctx *cx, const struct peer *c, const struct project *home, struct str as, struct login **l)
+{
+	if ((*l)->user->impersonator && !peer_half(c, *l))
+		TRY(who_as_other(cx, home, as, STR_NONE, STR_NONE, (*l)->session ? &(*l)->session->factors : NULL, l));
+	if ((*l)->user->impersonated_by == NULL)
+		*l = NULL;
+	return OK;
 }
 
 err_t
@@ -73,10 +108,12 @@ who_refresh(struct ctx *cx, struct peer *c)
 	const char *user, *session, *home_id;
 	int64_t expire = c->expire;
 	atom_t was = c->user;
+	struct str as;
 
 	if (was == 0)
 		return OK;
-	user = str_dup(cx->arena, peer_uid(c));
+	user = str_dup(cx->arena, peer_real_uid(c));
+	as = c->real != 0 ? str_c(str_dup(cx->arena, peer_uid(c))) : STR_NONE;
 	session = c->session ? str_dup(cx->arena, atom_text(c->session)) : NULL;
 	home_id = str_dup(cx->arena, atom_text(c->home));
 	TRY(project_get(cx, str_c(home_id), &home));
@@ -85,6 +122,8 @@ who_refresh(struct ctx *cx, struct peer *c)
 	drop_blocked(&l);
 	if (l != NULL && ((c->admin && !who_owns(cx, p, l)) || (c->epoch >= 0 && l->user->epoch != c->epoch)))
 		l = NULL;
+	if (l != NULL && as.n > 0)
+		TRY(who_still_other(cx, c, home, as, &l));
 	if (c->ws != NULL && c->user == was)	/* else it lost the identity meanwhile */
 		peer_identify(c, home_id, l, session, expire);
 	return OK;
@@ -99,6 +138,8 @@ ends(const struct news *n, const struct peer *c)
 		return true;
 	if (!(n->flags & EVENT_LOGOUT) || c->session == 0)
 		return false;
+	if (c->real != 0 && !str_eq(n->user, peer_real_uid(c)))
+		return false;		/* the other's sessions */
 	return n->ids[1] == NULL || str_is(atom_text(c->session), n->ids[1]);
 }
 
@@ -175,7 +216,7 @@ who_tell(const struct news *n, int64_t *left)
 		struct peer *c = peer_by_num(told.nums[told.next]);
 		uint64_t changes = seats_changes();
 
-		if (c == NULL || c->user != told.user)
+		if (c == NULL || (c->user != told.user && c->real != told.user))
 			continue;	/* the number is somebody else's by now, or the connection is */
 		who_apply(n, c);
 		*left -= WORK_TOLD + (int64_t)(seats_changes() - changes);

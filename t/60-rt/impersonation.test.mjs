@@ -1,0 +1,72 @@
+/* Connections in another user's name: they hear what that one hears, for as long as both may. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { server } from '../lib/server.mjs'
+import { listen as connect } from '../lib/ws.mjs'
+import { library, read } from './lib.mjs'
+
+let s, p, bob
+const today = { 'x-appwrite-response-format': '1.9.5' }
+const id = (u) => ({ 'x-appwrite-impersonate-user-id': u.id })
+const allow = async (u, impersonator = true) => { const r = await p.call('PATCH', `/users/${u.id}/impersonator`, { headers: today, body: { impersonator } }); assert.equal(r.status, 200, r.text) }
+const agent = async () => { const u = await p.user(); await allow(u); return u }
+const listen = (u, headers = {}, query = '') => connect(s, `project=${p.id}&channels[]=documents&channels[]=account${query}`, { cookie: u.cookie, headers })
+
+before(async () => {
+	s = await server()
+	p = await library(s)
+	bob = await p.user({ name: 'Bob' })
+})
+after(() => s.stop?.call(s))
+
+/* Which of two documents it hears: the other's or its own. */
+async function hears(w, other, own) {
+	await p.write(1, [read(`user:${other.id}`)])
+	await p.write(2, [read(`user:${own.id}`)])
+	return (await p.heard(w))[0].filter((n) => Number.isInteger(n))
+}
+
+test('by header, by parameter, and not for others', async () => {
+	const a = await agent()
+	for (const [headers, query] of [[id(bob), ''], [{}, `&impersonateUserId=${bob.id}`], [{}, `&impersonateuserid=${bob.id}`], [{ 'x-appwrite-impersonate-user-email': bob.email }, ''], [{}, `&impersonateEmail=${bob.email}`]]) {
+		const w = await listen(a, headers, query)
+		assert.equal(w.hello.data.user.$id, bob.id)
+		assert.ok(w.hello.data.channels.includes(`account.${bob.id}`))
+		assert.deepEqual(await hears(w, bob, a), [1])
+		w.end()
+	}
+	for (const [u, headers] of [[a, id({ id: 'nobody' })], [await p.user(), id(bob)]]) {
+		const w = await listen(u, headers)
+		assert.equal(w.hello.data.user.$id, u.id)
+		assert.deepEqual(await hears(w, bob, u), [2])
+		w.end()
+	}
+})
+
+test('it stays in that name', async () => {
+	const a = await agent(), w = await listen(a, id(bob))
+	const r = await w.ask({ type: 'authentication', data: { session: decodeURIComponent(a.cookie.match(/a_session_[^=;]*=([^;]*)/)[1]) } })
+	assert.deepEqual([r.type, r.data.code], ['error', 1003])
+	assert.deepEqual(await hears(w, bob, a), [1])
+	w.end()
+})
+
+test('it follows the other\'s roles, and ends with what it stands on', async () => {
+	const u = await p.user(), a = await agent(), w = await listen(a, id(u))
+	const t = await u.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'x' } })
+	await p.write(5, [read(`team:${t.$id}`)])
+	assert.ok((await p.heard(w))[0].includes(5))
+	/* the other's sessions are not its own */
+	await u.ok('DELETE', '/account/sessions')
+	assert.deepEqual(await hears(w, u, a), [1])
+	w.end()
+	for (const end of [(x) => allow(x, false), (x) => x.ok('DELETE', '/account/sessions/current'), (x) => p.ok('PATCH', `/users/${x.id}/status`, { body: { status: false } }),
+		(x, y) => p.ok('PATCH', `/users/${y.id}/status`, { body: { status: false } }), (x, y) => p.ok('DELETE', `/users/${y.id}`)]) {
+		const x = await agent(), y = await p.user(), v = await listen(x, id(y))
+		assert.deepEqual(await hears(v, y, x), [1])
+		await end(x, y)
+		assert.deepEqual(await hears(v, y, x), [], `${end}`)
+		v.end()
+	}
+})
