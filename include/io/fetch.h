@@ -38,6 +38,7 @@ struct fetch {
 				 * out to be closed, without a byte, is followed by another */
 	bool upload;		/* of a stream: the request's body is given by fetch_write, `body` is not used; no redirects */
 	int64_t length;		/* of that body; -1: unknown, it is sent chunked */
+	bool certificate;	/* the server's is told with the reply; it need not be a good one, nor need the server answer */
 	int redirects;		/* followed at most; 0: none, a 3xx is a reply */
 	bool private_ok;	/* may reach private, loopback and link-local addresses */
 	bool insecure;		/* do not verify the certificate */
@@ -50,6 +51,11 @@ struct fetch {
 	bool mail_check;	/* no mail: whether the server takes us and our login */
 };
 
+struct fetch_certificate {	/* of a server, as OpenSSL words it; "" where it says nothing */
+	const char *subject, *issuer, *signature;
+	int64_t from, to;	/* ms; 0: unknown */
+};
+
 struct fetch_reply {		/* in the asker's arena */
 	int status;		/* HTTP: of the last response; SMTP: 250 …, or the refusal */
 	const char *url;	/* where the redirects ended */
@@ -58,6 +64,7 @@ struct fetch_reply {		/* in the asker's arena */
 	struct str body;
 	bool cut;		/* once: it broke off */
 	bool late;		/* cut: its time was over */
+	struct fetch_certificate *certificate;	/* asked for, and there was one; else NULL */
 };
 
 /* Awaits. OK once a response is complete, whatever its status. ERR_FETCH when there is none or it is too large, ERR_FETCH_REFUSED for a

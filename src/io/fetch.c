@@ -415,6 +415,8 @@ set_common(struct fetch_stream *t)
 	SET(SSL_VERIFYHOST, f->insecure ? 0L : 2L);
 	if (f->ca_file != NULL && f->ca_file[0] != '\0')
 		SET(CAINFO, f->ca_file);
+	if (f->certificate)
+		SET(CERTINFO, 1L);
 	SET(WRITEFUNCTION, on_body);
 	SET(WRITEDATA, t);
 	SET(HEADERFUNCTION, fetch_on_header);
@@ -570,6 +572,39 @@ note_head(struct fetch_stream *t)
 	curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
 	t->reply->status = (int)status;
 	t->reply->url = arena_strdup(t->arena, url ? url : t->f.url);
+}
+
+static int64_t
+curl_date_ms(const char *text)
+{
+	time_t t = curl_getdate(text, NULL);
+
+	return t == -1 ? 0 : (int64_t)t * 1000;
+}
+
+/* The first of the chain is the server's own. */
+static void
+note_certificate(struct fetch_stream *t)
+{
+	static const struct { const char *begin; size_t off; } rows[] = {
+		{"Subject:", offsetof(struct fetch_certificate, subject)}, {"Issuer:", offsetof(struct fetch_certificate, issuer)},
+		{"Signature Algorithm:", offsetof(struct fetch_certificate, signature)},
+	};
+	struct curl_certinfo *chain = NULL;
+
+	if (!t->f.certificate || curl_easy_getinfo(t->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL || chain->num_of_certs < 1)
+		return;
+	t->reply->certificate = arena_new_of(t->arena, struct fetch_certificate);
+	*t->reply->certificate = (struct fetch_certificate){"", "", "", 0, 0};
+	for (const struct curl_slist *l = chain->certinfo[0]; l != NULL; l = l->next) {
+		if (strncmp(l->data, "Start date:", 11) == 0)
+			t->reply->certificate->from = curl_date_ms(l->data + 11);
+		if (strncmp(l->data, "Expire date:", 12) == 0)
+			t->reply->certificate->to = curl_date_ms(l->data + 12);
+		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+			if (strncmp(l->data, rows[i].begin, strlen(rows[i].begin)) == 0)
+				*(const char **)(void *)((char *)t->reply->certificate + rows[i].off) = arena_strdup(t->arena, l->data + strlen(rows[i].begin));
+	}
 }
 
 static err_t
@@ -759,6 +794,9 @@ fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out)
 		return fetch_local(cx, f, out);
 	TRY(transfer_begin(cx, f, true, &t));
 	e = read_whole(cx, t);
+	note_certificate(t);
+	if (e == ERR_FETCH && t->reply->certificate != NULL)
+		e = OK;
 	if (e == OK)
 		*out = t->reply;
 	fetch_drop(t);

@@ -9,6 +9,10 @@
 #include "gate/gate.h"
 #include "model/origin.h"
 
+#define EVENT EVENT_DECLARE
+#include "svc/general/events.h"
+#undef EVENT
+
 #define PLAIN "text/plain; charset=UTF-8"
 #define HTML "text/html; charset=UTF-8"
 #define METRICS "text/plain; version=0.0.4; charset=utf-8"
@@ -84,12 +88,27 @@ general_get_openapi(struct req *rq, void *arg)
 }
 
 /* What SDKs are tried out with: a project that is there answers, the console is none. */
+/* The first ping of all is noted, once, and told to who looks after the project. */
+static err_t
+note_ping(struct req *rq)
+{
+	struct ctx *cx = &rq->cx;
+	const struct project *p = rq->project;
+	const char *team = arena_printf(cx->arena, "team:%s", p->team_id);
+	const struct event ev = {.kind = &ev_project_ping, .project = p->id, .ids = {p->id}, .roles = {.n = 1, .set = true, .v = &team}, .stale = {project_stale_key(cx, p->id)}};
+
+	return event_write(cx, &ev, NULL, "UPDATE badal.projects SET ping_count = 1, pinged = $2 WHERE internal = $1::bigint AND ping_count = 0 RETURNING internal",
+	    DB(pg_i64(cx->arena, p->internal), pg_time(cx->arena, time_now_ms())));
+}
+
 static err_t
 general_ping(struct req *rq, void *in)
 {
 	(void)in;
 	if (rq->project->console)
 		return ERR_PROJECT_NOT_FOUND;
+	if (rq->project->ping_count == 0)
+		TRY(note_ping(rq));
 	return reply_raw(rq, 200, PLAIN, STR("Pong!"));
 }
 

@@ -2,10 +2,11 @@
 #include "gate/gate.h"
 #include "model/service.h"
 
-extern const struct routes general_routes;
+extern const struct routes general_routes, none_routes;
 
 static const struct routes *const routes[] = {
 	&general_routes,
+	&none_routes,
 	NULL,
 };
 
@@ -17,8 +18,12 @@ static const struct scope scopes[] = {
 	{0},
 };
 
+#define ROOM_EVENTS "svc/general/events.h"
+#include "model/room_events.h"
+
 const struct service general_service = {
 	.name = "general",
 	.routes = routes,
 	.scopes = scopes,
+	.events = events,
 };
