@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test'
 
 import { server as startServer, unique } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
-import { as, until } from './browser.mjs'
+import { code as shown, step } from '../lib/totp.mjs'
+import { as, serverNew, until, webNew } from './browser.mjs'
 import { generations } from './dialects.mjs'
 
 const page = 'http://localhost/welcome', password = 'correct-horse'
@@ -218,3 +219,32 @@ for (const g of generations) {
 		}
 	})
 }
+
+test('the second factor, as the newest SDKs have it', async () => {
+	const project = await server.project({ name: 'Factors' }), { Client, Account, AuthenticationFactor, AuthenticatorType } = webNew, client = new Client().setEndpoint(server.url).setProject(project.id)
+	const account = new Account(client), id = unique('mfa'), email = `${id}@example.org`
+	as(id)
+	await account.create({ userId: id, email, password })
+	await account.createEmailPasswordSession({ email, password })
+	const { secret } = await account.createMFAAuthenticator({ type: AuthenticatorType.Totp })
+	await account.updateMFAAuthenticator({ type: AuthenticatorType.Totp, otp: shown(secret, step() - 1) })
+	assert.equal((await account.updateMFA({ mfa: true })).mfa, true)
+	const { recoveryCodes } = await account.createMFARecoveryCodes()
+	await account.deleteSession({ sessionId: 'current' })
+
+	await account.createEmailPasswordSession({ email, password })
+	await rejects(account.get(), 'user_more_factors_required')
+	assert.deepEqual({ ...await account.listMFAFactors() }, { totp: true, phone: false, email: false, recoveryCode: true, custom: false })
+	const challenge = await account.createMFAChallenge({ factor: AuthenticationFactor.Recoverycode })
+	await account.updateMFAChallenge({ challengeId: challenge.$id, otp: recoveryCodes[0] })
+	assert.equal((await account.get()).$id, id)
+	assert.deepEqual((await account.getMFARecoveryCodes()).recoveryCodes, recoveryCodes.slice(1))
+	const byApp = await account.createMFAChallenge({ factor: AuthenticationFactor.Totp })
+	assert.deepEqual((await account.updateMFAChallenge({ challengeId: byApp.$id, otp: shown(secret) })).factors, ['password', 'recoveryCode', 'totp'])
+
+	const users = new serverNew.Users(new serverNew.Client().setEndpoint(server.url).setProject(project.id).setKey(project.key))
+	assert.equal((await users.listMFAFactors({ userId: id })).totp, true)
+	assert.equal((await users.updateMFARecoveryCodes({ userId: id })).recoveryCodes.length, 6)
+	await users.deleteMFAAuthenticator({ userId: id, type: 'totp' })
+	assert.equal((await users.updateMFA({ userId: id, mfa: false })).mfa, false)
+})
