@@ -251,7 +251,7 @@ static const char *foreign = "evil";	/* the origin that the project does not let
 err_t
 project_get(struct ctx *cx, struct str id, struct project **out)
 {
-	static struct project p = {.id = "p", .team_id = "owners"}, console = {.id = "console", .console = true};
+	static struct project p = {.id = "p", .team_id = "owners", .protocols = {[PROTOCOL_WEBSOCKET] = true}}, console = {.id = "console", .console = true};
 
 	if (project_fails)
 		return fail(cx, ERR_TIMEOUT, "no database");

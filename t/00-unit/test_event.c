@@ -14,10 +14,8 @@
 TestSuite(event, .init = setup, .fini = teardown);
 
 static const char *
-joined(const char *pattern, const char *a, const char *b, const char *c)
+listed(struct strs names)
 {
-	const char *ids[] = {a, b, c};
-	struct strs names = event_names(&cx, pattern, ids);
 	struct buf out;
 
 	buf_init(&out, cx.arena, 256);
@@ -27,6 +25,50 @@ joined(const char *pattern, const char *a, const char *b, const char *c)
 		buf_c(&out, names.v[i]);
 	}
 	return buf_view(&out).p;
+}
+
+static const char *
+joined(const char *pattern, const char *a, const char *b, const char *c)
+{
+	return listed(event_names(&cx, pattern, (const char *[]){a, b, c}));
+}
+
+static const char *
+told(const char *pattern, unsigned flags, const char *a, const char *b, const char *c)
+{
+	return listed(event_names_told(&cx, pattern, (const char *[]){a, b, c}, flags));
+}
+
+Test(event, names_in_all_words)
+{
+	static const char row[] = "databases.[databaseId].collections.[collectionId].documents.[documentId].create";
+	const char *all;
+
+	services_init();
+	cr_expect_str_eq(told("teams.[teamId].create", EVENT_LATER, "t", NULL, NULL), "teams.t.create teams.*.create teams.t teams.*");
+	cr_expect_str_eq(told("databases.[databaseId].create", 0, "d", NULL, NULL), "databases.d.create databases.*.create databases.d databases.*");
+	cr_expect(str_starts(str_c(told(row, 0, "d", "c", "x")),
+	    "databases.d.collections.c.documents.x.create databases.d.tables.c.rows.x.create databases.*.collections.*.documents.*.create "));
+	all = told(row, EVENT_LATER | EVENT_ROLES, "d", "c", "x");
+	cr_expect(str_starts(str_c(all), "tablesdb.d.tables.c.rows.x.create databases.d.collections.c.documents.x.create databases.d.tables.c.rows.x.create "));
+	cr_expect(str_ends(str_c(all), " tablesdb.d databases.d tablesdb.* databases.*"));
+}
+
+Test(event, remembered_with_their_words)
+{
+	struct heard ev = {.pattern = "databases.[databaseId].collections.[collectionId].documents.[documentId].create", .ids = {"d", "c", "x"}, .n_ids = 3};
+	struct heard_about about;
+	struct buf b;
+
+	services_init();
+	for (int later = 0; later < 2; later++) {
+		ev.flags = later ? EVENT_LATER : 0;
+		buf_init(&b, cx.arena, 128);
+		heard_about_put(&b, &ev);
+		cr_assert(heard_about_read(&cx, buf_view(&b), &about));
+		cr_expect_str_eq(about.names.v[0], later ? "tablesdb.d.tables.c.rows.x.create" : "databases.d.collections.c.documents.x.create");
+		cr_expect_eq(about.n_within, 3);
+	}
 }
 
 Test(event, names)

@@ -149,13 +149,6 @@ Test(rt_channel, derives_the_later_names)
 	    "console executions executions.e functions.f projects.p executions.create executions.e.create functions.f.create");
 }
 
-Test(rt_channel, mirrors_patterns)
-{
-	cr_expect(str_is(pattern_twin(cx.arena, STR("databases.[databaseId].collections.[collectionId].documents.[documentId].create")),
-	    "databases.[databaseId].tables.[collectionId].rows.[documentId].create"));
-	cr_expect(str_is(pattern_twin(cx.arena, STR("teams.[teamId].create")), "teams.[teamId].create"));
-}
-
 /* ---- queries ---- */
 
 static const char *
