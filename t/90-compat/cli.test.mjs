@@ -28,9 +28,10 @@ after(async () => {
 	rmSync(base, { recursive: true })
 })
 
+let shells = 0
 /* A person at a shell: a home and a folder of their own. `say`: answers to questions, once they are asked. */
-function shell(name) {
-	const at = path.join(base, name), home = path.join(at, 'home'), cwd = path.join(at, 'work'), pkg = createRequire(import.meta.url).resolve(`${name}/package.json`)
+function shell(name, folder = `${name}-${++shells}`) {
+	const at = path.join(base, folder), home = path.join(at, 'home'), cwd = path.join(at, 'work'), pkg = createRequire(import.meta.url).resolve(`${name}/package.json`)
 	const program = path.join(path.dirname(pkg), JSON.parse(readFileSync(pkg, 'utf8')).bin.appwrite)
 	mkdirSync(home, { recursive: true })
 	mkdirSync(path.join(cwd, 'code/lib'), { recursive: true })
@@ -54,7 +55,9 @@ function shell(name) {
 		write('code/lib/more.js', '')
 		write('code/.env', "WORD=it's $HOME\n")
 	}
-	return { write, run, json, code }
+	const read = (file) => JSON.parse(readFileSync(path.join(cwd, file), 'utf8'))
+	const text = (...files) => readFileSync(files.map((f) => path.join(cwd, f)).find(existsSync), 'utf8')
+	return { write, run, json, code, read, text }
 }
 
 const about = { name: 'Echo', runtime: 'node-18.0', execute: ['any'], events: ['users.*.create'], schedule: '0 3 1 1 *', timeout: 20, entrypoint: 'index.js', path: 'code' }
@@ -124,6 +127,54 @@ describe('the command line', { concurrency: 2, timeout: 600000 }, () => {
 		await assert.rejects(login(shown(secret, step() - 9)), /The token is unknown, used or expired/)
 		assert.match(await login(shown(secret, step() + 1)), new RegExp(`Successfully signed in as ${u.email}`))
 		assert.match(await sh.run(['whoami']), new RegExp(u.email))
+	})
+
+	/* A project made by answers to questions; all that a folder says of one pushed to it, and pulled into another folder. */
+	const security = { duration: 86400, limit: 7, sessionsLimit: 3, passwordHistory: 2, passwordDictionary: true, personalDataCheck: true, sessionAlerts: true, mockNumbers: [{ phone: '+4930123456', otp: '123456' }] }
+	const methods = { jwt: false, phone: true, invites: true, anonymous: true, 'email-otp': true, 'magic-url': true, 'email-password': true }
+	const columns = [{ key: 'title', type: 'string', required: true, array: false, size: 100, default: null }, { key: 'n', type: 'integer', required: false, array: false, min: 0, max: 10, default: 1 }]
+	const bucket = { $id: 'buck', $permissions: [], fileSecurity: false, name: 'Buck', enabled: true, maximumFileSize: 30000000, allowedFileExtensions: [], compression: 'none', encryption: true, antivirus: true }
+	const index = { key: 'i', type: 'key', status: 'available', orders: ['ASC'] }, table = { $id: 'tab', $permissions: ['read("any")'], databaseId: 'db', name: 'Tab', enabled: true }
+	const kinds = [
+		['appwrite-cli-new', 'appwrite.config.json', 'tables', { tablesDB: [{ $id: 'db', name: 'Db', enabled: true }], tables: [{ ...table, rowSecurity: false, columns, indexes: [{ ...index, columns: ['title'] }] }] }],
+		['appwrite-cli-mid', 'appwrite.json', 'collections', { databases: [{ $id: 'db', name: 'Db', enabled: true }], collections: [{ ...table, documentSecurity: false, attributes: columns, indexes: [{ ...index, attributes: ['title'] }] }] }],
+	]
+	for (const [name, file, what, db] of kinds)
+		test(`${name}: a project made, and all of it pushed and pulled`, async () => {
+			const p = await s.project(), sh = shell(name), { email, password } = p.console, asked = [[/start/, ''], [/organization/i, ''], [/name/i, 'Made here'], [/ID/, '']]
+			await sh.run(['login', '--endpoint', s.endpoint, '--email', email, '--password', password])
+			await sh.run(['init', 'project'], asked)
+			const { projectId } = sh.read(file)
+			assert.equal((await s.ok('GET', `/projects/${projectId}`, { project: 'console', cookie: p.console.cookie })).name, 'Made here')
+			const of = { projectId, endpoint: s.endpoint }
+			sh.write(file, { ...of, projectName: 'Pushed', settings: { auth: { methods, security } }, ...db, buckets: [bucket], teams: [{ $id: 'red', name: 'Red' }] })
+			for (const kind of ['settings', what, 'buckets', 'teams']) assert.doesNotMatch(await sh.run(['push', kind, '--force', ...(kind === 'settings' ? [] : ['--all'])]), /Error|failed/i)
+			sh.write(file, of)
+			for (const kind of ['settings', what, 'buckets', 'teams', 'functions', 'topics']) await sh.run(['pull', kind, ...(kind === what ? ['--all'] : []), ...(kind === 'settings' ? [] : ['--force'])])
+			const pulled = sh.read(file)
+			assert.equal(pulled.projectName, 'Pushed')
+			assert.deepEqual([pulled.settings.auth.methods, pulled.settings.auth.security], [methods, security])
+			const [{ columns: cols, attributes = cols, indexes, name: called }] = pulled[what]
+			assert.deepEqual([called, attributes.map((a) => [a.key, a.type, a.required, a.size ?? a.max]), indexes.map((x) => x.key)], ['Tab', [['title', 'string', true, 100], ['n', 'integer', false, 10]], ['i']])
+			assert.deepEqual([pulled.buckets.map((b) => [b.$id, b.maximumFileSize]), pulled.teams.map((t) => t.name)], [[['buck', 30000000]], ['Red']])
+			if (name !== 'appwrite-cli-new') return
+			await sh.run(['pull', 'all', '--force'])
+			await sh.run(['types', '.', '-l', 'ts'])
+			assert.match(sh.text('appwrite.d.ts', 'appwrite.ts'), /title: string/)
+		})
+
+	test('of 1.0: a project made, collections deployed and looked at', async () => {
+		const p = await s.project(), sh = shell('appwrite-cli-old')
+		await sh.run(['client', '--endpoint', s.endpoint])
+		await sh.run(['login'], [[/email/, p.console.email], [/password/, p.console.password]])
+		await sh.run(['init', 'project'], [[/start/, ''], [/name your project/, 'Made here'], [/ID/, '']])
+		const of = sh.read('appwrite.json')
+		assert.equal(of.projectName, 'Made here')
+		sh.write('appwrite.json', { ...of, databases: [{ $id: 'db', name: 'Db' }], collections: [{ ...table, documentSecurity: false, attributes: [columns[0]], indexes: [] }] })
+		await sh.run(['deploy', 'collection', '--all', '--yes'])
+		sh.write('appwrite.json', of)
+		await sh.run(['init', 'collection', '--all'])
+		assert.deepEqual(sh.read('appwrite.json').collections.map((c) => [c.$id, c.attributes.map((a) => a.key)]), [['tab', ['title']]])
 	})
 })
 
