@@ -12,6 +12,10 @@ apparmordir = $(pkgdatadir)/apparmor
 nodist_apparmor_DATA = etc/apparmor/badal
 man_MANS = doc/badal.1
 
+# What many people have as a password, of 8 characters and more, sorted by bytes: of those that Django refuses
+passwordsdir = $(pkgdatadir)
+dist_passwords_DATA = etc/common-passwords.txt
+
 # Mails: the layouts, and the words of each language
 maildir = $(pkgdatadir)/mail
 dist_mail_DATA = etc/mail/mail.html etc/mail/mail.txt etc/mail/link.html etc/mail/link.txt etc/mail/code.html etc/mail/code.txt

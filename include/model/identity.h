@@ -52,8 +52,11 @@ struct session {
 	const char *os_code, *os_name, *os_version, *client_type, *client_code, *client_name, *client_version, *client_engine,
 	    *client_engine_version, *device_name, *device_brand, *device_model, *country_code, *country_name;
 	bool current;
+	bool only;			/* of a new one: the user had no other */
 };
 extern const struct shape session_shape;
+/* ms: how long a session of the project lasts, from its begin or from when it is prolonged. */
+int64_t session_life(const struct project *p);
 
 struct membership_role {	/* a confirmed membership */
 	const char *id, *team_id;

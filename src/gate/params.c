@@ -37,6 +37,15 @@ says_nothing(const struct req *rq, const struct param *p, const json_t *v)
 	return is_nothing(v);
 }
 
+/* Of values that have a form, which the empty text has not. */
+static bool
+clears(const struct req *rq, const struct param *p, const json_t *v)
+{
+	bool formed = p->type == P_EMAIL || p->type == P_PHONE || p->type == P_PASSWORD;
+
+	return formed && p->empty_since > 0 && rq->cx.format >= p->empty_since && json_is_string(v) && json_string_length(v) == 0;
+}
+
 static bool
 may_be_absent(const struct req *rq, const struct param *p, const json_t *v)
 {
@@ -100,6 +109,10 @@ static err_t
 read_param(struct req *rq, const struct param *p, json_t *v, json_t *def, void *out)
 {
 	set_absent(p, out);
+	if (clears(rq, p, v)) {
+		*(const char **)out = "";
+		return OK;
+	}
 	if (says_nothing(rq, p, v)) {
 		if (def == NULL && may_be_absent(rq, p, v))
 			return OK;

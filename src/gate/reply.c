@@ -18,8 +18,6 @@ enum { HEADERS_MAX = sizeof ((struct req *)0)->out / sizeof(struct http_header),
 
 #define JSON_TYPE "application/json; charset=UTF-8"
 
-static const int64_t cookie_life_ms = INT64_C(31536000) * 1000;
-
 const char *
 server_label(void)
 {
@@ -308,7 +306,7 @@ session_cookie(struct req *rq, struct str name, const char *token, bool same_sit
 		add_cookie_value(&b, token);
 	else
 		BUF_LIT(&b, "deleted");
-	buf_printf(&b, "; expires=%s; path=/", time_http(token ? time_now_ms() + cookie_life_ms : 1000, '-', date));
+	buf_printf(&b, "; expires=%s; path=/", time_http(token ? time_now_ms() + rq->project->session_duration * 1000 : 1000, '-', date));
 	if (strcmp(rq->host, "localhost") != 0 && !host_is_address(str_c(rq->host)))
 		buf_printf(&b, "; domain=.%s", rq->host);
 	if (strcmp(rq->scheme, "https") == 0)

@@ -1,6 +1,7 @@
 /* Users and sessions as everybody reads them: the kernel's part of them, which logins are made of. What changes them is the users service's. */
 #include "model/identity.h"
 
+#include "core/conf.h"
 #include "core/protocol.h"
 
 /* In the order of the members, for TARGETS_COLUMN. */
@@ -110,6 +111,14 @@ static const struct field session_fields[] = {
 	FIELD(F_TIME_OR_NONE, struct session, mfa_updated, "mfaUpdatedAt", "s.mfa_updated", "When a challenge was last solved; empty: never.", .since = SINCE_1_5),
 };
 const struct shape session_shape = SHAPE("session", struct session, session_fields);
+
+int64_t
+session_life(const struct project *p)
+{
+	int64_t own = p->session_duration * 1000;
+
+	return own > 0 && own < conf.life_session ? own : conf.life_session;
+}
 
 const char *
 user_stale_key(struct ctx *cx, const char *project_id, const char *user_id)

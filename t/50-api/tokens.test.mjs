@@ -78,7 +78,7 @@ describe('a code by mail', () => {
 		const r = await guest('POST', '/account/tokens/email', { userId: 'unique()', email: mail() })
 		fails(r, 501, 'user_auth_method_unsupported')
 		assert.equal(r.body.message, 'Email OTP authentication is disabled for this project')
-		assert.equal((await p.console.ok('GET', `/projects/${p.id}`, today)).authEmailOtp, false)
+		assert.equal((await p.console.ok('GET', `/projects/${p.id}`, { headers: { 'x-appwrite-response-format': '1.8.0' } })).authEmailOtp, false)
 		await p.console.ok('PATCH', `/projects/${p.id}/auth/email-otp`, { body: { status: true } })
 	})
 })

@@ -7,7 +7,9 @@
 #include "model/origin.h"
 #include "model/seal.h"
 #include "model/usage.h"
+#include "svc/messages/mail.h"
 #include "svc/users/access.h"
+#include "svc/users/linked.h"
 #include "svc/users/user.h"
 
 err_t
@@ -36,6 +38,51 @@ account_may_sign_up(struct req *rq, const char *email)
 	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_SIGNUP_TOKEN, "first sign-up from %s", rq->ip);
 }
 
+err_t
+account_signed_out(struct req *rq)
+{
+	if (rq->login == NULL || rq->admin_mode || rq->cx.format < SINCE_1_5)
+		return OK;
+	rq->cx.message = "Creation of a session is prohibited when a session is active.";
+	return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
+}
+
+/* By what it proved: who reads the mails knows of the sign-in already. */
+static bool
+proved_by_mail(const struct session *s)
+{
+	return s->factors.n == 1 && strcmp(s->factors.v[0], "email") == 0;
+}
+
+static err_t
+send_alert(struct db_tx *tx, struct req *rq, const struct user *u, const struct session *s)
+{
+	const struct mail mail = {.kind = "sessionAlert", .to = u->email, .name = u->name ? u->name : "", .locale = rq->locale,
+		.device = s->device_name, .client = s->client_name, .os = s->os_name, .ip = s->ip, .country = s->country_name};
+
+	mail_send(tx, rq->project, &mail);
+	return OK;
+}
+
+err_t
+account_alert(struct req *rq, const struct user *u, const struct session *s)
+{
+	if (!rq->project->session_alerts || s->only || u->email == NULL || u->email[0] == '\0' || proved_by_mail(s) || !mail_ready(rq->project))
+		return OK;
+	return TX_RUN(&rq->cx, tx, send_alert(tx, rq, u, s));
+}
+
+/* To later clients: an address that somebody has at a provider is nobody's to sign up with. */
+static err_t
+check_address(struct req *rq, const struct project *home, const char *email, const struct user *u)
+{
+	bool taken = false;
+
+	if (rq->cx.format >= SINCE_1_5)
+		TRY(linked_has_email(&rq->cx, home, email, u, &taken));
+	return taken ? user_refuse(&rq->cx, "the address is that of an identity") : OK;
+}
+
 struct create_in {
 	const char *id, *email, *password, *name;
 };
@@ -53,6 +100,7 @@ account_create(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_may_sign_up(rq, in->email));
+	TRY(check_address(rq, rq->project, in->email, NULL));
 	TRY(user_create(&rq->cx, rq->project,
 	    &(struct user_in){.id = in->id, .email = in->email, .password = in->password, .name = in->name ? in->name : ""}, USER_LIMIT | USER_AS_ACCOUNT,
 	    &u));
@@ -68,6 +116,7 @@ start_session(struct req *rq, const struct user *u, const char *provider, const 
 	char *token;
 
 	TRY(session_create(&rq->cx, rq->project, u, &in, &s, &token));
+	TRY(account_alert(rq, u, s));
 	audit_as(rq, u);
 	rq->usage_scope = provider;
 	known_client(rq, u, s);
@@ -90,6 +139,7 @@ account_session_by_email(struct req *rq, void *arg)
 	const struct email_session_in *in = arg;
 	struct user *u;
 
+	TRY(account_signed_out(rq));
 	TRY(user_sign_in(&rq->cx, rq->project, in->email, in->password, &u));
 	return start_session(rq, u, "email", str_lower(rq->cx.arena, str_c(in->email)).p);
 }
@@ -102,6 +152,7 @@ account_create_anonymous_session(struct req *rq, void *arg)
 	(void)arg;
 	if (rq->project->console)
 		return fail(&rq->cx, ERR_USER_ANONYMOUS_CONSOLE_PROHIBITED, "console");
+	TRY(account_signed_out(rq));
 	if (rq->login != NULL)
 		return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
 	TRY(user_create(&rq->cx, rq->project, &(struct user_in){0}, USER_LIMIT | USER_SILENT, &u));
@@ -284,7 +335,7 @@ account_update_password(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_password(&rq->cx, home, rq->login->user, NULL, in->password, in->old, &u));
+	TRY(user_set_password(&rq->cx, home, rq->login->user, NULL, in->password, in->old, rq->login->session, &u));
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -302,9 +353,14 @@ account_update_email(struct req *rq, void *arg)
 	const struct email_in *in = arg;
 	struct project *home;
 	struct user *u;
+	err_t e;
 
 	TRY(account_home(rq, &home));
-	TRY(user_set_email(&rq->cx, home, rq->login->user, NULL, in->email, in->password, &u));
+	TRY(check_address(rq, home, in->email, rq->login->user));
+	e = user_set_email(&rq->cx, home, rq->login->user, NULL, in->email, in->password, &u);
+	if (e == ERR_USER_EMAIL_ALREADY_EXISTS && rq->cx.format >= SINCE_1_5)
+		return user_refuse(&rq->cx, "the address is taken");
+	TRY(e);
 	return reply(rq, 200, &account_shape, u);
 }
 
@@ -361,6 +417,21 @@ account_update_status(struct req *rq, void *arg)
 	return reply(rq, 200, &account_shape, u);
 }
 
+/* On the console teams own projects: they are not left without their people. */
+static err_t
+account_delete(struct req *rq, void *arg)
+{
+	struct project *home;
+
+	(void)arg;
+	TRY(account_home(rq, &home));
+	if (home->console && rq->login->n_members > 0)
+		return fail(&rq->cx, ERR_USER_DELETION_PROHIBITED, "memberships=%d", rq->login->n_members);
+	TRY(user_delete(&rq->cx, home, rq->login->user, NULL));
+	reply_session(rq, NULL);
+	return reply_none(rq);
+}
+
 /* ---- logs ---- */
 
 struct logs_in {
@@ -394,6 +465,8 @@ static const struct route rows[] = {
 	    "A token that stands for the current session for 15 minutes, or as long as is said.", PARAMS(struct jwt_in, jwt_params)},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
 	    .usage = "users.read", .flags = ROUTE_AS_OTHER},
+	{"DELETE", "/v1/account", "account", "delete", "account", "", NULL, account_delete, NULL, 204, "Delete the caller's account.", .audit = "user.delete user/{user}",
+	    .usage = "users.delete", .since = SINCE_1_5},
 	{"GET", "/v1/account/prefs", "account", "getPrefs", "account", "", NULL, account_get_prefs, &preferences_shape, 200, "The caller's preferences.",
 	    .usage = "users.read"},
 	{"GET", "/v1/account/sessions", "account", "getSessions", "account", "", NULL, account_get_sessions, &session_shape, 200,

@@ -368,6 +368,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 
 	TRY(account_oauth_identify(rq, in, s, current, &u, &si));
 	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
+	TRY(account_alert(rq, u, made));
 	if (current != NULL && rq->login->session != NULL) {
 		TRY(TX_RUN(&rq->cx, tx, pass_targets_on(tx, rq->project, u, rq->login->session->id, made->id)));
 		e = session_delete(&rq->cx, rq->project, current, NULL, rq->login->session);
@@ -459,6 +460,7 @@ account_redirect(struct req *rq, void *arg)
 err_t
 oauth_refresh_session(struct req *rq, const struct project *home, struct session *s)
 {
+	struct linked_in from;
 	struct oauth_tokens t;
 	struct oauth_app app;
 
@@ -471,7 +473,9 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 	s->provider_access_token_expiry = t.expiry;
 	s->current = false;	/* the contract has it so in this reply */
 	s->country_name = "";
-	return session_update_tokens(&rq->cx, home, rq->login->user, s);
+	TRY(session_update_tokens(&rq->cx, home, rq->login->user, s));
+	from = (struct linked_in){app.key, s->provider_uid, NULL, t.access, t.refresh, t.expiry};
+	return linked_renew(&rq->cx, home, rq->login->user, &from);
 }
 
 #define START "50/3600 ip:{ip}"

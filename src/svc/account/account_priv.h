@@ -17,6 +17,10 @@ const char *phrase_new(struct arena *a);
 
 /* Where the caller's account is. Awaits, in admin mode. */
 err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
+/* ERR_USER_SESSION_ALREADY_EXISTS: later clients sign out before they sign in. */
+err_t account_signed_out(struct req *rq) MUST_CHECK;
+/* Awaits. Tells the user by mail of a session that was just made, where the project has it so. */
+err_t account_alert(struct req *rq, const struct user *u, const struct session *s) MUST_CHECK;
 /* Awaits the provider of the caller's session for new tokens; stored, and in `s` as it is shown. */
 err_t oauth_refresh_session(struct req *rq, const struct project *home, struct session *s) MUST_CHECK;
 

@@ -14,16 +14,21 @@
 #include "svc/users/linked.h"
 #include "svc/users/token.h"
 
-/* The user with this e-mail or phone; a new one when there is none. Two requests at once may both have found none. */
+/* The user with this e-mail or phone; a new one when there is none, unless the address is somebody's at a provider. Two requests at once may both have found none. */
 static err_t
 account_token_find_or_create(struct req *rq, err_t (*find)(struct ctx *, const struct project *, const char *, struct user **), const char *by,
-    const struct user_in *in, struct user **out)
+    const struct user_in *in, bool with_code, struct user **out)
 {
+	bool linked = false;
 	err_t e = find(&rq->cx, rq->project, by, out);
 
 	if (e != ERR_USER_NOT_FOUND)
 		return e;
 	TRY(account_may_sign_up(rq, in->email));
+	if (in->email != NULL && rq->cx.format >= SINCE_1_5)
+		TRY(linked_has_email(&rq->cx, rq->project, in->email, NULL, &linked));
+	if (linked)
+		return with_code ? user_refuse(&rq->cx, "the address is that of an identity") : fail(&rq->cx, ERR_USER_EMAIL_ALREADY_EXISTS, "of an identity");
 	e = user_create(&rq->cx, rq->project, in, USER_LIMIT | USER_SILENT, out);
 	if (e == ERR_USER_ALREADY_EXISTS && find(&rq->cx, rq->project, by, out) == OK)
 		return OK;
@@ -90,6 +95,15 @@ mail_may_link(struct req *rq, const char *url, const char *what, const char *wor
 	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s to host=%s without domain", what, rq->host);
 }
 
+/* Of links in mails: an hour at most for later clients, who have a code as well. */
+static int64_t
+link_life(const struct req *rq, int64_t life_ms)
+{
+	enum { HOUR = 3600 * 1000 };
+
+	return rq->cx.format >= SINCE_1_5 && life_ms > HOUR ? HOUR : life_ms;
+}
+
 static err_t
 mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l)
 {
@@ -121,8 +135,10 @@ static err_t
 sms_token(struct req *rq, int64_t life_ms, const struct event_info *event, const struct user *to)
 {
 	struct text_message m = {rq, to};
-	const struct token_in in = {.type = TOKEN_PHONE, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent,
-		.sent_to = to->phone, .shown = shows_secret(rq), .event = event, .send = send_code, .arg = &m};
+	const char *mock = project_mock_otp(rq->project, to->phone);
+	/* the code of a mock number is no secret: whoever knows it has not shown to read there */
+	const struct token_in in = {.type = TOKEN_PHONE, .code = mock, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent,
+		.sent_to = to->phone, .shown = shows_secret(rq) || mock != NULL, .event = event, .send = mock ? NULL : send_code, .arg = &m};
 	struct token *t;
 
 	TRY(token_create(&rq->cx, rq->project, to, &in, &t));
@@ -226,15 +242,6 @@ open_signed(struct req *rq, struct proof_in *in, const char **provider_out)
 	return true;
 }
 
-/* Later clients are not told who is a user. */
-static err_t
-token_owner(struct req *rq, const char *id, struct user **out)
-{
-	err_t e = user_by_id(&rq->cx, rq->project, id, out);
-
-	return e == ERR_USER_NOT_FOUND && rq->cx.format >= SINCE_1_5 ? fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user %s", id) : e;
-}
-
 static err_t
 sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *from)
 {
@@ -245,7 +252,8 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 	char *token;
 	err_t e;
 
-	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || types == any_type()))
+	TRY(account_signed_out(rq));
+	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || (types & (types - 1)) != 0))
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user=%s", in->user);	/* 1.0 tells nobody from a wrong secret */
 	TRY(e);
 	TRY(take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
@@ -254,6 +262,7 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 		TRY(say_provider(rq, u, from, &how));
 	rq->usage_scope = how.provider;
 	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
+	TRY(account_alert(rq, u, s));
 	audit_as(rq, u);
 	known_client(rq, u, s);
 	reply_session(rq, token);
@@ -271,21 +280,22 @@ static const struct param magic_params[] = {
 	REQUIRED("userId", P_CUSTOM_ID, struct start_in, id, "ID of the user, when it is a new one; unique() for a generated one."),
 	REQUIRED("email", P_EMAIL, struct start_in, email, "E-mail address."),
 	OPTIONAL("url", P_MAIL_LINK, struct start_in, url, "Page of the app that the mail links to.", .def = "\"\""),
+	OPTIONAL("phrase", P_BOOL, struct start_in, phrase, "Show words in the answer and in the mail, for the user to compare.", .def = "false"),
 };
 
 static err_t
 account_create_magic_url_session(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
-	struct letter l = {.kind = "magicSession", .url = in->url, .with_project = true};
+	struct letter l = {.kind = "magicSession", .url = in->url, .with_project = true, .phrase = in->phrase == 1 ? phrase_new(rq->cx.arena) : ""};
 	struct user *u;
 
 	if (l.url == NULL || l.url[0] == '\0')
 		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
 	TRY(mail_may_link(rq, l.url, "magic URL", "SMTP disabled"));
-	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, &u));
+	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, false, &u));
 	l.to = u;
-	return mail_token(rq, TOKEN_MAGIC, conf.life_magic_url, NULL, &l);
+	return mail_token(rq, TOKEN_MAGIC, link_life(rq, conf.life_magic_url), NULL, &l);
 }
 
 static err_t
@@ -305,11 +315,12 @@ static err_t
 account_phone_start(struct req *rq, void *arg)
 {
 	const struct start_in *in = arg;
+	bool mock = project_mock_otp(rq->project, in->phone) != NULL;
 	struct user *u;
 
-	if (!sms_ready())
+	if (!sms_ready() && !mock)
 		return fail_msg(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "Phone provider not configured");
-	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone, .for_reader = !shows_secret(rq)}, &u));
+	TRY(account_token_find_or_create(rq, user_by_phone, in->phone, &(struct user_in){.id = in->id, .phone = in->phone, .for_reader = !shows_secret(rq) && !mock}, true, &u));
 	return sms_token(rq, conf.life_phone_code, NULL, u);
 }
 
@@ -336,7 +347,7 @@ account_email_start(struct req *rq, void *arg)
 
 	if (!mail_ready(rq->project))
 		return fail_msg(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "SMTP disabled");
-	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, &u));
+	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, true, &u));
 	l.to = u;
 	return mail_token(rq, TOKEN_EMAIL, conf.life_email_code, NULL, &l);
 }
@@ -347,13 +358,10 @@ account_any_finish(struct req *rq, void *arg)
 {
 	struct proof_in *in = arg;
 	const char *from = NULL;
-	unsigned types = 0;
 
 	if (strchr(in->secret, '.') != NULL)
 		return open_signed(rq, in, &from) ? sign_in(rq, in, TOKEN_BIT(TOKEN_OAUTH2), from) : fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not signed by us, or not any more");
-	for (int i = 0; i < SIGN_INS; i++)
-		types |= TOKEN_BIT(sign_ins[i].type);
-	return sign_in(rq, in, types & ~TOKEN_BIT(TOKEN_OAUTH2), NULL);
+	return sign_in(rq, in, any_type() & ~TOKEN_BIT(TOKEN_OAUTH2), NULL);
 }
 
 /* ---- recovery ---- */
@@ -393,7 +401,7 @@ account_recovery_finish(struct req *rq, void *arg)
 
 	if (in->again != NULL && strcmp(in->password, in->again) != 0)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
-	TRY(token_owner(rq, in->user, &u));
+	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
 	TRY(take_token(rq, &u,
 	    &(struct token_use){.types = TOKEN_BIT(TOKEN_RECOVERY), .secret = in->secret, .event = &ev_recovery_update,
 		.password = in->password, .actor = u->id},
@@ -418,8 +426,10 @@ account_verification_start(struct req *rq, void *arg)
 	if (caller_user(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (l.to->email == NULL || l.to->email[0] == '\0')
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The account has no e-mail address.");
-	return mail_token(rq, TOKEN_VERIFICATION, conf.life_verification, &ev_verification_create, &l);
+		return fail_msg(&rq->cx, rq->cx.format >= SINCE_1_5 ? ERR_USER_EMAIL_NOT_FOUND : ERR_GENERAL_ARGUMENT_INVALID, "The account has no e-mail address.");
+	if (l.to->email_verification && rq->cx.format >= SINCE_1_5)
+		return fail(&rq->cx, ERR_USER_EMAIL_ALREADY_VERIFIED, "user=%s", l.to->id);
+	return mail_token(rq, TOKEN_VERIFICATION, link_life(rq, conf.life_verification), &ev_verification_create, &l);
 }
 
 static err_t
@@ -444,16 +454,18 @@ account_phone_verification_start(struct req *rq, void *arg)
 	const struct user *u = rq->login->user;
 
 	(void)arg;
-	if (!sms_ready())
+	if (!sms_ready() && (u->phone == NULL || project_mock_otp(rq->project, u->phone) == NULL))
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "verification");
 	if (caller_user(rq) == NULL)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of this project");
 	if (u->phone == NULL || u->phone[0] == '\0')
 		return fail(&rq->cx, ERR_USER_PHONE_NOT_FOUND, "user=%s", u->id);
+	if (u->phone_verification && rq->cx.format >= SINCE_1_5)
+		return fail(&rq->cx, ERR_USER_PHONE_ALREADY_VERIFIED, "user=%s", u->id);
 	return sms_token(rq, conf.life_phone_verification, &ev_verification_create, u);
 }
 
-/* A code is short: only its own user, signed in, may try it. */
+/* A code is short: of clients of before only its own user, signed in, may try it. Later ones may be anybody, as often as the limit lets them. */
 static err_t
 account_phone_verification_finish(struct req *rq, void *arg)
 {
@@ -461,13 +473,15 @@ account_phone_verification_finish(struct req *rq, void *arg)
 	const struct user *caller = caller_user(rq);
 	struct token *t;
 	struct user *u;
+	bool holder;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	if (caller == NULL || caller->internal != u->internal)
+	holder = caller != NULL && caller->internal == u->internal;
+	if (!holder && rq->cx.format < SINCE_1_5)
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not the caller");
 	TRY(take_token(rq, &u,
 	    &(struct token_use){.types = TOKEN_BIT(TOKEN_PHONE), .secret = in->secret, .event = &ev_verification_update,
-		.how = PROOF_BY_HOLDER, .actor = u->id}, &t));
+		.how = holder ? PROOF_BY_HOLDER : PROOF_BY_LINK, .actor = u->id}, &t));
 	return reply(rq, 200, &token_shape, t);
 }
 

@@ -21,7 +21,7 @@ static err_t
 users_create_session(struct req *rq, void *arg)
 {
 	const struct access_in *in = arg;
-	const struct session_in how = {.provider = "server", .provider_uid = "", .factor = "server", .ip = rq->ip, .user_agent = rq->user_agent};
+	const struct session_in how = {.provider = "server", .provider_uid = "", .factor = "server", .unlimited = true, .ip = rq->ip, .user_agent = rq->user_agent};
 	struct session *s;
 	struct user *u;
 	char *token;

@@ -6,6 +6,8 @@ ERR(USER_IP_NOT_WHITELISTED, 401, "user_ip_not_whitelisted", "Sign-up is not ope
 ERR(USER_INVALID_CREDENTIALS, 401, "user_invalid_credentials", "Wrong e-mail or password.")
 ERR(USER_NOT_FOUND, 404, "user_not_found", "No user has this id.")
 ERR(USER_EMAIL_ALREADY_EXISTS, 409, "user_email_already_exists", "This e-mail address is taken.")
+ERR(PASSWORD_RECENTLY_USED, 400, "password_recently_used", "The password was used before. Choose another one.")
+ERR(PASSWORD_PERSONAL_DATA, 400, "password_personal_data", "The password contains data of its user. Choose another one.")
 ERR(USER_PASSWORD_MISMATCH, 400, "user_password_mismatch", "The two passwords differ.")
 ERR(USER_SESSION_NOT_FOUND, 404, "user_session_not_found", "No such session.")
 ERR(USER_TARGET_NOT_FOUND, 404, "user_target_not_found", "No such target.")

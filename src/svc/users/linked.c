@@ -103,6 +103,20 @@ linked_find(struct ctx *cx, const struct project *p, const struct linked_in *in,
 }
 
 err_t
+linked_renew(struct ctx *cx, const struct project *p, const struct user *u, const struct linked_in *in)
+{
+	int n;
+
+	return db_exec(cx, &n,
+	    arena_printf(cx->arena,
+		"UPDATE %s.identities SET access_token = $2, access_token_expiry = $3::timestamptz, refresh_token = $4, updated = $1::timestamptz "
+		"WHERE provider = $5 AND provider_uid = $6 AND user_internal = $7::bigint",
+		p->schema),
+	    DB(pg_time(cx->arena, time_now_ms()), linked_seal(cx, in->access_token), pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE),
+		linked_seal(cx, in->refresh_token), in->provider, in->uid, pg_i64(cx->arena, u->internal)));
+}
+
+err_t
 linked_has_email(struct ctx *cx, const struct project *p, const char *email, const struct user *u, bool *taken_out)
 {
 	struct db_res *r;

@@ -20,7 +20,9 @@ struct linked_in {		/* what a provider says; NULL: nothing */
 void linked_put(struct db_tx *tx, const struct project *p, const struct user *u, const struct linked_in *in);
 /* Awaits. The user whose identity this is, with what the provider gave just now in it. *out NULL: it is nobody's. */
 err_t linked_find(struct ctx *cx, const struct project *p, const struct linked_in *in, struct user **out) MUST_CHECK;
-/* Awaits. *out_taken: an identity with this address is there, of somebody else than `u` (NULL: of anybody). */
+/* Awaits. The same with new tokens, if it is there still and `u`'s. */
+err_t linked_renew(struct ctx *cx, const struct project *p, const struct user *u, const struct linked_in *in) MUST_CHECK;
+/* Awaits. *taken_out: an identity with this address is there, of somebody else than `u` (NULL: of anybody). */
 err_t linked_has_email(struct ctx *cx, const struct project *p, const char *email, const struct user *u, bool *taken_out) MUST_CHECK;
 /* Awaits. The newest of the user's at that provider. ERR_USER_IDENTITY_NOT_FOUND. */
 err_t linked_newest(struct ctx *cx, const struct project *p, const struct user *u, const char *provider, struct linked **out) MUST_CHECK;

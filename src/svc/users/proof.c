@@ -19,6 +19,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "svc/users/password.h"
+#include "svc/users/password_policy.h"
 #include "svc/users/target.h"
 #include "svc/users/user.h"
 
@@ -80,6 +81,8 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		proof_password(proof, &n);
 		TRY(record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now));
 		target_renew(tx, p, now);
+		if (proof->hash != NULL && !proof->nobody_knows)
+			password_remember(tx, p, now);
 		return OK;
 	}
 	TRY(record_set(tx, p, &user_record, w, addresses[proof->of].confirm, &n, now));
@@ -88,5 +91,7 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	if (proof->how != PROOF_BY_CONSOLE)
 		proof_end(tx, p, now, false);
 	proof_password(proof, &n);
-	return record_set(tx, p, &user_record, w, PASSWORD_SET, &n, now);
+	TRY(record_set(tx, p, &user_record, w, PASSWORD_SET, &n, now));
+	password_remember(tx, p, now);
+	return OK;
 }

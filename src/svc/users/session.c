@@ -120,7 +120,7 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 
 /* A user may have so many: the oldest end as if it had signed out there. Where the setting was lowered, some at each sign-in. */
 static err_t
-drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u)
+drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u, int64_t max)
 {
 	struct objs old;
 	struct db_res *r;
@@ -128,7 +128,7 @@ drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u)
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE s.user_internal = $1::bigint ORDER BY s.internal DESC OFFSET $2::bigint LIMIT %d",
 		shape_columns(&session_shape), p->schema, OLD_AT_ONCE),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, conf.sessions_per_user_max))));
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, max))));
 	old = shape_rows(cx, &session_shape, r);
 	for (int i = 0; i < old.n; i++) {
 		err_t e = session_delete(cx, p, u, NULL, old.v[i]);
@@ -144,7 +144,8 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 {
 	struct session *s = arena_new_of(cx->arena, struct session);
 	char *secret = secret_hex(cx->arena, SECRET_BYTES);
-	int64_t before;
+	bool limited = !in->unlimited && p->sessions_limit > 0 && p->sessions_limit < conf.sessions_per_user_max;
+	int64_t before, max = limited ? p->sessions_limit : conf.sessions_per_user_max;
 
 	s->id = id_unique(cx->arena);
 	s->user_id = u->id;
@@ -157,13 +158,14 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	s->created = s->updated = time_now_ms();
 	s->factors = factors_of(cx, in);
 	s->mfa_updated = TIME_NONE;
-	s->expire = s->created + conf.life_session;
+	s->expire = s->created + session_life(p);
 	s->ip = in->ip ? in->ip : "";
 	s->current = true;
 	session_client(cx, s, in->user_agent);
 	TRY(session_insert(cx, p, u, s, in->password, &before));
-	if (before >= conf.sessions_per_user_max)
-		TRY(drop_old_sessions(cx, p, u));
+	s->only = before == 0;
+	if (limited || before >= max)	/* of two at once neither counts the other: where few are allowed it is looked after each */
+		TRY(drop_old_sessions(cx, p, u, max));
 	*out = s;
 	*token_out = session_token(cx, u->id, secret);
 	return OK;
@@ -263,7 +265,7 @@ session_prolong(struct ctx *cx, const struct project *p, const struct user *u, s
 	struct event ev;
 
 	s->updated = now;
-	s->expire = now + conf.life_session;
+	s->expire = now + session_life(p);
 	ev = session_event(cx, p, &ev_session_update, u, s->id, shape_json(cx, &session_shape, s));
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(event_write(cx, &ev, &r,

@@ -9,6 +9,7 @@
 #include "core/vtime.h"
 #include "model/roles.h"
 #include "svc/users/password.h"
+#include "svc/users/password_policy.h"
 
 enum { SECRET_BYTES = 128, SHORT_SECRET = 16, SHORT_SECRETS_MAX = 3 };
 
@@ -69,6 +70,8 @@ new_secret(struct ctx *cx, const struct token_in *in)
 	const struct kind *k = token_kind(in->type);
 	char *secret;
 
+	if (in->code != NULL)
+		return in->code;
 	if (k->digits > 0)
 		return arena_printf(cx->arena, "%0*u", k->digits, (unsigned)randombytes_uniform(1000000));
 	secret = secret_hex(cx->arena, (size_t)k->bytes);
@@ -177,6 +180,21 @@ redeem(struct db_tx *tx, const struct project *p, const struct user *u, const st
 	return OK;
 }
 
+/* What a new password has to be is said to who has the token, and to nobody else. */
+static err_t
+check_new(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use)
+{
+	struct db_res *r;
+
+	TRY(db_query(cx, &r,
+	    arena_printf(cx->arena, "SELECT 1 FROM %s.tokens WHERE user_internal = $1::bigint AND (1 << type) & $2::integer <> 0 AND secret_hash = $3 AND expire >= $4::timestamptz", p->schema),
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->types), sha256_hex(cx->arena, str_c(use->secret)), pg_time(cx->arena, time_now_ms()))));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
+	TRY(password_policy_history(cx, p, u, use->password));
+	return password_policy(cx, p, use->password, NULL);
+}
+
 err_t
 token_redeem(struct ctx *cx, const struct project *p, struct user **u, const struct token_use *use, struct token **out)
 {
@@ -184,8 +202,10 @@ token_redeem(struct ctx *cx, const struct project *p, struct user **u, const str
 	const char *hash = NULL;
 
 	*out = arena_new_of(cx->arena, struct token);
-	if (use->password != NULL)	/* before the transaction: nothing may be locked meanwhile */
+	if (use->password != NULL) {	/* before the transaction: nothing may be locked meanwhile */
+		TRY(check_new(cx, p, *u, use));
 		TRY(password_hash(cx, use->password, &hash));
+	}
 	TRY(TX_RUN(cx, tx, redeem(tx, p, *u, use, hash, *out, now)));
 	*u = now;
 	return OK;

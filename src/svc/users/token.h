@@ -31,6 +31,7 @@ extern const struct shape token_shape;
 
 struct token_in {
 	enum token_type type;
+	const char *code;	/* of a mock number: the secret, which is not drawn; NULL: it is */
 	int length;		/* TOKEN_GENERIC: hex characters of its secret; else 0 */
 	int64_t life_ms;
 	const char *ip, *user_agent;

@@ -2,10 +2,12 @@
 #include "svc/users/user.h"
 
 #include "core/conf.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/roles.h"
 #include "svc/users/linked.h"
 #include "svc/users/password.h"
+#include "svc/users/password_policy.h"
 #include "svc/users/target.h"
 
 enum { PREFS_MAX = 65535 };	/* bytes */
@@ -131,6 +133,8 @@ user_insert(struct db_tx *tx, const struct project *p, struct user *u, const str
 	TRY(record_insert(tx, p, &user_record, u));
 	if (in->linked != NULL)
 		linked_put(tx, p, u, in->linked);
+	if (u->password_update != TIME_NONE)
+		password_remember(tx, p, u);
 	if (ev != NULL)
 		event_emit(tx, ev);
 	return target_put_own(tx, p, u);
@@ -164,6 +168,8 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 		u->hash = in->hash;
 		u->hash_options = in->hash_options;
 	} else if (in->password != NULL && in->password[0] != '\0') {
+		if (!(flags & USER_SILENT))
+			TRY(password_policy(cx, p, in->password, &(struct password_about){in->id, in->email, in->phone, in->name}));
 		TRY(password_hash(cx, in->password, &u->password));
 	}
 	record_init(cx, &user_record, u);
@@ -244,6 +250,9 @@ struct user_change {
 	unsigned flags;		/* of the event */
 	bool knows_password;	/* the password was asked for, or there was none to ask for */
 	bool ends_secrets;	/* that are on their way */
+	bool remembers;		/* the password, as the project says */
+	bool ends_sessions;
+	const char *keeps;	/* the id of one that does not end; NULL: all do */
 	const char *moves;	/* the kind of target that goes with the address; NULL: none */
 };
 
@@ -267,6 +276,16 @@ end_secrets(struct db_tx *tx, const struct project *p, const struct user *u)
 
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.users SET epoch = epoch + 1 WHERE internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, u->internal)));
+}
+
+/* Their connections find out by the refresh that the event brings. */
+static void
+end_sessions(struct db_tx *tx, const struct project *p, const struct user *u, const char *keeps)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.sessions WHERE user_internal = $1::bigint AND ($2::text IS NULL OR id <> $2::text)", p->schema),
+	    DB(pg_i64(cx->arena, u->internal), keeps));
 }
 
 /* A password that was changed since `u` was read allows nothing any more. */
@@ -305,6 +324,10 @@ user_set(struct db_tx *tx, const struct project *p, const struct user_by *by, co
 	if (c->ends_secrets)
 		end_secrets(tx, p, u);
 	TRY(c->moves != NULL ? set_address(tx, p, u, n, c, now) : record_set(tx, p, &user_record, rows_internal(cx, u->internal), c->set, n, now));
+	if (c->remembers)
+		password_remember(tx, p, now);
+	if (c->ends_sessions)
+		end_sessions(tx, p, u, c->keeps);
 	ev = user_event(cx, p, c->kind, by, now);
 	if (by != NULL && c->kind == &ev_user_update_prefs)
 		ev.payload = now->prefs;
@@ -388,18 +411,30 @@ hash_password(struct ctx *cx, const char *password, struct user *n)
 	return password_hash(cx, password, &n->password);
 }
 
+/* What a new password has to be, by the project; the old one was right. */
+static err_t
+check_new_password(struct ctx *cx, const struct project *p, const struct user *u, const char *password)
+{
+	TRY(password_policy_history(cx, p, u, password));
+	return password_policy(cx, p, password, &(struct password_about){u->id, u->email, u->phone, u->name});
+}
+
 err_t
 user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password, const char *old,
-    struct user **out)
+    const struct session *current, struct user **out)
 {
-	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true};
-	struct user n = {0};
+	const struct user_change c = {&ev_user_update_password, PASSWORD_SET " password_update", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true,
+		.remembers = true, .ends_sessions = p->invalidate_sessions, .keeps = current ? current->id : NULL};
+	struct user n = {.hash = PASSWORD_HASH_ID, .hash_options = STR(PASSWORD_HASH_OPTIONS), .password_update = TIME_NONE};
 	bool ok = true;
 
 	if (by == NULL && u->password_update != TIME_NONE)
 		TRY(password_verify(cx, old ? old : "", u->hash, u->hash_options, u->password, &ok));
 	if (!ok)
 		return fail(cx, ERR_USER_INVALID_CREDENTIALS, "old password");
+	if (password == NULL || password[0] == '\0')
+		return user_change(cx, p, by, u, &n, &c, out);
+	TRY(check_new_password(cx, p, u, password));
 	TRY(hash_password(cx, password, &n));
 	n.password_update = time_now_ms();
 	return user_change(cx, p, by, u, &n, &c, out);
@@ -422,13 +457,15 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
     struct user **out)
 {
 	struct user_change c = {&ev_user_update_email, "email email_verification email_proved", EVENT_ROLES, .knows_password = by == NULL, .ends_secrets = true, .moves = "email"};
-	struct user n = {.email = str_lower(cx->arena, str_c(email)).p};
+	struct user n = {.email = email[0] ? str_lower(cx->arena, str_c(email)).p : NULL};
 	err_t e;
 
 	if (by == NULL)
 		TRY(user_check_password(cx, u, password));
 	if (by == NULL && user_anonymous(u)) {
+		TRY(password_policy(cx, p, password, &(struct password_about){u->id, email, u->phone, u->name}));
 		TRY(hash_password(cx, password, &n));
+		c.remembers = true;
 		c.set = "email email_verification email_proved " PASSWORD_SET;
 	}
 	e = user_change(cx, p, by, u, &n, &c, out);
@@ -444,8 +481,8 @@ user_set_phone(struct ctx *cx, const struct project *p, const struct user *u, co
 
 	if (by == NULL)
 		TRY(user_check_password(cx, u, password));
-	e = user_change(cx, p, by, u, &(struct user){.phone = phone}, &c, out);
-	return e == ERR_DB_UNIQUE ? fail(cx, by ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone) : e;
+	e = user_change(cx, p, by, u, &(struct user){.phone = phone[0] ? phone : NULL}, &c, out);
+	return e == ERR_DB_UNIQUE ? fail(cx, by && cx->format < SINCE_1_5 ? ERR_USER_EMAIL_ALREADY_EXISTS : ERR_USER_PHONE_ALREADY_EXISTS, "phone=%s", phone) : e;
 }
 
 err_t

@@ -83,9 +83,10 @@ err_t user_set_labels(struct ctx *cx, const struct project *p, const struct user
     struct user **out) MUST_CHECK;
 /* May act as other users. */
 err_t user_set_impersonator(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, bool on, struct user **out) MUST_CHECK;
-/* `old` is checked when the user has set a password before. ERR_USER_INVALID_CREDENTIALS. */
+/* `old` is checked when the user has set a password before. NULL and "" for `password`: there is none from now on. Where the project has it so, the
+ * sessions but for `current` (may be NULL) end. ERR_USER_INVALID_CREDENTIALS, and those of password_policy. */
 err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password,
-    const char *old, struct user **out) MUST_CHECK;
+    const char *old, const struct session *current, struct user **out) MUST_CHECK;
 /* The password is checked, or becomes the password of an anonymous user. ERR_USER_EMAIL_ALREADY_EXISTS. */
 err_t user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email,
     const char *password, struct user **out) MUST_CHECK;
@@ -110,6 +111,7 @@ struct session_in {
 	const char *ip, *user_agent;	/* user_agent NULL or "": unknown */
 	const char *access_token, *refresh_token;	/* of an OAuth2 provider, sealed at rest; NULL: none */
 	int64_t access_token_expiry;	/* counts with an access token only */
+	bool unlimited;		/* the project's limit of sessions does not count */
 	const char *password;	/* the stored hash that the password was found right by, and that must still be the user's; NULL: of no matter */
 };
 /* Awaits. A new session; *token_out is the encoded session for the cookie. `u` must be the user still: ERR_USER_INVALID_CREDENTIALS (with a

@@ -4,6 +4,7 @@
 #include "gate/caller.h"
 #include "model/usage.h"
 #include "svc/teams/team.h"
+#include "svc/users/linked.h"
 #include "svc/users/password.h"
 #include "svc/users/user.h"
 
@@ -57,6 +58,17 @@ static const struct param scrypt_modified_params[] = {
 	USER_NAME,
 };
 
+/* To later clients: an address that somebody else has at a provider is taken. */
+static err_t
+check_linked(struct req *rq, const char *email, const struct user *u)
+{
+	bool taken = false;
+
+	if (email != NULL && email[0] != '\0' && rq->cx.format >= SINCE_1_5)
+		TRY(linked_has_email(&rq->cx, rq->project, email, u, &taken));
+	return taken ? fail(&rq->cx, ERR_USER_EMAIL_ALREADY_EXISTS, "an identity has it") : OK;
+}
+
 static err_t
 users_create_hashed(struct req *rq, const struct create_in *in, const char *hash, struct str options)
 {
@@ -72,6 +84,7 @@ users_create_hashed(struct req *rq, const struct create_in *in, const char *hash
 	};
 	struct user *u;
 
+	TRY(check_linked(rq, in->email, NULL));
 	if (hash != NULL)
 		TRY(password_import_check(&rq->cx, hash, options, in->password));
 	TRY(user_create(&rq->cx, rq->project, &user, 0, &u));
@@ -279,11 +292,11 @@ static const struct param verification_params[] = {USER_PATH,
 	REQUIRED("emailVerification", P_BOOL, struct user_in_path, flag, "E-mail verified.", .def = "false")};
 static const struct param phone_verification_params[] = {USER_PATH,
 	REQUIRED("phoneVerification", P_BOOL, struct user_in_path, flag, "Phone verified.", .def = "false")};
-static const struct param name_params[] = {USER_PATH, REQUIRED("name", P_TEXT, struct user_in_path, text, "User name.", .max = 128)};
+static const struct param name_params[] = {USER_PATH, REQUIRED("name", P_TEXT, struct user_in_path, text, "User name.", .max = 128, .empty_since = SINCE_1_5)};
 static const struct param password_params[] = {USER_PATH,
-	REQUIRED("password", P_PASSWORD, struct user_in_path, text, "New password of at least 8 bytes.")};
-static const struct param email_params[] = {USER_PATH, REQUIRED("email", P_EMAIL, struct user_in_path, text, "New e-mail address.")};
-static const struct param phone_params[] = {USER_PATH, REQUIRED("number", P_PHONE, struct user_in_path, text, "New phone number: + and digits.")};
+	REQUIRED("password", P_PASSWORD, struct user_in_path, text, "New password of at least 8 bytes; empty: none.", .empty_since = SINCE_1_5)};
+static const struct param email_params[] = {USER_PATH, REQUIRED("email", P_EMAIL, struct user_in_path, text, "New e-mail address; empty: none.", .empty_since = SINCE_1_5)};
+static const struct param phone_params[] = {USER_PATH, REQUIRED("number", P_PHONE, struct user_in_path, text, "New phone number: + and digits; empty: none.", .empty_since = SINCE_1_5)};
 static const struct param prefs_params[] = {USER_PATH,
 	REQUIRED("prefs", P_ASSOC, struct user_in_path, prefs, "Preferences; they replace the former ones.")};
 static const struct param labels_params[] = {USER_PATH,
@@ -365,7 +378,7 @@ users_update_password(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
-	TRY(user_set_password(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
+	TRY(user_set_password(&rq->cx, rq->project, u, &by, in->text, NULL, NULL, &u));
 	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
 }
@@ -378,6 +391,7 @@ users_update_email(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->id, &u));
+	TRY(check_linked(rq, in->text, u));
 	TRY(user_set_email(&rq->cx, rq->project, u, &by, in->text, NULL, &u));
 	audit_as(rq, u);
 	return reply(rq, 200, &user_shape, u);
