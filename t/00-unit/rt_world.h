@@ -230,6 +230,15 @@ login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const 
 	return login_of(cx, person(user_id), session_id, out);
 }
 
+/* Nobody is found by an address. */
+err_t
+login_by_address(struct ctx *cx, const struct project *p, const char *id, const char *email, const char *phone, struct login **out)
+{
+	(void)email, (void)phone;
+	*out = NULL;
+	return id != NULL ? login_by_id(cx, p, id, NULL, out) : OK;
+}
+
 void
 login_tokens_of(struct ctx *cx, const char *project_id, const struct login_headers *h, struct login_tokens *out)
 {
@@ -251,7 +260,7 @@ static const char *foreign = "evil";	/* the origin that the project does not let
 err_t
 project_get(struct ctx *cx, struct str id, struct project **out)
 {
-	static struct project p = {.id = "p", .team_id = "owners", .protocols = {[PROTOCOL_WEBSOCKET] = true}}, console = {.id = "console", .console = true};
+	static struct project p = {.id = "p", .team_id = "owners", .protocols = {[PROTOCOL_WEBSOCKET] = true}}, console = {.id = "console", .console = true, .protocols = {[PROTOCOL_WEBSOCKET] = true}};
 
 	if (project_fails)
 		return fail(cx, ERR_TIMEOUT, "no database");
