@@ -116,7 +116,9 @@ enum provider {
 	PROVIDERS_N
 };
 
-#define PROVIDER_LATER(name, label)
+/* What is read of it and told by no flat member is copied into the cache all the same. */
+#define UNTOLD_TEXT(member) {.key = "", .type = F_STR, .off = offsetof(struct project, member), .doc = "", .hidden = true}
+#define PROVIDER_LATER(name, label) UNTOLD_TEXT(providers[PROVIDER_##name][0]), UNTOLD_TEXT(providers[PROVIDER_##name][1]),
 #define PROVIDER(name, label)                                                                                                        \
 	{.key = "provider" label "Appid", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][0]), .doc = label " app ID.", .until = SINCE_1_1}, \
 	    {.key = "provider" label "Secret", .type = F_STR, .off = offsetof(struct project, providers[PROVIDER_##name][1]), .doc = label " secret.", .until = SINCE_1_1},
@@ -202,7 +204,7 @@ static const struct field project_fields[] = {
 	FIELD_ALWAYS("smtpPassword", "\"\"", SINCE_1_4, "Always empty: it is never told."),
 	FIELD_HIDDEN(F_STR, struct project, smtp.password, "p.smtp_password", .flags = COL_SEALED),
 	FIELD(F_STR, struct project, smtp.secure, "smtpSecure", "p.smtp_secure", "tls, ssl or empty.", .since = SINCE_1_4),
-	FIELD(F_STRS, struct project, labels, "labels", "p.labels", "Labels.", .since = SINCE_1_9),
+	FIELD(F_STRS, struct project, labels, "labels", "p.labels", "Labels.", .flags = COL_ASKED, .since = SINCE_1_9),
 	FIELD(F_STR, struct project, status, "status", "p.status", "active, or why not.", .since = SINCE_1_9),
 	{.key = "platforms", .type = F_LIST, .off = offsetof(struct project, platforms), .doc = "Platforms.", .sub = &platform_shape, .until = SINCE_1_9_5},
 	{.key = "webhooks", .type = F_LIST, .off = offsetof(struct project, webhooks), .doc = "Webhooks.", .sub = &webhook_shape, .until = SINCE_1_9_5},

@@ -162,7 +162,7 @@ describe('switches', () => {
 		fails(await r.guest('GET', '/users', { headers: newest }), 403, 'general_service_disabled')
 		fails(await r.guest('GET', '/users'), 503, 'general_service_disabled')
 		for (const who of [r.call, r.admin]) assert.equal((await who('GET', '/users')).status, 200)
-		assert.equal(enabled((await r.ok('PATCH', '/project/services/users', { body: { enabled: true } })).services, 'users'), true)
+		assert.equal(enabled((await r.ok('PATCH', '/project/services/users/status', { body: { enabled: true } })).services, 'users'), true)
 		for (const [id, body] of [['nothing', { enabled: true }], ['users', {}], ['users', { enabled: 'x' }], ['users', { status: true }]])
 			fails(await r.call('PATCH', `/project/services/${id}`, { body }), 400, 'general_argument_invalid')
 		fails(await q.call('PATCH', '/project/services/users', { body: { enabled: true } }), 401, 'general_unauthorized_scope')
@@ -187,6 +187,13 @@ describe('switches', () => {
 		const path = (m) => `/projects/${r.id}/auth/${m}`
 		assert.equal((await owner.ok('PATCH', path('email-password'), { headers: at('1.8.0'), body: { status: true } })).authEmailPassword, true)
 		assert.equal(enabled((await owner.ok('PATCH', path('email-otp'), { headers: newest, body: { enabled: false } })).authMethods, 'email-otp'), false)
+		/* each of them is off when it is switched off */
+		const cookie = (await r.user()).cookie, form = { userId: 'unique()', email: 'b@example.org', phone: '+15550001111', secret: 'x' }
+		for (const [id, ...routes] of [['magic-url', ['POST', '/account/sessions/magic-url'], ['PUT', '/account/sessions/magic-url'], ['POST', '/account/tokens/magic-url']], ['email-otp', ['POST', '/account/tokens/email']],
+			['phone', ['POST', '/account/sessions/phone'], ['PUT', '/account/sessions/phone'], ['POST', '/account/tokens/phone'], ['POST', '/account/verification/phone']], ['anonymous', ['POST', '/account/sessions/anonymous']], ['jwt', ['POST', '/account/jwt']]]) {
+			await r.ok('PATCH', `/project/auth-methods/${id}`, { body: { enabled: false } })
+			for (const [m, target] of routes) fails(await r.guest(m, target, { body: form, ...(/jwt|verification/.test(target) ? { cookie } : {}) }), 501, 'user_auth_method_unsupported')
+		}
 		for (const [id, b] of [['nothing', { enabled: true }], ['phone', {}]]) fails(await r.call('PATCH', `/project/auth-methods/${id}`, { body: b }), 400, 'general_argument_invalid')
 		fails(await q.call('PATCH', '/project/auth-methods/phone', { body: { enabled: true } }), 401, 'general_unauthorized_scope')
 	})
@@ -304,6 +311,11 @@ describe('apps at providers of OAuth2', () => {
 		assert.deepEqual([g.searchParams.get('client_id'), g.searchParams.get('prompt')], ['c', 'consent select_account'])
 		assert.deepEqual([o.origin + o.pathname, o.searchParams.get('prompt'), o.searchParams.get('max_age')], ['https://id.example.org/a', 'login', '60'])
 		assert.ok(kc.headers.location.startsWith('https://kc.example.org/realms/r/protocol/openid-connect/auth?'))
+		/* what is kept of a project is all its own: others come and go between */
+		for (let i = 0; i < 20; i++) {
+			await Promise.all([p.ok('GET', '/project'), q.call('GET', '/users')])
+			assert.deepEqual((await Promise.all(['google', 'oidc', 'keycloak', 'okta'].map((x) => start(x)))).map((r) => r.status), [301, 301, 301, 301])
+		}
 		await p.ok('PATCH', `${path}/google`, { body: { enabled: false } })
 		assert.equal((await start('google')).status, 412)
 		await p.ok('PATCH', `${path}/google`, { body: { enabled: true } })
@@ -397,4 +409,75 @@ describe('the project itself', () => {
 		fails(await owner.call('DELETE', `/projects/${kept.id}`, { headers: at('1.8.0') }), 404, 'project_not_found')
 	})
 
+})
+
+describe('projects of a person of the console', () => {
+	test('are found by labels and words, told whole whatever is selected, and need not be counted', async () => {
+		const label = unique('l'), r = await s.project({ scopes })
+		await r.ok('PUT', '/project/labels', { body: { labels: [label] } })
+		const of = async (...queries) => (await owner.ok('GET', '/projects', { headers: newest, query: { queries: queries.map((x) => JSON.stringify(x)) } }))
+		const found = { method: 'contains', attribute: 'labels', values: [label] }
+		assert.deepEqual((await of(found)).projects.map((x) => x.$id), [r.id])
+		assert.deepEqual((await of(found, { method: 'select', values: ['$id', 'name', 'platforms'] })).projects.map((x) => x.name), ['Test'])
+		assert.equal((await of({ method: 'equal', attribute: 'search', values: [`${r.id} Test`] })).total, 1)
+		assert.equal((await of(found, { method: 'isNull', attribute: 'accessedAt' })).total, 1)
+		assert.equal((await owner.ok('GET', '/projects', { headers: newest, query: { total: 'false' } })).total, 0)
+	})
+	test('are made with ids of today, in the one region there is', async () => {
+		const make = (version, body) => owner.call('POST', '/projects', { headers: at(version), body: { projectId: unique('p'), name: 'R', teamId: p.teamId, ...body } })
+		for (const projectId of ['Upper', '-x', 'a_b', 'a.b']) fails(await make('2.3.0', { projectId }), 400, 'general_argument_invalid')
+		assert.equal((await make('1.8.0', { projectId: unique('Upper_') })).status, 201)
+		fails(await make('1.8.0', { region: 'fra' }), 400, 'project_region_unsupported')
+		assert.equal((await make('2.3.0', { region: 'default' })).body.region, 'default')
+	})
+})
+
+describe('an organization', () => {
+	const path = '/organization/projects', as = (who, id) => (m, tail = '', body) => who.call(m, path + tail, { headers: id === undefined ? {} : { 'x-appwrite-organization': id }, body })
+	test('its projects', async () => {
+		const team = await owner.ok('POST', '/teams', { body: { teamId: unique(), name: 'O' } }), org = as(owner, team.$id), id = unique('p')
+		const made = await org('POST', '', { projectId: id, name: 'In it' })
+		assert.deepEqual([made.status, made.body.teamId, made.body.name], [201, team.$id, 'In it'])
+		const list = await org('GET')
+		assert.deepEqual([list.body.total, list.body.projects.map((x) => x.$id)], [1, [id]])
+		assert.equal((await org('GET', `/${id}`)).body.$id, id)
+		assert.equal((await org('PATCH', `/${id}`, { name: 'Other' })).body.name, 'Other')
+		for (const m of ['GET', 'PATCH', 'DELETE']) fails(await org(m, `/${p.id}`, m === 'PATCH' ? { name: 'x' } : undefined), 404, 'project_not_found')
+		fails(await org('POST', '', { projectId: id, name: 'x' }), 409, 'project_already_exists')
+		fails(await org('POST', '', { name: 'x' }), 400, 'general_argument_invalid')
+		fails(await org('PATCH', `/${id}`, {}), 400, 'general_argument_invalid')
+		for (const other of [as(owner), as(owner, 'none'), as(stranger, team.$id)])
+			for (const [m, tail, body] of [['GET', ''], ['POST', '', { projectId: unique('p'), name: 'x' }], ['GET', `/${id}`], ['PATCH', `/${id}`, { name: 'x' }], ['DELETE', `/${id}`]])
+				fails(await other(m, tail, body), 404, 'team_not_found')
+		assert.equal((await org('DELETE', `/${id}`)).status, 204)
+		fails(await org('GET', `/${id}`), 404, 'project_not_found')
+		assert.equal((await owner.call('GET', `/teams/${team.$id}`)).status, 200)
+	})
+})
+
+describe('what consoles ask of the server', () => {
+	test('how it is set', async () => {
+		const now = await owner.ok('GET', '/console/variables', { headers: newest }), old = await owner.ok('GET', '/console/variables', { headers: at('1.4.0') })
+		assert.deepEqual([now._APP_STORAGE_LIMIT, now._APP_COMPUTE_BUILD_TIMEOUT, now._APP_USAGE_STATS, now._APP_DB_ADAPTER, now.supportForRelationships], [30000000, 900, 'enabled', 'postgresql', true])
+		assert.deepEqual(Object.keys(old), ['_APP_STORAGE_LIMIT', '_APP_USAGE_STATS', '_APP_VCS_ENABLED', '_APP_DOMAIN_ENABLED', '_APP_ASSISTANT_ENABLED'])
+		fails(await s.call('GET', '/console/variables', { project: 'console' }), 401, 'general_unauthorized_scope')
+	})
+	test('scopes and providers', async () => {
+		const guest = (target) => s.call('GET', target, { project: 'console' }), scopesOf = async (t) => (await guest(`/console/scopes/${t}`)).body.scopes
+		const project = await scopesOf('project')
+		assert.ok(project.length >= 87)
+		assert.deepEqual(project.find((x) => x.$id === 'project.policies.write'), { $id: 'project.policies.write', description: 'May write project.policies.', category: 'project.policies', deprecated: false })
+		assert.equal(project.find((x) => x.$id === 'collections.read').deprecated, true)
+		assert.deepEqual((await scopesOf('organization')).map((x) => x.$id), ['projects.read', 'projects.write', 'devKeys.read', 'devKeys.write'])
+		const { oAuth2Providers } = (await guest('/console/oauth2-providers')).body
+		assert.deepEqual(oAuth2Providers.find((x) => x.$id === 'okta').parameters.map((x) => x.$id), ['clientId', 'clientSecret', 'domain', 'authorizationServerId'])
+		for (const target of ['/console/scopes/project', '/console/scopes/organization', '/console/oauth2-providers']) fails(await p.call('GET', target), 401, 'general_unauthorized_scope')
+	})
+	test('whether a name is free', async () => {
+		const ask = (value, type = 'rules') => owner.call('GET', '/console/resources', { query: { value, type } }), name = `${unique('d')}.example.org`
+		assert.equal((await ask(name)).status, 204)
+		await owner.ok('POST', `/projects/${p.id}/domains`, { body: { domain: name } })
+		fails(await ask(name), 409, 'resource_already_exists')
+		fails(await ask(name, 'nothing'), 400, 'general_argument_invalid')
+	})
 })

@@ -16,3 +16,4 @@ ERR(MOCK_NUMBER_NOT_FOUND, 404, "mock_number_not_found", "This number has no cod
 ERR(MOCK_NUMBER_ALREADY_EXISTS, 409, "mock_number_already_exists", "This number has a code of its own already.")
 ERR(MOCK_NUMBER_LIMIT_EXCEEDED, 400, "mock_number_limit_exceeded", "No more numbers can have a code of their own.")
 ERR(PROJECT_REGION_UNSUPPORTED, 400, "project_region_unsupported", "The server has no such region.")
+ERR(RESOURCE_ALREADY_EXISTS, 409, "resource_already_exists", "This name is taken.")

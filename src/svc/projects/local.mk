@@ -1,9 +1,11 @@
+libbadal_svc_a_SOURCES += src/svc/projects/console.c
 libbadal_svc_a_SOURCES += src/svc/projects/errors.h
 libbadal_svc_a_SOURCES += src/svc/projects/events.h
 libbadal_svc_a_SOURCES += src/svc/projects/keys.c
 libbadal_svc_a_SOURCES += src/svc/projects/mail.c
 libbadal_svc_a_SOURCES += src/svc/projects/mock.c
 libbadal_svc_a_SOURCES += src/svc/projects/mocks.c
+libbadal_svc_a_SOURCES += src/svc/projects/organization.c
 libbadal_svc_a_SOURCES += src/svc/projects/platforms.c
 libbadal_svc_a_SOURCES += src/svc/projects/policies.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.c

@@ -57,7 +57,7 @@ project_of(struct req *rq, const char *id, enum right right, struct project **ou
 /* ---- projects ---- */
 
 struct project_params {
-	const char *project;
+	const char *project, *region;
 	struct project_in in;
 };
 #define DETAILS                                                                                                              \
@@ -74,6 +74,7 @@ static const struct param create_params[] = {
 	REQUIRED("projectId", P_CUSTOM_ID, struct project_params, in.id, "Project ID, or unique() for a generated one."),
 	REQUIRED("name", P_TEXT, struct project_params, in.name, "Project name.", .max = 128),
 	REQUIRED("teamId", P_UID, struct project_params, in.team_id, "Team that owns the project."),
+	OPTIONAL("region", P_TEXT, struct project_params, region, "Where its data are: there is one place, default.", .max = 64),
 	DETAILS,
 };
 static const struct param update_params[] = {
@@ -82,28 +83,39 @@ static const struct param update_params[] = {
 	DETAILS,
 };
 
+/* What clients of today may call a project: it may be part of a host's name. */
+static bool
+id_of_today(const char *id)
+{
+	return id[0] != '-' && id[strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+}
+
+err_t
+project_make(struct req *rq, const struct project_in *in, const char *region)
+{
+	struct project *p;
+
+	if (rq->cx.format >= SINCE_1_9_5 && !id_of_today(in->id))
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid projectId: it has small letters, digits and hyphens, and does not begin with one of those.");
+	if (region != NULL && strcmp(region, "default") != 0)
+		return fail(&rq->cx, ERR_PROJECT_REGION_UNSUPPORTED, "region=%s", region);
+	if (!project_right(rq, &(struct project){.team_id = in->team_id}, RIGHT_READ))
+		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", in->team_id);
+	if (!project_right(rq, &(struct project){.team_id = in->team_id}, RIGHT_CHANGE))
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "team=%s", in->team_id);
+	TRY(project_create(&rq->cx, in, &p));
+	return project_reply(rq, 201, p);
+}
+
 static err_t
 projects_create(struct req *rq, void *arg)
 {
 	const struct project_params *in = arg;
-	struct project *p;
 
-	if (!project_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_READ))
-		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", in->in.team_id);
-	if (!project_right(rq, &(struct project){.team_id = in->in.team_id}, RIGHT_CHANGE))
-		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "team=%s", in->in.team_id);
-	TRY(project_create(&rq->cx, &in->in, &p));
-	return project_reply(rq, 201, p);
+	return project_make(rq, &in->in, in->region);
 }
 
-struct list_in {
-	struct strs queries;
-	const char *search;
-};
-static const struct param list_params[] = {
-	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name and teamId.", .def = "[]"),
-	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
-};
+static const struct param list_params[] = {PROJECTS_ASKED};
 
 /* Ids of the caller's teams, in lower case. */
 static const char *
@@ -116,18 +128,48 @@ own_teams(struct req *rq)
 	return pg_array(rq->cx.arena, v, rq->login->n_members);
 }
 
-static err_t
-projects_list(struct req *rq, void *arg)
+/* What else than its columns clients of today ask for. */
+static void
+add_asked(struct ctx *cx, struct query_list *l)
 {
-	const struct list_in *in = arg;
-	const char *teams = own_teams(rq);
+	static const struct query_attr more[] = {{.key = "accessedAt", .column = "p.console_accessed", .type = ATTR_DATETIME},
+		{.key = "search", .column = "p.search", .type = ATTR_STRING}};
+	const struct query_attr *columns = shape_asked(&project_shape, &l->n_attrs);
+	struct query_attr *all = arena_array(cx->arena, struct query_attr, l->n_attrs + 2);
+
+	memcpy(all, columns, sizeof *all * (size_t)l->n_attrs);
+	memcpy(all + l->n_attrs, more, sizeof more);
+	l->attrs = all;
+	l->n_attrs += 2;
+}
+
+/* A project is told whole, whatever members somebody wants to see of it. */
+static struct strs
+without_selects(struct req *rq, const struct strs *queries)
+{
+	struct strs rest = {.set = true, .v = arena_array(rq->cx.arena, const char *, queries->n + 1)};
+
+	for (int i = 0; i < queries->n; i++) {
+		struct str q = str_trim(str_c(queries->v[i]));
+		const json_t *j = q.n > 0 && q.p[0] == '{' ? json_parse(&rq->cx, q, NULL) : NULL;
+
+		if (!str_starts(q, "select(") && !str_is(json_str(json_object_get(j, "method")), "select"))
+			rest.v[rest.n++] = queries->v[i];
+	}
+	return rest;
+}
+
+err_t
+project_reply_list(struct req *rq, const char *teams, const struct projects_asked *in)
+{
 	struct query_list l = {.entity = "Project", .from = "badal.projects p", .columns = "p.id", .where = "lower(p.team_id) = ANY ($1::text[])",
-		.n = 1, .v = &teams, .seq = "p.seq", .id = "p.id", .search = "p.search"};
+		.n = 1, .v = &teams, .seq = "p.seq", .id = "p.id", .search = "p.search", .flags = in->total == 0 ? QUERY_NO_TOTAL : 0};
+	struct strs queries = without_selects(rq, &in->queries);
 	struct query_page page;
 	struct objs found = {0};
 
-	l.attrs = shape_asked(&project_shape, &l.n_attrs);
-	TRY(query_list(&rq->cx, &l, NULL, &in->queries, in->search, &page));
+	add_asked(&rq->cx, &l);
+	TRY(query_list(&rq->cx, &l, NULL, &queries, in->search, &page));
 	found.v = arena_array(rq->cx.arena, void *, page.res ? db_rows(page.res) : 0);
 	for (int i = 0; page.res != NULL && i < db_rows(page.res); i++) {
 		struct project *p;
@@ -139,6 +181,12 @@ projects_list(struct req *rq, void *arg)
 		found.v[found.n++] = (void *)(uintptr_t)project_shown(rq, p);
 	}
 	return reply_list(rq, &project_shape, "projects", page.total, &found);
+}
+
+static err_t
+projects_list(struct req *rq, void *arg)
+{
+	return project_reply_list(rq, own_teams(rq), arg);
 }
 
 static const struct param project_path[] = {PROJECT(struct one_in)};
@@ -471,7 +519,7 @@ projects_delete_domain(struct req *rq, void *arg)
 
 static const struct route rows[] = {
 	PROJECTS("POST", "", "create", "write", projects_create, &project_shape, 201, "Create a project.", struct project_params, create_params),
-	LISTS("", "list", projects_list, &project_shape, "projects", "The projects of the caller's teams.", struct list_in, list_params),
+	LISTS("", "list", projects_list, &project_shape, "projects", "The projects of the caller's teams.", struct projects_asked, list_params),
 	PROJECTS("GET", "/:projectId", "get", "read", projects_get, &project_shape, 200, "One project.", struct one_in, project_path),
 	PROJECTS("PATCH", "/:projectId", "update", "write", projects_update, &project_shape, 200, "Change a project; what is left out is emptied.",
 	    struct project_params, update_params),

@@ -18,6 +18,20 @@ err_t project_of(struct req *rq, const char *id, enum right right, struct projec
 const struct project *project_shown(struct req *rq, const struct project *p);
 err_t project_reply(struct req *rq, int status, const struct project *p) MUST_CHECK;
 
+/* Awaits. A project of a team that the caller may give one. */
+err_t project_make(struct req *rq, const struct project_in *in, const char *region) MUST_CHECK;
+/* Awaits. The projects of these teams, a literal of their ids in lower case. */
+struct projects_asked {
+	struct strs queries;
+	const char *search;
+	int total;
+};
+#define PROJECTS_ASKED                                                                                                                                   \
+	OPTIONAL("queries", P_QUERIES, struct projects_asked, queries, "Queries over name, teamId, labels, search and accessedAt.", .def = "[]"),        \
+	    OPTIONAL("search", P_TEXT, struct projects_asked, search, "Words to look for.", .def = "\"\"", .max = 256),                                  \
+	    OPTIONAL("total", P_BOOL_LOOSE, struct projects_asked, total, "false: do not count; total is 0.")
+err_t project_reply_list(struct req *rq, const char *teams, const struct projects_asked *in) MUST_CHECK;
+
 /* ---- what belongs to a project ---- */
 
 /* Each begins with its id. NULL: none. */

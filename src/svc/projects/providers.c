@@ -324,6 +324,53 @@ projects_update_provider(struct req *rq, void *arg)
 	return reply_provider(rq, p, row);
 }
 
+/* ---- for consoles ---- */
+
+static const struct field console_parameter_fields[] = {TOLD("$id", F_ID, "Parameter."), TOLD("name", F_STR, "Its name."), TOLD("example", F_STR, "Empty."),
+	TOLD("hint", F_STR, "Empty.")};
+const struct shape console_parameter_shape = SHAPE_TOLD("consoleOAuth2ProviderParameter", console_parameter_fields);
+static const struct field console_provider_fields[] = {
+	TOLD("$id", F_ID, "Provider."), TOLD("parameters", F_LIST, "What its app is set by.", .sub = &console_parameter_shape)};
+const struct shape console_provider_shape = SHAPE_TOLD("consoleOAuth2Provider", console_provider_fields);
+
+static bool
+console_provider_write(struct buf *b, int i, const void *arg)
+{
+	const struct oauth2_row *row = &oauth2_rows[i];
+	struct jw w;
+
+	(void)arg;
+	jw_init(&w, b);
+	jw_obj(&w);
+	JW_KEY(&w, "$id");
+	jw_cstr(&w, row->key);
+	JW_KEY(&w, "parameters");
+	jw_arr(&w);
+	for (const struct item *it = items_of(row); it->kind != ITEM_NONE; it++) {
+		jw_obj(&w);
+		JW_KEY(&w, "$id");
+		jw_cstr(&w, it->name);
+		JW_KEY(&w, "name");
+		jw_cstr(&w, it->name);
+		JW_KEY(&w, "example");
+		jw_cstr(&w, "");
+		JW_KEY(&w, "hint");
+		jw_cstr(&w, "");
+		jw_obj_end(&w);
+	}
+	jw_arr_end(&w);
+	jw_obj_end(&w);
+	return true;
+}
+
+static err_t
+projects_list_console_providers(struct req *rq, void *arg)
+{
+	(void)arg;
+	return reply_members(rq, &(struct member_list){.shape = &console_provider_shape, .key = "oAuth2Providers", .total = OAUTH2_ROWS, .n = OAUTH2_ROWS,
+					 .write = console_provider_write});
+}
+
 /* ---- rows ---- */
 
 #define PROVIDER_PATH PATH("provider", P_ENUM, struct oauth2_in, provider, "Provider.", .list = oauth2_keys)
@@ -336,6 +383,9 @@ static const struct param oauth2_update_params[] = {
 	PROVIDER_PATH, OPTIONAL("enabled", P_BOOL, struct oauth2_in, enabled, "Users may sign in there. Besides: what the model of the provider has.")};
 
 static const struct route oauth2_setting_rows[] = {
+	{.method = "GET", .path = "/v1/console/oauth2-providers", .service = "console", .name = "listOAuth2Providers", .scope = "public", .limit = "",
+	    .handler = projects_list_console_providers, .model = &console_provider_shape, .list = "oAuth2Providers", .status = 200,
+	    .doc = "What apps at providers of OAuth2 are set by.", .since = SINCE_1_9_5},
 	OWN_LIST(SINCE_1_9_5, "/oauth2", "listOAuth2Providers", "project.oauth2.read", projects_list_providers, &oauth2_provider_shape, "providers",
 	    "The apps at all providers of OAuth2.", struct oauth2_in, oauth2_list_params),
 	OWN(SINCE_1_9_5, "GET", "/oauth2/:provider", "getOAuth2Provider", "project.oauth2.read", projects_get_provider, &oauth2_provider_shape, 200,

@@ -5,7 +5,8 @@
 #include "model/job.h"
 #include "model/service.h"
 
-extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, platform_routes, key_routes, project_mail_routes;
+extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, organization_routes,
+    console_routes, platform_routes, key_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
@@ -14,6 +15,8 @@ static const struct routes *const routes[] = {
 	&policy_routes,
 	&mock_number_routes,
 	&oauth2_setting_routes,
+	&organization_routes,
+	&console_routes,
 	&platform_routes,
 	&key_routes,
 	&project_mail_routes,
@@ -21,7 +24,8 @@ static const struct routes *const routes[] = {
 };
 
 extern const struct shape policy_shape, policy_dictionary_shape, policy_history_shape, policy_strength_shape, policy_personal_shape, policy_alert_shape,
-    policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape, oauth2_provider_shape;
+    policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape, oauth2_provider_shape, console_variables_shape, console_scope_shape, console_parameter_shape,
+    console_provider_shape;
 
 #define FIELDS(provider, ...) extern const struct shape oauth2_##provider##_shape;
 #define PAIR FIELDS
@@ -32,7 +36,8 @@ extern const struct shape policy_shape, policy_dictionary_shape, policy_history_
 static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &ephemeral_key_shape, &key_jwt_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
 	&project_service_shape, &project_protocol_shape, &project_provider_shape, &policy_shape, &policy_dictionary_shape, &policy_history_shape,
 	&policy_strength_shape, &policy_personal_shape, &policy_alert_shape, &policy_duration_shape, &policy_invalidation_shape, &policy_sessions_shape,
-	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, &oauth2_provider_shape,
+	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, &console_variables_shape, &console_scope_shape,
+	&console_parameter_shape, &console_provider_shape, &oauth2_provider_shape,
 #include "tbl/provider_fields.h"
 	NULL};
 #undef PAIR
@@ -132,9 +137,17 @@ static const struct job_task tasks[] = {
 
 static const char *const mails[] = {"smtpTest", NULL};
 
+/* As the paths were in the version that brought them. */
+static const struct path_alias aliases[] = {
+	{"PATCH", "/v1/project/services/:/status", "/v1/project/services/:", NULL, .later = true},
+	{"PATCH", "/v1/project/protocols/:/status", "/v1/project/protocols/:", NULL, .later = true},
+	{0},
+};
+
 const struct service projects_service = {
 	.name = "projects",
 	.routes = routes,
+	.aliases = aliases,
 	.shapes = shapes,
 	.events = events,
 	.scopes = scopes,
