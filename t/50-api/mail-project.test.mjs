@@ -223,6 +223,16 @@ describe('words', () => {
 		assert.equal((await all.next(u.email)).headers.subject, 'Password Reset')
 	})
 
+	test('codes say what asked for them', async () => {
+		const { box, p } = await withServer(), email = `${unique('c')}@example.org`
+		assert.equal((await own(p, 'PATCH', '/templates/email', { templateId: 'otpSession', subject: '{{otp}}', message: '{{otp}} by {{agentClient}} on {{agentOs}}, {{phrase}}' })).status, 200)
+		const r = await p.guest('POST', '/account/tokens/email', { body: { userId: 'unique()', email, phrase: true }, headers: { ...now, 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0' } })
+		assert.equal(r.status, 201, r.text)
+		const m = await box.next(email)
+		assert.match(m.headers.subject, /^\d{6}$/)
+		assert.match(m.text, new RegExp(`^${m.headers.subject} by Firefox on .*Linux, ${r.body.phrase}$`))
+	})
+
 	test('as clients before 1.9.2 have them', async () => {
 		const p = await s.project({ scopes }), at = '/templates/email/magicsession/pt-br'
 		const r = await named(p, 'PATCH', at, { subject: 'Oi', message: 'x', replyTo: 'r@example.org' })

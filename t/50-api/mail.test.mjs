@@ -154,8 +154,8 @@ describe('invitation', () => {
 		/* later clients may send it again: what was sent before is over */
 		const later = { headers: { 'x-appwrite-response-format': '1.9.0' } }
 		assert.equal((await owner.call('POST', `/teams/${id}/memberships`, { ...later, body: { email, roles: ['player'], url, name: 'Ned' } })).status, 201)
-		const m = await box.next(email), q = follow(m, 'http://localhost/page', ['x', 'membershipId', 'userId', 'secret', 'teamId'])
-		assert.equal(q.membershipId, first.membershipId)
+		const m = await box.next(email), q = follow(m, 'http://localhost/page', ['x', 'membershipId', 'userId', 'secret', 'teamId', 'teamName'])
+		assert.deepEqual([q.membershipId, q.teamName], [first.membershipId, 'Red'])
 		fails(await p.guest('PATCH', `/teams/${id}/memberships/${q.membershipId}/status`, { body: { userId: q.userId, secret: first.secret } }), 401, 'team_invalid_secret')
 		assert.equal(m.headers.subject, 'Invitation to Red Team at Ünïted & <Co>')
 		assert.ok(m.text.includes('Olga'))

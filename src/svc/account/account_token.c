@@ -1,11 +1,13 @@
 /* The account service: signing in, recovering and verifying by a secret that comes by mail or SMS. */
 #include "core/conf.h"
 #include "core/log.h"
+#include "core/loop.h"
 #include "core/protocol.h"
 #include "core/vtime.h"
 #include "gate/caller.h"
 #include "account_priv.h"
 #include "model/jwt.h"
+#include "model/agent.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
 #include "model/origin.h"
@@ -59,6 +61,7 @@ struct letter {
 	const char *url;	/* NULL: it tells the secret itself, a code */
 	const char *phrase;	/* words that the code's page shows as well; "" none */
 	bool with_project;	/* the link names the project */
+	struct agent agent;	/* what asks for a code */
 };
 
 static void
@@ -76,6 +79,9 @@ send_mail(struct db_tx *tx, const struct token *t, void *arg)
 		.code = l->url != NULL ? "" : t->secret,
 		.phrase = l->phrase ? l->phrase : "",
 		.locale = l->rq->locale,
+		.device = l->agent.device_name,
+		.client = l->agent.client_name,
+		.os = l->agent.os_name,
 	};
 
 	mail_send(tx, l->rq->project, &mail);
@@ -112,6 +118,8 @@ mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct e
 	struct token *t;
 
 	l->rq = rq;
+	if (l->url == NULL)
+		l->agent = agent_of(&rq->cx, str_c(rq->user_agent), loop_now() + AGENT_PATIENCE_MS);
 	TRY(token_create(&rq->cx, rq->project, l->to, &in, &t));
 	t->phrase = l->phrase;
 	audit_as(rq, l->to);

@@ -6,6 +6,8 @@ EVENT(project_service_update, "projects.[projectId].services.[serviceId].update"
 EVENT(project_protocol_update, "projects.[projectId].protocols.[protocolId].update", "", false, "", "A protocol was switched (internal).")
 EVENT(project_provider_update, "projects.[projectId].oauth2.[providerId].update", "", false, "", "The app at a provider of OAuth2 changed (internal).")
 EVENT(project_labels_update, "projects.[projectId].labels.update", "", false, "", "The labels of a project changed (internal).")
+EVENT(project_smtp_update, "projects.[projectId].project.smtp.update", "", false, "", "The mail server of a project changed (internal).")
+EVENT(project_template_update, "projects.[projectId].templates.[templateId].update", "", false, "", "The words of a mail changed (internal).")
 EVENT(project_mock_create, "projects.[projectId].mock-phones.[number].create", "", false, "", "A phone number got a code of its own (internal).")
 EVENT(project_mock_update, "projects.[projectId].mock-phones.[number].update", "", false, "", "The code of a phone number changed (internal).")
 EVENT(project_mock_delete, "projects.[projectId].mock-phones.[number].delete", "", false, "", "A phone number has no code of its own any more (internal).")

@@ -120,12 +120,24 @@ smtp_read(struct ctx *cx, const struct project *p, struct smtp *out, const char 
 	return OK;
 }
 
+/* One statement that ends in RETURNING, with its event; no row: `missing`. */
+static err_t
+mail_write(struct ctx *cx, const struct project *p, const struct event_info *kind, const char *what, err_t missing, const char *sql, int n, const char *const *v)
+{
+	struct event ev = project_event(cx, kind, p->id, NULL);
+	struct db_res *r;
+
+	ev.ids[1] = what;
+	TRY(event_write(cx, &ev, &r, sql, n, v));
+	return db_rows(r) > 0 ? OK : fail(cx, missing, "project=%s", p->id);
+}
+
 static err_t
 smtp_write(struct ctx *cx, const struct project *p, const struct smtp *s, const char *state)
 {
 	struct arena *a = cx->arena;
 
-	return project_write(cx, p, ERR_DB_UNIQUE,
+	return mail_write(cx, p, &ev_project_smtp_update, NULL, ERR_DB_UNIQUE,
 	    "UPDATE badal.projects AS p SET (" SMTP_COLUMNS ", updated) = ROW($3::boolean, $4, $5::int, $6, $7, $8, $9, $10, $11, $12, $13::timestamptz) "
 	    "WHERE p.internal = $1::bigint AND ROW(" SMTP_COLUMNS ")::text = $2 RETURNING p.internal",
 	    DB(pg_i64(a, p->internal), state, pg_bool(s->enabled), s->host, pg_i64(a, s->port), s->secure, s->username, seal_text(a, s->password), s->sender_name, s->sender_email,
@@ -294,7 +306,7 @@ words_write(struct req *rq, const struct project *p, const struct words_in *in)
 	const struct mail_template *t = &in->in;
 	bool whole = t->subject != NULL && t->message != NULL;
 
-	return project_write(&rq->cx, p, whole ? ERR_PROJECT_NOT_FOUND : ERR_GENERAL_ARGUMENT_INVALID, whole ? insert : update,
+	return mail_write(&rq->cx, p, &ev_project_template_update, in->kind, whole ? ERR_PROJECT_NOT_FOUND : ERR_GENERAL_ARGUMENT_INVALID, whole ? insert : update,
 	    DB(pg_i64(rq->cx.arena, p->internal), in->kind, in->locale, t->subject, t->message, t->sender_name, t->sender_email, t->reply_to_name,
 		t->reply_to_email ? t->reply_to_email : rq->cx.format < SINCE_1_9_2 ? in->reply_to : NULL));
 }
@@ -331,7 +343,7 @@ projects_delete_email_template(struct req *rq, void *arg)
 	words_as_known(in);
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(mail_template_find(&rq->cx, p->internal, in->kind, in->locale, &t));
-	TRY(project_write(&rq->cx, p, ERR_PROJECT_TEMPLATE_DEFAULT_DELETION, "DELETE FROM badal.mail_templates WHERE project = $1::bigint AND kind = $2 AND locale = $3 RETURNING project",
+	TRY(mail_write(&rq->cx, p, &ev_project_template_update, in->kind, ERR_PROJECT_TEMPLATE_DEFAULT_DELETION, "DELETE FROM badal.mail_templates WHERE project = $1::bigint AND kind = $2 AND locale = $3 RETURNING project",
 	    DB(pg_i64(rq->cx.arena, p->internal), in->kind, in->locale)));
 	if (t == NULL)	/* it was made between the two */
 		TRY(mail_template_ours(&rq->cx, in->kind, in->locale, &t));

@@ -267,13 +267,13 @@ send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 {
 	const struct letter *l = arg;
 	const struct user *owner = caller_user(l->rq);
-	const struct link_param v[] = {{"membershipId", m->id}, {"userId", m->user_id}, {"secret", l->secret}, {"teamId", m->team_id}};
+	const struct link_param v[] = {{"membershipId", m->id}, {"userId", m->user_id}, {"secret", l->secret}, {"teamId", m->team_id}, {"teamName", m->team_name}};
 	const char *name = invitee_name(l->in);
 	const struct mail mail = {
 		.kind = "invitation",
 		.to = l->email,
 		.name = name[0] ? name : m->user_name ? m->user_name : "",
-		.link = link_with(l->rq->cx.arena, l->in->url, v, (int)(sizeof v / sizeof *v)),
+		.link = link_with(l->rq->cx.arena, l->in->url, v, (int)(sizeof v / sizeof *v) - (l->rq->cx.format < SINCE_1_5 ? 1 : 0)),
 		.locale = l->rq->locale,
 		.owner = owner && owner->name ? owner->name : "",
 		.team = m->team_name,
