@@ -82,8 +82,8 @@ users(struct ctx *cx)
 	FAILS(user_set_email(cx, &p, v, &server, "a2@example.org", NULL, &same), USER_EMAIL_ALREADY_EXISTS);
 	FAILS(user_set_phone(cx, &p, v, &server, "+4930123", NULL, &same), USER_EMAIL_ALREADY_EXISTS);
 	FAILS(user_set_phone(cx, &p, u, NULL, "+4930999", "password-1", &same), USER_PHONE_ALREADY_EXISTS);
-	FAILS(user_set_password(cx, &p, u, NULL, "password-9", "wrong-one", &same), USER_INVALID_CREDENTIALS);
-	GOOD(user_set_password(cx, &p, u, NULL, "password-2", "password-1", &u));
+	FAILS(user_set_password(cx, &p, u, NULL, "password-9", "wrong-one", NULL, &same), USER_INVALID_CREDENTIALS);
+	GOOD(user_set_password(cx, &p, u, NULL, "password-2", "password-1", NULL, &u));
 	GOOD(user_set_email_verification(cx, &p, u, &server, true, &u));
 	GOOD(user_set_phone_verification(cx, &p, u, &server, true, &u));
 	GOOD(user_set_prefs(cx, &p, u, NULL, json_parse(cx, STR("{\"a\":{},\"b\":[1,\"\xc3\xa4\"]}"), NULL), &u));
@@ -277,14 +277,14 @@ teams(struct ctx *cx)
 	FAILS(membership_confirm(cx, &p, pending, &m, &carl, &taken), MEMBERSHIP_ALREADY_CONFIRMED);
 	GOOD(team_get(cx, &p, "red", &t));
 	CHECK(t->total == 3);
-	GOOD(membership_list(cx, &p, t, &none, NULL, &page));
+	GOOD(membership_list(cx, &p, t, false, &none, NULL, &page));
 	CHECK(page.total == 3 && db_rows(page.res) == 3);
-	GOOD(membership_list(cx, &p, t, &(struct strs){.n = 2, .set = true, .v = (const char *[]){"equal(\"userId\", \"bob\")", "orderDesc(\"joined\")"}},
+	GOOD(membership_list(cx, &p, t, false, &(struct strs){.n = 2, .set = true, .v = (const char *[]){"equal(\"userId\", \"bob\")", "orderDesc(\"joined\")"}},
 	    NULL, &page));
 	CHECK(page.total == 1);
-	GOOD(membership_list(cx, &p, t, &none, "carl", &page));
+	GOOD(membership_list(cx, &p, t, false, &none, "carl", &page));
 	CHECK(page.total == 1);
-	GOOD(membership_list_user(cx, &p, carl, &list));
+	GOOD(membership_all_user(cx, &p, carl, &list));
 	CHECK(list.n == 1 && strcmp(((struct membership *)list.v[0])->team_name, "Red") == 0);
 	GOOD(team_list(cx, &p, bob, &none, NULL, &page));
 	CHECK(page.total == 1);
@@ -299,7 +299,7 @@ teams(struct ctx *cx)
 	GOOD(user_delete(cx, &p, carl, NULL));
 	GOOD(team_get(cx, &p, "red", &t));
 	CHECK(t->total == 2);
-	GOOD(membership_list_user(cx, &p, bob, &list));
+	GOOD(membership_all_user(cx, &p, bob, &list));
 	GOOD(membership_delete(cx, &p, list.v[0], "bob"));
 	FAILS(membership_delete(cx, &p, list.v[0], "bob"), MEMBERSHIP_NOT_FOUND);
 	CHECK(login(cx, token)->n_members == 0);
