@@ -50,7 +50,7 @@ static const struct older older[] = {
 
 static const struct job_kind jobs[] = {
 	{BUILD, functions_build, BUILD_RETRIES, 4, JOB_MINUTES(24 * 60 + 10), 2, "Builds deployments of functions."},
-	{FUNCTIONS, functions_work, 8, 500, JOB_MINUTES(24 * 60 + 10), 8, "Runs what waits for one function.", true},
+	{FUNCTIONS, functions_work, 8, 500, JOB_MINUTES(24 * 60 + 10), 8, "Runs what waits for one function.", .lines = true},
 	{EXECUTE, execute_work, 30, 32, JOB_MINUTES(1), 4, "Puts an execution to the others that wait for its function."},
 	{FUNCTION_DELETE, functions_delete, 30, 2, JOB_MINUTES(60), 1, "Removes what deleted functions and deployments leave."},
 	{0},

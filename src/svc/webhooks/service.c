@@ -7,7 +7,7 @@ extern const struct hears webhooks_hears;
 
 /* A run's own time, and then the longest that a receiver may take (webhook_timeout): it is never cut off with requests under way. */
 static const struct job_kind jobs[] = {
-	{WEBHOOKS, webhooks_work, 8, 500, JOB_MINUTES(7), 4, "Delivers what waits for one webhook.", true},
+	{WEBHOOKS, webhooks_work, 8, 500, JOB_MINUTES(7), 4, "Delivers what waits for one webhook.", .lines = true},
 	{0},
 };
 
