@@ -26,6 +26,7 @@ struct req {
 	const struct user *impersonator;	/* who calls really, in the name of login's user; NULL: that one itself */
 	bool jwt;			/* login came from a JWT: no current session */
 	struct api_key *key;		/* the key, or NULL */
+	bool dev_key;			/* it came with a key of a developer: no limits and any origin, and no right more */
 	bool bypass;			/* keys and admins: permissions are not evaluated */
 	bool admin_mode;		/* mode=admin */
 	struct strs roles;		/* roles of the caller for permission checks (spec databases.md 7.2) */
@@ -311,6 +312,7 @@ void api_drain(void);
 bool api_writing(void);				/* that goes on */
 extern const struct http_handler api_http;	/* request, gone; ws callbacks are those of rt */
 struct str api_openapi(struct ctx *cx, int64_t format);	/* the document of GET /v1/openapi.json: of all formats (0), or of one (core/protocol.h) */
-bool api_allowed_host(struct req *rq, struct str host);	/* localhost, own host, web platforms of the project (host_allowed) */
+/* Somebody may be sent to this URL: localhost, own host, platforms of the project, its own scheme. Scripts are the caller's to refuse. */
+bool api_redirect_ok(struct req *rq, const char *url, const char *own_host);
 
 #endif

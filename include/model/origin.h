@@ -50,6 +50,9 @@ bool origin_readable(const char *text);
 void origin_refused(struct ctx *cx, const struct project *p, const char *text, const struct origin *o);
 /* What a refused origin is told (spec platform.md 8.2), in a. */
 const char *origin_refusal(struct arena *a, const struct origin *o);
+/* What is wrong with an origin, or with a URL that somebody is sent to (`what`: "Origin", "URI"), as clients since 1.9 are told; NULL: nothing. Besides what the
+ * other rules let in: verified domains, extensions of browsers whose id is a web platform's host, and the scheme appwrite-callback-<project id>. */
+const char *origin_wrong(struct arena *a, const struct project *p, const char *text, const char *own_host, const char *what);
 /* From this machine itself: the peer is, no proxy shows, and the host that was asked for is a name of the machine's own. */
 bool request_is_local(const struct http_msg *m);
 /* The same, of a server that is for nobody else: it has no `domain`. */

@@ -6,6 +6,7 @@
 
 struct platform {
 	const char *id, *type, *name, *key, *store, *hostname;
+	const char *kind;	/* of a list that was asked for by it: what the type is today */
 	int64_t internal, project;	/* numbers of it and of its project */
 	int64_t created, updated;
 };
@@ -120,10 +121,11 @@ struct project {
 	struct objs platforms;		/* struct platform */
 	struct objs webhooks;		/* struct webhook */
 	struct objs keys;		/* struct api_key */
+	struct objs dev_keys;		/* struct api_key, without scopes */
 	struct objs domains;		/* struct domain */
 };
 
-extern const struct shape project_shape, platform_shape, key_shape, ephemeral_key_shape, key_jwt_shape, webhook_shape, domain_shape, mock_number_shape, project_method_shape, project_service_shape, project_protocol_shape, project_provider_shape;
+extern const struct shape project_shape, platform_shape, key_shape, ephemeral_key_shape, key_jwt_shape, dev_key_shape, webhook_shape, domain_shape, mock_number_shape, project_method_shape, project_service_shape, project_protocol_shape, project_provider_shape;
 
 /* Awaits on a cache miss. The project with this public id, valid until cx ends; its data space has been brought up to what this program
  * knows. ERR_PROJECT_NOT_FOUND, and as space_bring_up (model/space.h) ERR_PROJECT_BEHIND, _STUCK, _NEWER. */
@@ -146,6 +148,9 @@ const char *project_stale_key(struct ctx *cx, const char *id);
 
 /* The key with this secret (constant-time compare), or NULL. Expiry is the caller's to judge. */
 struct api_key *project_key_find(const struct project *p, struct str secret);
+/* The key of a developer with this secret that has not ended (constant time), or NULL: it gives no rights. */
+struct api_key *project_dev_key_find(const struct project *p, struct str secret);
+void project_dev_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk);
 /* Notes that a key was used: accessedAt once per 24 h, sdks when `sdk` is a known one not listed yet. Awaits only when there is something to
  * write; a failure is logged and forgotten. */
 void project_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk);

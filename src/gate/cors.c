@@ -4,6 +4,7 @@
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "core/protocol.h"
+#include "model/format.h"
 #include "model/origin.h"
 
 #define ALLOW_METHODS "GET, POST, PUT, PATCH, DELETE"
@@ -25,13 +26,13 @@
 
 /* An allowed host, else localhost, so that a browser refuses the answer elsewhere; scheme and port as they came. */
 static const char *
-allow_origin(struct arena *a, const struct project *p, const struct client *who, bool any)
+allow_origin(struct arena *a, const struct project *p, const struct client *who, bool any, bool today)
 {
 	struct origin o = origin_parse(who->origin);
 
 	if (o.host.n == 0 || !origin_readable(who->origin))
 		return arena_printf(a, "%s://localhost", who->scheme);
-	if (!any && !host_allowed(p, o.host, who->host))
+	if (!any && !host_allowed(p, o.host, who->host) && (!today || p == NULL || origin_wrong(a, p, who->origin, who->host, "Origin") != NULL))
 		o.host = STR("localhost");
 	return arena_printf(a, "%.*s://%.*s%s%.*s", STR_FMT(o.scheme), STR_FMT(o.host), o.port.n ? ":" : "", STR_FMT(o.port));
 }
@@ -64,7 +65,7 @@ cors_headers(struct req *rq)
 	const struct client who = {.host = rq->host, .scheme = rq->scheme, .origin = rq->origin};
 	const struct project *p = rq->project ? rq->project : project_known(rq->cx.arena, rq->http->hdr[HDR_X_PROJECT]);
 	struct http_header h[REFUSAL_HEADERS];
-	int n = cors_common(rq->cx.arena, allow_origin(rq->cx.arena, p, &who, rq->route->flags & ROUTE_NO_ORIGIN), rq->http->tls, strcmp(rq->scheme, "https") == 0,
+	int n = cors_common(rq->cx.arena, allow_origin(rq->cx.arena, p, &who, (rq->route->flags & ROUTE_NO_ORIGIN) || rq->dev_key, rq->cx.format >= SINCE_1_9), rq->http->tls, strcmp(rq->scheme, "https") == 0,
 	    rq->cx.format >= SINCE_1_9, h);
 
 	for (int i = 0; i < n; i++)
@@ -81,7 +82,7 @@ cors_refusal(struct http_msg *m, struct http_header out[REFUSAL_HEADERS])
 	int n;
 
 	client_of(m, &who);
-	n = cors_common(m->arena, allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false), m->tls, strcmp(who.scheme, "https") == 0, false, out);
+	n = cors_common(m->arena, allow_origin(m->arena, project_known(m->arena, m->hdr[HDR_X_PROJECT]), &who, false, false), m->tls, strcmp(who.scheme, "https") == 0, false, out);
 	assert(n + NO_CACHE_JSON <= REFUSAL_HEADERS);
 	memcpy(out + n, more, sizeof more);
 	return n + NO_CACHE_JSON;
@@ -154,6 +155,19 @@ by_cookie(const struct req *rq)
 	return rq->login != NULL && !rq->jwt && !rq->fallback;
 }
 
+/* Of today: whatever the method, by the header Origin alone. */
+static err_t
+check_today(struct req *rq)
+{
+	const char *wrong = origin_wrong(rq->cx.arena, rq->project, rq->origin, rq->host, "Origin");
+	struct origin o = origin_parse(rq->origin);
+
+	if (wrong == NULL)
+		return OK;
+	origin_refused(&rq->cx, rq->project, rq->origin, &o);
+	return fail_msg(&rq->cx, ERR_GENERAL_UNKNOWN_ORIGIN, "%s", wrong);
+}
+
 /* The header of a key switches the check off, for servers; a page that adds one must not ride on somebody's cookie with it. */
 err_t
 cors_check(struct req *rq)
@@ -161,9 +175,13 @@ cors_check(struct req *rq)
 	enum origin_kind kind;
 	struct origin o;
 
-	if ((rq->route->flags & ROUTE_NO_ORIGIN) || strcmp(rq->route->method, "GET") == 0)
+	if ((rq->route->flags & ROUTE_NO_ORIGIN) || rq->dev_key)
 		return OK;
 	if (rq->http->hdr[HDR_X_KEY].n > 0 && !by_cookie(rq))
+		return OK;
+	if (rq->cx.format >= SINCE_1_9 && rq->http->hdr[HDR_ORIGIN].n > 0)
+		return check_today(rq);
+	if (strcmp(rq->route->method, "GET") == 0 || (rq->cx.format >= SINCE_1_9 && !by_cookie(rq)))
 		return OK;
 	kind = origin_kind(rq->project, rq->origin, rq->host, &o);
 	if (kind != ORIGIN_FOREIGN && !(by_cookie(rq) && kind == ORIGIN_HIDDEN))
@@ -177,11 +195,20 @@ cors_may_sign_in(struct req *rq)
 {
 	enum origin_kind kind = origin_kind(rq->project, rq->origin, rq->host, NULL);
 
-	return kind != ORIGIN_HIDDEN && (rq->http->hdr[HDR_X_KEY].n == 0 || kind != ORIGIN_FOREIGN);
+	return kind != ORIGIN_HIDDEN && ((rq->http->hdr[HDR_X_KEY].n == 0 && !rq->dev_key) || kind != ORIGIN_FOREIGN);
 }
 
 bool
-api_allowed_host(struct req *rq, struct str host)
+api_redirect_ok(struct req *rq, const char *url, const char *own_host)
 {
-	return host_allowed(rq->project, host, rq->host);
+	struct origin o = origin_parse(url);
+
+	if (rq->dev_key && o.host.n > 0 && (str_ieq(o.scheme, STR("http")) || str_ieq(o.scheme, STR("https"))))
+		return format_url(str_c(url));
+	if (rq->cx.format < SINCE_1_9 && format_url(str_c(url)) && o.host.n > 0 && host_allowed(rq->project, o.host, own_host))
+		return true;
+	for (const char *c = url; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~' || strchr("\"'<>\\`", *c) != NULL)
+			return false;
+	return origin_wrong(rq->cx.arena, rq->project, url, own_host, "URI") == NULL;
 }

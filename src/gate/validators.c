@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gate_priv.h"
+#include "core/protocol.h"
 #include "core/id.h"
 #include "core/vtime.h"
 #include "io/idna.h"
@@ -256,10 +257,12 @@ check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 	const char *text = validators_copy(rq, v);
 	const char *own = p->type == P_MAIL_LINK ? host_for_mails(rq->project, rq->host) : rq->host;
 	struct origin o = origin_parse(text);
+	const char *wrong;
 
-	if (!json_is_string(v) || has_nul(v) || !format_url(json_str(v)) || o.host.n == 0 || is_script(o.scheme) ||
-	    !host_allowed(rq->project, o.host, own))
-		return "The host of the URL must be localhost, this server, or a platform of the project.";
+	if (!json_is_string(v) || has_nul(v) || is_script(o.scheme) || !api_redirect_ok(rq, text, own)) {
+		wrong = rq->cx.format >= SINCE_1_9 && json_is_string(v) && !has_nul(v) ? origin_wrong(rq->cx.arena, rq->project, text, own, "URI") : NULL;
+		return wrong != NULL ? wrong : "The host of the URL must be localhost, this server, or a platform of the project.";
+	}
 	*(const char **)out = text;
 	return NULL;
 }

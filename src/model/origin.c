@@ -142,19 +142,32 @@ static bool
 always_allowed(struct str host, const char *own_host)
 {
 	host = no_root(host);
-	return str_ieq(host, STR("localhost")) || (own_host != NULL && str_ieq(host, str_c(own_host)));
+	return str_ieq(host, STR("localhost")) || str_is(host, "127.0.0.1") || str_is(host, "[::1]") || (own_host != NULL && str_ieq(host, str_c(own_host)));
 }
 
-/* The platforms of each type that authorise an origin, and the scheme of it: NULL for a page, known by its host and not by a key. */
-static const struct { const char *type, *scheme; } kinds[] = {
+/* The platforms of each type that authorise an origin, and the scheme of it: NULL for a page, known by its host and not by a key. `today`: they do
+ * so to clients since 1.9 alone. */
+static const struct { const char *type, *scheme; bool today; } kinds[] = {
     {"web", NULL},
+    {"flutter-web", NULL},
     {"flutter-ios", "appwrite-ios"},
+    {"react-native-ios", "appwrite-ios"},
     {"apple-ios", "appwrite-ios"},
+    {"apple-macos", "appwrite-macos", true},
+    {"apple-watchos", "appwrite-watchos", true},
+    {"apple-tvos", "appwrite-tvos", true},
+    {"apple", "appwrite-ios"},
+    {"apple", "appwrite-macos"},
+    {"apple", "appwrite-watchos"},
+    {"apple", "appwrite-tvos"},
     {"flutter-android", "appwrite-android"},
+    {"react-native-android", "appwrite-android"},
     {"android", "appwrite-android"},
     {"flutter-macos", "appwrite-macos"},
     {"flutter-windows", "appwrite-windows"},
+    {"windows", "appwrite-windows"},
     {"flutter-linux", "appwrite-linux"},
+    {"linux", "appwrite-linux"},
 };
 
 static bool
@@ -167,23 +180,24 @@ is_app(struct str scheme)
 
 /* What must match the host of an origin of this scheme; NULL: the platform does not speak for such. */
 static const char *
-platform_rule(const struct platform *f, struct str scheme)
+platform_rule(const struct platform *f, struct str scheme, bool today)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		if (strcmp(f->type, kinds[i].type) != 0)
+		if (strcmp(f->type, kinds[i].type) != 0 || (kinds[i].today && !today))
 			continue;
 		if (kinds[i].scheme == NULL)
 			return is_app(scheme) ? NULL : f->hostname;
-		return str_ieq(scheme, str_c(kinds[i].scheme)) ? f->key : NULL;
+		if (str_ieq(scheme, str_c(kinds[i].scheme)))
+			return f->key;
 	}
 	return NULL;
 }
 
 static bool
-platforms_have(const struct project *p, struct str scheme, struct str host)
+platforms_have(const struct project *p, struct str scheme, struct str host, bool today)
 {
 	for (int i = 0; i < p->platforms.n; i++) {
-		const char *rule = platform_rule(p->platforms.v[i], scheme);
+		const char *rule = platform_rule(p->platforms.v[i], scheme, today);
 
 		if (rule != NULL && rule[0] != '\0' && project_host_matches(rule, host))
 			return true;
@@ -201,7 +215,7 @@ may_match(struct str host)
 bool
 host_allowed(const struct project *p, struct str host, const char *own_host)
 {
-	return always_allowed(host, own_host) || (p != NULL && may_match(host) && platforms_have(p, STR("https"), host));
+	return always_allowed(host, own_host) || (p != NULL && may_match(host) && platforms_have(p, STR("https"), host, false));
 }
 
 bool
@@ -302,7 +316,7 @@ origin_kind(const struct project *p, const char *text, const char *own_host, str
 			*o = origin_parse(NULL);
 		return ORIGIN_FOREIGN;
 	}
-	return always_allowed(o->host, own_host) || (p != NULL && may_match(o->host) && platforms_have(p, o->scheme, o->host)) ? ORIGIN_OURS :
+	return always_allowed(o->host, own_host) || (p != NULL && may_match(o->host) && platforms_have(p, o->scheme, o->host, false)) ? ORIGIN_OURS :
 	    ORIGIN_FOREIGN;
 }
 
@@ -313,6 +327,8 @@ static const struct { const char *scheme, *kind, *by; } clients[] = {
     {"appwrite-ios", "iOS", "bundle id"},
     {"appwrite-android", "Android", "package name"},
     {"appwrite-macos", "macOS", "bundle id"},
+    {"appwrite-watchos", "watchOS", "bundle id"},
+    {"appwrite-tvos", "tvOS", "bundle id"},
     {"appwrite-windows", "Windows", "package name"},
     {"appwrite-linux", "Linux", "package name"},
 };
@@ -360,4 +376,58 @@ origin_refusal(struct arena *a, const struct origin *o)
 		return arena_printf(a, "Invalid Origin. Register your new client (%.*s) as a new %s platform on your project console dashboard",
 		    STR_FMT(o->host), kind);
 	return "Unsupported platform";
+}
+
+/* ---- as clients since 1.9 are told ---- */
+
+/* Those of pages and extensions, which are known by their host as a web page is. An app's own are in `kinds`, and each project has one that is always its own. */
+static bool
+judged_by_host(struct str scheme)
+{
+	static const char *const schemes[] = {"http", "https", "chrome-extension", "moz-extension", "safari-web-extension", "ms-browser-extension", "tauri"};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+		if (str_ieq(scheme, str_c(schemes[i])))
+			return true;
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].scheme != NULL && str_ieq(scheme, str_c(kinds[i].scheme)))
+			return true;
+	return false;
+}
+
+static struct str
+scheme_of(const char *text)
+{
+	const char *end = strstr(text, "://");
+	struct str s = {text, end != NULL ? (size_t)(end - text) : 0};
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!scheme_char(s.p[i]))
+			return STR_NONE;
+	return s;
+}
+
+const char *
+origin_wrong(struct arena *a, const struct project *p, const char *text, const char *own_host, const char *what)
+{
+	struct str scheme = scheme_of(text);
+	struct origin o;
+	enum origin_kind kind = origin_kind(p, text, own_host, &o);
+	const char *by, *client;
+
+	if (scheme.n == 0)
+		return arena_printf(a, "Invalid %s.", what);
+	if (str_ieq(scheme, str_c(arena_printf(a, "appwrite-callback-%s", p->id))))
+		return NULL;
+	if (!judged_by_host(scheme))
+		return arena_printf(a, "Invalid Scheme. The scheme used (%.*s) in the %s (%.*s) is not supported. If you are using a custom scheme, please change it to "
+		    "`appwrite-callback-<PROJECT_ID>`", (int)(scheme.n < SHOWN ? scheme.n : SHOWN), scheme.p, what, SHOWN, text);
+	if (kind == ORIGIN_OURS || (origin_readable(text) && may_match(o.host) && platforms_have(p, scheme, o.host, true)) ||
+	    (!is_app(scheme) && origin_readable(text) && domain_verified(p, str_dup(a, o.host))))
+		return NULL;
+	if (!origin_readable(text))
+		return arena_printf(a, "Invalid %s.", what);
+	client = client_kind(&o, &by);
+	return arena_printf(a, "Invalid %s. Register your new client (%.*s) as a new %s platform on your project console dashboard", what, STR_FMT(o.host),
+	    client != NULL ? client : "Web");
 }

@@ -80,7 +80,7 @@ project_cache_load_sql(void)
 	static const struct { const char *table; const struct shape *shape; int max; } children[] = {
 		{"platforms", &platform_shape, PROJECT_CHILDREN_MAX}, {"webhooks", &webhook_shape, PROJECT_CHILDREN_MAX},
 		{"keys", &key_shape, PROJECT_CHILDREN_MAX}, {"domains", &domain_shape, PROJECT_CHILDREN_MAX},
-		{"mock_numbers", &mock_number_shape, PROJECT_MOCK_NUMBERS_MAX}};
+		{"mock_numbers", &mock_number_shape, PROJECT_MOCK_NUMBERS_MAX}, {"dev_keys", &dev_key_shape, PROJECT_CHILDREN_MAX}};
 	static struct buf b;
 
 	if (b.n > 0)
@@ -143,7 +143,8 @@ entry_read(struct ctx *cx, const struct db_res *r)
 	p.keys = children(cx, &key_shape, r, 6);
 	p.domains = children(cx, &domain_shape, r, 7);
 	p.mock_numbers = children(cx, &mock_number_shape, r, 8);
-	shape_read(cx, &project_shape, &p, r, 0, 9);
+	p.dev_keys = children(cx, &dev_key_shape, r, 9);
+	shape_read(cx, &project_shape, &p, r, 0, 10);
 	(void)entry_pack(&k, &p);
 	pack_begin(&k);
 	return entry_pack(&k, &p);
@@ -337,6 +338,21 @@ project_key_find(const struct project *p, struct str secret)
 		struct api_key *k = p->keys.v[i];
 
 		if (k->secret[0] != '\0' && str_eq_secret(str_c(k->secret), secret))
+			found = k;
+	}
+	return found;
+}
+
+struct api_key *
+project_dev_key_find(const struct project *p, struct str secret)
+{
+	struct api_key *found = NULL;
+	int64_t now = time_now_ms();
+
+	for (int i = 0; i < p->dev_keys.n; i++) {
+		struct api_key *k = p->dev_keys.v[i];
+
+		if (k->secret[0] != '\0' && k->expire > now && str_eq_secret(str_c(k->secret), secret))
 			found = k;
 	}
 	return found;

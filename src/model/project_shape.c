@@ -59,6 +59,20 @@ static const struct field key_fields[] = {
 const struct shape key_shape = SHAPE("key", struct api_key, key_fields);
 const struct shape ephemeral_key_shape = SHAPE("ephemeralKey", struct api_key, key_fields);
 
+static const struct field dev_key_fields[] = {
+	CHILD(struct api_key),
+	FIELD_HIDDEN(F_STR, struct api_key, secret_hash, "c.secret_hash"),
+	FIELD(F_ID, struct api_key, id, "$id", "c.id", "Key ID."),
+	FIELD(F_TIME, struct api_key, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."),
+	FIELD(F_TIME, struct api_key, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."),
+	FIELD(F_STR, struct api_key, name, "name", "c.name", "Key name.", .flags = COL_ASKED),
+	FIELD(F_TIME, struct api_key, expire, "expire", "c.expire", "When it ends, in ISO 8601 format.", .flags = COL_ASKED),
+	FIELD(F_STR, struct api_key, secret, "secret", "c.secret", "The key itself.", .flags = COL_SEALED),
+	FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL),
+	FIELD(F_STRS, struct api_key, sdks, "sdks", "c.sdks", "SDKs that used the key."),
+};
+const struct shape dev_key_shape = SHAPE("devKey", struct api_key, dev_key_fields);
+
 static const struct field key_jwt_fields[] = {
 	FIELD(F_STRS, struct key_jwt, scopes, "scopes", NULL, "Allowed scopes."),
 	FIELD(F_ID, struct key_jwt, project, "projectId", NULL, "Project that it is of."),
@@ -210,6 +224,7 @@ static const struct field project_fields[] = {
 	{.key = "webhooks", .type = F_LIST, .off = offsetof(struct project, webhooks), .doc = "Webhooks.", .sub = &webhook_shape, .until = SINCE_1_9_5},
 	{.key = "keys", .type = F_LIST, .off = offsetof(struct project, keys), .doc = "API keys.", .sub = &key_shape, .until = SINCE_1_9_5},
 	{.key = "domains", .type = F_LIST, .off = offsetof(struct project, domains), .doc = "Domains.", .sub = &domain_shape, .until = SINCE_1_4},
+	{.key = "devKeys", .type = F_LIST, .off = offsetof(struct project, dev_keys), .doc = "Keys of developers. Told since 1.7.0.", .sub = &dev_key_shape, .since = SINCE_1_7},
 #include "tbl/providers.h"
 #include "tbl/sign_in.h"
 #include "tbl/services.h"

@@ -33,8 +33,8 @@ project_write_listed(const char *const *list, int n, struct str s)
 	return false;
 }
 
-void
-project_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk)
+static void
+project_write_touch(struct ctx *cx, const struct project *p, const char *table, const struct api_key *k, struct str sdk)
 {
 	bool known = project_write_listed(known_sdks, (int)(sizeof known_sdks / sizeof *known_sdks) - 1, sdk) && !project_write_listed(k->sdks.v, k->sdks.n, sdk);
 	err_t e;
@@ -42,9 +42,21 @@ project_key_touch(struct ctx *cx, const struct project *p, const struct api_key 
 	if (!known && k->accessed != TIME_NONE && k->accessed > time_now_ms() - TOUCH_EVERY)
 		return;
 	e = project_write(cx, p, ERR_KEY_NOT_FOUND,
-	    "UPDATE badal.keys AS c SET accessed = $3, sdks = CASE WHEN $4::text IS NULL OR $4 = ANY (sdks) THEN sdks ELSE sdks || $4::text END "
-	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal",
+	    arena_printf(cx->arena, "UPDATE badal.%s AS c SET accessed = $3, sdks = CASE WHEN $4::text IS NULL OR $4 = ANY (sdks) THEN sdks ELSE sdks || $4::text END "
+	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal", table),
 	    DB(pg_i64(cx->arena, p->internal), k->id, pg_time(cx->arena, time_now_ms()), known ? str_dup(cx->arena, sdk) : NULL));
 	if (e != OK)
 		log_warn(cx, "cannot note the use of a key", "key=%s error=%s", k->id, cx->detail ? cx->detail : "");
+}
+
+void
+project_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk)
+{
+	project_write_touch(cx, p, "keys", k, sdk);
+}
+
+void
+project_dev_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk)
+{
+	project_write_touch(cx, p, "dev_keys", k, sdk);
 }

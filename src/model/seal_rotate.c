@@ -12,6 +12,7 @@ static const struct sealed_column {
 	const char *table, *id, *column;
 } columns[] = {
 	{false, "badal.keys", "internal", "secret"},
+	{false, "badal.dev_keys", "internal", "secret"},
 	{false, "badal.webhooks", "internal", "http_pass"},
 	{false, "badal.webhooks", "internal", "signature"},
 	{false, "badal.projects", "internal", "smtp_password"},

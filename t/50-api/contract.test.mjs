@@ -12,6 +12,7 @@ const always = (model, ...members) => members.map((m) => [`${model}.${m}`, 'may 
 const object = (...members) => members.map((m) => [m, 'an empty object may be written as an empty list, there too'])
 const usage = (model, ...members) => members.map((m) => [`${model}.${m}`, 'a list of lists there; on the wire it is one of metrics'])
 const deviations = new Map([
+	...['GET /v1/projects/{projectId}/platforms', 'POST /v1/projects/{projectId}/platforms', 'GET /v1/projects/{projectId}/platforms/{platformId}', 'PUT /v1/projects/{projectId}/platforms/{platformId}'].map((m) => [m, 'a kind of platform for clients that speak 1.9.0 or later']),
 	['GET /v1/health/db', 'a list for clients that speak 1.9.0 or later'], ['GET /v1/health/cache', 'the same'],
 	['error.code', 'a text there; on the wire it is a number'],
 	['error.file', 'when the server runs as development'], ['error.line', 'the same'], ['error.trace', 'the same'],

@@ -225,3 +225,177 @@ describe('who calls', () => {
 		assert.ok(cookieOf(r))
 	})
 })
+
+describe('platforms of the own project', () => {
+	const kinds = { web: 'hostname', apple: 'bundleIdentifier', android: 'applicationId', windows: 'packageIdentifierName', linux: 'packageName' }
+	const value = (kind) => (kind === 'web' ? `${unique('h')}.example.org` : `org.example.${unique('a')}`)
+
+	test('life, of each kind', async () => {
+		for (const [kind, name] of Object.entries(kinds)) {
+			const id = unique('f'), v = value(kind), make = (body) => admin('POST', `/project/platforms/${kind}`, { platformId: id, name: 'F', [name]: v, ...body })
+			const r = await make()
+			assert.equal(r.status, 201, r.text)
+			keysOf(r.body, `$id $createdAt $updatedAt name type ${name}${kind === 'web' ? ' key' : ''}`)
+			assert.deepEqual([r.body.$id, r.body.type, r.body[name]], [id, kind, v])
+			fails(await make(), 409, 'platform_already_exists')
+			for (const bad of [{ platformId: undefined }, { platformId: 'a b' }, { name: undefined }, { name: 'n'.repeat(129) }, { [name]: undefined }, { [name]: 'x'.repeat(300) }])
+				fails(await make({ platformId: unique('f'), ...bad }), 400, 'general_argument_invalid')
+			assert.deepEqual((await admin('GET', `/project/platforms/${id}`)).body, r.body)
+			const other = value(kind), now = (await admin('PUT', `/project/platforms/${kind}/${id}`, { name: 'G', [name]: other })).body
+			assert.deepEqual([now.name, now.type, now[name]], ['G', kind, other])
+			fails(await admin('PUT', `/project/platforms/${kind}/${id}`, { name: 'G' }), 400, 'general_argument_invalid')
+			for (const [another, field] of Object.entries(kinds).filter(([k]) => k !== kind))
+				fails(await admin('PUT', `/project/platforms/${another}/${id}`, { name: 'G', [field]: 'x.example' }), 400, 'platform_method_unsupported')
+			const list = (await admin('GET', '/project/platforms', undefined, { query: { queries: [JSON.stringify({ method: 'equal', attribute: name, values: [other] }), JSON.stringify({ method: 'equal', attribute: 'type', values: [kind] })] } })).body
+			assert.deepEqual([list.total, list.platforms.map((x) => x.$id)], [1, [id]])
+			assert.equal((await admin('DELETE', `/project/platforms/${id}`)).status, 204)
+			for (const m of ['GET', 'DELETE']) fails(await admin(m, `/project/platforms/${id}`), 404, 'platform_not_found')
+			fails(await admin('PUT', `/project/platforms/${kind}/${id}`, { name: 'G', [name]: other }), 404, 'platform_not_found')
+		}
+	})
+
+	test('by keys with the scope, and nobody else', async () => {
+		const read = await p.addKey(['platforms.read']), write = await p.addKey(['platforms.write']), body = () => ({ platformId: unique('f'), name: 'F', hostname: 'k.example.org' })
+		assert.equal((await by(write, 'POST', '/project/platforms/web', body())).status, 201)
+		assert.equal((await by(read, 'GET', '/project/platforms')).status, 200)
+		fails(await by(read, 'POST', '/project/platforms/web', body()), 401, 'general_unauthorized_scope')
+		fails(await by(write, 'GET', '/project/platforms'), 401, 'general_unauthorized_scope')
+		for (const [m, path] of [['GET', ''], ['GET', '/x'], ['DELETE', '/x'], ...Object.keys(kinds).flatMap((k) => [['POST', `/${k}`], ['PUT', `/${k}/x`]])])
+			fails(await (await p.user()).call(m, `/project/platforms${path}`, { ...today, ...(m === 'GET' ? {} : { body: {} }) }), 401, 'general_unauthorized_scope')
+		fails(await admin('GET', '/project/platforms', undefined, { query: { queries: ['{"method":"equal","attribute":"store","values":["x"]}'] } }), 400, 'general_argument_invalid')
+	})
+
+	test('each client is told the kind in its words', async () => {
+		const of = { 'flutter-web': 'web', 'flutter-ios': 'apple', 'flutter-macos': 'apple', 'apple-watchos': 'apple', 'react-native-ios': 'apple', android: 'android', 'react-native-android': 'android', 'flutter-windows': 'windows', 'flutter-linux': 'linux' }
+		const path = `/projects/${p.id}/platforms`
+		for (const [type, kind] of Object.entries(of)) {
+			const made = await owner.ok('POST', path, { body: { type, name: 'x', key: 'org.example.x', hostname: 'x.example.org', store: 's' }, ...old })
+			keysOf(made, '$id $createdAt $updatedAt name type key store hostname httpUser httpPass')
+			assert.equal(made.type, type)
+			const now = await owner.ok('GET', `${path}/${made.$id}`, today)
+			assert.deepEqual([now.type, now[kinds[kind]]], [kind, kind === 'web' ? 'x.example.org' : 'org.example.x'])
+			assert.equal((await owner.ok('GET', path, today)).platforms.find((x) => x.$id === made.$id).type, kind)
+			assert.equal((await owner.ok('GET', path, old)).platforms.find((x) => x.$id === made.$id).type, type)
+			const list = (await admin('GET', '/project/platforms', undefined, { query: { queries: [JSON.stringify({ method: 'equal', attribute: 'type', values: [kind] }), JSON.stringify({ method: 'limit', values: [100] })] } })).body.platforms
+			assert.ok(list.some((x) => x.$id === made.$id) && list.every((x) => x.type === kind))
+			assert.equal((await owner.ok('PUT', `${path}/${made.$id}`, { body: { name: 'y', key: 'z' }, ...today })).name, 'y')
+		}
+		for (const [kind, before] of [['apple', 'apple-ios'], ['windows', 'flutter-windows'], ['linux', 'flutter-linux']]) {
+			const made = (await admin('POST', `/project/platforms/${kind}`, { platformId: 'unique()', name: 'x', [kinds[kind]]: 'org.example.y' })).body
+			assert.deepEqual((({ type, key, hostname }) => [type, key, hostname])(await owner.ok('GET', `${path}/${made.$id}`, old)), [before, 'org.example.y', ''])
+		}
+		const twin = (await admin('POST', '/project/platforms/web', { platformId: 'unique()', name: 'x', type: 'flutter-android', key: 'org.example.old' })).body
+		assert.deepEqual([twin.type, twin.applicationId], ['android', 'org.example.old'])
+		fails(await admin('POST', '/project/platforms/web', { platformId: 'unique()', name: 'x', type: 'phone', key: 'k' }), 400, 'general_bad_request')
+	})
+})
+
+describe('origins, as clients of today are told', () => {
+	const wrong = (what, host, kind) => `Invalid ${what}. Register your new client (${host}) as a new ${kind} platform on your project console dashboard`
+	const scheme = (s, what, text) => `Invalid Scheme. The scheme used (${s}) in the ${what} (${text}) is not supported. If you are using a custom scheme, please change it to \`appwrite-callback-<PROJECT_ID>\``
+	let q
+	before(async () => {
+		q = await s.project()
+		await q.addPlatform({ hostname: '*.example.org' })
+		await q.addPlatform({ hostname: 'abcdefghijklmnop' })
+		for (const [type, key] of [['react-native-android', 'org.example.rn'], ['apple-tvos', 'org.example.tv']]) await q.addPlatform({ type, hostname: '', key })
+		await q.admin('POST', '/project/platforms/apple', { body: { platformId: 'unique()', name: 'x', bundleIdentifier: 'org.example.mac' }, ...today })
+	})
+	const good = () => ['http://localhost:3000', 'http://127.0.0.1:5173', 'http://[::1]', 'https://a.example.org', 'chrome-extension://abcdefghijklmnop', 'tauri://localhost', 'appwrite-android://org.example.rn', 'appwrite-tvos://org.example.tv', 'appwrite-macos://org.example.mac',
+		'appwrite-ios://org.example.mac', `appwrite-callback-${q.id}://`, `appwrite-callback-${q.id}://back`]
+	const bad = (what) => [['https://evil.example:8443', wrong(what, 'evil.example', 'Web')], ['chrome-extension://other', wrong(what, 'other', 'Web')], ['appwrite-android://org.example.tv', wrong(what, 'org.example.tv', 'Android')], ['appwrite-watchos://x.y', wrong(what, 'x.y', 'watchOS')],
+		['appwrite-windows://org.example.mac', wrong(what, 'org.example.mac', 'Windows')], ['gopher://a.example.org', scheme('gopher', what, 'gopher://a.example.org')], ['appwrite-callback-other://', scheme('appwrite-callback-other', what, 'appwrite-callback-other://')],
+		['javascript://a.example.org', scheme('javascript', what, 'javascript://a.example.org')], ['null', `Invalid ${what}.`], ['example.org', `Invalid ${what}.`], ['http://localhost@evil.example', `Invalid ${what}.`], ['http://a$b.example.org', `Invalid ${what}.`]]
+
+	test('of each method, by the header Origin alone', async () => {
+		for (const m of ['GET', 'POST']) {
+			const send = (headers) => q.guest(m, m === 'GET' ? '/health/version' : '/account/sessions/anonymous', { headers: { ...today.headers, ...headers }, ...(m === 'GET' ? {} : { body: {} }) })
+			for (const origin of good()) {
+				const r = await send({ origin })
+				assert.equal(r.status, m === 'GET' ? 200 : 201, origin + r.text)
+				if (!origin.startsWith('appwrite-callback')) assert.equal(r.headers['access-control-allow-origin'], origin)
+			}
+			for (const [origin, words] of bad('Origin')) {
+				const r = await send({ origin })
+				fails(r, 403, 'general_unknown_origin')
+				assert.equal(r.body.message, words)
+			}
+			assert.equal((await send({ referer: 'https://evil.example/' })).status, m === 'GET' ? 200 : 201)
+		}
+		assert.equal((await q.guest('GET', '/health/version', { headers: { origin: 'https://evil.example' } })).status, 200, 'others are asked of writes alone')
+		assert.equal((await q.call('GET', '/users', { headers: { ...today.headers, origin: 'https://evil.example' } })).status, 200)
+		const u = await q.user()
+		fails(await u.call('GET', '/account', { key: q.key, headers: { ...today.headers, origin: 'https://evil.example' } }), 403, 'general_unknown_origin')
+		fails(await u.call('PATCH', '/account/name', { body: { name: 'Eve' }, headers: { ...today.headers, referer: 'https://evil.example/' } }), 403, 'general_unknown_origin')
+	})
+
+	test('who is sent back where', async () => {
+		const u = await q.user(), go = (url, o = today) => q.guest('GET', '/account/sessions/oauth2/mock', { query: { success: url, failure: url }, ...o })
+		for (const url of good()) for (const o of [today, {}]) assert.notEqual((await go(url, o)).status, 400, url)
+		for (const [url, words] of bad('URI')) {
+			for (const o of url.startsWith('gopher') ? [today] : [today, {}]) assert.equal((await go(url, o)).status, 400, url)
+			const r = await u.call('POST', '/account/recovery', { body: { email: u.email, url }, ...today })
+			fails(r, 400, 'general_argument_invalid')
+			assert.equal(r.body.message, `Invalid url: ${words}`)
+		}
+		fails(await u.call('POST', '/account/recovery', { body: { email: u.email, url: 'https://evil.example' }, ...today }), 400, 'general_argument_invalid')
+	})
+})
+
+describe('keys of developers', () => {
+	const path = () => `/projects/${p.id}/dev-keys`, later = () => new Date(Date.now() + 3600e3).toISOString()
+
+	test('life', async () => {
+		const made = await owner.ok('POST', path(), { body: { name: 'D', expire: later() }, status: 201, ...old })
+		keysOf(made, '$id $createdAt $updatedAt name expire secret accessedAt sdks')
+		assert.match(made.secret, /^[0-9a-f]{256}$/)
+		assert.deepEqual(await owner.ok('GET', `${path()}/${made.$id}`, old), made)
+		assert.ok((await owner.ok('GET', path(), old)).devKeys.some((k) => k.$id === made.$id))
+		assert.ok((await owner.ok('GET', `/projects/${p.id}`, old)).devKeys.some((k) => k.secret === made.secret))
+		assert.equal((await owner.ok('GET', path(), { query: { queries: [JSON.stringify({ method: 'equal', attribute: 'name', values: ['nobody'] })] }, ...old })).total, 0)
+		const now = await owner.ok('PUT', `${path()}/${made.$id}`, { body: { name: 'E', expire: '2099-01-01' }, ...old })
+		assert.deepEqual([now.name, now.expire, now.secret], ['E', '2099-01-01T00:00:00.000+00:00', made.secret])
+		assert.equal((await owner.call('DELETE', `${path()}/${made.$id}`, old)).status, 204)
+		for (const [m, body] of [['GET'], ['DELETE'], ['PUT', { name: 'x', expire: later() }]]) fails(await owner.call(m, `${path()}/${made.$id}`, { body, ...old }), 404, 'key_not_found')
+		for (const body of [{ name: 'x' }, { expire: later() }, { name: 'n'.repeat(129), expire: later() }, { name: 'x', expire: 'whenever' }, { name: 'x', expire: null }])
+			fails(await owner.call('POST', path(), { body, ...old }), 400, 'general_argument_invalid')
+		const stranger = await s.user()
+		for (const [m, tail, body] of [['POST', '', { name: 'x', expire: later() }], ['GET', ''], ['GET', '/x'], ['PUT', '/x', { name: 'x', expire: later() }], ['DELETE', '/x']])
+			fails(await stranger.call(m, path() + tail, { body, ...old }), 404, 'project_not_found')
+	})
+
+	test('let any page in, with no right that a guest has not, and not with what its browser adds by itself', async () => {
+		const { secret } = await owner.ok('POST', path(), { body: { name: 'D', expire: later() }, ...old }), origin = 'https://preview.example'
+		const dev = (m, t, o = {}) => p.guest(m, t, { ...o, headers: { 'x-appwrite-dev-key': secret, origin, ...o.headers } })
+		for (const o of [{}, today]) {
+			const r = await dev('POST', '/account/sessions/anonymous', { body: {}, headers: o.headers })
+			assert.equal(r.status, 201, r.text)
+			assert.equal(r.headers['access-control-allow-origin'], origin)
+			assert.equal(r.headers['set-cookie'], undefined)
+			assert.ok(r.headers['x-fallback-cookies'])
+			assert.equal((await dev('GET', '/account', { headers: { ...o.headers, 'x-fallback-cookies': r.headers['x-fallback-cookies'] } })).status, 200)
+			fails(await dev('GET', '/users', { headers: o.headers }), 401, 'general_unauthorized_scope')
+		}
+		const u = await p.user()
+		fails(await dev('GET', '/account', { cookie: u.cookie }), 401, 'general_unauthorized_scope')
+		assert.equal((await dev('GET', '/account', { cookie: u.cookie, headers: { origin: 'http://localhost' } })).status, 200)
+		assert.notEqual((await dev('GET', '/account/sessions/oauth2/mock', { query: { success: 'https://preview.example/x', devKey: secret } })).status, 400)
+		assert.equal((await p.guest('POST', '/account/sessions/anonymous', { body: { devKey: secret }, headers: { origin, ...today.headers } })).status, 201)
+		await until('its use is noted', async () => (await owner.ok('GET', path(), old)).devKeys.find((k) => k.secret === secret).accessedAt !== '')
+		/* of another project, wrong, or over: it counts for nothing */
+		const q = await s.project(), over = await owner.ok('POST', path(), { body: { name: 'O', expire: '2020-01-01' }, ...old })
+		fails(await q.guest('POST', '/account/sessions/anonymous', { body: {}, headers: { 'x-appwrite-dev-key': secret, origin } }), 403, 'general_unknown_origin')
+		for (const k of ['x', secret.slice(1), over.secret]) fails(await dev('POST', '/account/sessions/anonymous', { body: {}, headers: { 'x-appwrite-dev-key': k } }), 403, 'general_unknown_origin')
+	})
+
+	test('have no limits, but wrong passwords are wrong passwords', async (t) => {
+		const own = await server({ own: true, conf: { rate_limits: 'on', guess_client: 5 } })
+		t.after(() => own.stop())
+		const q = await own.project(), { secret } = await q.console.ok('POST', `/projects/${q.id}/dev-keys`, { body: { name: 'D', expire: later() }, ...old })
+		const sign = () => q.guest('POST', '/account', { body: { userId: 'unique()', email: `${unique()}@example.org`, password: 'password-1234' }, headers: { 'x-appwrite-dev-key': secret } })
+		for (let i = 0; i < 15; i++) assert.equal((await sign()).status, 201)
+		const codes = []
+		for (let i = 0; i < 7; i++) codes.push((await q.guest('POST', '/account/sessions/email', { body: { email: `${unique()}@example.org`, password: 'password-1234' }, headers: { 'x-appwrite-dev-key': secret } })).status)
+		assert.deepEqual(codes, [401, 401, 401, 401, 401, 429, 429])
+	})
+})

@@ -617,7 +617,7 @@ describe('a token instead of a session', () => {
 			assert.deepEqual([...u.searchParams.keys()], ['a', 'userId', 'secret'])
 			const proof = { userId: u.searchParams.get('userId'), secret: u.searchParams.get('secret') }
 			fails(await redeem({ ...proof, secret: 'wrong' }, method), 401, 'user_invalid_token')
-			fails(await redeem({ ...proof, userId: 'nobody' }, method), 404, 'user_not_found')
+			fails(await redeem({ ...proof, userId: 'nobody' }, method), 401, 'user_invalid_token')
 			const made = await redeem(proof, method)
 			assert.equal(made.status, 201, made.text)
 			keysOf(made.body, session)

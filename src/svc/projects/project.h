@@ -60,9 +60,11 @@ err_t project_delete(struct ctx *cx, const struct project *p, const char *actor,
 /* Awaits. Drops the data spaces of deleted projects; safe to run anywhere and again. */
 err_t project_sweep(struct ctx *cx) MUST_CHECK;
 
-/* Awaits. in->id is ignored: a new one is made. */
+/* Awaits. in->id NULL: a new one. ERR_PLATFORM_ALREADY_EXISTS. `set`: the columns that change. */
 err_t platform_create(struct ctx *cx, const struct project *p, const struct platform *in, struct platform **out) MUST_CHECK;
-err_t platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, struct platform **out) MUST_CHECK;
+err_t platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, const char *set, struct platform **out)
+    MUST_CHECK;
+err_t platform_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t platform_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct platform *platform_find(const struct project *p, const char *id);	/* NULL: none */
 
@@ -74,6 +76,12 @@ err_t key_update(struct ctx *cx, const struct project *p, const char *id, const 
 err_t key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct api_key *key_find(const struct project *p, const char *id);	/* NULL: none */
+/* Awaits. Keys of developers: of `in` and `values` name and expire. (*out)->secret is the clear text. */
+err_t dev_key_create(struct ctx *cx, const struct project *p, const struct api_key *in, struct api_key **out) MUST_CHECK;
+err_t dev_key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, struct api_key **out) MUST_CHECK;
+err_t dev_key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
+err_t dev_key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
+struct api_key *dev_key_find(const struct project *p, const char *id);	/* NULL: none */
 extern const char *const platform_types[];	/* NULL-terminated */
 
 err_t webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in, struct webhook **out) MUST_CHECK;

@@ -17,13 +17,13 @@
 enum { SECRET_BYTES = 128, SIGNATURE_BYTES = 64, NAME_LEN = 256, CHILDREN_PAGE = 5000 };
 
 const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "flutter-linux", "flutter-macos", "flutter-windows",
-	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", NULL};
+	"apple-ios", "apple-macos", "apple-watchos", "apple-tvos", "android", "unity", "flutter-web", "react-native-ios", "react-native-android", NULL};
 
 #define CHILD(name, shape_, missing_, taken_) \
 	static const struct record name = {.shape = shape_, .table = "badal." #name, .alias = "c", .entity = #name, .page = CHILDREN_PAGE, \
 		.missing = missing_, .taken = taken_}
 
-CHILD(platforms, &platform_shape, ERR_PLATFORM_NOT_FOUND, ERR_DB_UNIQUE);
+CHILD(platforms, &platform_shape, ERR_PLATFORM_NOT_FOUND, ERR_PLATFORM_ALREADY_EXISTS);
 CHILD(keys, &key_shape, ERR_KEY_NOT_FOUND, ERR_KEY_ALREADY_EXISTS);
 CHILD(webhooks, &webhook_shape, ERR_WEBHOOK_NOT_FOUND, ERR_DB_UNIQUE);
 CHILD(domains, &domain_shape, ERR_DOMAIN_NOT_FOUND, ERR_DOMAIN_ALREADY_EXISTS);
@@ -121,16 +121,41 @@ platform_create(struct ctx *cx, const struct project *p, const struct platform *
 	struct platform *c = arena_new_of(cx->arena, struct platform);
 
 	*c = *in;
-	c->id = NULL;
 	c->project = p->internal;
 	*out = c;
 	return project_child_add(cx, p, &platforms, &p->platforms, c);
 }
 
 err_t
-platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, struct platform **out)
+platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, const char *set, struct platform **out)
 {
-	return project_child_change(cx, p, &platforms, id, "name key store hostname", in, (void **)out);
+	return project_child_change(cx, p, &platforms, id, set, in, (void **)out);
+}
+
+/* What lists of platforms may be asked by, in the words of today: the types of before are kinds, and what an app is known by has a name of its kind. */
+#define KEY_AS(name_) {.key = name_, .column = "c.key", .type = F_STR, .off = offsetof(struct platform, key), .flags = COL_ASKED, .doc = ""}
+static const struct field platform_asked_fields[] = {
+	FIELD_HIDDEN(F_INT, struct platform, internal, "c.internal"),
+	FIELD(F_ID, struct platform, id, "$id", "c.id", ""),
+	FIELD(F_TIME, struct platform, created, "$createdAt", "c.created", ""),
+	FIELD(F_TIME, struct platform, updated, "$updatedAt", "c.updated", ""),
+	FIELD(F_STR, struct platform, name, "name", "c.name", "", .flags = COL_ASKED),
+	FIELD_HIDDEN(F_STR, struct platform, type, "c.type"),
+	FIELD(F_STR, struct platform, kind, "type", "CASE WHEN c.type LIKE 'apple%' OR c.type IN ('flutter-ios', 'flutter-macos', 'react-native-ios') THEN 'apple' "
+	    "WHEN c.type = 'unity' THEN 'android' WHEN c.type LIKE '%web' THEN 'web' ELSE regexp_replace(c.type, '^(flutter|react-native)-', '') END", "",
+	    .flags = COL_ASKED),
+	FIELD_HIDDEN(F_STR, struct platform, store, "c.store"),
+	FIELD(F_STR, struct platform, hostname, "hostname", "c.hostname", "", .flags = COL_ASKED),
+	KEY_AS("key"), KEY_AS("bundleIdentifier"), KEY_AS("applicationId"), KEY_AS("packageIdentifierName"), KEY_AS("packageName"),
+};
+static const struct shape platform_asked_shape = SHAPE("platform", struct platform, platform_asked_fields);
+static const struct record platforms_asked = {.shape = &platform_asked_shape, .table = "badal.platforms", .alias = "c", .entity = "Platform", .page = CHILDREN_PAGE,
+	.missing = ERR_PLATFORM_NOT_FOUND, .taken = ERR_PLATFORM_ALREADY_EXISTS};
+
+err_t
+platform_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out)
+{
+	return project_child_list(cx, p, &platforms_asked, &p->platforms, queries, total, out, total_out);
 }
 
 err_t
@@ -180,6 +205,45 @@ err_t
 key_delete(struct ctx *cx, const struct project *p, const char *id)
 {
 	return project_child_delete(cx, p, &keys, id);
+}
+
+/* ---- keys of developers ---- */
+
+CHILD(dev_keys, &dev_key_shape, ERR_KEY_NOT_FOUND, ERR_KEY_ALREADY_EXISTS);
+
+struct api_key *
+dev_key_find(const struct project *p, const char *id)
+{
+	return project_child_find(&p->dev_keys, id);
+}
+
+err_t
+dev_key_create(struct ctx *cx, const struct project *p, const struct api_key *in, struct api_key **out)
+{
+	struct api_key *c = arena_new_of(cx->arena, struct api_key);
+
+	*c = (struct api_key){.project = p->internal, .name = in->name, .expire = in->expire, .accessed = TIME_NONE, .secret = secret_hex(cx->arena, SECRET_BYTES)};
+	c->secret_hash = sha256_hex(cx->arena, str_c(c->secret));
+	*out = c;
+	return project_child_add(cx, p, &dev_keys, &p->dev_keys, c);
+}
+
+err_t
+dev_key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out)
+{
+	return project_child_list(cx, p, &dev_keys, &p->dev_keys, queries, total, out, total_out);
+}
+
+err_t
+dev_key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, struct api_key **out)
+{
+	return project_child_change(cx, p, &dev_keys, id, "name expire", values, (void **)out);
+}
+
+err_t
+dev_key_delete(struct ctx *cx, const struct project *p, const char *id)
+{
+	return project_child_delete(cx, p, &dev_keys, id);
 }
 
 /* ---- webhooks ---- */

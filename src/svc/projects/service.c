@@ -6,7 +6,7 @@
 #include "model/service.h"
 
 extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, organization_routes,
-    console_routes, platform_routes, key_routes, project_mail_routes;
+    console_routes, platform_routes, key_routes, dev_key_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
@@ -19,10 +19,12 @@ static const struct routes *const routes[] = {
 	&console_routes,
 	&platform_routes,
 	&key_routes,
+	&dev_key_routes,
 	&project_mail_routes,
 	NULL,
 };
 
+extern const struct shape platform_web_shape, platform_apple_shape, platform_android_shape, platform_windows_shape, platform_linux_shape, platform_kind_shape;
 extern const struct shape policy_shape, policy_dictionary_shape, policy_history_shape, policy_strength_shape, policy_personal_shape, policy_alert_shape,
     policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape, oauth2_provider_shape, console_variables_shape, console_scope_shape, console_parameter_shape,
     console_provider_shape;
@@ -33,7 +35,8 @@ extern const struct shape policy_shape, policy_dictionary_shape, policy_history_
 #undef FIELDS
 #define FIELDS(provider, ...) &oauth2_##provider##_shape,
 
-static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &ephemeral_key_shape, &key_jwt_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
+static const struct shape *const shapes[] = {&project_shape, &platform_shape, &key_shape, &ephemeral_key_shape, &key_jwt_shape, &dev_key_shape, &platform_web_shape, &platform_apple_shape, &platform_android_shape, &platform_windows_shape, &platform_linux_shape,
+	&platform_kind_shape, &webhook_shape, &domain_shape, &mock_number_shape, &project_method_shape,
 	&project_service_shape, &project_protocol_shape, &project_provider_shape, &policy_shape, &policy_dictionary_shape, &policy_history_shape,
 	&policy_strength_shape, &policy_personal_shape, &policy_alert_shape, &policy_duration_shape, &policy_invalidation_shape, &policy_sessions_shape,
 	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, &console_variables_shape, &console_scope_shape,

@@ -40,6 +40,7 @@ static void
 hide_secrets(struct req *rq, struct project *q)
 {
 	q->keys = without_secrets(rq, &q->keys, sizeof(struct api_key), hide_key);
+	q->dev_keys = without_secrets(rq, &q->dev_keys, sizeof(struct api_key), hide_key);
 	q->webhooks = without_secrets(rq, &q->webhooks, sizeof(struct webhook), hide_webhook);
 	q->mock_numbers = (struct objs){0};
 	for (int i = 0; i < PROJECT_PROVIDERS; i++)
