@@ -22,9 +22,10 @@ async function projectOf(rank) {
 	const platform = await who.ok('POST', `/projects/${id}/platforms`, { body: { type: 'web', name: 'w', hostname: 'a.example.org' } })
 	const domain = await who.ok('POST', `/projects/${id}/domains`, { body: { domain: `${unique('d')}.example.org` } })
 	await who.ok('PATCH', `/projects/${id}/oauth2`, { body: { provider: 'github', appId: 'app', secret: 'provider-secret' } })
+	const dev = await who.ok('POST', `/projects/${id}/dev-keys`, { body: { name: 'd', expire: '2099-01-01' }, headers: { 'x-appwrite-response-format': '1.8.0' } })
 	const [m] = (await who.ok('GET', `/teams/${teamId}/memberships`)).memberships
 	if (rank !== 'owner') await who.ok('PATCH', `/teams/${teamId}/memberships/${m.$id}`, { body: { roles: rank === 'reader' ? [] : [rank] } })
-	return { who, id, teamId, key, hook, platform, domain, secrets: [key.secret, hook.signatureKey, 'hush-hush', 'provider-secret'] }
+	return { who, id, teamId, key, hook, platform, domain, dev, secrets: [key.secret, hook.signatureKey, 'hush-hush', 'provider-secret'] }
 }
 
 const at = '/projects/{id}'
@@ -59,6 +60,11 @@ const table = [
 	['GET', `${at}/webhooks/{hook}/deliveries`, null, 'r'],
 	['POST', `${at}/webhooks/{hook}/deliveries`, () => ({}), 'c'],
 	['POST', `${at}/jwts`, () => ({ scopes: [] }), 'c'],
+	['POST', `${at}/dev-keys`, () => ({ name: 'x', expire: '2099-01-01' }), 'c'],
+	['GET', `${at}/dev-keys`, null, 'r'],
+	['GET', `${at}/dev-keys/{dev}`, null, 'r'],
+	['PUT', `${at}/dev-keys/{dev}`, () => ({ name: 'x', expire: '2099-01-01' }), 'c'],
+	['DELETE', `${at}/dev-keys/{dev}`, null, 'c'],
 	['DELETE', `${at}/platforms/{platform}`, null, 'c'],
 	['DELETE', `${at}/keys/{key}`, null, 'c'],
 	['DELETE', `${at}/webhooks/{hook}`, null, 'c'],
@@ -71,7 +77,7 @@ describe('each route, by rank', () => {
 		const api = await s.ok('GET', '/openapi.json'), all = new Set()
 		for (const [route, ops] of Object.entries(api.paths))
 			if (/^(\/v1)?\/projects(\/|$)/.test(route)) for (const m of Object.keys(ops)) all.add(`${m.toUpperCase()} ${route.replace(/^\/v1/, '')}`)
-		const have = new Set(table.map(([m, r]) => `${m} ${r.replace('{id}', '{projectId}').replace('/auth/jwt', '/auth/{method}').replace('{hook}', '{webhookId}').replace(/\{(platform|key|domain)\}/, '{$1Id}')}`))
+		const have = new Set(table.map(([m, r]) => `${m} ${r.replace('{id}', '{projectId}').replace('/auth/jwt', '/auth/{method}').replace('{hook}', '{webhookId}').replace('{dev}', '{keyId}').replace(/\{(platform|key|domain)\}/, '{$1Id}')}`))
 		assert.deepEqual([...have].sort(), [...all].sort())
 	})
 
@@ -79,7 +85,7 @@ describe('each route, by rank', () => {
 		test(rank, async () => {
 			const x = await projectOf(rank === 'stranger' ? 'owner' : rank), who = rank === 'stranger' ? await s.user() : x.who
 			for (const [method, route, body, needs, own] of table) {
-				const target = route.replace('{id}', x.id).replace('{platform}', x.platform.$id).replace('{key}', x.key.$id).replace('{hook}', x.hook.$id).replace('{domain}', x.domain.$id)
+				const target = route.replace('{id}', x.id).replace('{platform}', x.platform.$id).replace('{key}', x.key.$id).replace('{hook}', x.hook.$id).replace('{dev}', x.dev.$id).replace('{domain}', x.domain.$id)
 				const sent = body?.({ ...x, who }), r = await who.call(method, target, sent ? { body: sent } : {})
 				const clear = x.secrets.filter((t) => r.text.includes(t))
 				if (may.includes(needs)) {

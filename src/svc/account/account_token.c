@@ -205,16 +205,6 @@ say_how(int64_t type, struct session_in *how)
 	how->factor = sign_ins[i].factor;
 }
 
-static unsigned
-any_type(void)
-{
-	unsigned types = 0;
-
-	for (int i = 0; i < SIGN_INS; i++)
-		types |= TOKEN_BIT(sign_ins[i].type);
-	return types;
-}
-
 /* Who comes from a provider has a session of that provider, with what it gave: so the identity must still be there. */
 static err_t
 say_provider(struct req *rq, const struct user *u, const char *provider, struct session_in *how)
@@ -261,7 +251,7 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 	err_t e;
 
 	TRY(account_signed_out(rq));
-	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || (types & (types - 1)) != 0))
+	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || from != NULL || (types & (types - 1)) != 0))
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user=%s", in->user);	/* 1.0 tells nobody from a wrong secret */
 	TRY(e);
 	TRY(take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
