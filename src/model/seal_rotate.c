@@ -13,6 +13,7 @@ static const struct sealed_column {
 } columns[] = {
 	{false, "badal.keys", "internal", "secret"},
 	{false, "badal.dev_keys", "internal", "secret"},
+	{false, "badal.variables", "internal", "value"},
 	{false, "badal.webhooks", "internal", "http_pass"},
 	{false, "badal.webhooks", "internal", "signature"},
 	{false, "badal.projects", "internal", "smtp_password"},

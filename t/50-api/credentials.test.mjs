@@ -399,3 +399,61 @@ describe('keys of developers', () => {
 		assert.deepEqual(codes, [401, 401, 401, 401, 401, 429, 429])
 	})
 })
+
+describe('variables of a project', () => {
+	const make = (more, o) => admin('POST', '/project/variables', { variableId: unique('v'), key: unique('K'), value: 'hush', ...more }, o)
+
+	test('life', async () => {
+		const id = unique('v'), key = unique('K'), r = await make({ variableId: id, key, secret: false })
+		assert.equal(r.status, 201, r.text)
+		keysOf(r.body, '$id $createdAt $updatedAt key value secret resourceType resourceId')
+		assert.deepEqual([r.body.$id, r.body.key, r.body.value, r.body.secret, r.body.resourceType], [id, key, 'hush', false, 'project'])
+		assert.deepEqual((await admin('GET', `/project/variables/${id}`)).body, r.body)
+		fails(await make({ variableId: id }), 409, 'variable_already_exists')
+		fails(await make({ key }), 409, 'variable_already_exists')
+		const put = (body) => admin('PUT', `/project/variables/${id}`, body)
+		assert.equal((await put({ value: '' })).body.value, '')
+		assert.equal((await put({ key: `${key}_2`, value: 'x' })).body.key, `${key}_2`)
+		fails(await put({}), 400, 'general_argument_invalid')
+		fails(await put({ key: null, value: null, secret: null }), 400, 'general_argument_invalid')
+		const secret = (await put({ secret: true })).body
+		assert.deepEqual([secret.secret, secret.value], [true, ''])
+		fails(await put({ secret: false }), 400, 'variable_cannot_unset_secret')
+		assert.equal((await put({ value: 'new', secret: true })).body.value, '')
+		const other = (await make()).body
+		fails(await put({ key: other.key }), 409, 'variable_already_exists')
+		const list = (...queries) => admin('GET', '/project/variables', undefined, { query: { queries: queries.map((x) => JSON.stringify(x)) } })
+		assert.deepEqual((await list({ method: 'equal', attribute: 'key', values: [`${key}_2`] })).body.variables, [(await admin('GET', `/project/variables/${id}`)).body])
+		assert.ok((await admin('GET', '/project/variables')).body.variables.every((v) => v.value === '' || !v.secret))
+		assert.equal((await admin('GET', '/project/variables', undefined, { query: { total: false } })).body.total, 0)
+		fails(await list({ method: 'equal', attribute: 'value', values: ['new'] }), 400, 'general_argument_invalid')
+		assert.equal((await admin('DELETE', `/project/variables/${id}`)).status, 204)
+		for (const [m, body] of [['GET'], ['DELETE'], ['PUT', { value: 'x' }]]) fails(await admin(m, `/project/variables/${id}`, body), 404, 'variable_not_found')
+	})
+
+	test('a secret one is told to nobody, and what is refused', async () => {
+		const v = (await make()).body
+		assert.deepEqual([v.secret, v.value], [true, ''])
+		for (const bad of [{ variableId: undefined }, { variableId: 'a b' }, { key: undefined }, { key: '1a' }, { key: 'a-b' }, { key: 'k'.repeat(256) }, { value: undefined }, { value: 'v'.repeat(8193) }, { secret: 'true' }])
+			fails(await make(bad), 400, 'general_argument_invalid')
+		/* clients before 1.7 know no secret ones, those before 1.9 choose no id */
+		const before17 = await p.admin('POST', '/project/variables', { body: { key: unique('K'), value: 'open' }, ...format('1.6.0') })
+		assert.equal(before17.status, 201, before17.text)
+		assert.equal(before17.body.value, 'open')
+		assert.ok(!('secret' in before17.body))
+	})
+
+	test('by keys with the scope, and nobody else', async () => {
+		const read = await p.addKey(['project.read']), write = await p.addKey(['project.write']), body = () => ({ variableId: unique('v'), key: unique('K'), value: 'x' })
+		assert.equal((await by(write, 'POST', '/project/variables', body())).status, 201)
+		assert.equal((await by(read, 'GET', '/project/variables')).status, 200)
+		fails(await by(read, 'POST', '/project/variables', body()), 401, 'general_unauthorized_scope')
+		const u = await p.user()
+		for (const [m, path, b] of [['POST', '', body()], ['GET', ''], ['GET', '/x'], ['PUT', '/x', { value: 'x' }], ['DELETE', '/x']]) fails(await u.call(m, `/project/variables${path}`, { body: b, ...today }), 401, 'general_unauthorized_scope')
+	})
+
+	test('two that are made at once with one key: one is', async () => {
+		const key = unique('K'), all = await Promise.all(Array.from({ length: 4 }, () => make({ key })))
+		assert.deepEqual(all.map((r) => r.status).sort(), [201, 409, 409, 409])
+	})
+})

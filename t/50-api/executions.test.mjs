@@ -46,6 +46,22 @@ after(async () => {
 	rmSync(dir, { recursive: true })
 })
 
+test('gets the variables of its project, and its own before them; a change counts at once', async () => {
+	const admin = (m, target, body) => p.admin(m, target, { body, headers: { 'x-appwrite-response-format': '1.9.5' } })
+	const make = async (key, value) => { const r = await admin('POST', '/project/variables', { variableId: unique('v'), key, value }); assert.equal(r.status, 201, r.text); return r.body.$id }
+	const g = await deploy(p, 'module.exports = async (req, res) => res.json({ all: process.env.OF_ALL ?? null, both: process.env.BOTH ?? null, id: process.env.APPWRITE_FUNCTION_ID })', { execute: ['users'], version: 'v2', vars: { BOTH: 'own' } })
+	const run = async () => answer(await alice.ok('POST', `${g.path}/executions`, { body: {} }))
+	assert.deepEqual(await run(), { all: null, both: 'own', id: g.id })
+	const id = await make('OF_ALL', 'one')
+	await make('BOTH', 'of all')
+	await make('APPWRITE_FUNCTION_ID', 'forged')
+	assert.deepEqual(await run(), { all: 'one', both: 'own', id: g.id })
+	assert.equal((await admin('PUT', `/project/variables/${id}`, { value: 'two' })).status, 200)
+	assert.equal((await run()).all, 'two')
+	assert.equal((await admin('DELETE', `/project/variables/${id}`)).status, 204)
+	assert.equal((await run()).all, null)
+})
+
 describe('an execution', () => {
 	test('as 1.0 has it', async () => {
 		const r = await alice.call('POST', `${f.path}/executions`, { body: { data: 'there' } })

@@ -205,6 +205,16 @@ say_how(int64_t type, struct session_in *how)
 	how->factor = sign_ins[i].factor;
 }
 
+static unsigned
+any_type(void)
+{
+	unsigned types = 0;
+
+	for (int i = 0; i < SIGN_INS; i++)
+		types |= TOKEN_BIT(sign_ins[i].type);
+	return types;
+}
+
 /* Who comes from a provider has a session of that provider, with what it gave: so the identity must still be there. */
 static err_t
 say_provider(struct req *rq, const struct user *u, const char *provider, struct session_in *how)

@@ -53,7 +53,11 @@ find_build(struct ctx *cx, const struct job *job, struct build *b)
 		return no_build(cx, b);
 	TRY(e);
 	e = record_get(cx, b->p, &function_record, rows_internal(cx, b->d.owner), &b->f);
-	return e == ERR_FUNCTION_NOT_FOUND ? no_build(cx, b) : e == OK ? function_vars(cx, b->p, &one, 1) : e;
+	if (e == ERR_FUNCTION_NOT_FOUND)
+		return no_build(cx, b);
+	TRY(e);
+	TRY(shared_read(cx, b->p, &b->f.shared));
+	return function_vars(cx, b->p, &one, 1);
 }
 
 /* ---- rows ---- */

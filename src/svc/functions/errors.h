@@ -10,4 +10,5 @@ ERR(FUNCTION_SYNCHRONOUS_TIMEOUT, 408, "function_synchronous_timeout", "The func
 ERR(EXECUTION_IN_PROGRESS, 400, "execution_in_progress", "The execution waits or runs: it can be deleted when it has ended.")
 ERR(EXECUTION_NOT_FOUND, 404, "execution_not_found", "No execution has this id.")
 ERR(VARIABLE_NOT_FOUND, 404, "variable_not_found", "No variable of the function has this id.")
+ERR(VARIABLE_CANNOT_UNSET_SECRET, 400, "variable_cannot_unset_secret", "A variable that is secret stays secret.")
 ERR(VARIABLE_ALREADY_EXISTS, 409, "variable_already_exists", "The function has a variable with this key already.")

@@ -4,6 +4,7 @@ EVENT(function_create, "functions.[functionId].create", "", true, "function", "A
 EVENT(function_update, "functions.[functionId].update", "", true, "function", "A function was changed.")
 EVENT(function_delete, "functions.[functionId].delete", "", true, "", "A function was deleted.")
 EVENT(variables_update, "function_variables.[functionId].update", "", false, "", "The variables of a function changed (internal).")
+EVENT(shared_variables_update, "project_variables.[projectId].update", "", false, "", "The variables that all functions of a project get changed (internal).")
 EVENT(deployment_create, "functions.[functionId].deployments.[deploymentId].create", "console", true, "deployment", "A deployment is complete.")
 EVENT(deployment_update, "functions.[functionId].deployments.[deploymentId].update", "console", true, "", "A deployment was activated, or its build went on.")
 EVENT(deployment_delete, "functions.[functionId].deployments.[deploymentId].delete", "console", true, "", "A deployment was deleted.")

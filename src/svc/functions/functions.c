@@ -301,8 +301,8 @@ static const struct param variable_list_params[] = {VARIABLE_PATH};
 static const struct param variable_get_params[] = {VARIABLE_PATH, VARIABLE_ID};
 
 /* It becomes one of the environment. */
-static err_t
-check_key(struct ctx *cx, const char *key)
+err_t
+variable_check_key(struct ctx *cx, const char *key)
 {
 	size_t n = strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
 
@@ -317,7 +317,7 @@ functions_create_variable(struct req *rq, void *arg)
 	const struct variable_in *in = arg;
 	struct variable v;
 
-	TRY(check_key(&rq->cx, in->key));
+	TRY(variable_check_key(&rq->cx, in->key));
 	TRY(variable_create(&rq->cx, rq->project, in->function, in->key, in->value, &v));
 	return reply(rq, 201, &variable_shape, &v);
 }
@@ -348,7 +348,7 @@ functions_update_variable(struct req *rq, void *arg)
 	const struct variable_in *in = arg;
 	struct variable v;
 
-	TRY(check_key(&rq->cx, in->key));
+	TRY(variable_check_key(&rq->cx, in->key));
 	TRY(variable_update(&rq->cx, rq->project, in->function, in->id, in->key, in->value, &v));
 	return reply(rq, 200, &variable_shape, &v);
 }

@@ -1,7 +1,8 @@
 /* Functions, for the files of this room: their rows, and what is needed to run one.
  *
  * What must stay true: function.revision counts every change after which a running process of the function is out of date (variables, limits, generation);
- * whatever changes a function, its variables or its active deployment makes function_stale_key stale with the same commit. */
+ * whatever changes a function, its variables or its active deployment makes function_stale_key stale with the same commit, and what changes variables of the
+ * project shared_stale_key. */
 #ifndef BADAL_SVC_FUNCTIONS_PRIV_H
 #define BADAL_SVC_FUNCTIONS_PRIV_H
 
@@ -25,6 +26,7 @@ struct function {
 	const char *runtime;		/* as it was asked for: "node-18.0" */
 	const char *deployment;		/* id of the active one, "" */
 	struct objs vars;		/* struct variable; of function_vars alone */
+	struct objs shared;		/* struct shared_variable, of its project; of who runs it alone */
 	struct strs events;
 	const char *schedule;		/* "" for none */
 	int64_t schedule_next, schedule_previous;	/* TIME_NONE: none */
@@ -47,6 +49,20 @@ struct variable {
 	const char *function_id;
 };
 extern const struct shape variable_shape;
+
+struct shared_variable {	/* of a project, for all its functions (sql/0007_credentials.sql) */
+	int64_t internal, project;
+	const char *id, *key, *value;	/* value: clear; sealed at rest */
+	int64_t created, updated;
+	bool secret;
+};
+extern const struct shape shared_variable_shape;
+/* Awaits. Those of the project. */
+err_t shared_read(struct ctx *cx, const struct project *p, struct objs *out) MUST_CHECK;
+/* gen.h key of them. */
+const char *shared_stale_key(struct ctx *cx, const struct project *p);
+/* ERR_GENERAL_ARGUMENT_INVALID: it cannot be one of the environment. */
+err_t variable_check_key(struct ctx *cx, const char *key) MUST_CHECK;
 
 enum { DEPLOYMENT_PROCESSING, DEPLOYMENT_BUILDING, DEPLOYMENT_READY, DEPLOYMENT_FAILED };
 extern const char *const deployment_states[];	/* "processing", …; NULL at the end */

@@ -15,7 +15,7 @@ enum { RUNNABLE_MAGIC = 0x72756e61, SYSTEM_VARIABLES = 6 };
 struct kept_function {
 	unsigned magic;
 	unsigned refs;		/* the cache's and those of contexts */
-	uint32_t gen;
+	uint32_t gen, shared_gen;	/* of the function, and of its project's variables */
 	struct arena *arena;	/* holds it, too */
 	struct function f;
 	struct deployment d;
@@ -62,24 +62,36 @@ runtime_version(const char *id)
 	return dash ? dash + 1 : "";
 }
 
-/* The function's own, then ours, which override them. */
+/* The function has one of that name. */
+static bool
+has_own(const struct function *f, const char *key)
+{
+	for (int i = 0; i < f->vars.n; i++)
+		if (strcmp(((const struct variable *)f->vars.v[i])->key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Its project's, the function's own, which override them, then ours, which override all. */
 static void
 make_environment(struct arena *a, const struct project *p, const struct function *f, const struct deployment *d, struct exec_function *out)
 {
-	struct exec_variable *v = arena_array(a, struct exec_variable, f->vars.n + SYSTEM_VARIABLES);
+	struct exec_variable *v = arena_array(a, struct exec_variable, f->shared.n + f->vars.n + SYSTEM_VARIABLES);
 	const struct { const char *name, *value; } system[SYSTEM_VARIABLES] = {{"APPWRITE_FUNCTION_ID", f->id}, {"APPWRITE_FUNCTION_NAME", f->name},
 		{"APPWRITE_FUNCTION_DEPLOYMENT", d->id}, {"APPWRITE_FUNCTION_PROJECT_ID", p->id},
 		{"APPWRITE_FUNCTION_RUNTIME_NAME", runtime_name(a, f->runtime)}, {"APPWRITE_FUNCTION_RUNTIME_VERSION", runtime_version(f->runtime)}};
 	int n = 0;
 
-	for (int i = 0; i < f->vars.n; i++) {
-		const struct variable *one = f->vars.v[i];
-		bool ours = false;
+	for (int i = 0; i < f->shared.n + f->vars.n; i++) {
+		const struct shared_variable *of_all = i < f->shared.n ? f->shared.v[i] : NULL;
+		const struct variable *own = of_all == NULL ? f->vars.v[i - f->shared.n] : NULL;
+		const char *key = of_all != NULL ? of_all->key : own->key;
+		bool ours = of_all != NULL && has_own(f, key);
 
 		for (int k = 0; k < SYSTEM_VARIABLES; k++)
-			ours = ours || strcmp(one->key, system[k].name) == 0;
+			ours = ours || strcmp(key, system[k].name) == 0;
 		if (!ours)
-			v[n++] = (struct exec_variable){str_c(one->key), str_c(one->value)};
+			v[n++] = (struct exec_variable){str_c(arena_strdup(a, key)), str_c(arena_strdup(a, of_all != NULL ? of_all->value : own->value))};
 	}
 	for (int k = 0; k < SYSTEM_VARIABLES; k++)
 		v[n++] = (struct exec_variable){str_c(system[k].name), str_c(arena_strdup(a, system[k].value))};
@@ -115,23 +127,25 @@ point_at_build(struct kept_function *k)
 }
 
 static struct kept_function *
-kept_function_new(const struct project *p, const struct function *f, const struct deployment *d, uint32_t gen)
+kept_function_new(const struct project *p, const struct function *f, const struct deployment *d, uint32_t gen, uint32_t shared_gen)
 {
 	struct arena *a = arena_new();
 	struct kept_function *k = arena_new_of(a, struct kept_function);
 
-	*k = (struct kept_function){.magic = RUNNABLE_MAGIC, .refs = 1, .gen = gen, .arena = a, .has_deployment = d != NULL};
+	*k = (struct kept_function){.magic = RUNNABLE_MAGIC, .refs = 1, .gen = gen, .shared_gen = shared_gen, .arena = a, .has_deployment = d != NULL};
 	shape_copy(a, &function_shape, f, &k->f);
 	if (d == NULL)
 		return k;
 	shape_copy(a, &deployment_shape, d, &k->d);
+	k->f.shared = f->shared;
 	function_exec(a, p, &k->f, &k->d, &k->exec);
+	k->f.shared = (struct objs){0};	/* whoever read them has them */
 	point_at_build(k);
 	return k;
 }
 
 static err_t
-read_function(struct ctx *cx, const struct project *p, const char *id, uint32_t gen, struct kept_function **out)
+read_function(struct ctx *cx, const struct project *p, const char *id, uint32_t gen, uint32_t shared_gen, struct kept_function **out)
 {
 	struct function f, *one = &f;
 	struct deployment d;
@@ -140,12 +154,13 @@ read_function(struct ctx *cx, const struct project *p, const char *id, uint32_t 
 
 	TRY(function_get(cx, p, id, &f));
 	TRY(function_vars(cx, p, &one, 1));
+	TRY(shared_read(cx, p, &f.shared));
 	if (f.deployment[0] != '\0')
 		e = record_get(cx, p, &deployment_record, deployment_rows(cx, &f, f.deployment), &d);
 	has = e == OK;
 	if (!has && e != ERR_DEPLOYMENT_NOT_FOUND)
 		return e;
-	*out = kept_function_new(p, &f, has ? &d : NULL, gen);
+	*out = kept_function_new(p, &f, has ? &d : NULL, gen, shared_gen);
 	return OK;
 }
 
@@ -153,15 +168,15 @@ err_t
 function_load(struct ctx *cx, const struct project *p, const char *id, struct runnable *out)
 {
 	struct str key = str_c(function_stale_key(cx, p, id));
-	uint32_t gen = gen_of(key);
+	uint32_t gen = gen_of(key), shared_gen = gen_of(str_c(shared_stale_key(cx, p)));
 	struct kept_function *k;
 
 	if (functions == NULL)
 		functions = lru_new((size_t)conf.cache_entries, kept_function_unref);
 	k = lru_get(functions, key);
-	if (k == NULL || k->gen != gen) {
+	if (k == NULL || k->gen != gen || k->shared_gen != shared_gen) {
 		metric_add(M_cache_misses, 1);
-		TRY(read_function(cx, p, id, gen, &k));
+		TRY(read_function(cx, p, id, gen, shared_gen, &k));
 		lru_put(functions, key, k);
 	} else {
 		metric_add(M_cache_hits, 1);

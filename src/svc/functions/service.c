@@ -5,17 +5,18 @@
 #include "model/service.h"
 
 extern const struct routes function_routes;
-extern const struct routes deployment_routes, execution_routes;
+extern const struct routes deployment_routes, execution_routes, shared_variable_routes;
 extern const struct shape runtime_shape, functions_usage_shape;
 
 static const struct routes *const routes[] = {
 	&function_routes,
 	&deployment_routes,
 	&execution_routes,
+	&shared_variable_routes,
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&function_shape, &runtime_shape, &deployment_shape, &variable_shape, &execution_shape, &execution_later_shape, &execution_header_shape, &functions_usage_shape, NULL};
+static const struct shape *const shapes[] = {&function_shape, &runtime_shape, &deployment_shape, &variable_shape, &shared_variable_shape, &execution_shape, &execution_later_shape, &execution_header_shape, &functions_usage_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"execution.read", "ua", 21},
