@@ -74,6 +74,7 @@ route_of(const char *method, const char *path, struct str *args)
 	const struct route_info *i;
 	enum method m;
 
+	services_init();
 	if (r == NULL)
 		r = router_new(services, 1);
 	if (!method_parse(str_c(method), &m))
