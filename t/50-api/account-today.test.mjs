@@ -107,7 +107,8 @@ test('links are good for an hour, and show words when that is wanted', async () 
 	assert.equal(r.status, 201, r.text)
 	assert.match(r.body.phrase, /^[A-Z][a-z]+ [a-z]+$/)
 	assert.ok(Math.abs(Date.parse(r.body.expire) - Date.now() - 3600000) < 60000)
-	await box.next(email)
+	const m = await box.next(email)
+	assert.ok(m.text.includes(r.body.phrase) && m.html.includes(r.body.phrase))
 })
 
 test('an account is deleted by its user, with all that it has; on the console by who is in no team', async () => {
