@@ -67,7 +67,10 @@ Test(origin, allowed)
 		{"appwrite-android://a.example.org", false, true},
 		{"appwrite-macos://com.example.mac", false, false},
 		{"http://webkey", false, false},
-		{"http://[::1]", false, false},
+		{"http://[::1]", true, true},
+		{"http://127.0.0.1:3000", true, true},
+		{"http://127.0.0.2", false, false},
+		{"http://[::2]", false, false},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

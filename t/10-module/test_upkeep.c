@@ -400,7 +400,7 @@ counters(struct ctx *cx)
 	CHECK(number(cx, "SELECT sum(value) FROM p_1.usage WHERE day AND metric = 'documents.$all.requests.read'") == 2500);
 	CHECK(number(cx, "SELECT sum(value) FROM p_1.usage WHERE NOT day AND metric = 'documents.db.requests.read'") == 2500);
 	CHECK(number(cx, "SELECT sum(value) FROM p_1.usage WHERE day AND metric LIKE 'documents.db/c%'") == 2500);
-	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE day AND metric LIKE 'sessions.%'") == 2);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE day AND metric LIKE 'sessions.%.requests.%'") == 2);
 	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE metric LIKE '%never%'") == 0);
 	CHECK(number(cx, "SELECT sum(value) FROM p_2.usage WHERE day AND metric = 'project.$all.network.bandwidth'") == 25000);
 	CHECK(number(cx, "SELECT sum(value) FROM p_2.usage WHERE day AND metric = 'users.$all.count.total'") == 0);
