@@ -65,7 +65,7 @@ async function way(who, o = {}) {
 	g.person = who
 	const first = await begin(o)
 	assert.equal(first.status, 301, first.text)
-	const cookies = [o.cookie, o.token ? undefined : cookieOf(first)].filter(Boolean).join('; ')
+	const cookies = [o.cookie, first.headers['set-cookie'] ? cookieOf(first) : undefined].filter(Boolean).join('; ')
 	const there = await visit(first.headers.location), back = await visit(there.headers.location, cookies)
 	return { first, back, cookies, url: back.headers.location }
 }
@@ -640,6 +640,16 @@ describe('a token instead of a session', () => {
 		assert.equal((await p.call('DELETE', `/users/identities/${identity}`)).status, 204)
 		fails(await redeem(gone), 401, 'user_invalid_token')
 		fails(await redeem({ userId: 'nobody', secret: 'x' }, 'POST', { headers: { 'x-appwrite-response-format': '1.9.5' } }), 401, 'user_invalid_token')
+	})
+
+	test('ends in the browser that began, unless a server did', async () => {
+		const w = await way(person(), { token: true }), of = async (cookie) => new URL((await visit(w.url, cookie)).headers.location).searchParams
+		assert.equal(JSON.parse((await of()).get('error')).type, 'general_argument_invalid')
+		assert.equal(JSON.parse((await of((await way(person(), { token: true })).cookies)).get('error')).type, 'general_argument_invalid')
+		assert.ok((await of(w.cookies)).get('secret'))
+		const begun = await way(person(), { token: true, key: p.key })
+		assert.equal(begun.first.headers['set-cookie'], undefined)
+		assert.ok(new URL((await visit(begun.url)).headers.location).searchParams.get('secret'))
 	})
 
 	test('failures go to the failure page', async () => {

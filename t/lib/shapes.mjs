@@ -251,10 +251,10 @@ export class Description {
 		if (type !== 'application/json; charset=UTF-8') return `type ${type} instead of JSON`
 		const models = (json.schema.oneOf ?? [json.schema]).map((s) => s.$ref.split('/').at(-1)), wrong = models.map((m) => this.misfit(m, body, format, 'body', n))
 		const fits = wrong.indexOf(undefined)
-		return fits < 0 ? wrong[0] : this.#total(body, url) ?? (format ? undefined : this.#typed(models[fits], body, n))
+		return fits < 0 ? wrong[0] : this.#total(body, url) ?? (format || n < versionOf('1.4.0') ? undefined : this.#typed(models[fits], body, n))
 	}
 
-	/* What an SDK with classes could not read. */
+	/* What an SDK with classes could not read; what those of 1.0 read is in the recorded exchanges. */
 	#typed(model, body, n) {
 		for (const language of Object.keys(languages)) {
 			const why = this.#reader(model, language, n)(body, 'body')

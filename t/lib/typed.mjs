@@ -31,7 +31,7 @@ function typed(type, language, reference) {
 }
 
 export function typedSchema(model, language, n, versionOf, reference = (name) => `#/${name}`) {
-	const members = model !== 'project' && models[model]
+	const members = models[model]
 	if (!members) return
 	const s = { type: 'object', properties: {}, required: [] }
 	for (const [name, type, since, absent] of members) {

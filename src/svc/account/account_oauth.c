@@ -2,8 +2,8 @@
  * code, and is sent on to the redirect step, which trades the code and signs in.
  *
  * A sign-in must end in the browser that began it: the sealed state holds a nonce that this browser has in a cookie, so a link with somebody
- * else's code signs nobody in. A sign-in that ends with a token has no such cookie, for a server may have begun it on the browser's behalf;
- * there it is the server that takes the token. */
+ * else's code signs nobody in. Where a server with a key began it on a browser's behalf there is no such cookie; it ends with a token, which
+ * the server takes. */
 #include "gate/caller.h"
 #include "account_priv.h"
 #include "core/conf.h"
@@ -147,8 +147,9 @@ account_oauth_start(struct req *rq, const struct start_in *in, bool token)
 	if (!token) {
 		s.user = signed_in(rq);
 		s.epoch = s.user[0] ? rq->login->user->epoch : 0;
-		s.nonce = give_nonce(rq);
 	}
+	if (!token || !caller_is_server(rq))
+		s.nonce = give_nonce(rq);
 	trip.redirect = callback_of(rq, in->provider, rq->project);
 	trip.state = oauth_state_seal(&rq->cx, &s);
 	if (trip.state == NULL)
@@ -258,10 +259,12 @@ open_state(struct req *rq, const struct back_in *in, struct oauth_state *s)
 static err_t
 check_state(struct req *rq, const struct oauth_state *s)
 {
-	if (s->token)
+	if (s->token && s->nonce[0] == '\0')
 		return OK;
 	if (!str_eq_secret(str_c(s->nonce), cookie_nonce(rq)))
 		return bad_state(rq, "of another browser");
+	if (s->token)
+		return OK;
 	if (strcmp(s->user, signed_in(rq)) != 0)
 		return bad_state(rq, "of another user");
 	if (s->user[0] != '\0' && s->epoch != rq->login->user->epoch)

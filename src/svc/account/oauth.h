@@ -65,7 +65,7 @@ struct oauth_state {
 	const char *success, *failure;
 	const char *user;	/* who was signed in; "" nobody */
 	int64_t epoch;		/* of that user: a state does not outlive a change of password, address or status */
-	const char *nonce;	/* must be in the browser's cookie; "" for a sign-in that ends with a token */
+	const char *nonce;	/* must be in the browser's cookie; "" for a sign-in that a server began */
 	const char *verifier;	/* "" none */
 	bool token;		/* give a token instead of a session */
 	int64_t expire;		/* ms; set by oauth_state_seal */
