@@ -211,16 +211,30 @@ acted_on(struct str segment)
 	return false;
 }
 
-static bool
-takes_action(struct str name)
+/* The name without the id of the event that it ends with: an id may have points itself. */
+static struct str
+without_id(struct arena *a, struct str name, const char *const *ids)
 {
-	struct str before = STR_NONE, last = STR_NONE;
+	for (int i = 0; i < IDS_MAX && ids[i] != NULL; i++)
+		if (str_ends(name, arena_printf(a, ".%s", ids[i])))
+			return str_head(name, name.n - strlen(ids[i]) - 1);
+	return name;
+}
 
-	while (name.p != NULL) {
-		before = last;
+static bool
+ends_acted_on(struct str name)
+{
+	struct str last = STR_NONE;
+
+	while (name.p != NULL)
 		last = str_cut(&name, '.');
-	}
-	return acted_on(last) || (before.p != NULL && acted_on(before));
+	return acted_on(last);
+}
+
+static bool
+takes_action(struct arena *a, struct str name, const char *const *ids)
+{
+	return ends_acted_on(name) || ends_acted_on(without_id(a, name, ids));
 }
 
 struct list {
@@ -298,7 +312,7 @@ channels_of_event(struct arena *a, struct str project, struct str pattern, const
 		channel_add(&l, arena_printf(a, "projects.%.*s", STR_FMT(project)));
 	plain = l.n;
 	for (int i = 0; action.n > 0 && i < plain; i++)
-		if (takes_action(l.v[i].name))
+		if (takes_action(a, l.v[i].name, ids))
 			channel_add(&l, arena_printf(a, "%.*s.%.*s", STR_FMT(l.v[i].name), STR_FMT(action)));
 	*out = l.v;
 	return l.n;

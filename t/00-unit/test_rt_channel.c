@@ -139,6 +139,8 @@ Test(rt_channel, derives_the_later_names)
 	    "documents.create databases.d.collections.c.documents.create databases.d.collections.c.documents.x.create rows.create "
 	    "databases.d.tables.c.rows.create databases.d.tables.c.rows.x.create tablesdb.d.tables.c.rows.create "
 	    "tablesdb.d.tables.c.rows.x.create");
+	cr_expect_str_eq(channels("buckets.[bucketId].files.[fileId].create", "b.files", "x.1", NULL, "files buckets.b.files.files buckets.b.files.files.x.1"),
+	    "files buckets.b.files.files buckets.b.files.files.x.1 files.create buckets.b.files.files.create buckets.b.files.files.x.1.create");
 	cr_expect_str_eq(channels("users.[userId].update.email", "u", NULL, NULL, "account account.u"),
 	    "account account.u account.update account.u.update");
 	cr_expect_str_eq(channels("users.[userId].sessions.[sessionId].create", "u", "s", NULL, "account account.u"), "account account.u");
