@@ -29,7 +29,7 @@ test('late authentication; another user replaces the first', async () => {
 	assert.deepEqual([r.type, r.data.to, r.data.success, r.data.user.$id], ['response', 'authentication', true, alice.id])
 	assert.deepEqual(Object.keys(r.data), ['to', 'success', 'user'])
 	await p.write(1, [read(`user:${alice.id}`)])
-	await w.event((d) => d.payload.n === 1)	/* roles are read as they are by then, so it must have come before they change */
+	await p.until(w, 1)	/* roles are read as they are by then, so it must have come before they change; what was there before it is behind it */
 	await w.ask({ type: 'authentication', data: { session: token(bob) } })
 	await p.write(2, [read(`user:${alice.id}`)])
 	await p.write(3, [read(`user:${bob.id}`)])
