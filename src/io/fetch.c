@@ -415,8 +415,11 @@ set_common(struct fetch_stream *t)
 	SET(SSL_VERIFYHOST, f->insecure ? 0L : 2L);
 	if (f->ca_file != NULL && f->ca_file[0] != '\0')
 		SET(CAINFO, f->ca_file);
-	if (f->certificate)
+	if (f->certificate) {	/* told at a handshake alone */
 		SET(CERTINFO, 1L);
+		SET(FRESH_CONNECT, 1L);
+		SET(FORBID_REUSE, 1L);
+	}
 	SET(WRITEFUNCTION, on_body);
 	SET(WRITEDATA, t);
 	SET(HEADERFUNCTION, fetch_on_header);

@@ -75,6 +75,7 @@ describe('health', () => {
 		assert.deepEqual(rest, { name: '/CN=localhost', subjectSN: 'localhost', issuerOrganisation: 'Some Makers' })
 		assert.ok(validTo - validFrom === 2 * 86400 && Math.abs(validFrom - Date.now() / 1000) < 600, r.text)
 		assert.match(signatureTypeSN, /sha256/i)
+		assert.deepEqual((await ask(`https://localhost:${good.address().port}`)).body, r.body, 'again, where the first connection would still be open')
 		const over = await serve('over', '-1')
 		fails(await ask(`https://localhost:${over.address().port}`), 404, 'health_certificate_expired')
 		const port = good.address().port
