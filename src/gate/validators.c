@@ -13,7 +13,7 @@
 #include "model/format.h"
 #include "model/origin.h"
 
-enum { LIST_MAX = 100, ELEMENT_MAX = 4096, ASSOC_MAX = 65535, PASSWORD_MIN = 8, HOSTNAME_MAX = 253 };
+enum { LIST_MAX = 100, ELEMENT_MAX = 4096, ASSOC_MAX = 65535, PASSWORD_MIN = 8, HOSTNAME_MAX = 253, MAIL_LINK_MAX = 8192 };
 
 static const char bad_id[] = "An id has 1 to 36 characters of a-z, A-Z, 0-9, period, hyphen and underscore, and begins with a letter or digit.";
 static const char bad_list[] = "It must be a list.";
@@ -259,6 +259,8 @@ check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 	struct origin o = origin_parse(text);
 	const char *wrong;
 
+	if (p->type == P_MAIL_LINK && json_is_string(v) && json_string_length(v) > MAIL_LINK_MAX)
+		return arena_printf(rq->cx.arena, "It has at most %d bytes.", MAIL_LINK_MAX);
 	if (!json_is_string(v) || has_nul(v) || is_script(o.scheme) || !api_redirect_ok(rq, text, own)) {
 		wrong = rq->cx.format >= SINCE_1_9 && json_is_string(v) && !has_nul(v) ? origin_wrong(rq->cx.arena, rq->project, text, own, "URI") : NULL;
 		return wrong != NULL ? wrong : "The host of the URL must be localhost, this server, or a platform of the project.";

@@ -117,6 +117,11 @@ t_00_unit_test_document_SOURCES = t/00-unit/test_document.c
 t_00_unit_test_document_CFLAGS = $(UNIT_CFLAGS)
 t_00_unit_test_document_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 
+check_PROGRAMS += t/00-unit/test_mail_words
+TESTS += t/00-unit/test_mail_words
+t_00_unit_test_mail_words_SOURCES = t/00-unit/test_mail_words.c
+t_00_unit_test_mail_words_CFLAGS = $(UNIT_CFLAGS)
+t_00_unit_test_mail_words_LDADD = libbadal-svc.a libbadal-gate.a libbadal-model.a libbadal-io.a libbadal-core.a $(UNIT_LIBS)
 check_PROGRAMS += t/00-unit/test_gate t/00-unit/test_origin
 TESTS += t/00-unit/test_gate t/00-unit/test_origin
 t_00_unit_test_gate_SOURCES = t/00-unit/test_gate.c

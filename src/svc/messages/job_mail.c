@@ -7,6 +7,8 @@
 #include "core/conf.h"
 #include "core/id.h"
 #include "core/json.h"
+#include "core/log.h"
+#include "core/metric.h"
 #include "core/vtime.h"
 #include "mail_server.h"
 #include "svc/messages/mail.h"
@@ -167,8 +169,12 @@ send_by_own(struct ctx *cx, const struct project *p, const struct job *job, cons
 	struct worded w;
 
 	TRY(mail_template_for(cx, p->internal, l->kind, l->locale, &t));
+	if (t != NULL && !mail_template_render(cx, t, l, &w)) {
+		log_warn(cx, "a project's own words of a mail get too long, ours are used", "project=%s kind=%s locale=%s", p->id, t->kind, t->locale);
+		metric_add(M_mail_words_too_long, 1);
+		t = NULL;
+	}
 	if (t != NULL) {
-		mail_template_render(cx, t, l, &w);
 		prefer(&m.from, t->sender_email);
 		prefer(&m.from_name, t->sender_name);
 		prefer(&m.reply_to, t->reply_to_email);
@@ -219,7 +225,7 @@ mail_try(struct ctx *cx, const struct project *p, const struct smtp *s, const st
 		err_t e = mail_server_deliver(cx, &m, &to->v[i], 1, message(cx, &m, &w, &v));
 
 		if (e == ERR_FETCH || e == ERR_FETCH_REFUSED || e == ERR_TIMEOUT || e == ERR_JOB_HOPELESS)
-			*why_out = cx->detail ? cx->detail : "it cannot be reached";
+			*why_out = mail_server_trouble(cx, &m, e);
 		else
 			TRY(e);
 	}

@@ -58,6 +58,15 @@ mail_server_deliver(struct ctx *cx, const struct mail_server *m, const char *con
 	return OK;
 }
 
+/* Names of our networks are no more told apart from those that are none than addresses there are. */
+const char *
+mail_server_trouble(struct ctx *cx, const struct mail_server *m, err_t e)
+{
+	const char *why = cx->detail ? cx->detail : "it cannot be reached";
+
+	return m->own && !conf.smtp_private && (e == ERR_FETCH_REFUSED || str_starts(str_c(why), "Could not resolve")) ? "it has no public address" : why;
+}
+
 err_t
 mail_check(struct ctx *cx, const struct smtp *s, const char **why_out)
 {
@@ -71,7 +80,7 @@ mail_check(struct ctx *cx, const struct smtp *s, const char **why_out)
 	*why_out = NULL;
 	e = fetch(cx, &f, &reply);
 	if (e == ERR_FETCH || e == ERR_FETCH_REFUSED || e == ERR_TIMEOUT)
-		*why_out = cx->detail ? cx->detail : "it cannot be reached";
+		*why_out = mail_server_trouble(cx, &m, e);
 	else if (e != OK)
 		return e;
 	else if (reply->status >= 400)

@@ -15,5 +15,7 @@ struct mail_server mail_server_of_all(void);
 struct mail_server mail_server_of(const struct smtp *s);
 /* Awaits. ERR_JOB_HOPELESS: it will never take this one; ERR_FETCH, ERR_TIMEOUT, ERR_FETCH_REFUSED, ERR_BUSY: cx->detail says why. */
 err_t mail_server_deliver(struct ctx *cx, const struct mail_server *m, const char *const *to, int n, struct str text) MUST_CHECK;
+/* Why it cannot be used, in words for who named it, after such an error. */
+const char *mail_server_trouble(struct ctx *cx, const struct mail_server *m, err_t e);
 
 #endif

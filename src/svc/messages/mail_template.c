@@ -8,6 +8,8 @@
 #include "core/vtime.h"
 #include "io/names.h"
 
+enum { SUBJECT_MAX = 4096 };	/* filled */
+
 const char *const mail_template_kinds[] = {"verification", "magicSession", "recovery", "invitation", "mfaChallenge", "sessionAlert", "otpSession", NULL};
 
 static const struct field fields[] = {
@@ -137,13 +139,16 @@ add_entity(struct buf *b, struct str html)
 static struct str
 mail_text_of(struct ctx *cx, struct str html)
 {
+	bool closes = true;	/* a '>' may follow: one that is none is looked for once */
 	struct buf b;
 
 	buf_init(&b, cx->arena, html.n + 1);
 	while (html.n > 0) {
-		const char *end = html.p[0] == '<' ? memchr(html.p, '>', html.n) : NULL;
+		const char *end = NULL;
 		size_t n = 1;
 
+		if (html.p[0] == '<' && closes)
+			closes = (end = memchr(html.p, '>', html.n)) != NULL;
 		if (end != NULL) {
 			struct str tag = {html.p + 1, (size_t)(end - html.p) - 1};
 
@@ -178,7 +183,7 @@ mail_one_line(struct ctx *cx, const char *text)
 	return line;
 }
 
-void
+bool
 mail_template_render(struct ctx *cx, const struct mail_template *t, const struct letter *l, struct worded *out)
 {
 	char at[24];
@@ -195,5 +200,8 @@ mail_template_render(struct ctx *cx, const struct mail_template *t, const struct
 
 	*out = (struct worded){.sender = t->sender_name, .subject = mail_words_fill(cx, str_c(mail_one_line(cx, t->subject)), PLAIN, v, n).p,
 		.html = mail_words_fill(cx, str_c(t->message), MARKUP, v, n)};
+	if (out->html.p == NULL || out->subject == NULL || strlen(out->subject) > SUBJECT_MAX)
+		return false;
 	out->text = mail_text_of(cx, out->html);
+	return true;
 }

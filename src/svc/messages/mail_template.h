@@ -23,7 +23,7 @@ err_t mail_template_ours(struct ctx *cx, const char *kind, const char *locale, s
 err_t mail_template_list(struct ctx *cx, int64_t project, const struct strs *queries, struct query_page *out) MUST_CHECK;
 
 /* Fills them with what a letter says. Values come from strangers: in the message they are escaped, in the subject they are one line. Slots: user project team
- * redirect otp phrase owner direction agentDevice agentClient agentOs ipAddress country date time year device. */
-void mail_template_render(struct ctx *cx, const struct mail_template *t, const struct letter *l, struct worded *out);
+ * redirect otp phrase owner direction agentDevice agentClient agentOs ipAddress country date time year device. false: they get too long for a mail. */
+bool mail_template_render(struct ctx *cx, const struct mail_template *t, const struct letter *l, struct worded *out);
 
 #endif

@@ -19,7 +19,7 @@
 #include "core/vtime.h"
 #include "model/service.h"
 
-enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16 };
+enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16, SLOT_NAME_MAX = 32, VALUES_MAX = 1024 * 1024 };
 
 /* Sentences of a language; each member is a name in its file. */
 enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_SIGNATURE, W_PHRASE, W_N };
@@ -209,10 +209,12 @@ add_text(struct buf *b, struct str s, enum style style)
 		buf_str(b, s);
 }
 
+/* No name is longer, so the end is looked for no farther: a text of openings alone is read once. */
 static const struct slot *
 slot_at(const struct slot *v, int n, struct str *rest)
 {
-	const char *end = rest->n > 2 ? memmem(rest->p + 2, rest->n - 2, "}}", 2) : NULL;
+	size_t most = rest->n - 2 < SLOT_NAME_MAX + 2 ? rest->n - 2 : SLOT_NAME_MAX + 2;
+	const char *end = memmem(rest->p + 2, most, "}}", 2);
 
 	for (int i = 0; end != NULL && i < n; i++)
 		if (str_is((struct str){rest->p + 2, (size_t)(end - rest->p) - 2}, v[i].name)) {
@@ -227,11 +229,12 @@ struct str
 mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n)
 {
 	struct buf b;
+	size_t values = 0;	/* what the slots have made of the text so far */
 
 	buf_init(&b, cx->arena, text.n + 256);
 	while (text.n > 0) {
 		const char *open = memmem(text.p, text.n, "{{", 2);
-		size_t before = open ? (size_t)(open - text.p) : text.n;
+		size_t before = open ? (size_t)(open - text.p) : text.n, at;
 		const struct slot *s;
 
 		add_text(&b, (struct str){text.p, before}, style);
@@ -240,7 +243,11 @@ mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct 
 		if (open == NULL)
 			break;
 		if ((s = slot_at(v, n, &text)) != NULL) {
+			at = b.n;
 			mail_words_add_value(&b, s->value, style);
+			values += b.n - at;
+			if (s->value.p == NULL || values > VALUES_MAX)
+				return STR_NONE;
 			continue;
 		}
 		add_text(&b, (struct str){text.p, 2}, style);
@@ -354,6 +361,8 @@ word_letter(struct ctx *cx, const struct letter *l, struct str facts_, struct wo
 	out->subject = said(cx, &s, s.part[K_SUBJECT], PLAIN).p;
 	out->text = lay_out_all(cx, &s, words.mail.text, proof->text, PLAIN, l);
 	out->html = lay_out_all(cx, &s, words.mail.html, proof->html, HTML, l);
+	if (out->sender == NULL || out->subject == NULL || out->text.p == NULL || out->html.p == NULL)
+		return fail(cx, ERR_JOB_HOPELESS, "a mail that its slots make too long: %s", l->kind);
 	return OK;
 }
 

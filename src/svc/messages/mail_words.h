@@ -25,11 +25,12 @@ enum style {
 	MARKUP		/* the text is HTML; values are escaped, also for attributes */
 };
 
-/* The text with its slots filled; what is no slot of ours stays. */
+/* The text with its slots filled; what is no slot of ours stays. STR_NONE: the values would be too long for a mail (1 MiB in all), or one of them is
+ * STR_NONE itself. */
 struct str mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n);
 
 /* Words a letter in its language, else in English. Blocks for the files at first. ERR_GENERAL_SERVER_ERROR when they are missing,
- * ERR_JOB_HOPELESS for an unknown kind. */
+ * ERR_JOB_HOPELESS for an unknown kind, or what gets too long. */
 err_t mail_words(struct ctx *cx, const struct letter *l, struct worded *out) MUST_CHECK;
 /* The words of a kind in a language, else in English, with the slots of a project's own words (mail_template.h) where the values would be. Blocks and errors as
  * above. */
