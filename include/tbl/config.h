@@ -66,7 +66,7 @@ CONF(connections_max, INT("16", "10000000"), "100000", START, "Connections per w
 CONF(connections_per_address, INT("0", "10000000"), "10000", RELOAD, "Of these, connections of one client address (IPv6: a /64), per process; those through a trusted proxy do not count; 0: no bound.")
 CONF(requests_max, INT("1", "1000000"), "10000", RELOAD, "Requests that a web process works on at once; more are refused with 503.")
 CONF(drain_timeout, TIME("0", "1h"), "10s", RELOAD, "How long a stopping process may finish requests.")
-CONF(fetches_max, INT("16", "100000"), "1000", RELOAD, "Outgoing requests that a process has under way at once, downloads from a storage provider among them; more wait a little, then 503.")
+CONF(fetches_max, INT("16", "100000"), "1000", RELOAD, "Outgoing requests that a process has under way at once, downloads from a storage provider among them; more are refused with 503.")
 CONF(storage_device, CHOICE("local|s3|dospaces|backblaze|linode|wasabi"), "local", START, "Where files are kept: local (storage_dir), s3, dospaces, backblaze, linode or wasabi (storage_s3_bucket and what follows it).")
 CONF(storage_dir, TEXT, "", START, "Directory of the local device, and of what waits for a provider; empty: storage in the data directory.")
 CONF(storage_also, SECRET, "", RELOAD, "Other devices that files may still be at, or that machines with other settings write to: local:/directory or provider://KEY:SECRET@bucket/prefix?region=…&endpoint=…, with blanks between them. They are read when the device lacks something; badal storage move empties them.")

@@ -12,5 +12,5 @@ libbadal_model_a_SOURCES += src/model/exec.c src/model/exec_ask.c src/model/exec
 libbadal_model_a_SOURCES += src/model/bound.c src/model/turn.c
 libbadal_model_a_SOURCES += src/model/space.c src/model/space_walk.c
 libbadal_model_a_SOURCES += src/model/picture.c src/model/picture_cache.c
-libbadal_model_a_SOURCES += src/model/scan.c
+libbadal_model_a_SOURCES += src/model/probe.c src/model/scan.c
 libbadal_model_a_SOURCES += src/model/parts.c src/model/waste.c

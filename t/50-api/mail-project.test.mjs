@@ -64,6 +64,40 @@ describe('the server', () => {
 		await all.next(v.email)
 	})
 
+	test('the password is for the server that it was given for', async () => {
+		const login = { user: 'me', password: 'right' }, { box, p } = await withServer({ login }, { username: 'me', password: 'right' }), other = await boxOf({ login }), set = (body) => own(p, 'PATCH', '/smtp', body)
+		for (const change of [{ host: 'localhost' }, { port: other.port }, { username: 'you' }, { secure: 'tls' }, { port: other.port, enabled: false }, { port: other.port, enabled: true }]) {
+			const r = await set(change)
+			fails(r, 400, 'general_argument_invalid')
+			assert.match(r.body.message, /^Param "password" is not optional when host/)
+		}
+		assert.deepEqual(other.commands, [])
+		assert.equal((await set({ host: '127.0.0.1', port: box.port, username: 'me', secure: '', senderName: 'x' })).status, 200)
+		/* said to be none, or given again */
+		assert.equal((await set({ port: other.port, password: '' })).status, 200)
+		assert.ok(other.commands.some((c) => /^NOOP/.test(c)) && !other.commands.some((c) => /^AUTH/i.test(c)), other.commands.join())
+		assert.equal((await set({ password: 'right' })).status, 200)
+		assert.ok(other.commands.some((c) => /^AUTH/i.test(c)), other.commands.join())
+	})
+
+	test('a project has few looked at at once', async () => {
+		const held = new Set(), mute = net.createServer((c) => { held.add(c); c.on('close', () => held.delete(c)); c.on('error', () => {}) })
+		await new Promise((ok) => mute.listen(0, '127.0.0.1', ok))
+		const { p, box } = await withServer(), { p: other } = await withServer(), body = { host: '127.0.0.1', port: mute.address().port, senderEmail: 'x@example.org', enabled: true }
+		const slow = [own(p, 'PATCH', '/smtp', body), named(p, 'POST', '/smtp/tests', { ...body, enabled: undefined, emails: ['a@example.org'] })]
+		await until('both wait', () => held.size === 2)
+		for (const r of [await own(p, 'PATCH', '/smtp', body), await named(p, 'PATCH', '/smtp', body), await own(p, 'POST', '/smtp/tests', { emails: ['a@example.org'] }),
+			await p.call('GET', '/health/certificate', { query: { domain: 'localhost' }, headers: now, key: await p.addKey(['health.read']) })]) fails(r, 503, 'general_busy')
+		assert.equal(held.size, 2)
+		assert.equal((await own(p, 'PATCH', '/smtp', { enabled: false })).status, 200)
+		assert.equal((await own(other, 'PATCH', '/smtp', { senderName: 'x' })).status, 200)
+		await own(p, 'PATCH', '/smtp', { enabled: true, port: box.port }).then((r) => fails(r, 503, 'general_busy'))
+		for (const c of held) c.destroy()
+		for (const r of await Promise.all(slow)) fails(r, 400, 'project_smtp_config_invalid')
+		assert.equal((await own(p, 'PATCH', '/smtp', { enabled: true })).status, 200)
+		mute.close()
+	})
+
 	test('what cannot be used is refused', async () => {
 		const box = await boxOf({ login: { user: 'me', password: 'right' } }), p = await s.project({ scopes }), set = (body, more) => own(p, 'PATCH', '/smtp', body, now, more)
 		const good = { host: '127.0.0.1', port: box.port, senderEmail: 'a@example.org' }
@@ -157,8 +191,11 @@ describe('the server', () => {
 
 test('a server in our own networks is refused, unless the operator allows it', async () => {
 	const strict = await server(), box = await boxOf(), p = await strict.project({ scopes })
-	for (const host of ['127.0.0.1', 'localhost', '10.0.0.1'])
-		fails(await p.call('PATCH', '/project/smtp', { headers: now, body: { host, port: box.port, senderEmail: 'a@example.org', enabled: true } }), 400, 'project_smtp_config_invalid')
+	for (const host of ['127.0.0.1', 'localhost', '10.0.0.1', 'nobody.invalid']) {
+		const r = await p.call('PATCH', '/project/smtp', { headers: now, body: { host, port: box.port, senderEmail: 'a@example.org', enabled: true } })
+		fails(r, 400, 'project_smtp_config_invalid')
+		assert.equal(r.body.message, 'The mail server cannot be used: it has no public address.')
+	}
 	fails(await p.call('POST', '/project/smtp/tests', { headers: old, body: { host: '127.0.0.1', port: box.port, emails: ['a@example.org'] } }), 400, 'project_smtp_config_invalid')
 	assert.deepEqual(box.commands, [])
 	fails(await strict.call('PATCH', '/project/smtp', { project: 'console', cookie: p.console.cookie, mode: 'admin', headers: now, body: {} }), 401, 'general_unauthorized_scope')
@@ -221,6 +258,20 @@ describe('words', () => {
 		fails(await set({ subject: 'x' }), 503, 'general_smtp_disabled')
 		await recover(p, u)
 		assert.equal((await all.next(u.email)).headers.subject, 'Password Reset')
+	})
+
+	test('that slots make too long go out in ours', async () => {
+		const { box, p } = await withServer(), u = await p.user(), link = (n) => `http://localhost/?${'x'.repeat(n - 18)}`
+		const ask = (n) => p.guest('POST', '/account/recovery', { body: { email: u.email, url: link(n) } })
+		assert.equal((await own(p, 'PATCH', '/templates/email', { templateId: 'recovery', subject: 'Mine', message: '{{redirect}}'.repeat(150) })).status, 200)
+		fails(await ask(8193), 400, 'general_argument_invalid')
+		assert.equal((await ask(8192)).status, 201)
+		assert.equal((await box.next(u.email)).headers.subject, 'Password Reset')
+		assert.equal((await ask(100)).status, 201)
+		assert.equal((await box.next(u.email)).headers.subject, 'Mine')
+		assert.equal((await own(p, 'PATCH', '/templates/email', { templateId: 'recovery', subject: '{{redirect}}{{redirect}}', message: 'x' })).status, 200)
+		assert.equal((await ask(4000)).status, 201)
+		assert.equal((await box.next(u.email)).headers.subject, 'Password Reset')
 	})
 
 	test('codes say what asked for them', async () => {

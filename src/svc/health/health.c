@@ -13,6 +13,7 @@
 #include "io/device.h"
 #include "io/fetch.h"
 #include "io/sntp.h"
+#include "model/probe.h"
 #include "model/scan.h"
 #include "model/job.h"
 #include "model/space.h"
@@ -366,6 +367,7 @@ health_get_certificate(struct req *rq, void *arg)
 	err_t e;
 
 	TRY(certificate_url(rq, in->domain, &f.url));
+	TRY(probe_enter(&rq->cx, rq->project->internal));
 	e = fetch(&rq->cx, &f, &r);
 	if (e == ERR_CANCELLED || e == ERR_BUSY)
 		return e;

@@ -3,6 +3,7 @@
 #include "core/protocol.h"
 #include "core/conf.h"
 #include "core/vtime.h"
+#include "model/probe.h"
 #include "model/project_write.h"
 #include "model/seal.h"
 #include "projects_priv.h"
@@ -48,6 +49,16 @@ take(const char **to, const char *given)
 {
 	if (given != NULL)
 		*to = given;
+}
+
+/* A stored password is for the server and the user that it was given for: whoever may name another has not seen it, and may not have it sent there. */
+static err_t
+smtp_keep_password(struct req *rq, const struct smtp_in *in, const struct smtp *stored, const struct smtp *s)
+{
+	if (in->in.password != NULL || stored->password[0] == '\0' ||
+	    (strcmp(stored->host, s->host) == 0 && stored->port == s->port && strcmp(stored->username, s->username) == 0 && strcmp(stored->secure, s->secure) == 0))
+		return OK;
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"password\" is not optional when host, port, username or secure change: the stored one is for the server as it was. Give it, or an empty one.");
 }
 
 /* What is given, over what there is. */
@@ -153,12 +164,16 @@ projects_update_smtp(struct req *rq, void *arg)
 	err_t e = ERR_DB_UNIQUE;
 
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
+	if (in->enabled != 0)
+		TRY(probe_enter(&rq->cx, p->internal));
 	for (int i = 0; i < TRIES && e == ERR_DB_UNIQUE; i++) {
 		const char *state = NULL;
-		struct smtp s;
+		struct smtp s, stored;
 
-		TRY(smtp_read(&rq->cx, p, &s, &state));
+		TRY(smtp_read(&rq->cx, p, &stored, &state));
+		s = stored;
 		smtp_merge(rq, in, &s);
+		TRY(smtp_keep_password(rq, in, &stored, &s));
 		TRY(smtp_settle(rq, in->enabled, &s));
 		e = smtp_write(&rq->cx, p, &s, state);
 	}
@@ -198,6 +213,7 @@ projects_create_smtp_test(struct req *rq, void *arg)
 		s = p->smtp;
 	else
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "no server to be tried");
+	TRY(probe_enter(&rq->cx, p->internal));
 	TRY(mail_try(&rq->cx, p, &s, &in->emails, rq->locale, &why));
 	return why != NULL ? smtp_unusable(rq, why) : reply_none(rq);
 }
