@@ -84,7 +84,7 @@ test('a page on another site that is a platform: the fallback header takes the p
 test('a page on a site that is no platform is refused', async () => {
 	const other = await server.project({ name: 'Strict' }), port = pages.address().port
 	const page = await (await browser.newContext()).newPage()
-	await page.goto(`http://127.0.0.1:${port}/`)
+	await page.goto(`http://foreign.localhost:${port}/`)	/* a browser finds it here */
 	const refused = await page.evaluate(async ({ endpoint, projectId }) => {
 		const { Client, Account, ID } = window.Appwrite
 		const account = new Account(new Client().setEndpoint(endpoint).setProject(projectId))

@@ -110,7 +110,7 @@ test('a server that begins on the browser\'s behalf', async () => {
 	const page = await (await browser.newContext()).newPage()
 	await page.goto(url)
 	const q = new URL(page.url()).searchParams
-	assert.match(q.get('secret'), /^[0-9a-f]{64}$/)
+	assert.match(q.get('secret'), /^[\w-]+\.[\w-]+\.[\w-]+$/)
 	const session = await new Account(new Client().setEndpoint(server.url).setProject(project.id)).createSession({ userId: q.get('userId'), secret: q.get('secret') })
 	assert.equal(session.userId, q.get('userId'))
 })

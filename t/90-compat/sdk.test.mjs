@@ -127,6 +127,7 @@ for (const g of generations) {
 					return seen[p.name].some((e) => e.events.includes(`users.${p.id}.update.prefs`))
 				})
 			}
+			seen.alice.length = seen.bob.length = 0	/* what was written before may be told late */
 			as('alice')
 			await alice.databases.createDocument('shop', 'items', 'secret', { title: 'Only mine' })
 			await alice.databases.createDocument('shop', 'items', 'public', { title: 'Everybody' }, [Permission.read(Role.users()), Permission.delete(Role.user(alice.id))])

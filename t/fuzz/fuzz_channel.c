@@ -50,7 +50,8 @@ event(struct ctx *cx, struct str pattern)
 	struct channel *v;
 
 	(void)channels_of_event(cx->arena, STR("p"), pattern, ids, &list, &v);
-	(void)pattern_twin(cx->arena, pattern);
+	if (event_pattern_good(pattern, ids))
+		(void)event_names_told(cx, str_dup(cx->arena, pattern), ids, EVENT_LATER);
 }
 
 /* Any text is taken for a payload: in pieces or at once it says the same, and what is patched is as long. */

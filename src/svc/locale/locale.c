@@ -2,6 +2,7 @@
  * in which order, and what they are called in English, is the contract's (tbl/countries.h and the tables beside this file). */
 #include <stdlib.h>
 
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "gate/gate.h"
 #include "io/country.h"
@@ -47,7 +48,7 @@ static const struct field locale_fields[] = {
 	TOLD("continentCode", F_STR, "Continent code; -- is unknown."),
 	TOLD("continent", F_STR, "Continent name, in the caller's language."),
 	TOLD("eu", F_BOOL, "Whether the country is part of the European Union."),
-	TOLD("currency", F_STR, "Code of the currency that is paid with there.", .nullable = true),
+	TOLD("currency", F_STR, "Code of the currency that is paid with there; unknown: empty, and null to clients before 1.4.", .nullable = true),
 };
 static const struct shape locale_shape = SHAPE_TOLD("locale", locale_fields);
 
@@ -84,10 +85,10 @@ write_place(struct jw *w, struct req *rq, const struct country *c)
 	JW_KEY(w, "eu");
 	jw_bool(w, row != NULL && row->eu);
 	JW_KEY(w, "currency");
-	if (currency != NULL)
-		jw_cstr(w, currency);
-	else
+	if (currency == NULL && rq->cx.format < SINCE_1_4)
 		jw_null(w);
+	else
+		jw_cstr(w, currency != NULL ? currency : "");	/* typed clients read a text */
 	jw_obj_end(w);
 }
 
