@@ -250,7 +250,7 @@ part_left(struct query_plan *p, double *out)
 	TRY(units_of(p, NULL, &rows));
 	TRY(rows_left(p, NULL, &least));
 	for (int i = 0; i < p->n && asked < ASKED_MAX; i++) {
-		if (query_methods[p->q[i].method].kind != QK_FILTER || !(is_light(p, &p->q[i]) || p->q[i].on->type == ATTR_GEO))
+		if (query_methods[p->q[i].method].kind != QK_FILTER || !(is_light(p, &p->q[i]) || (p->q[i].on->type == ATTR_GEO && query_geo_boxed(&p->q[i]))))
 			continue;
 		TRY(rows_left(p, &p->q[i], &left));
 		least = left < least ? left : least;

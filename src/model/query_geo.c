@@ -217,3 +217,9 @@ query_geo_cost(const struct query *q)
 		cost += COMPARE + (double)(COMPARE_POINT * geo_points(q->v[i].s));
 	return cost;
 }
+
+bool
+query_geo_boxed(const struct query *q)
+{
+	return methods[q->method].distance == NULL || q->method == Q_DISTANCE_LESS;
+}

@@ -124,6 +124,8 @@ err_t query_geo_sound(struct ctx *cx, const struct query *q, int n, bool *out) M
 bool query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q);
 /* What a filter does with each point of an attribute, in bytes that would be compared. */
 double query_geo_cost(const struct query *q);
+/* Only those rows are looked at whose boxes meet. */
+bool query_geo_boxed(const struct query *q);
 
 /* The index rule over all text queries of a request. False with a reason. */
 bool query_check_indexes(struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char **why_out);
