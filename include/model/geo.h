@@ -8,7 +8,8 @@
 #include "core/json.h"
 
 enum geo_type { GEO_POINT, GEO_LINE, GEO_POLYGON };
-enum { GEO_POINTS_MAX = 10000 };	/* of a value */
+/* Of a value; and of all in a document, where a polygon's points weigh more: PostgreSQL holds each edge against each other one to see whether it is sound. */
+enum { GEO_POINTS_MAX = 10000, GEO_RINGS_WEIGH = 10 };
 
 /* The SQL text of [x,y], [[x,y],…] or [[[x,y],…],…]; a polygon may also be its only ring. False with a reason (static). */
 bool geo_read(struct arena *a, enum geo_type type, const json_t *j, struct str *out, const char **why_out);
@@ -20,12 +21,15 @@ void geo_write(struct buf *b, struct str sql);
 bool geo_point(struct str sql, double xy[2]);
 /* About how many points a value has that PostgreSQL's text is of. */
 int64_t geo_points(struct str sql);
+/* How many count for GEO_POINTS_MAX. */
+int64_t geo_weight(struct str sql);
 /* "Point": the name of PostGIS. */
 const char *geo_name(enum geo_type type);
 
-/* SQL of the schema that PostGIS is in, quoted; NULL: it is not there. */
-#define GEO_SCHEMA_SQL "(SELECT quote_ident(n.nspname) FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'postgis')"
-/* Awaits until it is known that there is one. That schema; where the database is our own, PostGIS is made on this occasion.
+/* SQL of the schema that PostGIS is in, quoted; NULL: it is not there, or not for us. */
+#define GEO_SCHEMA_SQL "(SELECT quote_ident(n.nspname) FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'postgis' AND " \
+    "has_schema_privilege(n.oid, 'USAGE'))"
+/* Awaits. That schema; where the database is our own, PostGIS is made on this occasion.
  * ERR_GENERAL_FEATURE_UNSUPPORTED: there is none. */
 err_t geo_schema(struct ctx *cx, const char **out) MUST_CHECK;
 /* Awaits, when it is a polygon. Whether its rings are apart: PostGIS can compare no others. */

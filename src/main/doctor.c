@@ -434,6 +434,8 @@ doctor_say_geo(const struct db_res *r)
 
 	if (!db_null(r, 0, 8))
 		doctor_say(FINE, NULL, "PostGIS: in schema %s", db_cstr(r, 0, 8));
+	else if (db_bool(r, 0, 11))
+		doctor_say(WARN, "GRANT USAGE ON SCHEMA … TO the role of db_url, where … is that schema", "PostGIS: in a schema that badal may not use; points, lines and polygons are refused");
 	else if (!available)
 		doctor_say(FINE, NULL, "PostGIS: not installed; points, lines and polygons are refused (apt-get install postgresql-15-postgis-3, of PostgreSQL's version, if they are wanted)");
 	else if (ours)
@@ -452,7 +454,8 @@ check_database(struct ctx *cx)
 	    "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('wal_level'), "
 	    "current_setting('fsync'), current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots), "
 	    "(extract(epoch FROM clock_timestamp()) * 1000)::bigint, to_regclass('badal.migrations') IS NOT NULL, " GEO_SCHEMA_SQL ", "
-	    "EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis'), to_regprocedure('" GEO_HOME ".make()') IS NOT NULL", DB0));
+	    "EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis'), to_regprocedure('" GEO_HOME ".make()') IS NOT NULL, "
+	    "EXISTS (SELECT FROM pg_extension WHERE extname = 'postgis')", DB0));
 	version = db_i64(r, 0, 0);
 	doctor_say(version < PG_OLDEST ? WRONG : FINE, "badal needs PostgreSQL 14 or newer", "PostgreSQL %s answers", db_cstr(r, 0, 1));
 	doctor_say(str_is(db_str(r, 0, 2), "logical") ? FINE : WRONG, "set wal_level = logical and restart PostgreSQL: events come from the WAL",

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/loop.h"
 #include "io/db.h"
 
@@ -30,9 +31,11 @@ geo_name(enum geo_type type)
 
 /* ---- from JSON ---- */
 
+#define NOTHING 1e-12		/* degrees: less is a tenth of a micrometre, and dear to write */
+
 struct wkb {			/* what is written: digits, until there are too many points */
 	struct buf b;
-	int points;
+	int points, most;
 	bool full;
 };
 
@@ -57,7 +60,7 @@ put_number(struct wkb *w, const json_t *j, double max)
 		return false;
 	if (!isfinite(v) || v > max || v < -max)
 		return false;
-	v += 0.0;		/* there is one zero */
+	v = fabs(v) < NOTHING ? 0.0 : v;	/* there is one zero */
 	memcpy(&bits, &v, sizeof bits);
 	put_bytes(w, bits, sizeof bits);
 	return true;
@@ -66,7 +69,7 @@ put_number(struct wkb *w, const json_t *j, double max)
 static bool
 put_point(struct wkb *w, const json_t *j)
 {
-	if (++w->points > GEO_POINTS_MAX) {
+	if (++w->points > w->most) {
 		w->full = true;
 		return false;
 	}
@@ -115,7 +118,7 @@ put_rings(struct wkb *w, const json_t *j)
 bool
 geo_read(struct arena *a, enum geo_type type, const json_t *j, struct str *out, const char **why_out)
 {
-	struct wkb w = {.points = 0};
+	struct wkb w = {.most = type == GEO_POLYGON ? GEO_POINTS_MAX / GEO_RINGS_WEIGH : GEO_POINTS_MAX};
 	bool ok;
 
 	buf_init(&w.b, a, 128);
@@ -276,6 +279,23 @@ geo_points(struct str sql)
 	return (int64_t)(sql.n / POINT_DIGITS) + 1;
 }
 
+int64_t
+geo_weight(struct str sql)
+{
+	enum { POINT_BYTES = 16, COUNT_BYTES = 4 };
+	struct reading r = {.s = sql};
+	uint64_t type, n;
+
+	if (!get_head(&r, &type))
+		return 0;
+	if (type == GEO_POINT + 1)
+		return 1;
+	n = geo_get_bytes(&r, COUNT_BYTES);
+	if (type == GEO_LINE + 1 || r.bad)
+		return (int64_t)n;
+	return ((int64_t)(sql.n / 2 - r.at) - (int64_t)n * COUNT_BYTES) / POINT_BYTES * GEO_RINGS_WEIGH;
+}
+
 /* ---- PostGIS ---- */
 
 const char geo_maker_sql[] =
@@ -286,17 +306,15 @@ const char geo_maker_sql[] =
     "IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'postgis') THEN "
     "PERFORM pg_advisory_xact_lock(hashtextextended('" GEO_HOME "', 0)); CREATE EXTENSION IF NOT EXISTS postgis SCHEMA " GEO_HOME "; END IF; END $$;";
 
-static char found[2 * 64 + 4];	/* a name that is quoted; "" until it is known */
-static uint64_t asked;		/* loop_now, when there was none */
+static uint64_t asked;		/* loop_now, when it could not be made */
 
 static err_t
-geo_ask(struct ctx *cx)
+geo_ask(struct ctx *cx, const char **out)
 {
 	struct db_res *r;
 
-	TRY(db_query(cx, &r, "SELECT coalesce(" GEO_SCHEMA_SQL ", '')", DB0));
-	if (db_str(r, 0, 0).n < sizeof found)
-		memcpy(found, db_cstr(r, 0, 0), db_str(r, 0, 0).n + 1);
+	TRY(db_query(cx, &r, "SELECT " GEO_SCHEMA_SQL, DB0));
+	*out = db_null(r, 0, 0) ? NULL : arena_strdup(cx->arena, db_cstr(r, 0, 0));
 	return OK;
 }
 
@@ -310,20 +328,34 @@ geo_make(struct ctx *cx)
 	return db_bool(r, 0, 0) ? db_exec(cx, NULL, "SELECT " GEO_HOME ".make()", DB0) : OK;
 }
 
+/* What fails is not tried again with each request. */
+static err_t
+geo_make_asked(struct ctx *cx, const char **out)
+{
+	err_t e;
+
+	if (asked != 0 && loop_now() - asked < ASK_AGAIN_MS)
+		return OK;
+	e = geo_make(cx);
+	if (e == ERR_DB) {
+		log_warn(cx, "PostGIS cannot be made", "reason=\"%s\"", cx->detail != NULL ? cx->detail : "");
+		asked = loop_now();
+		return OK;
+	}
+	TRY(e);
+	TRY(geo_ask(cx, out));
+	if (*out == NULL)
+		asked = loop_now();
+	return OK;
+}
+
 err_t
 geo_schema(struct ctx *cx, const char **out)
 {
-	bool lately = asked != 0 && loop_now() - asked < ASK_AGAIN_MS;
-
-	*out = found;
-	if (*found == '\0' && !lately)
-		TRY(geo_ask(cx));
-	if (*found == '\0' && !lately) {
-		TRY(geo_make(cx));
-		TRY(geo_ask(cx));
-		asked = loop_now();
-	}
-	if (*found != '\0')
+	TRY(geo_ask(cx, out));	/* anew: it may have moved */
+	if (*out == NULL)
+		TRY(geo_make_asked(cx, out));
+	if (*out != NULL)
 		return OK;
 	return fail_msg(cx, ERR_GENERAL_FEATURE_UNSUPPORTED, "Points, lines and polygons need PostGIS, which the database of this server does not have.");
 }

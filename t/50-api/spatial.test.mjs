@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
 
-import { server, unique, until } from '../lib/server.mjs'
+import { run, server, settings, unique, until } from '../lib/server.mjs'
 import { listen } from '../lib/ws.mjs'
 import { fails, keysOf } from './lib.mjs'
 
@@ -106,7 +106,7 @@ describe('attributes', () => {
 
 describe('documents', () => {
 	test('values come back as they were', async () => {
-		const c = await collection(all), one = { p: [0.1, -0.30000000000000004], l: [[1e-7, 5e-324], [179.99999999999997, 89.99999999999999], [-1, 2]], g: hole }
+		const c = await collection(all), one = { p: [0.1, -0.30000000000000004], l: [[1e-7, 5e-12], [179.99999999999997, 89.99999999999999], [-1, 2]], g: hole }
 		const d = ok(await c.add(one), 201)
 		const shown = (x) => ({ p: x.p, l: x.l, g: x.g })
 		assert.deepEqual(shown(d), one)
@@ -149,6 +149,29 @@ describe('documents', () => {
 		const d = ok(await c.add({ l: line(10000) }))
 		assert.equal(ok(await key('GET', `${c.docs}/${d.$id}`)).l.length, 10000)
 		fails(await c.add({ l: line(10001) }), 400, 'document_invalid_structure')
+	})
+	/* PostgreSQL holds each edge of a polygon against each other one, whenever the row is written */
+	test('a polygon has fewer, and those of a document are one sum', async () => {
+		const ring = (n) => [[...Array.from({ length: n - 1 }, (_, i) => [Math.cos(2 * Math.PI * i / (n - 1)), Math.sin(2 * Math.PI * i / (n - 1))]), [1, 0]]]
+		const c = await collection({ ...all, n: 'integer' }), line = (n) => Array.from({ length: n }, (_, i) => [i / 100, (i % 90) + 0.5])
+		ok(await c.add({ g: ring(1000) }))
+		fails(await c.add({ g: ring(1001) }), 400, 'document_invalid_structure')
+		fails(await c.add({ l: line(9951), g: square(0, 0, 1) }), 400, 'document_invalid_structure')
+		fails(await c.add({ l: line(10000), p: [1, 1] }), 400, 'document_invalid_structure')
+		const { $id } = ok(await c.add({ l: line(9950), g: square(0, 0, 1) })), one = `${c.docs}/${$id}`
+		for (const data of [{ g: [...square(0, 0, 9), ...square(1, 1, 1)] }, { p: [1, 1] }]) {
+			fails(await key('PATCH', one, { body: { data } }), 400, 'document_invalid_structure')
+			fails(await key('PUT', one, { body: { data } }), 400, 'document_invalid_structure')
+			fails(await key('PUT', c.docs, { body: { documents: [{ $id, ...data }] } }), 400, 'document_invalid_structure')
+			fails(await key('PATCH', c.docs, { body: { data, queries: [q('equal', '$id', $id)] } }), 400, 'document_invalid_structure')
+		}
+		assert.equal(ok(await key('PATCH', one, { body: { data: { n: 1 } } })).n, 1)
+		assert.deepEqual(ok(await key('PATCH', one, { body: { data: { p: [1, 1], l: null } } })).p, [1, 1])
+	})
+	test('what is next to nothing is nothing', async () => {
+		const c = await collection(all)
+		assert.deepEqual(ok(await c.add({ p: [1e-280, -1e-13] })).p, [0, 0])
+		assert.deepEqual(ok(await c.add({ p: ['1e-11', 0] })).p, [1e-11, 0])
 	})
 	test('many at once', async () => {
 		const c = await collection(all), ids = [unique(), unique(), unique()]
@@ -281,6 +304,19 @@ describe('indexes', () => {
 	})
 })
 
+test('distances that are not the least look at every row', async () => {
+	const own = await server({ own: true, conf: { query_cost_max: '1' } }), there = await own.project(), call = speaking('1.9.6', there.call)
+	try {
+		const database = ok(await call('POST', '/databases', { body: { databaseId: unique('d'), name: 'Places' } })).$id, c = await collection({ p: 'point' }, { call, database })
+		for (let i = 0; i < 30; i++) ok(await call('POST', c.docs, { body: { documents: Array.from({ length: 100 }, (_, k) => ({ p: [k, i] })) } }), 201)
+		for (const method of ['distanceEqual', 'distanceNotEqual', 'distanceGreaterThan']) fails(await c.asks(q(method, 'p', [[0, 0], 1])), 400, 'general_query_limit_exceeded')
+		ok(await c.asks(q('distanceLessThan', 'p', [[0, 0], 1])))
+		ok(await c.asks(q('distanceEqual', 'p', [[0, 0], 1]), q('equal', '$id', 'x')))
+	} finally {
+		await own.stop()
+	}
+})
+
 test('a database without PostGIS refuses what needs it, until it has it', async () => {
 	const own = await server({ own: true }), there = await own.project(), call = speaking('1.9.6', there.call)
 	const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
@@ -295,6 +331,13 @@ test('a database without PostGIS refuses what needs it, until it has it', async 
 		fails(await c.index({ key: 'x', attributes: ['n'] }), 400, 'index_invalid')
 		ok(await c.add({ n: 1 }))
 		fails(await c.asks(q('intersects', 'n', [0, 0])), 400, 'general_query_invalid')
+		/* one that cannot be made, and one that is not for us */
+		psql('CREATE SCHEMA badal_geo; GRANT USAGE ON SCHEMA badal_geo TO PUBLIC; CREATE FUNCTION badal_geo.make() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION $m$no disk$m$; END $$')
+		for (let i = 0; i < 2; i++) fails(await c.attr('point', { key: 'p' }), 400, 'general_feature_unsupported')
+		psql('DROP SCHEMA badal_geo CASCADE; CREATE SCHEMA hidden; CREATE EXTENSION postgis SCHEMA hidden')
+		for (const segment of Object.keys(types)) fails(await c.attr(segment, { key: segment }), 400, 'general_feature_unsupported')
+		assert.match((await run(['doctor', ...settings({ data_dir: own.dataDir })])).out, /badal may not use[^]*GRANT USAGE/)
+		psql('DROP EXTENSION postgis; DROP SCHEMA hidden')
 		psql('CREATE SCHEMA "Odd place"; GRANT USAGE ON SCHEMA "Odd place" TO PUBLIC; CREATE EXTENSION postgis SCHEMA "Odd place"')
 		await until('it is found', async () => (await c.attr('point', { key: 'p' })).status !== 400)
 		ok(await c.attr('polygon', { key: 'g' }))
@@ -306,6 +349,11 @@ test('a database without PostGIS refuses what needs it, until it has it', async 
 		ok(await call('PUT', c.docs, { body: { documents: [{ p: [50, 50] }, { $id: d.$id, g: square(0, 0, 3) }] } }))
 		for (const query of [q('equal', 'p', [1, 2]), q('distanceLessThan', 'p', [[1, 2.001], 500, true]), q('distanceLessThan', 'p', [[1, 2], 1]), q('contains', 'g', [1, 1], [2, 2]), q('touches', 'g', [3, 3]), q('intersects', 'g', square(1, 1, 1))])
 			assert.equal(await c.find(query), d.$id)
+		psql('DROP EXTENSION postgis CASCADE; CREATE SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO PUBLIC; CREATE EXTENSION postgis SCHEMA elsewhere')
+		const moved = await collection({ n: 'integer' }, { call, database })
+		ok(await moved.attr('polygon', { key: 'g', default: square(0, 0, 1) }))
+		await until('it is made', async () => (await moved.get('g')).status === 'available')
+		assert.deepEqual(ok(await moved.add({ n: 1 })).g, square(0, 0, 1))
 	} finally {
 		await own.stop()
 	}

@@ -122,6 +122,7 @@ doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 			there[i] = acted[i].set;
 	}
 	TRY(doc_check(cx, c, data, there, d->vals));
+	TRY(doc_check_places(cx, c, d->vals, NULL, 0));
 	for (int i = 0; acted != NULL && i < c->n_live; i++)
 		if (acted[i].set)
 			d->vals[i] = acted[i];
@@ -657,7 +658,7 @@ doc_stale(const struct ctx *cx, err_t e)
 {
 	const char *state = db_sqlstate(cx);
 
-	return e == ERR_DB && (strcmp(state, "42703") == 0 || strcmp(state, "42P01") == 0);
+	return e == ERR_DB && (strcmp(state, "42703") == 0 || strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0);	/* or the schema of places */
 }
 
 static void

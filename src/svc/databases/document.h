@@ -75,6 +75,7 @@ struct doc_many {
 	int n;			/* of them, DOC_SHOWN_MAX at most */
 	struct str *json;
 	int64_t bytes;		/* of the values of all of them */
+	int64_t spent;		/* given: how much of conf.bulk_bytes_max others of the transaction have written */
 };
 struct doc_kept {
 	int64_t ttl;		/* seconds, given by who asks */
@@ -113,6 +114,8 @@ struct doc_value {
 /* Checks every member of `data` (object, list or NULL) and fills vals[place]. `stored` tells whether attribute `place` already has
  * a value (NULL: a new document). Defaults replace null, and absence where nothing is stored. ERR_DOCUMENT_INVALID_STRUCTURE. */
 err_t doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const bool *stored, struct doc_value *vals) MUST_CHECK;
+/* Where one of vals is a place: all of the document, those that the row keeps with them, are not too much in sum. NULL: there is no row yet. */
+err_t doc_check_places(struct ctx *cx, const struct collection *c, const struct doc_value *vals, const struct db_res *r, int row) MUST_CHECK;
 /* True for $createdAt and the other members that a client may send and the server ignores. */
 bool doc_member_ignored(const char *key);
 /* One value of an attribute as SQL text (arrays: an element). False with the reason and the failed check ("type" or "format"). */

@@ -14,6 +14,7 @@
 
 enum {
 	SLICE_ROWS = 250,
+	TOLD_BYTES = 256 * 1024,	/* of texts that are made in one turn of the loop */
 	SLICE_BYTES = 512 * 1024,	/* of values */
 	TURN = 20,			/* documents that are checked in one turn of the loop */
 	RACES_MAX = 8
@@ -38,6 +39,13 @@ err_t
 doc_too_much(struct ctx *cx, const char *what, int64_t max)
 {
 	return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "That are more than %lld %s at once: do it in parts.", (long long)max, what);
+}
+
+/* Of values that may still be written. */
+static int64_t
+bytes_room(const struct doc_op *o)
+{
+	return conf.bulk_bytes_max - o->all->spent;
 }
 
 /* `part`: what made the text; it may go before the answer. */
@@ -174,7 +182,7 @@ insert_all(struct ctx *cx, const struct collection *c, struct db_tx *tx, struct 
 	return OK;
 }
 
-static void
+static size_t
 tell_made(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind, const struct fresh *f, int i, struct event_pack *pack)
 {
 	size_t at;
@@ -184,6 +192,17 @@ tell_made(struct ctx *cx, const struct doc_op *o, const struct collection *c, co
 	ev.number_at = at;
 	many_add(cx, cx, o, c, json, at, f->seq[i]);
 	event_pack_add(cx, pack, &ev);
+	return json.n;
+}
+
+/* Whoever makes many texts lets others on the loop, but not with what a client's transaction has locked. */
+static err_t
+told_turn(struct ctx *cx, size_t n, size_t *bytes)
+{
+	if ((*bytes += n) < TOLD_BYTES || cx->within != NULL)
+		return OK;
+	*bytes = 0;
+	return fib_yield(cx);
 }
 
 static void
@@ -199,6 +218,7 @@ static err_t
 create_all_within(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, struct fresh *f)
 {
 	struct event_pack pack;
+	size_t bytes = 0;
 
 	o->all->n = 0;
 	o->all->total = f->n;
@@ -206,8 +226,8 @@ create_all_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 	if (tx_undone(tx))
 		return OK;
 	event_pack_begin(&pack, tx, cx->arena);
-	for (int i = 0; i < f->n; i++)
-		tell_made(cx, o, c, &ev_document_create, f, i, &pack);
+	for (int i = 0; i < f->n && !tx_undone(tx); i++)
+		TRY(told_turn(cx, tell_made(cx, o, c, &ev_document_create, f, i, &pack), &bytes));
 	event_pack_end(&pack);
 	return OK;
 }
@@ -222,7 +242,7 @@ create_all_check(struct ctx *cx, const struct doc_op *o, const struct collection
 	for (int i = 0; i < o->n; i++) {
 		TRY(doc_new_make(cx, o, c, o->in[i].id, o->in[i].data, &o->in[i].perms, NULL, f->now, &f->v[i]));
 		f->in[i] = &o->in[i];
-		if ((bytes += bulk_weight(c, f->v[i].vals)) > conf.bulk_bytes_max)
+		if ((bytes += bulk_weight(c, f->v[i].vals)) > bytes_room(o))
 			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 		if (i % TURN == TURN - 1 && cx->within == NULL)
 			TRY(fib_yield(cx));
@@ -276,7 +296,7 @@ lock_all(struct ctx *cx, const struct doc_op *o, const struct collection *c, str
 	/* in one order, whoever comes: two of them do not wait for each other; an error before the first row is sent when there is too much in them */
 	e = tx_query(tx, out, arena_printf(cx->arena, "WITH l AS (SELECT %s FROM %s WHERE lower(_id) = ANY ($1::text[]) ORDER BY _seq FOR NO KEY UPDATE) "
 	    "SELECT %s, 1 / (sum(%s) OVER () <= $2::bigint)::int FROM l", c->columns, c->table, c->columns, c->width),
-	    DB(pg_array(cx->arena, ids, o->n), pg_i64(cx->arena, conf.bulk_bytes_max)));
+	    DB(pg_array(cx->arena, ids, o->n), pg_i64(cx->arena, bytes_room(o))));
 	return e == ERR_DB_DATA && strcmp(db_sqlstate(cx), "22012") == 0 ? doc_too_much(cx, "bytes", conf.bulk_bytes_max) : e;
 }
 
@@ -321,7 +341,7 @@ upserts_sort(struct ctx *cx, const struct doc_op *o, const struct collection *c,
 			u->as_fresh[i] = u->fresh.n++;
 			bytes += bulk_weight(c, d->vals);
 		}
-		if (bytes > conf.bulk_bytes_max)
+		if (bytes > bytes_room(o))
 			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 	}
 	o->all->bytes = bytes;
@@ -435,7 +455,7 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 			continue;
 		if (u->patch[i].acts.n > 0) {
 			TRY(doc_patch_write(cx, o, c, tx, &u->patch[i]));
-			if ((bytes += row_weight(c, u->patch[i].r, u->patch[i].row)) > conf.bulk_bytes_max)
+			if ((bytes += row_weight(c, u->patch[i].r, u->patch[i].row)) > bytes_room(o))
 				return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 			continue;
 		}
@@ -451,36 +471,39 @@ upserts_update(struct ctx *cx, const struct doc_op *o, const struct collection *
 	return OK;
 }
 
-static void
+static size_t
 tell_changed(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct doc_patch *p, struct event_pack *pack)
 {
 	struct event ev = doc_patch_event(cx, o, c, &ev_document_upsert, p);
 
 	many_add(cx, cx, o, c, ev.payload, ev.number_at, p->head.seq);
 	event_pack_add(cx, pack, &ev);
+	return ev.payload.n;
 }
 
-/* In the order of the request; how many there are. */
-static int
+/* In the order of the request. */
+static err_t
 tell_upserts(struct ctx *cx, const struct doc_op *o, const struct collection *c, struct db_tx *tx, const struct upserts *u)
 {
 	struct event_pack pack;
-	int n = 0;
+	size_t bytes = 0, n;
 
+	o->all->total = 0;
 	event_pack_begin(&pack, tx, cx->arena);
 	for (int i = 0; i < o->n; i++) {
 		if (u->there[i] && !u->changed[i])
 			continue;
-		n++;
+		o->all->total++;
 		if (tx_undone(tx))
 			continue;
 		if (!u->there[i])
-			tell_made(cx, o, c, &ev_document_upsert, &u->fresh, u->as_fresh[i], &pack);
+			n = tell_made(cx, o, c, &ev_document_upsert, &u->fresh, u->as_fresh[i], &pack);
 		else
-			tell_changed(cx, o, c, &u->patch[i], &pack);
+			n = tell_changed(cx, o, c, &u->patch[i], &pack);
+		TRY(told_turn(cx, n, &bytes));
 	}
 	event_pack_end(&pack);
-	return n;
+	return OK;
 }
 
 static err_t
@@ -497,7 +520,7 @@ upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 	lock_fresh(cx, c, tx, &u.fresh);
 	TRY(insert_all(cx, c, tx, &u.fresh));
 	TRY(upserts_update(cx, o, c, tx, &u));
-	o->all->total = tell_upserts(cx, o, c, tx, &u);
+	TRY(tell_upserts(cx, o, c, tx, &u));
 	*made_out = u.fresh.n;
 	return OK;
 }
@@ -604,6 +627,8 @@ slice_check(struct ctx *cx, const struct found *f, const struct db_res *r, int r
 	for (int i = 0; f->vals != NULL && i < f->c->n_live; i++)
 		if (f->c->live[i]->required && db_null(r, row, DOC_ATTRS + i))
 			return fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: the required attribute \"%s\" is missing.", f->c->live[i]->key);
+	if (f->vals != NULL)
+		TRY(doc_check_places(cx, f->c, f->vals, r, row));
 	for (int i = 0; i < f->acts.n; i++)
 		TRY(doc_act_check(cx, f->o, &f->acts.v[i], STR(""), db_str(r, row, DOC_ATTRS + f->acts.v[i].a->place)));
 	return OK;
@@ -657,7 +682,7 @@ slice_write(struct ctx *cx, struct ctx *part, struct db_tx *tx, struct found *f,
 			return fail(cx, ERR_GENERAL_UNKNOWN, "a row comes back that was not written");
 		row_at[*at - numbers] = row;
 		TRY(slice_check(cx, f, r, row));
-		if (f->acts.n > 0 && (f->bytes += row_weight(f->c, r, row)) > conf.bulk_bytes_max)
+		if (f->acts.n > 0 && (f->bytes += row_weight(f->c, r, row)) > bytes_room(f->o))
 			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 	}
 	if (tx_undone(tx))
@@ -727,7 +752,7 @@ found_numbers(struct ctx *cx, const struct found *f, struct db_tx *tx, int64_t *
 	*widths_out = arena_alloc(cx->arena, sizeof **widths_out * (size_t)(db_rows(r) + 1));
 	for (int i = 0; i < db_rows(r); i++) {
 		(*widths_out)[i] = db_i64(r, i, 1) + (f->vals ? bulk_weight(f->c, f->vals) : 0);
-		if ((bytes += (*widths_out)[i]) > conf.bulk_bytes_max)
+		if ((bytes += (*widths_out)[i]) > bytes_room(f->o))
 			return doc_too_much(cx, "bytes", conf.bulk_bytes_max);
 		(*widths_out)[i] += acts_growth(f, (*widths_out)[i]);
 	}

@@ -115,7 +115,8 @@ check_patch(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 		stored[i] = o->today ? !c->live[i]->required : !db_null(p->r, p->row, DOC_ATTRS + i);
 	for (int i = 0; i < p->acts.n; i++)
 		stored[p->acts.v[i].a->place] = true;
-	return doc_check(cx, c, p->acts.rest, stored, p->vals);
+	TRY(doc_check(cx, c, p->acts.rest, stored, p->vals));
+	return doc_check_places(cx, c, p->vals, p->r, p->row);
 }
 
 bool

@@ -413,3 +413,20 @@ doc_check(struct ctx *cx, const struct collection *c, const json_t *data, const 
 	document_check_seal(cx, c, vals);
 	return OK;
 }
+
+err_t
+doc_check_places(struct ctx *cx, const struct collection *c, const struct doc_value *vals, const struct db_res *r, int row)
+{
+	int64_t sum = 0;
+	bool any = false;
+
+	for (int i = 0; i < c->n_live; i++) {
+		bool set = vals[i].set || r == NULL;
+
+		if (c->live[i]->type != ATTR_GEO)
+			continue;
+		any |= vals[i].set;
+		sum += geo_weight(set ? vals[i].v : db_str(r, row, DOC_ATTRS + i));
+	}
+	return any && sum > GEO_POINTS_MAX ? fail_msg(cx, ERR_DOCUMENT_INVALID_STRUCTURE, "Invalid document structure: its places have too many points in sum.") : OK;
+}
