@@ -710,6 +710,14 @@ describe('bounds', () => {
 		const no = await x.try('DELETE', 'x')
 		fails(no, 400, 'general_bad_request')
 		assert.match(no.body.message, /more than 600 links/)
+		/* those of a transaction's deletions are one sum */
+		await x.doc('x2', { n: 1 })
+		await y.patch('y0', { from: 'x2' })
+		const t = (await ok('POST', '/databases/transactions', {})).$id
+		await ok('POST', `/databases/transactions/${t}/operations`, { operations: ['x', 'x2'].map((documentId) => ({ action: 'delete', databaseId: db, collectionId: x.id, documentId })) })
+		const both = await call('PATCH', `/databases/transactions/${t}`, { commit: true })
+		fails(both, 400, 'general_bad_request')
+		assert.match(both.body.message, /more than 600 links/)
 		await y.patch('y0', { from: null })
 		assert.equal((await x.try('DELETE', 'x')).status, 204)
 		assert.equal((await y.get('y1')).from, null)

@@ -8,7 +8,6 @@
 
 enum {
 	REACH_MAX = 100,
-	LINKS_EACH = 50		/* links that are taken away, of conf.relation_rows_max */
 };
 
 struct doc_reach {
@@ -105,7 +104,7 @@ count_links(struct ctx *cx, struct cascade *k, const struct doomed *d, const cha
 	    (long long)k->links + 1), DB(d->seqs)));
 	if ((k->links -= db_i64(r, 0, 0)) < 0)
 		return fail_msg(cx, ERR_GENERAL_BAD_REQUEST, "With the document more than %lld links to others would go: unlink some of them first.",
-		    (long long)conf.relation_rows_max * LINKS_EACH);
+		    (long long)conf.relation_rows_max * DOC_LINKS_EACH);
 	return OK;
 }
 
@@ -171,7 +170,7 @@ doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 {
 	struct doomed top = {.c = c, .seqs = pg_array(cx->arena, &seq, 1)};
 	struct cascade k = {.o = o, .tx = tx, .reach = reach, .last = &top, .left = o->related ? *o->related : conf.relation_rows_max,
-	    .links = conf.relation_rows_max * LINKS_EACH};
+	    .links = o->links ? *o->links : conf.relation_rows_max * DOC_LINKS_EACH};
 
 	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s WHERE _seq = $1::bigint FOR UPDATE", c->table), DB(seq));
 	for (const struct doomed *d = &top; d != NULL; d = d->next) {
@@ -185,5 +184,7 @@ doc_cascade(struct ctx *cx, const struct doc_op *o, const struct collection *c, 
 	}
 	if (o->related != NULL)
 		*o->related = k.left;
+	if (o->links != NULL)
+		*o->links = k.links;
 	return OK;
 }

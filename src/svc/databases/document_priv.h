@@ -60,6 +60,7 @@ struct step {			/* of document_count: a number to go by, and how far */
 	const json_t *by, *bound;	/* bound: NULL, or null */
 	bool down;
 };
+enum { DOC_LINKS_EACH = 50 };
 struct doc_op {
 	const struct project *p;
 	const struct doc_caller *who;
@@ -74,6 +75,7 @@ struct doc_op {
 	bool seen;		/* a read: the version of each row is its last column, NULL where the open transaction has written it */
 	struct step *step;	/* of document_count */
 	int64_t *related;	/* of a client's transaction: related documents that may still go with others; NULL: conf.relation_rows_max of them */
+	int64_t *links;		/* and links that may still be taken away by them; NULL: DOC_LINKS_EACH times as many */
 	struct doc_linking *linking;	/* of a write that may name related documents; NULL: it does not */
 	bool nested;		/* a related document's own part: there are no operators in it */
 	struct str *out;

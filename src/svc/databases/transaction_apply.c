@@ -165,6 +165,7 @@ struct sums {			/* over all operations */
 	int64_t documents;	/* that those of many have written */
 	int64_t bytes;		/* of the values of those */
 	int64_t related;	/* that may still be named, or go with others */
+	int64_t links;		/* that may still go with those */
 };
 
 static err_t
@@ -177,11 +178,11 @@ static err_t
 apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_op *op, int64_t collection, struct sums *sums)
 {
 	struct doc_linking linking = {0};
-	struct doc_many many = {0};
+	struct doc_many many = {.spent = sums->bytes};
 	struct str shown;
 	struct doc_caller as = apply_as(who, op);
 	struct doc_op o = {.p = p, .who = &as, .db = op->db, .col = op->col, .id = op->id, .data = op->data, .perms = &op->perms, .staged = true, .out = &shown, .all = &many,
-	    .related = &sums->related};
+	    .related = &sums->related, .links = &sums->links};
 	const struct collection *c;
 
 	TRY(doc_collection(cx, &o, &c));
@@ -232,7 +233,7 @@ apply_apart(struct ctx *cx, const struct project *p, const struct doc_caller *wh
 err_t
 transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s)
 {
-	struct sums sums = {.related = conf.relation_rows_max};
+	struct sums sums = {.related = conf.relation_rows_max, .links = conf.relation_rows_max * DOC_LINKS_EACH};
 	const struct words *words = cx->words;
 	struct db_res *r;
 	err_t e = OK;
