@@ -409,7 +409,7 @@ event_pack_add(struct ctx *cx, struct event_pack *p, const struct event *ev)
 	struct str body = payload_of(ev);
 	int last = count_values(ev) - 1;
 
-	assert(ev->stale[0] == NULL && ev->number == NULL && !tx_undone(p->tx));
+	assert(ev->stale[0] == NULL && ev->hide[0] == NULL && ev->number == NULL && !tx_undone(p->tx));
 	if (p->b.n > 0 && (p->b.n + body.n > PACK_BYTES || p->whole > PACK_WHOLE))
 		event_pack_end(p);
 	if (last < 0 || !pack_id_plain(ev->ids[last]) || !pack_begin_head(cx, p, ev, last)) {
