@@ -39,22 +39,35 @@ limit_home(const struct req *rq)
 	return rq->admin_mode && rq->login != NULL ? "console" : rq->project->id;
 }
 
-/* Whose secret a request guesses at: the caller's own where the bucket is that user's, whatever the request says besides; else the address, number or id
- * that it names. STR_NONE: nobody's. */
+/* Does the rule say who? Then *out is the person that this request names there, STR_NONE: nobody. */
+static bool
+limit_names(const struct req *rq, const struct limit_rule *r, struct str *out)
+{
+	static const char *const persons[][2] = {{"{param-email}", "email"}, {"{param-userId}", "userId"}, {"{param-phone}", "phone"}};
+
+	if (strstr(r->key, "{userId}") != NULL) {
+		*out = rq->login ? str_c(rq->login->user->id) : STR_NONE;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof persons / sizeof *persons; i++)
+		if (strstr(r->key, persons[i][0]) != NULL) {
+			*out = body_text(rq, persons[i][1]);
+			return true;
+		}
+	return false;
+}
+
+/* Whose secret a request guesses at. Only what the rule counts by decides, or the route's first one that counts by persons: a member that the route has no
+ * parameter for would let who guesses at one person be known as another. STR_NONE: nobody's. */
 static struct str
 limit_subject(const struct req *rq, const struct limit_rule *r)
 {
-	static const char *const names[] = {"email", "userId", "phone"};
+	struct str s = STR_NONE;
+	bool named = limit_names(rq, r, &s);
 
-	if (rq->login != NULL && strstr(r->key, "{userId}") != NULL)
-		return str_c(rq->login->user->id);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		struct str s = body_text(rq, names[i]);
-
-		if (s.n > 0)
-			return s;
-	}
-	return STR_NONE;
+	for (int i = 0; !named && i < rq->info->n_limits; i++)
+		named = limit_names(rq, &rq->info->limits[i], &s);
+	return s;
 }
 
 /* An app's server signs in everybody from one address, so the brake on wrong guesses of one client is one for each person there: else who guesses

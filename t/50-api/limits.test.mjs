@@ -151,6 +151,19 @@ describe('guesses', () => {
 		fails(await confirm({ cookie: cookieOf(await signIn((await person()).email, wrong, address())) }), 429, 'general_rate_limit_exceeded')
 	})
 
+	test('who is guessed at is known by nothing else that the request names', async () => {
+		const u = await person(), me = await person(), home = address(), other = phone().body.phone
+		const at = (method, path, body, more = {}) => s.call(method, path, { project: p.id, body, headers: { 'x-forwarded-for': home, 'x-appwrite-response-format': '1.0.0' }, ...more })
+		assert.equal((await signIn(me.email, right, home)).status, 201)
+		const nobody = await at('POST', '/account/sessions/anonymous', {}), cookie = cookieOf(nobody), guess = { userId: u.id, secret: '000000' }
+		for (const path of ['/account/sessions/phone', '/account/sessions/magic-url', '/account/verification/phone']) {
+			const tries = [[{ ...guess, email: me.email }], [{ ...guess, email: nobody.body.userId }, { cookie }], [{ ...guess, phone: me.id }], [{ ...guess, email: me.id, phone: me.email }]]
+			await use((i) => at('PUT', path, ...tries[i % 2]))
+			for (const one of tries) fails(await at('PUT', path, ...one), 429, 'general_rate_limit_exceeded')
+		}
+		await use(() => at('POST', '/account/sessions/phone', { phone: other, email: me.email, userId: me.id }))
+	})
+
 	test('mails to somebody are not used up by strangers', async () => {
 		const u = await person(), home = address(), start = (ip) => s.call('POST', '/account/recovery', { project: p.id, body: { email: u.email, url: 'http://localhost' }, headers: { 'x-forwarded-for': ip } })
 		await signIn(u.email, right, home)
@@ -220,6 +233,14 @@ describe('guesses', () => {
 		const rs = await Promise.all(Array.from({ length: 40 }, () => s.call('PATCH', '/account/password', { project: p.id, cookie, body: { password: right, oldPassword: wrong } })))
 		assert.equal(rs.filter((r) => r.status === 401).length, 10)
 		assert.equal(rs.filter((r) => r.status === 429).length, 30)
+	})
+
+	test('a new password is work: of one client so many an hour, right ones too', async () => {
+		const u = await person(), cookie = cookieOf(await signIn(u.email, right, address())), ip = address()
+		const set = () => s.call('PATCH', '/account/password', { project: p.id, cookie, body: { password: right, oldPassword: right }, headers: { 'x-forwarded-for': ip } })
+		await use(set)
+		const v = await person(), theirs = cookieOf(await signIn(v.email, right, address()))
+		fails(await s.call('PATCH', '/account/password', { project: p.id, cookie: theirs, body: { password: right, oldPassword: right }, headers: { 'x-forwarded-for': ip } }), 429, 'general_rate_limit_exceeded')
 	})
 
 	test('secrets of invitations', async () => {
