@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { provider } from '../lib/provider.mjs'
 import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
+import { code as totp } from '../lib/totp.mjs'
 import { channels, listen } from '../lib/ws.mjs'
 import { fails } from './lib.mjs'
 
@@ -163,6 +164,28 @@ describe('the owner of an address comes in', () => {
 			if (way.gone === 'phone') assert.equal((await send('POST', '/account/sessions/email', { email: u.email, password })).status, 201)
 		})
 	}
+
+	test('the second factor of the squatter goes with it, and its recovery codes', async () => {
+		const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }
+		for (const kind of ['magic URL', 'invitation', 'OAuth2', 'recovery']) {
+			const u = await p.user(), own = (m, target, body) => u.ok(m, target, { body, ...today })
+			const { secret } = await own('POST', '/account/mfa/authenticators/totp')
+			await own('PUT', '/account/mfa/authenticators/totp', { otp: totp(secret) })
+			psql(`UPDATE ${schema}.sessions SET mfa_updated = now() WHERE user_id = '${u.id}'`)
+			await own('POST', '/account/mfa/recovery-codes')
+			await own('PATCH', '/account/mfa', { mfa: true })
+			await own('POST', '/account/mfa/challenges', { factor: 'totp' })
+			const left = () => psql(`SELECT mfa, totp, totp_secret <> '', (SELECT count(*) FROM ${schema}.recovery_codes c WHERE c.user_internal = u.internal), ` +
+				`(SELECT count(*) FROM ${schema}.challenges c WHERE c.user_internal = u.internal) FROM ${schema}.users u WHERE id = '${u.id}'`)
+			assert.equal(left(), 't|t|t|6|1')
+			const use = kind === 'OAuth2' ? (await oauth(person(u.email))).finish : await secrets[kind](u)
+			let cookie = cookieOf(await use())
+			assert.equal(left(), 'f|f|f|0|0', kind)
+			if (kind === 'recovery') cookie = cookieOf(await send('POST', '/account/sessions/email', { email: u.email, password: 'password-5678' }))
+			const r = await p.guest('GET', '/account', { cookie, ...today })
+			assert.deepEqual([r.status, r.body.$id, r.body.mfa], [200, u.id, false], kind)
+		}
+	})
 
 	test('with a session of the squatter: it ends like the others', async () => {
 		for (const kind of ['magic URL', 'invitation']) {

@@ -4,7 +4,7 @@
  *
  * An account that is made by a secret on its way to its address (magic URL, code, invitation) is its reader's from the start: nobody has anything else
  * that opens it. Else an address that is proved for the first time takes the account over. Whatever else opens it goes: sessions, password, OAuth2 identities, the
- * other address (whoever set it up can read there), and by the epoch every secret that is on its way. Sockets follow by EVENT_ROLES, which the
+ * other address (whoever set it up can read there), second factors and recovery codes, and by the epoch every secret that is on its way. Sockets follow by EVENT_ROLES, which the
  * caller's event must carry. Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions and secrets.
  *
  * The link of a verification lets nobody in. It is asked for by whoever holds the account and opened by whoever reads there, and only when both are
@@ -44,6 +44,19 @@ proof_end(struct db_tx *tx, const struct project *p, const struct user *u, bool 
 		    DB(pg_i64(cx->arena, u->internal)));
 }
 
+/* The second factors of whoever made the account: they would shut its owner out, and let the other one in by a password that is found out later. */
+static void
+proof_end_factors(struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	static const char *const all[] = {"recovery_codes", "challenges"};
+	struct ctx *cx = tx_ctx(tx);
+	const char *number = pg_i64(cx->arena, u->internal);
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.%s WHERE user_internal = $1::bigint", p->schema, all[i]), DB(number));
+	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.users SET mfa = false, totp = false, totp_secret = '', totp_step = 0 WHERE internal = $1::bigint", p->schema), DB(number));
+}
+
 static void
 proof_password(const struct user_proof *proof, struct user *n)
 {
@@ -78,6 +91,7 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		*proof->took_over_out = true;
 		metric_add(M_accounts_taken_over, 1);
 		proof_end(tx, p, now, true);
+		proof_end_factors(tx, p, now);
 		proof_password(proof, &n);
 		TRY(record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now));
 		target_renew(tx, p, now);
