@@ -317,6 +317,35 @@ describe('a session that lacks a factor', () => {
 		fails(await half.call('GET', '/account'), 401, 'general_unauthorized_scope')
 	})
 
+	test('ends none that has it, and goes before them', async () => {
+		const q = await s.project(), u = { ...await q.user({ password }) }
+		assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 2 } })).status, 200)
+		const space = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`), fresh = () => psql(`UPDATE ${space}.users SET totp_step = 0 WHERE id = '${u.id}'`)
+		const there = async () => (await q.ok('GET', `/users/${u.id}/sessions`)).sessions.map((x) => x.$id)
+		const begin = async () => {
+			const r = await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password }, headers: today })
+			assert.equal(r.status, 201, r.text)
+			return { id: r.body.$id, call: as(cookieOf(r), q.id) }
+		}
+		const prove = async (who) => { fresh(); return good(answer(who, await ask(who, 'totp'), code(u.secret))) }
+		u.call = as(u.cookie, q.id)
+		u.secret = (await good(u.call('POST', '/account/mfa/authenticators/totp'))).secret
+		await good(u.call('PUT', '/account/mfa/authenticators/totp', { otp: code(u.secret) }))
+		await good(u.call('PATCH', '/account/mfa', { mfa: true }))
+		const first = (await good(u.call('GET', '/account/sessions/current'))).$id, second = await begin()
+		await prove(second)
+		const thief = []
+		for (let i = 0; i < 5; i++) thief.push(await begin())
+		assert.deepEqual(await there(), [first, second.id, thief[3].id, thief[4].id], 'so many that lack it, besides')
+		await good(u.call('GET', '/account'))
+		/* the owner comes in once more: the oldest that has it goes, and what lacks it */
+		const third = await begin()
+		assert.deepEqual(await there(), [first, second.id, thief[4].id, third.id])
+		await begin()
+		await prove(third)
+		assert.deepEqual(await there(), [second.id, third.id])
+	})
+
 	test('whoever would shut himself out is told so before', async () => {
 		const u = await person(), t = await p.ok('POST', '/account/tokens/email', { key: await p.addKey(['sessions.write']), body: { userId: u.id, email: u.email }, headers: today })
 		const by = { call: as(cookieOf(await p.guest('POST', '/account/sessions/token', { body: { userId: t.userId, secret: await message(u.email) }, headers: today }))) }

@@ -17,7 +17,6 @@
 #include "model/usage.h"
 #include "svc/account/oauth.h"
 #include "svc/users/linked.h"
-#include "svc/users/target.h"
 #include "svc/users/token.h"
 
 enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048, SAID_MAX = 256 };
@@ -296,7 +295,7 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));
-	from = (struct linked_in){app.key, who.id, who.email, t.access, t.refresh, t.expiry};
+	from = (struct linked_in){app.key, who.id, who.email, t.access, t.refresh, t.expiry, who.verified};
 	TRY(oauth_user(&rq->cx, rq->project, &from, &who, current, user_out, &took_over));
 	if (took_over)
 		audit_takeover(rq, *user_out);
@@ -351,13 +350,6 @@ with_secret(struct req *rq, const char *url, const char *token)
 }
 
 static err_t
-pass_targets_on(struct db_tx *tx, const struct project *p, const struct user *u, const char *from, const char *to)
-{
-	target_pass_on(tx, p, u, from, to);
-	return OK;
-}
-
-static err_t
 finish_session(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 {
 	const struct user *current = caller_user(rq);
@@ -365,17 +357,11 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 	struct session *made;
 	struct user *u;
 	char *token;
-	err_t e;
 
 	TRY(account_oauth_identify(rq, in, s, current, &u, &si));
+	si.replaces = current ? rq->login->session : NULL;
 	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));
 	TRY(account_alert(rq, u, made));
-	if (current != NULL && rq->login->session != NULL) {
-		TRY(TX_RUN(&rq->cx, tx, pass_targets_on(tx, rq->project, u, rq->login->session->id, made->id)));
-		e = session_delete(&rq->cx, rq->project, current, NULL, rq->login->session);
-		if (e != OK && e != ERR_USER_SESSION_NOT_FOUND)
-			return e;
-	}
 	rq->usage_scope = si.provider;
 	known_client(rq, u, made);
 	reply_session(rq, token);
@@ -475,7 +461,7 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 	s->current = false;	/* the contract has it so in this reply */
 	s->country_name = "";
 	TRY(session_update_tokens(&rq->cx, home, rq->login->user, s));
-	from = (struct linked_in){app.key, s->provider_uid, NULL, t.access, t.refresh, t.expiry};
+	from = (struct linked_in){app.key, s->provider_uid, NULL, t.access, t.refresh, t.expiry, false};
 	return linked_renew(&rq->cx, home, rq->login->user, &from);
 }
 

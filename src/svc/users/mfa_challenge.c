@@ -227,7 +227,7 @@ mfa_challenge_solve(struct ctx *cx, const struct project *p, const struct user *
 
 	*out = arena_new_of(cx->arena, struct session);
 	TRY(TX_RUN(cx, tx, challenge_solve_tx(tx, p, u, session, id, code, *out, &right)));
-	return right ? OK : fail(cx, ERR_USER_INVALID_TOKEN, "challenge=%s", id);
+	return right ? session_make_room(cx, p, u, *out) : fail(cx, ERR_USER_INVALID_TOKEN, "challenge=%s", id);
 }
 
 /* ---- for servers ---- */

@@ -8,6 +8,7 @@
 #include "model/event.h"
 #include "model/roles.h"
 #include "model/seal.h"
+#include "svc/users/target.h"
 #include "svc/users/user.h"
 
 enum { SECRET_BYTES = 128, SESSIONS_MAX = 1000, OLD_AT_ONCE = 20 };
@@ -118,17 +119,21 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 	return fail(cx, password ? ERR_USER_INVALID_CREDENTIALS : ERR_USER_NOT_FOUND, "user=%s was deleted or changed meanwhile", u->id);
 }
 
-/* A user may have so many: the oldest end as if it had signed out there. Where the setting was lowered, some at each sign-in. */
+/* A user may have so many, and so many that lack the second factor: the oldest end as if it had signed out there, those without it first. One that lacks it
+ * ends none that has it, for who found out the password alone must not sign the others out. Where the setting was lowered, some at each sign-in. */
 static err_t
-drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u, int64_t max)
+drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, int64_t max)
 {
+	bool two = user_wants_more(u, &(struct strs){0});
 	struct objs old;
 	struct db_res *r;
 
 	TRY(db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT %s FROM %s.sessions s WHERE s.user_internal = $1::bigint ORDER BY s.internal DESC OFFSET $2::bigint LIMIT %d",
+	    arena_printf(cx->arena,
+		"SELECT %s FROM %s.sessions s, LATERAL (SELECT $5::boolean AND count(DISTINCT f) < 2 AS half FROM unnest(s.factors) f) h "
+		"WHERE s.user_internal = $1::bigint AND s.id <> $3 AND (h.half OR NOT $4::boolean) ORDER BY h.half, s.internal DESC OFFSET $2::bigint LIMIT %d",
 		shape_columns(&session_shape), p->schema, OLD_AT_ONCE),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, max))));
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, max - 1), s->id, pg_bool(user_wants_more(u, &s->factors)), pg_bool(two))));
 	old = shape_rows(cx, &session_shape, r);
 	for (int i = 0; i < old.n; i++) {
 		err_t e = session_delete(cx, p, u, NULL, old.v[i]);
@@ -139,13 +144,49 @@ drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u,
 	return OK;
 }
 
+static bool
+session_limited(const struct project *p, int64_t *max_out)
+{
+	bool limited = p->sessions_limit > 0 && p->sessions_limit < conf.sessions_per_user_max;
+
+	*max_out = limited ? p->sessions_limit : conf.sessions_per_user_max;
+	return limited;
+}
+
+err_t
+session_make_room(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+{
+	int64_t max;
+
+	(void)session_limited(p, &max);
+	return drop_old_sessions(cx, p, u, s, max);
+}
+
+static err_t
+session_pass_on(struct db_tx *tx, const struct project *p, const struct user *u, const char *from, const char *to)
+{
+	target_pass_on(tx, p, u, from, to);
+	return OK;
+}
+
+/* Before others are counted, so that it is no old one which ends with its push targets. */
+static err_t
+session_replace(struct ctx *cx, const struct project *p, const struct user *u, const struct session *was, const struct session *s)
+{
+	err_t e;
+
+	TRY(TX_RUN(cx, tx, session_pass_on(tx, p, u, was->id, s->id)));
+	e = session_delete(cx, p, u, NULL, was);
+	return e == ERR_USER_SESSION_NOT_FOUND ? OK : e;
+}
+
 err_t
 session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out, char **token_out)
 {
 	struct session *s = arena_new_of(cx->arena, struct session);
 	char *secret = secret_hex(cx->arena, SECRET_BYTES);
-	bool limited = !in->unlimited && p->sessions_limit > 0 && p->sessions_limit < conf.sessions_per_user_max;
-	int64_t before, max = limited ? p->sessions_limit : conf.sessions_per_user_max;
+	int64_t before, max = conf.sessions_per_user_max;
+	bool limited = !in->unlimited && session_limited(p, &max);
 
 	s->id = id_unique(cx->arena);
 	s->user_id = u->id;
@@ -164,8 +205,10 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	session_client(cx, s, in->user_agent);
 	TRY(session_insert(cx, p, u, s, in->password, &before));
 	s->only = before == 0;
+	if (in->replaces != NULL)
+		TRY(session_replace(cx, p, u, in->replaces, s));
 	if (limited || before >= max)	/* of two at once neither counts the other: where few are allowed it is looked after each */
-		TRY(drop_old_sessions(cx, p, u, max));
+		TRY(drop_old_sessions(cx, p, u, s, max));
 	*out = s;
 	*token_out = session_token(cx, u->id, secret);
 	return OK;

@@ -112,12 +112,15 @@ struct session_in {
 	const char *access_token, *refresh_token;	/* of an OAuth2 provider, sealed at rest; NULL: none */
 	int64_t access_token_expiry;	/* counts with an access token only */
 	bool unlimited;		/* the project's limit of sessions does not count */
+	const struct session *replaces;	/* of the same user: it ends, and its push targets go on with the new one; NULL: none */
 	const char *password;	/* the stored hash that the password was found right by, and that must still be the user's; NULL: of no matter */
 };
 /* Awaits. A new session; *token_out is the encoded session for the cookie. `u` must be the user still: ERR_USER_INVALID_CREDENTIALS (with a
  * password) or ERR_USER_NOT_FOUND when password, address or status changed since it was read, or the user is gone. */
 err_t session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out,
     char **token_out) MUST_CHECK;
+/* Awaits. Where the user has more sessions than the project allows, the oldest end, never `s`; while `s` lacks the second factor, only such ones. */
+err_t session_make_room(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
 /* Awaits. The user with this e-mail and password, with equal work for an unknown e-mail. ERR_USER_INVALID_CREDENTIALS, ERR_USER_BLOCKED. */
 err_t user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out) MUST_CHECK;
 /* Awaits. The user's sessions, oldest first; `current_hash` (may be NULL) marks the current one. */
