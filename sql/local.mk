@@ -37,6 +37,7 @@ dist_sqlproject_DATA += sql/project/0024_transaction_roles.sql
 dist_sqlproject_DATA += sql/project/0026_mfa.sql
 dist_sqlproject_DATA += sql/project/0027_users.sql
 dist_sqlproject_DATA += sql/project/0028_presences.sql
+dist_sqlproject_DATA += sql/project/0029_targets.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

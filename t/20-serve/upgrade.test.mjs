@@ -249,6 +249,11 @@ test('addresses of users are targets after an upgrade, and identities have ids',
 		const { identities: [i] } = await get('/users/identities')
 		assert.match(i.$id, /^[0-9a-f]{20}$/)
 		assert.deepEqual([i.userId, i.provider, i.providerUid, i.providerEmail, i.providerAccessToken], ['ada', 'github', 'uid-1', 'ada@example.org', ''])
+		/* of the address no provider has said anything, and a push token takes none */
+		assert.equal(psql(s, `SELECT email_vouched FROM ${space}.identities`), 'f')
+		const put = (type) => psql(s, `INSERT INTO ${space}.targets (user_internal, user_id, provider_type, identifier, created, updated) SELECT internal, id, '${type}', 'ada@example.org', now(), now() FROM ${space}.users WHERE id = 'grace'`)
+		put('push')
+		assert.throws(() => put('email'), /targets_identifier/)
 		await s.stop()
 	} finally {
 		rmSync(data, { recursive: true, force: true })
@@ -305,7 +310,7 @@ test('indexes of lists take longer elements after an upgrade', { timeout: 120000
 		/* as it was before */
 		const schema = schemaOf(s, p), [table, column, index] = psql(s, `SELECT 'c_' || a.collection, 'a_' || a.internal, 'i_' || i.internal FROM ${schema}.attributes a, ${schema}.indexes i`).split('|')
 		psql(s, `DROP INDEX ${schema}.${index}; CREATE INDEX ${index} ON ${schema}.${table} USING gin (${column}); DROP FUNCTION ${schema}.hashes; DROP FUNCTION p_0.hashes;
-			${[schema, 'p_0'].map((p) => `ALTER TABLE ${p}.users DROP COLUMN labels, DROP COLUMN labelled, DROP COLUMN accessed, DROP COLUMN mfa, DROP COLUMN totp, DROP COLUMN totp_secret, DROP COLUMN totp_step, DROP COLUMN impersonator; ALTER TABLE ${p}.audit DROP COLUMN impersonator; ALTER TABLE ${p}.sessions DROP COLUMN updated, DROP COLUMN factors, DROP COLUMN mfa_updated; ALTER TABLE ${p}.teams DROP COLUMN prefs; ALTER TABLE ${p}.identities DROP COLUMN id, DROP COLUMN updated, DROP COLUMN email, DROP COLUMN access_token, DROP COLUMN access_token_expiry, DROP COLUMN refresh_token, DROP COLUMN search;`).join(' ')}
+			${[schema, 'p_0'].map((p) => `ALTER TABLE ${p}.users DROP COLUMN labels, DROP COLUMN labelled, DROP COLUMN accessed, DROP COLUMN mfa, DROP COLUMN totp, DROP COLUMN totp_secret, DROP COLUMN totp_step, DROP COLUMN impersonator; ALTER TABLE ${p}.audit DROP COLUMN impersonator; ALTER TABLE ${p}.sessions DROP COLUMN updated, DROP COLUMN factors, DROP COLUMN mfa_updated; ALTER TABLE ${p}.teams DROP COLUMN prefs; ALTER TABLE ${p}.identities DROP COLUMN id, DROP COLUMN updated, DROP COLUMN email, DROP COLUMN email_vouched, DROP COLUMN access_token, DROP COLUMN access_token_expiry, DROP COLUMN refresh_token, DROP COLUMN search;`).join(' ')}
 			${[schema, 'p_0'].map((p) => `DROP FUNCTION ${p}.counted CASCADE; ALTER TABLE ${p}.tokens DROP COLUMN shown; ALTER TABLE ${p}.databases DROP COLUMN enabled, DROP COLUMN type;
 				ALTER TABLE ${p}.attributes DROP COLUMN encrypt, DROP COLUMN created, DROP COLUMN updated, DROP COLUMN relation, DROP COLUMN related, DROP COLUMN relation_type, DROP COLUMN two_way, DROP COLUMN two_way_key, DROP COLUMN on_delete, DROP COLUMN side; ALTER TABLE ${p}.indexes DROP COLUMN lengths, DROP COLUMN created, DROP COLUMN updated; DROP TABLE ${['executions', 'build_waste', 'deployment_waste', 'deployment_parts', 'deployments', 'variables', 'functions', 'file_waste', 'file_parts', 'files', 'buckets', 'data_keys', 'transaction_operations', 'transaction_documents', 'transactions', 'presence_sockets', 'presences', 'challenges', 'recovery_codes', 'targets', 'passwords'].map((t) => `${p}.${t}`).join(', ')} CASCADE;`).join(' ')}
 			DELETE FROM badal.project_migrations WHERE number > 9; UPDATE badal.projects SET version = 9, needs = 9`)

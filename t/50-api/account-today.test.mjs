@@ -13,10 +13,10 @@ const mail = () => `${unique('m')}@example.org`, number = () => `+49155${String(
 const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
 const guest = (m, at, body, o = {}) => p.guest(m, at, { body, ...today, ...o })
 const key = (m, at, body, o = {}) => p.call(m, at, { body, ...today, ...o })
-/* Somebody has this address at a provider, and another one here. */
-async function linked() {
+/* Somebody has this address at a provider (which says so, or not), and another one here. */
+async function linked(vouched = true) {
 	const u = await p.user(), email = mail()
-	psql(`INSERT INTO ${schema}.identities (user_internal, provider, provider_uid, created, email) SELECT internal, 'github', '${unique()}', now(), '${email}' FROM ${schema}.users WHERE id = '${u.id}'`)
+	psql(`INSERT INTO ${schema}.identities (user_internal, provider, provider_uid, created, email, email_vouched) SELECT internal, 'github', '${unique()}', now(), '${email}', ${vouched} FROM ${schema}.users WHERE id = '${u.id}'`)
 	return { u, email }
 }
 
@@ -41,6 +41,16 @@ test('an address that somebody has at a provider is nobody\'s to sign up with', 
 	fails(await key('PATCH', `/users/${other.id}/email`, { email }), 409, 'user_email_already_exists')
 	fails(await other.call('PATCH', '/account/email', { ...today, body: { email, password: other.password } }), 400, 'general_bad_request')
 	assert.equal((await u.call('PATCH', '/account/email', { ...today, body: { email, password: u.password } })).status, 200)
+})
+
+test('but one that the provider does not vouch for is nobody\'s', async () => {
+	const bodies = []
+	for (let i = 0; i < 4; i++) bodies.push({ userId: 'unique()', email: (await linked(false)).email, password: 'correct-horse' })
+	assert.equal((await guest('POST', '/account', bodies[0])).status, 201)
+	assert.equal((await guest('POST', '/account/tokens/email', { userId: 'unique()', email: bodies[1].email })).status, 201)
+	assert.equal((await key('POST', '/users', bodies[2])).status, 201)
+	const u = await p.user()
+	assert.equal((await u.call('PATCH', '/account/email', { ...today, body: { email: bodies[3].email, password: u.password } })).status, 200)
 })
 
 test('a taken address is not told of, but to servers and clients of before', async () => {

@@ -555,6 +555,38 @@ describe('identities', () => {
 		denied(await signIn(person({ email: who.email })), 400)
 	})
 
+	test('but what no provider vouches for is in nobody\'s way, whenever it was said', async () => {
+		const squatter = person(), email = mail(), later = mail(), vouched = (who) => psql(`SELECT email_vouched FROM ${schema}.identities WHERE provider_uid = '${who.id}'`)
+		const u = await p.user(), o = await signedIn({ ...squatter, email, confirmed_at: null }, { cookie: u.cookie })
+		assert.equal(o.account.$id, u.id)
+		assert.equal(vouched(squatter), 'f')
+		const body = { userId: 'unique()', email, password: 'correct-horse' }
+		assert.equal((await p.guest('POST', '/account', { ...today, body })).status, 201)
+		/* with another address each time: as a guest by a provider that vouches, and linked to an account */
+		await signedIn({ ...squatter, email: later, confirmed_at: null })
+		const owner = person({ email: later })
+		assert.notEqual((await signedIn(owner)).account.$id, u.id)
+		assert.equal(vouched(owner), 't')
+		const third = mail(), v = await p.user()
+		await signedIn({ ...squatter, email: third, confirmed_at: null })
+		assert.equal((await signedIn(person({ email: third }), { cookie: v.cookie })).account.$id, v.id)
+		/* and it becomes theirs as soon as it is vouched for */
+		const fourth = mail()
+		await signedIn({ ...squatter, email: fourth })
+		assert.equal(vouched(squatter), 't')
+		fails(await p.guest('POST', '/account', { ...today, body: { ...body, email: fourth } }), 400, 'general_bad_request')
+	})
+
+	test('push tokens go on with the session that takes the place of the only one that there may be', async () => {
+		const q = await s.project(), u = await q.user()
+		await q.console.ok('PATCH', `/projects/${q.id}/oauth2`, { body: { provider: 'gitlab', appId: g.client, secret: g.secret } })
+		assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 1 } })).status, 200)
+		await u.ok('POST', '/account/targets/push', { ...today, body: { targetId: 'unique()', identifier: unique('token') } })
+		const o = await signedIn(person(), { cookie: u.cookie, project: q })
+		assert.deepEqual((await s.ok('GET', '/account', { project: q.id, cookie: o.cookie, ...today })).targets.map((t) => t.providerType), ['email', 'push'])
+		assert.equal(o.sessions.length, 1)
+	})
+
 	test('push tokens go on with the session that takes the place of the former one', async () => {
 		const u = await p.user()
 		await u.ok('POST', '/account/targets/push', { ...today, body: { targetId: 'unique()', identifier: unique('token') } })

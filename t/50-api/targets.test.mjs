@@ -66,6 +66,22 @@ describe('the addresses of an account', () => {
 	})
 })
 
+test('a push token takes nobody\'s address, nor does an address take a token', async () => {
+	const [squatter, u] = [await p.user(), await p.user()], email = mail(), tel = number(), later = mail()
+	const push = (identifier) => squatter.call('POST', '/account/targets/push', { ...today, body: { targetId: 'unique()', identifier } })
+	for (const one of [email, tel, later]) assert.equal((await push(one)).status, 201)
+	fails(await push(email), 409, 'user_target_already_exists')
+	assert.equal((await u.call('PATCH', '/account/email', { ...today, body: { email, password: u.password } })).status, 200)
+	assert.equal((await u.call('PATCH', '/account/phone', { ...today, body: { phone: tel, password: u.password } })).status, 200)
+	assert.deepEqual(await kinds(u.id), [`email ${email}`, `sms ${tel}`])
+	assert.deepEqual((await key('POST', '/users', { userId: 'unique()', email: later })).body.targets.map((t) => t.identifier), [later])
+	/* a token of one's own stays when the address becomes the same */
+	const own = mail(), token = (await u.call('POST', '/account/targets/push', { ...today, body: { targetId: 'unique()', identifier: own } })).body
+	assert.equal((await u.call('PATCH', '/account/email', { ...today, body: { email: own, password: u.password } })).status, 200)
+	assert.deepEqual(await kinds(u.id), [`email ${own}`, `sms ${tel}`, `push ${token.identifier}`])
+	assert.equal((await push(u.email)).status, 201)
+})
+
 describe('targets of the users service', () => {
 	test('are made, listed, changed and deleted', async () => {
 		const u = await p.user(), t = (await key('POST', `/users/${u.id}/targets`, { targetId: 'tablet', providerType: 'push', identifier: 'token-1', providerId: 'nobody', name: 'Tablet' })).body
@@ -93,7 +109,7 @@ describe('targets of the users service', () => {
 		fails(await make({ providerType: 'sms', identifier: '123' }), 400, 'general_invalid_phone')
 		for (const bad of [{ providerType: 'fax' }, { identifier: 'x'.repeat(256) }, { identifier: undefined }, { targetId: 'no no' }, { name: 'x'.repeat(129) }]) fails(await make(bad), 400, 'general_argument_invalid')
 		const at = `/users/${u.id}/targets/${t.$id}`
-		fails(await key('PATCH', at, { identifier: own.identifier }), 409, 'user_target_already_exists')
+		fails(await key('PATCH', at, { identifier: (await make({})).body.identifier }), 409, 'user_target_already_exists')
 		fails(await key('PATCH', at, { providerId: 'nobody' }), 404, 'provider_not_found')
 		fails(await key('PATCH', `/users/${u.id}/targets/${own.$id}`, { identifier: 'x' }), 400, 'general_invalid_email')
 		for (const m of ['GET', 'PATCH', 'DELETE']) {

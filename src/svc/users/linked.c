@@ -63,7 +63,8 @@ linked_address(struct ctx *cx, const char *email)
 }
 
 /* A refresh token that is not given again is good still. */
-#define RENEWED "email = $2, access_token = $3, access_token_expiry = $4::timestamptz, refresh_token = coalesce(nullif($5, ''), i.refresh_token), updated = $1::timestamptz"
+#define RENEWED "email = $2, email_vouched = $6::boolean, access_token = $3, access_token_expiry = $4::timestamptz, " \
+	"refresh_token = coalesce(nullif($5, ''), i.refresh_token), updated = $1::timestamptz"
 
 void
 linked_put(struct db_tx *tx, const struct project *p, const struct user *u, const struct linked_in *in)
@@ -73,12 +74,13 @@ linked_put(struct db_tx *tx, const struct project *p, const struct user *u, cons
 
 	tx_add(tx,
 	    arena_printf(cx->arena,
-		"INSERT INTO %s.identities AS i (user_internal, provider, provider_uid, created, email, access_token, access_token_expiry, refresh_token, id, search) "
-		"VALUES ($6::bigint, $7, $8, $1::timestamptz, $2, $3, $4::timestamptz, $5, $9, concat_ws(' ', $9::text, $10::text, $7::text, $8::text, $2::text)) "
+		"INSERT INTO %s.identities AS i (user_internal, provider, provider_uid, created, email, email_vouched, access_token, access_token_expiry, refresh_token, id, "
+		"search) VALUES ($7::bigint, $8, $9, $1::timestamptz, $2, $6::boolean, $3, $4::timestamptz, $5, $10, "
+		"concat_ws(' ', $10::text, $11::text, $8::text, $9::text, $2::text)) "
 		"ON CONFLICT (provider, provider_uid) DO UPDATE SET " RENEWED " WHERE i.user_internal = excluded.user_internal",
 		p->schema),
 	    DB(now, email, linked_seal(cx, in->access_token), pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE),
-		linked_seal(cx, in->refresh_token), pg_i64(cx->arena, u->internal), in->provider, in->uid, id_unique(cx->arena), u->id));
+		linked_seal(cx, in->refresh_token), pg_bool(in->vouched), pg_i64(cx->arena, u->internal), in->provider, in->uid, id_unique(cx->arena), u->id));
 }
 
 /* The identity is there when the user is read, and both in one statement: one that is deleted at the same time signs nobody in afterwards. */
@@ -90,11 +92,11 @@ linked_find(struct ctx *cx, const struct project *p, const struct linked_in *in,
 	*out = NULL;
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena,
-		"WITH mine AS (UPDATE %s.identities AS i SET " RENEWED " WHERE i.provider = $6 AND i.provider_uid = $7 RETURNING i.user_internal) "
+		"WITH mine AS (UPDATE %s.identities AS i SET " RENEWED " WHERE i.provider = $7 AND i.provider_uid = $8 RETURNING i.user_internal) "
 		"SELECT %s FROM %s.users u WHERE u.internal = (SELECT user_internal FROM mine)",
 		p->schema, shape_columns_in(cx->arena, &user_shape, p->schema), p->schema),
 	    DB(pg_time(cx->arena, time_now_ms()), linked_address(cx, in->email), linked_seal(cx, in->access_token),
-		pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE), linked_seal(cx, in->refresh_token), in->provider, in->uid)));
+		pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE), linked_seal(cx, in->refresh_token), pg_bool(in->vouched), in->provider, in->uid)));
 	if (db_rows(r) == 0)
 		return OK;
 	*out = arena_new_of(cx->arena, struct user);
@@ -122,7 +124,7 @@ linked_has_email(struct ctx *cx, const struct project *p, const char *email, con
 	struct db_res *r;
 
 	TRY(db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT 1 FROM %s.identities i WHERE i.email = $1 AND i.email <> '' AND i.user_internal <> $2::bigint LIMIT 1", p->schema),
+	    arena_printf(cx->arena, "SELECT 1 FROM %s.identities i WHERE i.email = $1 AND i.email <> '' AND i.email_vouched AND i.user_internal <> $2::bigint LIMIT 1", p->schema),
 	    DB(linked_address(cx, email), pg_i64(cx->arena, u ? u->internal : 0))));
 	*taken_out = db_rows(r) > 0;
 	return OK;

@@ -14,6 +14,7 @@ extern const struct shape linked_shape;
 struct linked_in {		/* what a provider says; NULL: nothing */
 	const char *provider, *uid, *email, *access_token, *refresh_token;
 	int64_t access_token_expiry;
+	bool vouched;		/* the provider says that the address is theirs */
 };
 
 /* No wait. Stores it with the user; one that is somebody else's stays theirs. */
@@ -22,7 +23,7 @@ void linked_put(struct db_tx *tx, const struct project *p, const struct user *u,
 err_t linked_find(struct ctx *cx, const struct project *p, const struct linked_in *in, struct user **out) MUST_CHECK;
 /* Awaits. The same with new tokens, if it is there still and `u`'s. */
 err_t linked_renew(struct ctx *cx, const struct project *p, const struct user *u, const struct linked_in *in) MUST_CHECK;
-/* Awaits. *taken_out: an identity with this address is there, of somebody else than `u` (NULL: of anybody). */
+/* Awaits. *taken_out: an identity with this address, vouched for, is there, of somebody else than `u` (NULL: of anybody). */
 err_t linked_has_email(struct ctx *cx, const struct project *p, const char *email, const struct user *u, bool *taken_out) MUST_CHECK;
 /* Awaits. The newest of the user's at that provider. ERR_USER_IDENTITY_NOT_FOUND. */
 err_t linked_newest(struct ctx *cx, const struct project *p, const struct user *u, const char *provider, struct linked **out) MUST_CHECK;

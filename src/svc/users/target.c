@@ -78,7 +78,8 @@ target_move(struct db_tx *tx, const struct project *p, const struct user *u, con
 
 	if (was != NULL && is != NULL && strcmp(was, is) == 0)
 		return;
-	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.targets WHERE user_internal = $1::bigint AND identifier = $2", p->schema), DB(user, is ? is : was));
+	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.targets WHERE user_internal = $1::bigint AND provider_type = $3 AND identifier = $2", p->schema),
+	    DB(user, is ? is : was, type));
 	if (is == NULL)
 		return;
 	tx_add(tx,
