@@ -174,6 +174,14 @@ describe('a new password', () => {
 		const r = await signIn(q, { email: u.email, password: now })
 		u.call = (m, t, o) => q.guest(m, t, { ...o, cookie: cookieOf(r) })
 		assert.equal((await set('first-horse')).status, 200)
+		/* nor while there is none, nor by an account that gets one with its address */
+		assert.equal((await q.call('PATCH', `/users/${u.id}/password`, { ...today, body: { password: '' } })).status, 200)
+		fails(await q.call('PATCH', `/users/${u.id}/password`, { ...today, body: { password: 'third-horse' } }), 400, 'password_recently_used')
+		assert.equal((await q.call('PATCH', `/users/${u.id}/email`, { ...today, body: { email: '' } })).status, 200)
+		const move = (password) => u.call('PATCH', '/account/email', { ...today, body: { email: mail(), password } })
+		fails(await move('first-horse'), 400, 'password_recently_used')
+		assert.equal((await move('fourth-horse')).status, 200)
+		now = 'fourth-horse'
 		await policy(q, 'password-history', { total: null })
 		assert.equal((await set('third-horse')).status, 200)
 		assert.equal(psql(`SELECT count(*) FROM p_${psql(`SELECT internal FROM badal.projects WHERE id = '${q.id}'`)}.passwords`), '0')

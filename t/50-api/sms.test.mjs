@@ -136,6 +136,16 @@ describe('with a provider', () => {
 		assert.equal((await u.ok('GET', '/account')).phoneVerification, true)
 	})
 
+	test('a code that verifies signs in as well, so it is good for an hour; clients of before have a week', async () => {
+		for (const [version, hours] of [['1.9.5', 1], ['1.0.0', 168]]) {
+			const u = await p.user(), phone = number()
+			await u.ok('PATCH', '/account/phone', { body: { phone, password: u.password } })
+			const r = await u.call('POST', '/account/verification/phone', { headers: { 'x-appwrite-response-format': version }, body: {} })
+			assert.equal(r.status, 201, r.text)
+			assert.ok(Math.abs(Date.parse(r.body.expire) - Date.now() - hours * 3600000) < 60000, r.body.expire)
+		}
+	})
+
 	test('the newest few codes count', async () => {
 		const phone = number(), codes = []
 		let userId

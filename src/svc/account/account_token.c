@@ -101,7 +101,7 @@ mail_may_link(struct req *rq, const char *url, const char *what, const char *wor
 	return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "%s to host=%s without domain", what, rq->host);
 }
 
-/* Of links in mails: an hour at most for later clients, who have a code as well. */
+/* Of what verifies and lets in: an hour at most for later clients. */
 static int64_t
 link_life(const struct req *rq, int64_t life_ms)
 {
@@ -470,7 +470,7 @@ account_phone_verification_start(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_PHONE_NOT_FOUND, "user=%s", u->id);
 	if (u->phone_verification && rq->cx.format >= SINCE_1_5)
 		return fail(&rq->cx, ERR_USER_PHONE_ALREADY_VERIFIED, "user=%s", u->id);
-	return sms_token(rq, conf.life_phone_verification, &ev_verification_create, u);
+	return sms_token(rq, link_life(rq, conf.life_phone_verification), &ev_verification_create, u);
 }
 
 /* A code is short: of clients of before only its own user, signed in, may try it. Later ones may be anybody, as often as the limit lets them. */

@@ -163,15 +163,16 @@ err_t
 password_policy_history(struct ctx *cx, const struct project *p, const struct user *u, const char *password)
 {
 	struct db_res *r;
-	bool same;
+	bool same = false;
 
-	if (p->password_history <= 0 || u->password == NULL)
+	if (p->password_history <= 0)
 		return OK;
-	TRY(password_verify(cx, password, u->hash, u->hash_options, u->password, &same));
+	if (u->password != NULL)
+		TRY(password_verify(cx, password, u->hash, u->hash_options, u->password, &same));
 	if (same)
 		return fail(cx, ERR_PASSWORD_RECENTLY_USED, "user=%s", u->id);
 	TRY(db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT password, hash, hash_options FROM %s.passwords WHERE user_internal = $1::bigint AND password <> $3 ORDER BY internal DESC LIMIT $2::bigint",
+	    arena_printf(cx->arena, "SELECT password, hash, hash_options FROM %s.passwords WHERE user_internal = $1::bigint AND ($3::text IS NULL OR password <> $3::text) ORDER BY internal DESC LIMIT $2::bigint",
 		p->schema),
 	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, p->password_history), u->password)));
 	for (int i = 0; i < db_rows(r); i++) {

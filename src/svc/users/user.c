@@ -463,6 +463,7 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
 	if (by == NULL)
 		TRY(user_check_password(cx, u, password));
 	if (by == NULL && user_anonymous(u)) {
+		TRY(password_policy_history(cx, p, u, password));
 		TRY(password_policy(cx, p, password, &(struct password_about){u->id, email, u->phone, u->name}));
 		TRY(hash_password(cx, password, &n));
 		c.remembers = true;
