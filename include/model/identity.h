@@ -90,6 +90,8 @@ int64_t login_jwt_expiry(struct ctx *cx, struct str jwt);
 err_t login_by_id(struct ctx *cx, const struct project *p, const char *user_id, const char *session_id, struct login **out) MUST_CHECK;
 /* There is an address, and it is verified. */
 bool address_proved(const char *address, bool verified);
+/* The user as who acts in their name sees them: without targets, push tokens are among them. */
+void user_seen_by_other(struct user *u, const char *other);
 /* Something besides the first factor by which the user can be asked to prove itself. */
 bool user_has_factor(const struct user *u);
 /* A session that has proved so much lacks a factor. One that is proved twice is one. */

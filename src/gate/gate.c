@@ -188,13 +188,15 @@ gate_find_user(struct req *rq)
 
 /* ---- in another's name (spec today/identity.md 2.6) ---- */
 
-/* Whether a route is about the caller itself, whoever it acts as. */
+/* Whether a route is about the caller itself, whoever it acts as. Signing in always is, on the way back from a provider too. */
 static bool
 acts_on_caller(const struct route *r)
 {
 	int n;
 	const struct service *const *v = service_all(&n);
 
+	if (r->flags & ROUTE_SIGN_IN)
+		return true;
 	for (int i = 0; r->service != NULL && i < n; i++)
 		if (strcmp(v[i]->name, r->service) == 0)
 			return v[i]->own && !(r->flags & ROUTE_AS_OTHER);
@@ -228,7 +230,7 @@ be_other(struct req *rq, const struct login *other)
 
 	*l = *other;
 	*u = *other->user;
-	u->impersonated_by = rq->login->user->id;
+	user_seen_by_other(u, rq->login->user->id);
 	l->user = u;
 	rq->impersonator = rq->login->user;
 	rq->login = l;

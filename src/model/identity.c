@@ -139,6 +139,13 @@ user_has_factor(const struct user *u)
 	return u->totp || address_proved(u->email, u->email_verification) || address_proved(u->phone, u->phone_verification);
 }
 
+void
+user_seen_by_other(struct user *u, const char *other)
+{
+	u->impersonated_by = other;
+	u->targets = (struct objs){0};
+}
+
 bool
 user_wants_more(const struct user *u, const struct strs *factors)
 {

@@ -97,6 +97,7 @@ receive(struct peer *c)
 	if (c->mark == collected)
 		return;
 	c->mark = collected;
+	c->mark_other = c->real != 0;
 	if (n_receivers == cap_receivers) {
 		cap_receivers = cap_receivers ? cap_receivers * 2 : 1024;
 		receivers = mem_realloc(receivers, cap_receivers * sizeof *receivers);
@@ -180,7 +181,7 @@ count_sent(void)
 }
 
 void
-fanout_send(struct peer *c, struct news *n)
+fanout_send(struct peer *c, struct news *n, bool other)
 {
 	static char tail[MATCHES_MAX + 2 * MARK_MAX];
 	struct frame *head;
@@ -190,6 +191,8 @@ fanout_send(struct peer *c, struct news *n)
 	size_t len;
 
 	if (c->ws == NULL || (!n->local && stream_pos_cmp(n->pos, c->ahead) <= 0))
+		return;
+	if (other && news_personal(n))
 		return;
 	len = peer_matches(c, n, tail, &later);
 	if (len == 0)
@@ -229,7 +232,7 @@ send_slice(int64_t *left)
 			continue;	/* the number is somebody else's by now */
 		if (!ready_for(c, left))
 			break;
-		fanout_send(c, &now);
+		fanout_send(c, &now, c->mark_other);
 		*left -= WORK_DELIVERY + (int64_t)(now.body.n / BYTES_SENT + c->steps / STEPS);
 	}
 	count_sent();

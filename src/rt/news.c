@@ -205,6 +205,13 @@ news_resolve(struct news *n)
 	return n->n_chans > 0 && n->n_roles > 0;
 }
 
+/* Events of the user as a whole name one id; they have no targets (those are of a format that realtime does not speak). */
+bool
+news_personal(const struct news *n)
+{
+	return str_starts(n->pattern, "users.") && n->ids[1] != NULL;
+}
+
 int
 news_channel(const struct news *n, atom_t chan)
 {

@@ -178,7 +178,7 @@ resume_serve_one(struct ctx *cx, struct peer *c, const struct bus_entry *v, cons
 		if (c->n_filters > 0 || v->body.n >= SCAN)
 			e = scan_all(cx, &news);
 		if (e == OK && !c->stale && c->identities == was)
-			fanout_send(c, &news);
+			fanout_send(c, &news, c->real != 0);
 	}
 	news_fini(&news);
 	if (e == OK && !c->stale && c->identities == was)

@@ -243,6 +243,8 @@ int news_channel(const struct news *n, atom_t chan);
 /* The id of the first subscription of a URL, and those of its further slots by printf. */
 #define URL_SUBSCRIPTION "00000000000000000000"
 #define URL_SUBSCRIPTIONS "%020x"
+/* What opens an account or tells where it is used from: for its user alone, not for who acts as that one. */
+bool news_personal(const struct news *n);
 /* The frame for one subscription of a URL / what comes before `"a","b"]…` and what comes behind it. */
 struct frame *news_whole(struct news *n, enum dialect d);
 struct frame *news_head(struct news *n, enum dialect d, struct str *end_out);
@@ -314,6 +316,7 @@ struct peer {
 	int64_t epoch;		/* the user's that its JWT is of; -1: it was opened with a session, which does not end with that */
 	uint32_t due;		/* its place among those that end by time, + 1 */
 	uint64_t mark;		/* number of the last event collected for it */
+	bool mark_other;	/* it was in another's name then */
 	uint64_t entered;	/* number of the last event that was collected before it entered the index */
 	struct stream_pos at;	/* served up to here, while RT_CATCHING */
 	struct stream_pos ahead;	/* has seen up to here, elsewhere: this process or the stream is not that far yet */
@@ -414,7 +417,8 @@ bool fanout_received(const struct peer *c);	/* the event that is being delivered
 /* It gives up a seat, or the seat moves: an event whose receivers are being collected is still for it. */
 void fanout_leaving(struct peer *c);
 uint64_t fanout_number(void);			/* of the last event whose collecting has begun */
-void fanout_send(struct peer *c, struct news *n);	/* one event to one connection, if its subscriptions want it */
+/* One event to one connection, if its subscriptions want it. `other`: it heard of the event in another's name. */
+void fanout_send(struct peer *c, struct news *n, bool other);
 
 /* ---- deadline.c: connections that end by time ---- */
 

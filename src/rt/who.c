@@ -75,7 +75,7 @@ who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str 
 		return OK;
 	*u = *other->user;
 	*as = *other;
-	u->impersonated_by = (*l)->user->id;
+	user_seen_by_other(u, (*l)->user->id);
 	as->user = u;
 	as->session = (*l)->session;
 	as->expire = (*l)->expire;

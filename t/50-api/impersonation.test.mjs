@@ -70,6 +70,12 @@ describe('as another', () => {
 		assert.equal((await p.guest('GET', '/account', { jwt })).body.$id, agent.id)
 	})
 
+	test('where the other can be reached is not told', async () => {
+		assert.equal((await me(bob, {})).targets.length, 2)
+		assert.deepEqual((await me(agent, id(bob))).targets, [])
+		assert.equal((await me(bob, {})).targets.length, 2)
+	})
+
 	test('one who is blocked, and blocked oneself', async () => {
 		const u = await p.user(), a = await p.user()
 		await allow(a)

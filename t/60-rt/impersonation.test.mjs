@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { server } from '../lib/server.mjs'
+import { server, unique } from '../lib/server.mjs'
 import { listen as connect } from '../lib/ws.mjs'
 import { library, read } from './lib.mjs'
 
@@ -71,4 +71,28 @@ test('it follows the other\'s roles, and ends with what it stands on', async () 
 		assert.deepEqual(await hears(v, y, x), [], `${end}`)
 		v.end()
 	}
+})
+
+test('what opens the other\'s account is not for it', async () => {
+	const u = await p.user(), a = await agent(), identifier = unique('token')
+	await u.ok('POST', '/account/targets/push', { headers: today, body: { targetId: 'unique()', identifier } })
+	const w = await listen(a, id(u)), v = await listen(u)
+	for (const x of [w, v]) assert.equal(x.hello.data.user.targets, undefined)
+	const [target] = (await u.ok('GET', '/account', { headers: today })).targets.filter((x) => x.providerType === 'push')
+	await u.ok('PUT', `/account/targets/${target.$id}/push`, { headers: today, body: { identifier: `${identifier}-2` } })
+	const [session] = (await u.ok('GET', '/account/sessions')).sessions
+	await u.ok('PATCH', `/account/sessions/${session.$id}`, { headers: today, body: {} })
+	await u.ok('PATCH', '/account/name', { body: { name: 'Una' } })
+	const again = await listen(a, id(u), `&since=${encodeURIComponent(w.hello.id)}`)
+	for (const x of [w, again]) {
+		const e = await x.event()
+		assert.deepEqual([e.events[0], e.payload.name, e.payload.targets], [`users.${u.id}.update`, 'Una', undefined])
+		assert.ok(!x.text.includes(identifier) && !x.text.includes(session.$id))
+		x.end()
+	}
+	/* its user hears all of it */
+	const heard = (await p.heard(v))[0]
+	assert.deepEqual(heard.map((x) => `${x}`.split('.')[2]), ['targets', 'sessions', 'update'])
+	assert.ok(v.text.includes(`${identifier}-2`) && v.text.includes(session.$id))
+	v.end()
 })
