@@ -235,6 +235,15 @@ describe('who it is', () => {
 		assert.equal((await other.call('GET', '/account')).status, 200)
 	})
 
+	test('nobody signs in as another on the way back', async () => {
+		const u = await p.user(), other = await p.user(), who = person(), today = { 'x-appwrite-response-format': '1.9.5' }
+		await p.ok('PATCH', `/users/${u.id}/impersonator`, { headers: today, body: { impersonator: true } })
+		const w = await way(who, { cookie: u.cookie }), r = await visit(`${w.url}&impersonateUserId=${other.id}`, w.cookies)
+		assert.equal(r.headers.location, 'http://localhost/ok')
+		assert.equal((await s.ok('GET', '/account', { project: p.id, cookie: cookieOf(r) })).$id, u.id)
+		assert.equal((await signedIn(who)).account.$id, u.id)
+	})
+
 	test('an anonymous user becomes a person', async () => {
 		const anonymous = async () => cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: p.id }))
 		const cookie = await anonymous(), id = (await s.ok('GET', '/account', { project: p.id, cookie })).$id
@@ -246,12 +255,12 @@ describe('who it is', () => {
 		assert.equal((await s.call('GET', '/account', { project: p.id, cookie: again })).status, 200)
 	})
 
-	/* What `sql` does to the user's row while the sign-in waits for it. */
-	async function meanwhile($id, sql, signIn) {
+	/* What `sql` does to the user's row, and `more` besides, while the sign-in waits for it. */
+	async function meanwhile($id, sql, signIn, more = '') {
 		const args = ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq']
 		const schema = execFileSync('psql', [...args, '-c', `SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`], { encoding: 'utf8' }).trim()
 		const c = spawn('psql', args, { stdio: ['pipe', 'ignore', 'inherit'] }), gone = new Promise((ok) => c.on('exit', ok))
-		c.stdin.write(`BEGIN; UPDATE ${schema}.users SET ${sql} WHERE id = '${$id}';\n`)
+		c.stdin.write(`BEGIN; UPDATE ${schema}.users SET ${sql} WHERE id = '${$id}'; ${more}\n`)
 		const count = (sql) => Number(execFileSync('psql', [...args, '-c', `SELECT count(*) FROM pg_stat_activity WHERE ${sql}`], { encoding: 'utf8' }))
 		await until('the change', () => count("state = 'idle in transaction'") === 1)
 		const r = signIn()
@@ -260,6 +269,15 @@ describe('who it is', () => {
 		await gone
 		return r
 	}
+
+	test('an identity that is another\'s meanwhile, without an address: no second user is made', async () => {
+		const u = await p.user(), who = person({ email: null }), users = async () => (await p.ok('GET', '/users')).total, n = await users()
+		const w = await way(who), r = await meanwhile(u.id, 'name = name', () => visit(w.url, w.cookies),
+			`INSERT INTO ${schema}.identities (user_internal, provider, provider_uid, created, id) SELECT internal, 'gitlab', '${who.id}', now(), '${unique()}' FROM ${schema}.users WHERE id = '${u.id}';`)
+		assert.equal(r.headers.location, 'http://localhost/ok')
+		assert.equal((await s.ok('GET', '/account', { project: p.id, cookie: cookieOf(r) })).$id, u.id)
+		assert.equal(await users(), n)
+	})
 
 	test('an anonymous user who becomes somebody else meanwhile stays that', async () => {
 		const cookie = cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: p.id })), { $id } = await s.ok('GET', '/account', { project: p.id, cookie })

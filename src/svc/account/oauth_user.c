@@ -54,7 +54,7 @@ add_to_account(struct db_tx *tx, const struct project *p, const struct linked_in
 		if (u->email != NULL)
 			target_move(tx, p, u, "email", was, u->email);
 	}
-	linked_put(tx, p, u, from);
+	TRY(linked_put(tx, p, u, from));
 	event_emit(tx, &ev);
 	return OK;
 }
@@ -130,7 +130,7 @@ link_locked(struct db_tx *tx, const struct project *p, const struct linked_in *f
 
 	TRY(lock_unchanged(cx, tx, p, u));
 	TRY(user_prove(tx, p, u, &proof, &now));
-	linked_put(tx, p, u, from);
+	TRY(linked_put(tx, p, u, from));
 	event_emit(tx, &ev);
 	return OK;
 }

@@ -66,21 +66,23 @@ linked_address(struct ctx *cx, const char *email)
 #define RENEWED "email = $2, email_vouched = $6::boolean, access_token = $3, access_token_expiry = $4::timestamptz, " \
 	"refresh_token = coalesce(nullif($5, ''), i.refresh_token), updated = $1::timestamptz"
 
-void
+err_t
 linked_put(struct db_tx *tx, const struct project *p, const struct user *u, const struct linked_in *in)
 {
 	struct ctx *cx = tx_ctx(tx);
 	const char *now = pg_time(cx->arena, time_now_ms()), *email = linked_address(cx, in->email);
+	struct db_res *r;
 
-	tx_add(tx,
+	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.identities AS i (user_internal, provider, provider_uid, created, email, email_vouched, access_token, access_token_expiry, refresh_token, id, "
 		"search) VALUES ($7::bigint, $8, $9, $1::timestamptz, $2, $6::boolean, $3, $4::timestamptz, $5, $10, "
 		"concat_ws(' ', $10::text, $11::text, $8::text, $9::text, $2::text)) "
-		"ON CONFLICT (provider, provider_uid) DO UPDATE SET " RENEWED " WHERE i.user_internal = excluded.user_internal",
+		"ON CONFLICT (provider, provider_uid) DO UPDATE SET " RENEWED " WHERE i.user_internal = excluded.user_internal RETURNING 1",
 		p->schema),
 	    DB(now, email, linked_seal(cx, in->access_token), pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE),
-		linked_seal(cx, in->refresh_token), pg_bool(in->vouched), pg_i64(cx->arena, u->internal), in->provider, in->uid, id_unique(cx->arena), u->id));
+		linked_seal(cx, in->refresh_token), pg_bool(in->vouched), pg_i64(cx->arena, u->internal), in->provider, in->uid, id_unique(cx->arena), u->id)));
+	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_ALREADY_EXISTS, "the identity is another user's");
 }
 
 /* The identity is there when the user is read, and both in one statement: one that is deleted at the same time signs nobody in afterwards. */

@@ -17,8 +17,8 @@ struct linked_in {		/* what a provider says; NULL: nothing */
 	bool vouched;		/* the provider says that the address is theirs */
 };
 
-/* No wait. Stores it with the user; one that is somebody else's stays theirs. */
-void linked_put(struct db_tx *tx, const struct project *p, const struct user *u, const struct linked_in *in);
+/* Awaits. Stores it with the user. ERR_USER_ALREADY_EXISTS: it is somebody else's, and stays so. */
+err_t linked_put(struct db_tx *tx, const struct project *p, const struct user *u, const struct linked_in *in) MUST_CHECK;
 /* Awaits. The user whose identity this is, with what the provider gave just now in it. *out NULL: it is nobody's. */
 err_t linked_find(struct ctx *cx, const struct project *p, const struct linked_in *in, struct user **out) MUST_CHECK;
 /* Awaits. The same with new tokens, if it is there still and `u`'s. */

@@ -132,7 +132,7 @@ user_insert(struct db_tx *tx, const struct project *p, struct user *u, const str
 		TRY(take_place(tx, p));
 	TRY(record_insert(tx, p, &user_record, u));
 	if (in->linked != NULL)
-		linked_put(tx, p, u, in->linked);
+		TRY(linked_put(tx, p, u, in->linked));
 	if (u->password_update != TIME_NONE)
 		password_remember(tx, p, u);
 	if (ev != NULL)
