@@ -388,14 +388,23 @@ static const struct field audit_fields[] = {
 };
 const struct shape audit_shape = SHAPE("log", struct audit_log, audit_fields);
 
+/* Somebody else's, for a client: as much of who it was as the project shows of the members of a team. */
 static void
-complete(struct ctx *cx, struct audit_log *l, struct str user_agent, uint64_t until, bool hide_user, const char *viewer)
+veil_log(const struct project *p, struct audit_log *l)
+{
+	l->ip = l->user_email = "";
+	l->user_id = p->shows.user_id ? l->user_id : "";
+	l->user_name = p->shows.user_name ? l->user_name : "";
+}
+
+static void
+complete(struct ctx *cx, const struct project *p, struct audit_log *l, struct str user_agent, uint64_t until, bool hide_user, const char *viewer)
 {
 	struct agent g = agent_of(cx, user_agent, until);
 	struct country c;
 
 	if (viewer != NULL && !str_ieq(str_c(viewer), str_c(l->user_id)))
-		l->ip = l->user_email = "";
+		veil_log(p, l);
 	c = country_of(cx->arena, l->ip, cx->locale);
 	l->os_code = g.os_code;
 	l->os_name = g.os_name;
@@ -446,7 +455,7 @@ audit_list(struct ctx *cx, const struct project *p, enum audit_by by, const char
 		struct audit_log *log = arena_new_of(cx->arena, struct audit_log);
 
 		shape_read(cx, &audit_shape, log, page.res, i, 1);
-		complete(cx, log, db_str(page.res, i, 0), until, hide_user, viewer);
+		complete(cx, p, log, db_str(page.res, i, 0), until, hide_user, viewer);
 		out->v[out->n++] = log;
 	}
 	return OK;

@@ -66,6 +66,15 @@ describe('who is invited', () => {
 		fails(await accept(q), 409, 'membership_already_confirmed')
 	})
 
+	test('an e-mail address may begin with +', async () => {
+		const t = await team(), email = `+${mail()}`
+		await ok(invite(owner, t, { email }))
+		const r = await accept(parts((await box.next(email)).link))
+		assert.equal(r.status, 200, r.text)
+		const at = { cookie: cookieOf(r) }, me = (await guest('GET', '/account', undefined, at)).body, now = (await guest('GET', '/account/sessions/current', undefined, at)).body
+		assert.deepEqual([me.email, me.emailVerification, now.provider, now.providerUid, now.factors], [email, true, 'email', email, ['email']])
+	})
+
 	test('by phone: whoever has none yet gets an account', async () => {
 		const t = await team(), phone = number(), m = await ok(invite(owner, t, { phone, name: 'Pam' }))
 		assert.deepEqual([m.userName, m.userEmail, m.confirm], ['Pam', '', false])
@@ -179,6 +188,35 @@ describe('what members are shown of each other', () => {
 				assert.deepEqual(Object.fromEntries(Object.values(members).map((key) => [key, x[key]])), want, shown.join())
 			assert.deepEqual(await get(q), full)
 			assert.deepEqual((await ok(as({ call: q.admin }, 'GET', `/teams/${t}/memberships/${m.$id}`), 200)), full)
+		}
+	})
+
+	test('who invites hears what it named, and no more', async () => {
+		await show([])
+		const c = await q.user({ name: 'Cleo' }), d = await q.user({ name: 'Dan' }), red = await team(a), blue = await team(a), whole = (x) => [x.userId, x.userName, x.userEmail]
+		const by = async (body) => { const r = await invite(a, red, body); assert.equal(r.status, 201, r.text); return r.body }
+		const one = await by({ userId: c.id }), email = mail()
+		assert.deepEqual(whole(one), [c.id, '', ''])
+		assert.deepEqual(whole(await ok(as(a, 'POST', `/teams/${blue}/memberships`, { userId: c.id, roles: [], url }, { headers: { 'x-appwrite-response-format': '1.8.0' } }))), [c.id, '', ''])
+		assert.deepEqual(whole(await by({ userId: c.id, email: c.email, name: 'Cleo' })), [c.id, '', c.email])
+		assert.deepEqual(whole(await by({ email: d.email })).slice(1), ['', d.email])
+		assert.deepEqual(whole(await by({ email, name: 'Eve' })).slice(1), ['Eve', email])
+		const change = async (who) => whole(await ok(as(who, 'PATCH', `/teams/${red}/memberships/${one.$id}`, { roles: [unique('r')] }), 200))
+		assert.deepEqual(await change(a), ['', '', ''])
+		assert.deepEqual(await change(q), [c.id, 'Cleo', c.email])
+		await show(['user_name', 'user_email', 'user_id'])
+		assert.deepEqual(await change(a), [c.id, 'Cleo', c.email])
+		assert.deepEqual(whole(await by({ userId: c.id })), [c.id, 'Cleo', c.email])
+	})
+
+	test('logs of a team say who acted where members see each other', async () => {
+		const red = await team(a), n = await ok(as(q, 'POST', `/teams/${red}/memberships`, { userId: b.id, roles: ['owner'] }))
+		await ok(as(b, 'PATCH', `/teams/${red}/memberships/${n.$id}`, { roles: ['owner', 'x'] }), 200)
+		const logs = async (who) => (await until('both', async () => { const r = (await ok(as(who, 'GET', `/teams/${red}/logs`), 200)).logs; return r.length === 2 && r })).map((l) => [l.userId, l.userName])
+		for (const [shown, ...want] of [[[], '', ''], [['user_id'], b.id, ''], [['user_name'], '', 'Ben'], [['user_id', 'user_name'], b.id, 'Ben']]) {
+			await show(shown)
+			assert.deepEqual(await logs(a), [want, [a.id, 'Ann']], shown.join())
+			assert.deepEqual(await logs(q), [[b.id, 'Ben'], [a.id, 'Ann']])
 		}
 	})
 

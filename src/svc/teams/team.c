@@ -379,11 +379,11 @@ membership_invite(struct membership *m, const struct invitation *i, const struct
 	m->epoch = u->epoch;
 }
 
-/* It went to a phone number, not to an e-mail address. */
-static bool
-invited_by_phone(const struct membership *m)
+/* An e-mail address may begin with + as well. */
+bool
+membership_by_phone(const struct membership *m)
 {
-	return m->sent_to != NULL && m->sent_to[0] == '+';
+	return m->sent_to != NULL && m->sent_to[0] == '+' && strchr(m->sent_to, '@') == NULL;
 }
 
 /* Can the invitation still be accepted? */
@@ -391,7 +391,7 @@ static bool
 invitation_good(const struct membership *m, const struct user *u)
 {
 	int64_t end = m->expire != TIME_NONE ? m->expire : m->invited + conf.life_invitation;
-	const char *address = invited_by_phone(m) ? u->phone : u->email;
+	const char *address = membership_by_phone(m) ? u->phone : u->email;
 
 	return m->epoch == u->epoch && end >= time_now_ms() && (m->sent_to == NULL || (address != NULL && str_ieq(str_c(m->sent_to), str_c(address))));
 }
@@ -545,7 +545,7 @@ confirm(struct db_tx *tx, const struct project *p, const struct membership *m, s
 {
 	const struct membership yes = {.confirm = true, .joined = time_now_ms()};
 	const struct rows w = rows_internal(tx_ctx(tx), m->internal);
-	const struct user_proof proof = {.of = m->sent_to == NULL ? PROVES_NOTHING : invited_by_phone(m) ? PROVES_PHONE : PROVES_EMAIL, .took_over_out = took_over};
+	const struct user_proof proof = {.of = m->sent_to == NULL ? PROVES_NOTHING : membership_by_phone(m) ? PROVES_PHONE : PROVES_EMAIL, .took_over_out = took_over};
 
 	TRY(user_lock(tx, p, &(struct user){.internal = m->user_internal}, u));
 	team_lock_team(tx, p, m->team_internal);

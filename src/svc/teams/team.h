@@ -59,6 +59,8 @@ err_t membership_get(struct ctx *cx, const struct project *p, const char *id, st
 /* `veiled`: for somebody who is shown what the project shows; what is hidden cannot be asked for. */
 err_t membership_list(struct ctx *cx, const struct project *p, const struct team *t, bool veiled, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
+/* It was sent to a phone number, not to an e-mail address. */
+bool membership_by_phone(const struct membership *m);
 /* Takes away what the project does not show clients of other members. */
 void membership_veil(const struct project *p, struct membership *m);
 /* Memberships of a user, pending ones included: a page; all, oldest first, at most 1000. */

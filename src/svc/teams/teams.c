@@ -186,14 +186,21 @@ static const struct param invite_params[] = {
 	OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128),
 };
 
-/* Whoever is made or changed by the caller is known to them; what later versions tell of a member is still for those whom the project shows it. */
+struct told {			/* what the caller has named of the member, and so may hear */
+	bool id, email, name;
+};
+
+/* The rest is for those whom the project shows it. */
 static err_t
-membership_reply(struct req *rq, int status, struct membership *m)
+membership_reply(struct req *rq, int status, struct membership *m, struct told told)
 {
+	const struct membership all = *m;
+
 	if (!rq->bypass) {
-		m->user_phone = rq->project->shows.user_phone ? m->user_phone : NULL;
-		m->user_accessed = rq->project->shows.accessed ? m->user_accessed : TIME_NONE;
-		m->mfa = m->mfa && rq->project->shows.mfa;
+		membership_veil(rq->project, m);
+		m->user_id = told.id ? all.user_id : m->user_id;
+		m->user_email = told.email ? all.user_email : m->user_email;
+		m->user_name = told.name ? all.user_name : m->user_name;
 	}
 	return reply(rq, status, &membership_shape, m);
 }
@@ -230,7 +237,7 @@ invitee_name(const struct invite_in *in)
 /* The person who is meant, who gets an account when there is none with this address. Of two addresses it has the one that the invitation goes to: the other
  * may be the inviter's, to come in by it. */
 static err_t
-invitee(struct req *rq, const struct invite_in *in, struct user **out)
+invitee(struct req *rq, const struct invite_in *in, struct user **out, bool *made_out)
 {
 	const struct user_in new_user = {
 		.email = in->email,
@@ -241,9 +248,11 @@ invitee(struct req *rq, const struct invite_in *in, struct user **out)
 	};
 	err_t e = known_invitee(rq, in, out);
 
+	*made_out = false;
 	if (e != ERR_USER_NOT_FOUND || in->user != NULL)
 		return e;
 	e = user_create(&rq->cx, rq->project, &new_user, USER_SILENT | (rq->project->console ? 0 : USER_LIMIT), out);
+	*made_out = e == OK;
 	if (e == ERR_USER_ALREADY_EXISTS) {	/* somebody was quicker, or has one of two addresses */
 		e = known_invitee(rq, in, out);
 		return e == ERR_USER_NOT_FOUND ? ERR_USER_ALREADY_EXISTS : e;
@@ -330,7 +339,7 @@ static err_t
 teams_create_membership(struct req *rq, void *arg)
 {
 	struct invite_in *in = arg;
-	bool server = caller_is_server(rq);
+	bool server = caller_is_server(rq), made;
 	struct letter letter = {.rq = rq, .in = in, .secret = secret_hex(rq->cx.arena, SECRET_BYTES)};
 	struct invitation invite = {.send = send_invitation, .arg = &letter, .secret_hash = sha256_hex(rq->cx.arena, str_c(letter.secret))};
 	struct team *t;
@@ -341,12 +350,12 @@ teams_create_membership(struct req *rq, void *arg)
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
-	TRY(invitee(rq, in, &u));
+	TRY(invitee(rq, in, &u, &made));
 	if (!server)
 		TRY(address_letter(&letter, u));
 	invite.sent_to = letter.email ? letter.email : letter.phone;
 	TRY(membership_create(&rq->cx, rq->project, t, u, &in->roles, server ? NULL : &invite, caller_id(rq), &m));
-	return membership_reply(rq, 201, m);
+	return membership_reply(rq, 201, m, (struct told){.id = true, .email = in->email != NULL, .name = made});
 }
 
 static const struct param members_params[] = {
@@ -426,7 +435,7 @@ teams_update_membership_roles(struct req *rq, void *arg)
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to modify roles");
 	TRY(membership_set_roles(&rq->cx, rq->project, m, &in->roles, caller_id(rq), &m));
-	return membership_reply(rq, 200, m);
+	return membership_reply(rq, 200, m, (struct told){0});
 }
 
 static err_t
@@ -458,7 +467,7 @@ check_invitation(struct req *rq, const struct member_in *in, const struct member
 static struct session_in
 session_of_invitee(const struct req *rq, const struct membership *m, const struct user *u)
 {
-	bool phone = m->sent_to != NULL && m->sent_to[0] == '+';
+	bool phone = membership_by_phone(m);
 
 	return (struct session_in){.provider = phone ? "phone" : "email", .provider_uid = phone ? u->phone : u->email, .factor = phone ? "phone" : "email",
 		.ip = rq->ip, .user_agent = rq->user_agent};
@@ -492,7 +501,7 @@ teams_update_membership_status(struct req *rq, void *arg)
 		known_client(rq, u, s);
 		reply_session(rq, token);
 	}
-	return membership_reply(rq, 200, m);
+	return membership_reply(rq, 200, m, (struct told){.id = true, .email = true, .name = true});
 }
 
 /* This route has a name of its own for a membership that is not there. */
