@@ -14,6 +14,8 @@ enum key_kind {
 	KEY_UNKNOWN
 };
 enum key_kind key_kind(struct str secret);
+/* It is stored nowhere, so nobody can call it back. */
+bool key_is_ephemeral(const struct api_key *k);
 
 /* A key of these scopes that ends by itself. */
 char *key_ephemeral(struct ctx *cx, const struct project *p, const struct strs *scopes, int64_t life_ms);

@@ -31,7 +31,7 @@ struct record {
 struct rows {
 	const char *where;
 	int n;
-	const char *v[3];
+	const char *v[4];
 };
 struct rows rows_internal(struct ctx *cx, int64_t internal);
 struct rows rows_id(const char *id);	/* without regard to case */

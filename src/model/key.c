@@ -24,6 +24,12 @@ key_kind(struct str secret)
 	return KEY_UNKNOWN;
 }
 
+bool
+key_is_ephemeral(const struct api_key *k)
+{
+	return k->id[0] == '\0';
+}
+
 char *
 key_ephemeral(struct ctx *cx, const struct project *p, const struct strs *scopes, int64_t life_ms)
 {

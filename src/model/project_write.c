@@ -41,11 +41,14 @@ project_write_touch(struct ctx *cx, const struct project *p, const char *table, 
 
 	if (!known && k->accessed != TIME_NONE && k->accessed > time_now_ms() - TOUCH_EVERY)
 		return;
+	/* of many requests at once one writes it, and so tells all others */
 	e = project_write(cx, p, ERR_KEY_NOT_FOUND,
 	    arena_printf(cx->arena, "UPDATE badal.%s AS c SET accessed = $3, sdks = CASE WHEN $4::text IS NULL OR $4 = ANY (sdks) THEN sdks ELSE sdks || $4::text END "
-	    "WHERE c.project = $1 AND lower(c.id) = lower($2) RETURNING c.internal", table),
-	    DB(pg_i64(cx->arena, p->internal), k->id, pg_time(cx->arena, time_now_ms()), known ? str_dup(cx->arena, sdk) : NULL));
-	if (e != OK)
+	    "WHERE c.project = $1 AND lower(c.id) = lower($2) AND (c.accessed IS NULL OR c.accessed <= $5::timestamptz OR NOT ($4::text IS NULL OR $4 = ANY (sdks))) "
+	    "RETURNING c.internal", table),
+	    DB(pg_i64(cx->arena, p->internal), k->id, pg_time(cx->arena, time_now_ms()), known ? str_dup(cx->arena, sdk) : NULL,
+		pg_time(cx->arena, time_now_ms() - TOUCH_EVERY)));
+	if (e != OK && e != ERR_KEY_NOT_FOUND)
 		log_warn(cx, "cannot note the use of a key", "key=%s error=%s", k->id, cx->detail ? cx->detail : "");
 }
 

@@ -329,8 +329,26 @@ describe('apps at providers of OAuth2', () => {
 		await p.ok('PATCH', `${path}/gitlab`, { body: { applicationId: '' } })
 		assert.equal((await look('gitlab')).enabled, false)
 	})
+	test('the secret goes nowhere but where it was told for', async () => {
+		const names = { auth0: 'endpoint', gitlab: 'endpoint', keycloak: 'endpoint', okta: 'domain', oidc: 'tokenURL' }, secrets = { gitlab: 'secret' }
+		for (const [provider, name] of Object.entries(names)) {
+			const set = (body) => p.call('PATCH', `${path}/${provider}`, { body }), secret = secrets[provider] ?? 'clientSecret', was = await look(provider)
+			for (const more of [{}, { [secret]: null }]) fails(await set({ [name]: 'https://evil.example/t', ...more }), 400, 'general_argument_invalid')
+			assert.deepEqual(await look(provider), was)
+			assert.equal((await set({ [name]: was[name] || null })).status, 200)
+			assert.equal((await set({ [name]: 'https://other.example/t', [secret]: 'hidden-1' })).status, 200)
+		}
+		for (const name of ['wellKnownURL', 'tokenUrl', 'userInfoURL', 'authorizationURL']) fails(await p.call('PATCH', `${path}/oidc`, { body: { [name]: 'https://evil.example/' } }), 400, 'general_argument_invalid')
+		/* where there is none yet, none is lost */
+		const r = await s.project({ scopes })
+		assert.equal((await r.call('PATCH', `${path}/oidc`, { body: { tokenURL: 'https://id.example.org/t' } })).status, 200)
+		assert.equal((await r.call('PATCH', `${path}/oidc`, { body: { clientSecret: 'hidden-1' } })).status, 200)
+		fails(await r.call('PATCH', `${path}/oidc`, { body: { tokenURL: 'https://evil.example/t' } }), 400, 'general_argument_invalid')
+		await owner.ok('PATCH', `/projects/${r.id}/oauth2`, { body: { provider: 'gitlab', appId: 'a', secret: 'as-it-was-once' } })
+		fails(await r.call('PATCH', `${path}/gitlab`, { body: { endpoint: 'https://evil.example' } }), 400, 'general_argument_invalid')
+	})
 	test('changes at the same time are all there', async () => {
-		await Promise.all([{ authorizationURL: 'https://a.example.org/1' }, { tokenURL: 'https://a.example.org/2' }, { userInfoURL: 'https://a.example.org/3' }, { clientId: 'many' }].map((body) => p.ok('PATCH', `${path}/oidc`, { body })))
+		await Promise.all([{ authorizationURL: 'https://a.example.org/1' }, { tokenURL: 'https://a.example.org/2' }, { userInfoURL: 'https://a.example.org/3' }, { clientId: 'many' }].map((body) => p.ok('PATCH', `${path}/oidc`, { body: { clientSecret: 'hidden-1', ...body } })))
 		const now = await look('oidc')
 		assert.deepEqual([now.authorizationURL, now.tokenURL, now.userInfoURL, now.clientId], ['https://a.example.org/1', 'https://a.example.org/2', 'https://a.example.org/3', 'many'])
 	})
@@ -400,6 +418,11 @@ describe('the project itself', () => {
 	test('is deleted', async () => {
 		const r = await s.project({ scopes }), kept = await s.project()
 		fails(await q.call('DELETE', '/project'), 401, 'general_unauthorized_scope')
+		/* not by a key that anybody of its team may make, and that leaves no trace */
+		for (const path of ['/project/keys/ephemeral', `/projects/${r.id}/jwts`]) {
+			const { secret } = path.startsWith('/projects/') ? await owner.ok('POST', path, { body: { scopes: ['project.write'], duration: 60 }, headers: newest }) : (await r.admin('POST', path, { body: { scopes: ['project.write'], duration: 60 }, headers: newest })).body
+			fails(await r.guest('DELETE', '/project', { key: secret }), 401, 'user_unauthorized')
+		}
 		assert.equal((await r.call('DELETE', '/project')).status, 204)
 		fails(await r.call('GET', '/project'), 404, 'project_not_found')
 		assert.equal((await owner.call('GET', `/teams/${r.teamId}`)).status, 200)

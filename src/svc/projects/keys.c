@@ -1,7 +1,7 @@
 /* API keys of a project: by its people in the console, by members in admin mode, and by keys that may.
  *
  * What must stay true: a key gets nobody further than they are. One that may write keys makes none that stays, and what it makes, changes or is shown the
- * secret of may no more than it may itself. */
+ * secret of may no more than it may itself, and ends no later. One that cannot be called back makes and changes none: it would go on for ever. */
 #include "core/id.h"
 #include "core/protocol.h"
 #include "core/vtime.h"
@@ -51,18 +51,32 @@ scopes_within(const struct strs *asked, const struct strs *held)
 }
 
 /* NULL: the caller is no key, and may give any. */
-static const struct strs *
+static const struct api_key *
 keys_bound(const struct req *rq)
 {
-	return rq->caller == CALLER_KEY ? &rq->key->scopes : NULL;
+	return rq->caller == CALLER_KEY ? rq->key : NULL;
 }
 
-static err_t
-check_bound(struct req *rq, const struct strs *scopes)
+/* TIME_NONE: never. */
+static bool
+ends_later(int64_t expire, int64_t than)
 {
-	const struct strs *most = keys_bound(rq);
+	return than != TIME_NONE && (expire == TIME_NONE || expire > than);
+}
 
-	if (most == NULL || scopes_within(scopes, most))
+static bool
+key_within(const struct api_key *k, const struct api_key *most)
+{
+	return !key_is_ephemeral(most) && scopes_within(&k->scopes, &most->scopes) && !ends_later(k->expire, most->expire);
+}
+
+/* A key with these scopes and this end, which the caller makes, changes, or makes of another. */
+static err_t
+check_bound(struct req *rq, const struct api_key *k)
+{
+	const struct api_key *most = keys_bound(rq);
+
+	if (most == NULL || key_within(k, most))
 		return OK;
 	return fail(&rq->cx, ERR_KEY_CREATION_DENIED, "a key with more than its maker");
 }
@@ -71,11 +85,11 @@ check_bound(struct req *rq, const struct strs *scopes)
 static struct api_key *
 key_shown(struct req *rq, const struct api_key *k)
 {
-	const struct strs *most = keys_bound(rq);
+	const struct api_key *most = keys_bound(rq);
 	struct api_key *shown = arena_new_of(rq->cx.arena, struct api_key);
 
 	*shown = *k;
-	if (most != NULL && !scopes_within(&k->scopes, most))
+	if (most != NULL && !key_within(k, most))
 		shown->secret = "";
 	return shown;
 }
@@ -97,17 +111,22 @@ projects_create_key(struct req *rq, void *arg)
 	return reply(rq, 201, &key_shape, made);
 }
 
-/* Not stored anywhere: it ends by itself. */
+/* Not stored anywhere: it ends by itself, and with the key that made it. */
 static err_t
 projects_create_key_jwt(struct req *rq, void *arg)
 {
 	const struct key_in *in = arg;
 	int64_t now = time_now_ms(), life = (in->duration.set ? in->duration.v : 900) * 1000;
 	struct api_key made = {.id = id_unique(rq->cx.arena), .name = "", .scopes = in->scopes, .created = now, .updated = now, .expire = now + life, .accessed = TIME_NONE};
+	const struct api_key *most = keys_bound(rq);
 	struct project *p;
 
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(check_bound(rq, &in->scopes));
+	if (most != NULL && ends_later(made.expire, most->expire)) {
+		made.expire = most->expire;
+		life = made.expire - now;
+	}
+	TRY(check_bound(rq, &made));
 	made.secret = key_ephemeral(&rq->cx, p, &in->scopes, life);
 	if (in->project != NULL && rq->cx.format < SINCE_1_9_3)
 		return reply(rq, 201, &key_jwt_shape, &(struct key_jwt){p->id, made.secret, in->scopes});
@@ -156,9 +175,9 @@ projects_update_key(struct req *rq, void *arg)
 	struct project *p;
 
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(check_bound(rq, &in->scopes));
+	TRY(check_bound(rq, &values));
 	if (keys_bound(rq) != NULL && (former = key_find(p, in->id)) != NULL)
-		TRY(check_bound(rq, &former->scopes));
+		TRY(check_bound(rq, former));
 	TRY(key_update(&rq->cx, p, in->id, &values, keys_bound(rq), &now));
 	return reply(rq, 200, &key_shape, now);
 }

@@ -204,6 +204,23 @@ merged_secret(struct ctx *cx, const char *was, const struct provider_change *c)
 	return str_dup(cx->arena, buf_view(&b));
 }
 
+/* Nobody is told a secret, so nobody has it sent to a place of their own either: who knows it says it again. */
+static err_t
+check_places(struct ctx *cx, const char *was, const struct provider_change *c)
+{
+	const json_t *old = was != NULL && was[0] == '{' ? json_parse(cx, str_c(was), NULL) : NULL;
+
+	if (c->places == NULL || c->secret != NULL || was == NULL || was[0] == '\0' || (old != NULL && json_str(json_object_get(old, "clientSecret")).n == 0))
+		return OK;
+	for (const char *const *at = c->places; *at != NULL; at++) {
+		struct str to = json_str(json_object_get(c->members, *at));
+
+		if (to.n > 0 && !str_eq(to, json_str(json_object_get(old, *at))))
+			return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "The secret of the app must be given anew when the place changes to which it is sent.");
+	}
+	return OK;
+}
+
 static err_t
 project_set_provider_tx(struct db_tx *tx, const struct project *p, const struct provider_change *c)
 {
@@ -225,6 +242,7 @@ project_set_provider_tx(struct db_tx *tx, const struct project *p, const struct 
 	on = text(app)[0] != '\0' && (db_null(r, 0, 2) || !str_is(db_str(r, 0, 2), "false"));
 	if (c->anew || c->app_id != NULL)
 		app = c->app_id;
+	TRY(check_places(cx, secret, c));
 	if (c->members != NULL)
 		secret = merged_secret(cx, secret, c);
 	else if (c->anew || c->secret != NULL)

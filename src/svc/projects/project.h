@@ -44,6 +44,7 @@ struct provider_change {
 	const char *app_id, *secret;
 	json_t *members;	/* the stored secret is a JSON object: these become members of it, `secret` its clientSecret; nulls are taken out */
 	int enabled;
+	const char *const *places;	/* NULL at the end: those of `members` that say where the secret is sent */
 	bool anew;		/* of clients of 1.0: what is not given is emptied, and it is on when it has an app */
 };
 err_t project_set_provider(struct ctx *cx, const struct project *p, const struct provider_change *change, struct project **out) MUST_CHECK;
@@ -70,8 +71,8 @@ struct platform *platform_find(const struct project *p, const char *id);	/* NULL
 
 /* Awaits. Of `in`: id (NULL: a new one), name, scopes, expire (TIME_NONE: never). (*out)->secret is the clear text. ERR_KEY_ALREADY_EXISTS. */
 err_t key_create(struct ctx *cx, const struct project *p, const struct api_key *in, struct api_key **out) MUST_CHECK;
-/* Awaits. Name, scopes and expire of `values`. `most`, if not NULL: only a key whose scopes are among these. */
-err_t key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct strs *most,
+/* Awaits. Name, scopes and expire of `values`. `most`, if not NULL: only a key that has no more scopes, and ends no later. */
+err_t key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct api_key *most,
     struct api_key **out) MUST_CHECK;
 err_t key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;

@@ -40,15 +40,31 @@ project_child_find(const struct objs *list, const char *id)
 	return NULL;
 }
 
-err_t
-project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child)
+static err_t
+child_add_tx(struct db_tx *tx, const struct project *p, const struct record *rec, void *child)
 {
+	struct ctx *cx = tx_ctx(tx);
 	const struct event ev = project_event(cx, &ev_project_update, p->id, NULL);
+	const char *number = pg_i64(cx->arena, p->internal);
+	struct db_res *r;
 
-	if (siblings->n >= PROJECT_CHILDREN_MAX)
+	/* those that are made at the same time wait for each other, so that they are counted */
+	TRY(tx_query(tx, &r, "SELECT 1 FROM badal.projects WHERE internal = $1 FOR NO KEY UPDATE", DB(number)));
+	if (db_rows(r) == 0)
+		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", p->id);
+	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT count(*) FROM %s WHERE project = $1", rec->table), DB(number)));
+	if (db_i64(r, 0, 0) >= PROJECT_CHILDREN_MAX)
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "A project has at most %d of these.", PROJECT_CHILDREN_MAX);
+	TRY(record_insert(tx, p, rec, child));
+	event_emit(tx, &ev);
+	return OK;
+}
+
+err_t
+project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, void *child)
+{
 	record_init(cx, rec, child);
-	return record_add(cx, p, rec, child, &ev);
+	return TX_RUN(cx, tx, child_add_tx(tx, p, rec, child));
 }
 
 struct rows
@@ -123,7 +139,7 @@ platform_create(struct ctx *cx, const struct project *p, const struct platform *
 	*c = *in;
 	c->project = p->internal;
 	*out = c;
-	return project_child_add(cx, p, &platforms, &p->platforms, c);
+	return project_child_add(cx, p, &platforms, c);
 }
 
 err_t
@@ -182,7 +198,7 @@ key_create(struct ctx *cx, const struct project *p, const struct api_key *in, st
 		.secret = arena_printf(cx->arena, "%s%s", cx->format < SINCE_1_6 ? "" : KEY_STANDARD_PREFIX, secret_hex(cx->arena, SECRET_BYTES))};
 	c->secret_hash = sha256_hex(cx->arena, str_c(c->secret));
 	*out = c;
-	return project_child_add(cx, p, &keys, &p->keys, c);
+	return project_child_add(cx, p, &keys, c);
 }
 
 err_t
@@ -192,10 +208,12 @@ key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bo
 }
 
 err_t
-key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct strs *most, struct api_key **out)
+key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct api_key *most, struct api_key **out)
 {
-	struct rows w = {"@.project = $1::bigint AND lower(@.id) = lower($2) AND ($3::text[] IS NULL OR @.scopes <@ $3::text[])", 3,
-	    {pg_i64(cx->arena, p->internal), id, most != NULL ? pg_array(cx->arena, most->v, most->n) : NULL}};
+	struct rows w = {"@.project = $1::bigint AND lower(@.id) = lower($2) AND ($3::text[] IS NULL OR @.scopes <@ $3::text[]) "
+		"AND ($4::timestamptz IS NULL OR @.expire <= $4::timestamptz)", 4,
+	    {pg_i64(cx->arena, p->internal), id, most != NULL ? pg_array(cx->arena, most->scopes.v, most->scopes.n) : NULL,
+		most != NULL && most->expire != TIME_NONE ? pg_time(cx->arena, most->expire) : NULL}};
 
 	*out = arena_new_of(cx->arena, struct api_key);
 	return TX_RUN(cx, tx, write_within(tx, p, &keys, w, "name scopes expire", values, *out));
@@ -225,7 +243,7 @@ dev_key_create(struct ctx *cx, const struct project *p, const struct api_key *in
 	*c = (struct api_key){.project = p->internal, .name = in->name, .expire = in->expire, .accessed = TIME_NONE, .secret = secret_hex(cx->arena, SECRET_BYTES)};
 	c->secret_hash = sha256_hex(cx->arena, str_c(c->secret));
 	*out = c;
-	return project_child_add(cx, p, &dev_keys, &p->dev_keys, c);
+	return project_child_add(cx, p, &dev_keys, c);
 }
 
 err_t
@@ -266,7 +284,7 @@ webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in
 	c->attempts = 0;
 	c->logs = "";
 	*out = c;
-	return project_child_add(cx, p, &webhooks, &p->webhooks, c);
+	return project_child_add(cx, p, &webhooks, c);
 }
 
 err_t
@@ -306,7 +324,7 @@ domain_create(struct ctx *cx, const struct project *p, const char *name, struct 
 	*c = (struct domain){.project = p->internal, .domain = name, .tld = str_dup(cx->arena, psl_suffix(str_c(name))),
 		.registerable = str_dup(cx->arena, psl_registrable(str_c(name)))};
 	*out = c;
-	return project_child_add(cx, p, &domains, &p->domains, c);
+	return project_child_add(cx, p, &domains, c);
 }
 
 struct lookup {			/* runs on a thread of the pool: the resolver blocks */

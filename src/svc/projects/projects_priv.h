@@ -37,7 +37,7 @@ err_t project_reply_list(struct req *rq, const char *teams, const struct project
 /* Each begins with its id. NULL: none. */
 void *project_child_find(const struct objs *list, const char *id);
 /* Awaits. Id, unless there is one, and times are made here; `siblings` are those there are. */
-err_t project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *siblings, void *child) MUST_CHECK;
+err_t project_child_add(struct ctx *cx, const struct project *p, const struct record *rec, void *child) MUST_CHECK;
 /* Awaits. The columns `set` from `values`; *out is the row as it is then. */
 err_t project_child_change(struct ctx *cx, const struct project *p, const struct record *rec, const char *id, const char *set, const void *values,
     void **out) MUST_CHECK;

@@ -308,11 +308,16 @@ projects_update_provider(struct req *rq, void *arg)
 {
 	const struct oauth2_in *in = arg;
 	const struct oauth2_row *row = row_of(in->provider);
-	struct provider_change change = {.key = row->key, .enabled = in->enabled, .members = json_keep(&rq->cx, json_object())};
+	const char *places[ITEMS_MAX + 1] = {NULL};
+	struct provider_change change = {.key = row->key, .enabled = in->enabled, .places = places, .members = json_keep(&rq->cx, json_object())};
 	struct project *p;
+	int n = 0;
 
 	for (const struct item *it = items_of(row); it->kind != ITEM_NONE; it++) {
 		json_t *v = value_of(rq, it->name);
+
+		if (it->kind == ITEM_HOST || it->kind == ITEM_ADDRESS)
+			places[n++] = it->member;
 
 		if (v != NULL && !json_is_null(v))
 			TRY(take_item(rq, it, v, &change));
