@@ -68,6 +68,7 @@ struct login {			/* an authenticated user; immutable, valid until the context it
 	struct user *user;
 	struct session *session;	/* NULL for a JWT */
 	bool half;		/* its session, a JWT's too, lacks the second factor that its user wants */
+	bool twofold;		/* its session, a JWT's too, has proved two factors */
 	int64_t expire;		/* ms: when its session ends by itself, a JWT's too; INT64_MAX: it stands on none */
 	struct membership_role *members;
 	int n_members;
@@ -94,6 +95,9 @@ bool address_proved(const char *address, bool verified);
 void user_seen_by_other(struct user *u, const char *other);
 /* Something besides the first factor by which the user can be asked to prove itself. */
 bool user_has_factor(const struct user *u);
+/* The user wants to be asked for a second factor, and can be. */
+bool user_wants_two(const struct user *u);
+bool factors_two(const struct strs *factors);
 /* A session that has proved so much lacks a factor. One that is proved twice is one. */
 bool user_wants_more(const struct user *u, const struct strs *factors);
 /* Awaits. The user with this id, e-mail address or phone number (the first that is not NULL), as login_by_id has it. */

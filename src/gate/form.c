@@ -113,7 +113,7 @@ form_close(struct form *f, void *in)
 err_t
 form_limit(struct req *rq, bool exempt)
 {
-	err_t e = limit_pass(rq, exempt || gate_trusted(rq) || rq->dev_key);
+	err_t e = limit_pass(rq, exempt || gate_trusted(rq));
 
 	rq->n_gate = rq->n_out;
 	return e;

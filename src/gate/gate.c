@@ -76,9 +76,10 @@ member_of(const struct login *l, const char *team_id)
 static err_t
 find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 {
-	static const char *const ranks[] = {"owner", "admin", "developer"};
+	static const char *const ranks[] = {"owner", "admin", "developer"};	/* the best comes first */
 	const struct membership_role *m;
 	struct project *console;
+	int best = 3;
 
 	if (rq->project->console)
 		return OK;
@@ -93,11 +94,13 @@ find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 	rq->caller = CALLER_USER;
 	rq->role_label = "users";
 	for (int i = 0; i < m->roles.n; i++)
-		for (int k = 0; k < 3; k++)
+		for (int k = 0; k < best; k++)
 			if (strcmp(m->roles.v[i], ranks[k]) == 0)
-				rq->role_label = ranks[k];
-	if (strcmp(rq->role_label, "users") != 0)
+				best = k;
+	if (best < 3) {
 		rq->caller = CALLER_ADMIN;
+		rq->role_label = ranks[best];
+	}
 	return OK;
 }
 
@@ -237,13 +240,11 @@ be_other(struct req *rq, const struct login *other)
 	rq->cx.user = u->id;
 }
 
-/* The other's wish for a second factor is for whoever comes in the other's name. */
+/* The other's wish for a second factor is for whoever comes in the other's name, by a session or by a token of one. */
 static err_t
 check_others_factors(const struct req *rq, const struct user *other)
 {
-	const struct session *s = rq->login->session;
-
-	return s != NULL && other->status && user_wants_more(other, &s->factors) ? ERR_USER_MORE_FACTORS_REQUIRED : OK;
+	return other->status && user_wants_two(other) && !rq->login->twofold ? ERR_USER_MORE_FACTORS_REQUIRED : OK;
 }
 
 /* An unknown wish counts for nothing. The other has no session here, so nothing that stands on one is theirs. */
@@ -604,7 +605,7 @@ gate_pass(struct req *rq)
 	TRY(check_factors(rq));
 	TRY(check_scope(rq));
 	TRY(check_user(rq));
-	e = rq->route->flags & ROUTE_FORM ? OK : limit_pass(rq, gate_trusted(rq) || rq->dev_key);
+	e = rq->route->flags & ROUTE_FORM ? OK : limit_pass(rq, gate_trusted(rq));
 	if (rq->route->flags & ROUTE_KEPT)
 		reply_static(rq, "X-Appwrite-Cache", "miss");
 	rq->n_gate = rq->n_out;

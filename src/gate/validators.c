@@ -255,13 +255,14 @@ static const char *
 check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	const char *text = validators_copy(rq, v);
-	const char *own = p->type == P_MAIL_LINK ? host_for_mails(rq->project, rq->host) : rq->host;
+	bool mail = p->type == P_MAIL_LINK;
+	const char *own = mail ? host_for_mails(rq->project, rq->host) : rq->host;
 	struct origin o = origin_parse(text);
 	const char *wrong;
 
-	if (p->type == P_MAIL_LINK && json_is_string(v) && json_string_length(v) > MAIL_LINK_MAX)
+	if (mail && json_is_string(v) && json_string_length(v) > MAIL_LINK_MAX)
 		return arena_printf(rq->cx.arena, "It has at most %d bytes.", MAIL_LINK_MAX);
-	if (!json_is_string(v) || has_nul(v) || is_script(o.scheme) || !api_redirect_ok(rq, text, own)) {
+	if (!json_is_string(v) || has_nul(v) || is_script(o.scheme) || !api_redirect_ok(rq, text, own, mail)) {
 		wrong = rq->cx.format >= SINCE_1_9 && json_is_string(v) && !has_nul(v) ? origin_wrong(rq->cx.arena, rq->project, text, own, "URI") : NULL;
 		return wrong != NULL ? wrong : "The host of the URL must be localhost, this server, or a platform of the project.";
 	}

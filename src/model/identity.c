@@ -147,11 +147,23 @@ user_seen_by_other(struct user *u, const char *other)
 }
 
 bool
-user_wants_more(const struct user *u, const struct strs *factors)
+user_wants_two(const struct user *u)
+{
+	return u->mfa && user_has_factor(u);
+}
+
+bool
+factors_two(const struct strs *factors)
 {
 	bool two = false;
 
 	for (int i = 1; i < factors->n && !two; i++)
 		two = strcmp(factors->v[i], factors->v[0]) != 0;
-	return u->mfa && user_has_factor(u) && !two;
+	return two;
+}
+
+bool
+user_wants_more(const struct user *u, const struct strs *factors)
+{
+	return user_wants_two(u) && !factors_two(factors);
 }

@@ -90,7 +90,7 @@ header_or(const struct greeting *g, enum http_hdr header, struct str param)
 	return g->up->hdr[header].n > 0 ? g->up->hdr[header] : param;
 }
 
-/* Whose JWT it is has met a second factor already. */
+/* Whose JWT it is has met their own second factor already; whether the other's, too, their session says. */
 static err_t
 handshake_as_other(struct greeting *g)
 {
@@ -100,7 +100,7 @@ handshake_as_other(struct greeting *g)
 	if (!g->login->user->impersonator || (!jwt && g->login->half))
 		return OK;
 	return who_as_other(g->cx, g->home, header_or(g, HDR_X_IMPERSONATE_ID, q->as_id), header_or(g, HDR_X_IMPERSONATE_EMAIL, q->as_email),
-	    header_or(g, HDR_X_IMPERSONATE_PHONE, q->as_phone), jwt ? NULL : &g->login->session->factors, &g->login);
+	    header_or(g, HDR_X_IMPERSONATE_PHONE, q->as_phone), &g->login);
 }
 
 static err_t

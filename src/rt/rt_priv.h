@@ -468,7 +468,7 @@ err_t who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct
 err_t who_refresh(struct ctx *cx, struct peer *c) MUST_CHECK;
 /* Awaits. *l, a user who may act as others, is the one with this id, address or number from now on, if there is one (not NULL, not empty). `factors`: what the
  * session has proved; NULL: a JWT's. */
-err_t who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str email, struct str phone, const struct strs *factors, struct login **l) MUST_CHECK;
+err_t who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str email, struct str phone, struct login **l) MUST_CHECK;
 /* In mode admin only members of the owning team are somebody. */
 bool who_owns(struct ctx *cx, const struct project *p, const struct login *l);
 /* An event has been delivered: what it means for the connections of its user, when it is flagged. A part of them; true when all have been told. */

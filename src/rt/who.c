@@ -60,7 +60,7 @@ who_by_jwt(struct ctx *cx, const struct project *p, struct str jwt, struct login
 }
 
 err_t
-who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str email, struct str phone, const struct strs *factors, struct login **l)
+who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str email, struct str phone, struct login **l)
 {
 	const char *by_id = id.n > 0 ? str_dup(cx->arena, id) : NULL, *by_email = email.n > 0 ? str_dup(cx->arena, email) : NULL,
 		   *by_phone = phone.n > 0 ? str_dup(cx->arena, phone) : NULL;
@@ -71,7 +71,7 @@ who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str 
 		return OK;
 	FRESH(login_by_address(cx, p, by_id, by_email, by_phone, &other));
 	drop_blocked(&other);
-	if (other == NULL || other->user->internal == (*l)->user->internal || (factors != NULL && user_wants_more(other->user, factors)))
+	if (other == NULL || other->user->internal == (*l)->user->internal || (user_wants_two(other->user) && !(*l)->twofold))
 		return OK;
 	*u = *other->user;
 	*as = *other;
@@ -79,6 +79,7 @@ who_as_other(struct ctx *cx, const struct project *p, struct str id, struct str 
 	as->user = u;
 	as->session = (*l)->session;
 	as->expire = (*l)->expire;
+	as->twofold = (*l)->twofold;
 	*l = as;
 	return OK;
 }
@@ -94,7 +95,7 @@ static err_t
 who_still_other(struct ctx *cx, const struct peer *c, const struct project *home, struct str as, struct login **l)
 {
 	if ((*l)->user->impersonator && !peer_half(c, *l))
-		TRY(who_as_other(cx, home, as, STR_NONE, STR_NONE, (*l)->session ? &(*l)->session->factors : NULL, l));
+		TRY(who_as_other(cx, home, as, STR_NONE, STR_NONE, l));
 	if ((*l)->user->impersonated_by == NULL)
 		*l = NULL;
 	return OK;

@@ -1,5 +1,7 @@
 /* Who calls, as clients of today say it: keys of each kind, a key beside a session, tokens; keys that manage keys. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import path from 'node:path'
 import { before, describe, test } from 'node:test'
 import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { fails, keysOf } from './lib.mjs'
@@ -95,6 +97,61 @@ describe('keys of the own project', () => {
 		assert.equal((await by(little.secret, 'POST', '/project/keys/ephemeral', { scopes: ['users.read'], duration: 60 })).status, 201)
 		assert.equal((await by(little.secret, 'DELETE', `/project/keys/${great.$id}`)).status, 204)
 		fails(await by(little.secret, 'PUT', `/project/keys/${great.$id}`, { name: 'x', scopes: [] }), 404, 'key_not_found')
+	})
+
+	test('nor longer than it is', async () => {
+		const scopes = ['keys.read', 'keys.write', 'users.read'], end = new Date(Date.now() + 600e3).toISOString(), time = (k) => Date.parse(k.expire)
+		const ends = await make({ scopes, expire: end }), stays = await make(), longer = await make({ expire: '2099-01-01' }), shorter = await make({ expire: '2020-01-01' })
+		const put = (key, k, expire, more = {}) => by(key, 'PUT', `/project/keys/${k.$id}`, { name: 'x', scopes: k.scopes, expire, ...more })
+		for (const expire of [null, undefined, '2099-01-01']) fails(await put(ends.secret, ends, expire), 403, 'key_creation_denied')
+		for (const k of [stays, longer]) fails(await put(ends.secret, k, end), 403, 'key_creation_denied')
+		assert.equal((await put(ends.secret, shorter, end)).status, 200)
+		const seen = (await by(ends.secret, 'GET', '/project/keys')).body.keys, of = (k) => seen.find((x) => x.$id === k.$id).secret
+		assert.deepEqual([stays, longer, shorter, ends].map(of), ['', '', shorter.secret, ends.secret])
+		assert.equal((await by(ends.secret, 'GET', `/project/keys/${stays.$id}`)).body.secret, '')
+		const lent = (await by(ends.secret, 'POST', '/project/keys/ephemeral', { scopes, duration: 3600 })).body
+		assert.ok(time(lent) <= time(ends), lent.expire)
+		assert.ok(JSON.parse(Buffer.from(lent.secret.split('.')[1], 'base64url')).exp * 1000 <= time(ends))
+		/* a key that cannot be called back makes none, changes none and is shown none */
+		for (const key of [lent.secret, (await admin('POST', '/project/keys/ephemeral', { scopes, duration: 3600 })).body.secret]) {
+			fails(await by(key, 'POST', '/project/keys/ephemeral', { scopes, duration: 60 }), 403, 'key_creation_denied')
+			fails(await by(key, 'POST', '/project/keys', body()), 403, 'key_creation_denied')
+			for (const k of [stays, shorter]) fails(await put(key, k, '2020-01-01', { scopes: [] }), 403, 'key_creation_denied')
+			const r = await by(key, 'GET', '/project/keys')
+			assert.ok(r.status === 200 && r.body.keys.length > 3 && r.body.keys.every((k) => k.secret === ''))
+			assert.equal((await by(key, 'GET', `/project/keys/${shorter.$id}`)).body.secret, '')
+		}
+	})
+
+	test('there are a thousand at most, however many are made at once', async (t) => {
+		const own = await server({ own: true })
+		t.after(() => own.stop())
+		const q = await own.project(), one = (m, path, o = {}) => q.admin(m, path, { ...o, ...today })
+		const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+		const project = `(SELECT internal FROM badal.projects WHERE id = '${q.id}')`, count = () => Number(psql(`SELECT count(*) FROM badal.platforms WHERE project = ${project}`))
+		await one('POST', '/project/platforms/web', { body: { platformId: 'first', name: 'x', hostname: 'a.example.org' } })
+		const columns = psql("SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns WHERE table_schema = 'badal' AND table_name = 'platforms' AND column_name NOT IN ('internal', 'id')")
+		psql(`INSERT INTO badal.platforms (id, ${columns}) SELECT 'n' || n, ${columns} FROM badal.platforms, generate_series(1, ${999 - count()}) n WHERE project = ${project} AND id = 'first'`)
+		assert.equal(count(), 999)
+		const made = await Promise.all(Array.from({ length: 6 }, () => one('POST', '/project/platforms/web', { body: { platformId: unique('p'), name: 'x', hostname: 'a.example.org' } })))
+		assert.deepEqual(made.map((r) => r.status).sort(), [201, 400, 400, 400, 400, 400])
+		assert.equal(count(), 1000)
+	})
+
+	test('the use of a key is noted by one of many requests', async (t) => {
+		const own = await server({ own: true })
+		t.after(() => own.stop())
+		const q = await own.project({ name: 'Uses' }), key = await q.addKey(['users.read'])
+		const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+		psql(`CREATE TABLE public.uses (id text);
+			CREATE FUNCTION public.used() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO public.uses VALUES (NEW.id); PERFORM pg_sleep(0.2); RETURN NEW; END $$;
+			CREATE TRIGGER used AFTER UPDATE ON badal.keys FOR EACH ROW EXECUTE FUNCTION public.used()`)
+		const all = await Promise.all(Array.from({ length: 12 }, () => q.guest('GET', '/users', { key })))
+		assert.ok(all.every((r) => r.status === 200))
+		assert.equal(psql('SELECT count(*) FROM public.uses'), '1')
+		/* and a new SDK's by one more */
+		await Promise.all(Array.from({ length: 12 }, () => q.guest('GET', '/users', { key, headers: { 'x-sdk-name': 'node.js' } })))
+		assert.equal(psql('SELECT count(*) FROM public.uses'), '2')
 	})
 
 	test('a key that is deleted while it is used is over at once', async () => {
@@ -343,29 +400,29 @@ describe('origins, as clients of today are told', () => {
 })
 
 describe('keys of developers', () => {
-	const path = () => `/projects/${p.id}/dev-keys`, later = () => new Date(Date.now() + 3600e3).toISOString()
+	const at = () => `/projects/${p.id}/dev-keys`, later = () => new Date(Date.now() + 3600e3).toISOString()
 
 	test('life', async () => {
-		const made = await owner.ok('POST', path(), { body: { name: 'D', expire: later() }, status: 201, ...old })
+		const made = await owner.ok('POST', at(), { body: { name: 'D', expire: later() }, status: 201, ...old })
 		keysOf(made, '$id $createdAt $updatedAt name expire secret accessedAt sdks')
 		assert.match(made.secret, /^[0-9a-f]{256}$/)
-		assert.deepEqual(await owner.ok('GET', `${path()}/${made.$id}`, old), made)
-		assert.ok((await owner.ok('GET', path(), old)).devKeys.some((k) => k.$id === made.$id))
+		assert.deepEqual(await owner.ok('GET', `${at()}/${made.$id}`, old), made)
+		assert.ok((await owner.ok('GET', at(), old)).devKeys.some((k) => k.$id === made.$id))
 		assert.ok((await owner.ok('GET', `/projects/${p.id}`, old)).devKeys.some((k) => k.secret === made.secret))
-		assert.equal((await owner.ok('GET', path(), { query: { queries: [JSON.stringify({ method: 'equal', attribute: 'name', values: ['nobody'] })] }, ...old })).total, 0)
-		const now = await owner.ok('PUT', `${path()}/${made.$id}`, { body: { name: 'E', expire: '2099-01-01' }, ...old })
+		assert.equal((await owner.ok('GET', at(), { query: { queries: [JSON.stringify({ method: 'equal', attribute: 'name', values: ['nobody'] })] }, ...old })).total, 0)
+		const now = await owner.ok('PUT', `${at()}/${made.$id}`, { body: { name: 'E', expire: '2099-01-01' }, ...old })
 		assert.deepEqual([now.name, now.expire, now.secret], ['E', '2099-01-01T00:00:00.000+00:00', made.secret])
-		assert.equal((await owner.call('DELETE', `${path()}/${made.$id}`, old)).status, 204)
-		for (const [m, body] of [['GET'], ['DELETE'], ['PUT', { name: 'x', expire: later() }]]) fails(await owner.call(m, `${path()}/${made.$id}`, { body, ...old }), 404, 'key_not_found')
+		assert.equal((await owner.call('DELETE', `${at()}/${made.$id}`, old)).status, 204)
+		for (const [m, body] of [['GET'], ['DELETE'], ['PUT', { name: 'x', expire: later() }]]) fails(await owner.call(m, `${at()}/${made.$id}`, { body, ...old }), 404, 'key_not_found')
 		for (const body of [{ name: 'x' }, { expire: later() }, { name: 'n'.repeat(129), expire: later() }, { name: 'x', expire: 'whenever' }, { name: 'x', expire: null }])
-			fails(await owner.call('POST', path(), { body, ...old }), 400, 'general_argument_invalid')
+			fails(await owner.call('POST', at(), { body, ...old }), 400, 'general_argument_invalid')
 		const stranger = await s.user()
 		for (const [m, tail, body] of [['POST', '', { name: 'x', expire: later() }], ['GET', ''], ['GET', '/x'], ['PUT', '/x', { name: 'x', expire: later() }], ['DELETE', '/x']])
-			fails(await stranger.call(m, path() + tail, { body, ...old }), 404, 'project_not_found')
+			fails(await stranger.call(m, at() + tail, { body, ...old }), 404, 'project_not_found')
 	})
 
 	test('let any page in, with no right that a guest has not, and not with what its browser adds by itself', async () => {
-		const { secret } = await owner.ok('POST', path(), { body: { name: 'D', expire: later() }, ...old }), origin = 'https://preview.example'
+		const { secret } = await owner.ok('POST', at(), { body: { name: 'D', expire: later() }, ...old }), origin = 'https://preview.example'
 		const dev = (m, t, o = {}) => p.guest(m, t, { ...o, headers: { 'x-appwrite-dev-key': secret, origin, ...o.headers } })
 		for (const o of [{}, today]) {
 			const r = await dev('POST', '/account/sessions/anonymous', { body: {}, headers: o.headers })
@@ -381,11 +438,36 @@ describe('keys of developers', () => {
 		assert.equal((await dev('GET', '/account', { cookie: u.cookie, headers: { origin: 'http://localhost' } })).status, 200)
 		assert.notEqual((await dev('GET', '/account/sessions/oauth2/mock', { query: { success: 'https://preview.example/x', devKey: secret } })).status, 400)
 		assert.equal((await p.guest('POST', '/account/sessions/anonymous', { body: { devKey: secret }, headers: { origin, ...today.headers } })).status, 201)
-		await until('its use is noted', async () => (await owner.ok('GET', path(), old)).devKeys.find((k) => k.secret === secret).accessedAt !== '')
+		await until('its use is noted', async () => (await owner.ok('GET', at(), old)).devKeys.find((k) => k.secret === secret).accessedAt !== '')
 		/* of another project, wrong, or over: it counts for nothing */
-		const q = await s.project(), over = await owner.ok('POST', path(), { body: { name: 'O', expire: '2020-01-01' }, ...old })
+		const q = await s.project(), over = await owner.ok('POST', at(), { body: { name: 'O', expire: '2020-01-01' }, ...old })
 		fails(await q.guest('POST', '/account/sessions/anonymous', { body: {}, headers: { 'x-appwrite-dev-key': secret, origin } }), 403, 'general_unknown_origin')
 		for (const k of ['x', secret.slice(1), over.secret]) fails(await dev('POST', '/account/sessions/anonymous', { body: {}, headers: { 'x-appwrite-dev-key': k } }), 403, 'general_unknown_origin')
+	})
+
+	test('send mails to nobody but developers', async () => {
+		const { secret } = await owner.ok('POST', at(), { body: { name: 'D', expire: later() }, ...old }), u = await p.user()
+		const recovery = (url, o) => p.guest('POST', '/account/recovery', { body: { email: u.email, url }, headers: { 'x-appwrite-dev-key': secret, ...o.headers } })
+		for (const o of [{}, today]) {
+			for (const url of ['https://evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://10.0.0.1@evil.example/', 'http://evil.example\\@10.0.0.1/', 'http://8.8.8.8/', 'http://10.0.0.1.evil.example/', 'http://[2600::1]/', 'http://134744072/', 'http://8.8/', 'http://0x8.8.8.8/'])
+				assert.equal((await recovery(url, o)).body.type, 'general_argument_invalid', url)
+			for (const url of ['http://localhost:3000/', 'http://127.0.0.1/', 'http://10.1.2.3:5173/x', 'https://192.168.178.20/', 'http://[::1]/', 'http://[fd00::1]/'])
+				assert.notEqual((await recovery(url, o)).body?.type, 'general_argument_invalid', url)
+		}
+	})
+
+	test('guess and send no more than others', async (t) => {
+		const own = await server({ own: true, conf: { rate_limits: 'on' } })
+		t.after(() => own.stop())
+		const q = await own.project(), { secret } = await q.console.ok('POST', `/projects/${q.id}/dev-keys`, { body: { name: 'D', expire: later() }, ...old })
+		/* nobody who has been here before */
+		const u = { id: unique(), email: `${unique()}@example.org` }
+		await q.ok('POST', '/users', { body: { userId: u.id, email: u.email, password: 'password-1234' } })
+		for (const [m, target, body, wrong] of [['PUT', '/account/sessions/phone', { userId: u.id, secret: '000000' }, 401], ['POST', '/account/sessions/email', { email: u.email, password: 'wrong-password' }, 401]]) {
+			const codes = []
+			for (let i = 0; i < 12; i++) codes.push((await q.guest(m, target, { body, headers: { 'x-appwrite-dev-key': secret } })).status)
+			assert.deepEqual(codes, [...Array(10).fill(wrong), 429, 429], target)
+		}
 	})
 
 	test('have no limits, but wrong passwords are wrong passwords', async (t) => {

@@ -50,6 +50,27 @@ const message = (to) => until(`a message to ${to}`, async () => {
 	return one?.match(/\b\d{6}\b/)?.[0]
 })
 
+test('a token does not act as somebody whose second factor it has not met', async () => {
+	const u = await enrol(await person()), a = await person(), as_ = { headers: { 'x-appwrite-impersonate-user-id': u.id } }
+	await p.ok('PATCH', `/users/${a.id}/impersonator`, { body: { impersonator: true }, headers: today })
+	more(await a.call('GET', '/account', undefined, as_))
+	const jwtOf = async (who) => (await good(who.call('POST', '/account/jwts'), 201)).jwt
+	const by = (jwt) => s.call('GET', '/account', { project: p.id, jwt, headers: { ...today, ...as_.headers } })
+	const hears = async (o, query = '') => { const w = await listen(s, `project=${p.id}&channels[]=account${query}`, o), { user } = w.hello.data; w.end(); return user?.$id }
+	const jwt = await jwtOf(a)
+	more(await by(jwt))
+	more(await by((await p.ok('POST', `/users/${a.id}/jwts`, { body: {}, status: 201, headers: today })).jwt))
+	assert.equal(await hears({ headers: { 'x-appwrite-jwt': jwt, ...as_.headers } }), a.id)
+	/* who has proved two factors may, by a session and by a token of it */
+	await enrol(a)
+	const two = await signIn(a)
+	await prove(two, a.secret)
+	assert.equal((await good(two.call('GET', '/account', undefined, as_))).$id, u.id)
+	const met = await jwtOf(two)
+	assert.equal((await good(by(met))).$id, u.id)
+	assert.equal(await hears({ headers: { 'x-appwrite-jwt': met, ...as_.headers } }), u.id)
+})
+
 describe('an authenticator app', () => {
 	test('is set up, asked for at the next sign-in, and lets in', async () => {
 		const u = await person()

@@ -117,6 +117,13 @@ describe('each route, by rank', () => {
 })
 
 describe('people of the console in admin mode', () => {
+	test('are what the best of their ranks is', async () => {
+		const { who, id, teamId } = await projectOf('owner'), [m] = (await who.ok('GET', `/teams/${teamId}/memberships`)).memberships
+		await who.ok('PATCH', `/teams/${teamId}/memberships/${m.$id}`, { body: { roles: ['owner', 'admin', 'developer'] } })
+		const r = await s.call('DELETE', '/project', { project: id, mode: 'admin', cookie: who.cookie, headers: { 'x-appwrite-response-format': '1.9.5' } })
+		assert.equal(r.status, 204, r.text)
+	})
+
 	test('have no roles in the project: a team of the same id there is another one', async () => {
 		const x = await projectOf('reader'), ranked = await projectOf('developer')
 		for (const [y, status] of [[x, 404], [ranked, 200]]) {
