@@ -81,8 +81,9 @@ describe('the server', () => {
 	})
 
 	test('a project has few looked at at once', async () => {
-		const held = new Set(), mute = net.createServer((c) => { held.add(c); c.on('close', () => held.delete(c)); c.on('error', () => {}) })
+		const held = new Set(), mute = net.createServer((c) => { held.add(c.unref()); c.on('close', () => held.delete(c)); c.on('error', () => {}) })
 		await new Promise((ok) => mute.listen(0, '127.0.0.1', ok))
+		mute.unref()
 		const { p, box } = await withServer(), { p: other } = await withServer(), body = { host: '127.0.0.1', port: mute.address().port, senderEmail: 'x@example.org', enabled: true }
 		const slow = [own(p, 'PATCH', '/smtp', body), named(p, 'POST', '/smtp/tests', { ...body, enabled: undefined, emails: ['a@example.org'] })]
 		await until('both wait', () => held.size === 2)
