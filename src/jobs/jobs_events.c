@@ -23,6 +23,7 @@
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/event.h"
 #include "model/hear.h"
 #include "model/line.h"
 #include "model/project.h"
@@ -327,7 +328,7 @@ listen_to(struct ctx *cx, struct stream_pos pos, struct str project, struct str 
 	if (err == ERR_PROJECT_NOT_FOUND)	/* deleted meanwhile */
 		return OK;
 	TRY(err);
-	if (!heard_read(cx, event_id(cx, pos), header, body, &ev))
+	if (!heard_read(cx, event_id(cx, pos), header, body, &ev) || (ev.flags & EVENT_UNSEEN))
 		return OK;
 	ev.project = p;
 	out->ev = &ev;

@@ -145,6 +145,27 @@ describe('the end', () => {
 		w.end()
 	})
 
+	test('an id of what is over may be taken by another', async () => {
+		const u = await p.user(), v = await p.user(), id = unique()
+		await put(u, id, { status: 'on' })
+		psql(`UPDATE ${schema}.presences SET expires = now() - interval '1 second' WHERE id = '${id}'`)
+		assert.deepEqual([(await put(v, id, { status: 'on' })).userId, (await as(u, 'PUT', `/presences/${id}`, { status: 'on' })).status], [v.id, 409])
+	})
+
+	test('of who may not read it any more it is gone', async () => {
+		const u = await p.user(), w = await listen(s, `project=${p.id}&channels[]=presences`, { cookie: bob.cookie })
+		for (const method of ['PUT', 'PATCH']) {
+			const { $id } = await put(u, unique(), { status: 'seen', permissions: [read('users'), read(`user:${u.id}`)] })
+			await w.event((d) => d.events[0] === `presences.${$id}.upsert`)
+			const r = await as(u, method, `/presences/${$id}`, { status: 'unseen', permissions: [read(`user:${u.id}`)] })
+			assert.equal(r.status, 200, r.text)
+			const e = await w.event()
+			assert.deepEqual([e.events[0], e.payload.status], [`presences.${$id}.delete`, 'seen'])
+			assert.equal((await as(u, 'GET', `/presences/${$id}`)).body.status, 'unseen')
+		}
+		w.end()
+	})
+
 	test('a user who is deleted is not there', async () => {
 		const u = await p.user(), one = await put(u, unique(), { status: 'on', permissions: [read('users')] })
 		await p.ok('DELETE', `/users/${u.id}`)

@@ -159,6 +159,37 @@ presence_end(struct db_tx *tx, const struct project *p, int64_t internal, const 
 	return OK;
 }
 
+/* Of who could read it and cannot any more it is gone; it is there still, so nobody else is told. */
+static void
+tell_shut_out(struct db_tx *tx, const struct project *p, const char *actor, const struct presence *was, const struct presence *now)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct presence lost = *was;
+	struct event ev;
+
+	lost.read = (struct strs){.set = true, .v = arena_array(cx->arena, const char *, was->read.n + 1)};
+	for (int i = 0; i < was->read.n; i++)
+		if (!roles_meet(&now->read, &(struct strs){.n = 1, .set = true, .v = &was->read.v[i]}))
+			lost.read.v[lost.read.n++] = was->read.v[i];
+	if (lost.read.n == 0)
+		return;
+	ev = record_event(cx, p, &presences, &ev_presence_delete, actor, &lost);
+	ev.flags |= EVENT_UNSEEN;
+	event_emit(tx, &ev);
+}
+
+/* What is over and not swept yet keeps its id from nobody. */
+static err_t
+end_over(struct db_tx *tx, const struct project *p, const char *id)
+{
+	struct presence was;
+	err_t e = id != NULL ? record_lock(tx, p, &presences, rows_id(id), &was) : ERR_PRESENCE_NOT_FOUND;
+
+	if (e == OK && presence_over(&was))
+		return presence_end(tx, p, was.internal, NULL);
+	return e == ERR_PRESENCE_NOT_FOUND ? OK : e;
+}
+
 static struct rows
 rows_user(struct ctx *cx, int64_t user)
 {
@@ -166,9 +197,11 @@ rows_user(struct ctx *cx, int64_t user)
 }
 
 static err_t
-put_over(struct db_tx *tx, const struct project *p, const struct presence *was, struct presence *s, const struct presence_in *in, struct presence *out)
+put_over(struct db_tx *tx, const struct project *p, const char *actor, const struct presence *was, struct presence *s, const struct presence_in *in,
+    struct presence *out)
 {
 	presence_grant(tx_ctx(tx), s, in->permissions.set ? &in->permissions : &was->permissions);
+	tell_shut_out(tx, p, actor, was, s);
 	return record_set(tx, p, &presences, rows_internal(tx_ctx(tx), was->internal), "status source expires metadata permissions read", s, out);
 }
 
@@ -178,6 +211,7 @@ put_new(struct db_tx *tx, const struct project *p, struct presence *s, const str
 	struct ctx *cx = tx_ctx(tx);
 	const struct strs own = perms_own(cx->arena, s->user_id);
 
+	TRY(end_over(tx, p, in->id));
 	s->id = in->id;
 	record_init(cx, &presences, s);
 	presence_grant(cx, s, in->permissions.set ? &in->permissions : &own);
@@ -202,7 +236,7 @@ presence_put_tx(struct db_tx *tx, const struct project *p, const struct presence
 		TRY(presence_end(tx, p, was.internal, NULL));
 		e = ERR_PRESENCE_NOT_FOUND;
 	}
-	TRY(e == OK ? put_over(tx, p, &was, &s, in, out) : put_new(tx, p, &s, in, out));
+	TRY(e == OK ? put_over(tx, p, who->actor, &was, &s, in, out) : put_new(tx, p, &s, in, out));
 	bind_socket(tx, p, out, in->socket);
 	record_emit(tx, p, &presences, &ev_presence_upsert, who->actor, out);
 	return OK;
@@ -241,6 +275,7 @@ presence_change_tx(struct db_tx *tx, const struct project *p, const struct prese
 	if (e == ERR_DB_UNIQUE)
 		return fail(cx, ERR_PRESENCE_ALREADY_EXISTS, "user=%s", s.user_id);
 	TRY(e);
+	tell_shut_out(tx, p, who->actor, &was, &s);
 	record_emit(tx, p, &presences, &ev_presence_update, who->actor, out);
 	return OK;
 }
