@@ -74,7 +74,7 @@ flows in the other tests there. SDKs of other languages speak the same protocol,
 
 ## Web: \`appwrite\`
 
-Account: sign up, sign in, read. Documents: create, read, change, list, delete. Rows, by \`TablesDB\`: create, read, change, upsert, increment, list by queries, delete; of servers make a table with columns and an index, write many rows at once. Relationships: a row written and read with the one that it leads to. Transactions: rows staged, committed, rolled back. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Functions: run, list the runs; of servers make one, deploy an archive, run, delete. Realtime names the form in which the version subscribes: in the URL, or by messages.
+Account: sign up, sign in, read. Documents: create, read, change, list, delete. Rows, by \`TablesDB\`: create, read, change, upsert, increment, list by queries, delete; of servers make a table with columns and an index, write many rows at once. Relationships: a row written and read with the one that it leads to. Transactions: rows staged, committed, rolled back. Storage: list, read, view (browsers upload in \`t/90-compat/chromium_storage.test.mjs\`); of servers make a bucket, upload, list, download, delete. Functions: run, list the runs; of servers make one, deploy an archive, run, delete. Second factor: an app becomes one, the next sign-in is asked for it and lets in. People, of servers: labels, tokens and sessions for users, targets, identities, factors. Realtime names the form in which the version subscribes: in the URL, or by messages.
 
 ${table(all.filter((v) => v.kind === 'web'))}
 

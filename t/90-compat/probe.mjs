@@ -9,6 +9,7 @@ import path from 'node:path'
 
 import WebSocket from 'ws'
 
+import { code, step } from '../lib/totp.mjs'
 import { echo } from './echo.mjs'
 
 const [name, kind] = process.argv.slice(2), where = JSON.parse(process.env.PROBE)
@@ -98,7 +99,7 @@ async function attempt(area, what) {
 }
 const must = (ok, what) => { if (!ok) throw new Error(what) }
 const at = { databaseId: 'default', collectionId: 'c' }
-const c = client(), account = service(c, 'Account'), documents = service(c, 'Databases', 'Database'), tables = service(c, 'TablesDB'), teams = service(c, 'Teams'), storage = service(c, 'Storage'), functions = service(c, 'Functions')
+const c = client(), account = service(c, 'Account'), documents = service(c, 'Databases', 'Database'), tables = service(c, 'TablesDB'), teams = service(c, 'Teams'), storage = service(c, 'Storage'), functions = service(c, 'Functions'), users = service(c, 'Users')
 const email = `${id()}@example.org`, password = 'correct-horse'
 
 async function crud() {
@@ -211,6 +212,32 @@ async function ready(is, what) {
 	}
 }
 
+/* An authenticator app becomes a second factor, and the next sign-in asks for it. */
+async function secondFactor() {
+	const { secret } = await call(account, ['createMFAAuthenticator', 'createMfaAuthenticator'], { type: 'totp' }), now = step()
+	await call(account, ['updateMFAAuthenticator', 'updateMfaAuthenticator', 'verifyMfaAuthenticator'], { type: 'totp', otp: code(secret, now) })
+	await call(account, ['updateMFA'], { mfa: true })
+	await call(account, ['deleteSession'], { sessionId: 'current' })
+	await call(account, ['createEmailPasswordSession'], { email, password })
+	const refused = await call(account, ['get'], {}).then(() => 'let in', (e) => e.type)
+	must(refused === 'user_more_factors_required', refused)
+	const c = await call(account, ['createMFAChallenge', 'createMfaChallenge', 'createChallenge'], { factor: 'totp' })
+	await call(account, ['updateMFAChallenge', 'updateMfaChallenge', 'updateChallenge'], { challengeId: c.$id, otp: code(secret, now + 1) })	/* each is good once */
+	must((await call(account, ['get'], {})).mfa === true, 'not let in')
+	await call(account, ['updateMFA'], { mfa: false })
+}
+/* What servers do with people since 1.5: labels, tokens and sessions for them, where they can be reached. */
+async function people() {
+	const { $id: userId } = await call(users, ['create'], { userId: id(), email: `3${email}`, password, name: 'Ada' })
+	must((await call(users, ['updateLabels'], { userId, labels: ['vip'] })).labels[0] === 'vip', 'labels')
+	must((await call(users, ['createToken'], { userId, length: 8 })).secret.length === 8, 'token')
+	must((await call(users, ['createSession'], { userId })).secret !== '', 'session')
+	must((await call(users, ['listTargets'], { userId })).total === 1, 'targets')
+	must((await call(users, ['listIdentities'], {})).total === 0, 'identities')
+	must((await call(users, ['listMFAFactors', 'listMfaFactors', 'listFactors'], { userId })).totp === false, 'factors')
+	await call(users, ['delete'], { userId })
+}
+
 const isBytes = (r) => r instanceof ArrayBuffer || ArrayBuffer.isView(r)
 const text = async (r) => (typeof r === 'string' ? r : Buffer.from(isBytes(r) ? r : await (r.arrayBuffer ? r : new Response(r)).arrayBuffer()).toString())
 async function files() {
@@ -280,8 +307,8 @@ if (kind !== 'server') {
 	await attempt('realtime', subscribed)
 	await attempt('storage', files)
 	await attempt('functions', () => ran('f'))
+	await attempt('second factor', secondFactor)
 } else {
-	const users = service(c, 'Users')
 	await attempt('users', async () => {
 		const made = await call(users, ['create'], { userId: id(), email, password, name: 'Ada' })
 		must((await call(users, ['get'], { userId: made.$id })).email === email, 'another user')
@@ -293,6 +320,7 @@ if (kind !== 'server') {
 		await call(users, ['updatePrefs'], { userId: made.$id, prefs: { theme: 'dark' } })
 		must((await call(users, ['getPrefs'], { userId: made.$id })).theme === 'dark', 'not kept')
 	})
+	await attempt('people', people)
 	await attempt('teams', team)
 	await attempt('collections', async () => {
 		const collectionId = id(), made = await call(documents, ['createCollection'], { databaseId: 'default', collectionId, name: 'Made', permissions: [], documentSecurity: true }, { rules: [] })
