@@ -25,6 +25,7 @@ export class Socket {
 	#code = 1006
 	#reason = ''
 	#wrong		/* what a frame had that is not described */
+	from = 0	/* ms: events of before are not taken down. A connection may be told of what was written just before it came, and whether it is hangs on who is quicker */
 	constructor(socket, api) {
 		this.socket = socket
 		this.api = api
@@ -69,12 +70,18 @@ export class Socket {
 			} else if ((d[0] & 15) === 9)
 				this.raw(10, payload)
 			else if ((d[0] & 15) === 1) {
-				this.texts.push(payload.toString())
-				this.frames.push(JSON.parse(payload))
-				this.#look(this.frames.at(-1))
+				this.#keep(payload.toString())
 			}
 			this.#wake()
 		}
+	}
+
+	#keep(text) {
+		const frame = JSON.parse(text)
+		this.#look(frame)
+		if (frame.type === 'event' && Date.parse(`${frame.data.timestamp.replace(' ', 'T').replace(/(\+00:00|Z)?$/, 'Z')}`) < this.from) return
+		this.texts.push(text)
+		this.frames.push(frame)
 	}
 
 	/* The payload of an event is as the server describes it (shapes.mjs); else whoever waits for a frame hears of it. */
@@ -134,6 +141,7 @@ export async function open(server, query, { cookie, headers = {}, path = '/v1/re
 	const w = new Socket(socket, api), h = { host: server.base.host, upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': 13, 'sec-websocket-key': key, ...headers }
 	if (origin) h.origin ??= origin
 	if (cookie) h.cookie = cookie
+	if (!/(^|&)since=/.test(query)) w.from = Date.now()	/* who resumes is told of what was before */
 	socket.write(`GET ${path}?${query} HTTP/1.1\r\n${Object.entries(h).map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`)
 	const head = await within(w.up, 'the upgrade')
 	if (!head.includes(createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64'))) throw new Error('wrong accept key')
