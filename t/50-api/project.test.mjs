@@ -269,10 +269,10 @@ describe('phone numbers with a code of their own', () => {
 		assert.deepEqual((await r.ok('GET', '/project', { headers })).authMockNumbers, [])
 	})
 	test('there is a bound', async () => {
-		const r = await s.project({ scopes })
-		if (!s.dataDir) return	/* a server of somebody else's */
-		psql(s, `INSERT INTO badal.mock_numbers (project, id, otp, created, updated) SELECT internal, '+1555' || (1000000 + i), '111111', now(), now() FROM badal.projects, generate_series(1, 5000) i WHERE id = '${r.id}'`)
+		const own = await server({ own: true }), r = await own.project({ scopes })
+		psql(own, `INSERT INTO badal.mock_numbers (project, id, otp, created, updated) SELECT internal, '+1555' || (1000000 + i), '111111', now(), now() FROM badal.projects, generate_series(1, 5000) i WHERE id = '${r.id}'`)
 		fails(await r.call('POST', path, { body: one }), 400, 'mock_number_limit_exceeded')
+		await own.stop()
 	})
 })
 
