@@ -113,7 +113,7 @@ function sorted(docs, orders) {
 let s, p, c, ada, all	/* all: in the order of creation, arrays that were left out as null */
 
 before(async () => {
-	s = await server()
+	s = await server({ own: true })
 	p = await s.project()
 	ada = await p.user()
 	c = await collection(p, await database(p), {
