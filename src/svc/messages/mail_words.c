@@ -225,6 +225,17 @@ slot_at(const struct slot *v, int n, struct str *rest)
 	return NULL;
 }
 
+/* By single letters: an instrumented memmem looks over all of the rest each time. */
+static const char *
+next_slot(struct str s)
+{
+	const char *end = s.p + s.n, *at = memchr(s.p, '{', s.n);
+
+	while (at != NULL && (at + 1 == end || at[1] != '{'))
+		at = at + 1 == end ? NULL : memchr(at + 1, '{', (size_t)(end - at) - 1);
+	return at;
+}
+
 struct str
 mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct slot *v, int n)
 {
@@ -233,7 +244,7 @@ mail_words_fill(struct ctx *cx, struct str text, enum style style, const struct 
 
 	buf_init(&b, cx->arena, text.n + 256);
 	while (text.n > 0) {
-		const char *open = memmem(text.p, text.n, "{{", 2);
+		const char *open = next_slot(text);
 		size_t before = open ? (size_t)(open - text.p) : text.n, at;
 		const struct slot *s;
 
