@@ -105,7 +105,7 @@ event_pattern_good(struct str pattern, const char *const *ids)
 	while (pattern.p != NULL) {
 		struct str part = str_cut(&pattern, '.');
 
-		if (part.n == 0)
+		if (part.n == 0 || memchr(part.p, '\0', part.n) != NULL)	/* it becomes a C string */
 			return false;
 		wanted += part.p[0] == '[';
 		parts++;

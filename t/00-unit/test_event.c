@@ -314,6 +314,17 @@ Test(event, the_project_model_has_its_members_in_order)
 }
 
 /* A model is described by one service, under one name. */
+Test(event, a_pattern_is_a_text)
+{
+	const char *ids[] = {"u", NULL, NULL};
+
+	cr_assert(event_pattern_good(STR("users.[userId].create"), ids));
+	cr_assert_not(event_pattern_good(STR("users.[userId].cre\0te"), ids));
+	cr_assert_not(event_pattern_good(STR("users..create"), ids));
+	cr_assert_not(event_pattern_good(STR("teams.[teamId].memberships.[membershipId].create"), ids));
+	cr_assert_not(event_pattern_good(STR("users.create"), ids));
+}
+
 Test(event, every_shape_is_listed_once)
 {
 	const struct shape *seen[256];
