@@ -37,39 +37,38 @@ static const struct field webhook_fields[] = {
 	{.key = "authUsername", .type = F_STR, .off = offsetof(struct webhook, http_user), .doc = "Name for basic authentication.", .since = SINCE_1_9_1},
 	{.key = "authPassword", .type = F_STR, .off = offsetof(struct webhook, http_pass), .doc = "Password for basic authentication.", .since = SINCE_1_9_1},
 	{.key = "secret", .type = F_STR, .off = offsetof(struct webhook, signature), .doc = "Key of the signature header.", .since = SINCE_1_9_1},
-	FIELD(F_BOOL, struct webhook, enabled, "enabled", "c.enabled", "It is delivered to. Told since 1.5.0, as what follows.", .since = 1005000),
-	FIELD(F_STR, struct webhook, logs, "logs", "c.logs", "Why the last delivery that failed did.", .since = 1005000),
-	FIELD(F_INT, struct webhook, attempts, "attempts", "c.attempts", "Tries that failed since the last that did not.", .since = 1005000),
+	FIELD(F_BOOL, struct webhook, enabled, "enabled", "c.enabled", "It is delivered to. Told since 1.5.0, as what follows.", .since = SINCE_1_5),
+	FIELD(F_STR, struct webhook, logs, "logs", "c.logs", "Why the last delivery that failed did.", .since = SINCE_1_5),
+	FIELD(F_INT, struct webhook, attempts, "attempts", "c.attempts", "Tries that failed since the last that did not.", .since = SINCE_1_5),
 };
 const struct shape webhook_shape = SHAPE("webhook", struct webhook, webhook_fields);
 
+/* What keys of servers and of developers have alike. */
+#define KEY_HEAD \
+	CHILD(struct api_key), \
+	    FIELD_HIDDEN(F_STR, struct api_key, secret_hash, "c.secret_hash"), \
+	    FIELD(F_ID, struct api_key, id, "$id", "c.id", "Key ID."), \
+	    FIELD(F_TIME, struct api_key, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."), \
+	    FIELD(F_TIME, struct api_key, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."), \
+	    FIELD(F_STR, struct api_key, name, "name", "c.name", "Key name.", .flags = COL_ASKED)
+#define KEY_TAIL \
+	FIELD(F_STR, struct api_key, secret, "secret", "c.secret", "The key itself.", .flags = COL_SEALED), \
+	    FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL), \
+	    FIELD(F_STRS, struct api_key, sdks, "sdks", "c.sdks", "SDKs that used the key.")
+
 static const struct field key_fields[] = {
-	CHILD(struct api_key),
-	FIELD_HIDDEN(F_STR, struct api_key, secret_hash, "c.secret_hash"),
-	FIELD(F_ID, struct api_key, id, "$id", "c.id", "Key ID."),
-	FIELD(F_TIME, struct api_key, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."),
-	FIELD(F_TIME, struct api_key, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."),
-	FIELD(F_STR, struct api_key, name, "name", "c.name", "Key name.", .flags = COL_ASKED),
+	KEY_HEAD,
 	FIELD(F_TIME_OR_NONE, struct api_key, expire, "expire", "c.expire", "Expiration date in ISO 8601 format; empty: never.", .flags = COL_ASKED | COL_NULL),
 	FIELD(F_STRS, struct api_key, scopes, "scopes", "c.scopes", "Allowed scopes.", .flags = COL_ASKED),
-	FIELD(F_STR, struct api_key, secret, "secret", "c.secret", "The key itself.", .flags = COL_SEALED),
-	FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL),
-	FIELD(F_STRS, struct api_key, sdks, "sdks", "c.sdks", "SDKs that used the key."),
+	KEY_TAIL,
 };
 const struct shape key_shape = SHAPE("key", struct api_key, key_fields);
 const struct shape ephemeral_key_shape = SHAPE("ephemeralKey", struct api_key, key_fields);
 
 static const struct field dev_key_fields[] = {
-	CHILD(struct api_key),
-	FIELD_HIDDEN(F_STR, struct api_key, secret_hash, "c.secret_hash"),
-	FIELD(F_ID, struct api_key, id, "$id", "c.id", "Key ID."),
-	FIELD(F_TIME, struct api_key, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."),
-	FIELD(F_TIME, struct api_key, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."),
-	FIELD(F_STR, struct api_key, name, "name", "c.name", "Key name.", .flags = COL_ASKED),
+	KEY_HEAD,
 	FIELD(F_TIME, struct api_key, expire, "expire", "c.expire", "When it ends, in ISO 8601 format.", .flags = COL_ASKED),
-	FIELD(F_STR, struct api_key, secret, "secret", "c.secret", "The key itself.", .flags = COL_SEALED),
-	FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL),
-	FIELD(F_STRS, struct api_key, sdks, "sdks", "c.sdks", "SDKs that used the key."),
+	KEY_TAIL,
 };
 const struct shape dev_key_shape = SHAPE("devKey", struct api_key, dev_key_fields);
 

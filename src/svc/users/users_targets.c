@@ -47,6 +47,14 @@ users_list_targets(struct req *rq, void *arg)
 	return reply_list(rq, &target_shape, "targets", page.total, &list);
 }
 
+/* Awaits. That of the path, and whose it is. */
+static err_t
+target_named(struct req *rq, const struct targets_in *in, struct user **user_out, struct target **out)
+{
+	TRY(user_by_id(&rq->cx, rq->project, in->user, user_out));
+	return target_get(&rq->cx, rq->project, *user_out, in->id, NULL, out);
+}
+
 static err_t
 users_get_target(struct req *rq, void *arg)
 {
@@ -54,8 +62,7 @@ users_get_target(struct req *rq, void *arg)
 	struct target *t;
 	struct user *u;
 
-	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(target_get(&rq->cx, rq->project, u, in->id, NULL, &t));
+	TRY(target_named(rq, in, &u, &t));
 	return reply(rq, 200, &target_shape, t);
 }
 
@@ -81,8 +88,7 @@ users_update_target(struct req *rq, void *arg)
 	struct target *t;
 	struct user *u;
 
-	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(target_get(&rq->cx, rq->project, u, in->id, NULL, &t));
+	TRY(target_named(rq, in, &u, &t));
 	if (in->provider != NULL && in->provider[0] != '\0')
 		return fail(&rq->cx, ERR_PROVIDER_NOT_FOUND, "provider=%s", in->provider);
 	TRY(target_update(&rq->cx, rq->project, u, &by, t, in->identifier, in->name, &t));
@@ -97,8 +103,7 @@ users_delete_target(struct req *rq, void *arg)
 	struct target *t;
 	struct user *u;
 
-	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(target_get(&rq->cx, rq->project, u, in->id, NULL, &t));
+	TRY(target_named(rq, in, &u, &t));
 	TRY(target_delete(&rq->cx, rq->project, u, &by, t));
 	return reply_none(rq);
 }
