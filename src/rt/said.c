@@ -9,10 +9,11 @@
 #include "core/fiber.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/metric.h"
 #include "model/service.h"
 #include "rt/rt.h"
 
-enum { BATCH = 100, STEP_MS = 30000, PAUSE_MIN = 500, PAUSE_MAX = 30000 };
+enum { WAITING_MAX = 10000, BATCH = 100, STEP_MS = 30000, PAUSE_MIN = 500, PAUSE_MAX = 30000 };
 
 struct farewell {
 	struct farewell *next;
@@ -22,7 +23,7 @@ struct farewell {
 
 static struct farewell *said_first, **said_last = &said_first;
 static uint64_t given;	/* numbers so far */
-static unsigned speakers;
+static unsigned speakers, waiting;	/* connections that have said something; farewells in the queue */
 static bool telling;
 static struct loop_timer *beat;
 
@@ -76,6 +77,7 @@ said_drop(int n)
 		if (said_first == NULL)
 			said_last = &said_first;
 		free(f);
+		waiting--;
 	}
 }
 
@@ -130,6 +132,7 @@ farewell(struct str project, uint64_t number)
 	f->project[project.n] = '\0';
 	*said_last = f;
 	said_last = &f->next;
+	waiting++;
 	if (telling)
 		return;
 	telling = true;
@@ -207,6 +210,11 @@ said_handle(struct ctx *cx, struct peer *c, const struct socket_word *word, json
 	}
 	if (c->user == 0 || c->half || c->admin) {
 		peer_error(c, 401, "User must be authorized");
+		return false;
+	}
+	if (c->said == 0 && waiting >= WAITING_MAX) {	/* the rooms hear nothing: who comes and goes meanwhile must not fill the memory */
+		metric_add(M_rt_work_refused, 1);
+		said_refused(cx, c, ERR_BUSY);
 		return false;
 	}
 	e = said_answer(cx, c, word, data, w);
