@@ -24,7 +24,6 @@ enum {
 	SAMPLE_PAGES = 64,
 	SAMPLE_PAGES_LISTS = 8,	/* lists are unpacked to count their elements */
 	SAMPLES_MAX = 4000,
-	FEW = 1000,		/* rows of what cannot be sampled */
 	SAMPLE_AGE = 60 * 1000,
 	ASKED_MAX = 8,		/* filters of which is asked what they leave */
 	RELATED_MAX = 20,	/* sub-queries over related records */
@@ -193,10 +192,6 @@ units_of(struct query_plan *p, const struct query_attr *a, double *out)
 	struct sample *s;
 	struct db_res *r;
 
-	if (p->l->from[0] == '(') {	/* the members of a collection's schema */
-		*out = a ? FEW * SHORT : FEW;
-		return OK;
-	}
 	if (samples == NULL)
 		samples = lru_new(SAMPLES_MAX, free);
 	s = lru_get(samples, key);
@@ -223,40 +218,69 @@ is_light(struct query_plan *p, const struct query *q)
 	return w.n == 0;
 }
 
-/* Awaits. How many rows PostgreSQL expects to be left by who may read them and by this filter; NULL: by the former alone. */
+/* Awaits. How many rows PostgreSQL expects. */
 static err_t
-rows_left(struct query_plan *p, const struct query *one, double *out)
+rows_expected(struct query_plan *p, struct str from, struct str where, double *out)
 {
-	struct query_plan *rest = arena_new_of(p->cx->arena, struct query_plan);
 	const json_t *plan;
 	struct db_res *r;
 
-	query_plan_init(rest, p->cx, p->l, one, one != NULL, NULL);
-	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "EXPLAIN (FORMAT JSON) SELECT 1 FROM %s%.*s", rest->from, STR_FMT(rest->where)),
-	    rest->n_v, rest->v));
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "EXPLAIN (FORMAT JSON) SELECT 1 FROM %.*s%.*s", STR_FMT(from), STR_FMT(where)), p->n_v, p->v));
 	plan = json_object_get(json_array_get(json_parse(p->cx, db_str(r, 0, 0), NULL), 0), "Plan");
 	*out = json_number_value(json_object_get(plan, "Plan Rows"));
 	return OK;
 }
 
-/* Awaits. The part of the rows that one of the filters that cost nothing leaves, or one about places, which is made for those alone whose boxes meet: the best of some. PostgreSQL takes filters for independent of each
- * other and multiplies what they leave, so that forty that say the same would seem to leave nothing; for the same reason no group counts. */
+/* Awaits. The same of those left by who may read them and by this filter; NULL: by the former alone. */
+static err_t
+rows_left(struct query_plan *p, const struct query *one, double *out)
+{
+	struct query_plan *rest = arena_new_of(p->cx->arena, struct query_plan);
+
+	query_plan_init(rest, p->cx, p->l, one, one != NULL, NULL);
+	return rows_expected(rest, str_c(rest->from), rest->where, out);
+}
+
+/* Awaits. The same of the whole table. */
+static err_t
+rows_whole(struct query_plan *p, double *out)
+{
+	struct query_plan bare = {.cx = p->cx};
+
+	return rows_expected(&bare, first_table(p->l, true), STR_NONE, out);
+}
+
+static bool
+may_narrow(struct query_plan *p, const struct query *q)
+{
+	return query_methods[q->method].kind == QK_FILTER && (is_light(p, q) || (q->on->type == ATTR_GEO && query_geo_boxed(q)));
+}
+
+/* Awaits. The part of the rows that one of the filters that cost nothing leaves, or one about places, which is made for those alone whose boxes meet:
+ * the best of some. PostgreSQL takes filters for independent of each other and multiplies what they leave, so that forty that say the same would seem to
+ * leave nothing; for the same reason no group counts. Both numbers of the part are its own, for what it knows of the table may be old: where nothing
+ * narrows, all is left. It never expects less than a row. */
 static err_t
 part_left(struct query_plan *p, double *out)
 {
-	double rows, least, left;
+	double rows, whole, least, left;
 	int asked = 0;
 
 	TRY(units_of(p, NULL, &rows));
-	TRY(rows_left(p, NULL, &least));
+	TRY(rows_whole(p, &whole));
+	least = whole;
+	if (p->l->where != NULL)
+		TRY(rows_left(p, NULL, &least));
 	for (int i = 0; i < p->n && asked < ASKED_MAX; i++) {
-		if (query_methods[p->q[i].method].kind != QK_FILTER || !(is_light(p, &p->q[i]) || (p->q[i].on->type == ATTR_GEO && query_geo_boxed(&p->q[i]))))
+		if (!may_narrow(p, &p->q[i]))
 			continue;
 		TRY(rows_left(p, &p->q[i], &left));
 		least = left < least ? left : least;
 		asked++;
 	}
-	*out = rows > 1 ? least / rows : 1;
+	*out = whole > 0 ? least / whole : 1;
+	if (*out * rows < 1)
+		*out = 1 / (rows > 1 ? rows : 1);
 	return OK;
 }
 

@@ -421,6 +421,24 @@ describe('the JSON grammar', () => {
 		assert.match(text, /badal_db_queries_refused_total [1-9]/)
 	})
 
+	test('what PostgreSQL believes of a table that has grown does not make a list cheap', async (t) => {
+		if (!s.dataDir) return t.skip('needs a server of its own')
+		const own = await server({ own: true, conf: { query_cost_max: '1' } }), q = await own.project()
+		const w = await collection(q, await database(q), { attributes: { t: { type: 'string', size: 1000 }, n: { type: 'integer' } } })
+		const sql = (text) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', text], { encoding: 'utf8' }).trim()
+		const fill = async () => {
+			for (let i = 0; i < 4; i++) await q.ok('POST', w.docs, { body: { documents: Array.from({ length: 100 }, (_, k) => ({ t: 'x'.repeat(500), n: 100 * i + k })) }, status: 201 })
+		}
+		await fill()
+		const table = sql(`SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname LIKE 'p\\_%' AND c.relname ~ '^c_[0-9]+$' AND c.relkind = 'r'`)
+		const column = sql(`SELECT attname FROM pg_attribute WHERE attrelid = '${table}'::regclass AND attname LIKE 'a\\_%' AND atttypid IN ('int4'::regtype, 'int8'::regtype)`)
+		sql(`ALTER TABLE ${table} SET (autovacuum_enabled = off); DELETE FROM ${table} WHERE ${column} > 0; ANALYZE ${table}`)
+		await fill()
+		assert.ok(Number(JSON.parse(sql(`EXPLAIN (FORMAT JSON) SELECT 1 FROM ${table}`))[0].Plan['Plan Rows']) < 10)
+		fails(await list(q.call, w, [json('endsWith', 't', ['a'])]), 400, 'general_query_limit_exceeded')
+		assert.equal((await list(q.call, w, [json('equal', 'n', [1])])).body.total, 1)
+	})
+
 	test('total=false', async () => assert.equal((await list(p.call, c, [], { total: 'false' })).body.total, 0))
 })
 
