@@ -63,7 +63,7 @@ static void
 channel_add_param(struct ask *q, struct str key, struct str value)
 {
 	struct { const char *name; struct str *to; } plain[] = {
-		{"project", &q->project}, {"mode", &q->mode}, {"jwt", &q->jwt}, {"since", &q->since},
+		{"project", &q->project}, {"mode", &q->mode}, {"jwt", &q->jwt}, {"since", &q->since}, {"devKey", &q->dev_key},
 	};
 	struct { const char *name; struct str *to; } as[] = {
 		{"impersonateuserid", &q->as_id}, {"impersonateemail", &q->as_email}, {"impersonatephone", &q->as_phone},

@@ -15,8 +15,10 @@ struct greeting {		/* what the handshake finds out */
 	struct ctx *cx;
 	struct peer *c;
 	struct http_msg *up;
+	struct client from;
 	struct ask ask;
 	struct project *project, *home;	/* home: whose users are looked at */
+	const struct api_key *dev_key;	/* NULL: it came with none that is good */
 	struct login_tokens tokens;
 	struct str jwt;
 	struct login *login;
@@ -44,6 +46,20 @@ broken(struct greeting *g, err_t e)
 	REFUSE(g, i->status, "Error: Server Error");
 }
 
+/* One that is none, or is over, counts for nothing. In the turn in which its place is taken: who looks at that meanwhile must find the key. */
+static void
+handshake_find_key(struct greeting *g)
+{
+	struct str secret = g->ask.dev_key.n > 0 ? g->ask.dev_key : g->up->hdr[HDR_X_DEV_KEY];
+	const char *why;
+
+	if (secret.n == 0 || (g->dev_key = project_dev_key_find(g->project, secret)) == NULL)
+		return;
+	if (!place_origin_good(g->c, g->cx->arena, g->project, &why))
+		place_take_key(g->c, g->dev_key);
+	project_dev_key_touch(g->cx, g->project, g->dev_key, g->up->hdr[HDR_X_SDK_NAME]);
+}
+
 static bool
 handshake_find_project(struct greeting *g)
 {
@@ -62,7 +78,8 @@ handshake_find_project(struct greeting *g)
 	if (e != OK)
 		return broken(g, e);
 	g->cx->project = g->project->id;
-	place_take(g->c, str_c(g->project->id), g->up->hdr[HDR_ORIGIN]);
+	place_take(g->c, str_c(g->project->id), g->up->hdr[HDR_ORIGIN], g->from.host);
+	handshake_find_key(g);
 	g->c->admin = str_is(mode, "admin") && !g->project->console;
 	g->home = g->project;
 	if (g->c->admin && (e = project_get(g->cx, STR("console"), &g->home)) != OK)
@@ -131,10 +148,11 @@ handshake_read_login(struct greeting *g)
 static struct str
 cookies(struct greeting *g)
 {
-	struct client from;
+	const struct client *from = &g->from;
 
-	client_of(g->up, &from);
-	if (conf.rt_origin_check && !origin_brings_cookies(g->home, from.origin, from.host))
+	if (!conf.rt_origin_check || origin_brings_cookies(g->home, from->origin, from->host))
+		return g->up->hdr[HDR_COOKIE];
+	if (g->home->console || from->origin == NULL || origin_wrong(g->cx->arena, g->home, from->origin, from->host, "Origin") != NULL)
 		return STR_NONE;
 	return g->up->hdr[HDR_COOKIE];
 }
@@ -161,7 +179,7 @@ within_limit(struct greeting *g)
 	char net[ADDR_NET_MAX];
 	const char *key;
 
-	if (!conf.rate_limits)
+	if (!conf.rate_limits || g->dev_key != NULL)
 		return true;
 	key = arena_printf(g->cx->arena, "limit:rt:%s:%s:%lld", g->project->id, addr_net(g->cx->client, net), (long long)(time_now_ms() / 60000));
 	if (bus_script(g->cx, &r, lua, 1, BUS(str_c(key))) != OK || r->type != BUS_INT || r->i <= conf.rt_connect_rate)
@@ -214,7 +232,6 @@ subscribe(struct greeting *g)
 
 	if (!peer_room(g->c, 4 * g->up->query.n))
 		REFUSE(g, 1013, "Try again later");
-	g->c->by_url = q->has_channels || strcmp(conf.rt_compat, "1.0") == 0;
 	why = url_subscribe(g->cx, g->c, q);
 	patron_worked(g->c->patron, 1 + g->up->query.n / 16 + peer_steps(g->c));
 	if (why == NULL && g->c->by_url && g->c->n_subs == 0)
@@ -360,16 +377,16 @@ void
 peer_handshake(struct ctx *cx, struct peer *c, struct http_msg *up)
 {
 	struct greeting g = {.cx = cx, .c = c, .up = up};
-	struct client from;
 	err_t e;
 
-	client_of(up, &from);
-	cx->client = from.ip;
+	client_of(up, &g.from);
+	cx->client = g.from.ip;
 	if (fib_yield(cx) != OK) {	/* many come at once: others are served between */
 		peer_refuse(c, 1013, "Try again later");
 		return;
 	}
 	ask_parse(cx->arena, up->query, &g.ask);
+	c->by_url = g.ask.has_channels || strcmp(conf.rt_compat, "1.0") == 0;
 	if (!handshake_find_project(&g) || !handshake_find_user(&g) || !within_limit(&g) || !admitted(&g) || !origin_good(&g) || !subscribe(&g) || !handshake_find_place(&g))
 		return;
 	e = handshake_read_login(&g);	/* roles may have changed since; from the cache if not */

@@ -67,7 +67,7 @@ peer_new(struct ws *w)
 	c->magic = PEER_MAGIC;
 	c->state = RT_OPENING;
 	c->ws = w;
-	c->expire = INT64_MAX;
+	c->expire = c->until = INT64_MAX;
 	c->num = number_take(c);
 	metric_add(M_rt_connections, 1);
 	return c;
@@ -409,7 +409,7 @@ take_session(struct peer *c, const char *session, int64_t expire)
 {
 	atom_unref(c->session);
 	c->session = session != NULL && c->home != 0 ? atom_get(c->home, str_c(session)) : 0;
-	deadline_set(c, expire);
+	deadline_set(c, expire < c->until ? expire : c->until);
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/loop.h"
+#include "core/vtime.h"
 #include "model/origin.h"
 
 enum { ORIGIN_KEPT = 512, RETRY_MS = 200 };
@@ -16,14 +17,25 @@ static struct map *pending;	/* projects with connections that have changed, by i
 static bool checking;
 
 void
-place_take(struct peer *c, struct str project, struct str origin)
+place_take(struct peer *c, struct str project, struct str origin, const char *host)
 {
 	assert(c->project == 0);
 	if (origin.n > ORIGIN_KEPT)
 		origin.n = ORIGIN_KEPT;	/* longer than any that names a host: what is left of it names none either */
 	c->project = atom_get(0, project);
-	c->origin = origin.n > 0 ? atom_get(ATOM_ORIGIN, origin) : 0;
+	if (origin.n > 0) {
+		c->origin = atom_get(ATOM_ORIGIN, origin);
+		c->host = atom_get(ATOM_HOST, str_c(host));
+	}
 	c->place_pos = index_add(ATOM_PLACE, c->project, (struct seat){c->num, SEAT_PLACE});
+}
+
+void
+place_take_key(struct peer *c, const struct api_key *k)
+{
+	assert(c->project != 0 && c->key == 0);
+	c->key = atom_get(c->project, str_c(k->id));
+	c->until = k->expire;
 }
 
 void
@@ -33,19 +45,42 @@ place_leave(struct peer *c)
 		return;
 	index_del(ATOM_PLACE, c->project, c->place_pos);
 	atom_unref(c->origin);
+	atom_unref(c->host);
+	atom_unref(c->key);
 	atom_unref(c->project);
-	c->project = c->origin = 0;
+	c->project = c->origin = c->host = c->key = 0;
 }
 
+/* The key that let it in is there, and lasts. One that ends earlier than it did ends its connections then. */
+static bool
+place_key_good(struct peer *c, const struct project *p)
+{
+	for (int i = 0; c->key != 0 && i < p->dev_keys.n; i++) {
+		const struct api_key *k = p->dev_keys.v[i];
+
+		if (!str_is(atom_text(c->key), k->id) || k->expire <= time_now_ms())
+			continue;
+		c->until = k->expire;
+		if (c->expire > c->until)
+			deadline_set(c, c->until);
+		return true;
+	}
+	return false;
+}
+
+/* A socket does not say which version its client speaks, so it may be from wherever requests of any version may be: by the rule of 1.0, or by that of today. Words
+ * are those of who names channels in the URL, as 1.0 did, or does not. */
 bool
 place_origin_good(struct peer *c, struct arena *a, const struct project *p, const char **why_out)
 {
+	const char *text, *wrong;
 	struct origin o;
 
-	/* our own host is a platform or none of the project's (realtime.md A2) */
-	if (!conf.rt_origin_check || p->console || c->origin == 0 || origin_kind(p, atom_text(c->origin).p, NULL, &o) != ORIGIN_FOREIGN)
+	if (!conf.rt_origin_check || p->console || c->origin == 0 || origin_kind(p, text = atom_text(c->origin).p, NULL, &o) != ORIGIN_FOREIGN)
 		return true;
-	*why_out = origin_refusal(a, &o);
+	if ((wrong = origin_wrong(a, p, text, atom_text(c->host).p, "Origin")) == NULL || place_key_good(c, p))
+		return true;
+	*why_out = c->by_url ? origin_refusal(a, &o) : wrong;
 	return false;
 }
 

@@ -77,7 +77,7 @@ struct slot_query {		/* documents[0][]=… */
 };
 
 struct ask {			/* the query string of a handshake; strings in the arena */
-	struct str project, mode, jwt, since;	/* p NULL: absent */
+	struct str project, mode, jwt, since, dev_key;	/* p NULL: absent */
 	struct str as_id, as_email, as_phone;	/* whom the caller wants to act as */
 	bool has_channels, bad_channels;	/* the parameter is there; it is no list */
 	const char *wrong;	/* why it cannot be taken as a whole, for the client; NULL: it can */
@@ -309,10 +309,13 @@ struct peer {
 	atom_t session;		/* id in home, 0: none */
 	atom_t address;		/* of the client */
 	atom_t origin;		/* of its page; 0: none */
+	atom_t host;		/* that it was asked for; 0 without an origin */
+	atom_t key;		/* id of the developer's key without which its origin would be a foreign one; 0: none */
 	uint32_t place_pos;	/* seat under (PLACE, project) */
 	uint32_t identities;	/* how often its user or roles have changed */
 	uint64_t changes;	/* of the index, for it */
 	int64_t expire;		/* when what it was opened with ends, ms; deadline.c is the only writer */
+	int64_t until;		/* when its developer's key ends, ms; INT64_MAX: there is none */
 	int64_t epoch;		/* the user's that its JWT is of; -1: it was opened with a session, which does not end with that */
 	uint32_t due;		/* its place among those that end by time, + 1 */
 	uint64_t mark;		/* number of the last event collected for it */
@@ -338,7 +341,7 @@ struct peer {
 	uint64_t said;		/* its number among those that have said something to a room; 0: it has not */
 };
 
-enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ATOM_PLACE = UINT32_MAX - 2, ATOM_ORIGIN = UINT32_MAX - 3, SEAT_USER = UINT32_MAX, SEAT_PLACE = UINT32_MAX - 1, SEAT_REAL = UINT32_MAX - 2, ROLE_WIDE = UINT32_MAX };
+enum { PEER_MAGIC = 0x70656572, ATOM_WHO = UINT32_MAX, ATOM_ADDRESS = UINT32_MAX - 1, ATOM_PLACE = UINT32_MAX - 2, ATOM_ORIGIN = UINT32_MAX - 3, ATOM_HOST = UINT32_MAX - 4, SEAT_USER = UINT32_MAX, SEAT_PLACE = UINT32_MAX - 1, SEAT_REAL = UINT32_MAX - 2, ROLE_WIDE = UINT32_MAX };
 
 struct peer *peer_new(struct ws *w);
 void peer_free(struct peer *c);
@@ -386,9 +389,10 @@ uint64_t seats_changes(void);			/* of the index, so far; those for one peer: its
 
 /* ---- place.c: project and origin ---- */
 
-void place_take(struct peer *c, struct str project, struct str origin);	/* origin empty: none */
+void place_take(struct peer *c, struct str project, struct str origin, const char *host);	/* origin empty: none */
+void place_take_key(struct peer *c, const struct api_key *k);	/* it may stay as long as that key of a developer lasts */
 void place_leave(struct peer *c);
-/* The project lets the connection's origin in; else *why_out is what it is told, in a. */
+/* The project, or the key of a developer, lets the connection's origin in; else *why_out is what it is told, in a. */
 bool place_origin_good(struct peer *c, struct arena *a, const struct project *p, const char **why_out);
 /* The project has realtime switched on, or a member of its team looks at it (`member`). */
 bool place_protocol_good(bool member, const struct project *p, const char **why_out);

@@ -1,5 +1,7 @@
 /* The handshake: who is let in, what `connected` says, how refusals look. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { server } from '../lib/server.mjs'
@@ -12,6 +14,7 @@ before(async () => {
 	p = await s.project()
 	alice = await p.user({ name: 'Alice' })
 	await p.addPlatform({ hostname: '*.example.org' })
+	await p.addPlatform({ type: 'apple-macos', key: 'com.example.mac', hostname: undefined })
 	await p.addPlatform({ type: 'flutter-ios', key: 'com.example.ios', hostname: undefined })
 })
 after(() => s.stop?.call(s))
@@ -235,6 +238,69 @@ for (const [origin, want] of [
 		else assert.equal(f.type, 'connected')
 		w.end()
 	})
+
+/* What requests of today are let in from. In the URL the words are those of 1.0. */
+const callback = () => `appwrite-callback-${p.id}`
+for (const [origin, want] of [
+	[() => `${callback()}://`, null],
+	[() => `${callback()}://any.where/x`, null],
+	[() => 'appwrite-macos://com.example.mac', null],
+	[() => 'appwrite-tvos://com.example.mac', kind('com.example.mac', 'tvOS')],
+	[() => 'appwrite-callback-other://', 'Invalid Scheme. The scheme used (appwrite-callback-other) in the Origin (appwrite-callback-other://) is not supported. If you are using a custom scheme, please change it to `appwrite-callback-<PROJECT_ID>`'],
+	[() => 'gopher://evil.example', 'Invalid Scheme. The scheme used (gopher) in the Origin (gopher://evil.example) is not supported. If you are using a custom scheme, please change it to `appwrite-callback-<PROJECT_ID>`'],
+	[() => 'http://a$b.evil.test', 'Invalid Origin.'],
+	[() => 'https://evil.example', kind('evil.example', 'Web')],
+	[() => 'tauri://app.example.org', null],
+	[() => 'example.com', null],
+])
+	test(`origin ${String(origin).slice(6)} of a client that speaks by messages: ${want ? 'refused' : 'accepted'}`, async () => {
+		for (const [query, text] of [[`project=${p.id}`, want], [`project=${p.id}&${channels('documents')}`, want && (/Invalid (Scheme|Origin\.$)/.test(want) ? 'Unsupported platform' : want)]]) {
+			const w = await open(s, query, { origin: origin() }), f = await w.next()
+			if (text) assert.deepEqual(f, error(1008, text))
+			else assert.equal(f.type, 'connected')
+			w.end()
+		}
+	})
+
+test('a page of the server itself is let in, as requests of it are, and of a domain that is verified, with its cookies', async (t) => {
+	const own = await server({ own: true })
+	t.after(() => own.stop())
+	const q = await own.project(), u = await q.user(), name = 'shop.example.org'
+	const as = async (origin, host) => { const w = await open(own, `project=${q.id}`, { origin, cookie: u.cookie, headers: host ? { host } : {} }), f = await w.next(); w.end(); return f.data.message ?? f.data.user?.$id ?? null }
+	assert.equal(await as('https://api.example.net', 'api.example.net'), u.id)
+	assert.equal(await as('https://api.example.net', 'other.example.net'), kind('api.example.net', 'Web'))
+	await q.console.ok('POST', `/projects/${q.id}/domains`, { body: { domain: name } })
+	assert.equal(await as(`https://${name}`), kind(name, 'Web'))
+	execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-q', '-c', 'UPDATE badal.domains SET verification = true'])
+	await q.console.ok('PATCH', `/projects/${q.id}`, { body: { name: 'read anew' } })
+	assert.equal(await as(`https://${name}`), u.id)
+})
+
+test('a key of a developer lets any page in without its cookies and however often, as long as it lasts', async (t) => {
+	const own = await server({ own: true, conf: { rate_limits: 'on', rt_connect_rate: 3 } })
+	t.after(() => own.stop())
+	const q = await own.project(), u = await q.user(), old = { headers: { 'x-appwrite-response-format': '1.8.0' } }, at = `/projects/${q.id}/dev-keys`, later = () => new Date(Date.now() + 3600e3).toISOString()
+	const made = async (expire = later()) => q.console.ok('POST', at, { body: { name: 'D', expire }, ...old })
+	const [one, two, over] = [await made(), await made(), await made('2020-01-01')], origin = 'https://preview.example', foreign = kind('preview.example', 'Web')
+	const come = (query, o) => listen(own, `project=${q.id}${query}`, { origin, cookie: u.cookie, ...o })
+	const socket = await come(`&devKey=${one.secret}`), urls = await come(`&${channels('documents')}`, { headers: { 'x-appwrite-dev-key': one.secret } }), page = await come(`&devKey=${one.secret}`, { origin: 'http://localhost' }), other = await come(`&devKey=${two.secret}`)
+	for (const w of [socket, urls, other]) assert.equal(w.hello.data.user, null)
+	assert.equal(page.hello.data.user.$id, u.id)
+	for (let i = 0; i < 5; i++) (await come(`&devKey=${one.secret}`)).end()	/* more than the limit */
+	await q.console.ok('DELETE', `${at}/${one.$id}`, old)
+	for (const w of [socket, urls]) assert.deepEqual(await w.next(), error(1008, foreign))
+	for (const w of [page, other]) assert.deepEqual(await w.ask({ type: 'ping' }), { type: 'pong' })
+	/* it ends earlier by now: so do its sockets */
+	await q.console.ok('PUT', `${at}/${two.$id}`, { body: { name: 'D', expire: new Date(Date.now() + 3000).toISOString() }, ...old })
+	assert.ok([1006, 3000].includes((await other.closed).code))
+	assert.equal(page.open, true)
+	page.end()
+	for (const secret of ['x', over.secret, one.secret]) {
+		const w = await open(own, `project=${q.id}&devKey=${secret}`, { origin, headers: { 'x-forwarded-for': '192.0.2.1' } }), f = await w.next()
+		assert.ok(f.data.message === foreign || f.data.message === 'Too many requests', f.data.message)
+		w.end()
+	}
+})
 
 test('a plain request to the endpoint is a bad one', async () => {
 	assert.equal((await s.call('GET', '/realtime', { project: p.id })).status, 400)
