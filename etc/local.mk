@@ -1,4 +1,6 @@
 # etc: a sample configuration (made by the program from its table), the unit file, and the manual page
+# Domains of mail, which become part of the program
+EXTRA_DIST += etc/disposable-domains.txt etc/free-domains.txt
 EXTRA_DIST += etc/badal.service.in etc/badal-executor.service.in etc/badal.sysusers etc/badal.apparmor.in
 CLEANFILES += etc/apparmor/badal etc/badal.conf etc/badal.service etc/badal-executor.service etc/sysusers/badal.conf doc/badal.1
 sampledir = $(docdir)

@@ -43,6 +43,8 @@ struct str str_trim(struct str s);			/* blanks and tabs off both ends */
 bool str_etag_listed(struct str list, const char *tag);
 /* Cuts *s at the first `sep`: returns the part before, leaves the part after in *s ({NULL,0} when there was no sep). */
 struct str str_cut(struct str *s, char sep);
+/* Is `line` one of the lines, which are sorted by their bytes and end with a line feed each? They are searched where they lie. */
+bool str_line_in(struct str sorted, struct str line);
 /* Takes the character off the beginning of *s; false, and nothing is taken, when it begins otherwise. */
 bool str_eat(struct str *s, char c);
 char *str_dup(struct arena *a, struct str s);		/* NUL-terminated copy */

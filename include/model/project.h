@@ -107,7 +107,7 @@ struct project {
 	} factors;
 	/* Addresses of e-mail that are refused. */
 	struct {
-		bool disposable, aliased, free, corporate;
+		bool disposable, aliased, free, corporate;	/* corporate: others than those of firms */
 	} denies;
 	/* A mail server of its own, which its mails go by while it is enabled. */
 	struct smtp {

@@ -21,7 +21,7 @@ enum field_type {
 	F_STRS,		/* struct strs; writes a list */
 	F_JSON,		/* struct str: JSON text of an object, written as it is; empty writes {} */
 	F_LIST,		/* struct objs: list of objects of `sub`; a column of it is a JSON list of shape_json_columns */
-	F_CONST		/* not stored: `doc`'s neighbour `text` is written as JSON */
+	F_CONST		/* not stored: `doc`'s neighbour `text` is written as JSON, or what `say` makes of the object */
 };
 
 struct shape;
@@ -53,6 +53,7 @@ struct field {
 	bool sometimes;			/* not in each reply, even so; for OpenAPI */
 	bool hidden;			/* read from SQL, never written */
 	size_t tag;			/* F_JSON: offset of the text that clients since 1.2 are told as the object's first member, `type`; 0: none */
+	void (*say)(struct jw *w, const void *at);	/* F_CONST: writes what follows from the member at `off`; `text` tells its type, for OpenAPI; NULL: `text` is it */
 	bool nullable;			/* may be null: an F_STR that is NULL is written so; else for OpenAPI, of models that are written by hand */
 };
 
@@ -77,6 +78,10 @@ struct shape {
 
 /* FIELD_ALWAYS(key, JSON text, since, doc): a neutral member of what there is no service for, and perhaps ", .until = …" */
 #define FIELD_ALWAYS(key_, text_, since_, ...) {.key = key_, .type = F_CONST, .text = text_, .since = since_, .doc = __VA_ARGS__}
+
+/* FIELD_MADE(struct, member, key, function, JSON text of that type, since, doc): what follows from another member; it may be null */
+#define FIELD_MADE(st, member, key_, say_, text_, since_, ...) \
+	{.key = key_, .type = F_CONST, .off = offsetof(st, member), .say = say_, .text = text_, .since = since_, .nullable = true, .doc = __VA_ARGS__}
 
 /* Models of replies that are written by hand: these tables only tell, for OpenAPI, and the tests hold every reply against them. */
 #define SHAPE_TOLD(model_, rows_) {.model = model_, .n = (int)(sizeof(rows_) / sizeof(rows_[0])), .fields = rows_}

@@ -51,6 +51,39 @@ str_trim(struct str s)
 	return s;
 }
 
+static int
+compare_lines(struct str a, struct str b)
+{
+	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return d != 0 ? d : a.n < b.n ? -1 : a.n > b.n;
+}
+
+/* Lines from `low` to `high`, both at the begin of one. */
+bool
+str_line_in(struct str sorted, struct str line)
+{
+	size_t low = 0, high = sorted.n;
+
+	while (low < high) {
+		size_t at = low + (high - low) / 2, end;
+		int d;
+
+		while (at > low && sorted.p[at - 1] != '\n')
+			at--;
+		for (end = at; end < sorted.n && sorted.p[end] != '\n'; end++)
+			;
+		d = compare_lines(line, (struct str){sorted.p + at, end - at});
+		if (d == 0)
+			return true;
+		if (d < 0)
+			high = at;
+		else
+			low = end + 1;
+	}
+	return false;
+}
+
 bool
 str_eat(struct str *s, char c)
 {

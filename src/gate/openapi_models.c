@@ -83,6 +83,8 @@ write_form(struct jw *w, const struct field *f)
 		jw_raw(w, STR("[{\"type\":\"object\"},{\"type\":\"array\",\"maxItems\":0}]"));
 		return;
 	case F_CONST:
+		if (f->say != NULL)
+			return;
 		JW_KEY(w, "enum");
 		jw_arr(w);
 		jw_raw(w, str_c(f->text));

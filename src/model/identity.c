@@ -3,6 +3,7 @@
 
 #include "core/conf.h"
 #include "core/protocol.h"
+#include "model/email.h"
 
 /* In the order of the members, for TARGETS_COLUMN. */
 static const struct field target_fields[] = {
@@ -28,6 +29,39 @@ const struct shape target_shape = SHAPE("target", struct target, target_fields);
 	"FROM (SELECT * FROM :schema.targets t WHERE t.user_internal = u.internal ORDER BY t.internal LIMIT 100) g)"
 _Static_assert(TARGETS_SHOWN == 100, "the bound of TARGETS_COLUMN");
 
+/* ---- what is said of an address ---- */
+
+/* Of users without one there is nothing to say. */
+#define SAYS_OF_EMAIL(name, test)                                   \
+	static void                                                 \
+	identity_say_##name(struct jw *w, const void *at)           \
+	{                                                           \
+		const char *email = *(const char *const *)at;       \
+                                                                    \
+		if (email == NULL || email[0] == '\0')              \
+			jw_null(w);                                 \
+		else                                                \
+			jw_bool(w, test(str_c(email)));             \
+	}
+SAYS_OF_EMAIL(free, email_free)
+SAYS_OF_EMAIL(disposable, email_disposable)
+SAYS_OF_EMAIL(corporate, email_corporate)
+SAYS_OF_EMAIL(is_canonical, email_is_canonical)
+
+static void
+identity_say_canonical(struct jw *w, const void *at)
+{
+	char room[EMAIL_TEXT_MAX];
+	struct str mailbox = email_canonical(str_c(*(const char *const *)at), room);
+
+	if (mailbox.p != NULL)
+		jw_str(w, mailbox);
+	else
+		jw_null(w);
+}
+
+/* ---- users ---- */
+
 #define ACCOUNT_FIELDS_HEAD                                                                                                               \
 	FIELD(F_ID, struct user, id, "$id", "u.id", "User ID.", .flags = COL_ASKED | COL_SEARCH),                                        \
 	    FIELD(F_TIME, struct user, created, "$createdAt", "u.created", "User creation date in ISO 8601 format.", .flags = COL_ASKED), \
@@ -41,9 +75,11 @@ _Static_assert(TARGETS_SHOWN == 100, "the bound of TARGETS_COLUMN");
 	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address.", .flags = COL_ASKED | COL_LOWER | COL_NULL | COL_SEARCH),                        \
 	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format.", .flags = COL_ASKED | COL_NULL | COL_SEARCH),                      \
 	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified.", .flags = COL_ASKED),                    \
-	    FIELD_ALWAYS("emailCanonical", "null", SINCE_1_9_5, "Always null."), FIELD_ALWAYS("emailIsFree", "null", SINCE_1_9_5, "Always null."),                              \
-	    FIELD_ALWAYS("emailIsDisposable", "null", SINCE_1_9_5, "Always null."), FIELD_ALWAYS("emailIsCorporate", "null", SINCE_1_9_5, "Always null."),                      \
-	    FIELD_ALWAYS("emailIsCanonical", "null", SINCE_1_9_5, "Always null."),                                                                                        \
+	    FIELD_MADE(struct user, email, "emailCanonical", identity_say_canonical, "\"\"", SINCE_1_9_5, "The address without tags and what else its provider ignores; null: there is none."), \
+	    FIELD_MADE(struct user, email, "emailIsFree", identity_say_free, "true", SINCE_1_9_5, "Whether it is of a provider that gives addresses to everybody."),    \
+	    FIELD_MADE(struct user, email, "emailIsDisposable", identity_say_disposable, "true", SINCE_1_9_5, "Whether it is of a provider of addresses for minutes."), \
+	    FIELD_MADE(struct user, email, "emailIsCorporate", identity_say_corporate, "true", SINCE_1_9_5, "Whether it is neither."),                                  \
+	    FIELD_MADE(struct user, email, "emailIsCanonical", identity_say_is_canonical, "true", SINCE_1_9_5, "Whether it is no alias."),                              \
 	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
 	    FIELD(F_BOOL, struct user, mfa, "mfa", "u.mfa", "A second factor is asked for, where there is one.", .since = SINCE_1_5),                               \
 	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object."),                                                            \

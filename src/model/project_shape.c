@@ -183,7 +183,7 @@ static const struct field project_fields[] = {
 	SETTING(F_BOOL, denies.disposable, "authDisposableEmails", "deny_disposable", SINCE_1_9, "Disposable addresses are refused."),
 	SETTING(F_BOOL, denies.aliased, "authCanonicalEmails", "deny_aliased", SINCE_1_9, "Aliases of addresses are refused."),
 	SETTING(F_BOOL, denies.free, "authFreeEmails", "deny_free", SINCE_1_9, "Addresses of free providers are refused."),
-	SETTING(F_BOOL, denies.corporate, "authCorporateEmails", "deny_corporate", SINCE_1_9, "Addresses of firms are refused."),
+	SETTING(F_BOOL, denies.corporate, "authCorporateEmails", "deny_corporate", SINCE_1_9, "Addresses that are free or disposable are refused."),
 	LISTED(mock_numbers, "authMockNumbers", mock_number_shape, SINCE_1_6, SINCE_1_9_5, "Phone numbers with a code of their own."),
 	SETTING(F_BOOL, session_alerts, "authSessionAlerts", "session_alerts", SINCE_1_6, "Users are told of new sessions."),
 	SETTING(F_BOOL, shows.user_name, "authMembershipsUserName", "members_user_name", SINCE_1_6_1, "Members of a team see the others' names."),

@@ -364,7 +364,10 @@ field_write(struct jw *w, const struct field *f, const void *at)
 		write_objs(w, f->sub, at);
 		return;
 	case F_CONST:
-		jw_raw(w, str_c(f->text));
+		if (f->say != NULL)
+			f->say(w, at);
+		else
+			jw_raw(w, str_c(f->text));
 		return;
 	}
 }

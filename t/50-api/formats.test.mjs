@@ -190,7 +190,7 @@ describe('members of each format, in order', () => {
 		})
 	test('neutral and kept values', async () => {
 		const newest = { headers: format('2.3.0') }, me = await ada.ok('GET', '/account', newest), s1 = await ada.ok('GET', '/account/sessions/current', newest)
-		assert.deepEqual([me.labels, me.mfa, me.targets.map((t) => t.identifier), me.emailCanonical, me.impersonator, me.impersonatorUserId], [[], false, [ada.email], null, false, null])
+		assert.deepEqual([me.labels, me.mfa, me.targets.map((t) => t.identifier), me.emailCanonical, me.impersonator, me.impersonatorUserId], [[], false, [ada.email], ada.email, false, null])
 		assert.equal(me.accessedAt, me.registration)
 		assert.deepEqual([s1.factors, s1.secret, s1.mfaUpdatedAt, s1.$updatedAt], [['password'], '', '', s1.$createdAt])
 		const later = await ada.ok('PATCH', '/account/sessions/current', newest)

@@ -316,6 +316,19 @@ describe('who it is', () => {
 		assert.equal((await signedIn(who, { project: q })).account.$id, first.account.$id)
 	})
 
+	test('an address that the project does not take', async () => {
+		const q = await s.project({ scopes: ['policies.write', 'users.write'] }), at = (name) => person({ email: `${unique('m')}@${name}` }), old = at('mailinator.com')
+		await setup(q)
+		const first = await signedIn(old, { project: q })
+		await q.ok('PATCH', '/project/policies/deny-disposable-email', { headers: { 'x-appwrite-response-format': '1.9.5' }, body: { enabled: true } })
+		assert.equal(denied(await signIn(at('mailinator.com'), { project: q }), 400).type, 'user_email_disposable')
+		assert.equal((await signedIn(old, { project: q })).account.$id, first.account.$id)
+		const cookie = cookieOf(await s.call('POST', '/account/sessions/anonymous', { project: q.id }))
+		assert.equal(denied(await signIn(at('mailinator.com'), { project: q, cookie }), 400).type, 'user_email_disposable')
+		assert.equal((await s.ok('GET', '/account', { project: q.id, cookie })).email, '')
+		await signedIn(at('gmail.com'), { project: q, cookie })
+	})
+
 	test('a deleted user is a new one', async () => {
 		const who = person(), o = await signedIn(who)
 		await p.ok('DELETE', `/users/${o.account.$id}`)

@@ -50,6 +50,8 @@ add_to_account(struct db_tx *tx, const struct project *p, const struct linked_in
 	if (user_anonymous(u)) {	/* still: it may have got an address and a password of its own meanwhile */
 		const char *was = u->email;
 
+		if (was == NULL)
+			TRY(user_address_allowed(tx_ctx(tx), p, who->email));
 		oauth_user_convert(tx, p, who, u);
 		if (u->email != NULL)
 			target_move(tx, p, u, "email", was, u->email);

@@ -287,7 +287,7 @@ static const struct route policy_rows[] = {
 	    privacy_params),
 	POLICY_ROW(SINCE_1_9_5, "mfa-factors", "updateMfaFactorsPolicy", projects_update_factors, "Which second factors there are.", factors_params),
 	POLICY_ROW(SINCE_1_9_5, "deny-aliased-email", "updateDenyAliasedEmailPolicy", projects_update_aliased, "Refuse aliases of addresses.", switch_params),
-	POLICY_ROW(SINCE_1_9_5, "deny-corporate-email", "updateDenyCorporateEmailPolicy", projects_update_corporate, "Refuse addresses of firms.", switch_params),
+	POLICY_ROW(SINCE_1_9_5, "deny-corporate-email", "updateDenyCorporateEmailPolicy", projects_update_corporate, "Take addresses of firms alone: neither free nor disposable ones.", switch_params),
 	POLICY_ROW(SINCE_1_9_5, "deny-disposable-email", "updateDenyDisposableEmailPolicy", projects_update_disposable, "Refuse disposable addresses.",
 	    switch_params),
 	POLICY_ROW(SINCE_1_9_5, "deny-free-email", "updateDenyFreeEmailPolicy", projects_update_free, "Refuse addresses of free providers.", switch_params),

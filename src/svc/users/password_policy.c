@@ -43,39 +43,6 @@ dictionary(struct ctx *cx, struct str *out)
 	return true;
 }
 
-static int
-compare_words(struct str a, struct str b)
-{
-	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return d != 0 ? d : a.n < b.n ? -1 : a.n > b.n;
-}
-
-/* Lines from `low` to `high`, both at the begin of one. */
-static bool
-dictionary_has(struct str words, struct str password)
-{
-	size_t low = 0, high = words.n;
-
-	while (low < high) {
-		size_t at = low + (high - low) / 2, end;
-		int d;
-
-		while (at > low && words.p[at - 1] != '\n')
-			at--;
-		for (end = at; end < words.n && words.p[end] != '\n'; end++)
-			;
-		d = compare_words(password, (struct str){words.p + at, end - at});
-		if (d == 0)
-			return true;
-		if (d < 0)
-			high = at;
-		else
-			low = end + 1;
-	}
-	return false;
-}
-
 /* ---- strength ---- */
 
 enum kind_of_character { UPPERCASE, LOWERCASE, NUMBER, SYMBOL, KINDS };
@@ -147,7 +114,7 @@ password_policy(struct ctx *cx, const struct project *p, const char *password, c
 
 	if (p->password_dictionary && !dictionary(cx, &words))
 		return fail(cx, ERR_GENERAL_SERVER_ERROR, "no list of common passwords");
-	if (n < min || (n > LENGTH_MAX && cx->format >= SINCE_1_5) || (words.n > 0 && dictionary_has(words, str_c(password))))
+	if (n < min || (n > LENGTH_MAX && cx->format >= SINCE_1_5) || (words.n > 0 && str_line_in(words, str_c(password))))
 		return policy_refuse(cx, arena_printf(cx->arena, WORDS_LENGTH "%s.", min, p->password_dictionary ? WORDS_COMMON : ""));
 	if (weak != NULL)
 		return policy_refuse(cx, arena_printf(cx->arena, "Password must contain at least one of each: it lacks %s.", weak));

@@ -4,6 +4,7 @@
 #include "core/conf.h"
 #include "core/protocol.h"
 #include "core/vtime.h"
+#include "model/email.h"
 #include "model/roles.h"
 #include "svc/users/linked.h"
 #include "svc/users/password.h"
@@ -111,6 +112,25 @@ user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, 
 	return OK;
 }
 
+err_t
+user_address_allowed(struct ctx *cx, const struct project *p, const char *email)
+{
+	const struct {
+		bool asked;
+		bool (*has)(struct str email);
+		bool wanted;
+		err_t e;
+	} rules[] = {{p->denies.disposable, email_disposable, false, ERR_USER_EMAIL_DISPOSABLE}, {p->denies.free, email_free, false, ERR_USER_EMAIL_FREE},
+		{p->denies.corporate, email_corporate, true, ERR_USER_EMAIL_NOT_CORPORATE}, {p->denies.aliased, email_is_canonical, true, ERR_USER_EMAIL_NOT_CANONICAL}};
+
+	if (email == NULL || email[0] == '\0')
+		return OK;
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+		if (rules[i].asked && rules[i].has(str_c(email)) != rules[i].wanted)
+			return fail(cx, rules[i].e, "email=%s", email);
+	return OK;
+}
+
 /* Counting and inserting under one lock: two sign-ups at once may not both be the last one allowed. */
 static err_t
 take_place(struct db_tx *tx, const struct project *p)
@@ -154,6 +174,8 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 {
 	struct user *u = arena_new_of(cx->arena, struct user);
 
+	if (flags & USER_LIMIT)
+		TRY(user_address_allowed(cx, p, in->email));
 	u->id = in->id;
 	u->email = in->email && in->email[0] ? str_lower(cx->arena, str_c(in->email)).p : NULL;
 	u->phone = in->phone && in->phone[0] ? in->phone : NULL;
@@ -460,8 +482,10 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
 	struct user n = {.email = email[0] ? str_lower(cx->arena, str_c(email)).p : NULL};
 	err_t e;
 
-	if (by == NULL)
+	if (by == NULL) {
+		TRY(user_address_allowed(cx, p, email));
 		TRY(user_check_password(cx, u, password));
+	}
 	if (by == NULL && user_anonymous(u)) {
 		TRY(password_policy_history(cx, p, u, password));
 		TRY(password_policy(cx, p, password, &(struct password_about){u->id, email, u->phone, u->name}));

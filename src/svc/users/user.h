@@ -14,7 +14,7 @@
 struct linked_in;
 
 enum user_create_flags {
-	USER_LIMIT = 1,		/* the project's user limit applies */
+	USER_LIMIT = 1,		/* somebody signs up: the project's limit of users and its rules about addresses apply */
 	USER_AS_ACCOUNT = 2,	/* the event carries the account model (the caller's own sign-up), not the user model */
 	USER_SILENT = 4		/* no event of its own: part of another write */
 };
@@ -32,7 +32,7 @@ struct user_in {		/* NULL: none */
 	const struct linked_in *linked;	/* the OAuth2 identity that is stored with it (linked.h); NULL: none */
 };
 
-/* Awaits. ERR_USER_ALREADY_EXISTS, ERR_USER_COUNT_EXCEEDED, ERR_BUSY (too many password hashes wait). */
+/* Awaits. ERR_USER_ALREADY_EXISTS, ERR_USER_COUNT_EXCEEDED, ERR_BUSY (too many password hashes wait), and those of user_address_allowed. */
 err_t user_create(struct ctx *cx, const struct project *p, const struct user_in *in, unsigned flags, struct user **out) MUST_CHECK;
 /* Awaits. ERR_USER_NOT_FOUND. Ids and e-mails are compared case-insensitively. */
 err_t user_by_id(struct ctx *cx, const struct project *p, const char *id, struct user **out) MUST_CHECK;
@@ -58,6 +58,9 @@ struct user_proof {
 err_t user_prove(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_proof *proof, struct user *now) MUST_CHECK;
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
+
+/* Does the project take the address (NULL: none)? ERR_USER_EMAIL_DISPOSABLE, ERR_USER_EMAIL_FREE, ERR_USER_EMAIL_NOT_CORPORATE, ERR_USER_EMAIL_NOT_CANONICAL. */
+err_t user_address_allowed(struct ctx *cx, const struct project *p, const char *email) MUST_CHECK;
 
 struct user_by;
 /* Of a change of `u`: with `by` it carries the user model, without that of the account. */
@@ -87,7 +90,8 @@ err_t user_set_impersonator(struct ctx *cx, const struct project *p, const struc
  * sessions but for `current` (may be NULL) end. ERR_USER_INVALID_CREDENTIALS, and those of password_policy. */
 err_t user_set_password(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *password,
     const char *old, const struct session *current, struct user **out) MUST_CHECK;
-/* The password is checked, or becomes the password of an anonymous user. ERR_USER_EMAIL_ALREADY_EXISTS. */
+/* The password is checked, or becomes the password of an anonymous user. ERR_USER_EMAIL_ALREADY_EXISTS, and without `by` those of
+ * user_address_allowed. */
 err_t user_set_email(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const char *email,
     const char *password, struct user **out) MUST_CHECK;
 /* ERR_USER_PHONE_ALREADY_EXISTS; with `by` ERR_USER_EMAIL_ALREADY_EXISTS (the contract has it so). */
