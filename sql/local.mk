@@ -38,6 +38,7 @@ dist_sqlproject_DATA += sql/project/0026_mfa.sql
 dist_sqlproject_DATA += sql/project/0027_users.sql
 dist_sqlproject_DATA += sql/project/0028_presences.sql
 dist_sqlproject_DATA += sql/project/0029_targets.sql
+dist_sqlproject_DATA += sql/project/0030_tokens.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

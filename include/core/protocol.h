@@ -23,7 +23,8 @@ enum {
 	SINCE_1_9_2 = 1009002,
 	SINCE_1_9_3 = 1009003,
 	SINCE_1_9_5 = 1009005,
-	PROTOCOL_NEWEST = 2003000
+	SINCE_2_3 = 2003000,
+	PROTOCOL_NEWEST = SINCE_2_3
 };
 
 /* -1: it names none ("" or "0"); 0: it is no version, which counts as older than all. What follows a number ("-RC1", "+build") says nothing. */

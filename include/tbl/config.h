@@ -99,7 +99,7 @@ CONF(life_jwt, TIME("1s", "3650d"), "15m", RELOAD, "How long a JWT stands for it
 CONF(life_recovery, TIME("1s", "3650d"), "1h", RELOAD, "How long the link of a recovery mail is good.")
 CONF(life_verification, TIME("1s", "3650d"), "7d", RELOAD, "How long the link that verifies an e-mail address is good.")
 CONF(life_magic_url, TIME("1s", "3650d"), "7d", RELOAD, "How long a link that signs in is good.")
-CONF(life_email_code, TIME("1s", "3650d"), "15m", RELOAD, "How long a code that signs in by mail is good.")
+CONF(life_email_code, TIME("1s", "3650d"), "15m", RELOAD, "How long a code is good that comes by mail, but for that of a second factor.")
 CONF(life_phone_code, TIME("1s", "3650d"), "15m", RELOAD, "How long a code that signs in by phone is good.")
 CONF(life_phone_verification, TIME("1s", "3650d"), "7d", RELOAD, "How long a code that verifies a phone is good.")
 CONF(life_invitation, TIME("1s", "3650d"), "7d", RELOAD, "How long an invitation to a team can be accepted.")

@@ -285,6 +285,20 @@ describe('words', () => {
 		assert.match(m.text, new RegExp(`^${m.headers.subject} by Firefox on .*Linux, ${r.body.phrase}$`))
 	})
 
+	test('of a link are those of the code, where they have a place for it', async () => {
+		const { box, p } = await withServer(), u = await p.user(), set = (templateId, subject, message) => own(p, 'PATCH', '/templates/email', { templateId, subject, message })
+		const ask = async () => { assert.equal((await p.guest('POST', '/account/recovery/otp', { body: { email: u.email }, unseen: true })).status, 201); return box.next(u.email) }
+		assert.equal((await set('recovery', 'Mine', '{{redirect}}')).status, 200)
+		assert.equal((await ask()).headers.subject, 'Code to reset your password')
+		assert.equal((await set('recovery', 'Mine', '<p>{{redirect}}{{otp}}.</p>')).status, 200)
+		const m = await ask()
+		assert.equal(m.headers.subject, 'Mine')
+		assert.match(m.text, /^\d{6}\.$/m)
+		assert.equal((await set('verification', 'Yours', '{{otp}}')).status, 200)
+		assert.equal((await u.call('POST', '/account/verifications/email/otp', { unseen: true })).status, 201)
+		assert.equal((await box.next(u.email)).headers.subject, 'Yours')
+	})
+
 	test('as clients before 1.9.2 have them', async () => {
 		const p = await s.project({ scopes }), at = '/templates/email/magicsession/pt-br'
 		const r = await named(p, 'PATCH', at, { subject: 'Oi', message: 'x', replyTo: 'r@example.org' })

@@ -3,7 +3,9 @@
 #define BADAL_SVC_ACCOUNT_ACCOUNT_PRIV_H
 
 #include "gate/gate.h"
+#include "model/agent.h"
 #include "model/event.h"
+#include "svc/users/token.h"
 
 #define EVENT EVENT_DECLARE
 #include "svc/account/events.h"
@@ -11,6 +13,23 @@
 
 /* Awaits. Where the caller's account is: for people in admin mode on the console. */
 err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
+
+/* What a token is told by. */
+struct letter {
+	struct req *rq;
+	const char *kind;
+	const struct user *to;
+	const char *url;	/* NULL: it tells the secret itself, a code */
+	const char *phrase;	/* words that the code's page shows as well; "" none */
+	bool with_project;	/* the link names the project */
+	struct agent agent;	/* what asks for a code */
+};
+/* Awaits. A token for l->to that goes out by mail, and the answer that tells it: 201. */
+err_t account_mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l) MUST_CHECK;
+/* Awaits. token_redeem; what the secret takes from somebody else is told in the log, and to whom it went. */
+err_t account_take_token(struct req *rq, struct user **u, const struct token_use *use, struct token **out) MUST_CHECK;
+/* The answer to that: 200. */
+err_t account_reply_used(struct req *rq, const struct token *t) MUST_CHECK;
 
 /* Two words drawn at random, "Calm river". */
 const char *phrase_new(struct arena *a);

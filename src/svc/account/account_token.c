@@ -7,14 +7,12 @@
 #include "gate/caller.h"
 #include "account_priv.h"
 #include "model/jwt.h"
-#include "model/agent.h"
 #include "model/link.h"
 #include "svc/messages/mail.h"
 #include "model/origin.h"
 #include "svc/messages/sms.h"
 #include "model/usage.h"
 #include "svc/users/linked.h"
-#include "svc/users/token.h"
 
 /* The user with this e-mail or phone; a new one when there is none, unless the address is somebody's at a provider. Two requests at once may both have found none. */
 static err_t
@@ -53,16 +51,6 @@ reply_token(struct req *rq, const struct token *t)
 		shown.secret = "";
 	return reply(rq, 201, &token_shape, &shown);
 }
-
-struct letter {
-	struct req *rq;
-	const char *kind;
-	const struct user *to;
-	const char *url;	/* NULL: it tells the secret itself, a code */
-	const char *phrase;	/* words that the code's page shows as well; "" none */
-	bool with_project;	/* the link names the project */
-	struct agent agent;	/* what asks for a code */
-};
 
 static void
 send_mail(struct db_tx *tx, const struct token *t, void *arg)
@@ -110,8 +98,8 @@ link_life(const struct req *rq, int64_t life_ms)
 	return rq->cx.format >= SINCE_1_5 && life_ms > HOUR ? HOUR : life_ms;
 }
 
-static err_t
-mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l)
+err_t
+account_mail_token(struct req *rq, enum token_type type, int64_t life_ms, const struct event_info *event, struct letter *l)
 {
 	const struct token_in in = {.type = type, .life_ms = life_ms, .ip = rq->ip, .user_agent = rq->user_agent, .sent_to = l->to->email,
 		.shown = shows_secret(rq), .event = event, .send = send_mail, .arg = l};
@@ -170,14 +158,24 @@ static const struct param sign_in_params[] = {
 	REQUIRED("secret", P_TEXT, struct proof_in, secret, "Secret of the mail or SMS.", .max = 256),
 };
 
-/* What a secret takes from somebody else is told in the log, and to whom it went. */
-static err_t
-take_token(struct req *rq, struct user **u, const struct token_use *use, struct token **out)
+err_t
+account_take_token(struct req *rq, struct user **u, const struct token_use *use, struct token **out)
 {
 	TRY(token_redeem(&rq->cx, rq->project, u, use, out));
 	if ((*out)->took_over)
 		audit_takeover(rq, *u);
 	return OK;
+}
+
+/* It is used, and nobody's any more; 1.0 showed its hash. */
+err_t
+account_reply_used(struct req *rq, const struct token *t)
+{
+	struct token shown = *t;
+
+	if (rq->cx.format >= SINCE_1_5)
+		shown.secret = "";
+	return reply(rq, 200, &token_shape, &shown);
 }
 
 /* What the sessions by each are called. */
@@ -264,7 +262,7 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || from != NULL || (types & (types - 1)) != 0))
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user=%s", in->user);	/* 1.0 tells nobody from a wrong secret */
 	TRY(e);
-	TRY(take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
+	TRY(account_take_token(rq, &u, &(struct token_use){.types = types, .secret = in->secret, .event = NULL, .actor = u->id}, &t));
 	say_how(t->type, &how);
 	if (from != NULL)
 		TRY(say_provider(rq, u, from, &how));
@@ -303,7 +301,7 @@ account_create_magic_url_session(struct req *rq, void *arg)
 	TRY(mail_may_link(rq, l.url, "magic URL", "SMTP disabled"));
 	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, false, &u));
 	l.to = u;
-	return mail_token(rq, TOKEN_MAGIC, link_life(rq, conf.life_magic_url), NULL, &l);
+	return account_mail_token(rq, TOKEN_MAGIC, link_life(rq, conf.life_magic_url), NULL, &l);
 }
 
 static err_t
@@ -357,7 +355,7 @@ account_email_start(struct req *rq, void *arg)
 		return fail_msg(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "SMTP disabled");
 	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, true, &u));
 	l.to = u;
-	return mail_token(rq, TOKEN_EMAIL, conf.life_email_code, NULL, &l);
+	return account_mail_token(rq, TOKEN_EMAIL, conf.life_email_code, NULL, &l);
 }
 
 /* Later clients have one request for all ways, for what an OAuth2 sign-in ended with, and for what a server made. */
@@ -397,7 +395,7 @@ account_recovery_start(struct req *rq, void *arg)
 	if (!u->status)
 		return fail(&rq->cx, ERR_USER_BLOCKED, "user=%s", u->id);
 	l.to = u;
-	return mail_token(rq, TOKEN_RECOVERY, conf.life_recovery, &ev_recovery_create, &l);
+	return account_mail_token(rq, TOKEN_RECOVERY, conf.life_recovery, &ev_recovery_create, &l);
 }
 
 static err_t
@@ -410,12 +408,12 @@ account_recovery_finish(struct req *rq, void *arg)
 	if (in->again != NULL && strcmp(in->password, in->again) != 0)
 		return fail(&rq->cx, ERR_USER_PASSWORD_MISMATCH, "recovery");
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(take_token(rq, &u,
+	TRY(account_take_token(rq, &u,
 	    &(struct token_use){.types = TOKEN_BIT(TOKEN_RECOVERY), .secret = in->secret, .event = &ev_recovery_update,
 		.password = in->password, .actor = u->id},
 	    &t));
 	audit_as(rq, u);
-	return reply(rq, 200, &token_shape, t);
+	return account_reply_used(rq, t);
 }
 
 /* ---- verification ---- */
@@ -437,7 +435,7 @@ account_verification_start(struct req *rq, void *arg)
 		return fail_msg(&rq->cx, rq->cx.format >= SINCE_1_5 ? ERR_USER_EMAIL_NOT_FOUND : ERR_GENERAL_ARGUMENT_INVALID, "The account has no e-mail address.");
 	if (l.to->email_verification && rq->cx.format >= SINCE_1_5)
 		return fail(&rq->cx, ERR_USER_EMAIL_ALREADY_VERIFIED, "user=%s", l.to->id);
-	return mail_token(rq, TOKEN_VERIFICATION, link_life(rq, conf.life_verification), &ev_verification_create, &l);
+	return account_mail_token(rq, TOKEN_VERIFICATION, link_life(rq, conf.life_verification), &ev_verification_create, &l);
 }
 
 static err_t
@@ -449,11 +447,11 @@ account_verification_finish(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(take_token(rq, &u,
+	TRY(account_take_token(rq, &u,
 	    &(struct token_use){.types = TOKEN_BIT(TOKEN_VERIFICATION), .secret = in->secret, .event = &ev_verification_update,
 		.how = caller && caller->internal == u->internal ? PROOF_BY_HOLDER : PROOF_BY_LINK, .actor = caller_id(rq)},
 	    &t));
-	return reply(rq, 200, &token_shape, t);
+	return account_reply_used(rq, t);
 }
 
 static err_t
@@ -487,10 +485,10 @@ account_phone_verification_finish(struct req *rq, void *arg)
 	holder = caller != NULL && caller->internal == u->internal;
 	if (!holder && rq->cx.format < SINCE_1_5)
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "not the caller");
-	TRY(take_token(rq, &u,
+	TRY(account_take_token(rq, &u,
 	    &(struct token_use){.types = TOKEN_BIT(TOKEN_PHONE), .secret = in->secret, .event = &ev_verification_update,
 		.how = holder ? PROOF_BY_HOLDER : PROOF_BY_LINK, .actor = u->id}, &t));
-	return reply(rq, 200, &token_shape, t);
+	return account_reply_used(rq, t);
 }
 
 #define BY_EMAIL "10/3600 ~url:{url},email:{param-email}"

@@ -1,4 +1,5 @@
 libbadal_svc_a_SOURCES += src/svc/account/account.c
+libbadal_svc_a_SOURCES += src/svc/account/account_code.c
 libbadal_svc_a_SOURCES += src/svc/account/account_links.c
 libbadal_svc_a_SOURCES += src/svc/account/account_mfa.c
 libbadal_svc_a_SOURCES += src/svc/account/account_oauth.c

@@ -5,6 +5,7 @@
 #include "svc/users/token.h"
 
 extern const struct routes account_routes;
+extern const struct routes account_code_routes;
 extern const struct routes account_link_routes;
 extern const struct routes account_mfa_routes;
 extern const struct routes account_token_routes;
@@ -15,6 +16,7 @@ static const struct routes *const routes[] = {
 	&account_routes,
 	&account_link_routes,
 	&account_token_routes,
+	&account_code_routes,
 	&account_mfa_routes,
 	&account_oauth_routes,
 	&page_routes,
@@ -39,7 +41,7 @@ static const struct event_secret secrets[] = {
 
 static const char *const acted_on[] = {"account", NULL};
 
-static const char *const mails[] = {"verification", "magicSession", "otpSession", "mfaChallenge", "sessionAlert", "recovery", NULL};
+static const char *const mails[] = {"verification", "verificationCode", "magicSession", "otpSession", "mfaChallenge", "sessionAlert", "recovery", "recoveryCode", NULL};
 
 static const struct older older[] = {
 	{FORMAT_14, "token", "$createdAt", NULL},

@@ -52,14 +52,32 @@ nearness(const char *locale, const char *asked)
 	return strcmp(locale, conf.locale) == 0;
 }
 
+/* Mails with a code have no words of their own in the contract: those of the mail with a link count for them, where they have a place for the code. */
+static const char *
+words_of(const char *kind, bool *coded_out)
+{
+	static const char *const as[][2] = {{"recoveryCode", "recovery"}, {"verificationCode", "verification"}};
+
+	*coded_out = false;
+	for (size_t i = 0; i < sizeof as / sizeof *as; i++)
+		if (strcmp(kind, as[i][0]) == 0) {
+			*coded_out = true;
+			return as[i][1];
+		}
+	return kind;
+}
+
 err_t
 mail_template_for(struct ctx *cx, int64_t project, const char *kind, const char *locale, struct mail_template **out)
 {
+	bool coded;
 	const char *best = NULL;
 	struct db_res *r;
 
 	*out = NULL;
-	TRY(db_query(cx, &r, "SELECT locale FROM badal.mail_templates WHERE project = $1::bigint AND kind = $2 ORDER BY locale", DB(pg_i64(cx->arena, project), kind)));
+	kind = words_of(kind, &coded);
+	TRY(db_query(cx, &r, "SELECT locale FROM badal.mail_templates WHERE project = $1::bigint AND kind = $2 AND (NOT $3::boolean OR strpos(message, '{{otp}}') > 0) ORDER BY locale",
+	    DB(pg_i64(cx->arena, project), kind, pg_bool(coded))));
 	for (int i = 0; i < db_rows(r); i++)
 		if (nearness(db_cstr(r, i, 0), locale) > (best != NULL ? nearness(best, locale) : 0))
 			best = db_cstr(r, i, 0);

@@ -11,7 +11,7 @@
 #include "svc/users/password.h"
 #include "svc/users/password_policy.h"
 
-enum { SECRET_BYTES = 128, SHORT_SECRET = 16, SHORT_SECRETS_MAX = 3 };
+enum { SECRET_BYTES = 128, SHORT_SECRET = 16, SHORT_SECRETS_MAX = 3, CODE_TRIES_MAX = 5 };
 
 static const struct field token_fields[] = {
 	FIELD(F_ID, struct token, id, "$id", "t.id", "Token ID."),
@@ -52,6 +52,8 @@ static const struct kind {
 	{TOKEN_OAUTH2, 0, 32, PROVES_NOTHING},
 	{TOKEN_EMAIL, TOKEN_CODE_LEN, 0, PROVES_EMAIL},
 	{TOKEN_GENERIC, 0, TOKEN_SECRET_MAX / 2, PROVES_NOTHING},
+	{TOKEN_RECOVERY_CODE, TOKEN_CODE_LEN, 0, PROVES_EMAIL},
+	{TOKEN_VERIFICATION_CODE, TOKEN_CODE_LEN, 0, PROVES_EMAIL},
 };
 
 static const struct kind *
@@ -133,37 +135,83 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	return TX_RUN(cx, tx, token_insert(tx, p, u, in, t));
 }
 
-/* The user is locked first, so that what is compared is still the user's when it is said to be verified. */
+/* ---- guesses ---- */
+
+static bool
+looks_like_code(const char *secret)
+{
+	return strlen(secret) == TOKEN_CODE_LEN && strspn(secret, "0123456789") == TOKEN_CODE_LEN;
+}
+
+/* Codes of the kinds that were tried; secrets of a server's are as long as it wants them, and live for as long. */
+static unsigned
+codes_of(unsigned types)
+{
+	unsigned codes = 0;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].digits > 0)
+			codes |= TOKEN_BIT(kinds[i].type);
+	return codes & types;
+}
+
+/* A wrong code is one try at each that is open. The user is locked, so of many at once each sees those before it. What could be no code is no guess at one. */
+static void
+count_miss(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	if (looks_like_code(use->secret))
+		tx_add(tx, arena_printf(cx->arena, "UPDATE %s.tokens SET tries = tries + 1 WHERE user_internal = $1::bigint AND (1 << type) & $2::integer <> 0", p->schema),
+		    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, codes_of(use->types))));
+}
+
+/* ---- use ---- */
+
+/* The token meant, which is taken or looked at. The user is locked first, so that what is compared is still the user's when it is said to be verified.
+ * *missed_out: there is none, which is counted, and so no failure of the transaction. */
 static err_t
-token_take(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, struct token *t)
+token_find(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, bool take, struct token *t, bool *missed_out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
 
+	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema), DB(pg_i64(cx->arena, u->internal)));
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
-		"DELETE FROM %s.tokens AS t USING (SELECT internal, email, phone, epoch FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE) AS u "
-		"WHERE t.user_internal = u.internal AND (1 << t.type) & $2::integer <> 0 AND t.secret_hash = $3 AND t.expire >= $4 "
-		"AND t.epoch = u.epoch "
-		"AND (t.sent_to IS NULL OR lower(t.sent_to) = lower(CASE WHEN t.type = $5::integer THEN u.phone ELSE u.email END)) RETURNING %s",
-		p->schema, p->schema, shape_columns(&token_shape)),
+		"%s %s.tokens AS t %s %s.users u WHERE u.internal = $1::bigint AND t.user_internal = u.internal AND (1 << t.type) & $2::integer <> 0 "
+		"AND t.secret_hash = $3 AND t.expire >= $4::timestamptz AND t.epoch = u.epoch AND t.tries < %d "
+		"AND (t.sent_to IS NULL OR lower(t.sent_to) = lower(CASE WHEN t.type = $5::integer THEN u.phone ELSE u.email END)) %s %s",
+		take ? "DELETE FROM" : arena_printf(cx->arena, "SELECT %s FROM", shape_columns(&token_shape)), p->schema, take ? "USING" : ",", p->schema,
+		CODE_TRIES_MAX, take ? "RETURNING" : "", take ? shape_columns(&token_shape) : ""),
 	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->types), sha256_hex(cx->arena, str_c(use->secret)),
 		pg_time(cx->arena, time_now_ms()), pg_i64(cx->arena, TOKEN_PHONE))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
-	shape_read(cx, &token_shape, t, r, 0, 0);
+	*missed_out = db_rows(r) == 0;
+	if (*missed_out)
+		count_miss(tx, p, u, use);
+	else
+		shape_read(cx, &token_shape, t, r, 0, 0);
 	return OK;
+}
+
+static err_t
+token_none(struct ctx *cx, const struct user *u)
+{
+	return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
 }
 
 /* `hash`: of a new password, NULL: none. */
 static err_t
-redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t, struct user *now)
+redeem(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_use *use, const char *hash, struct token *t, struct user *now,
+    bool *missed_out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct user_proof proof = {.how = use->how, .hash = hash, .took_over_out = &t->took_over};
 	struct event ev;
 
-	TRY(token_take(tx, p, u, use, t));
+	TRY(token_find(tx, p, u, use, true, t, missed_out));
+	if (*missed_out)
+		return OK;
 	proof.of = token_kind(t->type)->proves;
 	if (t->shown)
 		proof.how = PROOF_BY_CONSOLE;
@@ -184,13 +232,12 @@ redeem(struct db_tx *tx, const struct project *p, const struct user *u, const st
 static err_t
 check_new(struct ctx *cx, const struct project *p, const struct user *u, const struct token_use *use)
 {
-	struct db_res *r;
+	struct token t;
+	bool missed;
 
-	TRY(db_query(cx, &r,
-	    arena_printf(cx->arena, "SELECT 1 FROM %s.tokens WHERE user_internal = $1::bigint AND (1 << type) & $2::integer <> 0 AND secret_hash = $3 AND expire >= $4::timestamptz", p->schema),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, use->types), sha256_hex(cx->arena, str_c(use->secret)), pg_time(cx->arena, time_now_ms()))));
-	if (db_rows(r) == 0)
-		return fail(cx, ERR_USER_INVALID_TOKEN, "user=%s", u->id);
+	TRY(TX_RUN(cx, tx, token_find(tx, p, u, use, false, &t, &missed)));
+	if (missed)
+		return token_none(cx, u);
 	TRY(password_policy_history(cx, p, u, use->password));
 	return password_policy(cx, p, use->password, NULL);
 }
@@ -200,13 +247,16 @@ token_redeem(struct ctx *cx, const struct project *p, struct user **u, const str
 {
 	struct user *now = arena_new_of(cx->arena, struct user);
 	const char *hash = NULL;
+	bool missed;
 
 	*out = arena_new_of(cx->arena, struct token);
 	if (use->password != NULL) {	/* before the transaction: nothing may be locked meanwhile */
 		TRY(check_new(cx, p, *u, use));
 		TRY(password_hash(cx, use->password, &hash));
 	}
-	TRY(TX_RUN(cx, tx, redeem(tx, p, *u, use, hash, *out, now)));
+	TRY(TX_RUN(cx, tx, redeem(tx, p, *u, use, hash, *out, now, &missed)));
+	if (missed)
+		return token_none(cx, *u);
 	*u = now;
 	return OK;
 }

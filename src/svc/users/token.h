@@ -12,7 +12,9 @@ enum token_type {		/* as stored; codes of phone sign-in and phone verification a
 	TOKEN_PHONE = 6,
 	TOKEN_OAUTH2 = 8,
 	TOKEN_EMAIL = 9,	/* a code by mail */
-	TOKEN_GENERIC = 10	/* made by a server for its user */
+	TOKEN_GENERIC = 10,	/* made by a server for its user */
+	TOKEN_RECOVERY_CODE = 11,	/* as recovery and verification, by a code of the mail */
+	TOKEN_VERIFICATION_CODE = 12
 };
 #define TOKEN_BIT(type) (1U << (type))
 
@@ -43,7 +45,7 @@ struct token_in {
 	void *arg;
 };
 
-/* Awaits. A new token of `u`: 256 hex characters, 64 for OAuth2, 6 digits for a phone or a code by mail, as many hex characters as were asked for
+/* Awaits. A new token of `u`: 256 hex characters, 64 for OAuth2, 6 digits for a phone or the codes by mail, as many hex characters as were asked for
  * (4 to 128) of a server's. */
 err_t token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out) MUST_CHECK;
 
@@ -56,8 +58,8 @@ struct token_use {
 	const char *actor;
 };
 /* Awaits. Takes the token and does what it allows in one transaction; *u becomes the user as it is then. ERR_USER_INVALID_TOKEN when it is
- * unknown, used or expired, was sent to an address that is not the user's any more, or the user's password, address or status changed since;
- * ERR_USER_BLOCKED. */
+ * unknown, used or expired, was sent to an address that is not the user's any more, or the user's password, address or status changed since, or
+ * when it is a code and too many wrong ones were tried; ERR_USER_BLOCKED. */
 err_t token_redeem(struct ctx *cx, const struct project *p, struct user **u, const struct token_use *use, struct token **out) MUST_CHECK;
 
 #endif
