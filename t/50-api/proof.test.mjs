@@ -43,7 +43,7 @@ after(async () => {
 	gate.close()
 })
 
-const code = async (phone) => (await until('the code', () => { const i = got.findIndex((m) => m.to === phone); return i < 0 ? null : got.splice(i, 1)[0] })).message
+const code = async (phone) => (await until('the code', () => { const i = got.findIndex((m) => m.to === phone); return i < 0 ? null : got.splice(i, 1)[0] })).message.match(/\d{6}/)[0]
 const linkTo = async (email) => Object.fromEntries(new URL((await box.next(email)).link).searchParams)
 
 /* A sign-in at the provider, as far as the redirect step. */

@@ -1,5 +1,6 @@
 /* Codes by SMS: sign-in and verification, and the exact request of each provider, as a server in its place receives it. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
@@ -19,9 +20,9 @@ function use(provider, secret = 'se:cr@t', from = '+4911223344') {
 }
 
 /* A request that carries the code for `phone`: asks until one came by the new settings. */
-async function ask(provider, phone) {
+async function ask(provider, phone, o) {
 	for (;;) {
-		const r = await send('POST', '/account/sessions/phone', { userId: 'unique()', phone })
+		const r = await send('POST', '/account/sessions/phone', { userId: 'unique()', phone }, o)
 		assert.equal(r.status, 201, r.text)
 		const one = await until('a message', () => got.shift())
 		if (one.url.startsWith(`/${provider}/`)) return { ...one, url: one.url.slice(provider.length + 1), userId: r.body.userId }
@@ -53,6 +54,7 @@ after(async () => {
 	rmSync(dir, { recursive: true })
 })
 
+const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }
 const form = (list) => ({ type: 'application/x-www-form-urlencoded', read: (text) => [...new URLSearchParams(text)].map(([k, v]) => `${k}=${v}`), list })
 const json = (list, type) => ({ type, read: (text) => Object.entries(JSON.parse(text)).map(([k, v]) => `${k}=${v}`), list })
 const basic = `Basic ${Buffer.from('AC1:se:cr@t').toString('base64')}`
@@ -79,6 +81,9 @@ for (const [name, want] of Object.entries(providers)) {
 		assert.equal(m.headers.authorization, want.headers.authorization)
 		const code = m.body.match(/\b\d{6}\b/)[0]
 		assert.deepEqual(want.body.read(m.body), want.body.list.map((v) => v.replace('CODE', code).replace('TO', phone.slice(1))))
+		/* clients of today have words around it, where the provider sends a text of ours */
+		const other = number(), worded = await ask(name, other, today), secret = want.body.read(worded.body).join().match(/=(\d{6})\b/)[1]
+		assert.deepEqual(want.body.read(worded.body), want.body.list.map((v) => v.replace('CODE', name === 'msg91' ? secret : `${secret} is your verification code for SMS.`).replace('TO', other.slice(1))))
 		/* and it is the code */
 		const r = await send('PUT', '/account/sessions/phone', { userId: m.userId, secret: code })
 		assert.equal(r.status, 201, r.text)
@@ -92,10 +97,45 @@ describe('with a provider', () => {
 		await ask('mock', number())
 		got.length = 0
 	})
-	const code = async (phone) => JSON.parse((await until('the code', () => {
+	const text = async (phone) => JSON.parse((await until('the message', () => {
 		const i = got.findIndex((m) => JSON.parse(m.body).to === phone)
 		return i < 0 ? null : got.splice(i, 1)[0]
 	})).body).message
+	const code = async (phone) => (await text(phone)).match(/\d{6}/)[0]
+
+	test('words around the code: of clients of today, in the language of the request', async () => {
+		const headers = { 'x-appwrite-locale': 'de' }, bare = /^\d{6}$/, en = /^\d{6} is your verification code for SMS\.$/, de = /^\d{6} ist Ihr Bestätigungscode für SMS\.$/
+		for (const [route, o, want] of [['sessions/phone', {}, bare], ['sessions/phone', { headers }, bare], ['tokens/phone', {}, en], ['tokens/phone', { headers }, de],
+			['tokens/phone', { headers: { 'x-appwrite-response-format': '1.0.0' } }, bare], ['sessions/phone', { headers: { ...headers, ...today.headers } }, de]]) {
+			const phone = number()
+			assert.equal((await send('POST', `/account/${route}`, { userId: 'unique()', phone }, o)).status, 201)
+			assert.match(await text(phone), want)
+		}
+		const u = await p.user(), phone = number()
+		await u.ok('PATCH', '/account/phone', { body: { phone, password: u.password } })
+		for (const [route, want] of [['verification/phone', bare], ['verifications/phone', en]]) {
+			assert.equal((await u.call('POST', `/account/${route}`, { body: {} })).status, 201)
+			assert.match(await text(phone), want)
+		}
+		await p.ok('PATCH', `/users/${u.id}/verification/phone`, { body: { phoneVerification: true } })
+		assert.equal((await u.call('POST', '/account/mfa/challenges', { body: { factor: 'phone' } })).status, 201)
+		assert.match(await text(phone), en)
+		const team = await u.ok('POST', '/teams', { body: { teamId: unique(), name: 'Team' } }), invited = number()
+		assert.equal((await u.call('POST', `/teams/${team.$id}/memberships`, { body: { phone: invited, roles: [], url: 'http://localhost/in' }, ...today })).status, 201)
+		assert.match(await text(invited), /^Invitation to a team of SMS: http:\/\/localhost\/in\?membershipId=\w+&userId=\w+&secret=\w+&teamId=\w+&teamName=Team$/)
+	})
+
+	test('a name of a project is words, on one line', async () => {
+		const q = await s.project({ name: '{{secret}}\r\n{{project}} x' }), phone = number()
+		assert.equal((await q.guest('POST', '/account/tokens/phone', { body: { userId: 'unique()', phone } })).status, 201)
+		assert.match(await text(phone), /^\d{6} is your verification code for \{\{secret\}\}  \{\{project\}\} x\.$/)
+	})
+
+	test('a job that a former program left goes out as it is', async () => {
+		const phone = number()
+		execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atqc', `SELECT pg_logical_emit_message(true, 'job', E'sms ${unique()} 0 ${Date.now()}\\n${JSON.stringify({ to: phone, text: '123456' })}')`])
+		assert.equal(await text(phone), '123456')
+	})
 
 	test('a new person signs in, once', async () => {
 		const phone = number(), id = unique('u'), r = await send('POST', '/account/sessions/phone', { userId: id, phone })

@@ -23,7 +23,7 @@ const ok = async (r, status = 201) => { r = await r; assert.equal(r.status, stat
 const team = async (u = owner) => (await u.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'Red' } })).$id
 const invite = (u, t, body) => as(u, 'POST', `/teams/${t}/memberships`, { roles: [], url, ...body })
 const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
-const parts = (link) => Object.fromEntries(new URL(link).searchParams)
+const parts = (text) => Object.fromEntries(new URL(text.match(/http\S+/)[0]).searchParams)
 const text = (to) => until(`a message to ${to}`, () => { const i = texts.findIndex((x) => x.To === to); return i >= 0 && texts.splice(i, 1)[0] })
 const accept = (q, who = guest) => who('PATCH', `/teams/${q.teamId}/memberships/${q.membershipId}/status`, { userId: q.userId, secret: q.secret })
 

@@ -32,7 +32,7 @@ after(async () => {
 	gate.close()
 })
 
-const code = (to) => until(`the code for ${to}`, () => { const i = texts.findIndex((t) => t.to === to); return i < 0 ? null : texts.splice(i, 1)[0].message })
+const code = (to) => until(`the code for ${to}`, () => { const i = texts.findIndex((t) => t.to === to); return i < 0 ? null : texts.splice(i, 1)[0].message.match(/\d{6}/)[0] })
 /* What the page behind a mail's link finds in its address. */
 const follow = async (to) => {
 	const link = new URL((await box.next(to)).link)

@@ -156,7 +156,7 @@ text_code(struct db_tx *tx, const struct user *now, const char *code, void *arg)
 {
 	const struct parcel *l = arg;
 
-	sms_send(tx, l->home, now->phone, code);
+	sms_send(tx, l->home, &(struct sms){.to = now->phone, .text = code, .locale = l->rq->cx.format >= SINCE_1_5 ? l->rq->locale : NULL});
 }
 
 static enum mfa_factor

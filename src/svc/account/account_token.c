@@ -124,7 +124,7 @@ send_code(struct db_tx *tx, const struct token *t, void *arg)
 {
 	const struct text_message *m = arg;
 
-	sms_send(tx, m->rq->project, m->to->phone, t->secret);
+	sms_send(tx, m->rq->project, &(struct sms){.to = m->to->phone, .text = t->secret, .locale = m->rq->cx.format >= SINCE_1_5 ? m->rq->locale : NULL});
 }
 
 static err_t

@@ -14,19 +14,6 @@
 #include "svc/messages/mail.h"
 #include "svc/messages/mail_template.h"
 
-/* A text of the payload. Names are one line: their control characters become blanks. */
-static const char *
-job_mail_member(struct ctx *cx, const json_t *o, const char *key)
-{
-	struct str s = json_str(json_object_get(o, key));
-	char *text = str_dup(cx->arena, s.p ? s : STR(""));
-
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	return text;
-}
-
 /* base64 in lines of 76. */
 static void
 job_mail_add_encoded(struct ctx *cx, struct buf *b, struct str text)
@@ -127,11 +114,11 @@ letter_read(struct ctx *cx, const struct job *job)
 {
 	const json_t *o = json_parse(cx, job->payload, NULL);
 
-	return (struct letter){.kind = job_mail_member(cx, o, "kind"), .project = job_mail_member(cx, o, "project"), .to = job_mail_member(cx, o, "to"),
-		.name = job_mail_member(cx, o, "name"), .link = job_mail_member(cx, o, "link"), .code = job_mail_member(cx, o, "code"),
-		.phrase = job_mail_member(cx, o, "phrase"), .locale = job_mail_member(cx, o, "locale"), .owner = job_mail_member(cx, o, "owner"),
-		.team = job_mail_member(cx, o, "team"), .device = job_mail_member(cx, o, "device"), .client = job_mail_member(cx, o, "client"),
-		.os = job_mail_member(cx, o, "os"), .ip = job_mail_member(cx, o, "ip"), .country = job_mail_member(cx, o, "country"), .at = job->created};
+	return (struct letter){.kind = job_text(cx, o, "kind"), .project = job_text(cx, o, "project"), .to = job_text(cx, o, "to"),
+		.name = job_text(cx, o, "name"), .link = job_text(cx, o, "link"), .code = job_text(cx, o, "code"),
+		.phrase = job_text(cx, o, "phrase"), .locale = job_text(cx, o, "locale"), .owner = job_text(cx, o, "owner"),
+		.team = job_text(cx, o, "team"), .device = job_text(cx, o, "device"), .client = job_text(cx, o, "client"),
+		.os = job_text(cx, o, "os"), .ip = job_text(cx, o, "ip"), .country = job_text(cx, o, "country"), .at = job->created};
 }
 
 static err_t

@@ -1,5 +1,6 @@
 /* Short messages, by the provider's row of sms_providers.h. */
 #include "messages_priv.h"
+#include "mail_words.h"
 #include "svc/messages/dev.h"
 #include "svc/messages/sms.h"
 
@@ -25,6 +26,7 @@ static const struct provider {
 struct message {
 	struct str user, secret, provider;
 	const char *to, *text;
+	struct str words;	/* with the text in them */
 };
 
 static const struct provider *
@@ -73,6 +75,7 @@ slot(const struct message *m, char c)
 	case 'u': return m->user;
 	case 's': return m->secret;
 	case 'c': return str_c(m->text);
+	case 'w': return m->words;
 	case 'F':
 	case 'T': return str_c(number + (number[0] == '+'));
 	default: return str_c(number);
@@ -174,16 +177,25 @@ job_sms_deliver(struct ctx *cx, const struct provider *p, const struct message *
 	return OK;
 }
 
+static err_t
+word_message(struct ctx *cx, const json_t *o, struct message *m)
+{
+	const struct brief b = {.project = job_text(cx, o, "project"), .locale = job_text(cx, o, "locale"), .text = m->text, .invites = json_is_true(json_object_get(o, "invites"))};
+
+	m->words = str_c(m->text);
+	return json_object_get(o, "locale") != NULL ? mail_words_short(cx, &b, &m->words) : OK;
+}
+
 err_t
 messages_send_sms(struct ctx *cx, const struct job *job)
 {
 	const json_t *o = json_parse(cx, job->payload, NULL);
-	struct str to = json_str(json_object_get(o, "to")), text = json_str(json_object_get(o, "text"));
-	struct message m = {.to = to.p ? str_dup(cx->arena, to) : "", .text = text.p ? str_dup(cx->arena, text) : ""};
+	struct message m = {.to = job_text(cx, o, "to"), .text = job_text(cx, o, "text")};
 	const struct provider *p;
 
+	TRY(word_message(cx, o, &m));
 	if (conf.sms_provider[0] == '\0' && conf.dev)
-		return dev_keep(cx, "short message", m.to, "", str_c(m.text));
+		return dev_keep(cx, "short message", m.to, "", m.words);
 	if (conf.sms_from[0] == '\0') {
 		log_warn(cx, "short message not sent: sms_from is not set", NULL);
 		return OK;

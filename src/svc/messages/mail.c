@@ -1,13 +1,28 @@
 /* Mails that go out with a write: a job of the write's own transaction. */
 #include "svc/messages/mail.h"
 
+#include "messages_priv.h"
+
 #include "core/conf.h"
+#include "core/json.h"
 #include "model/job.h"
 
 bool
 mail_ready(const struct project *p)
 {
 	return (p != NULL && p->smtp.enabled) || (conf.smtp_host != NULL && conf.smtp_host[0] != '\0') || conf.dev;
+}
+
+const char *
+job_text(struct ctx *cx, const json_t *o, const char *key)
+{
+	struct str s = json_str(json_object_get(o, key));
+	char *text = str_dup(cx->arena, s.p ? s : STR(""));
+
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	return text;
 }
 
 static void

@@ -22,8 +22,8 @@
 enum { FILE_MAX = 64 * 1024, LANGUAGES_MAX = 100, CODE_MAX = 16, SLOT_NAME_MAX = 32, VALUES_MAX = 1024 * 1024 };
 
 /* Sentences of a language; each member is a name in its file. */
-enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_SIGNATURE, W_PHRASE, W_N };
-static const char *const common_names[W_N] = {"direction", "sender", "somebody", "hello", "hello_unnamed", "thanks", "signature", "phrase"};
+enum { W_DIRECTION, W_SENDER, W_SOMEBODY, W_HELLO, W_HELLO_UNNAMED, W_THANKS, W_SIGNATURE, W_PHRASE, W_SMS, W_SMS_INVITATION, W_N };
+static const char *const common_names[W_N] = {"direction", "sender", "somebody", "hello", "hello_unnamed", "thanks", "signature", "phrase", "sms", "sms_invitation"};
 enum { K_SUBJECT, K_BODY, K_FOOTER, K_N };
 static const char *const part_names[K_N] = {"subject", "body", "footer"};
 enum { KIND_MAX = 64 };
@@ -345,26 +345,37 @@ facts(struct ctx *cx, const struct letter *l)
 	return buf_view(&b);
 }
 
+/* The language of a letter, or English; its files are read at first. */
+static err_t
+language_of(struct ctx *cx, const char *locale, const struct language **out)
+{
+	if (!words.loaded)
+		TRY(mail_words_load(cx));
+	*out = language_for(locale);
+	return *out != NULL ? OK : fail(cx, ERR_GENERAL_SERVER_ERROR, "the English mail texts are missing");
+}
+
+static const char *
+project_named(const char *project)
+{
+	return project[0] != '\0' ? project : conf.mail_from_name;
+}
+
 static err_t
 word_letter(struct ctx *cx, const struct letter *l, struct str facts_, struct worded *out)
 {
 	const struct language *in;
 	static const struct layout nothing;
 	const struct layout *proof = l->code[0] != '\0' ? &words.code : l->link[0] != '\0' ? &words.link : &nothing;
-	const char *project = l->project[0] ? l->project : conf.mail_from_name;
 	int kind;
 
-	if (!words.loaded)
-		TRY(mail_words_load(cx));
+	TRY(language_of(cx, l->locale, &in));
 	if ((kind = kind_by_name(l->kind)) < 0)
 		return fail(cx, ERR_JOB_HOPELESS, "mail of an unknown kind: %s", l->kind);
-	in = language_for(l->locale);
-	if (in == NULL)
-		return fail(cx, ERR_GENERAL_SERVER_ERROR, "the English mail texts are missing");
 	const struct sheet s = {
 		.in = in,
 		.part = in->part[kind],
-		.names = {{"name", str_c(l->name)}, {"project", str_c(project)}, {"team", str_c(l->team)},
+		.names = {{"name", str_c(l->name)}, {"project", str_c(project_named(l->project))}, {"team", str_c(l->team)},
 			{"owner", str_c(l->owner[0] ? l->owner : in->common[W_SOMEBODY])}, {"words", str_c(l->phrase)}, {"facts", facts_}},
 		.greets = l->name[0] != '\0',
 	};
@@ -381,6 +392,17 @@ err_t
 mail_words(struct ctx *cx, const struct letter *l, struct worded *out)
 {
 	return word_letter(cx, l, facts(cx, l), out);
+}
+
+err_t
+mail_words_short(struct ctx *cx, const struct brief *m, struct str *out)
+{
+	const struct slot v[] = {{"project", str_c(project_named(m->project))}, {"secret", str_c(m->text)}};
+	const struct language *in;
+
+	TRY(language_of(cx, m->locale, &in));
+	*out = mail_words_fill(cx, str_c(in->common[m->invites ? W_SMS_INVITATION : W_SMS]), PLAIN, v, sizeof v / sizeof *v);
+	return out->p != NULL ? OK : fail(cx, ERR_JOB_HOPELESS, "a short message that its slots make too long");
 }
 
 err_t

@@ -7,7 +7,14 @@
 /* A provider is configured; without one the API answers ERR_GENERAL_PHONE_DISABLED before it writes anything. */
 bool sms_ready(void);
 bool sms_provider_known(const char *setting);	/* such a value of sms_provider names a provider that there is */
-/* Leaves the message to the jobs role, with the transaction's own commit. No wait. */
-void sms_send(struct db_tx *tx, const struct project *p, const char *to, const char *text);
+
+struct sms {
+	const char *to;
+	const char *text;	/* the code or the link */
+	const char *locale;	/* of the words around it; NULL: there are none, as 1.0 has it */
+	bool invites;		/* it is a link that invites */
+};
+/* Leaves the message to the jobs role, with the transaction's own commit. The texts are copied. No wait. */
+void sms_send(struct db_tx *tx, const struct project *p, const struct sms *m);
 
 #endif

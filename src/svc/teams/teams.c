@@ -291,7 +291,7 @@ send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 	if (l->email != NULL)
 		mail_send(tx, l->rq->project, &mail);
 	else
-		sms_send(tx, l->rq->project, l->phone, mail.link);
+		sms_send(tx, l->rq->project, &(struct sms){.to = l->phone, .text = mail.link, .locale = l->rq->cx.format >= SINCE_1_5 ? mail.locale : NULL, .invites = true});
 }
 
 /* What a message needs that goes to an e-mail address, or to a phone number. */
