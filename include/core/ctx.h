@@ -36,6 +36,7 @@ struct ctx {
 	struct db_tx *within;	/* its own open transaction, in which db_query runs as well; NULL: statements are transactions of their own */
 	const char *holds;	/* what must not be held while anything is awaited, e.g. "a transaction"; NULL: nothing */
 	const char *locale;	/* for texts that depend on it; NULL: English */
+	bool uncounted;		/* nobody asks how many there are in a list: its total is 0 (model/query.h) */
 	int depth;		/* executions that led to what is done here, one by the other; what it writes carries it */
 	const struct words *words;	/* what the client calls things (core/words.h); NULL: as the code does */
 	int64_t format;		/* version of the protocol that the client speaks, 1004000 for 1.4.0; 0: it does not say */

@@ -77,6 +77,7 @@ enum param_type {	/* C type of the target member in parentheses; absent optional
 	P_ENUM_NOCASE,	/* the same, lower-cased compare; value as sent */
 	P_BOOL,		/* (int: 0, 1, or -1 absent) JSON booleans only */
 	P_BOOL_LOOSE,	/* the same; also "true" "false" "1" "0" 1 0 ("false" is false) */
+	P_TOTAL,	/* (no member) like P_BOOL_LOOSE: false: ctx.uncounted */
 	P_INT,		/* (struct opt_int) JSON integer */
 	P_RANGE,	/* (struct opt_int) integer or integer-looking string in min..max */
 	P_NUMBER,	/* (struct opt_float) JSON number */
@@ -285,15 +286,10 @@ err_t reply_usage(struct req *rq, const struct project *p, const char *range, co
 
 /* Awaits. What was done by a user or to a resource, as audit_list has it. Addresses of others are for keys and admins. */
 err_t reply_logs(struct req *rq, enum audit_by by, const char *what, int64_t since, const struct strs *queries, bool hide_user);
-/* Of lists: QUERY_NO_TOTAL for who does not want to know how many there are. */
-#define LIST_TOTAL(st) OPTIONAL("total", P_BOOL_LOOSE, st, total, "false: do not count; total is 0.")
-static inline unsigned
-list_flags(int total)
-{
-	return total == 0 ? QUERY_NO_TOTAL : 0;
-}
-/* A row of that kind, and its one parameter besides those of the path. */
-#define LOG_QUERIES(st) OPTIONAL("queries", P_QUERIES, st, queries, "Queries: limit and offset.")
+/* Of lists: for who does not want to know how many there are. Handlers have nothing to do with it. */
+#define LIST_TOTAL {.name = "total", .type = P_TOTAL, .doc = "false: do not count; total is 0."}
+/* A row of that kind, and its parameters besides those of the path. */
+#define LOG_QUERIES(st) OPTIONAL("queries", P_QUERIES, st, queries, "Queries: limit and offset."), LIST_TOTAL
 #define LOGS(path_, service_, scope_, handler_, doc_, st, rows_, ...)                                                            \
 	{.method = "GET", .path = path_, .service = service_, .name = "getLogs", .scope = scope_, .limit = "", .handler = handler_, \
 	    .model = &audit_shape, .status = 200, .doc = doc_, PARAMS(st, rows_), .list = "logs", __VA_ARGS__}

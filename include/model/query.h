@@ -47,7 +47,6 @@ enum query_flags {
 	QUERY_NEEDS_INDEX = 1,	/* the index rule of 1.0 text queries (documents) */
 	QUERY_ONLY_PAGE = 2,	/* logs: limit and offset only, newest first by the column `created` */
 	QUERY_DOCUMENT_ERRORS = 4,	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
-	QUERY_NO_TOTAL = 8,	/* do not count: total is 0 */
 	QUERY_SELECT = 16,	/* select is allowed */
 	QUERY_CURSOR_ERRORS = 64,	/* a cursor that is none is general_query_invalid */
 	QUERY_WHERE_FIRST = 32	/* few rows fulfil `where`: find them before any order is thought of */
@@ -78,7 +77,7 @@ struct query_list {		/* one list: a table with rules */
 };
 
 struct query_page {
-	int64_t total;		/* capped at 5000 */
+	int64_t total;		/* capped at 5000; 0 where ctx.uncounted */
 	struct db_res *res;	/* the rows, in order; NULL when there are none to read (limit 0) */
 	struct strs select;	/* keys of a select, when set */
 	bool slim;		/* the rows are those of query_list.slim */

@@ -41,7 +41,7 @@ err_t record_get(struct ctx *cx, const struct project *p, const struct record *r
 /* Awaits. All rows by creation, at most `max`. */
 err_t record_all(struct ctx *cx, const struct project *p, const struct record *rec, struct rows w, int max, struct objs *out) MUST_CHECK;
 /* Awaits. A page of the rows (of the whole table when w.where is NULL), by the columns marked COL_ASKED; flags and errors of query_list. */
-err_t record_list(struct ctx *cx, const struct project *p, const struct record *rec, struct rows w, unsigned flags, const struct strs *queries,
+err_t record_list(struct ctx *cx, const struct project *p, const struct record *rec, struct rows w, const struct strs *queries,
     const char *search, struct query_page *out) MUST_CHECK;
 
 /* A new object: an id unless it has one, and the times. */

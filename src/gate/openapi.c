@@ -28,6 +28,7 @@ openapi_kind_of(enum param_type t)
 		return (struct param_kind){"string", "date-time"};
 	case P_BOOL:
 	case P_BOOL_LOOSE:
+	case P_TOTAL:
 		return (struct param_kind){"boolean", NULL};
 	case P_INT:
 	case P_RANGE:

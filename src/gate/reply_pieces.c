@@ -121,7 +121,7 @@ static void
 write_total(struct writer *w, const char *before, const char *after)
 {
 	buf_c(&w->b, before);
-	buf_i64(&w->b, w->l->total);
+	buf_i64(&w->b, w->rq->cx.uncounted ? 0 : w->l->total);
 	buf_c(&w->b, after);
 }
 

@@ -291,7 +291,7 @@ static const char *
 check_bool(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	struct str s = json_str(v);
-	bool loose = p->type == P_BOOL_LOOSE, one = json_is_integer(v) && json_integer_value(v) == 1;
+	bool loose = p->type != P_BOOL, one = json_is_integer(v) && json_integer_value(v) == 1;
 	bool zero = json_is_integer(v) && json_integer_value(v) == 0;
 
 	(void)rq;
@@ -304,6 +304,17 @@ check_bool(struct req *rq, const struct param *p, json_t *v, void *out)
 	else
 		return TAIL_BOOLEAN;
 	return NULL;
+}
+
+static const char *
+check_total(struct req *rq, const struct param *p, json_t *v, void *out)
+{
+	int asked = 1;
+	const char *why = check_bool(rq, p, v, &asked);
+
+	(void)out;
+	rq->cx.uncounted = asked == 0;
+	return why;
 }
 
 static const char *
@@ -740,6 +751,7 @@ param_check(struct req *rq, const struct param *p, json_t *v, void *out)
 	    [P_ENUM_NOCASE] = check_enum,
 	    [P_BOOL] = check_bool,
 	    [P_BOOL_LOOSE] = check_bool,
+	    [P_TOTAL] = check_total,
 	    [P_INT] = check_int,
 	    [P_RANGE] = check_range,
 	    [P_NUMBER] = validators_check_number,

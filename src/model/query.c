@@ -2,6 +2,7 @@
 #include "query_priv.h"
 
 #include "core/conf.h"
+#include "core/metric.h"
 #include "io/budget.h"
 
 enum { RESULT_SMALL = 256 * 1024 };	/* results that are not charged to the budget of bytes */
@@ -147,6 +148,7 @@ read_count(struct query_plan *p, int n_where, int64_t *total_out)
 {
 	struct db_res *r;
 
+	metric_add(M_totals_counted, 1);
 	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, "%s%s", p->begin, query_plan_count(p, 0)), n_where, p->v));
 	*total_out = db_i64(r, 0, 0);
 	return OK;
@@ -159,7 +161,7 @@ total_of(struct query_plan *p, const struct db_res *r, int n_where, int64_t coun
 	int rows = db_rows(r);
 
 	*out = 0;
-	if (p->l->flags & QUERY_NO_TOTAL)
+	if (p->cx->uncounted)
 		return OK;
 	if (counted >= 0)
 		*out = counted;
@@ -229,7 +231,7 @@ read_page(struct query_plan *p, const struct shape *shape, const struct db_res *
 
 	TRY(query_cost(p));
 	if (p->limit == 0)
-		return l->flags & QUERY_NO_TOTAL ? OK : read_count(p, n_where, &out->total);
+		return cx->uncounted ? OK : read_count(p, n_where, &out->total);
 	out->slim = p->slim = l->slim != NULL && p->limit > conf.list_whole_max / l->width_max;
 	do {
 		p->n_v = n_where;

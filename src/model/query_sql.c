@@ -592,7 +592,7 @@ void
 query_plan_init(struct query_plan *p, struct ctx *cx, const struct query_list *l, const struct query *q, int n, const char *search)
 {
 	*p = (struct query_plan){.l = l, .cx = cx, .q = q, .n = n, .search = search, .begin = "", .limit = -1, .offset = -1};
-	p->total.how = l->flags & QUERY_NO_TOTAL ? TOTAL_NONE : TOTAL_COUNT;
+	p->total.how = cx->uncounted ? TOTAL_NONE : TOTAL_COUNT;
 	p->natural_desc = l->flags & QUERY_ONLY_PAGE;
 	for (int i = 0; i < l->n; i++)
 		query_param(p, l->v[i]);

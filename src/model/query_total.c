@@ -91,7 +91,7 @@ query_total_plan(struct query_plan *p)
 	const struct history *h;
 	const struct total *t;
 
-	if (p->l->changes == NULL || p->related || p->cx->within != NULL || (p->l->flags & QUERY_NO_TOTAL))
+	if (p->l->changes == NULL || p->related || p->cx->within != NULL || p->cx->uncounted)
 		return;
 	p->total.how = TOTAL_COUNT;
 	if (totals == NULL) {

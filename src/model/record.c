@@ -104,14 +104,14 @@ record_all(struct ctx *cx, const struct project *p, const struct record *rec, st
 }
 
 err_t
-record_list(struct ctx *cx, const struct project *p, const struct record *rec, struct rows w, unsigned flags, const struct strs *queries,
+record_list(struct ctx *cx, const struct project *p, const struct record *rec, struct rows w, const struct strs *queries,
     const char *search, struct query_page *out)
 {
 	struct arena *a = cx->arena;
 	struct query_list l = {.entity = rec->entity, .from = record_statement(cx, p, rec, VERB_FROM, NULL, NULL),
 		.columns = record_statement(cx, p, rec, VERB_COLUMNS, NULL, NULL), .n = w.n, .v = w.v,
 		.seq = arena_printf(a, "%s.internal", rec->alias), .id = arena_printf(a, "%s.id", rec->alias), .width = rec->width,
-		.width_max = rec->width_max, .page = rec->page, .flags = flags};
+		.width_max = rec->width_max, .page = rec->page};
 	struct buf b;
 
 	l.attrs = shape_asked(rec->shape, &l.n_attrs);

@@ -12,11 +12,10 @@
 struct identities_in {
 	struct strs queries;
 	const char *id;
-	int total;
 };
 static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct identities_in, queries, "Queries over userId, provider, providerUid, providerEmail and providerAccessTokenExpiry.", .def = "[]"),
-	LIST_TOTAL(struct identities_in),
+	LIST_TOTAL,
 };
 static const struct param identity_params[] = {PATH("identityId", P_UID, struct identities_in, id, "Identity ID.")};
 
@@ -29,7 +28,7 @@ account_list_identities(struct req *rq, void *arg)
 	struct objs list = {0};
 
 	TRY(account_home(rq, &home));
-	TRY(linked_list(&rq->cx, home, rq->login->user, &in->queries, NULL, list_flags(in->total), &page));
+	TRY(linked_list(&rq->cx, home, rq->login->user, &in->queries, NULL, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &linked_shape, page.res);
 	return reply_list(rq, &linked_shape, "identities", page.total, &list);

@@ -541,12 +541,11 @@ attribute_read_inline(struct req *rq, json_t *o, struct attribute_in *out)
 struct list_in {
 	struct base_in base;
 	struct strs queries;
-	int total;
 };
 static const struct param list_params[] = {
     WHERE(struct list_in),
     OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries on key, type, size, required, array, status and error."),
-    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+    LIST_TOTAL,
 };
 
 static err_t
@@ -555,7 +554,7 @@ databases_list_attributes(struct req *rq, void *arg)
 	const struct list_in *in = arg;
 	struct str json;
 
-	TRY(attribute_list_json(&rq->cx, rq->project, in->base.db, in->base.col, &in->queries, in->total != 0, &json));
+	TRY(attribute_list_json(&rq->cx, rq->project, in->base.db, in->base.col, &in->queries, &json));
 	return reply_json(rq, 200, json);
 }
 

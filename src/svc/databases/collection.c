@@ -346,12 +346,12 @@ collection_write_page(struct ctx *cx, const struct database *d, const struct que
 }
 
 err_t
-collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
+collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search,
     struct str *json_out)
 {
 	struct query_list l = {.entity = words_say(cx->arena, cx->words, "Collection"), .from = arena_printf(cx->arena, "%s.collections", p->schema),
 	    .columns = collection_columns(cx, p->schema), .where = "database = $1::bigint", .n = 1, .seq = "internal", .id = "id",
-	    .search = "search", .flags = total ? 0 : QUERY_NO_TOTAL};
+	    .search = "search"};
 	struct query_page page;
 	struct database d;
 

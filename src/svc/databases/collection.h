@@ -144,13 +144,13 @@ err_t collection_delete(struct ctx *cx, const struct project *p, const char *act
 /* The database is there and has no collection of this id. ERR_DATABASE_NOT_FOUND, ERR_COLLECTION_ALREADY_EXISTS. */
 err_t collection_check_free(struct ctx *cx, const struct project *p, const char *db, const char *id) MUST_CHECK;
 /* {"total":…,"collections":[…]} */
-err_t collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search, bool total,
+err_t collection_list(struct ctx *cx, const struct project *p, const char *db, const struct strs *queries, const char *search,
     struct str *json_out) MUST_CHECK;
 
 /* {"total":…,"attributes":[…]} and {"total":…,"indexes":[…]}; without queries all of them, else a page. */
-err_t attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total,
+err_t attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries,
     struct str *json_out) MUST_CHECK;
-err_t index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total,
+err_t index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries,
     struct str *json_out) MUST_CHECK;
 
 /* A new attribute, checked by attribute_create as far as the collection matters. `def` is JSON text or NULL. */

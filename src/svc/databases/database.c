@@ -65,10 +65,10 @@ database_get(struct ctx *cx, const struct project *p, const char *id, struct dat
 }
 
 err_t
-database_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total,
+database_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search,
     struct query_page *out)
 {
-	return record_list(cx, p, &databases, (struct rows){0}, total ? 0 : QUERY_NO_TOTAL, queries, search, out);
+	return record_list(cx, p, &databases, (struct rows){0}, queries, search, out);
 }
 
 static err_t

@@ -23,7 +23,7 @@ extern const struct shape database_shape;
 err_t database_create(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, bool enabled,
     struct database *out) MUST_CHECK;
 err_t database_get(struct ctx *cx, const struct project *p, const char *id, struct database *out) MUST_CHECK;
-err_t database_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total,
+err_t database_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
 /* `name` NULL: it stays. */
 err_t database_update(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *name, bool enabled,

@@ -26,12 +26,11 @@ databases_create(struct req *rq, void *arg)
 struct list_in {
 	struct strs queries;
 	const char *search;
-	int total;
 };
 static const struct param list_params[] = {
     OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries on name, $id, $createdAt and $updatedAt."),
     OPTIONAL("search", P_TEXT, struct list_in, search, "Words of the id or name.", .max = 256),
-    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+    LIST_TOTAL,
 };
 
 static err_t
@@ -41,7 +40,7 @@ databases_list(struct req *rq, void *arg)
 	struct query_page page;
 	struct objs list = {0};
 
-	TRY(database_list(&rq->cx, rq->project, &in->queries, in->search, in->total != 0, &page));
+	TRY(database_list(&rq->cx, rq->project, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &database_shape, page.res);
 	return reply_list(rq, &database_shape, "databases", page.total, &list);
@@ -258,14 +257,13 @@ databases_create_collection(struct req *rq, void *arg)
 struct list_collections_in {
 	const char *db, *search;
 	struct strs queries;
-	int total;
 };
 static const struct param list_collections_params[] = {
     DATABASE(struct list_collections_in),
     OPTIONAL("queries", P_QUERIES, struct list_collections_in, queries,
 	"Queries on name, enabled, documentSecurity, $id, $createdAt and $updatedAt."),
     OPTIONAL("search", P_TEXT, struct list_collections_in, search, "Words of the id or name.", .max = 256),
-    OPTIONAL("total", P_BOOL_LOOSE, struct list_collections_in, total, "false: do not count; total is 0."),
+    LIST_TOTAL,
 };
 
 static err_t
@@ -274,7 +272,7 @@ databases_list_collections(struct req *rq, void *arg)
 	const struct list_collections_in *in = arg;
 	struct str json;
 
-	TRY(collection_list(&rq->cx, rq->project, in->db, &in->queries, in->search, in->total != 0, &json));
+	TRY(collection_list(&rq->cx, rq->project, in->db, &in->queries, in->search, &json));
 	return reply_json(rq, 200, json);
 }
 
@@ -351,12 +349,11 @@ databases_create_index(struct req *rq, void *arg)
 struct list_indexes_in {
 	const char *db, *col;
 	struct strs queries;
-	int total;
 };
 static const struct param list_indexes_params[] = {
     DATABASE(struct list_indexes_in), COLLECTION(struct list_indexes_in),
     OPTIONAL("queries", P_QUERIES, struct list_indexes_in, queries, "Queries on key, type, status, attributes and error."),
-    OPTIONAL("total", P_BOOL_LOOSE, struct list_indexes_in, total, "false: do not count; total is 0."),
+    LIST_TOTAL,
 };
 
 static err_t
@@ -365,7 +362,7 @@ databases_list_indexes(struct req *rq, void *arg)
 	const struct list_indexes_in *in = arg;
 	struct str json;
 
-	TRY(index_list_json(&rq->cx, rq->project, in->db, in->col, &in->queries, in->total != 0, &json));
+	TRY(index_list_json(&rq->cx, rq->project, in->db, in->col, &in->queries, &json));
 	return reply_json(rq, 200, json);
 }
 

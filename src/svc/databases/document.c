@@ -399,7 +399,7 @@ readable(struct ctx *cx, const struct doc_op *o, const struct collection *c, boo
 	const char **v;
 	bool few;
 
-	*l = doc_query_list(cx, c, o->total ? 0 : QUERY_NO_TOTAL);
+	*l = doc_query_list(cx, c, 0);
 	TRY(doc_related_asked(cx, o, c, l));
 	if (all)
 		return OK;
@@ -752,16 +752,16 @@ document_get(struct ctx *cx, const struct project *p, const struct doc_caller *w
 
 err_t
 document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct doc_list *out)
+    const struct strs *queries, struct doc_list *out)
 {
-	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .asks = true}, doc_list_page);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .list = out, .asks = true}, doc_list_page);
 }
 
 err_t
 document_list_kept(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct doc_kept *kept, struct doc_list *out)
+    const struct strs *queries, struct doc_kept *kept, struct doc_list *out)
 {
-	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .kept = kept, .asks = true}, doc_list_kept);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .list = out, .kept = kept, .asks = true}, doc_list_kept);
 }
 
 static err_t
@@ -791,7 +791,7 @@ document_resource(struct ctx *cx, const struct project *p, const struct doc_call
 
 err_t
 document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct str *json_out)
+    const struct strs *queries, struct str *json_out)
 {
-	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .out = json_out, .asks = true}, explain);
+	return doc_run(cx, &(struct doc_op){.p = p, .who = who, .db = db, .col = col, .queries = queries, .out = json_out, .asks = true}, explain);
 }

@@ -43,7 +43,7 @@ struct doc_list {
 	int from, to;
 };
 err_t document_list(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct doc_list *out) MUST_CHECK;
+    const struct strs *queries, struct doc_list *out) MUST_CHECK;
 /* Awaits. The i-th document can be written: a large page is read in slices. Go from the first to the last. */
 err_t document_list_ready(struct ctx *cx, struct doc_list *l, int i) MUST_CHECK;
 /* The i-th document as JSON; no wait. False: nothing was written, it went away since the page was looked up. */
@@ -52,7 +52,7 @@ void document_list_end(struct doc_list *l);	/* lets the last slice go */
 /* The same list, which may be up to `ttl` seconds old. Awaits. */
 struct doc_kept;
 err_t document_list_kept(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct doc_kept *kept, struct doc_list *out) MUST_CHECK;
+    const struct strs *queries, struct doc_kept *kept, struct doc_list *out) MUST_CHECK;
 /* The reply of a caller that may not read the document has what it has written alone. */
 err_t document_update(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
     const char *id, const json_t *data, const struct strs *perms, struct str *json_out) MUST_CHECK;
@@ -102,7 +102,7 @@ err_t document_resource(struct ctx *cx, const struct project *p, const struct do
     const char *id, const char **out) MUST_CHECK;
 /* What a list would do: {"sql", "role", "access", "indexes", "plan"}; nothing is read but statistics. */
 err_t document_explain(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *db, const char *col,
-    const struct strs *queries, bool total, struct str *json_out) MUST_CHECK;
+    const struct strs *queries, struct str *json_out) MUST_CHECK;
 
 /* ---- the check of data (document_check.c) ---- */
 struct doc_value {

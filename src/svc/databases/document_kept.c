@@ -49,7 +49,7 @@ kept_key(struct ctx *cx, const struct doc_op *o, const struct collection *c)
 	struct buf b;
 
 	buf_init(&b, cx->arena, 500);
-	buf_printf(&b, "%s %u %u %lld %d %d %d ", c->table, c->gen, c->db_gen, (long long)cx->format, cx->words != NULL, o->who->bypass, o->total);
+	buf_printf(&b, "%s %u %u %lld %d %d %d ", c->table, c->gen, c->db_gen, (long long)cx->format, cx->words != NULL, o->who->bypass, cx->uncounted);
 	kept_key_part(&b, doc_own_roles(cx, o));
 	for (int i = 0; i < o->queries->n; i++)
 		kept_key_part(&b, o->queries->v[i]);

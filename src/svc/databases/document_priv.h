@@ -67,7 +67,6 @@ struct doc_op {
 	const char *db, *col, *id;
 	const json_t *data;
 	const struct strs *perms, *queries;
-	bool total;
 	bool asks;		/* what does not fit is the queries' */
 	bool today;		/* of a route that 1.0 did not have */
 	bool many;		/* of documents */

@@ -235,7 +235,7 @@ databases_delete_documents(struct req *rq, void *arg)
 struct list_in {
 	const char *db, *col;
 	struct strs queries;
-	int total, explain;
+	int explain;
 	struct opt_int ttl;
 	const char *transaction;
 };
@@ -243,7 +243,7 @@ static const struct param list_params[] = {
     DATABASE(struct list_in),
     COLLECTION(struct list_in),
     OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries: filters, orders, limit, offset, cursor, select."),
-    OPTIONAL("total", P_BOOL_LOOSE, struct list_in, total, "false: do not count; total is 0."),
+    LIST_TOTAL,
     OPTIONAL("ttl", P_RANGE, struct list_in, ttl, "Seconds that the page may be old; 0: it is read now.", .def = "0", .min = 0, .max = 86400),
     OPTIONAL("explain", P_BOOL_LOOSE, struct list_in, explain, "For keys and admins: how the list would be read."),
     TRANSACTION_SEEN(struct list_in),
@@ -281,7 +281,7 @@ reply_kept(struct req *rq, const struct list_in *in, const struct doc_caller *wh
 	struct doc_kept *kept = arena_new_of(rq->cx.arena, struct doc_kept);
 
 	kept->ttl = in->ttl.v;
-	TRY(document_list_kept(&rq->cx, rq->project, who, in->db, in->col, &in->queries, in->total != 0, kept, list));
+	TRY(document_list_kept(&rq->cx, rq->project, who, in->db, in->col, &in->queries, kept, list));
 	reply_static(rq, "X-Appwrite-Cache", kept->hit ? "hit" : "miss");
 	return kept->whole ? reply_many(rq, 200, &kept->page) : reply_list_of(rq, list);
 }
@@ -297,16 +297,16 @@ databases_list_documents(struct req *rq, void *arg)
 	if (in->explain == 1 && !rq->bypass)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "explain is for keys and admins");
 	if (in->explain == 1) {
-		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, &json));
+		TRY(document_explain(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, &json));
 		return reply_json(rq, 200, json);
 	}
 	if (in->transaction != NULL) {
-		TRY(transaction_documents(&rq->cx, rq->project, &who, in->transaction, in->db, in->col, &in->queries, in->total != 0, list));
+		TRY(transaction_documents(&rq->cx, rq->project, &who, in->transaction, in->db, in->col, &in->queries, list));
 		return reply_list_of(rq, list);
 	}
 	if (in->ttl.v > 0)
 		return reply_kept(rq, in, &who);
-	TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, in->total != 0, list));
+	TRY(document_list(&rq->cx, rq->project, &who, in->db, in->col, &in->queries, list));
 	return reply_list_of(rq, list);
 }
 

@@ -82,7 +82,7 @@ static const struct member_list index_members = {"indexes", "Index", index_attrs
 
 static err_t
 select_members(struct ctx *cx, const struct project *p, const struct collection *c, const struct member_list *m, const struct strs *queries,
-    bool total, struct query_page *page)
+    struct query_page *page)
 {
 	struct query_attr *attrs = arena_array(cx->arena, struct query_attr, m->n_attrs);
 	const struct query_list l = {
@@ -96,7 +96,7 @@ select_members(struct ctx *cx, const struct project *p, const struct collection 
 		.id = "key",
 		.attrs = attrs,
 		.n_attrs = m->n_attrs,
-		.flags = QUERY_CURSOR_ERRORS | (total ? 0 : QUERY_NO_TOTAL),
+		.flags = QUERY_CURSOR_ERRORS,
 	};
 
 	for (int i = 0; i < m->n_attrs; i++) {
@@ -126,7 +126,7 @@ first_members(const struct ctx *cx, const struct collection *c, const struct mem
 }
 
 static err_t
-schema_list_list(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct member_list *m, const struct strs *queries, bool total,
+schema_list_list(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct member_list *m, const struct strs *queries,
     struct str *json_out)
 {
 	struct query_page page = {0};
@@ -135,9 +135,9 @@ schema_list_list(struct ctx *cx, const struct project *p, const char *db, const 
 	struct jw w;
 
 	TRY(collection_get(cx, p, db, col, &c));
-	page.total = total ? m->count(c) : 0;
+	page.total = cx->uncounted ? 0 : m->count(c);
 	if (queries->n > 0)
-		TRY(select_members(cx, p, c, m, queries, total, &page));
+		TRY(select_members(cx, p, c, m, queries, &page));
 	buf_init(&b, cx->arena, 512);
 	jw_init(&w, &b);
 	w.words = cx->words;
@@ -157,13 +157,13 @@ schema_list_list(struct ctx *cx, const struct project *p, const char *db, const 
 }
 
 err_t
-attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total, struct str *json_out)
+attribute_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, struct str *json_out)
 {
-	return schema_list_list(cx, p, db, col, &attribute_members, queries, total, json_out);
+	return schema_list_list(cx, p, db, col, &attribute_members, queries, json_out);
 }
 
 err_t
-index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, bool total, struct str *json_out)
+index_list_json(struct ctx *cx, const struct project *p, const char *db, const char *col, const struct strs *queries, struct str *json_out)
 {
-	return schema_list_list(cx, p, db, col, &index_members, queries, total, json_out);
+	return schema_list_list(cx, p, db, col, &index_members, queries, json_out);
 }

@@ -60,7 +60,7 @@ transaction_list(struct ctx *cx, const struct project *p, const struct doc_calle
 
 	if (!who->bypass)
 		w = (struct rows){"@.owner = $1::bigint", 1, {pg_i64(cx->arena, who->owner)}};
-	return record_list(cx, p, &transactions, w, 0, queries, NULL, out);
+	return record_list(cx, p, &transactions, w, queries, NULL, out);
 }
 
 err_t

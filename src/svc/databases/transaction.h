@@ -67,7 +67,7 @@ err_t transaction_rollback(struct ctx *cx, const struct project *p, const struct
 err_t transaction_document(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *id, const char *db, const char *col,
     const char *doc, const struct strs *queries, struct str *json_out) MUST_CHECK;
 err_t transaction_documents(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *id, const char *db, const char *col,
-    const struct strs *queries, bool total, struct doc_list *out) MUST_CHECK;
+    const struct strs *queries, struct doc_list *out) MUST_CHECK;
 
 /* ---- for the files of this module ---- */
 

@@ -174,9 +174,9 @@ transaction_document(struct ctx *cx, const struct project *p, const struct doc_c
 
 err_t
 transaction_documents(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *id, const char *db, const char *col,
-    const struct strs *queries, bool total, struct doc_list *out)
+    const struct strs *queries, struct doc_list *out)
 {
-	const struct doc_op o = {.p = p, .who = who, .db = db, .col = col, .queries = queries, .total = total, .list = out, .asks = true, .seen = true};
+	const struct doc_op o = {.p = p, .who = who, .db = db, .col = col, .queries = queries, .list = out, .asks = true, .seen = true};
 
 	return view_run(cx, &o, id, doc_list_page);
 }

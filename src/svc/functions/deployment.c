@@ -264,12 +264,12 @@ deployment_get(struct ctx *cx, const struct project *p, const struct function *f
 }
 
 err_t
-deployment_list(struct ctx *cx, const struct project *p, const struct function *f, const struct strs *queries, const char *search, bool total,
+deployment_list(struct ctx *cx, const struct project *p, const struct function *f, const struct strs *queries, const char *search,
     struct query_page *out)
 {
 	struct rows w = {"@.function = $1::bigint", 1, {pg_i64(cx->arena, f->internal)}};
 
-	return record_list(cx, p, &told_record, w, total ? 0 : QUERY_NO_TOTAL, queries, search, out);
+	return record_list(cx, p, &told_record, w, queries, search, out);
 }
 
 /* ---- which one is run ---- */

@@ -7,7 +7,6 @@
 struct deployment_in {
 	const char *function, *id, *build, *search;
 	struct strs queries;
-	int total;
 };
 #define FUNCTION_PATH(st) PATH("functionId", P_UID, st, function, "Function ID.")
 #define DEPLOYMENT_ID PATH("deploymentId", P_UID, struct deployment_in, id, "Deployment ID.")
@@ -18,7 +17,7 @@ static const struct param list_params[] = {
 	FUNCTION_PATH(struct deployment_in),
 	OPTIONAL("queries", P_QUERIES, struct deployment_in, queries, "Queries over the deployments."),
 	OPTIONAL("search", P_TEXT, struct deployment_in, search, "Words to look for in ids and entrypoints.", .def = "\"\"", .max = 256),
-	OPTIONAL("total", P_BOOL_LOOSE, struct deployment_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 /* Older clients are told of the build by the list alone. */
@@ -146,7 +145,7 @@ functions_list_deployments(struct req *rq, void *arg)
 	struct function f;
 
 	TRY(function_get(&rq->cx, rq->project, in->function, &f));
-	TRY(deployment_list(&rq->cx, rq->project, &f, &in->queries, in->search, in->total != 0, &page));
+	TRY(deployment_list(&rq->cx, rq->project, &f, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &deployment_told_shape, page.res);
 	return reply_list(rq, &deployment_told_shape, "deployments", page.total, &list);

@@ -54,7 +54,6 @@ show(struct req *rq, struct execution *e, const char *function)
 struct execution_in {
 	const char *function, *id, *search;
 	struct strs queries;
-	int total;
 };
 #define EXECUTION_PATH(st) PATH("functionId", P_UID, st, function, "Function ID."), PATH("executionId", P_UID, st, id, "Execution ID.")
 static const struct param get_params[] = {EXECUTION_PATH(struct execution_in)};
@@ -62,7 +61,7 @@ static const struct param list_params[] = {
 	PATH("functionId", P_UID, struct execution_in, function, "Function ID."),
 	OPTIONAL("queries", P_QUERIES, struct execution_in, queries, "Queries over the executions."),
 	OPTIONAL("search", P_TEXT, struct execution_in, search, "The id of an execution, or of the function.", .def = "\"\"", .max = 256),
-	OPTIONAL("total", P_BOOL_LOOSE, struct execution_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 /* What a user may read is what was run on their behalf; an index has it. */
@@ -91,7 +90,7 @@ functions_list_executions(struct req *rq, void *arg)
 	struct objs list;
 
 	TRY(find_function(rq, in->function, &f));
-	TRY(record_list(&rq->cx, rq->project, rec, rows_seen(rq, &f, in->search ? in->search : ""), in->total == 0 ? QUERY_NO_TOTAL : 0, &in->queries, NULL, &page));
+	TRY(record_list(&rq->cx, rq->project, rec, rows_seen(rq, &f, in->search ? in->search : ""), &in->queries, NULL, &page));
 	list = page.res != NULL ? shape_rows(&rq->cx, rec->shape, page.res) : (struct objs){0};
 	for (int i = 0; i < list.n; i++)
 		show(rq, list.v[i], f.id);

@@ -141,11 +141,11 @@ function_get(struct ctx *cx, const struct project *p, const char *id, struct fun
 }
 
 err_t
-function_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total, struct query_page *out,
+function_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out,
     struct objs *list_out)
 {
 	*list_out = (struct objs){0};
-	TRY(record_list(cx, p, &function_record, (struct rows){0}, total ? 0 : QUERY_NO_TOTAL, queries, search, out));
+	TRY(record_list(cx, p, &function_record, (struct rows){0}, queries, search, out));
 	if (out->res == NULL)
 		return OK;
 	*list_out = shape_rows(cx, &function_shape, out->res);

@@ -11,7 +11,7 @@ static const char *const generations[] = {"", "v2", "v5", NULL};
 struct function_in {
 	const char *id, *name, *runtime, *schedule, *search, *range, *generation, *entrypoint;
 	struct strs execute, events, queries;
-	int enabled, keep_warm, total;
+	int enabled, keep_warm;
 	struct opt_int timeout;
 };
 
@@ -43,7 +43,7 @@ static const struct param get_params[] = {FUNCTION_PATH};
 static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct function_in, queries, "Queries over the functions."),
 	OPTIONAL("search", P_TEXT, struct function_in, search, "Words to look for in names, ids and runtimes.", .def = "\"\"", .max = 256),
-	OPTIONAL("total", P_BOOL_LOOSE, struct function_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 /* ---- what validators do not know ---- */
@@ -132,7 +132,7 @@ functions_list(struct req *rq, void *arg)
 	struct query_page page;
 	struct objs list;
 
-	TRY(function_list(&rq->cx, rq->project, &in->queries, in->search, in->total != 0, &page, &list));
+	TRY(function_list(&rq->cx, rq->project, &in->queries, in->search, &page, &list));
 	return reply_list(rq, &function_shape, "functions", page.total, &list);
 }
 
@@ -297,7 +297,7 @@ static const struct param variable_update_params[] = {
 	VARIABLE_KEY,
 	OPTIONAL("value", P_TEXT, struct variable_in, value, "Its value; left out: it stays.", .max = 8192),
 };
-static const struct param variable_list_params[] = {VARIABLE_PATH};
+static const struct param variable_list_params[] = {VARIABLE_PATH, LIST_TOTAL};
 static const struct param variable_get_params[] = {VARIABLE_PATH, VARIABLE_ID};
 
 /* It becomes one of the environment. */

@@ -102,7 +102,7 @@ enum { FORMAT_TELLS_BUILDS = 1004000 };	/* clients that are told of a build by m
 
 /* ERR_FUNCTION_NOT_FOUND. Without its variables. */
 err_t function_get(struct ctx *cx, const struct project *p, const char *id, struct function *out) MUST_CHECK;
-err_t function_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total, struct query_page *out,
+err_t function_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out,
     struct objs *list_out) MUST_CHECK;
 /* Fills in f->vars: of n functions, or within a transaction of one. */
 err_t function_vars(struct ctx *cx, const struct project *p, struct function *const *v, int n) MUST_CHECK;
@@ -165,7 +165,7 @@ struct archive_in {		/* bytes of an archive that came */
 /* Records them, and asks for a build with the last. *kept_out: the blob has a row now, or may have. */
 err_t deployment_store(struct ctx *cx, const struct project *p, const char *actor, const char *function, const struct archive_in *in, struct deployment *out,
     bool *kept_out) MUST_CHECK;
-err_t deployment_list(struct ctx *cx, const struct project *p, const struct function *f, const struct strs *queries, const char *search, bool total,
+err_t deployment_list(struct ctx *cx, const struct project *p, const struct function *f, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
 /* Makes it the active one. ERR_BUILD_NOT_FOUND, ERR_BUILD_NOT_READY. */
 err_t deployment_activate(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *id, struct function *out) MUST_CHECK;

@@ -121,7 +121,7 @@ shared_change(struct ctx *cx, const struct shared_change *c)
 
 struct shared_in {
 	const char *id, *key, *value;
-	int secret, total;
+	int secret;
 	struct strs queries;
 };
 #define SHARED_ID PATH("variableId", P_UID, struct shared_in, id, "Variable ID.")
@@ -141,7 +141,7 @@ static const struct param shared_update_params[] = {
 static const struct param shared_path[] = {SHARED_ID};
 static const struct param shared_list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct shared_in, queries, "Queries over the variables: key, secret."),
-	OPTIONAL("total", P_BOOL_LOOSE, struct shared_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 static struct shared_variable *
@@ -182,7 +182,7 @@ functions_list_shared_variables(struct req *rq, void *arg)
 	struct objs list = {0};
 
 	TRY(own_project(rq));
-	TRY(record_list(&rq->cx, rq->project, &shared_variables, shared_rows(&rq->cx, rq->project), in->total != 0 ? 0 : QUERY_NO_TOTAL, &in->queries, NULL, &page));
+	TRY(record_list(&rq->cx, rq->project, &shared_variables, shared_rows(&rq->cx, rq->project), &in->queries, NULL, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &shared_variable_shape, page.res);
 	for (int i = 0; i < list.n; i++)

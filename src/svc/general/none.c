@@ -5,12 +5,11 @@
 struct none_in {
 	struct strs queries;
 	const char *search;
-	int total;
 };
 static const struct param none_params[] = {
     OPTIONAL("queries", P_QUERIES, struct none_in, queries, "Queries, which find nothing.", .def = "[]"),
     OPTIONAL("search", P_TEXT, struct none_in, search, "Words to look for.", .def = "\"\"", .max = 256),
-    OPTIONAL("total", P_BOOL_LOOSE, struct none_in, total, "false: do not count; total is 0."),
+    LIST_TOTAL,
 };
 
 static const struct field site_fields[] = {TOLD("$id", F_ID, "Site ID.")};

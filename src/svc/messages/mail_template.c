@@ -100,7 +100,7 @@ mail_template_list(struct ctx *cx, int64_t project, const struct strs *queries, 
 {
 	const char *of = pg_i64(cx->arena, project);
 	const struct query_list l = {.entity = "Template", .from = "badal.mail_templates t", .columns = shape_columns(&mail_template_shape), .where = "t.project = $1::bigint",
-		.n = 1, .v = &of, .seq = "t.seq", .id = "t.kind", .width = "octet_length(t.message)", .width_max = conf.mail_template_max, .flags = QUERY_ONLY_PAGE};
+		.n = 1, .v = &of, .seq = "t.seq", .id = "t.kind", .width = "octet_length(message)", .width_max = conf.mail_template_max, .flags = QUERY_ONLY_PAGE};
 
 	return query_list(cx, &l, NULL, queries, NULL, out);
 }

@@ -52,7 +52,7 @@ static const struct record presences = {
 	.table = ":schema.presences",
 	.alias = "s",
 	.entity = "Presence",
-	.width = "octet_length(s.metadata)",
+	.width = "octet_length(metadata)",
 	.width_max = 65535,
 	.missing = ERR_PRESENCE_NOT_FOUND,
 	.taken = ERR_PRESENCE_ALREADY_EXISTS,
@@ -314,7 +314,7 @@ presence_get(struct ctx *cx, const struct project *p, const struct presence_who 
 }
 
 err_t
-presence_list(struct ctx *cx, const struct project *p, const struct presence_who *who, const struct strs *queries, bool total, struct query_page *out)
+presence_list(struct ctx *cx, const struct project *p, const struct presence_who *who, const struct strs *queries, struct query_page *out)
 {
 	struct rows w = {"@.expires > $1::timestamptz", 1, {pg_time(cx->arena, time_now_ms())}};
 
@@ -322,7 +322,7 @@ presence_list(struct ctx *cx, const struct project *p, const struct presence_who
 		w = (struct rows){"@.expires > $1::timestamptz AND (@.read && $2::text[] OR @.user_internal = $3::bigint)", 3,
 			{w.v[0], pg_array(cx->arena, who->roles->v, who->roles->n), pg_i64(cx->arena, who->user)}};
 	}
-	return record_list(cx, p, &presences, w, total ? 0 : QUERY_NO_TOTAL, queries, NULL, out);
+	return record_list(cx, p, &presences, w, queries, NULL, out);
 }
 
 /* ---- ending ---- */

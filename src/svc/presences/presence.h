@@ -53,7 +53,7 @@ err_t presence_put(struct ctx *cx, const struct project *p, const struct presenc
     struct presence *out) MUST_CHECK;
 /* ERR_PRESENCE_NOT_FOUND, also where it may not be read. */
 err_t presence_get(struct ctx *cx, const struct project *p, const struct presence_who *who, const char *id, struct presence *out) MUST_CHECK;
-err_t presence_list(struct ctx *cx, const struct project *p, const struct presence_who *who, const struct strs *queries, bool total, struct query_page *out)
+err_t presence_list(struct ctx *cx, const struct project *p, const struct presence_who *who, const struct strs *queries, struct query_page *out)
     MUST_CHECK;
 /* `user_id` NULL: it stays whose it is. ERR_PRESENCE_NOT_FOUND, ERR_USER_UNAUTHORIZED, ERR_USER_NOT_FOUND, ERR_PRESENCE_ALREADY_EXISTS: that user has one. */
 err_t presence_change(struct ctx *cx, const struct project *p, const struct presence_who *who, const char *id, const char *user_id,

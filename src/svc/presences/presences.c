@@ -14,7 +14,7 @@ struct presence_args {
 	struct strs permissions, queries;
 	int64_t expires;
 	json_t *metadata;
-	int total, purge;
+	int purge;
 	struct opt_int ttl;
 };
 #define PRESENCE_PATH(type_) PATH("presenceId", type_, struct presence_args, id, "Presence ID.")
@@ -41,7 +41,7 @@ static const struct param patch_params[] = {
 static const struct param get_params[] = {PRESENCE_PATH(P_UID)};
 static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct presence_args, queries, "Queries over userId, expiresAt, status and source.", .def = "[]"),
-	OPTIONAL("total", P_BOOL_LOOSE, struct presence_args, total, "false: do not count; total is 0.", .def = "true"),
+	LIST_TOTAL,
 	OPTIONAL("ttl", P_RANGE, struct presence_args, ttl, "Seconds that the list may be old; it is always read anew.", .def = "0", .min = 0, .max = 86400),
 };
 
@@ -100,7 +100,7 @@ presences_list(struct req *rq, void *arg)
 	struct query_page page;
 	struct objs list = {0};
 
-	TRY(presence_list(&rq->cx, rq->project, &who, &in->queries, in->total != 0, &page));
+	TRY(presence_list(&rq->cx, rq->project, &who, &in->queries, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &presence_shape, page.res);
 	return reply_list(rq, &presence_shape, "presences", page.total, &list);

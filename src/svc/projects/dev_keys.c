@@ -46,7 +46,7 @@ projects_list_dev_keys(struct req *rq, void *arg)
 	int64_t total;
 
 	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	TRY(dev_key_list(&rq->cx, p, &in->queries, in->total != 0, &list, &total));
+	TRY(dev_key_list(&rq->cx, p, &in->queries, &list, &total));
 	for (int i = 0; i < list.n && !project_right(rq, p, RIGHT_CHANGE); i++) {
 		struct api_key *shown = arena_new_of(rq->cx.arena, struct api_key);
 

@@ -142,7 +142,7 @@ projects_list_keys(struct req *rq, void *arg)
 	int64_t total;
 
 	TRY(project_of(rq, in->project, RIGHT_READ, &p));
-	TRY(key_list(&rq->cx, p, &in->queries, in->total != 0, &list, &total));
+	TRY(key_list(&rq->cx, p, &in->queries, &list, &total));
 	for (int i = 0; i < list.n; i++) {
 		struct api_key *k = list.v[i] = key_shown(rq, list.v[i]);
 

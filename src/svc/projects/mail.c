@@ -231,7 +231,6 @@ struct words_in {
 	struct mail_template in;	/* NULL: not given */
 	const char *reply_to;		/* as clients before 1.9.2 say it */
 	struct strs queries;
-	int total;
 };
 #define WORDS_KIND(make, name_, ...) make(name_, P_ENUM_NOCASE, struct words_in, kind, "Kind of mail.", .list = mail_template_kinds, __VA_ARGS__)
 #define WORDS_TEXT(key, type_, member, doc_, ...) OPTIONAL(key, type_, struct words_in, member, doc_, .empty_since = SINCE_1_4, __VA_ARGS__)
@@ -250,7 +249,7 @@ static const struct param words_params[] = {WORDS_KIND(REQUIRED, "templateId"), 
 static const struct param words_old_params[] = {PROJECT(struct words_in), WORDS_KIND(PATH, "type"), WORDS_LOCALE(PATH), WORDS_FIELDS};
 static const struct param words_list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct words_in, queries, "Queries: limit and offset.", .def = "[]"),
-	OPTIONAL("total", P_BOOL_LOOSE, struct words_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 /* Kind and locale as the tables have them. */
@@ -305,7 +304,7 @@ projects_list_email_templates(struct req *rq, void *arg)
 	TRY(mail_template_list(&rq->cx, p->internal, &in->queries, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &mail_template_shape, page.res);
-	return reply_list(rq, &mail_template_shape, "templates", in->total == 0 ? 0 : page.total, &list);
+	return reply_list(rq, &mail_template_shape, "templates", page.total, &list);
 }
 
 /* What is left out stays; new words need both. */

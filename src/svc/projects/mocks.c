@@ -9,7 +9,6 @@ struct mock_in {
 	const char *project, *number, *otp;
 	struct strs queries;
 	json_t *numbers;
-	int total;
 };
 
 static bool
@@ -49,7 +48,7 @@ projects_list_mocks(struct req *rq, void *arg)
 	TRY(project_of(rq, NULL, RIGHT_READ, &p));
 	TRY(query_window(&rq->cx, &in->queries, p->mock_numbers.n, &from, &to));
 	page = (struct objs){to - from, p->mock_numbers.v + from};
-	return reply_list(rq, &mock_number_shape, "mockNumbers", in->total == 0 ? 0 : p->mock_numbers.n, &page);
+	return reply_list(rq, &mock_number_shape, "mockNumbers", p->mock_numbers.n, &page);
 }
 
 static err_t
@@ -141,7 +140,7 @@ projects_update_mocks(struct req *rq, void *arg)
 #define CODE REQUIRED("otp", P_TEXT, struct mock_in, otp, "Its code: six digits.", .max = CODE_LEN)
 static const struct param mocks_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct mock_in, queries, "Queries: limit and offset.", .def = "[]"),
-	OPTIONAL("total", P_BOOL_LOOSE, struct mock_in, total, "false: total is 0."),
+	LIST_TOTAL,
 };
 static const struct param mock_create_params[] = {REQUIRED("number", P_PHONE, struct mock_in, number, "Phone number."), CODE};
 static const struct param mock_path[] = {MOCK_NUMBER};

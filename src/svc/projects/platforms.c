@@ -239,7 +239,7 @@ projects_list_platforms(struct req *rq, void *arg)
 	int64_t total;
 
 	TRY(project_of(rq, in->project, RIGHT_READ, &p));
-	TRY(platform_list(&rq->cx, p, &in->queries, in->total != 0, &list, &total));
+	TRY(platform_list(&rq->cx, p, &in->queries, &list, &total));
 	if (platform_of_kinds(rq))
 		return reply_members(rq, &(struct member_list){&platform_kind_shape, "platforms", total, list.n, write_platform, &list, NULL, 200});
 	for (int i = 0; i < list.n; i++) {

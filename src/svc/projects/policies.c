@@ -172,7 +172,6 @@ projects_update_privacy_former(struct req *rq, void *arg)
 struct policy_look {
 	const char *id;
 	struct strs queries;
-	int total;
 };
 
 static err_t
@@ -217,7 +216,7 @@ projects_list_policies(struct req *rq, void *arg)
 	TRY(project_of(rq, NULL, RIGHT_READ, &p));
 	TRY(query_window(&rq->cx, &in->queries, FACTORS, &page.from, &to));	/* typed clients of today know no list with the last */
 	page.p = p;
-	return reply_members(rq, &(struct member_list){.shape = &policy_shape, .key = "policies", .total = in->total == 0 ? 0 : FACTORS, .n = to - page.from,
+	return reply_members(rq, &(struct member_list){.shape = &policy_shape, .key = "policies", .total = FACTORS, .n = to - page.from,
 					 .write = policy_write, .arg = &page});
 }
 
@@ -244,7 +243,7 @@ static const struct param factors_params[] = {MAY("totp", 0, "Codes of an app.")
 static const struct param policy_path[] = {PATH("policyId", P_ENUM, struct policy_look, id, "Policy.", .list = policy_ids)};
 static const struct param policies_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct policy_look, queries, "Queries: limit and offset.", .def = "[]"),
-	OPTIONAL("total", P_BOOL_LOOSE, struct policy_look, total, "false: total is 0."),
+	LIST_TOTAL,
 };
 
 #define OF PROJECT(struct policy_in)

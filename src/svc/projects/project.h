@@ -65,7 +65,7 @@ err_t project_sweep(struct ctx *cx) MUST_CHECK;
 err_t platform_create(struct ctx *cx, const struct project *p, const struct platform *in, struct platform **out) MUST_CHECK;
 err_t platform_update(struct ctx *cx, const struct project *p, const char *id, const struct platform *in, const char *set, struct platform **out)
     MUST_CHECK;
-err_t platform_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
+err_t platform_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t platform_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct platform *platform_find(const struct project *p, const char *id);	/* NULL: none */
 
@@ -74,13 +74,13 @@ err_t key_create(struct ctx *cx, const struct project *p, const struct api_key *
 /* Awaits. Name, scopes and expire of `values`. `most`, if not NULL: only a key that has no more scopes, and ends no later. */
 err_t key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, const struct api_key *most,
     struct api_key **out) MUST_CHECK;
-err_t key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
+err_t key_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct api_key *key_find(const struct project *p, const char *id);	/* NULL: none */
 /* Awaits. Keys of developers: of `in` and `values` name and expire. (*out)->secret is the clear text. */
 err_t dev_key_create(struct ctx *cx, const struct project *p, const struct api_key *in, struct api_key **out) MUST_CHECK;
 err_t dev_key_update(struct ctx *cx, const struct project *p, const char *id, const struct api_key *values, struct api_key **out) MUST_CHECK;
-err_t dev_key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out) MUST_CHECK;
+err_t dev_key_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out) MUST_CHECK;
 err_t dev_key_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct api_key *dev_key_find(const struct project *p, const char *id);	/* NULL: none */
 extern const char *const platform_types[];	/* NULL-terminated */

@@ -104,20 +104,20 @@ project_child_delete(struct ctx *cx, const struct project *p, const struct recor
 }
 
 err_t
-project_child_list(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *all, const struct strs *queries, bool total,
+project_child_list(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *all, const struct strs *queries,
     struct objs *out, int64_t *total_out)
 {
 	struct rows w = {"@.project = $1::bigint", 1, {pg_i64(cx->arena, p->internal)}};
 	struct query_page page;
 
-	*total_out = total ? all->n : 0;
+	*total_out = all->n;
 	if (queries->n == 0) {
 		*out = (struct objs){all->n, arena_array(cx->arena, void *, all->n + 1)};
 		for (int i = 0; i < all->n; i++)
 			out->v[i] = all->v[i];
 		return OK;
 	}
-	TRY(record_list(cx, p, rec, w, total ? 0 : QUERY_NO_TOTAL, queries, NULL, &page));
+	TRY(record_list(cx, p, rec, w, queries, NULL, &page));
 	*out = page.res != NULL ? shape_rows(cx, rec->shape, page.res) : (struct objs){0};
 	*total_out = page.total;
 	return OK;
@@ -169,9 +169,9 @@ static const struct record platforms_asked = {.shape = &platform_asked_shape, .t
 	.missing = ERR_PLATFORM_NOT_FOUND, .taken = ERR_PLATFORM_ALREADY_EXISTS};
 
 err_t
-platform_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out)
+platform_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out)
 {
-	return project_child_list(cx, p, &platforms_asked, &p->platforms, queries, total, out, total_out);
+	return project_child_list(cx, p, &platforms_asked, &p->platforms, queries, out, total_out);
 }
 
 err_t
@@ -202,9 +202,9 @@ key_create(struct ctx *cx, const struct project *p, const struct api_key *in, st
 }
 
 err_t
-key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out)
+key_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out)
 {
-	return project_child_list(cx, p, &keys, &p->keys, queries, total, out, total_out);
+	return project_child_list(cx, p, &keys, &p->keys, queries, out, total_out);
 }
 
 err_t
@@ -247,9 +247,9 @@ dev_key_create(struct ctx *cx, const struct project *p, const struct api_key *in
 }
 
 err_t
-dev_key_list(struct ctx *cx, const struct project *p, const struct strs *queries, bool total, struct objs *out, int64_t *total_out)
+dev_key_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out)
 {
-	return project_child_list(cx, p, &dev_keys, &p->dev_keys, queries, total, out, total_out);
+	return project_child_list(cx, p, &dev_keys, &p->dev_keys, queries, out, total_out);
 }
 
 err_t

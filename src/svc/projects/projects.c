@@ -164,7 +164,7 @@ err_t
 project_reply_list(struct req *rq, const char *teams, const struct projects_asked *in)
 {
 	struct query_list l = {.entity = "Project", .from = "badal.projects p", .columns = "p.id", .where = "lower(p.team_id) = ANY ($1::text[])",
-		.n = 1, .v = &teams, .seq = "p.seq", .id = "p.id", .search = "p.search", .flags = in->total == 0 ? QUERY_NO_TOTAL : 0};
+		.n = 1, .v = &teams, .seq = "p.seq", .id = "p.id", .search = "p.search"};
 	struct strs queries = without_selects(rq, &in->queries);
 	struct query_page page;
 	struct objs found = {0};
@@ -190,7 +190,7 @@ projects_list(struct req *rq, void *arg)
 	return project_reply_list(rq, own_teams(rq), arg);
 }
 
-static const struct param project_path[] = {PROJECT(struct one_in)};
+static const struct param project_path[] = {PROJECT(struct one_in)}, listed_path[] = {PROJECT(struct one_in), LIST_TOTAL};
 
 static err_t
 projects_get(struct req *rq, void *arg)
@@ -533,7 +533,7 @@ static const struct route rows[] = {
 	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", projects_create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
 	    webhook_create_params),
 	LISTS("/:projectId/webhooks", "listWebhooks", projects_list_webhooks, &webhook_shape, "webhooks", "List webhooks.", struct one_in,
-	    project_path),
+	    listed_path),
 	PROJECTS("GET", "/:projectId/webhooks/:webhookId", "getWebhook", "read", projects_get_webhook, &webhook_shape, 200, "One webhook.", struct one_in,
 	    webhook_path),
 	PROJECTS("PUT", "/:projectId/webhooks/:webhookId", "updateWebhook", "write", projects_update_webhook, &webhook_shape, 200, "Change a webhook.",

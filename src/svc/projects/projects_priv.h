@@ -24,12 +24,11 @@ err_t project_make(struct req *rq, const struct project_in *in, const char *regi
 struct projects_asked {
 	struct strs queries;
 	const char *search;
-	int total;
 };
 #define PROJECTS_ASKED                                                                                                                                   \
 	OPTIONAL("queries", P_QUERIES, struct projects_asked, queries, "Queries over name, teamId, labels, search and accessedAt.", .def = "[]"),        \
 	    OPTIONAL("search", P_TEXT, struct projects_asked, search, "Words to look for.", .def = "\"\"", .max = 256),                                  \
-	    OPTIONAL("total", P_BOOL_LOOSE, struct projects_asked, total, "false: do not count; total is 0.")
+	    LIST_TOTAL
 err_t project_reply_list(struct req *rq, const char *teams, const struct projects_asked *in) MUST_CHECK;
 
 /* ---- what belongs to a project ---- */
@@ -43,7 +42,7 @@ err_t project_child_change(struct ctx *cx, const struct project *p, const struct
     void **out) MUST_CHECK;
 err_t project_child_delete(struct ctx *cx, const struct project *p, const struct record *rec, const char *id) MUST_CHECK;
 /* Awaits when there are queries. Without them `all`, in an array of its own. */
-err_t project_child_list(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *all, const struct strs *queries, bool total,
+err_t project_child_list(struct ctx *cx, const struct project *p, const struct record *rec, const struct objs *all, const struct strs *queries,
     struct objs *out, int64_t *total_out) MUST_CHECK;
 struct rows project_child_rows(struct ctx *cx, const struct project *p, const char *id);
 
@@ -56,11 +55,10 @@ struct one_in {
 struct children_in {
 	const char *project;
 	struct strs queries;
-	int total;
 };
 #define CHILDREN_ASKED(doc_)                                                                                                        \
 	OPTIONAL("queries", P_QUERIES, struct children_in, queries, doc_),                                                           \
-	    OPTIONAL("total", P_BOOL_LOOSE, struct children_in, total, "false: do not count; total is 0.")
+	    LIST_TOTAL
 
 #define PROJECTS(method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows)                                           \
 	{                                                                                                                           \

@@ -184,7 +184,7 @@ reply_provider(struct req *rq, const struct project *p, const struct oauth2_row 
 struct oauth2_in {
 	const char *provider;
 	struct strs queries;
-	int total, enabled;
+	int enabled;
 };
 
 static err_t
@@ -198,7 +198,7 @@ projects_list_providers(struct req *rq, void *arg)
 	TRY(project_of(rq, NULL, RIGHT_READ, &p));
 	TRY(query_window(&rq->cx, &in->queries, OAUTH2_LISTED, &page.from, &to));
 	page.p = p;
-	return reply_members(rq, &(struct member_list){.shape = &oauth2_provider_shape, .key = "providers", .total = in->total == 0 ? 0 : OAUTH2_LISTED,
+	return reply_members(rq, &(struct member_list){.shape = &oauth2_provider_shape, .key = "providers", .total = OAUTH2_LISTED,
 					 .n = to - page.from, .write = provider_write, .arg = &page});
 }
 
@@ -381,7 +381,7 @@ projects_list_console_providers(struct req *rq, void *arg)
 #define PROVIDER_PATH PATH("provider", P_ENUM, struct oauth2_in, provider, "Provider.", .list = oauth2_keys)
 static const struct param oauth2_list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct oauth2_in, queries, "Queries: limit and offset.", .def = "[]"),
-	OPTIONAL("total", P_BOOL_LOOSE, struct oauth2_in, total, "false: total is 0."),
+	LIST_TOTAL,
 };
 static const struct param oauth2_path[] = {PROVIDER_PATH};
 static const struct param oauth2_update_params[] = {

@@ -161,9 +161,9 @@ bucket_create(struct ctx *cx, const struct project *p, const char *actor, struct
 }
 
 err_t
-bucket_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total, struct query_page *out)
+bucket_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out)
 {
-	return record_list(cx, p, &buckets, (struct rows){0}, total ? 0 : QUERY_NO_TOTAL, queries, search, out);
+	return record_list(cx, p, &buckets, (struct rows){0}, queries, search, out);
 }
 
 static err_t

@@ -31,7 +31,7 @@ extern const struct shape bucket_shape;
 err_t bucket_get(struct ctx *cx, const struct project *p, const char *id, const struct bucket **out) MUST_CHECK;
 /* All await. `b` is the new bucket, complete but for its number, id (may be set) and times. ERR_STORAGE_BUCKET_ALREADY_EXISTS. */
 err_t bucket_create(struct ctx *cx, const struct project *p, const char *actor, struct bucket *b) MUST_CHECK;
-err_t bucket_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, bool total, struct query_page *out) MUST_CHECK;
+err_t bucket_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out) MUST_CHECK;
 /* Sets everything that can be changed from `values`; *out is the row as it is then. */
 err_t bucket_update(struct ctx *cx, const struct project *p, const char *actor, const char *id, const struct bucket *values, struct bucket *out) MUST_CHECK;
 /* The rows of its files go with it; the bytes by a job. */

@@ -10,7 +10,7 @@ static const char *const verbs[] = {"create", "read", "update", "delete", "write
 struct bucket_in {
 	const char *id, *name, *compression, *search, *range;
 	struct strs perms, extensions, queries;
-	int file_security, enabled, encryption, antivirus, total;
+	int file_security, enabled, encryption, antivirus;
 	struct opt_int size;
 };
 
@@ -35,7 +35,7 @@ static const struct param get_params[] = {BUCKET_PATH};
 static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct bucket_in, queries, "Queries over the buckets."),
 	OPTIONAL("search", P_TEXT, struct bucket_in, search, "Words to look for in names and ids.", .def = "\"\"", .max = 256),
-	OPTIONAL("total", P_BOOL_LOOSE, struct bucket_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 static struct bucket
@@ -90,7 +90,7 @@ storage_list_buckets(struct req *rq, void *arg)
 	struct query_page page;
 	struct objs list = {0};
 
-	TRY(bucket_list(&rq->cx, rq->project, &in->queries, in->search, in->total != 0, &page));
+	TRY(bucket_list(&rq->cx, rq->project, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &bucket_shape, page.res);
 	TRY(buckets_measure(rq, (struct bucket *const *)list.v, list.n));

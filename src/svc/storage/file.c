@@ -143,7 +143,7 @@ file_get(struct ctx *cx, const struct project *p, const struct file_caller *who,
 
 err_t
 file_list(struct ctx *cx, const struct project *p, const struct file_caller *who, const char *bucket, const struct strs *queries, const char *search,
-    bool total, struct query_page *out, struct objs *list_out)
+    struct query_page *out, struct objs *list_out)
 {
 	const struct bucket *b;
 	struct rows w;
@@ -157,7 +157,7 @@ file_list(struct ctx *cx, const struct project *p, const struct file_caller *who
 		w.where = "@.bucket = $1::bigint AND @.read && $2::text[]";
 		w.v[w.n++] = pg_array(cx->arena, who->roles->v, who->roles->n);
 	}
-	TRY(record_list(cx, p, &file_record, w, total ? 0 : QUERY_NO_TOTAL, queries, search, out));
+	TRY(record_list(cx, p, &file_record, w, queries, search, out));
 	if (out->res != NULL)
 		*list_out = shape_rows(cx, &file_shape, out->res);
 	return OK;

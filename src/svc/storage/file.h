@@ -41,7 +41,7 @@ err_t file_bucket(struct ctx *cx, const struct project *p, const struct file_cal
 /* A file that the caller may read. ERR_STORAGE_FILE_NOT_FOUND, ERR_USER_UNAUTHORIZED (spec 2). */
 err_t file_get(struct ctx *cx, const struct project *p, const struct file_caller *who, const char *bucket, const char *id, struct file *out) MUST_CHECK;
 err_t file_list(struct ctx *cx, const struct project *p, const struct file_caller *who, const char *bucket, const struct strs *queries, const char *search,
-    bool total, struct query_page *out, struct objs *list_out) MUST_CHECK;
+    struct query_page *out, struct objs *list_out) MUST_CHECK;
 /* The parts of a complete file, in order, in the arena. */
 err_t file_parts(struct ctx *cx, const struct project *p, const struct file *f, const struct blob_part **out, int *n_out) MUST_CHECK;
 /* What its previews are kept under. */

@@ -26,7 +26,6 @@ file_caller_of(const struct req *rq)
 struct file_in {
 	const char *bucket, *id, *search;
 	struct strs perms, queries;
-	int total;
 };
 static const struct param get_params[] = {FILE_PATH(struct file_in)};
 static const struct param update_params[] = {FILE_PATH(struct file_in), PERMISSIONS(struct file_in)};
@@ -34,7 +33,7 @@ static const struct param list_params[] = {
 	PATH("bucketId", P_UID, struct file_in, bucket, "Bucket ID."),
 	OPTIONAL("queries", P_QUERIES, struct file_in, queries, "Queries over the files."),
 	OPTIONAL("search", P_TEXT, struct file_in, search, "Words to look for in names and ids.", .def = "\"\"", .max = 256),
-	OPTIONAL("total", P_BOOL_LOOSE, struct file_in, total, "false: do not count; total is 0."),
+	LIST_TOTAL,
 };
 
 static err_t
@@ -45,7 +44,7 @@ storage_list_files(struct req *rq, void *arg)
 	struct query_page page;
 	struct objs list;
 
-	TRY(file_list(&rq->cx, rq->project, &who, in->bucket, &in->queries, in->search, in->total != 0, &page, &list));
+	TRY(file_list(&rq->cx, rq->project, &who, in->bucket, &in->queries, in->search, &page, &list));
 	return reply_list(rq, &file_shape, "files", page.total, &list);
 }
 

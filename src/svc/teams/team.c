@@ -270,7 +270,7 @@ team_list(struct ctx *cx, const struct project *p, const struct user *member, co
 		w.where = arena_printf(cx->arena,
 		    "@.internal IN (SELECT m.team_internal FROM %s.memberships m WHERE m.user_internal = $1::bigint AND m.confirm)", p->schema);
 	}
-	return record_list(cx, p, &teams, w, 0, queries, search, out);
+	return record_list(cx, p, &teams, w, queries, search, out);
 }
 
 static err_t
@@ -475,10 +475,10 @@ membership_list(struct ctx *cx, const struct project *p, const struct team *t, b
 	struct rows w = {"@.team_internal = $1::bigint", 1, {pg_i64(cx->arena, t->internal)}};
 
 	if (!veiled || p->shows.user_id)
-		return record_list(cx, p, &memberships, w, 0, queries, search, out);
+		return record_list(cx, p, &memberships, w, queries, search, out);
 	if (search != NULL && search[0] != '\0')	/* the words that are searched have the user's id among them */
 		w = (struct rows){"@.team_internal = $1::bigint AND lower(@.id) = lower($2)", 2, {w.v[0], search}};
-	return record_list(cx, p, &memberships_veiled, w, 0, queries, NULL, out);
+	return record_list(cx, p, &memberships_veiled, w, queries, NULL, out);
 }
 
 err_t
@@ -486,7 +486,7 @@ membership_list_user(struct ctx *cx, const struct project *p, const struct user 
 {
 	const struct rows w = {"@.user_internal = $1::bigint", 1, {pg_i64(cx->arena, u->internal)}};
 
-	return record_list(cx, p, &memberships, w, 0, queries, search, out);
+	return record_list(cx, p, &memberships, w, queries, search, out);
 }
 
 err_t

@@ -82,6 +82,7 @@ struct list_in {
 static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over name and total.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+	LIST_TOTAL,
 };
 
 static err_t
@@ -362,6 +363,7 @@ static const struct param members_params[] = {
 	PATH("teamId", P_UID, struct list_in, team, "Team ID."),
 	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+	LIST_TOTAL,
 };
 
 static err_t

@@ -143,13 +143,13 @@ linked_newest(struct ctx *cx, const struct project *p, const struct user *u, con
 }
 
 err_t
-linked_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, const char *search, unsigned flags, struct query_page *out)
+linked_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, const char *search, struct query_page *out)
 {
 	struct rows w = {0};
 
 	if (u != NULL)
 		w = (struct rows){"@.user_internal = $1::bigint", 1, {pg_i64(cx->arena, u->internal)}};
-	return record_list(cx, p, &identities, w, flags, queries, search, out);
+	return record_list(cx, p, &identities, w, queries, search, out);
 }
 
 static err_t

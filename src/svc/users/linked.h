@@ -28,7 +28,7 @@ err_t linked_has_email(struct ctx *cx, const struct project *p, const char *emai
 /* Awaits. The newest of the user's at that provider. ERR_USER_IDENTITY_NOT_FOUND. */
 err_t linked_newest(struct ctx *cx, const struct project *p, const struct user *u, const char *provider, struct linked **out) MUST_CHECK;
 /* Awaits. Of `u`, or of all (NULL). */
-err_t linked_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, const char *search, unsigned flags,
+err_t linked_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, const char *search,
     struct query_page *out) MUST_CHECK;
 /* Awaits. `u` NULL: anybody's. ERR_USER_IDENTITY_NOT_FOUND. */
 err_t linked_delete(struct ctx *cx, const struct project *p, const struct user *u, const char *id, const char *actor) MUST_CHECK;

@@ -238,7 +238,7 @@ target_delete(struct ctx *cx, const struct project *p, const struct user *u, con
 }
 
 err_t
-target_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, unsigned flags, struct query_page *out)
+target_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, struct query_page *out)
 {
-	return record_list(cx, p, &targets, (struct rows){"@.user_internal = $1::bigint", 1, {pg_i64(cx->arena, u->internal)}}, flags, queries, NULL, out);
+	return record_list(cx, p, &targets, (struct rows){"@.user_internal = $1::bigint", 1, {pg_i64(cx->arena, u->internal)}}, queries, NULL, out);
 }

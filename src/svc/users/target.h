@@ -24,7 +24,7 @@ err_t target_get(struct ctx *cx, const struct project *p, const struct user *u, 
 err_t target_update(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct target *t,
     const char *identifier, const char *name, struct target **out) MUST_CHECK;
 err_t target_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct target *t) MUST_CHECK;
-err_t target_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries, unsigned flags,
+err_t target_list(struct ctx *cx, const struct project *p, const struct user *u, const struct strs *queries,
     struct query_page *out) MUST_CHECK;
 
 /* Within the transaction of what changes the account, whose user is locked. */

@@ -573,5 +573,5 @@ user_delete(struct ctx *cx, const struct project *p, const struct user *u, const
 err_t
 user_list(struct ctx *cx, const struct project *p, const struct strs *queries, const char *search, struct query_page *out)
 {
-	return record_list(cx, p, &user_record, (struct rows){0}, 0, queries, search, out);
+	return record_list(cx, p, &user_record, (struct rows){0}, queries, search, out);
 }

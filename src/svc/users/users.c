@@ -185,6 +185,7 @@ static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct list_in, queries,
 	    "Queries over name, email, phone, status, passwordUpdate, registration, emailVerification and phoneVerification.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+	LIST_TOTAL,
 };
 
 /* Users who may act as others find them here; what opens accounts is not for them. */
@@ -221,6 +222,7 @@ struct user_in_path {		/* the path, and the one thing a change sets */
 };
 #define USER_PATH PATH("userId", P_UID, struct user_in_path, id, "User ID.")
 static const struct param user_params[] = {USER_PATH};
+static const struct param sessions_params[] = {USER_PATH, LIST_TOTAL};
 
 static err_t
 users_get(struct req *rq, void *arg)
@@ -263,6 +265,7 @@ static const struct param members_params[] = {
 	PATH("userId", P_UID, struct members_in, id, "User ID."),
 	OPTIONAL("queries", P_QUERIES, struct members_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct members_in, search, "Words to look for.", .def = "\"\"", .max = 256),
+	LIST_TOTAL,
 };
 
 static err_t
@@ -547,7 +550,7 @@ static const struct route rows[] = {
 	FIND("", "list", users_list, &user_shape, "users", "The project's users.", struct list_in, list_params),
 	FIND("/:userId", "get", users_get, &user_shape, NULL, "One user.", struct user_in_path, user_params),
 	FIND("/:userId/prefs", "getPrefs", users_get_prefs, &preferences_shape, NULL, "A user's preferences.", struct user_in_path, user_params),
-	READ_AS("users.read|sessions.read", "/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, user_params),
+	READ_AS("users.read|sessions.read", "/:userId/sessions", "getSessions", users_get_sessions, &session_shape, "sessions", "A user's sessions.", struct user_in_path, sessions_params),
 	FIND("/:userId/memberships", "getMemberships", users_get_memberships, &membership_shape, "memberships", "A user's memberships.",
 	    struct members_in, members_params),
 	CHANGE("PATCH", "/status", "updateStatus", users_update_status, &user_shape, 200, "Block or unblock a user.", status_params,

@@ -6,12 +6,11 @@
 struct identities_in {
 	struct strs queries;
 	const char *search, *id;
-	int total;
 };
 static const struct param list_params[] = {
 	OPTIONAL("queries", P_QUERIES, struct identities_in, queries, "Queries over userId, provider, providerUid, providerEmail and providerAccessTokenExpiry.", .def = "[]"),
 	OPTIONAL("search", P_TEXT, struct identities_in, search, "Words to look for.", .def = "\"\"", .max = 256),
-	LIST_TOTAL(struct identities_in),
+	LIST_TOTAL,
 };
 static const struct param id_params[] = {PATH("identityId", P_UID, struct identities_in, id, "Identity ID.")};
 
@@ -22,7 +21,7 @@ users_list_identities(struct req *rq, void *arg)
 	struct query_page page;
 	struct objs list = {0};
 
-	TRY(linked_list(&rq->cx, rq->project, NULL, &in->queries, in->search, list_flags(in->total), &page));
+	TRY(linked_list(&rq->cx, rq->project, NULL, &in->queries, in->search, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &linked_shape, page.res);
 	return reply_list(rq, &linked_shape, "identities", page.total, &list);

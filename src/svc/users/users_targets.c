@@ -6,7 +6,6 @@
 struct targets_in {
 	const char *user, *id, *type, *identifier, *provider, *name;
 	struct strs queries;
-	int total;
 };
 #define USER_PATH PATH("userId", P_UID, struct targets_in, user, "User ID.")
 #define TARGET_PATH USER_PATH, PATH("targetId", P_UID, struct targets_in, id, "Target ID.")
@@ -16,7 +15,7 @@ struct targets_in {
 static const struct param list_params[] = {
 	USER_PATH,
 	OPTIONAL("queries", P_QUERIES, struct targets_in, queries, "Queries over userId, providerId, identifier and providerType.", .def = "[]"),
-	LIST_TOTAL(struct targets_in),
+	LIST_TOTAL,
 };
 static const struct param create_params[] = {
 	USER_PATH,
@@ -41,7 +40,7 @@ users_list_targets(struct req *rq, void *arg)
 	struct user *u;
 
 	TRY(user_by_id(&rq->cx, rq->project, in->user, &u));
-	TRY(target_list(&rq->cx, rq->project, u, &in->queries, list_flags(in->total), &page));
+	TRY(target_list(&rq->cx, rq->project, u, &in->queries, &page));
 	if (page.res != NULL)
 		list = shape_rows(&rq->cx, &target_shape, page.res);
 	return reply_list(rq, &target_shape, "targets", page.total, &list);
