@@ -70,6 +70,9 @@ struct query_list {		/* one list: a table with rules */
 	 * names another column for it. */
 	const struct query_attr *attrs;
 	int n_attrs;
+	/* select may name its members, and what it does not name is not read where that can be large (shape_columns_chosen); NULL: see QUERY_SELECT */
+	const struct shape *chosen;
+	const char *schema;	/* of its columns */
 	const char *changes;	/* sequence of which each change of a row of `from`, which is one table, takes a number (query_total.c); NULL: totals are counted each time */
 	unsigned flags;
 	const struct query_index *indexes;

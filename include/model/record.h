@@ -21,6 +21,7 @@ struct record {
 	const char *width;	/* as in struct query_list */
 	int64_t width_max;
 	int64_t page;		/* rows of a list that names no limit; 0: 25 */
+	bool selects;		/* lists take select, by all members of the shape */
 	err_t missing, taken;	/* no such row; it collides with another */
 	/* Whom an event of the object concerns: ids, and what else is not of every event. NULL: it has none of its own. */
 	void (*concerns)(struct ctx *cx, const struct project *p, const void *obj, struct event *ev);

@@ -91,6 +91,9 @@ struct shape {
 const char *shape_columns(const struct shape *s);
 /* The same for a project's data space, where columns are read from other tables of it: with `schema` for ":schema". */
 const char *shape_columns_in(struct arena *a, const struct shape *s, const char *schema);
+/* The same, where texts, lists and objects that nobody chose, by the names of members, are NULL: what those that were chosen are made of is there. */
+const char *shape_columns_chosen(struct arena *a, const struct shape *s, const char *schema, const struct strs *chosen);
+bool shape_has(const struct shape *s, struct str key);	/* a member that clients are told of */
 /* Reads columns [col, …) of a row, in the order of shape_columns, into obj (strings borrowed from the result). */
 void shape_read(struct ctx *cx, const struct shape *s, void *obj, const struct db_res *r, int row, int col);
 /* The same row as one JSON value (NULL for none), "json_build_array(…)", and reading it (strings borrowed from the JSON). For the rows of another

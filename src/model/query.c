@@ -204,8 +204,12 @@ query_prepare(struct ctx *cx, const struct query_list *l, const struct strs *que
 }
 
 static const char *
-columns_of(const struct query_list *l, const struct shape *shape)
+columns_of(const struct query_plan *p, const struct shape *shape)
 {
+	const struct query_list *l = p->l;
+
+	if (l->chosen != NULL && p->select.set)
+		return shape_columns_chosen(p->cx->arena, l->chosen, l->schema, &p->select);
 	return l->columns ? l->columns : shape_columns(shape);
 }
 
@@ -236,7 +240,7 @@ read_page(struct query_plan *p, const struct shape *shape, const struct db_res *
 	do {
 		p->n_v = n_where;
 		query_total_plan(p);
-		TRY(send_page(p, query_plan_page(p, p->slim ? l->slim : columns_of(l, shape), cursor), &out->res));
+		TRY(send_page(p, query_plan_page(p, p->slim ? l->slim : columns_of(p, shape), cursor), &out->res));
 	} while (!query_total_answer(p, out->res, db_cols(out->res) - (p->before ? 2 : 1), &counted));
 	if (db_bytes(out->res) > RESULT_SMALL)
 		TRY(budget_hold(cx, db_bytes(out->res)));
@@ -267,7 +271,7 @@ query_explain(struct ctx *cx, const struct query_list *l, const struct shape *sh
 	struct query_plan *p;
 
 	TRY(query_prepare(cx, l, queries, NULL, &p, &cursor));
-	*sql_out = p->limit ? query_plan_page(p, columns_of(l, shape), cursor)
+	*sql_out = p->limit ? query_plan_page(p, columns_of(p, shape), cursor)
 			    : arena_printf(cx->arena, "%s%s", p->begin, query_plan_count(p, 0));
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "EXPLAIN (FORMAT JSON) %s", *sql_out), p->n_v, p->v));
 	*plan_out = db_str(r, 0, 0);

@@ -284,7 +284,7 @@ check_select(struct ctx *cx, const struct query_list *l, struct query *q, const 
 {
 	static const char *const system[] = {"*", "$permissions", "$collectionId", "$tableId", "$databaseId"};
 
-	if (!(l->flags & QUERY_SELECT)) {
+	if (!(l->flags & QUERY_SELECT) && l->chosen == NULL) {
 		*why_out = "select is not possible here";
 		return false;
 	}
@@ -303,7 +303,7 @@ check_select(struct ctx *cx, const struct query_list *l, struct query *q, const 
 			*why_out = arena_printf(cx->arena, "Cannot select attributes: %s", q->v[i].s.p);
 			return false;
 		}
-		if (known || (q->v[i].type == QV_TEXT && (is_of_relation(l, q->v[i].s) || find_attr(l, q->v[i].s.p) != NULL)))
+		if (known || (q->v[i].type == QV_TEXT && (is_of_relation(l, q->v[i].s) || find_attr(l, q->v[i].s.p) != NULL || (l->chosen != NULL && shape_has(l->chosen, q->v[i].s)))))
 			continue;
 		*why_out = q->v[i].type == QV_TEXT ? arena_printf(cx->arena, "Attribute not found in schema: %s", q->v[i].s.p)
 						   : "select takes keys of attributes";

@@ -111,7 +111,7 @@ record_list(struct ctx *cx, const struct project *p, const struct record *rec, s
 	struct query_list l = {.entity = rec->entity, .from = record_statement(cx, p, rec, VERB_FROM, NULL, NULL),
 		.columns = record_statement(cx, p, rec, VERB_COLUMNS, NULL, NULL), .n = w.n, .v = w.v,
 		.seq = arena_printf(a, "%s.internal", rec->alias), .id = arena_printf(a, "%s.id", rec->alias), .width = rec->width,
-		.width_max = rec->width_max, .page = rec->page};
+		.width_max = rec->width_max, .page = rec->page, .chosen = rec->selects ? rec->shape : NULL, .schema = p->schema};
 	struct buf b;
 
 	l.attrs = shape_asked(rec->shape, &l.n_attrs);

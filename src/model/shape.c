@@ -60,11 +60,11 @@ shape_columns(const struct shape *s)
 	return columns_made(&made, s, "", put_column, "");
 }
 
-const char *
-shape_columns_in(struct arena *a, const struct shape *s, const char *schema)
+static const char *
+columns_in(struct arena *a, const char *sql, const char *schema)
 {
 	static const char schema_mark[] = ":schema";
-	const char *sql = shape_columns(s), *at;
+	const char *at;
 	struct buf b;
 
 	if (strstr(sql, schema_mark) == NULL)
@@ -76,6 +76,83 @@ shape_columns_in(struct arena *a, const struct shape *s, const char *schema)
 	}
 	buf_c(&b, sql);
 	return buf_view(&b).p;
+}
+
+const char *
+shape_columns_in(struct arena *a, const struct shape *s, const char *schema)
+{
+	return columns_in(a, shape_columns(s), schema);
+}
+
+bool
+shape_has(const struct shape *s, struct str key)
+{
+	for (int i = 0; i < s->n; i++)
+		if (!s->fields[i].hidden && str_is(key, s->fields[i].key))
+			return true;
+	return false;
+}
+
+/* What has a size of its own costs nothing, and a made-up one would say something. */
+static bool
+shape_may_spare(const struct field *f)
+{
+	switch (f->type) {
+	case F_STR:
+	case F_DATA:
+	case F_STRS:
+	case F_JSON:
+	case F_LIST:
+		return !f->hidden;
+	default:
+		return false;
+	}
+}
+
+static bool
+shape_names(const struct strs *chosen, const char *key)
+{
+	for (int i = 0; i < chosen->n; i++)
+		if (strcmp(chosen->v[i], key) == 0 || strcmp(chosen->v[i], "*") == 0)
+			return true;
+	return false;
+}
+
+static bool
+shape_is_chosen(const struct shape *s, const struct field *f, const struct strs *chosen)
+{
+	for (int i = 0; i < s->n; i++) {
+		const struct field *g = &s->fields[i];
+
+		if (!g->hidden && (g->off == f->off || (g->tag != 0 && g->tag == f->off)) && shape_names(chosen, g->key))
+			return true;
+	}
+	return false;
+}
+
+const char *
+shape_columns_chosen(struct arena *a, const struct shape *s, const char *schema, const struct strs *chosen)
+{
+	const char *glue = "";
+	struct buf b;
+
+	buf_init(&b, a, 512);
+	for (int i = 0; i < s->n; i++) {
+		const struct field *f = &s->fields[i];
+		const char *name = f->column != NULL ? strrchr(f->column, '.') : NULL;
+
+		if (f->column == NULL)
+			continue;
+		buf_c(&b, glue);
+		glue = ", ";
+		if (!shape_may_spare(f) || shape_is_chosen(s, f, chosen))
+			put_column(&b, f);
+		else if (f->column[0] == '(' || name == NULL)
+			BUF_LIT(&b, "NULL");
+		else
+			buf_printf(&b, "NULL AS %s", name + 1);
+	}
+	return columns_in(a, buf_view(&b).p, schema);
 }
 
 /* Times as milliseconds: JSON has no other that is cheap to read. */

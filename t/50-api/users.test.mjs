@@ -153,6 +153,27 @@ describe('read', () => {
 		assert.equal(m.memberships[0].teamName, 'Mine')
 	})
 
+	test('a list with select has what it names, and what has no size', async () => {
+		const today = { 'x-appwrite-response-format': '1.9.5' }, q = await s.project(), email = mail()
+		const u = await q.ok('POST', '/users', { headers: today, body: { userId: unique('u'), email, phone: phone(), password, name: 'Ada' } })
+		await q.ok('PATCH', `/users/${u.$id}/prefs`, { body: { prefs: { a: 1 } } })
+		await q.ok('PUT', `/users/${u.$id}/labels`, { headers: today, body: { labels: ['red'] } })
+		const whole = await q.ok('GET', `/users/${u.$id}`, { headers: today })
+		const ask = (...keys) => q.call('GET', '/users', { headers: today, query: { queries: [JSON.stringify({ method: 'select', values: keys })] } })
+		const one = async (...keys) => { const r = await ask(...keys); assert.equal(r.status, 200, r.text); assert.equal(r.body.total, 1); return r.body.users[0] }
+		const spared = { labels: [], email: '', phone: '', prefs: {}, targets: [], emailCanonical: null, emailIsFree: null, emailIsDisposable: null, emailIsCorporate: null, emailIsCanonical: null }
+		const name = await one('name'), hashed = { hash: 0, password: 0, hashOptions: 0 }
+		assert.deepEqual({ ...name, ...hashed }, { ...whole, ...spared, name: 'Ada', ...hashed })
+		assert.ok(!name.password && !name.hash)
+		assert.deepEqual((await one('targets')).targets, whole.targets)
+		assert.equal((await one('emailIsFree')).emailIsFree, whole.emailIsFree)
+		assert.deepEqual((await one('hashOptions')).hashOptions, whole.hashOptions)
+		assert.deepEqual((await one('$id', 'prefs', 'labels')).prefs, { a: 1 })
+		for (const all of [['*'], ['*', 'name']]) assert.deepEqual(await one(...all), whole)
+		for (const bad of [['nothing'], ['internal'], ['epoch'], [''], [], ['name', 'name']]) fails(await ask(...bad), 400, 'general_argument_invalid')
+		fails(await q.call('GET', '/teams', { query: { queries: [JSON.stringify({ method: 'select', values: ['name'] })] } }), 400, 'general_argument_invalid')
+	})
+
 	test('list', async () => {
 		const q = await s.project(), ids = ['ann', 'ben', 'cid', 'dan']
 		for (const id of ids) {

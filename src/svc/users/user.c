@@ -36,6 +36,7 @@ const struct record user_record = {
 	.alias = "u",
 	.entity = "User",
 	.width = "octet_length(prefs)",
+	.selects = true,
 	.width_max = PREFS_MAX,
 	.missing = ERR_USER_NOT_FOUND,
 	.taken = ERR_USER_ALREADY_EXISTS,
