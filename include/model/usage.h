@@ -60,6 +60,10 @@ err_t usage_between(struct ctx *cx, const struct project *p, const struct usage_
 /* Awaits. The newest value of each of these metrics as it was last written; 0: there is none. */
 err_t usage_last(struct ctx *cx, const struct project *p, const char *const *metrics, int n, int64_t *out) MUST_CHECK;
 
+/* A service's gauge "<table>.$all.count.total": how many rows a table has, of which `where` (NULL: all) is true; by its statistics where there are more
+ * than are worth counting. In the arena. */
+const char *usage_gauge(struct arena *a, const char *schema, const char *table, const char *where);
+
 /* Rows of the models of such replies (SHAPE_TOLD). */
 extern const struct shape metric_shape;
 #define USAGE_RANGE TOLD("range", F_ENUM, "How far back.", .values = usage_ranges)

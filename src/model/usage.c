@@ -356,6 +356,18 @@ usage_writing(void)
 
 /* ---- how many there are ---- */
 
+enum { EXACT_MAX = 10000 };	/* rows that are worth counting one by one */
+
+const char *
+usage_gauge(struct arena *a, const char *schema, const char *table, const char *where)
+{
+	return arena_printf(a,
+	    "SELECT '%s.$all.count.total', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
+	    "FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.%s WHERE %s LIMIT %d) few) u, pg_class k "
+	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.%s'::regclass",
+	    table, EXACT_MAX, schema, table, where ? where : "true", EXACT_MAX + 1, schema, table);
+}
+
 static err_t
 snapshot(struct ctx *cx, const char *schema)
 {

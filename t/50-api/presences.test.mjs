@@ -173,6 +173,26 @@ describe('the end', () => {
 	})
 })
 
+test('usage: how many are there, for servers alone', async () => {
+	const q = await s.project({ scopes: ['presences.read', 'presences.write', 'users.write'] }), users = [await q.user(), await q.user(), await q.user()]
+	const of = async (range) => (await as(q, 'GET', `/presences/usage${range ? `?range=${range}` : ''}`)).body
+	const none = await of()
+	assert.deepEqual([Object.keys(none), none.range, none.usersOnlineTotal, none.presences.length, none.presences.at(-1).value], [['range', 'usersOnlineTotal', 'presences'], '30d', 0, 30, 0])
+	for (const u of users) await put(u, unique(), { status: 'on' })
+	const schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`), internal = psql(`SELECT internal FROM ${schema}.users WHERE id = '${users[0].id}'`)
+	/* it is over, whether it was swept or not */
+	psql(`UPDATE ${schema}.presences SET expires = now() - interval '1 second' WHERE user_internal = ${internal}`)
+	for (const [range, points] of [['24h', 48], ['30d', 30], ['90d', 90]]) {
+		const now = await of(range)
+		assert.deepEqual([now.range, now.usersOnlineTotal, now.presences.length, now.presences.at(-1).value], [range, 2, points, 2])
+	}
+	assert.equal((await q.admin('GET', '/presences/usage', { headers: today })).body.usersOnlineTotal, 2)
+	fails(await as(q, 'GET', '/presences/usage?range=1y'), 400, 'general_argument_invalid')
+	fails(await as(users[0], 'GET', '/presences/usage'), 401, 'user_unauthorized')
+	fails(await q.guest('GET', '/presences/usage', { headers: today }), 401, 'general_unauthorized_scope')
+	fails(await q.call('GET', '/presences/usage', { key: await q.addKey(['users.read']), headers: today }), 401, 'general_unauthorized_scope')
+})
+
 test('events by their names and channels', async () => {
 	const u = await p.user(), w = await listen(s, `project=${p.id}&channels[]=presences&channels[]=presences.upsert&channels[]=presences.update`, { cookie: bob.cookie }), id = unique()
 	await put(u, id, { status: 'unseen' })

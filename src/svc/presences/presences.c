@@ -142,9 +142,35 @@ presences_delete(struct req *rq, void *arg)
 	return reply_none(rq);
 }
 
+static const struct param presence_usage_params[] = {OPTIONAL("range", P_ENUM, struct presence_args, range, "How far back.", .def = "\"30d\"", .list = usage_ranges)};
+
+static const struct field presence_usage_fields[] = {
+	USAGE_RANGE,
+	TOLD("usersOnlineTotal", F_INT, "Users who are there."),
+	USAGE_ROW("presences", "How many there were."),
+};
+static const struct shape presence_usage_shape = SHAPE_TOLD("usagePresence", presence_usage_fields);
+
+/* How many there are whom one may not see is nothing for users. */
+static err_t
+presences_get_usage(struct req *rq, void *arg)
+{
+	static const struct usage_series v[] = {
+		{"usersOnlineTotal", "presences.$all.count.total", {NULL}, USAGE_NEWEST},
+		{"presences", "presences.$all.count.total"},
+	};
+	const struct presence_args *in = arg;
+
+	if (!rq->bypass)
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "usage");
+	return reply_usage(rq, rq->project, in->range, v, sizeof v / sizeof v[0]);
+}
+
 static const struct route rows[] = {
 	{"GET", "/v1/presences", "presences", "list", "presences.read", "", NULL, presences_list, &presence_shape, 200, "Who is there, of those whom the caller may see.",
 	    PARAMS(struct presence_args, list_params), .list = "presences", .since = SINCE_1_9_5},
+	{"GET", "/v1/presences/usage", "presences", "getUsage", "presences.read", "", NULL, presences_get_usage, &presence_usage_shape, 200,
+	    "How many were there; for keys and admins.", PARAMS(struct presence_args, presence_usage_params), .since = SINCE_1_9_5},
 	{"GET", "/v1/presences/:presenceId", "presences", "get", "presences.read", "", NULL, presences_get, &presence_shape, 200, "One presence.",
 	    PARAMS(struct presence_args, get_params), .since = SINCE_1_9_5},
 	{"PUT", "/v1/presences/:presenceId", "presences", "upsert", "presences.write", "", NULL, presences_upsert, &presence_shape, 200,

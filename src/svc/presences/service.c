@@ -1,6 +1,7 @@
 /* The presences service: who is there, and what they say of themselves. */
 #include "gate/gate.h"
 #include "model/service.h"
+#include "model/usage.h"
 #include "svc/presences/presence.h"
 
 extern const struct routes presence_routes;
@@ -17,6 +18,13 @@ static const struct scope scopes[] = {
 
 #define ROOM_EVENTS "svc/presences/events.h"
 #include "model/room_events.h"
+
+/* What is over is not gone at once. */
+static const char *
+presences_gauges(struct arena *a, const char *schema)
+{
+	return usage_gauge(a, schema, "presences", "expires > now()");
+}
 
 static const char *const acted_on[] = {"presences", NULL};
 
@@ -42,6 +50,7 @@ const struct service presences_service = {
 	.shapes = shapes,
 	.scopes = scopes,
 	.events = events,
+	.gauges = presences_gauges,
 	.acted_on = acted_on,
 	.shown = shown,
 	.sockets = sockets,

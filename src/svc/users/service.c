@@ -3,6 +3,7 @@
 #include "model/audit.h"
 #include "model/identity.h"
 #include "model/service.h"
+#include "model/usage.h"
 #include "svc/users/access.h"
 #include "svc/users/linked.h"
 #include "svc/users/mfa.h"
@@ -52,23 +53,10 @@ static const struct usage_kind usage[] = {
 	{0},
 };
 
-enum { EXACT_MAX = 10000 };	/* rows that are worth counting one by one */
-
-/* How many rows a table has: by its statistics, when there are more than are worth counting. */
-static const char *
-gauge_of(struct arena *a, const char *schema, const char *table)
-{
-	return arena_printf(a,
-	    "SELECT '%s.$all.count.total', CASE WHEN u.some <= %d THEN u.some ELSE greatest(u.some, t.n_live_tup, k.reltuples::bigint) END "
-	    "FROM (SELECT count(*) AS some FROM (SELECT 1 FROM %s.%s LIMIT %d) few) u, pg_class k "
-	    "LEFT JOIN pg_stat_user_tables t ON t.relid = k.oid WHERE k.oid = '%s.%s'::regclass",
-	    table, EXACT_MAX, schema, table, EXACT_MAX + 1, schema, table);
-}
-
 static const char *
 users_gauges(struct arena *a, const char *schema)
 {
-	return arena_printf(a, "%s UNION ALL %s", gauge_of(a, schema, "users"), gauge_of(a, schema, "sessions"));
+	return arena_printf(a, "%s UNION ALL %s", usage_gauge(a, schema, "users", NULL), usage_gauge(a, schema, "sessions", NULL));
 }
 
 static const struct older older[] = {
