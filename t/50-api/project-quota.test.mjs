@@ -55,18 +55,33 @@ describe('a project holds no more than it may', { concurrency: true }, () => {
 		full(await one.call('PATCH', `${path}/a/documents/x`, { body: make(5) }))
 	})
 
-	test('documents that transactions make', async () => {
-		const one = await s.project()
-		await one.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
-		await one.ok('POST', '/databases/d/collections', { body: { collectionId: 'a', name: 'A', attributes: [{ key: 'n', type: 'integer' }] } })
-		const operation = () => ({ action: 'create', databaseId: 'd', collectionId: 'a', documentId: unique(), data: { n: 1 } })
-		const commit = async (n) => {
-			const { $id } = await one.ok('POST', '/databases/transactions', { body: {} })
-			await one.ok('POST', `/databases/transactions/${$id}/operations`, { body: { operations: Array.from({ length: n }, operation) } })
-			return one.call('PATCH', `/databases/transactions/${$id}`, { body: { commit: true } })
+	describe('documents that transactions make', () => {
+		const op = (action, rest) => ({ action, databaseId: 'd', collectionId: 'a', ...rest }), row = () => ({ $id: unique(), n: 1 })
+		const ops = {
+			create: (n) => Array.from({ length: n }, () => op('create', { documentId: unique(), data: { n: 1 } })),
+			upsert: (n) => Array.from({ length: n }, () => op('upsert', { documentId: unique(), data: { n: 1 } })),
+			bulkCreate: (n) => [op('bulkCreate', { data: Array.from({ length: n }, row) })],
+			bulkUpsert: (n) => [op('bulkUpsert', { data: Array.from({ length: n }, row) })],
+			'bulkUpsert, one each': (n) => Array.from({ length: n }, () => op('bulkUpsert', { data: [row()] })),
+			'of another one': (n) => [op('create', { documentId: unique(), data: { to: Array.from({ length: n - 1 }, row) } })],
+			'of one that is there': (n) => [op('update', { documentId: 'there', data: { to: Array.from({ length: n }, row) } })]
 		}
-		assert.equal((await commit(5)).status, 200)
-		full(await commit(1))
+		for (const [what, some] of Object.entries(ops))
+			test(what, async () => {
+				const one = await s.project(), path = '/databases/d/collections', there = what === 'of one that is there'
+				await one.ok('POST', '/databases', { body: { databaseId: 'd', name: 'D' } })
+				for (const collectionId of ['a', 'b']) await one.ok('POST', path, { body: { collectionId, name: 'C', attributes: [{ key: 'n', type: 'integer' }] } })
+				if (what.startsWith('of ')) await one.ok('POST', `${path}/a/attributes/relationship`, { status: 202, body: { relatedCollectionId: 'b', type: 'manyToMany', key: 'to' } })
+				if (there) await one.ok('POST', `${path}/a/documents`, { body: { documentId: 'there', data: { n: 1 } } })
+				const commit = async (operations) => {
+					const { $id } = await one.ok('POST', '/databases/transactions', { body: {} })
+					await one.ok('POST', `/databases/transactions/${$id}/operations`, { body: { operations } })
+					return one.call('PATCH', `/databases/transactions/${$id}`, { body: { commit: true } })
+				}
+				full(await commit(some(6)))	/* together, not each for itself */
+				assert.equal((await commit(some(there ? 4 : 5))).status, 200)
+				await fill(() => commit(there ? ops.upsert(1) : some(1)))
+			})
 	})
 
 	test('files, and their bytes', async () => {

@@ -154,13 +154,16 @@ doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *
 err_t
 doc_room(struct ctx *cx, const struct doc_op *o, int n)
 {
-	return bound_room(cx, o->p, &documents_bound, conf.documents_max, n, 0, 0);
+	return bound_room(cx, o->p, &documents_bound, conf.documents_max, n + (o->made ? *o->made : 0), 0, 0);
 }
 
 void
-doc_made(const struct doc_op *o, int n)
+doc_made(const struct doc_op *o, int64_t n)
 {
-	bound_added(o->p, &documents_bound, n, 0);
+	if (o->made != NULL)
+		*o->made += n;
+	else
+		bound_added(o->p, &documents_bound, n, 0);
 }
 
 err_t
@@ -276,8 +279,10 @@ doc_create_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 
 	TRY(make_document(cx, o, c, kind, tx, &m));
 	if (doc_links_any(o))
-		return create_linked(cx, o, c, tx, kind, &m.d);
-	event_add(tx, &m.ev, c->sql_insert, c->n_live + 5, m.d.v);
+		TRY(create_linked(cx, o, c, tx, kind, &m.d));
+	else
+		event_add(tx, &m.ev, c->sql_insert, c->n_live + 5, m.d.v);
+	doc_made(o, 1);
 	return OK;
 }
 

@@ -259,7 +259,9 @@ doc_create_all_within(struct ctx *cx, const struct doc_op *o, const struct colle
 
 	TRY(doc_unrelated(cx, c, "create"));
 	TRY(create_all_check(cx, o, c, &f));
-	return create_all_within(cx, o, c, tx, &f);
+	TRY(create_all_within(cx, o, c, tx, &f));
+	doc_made(o, f.n);
+	return OK;
 }
 
 static err_t
@@ -558,7 +560,9 @@ doc_upsert_all_within(struct ctx *cx, const struct doc_op *o, const struct colle
 	TRY(doc_unrelated(cx, c, "upsert"));
 	TRY(no_id_twice(cx, o));
 	TRY(room_for_fresh(cx, o, c));
-	return upsert_all_within(cx, o, c, tx, &made);
+	TRY(upsert_all_within(cx, o, c, tx, &made));
+	doc_made(o, made);
+	return OK;
 }
 
 static err_t

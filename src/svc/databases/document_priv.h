@@ -74,6 +74,7 @@ struct doc_op {
 	bool seen;		/* a read: the version of each row is its last column, NULL where the open transaction has written it */
 	struct step *step;	/* of document_count */
 	int64_t *related;	/* of a client's transaction: related documents that may still go with others; NULL: conf.relation_rows_max of them */
+	int64_t *made;		/* of a client's transaction: documents that it has made so far; NULL: they count at once */
 	int64_t *links;		/* and links that may still be taken away by them; NULL: DOC_LINKS_EACH times as many */
 	struct doc_linking *linking;	/* of a write that may name related documents; NULL: it does not */
 	bool nested;		/* a related document's own part: there are no operators in it */
@@ -166,9 +167,10 @@ err_t doc_new_make(struct ctx *cx, const struct doc_op *o, const struct collecti
 struct str doc_new_write(struct ctx *cx, const struct collection *c, const struct doc_new *d, const json_t *data, struct str seq, size_t *at_out);
 /* Awaits. Writes one that nobody has made yet. */
 err_t doc_create(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct event_info *kind) MUST_CHECK;
-/* Awaits. The project may have n documents more: ERR_PROJECT_FULL; and that they were made. */
+/* Awaits. The project may have n documents more: ERR_PROJECT_FULL; and that they were made. Those of a client's transaction are asked for together with what it
+ * has made so far, and count when it is committed. */
 err_t doc_room(struct ctx *cx, const struct doc_op *o, int n) MUST_CHECK;
-void doc_made(const struct doc_op *o, int n);
+void doc_made(const struct doc_op *o, int64_t n);
 
 /* ---- changes (document_change.c) ---- */
 

@@ -81,8 +81,9 @@ err_t transaction_staged(struct ctx *cx, const struct project *p, const struct t
 err_t transaction_unchanged(struct ctx *cx, const struct project *p, const struct transaction *t, const struct tx_staged *s, struct db_tx *tx,
     int64_t collection) MUST_CHECK;
 /* Awaits. Carries it out, each operation with its events; cx->within is tx. What a user has staged is done with that user's permissions where those of `who` are
- * not asked, so that nobody has others write what it may not write itself. */
-err_t transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s) MUST_CHECK;
+ * not asked, so that nobody has others write what it may not write itself. *made_out: the documents that it made, which count once that is committed (doc_made). */
+err_t transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s,
+    int64_t *made_out) MUST_CHECK;
 json_t *transaction_texts(const struct strs *list);	/* a new list */
 struct strs transaction_strs(struct ctx *cx, const json_t *list);	/* of texts; not set: it is none */
 /* What an error within a commit is to the client. */

@@ -164,6 +164,7 @@ apply_as(const struct doc_caller *who, const struct tx_op *op)
 struct sums {			/* over all operations */
 	int64_t documents;	/* that those of many have written */
 	int64_t bytes;		/* of the values of those */
+	int64_t made;		/* documents */
 	int64_t related;	/* that may still be named, or go with others */
 	int64_t links;		/* that may still go with those */
 };
@@ -182,7 +183,7 @@ apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who,
 	struct str shown;
 	struct doc_caller as = apply_as(who, op);
 	struct doc_op o = {.p = p, .who = &as, .db = op->db, .col = op->col, .id = op->id, .data = op->data, .perms = &op->perms, .staged = true, .out = &shown, .all = &many,
-	    .related = &sums->related, .links = &sums->links};
+	    .made = &sums->made, .related = &sums->related, .links = &sums->links};
 	const struct collection *c;
 
 	TRY(doc_collection(cx, &o, &c));
@@ -195,8 +196,11 @@ apply_one(struct ctx *cx, const struct project *p, const struct doc_caller *who,
 		if ((sums->related -= linking.named) < 0)
 			return too_many_related(cx);
 	}
-	if (!tx_actions[op->action].many)
-		return apply_single(cx, &o, c, tx, op->action);
+	if (!tx_actions[op->action].many) {
+		TRY(apply_single(cx, &o, c, tx, op->action));
+		doc_made(&o, linking.made);
+		return OK;
+	}
 	TRY(apply_many(cx, &o, c, tx, op->action, op->data));
 	if ((sums->documents += many.total) > conf.bulk_rows_max)
 		return doc_too_much(cx, "documents", conf.bulk_rows_max);
@@ -231,7 +235,7 @@ apply_apart(struct ctx *cx, const struct project *p, const struct doc_caller *wh
 }
 
 err_t
-transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s)
+transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s, int64_t *made_out)
 {
 	struct sums sums = {.related = conf.relation_rows_max, .links = conf.relation_rows_max * DOC_LINKS_EACH};
 	const struct words *words = cx->words;
@@ -244,5 +248,6 @@ transaction_apply(struct ctx *cx, const struct project *p, const struct doc_call
 			e = tx_query(tx, &r, "SELECT 1", DB0);
 	}
 	cx->words = words;
+	*made_out = sums.made;
 	return e;
 }

@@ -23,6 +23,7 @@ struct commit {
 	const char *id;
 	struct tx_staged *staged;
 	struct transaction *t;
+	int64_t made;		/* documents */
 	bool begun;		/* it was the caller's, and pending */
 	bool grown;		/* somebody has staged more meanwhile: that has to be read, too */
 };
@@ -189,7 +190,7 @@ commit_within(struct ctx *cx, struct commit *k, struct db_tx *tx)
 	cx->within = tx;
 	e = transaction_unchanged(cx, k->p, k->t, k->staged, tx, 0);
 	if (e == OK)
-		e = transaction_apply(cx, k->p, k->who, tx, k->staged);
+		e = transaction_apply(cx, k->p, k->who, tx, k->staged, &k->made);
 	cx->within = NULL;
 	TRY(e);
 	settle(cx, k->p, tx, k->t, "committed");
@@ -242,17 +243,6 @@ commit_failed(struct ctx *cx, const struct commit *k, err_t e)
 	return e;
 }
 
-/* So that the project's room is asked of what is there by now. */
-static void
-count_made(const struct project *p, const struct tx_staged *s)
-{
-	size_t n = 0;
-
-	for (int i = 0; i < s->n; i++)
-		n += s->ops[i].action == TX_CREATE ? 1 : s->ops[i].action == TX_BULK_CREATE ? json_array_size(s->ops[i].data) : 0;
-	doc_made(&(struct doc_op){.p = p}, (int)n);
-}
-
 err_t
 transaction_commit(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *id, struct transaction *out, struct tx_staged *done)
 {
@@ -269,6 +259,6 @@ transaction_commit(struct ctx *cx, const struct project *p, const struct doc_cal
 	if (e != OK)
 		return !k.begun || commit_unknown(e) ? e : commit_failed(cx, &k, e);
 	metric_add(M_transactions_committed, 1);
-	count_made(p, done);
+	doc_made(&(struct doc_op){.p = p}, k.made);
 	return OK;
 }

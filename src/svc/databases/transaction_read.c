@@ -21,10 +21,11 @@ static err_t
 apply_staged(struct ctx *cx, const struct view *v, struct db_tx *tx)
 {
 	struct db_res *r;
+	int64_t made;	/* and taken back */
 	err_t e = transaction_unchanged(cx, v->o->p, &v->t, &v->staged, tx, v->c->internal);
 
 	if (e == OK)
-		e = transaction_apply(cx, v->o->p, v->o->who, tx, &v->staged);
+		e = transaction_apply(cx, v->o->p, v->o->who, tx, &v->staged, &made);
 	if (e == OK)	/* what is queued comes to its end, so that the question has no errors but its own */
 		e = tx_query(tx, &r, "SELECT 1", DB0);
 	return e == ERR_DOCUMENT_NOT_FOUND ? ERR_TRANSACTION_CONFLICT : e;
