@@ -9,6 +9,7 @@ dist_sql_DATA += sql/0005_warm.sql
 dist_sql_DATA += sql/0006_project_settings.sql
 dist_sql_DATA += sql/0007_credentials.sql
 dist_sql_DATA += sql/0008_mail.sql
+dist_sql_DATA += sql/0009_keys.sql
 sqlprojectdir = $(sqldir)/project
 dist_sqlproject_DATA =
 dist_sqlproject_DATA += sql/project/0001_users.sql
@@ -39,6 +40,7 @@ dist_sqlproject_DATA += sql/project/0027_users.sql
 dist_sqlproject_DATA += sql/project/0028_presences.sql
 dist_sqlproject_DATA += sql/project/0029_targets.sql
 dist_sqlproject_DATA += sql/project/0030_tokens.sql
+dist_sqlproject_DATA += sql/project/0032_keys.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

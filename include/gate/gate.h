@@ -13,7 +13,7 @@
 #include "model/query.h"
 #include "model/shape.h"
 
-enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN };	/* ADMIN: console member in admin mode with a mapped role */
+enum caller { CALLER_GUEST, CALLER_USER, CALLER_KEY, CALLER_ADMIN, CALLER_ORGANIZATION };	/* ADMIN: console member in admin mode with a mapped role; ORGANIZATION: a key of a team of the console */
 
 struct req {
 	struct ctx cx;			/* must be first: model calls take &rq->cx */
@@ -25,7 +25,7 @@ struct req {
 	struct login *login;		/* the user (of the project, or of the console in admin mode); NULL for guests and keys */
 	const struct user *impersonator;	/* who calls really, in the name of login's user; NULL: that one itself */
 	bool jwt;			/* login came from a JWT: no current session */
-	struct api_key *key;		/* the key, or NULL */
+	struct api_key *key;		/* the key, or NULL; that of a user of the console is beside its login */
 	bool dev_key;			/* it came with a key of a developer: no limits and any origin, and no right more */
 	bool bypass;			/* keys and admins: permissions are not evaluated */
 	bool admin_mode;		/* mode=admin */
@@ -150,7 +150,8 @@ enum route_flags {
 	ROUTE_FRESH = 8192,	/* asks for a session with which a challenge was solved a short while ago */
 	ROUTE_KEPT = 2048,	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
 	ROUTE_AS_OTHER = 16384,	/* of a service that acts on whoever calls: of who acts as another it is about that one */
-	ROUTE_FINDS_PEOPLE = 32768	/* open to users who may act as others, too */
+	ROUTE_FINDS_PEOPLE = 32768,	/* open to users who may act as others, too */
+	ROUTE_KEYS = 65536	/* open to keys of users and teams of the console that have its scope */
 };
 
 /* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */

@@ -11,8 +11,18 @@ struct platform {
 	int64_t created, updated;
 };
 
+enum key_kind {
+	KEY_STANDARD,		/* of a project, stored; those without a word, too */
+	KEY_EPHEMERAL,		/* a JSON web token of the server's own */
+	KEY_ORGANIZATION,	/* of a team of the console */
+	KEY_ACCOUNT,		/* of a user of the console */
+	KEY_UNKNOWN
+};
+
 struct api_key {
 	const char *id, *name, *secret, *secret_hash;	/* secret: clear text, sealed at rest (conf.master_key) */
+	enum key_kind kind;	/* of stored ones of a project, and of developers, KEY_STANDARD */
+	const char *owner;	/* id of the team or user whose it is; NULL: a project's */
 	int64_t internal, project;	/* numbers of it and of its project */
 	int64_t created, updated, expire, accessed;	/* ms; TIME_NONE: none */
 	struct strs scopes, sdks;

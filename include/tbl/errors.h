@@ -33,6 +33,8 @@ ERR(USER_CHALLENGE_REQUIRED, 401, "user_challenge_required", "A challenge must h
 ERR(USER_UNAUTHORIZED, 401, "user_unauthorized", "The caller is not allowed to do this.")
 ERR(USER_AUTH_METHOD_UNSUPPORTED, 501, "user_auth_method_unsupported", "This sign-in method is switched off.")
 ERR(PROJECT_NOT_FOUND, 404, "project_not_found", "No project has this id.")
+ERR(ACCOUNT_KEY_EXPIRED, 401, "account_key_expired", "The key of the account has expired.")
+ERR(USER_API_KEY_AND_SESSION_SET, 403, "user_api_key_and_session_set", "A key of an account cannot be used beside a session.")
 ERR(PROJECT_KEY_EXPIRED, 401, "project_key_expired", "The API key has expired.")
 /* Transport: what the connection itself did wrong. */
 ERR(REQUEST_MALFORMED, 400, "general_bad_request", "The request is malformed.")

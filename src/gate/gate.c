@@ -40,10 +40,46 @@ setting(const struct req *rq, const char *name, enum http_hdr header, struct str
 	return rq->http->hdr[header].p != NULL ? rq->http->hdr[header] : none;
 }
 
+/* Whether this is the route of a project below the console's. */
+static bool
+below_projects(const struct route *r)
+{
+	const char *at = r->flags & ROUTE_CONSOLE ? strchr(r->path + 4, '/') : NULL;	/* behind "/v1/" and one more segment */
+
+	return at != NULL && str_starts(str_c(at), "/:projectId");
+}
+
+/* A project may be named twice, in the path and as the one that the request is about: it is the console that answers, and knows who asks. Keys of the project
+ * are none of the console's. */
+static bool
+names_twice(const struct req *rq, struct str id)
+{
+	struct str key = rq->http->hdr[HDR_X_KEY];
+
+	if (rq->cx.format < SINCE_1_8 || !below_projects(rq->route) || !str_ieq(rq->path_arg[0], id))
+		return false;
+	return key.n == 0 || key_kind(key) == KEY_ORGANIZATION || key_kind(key) == KEY_ACCOUNT;
+}
+
+/* Clients of today are told that they have named two projects. */
+static err_t
+check_named(struct req *rq)
+{
+	if (rq->cx.format < SINCE_1_9 || rq->project->console || !below_projects(rq->route) || str_ieq(rq->path_arg[0], str_c(rq->project->id)))
+		return OK;
+	return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "project=%s is not that of the path", rq->project->id);
+}
+
 static err_t
 gate_find_project(struct req *rq)
 {
-	TRY(project_get(&rq->cx, setting(rq, "project", HDR_X_PROJECT, STR("console")), &rq->project));
+	struct str id = setting(rq, "project", HDR_X_PROJECT, STR("console"));
+
+	if (names_twice(rq, id)) {
+		rq->admin_mode = false;
+		id = STR("console");
+	}
+	TRY(project_get(&rq->cx, id, &rq->project));
 	rq->cx.project = rq->project->id;
 	return OK;
 }
@@ -212,7 +248,7 @@ may_impersonate(const struct req *rq)
 {
 	const struct user *u = rq->login ? rq->login->user : NULL;
 
-	return u != NULL && u->impersonator && rq->caller == CALLER_USER && !rq->admin_mode && u->status && !u->reset && !caller_half(rq);
+	return u != NULL && u->impersonator && rq->caller == CALLER_USER && rq->key == NULL && !rq->admin_mode && u->status && !u->reset && !caller_half(rq);
 }
 
 static const char *
@@ -309,13 +345,26 @@ find_stored_key(struct req *rq, struct str secret, struct api_key **out)
 	return fail(&rq->cx, rq->http->hdr[HDR_X_PROJECT].n == 0 ? ERR_PROJECT_ID_MISSING : ERR_USER_UNAUTHORIZED, "no such key");
 }
 
-/* Keys of organisations and of accounts are not made by this server, so there is none. */
+/* Keys of teams and of users of the console, which the request has to name as well. */
 static err_t
-refuse_key(struct req *rq, enum http_hdr of, err_t missing)
+find_owned_key(struct req *rq, struct str secret, enum key_kind kind, struct api_key **out)
 {
+	bool person = kind == KEY_ACCOUNT;
+	err_t missing = person ? ERR_USER_ID_MISSING : ERR_ORGANIZATION_ID_MISSING;
+	struct str owner = rq->http->hdr[person ? HDR_X_USER : HDR_X_ORGANIZATION];
+	struct owned_key *k = NULL;
+
+	if (person && rq->login != NULL)
+		return ERR_USER_API_KEY_AND_SESSION_SET;
+	if (rq->project->console && owner.n > 0)
+		TRY(owned_key_find(&rq->cx, kind, secret, &k));
+	if (k != NULL && str_ieq(owner, str_c(k->k.owner))) {
+		*out = &k->k;
+		return OK;
+	}
 	if (rq->cx.format < SINCE_1_9)
 		return OK;
-	return fail(&rq->cx, rq->http->hdr[of].n == 0 ? missing : ERR_USER_UNAUTHORIZED, "no such key");
+	return fail(&rq->cx, k != NULL || owner.n == 0 ? missing : ERR_USER_UNAUTHORIZED, "no such key");
 }
 
 static err_t
@@ -326,9 +375,8 @@ key_sent(struct req *rq, struct str secret, struct api_key **out)
 	case KEY_STANDARD:
 		return find_stored_key(rq, secret, out);
 	case KEY_ORGANIZATION:
-		return refuse_key(rq, HDR_X_ORGANIZATION, ERR_ORGANIZATION_ID_MISSING);
 	case KEY_ACCOUNT:
-		return refuse_key(rq, HDR_X_USER, ERR_USER_ID_MISSING);
+		return find_owned_key(rq, secret, key_kind(secret), out);
 	case KEY_EPHEMERAL:
 		*out = key_of_ephemeral(&rq->cx, rq->project, secret);
 		break;
@@ -342,14 +390,41 @@ key_sent(struct req *rq, struct str secret, struct api_key **out)
 
 /* Beside a session or a token the key decides, but for what no key can have the scope of: that is for people. */
 static bool
-key_yields(const struct req *rq)
+key_yields(const struct req *rq, const struct api_key *k)
 {
 	if (rq->login == NULL || rq->route->scope == NULL || scopes_met(&rq->info->scope, "apps"))
 		return false;
+	if (k->kind == KEY_ORGANIZATION)
+		return !(rq->route->flags & ROUTE_KEYS);
 	for (const char *const *s = key_scopes; *s != NULL; s++)
 		if (scope_among(rq->route->scope, *s))
 			return false;
 	return true;
+}
+
+static void
+gate_note_key(struct req *rq, struct api_key *k)
+{
+	struct str sdk = rq->http->hdr[HDR_X_SDK_NAME];
+
+	if (k->owner != NULL)
+		owned_key_touch(&rq->cx, (struct owned_key *)k, sdk);
+	else if (!key_is_ephemeral(k))
+		project_key_touch(&rq->cx, rq->project, k, sdk);
+}
+
+/* Whoever has a key of an account is that person, as far as the key goes. */
+static err_t
+be_owner(struct req *rq)
+{
+	TRY(login_by_id(&rq->cx, rq->project, rq->key->owner, NULL, &rq->login));
+	if (rq->login == NULL || rq->login->user->internal != ((struct owned_key *)rq->key)->user)	/* gone meanwhile */
+		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "user=%s", rq->key->owner);
+	rq->cx.user = rq->login->user->id;
+	rq->caller = CALLER_USER;
+	rq->role_label = "users";
+	rq->admin_mode = false;
+	return OK;
 }
 
 static err_t
@@ -365,20 +440,31 @@ find_key(struct req *rq)
 		return OK;
 	if (k->expire != TIME_NONE && k->expire < time_now_ms()) {
 		rq->role_label = "apps";
-		return ERR_PROJECT_KEY_EXPIRED;
+		return k->kind == KEY_ACCOUNT ? ERR_ACCOUNT_KEY_EXPIRED : ERR_PROJECT_KEY_EXPIRED;
 	}
-	if (k->id[0] != '\0')
-		project_key_touch(&rq->cx, rq->project, k, rq->http->hdr[HDR_X_SDK_NAME]);
+	gate_note_key(rq, k);
 	if (agent.n > 0)
 		rq->user_agent = user_agent_text(rq->cx.arena, agent);
-	if (key_yields(rq))
+	if (key_yields(rq, k))
 		return OK;
 	if (rq->login != NULL)
 		be_guest(rq);
 	rq->key = k;
-	rq->caller = CALLER_KEY;
+	rq->caller = k->kind == KEY_ORGANIZATION ? CALLER_ORGANIZATION : CALLER_KEY;
 	rq->role_label = "apps";
-	return OK;
+	return k->kind == KEY_ACCOUNT ? be_owner(rq) : OK;
+}
+
+/* Of a team's key: those of an owner of it, who is nobody besides. */
+static struct strs
+roles_of_team_key(struct req *rq)
+{
+	struct strs r = {.n = 3, .set = true, .v = arena_array(rq->cx.arena, const char *, 3)};
+
+	r.v[0] = "any";
+	r.v[1] = arena_printf(rq->cx.arena, "team:%s", rq->key->owner);
+	r.v[2] = arena_printf(rq->cx.arena, "team:%s/owner", rq->key->owner);
+	return r;
 }
 
 /* Roles for permission checks. Keys and admins hold few, since for them no permission is evaluated. Whoever comes from the console is no user of
@@ -393,6 +479,8 @@ find_roles(struct req *rq)
 		rq->roles = *roles_guest();
 	if (rq->caller == CALLER_USER && !rq->admin_mode && !caller_half(rq))
 		rq->roles = rq->login->roles;
+	if (rq->caller == CALLER_ORGANIZATION)
+		rq->roles = roles_of_team_key(rq);
 	if (!rq->bypass && !(rq->caller == CALLER_USER && rq->admin_mode))
 		return;
 	v = arena_array(rq->cx.arena, const char *, 2);
@@ -437,6 +525,9 @@ scope_held(const struct req *rq)
 {
 	const char *scope = rq->route->scope;
 
+	/* those of people go as far as they say, where keys of people are let in at all: not to what decides who signs in */
+	if (rq->key != NULL && rq->key->owner != NULL)
+		return scopes_met(&rq->info->scope, "apps") || ((rq->route->flags & ROUTE_KEYS) && key_has(rq->key, scope));
 	if (scopes_met(&rq->info->scope, rq->role_label))
 		return true;
 	if ((rq->route->flags & ROUTE_FINDS_PEOPLE) && (rq->impersonator != NULL || may_impersonate(rq)))
@@ -448,7 +539,7 @@ scope_held(const struct req *rq)
 static const char *
 who(struct req *rq)
 {
-	if (rq->caller == CALLER_KEY)
+	if (rq->caller == CALLER_KEY || rq->caller == CALLER_ORGANIZATION)
 		return arena_printf(rq->cx.arena, "app.%s@service.%s", rq->project->id, rq->host);
 	if (rq->login != NULL && rq->login->user->email != NULL && rq->login->user->email[0] != '\0')
 		return rq->login->user->email;
@@ -487,7 +578,7 @@ check_scope(struct req *rq)
 	if (rq->route->scope == NULL || scope_held(rq))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_UNAUTHORIZED_SCOPE, "%s (role: %s) missing %s", who(rq),
-	    rq->caller != CALLER_KEY ? rq->role_label : rq->cx.format < SINCE_1_9 ? "applications" : "keys", scopes_missing(rq));
+	    rq->caller != CALLER_KEY && rq->caller != CALLER_ORGANIZATION ? rq->role_label : rq->cx.format < SINCE_1_9 ? "applications" : "keys", scopes_missing(rq));
 }
 
 static err_t
@@ -591,6 +682,7 @@ gate_pass(struct req *rq)
 	cors_headers(rq);
 	rq->n_gate = rq->n_out;
 	TRY(cors_check(rq));
+	TRY(check_named(rq));
 	TRY(find_key(rq));
 	TRY(find_other(rq));
 	find_roles(rq);

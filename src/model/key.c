@@ -14,7 +14,7 @@ enum key_kind
 key_kind(struct str secret)
 {
 	static const struct { const char *begin; enum key_kind kind; } kinds[] = {{KEY_STANDARD_PREFIX, KEY_STANDARD}, {EPHEMERAL_PREFIX, KEY_EPHEMERAL},
-		{"dynamic_", KEY_EPHEMERAL}, {"organization_", KEY_ORGANIZATION}, {"account_", KEY_ACCOUNT}};
+		{"dynamic_", KEY_EPHEMERAL}, {KEY_ORGANIZATION_PREFIX, KEY_ORGANIZATION}, {KEY_ACCOUNT_PREFIX, KEY_ACCOUNT}};
 
 	if (memchr(secret.p, '_', secret.n) == NULL)
 		return KEY_STANDARD;
@@ -69,10 +69,38 @@ key_of_ephemeral(struct ctx *cx, const struct project *p, struct str secret)
 	    json_integer_value(json_object_get(j, "project")) != p->internal)
 		return NULL;
 	k = arena_new_of(cx->arena, struct api_key);
-	*k = (struct api_key){.id = "", .name = "", .secret = "", .project = p->internal, .accessed = TIME_NONE,
+	*k = (struct api_key){.kind = KEY_EPHEMERAL, .id = "", .name = "", .secret = "", .project = p->internal, .accessed = TIME_NONE,
 		.expire = json_integer_value(json_object_get(j, "exp")) * 1000};
 	k->scopes = (struct strs){.set = true, .v = arena_array(cx->arena, const char *, json_array_size(scopes) + 1)};
 	for (size_t i = 0; i < json_array_size(scopes); i++)
 		k->scopes.v[k->scopes.n++] = str_dup(cx->arena, json_str(json_array_get(scopes, i)));
 	return k;
+}
+
+/* ---- of teams and users of the console ---- */
+
+/* By its hash, as sessions are: there is nothing to compare that could be guessed letter by letter. */
+err_t
+owned_key_find(struct ctx *cx, enum key_kind kind, struct str secret, struct owned_key **out)
+{
+	bool person = kind == KEY_ACCOUNT;
+	const struct shape *s = person ? &account_key_shape : &organization_key_shape;
+	struct owned_key *k;
+	struct db_res *r;
+
+	*out = NULL;
+	TRY(db_query(cx, &r,
+	    person ? arena_printf(cx->arena, "SELECT u.id, %s FROM badal.account_keys c JOIN p_0.users u ON u.internal = c.user_internal WHERE c.secret_hash = $1", shape_columns(s)) :
+		     arena_printf(cx->arena,
+			 "SELECT t.id, %s FROM badal.organization_keys c JOIN p_0.teams t ON t.internal = c.team_internal JOIN p_0.users u ON u.internal = c.user_internal "
+			 "JOIN p_0.memberships m ON m.internal = c.membership_internal WHERE c.secret_hash = $1 AND u.status AND m.confirm AND 'owner' = ANY (m.roles)",
+			 shape_columns(s)),
+	    DB(sha256_hex(cx->arena, secret))));
+	if (db_rows(r) == 0)
+		return OK;
+	k = *out = arena_new_of(cx->arena, struct owned_key);
+	shape_read(cx, s, k, r, 0, 1);
+	k->k.owner = db_cstr(r, 0, 0);
+	k->k.kind = kind;
+	return OK;
 }

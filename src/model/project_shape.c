@@ -1,6 +1,6 @@
 /* The models of the projects service. Providers, sign-in methods and services are rows of their tables. */
 #include "core/protocol.h"
-#include "model/project.h"
+#include "model/key.h"
 
 
 /* What children have besides what is shown. */
@@ -43,10 +43,9 @@ static const struct field webhook_fields[] = {
 };
 const struct shape webhook_shape = SHAPE("webhook", struct webhook, webhook_fields);
 
-/* What keys of servers and of developers have alike. */
+/* What keys of all kinds have alike. */
 #define KEY_HEAD \
-	CHILD(struct api_key), \
-	    FIELD_HIDDEN(F_STR, struct api_key, secret_hash, "c.secret_hash"), \
+	FIELD_HIDDEN(F_STR, struct api_key, secret_hash, "c.secret_hash"), \
 	    FIELD(F_ID, struct api_key, id, "$id", "c.id", "Key ID."), \
 	    FIELD(F_TIME, struct api_key, created, "$createdAt", "c.created", "Creation date in ISO 8601 format."), \
 	    FIELD(F_TIME, struct api_key, updated, "$updatedAt", "c.updated", "Update date in ISO 8601 format."), \
@@ -56,16 +55,35 @@ const struct shape webhook_shape = SHAPE("webhook", struct webhook, webhook_fiel
 	    FIELD(F_TIME_OR_NONE, struct api_key, accessed, "accessedAt", "c.accessed", "Last use, by the day; empty: never.", .flags = COL_ASKED | COL_NULL), \
 	    FIELD(F_STRS, struct api_key, sdks, "sdks", "c.sdks", "SDKs that used the key.")
 
-static const struct field key_fields[] = {
-	KEY_HEAD,
-	FIELD(F_TIME_OR_NONE, struct api_key, expire, "expire", "c.expire", "Expiration date in ISO 8601 format; empty: never.", .flags = COL_ASKED | COL_NULL),
-	FIELD(F_STRS, struct api_key, scopes, "scopes", "c.scopes", "Allowed scopes.", .flags = COL_ASKED),
-	KEY_TAIL,
-};
+#define KEY_BODY \
+	KEY_HEAD, \
+	    FIELD(F_TIME_OR_NONE, struct api_key, expire, "expire", "c.expire", "Expiration date in ISO 8601 format; empty: never.", .flags = COL_ASKED | COL_NULL), \
+	    FIELD(F_STRS, struct api_key, scopes, "scopes", "c.scopes", "Allowed scopes.", .flags = COL_ASKED), \
+	    KEY_TAIL
+
+static const struct field key_fields[] = {CHILD(struct api_key), KEY_BODY};
 const struct shape key_shape = SHAPE("key", struct api_key, key_fields);
 const struct shape ephemeral_key_shape = SHAPE("ephemeralKey", struct api_key, key_fields);
 
+static const struct field organization_key_fields[] = {
+	FIELD_HIDDEN(F_INT, struct owned_key, k.internal, "c.internal"),
+	FIELD_HIDDEN(F_INT, struct owned_key, team, "c.team_internal"),
+	FIELD_HIDDEN(F_INT, struct owned_key, user, "c.user_internal"),
+	FIELD_HIDDEN(F_INT, struct owned_key, membership, "c.membership_internal"),
+	KEY_BODY,
+};
+const struct shape organization_key_shape = SHAPE("key", struct owned_key, organization_key_fields);
+
+static const struct field account_key_fields[] = {
+	FIELD_HIDDEN(F_INT, struct owned_key, k.internal, "c.internal"),
+	FIELD_HIDDEN(F_INT, struct owned_key, user, "c.user_internal"),
+	KEY_BODY,
+};
+const struct shape account_key_shape = SHAPE("key", struct owned_key, account_key_fields);
+_Static_assert(offsetof(struct owned_key, k) == 0, "their fields are those of a key");
+
 static const struct field dev_key_fields[] = {
+	CHILD(struct api_key),
 	KEY_HEAD,
 	FIELD(F_TIME, struct api_key, expire, "expire", "c.expire", "When it ends, in ISO 8601 format.", .flags = COL_ASKED),
 	KEY_TAIL,

@@ -13,6 +13,8 @@ static const struct sealed_column {
 } columns[] = {
 	{false, "badal.keys", "internal", "secret"},
 	{false, "badal.dev_keys", "internal", "secret"},
+	{false, "badal.organization_keys", "internal", "secret"},
+	{false, "badal.account_keys", "internal", "secret"},
 	{false, "badal.variables", "internal", "value"},
 	{false, "badal.webhooks", "internal", "http_pass"},
 	{false, "badal.webhooks", "internal", "signature"},

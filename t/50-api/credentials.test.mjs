@@ -117,6 +117,7 @@ describe('keys of the own project', () => {
 			fails(await by(key, 'POST', '/project/keys/ephemeral', { scopes, duration: 60 }), 403, 'key_creation_denied')
 			fails(await by(key, 'POST', '/project/keys', body()), 403, 'key_creation_denied')
 			for (const k of [stays, shorter]) fails(await put(key, k, '2020-01-01', { scopes: [] }), 403, 'key_creation_denied')
+			for (const k of [stays, shorter]) fails(await by(key, 'DELETE', `/project/keys/${k.$id}`), 403, 'key_creation_denied')
 			const r = await by(key, 'GET', '/project/keys')
 			assert.ok(r.status === 200 && r.body.keys.length > 3 && r.body.keys.every((k) => k.secret === ''))
 			assert.equal((await by(key, 'GET', `/project/keys/${shorter.$id}`)).body.secret, '')
@@ -410,8 +411,13 @@ describe('keys of developers', () => {
 		assert.ok((await owner.ok('GET', at(), old)).devKeys.some((k) => k.$id === made.$id))
 		assert.ok((await owner.ok('GET', `/projects/${p.id}`, old)).devKeys.some((k) => k.secret === made.secret))
 		assert.equal((await owner.ok('GET', at(), { query: { queries: [JSON.stringify({ method: 'equal', attribute: 'name', values: ['nobody'] })] }, ...old })).total, 0)
-		const now = await owner.ok('PUT', `${at()}/${made.$id}`, { body: { name: 'E', expire: '2099-01-01' }, ...old })
-		assert.deepEqual([now.name, now.expire, now.secret], ['E', '2099-01-01T00:00:00.000+00:00', made.secret])
+		const year = new Date(Date.now() + 365 * 86400e3).toISOString().replace('Z', '+00:00'), now = await owner.ok('PUT', `${at()}/${made.$id}`, { body: { name: 'E', expire: year }, ...old })
+		assert.deepEqual([now.name, now.expire, now.secret], ['E', year, made.secret])
+		for (const [m, tail] of [['POST', ''], ['PUT', `/${made.$id}`]]) {
+			const r = await owner.call(m, at() + tail, { body: { name: 'F', expire: new Date(Date.now() + 368 * 86400e3).toISOString() }, ...old })
+			fails(r, 400, 'general_argument_invalid')
+			assert.match(r.body.message, /within a year/)
+		}
 		assert.equal((await owner.call('DELETE', `${at()}/${made.$id}`, old)).status, 204)
 		for (const [m, body] of [['GET'], ['DELETE'], ['PUT', { name: 'x', expire: later() }]]) fails(await owner.call(m, `${at()}/${made.$id}`, { body, ...old }), 404, 'key_not_found')
 		for (const body of [{ name: 'x' }, { expire: later() }, { name: 'n'.repeat(129), expire: later() }, { name: 'x', expire: 'whenever' }, { name: 'x', expire: null }])

@@ -418,12 +418,13 @@ describe('the project itself', () => {
 	test('is deleted', async () => {
 		const r = await s.project({ scopes }), kept = await s.project()
 		fails(await q.call('DELETE', '/project'), 401, 'general_unauthorized_scope')
-		/* not by a key that anybody of its team may make, and that leaves no trace */
+		/* not by keys: who is no owner makes them, and reads them */
+		fails(await r.call('DELETE', '/project'), 401, 'user_unauthorized')
 		for (const path of ['/project/keys/ephemeral', `/projects/${r.id}/jwts`]) {
 			const { secret } = path.startsWith('/projects/') ? await owner.ok('POST', path, { body: { scopes: ['project.write'], duration: 60 }, headers: newest }) : (await r.admin('POST', path, { body: { scopes: ['project.write'], duration: 60 }, headers: newest })).body
 			fails(await r.guest('DELETE', '/project', { key: secret }), 401, 'user_unauthorized')
 		}
-		assert.equal((await r.call('DELETE', '/project')).status, 204)
+		assert.equal((await r.admin('DELETE', '/project')).status, 204)
 		fails(await r.call('GET', '/project'), 404, 'project_not_found')
 		assert.equal((await owner.call('GET', `/teams/${r.teamId}`)).status, 200)
 		/* without a password, and its team stays: so it is since 1.4 */
@@ -491,7 +492,7 @@ describe('what consoles ask of the server', () => {
 		assert.ok(project.length >= 87)
 		assert.deepEqual(project.find((x) => x.$id === 'project.policies.write'), { $id: 'project.policies.write', description: 'May write project.policies.', category: 'project.policies', deprecated: false })
 		assert.equal(project.find((x) => x.$id === 'collections.read').deprecated, true)
-		assert.deepEqual((await scopesOf('organization')).map((x) => x.$id), ['projects.read', 'projects.write', 'devKeys.read', 'devKeys.write'])
+		assert.deepEqual((await scopesOf('organization')).map((x) => x.$id), ['projects', 'devKeys', 'organization', 'organization.keys', 'organization.memberships', 'organization.installations', 'domains', 'keys'].flatMap((x) => [`${x}.read`, `${x}.write`]))
 		const { oAuth2Providers } = (await guest('/console/oauth2-providers')).body
 		assert.deepEqual(oAuth2Providers.find((x) => x.$id === 'okta').parameters.map((x) => x.$id), ['clientId', 'clientSecret', 'domain', 'authorizationServerId'])
 		for (const target of ['/console/scopes/project', '/console/scopes/organization', '/console/oauth2-providers']) fails(await p.call('GET', target), 401, 'general_unauthorized_scope')

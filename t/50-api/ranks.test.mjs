@@ -6,7 +6,7 @@ import { server, unique, until } from '../lib/server.mjs'
 import { fails } from './lib.mjs'
 
 let s
-const url = 'https://example.org/hook'
+const url = 'https://example.org/hook', soon = () => new Date(Date.now() + 86400e3).toISOString()
 
 before(async () => {
 	s = await server()
@@ -22,7 +22,7 @@ async function projectOf(rank) {
 	const platform = await who.ok('POST', `/projects/${id}/platforms`, { body: { type: 'web', name: 'w', hostname: 'a.example.org' } })
 	const domain = await who.ok('POST', `/projects/${id}/domains`, { body: { domain: `${unique('d')}.example.org` } })
 	await who.ok('PATCH', `/projects/${id}/oauth2`, { body: { provider: 'github', appId: 'app', secret: 'provider-secret' } })
-	const dev = await who.ok('POST', `/projects/${id}/dev-keys`, { body: { name: 'd', expire: '2099-01-01' }, headers: { 'x-appwrite-response-format': '1.8.0' } })
+	const dev = await who.ok('POST', `/projects/${id}/dev-keys`, { body: { name: 'd', expire: soon() }, headers: { 'x-appwrite-response-format': '1.8.0' } })
 	const [m] = (await who.ok('GET', `/teams/${teamId}/memberships`)).memberships
 	if (rank !== 'owner') await who.ok('PATCH', `/teams/${teamId}/memberships/${m.$id}`, { body: { roles: rank === 'reader' ? [] : [rank] } })
 	return { who, id, teamId, key, hook, platform, domain, dev, secrets: [key.secret, hook.signatureKey, 'hush-hush', 'provider-secret'] }
@@ -75,10 +75,10 @@ const table = [
 	['GET', `${at}/webhooks/{hook}/deliveries`, null, 'r'],
 	['POST', `${at}/webhooks/{hook}/deliveries`, () => ({}), 'c'],
 	['POST', `${at}/jwts`, () => ({ scopes: [] }), 'c'],
-	['POST', `${at}/dev-keys`, () => ({ name: 'x', expire: '2099-01-01' }), 'c'],
+	['POST', `${at}/dev-keys`, () => ({ name: 'x', expire: soon() }), 'c'],
 	['GET', `${at}/dev-keys`, null, 'r'],
 	['GET', `${at}/dev-keys/{dev}`, null, 'r'],
-	['PUT', `${at}/dev-keys/{dev}`, () => ({ name: 'x', expire: '2099-01-01' }), 'c'],
+	['PUT', `${at}/dev-keys/{dev}`, () => ({ name: 'x', expire: soon() }), 'c'],
 	['DELETE', `${at}/dev-keys/{dev}`, null, 'c'],
 	['DELETE', `${at}/platforms/{platform}`, null, 'c'],
 	['DELETE', `${at}/keys/{key}`, null, 'c'],

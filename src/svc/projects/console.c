@@ -146,10 +146,8 @@ projects_list_scopes(struct req *rq, void *arg)
 static err_t
 projects_list_organization_scopes(struct req *rq, void *arg)
 {
-	static const char *const ids[] = {"projects.read", "projects.write", "devKeys.read", "devKeys.write", NULL};
-
 	(void)arg;
-	return reply_scopes(rq, ids);
+	return reply_scopes(rq, organization_key_scopes);
 }
 
 /* ---- names that are free ---- */

@@ -1,7 +1,8 @@
 /* API keys of a project: by its people in the console, by members in admin mode, and by keys that may.
  *
  * What must stay true: a key gets nobody further than they are. One that may write keys makes none that stays, and what it makes, changes or is shown the
- * secret of may no more than it may itself, and ends no later. One that cannot be called back makes and changes none: it would go on for ever. */
+ * secret of may no more than it may itself, and ends no later. One that cannot be called back makes, changes and deletes none: it would go on
+ * for ever. */
 #include "core/id.h"
 #include "core/protocol.h"
 #include "core/vtime.h"
@@ -50,13 +51,6 @@ scopes_within(const struct strs *asked, const struct strs *held)
 	return true;
 }
 
-/* NULL: the caller is no key, and may give any. */
-static const struct api_key *
-keys_bound(const struct req *rq)
-{
-	return rq->caller == CALLER_KEY ? rq->key : NULL;
-}
-
 /* TIME_NONE: never. */
 static bool
 ends_later(int64_t expire, int64_t than)
@@ -64,7 +58,7 @@ ends_later(int64_t expire, int64_t than)
 	return than != TIME_NONE && (expire == TIME_NONE || expire > than);
 }
 
-static bool
+bool
 key_within(const struct api_key *k, const struct api_key *most)
 {
 	return !key_is_ephemeral(most) && scopes_within(&k->scopes, &most->scopes) && !ends_later(k->expire, most->expire);
@@ -74,22 +68,18 @@ key_within(const struct api_key *k, const struct api_key *most)
 static err_t
 check_bound(struct req *rq, const struct api_key *k)
 {
-	const struct api_key *most = keys_bound(rq);
-
-	if (most == NULL || key_within(k, most))
+	if (rq->key == NULL || key_within(k, rq->key))
 		return OK;
 	return fail(&rq->cx, ERR_KEY_CREATION_DENIED, "a key with more than its maker");
 }
 
-/* The key as the caller may see it. */
-static struct api_key *
+struct api_key *
 key_shown(struct req *rq, const struct api_key *k)
 {
-	const struct api_key *most = keys_bound(rq);
 	struct api_key *shown = arena_new_of(rq->cx.arena, struct api_key);
 
 	*shown = *k;
-	if (most != NULL && !key_within(k, most))
+	if (rq->key != NULL && !key_within(k, rq->key))
 		shown->secret = "";
 	return shown;
 }
@@ -104,7 +94,7 @@ projects_create_key(struct req *rq, void *arg)
 	struct api_key *made;
 	struct project *p;
 
-	if (keys_bound(rq) != NULL)
+	if (rq->key != NULL)
 		return fail(&rq->cx, ERR_KEY_CREATION_DENIED, "by a key");
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(key_create(&rq->cx, p, &asked, &made));
@@ -118,7 +108,7 @@ projects_create_key_jwt(struct req *rq, void *arg)
 	const struct key_in *in = arg;
 	int64_t now = time_now_ms(), life = (in->duration.set ? in->duration.v : 900) * 1000;
 	struct api_key made = {.id = id_unique(rq->cx.arena), .name = "", .scopes = in->scopes, .created = now, .updated = now, .expire = now + life, .accessed = TIME_NONE};
-	const struct api_key *most = keys_bound(rq);
+	const struct api_key *most = rq->key;
 	struct project *p;
 
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
@@ -176,9 +166,9 @@ projects_update_key(struct req *rq, void *arg)
 
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(check_bound(rq, &values));
-	if (keys_bound(rq) != NULL && (former = key_find(p, in->id)) != NULL)
+	if (rq->key != NULL && (former = key_find(p, in->id)) != NULL)
 		TRY(check_bound(rq, former));
-	TRY(key_update(&rq->cx, p, in->id, &values, keys_bound(rq), &now));
+	TRY(key_update(&rq->cx, p, in->id, &values, rq->key, &now));
 	return reply(rq, 200, &key_shape, now);
 }
 
@@ -188,6 +178,8 @@ projects_delete_key(struct req *rq, void *arg)
 	const struct one_in *in = arg;
 	struct project *p;
 
+	if (rq->key != NULL && key_is_ephemeral(rq->key))
+		return fail(&rq->cx, ERR_KEY_CREATION_DENIED, "by a key that cannot be called back");
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(key_delete(&rq->cx, p, in->id));
 	return reply_none(rq);

@@ -7,6 +7,7 @@ libbadal_svc_a_SOURCES += src/svc/projects/mail.c
 libbadal_svc_a_SOURCES += src/svc/projects/mock.c
 libbadal_svc_a_SOURCES += src/svc/projects/mocks.c
 libbadal_svc_a_SOURCES += src/svc/projects/organization.c
+libbadal_svc_a_SOURCES += src/svc/projects/owned_keys.c
 libbadal_svc_a_SOURCES += src/svc/projects/platforms.c
 libbadal_svc_a_SOURCES += src/svc/projects/policies.c
 libbadal_svc_a_SOURCES += src/svc/projects/project.c

@@ -97,7 +97,7 @@ static const struct param organization_update_params[] = {ORGANIZATION_PROJECT, 
 #define ORGANIZATION(method_, tail, name_, scope_, handler_, status_, doc_, st, rows_, ...)                                                             \
 	{                                                                                                                                               \
 		.method = method_, .path = "/v1/organization/projects" tail, .service = "organization", .name = name_, .scope = "projects." scope_,     \
-		.limit = "", .handler = handler_, .status = status_, .doc = doc_, .flags = ROUTE_CONSOLE, .since = SINCE_1_9_5, PARAMS(st, rows_),      \
+		.limit = "", .handler = handler_, .status = status_, .doc = doc_, .flags = ROUTE_CONSOLE | ROUTE_KEYS, .since = SINCE_1_9_5, PARAMS(st, rows_),      \
 		__VA_ARGS__                                                                                                                             \
 	}
 static const struct route organization_rows[] = {

@@ -31,6 +31,14 @@ struct projects_asked {
 	    LIST_TOTAL
 err_t project_reply_list(struct req *rq, const char *teams, const struct projects_asked *in) MUST_CHECK;
 
+/* ---- keys (keys.c) ---- */
+
+/* The one may no more than the other, and ends no later. */
+bool key_within(const struct api_key *k, const struct api_key *most);
+/* The key as the caller may see it: one without its secret, to a key that it is not within. */
+struct api_key *key_shown(struct req *rq, const struct api_key *k);
+extern const char *const organization_key_scopes[], *const account_key_scopes[];	/* NULL at the end */
+
 /* ---- what belongs to a project ---- */
 
 /* Each begins with its id. NULL: none. */

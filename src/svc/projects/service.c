@@ -6,7 +6,7 @@
 #include "model/service.h"
 
 extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, organization_routes,
-    console_routes, platform_routes, key_routes, dev_key_routes, project_mail_routes;
+    console_routes, platform_routes, key_routes, dev_key_routes, owned_key_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
@@ -20,6 +20,7 @@ static const struct routes *const routes[] = {
 	&platform_routes,
 	&key_routes,
 	&dev_key_routes,
+	&owned_key_routes,
 	&project_mail_routes,
 	NULL,
 };
@@ -49,8 +50,10 @@ static const struct shape *const shapes[] = {&project_shape, &platform_shape, &k
 static const struct scope scopes[] = {
 	{"projects.read", "u", 0},
 	{"projects.write", "u", 0},
-	{"devKeys.read", "a", 0},
-	{"devKeys.write", "a", 0},
+	{"devKeys.read", "ua", 0},
+	{"devKeys.write", "ua", 0},
+	{"organization.keys.read", "", 0},	/* of keys of organizations alone */
+	{"organization.keys.write", "", 0},
 	{"project.read", "a", 34},
 	{"project.write", "a", 35},
 	{"keys.read", "a", 36},

@@ -15,6 +15,10 @@ static const struct shape *const shapes[] = {&team_shape, &membership_shape, NUL
 static const struct scope scopes[] = {
 	{"teams.read", "ua", 3},
 	{"teams.write", "ua", 4},
+	{"organization.read", "", 0},	/* of keys of organizations alone */
+	{"organization.write", "", 0},
+	{"organization.memberships.read", "", 0},
+	{"organization.memberships.write", "", 0},
 	{0},
 };
 

@@ -20,10 +20,21 @@ is_owner(struct req *rq, const struct team *t)
 	return caller_is_server(rq) || roles_in_team(rq->cx.arena, &rq->roles, t->id, "owner");
 }
 
+/* The team that the path names, or else the header: an organization. */
+static const char *
+named_team(struct req *rq, const char *id)
+{
+	struct str named = rq->http->hdr[HDR_X_ORGANIZATION];
+
+	return id != NULL ? id : id_valid(named) ? str_dup(rq->cx.arena, named) : "";
+}
+
 /* The team, if the caller may see it. */
 static err_t
-visible_team(struct req *rq, const char *id, struct team **out)
+visible_team(struct req *rq, const char *named, struct team **out)
 {
+	const char *id = named_team(rq, named);
+
 	TRY(team_get(&rq->cx, rq->project, id, out));
 	if (!caller_is_server(rq) && !roles_in_team(rq->cx.arena, &rq->roles, (*out)->id, NULL))
 		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", id);
@@ -111,6 +122,8 @@ static const struct param update_params[] = {
 	REQUIRED("name", P_TEXT, struct team_in, name, "Team name.", .max = 128),
 };
 
+static const struct param organization_rename_params[] = {REQUIRED("name", P_TEXT, struct team_in, name, "Name of the organization.", .max = 128)};
+
 static const struct param prefs_params[] = {
 	PATH("teamId", P_UID, struct team_in, team, "Team ID."),
 	REQUIRED("prefs", P_ASSOC, struct team_in, prefs, "Preferences; they replace the former ones."),
@@ -177,15 +190,16 @@ struct invite_in {
 	const char *team, *email, *user, *phone, *url, *name;
 	struct strs roles;
 };
-static const struct param invite_params[] = {
-	PATH("teamId", P_UID, struct invite_in, team, "Team ID."),
-	REQUIRED("email", P_EMAIL, struct invite_in, email, "E-mail address of the new member.", .optional_since = SINCE_1_3),
-	OPTIONAL("userId", P_UID, struct invite_in, user, "User that becomes a member."),
-	OPTIONAL("phone", P_PHONE, struct invite_in, phone, "Phone number of the new member: + and digits."),
-	REQUIRED("roles", P_KEYS, struct invite_in, roles, "Roles in the team.", .def = "[]", .max = ROLE_MAX),
-	REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the invitation leads to; servers need none.", .optional_since = SINCE_1_3),
-	OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128),
-};
+#define INVITED                                                                                                                                           \
+	REQUIRED("email", P_EMAIL, struct invite_in, email, "E-mail address of the new member.", .optional_since = SINCE_1_3),                            \
+	    OPTIONAL("userId", P_UID, struct invite_in, user, "User that becomes a member."),                                                             \
+	    OPTIONAL("phone", P_PHONE, struct invite_in, phone, "Phone number of the new member: + and digits."),                                         \
+	    REQUIRED("roles", P_KEYS, struct invite_in, roles, "Roles in the team.", .def = "[]", .max = ROLE_MAX),                                       \
+	    REQUIRED("url", P_MAIL_LINK, struct invite_in, url, "Page of the app that the invitation leads to; servers need none.",                       \
+		.optional_since = SINCE_1_3),                                                                                                             \
+	    OPTIONAL("name", P_TEXT, struct invite_in, name, "Name of the new member, when it has no account yet.", .def = "\"\"", .max = 128)
+static const struct param invite_params[] = {PATH("teamId", P_UID, struct invite_in, team, "Team ID."), INVITED};
+static const struct param organization_invite_params[] = {INVITED};
 
 struct told {			/* what the caller has named of the member, and so may hear */
 	bool id, email, name;
@@ -359,12 +373,11 @@ teams_create_membership(struct req *rq, void *arg)
 	return membership_reply(rq, 201, m, (struct told){.id = true, .email = in->email != NULL, .name = made});
 }
 
-static const struct param members_params[] = {
-	PATH("teamId", P_UID, struct list_in, team, "Team ID."),
-	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),
-	OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256),
-	LIST_TOTAL,
-};
+#define MEMBERS_ASKED                                                                                                                                     \
+	OPTIONAL("queries", P_QUERIES, struct list_in, queries, "Queries over userId, teamId, invited, joined, confirm and roles.", .def = "[]"),         \
+	    OPTIONAL("search", P_TEXT, struct list_in, search, "Words to look for.", .def = "\"\"", .max = 256), LIST_TOTAL
+static const struct param members_params[] = {PATH("teamId", P_UID, struct list_in, team, "Team ID."), MEMBERS_ASKED};
+static const struct param organization_members_params[] = {MEMBERS_ASKED};
 
 static err_t
 teams_get_memberships(struct req *rq, void *arg)
@@ -391,11 +404,12 @@ struct member_in {
 #define MEMBER_PATH                                                        \
 	PATH("teamId", P_UID, struct member_in, team, "Team ID."),         \
 	    PATH("membershipId", P_UID, struct member_in, member, "Membership ID.")
+#define MEMBER_ALONE PATH("membershipId", P_UID, struct member_in, member, "Membership ID.")
+#define MEMBER_ROLES REQUIRED("roles", P_KEYS, struct member_in, roles, "New roles in the team.", .def = "[]", .max = ROLE_MAX)
 static const struct param member_params[] = {MEMBER_PATH};
-static const struct param roles_params[] = {
-	MEMBER_PATH,
-	REQUIRED("roles", P_KEYS, struct member_in, roles, "New roles in the team.", .def = "[]", .max = ROLE_MAX),
-};
+static const struct param roles_params[] = {MEMBER_PATH, MEMBER_ROLES};
+static const struct param organization_member_params[] = {MEMBER_ALONE};
+static const struct param organization_roles_params[] = {MEMBER_ALONE, MEMBER_ROLES};
 static const struct param status_params[] = {
 	MEMBER_PATH,
 	REQUIRED("userId", P_UID, struct member_in, user, "User ID."),
@@ -522,8 +536,8 @@ teams_delete_membership(struct req *rq, void *arg)
 	struct team *t;
 
 	TRY(as_invite(rq, in, membership_get(&rq->cx, rq->project, in->member, &m)));
-	if (!str_ieq(str_c(in->team), str_c(m->team_id)))
-		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", in->team);
+	if (!str_ieq(str_c(named_team(rq, in->team)), str_c(m->team_id)))
+		return fail(&rq->cx, ERR_TEAM_MEMBERSHIP_MISMATCH, "team=%s", named_team(rq, in->team));
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t) && (caller == NULL || caller->internal != m->user_internal))
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "membership=%s", m->id);
@@ -549,34 +563,59 @@ teams_get_logs(struct req *rq, void *arg)
 	return reply_logs(rq, AUDIT_OF_RESOURCE, arena_printf(rq->cx.arena, "team/%s", t->id), t->created, &in->queries, false);
 }
 
+/* A team of the console by the words of today: the header names it. */
+#define ORGANIZATION(method_, tail, name_, scope_, handler_, status_, doc_, ...)                                                                          \
+	{                                                                                                                                                 \
+		.method = method_, .path = "/v1/organization" tail, .service = "organization", .name = name_, .scope = scope_, .handler = handler_,       \
+		.status = status_, .doc = doc_, .flags = ROUTE_CONSOLE | ROUTE_KEYS, .since = SINCE_1_9_5, __VA_ARGS__                                    \
+	}
+#define ORGANIZATION_READ "teams.read|organization.read"
+#define ORGANIZATION_WRITE "teams.write|organization.write"
+#define ORGANIZATION_MEMBERS(verb) "teams." verb "|organization.memberships." verb
+
 static const struct route rows[] = {
 	{"POST", "/v1/teams", "teams", "create", "teams.write", "300/3600 url:{url},userId:{userId}", NULL, teams_create, &team_shape, 201, "Create a team; a user becomes its owner.",
-	    PARAMS(struct create_in, create_params), .audit = "team.create team/{teamId}"},
+	    PARAMS(struct create_in, create_params), .audit = "team.create team/{teamId}", .flags = ROUTE_KEYS},
 	{"GET", "/v1/teams", "teams", "list", "teams.read", "", NULL, teams_list, &team_shape, 200, "The teams the caller is in; all of them for keys.",
-	    PARAMS(struct list_in, list_params), .list = "teams"},
-	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, teams_get, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params)},
+	    PARAMS(struct list_in, list_params), .list = "teams", .flags = ROUTE_KEYS},
+	{"GET", "/v1/teams/:teamId", "teams", "get", "teams.read", "", NULL, teams_get, &team_shape, 200, "One team.", PARAMS(struct team_in, get_params), .flags = ROUTE_KEYS},
 	{"PUT", "/v1/teams/:teamId", "teams", "update", "teams.write", "", NULL, teams_update, &team_shape, 200, "Rename a team.",
-	    PARAMS(struct team_in, update_params), .audit = "team.update team/{teamId}"},
+	    PARAMS(struct team_in, update_params), .audit = "team.update team/{teamId}", .flags = ROUTE_KEYS},
 	{"GET", "/v1/teams/:teamId/prefs", "teams", "getPrefs", "teams.read", "", NULL, teams_get_prefs, &preferences_shape, 200, "The preferences that a team's members share.",
-	    PARAMS(struct team_in, get_params), .since = SINCE_1_3},
+	    PARAMS(struct team_in, get_params), .since = SINCE_1_3, .flags = ROUTE_KEYS},
 	{"PUT", "/v1/teams/:teamId/prefs", "teams", "updatePrefs", "teams.write", "", NULL, teams_update_prefs, &preferences_shape, 200, "Replace a team's preferences.",
-	    PARAMS(struct team_in, prefs_params), .audit = "team.update team/{teamId}", .since = SINCE_1_3},
+	    PARAMS(struct team_in, prefs_params), .audit = "team.update team/{teamId}", .since = SINCE_1_3, .flags = ROUTE_KEYS},
 	{"DELETE", "/v1/teams/:teamId", "teams", "delete", "teams.write", "", NULL, teams_delete, NULL, 204, "Delete a team and its memberships.",
-	    PARAMS(struct team_in, get_params), .audit = "team.delete team/{teamId}"},
+	    PARAMS(struct team_in, get_params), .audit = "team.delete team/{teamId}", .flags = ROUTE_KEYS},
 	{"POST", "/v1/teams/:teamId/memberships", "teams", "createMembership", "teams.write", LIMIT_DEFAULT(10), "invites", teams_create_membership,
-	    &membership_shape, 201, "Invite somebody; keys add members at once.", PARAMS(struct invite_in, invite_params)},
+	    &membership_shape, 201, "Invite somebody; keys add members at once.", PARAMS(struct invite_in, invite_params), .flags = ROUTE_KEYS},
 	{"GET", "/v1/teams/:teamId/memberships", "teams", "getMemberships", "teams.read", "", NULL, teams_get_memberships, &membership_shape, 200,
-	    "Members and invited people of a team.", PARAMS(struct list_in, members_params), .list = "memberships"},
+	    "Members and invited people of a team.", PARAMS(struct list_in, members_params), .list = "memberships", .flags = ROUTE_KEYS},
 	{"GET", "/v1/teams/:teamId/memberships/:membershipId", "teams", "getMembership", "teams.read", "", NULL, teams_get_membership, &membership_shape, 200,
-	    "One membership.", PARAMS(struct member_in, member_params)},
+	    "One membership.", PARAMS(struct member_in, member_params), .flags = ROUTE_KEYS},
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId", "teams", "updateMembershipRoles", "teams.write", "", NULL, teams_update_membership_roles,
 	    &membership_shape, 200, "Replace the roles of a member.", PARAMS(struct member_in, roles_params),
-	    .audit = "membership.update team/{teamId}"},
+	    .audit = "membership.update team/{teamId}", .flags = ROUTE_KEYS},
 	{"PATCH", "/v1/teams/:teamId/memberships/:membershipId/status", "teams", "updateMembershipStatus", "public", "20/3600 ~-url:{url},userId:{param-userId}" LIMIT_GUESSES, NULL, teams_update_membership_status,
 	    &membership_shape, 200, "Accept an invitation and sign in.", PARAMS(struct member_in, status_params),
 	    .audit = "membership.update team/{teamId}", .flags = ROUTE_SIGN_IN},
 	{"DELETE", "/v1/teams/:teamId/memberships/:membershipId", "teams", "deleteMembership", "teams.write", "", NULL, teams_delete_membership, NULL, 204,
-	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}"},
+	    "Leave a team, or remove a member.", PARAMS(struct member_in, member_params), .audit = "membership.delete team/{teamId}", .flags = ROUTE_KEYS},
+	ORGANIZATION("GET", "", "get", ORGANIZATION_READ, teams_get, 200, "The organization.", .model = &team_shape, .limit = "", .in_size = sizeof(struct team_in)),
+	ORGANIZATION("PUT", "", "update", ORGANIZATION_WRITE, teams_update, 200, "Rename it.", .model = &team_shape, .limit = "",
+	    PARAMS(struct team_in, organization_rename_params)),
+	ORGANIZATION("DELETE", "", "delete", ORGANIZATION_WRITE, teams_delete, 204, "Delete it and its memberships.", .limit = "",
+	    .in_size = sizeof(struct team_in)),
+	ORGANIZATION("GET", "/memberships", "listMemberships", ORGANIZATION_MEMBERS("read"), teams_get_memberships, 200, "Members and invited people.",
+	    .model = &membership_shape, .list = "memberships", .limit = "", PARAMS(struct list_in, organization_members_params)),
+	ORGANIZATION("POST", "/memberships", "createMembership", ORGANIZATION_MEMBERS("write"), teams_create_membership, 201, "Invite somebody.",
+	    .model = &membership_shape, .auth = "invites", .limit = LIMIT_DEFAULT(10), PARAMS(struct invite_in, organization_invite_params)),
+	ORGANIZATION("GET", "/memberships/:membershipId", "getMembership", ORGANIZATION_MEMBERS("read"), teams_get_membership, 200, "One membership.",
+	    .model = &membership_shape, .limit = "", PARAMS(struct member_in, organization_member_params)),
+	ORGANIZATION("PATCH", "/memberships/:membershipId", "updateMembership", ORGANIZATION_MEMBERS("write"), teams_update_membership_roles, 200,
+	    "Replace the roles of a member.", .model = &membership_shape, .limit = "", PARAMS(struct member_in, organization_roles_params)),
+	ORGANIZATION("DELETE", "/memberships/:membershipId", "deleteMembership", ORGANIZATION_MEMBERS("write"), teams_delete_membership, 204,
+	    "Leave it, or remove a member.", .limit = "", PARAMS(struct member_in, organization_member_params)),
 	LOGS("/v1/teams/:teamId/logs", "teams", "teams.read", teams_get_logs, "What was done to a team.", struct logs_in, logs_params),
 };
 const struct routes team_routes = ROUTES(rows);

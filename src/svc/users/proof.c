@@ -4,8 +4,9 @@
  *
  * An account that is made by a secret on its way to its address (magic URL, code, invitation) is its reader's from the start: nobody has anything else
  * that opens it. Else an address that is proved for the first time takes the account over. Whatever else opens it goes: sessions, password, OAuth2 identities, the
- * other address (whoever set it up can read there), second factors and recovery codes, and by the epoch every secret that is on its way. Sockets follow by EVENT_ROLES, which the
- * caller's event must carry. Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions and secrets.
+ * other address (whoever set it up can read there), second factors and recovery codes, keys, and by the epoch every secret that is on its way. Sockets follow by EVENT_ROLES, which the
+ * caller's event must carry. Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions, secrets and keys
+ * of the account.
  *
  * The link of a verification lets nobody in. It is asked for by whoever holds the account and opened by whoever reads there, and only when both are
  * the same (it is opened with a session of the account) the address is proved by it; then nothing ends, since nothing changed hands. Opened by a
@@ -42,6 +43,19 @@ proof_end(struct db_tx *tx, const struct project *p, const struct user *u, bool 
 	for (int i = 0; i < (identities ? 3 : 2); i++)
 		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.%s WHERE user_internal = $1::bigint", p->schema, all[i]),
 		    DB(pg_i64(cx->arena, u->internal)));
+}
+
+/* Keys of the account, which are the console's alone, and those that its holder made for teams. */
+static void
+proof_end_keys(struct db_tx *tx, const struct project *p, const struct user *u, bool of_teams)
+{
+	const char *number = pg_i64(tx_ctx(tx)->arena, u->internal);
+
+	if (!p->console)
+		return;
+	tx_add(tx, "DELETE FROM badal.account_keys WHERE user_internal = $1::bigint", DB(number));
+	if (of_teams)
+		tx_add(tx, "DELETE FROM badal.organization_keys WHERE user_internal = $1::bigint", DB(number));
 }
 
 /* The second factors of whoever made the account: they would shut its owner out, and let the other one in by a password that is found out later. */
@@ -92,6 +106,7 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		metric_add(M_accounts_taken_over, 1);
 		proof_end(tx, p, now, true);
 		proof_end_factors(tx, p, now);
+		proof_end_keys(tx, p, now, true);
 		proof_password(proof, &n);
 		TRY(record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now));
 		target_renew(tx, p, now);
@@ -102,8 +117,10 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	TRY(record_set(tx, p, &user_record, w, addresses[proof->of].confirm, &n, now));
 	if (proof->hash == NULL || proof->nobody_knows)
 		return OK;
-	if (proof->how != PROOF_BY_CONSOLE)
+	if (proof->how != PROOF_BY_CONSOLE) {
 		proof_end(tx, p, now, false);
+		proof_end_keys(tx, p, now, false);
+	}
 	proof_password(proof, &n);
 	TRY(record_set(tx, p, &user_record, w, PASSWORD_SET, &n, now));
 	password_remember(tx, p, now);
