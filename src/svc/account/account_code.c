@@ -106,7 +106,7 @@ account_verification_code_finish(struct req *rq, void *arg)
 #define TRIES "10/3600 ~url:{url},userId:{param-userId}" LIMIT_GUESSES
 
 static const struct route rows[] = {
-	ROW("POST", "/recovery/otp", "createRecoveryOTP", "public", "10/3600 ~url:{url},email:{param-email};10/3600 ip:{ip}", account_recovery_code_start, 201,
+	ROW("POST", "/recovery/otp", "createRecoveryOTP", "public", "10/3600 ~url:{url},email:{param-email};10/3600 url:/v1/account/recovery,ip:{ip}", account_recovery_code_start, 201,
 	    "Mail a code to set a new password.", start_recovery_params, "recovery.create user/{user}", .flags = ROUTE_SIGN_IN),
 	ROW("PUT", "/recovery/otp", "updateRecoveryOTP", "public", TRIES, account_recovery_code_finish, 200, "Set a new password with the code of the mail.",
 	    finish_recovery_params, "recovery.update user/{user}", .flags = ROUTE_SIGN_IN),

@@ -51,7 +51,6 @@ static const struct older older[] = {
 /* Later names of requests, where they mean the same thing; and what reaches a route in the contract that matches parts of paths. */
 static const struct path_alias aliases[] = {
 	{"POST", "/v1/account/anonymous", "/v1/account", NULL},
-	{"POST", "/v1/account/jwts", "/v1/account/jwt", NULL, .later = true},
 	{"POST", "/v1/account/mfa/challenge", "/v1/account/mfa/challenges", NULL, .later = true},
 	{"PUT", "/v1/account/mfa/challenge", "/v1/account/mfa/challenges", NULL, .later = true},
 	{"POST", "/v1/account/tokens/magic-url", "/v1/account/sessions/magic-url", NULL, .later = true},
