@@ -296,7 +296,7 @@ begin_next(void)
 	at_chan = at_role = 0;
 	if (good)
 		news_bump(&now);
-	if (good && now.flags != 0)
+	if (good && (now.flags & (EVENT_ROLES | EVENT_LOGOUT | EVENT_USER_GONE)) != 0)
 		role_changes++;
 	found = good && news_resolve(&now);
 	collected++;
@@ -340,7 +340,7 @@ work_on(int64_t *left)
 			return;
 		break;
 	case STAGE_TELL:
-		if (!who_tell(&now, left))
+		if (!tail_tell(&now, left) || !who_tell(&now, left))
 			return;
 		end_current();
 		fanout_go(STAGE_NONE);

@@ -240,7 +240,7 @@ subscribe(struct greeting *g)
 		REFUSE(g, 1008, why);
 	if (!peer_room(g->c, 0))
 		REFUSE(g, 1013, "Try again later");
-	return true;
+	return tail_open(g->cx, g->c);
 }
 
 static bool
@@ -357,6 +357,8 @@ handshake_begin(struct greeting *g)
 
 	c->epoch = g->epoch;
 	peer_identify(c, g->home->id, g->login, g->session, g->login && g->login->expire < g->expire ? g->login->expire : g->expire);
+	if (c->state == RT_REFUSED)
+		return;
 	connected(g);
 	if (c->ws == NULL)
 		return;

@@ -93,6 +93,8 @@ authenticated(struct ctx *cx, struct peer *c, const char *home, const struct log
 
 	c->epoch = -1;
 	peer_identify(c, home, l, l->session->id, l->session->expire);
+	if (c->state == RT_REFUSED)
+		return;
 	begin_response(&w, &b, cx, "authentication");
 	JW_KEY(&w, "user");
 	if (peer_half(c, l))
@@ -215,7 +217,7 @@ read_wanted(struct ctx *cx, const json_t *j, struct wanted *w)
 
 /* What a connection would come to. */
 struct sum {
-	uint64_t subs, channels, steps;
+	uint64_t subs, channels, tails, steps;
 	size_t bytes;
 };
 
@@ -226,6 +228,8 @@ add_wanted(struct sum *t, const struct wanted *w)
 	t->channels += (uint64_t)w->n;
 	t->steps += 1 + (uint64_t)w->n + filter_steps(w->filter);
 	t->bytes += filter_size(w->filter) + sizeof(struct sub);
+	for (int i = 0; i < w->n; i++)
+		t->tails += tail_channel(w->channels[i]);
 	for (int i = 0; i < w->n; i++)
 		t->bytes += w->channels[i].n + sizeof(struct listen) + 2 * sizeof(atom_t);
 }
@@ -244,6 +248,7 @@ add_kept(struct sum *t, const struct peer *c, const struct wanted *v, int n)
 			continue;
 		t->subs++;
 		t->channels += c->subs[i].n_asked;
+		t->tails += tail_count(&c->subs[i]);
 		t->steps += 1 + c->subs[i].n_chans + filter_steps(c->subs[i].filter);
 	}
 }
@@ -260,7 +265,7 @@ message_check_limits(const struct peer *c, const struct wanted *v, int n)
 			add_wanted(&t, &v[i]);
 	if (t.subs > (uint64_t)conf.rt_subscriptions_max)
 		return "There are too many subscriptions.";
-	if (t.channels > (uint64_t)conf.rt_channels_max)
+	if (t.channels > (uint64_t)conf.rt_channels_max || t.tails > TAILS_MAX)
 		return "There are too many channels.";
 	return t.steps > (uint64_t)conf.rt_steps_max || !peer_room(c, t.bytes) ? "There are too many queries." : NULL;
 }
@@ -289,6 +294,8 @@ subscribe_all(struct ctx *cx, struct peer *c, struct wanted *v, int n)
 	for (int i = 0; i < n && goes_on(cx, c); i++)
 		if (v[i].last)
 			peer_subscribe(c, v[i].id, v[i].channels, v[i].n, v[i].filter ? filter_ref(v[i].filter) : NULL, true);
+	if (!tail_open(cx, c))
+		return;
 	begin_response(&w, &b, cx, "subscribe");
 	JW_KEY(&w, "subscriptions");
 	jw_arr(&w);
@@ -463,8 +470,9 @@ handle(struct ctx *cx, struct peer *c, struct str text, const json_t *j)
 	uint64_t changes = c->changes;
 	const struct kind *k = message_kind_of(c, j);
 	bool resuming = k != NULL && k->fn == on_subscribe && c->resumes;
+	bool asks = k != NULL && k->fn == on_subscribe && str_is(atom_text(c->project), "console");	/* it may be a tail: whose project is it? */
 
-	if (k != NULL && (k->slow || resuming) && cx->fib == NULL)
+	if (k != NULL && (k->slow || resuming || asks) && cx->fib == NULL)
 		return false;
 	if (k == &of_room)
 		on_word(cx, c, said_word(json_str(json_object_get(j, "type"))), json_object_get(j, "data"));

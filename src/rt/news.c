@@ -116,6 +116,7 @@ news_init(struct news *n, struct stream_pos pos, struct str header, struct str b
 	n->time = (int64_t)json_number_value(json_object_get(j, "t"));
 	n->flags = (unsigned)json_integer_value(json_object_get(j, "f"));
 	n->stale = json_object_get(j, "k");
+	n->actor = json_object_get(j, "a");
 	n->hide = news_list_of(n, json_object_get(j, "b"));
 	n->number_at = (size_t)json_integer_value(json_object_get(j, "q"));
 	return true;
@@ -153,6 +154,8 @@ news_fini(struct news *n)
 		atom_unref(n->role_atoms[i]);
 	atom_unref(n->space);
 	facts_fini(&n->facts);
+	if (n->tail != NULL)
+		facts_fini(n->tail);
 	ctx_fini(&n->cx);
 }
 

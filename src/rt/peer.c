@@ -338,6 +338,7 @@ sub_forget_chans(struct sub *s)
 static void
 sub_fini(struct peer *c, struct sub *s)
 {
+	tail_close(s);
 	sub_drop(c, s);
 	sub_forget_chans(s);
 	for (uint32_t i = 0; i < s->n_asked; i++)
@@ -451,8 +452,10 @@ peer_identify(struct peer *c, const char *home, const struct login *l, const cha
 	held_unref(held);
 	peer_charge(c);
 	arena_free(&a);
-	if (!same)
+	if (!same) {
 		step_in(c, was);
+		(void)tail_check(c);
+	}
 }
 
 static bool

@@ -122,6 +122,7 @@ place_check(struct ctx *cx, struct str id)
 
 	if (e != OK && e != ERR_PROJECT_NOT_FOUND)
 		return e;
+	tail_project(id, e == OK ? p : NULL);
 	v = project ? index_list(ATOM_PLACE, project, &n) : (n = 0, NULL);
 	nums = arena_array(cx->arena, uint32_t, n + 1);
 	for (uint32_t i = 0; i < n; i++)
@@ -193,7 +194,7 @@ place_event(const struct news *n)
 	project = atom_find(0, id);
 	if (project != 0)
 		(void)index_list(ATOM_PLACE, project, &count);
-	if (count == 0)
+	if (count == 0 && (project == 0 || !tail_of(project)))
 		return;
 	place_note(id);
 	if (checking)

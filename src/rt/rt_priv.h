@@ -206,7 +206,7 @@ struct news {
 	struct strs hide;	/* members of the body that clients see empty */
 	int64_t time;
 	unsigned flags;
-	const json_t *stale;
+	const json_t *stale, *actor;
 	size_t number_at;	/* where "$sequence" stands in the body; 0: nowhere */
 	struct str body;
 	/* made when first needed */
@@ -216,6 +216,7 @@ struct news {
 	bool shut;		/* the body is without what clients are not told */
 	bool patched, cleaned;	/* the payload is body with lists for empty objects; it is as clients get it */
 	struct facts facts;
+	struct facts *tail;	/* what a live tail says of it; NULL: none has asked */
 	struct frame *whole[DIALECT_N];	/* for connections with the one subscription of a URL */
 	struct frame *head[DIALECT_N];	/* for others: up to the list of subscriptions */
 	/* what somebody here knows of it */
@@ -274,7 +275,10 @@ struct sub {
 	struct filter *filter;	/* NULL: everything */
 	uint32_t n_asked, n_chans;
 	atom_t *asked, *chans;	/* the same list unless it is personal */
+	struct tap *taps;	/* live tails, tail.c */
 };
+
+struct tap;
 
 struct listen {			/* one channel of a connection (seats.c) */
 	atom_t chan;		/* 0: a number that is free */
@@ -423,6 +427,21 @@ void fanout_leaving(struct peer *c);
 uint64_t fanout_number(void);			/* of the last event whose collecting has begun */
 /* One event to one connection, if its subscriptions want it. `other`: it heard of the event in another's name. */
 void fanout_send(struct peer *c, struct news *n, bool other);
+
+/* ---- tail.c: live tails of projects ---- */
+
+enum { TAILS_MAX = 10 };	/* of one connection */
+bool tail_channel(struct str asked);	/* is the channel of one */
+/* Awaits when the connection is of the console. Those of its subscriptions that are not open yet. False: it may not have one, and was refused, or is gone. */
+bool tail_open(struct ctx *cx, struct peer *c);
+bool tail_check(struct peer *c);	/* its roles are others: refused, and false, when one of its tails is not for them */
+void tail_close(struct sub *s);		/* the subscription ends */
+unsigned tail_count(const struct sub *s);
+/* An event has happened: who follows its project. A part of them; true when all have it. */
+bool tail_tell(struct news *n, int64_t *left);
+bool tail_of(atom_t project);		/* somebody follows it */
+void tail_project(struct str id, const struct project *p);	/* it has changed; NULL: it is gone */
+void tail_fini(void);
 
 /* ---- deadline.c: connections that end by time ---- */
 

@@ -200,6 +200,7 @@ rt_fini(void)
 {
 	loop_timer_stop(&timer);
 	loop_timer_stop(&expiry);
+	tail_fini();
 	said_fini();
 	fanout_fini();
 	map_free(&counts);

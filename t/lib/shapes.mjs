@@ -342,7 +342,7 @@ export class Description {
 	/* The data of a frame of type event: throws when the payload is of none of the event's models. */
 	event(data) {
 		for (const k of ['events', 'channels']) if (!Array.isArray(data[k]) || !data[k].every((v) => typeof v === 'string')) throw new Misfit(`an event: ${k} is ${show(data[k])}`)
-		if (data.events.some((e) => /^(test\.event|stats\.)/.test(e))) return	/* of the console, about the server itself */
+		if (data.events.some((e) => /^(test\.event|stats\.|console\.tail)/.test(e))) return	/* of the console, about the server itself */
 		const e = this.eventOf(data.events)
 		if (!e) throw new Misfit(`an event that is not described: ${data.events[0]}`)
 		const wrong = e.models.map((m) => this.misfit(m, data.payload, undefined, 'payload'))
