@@ -41,6 +41,7 @@ dist_sqlproject_DATA += sql/project/0028_presences.sql
 dist_sqlproject_DATA += sql/project/0029_targets.sql
 dist_sqlproject_DATA += sql/project/0030_tokens.sql
 dist_sqlproject_DATA += sql/project/0032_keys.sql
+dist_sqlproject_DATA += sql/project/0035_factors.sql
 
 # Files that were named otherwise: one that a former version left behind would be a second one with the same number.
 install-data-hook:

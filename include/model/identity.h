@@ -14,6 +14,7 @@ struct user {
 	int64_t created, updated, registration, password_update;
 	bool status, email_verification, phone_verification, reset;
 	bool email_proved, phone_proved;	/* nobody but its reader holds the account (svc/users/proof.c) */
+	bool password_mailed;		/* by a recovery: whoever reads the mail may know it, until it came with another factor */
 	int64_t epoch;			/* moves when password, address or status change: what was made before opens nothing any more */
 	struct str prefs;		/* JSON object */
 	struct strs labels;		/* roles "label:…" */
@@ -47,6 +48,7 @@ struct session {
 	int64_t provider_access_token_expiry, created, updated, expire;
 	struct strs factors;		/* what the sign-in proved, and challenges since */
 	int64_t mfa_updated;		/* ms: when a challenge was last solved; TIME_NONE: never */
+	bool two_shown;			/* by a challenge, a factor that is not the sign-in's */
 	const char *secret;		/* as the cookie has it: for servers that have just signed somebody in; NULL: nobody is told */
 	const char *ip, *user_agent;
 	const char *os_code, *os_name, *os_version, *client_type, *client_code, *client_name, *client_version, *client_engine,
@@ -98,6 +100,10 @@ bool user_has_factor(const struct user *u);
 /* The user wants to be asked for a second factor, and can be. */
 bool user_wants_two(const struct user *u);
 bool factors_two(const struct strs *factors);
+/* It began by a password. */
+bool session_by_password(const struct session *s);
+/* Two factors were shown with it: one that was only added to stay in, or an app that was set up with it, is none. */
+bool session_shown_two(const struct session *s);
 /* A session that has proved so much lacks a factor. One that is proved twice is one. */
 bool user_wants_more(const struct user *u, const struct strs *factors);
 /* Awaits. The user with this id, e-mail address or phone number (the first that is not NULL), as login_by_id has it. */

@@ -95,6 +95,7 @@ static const struct field user_fields[] = {
 	FIELD_HIDDEN(F_BOOL, struct user, email_proved, "u.email_proved"),
 	FIELD_HIDDEN(F_BOOL, struct user, phone_proved, "u.phone_proved"),
 	FIELD_HIDDEN(F_INT, struct user, epoch, "u.epoch"),
+	FIELD_HIDDEN(F_BOOL, struct user, password_mailed, "u.password_mailed"),
 	FIELD_HIDDEN(F_BOOL, struct user, totp, "u.totp"),
 	FIELD_HIDDEN(F_TIME_OR_NONE, struct user, labelled, "u.labelled", .flags = COL_NULL),
 	ACCOUNT_FIELDS_HEAD,
@@ -113,6 +114,7 @@ const struct shape preferences_shape = {.model = "preferences", .open = true};
 
 static const struct field session_fields[] = {
 	FIELD_HIDDEN(F_STR, struct session, secret_hash, "s.secret_hash"),
+	FIELD_HIDDEN(F_BOOL, struct session, two_shown, "s.two_shown"),
 	FIELD(F_ID, struct session, id, "$id", "s.id", "Session ID."),
 	FIELD(F_TIME, struct session, created, "$createdAt", "s.created", "Session creation date in ISO 8601 format."),
 	FIELD(F_TIME, struct session, updated, "$updatedAt", "coalesce(s.updated, s.created)", "Session update date in ISO 8601 format.", .since = SINCE_1_5),
@@ -195,6 +197,22 @@ factors_two(const struct strs *factors)
 
 	for (int i = 1; i < factors->n && !two; i++)
 		two = strcmp(factors->v[i], factors->v[0]) != 0;
+	return two;
+}
+
+bool
+session_by_password(const struct session *s)
+{
+	return s->factors.n > 0 && strcmp(s->factors.v[0], "password") == 0;
+}
+
+bool
+session_shown_two(const struct session *s)
+{
+	bool two = s->two_shown;
+
+	for (int i = 0; i < s->factors.n && !two; i++)
+		two = strcmp(s->factors.v[i], "oauth2") == 0;	/* which a sign-in alone brings */
 	return two;
 }
 

@@ -282,8 +282,8 @@ login_read_login(struct ctx *cx, const struct db_res *r, struct session *s, stru
 	if (s != NULL)
 		shape_read(cx, &session_shape, s, r, 0, 2);
 	shape_read(cx, &user_shape, l->user, r, 0, s != NULL ? 2 + n_columns(&session_shape) : 2);
-	l->twofold = s != NULL && factors_two(&s->factors);
-	l->half = s != NULL && user_wants_two(l->user) && !l->twofold;
+	l->twofold = s != NULL && session_shown_two(s);
+	l->half = s != NULL && user_wants_more(l->user, &s->factors);
 	TRY(login_pause(cx, members));
 	read_members(cx, l, members);
 	TRY(login_pause(cx, members));

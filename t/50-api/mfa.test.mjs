@@ -49,6 +49,7 @@ const message = (to) => until(`a message to ${to}`, async () => {
 	const one = page.split('<article>').find((a) => a.includes(`<b>${to}</b>`))
 	return one?.match(/\b\d{6}\b/)?.[0]
 })
+const another = (to, but) => until('another code', async () => { const c = await message(to); return c !== but && c })
 
 test('a token does not act as somebody whose second factor it has not met', async () => {
 	const u = await enrol(await person()), a = await person(), as_ = { headers: { 'x-appwrite-impersonate-user-id': u.id } }
@@ -69,6 +70,88 @@ test('a token does not act as somebody whose second factor it has not met', asyn
 	const met = await jwtOf(two)
 	assert.equal((await good(by(met))).$id, u.id)
 	assert.equal(await hears({ headers: { 'x-appwrite-jwt': met, ...as_.headers } }), u.id)
+})
+
+test('what a session stayed in with was not shown: it acts as nobody whose second factor it has not met', async () => {
+	const u = await enrol(await person()), a = await person(), as_ = { headers: { 'x-appwrite-impersonate-user-id': u.id } }
+	await p.ok('PATCH', `/users/${a.id}/impersonator`, { body: { impersonator: true }, headers: today })
+	await p.ok('PATCH', `/users/${a.id}/verification`, { body: { emailVerification: true }, headers: today })
+	const refused = async (who) => {
+		more(await who.call('GET', '/account', undefined, as_))
+		const { jwt } = await good(who.call('POST', '/account/jwts'), 201)
+		more(await s.call('GET', '/account', { project: p.id, jwt, headers: { ...today, ...as_.headers } }))
+		const w = await listen(s, `project=${p.id}&channels[]=account`, { cookie: who.cookie, headers: as_.headers })
+		assert.equal(w.hello.data.user?.$id, a.id)
+		w.end()
+	}
+	await good(a.call('PATCH', '/account/mfa', { mfa: true }))
+	assert.deepEqual((await good(a.call('GET', '/account/sessions/current'))).factors, ['password', 'email'])
+	await refused(a)
+	await enrol(a)	/* an app of its own is set up, not shown */
+	await refused(a)
+	/* a sign-in by mail that proves the mail again */
+	await good(a.call('PATCH', '/account/mfa', { mfa: false }))
+	const t = await p.ok('POST', '/account/tokens/email', { key: await p.addKey(['sessions.write']), body: { userId: a.id, email: a.email }, headers: today })
+	const first = await message(a.email), cookie = cookieOf(await p.guest('POST', '/account/sessions/token', { body: { userId: t.userId, secret: first }, headers: today })), mailed = { cookie, call: as(cookie) }
+	await good(answer(mailed, await ask(mailed, 'email'), await another(a.email, first)))
+	await good(mailed.call('PATCH', '/account/mfa', { mfa: true }))
+	assert.deepEqual((await good(mailed.call('GET', '/account/sessions/current'))).factors, ['email', 'totp'])
+	await refused(mailed)
+	await prove(mailed, a.secret)
+	assert.equal((await good(mailed.call('GET', '/account', undefined, as_))).$id, u.id)
+})
+
+test('what a session stayed in with ends where another one asks for it', async () => {
+	const u = await person(), thief = await signIn(u), whole = await signIn(u)
+	await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true }, headers: today })
+	for (const mfa of [true, false]) await good(thief.call('PATCH', '/account/mfa', { mfa }))
+	await good(answer(whole, await ask(whole, 'email'), await message(u.email)))
+	await enrol(u)
+	more(await thief.call('GET', '/account'))
+	for (const one of [u, whole]) await good(one.call('GET', '/account'))
+	await good(u.call('PATCH', '/account/mfa', { mfa: true }))	/* asked for already */
+	await good(whole.call('GET', '/account'))
+})
+
+describe('a mailbox alone', () => {
+	/* A new password by the code of a mail. */
+	const recover = async (u) => {
+		const t = await good(p.guest('POST', '/account/recovery/otp', { body: { email: u.email }, headers: today }), 201)
+		u.mailed = await message(u.email)
+		await good(p.guest('PUT', '/account/recovery/otp', { body: { userId: t.userId, secret: u.mailed, password }, headers: today }))
+		return signIn(u)
+	}
+	const owner = async () => {
+		const u = await person()
+		await p.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true }, headers: today })
+		return u
+	}
+	test('is no second factor after it has set the password, until another one was shown', async () => {
+		const u = await enrol(await owner()), half = await recover(u)
+		assert.deepEqual([(await good(half.call('GET', '/account/mfa/factors'))).email, (await good(half.call('GET', '/account/mfa/factors'))).totp], [false, true])
+		fails(await half.call('POST', '/account/mfa/challenges', { factor: 'email' }), 401, 'user_more_factors_required')
+		await prove(half, u.secret)
+		const next = await signIn(u)
+		assert.equal((await good(next.call('GET', '/account/mfa/factors'))).email, true)
+		await good(answer(next, await ask(next, 'email'), await another(u.email, u.mailed)))
+		await good(next.call('GET', '/account'))
+	})
+
+	test('a password that is set otherwise since then is no matter', async () => {
+		const u = await enrol(await owner())
+		await recover(u)
+		await p.ok('PATCH', `/users/${u.id}/password`, { body: { password }, headers: today })
+		await ask(await signIn(u), 'email')
+	})
+
+	test('is asked who has no other', async () => {
+		const u = await owner()
+		await good(u.call('PATCH', '/account/mfa', { mfa: true }))
+		const half = await recover(u)
+		more(await half.call('GET', '/account'))
+		await good(answer(half, await ask(half, 'email'), await another(u.email, u.mailed)))
+		await good(half.call('GET', '/account'))
+	})
 })
 
 describe('an authenticator app', () => {
@@ -190,7 +273,7 @@ describe('codes that are sent', () => {
 		assert.deepEqual((await good(answer(half, id, otp))).factors, ['password', 'email'])
 		await good(half.call('GET', '/account'))
 		/* over */
-		const late = await ask(elsewhere, 'email'), code2 = await until('another code', async () => { const c = await message(u.email); return c !== otp && c })
+		const late = await ask(elsewhere, 'email'), code2 = await another(u.email, otp)
 		psql(`UPDATE ${schema}.challenges SET expire = now() - interval '1 second' WHERE id = '${late}'`)
 		fails(await answer(elsewhere, late, code2), 401, 'user_invalid_token')
 	})
@@ -243,7 +326,7 @@ describe('codes that are sent', () => {
 		const t = await p.ok('POST', '/account/tokens/email', { key: await p.addKey(['sessions.write']), body: { userId: u.id, email: u.email }, headers: today })
 		const r = await p.guest('POST', '/account/sessions/token', { body: { userId: t.userId, secret: await message(u.email) }, headers: today }), half = { call: as(cookieOf(r)) }
 		assert.deepEqual([r.status, r.body.factors], [201, ['email']], r.text)
-		const first = await message(u.email), id = await ask(half, 'email'), otp = await until('another code', async () => { const c = await message(u.email); return c !== first && c })
+		const first = await message(u.email), id = await ask(half, 'email'), otp = await another(u.email, first)
 		await good(answer(half, id, otp))
 		more(await half.call('GET', '/account'))
 		used(u)

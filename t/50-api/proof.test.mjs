@@ -187,6 +187,43 @@ describe('the owner of an address comes in', () => {
 		}
 	})
 
+	test('the app stays where the address was verified by anybody, but for who comes with two factors', async () => {
+		const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }
+		for (const kind of ['magic URL', 'invitation', 'recovery', 'OAuth2']) {
+			const u = await p.user(), own = (m, target, body) => u.ok(m, target, { body, ...today })
+			assert.equal((await (await secrets.verification(u))()).status, 200)
+			const { secret } = await own('POST', '/account/mfa/authenticators/totp')
+			await own('PUT', '/account/mfa/authenticators/totp', { otp: totp(secret) })
+			await own('PATCH', '/account/mfa', { mfa: true })
+			const use = kind === 'OAuth2' ? (await oauth(person(u.email))).finish : await secrets[kind](u), was = await metric('badal_accounts_taken_over_total')
+			let cookie = cookieOf(await use())
+			assert.equal(await metric('badal_accounts_taken_over_total'), was + 1)
+			if (kind === 'recovery') cookie = cookieOf(await send('POST', '/account/sessions/email', { email: u.email, password: 'password-5678' }))
+			fails(await u.call('GET', '/account'), 401, 'general_unauthorized_scope')
+			const r = await p.guest('GET', '/account', { cookie, ...today })
+			if (kind === 'OAuth2') assert.deepEqual([r.status, r.body.$id, r.body.mfa], [200, u.id, false])
+			else fails(r, 401, 'user_more_factors_required')
+		}
+	})
+
+	test('a code of the second factor proves the address to be the holder\'s', async () => {
+		const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, u = await p.user(), own = (m, target, body) => u.ok(m, target, { body, ...today })
+		u.phone = number()
+		await own('PATCH', '/account/phone', { phone: u.phone, password: u.password })
+		assert.equal((await (await secrets.verification(u))()).status, 200)
+		psql(`UPDATE ${schema}.users SET phone_verification = true WHERE id = '${u.id}'`)
+		const proved = () => psql(`SELECT email_proved, phone_proved FROM ${schema}.users WHERE id = '${u.id}'`)
+		assert.equal(proved(), 'f|f')
+		let c = await own('POST', '/account/mfa/challenges', { factor: 'email' })
+		await own('PUT', '/account/mfa/challenges', { challengeId: c.$id, otp: (await box.next(u.email)).text.match(/\b\d{6}\b/)[0] })
+		assert.equal(proved(), 't|f')
+		c = await own('POST', '/account/mfa/challenges', { factor: 'phone' })
+		await own('PUT', '/account/mfa/challenges', { challengeId: c.$id, otp: await code(u.phone) })
+		assert.equal(proved(), 't|t')
+		await (await secrets['magic URL'](u))()
+		await own('GET', '/account')
+	})
+
 	test('with a session of the squatter: it ends like the others', async () => {
 		for (const kind of ['magic URL', 'invitation']) {
 			const u = await p.user(), use = await secrets[kind](u), r = await use({ cookie: u.cookie })

@@ -33,6 +33,16 @@ account_update_mfa(struct req *rq, void *arg)
 	return reply(rq, 200, &account_shape, u);
 }
 
+/* After a recovery the mailbox is the first factor, and no second one for who has another that can be asked for. */
+static bool
+mailbox_again(const struct req *rq, const struct project *home)
+{
+	const struct user *u = rq->login->user;
+
+	return u->password_mailed && rq->login->session != NULL && session_by_password(rq->login->session) &&
+	       ((u->totp && mfa_allowed(home, MFA_TOTP)) || (address_proved(u->phone, u->phone_verification) && mfa_allowed(home, MFA_PHONE) && sms_ready()));
+}
+
 static err_t
 account_list_mfa_factors(struct req *rq, void *arg)
 {
@@ -42,6 +52,7 @@ account_list_mfa_factors(struct req *rq, void *arg)
 	(void)arg;
 	TRY(account_home(rq, &home));
 	TRY(mfa_usable(&rq->cx, home, rq->login->user, &f));
+	f.email = f.email && !mailbox_again(rq, home);
 	return reply(rq, 200, &mfa_factors_shape, &f);
 }
 
@@ -195,6 +206,8 @@ account_create_mfa_challenge(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_USER_SESSION_NOT_FOUND, "no session that it could be for");
 	if (!mfa_allowed(home, ch.factor))
 		return fail_msg(&rq->cx, ERR_USER_AUTH_METHOD_UNSUPPORTED, "The factor %s is disabled for this project", mfa_names[ch.factor]);
+	if (ch.factor == MFA_EMAIL && mailbox_again(rq, home))
+		return fail_msg(&rq->cx, ERR_USER_MORE_FACTORS_REQUIRED, "The password was set by mail to this address: another factor is needed.");
 	TRY(account_choose_sender(rq, home, &ch));
 	parcel = (struct parcel){rq, home};
 	ch.arg = &parcel;

@@ -86,10 +86,26 @@ stay_in(struct db_tx *tx, const struct project *p, const struct user *now, const
 	return OK;
 }
 
+/* The other sessions lack it from now on, also what they stayed in with when it was asked for before, or an app that was set up with them. */
+static void
+others_stay_out(struct db_tx *tx, const struct project *p, const struct user *now, const char *session)
+{
+	struct ctx *cx = tx_ctx(tx);
+
+	tx_add(tx,
+	    arena_printf(cx->arena,
+		"UPDATE %s.sessions SET factors = factors[1:1] "
+		"WHERE user_internal = $1::bigint AND lower(id) <> lower($2) AND cardinality(factors) > 1 AND NOT two_shown AND NOT 'oauth2' = ANY (factors)",
+		p->schema),
+	    DB(pg_i64(cx->arena, now->internal), session));
+}
+
 static err_t
 mfa_set_tx(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by, const char *session, bool on, struct user *now)
 {
 	TRY(user_lock(tx, p, u, now));
+	if (on && !now->mfa && session != NULL)
+		others_stay_out(tx, p, now, session);
 	now->mfa = on;
 	if (on && session != NULL)
 		TRY(stay_in(tx, p, now, session));

@@ -184,14 +184,34 @@ challenge_answer(struct db_tx *tx, const struct project *p, const struct user *n
 	return OK;
 }
 
+/* A code that was sent is read by who holds the session, as the link of a verification is that is opened with it (proof.c). And a password that came with more
+ * than the mailbox is its owner's, whoever might have read the mail that it was set by. */
+static void
+challenge_proves(struct db_tx *tx, const struct project *p, const struct user *now, enum mfa_factor factor, const struct session *s)
+{
+	bool email = factor == MFA_EMAIL && !now->email_proved, phone = factor == MFA_PHONE && !now->phone_proved,
+	     password = factor != MFA_EMAIL && now->password_mailed && session_by_password(s);
+	struct ctx *cx = tx_ctx(tx);
+
+	if (email || phone || password)
+		tx_add(tx,
+		    arena_printf(cx->arena,
+			"UPDATE %s.users SET email_proved = email_proved OR $2::boolean, phone_proved = phone_proved OR $3::boolean, "
+			"password_mailed = password_mailed AND NOT $4::boolean WHERE internal = $1::bigint",
+			p->schema),
+		    DB(pg_i64(cx->arena, now->internal), pg_bool(email), pg_bool(phone), pg_bool(password)));
+}
+
 static err_t
 challenge_solved(struct db_tx *tx, const struct project *p, const struct user *now, const struct mfa_challenge *c, const char *session, struct session *s)
 {
 	struct ctx *cx = tx_ctx(tx);
-	const char *v[] = {mfa_names[factor_of(c->factor)]};
+	enum mfa_factor factor = factor_of(c->factor);
+	const char *v[] = {mfa_names[factor]};
 	struct event ev;
 
 	TRY(session_add_factors(tx, p, now, session, &(struct strs){.set = true, .n = 1, .v = v}, time_now_ms(), s));
+	challenge_proves(tx, p, now, factor, s);
 	tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.challenges WHERE internal = $1::bigint", p->schema), DB(pg_i64(cx->arena, c->internal)));
 	ev = session_event(cx, p, &ev_session_create, now, s->id, shape_json(cx, &session_shape, s));
 	ev.flags = EVENT_ROLES;

@@ -4,9 +4,9 @@
  *
  * An account that is made by a secret on its way to its address (magic URL, code, invitation) is its reader's from the start: nobody has anything else
  * that opens it. Else an address that is proved for the first time takes the account over. Whatever else opens it goes: sessions, password, OAuth2 identities, the
- * other address (whoever set it up can read there), second factors and recovery codes, keys, and by the epoch every secret that is on its way. Sockets follow by EVENT_ROLES, which the
- * caller's event must carry. Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions, secrets and keys
- * of the account.
+ * other address (whoever set it up can read there), second factors and recovery codes (but see proof_leaves_factors), keys, and by the epoch every secret that is on its way. Sockets
+ * follow by EVENT_ROLES, which the caller's event must carry. Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions, secrets and
+ * keys of the account.
  *
  * The link of a verification lets nobody in. It is asked for by whoever holds the account and opened by whoever reads there, and only when both are
  * the same (it is opened with a session of the account) the address is proved by it; then nothing ends, since nothing changed hands. Opened by a
@@ -24,7 +24,7 @@
 #include "svc/users/target.h"
 #include "svc/users/user.h"
 
-#define PASSWORD_SET "password hash hash_options password_update epoch"
+#define PASSWORD_SET "password hash hash_options password_update password_mailed epoch"
 
 static const struct {
 	const char *confirm, *take;	/* columns that are set by a proof, and by one that takes over */
@@ -77,7 +77,16 @@ proof_password(const struct user_proof *proof, struct user *n)
 	n->password = proof->hash;
 	n->hash = PASSWORD_HASH_ID;
 	n->hash_options = STR(PASSWORD_HASH_OPTIONS);
+	n->password_mailed = proof->of == PROVES_EMAIL && proof->hash != NULL && !proof->nobody_knows;
 	n->password_update = proof->hash != NULL && !proof->nobody_knows ? time_now_ms() : TIME_NONE;
+}
+
+/* Does the app stay, with its codes and the wish for it? Where the address was verified its reader has seen the account before: it is more likely theirs than a
+ * stranger's, and a mailbox alone does not open it. Who comes by a provider has shown two factors. */
+static bool
+proof_leaves_factors(const struct user_proof *proof, const struct user *now)
+{
+	return now->totp && !proof->nobody_knows && (proof->of == PROVES_EMAIL ? now->email_verification : now->phone_verification);
 }
 
 err_t
@@ -105,7 +114,8 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		*proof->took_over_out = true;
 		metric_add(M_accounts_taken_over, 1);
 		proof_end(tx, p, now, true);
-		proof_end_factors(tx, p, now);
+		if (!proof_leaves_factors(proof, now))
+			proof_end_factors(tx, p, now);
 		proof_end_keys(tx, p, now, true);
 		proof_password(proof, &n);
 		TRY(record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now));

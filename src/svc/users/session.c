@@ -352,14 +352,18 @@ session_add_factors(struct db_tx *tx, const struct project *p, const struct user
 		add_factor(&all, factors->v[i]);
 	out->factors = all;
 	out->updated = now;
-	if (solved != TIME_NONE)
+	if (solved != TIME_NONE) {
 		out->mfa_updated = solved;
+		out->two_shown = out->two_shown || (factors->n > 0 && strcmp(factors->v[0], all.v[0]) != 0);	/* the first is the sign-in's */
+	}
 	name_country(cx, out);
 	tx_add(tx,
 	    arena_printf(cx->arena,
-		"UPDATE %s.sessions SET factors = $3::text[], updated = $4::timestamptz, mfa_updated = $5::timestamptz WHERE lower(id) = lower($1) AND user_internal = $2::bigint",
+		"UPDATE %s.sessions SET factors = $3::text[], updated = $4::timestamptz, mfa_updated = $5::timestamptz, two_shown = $6::boolean "
+		"WHERE lower(id) = lower($1) AND user_internal = $2::bigint",
 		p->schema),
-	    DB(id, pg_i64(cx->arena, u->internal), pg_array(cx->arena, all.v, all.n), pg_time(cx->arena, now), pg_time(cx->arena, out->mfa_updated)));
+	    DB(id, pg_i64(cx->arena, u->internal), pg_array(cx->arena, all.v, all.n), pg_time(cx->arena, now), pg_time(cx->arena, out->mfa_updated),
+		pg_bool(out->two_shown)));
 	return OK;
 }
 

@@ -424,7 +424,7 @@ user_set_impersonator(struct ctx *cx, const struct project *p, const struct user
 	return user_change(cx, p, by, u, &(struct user){.impersonator = on}, &c, out);
 }
 
-#define PASSWORD_SET "password hash hash_options"
+#define PASSWORD_SET "password hash hash_options password_mailed"
 
 static err_t
 hash_password(struct ctx *cx, const char *password, struct user *n)
