@@ -115,7 +115,7 @@ describe('each limit', () => {
  * address ten times an hour and from one client a hundred or fifty times (doc/security.md), teams are made three hundred times an hour. */
 const guesses = 'guess_client/3600 ~-guess,ip:{ip}', mine = 'guess_session/3600 -guess,userId:{userId},session:{session}', each = 'ip:{ip},method:{method},url:{url},userId:{userId}'
 const texts = [
-	['10/3600 url:{url},ip:{ip}', 'POST /account', 'PATCH /account/sessions/{sessionId}', 'POST /teams/{teamId}/memberships'],
+	['10/3600 url:{url},ip:{ip}', 'POST /account', 'PATCH /account/sessions/{sessionId}', 'POST /teams/{teamId}/memberships', 'POST /organization/memberships'],
 	[`10/3600 ~url:{url},email:{param-email};${guesses}`, 'POST /account/sessions/email'],
 	[`10/3600 ~url:/v1/account/sessions/email,email:{param-email};${guesses}`, 'POST /account/sessions'],
 	['100/3600 url:{url},ip:{ip}', 'DELETE /account/sessions', 'DELETE /account/sessions/{sessionId}'],

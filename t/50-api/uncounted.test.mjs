@@ -64,7 +64,9 @@ before(async () => {
 		await p.console.ok('POST', `/projects/${p.id}/keys`, { body: { name: 'k', scopes: ['users.read'] } })
 		await p.addPlatform({ name: `W${n}`, hostname: `w${n}.example.org` })
 		await p.console.ok('POST', `/projects/${p.id}/webhooks`, { body: { name: 'w', events: ['users.*'], url: 'https://example.org', security: true } })
-		await p.console.ok('POST', `/projects/${p.id}/dev-keys`, { headers: { 'x-appwrite-response-format': '1.8.0' }, body: { name: 'k', expire: '2100-01-01T00:00:00.000+00:00' } })
+		await p.console.ok('POST', `/projects/${p.id}/dev-keys`, { headers: { 'x-appwrite-response-format': '1.8.0' }, body: { name: 'k', expire: new Date(Date.now() + 3600e3).toISOString() } })
+		await p.console.ok('POST', '/account/keys', { headers: today, body: { keyId: unique(), name: 'k', scopes: ['account'] } })
+		await p.console.ok('POST', '/organization/keys', { headers: { ...today, 'x-appwrite-organization': p.teamId }, body: { keyId: unique(), name: 'k', scopes: ['projects.read'] } })
 	}
 	await s.project()
 	at = { userId: user.id, teamId: teams[0], databaseId, collectionId, tableId: collectionId, functionId, bucketId, projectId: p.id, former: cf }
@@ -115,6 +117,9 @@ const lists = `
 /v1/project/templates/email admin 0 paged
 /v1/project/variables admin 2 paged
 /v1/organization/projects organization 1 paged
+/v1/organization/keys organization 2 paged
+/v1/organization/memberships organization 1 paged
+/v1/account/keys console 2 paged
 /v1/projects console 2 paged
 /v1/projects/{projectId}/dev-keys console 2 paged
 /v1/projects/{projectId}/keys console 2 paged
