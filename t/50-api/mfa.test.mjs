@@ -450,6 +450,50 @@ describe('a session that lacks a factor', () => {
 		assert.deepEqual(await there(), [second.id, third.id])
 	})
 
+	test('an answer counts wholly or not at all, and a sign-in whatever becomes of the old sessions', async () => {
+		const q = await s.project(), u = { ...await q.user({ password }) }, space = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`)
+		assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 1 } })).status, 200)
+		await q.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true } })
+		u.call = as(u.cookie, q.id)
+		await good(u.call('PATCH', '/account/mfa', { mfa: true }))
+		const begin = async () => {
+			const r = await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password }, headers: today })
+			assert.equal(r.status, 201, r.text)
+			return { call: as(cookieOf(r), q.id) }
+		}
+		const half = await begin(), id = await ask(half, 'email'), otp = await message(u.email)
+		psql(`CREATE FUNCTION ${space}.no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not now''; END'; CREATE TRIGGER no BEFORE DELETE ON ${space}.sessions FOR EACH ROW EXECUTE FUNCTION ${space}.no()`)
+		assert.equal((await answer(half, id, otp)).status, 500)
+		more(await half.call('GET', '/account'))
+		const next = await begin()
+		more(await half.call('GET', '/account'))
+		psql(`DROP TRIGGER no ON ${space}.sessions`)
+		await good(answer(half, id, otp))
+		await good(half.call('GET', '/account'))
+		for (const gone of [u, next]) fails(await gone.call('GET', '/account'), 401, 'general_unauthorized_scope')
+	})
+
+	test('two that get it at once, where one session is allowed: one is left', async () => {
+		const q = await s.project(), u = { ...await q.user({ password }) }
+		await q.ok('PATCH', `/users/${u.id}/verification`, { body: { emailVerification: true } })
+		await good(as(u.cookie, q.id)('PATCH', '/account/mfa', { mfa: true }))
+		for (let i = 0; i < 4; i++) {
+			const halves = []
+			for (let j = 0; j < 2; j++) {
+				const half = { call: as(cookieOf(await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password }, headers: today })), q.id) }
+				half.id = await ask(half, 'email')
+				half.otp = u.last = await another(u.email, u.last)
+				halves.push(half)
+			}
+			assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 1 } })).status, 200)
+			const rs = await Promise.all(halves.map((h) => answer(h, h.id, h.otp)))
+			const in_ = []
+			for (const h of halves) in_.push((await h.call('GET', '/account')).status)
+			assert.equal(in_.filter((x) => x === 200).length, 1, `${rs.map((r) => r.status)} ${in_}`)
+			assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 10 } })).status, 200)
+		}
+	})
+
 	test('whoever would shut himself out is told so before', async () => {
 		const u = await person(), t = await p.ok('POST', '/account/tokens/email', { key: await p.addKey(['sessions.write']), body: { userId: u.id, email: u.email }, headers: today })
 		const by = { call: as(cookieOf(await p.guest('POST', '/account/sessions/token', { body: { userId: t.userId, secret: await message(u.email) }, headers: today }))) }

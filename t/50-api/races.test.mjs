@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { server, unique, until } from '../lib/server.mjs'
+import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { channels, listen } from '../lib/ws.mjs'
 import { collection, database } from './docs.mjs'
 import { fails } from './lib.mjs'
@@ -64,6 +64,24 @@ test('one invitation, accepted many times at once: one session, one member', asy
 	for (const r of all) if (r.status !== 200) fails(r, 409, 'membership_already_confirmed')
 	assert.equal(await sessions(), was + 1)
 	await counted(i.t, 1)
+})
+
+test('of two sign-ins at once where one session is allowed one works', async () => {
+	const q = await s.project(), space = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`)
+	assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 1 } })).status, 200)
+	for (let i = 0; i < 10; i++) {
+		const u = await q.user(), go = await hold(`SELECT 1 FROM ${space}.users WHERE id = '${u.id}' FOR UPDATE`)
+		const two = [1, 2].map(() => q.guest('POST', '/account/sessions/email', { body: { email: u.email, password: u.password } }))
+		await waiting(2)
+		await go()
+		const in_ = []
+		for (const r of await Promise.all(two)) {
+			assert.equal(r.status, 201, r.text)
+			in_.push((await q.guest('GET', '/account', { cookie: cookieOf(r) })).status)
+		}
+		assert.deepEqual(in_.sort(), [200, 401])
+		assert.equal((await u.call('GET', '/account')).status, 401)
+	}
 })
 
 test('a membership that is ended twice at once', async () => {

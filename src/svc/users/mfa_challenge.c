@@ -217,7 +217,7 @@ challenge_solved(struct db_tx *tx, const struct project *p, const struct user *n
 	ev.flags = EVENT_ROLES;
 	ev.stale[0] = user_stale_key(cx, p->id, now->id);
 	event_emit(tx, &ev);
-	return OK;
+	return session_make_room(tx, p, now, s);
 }
 
 /* A wrong answer is written down, so it is no failure of the transaction. */
@@ -247,7 +247,7 @@ mfa_challenge_solve(struct ctx *cx, const struct project *p, const struct user *
 
 	*out = arena_new_of(cx->arena, struct session);
 	TRY(TX_RUN(cx, tx, challenge_solve_tx(tx, p, u, session, id, code, *out, &right)));
-	return right ? session_make_room(cx, p, u, *out) : fail(cx, ERR_USER_INVALID_TOKEN, "challenge=%s", id);
+	return right ? OK : fail(cx, ERR_USER_INVALID_TOKEN, "challenge=%s", id);
 }
 
 /* ---- for servers ---- */

@@ -1,6 +1,7 @@
 /* Sessions: a random secret whose hash is stored; the cookie carries user id and secret. */
 #include "core/conf.h"
 #include "core/id.h"
+#include "core/log.h"
 #include "core/loop.h"
 #include "core/vtime.h"
 #include "io/country.h"
@@ -119,29 +120,56 @@ session_insert(struct ctx *cx, const struct project *p, const struct user *u, co
 	return fail(cx, password ? ERR_USER_INVALID_CREDENTIALS : ERR_USER_NOT_FOUND, "user=%s was deleted or changed meanwhile", u->id);
 }
 
-/* A user may have so many, and so many that lack the second factor: the oldest end as if it had signed out there, those without it first. One that lacks it
- * ends none that has it, for who found out the password alone must not sign the others out. Where the setting was lowered, some at each sign-in. */
-static err_t
-drop_old_sessions(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, int64_t max)
+/* As if it had signed out there. */
+static struct event
+session_end_event(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
 {
-	bool two = user_wants_more(u, &(struct strs){0});
+	struct event ev = session_event(cx, p, &ev_session_delete, u, s->id, by == NULL ? shape_json(cx, &session_shape, s) : STR("[]"));
+
+	ev.flags = EVENT_LOGOUT;
+	if (by != NULL)
+		ev.actor = by->actor;
+	ev.stale[0] = user_stale_key(cx, p->id, u->id);
+	return ev;
+}
+
+/* A user may have so many, and so many that lack the second factor: the oldest end, those without it first. One that lacks it ends none that has it, for who
+ * found out the password alone must not sign the others out. Where the setting was lowered, some at each sign-in. The user is locked, and one that has ended
+ * meanwhile ends no other: of sign-ins at the same time one works. */
+static err_t
+drop_old_sessions(struct db_tx *tx, const struct project *p, const struct user *now, const struct session *s, int64_t max)
+{
+	struct ctx *cx = tx_ctx(tx);
+	bool two = user_wants_more(now, &(struct strs){0});
 	struct objs old;
 	struct db_res *r;
 
-	TRY(db_query(cx, &r,
+	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"SELECT %s FROM %s.sessions s, LATERAL (SELECT $5::boolean AND count(DISTINCT f) < 2 AS half FROM unnest(s.factors) f) h "
-		"WHERE s.user_internal = $1::bigint AND s.id <> $3 AND (h.half OR NOT $4::boolean) ORDER BY h.half, s.internal DESC OFFSET $2::bigint LIMIT %d",
-		shape_columns(&session_shape), p->schema, OLD_AT_ONCE),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, max - 1), s->id, pg_bool(user_wants_more(u, &s->factors)), pg_bool(two))));
+		"WHERE s.user_internal = $1::bigint AND s.id <> $3 AND (h.half OR NOT $4::boolean) "
+		"AND EXISTS (SELECT 1 FROM %s.sessions o WHERE o.id = $3 AND o.user_internal = $1::bigint) ORDER BY h.half, s.internal DESC OFFSET $2::bigint LIMIT %d FOR UPDATE OF s",
+		shape_columns(&session_shape), p->schema, p->schema, OLD_AT_ONCE),
+	    DB(pg_i64(cx->arena, now->internal), pg_i64(cx->arena, max - 1), s->id, pg_bool(user_wants_more(now, &s->factors)), pg_bool(two))));
 	old = shape_rows(cx, &session_shape, r);
 	for (int i = 0; i < old.n; i++) {
-		err_t e = session_delete(cx, p, u, NULL, old.v[i]);
+		const struct session *end = old.v[i];
+		struct event ev = session_end_event(cx, p, now, NULL, end);
 
-		if (e != OK && e != ERR_USER_SESSION_NOT_FOUND)	/* another sign-in may have been quicker */
-			return e;
+		tx_add(tx, arena_printf(cx->arena, "DELETE FROM %s.sessions WHERE lower(id) = lower($1) AND user_internal = $2::bigint", p->schema),
+		    DB(end->id, pg_i64(cx->arena, now->internal)));
+		event_emit(tx, &ev);
 	}
 	return OK;
+}
+
+static err_t
+drop_old_tx(struct db_tx *tx, const struct project *p, const struct user *u, const struct session *s, int64_t max)
+{
+	struct user now;
+
+	TRY(user_lock(tx, p, u, &now));
+	return drop_old_sessions(tx, p, &now, s, max);
 }
 
 static bool
@@ -154,12 +182,12 @@ session_limited(const struct project *p, int64_t *max_out)
 }
 
 err_t
-session_make_room(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s)
+session_make_room(struct db_tx *tx, const struct project *p, const struct user *now, const struct session *s)
 {
 	int64_t max;
 
 	(void)session_limited(p, &max);
-	return drop_old_sessions(cx, p, u, s, max);
+	return drop_old_sessions(tx, p, now, s, max);
 }
 
 static err_t
@@ -178,6 +206,18 @@ session_replace(struct ctx *cx, const struct project *p, const struct user *u, c
 	TRY(TX_RUN(cx, tx, session_pass_on(tx, p, u, was->id, s->id)));
 	e = session_delete(cx, p, u, NULL, was);
 	return e == ERR_USER_SESSION_NOT_FOUND ? OK : e;
+}
+
+/* The session is there, and nobody but the client is told its secret: what is left over ends at the next sign-in. */
+static err_t
+drop_others(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s, int64_t max)
+{
+	err_t e = TX_RUN(cx, tx, drop_old_tx(tx, p, u, s, max));
+
+	if (e == OK || e == ERR_CANCELLED)
+		return e;
+	log_warn(cx, "cannot end old sessions", "user=%s error=%s", u->id, cx->detail ? cx->detail : "");
+	return OK;
 }
 
 err_t
@@ -208,7 +248,7 @@ session_create(struct ctx *cx, const struct project *p, const struct user *u, co
 	if (in->replaces != NULL)
 		TRY(session_replace(cx, p, u, in->replaces, s));
 	if (limited || before >= max)	/* of two at once neither counts the other: where few are allowed it is looked after each */
-		TRY(drop_old_sessions(cx, p, u, s, max));
+		TRY(drop_others(cx, p, u, s, max));
 	*out = s;
 	*token_out = session_token(cx, u->id, secret);
 	return OK;
@@ -370,13 +410,9 @@ session_add_factors(struct db_tx *tx, const struct project *p, const struct user
 err_t
 session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s)
 {
-	struct event ev = session_event(cx, p, &ev_session_delete, u, s->id, by == NULL ? shape_json(cx, &session_shape, s) : STR("[]"));
+	struct event ev = session_end_event(cx, p, u, by, s);
 	struct db_res *r;
 
-	ev.flags = EVENT_LOGOUT;
-	if (by != NULL)
-		ev.actor = by->actor;
-	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	TRY(event_write(cx, &ev, &r,
 	    arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE lower(s.id) = lower($1) AND s.user_internal = $2::bigint RETURNING s.internal",
 		p->schema),

@@ -123,8 +123,9 @@ struct session_in {
  * password) or ERR_USER_NOT_FOUND when password, address or status changed since it was read, or the user is gone. */
 err_t session_create(struct ctx *cx, const struct project *p, const struct user *u, const struct session_in *in, struct session **out,
     char **token_out) MUST_CHECK;
-/* Awaits. Where the user has more sessions than the project allows, the oldest end, never `s`; while `s` lacks the second factor, only such ones. */
-err_t session_make_room(struct ctx *cx, const struct project *p, const struct user *u, const struct session *s) MUST_CHECK;
+/* Awaits. In a transaction that has locked the user: where there are more sessions than the project allows, the oldest end, never `s`; while `s` lacks the second
+ * factor, only such ones. */
+err_t session_make_room(struct db_tx *tx, const struct project *p, const struct user *now, const struct session *s) MUST_CHECK;
 /* Awaits. The user with this e-mail and password, with equal work for an unknown e-mail. ERR_USER_INVALID_CREDENTIALS, ERR_USER_BLOCKED. */
 err_t user_sign_in(struct ctx *cx, const struct project *p, const char *email, const char *password, struct user **out) MUST_CHECK;
 /* Awaits. The user's sessions, oldest first; `current_hash` (may be NULL) marks the current one. */
