@@ -155,7 +155,7 @@ account_create_anonymous_session(struct req *rq, void *arg)
 	TRY(account_signed_out(rq));
 	if (rq->login != NULL)
 		return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
-	TRY(user_create(&rq->cx, rq->project, &(struct user_in){0}, USER_LIMIT | USER_SILENT, &u));
+	TRY(user_create(&rq->cx, rq->project, &(struct user_in){0}, USER_LIMIT | USER_UNCHOSEN, &u));
 	return start_session(rq, u, "anonymous", "");
 }
 

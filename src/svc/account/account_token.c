@@ -29,7 +29,7 @@ account_token_find_or_create(struct req *rq, err_t (*find)(struct ctx *, const s
 		TRY(linked_has_email(&rq->cx, rq->project, in->email, NULL, &linked));
 	if (linked)
 		return with_code ? user_refuse(&rq->cx, "the address is that of an identity") : fail(&rq->cx, ERR_USER_EMAIL_ALREADY_EXISTS, "of an identity");
-	e = user_create(&rq->cx, rq->project, in, USER_LIMIT | USER_SILENT, out);
+	e = user_create(&rq->cx, rq->project, in, USER_LIMIT | USER_UNCHOSEN, out);
 	if (e == ERR_USER_ALREADY_EXISTS && find(&rq->cx, rq->project, by, out) == OK)
 		return OK;
 	return e;

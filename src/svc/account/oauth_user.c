@@ -172,7 +172,7 @@ oauth_user_find_or_create(struct ctx *cx, const struct project *p, const struct 
 		TRY(linked_has_email(cx, p, who->email, NULL, &taken));
 	if (taken)	/* who has it there signs in from there */
 		return user_refuse(cx, "the address is that of another identity");
-	return e == ERR_USER_NOT_FOUND ? user_create(cx, p, &in, USER_LIMIT | USER_SILENT, out) : e;
+	return e == ERR_USER_NOT_FOUND ? user_create(cx, p, &in, USER_LIMIT | USER_UNCHOSEN, out) : e;
 }
 
 err_t

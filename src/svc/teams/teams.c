@@ -260,13 +260,14 @@ invitee(struct req *rq, const struct invite_in *in, struct user **out, bool *mad
 		.name = invitee_name(in),
 		.password = secret_hex(rq->cx.arena, PASSWORD_BYTES),
 		.for_reader = true,
+		.actor = caller_id(rq),
 	};
 	err_t e = known_invitee(rq, in, out);
 
 	*made_out = false;
 	if (e != ERR_USER_NOT_FOUND || in->user != NULL)
 		return e;
-	e = user_create(&rq->cx, rq->project, &new_user, USER_SILENT | (rq->project->console ? 0 : USER_LIMIT), out);
+	e = user_create(&rq->cx, rq->project, &new_user, USER_UNCHOSEN | (rq->project->console ? 0 : USER_LIMIT), out);
 	*made_out = e == OK;
 	if (e == ERR_USER_ALREADY_EXISTS) {	/* somebody was quicker, or has one of two addresses */
 		e = known_invitee(rq, in, out);

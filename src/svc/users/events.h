@@ -23,4 +23,5 @@ EVENT(target_delete, "users.[userId].targets.[targetId].delete", "account|accoun
 EVENT(identity_delete, "users.[userId].identities.[identityId].delete", "account|account.[userId]", false, "identity", "An identity was deleted.")
 EVENT(session_create, "users.[userId].sessions.[sessionId].create", "account|account.[userId]", true, "session", "A session began.")
 EVENT(session_update, "users.[userId].sessions.[sessionId].update", "account|account.[userId]", false, "session", "A session was refreshed.")
+EVENT(sessions_delete, "users.[userId].sessions.delete", "account|account.[userId]", false, "account|user", "All sessions of a user were ended by somebody else.")
 EVENT(session_delete, "users.[userId].sessions.[sessionId].delete", "account|account.[userId]", true, "session", "A session ended.")

@@ -41,6 +41,7 @@ static const struct scope scopes[] = {
 #include "model/room_events.h"
 
 static const struct event_secret secrets[] = {
+	{"users.[userId].sessions.delete", "$id", {"password", "hash", "hashOptions"}, {NULL}},	/* of all: the user */
 	{"users.[userId].sessions.", NULL, {NULL}, {NULL}},
 	{"users.[userId].tokens.", NULL, {"secret"}, {NULL}},
 	{"users.", "$id", {"password", "hash", "hashOptions"}, {NULL}},

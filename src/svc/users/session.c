@@ -422,31 +422,35 @@ session_delete(struct ctx *cx, const struct project *p, const struct user *u, co
 	return OK;
 }
 
+/* One event for all of them: connections of the other sessions find out by the refresh that theirs is gone. */
+static struct event
+ended_event(struct ctx *cx, const struct project *p, const struct user *u, struct db_res *r, const struct session *current)
+{
+	int last = 0;
+
+	for (int i = 1; i < db_rows(r); i++)
+		if (db_i64(r, i, 0) > db_i64(r, last, 0))
+			last = i;
+	return session_event(cx, p, &ev_session_delete, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
+}
+
 static err_t
 delete_all(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
+	struct user now = *u;
 	struct event ev;
-	int last = 0;
 
+	if (by != NULL)
+		TRY(user_lock(tx, p, u, &now));
+	now = user_without_secrets(&now);
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "DELETE FROM %s.sessions AS s WHERE s.user_internal = $1::bigint RETURNING s.internal, s.id", p->schema),
 	    DB(pg_i64(cx->arena, u->internal))));
 	if (db_rows(r) == 0)
 		return OK;
-	for (int i = 1; i < db_rows(r); i++)
-		if (db_i64(r, i, 0) > db_i64(r, last, 0))
-			last = i;
-	ev = session_event(cx, p, &ev_session_delete, u, db_cstr(r, last, 1), current ? shape_json(cx, &session_shape, current) : STR("[]"));
-	/* one event for all of them: connections of the other sessions find out by the refresh that theirs is gone */
+	ev = by != NULL ? user_event(cx, p, &ev_sessions_delete, by, &now) : ended_event(cx, p, u, r, current);
 	ev.flags = EVENT_LOGOUT | EVENT_ROLES;
-	if (by != NULL) {
-		ev.kind = &ev_roles_update;
-		ev.ids[1] = NULL;
-		ev.actor = by->actor;
-		ev.payload = STR("");
-		ev.roles = (struct strs){0};
-	}
 	ev.stale[0] = user_stale_key(cx, p->id, u->id);
 	event_emit(tx, &ev);
 	return OK;

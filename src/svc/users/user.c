@@ -58,6 +58,16 @@ user_refuse(struct ctx *cx, const char *why)
 	return fail(cx, ERR_GENERAL_BAD_REQUEST, "%s", why);
 }
 
+struct user
+user_without_secrets(const struct user *u)
+{
+	struct user told = *u;
+
+	told.password = NULL;
+	told.hash_options = STR("{}");
+	return told;
+}
+
 /* ---- reading ---- */
 
 static err_t
@@ -156,18 +166,18 @@ user_insert(struct db_tx *tx, const struct project *p, struct user *u, const str
 		TRY(linked_put(tx, p, u, in->linked));
 	if (u->password_update != TIME_NONE)
 		password_remember(tx, p, u);
-	if (ev != NULL)
-		event_emit(tx, ev);
+	event_emit(tx, ev);
 	return target_put_own(tx, p, u);
 }
 
 static err_t
 user_store(struct ctx *cx, const struct project *p, struct user *u, const struct user_in *in, unsigned flags)
 {
-	const struct event ev = user_event(cx, p, &ev_user_create, flags & USER_AS_ACCOUNT ? NULL : &(struct user_by){in->actor}, u);
 	bool limited = (flags & USER_LIMIT) && p->user_limit > 0;
+	const struct user told = flags & USER_UNCHOSEN ? user_without_secrets(u) : *u;
+	const struct event ev = user_event(cx, p, &ev_user_create, flags & USER_AS_ACCOUNT ? NULL : &(struct user_by){in->actor}, &told);
 
-	return TX_RUN(cx, tx, user_insert(tx, p, u, in, limited, flags & USER_SILENT ? NULL : &ev));
+	return TX_RUN(cx, tx, user_insert(tx, p, u, in, limited, &ev));
 }
 
 err_t
@@ -191,13 +201,13 @@ user_create(struct ctx *cx, const struct project *p, const struct user_in *in, u
 		u->hash = in->hash;
 		u->hash_options = in->hash_options;
 	} else if (in->password != NULL && in->password[0] != '\0') {
-		if (!(flags & USER_SILENT))
+		if (!(flags & USER_UNCHOSEN))
 			TRY(password_policy(cx, p, in->password, &(struct password_about){in->id, in->email, in->phone, in->name}));
 		TRY(password_hash(cx, in->password, &u->password));
 	}
 	record_init(cx, &user_record, u);
 	u->registration = u->accessed = u->created;
-	if (u->password != NULL && !(flags & USER_SILENT))	/* an invited user's password is random: nobody knows the old one */
+	if (u->password != NULL && !(flags & USER_UNCHOSEN))
 		u->password_update = u->created;
 	u->email_verification = in->email_verified;
 	u->email_proved = in->email_verified || (in->for_reader && u->email != NULL);

@@ -16,7 +16,7 @@ struct linked_in;
 enum user_create_flags {
 	USER_LIMIT = 1,		/* somebody signs up: the project's limit of users and its rules about addresses apply */
 	USER_AS_ACCOUNT = 2,	/* the event carries the account model (the caller's own sign-up), not the user model */
-	USER_SILENT = 4		/* no event of its own: part of another write */
+	USER_UNCHOSEN = 4	/* the password, if there is one, is random: nobody knows it, and nobody is told its hash */
 };
 
 struct user_in {		/* NULL: none */
@@ -65,6 +65,9 @@ err_t user_address_allowed(struct ctx *cx, const struct project *p, const char *
 struct user_by;
 /* Of a change of `u`: with `by` it carries the user model, without that of the account. */
 struct event user_event(struct ctx *cx, const struct project *p, const struct event_info *kind, const struct user_by *by, const struct user *u);
+
+/* For events that 1.0 does not have: its webhooks are told the hash of the password in some. */
+struct user user_without_secrets(const struct user *u);
 
 /* Who makes a change: NULL is the user itself, through the account; else somebody who manages users. */
 struct user_by {
@@ -147,7 +150,7 @@ struct event session_event(struct ctx *cx, const struct project *p, const struct
     struct str payload);
 /* Awaits. Ends one session / all of them (`current` may be NULL: payload of the event). ERR_USER_SESSION_NOT_FOUND. */
 err_t session_delete(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *s) MUST_CHECK;
-/* With `by` the event is an internal one: only connections and caches hear of it. */
+/* With `by` the event is that of all sessions, and carries the user. */
 err_t session_delete_all(struct ctx *cx, const struct project *p, const struct user *u, const struct user_by *by, const struct session *current)
     MUST_CHECK;
 
