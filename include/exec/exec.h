@@ -12,5 +12,6 @@ bool executor_up(void);		/* it has announced itself */
 /* Takes nothing more, lets what runs end within conf.drain_timeout; calls loop_stop. */
 void executor_drain(void);
 void executor_fini(void);
+const char *executor_browser(void);	/* the program that makes pictures of pages (page_browsers); NULL: none is installed */
 
 #endif

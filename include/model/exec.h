@@ -116,6 +116,14 @@ struct exec_ran {		/* in the arena of cx */
  * EXEC_LOST: begun, and its executor is gone: not to be repeated. */
 err_t exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out) MUST_CHECK;
 
+/* ---- pages ---- */
+
+/* Awaits, page_time at most and until a sandbox is there. A picture of a page, made by a browser; `ask`: JSON as badal-pose reads it (src/exec/pose.c). *out->why: EXEC_DONE, the
+ * body is PNG; EXEC_FAILED, the browser does not take what is asked for; EXEC_NO_ENTRYPOINT, there is no page, or none in time; any other: its browser ended. ERR_EXEC:
+ * there are no browsers; ERR_BUSY: none is free. */
+err_t exec_page(struct ctx *cx, struct str ask, struct exec_ran *out) MUST_CHECK;
+enum { EXEC_PAGE_MAX = 32 * 1024 * 1024 };	/* bytes of such a picture */
+
 /* Ends processes and forgets what was unpacked: of a deployment, or (NULL) of a whole function. On all executors, as far as they can be reached. Awaits. */
 err_t exec_retire(struct ctx *cx, const struct project *p, const char *function, const char *deployment);
 

@@ -130,6 +130,8 @@ METRIC(exec_running, GAUGE, "badal_functions_running", "Runs of functions under 
 METRIC(exec_time, HISTOGRAM, "badal_function_seconds", "Time of a run, without its wait for a process.")
 METRIC(exec_start_time, HISTOGRAM, "badal_function_start_seconds", "From the wish for a process of a function to its loaded code.")
 METRIC(exec_builds, COUNTER, "badal_functions_builds_total", "Builds that succeeded.")
+METRIC(exec_pages, COUNTER, "badal_pages_total", "Pictures of pages that browsers were asked for.")
+METRIC(exec_pages_failed, COUNTER, "badal_pages_failed_total", "Pictures of pages that came to nothing.")
 METRIC(exec_builds_failed, COUNTER, "badal_functions_builds_failed_total", "Builds that failed.")
 METRIC(exec_sandboxes, GAUGE, "badal_sandboxes", "Sandboxes alive.")
 METRIC(exec_unbounded, COUNTER, "badal_sandboxes_unbounded_total", "Sandboxes whose limits the kernel did not take: none is begun then, but where executor_accept allows it.")

@@ -5,6 +5,7 @@
  *   run.c       a run in an instance              instance.c  the life of a process
  *   output.c    what instances write              runtime.c   which languages there are
  *   tree.c      directories                       role.c      the executor's own life
+ *   page.c      pictures of pages                 pose.c      what tells the browser, in there
  *   speak.c     images with servers of their own  far.c       who asks from another machine */
 #ifndef BADAL_EXEC_PRIV_H
 #define BADAL_EXEC_PRIV_H
@@ -246,6 +247,13 @@ void run_headers_of(struct ctx *cx, const struct fetch_reply *r, struct exec_ran
 void build_init(const char *dir);
 /* Awaits. Answers the question, which was read up to the archive. */
 void build_serve(struct ctx *cx, const struct exec_ask *q, struct str archive_begin, struct question *asked);
+
+/* ---- page.c ---- */
+
+void page_init(void);
+int64_t page_browsers(void);	/* how many there may be at once; 0: there are none here */
+/* Awaits. A picture of a page, as the question's body says. ERR_BUSY: as many browsers run as may. */
+err_t page_serve(struct ctx *cx, const struct exec_ask *q, struct exec_ran *out) MUST_CHECK;
 
 /* ---- role.c ---- */
 

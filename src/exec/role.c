@@ -74,6 +74,7 @@ role_announcement(struct buf *b)
 	functions_kept(&kept);
 	n.kept = buf_view(&kept);
 	n.room = functions_keep_room();
+	n.browsers = page_browsers();
 	exec_announcement_put(b, &n);
 	buf_fini(&warm);
 	buf_fini(&kept);
@@ -185,6 +186,7 @@ executor_init(const char *dir, uid_t uid, gid_t gid, const char *key)
 	}
 	code_init(me.dir);
 	build_init(me.dir);
+	page_init();
 	instances_init(me.dir);
 	far_init(key, me.address, me.name);
 	if (!http_open(&executor_http, NULL) || (fd = listen_local(me.local, uid, gid)) < 0 || !http_listen_on(fd, false))

@@ -72,7 +72,7 @@ static const struct {
 };
 
 /* Of /etc: no more than programs need to be started. */
-static const char *const etc_shown[] = {"/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/localtime", "/etc/mime.types", "/etc/php",
+static const char *const etc_shown[] = {"/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/localtime", "/etc/mime.types", "/etc/php", "/etc/fonts",
 	"/etc/services", "/etc/protocols"};
 
 static bool

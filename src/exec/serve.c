@@ -214,6 +214,17 @@ serve_warm(struct ctx *cx, struct question *asked)
 }
 
 static err_t
+serve_page(struct ctx *cx, struct question *asked)
+{
+	struct exec_ask q;
+	struct exec_ran ran;
+
+	TRY(serve_ask(cx, asked, &q));
+	TRY(page_serve(cx, &q, &ran));
+	return serve_ran(cx, asked->m, &ran);
+}
+
+static err_t
 serve_code(struct ctx *cx, struct question *asked)
 {
 	struct http_msg *m = asked->m;
@@ -242,6 +253,7 @@ static const struct {
 	{"POST", "/begun", serve_whether, true},
 	{"PUT", "/code/", serve_code, false},
 	{"POST", "/build", serve_build, false},
+	{"POST", "/page", serve_page, false},
 	{"POST", "/retire", serve_retire, true},
 	{"POST", "/warm", serve_warm, true},
 };

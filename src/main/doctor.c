@@ -19,6 +19,7 @@
 #include "core/loop.h"
 #include "core/share.h"
 #include "core/vtime.h"
+#include "exec/exec.h"
 #include "exec/check.h"
 #include "exec/far.h"
 #include "io/bus.h"
@@ -157,6 +158,17 @@ doctor_check_scanner(void)
 	    d != NULL ? "" : " cannot be read");
 	if (d != NULL)
 		closedir(d);
+}
+
+static void
+doctor_check_browser(void)
+{
+	const char *browser = executor_browser();
+
+	if (conf.page_browsers == 0)
+		doctor_say(FINE, NULL, "pictures of pages: off (page_browsers)");
+	else
+		doctor_say(browser != NULL ? FINE : WARN, "apt-get install chromium", "pictures of pages: %s", browser != NULL ? browser : "there is no Chromium");
 }
 
 /* Pictures in a directory, by their names. */
@@ -656,6 +668,7 @@ doctor_run(struct args *a)
 	check_tls();
 	check_pictures();
 	doctor_check_scanner();
+	doctor_check_browser();
 	doctor_check_icons();
 	doctor_check_fonts();
 	doctor_check_limits();

@@ -126,6 +126,8 @@ exec_choose(struct ctx *cx, const struct exec_choice *c, struct exec_at *out)
 			why = why_not;
 		else if (!announcement_has(n, c->runtime))
 			why = "no executor has the runtime";
+		else if (c->browses && n->browsers <= 0)
+			why = "no executor has a browser (page_browsers)";
 		else if (c->keeps && n->room <= 0)
 			why = "executors keep as many as they may (executor_warm_max)";
 		else if (!exec_listed(c, n->name) && (best == NULL || announcement_rank(n, c->key) < announcement_rank(best, c->key)))

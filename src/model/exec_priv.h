@@ -14,6 +14,7 @@ struct exec_choice {
 	int n_not;
 	bool lost;			/* one of them did not answer */
 	bool keeps;			/* it is to keep one more function warm */
+	bool browses;			/* it has browsers */
 };
 struct exec_at {		/* an executor, in the arena of who asks */
 	const char *name;

@@ -298,7 +298,7 @@ exec_ran_take(struct arena *a, struct str text, struct exec_ran *out)
 #define ANN(member) offsetof(struct exec_announcement, member)
 static const struct member announcement_members[] = {
 	{"name", KIND_TEXT, ANN(name)}, {"local", KIND_TEXT, ANN(local)}, {"address", KIND_TEXT, ANN(address)}, {"tls", KIND_BOOL, ANN(tls)}, {"why", KIND_TEXT, ANN(why)}, {"busy", KIND_I64, ANN(busy)},
-	{"room", KIND_I64, ANN(room)}, {"warm", KIND_STR, ANN(warm)}, {"kept", KIND_STR, ANN(kept)},
+	{"room", KIND_I64, ANN(room)}, {"browsers", KIND_I64, ANN(browsers)}, {"warm", KIND_STR, ANN(warm)}, {"kept", KIND_STR, ANN(kept)},
 	{0}};
 #define RUN(member) offsetof(struct exec_runtime, member)
 static const struct member runtime_members[] = {

@@ -13,7 +13,6 @@ const neverSucceeds = {
 	'GET /dev/messages': 'only with the setting dev: t/20-serve',
 	'GET /.well-known/acme-challenge/{token}': 'certificates are not fetched here',
 	'PATCH /v1/projects/{projectId}/domains/{domainId}/verification': 'it needs a name in the DNS that points here',
-	'GET /v1/avatars/screenshots': 'no browser is run here',
 	...Object.fromEntries(['GET', 'PATCH', 'DELETE'].map((m) => [`${m} /v1/projects/{projectId}/templates/sms/{type}/{locale}`, 'short messages have no words of a project: it says so'])),
 	'GET /v1/mock/tests/general/400-error': 'it is there to fail',
 	'GET /v1/mock/tests/general/500-error': 'it is there to fail',

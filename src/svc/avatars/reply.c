@@ -93,8 +93,8 @@ avatar_made(struct req *rq, const struct avatar_shown *s, const struct picture *
 	return avatar_reply(rq, pic->type, pic->bytes, s);
 }
 
-static err_t
-bytes_once(struct ctx *cx, void *arg, struct str *piece_out)
+err_t
+avatar_once(struct ctx *cx, void *arg, struct str *piece_out)
 {
 	struct str *left = arg;
 
@@ -109,5 +109,5 @@ avatar_of_bytes(struct req *rq, struct str bytes, int width, int height, int qua
 {
 	const struct picture_ask ask = {.width = width, .height = height, .quality = quality, .opacity = 1, .format = PICTURE_PNG};
 
-	return picture_make(&rq->cx, bytes_once, &bytes, &ask, out);
+	return picture_make(&rq->cx, avatar_once, &bytes, &ask, out);
 }

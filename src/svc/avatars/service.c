@@ -2,12 +2,13 @@
 #include "gate/gate.h"
 #include "model/service.h"
 
-extern const struct routes drawn_routes, elsewhere_routes, icon_routes, shot_routes;
+extern const struct routes drawn_routes, elsewhere_routes, icon_routes, photo_routes, shot_routes;
 
 static const struct routes *const routes[] = {
 	&icon_routes,
 	&elsewhere_routes,
 	&drawn_routes,
+	&photo_routes,
 	&shot_routes,
 	NULL,
 };
