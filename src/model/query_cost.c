@@ -173,12 +173,18 @@ units_sql(struct query_plan *p, const struct query_attr *a)
 	return arena_printf(p->cx->arena, "coalesce(%s(%s), 0)", a->array ? "cardinality" : "octet_length", a->column);
 }
 
+static const char *
+pages_sql(struct query_plan *p, const struct query_attr *a)
+{
+	return arena_printf(p->cx->arena, "greatest(1.0, pg_relation_size('%.*s') / %d.0)", STR_FMT(table_of(p, a, false)), PAGE);
+}
+
 /* Some pages of the table, scaled to all of them. */
 static const char *
 sample_sql(struct query_plan *p, const struct query_attr *a)
 {
 	int some = a && (a->array || a->type == ATTR_GEO) ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
-	const char *pages = arena_printf(p->cx->arena, "greatest(1.0, pg_relation_size('%.*s') / %d.0)", STR_FMT(table_of(p, a, false)), PAGE);
+	const char *pages = pages_sql(p, a);
 
 	return arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT greatest(1.0, %s / %d) * coalesce(sum(u), 0) FROM (SELECT %s AS u FROM %.*s "
 	    "TABLESAMPLE SYSTEM (least(100, %d / %s))) AS s", pages, some, units_sql(p, a), STR_FMT(table_of(p, a, true)), 100 * some, pages);
@@ -251,9 +257,49 @@ rows_whole(struct query_plan *p, double *out)
 }
 
 static bool
+is_boxed(const struct query *q)
+{
+	return q->on != NULL && q->on->type == ATTR_GEO && query_geo_boxed(q);
+}
+
+static bool
 may_narrow(struct query_plan *p, const struct query *q)
 {
-	return query_methods[q->method].kind == QK_FILTER && (is_light(p, q) || (q->on->type == ATTR_GEO && query_geo_boxed(q)));
+	return query_methods[q->method].kind == QK_FILTER && (is_boxed(q) || is_light(p, q));
+}
+
+/* Awaits. The part of some pages' rows whose boxes meet, and one more. */
+static err_t
+part_boxed(struct query_plan *p, const struct query *q, double *out)
+{
+	struct query_plan bare = {.cx = p->cx};
+	const char *pages = pages_sql(p, q->on);
+	struct db_res *r;
+	struct buf b;
+
+	buf_init(&b, p->cx->arena, 256);
+	(void)query_geo_sql(&bare, &b, q);
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT (count(*) FILTER (WHERE %.*s) + 1) / (count(*) + 1)::float8 FROM %.*s "
+	    "TABLESAMPLE SYSTEM (least(100, %d / %s))", STR_FMT(buf_view(&b)), STR_FMT(table_of(p, q->on, true)), 100 * SAMPLE_PAGES, pages), bare.n_v, bare.v));
+	*out = strtod(db_cstr(r, 0, 0), NULL);
+	return OK;
+}
+
+/* Awaits. The rows that a filter leaves to be compared. What PostgreSQL expects of boxes is right for points; of what is large where somebody asks for what is
+ * small it expects next to nothing, and some pages say better. */
+static err_t
+rows_narrowed(struct query_plan *p, const struct query *q, double whole, double *out)
+{
+	struct query box = *q;
+	double part;
+
+	box.boxes = is_boxed(q);
+	TRY(rows_left(p, &box, out));
+	if (!box.boxes)
+		return OK;
+	TRY(part_boxed(p, &box, &part));
+	*out = part * whole > *out ? part * whole : *out;
+	return OK;
 }
 
 /* Awaits. The part of the rows that one of the filters that cost nothing leaves, or one about places, which is made for those alone whose boxes meet:
@@ -274,7 +320,7 @@ part_left(struct query_plan *p, double *out)
 	for (int i = 0; i < p->n && asked < ASKED_MAX; i++) {
 		if (!may_narrow(p, &p->q[i]))
 			continue;
-		TRY(rows_left(p, &p->q[i], &left));
+		TRY(rows_narrowed(p, &p->q[i], whole, &left));
 		least = left < least ? left : least;
 		asked++;
 	}

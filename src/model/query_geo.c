@@ -7,6 +7,7 @@
 enum { COMPARE = 1000, COMPARE_POINT = 50 };	/* nanoseconds: of two values, and of each point of the one that is asked for */
 #define EARTH 6371008.7714			/* metres: PostGIS's sphere */
 #define DEGREE (M_PI / 180)
+#define ALL_DEGREES 720.0			/* nothing is farther apart */
 
 struct geo_method {
 	const char *function;	/* NULL: it is none of these */
@@ -141,39 +142,80 @@ number(struct query_plan *p, double v)
 	return arena_printf(p->cx->arena, "$%d::float8", query_param(p, arena_printf(p->cx->arena, "%.17g", v)));
 }
 
-/* The box around all points that are as near: an index knows boxes in degrees. None where it would go round a pole or past the date line. */
-static void
-sql_box(struct query_plan *p, struct buf *b, const struct query *q, const struct query_value *v)
+/* The box around all points that are as near, in degrees: west, south, east, north. False where it would go round a pole or past the date line. */
+static bool
+envelope(const struct query_value *v, double box[4])
 {
 	double angle = v->f / EARTH * 1.001, xy[2], up = angle / DEGREE, aside;
 
 	if (!geo_point(v->s, xy) || fabs(xy[1]) + up >= 89.9)
-		return;
+		return false;
 	aside = asin(fmin(1, sin(angle) / cos(xy[1] * DEGREE))) / DEGREE * 1.001;
-	if (fabs(xy[0]) + aside >= 180)
-		return;
-	buf_printf(b, "%s OPERATOR(%s.&&) %s.ST_MakeEnvelope(%s, %s, %s, %s, 4326) AND ", q->on->column, q->on->geo, q->on->geo, number(p, xy[0] - aside),
-	    number(p, xy[1] - up), number(p, xy[0] + aside), number(p, xy[1] + up));
+	box[0] = xy[0] - aside;
+	box[1] = xy[1] - up;
+	box[2] = xy[0] + aside;
+	box[3] = xy[1] + up;
+	return fabs(xy[0]) + aside < 180;
+}
+
+/* Whether only such rows are compared whose boxes meet: what is negated, or farther, looks at all of them. */
+static bool
+has_box(const struct query *q)
+{
+	const struct geo_method *m = &methods[q->method];
+	double box[4];
+
+	return m->distance == NULL ? !m->negated : q->method == Q_DISTANCE_LESS && (!q->v[0].b || envelope(&q->v[0], box));
+}
+
+/* The boxes of the column and of the value meet, or are as near as the distance: an index knows boxes. */
+static void
+sql_box(struct query_plan *p, struct buf *b, const struct query *q, const struct query_value *v)
+{
+	const char *geo = q->on->geo;
+	double box[4];
+
+	buf_printf(b, "%s OPERATOR(%s.&&) ", q->on->column, geo);
+	if (v->b && envelope(v, box))
+		buf_printf(b, "%s.ST_MakeEnvelope(%s, %s, %s, %s, 4326)", geo, number(p, box[0]), number(p, box[1]), number(p, box[2]), number(p, box[3]));
+	else if (q->method == Q_DISTANCE_LESS)
+		buf_printf(b, "%s.ST_Expand(%s, %s)", geo, geometry(p, q, v), number(p, fmin(v->f, ALL_DEGREES)));
+	else
+		buf_c(b, geometry(p, q, v));
+}
+
+/* One parameter, however many values: in hexadecimal digits, which a list needs no marks around. */
+static const char *
+geometries(struct query_plan *p, const struct query *q)
+{
+	struct buf b;
+
+	buf_init(&b, p->cx->arena, 256);
+	for (int i = 0; i < q->n; i++) {
+		buf_ch(&b, i ? ':' : '{');	/* as PostGIS would have it */
+		buf_str(&b, q->v[i].s);
+	}
+	buf_ch(&b, '}');
+	return arena_printf(p->cx->arena, "$%d::%s.geometry[]", query_param(p, buf_view(&b).p), q->on->geo);
 }
 
 static void
-query_geo_sql_distance(struct query_plan *p, struct buf *b, const struct query *q)
+sql_boxes(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	if (q->n > 1)
+		buf_printf(b, "%s OPERATOR(%s.&&) ANY (%s)", q->on->column, q->on->geo, geometries(p, q));
+	else
+		sql_box(p, b, q, &q->v[0]);
+}
+
+static void
+sql_distance(struct query_plan *p, struct buf *b, const struct query *q)
 {
 	const struct query_value *v = &q->v[0];
-	const char *column = q->on->column, *geo = q->on->geo, *value, *far;
+	const char *geo = q->on->geo;
 
-	if (q->method == Q_DISTANCE_LESS && v->f <= 0) {	/* nothing is nearer than that */
-		BUF_LIT(b, "false");
-		return;
-	}
-	value = geometry(p, q, v);
-	far = number(p, v->f);
-	buf_ch(b, '(');
-	if (q->method == Q_DISTANCE_LESS && v->b)
-		sql_box(p, b, q, v);
-	else if (q->method == Q_DISTANCE_LESS)
-		buf_printf(b, "%s.ST_DWithin(%s, %s, %s) AND ", geo, column, value, far);
-	buf_printf(b, "%s.%s(%s, %s) %s %s)", geo, v->b ? "ST_DistanceSphere" : "ST_Distance", column, value, methods[q->method].distance, far);
+	buf_printf(b, "%s.%s(%s, %s)", geo, v->b ? "ST_DistanceSphere" : "ST_Distance", q->on->column, geometry(p, q, v));
+	buf_printf(b, " %s %s", methods[q->method].distance, number(p, v->f));
 }
 
 /* One parameter, however many values, which are read once for the statement. */
@@ -188,6 +230,20 @@ sql_any(struct query_plan *p, struct buf *b, const struct query *q, const char *
 	    query_param(p, pg_array(p->cx->arena, v, q->n)), geo, function, q->on->column);
 }
 
+static void
+sql_compared(struct query_plan *p, struct buf *b, const struct query *q, const struct geo_method *m)
+{
+	if (m->negated)		/* null is not elsewhere, either */
+		buf_printf(b, "%s IS NOT NULL AND NOT ", q->on->column);
+	if (m->distance != NULL)
+		sql_distance(p, b, q);
+	else if (q->n > 1)
+		sql_any(p, b, q, m->function);
+	else
+		buf_printf(b, "%s.%s(%s, %s)", q->on->geo, m->function, q->on->column, geometry(p, q, &q->v[0]));
+}
+
+/* The boxes go before: they are compared first, whatever other filters take, and of a row of which they do not meet nothing is unpacked. */
 bool
 query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q)
 {
@@ -195,16 +251,18 @@ query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q)
 
 	if (m->function == NULL)
 		return false;
-	if (m->distance != NULL) {
-		query_geo_sql_distance(p, b, q);
+	if (q->method == Q_DISTANCE_LESS && q->v[0].f <= 0) {	/* nothing is nearer than that */
+		BUF_LIT(b, "false");
 		return true;
 	}
-	if (m->negated)		/* null is not elsewhere, either */
-		buf_printf(b, "%s IS NOT NULL AND NOT ", q->on->column);
-	if (q->n > 1)
-		sql_any(p, b, q, m->function);
-	else
-		buf_printf(b, "%s.%s(%s, %s)", q->on->geo, m->function, q->on->column, geometry(p, q, &q->v[0]));
+	buf_ch(b, '(');
+	if (has_box(q))
+		sql_boxes(p, b, q);
+	if (has_box(q) && !q->boxes)
+		BUF_LIT(b, " AND ");
+	if (!q->boxes)
+		sql_compared(p, b, q, m);
+	buf_ch(b, ')');
 	return true;
 }
 
@@ -221,5 +279,5 @@ query_geo_cost(const struct query *q)
 bool
 query_geo_boxed(const struct query *q)
 {
-	return methods[q->method].distance == NULL || q->method == Q_DISTANCE_LESS;
+	return q->on->via == NULL && methods[q->method].function != NULL && has_box(q);
 }

@@ -98,6 +98,7 @@ struct query {
 	const struct query_attr *on;	/* set by query_check */
 	struct query_value *v;
 	int n;
+	bool boxes;			/* of a spatial attribute: no more than that the boxes meet */
 	struct query *sub;		/* and, or */
 	int n_sub;
 };
@@ -124,7 +125,7 @@ err_t query_geo_sound(struct ctx *cx, const struct query *q, int n, bool *out) M
 bool query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q);
 /* What a filter does with each point of an attribute, in bytes that would be compared. */
 double query_geo_cost(const struct query *q);
-/* Only those rows are looked at whose boxes meet. */
+/* Only those rows are compared whose boxes meet, which query.boxes asks for. */
 bool query_geo_boxed(const struct query *q);
 
 /* The index rule over all text queries of a request. False with a reason. */

@@ -317,6 +317,29 @@ test('distances that are not the least look at every row', async () => {
 	}
 })
 
+test('boxes count for less where they hold alone, and are compared before anything else', async () => {
+	const own = await server({ own: true, conf: { query_cost_max: '4' } }), there = await own.project(), call = speaking('1.9.6', there.call)
+	const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+	try {
+		const database = ok(await call('POST', '/databases', { body: { databaseId: unique('d'), name: 'Places' } })).$id, c = await collection({ l: 'line', n: 'integer' }, { call, database })
+		const line = Array.from({ length: 500 }, (_, i) => [i / 5 - 50, 40 * Math.sin(i)]), part = (n) => line.slice(0, n)
+		for (let i = 0; i < 4; i++) ok(await call('POST', c.docs, { body: { documents: Array.from({ length: 25 }, () => ({ l: line, n: i })) } }), 201)
+		psql('ANALYZE')
+		const round = square(-80, -80, 160), away = square(100, 60, 1), far = [170, 80]
+		for (const query of [['intersects', 'l', round], ['notIntersects', 'l', round], ['notContains', 'l', [0, 0]], ['notTouches', 'l', round], ['notOverlaps', 'l', part(50)], ['notCrosses', 'l', part(50)], ['notEqual', 'l', part(50)],
+			['notIntersects', 'l', away], ['distanceLessThan', 'l', [far, 500]], ['distanceLessThan', 'l', [far, 1e300]], ['contains', 'l', [0, 0]], ['contains', 'l', [0, 0], [1, 1]], ['equal', 'l', part(3), part(4), part(5)], ['equal', 'l', far, part(50)]])
+			fails(await c.asks(q(...query)), 400, 'general_query_limit_exceeded')
+		for (const query of [['intersects', 'l', away], ['distanceLessThan', 'l', [far, 1]], ['contains', 'l', far], ['contains', 'l', far, [-170, 80]], ['equal', 'l', far, [far, [171, 81]]], ['distanceLessThan', 'l', [[0, 0], -1]]])
+			assert.equal(ok(await c.asks(q(...query))).total, 0, query[0])
+		const filters = (plan) => Object.entries(plan).flatMap(([k, v]) => k === 'Filter' || k === 'Index Cond' ? [v] : v !== null && typeof v === 'object' ? filters(v) : [])
+		const { plan } = ok(await call('GET', c.docs, { query: { queries: [q('notIntersects', 'l', round), q('notContains', 'l', far), q('contains', 'l', far, [1, 1]), q('intersects', 'l', away)], explain: '1' } }))
+		const text = filters(plan)[0], last = text.lastIndexOf('&&')
+		assert.ok(last > 0 && last < text.search(/\(NOT|st_/i), text)
+	} finally {
+		await own.stop()
+	}
+})
+
 test('a database without PostGIS refuses what needs it, until it has it', async () => {
 	const own = await server({ own: true }), there = await own.project(), call = speaking('1.9.6', there.call)
 	const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
