@@ -1,4 +1,4 @@
--- compatible: programs before this one do not know the tables
+-- compatible: programs before this one do not know tables and column
 -- Keys of the console's teams and users. sql/project/0032_keys.sql says whose rows they go with.
 CREATE TABLE badal.organization_keys (
 	internal bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -37,3 +37,6 @@ CREATE TABLE badal.account_keys (
 );
 CREATE UNIQUE INDEX account_keys_id ON badal.account_keys (user_internal, lower(id));
 CREATE UNIQUE INDEX account_keys_secret ON badal.account_keys (secret_hash);
+
+-- Steps of the way into a project that somebody passes over: the id of each, and when (ms).
+ALTER TABLE badal.projects ADD COLUMN stages text NOT NULL DEFAULT '{}';	-- JSON

@@ -93,7 +93,8 @@ struct project {
 	const char *region, *status;
 	struct strs labels;
 	int64_t ping_count, pinged;	/* pings of its clients, and the last one; TIME_NONE: there was none */
-	int64_t console_accessed;	/* TIME_NONE: never */
+	int64_t console_accessed;	/* by the day; TIME_NONE: never */
+	struct str stages;		/* JSON object: steps that were passed over, and when (ms) */
 	/* Sessions. */
 	int64_t session_duration;	/* s, of a new one */
 	int64_t sessions_limit;		/* of a user: a login ends the oldest ones; 0: none */
@@ -161,6 +162,8 @@ struct api_key *project_key_find(const struct project *p, struct str secret);
 /* The key of a developer with this secret that has not ended (constant time), or NULL: it gives no rights. */
 struct api_key *project_dev_key_find(const struct project *p, struct str secret);
 void project_dev_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk);
+/* Awaits, once in 24 h. Notes that somebody of its team looks at the project: consoleAccessedAt. */
+void project_console_touch(struct ctx *cx, const struct project *p);
 /* Notes that a key was used: accessedAt once per 24 h, sdks when `sdk` is a known one not listed yet. Awaits only when there is something to
  * write; a failure is logged and forgotten. */
 void project_key_touch(struct ctx *cx, const struct project *p, const struct api_key *k, struct str sdk);

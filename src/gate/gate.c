@@ -706,5 +706,8 @@ gate_pass(struct req *rq)
 	TRY(check_auth_method(rq));
 	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)
 		return ERR_GENERAL_ACCESS_FORBIDDEN;
-	return check_timestamp(rq);
+	TRY(check_timestamp(rq));
+	if (rq->caller == CALLER_ADMIN)
+		project_console_touch(&rq->cx, rq->project);
+	return OK;
 }

@@ -174,6 +174,7 @@ console(void)
 		.status = "active",
 		.pinged = TIME_NONE,
 		.console_accessed = TIME_NONE,
+		.stages = STR("{}"),
 		.session_duration = 31536000,
 		.invalidate_sessions = true,
 		.strength = {.min = 8},

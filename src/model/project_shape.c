@@ -254,6 +254,7 @@ static const struct field project_fields[] = {
 	LISTED(switches, "services", project_service_shape, SINCE_1_9_5, 0, "Services."),
 	LISTED(doors, "protocols", project_protocol_shape, SINCE_1_9_5, 0, "Protocols."),
 	{.key = "blocks", .type = F_CONST, .doc = "What is blocked: nothing is.", .text = "[]", .since = SINCE_1_9_5},
+	FIELD_HIDDEN(F_JSON, struct project, stages, "p.stages"),
 	FIELD(F_TIME_OR_NONE, struct project, console_accessed, "consoleAccessedAt", "p.console_accessed", "When it was last looked at in a console; empty: never.", .since = SINCE_1_9_5),
 };
 /* clang-format on */

@@ -83,6 +83,22 @@ project_dev_key_touch(struct ctx *cx, const struct project *p, const struct api_
 	project_write_touch(cx, p, "dev_keys", k, sdk);
 }
 
+void
+project_console_touch(struct ctx *cx, const struct project *p)
+{
+	int64_t now = time_now_ms();
+	err_t e;
+
+	if (p->console || (p->console_accessed != TIME_NONE && p->console_accessed > now - TOUCH_EVERY))
+		return;
+	e = project_write(cx, p, ERR_PROJECT_NOT_FOUND,
+	    "UPDATE badal.projects AS p SET console_accessed = $2 WHERE p.internal = $1::bigint AND (p.console_accessed IS NULL OR p.console_accessed <= $3::timestamptz) "
+	    "RETURNING p.internal",
+	    DB(pg_i64(cx->arena, p->internal), pg_time(cx->arena, now), pg_time(cx->arena, now - TOUCH_EVERY)));
+	if (e != OK && e != ERR_PROJECT_NOT_FOUND)
+		log_warn(cx, "cannot note the use of a project", "project=%s error=%s", p->id, cx->detail ? cx->detail : "");
+}
+
 /* Nobody keeps these, so nobody is told. */
 void
 owned_key_touch(struct ctx *cx, const struct owned_key *k, struct str sdk)

@@ -329,9 +329,22 @@ describe('who has a key made by somebody else', () => {
 			fails(await two.call(m, `/organization/keys${tail}`, { headers: headers(team), body: b }), 401, 'user_unauthorized')
 		await one.ok('PATCH', `/teams/${team}/memberships/${id}`, { headers: format, body: { roles: ['owner'] } })
 		assert.equal((await keys.team()).status, 200)
-		await one.ok('DELETE', `/teams/${team}/memberships/${id}`, { headers: format })
+		await one.ok('DELETE', `/organization/memberships/${id}`, { headers: headers(team) })
 		fails(await keys.team(), 401, 'user_unauthorized')
 		assert.equal(psql('SELECT count(*) FROM badal.organization_keys k JOIN p_0.users u ON u.internal = k.user_internal WHERE u.id = \'' + two.id + '\''), '0')
 		assert.equal((await keys.account()).status, 200)
+	})
+
+	test('whoever a key invites accepts as others do', async () => {
+		const one = await own.user(), two = await own.user(), team = await teamOf(one), by = async (scopes) => (await one.ok('POST', '/organization/keys', { headers: headers(team), body: body({ scopes }) })).secret
+		const key = await by(['organization.memberships.read', 'organization.memberships.write']), invite = (b) => ask('POST', '/organization/memberships', { key, headers: headers(team), body: { roles: ['developer'], url: 'http://localhost/x', ...b } })
+		const r = await invite({ email: two.email })
+		assert.deepEqual([r.status, r.body.confirm, r.body.teamId], [201, false, team], r.text)
+		const { membershipId, userId, secret } = await link(two.email)
+		assert.equal((await two.call('PATCH', `/teams/${team}/memberships/${membershipId}/status`, { body: { userId, secret } })).body.confirm, true)
+		fails(await invite({ email: undefined, userId: two.id }), 409, 'membership_already_confirmed')
+		const { total } = (await ask('GET', '/organization/memberships', { key, headers: headers(team) })).body
+		assert.equal(total, 2)
+		fails(await ask('GET', '/organization/memberships/none', { key, headers: headers(team) }), 404, 'membership_not_found')
 	})
 })

@@ -53,6 +53,10 @@ const table = [
 	['PATCH', `${at}/auth/memberships-privacy`, () => ({ userName: true, userEmail: true, mfa: true }), 'c'],
 	['PATCH', `${at}/auth/mock-numbers`, () => ({ numbers: [] }), 'c'],
 	['PUT', `${at}/labels`, () => ({ labels: ['a'] }), 'c'],
+	['PATCH', `${at}/console-access`, () => ({}), 'r'],
+	['PATCH', `${at}/status`, () => ({ status: 'active' }), 'c'],
+	['GET', `${at}/stages`, null, 'r'],
+	['PATCH', `${at}/stages/key`, () => ({}), 'c'],
 	['PATCH', `${at}/team`, (x) => ({ teamId: x.teamId }), 'd'],
 	['PATCH', `${at}/smtp`, () => ({ enabled: false }), 'c'],
 	['POST', `${at}/platforms`, () => ({ type: 'web', name: 'x', hostname: 'evil.example' }), 'c'],
@@ -89,10 +93,10 @@ const table = [
 
 describe('each route, by rank', () => {
 	test('the table has all of them', async () => {
-		const api = await s.ok('GET', '/openapi.json'), all = new Set(), besides = /\/templates\/|\/smtp\/tests$/	/* they need a mail server: mail-project.test.mjs */
+		const api = await s.ok('GET', '/openapi.json'), all = new Set(), besides = /\/templates\/|\/smtp\/tests$|\/schedules/	/* they need a mail server: mail-project.test.mjs; or functions: looks.test.mjs */
 		for (const [route, ops] of Object.entries(api.paths))
 			if (/^(\/v1)?\/projects(\/|$)/.test(route) && !besides.test(route)) for (const m of Object.keys(ops)) all.add(`${m.toUpperCase()} ${route.replace(/^\/v1/, '')}`)
-		const have = new Set(table.map(([m, r]) => `${m} ${r.replace('{id}', '{projectId}').replace('/auth/jwt', '/auth/{method}').replace('{hook}', '{webhookId}').replace('{dev}', '{keyId}').replace(/\{(platform|key|domain)\}/, '{$1Id}')}`))
+		const have = new Set(table.map(([m, r]) => `${m} ${r.replace('{id}', '{projectId}').replace('/auth/jwt', '/auth/{method}').replace('/stages/key', '/stages/{stageId}').replace('{hook}', '{webhookId}').replace('{dev}', '{keyId}').replace(/\{(platform|key|domain)\}/, '{$1Id}')}`))
 		assert.deepEqual([...have].sort(), [...all].sort())
 	})
 

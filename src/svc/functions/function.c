@@ -233,6 +233,31 @@ update_tx(struct db_tx *tx, const struct project *p, const char *actor, const ch
 	return OK;
 }
 
+static err_t
+reschedule_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *schedule, bool active, struct function *out)
+{
+	struct ctx *cx = tx_ctx(tx);
+	struct function now, v;
+
+	TRY(record_lock(tx, p, &function_record, rows_id(id), &now));
+	if (!active && now.enabled)
+		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid active: The schedule of a function runs while that is enabled.");
+	v = now;
+	v.schedule = schedule;
+	v.schedule_next = next_after_change(&now, &v);
+	TRY(record_set(tx, p, &function_record, rows_internal(cx, now.internal), "schedule schedule_next", &v, out));
+	schedule_due(tx, p, DUE_FUNCTION, now.internal, v.schedule_next);
+	TRY(function_vars_tx(tx, p, out));
+	record_emit(tx, p, &function_record, &ev_function_update, actor, out);
+	return OK;
+}
+
+err_t
+function_reschedule(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *schedule, bool active, struct function *out)
+{
+	return TX_RUN(cx, tx, reschedule_tx(tx, p, actor, id, schedule, active, out));
+}
+
 err_t
 function_update(struct ctx *cx, const struct project *p, const char *actor, const char *id, const struct function_change *change, struct function *out)
 {

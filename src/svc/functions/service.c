@@ -3,6 +3,7 @@
 #include "gate/gate.h"
 #include "model/job.h"
 #include "model/service.h"
+#include "schedules.h"
 
 extern const struct routes function_routes;
 extern const struct routes deployment_routes, execution_routes, shared_variable_routes;
@@ -16,7 +17,7 @@ static const struct routes *const routes[] = {
 	NULL,
 };
 
-static const struct shape *const shapes[] = {&function_shape, &runtime_shape, &deployment_shape, &variable_shape, &shared_variable_shape, &execution_shape, &execution_later_shape, &execution_header_shape, &functions_usage_shape, NULL};
+static const struct shape *const shapes[] = {&function_shape, &runtime_shape, &deployment_shape, &variable_shape, &shared_variable_shape, &execution_shape, &execution_later_shape, &execution_header_shape, &functions_usage_shape, &schedule_shape, NULL};
 
 static const struct scope scopes[] = {
 	{"execution.read", "ua", 21},

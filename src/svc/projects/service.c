@@ -6,7 +6,7 @@
 #include "model/service.h"
 
 extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, organization_routes,
-    console_routes, platform_routes, key_routes, dev_key_routes, owned_key_routes, project_mail_routes;
+    console_routes, platform_routes, key_routes, dev_key_routes, owned_key_routes, looks_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
@@ -21,11 +21,12 @@ static const struct routes *const routes[] = {
 	&key_routes,
 	&dev_key_routes,
 	&owned_key_routes,
+	&looks_routes,
 	&project_mail_routes,
 	NULL,
 };
 
-extern const struct shape platform_web_shape, platform_apple_shape, platform_android_shape, platform_windows_shape, platform_linux_shape, platform_kind_shape;
+extern const struct shape stage_shape, stage_list_shape, platform_web_shape, platform_apple_shape, platform_android_shape, platform_windows_shape, platform_linux_shape, platform_kind_shape;
 extern const struct shape policy_shape, policy_dictionary_shape, policy_history_shape, policy_strength_shape, policy_personal_shape, policy_alert_shape,
     policy_duration_shape, policy_invalidation_shape, policy_sessions_shape, policy_users_shape, policy_privacy_shape, policy_factors_shape, oauth2_provider_shape, console_variables_shape, console_scope_shape, console_parameter_shape,
     console_provider_shape;
@@ -41,7 +42,7 @@ static const struct shape *const shapes[] = {&project_shape, &platform_shape, &k
 	&project_service_shape, &project_protocol_shape, &project_provider_shape, &policy_shape, &policy_dictionary_shape, &policy_history_shape,
 	&policy_strength_shape, &policy_personal_shape, &policy_alert_shape, &policy_duration_shape, &policy_invalidation_shape, &policy_sessions_shape,
 	&policy_users_shape, &policy_privacy_shape, &policy_factors_shape, &console_variables_shape, &console_scope_shape,
-	&console_parameter_shape, &console_provider_shape, &oauth2_provider_shape,
+	&console_parameter_shape, &console_provider_shape, &oauth2_provider_shape, &stage_shape, &stage_list_shape,
 #include "tbl/provider_fields.h"
 	NULL};
 #undef PAIR
