@@ -40,6 +40,7 @@ dist_sqlproject_DATA += sql/project/0027_users.sql
 dist_sqlproject_DATA += sql/project/0028_presences.sql
 dist_sqlproject_DATA += sql/project/0029_targets.sql
 dist_sqlproject_DATA += sql/project/0030_tokens.sql
+dist_sqlproject_DATA += sql/project/0031_account.sql
 dist_sqlproject_DATA += sql/project/0032_keys.sql
 dist_sqlproject_DATA += sql/project/0035_factors.sql
 

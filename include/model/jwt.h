@@ -7,6 +7,12 @@
 
 /* `payload`: JSON of an object; its exp is in seconds. */
 char *jwt_make(struct ctx *cx, const char *payload);
+struct jwt_parts {
+	struct str head, payload, mac;	/* in base64 */
+	struct str told;		/* head and payload, as they are signed */
+};
+/* False: it does not have three parts, or is too long. */
+bool jwt_cut(struct str jwt, struct jwt_parts *out);
 /* NULL: it is ours, and its time has not passed, give or take `leeway` seconds; else what is wrong with it. */
 const char *jwt_read(struct ctx *cx, struct str jwt, int64_t leeway, const json_t **payload_out);
 

@@ -124,6 +124,8 @@ CONF(sms_provider, SECRET_LIKE(sms), "", RELOAD, "Sender of short messages, sms:
 CONF(sms_from, TEXT, "", RELOAD, "Sender number or name of short messages; empty: they are not sent.")
 CONF(sms_url, LIKE(web_url), "", RELOAD, "Scheme and host that stand for those of the provider (a gateway, a trial); empty: the provider itself.")
 CONF(oauth_private, BOOL, "off", RELOAD, "OAuth2 providers that a project names by address (GitLab, Okta, …) may be in a private network.")
+CONF(oauth_keys_url, LIKE(web_url), "", RELOAD, "Scheme and host that stand for those of Apple's and Google's keys of ID tokens (a gateway, a trial); empty: their own.")
+CONF(oauth_keys_pause, TIME("0", "1d"), "1m", RELOAD, "How long after a provider's documents were fetched a key that they lack does not make them be fetched anew.")
 CONF(trust_proxy, LIKE(proxies), "private", RELOAD, "Whose word about a client is believed (proxy_headers, X-Forwarded-Host and -Proto): addresses and networks (10.1.0.0/16), private (loopback and private networks), on (everybody), off.")
 CONF(proxy_headers, LIKE(proxy_headers), "x-forwarded-for", RELOAD, "Headers in which these name the client, the first that a request has counts: x-forwarded-for, forwarded (which brings host and scheme), x-real-ip, cf-connecting-ip, true-client-ip, fastly-client-ip, fly-client-ip, x-client-ip, x-cluster-client-ip, x-azure-clientip, x-envoy-external-address. Name only what your proxy sets anew: any other it may hand on from the client.")
 CONF(force_https, BOOL, "off", RELOAD, "Redirect plain HTTP to HTTPS, and send HSTS behind a proxy, too.")

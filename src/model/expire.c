@@ -23,6 +23,7 @@ static const struct {
 } tables[] = {
     {"sessions", "internal", "expire < $1::timestamptz", 0, NULL},
     {"tokens", "internal", "expire < $1::timestamptz", 0, NULL},
+    {"id_tokens", "hash", "expire < $1::timestamptz", 0, NULL},
     {"challenges", "internal", "expire < $1::timestamptz", 0, NULL},
     {"audit", "internal", "created < $1::timestamptz", 0, &conf.audit_retention},
     {"transactions", "internal", "expires < $1::timestamptz", 0, NULL},

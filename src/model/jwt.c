@@ -66,16 +66,31 @@ jwt_signed(struct ctx *cx, struct str head_and_payload, struct str mac)
 	return false;
 }
 
+bool
+jwt_cut(struct str jwt, struct jwt_parts *out)
+{
+	struct str rest = jwt;
+
+	out->head = str_cut(&rest, '.');
+	out->payload = rest.p ? str_cut(&rest, '.') : STR_NONE;
+	out->mac = rest;
+	if (jwt.n > TOKEN_MAX || out->head.n == 0 || out->payload.n == 0 || rest.n == 0 || memchr(rest.p, '.', rest.n) != NULL)
+		return false;
+	out->told = (struct str){jwt.p, out->head.n + 1 + out->payload.n};
+	return true;
+}
+
 const char *
 jwt_read(struct ctx *cx, struct str jwt, int64_t leeway, const json_t **payload_out)
 {
-	struct str rest = jwt, head = str_cut(&rest, '.'), payload = str_cut(&rest, '.'), text;
+	struct jwt_parts part;
+	struct str text;
 
-	if (jwt.n > TOKEN_MAX || head.n == 0 || payload.n == 0 || rest.n == 0 || memchr(rest.p, '.', rest.n) != NULL)
+	if (!jwt_cut(jwt, &part))
 		return "It does not have three parts.";
-	if (!jwt_signed(cx, (struct str){jwt.p, head.n + 1 + payload.n}, rest) || !jwt_alg_ok(cx, head))
+	if (!jwt_signed(cx, part.told, part.mac) || !jwt_alg_ok(cx, part.head))
 		return "The signature is wrong.";
-	if (!base64_decode(cx->arena, payload, true, &text) || !json_is_object(*payload_out = json_parse(cx, text, NULL)))
+	if (!base64_decode(cx->arena, part.payload, true, &text) || !json_is_object(*payload_out = json_parse(cx, text, NULL)))
 		return "The payload is not an object.";
 	return jwt_times(*payload_out, leeway);
 }

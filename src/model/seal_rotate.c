@@ -23,6 +23,7 @@ static const struct sealed_column {
 	{true, "sessions", "internal", "provider_refresh_token"},
 	{true, "identities", "internal", "access_token"},
 	{true, "identities", "internal", "refresh_token"},
+	{true, "identities", "internal", "id_token"},
 	{true, "users", "internal", "totp_secret"},
 	{true, "recovery_codes", "internal", "code"},
 	{true, "challenges", "internal", "code"},

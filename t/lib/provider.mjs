@@ -4,12 +4,15 @@
  *   g.secret                 what the project stores
  *   g.person = { id, email, name, confirmed_at }    who signs in there
  *   g.answer.token / g.answer.user = (rq, rs) => …   to misbehave
+ *   g.keys                   what signs ID tokens: { kid: { alg, publicKey, privateKey } }, published where Apple and Google do; g.addKey(kid, 'ES256')
+ *   g.idToken({ iss, aud, … }, { kid, head, sign })     one of them; `head` goes over its header, `sign` signs it instead
+ *   g.answer.keys = (rq, rs) => …
  *   g.asked                  the requests it saw: { method, path, query } */
-import { randomBytes } from 'node:crypto'
+import { createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
 import http from 'node:http'
 
 export async function provider() {
-	const g = { asked: [], answer: {}, person: null, codes: new Map(), refresh: new Map(), client: 'client-1', password: 'hush' }
+	const g = { asked: [], answer: {}, person: null, codes: new Map(), refresh: new Map(), client: 'client-1', password: 'hush', keys: {} }
 	const json = (rs, status, body) => { rs.writeHead(status, { 'content-type': 'application/json' }); rs.end(JSON.stringify(body)) }
 	const grant = (person) => {
 		const access = randomBytes(8).toString('hex'), again = randomBytes(8).toString('hex')
@@ -44,8 +47,23 @@ export async function provider() {
 			if (g.answer.user) return g.answer.user(rq, rs, q)
 			return g.codes.has(q.access_token) ? json(rs, 200, g.codes.get(q.access_token)) : json(rs, 401, { message: '401' })
 		}
+		if (u.pathname === '/auth/keys' || u.pathname === '/oauth2/v3/certs') {
+			if (g.answer.keys) return g.answer.keys(rq, rs)
+			const keys = Object.entries(g.keys).map(([kid, k]) => ({ ...k.publicKey.export({ format: 'jwk' }), kid, alg: k.alg, use: 'sig' }))
+			return json(rs, 200, { keys })
+		}
 		json(rs, 404, {})
 	})
+	const base64 = (v) => Buffer.from(typeof v === 'string' ? v : JSON.stringify(v)).toString('base64url')
+	g.addKey = (kid, alg = 'RS256', options = alg === 'RS256' ? { modulusLength: 2048 } : { namedCurve: 'P-256' }) => {
+		g.keys[kid] = { alg, ...generateKeyPairSync(alg === 'RS256' ? 'rsa' : 'ec', options) }
+		return g.keys[kid]
+	}
+	g.idToken = (claims, { kid = Object.keys(g.keys)[0], head = {}, sign } = {}) => {
+		const k = g.keys[kid], text = `${base64({ typ: 'JWT', alg: k?.alg, kid, ...head })}.${base64(claims)}`
+		const by = sign ?? ((text) => createSign('sha256').update(text).sign({ key: k.privateKey, dsaEncoding: 'ieee-p1363' }))
+		return `${text}.${Buffer.from(by(text)).toString('base64url')}`
+	}
 	await new Promise((ok) => web.listen(0, '127.0.0.1', ok))
 	web.unref()
 	g.url = `http://127.0.0.1:${web.address().port}`

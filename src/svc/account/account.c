@@ -108,21 +108,29 @@ account_create(struct req *rq, void *arg)
 	return reply(rq, 201, &account_shape, u);
 }
 
-static err_t
-start_session(struct req *rq, const struct user *u, const char *provider, const char *uid)
+err_t
+account_sign_in(struct req *rq, const struct user *u, const struct session_in *in)
 {
-	const struct session_in in = {.provider = provider, .provider_uid = uid, .ip = rq->ip, .user_agent = rq->user_agent, .password = u->password};
+	struct session_in how = *in;
 	struct session *s;
 	char *token;
 
-	TRY(session_create(&rq->cx, rq->project, u, &in, &s, &token));
+	how.ip = rq->ip;
+	how.user_agent = rq->user_agent;
+	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
 	TRY(account_alert(rq, u, s));
 	audit_as(rq, u);
-	rq->usage_scope = provider;
+	rq->usage_scope = how.provider;
 	known_client(rq, u, s);
 	reply_session(rq, token);
 	s->secret = rq->bypass ? token : NULL;
 	return reply(rq, 201, &session_shape, s);
+}
+
+static err_t
+start_session(struct req *rq, const struct user *u, const char *provider, const char *uid)
+{
+	return account_sign_in(rq, u, &(struct session_in){.provider = provider, .provider_uid = uid, .password = u->password});
 }
 
 struct email_session_in {

@@ -295,7 +295,8 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));
-	from = (struct linked_in){app.key, who.id, who.email, t.access, t.refresh, t.expiry, who.verified};
+	from = (struct linked_in){.provider = app.key, .uid = who.id, .email = who.email, .access_token = t.access, .refresh_token = t.refresh,
+		.access_token_expiry = t.expiry, .vouched = who.verified};
 	TRY(oauth_user(&rq->cx, rq->project, &from, &who, current, user_out, &took_over));
 	if (took_over)
 		audit_takeover(rq, *user_out);
@@ -461,7 +462,7 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 	s->current = false;	/* the contract has it so in this reply */
 	s->country_name = "";
 	TRY(session_update_tokens(&rq->cx, home, rq->login->user, s));
-	from = (struct linked_in){app.key, s->provider_uid, NULL, t.access, t.refresh, t.expiry, false};
+	from = (struct linked_in){.provider = app.key, .uid = s->provider_uid, .access_token = t.access, .refresh_token = t.refresh, .access_token_expiry = t.expiry};
 	return linked_renew(&rq->cx, home, rq->login->user, &from);
 }
 

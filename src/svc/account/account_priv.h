@@ -6,6 +6,7 @@
 #include "model/agent.h"
 #include "model/event.h"
 #include "svc/users/token.h"
+#include "svc/users/user.h"
 
 #define EVENT EVENT_DECLARE
 #include "svc/account/events.h"
@@ -40,6 +41,8 @@ err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
 err_t account_signed_out(struct req *rq) MUST_CHECK;
 /* Awaits. Tells the user by mail of a session that was just made, where the project has it so. */
 err_t account_alert(struct req *rq, const struct user *u, const struct session *s) MUST_CHECK;
+/* Awaits. A session that begins with the request, and its answer: address and client of `in` are the request's. */
+err_t account_sign_in(struct req *rq, const struct user *u, const struct session_in *in) MUST_CHECK;
 /* Awaits the provider of the caller's session for new tokens; stored, and in `s` as it is shown. */
 err_t oauth_refresh_session(struct req *rq, const struct project *home, struct session *s) MUST_CHECK;
 

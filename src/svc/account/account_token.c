@@ -251,11 +251,9 @@ open_signed(struct req *rq, struct proof_in *in, const char **provider_out)
 static err_t
 sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *from)
 {
-	struct session_in how = {.provider_uid = "", .ip = rq->ip, .user_agent = rq->user_agent};
-	struct session *s;
+	struct session_in how = {.provider_uid = ""};
 	struct token *t;
 	struct user *u;
-	char *token;
 	err_t e;
 
 	TRY(account_signed_out(rq));
@@ -266,14 +264,7 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 	say_how(t->type, &how);
 	if (from != NULL)
 		TRY(say_provider(rq, u, from, &how));
-	rq->usage_scope = how.provider;
-	TRY(session_create(&rq->cx, rq->project, u, &how, &s, &token));
-	TRY(account_alert(rq, u, s));
-	audit_as(rq, u);
-	known_client(rq, u, s);
-	reply_session(rq, token);
-	s->secret = rq->bypass ? token : NULL;
-	return reply(rq, 201, &session_shape, s);
+	return account_sign_in(rq, u, &how);
 }
 
 /* ---- magic URL ---- */

@@ -49,20 +49,41 @@ read_secret(struct ctx *cx, struct oauth_app *app, const char *stored)
 	return app->secret && app->secret[0] ? OK : fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: no clientSecret", app->key);
 }
 
+/* The providers are few, and their rows are in the order of the project's. */
+static int
+oauth_place(const char *provider)
+{
+	for (int i = 0; i < PROJECT_PROVIDERS; i++)
+		if (strcmp(oauth_rows[i].key, provider) == 0)
+			return i;
+	return -1;
+}
+
+err_t
+oauth_app_id(struct ctx *cx, const struct project *p, const char *provider, const char **out)
+{
+	int i = oauth_place(provider);
+
+	if (i < 0 || !p->providers_on[i] || p->providers[i][0] == NULL || p->providers[i][0][0] == '\0')
+		return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: no app, or it is off", provider);
+	*out = p->providers[i][0];
+	return OK;
+}
+
 err_t
 oauth_open(struct ctx *cx, const struct project *p, const char *provider, const char *self, struct oauth_app *out)
 {
-	for (int i = 0; i < PROJECT_PROVIDERS; i++) {
-		const char *const *keys = p->providers[i];
+	int i = oauth_place(provider);
+	const char *id, *secret;
 
-		if (strcmp(oauth_rows[i].key, provider) != 0)
-			continue;
-		if (!p->providers_on[i] || keys[0] == NULL || keys[0][0] == '\0' || keys[1] == NULL || keys[1][0] == '\0')
-			return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: no app, or it is off", provider);
-		*out = (struct oauth_app){.row = &oauth_rows[i], .key = oauth_rows[i].key, .client = keys[0], .self = self};
-		return read_secret(cx, out, keys[1]);
-	}
-	return fail(cx, ERR_PROJECT_PROVIDER_UNSUPPORTED, "provider=%s", provider);
+	if (i < 0)
+		return fail(cx, ERR_PROJECT_PROVIDER_UNSUPPORTED, "provider=%s", provider);
+	TRY(oauth_app_id(cx, p, provider, &id));
+	secret = p->providers[i][1];
+	if (secret == NULL || secret[0] == '\0')
+		return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: the app has no secret", provider);
+	*out = (struct oauth_app){.row = &oauth_rows[i], .key = oauth_rows[i].key, .client = id, .self = self};
+	return read_secret(cx, out, secret);
 }
 
 bool

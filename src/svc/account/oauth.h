@@ -20,6 +20,9 @@ struct oauth_app {		/* a provider with the app that a project has there */
  * app id or secret for it, or a secret of the wrong form. `self` is borrowed. */
 err_t oauth_open(struct ctx *cx, const struct project *p, const char *provider, const char *self, struct oauth_app *out) MUST_CHECK;
 
+/* The id of that app alone, for those who need no secret. ERR_PROJECT_PROVIDER_DISABLED. */
+err_t oauth_app_id(struct ctx *cx, const struct project *p, const char *provider, const char **out) MUST_CHECK;
+
 struct oauth_trip {		/* what the way there and the token call must agree on */
 	const char *redirect;	/* our callback */
 	const char *state;	/* as it travels */

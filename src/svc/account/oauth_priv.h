@@ -62,6 +62,8 @@ struct oauth_ask {
 	bool list_ok;
 };
 err_t oauth_ask(struct ctx *cx, const struct oauth_app *app, const struct oauth_ask *a, json_t **out) MUST_CHECK;
+/* What was found is cut to what we keep. ERR_USER_MISSING_ID: there is no id. */
+err_t oauth_profile_checked(struct ctx *cx, struct oauth_profile *out) MUST_CHECK;
 /* The text or number at a path; NULL when there is none. */
 const char *oauth_text(struct ctx *cx, const json_t *j, const char *path);
 const json_t *oauth_at(const json_t *j, const char *path);

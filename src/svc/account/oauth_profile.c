@@ -125,8 +125,8 @@ shortened(struct ctx *cx, const char *s, size_t max)
 	return str_dup(cx->arena, (struct str){s, i});
 }
 
-static err_t
-checked(struct ctx *cx, struct oauth_profile *out)
+err_t
+oauth_profile_checked(struct ctx *cx, struct oauth_profile *out)
 {
 	if (out->id == NULL || out->id[0] == '\0' || strlen(out->id) > ID_TEXT_MAX)
 		return fail(cx, ERR_USER_MISSING_ID, "no id in the profile");
@@ -180,7 +180,7 @@ oauth_profile(struct ctx *cx, const struct oauth_app *app, const struct oauth_to
 	}
 	if (row->profile != NULL)
 		TRY(row->profile(cx, app, t, user, out));
-	return checked(cx, out);
+	return oauth_profile_checked(cx, out);
 }
 
 /* ---- the irregular ones ---- */

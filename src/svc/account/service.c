@@ -10,6 +10,7 @@ extern const struct routes account_link_routes;
 extern const struct routes account_mfa_routes;
 extern const struct routes account_token_routes;
 extern const struct routes account_oauth_routes;
+extern const struct routes account_id_token_routes;
 extern const struct routes page_routes;
 
 static const struct routes *const routes[] = {
@@ -19,6 +20,7 @@ static const struct routes *const routes[] = {
 	&account_code_routes,
 	&account_mfa_routes,
 	&account_oauth_routes,
+	&account_id_token_routes,
 	&page_routes,
 	NULL,
 };

@@ -2,6 +2,7 @@
 #include "svc/users/linked.h"
 
 #include "core/id.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/roles.h"
 #include "model/seal.h"
@@ -20,6 +21,8 @@ static const struct field linked_fields[] = {
 	FIELD(F_TIME_OR_NONE, struct linked, access_token_expiry, "providerAccessTokenExpiry", "i.access_token_expiry", "When the provider's access token expires.",
 	    .flags = COL_ASKED | COL_NULL),
 	FIELD(F_STR, struct linked, refresh_token, "providerRefreshToken", "i.refresh_token", "Refresh token of the provider.", .flags = COL_SEALED),
+	FIELD(F_STR, struct linked, id_token, "providerIdToken", "i.id_token", "ID token that an app signed in by last; empty: by a browser alone.", .flags = COL_SEALED,
+	    .since = SINCE_2_3),
 };
 const struct shape linked_shape = SHAPE("identity", struct linked, linked_fields);
 
@@ -31,7 +34,7 @@ linked_concerns(struct ctx *cx, const struct project *p, const void *obj, struct
 	struct linked told = *l;
 
 	(void)p;
-	told.access_token = told.refresh_token = "";
+	told.access_token = told.refresh_token = told.id_token = "";
 	ev->ids[0] = l->user_id;
 	ev->ids[1] = l->id;
 	ev->roles = roles_one(cx->arena, "user", l->user_id);
@@ -62,9 +65,10 @@ linked_address(struct ctx *cx, const char *email)
 	return email != NULL ? str_lower(cx->arena, str_c(email)).p : "";
 }
 
-/* A refresh token that is not given again is good still. */
-#define RENEWED "email = $2, email_vouched = $6::boolean, access_token = $3, access_token_expiry = $4::timestamptz, " \
-	"refresh_token = coalesce(nullif($5, ''), i.refresh_token), updated = $1::timestamptz"
+/* What is not given again is good still. `id_token` is the parameter of that one. */
+#define RENEWED(id_token) "email = $2, email_vouched = $6::boolean, access_token = coalesce(nullif($3, ''), i.access_token), " \
+	"access_token_expiry = CASE WHEN $3 = '' THEN i.access_token_expiry ELSE $4::timestamptz END, " \
+	"refresh_token = coalesce(nullif($5, ''), i.refresh_token), id_token = coalesce(nullif(" id_token ", ''), i.id_token), updated = $1::timestamptz"
 
 err_t
 linked_put(struct db_tx *tx, const struct project *p, const struct user *u, const struct linked_in *in)
@@ -75,13 +79,13 @@ linked_put(struct db_tx *tx, const struct project *p, const struct user *u, cons
 
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
-		"INSERT INTO %s.identities AS i (user_internal, provider, provider_uid, created, email, email_vouched, access_token, access_token_expiry, refresh_token, id, "
-		"search) VALUES ($7::bigint, $8, $9, $1::timestamptz, $2, $6::boolean, $3, $4::timestamptz, $5, $10, "
+		"INSERT INTO %s.identities AS i (user_internal, provider, provider_uid, created, email, email_vouched, access_token, access_token_expiry, refresh_token, id_token, id, "
+		"search) VALUES ($7::bigint, $8, $9, $1::timestamptz, $2, $6::boolean, $3, $4::timestamptz, $5, $12, $10, "
 		"concat_ws(' ', $10::text, $11::text, $8::text, $9::text, $2::text)) "
-		"ON CONFLICT (provider, provider_uid) DO UPDATE SET " RENEWED " WHERE i.user_internal = excluded.user_internal RETURNING 1",
+		"ON CONFLICT (provider, provider_uid) DO UPDATE SET " RENEWED("$12") " WHERE i.user_internal = excluded.user_internal RETURNING 1",
 		p->schema),
 	    DB(now, email, linked_seal(cx, in->access_token), pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE),
-		linked_seal(cx, in->refresh_token), pg_bool(in->vouched), pg_i64(cx->arena, u->internal), in->provider, in->uid, id_unique(cx->arena), u->id)));
+		linked_seal(cx, in->refresh_token), pg_bool(in->vouched), pg_i64(cx->arena, u->internal), in->provider, in->uid, id_unique(cx->arena), u->id, linked_seal(cx, in->id_token))));
 	return db_rows(r) > 0 ? OK : fail(cx, ERR_USER_ALREADY_EXISTS, "the identity is another user's");
 }
 
@@ -94,11 +98,11 @@ linked_find(struct ctx *cx, const struct project *p, const struct linked_in *in,
 	*out = NULL;
 	TRY(db_query(cx, &r,
 	    arena_printf(cx->arena,
-		"WITH mine AS (UPDATE %s.identities AS i SET " RENEWED " WHERE i.provider = $7 AND i.provider_uid = $8 RETURNING i.user_internal) "
+		"WITH mine AS (UPDATE %s.identities AS i SET " RENEWED("$9") " WHERE i.provider = $7 AND i.provider_uid = $8 RETURNING i.user_internal) "
 		"SELECT %s FROM %s.users u WHERE u.internal = (SELECT user_internal FROM mine)",
 		p->schema, shape_columns_in(cx->arena, &user_shape, p->schema), p->schema),
 	    DB(pg_time(cx->arena, time_now_ms()), linked_address(cx, in->email), linked_seal(cx, in->access_token),
-		pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE), linked_seal(cx, in->refresh_token), pg_bool(in->vouched), in->provider, in->uid)));
+		pg_time(cx->arena, in->access_token ? in->access_token_expiry : TIME_NONE), linked_seal(cx, in->refresh_token), pg_bool(in->vouched), in->provider, in->uid, linked_seal(cx, in->id_token))));
 	if (db_rows(r) == 0)
 		return OK;
 	*out = arena_new_of(cx->arena, struct user);

@@ -6,7 +6,7 @@
 
 struct linked {			/* the model identity */
 	int64_t internal, user_internal;
-	const char *id, *user_id, *provider, *provider_uid, *email, *access_token, *refresh_token;
+	const char *id, *user_id, *provider, *provider_uid, *email, *access_token, *refresh_token, *id_token;
 	int64_t created, updated, access_token_expiry;
 };
 extern const struct shape linked_shape;
@@ -15,6 +15,7 @@ struct linked_in {		/* what a provider says; NULL: nothing */
 	const char *provider, *uid, *email, *access_token, *refresh_token;
 	int64_t access_token_expiry;
 	bool vouched;		/* the provider says that the address is theirs */
+	const char *id_token;	/* that an app signed in by */
 };
 
 /* Awaits. Stores it with the user. ERR_USER_ALREADY_EXISTS: it is somebody else's, and stays so. */
