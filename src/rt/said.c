@@ -13,7 +13,7 @@
 #include "model/service.h"
 #include "rt/rt.h"
 
-enum { WAITING_MAX = 10000, BATCH = 100, STEP_MS = 30000, PAUSE_MIN = 500, PAUSE_MAX = 30000 };
+enum { BATCH = 100, STEP_MS = 30000, PAUSE_MIN = 500, PAUSE_MAX = 30000 };
 
 struct farewell {
 	struct farewell *next;
@@ -23,7 +23,8 @@ struct farewell {
 
 static struct farewell *said_first, **said_last = &said_first;
 static uint64_t given;	/* numbers so far */
-static unsigned speakers, waiting;	/* connections that have said something; farewells in the queue */
+static int64_t waiting;	/* farewells in the queue */
+static unsigned speakers;	/* connections that have said something */
 static bool telling;
 static struct loop_timer *beat;
 
@@ -212,7 +213,7 @@ said_handle(struct ctx *cx, struct peer *c, const struct socket_word *word, json
 		peer_error(c, 401, "User must be authorized");
 		return false;
 	}
-	if (c->said == 0 && waiting >= WAITING_MAX) {	/* the rooms hear nothing: who comes and goes meanwhile must not fill the memory */
+	if (c->said == 0 && waiting >= conf.rt_farewells_max) {	/* the rooms hear nothing: who comes and goes meanwhile must not fill the memory */
 		metric_add(M_rt_work_refused, 1);
 		said_refused(cx, c, ERR_BUSY);
 		return false;

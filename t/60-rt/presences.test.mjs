@@ -1,10 +1,12 @@
 /* What connections say of their users: presences come, are seen by whom they are for, and end with the connections. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 
+import { receiver } from '../lib/receiver.mjs'
 import { server, unique, until } from '../lib/server.mjs'
 import { listen as connect } from '../lib/ws.mjs'
 
@@ -20,7 +22,7 @@ const of = (u) => (d) => d.payload.userId === u.id
 const list = async (u) => (await bob.call('GET', '/presences?queries[]=' + encodeURIComponent(JSON.stringify({ method: 'equal', attribute: 'userId', values: [u.id] })), { headers: today })).body.presences
 
 before(async () => {
-	s = await server({ own: true, conf: { web_processes: 2 } })
+	s = await server({ own: true, conf: { web_processes: 2, webhook_private: 'on' } })
 	p = await s.project()
 	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
 	alice = await p.user()
@@ -120,6 +122,31 @@ test('errors leave the connection', async () => {
 	await c.closed
 })
 
+/* Nobody can subscribe to events of presences, so the row is written by hand. */
+test('who is shut out hears of an end; webhooks and live tails, to which it has not ended, do not', async () => {
+	const r = await receiver(), q = p.console, hook = await q.ok('POST', `/projects/${p.id}/webhooks`, { body: { name: 'H', events: ['users.*.create'], url: r.url, security: false } })
+	psql(`UPDATE badal.webhooks SET events = ARRAY['presences.*'] WHERE id = '${hook.$id}'`)
+	const next = await q.ok('POST', `/projects/${p.id}/webhooks`, { body: { name: 'so that it is read anew', events: ['users.*.create'], url: r.url, security: false } })
+	await q.ok('DELETE', `/projects/${p.id}/webhooks/${next.$id}`)
+	const tail = await connect(s, `project=console&channels[]=console.tail.${p.id}`, { cookie: q.cookie })
+	const u = await p.user(), ears = await watch(), id = unique(), last = unique(), put = (u, id) => u.ok('PUT', `/presences/${id}`, { body: { status: 'on', ...shared }, headers: today })
+	await put(u, id)
+	await u.ok('PATCH', `/presences/${id}`, { body: { permissions: [read(`user:${u.id}`)] }, headers: today })
+	const heard = [await ears.event(of(u)), await ears.event(of(u))].map((d) => d.events[0])
+	await u.ok('DELETE', `/presences/${id}`, { headers: today })
+	await put(alice, last)
+	const want = [`presences.${id}.upsert`, `presences.${id}.update`, `presences.${id}.delete`, `presences.${last}.upsert`], told = [], sent = []
+	assert.deepEqual(heard, [want[0], want[2]])
+	while (told.at(-1) !== want[3]) told.push(...(await tail.event()).payload.filter((x) => x.type === 'presences').map((x) => x.event))
+	while (sent.at(-1) !== want[3]) sent.push((await r.next()).headers['x-appwrite-webhook-events'].split(',')[0])
+	assert.deepEqual(told, want)
+	assert.deepEqual(sent, want)
+	await alice.ok('DELETE', `/presences/${last}`, { headers: today })
+	await q.ok('DELETE', `/projects/${p.id}/webhooks/${hook.$id}`)
+	for (const w of [tail, ears]) w.end()
+	await r.stop()
+})
+
 test('an id that is somebody else\'s', async () => {
 	const w = await listen(await p.user()), v = await listen(await p.user()), presenceId = unique()
 	await say(w, { status: 'on', presenceId })
@@ -139,4 +166,26 @@ test('a process that dies takes its presences with it', async () => {
 	await ears.event((d) => of(u)(d) && d.events[0].endsWith('.delete'))
 	ears.end()
 	w.end()
+})
+
+/* The end of connections cannot be noted while somebody holds the table. */
+test('while ends are not noted, there is a bound to those who begin', async (t) => {
+	const own = await server({ own: true, conf: { web_processes: 1, rt_farewells_max: 2 } })
+	t.after(() => own.stop())
+	const q = await own.project(), sockets = await Promise.all([1, 2, 3, 4].map(async () => connect(own, `project=${q.id}`, { cookie: (await q.user()).cookie })))
+	const metric = async (name) => Number((await own.call('GET', '/metrics', { root: true })).text.match(new RegExp(`^badal_${name} (\\d+)`, 'm'))[1]), on = { status: 'on' }
+	for (const w of sockets.slice(0, 3)) assert.equal((await say(w, on)).type, 'response')
+	const holder = spawn('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq'], { stdio: ['pipe', 'pipe', 'inherit'] })
+	t.after(() => { holder.kill(); holder.stdout.destroy() })
+	holder.stdin.write(`SELECT format('BEGIN; LOCK TABLE p_%s.presence_sockets; SELECT 1', internal) FROM badal.projects WHERE id = '${q.id}' \\gexec\n`)
+	await once(holder.stdout, 'data')
+	for (const w of sockets.slice(0, 2)) await w.close()
+	await until('two are gone', async () => await metric('rt_connections') === 2)
+	assert.deepEqual(await say(sockets[3], on), { type: 'error', data: { code: 503, message: 'Error: Server Error' } })
+	assert.equal(await metric('rt_work_refused_total'), 1)
+	const again = say(sockets[2], { status: 'away' })	/* it has begun, and may go on */
+	holder.stdin.end()
+	assert.equal((await again).type, 'response')
+	await until('there is room again', async () => (await say(sockets[3], on)).type === 'response')
+	for (const w of sockets) w.end()
 })

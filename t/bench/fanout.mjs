@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 
 import { library, read } from '../60-rt/lib.mjs'
 import { cookieOf, server, unique, until } from '../lib/server.mjs'
+import { listen } from '../lib/ws.mjs'
 import { cpuOf, family, report } from './lib.mjs'
 
 const build = new URL('../../build', import.meta.url).pathname, fanload = process.env.FANLOAD || path.join(build, 't/bench/fanload')
@@ -99,6 +100,27 @@ for (const n of sizes) {
 	report(`${n} sockets: CPU of one delivery of ${m.size} bytes`, each, 'us')
 	report(`${n} sockets: bare send() of as much`, floor, 'us')
 	report(`${n} sockets: delivery / bare send()`, each / floor, '', 1.25)
+	await load.close()
+}
+
+/* ---- live tails: what they add to events of their project, and to those of others ---- */
+
+{
+	const load = await Load.open(100, query(['documents'])), writes = 1000, tails = []
+	const run = async () => (await measure(load, writes, [read('any')], 100)).cpu / writes
+	const follow = async (id) => {
+		for (let i = 0; i < 10; i++) tails.push(await listen(s, `project=console&channels[]=console.tail.${id}`, { cookie: p.console.cookie }))
+	}
+	await run()
+	const none = await run(), other = await s.project()
+	await follow(other.id)
+	const elsewhere = await run()
+	await follow(p.id)
+	const here = await run()
+	report('event for 100 sockets', none, 'us')
+	report('10 live tails of another project / none', elsewhere / none, '', 1.05)
+	report('10 live tails of the project / none', here / none, '', 1.2)
+	for (const w of tails) w.end()
 	await load.close()
 }
 
