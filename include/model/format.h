@@ -14,6 +14,8 @@ bool format_url(struct str s);
 bool format_hostname(struct str s);
 /* A plus sign and 2 to 15 digits, the first of them not 0. */
 bool format_phone(struct str s);
+/* Behind the plus sign of such a number stands a calling code that is in use. */
+bool format_calling_code(struct str phone);
 /* Digits after a host and its colon; none is fine, too. */
 bool format_port(struct str s);
 

@@ -125,6 +125,8 @@ check_phone(struct req *rq, const struct param *p, json_t *v, void *out)
 	(void)p;
 	if (!format_phone(json_str(v)))
 		return "A phone number is a plus sign and 2 to 15 digits, the first not 0.";
+	if (rq->cx.format >= SINCE_1_5 && !format_calling_code(json_str(v)))
+		return "A phone number begins with a plus sign and a calling code.";
 	*(const char **)out = validators_copy(rq, v);
 	return NULL;
 }

@@ -242,6 +242,21 @@ format_phone(struct str s)
 	return ok;
 }
 
+bool
+format_calling_code(struct str phone)
+{
+	static const char *const codes[] = {
+#define CALLING_CODE(digits, territories) digits,
+#include "tbl/calling_codes.h"
+	};
+	struct str digits = {phone.p + 1, phone.n - 1};
+
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (str_starts(digits, codes[i]))
+			return true;
+	return false;
+}
+
 static const char *
 format_grouped(struct arena *a, double v)
 {

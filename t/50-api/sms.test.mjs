@@ -242,6 +242,23 @@ describe('with a provider', () => {
 		assert.equal(asked, was)
 	})
 
+	test('numbers of today begin with a calling code; those of 1.0 need none', async () => {
+		const was = asked, tail = () => number().slice(-8), old = { headers: { 'x-appwrite-response-format': '1.0.0' } }
+		const key = await p.addKey(['users.write', 'mocks.write']), u = await p.user(), team = (await u.ok('POST', '/teams', { body: { teamId: unique(), name: 'T' } })).$id
+		const by = (m, target, body, o) => s.call(m, target, { project: p.id, key, body, ...o }), ways = (phone, o) => [
+			send('POST', '/account/tokens/phone', { userId: 'unique()', phone }, o), by('POST', '/users', { userId: 'unique()', phone }, o), by('PATCH', `/users/${u.id}/phone`, { number: phone }, o),
+			u.call('PATCH', '/account/phone', { body: { phone, password: u.password }, ...o }), u.call('POST', `/teams/${team}/memberships`, { body: { phone, roles: [], url: 'http://localhost' }, ...o }),
+			by('POST', '/project/mock-phones', { number: phone, otp: '123456' }, o)]
+		for (const code of ['999', '210', '215', '384', '801', '28', '83', '89'])
+			for (const r of await Promise.all(ways(`+${code}${tail()}`, today))) fails(r, 400, 'general_argument_invalid')
+		fails(await by('POST', `/users/${u.id}/targets`, { targetId: 'unique()', providerType: 'sms', identifier: `+999${tail()}` }, today), 400, 'general_invalid_phone')
+		assert.equal(asked, was)
+		for (const code of ['1', '7', '20', '49', '211', '800', '998'])
+			assert.equal((await by('POST', '/users', { userId: 'unique()', phone: `+${code}${tail()}` }, today)).status, 201, code)
+		assert.equal((await by('POST', '/users', { userId: 'unique()', phone: `+999${tail()}` }, old)).status, 201)
+		assert.equal((await send('POST', '/account/sessions/phone', { userId: 'unique()', phone: `+210${tail()}` })).status, 201)
+	})
+
 	test('a number in use by another id', async () => {
 		const u = await p.user()
 		fails(await send('POST', '/account/sessions/phone', { userId: u.id, phone: number() }), 409, 'user_already_exists')

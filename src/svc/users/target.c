@@ -111,7 +111,7 @@ check_identifier(struct ctx *cx, const char *type, const char *identifier)
 {
 	if (strcmp(type, "email") == 0 && !format_email(str_c(identifier)))
 		return fail(cx, ERR_GENERAL_INVALID_EMAIL, "target %s", identifier);
-	if (strcmp(type, "sms") == 0 && !format_phone(str_c(identifier)))
+	if (strcmp(type, "sms") == 0 && !(format_phone(str_c(identifier)) && format_calling_code(str_c(identifier))))
 		return fail(cx, ERR_GENERAL_INVALID_PHONE, "target %s", identifier);
 	return OK;
 }
