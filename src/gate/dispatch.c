@@ -162,6 +162,7 @@ audit_also(struct req *rq, const char *event, const char *resource)
 void
 audit_takeover(struct req *rq, const struct user *u)
 {
+	metric_add(M_accounts_taken_over, 1);
 	log_info(&rq->cx, "account taken over by the owner of its address", "user=%s", u->id);
 	audit_write(rq, u, "user.takeover", arena_printf(rq->cx.arena, "user/%s", u->id));
 }

@@ -25,11 +25,11 @@ enum { TRIES_MAX = 20, WORK_TOLD = 64 };
 			return fail(cx, ERR_BUSY, "roles change too fast"); \
 	} while (0)
 
-/* A blocked user is nobody here. */
+/* Nobody here: who is blocked, or has to set a password first. */
 static void
 drop_blocked(struct login **l)
 {
-	if (*l != NULL && !(*l)->user->status)
+	if (*l != NULL && (!(*l)->user->status || (*l)->user->reset))
 		*l = NULL;
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { server, unique } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
+import { listen } from '../lib/ws.mjs'
 import { fails } from './lib.mjs'
 
 let s, p, box, schema
@@ -29,6 +30,18 @@ before(async () => {
 after(async () => {
 	await s.stop()
 	box.stop()
+})
+
+test('who has to set a password first is nobody: 412, and a guest on connections', async () => {
+	const u = await p.user(), v = await p.user()
+	psql(`UPDATE ${schema}.users SET reset = true WHERE id = '${u.id}'`)
+	await p.ok('PATCH', `/users/${u.id}/name`, { body: { name: 'Reset' } })	/* so that it is read anew */
+	fails(await u.call('GET', '/account'), 412, 'user_password_reset_required')
+	for (const [who, id] of [[u, undefined], [v, v.id]]) {
+		const w = await listen(s, `project=${p.id}&channels[]=account`, { cookie: who.cookie })
+		assert.equal(w.hello.data.user?.$id, id)
+		w.end()
+	}
 })
 
 test('an address that somebody has at a provider is nobody\'s to sign up with', async () => {

@@ -1,7 +1,7 @@
 /* Whose account it is: what becomes of an account that somebody made with a stranger's address when the owner comes in, and how long what is sent
  * out is good. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import http from 'node:http'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -222,6 +222,26 @@ describe('the owner of an address comes in', () => {
 		assert.equal(proved(), 't|t')
 		await (await secrets['magic URL'](u))()
 		await own('GET', '/account')
+	})
+
+	test('one that the provider\'s account does not get into is not taken over', async () => {
+		const u = await p.user(), x = await p.user(), who = person(u.email), was = await metric('badal_accounts_taken_over_total'), { finish } = await oauth(who)
+		const c = spawn('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1'], { stdio: ['pipe', 'pipe', 'inherit'] })
+		let out = ''
+		c.stdout.on('data', (d) => (out += d))
+		c.stdin.write(`BEGIN; SELECT 'held' FROM ${schema}.users WHERE id = '${u.id}' FOR UPDATE;\n`)
+		await until('the lock', () => out.includes('held'))
+		const reply = finish()
+		await until('it waits', () => psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") === '1')
+		/* meanwhile the identity becomes another account's */
+		c.stdin.end(`INSERT INTO ${schema}.identities (user_internal, provider, provider_uid, created) SELECT internal, 'gitlab', '${who.id}', now() FROM ${schema}.users WHERE id = '${x.id}'; COMMIT;\n`)
+		const me = await p.guest('GET', '/account', { cookie: cookieOf(await reply) })
+		assert.equal(me.body.$id, x.id, me.text)
+		assert.equal(await metric('badal_accounts_taken_over_total'), was)
+		await u.ok('GET', '/account')
+		await x.ok('PATCH', '/account/name', { body: { name: 'After' } })
+		const { logs } = await until('the log', async () => { const l = await p.ok('GET', `/users/${x.id}/logs`); return l.logs.length > 1 && l })
+		assert.ok(!logs.some((e) => e.event === 'user.takeover'), JSON.stringify(logs.map((e) => e.event)))
 	})
 
 	test('with a session of the squatter: it ends like the others', async () => {

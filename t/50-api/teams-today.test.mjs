@@ -89,6 +89,28 @@ describe('who is invited', () => {
 		assert.equal((await accept(again)).status, 200)
 	})
 
+	test('a message has room for a page, ids and the secret; a long name of a team is left out', async () => {
+		const t = await team(), phone = number(), page = `${url}?x=${'y'.repeat(300 - url.length - 3)}`
+		for (const long of [`${page}y`, `${url}?x=${'y'.repeat(8000)}`]) {
+			const r = await invite(owner, t, { phone, url: long })
+			fails(r, 400, 'general_argument_invalid')
+			assert.equal(r.body.message, 'Invalid `url` param: It has at most 300 bytes in a short message')
+		}
+		await ok(invite(owner, t, { phone, url: page }))
+		const plain = parts((await text(phone)).Body)
+		assert.deepEqual([plain.teamId, plain.teamName, plain.x.length], [t, 'Red', 300 - url.length - 3])
+		const long = (await owner.ok('POST', '/teams', { body: { teamId: 'unique()', name: '\u{1f600}'.repeat(60) } })).$id
+		await ok(invite(owner, long, { phone, url: page }))
+		const { Body } = await text(phone), q = parts(Body)
+		assert.ok(Body.length < 1100, Body)
+		assert.deepEqual([q.teamId, q.teamName], [long, undefined])
+		assert.equal((await accept(q)).status, 200)
+		/* a mail has room, and who is named by id may have a number alone */
+		await ok(invite(owner, t, { email: mail(), url: `${page}y` }))
+		const v = await ok(p.call('POST', '/users', { body: { userId: 'unique()', phone: number() } }))
+		fails(await invite(owner, t, { userId: v.$id, url: `${page}y` }), 400, 'general_argument_invalid')
+	})
+
 	test('a number that is another\'s by now opens nothing', async () => {
 		const t = await team(), phone = number()
 		await ok(invite(owner, t, { phone }))
@@ -198,9 +220,11 @@ describe('what members are shown of each other', () => {
 		const one = await by({ userId: c.id }), email = mail()
 		assert.deepEqual(whole(one), [c.id, '', ''])
 		assert.deepEqual(whole(await ok(as(a, 'POST', `/teams/${blue}/memberships`, { userId: c.id, roles: [], url }, { headers: { 'x-appwrite-response-format': '1.8.0' } }))), [c.id, '', ''])
-		assert.deepEqual(whole(await by({ userId: c.id, email: c.email, name: 'Cleo' })), [c.id, '', c.email])
-		assert.deepEqual(whole(await by({ email: d.email })).slice(1), ['', d.email])
-		assert.deepEqual(whole(await by({ email, name: 'Eve' })).slice(1), ['Eve', email])
+		assert.deepEqual(whole(await by({ userId: c.id, email: c.email })), [c.id, '', c.email])
+		/* whether there was an account is not said: a name is the caller's own word */
+		for (const who of [d.email, email]) assert.deepEqual(whole(await by({ email: who, name: 'Eve' })).slice(1), ['Eve', who])
+		const unnamed = mail()
+		for (const who of [(await q.user({ name: 'Finn' })).email, unnamed]) assert.deepEqual(whole(await by({ email: who })).slice(1), ['', who])
 		const change = async (who) => whole(await ok(as(who, 'PATCH', `/teams/${red}/memberships/${one.$id}`, { roles: [unique('r')] }), 200))
 		assert.deepEqual(await change(a), ['', '', ''])
 		assert.deepEqual(await change(q), [c.id, 'Cleo', c.email])

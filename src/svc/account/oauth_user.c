@@ -150,6 +150,8 @@ link_email(struct ctx *cx, const struct project *p, const struct linked_in *from
 	if (!u->email_proved)
 		TRY(random_password(cx, &hash));
 	e = TX_RUN(cx, tx, link_locked(tx, p, from, u, hash, took_over));
+	if (e != OK)
+		*took_over = false;	/* the caller may go on with whose the identity is */
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_ALREADY_EXISTS, "%s", db_constraint(cx)) : e;
 }
 

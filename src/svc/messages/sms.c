@@ -1,6 +1,9 @@
 /* Short messages that go out with a write: a job of the write's own transaction. */
 #include "svc/messages/sms.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "core/conf.h"
 #include "model/job.h"
 
@@ -16,6 +19,7 @@ sms_send(struct db_tx *tx, const struct project *p, const struct sms *m)
 	struct buf b;
 	struct jw w;
 
+	assert(strlen(m->text) <= SMS_TEXT_MAX);
 	buf_init(&b, tx_ctx(tx)->arena, 128);
 	jw_init(&w, &b);
 	jw_obj(&w);

@@ -8,9 +8,10 @@
 bool sms_ready(void);
 bool sms_provider_known(const char *setting);	/* such a value of sms_provider names a provider that there is */
 
+enum { SMS_TEXT_MAX = 1000 };	/* bytes: each part of a message has about 150 and is paid for */
 struct sms {
 	const char *to;
-	const char *text;	/* the code or the link */
+	const char *text;	/* the code or the link; at most SMS_TEXT_MAX */
 	const char *locale;	/* of the words around it; NULL: there are none, as 1.0 has it */
 	bool invites;		/* it is a link that invites */
 };

@@ -201,8 +201,9 @@ struct invite_in {
 static const struct param invite_params[] = {PATH("teamId", P_UID, struct invite_in, team, "Team ID."), INVITED};
 static const struct param organization_invite_params[] = {INVITED};
 
-struct told {			/* what the caller has named of the member, and so may hear */
-	bool id, email, name;
+struct told {			/* what the caller has named of the member, and so may hear; the name in the caller's own words, which may be another than the member's */
+	bool id, email;
+	const char *name;
 };
 
 /* The rest is for those whom the project shows it. */
@@ -215,7 +216,7 @@ membership_reply(struct req *rq, int status, struct membership *m, struct told t
 		membership_veil(rq->project, m);
 		m->user_id = told.id ? all.user_id : m->user_id;
 		m->user_email = told.email ? all.user_email : m->user_email;
-		m->user_name = told.name ? all.user_name : m->user_name;
+		m->user_name = m->user_name != NULL ? m->user_name : told.name;
 	}
 	return reply(rq, status, &membership_shape, m);
 }
@@ -252,7 +253,7 @@ invitee_name(const struct invite_in *in)
 /* The person who is meant, who gets an account when there is none with this address. Of two addresses it has the one that the invitation goes to: the other
  * may be the inviter's, to come in by it. */
 static err_t
-invitee(struct req *rq, const struct invite_in *in, struct user **out, bool *made_out)
+invitee(struct req *rq, const struct invite_in *in, struct user **out)
 {
 	const struct user_in new_user = {
 		.email = in->email,
@@ -264,11 +265,9 @@ invitee(struct req *rq, const struct invite_in *in, struct user **out, bool *mad
 	};
 	err_t e = known_invitee(rq, in, out);
 
-	*made_out = false;
 	if (e != ERR_USER_NOT_FOUND || in->user != NULL)
 		return e;
 	e = user_create(&rq->cx, rq->project, &new_user, USER_UNCHOSEN | (rq->project->console ? 0 : USER_LIMIT), out);
-	*made_out = e == OK;
 	if (e == ERR_USER_ALREADY_EXISTS) {	/* somebody was quicker, or has one of two addresses */
 		e = known_invitee(rq, in, out);
 		return e == ERR_USER_NOT_FOUND ? ERR_USER_ALREADY_EXISTS : e;
@@ -287,18 +286,22 @@ struct letter {			/* what the message says beside what the membership knows */
 	const char *email, *phone;	/* where it goes: one of them */
 };
 
+/* A short message has room for the page, ids and the secret, and the name of the team where it is no long one. */
+enum { SMS_PAGE_MAX = 300, NAMELESS = 4 };
+
 static void
 send_invitation(struct db_tx *tx, const struct membership *m, void *arg)
 {
 	const struct letter *l = arg;
 	const struct user *owner = caller_user(l->rq);
 	const struct link_param v[] = {{"membershipId", m->id}, {"userId", m->user_id}, {"secret", l->secret}, {"teamId", m->team_id}, {"teamName", m->team_name}};
-	const char *name = invitee_name(l->in);
+	int n = (int)(sizeof v / sizeof *v) - (l->rq->cx.format < SINCE_1_5 ? 1 : 0);
+	const char *name = invitee_name(l->in), *link = link_with(l->rq->cx.arena, l->in->url, v, n);
 	const struct mail mail = {
 		.kind = "invitation",
 		.to = l->email,
 		.name = name[0] ? name : m->user_name ? m->user_name : "",
-		.link = link_with(l->rq->cx.arena, l->in->url, v, (int)(sizeof v / sizeof *v) - (l->rq->cx.format < SINCE_1_5 ? 1 : 0)),
+		.link = l->email == NULL && strlen(link) > SMS_TEXT_MAX ? link_with(l->rq->cx.arena, l->in->url, v, NAMELESS) : link,
 		.locale = l->rq->locale,
 		.owner = owner && owner->name ? owner->name : "",
 		.team = m->team_name,
@@ -318,6 +321,8 @@ may_send(struct req *rq, const struct invite_in *in, bool by_mail)
 		return fail(&rq->cx, ERR_GENERAL_SMTP_DISABLED, "invitation");
 	if (!by_mail && !sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "invitation");
+	if (!by_mail && strlen(link_with(rq->cx.arena, in->url, NULL, 0)) > SMS_PAGE_MAX)
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `url` param: It has at most %d bytes in a short message", SMS_PAGE_MAX);
 	if (mail_link_ok(rq->project, rq->host, in->url))
 		return OK;
 	if (log_may_client(rq->ip))
@@ -355,7 +360,7 @@ static err_t
 teams_create_membership(struct req *rq, void *arg)
 {
 	struct invite_in *in = arg;
-	bool server = caller_is_server(rq), made;
+	bool server = caller_is_server(rq);
 	struct letter letter = {.rq = rq, .in = in, .secret = secret_hex(rq->cx.arena, SECRET_BYTES)};
 	struct invitation invite = {.send = send_invitation, .arg = &letter, .secret_hash = sha256_hex(rq->cx.arena, str_c(letter.secret))};
 	struct team *t;
@@ -366,12 +371,12 @@ teams_create_membership(struct req *rq, void *arg)
 	TRY(visible_team(rq, in->team, &t));
 	if (!is_owner(rq, t))
 		return fail_msg(&rq->cx, ERR_USER_UNAUTHORIZED, "User is not allowed to send invitations for this team");
-	TRY(invitee(rq, in, &u, &made));
+	TRY(invitee(rq, in, &u));
 	if (!server)
 		TRY(address_letter(&letter, u));
 	invite.sent_to = letter.email ? letter.email : letter.phone;
 	TRY(membership_create(&rq->cx, rq->project, t, u, &in->roles, server ? NULL : &invite, caller_id(rq), &m));
-	return membership_reply(rq, 201, m, (struct told){.id = true, .email = in->email != NULL, .name = made});
+	return membership_reply(rq, 201, m, (struct told){.id = true, .email = in->email != NULL, .name = in->name});
 }
 
 #define MEMBERS_ASKED                                                                                                                                     \
@@ -518,7 +523,7 @@ teams_update_membership_status(struct req *rq, void *arg)
 		known_client(rq, u, s);
 		reply_session(rq, token);
 	}
-	return membership_reply(rq, 200, m, (struct told){.id = true, .email = true, .name = true});
+	return membership_reply(rq, 200, m, (struct told){.id = true, .email = true, .name = m->user_name});
 }
 
 /* This route has a name of its own for a membership that is not there. */

@@ -17,7 +17,6 @@
  * contract says, and no more. A recovery is a new password, as the team may set one anyway, and sessions stay. */
 #include <assert.h>
 
-#include "core/metric.h"
 #include "core/vtime.h"
 #include "svc/users/password.h"
 #include "svc/users/password_policy.h"
@@ -112,7 +111,6 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	n.epoch = now->epoch + 1;
 	if (!proved && proof->how == PROOF_LETS_IN) {
 		*proof->took_over_out = true;
-		metric_add(M_accounts_taken_over, 1);
 		proof_end(tx, p, now, true);
 		if (!proof_leaves_factors(proof, now))
 			proof_end_factors(tx, p, now);
