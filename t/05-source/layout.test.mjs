@@ -34,7 +34,7 @@ const knows = {
 	users: { teams: 'the memberships of a user' },
 	mock: { account: 'the provider that trials of OAuth2 sign in at' },
 	webhooks: { messages: 'owners are told that one is switched off' },
-	projects: { functions: 'their schedules, for consoles', webhooks: 'what was delivered', messages: 'mail servers and words of mails', teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
+	projects: { account: 'what a provider tells of itself', functions: 'their schedules, for consoles', webhooks: 'what was delivered', messages: 'mail servers and words of mails', teams: 'a project belongs to a team of the console', users: 'imported password settings and the owner' },
 }
 
 test('arrows point one way', () => {

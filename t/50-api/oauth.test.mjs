@@ -667,6 +667,82 @@ describe('new tokens', () => {
 	})
 })
 
+describe('a provider that tells where its routes are', () => {
+	const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, document = () => `${g.url}/.well-known/openid-configuration`
+	const asked = () => g.asked.filter((a) => a.path.startsWith('/.well-known/')).length
+	const oidc = (q, body) => q.call('PATCH', '/project/oauth2/oidc', { ...today, body })
+	const project = () => s.project({ scopes: ['project.oauth2.write', 'project.oauth2.read'] })
+	const someone = () => ({ sub: unique('s'), email: mail(), name: 'Ada Lovelace', email_verified: true })
+
+	test('is asked once, and signs in', async () => {
+		const q = await project(), n = asked(), r = await oidc(q, { clientId: g.client, clientSecret: g.password, wellKnownURL: document(), enabled: true })
+		assert.equal(r.status, 200, r.text)
+		assert.deepEqual([r.body.wellKnownURL, r.body.authorizationURL, r.body.tokenURL, r.body.userInfoURL], [document(), '', '', ''])
+		const who = someone(), first = await signedIn(who, { project: q, provider: 'oidc' })
+		assert.deepEqual([first.account.email, first.account.name, first.sessions[0].provider, first.sessions[0].providerUid], [who.email, who.name, 'oidc', who.sub])
+		assert.equal((await signedIn(who, { project: q, provider: 'oidc' })).account.$id, first.account.$id)
+		assert.equal((await s.call('PATCH', '/account/sessions/current', { project: q.id, cookie: first.cookie, ...today })).status, 200)
+		assert.equal(asked(), n + 1)
+	})
+	test('what is said by hand goes before', async () => {
+		const q = await project()
+		assert.equal((await oidc(q, { clientId: g.client, clientSecret: g.password, wellKnownURL: document(), authorizationURL: 'https://id.example.org/a', enabled: true })).status, 200)
+		const r = await begin({ project: q, provider: 'oidc' })
+		assert.ok(r.headers.location.startsWith('https://id.example.org/a?'), r.headers.location)
+		const n = g.asked.length, all = { authorizationURL: `${g.url}/a`, tokenURL: `${g.url}/t`, userInfoURL: `${g.url}/u` }
+		assert.equal((await oidc(q, { clientSecret: g.password, wellKnownURL: `${g.url}/nothing-there`, ...all, enabled: true })).status, 200)
+		assert.equal(g.asked.length, n, 'nothing is lacking')
+	})
+	test('is looked at before it is relied on', async () => {
+		const q = await project(), app = { clientId: g.client, clientSecret: g.password }
+		const bad = (body) => oidc(q, body).then((r) => fails(r, 400, 'general_argument_invalid'))
+		await bad({ ...app, wellKnownURL: `${g.url}/nothing`, enabled: true })
+		await bad({ ...app, wellKnownURL: 'http://127.0.0.1:1/x', enabled: true })
+		const said = { authorization_endpoint: `${g.url}/oauth/authorize`, token_endpoint: `${g.url}/oauth/token`, userinfo_endpoint: `${g.url}/api/v4/user` }
+		const wrong = ['x', '[]', '{}', 'y'.repeat(70000), ...Object.keys(said).flatMap((k) => [undefined, 7, '', 'javascript:alert(1)', 'ftp://id.example.org/', `${g.url}/a?b=c`, `${g.url}/a#b`, `https://u@id.example.org/`].map((v) => JSON.stringify({ ...said, [k]: v })))]
+		for (const [i, text] of wrong.entries()) {
+			g.answer.metadata = (rq, rs) => { rs.writeHead(200); rs.end(text) }
+			await bad({ ...app, wellKnownURL: `${document()}?${i}`, enabled: true })
+		}
+		delete g.answer.metadata
+		assert.equal((await q.ok('GET', '/project/oauth2/oidc', today)).enabled, false)
+		/* kept while it is off, and looked at when it is switched on, or is changed */
+		assert.equal((await oidc(q, { ...app, wellKnownURL: `${g.url}/nothing`, enabled: false })).status, 200)
+		await bad({ enabled: true })
+		assert.equal((await oidc(q, { ...app, wellKnownURL: document(), enabled: true })).status, 200)
+		await bad({ ...app, wellKnownURL: `${g.url}/nothing` })
+		assert.equal((await q.ok('GET', '/project/oauth2/oidc', today)).wellKnownURL, document())
+	})
+	test('and what breaks later is told', async () => {
+		const q = await project(), at = `${document()}?later`
+		assert.equal((await oidc(q, { clientId: g.client, clientSecret: g.password, wellKnownURL: at, enabled: false })).status, 200)
+		await q.console.ok('PATCH', `/projects/${q.id}/oauth2`, { headers: { 'x-appwrite-response-format': '1.8.0' }, body: { provider: 'oidc', enabled: true } })
+		g.answer.metadata = (rq, rs) => { rs.writeHead(500); rs.end() }
+		page(await begin({ project: q, provider: 'oidc' }), 500)
+		delete g.answer.metadata
+	})
+	test('inside, when that is not allowed', async () => {
+		const t = await server({ own: true, conf: { web_processes: 1 } }), q = await t.project({ scopes: ['project.oauth2.write'] }), n = asked()
+		fails(await oidc(q, { clientId: g.client, clientSecret: g.password, wellKnownURL: document(), enabled: true }), 400, 'general_argument_invalid')
+		assert.equal(asked(), n)
+		await t.stop()
+	})
+})
+
+test('a provider that gives nothing to renew tokens by', async () => {
+	const o = await signedIn(person()), today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, patch = () => s.call('PATCH', '/account/sessions/current', { project: p.id, cookie: o.cookie, ...today })
+	const before = await s.ok('GET', '/account/sessions/current', o)
+	for (const provider of ['facebook', 'wordpress', 'yammer', 'bitly', 'slack']) {
+		psql(`UPDATE ${schema}.sessions SET provider = '${provider}', provider_refresh_token = '' WHERE id = '${before.$id}'`)
+		fails(await patch(), 400, 'project_provider_unsupported')
+	}
+	assert.equal((await s.ok('GET', '/account/sessions/current', o)).expire, before.expire)
+	psql(`UPDATE ${schema}.sessions SET provider = 'github' WHERE id = '${before.$id}'`)
+	const later = await patch()
+	assert.equal(later.status, 200, later.text)
+	assert.ok(later.body.expire > before.expire)
+})
+
 describe('a token instead of a session', () => {
 	const redeem = (body, method = 'POST', o = {}) => s.call(method, '/account/sessions/token', { project: p.id, body, ...o })
 

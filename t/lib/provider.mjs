@@ -3,7 +3,7 @@
  *   const g = await provider()
  *   g.secret                 what the project stores
  *   g.person = { id, email, name, confirmed_at }    who signs in there
- *   g.answer.token / g.answer.user = (rq, rs) => …   to misbehave
+ *   g.answer.token / g.answer.user / g.answer.metadata = (rq, rs) => …   to misbehave
  *   g.keys                   what signs ID tokens: { kid: { alg, publicKey, privateKey } }, published where Apple and Google do; g.addKey(kid, 'ES256')
  *   g.idToken({ iss, aud, … }, { kid, head, sign })     one of them; `head` goes over its header, `sign` signs it instead
  *   g.answer.keys = (rq, rs) => …
@@ -14,14 +14,20 @@ import http from 'node:http'
 export async function provider() {
 	const g = { asked: [], answer: {}, person: null, codes: new Map(), refresh: new Map(), client: 'client-1', password: 'hush', keys: {} }
 	const json = (rs, status, body) => { rs.writeHead(status, { 'content-type': 'application/json' }); rs.end(JSON.stringify(body)) }
+	const bearer = (rq) => /^Bearer (.*)$/.exec(rq.headers.authorization ?? '')?.[1]
 	const grant = (person) => {
 		const access = randomBytes(8).toString('hex'), again = randomBytes(8).toString('hex')
 		g.codes.set(access, person)
 		g.refresh.set(again, person)
 		return { access_token: access, refresh_token: again, expires_in: 7200, token_type: 'bearer' }
 	}
-	const web = http.createServer((rq, rs) => {
+	const web = http.createServer(async (rq, rs) => {
 		const u = new URL(rq.url, 'http://provider'), q = Object.fromEntries(u.searchParams)
+		if (rq.headers['content-type'] === 'application/x-www-form-urlencoded') {
+			let form = ''
+			for await (const piece of rq) form += piece
+			Object.assign(q, Object.fromEntries(new URLSearchParams(form)))
+		}
 		g.asked.push({ method: rq.method, path: u.pathname, query: q, headers: rq.headers })
 		if (u.pathname === '/oauth/authorize') {
 			const back = new URL(q.redirect_uri)
@@ -45,7 +51,11 @@ export async function provider() {
 		}
 		if (u.pathname === '/api/v4/user') {
 			if (g.answer.user) return g.answer.user(rq, rs, q)
-			return g.codes.has(q.access_token) ? json(rs, 200, g.codes.get(q.access_token)) : json(rs, 401, { message: '401' })
+			return g.codes.has(bearer(rq) ?? q.access_token) ? json(rs, 200, g.codes.get(bearer(rq) ?? q.access_token)) : json(rs, 401, { message: '401' })
+		}
+		if (u.pathname === '/.well-known/openid-configuration') {
+			if (g.answer.metadata) return g.answer.metadata(rq, rs)
+			return json(rs, 200, { issuer: g.url, authorization_endpoint: `${g.url}/oauth/authorize`, token_endpoint: `${g.url}/oauth/token`, userinfo_endpoint: `${g.url}/api/v4/user` })
 		}
 		if (u.pathname === '/auth/keys' || u.pathname === '/oauth2/v3/certs') {
 			if (g.answer.keys) return g.answer.keys(rq, rs)

@@ -3,6 +3,7 @@
  * An account lives where its user does: in admin mode that is the console, whatever project the request names. */
 #include "gate/caller.h"
 #include "account_priv.h"
+#include "svc/account/oauth.h"
 #include "core/protocol.h"
 #include "model/origin.h"
 #include "model/seal.h"
@@ -283,6 +284,8 @@ prolong(struct req *rq, const struct project *home, struct session *s)
 	bool current = s->current;
 	const char *country = s->country_name;
 
+	if (!oauth_refreshes(s->provider))
+		return fail(&rq->cx, ERR_PROJECT_PROVIDER_UNSUPPORTED, "%s gives nothing to renew tokens by", s->provider);
 	if (s->provider_refresh_token[0] != '\0')
 		TRY(oauth_refresh_session(rq, home, s));
 	s->current = current;

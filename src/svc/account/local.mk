@@ -14,6 +14,7 @@ libbadal_svc_a_SOURCES += src/svc/account/id_token_key.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth.h
 libbadal_svc_a_SOURCES += src/svc/account/oauth_apple.c
+libbadal_svc_a_SOURCES += src/svc/account/oauth_discover.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth_kept.c
 libbadal_svc_a_SOURCES += src/svc/account/oauth_kept.h
 libbadal_svc_a_SOURCES += src/svc/account/oauth_priv.h

@@ -83,7 +83,16 @@ oauth_open(struct ctx *cx, const struct project *p, const char *provider, const 
 	if (secret == NULL || secret[0] == '\0')
 		return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: the app has no secret", provider);
 	*out = (struct oauth_app){.row = &oauth_rows[i], .key = oauth_rows[i].key, .client = id, .self = self};
-	return read_secret(cx, out, secret);
+	TRY(read_secret(cx, out, secret));
+	return out->row->discovers ? oauth_discover(cx, out->members) : OK;
+}
+
+bool
+oauth_refreshes(const char *provider)
+{
+	int i = oauth_place(provider);
+
+	return i < 0 || !(oauth_rows[i].flags & OAUTH_NO_REFRESH);
 }
 
 bool
@@ -95,8 +104,8 @@ oauth_wants_verifier(const struct oauth_app *app)
 /* ---- templates ---- */
 
 /* Addresses that a project's team typed in: nothing in them may change what the rest of the URL means. */
-static bool
-member_ok(const char *s)
+bool
+oauth_address_ok(const char *s)
 {
 	return s[0] != '\0' && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]~")] == '\0';
 }
@@ -109,7 +118,7 @@ add_member(struct ctx *cx, const struct oauth_app *app, struct buf *b, struct st
 
 	if (value == NULL || value[0] == '\0')
 		value = preset.p ? str_dup(cx->arena, preset) : "";
-	if (!member_ok(value))
+	if (!oauth_address_ok(value))
 		return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: the secret's %.*s is missing or no address", app->key, STR_FMT(key));
 	buf_c(b, value);
 	return OK;

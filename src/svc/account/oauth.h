@@ -16,8 +16,8 @@ struct oauth_app {		/* a provider with the app that a project has there */
 	const char *self;	/* this server as the client sees it: scheme://host[:port] */
 };
 
-/* The app of the project. ERR_PROJECT_PROVIDER_UNSUPPORTED for an unknown provider, ERR_PROJECT_PROVIDER_DISABLED when the project has no
- * app id or secret for it, or a secret of the wrong form. `self` is borrowed. */
+/* Awaits a provider that tells where its routes are. The app of the project. ERR_PROJECT_PROVIDER_UNSUPPORTED for an unknown provider, ERR_PROJECT_PROVIDER_DISABLED when the project has no
+ * app id or secret for it, or a secret of the wrong form; ERR_GENERAL_SERVER_ERROR when the provider does not tell. `self` is borrowed. */
 err_t oauth_open(struct ctx *cx, const struct project *p, const char *provider, const char *self, struct oauth_app *out) MUST_CHECK;
 
 /* The id of that app alone, for those who need no secret. ERR_PROJECT_PROVIDER_DISABLED. */
@@ -32,6 +32,10 @@ struct oauth_trip {		/* what the way there and the token call must agree on */
 };
 /* Where to send the browser. ERR_PROJECT_PROVIDER_DISABLED when the app's secret names no proper address. */
 err_t oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const struct oauth_trip *t, const char **out) MUST_CHECK;
+bool oauth_refreshes(const char *provider);	/* false: its tokens are never renewed */
+/* Awaits the provider. The addresses that an app of OpenID Connect lacks (authorizationEndpoint, tokenEndpoint, userInfoEndpoint), from the document at
+ * its wellKnownEndpoint, if it has that. ERR_GENERAL_SERVER_ERROR: there is none, or they are not in it. */
+err_t oauth_discover(struct ctx *cx, json_t *members) MUST_CHECK;
 bool oauth_wants_verifier(const struct oauth_app *app);
 
 struct oauth_tokens {

@@ -11,7 +11,8 @@ enum oauth_flags {		/* of the authorize URL */
 	OAUTH_COMMA = 8,	/* scopes joined by commas */
 	OAUTH_SCOPE_LIST = 16,	/* scope[0]=…&scope[1]=… */
 	OAUTH_LOOPBACK = 32,	/* knows 127.0.0.1, but no localhost */
-	OAUTH_PKCE = 64
+	OAUTH_PKCE = 64,
+	OAUTH_NO_REFRESH = 128	/* its tokens are never renewed */
 };
 
 enum oauth_how {		/* the token call */
@@ -33,6 +34,7 @@ struct oauth_row {
 	const char *token, *params;	/* params NULL: the usual ones of `how` */
 	const char *refresh, *refresh_params;	/* NULL: as token, the usual ones */
 	enum oauth_how how;
+	bool discovers;		/* what its secret lacks is looked up in a document of the provider's */
 	bool json_secret;		/* the stored secret is a JSON object; clientSecret is the secret proper */
 	err_t (*make_secret)(struct ctx *cx, const struct oauth_app *app, const char **out);
 	err_t (*local)(struct ctx *cx, const char *url, struct str *out);	/* answers instead of the net */
@@ -54,6 +56,8 @@ extern const struct oauth_row oauth_rows[PROJECT_PROVIDERS];
 /* A URL template filled in. ERR_PROJECT_PROVIDER_DISABLED when a member of the secret is missing or no part of an address. */
 err_t oauth_expand(struct ctx *cx, const struct oauth_app *app, const char *template, const char *access, const char *account, const char **out)
     MUST_CHECK;
+/* Is it made of what addresses are made of, and of nothing that begins another part of one? */
+bool oauth_address_ok(const char *s);
 /* Awaits the provider. body.p NULL: GET. A reply that is no JSON object (list, when `list_ok`) or form is ERR_GENERAL_SERVER_ERROR. */
 struct oauth_ask {
 	const char *url, *user, *password, *authorization, *type;

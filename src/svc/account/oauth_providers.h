@@ -23,7 +23,7 @@ OAUTH(bitbucket, .authorize = "https://bitbucket.org/site/oauth2/authorize", .fl
     .params = "code client_id client_secret grant_type", .user = "https://api.bitbucket.org/2.0/user?access_token={access}", .user_auth = AUTH_NONE,
     .more = "https://api.bitbucket.org/2.0/user/emails?access_token={access}", .id = "uuid", .name = "display_name",
     .emails = {"more.values", "email", "is_confirmed"})
-OAUTH(bitly, .authorize = "https://bitly.com/oauth/authorize", .flags = OAUTH_NO_TYPE | OAUTH_NO_SCOPE, .token = "https://api-ssl.bitly.com/oauth/access_token",
+OAUTH(bitly, .authorize = "https://bitly.com/oauth/authorize", .flags = OAUTH_NO_REFRESH | OAUTH_NO_TYPE | OAUTH_NO_SCOPE, .token = "https://api-ssl.bitly.com/oauth/access_token",
     .params = "code client_id client_secret redirect_uri state", .user = "https://api-ssl.bitly.com/v4/user", .id = "login", .name = "name",
     .emails = {"emails", "email", "is_verified"})
 OAUTH(box, .authorize = "https://account.box.com/api/oauth2/authorize", .flags = OAUTH_COMMA, .scopes = "manage_app_users",
@@ -45,7 +45,7 @@ OAUTH(etsy, .authorize = "https://www.etsy.com/oauth/connect/oauth/authorize", .
     .token = "https://api.etsy.com/v3/public/oauth/token", .params = "code client_id redirect_uri grant_type code_verifier",
     .refresh_params = "client_id grant_type refresh_token", .account = oauth_etsy_account, .user = "https://api.etsy.com/v3/application/users/{account}",
     .header = {"x-api-key", "{client}"}, .id = "account", .email = "primary_email", .name = "login_name", .verified = "+")
-OAUTH(facebook, .authorize = "https://www.facebook.com/v2.8/dialog/oauth", .flags = OAUTH_NO_TYPE, .scopes = "email",
+OAUTH(facebook, .authorize = "https://www.facebook.com/v2.8/dialog/oauth", .flags = OAUTH_NO_REFRESH | OAUTH_NO_TYPE, .scopes = "email",
     .token = "https://graph.facebook.com/v2.8/oauth/access_token", .how = TOKEN_GET, .params = "client_id redirect_uri client_secret code",
     .refresh_params = "client_id redirect_uri client_secret grant_type refresh_token",
     .user = "https://graph.facebook.com/v2.8/me?fields=email,name&access_token={access}", .user_auth = AUTH_NONE, .id = "id", .email = "email",
@@ -92,7 +92,7 @@ OAUTH(salesforce, .authorize = "https://login.salesforce.com/services/oauth2/aut
     .token = "https://login.salesforce.com/services/oauth2/token", .how = TOKEN_BASIC,
     .user = "https://login.salesforce.com/services/oauth2/userinfo?access_token={access}", .user_auth = AUTH_NONE, .id = "user_id", .email = "email",
     .name = "name", .verified = "email_verified")
-OAUTH(slack, .authorize = "https://slack.com/oauth/authorize", .flags = OAUTH_NO_TYPE,
+OAUTH(slack, .authorize = "https://slack.com/oauth/authorize", .flags = OAUTH_NO_REFRESH | OAUTH_NO_TYPE,
     .scopes = "identity.avatar identity.basic identity.email identity.team", .token = "https://slack.com/api/oauth.access", .how = TOKEN_GET,
     .params = "client_id client_secret code redirect_uri", .user = "https://slack.com/api/users.identity?token={access}", .user_auth = AUTH_NONE,
     .id = "user.id", .email = "user.email", .name = "user.name", .verified = "+")
@@ -112,13 +112,13 @@ OAUTH(tradeshiftBox, .authorize = "https://api-sandbox.tradeshift.com/tradeshift
 OAUTH(twitch, .authorize = "https://id.twitch.tv/oauth2/authorize", .extra = "force_verify=1", .scopes = "user:read:email",
     .token = "https://id.twitch.tv/oauth2/token", .how = TOKEN_QUERY, .user = "https://api.twitch.tv/helix/users", .header = {"Client-Id", "{client}"},
     .id = "data.0.id", .email = "data.0.email", .name = "data.0.display_name", .verified = "*")
-OAUTH(wordpress, .authorize = "https://public-api.wordpress.com/oauth2/authorize", .flags = OAUTH_SCOPE_LIST, .scopes = "auth",
+OAUTH(wordpress, .authorize = "https://public-api.wordpress.com/oauth2/authorize", .flags = OAUTH_NO_REFRESH | OAUTH_SCOPE_LIST, .scopes = "auth",
     .token = "https://public-api.wordpress.com/oauth2/token", .user = "https://public-api.wordpress.com/rest/v1/me", .id = "ID", .email = "email",
     .name = "username", .verified = "email_verified")
 OAUTH(yahoo, .authorize = "https://api.login.yahoo.com/oauth2/request_auth", .scopes = "sdct-r sdpp-w", .token = "https://api.login.yahoo.com/oauth2/get_token",
     .how = TOKEN_BASIC, .user = "https://api.login.yahoo.com/openid/v1/userinfo", .id = "sub", .email = "email", .name = "name",
     .verified = "email_verified")
-OAUTH(yammer, .authorize = "https://www.yammer.com/oauth2/oauth2/authorize", .flags = OAUTH_NO_SCOPE, .token = "https://www.yammer.com/oauth2/access_token",
+OAUTH(yammer, .authorize = "https://www.yammer.com/oauth2/oauth2/authorize", .flags = OAUTH_NO_REFRESH | OAUTH_NO_SCOPE, .token = "https://www.yammer.com/oauth2/access_token",
     .params = "code client_id client_secret grant_type", .user = "https://www.yammer.com/api/v1/users/current.json", .id = "id", .email = "email",
     .name = "full_name", .verified = "+")
 OAUTH(yandex, .authorize = "https://oauth.yandex.com/authorize", .flags = OAUTH_NO_REDIRECT, .token = "https://oauth.yandex.com/token",
@@ -145,7 +145,7 @@ OAUTH(keycloak, .authorize = "https://{keycloakDomain}/realms/{keycloakRealm}/pr
 OAUTH(kick, .authorize = "https://id.kick.com/oauth/authorize", .flags = OAUTH_PKCE, .scopes = "user:read", .token = "https://id.kick.com/oauth/token",
     .params = "code client_id client_secret redirect_uri grant_type code_verifier", .user = "https://api.kick.com/public/v1/users", .id = "data.0.user_id",
     .email = "data.0.email", .name = "data.0.name", .verified = "+")
-OAUTH(oidc, .authorize = "{authorizationEndpoint}", .scopes = "openid profile email", .token = "{tokenEndpoint}", .json_secret = true, .user = "{userInfoEndpoint}",
+OAUTH(oidc, .discovers = true, .authorize = "{authorizationEndpoint}", .scopes = "openid profile email", .token = "{tokenEndpoint}", .json_secret = true, .user = "{userInfoEndpoint}",
     .id = "sub", .email = "email", .name = "name", .verified = "email_verified")
 OAUTH(x, .authorize = "https://x.com/i/oauth2/authorize", .flags = OAUTH_PKCE, .scopes = "users.read users.email tweet.read offline.access",
     .token = "https://api.x.com/2/oauth2/token", .how = TOKEN_BASIC, .params = "code redirect_uri grant_type code_verifier",

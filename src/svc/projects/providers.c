@@ -3,6 +3,7 @@
 #include "core/protocol.h"
 #include "model/project_write.h"
 #include "model/query.h"
+#include "svc/account/oauth.h"
 #include "svc/projects/projects_priv.h"
 
 enum { TEXT_MAX = 256, SECRET_MAX = 512, ITEMS_MAX = 10 };
@@ -290,6 +291,29 @@ take_item(struct req *rq, const struct item *it, json_t *v, struct provider_chan
 	return OK;
 }
 
+/* Awaits the provider. Where an app of OpenID Connect is on and leaves it to its document where the routes are, that is looked at before it is relied on. */
+static err_t
+check_document(struct req *rq, const struct project *p, const struct provider_change *c)
+{
+	int at = place_in_project(c->key);
+	json_t *will = NULL, *v;
+	const char *key;
+	err_t e;
+
+	if (strcmp(c->key, "oidc") != 0 || !(c->enabled == 1 || (c->enabled < 0 && p->providers_on[at] && json_object_size(c->members) > 0)))
+		return OK;
+	if (p->providers[at][1] != NULL && p->providers[at][1][0] == '{')
+		will = json_parse(&rq->cx, str_c(p->providers[at][1]), NULL);
+	if (!json_is_object(will))
+		will = json_keep(&rq->cx, json_object());
+	json_object_foreach(c->members, key, v)
+		json_object_set(will, key, v);
+	e = oauth_discover(&rq->cx, will);
+	if (e != ERR_GENERAL_SERVER_ERROR)
+		return e;
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `wellKnownURL` param: %s", "The document there could not be fetched, or names no routes to sign in by.");
+}
+
 /* "tokenUrl" is what "tokenURL" was called. */
 static json_t *
 value_of(const struct req *rq, const char *name)
@@ -325,6 +349,7 @@ projects_update_provider(struct req *rq, void *arg)
 	if (!row->members && json_object_size(change.members) == 0)
 		change.members = NULL;
 	TRY(project_of(rq, NULL, RIGHT_CHANGE, &p));
+	TRY(check_document(rq, p, &change));
 	TRY(project_set_provider(&rq->cx, p, &change, &p));
 	return reply_provider(rq, p, row);
 }
