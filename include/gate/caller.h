@@ -44,6 +44,7 @@ caller_session_hash(const struct req *rq)
 
 /* The id parameters CustomId, with "unique()" replaced, are in the handlers' inputs; this is the default limit of a route. */
 #define LIMIT_DEFAULT(n) #n "/3600 url:{url},ip:{ip}"
+#define LIMIT_FIRM(n) #n "/3600 !url:{url},ip:{ip}"	/* the same for developers' keys */
 /* Further rules (gate_priv.h) of routes that take a secret: of whatever person by one client, and with one session. */
 #define LIMIT_GUESSES ";guess_client/3600 ~-guess,ip:{ip}"
 #define LIMIT_PASSWORD "guess_session/3600 -guess,userId:{userId},session:{session}"

@@ -1,11 +1,9 @@
 /* Cross-origin requests (spec platform.md 8). */
-#include <arpa/inet.h>
 #include <assert.h>
 
 #include "gate_priv.h"
 #include "core/conf.h"
 #include "core/protocol.h"
-#include "io/fetch.h"
 #include "model/format.h"
 #include "model/origin.h"
 
@@ -200,34 +198,22 @@ cors_may_sign_in(struct req *rq)
 	return kind != ORIGIN_HIDDEN && ((rq->http->hdr[HDR_X_KEY].n == 0 && !rq->dev_key) || kind != ORIGIN_FOREIGN);
 }
 
-/* A developer's machine, or one beside it. */
+/* By a developer's key to a developer's own machine, and no further: what is sent there has a secret in it, which anybody who found the key would get. Of OAuth2
+ * nothing else could end well: the provider sends the browser back without the key. */
 static bool
-host_is_near(struct ctx *cx, struct str host)
-{
-	struct str bare = host.n > 2 && host.p[0] == '[' ? (struct str){host.p + 1, host.n - 2} : host;
-	unsigned char a[16];
-	const char *text = str_dup(cx->arena, bare);
-
-	if (host_is_loopback(str_lower(cx->arena, host).p))
-		return true;
-	return inet_pton(bare.n < host.n ? AF_INET6 : AF_INET, text, a) == 1 && fetch_address_private(text);
-}
-
-/* By a developer's key. A mail goes to others than who asks for it, and has the secret in its link: anybody who found the key would get it. */
-static bool
-dev_redirect_ok(struct req *rq, const char *url, const struct origin *o, bool mail)
+dev_redirect_ok(struct req *rq, const char *url, const struct origin *o)
 {
 	if (o->host.n == 0 || !(str_ieq(o->scheme, STR("http")) || str_ieq(o->scheme, STR("https"))) || !format_url(str_c(url)))
 		return false;
-	return !mail || (!o->user && !o->odd && strchr(url, '\\') == NULL && host_is_near(&rq->cx, o->host));
+	return !o->user && !o->odd && strchr(url, '\\') == NULL && host_is_loopback(str_lower(rq->cx.arena, o->host).p);
 }
 
 bool
-api_redirect_ok(struct req *rq, const char *url, const char *own_host, bool mail)
+api_redirect_ok(struct req *rq, const char *url, const char *own_host)
 {
 	struct origin o = origin_parse(url);
 
-	if (rq->dev_key && dev_redirect_ok(rq, url, &o, mail))
+	if (rq->dev_key && dev_redirect_ok(rq, url, &o))
 		return true;
 	if (rq->cx.format < SINCE_1_9 && format_url(str_c(url)) && o.host.n > 0 && host_allowed(rq->project, o.host, own_host))
 		return true;

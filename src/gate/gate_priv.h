@@ -13,11 +13,12 @@ enum { ROUTE_ARGS_MAX = 8, ROUTE_LIMITS_MAX = 4 };
 /* "10/3600 url:{url},ip:{ip}", or with a setting instead of the number: "guess_client/3600 -guess,ip:{ip}". What comes before the key:
  * "~": a brake on guesses at somebody's secret. It is shared by all strangers, and none to who is known: their client has signed that person in
  * before, or they have a session of theirs. Once it is full they have a bucket of their own, so nobody can be locked out from everywhere.
- * "-": a request that was no wrong guess is given back. */
+ * "-": a request that was no wrong guess is given back.
+ * "!": it sends something to somebody, or costs much: developers' keys do not lift it, nor do they where a "~" is. */
 struct limit_rule {
 	int64_t max, period;	/* seconds */
 	const int64_t *setting;	/* instead of max; NULL: none */
-	bool brake, give_back;
+	bool brake, give_back, firm;
 	const char *key;
 };
 

@@ -269,24 +269,24 @@ count_all(struct req *rq, struct count *c, int *full_out)
 	return OK;
 }
 
-/* Secrets are guessed at there, or sent to somebody. */
+/* Secrets are guessed at there, or something is sent to somebody. */
 static bool
-route_brakes(const struct route_info *info)
+route_firm(const struct route_info *info)
 {
-	bool brakes = false;
+	bool firm = false;
 
 	for (int i = 0; i < info->n_limits; i++)
-		brakes = brakes || (info->limits[i].brake && !info->limits[i].give_back);
-	return brakes;
+		firm = firm || info->limits[i].firm || (info->limits[i].brake && !info->limits[i].give_back);
+	return firm;
 }
 
-/* A developer's key, which stands in pages, is exempt but where brakes are: it is anybody's. */
+/* A developer's key, which stands in pages, is exempt but there: it is anybody's. */
 static void
 limit_rules(struct req *rq, bool exempt, int64_t now, struct count *c)
 {
 	const struct route_info *info = rq->info;
 
-	exempt = exempt || (rq->dev_key && !route_brakes(info));
+	exempt = exempt || (rq->dev_key && !route_firm(info));
 
 	for (int i = 0; i < info->n_limits; i++) {
 		struct limit_rule r = info->limits[i];

@@ -37,8 +37,8 @@ parse_rule(struct str text, struct limit_rule *out)
 	if (numbers.p != NULL && (!str_to_i64(numbers, &out->period) || out->period < 1))
 		return false;
 	key = str_trim(key);
-	for (; key.n > 0 && (key.p[0] == '~' || key.p[0] == '-'); key.p++, key.n--)
-		*(key.p[0] == '~' ? &out->brake : &out->give_back) = true;
+	for (; key.n > 0 && (key.p[0] == '~' || key.p[0] == '-' || key.p[0] == '!'); key.p++, key.n--)
+		*(key.p[0] == '~' ? &out->brake : key.p[0] == '-' ? &out->give_back : &out->firm) = true;
 	if (key.n == 0)
 		key = STR(KEY_DEFAULT);
 	out->key = memcpy(mem_zalloc(key.n + 1), key.p, key.n);

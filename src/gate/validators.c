@@ -264,7 +264,7 @@ check_redirect(struct req *rq, const struct param *p, json_t *v, void *out)
 
 	if (mail && json_is_string(v) && json_string_length(v) > MAIL_LINK_MAX)
 		return arena_printf(rq->cx.arena, "It has at most %d bytes.", MAIL_LINK_MAX);
-	if (!json_is_string(v) || has_nul(v) || is_script(o.scheme) || !api_redirect_ok(rq, text, own, mail)) {
+	if (!json_is_string(v) || has_nul(v) || is_script(o.scheme) || !api_redirect_ok(rq, text, own)) {
 		wrong = rq->cx.format >= SINCE_1_9 && json_is_string(v) && !has_nul(v) ? origin_wrong(rq->cx.arena, rq->project, text, own, "URI") : NULL;
 		return wrong != NULL ? wrong : "The host of the URL must be localhost, this server, or a platform of the project.";
 	}

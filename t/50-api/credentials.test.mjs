@@ -442,7 +442,11 @@ describe('keys of developers', () => {
 		const u = await p.user()
 		fails(await dev('GET', '/account', { cookie: u.cookie }), 401, 'general_unauthorized_scope')
 		assert.equal((await dev('GET', '/account', { cookie: u.cookie, headers: { origin: 'http://localhost' } })).status, 200)
-		assert.notEqual((await dev('GET', '/account/sessions/oauth2/mock', { query: { success: 'https://preview.example/x', devKey: secret } })).status, 400)
+		/* where it would be sent back without the key, to which it leads no further */
+		for (const route of ['sessions', 'tokens']) {
+			assert.equal((await dev('GET', `/account/${route}/oauth2/mock`, { query: { success: 'https://preview.example/x', devKey: secret } })).status, 400)
+			assert.notEqual((await dev('GET', `/account/${route}/oauth2/mock`, { query: { success: 'http://127.0.0.1:3000/x', devKey: secret } })).status, 400)
+		}
 		assert.equal((await p.guest('POST', '/account/sessions/anonymous', { body: { devKey: secret }, headers: { origin, ...today.headers } })).status, 201)
 		await until('its use is noted', async () => (await owner.ok('GET', at(), old)).devKeys.find((k) => k.secret === secret).accessedAt !== '')
 		/* of another project, wrong, or over: it counts for nothing */
@@ -455,9 +459,10 @@ describe('keys of developers', () => {
 		const { secret } = await owner.ok('POST', at(), { body: { name: 'D', expire: later() }, ...old }), u = await p.user()
 		const recovery = (url, o) => p.guest('POST', '/account/recovery', { body: { email: u.email, url }, headers: { 'x-appwrite-dev-key': secret, ...o.headers } })
 		for (const o of [{}, today]) {
-			for (const url of ['https://evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://10.0.0.1@evil.example/', 'http://evil.example\\@10.0.0.1/', 'http://8.8.8.8/', 'http://10.0.0.1.evil.example/', 'http://[2600::1]/', 'http://134744072/', 'http://8.8/', 'http://0x8.8.8.8/'])
+			for (const url of ['https://evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://10.0.0.1@evil.example/', 'http://evil.example\\@10.0.0.1/', 'http://8.8.8.8/', 'http://10.0.0.1.evil.example/', 'http://[2600::1]/', 'http://134744072/', 'http://8.8/', 'http://0x8.8.8.8/', 'http://10.1.2.3:5173/x', 'https://192.168.178.20/',
+				'http://[fd00::1]/', 'http://[64:ff9b::808:808]/', 'http://[64:ff9b:1::808:808]/', 'http://[::808:808]/', 'http://[2001:0:102:304::1]/', 'http://100.64.1.1/', 'http://198.18.0.1/', 'http://240.0.0.1/', 'http://169.254.1.1/'])
 				assert.equal((await recovery(url, o)).body.type, 'general_argument_invalid', url)
-			for (const url of ['http://localhost:3000/', 'http://127.0.0.1/', 'http://10.1.2.3:5173/x', 'https://192.168.178.20/', 'http://[::1]/', 'http://[fd00::1]/'])
+			for (const url of ['http://localhost:3000/', 'http://127.0.0.1/', 'http://127.0.0.2:5173/x', 'http://[::1]/'])
 				assert.notEqual((await recovery(url, o)).body?.type, 'general_argument_invalid', url)
 		}
 	})
@@ -473,6 +478,15 @@ describe('keys of developers', () => {
 			const codes = []
 			for (let i = 0; i < 12; i++) codes.push((await q.guest(m, target, { body, headers: { 'x-appwrite-dev-key': secret } })).status)
 			assert.deepEqual(codes, [...Array(10).fill(wrong), 429, 429], target)
+		}
+		/* whatever goes to people, or hashes */
+		const v = await q.user(), dev = { 'x-appwrite-dev-key': secret, ...today.headers }, team = (await v.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'T' } })).$id
+		for (const [m, target, body] of [['POST', '/account/verification', { url: 'http://localhost/' }], ['POST', '/account/verifications/email/otp', {}],
+			['POST', '/account/verification/phone', {}], ['POST', `/teams/${team}/memberships`, () => ({ email: `${unique()}@example.org`, roles: [], url: 'http://localhost/' })],
+			['PATCH', '/account/password', { password: 'correct-horse', oldPassword: 'correct-horse' }]]) {
+			const codes = []
+			for (let i = 0; i < 11; i++) codes.push((await v.call(m, target, { body: typeof body === 'function' ? body() : body, headers: dev })).status)
+			assert.deepEqual([codes.slice(0, 10).includes(429), codes[10]], [false, 429], `${target} ${codes}`)
 		}
 	})
 

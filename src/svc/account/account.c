@@ -496,7 +496,7 @@ static const struct route rows[] = {
 	    "Sign out everywhere.", .audit = "session.delete user/{user}", .usage = "sessions.delete", .flags = ROUTE_SIGN_OUT},
 	{"PATCH", "/v1/account/name", "account", "updateName", "account", "", NULL, account_update_name, &account_shape, 200, "Change the name.",
 	    PARAMS(struct name_in, name_params), .audit = "user.update user/{user}", .usage = "users.update", .flags = ROUTE_KEYS},
-	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", LIMIT_PASSWORD ";" LIMIT_DEFAULT(10), NULL, account_update_password, &account_shape, 200,
+	{"PATCH", "/v1/account/password", "account", "updatePassword", "account", LIMIT_PASSWORD ";" LIMIT_FIRM(10), NULL, account_update_password, &account_shape, 200,
 	    "Change the password.", PARAMS(struct password_in, password_params), .audit = "user.update user/{user}",
 	    .usage = "users.update"},
 	{"PATCH", "/v1/account/email", "account", "updateEmail", "account", LIMIT_PASSWORD, NULL, account_update_email, &account_shape, 200,

@@ -110,7 +110,7 @@ static const struct route rows[] = {
 	    "Mail a code to set a new password.", start_recovery_params, "recovery.create user/{user}", .flags = ROUTE_SIGN_IN),
 	ROW("PUT", "/recovery/otp", "updateRecoveryOTP", "public", TRIES, account_recovery_code_finish, 200, "Set a new password with the code of the mail.",
 	    finish_recovery_params, "recovery.update user/{user}", .flags = ROUTE_SIGN_IN),
-	ROW("POST", "/verifications/email/otp", "createEmailVerificationOTP", "account", "10/3600 url:{url},userId:{userId}", account_verification_code_start, 201,
+	ROW("POST", "/verifications/email/otp", "createEmailVerificationOTP", "account", "10/3600 !url:{url},userId:{userId}", account_verification_code_start, 201,
 	    "Mail a code that verifies the address.", start_verification_params, "verification.create user/{user}"),
 	ROW("PUT", "/verifications/email/otp", "updateEmailVerificationOTP", "public", TRIES, account_verification_code_finish, 200,
 	    "Verify the address with the code of the mail.", finish_verification_params, "verification.update user/{userId}", .flags = ROUTE_SIGN_IN),

@@ -275,7 +275,7 @@ check_state(struct req *rq, const struct oauth_state *s)
 static err_t
 account_oauth_check_url(struct req *rq, const char *url, err_t e)
 {
-	return api_redirect_ok(rq, url, rq->host, false) ? OK : fail(&rq->cx, e, "url=%s", url);
+	return api_redirect_ok(rq, url, rq->host) ? OK : fail(&rq->cx, e, "url=%s", url);
 }
 
 static err_t

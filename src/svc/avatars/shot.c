@@ -203,7 +203,7 @@ avatars_get_screenshot(struct req *rq, void *arg)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .path = "/v1/avatars/screenshots", .service = "avatars", .name = "getScreenshot", .scope = "avatars.read", .limit = "60/3600 url:{url},ip:{ip}",
+    {.method = "GET", .path = "/v1/avatars/screenshots", .service = "avatars", .name = "getScreenshot", .scope = "avatars.read", .limit = "60/3600 !url:{url},ip:{ip}",
 	.handler = avatars_get_screenshot, .status = 200, .doc = "A picture of a page, made by a browser of this server. It needs page_browsers.", .media = "image/*", .since = SINCE_1_8,
 	PARAMS(struct shot_in, shot_params)},
 };
