@@ -211,16 +211,6 @@ acted_on(struct str segment)
 	return false;
 }
 
-/* The name without the id of the event that it ends with: an id may have points itself. */
-static struct str
-without_id(struct arena *a, struct str name, const char *const *ids)
-{
-	for (int i = 0; i < IDS_MAX && ids[i] != NULL; i++)
-		if (str_ends(name, arena_printf(a, ".%s", ids[i])))
-			return str_head(name, name.n - strlen(ids[i]) - 1);
-	return name;
-}
-
 static bool
 ends_acted_on(struct str name)
 {
@@ -231,10 +221,15 @@ ends_acted_on(struct str name)
 	return acted_on(last);
 }
 
+/* Or with an id of the event behind that, which may have points itself, and end as another one does. */
 static bool
 takes_action(struct arena *a, struct str name, const char *const *ids)
 {
-	return ends_acted_on(name) || ends_acted_on(without_id(a, name, ids));
+	bool takes = ends_acted_on(name);
+
+	for (int i = 0; !takes && i < IDS_MAX && ids[i] != NULL; i++)
+		takes = str_ends(name, arena_printf(a, ".%s", ids[i])) && ends_acted_on(str_head(name, name.n - strlen(ids[i]) - 1));
+	return takes;
 }
 
 struct list {

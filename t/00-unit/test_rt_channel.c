@@ -130,6 +130,18 @@ channels(const char *pattern, const char *a, const char *b, const char *c, const
 	return buf_view(&out).p;
 }
 
+Test(rt_channel, an_id_may_end_as_another_one)
+{
+	static const char *const ids[] = {"x", "page.main", "page.c", "main"};
+
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		const char *base = arena_printf(cx.arena, "databases.main.collections.c.documents.%s", ids[i]);
+		const char *got = channels("databases.[databaseId].collections.[collectionId].documents.[documentId].create", "main", "c", ids[i], base);
+
+		cr_expect_not_null(strstr(got, arena_printf(cx.arena, "%s.create", base)), "%s: %s", ids[i], got);
+	}
+}
+
 Test(rt_channel, derives_the_later_names)
 {
 	cr_expect_str_eq(channels("databases.[databaseId].collections.[collectionId].documents.[documentId].create", "d", "c", "x",

@@ -1,8 +1,10 @@
 /* Connections in another user's name: they hear what that one hears, for as long as both may. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { listen as connect } from '../lib/ws.mjs'
 import { library, read } from './lib.mjs'
 
@@ -94,4 +96,37 @@ test('what opens the other\'s account is not for it', async () => {
 	assert.equal((await v.event()).payload.$id, session.$id)
 	assert.equal((await v.event()).payload.name, 'Una')
 	v.end()
+})
+
+test('who signs out while the other is looked up does not come in as the other', async (t) => {
+	const own = await server({ own: true, conf: { web_processes: 1 } }), sessions = []
+	t.after(async () => { for (const c of sessions) c.stdin.end(); await own.stop() })
+	const psql = () => {
+		const c = spawn('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1'])
+		let out = ''
+		c.stdout.on('data', (d) => { out += d })
+		sessions.push(c)
+		return async (sql, what) => { out = ''; c.stdin.write(`${sql}; SELECT 'done';\n`); if (what) await until(what, () => out.includes('done')); return out.replace('done\n', '').trim() }
+	}
+	const q = await own.project(), a = await q.user(), b = await q.user(), [look, one, two] = [psql(), psql(), psql()]
+	await q.ok('PATCH', `/users/${a.id}/impersonator`, { body: { impersonator: true }, headers: today })
+	const table = `p_${await look(`SELECT internal FROM badal.projects WHERE id = '${q.id}'`, 'the number')}.users`
+	const waiting = (n) => until(`${n} that wait`, async () => Number(await look(`SELECT count(*) FROM pg_locks WHERE relation = '${table}'::regclass AND NOT granted`, 'locks')) >= n)
+	/* it is known, so that what waits is the look at the other, of which there are two */
+	for (let i = 0; i < 3; i++) assert.equal((await a.call('GET', '/account', { headers: { ...today, 'x-appwrite-impersonate-user-email': b.email } })).body.$id, b.id)
+	const before = await connect(own, `project=${q.id}&channels[]=account`, { cookie: a.cookie })
+	await one(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`, 'the first lock')
+	const coming = connect(own, `project=${q.id}&channels[]=account`, { cookie: a.cookie, headers: { 'x-appwrite-impersonate-user-email': b.email } })
+	await waiting(1)
+	two(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`)
+	await waiting(2)
+	one('COMMIT')
+	await until('the second lock', async () => (await look(`SELECT count(*) FROM pg_locks WHERE relation = '${table}'::regclass AND granted AND mode = 'AccessExclusiveLock'`, 'locks')) === '1')
+	await waiting(1)
+	assert.equal((await a.call('DELETE', '/account/sessions/current', { headers: today })).status, 204)
+	await Promise.race([before.closed, before.next()])	/* it has been told here */
+	two('COMMIT')
+	const w = await coming
+	assert.equal(w.hello.data.user, null)
+	w.end()
 })
