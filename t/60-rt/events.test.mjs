@@ -140,6 +140,67 @@ test('a team: its creator hears of it, members from their event on, former membe
 	end(a, b)
 })
 
+test('the channels of what concerns people and teams: those of an action where the event is of the resource itself', async () => {
+	const u = await p.user(), team = unique(), today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, w = await p.listen([], { as: u })
+	await w.ask({ type: 'subscribe', data: [{ subscriptionId: 'a', channels: ['account', 'teams', 'memberships'] }] })
+	const heard = async (name, action, ...bases) => {
+		const d = await w.event((e) => e.events.includes(name))
+		assert.deepEqual(d.channels.toSorted(), [...bases, ...(action ? bases.map((c) => `${c}.${action}`) : [])].sort(), name)
+		return d.payload
+	}
+	const mine = ['account', `account.${u.id}`], its = (m) => ['memberships', `memberships.${m.$id}`]
+	await u.ok('PATCH', '/account/name', { body: { name: 'N' } })
+	await heard(`users.${u.id}.update.name`, 'update', ...mine)
+	const other = (await s.call('POST', '/account/sessions/email', { project: p.id, body: { email: u.email, password: u.password } })).body
+	await heard(`users.${u.id}.sessions.${other.$id}.create`, null, ...mine)
+	await u.ok('DELETE', `/account/sessions/${other.$id}`)
+	await heard(`users.${u.id}.sessions.${other.$id}.delete`, null, ...mine)
+	const token = await p.ok('POST', `/users/${u.id}/tokens`, { body: {}, ...today })
+	assert.equal((await heard(`users.${u.id}.tokens.${token.$id}.create`, null, ...mine)).secret, '')
+	const target = await p.ok('POST', `/users/${u.id}/targets`, { body: { targetId: unique(), providerType: 'email', identifier: `${unique()}@example.org` }, ...today })
+	await heard(`users.${u.id}.targets.${target.$id}.create`, null, ...mine)
+	await u.ok('POST', '/teams', { body: { teamId: team, name: 'T' } })
+	await heard(`teams.${team}.create`, 'create', 'teams', `teams.${team}`)
+	await u.ok('PUT', `/teams/${team}`, { body: { name: 'U' } })
+	await heard(`teams.${team}.update`, 'update', 'teams', `teams.${team}`)
+	await u.ok('PUT', `/teams/${team}/prefs`, { body: { prefs: { a: 1 } }, ...today })
+	await heard(`teams.${team}.update.prefs`, 'update', 'teams', `teams.${team}`)
+	const m = await p.ok('POST', `/teams/${team}/memberships`, { body: { email: bob.email, roles: [], url: 'http://localhost' } })
+	await heard(`teams.${team}.memberships.${m.$id}.create`, 'create', ...its(m))
+	await p.ok('PATCH', `/teams/${team}/memberships/${m.$id}`, { body: { roles: ['x'] } })
+	await heard(`teams.${team}.memberships.${m.$id}.update`, 'update', ...its(m))
+	await p.ok('DELETE', `/teams/${team}/memberships/${m.$id}`)
+	await heard(`teams.${team}.memberships.${m.$id}.delete`, 'delete', ...its(m))
+	await p.ok('DELETE', `/teams/${team}`)
+	await heard(`teams.${team}.delete`, 'delete', 'teams', `teams.${team}`)
+	end(w)
+})
+
+test('of a project its team hears the first ping on the console, and of its settings nobody does', async () => {
+	const q = await library(s), stranger = await s.user(), names = ['console', `projects.${q.id}`], { listen } = await import('../lib/ws.mjs')
+	const [old, now, other] = await Promise.all([listen(s, `project=console&channels[]=console`, { cookie: q.console.cookie }), listen(s, 'project=console', { cookie: q.console.cookie }), listen(s, 'project=console', { cookie: stranger.cookie })])
+	for (const w of [now, other]) await w.ask({ type: 'subscribe', data: [{ subscriptionId: 'a', channels: [`projects.${q.id}`] }] })
+	const set = (method, target, body) => q.admin(method, target, { body, headers: { 'x-appwrite-response-format': '1.9.5' } }).then((r) => assert.ok(r.status < 300, `${target}: ${r.text}`))
+	await set('PUT', '/project/labels', { labels: ['a'] })
+	await set('PATCH', '/project/services/teams', { enabled: true })
+	await set('PATCH', '/project/protocols/rest', { enabled: true })
+	await set('PATCH', '/project/auth-methods/email-password', { enabled: true })
+	await q.addKey(['users.read'])
+	await q.addPlatform({ hostname: 'example.org' })
+	for (let i = 0; i < 2; i++) assert.equal((await q.guest('GET', '/ping', { headers: { 'x-appwrite-response-format': '1.9.5' } })).status, 200)
+	await q.collection('last')	/* what its team hears, too */
+	const of = (d) => d.channels.includes(`projects.${q.id}`)
+	const first = await now.event(of), second = await now.event(of)
+	assert.ok(first.events.includes(`projects.${q.id}.ping`), first.events.join())
+	assert.deepEqual([first.channels, first.payload], [names, []])
+	assert.ok(second.events.some((e) => e.includes('.attributes.')), second.events.join())
+	const told = await old.event((d) => d.events.some((e) => e.startsWith(`projects.${q.id}`)))
+	assert.deepEqual(told.channels, ['console'])
+	assert.deepEqual(await other.ask({ type: 'ping' }), { type: 'pong' })
+	assert.deepEqual(other.frames, [])
+	end(old, now, other)
+})
+
 test('every change reaches all connections of the user, of whatever session', async () => {
 	const u = await p.user(), team = unique(), again = await s.call('POST', '/account/sessions/email', { project: p.id, body: { email: u.email, password: u.password } })
 	const all = await Promise.all([u, u, u, { cookie: cookieOf(again) }].map((as) => p.listen(['documents'], { as })))

@@ -330,9 +330,10 @@ export class Description {
 		return this.#error(status, body, op && format, n)
 	}
 
-	/* The description of the event with one of these names; undefined: none. The first name is the exact one. */
+	/* The description of the event with one of these names; undefined: none. The exact one is the longest: "teams.x.update.prefs" comes behind "teams.x.update". */
 	eventOf(names) {
-		for (const name of names) {
+		const parts = (name) => name.split('.').length
+		for (const name of [...names].sort((a, b) => parts(b) - parts(a))) {
 			const s = name.split('.')
 			for (const [pattern, e] of this.#events)
 				if (s.length === pattern.length && pattern.every((part, i) => part === null || part === s[i])) return e

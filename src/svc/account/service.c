@@ -36,8 +36,8 @@ static const struct scope scopes[] = {
 #include "model/room_events.h"
 
 static const struct event_secret secrets[] = {
-	{"users.[userId].recovery.", NULL, {"secret"}, {NULL}},
-	{"users.[userId].verification.", NULL, {"secret"}, {NULL}},
+	{"users.[userId].recovery.", NULL, {NULL}, {"secret"}},
+	{"users.[userId].verification.", NULL, {NULL}, {"secret"}},
 	{0},
 };
 

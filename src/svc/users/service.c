@@ -43,7 +43,7 @@ static const struct scope scopes[] = {
 static const struct event_secret secrets[] = {
 	{"users.[userId].sessions.delete", "$id", {"password", "hash", "hashOptions"}, {NULL}},	/* of all: the user */
 	{"users.[userId].sessions.", NULL, {NULL}, {NULL}},
-	{"users.[userId].tokens.", NULL, {"secret"}, {NULL}},
+	{"users.[userId].tokens.", NULL, {NULL}, {"secret"}},
 	{"users.", "$id", {"password", "hash", "hashOptions"}, {NULL}},
 	{0},
 };
