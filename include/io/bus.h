@@ -69,7 +69,7 @@ int stream_pos_cmp(struct stream_pos a, struct stream_pos b);
  * is the hash tag: what one command or script touches is of one shard, so it lies in one slot of a Redis cluster. */
 enum { BUS_SHARDS_MAX = 64, BUS_NAME_MAX = 64, BUS_KEY_MAX = 128 };
 enum stream_key {
-	STREAM_EVENTS,		/* events:{k}:<name>       stream: entries have the fields h and b */
+	STREAM_EVENTS,		/* events:{k}:<name>       stream: entries have the fields h and b, or n and m (struct bus_entry) */
 	STREAM_POS,		/* relay:{k}:pos:<name>    position of the last entry, written together with it */
 	STREAM_MARKS,		/* relay:{k}:marks:<name>  sorted set of positions by the time at which they were the last */
 	STREAM_FLOOR,		/* relay:{k}:floor:<name>  entries up to this position may be gone; "(<pos>": those before it */
@@ -83,11 +83,22 @@ char *stream_key(enum stream_key what, int shard, const char *name, char out[BUS
 /* The shard of a project's events, of n. */
 int stream_shard(struct str project, int n);
 
+struct bus_entry {
+	struct stream_pos pos;	/* of its last event */
+	int many;		/* 0: it is one, header and body; else so many with places one after the other, and the body has them (event_unpack) */
+	struct str header, body;
+};
+struct stream_pos bus_entry_first(const struct bus_entry *e);	/* of its first event */
+/* An entry as it comes in a list of them; the texts are those of the reply. False: it is none. */
+bool bus_entry_of(const struct bus_reply *r, struct bus_entry *out);
+/* How many entries to ask for next, to get about so many events: by what the last ones had. */
+int bus_entries_for(int events, int had_entries, int had_events);
+
 /* Follows all shards of the event stream from their ends, each on a connection of its own (XREAD BLOCK), reconnecting without loss: after
- * a break it goes on behind the last entry seen. `on_entry` is called on the loop, in the order of its shard; header and body are borrowed
+ * a break it goes on behind the last entry seen. `on_entry` is called on the loop, in the order of its shard; the texts are borrowed
  * for the call. `on_gap` tells that the stream was replaced (shard -1), or that entries of a shard were trimmed before we read them. */
 struct bus_follow {
-	void (*on_entry)(int shard, struct stream_pos pos, struct str header, struct str body, void *arg);
+	void (*on_entry)(int shard, const struct bus_entry *e, void *arg);
 	void (*on_gap)(int shard, void *arg);
 	void *arg;
 };
@@ -105,11 +116,7 @@ void bus_follow_pace(uint64_t ms);
 /* The current stream's name, "" before it is known; the number of its shards, 1 before. */
 const char *bus_stream_name(void);
 int bus_stream_shards(void);
-/* Awaits. Entries of the followed stream's shard after `after` up to and including `upto`, at most `count`, in order. */
-struct bus_entry {
-	struct stream_pos pos;
-	struct str header, body;
-};
+/* Awaits. Entries of the followed stream's shard with events after `after` up to and including `upto`, at most `count`, in order. Those of many may have others, too. */
 err_t bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out,
     int *n_out) MUST_CHECK;
 /* Awaits. True when entries of the shard behind `after` may be gone. */

@@ -46,7 +46,7 @@ void event_emit(struct db_tx *tx, const struct event *ev);
 err_t event_write(struct ctx *cx, const struct event *ev, struct db_res **res_out, const char *sql, int n, const char *const *v) MUST_CHECK;
 /* Adds a write and its event to the transaction, as event_write does both; no wait. */
 void event_add(struct db_tx *tx, const struct event *ev, const char *sql, int n, const char *const *v);
-/* Adds many events to the transaction, in order, as few messages with the prefix "events"; the relay takes them apart. They have no stale keys. `a`: memory
+/* Adds many events to the transaction, in order, as few messages with the prefix "events". They have no stale keys. `a`: memory
  * that lasts until the end, as what the events point to does. Not within what is undone: their payloads would be made for nothing.
  * A message has one after the other, each number with a blank behind it:
  *   h <bytes> <header>                            of those that follow, without its end and with EVENT_PACK_ID in the place of the last id
@@ -64,6 +64,27 @@ struct event_pack {
 void event_pack_begin(struct event_pack *p, struct db_tx *tx, struct arena *a);
 void event_pack_add(struct ctx *cx, struct event_pack *p, const struct event *ev);
 void event_pack_end(struct event_pack *p);
+
+/* Such a text, event by event. The relay cuts it into pieces, which are entries of the stream and begin with the header that is in force. */
+struct event_unpack {
+	struct str left;	/* what follows the event at hand */
+	struct str head;	/* said last; n 0: none was */
+	const char *at;		/* where the event at hand begins */
+	struct str id, body;	/* of it; id.p NULL: it stands alone, and this is the whole of it */
+	size_t number_at;
+	bool bad;		/* it goes on, and cannot be read */
+	struct buf text;
+};
+void event_unpack_init(struct event_unpack *u, struct str text);	/* borrowed */
+void event_unpack_fini(struct event_unpack *u);
+/* Goes to the next event; false: there is none. */
+bool event_unpack_next(struct event_unpack *u);
+/* The header of the event at hand: as it is when it stands alone, else that which it shares. */
+struct str event_unpack_header(const struct event_unpack *u);
+/* The event at hand as it would be alone, up to the next call. */
+void event_unpack_whole(struct event_unpack *u, struct str *header_out, struct str *body_out);
+/* The header in force, as a piece begins with it; nothing when there is none. */
+void event_unpack_head_put(const struct event_unpack *u, struct buf *b);
 
 /* The WAL message and stream entry: one line of JSON header, '\n', the payload. Header members: p project, e pattern, v ids, c base
  * channels (1.0 names), r roles, t time ms, f flags, u user, a actor, d depth (ctx.h), q the place of "$sequence" in the payload, b members that clients see empty, k stale keys as decimal hashes (the last, see heard_bump); absent when empty. */

@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 
-enum { BATCH = 256, SHARD_MAGIC = 0x73686172 };
+enum { BATCH = 256, LEAST = 4, SHARD_MAGIC = 0x73686172 };
 #define BLOCK_MS "5000"
 
 struct announcement {		/* the last entry of BUS_CURRENT */
@@ -25,6 +25,7 @@ struct shard {			/* static: late replies of a closed link find it */
 	unsigned magic;
 	int no;
 	struct bus_link *link;	/* NULL: not followed */
+	int asked;		/* entries, at most, by a read */
 	struct stream_pos pos;	/* of the last entry given to on_entry */
 	bool begun;		/* pos is known */
 	bool held;		/* a read is due when the pause ends */
@@ -133,6 +134,62 @@ field_of(const redisReply *entry, const char *name)
 	return STR_NONE;
 }
 
+/* ---- entries ---- */
+
+/* What is malformed has neither header nor body. */
+static void
+entry_fill(struct bus_entry *e, struct str many, struct str text)
+{
+	int64_t n;
+
+	if (text.p == NULL || !str_to_i64(many, &n) || n < 1 || n > INT32_MAX || (uint64_t)n - 1 > e->pos.index)
+		return;
+	e->many = (int)n;
+	e->body = text;
+}
+
+static bool
+entry_of(const redisReply *r, struct bus_entry *out)
+{
+	*out = (struct bus_entry){0};
+	if (!is_entry(r) || !stream_pos_parse(bus_stream_text_of(r->element[0]), &out->pos))
+		return false;
+	out->header = field_of(r, "h");
+	out->body = field_of(r, "b");
+	if (out->header.p == NULL)
+		entry_fill(out, field_of(r, "n"), field_of(r, "m"));
+	return true;
+}
+
+bool
+bus_entry_of(const struct bus_reply *r, struct bus_entry *out)
+{
+	*out = (struct bus_entry){0};
+	if (r->type != BUS_LIST || r->n != 2 || r->v[0].type != BUS_STR || r->v[1].type != BUS_LIST || !stream_pos_parse(r->v[0].s, &out->pos))
+		return false;
+	out->header = bus_field(&r->v[1], "h");
+	out->body = bus_field(&r->v[1], "b");
+	if (out->header.p == NULL)
+		entry_fill(out, bus_field(&r->v[1], "n"), bus_field(&r->v[1], "m"));
+	return true;
+}
+
+struct stream_pos
+bus_entry_first(const struct bus_entry *e)
+{
+	return (struct stream_pos){e->pos.lsn, e->pos.index - (uint64_t)(e->many > 0 ? e->many - 1 : 0)};
+}
+
+int
+bus_entries_for(int events, int had_entries, int had_events)
+{
+	int64_t n = had_events > 0 ? (int64_t)events * had_entries / had_events : events;
+
+	return n < LEAST ? LEAST : n < events ? (int)n : events;
+}
+
+/* ---- announcements ---- */
+
 /* Comma-separated; those that are not named stay 0-0. */
 static bool
 places_of(struct str list, struct announcement *a)
@@ -226,12 +283,11 @@ static void
 on_first(const redisReply *r, void *arg)
 {
 	struct shard *sh = shard_of(arg);
-	struct stream_pos first;
+	struct bus_entry first;
 
 	if (!usable(sh, r) || r->type != REDIS_REPLY_ARRAY)
 		return;
-	if (sh->pos.lsn != 0 && (r->elements == 0 || (is_entry(r->element[0]) &&
-	    stream_pos_parse(bus_stream_text_of(r->element[0]->element[0]), &first) && stream_pos_cmp(first, sh->pos) > 0)))
+	if (sh->pos.lsn != 0 && (r->elements == 0 || (entry_of(r->element[0], &first) && stream_pos_cmp(bus_entry_first(&first), sh->pos) > 0)))
 		gap(sh->no);
 	read_on(sh);
 }
@@ -287,7 +343,7 @@ static void
 shard_open(struct shard *sh, int no, bool begun, struct stream_pos at)
 {
 	assert(sh->link == NULL);
-	*sh = (struct shard){.magic = SHARD_MAGIC, .no = no, .begun = begun, .pos = at};
+	*sh = (struct shard){.magic = SHARD_MAGIC, .no = no, .asked = BATCH, .begun = begun, .pos = at};
 	sh->link = link_open(on_up, NULL, sh);
 }
 
@@ -351,16 +407,17 @@ bus_stream_look(void)
 static void
 take_entries(struct shard *sh, const redisReply *list)
 {
-	struct stream_pos pos;
+	struct bus_entry e;
+	int events = 0;
 
 	for (size_t i = 0; i < list->elements && sh->link != NULL; i++) {
-		const redisReply *e = list->element[i];
-
-		if (!is_entry(e) || !stream_pos_parse(bus_stream_text_of(e->element[0]), &pos) || stream_pos_cmp(pos, sh->pos) <= 0)
+		if (!entry_of(list->element[i], &e) || stream_pos_cmp(e.pos, sh->pos) <= 0)
 			continue;
-		me.f.on_entry(sh->no, pos, field_of(e, "h"), field_of(e, "b"), me.f.arg);
-		sh->pos = pos;
+		events += e.many > 0 ? e.many : 1;
+		me.f.on_entry(sh->no, &e, me.f.arg);
+		sh->pos = e.pos;
 	}
+	sh->asked = bus_entries_for(BATCH, (int)list->elements, events);
 }
 
 /* Announcements came: true when we are at the stream of the last of them and may read on. */
@@ -384,7 +441,7 @@ on_read(const redisReply *r, void *arg)
 {
 	struct shard *sh = shard_of(arg);
 	const redisReply *news = NULL;
-	size_t entries = 0;
+	size_t entries = 0, asked = (size_t)sh->asked;
 
 	if (!usable(sh, r))
 		return;
@@ -410,8 +467,8 @@ on_read(const redisReply *r, void *arg)
 	}
 	if (sh->link == NULL || (news != NULL && !take_news(sh, news)))	/* an entry's reader stopped us, or the place is to be found anew */
 		return;
-	sh->behind = sh->behind && entries == BATCH;
-	if (me.pace > 0 && entries > 0 && entries < BATCH)
+	sh->behind = sh->behind && entries == asked;
+	if (me.pace > 0 && entries > 0 && entries < asked)
 		read_later(sh);
 	else
 		read_on(sh);
@@ -457,7 +514,7 @@ read_on(struct shard *sh)
 	sh->held = me.paused;
 	if (sh->held)
 		return;
-	snprintf(batch, sizeof batch, "%d", BATCH);
+	snprintf(batch, sizeof batch, "%d", sh->asked);
 	if (me.name[0] == '\0') {
 		SEND(sh, on_read, STR("XREAD"), STR("BLOCK"), STR(BLOCK_MS), STR("STREAMS"), STR(BUS_CURRENT), str_c(me.seen));
 		return;
@@ -543,16 +600,11 @@ bus_stream_shards(void)
 
 /* ---- ranges ---- */
 
-static bool
-reply_is_entry(const struct bus_reply *e)
-{
-	return e->type == BUS_LIST && e->n == 2 && e->v[0].type == BUS_STR && e->v[1].type == BUS_LIST;
-}
-
 err_t
 bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
 {
 	char key[BUS_KEY_MAX], from[42], to[42], max[16];
+	struct stream_pos end = upto;
 	struct bus_reply *r;
 
 	*out = NULL;
@@ -560,6 +612,7 @@ bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos 
 	assert(count > 0);
 	if ((++after.index == 0 && ++after.lsn == 0) || me.name[0] == '\0')
 		return OK;
+	upto.index = UINT64_MAX;	/* an entry of many has the place of its last: it may be beyond, but not of another transaction */
 	snprintf(max, sizeof max, "%d", count);
 	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, shard, me.name, key)), str_c(stream_pos_text(after, from)),
 	    str_c(stream_pos_text(upto, to)), STR("COUNT"), str_c(max))));
@@ -569,11 +622,8 @@ bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos 
 	for (int i = 0; i < r->n; i++) {
 		struct bus_entry *e = &(*out)[*n_out];
 
-		if (!reply_is_entry(&r->v[i]) || !stream_pos_parse(r->v[i].v[0].s, &e->pos))
-			continue;
-		e->header = bus_field(&r->v[i].v[1], "h");
-		e->body = bus_field(&r->v[i].v[1], "b");
-		(*n_out)++;
+		if (bus_entry_of(&r->v[i], e) && stream_pos_cmp(bus_entry_first(e), end) <= 0)
+			(*n_out)++;
 	}
 	return OK;
 }
@@ -581,7 +631,8 @@ bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos 
 err_t
 bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out)
 {
-	struct stream_pos floor, oldest;
+	struct stream_pos floor;
+	struct bus_entry oldest;
 	char key[BUS_KEY_MAX];
 	struct bus_reply *r;
 
@@ -594,8 +645,8 @@ bus_gap(struct ctx *cx, int shard, struct stream_pos after, bool *gap_out)
 		return OK;
 	}
 	TRY(bus_cmd(cx, &r, BUS(STR("XRANGE"), str_c(stream_key(STREAM_EVENTS, shard, me.name, key)), STR("-"), STR("+"), STR("COUNT"), STR("1"))));
-	if (r->type == BUS_LIST && r->n > 0 && reply_is_entry(&r->v[0]) && stream_pos_parse(r->v[0].v[0].s, &oldest))
-		*gap_out = stream_pos_cmp(oldest, after) > 0;
+	if (r->type == BUS_LIST && r->n > 0 && bus_entry_of(&r->v[0], &oldest))
+		*gap_out = stream_pos_cmp(bus_entry_first(&oldest), after) > 0;
 	return OK;
 }
 

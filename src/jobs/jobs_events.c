@@ -30,7 +30,7 @@
 #include "model/service.h"
 
 enum {
-	BATCH = 64, OPS_MAX = 2000, OPS_BYTES = 4 << 20, LEASE_MS = 5000, SAVE_MS = 1000, MARK_MS = 2000, LOOK_MS = 1000, AGAIN = 500,
+	BATCH = 64, ROUND = 4 * BATCH, OPS_MAX = 2000, OPS_BYTES = 4 << 20, LEASE_MS = 5000, SAVE_MS = 1000, MARK_MS = 2000, LOOK_MS = 1000, AGAIN = 500,
 	RENEW_MS = 1000, NAP_MS = 5,
 	TRIES_MAX = 5,		/* of an event that a service fails at, although all it needs is there */
 	LIFE_MAX = 64
@@ -41,7 +41,7 @@ enum {
 
 struct place {			/* in a shard */
 	struct stream_pos pos;
-	int64_t read;		/* entries, since begun */
+	int64_t read;		/* whole entries, since begun */
 	uint64_t at;		/* loop time */
 };
 
@@ -54,6 +54,8 @@ struct ear {			/* a shard of the stream */
 	char saved[42];		/* the position as it is written, "": none */
 	uint64_t saved_at;
 	uint64_t leased_at;	/* when the lease was renewed */
+	int asked;		/* entries, at most, by a read */
+	int taken;		/* events of what was read */
 	bool dull;		/* the last entries were nobody's */
 	int64_t caused;		/* jobs so far */
 	int64_t base;		/* entries of the shard before we began; -1: not known */
@@ -377,25 +379,57 @@ give_up(struct ctx *cx, struct ear *e, struct stream_pos pos, err_t err)
 	return true;
 }
 
+/* The header is good for the call, the body until the jobs are written. */
 static err_t
-jobs_events_take_entry(struct ctx *cx, struct ear *e, const struct bus_reply *entry, struct heard_out *out)
+hear_event(struct ctx *cx, struct ear *e, struct stream_pos pos, struct str header, struct str body, struct heard_out *out)
 {
 	struct heard_out before = *out;
-	struct stream_pos pos;
-	err_t err;
+	err_t err = take_event(cx, pos, header, body, out);
 
-	if (entry->type != BUS_LIST || entry->n != 2 || !stream_pos_parse(entry->v[0].s, &pos) || stream_pos_cmp(pos, e->now.pos) <= 0)
-		return OK;
-	err = take_event(cx, pos, bus_field(&entry->v[1], "h"), bus_field(&entry->v[1], "b"), out);
 	if (err != OK) {
 		*out = before;
 		if (!give_up(cx, e, pos, err))
 			return err;
 	}
 	e->now.pos = pos;
-	e->now.read++;
 	metric_add(M_triggers_events, 1);
-	return out->n >= OPS_MAX || out->bytes >= OPS_BYTES ? events_save(cx, e, out) : OK;
+	e->taken++;
+	if (out->n >= OPS_MAX || out->bytes >= OPS_BYTES)
+		TRY(events_save(cx, e, out));
+	return e->taken % BATCH == 0 ? fib_yield(cx) : OK;
+}
+
+/* Those that have not been heard yet: it may have been left in its middle. */
+static err_t
+hear_many(struct ctx *cx, struct ear *e, const struct bus_entry *x, struct heard_out *out)
+{
+	struct stream_pos pos = bus_entry_first(x);
+	struct event_unpack u;
+	err_t err = OK;
+
+	event_unpack_init(&u, x->body);
+	for (int i = 0; i < x->many && err == OK; i++, pos.index++) {
+		struct str header = STR_NONE, body = STR_NONE;
+
+		if (event_unpack_next(&u))
+			event_unpack_whole(&u, &header, &body);
+		if (stream_pos_cmp(pos, e->now.pos) > 0)
+			err = hear_event(cx, e, pos, header, body, out);
+	}
+	event_unpack_fini(&u);
+	return err;
+}
+
+static err_t
+jobs_events_take_entry(struct ctx *cx, struct ear *e, const struct bus_reply *entry, struct heard_out *out)
+{
+	struct bus_entry x;
+
+	if (!bus_entry_of(entry, &x) || stream_pos_cmp(x.pos, e->now.pos) <= 0)
+		return OK;
+	TRY(x.many > 0 ? hear_many(cx, e, &x, out) : hear_event(cx, e, x.pos, x.header, x.body, out));
+	e->now.read++;
+	return OK;
 }
 
 static err_t
@@ -408,7 +442,7 @@ read_events(struct ctx *cx, struct ear *e, bool block, const struct bus_reply **
 
 	v[argc++] = STR("XREAD");
 	v[argc++] = STR("COUNT");
-	v[argc++] = bus_number(cx, BATCH);
+	v[argc++] = bus_number(cx, e->asked);
 	if (block) {
 		v[argc++] = STR("BLOCK");
 		v[argc++] = STR(BLOCK_MS);
@@ -455,6 +489,7 @@ begin(struct ctx *cx, struct ear *e)
 		return fail(cx, ERR_BUS, "the stream changes");
 	if (r->v[0].type == BUS_STR && stream_pos_parse(r->v[0].s, &at.pos))
 		snprintf(e->saved, sizeof e->saved, "%.*s", STR_FMT(r->v[0].s));
+	e->asked = BATCH;
 	e->now = e->mark = at;
 	e->mark.at = 0;		/* the group is there from the beginning */
 	e->base = -1;
@@ -489,17 +524,20 @@ hear_some(struct ctx *cx, struct ear *e)
 	const struct bus_reply *list;
 	bool was_newer = me.newer;
 	int64_t caused = e->caused;
+	int entries = 0;
 	char pos[42];
 
 	if (e->dull)		/* many events are nobody's: they are taken by the handful */
 		TRY(fib_sleep(cx, NAP_MS));
 	TRY(mark(cx, e));
 	TRY(read_events(cx, e, !was_newer, &list));
-	for (int i = 0; list != NULL && i < list->n; i++)
+	e->taken = 0;
+	for (int i = 0; list != NULL && i < list->n && e->taken < ROUND; i++, entries++)
 		TRY(jobs_events_take_entry(cx, e, &list->v[i], &out));
+	e->asked = bus_entries_for(BATCH, entries, e->taken);
 	if (out.n > 0 || (strcmp(stream_pos_text(e->now.pos, pos), e->saved) != 0 && e->now.read > 0 && (list == NULL || e->saved_at + SAVE_MS <= loop_now())))
 		TRY(events_save(cx, e, &out));
-	e->dull = list != NULL && list->n < BATCH && e->caused == caused;
+	e->dull = list != NULL && e->taken < BATCH && e->caused == caused;
 	return list == NULL && was_newer ? look_for_end(cx, e) : OK;
 }
 

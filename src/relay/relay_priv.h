@@ -1,5 +1,5 @@
-/* The relay, private: sessions (relay.c), the slot (relay_slot.c), the stream's names and bounds (relay_stream.c), the queue to Redis
- * (relay_write.c). */
+/* The relay, private: sessions (relay.c), the slot (relay_slot.c), the stream's names and bounds (relay_stream.c), the queue
+ * (relay_queue.c) to Redis (relay_write.c). */
 #ifndef BADAL_RELAY_RELAY_PRIV_H
 #define BADAL_RELAY_RELAY_PRIV_H
 
@@ -11,13 +11,16 @@
 
 enum {
 	SESSION_MAGIC = 0x72656c73,
+	QUEUE_ITEMS = 16384, QUEUE_BYTES = 16 << 20,	/* more: PostgreSQL waits */
 	MARK_EVERY = 100,	/* ms */
 	MARKS = 20		/* so a position is confirmed 2 s after Redis had it: appendfsync everysec has written it by then */
 };
 
-struct item {			/* a message on its way to Redis */
+struct item {			/* an entry on its way to Redis: a message, or a piece of one of many events */
 	struct item *next;
-	struct stream_pos pos;
+	struct stream_pos pos;	/* of its last event */
+	int n;			/* events */
+	bool many;		/* body is a text of event_unpack, head the header of the first of them */
 	uint64_t end;		/* the server's WAL up to here is done with this item; 0: the transaction goes on */
 	int64_t commit_ms;
 	uint32_t xid;
@@ -80,10 +83,17 @@ err_t stream_tell(struct ctx *cx, struct session *s) MUST_CHECK;
 /* Key under which the position of the jobs is kept. */
 const char *jobs_pos_key(struct ctx *cx, const struct session *s);
 
-/* ---- relay_write.c ---- */
+/* ---- relay_queue.c ---- */
 void queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content);
 void queue_progress(struct session *s, uint64_t lsn);
+void queue_pop(struct session *s);
 void queue_clear(struct session *s);
+/* Takes the events up to this index out of an item that has more than those; how many that were. */
+int queue_cut(struct session *s, struct item *it, uint64_t upto);
+/* The project of an event: its header's first member, as we write it ourselves. Ids need no escapes. */
+struct str queue_project(struct str head);
+
+/* ---- relay_write.c ---- */
 /* Awaits. Puts the head of the queue into Redis, of each lane all of the batch or nothing. */
 err_t queue_write(struct session *s) MUST_CHECK;
 

@@ -18,7 +18,7 @@ enum { TELL_EVERY = 20, TELL_REFUSED = 500 };	/* ms */
 
 #define OLD_STREAM_TTL "86400000"	/* ms a replaced stream is kept for consumers that have not finished it */
 
-/* The last entry is never trimmed. Ids are compared as text of equal length: numbers of Lua lose the last bits. First by time, not beyond what
+/* The last entry is never trimmed. An entry of many has the id of its last event: `first` is the place of its first. Ids are compared as text of equal length: numbers of Lua lose the last bits. First by time, not beyond what
  * a group has read: `low` is the newest mark older than the window. Then by size, which Redis estimates from a sample of the stream's nodes.
  * The floor is written behind a trim: a Redis without memory takes it from a script that has written already. A mark that is repeated
  * keeps its first time. It comes last and may fail: such a Redis refuses it, and must still be trimmed, or it would stay full. */
@@ -30,6 +30,11 @@ static const char upkeep_lua[] =
     "  if ah ~= bh then return ah < bh end\n"
     "  if #al ~= #bl then return #al < #bl end\n"
     "  return al < bl\n"
+    "end\n"
+    "local function first(e)\n"
+    "  local lsn, last, n = string.match(e[1], '^(%d+)'), string.match(e[1], '%d+$'), 1\n"
+    "  for i = 1, #e[2], 2 do if e[2][i] == 'n' then n = tonumber(e[2][i + 1]) end end\n"
+    "  return n == 1 and e[1] or string.format('%s-%.0f', lsn, tonumber(last) - n + 1)\n"
     "end\n"
     "local key, marks, floor = KEYS[1], KEYS[2], KEYS[3]\n"
     "if redis.call('EXISTS', key) == 0 then return {0, 0} end\n"
@@ -63,7 +68,7 @@ static const char upkeep_lua[] =
     "if bytes > most and surplus > 0 then\n"
     "  local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1][1]\n"
     "  trimmed = redis.call('XTRIM', key, 'MINID', '~', needed(newest), 'LIMIT', surplus)\n"
-    "  if trimmed > 0 then redis.call('SET', floor, '(' .. redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1][1]) end\n"
+    "  if trimmed > 0 then redis.call('SET', floor, '(' .. first(redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1])) end\n"
     "end\n"
     "redis.pcall('ZADD', marks, 'NX', ARGV[2], ARGV[1])\n"
     "return {len - trimmed, trimmed}";
@@ -224,14 +229,16 @@ static err_t
 find_floor(struct ctx *cx, struct session *s, int shard, uint64_t confirmed)
 {
 	struct str floor = str_c(s->fresh ? "0-0" : arena_printf(cx->arena, "(%llu-0", (unsigned long long)confirmed));
+	struct bus_entry oldest;
 	struct bus_reply *r;
+	char at[42];
 
 	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("EXISTS"), relay_stream_key(cx, STREAM_FLOOR, shard, s->name))));
 	if (r->type == BUS_INT && r->i == 1)
 		return OK;
 	TRY(bus_link_cmd(cx, s->link, &r, BUS(STR("XRANGE"), relay_stream_key(cx, STREAM_EVENTS, shard, s->name), STR("-"), STR("+"), STR("COUNT"), STR("1"))));
-	if (r->type == BUS_LIST && r->n == 1 && r->v[0].type == BUS_LIST && r->v[0].n == 2)
-		floor = str_c(arena_printf(cx->arena, "(%.*s", STR_FMT(r->v[0].v[0].s)));
+	if (r->type == BUS_LIST && r->n == 1 && bus_entry_of(&r->v[0], &oldest))
+		floor = str_c(arena_printf(cx->arena, "(%s", stream_pos_text(bus_entry_first(&oldest), at)));
 	else if (!s->fresh)
 		log_error(NULL, "redis has forgotten the stream: who resumes is told of the gap", "stream=%s shard=%d", s->name, shard);
 	return bus_link_cmd(cx, s->link, &r, BUS(STR("SET"), relay_stream_key(cx, STREAM_FLOOR, shard, s->name), floor));

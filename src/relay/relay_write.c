@@ -1,4 +1,4 @@
-/* The queue from PostgreSQL to Redis.
+/* From the queue to Redis.
  *
  * One batch is under way at a time: the head of the queue, split by lanes. Each lane's part is one script that writes all of it and the
  * lane's new position, or nothing: so a refused write (memory, disk) can never leave a hole behind which later entries of the lane land.
@@ -7,256 +7,42 @@
 #include "relay_priv.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
-#include "model/event.h"
 #include "model/job.h"
 
 enum {
 	BATCH_ITEMS = 512, BATCH_BYTES = 1 << 20,
-	QUEUE_ITEMS = 16384, QUEUE_BYTES = 16 << 20,	/* more: PostgreSQL waits */
 	REFUSED_WAIT = 500,	/* ms before a refused batch is tried again */
 	VISIBLE_WAIT = 1,	/* ms between two looks */
-	KIND_MAX = 40, KEY_ROOM = KIND_MAX + sizeof JOB_KEYS,
 	KINDS_MAX = 32		/* job streams of one batch */
 };
 
-/* -1: the position is not the one we know; else how many entries were there already. */
+/* ARGV: the position expected, the new one; then of each entry its stream's number in KEYS, its id, head and body, or 'm', its id, the number of its events and their
+ * text. -1: the position is not the one we know; else how many events were there already. */
 static const char write_lua[] =
     "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return -1 end\n"
     "local double = 0\n"
     "for i = 3, #ARGV, 4 do\n"
-    "  local r = redis.pcall('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'h', ARGV[i + 2], 'b', ARGV[i + 3])\n"
+    "  local many, r = ARGV[i] == 'm'\n"
+    "  if many then r = redis.pcall('XADD', KEYS[2], ARGV[i + 1], 'n', ARGV[i + 2], 'm', ARGV[i + 3])\n"
+    "  else r = redis.pcall('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'h', ARGV[i + 2], 'b', ARGV[i + 3]) end\n"
     "  if type(r) == 'table' and r.err then\n"
     "    if not string.find(r.err, 'equal or smaller', 1, true) then return r end\n"
-    "    double = double + 1\n"
+    "    double = double + (many and tonumber(ARGV[i + 2]) or 1)\n"
     "  end\n"
     "end\n"
     "redis.call('SET', KEYS[1], ARGV[2])\n"
     "return double";
 
-/* ---- in ---- */
-
-static bool
-kind_valid(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-' || s.p[i] == '_'))
-			return false;
-	return s.n > 0 && s.n <= KIND_MAX;
-}
-
-/* "header\nbody"; of a job the header's first word is its kind. */
-static bool
-item_parse(struct item *it, bool job, struct str content)
-{
-	struct str kind;
-	size_t n;
-
-	it->body = content;
-	it->head = str_cut(&it->body, '\n');
-	if (!job)
-		return it->head.n > 0;
-	kind = str_cut(&it->head, ' ');
-	if (!kind_valid(kind) || it->head.n == 0)
-		return false;
-	n = (size_t)sprintf(it->data, JOB_KEYS "%.*s", STR_FMT(kind));
-	it->key = (struct str){it->data, n};
-	return true;
-}
-
-static void
-relay_malformed(struct stream_pos pos)
-{
-	log_error(NULL, "a message in the WAL is malformed", "lsn=%llu index=%llu", (unsigned long long)pos.lsn, (unsigned long long)pos.index);
-}
-
-static void
-queue_add(struct session *s, const struct repl_tx *tx, uint64_t index, bool job, struct str content)
-{
-	struct item *it;
-	char *text;
-
-	it = mem_alloc(sizeof *it + KEY_ROOM + content.n);
-	*it = (struct item){.pos = {tx->commit_lsn, index}, .commit_ms = tx->commit_ms, .xid = tx->xid, .lane = -1, .size = sizeof *it + content.n};
-	text = it->data + KEY_ROOM;
-	memcpy(text, content.p, content.n);
-	if (!item_parse(it, job, (struct str){text, content.n})) {
-		relay_malformed(it->pos);
-		free(it);
-		return;
-	}
-	if (s->last != NULL)
-		s->last->next = it;
-	else
-		s->first = it;
-	s->last = it;
-	s->n++;
-	s->bytes += it->size;
-	if (s->n >= QUEUE_ITEMS || s->bytes >= QUEUE_BYTES)
-		repl_pause(s->repl);
-	fib_signal(&s->more);
-}
-
-struct pack {			/* a message of many events (event_pack_add), as it is taken apart */
-	struct str left, head;
-	struct str event;	/* the one at hand */
-	struct buf text;	/* where it was put together */
-};
-
-static bool
-pack_count(struct pack *p, size_t *out)
-{
-	int64_t n;
-
-	if (!str_to_i64(str_cut(&p->left, ' '), &n) || n < 0)
-		return false;
-	*out = (size_t)n;
-	return true;
-}
-
-static bool
-pack_take(struct pack *p, size_t n, struct str *out)
-{
-	if (n > p->left.n)
-		return false;
-	*out = (struct str){p->left.p, n};
-	p->left = (struct str){p->left.p + n, p->left.n - n};
-	return true;
-}
-
-/* An event as it would be alone. */
-static void
-pack_put(struct pack *p, struct str id, size_t number_at, struct str body)
-{
-	struct str rest = p->head;
-
-	p->text.n = 0;
-	while (rest.p != NULL) {
-		struct str part = str_cut(&rest, EVENT_PACK_ID[0]);
-
-		buf_str(&p->text, part);
-		if (rest.p != NULL)
-			buf_str(&p->text, id);
-	}
-	if (number_at > 0) {
-		BUF_LIT(&p->text, ",\"q\":");
-		buf_i64(&p->text, (int64_t)number_at);
-	}
-	BUF_LIT(&p->text, "}\n");
-	buf_str(&p->text, body);
-	p->event = buf_view(&p->text);
-}
-
-/* The next event; false: it is malformed. */
-static bool
-pack_next(struct pack *p)
-{
-	size_t n, number_at, n_body;
-	struct str id, body;
-
-	while (str_eat(&p->left, 'h'))
-		if (!pack_count(p, &n) || !pack_take(p, n, &p->head))
-			return false;
-	if (!str_eat(&p->left, 'e'))
-		return pack_count(p, &n) && n > 0 && pack_take(p, n, &p->event);
-	if (p->head.n == 0 || !pack_count(p, &n) || !pack_count(p, &number_at) || !pack_count(p, &n_body) || !pack_take(p, n, &id) || !pack_take(p, n_body, &body))
-		return false;
-	pack_put(p, id, number_at, body);
-	return true;
-}
-
-/* How many there are of them. */
-static uint64_t
-queue_pack(struct session *s, const struct repl_tx *tx, uint64_t index, struct str content)
-{
-	struct pack p = {.left = content};
-	uint64_t n = 0;
-
-	buf_init(&p.text, NULL, 1024);
-	while (p.left.n > 0) {
-		if (!pack_next(&p)) {
-			relay_malformed((struct stream_pos){tx->commit_lsn, index + n});
-			break;
-		}
-		queue_add(s, tx, index + n++, false, p.event);
-	}
-	buf_fini(&p.text);
-	return n;
-}
-
-/* Within a transaction each event has a place of its own, the same whenever it is decoded. */
-void
-queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content)
-{
-	uint64_t n;
-
-	if (tx->commit_lsn != s->pack_lsn)
-		s->pack_more = 0;
-	s->pack_lsn = tx->commit_lsn;
-	index += s->pack_more;
-	if (str_is(prefix, "event") || str_is(prefix, "job"))
-		queue_add(s, tx, index, str_is(prefix, "job"), content);
-	else if (str_is(prefix, "events") && (n = queue_pack(s, tx, index, content)) > 0)
-		s->pack_more += n - 1;
-}
-
-void
-queue_progress(struct session *s, uint64_t lsn)
-{
-	if (s->last != NULL)
-		s->last->end = lsn;
-	else if (lsn > s->acked) {
-		s->acked = lsn;
-		fib_signal(&s->more);
-	}
-}
-
-/* ---- out ---- */
-
-static void
-relay_write_pop(struct session *s)
-{
-	struct item *it = s->first;
-
-	s->first = it->next;
-	if (s->first == NULL)
-		s->last = NULL;
-	s->n--;
-	s->bytes -= it->size;
-	if (it->end > s->acked)
-		s->acked = it->end;
-	free(it);
-}
-
-void
-queue_clear(struct session *s)
-{
-	while (s->first != NULL)
-		relay_write_pop(s);
-}
-
-/* The project of an event: the header's first member, as we write it ourselves. Ids need no escapes. */
-static struct str
-project_of(struct str head)
-{
-	static const char before[] = "{\"p\":\"";
-
-	if (!str_starts(head, before))
-		return STR_NONE;
-	head = (struct str){head.p + sizeof before - 1, head.n - (sizeof before - 1)};
-	return str_cut(&head, '"');
-}
-
 static struct lane *
 lane_of(struct session *s, struct item *it)
 {
 	if (it->lane < 0)
-		it->lane = it->key.n > 0 ? s->shards : stream_shard(project_of(it->head), s->shards);
+		it->lane = it->key.n > 0 ? s->shards : stream_shard(queue_project(it->head), s->shards);
 	assert(it->lane <= s->shards);
 	return &s->lanes[it->lane];
 }
@@ -272,13 +58,13 @@ static void
 skip_known(struct session *s)
 {
 	while (s->first != NULL && is_known(s, s->first)) {
-		metric_add(M_relay_duplicates, 1);
-		relay_write_pop(s);
+		metric_add(M_relay_duplicates, s->first->n);
+		queue_pop(s);
 	}
 }
 
 struct part {			/* of a batch, for one lane */
-	int lane, n;
+	int lane, n;		/* n: events */
 	struct stream_pos last;
 	char pos[42];
 	int n_keys;
@@ -340,13 +126,26 @@ part_add(struct ctx *cx, struct part *p, const struct item *it)
 
 	if (index == 0)
 		return false;
-	v[0] = job ? str_c(arena_printf(cx->arena, "%d", index)) : STR("2");
+	v[0] = job ? bus_number(cx, index) : it->many ? STR("m") : STR("2");
 	v[1] = job ? STR("*") : str_c(stream_pos_text(it->pos, arena_alloc(cx->arena, 42)));
-	v[2] = it->head;
+	v[2] = it->many ? bus_number(cx, it->n) : it->head;
 	v[3] = it->body;
 	p->n_args += 4;
-	p->n++;
+	p->n += it->n;
 	p->last = it->pos;
+	return true;
+}
+
+/* What of it Redis has not. Pieces were cut elsewhere, or events went one by one, when a relay of another version or setting was the leader. */
+static bool
+is_news(struct session *s, struct item *it)
+{
+	struct stream_pos written = lane_of(s, it)->written;
+
+	if (is_known(s, it))
+		return false;
+	if (it->many && written.lsn == it->pos.lsn && written.index + (uint64_t)it->n > it->pos.index)
+		metric_add(M_relay_duplicates, queue_cut(s, it, written.index));
 	return true;
 }
 
@@ -384,7 +183,7 @@ batch_make(struct ctx *cx, struct session *s, struct batch *b)
 
 	*b = (struct batch){.n = batch_size(s), .parts = arena_array(cx->arena, struct part, s->shards + 1)};
 	for (; n < b->n; n++, it = it->next) {
-		if (!is_known(s, it) && !part_add(cx, part_of(cx, b, s, it->lane), it))
+		if (is_news(s, it) && !part_add(cx, part_of(cx, b, s, it->lane), it))
 			break;
 		b->commit_ms = it->commit_ms;
 	}
@@ -414,7 +213,7 @@ batch_done(struct session *s, const struct batch *b)
 
 	for (int i = 0; i < b->n; i++) {
 		assert(is_known(s, s->first));
-		relay_write_pop(s);
+		queue_pop(s);
 	}
 	metric_set(M_relay_stream_lag, lag > 0 ? lag : 0);
 	if (s->n < QUEUE_ITEMS / 2 && s->bytes < QUEUE_BYTES / 2)

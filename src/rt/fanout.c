@@ -24,7 +24,9 @@ enum { WORK_DELIVERY = 64, WORK_EVENT = 80, WORK_WIDE = 4, BYTES_SCANNED = 64, B
 struct entry {
 	struct entry *next;
 	int shard;		/* -1: of our own making */
-	struct stream_pos pos;
+	struct stream_pos pos;	/* of the event at hand, or of the first */
+	int left;		/* events that are not done with, the one at hand among them */
+	bool many;		/* the text is one of event_unpack */
 	size_t n_header, n_body;
 	char text[];		/* header and body; of our own: project, name, channel, role, each with its NUL, and body */
 };
@@ -51,7 +53,8 @@ enum stage {
 
 static enum stage stage;	/* fanout_go is the only writer */
 static struct news now;
-static struct entry *now_entry;	/* its text */
+static struct entry *now_entry;	/* its text; without an event at hand: what there is left of it */
+static struct event_unpack now_many;	/* of an entry of many */
 static int at_chan, at_role;	/* of the key that is looked at; the role behind the last: those found by channel alone */
 static uint32_t at_seat;
 static uint32_t *receivers, n_receivers, cap_receivers, next_receiver;
@@ -273,25 +276,31 @@ take_entry(void)
 static bool
 open_entry(struct entry *e)
 {
-	struct str body = {e->text + e->n_header, e->n_body};
+	struct str header = {e->text, e->n_header}, body = {e->text + e->n_header, e->n_body};
 	const char *part[4], *p = e->text;
 
+	if (e->many && event_unpack_next(&now_many))
+		event_unpack_whole(&now_many, &header, &body);
 	if (e->shard >= 0)
-		return news_init(&now, e->pos, (struct str){e->text, e->n_header}, body);
+		return news_init(&now, e->pos, header, body);
 	for (int i = 0; i < 4; i++, p += strlen(p) + 1)
 		part[i] = p;
 	news_local(&now, part[0], part[1], part[2], part[3], body);
 	return true;
 }
 
-/* Takes the oldest waiting entry as the one at hand. */
+/* The next event is the one at hand: of the entry that has some left, else of the oldest that waits. */
 static void
 begin_next(void)
 {
-	struct entry *e = take_entry();
-	bool good = open_entry(e), found;
+	struct entry *e = now_entry != NULL ? now_entry : take_entry();
+	bool fresh = e->shard < 0 || stream_pos_cmp(places[e->shard].at, e->pos) < 0, good, found;
 
+	if (now_entry == NULL && e->many)
+		event_unpack_init(&now_many, (struct str){e->text, e->n_body});
 	now_entry = e;
+	assert(fresh || e->many);
+	good = open_entry(e) && fresh;
 	n_receivers = next_receiver = at_seat = 0;
 	at_chan = at_role = 0;
 	if (good)
@@ -300,11 +309,20 @@ begin_next(void)
 		role_changes++;
 	found = good && news_resolve(&now);
 	collected++;
-	if (e->shard >= 0) {
-		assert(places[e->shard].begun && stream_pos_cmp(places[e->shard].at, e->pos) < 0);
+	if (e->shard >= 0 && fresh) {
+		assert(places[e->shard].begun);
 		places[e->shard].at = e->pos;
 	}
 	fanout_go(found ? STAGE_COLLECT : STAGE_TELL);
+}
+
+static void
+drop_entry(void)
+{
+	if (now_entry->many)
+		event_unpack_fini(&now_many);
+	free(now_entry);
+	now_entry = NULL;
 }
 
 static void
@@ -315,8 +333,9 @@ end_current(void)
 	if (p != NULL && stream_pos_cmp(p->at, now_entry->pos) == 0)	/* else the stream was replaced meanwhile */
 		p->told = p->at;
 	news_fini(&now);
-	free(now_entry);
-	now_entry = NULL;
+	now_entry->pos.index++;
+	if (--now_entry->left <= 0)
+		drop_entry();
 	who_told();
 }
 
@@ -327,7 +346,7 @@ work_on(int64_t *left)
 	switch (stage) {
 	case STAGE_NONE:
 		begin_next();
-		*left -= WORK_EVENT + (int64_t)(now_entry->n_header / BYTES_SCANNED);
+		*left -= WORK_EVENT + (int64_t)((now_entry->many ? now_many.text.n : now_entry->n_header) / BYTES_SCANNED);
 		return;
 	case STAGE_COLLECT:
 		if (!collect_slice(left))
@@ -351,10 +370,16 @@ work_on(int64_t *left)
 
 static void turn(void *arg);
 
+static bool
+is_busy(void)
+{
+	return first != NULL || now_entry != NULL;
+}
+
 static void
 schedule(void)
 {
-	if (scheduled || (first == NULL && stage == STAGE_NONE))
+	if (scheduled || !is_busy())
 		return;
 	scheduled = true;
 	loop_soon(turn, NULL);
@@ -367,7 +392,7 @@ turn(void *arg)
 
 	(void)arg;
 	scheduled = false;
-	while (left > 0 && (first != NULL || stage != STAGE_NONE))
+	while (left > 0 && is_busy())
 		work_on(&left);
 	metric_observe(M_rt_turn, (uint64_t)(time_now_us() > began ? time_now_us() - began : 0));
 	if (paused && waiting < WAITING_BYTES / 2) {
@@ -386,15 +411,40 @@ append_entry(struct entry *e)
 	schedule();
 }
 
-/* Nobody listens, and it says neither that something is stale nor that roles change. Within a text its quotes would be escaped. */
+/* It says neither that something is stale nor that roles change. Within a text its quotes would be escaped. */
 static bool
-entry_is_nothing(struct str header)
+header_is_nothing(struct str header)
 {
-	return peers_open() == 0 && first == NULL && stage == STAGE_NONE && memmem(header.p, header.n, ",\"k\":", 5) == NULL && memmem(header.p, header.n, ",\"f\":", 5) == NULL;
+	return memmem(header.p, header.n, ",\"k\":", 5) == NULL && memmem(header.p, header.n, ",\"f\":", 5) == NULL;
+}
+
+static bool
+many_are_nothing(struct str text)
+{
+	struct event_unpack u;
+	const char *seen = NULL;
+	bool nothing = true;
+
+	event_unpack_init(&u, text);
+	while (nothing && event_unpack_next(&u)) {
+		struct str header = event_unpack_header(&u);
+
+		nothing = header.p == seen || header_is_nothing(header);
+		seen = header.p;
+	}
+	event_unpack_fini(&u);
+	return nothing;
+}
+
+/* Nobody listens. */
+static bool
+entry_is_nothing(const struct bus_entry *e)
+{
+	return peers_open() == 0 && !is_busy() && (e->many > 0 ? many_are_nothing(e->body) : header_is_nothing(e->header));
 }
 
 static void
-on_entry(int shard, struct stream_pos pos, struct str header, struct str body, void *arg)
+on_entry(int shard, const struct bus_entry *from, void *arg)
 {
 	struct entry *e;
 
@@ -402,15 +452,15 @@ on_entry(int shard, struct stream_pos pos, struct str header, struct str body, v
 	assert(shard >= 0 && shard < BUS_SHARDS_MAX);
 	if (!places[shard].begun)
 		places[shard] = (struct place){bus_follow_pos(shard), bus_follow_pos(shard), true};
-	if (entry_is_nothing(header)) {
-		places[shard].at = places[shard].told = pos;
+	if (entry_is_nothing(from)) {
+		places[shard].at = places[shard].told = from->pos;
 		return;
 	}
-	e = mem_alloc(sizeof *e + header.n + body.n + 1);
-	*e = (struct entry){.shard = shard, .pos = pos, .n_header = header.n, .n_body = body.n};
-	memcpy(e->text, header.p, header.n);
-	if (body.n > 0)
-		memcpy(e->text + header.n, body.p, body.n);
+	e = mem_alloc(sizeof *e + from->header.n + from->body.n + 1);
+	*e = (struct entry){.shard = shard, .pos = bus_entry_first(from), .left = from->many > 0 ? from->many : 1, .many = from->many > 0, .n_header = from->header.n,
+	    .n_body = from->body.n};
+	mem_copy(e->text, from->header.p, from->header.n);
+	mem_copy(e->text + e->n_header, from->body.p, from->body.n);
 	append_entry(e);
 	if (!paused && waiting > WAITING_BYTES) {
 		paused = true;
@@ -434,6 +484,11 @@ forget_waiting(int shard)
 		free(e);
 	}
 	last = at;
+	if (now_entry == NULL || (shard >= 0 && now_entry->shard != shard))
+		return;
+	now_entry->left = 1;
+	if (stage == STAGE_NONE)
+		drop_entry();
 }
 
 /* Events are gone that we have not seen: nobody can be told which, so everybody of the shard begins anew, and who resumes is told of the gap
@@ -470,7 +525,7 @@ fanout_local(const char *project, const char *name, const char *channel, const c
 	for (int i = 0; i < 4; i++)
 		buf_add(&b, part[i], strlen(part[i]) + 1);
 	e = mem_alloc(sizeof *e + b.n + payload.n + 1);
-	*e = (struct entry){.shard = -1, .n_header = b.n, .n_body = payload.n};
+	*e = (struct entry){.shard = -1, .left = 1, .n_header = b.n, .n_body = payload.n};
 	memcpy(e->text, b.p, b.n);
 	mem_copy(e->text + b.n, payload.p, payload.n);
 	buf_fini(&b);
@@ -497,7 +552,7 @@ void
 fanout_fini(void)
 {
 	bus_follow_stop();
-	if (now_entry != NULL)
+	if (stage != STAGE_NONE)
 		end_current();
 	stage = STAGE_NONE;
 	forget_waiting(-1);

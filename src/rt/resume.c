@@ -7,7 +7,7 @@
 #include "core/loop.h"
 #include "core/metric.h"
 
-enum { BATCH = 128, SCAN = 64 * 1024, RETRY_MS = 200, SOON_MS = 5, DRAIN_MS = 20, STREAM_MS = 10000 };
+enum { BATCH = 128, ROUND = 4 * BATCH, SCAN = 64 * 1024, RETRY_MS = 200, SOON_MS = 5, DRAIN_MS = 20, STREAM_MS = 10000 };
 
 /* Waits while the client reads slower than we could send: what it missed must not make it a slow reader. Slow clients keep nobody
  * else from being served. */
@@ -186,14 +186,15 @@ resume_serve_one(struct ctx *cx, struct peer *c, const struct bus_entry *v, cons
 	return e;
 }
 
-/* Serves entries up to `upto`. Stops behind one that fills the connection's queue, and before one that comes after a change of roles: first the roles,
- * then the same entry, which may be another question by then. */
+/* Serves events. Stops behind one that fills the connection's queue, and before one that comes after a change of roles: first the roles,
+ * then the same event, which may be another question by then. *all_out: it went on to the last. */
 static err_t
-resume_serve(struct ctx *cx, struct peer *c, const struct bus_entry *v, int n, struct stream_pos upto)
+resume_serve(struct ctx *cx, struct peer *c, const struct bus_entry *v, int n, bool *all_out)
 {
 	uint32_t was = c->identities;
 	struct past *past;
 
+	*all_out = false;
 	TRY(past_of(cx, c, v, n, &past));
 	for (int i = 0; i < n; i++) {
 		if (c->ws == NULL || c->stale || c->identities != was)
@@ -203,9 +204,85 @@ resume_serve(struct ctx *cx, struct peer *c, const struct bus_entry *v, int n, s
 			return OK;
 		TRY(fib_yield(cx));
 	}
-	if (n < BATCH && !c->stale && c->identities == was)
-		c->at = upto;
+	*all_out = !c->stale && c->identities == was;
 	return OK;
+}
+
+/* ---- event by event ---- */
+
+struct range {			/* entries of the stream, as they are gone through */
+	const struct bus_entry *v;
+	int n, i;		/* i: the one at hand */
+	int at;			/* events of that which have been taken; 0: it has not been begun */
+	struct event_unpack many;
+};
+
+static void
+range_close(struct range *r)
+{
+	if (r->at > 0)
+		event_unpack_fini(&r->many);
+	r->at = 0;
+}
+
+/* The next event; of an entry of many its texts are copied. */
+static bool
+range_next(struct ctx *cx, struct range *r, struct bus_entry *out)
+{
+	const struct bus_entry *e;
+
+	if (r->i == r->n)
+		return false;
+	e = &r->v[r->i];
+	if (e->many == 0) {
+		*out = *e;
+		r->i++;
+		return true;
+	}
+	if (r->at == 0)
+		event_unpack_init(&r->many, e->body);
+	*out = (struct bus_entry){.pos = bus_entry_first(e)};
+	out->pos.index += (uint64_t)r->at++;
+	if (event_unpack_next(&r->many)) {
+		event_unpack_whole(&r->many, &out->header, &out->body);
+		out->header.p = arena_memdup(cx->arena, out->header.p, out->header.n);
+	}
+	if (r->at == e->many) {
+		range_close(r);
+		r->i++;
+	}
+	return true;
+}
+
+/* Those between these places, BATCH at most; fewer: there are no more. */
+static int
+range_take(struct ctx *cx, struct range *r, struct stream_pos after, struct stream_pos upto, struct bus_entry *out)
+{
+	int n = 0;
+
+	while (n < BATCH && range_next(cx, r, &out[n]))
+		n += stream_pos_cmp(out[n].pos, after) > 0 && stream_pos_cmp(out[n].pos, upto) <= 0;
+	return n;
+}
+
+/* Some of the range: *all_out: all of it. */
+static err_t
+range_serve(struct ctx *outer, struct peer *c, struct range *r, struct stream_pos upto, int *served, bool *all_out)
+{
+	struct bus_entry *v;
+	struct ctx cx;
+	bool went_on;
+	err_t e;
+	int n;
+
+	ctx_init_part(&cx, outer);
+	v = arena_array(cx.arena, struct bus_entry, BATCH);
+	n = range_take(&cx, r, c->at, upto, v);
+	e = resume_serve(&cx, c, v, n, &went_on);
+	*served = went_on ? *served + n : ROUND;
+	*all_out = went_on && n < BATCH;
+	ctx_fini(&cx);
+	return e;
 }
 
 /* Asked when a batch has been read: entries may have been trimmed since the client was told that there is no gap, as it waited with its first
@@ -224,27 +301,49 @@ still_whole(struct ctx *cx, struct peer *c, bool *whole_out)
 	return OK;
 }
 
-/* One batch. Awaits. */
+/* How many entries are asked for: by what whoever asked last has got, for many have many events. */
+static int entries_next = BATCH;
+
+static err_t
+advance_within(struct ctx *cx, struct peer *c)
+{
+	struct stream_pos upto = fanout_pos(c);
+	int asked, served = 0, events = 0;
+	struct range r = {0};
+	bool whole, all = false;
+	struct bus_entry *v;
+	err_t e;
+
+	TRY(wait_for_room(cx, c));
+	asked = entries_next;
+	TRY(bus_range(cx, peer_shard(c), c->at, upto, asked, &v, &r.n));
+	TRY(still_whole(cx, c, &whole));
+	if (!whole)
+		return OK;
+	r.v = v;
+	for (int i = 0; i < r.n; i++)
+		events += v[i].many > 0 ? v[i].many : 1;
+	entries_next = bus_entries_for(BATCH, r.n, events);
+	do {
+		e = range_serve(cx, c, &r, upto, &served, &all);
+	} while (e == OK && !all && served < ROUND);
+	range_close(&r);
+	if (e == OK && all && r.n < asked)
+		c->at = upto;
+	return e;
+}
+
+/* One read of the stream. Awaits. */
 static err_t
 advance(struct ctx *outer, struct peer *c)
 {
-	struct stream_pos upto = fanout_pos(c);
-	struct bus_entry *v;
-	bool whole = false;
 	struct ctx cx;
 	err_t e;
-	int n;
 
 	ctx_init(&cx);
 	cx.fib = outer->fib;
 	cx.deadline = loop_now() + (uint64_t)conf.request_timeout;
-	e = wait_for_room(&cx, c);
-	if (e == OK)
-		e = bus_range(&cx, peer_shard(c), c->at, upto, BATCH, &v, &n);
-	if (e == OK)
-		e = still_whole(&cx, c, &whole);
-	if (e == OK && whole)
-		e = resume_serve(&cx, c, v, n, upto);
+	e = advance_within(&cx, c);
 	ctx_fini(&cx);
 	return e;
 }

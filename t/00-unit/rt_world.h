@@ -71,6 +71,18 @@ stream_pos_parse(struct str s, struct stream_pos *out)
 	return true;
 }
 
+struct stream_pos
+bus_entry_first(const struct bus_entry *e)
+{
+	return (struct stream_pos){e->pos.lsn, e->pos.index - (uint64_t)(e->many > 0 ? e->many - 1 : 0)};
+}
+
+int
+bus_entries_for(int events, int had_entries, int had_events)
+{
+	return had_events > had_entries ? 4 : events;
+}
+
 err_t
 bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos upto, int count, struct bus_entry **out, int *n_out)
 {
@@ -81,7 +93,7 @@ bus_range(struct ctx *cx, int shard, struct stream_pos after, struct stream_pos 
 	*out = arena_array(cx->arena, struct bus_entry, count);
 	*n_out = 0;
 	for (int i = n_trimmed; i < n_stream && *n_out < count; i++)
-		if (stream_pos_cmp(stream[i].pos, after) > 0 && stream_pos_cmp(stream[i].pos, upto) <= 0)
+		if (stream_pos_cmp(stream[i].pos, after) > 0 && stream_pos_cmp(bus_entry_first(&stream[i]), upto) <= 0)
 			(*out)[(*n_out)++] = stream[i];
 	return OK;
 }
@@ -476,7 +488,7 @@ static void
 show(void)
 {
 	while (n_shown < n_stream) {
-		follower.on_entry(0, stream[n_shown].pos, stream[n_shown].header, stream[n_shown].body, follower.arg);
+		follower.on_entry(0, &stream[n_shown], follower.arg);
 		n_shown++;
 	}
 }
@@ -493,6 +505,31 @@ document(const char *role, int n)
 	    n, n, role);
 	snprintf(payload, sizeof payload, "{\"n\":%d}", n);
 	append(header, payload);
+}
+
+/* Such events with the numbers from n on, together in one entry. */
+static void
+documents_together(const char *role, int n, int many)
+{
+	struct buf b;
+	char header[700];
+
+	buf_init(&b, NULL, 4096);
+	snprintf(header, sizeof header, "{\"p\":\"p\",\"e\":\"databases.[databaseId].collections.[collectionId].documents.[documentId].create\",\"v\":[\"d\",\"c\",\"\177\"],"
+	    "\"c\":[\"documents\",\"databases.d.collections.c.documents\",\"databases.d.collections.c.documents.\177\"],\"r\":[\"%s\"],\"t\":0", role);
+	buf_printf(&b, "h%zu %s", strlen(header), header);
+	for (int i = 0; i < many; i++) {
+		char id[20], payload[40];
+
+		snprintf(id, sizeof id, "x%d", n + i);
+		snprintf(payload, sizeof payload, "{\"n\":%d}", n + i);
+		buf_printf(&b, "e%zu 0 %zu %s%s", strlen(id), strlen(payload), id, payload);
+	}
+	append("", b.p);
+	stream[n_stream - 1].header = STR_NONE;
+	stream[n_stream - 1].many = many;
+	stream[n_stream - 1].pos.index = (uint64_t)many;	/* something else was the first of the transaction */
+	buf_fini(&b);
 }
 
 /* A membership event about a user, received by the team; number n. */

@@ -605,7 +605,7 @@ history(void)
 
 /* The id of the last frame. */
 static const char *
-last_id(struct ws *w)
+last_id_of(const struct ws *w)
 {
 	static char id[MARK_MAX];
 	const char *p = w->got.p, *found = NULL;
@@ -613,6 +613,14 @@ last_id(struct ws *w)
 	while ((p = strstr(p, "\"id\":\"")) != NULL)
 		found = p += 6;
 	snprintf(id, sizeof id, "%.*s", found ? (int)strcspn(found, "\"") : 0, found ? found : "");
+	return id;
+}
+
+static const char *
+last_id(struct ws *w)
+{
+	const char *id = last_id_of(w);
+
 	w->got.n = 0;
 	return id;
 }
@@ -657,6 +665,54 @@ Test(rt, resumes_without_gap_or_double)
 	cr_expect(strstr(w->got.p, "\"gap\":false") != NULL);
 	cr_expect_str_eq(events(w), want);
 	close_ws(w);
+}
+
+/* Each has a place of its own: whoever comes back gets what is behind it, from the middle of an entry too, and while one is gone through. */
+Test(rt, events_that_came_together_are_one_by_one)
+{
+	char want[8000] = "", id[MARK_MAX];
+	struct ws *w, *more;
+	const char *got;
+	uint64_t began;
+	int n = 1;
+
+	history();
+	conf.rt_slice = 1;
+	w = connect_as("", URL);
+	for (int i = 0; i < 5; i++) {
+		documents_together("any", n, 100);
+		documents_together("users", n + 100, 2);	/* these are for others */
+		document("any", n + 100);
+		for (int k = 0; k <= 100; k++)
+			snprintf(want + strlen(want), sizeof want - strlen(want), "%s%d", *want ? " " : "", n + k);
+		n += 101;
+	}
+	began = fanout_number();
+	show();
+	while (fanout_number() < began + 50)	/* in the middle of the first */
+		uv_run(loop_uv(), UV_RUN_NOWAIT);
+	more = open_as("", URL);
+	while (fanout_number() < began + 5 * 103)
+		uv_run(loop_uv(), UV_RUN_NOWAIT);
+	settle_all();
+	strcpy(id, last_id_of(w));
+	cr_expect_str_eq(events(w), want);
+	got = events(more);
+	cr_expect(strlen(got) > 0 && strlen(got) < strlen(want) && strcmp(got, want + strlen(want) - strlen(got)) == 0, "it gets the rest: %s", got);
+	close_ws(more);
+	close_ws(w);
+	for (int at = 0; at < 3; at++) {	/* before the first, behind it, before the last */
+		uint64_t index = (uint64_t)(at == 0 ? 0 : at == 1 ? 1 : 99);
+		char head[20];
+
+		snprintf(id + 9, sizeof id - 9, "%llu-%llu", (unsigned long long)stream[n_stream - 3].pos.lsn, (unsigned long long)index);
+		w = resume_as("", id);
+		settle_all();
+		cr_expect(strstr(w->got.p, "\"gap\":false") != NULL);
+		snprintf(head, sizeof head, "%d ", 4 * 101 + 1 + (int)index);
+		cr_expect_str_eq(events(w), strstr(want, head), "from %s", id);
+		close_ws(w);
+	}
 }
 
 /* ---- resuming: what may be read now ---- */

@@ -196,17 +196,17 @@ static int n_seen_in[BUS_SHARDS_MAX];
 static struct stream_pos last_seen[BUS_SHARDS_MAX];
 
 static void
-on_entry(int shard, struct stream_pos pos, struct str header, struct str body, void *arg)
+on_entry(int shard, const struct bus_entry *e, void *arg)
 {
 	char want[42];
 
 	(void)arg;
-	cr_expect_gt(stream_pos_cmp(pos, last_seen[shard]), 0);
-	last_seen[shard] = pos;
+	cr_expect_gt(stream_pos_cmp(bus_entry_first(e), last_seen[shard]), 0);
+	last_seen[shard] = e->pos;
 	n_seen++;
 	n_seen_in[shard]++;
-	cr_expect(str_is(header, "head"));
-	cr_expect(str_is(body, stream_pos_text(pos, want)));
+	cr_expect(str_is(e->header, e->many > 0 ? "" : "head"));
+	cr_expect(str_is(e->body, stream_pos_text(e->pos, want)));
 }
 
 static void
@@ -225,6 +225,17 @@ add(struct ctx *cx, const char *key, unsigned lsn)
 
 	stream_pos_text((struct stream_pos){lsn, 1}, id);
 	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), str_c(key), str_c(id), STR("h"), STR("head"), STR("b"), str_c(id))));
+}
+
+/* So many events with the last places up to `last`. */
+static void
+add_many(struct ctx *cx, const char *key, unsigned lsn, unsigned last, const char *many)
+{
+	struct bus_reply *r;
+	char id[42];
+
+	stream_pos_text((struct stream_pos){lsn, last}, id);
+	OKAY(bus_cmd(cx, &r, BUS(STR("XADD"), str_c(key), str_c(id), STR("n"), str_c(many), STR("m"), str_c(id))));
 }
 
 static void
@@ -286,11 +297,29 @@ following(struct ctx *cx, void *arg)
 	cr_expect(n == 3 && list[0].pos.lsn == 11 && list[2].pos.lsn == 13 && str_is(list[0].body, "11-1"));
 	OKAY(bus_range(cx, 0, (struct stream_pos){608, 1}, (struct stream_pos){UINT64_MAX, 0}, 100, &list, &n));
 	cr_expect(n == 2 && list[1].pos.lsn == 1000);
+	/* entries of many have the id of the last: they are of a range when one of them is */
+	add_many(cx, "events:{0}:one", 1001, 9, "4");
+	add_many(cx, "events:{0}:one", 1001, 13, "4");
+	add_many(cx, "events:{0}:one", 1002, 1, "2");
+	until(cx, &n_seen, 604);
+	OKAY(bus_range(cx, 0, (struct stream_pos){1001, 7}, (struct stream_pos){1001, 10}, 100, &list, &n));
+	cr_expect(n == 2 && list[0].many == 4 && list[0].pos.index == 9 && bus_entry_first(&list[0]).index == 6 && list[1].pos.index == 13 && str_is(list[1].body, "1001-13"));
+	OKAY(bus_range(cx, 0, (struct stream_pos){1001, 9}, (struct stream_pos){1001, 9}, 100, &list, &n));
+	cr_expect_eq(n, 0);
+	OKAY(bus_range(cx, 0, (struct stream_pos){1000, 1}, (struct stream_pos){1002, 0}, 2, &list, &n));
+	cr_expect(n == 2 && list[1].pos.index == 13);
+	OKAY(bus_range(cx, 0, (struct stream_pos){1001, 12}, (struct stream_pos){1002, 0}, 100, &list, &n));
+	cr_expect(n == 2 && list[1].pos.lsn == 1002);
 	/* without a floor the oldest entry tells what may be gone; with one it does, to the entry */
 	OKAY(bus_gap(cx, 0, (struct stream_pos){5, 1}, &lost));
 	cr_expect_not(lost);
 	OKAY(bus_gap(cx, 0, (struct stream_pos){4, 9}, &lost));
 	cr_expect(lost);
+	OKAY(bus_cmd(cx, &r, BUS(STR("XTRIM"), STR("events:{0}:one"), STR("MINID"), STR("1001"))));
+	OKAY(bus_gap(cx, 0, (struct stream_pos){1001, 6}, &lost));
+	cr_expect_not(lost);
+	OKAY(bus_gap(cx, 0, (struct stream_pos){1001, 5}, &lost));
+	cr_expect(lost, "the first of the oldest entry is behind it");
 	for (size_t i = 0; i < sizeof floors / sizeof floors[0]; i++) {
 		OKAY(bus_cmd(cx, &r, BUS(STR("SET"), STR("relay:{0}:floor:one"), str_c(floors[i].floor))));
 		OKAY(bus_gap(cx, 0, floors[i].after, &lost));
@@ -301,13 +330,37 @@ following(struct ctx *cx, void *arg)
 	add(cx, "events:{0}:two", 4);
 	announce(cx, "two", "1", "3-1");
 	until(cx, &n_gaps, 1);
-	until(cx, &n_seen, 602);
+	until(cx, &n_seen, 605);
 	cr_expect_str_eq(bus_stream_name(), "two");
 	/* trimmed beyond our place while we were away */
 	server_kill(redis);
 	cr_expect_eq(bus_cmd(cx, &r, BUS(STR("PING"))), ERR_BUS);
 	bus_follow_stop();
 	finish();
+}
+
+Test(bus, what_is_asked_for_follows_what_came)
+{
+	static const struct {
+		int events, entries, had, want;
+	} cases[] = {{256, 256, 256, 256}, {256, 1, 1, 256}, {256, 0, 0, 256}, {256, 3, 0, 256}, {256, 2, 8, 64}, {256, 10, 1280, 4}, {256, 1, 100000, 4}, {128, 100, 128, 100}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		cr_expect_eq(bus_entries_for(cases[i].events, cases[i].entries, cases[i].had), cases[i].want, "%zu", i);
+}
+
+Test(bus, an_entry_that_says_nonsense_of_itself_has_nothing)
+{
+	static const char *const many[] = {"0", "-1", "x", "", "11", "99999999999"};
+
+	for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+		struct bus_reply f[4] = {{.type = BUS_STR, .s = STR("n")}, {.type = BUS_STR, .s = str_c(many[i])}, {.type = BUS_STR, .s = STR("m")}, {.type = BUS_STR, .s = STR("text")}};
+		struct bus_reply v[2] = {{.type = BUS_STR, .s = STR("7-9")}, {.type = BUS_LIST, .n = 4, .v = f}}, r = {.type = BUS_LIST, .n = 2, .v = v};
+		struct bus_entry e;
+
+		cr_assert(bus_entry_of(&r, &e));
+		cr_expect(e.many == 0 && e.body.n == 0 && e.header.n == 0 && bus_entry_first(&e).index == 9, "%s", many[i]);
+	}
 }
 
 Test(bus, follows_the_stream_across_breaks_and_replacement)

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "io/bus.h"
+#include "model/event.h"
 #include "model/job.h"
 #include "relay/relay.h"
 #include "servers.h"
@@ -155,15 +156,23 @@ key_of(enum stream_key what, int shard, const char *name)
 	return stream_key(what, shard, name, text[turn++ % 4]);
 }
 
-/* Entries in the shards of a stream. */
+/* Events in the shards of a stream. */
 static long long
 entries(const char *name)
 {
 	int shards = atoi(announcement("n"));
 	long long n = 0;
 
-	for (int i = 0; i < shards; i++)
-		n += number("XLEN %s", key_of(STREAM_EVENTS, i, name));
+	for (int i = 0; i < shards; i++) {
+		redisReply *r = cmd("XRANGE %s - +", key_of(STREAM_EVENTS, i, name));
+
+		for (size_t k = 0; k < r->elements; k++) {
+			redisReply *f = r->element[k]->element[1];
+
+			n += strcmp(f->element[0]->str, "n") == 0 ? atoi(f->element[1]->str) : 1;
+		}
+		freeReplyObject(r);
+	}
 	return n;
 }
 
@@ -264,23 +273,59 @@ witness(const char *prefix)
 	return l;
 }
 
-/* "header\nbody" of the stream's entries; ids must ascend. */
+/* What one entry has, as "header\nbody"; `at`, unless NULL: the places of its events. The id is that of the last. */
+static void
+entry_events(const redisReply *e, struct list *out, struct stream_pos *at)
+{
+	const redisReply *f = e->element[1];
+	struct stream_pos pos;
+	struct event_unpack u;
+	static char text[32 * 1024];
+	int n;
+
+	cr_assert(stream_pos_parse(str_c(e->element[0]->str), &pos));
+	if (strcmp(f->element[0]->str, "h") == 0) {
+		n = snprintf(text, sizeof text, "%s\n%s", f->element[1]->str, f->element[3]->str);
+		list_add(out, text, (size_t)n);
+		if (at != NULL)
+			*at = pos;
+		return;
+	}
+	cr_assert_str_eq(f->element[0]->str, "n");
+	cr_assert_str_eq(f->element[2]->str, "m");
+	pos.index -= (uint64_t)atoi(f->element[1]->str) - 1;
+	event_unpack_init(&u, (struct str){f->element[3]->str, f->element[3]->len});
+	for (int i = 0; i < atoi(f->element[1]->str); i++, pos.index++) {
+		struct str header, body;
+
+		cr_assert(event_unpack_next(&u));
+		event_unpack_whole(&u, &header, &body);
+		n = snprintf(text, sizeof text, "%.*s\n%.*s", STR_FMT(header), STR_FMT(body));
+		list_add(out, text, (size_t)n);
+		if (at != NULL)
+			at[i] = pos;
+	}
+	cr_assert_not(event_unpack_next(&u));
+	cr_assert_not(u.bad);
+	event_unpack_fini(&u);
+}
+
+/* "header\nbody" of the stream's events; their places must ascend. */
 static struct list
 stream(const char *key)
 {
-	struct stream_pos last = {0, 0}, pos;
+	struct stream_pos last = {0, 0}, at[128];
 	struct list l = {0};
 	redisReply *r = cmd("XRANGE %s - +", key);
 
 	for (size_t i = 0; i < r->elements; i++) {
-		redisReply *e = r->element[i], *f = e->element[1];
-		char text[400];
-		int n = snprintf(text, sizeof text, "%s\n%s", f->element[1]->str, f->element[3]->str);
+		int had = l.n;
 
-		cr_assert(stream_pos_parse(str_c(e->element[0]->str), &pos));
-		cr_assert_gt(stream_pos_cmp(pos, last), 0);
-		last = pos;
-		list_add(&l, text, (size_t)n);
+		entry_events(r->element[i], &l, at);
+		for (int k = 0; k < l.n - had; k++) {
+			cr_assert_gt(stream_pos_cmp(at[k], last), 0);
+			last = at[k];
+		}
 	}
 	freeReplyObject(r);
 	return l;
@@ -437,14 +482,21 @@ Test(relay, every_commit_is_in_its_shard_once_and_in_order_whatever_is_killed)
 
 /* ---- the rest ---- */
 
+/* The i-th event: its place in the transaction, header and body. */
 static const char *
 entry_text(const char *key, int i)
 {
 	static char text[200];
-	redisReply *r = cmd("XRANGE %s - +", key), *e = (size_t)i < r->elements ? r->element[i] : NULL;
+	struct stream_pos at[1000];
+	struct list l = {0};
+	redisReply *r = cmd("XRANGE %s - +", key);
 
-	snprintf(text, sizeof text, "%s %s/%s", e ? strchr(e->element[0]->str, '-') + 1 : "", e ? e->element[1]->element[1]->str : "", e ? e->element[1]->element[3]->str : "");
+	for (size_t k = 0; k < r->elements; k++)
+		entry_events(r->element[k], &l, at + l.n);
 	freeReplyObject(r);
+	cr_assert_lt(i, l.n);
+	*strchr(l.v[i], '\n') = '/';
+	snprintf(text, sizeof text, "%llu %s", (unsigned long long)at[i].index, l.v[i]);
 	return text;
 }
 
@@ -480,6 +532,165 @@ Test(relay, headers_of_one_message_are_put_together)
 	UNTIL(entries(current()) == (int)(sizeof want / sizeof *want));
 	for (int i = 0; i < (int)(sizeof want / sizeof *want); i++)
 		cr_expect_str_eq(entry_text(key_of(STREAM_EVENTS, 0, current()), i), want[i]);
+	reap(r, SIGTERM);
+}
+
+static void
+run_sql_of(const struct buf *b)
+{
+	cr_assert_not_null(b->p);
+	run_sql(b->p);
+}
+
+/* A message of events with the numbers from n on, whose payload has so many bytes. */
+static void
+put_message(struct buf *b, const char *project, int n, int many, int bytes)
+{
+	char head[80];
+
+	snprintf(head, sizeof head, "{\"p\":\"%s\",\"v\":[\"\177\"]", project);
+	buf_printf(b, "h%zu %s", strlen(head), head);
+	for (int i = n; i < n + many; i++)
+		buf_printf(b, "e4 0 %d %04d%0*d", bytes, i, bytes, i);
+}
+
+static struct list
+entry_sizes(const char *key)
+{
+	struct list l = {0};
+	redisReply *r = cmd("XRANGE %s - +", key);
+
+	for (size_t i = 0; i < r->elements; i++) {
+		redisReply *f = r->element[i]->element[1];
+		const char *n = strcmp(f->element[0]->str, "n") == 0 ? f->element[1]->str : "1";
+
+		cr_expect_leq(f->element[3]->len, 65536);
+		list_add(&l, n, strlen(n));
+	}
+	freeReplyObject(r);
+	return l;
+}
+
+static void
+sizes(const char *key, const char *want)
+{
+	struct list l = entry_sizes(key);
+	char got[400] = "";
+
+	for (int i = 0; i < l.n; i++)
+		snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i > 0 ? " " : "", l.v[i]);
+	cr_expect_str_eq(got, want);
+}
+
+/* By number, by bytes, by the project, since each may be in another shard; one that is left alone has the form of all that are. */
+Test(relay, events_of_one_message_stay_together_in_pieces)
+{
+	const char *key;
+	pid_t r = relay_fork();
+	struct buf b;
+	int n = 0;
+
+	UNTIL(announced(""));
+	buf_init(&b, NULL, 1 << 20);
+	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'event', E'{\"p\":\"a\",\"first\":1}\n0'); SELECT pg_logical_emit_message(true, 'events', E'");
+	put_message(&b, "a", 1, 300, 5);
+	put_message(&b, "b", 301, 1, 5);
+	put_message(&b, "a", 302, 9, 20000);
+	BUF_LIT(&b, "27 {\"p\":\"a\",\"v\":[\"alone\"]}\nyes");
+	BUF_LIT(&b, "e4 0 2 0312ab");
+	BUF_LIT(&b, "'); SELECT pg_logical_emit_message(true, 'event', E'{\"p\":\"a\",\"last\":1}\n0')");
+	run_sql_of(&b);
+	buf_fini(&b);
+	UNTIL(entries(current()) == 314);
+	key = key_of(STREAM_EVENTS, 0, current());
+	sizes(key, "1 128 128 44 1 3 3 5 1");
+	struct list all = stream(key);
+	cr_expect_str_eq(all.v[0], "{\"p\":\"a\",\"first\":1}\n0");
+	for (n = 1; n <= 300; n++) {
+		char want[80];
+
+		snprintf(want, sizeof want, "{\"p\":\"a\",\"v\":[\"%04d\"]}\n%05d", n, n);
+		cr_expect_str_eq(all.v[n], want);
+	}
+	cr_expect_str_eq(all.v[301], "{\"p\":\"b\",\"v\":[\"0301\"]}\n00301");
+	cr_expect_str_eq(all.v[311], "{\"p\":\"a\",\"v\":[\"alone\"]}\nyes");
+	cr_expect_str_eq(all.v[312], "{\"p\":\"a\",\"v\":[\"0312\"]}\nab");
+	cr_expect_str_eq(all.v[313], "{\"p\":\"a\",\"last\":1}\n0");
+	cr_expect(strncmp(entry_text(key, 313), "313 ", 4) == 0, "its place counts all of them");
+	reap(r, SIGTERM);
+}
+
+Test(relay, events_of_one_message_are_put_in_one_by_one_if_asked_for)
+{
+	pid_t r;
+	struct buf b;
+
+	conf.event_packs = false;
+	r = relay_fork();
+	UNTIL(announced(""));
+	buf_init(&b, NULL, 4096);
+	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'events', E'");
+	put_message(&b, "a", 1, 3, 5);
+	BUF_LIT(&b, "')");
+	run_sql_of(&b);
+	buf_fini(&b);
+	UNTIL(entries(current()) == 3);
+	sizes(key_of(STREAM_EVENTS, 0, current()), "1 1 1");
+	cr_expect_str_eq(entry_text(key_of(STREAM_EVENTS, 0, current()), 2), "2 {\"p\":\"a\",\"v\":[\"0003\"]}/00003");
+	reap(r, SIGTERM);
+}
+
+/* Commit position of the last transaction that the witness sees. */
+static unsigned long long
+last_commit(void)
+{
+	PGconn *c = pg_connect();
+	PGresult *r = PQexecParams(c, "SELECT data FROM pg_logical_slot_peek_binary_changes('witness', NULL, NULL, 'proto_version', '1', 'publication_names', 'badal', "
+	    "'messages', 'true')", 0, NULL, NULL, NULL, NULL, 1);
+	unsigned long long lsn = 0;
+
+	for (int i = 0; i < PQntuples(r); i++) {
+		const unsigned char *p = (const unsigned char *)PQgetvalue(r, i, 0);
+
+		for (int k = 0; p[0] == 'B' && k < 8; k++)
+			lsn = (k > 0 ? lsn << 8 : 0) | p[1 + k];
+	}
+	PQclear(r);
+	PQfinish(c);
+	return lsn;
+}
+
+/* The leader before put some in one by one, and went in the middle. */
+Test(relay, what_is_there_of_a_message_is_not_put_in_again)
+{
+	const char *key, *pos;
+	unsigned long long lsn;
+	struct buf b;
+	pid_t r;
+
+	begin();
+	buf_init(&b, NULL, 4096);
+	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'events', E'");
+	put_message(&b, "a", 1, 3, 5);
+	put_message(&b, "a", 4, 4, 5);
+	BUF_LIT(&b, "')");
+	run_sql_of(&b);
+	buf_fini(&b);
+	lsn = last_commit();
+	key = key_of(STREAM_EVENTS, 0, current());
+	pos = key_of(STREAM_POS, 0, current());
+	for (int i = 0; i < 5; i++)
+		freeReplyObject(cmd("XADD %s %llu-%d h {\"p\":\"a\",\"v\":[\"000%d\"]} b 0000%d", key, lsn, i, i + 1, i + 1));
+	freeReplyObject(cmd("SET %s %llu-4", pos, lsn));
+	r = relay_fork();
+	UNTIL(entries(current()) == 7);
+	sizes(key, "1 1 1 1 1 2");
+	for (int i = 0; i < 7; i++) {
+		char want[80];
+
+		snprintf(want, sizeof want, "%d {\"p\":\"a\",\"v\":[\"000%d\"]}/0000%d", i, i + 1, i + 1);
+		cr_expect_str_eq(entry_text(key, i), want);
+	}
 	reap(r, SIGTERM);
 }
 
@@ -735,6 +946,38 @@ Test(relay, trims_what_is_larger_than_the_bound_and_says_so)
 		cr_expect_gt(entries(current()), 80);
 	}
 	cr_expect(floor_is_before_first());
+	reap(r, SIGTERM);
+}
+
+/* The oldest entry has the id of its last event; nothing is missing from its first on. */
+Test(relay, trims_entries_of_many_and_says_to_the_event)
+{
+	struct stream_pos at[128], floor;
+	redisReply *first, *text;
+	struct list l = {0};
+	struct buf b;
+	pid_t r;
+
+	conf.rt_resume_bytes = 200000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	buf_init(&b, NULL, 1 << 20);
+	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'events', E'");
+	put_message(&b, "a", 1, 900, 1000);
+	BUF_LIT(&b, "'); SELECT pg_logical_emit_message(true, 'event', E'end\n')");
+	run_sql_of(&b);
+	buf_fini(&b);
+	UNTIL(ends_with("end"));
+	UNTIL(entries(current()) < 200);
+	cr_expect_gt(entries(current()), 60);
+	first = cmd("XRANGE %s - + COUNT 1", key_of(STREAM_EVENTS, 0, current()));
+	entry_events(first->element[0], &l, at);
+	cr_expect_gt(l.n, 1);
+	text = cmd("GET %s", key_of(STREAM_FLOOR, 0, current()));
+	cr_assert(text->str != NULL && text->str[0] == '(' && stream_pos_parse(str_c(text->str + 1), &floor));
+	cr_expect_eq(stream_pos_cmp(floor, at[0]), 0, "%s, %llu", text->str, (unsigned long long)at[0].index);
+	freeReplyObject(first);
+	freeReplyObject(text);
 	reap(r, SIGTERM);
 }
 

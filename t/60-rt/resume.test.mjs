@@ -64,6 +64,33 @@ test('from the id of connected, in message mode with the first subscription', as
 	back.end()
 })
 
+test('many documents of one request are many events, and each is a place to come back from', async () => {
+	const ALL = 700, EACH = 100	/* those of a request are one entry of the stream */
+	let w = await p.listen(['documents'], { as: alice }), last = w.hello.id
+	const got = [], ids = new Set()
+	const writing = (async () => {
+		for (let n = 0; n < ALL; n += EACH) {
+			const documents = Array.from({ length: EACH }, (_, i) => ({ $id: unique(), n: n + i, $permissions: [read((n + i) % 10 === 9 ? 'guests' : 'users')] }))
+			await p.ok('POST', '/databases/d/collections/c/documents', { headers: { 'x-appwrite-response-format': '1.9.5' }, body: { documents } })
+		}
+	})()
+	while (got.length < ALL * 0.9) {
+		for (let i = 0; i < 37 && got.length < ALL * 0.9; i++) {
+			const f = await w.next((x) => x.type === 'event')
+			got.push(f.data.payload.n)
+			assert.ok(!ids.has(f.id))
+			ids.add(last = f.id)
+		}
+		w.socket.destroy()
+		w = await p.listen(['documents'], { as: alice, ...since(last) })
+		assert.equal(w.hello.gap, false)
+	}
+	await writing
+	assert.deepEqual(got, Array.from({ length: ALL }, (_, n) => n).filter((n) => n % 10 !== 9))
+	assert.deepEqual(await p.heard(w), [[]])
+	w.end()
+})
+
 test('a broken link under load loses and doubles nothing', async () => {
 	let w = await p.listen(['documents'], { as: alice }), last = w.hello.id, writing = true, written = 0, breaks = 0
 	const got = [], gaps = []

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { dataDir, server, until } from '../lib/server.mjs'
+import { eventsOf } from '../lib/stream.mjs'
 import { library, read } from './lib.mjs'
 import { rmSync } from 'node:fs'
 
@@ -29,8 +30,8 @@ test('each project is in one shard, and all shards are used', async () => {
 	const seen = new Map()
 	await until('all events', () => {
 		for (const k of redis('KEYS', 'events:{*}:*').filter((x) => !x.endsWith(':current')))
-			for (const [, f] of redis('XRANGE', k, '-', '+')) {
-				const id = JSON.parse(f[f.indexOf('h') + 1]).p
+			for (const { head } of eventsOf(redis('XRANGE', k, '-', '+'))) {
+				const id = JSON.parse(head).p
 				if (!seen.has(id)) seen.set(id, new Set())
 				seen.get(id).add(k)
 			}

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 
 import { children, server, sleep, until } from '../lib/server.mjs'
+import { eventsOf } from '../lib/stream.mjs'
 import { open } from '../lib/ws.mjs'
 
 const WRITERS = 8, READERS = 5
@@ -89,8 +90,8 @@ function stream() {
 	for (const key of redis('KEYS', 'events:{*}:*').filter((k) => /^events:\{\d+\}:\d+$/.test(k))) {
 		const ids = []
 		let last = [0n, -1n]
-		for (const [pos, fields] of redis('XRANGE', key, '-', '+')) {
-			const at = pos.split('-').map(BigInt), head = JSON.parse(fields[fields.indexOf('h') + 1])
+		for (const { at, head: text } of eventsOf(redis('XRANGE', key, '-', '+'))) {
+			const head = JSON.parse(text)
 			assert.ok(at[0] > last[0] || (at[0] === last[0] && at[1] > last[1]), 'positions grow')
 			last = at
 			if (head.e?.endsWith('documents.[documentId].create')) ids.push(head.v[2])

@@ -11,17 +11,20 @@ const VICTIMS = [['badal-jobs'], ['badal-relay'], ['redis-server'], ['badal-jobs
 	['badal-jobs', 'redis-server', 'badal-relay'], ['badal-jobs']]
 const DOCUMENTS = '/databases/d/collections/c/documents'
 
-/* One document after the other: made, and changed twice. What was acknowledged is kept; after an answer that was lost nobody knows, and another begins. */
+/* One document after the other, or some of them by each request: made, and changed twice. What was acknowledged is kept; after an answer that was lost nobody knows, and
+ * others begin. */
 async function writer(p, no, state) {
+	const many = no % 4 === 3, one = (id, n) => (n === 0 ? p.call('POST', DOCUMENTS, { body: { documentId: id, data: { n } }, ms: 15000 }) : p.call('PATCH', `${DOCUMENTS}/${id}`, { body: { data: { n } }, ms: 15000 }))
+	const all = (ids, n) => p.call(n === 0 ? 'POST' : 'PUT', DOCUMENTS, { body: { documents: ids.map(($id) => ({ $id, n })) }, ms: 15000 })
 	for (let k = 0; state.writing; k++) {
-		const id = `w${no}-${k}`, done = []
-		state.acked.set(id, done)
+		const ids = many ? Array.from({ length: 9 }, (_, i) => `w${no}-${k}-${i}`) : [`w${no}-${k}`]
+		for (const id of ids) state.acked.set(id, [])
 		for (let n = 0; n < 3 && state.writing; n++) {
-			const r = await (n === 0 ? p.call('POST', DOCUMENTS, { body: { documentId: id, data: { n } }, ms: 15000 }) : p.call('PATCH', `${DOCUMENTS}/${id}`, { body: { data: { n } }, ms: 15000 })).catch(() => null)
+			const r = await (many ? all(ids, n) : one(ids[0], n)).catch(() => null)
 			if (r === null || r.status >= 500) break
 			assert.ok(r.status < 300, r.text)
-			done.push(n)
-			state.count++
+			for (const id of ids) state.acked.get(id).push(n)
+			state.count += ids.length
 		}
 	}
 }
@@ -34,7 +37,7 @@ async function kill(s, names, state) {
 		await until(`${name} is back`, () => children(s, name).some((q) => q !== pid), 60000)
 	}
 	const before = state.count
-	await until(`writes go on after ${names.join(', ')} were killed`, () => state.count > before + WRITERS, 60000)
+	await until(`writes go on after ${names.join(', ')} were killed`, () => state.count > before + 9 * WRITERS, 60000)
 }
 
 test('each committed write reaches the receivers, in the order of its document, whoever is killed', { timeout: 300000 }, async () => {
