@@ -40,3 +40,7 @@ CREATE UNIQUE INDEX account_keys_secret ON badal.account_keys (secret_hash);
 
 -- Steps of the way into a project that somebody passes over: the id of each, and when (ms).
 ALTER TABLE badal.projects ADD COLUMN stages text NOT NULL DEFAULT '{}';	-- JSON
+
+-- Ids of webhooks are chosen by whoever makes them: each project has names of its own.
+DROP INDEX badal.webhooks_id;
+CREATE UNIQUE INDEX webhooks_id ON badal.webhooks (project, lower(id));

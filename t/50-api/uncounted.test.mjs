@@ -124,7 +124,9 @@ const lists = `
 /v1/projects/{projectId}/dev-keys console 2 paged
 /v1/projects/{projectId}/keys console 2 paged
 /v1/projects/{projectId}/platforms console 2 paged
-/v1/projects/{projectId}/webhooks console 2
+/v1/projects/{projectId}/schedules console 0 paged
+/v1/projects/{projectId}/webhooks console 2 paged
+/v1/webhooks admin 2 paged
 /v1/messaging/topics key 0 paged
 /v1/sites key 0 paged
 `.trim().split('\n').map((row) => row.split(' '))

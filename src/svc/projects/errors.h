@@ -5,6 +5,7 @@ ERR(PROJECT_RESERVED_PROJECT, 400, "project_reserved_project", "'console' is a r
 ERR(PROJECT_SMTP_CONFIG_INVALID, 400, "project_smtp_config_invalid", "The mail server cannot be used.")
 ERR(PROJECT_TEMPLATE_DEFAULT_DELETION, 401, "project_template_default_deletion", "These are everybody's words, which cannot be deleted.")
 ERR(WEBHOOK_NOT_FOUND, 404, "webhook_not_found", "No webhook has this id.")
+ERR(WEBHOOK_ALREADY_EXISTS, 409, "webhook_already_exists", "The project has a webhook with this id already.")
 ERR(KEY_NOT_FOUND, 404, "key_not_found", "No key has this id.")
 ERR(KEY_ALREADY_EXISTS, 409, "key_already_exists", "The project has a key with this id already.")
 ERR(KEY_CREATION_DENIED, 403, "key_creation_denied", "A key makes no keys, nor any that may more than it may itself.")

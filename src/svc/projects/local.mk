@@ -2,6 +2,7 @@ libbadal_svc_a_SOURCES += src/svc/projects/console.c
 libbadal_svc_a_SOURCES += src/svc/projects/errors.h
 libbadal_svc_a_SOURCES += src/svc/projects/events.h
 libbadal_svc_a_SOURCES += src/svc/projects/dev_keys.c
+libbadal_svc_a_SOURCES += src/svc/projects/hooks.c
 libbadal_svc_a_SOURCES += src/svc/projects/keys.c
 libbadal_svc_a_SOURCES += src/svc/projects/looks.c
 libbadal_svc_a_SOURCES += src/svc/projects/mail.c

@@ -85,9 +85,11 @@ err_t dev_key_delete(struct ctx *cx, const struct project *p, const char *id) MU
 struct api_key *dev_key_find(const struct project *p, const char *id);	/* NULL: none */
 extern const char *const platform_types[];	/* NULL-terminated */
 
+/* Awaits. in->id, in->signature NULL: new ones. ERR_WEBHOOK_ALREADY_EXISTS. */
 err_t webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in, struct webhook **out) MUST_CHECK;
 err_t webhook_update(struct ctx *cx, const struct project *p, const char *id, const struct webhook *in, struct webhook **out) MUST_CHECK;
-err_t webhook_sign(struct ctx *cx, const struct project *p, const char *id, struct webhook **out) MUST_CHECK;	/* a new signature key */
+err_t webhook_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out) MUST_CHECK;
+err_t webhook_sign(struct ctx *cx, const struct project *p, const char *id, const char *secret, struct webhook **out) MUST_CHECK;	/* NULL: a new signature key */
 err_t webhook_delete(struct ctx *cx, const struct project *p, const char *id) MUST_CHECK;
 struct webhook *webhook_find(const struct project *p, const char *id);
 

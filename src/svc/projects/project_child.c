@@ -25,7 +25,7 @@ const char *const platform_types[] = {"web", "flutter-ios", "flutter-android", "
 
 CHILD(platforms, &platform_shape, ERR_PLATFORM_NOT_FOUND, ERR_PLATFORM_ALREADY_EXISTS);
 CHILD(keys, &key_shape, ERR_KEY_NOT_FOUND, ERR_KEY_ALREADY_EXISTS);
-CHILD(webhooks, &webhook_shape, ERR_WEBHOOK_NOT_FOUND, ERR_DB_UNIQUE);
+CHILD(webhooks, &webhook_shape, ERR_WEBHOOK_NOT_FOUND, ERR_WEBHOOK_ALREADY_EXISTS);
 CHILD(domains, &domain_shape, ERR_DOMAIN_NOT_FOUND, ERR_DOMAIN_ALREADY_EXISTS);
 
 /* ---- shared ---- */
@@ -278,9 +278,9 @@ webhook_create(struct ctx *cx, const struct project *p, const struct webhook *in
 	struct webhook *c = arena_new_of(cx->arena, struct webhook);
 
 	*c = *in;
-	c->id = NULL;
 	c->project = p->internal;
-	c->signature = secret_hex(cx->arena, SIGNATURE_BYTES);
+	if (in->signature == NULL)
+		c->signature = secret_hex(cx->arena, SIGNATURE_BYTES);
 	c->attempts = 0;
 	c->logs = "";
 	*out = c;
@@ -297,9 +297,17 @@ webhook_update(struct ctx *cx, const struct project *p, const char *id, const st
 }
 
 err_t
-webhook_sign(struct ctx *cx, const struct project *p, const char *id, struct webhook **out)
+webhook_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct objs *out, int64_t *total_out)
 {
-	return project_child_change(cx, p, &webhooks, id, "signature", &(struct webhook){.signature = secret_hex(cx->arena, SIGNATURE_BYTES)}, (void **)out);
+	return project_child_list(cx, p, &webhooks, &p->webhooks, queries, out, total_out);
+}
+
+err_t
+webhook_sign(struct ctx *cx, const struct project *p, const char *id, const char *secret, struct webhook **out)
+{
+	const struct webhook values = {.signature = secret ? secret : secret_hex(cx->arena, SIGNATURE_BYTES)};
+
+	return project_child_change(cx, p, &webhooks, id, "signature", &values, (void **)out);
 }
 
 err_t

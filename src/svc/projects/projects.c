@@ -10,9 +10,7 @@
 #include "svc/projects/projects_priv.h"
 #include "svc/teams/team.h"
 #include "svc/users/password.h"
-#include "svc/webhooks/webhooks.h"
 
-static const char *const web_schemes[] = {"http", "https", NULL};
 static const char *const provider_names[] = {
 #define PROVIDER(name, label) #name,
 #include "tbl/providers.h"
@@ -189,7 +187,7 @@ projects_list(struct req *rq, void *arg)
 	return project_reply_list(rq, own_teams(rq), arg);
 }
 
-static const struct param project_path[] = {PROJECT(struct one_in)}, listed_path[] = {PROJECT(struct one_in), LIST_TOTAL};
+static const struct param project_path[] = {PROJECT(struct one_in)};
 
 static err_t
 projects_get(struct req *rq, void *arg)
@@ -269,157 +267,6 @@ projects_update_oauth2(struct req *rq, void *arg)
 	TRY(project_set_provider(&rq->cx, p,
 	    &(struct provider_change){.key = in->name, .app_id = in->app_id, .secret = in->secret, .enabled = in->enabled, .anew = rq->cx.format < SINCE_1_1}, &p));
 	return project_reply(rq, 200, p);
-}
-
-/* ---- webhooks ---- */
-
-struct webhook_in {
-	const char *project, *id;
-	int security, enabled;
-	struct webhook in;
-};
-#define WEBHOOK_FIELDS                                                                                                                 \
-	REQUIRED("name", P_TEXT, struct webhook_in, in.name, "Webhook name.", .max = 128),                                             \
-	    REQUIRED("events", P_TEXTS, struct webhook_in, in.events, "Names of events.", .max = 1024, .count = 100),                  \
-	    REQUIRED("url", P_URL, struct webhook_in, in.url, "Where events are posted to.", .list = web_schemes),                     \
-	    OPTIONAL("security", P_BOOL_LOOSE, struct webhook_in, security, "Verify the receiver's certificate.", .def = "false"),     \
-	    OPTIONAL("httpUser", P_TEXT, struct webhook_in, in.http_user, "Name for basic authentication.", .max = 256),               \
-	    OPTIONAL("httpPass", P_TEXT, struct webhook_in, in.http_pass, "Password for basic authentication.", .max = 256),           \
-	    OPTIONAL("enabled", P_BOOL, struct webhook_in, enabled, "Deliver to it.", .def = "true")
-#define WEBHOOK_ID(st) PATH("webhookId", P_UID, st, id, "Webhook ID.")
-static const struct param webhook_create_params[] = {PROJECT(struct webhook_in), WEBHOOK_FIELDS};
-static const struct param webhook_update_params[] = {PROJECT(struct webhook_in), WEBHOOK_ID(struct webhook_in), WEBHOOK_FIELDS};
-static const struct param webhook_path[] = {PROJECT(struct one_in), WEBHOOK_ID(struct one_in)};
-
-static err_t
-check_events(struct req *rq, const struct strs *events)
-{
-	for (int i = 0; i < events->n; i++)
-		if (!event_subscribable(str_c(events->v[i])))
-			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid events: '%s' is no event.", events->v[i]);
-	return OK;
-}
-
-static err_t
-projects_create_webhook(struct req *rq, void *arg)
-{
-	struct webhook_in *in = arg;
-	struct webhook *made;
-	struct project *p;
-
-	TRY(check_events(rq, &in->in.events));
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	in->in.security = in->security == 1;
-	in->in.enabled = in->enabled != 0;
-	TRY(webhook_create(&rq->cx, p, &in->in, &made));
-	return reply(rq, 201, &webhook_shape, made);
-}
-
-static err_t
-projects_list_webhooks(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	return reply_list(rq, &webhook_shape, "webhooks", p->webhooks.n, &project_shown(rq, p)->webhooks);
-}
-
-static err_t
-projects_get_webhook(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct webhook *found;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_READ, &p));
-	if ((found = webhook_find(project_shown(rq, p), in->id)) == NULL)
-		return fail(&rq->cx, ERR_WEBHOOK_NOT_FOUND, "id=%s", in->id);
-	return reply(rq, 200, &webhook_shape, found);
-}
-
-static err_t
-projects_update_webhook(struct req *rq, void *arg)
-{
-	struct webhook_in *in = arg;
-	struct webhook *now;
-	struct project *p;
-
-	TRY(check_events(rq, &in->in.events));
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	in->in.security = in->security == 1;
-	in->in.enabled = in->enabled != 0;
-	TRY(webhook_update(&rq->cx, p, in->id, &in->in, &now));
-	return reply(rq, 200, &webhook_shape, now);
-}
-
-static err_t
-projects_update_webhook_signature(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct webhook *now;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(webhook_sign(&rq->cx, p, in->id, &now));
-	return reply(rq, 200, &webhook_shape, now);
-}
-
-static err_t
-projects_delete_webhook(struct req *rq, void *arg)
-{
-	const struct one_in *in = arg;
-	struct project *p;
-
-	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
-	TRY(webhook_delete(&rq->cx, p, in->id));
-	return reply_none(rq);
-}
-
-/* ---- what was delivered to webhooks ---- */
-
-struct deliveries_in {
-	const char *project, *id, *delivery;
-};
-static const struct param deliveries_path[] = {PROJECT(struct deliveries_in), WEBHOOK_ID(struct deliveries_in)};
-static const struct param replay_params[] = {
-	PROJECT(struct deliveries_in),
-	WEBHOOK_ID(struct deliveries_in),
-	OPTIONAL("deliveryId", P_TEXT, struct deliveries_in, delivery, "Delivery to send again; empty: all that were not delivered in the end.", .def = "\"\"", .max = 128),
-};
-
-static err_t
-webhook_of(struct req *rq, const struct deliveries_in *in, enum right right, struct project **p_out, struct webhook **out)
-{
-	TRY(project_for(rq, in->project, right, p_out));
-	*out = webhook_find(*p_out, in->id);
-	return *out != NULL ? OK : fail(&rq->cx, ERR_WEBHOOK_NOT_FOUND, "id=%s", in->id);
-}
-
-static err_t
-projects_list_webhook_deliveries(struct req *rq, void *arg)
-{
-	enum { MOST = 1000 };
-	struct project *p;
-	struct webhook *w;
-	struct objs list;
-
-	TRY(webhook_of(rq, arg, RIGHT_READ, &p, &w));
-	TRY(webhook_log(&rq->cx, p, w, MOST, &list));
-	return reply_list(rq, &sent_shape, "deliveries", list.n, &list);
-}
-
-static err_t
-projects_replay_webhook(struct req *rq, void *arg)
-{
-	const struct deliveries_in *in = arg;
-	struct project *p;
-	struct webhook *w;
-	int64_t n;
-
-	TRY(webhook_of(rq, in, RIGHT_CHANGE, &p, &w));
-	TRY(webhook_replay(&rq->cx, p, w, in->delivery != NULL && in->delivery[0] != '\0' ? in->delivery : NULL, &n));
-	return reply_none(rq);
 }
 
 /* ---- domains ---- */
@@ -528,23 +375,6 @@ static const struct route rows[] = {
 	    PARAMS(struct delete_in, delete_params)},
 	PROJECTS("PATCH", "/:projectId/oauth2", "updateOAuth2", "write", projects_update_oauth2, &project_shape, 200, "Set the app of an OAuth2 provider.",
 	    struct setting_in, oauth_params),
-
-	PROJECTS("POST", "/:projectId/webhooks", "createWebhook", "write", projects_create_webhook, &webhook_shape, 201, "Create a webhook.", struct webhook_in,
-	    webhook_create_params),
-	LISTS("/:projectId/webhooks", "listWebhooks", projects_list_webhooks, &webhook_shape, "webhooks", "List webhooks.", struct one_in,
-	    listed_path),
-	PROJECTS("GET", "/:projectId/webhooks/:webhookId", "getWebhook", "read", projects_get_webhook, &webhook_shape, 200, "One webhook.", struct one_in,
-	    webhook_path),
-	PROJECTS("PUT", "/:projectId/webhooks/:webhookId", "updateWebhook", "write", projects_update_webhook, &webhook_shape, 200, "Change a webhook.",
-	    struct webhook_in, webhook_update_params),
-	PROJECTS("PATCH", "/:projectId/webhooks/:webhookId/signature", "updateWebhookSignature", "write", projects_update_webhook_signature, &webhook_shape, 200,
-	    "Make a new signature key.", struct one_in, webhook_path),
-	PROJECTS("DELETE", "/:projectId/webhooks/:webhookId", "deleteWebhook", "write", projects_delete_webhook, NULL, 204, "Delete a webhook.", struct one_in,
-	    webhook_path),
-	LISTS("/:projectId/webhooks/:webhookId/deliveries", "listWebhookDeliveries", projects_list_webhook_deliveries, &sent_shape, "deliveries",
-	    "What was delivered to a webhook in the last week, or was not; as far as it is remembered, the newest first.", struct deliveries_in, deliveries_path),
-	PROJECTS("POST", "/:projectId/webhooks/:webhookId/deliveries", "replayWebhook", "write", projects_replay_webhook, NULL, 204,
-	    "Deliver again what was not delivered, or one delivery.", struct deliveries_in, replay_params),
 
 	PROJECTS("POST", "/:projectId/domains", "createDomain", "write", projects_create_domain, &domain_shape, 201, "Add a domain.", struct domain_in,
 	    domain_create_params),

@@ -6,7 +6,7 @@
 #include "model/service.h"
 
 extern const struct routes project_routes, setting_routes, project_usage_routes, policy_routes, mock_number_routes, oauth2_setting_routes, organization_routes,
-    console_routes, platform_routes, key_routes, dev_key_routes, owned_key_routes, looks_routes, project_mail_routes;
+    console_routes, platform_routes, key_routes, dev_key_routes, owned_key_routes, looks_routes, hook_routes, project_mail_routes;
 
 static const struct routes *const routes[] = {
 	&project_routes,
@@ -22,6 +22,7 @@ static const struct routes *const routes[] = {
 	&dev_key_routes,
 	&owned_key_routes,
 	&looks_routes,
+	&hook_routes,
 	&project_mail_routes,
 	NULL,
 };
