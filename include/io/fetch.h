@@ -70,6 +70,9 @@ struct fetch_reply {		/* in the asker's arena */
 /* Awaits. OK once a response is complete, whatever its status. ERR_FETCH when there is none or it is too large, ERR_FETCH_REFUSED for a
  * private address or a bad URL, ERR_TIMEOUT, ERR_CANCELLED, ERR_BUSY (too many at once); cx->detail says why. */
 err_t fetch(struct ctx *cx, const struct fetch *f, struct fetch_reply **out) MUST_CHECK;
+/* After a failure: the host has no address that may be asked, or is none. The two are to be told in the same words to whoever may not know which names there are in
+ * private networks. */
+bool fetch_nowhere(const struct ctx *cx, err_t e);
 /* The value of a response header, NULL when absent. */
 const char *fetch_header(const struct fetch_reply *r, const char *lower_name);
 

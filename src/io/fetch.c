@@ -644,6 +644,17 @@ transfer_begin(struct ctx *cx, const struct fetch *f, bool whole, struct fetch_s
 	return e;
 }
 
+bool
+fetch_nowhere(const struct ctx *cx, err_t e)
+{
+	static const char *const told[] = {"private address", "Could not resolve"};	/* the latter by libcurl */
+
+	for (size_t i = 0; (e == ERR_FETCH || e == ERR_FETCH_REFUSED) && cx->detail != NULL && i < sizeof told / sizeof *told; i++)
+		if (str_starts(str_c(cx->detail), told[i]))
+			return true;
+	return false;
+}
+
 /* ---- in pieces ---- */
 
 /* Awaits the next change. Only the time in which we wait counts for progress. */

@@ -400,10 +400,11 @@ veil_log(const struct project *p, struct audit_log *l)
 static void
 complete(struct ctx *cx, const struct project *p, struct audit_log *l, struct str user_agent, uint64_t until, bool hide_user, const char *viewer)
 {
-	struct agent g = agent_of(cx, user_agent, until);
+	bool veiled = viewer != NULL && !str_ieq(str_c(viewer), str_c(l->user_id));
+	struct agent g = agent_of(cx, veiled ? STR("") : user_agent, until);
 	struct country c;
 
-	if (viewer != NULL && !str_ieq(str_c(viewer), str_c(l->user_id)))
+	if (veiled)
 		veil_log(p, l);
 	c = country_of(cx->arena, l->ip, cx->locale);
 	l->os_code = g.os_code;

@@ -38,10 +38,10 @@ test('a restart in between, with another number of shards, loses nothing and rep
 	rmSync(data, { recursive: true, force: true })
 })
 
-test('addresses of private networks are refused, however they are written, and the reason is told', async () => {
+test('addresses of private networks are refused, however they are written, in the words for names that are none', async () => {
 	const s = await server({ own: true, conf: { web_processes: 1 } }), p = await s.project(), r = await receiver()
 	const list = []
-	for (const host of ['127.0.0.1', 'localhost', '0x7f.1', '2130706433', '[::ffff:127.0.0.1]', '[::1]']) {
+	for (const host of ['127.0.0.1', 'localhost', '0x7f.1', '2130706433', '[::ffff:127.0.0.1]', '[::1]', 'nothing.invalid']) {
 		const w = await p.console.call('POST', `/projects/${p.id}/webhooks`, { body: { name: 'Hook', events: ['teams.*'], url: `http://${host}:${r.port}/`, security: false } })
 		if (w.status === 201) list.push(w.body)
 		else assert.equal(w.status, 400, w.text)
@@ -49,7 +49,7 @@ test('addresses of private networks are refused, however they are written, and t
 	assert.ok(list.length >= 3)
 	await p.ok('POST', '/teams', { body: { teamId: unique(), name: 'A' } })
 	for (const w of list)
-		await until(`${w.url} is refused`, async () => /private network/.test((await p.console.ok('GET', `/projects/${p.id}/webhooks/${w.$id}`, { headers: { 'x-appwrite-response-format': '1.5.0' } })).logs))
+		await until(`${w.url} is refused`, async () => /there is no public address of that name/.test((await p.console.ok('GET', `/projects/${p.id}/webhooks/${w.$id}`, { headers: { 'x-appwrite-response-format': '1.5.0' } })).logs))
 	assert.equal(r.all.length, 0)
 	await s.stop()
 	await r.stop()

@@ -73,6 +73,12 @@ describe('the server', () => {
 		}
 		assert.deepEqual(other.commands, [])
 		assert.equal((await set({ host: '127.0.0.1', port: box.port, username: 'me', secure: '', senderName: 'x' })).status, 200)
+		/* of no server there is none, which takes no password, and the next one gets none */
+		assert.equal((await set({ enabled: false, host: '', username: '', secure: '' })).status, 200)
+		assert.equal((await set({ host: '127.0.0.1', port: other.port, username: 'me', enabled: true })).status, 200)
+		assert.ok(!other.commands.some((c) => /^AUTH/i.test(c)), other.commands.join())
+		other.commands.length = 0
+		assert.equal((await set({ host: '127.0.0.1', port: box.port, username: 'me', password: 'right' })).status, 200)
 		/* said to be none, or given again */
 		assert.equal((await set({ port: other.port, password: '' })).status, 200)
 		assert.ok(other.commands.some((c) => /^NOOP/.test(c)) && !other.commands.some((c) => /^AUTH/i.test(c)), other.commands.join())

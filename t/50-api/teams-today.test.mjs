@@ -235,12 +235,12 @@ describe('what members are shown of each other', () => {
 
 	test('logs of a team say who acted where members see each other', async () => {
 		const red = await team(a), n = await ok(as(q, 'POST', `/teams/${red}/memberships`, { userId: b.id, roles: ['owner'] }))
-		await ok(as(b, 'PATCH', `/teams/${red}/memberships/${n.$id}`, { roles: ['owner', 'x'] }), 200)
-		const logs = async (who) => (await until('both', async () => { const r = (await ok(as(who, 'GET', `/teams/${red}/logs`), 200)).logs; return r.length === 2 && r })).map((l) => [l.userId, l.userName])
+		await ok(as(b, 'PATCH', `/teams/${red}/memberships/${n.$id}`, { roles: ['owner', 'x'] }, { headers: { ...today, 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' } }), 200)
+		const logs = async (who) => (await until('both', async () => { const r = (await ok(as(who, 'GET', `/teams/${red}/logs`), 200)).logs; return r.length === 2 && r })).map((l) => [l.userId, l.userName, l.clientName])
 		for (const [shown, ...want] of [[[], '', ''], [['user_id'], b.id, ''], [['user_name'], '', 'Ben'], [['user_id', 'user_name'], b.id, 'Ben']]) {
 			await show(shown)
-			assert.deepEqual(await logs(a), [want, [a.id, 'Ann']], shown.join())
-			assert.deepEqual(await logs(q), [[b.id, 'Ben'], [a.id, 'Ann']])
+			assert.deepEqual(await logs(a), [[...want, ''], [a.id, 'Ann', '']], shown.join())
+			assert.deepEqual(await logs(q), [[b.id, 'Ben', 'Firefox'], [a.id, 'Ann', '']])
 		}
 	})
 

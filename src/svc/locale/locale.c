@@ -107,7 +107,7 @@ locale_get(struct req *rq, void *in)
 	write_place(&w, rq, &c);
 	reply_static(rq, "Cache-Control", "private, max-age=3888000");
 	reply_header(rq, "Expires", time_http(time_now_ms() + locale_life_ms, ' ', date));
-	reply_static(rq, "Vary", "X-Appwrite-Locale");
+	reply_static(rq, "Vary", "X-Appwrite-Locale, X-Appwrite-Response-Format, X-SDK-Name, X-SDK-Version");	/* currency is by the format */
 	return reply_json(rq, 200, buf_view(&b));
 }
 

@@ -58,13 +58,12 @@ mail_server_deliver(struct ctx *cx, const struct mail_server *m, const char *con
 	return OK;
 }
 
-/* Names of our networks are no more told apart from those that are none than addresses there are. */
 const char *
 mail_server_trouble(struct ctx *cx, const struct mail_server *m, err_t e)
 {
 	const char *why = cx->detail ? cx->detail : "it cannot be reached";
 
-	return m->own && !conf.smtp_private && (e == ERR_FETCH_REFUSED || str_starts(str_c(why), "Could not resolve")) ? "it has no public address" : why;
+	return m->own && !conf.smtp_private && fetch_nowhere(cx, e) ? "it has no public address" : why;
 }
 
 err_t

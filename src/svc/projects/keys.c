@@ -118,7 +118,7 @@ projects_create_key_jwt(struct req *rq, void *arg)
 	}
 	TRY(check_bound(rq, &made));
 	made.secret = key_ephemeral(&rq->cx, p, &in->scopes, life);
-	if (in->project != NULL && rq->cx.format < SINCE_1_9_3)
+	if (rq->cx.format < SINCE_1_9_3)
 		return reply(rq, 201, &key_jwt_shape, &(struct key_jwt){p->id, made.secret, in->scopes});
 	return reply(rq, 201, &ephemeral_key_shape, &made);
 }
@@ -199,8 +199,9 @@ static const struct route rows[] = {
 	    .flags = ROUTE_CONSOLE, .since = SINCE_1_6, PARAMS(struct key_in, key_jwt_params)},
 
 	OWN(SINCE_1_9, "POST", "/keys", "createKey", "keys.write", projects_create_key, &key_shape, 201, "Create an API key.", struct key_in, own_create_params),
-	OWN(SINCE_1_9, "POST", "/keys/ephemeral", "createEphemeralKey", "keys.write", projects_create_key_jwt, &ephemeral_key_shape, 201,
-	    "Make a key that ends by itself.", struct key_in, own_jwt_params),
+	{.method = "POST", .path = "/v1/project/keys/ephemeral", .service = "project", .name = "createEphemeralKey", .scope = "keys.write", .limit = "",
+	    .handler = projects_create_key_jwt, .model = &ephemeral_key_shape, .or_model = &key_jwt_shape, .status = 201, .doc = "Make a key that ends by itself.",
+	    .since = SINCE_1_9, PARAMS(struct key_in, own_jwt_params)},
 	OWN_LIST(SINCE_1_9, "/keys", "listKeys", "keys.read", projects_list_keys, &key_shape, "keys", "List API keys.", struct children_in, own_list_params),
 	OWN(SINCE_1_9, "GET", "/keys/:keyId", "getKey", "keys.read", projects_get_key, &key_shape, 200, "One API key.", struct one_in, own_path),
 	OWN(SINCE_1_9, "PUT", "/keys/:keyId", "updateKey", "keys.write", projects_update_key, &key_shape, 200, "Change an API key.", struct key_in,

@@ -55,7 +55,7 @@ take(const char **to, const char *given)
 static err_t
 smtp_keep_password(struct req *rq, const struct smtp_in *in, const struct smtp *stored, const struct smtp *s)
 {
-	if (in->in.password != NULL || stored->password[0] == '\0' ||
+	if (in->in.password != NULL || stored->password[0] == '\0' || s->host[0] == '\0' ||
 	    (strcmp(stored->host, s->host) == 0 && stored->port == s->port && strcmp(stored->username, s->username) == 0 && strcmp(stored->secure, s->secure) == 0))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"password\" is not optional when host, port, username or secure change: the stored one is for the server as it was. Give it, or an empty one.");
@@ -77,6 +77,8 @@ smtp_merge(const struct req *rq, const struct smtp_in *in, struct smtp *s)
 	take(&s->reply_to_name, in->in.reply_to_name);
 	if (in->port.set)
 		s->port = in->port.v;
+	if (s->host[0] == '\0')		/* of no server */
+		s->password = "";
 }
 
 /* What mails cannot do without; NULL: it is all there. */

@@ -133,8 +133,8 @@ deliver_why(struct ctx *cx, err_t e, int status)
 		return arena_printf(cx->arena, "The receiver answered %d.", status);
 	if (e == ERR_TIMEOUT)
 		return arena_printf(cx->arena, "No answer within %lld seconds.", (long long)conf.webhook_timeout / 1000);
-	if (e == ERR_FETCH_REFUSED && cx->detail != NULL && strcmp(cx->detail, "private address") == 0)
-		return "Not sent: the address is in a private network (webhook_private).";
+	if (!conf.webhook_private && fetch_nowhere(cx, e))
+		return "Not sent: there is no public address of that name (webhook_private).";
 	return arena_printf(cx->arena, "No answer: %s.", cx->detail ? cx->detail : err_info(e)->name);
 }
 
