@@ -110,4 +110,6 @@ err_t query_window(struct ctx *cx, const struct strs *queries, int n, int *from_
 /* Queries of one record: select only. *out is set when there was one. */
 err_t query_select(struct ctx *cx, const struct query_list *l, const struct strs *queries, struct strs *out) MUST_CHECK;
 
+struct db_share *query_scans(void);	/* of connections (conf.db_scan_part), for what looks through tables */
+
 #endif

@@ -26,7 +26,8 @@ void usage_network(const struct project *p, uint64_t bytes);
 void usage_computed(const struct project *p, const char *kind, const char *what, bool good, int64_t ms);
 /* Awaits. Writes what is counted (drain, tests). */
 err_t usage_flush(struct ctx *cx) MUST_CHECK;
-/* Awaits. Writes how many there are of everything in the project, and what is counted here. */
+/* Awaits. Writes how many there are of everything in the project, and what is counted here, for whoever reads it: one at a time, for which all others wait, and
+ * not again before twenty times as long has passed, where it takes its time. */
 err_t usage_snapshot(struct ctx *cx, const struct project *p) MUST_CHECK;
 
 extern const char *const usage_ranges[];	/* 24h 7d 30d 90d, NULL-terminated */

@@ -344,14 +344,20 @@ total_cost(struct query_plan *p, struct weights *w, double *out)
 
 /* ---- the doors ---- */
 
+struct db_share *
+query_scans(void)
+{
+	if (scans == NULL)
+		scans = db_share_new(conf.db_pool_size * conf.db_scan_part / 100 > 1 ? (unsigned)(conf.db_pool_size * conf.db_scan_part / 100) : 1);
+	return scans;
+}
+
 static void
 share_scans(struct query_plan *p)
 {
 	if (p->cx->share != NULL)	/* of a job */
 		return;
-	if (scans == NULL)
-		scans = db_share_new(conf.db_pool_size * conf.db_scan_part / 100 > 1 ? (unsigned)(conf.db_pool_size * conf.db_scan_part / 100) : 1);
-	p->cx->share = scans;
+	p->cx->share = query_scans();
 	p->shared = true;
 }
 

@@ -12,14 +12,24 @@
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/vtime.h"
+#include "model/query.h"
 
 enum { COUNTERS_MAX = 100000, FLUSH_MS = 10000, PAUSE_MS = 100, BATCH_MAX = 1000, SNAPSHOT_MS = 600000 };
+enum { QUICK_MS = 20, PARTS = 20 };	/* counting that takes longer takes a twentieth of the time, whoever reads */
 enum { HALF_HOUR_MS = 1800000, DAY_MS = 86400000 };
+
+struct looker {			/* on the stack of who waits for the end of another's snapshot */
+	struct looker *next;
+	struct fib_event ended;
+};
 
 struct project_counts {
 	char *schema;
 	struct map *metrics;	/* name -> int64_t */
-	uint64_t snapshot;	/* loop_now of the next one */
+	uint64_t snapshot;	/* loop_now of the next one that nobody asks for */
+	uint64_t fresh;		/* until then (loop_now) the last one is new enough for whoever reads */
+	bool looking;		/* one is under way: this stays */
+	struct looker *lookers;
 };
 
 static struct map *projects;	/* schema -> project_counts */
@@ -229,7 +239,7 @@ flush_one(struct ctx *cx, const char *schema)
 		e = usage_write_batch(cx, schema, b);
 		if (e != OK)
 			metric_add(M_usage_dropped, b->n);
-		if (e == ERR_DB_DOWN || e == ERR_DB_BUSY)	/* certainly not written: later */
+		if (e == ERR_DB_DOWN || e == ERR_DB_BUSY || e == ERR_DB_CONFLICT)	/* certainly not written: later */
 			for (int i = 0; i < b->n; i++)
 				usage_add(schema, str_c(b->names[i]), strtoll(b->values[i], NULL, 10));
 		TRY(e);
@@ -250,18 +260,17 @@ free_count(struct str key, void *value, void *arg)
 static void
 usage_forget(const char *schema)
 {
-	struct project_counts *pc = projects ? map_del(projects, str_c(schema)) : NULL;
+	struct project_counts *pc = usage_known(schema);
 
-	if (pc == NULL)
+	if (pc == NULL || pc->looking)	/* then the next flush finds it out */
 		return;
+	(void)map_del(projects, str_c(schema));
 	map_each(pc->metrics, free_count, NULL);
 	map_free(&pc->metrics);
+	assert(!pc->looking && pc->lookers == NULL);
 	free(pc->schema);
 	free(pc);
 }
-
-/* The console draws the counts as lines: points need values also when nobody looks. */
-static err_t snapshot(struct ctx *cx, const char *schema);
 
 struct names {
 	struct arena *arena;
@@ -279,29 +288,75 @@ name(struct str key, void *value, void *arg)
 	return true;
 }
 
+static err_t snapshot(struct ctx *cx, const char *schema);
+
+/* Awaits. One at a time, and to its end even though who asked has left: others would wait for the rows that it writes, and it looks through tables. */
+static err_t
+usage_look(struct ctx *cx, struct project_counts *pc, bool counters)
+{
+	struct db_share *share = cx->share;
+	struct looker *next;
+	err_t e = OK;
+
+	assert(!pc->looking);
+	pc->looking = true;
+	fib_shield(cx, true);
+	if (counters)
+		e = flush_one(cx, pc->schema);
+	cx->share = share ? share : query_scans();
+	if (e == OK)
+		e = snapshot(cx, pc->schema);
+	cx->share = share;
+	fib_shield(cx, false);
+	pc->looking = false;
+	for (struct looker *l = pc->lookers; l != NULL; l = next) {
+		next = l->next;
+		fib_signal(&l->ended);
+	}
+	pc->lookers = NULL;
+	return e;
+}
+
+/* The console draws the counts as lines: points need values also when nobody looks. */
+static err_t
+look_when_due(struct ctx *cx, const char *schema)
+{
+	struct project_counts *pc = usage_known(schema);
+
+	if (pc == NULL || pc->looking || loop_now() < pc->snapshot)
+		return OK;
+	pc->snapshot = loop_now() + SNAPSHOT_MS;
+	return usage_look(cx, pc, false);
+}
+
+/* Whether the others are not tried any more. A project whose tables are not there is forgotten; nothing else says that it is gone. */
+static bool
+flush_ends(struct ctx *cx, const char *schema, err_t e)
+{
+	const char *state = db_sqlstate(cx);
+
+	if (e == ERR_DB && (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0))
+		usage_forget(schema);
+	return e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN || e == ERR_DB_BUSY;
+}
+
 err_t
 usage_flush(struct ctx *cx)
 {
+	static err_t (*const steps[])(struct ctx *cx, const char *schema) = {flush_one, look_when_due};	/* what takes long comes last */
 	struct names l = {.arena = cx->arena, .v = arena_array(cx->arena, const char *, (projects ? map_count(projects) : 0) + 1)};
 	err_t last = OK;
 
 	if (projects != NULL)
 		map_each(projects, name, &l);
-	for (int i = 0; i < l.n; i++) {
-		err_t e = flush_one(cx, l.v[i]);
-		struct project_counts *pc = usage_known(l.v[i]);
+	for (int k = 0; k < 2; k++)
+		for (int i = 0; i < l.n; i++) {
+			err_t e = steps[k](cx, l.v[i]);
 
-		if (e == OK && pc != NULL && loop_now() >= pc->snapshot) {
-			pc->snapshot = loop_now() + SNAPSHOT_MS;
-			e = snapshot(cx, l.v[i]);
+			if (flush_ends(cx, l.v[i], e))
+				return e;
+			last = e != OK ? e : last;
 		}
-		if (e == ERR_TIMEOUT || e == ERR_CANCELLED || e == ERR_DB_DOWN || e == ERR_DB_BUSY)
-			return e;
-		if (e != OK) {		/* the project is gone */
-			usage_forget(l.v[i]);
-			last = e;
-		}
-	}
 	return last;
 }
 
@@ -390,13 +445,42 @@ snapshot(struct ctx *cx, const char *schema)
 	    DB(pg_time(cx->arena, begin_of(now, HALF_HOUR_MS)), pg_time(cx->arena, begin_of(now, DAY_MS))));
 }
 
+/* Awaits. What comes of it is told as it is then. */
+static err_t
+look_along(struct ctx *cx, struct project_counts *pc)
+{
+	struct looker me = {.next = pc->lookers}, **at = &pc->lookers;
+	err_t e;
+
+	pc->lookers = &me;
+	e = fib_await(cx, &me.ended);
+	if (me.ended.set)
+		return OK;
+	while (*at != &me)
+		at = &(*at)->next;
+	*at = me.next;
+	return e;
+}
+
 err_t
 usage_snapshot(struct ctx *cx, const struct project *p)
 {
+	uint64_t began = loop_now(), took;
+	struct project_counts *pc;
+	err_t e;
+
 	if (!conf.usage)
 		return OK;
-	TRY(flush_one(cx, p->schema));
-	return snapshot(cx, p->schema);
+	pc = counts_of(p->schema);
+	if (pc->looking)
+		return look_along(cx, pc);
+	if (began < pc->fresh)
+		return OK;
+	e = usage_look(cx, pc, true);
+	pc = counts_of(p->schema);
+	took = loop_now() - began;
+	pc->fresh = took > QUICK_MS ? loop_now() + PARTS * took : 0;
+	return e;
 }
 
 /* ---- reading ---- */

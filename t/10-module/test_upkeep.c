@@ -415,6 +415,81 @@ Test(upkeep, counters, .timeout = 300)
 	run(counters);
 }
 
+/* Who reads usage while somebody looks waits for that, and what took its time is not done again at once. */
+static int64_t
+looks_that_wait(struct db_tx *tx, const char *seconds)
+{
+	struct db_res *r;
+
+	return tx_query(tx, &r, "SELECT count(l.pid) FROM pg_sleep($1::float8) LEFT JOIN pg_locks l ON NOT granted AND relation = 'p_1.usage'::regclass", DB(seconds)) == OK
+	    ? db_i64(r, 0, 0) : -1;
+}
+
+static err_t
+looks_wait(struct db_tx *tx, int *left)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "LOCK TABLE p_1.usage", DB0));
+	for (int i = 0; i < 20; i++)
+		fib_spawn_new("look", 120000, flush_too, left);
+	while (looks_that_wait(tx, "0.01") == 0)
+		continue;
+	CHECK(looks_that_wait(tx, "1") == 1 && *left == 20);	/* so long does it take: it holds twenty times as long */
+	return OK;
+}
+
+static void
+look_locked(struct ctx *cx)
+{
+	int left = 20;
+
+	GOOD(TX_RUN(cx, tx, looks_wait(tx, &left)));
+	while (left > 0)
+		CHECK(fib_sleep(cx, 10) == OK);
+	CHECK(number(cx, "SELECT value FROM p_1.usage WHERE day AND metric = 'users.$all.count.total'") == 0);
+	GOOD(db_exec(cx, NULL, "DELETE FROM p_1.usage", DB0));
+	GOOD(usage_snapshot(cx, &one));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage") == 0);
+	GOOD(usage_snapshot(cx, &two));
+	CHECK(number(cx, "SELECT count(*) FROM p_2.usage WHERE metric = 'users.$all.count.total'") == 2);
+}
+
+Test(upkeep, one_counts_for_all_who_ask, .timeout = 120)
+{
+	run(look_locked);
+}
+
+/* Whatever else a database says, the project is not gone: it has what it had not tried yet, and what was certainly not written. */
+static void
+refused(struct ctx *cx)
+{
+	static const struct {
+		const char *state;
+		int least, most;
+	} says[] = {{"P0001", 1300, 1700}, {"40P01", 2500, 2500}};
+
+	for (int k = 0; k < 2; k++) {
+		GOOD(db_exec(cx, NULL, "DELETE FROM p_1.usage", DB0));
+		GOOD(db_exec(cx, NULL, arena_printf(cx->arena, "CREATE OR REPLACE FUNCTION p_1.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+		    "RAISE EXCEPTION 'no' USING ERRCODE = '%s'; END $$", says[k].state), DB0));
+		GOOD(db_exec(cx, NULL, "CREATE TRIGGER no BEFORE INSERT ON p_1.usage EXECUTE FUNCTION p_1.no()", DB0));
+		for (int i = 0; i < 2500; i++)
+			count(&one, "documents.read", "DB", arena_printf(cx->arena, "c%d", i));
+		CHECK(usage_flush(cx) != OK);
+		GOOD(db_exec(cx, NULL, "DROP TRIGGER no ON p_1.usage", DB0));
+		GOOD(usage_flush(cx));
+		int64_t written = number(cx, "SELECT coalesce(sum(value), 0) FROM p_1.usage WHERE day AND metric LIKE 'documents.db/c%'");
+
+		CHECK(written >= says[k].least && written <= says[k].most);
+	}
+}
+
+Test(upkeep, counters_that_are_refused_once, .timeout = 120)
+{
+	run(refused);
+}
+
 /* ---- the end of a process ---- */
 
 /* While what was begun waits for the lock, more comes, of a project that it has not begun with. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { form, part, upload, uploadChunks } from '../lib/form.mjs'
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { bucket, fails, file, isTime, keysOf } from './lib.mjs'
 
 let s, p, alice, bob
@@ -412,7 +412,11 @@ describe('usage', () => {
 	test('of all buckets and of one', async () => {
 		const b = await makeBucket()
 		await makeFile(b)
-		const all = await p.ok('GET', '/storage/usage', { query: { range: '24h' } }), one = await p.ok('GET', `/storage/${b.$id}/usage`, { query: { range: '7d' } })
+		const one = await until('it is counted', async () => {
+			const now = await p.ok('GET', `/storage/${b.$id}/usage`, { query: { range: '7d' } })
+			return now.filesCount.at(-1).value === 1 && now.filesCreate.at(-1).value === 1 && now
+		})
+		const all = await p.ok('GET', '/storage/usage', { query: { range: '24h' } })
 		assert.equal(all.storage.length, 48)
 		assert.ok(all.storage.at(-1).value >= text.length)
 		assert.equal(one.filesCount.at(-1).value, 1)
