@@ -66,6 +66,7 @@ describe('recovery', () => {
 		assert.deepEqual([used.$id, used.secret], [t.$id, ''])
 		fails(await u.call('GET', '/account'), 401, 'general_unauthorized_scope')
 		assert.equal((await me(u, password)).emailVerification, true)
+		assert.equal(psql(`SELECT password_mailed FROM ${schema}.users WHERE id = '${u.id}'`), 't', 'a code by mail is no second factor beside it')
 	})
 
 	test('as the project wants passwords', async () => {
