@@ -50,7 +50,7 @@ domain_lower(struct str email, char room[EMAIL_TEXT_MAX])
 {
 	struct str d = domain_of(email);
 
-	if (d.n > 0 && d.p[d.n - 1] == '.')
+	while (d.n > 0 && d.p[d.n - 1] == '.')
 		d.n--;
 	for (size_t i = 0; i < d.n; i++)
 		room[i] = d.p[i] >= 'A' && d.p[i] <= 'Z' ? (char)(d.p[i] | 0x20) : d.p[i];

@@ -172,7 +172,9 @@ retention(struct ctx *cx)
 	GOOD(expire_sweep(cx));
 	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 3000);
 	conf.audit_retention = INT64_C(14) * 86400000;
+	GOOD(db_exec(cx, NULL, "INSERT INTO p_1.id_tokens VALUES ('a', now() - interval '1 second'), ('b', now() + interval '1 hour')", DB0));
 	GOOD(expire_sweep(cx));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.id_tokens") == 1);
 	GOOD(expire_sweep(cx));
 	CHECK(number(cx, "SELECT count(*) FROM p_1.audit") == 14 * 24);
 	CHECK(number(cx, "SELECT count(*) FROM p_2.audit") == 14 * 24);

@@ -24,8 +24,6 @@ const page = 'it is shown on pages, which name no type'
 const unused = 'of the contract: nothing here causes it'
 const elsewhere = (where) => `no request of a client alone causes it: ${where}`
 const neverSeen = {
-	'400 user_missing_id': page,
-	'412 project_provider_disabled': page,
 	'400 project_invalid_success_url': page,
 	'400 project_invalid_failure_url': page,
 	'400 attribute_format_unsupported': unused,

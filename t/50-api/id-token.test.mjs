@@ -191,6 +191,7 @@ describe('forged tokens', () => {
 		fails(await byGoogle(google(), {}, { project: q }), 412, 'project_provider_disabled')
 		await setup(q, 'google', false)
 		fails(await byGoogle(google(), {}, { project: q }), 412, 'project_provider_disabled')
+		fails(await byGoogle(google(), {}, { project: { id: 'console' } }), 412, 'project_provider_disabled')
 	})
 	test('a key without the scope', async () => {
 		const q = await s.project({ scopes: ['users.read'] })

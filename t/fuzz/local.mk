@@ -31,6 +31,10 @@ t_fuzz_fuzz_date_SOURCES = t/fuzz/fuzz_date.c
 t_fuzz_fuzz_date_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_date_LDADD = $(FUZZ_LIBS)
 
+check_PROGRAMS += t/fuzz/fuzz_id_token
+t_fuzz_fuzz_id_token_SOURCES = t/fuzz/fuzz_id_token.c
+t_fuzz_fuzz_id_token_LDFLAGS = $(FUZZ_LINK)
+t_fuzz_fuzz_id_token_LDADD = $(FUZZ_LIBS)
 check_PROGRAMS += t/fuzz/fuzz_document
 t_fuzz_fuzz_document_SOURCES = t/fuzz/fuzz_document.c
 t_fuzz_fuzz_document_LDFLAGS = $(FUZZ_LINK)
