@@ -386,6 +386,19 @@ write_payload(struct news *n, enum dialect d, struct jw *w)
 	buf_str(w->b, rest);
 }
 
+void
+frame_begin_event(struct jw *w, struct buf *b)
+{
+	jw_init(w, b);
+	jw_obj(w);
+	JW_KEY(w, "type");
+	jw_cstr(w, "event");
+	JW_KEY(w, "data");
+	jw_obj(w);
+	JW_KEY(w, "events");
+	jw_arr(w);
+}
+
 static void
 write_head(struct news *n, enum dialect d, struct buf *b)
 {
@@ -397,14 +410,7 @@ write_head(struct news *n, enum dialect d, struct buf *b)
 		n->payload = clean_payload(n);
 		n->cleaned = true;
 	}
-	jw_init(&w, b);
-	jw_obj(&w);
-	JW_KEY(&w, "type");
-	jw_cstr(&w, "event");
-	JW_KEY(&w, "data");
-	jw_obj(&w);
-	JW_KEY(&w, "events");
-	jw_arr(&w);
+	frame_begin_event(&w, b);
 	for (int i = 0; i < names.n; i++)
 		jw_cstr(&w, names.v[i]);
 	jw_arr_end(&w);

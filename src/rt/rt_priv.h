@@ -250,6 +250,9 @@ bool news_personal(const struct news *n);
 struct frame *news_whole(struct news *n, enum dialect d);
 struct frame *news_head(struct news *n, enum dialect d, struct str *end_out);
 
+/* {"type":"event","data":{"events":[ – the caller goes on, and ends all three. */
+void frame_begin_event(struct jw *w, struct buf *b);
+
 /* "<tag>-<lsn>-<index>": what clients resume from; "" while there is no stream. The tag is that of the stream's name: a fresh stream has
  * another. */
 enum { MARK_MAX = 64 };

@@ -207,14 +207,7 @@ write_frame(struct buf *b, const struct tap *t, const char *name, struct str pay
 	char time[30];
 	struct jw w;
 
-	jw_init(&w, b);
-	jw_obj(&w);
-	JW_KEY(&w, "type");
-	jw_cstr(&w, "event");
-	JW_KEY(&w, "data");
-	jw_obj(&w);
-	JW_KEY(&w, "events");
-	jw_arr(&w);
+	frame_begin_event(&w, b);
 	jw_cstr(&w, name);
 	jw_arr_end(&w);
 	JW_KEY(&w, "channels");
