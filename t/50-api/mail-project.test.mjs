@@ -99,6 +99,12 @@ describe('the server', () => {
 		assert.equal((await own(p, 'PATCH', '/smtp', { enabled: false })).status, 200)
 		assert.equal((await own(other, 'PATCH', '/smtp', { senderName: 'x' })).status, 200)
 		await own(p, 'PATCH', '/smtp', { enabled: true, port: box.port }).then((r) => fails(r, 503, 'general_busy'))
+		/* nor has who has many projects */
+		const from = { ...now, 'x-forwarded-for': '192.0.2.99' }, many = []
+		for (let i = 0; i < 3; i++) many.push((await withServer()).p)
+		slow.push(own(many[0], 'PATCH', '/smtp', body, from), own(many[0], 'PATCH', '/smtp', body, from), own(many[1], 'PATCH', '/smtp', body, from), own(many[1], 'PATCH', '/smtp', body, from))
+		await until('four more wait', () => held.size === 6)
+		fails(await own(many[2], 'PATCH', '/smtp', body, from), 503, 'general_busy')
 		for (const c of held) c.destroy()
 		for (const r of await Promise.all(slow)) fails(r, 400, 'project_smtp_config_invalid')
 		assert.equal((await own(p, 'PATCH', '/smtp', { enabled: true })).status, 200)
