@@ -31,11 +31,12 @@ ALTER TABLE :schema.identities ADD COLUMN id text COLLATE "C",
 	ADD COLUMN access_token_expiry timestamptz(3),
 	ADD COLUMN refresh_token text NOT NULL DEFAULT '',
 	ADD COLUMN search text NOT NULL DEFAULT '';
-UPDATE :schema.identities SET id = substr(md5(random()::text || internal), 1, 20);
+-- once, for it writes every row anew: with the id that it has in both
+UPDATE :schema.identities i SET id = n.id, email = lower(coalesce(n.email, '')), search = concat_ws(' ', n.id, n.user_id, i.provider, i.provider_uid, n.email)
+	FROM (SELECT k.internal, substr(md5(random()::text || k.internal), 1, 20) AS id, u.id AS user_id, u.email FROM :schema.identities k JOIN :schema.users u ON u.internal = k.user_internal) n
+	WHERE n.internal = i.internal;
 ALTER TABLE :schema.identities ALTER COLUMN id SET NOT NULL,
 	ALTER COLUMN id SET DEFAULT substr(md5(random()::text || clock_timestamp()::text), 1, 20);
-UPDATE :schema.identities i SET email = lower(coalesce(u.email, '')), search = concat_ws(' ', i.id, u.id, i.provider, i.provider_uid, u.email)
-	FROM :schema.users u WHERE u.internal = i.user_internal;
 CREATE UNIQUE INDEX identities_id ON :schema.identities (lower(id));
 CREATE INDEX identities_email ON :schema.identities (email) WHERE email <> '';
 

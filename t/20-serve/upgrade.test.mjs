@@ -240,17 +240,23 @@ test('addresses of users are targets after an upgrade, and identities have ids',
 		psql(s, [`DROP SCHEMA ${space} CASCADE`, ...kept.map((f) => readFileSync(path.join(sql, 'project', f), 'utf8').replaceAll(':schema', space)),
 			`DELETE FROM badal.project_migrations WHERE schema = '${space}' AND number >= 27`, `UPDATE badal.projects SET version = 26 WHERE id = '${old.id}'`,
 			user('ada', "'Ada@example.org'", "'+4915550001'"), user('grace', 'NULL', 'NULL'),
-			`INSERT INTO ${space}.identities (user_internal, provider, provider_uid, created) SELECT internal, 'github', 'uid-1', now() FROM ${space}.users WHERE id = 'ada'`].join(';\n'))
+			`INSERT INTO ${space}.identities (user_internal, provider, provider_uid, created) SELECT internal, 'github', 'uid-1', now() FROM ${space}.users WHERE id = 'ada'`,
+			`INSERT INTO ${space}.identities (user_internal, provider, provider_uid, created) SELECT internal, v, 'uid-2', now() FROM ${space}.users, unnest('{google,zoom}'::text[]) v WHERE id = CASE v WHEN 'zoom' THEN 'grace' ELSE 'ada' END`].join(';\n'))
 		await s.stop()
 		s = await server({ own: true, data, conf: { project_spares: 0 } })
 		const today = { headers: { 'x-appwrite-response-format': '1.9.5' } }, get = async (at) => (await as(s, old)('GET', at, today)).body
 		assert.deepEqual((await get('/users/ada')).targets.map((t) => [t.providerType, t.identifier, t.userId]), [['email', 'ada@example.org', 'ada'], ['sms', '+4915550001', 'ada']])
 		assert.deepEqual((await get('/users/grace')).targets, [])
-		const { identities: [i] } = await get('/users/identities')
-		assert.match(i.$id, /^[0-9a-f]{20}$/)
+		const { identities } = await get('/users/identities'), [i] = identities
+		for (const x of identities) assert.match(x.$id, /^[0-9a-f]{20}$/)
+		assert.equal(new Set(identities.map((x) => x.$id)).size, 3)
+		assert.deepEqual(identities.map((x) => x.providerEmail), ['ada@example.org', 'ada@example.org', ''])
+		/* by their ids; and each row was written anew no more than once */
+		for (const x of identities) assert.equal((await as(s, old)('GET', '/users/identities', { ...today, query: { search: x.$id } })).body.total, 1)
+		assert.equal(psql(s, `SELECT string_agg(ctid::text, ' ' ORDER BY ctid) FROM ${space}.identities`), '(0,4) (0,5) (0,6)')
 		assert.deepEqual([i.userId, i.provider, i.providerUid, i.providerEmail, i.providerAccessToken], ['ada', 'github', 'uid-1', 'ada@example.org', ''])
 		/* of the address no provider has said anything, and a push token takes none */
-		assert.equal(psql(s, `SELECT email_vouched FROM ${space}.identities`), 'f')
+		assert.equal(psql(s, `SELECT DISTINCT email_vouched FROM ${space}.identities`), 'f')
 		const put = (type) => psql(s, `INSERT INTO ${space}.targets (user_internal, user_id, provider_type, identifier, created, updated) SELECT internal, id, '${type}', 'ada@example.org', now(), now() FROM ${space}.users WHERE id = 'grace'`)
 		put('push')
 		assert.throws(() => put('email'), /targets_identifier/)
