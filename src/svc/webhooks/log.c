@@ -7,6 +7,7 @@
 
 #include "core/conf.h"
 #include "core/log.h"
+#include "core/map.h"
 #include "core/vtime.h"
 #include "io/bus.h"
 #include "webhooks_priv.h"
@@ -154,15 +155,6 @@ webhook_log(struct ctx *cx, const struct project *p, const struct webhook *w, in
 
 /* ---- sending again ---- */
 
-static bool
-log_seen(struct logged *const *v, int n, const char *id)
-{
-	for (int i = 0; i < n; i++)
-		if (strcmp(v[i]->s.id, id) == 0)
-			return true;
-	return false;
-}
-
 static int
 by_event(const void *a, const void *b)
 {
@@ -175,21 +167,19 @@ by_event(const void *a, const void *b)
 
 /* The last word of each delivery: what was sent again and arrived is not sent once more. */
 static int
-choose(struct logged *v, int n, const char *id, struct logged **out)
+choose(struct ctx *cx, struct logged *v, int n, const char *id, struct logged **out)
 {
-	struct logged **known = mem_alloc(sizeof *known * (size_t)(n + 1));
-	int n_known = 0, chosen = 0;
+	struct map *known = map_for(cx);
+	int chosen = 0;
 
 	for (int i = 0; i < n; i++) {
 		bool bad = strcmp(v[i].s.status, "abandoned") == 0 || strcmp(v[i].s.status, "disabled") == 0;
 
-		if (strcmp(v[i].s.status, "failed") == 0 || (id != NULL && strcmp(id, v[i].s.id) != 0) || log_seen(known, n_known, v[i].s.id))
+		if (strcmp(v[i].s.status, "failed") == 0 || (id != NULL && strcmp(id, v[i].s.id) != 0) || map_set(known, str_c(v[i].s.id), &v[i]) != NULL)
 			continue;
-		known[n_known++] = &v[i];
 		if (v[i].s.kept && (id != NULL || bad))
 			out[chosen++] = &v[i];
 	}
-	free(known);
 	if (chosen > 1)
 		qsort(out, (size_t)chosen, sizeof *out, by_event);
 	return chosen;
@@ -204,7 +194,7 @@ webhook_replay(struct ctx *cx, const struct project *p, const struct webhook *w,
 	*n_out = 0;
 	TRY(log_read(cx, p, w, LOG_READ, &v, &n));
 	chosen = arena_array(cx->arena, struct logged *, n + 1);
-	n = choose(v, n, id, chosen);
+	n = choose(cx, v, n, id, chosen);
 	if (id != NULL && n == 0)
 		return fail(cx, ERR_WEBHOOK_DELIVERY_NOT_FOUND, "delivery=%s", id);
 	for (int i = 0; i < n; i++) {
