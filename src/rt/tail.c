@@ -226,13 +226,13 @@ write_frame(struct buf *b, const struct tap *t, const char *name, struct str pay
 	jw_obj_end(&w);
 }
 
-/* It has been told who it is, and is still that one; what waits for its reader is not made more. */
+/* It has been told who it is, and is still that one: while roles are read it is not live. What waits for its reader is not made more. */
 static bool
 tap_may_send(const struct tap *t)
 {
 	const struct peer *c = t->peer;
 
-	return c->ws != NULL && c->counted && !c->stale && c->state != RT_REFUSED && !ws_lagging(c->ws);
+	return c->ws != NULL && c->state == RT_LIVE && !ws_lagging(c->ws);
 }
 
 static void

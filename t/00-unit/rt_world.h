@@ -601,8 +601,10 @@ world_services(void)
 	};
 	static const struct shown_now shown[] = {{"databases.[databaseId].collections.[collectionId].documents.", look}, {0}};
 	static const struct word_twin words[] = {{"collections", "tables"}, {"documents", "rows"}, {"attributes", "columns"}, {0}};
+	static const struct event_info created = {"databases.[databaseId].collections.[collectionId].documents.[documentId].create", "documents", true, "", ""};
+	static const struct event_info *const written[] = {&created, NULL};
 	static const struct service databases = {
-		.name = "databases", .secrets = secrets, .acted_on = acted_on, .channels = channels, .words = words, .shown = shown};
+		.name = "databases", .events = written, .secrets = secrets, .acted_on = acted_on, .channels = channels, .words = words, .shown = shown};
 	static const struct service *const all[] = {&databases};
 
 	service_init(all, 1);

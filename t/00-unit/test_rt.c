@@ -264,6 +264,29 @@ Test(rt, new_roles_hold_from_their_event_on)
 	close_ws(w);
 }
 
+Test(rt, a_live_tail_is_told_nothing_while_roles_are_read_anew)
+{
+	struct person *boss = person("boss");
+	struct ws *w;
+	const char *text;
+
+	boss->roles[2] = "team:owners";
+	w = connect_as("boss", "project=console&channels[]=console.tail.p");
+	cr_expect(strstr(heard(w), "\"connected\"") != NULL);
+	document("nobody", 1);
+	show();
+	turn(400);
+	text = heard(w);
+	cr_expect(strstr(text, "documents.x1.create") != NULL && strstr(text, "\"n\"") == NULL, "%s", text);
+	login_ms = 20000;
+	append("{\"p\":\"console\",\"e\":\"roles.[userId].update\",\"v\":[\"boss\"],\"t\":0,\"f\":1,\"u\":\"boss\"}", "[]");
+	document("nobody", 2);
+	show();
+	turn(400);
+	cr_expect_str_eq(heard(w), "");
+	close_ws(w);
+}
+
 Test(rt, roles_change_again_while_they_are_read)
 {
 	struct person *alice = person("alice");
