@@ -1,5 +1,5 @@
 /* What an app at a provider of OAuth2 is set by: PAIR(provider, model, its id, its secret), and what has more than that: FIELDS(provider, model, fields), each
- * field APP(name), SECRET(name) or MEMBER(name, as it stands in the stored secret, kind, most characters). */
+ * field APP(name), SECRET(name), MEMBER(name, as it stands in the stored secret, kind, most characters), or RENAMED, with the name up to 1.9.3 behind the name. */
 PAIR(amazon, "oAuth2Amazon", "clientId", "clientSecret")
 PAIR(autodesk, "oAuth2Autodesk", "clientId", "clientSecret")
 PAIR(bitbucket, "oAuth2Bitbucket", "key", "secret")
@@ -39,8 +39,8 @@ FIELDS(google, "oAuth2Google", APP("clientId"), SECRET("clientSecret"), MEMBER("
 FIELDS(keycloak, "oAuth2Keycloak", APP("clientId"), SECRET("clientSecret"), MEMBER("endpoint", "keycloakDomain", HOST, 256), MEMBER("realmName", "keycloakRealm", TEXT, 256))
 FIELDS(microsoft, "oAuth2Microsoft", APP("applicationId"), SECRET("applicationSecret"), MEMBER("tenant", "tenantID", TEXT, 256))
 FIELDS(oidc, "oAuth2Oidc", APP("clientId"), SECRET("clientSecret"), MEMBER("wellKnownURL", "wellKnownEndpoint", ADDRESS, 2048),
-    MEMBER("authorizationURL", "authorizationEndpoint", ADDRESS, 2048), MEMBER("tokenURL", "tokenEndpoint", ADDRESS, 2048),
-    MEMBER("userInfoURL", "userInfoEndpoint", ADDRESS, 2048), MEMBER("prompt", "prompt", PROMPT, 4), MEMBER("maxAge", "maxAge", AGE, 0))
+    MEMBER("authorizationURL", "authorizationEndpoint", ADDRESS, 2048), RENAMED("tokenURL", "tokenUrl", "tokenEndpoint", ADDRESS, 2048),
+    RENAMED("userInfoURL", "userInfoUrl", "userInfoEndpoint", ADDRESS, 2048), MEMBER("prompt", "prompt", PROMPT, 4), MEMBER("maxAge", "maxAge", AGE, 0))
 FIELDS(okta, "oAuth2Okta", APP("clientId"), SECRET("clientSecret"), MEMBER("domain", "oktaDomain", HOST, 256), MEMBER("authorizationServerId", "authorizationServerId", TEXT, 256))
 /* Typed clients of today know no list with this one: it stays the last, and is in none. */
 PAIR(huggingface, "oAuth2HuggingFace", "clientId", "clientSecret")

@@ -452,7 +452,7 @@ openapi_write(struct jw *w, const struct route_info *const *infos, int n)
 
 /* Where documents may differ: each is made once. */
 static const int64_t steps[] = {0, PROTOCOL(1, 0, 0), SINCE_1_1, SINCE_1_2, SINCE_1_3, SINCE_1_4, SINCE_1_5, SINCE_1_6, SINCE_1_6_1, SINCE_1_7, SINCE_1_8, SINCE_1_9, SINCE_1_9_1,
-	SINCE_1_9_2, SINCE_1_9_3, SINCE_1_9_5, PROTOCOL(1, 9, 6), PROTOCOL(2, 0, 0), PROTOCOL_NEWEST};
+	SINCE_1_9_2, SINCE_1_9_3, SINCE_1_9_4, SINCE_1_9_5, PROTOCOL(1, 9, 6), PROTOCOL(2, 0, 0), PROTOCOL_NEWEST};
 enum { STEPS_N = sizeof steps / sizeof *steps };
 
 struct str

@@ -368,7 +368,7 @@ static const struct field audit_fields[] = {
 	FIELD(F_STR, struct audit_log, user_email, "userEmail", "user_email", "User e-mail address."),
 	FIELD(F_STR, struct audit_log, user_name, "userName", "user_name", "User name."),
 	FIELD_ENUM(modes, struct audit_log, mode, "mode", "mode", "default, or admin for the console's admin mode; empty in lists that hide who it was."),
-	FIELD_ENUM(user_types, struct audit_log, user_type, "userType", NULL, "user, or admin for the console's admin mode; hidden in lists that hide who it was.", .since = SINCE_1_9_1),
+	FIELD_ENUM(user_types, struct audit_log, user_type, "userType", NULL, "user, or admin for the console's admin mode; hidden in lists that hide who it was.", .since = SINCE_CONSOLES),
 	FIELD(F_STR, struct audit_log, ip, "ip", "ip", "Address of the client."),
 	FIELD(F_TIME, struct audit_log, time, "time", "created", "When it was done, in ISO 8601 format."),
 	FIELD(F_STR, struct audit_log, os_code, "osCode", NULL, "Operating system code."),

@@ -17,7 +17,7 @@ static const struct field target_fields[] = {
 	FIELD(F_STR, struct target, provider_id, "providerId", "g.provider_id", "Provider that sends there; null: any.", .flags = COL_ASKED | COL_NULL, .nullable = true),
 	FIELD(F_STR, struct target, provider_type, "providerType", "g.provider_type", "Kind of the target: email, sms or push.", .flags = COL_ASKED),
 	FIELD(F_STR, struct target, identifier, "identifier", "g.identifier", "E-mail address, phone number or push token.", .flags = COL_ASKED),
-	FIELD(F_BOOL, struct target, expired, "expired", "g.expired", "A push token that is no good any more.", .since = SINCE_1_6_1),
+	FIELD(F_BOOL, struct target, expired, "expired", "g.expired", "A push token that is no good any more.", .since = SINCE_1_5),
 };
 const struct shape target_shape = SHAPE("target", struct target, target_fields);
 
@@ -75,11 +75,11 @@ identity_say_canonical(struct jw *w, const void *at)
 	    FIELD(F_STR, struct user, email, "email", "u.email", "E-mail address.", .flags = COL_ASKED | COL_LOWER | COL_NULL | COL_SEARCH),                        \
 	    FIELD(F_STR, struct user, phone, "phone", "u.phone", "Phone number in E.164 format.", .flags = COL_ASKED | COL_NULL | COL_SEARCH),                      \
 	    FIELD(F_BOOL, struct user, email_verification, "emailVerification", "u.email_verification", "E-mail verified.", .flags = COL_ASKED),                    \
-	    FIELD_MADE(struct user, email, "emailCanonical", identity_say_canonical, "\"\"", SINCE_1_9_5, "The address without tags and what else its provider ignores; null: there is none."), \
-	    FIELD_MADE(struct user, email, "emailIsFree", identity_say_free, "true", SINCE_1_9_5, "Whether it is of a provider that gives addresses to everybody."),    \
-	    FIELD_MADE(struct user, email, "emailIsDisposable", identity_say_disposable, "true", SINCE_1_9_5, "Whether it is of a provider of addresses for minutes."), \
-	    FIELD_MADE(struct user, email, "emailIsCorporate", identity_say_corporate, "true", SINCE_1_9_5, "Whether it is neither."),                                  \
-	    FIELD_MADE(struct user, email, "emailIsCanonical", identity_say_is_canonical, "true", SINCE_1_9_5, "Whether it is no alias."),                              \
+	    FIELD_MADE(struct user, email, "emailCanonical", identity_say_canonical, "\"\"", SINCE_CONSOLES, "The address without tags and what else its provider ignores; null: there is none."), \
+	    FIELD_MADE(struct user, email, "emailIsFree", identity_say_free, "true", SINCE_CONSOLES, "Whether it is of a provider that gives addresses to everybody."),    \
+	    FIELD_MADE(struct user, email, "emailIsDisposable", identity_say_disposable, "true", SINCE_CONSOLES, "Whether it is of a provider of addresses for minutes."), \
+	    FIELD_MADE(struct user, email, "emailIsCorporate", identity_say_corporate, "true", SINCE_CONSOLES, "Whether it is neither."),                                  \
+	    FIELD_MADE(struct user, email, "emailIsCanonical", identity_say_is_canonical, "true", SINCE_CONSOLES, "Whether it is no alias."),                              \
 	    FIELD(F_BOOL, struct user, phone_verification, "phoneVerification", "u.phone_verification", "Phone verified.", .flags = COL_ASKED),                     \
 	    FIELD(F_BOOL, struct user, mfa, "mfa", "u.mfa", "A second factor is asked for, where there is one.", .since = SINCE_1_5),                               \
 	    FIELD(F_JSON, struct user, prefs, "prefs", "u.prefs", "Preferences as a key-value object."),                                                            \

@@ -72,7 +72,7 @@ describe('databases', () => {
 describe('collections', () => {
 	test('members by version', async () => {
 		const old = '$id $createdAt $updatedAt $permissions databaseId name enabled documentSecurity attributes indexes', db = await newDb()
-		for (const [version, keys] of [['1.8.0', old], ['1.9.0', old + ' bytesMax bytesUsed']]) {
+		for (const [version, keys] of [['1.7.0', old], ['1.8.0', old + ' bytesMax bytesUsed'], ['1.9.0', old + ' bytesMax bytesUsed']]) {
 			const o = speaks(version), P = `/databases/${db}/collections`, c = await ok('POST', P, { collectionId: unique(), name: 'x' }, o)
 			keysOf(c, keys)
 			assert.deepEqual(await ok('GET', `${P}/${c.$id}`, undefined, o), c)

@@ -116,15 +116,15 @@ test('the check of replies sees a member that came too early, and one that is mi
 
 /* Members in their order. "1.5:x": told since then; "1.6-1.9:x", "-1.9:x": up to before the second. */
 const models = {
-	account: '$id $createdAt $updatedAt name registration status 1.4:labels passwordUpdate email phone emailVerification 1.9.5:emailCanonical 1.9.5:emailIsFree 1.9.5:emailIsDisposable ' +
-		'1.9.5:emailIsCorporate 1.9.5:emailIsCanonical phoneVerification 1.5:mfa prefs 1.5:targets 1.4:accessedAt 1.9:impersonator 1.9:impersonatorUserId',
+	account: '$id $createdAt $updatedAt name registration status 1.4:labels passwordUpdate email phone emailVerification 1.8:emailCanonical 1.8:emailIsFree 1.8:emailIsDisposable ' +
+		'1.8:emailIsCorporate 1.8:emailIsCanonical phoneVerification 1.5:mfa prefs 1.5:targets 1.4:accessedAt 1.9:impersonator 1.9:impersonatorUserId',
 	session: '$id $createdAt 1.5:$updatedAt userId expire provider providerUid providerAccessToken providerAccessTokenExpiry providerRefreshToken ip osCode osName osVersion clientType ' +
 		'clientCode clientName clientVersion clientEngine clientEngineVersion deviceName deviceBrand deviceModel countryCode countryName current 1.5:factors 1.5:secret 1.5:mfaUpdatedAt',
 	team: '$id $createdAt $updatedAt name total 1.3:prefs',
-	membership: '$id $createdAt $updatedAt userId userName userEmail 1.9.2:userPhone teamId teamName invited joined confirm 1.5:mfa 1.9.5:userAccessedAt roles',
+	membership: '$id $createdAt $updatedAt userId userName userEmail 1.9.2:userPhone teamId teamName invited joined confirm 1.5:mfa 1.8:userAccessedAt roles',
 	token: '$id $createdAt userId secret expire 1.5:phrase',
 	healthStatus: '1.4:name ping status',
-	log: 'event userId userEmail userName mode 1.9.1:userType ip time osCode osName osVersion clientType clientCode clientName clientVersion clientEngine clientEngineVersion deviceName deviceBrand ' +
+	log: 'event userId userEmail userName mode 1.8:userType ip time osCode osName osVersion clientType clientCode clientName clientVersion clientEngine clientEngineVersion deviceName deviceBrand ' +
 		'deviceModel countryCode countryName',
 	bucket: '$id $createdAt $updatedAt $permissions fileSecurity name enabled maximumFileSize allowedFileExtensions compression encryption antivirus 1.9:transformations 1.9:totalSize',
 	file: '$id bucketId $createdAt $updatedAt $permissions name signature mimeType sizeOriginal chunksTotal chunksUploaded 1.9.5:sizeActual 1.9:encryption 1.9:compression 2.0:folder 2.0:key',

@@ -25,17 +25,17 @@ const enabled = (list, id) => list.find((x) => x.$id === id).enabled
 
 describe('the project in each format', () => {
 	const flat = ['authEmailPassword', 'authLimit', 'description', 'serviceStatusForAccount', 'platforms', 'keys', 'webhooks', 'legalTaxId']
-	const lists = ['authMethods', 'services', 'protocols', 'blocks', 'region', 'consoleAccessedAt']
+	const lists = ['authMethods', 'services', 'protocols'], kept = ['blocks', 'region', 'consoleAccessedAt', 'labels', 'status']	/* from nobody since 1.8.0, which consoles of today say */
 	const rows = [	/* format, members that are there, members that are not */
 		['1.0.0', [...flat, 'domains', 'providerAmazonAppid'], [...lists, 'authDuration', 'providers', 'oAuthProviders', 'pingCount', 'labels', 'status']],
 		['1.3.0', [...flat, 'domains', 'providers', 'authDuration', 'authSessionsLimit', 'authPasswordHistory', 'authPasswordDictionary'], [...lists, 'providerAmazonAppid', 'authPersonalDataCheck']],
 		['1.4.0', [...flat, 'providers', 'authPersonalDataCheck', 'serviceStatusForGraphql'], [...lists, 'domains', 'oAuthProviders']],
 		['1.5.0', [...flat, 'oAuthProviders', 'authEmailOtp'], [...lists, 'providers', 'authMockNumbers', 'authSessionAlerts']],
 		['1.6.0', [...flat, 'authMockNumbers', 'authSessionAlerts'], [...lists, 'authMembershipsUserName', 'pingCount']],
-		['1.8.0', [...flat, 'authMembershipsUserName', 'authMembershipsMfa', 'authInvalidateSessions', 'pingCount', 'pingedAt'], [...lists, 'protocolStatusForRest', 'authMembershipsUserId', 'labels']],
+		['1.8.0', [...flat, 'authMembershipsUserName', 'authMembershipsMfa', 'authInvalidateSessions', 'pingCount', 'pingedAt', 'authDisposableEmails', 'authMembershipsUserAccessedAt', 'serviceStatusForAdvisor', ...kept], [...lists, 'protocolStatusForRest', 'authMembershipsUserId', 'authMembershipsUserPhone']],
 		['1.9.1', [...flat, 'protocolStatusForRest', 'labels', 'status', 'authDisposableEmails'], [...lists, 'authMembershipsUserId']],
 		['1.9.2', [...flat, 'authMembershipsUserId', 'authMembershipsUserPhone', 'authMembershipsUserAccessedAt'], lists],
-		['1.9.5', [...lists, 'labels', 'status', 'pingCount', 'pingedAt'], [...flat, 'oAuthProviders', 'authDuration', 'protocolStatusForRest']],
+		['1.9.5', [...lists, ...kept, 'pingCount', 'pingedAt'], [...flat, 'oAuthProviders', 'authDuration', 'protocolStatusForRest']],
 		['2.3.0', lists, [...flat, 'oAuthProviders', 'authMockNumbers']],
 	]
 	for (const [version, there, missing] of rows)
@@ -303,6 +303,14 @@ describe('apps at providers of OAuth2', () => {
 			assert.equal((await p.ok('PATCH', `${path}/${provider}`, { body: { enabled: true } })).enabled, true)
 			assert.deepEqual(await look(provider), { $id: provider, enabled: true, ...shown })
 		})
+	test('of OpenID Connect two members were called otherwise up to 1.9.3', async () => {
+		const r = await s.project({ scopes }), path = '/project/oauth2/oidc', was = { tokenUrl: 'https://id.example.org/t', userInfoUrl: 'https://id.example.org/u' }, is = { tokenURL: was.tokenUrl, userInfoURL: was.userInfoUrl }
+		const body = async (version, more = {}) => { const a = await r.call(more.body ? 'PATCH' : 'GET', path, { headers: at(version), ...more }); assert.equal(a.status, 200, a.text); return a.body }
+		const some = ({ tokenURL, userInfoURL, tokenUrl, userInfoUrl }) => JSON.parse(JSON.stringify({ tokenURL, userInfoURL, tokenUrl, userInfoUrl }))
+		assert.deepEqual(some(await body('1.8.0', { body: was })), was)
+		for (const [version, like] of [['1.8.0', was], ['1.9.3', was], ['1.9.4', is], ['2.3.0', is]]) assert.deepEqual(some(await body(version)), like)
+		assert.deepEqual(some((await r.call('GET', '/project/oauth2', { headers: at('1.9.2'), query: { queries: ['{"method":"limit","values":[100]}'] } })).body.providers.find((x) => x.$id === 'oidc')), was)
+	})
 	test('users are sent there, when it is on', async () => {
 		const start = (provider, of = p) => of.guest('GET', `/account/sessions/oauth2/${provider}`, { query: { project: of.id } })
 		const google = await start('google'), oidc = await start('oidc'), kc = await start('keycloak')

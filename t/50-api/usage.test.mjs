@@ -91,7 +91,7 @@ describe('answers', () => {
 		assert.equal(hours.users.length, 5)
 		assert.ok(hours.users.every((x) => x.value <= 1 && x.date.endsWith(':00:00.000+00:00')), 'two half-hours are no two users')
 		assert.equal(hours.usersTotal, 1, 'also when the end is to come')
-		assert.ok(!('documentsdbTotal' in (await own({ startDate: at(now), endDate: at(now) }, { headers: { 'x-appwrite-response-format': '1.8.0' } })).body))
+		assert.ok(!('documentsdbTotal' in (await own({ startDate: at(now), endDate: at(now) }, { headers: { 'x-appwrite-response-format': '1.7.0' } })).body))
 		const other = await q.console.ok('GET', `/projects/${q.id}/usage`, { query: { range: '7d' }, ...o })
 		assert.deepEqual([other.usersTotal, other.users.length], [1, 7])
 		for (const query of [{}, { startDate: at(now) }, { endDate: at(now) }, { startDate: at(now), endDate: at(now - 2 * day) }, { startDate: at(now - 800 * day), endDate: at(now) }, { startDate: at(now - 40 * day), endDate: at(now), period: '1h' },

@@ -475,7 +475,7 @@ static const struct route rows[] = {
 	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
 	    "A token that stands for the current session for 15 minutes, or as long as is said.", PARAMS(struct jwt_in, jwt_params)},
 	{"POST", "/v1/account/jwts", "account", NULL, "account", "120/60 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
-	    "The same, under its later name.", PARAMS(struct jwt_in, jwt_params)},
+	    "The same, under its later name.", PARAMS(struct jwt_in, jwt_params), .since = SINCE_1_5},
 	{"GET", "/v1/account", "account", "get", "account", "", NULL, account_get, &account_shape, 200, "The caller's account.",
 	    .usage = "users.read", .flags = ROUTE_AS_OTHER | ROUTE_KEYS},
 	{"DELETE", "/v1/account", "account", "delete", "account", "", NULL, account_delete, NULL, 204, "Delete the caller's account.", .audit = "user.delete user/{user}",

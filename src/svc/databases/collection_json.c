@@ -245,7 +245,7 @@ collection_write(struct jw *w, const struct collection *c)
 	for (int i = 0; i < c->n_indexes; i++)
 		index_write(w, c, &c->indexes[i], NULL);
 	jw_arr_end(w);
-	if (w->format >= SINCE_1_9) {
+	if (w->format >= SINCE_CONSOLES) {
 		JW_KEY(w, "bytesMax");
 		jw_i64(w, ROW_WIDTH_MAX);
 		JW_KEY(w, "bytesUsed");

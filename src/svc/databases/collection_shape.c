@@ -105,8 +105,8 @@ static const struct field collection_fields[] = {
     TOLD("documentSecurity", F_BOOL, "Documents have permissions of their own, too.", .column = "document_security", .flags = COL_ASKED),
     LIST_OF("attributes", &attribute_shape, "Attributes, whatever their status."),
     LIST_OF("indexes", &index_shape, "Indexes, whatever their status."),
-    TOLD("bytesMax", F_INT, "Bytes that a row may have. Told since 1.9.0.", .since = SINCE_1_9),
-    TOLD("bytesUsed", F_INT, "Bytes that a row of these attributes has. Told since 1.9.0.", .since = SINCE_1_9),
+    TOLD("bytesMax", F_INT, "Bytes that a row may have. Told since 1.8.0.", .since = SINCE_CONSOLES),
+    TOLD("bytesUsed", F_INT, "Bytes that a row of these attributes has. Told since 1.8.0.", .since = SINCE_CONSOLES),
 };
 const struct shape collection_shape = SHAPE_TOLD("collection", collection_fields);
 

@@ -53,10 +53,10 @@ static const struct field console_variables_fields[] = {
 	SAYS("_APP_COMPUTE_SIZE_LIMIT", F_INT, SINCE_1_7), SAYS("_APP_USAGE_STATS", F_STR, SINCE_1_3), SAYS("_APP_VCS_ENABLED", F_BOOL, SINCE_1_4),
 	SAYS("_APP_DOMAIN_ENABLED", F_BOOL, SINCE_1_4), SAYS("_APP_ASSISTANT_ENABLED", F_BOOL, SINCE_1_4), SAYS("_APP_DOMAIN_SITES", F_STR, SINCE_1_7),
 	SAYS("_APP_DOMAIN_FUNCTIONS", F_STR, SINCE_1_7), SAYS("_APP_OPTIONS_FORCE_HTTPS", F_STR, SINCE_1_7), SAYS("_APP_DOMAINS_NAMESERVERS", F_STR, SINCE_1_7),
-	SAYS("_APP_DB_ADAPTER", F_STR, SINCE_1_9), SAYS("supportForRelationships", F_BOOL, SINCE_1_9), SAYS("supportForOperators", F_BOOL, SINCE_1_9),
-	SAYS("supportForSpatials", F_BOOL, SINCE_1_9), SAYS("supportForSpatialIndexNull", F_BOOL, SINCE_1_9), SAYS("supportForFulltextWildcard", F_BOOL, SINCE_1_9),
-	SAYS("supportForMultipleFulltextIndexes", F_BOOL, SINCE_1_9), SAYS("supportForAttributeResizing", F_BOOL, SINCE_1_9),
-	SAYS("supportForSchemas", F_BOOL, SINCE_1_9), SAYS("maxIndexLength", F_INT, SINCE_1_9), SAYS("supportForIntegerIds", F_BOOL, SINCE_1_9),
+	SAYS("_APP_DB_ADAPTER", F_STR, SINCE_CONSOLES), SAYS("supportForRelationships", F_BOOL, SINCE_CONSOLES), SAYS("supportForOperators", F_BOOL, SINCE_CONSOLES),
+	SAYS("supportForSpatials", F_BOOL, SINCE_CONSOLES), SAYS("supportForSpatialIndexNull", F_BOOL, SINCE_CONSOLES), SAYS("supportForFulltextWildcard", F_BOOL, SINCE_CONSOLES),
+	SAYS("supportForMultipleFulltextIndexes", F_BOOL, SINCE_CONSOLES), SAYS("supportForAttributeResizing", F_BOOL, SINCE_CONSOLES),
+	SAYS("supportForSchemas", F_BOOL, SINCE_CONSOLES), SAYS("maxIndexLength", F_INT, SINCE_CONSOLES), SAYS("supportForIntegerIds", F_BOOL, SINCE_CONSOLES),
 };
 const struct shape console_variables_shape = SHAPE_TOLD("consoleVariables", console_variables_fields);
 _Static_assert(CONSOLE_VALUES == sizeof console_variables_fields / sizeof *console_variables_fields, "a value for each member of the model, in its order");

@@ -14,6 +14,7 @@ struct item {
 	enum item_kind kind;
 	const char *member;	/* of the stored secret; NULL: of none */
 	int max;
+	const char *was;	/* what it was called up to 1.9.3; NULL: the same */
 };
 
 /* ---- models ---- */
@@ -27,6 +28,9 @@ struct item {
 #define APP(name) {.key = name, .type = F_STR, .doc = "Id of the app."}
 #define SECRET(name) {.key = name, .type = F_STR, .doc = "Always empty."}
 #define MEMBER(name, member, kind, max) {.key = name, TOLD_##kind, .doc = "What the provider calls so."}
+#define RENAMED(name, was, member, kind, max)                                                                              \
+	{.key = was, TOLD_##kind, .doc = "The same. Told up to 1.9.3.", .until = SINCE_1_9_4},                             \
+	{.key = name, TOLD_##kind, .doc = "What the provider calls so.", .since = SINCE_1_9_4}
 #define FIELDS(provider, model, ...)                                                                                      \
 	static const struct field oauth2_##provider##_fields[] = {{.key = "$id", .type = F_ID, .doc = "Provider."},                \
 		{.key = "enabled", .type = F_BOOL, .doc = "Users may sign in there."}, __VA_ARGS__};                      \
@@ -37,6 +41,7 @@ struct item {
 #undef APP
 #undef SECRET
 #undef MEMBER
+#undef RENAMED
 
 #define FIELDS(provider, ...) &oauth2_##provider##_shape,
 #undef PAIR
@@ -53,6 +58,7 @@ const struct shape oauth2_provider_shape = {.model = "oAuth2Provider", .any = pr
 #define APP(name) {name, ITEM_APP, NULL, TEXT_MAX}
 #define SECRET(name) {name, ITEM_SECRET, "clientSecret", SECRET_MAX}
 #define MEMBER(name, member, kind, max) {name, ITEM_##kind, member, max}
+#define RENAMED(name, was, member, kind, max) {name, ITEM_##kind, member, max, was}
 #define FIELDS(provider, model, ...) {#provider, NULL, true, {__VA_ARGS__}},
 #define PAIR(provider, model, id, secret) {#provider, NULL, false, {APP(id), SECRET(secret)}},
 static const struct oauth2_row {
@@ -70,6 +76,7 @@ enum { OAUTH2_ROWS = sizeof oauth2_rows / sizeof *oauth2_rows, OAUTH2_LISTED = O
 #undef APP
 #undef SECRET
 #undef MEMBER
+#undef RENAMED
 
 #define FIELDS(provider, ...) #provider,
 #define PAIR(provider, ...) #provider,
@@ -119,11 +126,11 @@ write_prompt(struct jw *w, const json_t *list)
 }
 
 static void
-write_item(struct jw *w, const struct item *it, const char *app, const json_t *stored)
+write_item(struct jw *w, const struct item *it, const char *app, const json_t *stored, int64_t format)
 {
 	const json_t *v = it->member ? json_object_get(stored, it->member) : NULL;
 
-	jw_key(w, str_c(it->name));
+	jw_key(w, str_c(it->was != NULL && format < SINCE_1_9_4 ? it->was : it->name));
 	if (it->kind == ITEM_PROMPT)
 		write_prompt(w, v);
 	else if (it->kind == ITEM_AGE && json_is_integer(v))
@@ -159,7 +166,7 @@ write_provider(struct ctx *cx, struct buf *b, const struct project *p, const str
 	JW_KEY(&w, "enabled");
 	jw_bool(&w, p->providers_on[at]);
 	for (const struct item *it = items_of(row); it->kind != ITEM_NONE; it++)
-		write_item(&w, it, app[0], stored);
+		write_item(&w, it, app[0], stored, cx->format);
 	jw_obj_end(&w);
 }
 
@@ -314,17 +321,12 @@ check_document(struct req *rq, const struct project *p, const struct provider_ch
 	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `wellKnownURL` param: %s", "The document there could not be fetched, or names no routes to sign in by.");
 }
 
-/* "tokenUrl" is what "tokenURL" was called. */
 static json_t *
-value_of(const struct req *rq, const char *name)
+value_of(const struct req *rq, const struct item *it)
 {
-	json_t *v = json_object_get(rq->body, name);
+	json_t *v = json_object_get(rq->body, it->name);
 
-	if (v == NULL && strcmp(name, "tokenURL") == 0)
-		v = json_object_get(rq->body, "tokenUrl");
-	if (v == NULL && strcmp(name, "userInfoURL") == 0)
-		v = json_object_get(rq->body, "userInfoUrl");
-	return v;
+	return v == NULL && it->was != NULL ? json_object_get(rq->body, it->was) : v;
 }
 
 static err_t
@@ -338,7 +340,7 @@ projects_update_provider(struct req *rq, void *arg)
 	int n = 0;
 
 	for (const struct item *it = items_of(row); it->kind != ITEM_NONE; it++) {
-		json_t *v = value_of(rq, it->name);
+		json_t *v = value_of(rq, it);
 
 		if (it->kind == ITEM_HOST || it->kind == ITEM_ADDRESS)
 			places[n++] = it->member;

@@ -68,7 +68,7 @@ static const struct record teams = {
 	FIELD(F_TIME_OR_NONE, struct membership, joined, "joined", "m.joined", "When the user accepted, in ISO 8601 format.", .flags = COL_ASKED | COL_NULL), \
 	FIELD(F_BOOL, struct membership, confirm, "confirm", "m.confirm", "True when the invitation was accepted.", .flags = COL_ASKED), \
 	FIELD(F_BOOL, struct membership, mfa, "mfa", MEMBER_MFA, "Whether the user is asked for a second factor.", .since = SINCE_1_5), \
-	FIELD(F_TIME_OR_NONE, struct membership, user_accessed, "userAccessedAt", "u.accessed", "Last use of the account, by the day; empty for clients.", .since = SINCE_1_9_5), \
+	FIELD(F_TIME_OR_NONE, struct membership, user_accessed, "userAccessedAt", "u.accessed", "Last use of the account, by the day; empty for clients.", .since = SINCE_CONSOLES), \
 	FIELD(F_STRS, struct membership, roles, "roles", "m.roles", "Roles in the team.", .flags = COL_ASKED)
 
 static const struct field membership_fields[] = {
