@@ -120,7 +120,7 @@ const texts = [
 	[`10/3600 ~url:{url},email:{param-email};${guesses}`, 'POST /account/sessions/email'],
 	[`10/3600 ~url:/v1/account/sessions/email,email:{param-email};${guesses}`, 'POST /account/sessions'],
 	['100/3600 url:{url},ip:{ip}', 'DELETE /account/sessions', 'DELETE /account/sessions/{sessionId}'],
-	['50/3600 ip:{ip}', 'POST /account/sessions/id-token', 'POST /account/sessions/anonymous', 'GET /account/sessions/oauth2/{provider}', 'GET /account/sessions/oauth2/{provider}/redirect', 'GET /account/tokens/oauth2/{provider}'],
+	['50/3600 ip:{ip}', 'POST /account/sessions/id-token', 'POST /account/sessions/anonymous', 'POST /account/sessions/id-token', 'GET /account/sessions/oauth2/{provider}', 'GET /account/sessions/oauth2/{provider}/redirect', 'GET /account/tokens/oauth2/{provider}'],
 	['100/3600 url:{url},userId:{userId}', 'POST /account/jwt'],
 	['120/60 url:{url},userId:{userId}', 'POST /account/jwts'],
 	[`${mine};10/3600 !url:{url},ip:{ip}`, 'PATCH /account/password'],
