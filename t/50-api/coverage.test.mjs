@@ -28,7 +28,6 @@ const neverSeen = {
 	'400 project_invalid_failure_url': page,
 	'400 attribute_format_unsupported': unused,
 	'400 project_unknown': unused,
-	'412 user_password_reset_required': unused,
 	'400 transaction_failed': elsewhere('an error of PostgreSQL that nothing else explains'),
 	'503 general_sandbox_unavailable': unused,
 	'408 general_request_timeout': elsewhere('t/40-wire'),
