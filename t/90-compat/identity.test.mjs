@@ -249,3 +249,34 @@ test('the second factor, as the newest SDKs have it', async () => {
 	await users.deleteMFAAuthenticator({ userId: id, type: 'totp' })
 	assert.equal((await users.updateMFA({ userId: id, mfa: false })).mfa, false)
 })
+
+test('codes by mail, as the newest SDK has them', async () => {
+	const project = await server.project({ name: 'Codes' }), { Client, Account } = webNew, account = new Account(new Client().setEndpoint(server.url).setProject(project.id))
+	const id = unique('code'), email = `${id}@example.org`, mailed = async () => (await box.next(email)).text.match(/\b\d{6}\b/)[0]
+	as(id)
+	await account.create({ userId: id, email, password })
+	await account.createEmailPasswordSession({ email, password })
+	const sent = await account.createEmailVerificationOTP({}), secret = await mailed()
+	assert.equal(sent.userId, id)
+	await rejects(account.updateEmailVerificationOTP({ userId: id, secret: secret === '000000' ? '000001' : '000000' }), 'user_invalid_token')
+	await account.updateEmailVerificationOTP({ userId: id, secret })
+	assert.equal((await account.get()).emailVerification, true)
+	await account.deleteSession({ sessionId: 'current' })
+	await account.createRecoveryOTP({ email, phrase: true })
+	await account.updateRecoveryOTP({ userId: id, secret: await mailed(), password: 'another-password' })
+	assert.equal((await account.createEmailPasswordSession({ email, password: 'another-password' })).userId, id)
+})
+
+test('a key of an organization, as the newest server SDK has it', async () => {
+	const owner = await server.user({ project: 'console' }), today = { 'x-appwrite-response-format': '1.9.6' }, teamId = unique('org')
+	const ask = async (method, path, body, headers) => { const r = await server.call(method, path, { project: 'console', cookie: owner.cookie, body, headers: { ...today, ...headers } }); assert.ok(r.status < 300, r.text); return r.body }
+	await ask('POST', '/teams', { teamId, name: 'Org' })
+	const { secret } = await ask('POST', '/organization/keys', { keyId: 'unique()', name: 'K', scopes: ['projects.read', 'projects.write', 'organization.read'] }, { 'x-appwrite-organization': teamId })
+	const client = new serverNew.Client().setEndpoint(server.url).setProject('console').setKey(secret)
+	client.headers['X-Appwrite-Organization'] = teamId
+	const organization = new serverNew.Organization(client), projectId = unique('p')
+	assert.equal((await organization.createProject({ projectId, name: 'Made by a key' })).$id, projectId)
+	assert.deepEqual((await organization.listProjects()).projects.map((p) => p.$id), [projectId])
+	await organization.deleteProject({ projectId })
+	assert.equal((await organization.listProjects()).total, 0)
+})
