@@ -106,6 +106,22 @@ email_is_canonical(struct str email)
 	return str_ieq(email_canonical(email, room), email);
 }
 
+/* A tag is put there by who writes the address; dots and names of domains that make no difference are how people have theirs. */
+bool
+email_untagged(struct str email)
+{
+	char lower[EMAIL_TEXT_MAX], name[EMAIL_TEXT_MAX];
+	struct str domain = domain_lower(email, lower), local;
+	struct mailbox_rule rule;
+
+	if (domain.p == NULL || memchr(email.p, '\0', email.n) != NULL)
+		return false;
+	rule = *mailbox_rule_of(domain);
+	rule.ignored = "";
+	local = (struct str){email.p, (size_t)(domain_of(email).p - email.p) - 1};
+	return mailbox_name(local, &rule, name) == local.n;
+}
+
 /* ---- whose domain it is ---- */
 
 bool

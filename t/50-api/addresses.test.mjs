@@ -100,4 +100,15 @@ describe('policies', () => {
 			await set(policy, false)
 			assert.equal((await ways[0](bad(local()))).status, 201)
 		})
+	test('an address with dots or of a domain that has another name is nobody\'s alias', async () => {
+		await set('deny-aliased-email', true)
+		const up = (email) => q.guest('POST', '/account', { headers, body: { userId: 'unique()', email, password } })
+		for (const [name, domain] of [['john.doe', 'gmail.com'], ['ada', 'googlemail.com'], ['ada', 'me.com'], ['ada', 'mac.com'], ['a_d-a.b', 'pm.me'], ['ada-b', 'example.org'], ['ada_b', 'yahoo.com']]) {
+			const taken = await up(`${local()}${name}@${domain}`)
+			assert.equal(taken.status, 201, `${name}@${domain}: ${taken.text}`)
+			assert.equal(taken.body.emailIsCanonical, ['example.org', 'yahoo.com'].includes(domain))
+		}
+		for (const [name, domain] of [['john.doe+x', 'gmail.com'], ['ada+', 'googlemail.com'], ['ada+x', 'me.com'], ['ada-b', 'yahoo.com'], ['ada+b', 'ymail.com']])
+			fails(await up(`${local()}${name}@${domain}`), 400, 'user_email_not_canonical')
+	})
 })

@@ -132,7 +132,7 @@ user_address_allowed(struct ctx *cx, const struct project *p, const char *email)
 		bool wanted;
 		err_t e;
 	} rules[] = {{p->denies.disposable, email_disposable, false, ERR_USER_EMAIL_DISPOSABLE}, {p->denies.free, email_free, false, ERR_USER_EMAIL_FREE},
-		{p->denies.corporate, email_corporate, true, ERR_USER_EMAIL_NOT_CORPORATE}, {p->denies.aliased, email_is_canonical, true, ERR_USER_EMAIL_NOT_CANONICAL}};
+		{p->denies.corporate, email_corporate, true, ERR_USER_EMAIL_NOT_CORPORATE}, {p->denies.aliased, email_untagged, true, ERR_USER_EMAIL_NOT_CANONICAL}};
 
 	if (email == NULL || email[0] == '\0')
 		return OK;
