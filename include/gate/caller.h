@@ -47,6 +47,10 @@ caller_session_hash(const struct req *rq)
 #define LIMIT_FIRM(n) #n "/3600 !url:{url},ip:{ip}"	/* the same for developers' keys */
 /* Further rules (gate_priv.h) of routes that take a secret: of whatever person by one client, and with one session. */
 #define LIMIT_GUESSES ";guess_client/3600 ~-guess,ip:{ip}"
+/* Of those at which people prove what is theirs by a code: the account may be the guesser's own, so neither a session nor a known client gives another bucket by client, and
+ * codes of a person, of whatever kind, are so many a day. */
+#define LIMIT_PROOFS LIMIT_GUESSES ";guess_client/3600 -proofs,ip:{ip}" LIMIT_CODES_DAY
+#define LIMIT_CODES_DAY ";20/86400 ~-codes,userId:{param-userId}"
 #define LIMIT_PASSWORD "guess_session/3600 -guess,userId:{userId},session:{session}"
 
 #endif

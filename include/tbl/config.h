@@ -93,7 +93,7 @@ CONF(console_signup, CHOICE("first|open"), "first", RELOAD, "Who may sign up on 
 CONF(console_emails, LIKE(emails), "", RELOAD, "E-mail addresses that may sign up on the console, comma-separated; empty: any.")
 CONF(console_ips, LIKE(ips), "", RELOAD, "Client addresses that may sign up on the console, comma-separated; empty: any.")
 CONF(sessions_per_user_max, INT("1", "1000"), "1000", RELOAD, "Sessions that a user may have; with one more the oldest ends, as by sign-out.")
-CONF(tokens_per_user_max, INT("1", "10000"), "100", RELOAD, "Links and tokens of one kind that were sent to a user (recovery, verification, magic URL) and may be good at a time; with one more the oldest is none any more. Of codes, and of tokens that a server makes, the newest three count once the last one has fewer than 16 digits.")
+CONF(tokens_per_user_max, INT("1", "10000"), "100", RELOAD, "Links and tokens of one kind that were sent to a user (recovery, verification, magic URL) and may be good at a time; with one more the oldest is none any more. Of codes the newest one is good, and of tokens that a server makes the newest three once the last one has fewer than 16 digits.")
 CONF(life_session, TIME("1s", "3650d"), "365d", RELOAD, "How long a session lasts.")
 CONF(life_jwt, TIME("1s", "3650d"), "15m", RELOAD, "How long a JWT stands for its session.")
 CONF(life_recovery, TIME("1s", "3650d"), "1h", RELOAD, "How long the link of a recovery mail is good.")

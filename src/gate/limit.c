@@ -227,7 +227,7 @@ known_as(struct req *rq, const struct limit_rule *r)
 	if (subject.n == 0)
 		return STR_NONE;
 	if (u != NULL && u->status && (limit_is(subject, u->id) || limit_is(subject, u->email) || limit_is(subject, u->phone)))
-		return str_c(arena_printf(rq->cx.arena, ",session:%s", rq->login->session->id));
+		return str_c(arena_printf(rq->cx.arena, ",user:%s", u->id));
 	if (!bus_up() || loop_now() < bus_again)
 		return STR_NONE;
 	if (deadline == 0 || soon < deadline)

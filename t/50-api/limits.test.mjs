@@ -113,7 +113,7 @@ describe('each limit', () => {
 
 /* All limits there are, as the description has them. Those of today's servers, but: guesses at secrets are braked by person and by client, letters go to one
  * address ten times an hour and from one client a hundred or fifty times (doc/security.md), teams are made three hundred times an hour. */
-const guesses = 'guess_client/3600 ~-guess,ip:{ip}', mine = 'guess_session/3600 -guess,userId:{userId},session:{session}', each = 'ip:{ip},method:{method},url:{url},userId:{userId}'
+const guesses = 'guess_client/3600 ~-guess,ip:{ip}', proofs = 'guess_client/3600 -proofs,ip:{ip}', day = '20/86400 ~-codes,userId:{param-userId}', mine = 'guess_session/3600 -guess,userId:{userId},session:{session}', each = 'ip:{ip},method:{method},url:{url},userId:{userId}'
 const texts = [
 	['10/3600 url:{url},ip:{ip}', 'POST /account', 'PATCH /account/sessions/{sessionId}'],
 	['10/3600 !url:{url},ip:{ip}', 'POST /teams/{teamId}/memberships', 'POST /organization/memberships'],
@@ -126,13 +126,15 @@ const texts = [
 	[`${mine};10/3600 !url:{url},ip:{ip}`, 'PATCH /account/password'],
 	[`${mine}`, 'PATCH /account/email', 'PATCH /account/phone', 'DELETE /projects/{projectId}'],
 	['10/3600 ~url:{url},email:{param-email};100/3600 url:{url},ip:{ip}', 'POST /account/sessions/magic-url', 'POST /account/tokens/email'],
-	[`10/3600 ~url:{url},userId:{param-userId};${guesses}`, 'PUT /account/sessions/magic-url', 'PUT /account/sessions/phone', 'PUT /account/recovery', 'PUT /account/verification', 'PUT /account/recovery/otp', 'PUT /account/verifications/email/otp'],
+	[`10/3600 ~url:{url},userId:{param-userId};${guesses}`, 'PUT /account/sessions/magic-url', 'PUT /account/sessions/phone', 'PUT /account/recovery', 'PUT /account/verification'],
+	[`10/3600 ~url:{url},userId:{param-userId};${guesses};${day}`, 'PUT /account/recovery/otp'],
+	[`10/3600 ~url:{url},userId:{param-userId};${guesses};${proofs};${day}`, 'PUT /account/verifications/email/otp'],
 	['10/3600 ~url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}', 'POST /account/sessions/phone'],
 	[`10/3600 ~url:/v1/account/sessions/phone,userId:{param-userId};${guesses}`, 'POST /account/sessions/token', 'PUT /account/sessions/token'],
 	['10/3600 ~url:{url},email:{param-email};10/3600 url:{url},ip:{ip}', 'POST /account/recovery'],
-	['10/3600 !url:{url},userId:{userId}', 'POST /account/verification', 'POST /account/verifications/email/otp'],
-	['10/3600 !url:{url},userId:{userId};50/3600 url:{url},ip:{ip}', 'POST /account/verification/phone'],
-	[`10/3600 ~userId:{param-userId};${guesses}`, 'PUT /account/verification/phone'],
+	['10/3600 !url:{url},userId:{userId}', 'POST /account/verification'],
+	['10/3600 !url:{url},userId:{userId};50/3600 url:{url},ip:{ip}', 'POST /account/verification/phone', 'POST /account/verifications/email/otp'],
+	[`10/3600 ~userId:{param-userId};${guesses};${proofs};${day}`, 'PUT /account/verification/phone'],
 	['10/3600 ~url:{url},email:{param-email};10/3600 url:/v1/account/recovery,ip:{ip}', 'POST /account/recovery/otp'],
 	['10/3600 ~url:{url},userId:{userId}', 'POST /account/mfa/challenges'],
 	['10/3600 url:{url},challengeId:{param-challengeId};20/86400 ~-mfa,userId:{userId};60/2592000 ~-mfa-month,userId:{userId}', 'PUT /account/mfa/challenges'],
@@ -249,6 +251,35 @@ describe('guesses', () => {
 			assert.equal((await at('2001:db8:0:2::1')(people[1], right)).status, 201, 'and so does the neighbour')
 		} finally {
 			await own.stop()
+		}
+	})
+
+	test('at what is to be proved of accounts that are one\'s own: no session gives tries of its own by client', async () => {
+		const own = await server({ own: true, conf: { rate_limits: 'on', guess_client: 6 } })
+		try {
+			const q = await own.project({ scopes: [...allScopes, 'sessions.write'] }), people = [], today = { 'x-appwrite-response-format': '2.3.0' }
+			for (let i = 0; i < 4; i++) {
+				const u = await q.ok('POST', '/users', { body: { userId: unique(), email: mail().body.email, password: right } })
+				people.push({ id: u.$id, session: (await q.ok('POST', `/users/${u.$id}/sessions`, { headers: today })).secret })
+			}
+			const at = (u, path, ip) => own.call('PUT', path, { project: q.id, body: { userId: u.id, secret: '000000' }, headers: { ...today, 'x-appwrite-session': u.session, 'x-forwarded-for': ip } })
+			const ip = address(), paths = ['/account/verifications/email/otp', '/account/verification/phone']
+			for (let i = 0; i < 6; i++) fails(await at(people[i % 3], paths[i % 2], ip), 401, 'user_invalid_token')
+			for (const u of people) for (const path of paths) fails(await at(u, path, ip), 429, 'general_rate_limit_exceeded')
+			fails(await at(people[3], paths[0], address()), 401, 'user_invalid_token')
+		} finally {
+			await own.stop()
+		}
+	})
+
+	test('at codes of one person: so many a day, of whatever kind; sessions of theirs have as many together', async () => {
+		await early(86400e3, 60e3)
+		const u = await person(), cookies = [], paths = ['/account/recovery/otp', '/account/verifications/email/otp', '/account/verification/phone']
+		for (let i = 0; i < 2; i++) cookies.push(cookieOf(await signIn(u.email, right, address())))
+		const at = (path, more) => s.call('PUT', path, { project: p.id, body: { userId: u.id, secret: '000000', password: right }, headers: { 'x-forwarded-for': address(), 'x-appwrite-response-format': '2.3.0' }, ...more })
+		for (const [i, more] of [() => ({}), (n) => ({ cookie: cookies[n % 2] })].entries()) {
+			for (let n = 0; n < 20; n++) fails(await at(paths[Math.floor(n / 10)], more(n)), 401, 'user_invalid_token')
+			for (const path of paths) fails(await at(path, more(i)), 429, 'general_rate_limit_exceeded')
 		}
 	})
 

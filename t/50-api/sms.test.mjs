@@ -186,16 +186,16 @@ describe('with a provider', () => {
 		}
 	})
 
-	test('the newest few codes count', async () => {
+	test('the newest code counts, and ends the one before it', async () => {
 		const phone = number(), codes = []
 		let userId
-		for (let i = 0; i < 4; i++) {
+		for (let i = 0; i < 2; i++) {
 			userId = (await send('POST', '/account/sessions/phone', { userId: 'unique()', phone })).body.userId
 			codes.push(await code(phone))
 		}
 		const use = (i) => send('PUT', '/account/sessions/phone', { userId, secret: codes[i] })
-		if (!codes.slice(1).includes(codes[0])) fails(await use(0), 401, 'user_invalid_token')
-		for (const i of [1, 2, 3]) assert.equal((await use(i)).status, 201)
+		if (codes[0] !== codes[1]) fails(await use(0), 401, 'user_invalid_token')
+		assert.equal((await use(1)).status, 201)
 	})
 
 	test('a code proves the number that it was sent to, and no other', async () => {

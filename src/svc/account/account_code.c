@@ -103,16 +103,17 @@ account_verification_code_finish(struct req *rq, void *arg)
 	{.method = method_, .path = "/v1/account" tail, .service = "account", .name = name_, .scope = scope_, .limit = limit_, .handler = handler_,     \
 	    .model = &token_shape, .status = status_, .doc = doc_, PARAMS(struct code_in, rows_), .audit = audit_, .usage = "users.update", .since = SINCE_2_3, \
 	    __VA_ARGS__}
-#define TRIES "10/3600 ~url:{url},userId:{param-userId}" LIMIT_GUESSES
+#define TRIES "10/3600 ~url:{url},userId:{param-userId}"
 
 static const struct route rows[] = {
 	ROW("POST", "/recovery/otp", "createRecoveryOTP", "public", "10/3600 ~url:{url},email:{param-email};10/3600 url:/v1/account/recovery,ip:{ip}", account_recovery_code_start, 201,
 	    "Mail a code to set a new password.", start_recovery_params, "recovery.create user/{user}", .flags = ROUTE_SIGN_IN),
-	ROW("PUT", "/recovery/otp", "updateRecoveryOTP", "public", TRIES, account_recovery_code_finish, 200, "Set a new password with the code of the mail.",
+	ROW("PUT", "/recovery/otp", "updateRecoveryOTP", "public", TRIES LIMIT_GUESSES LIMIT_CODES_DAY, account_recovery_code_finish, 200, "Set a new password with the code of the mail.",
 	    finish_recovery_params, "recovery.update user/{user}", .flags = ROUTE_SIGN_IN),
-	ROW("POST", "/verifications/email/otp", "createEmailVerificationOTP", "account", "10/3600 !url:{url},userId:{userId}", account_verification_code_start, 201,
+	ROW("POST", "/verifications/email/otp", "createEmailVerificationOTP", "account", "10/3600 !url:{url},userId:{userId};50/3600 url:{url},ip:{ip}",
+	    account_verification_code_start, 201,
 	    "Mail a code that verifies the address.", start_verification_params, "verification.create user/{user}"),
-	ROW("PUT", "/verifications/email/otp", "updateEmailVerificationOTP", "public", TRIES, account_verification_code_finish, 200,
+	ROW("PUT", "/verifications/email/otp", "updateEmailVerificationOTP", "public", TRIES LIMIT_PROOFS, account_verification_code_finish, 200,
 	    "Verify the address with the code of the mail.", finish_verification_params, "verification.update user/{userId}", .flags = ROUTE_SIGN_IN),
 };
 const struct routes account_code_routes = ROUTES(rows);

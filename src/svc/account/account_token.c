@@ -522,7 +522,7 @@ static const struct route rows[] = {
 	{ROW("POST", "/verification/phone", "createPhoneVerification", "account", "10/3600 !url:{url},userId:{userId};50/3600 url:{url},ip:{ip}", account_phone_verification_start, &token_shape, 201,
 	     "Send a code that verifies the phone."), .auth = "phone",
 	    .audit = "verification.create user/{user}", .usage = "users.update"},
-	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 ~userId:{param-userId}" LIMIT_GUESSES, account_phone_verification_finish, &token_shape,
+	{ROW("PUT", "/verification/phone", "updatePhoneVerification", "public", "10/3600 ~userId:{param-userId}" LIMIT_PROOFS, account_phone_verification_finish, &token_shape,
 	     200, "Verify the phone with the code."), PARAMS(struct proof_in, proof_params),
 	    .audit = "verification.update user/{user}", .usage = "users.update", .flags = ROUTE_SIGN_IN},
 };

@@ -82,26 +82,37 @@ new_secret(struct ctx *cx, const struct token_in *in)
 	return secret;
 }
 
-/* Of a type, the newest of a user count. Of short secrets each one more that is valid makes guessing one likelier: they are few. */
+/* Of a type, the newest of a user count. Of short secrets each one more that is valid makes guessing one likelier: of a server's they are few, and a code
+ * ends the one before it. */
 static void
 drop_old(struct db_tx *tx, const struct project *p, const struct user *u, enum token_type type, size_t length)
 {
 	struct ctx *cx = tx_ctx(tx);
+	int64_t most = token_kind(type)->digits > 0 ? 1 : length < SHORT_SECRET ? SHORT_SECRETS_MAX : conf.tokens_per_user_max;
 
 	tx_add(tx,
 	    arena_printf(cx->arena,
 		"DELETE FROM %s.tokens WHERE internal IN (SELECT internal FROM %s.tokens WHERE user_internal = $1::bigint AND type = $2::integer "
 		"ORDER BY internal DESC OFFSET $3::bigint)",
 		p->schema, p->schema),
-	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, type), pg_i64(cx->arena, length < SHORT_SECRET ? SHORT_SECRETS_MAX : conf.tokens_per_user_max)));
+	    DB(pg_i64(cx->arena, u->internal), pg_i64(cx->arena, type), pg_i64(cx->arena, most)));
 }
 
+static void
+token_lock(struct db_tx *tx, const struct project *p, const struct user *u)
+{
+	tx_add(tx, arena_printf(tx_ctx(tx)->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema),
+	    DB(pg_i64(tx_ctx(tx)->arena, u->internal)));
+}
+
+/* The user is locked: of two at once, each of which sees but its own, none would be the former. */
 static err_t
 token_insert(struct db_tx *tx, const struct project *p, const struct user *u, const struct token_in *in, const struct token *t)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev;
 
+	token_lock(tx, p, u);
 	tx_add(tx,
 	    arena_printf(cx->arena,
 		"INSERT INTO %s.tokens (id, user_internal, user_id, type, secret_hash, expire, ip, user_agent, created, sent_to, epoch, shown) "
@@ -176,7 +187,7 @@ token_find(struct db_tx *tx, const struct project *p, const struct user *u, cons
 	struct ctx *cx = tx_ctx(tx);
 	struct db_res *r;
 
-	tx_add(tx, arena_printf(cx->arena, "SELECT 1 FROM %s.users WHERE internal = $1::bigint FOR NO KEY UPDATE", p->schema), DB(pg_i64(cx->arena, u->internal)));
+	token_lock(tx, p, u);
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
 		"%s %s.tokens AS t %s %s.users u WHERE u.internal = $1::bigint AND t.user_internal = u.internal AND (1 << t.type) & $2::integer <> 0 "
