@@ -118,7 +118,7 @@ err_t exec_run(struct ctx *cx, const struct exec_run *r, struct exec_ran *out) M
 
 /* ---- pages ---- */
 
-/* Awaits, page_time at most and until a sandbox is there. A picture of a page, made by a browser; `ask`: JSON as badal-pose reads it (src/exec/pose.c). *out->why: EXEC_DONE, the
+/* Awaits, page_time at most and until a browser is free, and a sandbox there; a client (of cx) has one at a time. A picture of a page, made by a browser; `ask`: JSON as badal-pose reads it (src/exec/pose.c). *out->why: EXEC_DONE, the
  * body is PNG; EXEC_FAILED, the browser does not take what is asked for; EXEC_NO_ENTRYPOINT, there is no page, or none in time; any other: its browser ended. ERR_EXEC:
  * there are no browsers; ERR_BUSY: none is free. */
 err_t exec_page(struct ctx *cx, struct str ask, struct exec_ran *out) MUST_CHECK;

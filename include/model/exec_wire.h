@@ -8,7 +8,7 @@
  *   POST /build        struct exec_ask, EXEC_END, then the archive     200: records as they come, EXEC_END, then the result
  *   POST /retire       struct exec_ask       204
  *   POST /warm         struct exec_ask       a process of it is kept ready from now on, or (keep_warm 0) no longer. 204; 404: the code first; 409: it cannot be; 503: no room
- *   POST /page         struct exec_ask       run.body: what badal-pose is told (src/exec/pose.c). 200: struct exec_ran, the picture its body; 503: no browser is free
+ *   POST /page         struct exec_ask       run.body: what badal-pose is told (src/exec/pose.c); project and run.user: for whom. 200: struct exec_ran, the picture its body; 503: no browser is free
  *
  * Each executor announces itself in Redis, under EXEC_ANNOUNCED and its name, with records (struct exec_announcement). */
 #ifndef BADAL_MODEL_EXEC_WIRE_H

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/conf.h"
+#include "core/fair.h"
 #include "core/metric.h"
 #include "exec_priv.h"
 #include "exec/net.h"
@@ -13,7 +14,6 @@ enum { SAID_MAX = 300, PROCESSES = 400, FILES = 4096 };
 
 static const char *const browsers[] = {"/usr/lib/chromium/chromium", "/usr/lib64/chromium-browser/chromium-browser", "/usr/lib/chromium-browser/chromium-browser", NULL};
 static const char *browser, *poser;	/* NULL: not installed */
-static int64_t n_pages;			/* that are being made */
 
 const char *
 executor_browser(void)
@@ -33,6 +33,88 @@ page_browsers(void)
 {
 	return browser != NULL && poser != NULL && net_on() ? conf.page_browsers : 0;
 }
+
+/* ---- turns ---- */
+
+enum { WAIT_MS = 5000, QUEUE = 8, CLIENT_PART = 8, PROJECT_PART = 2 };
+
+struct turn {			/* of a picture: it waits, or is being made */
+	struct fair_item item;	/* first: the queue gives it back */
+	struct fair_key who;
+	struct fib_event come;
+	struct turn *prev, *next;
+};
+static struct fair waiting;
+static struct turn *turns;	/* those that are being made */
+static int64_t n_turns;
+
+/* A client has one browser at a time, and a project half of them. */
+static bool
+turn_may(const struct fair_item *it, void *arg)
+{
+	const struct turn *t = (const struct turn *)it;
+	int64_t of_project = 0;
+
+	(void)arg;
+	for (const struct turn *o = turns; o != NULL; o = o->next) {
+		if (fair_key_same(o->who, t->who))
+			return false;
+		of_project += o->who.project == t->who.project;
+	}
+	return n_turns < page_browsers() && of_project < (page_browsers() + 1) / 2;
+}
+
+static void
+turn_begin(struct turn *t)
+{
+	t->next = turns;
+	if (turns != NULL)
+		turns->prev = t;
+	turns = t;
+	n_turns++;
+	fib_signal(&t->come);
+}
+
+static void
+turn_end(struct turn *t)
+{
+	struct turn *next;
+
+	if (t->prev != NULL)
+		t->prev->next = t->next;
+	else
+		turns = t->next;
+	if (t->next != NULL)
+		t->next->prev = t->prev;
+	n_turns--;
+	while ((next = (struct turn *)fair_take_if(&waiting, turn_may, NULL)) != NULL)
+		turn_begin(next);
+}
+
+static err_t
+turn_wait(struct ctx *cx, struct turn *t)
+{
+	err_t e;
+
+	*t = (struct turn){.who = fair_key(cx)};
+	if (turn_may(&t->item, NULL)) {
+		turn_begin(t);
+		return OK;
+	}
+	if (page_browsers() == 0 || !fair_room(&waiting, t->who, (unsigned)page_browsers() * QUEUE, CLIENT_PART, PROJECT_PART))
+		return fail(cx, ERR_BUSY, "as many browsers run as may (page_browsers)");
+	fair_put(&waiting, &t->item, t->who);
+	e = fib_await_for(cx, &t->come, WAIT_MS);
+	if (t->come.set) {
+		if (e != OK)	/* it came, and the client left */
+			turn_end(t);
+		return e;
+	}
+	fair_remove(&waiting, &t->item);
+	return e == ERR_TIMEOUT ? fail(cx, ERR_BUSY, "no browser was free in %d ms", WAIT_MS) : e;
+}
+
+/* ---- a picture ---- */
 
 struct page {
 	struct sandbox *box;
@@ -118,16 +200,17 @@ page_make(struct ctx *cx, const struct exec_ask *q, struct page *p, struct exec_
 err_t
 page_serve(struct ctx *cx, const struct exec_ask *q, struct exec_ran *out)
 {
+	struct turn *t = arena_new_of(cx->arena, struct turn);
 	struct page p = {0};
 	err_t e;
 
-	if (n_pages >= page_browsers())
-		return fail(cx, ERR_BUSY, "as many browsers run as may (page_browsers)");
+	cx->project = q->project;
+	cx->client = q->run.user;
+	TRY(turn_wait(cx, t));
 	metric_add(M_exec_pages, 1);
-	n_pages++;
 	buf_init(&p.png, NULL, 0);
 	e = page_make(cx, q, &p, out);
 	buf_fini(&p.png);
-	n_pages--;
+	turn_end(t);
 	return e;
 }

@@ -10,6 +10,7 @@
  * Ends with POSE_DONE, or with why not, and a line for people on its standard error. */
 #include "pose.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -24,17 +25,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TO_BROWSER = 3, FROM_BROWSER = 4, MESSAGE_MAX = 96 * 1024 * 1024, PIECE = 256 * 1024, HEADERS_MAX = 64, LOAD_MS = 12 * 1000, FULL_HEIGHT_MAX = 8000, PIXELS_MAX = 40 * 1000 * 1000 };
+enum { TO_BROWSER = 3, FROM_BROWSER = 4, MESSAGE_MAX = 96 * 1024 * 1024, PIECE = 256 * 1024, HEADERS_MAX = 64, LOAD_MS = 12 * 1000, FULL_HEIGHT_MAX = 8000, PIXELS_MAX = 40 * 1000 * 1000, ORIGIN_MAX = 1024 };
 
 static struct {
 	int to, from;
 	char *in;		/* what has come and was not taken */
-	size_t n, room;
+	size_t n, looked, room;	/* looked: so much of it holds no end */
 	int64_t next_id;
 	char session[128];	/* of the page */
 	bool loaded;
 	const json_t *headers;	/* for the page's own host alone */
-	char origin[1024];	/* "https://example.org:8443" of the page that was asked for */
+	char origin[ORIGIN_MAX];	/* of the page that was asked for */
 } browser = {.to = -1, .from = -1, .next_id = 1};
 
 __attribute__((format(printf, 2, 3), noreturn)) static void
@@ -132,7 +133,7 @@ static json_t *
 message_take(int64_t until)
 {
 	for (;;) {
-		char *end = browser.n > 0 ? memchr(browser.in, '\0', browser.n) : NULL;
+		char *end = browser.n > browser.looked ? memchr(browser.in + browser.looked, '\0', browser.n - browser.looked) : NULL;
 		struct pollfd p = {browser.from, POLLIN, 0};
 		int64_t left = until - now_ms();
 		ssize_t got;
@@ -142,11 +143,13 @@ message_take(int64_t until)
 			json_t *m = json_loadb(browser.in, n, 0, NULL);
 
 			browser.n -= n + 1;
+			browser.looked = 0;
 			memmove(browser.in, end + 1, browser.n);
 			if (m == NULL)
 				give_up(POSE_NO_BROWSER, "the browser says what is no JSON");
 			return m;
 		}
+		browser.looked = browser.n;
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
 			return NULL;
 		if (browser.n + PIECE > browser.room && (browser.room = 2 * browser.n + PIECE) <= 2 * (size_t)MESSAGE_MAX + PIECE)
@@ -169,20 +172,64 @@ member_text(const json_t *o, const char *key)
 	return s != NULL ? s : "";
 }
 
+/* Whose page it is: "https://example.org:8443", lower case, without a user and without the port that goes without saying. False: of nobody. */
+static bool
+origin_of(const char *url, char out[ORIGIN_MAX])
+{
+	static const struct { const char *scheme, *port; } known[] = {{"http://", ":80"}, {"https://", ":443"}};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		size_t scheme = strlen(known[i].scheme), port = strlen(known[i].port), n;
+		const char *host = url + scheme;
+
+		if (strncasecmp(url, known[i].scheme, scheme) != 0)
+			continue;
+		n = strcspn(host, "/?#");
+		for (size_t k = n; k > 0; k--)
+			if (host[k - 1] == '@') {
+				host += k;
+				n -= k;
+				break;
+			}
+		if (n > port && strncmp(host + n - port, known[i].port, port) == 0)
+			n -= port;
+		if (n == 0 || scheme + n >= ORIGIN_MAX)
+			return false;
+		memcpy(out, known[i].scheme, scheme);
+		for (size_t k = 0; k < n; k++)
+			out[scheme + k] = (char)tolower((unsigned char)host[k]);
+		out[scheme + n] = '\0';
+		return true;
+	}
+	return false;
+}
+
+static bool
+header_asked(const char *name)
+{
+	const char *asked;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)browser.headers, asked, value)
+		if (strcasecmp(asked, name) == 0)
+			return true;
+	return false;
+}
+
 /* A request of the page: the headers that were asked for go to its own host, and to no other one. */
 static void
 on_paused(const json_t *params)
 {
 	const json_t *request = json_object_get(params, "request"), *had = json_object_get(request, "headers");
 	json_t *answer = json_pack("{s:s}", "requestId", member_text(params, "requestId")), *list;
-	const char *url = member_text(request, "url"), *name;
-	size_t n = strlen(browser.origin);
+	char origin[ORIGIN_MAX];
+	const char *name;
 	json_t *value;
 
-	if (n > 0 && strncmp(url, browser.origin, n) == 0 && (url[n] == '/' || url[n] == '?' || url[n] == '#' || url[n] == '\0')) {
+	if (origin_of(member_text(request, "url"), origin) && strcmp(origin, browser.origin) == 0) {
 		list = json_array();
 		json_object_foreach((json_t *)(uintptr_t)had, name, value)
-			if (json_object_get(browser.headers, name) == NULL)
+			if (!header_asked(name))
 				json_array_append_new(list, json_pack("{s:s, s:O}", "name", name, "value", value));
 		json_object_foreach((json_t *)(uintptr_t)browser.headers, name, value)
 			json_array_append_new(list, json_pack("{s:s, s:O}", "name", name, "value", value));
@@ -222,7 +269,7 @@ heard_event(const json_t *m)
 
 /* ---- calls ---- */
 
-enum { CALL_MS = 20 * 1000 };
+enum { CALL_MS = 600 * 1000 };	/* the sandbox has an end of its own */
 
 /* The answer, to be freed. NULL: the browser says no, *why (of 200 bytes) why. */
 static json_t *
@@ -253,7 +300,7 @@ call(const char *method, json_t *params)
 	json_t *result = call_quietly(method, params, why);
 
 	if (result == NULL)
-		give_up(POSE_REFUSED, "%s: %s", method, why);
+		give_up(POSE_REFUSED, "%s: %s", method, why[0] != '\0' ? why : "no");
 	return result;
 }
 
@@ -391,16 +438,6 @@ page_write(void)
 
 /* ---- the program ---- */
 
-static void
-origin_of(const char *url)
-{
-	size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0, n = scheme > 0 ? scheme + strcspn(url + scheme, "/?#") : 0;
-
-	if (n == 0 || n >= sizeof browser.origin)
-		give_up(POSE_REFUSED, "this is no address of a page");
-	memcpy(browser.origin, url, n);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -409,7 +446,8 @@ main(int argc, char **argv)
 	if (!json_is_object(ask))
 		give_up(POSE_REFUSED, "usage: badal-pose BROWSER ASK");
 	signal(SIGPIPE, SIG_IGN);
-	origin_of(member_text(ask, "url"));
+	if (!origin_of(member_text(ask, "url"), browser.origin))
+		give_up(POSE_REFUSED, "this is no address of a page");
 	browser.headers = json_object_get(ask, "headers");
 	browser_start(argv[1]);
 	pose_page();

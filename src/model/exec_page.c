@@ -32,7 +32,7 @@ exec_page_at(struct ctx *cx, const struct exec_at *at, struct str asked, struct 
 err_t
 exec_page(struct ctx *cx, struct str ask, struct exec_ran *out)
 {
-	const struct exec_ask q = {"", "", {.f = {.function = ""}, .body = ask, .limit_ms = (uint64_t)conf.page_time}};
+	const struct exec_ask q = {cx->project != NULL ? cx->project : "", "", {.f = {.function = ""}, .body = ask, .user = cx->client != NULL ? cx->client : "", .limit_ms = (uint64_t)conf.page_time}};
 	struct exec_choice c = {.browses = true, .key = STR("")};
 	struct exec_at at;
 	struct buf asked;

@@ -33,12 +33,12 @@ const site = http.createServer(async (q, a) => {
 await new Promise((ok) => site.listen(0, '127.0.0.1', ok))
 after(() => { site.close(); site.closeAllConnections() })
 const settings = { functions_endpoint: `http://localhost:${site.address().port}/v1` }, third = 192 + process.pid % 64
-const x = await start({ ...settings, page_browsers: '1', executor_network: `198.18.${third}.0/25` })
+const x = await start({ ...settings, page_browsers: '1', page_time: '10m', executor_network: `198.18.${third}.0/25` })
 
 const whys = ['done', 'failed', 'time', 'memory', 'died', 'none', 'lost']
 const usual = { theme: 'light', userAgent: '', locale: '', timezone: '', width: 800, height: 600, scale: 1, latitude: 0, longitude: 0, accuracy: 0, sleep: 0, fullpage: false, touch: false, permissions: [] }
-async function shoot(where, how = {}, { limit_ms = 60000, on = x } = {}) {
-	const body = Buffer.concat([record('body', JSON.stringify({ url: `http://127.0.0.54${where}`, ...usual, ...how })), record('limit_ms', limit_ms), record('end', '')]), r = await on.request('POST', '/page', body)
+async function shoot(where, how = {}, { limit_ms = 500000, on = x, from = '192.0.2.1' } = {}) {
+	const body = Buffer.concat([record('user', from), record('body', JSON.stringify({ url: `http://127.0.0.54${where}`, ...usual, ...how })), record('limit_ms', limit_ms), record('end', '')]), r = await on.request('POST', '/page', body)
 	if (r.status !== 200) return { status: r.status, text: r.body.toString() }
 	const { all } = records(r.body), of = (name) => Buffer.concat(all.filter(([n]) => n === name).map(([, v]) => v)), png = of('body')
 	return { why: whys[Number(of('why'))], reason: of('reason').toString(), png, size: png.subarray(1, 4).toString() === 'PNG' ? [png.readUInt32BE(16), png.readUInt32BE(20)] : [] }
@@ -63,6 +63,11 @@ test('headers go to the host of the page and to no other', { skip }, async () =>
 	assert.equal((await shoot('/elsewhere', { headers: { 'X-Secret': 's', 'Accept-Language': 'tlh' } })).why, 'done')
 	const own = seen.findLast((q) => q.url === '/elsewhere'), other = seen.findLast((q) => q.url === '/picture')
 	assert.deepEqual([own.headers['x-secret'], own.headers['accept-language']], ['s', 'tlh'])
+	for (const [url, name] of [['http://127.0.0.54:80/elsewhere', 'user-agent'], ['HTTP://me@127.0.0.54/elsewhere', 'USER-AGENT']]) {
+		assert.equal((await shoot('', { url, headers: { 'X-Secret': url, [name]: 'Mine' } })).why, 'done')
+		const { headers } = seen.findLast((q) => q.url === '/elsewhere')
+		assert.deepEqual([headers['x-secret'], headers['user-agent']], [url, 'Mine'])
+	}
 	assert.deepEqual([other?.host, other?.headers['x-secret']], ['[::ffff:7f00:36]', undefined])
 })
 
@@ -84,7 +89,7 @@ test('a page that never ends loading is seen as it is then; a large picture is n
 })
 
 test('as many browsers as may run at once; who leaves ends his', { skip }, async () => {
-	const away = new AbortController(), body = Buffer.concat([record('body', JSON.stringify({ url: 'http://127.0.0.54/never', ...usual })), record('limit_ms', 60000), record('end', '')])
+	const away = new AbortController(), body = Buffer.concat([record('body', JSON.stringify({ url: 'http://127.0.0.54/never', ...usual })), record('limit_ms', 500000), record('end', '')])
 	const before = seen.filter((q) => q.url === '/never').length
 	const first = x.request('POST', '/page', body, undefined, away.signal).catch((e) => e.name)
 	await until(() => seen.filter((q) => q.url === '/never').length > before, 'the page')

@@ -17,11 +17,11 @@ before(async () => {
 		a.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body style="margin:0;background:rgb(0,128,255);height:1500px">')
 	})
 	await new Promise((ok) => site.listen(0, '127.0.0.1', ok))
-	s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', page_browsers: '2', functions_endpoint: `http://localhost:${site.address().port}/v1` } })
+	s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', page_browsers: '4', page_time: '4m', request_timeout: '5m', functions_endpoint: `http://localhost:${site.address().port}/v1` } })
 	p = await s.project({ scopes: ['users.read'] })
 })
 after(async () => { await s.stop(); site.close(); site.closeAllConnections() })
-const shoot = (query, o) => p.guest('GET', '/avatars/screenshots', { ...now, query: { url: 'http://127.0.0.54/', ...query }, ...o })
+const shoot = (query, o) => p.guest('GET', '/avatars/screenshots', { ...now, query: { url: 'http://127.0.0.54/', ...query }, ms: 240000, ...o })
 const type = (r, bytes) => (assert.equal(r.status, 200, r.text), assert.ok(r.raw.subarray(0, 16).toString('latin1').includes(bytes), r.raw.subarray(0, 16).toString('latin1')), r.headers['content-type'])
 
 describe('pictures of pages', { skip: process.getuid() !== 0 && 'networks are made by root here' }, () => {
@@ -53,10 +53,20 @@ describe('pictures of pages', { skip: process.getuid() !== 0 && 'networks are ma
 		fails(await shoot({ url: 'http://10.1.2.3/' }), 404, 'avatar_remote_url_failed')
 		fails(await shoot({ url: 'http://127.0.0.1:9000/' }), 404, 'avatar_remote_url_failed')
 	})
+	test('a page that is a picture of itself ends there', async (t) => {
+		const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor', page_browsers: '4', page_time: '4m', request_timeout: '5m' } })
+		t.after(() => own.stop())
+		const q = await own.project(), asked = async () => Number((await own.call('GET', '/metrics', { root: true })).text.match(/^badal_pages_total (\d+)/m)[1])
+		const inner = `http://127.0.0.54/v1/avatars/screenshots?project=${q.id}&url=${encodeURIComponent('http://127.0.0.54/v1/health/version')}`
+		type(await q.guest('GET', '/avatars/screenshots', { ...now, query: { url: inner }, ms: 240000 }), 'PNG')
+		assert.equal(await asked(), 1)
+	})
 	test('a client has one browser at a time', async () => {
 		const first = shoot({ url: 'http://127.0.0.54/held' })
 		await until('the page', () => held.length > 0)
-		fails(await shoot({}), 503, 'general_busy')
+		const second = shoot({ sleep: 0 }), other = shoot({}, { headers: { ...now.headers, "x-forwarded-for": "192.0.2.77" } })
+		type(await other, 'PNG')
+		fails(await second, 503, 'general_busy')	/* it has waited for its turn */
 		held[0].end('<p>here')
 		type(await first, 'PNG')
 		type(await shoot({}), 'PNG')

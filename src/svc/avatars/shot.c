@@ -6,6 +6,7 @@
 #include "core/protocol.h"
 #include "io/budget.h"
 #include "model/exec.h"
+#include "model/proxy.h"
 
 struct shot_in {
 	const char *url, *theme, *user_agent, *locale, *timezone, *output;
@@ -162,8 +163,6 @@ shot_format(const char *output)
 	return PICTURE_PNG;
 }
 
-static struct under_way *shots;		/* a client has one browser at a time: there are few of them */
-
 /* Made anew by a worker of ours also where nothing is to change: what the browser gives may be a stranger's. */
 static err_t
 shot_make(struct req *rq, const struct shot_in *in, struct picture *out)
@@ -188,14 +187,14 @@ avatars_get_screenshot(struct req *rq, void *arg)
 {
 	const struct shot_in *in = arg;
 	const struct avatar_shown s = {.of_caller = true};	/* and of this moment */
-	struct under_way *u = arena_new_of(rq->cx.arena, struct under_way);
 	struct picture pic;
 	err_t e;
 
+	/* a page may ask for a picture of itself; a function, which has a key, does not */
+	if (proxy_is_sandbox(rq->http->peer) && rq->caller != CALLER_KEY)
+		return fail(&rq->cx, ERR_AVATAR_REMOTE_URL_FAILED, "asked by a page");
 	TRY(shot_check(rq, in));
-	TRY(under_way_enter(rq, &shots, u, INT64_MAX, 1));
 	e = shot_make(rq, in, &pic);
-	under_way_leave(&shots, u);
 	if (e == ERR_PICTURE_BAD || e == ERR_PICTURE_LARGE)
 		return fail(&rq->cx, ERR_AVATAR_REMOTE_URL_FAILED, "%s", rq->cx.detail != NULL ? rq->cx.detail : "");
 	TRY(e);
