@@ -125,6 +125,19 @@ test('the code of a mock number signs in, is sent nowhere, and takes no account 
 	assert.equal((await guest('POST', '/account/sessions/email', { email: u.email, password: u.password })).status, 201)
 })
 
+test('a mock number needs no calling code that is in use', async () => {
+	const tel = `+999${number().slice(-9)}`, start = () => guest('POST', '/account/tokens/phone', { userId: 'unique()', phone: tel })
+	fails(await start(), 400, 'general_argument_invalid')
+	assert.equal((await p.admin('POST', '/project/mock-phones', { headers: { 'x-appwrite-response-format': '1.0.0' }, body: { number: tel, otp: '424242' } })).status, 201)
+	const t = await start()
+	assert.equal(t.status, 201, t.text)
+	assert.equal((await guest('POST', '/account/sessions/token', { userId: t.body.userId, secret: '424242' })).status, 201)
+	const at = `/project/mock-phones/${encodeURIComponent(tel)}`
+	assert.equal((await p.admin('PUT', at, { ...today, body: { otp: '424243' } })).status, 200)
+	assert.equal((await p.admin('DELETE', at, today)).status, 204)
+	fails(await start(), 400, 'general_argument_invalid')
+})
+
 test('links are good for an hour, and show words when that is wanted', async () => {
 	const email = mail(), r = await guest('POST', '/account/tokens/magic-url', { userId: 'unique()', email, url: 'http://localhost/m', phrase: true })
 	assert.equal(r.status, 201, r.text)
