@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash, createHmac } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { provider } from '../lib/provider.mjs'
@@ -35,6 +36,7 @@ before(async () => {
 	s = await server({ own: true, conf: { oauth_private: 'on', oauth_keys_url: g.url, oauth_keys_pause: '1h', web_processes: 1 } })
 	p = await s.project({ scopes: ['users.read', 'users.write', 'sessions.write', 'policies.write'] })
 	for (const key of ['google', 'apple']) await setup(p, key)
+	await p.console.ok('PATCH', `/projects/${p.id}/oauth2`, { body: { provider: 'gitlab', appId: g.client, secret: g.secret } })
 	await p.addPlatform({ type: 'flutter-ios', name: 'App', key: bundle })
 	schema = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${p.id}'`)
 })
@@ -70,6 +72,19 @@ describe('who it is', () => {
 		psql(`UPDATE ${schema}.identities SET refresh_token = access_token WHERE provider_uid = '${claims.sub}'`)
 		const [i] = (await made(await byGoogle({ ...claims, jti: unique() }))).identities
 		assert.deepEqual([i.providerAccessToken, i.providerRefreshToken, i.$id, i.providerAccessTokenExpiry], ['kept', 'kept', first.identities[0].$id, first.identities[0].providerAccessTokenExpiry])
+	})
+	test('nor the address, by one that has none: it is still nobody else\'s', async () => {
+		const u = await p.user(), claims = google(), taken = () => p.guest('POST', '/account', { headers, body: { userId: 'unique()', email: claims.email, password: 'password-1234' } })
+		await made(await byGoogle(claims, {}, { cookie: u.cookie }))
+		fails(await taken(), 400, 'general_bad_request')
+		for (const email of [undefined, '', 'no address']) {
+			const [i] = (await made(await byGoogle({ ...claims, email, email_verified: undefined, jti: unique() }))).identities
+			assert.equal(i.providerEmail, claims.email)
+			fails(await taken(), 400, 'general_bad_request')
+		}
+		/* while another one takes its place */
+		assert.equal((await made(await byGoogle({ ...claims, email: mail(), jti: unique() }))).account.$id, u.id)
+		assert.equal((await taken()).status, 201)
 	})
 	test('the identity, whatever the address is now; a proven address; an address that nobody vouches for', async () => {
 		const claims = google(), o = await made(await byGoogle(claims))
@@ -110,6 +125,71 @@ describe('who it is', () => {
 		const e = await l.event((e) => e.events.includes(`users.${me.$id}.identities.${i.$id}.delete`))
 		assert.ok(e.payload.$id === i.$id && !e.payload.providerIdToken)
 		l.socket.destroy()
+	})
+})
+
+/* A JSON web token is lent for minutes. Whoever has one must not get in for longer, in any way to sign in: each row is one of those that there are (ROUTE_SIGN_IN), with what lets somebody else in. */
+describe('by a JSON web token of somebody', () => {
+	const own = { url: 'http://localhost/x' }, trip = { success: 'http://localhost/ok', failure: 'http://localhost/no' }
+	const rows = [
+		['POST', '/account/sessions/email', (t) => ({ email: t.email, password: t.password })],
+		['POST', '/account/sessions', (t) => ({ email: t.email, password: t.password })],
+		['POST', '/account/sessions/anonymous', () => ({})],
+		['POST', '/account/sessions/id-token', () => ({ provider: 'google', idToken: g.idToken(google()) }), 401],
+		['POST', '/account/sessions/magic-url', (t) => ({ userId: t.id, email: t.email, ...own })],
+		['PUT', '/account/sessions/magic-url', (t) => ({ userId: t.id, secret: t.secret })],
+		['POST', '/account/sessions/phone', (t) => ({ userId: t.id, phone: '+4915512345678' })],
+		['PUT', '/account/sessions/phone', (t) => ({ userId: t.id, secret: t.secret })],
+		['POST', '/account/tokens/email', (t) => ({ userId: t.id, email: t.email })],
+		['POST', '/account/sessions/token', (t) => ({ userId: t.id, secret: t.secret })],
+		['PUT', '/account/sessions/token', (t) => ({ userId: t.id, secret: t.secret })],
+		['POST', '/account/recovery', (t) => ({ email: t.email, ...own })],
+		['PUT', '/account/recovery', (t) => ({ userId: t.id, secret: t.secret, password: t.password, passwordAgain: t.password })],
+		['PUT', '/account/verification', (t) => ({ userId: t.id, secret: t.secret })],
+		['PUT', '/account/verification/phone', (t) => ({ userId: t.id, secret: t.secret })],
+		['POST', '/account/recovery/otp', (t) => ({ email: t.email })],
+		['PUT', '/account/recovery/otp', (t) => ({ userId: t.id, secret: t.secret, password: t.password })],
+		['PUT', '/account/verifications/email/otp', (t) => ({ userId: t.id, secret: t.secret })],
+		['GET', '/account/sessions/oauth2/gitlab', () => trip, 401],
+		['GET', '/account/sessions/oauth2/callback/gitlab/PROJECT', (t) => t.back],
+		['POST', '/account/sessions/oauth2/callback/gitlab/PROJECT', (t) => t.back],
+		['GET', '/account/sessions/oauth2/gitlab/redirect', (t) => t.back, 301],
+		['GET', '/account/tokens/oauth2/gitlab', () => trip],
+		['PATCH', '/teams/none/memberships/none/status', (t) => ({ userId: t.id, secret: t.secret })],
+	]
+	async function thief() {
+		const t = await p.user(), { secret } = await p.ok('POST', `/users/${t.id}/tokens`, { headers, status: 201 })
+		g.person = { id: Number(`${Date.now()}`.slice(4)), email: mail(), name: 'Thief', confirmed_at: '2020-01-01T00:00:00Z' }
+		const begun = await s.call('GET', '/account/sessions/oauth2/gitlab', { query: { project: p.id, ...trip } })
+		const there = await fetch(begun.headers.location, { redirect: 'manual' })
+		return { ...t, secret, back: Object.fromEntries(new URL(there.headers.get('location')).searchParams), cookie: cookieOf(begun) }
+	}
+	test('each way in is here', () => {
+		const files = readdirSync(new URL('../../src/svc', import.meta.url), { recursive: true }).filter((f) => f.endsWith('.c'))
+		const n = files.map((f) => readFileSync(new URL(`../../src/svc/${f}`, import.meta.url), 'utf8').split('ROUTE_SIGN_IN').length - 1).reduce((a, b) => a + b)
+		assert.equal(n, rows.length)
+	})
+	for (const [method, where, make, status] of rows)
+		for (const format of ['1.0.0', '2.3.0'])
+			test(`${method} ${where} of ${format}`, async () => {
+				const u = await p.user(), t = await thief(), at = { project: p.id, cookie: u.cookie, headers: { ...headers } }
+				const { jwt } = await s.ok('POST', '/account/jwts', { ...at, status: 201 }), values = make(t), plain = method === 'GET'
+				const r = await s.call(method, where.replace('PROJECT', p.id), { project: p.id, [plain ? 'query' : 'body']: values, cookie: /redirect/.test(where) ? t.cookie : undefined,
+					headers: { 'x-appwrite-response-format': where === '/account/sessions/id-token' ? '2.3.0' : format, 'x-appwrite-jwt': jwt } })
+				if (status) assert.equal(r.status, status, r.text)
+				if (status === 301) assert.match(decodeURIComponent(r.headers.location), /Invalid\+state/)
+				if (r.headers['set-cookie'] && !plain) assert.notEqual((await s.call('GET', '/account', { project: p.id, cookie: cookieOf(r), headers })).body.$id, u.id)
+				assert.equal((await s.ok('GET', '/account/sessions', at)).total, 1, 'the session that was')
+				assert.equal((await s.ok('GET', '/account/identities', at)).total, 0, 'no identity')
+			})
+	test('nor does the way back from a provider, whoever began it', async () => {
+		const u = await p.user(), { jwt } = await s.ok('POST', '/account/jwts', { project: p.id, cookie: u.cookie, headers, status: 201 })
+		g.person = { id: Number(`${Date.now()}`.slice(4)), email: mail(), name: 'Thief', confirmed_at: '2020-01-01T00:00:00Z' }
+		const begun = await s.call('GET', '/account/sessions/oauth2/gitlab', { cookie: u.cookie, query: { project: p.id, ...trip } }), there = await fetch(begun.headers.location, { redirect: 'manual' })
+		const r = await s.call('GET', '/account/sessions/oauth2/gitlab/redirect', { project: p.id, cookie: cookieOf(begun), query: Object.fromEntries(new URL(there.headers.get('location')).searchParams), headers: { 'x-appwrite-jwt': jwt } })
+		assert.match(r.headers.location, /user_session_already_exists/)
+		assert.equal(r.headers['set-cookie'], undefined)
+		assert.equal((await s.ok('GET', '/account/identities', { project: p.id, cookie: u.cookie, headers })).total, 0)
 	})
 })
 

@@ -41,6 +41,7 @@ const rows = [
 	['POST', '/account/tokens/email', 10, 'subject', mail],
 	['POST', '/account/sessions/token', 10, 'subject', person],
 	['GET', '/account/sessions/oauth2/github', 50, 'ip', nobody],
+	['POST', '/account/sessions/id-token', 50, 'ip', nobody],
 	['POST', '/account/recovery', 10, 'both', mail],
 	['PUT', '/account/recovery', 10, 'subject', person],
 	['POST', '/account/recovery/otp', 10, 'both', mail],
@@ -100,6 +101,7 @@ describe('each limit', () => {
 		const ip = address(), u = await user()
 		for (let i = 0; i < 10; i++) assert.notEqual((await ask('POST', '/account/sessions/anonymous', {}, ip)).status, 429)
 		assert.equal((await ask('POST', '/account/recovery', mail(), ip)).headers['x-ratelimit-remaining'], '9')
+		assert.equal((await ask('POST', '/account/sessions/id-token', {}, ip)).headers['x-ratelimit-remaining'], '49')
 		for (let i = 0; i < 10; i++) assert.notEqual((await ask('POST', '/account/verification/phone', u, ip)).status, 429)
 		const { $id: userId } = (await s.call('GET', '/account', { project: p.id, ...u })).body
 		assert.equal((await ask('PUT', '/account/verification/phone', { ...u, body: { userId, secret: '000000' } }, ip)).headers['x-ratelimit-remaining'], '9')
@@ -120,7 +122,8 @@ const texts = [
 	[`10/3600 ~url:{url},email:{param-email};${guesses}`, 'POST /account/sessions/email'],
 	[`10/3600 ~url:/v1/account/sessions/email,email:{param-email};${guesses}`, 'POST /account/sessions'],
 	['100/3600 url:{url},ip:{ip}', 'DELETE /account/sessions', 'DELETE /account/sessions/{sessionId}'],
-	['50/3600 ip:{ip}', 'POST /account/sessions/id-token', 'POST /account/sessions/anonymous', 'POST /account/sessions/id-token', 'GET /account/sessions/oauth2/{provider}', 'GET /account/sessions/oauth2/{provider}/redirect', 'GET /account/tokens/oauth2/{provider}'],
+	['50/3600 url:{url},ip:{ip}', 'POST /account/sessions/id-token'],
+	['50/3600 ip:{ip}', 'POST /account/sessions/anonymous', 'GET /account/sessions/oauth2/{provider}', 'GET /account/sessions/oauth2/{provider}/redirect', 'GET /account/tokens/oauth2/{provider}'],
 	['100/3600 url:{url},userId:{userId}', 'POST /account/jwt'],
 	['120/60 url:{url},userId:{userId}', 'POST /account/jwts'],
 	[`${mine};10/3600 !url:{url},ip:{ip}`, 'PATCH /account/password'],

@@ -48,6 +48,15 @@ account_signed_out(struct req *rq)
 	return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
 }
 
+err_t
+account_no_jwt(struct req *rq)
+{
+	if (rq->login == NULL || !rq->jwt)
+		return OK;
+	rq->cx.message = "Creation of a session is prohibited by a JSON web token.";
+	return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "a session by a token of user=%s", rq->login->user->id);
+}
+
 /* By what it proved: who reads the mails knows of the sign-in already. */
 static bool
 proved_by_mail(const struct session *s)

@@ -55,6 +55,7 @@ account_create_id_token_session(struct req *rq, void *arg)
 	struct linked_in from;
 	struct user *u;
 
+	TRY(account_no_jwt(rq));
 	TRY(who_it_is(rq, in, &from, &u));
 	return account_sign_in(rq, u,
 	    &(struct session_in){.provider = from.provider, .provider_uid = from.uid, .access_token = from.access_token, .access_token_expiry = from.access_token_expiry,
@@ -62,7 +63,7 @@ account_create_id_token_session(struct req *rq, void *arg)
 }
 
 static const struct route rows[] = {
-	{"POST", "/v1/account/sessions/id-token", "account", "createIdTokenSession", SCOPE_SIGN_IN, "50/3600 ip:{ip}", NULL, account_create_id_token_session, &session_shape, 201,
+	{"POST", "/v1/account/sessions/id-token", "account", "createIdTokenSession", SCOPE_SIGN_IN, "50/3600 url:{url},ip:{ip}", NULL, account_create_id_token_session, &session_shape, 201,
 	    "Sign in by an ID token that an app got from its provider.", PARAMS(struct native_in, native_params), .audit = "session.create user/{user}",
 	    .usage = "sessions.create", .flags = ROUTE_SIGN_IN, .since = SINCE_1_9_5},
 };

@@ -138,6 +138,8 @@ account_oauth_start(struct req *rq, const struct start_in *in, bool token)
 	struct oauth_app app;
 	const char *url;
 
+	if (!token)
+		TRY(account_no_jwt(rq));
 	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
 	s.success = or_page(rq, in->success, SUCCESS_PAGE);
 	s.failure = or_page(rq, in->failure, FAILURE_PAGE);
@@ -359,6 +361,7 @@ finish_session(struct req *rq, const struct back_in *in, const struct oauth_stat
 	struct user *u;
 	char *token;
 
+	TRY(account_no_jwt(rq));
 	TRY(account_oauth_identify(rq, in, s, current, &u, &si));
 	si.replaces = current ? rq->login->session : NULL;
 	TRY(session_create(&rq->cx, rq->project, u, &si, &made, &token));

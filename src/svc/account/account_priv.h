@@ -39,6 +39,8 @@ const char *phrase_new(struct arena *a);
 err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
 /* ERR_USER_SESSION_ALREADY_EXISTS: later clients sign out before they sign in. */
 err_t account_signed_out(struct req *rq) MUST_CHECK;
+/* ERR_USER_SESSION_ALREADY_EXISTS: who comes by a JSON web token, which is lent for minutes, gets no session by it, and links no identity. */
+err_t account_no_jwt(struct req *rq) MUST_CHECK;
 /* Awaits. Tells the user by mail of a session that was just made, where the project has it so. */
 err_t account_alert(struct req *rq, const struct user *u, const struct session *s) MUST_CHECK;
 /* Awaits. A session that begins with the request, and its answer: address and client of `in` are the request's. */

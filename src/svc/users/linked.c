@@ -66,7 +66,7 @@ linked_address(struct ctx *cx, const char *email)
 }
 
 /* What is not given again is good still. `id_token` is the parameter of that one. */
-#define RENEWED(id_token) "email = $2, email_vouched = $6::boolean, access_token = coalesce(nullif($3, ''), i.access_token), " \
+#define RENEWED(id_token) "email = coalesce(nullif($2, ''), i.email), email_vouched = CASE WHEN $2 = '' THEN i.email_vouched ELSE $6::boolean END, access_token = coalesce(nullif($3, ''), i.access_token), " \
 	"access_token_expiry = CASE WHEN $3 = '' THEN i.access_token_expiry ELSE $4::timestamptz END, " \
 	"refresh_token = coalesce(nullif($5, ''), i.refresh_token), id_token = coalesce(nullif(" id_token ", ''), i.id_token), updated = $1::timestamptz"
 
