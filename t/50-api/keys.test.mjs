@@ -252,6 +252,16 @@ describe('an organization by its header', () => {
 	})
 })
 
+test('an organization that has projects stays, whoever would delete it', async () => {
+	const { one, team } = await people(), id = unique('p')
+	await one.ok('POST', '/projects', { body: { projectId: id, name: 'P', teamId: team } })
+	const by = ofTeam((await org(one, team)('POST', '/keys', body({ scopes: ['organization.write'] }))).body.secret, team)
+	for (const del of [() => by('DELETE', '/organization'), () => org(one, team)('DELETE'), () => one.call('DELETE', `/teams/${team}`)]) fails(await del(), 409, 'team_not_empty')
+	assert.equal((await one.ok('GET', `/projects/${id}`)).teamId, team)
+	assert.equal((await one.call('DELETE', `/projects/${id}`, { headers: format })).status, 204)
+	assert.equal((await org(one, team)('DELETE')).status, 204)
+})
+
 describe('a project that is named twice', () => {
 	test('by the path and by the header is the console\'s to answer', async () => {
 		const p = await s.project(), q = await s.project(), as = (v, o = {}) => owner.call('GET', `/projects/${p.id}`, { headers: { 'x-appwrite-response-format': v }, ...o })

@@ -353,3 +353,18 @@ test('an attribute that is deleted before it could be made', async () => {
 	await until('another is made', async () => (await p.ok('GET', at)).status === 'available')
 	assert.equal((await p.ok('GET', `${c.docs}/one`)).new, null)
 })
+
+test('a team of the console is not deleted behind a project that it just got, and who makes one anew does not come by projects', async () => {
+	const one = await s.user(), two = await s.user(), q = await s.project(), t = unique('t')
+	await one.ok('POST', '/teams', { body: { teamId: t, name: 'T' } })
+	const go = await hold(`SELECT 1 FROM p_0.teams WHERE id = '${t}' FOR SHARE; UPDATE badal.projects SET team_id = '${t}' WHERE id = '${q.id}'`), d = one.call('DELETE', `/teams/${t}`)
+	await waiting(1)
+	await go()
+	fails(await d, 409, 'team_not_empty')
+	/* of a team that went before this was looked at */
+	psql(`DELETE FROM p_0.memberships WHERE team_id = '${t}'; DELETE FROM p_0.teams WHERE id = '${t}'`)
+	for (const id of [t, t.toUpperCase()]) fails(await two.call('POST', '/teams', { body: { teamId: id, name: 'Mine' } }), 409, 'team_already_exists')
+	/* teams of projects have none */
+	await q.ok('POST', '/teams', { body: { teamId: t, name: 'T' } })
+	assert.equal((await q.call('DELETE', `/teams/${t}`)).status, 204)
+})

@@ -273,19 +273,14 @@ static err_t
 delete_team(struct ctx *cx, const char *team_id, const char *actor)
 {
 	struct project *console;
-	struct db_res *r;
 	struct team *t;
 	err_t e;
 
-	TRY(db_query(cx, &r, "SELECT 1 FROM badal.projects WHERE lower(team_id) = lower($1) LIMIT 1", DB(team_id)));
-	if (db_rows(r) > 0)
-		return OK;
 	TRY(project_get(cx, STR("console"), &console));
 	e = team_get(cx, console, team_id, &t);
-	if (e == ERR_TEAM_NOT_FOUND)
-		return OK;
-	TRY(e);
-	return team_delete(cx, console, t, actor);
+	if (e == OK)
+		e = team_delete(cx, console, t, actor);
+	return e == ERR_TEAM_NOT_FOUND || e == ERR_TEAM_NOT_EMPTY ? OK : e;
 }
 
 static err_t

@@ -1,5 +1,6 @@
 /* Errors of the teams service: ERR(name, HTTP status, type on the wire, words for the client). */
 ERR(TEAM_ALREADY_EXISTS, 409, "team_already_exists", "A team with this id exists already.")
+ERR(TEAM_NOT_EMPTY, 409, "team_not_empty", "The organization has projects: delete them, or give them to another one, first.")
 ERR(TEAM_NOT_FOUND, 404, "team_not_found", "No team has this id.")
 ERR(TEAM_INVITE_ALREADY_EXISTS, 409, "team_invite_already_exists", "This user is already a member or invited.")
 ERR(TEAM_INVITE_NOT_FOUND, 404, "team_invite_not_found", "No such invitation.")

@@ -219,6 +219,19 @@ membership_insert(struct db_tx *tx, const struct project *p, struct membership *
 
 /* ---- teams ---- */
 
+/* Projects name the team of the console that they belong to by its id: whoever made one under that id would own them. So a team that has projects stays,
+ * and an id that projects name is taken. */
+static err_t
+team_without_projects(struct db_tx *tx, const struct project *p, const char *id, err_t otherwise)
+{
+	struct db_res *r;
+
+	if (!p->console)
+		return OK;
+	TRY(tx_query(tx, &r, "SELECT 1 FROM badal.projects WHERE lower(team_id) = lower($1) LIMIT 1", DB(id)));
+	return db_rows(r) == 0 ? OK : fail(tx_ctx(tx), otherwise, "team=%s has projects", id);
+}
+
 static err_t
 team_create_tx(struct db_tx *tx, const struct project *p, struct team *t, const struct user *owner, const struct strs *roles)
 {
@@ -227,6 +240,7 @@ team_create_tx(struct db_tx *tx, const struct project *p, struct team *t, const 
 
 	if (owner != NULL)
 		lock_user(tx, p, owner->internal);
+	TRY(team_without_projects(tx, p, t->id, ERR_TEAM_ALREADY_EXISTS));
 	TRY(record_insert(tx, p, &teams, t));
 	ev = record_event(cx, p, &teams, &ev_team_create, owner ? owner->id : NULL, t);
 	if (owner != NULL) {
@@ -323,7 +337,7 @@ emit_roles(struct db_tx *tx, const struct project *p, const char *user_id)
 	});
 }
 
-/* The team is locked first, with its key: no membership comes in behind those that are counted. */
+/* The team is locked first, with its key: no membership comes in behind those that are counted, and no project behind those that were looked for. */
 static err_t
 team_delete_tx(struct db_tx *tx, const struct project *p, const struct team *t, const char *actor)
 {
@@ -333,6 +347,7 @@ team_delete_tx(struct db_tx *tx, const struct project *p, const struct team *t, 
 	struct team now;
 
 	TRY(record_lock_key(tx, p, &teams, w, &now));
+	TRY(team_without_projects(tx, p, now.id, ERR_TEAM_NOT_EMPTY));
 	TRY(tx_query(tx, &members,
 	    arena_printf(cx->arena, "DELETE FROM %s.memberships WHERE team_internal = $1::bigint RETURNING user_id, confirm", p->schema), w.n, w.v));
 	TRY(record_delete(tx, p, &teams, w, &now));
