@@ -57,6 +57,10 @@ struct session {
 	bool only;			/* of a new one: the user had no other */
 };
 extern const struct shape session_shape;
+/* As SQL of the row s; those of before factors were kept have what their provider says. */
+#define SESSION_FACTORS                                                                                                                                                   \
+	"coalesce(s.factors, CASE s.provider WHEN 'email' THEN '{password}' WHEN 'anonymous' THEN '{anonymous}' WHEN 'magic-url' THEN '{email}' WHEN 'phone' THEN '{phone}' " \
+	"ELSE '{email,oauth2}' END::text[])"
 /* ms: how long a session of the project lasts, from its begin or from when it is prolonged. */
 int64_t session_life(const struct project *p);
 

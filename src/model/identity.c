@@ -142,9 +142,7 @@ static const struct field session_fields[] = {
 	FIELD(F_STR, struct session, country_code, "countryCode", "s.country_code", "Country code of two characters."),
 	FIELD(F_STR, struct session, country_name, "countryName", "s.country_name", "Country name."),
 	FIELD(F_BOOL, struct session, current, "current", NULL, "True for the session of the request."),
-	FIELD(F_STRS, struct session, factors, "factors",
-	    "coalesce(s.factors, CASE s.provider WHEN 'email' THEN '{password}' WHEN 'anonymous' THEN '{anonymous}' WHEN 'magic-url' THEN '{email}' WHEN 'phone' THEN '{phone}' "
-	    "ELSE '{email,oauth2}' END::text[])", "What the sign-in proved, and challenges since.", .since = SINCE_1_5),
+	FIELD(F_STRS, struct session, factors, "factors", SESSION_FACTORS, "What the sign-in proved, and challenges since.", .since = SINCE_1_5),
 	FIELD(F_STR, struct session, secret, "secret", NULL, "The session as X-Appwrite-Session takes it: for servers, in the answer of the sign-in; else empty.", .since = SINCE_1_5),
 	FIELD(F_TIME_OR_NONE, struct session, mfa_updated, "mfaUpdatedAt", "s.mfa_updated", "When a challenge was last solved; empty: never.", .since = SINCE_1_5),
 };

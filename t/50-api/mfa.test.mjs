@@ -456,6 +456,20 @@ describe('a session that lacks a factor', () => {
 		assert.deepEqual(await there(), [second.id, third.id])
 	})
 
+	test('ends none that a provider let in before it was kept what sessions have shown', async () => {
+		const q = await s.project(), u = { ...await q.user({ password }) }, space = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`)
+		assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 1 } })).status, 200)
+		u.call = as(u.cookie, q.id)
+		const { secret } = await good(u.call('POST', '/account/mfa/authenticators/totp'))
+		await good(u.call('PUT', '/account/mfa/authenticators/totp', { otp: code(secret) }))
+		await good(u.call('PATCH', '/account/mfa', { mfa: true }))
+		psql(`UPDATE ${space}.sessions SET provider = 'github', factors = NULL, mfa_updated = NULL, two_shown = false WHERE user_id = '${u.id}'`)
+		const half = await q.guest('POST', '/account/sessions/email', { body: { email: u.email, password }, headers: today })
+		assert.equal(half.status, 201, half.text)
+		assert.deepEqual((await q.ok('GET', `/users/${u.id}/sessions`)).sessions.map((x) => x.provider), ['github', 'email'])
+		await good(u.call('GET', '/account'))
+	})
+
 	test('an answer counts wholly or not at all, and a sign-in whatever becomes of the old sessions', async () => {
 		const q = await s.project(), u = { ...await q.user({ password }) }, space = psql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`)
 		assert.equal((await q.console.call('PATCH', `/projects/${q.id}/auth/max-sessions`, { body: { limit: 1 } })).status, 200)

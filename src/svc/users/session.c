@@ -146,7 +146,7 @@ drop_old_sessions(struct db_tx *tx, const struct project *p, const struct user *
 
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena,
-		"SELECT %s FROM %s.sessions s, LATERAL (SELECT $5::boolean AND count(DISTINCT f) < 2 AS half FROM unnest(s.factors) f) h "
+		"SELECT %s FROM %s.sessions s, LATERAL (SELECT $5::boolean AND count(DISTINCT f) < 2 AS half FROM unnest(" SESSION_FACTORS ") f) h "
 		"WHERE s.user_internal = $1::bigint AND s.id <> $3 AND (h.half OR NOT $4::boolean) "
 		"AND EXISTS (SELECT 1 FROM %s.sessions o WHERE o.id = $3 AND o.user_internal = $1::bigint) ORDER BY h.half, s.internal DESC OFFSET $2::bigint LIMIT %d FOR UPDATE OF s",
 		shape_columns(&session_shape), p->schema, p->schema, OLD_AT_ONCE),
