@@ -252,6 +252,38 @@ describe('an organization by its header', () => {
 	})
 })
 
+describe('what ends by itself', () => {
+	/* Every route that makes or changes a key. */
+	async function all(who) {
+		const team = await teamOf(who), project = unique('p'), at = `/projects/${project}`, expire = new Date(Date.now() + 3600e3).toISOString(), k = { name: 'K', scopes: [] }
+		await who.ok('POST', '/projects', { body: { projectId: project, name: 'P', teamId: team } })
+		const one = (await mine(who)('POST', '', k)).body, two = (await org(who, team)('POST', '/keys', body())).body
+		const three = await who.ok('POST', `${at}/keys`, { body: k }), four = await who.ok('POST', `${at}/dev-keys`, { headers: format, body: { name: 'K', expire } })
+		const writes = [['POST', '/account/keys', k], ['PUT', `/account/keys/${one.$id}`, k], ['DELETE', `/account/keys/${one.$id}`], ['POST', '/organization/keys', body()], ['PUT', `/organization/keys/${two.$id}`, k],
+			['DELETE', `/organization/keys/${two.$id}`], ['POST', `${at}/keys`, k], ['PUT', `${at}/keys/${three.$id}`, k], ['POST', `${at}/jwts`, { scopes: [] }], ['POST', `${at}/dev-keys`, { name: 'K', expire }],
+			['PUT', `${at}/dev-keys/${four.$id}`, { name: 'K', expire }]]
+		const reads = [['/account/keys', one], [`/account/keys/${one.$id}`, one], ['/organization/keys', two], [`/organization/keys/${two.$id}`, two], [`${at}/keys`, three], [`${at}/keys/${three.$id}`, three], [`${at}/dev-keys`, four],
+			[`${at}/dev-keys/${four.$id}`, four]]
+		return { team, project, writes, reads, three }
+	}
+	const told = async (call, a, shown) => {
+		for (const [target, k] of a.reads) {
+			const r = await call('GET', target)
+			assert.equal(r.status, 200, r.text)
+			assert.ok(k.secret !== '' && r.text.includes(k.secret) === shown, target)
+		}
+		for (const v of ['1.0.0', '1.8.0']) assert.equal((await call('GET', `/projects/${a.project}`, undefined, { 'x-appwrite-response-format': v })).text.includes(a.three.secret), shown, v)
+	}
+
+	test('makes no key, and is shown the secret of none', async () => {
+		const who = await s.user(), a = await all(who), { jwt } = await who.ok('POST', '/account/jwts', { headers: format, body: {} })
+		const by = (m, target, b, h) => s.call(m, target, { project: 'console', jwt, headers: { ...headers(a.team), ...h }, body: b })
+		for (const [m, target, b] of a.writes) fails(await by(m, target, b), 403, 'key_creation_denied')
+		await told((m, target, b, h) => who.call(m, target, { headers: { ...headers(a.team), ...h } }), a, true)
+		await told(by, a, false)
+	})
+})
+
 test('an organization that has projects stays, whoever would delete it', async () => {
 	const { one, team } = await people(), id = unique('p')
 	await one.ok('POST', '/projects', { body: { projectId: id, name: 'P', teamId: team } })
@@ -323,6 +355,21 @@ describe('who has a key made by somebody else', () => {
 		assert.equal((await ask('PUT', '/account/recovery', { body: { userId: again.userId, secret: again.secret, password: 'another-horse', passwordAgain: 'another-horse' } })).status, 200)
 		fails(await later.account(), 401, 'user_unauthorized')
 		assert.equal((await later.team()).status, 200)
+	})
+
+	test('a new password ends those of the account, as it ends sessions', async () => {
+		const who = await own.user(), keys = await keysOfBoth(who, await teamOf(who))
+		assert.equal((await keys.account()).status, 200)
+		await who.ok('PATCH', '/account/password', { headers: format, body: { password: 'another-horse', oldPassword: who.password } })
+		assert.deepEqual([(await keys.account()).status, (await keys.team()).status], [401, 200])
+	})
+
+	test('who acts as somebody else makes none for their teams, and sees none', async () => {
+		const agent = await own.user(), who = await own.user(), team = await teamOf(who), k = (await who.ok('POST', '/organization/keys', { headers: headers(team), body: body() }))
+		psql(`UPDATE p_0.users SET impersonator = true WHERE id = '${agent.id}'`)
+		const by = (m, tail, b) => agent.call(m, `/organization/keys${tail}`, { headers: { ...headers(team), 'x-appwrite-impersonate-user-id': who.id }, body: b })
+		assert.equal((await by('GET', `/${k.$id}`)).body.secret, '')
+		for (const [m, tail, b] of [['POST', '', body()], ['PUT', `/${k.$id}`, { name: 'x', scopes: [] }], ['DELETE', `/${k.$id}`]]) fails(await by(m, tail, b), 403, 'key_creation_denied')
 	})
 
 	test('one of a team ends with the membership of its maker, and who is no owner any more makes none', async () => {

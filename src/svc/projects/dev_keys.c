@@ -27,7 +27,7 @@ shows_secrets(struct req *rq, const struct project *p)
 
 	for (int i = 0; !may && i < rq->key->scopes.n; i++)
 		may = strcmp(rq->key->scopes.v[i], "devKeys.write") == 0;
-	return may && project_right(rq, p, RIGHT_CHANGE);
+	return may && !caller_is_lent(rq) && project_right(rq, p, RIGHT_CHANGE);
 }
 
 static err_t
@@ -55,6 +55,7 @@ projects_create_dev_key(struct req *rq, void *arg)
 	struct api_key *made;
 	struct project *p;
 
+	TRY(caller_makes_keys(rq));
 	TRY(check_end(rq, in->expire));
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(dev_key_create(&rq->cx, p, &(struct api_key){.name = in->name, .expire = in->expire}, &made));
@@ -101,6 +102,7 @@ projects_update_dev_key(struct req *rq, void *arg)
 	struct api_key *now;
 	struct project *p;
 
+	TRY(caller_makes_keys(rq));
 	TRY(check_end(rq, in->expire));
 	TRY(project_for(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(dev_key_update(&rq->cx, p, in->id, &(struct api_key){.name = in->name, .expire = in->expire}, &now));

@@ -1,6 +1,6 @@
 /* API keys of a project: by its people in the console, by members in admin mode, and by keys that may.
  *
- * What must stay true: a key gets nobody further than they are. One that may write keys makes none that stays, and what it makes, changes or is shown the
+ * What must stay true: a key gets nobody further than they are, nor for longer: a token that ends by itself makes none. One that may write keys makes none that stays, and what it makes, changes or is shown the
  * secret of may no more than it may itself, and ends no later. One that cannot be called back makes, changes and deletes none: it would go on
  * for ever. */
 #include "core/id.h"
@@ -64,6 +64,18 @@ key_within(const struct api_key *k, const struct api_key *most)
 	return !key_is_ephemeral(most) && scopes_within(&k->scopes, &most->scopes) && !ends_later(k->expire, most->expire);
 }
 
+bool
+caller_is_lent(const struct req *rq)
+{
+	return rq->jwt || rq->impersonator != NULL;
+}
+
+err_t
+caller_makes_keys(struct req *rq)
+{
+	return caller_is_lent(rq) ? fail(&rq->cx, ERR_KEY_CREATION_DENIED, "by a token, or in another's name") : OK;
+}
+
 /* A key with these scopes and this end, which the caller makes, changes, or makes of another. */
 static err_t
 check_bound(struct req *rq, const struct api_key *k)
@@ -79,7 +91,7 @@ key_shown(struct req *rq, const struct api_key *k)
 	struct api_key *shown = arena_new_of(rq->cx.arena, struct api_key);
 
 	*shown = *k;
-	if (rq->key != NULL && !key_within(k, rq->key))
+	if (caller_is_lent(rq) || (rq->key != NULL && !key_within(k, rq->key)))
 		shown->secret = "";
 	return shown;
 }
@@ -96,6 +108,7 @@ projects_create_key(struct req *rq, void *arg)
 
 	if (rq->key != NULL)
 		return fail(&rq->cx, ERR_KEY_CREATION_DENIED, "by a key");
+	TRY(caller_makes_keys(rq));
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(key_create(&rq->cx, p, &asked, &made));
 	return reply(rq, 201, &key_shape, made);
@@ -111,6 +124,7 @@ projects_create_key_jwt(struct req *rq, void *arg)
 	const struct api_key *most = rq->key;
 	struct project *p;
 
+	TRY(caller_makes_keys(rq));
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	if (most != NULL && ends_later(made.expire, most->expire)) {
 		made.expire = most->expire;
@@ -164,6 +178,7 @@ projects_update_key(struct req *rq, void *arg)
 	struct api_key *now;
 	struct project *p;
 
+	TRY(caller_makes_keys(rq));
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(check_bound(rq, &values));
 	if (rq->key != NULL && (former = key_find(p, in->id)) != NULL)

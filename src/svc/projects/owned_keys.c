@@ -1,7 +1,7 @@
 /* Keys of the console: of a team, which clients of today call an organization, and of a user's account. Owners of the team and the user make them.
  *
- * What must stay true: a key is made, changed and deleted by people alone, and may no more than who made it. One of a team counts while its maker is an owner there,
- * which is looked at whenever it is used (model/key.c); one of an account opens nothing that decides who signs in (ROUTE_KEYS). */
+ * What must stay true: a key is made, changed and deleted by people alone, signed in and in their own name, and may no more than who made it. One of a team
+ * counts while its maker is an owner there, which is looked at whenever it is used (model/key.c); one of an account opens nothing that decides who signs in (ROUTE_KEYS). */
 #include "core/id.h"
 #include "core/protocol.h"
 #include "core/vtime.h"
@@ -74,7 +74,10 @@ key_owner_of(struct req *rq, struct key_owner *o)
 static err_t
 owner_writes(struct req *rq, struct key_owner *o)
 {
-	return rq->key != NULL ? fail(&rq->cx, ERR_KEY_CREATION_DENIED, "by a key") : key_owner_of(rq, o);
+	if (rq->key != NULL)
+		return fail(&rq->cx, ERR_KEY_CREATION_DENIED, "by a key");
+	TRY(caller_makes_keys(rq));
+	return key_owner_of(rq, o);
 }
 
 /* Awaits. Whoever asked still may, and does until the end: locked in the order that memberships have (svc/teams/team.c). */

@@ -33,6 +33,9 @@ err_t project_reply_list(struct req *rq, const char *teams, const struct project
 
 /* ---- keys (keys.c) ---- */
 
+/* Who comes by a token that ends by itself, or in another's name, makes no key and is shown the secret of none: it would outlast that. */
+bool caller_is_lent(const struct req *rq);
+err_t caller_makes_keys(struct req *rq) MUST_CHECK;
 /* The one may no more than the other, and ends no later. */
 bool key_within(const struct api_key *k, const struct api_key *most);
 /* The key as the caller may see it: one without its secret, to a key that it is not within. */

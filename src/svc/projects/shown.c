@@ -81,7 +81,7 @@ project_shown(struct req *rq, const struct project *p)
 	struct project *q = arena_new_of(rq->cx.arena, struct project);
 
 	*q = *p;
-	if (rq->caller != CALLER_ADMIN && (rq->caller == CALLER_KEY || rq->caller == CALLER_ORGANIZATION || !project_right(rq, p, RIGHT_CHANGE)))
+	if (rq->caller != CALLER_ADMIN && (caller_is_lent(rq) || rq->caller == CALLER_KEY || rq->caller == CALLER_ORGANIZATION || !project_right(rq, p, RIGHT_CHANGE)))
 		hide_secrets(rq, q);
 	if (rq->cx.format >= SINCE_1_9_5) {
 		q->methods = switches_of(rq->cx.arena, method_ids, p->auths, PROJECT_AUTHS);

@@ -44,9 +44,8 @@ proof_end(struct db_tx *tx, const struct project *p, const struct user *u, bool 
 		    DB(pg_i64(cx->arena, u->internal)));
 }
 
-/* Keys of the account, which are the console's alone, and those that its holder made for teams. */
-static void
-proof_end_keys(struct db_tx *tx, const struct project *p, const struct user *u, bool of_teams)
+void
+user_end_keys(struct db_tx *tx, const struct project *p, const struct user *u, bool of_teams)
 {
 	const char *number = pg_i64(tx_ctx(tx)->arena, u->internal);
 
@@ -114,7 +113,7 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		proof_end(tx, p, now, true);
 		if (!proof_leaves_factors(proof, now))
 			proof_end_factors(tx, p, now);
-		proof_end_keys(tx, p, now, true);
+		user_end_keys(tx, p, now, true);
 		proof_password(proof, &n);
 		TRY(record_set(tx, p, &user_record, w, addresses[proof->of].take, &n, now));
 		target_renew(tx, p, now);
@@ -127,7 +126,7 @@ user_prove(struct db_tx *tx, const struct project *p, const struct user *u, cons
 		return OK;
 	if (proof->how != PROOF_BY_CONSOLE) {
 		proof_end(tx, p, now, false);
-		proof_end_keys(tx, p, now, false);
+		user_end_keys(tx, p, now, false);
 	}
 	proof_password(proof, &n);
 	TRY(record_set(tx, p, &user_record, w, PASSWORD_SET, &n, now));

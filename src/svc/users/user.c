@@ -359,8 +359,10 @@ user_set(struct db_tx *tx, const struct project *p, const struct user_by *by, co
 	TRY(c->moves != NULL ? set_address(tx, p, u, n, c, now) : record_set(tx, p, &user_record, rows_internal(cx, u->internal), c->set, n, now));
 	if (c->remembers)
 		password_remember(tx, p, now);
-	if (c->ends_sessions)
+	if (c->ends_sessions) {
 		end_sessions(tx, p, u, c->keeps);
+		user_end_keys(tx, p, u, false);
+	}
 	ev = user_event(cx, p, c->kind, by, now);
 	if (by != NULL && c->kind == &ev_user_update_prefs)
 		ev.payload = now->prefs;

@@ -56,6 +56,8 @@ struct user_proof {
 /* Awaits. Locks the user and does what the proof brings with it (proof.c); *now is the user after that. The caller emits an event with
  * EVENT_ROLES and the user's stale key. ERR_USER_BLOCKED, ERR_USER_NOT_FOUND. */
 err_t user_prove(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_proof *proof, struct user *now) MUST_CHECK;
+/* Keys of the account, which are the console's alone, and those that its holder made for teams. */
+void user_end_keys(struct db_tx *tx, const struct project *p, const struct user *u, bool of_teams);
 /* Who may sign up on the console: lists of e-mails and addresses of the configuration. */
 err_t user_signup_allowed(struct ctx *cx, const struct project *p, const char *email, const char *ip) MUST_CHECK;
 
