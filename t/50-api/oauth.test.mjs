@@ -693,13 +693,27 @@ describe('a provider that tells where its routes are', () => {
 		assert.equal((await oidc(q, { clientSecret: g.password, wellKnownURL: `${g.url}/nothing-there`, ...all, enabled: true })).status, 200)
 		assert.equal(g.asked.length, n, 'nothing is lacking')
 	})
+	test('with addresses that have parameters, said by it or by hand', async () => {
+		const q = await project(), who = someone(), at = (path) => `${g.url}${path}?p=b2c_1%20policy&x=y`
+		const routes = { authorization: at('/oauth/authorize'), token: at('/oauth/token'), userinfo: at('/api/v4/user') }
+		g.answer.metadata = (rq, rs) => { rs.writeHead(200); rs.end(JSON.stringify(Object.fromEntries(Object.entries(routes).map(([k, v]) => [`${k}_endpoint`, v])))) }
+		assert.equal((await oidc(q, { clientId: g.client, clientSecret: g.password, wellKnownURL: `${document()}?p=b2c_1`, enabled: true })).status, 200)
+		delete g.answer.metadata
+		const first = await signedIn(who, { project: q, provider: 'oidc' })
+		assert.equal(first.account.email, who.email)
+		const seen = ['/oauth/authorize', '/oauth/token', '/api/v4/user'].map((path) => g.asked.findLast((a) => a.path === path).query)
+		for (const query of seen) assert.deepEqual([query.p, query.x], ['b2c_1 policy', 'y'])
+		assert.equal(seen[0].client_id, g.client)
+		assert.equal((await oidc(q, { wellKnownURL: '', authorizationURL: routes.authorization, tokenURL: routes.token, userInfoURL: routes.userinfo, clientSecret: g.password, enabled: true })).status, 200)
+		assert.equal((await signedIn(who, { project: q, provider: 'oidc' })).account.$id, first.account.$id)
+	})
 	test('is looked at before it is relied on', async () => {
 		const q = await project(), app = { clientId: g.client, clientSecret: g.password }
 		const bad = (body) => oidc(q, body).then((r) => fails(r, 400, 'general_argument_invalid'))
 		await bad({ ...app, wellKnownURL: `${g.url}/nothing`, enabled: true })
 		await bad({ ...app, wellKnownURL: 'http://127.0.0.1:1/x', enabled: true })
 		const said = { authorization_endpoint: `${g.url}/oauth/authorize`, token_endpoint: `${g.url}/oauth/token`, userinfo_endpoint: `${g.url}/api/v4/user` }
-		const wrong = ['x', '[]', '{}', 'y'.repeat(70000), ...Object.keys(said).flatMap((k) => [undefined, 7, '', 'javascript:alert(1)', 'ftp://id.example.org/', `${g.url}/a?b=c`, `${g.url}/a#b`, `https://u@id.example.org/`].map((v) => JSON.stringify({ ...said, [k]: v })))]
+		const wrong = ['x', '[]', '{}', 'y'.repeat(70000), ...Object.keys(said).flatMap((k) => [undefined, 7, '', 'javascript:alert(1)', 'ftp://id.example.org/', `${g.url}/a?b=c#d`, `${g.url}/a?b={c}`, `${g.url}/a#b`, `https://u@id.example.org/`].map((v) => JSON.stringify({ ...said, [k]: v })))]
 		for (const [i, text] of wrong.entries()) {
 			g.answer.metadata = (rq, rs) => { rs.writeHead(200); rs.end(text) }
 			await bad({ ...app, wellKnownURL: `${document()}?${i}`, enabled: true })

@@ -103,22 +103,41 @@ oauth_wants_verifier(const struct oauth_app *app)
 
 /* ---- templates ---- */
 
+#define ADDRESS_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]~"
+
 /* Addresses that a project's team typed in: nothing in them may change what the rest of the URL means. */
+static bool
+oauth_part_ok(const char *s)
+{
+	return s[0] != '\0' && s[strspn(s, ADDRESS_CHARS)] == '\0';
+}
+
 bool
 oauth_address_ok(const char *s)
 {
-	return s[0] != '\0' && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/[]~")] == '\0';
+	size_t n = strspn(s, ADDRESS_CHARS);
+
+	if (n > 0 && s[n] == '?')
+		n += 1 + strspn(s + n + 1, ADDRESS_CHARS "=&%+,");
+	return n > 0 && s[n] == '\0';
+}
+
+/* What comes behind an address that may have parameters already. */
+static char
+oauth_query_mark(const char *url)
+{
+	return strchr(url, '?') == NULL ? '?' : '&';
 }
 
 static err_t
-add_member(struct ctx *cx, const struct oauth_app *app, struct buf *b, struct str name)
+add_member(struct ctx *cx, const struct oauth_app *app, struct buf *b, struct str name, bool whole)
 {
 	struct str preset = name, key = str_cut(&preset, ':');
 	const char *value = app->members && key.n < MEMBER_MAX ? oauth_text(cx, app->members, str_dup(cx->arena, key)) : NULL;
 
 	if (value == NULL || value[0] == '\0')
 		value = preset.p ? str_dup(cx->arena, preset) : "";
-	if (!oauth_address_ok(value))
+	if (!(whole ? oauth_address_ok : oauth_part_ok)(value))
 		return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: the secret's %.*s is missing or no address", app->key, STR_FMT(key));
 	buf_c(b, value);
 	return OK;
@@ -147,7 +166,7 @@ oauth_expand(struct ctx *cx, const struct oauth_app *app, const char *template, 
 		else if (str_is(name, "self"))
 			buf_c(&b, app->self);
 		else
-			TRY(add_member(cx, app, &b, name));
+			TRY(add_member(cx, app, &b, name, rest.n == 0 && name.p == template + 1));
 	}
 	*out = buf_view(&b).p;
 	if ((strncmp(*out, "https://", 8) != 0 && strncmp(*out, "http://", 7) != 0) || !format_url(str_c(*out)))
@@ -273,7 +292,7 @@ oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const struct oa
 
 	TRY(oauth_expand(cx, app, row->authorize, NULL, NULL, &base));
 	buf_init(&b, cx->arena, 1024);
-	buf_printf(&b, "%s?", base);
+	buf_printf(&b, "%s%c", base, oauth_query_mark(base));
 	oauth_add_param(&b, &first, "client_id", app->client);
 	if (!(row->flags & OAUTH_NO_REDIRECT))
 		oauth_add_param(&b, &first, "redirect_uri", redirect_of(cx, app, t->redirect));
@@ -434,7 +453,7 @@ call_for_tokens(struct ctx *cx, struct oauth_app *app, const struct values *v, c
 	TRY(oauth_expand(cx, app, template, NULL, NULL, &a.url));
 	params = params_text(cx, app, v, names);
 	if (how == TOKEN_QUERY || how == TOKEN_GET)
-		a.url = arena_printf(cx->arena, "%s?%s", a.url, params.p);
+		a.url = arena_printf(cx->arena, "%s%c%s", a.url, oauth_query_mark(a.url), params.p);
 	if (how != TOKEN_GET)
 		a.body = how == TOKEN_QUERY ? STR("") : params;
 	if (how == TOKEN_BASIC) {

@@ -56,7 +56,7 @@ extern const struct oauth_row oauth_rows[PROJECT_PROVIDERS];
 /* A URL template filled in. ERR_PROJECT_PROVIDER_DISABLED when a member of the secret is missing or no part of an address. */
 err_t oauth_expand(struct ctx *cx, const struct oauth_app *app, const char *template, const char *access, const char *account, const char **out)
     MUST_CHECK;
-/* Is it made of what addresses are made of, and of nothing that begins another part of one? */
+/* Is it made of what addresses and their parameters are made of, and of nothing that begins another part of one? */
 bool oauth_address_ok(const char *s);
 /* Awaits the provider. body.p NULL: GET. A reply that is no JSON object (list, when `list_ok`) or form is ERR_GENERAL_SERVER_ERROR. */
 struct oauth_ask {
