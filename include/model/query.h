@@ -49,7 +49,8 @@ enum query_flags {
 	QUERY_DOCUMENT_ERRORS = 4,	/* violations in JSON queries are general_query_invalid, else general_argument_invalid */
 	QUERY_SELECT = 16,	/* select is allowed */
 	QUERY_CURSOR_ERRORS = 64,	/* a cursor that is none is general_query_invalid */
-	QUERY_WHERE_FIRST = 32	/* few rows fulfil `where`: find them before any order is thought of */
+	QUERY_WHERE_FIRST = 32,	/* few rows fulfil `where`: find them before any order is thought of */
+	QUERY_DERIVED = 128	/* `from` is a statement in brackets, without parameters: PostgreSQL says how many rows it expects of it */
 };
 
 struct query_list {		/* one list: a table with rules */

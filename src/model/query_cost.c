@@ -138,11 +138,11 @@ weights_of(struct query_plan *p)
 
 /* ---- how much there is ---- */
 
-/* "p_1.c_5" of "p_1.c_5", "p_1.users users" of "p_1.users users, p_1.teams teams". */
+/* "p_1.c_5" of "p_1.c_5", "p_1.users users" of "p_1.users users, p_1.teams teams"; of a statement all of it. */
 static struct str
 first_table(const struct query_list *l, bool alias)
 {
-	size_t n = strcspn(l->from, alias ? "," : ", ");
+	size_t n = l->flags & QUERY_DERIVED ? strlen(l->from) : strcspn(l->from, alias ? "," : ", ");
 
 	return (struct str){l->from, n};
 }
@@ -190,6 +190,30 @@ sample_sql(struct query_plan *p, const struct query_attr *a)
 	    "TABLESAMPLE SYSTEM (least(100, %d / %s))) AS s", pages, some, units_sql(p, a), STR_FMT(table_of(p, a, true)), 100 * some, pages);
 }
 
+/* Awaits. How many rows PostgreSQL expects. */
+static err_t
+rows_expected(struct query_plan *p, struct str from, struct str where, double *out)
+{
+	const json_t *plan;
+	struct db_res *r;
+
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "EXPLAIN (FORMAT JSON) SELECT 1 FROM %.*s%.*s", STR_FMT(from), STR_FMT(where)), p->n_v, p->v));
+	plan = json_object_get(json_array_get(json_parse(p->cx, db_str(r, 0, 0), NULL), 0), "Plan");
+	*out = json_number_value(json_object_get(plan, "Plan Rows"));
+	return OK;
+}
+
+/* Awaits. How much there is of a statement, of which there are no pages to look at. */
+static err_t
+units_derived(struct query_plan *p, const struct query_attr *a, double *out)
+{
+	struct query_plan bare = {.cx = p->cx};
+
+	TRY(rows_expected(&bare, str_c(p->l->from), STR_NONE, out));
+	*out *= a != NULL ? SHORT : 1;
+	return OK;
+}
+
 /* Awaits when it was not asked within a minute. How much there is of the attribute in the whole table; NULL: of rows. */
 static err_t
 units_of(struct query_plan *p, const struct query_attr *a, double *out)
@@ -198,6 +222,8 @@ units_of(struct query_plan *p, const struct query_attr *a, double *out)
 	struct sample *s;
 	struct db_res *r;
 
+	if (p->l->flags & QUERY_DERIVED)
+		return units_derived(p, a, out);
 	if (samples == NULL)
 		samples = lru_new(SAMPLES_MAX, free);
 	s = lru_get(samples, key);
@@ -222,19 +248,6 @@ is_light(struct query_plan *p, const struct query *q)
 
 	weigh_filter(p, &w, q);
 	return w.n == 0;
-}
-
-/* Awaits. How many rows PostgreSQL expects. */
-static err_t
-rows_expected(struct query_plan *p, struct str from, struct str where, double *out)
-{
-	const json_t *plan;
-	struct db_res *r;
-
-	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "EXPLAIN (FORMAT JSON) SELECT 1 FROM %.*s%.*s", STR_FMT(from), STR_FMT(where)), p->n_v, p->v));
-	plan = json_object_get(json_array_get(json_parse(p->cx, db_str(r, 0, 0), NULL), 0), "Plan");
-	*out = json_number_value(json_object_get(plan, "Plan Rows"));
-	return OK;
 }
 
 /* Awaits. The same of those left by who may read them and by this filter; NULL: by the former alone. */

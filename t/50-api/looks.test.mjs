@@ -95,7 +95,18 @@ describe('schedules', () => {
 		assert.deepEqual((await list({ method: 'limit', values: [1] }, { method: 'cursorAfter', values: [schedules[0].$id] })).schedules.map((x) => x.$id), [schedules[1].$id])
 		assert.equal((await call('GET', 'schedules', undefined, { query: { total: 'false' } })).body.total, 0)
 		fails(await call('GET', 'schedules', undefined, { query: { queries: ['{"method":"equal","attribute":"data","values":["x"]}'] } }), 400, 'general_argument_invalid')
-		for (const id of ['function-0', 'x', `FUNCTION-1-`]) fails(await call('GET', `schedules/${id}`), 404, 'schedule_not_found')
+		/* whatever is asked of an attribute is answered, or refused */
+		const asked = ['resourceType', 'resourceId', 'projectId', 'schedule', 'active', 'region', '$id', '$createdAt', '$updatedAt', 'data']
+		for (const attribute of asked)
+			for (const method of ['equal', 'notEqual', 'lessThan', 'greaterThanEqual', 'contains', 'notContains', 'startsWith', 'notStartsWith', 'endsWith', 'notEndsWith', 'search', 'notSearch', 'isNull', 'isNotNull', 'between', 'orderAsc', 'orderDesc']) {
+				const values = method === 'between' ? ['a', 'b'] : method.startsWith('is') || method.startsWith('order') ? [] : ['x']
+				const r = await call('GET', 'schedules', undefined, { query: { queries: [JSON.stringify({ method, attribute, values })] } })
+				assert.ok(r.status === 200 || r.status === 400, `${method} ${attribute}: ${r.text}`)
+			}
+		assert.deepEqual((await list({ method: 'startsWith', attribute: 'resourceId', values: ['lat'] })).schedules.map((x) => x.resourceId), ['later'])
+		assert.equal((await list({ method: 'contains', attribute: 'resourceType', values: ['unctio'] })).total, 2)
+		assert.equal((await call('GET', `schedules/${schedules[0].$id.toUpperCase()}`)).body.$id, schedules[0].$id)
+		for (const id of ['function-', 'function-00', 'function-1x', 'execution-9999999999999999999', 'function-0', 'x', `FUNCTION-1-`]) fails(await call('GET', `schedules/${id}`), 404, 'schedule_not_found')
 		fails(await ask(q)('GET', `schedules/${schedules[0].$id}`), 404, 'schedule_not_found')
 
 		/* made: it is the function's from then on */
@@ -108,7 +119,8 @@ describe('schedules', () => {
 		assert.equal(psql(`SELECT count(*) FROM badal.schedules s JOIN ${schema}.functions f ON f.internal = s.what WHERE s.schema = '${schema}' AND s.kind = 'function' AND f.id = '${none.$id}'`), '1')
 		const still = await call('POST', 'schedules', body({ resourceId: off.$id, active: undefined }))
 		assert.deepEqual([still.status, still.body.active, still.body.schedule], [201, false, '*/5 * * * *'])
-		for (const bad of [{ active: false }, { active: undefined }, { schedule: 'often' }, { schedule: '0 0 30 2 *' }, { schedule: undefined }, { resourceType: 'site' }, { resourceId: undefined }, { data: { a: 1 } }])
+		assert.equal((await call('POST', 'schedules', body({ active: undefined }))).body.active, true)
+		for (const bad of [{ active: false }, { schedule: 'often' }, { schedule: '0 0 30 2 *' }, { schedule: undefined }, { resourceType: 'site' }, { resourceId: undefined }, { data: { a: 1 } }])
 			fails(await call('POST', 'schedules', body(bad)), 400, 'general_argument_invalid')
 		fails(await call('POST', 'schedules', body({ resourceId: 'none' })), 404, 'function_not_found')
 		for (const resourceType of ['execution', 'message']) fails(await call('POST', 'schedules', body({ resourceType })), 405, 'general_not_implemented')

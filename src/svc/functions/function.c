@@ -234,13 +234,13 @@ update_tx(struct db_tx *tx, const struct project *p, const char *actor, const ch
 }
 
 static err_t
-reschedule_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *schedule, bool active, struct function *out)
+reschedule_tx(struct db_tx *tx, const struct project *p, const char *actor, const char *id, const char *schedule, int active, struct function *out)
 {
 	struct ctx *cx = tx_ctx(tx);
 	struct function now, v;
 
 	TRY(record_lock(tx, p, &function_record, rows_id(id), &now));
-	if (!active && now.enabled)
+	if (active == 0 && now.enabled)
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid active: The schedule of a function runs while that is enabled.");
 	v = now;
 	v.schedule = schedule;
@@ -253,7 +253,7 @@ reschedule_tx(struct db_tx *tx, const struct project *p, const char *actor, cons
 }
 
 err_t
-function_reschedule(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *schedule, bool active, struct function *out)
+function_reschedule(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *schedule, int active, struct function *out)
 {
 	return TX_RUN(cx, tx, reschedule_tx(tx, p, actor, id, schedule, active, out));
 }

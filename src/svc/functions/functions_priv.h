@@ -137,7 +137,7 @@ void schedule_due(struct db_tx *tx, const struct project *p, enum due_kind kind,
 int64_t function_next(const struct function *f, int64_t after);
 
 /* Awaits. Another schedule alone; ERR_FUNCTION_NOT_FOUND. `active`: whether the function is to be one that runs: ERR_GENERAL_ARGUMENT_INVALID where it is the other. */
-err_t function_reschedule(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *schedule, bool active, struct function *out)
+err_t function_reschedule(struct ctx *cx, const struct project *p, const char *actor, const char *id, const char *schedule, int active, struct function *out)
     MUST_CHECK;
 
 /* ---- changes; all await; actor: user id, NULL for guests and keys ---- */

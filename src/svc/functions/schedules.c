@@ -1,6 +1,8 @@
 /* Schedules as a console lists them. What must stay true: what is listed is what runs, for both are read from the rows of functions and executions. */
 #include "schedules.h"
 
+#include <strings.h>
+
 #include "core/cron.h"
 #include "core/protocol.h"
 #include "functions_priv.h"
@@ -25,23 +27,31 @@ const struct shape schedule_shape = SHAPE("schedule", struct schedule, schedule_
 /* Numbers of both kinds are told apart by whether they are even. */
 #define SCHEDULED_AT "to_char(e.scheduled AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"+00:00\"')"
 
+/* Those of one kind; `only` is a further condition, or "". */
 static const char *
-schedules_from(struct ctx *cx, const struct project *p)
+of_functions(struct ctx *cx, const struct project *p, const char *only)
 {
-	const char *s = p->schema, *of = arena_printf(cx->arena, "badal.projects p WHERE p.internal = %lld", (long long)p->internal);
-
 	return arena_printf(cx->arena,
-	    "(SELECT f.internal * 2 AS internal, 'function-' || f.internal AS id, f.created, f.updated, 'function' AS type, f.id AS of, p.id AS project, f.schedule, "
-	    "'{}' AS data, f.enabled AS active, p.region FROM %s.functions f, %s AND f.schedule <> '' "
-	    "UNION ALL SELECT e.internal * 2 + 1, 'execution-' || e.internal, e.created, e.updated, 'execution', e.id, p.id, " SCHEDULED_AT ", "
-	    "json_build_object('functionId', f.id)::text, true, p.region FROM %s.executions e JOIN %s.functions f ON f.internal = e.function, %s AND e.status = 'scheduled') s",
-	    s, of, s, s, of);
+	    "SELECT f.internal * 2 AS internal, 'function-' || f.internal AS id, f.created, f.updated, 'function' AS type, f.id AS of, p.id AS project, f.schedule, "
+	    "'{}' AS data, f.enabled AS active, p.region FROM %s.functions f, badal.projects p WHERE p.internal = %lld AND f.schedule <> ''%s",
+	    p->schema, (long long)p->internal, only);
+}
+
+static const char *
+of_executions(struct ctx *cx, const struct project *p, const char *only)
+{
+	return arena_printf(cx->arena,
+	    "SELECT e.internal * 2 + 1 AS internal, 'execution-' || e.internal AS id, e.created, e.updated, 'execution' AS type, e.id AS of, p.id AS project, "
+	    SCHEDULED_AT " AS schedule, json_build_object('functionId', f.id)::text AS data, true AS active, p.region "
+	    "FROM %s.executions e JOIN %s.functions f ON f.internal = e.function, badal.projects p WHERE p.internal = %lld AND e.status = 'scheduled'%s",
+	    p->schema, p->schema, (long long)p->internal, only);
 }
 
 err_t
 schedule_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct query_page *page_out, struct objs *out)
 {
-	struct query_list l = {.entity = "Schedule", .from = schedules_from(cx, p), .columns = shape_columns(&schedule_shape), .seq = "s.internal", .id = "s.id", .schema = p->schema};
+	struct query_list l = {.entity = "Schedule", .columns = shape_columns(&schedule_shape), .seq = "s.internal", .id = "s.id", .schema = p->schema,
+		.from = arena_printf(cx->arena, "(%s UNION ALL %s) s", of_functions(cx, p, ""), of_executions(cx, p, "")), .flags = QUERY_DERIVED};
 
 	*out = (struct objs){0};
 	l.attrs = shape_asked(&schedule_shape, &l.n_attrs);
@@ -51,12 +61,28 @@ schedule_list(struct ctx *cx, const struct project *p, const struct strs *querie
 	return OK;
 }
 
+/* The number in "execution-34" after "execution-", in digits; NULL: it is none. */
+static const char *
+number_in(const char *id, const char *kind)
+{
+	size_t n = strlen(kind);
+	const char *digits = id + n;
+
+	if (strncasecmp(id, kind, n) != 0 || *digits == '\0' || *digits == '0' || strlen(digits) > 18 || digits[strspn(digits, "0123456789")] != '\0')
+		return NULL;
+	return digits;
+}
+
 err_t
 schedule_get(struct ctx *cx, const struct project *p, const char *id, struct schedule *out)
 {
+	const char *function = number_in(id, "function-"), *number = function != NULL ? function : number_in(id, "execution-");
 	struct db_res *r;
 
-	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT %s FROM %s WHERE s.id = lower($1)", shape_columns(&schedule_shape), schedules_from(cx, p)), DB(id)));
+	if (number == NULL)
+		return fail(cx, ERR_SCHEDULE_NOT_FOUND, "id=%s", id);
+	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT %s FROM (%s) s", shape_columns(&schedule_shape),
+	    function != NULL ? of_functions(cx, p, " AND f.internal = $1::bigint") : of_executions(cx, p, " AND e.internal = $1::bigint")), DB(number)));
 	if (db_rows(r) == 0)
 		return fail(cx, ERR_SCHEDULE_NOT_FOUND, "id=%s", id);
 	*out = (struct schedule){0};
@@ -65,7 +91,7 @@ schedule_get(struct ctx *cx, const struct project *p, const char *id, struct sch
 }
 
 err_t
-schedule_create(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *cron, bool active, struct schedule *out)
+schedule_create(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *cron, int active, struct schedule *out)
 {
 	struct function f;
 	struct cron c;

@@ -21,8 +21,8 @@ extern const struct shape schedule_shape;
 /* All await; the project's data space is as this program knows it. */
 err_t schedule_list(struct ctx *cx, const struct project *p, const struct strs *queries, struct query_page *page_out, struct objs *out) MUST_CHECK;
 err_t schedule_get(struct ctx *cx, const struct project *p, const char *id, struct schedule *out) MUST_CHECK;	/* ERR_SCHEDULE_NOT_FOUND */
-/* The function gets this schedule in the place of its former one. ERR_FUNCTION_NOT_FOUND, ERR_GENERAL_ARGUMENT_INVALID. */
-err_t schedule_create(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *cron, bool active, struct schedule *out)
+/* The function gets this schedule in the place of its former one; active: 0, 1, or -1, as it is. ERR_FUNCTION_NOT_FOUND, ERR_GENERAL_ARGUMENT_INVALID. */
+err_t schedule_create(struct ctx *cx, const struct project *p, const char *actor, const char *function, const char *cron, int active, struct schedule *out)
     MUST_CHECK;
 
 #endif

@@ -54,7 +54,7 @@ static const struct param schedule_create_params[] = {PROJECT(struct schedule_in
 	    .list = schedule_types),
 	REQUIRED("resourceId", P_UID, struct schedule_in, of, "The ID of that."),
 	REQUIRED("schedule", P_TEXT, struct schedule_in, schedule, "When it runs, in the form of crontab(5), in UTC.", .max = 256),
-	OPTIONAL("active", P_BOOL, struct schedule_in, active, "Whether it runs, which is what the function is: enabled or not.", .def = "false"),
+	OPTIONAL("active", P_BOOL, struct schedule_in, active, "Whether it runs, which is what the function is, enabled or not; left out: as it is."),
 	OPTIONAL("data", P_JSON_OBJECT, struct schedule_in, data, "Not for functions.")};
 
 /* The project, and its data space as this program knows it. */
@@ -102,7 +102,7 @@ projects_create_schedule(struct req *rq, void *arg)
 		return fail(&rq->cx, ERR_GENERAL_NOT_IMPLEMENTED, "schedule of %s", in->type);
 	if (in->data != NULL && json_object_size(in->data) > 0)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid data: The schedule of a function has none.");
-	TRY(schedule_create(&rq->cx, p, caller_id(rq), in->of, in->schedule, in->active == 1, &s));
+	TRY(schedule_create(&rq->cx, p, caller_id(rq), in->of, in->schedule, in->active, &s));
 	return reply(rq, 201, &schedule_shape, &s);
 }
 
