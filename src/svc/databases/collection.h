@@ -71,7 +71,8 @@ struct index {
 enum collection_tail { TAIL_DOCUMENT, TAIL_ROW, TAIL_BOTH, TAILS };
 
 struct collection {
-	unsigned refs;			/* private to the cache, like the next four */
+	unsigned refs;			/* private to the cache, like the next five */
+	int64_t project;		/* its number: another may have the id by now */
 	uint32_t gen, db_gen;
 	struct arena *arena;
 	struct map *by_key;

@@ -474,13 +474,14 @@ collection_get(struct ctx *cx, const struct project *p, const char *db, const ch
 	if (cache == NULL)
 		cache = lru_new((size_t)conf.cache_entries, unref);
 	c = lru_get(cache, key);
-	if (c != NULL && c->gen == gen && c->db_gen == db_gen) {
+	if (c != NULL && c->gen == gen && c->db_gen == db_gen && c->project == p->internal) {
 		metric_add(M_cache_hits, 1);
 	} else {
 		metric_add(M_cache_misses, 1);
 		TRY(collection_cache_load(cx, p, db, id, &c));
 		c->gen = gen;
 		c->db_gen = db_gen;
+		c->project = p->internal;
 		lru_put(cache, key, c);
 	}
 	c->refs++;

@@ -63,6 +63,7 @@ struct shift {			/* a run of the line's job */
 	const char *read_to;
 	bool more;		/* the line may have more */
 	bool failed, lost;	/* the executor did not begin one; the line is another's */
+	bool replaced;		/* the id is no longer that of our project: what is in the line may be another's */
 	uint64_t began, lived, looked, out;	/* out: when entries left the line */
 	struct fib_event change;
 };
@@ -304,6 +305,13 @@ run_asked(struct ctx *cx, const struct shift *s, const struct runnable *r, const
 	return run_begun(cx, s->p, r, &e, &c);
 }
 
+/* An event of before it was made, that one heard which had the ids then: of the project, or of one that is gone. */
+static bool
+function_later(const struct function *f, const struct task *t)
+{
+	return t->kind == TASK_EVENT && f->created > t->time;
+}
+
 static err_t
 task_do(struct ctx *cx, const struct shift *s, struct place *pl)
 {
@@ -314,7 +322,7 @@ task_do(struct ctx *cx, const struct shift *s, struct place *pl)
 	if (t->kind == TASK_MALFORMED)
 		return OK;
 	err = function_load(cx, s->p, s->function, &r);
-	if (err == ERR_FUNCTION_NOT_FOUND)
+	if (err == ERR_FUNCTION_NOT_FOUND || (err == OK && function_later(r.f, t)))
 		return OK;
 	TRY(err);
 	if (t->kind == TASK_EXECUTION)
@@ -342,6 +350,8 @@ task_give_up(struct ctx *cx, const struct shift *s, const struct task *t, const 
 	TRY(bus_cmd(cx, &reply, BUS(STR("XADD"), line_key(cx, FUNCTIONS, "dead", NULL), STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("h"), head, STR("b"),
 	    str_c(s->line.name), STR("e"), str_c(words))));
 	err = function_get(cx, s->p, s->function, &f);
+	if (err == OK && function_later(&f, t))
+		return OK;
 	if (err == OK)
 		err = execution_get(cx, s->p, &execution_record, &f, t->kind == TASK_EVENT ? id_of_cause(cx, f.id, t->id) : t->id, &e);
 	if (err == ERR_FUNCTION_NOT_FOUND || err == ERR_EXECUTION_NOT_FOUND)
@@ -435,6 +445,17 @@ shift_look(struct ctx *cx, struct place *from, int n)
 			pl->known = *v++;
 }
 
+/* Awaits. Whose line it is, after it was read: the project may go, and another be made under its id, while the run has the first in hand. */
+static err_t
+shift_look_who(struct ctx *cx, struct shift *s)
+{
+	struct project *now;
+	err_t err = project_get_bare(cx, str_c(s->p->id), &now);
+
+	s->replaced = err == ERR_PROJECT_NOT_FOUND || (err == OK && now->internal != s->p->internal);
+	return err == ERR_PROJECT_NOT_FOUND ? OK : err;
+}
+
 /* Awaits. What is asked for counts while it is on its way: others ask meanwhile. */
 static err_t
 shift_read(struct ctx *cx, struct shift *s)
@@ -451,11 +472,12 @@ shift_read(struct ctx *cx, struct shift *s)
 	TRY(e);
 	for (int i = 0; i < n; i++)
 		place_new(s, &v[i]);
-	if (n > 0) {
+	if (n > 0)
 		s->read_to = arena_strdup(s->cx->arena, v[n - 1].at);
-		shift_look(cx, *from, n);
-	}
 	s->looked = loop_now();
+	TRY(shift_look_who(cx, s));
+	if (n > 0 && !s->replaced)
+		shift_look(cx, *from, n);
 	return OK;
 }
 
@@ -544,7 +566,7 @@ shift_ending(const struct shift *s)
 {
 	uint64_t age = loop_now() - s->began;
 
-	return s->failed || s->lost || jobs_drained || age >= BEGIN_MS || (age >= TURN && s->under_way == 0);
+	return s->failed || s->lost || s->replaced || jobs_drained || age >= BEGIN_MS || (age >= TURN && s->under_way == 0);
 }
 
 /* Awaits. One step, with memory of its own: a run may be long. *done_out: nothing is left to do. */
@@ -558,6 +580,7 @@ shift_step(struct ctx *cx, struct shift *s, bool *done_out)
 	room = s->n == 0 || (s->n < READ_MAX / 2 && s->bytes < READ_SIZE && everything_bytes < MEMORY);
 	if (!ending && room && (s->more || s->n == 0 || loop_now() - s->looked >= LOOK))
 		TRY(shift_read(cx, s));
+	ending = ending || s->replaced;
 	fib_event_reset(&s->change);
 	if (!ending)
 		shift_begin_some(s);

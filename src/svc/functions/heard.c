@@ -117,7 +117,7 @@ static err_t
 listeners_of(struct ctx *cx, const struct project *p, const struct listeners **out)
 {
 	struct str key = str_c(functions_heard_key(cx, p->id));
-	struct listeners *l = cache_of_listeners != NULL ? lru_get(cache_of_listeners, str_c(p->id)) : NULL;
+	struct listeners *l = cache_of_listeners != NULL ? lru_get(cache_of_listeners, str_c(p->schema)) : NULL;
 	uint32_t gen = gen_of(key);
 	struct db_res *r;
 
@@ -136,7 +136,7 @@ listeners_of(struct ctx *cx, const struct project *p, const struct listeners **o
 		keep_listener(&l->v[l->n++], cx, r, i);
 	if (cache_of_listeners == NULL)
 		cache_of_listeners = lru_new(CACHED_MAX, listeners_free);
-	lru_put(cache_of_listeners, str_c(p->id), l);
+	lru_put(cache_of_listeners, str_c(p->schema), l);
 	*out = l;
 	return OK;
 }

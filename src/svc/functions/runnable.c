@@ -16,6 +16,7 @@ struct kept_function {
 	unsigned magic;
 	unsigned refs;		/* the cache's and those of contexts */
 	uint32_t gen, shared_gen;	/* of the function, and of its project's variables */
+	int64_t project;	/* its number: another may have the id by now */
 	struct arena *arena;	/* holds it, too */
 	struct function f;
 	struct deployment d;
@@ -132,7 +133,7 @@ kept_function_new(const struct project *p, const struct function *f, const struc
 	struct arena *a = arena_new();
 	struct kept_function *k = arena_new_of(a, struct kept_function);
 
-	*k = (struct kept_function){.magic = RUNNABLE_MAGIC, .refs = 1, .gen = gen, .shared_gen = shared_gen, .arena = a, .has_deployment = d != NULL};
+	*k = (struct kept_function){.magic = RUNNABLE_MAGIC, .refs = 1, .gen = gen, .shared_gen = shared_gen, .project = p->internal, .arena = a, .has_deployment = d != NULL};
 	shape_copy(a, &function_shape, f, &k->f);
 	if (d == NULL)
 		return k;
@@ -174,7 +175,7 @@ function_load(struct ctx *cx, const struct project *p, const char *id, struct ru
 	if (functions == NULL)
 		functions = lru_new((size_t)conf.cache_entries, kept_function_unref);
 	k = lru_get(functions, key);
-	if (k == NULL || k->gen != gen || k->shared_gen != shared_gen) {
+	if (k == NULL || k->gen != gen || k->shared_gen != shared_gen || k->project != p->internal) {
 		metric_add(M_cache_misses, 1);
 		TRY(read_function(cx, p, id, gen, shared_gen, &k));
 		lru_put(functions, key, k);

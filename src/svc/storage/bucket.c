@@ -94,6 +94,7 @@ struct cached {
 	unsigned magic;
 	unsigned refs;		/* the cache's and those of requests */
 	uint32_t gen;
+	int64_t project;	/* its number: another may have the id by now */
 	struct arena *arena;	/* holds it, too */
 	struct bucket b;
 };
@@ -112,12 +113,12 @@ cached_unref(void *arg)
 }
 
 static struct cached *
-cached_new(const struct bucket *b, uint32_t gen)
+cached_new(const struct project *p, const struct bucket *b, uint32_t gen)
 {
 	struct arena *a = arena_new();
 	struct cached *c = arena_new_of(a, struct cached);
 
-	*c = (struct cached){.magic = CACHED_MAGIC, .refs = 1, .gen = gen, .arena = a};
+	*c = (struct cached){.magic = CACHED_MAGIC, .refs = 1, .gen = gen, .project = p->internal, .arena = a};
 	shape_copy(a, &bucket_shape, b, &c->b);
 	perms_split(a, &c->b.permissions, &c->b.perms);
 	return c;
@@ -134,12 +135,12 @@ bucket_get(struct ctx *cx, const struct project *p, const char *id, const struct
 	if (cache == NULL)
 		cache = lru_new((size_t)conf.cache_entries, cached_unref);
 	c = lru_get(cache, key);
-	if (c != NULL && c->gen == gen) {
+	if (c != NULL && c->gen == gen && c->project == p->internal) {
 		metric_add(M_cache_hits, 1);
 	} else {
 		metric_add(M_cache_misses, 1);
 		TRY(record_get(cx, p, &buckets, rows_id(id), &row));
-		c = cached_new(&row, gen);
+		c = cached_new(p, &row, gen);
 		lru_put(cache, key, c);
 	}
 	c->refs++;

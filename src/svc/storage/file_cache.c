@@ -14,6 +14,7 @@ struct kept {
 	unsigned magic;
 	unsigned refs;		/* the cache's and those of requests */
 	uint32_t gen;
+	int64_t project;	/* its number: another may have the id by now */
 	struct arena *arena;	/* holds it, too */
 	struct file f;
 };
@@ -52,12 +53,12 @@ keep_parts(struct arena *a, struct file *f, const struct blob_part *parts, int n
 }
 
 static struct kept *
-kept_new(const struct file *f, const struct blob_part *parts, int n, uint32_t gen)
+kept_new(const struct project *p, const struct file *f, const struct blob_part *parts, int n, uint32_t gen)
 {
 	struct arena *a = arena_new();
 	struct kept *k = arena_new_of(a, struct kept);
 
-	*k = (struct kept){.magic = FILE_MAGIC, .refs = 1, .gen = gen, .arena = a};
+	*k = (struct kept){.magic = FILE_MAGIC, .refs = 1, .gen = gen, .project = p->internal, .arena = a};
 	shape_copy(a, &file_shape, f, &k->f);
 	if (n <= PARTS_KEPT_MAX)
 		keep_parts(a, &k->f, parts, n);
@@ -76,13 +77,13 @@ file_find(struct ctx *cx, const struct project *p, const struct bucket *b, const
 	if (cache == NULL)
 		cache = lru_new((size_t)conf.cache_entries, kept_unref);
 	k = lru_get(cache, key);
-	if (k == NULL || k->gen != gen) {
+	if (k == NULL || k->gen != gen || k->project != p->internal) {
 		metric_add(M_cache_misses, 1);
 		TRY(record_get(cx, p, &file_record, file_rows(cx, b, id), out));
 		if (!out->complete)
 			return OK;
 		TRY(file_parts(cx, p, out, &parts, &n));
-		lru_put(cache, key, k = kept_new(out, parts, n, gen));
+		lru_put(cache, key, k = kept_new(p, out, parts, n, gen));
 	} else {
 		metric_add(M_cache_hits, 1);
 	}

@@ -26,9 +26,9 @@ quota_held(const struct project *p)
 
 	if (projects == NULL)
 		projects = lru_new(PROJECTS, free);
-	h = lru_get(projects, str_c(p->id));
+	h = lru_get(projects, str_c(p->schema));
 	if (h == NULL)
-		lru_put(projects, str_c(p->id), h = mem_zalloc(sizeof *h));
+		lru_put(projects, str_c(p->schema), h = mem_zalloc(sizeof *h));
 	return h;
 }
 

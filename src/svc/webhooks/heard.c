@@ -80,6 +80,12 @@ webhook_hears(struct ctx *cx, const struct webhook *w, const struct heard *ev)
 	return heard_one_of(ev, &events);
 }
 
+bool
+webhook_later(const struct webhook *w, int64_t time)
+{
+	return w->created > time;
+}
+
 /* A webhook hears what was written since it was made. */
 static err_t
 webhooks_look(struct ctx *cx, const struct heard *ev, struct heard_out *out)
@@ -89,7 +95,7 @@ webhooks_look(struct ctx *cx, const struct heard *ev, struct heard_out *out)
 	for (int i = 0; i < ev->project->webhooks.n; i++) {
 		const struct webhook *w = ev->project->webhooks.v[i];
 
-		if (!w->enabled || w->created > ev->time || !webhook_hears(cx, w, ev))
+		if (!w->enabled || webhook_later(w, ev->time) || !webhook_hears(cx, w, ev))
 			continue;
 		if (body.p == NULL) {
 			body = php_body(cx, ev);

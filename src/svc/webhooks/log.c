@@ -125,7 +125,7 @@ line_of(struct ctx *cx, const struct project *p, const struct webhook *w)
 	return arena_printf(cx->arena, "%s/%s", p->id, w->id);
 }
 
-/* Awaits. The newest first. */
+/* Awaits. The newest first, of this webhook alone: another may have had the ids. */
 static err_t
 log_read(struct ctx *cx, const struct project *p, const struct webhook *w, int max, struct logged **out, int *n_out)
 {
@@ -135,7 +135,7 @@ log_read(struct ctx *cx, const struct project *p, const struct webhook *w, int m
 	TRY(bus_cmd(cx, &r, BUS(STR("XREVRANGE"), line_key(cx, WEBHOOKS, "log", line_of(cx, p, w)), STR("+"), STR("-"), STR("COUNT"), bus_number(cx, max))));
 	*out = arena_array(cx->arena, struct logged, (r->type == BUS_LIST ? r->n : 0) + 1);
 	for (int i = 0; r->type == BUS_LIST && i < r->n; i++)
-		if (logged_read(cx, &r->v[i], &(*out)[*n_out]))
+		if (logged_read(cx, &r->v[i], &(*out)[*n_out]) && !webhook_later(w, (*out)[*n_out].s.created))
 			(*n_out)++;
 	return OK;
 }

@@ -29,6 +29,8 @@ struct outcome {		/* of one try */
 };
 
 /* ---- heard.c ---- */
+/* It was made after this time, and has nothing of what was before: ids are given again, of webhooks and of projects. */
+bool webhook_later(const struct webhook *w, int64_t time);
 struct str delivery_head(struct ctx *cx, const struct heard *ev);
 /* False: malformed. The texts are in cx's arena. */
 bool delivery_read(struct ctx *cx, const char *webhook, const struct line_entry *e, struct delivery *out);

@@ -39,7 +39,7 @@ struct slot {			/* a delivery in memory; in a context of its own, which its fibe
 	enum slot_state state;
 	struct delivery d;
 	struct outcome o;
-	bool malformed;
+	bool dropped;		/* malformed, or heard by a webhook that had the ids before ours was made */
 	size_t bytes;		/* of its payload */
 };
 
@@ -54,6 +54,7 @@ struct work {
 	const char *read_to;	/* place of the last that was read */
 	bool more;		/* the line may have more */
 	bool failed, lost;	/* a try failed; the line is another's */
+	bool replaced;		/* the ids are another webhook's now, or are one's again: what is in the line may be for that */
 	bool ending, done;	/* nothing is begun any more; nothing is left to do */
 	int64_t attempts;
 	uint64_t began, lived, looked, told;
@@ -102,8 +103,8 @@ slot_new(struct work *k, const struct line_entry *e)
 	s->work = k;
 	mine = (struct line_entry){arena_strdup(s->cx.arena, e->at), {arena_memdup(s->cx.arena, e->head.p, e->head.n), e->head.n},
 	    {arena_memdup(s->cx.arena, e->body.p ? e->body.p : "", e->body.n), e->body.n}};
-	s->malformed = !delivery_read(&s->cx, k->w != NULL ? k->w->id : "", &mine, &s->d);
-	if (s->malformed)
+	s->dropped = !delivery_read(&s->cx, k->w != NULL ? k->w->id : "", &mine, &s->d) || (k->w != NULL && webhook_later(k->w, s->d.time));
+	if (s->dropped)
 		s->d = (struct delivery){.at = mine.at, .id = "", .actor = ""};
 	*k->last = s;
 	k->last = &s->next;
@@ -139,6 +140,39 @@ slots_free(struct work *k)
 
 /* ---- the line ---- */
 
+/* *w_out NULL: there is none. They are valid until cx ends. */
+static err_t
+find_webhook(struct ctx *cx, const struct line *l, struct project **p_out, struct webhook **w_out)
+{
+	struct str rest = str_c(l->name), project = str_cut(&rest, '/');
+	err_t e = project_get_bare(cx, project, p_out);
+
+	*w_out = NULL;
+	if (e == ERR_PROJECT_NOT_FOUND)
+		return OK;
+	TRY(e);
+	for (int i = 0; i < (*p_out)->webhooks.n; i++) {
+		struct webhook *w = (*p_out)->webhooks.v[i];
+
+		if (str_is(rest, w->id))
+			*w_out = w;
+	}
+	return OK;
+}
+
+/* Awaits. Whose line it is, after it was read: a webhook may go, and another be made under its id, while the run has the first in hand. */
+static err_t
+look_who(struct ctx *cx, struct work *k)
+{
+	struct webhook *w;
+	struct project *p;
+
+	TRY(find_webhook(cx, &k->line, &p, &w));
+	k->replaced = w != NULL && (k->w == NULL || w->internal != k->w->internal);
+	k->ending = k->ending || k->replaced;
+	return OK;
+}
+
 /* Awaits. What is asked for counts while it is on its way: others ask meanwhile. */
 static err_t
 work_read_line(struct ctx *cx, struct work *k)
@@ -157,7 +191,7 @@ work_read_line(struct ctx *cx, struct work *k)
 	if (n > 0)
 		k->read_to = arena_strdup(k->cx->arena, v[n - 1].at);
 	k->looked = loop_now();
-	return OK;
+	return look_who(cx, k);
 }
 
 /* Takes these out of memory and out of the line. */
@@ -197,7 +231,7 @@ take_out(struct ctx *cx, struct work *k, bool (*which)(const struct slot *))
 static bool
 went_well(const struct slot *s)
 {
-	return s->malformed || (s->state == SLOT_TOLD && s->o.ok);
+	return s->dropped || (s->state == SLOT_TOLD && s->o.ok);
 }
 
 static void
@@ -255,7 +289,7 @@ static bool
 held_up(const struct work *k, const struct slot *s)
 {
 	for (const struct slot *b = k->first; b != s; b = b->next)
-		if (b->malformed || (b->state == SLOT_TOLD && b->o.ok))
+		if (b->dropped || (b->state == SLOT_TOLD && b->o.ok))
 			continue;
 		else if (heard_about_same(&b->d.about, &s->d.about))
 			return true;
@@ -268,7 +302,7 @@ begin_some(struct work *k)
 	int window = all_under_way >= CROWD ? 1 : k->window;
 
 	for (struct slot *s = k->first; s != NULL && k->under_way < window && !k->failed; s = s->next)
-		if (s->state == SLOT_WAITING && !s->malformed && !held_up(k, s))
+		if (s->state == SLOT_WAITING && !s->dropped && !held_up(k, s))
 			slot_begin(s);
 }
 
@@ -363,34 +397,18 @@ put_some_away(struct ctx *cx, struct work *k)
 
 	k->read_to = NULL;
 	TRY(work_read_line(cx, k));
+	if (k->replaced)
+		return OK;
 	v = arena_array(cx->arena, struct log_line, k->n + 1);
 	for (const struct slot *s = k->first; s != NULL; s = s->next)
-		if (!s->malformed)
+		if (!s->dropped)
 			v[n++] = (struct log_line){&s->d, &none, LOG_OFF, 0};
-	if (n > 0)
+	if (n > 0 && k->w != NULL)
 		TRY(log_add(cx, k->line.name, v, n));
 	return take_out(cx, k, everyone);
 }
 
 /* ---- the job ---- */
-
-static err_t
-find_webhook(struct ctx *cx, struct work *k)
-{
-	struct str rest = str_c(k->line.name), project = str_cut(&rest, '/');
-	err_t e = project_get_bare(cx, project, &k->p);
-
-	if (e == ERR_PROJECT_NOT_FOUND)
-		return OK;
-	TRY(e);
-	for (int i = 0; i < k->p->webhooks.n; i++) {
-		struct webhook *w = k->p->webhooks.v[i];
-
-		if (str_is(rest, w->id))
-			k->w = w;
-	}
-	return OK;
-}
 
 /* Awaits. One step, with memory of its own: a run may be long. */
 static err_t
@@ -434,7 +452,7 @@ work_run(struct work *k, int64_t *when_out)
 	if (k->w == NULL || !k->w->enabled) {
 		do
 			TRY(work_part(k, put_some_away));
-		while (k->more && !k->lost);
+		while (k->more && !k->lost && !k->replaced);
 		return OK;
 	}
 	k->attempts = k->w->attempts;
@@ -454,7 +472,7 @@ webhooks_work(struct ctx *cx, const struct job *job)
 	err_t e;
 
 	TRY(line_hold(cx, job, &k.line));
-	TRY(find_webhook(cx, &k));
+	TRY(find_webhook(cx, &k.line, &k.p, &k.w));
 	e = work_run(&k, &when);
 	slots_free(&k);
 	TRY(e);
