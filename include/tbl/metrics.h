@@ -57,7 +57,7 @@ METRIC(jobs_retried, COUNTER, "badal_jobs_retried_total", "Tries of jobs that fa
 METRIC(jobs_dead, COUNTER, "badal_jobs_dead_total", "Jobs given up after the last try.")
 METRIC(dev_messages, COUNTER, "badal_dev_messages_total", "Mails and short messages that were kept for the page of --dev instead of being sent.")
 METRIC(mail_words_too_long, COUNTER, "badal_mail_words_too_long_total", "Mails that went out in our words, because a project's own got too long with what was put into them.")
-METRIC(probes_refused, COUNTER, "badal_probes_refused_total", "Mail servers and certificates that were not looked at, because too many were, or too many for this project.")
+METRIC(probes_refused, COUNTER, "badal_probes_refused_total", "Mail servers, certificates and documents of OpenID Connect that were not looked at, because too many were, or too many for this project.")
 METRIC(jobs_late, COUNTER, "badal_jobs_late_total", "Tries of jobs that were cancelled at the time limit of their kind.")
 METRIC(jobs_aside, COUNTER, "badal_jobs_aside_total", "Jobs that were put aside because their project had others in hand.")
 METRIC(jobs_running, GAUGE, "badal_jobs_running", "Jobs that run now.")

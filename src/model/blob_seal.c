@@ -7,6 +7,7 @@
  * OpenSSL's ChaCha20-Poly1305 takes little more than half the time of libsodium's. XChaCha20 is that under a key that HChaCha20 makes of the first part of the
  * nonce; where OpenSSL has no such cipher libsodium does it all. */
 #include <assert.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -115,8 +116,10 @@ cipher_open(EVP_CIPHER_CTX *c, unsigned char *text, size_t n, const unsigned cha
 	memcpy(expected, tag, SEAL_TAG);
 	good = EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, SEAL_TAG, expected) == 1 && (n == 0 || EVP_DecryptUpdate(c, text, &did, text, (int)n) == 1) &&
 	    EVP_DecryptFinal_ex(c, text + n, &rest) == 1;
-	if (!good)
+	if (!good) {
 		sodium_memzero(text, n);
+		ERR_clear_error();
+	}
 	return good;
 }
 

@@ -11,8 +11,11 @@ static err_t fake_fetch(struct ctx *cx, const struct fetch *f, struct fetch_repl
 #include "../../src/svc/account/oauth.c"
 #undef fetch
 #include "model/seal.h"
+#include "svc/account/id_token.h"
+#include "svc/account/oauth_kept.h"
 
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
@@ -563,6 +566,7 @@ Test(oauth, apple_refuses_other_keys)
 		struct oauth_app app = app_of(&cx, &p, "apple", bad[i]);
 
 		cr_assert_eq(oauth_apple_secret(&cx, &app, &secret), ERR_PROJECT_PROVIDER_DISABLED);
+		cr_assert_eq(ERR_peek_error(), 0UL);
 	}
 	EVP_PKEY_free(other);
 	ctx_fini(&cx);
@@ -691,6 +695,53 @@ Test(oauth, state_of_something_else)
 	((char *)(uintptr_t)s.success)[1999] = '\0';
 	cr_assert_null(oauth_state_seal(&cx, &s), "too long for providers");
 	ctx_fini(&cx);
+}
+
+/* What OpenSSL notes of a key or a signature that is none would be taken for the error of a connection that this thread serves next. */
+Test(oauth, refused_signatures_leave_no_error)
+{
+#define HALF_OF_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	struct ctx cx;
+	json_t *jwk;
+
+	ctx_init(&cx);
+	jwk = json_parse(&cx, STR("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" HALF_OF_A "\",\"y\":\"" HALF_OF_A "\"}"), NULL);
+	cr_assert_not(id_token_signed(&cx, "ES256", jwk, STR("a.b"), STR("no signature")));
+	cr_assert_eq(ERR_peek_error(), 0UL);
+	ctx_fini(&cx);
+#undef HALF_OF_A
+}
+
+Test(oauth, documents_over_time)
+{
+	enum { T = 100000000, PAUSE = 60000, HOUR = 3600000 };
+	static const struct {
+		const char *what;
+		struct kept_age age;
+		bool there, busy, lacks;
+		unsigned steps;
+	} rows[] = {
+		{"new", {0, 0}, false, false, false, KEPT_FETCH | KEPT_WAIT},
+		{"new, and others wait", {0, 0}, false, true, false, KEPT_WAIT},
+		{"it could not be fetched just now", {0, T - 1000}, false, false, false, 0},
+		{"nor a while ago", {0, T - 6000}, false, false, false, KEPT_FETCH | KEPT_WAIT},
+		{"good", {T + 1, T - HOUR}, true, false, false, KEPT_USABLE},
+		{"good, and others lack something", {T + 1, T - HOUR}, true, true, false, KEPT_USABLE},
+		{"good, but it lacks something", {T + 1, T - PAUSE}, true, false, true, KEPT_FETCH | KEPT_WAIT | KEPT_USABLE},
+		{"the same again", {T + 1, T - PAUSE + 1}, true, false, true, KEPT_USABLE},
+		{"the same while it is fetched", {T + 1, T - PAUSE + 1}, true, true, true, KEPT_WAIT | KEPT_USABLE},
+		{"over", {T - 1, T - HOUR}, true, false, false, KEPT_FETCH | KEPT_WAIT | KEPT_USABLE},
+		{"over, and others wait", {T - 1, T - HOUR}, true, true, false, KEPT_WAIT | KEPT_USABLE},
+		{"over, and the provider was down just now", {T - 2000, T - 1000}, true, false, false, KEPT_USABLE},
+		{"over, and the provider was down a while ago", {T - HOUR, T - 6000}, true, false, false, KEPT_FETCH | KEPT_USABLE},
+		{"over, and the provider hangs again", {T - HOUR, T - 6000}, true, true, false, KEPT_USABLE},
+		{"over for hours", {T - 6 * HOUR, T - 6000}, true, false, false, KEPT_FETCH | KEPT_WAIT},
+		{"over for hours, and the provider was down just now", {T - 6 * HOUR, T - 1000}, true, false, false, 0},
+	};
+
+	conf.oauth_keys_pause = PAUSE;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		cr_expect_eq(oauth_kept_steps(&rows[i].age, rows[i].there, rows[i].busy, rows[i].lacks, T), rows[i].steps, "%s", rows[i].what);
 }
 
 Test(oauth, state_expires)

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { provider } from '../lib/provider.mjs'
-import { cookieOf, server, unique } from '../lib/server.mjs'
+import { cookieOf, server, unique, until } from '../lib/server.mjs'
 import { channels, listen } from '../lib/ws.mjs'
 import { fails } from './lib.mjs'
 
@@ -194,8 +194,9 @@ describe('by a JSON web token of somebody', () => {
 })
 
 describe('nonces', () => {
-	test('of Google are asked for where the token has one', async () => {
-		assert.equal((await byGoogle(google(), { nonce: 'ignored' })).status, 201)
+	test('of Google are asked for where the token has one or the app made one', async () => {
+		assert.equal((await byGoogle(google(), { nonce: '' })).status, 201)
+		refused(await byGoogle(google(), { nonce: 'n-1' }))
 		assert.equal((await byGoogle(google({ nonce: 'n-1' }), { nonce: 'n-1' })).status, 201)
 		assert.equal((await byGoogle(google({ nonce: sha256('n-1') }), { nonce: 'n-1' })).status, 201)
 		for (const more of [{}, { nonce: '' }, { nonce: 'n-2' }, { nonce: 'n-' }]) refused(await byGoogle(google({ nonce: 'n-1' }), more))
@@ -334,6 +335,26 @@ describe('keys of the provider', () => {
 		assert.equal((await come({ kid: 'two' })).status, 201)
 		assert.equal((await come()).status, 201)
 		assert.equal(fetched(h), 2)
+	}))
+	test('that are there do, while a made-up name makes somebody wait for a provider that is slow', () => world({ oauth_keys_pause: '0' }, async (h, come) => {
+		let held
+		assert.equal((await come()).status, 201)
+		h.answer.keys = (rq, rs) => { held = rs }
+		const bad = come({ kid: 'one', head: { kid: 'made-up' } })
+		await until('the keys are asked for', () => held)
+		for (let i = 0; i < 3; i++) assert.equal((await come()).status, 201)
+		assert.ok(!held.destroyed, 'nobody waited until that was given up')
+		held.writeHead(503)
+		held.end()
+		refused(await bad)
+	}))
+	test('are good still when what comes instead has none', () => world({ oauth_keys_pause: '0' }, async (h, come) => {
+		assert.equal((await come()).status, 201)
+		for (const text of ['{"error":"later"}', '{"keys":[]}', '<html>', '']) {
+			h.answer.keys = (rq, rs) => { rs.writeHead(200); rs.end(text) }
+			refused(await come({ kid: 'one', head: { kid: 'made-up' } }))
+			assert.equal((await come()).status, 201, text)
+		}
 	}))
 	test('that are no keys', () => world({ oauth_keys_pause: '0' }, async (h, come) => {
 		const jwk = (kid) => h.keys[kid].publicKey.export({ format: 'jwk' }), cut = (text) => text.slice(0, -2), send = (keys) => { h.answer.keys = (rq, rs) => { rs.writeHead(200); rs.end(JSON.stringify({ keys })) } }

@@ -727,6 +727,31 @@ describe('a provider that tells where its routes are', () => {
 		await bad({ ...app, wellKnownURL: `${g.url}/nothing` })
 		assert.equal((await q.ok('GET', '/project/oauth2/oidc', today)).wellKnownURL, document())
 	})
+	test('of one project takes nothing from others', async () => {
+		const victim = await project(), evil = await project(), app = { clientId: g.client, clientSecret: g.password, enabled: true }, at = (i) => `${document()}?share-${unique()}-${i}`
+		assert.equal((await oidc(victim, { ...app, wellKnownURL: at('victim') })).status, 200)
+		const comes = async () => assert.equal((await begin({ project: victim, provider: 'oidc' })).status, 301)
+		/* many that are good: it has its share, and those before are asked anew */
+		const own = Array.from({ length: 6 }, (_, i) => at(i)), n = asked()
+		for (const wellKnownURL of own) assert.equal((await oidc(evil, { ...app, wellKnownURL })).status, 200)
+		assert.equal(asked(), n + 6)
+		assert.equal((await oidc(evil, { ...app, wellKnownURL: own[5] })).status, 200)
+		assert.equal(asked(), n + 6)
+		assert.equal((await oidc(evil, { ...app, wellKnownURL: own[0] })).status, 200)
+		assert.equal(asked(), n + 7)
+		/* many that never come: two are looked at, at a time */
+		const held = [], all = []
+		g.answer.metadata = (rq, rs) => held.push(rs)
+		const many = Array.from({ length: 40 }, (_, i) => oidc(evil, { ...app, wellKnownURL: at(i) }).then((r) => all.push(r)))
+		await until('the others were refused', () => all.length === 38 && held.length === 2)
+		for (const r of all) fails(r, 503, 'general_busy')
+		await comes()
+		assert.equal(asked(), n + 9, 'the document of the other project is kept')
+		for (const rs of held) { rs.writeHead(500); rs.end() }
+		await Promise.all(many)
+		for (const r of all.slice(38)) fails(r, 400, 'general_argument_invalid')
+		delete g.answer.metadata
+	})
 	test('and what breaks later is told', async () => {
 		const q = await project(), at = `${document()}?later`
 		assert.equal((await oidc(q, { clientId: g.client, clientSecret: g.password, wellKnownURL: at, enabled: false })).status, 200)

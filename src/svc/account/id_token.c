@@ -68,7 +68,7 @@ id_token_key(struct ctx *cx, const struct issuer *by, struct str kid, const char
 
 	*out = NULL;
 	for (int lacks = 0; *out == NULL && lacks < 2; lacks++) {
-		TRY(oauth_kept(cx, KEPT_KEYS, url, lacks == 1, &text));
+		TRY(oauth_kept(cx, &(struct kept_ask){.kind = KEPT_KEYS, .url = url, .lacks = lacks == 1}, &text));
 		*out = key_named(json_parse_outside(cx, text, NULL), kid, alg);
 	}
 	return *out != NULL ? OK : bad_token(cx, "no such key");
@@ -125,7 +125,7 @@ is_for(const struct project *p, const struct issuer *by, const json_t *claims, c
 	return false;
 }
 
-/* The claim is the nonce, or its hash in hex; a token without one may be for an app that made none. */
+/* The claim is the nonce, or its hash in hex; a token without one may be for an app that made none, and for no other: somebody may have put another's token in its place. */
 static bool
 nonce_ok(struct ctx *cx, const struct issuer *by, const json_t *claims, const char *nonce)
 {
@@ -133,7 +133,7 @@ nonce_ok(struct ctx *cx, const struct issuer *by, const json_t *claims, const ch
 	bool given = nonce != NULL && nonce[0] != '\0';
 
 	if (claim == NULL)
-		return !by->nonce;
+		return !by->nonce && !given;
 	return given && (str_eq_secret(json_str(claim), str_c(sha256_hex(cx->arena, str_c(nonce)))) ||
 			    (!by->hashed && str_eq_secret(json_str(claim), str_c(nonce))));
 }

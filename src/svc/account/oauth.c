@@ -84,7 +84,7 @@ oauth_open(struct ctx *cx, const struct project *p, const char *provider, const 
 		return fail(cx, ERR_PROJECT_PROVIDER_DISABLED, "%s: the app has no secret", provider);
 	*out = (struct oauth_app){.row = &oauth_rows[i], .key = oauth_rows[i].key, .client = id, .self = self};
 	TRY(read_secret(cx, out, secret));
-	return out->row->discovers ? oauth_discover(cx, out->members) : OK;
+	return out->row->discovers ? oauth_discover(cx, p, out->members) : OK;
 }
 
 bool

@@ -35,7 +35,7 @@ err_t oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const str
 bool oauth_refreshes(const char *provider);	/* false: its tokens are never renewed */
 /* Awaits the provider. The addresses that an app of OpenID Connect lacks (authorizationEndpoint, tokenEndpoint, userInfoEndpoint), from the document at
  * its wellKnownEndpoint, if it has that. ERR_GENERAL_SERVER_ERROR: there is none, or they are not in it. */
-err_t oauth_discover(struct ctx *cx, json_t *members) MUST_CHECK;
+err_t oauth_discover(struct ctx *cx, const struct project *p, json_t *members) MUST_CHECK;
 bool oauth_wants_verifier(const struct oauth_app *app);
 
 struct oauth_tokens {

@@ -1,6 +1,7 @@
 /* Apple: the client secret is a JWT that the app signs itself, and the profile is in the ID token. */
 #include <openssl/bn.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
@@ -36,6 +37,7 @@ read_key(const char *pem)
 		EVP_PKEY_free(key);
 		key = NULL;
 	}
+	ERR_clear_error();	/* as in id_token_key.c */
 	return key;
 }
 
@@ -127,6 +129,7 @@ oauth_apple_secret(struct ctx *cx, const struct oauth_app *app, const char **out
 	text = arena_printf(cx->arena, "%s.%s", jwt_head(cx, kid), jwt_claims(cx, team, app->client));
 	ok = sign(key, str_c(text), sig);
 	EVP_PKEY_free(key);
+	ERR_clear_error();
 	if (!ok)
 		return oauth_failed(cx, "The sign-in could not be prepared.", "apple: signing failed");
 	*out = arena_printf(cx->arena, "%s.%s", text, base64_encode(cx->arena, (struct str){(const char *)sig, sizeof sig}, true));

@@ -23,7 +23,7 @@ is_endpoint(struct str document, const char *url)
 }
 
 err_t
-oauth_discover(struct ctx *cx, json_t *members)
+oauth_discover(struct ctx *cx, const struct project *p, json_t *members)
 {
 	struct str document = json_str(json_object_get(members, "wellKnownEndpoint")), text;
 	const json_t *said = NULL;
@@ -36,7 +36,7 @@ oauth_discover(struct ctx *cx, json_t *members)
 		if (json_str(json_object_get(members, endpoints[i].member)).n > 0)
 			continue;
 		if (said == NULL) {
-			TRY(oauth_kept(cx, KEPT_METADATA, document.p, false, &text));
+			TRY(oauth_kept(cx, &(struct kept_ask){.kind = KEPT_METADATA, .url = document.p, .project = p->internal}, &text));
 			said = json_parse_outside(cx, text, NULL);
 		}
 		url = oauth_text(cx, said, endpoints[i].said);

@@ -1,6 +1,6 @@
 /* Documents of providers, kept for as long as they say, within bounds. Each is fetched by a fiber of its own, so that nobody who leaves takes it from the others
  * who wait, and never more often than its pauses allow: whoever makes up names of keys, or a provider that is down, must not make us ask again and again.
- * What anybody names by address has places of its own, so that it cannot push out what all need. */
+ * What anybody names by address has places of its own, so that it cannot push out what all need, and a project has a share of those. */
 #include "oauth_kept.h"
 
 #include <stdlib.h>
@@ -13,8 +13,9 @@
 #include "io/fetch.h"
 #include "oauth_priv.h"
 
-enum { PLACES_EACH = 32, KEPT_TEXT_MAX = 64 * 1024, KEPT_FETCH_MS = 10000 };
-static const int64_t age_min_ms = 5 * 60000, age_usual_ms = 60 * 60000, age_max_ms = 24 * 60 * 60000, pause_failed_ms = 5000;
+/* A share is also how many of its addresses a project may make us wait for at once. Texts are a few KB; all of a kind together have bounds. */
+enum { PLACES_EACH = 512, PLACES_PROJECT = 4, KEPT_TEXT_MAX = 64 * 1024, KEPT_BYTES_MAX = 8 * 1024 * 1024, KEPT_FETCH_MS = 10000 };
+static const int64_t age_min_ms = 5 * 60000, age_usual_ms = 60 * 60000, age_max_ms = 24 * 60 * 60000, age_stale_ms = 6 * 60 * 60000, pause_failed_ms = 5000;
 
 struct kept_wait {		/* on the stack of a fiber that waits */
 	struct fib_event done;
@@ -23,14 +24,16 @@ struct kept_wait {		/* on the stack of a fiber that waits */
 
 static struct kept {
 	char *url;		/* NULL: nothing is kept here */
+	int64_t project;	/* whose share it is of; 0: nobody's */
 	char *text;		/* NULL: it could not be fetched */
 	size_t n;
-	int64_t until;		/* text is good so long */
-	int64_t tried;		/* when it was fetched last, or that failed */
+	struct kept_age age;
 	int64_t used;
 	bool busy;		/* it is being fetched: nothing here changes but by that */
+	enum kept_kind kind;
 	struct kept_wait *waiting;
 } places[KEPT_KINDS][PLACES_EACH];
+static size_t kept_bytes[KEPT_KINDS];	/* of texts */
 
 static int64_t
 kept_now(void)
@@ -57,6 +60,58 @@ age_of(const struct fetch_reply *r)
 	return age_usual_ms;
 }
 
+/* Nobody's keys are none: then those that were are good still. */
+static bool
+has_keys(struct ctx *cx, struct str text)
+{
+	return json_array_size(json_object_get(json_parse_outside(cx, text, NULL), "keys")) > 0;
+}
+
+static void
+kept_drop(struct kept *k)
+{
+	kept_bytes[k->kind] -= k->n;
+	free(k->url);
+	free(k->text);
+	*k = (struct kept){0};
+}
+
+/* What goes first: what never came, then what is over, and of those alike what was not used for the longest time. */
+static bool
+goes_before(const struct kept *a, const struct kept *b)
+{
+	int64_t now = kept_now();
+	int x = (a->text != NULL) + (a->text != NULL && now < a->age.until), y = b ? (b->text != NULL) + (b->text != NULL && now < b->age.until) : 3;
+
+	return x != y ? x < y : a->used < b->used;
+}
+
+static struct kept *
+first_to_go(enum kept_kind kind, int64_t project, const struct kept *but)
+{
+	struct kept *first = NULL;
+
+	for (struct kept *k = places[kind]; k < places[kind] + PLACES_EACH; k++)
+		if (k->url != NULL && !k->busy && k != but && (project == 0 || k->project == project) && goes_before(k, first))
+			first = k;
+	return first;
+}
+
+static void
+oauth_kept_put(struct kept *k, struct str text)
+{
+	struct kept *other;
+
+	free(k->text);
+	kept_bytes[k->kind] += text.n - k->n;
+	k->n = text.n;
+	k->text = mem_alloc(k->n + 1);
+	memcpy(k->text, text.p, k->n);
+	k->text[k->n] = '\0';
+	while (kept_bytes[k->kind] > KEPT_BYTES_MAX && (other = first_to_go(k->kind, 0, k)) != NULL)
+		kept_drop(other);
+}
+
 static err_t
 kept_fetch(struct ctx *cx, struct kept *k)
 {
@@ -67,12 +122,10 @@ kept_fetch(struct ctx *cx, struct kept *k)
 	TRY(fetch(cx, &f, &r));
 	if (r->status != 200)
 		return fail(cx, ERR_FETCH, "status=%d", r->status);
-	free(k->text);
-	k->n = r->body.n;
-	k->text = mem_alloc(k->n + 1);
-	memcpy(k->text, r->body.p, k->n);
-	k->text[k->n] = '\0';
-	k->until = kept_now() + age_of(r);
+	if (k->kind == KEPT_KEYS && k->text != NULL && !has_keys(cx, (struct str){r->body.p, r->body.n}))
+		return fail(cx, ERR_FETCH, "no keys");
+	oauth_kept_put(k, (struct str){r->body.p, r->body.n});
+	k->age.until = kept_now() + age_of(r);
 	return OK;
 }
 
@@ -83,7 +136,7 @@ kept_fetch_fiber(struct ctx *cx, void *arg)
 
 	if (kept_fetch(cx, k) != OK)
 		log_warn(cx, "a document of a provider could not be fetched", "url=%s detail=%s", k->url, cx->detail ? cx->detail : "");
-	k->tried = kept_now();
+	k->age.tried = kept_now();
 	k->busy = false;
 	for (struct kept_wait *w = k->waiting; w != NULL; w = w->next)
 		fib_signal(&w->done);
@@ -118,54 +171,76 @@ kept_find(enum kept_kind kind, const char *url)
 	return NULL;
 }
 
-/* The place that was not used for the longest time, emptied for this address. NULL: all are being fetched. */
+/* A place for this address: of a project that has its share, one of its own. NULL: all are being fetched. */
 static struct kept *
-oauth_kept_take(enum kept_kind kind, const char *url)
+oauth_kept_take(const struct kept_ask *a)
 {
-	struct kept *oldest = NULL;
+	struct kept *empty = NULL, *k;
+	int own = 0;
 
-	for (struct kept *k = places[kind]; k < places[kind] + PLACES_EACH; k++)
-		if (!k->busy && (oldest == NULL || k->used < oldest->used))
-			oldest = k;
-	if (oldest == NULL)
+	for (k = places[a->kind]; k < places[a->kind] + PLACES_EACH; k++) {
+		own += k->url != NULL && a->project != 0 && k->project == a->project;
+		if (k->url == NULL && empty == NULL)
+			empty = k;
+	}
+	if (own >= PLACES_PROJECT)
+		k = first_to_go(a->kind, a->project, NULL);
+	else
+		k = empty != NULL ? empty : first_to_go(a->kind, 0, NULL);
+	if (k == NULL)
 		return NULL;
-	free(oldest->url);
-	free(oldest->text);
-	*oldest = (struct kept){.url = mem_alloc(strlen(url) + 1)};
-	strcpy(oldest->url, url);
-	return oldest;
+	if (k->url != NULL)
+		kept_drop(k);
+	*k = (struct kept){.url = mem_alloc(strlen(a->url) + 1), .project = a->project, .kind = a->kind};
+	strcpy(k->url, a->url);
+	return k;
 }
 
 static bool
-may_fetch(const struct kept *k, bool lacks)
+may_fetch(const struct kept_age *k, bool good, bool lacks, int64_t now)
 {
-	int64_t now = kept_now(), since = now - k->tried;
-	bool good = k->text != NULL && now < k->until;
-
 	if (k->tried == 0)
 		return true;
-	return good ? lacks && since >= conf.oauth_keys_pause : since >= pause_failed_ms;
+	return good ? lacks && now - k->tried >= conf.oauth_keys_pause : now - k->tried >= pause_failed_ms;
+}
+
+unsigned
+oauth_kept_steps(const struct kept_age *k, bool there, bool busy, bool lacks, int64_t now)
+{
+	bool good = there && now < k->until, usable = there && now < k->until + age_stale_ms;
+	bool fetch = !busy && (lacks || !good) && may_fetch(k, good, lacks, now);
+	bool wait = (busy || fetch) && (lacks || !usable || (!good && k->tried < k->until));
+
+	return (fetch ? KEPT_FETCH : 0U) | (wait ? KEPT_WAIT : 0U) | (usable ? KEPT_USABLE : 0U);
+}
+
+static unsigned
+steps_of(const struct kept *k, bool lacks)
+{
+	return oauth_kept_steps(&k->age, k->text != NULL, k->busy, lacks, kept_now());
 }
 
 err_t
-oauth_kept(struct ctx *cx, enum kept_kind kind, const char *url, bool lacks, struct str *out)
+oauth_kept(struct ctx *cx, const struct kept_ask *a, struct str *out)
 {
-	struct kept *k = kept_find(kind, url);
+	struct kept *k = kept_find(a->kind, a->url);
+	unsigned steps;
 
 	if (k == NULL)
-		k = oauth_kept_take(kind, url);
+		k = oauth_kept_take(a);
 	if (k == NULL)
 		return fail(cx, ERR_BUSY, "documents of providers");
 	k->used = kept_now();
-	if (!k->busy && (k->text == NULL || k->used >= k->until || lacks) && may_fetch(k, lacks)) {
+	steps = steps_of(k, a->lacks);
+	if (steps & KEPT_FETCH) {
 		k->busy = true;
 		fib_spawn_new("oauth", KEPT_FETCH_MS * 2, kept_fetch_fiber, k);
 	}
-	if (k->busy) {
+	if (steps & KEPT_WAIT) {
 		TRY(kept_join(cx, k));
-		k = kept_find(kind, url);	/* others may have come since it was woken */
+		k = kept_find(a->kind, a->url);	/* others may have come since it was woken */
 	}
-	if (k == NULL || k->text == NULL || kept_now() >= k->until)
+	if (k == NULL || !(steps_of(k, false) & KEPT_USABLE))
 		return oauth_failed(cx, "The provider could not be reached.", "its document could not be fetched");
 	*out = (struct str){str_dup(cx->arena, (struct str){k->text, k->n}), k->n};
 	return OK;

@@ -1,6 +1,7 @@
 /* Apps at providers of OAuth2, each in its own words (tbl/provider_fields.h). What is stored is what the account service reads: an app's id, and a secret, which is a
  * JSON object where a provider has more members than that. Secrets are written, and never shown. */
 #include "core/protocol.h"
+#include "model/probe.h"
 #include "model/project_write.h"
 #include "model/query.h"
 #include "svc/account/oauth.h"
@@ -315,7 +316,8 @@ check_document(struct req *rq, const struct project *p, const struct provider_ch
 		will = json_keep(&rq->cx, json_object());
 	json_object_foreach(c->members, key, v)
 		json_object_set(will, key, v);
-	e = oauth_discover(&rq->cx, will);
+	TRY(probe_enter(&rq->cx, p->internal));
+	e = oauth_discover(&rq->cx, p, will);
 	if (e != ERR_GENERAL_SERVER_ERROR)
 		return e;
 	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `wellKnownURL` param: %s", "The document there could not be fetched, or names no routes to sign in by.");
