@@ -114,6 +114,17 @@ param_text(const struct route *r, const void *in, struct str name)
 	return NULL;
 }
 
+/* What a resource names besides parameters: who acts, and the organization of the header. */
+static const char *
+resource_part(struct req *rq, const void *in, struct str name, const char *user)
+{
+	if (str_is(name, "user"))
+		return user;
+	if (str_is(name, "organization"))
+		return str_dup(rq->cx.arena, rq->http->hdr[HDR_X_ORGANIZATION]);
+	return param_text(rq->route, in, name);
+}
+
 static const char *
 resource_text(struct req *rq, const void *in, const char *template, const char *user)
 {
@@ -128,7 +139,7 @@ resource_text(struct req *rq, const void *in, const char *template, const char *
 			continue;
 		}
 		struct str name = {template + 1, (size_t)(end - template - 1)};
-		const char *v = str_is(name, "user") ? user : param_text(rq->route, in, name);
+		const char *v = resource_part(rq, in, name, user);
 
 		buf_c(&b, v ? v : "");
 		template = end + 1;
@@ -167,13 +178,25 @@ audit_takeover(struct req *rq, const struct user *u)
 	audit_write(rq, u, "user.takeover", arena_printf(rq->cx.arena, "user/%s", u->id));
 }
 
-/* Entries have an acting user: calls by keys leave none, unless the handler named whom they concern. */
+/* The key of an organization as who acts. No user has this id, and no two keys share one. */
+static const struct user *
+key_as_user(struct req *rq)
+{
+	struct user *u = arena_new_of(rq->cx.arena, struct user);
+
+	*u = (struct user){.id = arena_printf(rq->cx.arena, "key:%lld", (long long)rq->key->internal), .name = rq->key->name};
+	return u;
+}
+
+/* Entries have an acting user: calls by keys of a project leave none, unless the handler named whom they concern. */
 static void
 audit(struct req *rq, const void *in)
 {
 	const struct user *u = rq->audit_user ? rq->audit_user : rq->login ? rq->login->user : NULL;
 	struct str rest = str_c(rq->route->audit), event = str_cut(&rest, ' ');
 
+	if (u == NULL && rq->caller == CALLER_ORGANIZATION)
+		u = key_as_user(rq);
 	if (rq->route->audit == NULL || u == NULL)
 		return;
 	audit_write(rq, u, str_dup(rq->cx.arena, event), resource_text(rq, in, rest.p ? rest.p : "", u->id));

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { server, unique } from '../lib/server.mjs'
+import { server, unique, until } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
 import { fails, keysOf } from './lib.mjs'
 
@@ -115,6 +115,26 @@ describe('keys of an organization', () => {
 		fails(await write('DELETE', '/organization/memberships/none'), 404, 'team_invite_not_found')
 		assert.equal((await write('DELETE', '/organization')).status, 204)
 		fails(await write('PUT', '/organization', { name: 'x' }), 401, 'user_unauthorized')
+	})
+
+	test('what is done to the organization is in its log, and which key it was', async () => {
+		const team = await teamOf(), call = org(owner, team), m = (await call('GET', '/memberships')).body.memberships[0].$id
+		const k = (await call('POST', '/keys', body({ name: 'Mine', scopes: ['organization.write', 'organization.memberships.write'] }))).body, by = ofTeam(k.secret, team)
+		await call('PUT', '', { name: 'New' })
+		await call('PATCH', `/memberships/${m}`, { roles: ['owner', 'x'] })
+		await call('PUT', `/keys/${k.$id}`, { name: 'Mine', scopes: k.scopes })
+		await by('PUT', '/organization', { name: 'By a key' })
+		await by('PATCH', `/organization/memberships/${m}`, { roles: ['owner'] })
+		await call('DELETE', `/keys/${k.$id}`)
+		const list = await until('the entries', async () => {
+			const r = await owner.ok('GET', `/teams/${team}/logs`)
+			return r.total >= 8 && r.logs.reverse()
+		})
+		assert.deepEqual(list.map((l) => l.event), ['team.create', 'key.create', 'team.update', 'membership.update', 'key.update', 'team.update', 'membership.update', 'key.delete'])
+		const mine = list.filter((l) => l.userName === 'Mine')
+		assert.deepEqual(mine.map((l) => l.event), ['team.update', 'membership.update'])
+		for (const l of mine) assert.match(l.userId, /^key:[0-9]+$/)
+		assert.deepEqual(new Set(list.filter((l) => l.userName !== 'Mine').map((l) => l.userId)), new Set([owner.id]))
 	})
 
 	test('end, and are remembered', async () => {

@@ -251,16 +251,19 @@ static const struct param owned_list_params[] = {
 		.handler = handler_, .status = status_, .doc = doc_, .flags = ROUTE_CONSOLE | ROUTE_KEYS, .since = SINCE_1_9_5,                         \
 		PARAMS(struct owned_in, rows_), __VA_ARGS__                                                                                             \
 	}
-#define KEYS_OF(base, service_, reads, writes, of_, create_, update_)                                                                              \
-	OWNED_KEYS("POST", base, "", service_, "createKey", writes, projects_create_owned_key, 201, "Make a key of " of_ ".", create_, .model = &key_shape), \
+#define KEYS_OF(base, service_, reads, writes, of_, create_, update_, whose_) \
+	OWNED_KEYS("POST", base, "", service_, "createKey", writes, projects_create_owned_key, 201, "Make a key of " of_ ".", create_, \
+		.model = &key_shape, .audit = "key.create " whose_), \
 	    OWNED_KEYS("GET", base, "", service_, "listKeys", reads, projects_list_owned_keys, 200, "Keys of " of_ ".", owned_list_params,              \
 		.model = &key_shape, .list = "keys"),                                                                                                   \
 	    OWNED_KEYS("GET", base, "/:keyId", service_, "getKey", reads, projects_get_owned_key, 200, "One of them.", owned_path, .model = &key_shape), \
-	    OWNED_KEYS("PUT", base, "/:keyId", service_, "updateKey", writes, projects_update_owned_key, 200, "Change it.", update_, .model = &key_shape), \
-	    OWNED_KEYS("DELETE", base, "/:keyId", service_, "deleteKey", writes, projects_delete_owned_key, 204, "Delete it.", owned_path, .model = NULL)
+	    OWNED_KEYS("PUT", base, "/:keyId", service_, "updateKey", writes, projects_update_owned_key, 200, "Change it.", update_, \
+		.model = &key_shape, .audit = "key.update " whose_), \
+	    OWNED_KEYS("DELETE", base, "/:keyId", service_, "deleteKey", writes, projects_delete_owned_key, 204, "Delete it.", owned_path, \
+		.model = NULL, .audit = "key.delete " whose_)
 static const struct route owned_rows[] = {
 	KEYS_OF("organization", "organization", "teams.read|organization.keys.read", "teams.write|organization.keys.write", "the organization",
-	    organization_key_params, organization_key_update_params),
-	KEYS_OF("account", "account", "account", "account", "the caller's account", account_key_params, account_key_update_params),
+	    organization_key_params, organization_key_update_params, "team/{organization}"),
+	KEYS_OF("account", "account", "account", "account", "the caller's account", account_key_params, account_key_update_params, "user/{user}"),
 };
 const struct routes owned_key_routes = ROUTES(owned_rows);
