@@ -72,7 +72,8 @@ describe('webhooks of the own project', () => {
 		for (const bad of [{ webhookId: undefined }, { webhookId: 'a b' }, { name: undefined }, { name: 'n'.repeat(129) }, { url: 'ftp://example.org/' }, { url: undefined }, { events: ['nothing'] }, { events: undefined }, { secret: 'short' }, { secret: 's'.repeat(257) }])
 			fails(await admin('POST', '', body(bad)), 400, 'general_argument_invalid')
 		fails(await admin('PUT', `/${$id}`, { url, events: [] }), 400, 'general_argument_invalid')
-		fails(await admin('PATCH', `/${$id}/secret`, { secret: 'short' }), 400, 'general_argument_invalid')
+		for (const secret of ['short', 'ééééééé']) fails(await admin('PATCH', `/${$id}/secret`, { secret }), 400, 'general_argument_invalid')
+		assert.equal((await admin('PATCH', `/${$id}/secret`, { secret: 'éééééééé' })).body.secret, 'éééééééé')
 		const rows = [['GET', ''], ['POST', '', body()], ['GET', `/${$id}`], ['PUT', `/${$id}`, { name: 'x', url, events: [] }], ['PATCH', `/${$id}/secret`], ['DELETE', `/${$id}`]]
 		const user = await p.user()
 		for (const [m, tail, b] of rows) {

@@ -51,7 +51,9 @@ check_events(struct req *rq, const struct strs *events)
 static err_t
 check_secret(struct req *rq, const char *secret)
 {
-	if (secret == NULL || strlen(secret) >= SECRET_MIN)
+	size_t points;
+
+	if (secret == NULL || (str_utf8(str_c(secret), &points) && points >= SECRET_MIN))
 		return OK;
 	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid secret: It has %d characters at least.", SECRET_MIN);
 }
