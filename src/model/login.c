@@ -396,19 +396,21 @@ login_jwt(struct ctx *cx, const struct project *p, const struct user *u, const c
 {
 	/* the epoch is left out while it is 0: the payload of the contract has three members */
 	const char *epoch = u->epoch > 0 ? arena_printf(cx->arena, ",\"epoch\":%lld", (long long)u->epoch) : "";
-	/* ids are chosen by who makes users, and may be those of others in other projects, or of who was there before */
-	const char *whose = session[0] == '\0' ? arena_printf(cx->arena, ",\"project\":\"%s\",\"user\":%lld", p->id, (long long)u->internal) : "";
+	/* ids are chosen by who makes users and projects, and may be those of others in other projects, or of who was there before */
+	const char *whose = session[0] == '\0' ? arena_printf(cx->arena, ",\"project\":\"%s\",\"number\":%lld,\"user\":%lld", p->id, (long long)p->internal, (long long)u->internal) : "";
 	const char *payload = arena_printf(cx->arena, "{\"userId\":\"%s\",\"sessionId\":\"%s\",\"exp\":%lld%s%s}", u->id, session,
 	    (long long)((time_now_ms() + life_ms) / 1000), epoch, whose);
 
 	return jwt_make(cx, payload);
 }
 
-/* One that names no session names the very user. */
+/* One that names no session names the very user. Those of earlier programs have no number of the project. */
 static bool
 jwt_of_user(const json_t *j, const struct project *p, const struct user *u)
 {
-	return str_is(json_str(json_object_get(j, "project")), p->id) && json_integer_value(json_object_get(j, "user")) == u->internal;
+	const json_t *number = json_object_get(j, "number");
+
+	return (number == NULL || json_integer_value(number) == p->internal) && str_is(json_str(json_object_get(j, "project")), p->id) && json_integer_value(json_object_get(j, "user")) == u->internal;
 }
 
 /* One that says when it was made is good for only so long, whatever it says. */

@@ -84,3 +84,16 @@ test('events that wait for a function', { timeout: 120000 }, async () => {
 	assert.equal((await g.list()).total, 1)
 	await drop(second)
 })
+
+test('JWTs that name no session', async () => {
+	const id = unique('p'), boss = (p) => p.ok('POST', '/users', { body: { userId: 'boss', email: 'boss@example.org', password: 'password-1234' } })
+	const first = await made(id)
+	await boss(first)
+	const { jwt } = await first.ok('POST', '/users/boss/jwts', { body: {}, headers: today }), call = () => s.call('GET', '/account', { project: id, jwt, headers: today })
+	assert.equal((await call()).status, 200)
+	await drop(first)
+	const second = await made(id)
+	await boss(second)
+	assert.equal((await call()).status, 401)
+	await drop(second)
+})
