@@ -82,6 +82,10 @@ test('events that wait for a function', { timeout: 120000 }, async () => {
 	await g.all(1)
 	await until('the line is empty', () => redis('EXISTS', `{jobs}:functions:line:${id}/main`) === '0')
 	assert.equal((await g.list()).total, 1)
+	/* nor does what a function of the first left to be deleted take the executions of one with the same number */
+	redis('XADD', '{jobs}:function_delete', '*', 'h', `${unique()} 0 ${time} ${id}`, 'b', JSON.stringify({ project: id, internal: 1, function: 'other', deployment: '' }))
+	await until('the job is done', () => redis('XLEN', '{jobs}:function_delete') === '0')
+	assert.equal((await g.list()).total, 1)
 	await drop(second)
 })
 

@@ -16,7 +16,7 @@ remove_waste(struct ctx *cx, const struct project *p)
 	return waste_remove(cx, p, &build_waste);
 }
 
-/* Of a function that is gone: nobody adds any. */
+/* Of a function that is gone: nobody adds any. In a project that was made anew meanwhile the number may be that of another, which is there. */
 static err_t
 remove_executions(struct ctx *cx, const struct project *p, int64_t function)
 {
@@ -28,8 +28,8 @@ remove_executions(struct ctx *cx, const struct project *p, int64_t function)
 
 		ctx_init_part(&part, cx);
 		e = db_exec(&part, &n,
-		    arena_printf(part.arena, "DELETE FROM %s.executions WHERE internal IN (SELECT internal FROM %s.executions WHERE function = $1::bigint LIMIT %d)",
-		    p->schema, p->schema, BATCH), DB(pg_i64(part.arena, function)));
+		    arena_printf(part.arena, "DELETE FROM %s.executions WHERE internal IN (SELECT internal FROM %s.executions WHERE function = $1::bigint LIMIT %d) "
+		    "AND NOT EXISTS (SELECT 1 FROM %s.functions WHERE internal = $1::bigint)", p->schema, p->schema, BATCH, p->schema), DB(pg_i64(part.arena, function)));
 		ctx_fini(&part);
 		TRY(e);
 	}
