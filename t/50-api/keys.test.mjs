@@ -392,6 +392,18 @@ describe('who has a key made by somebody else', () => {
 		for (const [m, tail, b] of [['POST', '', body()], ['PUT', `/${k.$id}`, { name: 'x', scopes: [] }], ['DELETE', `/${k.$id}`]]) fails(await by(m, tail, b), 403, 'key_creation_denied')
 	})
 
+	test('one of an account does not see what opens that at a provider', async () => {
+		const who = await own.user(), { secret } = await who.ok('POST', '/account/keys', { headers: format, body: { name: 'K', scopes: ['account'] } })
+		/* the key's secret is sealed as tokens are */
+		psql(`UPDATE p_0.sessions SET provider = 'github', provider_access_token = k.secret, provider_refresh_token = k.secret FROM badal.account_keys k WHERE k.user_internal = sessions.user_internal AND user_id = '${who.id}'`)
+		const [session] = (await who.ok('GET', '/account/sessions', { headers: format })).sessions
+		assert.deepEqual([session.providerAccessToken, session.providerRefreshToken], [secret, secret])
+		for (const target of ['/account/sessions', `/account/sessions/${session.$id}`]) {
+			const r = await ask('GET', target, { key: secret, headers: { ...format, 'x-appwrite-user': who.id } })
+			assert.ok(r.status === 200 && r.text.includes(session.$id) && !r.text.includes(secret), r.text)
+		}
+	})
+
 	test('one of a team ends with the membership of its maker, and who is no owner any more makes none', async () => {
 		const one = await own.user(), two = await own.user(), team = await teamOf(one)
 		psql(`INSERT INTO p_0.memberships (id, user_internal, user_id, team_internal, team_id, roles, invited, joined, confirm, created, updated) SELECT '${unique('m')}', u.internal, u.id, t.internal, t.id, '{owner}', now(), now(), true, now(), now() FROM p_0.users u, p_0.teams t WHERE u.id = '${two.id}' AND t.id = '${team}'`)

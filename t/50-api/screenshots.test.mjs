@@ -49,6 +49,7 @@ describe('pictures of pages', { skip: process.getuid() !== 0 && 'networks are ma
 			{ userAgent: 'x'.repeat(513) }, { locale: 'x'.repeat(11) }, { timezone: 'x'.repeat(65) }, { timezone: 'No/Where' }, { latitude: '91' }, { longitude: '181' }, { accuracy: '100001' }, { sleep: 11 }, { width: 2001 }, { height: 2001 },
 			{ quality: 101 }, { output: 'bmp' }, { permissions: ['root'] }, { 'headers[X Y]': 'a' }, { 'headers[X]': 'a\nb' }, { headers: ['a'] }, Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`headers[X${i}]`, 'a']))])
 			fails(await shoot(query), 400, 'general_argument_invalid')
+		assert.match((await shoot({ timezone: 'No/Where' })).body.message, /^The browser refuses: [^\n]+$/)
 		fails(await shoot({}, { key: await p.addKey(['users.read']) }), 401, 'general_unauthorized_scope')
 		fails(await shoot({ url: 'http://10.1.2.3/' }), 404, 'avatar_remote_url_failed')
 		fails(await shoot({ url: 'http://127.0.0.1:9000/' }), 404, 'avatar_remote_url_failed')

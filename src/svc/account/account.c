@@ -212,6 +212,15 @@ account_get_prefs(struct req *rq, void *arg)
 	return reply_json(rq, 200, u->prefs.n > 0 ? u->prefs : STR("{}"));
 }
 
+/* What opens the person's account at a provider is not the key's. */
+static struct session *
+session_for_key(const struct req *rq, struct session *s)
+{
+	if (rq->key != NULL)
+		s->provider_access_token = s->provider_refresh_token = "";
+	return s;
+}
+
 static err_t
 account_get_sessions(struct req *rq, void *arg)
 {
@@ -221,6 +230,8 @@ account_get_sessions(struct req *rq, void *arg)
 	(void)arg;
 	TRY(account_home(rq, &home));
 	TRY(session_list(&rq->cx, home, rq->login->user, caller_session_hash(rq), &list));
+	for (int i = 0; i < list.n; i++)
+		list.v[i] = session_for_key(rq, list.v[i]);
 	return reply_list(rq, &session_shape, "sessions", list.n, &list);
 }
 
@@ -249,7 +260,7 @@ account_get_session(struct req *rq, void *arg)
 
 	TRY(account_home(rq, &home));
 	TRY(named_session(rq, home, in->id, &s));
-	return reply(rq, 200, &session_shape, s);
+	return reply(rq, 200, &session_shape, session_for_key(rq, s));
 }
 
 /* ---- ending sessions ---- */

@@ -143,7 +143,7 @@ shot_judge(struct req *rq, const struct exec_ran *ran)
 	case EXEC_DONE:
 		return OK;
 	case EXEC_FAILED:
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The browser refuses: %s", ran->reason);
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The browser refuses: %.*s", (int)strcspn(ran->reason, "\r\n"), ran->reason);
 	case EXEC_NO_ENTRYPOINT:
 		return fail(&rq->cx, ERR_AVATAR_REMOTE_URL_FAILED, "%s", ran->reason);
 	default:
