@@ -223,12 +223,14 @@ dispatch_usage(const struct req *rq, const void *in)
 		    scope_text(r, in, k->scopes[1]));
 }
 
-/* When the caller's account was last used: an admin's is of the console. */
+/* When the caller's account was last used: an admin's is of the console, which looked at the project. The answer does not wait for it. */
 static void
 touch(struct req *rq)
 {
 	struct project *home = rq->project;
 
+	if (rq->caller == CALLER_ADMIN && rq->status < 400)
+		project_console_touch(&rq->cx, rq->project);
 	if (rq->login == NULL || rq->impersonator != NULL || rq->status >= 400 || !login_touch_due(rq->login))
 		return;
 	if (!rq->admin_mode || project_get(&rq->cx, STR("console"), &home) == OK)

@@ -707,7 +707,5 @@ gate_pass(struct req *rq)
 	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)
 		return ERR_GENERAL_ACCESS_FORBIDDEN;
 	TRY(check_timestamp(rq));
-	if (rq->caller == CALLER_ADMIN)
-		project_console_touch(&rq->cx, rq->project);
 	return OK;
 }

@@ -1,6 +1,6 @@
 /* What consoles ask of one project besides its settings: that somebody looks at it, its schedules, and how far on the way into it its team is. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
@@ -38,7 +38,7 @@ describe('that somebody looks at it', () => {
 			await p.call('GET', '/users')
 			assert.equal(await when(p), '')
 			await Promise.all([look(p), look(p), look(p)])
-			const first = await when(p)
+			const first = await until('the note', () => when(p))	/* which comes after the answer */
 			assert.ok(Math.abs(Date.parse(first) - Date.now()) < 600e3, first)
 			await look(p)
 			assert.equal(await when(p), first)
@@ -47,11 +47,22 @@ describe('that somebody looks at it', () => {
 			await owner.ok('PATCH', `/projects/${p.id}`, { body: { name: 'anew' } })	/* what was kept is read again */
 			assert.ok(Math.abs(Date.parse(await when(p)) - twoDays) < 600e3)
 			assert.ok((await look(p)).status < 300)
-			assert.ok(Date.parse(await when(p)) > twoDays + 86400e3)
+			await until('another note', async () => Date.parse(await when(p)) > twoDays + 86400e3)
 			/* lists may be asked by it */
 			const { projects } = await owner.ok('GET', '/projects', { headers: format, query: { queries: [JSON.stringify({ method: 'isNotNull', attribute: 'accessedAt' })], search: p.id } })
 			assert.deepEqual(projects.map((x) => x.$id), [p.id])
 		}
+	})
+	test('which no answer waits for', async () => {
+		const p = await s.project(), c = spawn('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq'], { stdio: ['pipe', 'pipe', 'inherit'] })
+		let out = ''
+		c.stdout.on('data', (d) => (out += d))
+		c.stdin.write(`BEGIN; SELECT 'held' FROM badal.projects WHERE id = '${p.id}' FOR UPDATE;\n`)
+		await until('the lock', () => out.includes('held'))
+		assert.equal((await p.admin('GET', '/users')).status, 200)
+		assert.equal(psql(`SELECT console_accessed IS NULL FROM badal.projects WHERE id = '${p.id}'`), 't')
+		c.stdin.end('COMMIT;\n')
+		await until('the note', () => when(p))
 	})
 	test('by its members alone', async () => {
 		const p = await s.project(), { reader } = await members(p)
