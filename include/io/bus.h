@@ -74,6 +74,8 @@ enum stream_key {
 	STREAM_MARKS,		/* relay:{k}:marks:<name>  sorted set of positions by the time at which they were the last */
 	STREAM_FLOOR,		/* relay:{k}:floor:<name>  entries up to this position may be gone; "(<pos>": those before it */
 	STREAM_REACHED,		/* relay:{k}:reached:<name>  what was committed before this LSN is in the shard */
+	STREAM_BYTES,		/* relay:{k}:bytes:<name>  "<memory of all entries there ever were> <the same at the last of STREAM_SIZES> <position>", written together with it */
+	STREAM_SIZES,		/* relay:{k}:sizes:<name>  sorted set of positions by the memory of all entries before them */
 	STREAM_KEYS
 };
 char *stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_MAX]);

@@ -89,7 +89,8 @@ stream_key(enum stream_key what, int shard, const char *name, char out[BUS_KEY_M
 {
 	static const char *const parts[STREAM_KEYS][2] = {
 	    [STREAM_EVENTS] = {"events", ""}, [STREAM_POS] = {"relay", "pos:"}, [STREAM_MARKS] = {"relay", "marks:"},
-	    [STREAM_FLOOR] = {"relay", "floor:"}, [STREAM_REACHED] = {"relay", "reached:"}};
+	    [STREAM_FLOOR] = {"relay", "floor:"}, [STREAM_REACHED] = {"relay", "reached:"},
+	    [STREAM_BYTES] = {"relay", "bytes:"}, [STREAM_SIZES] = {"relay", "sizes:"}};
 
 	assert(what < STREAM_KEYS && shard >= 0 && shard < BUS_SHARDS_MAX && strlen(name) < BUS_NAME_MAX);
 	snprintf(out, BUS_KEY_MAX, "%s:{%d}:%s%s", parts[what][0], shard, parts[what][1], name);

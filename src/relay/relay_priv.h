@@ -76,6 +76,8 @@ err_t stream_name_get(struct ctx *cx, struct session *s, bool *found_out) MUST_C
 err_t stream_name_new(struct ctx *cx, struct session *s, bool life) MUST_CHECK;
 /* Awaits, as leader. Where the lanes end; tells readers which stream is the current one. `confirmed`: where decoding begins. */
 err_t stream_prepare(struct ctx *cx, struct session *s, uint64_t confirmed) MUST_CHECK;
+/* Memory that a shard may take, 0: any; a mark of the sizes is due when it has grown by *step_out. */
+int64_t stream_bound(const struct session *s, int64_t *step_out);
 /* Awaits. Announces again what was lost, trims, counts. */
 err_t stream_upkeep(struct ctx *cx, struct session *s) MUST_CHECK;
 /* Awaits. Tells readers how far the stream has got. */

@@ -14,12 +14,17 @@
 #include "core/vtime.h"
 #include "model/job.h"
 
-enum { TELL_EVERY = 20, TELL_REFUSED = 500 };	/* ms */
+enum {
+	TELL_EVERY = 20, TELL_REFUSED = 500,	/* ms */
+	SIZE_STEPS = 64, SIZE_STEP_MIN = 1024, SIZE_STEP_FREE = 8 << 20,	/* marks of size: so many to the bound; bytes between two, at least, and without a bound */
+	SIZES_MAX = 2 * SIZE_STEPS	/* more are of a smaller bound than today's, or of none */
+};
 
 #define OLD_STREAM_TTL "86400000"	/* ms a replaced stream is kept for consumers that have not finished it */
 
-/* The last entry is never trimmed. An entry of many has the id of its last event: `first` is the place of its first. Ids are compared as text of equal length: numbers of Lua lose the last bits. First by time, not beyond what
- * a group has read: `low` is the newest mark older than the window. Then by size, which Redis estimates from a sample of the stream's nodes.
+/* The last entry is never trimmed, nor what a group has not read. Ids are compared as text of equal length: numbers of Lua lose the last bits. First by time: `m` is
+ * the newest mark older than the window. Then by size: to the oldest mark that leaves no more than the bound, `hi`, or to the one before it, `lo`, where that leaves
+ * less than half (marks are far apart if the bound was larger before or entries are large).
  * The floor is written behind a trim: a Redis without memory takes it from a script that has written already. A mark that is repeated
  * keeps its first time. It comes last and may fail: such a Redis refuses it, and must still be trimmed, or it would stay full. */
 static const char upkeep_lua[] =
@@ -31,13 +36,9 @@ static const char upkeep_lua[] =
     "  if #al ~= #bl then return #al < #bl end\n"
     "  return al < bl\n"
     "end\n"
-    "local function first(e)\n"
-    "  local lsn, last, n = string.match(e[1], '^(%d+)'), string.match(e[1], '%d+$'), 1\n"
-    "  for i = 1, #e[2], 2 do if e[2][i] == 'n' then n = tonumber(e[2][i + 1]) end end\n"
-    "  return n == 1 and e[1] or string.format('%s-%.0f', lsn, tonumber(last) - n + 1)\n"
-    "end\n"
-    "local key, marks, floor = KEYS[1], KEYS[2], KEYS[3]\n"
-    "if redis.call('EXISTS', key) == 0 then return {0, 0} end\n"
+    "local key, marks, floor, sizes = KEYS[1], KEYS[2], KEYS[3], KEYS[5]\n"
+    "local newest = redis.call('EXISTS', key) == 1 and redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]\n"
+    "if not newest then return {0, 0} end\n"
     "local groups = {}\n"
     "for _, g in ipairs(redis.call('XINFO', 'GROUPS', key)) do\n"
     "  local v = {}\n"
@@ -52,26 +53,33 @@ static const char upkeep_lua[] =
     "  end\n"
     "  return low\n"
     "end\n"
+    "local function trim(low)\n"
+    "  if less(newest[1], low) then low = newest[1] end\n"
+    "  low = needed(low)\n"
+    "  local gone = low ~= '0-0' and redis.call('XREVRANGE', key, '(' .. low, '-', 'COUNT', 1)[1]\n"	/* there is nothing before that, and Redis would not be asked */
+    "  if not gone then return 0 end\n"
+    "  local n = redis.call('XTRIM', key, 'MINID', low)\n"
+    "  redis.call('SET', floor, gone[1])\n"
+    "  return n\n"
+    "end\n"
     "local m = redis.call('ZREVRANGEBYSCORE', marks, ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, 1)\n"
     "if m[1] then\n"
-    "  local low = needed(m[1])\n"
-    "  local gone = low ~= '0-0' and redis.call('XREVRANGE', key, '(' .. low, '-', 'COUNT', 1)[1]\n"	/* there is nothing before that, and Redis would not be asked */
-    "  if gone then\n"
-    "    redis.call('XTRIM', key, 'MINID', low)\n"
-    "    redis.call('SET', floor, gone[1])\n"
-    "  end\n"
+    "  trim(m[1])\n"
     "  redis.call('ZREMRANGEBYSCORE', marks, '-inf', '(' .. m[2])\n"
     "end\n"
-    "local len, most = redis.call('XLEN', key), tonumber(ARGV[4])\n"
-    "local bytes = most > 0 and len > 1 and redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 32) or 0\n"
-    "local trimmed, surplus = 0, len - math.max(1, math.floor(len * most / bytes * 0.9))\n"
-    "if bytes > most and surplus > 0 then\n"
-    "  local newest = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1][1]\n"
-    "  trimmed = redis.call('XTRIM', key, 'MINID', '~', needed(newest), 'LIMIT', surplus)\n"
-    "  if trimmed > 0 then redis.call('SET', floor, '(' .. first(redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1])) end\n"
+    "local most, trimmed = tonumber(ARGV[4]), 0\n"
+    "local all = tonumber(string.match(redis.call('GET', KEYS[4]) or '', '^%d+'))\n"
+    "if all and most > 0 and all > most then\n"
+    "  local from = string.format('%.0f', all - most)\n"
+    "  local lo = redis.call('ZREVRANGEBYSCORE', sizes, '(' .. from, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)\n"
+    "  local hi = redis.call('ZRANGEBYSCORE', sizes, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)\n"
+    "  if hi[1] and all - hi[2] >= most / 2 then trimmed = trim(hi[1])\n"
+    "  elseif lo[1] then trimmed = trim(lo[1]) end\n"
+    "  if lo[1] then redis.call('ZREMRANGEBYSCORE', sizes, '-inf', '(' .. lo[2]) end\n"
     "end\n"
+    "redis.call('ZREMRANGEBYRANK', sizes, 0, -ARGV[5] - 1)\n"
     "redis.pcall('ZADD', marks, 'NX', ARGV[2], ARGV[1])\n"
-    "return {len - trimmed, trimmed}";
+    "return {redis.call('XLEN', key), trimmed}";
 
 /* An earlier version had one shard and other keys, which lie in many slots of a cluster: it never ran on one. All at once, so that a crash
  * leaves the one or the other. */
@@ -332,18 +340,28 @@ stream_prepare(struct ctx *cx, struct session *s, uint64_t confirmed)
 
 /* ---- from time to time ---- */
 
+int64_t
+stream_bound(const struct session *s, int64_t *step_out)
+{
+	int64_t most = (int64_t)conf.rt_resume_bytes / s->shards, step = most / SIZE_STEPS;
+
+	*step_out = most == 0 ? SIZE_STEP_FREE : step < SIZE_STEP_MIN ? SIZE_STEP_MIN : step;
+	return most;
+}
+
 static err_t
 trim(struct ctx *cx, struct session *s, int shard, int64_t *len)
 {
 	struct arena *a = cx->arena;
-	int64_t now = time_now_ms();
+	int64_t now = time_now_ms(), step;
 	struct bus_reply *r;
 	char at[42];
 
-	TRY(bus_link_script(cx, s->link, &r, upkeep_lua, 3, BUS(relay_stream_key(cx, STREAM_EVENTS, shard, s->name), relay_stream_key(cx, STREAM_MARKS, shard, s->name),
-	    relay_stream_key(cx, STREAM_FLOOR, shard, s->name), str_c(stream_pos_text(s->lanes[shard].written, at)),
-	    str_c(arena_printf(a, "%lld", (long long)now)), str_c(arena_printf(a, "%lld", (long long)(now - conf.rt_resume_window))),
-	    str_c(arena_printf(a, "%lld", (long long)conf.rt_resume_bytes / s->shards)))));
+	TRY(bus_link_script(cx, s->link, &r, upkeep_lua, 5, BUS(relay_stream_key(cx, STREAM_EVENTS, shard, s->name), relay_stream_key(cx, STREAM_MARKS, shard, s->name),
+	    relay_stream_key(cx, STREAM_FLOOR, shard, s->name), relay_stream_key(cx, STREAM_BYTES, shard, s->name), relay_stream_key(cx, STREAM_SIZES, shard, s->name),
+	    str_c(stream_pos_text(s->lanes[shard].written, at)), str_c(arena_printf(a, "%lld", (long long)now)),
+	    str_c(arena_printf(a, "%lld", (long long)(now - conf.rt_resume_window))), str_c(arena_printf(a, "%lld", (long long)stream_bound(s, &step))),
+	    bus_number(cx, SIZES_MAX))));
 	if (r->type != BUS_LIST || r->n != 2)
 		return OK;
 	*len += r->v[0].i;

@@ -21,21 +21,38 @@ enum {
 	KINDS_MAX = 32		/* job streams of one batch */
 };
 
-/* ARGV: the position expected, the new one; then of each entry its stream's number in KEYS, its id, head and body, or 'm', its id, the number of its events and their
- * text. -1: the position is not the one we know; else how many events were there already. */
+/* ARGV: the position expected, the new one, for a shard the step of its marks of size, else ''; then of each entry its stream's number in KEYS, its id, head and body,
+ * or 'm', its id, the number of its events and their text. -1: the position is not the one we know; else how many events were there already.
+ * The memory of an entry is reckoned as Redis 7 with jemalloc takes it, within some per cent. Where the sum on record is not of the position (an earlier version wrote,
+ * Redis has lost it) what is there is measured, once. A script that has written is not refused for want of memory: nothing is written before the first entry, and a mark
+ * that fails is missed by nobody. */
 static const char write_lua[] =
     "if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return -1 end\n"
-    "local double = 0\n"
-    "for i = 3, #ARGV, 4 do\n"
+    "local double, step, all, mark, pos = 0, tonumber(ARGV[3])\n"
+    "if step then\n"
+    "  all, mark, pos = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+) (%d+) (.*)$')\n"
+    "  if pos == ARGV[1] then all, mark = tonumber(all), tonumber(mark)\n"
+    "  else all, mark = redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', 0) or 0, nil end\n"
+    "end\n"
+    "for i = 4, #ARGV, 4 do\n"
     "  local many, r = ARGV[i] == 'm'\n"
     "  if many then r = redis.pcall('XADD', KEYS[2], ARGV[i + 1], 'n', ARGV[i + 2], 'm', ARGV[i + 3])\n"
     "  else r = redis.pcall('XADD', KEYS[tonumber(ARGV[i])], ARGV[i + 1], 'h', ARGV[i + 2], 'b', ARGV[i + 3]) end\n"
     "  if type(r) == 'table' and r.err then\n"
     "    if not string.find(r.err, 'equal or smaller', 1, true) then return r end\n"
     "    double = double + (many and tonumber(ARGV[i + 2]) or 1)\n"
+    "  elseif step then\n"
+    "    local n = #ARGV[i + 2] + #ARGV[i + 3]\n"
+    "    if not mark then redis.pcall('DEL', KEYS[4]) end\n"
+    "    if not mark or all - mark >= step then\n"
+    "      redis.pcall('ZADD', KEYS[4], all, ARGV[i + 1])\n"
+    "      mark = all\n"
+    "    end\n"
+    "    all = all + n + 32 + math.floor(math.min(n / 4, n / 16 + 800))\n"
     "  end\n"
     "end\n"
     "redis.call('SET', KEYS[1], ARGV[2])\n"
+    "if mark then redis.pcall('SET', KEYS[3], string.format('%.0f %.0f %s', all, mark, ARGV[2])) end\n"
     "return double";
 
 static struct lane *
@@ -83,21 +100,26 @@ struct batch {
 static struct part *
 part_of(struct ctx *cx, struct batch *b, const struct session *s, int lane)
 {
-	struct part *p;
+	static const enum stream_key keys[] = {STREAM_POS, STREAM_EVENTS, STREAM_BYTES, STREAM_SIZES};
 	bool jobs = lane == s->shards;
+	struct part *p;
+	int64_t step;
 
 	for (int i = 0; i < b->n_parts; i++)
 		if (b->parts[i].lane == lane)
 			return &b->parts[i];
 	p = &b->parts[b->n_parts++];
-	*p = (struct part){.lane = lane, .n_keys = 1, .n_args = 2};
+	*p = (struct part){.lane = lane, .n_keys = 1, .n_args = 3};
 	p->keys = arena_array(cx->arena, struct str, 1 + KINDS_MAX);
-	p->args = arena_array(cx->arena, struct str, 2 + 4 * b->n);
+	p->args = arena_array(cx->arena, struct str, 3 + 4 * b->n);
 	if (jobs) {
 		p->keys[0] = str_c(jobs_pos_key(cx, s));
+		p->args[2] = STR("");
 	} else {
-		p->keys[0] = str_c(stream_key(STREAM_POS, lane, s->name, arena_alloc(cx->arena, BUS_KEY_MAX)));
-		p->keys[p->n_keys++] = str_c(stream_key(STREAM_EVENTS, lane, s->name, arena_alloc(cx->arena, BUS_KEY_MAX)));
+		for (p->n_keys = 0; p->n_keys < (int)(sizeof keys / sizeof *keys); p->n_keys++)
+			p->keys[p->n_keys] = str_c(stream_key(keys[p->n_keys], lane, s->name, arena_alloc(cx->arena, BUS_KEY_MAX)));
+		stream_bound(s, &step);
+		p->args[2] = bus_number(cx, step);
 	}
 	p->args[0] = str_c(s->lanes[lane].pos);
 	return p;

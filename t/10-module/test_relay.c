@@ -974,10 +974,121 @@ Test(relay, trims_entries_of_many_and_says_to_the_event)
 	entry_events(first->element[0], &l, at);
 	cr_expect_gt(l.n, 1);
 	text = cmd("GET %s", key_of(STREAM_FLOOR, 0, current()));
-	cr_assert(text->str != NULL && text->str[0] == '(' && stream_pos_parse(str_c(text->str + 1), &floor));
+	cr_assert(text->str != NULL && stream_pos_parse(str_c(text->str), &floor));
+	floor.index++;
 	cr_expect_eq(stream_pos_cmp(floor, at[0]), 0, "%s, %llu", text->str, (unsigned long long)at[0].index);
 	freeReplyObject(first);
 	freeReplyObject(text);
+	reap(r, SIGTERM);
+}
+
+#define EMIT_SINGLES(n, size) \
+	run_sql("SELECT pg_logical_emit_message(true, 'event', '{\"p\":\"a\",\"k\":' || k || E'}\\n' || repeat('x', " #size ")) FROM generate_series(1, " #n ") k")
+#define EMIT_MANY(n, size)                                                                                                                  \
+	run_sql("SELECT pg_logical_emit_message(true, 'events', string_agg(octet_length(m) || ' ' || m, '' ORDER BY k)) FROM (SELECT k, "       \
+	    "'{\"p\":\"a\",\"k\":' || k || E'}\\n' || repeat('x', " #size ") AS m FROM generate_series(1, " #n ") k) x")
+
+/* What Redis takes for the stream, each of its nodes looked at. */
+static long long
+memory(void)
+{
+	return number("MEMORY USAGE %s SAMPLES 0", key_of(STREAM_EVENTS, 0, current()));
+}
+
+/* The stream's end has its time, so it was looked at for its size, since `end` was written. */
+static bool
+settled(const char *end)
+{
+	return ends_with(end) && marked();
+}
+
+/* A sample of its oldest entries says nothing of the others. */
+Test(relay, a_bound_in_bytes_holds_where_large_entries_follow_small_ones)
+{
+	pid_t r;
+
+	conf.rt_resume_bytes = 1000000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	EMIT_SINGLES(1000, 100);
+	EMIT_MANY(4000, 1000);
+	run_sql("SELECT pg_logical_emit_message(true, 'event', E'end\\n')");
+	UNTIL(settled("end"));
+	UNTIL(memory() < 1150000);
+	cr_expect_gt(memory(), 500000);
+	cr_expect(floor_is_before_first());
+	cr_expect_leq(number("ZCARD %s", key_of(STREAM_SIZES, 0, current())), 130);
+	reap(r, SIGTERM);
+}
+
+Test(relay, a_bound_in_bytes_takes_nothing_below_it_where_small_entries_follow_large_ones)
+{
+	redisReply *floor;
+	pid_t r;
+
+	conf.rt_resume_bytes = 4000000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	EMIT_MANY(2600, 1000);
+	EMIT_SINGLES(1000, 300);
+	run_sql("SELECT pg_logical_emit_message(true, 'event', E'end\\n')");
+	UNTIL(settled("end"));
+	cr_assert_lt(memory(), 3600000);
+	cr_expect_eq(entries(current()), 3601);
+	floor = cmd("GET %s", key_of(STREAM_FLOOR, 0, current()));
+	cr_expect_str_eq(floor->str, "0-0");
+	freeReplyObject(floor);
+	/* then small ones drive the large ones out, to the bound */
+	EMIT_SINGLES(6000, 300);
+	run_sql("SELECT pg_logical_emit_message(true, 'event', E'end2\\n')");
+	UNTIL(settled("end2"));
+	UNTIL(memory() < 4600000);
+	cr_expect_gt(memory(), 3200000);
+	cr_expect_lt(entries(current()), 9602);
+	cr_expect(floor_is_before_first());
+	reap(r, SIGTERM);
+}
+
+/* The sum of the stream, as it is on record. */
+static long long
+reckoned(void)
+{
+	redisReply *r = cmd("GET %s", key_of(STREAM_BYTES, 0, current()));
+	long long n = r->str != NULL ? atoll(r->str) : -1;
+
+	freeReplyObject(r);
+	return n;
+}
+
+/* What an earlier version has written, or is on record no more, is measured. */
+Test(relay, a_bound_in_bytes_holds_for_a_stream_that_was_not_reckoned)
+{
+	static const char *const wrong[] = {"", "nonsense", "100000000 100000000 5-0"};
+	pid_t r;
+
+	conf.rt_resume_bytes = 1000000;
+	r = relay_fork();
+	UNTIL(announced(""));
+	for (int i = 0; i < (int)(sizeof wrong / sizeof *wrong); i++) {
+		long long was;
+
+		EMIT_MANY(500, 1000);
+		EMIT_SINGLES(1, 10);
+		run_sql("SELECT pg_logical_emit_message(true, 'event', E'before\\n')");
+		UNTIL(settled("before"));
+		freeReplyObject(cmd("SET %s %s", key_of(STREAM_BYTES, 0, current()), wrong[i]));
+		was = memory();
+		run_sql("SELECT pg_logical_emit_message(true, 'event', E'first\\n')");
+		UNTIL(settled("first"));
+		cr_expect_gt(reckoned(), was);
+		cr_expect_lt(reckoned(), was + 1000);
+		EMIT_MANY(2000, 1000);
+		run_sql("SELECT pg_logical_emit_message(true, 'event', E'end\\n')");
+		UNTIL(settled("end"));
+		UNTIL(memory() < 1150000);
+		cr_expect_gt(memory(), 500000);
+	}
+	cr_expect(floor_is_before_first());
 	reap(r, SIGTERM);
 }
 
