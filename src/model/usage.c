@@ -21,6 +21,7 @@ enum { HALF_HOUR_MS = 1800000, DAY_MS = 86400000 };
 struct looker {			/* on the stack of who waits for the end of another's snapshot */
 	struct looker *next;
 	struct fib_event ended;
+	err_t e;		/* what came of it */
 };
 
 struct project_counts {
@@ -311,6 +312,7 @@ usage_look(struct ctx *cx, struct project_counts *pc, bool counters)
 	pc->looking = false;
 	for (struct looker *l = pc->lookers; l != NULL; l = next) {
 		next = l->next;
+		l->e = e;
 		fib_signal(&l->ended);
 	}
 	pc->lookers = NULL;
@@ -455,7 +457,7 @@ look_along(struct ctx *cx, struct project_counts *pc)
 	pc->lookers = &me;
 	e = fib_await(cx, &me.ended);
 	if (me.ended.set)
-		return OK;
+		return me.e == OK ? OK : fail(cx, me.e, "another's look at the counts failed");
 	while (*at != &me)
 		at = &(*at)->next;
 	*at = me.next;
@@ -479,7 +481,7 @@ usage_snapshot(struct ctx *cx, const struct project *p)
 	e = usage_look(cx, pc, true);
 	pc = counts_of(p->schema);
 	took = loop_now() - began;
-	pc->fresh = took > QUICK_MS ? loop_now() + PARTS * took : 0;
+	pc->fresh = e == OK && took > QUICK_MS ? loop_now() + PARTS * took : 0;
 	return e;
 }
 

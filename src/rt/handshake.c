@@ -27,9 +27,9 @@ struct greeting {		/* what the handshake finds out */
 	bool gap;
 };
 
-/* Returned after the peer has been told. */
 enum { DEV_KEY_TIMES = 10 };
 
+/* Returned after the peer has been told. */
 #define REFUSE(g, code, message)                       \
 	do {                                           \
 		peer_refuse((g)->c, (code), (message)); \

@@ -457,6 +457,38 @@ look_locked(struct ctx *cx)
 	CHECK(number(cx, "SELECT count(*) FROM p_2.usage WHERE metric = 'users.$all.count.total'") == 2);
 }
 
+static void
+look_fails(struct ctx *cx, void *arg)
+{
+	int *left = arg;
+
+	CHECK(usage_snapshot(cx, &one) != OK);
+	(*left)--;
+}
+
+/* What failed is told to all who waited for it, and is new to nobody. */
+static void
+look_refused(struct ctx *cx)
+{
+	int left = 3;
+
+	GOOD(db_exec(cx, NULL, "DELETE FROM p_1.usage", DB0));
+	GOOD(db_exec(cx, NULL, "CREATE OR REPLACE FUNCTION p_1.late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RAISE EXCEPTION 'no'; END $$", DB0));
+	GOOD(db_exec(cx, NULL, "CREATE TRIGGER late BEFORE INSERT ON p_1.usage FOR EACH STATEMENT EXECUTE FUNCTION p_1.late()", DB0));
+	for (int i = 0; i < 3; i++)
+		fib_spawn_new("look", 120000, look_fails, &left);
+	while (left > 0)
+		CHECK(fib_sleep(cx, 10) == OK);
+	GOOD(db_exec(cx, NULL, "DROP TRIGGER late ON p_1.usage", DB0));
+	GOOD(usage_snapshot(cx, &one));
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE metric = 'users.$all.count.total'") == 2);
+}
+
+Test(upkeep, a_look_that_fails_is_nobodys_answer, .timeout = 120)
+{
+	run(look_refused);
+}
+
 Test(upkeep, one_counts_for_all_who_ask, .timeout = 120)
 {
 	run(look_locked);
