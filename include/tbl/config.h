@@ -184,7 +184,7 @@ CONF(rt_subscriptions_max, INT("1", "100000"), "200", RELOAD, "Subscriptions of 
 CONF(rt_steps_max, INT("1", "1000000"), "5000", RELOAD, "Channels and nodes of queries of one WebSocket, over all its subscriptions: what an event may take for it.")
 CONF(rt_values_max, INT("1", "1000000"), "5000", RELOAD, "Values in the queries of one subscription of a WebSocket.")
 CONF(rt_text_max, SIZE("1k", "1g"), "512k", RELOAD, "Bytes of channels and queries that a WebSocket may make a process keep.")
-CONF(rt_tails_max, INT("0", "10000"), "100", RELOAD, "Live tails of projects that a process serves; each may hold some tens of kilobytes.")
+CONF(rt_tails_max, INT("0", "10000"), "100", RELOAD, "Live tails of projects that a process serves, a user an eighth of them (10 at least); each may hold some tens of kilobytes.")
 CONF(rt_farewells_max, INT("1", "10000000"), "10000", RELOAD, "WebSockets that said something (presences) and are gone, while their end cannot be noted; beyond it nobody who has said nothing yet may begin, with 503.")
 CONF(rt_entries_max, INT("0", "1000000"), "8192", RELOAD, "A WebSocket with more channels times roles is found by its channels alone, and its roles are compared.")
 CONF(rt_sockets_per_user, INT("0", "10000000"), "1000", RELOAD, "WebSockets of one user per process (with rate_limits); 0: no limit.")

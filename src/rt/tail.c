@@ -14,7 +14,7 @@
 #include "core/metric.h"
 #include "core/vtime.h"
 
-enum { TAP_MAGIC = 0x74617020, BEAT_MS = 150, PER_SECOND = 50, PER_FRAME = 200, AT_ONCE = 16, WORK_TAP = 4, STEPS = 8 };
+enum { TAP_MAGIC = 0x74617020, USER_PART = 8, BEAT_MS = 150, PER_SECOND = 50, PER_FRAME = 200, AT_ONCE = 16, WORK_TAP = 4, STEPS = 8 };
 #define TAIL_CHANNEL "console.tail."
 
 struct tap {
@@ -24,6 +24,7 @@ struct tap {
 	struct peer *peer;
 	struct filter *filter;	/* borrowed of the subscription; NULL: everything */
 	atom_t sub, channel, project, team;	/* the subscription's id; the channel; id of the project; "team:<id>" of the console */
+	atom_t user;		/* who opened it, whatever becomes of them on the socket: it counts for that one */
 	struct buf events;	/* that wait, as a list of JSON without its brackets */
 	unsigned waiting;	/* how many they are */
 	uint64_t second, in_second;
@@ -324,6 +325,35 @@ tail_refuse(struct peer *c)
 	return false;
 }
 
+/* Who is on the socket, and not whom that one acts as; 0: a guest. */
+static atom_t
+tail_user(const struct peer *c)
+{
+	return c->user != 0 ? atom_get(c->project, peer_real_uid(c)) : 0;
+}
+
+static int64_t
+tails_of_user(atom_t user)
+{
+	int64_t n = 0;
+
+	for (const struct tap *t = taps; t != NULL; t = t->next)
+		n += t->user == user;
+	return n;
+}
+
+/* The process has room for one more, and the user: one leaves the most of it to others, whatever sockets and projects there are. */
+static bool
+tail_room(const struct peer *c)
+{
+	int64_t most = conf.rt_tails_max / USER_PART;
+	atom_t user = tail_user(c);
+	bool room = n_taps < conf.rt_tails_max && tails_of_user(user) < (most > TAILS_MAX ? most : TAILS_MAX);
+
+	atom_unref(user);
+	return room;
+}
+
 static void
 tap_new(struct peer *c, struct sub *s, atom_t channel, struct str project, const char *team)
 {
@@ -338,6 +368,7 @@ tap_new(struct peer *c, struct sub *s, atom_t channel, struct str project, const
 	t->channel = atom_ref(channel);
 	t->project = atom_get(0, project);
 	t->team = atom_get(c->project, str_c(role));
+	t->user = tail_user(c);
 	buf_init(&t->events, NULL, 0);
 	t->more = s->taps;
 	s->taps = t;
@@ -368,6 +399,7 @@ tap_end(struct tap *t)
 	atom_unref(t->channel);
 	atom_unref(t->project);
 	atom_unref(t->team);
+	atom_unref(t->user);
 	buf_fini(&t->events);
 	t->magic = 0;
 	free(t);
@@ -427,7 +459,7 @@ tail_open_one(struct ctx *cx, struct peer *c, uint32_t sub, atom_t channel)
 		peer_refuse(c, 1008, "Too many channels");
 		return false;
 	}
-	if (e != OK || n_taps >= conf.rt_tails_max) {
+	if (e != OK || !tail_room(c)) {
 		metric_add(M_rt_work_refused, e == OK);
 		peer_refuse(c, 1013, "Try again later");
 		return false;

@@ -227,6 +227,41 @@ describe('bounds', () => {
 		await until('all have gone', async () => await metric('rt_tails') === 0)
 	})
 
+	test('a user has an eighth of a process, but ten: the rest is for others', async () => {
+		await until('all have gone', async () => await metric('rt_tails') === 0)
+		const w = await follow(), sub = (n, id = 's') => ({ type: 'subscribe', data: Array.from({ length: n }, (_, i) => ({ subscriptionId: `${id}${i}`, channels: [of(p.id)] })) })
+		assert.equal((await w.ask(sub(9))).data.success, true)
+		const more = async (who, n = 1) => {
+			const v = await listen(s, 'project=console', { cookie: who.cookie })
+			v.answer = await v.ask(sub(n))
+			return v
+		}
+		const over = await more(me)
+		assert.deepEqual(over.answer, { type: 'error', data: { code: 1013, message: 'Try again later' } })
+		await over.closed
+		const other = await more(await member(), 2)
+		assert.equal(other.answer.data.success, true)
+		assert.equal(await metric('rt_tails'), 12)
+		other.end()
+		w.end()
+		await until('all have gone', async () => await metric('rt_tails') === 0)
+	})
+
+	test('what was opened counts for who opened it, whoever is on the socket by then', async () => {
+		await until('all have gone', async () => await metric('rt_tails') === 0)
+		const m = await member(), w = await follow(m), v = await follow(), sub = { type: 'subscribe', data: Array.from({ length: 9 }, (_, i) => ({ subscriptionId: `s${i}`, channels: [of(p.id)] })) }
+		assert.equal((await w.ask(sub)).data.success, true)
+		w.send({ type: 'authentication', data: { session: decodeURIComponent(me.cookie.match(/a_session_[^=;]*=([^;]*)/)[1]) } })
+		assert.equal((await w.next((f) => f.type === 'response' && f.data.to === 'authentication')).data.user.$id, me.id)
+		assert.equal(await metric('rt_tails'), 11)
+		const over = await follow(m), mine = await follow()
+		assert.deepEqual(over.answer, { type: 'error', data: { code: 1013, message: 'Try again later' } })
+		assert.equal(mine.answer.data.success, true)
+		await over.closed
+		for (const x of [w, v, mine]) x.end()
+		await until('all have gone', async () => await metric('rt_tails') === 0)
+	})
+
 	test('a subscription that is replaced loses nothing', async () => {
 		const w = await follow(), ids = []
 		for (let i = 0; i < 8; i++) {
