@@ -19,6 +19,8 @@ bool geo_type_by(const json_t *j, enum geo_type *out);
 void geo_write(struct buf *b, struct str sql);
 /* x and y of a point's SQL text; false: it is no point. */
 bool geo_point(struct str sql, double xy[2]);
+/* West, south, east and north of one; false: it has no points. */
+bool geo_box(struct str sql, double box[4]);
 /* About how many points a value has that PostgreSQL's text is of. */
 int64_t geo_points(struct str sql);
 /* How many count for GEO_POINTS_MAX. */

@@ -271,6 +271,36 @@ geo_point(struct str sql, double xy[2])
 	return !r.bad;
 }
 
+static void
+geo_widen(struct reading *r, uint64_t points, double box[4])
+{
+	for (uint64_t i = 0; i < points && !r->bad; i++)
+		for (int k = 0; k < 2; k++) {
+			double at = get_number(r);
+
+			if (r->bad)
+				return;
+			box[k] = fmin(box[k], at);
+			box[k + 2] = fmax(box[k + 2], at);
+		}
+}
+
+bool
+geo_box(struct str sql, double box[4])
+{
+	struct reading r = {.s = sql};
+	uint64_t type, rings;
+
+	box[0] = box[1] = INFINITY;
+	box[2] = box[3] = -INFINITY;
+	if (!get_head(&r, &type))
+		return false;
+	rings = type == GEO_POLYGON + 1 ? geo_get_bytes(&r, 4) : 1;
+	for (uint64_t i = 0; i < rings && !r.bad; i++)
+		geo_widen(&r, type == GEO_POINT + 1 ? 1 : geo_get_bytes(&r, 4), box);
+	return !r.bad && box[0] <= box[2] && box[1] <= box[3];
+}
+
 int64_t
 geo_points(struct str sql)
 {

@@ -23,9 +23,14 @@ enum {
 	PAGE = 8192,
 	SAMPLE_PAGES = 64,
 	SAMPLE_PAGES_LISTS = 8,	/* lists are unpacked to count their elements */
+	SAMPLE_ROWS = 1000,	/* of which boxes are looked at */
 	SAMPLES_MAX = 4000,
 	SAMPLE_AGE = 60 * 1000,
 	ASKED_MAX = 8,		/* filters of which is asked what they leave */
+	PROBES_MAX = 3,		/* about places of which some pages are looked at for that */
+	BOX = 100,		/* a box at hand and another one */
+	BOX_APART = 3000,	/* unpacking a place that is stored apart, for its box */
+	BOX_POINT = 20,		/* on average, for each point that the places of a table have */
 	RELATED_MAX = 20,	/* sub-queries over related records */
 	MILLION = 1000000
 };
@@ -34,6 +39,7 @@ struct weight {			/* what one attribute costs for each unit of it: a byte, or an
 	const struct query_attr *on;
 	double once, each;	/* for each row; for each filter */
 	double units;		/* in the whole table */
+	double unpacked, boxes;	/* for each row: unpacked for the box, boxes looked at */
 };
 
 struct weights {
@@ -41,9 +47,14 @@ struct weights {
 	int n, searches;
 };
 
+struct cost {
+	double compared;	/* of what the best filter leaves */
+	double boxes;		/* of each row that comes to them */
+};
+
 struct sample {
 	uint64_t read;		/* loop_now */
-	double units;
+	double units;		/* or a part of the rows */
 };
 
 static struct lru *samples;
@@ -107,7 +118,7 @@ filter_cost(const struct query_list *l, const struct query *q, int search, doubl
 static void
 weigh_filter(struct query_plan *p, struct weights *w, const struct query *q)
 {
-	double once, each;
+	double once, each, unpacked, boxes;
 	struct weight *one;
 
 	for (int i = 0; i < q->n_sub; i++)
@@ -121,6 +132,11 @@ weigh_filter(struct query_plan *p, struct weights *w, const struct query *q)
 	one = weight_of(p, w, q->on);
 	one->once = once > one->once ? once : one->once;
 	one->each += each;
+	if (q->on->type != ATTR_GEO)
+		return;
+	query_geo_boxes(p->l, q, &unpacked, &boxes);
+	one->unpacked += unpacked;
+	one->boxes += boxes;
 }
 
 static struct weights
@@ -183,7 +199,7 @@ pages_sql(struct query_plan *p, const struct query_attr *a)
 static const char *
 sample_sql(struct query_plan *p, const struct query_attr *a)
 {
-	int some = a && (a->array || a->type == ATTR_GEO) ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
+	int some = a && (a->array || (a->type == ATTR_GEO && !is_point(a))) ? SAMPLE_PAGES_LISTS : SAMPLE_PAGES;
 	const char *pages = pages_sql(p, a);
 
 	return arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT greatest(1.0, %s / %d) * coalesce(sum(u), 0) FROM (SELECT %s AS u FROM %.*s "
@@ -214,28 +230,43 @@ units_derived(struct query_plan *p, const struct query_attr *a, double *out)
 	return OK;
 }
 
+/* What has been asked within a minute. */
+static bool
+sample_known(struct str key, double *out)
+{
+	struct sample *s = samples ? lru_get(samples, key) : NULL;
+
+	if (s == NULL || loop_now() - s->read > SAMPLE_AGE)
+		return false;
+	*out = s->units;
+	return true;
+}
+
+static void
+sample_keep(struct str key, double units)
+{
+	struct sample *s = mem_alloc(sizeof *s);
+
+	if (samples == NULL)
+		samples = lru_new(SAMPLES_MAX, free);
+	*s = (struct sample){loop_now(), units};
+	lru_put(samples, key, s);
+}
+
 /* Awaits when it was not asked within a minute. How much there is of the attribute in the whole table; NULL: of rows. */
 static err_t
 units_of(struct query_plan *p, const struct query_attr *a, double *out)
 {
 	struct str key = str_c(arena_printf(p->cx->arena, "%.*s %s", STR_FMT(table_of(p, a, false)), a == NULL || is_point(a) ? "" : a->size ? a->column : "short"));
-	struct sample *s;
 	struct db_res *r;
 
 	if (p->l->flags & QUERY_DERIVED)
 		return units_derived(p, a, out);
-	if (samples == NULL)
-		samples = lru_new(SAMPLES_MAX, free);
-	s = lru_get(samples, key);
-	if (s != NULL && loop_now() - s->read <= SAMPLE_AGE) {
-		*out = s->units;
+	if (sample_known(key, out))
 		return OK;
-	}
 	TRY(db_query(p->cx, &r, sample_sql(p, a), DB0));
-	s = mem_alloc(sizeof *s);
-	*s = (struct sample){loop_now(), strtod(db_cstr(r, 0, 0), NULL)};
-	*out = s->units;
-	lru_put(samples, key, s);
+	*out = strtod(db_cstr(r, 0, 0), NULL);
+	sample_keep(key, *out);
 	return OK;
 }
 
@@ -250,7 +281,7 @@ is_light(struct query_plan *p, const struct query *q)
 	return w.n == 0;
 }
 
-/* Awaits. The same of those left by who may read them and by this filter; NULL: by the former alone. */
+/* Awaits. How many rows PostgreSQL expects of those left by who may read them and by this filter; NULL: by the former alone. */
 static err_t
 rows_left(struct query_plan *p, const struct query *one, double *out)
 {
@@ -281,76 +312,157 @@ may_narrow(struct query_plan *p, const struct query *q)
 	return query_methods[q->method].kind == QK_FILTER && (is_boxed(q) || is_light(p, q));
 }
 
-/* Awaits. The part of some pages' rows whose boxes meet, and one more. */
+/* Of the table, the filter and its values. */
+static struct str
+probe_key(struct query_plan *p, const struct query *q, const struct query_plan *bare, struct str sql)
+{
+	uint64_t h = 0;
+
+	for (int i = 0; i < bare->n_v; i++)
+		h = h * 31 + str_hash(str_c(bare->v[i]));
+	return str_c(arena_printf(p->cx->arena, "%.*s %.*s %llx", STR_FMT(table_of(p, q->on, false)), STR_FMT(sql), (unsigned long long)h));
+}
+
+/* Awaits when it was not asked within a minute. The part of some pages' rows whose boxes meet, and one more: fewer pages where they hold many of the rows. */
 static err_t
-part_boxed(struct query_plan *p, const struct query *q, double *out)
+part_boxed(struct query_plan *p, const struct query *q, double rows, double *out)
 {
 	struct query_plan bare = {.cx = p->cx};
 	const char *pages = pages_sql(p, q->on);
 	struct db_res *r;
+	struct str key;
 	struct buf b;
 
 	buf_init(&b, p->cx->arena, 256);
 	(void)query_geo_sql(&bare, &b, q);
-	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT (count(*) FILTER (WHERE %.*s) + 1) / (count(*) + 1)::float8 FROM %.*s "
-	    "TABLESAMPLE SYSTEM (least(100, %d / %s))", STR_FMT(buf_view(&b)), STR_FMT(table_of(p, q->on, true)), 100 * SAMPLE_PAGES, pages), bare.n_v, bare.v));
-	*out = strtod(db_cstr(r, 0, 0), NULL);
-	return OK;
-}
-
-/* Awaits. The rows that a filter leaves to be compared. What PostgreSQL expects of boxes is right for points; of what is large where somebody asks for what is
- * small it expects next to nothing, and some pages say better. */
-static err_t
-rows_narrowed(struct query_plan *p, const struct query *q, double whole, double *out)
-{
-	struct query box = *q;
-	double part;
-
-	box.boxes = is_boxed(q);
-	TRY(rows_left(p, &box, out));
-	if (!box.boxes)
+	key = probe_key(p, q, &bare, buf_view(&b));
+	if (sample_known(key, out))
 		return OK;
-	TRY(part_boxed(p, &box, &part));
-	*out = part * whole > *out ? part * whole : *out;
+	TRY(db_query(p->cx, &r, arena_printf(p->cx->arena, DB_PLAN_ANEW "SELECT (count(*) FILTER (WHERE %.*s) + 1) / (count(*) + 1)::float8 FROM %.*s "
+	    "TABLESAMPLE SYSTEM (least(100, greatest(%d / %s, least(%d / %s, %d / %.1f))))", STR_FMT(buf_view(&b)), STR_FMT(table_of(p, q->on, true)),
+	    100 * SAMPLE_PAGES_LISTS, pages, 100 * SAMPLE_PAGES, pages, 100 * SAMPLE_ROWS, rows > 1 ? rows : 1), bare.n_v, bare.v));
+	*out = strtod(db_cstr(r, 0, 0), NULL);
+	sample_keep(key, *out);
 	return OK;
 }
 
-/* Awaits. The part of the rows that one of the filters that cost nothing leaves, or one about places, which is made for those alone whose boxes meet:
- * the best of some. PostgreSQL takes filters for independent of each other and multiplies what they leave, so that forty that say the same would seem to
- * leave nothing; for the same reason no group counts. Both numbers of the part are its own, for what it knows of the table may be old: where nothing
- * narrows, all is left. It never expects less than a row. */
+/* ---- what is left ---- */
+
+/* In rows as PostgreSQL expects them of the whole table. What it expects of boxes is right for points; of what is large where somebody asks for what is small it
+ * expects next to nothing, and some pages say better. */
+struct left {
+	double whole, compared;	/* to be compared */
+	double reached;		/* whose boxes are looked at */
+	const struct query *boxed[ASKED_MAX];
+	double expected[ASKED_MAX];
+	int n_boxed;
+};
+
+/* Awaits. What filters leave that cost nothing. Boxes are looked at before most of the others: of fewer rows where an index finds these alone. */
 static err_t
-part_left(struct query_plan *p, double *out)
+left_expected(struct query_plan *p, struct left *l)
 {
-	double rows, whole, least, left;
-	int asked = 0;
+	double rows;
+
+	TRY(rows_whole(p, &l->whole));
+	l->compared = l->reached = l->whole;
+	if (p->l->where != NULL)
+		TRY(rows_left(p, NULL, &l->compared));
+	for (int i = 0, asked = 0; i < p->n && asked < ASKED_MAX; i++) {
+		struct query one = p->q[i];
+
+		if (!may_narrow(p, &one))
+			continue;
+		one.boxes = is_boxed(&one) ? BOXES_EXPECTED : BOXES_FIRST;
+		TRY(rows_left(p, &one, &rows));
+		asked++;
+		if (query_indexed(p->l, &one))
+			l->reached = rows < l->reached ? rows : l->reached;
+		if (!is_boxed(&one)) {
+			l->compared = rows < l->compared ? rows : l->compared;
+			continue;
+		}
+		l->boxed[l->n_boxed] = &p->q[i];
+		l->expected[l->n_boxed++] = rows;
+	}
+	return OK;
+}
+
+/* Awaits. What boxes leave, of a few filters. */
+static err_t
+left_boxed(struct query_plan *p, struct left *l, double all)
+{
+	for (int i = 0; i < l->n_boxed && i < PROBES_MAX; i++) {
+		struct query one = *l->boxed[i];
+		double part, rows;
+
+		one.boxes = BOXES_ALONE;
+		TRY(part_boxed(p, &one, all, &part));
+		rows = part * l->whole > l->expected[i] ? part * l->whole : l->expected[i];
+		l->compared = rows < l->compared ? rows : l->compared;
+	}
+	return OK;
+}
+
+/* It never expects less than a row. */
+static double
+part_that(const struct left *l, double left, double rows)
+{
+	double part = l->whole > 0 ? left / l->whole : 1;
+
+	return part * rows < 1 ? 1 / (rows > 1 ? rows : 1) : part;
+}
+
+/* Awaits. Whether it is too much still where one of the filters that cost nothing narrows the rows, or one about places, which is made for those alone whose boxes
+ * meet: the best of some. PostgreSQL takes filters for independent of each other and multiplies what they leave, so that forty that say the same would seem to
+ * leave nothing; for the same reason no group counts. Both numbers of a part are its own, for what it knows of the table may be old: where nothing narrows, all
+ * is left. Boxes that are too many are refused before any is looked at. */
+static err_t
+too_much(struct query_plan *p, const struct cost *c, double max, bool *out)
+{
+	struct left l = {0};
+	double rows, boxes, part;
 
 	TRY(units_of(p, NULL, &rows));
-	TRY(rows_whole(p, &whole));
-	least = whole;
-	if (p->l->where != NULL)
-		TRY(rows_left(p, NULL, &least));
-	for (int i = 0; i < p->n && asked < ASKED_MAX; i++) {
-		if (!may_narrow(p, &p->q[i]))
-			continue;
-		TRY(rows_narrowed(p, &p->q[i], whole, &left));
-		least = left < least ? left : least;
-		asked++;
-	}
-	*out = whole > 0 ? least / whole : 1;
-	if (*out * rows < 1)
-		*out = 1 / (rows > 1 ? rows : 1);
+	TRY(left_expected(p, &l));
+	boxes = c->boxes * part_that(&l, l.reached, rows);
+	*out = boxes > max;
+	if (*out)
+		return OK;
+	TRY(left_boxed(p, &l, rows));
+	part = part_that(&l, l.compared, rows);
+	*out = c->compared * part + boxes > max;
 	return OK;
 }
 
 /* Awaits. */
 static err_t
-total_cost(struct query_plan *p, struct weights *w, double *out)
+cost_of_boxes(struct query_plan *p, const struct weight *w, double *out)
 {
-	*out = 0;
+	struct query_attr row = {.type = ATTR_GEO, .geo_type = GEO_POINT, .via = w->on->via};
+	double rows, apart = 0;
+
+	TRY(units_of(p, &row, &rows));
+	if (!is_point(w->on))
+		apart = BOX_POINT * w->units / (rows > 1 ? rows : 1);
+	*out = rows * (w->unpacked * (BOX + (apart < BOX_APART ? apart : BOX_APART)) + w->boxes * BOX);
+	return OK;
+}
+
+/* Awaits. */
+static err_t
+total_cost(struct query_plan *p, struct weights *w, struct cost *out)
+{
+	double boxes;
+
+	*out = (struct cost){0};
 	for (int i = 0; i < w->n; i++) {
 		TRY(units_of(p, w->v[i].on, &w->v[i].units));
-		*out += (w->v[i].once + w->v[i].each) * w->v[i].units;
+		out->compared += (w->v[i].once + w->v[i].each) * w->v[i].units;
+		if (w->v[i].unpacked == 0)
+			continue;
+		TRY(cost_of_boxes(p, &w->v[i], &boxes));
+		out->boxes += boxes;
 	}
 	return OK;
 }
@@ -388,7 +500,9 @@ err_t
 query_cost(struct query_plan *p)
 {
 	struct weights w = weights_of(p);
-	double cost, part, max = (double)conf.query_cost_max * MILLION;
+	double max = (double)conf.query_cost_max * MILLION;
+	struct cost cost;
+	bool refused;
 
 	if (p->related > RELATED_MAX) {
 		metric_add(M_db_refused, 1);
@@ -400,10 +514,10 @@ query_cost(struct query_plan *p)
 	if (w.n == 0 || max <= 0)
 		return OK;
 	TRY(total_cost(p, &w, &cost));
-	if (cost <= max)
+	if (cost.compared + cost.boxes <= max)
 		return OK;
-	TRY(part_left(p, &part));
-	if (part >= 1 || cost * part > max) {
+	TRY(too_much(p, &cost, max, &refused));
+	if (refused) {
 		metric_add(M_db_refused, 1);
 		return fail_msg(p->cx, ERR_GENERAL_QUERY_LIMIT_EXCEEDED,
 		    "The filters have too much to look through: ask for fewer values, or narrow it by an attribute with an index.");

@@ -199,13 +199,46 @@ geometries(struct query_plan *p, const struct query *q)
 	return arena_printf(p->cx->arena, "$%d::%s.geometry[]", query_param(p, buf_view(&b).p), q->on->geo);
 }
 
+/* A line across the box that all values are in; NULL: there is none. */
+static const char *
+box_of_all(struct arena *a, const struct query *q)
+{
+	double all[4] = {INFINITY, INFINITY, -INFINITY, -INFINITY}, box[4];
+
+	for (int i = 0; i < q->n; i++) {
+		if (!geo_box(q->v[i].s, box))
+			return NULL;
+		for (int k = 0; k < 2; k++) {
+			all[k] = fmin(all[k], box[k]);
+			all[k + 2] = fmax(all[k + 2], box[k + 2]);
+		}
+	}
+	return arena_printf(a, "SRID=4326;LINESTRING(%.17g %.17g,%.17g %.17g)", all[0], all[1], all[2], all[3]);
+}
+
+/* PostgreSQL unpacks a place that is stored apart for each comparison, even of its box: so many values look at a box that has been taken out, and first of all
+ * one that they are all in. */
+static void
+sql_each_box(struct query_plan *p, struct buf *b, const struct query *q)
+{
+	const char *geo = q->on->geo, *all = box_of_all(p->cx->arena, q);
+
+	if (all != NULL)
+		buf_printf(b, "%s OPERATOR(%s.&&) $%d::%s.geometry AND ", q->on->column, geo, query_param(p, all), geo);
+	buf_printf(b, "EXISTS (SELECT FROM (SELECT %s::%s.box2d::%s.geometry AS _box OFFSET 0) AS _boxes WHERE _box OPERATOR(%s.&&) ANY (%s))", q->on->column, geo, geo,
+	    geo, geometries(p, q));
+}
+
+/* An index looks for each of the values by itself. */
 static void
 sql_boxes(struct query_plan *p, struct buf *b, const struct query *q)
 {
-	if (q->n > 1)
+	if (q->n == 1)
+		sql_box(p, b, q, &q->v[0]);
+	else if (q->boxes == BOXES_EXPECTED || query_indexed(p->l, q))
 		buf_printf(b, "%s OPERATOR(%s.&&) ANY (%s)", q->on->column, q->on->geo, geometries(p, q));
 	else
-		sql_box(p, b, q, &q->v[0]);
+		sql_each_box(p, b, q);
 }
 
 static void
@@ -274,6 +307,32 @@ query_geo_cost(const struct query *q)
 	for (int i = 0; methods[q->method].function != NULL && i < q->n; i++)
 		cost += COMPARE + (double)(COMPARE_POINT * geo_points(q->v[i].s));
 	return cost;
+}
+
+bool
+query_indexed(const struct query_list *l, const struct query *q)
+{
+	if (l == NULL || q->on == NULL || q->on->via != NULL)
+		return false;
+	for (int i = 0; i < l->n_indexes; i++) {
+		const struct query_index *x = &l->indexes[i];
+
+		if (x->available && x->words == NULL && x->attributes.n > 0 && strcmp(x->attributes.v[0], q->on->key) == 0)
+			return true;
+	}
+	return strcmp(q->on->key, "$id") == 0;
+}
+
+void
+query_geo_boxes(const struct query_list *l, const struct query *q, double *unpacked_out, double *compared_out)
+{
+	bool one = q->n == 1 || query_indexed(l, q);
+
+	*unpacked_out = *compared_out = 0;
+	if (methods[q->method].function == NULL || !has_box(q))
+		return;
+	*unpacked_out = one ? q->n : 2;
+	*compared_out = one ? 0 : q->n;
 }
 
 bool

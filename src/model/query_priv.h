@@ -98,7 +98,7 @@ struct query {
 	const struct query_attr *on;	/* set by query_check */
 	struct query_value *v;
 	int n;
-	bool boxes;			/* of a spatial attribute: no more than that the boxes meet */
+	enum { BOXES_FIRST, BOXES_ALONE, BOXES_EXPECTED } boxes;	/* of a spatial attribute: no more than that the boxes meet; as PostgreSQL can tell how many do */
 	struct query *sub;		/* and, or */
 	int n_sub;
 };
@@ -125,6 +125,10 @@ err_t query_geo_sound(struct ctx *cx, const struct query *q, int n, bool *out) M
 bool query_geo_sql(struct query_plan *p, struct buf *b, const struct query *q);
 /* What a filter does with each point of an attribute, in bytes that would be compared. */
 double query_geo_cost(const struct query *q);
+/* How often it unpacks a row's place to look at its box, and how many boxes that are at hand it looks at. */
+void query_geo_boxes(const struct query_list *l, const struct query *q, double *unpacked_out, double *compared_out);
+/* The list has an index that begins with the attribute, and is none of words. */
+bool query_indexed(const struct query_list *l, const struct query *q);
 /* Only those rows are compared whose boxes meet, which query.boxes asks for. */
 bool query_geo_boxed(const struct query *q);
 

@@ -318,7 +318,7 @@ test('distances that are not the least look at every row', async () => {
 })
 
 test('boxes count for less where they hold alone, and are compared before anything else', async () => {
-	const own = await server({ own: true, conf: { query_cost_max: '4' } }), there = await own.project(), call = speaking('1.9.6', there.call)
+	const own = await server({ own: true, conf: { query_cost_max: '6' } }), there = await own.project(), call = speaking('1.9.6', there.call)
 	const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
 	try {
 		const database = ok(await call('POST', '/databases', { body: { databaseId: unique('d'), name: 'Places' } })).$id, c = await collection({ l: 'line', n: 'integer' }, { call, database })
@@ -335,6 +335,30 @@ test('boxes count for less where they hold alone, and are compared before anythi
 		const { plan } = ok(await call('GET', c.docs, { query: { queries: [q('notIntersects', 'l', round), q('notContains', 'l', far), q('contains', 'l', far, [1, 1]), q('intersects', 'l', away)], explain: '1' } }))
 		const text = filters(plan)[0], last = text.lastIndexOf('&&')
 		assert.ok(last > 0 && last < text.search(/\(NOT|st_/i), text)
+	} finally {
+		await own.stop()
+	}
+})
+
+test('boxes cost by rows, values and filters, and are refused before any is looked at', async () => {
+	const own = await server({ own: true, conf: { query_cost_max: '4' } }), there = await own.project(), call = speaking('1.9.6', there.call)
+	const psql = (sql) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+	try {
+		const database = ok(await call('POST', '/databases', { body: { databaseId: unique('d'), name: 'Places' } })).$id, c = await collection({ l: 'line', n: 'integer' }, { call, database })
+		for (let i = 0; i < 4; i++) ok(await call('POST', c.docs, { body: { documents: Array.from({ length: 25 }, (_, k) => ({ l: [[i, k], [-i, k], [i, -k]], n: i })) } }), 201)
+		psql('ANALYZE')
+		const away = (n) => Array.from({ length: n }, (_, i) => [100 + i % 50, 60]), corners = [[-100, -60], [100, 60]]
+		for (const values of [away(1), away(100), [...corners, ...away(98)]]) assert.equal(ok(await c.asks(q('contains', 'l', ...values))).total, 0, `${values.length}`)
+		/* they meet nothing, and count */
+		fails(await c.asks(q('contains', 'l', ...corners, ...away(385))), 400, 'general_query_limit_exceeded')
+		fails(await c.asks(...Array.from({ length: 4 }, (_, k) => q('contains', 'l', ...corners, ...away(100 + k)))), 400, 'general_query_limit_exceeded')
+		const { plan } = ok(await call('GET', c.docs, { query: { queries: [q('contains', 'l', ...corners, [1, 1])], explain: '1' } }))
+		assert.match(JSON.stringify(plan), /_boxes/, 'a place is unpacked once for all values')
+		/* an index finds them, one by one */
+		ok(await c.index({ key: 'x', attributes: ['l'] }), 202)
+		await until('the index', async () => ok(await call('GET', `${c.path}/indexes/x`)).status === 'available')
+		psql('ANALYZE')
+		assert.equal(ok(await c.asks(q('contains', 'l', ...corners, ...away(385)))).total, 0)
 	} finally {
 		await own.stop()
 	}
