@@ -316,6 +316,8 @@ check_document(struct req *rq, const struct project *p, const struct provider_ch
 		will = json_keep(&rq->cx, json_object());
 	json_object_foreach(c->members, key, v)
 		json_object_set(will, key, v);
+	if (json_str(json_object_get(will, "wellKnownEndpoint")).n == 0)
+		return OK;
 	TRY(probe_enter(&rq->cx, p->internal));
 	e = oauth_discover(&rq->cx, p, will);
 	if (e != ERR_GENERAL_SERVER_ERROR)
