@@ -383,7 +383,8 @@ test('a database without PostGIS refuses what needs it, until it has it', async 
 		for (let i = 0; i < 2; i++) fails(await c.attr('point', { key: 'p' }), 400, 'general_feature_unsupported')
 		psql('DROP SCHEMA badal_geo CASCADE; CREATE SCHEMA hidden; CREATE EXTENSION postgis SCHEMA hidden')
 		for (const segment of Object.keys(types)) fails(await c.attr(segment, { key: segment }), 400, 'general_feature_unsupported')
-		assert.match((await run(['doctor', ...settings({ data_dir: own.dataDir })])).out, /badal may not use[^]*GRANT USAGE/)
+		if (!process.env.BADAL_SANITIZED)	/* it forks beside threads, where their allocator may hang */
+			assert.match((await run(['doctor', ...settings({ data_dir: own.dataDir })])).out, /badal may not use[^]*GRANT USAGE/)
 		psql('DROP EXTENSION postgis; DROP SCHEMA hidden')
 		psql('CREATE SCHEMA "Odd place"; GRANT USAGE ON SCHEMA "Odd place" TO PUBLIC; CREATE EXTENSION postgis SCHEMA "Odd place"')
 		await until('it is found', async () => (await c.attr('point', { key: 'p' })).status !== 400)
