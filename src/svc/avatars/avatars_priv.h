@@ -2,7 +2,6 @@
 #ifndef BADAL_SVC_AVATARS_PRIV_H
 #define BADAL_SVC_AVATARS_PRIV_H
 
-#include "core/fair.h"
 #include "gate/gate.h"
 #include "model/picture.h"
 
@@ -28,15 +27,6 @@ struct remote {
 err_t remote_get(struct req *rq, const char *url, size_t bytes_max, bool whole, struct remote *out) MUST_CHECK;
 /* Our own questions must not ask us for what is elsewhere: they would go round in a circle. */
 bool remote_is_ours(const struct req *rq);
-
-/* What is made for clients right now, so that none has more of it than its part. */
-struct under_way {		/* in the arena of the request, all zero at first */
-	struct fair_key who;
-	struct under_way *prev, *next;
-};
-/* ERR_BUSY: there are `most` in the list, or `of_one` of this client. It is to be left before the request ends. */
-err_t under_way_enter(struct req *rq, struct under_way **all, struct under_way *u, int64_t most, int64_t of_one) MUST_CHECK;
-void under_way_leave(struct under_way **all, struct under_way *u);
 
 /* A source of pictures (picture_source_fn) of a struct str, which it empties. */
 err_t avatar_once(struct ctx *cx, void *arg, struct str *piece_out) MUST_CHECK;

@@ -3,6 +3,7 @@
 #include "avatars_priv.h"
 #include "config.h"
 #include "core/conf.h"
+#include "core/fair.h"
 #include "core/metric.h"
 #include "io/fetch.h"
 
@@ -11,36 +12,40 @@ enum { REDIRECTS = 10, CLIENT_PART = 8, READ_FIRST = 16 * 1024 };
 
 /* ---- how many at once ---- */
 
-static struct under_way *fetches;
+struct under_way {		/* in the arena of the request */
+	struct fair_key who;
+	struct under_way *prev, *next;
+};
+static struct under_way *under_way;
 
-err_t
-under_way_enter(struct req *rq, struct under_way **all, struct under_way *u, int64_t most, int64_t of_one)
+static err_t
+remote_enter(struct req *rq, struct under_way *u)
 {
-	int64_t n = 0, of_client = 0;
+	int64_t n = 0, of_client = 0, most = conf.avatar_fetches > 0 ? conf.avatar_fetches : 1;
 
 	u->who = fair_key(&rq->cx);
-	for (const struct under_way *o = *all; o != NULL; o = o->next) {
+	for (const struct under_way *o = under_way; o != NULL; o = o->next) {
 		n++;
 		of_client += o->who.client == u->who.client;
 	}
-	if (n >= most || of_client >= of_one) {
+	if (n >= most || of_client >= (most + CLIENT_PART - 1) / CLIENT_PART) {
 		metric_add(M_avatar_fetches_refused, 1);
 		return fail(&rq->cx, ERR_BUSY, "%lld addresses are being asked, %lld for this client", (long long)n, (long long)of_client);
 	}
-	u->next = *all;
-	if (*all != NULL)
-		(*all)->prev = u;
-	*all = u;
+	u->next = under_way;
+	if (under_way != NULL)
+		under_way->prev = u;
+	under_way = u;
 	return OK;
 }
 
-void
-under_way_leave(struct under_way **all, struct under_way *u)
+static void
+remote_leave(struct under_way *u)
 {
 	if (u->prev != NULL)
 		u->prev->next = u->next;
 	else
-		*all = u->next;
+		under_way = u->next;
 	if (u->next != NULL)
 		u->next->prev = u->prev;
 }
@@ -106,14 +111,13 @@ err_t
 remote_get(struct req *rq, const char *url, size_t most, bool whole, struct remote *out)
 {
 	struct under_way *u = arena_new_of(rq->cx.arena, struct under_way);
-	int64_t at_once = conf.avatar_fetches > 0 ? conf.avatar_fetches : 1;
 	struct defer *mark = rq->cx.defers;
 	err_t e;
 
-	TRY(under_way_enter(rq, &fetches, u, at_once, (at_once + CLIENT_PART - 1) / CLIENT_PART));
+	TRY(remote_enter(rq, u));
 	e = remote_ask(rq, url, most, whole, out);
 	ctx_unwind(&rq->cx, mark);	/* the stream, if it was left in the middle */
-	under_way_leave(&fetches, u);
+	remote_leave(u);
 	return e;
 }
 

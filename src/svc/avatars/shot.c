@@ -19,17 +19,21 @@ struct shot_in {
 static const char *const shot_schemes[] = {"http", "https", NULL}, *const themes[] = {"light", "dark", NULL};
 static const char *const shot_outputs[] = {"jpg", "jpeg", "png", "webp", "heic", "avif", "gif", NULL};
 
-/* Names of the protocol, and of the browser's; NULL: it has no such permission to give. */
+/* Names of the protocol, and the browser's; NULL: it has no such permission to give. */
+#define PERMISSIONS(P)                                                                                                                                        \
+	P("geolocation", "geolocation") P("camera", "videoCapture") P("microphone", "audioCapture") P("notifications", "notifications") P("midi", "midi")     \
+	P("push", NULL) P("clipboard-read", "clipboardReadWrite") P("clipboard-write", "clipboardSanitizedWrite") P("payment-handler", "paymentHandler")      \
+	P("usb", NULL) P("bluetooth", NULL) P("accelerometer", "sensors") P("gyroscope", "sensors") P("magnetometer", "sensors")                               \
+	P("ambient-light-sensor", "sensors") P("background-sync", "backgroundSync") P("persistent-storage", "durableStorage")                                 \
+	P("screen-wake-lock", "wakeLockScreen") P("web-share", NULL) P("xr-spatial-tracking", NULL)
+#define NAME(name, browsers) name,
+#define PAIR(name, browsers) {name, browsers},
+static const char *const permission_names[] = {PERMISSIONS(NAME) NULL};
 static const struct {
 	const char *name, *browsers;
-} permissions[] = {
-    {"geolocation", "geolocation"}, {"camera", "videoCapture"}, {"microphone", "audioCapture"}, {"notifications", "notifications"}, {"midi", "midi"},
-    {"push", NULL}, {"clipboard-read", "clipboardReadWrite"}, {"clipboard-write", "clipboardSanitizedWrite"}, {"payment-handler", "paymentHandler"}, {"usb", NULL},
-    {"bluetooth", NULL}, {"accelerometer", "sensors"}, {"gyroscope", "sensors"}, {"magnetometer", "sensors"}, {"ambient-light-sensor", "sensors"},
-    {"background-sync", "backgroundSync"}, {"persistent-storage", "durableStorage"}, {"screen-wake-lock", "wakeLockScreen"}, {"web-share", NULL}, {"xr-spatial-tracking", NULL}};
-static const char *const permission_names[] = {"geolocation", "camera", "microphone", "notifications", "midi", "push", "clipboard-read", "clipboard-write", "payment-handler", "usb",
-    "bluetooth", "accelerometer", "gyroscope", "magnetometer", "ambient-light-sensor", "background-sync", "persistent-storage", "screen-wake-lock", "web-share",
-    "xr-spatial-tracking", NULL};
+} permissions[] = {PERMISSIONS(PAIR)};
+#undef NAME
+#undef PAIR
 
 static const struct param shot_params[] = {
     REQUIRED("url", P_URL, struct shot_in, url, "Address of the page.", .list = shot_schemes),
@@ -51,7 +55,7 @@ static const struct param shot_params[] = {
     OPTIONAL("width", P_RANGE, struct shot_in, width, "Width of the picture in pixels; 0: as it comes, or by the height.", .def = "0", .min = 0, .max = 2000),
     OPTIONAL("height", P_RANGE, struct shot_in, height, "Height of the picture in pixels; 0: as it comes, or by the width.", .def = "0", .min = 0, .max = 2000),
     OPTIONAL("quality", P_RANGE, struct shot_in, quality, "Quality; -1: that of the format.", .def = "-1", .min = -1, .max = 100),
-    OPTIONAL("output", P_ENUM, struct shot_in, output, "Format; nothing: PNG.", .def = "\"\"", .list = shot_outputs),
+    OPTIONAL("output", P_ENUM, struct shot_in, output, "Format; nothing: PNG. heic is answered as AVIF, which is its like.", .def = "\"\"", .list = shot_outputs),
 };
 
 /* A name and a value that HTTP has. */
