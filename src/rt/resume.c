@@ -301,9 +301,6 @@ still_whole(struct ctx *cx, struct peer *c, bool *whole_out)
 	return OK;
 }
 
-/* How many entries are asked for: by what whoever asked last has got, for many have many events. */
-static int entries_next = BATCH;
-
 static err_t
 advance_within(struct ctx *cx, struct peer *c)
 {
@@ -315,7 +312,7 @@ advance_within(struct ctx *cx, struct peer *c)
 	err_t e;
 
 	TRY(wait_for_room(cx, c));
-	asked = entries_next;
+	asked = c->asks > 0 ? c->asks : BATCH;
 	TRY(bus_range(cx, peer_shard(c), c->at, upto, asked, &v, &r.n));
 	TRY(still_whole(cx, c, &whole));
 	if (!whole)
@@ -323,7 +320,7 @@ advance_within(struct ctx *cx, struct peer *c)
 	r.v = v;
 	for (int i = 0; i < r.n; i++)
 		events += v[i].many > 0 ? v[i].many : 1;
-	entries_next = bus_entries_for(BATCH, r.n, events);
+	c->asks = (uint8_t)bus_entries_for(BATCH, r.n, events);
 	do {
 		e = range_serve(cx, c, &r, upto, &served, &all);
 	} while (e == OK && !all && served < ROUND);

@@ -327,6 +327,7 @@ struct peer {
 	uint32_t due;		/* its place among those that end by time, + 1 */
 	uint64_t mark;		/* number of the last event collected for it */
 	bool mark_other;	/* it was in another's name then */
+	uint8_t asks;		/* entries of the stream that it asks for next, by what it got last: some hold many events; 0: the most */
 	uint64_t entered;	/* number of the last event that was collected before it entered the index */
 	struct stream_pos at;	/* served up to here, while RT_CATCHING */
 	struct stream_pos ahead;	/* has seen up to here, elsewhere: this process or the stream is not that far yet */
