@@ -44,13 +44,20 @@ string_end(const char *p, const char *end)
 	return p < end ? p + 1 : NULL;
 }
 
+/* Is this key, as written between its quotes, the number n? A digit may stand as \u003N, and is the same key to PHP. */
 static bool
 is_number(struct str key, size_t n)
 {
 	char text[24];
-	int len = snprintf(text, sizeof text, "%zu", n);
+	size_t len = (size_t)snprintf(text, sizeof text, "%zu", n), at = 0, i;
 
-	return key.n == (size_t)len && memcmp(key.p, text, key.n) == 0;
+	for (i = 0; i < len && at < key.n; i++) {
+		if (key.n - at >= 6 && memcmp(key.p + at, "\\u003", 5) == 0)
+			at += 5;
+		if (key.p[at++] != text[i])
+			return false;
+	}
+	return i == len && at == key.n;
 }
 
 static int
@@ -315,10 +322,11 @@ php_word(struct php *j)
 static bool
 php_open(struct php *j, bool *list_out, bool *ok)
 {
-	const char *at = j->p, *next = skip_blank(at + 1, j->end);
+	const char *at = j->p, *next = skip_blank(at + 1, j->end), *behind;
 
 	*list_out = next < j->end && *next == '}';
-	if (!*list_out && j->end - next >= 3 && memcmp(next, "\"0\"", 3) == 0)
+	if (j->end - next >= 3 && *next == '"' && (next[1] == '0' || next[1] == '\\') && (behind = string_end(next, j->end)) != NULL &&
+	    is_number((struct str){next + 1, (size_t)(behind - next) - 2}, 0))
 		*list_out = php_is_list(j, at, ok);
 	return *ok;
 }

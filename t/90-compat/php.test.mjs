@@ -20,7 +20,9 @@ function compare(texts) {
 test('what the contract names', () => {
 	compare(['{"a":"😀/é\\u2028\u2029\\u0000\\r\\n\\t\\b\\f\\"\\\\\x7f<>&\'"}', '[1.0,1e21,5e-324,[],null,{},true,false]', '{"prefs":{},"b":{"c":{}}}', '""', '"\\ud83d\\ude00\\uD83D\\uDE00\\u00E9\\u002F"',
 		'[9223372036854775807,-9223372036854775808,9223372036854775808,12345678901234567890123,-0.0,0,-1]', '{"0":1,"1":{"0":{"0":{}},"1":[]},"2":{"1":0}}', '{"0":1,"2":2}', '{"1":1}', '{"0":[]}',
-		' { "a" : [ 1 , 2 ] , "b" : { } } ', '[{"0":{"0":{"0":{"0":1}}}},{"00":1},{"0":{"1":1}}]', '{"0":"a","1":{"0":2,"x":1}}', '{"":1}'])
+		' { "a" : [ 1 , 2 ] , "b" : { } } ', '[{"0":{"0":{"0":{"0":1}}}},{"00":1},{"0":{"1":1}}]', '{"0":"a","1":{"0":2,"x":1}}', '{"":1}',
+		'{"\\u0030":1}', '{"\\u0030":1,"\\u0031":{"0":2},"2":{"\\u0030":3,"1":4}}', '{"0":1,"\\u003a":2}', '{"\\u003A":1}', '{"\\u0030\\u0030":1}', '{"\\u0041":1}', '{"\\u00300":1}', '{"\\u0660":1}', '{"\\\\u0030":1}',
+		`{${Array.from({ length: 11 }, (_, i) => `"${String(i).replace(/\d/g, '\\u003$&')}":${i}`).join(',')}}`])
 	/* the number without a fraction is 0 to PHP when it reads; what is written as -0 is a float that was -0 */
 	assert.deepEqual(ours(['-0', '-0.0']), ['-0', '-0'])
 	assert.deepEqual(ours(['{', '{"a"}', '[1', '"', '', '}', '{"a":1]', '"\\x"', '\xff', '{"0":1']), Array(10).fill('?'))
@@ -56,7 +58,8 @@ test('trees at random', () => {
 		}
 		return pick(text(), below(1000), below(1000) / 7, -below(100), null, true, 1e17 * below(9))
 	}
-	const write = (v) => (v instanceof Map ? `{${[...v].map(([k, x]) => `${JSON.stringify(k)}:${write(x)}`).join(',')}}` : Array.isArray(v) ? `[${v.map(write).join(',')}]` : JSON.stringify(v))
+	const name = (k) => (below(4) === 0 && /^\d+$/.test(k) ? `"${k.replace(/\d/g, '\\u003$&')}"` : JSON.stringify(k))
+	const write = (v) => (v instanceof Map ? `{${[...v].map(([k, x]) => `${name(k)}:${write(x)}`).join(',')}}` : Array.isArray(v) ? `[${v.map(write).join(',')}]` : JSON.stringify(v))
 	compare(Array.from({ length: 5000 }, () => write(tree(5))).filter((t) => !/-0(?![.\d])/.test(t)))
 })
 
