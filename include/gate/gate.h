@@ -308,7 +308,8 @@ void api_init(void);				/* compiles the route table; aborts on a contradictory o
 void api_drain(void);
 bool api_writing(void);				/* that goes on */
 extern const struct http_handler api_http;	/* request, gone; ws callbacks are those of rt */
-struct str api_openapi(struct ctx *cx, int64_t format);	/* the document of GET /v1/openapi.json: of all formats (0), or of one (core/protocol.h) */
+/* Awaits a thread where it was not made yet. The document of GET /v1/openapi.json: of all formats (0), or of one (core/protocol.h). ERR_BUSY as offload. */
+err_t api_openapi(struct ctx *cx, int64_t format, struct str *out) MUST_CHECK;
 /* Somebody may be sent to this URL: localhost, own host, platforms of the project, its own scheme. Scripts are the caller's to refuse. */
 bool api_redirect_ok(struct req *rq, const char *url, const char *own_host);
 

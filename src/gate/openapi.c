@@ -1,6 +1,10 @@
-/* GET /v1/openapi.json: the API as its tables say it, so that the document cannot differ from what runs. Made once per process. */
+/* GET /v1/openapi.json: the API as its tables say it, so that the document cannot differ from what runs. Made once per process, on a thread. */
 #include "gate_priv.h"
+
+#include <assert.h>
+
 #include "core/conf.h"
+#include "core/offload.h"
 #include "core/protocol.h"
 
 enum { DOCUMENT_HINT = 256 * 1024 };
@@ -455,24 +459,87 @@ static const int64_t steps[] = {0, PROTOCOL(1, 0, 0), SINCE_1_1, SINCE_1_2, SINC
 	SINCE_1_9_2, SINCE_1_9_3, SINCE_1_9_4, SINCE_1_9_5, PROTOCOL(1, 9, 6), PROTOCOL(2, 0, 0), PROTOCOL_NEWEST};
 enum { STEPS_N = sizeof steps / sizeof *steps };
 
-struct str
-api_openapi(struct ctx *cx, int64_t format)
+struct reader {			/* on the stack of who waits for a document that is being made */
+	struct reader *next;
+	struct fib_event ended;
+};
+
+static struct document {
+	struct str text;	/* for the process, once it is made */
+	bool making;
+	struct reader *readers;
+} documents[STEPS_N];
+
+struct making {
+	int64_t format;
+	struct str text;
+};
+
+/* On a thread: it reads nothing but tables that stay as they are. */
+static void
+openapi_make(void *arg)
 {
-	static struct str texts[STEPS_N];
+	struct making *m = arg;
+	struct arena *a = arena_new();
 	const struct route_info *const *infos;
 	struct buf b;
 	struct jw w;
-	int n, i = format > 0 ? 1 : 0;
+	int n;
+
+	infos = gate_routes(&n);
+	buf_init(&b, a, DOCUMENT_HINT);
+	jw_init(&w, &b);
+	w.format = m->format;
+	openapi_write(&w, infos, n);
+	m->text = (struct str){memcpy(mem_alloc(b.n + 1), b.p, b.n), b.n};
+	arena_free(&a);
+}
+
+/* Awaits. The others wait for it, for it is large. */
+static err_t
+document_make(struct ctx *cx, struct document *d, int64_t format)
+{
+	struct making m = {.format = format};
+	err_t e;
+
+	assert(!d->making && d->text.p == NULL);
+	d->making = true;
+	e = offload(cx, LANE_json, openapi_make, &m);
+	d->making = false;
+	d->text = m.text;	/* also when nobody waits for it any more */
+	for (struct reader *r = d->readers; r != NULL; r = r->next)
+		fib_signal(&r->ended);
+	d->readers = NULL;
+	return e;
+}
+
+/* Awaits the end of another's making, whatever comes of it. */
+static err_t
+document_wait(struct ctx *cx, struct document *d)
+{
+	struct reader me = {.next = d->readers}, **at = &d->readers;
+	err_t e;
+
+	d->readers = &me;
+	e = fib_await(cx, &me.ended);
+	while (!me.ended.set && *at != &me)
+		at = &(*at)->next;
+	if (!me.ended.set)
+		*at = me.next;
+	return e;
+}
+
+err_t
+api_openapi(struct ctx *cx, int64_t format, struct str *out)
+{
+	struct document *d;
+	int i = format > 0 ? 1 : 0;
 
 	while (i > 0 && i + 1 < STEPS_N && steps[i + 1] <= format)
 		i++;
-	if (texts[i].p != NULL)
-		return texts[i];
-	infos = gate_routes(&n);
-	buf_init(&b, cx->arena, DOCUMENT_HINT);
-	jw_init(&w, &b);
-	w.format = steps[i];
-	openapi_write(&w, infos, n);
-	texts[i] = (struct str){memcpy(mem_alloc(b.n + 1), b.p, b.n), b.n};
-	return texts[i];
+	d = &documents[i];
+	while (d->text.p == NULL)
+		TRY(d->making ? document_wait(cx, d) : document_make(cx, d, steps[i]));
+	*out = d->text;
+	return OK;
 }

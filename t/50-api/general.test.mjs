@@ -2,7 +2,8 @@
  * metrics, the mock service, hostile input. */
 import { after, before, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { collection, database } from './docs.mjs'
 import { cookieOf, dataDir, server, start, unique, until } from '../lib/server.mjs'
@@ -10,6 +11,8 @@ import { cookieOf, dataDir, server, start, unique, until } from '../lib/server.m
 const envelope = ['message', 'code', 'type', 'version']
 const noCache = { 'cache-control': 'no-cache, no-store, must-revalidate', expires: '0', pragma: 'no-cache' }
 let s, p, alice
+
+const childOf = (pid, name) => execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).trim().split('\n').find((k) => readFileSync(`/proc/${k}/comm`, 'utf8').trim() === name)
 
 function assertError(r, status, type, message) {
 	assert.equal(r.status, status, r.text)
@@ -492,6 +495,25 @@ describe('files and metadata', () => {
 		assert.deepEqual(await p.ok('GET', '/health/anti-virus'), { version: '', status: 'disabled' })
 		assert.deepEqual(Object.keys(await p.ok('GET', '/health/time')), ['remoteTime', 'localTime', 'diff'])
 		assert.deepEqual(await s.ok('GET', '/health/version'), { version: '1.0.2' })
+	})
+	test('OpenAPI documents are made once, on a thread, whoever leaves meanwhile', async () => {
+		const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay' } })
+		try {
+			const url = `${own.endpoint}/openapi.json?format=1.8.0`, web = childOf(own.pid, 'badal-web'), threads = () => readdirSync(`/proc/${web}/task`).length, before = threads()
+			const leaving = new AbortController(), gone = fetch(url, { signal: leaving.signal }).then((r) => r.text(), () => '')
+			const all = await Promise.all(Array.from({ length: 40 }, async (_, i) => {
+				if (i === 20) leaving.abort()
+				const r = await fetch(url)
+				assert.equal(r.status, 200)
+				return r.text()
+			}))
+			await gone
+			assert.equal(new Set(all).size, 1)
+			assert.equal(JSON.parse(all[0]).info.version, '1.8.0')
+			assert.equal(threads(), before + 1)
+		} finally {
+			await own.stop()
+		}
 	})
 	test('OpenAPI says what runs', async () => {
 		const d = await s.ok('GET', '/openapi.json')

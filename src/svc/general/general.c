@@ -79,12 +79,13 @@ static err_t
 general_get_openapi(struct req *rq, void *arg)
 {
 	const struct openapi_in *in = arg;
-	struct str s = str_c(in->format ? in->format : "");
+	struct str s = str_c(in->format ? in->format : ""), text;
 	int64_t format = str_is(s, "newest") ? PROTOCOL_NEWEST : protocol_version(s);
 
 	if (format == 0)
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid format: Value must be a version such as 1.8.0, or newest");
-	return reply_json(rq, 200, api_openapi(&rq->cx, format < 0 ? 0 : format));
+	TRY(api_openapi(&rq->cx, format < 0 ? 0 : format, &text));
+	return reply_json(rq, 200, text);
 }
 
 /* What SDKs are tried out with: a project that is there answers, the console is none. */
