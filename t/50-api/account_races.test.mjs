@@ -25,11 +25,11 @@ after(async () => {
 })
 
 /* Locks a user until the function it gives is called, which may first do more. */
-async function holdUser(id) {
+async function holdUser(id, space = schema) {
 	const c = spawn('psql', args, { stdio: ['pipe', 'pipe', 'inherit'] })
 	let out = ''
 	c.stdout.on('data', (d) => (out += d))
-	c.stdin.write(`BEGIN; SELECT 1 FROM ${schema}.users WHERE id = '${id}' FOR UPDATE; SELECT 'held';\n`)
+	c.stdin.write(`BEGIN; SELECT 1 FROM ${space}.users WHERE id = '${id}' FOR UPDATE; SELECT 'held';\n`)
 	await until('the lock', () => out.includes('held'))
 	return (more = '') => new Promise((ok) => { c.on('exit', ok); c.stdin.end(`${more} COMMIT;\n`) })
 }
@@ -73,6 +73,25 @@ test('a password that changes while it signs in, or changes the address', async 
 	await go(`UPDATE ${schema}.users SET password = 'another' WHERE id = '${u.id}';`)
 	for (const r of await Promise.all(all)) fails(r, 401, 'user_invalid_credentials')
 	assert.equal(await sessionsOf(u.id), 1)
+})
+
+test('keys of the console that are made or changed while the password changes', async () => {
+	const who = await s.user(), k = { name: 'K', scopes: [] }, team = (await who.ok('POST', '/teams', { body: { teamId: 'unique()', name: 'T' } })).$id
+	const headers = { 'x-appwrite-response-format': '1.9.5', 'x-appwrite-organization': team }
+	const made = await who.ok('POST', '/organization/keys', { headers, status: 201, body: { keyId: 'unique()', ...k } })
+	for (const [m, target, body] of [['POST', '/account/keys', k], ['POST', '/organization/keys', { keyId: 'unique()', ...k }], ['PUT', `/organization/keys/${made.$id}`, { name: 'More', scopes: ['projects.read'] }]]) {
+		const thief = cookieOf(await s.call('POST', '/account/sessions/email', { body: { email: who.email, password: who.password } }))
+		const go = await holdUser(who.id, 'p_0'), next = unique('password'), change = who.call('PATCH', '/account/password', { body: { password: next, oldPassword: who.password } })
+		await waiting(1)
+		const late = s.call(m, target, { project: 'console', cookie: thief, headers, body })
+		await waiting(2)
+		await go()
+		assert.equal((await change).status, 200)
+		who.password = next
+		fails(await late, 401, 'user_unauthorized')
+	}
+	assert.equal((await who.ok('GET', '/account/keys', { headers })).total, 0)
+	assert.deepEqual((await who.ok('GET', '/organization/keys', { headers })).keys.map((x) => x.name), ['K'])
 })
 
 test('first sign-ins of an imported user at once', async () => {

@@ -18,6 +18,16 @@ const mail = () => `${unique('m')}@example.org`
 const number = () => `+49${String(BigInt(`0x${unique()}`) % 10n ** 11n).padStart(11, '0')}`
 const send = (m, target, body, o = {}) => p.guest(m, target, { body, ...o })
 const psql = (sql) => execFileSync('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', sql], { encoding: 'utf8' }).trim()
+/* Locks a user until the function it gives is called, which may first do more. */
+async function hold(u) {
+	const c = spawn('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1'], { stdio: ['pipe', 'pipe', 'inherit'] })
+	let out = ''
+	c.stdout.on('data', (d) => (out += d))
+	c.stdin.write(`BEGIN; SELECT 'held' FROM ${schema}.users WHERE id = '${u.id}' FOR UPDATE;\n`)
+	await until('the lock', () => out.includes('held'))
+	return (more = '') => c.stdin.end(`${more} COMMIT;\n`)
+}
+const waiting = (n) => until(`${n} wait`, () => psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") === String(n))
 const metric = async (name) => Number((await s.call('GET', '/metrics', { root: true })).text.match(new RegExp(`^${name} (\\d+)`, 'm'))?.[1] ?? 0)
 
 before(async () => {
@@ -226,15 +236,11 @@ describe('the owner of an address comes in', () => {
 
 	test('one that the provider\'s account does not get into is not taken over', async () => {
 		const u = await p.user(), x = await p.user(), who = person(u.email), was = await metric('badal_accounts_taken_over_total'), { finish } = await oauth(who)
-		const c = spawn('psql', ['-h', path.join(s.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1'], { stdio: ['pipe', 'pipe', 'inherit'] })
-		let out = ''
-		c.stdout.on('data', (d) => (out += d))
-		c.stdin.write(`BEGIN; SELECT 'held' FROM ${schema}.users WHERE id = '${u.id}' FOR UPDATE;\n`)
-		await until('the lock', () => out.includes('held'))
+		const go = await hold(u)
 		const reply = finish()
-		await until('it waits', () => psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") === '1')
+		await waiting(1)
 		/* meanwhile the identity becomes another account's */
-		c.stdin.end(`INSERT INTO ${schema}.identities (user_internal, provider, provider_uid, created) SELECT internal, 'gitlab', '${who.id}', now() FROM ${schema}.users WHERE id = '${x.id}'; COMMIT;\n`)
+		go(`INSERT INTO ${schema}.identities (user_internal, provider, provider_uid, created) SELECT internal, 'gitlab', '${who.id}', now() FROM ${schema}.users WHERE id = '${x.id}';`)
 		const me = await p.guest('GET', '/account', { cookie: cookieOf(await reply) })
 		assert.equal(me.body.$id, x.id, me.text)
 		assert.equal(await metric('badal_accounts_taken_over_total'), was)
@@ -243,6 +249,38 @@ describe('the owner of an address comes in', () => {
 		const { logs } = await until('the log', async () => { const l = await p.ok('GET', `/users/${x.id}/logs`); return l.logs.length > 1 && l })
 		assert.ok(!logs.some((e) => e.event === 'user.takeover'), JSON.stringify(logs.map((e) => e.event)))
 	})
+
+	/* By a session, and by a token that needs none; each waits behind the owner. `left`: what there would be of it. */
+	const late = {
+		'recovery codes': { ask: (u) => u.late('POST', '/account/mfa/recovery-codes'), left: ['recovery_codes'] },
+		'an app': { ask: (u) => u.late('POST', '/account/mfa/authenticators/totp'), left: ['users', "totp_secret <> ''"] },
+		'a wish for a second factor': { ask: (u) => u.lent('PATCH', '/account/mfa', { mfa: true }), left: ['users', 'mfa'] },
+		'a first password': { ask: (u) => u.late('PATCH', '/account/password', { password: 'password-9' }), left: ['users', 'password IS NOT NULL'] },
+		'a device': { ask: (u) => u.lent('POST', '/account/targets/push', { targetId: 'unique()', identifier: unique('push') }), left: ['targets', "provider_type = 'push'"] },
+		'an identity': { ask: (u) => u.going.finish(), left: ['identities'] },
+	}
+	for (const [what, { ask, left: [table, when = 'true'] }] of Object.entries(late))
+		test(`nothing of the squatter's comes behind: ${what}`, async () => {
+			const u = await p.user(), headers = { 'x-appwrite-response-format': '1.9.5' }
+			psql(`UPDATE ${schema}.users SET password = NULL, password_update = NULL WHERE id = '${u.id}'`)
+			const { jwt } = await u.ok('POST', '/account/jwt')
+			u.late = (m, target, body) => p.guest(m, target, { cookie: u.cookie, headers, body })
+			u.lent = (m, target, body) => p.guest(m, target, { jwt, headers, body })
+			u.going = await oauth(person(null), u.cookie)
+			const use = await secrets['magic URL'](u), go = await hold(u), owner = use()
+			await waiting(1)
+			const squatter = ask(u)
+			await waiting(2)
+			go()
+			assert.equal((await owner).status, 201)
+			const r = await squatter
+			if (what === 'an identity') assert.match(r.headers.location, /^http:\/\/localhost\/no\?error=/)
+			else fails(r, 401, what === 'a first password' ? 'user_invalid_credentials' : 'user_unauthorized')
+			const whose = `${table === 'users' ? 'internal' : 'user_internal'} = (SELECT internal FROM ${schema}.users WHERE id = '${u.id}')`
+			assert.equal(psql(`SELECT count(*) FROM ${schema}.${table} WHERE ${whose} AND ${when}`), '0')
+			assert.equal(psql(`SELECT count(*) FROM ${schema}.sessions WHERE user_id = '${u.id}'`), '1')
+			assert.equal((await p.guest('GET', '/account', { cookie: cookieOf(await owner) })).body.$id, u.id)
+		})
 
 	test('with a session of the squatter: it ends like the others', async () => {
 		for (const kind of ['magic URL', 'invitation']) {

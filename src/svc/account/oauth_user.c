@@ -46,7 +46,7 @@ add_to_account(struct db_tx *tx, const struct project *p, const struct linked_in
 {
 	struct event ev = quiet_event(tx_ctx(tx), p, current, EVENT_ROLES);
 
-	TRY(user_lock(tx, p, current, u));
+	TRY(user_lock_by(tx, p, NULL, current, u));
 	if (user_anonymous(u)) {	/* still: it may have got an address and a password of its own meanwhile */
 		const char *was = u->email;
 

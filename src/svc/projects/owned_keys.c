@@ -32,6 +32,7 @@ struct key_owner {
 	const struct record *record;
 	const char *where, *id;		/* `where`: those of this owner, $1 */
 	int64_t internal, user;		/* of the owner, and of who asks */
+	int64_t epoch;			/* of who asks */
 	const struct event_info *created, *updated, *deleted;
 	const char *prefix;
 	const struct project *console;
@@ -41,6 +42,7 @@ struct key_owner {
 static err_t
 owner_team(struct req *rq, struct key_owner *o)
 {
+	const struct user *u = rq->login != NULL ? rq->login->user : NULL;
 	struct str id = rq->http->hdr[HDR_X_ORGANIZATION];
 	struct team *t;
 
@@ -51,7 +53,7 @@ owner_team(struct req *rq, struct key_owner *o)
 		return fail(&rq->cx, ERR_TEAM_NOT_FOUND, "not a member: %s", t->id);
 	if (!roles_in_team(rq->cx.arena, &rq->roles, t->id, "owner"))
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "not an owner: %s", t->id);
-	*o = (struct key_owner){&organization_keys, "@.team_internal = $1::bigint", t->id, t->internal, rq->login != NULL ? rq->login->user->internal : 0,
+	*o = (struct key_owner){&organization_keys, "@.team_internal = $1::bigint", t->id, t->internal, u != NULL ? u->internal : 0, u != NULL ? u->epoch : 0,
 	    &ev_organization_key_create, &ev_organization_key_update, &ev_organization_key_delete, KEY_ORGANIZATION_PREFIX, rq->project};
 	return OK;
 }
@@ -65,7 +67,7 @@ key_owner_of(struct req *rq, struct key_owner *o)
 		return owner_team(rq, o);
 	if (u == NULL)
 		return fail(&rq->cx, ERR_USER_UNAUTHORIZED, "no user of the console");
-	*o = (struct key_owner){&account_keys, "@.user_internal = $1::bigint", u->id, u->internal, u->internal, &ev_account_key_create, &ev_account_key_update,
+	*o = (struct key_owner){&account_keys, "@.user_internal = $1::bigint", u->id, u->internal, u->internal, u->epoch, &ev_account_key_create, &ev_account_key_update,
 	    &ev_account_key_delete, KEY_ACCOUNT_PREFIX, rq->project};
 	return OK;
 }
@@ -80,7 +82,7 @@ owner_writes(struct req *rq, struct key_owner *o)
 	return key_owner_of(rq, o);
 }
 
-/* Awaits. Whoever asked still may, and does until the end: locked in the order that memberships have (svc/teams/team.c). */
+/* Awaits. Whoever asked still may, and does until the end, in an account that is still theirs (users.epoch): locked in the order that memberships have (svc/teams/team.c). */
 static err_t
 hold_owner(struct db_tx *tx, const struct key_owner *o, int64_t *membership_out)
 {
@@ -89,9 +91,9 @@ hold_owner(struct db_tx *tx, const struct key_owner *o, int64_t *membership_out)
 	struct db_res *r;
 
 	*membership_out = 0;
-	TRY(tx_query(tx, &r, "SELECT 1 FROM p_0.users WHERE internal = $1::bigint AND status FOR NO KEY UPDATE", DB(user)));
+	TRY(tx_query(tx, &r, "SELECT 1 FROM p_0.users WHERE internal = $1::bigint AND status AND epoch = $2::bigint FOR NO KEY UPDATE", DB(user, pg_i64(cx->arena, o->epoch))));
 	if (db_rows(r) == 0)
-		return fail(cx, ERR_USER_UNAUTHORIZED, "gone, or blocked");
+		return fail(cx, ERR_USER_UNAUTHORIZED, "gone, blocked, or changed meanwhile");
 	if (o->record == &account_keys)
 		return OK;
 	tx_add(tx, "SELECT 1 FROM p_0.teams WHERE internal = $1::bigint FOR NO KEY UPDATE", DB(team));

@@ -103,7 +103,7 @@ others_stay_out(struct db_tx *tx, const struct project *p, const struct user *no
 static err_t
 mfa_set_tx(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by, const char *session, bool on, struct user *now)
 {
-	TRY(user_lock(tx, p, u, now));
+	TRY(user_lock_by(tx, p, by, u, now));
 	if (on && !now->mfa && session != NULL)
 		others_stay_out(tx, p, now, session);
 	now->mfa = on;
@@ -159,7 +159,7 @@ totp_set_secret(struct db_tx *tx, const struct project *p, const struct user *u,
 	struct ctx *cx = tx_ctx(tx);
 	struct user now;
 
-	TRY(user_lock(tx, p, u, &now));
+	TRY(user_lock_by(tx, p, NULL, u, &now));
 	if (now.totp)
 		return fail(cx, ERR_USER_AUTHENTICATOR_ALREADY_VERIFIED, "user=%s", u->id);
 	tx_add(tx, arena_printf(cx->arena, "UPDATE %s.users SET totp_secret = $2, totp_step = 0 WHERE internal = $1::bigint", p->schema),
@@ -225,7 +225,7 @@ totp_verify_tx(struct db_tx *tx, const struct project *p, const struct user *u, 
 	struct session s;
 	bool found, right;
 
-	TRY(user_lock(tx, p, u, now));
+	TRY(user_lock_by(tx, p, NULL, u, now));
 	if (now->totp)
 		return fail(cx, ERR_USER_AUTHENTICATOR_ALREADY_VERIFIED, "user=%s", u->id);
 	TRY(totp_take(tx, p, now, code, &found, &right));
@@ -254,7 +254,7 @@ totp_remove_tx(struct db_tx *tx, const struct project *p, const struct user *u, 
 	struct db_res *r;
 	struct user now;
 
-	TRY(user_lock(tx, p, u, &now));
+	TRY(user_lock_by(tx, p, by, u, &now));
 	TRY(tx_query(tx, &r,
 	    arena_printf(cx->arena, "UPDATE %s.users SET totp = false, totp_secret = '', totp_step = 0 WHERE internal = $1::bigint AND totp_secret <> '' RETURNING 1", p->schema),
 	    DB(number)));
@@ -308,7 +308,7 @@ codes_write(struct db_tx *tx, const struct project *p, const struct user *u, con
 	struct db_res *r;
 	struct user now;
 
-	TRY(user_lock(tx, p, u, &now));
+	TRY(user_lock_by(tx, p, by, u, &now));
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT 1 FROM %s.recovery_codes WHERE user_internal = $1::bigint LIMIT 1", p->schema), DB(number)));
 	if (how == CODES_FIRST && db_rows(r) > 0)
 		return fail(cx, ERR_USER_RECOVERY_CODES_ALREADY_EXISTS, "user=%s", u->id);

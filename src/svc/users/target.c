@@ -146,7 +146,7 @@ target_insert(struct db_tx *tx, const struct project *p, const struct user *u, c
 	struct user now;
 	struct db_res *r;
 
-	TRY(user_lock(tx, p, u, &now));
+	TRY(user_lock_by(tx, p, by, u, &now));
 	TRY(tx_query(tx, &r, arena_printf(cx->arena, "SELECT count(*) FROM %s.targets WHERE user_internal = $1::bigint", p->schema),
 	    DB(pg_i64(cx->arena, u->internal))));
 	if (db_i64(r, 0, 0) >= TARGETS_SHOWN)

@@ -301,6 +301,13 @@ user_lock(struct db_tx *tx, const struct project *p, const struct user *u, struc
 	return record_lock(tx, p, &user_record, rows_internal(tx_ctx(tx), u->internal), out);
 }
 
+err_t
+user_lock_by(struct db_tx *tx, const struct project *p, const struct user_by *by, const struct user *u, struct user *out)
+{
+	TRY(user_lock(tx, p, u, out));
+	return by != NULL || out->epoch == u->epoch ? OK : fail(tx_ctx(tx), ERR_USER_UNAUTHORIZED, "the account of %s changed meanwhile", u->id);
+}
+
 /* Moves the epoch: whatever was sent out before opens nothing any more, nor does a sign-in that began before. */
 static void
 end_secrets(struct db_tx *tx, const struct project *p, const struct user *u)
@@ -321,14 +328,14 @@ end_sessions(struct db_tx *tx, const struct project *p, const struct user *u, co
 	    DB(pg_i64(cx->arena, u->internal), keeps));
 }
 
-/* A password that was changed since `u` was read allows nothing any more. */
+/* A password that was changed since `u` was read allows nothing any more; that there was none to ask for, nothing in an account that changed hands. */
 static err_t
 lock_known(struct db_tx *tx, const struct project *p, const struct user *u)
 {
 	struct user now;
 
 	TRY(user_lock(tx, p, u, &now));
-	return same_password(&now, u) ? OK : fail(tx_ctx(tx), ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
+	return same_password(&now, u) && (u->password != NULL || now.epoch == u->epoch) ? OK : fail(tx_ctx(tx), ERR_USER_INVALID_CREDENTIALS, "the password of %s changed meanwhile", u->id);
 }
 
 /* The target follows; what is taken is found with the user first, and said of it. */

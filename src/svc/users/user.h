@@ -75,6 +75,9 @@ struct user user_without_secrets(const struct user *u);
 struct user_by {
 	const char *actor;	/* user id for webhooks, NULL for keys */
 };
+/* Awaits. As user_lock, for what somebody adds that opens the account: who acts for themselves (by NULL) adds nothing after it became somebody else's, or its secrets ended, since the
+ * request was let in. ERR_USER_UNAUTHORIZED. */
+err_t user_lock_by(struct db_tx *tx, const struct project *p, const struct user_by *by, const struct user *u, struct user *out) MUST_CHECK;
 
 /* Changes, awaiting; `u` is not touched, *out is the new state, with what others changed since `u` was read. With `by` no password is asked for
  * and the event carries the user model; without, a password that another request changed meanwhile is ERR_USER_INVALID_CREDENTIALS. */
