@@ -5,7 +5,8 @@
  * An account that is made by a secret on its way to its address (magic URL, code, invitation) is its reader's from the start: nobody has anything else
  * that opens it. Else an address that is proved for the first time takes the account over. Whatever else opens it goes: sessions, password, OAuth2 identities, the
  * other address (whoever set it up can read there), second factors and recovery codes (but see proof_leaves_factors), keys, and by the epoch every secret that is on its way. Sockets
- * follow by EVENT_ROLES, which the caller's event must carry; requests of the other one that wait meanwhile find the epoch moved (user_lock_by). Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions, secrets and
+ * follow by EVENT_ROLES, which the caller's event must carry; requests of the other one that wait meanwhile find the epoch moved (user_lock_by).
+ * Once it is proved, a proof ends nothing, but for a new password (recovery): that ends sessions, secrets and
  * keys of the account.
  *
  * The link of a verification lets nobody in. It is asked for by whoever holds the account and opened by whoever reads there, and only when both are
