@@ -282,9 +282,11 @@ describe('what ends by itself', () => {
 		const writes = [['POST', '/account/keys', k], ['PUT', `/account/keys/${one.$id}`, k], ['DELETE', `/account/keys/${one.$id}`], ['POST', '/organization/keys', body()], ['PUT', `/organization/keys/${two.$id}`, k],
 			['DELETE', `/organization/keys/${two.$id}`], ['POST', `${at}/keys`, k], ['PUT', `${at}/keys/${three.$id}`, k], ['POST', `${at}/jwts`, { scopes: [] }], ['POST', `${at}/dev-keys`, { name: 'K', expire }],
 			['PUT', `${at}/dev-keys/${four.$id}`, { name: 'K', expire }]]
-		const reads = [['/account/keys', one], [`/account/keys/${one.$id}`, one], ['/organization/keys', two], [`/organization/keys/${two.$id}`, two], [`${at}/keys`, three], [`${at}/keys/${three.$id}`, three], [`${at}/dev-keys`, four],
+		const hook = { name: 'H', events: ['users.*.create'], url: 'https://example.org/', security: true, httpUser: 'u', httpPass: unique('pass') }
+		const five = await who.ok('POST', `${at}/webhooks`, { body: hook }), secret = five.signatureKey
+		const reads = [[`${at}/webhooks`, { secret }], [`${at}/webhooks/${five.$id}`, { secret }], [`${at}/webhooks`, { secret: hook.httpPass }], ['/account/keys', one], [`/account/keys/${one.$id}`, one], ['/organization/keys', two], [`/organization/keys/${two.$id}`, two], [`${at}/keys`, three], [`${at}/keys/${three.$id}`, three], [`${at}/dev-keys`, four],
 			[`${at}/dev-keys/${four.$id}`, four]]
-		return { team, project, writes, reads, three }
+		return { team, project, writes, reads, three, secret, hook: [`${at}/webhooks/${five.$id}`, hook] }
 	}
 	const told = async (call, a, shown) => {
 		for (const [target, k] of a.reads) {
@@ -301,6 +303,14 @@ describe('what ends by itself', () => {
 		for (const [m, target, b] of a.writes) fails(await by(m, target, b), 403, 'key_creation_denied')
 		await told((m, target, b, h) => who.call(m, target, { headers: { ...headers(a.team), ...h } }), a, true)
 		await told(by, a, false)
+		/* of webhooks neither, whatever else it does with them */
+		for (const [call, shown] of [[by, false], [(m, target, b) => who.call(m, target, { headers: headers(a.team), body: b }), true]]) {
+			const r = await call('PUT', ...a.hook)
+			assert.equal(r.status, 200, r.text)
+			assert.equal(r.text.includes(a.secret), shown)
+		}
+		const r = await by('PATCH', `${a.hook[0]}/signature`)
+		assert.deepEqual([r.status, r.body.secret], [200, ''], r.text)
 	})
 })
 

@@ -58,14 +58,14 @@ check_secret(struct req *rq, const char *secret)
 	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid secret: It has %d characters at least.", SECRET_MIN);
 }
 
-/* Secrets are for those who may change them: members, as with all that is the project's, and keys that write webhooks. */
+/* Secrets are for those who may change them: members, as with all that is the project's, but not by what ends by itself, and keys that write webhooks. */
 static bool
 shows_hooks(struct req *rq, const struct project *p, bool own)
 {
 	for (int i = 0; rq->caller == CALLER_KEY && i < rq->key->scopes.n; i++)
 		if (strcmp(rq->key->scopes.v[i], "webhooks.write") == 0)
 			return true;
-	return rq->caller == CALLER_ADMIN || (!own && project_right(rq, p, RIGHT_CHANGE));
+	return rq->caller == CALLER_ADMIN || (!own && !caller_is_lent(rq) && project_right(rq, p, RIGHT_CHANGE));
 }
 
 static const struct webhook *
@@ -137,7 +137,7 @@ projects_update_webhook(struct req *rq, void *arg)
 	in->in.security = in->security == 1;
 	in->in.enabled = in->enabled != 0;
 	TRY(webhook_update(&rq->cx, p, in->id, &in->in, &now));
-	return reply(rq, 200, &webhook_shape, now);
+	return reply(rq, 200, &webhook_shape, hook_shown(rq, p, in->project == NULL, now));
 }
 
 static err_t
@@ -150,7 +150,7 @@ projects_update_webhook_signature(struct req *rq, void *arg)
 	TRY(check_secret(rq, in->secret));
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	TRY(webhook_sign(&rq->cx, p, in->id, in->secret, &now));
-	return reply(rq, 200, &webhook_shape, now);
+	return reply(rq, 200, &webhook_shape, hook_shown(rq, p, in->project == NULL, now));
 }
 
 static err_t
