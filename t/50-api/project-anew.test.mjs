@@ -73,6 +73,26 @@ test('deliveries of a webhook, those that wait and those that are remembered', {
 	await Promise.all([r.stop(), refusing.stop()])
 })
 
+test('what waits for a webhook and what is remembered goes with it, and with its project', { timeout: 120000 }, async () => {
+	const id = unique('p'), refusing = await receiver({ answer: () => 500 }), p = await made(id), key = (what, hook) => `{jobs}:webhooks:${what}:${id}/${hook}`
+	const hook = (webhookId) => p.admin('POST', '/webhooks', { headers: today, body: { webhookId, name: 'W', url: refusing.url, events: ['teams.*.create'] } })
+	for (const w of ['One', 'two', 'three']) assert.equal((await hook(w)).status, 201)
+	await team(p)
+	await team(p)
+	for (const w of ['One', 'two', 'three']) {
+		await until('the try is remembered', () => redis('EXISTS', key('log', w)) === '1')
+		assert.deepEqual([redis('EXISTS', key('line', w)), redis('HEXISTS', '{jobs}:webhooks:sizes', `${id}/${w}`)], ['1', '1'])
+	}
+	const gone = (w) => until(`nothing is left of ${w}`, () => ['line', 'log'].every((what) => redis('EXISTS', key(what, w)) === '0') && redis('EXISTS', `${key('log', w)}:bytes`) === '0' &&
+		redis('HEXISTS', '{jobs}:webhooks:sizes', `${id}/${w}`) === '0')
+	assert.equal((await p.admin('DELETE', '/webhooks/one', { headers: today })).status, 204)
+	await gone('One')
+	assert.deepEqual([redis('EXISTS', key('log', 'two')), redis('EXISTS', key('line', 'three'))], ['1', '1'])
+	await drop(p)
+	for (const w of ['two', 'three']) await gone(w)
+	await refusing.stop()
+})
+
 test('events that wait for a function', { timeout: 120000 }, async () => {
 	const id = unique('p'), first = await made(id), t = await team(first), time = Date.now()
 	await drop(first)

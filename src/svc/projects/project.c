@@ -13,8 +13,12 @@
 #include "model/seal.h"
 #include "svc/projects/spare.h"
 #include "svc/teams/team.h"
+#include "svc/webhooks/webhooks.h"
 
-enum { DROP_BATCH = 50 };	/* tables dropped in one transaction: each needs a lock, and locks are limited */
+enum {
+	DROP_BATCH = 50,	/* tables dropped in one transaction: each needs a lock, and locks are limited */
+	FORGOTTEN_MAX = 1000	/* webhooks whose lines are cleared away with their project */
+};
 
 /* Whose clients cannot set how many sessions a user has, what they know of members and what a new password ends, gets what there was before one could. */
 static const char insert_sql[] =
@@ -295,6 +299,8 @@ project_delete_tx(struct db_tx *tx, const struct project *p, const char *actor)
 		return fail(cx, ERR_PROJECT_NOT_FOUND, "project=%s", p->id);
 	tx_add(tx, "INSERT INTO badal.trash (schema) VALUES ($1) ON CONFLICT DO NOTHING", DB(p->schema));
 	tx_add(tx, "DELETE FROM badal.project_migrations WHERE schema = $1", DB(p->schema));
+	for (int i = 0; i < p->webhooks.n && i < FORGOTTEN_MAX; i++)	/* of more than that it goes by itself, in a week */
+		webhook_forget(tx, p->id, ((const struct webhook *)p->webhooks.v[i])->id);
 	event_emit(tx, &ev);
 	return OK;
 }

@@ -13,6 +13,7 @@
 #include "model/project_write.h"
 #include "model/record.h"
 #include "svc/projects/projects_priv.h"
+#include "svc/webhooks/webhooks.h"
 
 enum { SECRET_BYTES = 128, SIGNATURE_BYTES = 64, NAME_LEN = 256, CHILDREN_PAGE = 5000 };
 
@@ -310,10 +311,20 @@ webhook_sign(struct ctx *cx, const struct project *p, const char *id, const char
 	return project_child_change(cx, p, &webhooks, id, "signature", &values, (void **)out);
 }
 
+static err_t
+webhook_delete_tx(struct db_tx *tx, const struct project *p, const char *id, struct webhook *gone)
+{
+	TRY(write_within(tx, p, &webhooks, project_child_rows(tx_ctx(tx), p, id), NULL, NULL, gone));
+	webhook_forget(tx, p->id, gone->id);
+	return OK;
+}
+
 err_t
 webhook_delete(struct ctx *cx, const struct project *p, const char *id)
 {
-	return project_child_delete(cx, p, &webhooks, id);
+	struct webhook gone = {0};
+
+	return TX_RUN(cx, tx, webhook_delete_tx(tx, p, id, &gone));
 }
 
 /* ---- domains ---- */

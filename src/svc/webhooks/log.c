@@ -65,6 +65,28 @@ log_add(struct ctx *cx, const char *line, const struct log_line *v, int n)
 	return bus_script(cx, &r, log_lua, 2, 4 + 3 * n, words);
 }
 
+/* KEYS: holders log bytes; ARGV: line token. Who holds a line writes there, and nobody else. */
+static const char forget_lua[] =
+    "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end\n"
+    "return redis.call('UNLINK', KEYS[2], KEYS[3])";
+
+err_t
+log_forget(struct ctx *cx, const struct line *l)
+{
+	struct str key = line_key(cx, WEBHOOKS, "log", l->name);
+	struct bus_reply *r;
+
+	return bus_script(cx, &r, forget_lua, 3, BUS(line_key(cx, WEBHOOKS, "holders", NULL), key, str_c(arena_printf(cx->arena, "%s:bytes", key.p)),
+	    str_c(l->name), str_c(l->token)));
+}
+
+/* The line's own job: who finds no webhook there takes away what is left of it. */
+void
+webhook_forget(struct db_tx *tx, const char *project, const char *webhook)
+{
+	tx_job(tx, WEBHOOKS, str_c(arena_printf(tx_ctx(tx)->arena, "%s/%s", project, webhook)));
+}
+
 /* ---- reading ---- */
 
 static const struct field sent_fields[] = {

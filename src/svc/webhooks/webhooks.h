@@ -2,6 +2,7 @@
 #ifndef BADAL_SVC_WEBHOOKS_WEBHOOKS_H
 #define BADAL_SVC_WEBHOOKS_WEBHOOKS_H
 
+#include "io/db.h"
 #include "model/project.h"
 
 struct sent {			/* a try, or the end of a delivery */
@@ -18,5 +19,7 @@ err_t webhook_log(struct ctx *cx, const struct project *p, const struct webhook 
 /* Awaits. Puts deliveries into the line again, in the order of their events: the one with this id, or (id NULL) each that was not delivered in the end.
  * ERR_WEBHOOK_DELIVERY_NOT_FOUND: there is none with this id, or it is not kept. */
 err_t webhook_replay(struct ctx *cx, const struct project *p, const struct webhook *w, const char *id, int64_t *n_out) MUST_CHECK;
+/* Within a transaction that deletes it, or its project: what waits for it, and what is remembered, is cleared away by a job. */
+void webhook_forget(struct db_tx *tx, const char *project, const char *webhook);
 
 #endif

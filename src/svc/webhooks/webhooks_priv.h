@@ -55,6 +55,8 @@ struct log_line {
 };
 /* Awaits. */
 err_t log_add(struct ctx *cx, const char *line, const struct log_line *v, int n) MUST_CHECK;
+/* Awaits. Nothing is remembered any more, unless somebody else holds the line by now. */
+err_t log_forget(struct ctx *cx, const struct line *l) MUST_CHECK;
 
 /* ---- work.c ---- */
 err_t webhooks_work(struct ctx *cx, const struct job *job);

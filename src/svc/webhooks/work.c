@@ -453,7 +453,7 @@ work_run(struct work *k, int64_t *when_out)
 		do
 			TRY(work_part(k, put_some_away));
 		while (k->more && !k->lost && !k->replaced);
-		return OK;
+		return k->w == NULL && !k->lost && !k->replaced ? log_forget(k->cx, &k->line) : OK;
 	}
 	k->attempts = k->w->attempts;
 	while (e == OK && !k->done)
