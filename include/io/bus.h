@@ -35,11 +35,16 @@ err_t bus_script(struct ctx *cx, struct bus_reply **out, const char *lua, int nk
 /* Fire and forget, bounded; false when it could not be queued (counted). */
 bool bus_post(int argc, const struct str *argv);
 
+/* The name of each connection (CLIENT SETNAME): the number says what it reads of streams, 1: entries of many events. Versions before that have no name. */
+#define BUS_CLIENT "badal:"
+#define BUS_CLIENT_NAME BUS_CLIENT "1"
+
 /* Connections of one's own, for blocking commands and for whoever must know when a connection broke. */
 struct bus_link;
 struct bus_link *bus_link_open(void (*on_down)(void *arg), void *arg);	/* connects and reconnects for ever; on_down may be NULL */
 void bus_link_close(struct bus_link **lp);	/* commands under way fail with ERR_BUS; on_down is not called */
 bool bus_link_up(const struct bus_link *l);
+int64_t bus_link_db(const struct bus_link *l);	/* the number of its database; 0 before it was connected */
 /* As above on this link. A command that waits for its turn (BLOCK) must answer within 8 s: a link silent for longer is dropped. */
 err_t bus_link_cmd(struct ctx *cx, struct bus_link *l, struct bus_reply **out, int argc, const struct str *argv) MUST_CHECK;
 err_t bus_link_script(struct ctx *cx, struct bus_link *l, struct bus_reply **out, const char *lua, int nkeys, int argc,

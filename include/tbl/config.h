@@ -198,7 +198,7 @@ CONF(rt_slice, INT("1", "1000000"), "400", RELOAD, "Deliveries between two turns
 CONF(rt_resume_window, TIME("0", "30d"), "10m", RELOAD, "How far back a client may resume; older entries are trimmed from the stream.")
 CONF(rt_close_policy, BOOL, "off", RELOAD, "Send a Close frame with 1008 on a refused WebSocket instead of dropping it.")
 CONF(rt_resume_bytes, SIZE("0", "1024g"), "512m", RELOAD, "Memory of Redis that the event stream may take, about; older entries are trimmed although clients might still resume; 0: no bound.")
-CONF(event_packs, BOOL, "on", RELOAD, "The relay leaves the events of bulk writes together in the stream, up to 128 in an entry; off: one by one, as web and jobs processes of versions before that read them.")
+CONF(event_packs, BOOL, "on", RELOAD, "The relay leaves the events of bulk writes together in the stream, up to 128 in an entry, unless it sees web or jobs processes of versions before that; off: one by one, for such as it does not see.")
 CONF(event_shards, INT("1", "64"), "1", START, "Shards of the event stream, 1 to 64: more spread over several threads or machines of Redis; the relay's value counts. After a change who resumes is told of a gap.")
 CONF(stream_max_wal, SIZE("0", "65536g"), "4096m", START, "WAL that the event slot may hold back (max_slot_wal_keep_size of the embedded PostgreSQL).")
 CONF(audit_retention, TIME("0", "36500d"), "14d", RELOAD, "How long audit entries are kept; 0: for ever.")

@@ -508,6 +508,7 @@ hello(struct bus_link *l)
 		redisAsyncCommand(l->ac, on_hello, NULL, "AUTH %s", u->password);
 	if (u->db != 0)
 		redisAsyncCommand(l->ac, on_hello, NULL, "SELECT %lld", (long long)u->db);
+	redisAsyncCommand(l->ac, NULL, NULL, "CLIENT SETNAME " BUS_CLIENT_NAME);	/* who is refused that passes for an earlier version */
 	redisAsyncCommand(l->ac, on_slots, NULL, "CLUSTER SLOTS");
 	redisAsyncCommand(l->ac, on_hello, l, "PING");	/* refused while the server still loads */
 }
@@ -641,4 +642,10 @@ bool
 bus_link_up(const struct bus_link *l)
 {
 	return l != NULL && l->state == LINK_UP;
+}
+
+int64_t
+bus_link_db(const struct bus_link *l)
+{
+	return l->url.db;
 }

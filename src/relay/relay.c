@@ -115,6 +115,8 @@ relay_upkeep(struct session *s)
 		log_warn(NULL, "the stream could not be trimmed", "why=%s", cx.detail ? cx.detail : "");
 		e = OK;
 	}
+	if (e == OK)
+		e = readers_look(s, true);
 	ctx_fini(&cx);
 	return e;
 }
@@ -182,7 +184,10 @@ relay_lead(struct ctx *cx, struct session *s, uint64_t confirmed)
 	s->acked = confirmed;
 	repl_confirm(s->repl, confirmed);
 	marks = loop_every(MARK_EVERY, on_mark, s);
-	e = stream_prepare(cx, s, confirmed);
+	s->next_look = 0;	/* what was seen is put on record, and before the stream is announced */
+	e = readers_look(s, true);
+	if (e == OK)
+		e = stream_prepare(cx, s, confirmed);
 	if (e == OK) {
 		log_info(NULL, "relaying events", "stream=%s shards=%d", s->name, s->shards);
 		me.said[0] = '\0';
@@ -203,6 +208,7 @@ session_run(struct ctx *cx, struct session *s)
 
 	TRY(repl_open(cx, &h, &s->repl));
 	TRY(slot_prepare(cx, s, &confirmed));
+	TRY(readers_look(s, false));
 	TRY(repl_start(cx, s->repl, SLOT, SLOT));
 	return relay_lead(cx, s, confirmed);
 }

@@ -1,5 +1,5 @@
-/* The relay, private: sessions (relay.c), the slot (relay_slot.c), the stream's names and bounds (relay_stream.c), the queue
- * (relay_queue.c) to Redis (relay_write.c). */
+/* The relay, private: sessions (relay.c), the slot (relay_slot.c), the stream's names and bounds (relay_stream.c) and readers
+ * (relay_readers.c), the queue (relay_queue.c) to Redis (relay_write.c). */
 #ifndef BADAL_RELAY_RELAY_PRIV_H
 #define BADAL_RELAY_RELAY_PRIV_H
 
@@ -60,6 +60,9 @@ struct session {		/* from START_REPLICATION to the first trouble on either side 
 	uint64_t marks[MARKS];	/* acked, of the last two seconds */
 	unsigned mark;
 	uint64_t next_upkeep;
+	bool packs;		/* all who read the stream read entries of many events */
+	bool noted;		/* that is on record */
+	uint64_t quiet_since, next_look;	/* since when nobody was seen who does not; 0: somebody was, or nobody has looked */
 	bool refused;		/* Redis refuses writes: said once */
 	bool stuck;		/* the slot cannot be decoded any further */
 };
@@ -84,6 +87,10 @@ err_t stream_upkeep(struct ctx *cx, struct session *s) MUST_CHECK;
 err_t stream_tell(struct ctx *cx, struct session *s) MUST_CHECK;
 /* Key under which the position of the jobs is kept. */
 const char *jobs_pos_key(struct ctx *cx, const struct session *s);
+
+/* ---- relay_readers.c ---- */
+/* Awaits, now and then. Whether events may stay together in the stream. */
+err_t readers_look(struct session *s, bool leads) MUST_CHECK;
 
 /* ---- relay_queue.c ---- */
 void queue_message(struct session *s, const struct repl_tx *tx, uint64_t index, struct str prefix, struct str content);

@@ -1,6 +1,6 @@
 /* What comes from PostgreSQL, and waits for Redis.
  *
- * A message of many events (event_pack_add) goes on as it is, in pieces of a bounded size: an entry of the stream each, whose id is the position of its last event.
+ * A message of many events (event_pack_add) goes on as it is where all read that (relay_readers.c), in pieces of a bounded size: an entry of the stream each, whose id is the position of its last event.
  * What is one by one is put together where it is read. */
 #include "relay_priv.h"
 
@@ -172,7 +172,7 @@ piece_add(struct piece *p, const struct event_unpack *u)
 	struct str project = queue_project(event_unpack_header(u));
 	size_t whole = p->n > 0 ? p->text.n + (size_t)(u->left.p - p->raw.p) : 0;
 
-	if (p->n >= (conf.event_packs ? PIECE_EVENTS : 1) || whole > PIECE_BYTES || !str_eq(project, p->project))
+	if (p->n >= (conf.event_packs && p->s->packs ? PIECE_EVENTS : 1) || whole > PIECE_BYTES || !str_eq(project, p->project))
 		piece_end(p);
 	if (p->n == 0) {
 		p->project = project;

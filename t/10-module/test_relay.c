@@ -640,6 +640,75 @@ Test(relay, events_of_one_message_are_put_in_one_by_one_if_asked_for)
 	reap(r, SIGTERM);
 }
 
+/* Blocks in a read of the stream, as a process does that has no name: one of an earlier version. */
+static redisContext *
+earlier_reader(const char *command)
+{
+	redisContext *c = redisConnectUnix(server_url(redis) + strlen("unix://"));
+	int done = 0;
+
+	cr_assert(c != NULL && c->err == 0);
+	freeReplyObject(redisCommand(c, "XGROUP CREATE somewhere g 0 MKSTREAM"));
+	redisAppendCommand(c, command);
+	while (!done)
+		cr_assert_eq(redisBufferWrite(c, &done), REDIS_OK);
+	return c;
+}
+
+static void
+emit_three(long long there)
+{
+	struct buf b;
+
+	buf_init(&b, NULL, 4096);
+	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'events', E'");
+	put_message(&b, "a", 1, 3, 5);
+	BUF_LIT(&b, "')");
+	run_sql_of(&b);
+	buf_fini(&b);
+	UNTIL(entries(current()) == there + 3);
+}
+
+#define NOTED (number("EXISTS %s", "relay:packs") == 1)
+
+/* Those who would pass over them are seen by the name that they do not have; and that nobody is seen is believed when it lasts. */
+Test(relay, events_go_one_by_one_while_somebody_of_an_earlier_version_reads)
+{
+	redisContext *old;
+	const char *key;
+	pid_t r;
+
+	old = earlier_reader("XREAD BLOCK 0 STREAMS somewhere $");
+	r = relay_fork();
+	UNTIL(announced(""));
+	key = key_of(STREAM_EVENTS, 0, current());
+	emit_three(0);
+	sizes(key, "1 1 1");
+	redisFree(old);
+	reap(r, SIGTERM);
+	cr_expect(!NOTED);
+	/* nobody any more: but another may come back at any moment */
+	r = relay_fork();
+	UNTIL(number("HLEN %s", "relay:streams") == 1);
+	emit_three(3);
+	sizes(key, "1 1 1 1 1 1");
+	cr_expect(!NOTED);
+	UNTIL(NOTED);
+	emit_three(6);
+	sizes(key, "1 1 1 1 1 1 3");
+	/* known, and so at once */
+	reap(r, SIGTERM);
+	r = relay_fork();
+	emit_three(9);
+	sizes(key, "1 1 1 1 1 1 3 3");
+	old = earlier_reader("XREADGROUP GROUP g c BLOCK 0 STREAMS somewhere >");
+	UNTIL(!NOTED);
+	emit_three(12);
+	sizes(key, "1 1 1 1 1 1 3 3 1 1 1");
+	redisFree(old);
+	reap(r, SIGTERM);
+}
+
 /* Commit position of the last transaction that the witness sees. */
 static unsigned long long
 last_commit(void)
