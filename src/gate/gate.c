@@ -546,7 +546,7 @@ who(struct req *rq)
 	return "User";
 }
 
-/* "scope (a)", or of several that would do, to clients that know that, "scopes ([\"a\",\"b\"])". */
+/* "scope (a)"; to later clients all that would do, "scopes ([\"a\",\"b\"])". */
 static const char *
 scopes_missing(struct req *rq)
 {
@@ -554,7 +554,7 @@ scopes_missing(struct req *rq)
 	struct buf b;
 	struct jw w;
 
-	if (strchr(rest.p, '|') == NULL || rq->cx.format < SINCE_1_8)
+	if (rq->cx.format < SINCE_1_8)
 		return arena_printf(rq->cx.arena, "scope (%s)", str_dup(rq->cx.arena, str_cut(&rest, '|')));
 	buf_init(&b, rq->cx.arena, 128);
 	jw_init(&w, &b);
@@ -563,7 +563,7 @@ scopes_missing(struct req *rq)
 	while (rest.p != NULL) {
 		struct str name = str_cut(&rest, '|');
 
-		if (!str_is(name, "public"))	/* no key can have that one */
+		if (rest.p == NULL || !str_is(name, "public"))	/* where there is another, that: no key can have this one */
 			jw_str(&w, name);
 	}
 	jw_arr_end(&w);

@@ -6,6 +6,7 @@
 #include "core/conf.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "core/words.h"
 #include "io/budget.h"
@@ -145,12 +146,28 @@ reply_raw(struct req *rq, int status, const char *content_type, struct str body)
 
 /* ---- errors ---- */
 
+/* "Invalid name: why" is, to later clients, "Invalid `name` param: why". */
+static const char *
+param_words(const struct req *rq, const char *words)
+{
+	static const char head[] = "Invalid ";
+	const char *name = words + sizeof head - 1;
+	size_t n;
+
+	if (rq->cx.format < SINCE_1_5 || strncmp(words, head, sizeof head - 1) != 0)
+		return words;
+	n = strcspn(name, " :`");
+	return n > 0 && name[n] == ':' ? arena_printf(rq->cx.arena, "%s`%.*s` param%s", head, (int)n, name, name + n) : words;
+}
+
 /* The one door for words about an error: the table's, or those of fail_msg, which are ours with what the caller has sent. The detail is for the log
  * alone: it may be PostgreSQL's text, a condition of ours or the name of a constraint. Of a 500 nobody learns more than that it happened. */
 static const char *
 error_words(const struct req *rq, const struct err_info *i)
 {
-	return i->status == 500 ? "Server Error" : rq->cx.message ? rq->cx.message : words_say(rq->cx.arena, rq->cx.words, i->message);
+	const char *words = rq->cx.message ? rq->cx.message : words_say(rq->cx.arena, rq->cx.words, i->message);
+
+	return i->status == 500 ? "Server Error" : i == err_info(ERR_GENERAL_ARGUMENT_INVALID) ? param_words(rq, words) : words;
 }
 
 static void

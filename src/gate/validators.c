@@ -113,7 +113,7 @@ static const char *
 validators_check_password(struct req *rq, const struct param *p, json_t *v, void *out)
 {
 	if (!json_is_string(v) || has_nul(v) || json_string_length(v) < PASSWORD_MIN)
-		return "A password has at least 8 characters.";
+		return rq->cx.format >= SINCE_1_5 ? "Password must be between 8 and 265 characters long." : "A password has at least 8 characters.";
 	if (p->max > 0 && json_string_length(v) > (size_t)p->max)
 		return arena_printf(rq->cx.arena, "It has at most %" PRId64 " bytes.", p->max);
 	*(const char **)out = validators_copy(rq, v);

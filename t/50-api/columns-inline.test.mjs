@@ -124,7 +124,7 @@ describe('what is refused', () => {
 		fails(await make(bad, badIndex, { collectionId: c.$id }), 409, 'collection_already_exists')
 		assert.match((await make(bad, badIndex)).body.message, /definition 0: Invalid type/)
 		assert.match((await make([id('ok'), { key: 'x', type: 'string' }], [])).body.message, /definition 1: .*"size"/)
-		assert.match((await make([id('a')], badIndex)).body.message, /Invalid indexes: definition 0/)
+		assert.match((await make([id('a')], badIndex)).body.message, /Invalid `indexes` param: definition 0/)
 		fails(await make(Array.from({ length: 5 }, (_, i) => str(`k${i}`, { size: 4000 })), [{ key: 'i', type: 'key', attributes: ['k0'] }]), 400, 'index_invalid')
 	})
 	test('of several requests for one id one makes it, with all that it asked for', async () => {

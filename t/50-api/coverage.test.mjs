@@ -26,6 +26,7 @@ const elsewhere = (where) => `no request of a client alone causes it: ${where}`
 const neverSeen = {
 	'400 project_invalid_success_url': page,
 	'400 project_invalid_failure_url': page,
+	'500 user_oauth2_provider_error': 'it is told in the address of the app alone',
 	'400 attribute_format_unsupported': unused,
 	'400 project_unknown': unused,
 	'400 transaction_failed': elsewhere('an error of PostgreSQL that nothing else explains'),

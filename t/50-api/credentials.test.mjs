@@ -398,7 +398,7 @@ describe('origins, as clients of today are told', () => {
 			for (const o of url.startsWith('gopher') ? [today] : [today, {}]) assert.equal((await go(url, o)).status, 400, url)
 			const r = await u.call('POST', '/account/recovery', { body: { email: u.email, url }, ...today })
 			fails(r, 400, 'general_argument_invalid')
-			assert.equal(r.body.message, `Invalid url: ${words}`)
+			assert.equal(r.body.message, `Invalid \`url\` param: ${words}`)
 		}
 		fails(await u.call('POST', '/account/recovery', { body: { email: u.email, url: 'https://evil.example' }, ...today }), 400, 'general_argument_invalid')
 	})

@@ -380,9 +380,9 @@ describe('keys of the provider', () => {
 			[{}, (rq) => rq.socket.destroy()], [{ oauth_private: 'off' }, undefined]])
 			await world(conf, async (h, come) => {
 				h.answer.keys = answer
-				fails(await come(), 500, 'general_server_error')
+				fails(await come(), 500, 'user_oauth2_provider_failure')
 				const n = h.asked.length
-				fails(await come(), 500, 'general_server_error')
+				fails(await come(), 500, 'user_oauth2_provider_failure')
 				assert.equal(h.asked.length, n, 'it is left alone for a while')
 			})
 	})

@@ -384,7 +384,7 @@ describe('the start refuses', () => {
 describe('the way back refuses', () => {
 	test('a refusal of the provider', async () => {
 		const w = await way(null)
-		denied(await visit(w.url, w.cookies), 400, /code.*access_denied/)
+		assert.equal(denied(await visit(w.url, w.cookies), 424, /code.*access_denied/).type, 'user_oauth2_provider_error')
 		page(await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { error: '<script>' } }), 400, /&lt;script&gt;/)
 		page(await s.call('GET', '/account/sessions/oauth2/gitlab/redirect', { query: { project: p.id, state: 'x' } }), 400)
 		page(await s.call('GET', `/account/sessions/oauth2/callback/nothing/${p.id}`, { query: { code: 'x' } }), 400)
@@ -393,21 +393,21 @@ describe('the way back refuses', () => {
 		const v = await way(person()), u = new URL(v.url), asked = g.asked.length
 		u.searchParams.delete('code')
 		u.searchParams.set('error', 'access_denied')
-		denied(await visit(u.href, v.cookies), 400, /code.*access_denied/)
+		denied(await visit(u.href, v.cookies), 424, /code.*access_denied/)
 		assert.equal(g.asked.length, asked)
 	})
 
 	test('what a provider says may be long: the app hears of it', async () => {
 		for (const token of [false, true])
-			for (const [said, words] of [[{ error: 'é'.repeat(3000) }, /The provider said: é{128}$/], [{ error: 'x'.repeat(257) }, /The provider said: x{256}$/], [{ code: 'x'.repeat(5000) }, /too long/]]) {
+			for (const [said, words] of [[{ error: 'é'.repeat(3000) }, /The provider said: é{128}$/], [{ error: 'x'.repeat(257) }, /The provider said: x{256}$/], [{ error: 'no', error_description: 'Not\u00a0<today>' }, /The provider said: no: Not\u00a0<today>$/], [{ code: 'x'.repeat(5000) }, /too long/]]) {
 				const w = await way(person(), { token }), url = new URL(w.first.headers.location), asked = g.asked.length
 				const callback = await s.call('GET', `/account/sessions/oauth2/callback/gitlab/${p.id}`, { query: { state: url.searchParams.get('state'), ...said } })
 				assert.equal(callback.status, 301, callback.text)
-				denied(await visit(callback.headers.location, w.cookies), 400, words)
+				denied(await visit(callback.headers.location, w.cookies), 424, words)
 				const straight = new URL(w.url)
 				straight.searchParams.delete('code')
 				for (const [name, value] of Object.entries(said)) straight.searchParams.set(name, value)
-				denied(await visit(straight.href, w.cookies), 400, words)
+				denied(await visit(straight.href, w.cookies), 424, words)
 				assert.equal(g.asked.length, asked)
 			}
 	})
@@ -416,7 +416,7 @@ describe('the way back refuses', () => {
 		const u = await p.user(), before = await u.ok('GET', '/account/logs')
 		const w = await way(null, { cookie: u.cookie, query: { failure: '' } }), r = await visit(w.url, w.cookies), to = new URL(r.headers.location)
 		assert.equal(r.status, 301)
-		assert.deepEqual([to.pathname, to.searchParams.get('project'), JSON.parse(to.searchParams.get('error')).code], ['/v1/auth/oauth2/failure', p.id, 400])
+		assert.deepEqual([to.pathname, to.searchParams.get('project'), JSON.parse(to.searchParams.get('error')).code], ['/v1/auth/oauth2/failure', p.id, 424])
 		await u.ok('PATCH', '/account/name', { body: { name: 'After' } })
 		const logs = await until('the log', async () => { const l = await u.ok('GET', '/account/logs'); return l.logs.some((e) => e.event === 'user.update') && l })
 		assert.equal(logs.total, before.total + 1)
@@ -431,7 +431,7 @@ describe('the way back refuses', () => {
 			page(await redirect({ state }), 400, /Invalid state/)
 		page(await redirect({ state: 'x'.repeat(2049) }), 400)
 		const asked = g.asked.length
-		denied(await redirect({ code: '', error: 'access_denied' }), 400, /code/)
+		denied(await redirect({ code: '', error: 'access_denied' }), 424, /code/)
 		assert.equal(g.asked.length, asked, 'without a code nobody is asked for tokens')
 		denied(await redirect({}, ''), 400, /Invalid state/)
 		denied(await redirect({}, `a_oauth2_${p.id}=${'0'.repeat(32)}`), 400, /Invalid state/)
@@ -448,7 +448,7 @@ describe('the way back refuses', () => {
 	test('a code twice', async () => {
 		const w = await way(person())
 		assert.equal((await visit(w.url, w.cookies)).status, 301)
-		denied(await visit(w.url, w.cookies), 500)
+		assert.equal(denied(await visit(w.url, w.cookies), 424).type, 'user_oauth2_provider_failure')
 	})
 
 	test('pages that are no platform any more', async () => {
@@ -476,10 +476,10 @@ describe('the way back refuses', () => {
 			(rq, rs) => rs.destroy(), body('x'.repeat(2 << 20)), body('', 302)]) {
 			const w = await way(person())
 			g.answer.token = token
-			denied(await visit(w.url, w.cookies), 500)
+			denied(await visit(w.url, w.cookies), 424)
 			delete g.answer.token
 		}
-		for (const [user, status] of [[body('{}'), 400], [body('{"id":null}'), 400], [body('{"id":""}'), 400], [body('{"id":{"a":1}}'), 400], [body(JSON.stringify({ id: 'x'.repeat(600) })), 400], [html, 500], [body('[]'), 500], [body('{"id":1}', 403), 500]]) {
+		for (const [user, status] of [[body('{}'), 400], [body('{"id":null}'), 400], [body('{"id":""}'), 400], [body('{"id":{"a":1}}'), 400], [body(JSON.stringify({ id: 'x'.repeat(600) })), 400], [html, 424], [body('[]'), 424], [body('{"id":1}', 403), 424]]) {
 			const w = await way(person())
 			g.answer.user = user
 			denied(await visit(w.url, w.cookies), status)
@@ -833,7 +833,7 @@ describe('a token instead of a session', () => {
 	test('failures go to the failure page', async () => {
 		const error = (r) => { assert.equal(r.status, 301, r.text); const u = new URL(r.headers.location); assert.equal(u.origin + u.pathname, 'http://localhost/no'); return JSON.parse(u.searchParams.get('error')) }
 		const denied = await signIn(null, { token: true })
-		assert.deepEqual([error(denied).type, error(denied).code], ['general_argument_invalid', 400])
+		assert.deepEqual([error(denied).type, error(denied).code], ['user_oauth2_provider_error', 424])
 		const u = await p.user()
 		assert.equal(error(await signIn(person({ email: u.email, confirmed_at: null }), { token: true })).type, 'general_bad_request')
 		page(await s.call('GET', '/account/tokens/oauth2/github', { query: { project: p.id } }), 412)
@@ -856,7 +856,7 @@ describe('the provider for trials', () => {
 		assert.equal((await s.call('PATCH', '/account/sessions/current', at)).status, 200)
 		const wrong = new URL(back.headers.location)
 		wrong.searchParams.set('code', 'wrong')
-		denied(await visit(wrong.toString(), cookieOf(first)), 500)
+		denied(await visit(wrong.toString(), cookieOf(first)), 424)
 	})
 
 	test('pages of a sign-in', async () => {

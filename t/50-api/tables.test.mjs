@@ -98,7 +98,7 @@ describe('two families, one store', () => {
 			if (path.startsWith('/tablesdb') && !/invalid|unknown/.test(type)) assert.doesNotMatch(r.body.message, /collection|document|attribute/i)
 		}
 		assert.match((await p.call('POST', rows, { body: { rowId: 'x', data: { title: 5 } } })).body.message, /^Invalid document structure: Attribute "title"/)
-		assert.match((await p.call('POST', rows, { body: { rowId: '!', data: { title: 'x' } } })).body.message, /^Invalid rowId: /)
+		assert.match((await p.call('POST', rows, { body: { rowId: '!', data: { title: 'x' } } })).body.message, /^Invalid `rowId` param: /)
 		assert.equal((await p.call('GET', `/tablesdb/${d}/collections`)).body.type, 'general_route_not_found')
 		assert.equal((await p.call('GET', `/databases/${d}/tables`)).body.type, 'general_route_not_found')
 	}))

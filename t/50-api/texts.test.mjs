@@ -56,6 +56,16 @@ describe('parameters: the tails of validators', () => {
 		for (const [path, body, wrong, message] of rows()) says(await p.call('POST', path, { body: { ...body, ...wrong } }), 400, 'general_argument_invalid', message)
 		for (const total of ['x', 2]) says(await p.call('GET', `${c.path}/attributes?total=${total}`), 400, 'general_argument_invalid', 'Invalid total: Value must be a valid boolean')
 	})
+	test('to later clients the name is marked', async () => {
+		const users = (version, body) => p.call('POST', '/users', { headers: { 'x-appwrite-response-format': version }, body: { userId: 'unique()', ...body } }), type = 'general_argument_invalid'
+		for (const [version, name, short] of [['1.4.0', 'email', 'A password has at least 8 characters.'], ['1.5.0', '`email` param', 'Password must be between 8 and 265 characters long.']]) {
+			says(await users(version, { email: 'x' }), 400, type, `Invalid ${name}: Value must be a valid email address`)
+			says(await users(version, { password: 'x' }), 400, type, `Invalid ${name.replace('email', 'password')}: ${short}`)
+			says(await users(version, { userId: undefined }), 400, type, 'Param "userId" is not optional.')
+			const r = await p.call('GET', '/users', { headers: { 'x-appwrite-response-format': version }, query: { queries: ['{"method":"equal","attribute":"x","values":[1]}'] } })
+			says(r, 400, type, `Invalid ${name.replace('email', 'queries')}: Attribute not found in schema: x.`)
+		}
+	})
 	test('a URL of certain schemes', async () => {
 		const r = await p.console.call('POST', `/projects/${p.id}/webhooks`, { body: { name: 'W', events: ['users.*.create'], url: 'ftp://a.b', security: false } })
 		says(r, 400, 'general_argument_invalid', 'Invalid url: Value must be a valid URL with following schemes (http, https)')
@@ -202,6 +212,9 @@ describe('the rest', () => {
 	test('scopes and origins', async () => {
 		says(await p.guest('GET', '/users'), 401, 'general_unauthorized_scope', 'User (role: guests) missing scope (users.read)')
 		says(await u.call('GET', '/users'), 401, 'general_unauthorized_scope', `${u.email} (role: users) missing scope (users.read)`)
+		const later = { headers: { 'x-appwrite-response-format': '1.8.0' } }
+		says(await p.guest('GET', '/users', later), 401, 'general_unauthorized_scope', 'User (role: guests) missing scopes (["users.read"])')
+		says(await p.call('PUT', '/account/verification', { ...later, body: { userId: 'x', secret: 'x' } }), 401, 'general_unauthorized_scope', `app.${p.id}@service.${s.base.hostname} (role: applications) missing scopes (["public"])`)
 		for (const [origin, message] of [['https://evil.example', 'Invalid Origin. Register your new client (evil.example) as a new Web platform on your project console dashboard'],
 			['appwrite-ios://evil.example', 'Invalid Origin. Register your new client (evil.example) as a new iOS platform on your project console dashboard'], ['gopher://evil.example', 'Unsupported platform']])
 			says(await p.guest('POST', '/account', { headers: { origin }, body: {} }), 403, 'general_unknown_origin', message)

@@ -183,6 +183,22 @@ describe('keys that may sign people in', () => {
 		assert.equal((await by(made.body.secret)).body.$id, made.body.userId)
 	})
 
+	test('let people who forgot it set a password', async () => {
+		const u = await p.user(), may = await p.addKey(['sessions.write']), as = { headers: { ...today.headers, 'x-appwrite-key': may } }, url = 'http://localhost/new'
+		const r = await guest('POST', '/account/recovery', { email: u.email, url }, as)
+		assert.equal(r.status, 201, r.text)
+		const letter = await box.next(u.email), secret = new URL(letter.link).searchParams.get('secret')
+		assert.equal(r.body.secret, secret, 'the server is told it')
+		assert.equal((await guest('PUT', '/account/recovery', { userId: u.id, secret, password: 'another-horse' }, as)).status, 200)
+		assert.equal((await guest('POST', '/account/sessions/email', { email: u.email, password: 'another-horse' })).status, 201)
+		const code = await guest('POST', '/account/recovery/otp', { email: u.email }, as)
+		assert.equal(code.status, 201, code.text)
+		assert.equal((await guest('PUT', '/account/recovery/otp', { userId: u.id, secret: code.body.secret, password: 'a-third-horse' }, as)).status, 200)
+		const none = { headers: { ...today.headers, 'x-appwrite-key': await p.addKey(['users.write']) } }
+		fails(await guest('POST', '/account/recovery', { email: u.email, url }, none), 401, 'general_unauthorized_scope')
+		fails(await guest('PUT', '/account/recovery', { userId: u.id, secret: 'x', password: 'another-horse' }, none), 401, 'general_unauthorized_scope')
+	})
+
 	test('others may not', async () => {
 		const u = await p.user(), may = await p.addKey(allScopes.filter((x) => x !== 'sessions.write')), body = { email: u.email, password: u.password }
 		const r = await guest('POST', '/account/sessions/email', body, { headers: { ...today.headers, 'x-appwrite-key': may } })

@@ -106,9 +106,9 @@ account_verification_code_finish(struct req *rq, void *arg)
 #define TRIES "10/3600 ~url:{url},userId:{param-userId}"
 
 static const struct route rows[] = {
-	ROW("POST", "/recovery/otp", "createRecoveryOTP", "public", "10/3600 ~url:{url},email:{param-email};10/3600 url:/v1/account/recovery,ip:{ip}", account_recovery_code_start, 201,
+	ROW("POST", "/recovery/otp", "createRecoveryOTP", SCOPE_SIGN_IN, "10/3600 ~url:{url},email:{param-email};10/3600 url:/v1/account/recovery,ip:{ip}", account_recovery_code_start, 201,
 	    "Mail a code to set a new password.", start_recovery_params, "recovery.create user/{user}", .flags = ROUTE_SIGN_IN),
-	ROW("PUT", "/recovery/otp", "updateRecoveryOTP", "public", TRIES LIMIT_GUESSES LIMIT_CODES_DAY, account_recovery_code_finish, 200, "Set a new password with the code of the mail.",
+	ROW("PUT", "/recovery/otp", "updateRecoveryOTP", SCOPE_SIGN_IN, TRIES LIMIT_GUESSES LIMIT_CODES_DAY, account_recovery_code_finish, 200, "Set a new password with the code of the mail.",
 	    finish_recovery_params, "recovery.update user/{user}", .flags = ROUTE_SIGN_IN),
 	ROW("POST", "/verifications/email/otp", "createEmailVerificationOTP", "account", "10/3600 !url:{url},userId:{userId};50/3600 url:{url},ip:{ip}",
 	    account_verification_code_start, 201,

@@ -19,7 +19,7 @@
 #include "svc/users/linked.h"
 #include "svc/users/token.h"
 
-enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048, SAID_MAX = 256 };
+enum { NONCE_BYTES = 16, VERIFIER_BYTES = 32, CODE_MAX = 2048, SAID_MAX = 256, FAILED_DEPENDENCY = 424 };
 
 #define SUCCESS_PAGE "/v1/auth/oauth2/success"
 #define FAILURE_PAGE "/v1/auth/oauth2/failure"
@@ -174,14 +174,15 @@ account_create_oauth2_token(struct req *rq, void *arg)
 /* ---- the way back ---- */
 
 struct back_in {
-	const char *provider, *project, *code, *state, *error;
+	const char *provider, *project, *code, *state, *error, *description;
 };
 #define BACK_PARAMS \
 	{.name = "provider", .type = P_ENUM, .off = offsetof(struct back_in, provider), .required = true, .doc = "Provider.", .path = "provider", \
 	    .list = providers}, \
 	    OPTIONAL("code", P_TEXT, struct back_in, code, "Code of the provider."), \
 	    OPTIONAL("state", P_TEXT, struct back_in, state, "State, given back.", .max = OAUTH_STATE_MAX), \
-	    OPTIONAL("error", P_TEXT, struct back_in, error, "What the provider says instead of a code.")
+	    OPTIONAL("error", P_TEXT, struct back_in, error, "What the provider says instead of a code."), \
+	    OPTIONAL("error_description", P_TEXT, struct back_in, description, "And in words for people.")
 static const struct param callback_params[] = {
     PATH("projectId", P_TEXT, struct back_in, project, "Project ID.", .max = 1024),
     BACK_PARAMS,
@@ -204,13 +205,17 @@ cut_back(struct req *rq, struct back_in *in)
 	}
 	if (account_oauth_has(in->error))
 		in->error = str_dup(rq->cx.arena, str_head(str_c(in->error), SAID_MAX));
+	if (account_oauth_has(in->description))
+		in->description = str_dup(rq->cx.arena, str_head(str_c(in->description), SAID_MAX));
 }
 
 static err_t
-no_code(struct req *rq, const struct back_in *in)
+no_code(struct req *rq, const struct back_in *in, err_t e)
 {
-	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "%s%s", "Param \"code\" is not optional.",
-	    account_oauth_has(in->error) ? arena_printf(rq->cx.arena, " The provider said: %s", in->error) : "");
+	const char *more = account_oauth_has(in->error) && account_oauth_has(in->description) ? in->description : "";
+
+	return fail_msg(&rq->cx, e, "%s%s%s%s", "Param \"code\" is not optional.",
+	    account_oauth_has(in->error) ? arena_printf(rq->cx.arena, " The provider said: %s", in->error) : "", more[0] != '\0' ? ": " : "", more);
 }
 
 /* The cookie is bound to the step that follows, and Apple posts here from its own site: so nothing is decided yet. */
@@ -220,13 +225,13 @@ account_callback(struct req *rq, void *arg)
 	struct back_in *in = arg;
 	const struct {
 		const char *name, *const *value;
-	} v[] = {{"code", &in->code}, {"state", &in->state}, {"error", &in->error}};
+	} v[] = {{"code", &in->code}, {"state", &in->state}, {"error", &in->error}, {"error_description", &in->description}};
 	struct oauth_state s;
 	struct buf b;
 
 	cut_back(rq, in);
 	if (!account_oauth_has(in->code) && !oauth_state_open(&rq->cx, in->state, &s))
-		return no_code(rq, in);
+		return no_code(rq, in, ERR_GENERAL_ARGUMENT_INVALID);
 	buf_init(&b, rq->cx.arena, 512);
 	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", self_of(rq), in->provider);
 	link_encode(&b, str_c(in->project));
@@ -414,7 +419,7 @@ fail_to(struct req *rq, const struct oauth_state *s, err_t e)
 	JW_KEY(&w, "type");
 	jw_cstr(&w, i->type);
 	JW_KEY(&w, "code");
-	jw_i64(&w, i->status);
+	jw_i64(&w, e == ERR_USER_OAUTH2_PROVIDER_ERROR || e == ERR_USER_OAUTH2_PROVIDER_FAILURE ? FAILED_DEPENDENCY : i->status);
 	jw_obj_end(&w);
 	v[own] = (struct link_param){"error", buf_view(&b).p};
 	log_info(&rq->cx, "oauth2 sign-in failed", "error=%s detail=%s", i->name, rq->cx.detail ? rq->cx.detail : "");
@@ -428,7 +433,7 @@ finish(struct req *rq, const struct back_in *in, const struct oauth_state *s)
 	TRY(check_state(rq, s));
 	TRY(account_oauth_check_url(rq, s->success, ERR_PROJECT_INVALID_SUCCESS_URL));
 	if (!account_oauth_has(in->code))
-		return no_code(rq, in);
+		return no_code(rq, in, ERR_USER_OAUTH2_PROVIDER_ERROR);
 	return s->token ? finish_token(rq, in, s) : finish_session(rq, in, s);
 }
 
@@ -454,11 +459,13 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 	struct linked_in from;
 	struct oauth_tokens t;
 	struct oauth_app app;
+	err_t e;
 
 	TRY(oauth_open(&rq->cx, home, s->provider, self_of(rq), &app));
 	if (s->provider_refresh_token[0] == '\0')
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The provider gave no refresh token for this session.");
-	TRY(oauth_refresh(&rq->cx, &app, callback_of(rq, app.key, home), s->provider_refresh_token, &t));
+	e = oauth_refresh(&rq->cx, &app, callback_of(rq, app.key, home), s->provider_refresh_token, &t);
+	TRY(e == ERR_USER_OAUTH2_PROVIDER_FAILURE ? ERR_GENERAL_SERVER_ERROR : e);
 	s->provider_access_token = t.access;
 	s->provider_refresh_token = t.refresh;
 	s->provider_access_token_expiry = t.expiry;

@@ -8,6 +8,8 @@ ERR(USER_PHONE_NOT_FOUND, 400, "user_phone_not_found", "The account has no phone
 ERR(USER_EMAIL_ALREADY_VERIFIED, 409, "user_email_already_verified", "The e-mail address is verified already.")
 ERR(USER_PHONE_ALREADY_VERIFIED, 409, "user_phone_already_verified", "The phone number is verified already.")
 ERR(USER_DELETION_PROHIBITED, 400, "user_deletion_prohibited", "The user is a member of teams: leave or delete them first.")
+ERR(USER_OAUTH2_PROVIDER_ERROR, 500, "user_oauth2_provider_error", "The provider did not let the user in.")
+ERR(USER_OAUTH2_PROVIDER_FAILURE, 500, "user_oauth2_provider_failure", "The provider could not be used.")
 ERR(USER_MISSING_ID, 400, "user_missing_id", "The provider returned no user id.")
 ERR(PROJECT_PROVIDER_DISABLED, 412, "project_provider_disabled", "This provider has no app id or secret.")
 ERR(PROJECT_PROVIDER_UNSUPPORTED, 501, "project_provider_unsupported", "This provider is not supported.")

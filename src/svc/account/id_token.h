@@ -18,7 +18,7 @@ struct id_token {
 	const char *hash;	/* names what was signed, in hex: another text of the same token has the same */
 };
 /* Awaits the provider's keys. Who it is, by a token that this provider signed for an app of the project. ERR_USER_INVALID_TOKEN: it is none;
- * ERR_PROJECT_PROVIDER_DISABLED, ERR_GENERAL_SERVER_ERROR (no keys). */
+ * ERR_PROJECT_PROVIDER_DISABLED, ERR_USER_OAUTH2_PROVIDER_FAILURE (no keys). */
 err_t id_token_read(struct ctx *cx, const struct project *p, const struct id_token_in *in, struct id_token *out) MUST_CHECK;
 /* Awaits. A token makes one session: ERR_USER_INVALID_TOKEN from the second time on, whoever is the second. */
 err_t id_token_spend(struct ctx *cx, const struct project *p, const struct id_token *t) MUST_CHECK;

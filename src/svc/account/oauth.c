@@ -23,7 +23,7 @@ err_t
 oauth_failed(struct ctx *cx, const char *words, const char *detail)
 {
 	cx->message = words;
-	return fail(cx, ERR_GENERAL_SERVER_ERROR, "%s", detail);
+	return fail(cx, ERR_USER_OAUTH2_PROVIDER_FAILURE, "%s", detail);
 }
 
 /* ---- the app of a project ---- */

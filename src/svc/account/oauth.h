@@ -17,7 +17,7 @@ struct oauth_app {		/* a provider with the app that a project has there */
 };
 
 /* Awaits a provider that tells where its routes are. The app of the project. ERR_PROJECT_PROVIDER_UNSUPPORTED for an unknown provider, ERR_PROJECT_PROVIDER_DISABLED when the project has no
- * app id or secret for it, or a secret of the wrong form; ERR_GENERAL_SERVER_ERROR when the provider does not tell. `self` is borrowed. */
+ * app id or secret for it, or a secret of the wrong form; ERR_USER_OAUTH2_PROVIDER_FAILURE when the provider does not tell. `self` is borrowed. */
 err_t oauth_open(struct ctx *cx, const struct project *p, const char *provider, const char *self, struct oauth_app *out) MUST_CHECK;
 
 /* The id of that app alone, for those who need no secret. ERR_PROJECT_PROVIDER_DISABLED. */
@@ -34,7 +34,7 @@ struct oauth_trip {		/* what the way there and the token call must agree on */
 err_t oauth_authorize_url(struct ctx *cx, const struct oauth_app *app, const struct oauth_trip *t, const char **out) MUST_CHECK;
 bool oauth_refreshes(const char *provider);	/* false: its tokens are never renewed */
 /* Awaits the provider. The addresses that an app of OpenID Connect lacks (authorizationEndpoint, tokenEndpoint, userInfoEndpoint), from the document at
- * its wellKnownEndpoint, if it has that. ERR_GENERAL_SERVER_ERROR: there is none, or they are not in it. */
+ * its wellKnownEndpoint, if it has that. ERR_USER_OAUTH2_PROVIDER_FAILURE: there is none, or they are not in it. */
 err_t oauth_discover(struct ctx *cx, const struct project *p, json_t *members) MUST_CHECK;
 bool oauth_wants_verifier(const struct oauth_app *app);
 
@@ -43,7 +43,7 @@ struct oauth_tokens {
 	int64_t expiry;			/* of access, ms */
 	json_t *reply;			/* all that the provider said */
 };
-/* Await the provider. ERR_GENERAL_SERVER_ERROR when it gives no access token; cx->message says so. */
+/* Await the provider. ERR_USER_OAUTH2_PROVIDER_FAILURE when it gives no access token; cx->message says so. */
 err_t oauth_exchange(struct ctx *cx, const struct oauth_app *app, const struct oauth_trip *t, struct oauth_tokens *out) MUST_CHECK;
 /* A reply without refresh token leaves `refresh` as it is, one without access token gives "". */
 err_t oauth_refresh(struct ctx *cx, const struct oauth_app *app, const char *redirect, const char *refresh, struct oauth_tokens *out) MUST_CHECK;

@@ -12,7 +12,7 @@ struct kept_ask {
 	int64_t project;	/* internal number of the one that named the address; 0: none did */
 	bool lacks;		/* what is kept lacks something: it is fetched anew if that was not done a short while ago; else it is given as it is */
 };
-/* Awaits the provider, unless its document is kept still. The text is in the arena. ERR_GENERAL_SERVER_ERROR when there is none; ERR_BUSY while too many of the project's are
+/* Awaits the provider, unless its document is kept still. The text is in the arena. ERR_USER_OAUTH2_PROVIDER_FAILURE when there is none; ERR_BUSY while too many of the project's are
  * being fetched. */
 err_t oauth_kept(struct ctx *cx, const struct kept_ask *a, struct str *out) MUST_CHECK;
 

@@ -58,7 +58,7 @@ err_t oauth_expand(struct ctx *cx, const struct oauth_app *app, const char *temp
     MUST_CHECK;
 /* Is it made of what addresses and their parameters are made of, and of nothing that begins another part of one? */
 bool oauth_address_ok(const char *s);
-/* Awaits the provider. body.p NULL: GET. A reply that is no JSON object (list, when `list_ok`) or form is ERR_GENERAL_SERVER_ERROR. */
+/* Awaits the provider. body.p NULL: GET. A reply that is no JSON object (list, when `list_ok`) or form is ERR_USER_OAUTH2_PROVIDER_FAILURE. */
 struct oauth_ask {
 	const char *url, *user, *password, *authorization, *type;
 	const char *header[2];

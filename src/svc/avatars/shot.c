@@ -80,12 +80,12 @@ shot_check(struct req *rq, const struct shot_in *in)
 	json_t *value;
 
 	if (in->scale.v < least_scale)
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `scale` param: Value must be a valid range between 0.1 and 3");
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid scale: Value must be a valid range between 0.1 and 3");
 	if (json_object_size(in->headers) > HEADERS_MAX || json_array_size(in->headers) > 0)
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `headers` param: They must be an object of at most %d texts.", HEADERS_MAX);
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid headers: They must be an object of at most %d texts.", HEADERS_MAX);
 	json_object_foreach(in->headers, name, value)
 		if (!shot_header_sound(name, value))
-			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `headers` param: They must be names and texts as HTTP has them.");
+			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid headers: They must be names and texts as HTTP has them.");
 	return OK;
 }
 

@@ -320,9 +320,9 @@ check_document(struct req *rq, const struct project *p, const struct provider_ch
 		return OK;
 	TRY(probe_enter(&rq->cx, p->internal));
 	e = oauth_discover(&rq->cx, p, will);
-	if (e != ERR_GENERAL_SERVER_ERROR)
+	if (e != ERR_USER_OAUTH2_PROVIDER_FAILURE)
 		return e;
-	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `wellKnownURL` param: %s", "The document there could not be fetched, or names no routes to sign in by.");
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid wellKnownURL: %s", "The document there could not be fetched, or names no routes to sign in by.");
 }
 
 static json_t *

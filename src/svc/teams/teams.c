@@ -322,7 +322,7 @@ may_send(struct req *rq, const struct invite_in *in, bool by_mail)
 	if (!by_mail && !sms_ready())
 		return fail(&rq->cx, ERR_GENERAL_PHONE_DISABLED, "invitation");
 	if (!by_mail && strlen(link_with(rq->cx.arena, in->url, NULL, 0)) > SMS_PAGE_MAX)
-		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid `url` param: It has at most %d bytes in a short message", SMS_PAGE_MAX);
+		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid url: It has at most %d bytes in a short message", SMS_PAGE_MAX);
 	if (mail_link_ok(rq->project, rq->host, in->url))
 		return OK;
 	if (log_may_client(rq->ip))

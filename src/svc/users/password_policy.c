@@ -19,7 +19,7 @@ enum { LENGTH_MAX = 256, DICTIONARY_MAX = 1024 * 1024, PERSONAL_MIN = 3 };
 static err_t
 policy_refuse(struct ctx *cx, const char *words)
 {
-	return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, cx->format >= SINCE_1_5 ? "Invalid `password` param: %s" : "Invalid password: %s", words);
+	return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid password: %s", words);
 }
 
 /* ---- the dictionary ---- */
