@@ -94,6 +94,28 @@ test('keys of the console that are made or changed while the password changes', 
 	assert.deepEqual((await who.ok('GET', '/organization/keys', { headers })).keys.map((x) => x.name), ['K'])
 })
 
+test('a user who is deleted while something is made for them', async () => {
+	const headers = { 'x-appwrite-response-format': '1.9.5' }
+	for (const [ask, status, type] of [
+		[(u) => p.guest('POST', '/account/sessions/magic-url', { body: { userId: 'unique()', email: u.email } }), 404, 'user_not_found'],
+		[(u) => u.call('POST', '/account/verification', { body: { url } }), 404, 'user_not_found'],
+		[(u) => p.call('POST', `/users/${u.id}/tokens`, { headers, body: {} }), 404, 'user_not_found'],
+		[(u) => p.call('POST', `/users/${u.id}/sessions`, { headers }), 404, 'user_not_found'],
+		[(u) => u.call('POST', '/account/mfa/recovery-codes', { headers }), 404, 'user_not_found'],
+		[(u) => u.call('POST', '/account/targets/push', { headers, body: { targetId: 'unique()', identifier: unique() } }), 404, 'user_not_found'],
+		[(u) => u.call('POST', '/teams', { body: { teamId: 'unique()', name: 'T' } }), 404, 'user_not_found'],
+		[(u) => u.call('POST', '/databases/transactions', { headers, body: {} }), 401, 'user_unauthorized'],
+	]) {
+		const u = await p.user(), go = await holdUser(u.id), gone = p.call('DELETE', `/users/${u.id}`)
+		await waiting(1)
+		const r = ask(u)
+		await waiting(2)
+		await go()
+		assert.equal((await gone).status, 204)
+		fails(await r, status, type)
+	}
+})
+
 test('first sign-ins of an imported user at once', async () => {
 	const email = `${unique('m')}@example.org`
 	await p.ok('POST', '/users/md5', { body: { userId: 'unique()', email, password: '144fa7eaa4904e8ee120651997f70dcc' } })

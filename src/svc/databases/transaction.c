@@ -133,9 +133,13 @@ err_t
 transaction_create(struct ctx *cx, const struct project *p, const struct doc_caller *who, int64_t ttl, struct transaction *out)
 {
 	int64_t now = time_now_ms();
+	err_t e;
 
 	*out = (struct transaction){.id = id_unique(cx->arena), .status = statuses[0], .created = now, .updated = now, .expires = now + ttl * 1000};
-	TRY(TX_RUN(cx, tx, create_within(cx, p, who, tx, out)));
+	e = TX_RUN(cx, tx, create_within(cx, p, who, tx, out));
+	if (e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0)	/* foreign key */
+		return fail(cx, ERR_USER_UNAUTHORIZED, "its user was deleted meanwhile");
+	TRY(e);
 	metric_add(M_transactions_begun, 1);
 	return OK;
 }

@@ -135,6 +135,7 @@ err_t
 token_create(struct ctx *cx, const struct project *p, const struct user *u, const struct token_in *in, struct token **out)
 {
 	struct token *t = arena_new_of(cx->arena, struct token);
+	err_t e;
 
 	t->id = id_unique(cx->arena);
 	t->user_id = u->id;
@@ -143,7 +144,8 @@ token_create(struct ctx *cx, const struct project *p, const struct user *u, cons
 	t->created = time_now_ms();
 	t->expire = t->created + in->life_ms;
 	*out = t;
-	return TX_RUN(cx, tx, token_insert(tx, p, u, in, t));
+	e = TX_RUN(cx, tx, token_insert(tx, p, u, in, t));
+	return e == ERR_DB && strcmp(db_sqlstate(cx), "23503") == 0 ? fail(cx, ERR_USER_NOT_FOUND, "user=%s was deleted meanwhile", u->id) : e;	/* foreign key */
 }
 
 /* ---- guesses ---- */
