@@ -193,7 +193,7 @@ fanout_send(struct peer *c, struct news *n, bool other)
 	bool later;
 	size_t len;
 
-	if (c->ws == NULL || (!n->local && stream_pos_cmp(n->pos, c->ahead) <= 0))
+	if (c->ws == NULL || (!n->local && stream_pos_cmp(n->pos, c->ahead) <= 0) || (n->own && !place_same(n, c->born)))
 		return;
 	if (other && news_personal(n))
 		return;

@@ -80,7 +80,7 @@ handshake_find_project(struct greeting *g)
 	if (e != OK)
 		return broken(g, e);
 	g->cx->project = g->project->id;
-	place_take(g->c, str_c(g->project->id), g->up->hdr[HDR_ORIGIN], g->from.host);
+	place_take(g->c, g->project, g->up->hdr[HDR_ORIGIN], g->from.host);
 	handshake_find_key(g);
 	g->c->admin = str_is(mode, "admin") && !g->project->console;
 	g->home = g->project;

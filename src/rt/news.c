@@ -183,6 +183,7 @@ news_resolve(struct news *n)
 
 	if (where.n == 0 || (n->space = atom_find(0, where)) == 0)
 		return false;
+	n->own = !n->local && where.p == n->project.p;
 	(void)atom_ref(n->space);	/* it takes turns of the loop to deliver: no number may become another name's meanwhile */
 	n->n_channels = channels_of_event(a, n->project, n->pattern, n->ids, &n->base, &n->channels);
 	n->chans = arena_array(a, atom_t, n->n_channels + 1);

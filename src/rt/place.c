@@ -1,7 +1,7 @@
 /* What a connection stands on besides its user: a project that is there, and an origin that the project lets in.
  *
  * When a project changes, one fiber looks at the connections of it, in slices. A connection is in the list since its handshake read the project, so a change
- * in between is not missed. */
+ * in between is not missed. Where the project is gone another may have its id by then: from the event on nothing of that reaches those who wait to be looked at. */
 #include "rt_priv.h"
 
 #include <assert.h>
@@ -14,15 +14,18 @@
 enum { ORIGIN_KEPT = 512, RETRY_MS = 200 };
 
 static struct map *pending;	/* projects with connections that have changed, by id; the value is the map itself */
+static struct map *gone;	/* those of them that are gone: since when, int64_t, ms */
 static bool checking;
 
 void
-place_take(struct peer *c, struct str project, struct str origin, const char *host)
+place_take(struct peer *c, const struct project *p, struct str origin, const char *host)
 {
 	assert(c->project == 0);
+	c->number = p->internal;
+	c->born = p->created;
 	if (origin.n > ORIGIN_KEPT)
 		origin.n = ORIGIN_KEPT;	/* longer than any that names a host: what is left of it names none either */
-	c->project = atom_get(0, project);
+	c->project = atom_get(0, str_c(p->id));
 	if (origin.n > 0) {
 		c->origin = atom_get(ATOM_ORIGIN, origin);
 		c->host = atom_get(ATOM_HOST, str_c(host));
@@ -94,6 +97,37 @@ place_protocol_good(bool member, const struct project *p, const char **why_out)
 }
 
 static void
+place_note_gone(struct str id, int64_t when)
+{
+	int64_t *at = gone != NULL ? map_get(gone, id) : NULL;
+
+	if (gone == NULL)
+		gone = map_new();
+	if (at == NULL)
+		(void)map_set(gone, id, at = mem_alloc(sizeof *at));
+	*at = when;
+}
+
+/* All who were connected to it have been refused, unless it went once more meanwhile. */
+static void
+place_forget_gone(struct str id)
+{
+	if (gone == NULL || (pending != NULL && map_get(pending, id) != NULL))
+		return;
+	free(map_del(gone, id));
+	if (map_count(gone) == 0)
+		map_free(&gone);
+}
+
+bool
+place_same(const struct news *n, int64_t born)
+{
+	const int64_t *at = gone != NULL ? map_get(gone, n->project) : NULL;
+
+	return n->time >= born && (at == NULL || born > *at);
+}
+
+static void
 place_note(struct str id)
 {
 	if (pending == NULL)
@@ -107,7 +141,7 @@ place_look(struct ctx *cx, struct peer *c, const struct project *p)
 {
 	const char *why = "Missing or unknown project ID";
 
-	if (p == NULL || !place_origin_good(c, cx->arena, p, &why) || !place_protocol_good(c->admin && c->user != 0 && !c->half, p, &why))
+	if (p == NULL || p->internal != c->number || !place_origin_good(c, cx->arena, p, &why) || !place_protocol_good(c->admin && c->user != 0 && !c->half, p, &why))
 		peer_refuse(c, 1008, why);
 }
 
@@ -156,6 +190,8 @@ place_one(struct str id, void *value, void *arg)
 	if (place_check(&part, id) != OK) {
 		r->failed = true;
 		place_note(id);
+	} else {
+		place_forget_gone(id);
 	}
 	ctx_fini(&part);
 	return true;
@@ -197,6 +233,8 @@ place_event(const struct news *n)
 	if (count == 0 && (project == 0 || !tail_of(project)))
 		return;
 	place_note(id);
+	if (str_is(n->pattern, "projects.[projectId].delete"))
+		place_note_gone(id, n->time);
 	if (checking)
 		return;
 	checking = true;

@@ -199,6 +199,7 @@ struct news {
 	uint64_t number;	/* each has another */
 	struct stream_pos pos;
 	bool local;		/* made here (probe, statistics): has no position */
+	bool own;		/* told to the connections of its project, not to the console */
 	struct str project, pattern, user;
 	struct strs names;	/* when given instead of a pattern */
 	const char *ids[3];
@@ -319,6 +320,7 @@ struct peer {
 	atom_t host;		/* that it was asked for; 0 without an origin */
 	atom_t key;		/* id of the developer's key without which its origin would be a foreign one; 0: none */
 	uint32_t place_pos;	/* seat under (PLACE, project) */
+	int64_t number, born;	/* of its project: another may have had the id before it, and have it next; when it was made, ms */
 	uint32_t identities;	/* how often its user or roles have changed */
 	uint64_t changes;	/* of the index, for it */
 	int64_t expire;		/* when what it was opened with ends, ms; deadline.c is the only writer */
@@ -397,7 +399,7 @@ uint64_t seats_changes(void);			/* of the index, so far; those for one peer: its
 
 /* ---- place.c: project and origin ---- */
 
-void place_take(struct peer *c, struct str project, struct str origin, const char *host);	/* origin empty: none */
+void place_take(struct peer *c, const struct project *p, struct str origin, const char *host);	/* origin empty: none */
 void place_take_key(struct peer *c, const struct api_key *k);	/* it may stay as long as that key of a developer lasts */
 void place_leave(struct peer *c);
 /* The project, or the key of a developer, lets the connection's origin in; else *why_out is what it is told, in a. */
@@ -406,6 +408,8 @@ bool place_origin_good(struct peer *c, struct arena *a, const struct project *p,
 bool place_protocol_good(bool member, const struct project *p, const char **why_out);
 /* A project has changed or is gone: its connections are looked at, those that may not stay are refused (1008). */
 void place_event(const struct news *n);
+/* The event is of the project that was made then, not of one that had the id before it, or has it now that it is gone. */
+bool place_same(const struct news *n, int64_t born);
 
 /* ---- url.c ---- */
 

@@ -24,6 +24,7 @@ struct tap {
 	struct peer *peer;
 	struct filter *filter;	/* borrowed of the subscription; NULL: everything */
 	atom_t sub, channel, project, team;	/* the subscription's id; the channel; id of the project; "team:<id>" of the console */
+	int64_t number, born;	/* of the project */
 	atom_t user;		/* who opened it, whatever becomes of them on the socket: it counts for that one */
 	struct buf events;	/* that wait, as a list of JSON without its brackets */
 	unsigned waiting;	/* how many they are */
@@ -191,7 +192,7 @@ tail_tell(struct news *n, int64_t *left)
 		struct tap *t = telling;
 
 		telling = t->next;
-		if (t->project != project)
+		if (t->project != project || !place_same(n, t->born))
 			continue;
 		tap_take(t, n);
 		*left -= WORK_TAP + (int64_t)filter_steps(t->filter) / STEPS;
@@ -355,18 +356,20 @@ tail_room(const struct peer *c)
 }
 
 static void
-tap_new(struct peer *c, struct sub *s, atom_t channel, struct str project, const char *team)
+tap_new(struct peer *c, struct sub *s, atom_t channel, const struct project *p)
 {
 	struct tap *t = mem_zalloc(sizeof *t);
 	char role[8 + ID_MAX];
 
-	snprintf(role, sizeof role, "team:%s", team);
+	snprintf(role, sizeof role, "team:%s", p->team_id);
 	t->magic = TAP_MAGIC;
 	t->peer = c;
 	t->filter = s->filter;
 	t->sub = atom_ref(s->id);
 	t->channel = atom_ref(channel);
-	t->project = atom_get(0, project);
+	t->project = atom_get(0, str_c(p->id));
+	t->number = p->internal;
+	t->born = p->created;
 	t->team = atom_get(c->project, str_c(role));
 	t->user = tail_user(c);
 	buf_init(&t->events, NULL, 0);
@@ -464,7 +467,7 @@ tail_open_one(struct ctx *cx, struct peer *c, uint32_t sub, atom_t channel)
 		peer_refuse(c, 1013, "Try again later");
 		return false;
 	}
-	tap_new(c, &c->subs[sub], channel, str_c(p->id), p->team_id);
+	tap_new(c, &c->subs[sub], channel, p);
 	return tail_check(c);
 }
 
@@ -507,10 +510,10 @@ tail_of(atom_t project)
 }
 
 static struct tap *
-tap_that_moved(atom_t project, atom_t team)
+tap_that_moved(atom_t project, int64_t number, atom_t team)
 {
 	for (struct tap *t = taps; t != NULL; t = t->next)
-		if (t->project == project && (team == 0 || t->team != team) && t->peer->ws != NULL && t->peer->state != RT_REFUSED)
+		if (t->project == project && (team == 0 || t->team != team || t->number != number) && t->peer->ws != NULL && t->peer->state != RT_REFUSED)
 			return t;
 	return NULL;
 }
@@ -528,8 +531,8 @@ tail_project(struct str id, const struct project *p)
 		snprintf(role, sizeof role, "team:%s", p->team_id);
 		team = atom_get(console, str_c(role));
 	}
-	while ((t = tap_that_moved(project, team)) != NULL) {
-		if (team == 0 || t->peer->held == NULL || held_find(t->peer->held, team) == NULL) {
+	while ((t = tap_that_moved(project, p != NULL ? p->internal : 0, team)) != NULL) {
+		if (team == 0 || t->number != p->internal || t->peer->held == NULL || held_find(t->peer->held, team) == NULL) {
 			(void)tail_refuse(t->peer);
 			continue;
 		}
