@@ -12,4 +12,4 @@ ERR(EXECUTION_NOT_FOUND, 404, "execution_not_found", "No execution has this id."
 ERR(SCHEDULE_NOT_FOUND, 404, "schedule_not_found", "No schedule has this id.")
 ERR(VARIABLE_NOT_FOUND, 404, "variable_not_found", "No variable of the function has this id.")
 ERR(VARIABLE_CANNOT_UNSET_SECRET, 400, "variable_cannot_unset_secret", "A variable that is secret stays secret.")
-ERR(VARIABLE_ALREADY_EXISTS, 409, "variable_already_exists", "The function has a variable with this key already.")
+ERR(VARIABLE_ALREADY_EXISTS, 409, "variable_already_exists", "There is a variable with this key already.")

@@ -15,7 +15,7 @@
 	    FIELD(F_STR, struct platform, name, "name", NULL, "Platform name."),                                             \
 	    FIELD(F_STR, struct platform, type, "type", NULL, "Platform type: web, apple, android, windows or linux.")
 static const struct field web_fields[] = {KIND_FIELDS, FIELD(F_STR, struct platform, hostname, "hostname", NULL, "Host name."),
-	FIELD(F_STR, struct platform, key, "key", NULL, "What else it was platform_given to be known by.")};
+	FIELD(F_STR, struct platform, key, "key", NULL, "What else it was given to be known by.")};
 static const struct field apple_fields[] = {KIND_FIELDS, FIELD(F_STR, struct platform, key, "bundleIdentifier", NULL, "Bundle ID.")};
 static const struct field android_fields[] = {KIND_FIELDS, FIELD(F_STR, struct platform, key, "applicationId", NULL, "Application ID.")};
 static const struct field windows_fields[] = {KIND_FIELDS, FIELD(F_STR, struct platform, key, "packageIdentifierName", NULL, "Name of the package.")};
@@ -136,11 +136,32 @@ APP_PARAMS(linux, "packageName");
 /* ---- requests ---- */
 
 static err_t
+not_blank(struct req *rq, const char *name, const char *text)
+{
+	if (text == NULL || text[0] == '\0' || text[strspn(text, " \t\n\v\f\r")] != '\0')
+		return OK;
+	return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid %s: It must not be blank.", name);
+}
+
+/* On the paths of today. The last member of a kind's shape is what its apps go by. */
+static err_t
+names_not_blank(struct req *rq, const struct platform_in *in, const char *type)
+{
+	const struct shape *s = platform_kind_of(type)->shape;
+
+	if (in->project != NULL)
+		return OK;
+	TRY(not_blank(rq, "name", in->in.name));
+	return not_blank(rq, s->fields[s->n - 1].key, in->in.key);
+}
+
+static err_t
 create_platform(struct req *rq, const struct platform_in *in, const char *type)
 {
 	struct platform asked = in->in, *made;
 	struct project *p;
 
+	TRY(names_not_blank(rq, in, type));
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	asked.id = in->id;
 	asked.type = type;
@@ -191,6 +212,7 @@ change_platform(struct req *rq, const struct platform_in *in, const char *kind)
 	struct platform *now;
 	struct project *p;
 
+	TRY(names_not_blank(rq, in, kind ? kind : ""));
 	TRY(project_of(rq, in->project, RIGHT_CHANGE, &p));
 	if ((former = platform_find(p, in->id)) == NULL)
 		return fail(&rq->cx, ERR_PLATFORM_NOT_FOUND, "id=%s", in->id);
@@ -284,12 +306,13 @@ projects_delete_platform(struct req *rq, void *arg)
 		.scope = "projects." scope_, .limit = "", .handler = handler_, .model = &platform_shape, .or_model = &platform_kind_shape, \
 		.status = status_, .doc = doc_, .flags = ROUTE_CONSOLE, PARAMS(st, rows), __VA_ARGS__                                \
 	}
+#define BEFORE .or_model = &platform_shape	/* for clients before 1.9 */
 #define OF_KIND(kind_, words_)                                                                                                      \
 	OWN(SINCE_1_9, "POST", "/platforms/" #kind_, "create" words_ "Platform", "platforms.write", projects_create_##kind_##_platform, \
-	    &platform_##kind_##_shape, 201, "Add a platform of this kind.", struct platform_in, kind_##_create_params),              \
+	    &platform_##kind_##_shape, 201, "Add a platform of this kind.", struct platform_in, kind_##_create_params, BEFORE),      \
 	    OWN(SINCE_1_9, "PUT", "/platforms/" #kind_ "/:platformId", "update" words_ "Platform", "platforms.write",               \
 		projects_update_##kind_##_platform, &platform_##kind_##_shape, 200, "Change a platform of this kind.", struct platform_in, \
-		kind_##_update_params)
+		kind_##_update_params, BEFORE)
 
 static const struct route rows[] = {
 	OF_PATH("POST", "", "createPlatform", "write", projects_create_platform, 201, "Add a platform.", struct platform_in, platform_create_params),
@@ -301,17 +324,17 @@ static const struct route rows[] = {
 	    platform_path),
 
 	OWN(SINCE_1_9, "POST", "/platforms/web", "createWebPlatform", "platforms.write", projects_create_web_platform, &platform_kind_shape, 201, "Add a platform of this kind.",
-	    struct platform_in, web_create_params),
+	    struct platform_in, web_create_params, BEFORE),
 	OWN(SINCE_1_9, "PUT", "/platforms/web/:platformId", "updateWebPlatform", "platforms.write", projects_update_web_platform, &platform_web_shape, 200,
-	    "Change a platform of this kind.", struct platform_in, web_update_params),
+	    "Change a platform of this kind.", struct platform_in, web_update_params, BEFORE),
 	OF_KIND(apple, "Apple"),
 	OF_KIND(android, "Android"),
 	OF_KIND(windows, "Windows"),
 	OF_KIND(linux, "Linux"),
 	OWN_LIST(SINCE_1_9, "/platforms", "listPlatforms", "platforms.read", projects_list_platforms, &platform_kind_shape, "platforms", "List platforms.",
-	    struct children_in, own_platforms),
+	    struct children_in, own_platforms, BEFORE, .or_list = "platforms"),
 	OWN(SINCE_1_9, "GET", "/platforms/:platformId", "getPlatform", "platforms.read", projects_get_platform, &platform_kind_shape, 200, "One platform.",
-	    struct one_in, own_platform),
+	    struct one_in, own_platform, BEFORE),
 	OWN(SINCE_1_9, "DELETE", "/platforms/:platformId", "deletePlatform", "platforms.write", projects_delete_platform, NULL, 204, "Remove a platform.",
 	    struct one_in, own_platform),
 };

@@ -85,16 +85,17 @@ struct children_in {
 		.since = since_, PARAMS(st, rows)                                                                                   \
 	}
 /* A row below /v1/project, for members of its team in admin mode and for keys. */
-#define OWN(since_, method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows)                                         \
+#define OWN(since_, method_, tail, name_, scope_, handler_, model_, status_, doc_, st, rows, ...)                                    \
 	{                                                                                                                           \
 		.method = method_, .path = "/v1/project" tail, .service = "project", .name = name_, .scope = scope_,                \
-		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, .since = since_, PARAMS(st, rows) \
+		.limit = "", .handler = handler_, .model = model_, .status = status_, .doc = doc_, .since = since_, PARAMS(st, rows), \
+		__VA_ARGS__                                                                                                         \
 	}
-#define OWN_LIST(since_, tail, name_, scope_, handler_, model_, list_, doc_, st, rows)                                               \
+#define OWN_LIST(since_, tail, name_, scope_, handler_, model_, list_, doc_, st, rows, ...)                                          \
 	{                                                                                                                           \
 		.method = "GET", .path = "/v1/project" tail, .service = "project", .name = name_, .scope = scope_,                  \
 		.limit = "", .handler = handler_, .model = model_, .list = list_, .status = 200, .doc = doc_, .since = since_,      \
-		PARAMS(st, rows)                                                                                                    \
+		PARAMS(st, rows), __VA_ARGS__                                                                                       \
 	}
 #define LISTS(tail, name_, handler_, model_, list_, doc_, st, rows)                                                                 \
 	{                                                                                                                           \
