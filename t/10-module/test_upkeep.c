@@ -484,6 +484,63 @@ look_refused(struct ctx *cx)
 	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE metric = 'users.$all.count.total'") == 2);
 }
 
+struct looks_late {
+	int early, late;	/* under way: one whose time is over soon, one that waits for it */
+};
+
+static void
+look_early(struct ctx *cx, void *arg)
+{
+	struct looks_late *l = arg;
+
+	CHECK(usage_snapshot(cx, &one) == ERR_TIMEOUT);
+	l->early--;
+}
+
+static void
+look_late(struct ctx *cx, void *arg)
+{
+	struct looks_late *l = arg;
+
+	CHECK(usage_snapshot(cx, &one) == OK);
+	l->late--;
+}
+
+static err_t
+looks_in_turn(struct db_tx *tx, struct looks_late *l)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, "LOCK TABLE p_1.usage", DB0));
+	fib_spawn_new("early", 1000, look_early, l);
+	while (looks_that_wait(tx, "0.01") == 0)
+		continue;
+	fib_spawn_new("late", 120000, look_late, l);
+	while (l->early > 0)
+		CHECK(looks_that_wait(tx, "0.01") >= 0);
+	while (looks_that_wait(tx, "0.01") == 0)	/* it looks itself now */
+		CHECK(l->late == 1);
+	return OK;
+}
+
+static void
+look_in_turn(struct ctx *cx)
+{
+	struct looks_late l = {1, 1};
+
+	GOOD(db_exec(cx, NULL, "DELETE FROM p_1.usage", DB0));
+	GOOD(TX_RUN(cx, tx, looks_in_turn(tx, &l)));
+	while (l.late > 0)
+		CHECK(fib_sleep(cx, 10) == OK);
+	CHECK(number(cx, "SELECT count(*) FROM p_1.usage WHERE metric = 'users.$all.count.total'") == 2);
+}
+
+/* Who waits for it has more time. */
+Test(upkeep, a_look_whose_time_is_over_is_done_by_the_next, .timeout = 120)
+{
+	run(look_in_turn);
+}
+
 Test(upkeep, a_look_that_fails_is_nobodys_answer, .timeout = 120)
 {
 	run(look_refused);
