@@ -368,3 +368,29 @@ test('a team of the console is not deleted behind a project that it just got, an
 	await q.ok('POST', '/teams', { body: { teamId: t, name: 'T' } })
 	assert.equal((await q.call('DELETE', `/teams/${t}`)).status, 204)
 })
+
+test('a large team that goes: each of its members is told', async () => {
+	const t = await team(), u = [await p.user(), await p.user()], n = 1000
+	assert.equal((await add(t, u[0])).status, 201)
+	const columns = (table) => psql(`SELECT string_agg(quote_ident(attname), ',') FROM pg_attribute WHERE attrelid = '${schema}.${table}'::regclass AND attnum > 0 AND NOT attisdropped
+		AND attname NOT IN ('internal', 'id', 'email', 'phone', 'user_internal', 'user_id')`)
+	const of = { users: columns('users'), memberships: columns('memberships') }
+	psql(`INSERT INTO ${schema}.users (id, ${of.users}) SELECT '${t}-' || g, ${of.users} FROM ${schema}.users, generate_series(1, ${n}) g WHERE id = '${u[0].id}';
+		INSERT INTO ${schema}.memberships (id, user_internal, user_id, ${of.memberships}) SELECT x.id, x.internal, x.id, ${of.memberships.split(',').map((c) => `m.${c}`)}
+		FROM ${schema}.memberships m, ${schema}.users x WHERE x.id LIKE '${t}-%' AND m.user_id = '${u[0].id}'`)
+	assert.equal((await add(t, u[1])).status, 201)	/* the last one */
+	const sockets = await Promise.all(u.map((x) => listen(s, `project=${p.id}&${channels('teams')}`, { cookie: x.cookie })))
+	for (const x of u) assert.equal((await x.ok('GET', `/teams/${t}`)).$id, t)
+	assert.equal((await p.call('DELETE', `/teams/${t}`)).status, 204)
+	for (const w of sockets) assert.equal((await w.event((e) => e.events.includes(`teams.${t}.delete`))).payload.$id, t)
+	/* whoever makes one of that id has none of them in it */
+	await p.ok('POST', '/teams', { body: { teamId: t, name: 'Anew' } })
+	for (const x of u) fails(await x.call('GET', `/teams/${t}`), 404, 'team_not_found')
+	await p.ok('PUT', `/teams/${t}`, { body: { name: 'Other' } })
+	const mine = (await u[1].ok('POST', '/teams', { body: { teamId: 'unique()', name: 'Mine' } })).$id, ours = (await u[0].ok('POST', '/teams', { body: { teamId: 'unique()', name: 'Ours' } })).$id
+	for (const [i, id] of [ours, mine].entries()) {
+		await sockets[i].event((e) => e.events.includes(`teams.${id}.create`))
+		assert.ok(!sockets[i].texts.some((x) => x.includes('Other')), 'the role is gone')
+		sockets[i].end()
+	}
+})
