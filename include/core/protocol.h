@@ -24,6 +24,7 @@ enum {
 	SINCE_1_9_3 = 1009003,
 	SINCE_1_9_4 = 1009004,
 	SINCE_1_9_5 = 1009005,
+	SINCE_1_9_6 = 1009006,
 	SINCE_2_3 = 2003000,
 	SINCE_CONSOLES = SINCE_1_8,	/* what is newer, and kept from nobody: consoles and command lines of today say 1.8.0 */
 	PROTOCOL_NEWEST = SINCE_2_3

@@ -69,6 +69,8 @@ static const struct sdk {
     {"React Native", V(0, 15, 0), V(1, 8, 0)},
     {"React Native", V(0, 29, 0), V(1, 9, 2)},
     {"React Native", V(0, 31, 0), V(1, 9, 5)},
+    {"Console", V(0, 1, 0), V(1, 3, 0)},
+    {"Console", V(0, 4, 0), V(1, 4, 0)},
     {"Console", V(0, 6, 0), V(1, 5, 0)},
     {"Console", V(1, 0, 0), V(1, 6, 0)},
     {"Console", V(1, 9, 0), V(1, 7, 0)},

@@ -177,6 +177,19 @@ test('without a mail server', async () => {
 	}
 })
 
+/* SDKs of servers have both methods. */
+test('a recovery by link is begun and ended by a key that may sign people in, and by no other', async () => {
+	const u = await p.user(), key = await p.addKey(['sessions.write']), body = { email: u.email, url }, o = (more) => ({ ...today, ...more })
+	const r = await p.guest('POST', '/account/recovery', o({ key, body }))
+	assert.equal(r.status, 201, r.text)
+	assert.equal(new URL((await box.next(u.email)).link).searchParams.get('secret'), r.body.secret)
+	const end = { userId: u.id, secret: r.body.secret, password }
+	fails(await p.call('POST', '/account/recovery', o({ body })), 401, 'general_unauthorized_scope')
+	fails(await p.call('PUT', '/account/recovery', o({ body: end })), 401, 'general_unauthorized_scope')
+	assert.equal((await p.guest('PUT', '/account/recovery', o({ key, body: end }))).status, 200)
+	assert.equal((await me(u, password)).$id, u.id)
+})
+
 /* Of each kind: how its secret comes about, and where it is good. */
 const ways = {
 	'POST /account/sessions/token': {}, 'PUT /account/sessions/magic-url': {}, 'PUT /account/sessions/phone': {}, 'PUT /account/verifications/phone': {},

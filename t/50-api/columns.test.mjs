@@ -31,7 +31,7 @@ async function place(more) {
 
 describe('databases', () => {
 	test('members by version', async () => {
-		for (const [version, keys] of [['1.3.0', ''], ['1.4.0', ' enabled'], ['1.8.0', ' enabled type'], ['1.9.6', ' enabled type status'], ['2.3.0', ' enabled type status']]) {
+		for (const [version, keys] of [['1.3.0', ''], ['1.4.0', ' enabled'], ['1.6.0', ' enabled policies archives'], ['1.8.0', ' enabled type policies archives'], ['1.9.5', ' enabled type policies archives'], ['1.9.6', ' enabled type status'], ['2.3.0', ' enabled type status']]) {
 			const o = speaks(version), d = await ok('POST', '/databases', { databaseId: unique(), name: 'x' }, o)
 			keysOf(d, '$id name $createdAt $updatedAt' + keys)
 			assert.deepEqual(await ok('GET', `/databases/${d.$id}`, undefined, o), d)
@@ -143,7 +143,7 @@ describe('attributes', () => {
 	test('members by version', async () => {
 		const c = await place(), base = 'key type status required array size default'
 		await c.attr('string', { key: 's', size: 5 })
-		for (const [version, keys] of [['1.3.0', base], ['1.4.0', 'key type status error required array size default'], ['1.7.0', 'key type status error required array $createdAt $updatedAt size default'],
+		for (const [version, keys] of [['1.3.0', base], ['1.4.0', 'key type status error required array size default'], ['1.6.0', 'key type status error required array $createdAt $updatedAt size default'],
 			['1.8.0', 'key type status error required array $createdAt $updatedAt size default encrypt']]) {
 			keysOf(await c.get('s', speaks(version)), keys)
 			keysOf((await ok('GET', `${c.path}/attributes`, undefined, speaks(version))).attributes[0], keys)
@@ -408,7 +408,7 @@ describe('indexes', () => {
 		assert.deepEqual({ ...r.body, $id: '', $createdAt: '', $updatedAt: '' }, { $id: '', $createdAt: '', $updatedAt: '', key: 'm', type: 'key', status: 'processing', error: '', attributes: ['s', 'n', 't'], lengths: [20, null, 30], orders: ['ASC', 'desc'] })
 		await settled(c, 'm')
 		assert.deepEqual(await ok('GET', `${c.path}/indexes/m`), { ...r.body, status: 'available' })
-		for (const [version, keys] of [['1.3.0', 'key type status attributes orders'], ['1.4.0', 'key type status error attributes orders'], ['1.7.0', '$createdAt $updatedAt key type status error attributes lengths orders']]) {
+		for (const [version, keys] of [['1.3.0', 'key type status attributes orders'], ['1.4.0', 'key type status error attributes orders'], ['1.6.0', '$createdAt $updatedAt key type status error attributes orders'], ['1.7.0', '$createdAt $updatedAt key type status error attributes lengths orders']]) {
 			keysOf(await ok('GET', `${c.path}/indexes/m`, undefined, speaks(version)), keys)
 			keysOf((await ok('GET', `${c.path}/indexes`, undefined, speaks(version))).indexes[0], keys)
 			keysOf((await ok('GET', c.path, undefined, speaks(version))).indexes[0], keys)

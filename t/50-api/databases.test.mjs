@@ -608,7 +608,7 @@ describe('usage', () => {
 	test('members by version', async () => {
 		const c = await place(), as = (version) => ({ headers: { 'x-appwrite-response-format': version } }), tables = process.env.BADAL_FAMILY === 'tables'
 		const members = (v, db) => {
-			const held = ['collections', ...(v >= '1.8' ? ['tables'] : []), 'documents', ...(v >= '1.8' ? ['rows'] : []), ...(v >= '1.7' ? ['storage', `${db}Reads`, `${db}Writes`] : [])]
+			const held = ['collections', ...(v >= '1.8' ? ['tables'] : []), 'documents', ...(v >= '1.8' ? ['rows'] : []), ...(v >= '1.6' ? ['storage', `${db}Reads`, `${db}Writes`] : [])]
 			if (db === 'databases') held.unshift('databases')
 			return ['range', ...held.map((k) => `${k}Total`), ...held]
 		}
@@ -618,7 +618,7 @@ describe('usage', () => {
 			return Object.keys(r)
 		}
 		const said = (v) => (tables ? v.map((k) => k.replace('documents', 'rows')) : v)
-		for (const v of ['1.5.0', '1.7.0', '1.8.0', '1.9.6', '2.3.0']) {
+		for (const v of ['1.5.0', '1.6.0', '1.7.0', '1.8.0', '1.9.6', '2.3.0']) {
 			assert.deepEqual(await keys('/databases', as(v)), members(v, 'databases'), v)
 			assert.deepEqual(await keys(`/databases/${c.db}`, as(v)), members(v, 'database'), v)
 			assert.deepEqual(await keys(c.path, as(v)), said(['range', 'documentsTotal', 'documents']), v)

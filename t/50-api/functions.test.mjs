@@ -6,7 +6,7 @@ import { fails, isTime, keysOf } from './lib.mjs'
 
 const keys = '$id $createdAt $updatedAt execute name enabled runtime deployment vars events schedule scheduleNext schedulePrevious timeout'
 const variableKeys = '$id $createdAt $updatedAt key value functionId'
-const laterKeys = `${keys} version entrypoint commands logging keepWarm installationId providerRepositoryId providerBranch providerRootDirectory providerSilentMode`
+const laterKeys = `${keys} version entrypoint commands logging keepWarm installationId providerRepositoryId providerBranch providerRootDirectory providerSilentMode live`
 let s, p, alice, runtime
 
 const make = (more = {}, call = p.ok) => call('POST', '/functions', { body: { functionId: unique('f'), name: 'Function', runtime, ...more } })

@@ -30,8 +30,8 @@ describe('the project in each format', () => {
 		['1.0.0', [...flat, 'domains', 'providerAmazonAppid'], [...lists, 'authDuration', 'providers', 'oAuthProviders', 'pingCount', 'labels', 'status']],
 		['1.3.0', [...flat, 'domains', 'providers', 'authDuration', 'authSessionsLimit', 'authPasswordHistory', 'authPasswordDictionary'], [...lists, 'providerAmazonAppid', 'authPersonalDataCheck']],
 		['1.4.0', [...flat, 'providers', 'authPersonalDataCheck', 'serviceStatusForGraphql'], [...lists, 'domains', 'oAuthProviders']],
-		['1.5.0', [...flat, 'oAuthProviders', 'authEmailOtp'], [...lists, 'providers', 'authMockNumbers', 'authSessionAlerts']],
-		['1.6.0', [...flat, 'authMockNumbers', 'authSessionAlerts'], [...lists, 'authMembershipsUserName', 'pingCount']],
+		['1.5.0', [...flat, 'oAuthProviders', 'authEmailOtp'], [...lists, 'providers', 'authMockNumbers', 'authSessionAlerts', 'authMembershipsUserName', 'pingCount', 'region']],
+		['1.6.0', [...flat, 'authMockNumbers', 'authSessionAlerts', 'authMembershipsUserName', 'authMembershipsMfa', 'pingCount', 'pingedAt', 'region'], [...lists, 'authMembershipsUserId', 'labels', 'blocks']],
 		['1.8.0', [...flat, 'authMembershipsUserName', 'authMembershipsMfa', 'authInvalidateSessions', 'pingCount', 'pingedAt', 'authDisposableEmails', 'authMembershipsUserAccessedAt', 'serviceStatusForAdvisor', ...kept], [...lists, 'protocolStatusForRest', 'authMembershipsUserId', 'authMembershipsUserPhone']],
 		['1.9.1', [...flat, 'protocolStatusForRest', 'labels', 'status', 'authDisposableEmails'], [...lists, 'authMembershipsUserId']],
 		['1.9.2', [...flat, 'authMembershipsUserId', 'authMembershipsUserPhone', 'authMembershipsUserAccessedAt'], lists],
@@ -491,7 +491,9 @@ describe('what consoles ask of the server', () => {
 	test('how it is set', async () => {
 		const now = await owner.ok('GET', '/console/variables', { headers: newest }), old = await owner.ok('GET', '/console/variables', { headers: at('1.4.0') })
 		assert.deepEqual([now._APP_STORAGE_LIMIT, now._APP_COMPUTE_BUILD_TIMEOUT, now._APP_USAGE_STATS, now._APP_DB_ADAPTER, now.supportForRelationships], [30000000, 900, 'enabled', 'postgresql', true])
-		assert.deepEqual(Object.keys(old), ['_APP_STORAGE_LIMIT', '_APP_USAGE_STATS', '_APP_VCS_ENABLED', '_APP_DOMAIN_ENABLED', '_APP_ASSISTANT_ENABLED'])
+		assert.deepEqual(Object.keys(old), ['_APP_STORAGE_LIMIT', '_APP_USAGE_STATS', '_APP_VCS_ENABLED', '_APP_DOMAIN_ENABLED', '_APP_ASSISTANT_ENABLED', '_APP_DOMAIN_TARGET', '_APP_FUNCTIONS_SIZE_LIMIT'])
+		assert.equal(old._APP_FUNCTIONS_SIZE_LIMIT, now._APP_COMPUTE_SIZE_LIMIT)
+		assert.ok(!('_APP_FUNCTIONS_SIZE_LIMIT' in now) && !('_APP_DOMAIN_TARGET' in now))
 		fails(await s.call('GET', '/console/variables', { project: 'console' }), 401, 'general_unauthorized_scope')
 	})
 	test('scopes and providers', async () => {

@@ -306,7 +306,7 @@ export class Description {
 		const op = this.find(method === 'HEAD' ? 'GET' : method, url.pathname.replace(/^\/~[^\/]*(?=\/)/, ''))	/* without the mark of a marked address */
 		const version = this.spoken(op, typeof speaks === 'object' ? speaks ?? {} : { header: speaks }), n = versionOf(version)
 		/* the models say what clients of 1.9 are told: a text */
-		if (n >= 1008000 && n < 1009000) reply = { ...reply, text: reply.text.replace(/"\$sequence":(\d+)(?=[,}])/g, '"$sequence":"$1"') }
+		if (n >= 1007000 && n < 1009000) reply = { ...reply, text: reply.text.replace(/"\$sequence":(\d+)(?=[,}])/g, '"$sequence":"$1"') }
 		const wrong = this.#reply(method, url, op, version === 'newest' ? undefined : formatOf(this.formats, version), n, reply)
 		if (!unseen) note(op?.name ?? 'none', reply.status < 400 ? `${reply.status}` : `${reply.status} ${/"type":"(\w+)"/.exec(reply.text)?.[1] ?? ''}`)
 		if (wrong) throw new Misfit(`${method} ${url.pathname}: ${reply.status}: ${wrong}\n${reply.text.slice(0, 500)}`)

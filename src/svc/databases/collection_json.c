@@ -93,7 +93,7 @@ attribute_write(struct jw *w, const struct attribute *a, const char *status)
 	jw_bool(w, a->required);
 	JW_KEY(w, "array");
 	jw_bool(w, a->array);
-	if (w->format >= SINCE_1_7) {
+	if (w->format >= SINCE_1_6) {
 		write_date(w, "$createdAt", a->created);
 		write_date(w, "$updatedAt", a->updated);
 	}
@@ -137,7 +137,7 @@ index_write(struct jw *w, const struct collection *c, const struct index *x, con
 		JW_KEY(w, "$id");
 		jw_cstr(w, arena_printf(w->b->arena, "%lld_%lld_%s", (long long)c->database, (long long)c->internal, x->key));
 	}
-	if (w->format >= SINCE_1_7) {
+	if (w->format >= SINCE_1_6) {
 		write_date(w, "$createdAt", x->created);
 		write_date(w, "$updatedAt", x->updated);
 	}

@@ -11,8 +11,8 @@
 #define STATUS ONE_OF("status", "State of the change.", "available", "processing", "deleting", "stuck", "failed")
 #define REASON TOLD("error", F_STR, "Why it failed or is stuck, else empty. Told since 1.4.0.", .since = SINCE_1_4)
 #define DATES                                                                                                                                \
-	TOLD("$createdAt", F_TIME, "Creation date in ISO 8601. Told since 1.7.0.", .since = SINCE_1_7),                                     \
-	    TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601. Told since 1.7.0.", .since = SINCE_1_7)
+	TOLD("$createdAt", F_TIME, "Creation date in ISO 8601. Told since 1.6.0.", .since = SINCE_1_6),                                     \
+	    TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601. Told since 1.6.0.", .since = SINCE_1_6)
 #define ENCRYPT TOLD("encrypt", F_BOOL, "Values are sealed at rest. Told since 1.8.0.", .since = SINCE_1_8)
 #define BASE(type_) \
 	TOLD("key", F_STR, "Attribute key."), ONE_OF("type", "Attribute type.", type_), STATUS, REASON,                                     \
@@ -112,8 +112,8 @@ const struct shape collection_shape = SHAPE_TOLD("collection", collection_fields
 
 static const struct field document_fields[] = {
     TOLD("$id", F_ID, "Document ID."),
-    TOLD("$sequence", F_STR, "Number of the document in its collection, in the order of creation; a number for clients that speak 1.8. Told since 1.8.0.",
-	.since = 1008000),
+    TOLD("$sequence", F_STR, "Number of the document in its collection, in the order of creation; a number for clients that speak 1.7 or 1.8. Told since 1.7.0.",
+	.since = SINCE_1_7),
     TOLD("$createdAt", F_TIME, "Creation date in ISO 8601."),
     TOLD("$updatedAt", F_TIME, "Date of the last change in ISO 8601."),
     TOLD("$permissions", F_STRS, "Permissions on the document."),
@@ -143,10 +143,10 @@ const struct shape document_plan_shape = SHAPE_TOLD("documentPlan", plan_fields)
 #define OLD_HELD OLD("documentsCount", "Documents."), OLD("collectionsCount", "Collections.")
 #define HELD(row, suffix)                                                                                                          \
 	row("collections" suffix, SINCE_1_5, "Collections."), row("tables" suffix, SINCE_1_8, "The same."), row("documents" suffix, SINCE_1_5, "Documents."), \
-	    row("rows" suffix, SINCE_1_8, "The same."), row("storage" suffix, SINCE_1_7, "Bytes of tables and indexes.")
+	    row("rows" suffix, SINCE_1_8, "The same."), row("storage" suffix, SINCE_1_6, "Bytes of tables and indexes.")
 #define TURNS(row, of, suffix)                                                                      \
-	row(of "Reads" suffix, SINCE_1_7, "Requests that read documents."),              \
-	    row(of "Writes" suffix, SINCE_1_7, "Requests that wrote documents.")
+	row(of "Reads" suffix, SINCE_1_6, "Requests that read documents."),              \
+	    row(of "Writes" suffix, SINCE_1_6, "Requests that wrote documents.")
 static const struct field all_usage_fields[] = {USAGE_RANGE, OLD("databasesCount", "Databases."), OLD_HELD, REQUESTS("databases"), REQUESTS("documents"),
     REQUESTS("collections"), TOTAL("databasesTotal", SINCE_1_5, "Databases."), HELD(TOTAL, "Total"), TURNS(TOTAL, "databases", "Total"), NEW("databases", SINCE_1_5, "Databases."),
     HELD(NEW, ""), TURNS(NEW, "databases", "")};

@@ -14,9 +14,9 @@ static const struct field database_fields[] = {
     FIELD(F_BOOL, struct database, enabled, "enabled", "d.enabled", "false: its documents are hidden from everybody but keys and admins. Told since 1.4.0.",
 	.since = 1004000),
     FIELD_ENUM(types, struct database, type, "type", "d.type", "Which API made it. Told since 1.8.0.", .since = 1008000),
-    FIELD_ALWAYS("policies", "[]", SINCE_1_9, "Always empty: backups are the operator's. Told from 1.9.0 to 1.9.4, as the next one.", .until = SINCE_1_9_5),
-    FIELD_ALWAYS("archives", "[]", SINCE_1_9, "Always empty.", .until = SINCE_1_9_5),
-    {.key = "status", .type = F_CONST, .text = "\"ready\"", .doc = "Always ready. Told since 1.9.6.", .since = 1009006},
+    FIELD_ALWAYS("policies", "[]", SINCE_1_6, "Always empty: backups are the operator's. Told from 1.6.0 to 1.9.5, as the next one.", .until = SINCE_1_9_6),
+    FIELD_ALWAYS("archives", "[]", SINCE_1_6, "Always empty.", .until = SINCE_1_9_6),
+    {.key = "status", .type = F_CONST, .text = "\"ready\"", .doc = "Always ready. Told since 1.9.6.", .since = SINCE_1_9_6},
     FIELD_HIDDEN(F_INT, struct database, internal, "d.internal"),
 };
 const struct shape database_shape = SHAPE("database", struct database, database_fields);

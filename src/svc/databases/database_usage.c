@@ -44,13 +44,13 @@ enum { ALL = 1 << USAGE_OF_ALL, ONE = 1 << USAGE_OF_DATABASE, INNER = 1 << USAGE
 	{"tables" suffix, ALL | ONE, SINCE_1_8, "collections", what, {NULL}, add}, \
 	{"documents" suffix, ALL | ONE | INNER, SINCE_1_5, "documents", what, {NULL}, add}, \
 	{"rows" suffix, ALL | ONE, SINCE_1_8, "documents", what, {NULL}, add}, \
-	{"storage" suffix, ALL | ONE, SINCE_1_7, "documents", "storage.total", {NULL}, add}
+	{"storage" suffix, ALL | ONE, SINCE_1_6, "documents", "storage.total", {NULL}, add}
 #define WRITES {"requests.update", "requests.delete"}
 #define TURNS(suffix, add) \
-	{"databasesReads" suffix, ALL, SINCE_1_7, "documents", "requests.read", {NULL}, add}, \
-	{"databaseReads" suffix, ONE, SINCE_1_7, "documents", "requests.read", {NULL}, add}, \
-	{"databasesWrites" suffix, ALL, SINCE_1_7, "documents", "requests.create", WRITES, add}, \
-	{"databaseWrites" suffix, ONE, SINCE_1_7, "documents", "requests.create", WRITES, add}
+	{"databasesReads" suffix, ALL, SINCE_1_6, "documents", "requests.read", {NULL}, add}, \
+	{"databaseReads" suffix, ONE, SINCE_1_6, "documents", "requests.read", {NULL}, add}, \
+	{"databasesWrites" suffix, ALL, SINCE_1_6, "documents", "requests.create", WRITES, add}, \
+	{"databaseWrites" suffix, ONE, SINCE_1_6, "documents", "requests.create", WRITES, add}
 
 static const struct {
 	const char *name;

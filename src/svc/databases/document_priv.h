@@ -15,7 +15,7 @@ enum doc_rule {
 	DOC_IDLE_UPDATE = 1008000,	/* an update that changes nothing needs no more than to read, and writes nothing */
 	DOC_ADMIN_OWNS_NONE = 1008000,	/* what an admin creates belongs to nobody */
 	DOC_OPERATORS = 1008000,	/* {"method":"increment",...} is no text but an operator */
-	DOC_SEQUENCE = 1008000,		/* "$sequence" is told, as a number */
+	DOC_SEQUENCE = 1007000,		/* "$sequence" is told, as a number */
 	DOC_SEQUENCE_TEXT = 1009000,	/* as a text */
 	DOC_UNIQUE_ERROR = 1009005	/* a value that is taken has another error than an id that is */
 };

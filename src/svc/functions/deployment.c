@@ -31,7 +31,7 @@ const char *const deployment_states[] = {"processing", "building", "ready", "fai
 	{.key = "type", .type = F_CONST, .text = "\"manual\"", .doc = "How it came. Told since 1.4.0, as what follows.", .since = 1004000},        \
 	{.key = "buildLogs", .type = F_STR, .off = offsetof(struct deployment, out), .doc = "Output of the build.", .since = 1004000},             \
 	FIELD(F_INT, struct deployment, build_seconds, "buildTime", "coalesce(extract(epoch FROM d.build_end - d.build_start), 0)::bigint",        \
-	    "How long the build took, in seconds.", .since = 1004000),                                                                             \
+	    "How long the build took, in seconds. Told since 1.3.0.", .since = SINCE_1_3),                                                         \
 	{.key = "sourceSize", .type = F_INT, .off = offsetof(struct deployment, size), .doc = "Size of the archive in bytes. Told since 1.7.0, as what follows.", \
 	    .since = 1007000},                                                                                                                     \
 	FIELD(F_INT, struct deployment, result.size, "buildSize", "d.blob_size", "Size of what was built, in bytes.", .since = SINCE_1_6),           \

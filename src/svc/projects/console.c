@@ -43,10 +43,13 @@ static const struct console_value console_values[] = {
 	{"supportForSchemas", .json = "true"},
 	{"maxIndexLength", .json = "768"},
 	{"supportForIntegerIds", .json = "true"},
+	{"_APP_DOMAIN_TARGET", .text = &conf.domain_target},
+	{"_APP_FUNCTIONS_SIZE_LIMIT", .number = &conf.functions_size_limit, .divisor = 1},
 };
 enum { CONSOLE_VALUES = sizeof console_values / sizeof *console_values };
 
 #define SAYS(key_, type_, since_) {.key = key_, .type = type_, .doc = "How the server is set.", .since = since_}
+#define SAID(key_, type_, since_, until_) {.key = key_, .type = type_, .doc = "How the server is set, as it was called.", .since = since_, .until = until_}
 static const struct field console_variables_fields[] = {
 	SAYS("_APP_DOMAIN_TARGET_CNAME", F_STR, SINCE_1_7), SAYS("_APP_DOMAIN_TARGET_A", F_STR, SINCE_1_7), SAYS("_APP_COMPUTE_BUILD_TIMEOUT", F_INT, SINCE_1_8),
 	SAYS("_APP_DOMAIN_TARGET_AAAA", F_STR, SINCE_1_7), SAYS("_APP_DOMAIN_TARGET_CAA", F_STR, SINCE_1_8), SAYS("_APP_STORAGE_LIMIT", F_INT, SINCE_1_3),
@@ -57,6 +60,7 @@ static const struct field console_variables_fields[] = {
 	SAYS("supportForSpatials", F_BOOL, SINCE_CONSOLES), SAYS("supportForSpatialIndexNull", F_BOOL, SINCE_CONSOLES), SAYS("supportForFulltextWildcard", F_BOOL, SINCE_CONSOLES),
 	SAYS("supportForMultipleFulltextIndexes", F_BOOL, SINCE_CONSOLES), SAYS("supportForAttributeResizing", F_BOOL, SINCE_CONSOLES),
 	SAYS("supportForSchemas", F_BOOL, SINCE_CONSOLES), SAYS("maxIndexLength", F_INT, SINCE_CONSOLES), SAYS("supportForIntegerIds", F_BOOL, SINCE_CONSOLES),
+	SAID("_APP_DOMAIN_TARGET", F_STR, SINCE_1_3, SINCE_1_7), SAID("_APP_FUNCTIONS_SIZE_LIMIT", F_INT, SINCE_1_3, SINCE_1_7),
 };
 const struct shape console_variables_shape = SHAPE_TOLD("consoleVariables", console_variables_fields);
 _Static_assert(CONSOLE_VALUES == sizeof console_variables_fields / sizeof *console_variables_fields, "a value for each member of the model, in its order");

@@ -26,8 +26,8 @@ static const struct field bucket_fields[] = {
 	FIELD_ENUM(blob_codings, struct bucket, compression, "compression", "b.compression", "How new files are compressed."),
 	FIELD(F_BOOL, struct bucket, encryption, "encryption", "b.encryption", "Whether new files are encrypted.", .flags = COL_ASKED),
 	FIELD(F_BOOL, struct bucket, antivirus, "antivirus", "b.antivirus", "Whether new files are scanned for viruses.", .flags = COL_ASKED),
-	FIELD_ALWAYS("transformations", "true", SINCE_1_9, "Always true: previews are made of its pictures."),
-	{.key = "totalSize", .type = F_INT, .off = offsetof(struct bucket, total_size), .doc = "Bytes of its files, as they were last counted for its usage. Told since 1.9.0.", .since = SINCE_1_9},
+	FIELD_ALWAYS("transformations", "true", SINCE_1_8, "Always true: previews are made of its pictures."),
+	{.key = "totalSize", .type = F_INT, .off = offsetof(struct bucket, total_size), .doc = "Bytes of its files, as they were last counted for its usage. Told since 1.8.0.", .since = SINCE_1_8},
 };
 const struct shape bucket_shape = SHAPE("bucket", struct bucket, bucket_fields);
 
