@@ -1,7 +1,8 @@
 /* Messages that rooms answer (model/socket.h), and who tells rooms that a connection which said something is gone.
  *
  * A connection that has said something has a number, until it ends or is somebody else's: then the number is in the queue of farewells, which one fiber
- * works off until the rooms have heard it. What was said meanwhile under that number is taken back by the same way. */
+ * works off until the rooms have heard it. What was said meanwhile under that number is taken back by the same way. Those of a project that cannot be told now (it
+ * is being migrated, another version has done so) are kept apart, and tried again after a while: others are not held up. */
 #include "rt_priv.h"
 
 #include <stdlib.h>
@@ -21,9 +22,13 @@ struct farewell {
 	char project[];
 };
 
-static struct farewell *said_first, **said_last = &said_first;
+struct farewells {
+	struct farewell *first, **last;
+};
+static struct farewells fresh = {.last = &fresh.first}, failed = {.last = &failed.first};	/* not tried yet; to be tried again */
+static struct fib_event more;	/* one is fresh */
 static uint64_t given;	/* numbers so far */
-static int64_t waiting;	/* farewells in the queue */
+static int64_t waiting;	/* farewells in both */
 static unsigned speakers;	/* connections that have said something */
 static bool telling;
 static struct loop_timer *beat;
@@ -63,23 +68,35 @@ said_batch(struct arena *a, const char **ids)
 {
 	int n = 0;
 
-	for (struct farewell *f = said_first; f != NULL && n < BATCH && strcmp(f->project, said_first->project) == 0; f = f->next)
+	for (struct farewell *f = fresh.first; f != NULL && n < BATCH && strcmp(f->project, fresh.first->project) == 0; f = f->next)
 		ids[n++] = arena_printf(a, "%llu", (unsigned long long)f->number);
 	return n;
 }
 
-static void
-said_drop(int n)
+static struct farewell *
+farewell_take(struct farewells *l)
 {
-	for (; n > 0; n--) {
-		struct farewell *f = said_first;
+	struct farewell *f = l->first;
 
-		said_first = f->next;
-		if (said_first == NULL)
-			said_last = &said_first;
-		free(f);
-		waiting--;
-	}
+	l->first = f->next;
+	if (l->first == NULL)
+		l->last = &l->first;
+	f->next = NULL;
+	return f;
+}
+
+static void
+farewell_put(struct farewells *l, struct farewell *f)
+{
+	*l->last = f;
+	l->last = &f->next;
+}
+
+static void
+said_drop(struct farewells *l, int n)
+{
+	for (; n > 0; n--, waiting--)
+		free(farewell_take(l));
 }
 
 static bool
@@ -87,6 +104,7 @@ tell_batch(struct fib *fib)
 {
 	const char *ids[BATCH];
 	struct ctx cx;
+	bool told;
 	err_t e;
 	int n;
 
@@ -95,13 +113,24 @@ tell_batch(struct fib *fib)
 	cx.id = "rt";
 	cx.deadline = loop_now() + STEP_MS;
 	n = said_batch(cx.arena, ids);
-	e = tell_rooms(&cx, str_dup(cx.arena, str_c(said_first->project)), ids, n);
-	if (e == OK || e == ERR_PROJECT_NOT_FOUND)
-		said_drop(n);
-	else
-		log_warn(&cx, "rooms are not told yet of connections that are gone", "error=%s detail=%s", err_info(e)->name, cx.detail ? cx.detail : "");
+	e = tell_rooms(&cx, str_dup(cx.arena, str_c(fresh.first->project)), ids, n);
+	told = e == OK || e == ERR_PROJECT_NOT_FOUND;
+	if (!told && failed.first == NULL)
+		log_warn(&cx, "rooms are not told yet of connections that are gone", "project=%s error=%s detail=%s", fresh.first->project, err_info(e)->name,
+		    cx.detail ? cx.detail : "");
+	if (told)
+		said_drop(&fresh, n);
+	for (int i = 0; !told && i < n; i++)
+		farewell_put(&failed, farewell_take(&fresh));
 	ctx_fini(&cx);
-	return e == OK || e == ERR_PROJECT_NOT_FOUND;
+	return told;
+}
+
+static void
+said_again(void)
+{
+	while (failed.first != NULL)
+		farewell_put(&fresh, farewell_take(&failed));
 }
 
 static void
@@ -110,14 +139,21 @@ said_tell(struct ctx *cx, void *arg)
 	uint64_t pause = PAUSE_MIN;
 
 	(void)arg;
-	while (said_first != NULL) {
-		if (tell_batch(cx->fib)) {
-			pause = PAUSE_MIN;
+	while (fresh.first != NULL || failed.first != NULL) {
+		err_t e;
+
+		fib_event_reset(&more);
+		if (fresh.first != NULL) {
+			pause = tell_batch(cx->fib) ? PAUSE_MIN : pause;
 			continue;
 		}
-		if (fib_sleep(cx, pause) != OK)
+		e = fib_await_for(cx, &more, pause);
+		if (e == ERR_TIMEOUT) {
+			said_again();
+			pause = pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
+		} else if (e != OK) {
 			break;
-		pause = pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
+		}
 	}
 	telling = false;
 }
@@ -131,9 +167,9 @@ farewell(struct str project, uint64_t number)
 	f->number = number;
 	memcpy(f->project, project.p, project.n);
 	f->project[project.n] = '\0';
-	*said_last = f;
-	said_last = &f->next;
+	farewell_put(&fresh, f);
 	waiting++;
+	fib_signal(&more);
 	if (telling)
 		return;
 	telling = true;
@@ -153,7 +189,7 @@ said_leave(struct peer *c)
 bool
 rt_busy(void)
 {
-	return said_first != NULL;
+	return waiting > 0;
 }
 
 /* ---- saying ---- */
@@ -228,7 +264,7 @@ static void
 on_beat(void *arg)
 {
 	(void)arg;
-	if (speakers > 0 || said_first != NULL)
+	if (speakers > 0 || waiting > 0)
 		socket_beat();
 }
 
@@ -242,6 +278,7 @@ void
 said_fini(void)
 {
 	loop_timer_stop(&beat);
-	while (said_first != NULL)
-		said_drop(1);
+	said_again();
+	while (fresh.first != NULL)
+		said_drop(&fresh, 1);
 }

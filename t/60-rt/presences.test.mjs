@@ -189,3 +189,27 @@ test('while ends are not noted, there is a bound to those who begin', async (t) 
 	await until('there is room again', async () => (await say(sockets[3], on)).type === 'response')
 	for (const w of sockets) w.end()
 })
+
+/* A machine of an older version, in an upgrade. */
+test('a project that another version has migrated holds up the ends of no other', async (t) => {
+	const own = await server({ own: true, conf: { web_processes: 1 } })
+	t.after(() => own.stop())
+	const sql = (q) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', q], { encoding: 'utf8' }).trim()
+	const [a, b] = [await own.project(), await own.project()], version = sql(`SELECT version FROM badal.projects WHERE id = '${a.id}'`)
+	const begin = async (q) => { const w = await connect(own, `project=${q.id}`, { cookie: (await q.user()).cookie }); assert.equal((await say(w, { status: 'on' })).type, 'response'); return w }
+	const left = (q) => sql(`SELECT count(*) FROM ${sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${q.id}'`)}.presence_sockets`)
+	const migrated = async (to) => {
+		sql(`UPDATE badal.projects SET version = ${to}, needs = ${to} WHERE id = '${a.id}'`)
+		await a.console.ok('PATCH', `/projects/${a.id}`, { body: { name: `at ${to}` } })	/* what was kept is read again */
+		await until('it is known', async () => (await a.call('GET', '/users')).status === (to === version ? 200 : 503))
+	}
+	const sockets = [await begin(a), await begin(b), await begin(b)]
+	await migrated(9999)
+	for (const w of sockets.slice(0, 2)) await w.close()
+	await until('of the other it is noted', () => left(b) === '1')
+	await sockets[2].close()
+	await until('and once more', () => left(b) === '0')
+	assert.equal(left(a), '1')
+	await migrated(version)
+	await until('of this one, too', () => left(a) === '0')
+})
