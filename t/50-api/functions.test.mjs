@@ -33,6 +33,14 @@ test('runtimes', async () => {
 	for (const call of [alice.call, p.guest]) fails(await call('GET', '/functions/runtimes'), 401, 'general_unauthorized_scope')
 })
 
+test('specifications: one, that functions tell of themselves', async () => {
+	const headers = { 'x-appwrite-response-format': '1.8.0' }, ask = (call) => call('GET', '/functions/specifications', { headers })
+	assert.deepEqual((await ask(p.call)).body, { total: 1, specifications: [{ memory: 512, cpus: 1, enabled: true, slug: '' }] })
+	const f = await p.ok('POST', '/functions', { status: 201, headers, body: { functionId: 'unique()', name: 'F', runtime, specification: '' } })
+	assert.equal(f.specification, '')
+	for (const call of [alice.call, p.guest]) fails(await ask(call), 401, 'general_unauthorized_scope')
+})
+
 describe('functions', () => {
 	test('create, with defaults and with everything', async () => {
 		const bare = await p.ok('POST', '/functions', { status: 201, body: { functionId: 'unique()', name: 'Bare', runtime } })

@@ -88,8 +88,8 @@ describe('health', () => {
 })
 
 test('what there is none of, to who asks for it in passing', async () => {
-	const key = await p.addKey(['sites.read', 'topics.read'])
-	for (const [path, list] of [['/sites', 'sites'], ['/messaging/topics', 'topics']]) {
+	const key = await p.addKey(['sites.read', 'topics.read', 'rules.read'])
+	for (const [path, list] of [['/sites', 'sites'], ['/messaging/topics', 'topics'], ['/proxy/rules', 'rules']]) {
 		assert.deepEqual(await p.ok('GET', path, { ...now, key, query: { queries: ['{"method":"limit","values":[100]}'] } }), { total: 0, [list]: [] })
 		fails(await p.call('GET', path, now), 401, 'general_unauthorized_scope')
 	}

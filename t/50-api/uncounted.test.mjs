@@ -15,7 +15,7 @@ let s, p, at, callers, operations
 before(async () => {
 	s = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay,jobs,executor' } })
 	operations = Object.entries((await description(s.base)).document.paths).filter(([, methods]) => methods.get?.parameters?.some((x) => x.name === 'total'))
-	p = await s.project({ scopes: [...allScopes, 'presences.read', 'presences.write', 'tables.read', 'rows.read', 'targets.write', 'topics.read', 'sites.read'] })
+	p = await s.project({ scopes: [...allScopes, 'presences.read', 'presences.write', 'tables.read', 'rows.read', 'targets.write', 'topics.read', 'sites.read', 'rules.read'] })
 	const user = await p.user(), other = await p.user(), email = `${unique('e')}@example.org`, admin = async (method, target, body) => {
 		const r = await p.admin(method, target, { body, headers: today })
 		assert.equal(Math.floor(r.status / 100), 2, r.text)
@@ -129,6 +129,7 @@ const lists = `
 /v1/webhooks admin 2 paged
 /v1/messaging/topics key 0 paged
 /v1/sites key 0 paged
+/v1/proxy/rules key 0 paged
 `.trim().split('\n').map((row) => row.split(' '))
 
 const counted = async () => Number((await s.call('GET', '/metrics', { root: true })).text.match(/^badal_totals_counted_total (\d+)/m)[1])

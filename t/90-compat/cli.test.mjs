@@ -21,6 +21,9 @@ net.Socket.prototype.connect = function (...a) {
 	if (![undefined, 'localhost', '127.0.0.1', '::1'].includes(host)) { require('fs').appendFileSync(${JSON.stringify(strangers)}, host + '\\n'); throw new Error('not of this machine: ' + host) }
 	return connect.apply(this, a)
 }\n`)
+	/* where templates of functions come from */
+	mkdirSync(path.join(base, 'bin'))
+	writeFileSync(path.join(base, 'bin/git'), '#!/bin/sh\n[ "$1" != clone ] || for r in node python php ruby; do mkdir -p .git $r/starter && echo "# Start" >$r/starter/README.md; done\n', { mode: 0o755 })
 	s = await startServer({ own: true, conf: { roles: 'web,relay,jobs,executor' } })
 })
 after(async () => {
@@ -37,7 +40,7 @@ function shell(name, folder = `${name}-${++shells}`) {
 	mkdirSync(path.join(cwd, 'code/lib'), { recursive: true })
 	const write = (file, what) => writeFileSync(path.join(cwd, file), typeof what === 'string' ? what : JSON.stringify(what, null, 4))
 	const run = (args, say = []) => new Promise((ok, no) => {
-		const child = spawn(process.execPath, ['--require', path.join(base, 'here.cjs'), program, ...args], { cwd, env: { PATH: process.env.PATH, HOME: home, NO_COLOR: '1', FORCE_COLOR: '0' } }), left = [...say]
+		const child = spawn(process.execPath, ['--require', path.join(base, 'here.cjs'), program, ...args], { cwd, env: { PATH: `${path.join(base, 'bin')}:${process.env.PATH}`, HOME: home, NO_COLOR: '1', FORCE_COLOR: '0' } }), left = [...say]
 		let out = '', seen = 0
 		const heard = (d) => {
 			out += d
@@ -112,7 +115,9 @@ describe('the command line', { concurrency: 2, timeout: 600000 }, () => {
 
 		await sh.run(['login', '--endpoint', s.endpoint, '--email', p.console.email, '--password', p.console.password])
 		sh.code('second')
-		assert.match(await sh.run(['push', 'function', ...f, '--force', '--with-variables']), /Successfully pushed 1 functions/)	/* waits for the build */
+		const again = await sh.run(['push', 'function', ...f, '--force', '--with-variables'])	/* waits for the build, and looks for an address */
+		assert.match(again, /Successfully pushed 1 functions/)
+		assert.doesNotMatch(again, /Error/)
 		assert.deepEqual(await live(p, 2), first)
 		const e = await sh.json('functions', 'create-execution', ...f, '--body', 'hi', '--method', 'PUT')
 		assert.deepEqual([e.status, e.responseStatusCode, e.responseBody, e.requestMethod], ['completed', 200, 'second said hi', 'PUT'])
@@ -144,7 +149,9 @@ describe('the command line', { concurrency: 2, timeout: 600000 }, () => {
 			const p = await s.project(), sh = shell(name), { email, password } = p.console, asked = [[/start/, ''], [/organization/i, ''], [/name/i, 'Made here'], [/ID/, '']]
 			await sh.run(['login', '--endpoint', s.endpoint, '--email', email, '--password', password])
 			await sh.run(['init', 'project'], asked)
-			const { projectId } = sh.read(file)
+			await sh.run(['init', 'function'], [[/like to name/, 'Begun'], [/ID/, 'begun'], [/runtime/, ''], [/specification/, '']])
+			const { projectId, functions: [begun] } = sh.read(file)
+			assert.deepEqual([begun.$id, begun.name, begun.specification ?? ''], ['begun', 'Begun', ''])
 			assert.equal((await s.ok('GET', `/projects/${projectId}`, { project: 'console', cookie: p.console.cookie })).name, 'Made here')
 			const of = { projectId, endpoint: s.endpoint }
 			sh.write(file, { ...of, projectName: 'Pushed', settings: { auth: { methods, security } }, ...db, buckets: [bucket], teams: [{ $id: 'red', name: 'Red' }] })

@@ -91,10 +91,11 @@ ${table(all.filter((v) => v.kind === 'server'))}
 ## Command line: \`appwrite-cli\`
 
 ${dependencies['appwrite-cli-old'].split('@')[1]} and ${dependencies['appwrite-cli-new'].split('@')[1]}: client with a key, a function deployed from a folder and deployed again (what is set of it, its variables and its next run stay), run, lists of deployments and executions,
-signed in and out (\`t/90-compat/cli.test.mjs\`). Today's asks for a domain when it pushes a function that is not there yet, which this server gives none of: \`appwrite functions create\` makes it, then
-\`appwrite push function\` deploys it. It shows an error in place of the address then, and has deployed it.
+signed in and out (\`t/90-compat/cli.test.mjs\`). Since 8 it asks for a domain when it pushes a function that is not there yet, which this server gives none of: \`appwrite functions create\` makes it, then
+\`appwrite push function\` deploys it; a push that was refused so has made the function, and the next one deploys it.
 
 1.1, 6.2 and 12.0 sign in, make a project by their questions, and move all that a folder says of one: 1.1 deploys and fetches collections, 6.2 and 12.0 push and pull settings, collections or
-tables, buckets and teams, pull functions and topics (of which there are none), and 12.0 pulls everything at once and writes types. \`init project\` of 12.0 with \`--project-id\` of a project that is
-not there yet sends no name, and is refused; with its questions it makes one.
+tables, buckets and teams, pull functions and topics (of which there are none, and none can be pushed), begin a function by its questions, and 12.0 pulls everything at once and writes types.
+\`init project\` of 12.0 with \`--project-id\` of a project that is not there yet sends no name, and is refused; with its questions it makes one. A push that drops a column and with it the only
+column of an index finds that index gone, and is to be said again.
 `

@@ -1,6 +1,7 @@
 /* Functions, runtimes, variables and usage, for keys and admins. */
 #include "core/conf.h"
 #include "core/cron.h"
+#include "core/protocol.h"
 #include "functions_priv.h"
 #include "gate/caller.h"
 #include "model/format.h"
@@ -216,6 +217,34 @@ functions_list_runtimes(struct req *rq, void *arg)
 	return reply_list(rq, &runtime_shape, "runtimes", n, &list);
 }
 
+/* ---- specifications ---- */
+
+/* All functions of a server have the same. Its slug is what functions tell of theirs, so that a folder which names it differs from no function. */
+struct specification {
+	int64_t memory;
+	double cpus;
+	int enabled;
+	const char *slug;
+};
+static const struct field specification_fields[] = {
+	FIELD(F_INT, struct specification, memory, "memory", NULL, "Memory of a process in MiB."),
+	FIELD(F_FLOAT, struct specification, cpus, "cpus", NULL, "Processors that it may use; 0: all that there are."),
+	FIELD(F_BOOL, struct specification, enabled, "enabled", NULL, "Can it be chosen?"),
+	FIELD(F_STR, struct specification, slug, "slug", NULL, "What stands for it: nothing, there is one."),
+};
+const struct shape specification_shape = SHAPE("specification", struct specification, specification_fields);
+
+static err_t
+functions_list_specifications(struct req *rq, void *arg)
+{
+	struct specification one = {.memory = conf.functions_memory >> 20, .cpus = (double)conf.functions_cpu / 100, .enabled = true, .slug = ""};
+	void *v[] = {&one};
+	const struct objs list = {.v = v, .n = 1};
+
+	(void)arg;
+	return reply_list(rq, &specification_shape, "specifications", 1, &list);
+}
+
 /* ---- usage ---- */
 
 #define RANGE OPTIONAL("range", P_ENUM, struct function_in, range, "How far back.", .def = "\"30d\"", .list = usage_ranges)
@@ -377,6 +406,9 @@ static const struct route rows[] = {
 	FUNCTION("GET", "", "list", "functions.read", functions_list, &function_shape, 200, "List functions.", struct function_in, list_params, .list = "functions"),
 	{.method = "GET", .path = "/v1/functions/runtimes", .service = "functions", .name = "listRuntimes", .scope = "functions.read", .limit = "",
 	    .handler = functions_list_runtimes, .model = &runtime_shape, .status = 200, .doc = "List the runtimes that this server has.", .list = "runtimes"},
+	{.method = "GET", .path = "/v1/functions/specifications", .service = "functions", .name = "listSpecifications", .scope = "functions.read", .limit = "",
+	    .handler = functions_list_specifications, .model = &specification_shape, .status = 200, .doc = "List what a process of a function may have: the same for all.",
+	    .list = "specifications", .since = SINCE_1_6},
 	FUNCTION("GET", "/usage", "getUsage", "functions.read", functions_get_usage, &functions_usage_shape, 200, "How functions are used.", struct function_in,
 	    usage_params),
 	FUNCTION("GET", "/:functionId", "get", "functions.read", functions_get, &function_shape, 200, "Get a function.", struct function_in, get_params),

@@ -1,4 +1,5 @@
-/* What this server does not have, and clients ask for in passing: lists with nothing in them, so that a command line which pulls all there is goes on. */
+/* What this server does not have, and clients ask for in passing: lists with nothing in them, so that a command line which pulls all there is goes on,
+ * and one that has deployed a function asks in vain where it is. */
 #include "core/protocol.h"
 #include "gate/gate.h"
 
@@ -14,7 +15,8 @@ static const struct param none_params[] = {
 
 static const struct field site_fields[] = {TOLD("$id", F_ID, "Site ID.")};
 static const struct field topic_fields[] = {TOLD("$id", F_ID, "Topic ID.")};
-static const struct shape site_shape = SHAPE_TOLD("site", site_fields), topic_shape = SHAPE_TOLD("topic", topic_fields);
+static const struct field rule_fields[] = {TOLD("$id", F_ID, "Rule ID.")};
+static const struct shape site_shape = SHAPE_TOLD("site", site_fields), topic_shape = SHAPE_TOLD("topic", topic_fields), rule_shape = SHAPE_TOLD("proxyRule", rule_fields);
 
 static err_t
 general_list_none(struct req *rq, void *in)
@@ -31,5 +33,6 @@ general_list_none(struct req *rq, void *in)
 static const struct route rows[] = {
     NONE("/v1/sites", "sites", "list", "sites.read", &site_shape, "sites", "The sites of a project: there are none.", SINCE_1_7),
     NONE("/v1/messaging/topics", "messaging", "listTopics", "topics.read", &topic_shape, "topics", "The topics of messages: there are none.", SINCE_1_5),
+    NONE("/v1/proxy/rules", "proxy", "listRules", "rules.read", &rule_shape, "rules", "The domains that lead to functions and sites: there are none.", SINCE_1_5),
 };
 const struct routes none_routes = ROUTES(rows);
