@@ -381,6 +381,8 @@ test('a large team that goes: each of its members is told', async () => {
 	assert.equal((await add(t, u[1])).status, 201)	/* the last one */
 	const sockets = await Promise.all(u.map((x) => listen(s, `project=${p.id}&${channels('teams')}`, { cookie: x.cookie })))
 	for (const x of u) assert.equal((await x.ok('GET', `/teams/${t}`)).$id, t)
+	await p.ok('PUT', `/teams/${t}`, { body: { name: 'Before' } })	/* who has heard that has the roles of the last one to come */
+	for (const w of sockets) await w.event((e) => e.payload.name === 'Before')
 	assert.equal((await p.call('DELETE', `/teams/${t}`)).status, 204)
 	for (const w of sockets) assert.equal((await w.event((e) => e.events.includes(`teams.${t}.delete`))).payload.$id, t)
 	/* whoever makes one of that id has none of them in it */
