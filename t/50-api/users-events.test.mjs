@@ -173,3 +173,17 @@ test('the same on realtime: who is signed in hears of it', async () => {
 	}
 	for (const x of sockets) x.end()
 })
+
+test('what a server does to the second factor and to one session is told as it is described', async () => {
+	const u = await p.user(), w = await listen(s, `project=${p.id}&${channels('account')}`, { cookie: u.cookie }), told = (tail) => w.event((e) => e.events[0] === `users.${u.id}.${tail}`)
+	const key = (m, tail) => p.call(m, `/users/${u.id}/${tail}`, today)
+	await good(key('PATCH', 'mfa/recovery-codes'))
+	assert.equal((await told('create.mfa.recovery-codes')).payload.$id, u.id)
+	await good(key('PUT', 'mfa/recovery-codes'), 200)
+	assert.equal((await told('update.mfa.recovery-codes')).payload.password, undefined)
+	const other = (await good(key('POST', 'sessions'))).body
+	await told(`sessions.${other.$id}.create`)
+	await good(key('DELETE', `sessions/${other.$id}`), 204)
+	assert.deepEqual((await told(`sessions.${other.$id}.delete`)).payload, [])
+	await w.close()
+})
