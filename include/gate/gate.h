@@ -151,7 +151,8 @@ enum route_flags {
 	ROUTE_KEPT = 2048,	/* its answers may come from a cache: X-Appwrite-Cache says "miss", or what reply_hit makes of it */
 	ROUTE_AS_OTHER = 16384,	/* of a service that acts on whoever calls: of who acts as another it is about that one */
 	ROUTE_FINDS_PEOPLE = 32768,	/* open to users who may act as others, too */
-	ROUTE_KEYS = 65536	/* open to keys of users and teams of the console that have its scope */
+	ROUTE_KEYS = 65536,	/* open to keys of users and teams of the console that have its scope */
+	ROUTE_SIGNED_OUT = 131072	/* later clients sign out before they call it */
 };
 
 /* A value from elsewhere, a header, by the rules and the words of a row; awaits as params do. ERR_GENERAL_ARGUMENT_INVALID. */

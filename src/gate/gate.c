@@ -616,6 +616,14 @@ check_fresh(struct req *rq)
 }
 
 static err_t
+check_signed_out(struct req *rq)
+{
+	if (!(rq->route->flags & ROUTE_SIGNED_OUT) || rq->login == NULL || rq->admin_mode || rq->cx.format < SINCE_1_5)
+		return OK;
+	return fail_msg(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "Creation of a session is prohibited when a session is active.");
+}
+
+static err_t
 check_auth_method(struct req *rq)
 {
 	static const struct {
@@ -702,6 +710,7 @@ gate_pass(struct req *rq)
 		reply_static(rq, "X-Appwrite-Cache", "miss");
 	rq->n_gate = rq->n_out;
 	TRY(e);
+	TRY(check_signed_out(rq));
 	TRY(check_fresh(rq));
 	TRY(check_auth_method(rq));
 	if ((rq->route->flags & ROUTE_CONSOLE) && !rq->project->console)

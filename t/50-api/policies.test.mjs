@@ -33,6 +33,7 @@ describe('sessions', () => {
 		fails(r, 401, 'user_session_already_exists')
 		assert.equal(r.body.message, 'Creation of a session is prohibited when a session is active.')
 		fails(await u.call('POST', '/account/sessions/anonymous', today), 401, 'user_session_already_exists')
+		fails(await u.call('POST', '/account/sessions/email', { ...today, body: {} }), 401, 'user_session_already_exists')	/* before anything of the body is looked at */
 		for (const [m, at] of [['POST', 'token'], ['PUT', 'magic-url'], ['PUT', 'phone']]) fails(await u.call(m, `/account/sessions/${at}`, { ...today, body: { userId: u.id, secret: 'x' } }), 401, 'user_session_already_exists')
 		assert.equal((await u.call('POST', '/account/sessions/email', { body })).status, 201)
 		assert.equal((await p.admin('POST', '/account/sessions/email', { ...today, body })).status, 201)

@@ -40,15 +40,6 @@ account_may_sign_up(struct req *rq, const char *email)
 }
 
 err_t
-account_signed_out(struct req *rq)
-{
-	if (rq->login == NULL || rq->admin_mode || rq->cx.format < SINCE_1_5)
-		return OK;
-	rq->cx.message = "Creation of a session is prohibited when a session is active.";
-	return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
-}
-
-err_t
 account_no_jwt(struct req *rq)
 {
 	if (rq->login == NULL || !rq->jwt)
@@ -157,7 +148,6 @@ account_session_by_email(struct req *rq, void *arg)
 	const struct email_session_in *in = arg;
 	struct user *u;
 
-	TRY(account_signed_out(rq));
 	TRY(user_sign_in(&rq->cx, rq->project, in->email, in->password, &u));
 	return start_session(rq, u, "email", str_lower(rq->cx.arena, str_c(in->email)).p);
 }
@@ -170,7 +160,6 @@ account_create_anonymous_session(struct req *rq, void *arg)
 	(void)arg;
 	if (rq->project->console)
 		return fail(&rq->cx, ERR_USER_ANONYMOUS_CONSOLE_PROHIBITED, "console");
-	TRY(account_signed_out(rq));
 	if (rq->login != NULL)
 		return fail(&rq->cx, ERR_USER_SESSION_ALREADY_EXISTS, "user=%s", rq->login->user->id);
 	TRY(user_create(&rq->cx, rq->project, &(struct user_in){0}, USER_LIMIT | USER_UNCHOSEN, &u));
@@ -485,13 +474,13 @@ static const struct route rows[] = {
 	    .usage = "users.create"},
 	{"POST", "/v1/account/sessions/email", "account", "createEmailSession", SCOPE_SIGN_IN, "10/3600 ~url:{url},email:{param-email}" LIMIT_GUESSES, "emailPassword",
 	    account_session_by_email, &session_shape, 201, "Sign in with e-mail and password.", PARAMS(struct email_session_in, email_session_params),
-	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{"POST", "/v1/account/sessions", "account", NULL, SCOPE_SIGN_IN, "10/3600 ~url:/v1/account/sessions/email,email:{param-email}" LIMIT_GUESSES, "emailPassword", account_session_by_email,
 	    &session_shape, 201, "Sign in with e-mail and password (the former path).", PARAMS(struct email_session_in, email_session_params),
-	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{"POST", "/v1/account/sessions/anonymous", "account", "createAnonymousSession", SCOPE_SIGN_IN, "50/3600 ip:{ip}", "anonymous", account_create_anonymous_session,
 	    &session_shape, 201, "Begin without an account; it may get an e-mail and a password later.",
-	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{"POST", "/v1/account/jwt", "account", "createJWT", "account", "100/3600 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,
 	    "A token that stands for the current session for 15 minutes, or as long as is said.", PARAMS(struct jwt_in, jwt_params)},
 	{"POST", "/v1/account/jwts", "account", NULL, "account", "120/60 url:{url},userId:{userId}", "JWT", account_create_jwt, &jwt_shape, 201,

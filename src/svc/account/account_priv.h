@@ -37,8 +37,6 @@ const char *phrase_new(struct arena *a);
 
 /* Where the caller's account is. Awaits, in admin mode. */
 err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
-/* ERR_USER_SESSION_ALREADY_EXISTS: later clients sign out before they sign in. */
-err_t account_signed_out(struct req *rq) MUST_CHECK;
 /* ERR_USER_SESSION_ALREADY_EXISTS: who comes by a JSON web token, which is lent for minutes, gets no session by it, and links no identity. */
 err_t account_no_jwt(struct req *rq) MUST_CHECK;
 /* Awaits. Tells the user by mail of a session that was just made, where the project has it so. */

@@ -256,7 +256,6 @@ sign_in(struct req *rq, const struct proof_in *in, unsigned types, const char *f
 	struct user *u;
 	err_t e;
 
-	TRY(account_signed_out(rq));
 	if ((e = user_by_id(&rq->cx, rq->project, in->user, &u)) == ERR_USER_NOT_FOUND && (rq->cx.format >= SINCE_1_5 || from != NULL || (types & (types - 1)) != 0))
 		return fail(&rq->cx, ERR_USER_INVALID_TOKEN, "no user=%s", in->user);	/* 1.0 tells nobody from a wrong secret */
 	TRY(e);
@@ -495,18 +494,18 @@ static const struct route rows[] = {
 	    .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
 	{ROW("PUT", "/sessions/magic-url", "updateMagicURLSession", SCOPE_SIGN_IN, BY_USER, account_update_magic_url_session, &session_shape, 201,
 	     "Sign in with the secret of the link."), PARAMS(struct proof_in, sign_in_params), .auth = "usersAuthMagicURL",
-	    .audit = "session.update user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    .audit = "session.update user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{ROW("POST", "/sessions/phone", "createPhoneSession", SCOPE_SIGN_IN, "10/3600 ~url:{url},phone:{param-phone};50/3600 url:{url},ip:{ip}", account_phone_start, &token_shape, 201,
 	     "Send a code that signs in."), PARAMS(struct start_in, phone_params), .auth = "phone", .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
 	{ROW("PUT", "/sessions/phone", "updatePhoneSession", SCOPE_SIGN_IN, BY_USER, account_phone_finish, &session_shape, 201, "Sign in with the code."),
-	    PARAMS(struct proof_in, sign_in_params), .auth = "phone", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    PARAMS(struct proof_in, sign_in_params), .auth = "phone", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{ROW("POST", "/tokens/email", "createEmailToken", SCOPE_SIGN_IN, BY_EMAIL ";100/3600 url:{url},ip:{ip}", account_email_start, &token_shape, 201,
 	     "Mail a code that signs in."), PARAMS(struct start_in, email_params), .auth = "emailOtp", .since = SINCE_1_5,
 	    .audit = "session.create user/{user}", .flags = ROUTE_SIGN_IN},
 	{ROW("POST", "/sessions/token", "createSession", SCOPE_SIGN_IN, BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{ROW("PUT", "/sessions/token", NULL, SCOPE_SIGN_IN, BY_USER_PHONE, account_any_finish, &session_shape, 201, "Sign in with a link's secret or a code."),
-	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN},
+	    PARAMS(struct proof_in, sign_in_params), .audit = "session.create user/{user}", .usage = "sessions.create", .flags = ROUTE_SIGN_IN | ROUTE_SIGNED_OUT},
 	{ROW("POST", "/recovery", "createRecovery", SCOPE_SIGN_IN, BY_EMAIL ";10/3600 url:{url},ip:{ip}", account_recovery_start, &token_shape, 201,
 	     "Mail a link to set a new password."), PARAMS(struct start_in, recovery_params),
 	    .audit = "recovery.create user/{user}", .usage = "users.update", .flags = ROUTE_SIGN_IN},
