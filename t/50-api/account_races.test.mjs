@@ -94,6 +94,18 @@ test('keys of the console that are made or changed while the password changes', 
 	assert.deepEqual((await who.ok('GET', '/organization/keys', { headers })).keys.map((x) => x.name), ['K'])
 })
 
+test('who leaves the console while they get a team stays', async () => {
+	const u = await s.user(), headers = { 'x-appwrite-response-format': '1.9.5' }, teamId = unique('t'), go = await holdUser(u.id, 'p_0')
+	const made = u.call('POST', '/teams', { body: { teamId, name: 'T' } })
+	await waiting(1)
+	const gone = u.call('DELETE', '/account', { headers })
+	await waiting(2)
+	await go()
+	assert.equal((await made).status, 201)
+	fails(await gone, 400, 'user_deletion_prohibited')
+	assert.equal((await u.ok('GET', `/teams/${teamId}`)).total, 1)
+})
+
 test('a user who is deleted while something is made for them', async () => {
 	const headers = { 'x-appwrite-response-format': '1.9.5' }
 	for (const [ask, status, type] of [

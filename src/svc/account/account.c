@@ -437,7 +437,6 @@ account_update_status(struct req *rq, void *arg)
 	return reply(rq, 200, &account_shape, u);
 }
 
-/* On the console teams own projects: they are not left without their people. */
 static err_t
 account_delete(struct req *rq, void *arg)
 {
@@ -445,8 +444,6 @@ account_delete(struct req *rq, void *arg)
 
 	(void)arg;
 	TRY(account_home(rq, &home));
-	if (home->console && rq->login->n_members > 0)
-		return fail(&rq->cx, ERR_USER_DELETION_PROHIBITED, "memberships=%d", rq->login->n_members);
 	TRY(user_delete(&rq->cx, home, rq->login->user, NULL));
 	reply_session(rq, NULL);
 	return reply_none(rq);

@@ -566,6 +566,16 @@ leave_teams(struct db_tx *tx, const struct project *p, const char *internal)
 	    DB(internal, pg_time(cx->arena, time_now_ms())));
 }
 
+/* On the console teams own projects: they are not left without their people, one that was made or joined meanwhile neither. */
+static err_t
+in_no_team(struct db_tx *tx, const struct project *p, const char *internal)
+{
+	struct db_res *r;
+
+	TRY(tx_query(tx, &r, arena_printf(tx_ctx(tx)->arena, "SELECT 1 FROM %s.memberships WHERE user_internal = $1::bigint AND confirm LIMIT 1", p->schema), DB(internal)));
+	return db_rows(r) == 0 ? OK : fail(tx_ctx(tx), ERR_USER_DELETION_PROHIBITED, "memberships");
+}
+
 static err_t
 user_delete_tx(struct db_tx *tx, const struct project *p, const struct user *u, const struct user_by *by)
 {
@@ -575,6 +585,8 @@ user_delete_tx(struct db_tx *tx, const struct project *p, const struct user *u, 
 	struct user now;
 
 	TRY(record_lock_key(tx, p, &user_record, w, &now));
+	if (p->console && by == NULL)
+		TRY(in_no_team(tx, p, w.v[0]));
 	leave_teams(tx, p, w.v[0]);
 	TRY(record_delete(tx, p, &user_record, w, &now));
 	ev = record_event(cx, p, &user_record, &ev_user_delete, by ? by->actor : now.id, &now);
