@@ -16,7 +16,8 @@ enum event_flags {
 	EVENT_LOGOUT = 2,	/* session `ids[1]` (or all, when there is none) of `user` ended: its connections lose the identity */
 	EVENT_USER_GONE = 4,	/* `user` was blocked or deleted */
 	EVENT_LATER = 8,	/* what it is about was made by the later family of paths, whose name comes first (event_names_told) */
-	EVENT_UNSEEN = 16	/* it came about for its receivers alone: webhooks and functions are not told */
+	EVENT_UNSEEN = 16,	/* it came about for its receivers alone: webhooks and functions are not told */
+	EVENT_DONE = 32		/* what takes its time has come to its end: webhooks and functions have heard of it when it was asked for */
 };
 
 struct event {

@@ -330,7 +330,7 @@ listen_to(struct ctx *cx, struct stream_pos pos, struct str project, struct str 
 	if (err == ERR_PROJECT_NOT_FOUND)	/* deleted meanwhile */
 		return OK;
 	TRY(err);
-	if (!heard_read(cx, event_id(cx, pos), header, body, &ev) || (ev.flags & EVENT_UNSEEN))
+	if (!heard_read(cx, event_id(cx, pos), header, body, &ev) || (ev.flags & (EVENT_UNSEEN | EVENT_DONE)))
 		return OK;
 	ev.project = p;
 	out->ev = &ev;

@@ -82,7 +82,7 @@ attribute_create_tx(struct db_tx *tx, const struct project *p, const char *actor
 	asked = collection_event(cx, &ev_attribute_create, p, actor, c, a.key, attribute_payload(cx, &a, "processing"));
 	event_emit(tx, &asked);
 	if (now) {
-		done = collection_event(cx, &ev_attribute_update, p, actor, c, a.key, attribute_payload(cx, &a, "available"));
+		done = collection_done(cx, &ev_attribute_update, p, actor, c, a.key, attribute_payload(cx, &a, "available"));
 		event_emit(tx, &done);
 	}
 	return OK;
@@ -206,6 +206,8 @@ shrink_indexes(struct db_tx *tx, const struct project *p, const struct collectio
 		if (y.attributes.n == 0 || has_twin(now, c->n_indexes, &y)) {
 			struct event ev = collection_event(tx_ctx(tx), &ev_index_delete, p, NULL, c, y.key, index_payload(tx_ctx(tx), c, &c->indexes[i], NULL));
 
+			if (strcmp(c->indexes[i].status, "deleting") == 0)	/* that was told */
+				ev.flags = EVENT_DONE;
 			index_drop(tx, p, &c->indexes[i]);
 			event_emit(tx, &ev);
 			continue;
@@ -278,7 +280,7 @@ attribute_delete_tx(struct db_tx *tx, const struct project *p, const char *actor
 	if (!a->available) {	/* it has no column, and must not be taken for one that still has it */
 		delete_row(tx, p, a);
 	} else if (held) {
-		stuck = collection_event(cx, &ev_attribute_update, p, actor, c, a->key, attribute_payload(cx, a, "stuck"));
+		stuck = collection_done(cx, &ev_attribute_update, p, actor, c, a->key, attribute_payload(cx, a, "stuck"));
 		set_status(tx, p, a, "stuck");
 		event_emit(tx, &stuck);
 	} else if (now && indexes_settled(c)) {

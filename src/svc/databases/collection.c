@@ -36,6 +36,16 @@ collection_event(struct ctx *cx, const struct event_info *kind, const struct pro
 	return ev;
 }
 
+struct event
+collection_done(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c,
+    const char *key, struct str payload)
+{
+	struct event ev = collection_event(cx, kind, p, actor, c, key, payload);
+
+	ev.flags = EVENT_DONE;
+	return ev;
+}
+
 static const char *
 perms_literal(struct ctx *cx, const struct strs *perms)
 {

@@ -293,5 +293,8 @@ const char *collection_stale_key(struct ctx *cx, const char *project_id, const c
 /* An event of this collection's schema on the console's channel, for the project's owners. */
 struct event collection_event(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c,
     const char *key, struct str payload);
+/* The same when what was asked for is done (EVENT_DONE). */
+struct event collection_done(struct ctx *cx, const struct event_info *kind, const struct project *p, const char *actor, const struct collection *c,
+    const char *key, struct str payload);
 
 #endif

@@ -7,7 +7,7 @@ EVENT(collection_create, "databases.[databaseId].collections.[collectionId].crea
 EVENT(collection_update, "databases.[databaseId].collections.[collectionId].update", "", true, "collection", "A collection was changed.")
 EVENT(collection_delete, "databases.[databaseId].collections.[collectionId].delete", "", true, "collection", "A collection was deleted.")
 EVENT(attribute_create, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].create", "console", true, "attribute", "An attribute was asked for.")
-EVENT(attribute_update, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].update", "console", false, "attribute", "An attribute became available or failed.")
+EVENT(attribute_update, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].update", "console", true, "attribute", "An attribute was changed. The console is told, too, when one becomes available or fails.")
 EVENT(attribute_delete, "databases.[databaseId].collections.[collectionId].attributes.[attributeId].delete", "console", true, "attribute", "An attribute was deleted.")
 EVENT(index_create, "databases.[databaseId].collections.[collectionId].indexes.[indexId].create", "console", true, "index", "An index was asked for.")
 EVENT(index_update, "databases.[databaseId].collections.[collectionId].indexes.[indexId].update", "console", false, "index", "An index became available or failed.")

@@ -61,6 +61,8 @@ relation_tell(struct db_tx *tx, const struct event_info *kind, const struct proj
 	struct ctx *cx = tx_ctx(tx);
 	struct event ev = collection_event(cx, kind, p, actor, c, a->key, attribute_payload(cx, a, status));
 
+	if (status != NULL && strcmp(status, "available") == 0)
+		ev.flags = EVENT_DONE;
 	ev.stale[1] = collection_stale_key(cx, p->id, other->database_id, other->id);
 	event_emit(tx, &ev);
 }

@@ -114,7 +114,7 @@ static err_t
 finish_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x, const char *status,
     const char *why)
 {
-	struct event ev = collection_event(cx, &ev_index_update, p, NULL, c, x->key, index_payload(cx, c, x, status));
+	struct event ev = collection_done(cx, &ev_index_update, p, NULL, c, x->key, index_payload(cx, c, x, status));
 	const char *sql = arena_printf(cx->arena, "UPDATE %s.indexes SET status = $2, error = $3 WHERE internal = $1::bigint AND status = "
 	    "'processing' RETURNING internal", p->schema);
 
@@ -226,7 +226,7 @@ build_index(struct ctx *cx, const struct project *p, const struct collection *c,
 static err_t
 remove_index(struct ctx *cx, const struct project *p, const struct collection *c, const struct index *x)
 {
-	struct event ev = collection_event(cx, &ev_index_delete, p, NULL, c, x->key, index_payload(cx, c, x, NULL));
+	struct event ev = collection_done(cx, &ev_index_delete, p, NULL, c, x->key, index_payload(cx, c, x, NULL));
 
 	TRY(drop_all(cx, p, x));
 	return event_write(cx, &ev, NULL, arena_printf(cx->arena, "DELETE FROM %s.indexes WHERE internal = $1::bigint AND status = 'deleting' "
@@ -255,7 +255,7 @@ change_within(struct db_tx *tx, const struct project *p, const struct collection
 	} else {
 		attribute_drop(tx, p, c, a);
 	}
-	ev = collection_event(cx, adds ? &ev_attribute_update : &ev_attribute_delete, p, NULL, c, a->key,
+	ev = collection_done(cx, adds ? &ev_attribute_update : &ev_attribute_delete, p, NULL, c, a->key,
 	    attribute_payload(cx, a, adds ? "available" : NULL));
 	event_emit(tx, &ev);
 	return OK;
@@ -266,7 +266,7 @@ fail_attribute(struct ctx *cx, const struct project *p, const struct collection 
 {
 	bool adds = is(a->status, "processing");
 	const char *status = adds ? "failed" : "stuck";
-	struct event ev = collection_event(cx, &ev_attribute_update, p, NULL, c, a->key, attribute_payload(cx, a, status));
+	struct event ev = collection_done(cx, &ev_attribute_update, p, NULL, c, a->key, attribute_payload(cx, a, status));
 
 	log_warn(cx, "attribute settled", "schema=%s collection=%s attribute=%s status=%s reason=%s", p->schema, c->id, a->key, status, why);
 	return event_write(cx, &ev, NULL, arena_printf(cx->arena, "UPDATE %s.attributes SET status = $2, error = $3 WHERE internal = "
