@@ -141,6 +141,8 @@ extern const struct shape project_shape, platform_shape, key_shape, ephemeral_ke
 /* Awaits on a cache miss. The project with this public id, valid until cx ends; its data space has been brought up to what this program
  * knows. ERR_PROJECT_NOT_FOUND, and as space_bring_up (model/space.h) ERR_PROJECT_BEHIND, _STUCK, _NEWER. */
 err_t project_get(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
+/* The same without a wait for that: ERR_PROJECT_BEHIND, also where it could be brought up. */
+err_t project_get_ready(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
 /* The same for those who look at its settings alone: in whatever state its data space is, which must not be touched. */
 err_t project_get_bare(struct ctx *cx, struct str id, struct project **out) MUST_CHECK;
 /* The project as it was last read here, NULL: it was not; awaits nothing, and is valid until something is awaited. It may be behind: for answers

@@ -252,6 +252,14 @@ project_known(struct arena *a, struct str id)
 	return e != NULL ? &e->p : NULL;
 }
 
+err_t
+project_get_ready(struct ctx *cx, struct str id, struct project **out)
+{
+	TRY(db_migrate_load(cx));
+	TRY(project_get_bare(cx, id, out));
+	return space_fits(*out) ? OK : fail(cx, ERR_PROJECT_BEHIND, "project=%s", (*out)->id);
+}
+
 /* What brings a space up bumps the project's generation, so the next look reads the row. A row that others have changed in the meantime
  * may be behind once more. */
 err_t

@@ -18,6 +18,7 @@
 
 enum {
 	WORK_MAGIC = 0x73706163, QUEUE_MAX = 1000,
+	WAITERS_PART = 8,	/* of the requests that a process works on, for one project */
 	WORK_MAX_MS = 2 * 3600 * 1000,	/* one project's files; rows of large projects may be rewritten */
 	POLL_MS = 50, POLL_MAX_MS = 500,
 	TRIES = 5, TRY_PAUSE_MS = 200	/* after a deadlock, or a lock that somebody keeps */
@@ -34,6 +35,7 @@ struct work {
 	unsigned magic;
 	struct work *next;
 	struct waiter *waiters;
+	int64_t n_waiters;
 	bool running;		/* else it waits for its turn */
 	int64_t internal;
 	char id[64];		/* public, of the project */
@@ -269,6 +271,7 @@ space_leave(struct work *w, struct waiter *me)
 	while (*p != me)
 		p = &(*p)->next;
 	*p = me->next;
+	w->n_waiters--;
 	if (w->waiters != NULL || w->running)
 		return;
 	unlink_work(w);
@@ -299,6 +302,9 @@ space_bring_up(struct ctx *cx, const struct project *p)
 	w = work_for(p);
 	if (w == NULL)
 		return space_late(cx, p, "too many wait");
+	if (w->n_waiters > conf.requests_max / WAITERS_PART)	/* the others are for other projects */
+		return space_late(cx, p, "too many wait for it");
+	w->n_waiters++;
 	me.next = w->waiters;
 	w->waiters = &me;
 	space_pump();

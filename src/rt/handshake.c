@@ -27,7 +27,7 @@ struct greeting {		/* what the handshake finds out */
 	bool gap;
 };
 
-enum { DEV_KEY_TIMES = 10 };
+enum { DEV_KEY_TIMES = 10, SPACES_MAX = 128 };
 
 /* Returned after the peer has been told. */
 #define REFUSE(g, code, message)                       \
@@ -62,6 +62,23 @@ handshake_find_key(struct greeting *g)
 	project_dev_key_touch(g->cx, g->project, g->dev_key, g->up->hdr[HDR_X_SDK_NAME]);
 }
 
+/* The project's data space is being brought up to date: all of its clients may come at once, and others are let in meanwhile. */
+static err_t
+handshake_wait_project(struct greeting *g, struct str id)
+{
+	static int waiting;
+	err_t e;
+
+	if (waiting >= SPACES_MAX)
+		return fail(g->cx, ERR_PROJECT_BEHIND, "%d handshakes wait for data spaces", waiting);
+	waiting++;
+	task_step_aside(true);
+	e = project_get(g->cx, id, &g->project);
+	task_step_aside(false);
+	waiting--;
+	return e;
+}
+
 static bool
 handshake_find_project(struct greeting *g)
 {
@@ -74,7 +91,9 @@ handshake_find_project(struct greeting *g)
 		id = STR("console");
 	if (mode.p == NULL)
 		mode = g->up->hdr[HDR_X_MODE];
-	e = id.n == 0 ? ERR_PROJECT_NOT_FOUND : project_get(g->cx, id, &g->project);
+	e = id.n == 0 ? ERR_PROJECT_NOT_FOUND : project_get_ready(g->cx, id, &g->project);
+	if (e == ERR_PROJECT_BEHIND)
+		e = handshake_wait_project(g, id);
 	if (e == ERR_PROJECT_NOT_FOUND)
 		REFUSE(g, 1008, "Missing or unknown project ID");
 	if (e != OK)

@@ -1,10 +1,11 @@
 /* The handshake: who is let in, what `connected` says, how refusals look. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { server } from '../lib/server.mjs'
+import { server, until } from '../lib/server.mjs'
 import { channels, listen, open } from '../lib/ws.mjs'
 
 let s, p, alice
@@ -311,4 +312,31 @@ test('a key of a developer lets any page in without its cookies and ten times as
 
 test('a plain request to the endpoint is a bad one', async () => {
 	assert.equal((await s.call('GET', '/realtime', { project: p.id })).status, 400)
+})
+
+/* After an upgrade all clients of a project come at once, while it is being migrated. */
+test('who waits for the migration of a project holds up nobody else', async (t) => {
+	const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay', migrate_wait: '30m', request_timeout: '10m', requests_max: 80 } })
+	const sql = (q) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', q], { encoding: 'utf8' }).trim()
+	const [a, b] = [await own.project(), await own.project()], schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${a.id}'`)
+	const holder = spawn('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq'], { stdio: ['pipe', 'pipe', 'inherit'] })
+	t.after(() => { holder.kill(); holder.stdout.destroy(); return own.stop() })
+	holder.stdin.write(`SELECT pg_advisory_lock(hashtextextended('${schema}', 2)); SELECT 'held';\n`)
+	await once(holder.stdout, 'data')
+	sql(`UPDATE badal.projects SET version = 1 WHERE id = '${a.id}'`)
+	await a.console.ok('PATCH', `/projects/${a.id}`, { body: { name: 'behind' } })	/* what was kept is read again */
+	const waiting = await Promise.all(Array.from({ length: 200 }, () => open(own, `project=${a.id}`)))
+	await until('they have come', async () => Number((await own.call('GET', '/metrics', { root: true })).text.match(/^badal_rt_connections (\d+)/m)[1]) > 100)
+	const w = await listen(own, `project=${b.id}`)
+	assert.equal(w.hello.type, 'connected')
+	/* those who would be too many are told to come again */
+	await until('some are refused', () => waiting.some((v) => v.frames.some((f) => f.type === 'error' && f.data.code === 503)))
+	/* nor do requests take all places: an eighth is for one project */
+	const asked = Array.from({ length: 30 }, () => a.call('GET', '/users')), first = await Promise.race([...asked, new Promise((ok) => setTimeout(ok, 60000, null).unref())])
+	assert.deepEqual([first?.status, first?.body.type], [503, 'general_project_migrating'])
+	assert.equal((await b.call('GET', '/users')).status, 200)
+	holder.stdin.end()
+	assert.ok((await Promise.all(asked)).some((r) => r.status === 200))
+	await until('the others are let in', () => waiting.some((v) => v.frames.some((f) => f.type === 'connected')))
+	for (const v of [w, ...waiting]) v.end()
 })
