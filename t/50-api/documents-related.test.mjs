@@ -266,6 +266,12 @@ describe('writing and reading', () => {
 		r = await a.patch('d', { to: [{ $id: 'g' }, { $id: 'h', to: [{ $id: 'g', n: 7 }] }] })
 		assert.deepEqual([link(r), (await a.get('g')).n], [['g', 'h'], 7])
 	})
+	test('an id and a document of that id in one list: the document counts, wherever it stands', async () => {
+		const { a, b } = await pair('manyToMany'), both = async (d, id) => [ids(d.to), (await b.get(id)).n]
+		assert.deepEqual(await both(await a.doc('a', { to: ['new', { $id: 'new', n: 5 }, 'new'] }), 'new'), [['new'], 5])
+		assert.deepEqual(await both(await a.patch('a', { to: ['nobody', 'new', { $id: 'NEW', n: 6 }] }), 'new'), [['new'], 6])
+		assert.deepEqual(await both(await a.patch('a', { to: [{ $id: 'new', n: 7 }, 'new', { $id: 'new', n: 8 }] }), 'new'), [['new'], 7])
+	})
 	test('the same document at two depths: it is written in the order in which it is named; in one list the first counts', async () => {
 		const { a } = await pair('manyToMany', {}, { self: true }), both = async (id) => { const d = await a.get(id); return [d.n, d.name] }
 		for (const id of ['c', 'e']) await a.doc(id, { n: 0, name: 'was' })

@@ -47,6 +47,11 @@ describe('two families, one store', () => {
 		const spread = await p.call('POST', `${t}/indexes`, { body: { key: 'l', type: 'fulltext', columns: ['n'] } })
 		assert.deepEqual([spread.status, spread.body.type], [400, 'column_index_invalid'])
 	}))
+	test('what a count says of its bound', () => direct(async () => {
+		const { $id: row } = await p.ok('POST', rows, { body: { rowId: unique(), data: { title: 't', n: 1 } } })
+		for (const [path, name] of [[rows, 'tablesDB'], [`/databases/${d}/collections/t/documents`, 'databases']])
+			assert.equal((await p.call('PATCH', `${path}/${row}/n/increment`, { body: { value: 8, max: 8 } })).body.message, `${name} "n" has reached the maximum value of 8`)
+	}))
 	test('which family made a database', () => direct(async () => {
 		const made = await p.ok('POST', '/databases', { body: { databaseId: unique('d'), name: 'Old' } }), late = { headers: { 'x-appwrite-response-format': '2.3.0' } }
 		assert.equal((await p.ok('GET', `/databases/${made.$id}`, late)).type, 'legacy')

@@ -384,7 +384,8 @@ document_upsert_tx(struct ctx *cx, const struct doc_op *o)
 static err_t
 beyond_bound(struct ctx *cx, const struct step *s, const char *bound)
 {
-	return fail_msg(cx, ERR_ATTRIBUTE_LIMIT_EXCEEDED, "databases \"%s\" has reached the %s value of %s", s->key, s->down ? "minimum" : "maximum", bound);
+	return fail_msg(cx, ERR_ATTRIBUTE_LIMIT_EXCEEDED, "%s \"%s\" has reached the %s value of %s",
+	    cx->words != NULL ? "tablesDB" : "databases", s->key, s->down ? "minimum" : "maximum", bound);
 }
 
 static const char *

@@ -186,7 +186,14 @@ to_id(const void *key, const void *one)
 	return strcmp(key, (*(struct doc_target *const *)one)->id);
 }
 
-/* The targets that were named first, sorted. */
+/* An id says nothing of the document that has it: one with members is what counts, whichever comes first. */
+static bool
+says_more(const struct doc_target *t, const struct doc_target *first)
+{
+	return t->data != NULL && first->data == NULL;
+}
+
+/* Of what is named again that which counts, sorted. */
 static struct doc_target **
 sort_targets(struct ctx *cx, const struct doc_link *l, int *n_out)
 {
@@ -200,6 +207,11 @@ sort_targets(struct ctx *cx, const struct doc_link *l, int *n_out)
 	qsort(v, (size_t)l->n, sizeof *v, by_id);
 	for (int i = 0; i < l->n; i++) {
 		v[i]->twice = n > 0 && strcmp(v[n - 1]->id, v[i]->id) == 0;
+		if (v[i]->twice && says_more(v[i], v[n - 1])) {
+			v[n - 1]->twice = true;
+			v[i]->twice = false;
+			n--;
+		}
 		if (!v[i]->twice)
 			v[n++] = v[i];
 	}
