@@ -316,7 +316,7 @@ test('a plain request to the endpoint is a bad one', async () => {
 
 /* After an upgrade all clients of a project come at once, while it is being migrated. */
 test('who waits for the migration of a project holds up nobody else', async (t) => {
-	const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay', migrate_wait: '30m', request_timeout: '10m', requests_max: 80 } })
+	const own = await server({ own: true, conf: { web_processes: 1, roles: 'web,relay', migrate_wait: '30m', request_timeout: '10m', requests_max: 1100 } })
 	const sql = (q) => execFileSync('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq', '-v', 'ON_ERROR_STOP=1', '-c', q], { encoding: 'utf8' }).trim()
 	const [a, b] = [await own.project(), await own.project()], schema = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${a.id}'`)
 	const holder = spawn('psql', ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atq'], { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -331,7 +331,7 @@ test('who waits for the migration of a project holds up nobody else', async (t) 
 	assert.equal(w.hello.type, 'connected')
 	/* those who would be too many are told to come again */
 	await until('some are refused', () => waiting.some((v) => v.frames.some((f) => f.type === 'error' && f.data.code === 503)))
-	/* nor do requests take all places: an eighth is for one project */
+	/* nor do requests take all places: an eighth is for one project, of which those have most */
 	const asked = Array.from({ length: 30 }, () => a.call('GET', '/users')), first = await Promise.race([...asked, new Promise((ok) => setTimeout(ok, 60000, null).unref())])
 	assert.deepEqual([first?.status, first?.body.type], [503, 'general_project_migrating'])
 	assert.equal((await b.call('GET', '/users')).status, 200)
