@@ -99,8 +99,8 @@ struct strs event_names_told(struct ctx *cx, const char *pattern, const char *co
 /* A pattern that event_names can expand with these ids (three at most): a relay of a later version may bring ones that we do not know. */
 bool event_pattern_good(struct str pattern, const char *const *ids);
 
-/* A name that webhooks and functions may subscribe to (spec functions-webhooks-events.md 3). */
-bool event_subscribable(struct str name);
+/* A name that webhooks and functions of clients of that version may subscribe to (spec functions-webhooks-events.md 3). */
+bool event_subscribable(struct str name, int64_t format);
 /* Such a name in the words that events have: "tablesdb.*.tables.*.rows.*.create" is "databases.*.collections.*.documents.*.create". */
 const char *event_in_old_words(struct arena *a, const char *name);
 

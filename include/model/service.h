@@ -27,7 +27,7 @@ struct scope {			/* spec platform.md 7 */
 struct event_info {		/* a row of a room's events.h */
 	const char *pattern;	/* "users.[userId].sessions.[sessionId].create" */
 	const char *channels;	/* '|'-separated templates with [placeholders]; "" when it is not published */
-	bool subscribable;	/* by webhooks and functions */
+	int64_t subscribable;	/* by webhooks and functions: 0 never, 1 always, else for clients of that version and later */
 	const char *payload;	/* '|'-separated models it may be of; "": none, or not a reply's */
 	const char *doc;
 };

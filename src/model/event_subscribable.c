@@ -143,10 +143,22 @@ begins_with(const struct parts *pattern, const struct str *const *stem, int dept
 
 enum what { RESOURCE, FOLLOWS, ATTRIBUTE, PART };
 
+/* A name whose grammar is looked at: its words, and the version of who says it. */
+struct asked {
+	const struct str *stem[3];
+	int64_t format;
+};
+
+static bool
+open_to(const struct event_info *e, int64_t format)
+{
+	return e->subscribable == true || (e->subscribable > 0 && format >= e->subscribable);
+}
+
 /* Is there a subscribable pattern in which the resource stands, `word` follows its id (FOLLOWS; PART: and is followed by an id), or
  * `attribute` the action `word`? */
 static bool
-described(enum what what, const struct str *const *stem, int depth, struct str word, struct str attribute)
+described(enum what what, const struct asked *a, int depth, struct str word, struct str attribute)
 {
 	int n;
 	const struct service *const *v = service_all(&n);
@@ -157,7 +169,7 @@ described(enum what what, const struct str *const *stem, int depth, struct str w
 			int at = 2 * depth;
 			bool next;
 
-			if (!(*e)->subscribable || !split(str_c((*e)->pattern), &p) || !begins_with(&p, stem, depth))
+			if (!open_to(*e, a->format) || !split(str_c((*e)->pattern), &p) || !begins_with(&p, a->stem, depth))
 				continue;
 			if (what == RESOURCE)
 				return true;
@@ -179,33 +191,33 @@ id_ok(struct str id)
 
 /* Parts from the second id on. */
 static bool
-below_ok(const struct str *const *stem, const struct parts *p)
+below_ok(const struct asked *a, const struct parts *p)
 {
-	if (p->n >= 5 && !described(FOLLOWS, stem, 2, p->v[4], STR_NONE))
+	if (p->n >= 5 && !described(FOLLOWS, a, 2, p->v[4], STR_NONE))
 		return false;
-	if (p->n >= 6 && described(PART, stem, 2, p->v[4], STR_NONE))
-		return id_ok(p->v[5]) && (p->n < 7 || described(FOLLOWS, stem, 2, p->v[6], STR_NONE) || described(FOLLOWS, stem, 3, p->v[6], STR_NONE));
-	return p->n < 6 || described(ATTRIBUTE, stem, 2, p->v[4], p->v[5]);
+	if (p->n >= 6 && described(PART, a, 2, p->v[4], STR_NONE))
+		return id_ok(p->v[5]) && (p->n < 7 || described(FOLLOWS, a, 2, p->v[6], STR_NONE) || described(FOLLOWS, a, 3, p->v[6], STR_NONE));
+	return p->n < 6 || described(ATTRIBUTE, a, 2, p->v[4], p->v[5]);
 }
 
 bool
-event_subscribable(struct str name)
+event_subscribable(struct str name, int64_t format)
 {
 	struct parts p;
-	const struct str *const stem[] = {&p.v[0], &p.v[2], &p.v[4]};
+	const struct asked asked = {{&p.v[0], &p.v[2], &p.v[4]}, format}, *a = &asked;
 
 	if (!split(name, &p) || p.n < PARTS_MIN)
 		return false;
 	(void)in_old_words(&p);
-	if (!described(RESOURCE, stem, 1, STR_NONE, STR_NONE) || !id_ok(p.v[1]))
+	if (!described(RESOURCE, a, 1, STR_NONE, STR_NONE) || !id_ok(p.v[1]))
 		return false;
 	if (p.n == 2)
 		return true;
-	if (!described(FOLLOWS, stem, 1, p.v[2], STR_NONE))
+	if (!described(FOLLOWS, a, 1, p.v[2], STR_NONE))
 		return false;
 	if (p.n == 3)
 		return true;
-	if (described(PART, stem, 1, p.v[2], STR_NONE))
-		return id_ok(p.v[3]) && below_ok(stem, &p);
-	return p.n == 4 && described(ATTRIBUTE, stem, 1, p.v[2], p.v[3]);
+	if (described(PART, a, 1, p.v[2], STR_NONE))
+		return id_ok(p.v[3]) && below_ok(a, &p);
+	return p.n == 4 && described(ATTRIBUTE, a, 1, p.v[2], p.v[3]);
 }

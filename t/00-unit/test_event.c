@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "core/gen.h"
+#include "core/protocol.h"
 #include "core/vtime.h"
 #include "model/chain.h"
 #include "model/event.h"
@@ -207,11 +208,17 @@ Test(event, subscribable)
 		"users.*.update.phone", "users.*.sessions.*.update", "users.*.sessions.0", "databases.*.collections.*.documents.*.create.x.y",
 		"users.*.create.email", ".*", "users.*.sessions.*.create.x", "tablesdb", "tables.*", "tablesdb.*.rows.*", "tablesdb.*.tables.*.lines.*", "users.*.rows", "tablesdb.*.tables.*.rows.*.vanish"};
 
+	static const char *const later[] = {"users.*.update.phone", "users.u1.update.verification"};
+
 	services_init();
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-		cr_expect(event_subscribable(str_c(good[i])), "%s", good[i]);
+		cr_expect(event_subscribable(str_c(good[i]), 0), "%s", good[i]);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		cr_expect_not(event_subscribable(str_c(bad[i])), "%s", bad[i]);
+		cr_expect_not(event_subscribable(str_c(bad[i]), 0), "%s", bad[i]);
+	for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+		cr_expect_not(event_subscribable(str_c(later[i]), SINCE_1_4), "%s", later[i]);
+		cr_expect(event_subscribable(str_c(later[i]), SINCE_1_5), "%s", later[i]);
+	}
 }
 
 Test(event, names_in_old_words)

@@ -112,7 +112,7 @@ describe('magic URL', () => {
 		assert.equal(r.status, 201, r.text)
 		keysOf(r.body, token)
 		assert.equal(r.body.userId, id)
-		const m = await box.next(email), q = follow(m, `${s.base.protocol}//127.0.0.1/auth/magic-url`, ['userId', 'secret', 'expire', 'project'])
+		const m = await box.next(email), q = follow(m, new URL('/auth/magic-url', s.base).href, ['userId', 'secret', 'expire', 'project'])
 		assert.equal(q.project, p.id)
 		fails(await send('PUT', '/account/sessions/magic-url', { userId: id, secret: 'wrong' }), 401, 'user_invalid_token')
 		for (const userId of ['unknown', 'unique()']) fails(await send('PUT', '/account/sessions/magic-url', { userId, secret: q.secret }), 404, 'user_not_found')

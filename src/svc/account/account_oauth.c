@@ -33,9 +33,8 @@ static const char *const providers[] = {
 
 /* ---- where we are ---- */
 
-/* Scheme, host and port as the client wrote them. */
-static const char *
-self_of(struct req *rq)
+const char *
+account_self_of(struct req *rq)
 {
 	struct str text = client_authority(rq->http), port;
 	bool tls = strcmp(rq->scheme, "https") == 0;
@@ -49,7 +48,7 @@ self_of(struct req *rq)
 static const char *
 callback_of(struct req *rq, const char *provider, const struct project *p)
 {
-	return arena_printf(rq->cx.arena, "%s/v1/account/sessions/oauth2/callback/%s/%s", self_of(rq), provider, p->id);
+	return arena_printf(rq->cx.arena, "%s/v1/account/sessions/oauth2/callback/%s/%s", account_self_of(rq), provider, p->id);
 }
 
 static err_t
@@ -119,7 +118,7 @@ static const struct param start_params[] = {
 static const char *
 or_page(struct req *rq, const char *url, const char *page)
 {
-	return url && url[0] ? url : arena_printf(rq->cx.arena, "%s%s", self_of(rq), page);
+	return url && url[0] ? url : arena_printf(rq->cx.arena, "%s%s", account_self_of(rq), page);
 }
 
 static const char *
@@ -140,7 +139,7 @@ account_oauth_start(struct req *rq, const struct start_in *in, bool token)
 
 	if (!token)
 		TRY(account_no_jwt(rq));
-	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
+	TRY(oauth_open(&rq->cx, rq->project, in->provider, account_self_of(rq), &app));
 	s.success = or_page(rq, in->success, SUCCESS_PAGE);
 	s.failure = or_page(rq, in->failure, FAILURE_PAGE);
 	if (oauth_wants_verifier(&app))
@@ -233,7 +232,7 @@ account_callback(struct req *rq, void *arg)
 	if (!account_oauth_has(in->code) && !oauth_state_open(&rq->cx, in->state, &s))
 		return no_code(rq, in, ERR_GENERAL_ARGUMENT_INVALID);
 	buf_init(&b, rq->cx.arena, 512);
-	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", self_of(rq), in->provider);
+	buf_printf(&b, "%s/v1/account/sessions/oauth2/%s/redirect?project=", account_self_of(rq), in->provider);
 	link_encode(&b, str_c(in->project));
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
 		if (!account_oauth_has(*v[i].value))
@@ -299,7 +298,7 @@ account_oauth_identify(struct req *rq, const struct back_in *in, const struct oa
 
 	if (in->code == NULL || in->code[0] == '\0')	/* an error of the provider's: there is nothing to trade */
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Param \"code\" is not optional.");
-	TRY(oauth_open(&rq->cx, rq->project, in->provider, self_of(rq), &app));
+	TRY(oauth_open(&rq->cx, rq->project, in->provider, account_self_of(rq), &app));
 	TRY(oauth_exchange(&rq->cx, &app, &trip, &t));
 	TRY(oauth_profile(&rq->cx, &app, &t, &who));
 	from = (struct linked_in){.provider = app.key, .uid = who.id, .email = who.email, .access_token = t.access, .refresh_token = t.refresh,
@@ -324,7 +323,7 @@ port_of(const struct origin *o)
 static bool
 own_page(struct req *rq, const char *url, const char *page)
 {
-	struct origin o = origin_parse(url), self = origin_parse(self_of(rq));
+	struct origin o = origin_parse(url), self = origin_parse(account_self_of(rq));
 	struct str rest = str_c(url), path = str_cut(&rest, '#');
 
 	if ((!str_is(o.scheme, "http") && !str_is(o.scheme, "https")) || !str_eq(o.host, self.host))
@@ -461,7 +460,7 @@ oauth_refresh_session(struct req *rq, const struct project *home, struct session
 	struct oauth_app app;
 	err_t e;
 
-	TRY(oauth_open(&rq->cx, home, s->provider, self_of(rq), &app));
+	TRY(oauth_open(&rq->cx, home, s->provider, account_self_of(rq), &app));
 	if (s->provider_refresh_token[0] == '\0')
 		return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "The provider gave no refresh token for this session.");
 	e = oauth_refresh(&rq->cx, &app, callback_of(rq, app.key, home), s->provider_refresh_token, &t);

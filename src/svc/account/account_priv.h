@@ -35,6 +35,8 @@ err_t account_reply_used(struct req *rq, const struct token *t) MUST_CHECK;
 /* Two words drawn at random, "Calm river". */
 const char *phrase_new(struct arena *a);
 
+/* Scheme, host and port as the client wrote them. */
+const char *account_self_of(struct req *rq);
 /* Where the caller's account is. Awaits, in admin mode. */
 err_t account_home(struct req *rq, struct project **out) MUST_CHECK;
 /* ERR_USER_SESSION_ALREADY_EXISTS: who comes by a JSON web token, which is lent for minutes, gets no session by it, and links no identity. */

@@ -279,6 +279,16 @@ static const struct param magic_params[] = {
 	OPTIONAL("phrase", P_BOOL, struct start_in, phrase, "Show words in the answer and in the mail, for the user to compare.", .def = "false"),
 };
 
+/* Our own page. Whoever tries things on this machine is at a port that few others use; to other machines servers have the usual ones. */
+static const char *
+magic_page(struct req *rq)
+{
+	const char *host = host_for_mails(rq->project, rq->host);
+	bool here = host_is_loopback(host) && strcmp(host, rq->host) == 0;
+
+	return arena_printf(rq->cx.arena, "%s/auth/magic-url", here ? account_self_of(rq) : arena_printf(rq->cx.arena, "%s://%s", rq->scheme, host));
+}
+
 static err_t
 account_create_magic_url_session(struct req *rq, void *arg)
 {
@@ -287,7 +297,7 @@ account_create_magic_url_session(struct req *rq, void *arg)
 	struct user *u;
 
 	if (l.url == NULL || l.url[0] == '\0')
-		l.url = arena_printf(rq->cx.arena, "%s://%s/auth/magic-url", rq->scheme, host_for_mails(rq->project, rq->host));
+		l.url = magic_page(rq);
 	TRY(mail_may_link(rq, l.url, "magic URL", "SMTP disabled"));
 	TRY(account_token_find_or_create(rq, user_by_email, in->email, &(struct user_in){.id = in->id, .email = in->email, .for_reader = !shows_secret(rq)}, false, &u));
 	l.to = u;

@@ -71,7 +71,7 @@ static err_t
 functions_check_events(struct ctx *cx, const struct strs *events)
 {
 	for (int i = 0; i < events->n; i++)
-		if (!event_subscribable(str_c(events->v[i])))
+		if (!event_subscribable(str_c(events->v[i]), cx->format))
 			return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid events: '%s' is no event.", events->v[i]);
 	return OK;
 }

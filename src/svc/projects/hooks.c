@@ -43,7 +43,7 @@ static err_t
 check_events(struct req *rq, const struct strs *events)
 {
 	for (int i = 0; i < events->n; i++)
-		if (!event_subscribable(str_c(events->v[i])))
+		if (!event_subscribable(str_c(events->v[i]), rq->cx.format))
 			return fail_msg(&rq->cx, ERR_GENERAL_ARGUMENT_INVALID, "Invalid events: '%s' is no event.", events->v[i]);
 	return OK;
 }

@@ -1,4 +1,5 @@
 /* The users service: all users of a project, for keys and admins. */
+#include "core/protocol.h"
 #include "gate/gate.h"
 #include "model/audit.h"
 #include "model/identity.h"
