@@ -350,6 +350,30 @@ describe('reading within', () => {
 	})
 })
 
+/* Relationships lead from one collection to another: what is staged for one is seen from the other. */
+test('reading what is related, as the commit will leave it', async () => {
+	const [a, b] = await pair('cascade'), alone = await shelf(), t = await begin(), [in_a, in_b, apart] = [a, b, alone].map(ops)
+	const shown = async (u) => (await list(a, [JSON.stringify({ method: 'select', values: ['title', 'to.n'] })], u)).documents.map((d) => [d.title, ...d.to.map((x) => [x.$id, x.n])])
+	const found = async (u) => [await titles(a, [q('greaterThan', 'to.n', [4])], u), (await list(b, [], u)).documents.map((d) => [d.title, d.n])]
+	for (const id of ['b1', 'b2', 'b3']) await make(b, id, { n: 1 })
+	await make(a, 'a1', { to: ['b1'] })
+	await make(a, 'a2', { to: ['b2'] })
+	ok(await stage(t, [in_b('update', 'b1', { n: 5 }), in_b('create', 'new', { title: 'new', n: 6 }), in_a('create', 'a3', { title: 'a3', to: ['new', { $id: 'b3', n: 7 }, { $id: 'below', title: 'below', n: 8 }] }), in_a('delete', 'a2')]), 201)
+	assert.deepEqual(await shown(), [['a1', ['b1', 1]], ['a2', ['b2', 1]]])
+	const will = [[['a1', ['b1', 5]], ['a3', ['b3', 7], ['new', 6], ['below', 8]]], [['a1', 'a3'], [['b1', 5], ['b3', 7], ['new', 6], ['below', 8]]]]
+	assert.deepEqual([await shown(t), await found(t)], will)
+	fails(await get(b, 'b2', t), 404, 'document_not_found')
+	assert.equal(ok(await get(b, 'below', t)).n, 8)
+	ok(await commit(t))
+	assert.deepEqual([await shown(), await found()], will)
+
+	/* where nothing leads anywhere, what cannot be done elsewhere is no matter of a read */
+	const u = await begin()
+	ok(await stage(u, [apart('update', (await make(alone, 'x')).$id, { n: 3 }), ops(await shelf())('create', 'y', { colour: 'none' })]), 201)
+	assert.equal(ok(await get(alone, 'x', u)).n, 3)
+	fails(await commit(u), 400, 'document_invalid_structure')
+})
+
 /* Documents of `a` that lead to those of `b`, which are their owners' alone. */
 async function pair(onDelete = 'setNull', of_b = {}) {
 	const a = await shelf({ documentSecurity: true, permissions: ['create("users")'] }), b = await shelf({ documentSecurity: true, permissions: [], ...of_b })

@@ -74,12 +74,12 @@ err_t transaction_documents(struct ctx *cx, const struct project *p, const struc
 /* The transaction, locked in tx (NULL: not locked), for a use that needs it pending. `final`: see tx_action_info. */
 err_t transaction_open(struct ctx *cx, const struct project *p, const struct doc_caller *who, const char *id, struct db_tx *tx, bool final,
     struct transaction *out) MUST_CHECK;
-/* Awaits. What was staged, for all collections or (not 0) one. */
+/* Awaits. What was staged, for all collections or (not 0) one, unless anything is staged for one with relationships: that may write to the others. */
 err_t transaction_staged(struct ctx *cx, const struct project *p, const struct transaction *t, int64_t collection, struct tx_staged *out) MUST_CHECK;
-/* Awaits. Everything that the transaction has met is as it was, and is locked. `collection` not 0: what it has written there alone. ERR_TRANSACTION_CONFLICT,
- * ERR_DOCUMENT_NOT_FOUND, and those of collection_get. */
+/* Awaits. Everything that the transaction has met is as it was, and is locked; `written`: what it has written alone, `collection` not 0: there.
+ * ERR_TRANSACTION_CONFLICT, ERR_DOCUMENT_NOT_FOUND, and those of collection_get. */
 err_t transaction_unchanged(struct ctx *cx, const struct project *p, const struct transaction *t, const struct tx_staged *s, struct db_tx *tx,
-    int64_t collection) MUST_CHECK;
+    bool written, int64_t collection) MUST_CHECK;
 /* Awaits. Carries it out, each operation with its events; cx->within is tx. What a user has staged is done with that user's permissions where those of `who` are
  * not asked, so that nobody has others write what it may not write itself. *made_out: the documents that it made, which count once that is committed (doc_made). */
 err_t transaction_apply(struct ctx *cx, const struct project *p, const struct doc_caller *who, struct db_tx *tx, const struct tx_staged *s,

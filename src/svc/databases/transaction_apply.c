@@ -37,7 +37,8 @@ transaction_staged(struct ctx *cx, const struct project *p, const struct transac
 	struct db_res *r;
 
 	TRY(db_query(cx, &r, arena_printf(cx->arena, "SELECT action, database, collection, collection_internal, document, data, permissions, rows, sealed, roles "
-	    "FROM %s.transaction_operations WHERE transaction = $1::bigint AND $2::bigint IN (0, collection_internal) ORDER BY n", p->schema),
+	    "FROM %s.transaction_operations WHERE transaction = $1::bigint AND ($2::bigint IN (0, collection_internal) OR EXISTS (SELECT 1 FROM %s.transaction_operations o "
+	    "JOIN %s.attributes a ON a.collection = o.collection_internal AND a.relation IS NOT NULL WHERE o.transaction = $1::bigint)) ORDER BY n", p->schema, p->schema, p->schema),
 	    DB(pg_i64(cx->arena, t->internal), pg_i64(cx->arena, collection))));
 	TRY(budget_hold(cx, db_bytes(r)));
 	*s = (struct tx_staged){.ops = arena_array(cx->arena, struct tx_op, db_rows(r) + 1), .collections = arena_array(cx->arena, int64_t, db_rows(r) + 1)};

@@ -88,14 +88,15 @@ collection_gone(struct ctx *cx, const struct project *p, const struct tx_staged 
 }
 
 err_t
-transaction_unchanged(struct ctx *cx, const struct project *p, const struct transaction *t, const struct tx_staged *s, struct db_tx *tx, int64_t collection)
+transaction_unchanged(struct ctx *cx, const struct project *p, const struct transaction *t, const struct tx_staged *s, struct db_tx *tx, bool written,
+    int64_t collection)
 {
 	struct db_res *met;
 	int to;
 
 	TRY(tx_query(tx, &met, arena_printf(cx->arena, "SELECT d.collection, d.document, d.version, d.written, c.internal IS NULL FROM %s.transaction_documents d "
-	    "LEFT JOIN %s.collections c ON c.internal = d.collection WHERE d.transaction = $1::bigint AND ($2::bigint = 0 OR (d.collection = $2::bigint AND d.written)) ORDER BY d.collection, d.document",
-	    p->schema, p->schema), DB(pg_i64(cx->arena, t->internal), pg_i64(cx->arena, collection))));
+	    "LEFT JOIN %s.collections c ON c.internal = d.collection WHERE d.transaction = $1::bigint AND $2::bigint IN (0, d.collection) AND (d.written OR NOT $3::boolean) ORDER BY d.collection, d.document",
+	    p->schema, p->schema), DB(pg_i64(cx->arena, t->internal), pg_i64(cx->arena, collection), pg_bool(written))));
 	lock_free_ids(cx, p, tx, met);
 	for (int from = 0; from < db_rows(met); from = to) {
 		for (to = from + 1; to < db_rows(met) && db_i64(met, to, MET_COLLECTION) == db_i64(met, from, MET_COLLECTION);)
@@ -188,7 +189,7 @@ commit_within(struct ctx *cx, struct commit *k, struct db_tx *tx)
 	if (k->grown)
 		return fail(cx, ERR_BUSY, "more is staged all the time");
 	cx->within = tx;
-	e = transaction_unchanged(cx, k->p, k->t, k->staged, tx, 0);
+	e = transaction_unchanged(cx, k->p, k->t, k->staged, tx, false, 0);
 	if (e == OK)
 		e = transaction_apply(cx, k->p, k->who, tx, k->staged, &k->made);
 	cx->within = NULL;

@@ -1,5 +1,5 @@
-/* Reading within a transaction: what is staged for the collection is carried out in a transaction of PostgreSQL, the question is asked there as anywhere, and all of
- * it is taken back. So filters, orders, cursors, totals and permissions are those of any list.
+/* Reading within a transaction: what is staged for the collection, or for all where relationships lead from one to another, is carried out in a transaction of
+ * PostgreSQL, the question is asked there as anywhere, and all of it is taken back. So filters, orders, cursors, totals and permissions are those of any list.
  *
  * What was shown is remembered with the version that it had. */
 #include "document_priv.h"
@@ -16,13 +16,24 @@ struct view {
 	struct tx_staged staged;
 };
 
+/* Of what is staged, whether it is more than what was staged for the collection that is read. */
+static bool
+reaches_others(const struct view *v)
+{
+	int i = 0;
+
+	while (i < v->staged.n && v->staged.collections[i] == v->c->internal)
+		i++;
+	return i < v->staged.n;
+}
+
 /* As a commit by the same caller would: with the versions that were met, and with nobody's permissions but the caller's. */
 static err_t
 apply_staged(struct ctx *cx, const struct view *v, struct db_tx *tx)
 {
 	struct db_res *r;
 	int64_t made;	/* and taken back */
-	err_t e = transaction_unchanged(cx, v->o->p, &v->t, &v->staged, tx, v->c->internal);
+	err_t e = transaction_unchanged(cx, v->o->p, &v->t, &v->staged, tx, true, reaches_others(v) ? 0 : v->c->internal);
 
 	if (e == OK)
 		e = transaction_apply(cx, v->o->p, v->o->who, tx, &v->staged, &made);
@@ -130,33 +141,36 @@ read_once(struct ctx *cx, struct view *v, err_t *asked)
 }
 
 static err_t
-view_read(struct ctx *cx, const struct doc_op *o, const char *id, err_t (*read)(struct ctx *, const struct doc_op *))
+view_read(struct ctx *cx, struct view *v, const char *id)
 {
-	struct view v = {.o = o, .read = read};
+	const struct doc_op *o = v->o;
 	err_t e, asked;
 
-	TRY(doc_collection(cx, o, &v.c));
-	TRY(transaction_open(cx, o->p, o->who, id, NULL, false, &v.t));
-	TRY(transaction_staged(cx, o->p, &v.t, v.c->internal, &v.staged));
-	e = read_once(cx, &v, &asked);
+	TRY(doc_collection(cx, o, &v->c));
+	TRY(transaction_open(cx, o->p, o->who, id, NULL, false, &v->t));
+	TRY(transaction_staged(cx, o->p, &v->t, v->c->n_rels > 0 ? 0 : v->c->internal, &v->staged));
+	e = read_once(cx, v, &asked);
 	if (e == OK)
-		return remember(cx, &v);
+		return remember(cx, v);
 	if (asked == ERR_DOCUMENT_NOT_FOUND && o->id != NULL) {
-		TRY(remember_none(cx, &v));
+		TRY(remember_none(cx, v));
 		return fail(cx, ERR_DOCUMENT_NOT_FOUND, "id=%s", o->id);
 	}
 	return e == asked || doc_stale(cx, e) ? e : transaction_error(cx, e);
 }
 
-/* Anew when the cached collection was older than its table. */
+/* Anew when a cached collection was older than its table. */
 static err_t
 view_run(struct ctx *cx, const struct doc_op *o, const char *id, err_t (*read)(struct ctx *, const struct doc_op *))
 {
-	err_t e = view_read(cx, o, id, read);
+	struct view v = {.o = o, .read = read};
+	err_t e = view_read(cx, &v, id);
 
 	for (int i = 0; i < DOC_STALE_MAX && doc_stale(cx, e); i++) {
 		doc_forget(cx, o->p, o->db, o->col);
-		e = view_read(cx, o, id, read);
+		for (int n = 0; n < v.staged.n; n++)
+			doc_forget(cx, o->p, v.staged.ops[n].db, v.staged.ops[n].col);
+		e = view_read(cx, &v, id);
 	}
 	if (doc_stale(cx, e))
 		return doc_restless(cx, o->col);
