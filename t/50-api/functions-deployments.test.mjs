@@ -184,6 +184,24 @@ describe('which one is run', () => {
 		assert.equal(await active(f), '')
 	})
 
+	test('chosen by the path that SDKs since 1.7 have', async () => {
+		const f = await make(), at = `/functions/${f.$id}/deployment`, a = await deploy(f), body = { deploymentId: a.$id }
+		await built(f, a)
+		assert.equal(await active(f), '')
+		const r = await p.ok('PATCH', at, { body, status: 200 })
+		assert.deepEqual([r.$id, r.deploymentId], [f.$id, a.$id])
+		assert.equal(await active(f), a.$id)
+		for (const bad of [{}, { deploymentId: 'no id' }]) fails(await p.call('PATCH', at, { body: bad }), 400, 'general_argument_invalid')
+		fails(await p.call('PATCH', at, { body: { deploymentId: 'none' } }), 404, 'deployment_not_found')
+		fails(await p.call('PATCH', '/functions/none/deployment', { body }), 404, 'function_not_found')
+		fails(await p.call('PATCH', `/functions/${(await make()).$id}/deployment`, { body }), 404, 'deployment_not_found')
+		fails(await p.guest('PATCH', at, { body }), 401, 'general_unauthorized_scope')
+		const bad = await deploy(f, Buffer.from('this is no archive'))
+		await built(f, bad)
+		fails(await p.call('PATCH', at, { body: { deploymentId: bad.$id } }), 400, 'build_not_ready')
+		assert.equal(await active(f), a.$id)
+	})
+
 	test('a build that failed leaves the active one, and can be tried again', async () => {
 		const f = await make(), good = await deploy(f, code, { activate: true })
 		await built(f, good)

@@ -188,6 +188,16 @@ describe('variables', () => {
 		assert.equal((await p.ok('GET', `${at}/${colour.$id}`, later)).resourceId, f.$id)
 	})
 
+	test('has the id that its maker chose', async () => {
+		const f = await make(), at = `/functions/${f.$id}/variables`, id = unique(), make1 = (key, variableId) => p.call('POST', at, { body: { key, value: 'v', variableId } })
+		assert.equal((await make1('A', id)).body.$id, id)
+		assert.equal((await p.ok('GET', `${at}/${id}`)).key, 'A')
+		assert.match((await make1('B', 'unique()')).body.$id, /^[0-9a-f]{20}$/)
+		for (const taken of [id, id.toUpperCase()]) fails(await make1('C', taken), 409, 'variable_already_exists')
+		for (const bad of ['no id', 'x'.repeat(37), '_x']) fails(await make1('D', bad), 400, 'general_argument_invalid')
+		assert.equal((await p.ok('GET', at)).total, 2)
+	})
+
 	test('what a variable cannot be', async () => {
 		const f = await make(), at = `/functions/${f.$id}/variables`, good = { key: 'K', value: 'v' }
 		for (const bad of [{ key: undefined }, { value: undefined }, { value: '' }, { key: 'K'.repeat(256) }, { value: 'v'.repeat(8193) }, { key: '' }, { key: 'A=B' }, { key: '1A' }, { key: 'A B' }, { value: 7 }])

@@ -1,5 +1,6 @@
 /* Deployments, for keys and admins. */
 #include "core/conf.h"
+#include "core/protocol.h"
 #include "functions_priv.h"
 #include "gate/caller.h"
 #include "gate/incoming.h"
@@ -12,6 +13,10 @@ struct deployment_in {
 #define DEPLOYMENT_ID PATH("deploymentId", P_UID, struct deployment_in, id, "Deployment ID.")
 
 static const struct param get_params[] = {FUNCTION_PATH(struct deployment_in), DEPLOYMENT_ID};
+static const struct param activate_params[] = {
+	FUNCTION_PATH(struct deployment_in),
+	REQUIRED("deploymentId", P_UID, struct deployment_in, id, "Deployment ID."),
+};
 static const struct param build_params[] = {FUNCTION_PATH(struct deployment_in), DEPLOYMENT_ID, PATH("buildId", P_UID, struct deployment_in, build, "Build ID.")};
 static const struct param list_params[] = {
 	FUNCTION_PATH(struct deployment_in),
@@ -215,5 +220,8 @@ static const struct route rows[] = {
 	    struct deployment_in, get_params, .audit = "deployment.delete " OF_FUNCTION),
 	DEPLOYMENT("POST", "/:deploymentId/builds/:buildId", "createBuild", "functions.write", functions_retry_build, NULL, 204, "Build a deployment again.",
 	    struct deployment_in, build_params, .audit = "deployment.update " OF_FUNCTION),
+	{.method = "PATCH", .path = "/v1/functions/:functionId/deployment", .service = "functions", .name = "updateFunctionDeployment", .scope = "functions.write",
+	    .limit = "", .handler = functions_activate_deployment, .model = &function_shape, .status = 200, .doc = "Make a deployment the active one.",
+	    PARAMS(struct deployment_in, activate_params), .audit = "deployment.update " OF_FUNCTION, .since = SINCE_1_7},
 };
 const struct routes deployment_routes = ROUTES(rows);

@@ -319,6 +319,7 @@ static const struct param variable_create_params[] = {
 	VARIABLE_PATH,
 	VARIABLE_KEY,
 	REQUIRED("value", P_TEXT, struct variable_in, value, "Its value.", .max = 8192),
+	OPTIONAL("variableId", P_CUSTOM_ID, struct variable_in, id, "Variable ID; left out or unique(): a generated one."),
 };
 static const struct param variable_update_params[] = {
 	VARIABLE_PATH,
@@ -347,7 +348,7 @@ functions_create_variable(struct req *rq, void *arg)
 	struct variable v;
 
 	TRY(variable_check_key(&rq->cx, in->key));
-	TRY(variable_create(&rq->cx, rq->project, in->function, in->key, in->value, &v));
+	TRY(variable_create(&rq->cx, rq->project, in->function, &(struct variable){.id = in->id, .key = in->key, .value = in->value}, &v));
 	return reply(rq, 201, &variable_shape, &v);
 }
 

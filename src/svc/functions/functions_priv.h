@@ -153,7 +153,7 @@ err_t function_update(struct ctx *cx, const struct project *p, const char *actor
 err_t function_delete(struct ctx *cx, const struct project *p, const char *actor, const char *id) MUST_CHECK;
 
 /* ERR_FUNCTION_NOT_FOUND, ERR_VARIABLE_NOT_FOUND, ERR_VARIABLE_ALREADY_EXISTS. `value` NULL: it stays. */
-err_t variable_create(struct ctx *cx, const struct project *p, const char *function, const char *key, const char *value, struct variable *out) MUST_CHECK;
+err_t variable_create(struct ctx *cx, const struct project *p, const char *function, const struct variable *in, struct variable *out) MUST_CHECK;
 err_t variable_list(struct ctx *cx, const struct project *p, const char *function, struct objs *out) MUST_CHECK;
 err_t variable_get(struct ctx *cx, const struct project *p, const char *function, const char *id, struct variable *out) MUST_CHECK;
 err_t variable_update(struct ctx *cx, const struct project *p, const char *function, const char *id, const char *key, const char *value, struct variable *out)

@@ -140,9 +140,9 @@ variable_create_tx(struct db_tx *tx, const struct project *p, const char *functi
 }
 
 err_t
-variable_create(struct ctx *cx, const struct project *p, const char *function, const char *key, const char *value, struct variable *out)
+variable_create(struct ctx *cx, const struct project *p, const char *function, const struct variable *in, struct variable *out)
 {
-	*out = (struct variable){.key = key, .value = value};
+	*out = *in;
 	record_init(cx, &variables, out);
 	return TX_RUN(cx, tx, variable_create_tx(tx, p, function, out));
 }
