@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { server, unique } from '../lib/server.mjs'
+import { cookieOf, server, unique } from '../lib/server.mjs'
 import { sink } from '../lib/smtp.mjs'
 import { listen } from '../lib/ws.mjs'
 import { fails } from './lib.mjs'
@@ -75,6 +75,16 @@ test('a taken address is not told of, but to servers and clients of before', asy
 	assert.equal((await key('PATCH', `/users/${other.id}/phone`, { number: tel })).status, 200)
 	fails(await key('PATCH', `/users/${u.id}/phone`, { number: tel }), 409, 'user_phone_already_exists')
 	fails(await p.call('PATCH', `/users/${u.id}/phone`, { body: { number: tel } }), 409, 'user_email_already_exists')
+})
+
+test('the password of somebody who was anonymous is one', async () => {
+	const cookie = cookieOf(await guest('POST', '/account/sessions/anonymous', {})), email = mail(), password = 'password-1234', change = (body) => guest('PATCH', '/account/password', body, { cookie })
+	const r = await guest('PATCH', '/account/email', { email, password }, { cookie })
+	assert.equal(r.status, 200, r.text)
+	assert.notEqual(r.body.passwordUpdate, '')
+	assert.equal((await guest('POST', '/account/sessions/email', { email, password })).status, 201)
+	fails(await change({ password: 'password-5678' }), 401, 'user_invalid_credentials')
+	assert.equal((await change({ password: 'password-5678', oldPassword: password })).status, 200)
 })
 
 test('servers take address, number, name and password away', async () => {

@@ -512,6 +512,10 @@ user_set_email(struct ctx *cx, const struct project *p, const struct user *u, co
 		TRY(hash_password(cx, password, &n));
 		c.remembers = true;
 		c.set = "email email_verification email_proved " PASSWORD_SET;
+		if (cx->format >= SINCE_1_5) {	/* to 1.0 this password counts as none that was set */
+			c.set = "email email_verification email_proved password_update " PASSWORD_SET;
+			n.password_update = time_now_ms();
+		}
 	}
 	e = user_change(cx, p, by, u, &n, &c, out);
 	return e == ERR_DB_UNIQUE ? fail(cx, ERR_USER_EMAIL_ALREADY_EXISTS, "email=%s", n.email) : e;
