@@ -786,6 +786,16 @@ request_12(struct req *rq, json_t *into)
 		json_object_set_new(into, "status", json_boolean(!json_is_integer(status) || json_integer_value(status) != 2));
 }
 
+/* Of an account, the phone was called its number (SDKs up to 9.0 of the web, 7.0 of servers). */
+static void
+old_phone_request(struct req *rq, json_t *into)
+{
+	json_t *number = json_object_get(rq->body, "number");
+
+	if (number != NULL && json_object_get(rq->body, "phone") == NULL)
+		json_object_set(into, "phone", number);
+}
+
 /* Parameters of routes that 1.0 had, which later clients call otherwise. */
 static const struct {
 	const char *name, *later;
@@ -847,5 +857,7 @@ compat_request(struct req *rq)
 		old_roles_request(rq, into);
 	if (takes(r, "expire", P_DATETIME))
 		old_key_request(rq, into);
+	if (takes(r, "phone", P_PHONE))
+		old_phone_request(rq, into);
 	rq->body = into;
 }

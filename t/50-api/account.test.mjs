@@ -364,6 +364,11 @@ describe('the account', () => {
 		const u = await p.user(), other = await p.user(), phone = `+1${String(Date.now()).slice(-9)}`
 		assert.equal((await u.ok('PATCH', '/account/phone', { body: { phone, password: u.password } })).phone, phone)
 		fails(await other.call('PATCH', '/account/phone', { body: { phone, password: other.password } }), 409, 'user_phone_already_exists')
+		/* SDKs before 1.0 call it the number; of both, the phone counts */
+		const was = { headers: { 'x-appwrite-response-format': '0.15.0' } }, number = `${phone}9`
+		assert.equal((await u.ok('PATCH', '/account/phone', { ...was, body: { number, password: u.password } })).phone, number)
+		assert.equal((await u.ok('PATCH', '/account/phone', { ...was, body: { number, phone, password: u.password } })).phone, phone)
+		fails(await u.call('PATCH', '/account/phone', { body: { number, password: u.password } }), 400, 'general_argument_invalid')
 		fails(await u.call('PATCH', '/account/phone', { body: { phone: '+4930', password: 'wrong-password' } }), 401, 'user_invalid_credentials')
 		for (const bad of ['030123456', '+0123', '+1', '+1234567890123456', 'x', undefined])
 			fails(await u.call('PATCH', '/account/phone', { body: { phone: bad, password: u.password } }), 400, 'general_argument_invalid')

@@ -103,6 +103,14 @@ describe('with a provider', () => {
 	})).body).message
 	const code = async (phone) => (await text(phone)).match(/\d{6}/)[0]
 
+	test('SDKs before 1.0 call the phone its number', async () => {
+		const phone = number(), body = { userId: 'unique()', number: phone }
+		const r = await send('POST', '/account/sessions/phone', body, { headers: { 'x-appwrite-response-format': '0.15.0' } })
+		assert.equal(r.status, 201, r.text)
+		assert.match(await code(phone), /^\d{6}$/)
+		fails(await send('POST', '/account/sessions/phone', body), 400, 'general_argument_invalid')
+	})
+
 	test('words around the code: of clients of today, in the language of the request', async () => {
 		const headers = { 'x-appwrite-locale': 'de' }, bare = /^\d{6}$/, en = /^\d{6} is your verification code for SMS\.$/, de = /^\d{6} ist Ihr Bestätigungscode für SMS\.$/
 		for (const [route, o, want] of [['sessions/phone', {}, bare], ['sessions/phone', { headers }, bare], ['tokens/phone', {}, en], ['tokens/phone', { headers }, de],
