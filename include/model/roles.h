@@ -12,6 +12,8 @@ const struct strs *roles_abroad(void);
 bool roles_have(const struct strs *roles, const char *role);
 /* "team:<id>" or, with a role, "team:<id>/<role>" is among them. */
 bool roles_in_team(struct arena *a, const struct strs *roles, const char *team_id, const char *role);
+/* The role by which a team of the console gives a rank ("owner", "developer", "admin") for one of its projects alone. */
+const char *role_of_project(struct arena *a, const char *project_id, const char *rank);
 /* The list of one role "<kind>:<id>". */
 struct strs roles_one(struct arena *a, const char *kind, const char *id);
 

@@ -113,6 +113,7 @@ static err_t
 find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 {
 	static const char *const ranks[] = {"owner", "admin", "developer"};	/* the best comes first */
+	const char *here[sizeof ranks / sizeof *ranks];	/* the same for this project alone */
 	const struct membership_role *m;
 	struct project *console;
 	int best = 3;
@@ -129,9 +130,11 @@ find_admin(struct req *rq, const struct login_tokens *t, int *which_out)
 	}
 	rq->caller = CALLER_USER;
 	rq->role_label = "users";
+	for (int k = 0; k < best; k++)
+		here[k] = role_of_project(rq->cx.arena, rq->project->id, ranks[k]);
 	for (int i = 0; i < m->roles.n; i++)
 		for (int k = 0; k < best; k++)
-			if (strcmp(m->roles.v[i], ranks[k]) == 0)
+			if (strcmp(m->roles.v[i], ranks[k]) == 0 || strcmp(m->roles.v[i], here[k]) == 0)
 				best = k;
 	if (best < 3) {
 		rq->caller = CALLER_ADMIN;

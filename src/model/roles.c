@@ -76,6 +76,12 @@ roles_in_team(struct arena *a, const struct strs *roles, const char *team_id, co
 	return roles_have(roles, arena_printf(a, "team:%s/%s", team_id, role));
 }
 
+const char *
+role_of_project(struct arena *a, const char *project_id, const char *rank)
+{
+	return arena_printf(a, "project-%s-%s", project_id, rank);
+}
+
 struct strs
 roles_one(struct arena *a, const char *kind, const char *id)
 {

@@ -128,6 +128,29 @@ describe('people of the console in admin mode', () => {
 		assert.equal(r.status, 204, r.text)
 	})
 
+	test('may have a rank for one project of the team alone', async () => {
+		const { who: owner, id, teamId } = await projectOf('owner'), [m] = (await owner.ok('GET', `/teams/${teamId}/memberships`)).memberships, other = `${id.slice(0, 20)}-2`
+		const headers = { 'x-appwrite-response-format': '1.9.5' }
+		for (const projectId of [other, `${id.slice(0, 20)}-3`]) await owner.ok('POST', '/projects', { body: { projectId, name: 'x', teamId } })
+		const be = (...roles) => owner.ok('PATCH', `/teams/${teamId}/memberships/${m.$id}`, { body: { roles } })
+		const admin = (method, project, target, body) => s.call(method, target, { project, mode: 'admin', cookie: owner.cookie, headers, body })
+		const named = (project) => owner.call('PATCH', `/projects/${project}`, { headers, body: { name: 'y' } })
+		/* an owner of the team goes down to it; there is nobody who could give more back */
+		await be(`project-${id}-developer`, `project-${other}-owner`, `project-${id}-nobody`, 'project-owner', `project--${id}-owner`)
+		for (const project of [id, other]) {
+			assert.equal((await admin('GET', project, '/users')).status, 200)
+			assert.equal((await named(project)).status, 200)
+			assert.equal((await admin('GET', project, '/project')).status, 200)
+		}
+		assert.notEqual((await admin('GET', id, '/project/keys')).body.keys[0].secret, '')
+		fails(await admin('DELETE', id, '/project'), 401, 'user_unauthorized')
+		fails(await admin('GET', `${id.slice(0, 20)}-3`, '/users'), 401, 'general_unauthorized_scope')
+		fails(await named(`${id.slice(0, 20)}-3`), 401, 'user_unauthorized')
+		fails(await owner.call('POST', '/projects', { headers, body: { projectId: unique('p'), name: 'x', teamId } }), 401, 'user_unauthorized')
+		fails(await owner.call('PUT', `/teams/${teamId}`, { headers, body: { name: 'y' } }), 401, 'user_unauthorized')
+		assert.equal((await admin('DELETE', other, '/project')).status, 204)
+	})
+
 	test('have no roles in the project: a team of the same id there is another one', async () => {
 		const x = await projectOf('reader'), ranked = await projectOf('developer')
 		for (const [y, status] of [[x, 404], [ranked, 200]]) {

@@ -19,15 +19,23 @@ static const char *const provider_names[] = {
 
 /* ---- who may do what ---- */
 
-bool
-project_right(struct req *rq, const struct project *p, enum right right)
+/* As all of the team's projects have it, or as one that the team gave for this project alone. */
+static bool
+has_rank(struct req *rq, const struct project *p, const char *rank)
 {
 	struct arena *a = rq->cx.arena;
 
+	if (roles_in_team(a, &rq->roles, p->team_id, rank))
+		return true;
+	return p->id != NULL && roles_in_team(a, &rq->roles, p->team_id, role_of_project(a, p->id, rank));
+}
+
+bool
+project_right(struct req *rq, const struct project *p, enum right right)
+{
 	if (right == RIGHT_READ)
-		return roles_in_team(a, &rq->roles, p->team_id, NULL);
-	return roles_in_team(a, &rq->roles, p->team_id, "owner") ||
-	       (right == RIGHT_CHANGE && roles_in_team(a, &rq->roles, p->team_id, "developer"));
+		return roles_in_team(rq->cx.arena, &rq->roles, p->team_id, NULL);
+	return has_rank(rq, p, "owner") || (right == RIGHT_CHANGE && has_rank(rq, p, "developer"));
 }
 
 err_t
