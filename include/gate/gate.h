@@ -251,6 +251,9 @@ err_t reply_write(struct req *rq, struct str piece);
 err_t reply_end(struct req *rq);
 /* n bytes of a file from `offset`. Awaits. */
 err_t reply_file(struct req *rq, int status, const char *content_type, int fd, uint64_t offset, uint64_t n);
+/* What the reader gives, of n bytes, as fast as the client takes it. Awaits. */
+struct blob_reader;
+err_t reply_blob(struct req *rq, int status, const char *content_type, struct blob_reader *r, int64_t n);
 /* The file of the directory that `rest` names (static_serve). Awaits. */
 struct static_dir;
 err_t reply_directory(struct req *rq, const struct static_dir *dir, struct str rest);

@@ -4,11 +4,14 @@
  * piece it goes out as it is made, so that neither it nor its reader's slowness is held; and between members the loop gets its turn. */
 #include <assert.h>
 
+#include "core/conf.h"
 #include "core/fiber.h"
+#include "core/loop.h"
 #include "core/words.h"
 #include "gate_priv.h"
 #include "io/budget.h"
 #include "io/static.h"
+#include "model/blob.h"
 
 enum { PIECE = 64 * 1024, LOOK = 4 * 1024, FEW = 25 };	/* LOOK: bytes made between two looks at the clock */
 
@@ -44,6 +47,23 @@ reply_file(struct req *rq, int status, const char *content_type, int fd, uint64_
 	reply_head(rq, status, content_type);
 	rq->sent = n;
 	return http_send_file(&rq->cx, rq->http, status, rq->out, rq->n_out, fd, offset, n);
+}
+
+/* A device that gives its bytes slowly is no fault of the handler's: it has bounds of its own, for each piece. */
+err_t
+reply_blob(struct req *rq, int status, const char *content_type, struct blob_reader *r, int64_t n)
+{
+	struct str piece;
+
+	rq->cx.deadline = loop_now() + (uint64_t)conf.transfer_timeout;
+	TRY(reply_begin(rq, status, content_type, n));
+	for (;;) {
+		TRY(blob_read(r, &piece));
+		if (piece.n == 0)
+			break;
+		TRY(reply_write(rq, piece));
+	}
+	return reply_end(rq);
 }
 
 err_t

@@ -162,6 +162,27 @@ describe('reading', () => {
 	})
 })
 
+test('the archive comes back, byte for byte, to whom may read functions', async () => {
+	const f = await make(), d = await deploy(f), at = (id, of = f.$id) => `/functions/${of}/deployments/${id}/download`, r = await p.call('GET', at(d.$id), later)
+	assert.equal(r.status, 200, r.text)
+	assert.deepEqual(r.raw, code)
+	assert.deepEqual([r.headers['content-type'], r.headers['content-disposition'], r.headers['content-length'], r.headers['cache-control']],
+		['application/gzip', `attachment; filename="${d.$id}.tar.gz"`, String(code.length), 'private, no-store'])
+	assert.deepEqual((await p.call('GET', at(d.$id), { ...later, query: { type: 'source' } })).raw, code)
+	assert.equal((await p.call('HEAD', at(d.$id), later)).raw.length, 0)
+	fails(await p.call('GET', at(d.$id), { ...later, query: { type: 'output' } }), 400, 'general_argument_invalid')
+	fails(await p.guest('GET', at(d.$id), later), 401, 'general_unauthorized_scope')
+	fails(await p.call('GET', at(d.$id), { ...later, key: await p.addKey(['execution.read']) }), 401, 'general_unauthorized_scope')
+	fails(await p.call('GET', at('nothere'), later), 404, 'deployment_not_found')
+	fails(await p.call('GET', at(d.$id, (await make()).$id), later), 404, 'deployment_not_found')
+	fails(await p.call('GET', at(d.$id, 'nothere'), later), 404, 'function_not_found')
+	/* in parts: not before all of them are there, then as they belong */
+	const half = code.length >> 1, piece = (from, to) => part('code.tar.gz', code.subarray(from, to)), first = await deploy(f, piece(0, half), { start: 0, total: code.length })
+	fails(await p.call('GET', at(first.$id), later), 404, 'deployment_not_found')
+	await deploy(f, piece(half), { start: half, total: code.length, id: first.$id })
+	assert.deepEqual((await p.call('GET', at(first.$id), later)).raw, code)
+})
+
 describe('which one is run', () => {
 	test('the newest that was to be, and what is chosen by hand', async () => {
 		const f = await make()

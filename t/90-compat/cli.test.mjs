@@ -60,7 +60,8 @@ function shell(name, folder = `${name}-${++shells}`) {
 	}
 	const read = (file) => JSON.parse(readFileSync(path.join(cwd, file), 'utf8'))
 	const text = (...files) => readFileSync(files.map((f) => path.join(cwd, f)).find(existsSync), 'utf8')
-	return { write, run, json, code, read, text }
+	const drop = (folder) => rmSync(path.join(cwd, folder), { recursive: true })
+	return { write, run, json, code, read, text, drop }
 }
 
 const about = { name: 'Echo', runtime: 'node-18.0', execute: ['any'], events: ['users.*.create'], schedule: '0 3 1 1 *', timeout: 20, entrypoint: 'index.js', path: 'code' }
@@ -122,6 +123,9 @@ describe('the command line', { concurrency: 2, timeout: 600000 }, () => {
 		const e = await sh.json('functions', 'create-execution', ...f, '--body', 'hi', '--method', 'PUT')
 		assert.deepEqual([e.status, e.responseStatusCode, e.responseBody, e.requestMethod], ['completed', 200, 'second said hi', 'PUT'])
 		assert.deepEqual((await sh.json('functions', 'list-executions', ...f)).executions.map((x) => x.$id), [e.$id])
+		sh.drop('code')
+		await sh.run(['pull', 'functions'], [[/Which functions/, 'a'], [/source code/, '']])
+		assert.match(sh.text('code/index.js'), /second said/)
 	})
 
 	test('of today: signed in by two factors', async () => {

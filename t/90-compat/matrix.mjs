@@ -95,7 +95,7 @@ signed in and out (\`t/90-compat/cli.test.mjs\`). Since 8 it asks for a domain w
 \`appwrite push function\` deploys it; a push that was refused so has made the function, and the next one deploys it.
 
 1.1, 6.2 and 12.0 sign in, make a project by their questions, and move all that a folder says of one: 1.1 deploys and fetches collections, 6.2 and 12.0 push and pull settings, collections or
-tables, buckets and teams, pull functions and topics (of which there are none, and none can be pushed), begin a function by its questions, and 12.0 pulls everything at once and writes types.
+tables, buckets and teams, pull functions with their code, and topics (of which there are none, and none can be pushed), begin a function by its questions, and 12.0 pulls everything at once and writes types.
 \`init project\` of 12.0 with \`--project-id\` of a project that is not there yet sends no name, and is refused; with its questions it makes one. A push that drops a column and with it the only
 column of an index finds that index gone, and is to be said again.
 `

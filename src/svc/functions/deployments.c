@@ -1,12 +1,13 @@
 /* Deployments, for keys and admins. */
 #include "core/conf.h"
 #include "core/protocol.h"
+#include "core/protocol.h"
 #include "functions_priv.h"
 #include "gate/caller.h"
 #include "gate/incoming.h"
 
 struct deployment_in {
-	const char *function, *id, *build, *search;
+	const char *function, *id, *build, *search, *type;
 	struct strs queries;
 };
 #define FUNCTION_PATH(st) PATH("functionId", P_UID, st, function, "Function ID.")
@@ -18,6 +19,12 @@ static const struct param activate_params[] = {
 	REQUIRED("deploymentId", P_UID, struct deployment_in, id, "Deployment ID."),
 };
 static const struct param build_params[] = {FUNCTION_PATH(struct deployment_in), DEPLOYMENT_ID, PATH("buildId", P_UID, struct deployment_in, build, "Build ID.")};
+static const char *const downloads[] = {"source", NULL};	/* what a build made is for executors alone */
+static const struct param download_params[] = {
+	FUNCTION_PATH(struct deployment_in),
+	DEPLOYMENT_ID,
+	OPTIONAL("type", P_ENUM, struct deployment_in, type, "What of it: the archive that was uploaded.", .list = downloads, .def = "\"source\""),
+};
 static const struct param list_params[] = {
 	FUNCTION_PATH(struct deployment_in),
 	OPTIONAL("queries", P_QUERIES, struct deployment_in, queries, "Queries over the deployments."),
@@ -179,6 +186,33 @@ functions_activate_deployment(struct req *rq, void *arg)
 	return reply(rq, 200, &function_shape, &f);
 }
 
+/* The archive as it came: what a command line unpacks into a folder. */
+static err_t
+functions_get_deployment_download(struct req *rq, void *arg)
+{
+	const struct deployment_in *in = arg;
+	const struct blob_part *parts;
+	struct blob_reader *r;
+	struct deployment d;
+	struct function f;
+	err_t e;
+	int n;
+
+	TRY(function_get(&rq->cx, rq->project, in->function, &f));
+	TRY(deployment_get(&rq->cx, rq->project, &f, in->id, &d));
+	if (!d.complete)
+		return fail(&rq->cx, ERR_DEPLOYMENT_NOT_FOUND, "not complete: %s", d.id);
+	TRY(parts_load(&rq->cx, rq->project, &deployment_part_table, d.internal, DEPLOYMENT_BIND, &parts, &n));
+	e = blob_open(&rq->cx, &(struct blob_place){rq->project, deployment_waste.kind, f.internal}, parts, n, 0, (uint64_t)d.size, &r);
+	if (e == ERR_BLOB_GONE)
+		return fail(&rq->cx, ERR_DEPLOYMENT_NOT_FOUND, "no bytes: deployment=%s", d.id);
+	TRY(e);
+	reply_static(rq, "Content-Disposition", arena_printf(rq->cx.arena, "attachment; filename=\"%s.tar.gz\"", d.id));
+	reply_static(rq, "Cache-Control", "private, no-store");
+	reply_static(rq, "X-Content-Type-Options", "nosniff");
+	return reply_blob(rq, 200, "application/gzip", r, d.size);
+}
+
 static err_t
 functions_delete_deployment(struct req *rq, void *arg)
 {
@@ -216,6 +250,8 @@ static const struct route rows[] = {
 	    struct deployment_in, get_params),
 	DEPLOYMENT("PATCH", "/:deploymentId", "updateDeployment", "functions.write", functions_activate_deployment, &function_shape, 200,
 	    "Make a deployment the active one.", struct deployment_in, get_params, .audit = "deployment.update " OF_FUNCTION),
+	DEPLOYMENT("GET", "/:deploymentId/download", "getDeploymentDownload", "functions.read", functions_get_deployment_download, NULL, 200,
+	    "The archive of a deployment, as it was uploaded.", struct deployment_in, download_params, .media = "application/gzip", .since = SINCE_1_4),
 	DEPLOYMENT("DELETE", "/:deploymentId", "deleteDeployment", "functions.write", functions_delete_deployment, NULL, 204, "Delete a deployment.",
 	    struct deployment_in, get_params, .audit = "deployment.delete " OF_FUNCTION),
 	DEPLOYMENT("POST", "/:deploymentId/builds/:buildId", "createBuild", "functions.write", functions_retry_build, NULL, 204, "Build a deployment again.",

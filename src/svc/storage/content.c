@@ -1,6 +1,4 @@
 /* Downloads and views: the bytes of a file, whole or a range of them, as fast as their reader takes them. */
-#include "core/conf.h"
-#include "core/loop.h"
 #include "core/metric.h"
 #include "core/vtime.h"
 #include "files_priv.h"
@@ -76,23 +74,6 @@ content_whole(struct req *rq, const struct slice *s, struct blob_reader *r)
 	return reply_raw(rq, s->status, s->type, buf_view(&b));
 }
 
-/* A device that gives its bytes slowly is no fault of the handler's: it has bounds of its own, for each piece. */
-static err_t
-content_pieces(struct req *rq, const struct slice *s, struct blob_reader *r)
-{
-	struct str piece;
-
-	rq->cx.deadline = loop_now() + (uint64_t)conf.transfer_timeout;
-	TRY(reply_begin(rq, s->status, s->type, s->n));
-	for (;;) {
-		TRY(blob_read(r, &piece));
-		if (piece.n == 0)
-			break;
-		TRY(reply_write(rq, piece));
-	}
-	return reply_end(rq);
-}
-
 static err_t
 content_send(struct req *rq, const struct slice *s)
 {
@@ -116,7 +97,7 @@ content_send(struct req *rq, const struct slice *s)
 		return content_whole(rq, s, r);
 	if (blob_fd(r) >= 0)
 		return reply_file(rq, s->status, s->type, blob_fd(r), (uint64_t)s->first, (uint64_t)s->n);
-	return content_pieces(rq, s, r);
+	return reply_blob(rq, s->status, s->type, r, s->n);
 }
 
 /* What of the file is asked for. If-None-Match goes before Range, If-Range says whether the range counts. */
