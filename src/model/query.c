@@ -3,6 +3,7 @@
 
 #include "core/conf.h"
 #include "core/metric.h"
+#include "core/protocol.h"
 #include "io/budget.h"
 
 enum { RESULT_SMALL = 256 * 1024 };	/* results that are not charged to the budget of bytes */
@@ -70,8 +71,8 @@ query_refuse(struct ctx *cx, const struct query_list *l, const struct query *q, 
 	err_t e = ERR_GENERAL_ARGUMENT_INVALID;
 	size_t n = strlen(why);
 
-	/* of documents the contract has the bare reason */
-	if (whole && !q->json)
+	/* of documents the contract has the bare reason; what is no JSON is a text to those alone that had texts */
+	if (whole && !q->json && cx->format < SINCE_1_5)
 		return fail_msg(cx, ERR_GENERAL_ARGUMENT_INVALID, "%s", why);
 	if (whole)
 		return fail_msg(cx, ERR_GENERAL_QUERY_INVALID, "%s%s", strncmp(why, "Invalid query", 13) == 0 ? "" : "Invalid query: ", why);

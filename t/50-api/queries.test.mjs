@@ -614,7 +614,16 @@ describe('the text grammar', () => {
 			for (const [name, version] of [['Web', '11.0.0'], ['Web', '11.0.1'], ['Node.js', '9.0.0'], ['Flutter', '9.0.1'], ['Python', '2.0.2'], ['Command Line', '2.0.2']])
 				for (const format of ['1.0.0', '']) assert.equal((await as(name, version, format)).status, 200, name)
 			for (const [name, version, format] of [['Web', '10.2.0'], ['Node.js', '8.2.0'], ['Web', ''], ['Web', 'x'], ['Other', '11.0.0'], ['', '11.0.0'], ['Web', '11.0.0', '1.5.0'], ['Flutter', '8.3.0']])
-				fails(await as(name, version, format), 400, 'general_argument_invalid')
+				fails(await as(name, version, format), 400, format === '1.5.0' ? 'general_query_invalid' : 'general_argument_invalid')
+		})
+
+		test('what is no query is said in words of its client', async () => {
+			for (const [format, type] of [['1.0.0', 'general_argument_invalid'], ['1.4.13', 'general_argument_invalid'], ['1.5.0', 'general_query_invalid'], ['2.3.0', 'general_query_invalid']])
+				for (const bad of ['i = 1', '[]', 'null', '5', 'equal("i", "x")', 'limit(-1)']) {
+					const headers = { 'x-appwrite-response-format': format }
+					fails(await p.call('GET', c.docs, { query: { queries: [bad] }, headers }), 400, type)
+					fails(await p.call('GET', '/teams', { query: { queries: [bad.replace('"i"', '"total"')] }, headers }), 400, 'general_argument_invalid')
+				}
 		})
 
 		test('and by nothing else: names and versions that pretend, contradict or overflow', async () => {
@@ -631,7 +640,7 @@ describe('the text grammar', () => {
 				['Web', '11.0.0-rc.1', '1.0.0', 200], ['Web', '11.0.1+build.5', '1.0.0', 200], ['Web', '999999999999999999999.0.0', '1.0.0', 200], ['Web', '1000.0.0', null, 400],
 				['Web', '10.999.999', '1.0.0', 400], ['Web', '10.1000.1000', '1.0.0', 400], ['Web', '10.99999999999999999999.0', '1.0.0', 400], ['Web', '-11.0.0', '1.0.0', 400], ['Web', '+11.0.0', '1.0.0', 400], ['Web', 'v11.0.0', '1.0.0', 400],
 				['Web', '1 1.0.0', '1.0.0', 400], ['Web', '.11.0.0', '1.0.0', 400], ['Web', '0x11.0.0', '1.0.0', 400], ['Web', '\u00b9\u00b9.0.0', '1.0.0', 400], ['Web', '9.0.0', '1.0.0', 400],
-				['Webb', '11.0.0', '1.0.0', 400], ['Web Node.js', '11.0.0', '1.0.0', 400], ['Web, Node.js', '11.0.0', '1.0.0', 400], ['Console', '0.1.0', '1.0.0', 400], ['x'.repeat(5000), '11.0.0', '1.0.0', 400],
+				['Webb', '11.0.0', '1.0.0', 400], ['Web Node.js', '11.0.0', '1.0.0', 400], ['Web, Node.js', '11.0.0', '1.0.0', 400], ['Console', '0.1.0', '1.0.0', 200], ['Console', '0.0.9', '1.0.0', 400], ['x'.repeat(5000), '11.0.0', '1.0.0', 400],
 				[['Other', 'Web'], '11.0.0', '1.0.0', 200], [['Web', 'Other'], '11.0.0', '1.0.0', 400], ['Web', ['10.0.0', '11.0.0'], '1.0.0', 200], ['Web', ['11.0.0', '10.0.0'], '1.0.0', 400], // the last counts
 				[null, '11.0.0', '1.0.0', 400], ['Web', null, '1.0.0', 400], ['Web', '11.0.0', null, 200], ['Web', '11.0.0', '', 200], ['Web', '11.0.0', '0', 200],
 				// a format that tells: 1.3 and 1.4 are that generation whoever sends them, older and newer ones are not
