@@ -62,6 +62,25 @@ describe('answers', () => {
 			assert.deepEqual([body.users.at(-1).value, body.sessions.at(-1).value], [4, 3])
 		}
 	})
+	test('of storage and of a bucket, to clients since 1.5: totals, and how many there were', async () => {
+		const q = await s.project(), o = { headers: { 'x-appwrite-response-format': '1.8.0' } }, id = unique(), m = form({ fileId: 'unique()', file: part('a.txt', Buffer.alloc(1234, 'x')) })
+		await q.ok('POST', '/storage/buckets', { body: { bucketId: id, name: 'B', permission: 'bucket' } })
+		await q.ok('POST', '/storage/buckets', { body: { bucketId: unique(), name: 'B', permission: 'bucket' } })
+		for (let i = 0; i < 2; i++) await q.ok('POST', `/storage/buckets/${id}/files`, { body: m.body, headers: m.headers })
+		for (const [range, points, step] of ranges) {
+			const { bucketsTotal, filesTotal, filesStorageTotal, ...rest } = await q.ok('GET', '/storage/usage', { query: { range }, ...o })
+			isSeries(rest, 'buckets files storage', range, points, step)
+			assert.deepEqual([bucketsTotal, filesTotal, filesStorageTotal], [2, 2, 2468])
+			assert.deepEqual(['buckets', 'files', 'storage'].map((k) => rest[k].at(-1).value), [2, 2, 2468])
+			const one = await q.ok('GET', `/storage/${id}/usage`, { query: { range }, ...o }), { imageTransformationsTotal, ...held } = one
+			assert.deepEqual([held.filesTotal, held.filesStorageTotal, imageTransformationsTotal], [2, 2468, 0])
+			delete held.filesTotal
+			delete held.filesStorageTotal
+			isSeries(held, 'files storage imageTransformations', range, points, step)
+		}
+		const was = await q.ok('GET', '/storage/usage', { headers: { 'x-appwrite-response-format': '1.4.0' } })
+		assert.ok('bucketsCount' in was && !('bucketsTotal' in was))
+	})
 	test('a bucket is as large as its usage says, to clients since 1.8', async () => {
 		const q = await s.project(), o = { headers: { 'x-appwrite-response-format': '1.9.6' } }, id = unique(), m = form({ fileId: 'unique()', file: part('a.txt', Buffer.alloc(1234, 'x')) })
 		assert.equal((await q.ok('POST', '/storage/buckets', { ...o, body: { bucketId: id, name: 'B', permission: 'bucket' } })).totalSize, 0)

@@ -153,6 +153,13 @@ static const struct usage_series storage_series[] = {
 	{"filesRead", "files.$all.requests.read"},
 	{"filesUpdate", "files.$all.requests.update"},
 	{"filesDelete", "files.$all.requests.delete"},
+}, storage_today[] = {
+	{"bucketsTotal", "buckets.$all.count.total", {NULL}, USAGE_NEWEST},
+	{"filesTotal", "files.$all.count.total", {NULL}, USAGE_NEWEST},
+	{"filesStorageTotal", "project.$all.storage.size", {NULL}, USAGE_NEWEST},
+	{"buckets", "buckets.$all.count.total"},
+	{"files", "files.$all.count.total"},
+	{"storage", "project.$all.storage.size"},
 };
 /* Of one bucket: name, and what follows "files.<bucket>.". */
 static const struct usage_series bucket_series[] = {
@@ -162,34 +169,64 @@ static const struct usage_series bucket_series[] = {
 	{"filesRead", "requests.read"},
 	{"filesUpdate", "requests.update"},
 	{"filesDelete", "requests.delete"},
+}, bucket_today[] = {
+	{"filesTotal", "count.total", {NULL}, USAGE_NEWEST},
+	{"filesStorageTotal", "storage.size", {NULL}, USAGE_NEWEST},
+	{"files", "count.total"},
+	{"storage", "storage.size"},
+	{"imageTransformations", "transformations"},	/* what nobody counts is zero */
+	{"imageTransformationsTotal", "transformations", {NULL}, USAGE_EVER},
 };
-enum { STORAGE_SERIES = sizeof storage_series / sizeof *storage_series, BUCKET_SERIES = sizeof bucket_series / sizeof *bucket_series };
+enum {
+	STORAGE_SERIES = sizeof storage_series / sizeof *storage_series,
+	STORAGE_TODAY = sizeof storage_today / sizeof *storage_today,
+	BUCKET_SERIES = sizeof bucket_series / sizeof *bucket_series,
+	BUCKET_TODAY = sizeof bucket_today / sizeof *bucket_today
+};
+_Static_assert(BUCKET_SERIES == BUCKET_TODAY, "one array has room for either");
 
+#define BEFORE(key_, doc_) TOLD(key_, F_LIST, doc_, .sub = &metric_shape, .until = SINCE_1_5)
+#define SERIES(key_, doc_) TOLD(key_, F_LIST, doc_, .sub = &metric_shape, .since = SINCE_1_5)
+#define TOTAL(key_, doc_) TOLD(key_, F_INT, doc_, .since = SINCE_1_5)
 static const struct field storage_usage_fields[] = {
 	USAGE_RANGE,
 	USAGE_ROW("storage", "Bytes stored."),
-	USAGE_ROW("filesCount", "Number of files."),
-	USAGE_ROW("bucketsCount", "Number of buckets."),
-	USAGE_ROW("bucketsCreate", "Buckets created."),
-	USAGE_ROW("bucketsRead", "Buckets read."),
-	USAGE_ROW("bucketsUpdate", "Buckets changed."),
-	USAGE_ROW("bucketsDelete", "Buckets deleted."),
-	USAGE_ROW("filesCreate", "Files created."),
-	USAGE_ROW("filesRead", "Files read."),
-	USAGE_ROW("filesUpdate", "Files changed."),
-	USAGE_ROW("filesDelete", "Files deleted."),
+	BEFORE("filesCount", "Number of files."),
+	BEFORE("bucketsCount", "Number of buckets."),
+	BEFORE("bucketsCreate", "Buckets created."),
+	BEFORE("bucketsRead", "Buckets read."),
+	BEFORE("bucketsUpdate", "Buckets changed."),
+	BEFORE("bucketsDelete", "Buckets deleted."),
+	BEFORE("filesCreate", "Files created."),
+	BEFORE("filesRead", "Files read."),
+	BEFORE("filesUpdate", "Files changed."),
+	BEFORE("filesDelete", "Files deleted."),
+	TOTAL("bucketsTotal", "Number of buckets."),
+	TOTAL("filesTotal", "Number of files."),
+	TOTAL("filesStorageTotal", "Bytes stored."),
+	SERIES("buckets", "Number of buckets."),
+	SERIES("files", "Number of files."),
 };
 const struct shape storage_usage_shape = SHAPE_TOLD("usageStorage", storage_usage_fields);
 static const struct field bucket_usage_fields[] = {
 	USAGE_RANGE,
-	USAGE_ROW("filesCount", "Number of files in the bucket."),
-	USAGE_ROW("filesStorage", "Bytes stored in the bucket."),
-	USAGE_ROW("filesCreate", "Files created."),
-	USAGE_ROW("filesRead", "Files read."),
-	USAGE_ROW("filesUpdate", "Files changed."),
-	USAGE_ROW("filesDelete", "Files deleted."),
+	BEFORE("filesCount", "Number of files in the bucket."),
+	BEFORE("filesStorage", "Bytes stored in the bucket."),
+	BEFORE("filesCreate", "Files created."),
+	BEFORE("filesRead", "Files read."),
+	BEFORE("filesUpdate", "Files changed."),
+	BEFORE("filesDelete", "Files deleted."),
+	TOTAL("filesTotal", "Number of files in the bucket."),
+	TOTAL("filesStorageTotal", "Bytes stored in the bucket."),
+	SERIES("files", "Number of files in the bucket."),
+	SERIES("storage", "Bytes stored in the bucket."),
+	SERIES("imageTransformations", "Always 0: they are not counted."),
+	TOTAL("imageTransformationsTotal", "Always 0: they are not counted."),
 };
 const struct shape bucket_usage_shape = SHAPE_TOLD("usageBuckets", bucket_usage_fields);
+#undef BEFORE
+#undef SERIES
+#undef TOTAL
 
 /* Guests and users hold the scope, but how much a project is used is nobody's business but its owners'. */
 static err_t
@@ -204,6 +241,8 @@ storage_get_usage(struct req *rq, void *arg)
 	const struct bucket_in *in = arg;
 
 	TRY(check_may_count(rq));
+	if (rq->cx.format >= SINCE_1_5)
+		return reply_usage(rq, rq->project, in->range, storage_today, STORAGE_TODAY);
 	return reply_usage(rq, rq->project, in->range, storage_series, STORAGE_SERIES);
 }
 
@@ -211,13 +250,14 @@ static err_t
 storage_get_bucket_usage(struct req *rq, void *arg)
 {
 	const struct bucket_in *in = arg;
+	const struct usage_series *of = rq->cx.format >= SINCE_1_5 ? bucket_today : bucket_series;
 	struct usage_series v[BUCKET_SERIES];
 	const struct bucket *b;
 
 	TRY(check_may_count(rq));
 	TRY(bucket_get(&rq->cx, rq->project, in->id, &b));
 	for (int i = 0; i < BUCKET_SERIES; i++)
-		v[i] = (struct usage_series){bucket_series[i].name, arena_printf(rq->cx.arena, "files.%s.%s", b->id, bucket_series[i].metric)};
+		v[i] = (struct usage_series){of[i].name, arena_printf(rq->cx.arena, "files.%s.%s", b->id, of[i].metric), {NULL}, of[i].add};
 	return reply_usage(rq, rq->project, in->range, v, BUCKET_SERIES);
 }
 
