@@ -256,6 +256,8 @@ static const struct field project_fields[] = {
 	{.key = "blocks", .type = F_CONST, .doc = "What is blocked: nothing is.", .text = "[]", .since = SINCE_CONSOLES},
 	FIELD_HIDDEN(F_JSON, struct project, stages, "p.stages"),
 	FIELD(F_TIME_OR_NONE, struct project, console_accessed, "consoleAccessedAt", "p.console_accessed", "When it was last looked at in a console; empty: never.", .since = SINCE_CONSOLES),
+	{.key = "onboarding", .type = F_CONST, .doc = "Steps of the way into the project: see its stages.", .text = "{}", .since = SINCE_1_9_5},
+	{.key = "wafEnabled", .type = F_CONST, .doc = "Whether a firewall looks at its requests: there is none.", .text = "false", .since = SINCE_1_9_5},
 };
 /* clang-format on */
 const struct shape project_shape = SHAPE("project", struct project, project_fields);

@@ -34,8 +34,8 @@ describe('the project in each format', () => {
 		['1.6.0', [...flat, 'authMockNumbers', 'authSessionAlerts', 'authMembershipsUserName', 'authMembershipsMfa', 'pingCount', 'pingedAt', 'region'], [...lists, 'authMembershipsUserId', 'labels', 'blocks']],
 		['1.8.0', [...flat, 'authMembershipsUserName', 'authMembershipsMfa', 'authInvalidateSessions', 'pingCount', 'pingedAt', 'authDisposableEmails', 'authMembershipsUserAccessedAt', 'serviceStatusForAdvisor', ...kept], [...lists, 'protocolStatusForRest', 'authMembershipsUserId', 'authMembershipsUserPhone']],
 		['1.9.1', [...flat, 'protocolStatusForRest', 'labels', 'status', 'authDisposableEmails'], [...lists, 'authMembershipsUserId']],
-		['1.9.2', [...flat, 'authMembershipsUserId', 'authMembershipsUserPhone', 'authMembershipsUserAccessedAt'], lists],
-		['1.9.5', [...lists, ...kept, 'pingCount', 'pingedAt'], [...flat, 'oAuthProviders', 'authDuration', 'protocolStatusForRest']],
+		['1.9.2', [...flat, 'authMembershipsUserId', 'authMembershipsUserPhone', 'authMembershipsUserAccessedAt'], [...lists, 'onboarding', 'wafEnabled']],
+		['1.9.5', [...lists, ...kept, 'pingCount', 'pingedAt', 'onboarding', 'wafEnabled'], [...flat, 'oAuthProviders', 'authDuration', 'protocolStatusForRest']],
 		['2.3.0', lists, [...flat, 'oAuthProviders', 'authMockNumbers']],
 	]
 	for (const [version, there, missing] of rows)
@@ -53,7 +53,7 @@ describe('the project in each format', () => {
 		assert.deepEqual(now.services.map((m) => m.$id), ['account', 'avatars', 'databases', 'tablesdb', 'locale', 'health', 'project', 'storage', 'teams', 'users', 'vcs', 'sites', 'functions', 'proxy', 'graphql', 'migrations', 'messaging', 'advisor'])
 		assert.deepEqual(now.protocols, ['rest', 'graphql', 'websocket'].map(($id) => ({ $id, enabled: true })))
 		assert.ok([...now.authMethods, ...now.services].every((m) => m.enabled))
-		assert.deepEqual([now.region, now.status, now.labels, now.pingCount, now.pingedAt, now.blocks, now.consoleAccessedAt], ['default', 'active', [], 0, '', [], ''])
+		assert.deepEqual([now.region, now.status, now.labels, now.pingCount, now.pingedAt, now.blocks, now.consoleAccessedAt, now.onboarding, now.wafEnabled], ['default', 'active', [], 0, '', [], '', {}, false])
 		await owner.ok('PATCH', `/projects/${q.id}/oauth2`, { body: { provider: 'github', appId: 'app', secret: 's3cret' } })
 		const [of13, of15] = [(await get('1.3.0', q)).providers, (await get('1.5.0', q)).oAuthProviders]
 		assert.deepEqual(of13.find((x) => x.name === 'Github'), { name: 'Github', appId: 'app', secret: '', enabled: true })
