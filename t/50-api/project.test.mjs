@@ -494,6 +494,7 @@ describe('what consoles ask of the server', () => {
 		assert.deepEqual(Object.keys(old), ['_APP_STORAGE_LIMIT', '_APP_USAGE_STATS', '_APP_VCS_ENABLED', '_APP_DOMAIN_ENABLED', '_APP_ASSISTANT_ENABLED', '_APP_DOMAIN_TARGET', '_APP_FUNCTIONS_SIZE_LIMIT'])
 		assert.equal(old._APP_FUNCTIONS_SIZE_LIMIT, now._APP_COMPUTE_SIZE_LIMIT)
 		assert.ok(!('_APP_FUNCTIONS_SIZE_LIMIT' in now) && !('_APP_DOMAIN_TARGET' in now))
+		for (const what of ['', '_WITH_REPOSITORY_CREATION', '_WITH_PUBLIC_REPOSITORIES']) assert.deepEqual([now[`_APP_VCS_PROVIDERS${what}`], old[`_APP_VCS_PROVIDERS${what}`]], [[], undefined])
 		fails(await s.call('GET', '/console/variables', { project: 'console' }), 401, 'general_unauthorized_scope')
 	})
 	test('scopes and providers', async () => {
