@@ -148,6 +148,21 @@ describe('an update that changes nothing', () => {
 	})
 })
 
+test('what is not there is said before what is not allowed, to whom the collection can be read', async () => {
+	const open = await collection(p, db, { permissions: ['read("users")'], attributes: { n: { type: 'integer' } } }), shut = await collection(p, db, { permissions: [], attributes: { n: { type: 'integer' } } })
+	const tries = [['PATCH', '', { data: { n: 2 } }], ['DELETE', ''], ['PATCH', '/n/increment', {}], ['PATCH', '/n/decrement', {}]]
+	for (const c of [open, shut]) {
+		const { $id: id } = await c.doc({ n: 1 })
+		for (const [method, more, body] of tries) {
+			const at = (which, caller = us) => caller(method, `${c.docs}/${which}${more}`, { body })
+			fails(await at(id), 401, 'user_unauthorized')
+			fails(await at('none'), ...c === open ? [404, 'document_not_found'] : [401, 'user_unauthorized'])
+			if (more === '') fails(await at('none', speaking('1.0.0', ada.call)), 401, 'user_unauthorized')
+		}
+		assert.equal((await p.ok('GET', `${c.docs}/${id}`)).n, 1)
+	}
+})
+
 describe('X-Appwrite-Timestamp', () => {
 	test('what was changed since is not written', async () => {
 		const d = await made({}, { permissions: mine(ada) }), at = (t) => ({ 'x-appwrite-timestamp': t })

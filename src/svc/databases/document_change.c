@@ -320,16 +320,22 @@ doc_update_within(struct ctx *cx, const struct doc_op *o, const struct collectio
 	return db_rows(r) ? change_locked(cx, o, c, tx, &ev_document_update, r) : document_change_missing(cx, o);
 }
 
+/* Whether the collection lets the caller look for the document: it grants the verb, its documents may, or it can be read, and then clients of today are told
+ * what is not there before what they may not do. */
+static bool
+may_look(struct ctx *cx, const struct doc_op *o, const struct collection *c, const struct strs *verb)
+{
+	return doc_granted(o, verb) || c->document_security || (doc_rule(cx, o, DOC_IDLE_UPDATE) && doc_granted(o, &c->perms.read));
+}
+
 static err_t
 document_update_tx(struct ctx *cx, const struct doc_op *o)
 {
 	const struct collection *c;
-	bool reads_alone;
 
 	TRY(doc_collection(cx, o, &c));
 	TRY(doc_links_take(cx, o, c));
-	reads_alone = doc_rule(cx, o, DOC_IDLE_UPDATE) && doc_granted(o, &c->perms.read);
-	if (!doc_granted(o, &c->perms.update) && !c->document_security && !reads_alone)
+	if (!may_look(cx, o, c, &c->perms.update))
 		return doc_unauthorized(cx, "update");
 	TRY(TX_RUN(cx, tx, doc_update_within(cx, o, c, tx)));
 	doc_related_reply(cx, o);
@@ -488,7 +494,7 @@ document_step_tx(struct ctx *cx, const struct doc_op *o)
 	const struct collection *c;
 
 	TRY(doc_collection(cx, o, &c));
-	if (!doc_granted(o, &c->perms.update) && !c->document_security)
+	if (!may_look(cx, o, c, &c->perms.update))
 		return doc_unauthorized(cx, "update");
 	TRY(doc_step_check(cx, c, o->step));
 	return TX_RUN(cx, tx, doc_step_within(cx, o, c, tx));
@@ -542,7 +548,7 @@ document_delete_tx(struct ctx *cx, const struct doc_op *o)
 	struct doc_reach *reach;
 
 	TRY(doc_collection(cx, o, &c));
-	if (!doc_granted(o, &c->perms.del) && !c->document_security)
+	if (!may_look(cx, o, c, &c->perms.del))
 		return doc_unauthorized(cx, "delete");
 	TRY(doc_reach(cx, o, c, &reach));
 	return TX_RUN(cx, tx, delete_reached(cx, o, c, tx, reach));
