@@ -133,26 +133,25 @@ said_again(void)
 		farewell_put(&fresh, farewell_take(&failed));
 }
 
+/* Those that failed have their time, however many others come meanwhile. */
 static void
 said_tell(struct ctx *cx, void *arg)
 {
-	uint64_t pause = PAUSE_MIN;
+	uint64_t pause = PAUSE_MIN, due = 0;
+	err_t e = OK;
 
 	(void)arg;
-	while (fresh.first != NULL || failed.first != NULL) {
-		err_t e;
+	while ((fresh.first != NULL || failed.first != NULL) && (e == OK || e == ERR_TIMEOUT)) {
+		bool none = failed.first == NULL;
 
 		fib_event_reset(&more);
-		if (fresh.first != NULL) {
-			pause = tell_batch(cx->fib) ? PAUSE_MIN : pause;
-			continue;
-		}
-		e = fib_await_for(cx, &more, pause);
-		if (e == ERR_TIMEOUT) {
+		if (!none && loop_now() >= due) {
 			said_again();
 			pause = pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
-		} else if (e != OK) {
-			break;
+		} else if (fresh.first == NULL) {
+			e = fib_await_for(cx, &more, due - loop_now());
+		} else if (!tell_batch(cx->fib) && none) {
+			due = loop_now() + pause;
 		}
 	}
 	telling = false;

@@ -1,10 +1,11 @@
 /* What connections say of their users: presences come, are seen by whom they are for, and end with the connections. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
 
 import { receiver } from '../lib/receiver.mjs'
 import { server, unique, until } from '../lib/server.mjs'
@@ -210,6 +211,17 @@ test('a project that another version has migrated holds up the ends of no other'
 	await sockets[2].close()
 	await until('and once more', () => left(b) === '0')
 	assert.equal(left(a), '1')
-	await migrated(version)
-	await until('of this one, too', () => left(a) === '0')
+	/* and then of this one, too, however many of the other go on to end */
+	let ends = 0, over = false
+	const user = await b.user(), come = async () => { for (; !over; ends++) { const w = await connect(own, `project=${b.id}`, { cookie: user.cookie }); await say(w, { status: 'on' }); await w.close() } }
+	const space = sql(`SELECT 'p_' || internal FROM badal.projects WHERE id = '${a.id}'`), asked = ['-h', path.join(own.dataDir, 'run'), '-U', 'badal', '-d', 'postgres', '-Atqc', `SELECT count(*) FROM ${space}.presence_sockets`]
+	const crowd = Array.from({ length: 8 }, come)
+	try {
+		await until('they come and go', () => ends > 20)
+		await migrated(version)
+		await until('it is noted', async () => (await promisify(execFile)('psql', asked)).stdout.trim() === '0')
+	} finally {
+		over = true
+		await Promise.all(crowd)
+	}
 })
