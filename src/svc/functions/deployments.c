@@ -1,7 +1,6 @@
 /* Deployments, for keys and admins. */
 #include "core/conf.h"
 #include "core/protocol.h"
-#include "core/protocol.h"
 #include "functions_priv.h"
 #include "gate/caller.h"
 #include "gate/incoming.h"
