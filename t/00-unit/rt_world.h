@@ -283,6 +283,12 @@ project_get(struct ctx *cx, struct str id, struct project **out)
 }
 
 err_t
+project_get_ready(struct ctx *cx, struct str id, struct project **out)
+{
+	return project_get(cx, id, out);
+}
+
+err_t
 project_get_bare(struct ctx *cx, struct str id, struct project **out)
 {
 	return project_get(cx, id, out);
