@@ -512,7 +512,7 @@ looks_in_turn(struct db_tx *tx, struct looks_late *l)
 	struct db_res *r;
 
 	TRY(tx_query(tx, &r, "LOCK TABLE p_1.usage", DB0));
-	fib_spawn_new("early", 1000, look_early, l);
+	fib_spawn_new("early", 10000, look_early, l);	/* enough to come to its wait on a busy machine */
 	while (looks_that_wait(tx, "0.01") == 0)
 		continue;
 	fib_spawn_new("late", 120000, look_late, l);
