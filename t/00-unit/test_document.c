@@ -237,8 +237,8 @@ Test(document, the_reply_to_a_creation)
 Test(document, the_number_in_each_form)
 {
 	static const struct { int64_t format; const char *json; } forms[] = {
-	    {0, "{\"a\":\"x,y\",\"$id\":\"d\",\"z\":1}"}, {1007999, "{\"a\":\"x,y\",\"$id\":\"d\",\"z\":1}"},
-	    {1008000, "{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":12,\"z\":1}"}, {1009000, "{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":\"12\",\"z\":1}"},
+	    {0, "{\"a\":\"x,y\",\"$id\":\"d\",\"z\":1}"}, {1006999, "{\"a\":\"x,y\",\"$id\":\"d\",\"z\":1}"},
+	    {1007000, "{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":12,\"z\":1}"}, {1009000, "{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":\"12\",\"z\":1}"},
 	};
 	struct str json = STR("{\"a\":\"x,y\",\"$id\":\"d\",\"$sequence\":\"\",\"z\":1}");
 	size_t at = (size_t)(strstr(json.p, "\"$sequence") - json.p);
