@@ -85,7 +85,7 @@ test('one node: events, resuming, jobs, limits, and a restart', { timeout: 12000
 
 		/* every key of a stream has its shard's tag, and the jobs have theirs */
 		const keys = redis.cli('KEYS', '*').trim().split('\n')
-		for (const k of keys) assert.match(k, /^(events:\{\d\}:|relay:\{\d\}:|relay:streams$|\{jobs\}:|limit:|known:\{[^}]*\}:|turn:|rt:connections$)/, k)
+		for (const k of keys) assert.match(k, /^(events:\{\d\}:|relay:\{\d\}:|relay:(streams|packs)$|\{jobs\}:|limit:|known:\{[^}]*\}:|turn:|rt:connections$)/, k)
 	} finally {
 		await s.stop()
 		box.close?.()

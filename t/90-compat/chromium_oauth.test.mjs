@@ -55,10 +55,10 @@ const run = (page, body) => page.evaluate(({ endpoint, projectId, body }) => {
 }, { endpoint, projectId: project.id, body })
 
 /* The app's failure page says why. */
-function refused(page, why) {
+function refused(page, why, code = 400) {
 	const at = new URL(page.url()), error = JSON.parse(at.searchParams.get('error'))
 	assert.equal(at.origin + at.pathname, `${origin}/no`)
-	assert.equal(error.code, 400)
+	assert.equal(error.code, code)
 	assert.match(error.message, why)
 }
 
@@ -88,7 +88,7 @@ test('a refusal leads to the app\'s page, which is told', async () => {
 	idp.person = null
 	const page = await (await browser.newContext()).newPage()
 	await leave(page, 'createOAuth2Session', `${origin}/no?*`)
-	refused(page, /access_denied/)
+	refused(page, /access_denied/, 424)
 })
 
 test('a token for a page that makes the session itself', async () => {
@@ -99,7 +99,7 @@ test('a token for a page that makes the session itself', async () => {
 	assert.equal(got, idp.person.email)
 	idp.person = null
 	await leave(page, 'createOAuth2Token', `${origin}/no?*`)
-	refused(page, /access_denied/)
+	refused(page, /access_denied/, 424)
 })
 
 test('a server that begins on the browser\'s behalf', async () => {
