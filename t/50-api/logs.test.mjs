@@ -13,12 +13,13 @@ before(async () => {
 	p = await s.project()
 })
 
-/* Entries come a moment later: the events, newest first, once there are as many as expected. */
+/* Entries come a moment later: the events, newest first, once there are as many as expected. Each process writes its own, so that those of two that came within
+ * a moment may be listed the other way round. */
 const logs = (ask, n) => until(`${n} entries`, async () => {
 	const r = await ask()
 	assert.equal(r.status, 200, r.text)
 	assert.ok(r.body.total <= n, r.text)
-	return r.body.total === n && r.body.logs
+	return r.body.total === n && r.body.logs.sort((a, b) => (a.time < b.time) - (a.time > b.time))
 })
 const events = async (ask, expected) => assert.deepEqual((await logs(ask, expected.length)).map((l) => l.event), expected.toReversed())
 const ofUser = (id) => () => p.call('GET', `/users/${id}/logs`)
