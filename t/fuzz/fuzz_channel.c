@@ -83,7 +83,7 @@ url(struct ctx *cx, struct ask *q)
 	int queries = q->n_queries, plain = 0;
 	const char *why;
 
-	place_take(c, STR("p"), STR_NONE, "");
+	place_take(c, &(struct project){.id = "p"}, STR_NONE, "");
 	for (int i = 0; i < queries; i++)
 		plain += q->queries[i].plain;
 	why = url_subscribe(cx, c, q);
