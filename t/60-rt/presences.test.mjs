@@ -139,9 +139,10 @@ test('who is shut out hears of an end; webhooks and live tails, to which it has 
 	const want = [`presences.${id}.upsert`, `presences.${id}.update`, `presences.${id}.delete`, `presences.${last}.upsert`], told = [], sent = []
 	assert.deepEqual(heard, [want[0], want[2]])
 	while (told.at(-1) !== want[3]) told.push(...(await tail.event()).payload.filter((x) => x.type === 'presences').map((x) => x.event))
-	while (sent.at(-1) !== want[3]) sent.push((await r.next()).headers['x-appwrite-webhook-events'].split(',')[0])
+	while (![want[2], want[3]].every((e) => sent.includes(e))) sent.push((await r.next()).headers['x-appwrite-webhook-events'].split(',')[0])
 	assert.deepEqual(told, want)
-	assert.deepEqual(sent, want)
+	/* deliveries keep the order of one resource; that of another may be quicker */
+	assert.deepEqual([sent.filter((e) => e !== want[3]), sent.length], [want.slice(0, 3), 4])
 	await alice.ok('DELETE', `/presences/${last}`, { headers: today })
 	await q.ok('DELETE', `/projects/${p.id}/webhooks/${hook.$id}`)
 	for (const w of [tail, ears]) w.end()
