@@ -620,21 +620,29 @@ Test(relay, events_of_one_message_stay_together_in_pieces)
 	reap(r, SIGTERM);
 }
 
-Test(relay, events_of_one_message_are_put_in_one_by_one_if_asked_for)
+/* A message of three events, while so many entries are there; each comes by itself. */
+static void
+emit_three(long long there)
 {
-	pid_t r;
 	struct buf b;
 
-	conf.event_packs = false;
-	r = relay_fork();
-	UNTIL(announced(""));
 	buf_init(&b, NULL, 4096);
 	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'events', E'");
 	put_message(&b, "a", 1, 3, 5);
 	BUF_LIT(&b, "')");
 	run_sql_of(&b);
 	buf_fini(&b);
-	UNTIL(entries(current()) == 3);
+	UNTIL(entries(current()) == there + 3);
+}
+
+Test(relay, events_of_one_message_are_put_in_one_by_one_if_asked_for)
+{
+	pid_t r;
+
+	conf.event_packs = false;
+	r = relay_fork();
+	UNTIL(announced(""));
+	emit_three(0);
 	sizes(key_of(STREAM_EVENTS, 0, current()), "1 1 1");
 	cr_expect_str_eq(entry_text(key_of(STREAM_EVENTS, 0, current()), 2), "2 {\"p\":\"a\",\"v\":[\"0003\"]}/00003");
 	reap(r, SIGTERM);
@@ -653,20 +661,6 @@ earlier_reader(const char *command)
 	while (!done)
 		cr_assert_eq(redisBufferWrite(c, &done), REDIS_OK);
 	return c;
-}
-
-static void
-emit_three(long long there)
-{
-	struct buf b;
-
-	buf_init(&b, NULL, 4096);
-	BUF_LIT(&b, "SELECT pg_logical_emit_message(true, 'events', E'");
-	put_message(&b, "a", 1, 3, 5);
-	BUF_LIT(&b, "')");
-	run_sql_of(&b);
-	buf_fini(&b);
-	UNTIL(entries(current()) == there + 3);
 }
 
 #define NOTED (number("EXISTS %s", "relay:packs") == 1)
