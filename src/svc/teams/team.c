@@ -325,7 +325,8 @@ team_set_prefs(struct ctx *cx, const struct project *p, const struct team *t, co
 
 enum { TOLD_AT_ONCE = 200 };	/* about a millisecond; a server's team may have any number */
 
-/* One internal event for each member: their connections lose the team's roles. The loop turns between so many. */
+/* One internal event for each member: their connections lose the team's roles. After so many a question that asks nothing waits until they are sent: the loop turns, and
+ * what is queued for PostgreSQL stays small. */
 static err_t
 emit_roles(struct db_tx *tx, const struct project *p, struct db_res *members)
 {
